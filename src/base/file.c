@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Bounded reading, memory maps, atomic writing, folders. */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+static icseg_status open_regular(const char *path, int *fd, size_t *size, icseg_error *error) {
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    struct stat info;
+    const char *fault = NULL;
+    if (fstat(*fd, &info) != 0) fault = strerror(errno);
+    else if (S_ISDIR(info.st_mode)) fault = "it is a folder, a file was expected";
+    else if (!S_ISREG(info.st_mode)) fault = "not a regular file";
+    if (fault) {
+        close(*fd);
+        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, fault);
+    }
+    *size = (size_t)info.st_size;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error) {
+    int fd;
+    size_t expected, done = 0;
+    *out = NULL;
+    *size = 0;
+    ICSEG_TRY(open_regular(path, &fd, &expected, error));
+    icseg_status status = ICSEG_OK;
+    unsigned char *data = NULL;
+    if (expected > limit)
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %zu bytes, at most %zu are accepted", path, expected, limit);
+    else if (!(data = icseg_alloc(expected + 1)))
+        status = icseg_fail_memory(error, expected, path);
+    while (status == ICSEG_OK && done < expected) {
+        ssize_t got = read(fd, data + done, expected - done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+        if (got <= 0) break; /* a file that shrank meanwhile ends here */
+        done += (size_t)got;
+    }
+    close(fd);
+    if (status != ICSEG_OK) {
+        icseg_free(data);
+        return status;
+    }
+    data[done] = 0;
+    *out = data;
+    *size = done;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error) {
+    int fd;
+    size_t size;
+    *out = (icseg_map){0};
+    ICSEG_TRY(open_regular(path, &fd, &size, error));
+    void *data = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    int reason = errno;
+    close(fd);
+    if (data == MAP_FAILED) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot map: %s", path, strerror(reason));
+    *out = (icseg_map){.data = data, .size = size};
+    return ICSEG_OK;
+}
+
+void icseg_map_close(icseg_map *map) {
+    if (map && map->data) munmap((void *)map->data, map->size);
+    if (map) *map = (icseg_map){0};
+}
+
+struct icseg_file_writer {
+    int fd;
+    bool committed;
+    size_t used;
+    char *path, *temporary;
+    unsigned char buffer[64 * 1024];
+};
+
+icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error) {
+    *out = NULL;
+    icseg_file_writer *w = icseg_calloc_array(1, sizeof *w);
+    if (!w) return icseg_fail_memory(error, sizeof *w, path);
+    size_t room = strlen(path) + 32;
+    w->fd = -1;
+    w->path = icseg_strdup(path);
+    w->temporary = icseg_alloc(room);
+    if (!w->path || !w->temporary) {
+        icseg_file_writer_close(&w);
+        return icseg_fail_memory(error, room, path);
+    }
+    snprintf(w->temporary, room, "%s.tmp.%ld", path, (long)getpid());
+    w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (w->fd < 0) {
+        int reason = errno;
+        icseg_file_writer_close(&w);
+        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(reason));
+    }
+    *out = w;
+    return ICSEG_OK;
+}
+
+static icseg_status write_all(icseg_file_writer *w, const unsigned char *data, size_t size, icseg_error *error) {
+    while (size) {
+        ssize_t put = write(w->fd, data, size);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0)
+            return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path,
+                              put < 0 ? strerror(errno) : "no progress");
+        data += put;
+        size -= (size_t)put;
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_file_writer_write(icseg_file_writer *w, const void *data, size_t size, icseg_error *error) {
+    if (w->used + size > sizeof w->buffer) {
+        ICSEG_TRY(write_all(w, w->buffer, w->used, error));
+        w->used = 0;
+        if (size > sizeof w->buffer) return write_all(w, data, size, error);
+    }
+    if (size) memcpy(w->buffer + w->used, data, size);
+    w->used += size;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_file_writer_printf(icseg_file_writer *w, icseg_error *error, const char *format, ...) {
+    char small[512], *text = small;
+    va_list args;
+    va_start(args, format);
+    int length = vsnprintf(small, sizeof small, format, args);
+    va_end(args);
+    if (length < 0) return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: bad format string", w->path);
+    if ((size_t)length >= sizeof small) {
+        text = icseg_alloc((size_t)length + 1);
+        if (!text) return icseg_fail_memory(error, (size_t)length + 1, w->path);
+        va_start(args, format);
+        vsnprintf(text, (size_t)length + 1, format, args);
+        va_end(args);
+    }
+    icseg_status status = icseg_file_writer_write(w, text, (size_t)length, error);
+    if (text != small) icseg_free(text);
+    return status;
+}
+
+/* A rename is only safe on disk once its folder is; file systems that cannot fsync a folder are taken as they are. */
+static void sync_folder_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? icseg_strdup(path) : NULL;
+    if (folder) folder[slash == path ? 1 : slash - path] = '\0';
+    int fd = open(folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)!fsync(fd);
+        close(fd);
+    }
+    icseg_free(folder);
+}
+
+icseg_status icseg_file_writer_commit(icseg_file_writer *w, icseg_error *error) {
+    ICSEG_TRY(write_all(w, w->buffer, w->used, error));
+    w->used = 0;
+    if (fsync(w->fd) != 0 && errno != EINVAL && errno != EROFS)
+        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path, strerror(errno));
+    int closed = close(w->fd);
+    w->fd = -1;
+    if (closed != 0 || rename(w->temporary, w->path) != 0)
+        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path, strerror(errno));
+    w->committed = true;
+    sync_folder_of(w->path);
+    return ICSEG_OK;
+}
+
+void icseg_file_writer_close(icseg_file_writer **writer) {
+    if (!writer || !*writer) return;
+    icseg_file_writer *w = *writer;
+    if (w->fd >= 0) close(w->fd);
+    if (w->temporary && !w->committed) unlink(w->temporary);
+    icseg_free(w->path);
+    icseg_free(w->temporary);
+    icseg_free(w);
+    *writer = NULL;
+}
+
+icseg_status icseg_file_write(const char *path, const void *data, size_t size, icseg_error *error) {
+    icseg_file_writer *w;
+    ICSEG_TRY(icseg_file_writer_open(&w, path, error));
+    icseg_status status = icseg_file_writer_write(w, data, size, error);
+    if (status == ICSEG_OK) status = icseg_file_writer_commit(w, error);
+    icseg_file_writer_close(&w);
+    return status;
+}
+
+icseg_status icseg_folder_create(const char *path, icseg_error *error) {
+    char *part = icseg_strdup(path);
+    if (!part) return icseg_fail_memory(error, strlen(path), path);
+    icseg_status status = ICSEG_OK;
+    for (char *p = part + 1; status == ICSEG_OK; p++) {
+        if (*p != '/' && *p != '\0') continue;
+        char held = *p;
+        *p = '\0';
+        if (mkdir(part, 0777) != 0 && !icseg_folder_exists(part))
+            status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create the folder: %s", part, strerror(errno));
+        *p = held;
+        if (!held) break;
+    }
+    icseg_free(part);
+    return status;
+}
+
+bool icseg_file_exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool icseg_folder_exists(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error) {
+    *out = NULL;
+    *count = 0;
+    DIR *folder = opendir(path);
+    if (!folder) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
+    icseg_status status = ICSEG_OK;
+    char *names = NULL; /* all names, each with its NUL */
+    size_t used = 0, room = 0, n = 0;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        struct stat info;
+        if (entry->d_name[0] == '.' || fstatat(dirfd(folder), entry->d_name, &info, 0) != 0 || !S_ISREG(info.st_mode))
+            continue;
+        size_t length = strlen(entry->d_name) + 1;
+        if (used + length > room) {
+            size_t wanted = (room + length) * 2 + 4096;
+            char *grown = icseg_realloc_array(names, used, wanted, 1);
+            if (!grown) {
+                status = icseg_fail_memory(error, wanted, path);
+                break;
+            }
+            names = grown;
+            room = wanted;
+        }
+        memcpy(names + used, entry->d_name, length);
+        used += length;
+        n++;
+    }
+    closedir(folder);
+    char **list = status == ICSEG_OK ? icseg_alloc(n * sizeof *list + used) : NULL;
+    if (status == ICSEG_OK && !list) status = icseg_fail_memory(error, used, path);
+    if (status == ICSEG_OK) {
+        char *text = (char *)(list + n);
+        if (used) memcpy(text, names, used);
+        for (size_t i = 0; i < n; i++, text += strlen(text) + 1) list[i] = text;
+        qsort(list, n, sizeof *list, compare_names);
+        *out = list;
+        *count = n;
+    }
+    icseg_free(names);
+    return status;
+}

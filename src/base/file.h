@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Files: bounded reading, memory maps, and writing that leaves the old file in place when anything fails. */
+#ifndef ICSEG_BASE_FILE_H
+#define ICSEG_BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Reads a whole regular file of at most `limit` bytes; *out is NUL-terminated beyond *size. Freed with icseg_free. */
+icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error);
+
+/* A read-only memory map of a whole regular file. An empty file gives data NULL, size 0. */
+typedef struct icseg_map {
+    const unsigned char *data;
+    size_t size;
+} icseg_map;
+icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error);
+void icseg_map_close(icseg_map *map);
+
+/* Atomic replacement: bytes go to PATH.tmp.PID; commit flushes, fsyncs, renames over PATH and fsyncs the folder.
+ * Close without commit removes the temporary file. The first failed write is remembered and reported by commit too. */
+typedef struct icseg_file_writer icseg_file_writer;
+icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error);
+icseg_status icseg_file_writer_write(icseg_file_writer *writer, const void *data, size_t size, icseg_error *error);
+icseg_status icseg_file_writer_printf(icseg_file_writer *writer, icseg_error *error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+icseg_status icseg_file_writer_commit(icseg_file_writer *writer, icseg_error *error);
+void icseg_file_writer_close(icseg_file_writer **writer);
+
+/* open + write + commit + close. */
+icseg_status icseg_file_write(const char *path, const void *data, size_t size, icseg_error *error);
+
+/* Creates a folder and its parents; an existing folder is fine. */
+icseg_status icseg_folder_create(const char *path, icseg_error *error);
+bool icseg_file_exists(const char *path);
+bool icseg_folder_exists(const char *path);
+
+/* Names (not paths) of a folder's regular files and links to them, sorted bytewise, hidden ones left out. One block,
+ * freed with icseg_free(*out). */
+icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Clock, cores, and the macro that compiles a kernel once per instruction set. */
+#ifndef ICSEG_BASE_SYSTEM_H
+#define ICSEG_BASE_SYSTEM_H
+
+/* Seconds from an arbitrary start, monotonic. */
+double icseg_clock(void);
+
+/* Cores this process may use (affinity mask), at least 1. */
+int icseg_cores(void);
+
+/* Marks a leaf kernel (plain loops, no `omp parallel` inside: outlined regions are not cloned) to be compiled for each
+ * instruction set and chosen at load time. Loops meant for vector units carry `#pragma omp simd`. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(ICSEG_NO_CLONES)
+#define ICSEG_KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define ICSEG_KERNEL
+#endif
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Text: a growing string, path pieces, strict number parsing, "did you mean". */
+#ifndef ICSEG_BASE_TEXT_H
+#define ICSEG_BASE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/* Zero-initialise; `data` is NUL-terminated or NULL. A failed append sets `failed` and later appends do nothing, so a
+ * caller checks once at the end. */
+typedef struct icseg_string {
+    char *data;
+    size_t size, capacity;
+    bool failed;
+} icseg_string;
+void icseg_string_append(icseg_string *string, const char *bytes, size_t size);
+void icseg_string_printf(icseg_string *string, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void icseg_string_close(icseg_string *string);
+
+/* The whole text must be the number: no blanks, no trailing junk, no overflow, no NaN or infinity. */
+bool icseg_parse_i64(const char *text, int64_t *out);
+bool icseg_parse_f64(const char *text, double *out);
+bool icseg_parse_bool(const char *text, bool *out); /* true, false, yes, no, on, off, 1, 0 */
+
+/* The key nearest to `word` by edit distance, or NULL when none is near (more than a third of the letters differ). */
+const char *icseg_text_nearest(const char *word, const char *const *keys, size_t count);
+
+const char *icseg_path_name(const char *path);                              /* after the last '/' */
+const char *icseg_path_extension(const char *path);                         /* "jpg" of "a/b.c.jpg", "" when none */
+size_t icseg_path_stem(const char *name, char *out, size_t size);           /* name without folder and extension */
+
+#endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * base/: errors, memory, random numbers, files, text. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "base/text.h"
+
+static void errors_are_one_line(void **state) {
+    (void)state;
+    icseg_error e = {0};
+    assert_int_equal(icseg_fail(&e, ICSEG_ERROR_FORMAT, "a\nb %d", 7), ICSEG_ERROR_FORMAT);
+    assert_string_equal(e.message, "a?b 7");
+    icseg_fail_prefix(&e, "%s", "file.txt");
+    assert_string_equal(e.message, "file.txt: a?b 7");
+    assert_int_equal(e.status, ICSEG_ERROR_FORMAT);
+    assert_int_equal(icseg_fail(NULL, ICSEG_ERROR_IO, "no one listens"), ICSEG_ERROR_IO);
+}
+
+static void allocations_overflow_and_fail_on_request(void **state) {
+    (void)state;
+    assert_null(icseg_alloc_array(SIZE_MAX / 2, 3));
+    icseg_memory_fail_after(1);
+    void *first = icseg_alloc(8), *second = icseg_alloc(8), *third = icseg_alloc(8);
+    assert_non_null(first);
+    assert_null(second);
+    assert_non_null(third);
+    icseg_free(first);
+    icseg_free(third);
+    icseg_arena *arena;
+    assert_int_equal(icseg_arena_open(&arena, NULL), ICSEG_OK);
+    for (int i = 0; i < 1000; i++) {
+        char *text = icseg_arena_printf(arena, "%0*d", i, 5);
+        assert_int_equal(strlen(text), i > 1 ? i : 1);
+    }
+    assert_null(icseg_arena_array(arena, SIZE_MAX, 16));
+    icseg_arena_close(&arena);
+    assert_null(arena);
+    icseg_arena_close(&arena);
+}
+
+static void random_numbers_have_their_moments(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0), again = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    icseg_rng other = icseg_rng_open(1, ICSEG_RNG_TEST, 1);
+    double sum = 0, square = 0, uniform = 0;
+    int same = 0, counts[7] = {0};
+    for (int i = 0; i < 100000; i++) {
+        float x = icseg_rng_normal(&rng);
+        assert_true(x == icseg_rng_normal(&again));
+        same += x == icseg_rng_normal(&other);
+        sum += x;
+        square += x * x;
+        uniform += icseg_rng_uniform(&rng) - 0.5, icseg_rng_uniform(&again);
+        counts[icseg_rng_below(&rng, 7)]++, icseg_rng_below(&again, 7);
+    }
+    assert_true(sum * sum < 1e5 * 16 && square > 0.98e5 && square < 1.02e5 && uniform * uniform < 1e5 * 16 / 12);
+    assert_true(same < 5);
+    for (int i = 0; i < 7; i++) assert_in_range(counts[i], 13500, 15100);
+}
+
+static void files_are_replaced_whole_or_not_at_all(void **state) {
+    (void)state;
+    char folder[] = "/tmp/icseg_base_XXXXXX", path[64], deep[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    snprintf(deep, sizeof deep, "%s/a/b/c", folder);
+    assert_int_equal(icseg_folder_create(deep, NULL), ICSEG_OK);
+    assert_true(icseg_folder_exists(deep));
+    assert_int_equal(icseg_file_write(path, "old", 3, NULL), ICSEG_OK);
+    icseg_file_writer *writer;
+    assert_int_equal(icseg_file_writer_open(&writer, path, NULL), ICSEG_OK);
+    assert_int_equal(icseg_file_writer_write(writer, "new", 3, NULL), ICSEG_OK);
+    icseg_file_writer_close(&writer); /* no commit: the old file stands */
+    unsigned char *data;
+    size_t size;
+    assert_int_equal(icseg_file_read(path, 100, &data, &size, NULL), ICSEG_OK);
+    assert_string_equal((char *)data, "old");
+    icseg_free(data);
+    char **names;
+    assert_int_equal(icseg_folder_list(folder, &names, &size, NULL), ICSEG_OK);
+    assert_int_equal(size, 1); /* the temporary file is gone, the folder is not listed */
+    assert_string_equal(names[0], "file");
+    icseg_free(names);
+    icseg_error error;
+    assert_int_equal(icseg_file_read(path, 2, &data, &size, &error), ICSEG_ERROR_FORMAT);
+    assert_int_equal(icseg_file_read(folder, 100, &data, &size, &error), ICSEG_ERROR_IO);
+    assert_non_null(strstr(error.message, "folder"));
+    icseg_map map;
+    assert_int_equal(icseg_map_open(&map, path, NULL), ICSEG_OK);
+    assert_int_equal(map.size, 3);
+    icseg_map_close(&map);
+    assert_int_equal(icseg_file_write("/dev/full/x", "a", 1, &error), ICSEG_ERROR_IO);
+    char command[96];
+    snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+static void text_is_parsed_strictly(void **state) {
+    (void)state;
+    int64_t i = 0;
+    double d = 0;
+    bool b = false;
+    assert_true(icseg_parse_i64("-42", &i) && i == -42);
+    assert_false(icseg_parse_i64("4 2", &i) || icseg_parse_i64("", &i) || icseg_parse_i64("9999999999999999999", &i) ||
+                 icseg_parse_i64(" 1", &i) || icseg_parse_i64("1x", &i));
+    assert_true(icseg_parse_f64("1e-4", &d) && d == 1e-4);
+    assert_false(icseg_parse_f64("nan", &d) || icseg_parse_f64("inf", &d) || icseg_parse_f64("1,5", &d) ||
+                 icseg_parse_f64("", &d));
+    assert_true(icseg_parse_bool("Yes", &b) && b);
+    assert_false(icseg_parse_bool("maybe", &b));
+    const char *keys[] = {"learning_rate", "batch", "steps"};
+    assert_string_equal(icseg_text_nearest("bacth", keys, 3), "batch");
+    assert_string_equal(icseg_text_nearest("learningrate", keys, 3), "learning_rate");
+    assert_null(icseg_text_nearest("zzz", keys, 3));
+    assert_string_equal(icseg_path_extension("a.b/c.tar.gz"), "gz");
+    assert_string_equal(icseg_path_extension("a.b/c"), "");
+    char stem[8];
+    assert_int_equal(icseg_path_stem("x/photo.one.jpg", stem, sizeof stem), 9);
+    assert_string_equal(stem, "photo.o");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(errors_are_one_line),
+        cmocka_unit_test(allocations_overflow_and_fail_on_request),
+        cmocka_unit_test(random_numbers_have_their_moments),
+        cmocka_unit_test(files_are_replaced_whole_or_not_at_all),
+        cmocka_unit_test(text_is_parsed_strictly),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
