@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "icseg/error.h"
+#include "icseg/memory.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "icseg/error.h"
+#include "icseg/memory.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,7 +65,6 @@ ICSEG_API icseg_status icseg_image_write_jpeg(const icseg_image *image, const ch
 ICSEG_API icseg_status icseg_image_encode_jpeg(const icseg_image *image, int quality, void **out, size_t *size,
                                                icseg_error *error);
 ICSEG_API icseg_status icseg_image_encode_png(const icseg_image *image, void **out, size_t *size, icseg_error *error);
-ICSEG_API void icseg_buffer_free(void *buffer);
 
 /* Bilinear, half-pixel centres, no antialiasing (OpenCV's INTER_LINEAR, which the published training uses). *out is
  * created. `out` must not be `image`. */

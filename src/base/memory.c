@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "icseg/memory.h"
+
 enum { ALIGNMENT = 64, ARENA_ALIGNMENT = 16, ARENA_CHUNK = 64 * 1024 };
 
 /* The one process-wide state of the library, and tests only write it: counts down to the allocation that fails. */
@@ -52,6 +54,8 @@ char *icseg_strdup(const char *text) {
 }
 
 void icseg_free(void *block) { free(block); }
+
+void icseg_buffer_free(void *buffer) { icseg_free(buffer); }
 
 typedef struct chunk {
     struct chunk *next;

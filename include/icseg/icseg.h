@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The whole public interface of libicseg: CLIP models for semantic segmentation, trained and run on CPUs. */
+#ifndef ICSEG_ICSEG_H
+#define ICSEG_ICSEG_H
+
+#include "icseg/config.h"
+#include "icseg/dataset.h"
+#include "icseg/error.h"
+#include "icseg/image.h"
+#include "icseg/memory.h"
+#include "icseg/metrics.h"
+#include "icseg/progress.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* "MAJOR.MINOR.PATCH" of the library that is linked. */
+ICSEG_API const char *icseg_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
