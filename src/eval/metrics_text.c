@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Metrics for people (the two tables mmsegmentation's users know) and for programs (JSON). */
+#include <math.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "icseg/metrics.h"
+
+/* Reads one code point; a byte that does not begin one counts as itself. */
+static uint32_t next_code_point(const char **text) {
+    const unsigned char *p = (const unsigned char *)*text;
+    int more = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : *p >= 0xc0 ? 1 : 0;
+    uint32_t value = more ? *p & (0x3fu >> more) : *p;
+    int got = 0;
+    while (got < more && (p[got + 1] & 0xc0) == 0x80) value = value << 6 | (p[++got] & 0x3fu);
+    *text += got + 1;
+    return value;
+}
+
+/* Terminal columns: combining marks take none, East Asian wide characters and pictographs two. */
+static size_t display_width(const char *text) {
+    size_t width = 0;
+    while (*text) {
+        uint32_t c = next_code_point(&text);
+        if ((c >= 0x300 && c <= 0x36f) || c == 0x200d || (c >= 0xfe00 && c <= 0xfe0f)) continue;
+        width += (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) || (c >= 0xac00 && c <= 0xd7a3) ||
+                         (c >= 0xf900 && c <= 0xfaff) || (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff00 && c <= 0xff60) ||
+                         (c >= 0x1f300 && c <= 0x1faff) || (c >= 0x20000 && c <= 0x3fffd)
+                     ? 2
+                     : 1;
+    }
+    return width;
+}
+
+static void repeat(icseg_string *s, char c, size_t count) {
+    for (size_t i = 0; i < count; i++) icseg_string_append(s, &c, 1);
+}
+
+static void rule(icseg_string *s, size_t first) {
+    icseg_string_append(s, "+", 1);
+    repeat(s, '-', first + 2);
+    icseg_string_printf(s, "+--------+--------+\n");
+}
+
+/* Control characters out of a class file must not reach the terminal. */
+static void name_cell(icseg_string *s, const char *name, size_t width) {
+    icseg_string_append(s, "| ", 2);
+    for (const char *p = name; *p; p++) icseg_string_append(s, (unsigned char)*p < 0x20 || *p == 0x7f ? "?" : p, 1);
+    size_t used = display_width(name);
+    repeat(s, ' ', width > used ? width - used : 0);
+    icseg_string_append(s, " |", 2);
+}
+
+static void percent_cell(icseg_string *s, double share) {
+    if (isnan(share))
+        icseg_string_printf(s, " %6s |", "nan");
+    else
+        icseg_string_printf(s, " %6.2f |", 100 * share);
+}
+
+static void class_table(icseg_string *s, const icseg_metrics *m, const char *const *names) {
+    size_t width = strlen("Class");
+    for (int32_t c = 0; c < m->classes; c++) {
+        size_t own = display_width(names[c]);
+        if (own > width) width = own;
+    }
+    rule(s, width);
+    name_cell(s, "Class", width);
+    icseg_string_printf(s, " %6s | %6s |\n", "IoU", "Acc");
+    rule(s, width);
+    for (int32_t c = 0; c < m->classes; c++) {
+        name_cell(s, names[c], width);
+        percent_cell(s, m->iou[c]);
+        percent_cell(s, m->accuracy[c]);
+        icseg_string_append(s, "\n", 1);
+    }
+    rule(s, width);
+}
+
+static icseg_status finish(icseg_string *s, char **out, icseg_error *error) {
+    if (s->failed || !s->data) {
+        size_t wanted = s->capacity;
+        icseg_string_close(s);
+        return icseg_fail_memory(error, wanted, "the table of metrics");
+    }
+    *out = s->data;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_metrics_table(const icseg_metrics *m, const char *const *names, char **out, icseg_error *error) {
+    static const char line[] = "+--------+--------+--------+\n";
+    icseg_string s = {0};
+    *out = NULL;
+    class_table(&s, m, names);
+    icseg_string_printf(&s, "\n%s| %6s | %6s | %6s |\n%s", line, "aAcc", "mIoU", "mAcc", line);
+    icseg_string_append(&s, "|", 1);
+    percent_cell(&s, m->aacc);
+    percent_cell(&s, m->miou);
+    percent_cell(&s, m->macc);
+    icseg_string_printf(&s, "\n%s", line);
+    icseg_string_printf(&s,
+                        "mIoU over the %d of %d classes that occur in labels or predictions; over those in the labels: "
+                        "%.2f; with absent classes as 0: %.2f\n",
+                        (int)m->counted, (int)m->classes, 100 * m->miou_labelled, 100 * m->miou_all);
+    return finish(&s, out, error);
+}
+
+static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static int append_json(const char *bytes, size_t size, void *user) {
+    icseg_string *s = user;
+    icseg_string_append(s, bytes, size);
+    return s->failed ? -1 : 0;
+}
+
+icseg_status icseg_metrics_json(const icseg_metrics *m, const char *const *names, char **out, icseg_error *error) {
+    *out = NULL;
+    icseg_status status = ICSEG_OK;
+    icseg_string s = {0};
+    json_t *list = json_array();
+    for (int32_t c = 0; status == ICSEG_OK && c < m->classes; c++) {
+        json_t *name = json_string(names[c]);
+        if (!name) {
+            status = icseg_fail(error, ICSEG_ERROR_DATA, "the name of class %d is not UTF-8", (int)c);
+            break;
+        }
+        json_t *entry = json_pack("{s:o, s:o, s:o, s:I}", "name", name, "iou", number(m->iou[c]), "acc",
+                                  number(m->accuracy[c]), "pixels", (json_int_t)m->pixels[c]);
+        if (json_array_append_new(list, entry) != 0) status = icseg_fail_memory(error, 256, "the metrics' JSON");
+    }
+    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:O}", "aacc", number(m->aacc), "miou", number(m->miou),
+                             "macc", number(m->macc), "miou_labelled", number(m->miou_labelled), "miou_all",
+                             number(m->miou_all), "counted", (int)m->counted, "classes", list);
+    json_decref(list);
+    if (status == ICSEG_OK) {
+        if (root) (void)!json_dump_callback(root, append_json, &s, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+        icseg_string_append(&s, "\n", 1);
+        status = root ? finish(&s, out, error) : icseg_fail_memory(error, 256, "the metrics' JSON");
+    }
+    json_decref(root);
+    return status;
+}
