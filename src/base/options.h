@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Option tables. One table of rows (name, type, field, accepted values, help) feeds the command line, --help, the
+ * recipe file, the resolved recipe and the documentation, so that none of them can disagree. */
+#ifndef ICSEG_BASE_OPTIONS_H
+#define ICSEG_BASE_OPTIONS_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+/* What the text of an option becomes, and the C type of its field. */
+typedef enum icseg_option_type {
+    ICSEG_OPTION_BOOL,       /* bool */
+    ICSEG_OPTION_INT,        /* int32_t */
+    ICSEG_OPTION_INT64,      /* int64_t */
+    ICSEG_OPTION_FLOAT,      /* double */
+    ICSEG_OPTION_STRING,     /* const char *, in the arena */
+    ICSEG_OPTION_WORD,       /* an enum counting from 0 in the order of `words` */
+    ICSEG_OPTION_INT_LIST,   /* int32_t[capacity] */
+    ICSEG_OPTION_FLOAT_LIST, /* double[capacity] */
+    ICSEG_OPTION_SET,        /* bool[capacity]: a list out of `members`; the others become false */
+    ICSEG_OPTION_KEYED,      /* double[capacity]: {member: number}; the others become 0 */
+    ICSEG_OPTION_STRINGS     /* icseg_strings: each use appends one (IMAGE..., --set KEY=VALUE) */
+} icseg_option_type;
+
+enum { ICSEG_OPTION_LIST_MOST = 16 }; /* largest `capacity` */
+
+typedef struct icseg_strings {
+    const char **items;
+    size_t count;
+} icseg_strings;
+
+typedef struct icseg_option {
+    const char *key; /* "train.lr" in a recipe, "out" for --out, "IMAGE" for an argument without a name */
+    icseg_option_type type;
+    size_t offset; /* of the field in the target struct */
+    const char *help;
+    const char *metavar;      /* "DIR"; NULL: by type */
+    const char *shown;        /* default as text when the field's value says little ("all cores"); NULL: the value */
+    const char *const *words; /* WORD: NULL-terminated */
+    const int32_t *members;   /* SET, KEYED: (capacity) */
+    int32_t capacity, least;  /* lists: most and fewest elements */
+    size_t count_offset;      /* lists: an int32_t for the number of elements, when least < capacity */
+    bool bounded;             /* numbers, and each number of a list: minimum and maximum hold ... */
+    bool open_low, open_high; /* ... and are themselves excluded */
+    double minimum, maximum;
+    bool positional; /* an argument without a name; a STRINGS row takes all that remain */
+    bool required;   /* the command line must give it */
+} icseg_option;
+
+typedef struct icseg_option_table {
+    const icseg_option *rows;
+    size_t count;
+} icseg_option_table;
+
+/* A row is {"train.lr", ICSEG_FIELD_FLOAT(struct s, train.lr), "learning rate", ICSEG_ABOVE(0)}. A field of another
+ * type does not compile. */
+#define ICSEG_FIELD_OFFSET(S, field, T) (offsetof(S, field) + 0 * sizeof(_Generic(&((S *)0)->field, T * : 0)))
+#define ICSEG_FIELD_BOOL(S, field)      .type = ICSEG_OPTION_BOOL, .offset = ICSEG_FIELD_OFFSET(S, field, bool)
+#define ICSEG_FIELD_INT(S, field)       .type = ICSEG_OPTION_INT, .offset = ICSEG_FIELD_OFFSET(S, field, int32_t)
+#define ICSEG_FIELD_INT64(S, field)     .type = ICSEG_OPTION_INT64, .offset = ICSEG_FIELD_OFFSET(S, field, int64_t)
+#define ICSEG_FIELD_FLOAT(S, field)     .type = ICSEG_OPTION_FLOAT, .offset = ICSEG_FIELD_OFFSET(S, field, double)
+#define ICSEG_FIELD_STRING(S, field)    .type = ICSEG_OPTION_STRING, .offset = ICSEG_FIELD_OFFSET(S, field, const char *)
+#define ICSEG_FIELD_WORD(S, field)                                                                                     \
+    .type = ICSEG_OPTION_WORD,                                                                                         \
+    .offset = (offsetof(S, field) + 0 * sizeof(char[sizeof(((S *)0)->field) == sizeof(int32_t) ? 1 : -1]))
+#define ICSEG_FIELD_STRINGS(S, field)                                                                                  \
+    .type = ICSEG_OPTION_STRINGS, .offset = ICSEG_FIELD_OFFSET(S, field, icseg_strings)
+/* Lists name their first element: field[0], or the first of `capacity` neighbouring fields of the same type. */
+#define ICSEG_FIELD_INTS(S, first)   .type = ICSEG_OPTION_INT_LIST, .offset = ICSEG_FIELD_OFFSET(S, first, int32_t)
+#define ICSEG_FIELD_FLOATS(S, first) .type = ICSEG_OPTION_FLOAT_LIST, .offset = ICSEG_FIELD_OFFSET(S, first, double)
+#define ICSEG_FIELD_SET(S, first)    .type = ICSEG_OPTION_SET, .offset = ICSEG_FIELD_OFFSET(S, first, bool)
+#define ICSEG_FIELD_KEYED(S, first)  .type = ICSEG_OPTION_KEYED, .offset = ICSEG_FIELD_OFFSET(S, first, double)
+
+#define ICSEG_EXACTLY(n)         .capacity = (n), .least = (n)
+#define ICSEG_BETWEEN(low, high) .bounded = true, .minimum = (low), .maximum = (high)
+#define ICSEG_AT_LEAST(low)      .bounded = true, .minimum = (low), .maximum = HUGE_VAL
+#define ICSEG_ABOVE(low)         ICSEG_AT_LEAST(low), .open_low = true
+#define ICSEG_TABLE(rows_)                                                                                             \
+    { (rows_), sizeof(rows_) / sizeof *(rows_) }
+
+/* NULL when there is none. */
+const icseg_option *icseg_option_find(const icseg_option_table *table, const char *key);
+
+/* ICSEG_ERROR_ARGUMENT "ORIGIN: KEY: unknown key; did you mean ...?". `origin` may be NULL everywhere. */
+icseg_status icseg_option_unknown(const icseg_option_table *table, const char *key, const char *origin,
+                                  icseg_error *error);
+
+/* Parses `text` into the field of `key`. Lists are "[1, 2]" or "1,2" (ints also "1x2"), KEYED is "{8: 0.1}". `origin`
+ * ("recipes/a.yaml:12", "--set") starts the error text. On failure the field is as it was. Strings go to `arena`. */
+icseg_status icseg_option_set(const icseg_option_table *table, void *target, icseg_arena *arena, const char *key,
+                              const char *text, const char *origin, icseg_error *error);
+/* The same from the `count` elements of a list that has been taken apart already; those of KEYED are "8: 0.1". */
+icseg_status icseg_option_set_list(const icseg_option_table *table, void *target, icseg_arena *arena, const char *key,
+                                   const char *const *items, size_t count, const char *origin, icseg_error *error);
+
+/* What an option accepts, in words: "a number above 0", "one of whole, slide". */
+void icseg_option_describe(const icseg_option *option, char *out, size_t size);
+
+/* The field's value as icseg_option_set reads it. `yaml` quotes strings where YAML needs it. */
+void icseg_option_format(const icseg_option *option, const void *target, bool yaml, icseg_string *out);
+
+/* Fills the target from command line arguments (program and command name not among them): --key VALUE, --key=VALUE,
+ * --flag, --no-flag, --, and arguments without a name. Strings live in the arena. */
+icseg_status icseg_options_parse(const icseg_option_table *table, void *target, icseg_arena *arena, int argc,
+                                 char *const *argv, icseg_error *error);
+
+/* Texts made from the table; defaults are read from `defaults`. Help: "  --key VALUE   text (default: x)", 80 columns.
+ * Usage: "CHECKPOINT --data DIR [--split NAME]". Markdown: one table, or one for each section of dotted keys. YAML:
+ * every value of the target under its section. */
+void icseg_options_help(const icseg_option_table *table, const void *defaults, icseg_string *out);
+void icseg_options_usage(const icseg_option_table *table, icseg_string *out);
+void icseg_options_markdown(const icseg_option_table *table, const void *defaults, icseg_string *out);
+void icseg_options_yaml(const icseg_option_table *table, const void *target, icseg_string *out);
+
+#endif
