@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The safetensors reader. Files come from strangers: everything the header says is checked against the file once, at
+ * open, so that all later access is in range. */
+#include "tensor/safetensors.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+
+enum { PREFIX = 8 };                                     /* bytes of the header length */
+static const uint64_t header_limit = 100u * 1000 * 1000; /* the format's own */
+
+struct icseg_safetensors {
+    icseg_arena *arena; /* names, metadata and the arrays below */
+    icseg_map map;
+    const char *path;
+    const unsigned char *data; /* first byte after the header */
+    size_t data_size;
+    size_t count, pairs;
+    icseg_safetensors_entry *entries;
+    const icseg_safetensors_entry **by_name; /* sorted bytewise */
+    icseg_safetensors_pair *metadata;
+};
+
+static icseg_status bad_tensor(const icseg_safetensors *st, const char *name, icseg_error *error, const char *what) {
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: tensor \"%.100s\": %s", st->path, name, what);
+}
+
+static icseg_status read_shape(const icseg_safetensors *st, icseg_safetensors_entry *entry, const json_t *array,
+                               icseg_error *error) {
+    if (!json_is_array(array)) return bad_tensor(st, entry->name, error, "\"shape\" is not a list");
+    size_t rank = json_array_size(array);
+    if (rank > ICSEG_MAX_RANK)
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: tensor \"%.100s\" has %zu dimensions, at most %d are read", st->path, entry->name, rank,
+                          ICSEG_MAX_RANK);
+    entry->shape.rank = (int32_t)rank;
+    for (size_t i = 0; i < rank; i++) {
+        const json_t *dim = json_array_get(array, i);
+        if (!json_is_integer(dim) || json_integer_value(dim) < 0)
+            return bad_tensor(st, entry->name, error, "\"shape\" holds something that is not an integer >= 0");
+        entry->shape.dim[i] = json_integer_value(dim);
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status read_entry(const icseg_safetensors *st, icseg_safetensors_entry *entry, const json_t *info,
+                               icseg_error *error) {
+    if (!json_is_object(info)) return bad_tensor(st, entry->name, error, "its entry is not an object");
+    const char *dtype = json_string_value(json_object_get(info, "dtype"));
+    if (!dtype) return bad_tensor(st, entry->name, error, "\"dtype\" is not a string");
+    if (!icseg_dtype_parse(dtype, &entry->dtype))
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: tensor \"%.100s\" has dtype \"%.20s\"; F32, F16, BF16, F64, I64, I32, I16, I8, U8, U16 "
+                          "and BOOL are read",
+                          st->path, entry->name, dtype);
+    ICSEG_TRY(read_shape(st, entry, json_object_get(info, "shape"), error));
+    const json_t *offsets = json_object_get(info, "data_offsets");
+    const json_t *low = json_array_get(offsets, 0), *high = json_array_get(offsets, 1);
+    if (json_array_size(offsets) != 2 || !json_is_integer(low) || !json_is_integer(high))
+        return bad_tensor(st, entry->name, error, "\"data_offsets\" is not a list of two integers");
+    int64_t begin = json_integer_value(low), end = json_integer_value(high);
+    char text[ICSEG_SHAPE_TEXT];
+    icseg_shape_text(entry->shape, text, sizeof text);
+    int64_t bytes = icseg_shape_bytes(entry->shape, entry->dtype);
+    if (bytes < 0)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: tensor \"%.100s\": shape %s is too large",
+                          st->path, entry->name, text);
+    if (begin < 0 || begin > end || (uint64_t)end > st->data_size)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: tensor \"%.100s\" is said to lie at bytes %" PRId64 " to %" PRId64
+                          " of the data, which has %zu: the file is cut short or damaged",
+                          st->path, entry->name, begin, end, st->data_size);
+    if (end - begin != bytes)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: damaged header: tensor \"%.100s\": %s of shape %s takes %" PRId64 " bytes, not %" PRId64,
+                          st->path, entry->name, dtype, text, bytes, end - begin);
+    entry->data = st->data + begin;
+    entry->bytes = (size_t)bytes;
+    return ICSEG_OK;
+}
+
+static icseg_status read_metadata(icseg_safetensors *st, json_t *object, icseg_error *error) {
+    if (!json_is_object(object))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: \"__metadata__\" is not an object", st->path);
+    st->metadata = icseg_arena_array(st->arena, json_object_size(object), sizeof *st->metadata);
+    if (!st->metadata) return icseg_fail_memory(error, json_object_size(object) * sizeof *st->metadata, st->path);
+    const char *key;
+    json_t *value;
+    json_object_foreach(object, key, value) {
+        if (!json_is_string(value))
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: metadata \"%.100s\" is not a string",
+                              st->path, key);
+        icseg_safetensors_pair *pair = &st->metadata[st->pairs++];
+        pair->key = icseg_arena_strdup(st->arena, key);
+        pair->value = icseg_arena_strdup(st->arena, json_string_value(value));
+        if (!pair->key || !pair->value) return icseg_fail_memory(error, json_string_length(value), st->path);
+    }
+    return ICSEG_OK;
+}
+
+static int compare_names(const void *a, const void *b) {
+    const icseg_safetensors_entry *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
+}
+
+static int compare_places(const void *a, const void *b) {
+    const icseg_safetensors_entry *x = *(const icseg_safetensors_entry *const *)a;
+    const icseg_safetensors_entry *y = *(const icseg_safetensors_entry *const *)b;
+    if (x->data != y->data) return (const char *)x->data < (const char *)y->data ? -1 : 1;
+    return (x->bytes > y->bytes) - (x->bytes < y->bytes); /* empty tensors stand before what shares their place */
+}
+
+/* Tensors cover the data without overlap and without holes. `by_name` is put in order of place here, then of name. */
+static icseg_status check_places(icseg_safetensors *st, icseg_error *error) {
+    qsort(st->by_name, st->count, sizeof *st->by_name, compare_places);
+    size_t covered = 0;
+    for (size_t i = 0; i < st->count; i++) {
+        const icseg_safetensors_entry *entry = st->by_name[i];
+        size_t begin = (size_t)((const unsigned char *)entry->data - st->data);
+        if (begin < covered) return bad_tensor(st, entry->name, error, "its data overlaps another tensor's");
+        if (begin > covered) return bad_tensor(st, entry->name, error, "there is a hole before its data");
+        covered += entry->bytes;
+    }
+    if (covered != st->data_size)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %zu bytes follow the last tensor: the file is damaged",
+                          st->path, st->data_size - covered);
+    qsort(st->by_name, st->count, sizeof *st->by_name, compare_names);
+    return ICSEG_OK;
+}
+
+static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error *error) {
+    if (!json_is_object(root))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: not a JSON object", st->path);
+    size_t most = json_object_size(root);
+    st->entries = icseg_arena_array(st->arena, most, sizeof *st->entries);
+    st->by_name = icseg_arena_array(st->arena, most, sizeof *st->by_name);
+    if (!st->entries || !st->by_name) return icseg_fail_memory(error, most * sizeof *st->entries, st->path);
+    const char *name;
+    json_t *info;
+    json_object_foreach(root, name, info) {
+        if (!strcmp(name, "__metadata__")) {
+            ICSEG_TRY(read_metadata(st, info, error));
+            continue;
+        }
+        icseg_safetensors_entry *entry = &st->entries[st->count];
+        entry->name = icseg_arena_strdup(st->arena, name);
+        if (!entry->name) return icseg_fail_memory(error, strlen(name), st->path);
+        ICSEG_TRY(read_entry(st, entry, info, error));
+        st->by_name[st->count++] = entry;
+    }
+    return check_places(st, error);
+}
+
+/* What people pass instead of a safetensors file, told by its first bytes. */
+static const char *hint(const unsigned char *bytes) {
+    if (!memcmp(bytes, "PK\3\4", 4))
+        return "; it is a zip archive, as PyTorch writes them: `icseg convert` reads those";
+    if (!memcmp(bytes, "version ", 8)) return "; it is a Git LFS pointer: fetch the file itself with `git lfs pull`";
+    return "";
+}
+
+static icseg_status parse_file(icseg_safetensors *st, icseg_error *error) {
+    const unsigned char *bytes = st->map.data;
+    if (st->map.size < PREFIX)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a safetensors file: %zu bytes are too few", st->path,
+                          st->map.size);
+    uint64_t header;
+    memcpy(&header, bytes, sizeof header);
+    if (header > header_limit)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: not a safetensors file: a header of %" PRIu64 " bytes, at most %" PRIu64
+                          " are accepted%s",
+                          st->path, header, header_limit, hint(bytes));
+    if (header > st->map.size - PREFIX)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: cut short or not a safetensors file: a header of %" PRIu64 " bytes in a file of %zu%s",
+                          st->path, header, st->map.size, hint(bytes));
+    if (header == 0 || bytes[PREFIX] != '{')
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a safetensors file: the header does not start with '{'",
+                          st->path);
+    st->data = bytes + PREFIX + header;
+    st->data_size = st->map.size - PREFIX - (size_t)header;
+    json_error_t fault;
+    json_t *root = json_loadb((const char *)bytes + PREFIX, (size_t)header, JSON_REJECT_DUPLICATES, &fault);
+    if (!root)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: %s at byte %d", st->path, fault.text,
+                          PREFIX + fault.position);
+    icseg_status status = read_header(st, root, error);
+    json_decref(root);
+    return status;
+}
+
+icseg_status icseg_safetensors_open(icseg_safetensors **out, const char *path, icseg_error *error) {
+    icseg_status status;
+    *out = NULL;
+    icseg_safetensors *st = icseg_calloc_array(1, sizeof *st);
+    if (!st) return icseg_fail_memory(error, sizeof *st, path);
+    ICSEG_TRY_GOTO(icseg_arena_open(&st->arena, error));
+    st->path = icseg_arena_strdup(st->arena, path);
+    if (!st->path) {
+        status = icseg_fail_memory(error, strlen(path), path);
+        goto fail;
+    }
+    ICSEG_TRY_GOTO(icseg_map_open(&st->map, path, error));
+    ICSEG_TRY_GOTO(parse_file(st, error));
+    *out = st;
+    return ICSEG_OK;
+fail:
+    icseg_safetensors_close(&st);
+    return status;
+}
+
+void icseg_safetensors_close(icseg_safetensors **st) {
+    if (!st || !*st) return;
+    icseg_map_close(&(*st)->map);
+    icseg_arena_close(&(*st)->arena);
+    icseg_free(*st);
+    *st = NULL;
+}
+
+const char *icseg_safetensors_path(const icseg_safetensors *st) { return st->path; }
+size_t icseg_safetensors_count(const icseg_safetensors *st) { return st->count; }
+size_t icseg_safetensors_metadata_count(const icseg_safetensors *st) { return st->pairs; }
+
+const icseg_safetensors_entry *icseg_safetensors_at(const icseg_safetensors *st, size_t index) {
+    return index < st->count ? &st->entries[index] : NULL;
+}
+
+icseg_safetensors_pair icseg_safetensors_metadata_at(const icseg_safetensors *st, size_t index) {
+    return index < st->pairs ? st->metadata[index] : (icseg_safetensors_pair){0};
+}
+
+const char *icseg_safetensors_metadata(const icseg_safetensors *st, const char *key) {
+    for (size_t i = 0; i < st->pairs; i++)
+        if (!strcmp(st->metadata[i].key, key)) return st->metadata[i].value;
+    return NULL;
+}
+
+const icseg_safetensors_entry *icseg_safetensors_find(const icseg_safetensors *st, const char *name) {
+    const icseg_safetensors_entry wanted = {.name = name}, *key = &wanted;
+    const icseg_safetensors_entry **found = bsearch(&key, st->by_name, st->count, sizeof *st->by_name, compare_names);
+    return found ? *found : NULL;
+}
+
+icseg_status icseg_safetensors_get(const icseg_safetensors *st, const char *name, const icseg_safetensors_entry **out,
+                                   icseg_error *error) {
+    *out = icseg_safetensors_find(st, name);
+    if (*out) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: there is no tensor \"%.200s\" among its %zu", st->path, name,
+                      st->count);
+}
+
+icseg_status icseg_safetensors_read_f32(const icseg_safetensors *st, const char *name, icseg_shape shape, float *out,
+                                        icseg_error *error) {
+    const icseg_safetensors_entry *entry;
+    ICSEG_TRY(icseg_safetensors_get(st, name, &entry, error));
+    if (!icseg_dtype_is_float(entry->dtype))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: tensor \"%.200s\" is %s, floating-point numbers were expected", st->path, name,
+                          icseg_dtype_name(entry->dtype));
+    char is[ICSEG_SHAPE_TEXT], wanted[ICSEG_SHAPE_TEXT];
+    if (!icseg_shape_equal(entry->shape, shape))
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: tensor \"%.200s\" has shape %s, expected %s", st->path, name,
+                          icseg_shape_text(entry->shape, is, sizeof is),
+                          icseg_shape_text(shape, wanted, sizeof wanted));
+    icseg_f32_from(out, entry->data, entry->dtype, entry->bytes / icseg_dtype_size(entry->dtype));
+    return ICSEG_OK;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * safetensors files (an 8-byte header length, a JSON header, raw tensors): a mapped, fully validated reader and a
+ * streaming, atomic writer. Format: https://huggingface.co/docs/safetensors */
+#ifndef ICSEG_TENSOR_SAFETENSORS_H
+#define ICSEG_TENSOR_SAFETENSORS_H
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+typedef struct icseg_safetensors_entry {
+    const char *name;
+    icseg_dtype dtype;
+    icseg_shape shape;
+    const void *data; /* row-major, little-endian, of any alignment */
+    size_t bytes;
+} icseg_safetensors_entry;
+
+typedef struct icseg_safetensors_pair {
+    const char *key, *value; /* UTF-8 */
+} icseg_safetensors_pair;
+
+/* A file being read. What the functions below return lives until close; all of them may be called from many threads. */
+typedef struct icseg_safetensors icseg_safetensors;
+
+/* Maps the file and checks the whole header: nothing in it can later be out of range. Values are not looked at (NaN is
+ * no error here). ICSEG_ERROR_IO when it cannot be opened, _FORMAT when it is damaged or no safetensors file,
+ * _UNSUPPORTED for element types and ranks that icseg has none of. */
+icseg_status icseg_safetensors_open(icseg_safetensors **out, const char *path, icseg_error *error);
+void icseg_safetensors_close(icseg_safetensors **st);
+
+const char *icseg_safetensors_path(const icseg_safetensors *st);
+size_t icseg_safetensors_count(const icseg_safetensors *st);
+const icseg_safetensors_entry *icseg_safetensors_at(const icseg_safetensors *st, size_t index); /* in header order */
+const icseg_safetensors_entry *icseg_safetensors_find(const icseg_safetensors *st, const char *name); /* or NULL */
+/* The same, and a missing tensor is ICSEG_ERROR_FORMAT, naming file and tensor. */
+icseg_status icseg_safetensors_get(const icseg_safetensors *st, const char *name, const icseg_safetensors_entry **out,
+                                   icseg_error *error);
+
+const char *icseg_safetensors_metadata(const icseg_safetensors *st, const char *key); /* or NULL */
+size_t icseg_safetensors_metadata_count(const icseg_safetensors *st);
+icseg_safetensors_pair icseg_safetensors_metadata_at(const icseg_safetensors *st, size_t index);
+
+/* Converts a tensor of any floating-point type into `out`, (shape). Errors: no such tensor or not a floating-point one
+ * (ICSEG_ERROR_FORMAT), another shape (ICSEG_ERROR_SHAPE); the text names file, tensor and both shapes. */
+icseg_status icseg_safetensors_read_f32(const icseg_safetensors *st, const char *name, icseg_shape shape, float *out,
+                                        icseg_error *error);
+
+/* Writing: open, then declare every tensor and set metadata in any order, begin, append every tensor in the order of
+ * declaration, commit, close. Equal calls give equal bytes. The old file stays until commit has succeeded; after any
+ * failed call commit fails too. */
+typedef struct icseg_safetensors_writer icseg_safetensors_writer;
+icseg_status icseg_safetensors_writer_open(icseg_safetensors_writer **out, const char *path, icseg_error *error);
+icseg_status icseg_safetensors_writer_declare(icseg_safetensors_writer *writer, const char *name, icseg_dtype dtype,
+                                              icseg_shape shape, icseg_error *error);
+icseg_status icseg_safetensors_writer_metadata(icseg_safetensors_writer *writer, const char *key, const char *value,
+                                               icseg_error *error);
+icseg_status icseg_safetensors_writer_begin(icseg_safetensors_writer *writer, icseg_error *error);
+/* The whole tensor: `name` must be the next one declared and `bytes` its size. */
+icseg_status icseg_safetensors_writer_append(icseg_safetensors_writer *writer, const char *name, const void *data,
+                                             size_t bytes, icseg_error *error);
+icseg_status icseg_safetensors_writer_commit(icseg_safetensors_writer *writer, icseg_error *error);
+void icseg_safetensors_writer_close(icseg_safetensors_writer **writer);
+
+/* All of that in one call, for tensors that are in memory. */
+icseg_status icseg_safetensors_write(const char *path, const icseg_safetensors_entry *entries, size_t count,
+                                     const icseg_safetensors_pair *metadata, size_t pairs, icseg_error *error);
+
+#endif
