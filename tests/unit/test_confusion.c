@@ -149,10 +149,10 @@ static void the_table_is_aligned_and_says_its_convention(void **state) {
                               "+--------+--------+--------+\n"
                               "mIoU over the 3 of 4 classes that occur in labels or predictions; over those in the "
                               "labels: 62.50; with absent classes as 0: 31.25\n");
-    icseg_free(text);
+    icseg_buffer_free(text);
     const char *broken[] = {"\xff\xfe", "\xe6\xad", "a", "\xf0"}; /* not UTF-8, cut short: no read past the end */
     assert_int_equal(icseg_metrics_table(&m, broken, &text, NULL), ICSEG_OK);
-    icseg_free(text);
+    icseg_buffer_free(text);
     icseg_error error;
     assert_int_equal(icseg_metrics_json(&m, broken, &text, &error), ICSEG_ERROR_DATA);
     assert_null(text);
@@ -180,7 +180,7 @@ static void json_carries_every_figure_and_null_for_undefined(void **state) {
     assert_true(json_is_null(json_object_get(json_array_get(classes, 3), "iou")));
     assert_true(json_is_null(json_object_get(json_array_get(classes, 2), "acc")));
     json_decref(root);
-    icseg_free(text);
+    icseg_buffer_free(text);
     icseg_metrics_close(&m);
     icseg_confusion_close(&confusion);
 }
@@ -201,8 +201,8 @@ static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
         icseg_memory_fail_after(-1);
         if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
         failed += status != ICSEG_OK;
-        icseg_free(table);
-        icseg_free(json);
+        icseg_buffer_free(table);
+        icseg_buffer_free(json);
         icseg_metrics_close(&m);
         icseg_confusion_close(&other);
     }

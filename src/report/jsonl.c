@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Writer and reader of log.jsonl. */
+#include "report/jsonl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/file.h"
+#include "base/text.h"
+
+/* The next line of a log, without its newline. */
+typedef struct line {
+    const char *text;
+    size_t size;
+    int64_t number;
+    bool last; /* nothing follows it, or it has no newline */
+} line;
+
+static bool next_line(const icseg_map *map, size_t *at, line *out) {
+    if (*at >= map->size) return false;
+    const char *start = (const char *)map->data + *at;
+    const char *end = memchr(start, '\n', map->size - *at);
+    out->text = start;
+    out->size = end ? (size_t)(end - start) : map->size - *at;
+    out->number++;
+    *at += out->size + 1;
+    out->last = *at >= map->size;
+    return true;
+}
+
+/* The caller owns *out (json_decref); it is NULL for a last line that was torn. */
+static icseg_status parse_line(const line *l, const char *path, json_t **out, icseg_error *error) {
+    *out = NULL;
+    if (l->size > ICSEG_LOG_MAX_LINE)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %lld has %zu bytes, at most %d are accepted", path,
+                          (long long)l->number, l->size, (int)ICSEG_LOG_MAX_LINE);
+    json_error_t fault = {.text = ""};
+    json_t *value = json_loadb(l->text, l->size, 0, &fault);
+    if (json_is_object(value)) {
+        *out = value;
+        return ICSEG_OK;
+    }
+    json_decref(value);
+    if (l->last) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %lld is not a JSON object: %s", path, (long long)l->number,
+                      *fault.text ? fault.text : "another type of value");
+}
+
+static const char *type_of(const json_t *object) {
+    const char *type = json_string_value(json_object_get(object, "type"));
+    return type ? type : "";
+}
+
+static double number_of(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+static int64_t integer_of(const json_t *object, const char *key) {
+    return json_integer_value(json_object_get(object, key));
+}
+
+struct icseg_log_writer {
+    int fd;
+    bool started;
+    double seconds_before; /* training time of the entries a resumed log keeps */
+    char *path;
+};
+
+/* Rewrites the log with the entries a run resumed at first_step keeps; the file changes whole or not at all. */
+static icseg_status keep_entries(icseg_log_writer *w, int64_t first_step, icseg_error *error) {
+    icseg_map map;
+    icseg_file_writer *file = NULL;
+    ICSEG_TRY(icseg_map_open(&map, w->path, error));
+    icseg_status status = icseg_file_writer_open(&file, w->path, error);
+    line l = {0};
+    for (size_t at = 0; status == ICSEG_OK && next_line(&map, &at, &l);) {
+        json_t *entry;
+        status = parse_line(&l, w->path, &entry, error);
+        if (status != ICSEG_OK || !entry) break;
+        bool timed = !strcmp(type_of(entry), "step") || !strcmp(type_of(entry), "eval");
+        if (!timed || integer_of(entry, "step") < first_step) {
+            double seconds = number_of(entry, "seconds");
+            if (seconds > w->seconds_before) w->seconds_before = seconds;
+            w->started |= !strcmp(type_of(entry), "start");
+            status = icseg_file_writer_write(file, l.text, l.size, error);
+            if (status == ICSEG_OK) status = icseg_file_writer_write(file, "\n", 1, error);
+        }
+        json_decref(entry);
+    }
+    if (status == ICSEG_OK) status = icseg_file_writer_commit(file, error);
+    icseg_file_writer_close(&file);
+    icseg_map_close(&map);
+    return status;
+}
+
+icseg_status icseg_log_writer_open(icseg_log_writer **out, const char *path, int64_t first_step, icseg_error *error) {
+    *out = NULL;
+    icseg_log_writer *w = icseg_calloc_array(1, sizeof *w);
+    if (!w) return icseg_fail_memory(error, sizeof *w, path);
+    icseg_status status = ICSEG_OK;
+    w->fd = -1;
+    w->path = icseg_strdup(path);
+    if (!w->path) status = icseg_fail_memory(error, strlen(path), path);
+    bool resumed = first_step > 1;
+    if (status == ICSEG_OK && resumed && icseg_file_exists(path)) status = keep_entries(w, first_step, error);
+    if (status == ICSEG_OK) {
+        w->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (resumed ? 0 : O_TRUNC), 0666);
+        if (w->fd < 0) status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
+    }
+    if (status != ICSEG_OK) icseg_log_writer_close(&w);
+    *out = w;
+    return status;
+}
+
+bool icseg_log_writer_started(const icseg_log_writer *writer) { return writer->started; }
+
+static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+/* Paths and names need not be UTF-8, JSON must be: then every byte beyond ASCII becomes '?'. */
+static json_t *text_of(const char *text) {
+    json_t *value = json_string(text ? text : "");
+    if (value) return value;
+    char *ascii = icseg_strdup(text);
+    for (char *p = ascii; p && *p; p++)
+        if ((unsigned char)*p >= 0x80) *p = '?';
+    value = json_string(ascii);
+    icseg_free(ascii);
+    return value;
+}
+
+static int append_json(const char *bytes, size_t size, void *user) {
+    icseg_string *s = user;
+    icseg_string_append(s, bytes, size);
+    return s->failed ? -1 : 0;
+}
+
+/* Takes `entry`, which may be NULL when it could not be built. */
+static icseg_status write_entry(icseg_log_writer *w, json_t *entry, icseg_error *error) {
+    icseg_string s = {0};
+    bool dumped = entry && json_dump_callback(entry, append_json, &s, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
+    json_decref(entry);
+    icseg_string_append(&s, "\n", 1);
+    icseg_status status = ICSEG_OK;
+    if (!dumped || s.failed)
+        status = icseg_fail_memory(error, s.capacity, w->path);
+    else if (s.size > ICSEG_LOG_MAX_LINE)
+        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: an entry of %zu bytes, at most %d are allowed", w->path,
+                            s.size, (int)ICSEG_LOG_MAX_LINE);
+    for (size_t done = 0; status == ICSEG_OK && done < s.size;) {
+        ssize_t put = write(w->fd, s.data + done, s.size - done);
+        if (put < 0 && errno == EINTR) continue;
+        if (put <= 0)
+            status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path,
+                                put < 0 ? strerror(errno) : "no progress");
+        else
+            done += (size_t)put;
+    }
+    icseg_string_close(&s);
+    return status;
+}
+
+icseg_status icseg_log_writer_start(icseg_log_writer *w, const icseg_log_start *start, icseg_error *error) {
+    w->started = true;
+    return write_entry(w,
+                       json_pack("{s:s, s:o, s:o, s:I, s:I, s:i, s:i}", "type", "start", "recipe",
+                                 text_of(start->recipe), "version", text_of(start->version), "parameters",
+                                 (json_int_t)start->parameters, "steps", (json_int_t)start->steps, "batch",
+                                 (int)start->batch, "threads", (int)start->threads),
+                       error);
+}
+
+icseg_status icseg_log_writer_step(icseg_log_writer *w, const icseg_log_step *step, const char *const *names,
+                                   int32_t parts, icseg_error *error) {
+    if (parts < 0 || parts > ICSEG_LOG_PARTS)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: %d losses in a step, at most %d are logged", w->path,
+                          (int)parts, (int)ICSEG_LOG_PARTS);
+    json_t *loss = json_object();
+    for (int32_t i = 0; i < parts; i++)
+        if (json_object_set_new(loss, names[i], number(step->loss[i])) != 0) {
+            json_decref(loss);
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: loss %d cannot be logged: its name is not UTF-8",
+                              w->path, (int)i);
+        }
+    return write_entry(w,
+                       json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "type", "step", "step",
+                                 (json_int_t)step->step, "seconds", number(w->seconds_before + step->seconds), "lr",
+                                 number(step->lr), "loss", loss, "grad_norm", number(step->grad_norm), "images_per_s",
+                                 number(step->images_per_s), "peak_mib", number(step->peak_mib)),
+                       error);
+}
+
+icseg_status icseg_log_writer_eval(icseg_log_writer *w, const icseg_log_eval *eval, icseg_error *error) {
+    json_t *iou = json_array();
+    for (int32_t c = 0; c < eval->classes; c++) json_array_append_new(iou, number(eval->iou[c]));
+    return write_entry(w,
+                       json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "type", "eval", "step", (json_int_t)eval->step,
+                                 "miou", number(eval->miou), "macc", number(eval->macc), "aacc", number(eval->aacc),
+                                 "iou", iou),
+                       error);
+}
+
+icseg_status icseg_log_writer_finish(icseg_log_writer **writer, icseg_error *error) {
+    icseg_log_writer *w = *writer;
+    if (!w) return ICSEG_OK;
+    icseg_status status = ICSEG_OK;
+    /* EINVAL, EROFS: not a file that can be synced, such as a pipe */
+    bool synced = fsync(w->fd) == 0 || errno == EINVAL || errno == EROFS;
+    int reason = errno;
+    if (close(w->fd) != 0 && synced) {
+        synced = false;
+        reason = errno;
+    }
+    w->fd = -1;
+    if (!synced) status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path, strerror(reason));
+    icseg_log_writer_close(writer);
+    return status;
+}
+
+void icseg_log_writer_close(icseg_log_writer **writer) {
+    if (!writer || !*writer) return;
+    icseg_log_writer *w = *writer;
+    if (w->fd >= 0) {
+        (void)!fsync(w->fd);
+        close(w->fd);
+    }
+    icseg_free(w->path);
+    icseg_free(w);
+    *writer = NULL;
+}
+
+/* Column of a loss; -1 when the table of names is full. */
+static int32_t part_index(icseg_log *log, const char *name) {
+    for (int32_t i = 0; i < log->parts; i++)
+        if (!strcmp(log->part[i], name)) return i;
+    if (log->parts == ICSEG_LOG_PARTS) return -1;
+    char *copy = icseg_arena_strdup(log->arena, name);
+    if (!copy) return -1;
+    log->part[log->parts] = copy;
+    return log->parts++;
+}
+
+static void read_step(icseg_log *log, const json_t *entry) {
+    icseg_log_step *step = &log->step[log->steps++];
+    *step = (icseg_log_step){.step = integer_of(entry, "step"),
+                             .seconds = number_of(entry, "seconds"),
+                             .lr = number_of(entry, "lr"),
+                             .grad_norm = number_of(entry, "grad_norm"),
+                             .images_per_s = number_of(entry, "images_per_s"),
+                             .peak_mib = number_of(entry, "peak_mib")};
+    for (int i = 0; i < ICSEG_LOG_PARTS; i++) step->loss[i] = (double)NAN;
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(entry, "loss"), name, value) {
+        int32_t part = part_index(log, name);
+        if (part >= 0 && json_is_number(value)) step->loss[part] = json_number_value(value);
+    }
+}
+
+static bool read_eval(icseg_log *log, const json_t *entry) {
+    icseg_log_eval *eval = &log->eval[log->evals++];
+    const json_t *list = json_object_get(entry, "iou");
+    size_t classes = json_array_size(list); /* bounded by the line */
+    double *iou = icseg_arena_array(log->arena, classes, sizeof *iou);
+    *eval = (icseg_log_eval){.step = integer_of(entry, "step"),
+                             .miou = number_of(entry, "miou"),
+                             .macc = number_of(entry, "macc"),
+                             .aacc = number_of(entry, "aacc"),
+                             .classes = iou ? (int32_t)classes : 0,
+                             .iou = iou};
+    for (size_t c = 0; iou && c < classes; c++) {
+        const json_t *value = json_array_get(list, c);
+        iou[c] = json_is_number(value) ? json_number_value(value) : (double)NAN;
+    }
+    return iou != NULL;
+}
+
+static bool read_start(icseg_log *log, const json_t *entry) {
+    const char *recipe = json_string_value(json_object_get(entry, "recipe"));
+    const char *version = json_string_value(json_object_get(entry, "version"));
+    log->has_start = true;
+    log->start = (icseg_log_start){.recipe = icseg_arena_strdup(log->arena, recipe ? recipe : ""),
+                                   .version = icseg_arena_strdup(log->arena, version ? version : ""),
+                                   .parameters = integer_of(entry, "parameters"),
+                                   .steps = integer_of(entry, "steps"),
+                                   .threads = (int32_t)integer_of(entry, "threads"),
+                                   .batch = (int32_t)integer_of(entry, "batch")};
+    return log->start.recipe && log->start.version;
+}
+
+static icseg_status read_entries(icseg_log *log, const icseg_map *map, const char *path, icseg_error *error) {
+    line l = {0};
+    size_t lines = 0;
+    for (size_t at = 0; next_line(map, &at, &l);) lines += l.size >= strlen("{\"type\":\"step\"}");
+    log->step = icseg_arena_array(log->arena, lines, sizeof *log->step);
+    log->eval = icseg_arena_array(log->arena, lines, sizeof *log->eval);
+    if (!log->step || !log->eval) return icseg_fail_memory(error, lines * sizeof *log->step, path);
+    l = (line){0};
+    for (size_t at = 0; next_line(map, &at, &l);) {
+        json_t *entry;
+        ICSEG_TRY(parse_line(&l, path, &entry, error));
+        if (!entry) {
+            log->torn = l.size > 0;
+            continue;
+        }
+        const char *type = type_of(entry);
+        bool done = true;
+        if (!strcmp(type, "step"))
+            read_step(log, entry);
+        else if (!strcmp(type, "eval"))
+            done = read_eval(log, entry);
+        else if (!strcmp(type, "start"))
+            done = read_start(log, entry);
+        json_decref(entry);
+        if (!done) return icseg_fail_memory(error, l.size, path);
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_log_read(icseg_log *out, const char *path, icseg_error *error) {
+    *out = (icseg_log){0};
+    icseg_map map;
+    ICSEG_TRY(icseg_map_open(&map, path, error));
+    icseg_status status = icseg_arena_open(&out->arena, error);
+    if (status == ICSEG_OK) status = read_entries(out, &map, path, error);
+    icseg_map_close(&map);
+    if (status != ICSEG_OK) icseg_log_close(out);
+    return status;
+}
+
+void icseg_log_close(icseg_log *log) {
+    if (!log) return;
+    icseg_arena_close(&log->arena);
+    *log = (icseg_log){0};
+}
