@@ -20,9 +20,12 @@ static icseg_status open_regular(const char *path, int *fd, size_t *size, icseg_
     if (*fd < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
     struct stat info;
     const char *fault = NULL;
-    if (fstat(*fd, &info) != 0) fault = strerror(errno);
-    else if (S_ISDIR(info.st_mode)) fault = "it is a folder, a file was expected";
-    else if (!S_ISREG(info.st_mode)) fault = "not a regular file";
+    if (fstat(*fd, &info) != 0)
+        fault = strerror(errno);
+    else if (S_ISDIR(info.st_mode))
+        fault = "it is a folder, a file was expected";
+    else if (!S_ISREG(info.st_mode))
+        fault = "not a regular file";
     if (fault) {
         close(*fd);
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, fault);
@@ -40,7 +43,8 @@ icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out
     icseg_status status = ICSEG_OK;
     unsigned char *data = NULL;
     if (expected > limit)
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %zu bytes, at most %zu are accepted", path, expected, limit);
+        status =
+            icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %zu bytes, at most %zu are accepted", path, expected, limit);
     else if (!(data = icseg_alloc(expected + 1)))
         status = icseg_fail_memory(error, expected, path);
     while (status == ICSEG_OK && done < expected) {

@@ -17,7 +17,8 @@ void *icseg_realloc_array(void *block, size_t old_count, size_t count, size_t si
 char *icseg_strdup(const char *text);
 void icseg_free(void *block);
 
-/* Test hook, process-wide: the n-th allocation from now fails (0 = the next), then all work again; < 0 switches it off. */
+/* Test hook, process-wide: the n-th allocation from now fails (0 = the next), then all work again; < 0 switches it off.
+ */
 void icseg_memory_fail_after(int64_t n);
 
 /* An arena: many small blocks, freed together. Blocks are 16-byte aligned. */

@@ -22,10 +22,10 @@ typedef enum icseg_rng_purpose {
 
 icseg_rng icseg_rng_open(uint64_t seed, icseg_rng_purpose purpose, uint64_t index);
 uint64_t icseg_rng_u64(icseg_rng *rng);
-float icseg_rng_uniform(icseg_rng *rng);                          /* [0, 1), 24 bits */
-float icseg_rng_range(icseg_rng *rng, float low, float high);     /* [low, high) */
-float icseg_rng_normal(icseg_rng *rng);                           /* mean 0, variance 1 */
-uint64_t icseg_rng_below(icseg_rng *rng, uint64_t bound);         /* [0, bound), unbiased; bound >= 1 */
+float icseg_rng_uniform(icseg_rng *rng);                      /* [0, 1), 24 bits */
+float icseg_rng_range(icseg_rng *rng, float low, float high); /* [low, high) */
+float icseg_rng_normal(icseg_rng *rng);                       /* mean 0, variance 1 */
+uint64_t icseg_rng_below(icseg_rng *rng, uint64_t bound);     /* [0, bound), unbiased; bound >= 1 */
 void icseg_rng_shuffle(icseg_rng *rng, uint32_t *array, uint32_t count);
 
 #endif

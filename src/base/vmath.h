@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Functions that vectorise inside `omp simd` loops of ICSEG_KERNELs, where libm's calls would not. */
+#ifndef ICSEG_BASE_VMATH_H
+#define ICSEG_BASE_VMATH_H
+
+#include <math.h>
+#include <stdint.h>
+
+/* e^x: 2^n times a degree-6 polynomial on [-ln 2 / 2, ln 2 / 2]; relative error below 3e-7. Below -87 it is e^-87
+ * (1e-38), above 88 e^88; NaN gives NaN. */
+static inline float icseg_exp(float x) {
+    float clamped = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    /* adding and subtracting 1.5 * 2^23 rounds to an integer, and leaves it in the low bits */
+    union {
+        float f;
+        int32_t i;
+    } n = {.f = clamped * 1.44269504f + 12582912.0f}, scale;
+    float k = n.f - 12582912.0f;
+    float r = clamped - k * 0.693359375f + k * 2.12194440e-4f;
+    float p = r * 1.3888889e-3f + 8.3333333e-3f;
+    p = p * r + 4.1666667e-2f;
+    p = p * r + 1.6666667e-1f;
+    p = p * r + 0.5f;
+    p = p * r + 1.0f;
+    p = p * r + 1.0f;
+    scale.i = (n.i - 0x4b400000 + 127) << 23;
+    return p * scale.f;
+}
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The graph: a model described once, for one input shape, as operators on values. Running it, differentiating it,
+ * planning its memory, counting its work are readers of this description.
+ *
+ * Building never needs checks between calls: the first fault is kept in the graph, later calls return ICSEG_NONE, and
+ * icseg_graph_status() tells at the end. Every activation is dense and row-major, (B, H, W, C) or (B, L, C). */
+#ifndef ICSEG_GRAPH_GRAPH_H
+#define ICSEG_GRAPH_GRAPH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "graph/params.h"
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+typedef int32_t icseg_value; /* an index into the graph's values */
+enum { ICSEG_NONE = -1, ICSEG_MAX_INPUTS = 12, ICSEG_MAX_OUTPUTS = 4 };
+
+typedef enum icseg_value_kind {
+    ICSEG_VALUE_INPUT,    /* the caller binds a pointer before each run */
+    ICSEG_VALUE_PARAM,    /* in the parameter store */
+    ICSEG_VALUE_CONSTANT, /* bytes in the graph's arena */
+    ICSEG_VALUE_COMPUTED  /* output of a node, placed by the memory plan */
+} icseg_value_kind;
+
+typedef struct icseg_op icseg_op;
+
+typedef struct icseg_value_info {
+    icseg_value_kind kind;
+    icseg_dtype dtype;
+    icseg_shape shape;
+    int64_t count;        /* elements */
+    int32_t producer;     /* node index, or -1 */
+    icseg_value view_of;  /* shares this value's storage (reshape), or ICSEG_NONE */
+    bool needs_grad;      /* a trainable parameter lies behind it, or the caller asked */
+    bool keep;            /* an output of the graph: its storage is never reused */
+    icseg_param *param;   /* of a PARAM; of a COMPUTED value that is a parameter's gradient: written to param->grad */
+    const void *constant; /* of a CONSTANT */
+    const char *name;
+} icseg_value_info;
+
+typedef struct icseg_node {
+    const icseg_op *op;
+    const char *name; /* scope path, "visual.layer1.0.conv1" */
+    const void *attributes;
+    int32_t index, input_count, output_count;
+    bool backward; /* appended by icseg_graph_backward */
+    icseg_value input[ICSEG_MAX_INPUTS];
+    icseg_value output[ICSEG_MAX_OUTPUTS];
+} icseg_node;
+
+typedef struct icseg_graph icseg_graph;
+
+/* training: dropout is active (what batch norm does is its own option). */
+icseg_status icseg_graph_open(icseg_graph **out, bool training, icseg_error *error);
+void icseg_graph_close(icseg_graph **graph);
+icseg_status icseg_graph_status(const icseg_graph *graph, icseg_error *error);
+bool icseg_graph_training(const icseg_graph *graph);
+icseg_arena *icseg_graph_arena(icseg_graph *graph);
+
+/* Names of nodes appended until the matching pop start with "A.B." */
+void icseg_graph_push(icseg_graph *graph, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void icseg_graph_pop(icseg_graph *graph);
+
+icseg_value icseg_graph_input(icseg_graph *graph, const char *name, icseg_dtype dtype, icseg_shape shape);
+icseg_value icseg_graph_param(icseg_graph *graph, icseg_param *param); /* the same value for the same parameter */
+icseg_value icseg_graph_constant(icseg_graph *graph, const char *name, icseg_dtype dtype, icseg_shape shape,
+                                 const void *data); /* copies */
+void icseg_graph_keep(icseg_graph *graph, icseg_value value, const char *name);
+
+int32_t icseg_graph_value_count(const icseg_graph *graph);
+int32_t icseg_graph_node_count(const icseg_graph *graph);
+const icseg_value_info *icseg_graph_value(const icseg_graph *graph, icseg_value value);
+const icseg_node *icseg_graph_node(const icseg_graph *graph, int32_t index);
+
+/* Size of an axis; negative axes count from the end. 0 for ICSEG_NONE. */
+int64_t icseg_graph_dim(const icseg_graph *graph, icseg_value value, int axis);
+
+/* Appends gradient nodes for d(sum over i of <outputs[i], grads[i]>): grads[i] has the shape of outputs[i]. Every
+ * trainable parameter behind the outputs then has its gradient written (accumulate: added) to param->grad by each run.
+ * A parameter that no output depends on gets no gradient: its param->grad is left alone. */
+void icseg_graph_backward(icseg_graph *graph, int count, const icseg_value *outputs, const icseg_value *grads,
+                          bool accumulate);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The graph's representation, shared by building, differentiating and planning. */
+#ifndef ICSEG_GRAPH_INTERNAL_H
+#define ICSEG_GRAPH_INTERNAL_H
+
+#include "graph/op.h"
+
+struct icseg_graph {
+    icseg_arena *arena; /* owns nodes, values, names, attributes, constants */
+    bool training;
+    icseg_error error; /* the first fault */
+    icseg_value_info **values;
+    icseg_node **nodes;
+    int32_t value_count, value_room, node_count, node_room;
+    char scope[256];          /* "visual.layer1." */
+    uint16_t scope_start[16]; /* lengths before each push */
+    int32_t scope_depth;
+    bool in_backward;
+};
+
+/* NULL after a fault. */
+icseg_value_info *icseg_graph_value_add(icseg_graph *graph, icseg_value_kind kind, icseg_dtype dtype, icseg_shape shape,
+                                        const char *name, icseg_value *index);
+
+#endif

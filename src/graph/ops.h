@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The builders: one function per operator, one file each in graph/ops/. All take and return values of the same graph,
+ * f32 unless said otherwise; a shape that does not fit fails the graph with the shapes in the text. */
+#ifndef ICSEG_GRAPH_OPS_H
+#define ICSEG_GRAPH_OPS_H
+
+#include "graph/graph.h"
+
+/* -- linear algebra (oneDNN) */
+
+/* x (B, H, W, I), weight (O, kh, kw, I), bias (O) or ICSEG_NONE -> (B, H', W', O), H' = (H + 2 padding - kh) / stride
+ * + 1. */
+icseg_value icseg_conv2d(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, int stride, int padding);
+/* Kernel 2, stride 2: x (B, H, W, I), weight (2, 2, O, I), bias (O) or ICSEG_NONE -> (B, 2H, 2W, O). */
+icseg_value icseg_conv_transpose2x2(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias);
+/* x (..., I), weight (O, I), bias (O) or ICSEG_NONE -> x W^T + b (..., O): PyTorch's Linear. */
+icseg_value icseg_linear(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias);
+/* x (..., I), weight (I, O) -> x W (..., O): CLIP's projections. */
+icseg_value icseg_project(icseg_graph *g, icseg_value x, icseg_value weight);
+/* a (B, M, C), b (B, N, C) or (1, N, C) for all images -> a b^T (B, M, N). */
+icseg_value icseg_similarity(icseg_graph *g, icseg_value a, icseg_value b);
+
+/* -- attention: softmax(q k^T / sqrt(width / heads)) v per head; probabilities are never stored, the backward pass
+ * computes them again block by block */
+
+/* q (B, Lq, W), k and v (B, Lk, W) -> (B, Lq, W). */
+icseg_value icseg_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads);
+/* qkv (B, L, 3W): [q | k | v] in the last axis, as one linear map makes them -> (B, L, W). */
+icseg_value icseg_attention_packed(icseg_graph *g, icseg_value qkv, int heads);
+/* Shared-prefix causal attention (METHOD.md 2). qkv (B, L, 3W), L = prefix + sum of lengths: rows 0 .. prefix-1 attend
+ * causally to the prefix; then `count` segments of lengths[i] rows, each attending to the whole prefix and causally to
+ * its own rows. lengths is copied. -> (B, L, W). Plain C. */
+icseg_value icseg_segment_attention(icseg_graph *g, icseg_value qkv, int heads, int prefix, int count,
+                                    const int32_t *lengths);
+
+/* -- normalisation */
+
+typedef struct icseg_batch_norm_options {
+    float eps, momentum;   /* 1e-5, 0.1 */
+    bool batch_statistics; /* normalise by this batch and update the running statistics; else by the running ones */
+    bool relu;             /* max(0, .) of the result, fused */
+} icseg_batch_norm_options;
+/* x (..., C); weight, bias, running_mean, running_var (C) -> (..., C). Running variance gets the unbiased estimate. */
+icseg_value icseg_batch_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias,
+                             icseg_value running_mean, icseg_value running_var, icseg_batch_norm_options options);
+/* Over the last axis; weight, bias (C). */
+icseg_value icseg_layer_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, float eps);
+/* GroupNorm with one group: over everything but the batch axis; x (B, ..., C), weight, bias (C). */
+icseg_value icseg_group_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, float eps);
+/* Rows of the last axis divided by max(their L2 norm, 1e-12). */
+icseg_value icseg_normalize(icseg_graph *g, icseg_value x);
+
+/* -- pointwise */
+
+icseg_value icseg_relu(icseg_graph *g, icseg_value x);
+icseg_value icseg_quick_gelu(icseg_graph *g, icseg_value x); /* x sigmoid(1.702 x) */
+icseg_value icseg_gelu(icseg_graph *g, icseg_value x);       /* exact: x (1 + erf(x / sqrt 2)) / 2 */
+/* b has a's shape, or a shape that is a suffix of it (broadcast over the leading axes) -> a's shape. */
+icseg_value icseg_add(icseg_graph *g, icseg_value a, icseg_value b);
+/* x (..., C) times gamma (C). */
+icseg_value icseg_scale_channels(icseg_graph *g, icseg_value x, icseg_value gamma);
+
+typedef enum icseg_dropout_mode {
+    ICSEG_DROPOUT_ELEMENT, /* every element for itself */
+    ICSEG_DROPOUT_CHANNEL, /* x (B, ..., C): whole channels of a sample (Dropout2d) */
+    ICSEG_DROPOUT_SAMPLE   /* x (B, ...): whole samples (stochastic depth) */
+} icseg_dropout_mode;
+/* Zero with probability p, else x / (1 - p). The mask is a function of (seed, step, node): nothing is stored, and the
+ * gradient applies the same mask. Returns x itself when p == 0 or the graph is not a training graph. */
+icseg_value icseg_dropout(icseg_graph *g, icseg_value x, float p, icseg_dropout_mode mode);
+
+/* -- shape and space */
+
+icseg_value icseg_reshape(icseg_graph *g, icseg_value x, icseg_shape shape); /* a view: no copy */
+icseg_value icseg_concat(icseg_graph *g, int count, const icseg_value *values, int axis);
+icseg_value icseg_slice(icseg_graph *g, icseg_value x, int axis, int64_t begin, int64_t length);
+icseg_value icseg_repeat(icseg_graph *g, icseg_value x, int64_t count); /* x S -> (count, S...) */
+/* x (B, L, C), rows[count] < L, strictly ascending; copied -> (B, count, C). */
+icseg_value icseg_gather_rows(icseg_graph *g, icseg_value x, int count, const int32_t *rows);
+icseg_value icseg_mean_rows(icseg_graph *g, icseg_value x);          /* x (B, L, C) -> (B, 1, C) */
+icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size); /* x (B, H, W, C), stride = size, floor */
+icseg_value icseg_max_pool(icseg_graph *g, icseg_value x, int size); /* the same; the first maximum gets the gradient */
+/* x (B, h, w, C) -> (B, H, W, C). Bilinear: half-pixel centres, edges clamped (align_corners=False). Nearest:
+ * PyTorch's 'nearest', source = floor(i * (float)h / H). */
+icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width);
+icseg_value icseg_resize_nearest(icseg_graph *g, icseg_value x, int64_t height, int64_t width);
+
+/* -- losses and predictions; labels are I16 (B, H, W), ICSEG_LABEL_IGNORE = -1 */
+
+/* weight * mean over labelled pixels of the cross-entropy of `scale * logits` upsampled bilinearly to (H, W).
+ * logits (B, h, w, K) -> (1). No tensor of size H * W * K exists. No labelled pixel: PyTorch gives NaN; we give 0. */
+icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, icseg_value labels, float scale,
+                                          float weight);
+typedef struct icseg_contrast_options {
+    float tau, weight;
+    int32_t positives, negatives;
+} icseg_contrast_options;
+/* The align-guided contrastive loss (METHOD.md): score (B, h, w, K) -> (1). No pair: 0. */
+icseg_value icseg_align_contrast(icseg_graph *g, icseg_value score, icseg_value labels, icseg_contrast_options options);
+/* logits (B, h, w, K) upsampled bilinearly to (H, W): the class of the largest (the lowest index among equals), I16
+ * (B, H, W), and with `confidence` its softmax probability, f32 (B, H, W); else out[1] = ICSEG_NONE. */
+void icseg_upsampled_argmax(icseg_graph *g, icseg_value logits, int64_t height, int64_t width, bool confidence,
+                            icseg_value out[2]);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * relu, quick_gelu, gelu: pointwise functions and their gradients. */
+#include <math.h>
+
+#include "base/system.h"
+#include "base/vmath.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+
+enum { BLOCK = 16384 }; /* elements a task: fits the second-level cache */
+
+typedef void (*forward_kernel)(const float *x, float *y, int64_t n);
+typedef void (*backward_kernel)(const float *saved, const float *dy, float *dx, int64_t n);
+
+ICSEG_KERNEL static void relu_forward(const float *x, float *y, int64_t n) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] < 0 ? 0 : x[i]; /* NaN stays NaN */
+}
+
+ICSEG_KERNEL static void relu_backward(const float *y, const float *dy, float *dx, int64_t n) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+ICSEG_KERNEL static void quick_gelu_forward(const float *x, float *y, int64_t n) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] / (1 + icseg_exp(-1.702f * x[i]));
+}
+
+ICSEG_KERNEL static void quick_gelu_backward(const float *x, const float *dy, float *dx, int64_t n) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        float s = 1 / (1 + icseg_exp(-1.702f * x[i]));
+        dx[i] = dy[i] * (s + 1.702f * x[i] * s * (1 - s));
+    }
+}
+
+static void gelu_forward(const float *x, float *y, int64_t n) {
+    for (int64_t i = 0; i < n; i++) y[i] = 0.5f * x[i] * (1 + erff(x[i] * 0.70710678f));
+}
+
+static void gelu_backward(const float *x, const float *dy, float *dx, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        float cdf = 0.5f * (1 + erff(x[i] * 0.70710678f)), pdf = 0.39894228f * expf(-0.5f * x[i] * x[i]);
+        dx[i] = dy[i] * (cdf + x[i] * pdf);
+    }
+}
+
+static void run_forward(const icseg_kernel *k, forward_kernel kernel) {
+    int64_t n = icseg_kernel_out(k, 0)->count;
+    const float *x = k->in[0];
+    float *y = k->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t at = 0; at < n; at += BLOCK) kernel(x + at, y + at, n - at < BLOCK ? n - at : BLOCK);
+}
+
+static void run_backward(const icseg_kernel *k, backward_kernel kernel) {
+    int64_t n = icseg_kernel_out(k, 0)->count;
+    const float *saved = k->in[0], *dy = k->in[1];
+    float *dx = k->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t at = 0; at < n; at += BLOCK) kernel(saved + at, dy + at, dx + at, n - at < BLOCK ? n - at : BLOCK);
+}
+
+/* Everything about one function but its mathematics. SAVED: what the gradient reads, input x or output y. */
+#define ACTIVATION(NAME, SAVED, IN_PLACE)                                                                              \
+    static icseg_status NAME##_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {                        \
+        (void)run, (void)error;                                                                                        \
+        run_forward(k, NAME##_forward);                                                                                \
+        return ICSEG_OK;                                                                                               \
+    }                                                                                                                  \
+    static icseg_status NAME##_gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {               \
+        (void)run, (void)error;                                                                                        \
+        run_backward(k, NAME##_backward);                                                                              \
+        return ICSEG_OK;                                                                                               \
+    }                                                                                                                  \
+    static const icseg_op NAME##_gradient_op = {                                                                       \
+        .name = #NAME "_gradient", .run = NAME##_gradient_run, .in_place = 1 << 1};                                    \
+    static void NAME##_gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out,                   \
+                                icseg_value *grad_in) {                                                                \
+        icseg_value in[] = {node->SAVED[0], grad_out[0]};                                                              \
+        grad_in[0] = same_shape(g, &NAME##_gradient_op, in, 2);                                                        \
+    }                                                                                                                  \
+    const icseg_op icseg_op_##NAME = {                                                                                 \
+        .name = #NAME, .gradient = NAME##_gradient, .run = NAME##_run, .in_place = IN_PLACE};                          \
+    icseg_value icseg_##NAME(icseg_graph *g, icseg_value x) { return same_shape(g, &icseg_op_##NAME, &x, 1); }
+
+static icseg_value same_shape(icseg_graph *g, const icseg_op *op, const icseg_value *in, int count) {
+    icseg_node *node = icseg_node_append(g, op, NULL, 0, in, count, 0);
+    return node ? icseg_node_output(g, node, ICSEG_F32, icseg_graph_value(g, in[0])->shape) : ICSEG_NONE;
+}
+
+ACTIVATION(relu, output, 1)
+ACTIVATION(quick_gelu, input, 0)
+ACTIVATION(gelu, input, 0)

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The parameter store. */
+#include "graph/params.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+
+struct icseg_params {
+    icseg_param **list; /* in order of declaration */
+    int64_t count, room;
+    int32_t *table; /* open-addressing hash of names -> index + 1 */
+    int64_t table_size;
+};
+
+icseg_status icseg_params_open(icseg_params **out, icseg_error *error) {
+    *out = icseg_calloc_array(1, sizeof **out);
+    return *out ? ICSEG_OK : icseg_fail_memory(error, sizeof **out, "parameters");
+}
+
+static void free_param(icseg_param *p) {
+    if (!p) return;
+    if (p->packed) p->free_packed(p->packed);
+    icseg_free(p->name);
+    icseg_free(p->data);
+    icseg_free(p->grad);
+    icseg_free(p);
+}
+
+void icseg_params_close(icseg_params **params) {
+    if (!params || !*params) return;
+    for (int64_t i = 0; i < (*params)->count; i++) free_param((*params)->list[i]);
+    icseg_free((*params)->list);
+    icseg_free((*params)->table);
+    icseg_free(*params);
+    *params = NULL;
+}
+
+static uint64_t hash(const char *name) { /* FNV-1a */
+    uint64_t h = 0xcbf29ce484222325u;
+    for (; *name; name++) h = (h ^ (unsigned char)*name) * 0x100000001b3u;
+    return h;
+}
+
+static int32_t *slot(const icseg_params *params, const char *name) {
+    int64_t i = (int64_t)(hash(name) % (uint64_t)params->table_size);
+    while (params->table[i] && strcmp(params->list[params->table[i] - 1]->name, name)) i = (i + 1) % params->table_size;
+    return &params->table[i];
+}
+
+static icseg_status reserve(icseg_params *params, icseg_error *error) {
+    if (params->count < params->room) return ICSEG_OK;
+    int64_t room = params->room ? params->room * 2 : 256;
+    icseg_param **list = icseg_realloc_array(params->list, (size_t)params->count, (size_t)room, sizeof *list);
+    if (list) params->list = list;
+    int32_t *table = list ? icseg_calloc_array((size_t)room * 2, sizeof *table) : NULL;
+    if (!table) return icseg_fail_memory(error, (size_t)room * sizeof *list, "the parameter list");
+    icseg_free(params->table);
+    params->table = table;
+    params->table_size = room * 2;
+    params->room = room;
+    for (int64_t i = 0; i < params->count; i++) *slot(params, params->list[i]->name) = (int32_t)i + 1;
+    return ICSEG_OK;
+}
+
+static icseg_shape memory_shape(icseg_shape file, icseg_layout layout) {
+    const int64_t *d = file.dim;
+    switch (layout) {
+    case ICSEG_LAYOUT_OIHW: return ICSEG_SHAPE(d[0], d[2], d[3], d[1]);
+    case ICSEG_LAYOUT_IOHW: return ICSEG_SHAPE(d[2], d[3], d[1], d[0]);
+    case ICSEG_LAYOUT_PLAIN: break;
+    }
+    return file;
+}
+
+icseg_param *icseg_params_declare(icseg_params *params, const char *name, icseg_shape file_shape,
+                                  icseg_param_options options, icseg_error *error) {
+    if (reserve(params, error) != ICSEG_OK) return NULL;
+    if (*slot(params, name)) {
+        icseg_fail(error, ICSEG_ERROR_INTERNAL, "parameter %s is declared twice", name);
+        return NULL;
+    }
+    int64_t count = icseg_shape_count(file_shape);
+    char text[ICSEG_SHAPE_TEXT];
+    if (count < 1 || count > INT64_MAX / 8) {
+        icseg_fail(error, ICSEG_ERROR_CONFIG, "parameter %s: shape %s has no elements or too many", name,
+                   icseg_shape_text(file_shape, text, sizeof text));
+        return NULL;
+    }
+    icseg_param *p = icseg_calloc_array(1, sizeof *p);
+    if (p) p->name = icseg_strdup(name);
+    if (p) p->data = icseg_calloc_array((size_t)count, sizeof(float));
+    if (!p || !p->name || !p->data) {
+        free_param(p);
+        icseg_fail_memory(error, (size_t)count * sizeof(float), name);
+        return NULL;
+    }
+    p->shape = memory_shape(file_shape, options.layout);
+    p->file_shape = file_shape;
+    p->options = options;
+    p->count = count;
+    p->version = 1;
+    *slot(params, name) = (int32_t)params->count + 1;
+    params->list[params->count++] = p;
+    return p;
+}
+
+int64_t icseg_params_count(const icseg_params *params) { return params->count; }
+icseg_param *icseg_params_at(const icseg_params *params, int64_t index) { return params->list[index]; }
+
+icseg_param *icseg_params_find(const icseg_params *params, const char *name) {
+    int32_t found = params->count ? *slot(params, name) : 0;
+    return found ? params->list[found - 1] : NULL;
+}
+
+icseg_status icseg_params_allocate_gradients(icseg_params *params, icseg_error *error) {
+    for (int64_t i = 0; i < params->count; i++) {
+        icseg_param *p = params->list[i];
+        if (!p->options.trainable || p->grad) continue;
+        p->grad = icseg_calloc_array((size_t)p->count, sizeof(float));
+        if (!p->grad) return icseg_fail_memory(error, (size_t)p->count * sizeof(float), p->name);
+    }
+    return ICSEG_OK;
+}
+
+void icseg_params_zero_gradients(icseg_params *params) {
+    for (int64_t i = 0; i < params->count; i++)
+        if (params->list[i]->grad) memset(params->list[i]->grad, 0, (size_t)params->list[i]->count * sizeof(float));
+}
+
+void icseg_params_initialise(icseg_params *params, uint64_t seed) {
+    for (int64_t i = 0; i < params->count; i++) {
+        icseg_param *p = params->list[i];
+        icseg_rng rng = icseg_rng_open(seed, ICSEG_RNG_INIT, (uint64_t)i);
+        float scale = p->options.scale;
+        for (int64_t j = 0; j < p->count; j++) switch (p->options.init) {
+            case ICSEG_INIT_ZERO: p->data[j] = 0; break;
+            case ICSEG_INIT_CONSTANT: p->data[j] = scale; break;
+            case ICSEG_INIT_NORMAL: p->data[j] = scale * icseg_rng_normal(&rng); break;
+            case ICSEG_INIT_UNIFORM: p->data[j] = icseg_rng_range(&rng, -scale, scale); break;
+            }
+        p->version++;
+    }
+}
+
+/* Walks file order (a, b, y, x) beside memory order. */
+static void permute(const icseg_param *p, const float *from, float *to, bool importing) {
+    if (p->options.layout == ICSEG_LAYOUT_PLAIN) {
+        memcpy(to, from, (size_t)p->count * sizeof(float));
+        return;
+    }
+    const int64_t *d = p->file_shape.dim, area = d[2] * d[3];
+    bool oihw = p->options.layout == ICSEG_LAYOUT_OIHW;
+    int64_t file = 0;
+    for (int64_t a = 0; a < d[0]; a++)
+        for (int64_t b = 0; b < d[1]; b++)
+            for (int64_t yx = 0; yx < area; yx++, file++) {
+                int64_t memory = oihw ? (a * area + yx) * d[1] + b : (yx * d[1] + b) * d[0] + a;
+                if (importing)
+                    to[memory] = from[file];
+                else
+                    to[file] = from[memory];
+            }
+}
+
+void icseg_param_import(icseg_param *p, const float *from) {
+    permute(p, from, p->data, true);
+    p->version++;
+}
+
+void icseg_param_export(const icseg_param *p, const float *memory, float *to) { permute(p, memory, to, false); }

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Random inputs, the graph with its gradients, the naive reference and its central differences. */
+#include "support/op_check.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "graph/executor.h"
+
+enum { MOST_DIFFERENCES = 96 }; /* elements of each input whose gradient is compared */
+
+typedef struct bench {
+    const op_case *c;
+    icseg_params *params;
+    icseg_graph *graph;
+    icseg_workspace *workspace;
+    icseg_executor *executor;
+    icseg_param *param[OP_CASE_INPUTS];
+    int16_t *labels[OP_CASE_INPUTS];
+    double *in[OP_CASE_INPUTS];
+    icseg_value value[OP_CASE_INPUTS], output;
+    int64_t count[OP_CASE_INPUTS], outputs;
+    float *weight; /* the random cotangent, (outputs) */
+} bench;
+
+static void name_of(const op_case *c, char out[160]) {
+    snprintf(out, 160, "%s%s%s", c->op, c->label ? ": " : "", c->label ? c->label : "");
+}
+
+static void must(const op_case *c, icseg_status status, const icseg_error *error) {
+    char name[160];
+    name_of(c, name);
+    if (status != ICSEG_OK) fail_msg("%s: %s", name, error->message);
+}
+
+static void *block(int64_t count, size_t size) {
+    void *p = icseg_calloc_array((size_t)count, size);
+    assert_non_null(p);
+    return p;
+}
+
+static void make_inputs(bench *b, icseg_rng *rng) {
+    const op_case *c = b->c;
+    icseg_error error;
+    for (int i = 0; i < c->inputs; i++) {
+        icseg_shape shape = c->input[i].shape;
+        op_input_kind kind = c->input[i].kind;
+        int64_t n = b->count[i] = icseg_shape_count(shape);
+        b->in[i] = block(n, sizeof(double));
+        if (kind == OP_LABELS) {
+            b->labels[i] = block(n, sizeof(int16_t));
+            for (int64_t j = 0; j < n; j++) {
+                bool ignore = icseg_rng_below(rng, 5) == 0;
+                b->labels[i][j] = ignore ? -1 : (int16_t)icseg_rng_below(rng, (uint64_t)c->input[i].classes);
+                b->in[i][j] = b->labels[i][j];
+            }
+            b->value[i] = icseg_graph_input(b->graph, "labels", ICSEG_I16, shape);
+            continue;
+        }
+        char name[16];
+        snprintf(name, sizeof name, "input%d", i);
+        bool trainable = kind == OP_PARAM || kind == OP_POSITIVE;
+        icseg_param_options options = {.trainable = trainable, .buffer = kind == OP_STATE};
+        b->param[i] = icseg_params_declare(b->params, name, shape, options, &error);
+        assert_non_null(b->param[i]);
+        for (int64_t j = 0; j < n; j++) {
+            float x = icseg_rng_normal(rng);
+            if (kind == OP_POSITIVE || kind == OP_STATE) x = 0.5f + fabsf(x);
+            b->param[i]->data[j] = x;
+            b->in[i][j] = x;
+        }
+        b->value[i] = icseg_graph_param(b->graph, b->param[i]);
+    }
+}
+
+static double element(const void *data, icseg_dtype dtype, int64_t i) {
+    switch (dtype) {
+    case ICSEG_F32: return ((const float *)data)[i];
+    case ICSEG_I16: return ((const int16_t *)data)[i];
+    case ICSEG_I32: return ((const int32_t *)data)[i];
+    default: fail_msg("the check does not know this element type");
+    }
+    return 0;
+}
+
+static void check_output(const bench *b, const double *expected) {
+    char name[160];
+    name_of(b->c, name);
+    const void *data = icseg_executor_data(b->executor, b->output);
+    icseg_dtype dtype = icseg_graph_value(b->graph, b->output)->dtype;
+    double difference = 0, norm = 0;
+    for (int64_t i = 0; i < b->outputs; i++) {
+        double ours = element(data, dtype, i);
+        if (!isfinite(ours)) fail_msg("%s: output %lld is %g, expected %g", name, (long long)i, ours, expected[i]);
+        difference += (ours - expected[i]) * (ours - expected[i]);
+        norm += expected[i] * expected[i];
+    }
+    if (!(sqrt(difference) <= b->c->tolerance * sqrt(norm)))
+        fail_msg("%s: output differs by %.3g of its norm, %.3g is allowed", name, sqrt(difference / norm),
+                 b->c->tolerance);
+}
+
+static double weighted(const bench *b, double *scratch) {
+    b->c->reference(b->c, (const double *const *)b->in, scratch);
+    double sum = 0;
+    for (int64_t i = 0; i < b->outputs; i++) sum += scratch[i] * b->weight[i];
+    return sum;
+}
+
+static void check_gradient(bench *b, int input, icseg_rng *rng, double *scratch) {
+    char name[160];
+    name_of(b->c, name);
+    const float *ours = b->param[input]->grad;
+    int64_t n = b->count[input], tries = n < MOST_DIFFERENCES ? n : MOST_DIFFERENCES;
+    double difference = 0, norm = 0, step = 1e-5;
+    for (int64_t t = 0; t < tries; t++) {
+        int64_t i = tries == n ? t : (int64_t)icseg_rng_below(rng, (uint64_t)n);
+        double *x = &b->in[input][i], held = *x;
+        *x = held + step;
+        double above = weighted(b, scratch);
+        *x = held - step;
+        double below = weighted(b, scratch);
+        *x = held;
+        double expected = (above - below) / (2 * step);
+        difference += (ours[i] - expected) * (ours[i] - expected);
+        norm += expected * expected;
+    }
+    if (!(sqrt(difference) <= b->c->gradient_tolerance * sqrt(norm) + 1e-7))
+        fail_msg("%s: the gradient of input %d differs by %.3g of its norm (%.3g), %.3g is allowed", name, input,
+                 sqrt(difference / norm), sqrt(norm), b->c->gradient_tolerance);
+}
+
+static void build(bench *b, icseg_rng *rng) {
+    const op_case *c = b->c;
+    icseg_error error = {0};
+    must(c, icseg_params_open(&b->params, &error), &error);
+    must(c, icseg_graph_open(&b->graph, c->training, &error), &error);
+    must(c, icseg_workspace_open(&b->workspace, &error), &error);
+    make_inputs(b, rng);
+    must(c, icseg_params_allocate_gradients(b->params, &error), &error);
+    b->output = c->build(b->graph, b->value, c);
+    must(c, icseg_graph_status(b->graph, &error), &error);
+    const icseg_value_info *info = icseg_graph_value(b->graph, b->output);
+    b->outputs = info->count;
+    b->weight = block(b->outputs, sizeof(float));
+    for (int64_t i = 0; i < b->outputs; i++) b->weight[i] = icseg_rng_normal(rng);
+    icseg_graph_keep(b->graph, b->output, "output");
+    if (c->gradient_tolerance > 0) {
+        icseg_value weight = icseg_graph_constant(b->graph, "weight", ICSEG_F32, info->shape, b->weight);
+        icseg_graph_backward(b->graph, 1, &b->output, &weight, false);
+    }
+    must(c, icseg_executor_open(&b->executor, b->graph, b->workspace, &error), &error);
+    for (int i = 0; i < c->inputs; i++)
+        if (b->labels[i]) icseg_executor_bind(b->executor, b->value[i], b->labels[i]);
+    must(c, icseg_executor_run(b->executor, 1, 0, &error), &error);
+}
+
+void op_check(const op_case *c) {
+    bench b = {.c = c};
+    icseg_rng rng = icseg_rng_open(7, ICSEG_RNG_TEST, (uint64_t)c->input[0].shape.dim[0]);
+    build(&b, &rng);
+    double *expected = block(b.outputs, sizeof(double)), *scratch = block(b.outputs, sizeof(double));
+    c->reference(c, (const double *const *)b.in, expected);
+    check_output(&b, expected);
+    for (int i = 0; i < c->inputs && c->gradient_tolerance > 0; i++)
+        if (b.param[i] && b.param[i]->options.trainable) check_gradient(&b, i, &rng, scratch);
+    icseg_executor_close(&b.executor);
+    icseg_graph_close(&b.graph);
+    icseg_workspace_close(&b.workspace);
+    icseg_params_close(&b.params);
+    for (int i = 0; i < c->inputs; i++) {
+        icseg_free(b.in[i]);
+        icseg_free(b.labels[i]);
+    }
+    icseg_free(b.weight);
+    icseg_free(expected);
+    icseg_free(scratch);
+}
+
+void op_check_all(const op_case *cases, int count) {
+    for (int i = 0; i < count; i++) op_check(&cases[i]);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * add and the activations against their definitions. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/op_check.h"
+
+static int64_t size_of(const op_case *c, int input) { return icseg_shape_count(c->input[input].shape); }
+
+static icseg_value build_relu(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_relu(g, in[0]);
+}
+
+static void relu(const op_case *c, const double *const *in, double *out) {
+    for (int64_t i = 0; i < size_of(c, 0); i++) out[i] = in[0][i] > 0 ? in[0][i] : 0;
+}
+
+static icseg_value build_quick_gelu(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_quick_gelu(g, in[0]);
+}
+
+static void quick_gelu(const op_case *c, const double *const *in, double *out) {
+    for (int64_t i = 0; i < size_of(c, 0); i++) out[i] = in[0][i] / (1 + exp(-1.702 * in[0][i]));
+}
+
+static icseg_value build_gelu(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_gelu(g, in[0]);
+}
+
+static void gelu(const op_case *c, const double *const *in, double *out) {
+    for (int64_t i = 0; i < size_of(c, 0); i++) out[i] = in[0][i] * (1 + erf(in[0][i] / sqrt(2))) / 2;
+}
+
+static icseg_value build_add(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_add(g, in[0], in[1]);
+}
+
+static void add(const op_case *c, const double *const *in, double *out) {
+    for (int64_t i = 0; i < size_of(c, 0); i++) out[i] = in[0][i] + in[1][i % size_of(c, 1)];
+}
+
+static icseg_value build_add_self(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_add(g, icseg_relu(g, in[0]), icseg_relu(g, in[0]));
+}
+
+static void add_self(const op_case *c, const double *const *in, double *out) {
+    for (int64_t i = 0; i < size_of(c, 0); i++) out[i] = in[0][i] > 0 ? 2 * in[0][i] : 0;
+}
+
+#define X(...)                                                                                                         \
+    { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
+
+static void operators_agree_with_their_definitions(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        {"relu", NULL, 1, {X(3, 5, 7)}, build_relu, relu, 0, 1e-6, false, {0}, NULL},
+        {"quick_gelu", NULL, 1, {X(41, 503)}, build_quick_gelu, quick_gelu, 1e-6, 1e-6, false, {0}, NULL},
+        {"gelu", NULL, 1, {X(17, 33)}, build_gelu, gelu, 1e-6, 1e-6, false, {0}, NULL},
+        {"add", "same shape", 2, {X(4, 33), X(4, 33)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
+        {"add", "bias", 2, {X(2, 3, 300), X(300)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
+        {"add", "positions", 2, {X(5, 7, 9), X(7, 9)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
+        {"add", "one value used twice", 1, {X(6, 7)}, build_add_self, add_self, 1e-6, 1e-6, false, {0}, NULL},
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(operators_agree_with_their_definitions)};
+    return cmocka_run_group_tests_name("pointwise operators", tests, NULL, NULL);
+}
