@@ -26,13 +26,13 @@ typedef enum icseg_prompt {
 /* Field names and defaults are the reference's; see METHOD.md (docs/method.md) for what each does. */
 typedef struct icseg_config {
     icseg_backbone backbone;
-    int32_t resnet_layers[4], resnet_width;                   /* stage depths, stem width */
-    int32_t vit_patch, vit_width, vit_layers, vit_heads;      /* vit_patch must be 16 */
-    int32_t vit_taps[ICSEG_LEVELS];                           /* ascending block indices, counted from 0 */
-    double vit_drop_path;                                     /* [0, 1) */
-    int32_t pos_grid;                                         /* side of the stored positional grid */
-    int32_t embed_dim;                                        /* C, joint embedding width */
-    int32_t text_width, text_heads, text_layers;              /* D, ... */
+    int32_t resnet_layers[4], resnet_width;              /* stage depths, stem width */
+    int32_t vit_patch, vit_width, vit_layers, vit_heads; /* vit_patch must be 16 */
+    int32_t vit_taps[ICSEG_LEVELS];                      /* ascending block indices, counted from 0 */
+    double vit_drop_path;                                /* [0, 1) */
+    int32_t pos_grid;                                    /* side of the stored positional grid */
+    int32_t embed_dim;                                   /* C, joint embedding width */
+    int32_t text_width, text_heads, text_layers;         /* D, ... */
     int32_t vocab_size, context_length;
     icseg_prompt prompt;
     int32_t prompt_tokens, prompt_width, prompt_heads, prompt_layers; /* N, ... */
@@ -44,7 +44,7 @@ typedef struct icseg_config {
     int32_t fpn_dim, num_classes; /* .., K */
     double dropout;
     double align_weights[ICSEG_LEVELS]; /* NaN: no weight given, refused for a stride that carries a score map */
-    double contrast_weight; /* 0: no contrastive loss */
+    double contrast_weight;             /* 0: no contrastive loss */
     int32_t contrast_positives, contrast_negatives;
 } icseg_config;
 
@@ -59,15 +59,16 @@ ICSEG_API icseg_status icseg_config_preset(icseg_config *out, const char *name, 
 ICSEG_API icseg_status icseg_config_read_json(icseg_config *out, const char *json, icseg_error *error);
 /* The same, but missing keys keep the value they have in *config: recipe over preset. */
 ICSEG_API icseg_status icseg_config_update_json(icseg_config *config, const char *json, icseg_error *error);
-/* The JSON object with every key, in the form and order of the reference's json.dumps(asdict(config)); numbers read back
- * exactly. The configuration is checked first. *out is freed with icseg_buffer_free. */
+/* The JSON object with every key, in the form and order of the reference's json.dumps(asdict(config)); numbers read
+ * back exactly. The configuration is checked first. *out is freed with icseg_buffer_free. */
 ICSEG_API icseg_status icseg_config_write_json(const icseg_config *config, char **out, icseg_error *error);
 
 /* ICSEG_ERROR_CONFIG with the field, its value and the reason when the configuration cannot work. Fields that the
  * configuration makes no use of (vit_* of a ResNet, prompt_* of a template) are not looked at. */
 ICSEG_API icseg_status icseg_config_check(const icseg_config *config, icseg_error *error);
 
-ICSEG_API int32_t icseg_config_embed_level(const icseg_config *config); /* index of the embedding stride: 3 ResNet, 2 ViT */
+ICSEG_API int32_t
+icseg_config_embed_level(const icseg_config *config); /* index of the embedding stride: 3 ResNet, 2 ViT */
 ICSEG_API int32_t icseg_config_level_channels(const icseg_config *config, int level);
 
 #ifdef __cplusplus

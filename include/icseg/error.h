@@ -13,7 +13,8 @@ extern "C" {
 #define ICSEG_API
 #endif
 
-/* What kind of failure it was; the text in icseg_error says which file, field or shape, what was expected, what to do. */
+/* What kind of failure it was; the text in icseg_error says which file, field or shape, what was expected, what to do.
+ */
 typedef enum icseg_status {
     ICSEG_OK = 0,
     ICSEG_ERROR_ARGUMENT,    /* the caller passed something that cannot work (bad option, misspelt key) */

@@ -25,9 +25,9 @@ ICSEG_API icseg_status icseg_confusion_add(icseg_confusion *confusion, const ics
 
 typedef struct icseg_metrics {
     int32_t classes;
-    double *iou, *accuracy; /* (classes), owned; NaN where undefined: IoU when absent from label and prediction,
-                               accuracy when absent from the labels */
-    int64_t *pixels;        /* (classes): labelled pixels */
+    double *iou, *accuracy;  /* (classes), owned; NaN where undefined: IoU when absent from label and prediction,
+                                accuracy when absent from the labels */
+    int64_t *pixels;         /* (classes): labelled pixels */
     double miou, macc, aacc; /* classes absent from both label and prediction left out of the mean (METHOD.md) */
     double miou_labelled;    /* the other convention: mean over classes that occur in the labels */
     double miou_all;         /* and the third: undefined counts as 0 */

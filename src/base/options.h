@@ -111,10 +111,10 @@ icseg_status icseg_options_parse(const icseg_option_table *table, void *target, 
                                  char *const *argv, icseg_error *error);
 
 /* Texts made from the table; defaults are read from `defaults`. Help: "  --key VALUE   text (default: x)", 80 columns.
- * Usage: "CHECKPOINT --data DIR [--split NAME]". Markdown: one table, or one for each section of dotted keys. YAML:
- * every value of the target under its section. */
+ * Usage: "CHECKPOINT --data DIR [--split NAME]", starting in column `indent`, where later lines start too. Markdown:
+ * one table, or one for each section of dotted keys. YAML: every value of the target under its section. */
 void icseg_options_help(const icseg_option_table *table, const void *defaults, icseg_string *out);
-void icseg_options_usage(const icseg_option_table *table, icseg_string *out);
+void icseg_options_usage(const icseg_option_table *table, size_t indent, icseg_string *out);
 void icseg_options_markdown(const icseg_option_table *table, const void *defaults, icseg_string *out);
 void icseg_options_yaml(const icseg_option_table *table, const void *target, icseg_string *out);
 

@@ -180,17 +180,30 @@ void icseg_options_help(const icseg_option_table *table, const void *defaults, i
     }
 }
 
-void icseg_options_usage(const icseg_option_table *table, icseg_string *out) {
-    const char *separator = "";
+void icseg_options_usage(const icseg_option_table *table, size_t indent, icseg_string *out) {
+    size_t column = indent;
     for (int pass = 0; pass < 2; pass++) /* arguments without a name stand first */
         for (size_t i = 0; i < table->count; i++) {
             const icseg_option *o = &table->rows[i];
             if (o->positional != (pass == 0)) continue;
-            icseg_string_printf(out, "%s%s", separator, o->required ? "" : "[");
-            format_name(o, out);
-            icseg_string_printf(out, "%s%s", o->required ? "" : "]",
+            icseg_string piece = {0};
+            icseg_string_printf(&piece, o->required ? "" : "[");
+            format_name(o, &piece);
+            icseg_string_printf(&piece, "%s%s", o->required ? "" : "]",
                                 o->type == ICSEG_OPTION_STRINGS && !o->positional ? "..." : "");
-            separator = " ";
+            if (column > indent && column + 1 + piece.size > HELP_WIDTH) {
+                icseg_string_printf(out, "\n%*s", (int)indent, "");
+                column = indent;
+            } else if (column > indent) {
+                icseg_string_append(out, " ", 1);
+                column++;
+            }
+            if (piece.failed)
+                out->failed = true;
+            else
+                icseg_string_append(out, piece.data, piece.size);
+            column += piece.size;
+            icseg_string_close(&piece);
         }
 }
 

@@ -231,8 +231,9 @@ static void help_usage_and_markdown_show_the_table(void **state) {
     assert_non_null(strstr(text.data, "  --flag                  a switch\n"));
     for (char *line = strtok(text.data, "\n"); line; line = strtok(NULL, "\n")) assert_in_range(strlen(line), 1, 80);
     icseg_string_close(&text);
-    icseg_options_usage(&table, &text);
-    assert_memory_equal(text.data, "SOURCE [IMAGE...] [--flag] [--on] [--count N]", 45);
+    icseg_options_usage(&table, 10, &text);
+    assert_memory_equal(text.data, "SOURCE [IMAGE...] [--flag] [--on] [--count N] [--seed N] [--rate X]\n          [--",
+                        81);
     icseg_string_close(&text);
     icseg_options_markdown(&table, &defaults, &text);
     assert_non_null(strstr(text.data, "| `--mode whole\\|slide` | one of whole, slide | whole | how |\n"));

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The icseg program: finds the command, parses its options, runs it, reports how it ended. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "icseg/icseg.h"
+#include "progress.h"
+
+/* To add a command:
+ *   1. Write cli/cmd_NAME.c: an options struct, a static icseg_option table over it (base/options.h says how a row
+ *      looks), a run function, and
+ *          const icseg_command icseg_command_NAME = {.name = "NAME", .summary = "...", .options = ICSEG_TABLE(rows),
+ *                                                    .size = sizeof(struct options), .run = run};
+ *   2. Add its two lines below, in the order in which --help lists the commands.
+ *   3. Run `make docs` (docs/commands.md comes from the table) and add cases to tests/cli/run.sh. */
+extern const icseg_command icseg_command_docs;
+
+const icseg_command *const icseg_commands[] = {
+    &icseg_command_docs,
+    NULL,
+};
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_CALL = 2, COMMANDS_MOST = 64 };
+
+static const icseg_command *find_command(const char *name) {
+    for (int i = 0; icseg_commands[i]; i++)
+        if (!strcmp(icseg_commands[i]->name, name)) return icseg_commands[i];
+    return NULL;
+}
+
+static void print_overview(FILE *stream) {
+    fputs("icseg trains, evaluates and applies CLIP models for semantic segmentation.\n\n"
+          "Usage: icseg COMMAND [ARGUMENTS]\n       icseg COMMAND --help\n       icseg --version\n\nCommands:\n",
+          stream);
+    for (int i = 0; icseg_commands[i]; i++)
+        if (!icseg_commands[i]->hidden)
+            fprintf(stream, "  %-10s %s\n", icseg_commands[i]->name, icseg_commands[i]->summary);
+    fputs("\nExit status: 0 done, 1 the work failed, 2 the call was wrong.\n", stream);
+}
+
+static int wrong_call(const char *word) {
+    const char *names[COMMANDS_MOST] = {"--help", "--version"};
+    bool option = word[0] == '-';
+    size_t count = option ? 2 : 0;
+    for (int i = 0; icseg_commands[i] && !option && count < COMMANDS_MOST; i++)
+        if (!icseg_commands[i]->hidden) names[count++] = icseg_commands[i]->name;
+    const char *nearest = icseg_text_nearest(word, names, count);
+    fprintf(stderr, "icseg: error: %.80s%sunknown %s; %s%s%s\n", word, *word ? ": " : "", option ? "option" : "command",
+            nearest ? "did you mean " : "see icseg --help", nearest ? nearest : "", nearest ? "?" : "");
+    return EXIT_WRONG_CALL;
+}
+
+void icseg_command_help(const icseg_command *command, const void *defaults, icseg_string *out) {
+    size_t before = out->size;
+    icseg_string_printf(out, "Usage: icseg %s ", command->name);
+    icseg_options_usage(&command->options, out->size - before, out);
+    icseg_string_printf(out, "\n\n%s.\n", command->summary);
+    if (command->description) icseg_string_printf(out, "\n%s", command->description);
+    icseg_string_printf(out, "\nOptions:\n");
+    icseg_options_help(&command->options, defaults, out);
+    icseg_string_printf(out, "  --help                  this text\n");
+    if (!command->examples) return;
+    icseg_string_printf(out, "\nExamples:\n");
+    for (const char *line = command->examples, *end; *line; line = end + (*end != '\0')) {
+        end = line + strcspn(line, "\n");
+        icseg_string_printf(out, "  %.*s\n", (int)(end - line), line);
+    }
+}
+
+/* --help stands anywhere before a "--". */
+static bool wants_help(int argc, char *const *argv) {
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return true;
+    return false;
+}
+
+static icseg_status print_help(const icseg_command *command, const void *defaults, icseg_error *error) {
+    icseg_string text = {0};
+    icseg_command_help(command, defaults, &text);
+    icseg_status status = text.failed ? icseg_fail_memory(error, text.size, "the help text") : ICSEG_OK;
+    if (status == ICSEG_OK) fputs(text.data, stdout);
+    icseg_string_close(&text);
+    return status;
+}
+
+static icseg_status run_command(const icseg_command *command, icseg_arena *arena, icseg_printer *printer, int argc,
+                                char *const *argv, icseg_error *error) {
+    void *options = icseg_arena_alloc(arena, command->size);
+    if (!options) return icseg_fail_memory(error, command->size, "the options");
+    if (command->defaults) command->defaults(options);
+    if (wants_help(argc, argv)) return print_help(command, options, error);
+    ICSEG_TRY(icseg_options_parse(&command->options, options, arena, argc, argv, error));
+    icseg_command_context context = {.arena = arena, .progress = icseg_printer_progress(printer)};
+    ICSEG_TRY(command->run(&context, options, error));
+    return ICSEG_OK;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_overview(stderr);
+        return EXIT_WRONG_CALL;
+    }
+    const icseg_command *command = find_command(argv[1]);
+    icseg_error error = {0};
+    icseg_arena *arena = NULL;
+    icseg_status status = ICSEG_OK;
+    if (command) {
+        icseg_printer printer = icseg_printer_open(stderr);
+        status = icseg_arena_open(&arena, &error);
+        if (status == ICSEG_OK) status = run_command(command, arena, &printer, argc - 2, argv + 2, &error);
+        icseg_printer_close(&printer);
+    } else if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+        print_overview(stdout);
+    else if (!strcmp(argv[1], "--version"))
+        printf("icseg %s\n", icseg_version());
+    else
+        return wrong_call(argv[1]);
+    /* Results that did not reach their file are a failure, even when nobody looked while writing. */
+    if ((fflush(stdout) != 0 || ferror(stdout)) && status == ICSEG_OK)
+        status = icseg_fail(&error, ICSEG_ERROR_IO, "cannot write the results to standard output");
+    if (status != ICSEG_OK)
+        fprintf(stderr, "icseg%s%s: error: %s\n", command ? " " : "", command ? command->name : "", error.message);
+    icseg_arena_close(&arena);
+    return status == ICSEG_OK ? EXIT_DONE : status == ICSEG_ERROR_ARGUMENT ? EXIT_WRONG_CALL : EXIT_FAILED;
+}

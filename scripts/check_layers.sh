@@ -1,0 +1,114 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Checks what the compiler does not: include order of the folders, no printing or exiting in the library, symbol names,
+# headers that stand alone, licence lines, formatting, generated pages. Usage: check_layers.sh [BUILD_DIR]
+# Prints one line for each check, with file and line of what is wrong, and at the end "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.."
+build=${1:-build}
+passed=0 failed=0
+
+# report NAME FINDINGS: a check is good when it found nothing.
+report() {
+    if [ -z "$2" ]; then
+        echo "ok    $1"
+        passed=$((passed + 1))
+    else
+        echo "FAIL  $1"
+        printf '%s\n' "$2" | sed 's/^/        /'
+        failed=$((failed + 1))
+    fi
+}
+
+# Each folder may include its own headers and those of the folders before it.
+order="base tensor dnnl graph graph/ops text image model weights data train eval report"
+
+include_order() {
+    find src cli -name '*.[ch]' | sort | xargs awk -v order="$order" '
+        function rank(path, i, best) {
+            for (i = 1; i <= n; i++) if (index(path, folder[i] "/") == 1) best = i
+            return best
+        }
+        BEGIN { n = split(order, folder, " ") }
+        FNR == 1 {
+            inside = FILENAME ~ /^src\//
+            mine = inside ? rank(substr(FILENAME, 5)) : n + 1
+            if (!mine) print FILENAME ": in a folder that DESIGN.md does not know"
+        }
+        /^[ \t]*#[ \t]*include[ \t]*"/ {
+            split($0, part, "\""); name = part[2]
+            if (name ~ /^icseg\//) next
+            if (name ~ /\.\./) { print FILENAME ":" FNR ": include paths start at src/, not with .."; next }
+            theirs = rank(name)
+            if (!theirs && inside) print FILENAME ":" FNR ": \"" name "\": name the folder, as in \"base/error.h\""
+            if (theirs > mine) print FILENAME ":" FNR ": " folder[mine] "/ may not include \"" name "\""
+        }
+        /^[ \t]*#[ \t]*include[ \t]*[<"](oneapi\/)?dnnl/ && FILENAME !~ /^src\/dnnl\// {
+            if ($0 !~ /"dnnl\//) print FILENAME ":" FNR ": only src/dnnl/ includes <dnnl.h>"
+        }'
+}
+
+# Comments and strings may name these; code may not call or use them. snprintf, fputs to an open file and so on are fine.
+no_process_calls() {
+    find src -name '*.[ch]' | sort | while read -r file; do
+        gcc -fpreprocessed -dD -E -P -w "$file" 2>/dev/null | sed 's/"\([^"\\]\|\\.\)*"/""/g' |
+            grep -oE '(^|[^A-Za-z0-9_])((exit|_exit|_Exit|abort|quick_exit|printf|puts|putchar|perror|vprintf) *\(|stdout|stderr)' |
+            sed "s|^[^A-Za-z_]*||; s|^|$file: |" | sort -u
+    done
+}
+
+shared_symbols() {
+    [ -f "$build/libicseg.so" ] || { echo "$build/libicseg.so: not built"; return; }
+    nm -D --defined-only "$build/libicseg.so" | awk '$3 !~ /^icseg_/ {print "libicseg.so: " $3}'
+    [ "$(nm -D --defined-only "$build/libicseg.so" | wc -l)" -gt 0 ] || echo "libicseg.so: exports nothing"
+}
+
+static_symbols() {
+    [ -f "$build/libicseg.a" ] || { echo "$build/libicseg.a: not built"; return; }
+    nm -g --defined-only "$build/libicseg.a" 2>/dev/null |
+        awk '/\.o:$/ {object = $0} NF == 3 && $2 ~ /[TDBRC]/ && $3 !~ /^icseg_/ {print object " " $3}'
+}
+
+# usage: headers_alone COMPILER LANGUAGE STANDARD
+headers_alone() {
+    for header in include/icseg/*.h; do
+        printf '#include "icseg/%s"\n' "$(basename "$header")" |
+            "$1" -x "$2" -std="$3" -Wall -Wextra -pedantic -Werror -fsyntax-only -Iinclude - 2>&1 | grep -m 3 -E 'error|warning'
+    done
+}
+
+licence_lines() {
+    git ls-files -co --exclude-standard | grep -E '(\.[ch]|\.sh)$' | while read -r file; do
+        head -n 2 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$file: no SPDX line at the top"
+    done
+}
+
+formatting() {
+    git ls-files -co --exclude-standard | grep -E '\.[ch]$' | while read -r file; do
+        [ -f "$file" ] && clang-format --dry-run -Werror "$file" 2>&1 | grep -m 1 'error:'
+    done
+}
+
+generated_pages() {
+    [ -x "$build/icseg" ] || { echo "$build/icseg: not built"; return; }
+    for page in commands recipe; do
+        "$build/icseg" docs $page | cmp -s - docs/$page.md || echo "docs/$page.md: not what the tables say; run make docs"
+    done
+}
+
+report "folders include only from those above" "$(include_order)"
+report "the library does not print, exit or abort" "$(no_process_calls)"
+report "libicseg.so exports only icseg_ names" "$(shared_symbols)"
+report "all other global names start with icseg_ too" "$(static_symbols)"
+report "public headers compile alone as C11" "$(headers_alone cc c c11)"
+if command -v g++ >/dev/null; then report "public headers compile alone as C++" "$(headers_alone g++ c++ c++11)"; fi
+report "files start with the licence line" "$(licence_lines)"
+if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
+    report "clang-format is content" "$(formatting)"
+else
+    echo "note  formatting not checked: it is defined by clang-format 14"
+fi
+report "docs/ has the pages made from the option tables" "$(generated_pages)"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what building and testing need, from the packages of Debian 12 or Ubuntu; with sudo when not root. Does and
+# says nothing when everything is there.
+set -eu
+
+# package, or command:package where any package with that command will do
+needed="cc:build-essential cmake ninja:ninja-build pkg-config:pkgconf clang-format nm:binutils
+libdnnl-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libjansson-dev libyaml-dev zlib1g-dev libcmocka-dev"
+
+installed() { [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = "install ok installed" ]; }
+
+if ! command -v dpkg-query >/dev/null; then
+    echo "setup: no dpkg here, so this is neither Debian nor Ubuntu; see this script for the libraries to install" >&2
+    exit 0
+fi
+missing=()
+for entry in $needed; do
+    package=${entry#*:}
+    if [ "$package" != "$entry" ] && command -v "${entry%%:*}" >/dev/null; then continue; fi
+    installed "$package" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || { echo "setup: install these as root: ${missing[*]}" >&2; exit 1; }
+    as_root=(sudo)
+fi
+echo "setup: installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+echo "setup: done"

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Everything that is tested: release build with warnings as errors, sanitizer build, unit tests in both, checks, command
+# line. The last line is "N passed, N failed", over test cases, command line cases and checks; exit status 1 on failures.
+set -u
+cd "$(dirname "$0")/.."
+passed=0 failed=0
+log=$(mktemp -d /tmp/icseg_test.XXXXXX)
+trap 'rm -rf "$log"' EXIT
+
+add() { # takes "N passed, N failed"
+    read -r p _ f _ <<<"$(tr -d ',' <<<"$1")"
+    passed=$((passed + p)) failed=$((failed + f))
+}
+
+# usage: unit PRESET BUILD_DIR: builds, runs every cmocka program, counts its cases; a crash or a time-out is one more.
+unit() {
+    echo "== $1 build and unit tests"
+    if ! { cmake --preset "$1" && cmake --build "$2"; } >"$log/$1.build" 2>&1; then
+        grep -E 'error|warning|Error' "$log/$1.build" | head -n 40
+        echo "the $1 build failed"
+        add "0 passed, 1 failed"
+        return 1
+    fi
+    (cd "$2" && ctest -V) >"$log/$1.unit" 2>&1
+    grep -E '^[0-9]+: (\[  (FAILED|ERROR)|.*(error:|ERROR:|runtime error))|\*\*\*' "$log/$1.unit" | head -n 60
+    local sum
+    sum=$(awk '
+        /^[0-9]+: .*\[  PASSED  \] [0-9]+ test/ {split($0, a, "PASSED  ] "); p += a[2] + 0}
+        /^[0-9]+: .*\[  FAILED  \] [0-9]+ test/ {split($0, a, "FAILED  ] "); f += a[2] + 0; id = $1 + 0; counted[id] = 1}
+        /^ *[0-9]+\/[0-9]+ Test +#[0-9]+:/ && !/ Passed / {
+            id = $0; sub(/.*#/, "", id); if (!counted[id + 0]) f++
+        }
+        /No tests were found/ {f++}
+        END {printf "%d passed, %d failed", p, f}' "$log/$1.unit")
+    echo "$sum"
+    add "$sum"
+}
+
+# usage: script NAME COMMAND...: shows what it prints, adds its last line.
+script() {
+    echo "== $1"
+    "${@:2}" 2>&1 | tee "$log/script"
+    local sum
+    sum=$(tail -n 1 "$log/script" | grep -E '^[0-9]+ passed, [0-9]+ failed$') || sum="0 passed, 1 failed"
+    add "$sum"
+}
+
+export CTEST_OUTPUT_ON_FAILURE=1
+if unit release build; then
+    script "checks" scripts/check_layers.sh build
+    script "command line" tests/cli/run.sh build/icseg
+fi
+unit sanitize build-sanitize
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Tests of the icseg program from outside. Usage: run.sh [PROGRAM [CASES...]], CASES = names in tests/cli/cases/ without
+# .sh (default: all). Prints what failed and, at the end, "N passed, N failed".
+#
+# To add cases: a file tests/cli/cases/NAME.sh, in which each case is one call of
+#     expect STATUS 'REGEX' command...    exit status, and an extended regex that its output (both streams) must match
+#     refuse STATUS 'REGEX' command...    the same, and: nothing on standard output, exactly one line on standard error
+#     check 'NAME' command...             any command that must succeed
+# `icseg` is the program under test, $work an empty folder of this file, $root the source tree.
+set -u
+root=$(cd "$(dirname "$0")/../.." && pwd)
+program=$(realpath "${1:-$root/build/icseg}")
+shift $(($# > 0 ? 1 : 0))
+passed=0 failed=0
+scratch=$(mktemp -d /tmp/icseg_cli.XXXXXX)
+trap 'rm -rf "$scratch"' EXIT
+
+icseg() { timeout "${LIMIT:-300}" "$program" "$@"; }
+
+result() { # PROBLEM TITLE
+    if [ -z "$1" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAIL  $group: $2"
+        echo "        $1"
+        head -c 2000 "$scratch/out" "$scratch/err" | sed 's/^/        | /'
+    fi
+}
+
+run() { "$@" >"$scratch/out" 2>"$scratch/err" </dev/null; }
+
+problem() { # GOT WANTED REGEX
+    if [ "$1" -ne "$2" ]; then echo "exit status $1, expected $2"
+    elif [ -n "$3" ] && ! cat "$scratch/out" "$scratch/err" | grep -qE -e "$3"; then echo "no line matches: $3"
+    fi
+}
+
+expect() {
+    local status=$1 regex=$2
+    shift 2
+    run "$@"
+    result "$(problem $? "$status" "$regex")" "$*"
+}
+
+refuse() {
+    local status=$1 regex=$2 fault
+    shift 2
+    run "$@"
+    fault=$(problem $? "$status" "$regex")
+    if [ -z "$fault" ] && [ -s "$scratch/out" ]; then fault="something on standard output"; fi
+    if [ -z "$fault" ] && [ "$(wc -l <"$scratch/err")" -ne 1 ]; then fault="not exactly one line on standard error"; fi
+    result "$fault" "$*"
+}
+
+check() {
+    local title=$1
+    shift
+    if run "$@"; then result "" "$title"; else result "exit status $?" "$title"; fi
+}
+
+[ $# -gt 0 ] || set -- $(cd "$root/tests/cli/cases" && ls -- *.sh | sed 's/\.sh$//')
+for group in "$@"; do
+    work=$scratch/$group
+    mkdir "$work"
+    # shellcheck source=/dev/null
+    source "$root/tests/cli/cases/$group.sh"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
