@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * JPEG: header and EXIF by hand, pixels by libjpeg-turbo. Data that ends early or is damaged is an error. */
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdio.h> /* jpeglib.h needs it first */
+#include <string.h>
+
+#include <jpeglib.h>
+#include <jerror.h>
+
+#include "base/memory.h"
+#include "image/codec.h"
+
+enum { MOST_SCANS = 200 }; /* every scan passes over the whole picture: without a bound a small file costs hours */
+
+static icseg_status fail_early(const icseg_source *source, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a JPEG whose data ends early (%zu bytes): truncated?",
+                      source->name, source->size);
+}
+
+icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, icseg_error *error) {
+    const unsigned char *data = source->data;
+    bool sized = false;
+    size_t at = 2;
+    out->codec = ICSEG_CODEC_JPEG;
+    for (;;) {
+        while (at < source->size && data[at] != 0xff) at++; /* as lenient about stray bytes as libjpeg is */
+        while (at < source->size && data[at] == 0xff) at++;
+        if (at >= source->size) return fail_early(source, error);
+        unsigned marker = data[at++];
+        if (marker == 0 || marker == 1 || (marker >= 0xd0 && marker <= 0xd8)) continue; /* markers without a body */
+        if (marker == 0xd9 || marker == 0xda) break;                                    /* end, or start of a scan */
+        if (source->size - at < 2) return fail_early(source, error);
+        size_t length = (size_t)data[at] << 8 | data[at + 1];
+        if (length < 2 || length > source->size - at) return fail_early(source, error);
+        const unsigned char *body = data + at + 2;
+        if (marker == 0xe1 && length >= 8 && memcmp(body, "Exif\0\0", 6) == 0 && out->orientation == 1)
+            out->orientation = icseg_exif_orientation(body + 6, length - 8);
+        bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+        if (frame && !sized) {
+            if (length < 8) return fail_early(source, error);
+            ICSEG_TRY(icseg_header_set_size(out, (uint32_t)body[3] << 8 | body[4], (uint32_t)body[1] << 8 | body[2],
+                                            source, error));
+            sized = true;
+        }
+        at += length;
+    }
+    return sized ? ICSEG_OK : icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a JPEG without a frame header", source->name);
+}
+
+typedef struct reader {
+    struct jpeg_decompress_struct codec;
+    struct jpeg_error_mgr manager;
+    struct jpeg_source_mgr input;
+    struct jpeg_progress_mgr progress;
+    jmp_buf escape;
+    const icseg_source *source;
+    icseg_error *error;
+    icseg_status status;
+    bool may_end;  /* all scans have begun: a missing end marker is no loss by itself */
+    uint8_t *line; /* (width, 4), CMYK only */
+} reader;
+
+static void escape_with(reader *r, icseg_status status) {
+    r->status = status;
+    longjmp(r->escape, 1);
+}
+
+static void on_error(j_common_ptr codec) {
+    reader *r = codec->client_data;
+    char text[JMSG_LENGTH_MAX];
+    codec->err->format_message(codec, text);
+    bool memory = codec->err->msg_code == JERR_OUT_OF_MEMORY;
+    escape_with(r, icseg_fail(r->error, memory ? ICSEG_ERROR_MEMORY : ICSEG_ERROR_FORMAT,
+                              "%s: cannot decode this JPEG: %s", r->source->name, text));
+}
+
+/* Warnings that mean pixels are lost are errors; the rest (stray bytes, odd headers) does no harm. */
+static void on_message(j_common_ptr codec, int level) {
+    if (level >= 0) return;
+    reader *r = codec->client_data;
+    switch (codec->err->msg_code) {
+    case JWRN_HIT_MARKER:
+    case JWRN_JPEG_EOF: escape_with(r, fail_early(r->source, r->error)); break;
+    case JWRN_HUFF_BAD_CODE:
+    case JWRN_ARITH_BAD_CODE:
+    case JWRN_MUST_RESYNC: on_error(codec); break;
+    default: break;
+    }
+}
+
+static void on_output(j_common_ptr codec) { (void)codec; }
+
+static void on_progress(j_common_ptr codec) {
+    reader *r = codec->client_data;
+    if (r->codec.input_scan_number > MOST_SCANS)
+        escape_with(r, icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: a JPEG with more than %d scans is refused",
+                                  r->source->name, MOST_SCANS));
+}
+
+static void on_start(j_decompress_ptr codec) { (void)codec; }
+
+static boolean on_empty(j_decompress_ptr codec) {
+    static const JOCTET end[2] = {0xff, JPEG_EOI};
+    reader *r = codec->client_data;
+    if (!r->may_end) escape_with(r, fail_early(r->source, r->error));
+    r->input.next_input_byte = end; /* missing coefficients, if any, then show up as JWRN_HIT_MARKER */
+    r->input.bytes_in_buffer = sizeof end;
+    return TRUE;
+}
+
+static void on_skip(j_decompress_ptr codec, long count) {
+    reader *r = codec->client_data;
+    if (count <= 0) return;
+    size_t skipped = (size_t)count < r->input.bytes_in_buffer ? (size_t)count : r->input.bytes_in_buffer;
+    r->input.next_input_byte += skipped;
+    r->input.bytes_in_buffer -= skipped;
+}
+
+/* Adobe stores CMYK inverted: 255 = no ink. */
+static void cmyk_to_rgb(uint8_t *rgb, const uint8_t *cmyk, int32_t width, bool inverted) {
+    unsigned flip = inverted ? 0 : 255;
+    for (int32_t x = 0; x < width; x++)
+        for (int i = 0; i < 3; i++)
+            rgb[3 * x + i] = (uint8_t)(((cmyk[4 * x + i] ^ flip) * (cmyk[4 * x + 3] ^ flip) + 127) / 255);
+}
+
+static icseg_status decode(reader *r, const icseg_header *header, uint8_t *pixels) {
+    struct jpeg_decompress_struct *codec = &r->codec;
+    if (setjmp(r->escape)) return r->status;
+    jpeg_create_decompress(codec);
+    codec->client_data = r;
+    codec->src = &r->input;
+    codec->progress = &r->progress;
+    jpeg_read_header(codec, TRUE);
+    if (codec->image_width != (JDIMENSION)header->width || codec->image_height != (JDIMENSION)header->height)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: a JPEG with two different sizes", r->source->name);
+    bool cmyk = codec->jpeg_color_space == JCS_CMYK || codec->jpeg_color_space == JCS_YCCK;
+    codec->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+    if (cmyk && !(r->line = icseg_alloc_array((size_t)header->width, 4)))
+        return icseg_fail_memory(r->error, (size_t)header->width * 4, r->source->name);
+    jpeg_start_decompress(codec);
+    r->may_end = !jpeg_has_multiple_scans(codec);
+    while (codec->output_scanline < codec->output_height) {
+        uint8_t *row = pixels + (size_t)codec->output_scanline * (size_t)header->width * 3;
+        JSAMPROW target = cmyk ? r->line : row;
+        jpeg_read_scanlines(codec, &target, 1);
+        if (cmyk) cmyk_to_rgb(row, r->line, header->width, codec->saw_Adobe_marker);
+    }
+    jpeg_finish_decompress(codec);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_jpeg_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
+                               icseg_error *error) {
+    reader r = {.source = source, .error = error};
+    r.codec.err = jpeg_std_error(&r.manager);
+    r.codec.client_data = &r; /* kept by jpeg_create_decompress */
+    r.manager.error_exit = on_error;
+    r.manager.emit_message = on_message;
+    r.manager.output_message = on_output;
+    r.progress.progress_monitor = on_progress;
+    r.input = (struct jpeg_source_mgr){.next_input_byte = source->data,
+                                       .bytes_in_buffer = source->size,
+                                       .init_source = on_start,
+                                       .fill_input_buffer = on_empty,
+                                       .skip_input_data = on_skip,
+                                       .resync_to_restart = jpeg_resync_to_restart,
+                                       .term_source = on_start};
+    icseg_status status = decode(&r, header, pixels);
+    jpeg_destroy_decompress(&r.codec);
+    icseg_free(r.line);
+    return status;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A prediction to look at: class colours over the photograph, region borders, a legend. */
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "icseg/image.h"
+#include "image/font.h"
+
+/* A class that occurs. */
+typedef struct entry {
+    int32_t class;
+    int64_t pixels;
+} entry;
+
+static int compare_entries(const void *a, const void *b) {
+    const entry *x = a, *y = b;
+    if (x->pixels != y->pixels) return x->pixels < y->pixels ? 1 : -1;
+    return x->class < y->class ? -1 : x->class > y->class;
+}
+
+/* Classes present, largest first. */
+static icseg_status count_classes(entry **out, int32_t *count, const icseg_labels *labels, int32_t classes,
+                                  icseg_error *error) {
+    *count = 0;
+    *out = icseg_alloc_array((size_t)classes, sizeof **out);
+    if (!*out) return icseg_fail_memory(error, (size_t)classes * sizeof **out, "a legend");
+    for (int32_t i = 0; i < classes; i++) (*out)[i] = (entry){.class = i};
+    size_t pixels = (size_t)labels->width * (size_t)labels->height;
+    for (size_t i = 0; i < pixels; i++) {
+        int32_t label = labels->data[i];
+        if (label < ICSEG_LABEL_IGNORE || label >= classes) {
+            icseg_free(*out);
+            *out = NULL;
+            return icseg_fail(error, ICSEG_ERROR_DATA, "label %d at x %zu, y %zu: the palette has %d classes", label,
+                              i % (size_t)labels->width, i / (size_t)labels->width, classes);
+        }
+        if (label >= 0) (*out)[label].pixels++;
+    }
+    qsort(*out, (size_t)classes, sizeof **out, compare_entries);
+    while (*count < classes && (*out)[*count].pixels) ++*count;
+    return ICSEG_OK;
+}
+
+/* Distances in pixels, all derived from the picture's width so that legends look alike at any resolution. */
+typedef struct layout {
+    double text; /* height of capitals */
+    int swatch;  /* side */
+    int line;    /* from one entry to the next */
+    int margin, gap;
+    int column; /* width of a column with its gap */
+    int columns, rows;
+    double share; /* width of the widest share */
+    int height;   /* of the whole strip */
+} layout;
+
+static void format_share(char out[16], int64_t pixels, int64_t total) {
+    double percent = 100.0 * (double)pixels / (double)total;
+    if (percent < 0.1)
+        snprintf(out, 16, "<0.1%%");
+    else
+        snprintf(out, 16, "%.1f%%", percent);
+}
+
+static layout plan_legend(const entry *entries, int32_t count, const char *const *names, int32_t width, int64_t total) {
+    layout l = {.text = fmin(fmax(width / 75.0, 8), 40)};
+    l.swatch = (int)lrint(l.text * 1.5);
+    l.line = (int)lrint(l.text * 2.4);
+    l.margin = (int)lrint(l.text * 1.5);
+    l.gap = (int)lrint(l.text * 0.8);
+    double widest = 0;
+    for (int32_t i = 0; i < count; i++) {
+        char share[16];
+        format_share(share, entries[i].pixels, total);
+        widest = fmax(widest, icseg_font_width(names[entries[i].class], l.text));
+        l.share = fmax(l.share, icseg_font_width(share, l.text));
+    }
+    int room = width - 2 * l.margin, between = 3 * l.gap;
+    int wanted = l.swatch + 2 * l.gap + (int)ceil(widest + l.share + l.gap) + between;
+    l.columns = (room + between) / wanted;
+    if (l.columns < 1) l.columns = 1;
+    if (l.columns > count) l.columns = count;
+    l.rows = count ? (count + l.columns - 1) / l.columns : 0;
+    if (l.rows) l.columns = (count + l.rows - 1) / l.rows;
+    l.column = wanted < room + between ? wanted : room + between;
+    /* Columns spread over the strip, but not so far that a share loses its name. */
+    int spread = l.columns ? (room + between) / l.columns : l.column;
+    l.column = spread < l.column + l.column / 4 ? spread : l.column + l.column / 4;
+    l.height = l.rows ? l.rows * l.line + 2 * l.margin - (l.line - l.swatch) : 0;
+    return l;
+}
+
+static void fill(icseg_image *image, int x0, int y0, int width, int height, const uint8_t color[3]) {
+    for (int y = y0; y < y0 + height && y < image->height; y++)
+        for (int x = x0; x < x0 + width && x < image->width; x++)
+            memcpy(image->data + ((size_t)y * (size_t)image->width + (size_t)x) * 3, color, 3);
+}
+
+static void darken(uint8_t out[3], const uint8_t color[3], double by) {
+    for (int i = 0; i < 3; i++) out[i] = (uint8_t)lrint(color[i] * by);
+}
+
+/* Name cut to fit, with two dots; the share stands at the right edge of the column. */
+static void draw_entry(icseg_image *image, const layout *l, const entry *e, int x, int y, const uint8_t *color,
+                       const char *name, int64_t total) {
+    static const uint8_t ink[3] = {33, 37, 41}, faint[3] = {108, 117, 125};
+    char share[16], cut[256];
+    uint8_t edge[3];
+    int rim = l->swatch >= 24 ? 2 : 1;
+    darken(edge, color, 0.7);
+    fill(image, x, y, l->swatch, l->swatch, edge);
+    fill(image, x + rim, y + rim, l->swatch - 2 * rim, l->swatch - 2 * rim, color);
+    double baseline = y + (int)lrint((l->swatch + l->text) / 2), start = x + l->swatch + l->gap;
+    double end = x + l->column - 3 * l->gap;
+    format_share(share, e->pixels, total);
+    double room = end - icseg_font_width(share, l->text) - l->gap - start;
+    if (icseg_font_width(name, l->text) <= room)
+        snprintf(cut, sizeof cut, "%.250s", name);
+    else {
+        size_t kept = icseg_font_fit(name, l->text, room - icseg_font_width("..", l->text) - l->text / 3);
+        if (kept > 250) kept = 250;
+        snprintf(cut, sizeof cut, "%.*s..", (int)kept, name);
+    }
+    icseg_font_draw(image, cut, start, baseline, l->text, ink);
+    icseg_font_draw(image, share, end - icseg_font_width(share, l->text), baseline, l->text, faint);
+}
+
+static void draw_legend(icseg_image *image, const layout *l, int top, const entry *entries, int32_t count,
+                        const icseg_palette *palette, const char *const *names, int64_t total) {
+    static const uint8_t paper[3] = {250, 250, 250};
+    fill(image, 0, top, image->width, image->height - top, paper);
+    for (int32_t i = 0; i < count; i++) {
+        int x = l->margin + i / l->rows * l->column, y = top + l->margin + i % l->rows * l->line;
+        int32_t class = entries[i].class;
+        draw_entry(image, l, &entries[i], x, y, palette->color[class], names[class], total);
+    }
+}
+
+/* Whether another label lies within `reach` pixels to the right or below. */
+static bool on_border(const icseg_labels *labels, int32_t x, int32_t y, int reach) {
+    const int16_t *at = labels->data + (size_t)y * (size_t)labels->width + (size_t)x;
+    for (int i = 1; i <= reach; i++) {
+        if (x + i < labels->width && at[i] != at[0]) return true;
+        if (y + i < labels->height && at[(size_t)i * (size_t)labels->width] != at[0]) return true;
+    }
+    return false;
+}
+
+static void draw_regions(icseg_image *out, const icseg_image *image, const icseg_labels *labels,
+                         const icseg_palette *palette, double opacity) {
+    static const uint8_t none[3] = {128, 128, 128};
+    int side = image->width < image->height ? image->width : image->height;
+    int reach = side < 700 ? 1 : side / 350 < 6 ? side / 350 : 6;
+    int weight = (int)lrint(opacity * 256);
+    for (int32_t y = 0; y < image->height; y++)
+        for (int32_t x = 0; x < image->width; x++) {
+            size_t at = (size_t)y * (size_t)image->width + (size_t)x;
+            int32_t label = labels->data[at];
+            const uint8_t *color = label < 0 ? none : palette->color[label], *from = image->data + 3 * at;
+            bool border = weight && on_border(labels, x, y, reach);
+            int share = label < 0 && !border ? 0 : weight;
+            for (int i = 0; i < 3; i++) {
+                int value = (from[i] * (256 - share) + color[i] * share + 128) >> 8;
+                out->data[3 * at + (size_t)i] = (uint8_t)(border ? value * 2 / 5 : value);
+            }
+        }
+}
+
+icseg_status icseg_overlay_draw(icseg_image *out, const icseg_image *image, const icseg_labels *labels,
+                                const icseg_palette *palette, const char *const *names, double opacity,
+                                icseg_error *error) {
+    *out = (icseg_image){0};
+    if (image->width != labels->width || image->height != labels->height)
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "overlay: the picture is %d x %d, its labels are %d x %d",
+                          image->width, image->height, labels->width, labels->height);
+    if (!image->data || !palette->color || !(opacity >= 0 && opacity <= 1))
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "overlay: needs a picture, a palette and an opacity of 0..1 (it is %g)", opacity);
+    entry *entries;
+    int32_t count;
+    int64_t total = (int64_t)image->width * image->height;
+    ICSEG_TRY(count_classes(&entries, &count, labels, palette->size, error));
+    layout l = {0};
+    if (names) l = plan_legend(entries, count, names, image->width, total);
+    icseg_status status = icseg_image_create(out, image->width, image->height + l.height, error);
+    if (status == ICSEG_OK) {
+        draw_regions(out, image, labels, palette, opacity);
+        if (l.height) draw_legend(out, &l, image->height, entries, count, palette, names, total);
+    }
+    icseg_free(entries);
+    return status;
+}
