@@ -300,6 +300,6 @@ icseg_status icseg_image_write_jpeg(const icseg_image *image, const char *path, 
     icseg_status status = icseg_image_encode_jpeg(image, quality, &data, &size, error);
     if (status != ICSEG_OK) return icseg_fail_prefix(error, "%s", path), status;
     status = icseg_file_write(path, data, size, error);
-    icseg_buffer_free(data);
+    icseg_free(data);
     return status;
 }

@@ -172,5 +172,3 @@ void icseg_labels_close(icseg_labels *labels) {
     icseg_free(labels->data);
     *labels = (icseg_labels){0};
 }
-
-void icseg_buffer_free(void *buffer) { icseg_free(buffer); }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Class colours: hues a golden angle apart, with lightness and colourfulness taking turns, in OKLCh (Ottosson 2020),
- * where equal steps look about equally large. */
+ * Class colours, chosen in OKLab (Ottosson 2020), where equal distances look about equally large: the first 256 are
+ * each as far as possible from those before; beyond, where no palette can keep all apart, hues a golden angle apart. */
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
@@ -29,19 +30,75 @@ static bool to_srgb(double lightness, double chroma, double hue, uint8_t rgb[3])
     return true;
 }
 
+/* A colour that may be chosen, with its place in a space where distance is how different colours look. */
+typedef struct candidate {
+    float at[3];   /* lightness counts less than hue: it is what the photograph below the colour changes */
+    float nearest; /* square of the distance to the nearest colour chosen so far */
+    uint8_t rgb[3];
+} candidate;
+
+enum { LIGHTNESS = 12, CHROMAS = 10, HUES = 60, CANDIDATES = LIGHTNESS * CHROMAS * HUES, CHOSEN = 256 };
+
+/* Neither nearly black, white nor grey. Returns how many of the grid's points are inside sRGB. */
+static int fill_candidates(candidate *out) {
+    int count = 0;
+    for (int i = 0; i < CANDIDATES; i++) {
+        double lightness = 0.42 + 0.48 * (i % LIGHTNESS) / (LIGHTNESS - 1);
+        double chroma = 0.06 + 0.22 * (i / LIGHTNESS % CHROMAS) / (CHROMAS - 1);
+        double hue = 2 * 3.14159265358979 * (i / LIGHTNESS / CHROMAS) / HUES;
+        candidate *c = &out[count];
+        if (!to_srgb(lightness, chroma, hue, c->rgb)) continue;
+        c->at[0] = (float)(0.7 * lightness);
+        c->at[1] = (float)(chroma * cos(hue));
+        c->at[2] = (float)(chroma * sin(hue));
+        c->nearest = INFINITY;
+        count++;
+    }
+    return count;
+}
+
+/* Each next colour is the one farthest from all before it; from its direct predecessor it must be twice as far. */
+static void choose_farthest(icseg_palette *out, candidate *candidates, int count) {
+    const candidate *last = &candidates[count / 3];
+    for (int32_t i = 0; i < out->size && i < CHOSEN; i++) {
+        const candidate *best = last;
+        float most = -1;
+        memcpy(out->color[i], last->rgb, 3);
+        for (int k = 0; k < count; k++) {
+            candidate *c = &candidates[k];
+            float x = c->at[0] - last->at[0], y = c->at[1] - last->at[1], z = c->at[2] - last->at[2];
+            float square = x * x + y * y + z * z;
+            if (square < c->nearest) c->nearest = square;
+            float score = square / 4 < c->nearest ? square / 4 : c->nearest;
+            if (score > most) {
+                most = score;
+                best = c;
+            }
+        }
+        last = best;
+    }
+}
+
 icseg_status icseg_palette_create(icseg_palette *out, int32_t size, icseg_error *error) {
     enum { MOST = 65534 };
-    static const double lightness[5] = {0.68, 0.86, 0.52, 0.76, 0.42};
-    const double golden_angle = 2.399963229728653, first_hue = 0.45, full_chroma = 0.25;
     *out = (icseg_palette){0};
     if (size < 1 || size > MOST)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "a palette of %d colours: must be 1..%d", size, MOST);
+    candidate *candidates = icseg_alloc_array(CANDIDATES, sizeof *candidates);
     out->color = icseg_alloc_array((size_t)size, sizeof *out->color);
-    if (!out->color) return icseg_fail_memory(error, (size_t)size * sizeof *out->color, "a palette");
+    if (!out->color || !candidates) {
+        icseg_free(candidates);
+        icseg_palette_close(out);
+        return icseg_fail_memory(error, (size_t)size * sizeof *out->color, "a palette");
+    }
     out->size = size;
-    for (int32_t i = 0; i < size; i++) {
-        double hue = first_hue + golden_angle * i, chroma = full_chroma;
-        while (!to_srgb(lightness[i % 5], chroma, hue, out->color[i])) chroma -= 0.005; /* grey is always inside */
+    choose_farthest(out, candidates, fill_candidates(candidates));
+    icseg_free(candidates);
+    static const double lightness[5] = {0.68, 0.86, 0.52, 0.76, 0.42};
+    const double golden_angle = 2.399963229728653;
+    for (int32_t i = CHOSEN; i < size; i++) {
+        double chroma = 0.25;
+        while (!to_srgb(lightness[i % 5], chroma, golden_angle * i, out->color[i])) chroma -= 0.005; /* grey fits */
     }
     return ICSEG_OK;
 }
