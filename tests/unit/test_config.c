@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * model/config: the reference's JSON in and out, presets, and each refusal. */
+#include <locale.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "icseg/icseg.h"
+
+static icseg_error error;
+
+/* Metadata `icpc.config` as the reference's json.dumps(asdict(config)) wrote it into fixtures. */
+#define TINY_TEXT                                                                                                      \
+    "\"pos_grid\": 3, \"embed_dim\": 48, \"text_width\": 32, \"text_heads\": 4, \"text_layers\": 2, "                  \
+    "\"vocab_size\": 64, \"context_length\": 24, "
+#define TINY_TAIL(WEIGHTS, CONTRAST)                                                                                   \
+    "\"align_dim\": 24, \"tau\": 0.07, \"fpn_dim\": 16, \"num_classes\": 5, \"dropout\": 0.0, \"align_weights\": "     \
+    "{" WEIGHTS "}, \"contrast_weight\": " CONTRAST ", \"contrast_positives\": 3, \"contrast_negatives\": 5}"
+static const char denseclip[] =
+    "{\"backbone\": \"resnet\", \"resnet_layers\": [1, 2, 1, 1], \"resnet_width\": 4, \"vit_patch\": 16, "
+    "\"vit_width\": 768, \"vit_layers\": 12, \"vit_heads\": 12, \"vit_taps\": [3, 5, 7, 11], \"vit_drop_path\": "
+    "0.0, " TINY_TEXT
+    "\"prompt\": \"static\", \"prompt_tokens\": 4, \"prompt_width\": 16, \"prompt_heads\": 2, \"prompt_layers\": 1, "
+    "\"post_prompt\": true, \"post_width\": 16, \"post_heads\": 2, \"post_layers\": 2, \"align_strides\": "
+    "[32], " TINY_TAIL("\"8\": 0.1, \"16\": 0.2, \"32\": 0.4", "0.0");
+static const char vit_instance[] =
+    "{\"backbone\": \"vit\", \"resnet_layers\": [1, 2, 1, 1], \"resnet_width\": 16, \"vit_patch\": 16, "
+    "\"vit_width\": 32, \"vit_layers\": 4, \"vit_heads\": 4, \"vit_taps\": [0, 1, 2, 3], \"vit_drop_path\": "
+    "0.0, " TINY_TEXT
+    "\"prompt\": \"instance\", \"prompt_tokens\": 4, \"prompt_width\": 16, \"prompt_heads\": 2, \"prompt_layers\": 1, "
+    "\"post_prompt\": false, \"post_width\": 256, \"post_heads\": 4, \"post_layers\": 3, "
+    "\"align_strides\": [8, 16, 32], " TINY_TAIL("\"8\": 0.1, \"16\": 0.4, \"32\": 0.1", "0.1");
+/* The defaults, from the reference's json.dumps(asdict(Config())). */
+static const char defaults[] =
+    "{\"backbone\": \"resnet\", \"resnet_layers\": [3, 4, 6, 3], \"resnet_width\": 64, \"vit_patch\": 16, "
+    "\"vit_width\": 768, \"vit_layers\": 12, \"vit_heads\": 12, \"vit_taps\": [3, 5, 7, 11], \"vit_drop_path\": 0.0, "
+    "\"pos_grid\": 7, \"embed_dim\": 1024, \"text_width\": 512, \"text_heads\": 8, \"text_layers\": 12, "
+    "\"vocab_size\": 49408, \"context_length\": 77, \"prompt\": \"instance\", \"prompt_tokens\": 8, "
+    "\"prompt_width\": 256, \"prompt_heads\": 4, \"prompt_layers\": 1, \"post_prompt\": false, \"post_width\": 256, "
+    "\"post_heads\": 4, \"post_layers\": 3, \"align_strides\": [8, 16, 32], \"align_dim\": 256, \"tau\": 0.07, "
+    "\"fpn_dim\": 256, \"num_classes\": 150, \"dropout\": 0.1, \"align_weights\": {\"8\": 0.1, \"16\": 0.2, "
+    "\"32\": 0.4}, \"contrast_weight\": 0.1, \"contrast_positives\": 16, \"contrast_negatives\": 64}";
+
+static void writes(const icseg_config *config, const char *expected) {
+    char *json;
+    assert_int_equal(icseg_config_write_json(config, &json, &error), ICSEG_OK);
+    assert_string_equal(json, expected);
+    icseg_buffer_free(json);
+}
+
+static void the_references_json_returns_byte_for_byte(void **state) {
+    (void)state;
+    const char *const texts[] = {denseclip, vit_instance, defaults};
+    for (int i = 0; i < 3; i++) {
+        icseg_config config;
+        assert_int_equal(icseg_config_read_json(&config, texts[i], &error), ICSEG_OK);
+        writes(&config, texts[i]);
+    }
+    icseg_config config;
+    assert_int_equal(icseg_config_read_json(&config, denseclip, &error), ICSEG_OK);
+    assert_int_equal(config.prompt, ICSEG_PROMPT_STATIC);
+    assert_true(config.post_prompt && config.contrast_weight == 0.0 && config.resnet_layers[1] == 2);
+    assert_true(!config.align[0] && !config.align[1] && !config.align[2] && config.align[3]);
+    assert_true(config.align_weights[1] == 0.1 && config.align_weights[3] == 0.4 && isnan(config.align_weights[0]));
+    assert_int_equal(icseg_config_embed_level(&config), 3);
+    assert_int_equal(icseg_config_level_channels(&config, 0), 16);
+    assert_int_equal(icseg_config_level_channels(&config, 3), 128);
+    assert_int_equal(icseg_config_read_json(&config, vit_instance, &error), ICSEG_OK);
+    assert_int_equal(config.backbone, ICSEG_BACKBONE_VIT);
+    assert_int_equal(config.vit_taps[3], 3);
+    assert_int_equal(icseg_config_embed_level(&config), 2);
+    assert_int_equal(icseg_config_level_channels(&config, 3), 32);
+}
+
+static void missing_keys_take_the_default_and_unknown_ones_are_ignored(void **state) {
+    (void)state;
+    icseg_config config;
+    assert_int_equal(icseg_config_read_json(&config, "{\"future\": [1, {\"x\": null}], \"tau\": 1}", &error), ICSEG_OK);
+    assert_true(config.tau == 1.0); /* an integer where a float stands */
+    config.tau = 0.07;
+    writes(&config, defaults);
+    config = icseg_config_default();
+    writes(&config, defaults);
+}
+
+static void an_update_keeps_what_it_does_not_name(void **state) {
+    (void)state;
+    icseg_config config;
+    assert_int_equal(icseg_config_preset(&config, "vit-b16", &error), ICSEG_OK);
+    assert_int_equal(icseg_config_update_json(&config, "{\"num_classes\": 2, \"align_strides\": [16]}", &error),
+                     ICSEG_OK);
+    assert_true(config.num_classes == 2 && config.pos_grid == 14 && !config.align[1] && config.align[2]);
+    icseg_config before = config;
+    assert_int_equal(icseg_config_update_json(&config, "{\"num_classes\": 3, \"tau\": -1}", &error),
+                     ICSEG_ERROR_CONFIG);
+    assert_memory_equal(&config, &before, sizeof config); /* a refused update changes nothing */
+}
+
+static void presets_are_the_references(void **state) {
+    (void)state;
+    icseg_config c;
+    assert_int_equal(icseg_config_preset(&c, "rn50", &error), ICSEG_OK);
+    writes(&c, defaults);
+    assert_int_equal(icseg_config_preset(&c, "rn101", &error), ICSEG_OK);
+    assert_true(c.resnet_layers[2] == 23 && c.embed_dim == 512 && c.pos_grid == 7 && c.align_weights[3] == 0.4);
+    assert_int_equal(icseg_config_preset(&c, "vit-b16", &error), ICSEG_OK);
+    assert_true(c.backbone == ICSEG_BACKBONE_VIT && c.embed_dim == 512 && c.pos_grid == 14 && c.vit_width == 768);
+    assert_true(c.align_weights[1] == 0.1 && c.align_weights[2] == 0.4 && c.align_weights[3] == 0.1);
+    assert_int_equal(icseg_config_preset(&c, "tiny-vit", &error), ICSEG_OK);
+    writes(&c, vit_instance);
+    assert_int_equal(icseg_config_preset(&c, "tiny-resnet", &error), ICSEG_OK);
+    assert_true(c.resnet_width == 16 && c.align_weights[2] == 0.2 && c.vit_width == 768);
+    const char *const names[] = {"rn50", "rn101", "vit-b16", "tiny-resnet", "tiny-vit"};
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(icseg_config_preset(&c, names[i], &error), ICSEG_OK);
+        assert_int_equal(icseg_config_check(&c, &error), ICSEG_OK);
+    }
+    assert_int_equal(icseg_config_preset(&c, "vit_b16", &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "did you mean \"vit-b16\""));
+    assert_int_equal(icseg_config_preset(&c, "gpt", &error), ICSEG_ERROR_ARGUMENT);
+}
+
+static void numbers_return_exactly_in_any_locale(void **state) {
+    (void)state;
+    static const double numbers[] = {0.07,        1.0, 1e-5, 1.0 / 3, 0.1 + 0.2, 5e-324, 1.7976931348623157e308,
+                                     123456789.0, 1e22};
+    /* a locale with decimal commas, where the machine has one */
+    for (int comma = 0; comma < 2; comma++) {
+        if (comma && !setlocale(LC_NUMERIC, "de_DE.UTF-8")) break;
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+            icseg_config config = icseg_config_default(), back;
+            char *json;
+            config.tau = numbers[i];
+            assert_int_equal(icseg_config_write_json(&config, &json, &error), ICSEG_OK);
+            assert_int_equal(icseg_config_read_json(&back, json, &error), ICSEG_OK);
+            assert_true(back.tau == config.tau);
+            icseg_buffer_free(json);
+        }
+    }
+    setlocale(LC_NUMERIC, "C");
+}
+
+static void refuses(icseg_status status, const char *json, const char *because) {
+    icseg_config config = icseg_config_default(), before = config;
+    icseg_status got = icseg_config_read_json(&config, json, &error);
+    if (got != status || !strstr(error.message, because))
+        fail_msg("%s: status %s, \"%s\" lacks \"%s\"", json, icseg_status_name(got), error.message, because);
+    assert_memory_equal(&config, &before, sizeof config);
+}
+
+static void wrong_types_name_the_key(void **state) {
+    (void)state;
+    refuses(ICSEG_ERROR_FORMAT, "", "not JSON");
+    refuses(ICSEG_ERROR_FORMAT, "{\"tau\": 0.1", "not JSON");
+    refuses(ICSEG_ERROR_FORMAT, "{\"tau\": NaN}", "not JSON");
+    refuses(ICSEG_ERROR_FORMAT, "{\"tau\": 0.1, \"tau\": 0.2}", "duplicate");
+    refuses(ICSEG_ERROR_FORMAT, "[]", "a list, an object was expected");
+    refuses(ICSEG_ERROR_FORMAT, "{\"backbone\": 1}", "\"backbone\" is an integer, a string");
+    refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": 256.0}", "\"fpn_dim\" is a number with a fraction, an integer");
+    refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": true}", "\"fpn_dim\" is a boolean");
+    refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": null}", "\"fpn_dim\" is null");
+    refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": \"256\"}", "\"fpn_dim\" is a string");
+    refuses(ICSEG_ERROR_FORMAT, "{\"tau\": \"0.07\"}", "\"tau\" is a string, a number");
+    refuses(ICSEG_ERROR_FORMAT, "{\"tau\": true}", "\"tau\" is a boolean");
+    refuses(ICSEG_ERROR_FORMAT, "{\"post_prompt\": 1}", "\"post_prompt\" is an integer, true or false");
+    refuses(ICSEG_ERROR_FORMAT, "{\"resnet_layers\": 3}", "\"resnet_layers\" is an integer, a list");
+    refuses(ICSEG_ERROR_FORMAT, "{\"resnet_layers\": [3, 4, 6.0, 3]}", "\"resnet_layers\"");
+    refuses(ICSEG_ERROR_FORMAT, "{\"align_strides\": {\"8\": 1}}", "\"align_strides\" is an object");
+    refuses(ICSEG_ERROR_FORMAT, "{\"align_strides\": [\"8\"]}", "\"align_strides\" is a string");
+    refuses(ICSEG_ERROR_FORMAT, "{\"align_weights\": [0.1, 0.2, 0.4]}", "\"align_weights\" is a list");
+    refuses(ICSEG_ERROR_FORMAT, "{\"align_weights\": {\"8\": \"0.1\"}}", "\"align_weights\" is a string");
+    refuses(ICSEG_ERROR_CONFIG, "{\"fpn_dim\": 4294967552}", "\"fpn_dim\" = 4294967552: beyond 32 bits");
+}
+
+static void configurations_that_cannot_work_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *json, *because;
+    } cases[] = {
+        {"{\"backbone\": \"convnext\"}", "\"backbone\" = \"convnext\": must be one of \"resnet\", \"vit\""},
+        {"{\"prompt\": \"Instance\"}",
+         "\"prompt\" = \"Instance\": must be one of \"template\", \"static\", \"instance\""},
+        {"{\"resnet_layers\": [3, 4, 6]}", "\"resnet_layers\" has 3 values, 4 are needed"},
+        {"{\"resnet_layers\": [3, 4, 0, 3]}", "\"resnet_layers\" = 0: must be in 1..1000"},
+        {"{\"resnet_layers\": [3, 4, 1001, 3]}", "\"resnet_layers\" = 1001"},
+        {"{\"resnet_width\": 1}", "\"resnet_width\" = 1: must be in 2.."},
+        {"{\"resnet_width\": 2049}", "\"resnet_width\" = 2049"},
+        {"{\"resnet_width\": 7}", "\"resnet_width\" = 7: the attention pool's 3 heads do not divide its 224 channels"},
+        {"{\"backbone\": \"vit\", \"vit_patch\": 32}", "\"vit_patch\" = 32: must be 16"},
+        {"{\"backbone\": \"vit\", \"vit_heads\": 7}", "\"vit_heads\" = 7: must divide \"vit_width\" = 768"},
+        {"{\"backbone\": \"vit\", \"vit_heads\": 0}", "\"vit_heads\" = 0"},
+        {"{\"backbone\": \"vit\", \"vit_width\": 65537}", "\"vit_width\" = 65537"},
+        {"{\"backbone\": \"vit\", \"vit_layers\": 3}", "\"vit_layers\" = 3"},
+        {"{\"backbone\": \"vit\", \"vit_layers\": 11}", "\"vit_taps\" holds 11: blocks are numbered 0..10"},
+        {"{\"backbone\": \"vit\", \"vit_taps\": [3, 5, 5, 11]}", "\"vit_taps\" holds 5 after 5: must be ascending"},
+        {"{\"backbone\": \"vit\", \"vit_taps\": [3, 5, 7]}", "\"vit_taps\" has 3 values"},
+        {"{\"backbone\": \"vit\", \"vit_taps\": [-1, 5, 7, 11]}", "\"vit_taps\" = -1"},
+        {"{\"vit_drop_path\": 1.0}", "\"vit_drop_path\" = 1: must be at least 0 and below 1"},
+        {"{\"vit_drop_path\": -0.1}", "\"vit_drop_path\" = -0.1"},
+        {"{\"pos_grid\": 0}", "\"pos_grid\" = 0"},
+        {"{\"embed_dim\": 0}", "\"embed_dim\" = 0"},
+        {"{\"embed_dim\": 100000}", "\"embed_dim\" = 100000: must be in 1..65536"},
+        {"{\"text_width\": -512}", "\"text_width\" = -512"},
+        {"{\"text_heads\": 7}", "\"text_heads\" = 7: must divide \"text_width\" = 512"},
+        {"{\"text_layers\": 1001}", "\"text_layers\" = 1001: must be in 1..1000"},
+        {"{\"vocab_size\": 2}", "\"vocab_size\" = 2: must be in 3.."},
+        {"{\"context_length\": 2}", "\"context_length\" = 2"},
+        {"{\"prompt_tokens\": 0}", "\"prompt_tokens\" = 0: must be in 1.."},
+        {"{\"prompt\": \"static\", \"prompt_tokens\": 0}", "\"prompt_tokens\" = 0"},
+        {"{\"prompt_tokens\": 75}", "\"prompt_tokens\" = 75: with SOS and EOS they leave no room"},
+        {"{\"prompt_heads\": 3}", "\"prompt_heads\" = 3: must divide \"prompt_width\" = 256"},
+        {"{\"prompt_layers\": 0}", "\"prompt_layers\" = 0"},
+        {"{\"post_prompt\": true, \"post_heads\": 3}", "\"post_heads\" = 3: must divide \"post_width\" = 256"},
+        {"{\"post_prompt\": true, \"post_layers\": 0}", "\"post_layers\" = 0"},
+        {"{\"align_strides\": [8, 16]}",
+         "\"align_strides\" lacks 32, the stride at which a resnet gives its embeddings"},
+        {"{\"align_strides\": []}", "\"align_strides\" lacks 32"},
+        {"{\"backbone\": \"vit\", \"align_strides\": [8, 32]}", "\"align_strides\" lacks 16"},
+        {"{\"align_strides\": [8, 64]}", "\"align_strides\" holds 64: strides are 4, 8, 16 and 32"},
+        {"{\"align_strides\": [8, 8, 32]}", "\"align_strides\" holds 8 twice"},
+        {"{\"align_strides\": [4, 32]}", "\"align_weights\" has no weight for stride 4"},
+        {"{\"align_weights\": {\"32\": 0.4}}", "\"align_weights\" has no weight for stride 8"},
+        {"{\"align_weights\": {\"8\": 0.1, \"16\": -0.2, \"32\": 0.4}}", "\"align_weights\" has -0.2 for stride 16"},
+        {"{\"align_dim\": 0}", "\"align_dim\" = 0"},
+        {"{\"tau\": 0}", "\"tau\" = 0: must be above 0"},
+        {"{\"tau\": -0.07}", "\"tau\" = -0.07"},
+        {"{\"fpn_dim\": 0}", "\"fpn_dim\" = 0"},
+        {"{\"num_classes\": 0}", "\"num_classes\" = 0: must be in 1..65534"},
+        {"{\"num_classes\": 65535}", "\"num_classes\" = 65535"},
+        {"{\"dropout\": 1}", "\"dropout\" = 1: must be at least 0 and below 1"},
+        {"{\"contrast_weight\": -1}", "\"contrast_weight\" = -1"},
+        {"{\"contrast_positives\": 0}", "\"contrast_positives\" = 0"},
+        {"{\"contrast_negatives\": 0}", "\"contrast_negatives\" = 0"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refuses(ICSEG_ERROR_CONFIG, cases[i].json, cases[i].because);
+}
+
+static void fields_without_use_are_not_looked_at(void **state) {
+    (void)state;
+    icseg_config config;
+    assert_int_equal(icseg_config_read_json(&config,
+                                            "{\"vit_patch\": 32, \"vit_heads\": 0, \"vit_taps\": [9, 9, 9, 9], "
+                                            "\"prompt\": \"template\", \"prompt_tokens\": 0, \"prompt_heads\": 0, "
+                                            "\"context_length\": 3, \"post_heads\": 0, \"align_strides\": [32], "
+                                            "\"align_dim\": 0, \"align_weights\": {\"32\": 0}, \"contrast_weight\": 0, "
+                                            "\"contrast_positives\": 0, \"contrast_negatives\": -1}",
+                                            &error),
+                     ICSEG_OK);
+    assert_int_equal(icseg_config_read_json(&config, "{\"prompt_tokens\": 74}", &error), ICSEG_OK); /* room for one */
+    assert_int_equal(icseg_config_read_json(&config,
+                                            "{\"backbone\": \"vit\", \"resnet_layers\": [0, 0, 0, 0], "
+                                            "\"resnet_width\": 7}",
+                                            &error),
+                     ICSEG_OK);
+}
+
+static void structs_filled_by_hand_are_checked_too(void **state) {
+    (void)state;
+    icseg_config good = icseg_config_default(), c;
+    char *json;
+#define BAD(FIELD, VALUE)                                                                                              \
+    do {                                                                                                               \
+        c = good;                                                                                                      \
+        c.FIELD = VALUE;                                                                                               \
+        assert_int_equal(icseg_config_check(&c, &error), ICSEG_ERROR_CONFIG);                                          \
+        assert_int_equal(icseg_config_write_json(&c, &json, &error), ICSEG_ERROR_CONFIG);                              \
+        assert_null(json);                                                                                             \
+    } while (0)
+    BAD(backbone, (icseg_backbone)2);
+    BAD(prompt, (icseg_prompt)3);
+    BAD(tau, NAN);
+    BAD(tau, HUGE_VAL);
+    BAD(dropout, NAN);
+    BAD(vit_drop_path, HUGE_VAL);
+    BAD(contrast_weight, HUGE_VAL);
+    BAD(align_weights[2], NAN);
+    BAD(align_weights[2], HUGE_VAL);
+    BAD(resnet_width, INT32_MAX);
+    BAD(resnet_width, INT32_MIN);
+    BAD(prompt_tokens, INT32_MAX);
+    assert_int_equal(icseg_config_check(&good, NULL), ICSEG_OK);
+}
+
+static void failed_allocations_leave_nothing_behind(void **state) {
+    (void)state;
+    icseg_config config = icseg_config_default();
+    char *json = NULL;
+    int failures = 0;
+    for (int64_t n = 0;; n++, failures++) {
+        icseg_memory_fail_after(n);
+        icseg_status status = icseg_config_write_json(&config, &json, &error);
+        icseg_memory_fail_after(-1);
+        if (status == ICSEG_OK) break;
+        assert_int_equal(status, ICSEG_ERROR_MEMORY);
+        assert_null(json);
+    }
+    assert_in_range(failures, 1, 30);
+    icseg_buffer_free(json);
+    icseg_memory_fail_after(0); /* even the list of words in an error text */
+    assert_int_equal(icseg_config_read_json(&config, "{\"prompt\": \"none\"}", &error), ICSEG_ERROR_CONFIG);
+    icseg_memory_fail_after(-1);
+}
+
+static void the_version_has_three_numbers(void **state) {
+    (void)state;
+    int dots = 0;
+    for (const char *c = icseg_version(); *c; c++) {
+        dots += *c == '.';
+        assert_true(*c == '.' || (*c >= '0' && *c <= '9'));
+    }
+    assert_int_equal(dots, 2);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_references_json_returns_byte_for_byte),
+        cmocka_unit_test(missing_keys_take_the_default_and_unknown_ones_are_ignored),
+        cmocka_unit_test(an_update_keeps_what_it_does_not_name),
+        cmocka_unit_test(presets_are_the_references),
+        cmocka_unit_test(numbers_return_exactly_in_any_locale),
+        cmocka_unit_test(wrong_types_name_the_key),
+        cmocka_unit_test(configurations_that_cannot_work_are_refused),
+        cmocka_unit_test(fields_without_use_are_not_looked_at),
+        cmocka_unit_test(structs_filled_by_hand_are_checked_too),
+        cmocka_unit_test(failed_allocations_leave_nothing_behind),
+        cmocka_unit_test(the_version_has_three_numbers),
+    };
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
