@@ -15,21 +15,24 @@ enum { ICSEG_IGNORE_VALUES = 8 };
 
 /* How a data set is laid out and what its label files mean. */
 typedef struct icseg_dataset_options {
-    const char *folder;        /* holds images/SPLIT, annotations/SPLIT, classes.txt */
-    const char *split;         /* "train", "val", ... */
-    const char *classes_file;  /* NULL: FOLDER/classes.txt, one name a line */
-    bool reduce_zero_label;    /* 0 is unlabelled and every other value is one too high */
-    int32_t ignore_count;      /* further stored values that mean "ignore", besides 255 (8 bit) and 65535 (16 bit) */
-    int32_t ignore[ICSEG_IGNORE_VALUES];
-    bool images_only;          /* no annotations: icseg_dataset_read gives empty labels */
+    const char *folder;       /* holds images/SPLIT, annotations/SPLIT, classes.txt */
+    const char *split;        /* "train", "val", ...; NULL or empty: files lie in images/ and annotations/ themselves */
+    const char *classes_file; /* NULL: FOLDER/classes.txt, one name a line */
+    bool reduce_zero_label;   /* 0 is unlabelled and every other value is one too high */
+    int32_t ignore_count;     /* further stored values that mean "ignore", besides 255 (8 bit) and 65535 (16 bit) */
+    int32_t ignore[ICSEG_IGNORE_VALUES]; /* as stored in the file: 0..65535 */
+    bool images_only;   /* no annotations: icseg_dataset_read gives empty labels; the class list may be missing */
+    bool keep_unpaired; /* images and label files without a partner are kept for icseg_dataset_check to report,
+                           instead of an error at open */
 } icseg_dataset_options;
 
 typedef struct icseg_dataset icseg_dataset;
 
 ICSEG_API icseg_dataset_options icseg_dataset_options_default(void);
 
-/* Lists the files and pairs them by stem; reads no pixels. Errors: missing folder, no images, an image without a label
- * file (named), two images of one stem, a bad class list (empty, duplicate, not UTF-8, over 65534 names). */
+/* Lists the files and pairs them by stem, in the order of the stems; reads no pixels. Errors: missing folder (the
+ * splits there are named), no images, an image without a label file (named), two images or two label files of one stem,
+ * a bad class list (empty, duplicate, not UTF-8, over 32767 names: labels in memory are signed 16-bit). */
 ICSEG_API icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options *options,
                                           icseg_error *error);
 ICSEG_API void icseg_dataset_close(icseg_dataset **dataset);
@@ -38,36 +41,41 @@ ICSEG_API int64_t icseg_dataset_count(const icseg_dataset *dataset);
 ICSEG_API int32_t icseg_dataset_classes(const icseg_dataset *dataset);
 ICSEG_API const char *const *icseg_dataset_class_names(const icseg_dataset *dataset);
 ICSEG_API const char *icseg_dataset_image_path(const icseg_dataset *dataset, int64_t index);
-ICSEG_API const char *icseg_dataset_label_path(const icseg_dataset *dataset, int64_t index); /* NULL when images_only */
+ICSEG_API const char *icseg_dataset_label_path(const icseg_dataset *dataset, int64_t index); /* NULL: there is none */
 
 /* Decodes one pair; both outputs are created and owned by the caller. Thread-safe. Errors as in the check. */
 ICSEG_API icseg_status icseg_dataset_read(const icseg_dataset *dataset, int64_t index, icseg_image *image,
                                           icseg_labels *labels, icseg_error *error);
 
-/* What the check found. */
+/* What the check found. Pixels are those of files without a fault. */
 typedef struct icseg_dataset_summary {
     int64_t images, pixels, ignored;
-    int64_t faults;            /* files that would make training wrong */
+    int64_t faults; /* lines reported: what would make training wrong */
     int32_t classes;
-    int64_t *class_pixels;     /* (classes), owned; icseg_dataset_summary_close frees it */
-    int64_t *class_images;     /* (classes): images in which the class occurs */
+    int64_t *class_pixels; /* (classes), owned; icseg_dataset_summary_close frees it */
+    int64_t *class_images; /* (classes): images in which the class occurs */
     int32_t min_width, min_height, max_width, max_height;
 } icseg_dataset_summary;
 
-/* Called for each fault: one line naming file, position and remedy. */
+/* Called for each fault, from the calling thread, in the order of the files whatever the number of threads: one line
+ * naming file, position and remedy. */
 typedef void (*icseg_dataset_fault)(void *user, const char *line);
 
 /* Reads every label file (and every image header): values out of range, missing partners, size mismatches, RGB masks,
- * unreadable files, classes without a pixel (a warning, not a fault). Returns ICSEG_ERROR_DATA, with the first fault as
- * its text and the number of others, when there are faults. `threads` <= 0: all cores. */
+ * unreadable files, and, over the whole set, masks of only 0 and 255 and sets without a labelled pixel. A class without
+ * a pixel is no fault: class_pixels tells. Returns ICSEG_ERROR_DATA, with the first fault as its text and the number of
+ * others, when there are faults; *out is filled then too, and is to be closed in every case. `threads` <= 0: all
+ * cores. */
 ICSEG_API icseg_status icseg_dataset_check(const icseg_dataset *dataset, int threads, const icseg_progress *progress,
                                            icseg_dataset_fault on_fault, void *user, icseg_dataset_summary *out,
                                            icseg_error *error);
 ICSEG_API void icseg_dataset_summary_close(icseg_dataset_summary *summary);
 
 /* CLIP's pixel statistics, of values in 0..1. */
-#define ICSEG_MEAN {0.48145466f, 0.4578275f, 0.40821073f}
-#define ICSEG_STD  {0.26862954f, 0.26130258f, 0.27577711f}
+#define ICSEG_MEAN                                                                                                     \
+    { 0.48145466f, 0.4578275f, 0.40821073f }
+#define ICSEG_STD                                                                                                      \
+    { 0.26862954f, 0.26130258f, 0.27577711f }
 
 #ifdef __cplusplus
 }
