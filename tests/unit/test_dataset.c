@@ -263,7 +263,7 @@ static void masks_of_zero_and_255_are_recognised(void **state) {
         uint16_t white = bits == 8 ? 255 : 65535;
         const uint16_t none[4] = {0}, values[4] = {0, 0, 0, white};
         for (int i = 0; i < 9; i++) {
-            char stem[8], name[64];
+            char stem[16], name[64];
             snprintf(stem, sizeof stem, "%d", i);
             test_write_pair(&f, stem, 2, 2, 1, 0);
             snprintf(name, sizeof name, "annotations/train/%d.png", i);
@@ -296,7 +296,7 @@ static void faults_come_in_file_order_whatever_the_threads(void **state) {
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
     for (int i = 0; i < 24; i++) {
-        char stem[8], name[64];
+        char stem[16], name[64];
         snprintf(stem, sizeof stem, "%02d", i);
         test_write_pair(&f, stem, 9, 7, i % 3 == 1 ? 4 : 2, 0);
         snprintf(name, sizeof name, "annotations/train/%02d.png", i);

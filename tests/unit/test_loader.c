@@ -24,7 +24,7 @@ typedef struct set {
 static set set_open(void) {
     set s = {.folder = test_dataset_open("a\nb\nc\n")};
     for (int i = 0; i < IMAGES; i++) {
-        char stem[8];
+        char stem[16];
         snprintf(stem, sizeof stem, "i%d", i);
         test_write_pair(&s.folder, stem, 20 + 3 * i, 30 - 2 * i, 3, i);
     }
