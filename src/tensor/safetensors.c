@@ -12,7 +12,8 @@
 #include "base/memory.h"
 
 enum { PREFIX = 8 };                                     /* bytes of the header length */
-static const uint64_t header_limit = 100u * 1000 * 1000; /* the format's own */
+enum { MOST_VALUES = 1 << 22 };                          /* JSON values in a header: bounds what parsing can allocate */
+static const uint64_t header_limit = 100u * 1000 * 1000; /* bytes; the format's own */
 
 struct icseg_safetensors {
     icseg_arena *arena; /* names, metadata and the arrays below */
@@ -156,6 +157,13 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
     return check_places(st, error);
 }
 
+/* Each JSON value but the first follows one of these, so that a small file cannot make the parser take gigabytes. */
+static bool has_too_many_values(const unsigned char *text, size_t size) {
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) count += text[i] == ',' || text[i] == '[' || text[i] == '{' || text[i] == ':';
+    return count > MOST_VALUES;
+}
+
 /* What people pass instead of a safetensors file, told by its first bytes. */
 static const char *hint(const unsigned char *bytes) {
     if (!memcmp(bytes, "PK\3\4", 4))
@@ -183,6 +191,8 @@ static icseg_status parse_file(icseg_safetensors *st, icseg_error *error) {
     if (header == 0 || bytes[PREFIX] != '{')
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a safetensors file: the header does not start with '{'",
                           st->path);
+    if (has_too_many_values(bytes + PREFIX, (size_t)header))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: more than %d values", st->path, MOST_VALUES);
     st->data = bytes + PREFIX + header;
     st->data_size = st->map.size - PREFIX - (size_t)header;
     json_error_t fault;

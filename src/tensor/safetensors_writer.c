@@ -124,7 +124,7 @@ icseg_status icseg_safetensors_writer_begin(icseg_safetensors_writer *w, icseg_e
 icseg_status icseg_safetensors_writer_append(icseg_safetensors_writer *w, const char *name, const void *data,
                                              size_t bytes, icseg_error *error) {
     if (!w->begun) return misused(w, error, name, "begin has not been called");
-    if (w->failed) return misused(w, error, name, "an earlier call failed");
+    if (w->failed) return misused(w, error, name, "an earlier call failed or committed");
     if (w->next == w->count) return misused(w, error, name, "all declared tensors have been written");
     const declared *expected = &w->tensors[w->next];
     if (strcmp(expected->name, name) != 0 || expected->bytes != bytes) {
@@ -140,7 +140,7 @@ icseg_status icseg_safetensors_writer_append(icseg_safetensors_writer *w, const 
 }
 
 icseg_status icseg_safetensors_writer_commit(icseg_safetensors_writer *w, icseg_error *error) {
-    if (w->failed) return misused(w, error, "the file", "an earlier call failed");
+    if (w->failed) return misused(w, error, "the file", "an earlier call failed or committed");
     if (!w->begun) return misused(w, error, "the file", "begin has not been called");
     if (w->next < w->count) return misused(w, error, w->tensors[w->next].name, "its data was never appended");
     icseg_status status = icseg_file_writer_commit(w->file, error);

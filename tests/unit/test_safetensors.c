@@ -243,6 +243,11 @@ static void deep_and_huge_headers_end_in_errors(void **state) {
                             i ? "," : "{", i);
     icseg_string_append(&header, "}", 1);
     assert_int_equal(open_made(header.data, 0), ICSEG_OK); /* many empty tensors share a place */
+    header.size = 0;
+    icseg_string_printf(&header, "{\"a\":[");
+    for (int i = 0; i < 1 << 21; i++) icseg_string_append(&header, "[],", 3); /* 6 MB that would become 250 in memory */
+    icseg_string_append(&header, "0]}", 3);
+    refuses(ICSEG_ERROR_FORMAT, header.data, 0, "more than 4194304 values");
     icseg_string_close(&header);
 }
 
@@ -366,6 +371,11 @@ static void what_was_not_declared_cannot_be_written(void **state) {
     assert_int_equal(icseg_safetensors_writer_append(w, "a", "xy", 2, &error), ICSEG_OK);
     assert_int_equal(icseg_safetensors_writer_append(w, "b", "xy", 2, &error), ICSEG_OK);
     is_refused(w, icseg_safetensors_writer_append(w, "c", "xy", 2, &error), "all declared tensors");
+    w = begun();
+    assert_int_equal(icseg_safetensors_writer_append(w, "a", "xy", 2, &error), ICSEG_OK);
+    assert_int_equal(icseg_safetensors_writer_append(w, "b", "xy", 2, &error), ICSEG_OK);
+    assert_int_equal(icseg_safetensors_writer_commit(w, &error), ICSEG_OK);
+    is_refused(w, icseg_safetensors_writer_append(w, "b", "xy", 2, &error), "an earlier call failed or committed");
 }
 
 static void impossible_declarations_are_refused(void **state) {
