@@ -14,9 +14,11 @@
  *                                                    .size = sizeof(struct options), .run = run};
  *   2. Add its two lines below, in the order in which --help lists the commands.
  *   3. Run `make docs` (docs/commands.md comes from the table) and add cases to tests/cli/run.sh. */
+extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_docs;
 
 const icseg_command *const icseg_commands[] = {
+    &icseg_command_dataset,
     &icseg_command_docs,
     NULL,
 };

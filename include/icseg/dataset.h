@@ -30,6 +30,10 @@ typedef struct icseg_dataset icseg_dataset;
 
 ICSEG_API icseg_dataset_options icseg_dataset_options_default(void);
 
+/* The splits a data set has: names of the folders in FOLDER/images, sorted. *out is one block, freed with
+ * icseg_buffer_free. Error: no such folder. */
+ICSEG_API icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folder, icseg_error *error);
+
 /* Lists the files and pairs them by stem, in the order of the stems; reads no pixels. Errors: missing folder (the
  * splits there are named), no images, an image without a label file (named), two images or two label files of one stem,
  * a bad class list (empty, duplicate, not UTF-8, over 32767 names: labels in memory are signed 16-bit). */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/text.h"
@@ -47,28 +48,71 @@ static int compare_stems(const void *a, const void *b) {
     return strcmp(x->path, y->path);
 }
 
-/* The names of the subfolders of `path`, "a, b, c", at most a message's worth. */
-static void list_folders(const char *path, char *out, size_t size) {
-    size_t used = 0;
-    out[0] = '\0';
-    DIR *folder = opendir(path);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        char name[1024];
-        snprintf(name, sizeof name, "%s/%s", path, entry->d_name);
-        size_t length = strlen(entry->d_name);
-        if (entry->d_name[0] == '.' || !icseg_folder_exists(name) || used + length + 3 > size) continue;
-        used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "", entry->d_name);
-    }
-    if (folder) closedir(folder);
-}
-
-static icseg_status fail_folder(const char *parent, const char *path, icseg_error *error) {
-    char splits[200];
-    list_folders(parent, splits, sizeof splits);
-    if (splits[0])
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no such folder; %s holds the splits %s", path, parent, splits);
+static icseg_status fail_folder(const char *path, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_DATA,
                       "%s: no such folder; a data set has images/SPLIT, annotations/SPLIT and classes.txt", path);
+}
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+/* Names of the subfolders of `folder`, sorted; hidden ones left out. The list is the arena's. */
+static icseg_status list_folders(icseg_arena *arena, const char *folder, char ***out, int32_t *count,
+                                 icseg_error *error) {
+    enum { MOST = 1024 };
+    icseg_status status = ICSEG_OK;
+    DIR *open = opendir(folder);
+    *count = 0;
+    if (!open) return fail_folder(folder, error);
+    *out = icseg_arena_array(arena, MOST, sizeof **out);
+    for (struct dirent *entry; *out && *count < MOST && (entry = readdir(open));) {
+        struct stat info;
+        if (entry->d_name[0] == '.' || fstatat(dirfd(open), entry->d_name, &info, 0) != 0 || !S_ISDIR(info.st_mode))
+            continue;
+        if (!((*out)[(*count)++] = icseg_arena_strdup(arena, entry->d_name))) *out = NULL;
+    }
+    closedir(open);
+    if (!*out)
+        status = icseg_fail_memory(error, MOST * sizeof **out, folder);
+    else
+        qsort(*out, (size_t)*count, sizeof **out, compare_names);
+    return status;
+}
+
+icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folder, icseg_error *error) {
+    icseg_arena *arena;
+    char **names = NULL, *images;
+    icseg_status status;
+    *out = NULL;
+    *count = 0;
+    ICSEG_TRY(icseg_arena_open(&arena, error));
+    if (!(images = icseg_arena_printf(arena, "%s/images", folder)))
+        status = icseg_fail_memory(error, strlen(folder), folder);
+    else
+        status = icseg_folder_exists(folder) ? list_folders(arena, images, &names, count, error)
+                                             : fail_folder(folder, error);
+    size_t bytes = 0;
+    for (int32_t i = 0; status == ICSEG_OK && i < *count; i++) bytes += sizeof **out + strlen(names[i]) + 1;
+    if (status == ICSEG_OK && !(*out = icseg_alloc(bytes))) status = icseg_fail_memory(error, bytes, folder);
+    if (status == ICSEG_OK) {
+        char *text = (char *)(*out + *count);
+        for (int32_t i = 0; i < *count; i++) {
+            (*out)[i] = strcpy(text, names[i]);
+            text += strlen(text) + 1;
+        }
+    }
+    icseg_arena_close(&arena);
+    return status;
+}
+
+/* A split that is not there: the text names those that are. */
+static icseg_status fail_split(icseg_arena *arena, const char *parent, const char *path, icseg_error *error) {
+    char **names, splits[200] = "";
+    int32_t count;
+    size_t used = 0;
+    if (list_folders(arena, parent, &names, &count, NULL) != ICSEG_OK || !count) return fail_folder(path, error);
+    for (int32_t i = 0; i < count && used + strlen(names[i]) + 3 < sizeof splits; i++)
+        used += (size_t)snprintf(splits + used, sizeof splits - used, "%s%s", used ? ", " : "", names[i]);
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no such folder; %s holds the splits %s", path, parent, splits);
 }
 
 /* Lists `folder` (all files, `usable` marking the types), sorted by stem. */
@@ -187,7 +231,7 @@ static icseg_status find_files(icseg_dataset *d, const icseg_dataset_options *o,
         folders[i] = parents[i] ? icseg_arena_printf(d->arena, "%s%s%s", parents[i], slash, split) : NULL;
         if (!folders[i]) return icseg_fail_memory(error, strlen(o->folder) + strlen(split), o->folder);
         if (!(i && o->images_only) && !icseg_folder_exists(folders[i]))
-            return fail_folder(parents[i], folders[i], error);
+            return fail_split(d->arena, parents[i], folders[i], error);
     }
     d->label_folder = folders[1];
     stem_list images = {0}, labels = {0};
@@ -221,11 +265,7 @@ static icseg_status set_rule(icseg_dataset *d, const icseg_dataset_options *o, i
 icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options *o, icseg_error *error) {
     *out = NULL;
     if (!o->folder || !o->folder[0]) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "no data folder was given");
-    if (!icseg_folder_exists(o->folder))
-        return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: no such folder; a data set has images/SPLIT, annotations/SPLIT "
-                          "and classes.txt",
-                          o->folder);
+    if (!icseg_folder_exists(o->folder)) return fail_folder(o->folder, error);
     icseg_status status;
     icseg_dataset *d = icseg_calloc_array(1, sizeof *d);
     if (!d) return icseg_fail_memory(error, sizeof *d, "a data set");

@@ -24,7 +24,8 @@ typedef struct check {
     const icseg_dataset *dataset;
     const icseg_progress *progress;
     double started;
-    char **faults; /* (count), NULL: none */
+    int64_t reported; /* `done` of the last report */
+    char **faults;    /* (count), NULL: none */
     tally *tallies;
     int threads;
     _Atomic int64_t done;
@@ -96,8 +97,11 @@ static icseg_status check_pair(const check *c, tally *t, int64_t index, icseg_er
 
 static void report(check *c) {
     if (!c->progress || !c->progress->report) return;
+    int64_t done = atomic_load(&c->done);
+    if (done == c->reported) return;
+    c->reported = done;
     icseg_progress_event event = {.stage = "check labels",
-                                  .done = (double)atomic_load(&c->done),
+                                  .done = (double)done,
                                   .total = (double)c->dataset->count,
                                   .seconds = icseg_clock() - c->started,
                                   .detail = ""};

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "icseg/dataset.h"
+#include "icseg/memory.h"
 #include "support/dataset_files.h"
 
 enum { LINES = 32 };
@@ -450,6 +451,26 @@ static void a_set_without_splits_lies_in_the_folders_themselves(void **state) {
     test_dataset_close(&f);
 }
 
+static void splits_are_the_folders_of_images(void **state) {
+    (void)state;
+    test_folder f = test_dataset_open("a\nb\n");
+    char **names;
+    int32_t count;
+    icseg_error error;
+    assert_int_equal(icseg_folder_create(test_path(&f, "images/a-test"), NULL), ICSEG_OK);
+    assert_int_equal(icseg_folder_create(test_path(&f, "images/.hidden"), NULL), ICSEG_OK);
+    test_write_text(&f, "images/file", "x");
+    assert_int_equal(icseg_dataset_splits(&names, &count, f.path, &error), ICSEG_OK);
+    assert_int_equal(count, 2);
+    assert_string_equal(names[0], "a-test");
+    assert_string_equal(names[1], "train");
+    icseg_buffer_free(names);
+    assert_int_equal(icseg_dataset_splits(&names, &count, "/nowhere", &error), ICSEG_ERROR_DATA);
+    assert_true(!names && !count);
+    assert_has(error.message, "/nowhere: no such folder");
+    test_dataset_close(&f);
+}
+
 static void running_out_of_memory_is_an_error_each_time(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
@@ -489,6 +510,7 @@ int main(void) {
         cmocka_unit_test(sets_that_cannot_be_opened_say_why),
         cmocka_unit_test(class_lists_are_checked),
         cmocka_unit_test(a_set_without_splits_lies_in_the_folders_themselves),
+        cmocka_unit_test(splits_are_the_folders_of_images),
         cmocka_unit_test(running_out_of_memory_is_an_error_each_time),
     };
     return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);
