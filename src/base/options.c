@@ -219,7 +219,8 @@ static icseg_status set_numbers(const place *p, void *target, const char *const 
 static icseg_status set_members(const place *p, void *target, const char *const *items, size_t count) {
     const icseg_option *o = p->option;
     bool chosen[ICSEG_OPTION_LIST_MOST] = {false};
-    double values[ICSEG_OPTION_LIST_MOST] = {0};
+    double values[ICSEG_OPTION_LIST_MOST];
+    for (int32_t i = 0; i < o->capacity; i++) values[i] = NAN;
     for (size_t i = 0; i < count; i++) {
         char member[32];
         const char *number = NULL, *colon = strchr(items[i], ':');

@@ -24,7 +24,7 @@ typedef enum icseg_option_type {
     ICSEG_OPTION_INT_LIST,   /* int32_t[capacity] */
     ICSEG_OPTION_FLOAT_LIST, /* double[capacity] */
     ICSEG_OPTION_SET,        /* bool[capacity]: a list out of `members`; the others become false */
-    ICSEG_OPTION_KEYED,      /* double[capacity]: {member: number}; the others become 0 */
+    ICSEG_OPTION_KEYED,      /* double[capacity]: {member: number}; the others become NaN, "not given" */
     ICSEG_OPTION_STRINGS     /* icseg_strings: each use appends one (IMAGE..., --set KEY=VALUE) */
 } icseg_option_type;
 

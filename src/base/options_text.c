@@ -57,6 +57,7 @@ static void format_list(const icseg_option *o, const void *target, icseg_string 
     icseg_string_printf(out, o->type == ICSEG_OPTION_KEYED ? "{" : "[");
     for (int32_t i = 0; i < count; i++) {
         if (o->type == ICSEG_OPTION_SET && !((const bool *)field)[i]) continue;
+        if (o->type == ICSEG_OPTION_KEYED && isnan(((const double *)field)[i])) continue;
         icseg_string_printf(out, "%s", separator);
         separator = ", ";
         if (o->type == ICSEG_OPTION_INT_LIST) icseg_string_printf(out, "%d", (int)((const int32_t *)field)[i]);

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * train/recipe: defaults, files, assignments, every refusal with its text, round trips, truncation. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "train/recipe.h"
+
+struct fixture {
+    icseg_arena *arena;
+    char folder[64], path[96];
+    icseg_recipe recipe;
+    icseg_error error;
+};
+
+static int set_up(void **state) {
+    struct fixture *f = calloc(1, sizeof *f);
+    snprintf(f->folder, sizeof f->folder, "/tmp/icseg_recipe_XXXXXX");
+    if (!f || !mkdtemp(f->folder)) return -1;
+    snprintf(f->path, sizeof f->path, "%s/a.yaml", f->folder);
+    *state = f;
+    return icseg_arena_open(&f->arena, NULL) != ICSEG_OK;
+}
+
+static int tear_down(void **state) {
+    struct fixture *f = *state;
+    icseg_arena_close(&f->arena);
+    unlink(f->path);
+    rmdir(f->folder);
+    free(f);
+    return 0;
+}
+
+static icseg_status read_text(struct fixture *f, const char *text, size_t size) {
+    memset(&f->error, 0, sizeof f->error);
+    assert_int_equal(icseg_file_write(f->path, text, size, NULL), ICSEG_OK);
+    return icseg_recipe_read(&f->recipe, f->path, f->arena, &f->error);
+}
+
+static void accept(struct fixture *f, const char *text) {
+    if (read_text(f, text, strlen(text)) != ICSEG_OK) fail_msg("%s", f->error.message);
+}
+
+/* Reading fails with FILE followed by exactly `message`. */
+static void refuse(struct fixture *f, const char *text, const char *message) {
+    icseg_status status = read_text(f, text, strlen(text));
+    assert_true(status == ICSEG_ERROR_ARGUMENT || status == ICSEG_ERROR_FORMAT);
+    assert_memory_equal(f->error.message, f->path, strlen(f->path));
+    assert_string_equal(f->error.message + strlen(f->path), message);
+}
+
+static void an_empty_recipe_is_the_published_setting(void **state) {
+    struct fixture *f = *state;
+    static const char *const empty[] = {"", "# nothing\n", "---\n", "{}\n", "train:\n"};
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
+        if (i == 2) continue; /* a document that is a null scalar: refused, see below */
+        accept(f, empty[i]);
+        const icseg_recipe *r = &f->recipe;
+        assert_true(r->train.steps == 80000 && r->train.batch == 32 && r->train.lr == 1e-4);
+        assert_true(r->train.warmup == 1500 && r->train.min_lr == 1e-6 && r->train.backbone_lr_mult == 0.1);
+        assert_true(r->model.resnet_layers[2] == 6 && r->model.embed_dim == 1024 && r->model.vocab_size == 49408);
+        assert_true(r->model.num_classes == 0 && r->augment.crop_height == 512 && r->eval.tta_count == 6);
+    }
+}
+
+static void the_preset_acts_first_wherever_it_stands(void **state) {
+    struct fixture *f = *state;
+    accept(f, "model:\n  embed_dim: 99\n  tau: 0.5\n  preset: vit-b16\n  tokenizer: bytes\n");
+    assert_int_equal(f->recipe.model.backbone, ICSEG_BACKBONE_VIT);
+    assert_true(f->recipe.model.embed_dim == 99 && f->recipe.model.tau == 0.5 && f->recipe.model.vit_drop_path == 0.1);
+    assert_true(f->recipe.model.vocab_size == 258 && f->recipe.augment.crop_width == 640);
+    assert_int_equal(icseg_recipe_set(&f->recipe, "model.preset=rn101", &f->error), ICSEG_OK);
+    assert_int_equal(f->recipe.model.backbone, ICSEG_BACKBONE_RESNET);
+    assert_true(f->recipe.model.resnet_layers[2] == 23 && f->recipe.model.embed_dim == 99);
+    assert_true(f->recipe.augment.crop_width == 512 && f->recipe.model.vit_drop_path == 0);
+    accept(f, "model: {vocab_size: 300, tokenizer: bytes}\n");
+    assert_int_equal(f->recipe.model.vocab_size, 300);
+}
+
+static void every_kind_of_value_is_read(void **state) {
+    struct fixture *f = *state;
+    accept(f, "data:\n  folder: \"a b\"\n  ignore: [0, 254]\n  reduce_zero_label: yes\n  classes: ~\n"
+              "augment:\n  crop:\n    - 256\n    - 320\n  scale: [0.5, 2]\n"
+              "train: {lr: 1e-3, betas: [0.8, 0.99], seed: 9007199254740993}\n"
+              "model:\n  prompt: static\n  align_weights: {8: 0.25, 32: 1}\n  align_strides: [32, 8]\n"
+              "eval:\n  mode: slide\n  tta_scales: [1.0]\n");
+    const icseg_recipe *r = &f->recipe;
+    assert_string_equal(r->data.folder, "a b");
+    assert_string_equal(r->data.classes, "");
+    assert_true(r->data.ignore_count == 2 && r->data.ignore[1] == 254 && r->data.reduce_zero_label);
+    assert_true(r->augment.crop_height == 256 && r->augment.crop_width == 320 && r->augment.scale_max == 2);
+    assert_true(r->train.lr == 1e-3 && r->train.betas[0] == 0.8 && r->train.seed == 9007199254740993);
+    assert_true(r->model.prompt == ICSEG_PROMPT_STATIC && r->model.align_weights[1] == 0.25);
+    assert_true(r->model.align[1] && !r->model.align[2] && r->model.align[3] && r->model.align_weights[3] == 1);
+    assert_true(r->eval.mode == ICSEG_RECIPE_SLIDE && r->eval.tta_count == 1 && r->eval.tta_scales[0] == 1);
+}
+
+static void align_weights_may_be_a_list_in_the_order_of_strides(void **state) {
+    struct fixture *f = *state;
+    accept(f, "model:\n  align_weights: [0.5, 0.25]\n  align_strides: [8, 32]\n");
+    const double *weights = f->recipe.model.align_weights;
+    assert_true(weights[1] == 0.5 && weights[3] == 0.25 && weights[2] != weights[2]); /* NaN: not given */
+    assert_int_equal(icseg_recipe_set(&f->recipe, "model.align_weights=1,2", NULL), ICSEG_OK);
+    assert_true(f->recipe.model.align_weights[1] == 1 && f->recipe.model.align_weights[3] == 2);
+    assert_int_equal(icseg_recipe_set(&f->recipe, "model.align_weights=1,2,3", &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(f->error.message,
+                        "--set: model.align_weights: a list needs one weight for each of the 2 align_strides");
+    refuse(f, "model:\n  align_weights: [0.5]\n",
+           ":2: model.align_weights: a list needs one weight for each of the 3 align_strides");
+}
+
+static void wrong_keys_and_values_are_refused_by_line(void **state) {
+    struct fixture *f = *state;
+    refuse(f, "train:\n  stpes: 3\n", ":2: train.stpes: unknown key; did you mean train.steps?");
+    refuse(f, "trian:\n  steps: 3\n", ":2: trian.steps: unknown key; did you mean train.steps?");
+    refuse(f, "train:\n  tau: 3\n", ":2: train.tau: unknown key; did you mean model.tau?");
+    refuse(f, "train:\n  quux: 3\n", ":2: train.quux: unknown key");
+    refuse(f, "train:\n\n  batch: -8\n",
+           ":3: train.batch: \"-8\" is not accepted; expected a whole number from 1 to 65536");
+    refuse(f, "train:\n  lr: fast\n", ":2: train.lr: \"fast\" is not accepted; expected a number above 0");
+    refuse(f, "train:\n  lr: 1e-3 # fine\n  steps: 10 steps\n",
+           ":3: train.steps: \"10 steps\" is not accepted; expected a whole number from 1 to 100000000");
+    refuse(f, "train:\n  lr: .nan\n", ":2: train.lr: \".nan\" is not accepted; expected a number above 0");
+    refuse(f, "train:\n  lr:\n", ":2: train.lr: \"\" is not accepted; expected a number above 0");
+    refuse(f, "train:\n  lr: [1, 2]\n", ":2: train.lr: \"(a list)\" is not accepted; expected a number above 0");
+    refuse(f, "model:\n  prompt: instanse\n",
+           ":2: model.prompt: \"instanse\" is not accepted; expected one of template, static, instance; did you mean "
+           "instance?");
+    refuse(f, "augment:\n  crop: 256\n",
+           ":2: augment.crop: 1 value is given; expected a list of 2 whole numbers, each from 32 to 16384");
+    refuse(f, "eval:\n  tta_scales: []\n",
+           ":2: eval.tta_scales: 0 values are given; expected a list of at most 8 (not empty) numbers, each from 0 "
+           "(excluded) to 16");
+    refuse(f, "model:\n  align_strides: [8, 9]\n",
+           ":2: model.align_strides: \"9\" is not accepted; expected a list out of 4, 8, 16, 32");
+    char duplicate[200];
+    snprintf(duplicate, sizeof duplicate, ":3: train.lr: given twice, first at %s:2", f->path);
+    refuse(f, "train:\n  lr: 1\n  lr: 1\n", duplicate);
+    refuse(f, "train:\n  lr: 1\ndata:\ntrain:\n  lr: 1\n", ":4: train: this section stands twice");
+    refuse(f, "train:\n  lr: \"\\xff\"\n", ":2: train.lr: \"\303\277\" is not accepted; expected a number above 0");
+}
+
+static void yaml_beyond_recipes_is_refused(void **state) {
+    struct fixture *f = *state;
+    refuse(f, "train: &x\n  lr: 1\n", ":1: anchors (&name) are not accepted; write the value out");
+    refuse(f, "train:\n  lr: *x\n", ":2: aliases (*name) are not accepted; write the value out");
+    refuse(f, "train:\n  lr: !!float 1\n", ":2: tags (!type) are not accepted");
+    refuse(f, "train:\n  lr: 1\n---\ntrain:\n", ":3: a second document; a recipe is one");
+    refuse(f, "- a\n- b\n", ":1: expected sections (model:, data:, train:, ...) with indented \"key: value\" lines");
+    refuse(f, "---\n", ":2: expected sections (model:, data:, train:, ...) with indented \"key: value\" lines");
+    refuse(f, "steps: 3\n", ":1: steps: expected a section: indented \"key: value\" lines below its name");
+    refuse(f, "[a]: 3\n", ":1: expected a section such as \"train:\"");
+    refuse(f, "train:\n  ? [a]\n  : 3\n", ":2: a key must be a plain word");
+    refuse(f, "augment:\n  crop: [[1], 2]\n", ":2: augment.crop: nested too deeply; expected plain values");
+    refuse(f, "augment:\n  crop: {a: {b: c}}\n", ":2: augment.crop: nested too deeply; expected plain values");
+    refuse(f, "train:\n  lr: 1\n   eps: 2\n", ":3: not YAML: mapping values are not allowed in this context");
+    refuse(f, "train: {lr: 1\n", ":2: not YAML: did not find expected ',' or '}'");
+    refuse(f, "train:\n  lr: \"1\\0\"\n", ":2: text holds a NUL byte");
+    assert_int_equal(read_text(f, "a: \xff\n", 5), ICSEG_ERROR_FORMAT);
+    assert_non_null(strstr(f->error.message, "not YAML"));
+}
+
+static void hostile_sizes_are_refused(void **state) {
+    struct fixture *f = *state;
+    size_t size = ICSEG_RECIPE_SIZE_LIMIT + 1;
+    char *text = malloc(size);
+    memset(text, '#', size);
+    assert_int_equal(read_text(f, text, size), ICSEG_ERROR_FORMAT);
+    assert_non_null(strstr(f->error.message, "1048577 bytes, at most 1048576 are accepted"));
+    size--;
+    for (const char *fill = "#[{-?:\"&*! a"; *fill; fill++) {
+        memset(text, *fill, size);
+        icseg_status status = read_text(f, text, size);
+        assert_true(*fill == '#' || *fill == ' ' ? status == ICSEG_OK : status == ICSEG_ERROR_FORMAT);
+        memcpy(text, "data:\n  ignore: [", 17);
+        memset(text + 17, *fill == '-' ? '1' : ',', size - 17);
+        assert_true(read_text(f, text, size) != ICSEG_OK);
+    }
+    for (size_t i = 17; i < size; i++) text[i] = i % 2 ? '1' : ','; /* half a million list elements */
+    assert_int_equal(read_text(f, text, size), ICSEG_ERROR_FORMAT);
+    assert_non_null(strstr(f->error.message, ":2: data.ignore: more than 64 values"));
+    free(text);
+}
+
+static void assignments_change_one_value_or_nothing(void **state) {
+    struct fixture *f = *state;
+    icseg_recipe *r = &f->recipe;
+    accept(f, "train:\n  lr: 0.5\n");
+    assert_int_equal(icseg_recipe_set(r, "train.lr=1e-3", NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_set(r, "data.folder=a=b", NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_set(r, "augment.crop=64,96", NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_assign(r, "model.init", "w.safetensors", "--init", NULL), ICSEG_OK);
+    assert_true(r->train.lr == 1e-3 && r->augment.crop_width == 96);
+    assert_string_equal(r->data.folder, "a=b");
+    assert_string_equal(r->model.backbone == ICSEG_BACKBONE_RESNET ? r->init : "", "w.safetensors");
+    static const char *const wrong[][2] = {
+        {"train.lr", "--set: \"train.lr\" is not KEY=VALUE, such as train.lr=1e-3"},
+        {"=3", "--set: \"=3\" is not KEY=VALUE, such as train.lr=1e-3"},
+        {"lr=3", "--set: lr: unknown key; did you mean train.lr?"},
+        {"train.lr=", "--set: train.lr: \"\" is not accepted; expected a number above 0"},
+        {"train.lr=-1", "--set: train.lr: \"-1\" is not accepted; expected a number above 0"},
+        {"data.folder=\xff", "--set: data.folder: the text is not UTF-8"},
+    };
+    icseg_recipe before;
+    memcpy(&before, r, sizeof before);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(icseg_recipe_set(r, wrong[i][0], &f->error), ICSEG_ERROR_ARGUMENT);
+        assert_string_equal(f->error.message, wrong[i][1]);
+        assert_memory_equal(&before, r, sizeof before);
+    }
+    assert_int_equal(icseg_recipe_set(r, "train.steps=7", NULL), ICSEG_OK); /* the list of assignments is whole */
+    assert_true(r->train.steps == 7 && r->train.lr == 1e-3);
+}
+
+static void check_refuses(struct fixture *f, const char *text, const char *message) {
+    char whole[512], expected[512];
+    snprintf(whole, sizeof whole, "data: {folder: %s}\n%s", f->folder, text);
+    accept(f, whole);
+    assert_true(icseg_recipe_check(&f->recipe, &f->error) != ICSEG_OK);
+    snprintf(expected, sizeof expected, "%s%s", *message == ':' ? f->path : "", message);
+    assert_string_equal(f->error.message, expected);
+}
+
+static void the_check_sees_what_no_single_value_shows(void **state) {
+    struct fixture *f = *state;
+    accept(f, "");
+    assert_int_equal(icseg_recipe_check(&f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(f->error.message, "data.folder: no data set is named; give its folder");
+    accept(f, "data:\n  folder: /nowhere/at/all\n");
+    assert_int_equal(icseg_recipe_check(&f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(f->error.message + strlen(f->path), ":2: data.folder: there is no folder \"/nowhere/at/all\"");
+    check_refuses(f, "",
+                  "model.merges: CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to "
+                  "train from scratch");
+    check_refuses(f, "model: {tokenizer: bytes, init: /no/w}\n", ":2: model.init: there is no file \"/no/w\"");
+    check_refuses(f, "model: {tokenizer: clip, merges: /no/m}\n", ":2: model.merges: there is no file \"/no/m\"");
+    check_refuses(f, "model: {tokenizer: clip, vocab_size: 300}\n",
+                  ":2: model.vocab_size: 300, but CLIP's tokenizer has 49408 tokens");
+    check_refuses(f, "model: {tokenizer: bytes}\ntrain: {steps: 10}\n",
+                  "train.warmup: 1500 steps of warm-up, but train.steps is only 10");
+    check_refuses(f, "model: {tokenizer: bytes}\ntrain:\n  min_lr: 1\n",
+                  ":4: train.min_lr: 1 is above train.lr = 0.0001");
+    check_refuses(f, "model: {tokenizer: bytes}\naugment: {scale: [2, 1]}\n",
+                  ":3: augment.scale: the smallest factor 2 is above the largest 1");
+    check_refuses(f, "model: {tokenizer: bytes}\naugment: {resize_long: 100}\n",
+                  ":3: augment.resize_long: 100 is below augment.resize_short = 512");
+    check_refuses(f, "model: {tokenizer: bytes}\neval: {stride: [512, 513]}\n",
+                  ":3: eval.stride: a step of 513 pixels skips some between windows of 512");
+    check_refuses(f, "model: {tokenizer: bytes}\neval: {crop: [0, 16]}\n",
+                  ":3: eval.crop: a window must be at least 32 pixels");
+    char whole[512];
+    snprintf(whole, sizeof whole, "data: {folder: %s}\nmodel: {tokenizer: bytes, text_width: 130}\n", f->folder);
+    accept(f, whole); /* the model's own check, in its words */
+    assert_int_equal(icseg_recipe_check(&f->recipe, &f->error), ICSEG_ERROR_CONFIG);
+    assert_non_null(strstr(f->error.message, "text_width"));
+    snprintf(whole, sizeof whole, "data: {folder: %s}\nmodel: {tokenizer: bytes}\n", f->folder);
+    accept(f, whole);
+    if (icseg_recipe_check(&f->recipe, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
+}
+
+static char *text_of(const icseg_recipe *recipe) {
+    icseg_string text = {0};
+    assert_int_equal(icseg_recipe_format(recipe, &text, NULL), ICSEG_OK);
+    return text.data;
+}
+
+static void a_written_recipe_reads_back_the_same(void **state) {
+    struct fixture *f = *state;
+    static const char *const texts[] = {
+        "", "model: {preset: vit-b16}\n", "model: {preset: tiny-vit, num_classes: 7, align_strides: [16]}\n",
+        "data: {folder: \"a: #b\\n\\\"'\\\\\", val_split: \"yes\", classes: \"-\", ignore: [1, 2, 65535]}\n"
+        "train: {lr: 0.1234567890123456, seed: 9223372036854775807, eps: 1e-300}\neval: {tta_scales: [0.3, 1]}\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        accept(f, texts[i]);
+        char *first = text_of(&f->recipe);
+        assert_int_equal(icseg_recipe_write(&f->recipe, f->path, NULL), ICSEG_OK);
+        if (icseg_recipe_read(&f->recipe, f->path, f->arena, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
+        char *second = text_of(&f->recipe);
+        assert_string_equal(first, second);
+        icseg_free(first);
+        icseg_free(second);
+    }
+    assert_string_equal(f->recipe.data.folder, "a: #b\n\"'\\");
+    assert_string_equal(f->recipe.data.val_split, "yes");
+    assert_true(f->recipe.train.lr == 0.1234567890123456 && f->recipe.train.seed == INT64_MAX);
+    assert_int_equal(icseg_recipe_write(&f->recipe, "/nowhere/at/all/r.yaml", &f->error), ICSEG_ERROR_IO);
+}
+
+/* Every row of the table must be part of the round trip: set each to something else and read it back. */
+static void every_key_survives_the_round_trip(void **state) {
+    struct fixture *f = *state;
+    icseg_option_table table = icseg_recipe_table();
+    for (size_t i = 0; i < table.count; i++) {
+        const icseg_option *o = &table.rows[i];
+        const char *value = "1";
+        char list[128] = "";
+        switch (o->type) {
+        case ICSEG_OPTION_STRING: value = "some/file"; break;
+        case ICSEG_OPTION_WORD: value = o->words[1]; break;
+        case ICSEG_OPTION_INT: value = o->minimum > 3 ? "300" : "3"; break;
+        case ICSEG_OPTION_FLOAT: value = "0.625"; break;
+        case ICSEG_OPTION_SET: value = "4"; break;
+        case ICSEG_OPTION_KEYED: value = "{4: 2.5}"; break;
+        case ICSEG_OPTION_INT_LIST:
+        case ICSEG_OPTION_FLOAT_LIST:
+            for (int n = 0; n < o->capacity; n++)
+                snprintf(list + strlen(list), sizeof list - strlen(list), "%s%s", n ? "," : "",
+                         o->type == ICSEG_OPTION_FLOAT_LIST ? "0.375" : "77");
+            value = list;
+            break;
+        default: break;
+        }
+        accept(f, "");
+        char *before = text_of(&f->recipe);
+        if (icseg_recipe_assign(&f->recipe, o->key, value, NULL, &f->error) != ICSEG_OK)
+            fail_msg("%s", f->error.message);
+        char *changed = text_of(&f->recipe);
+        if (o->type != ICSEG_OPTION_BOOL && strcmp(o->key, "model.tokenizer")) assert_string_not_equal(before, changed);
+        assert_int_equal(icseg_recipe_write(&f->recipe, f->path, NULL), ICSEG_OK);
+        assert_int_equal(icseg_recipe_read(&f->recipe, f->path, f->arena, &f->error), ICSEG_OK);
+        char *back = text_of(&f->recipe);
+        assert_string_equal(changed, back);
+        icseg_free(before);
+        icseg_free(changed);
+        icseg_free(back);
+    }
+}
+
+static void the_recipes_of_the_project_are_read(void **state) {
+    struct fixture *f = *state;
+    char path[512];
+    snprintf(path, sizeof path, "%s/recipes/camvid.yaml", ICSEG_SOURCE_DIR);
+    if (icseg_recipe_read(&f->recipe, path, f->arena, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
+    const icseg_recipe *r = &f->recipe;
+    assert_true(r->model.resnet_width == 32 && r->model.vocab_size == 258 && r->model.embed_dim == 256);
+    assert_true(r->train.steps == 400 && r->train.lr == 1e-3 && r->train.backbone_lr_mult == 1);
+    assert_true(r->augment.crop_height == 256 && r->augment.crop_width == 320 && !r->augment.photometric);
+    assert_int_equal(icseg_recipe_assign(&f->recipe, "data.folder", f->folder, "--data", NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_check(&f->recipe, &f->error), ICSEG_OK);
+    snprintf(path, sizeof path, "%s/recipes/demo.yaml", ICSEG_SOURCE_DIR);
+    if (icseg_recipe_read(&f->recipe, path, f->arena, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
+    assert_int_equal(icseg_recipe_assign(&f->recipe, "data.folder", f->folder, "--data", NULL), ICSEG_OK);
+    if (icseg_recipe_check(&f->recipe, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
+}
+
+static void a_recipe_cut_anywhere_is_read_or_refused_in_one_line(void **state) {
+    struct fixture *f = *state;
+    static const char text[] =
+        "model:\n  preset: tiny-resnet\n  align_strides: [8, 16, 32]\n"
+        "  align_weights: {8: 0.1, 16: 0.2, 32: \"0.4\"}\ndata: {folder: 'a b', ignore: [1, 2]}\n"
+        "augment:\n  crop:\n    - 256\n    - 320\n  photometric: false # why\ntrain:\n"
+        "  lr: 1e-3\n  betas: [0.9, 0.999]\n";
+    size_t good = 0;
+    for (size_t size = 0; size < sizeof text; size++) {
+        icseg_status status = read_text(f, text, size);
+        good += status == ICSEG_OK;
+        if (status == ICSEG_OK) continue;
+        assert_true(status == ICSEG_ERROR_ARGUMENT || status == ICSEG_ERROR_FORMAT);
+        assert_memory_equal(f->error.message, f->path, strlen(f->path));
+        assert_int_equal(f->error.message[strlen(f->path)], ':');
+    }
+    assert_in_range(good, 10, sizeof text - 100);
+    assert_int_equal(read_text(f, text, sizeof text - 1), ICSEG_OK);
+    for (size_t at = 0; at < sizeof text - 1; at++) { /* and with each byte spoilt */
+        char spoilt[sizeof text];
+        memcpy(spoilt, text, sizeof text);
+        static const char bytes[] = {'\0', '\xff', ':', '[', '"', '&', '\t', '\n'};
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            spoilt[at] = bytes[i];
+            icseg_status status = read_text(f, spoilt, sizeof text - 1);
+            assert_true(status == ICSEG_OK || status == ICSEG_ERROR_ARGUMENT || status == ICSEG_ERROR_FORMAT);
+        }
+    }
+}
+
+static void a_missing_file_or_a_folder_is_refused(void **state) {
+    struct fixture *f = *state;
+    assert_int_equal(icseg_recipe_read(&f->recipe, "/nowhere/r.yaml", f->arena, &f->error), ICSEG_ERROR_IO);
+    assert_string_equal(f->error.message, "/nowhere/r.yaml: cannot open: No such file or directory");
+    assert_int_equal(icseg_recipe_read(&f->recipe, f->folder, f->arena, &f->error), ICSEG_ERROR_IO);
+}
+
+static void a_lack_of_memory_is_reported(void **state) {
+    struct fixture *f = *state;
+    accept(f, "model:\n  align_weights: [0.1, 0.2, 0.4]\ntrain: {lr: 1}\n");
+    for (int64_t n = 0; n < 30; n++) {
+        icseg_arena *arena = NULL;
+        icseg_memory_fail_after(n);
+        icseg_status status = icseg_arena_open(&arena, NULL);
+        if (status == ICSEG_OK) status = icseg_recipe_read(&f->recipe, f->path, arena, NULL);
+        if (status == ICSEG_OK) status = icseg_recipe_set(&f->recipe, "train.lr=2", NULL);
+        icseg_memory_fail_after(-1);
+        assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
+        assert_true(n >= 1 || status == ICSEG_ERROR_MEMORY);
+        icseg_arena_close(&arena);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_empty_recipe_is_the_published_setting, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_preset_acts_first_wherever_it_stands, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_kind_of_value_is_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(align_weights_may_be_a_list_in_the_order_of_strides, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(wrong_keys_and_values_are_refused_by_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(yaml_beyond_recipes_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(hostile_sizes_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(assignments_change_one_value_or_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_check_sees_what_no_single_value_shows, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_written_recipe_reads_back_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_key_survives_the_round_trip, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_recipes_of_the_project_are_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_recipe_cut_anywhere_is_read_or_refused_in_one_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_missing_file_or_a_folder_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lack_of_memory_is_reported, set_up, tear_down),
+    };
+    return cmocka_run_group_tests_name("recipe", tests, NULL, NULL);
+}
