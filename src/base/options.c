@@ -20,18 +20,26 @@ const icseg_option *icseg_option_find(const icseg_option_table *table, const cha
     return NULL;
 }
 
-/* The key that was probably meant: "lr" means "train.lr", and "train.tau" means "model.tau". */
+static const char *leaf_of(const char *key) {
+    const char *dot = strrchr(key, '.');
+    return dot ? dot + 1 : key;
+}
+
+/* The key that was probably meant: "lr" and "model.lr" mean "train.lr", "train.stpes" means "train.steps". */
 static const char *nearest_key(const icseg_option_table *table, const char *key, bool positional) {
-    const char *keys[KEYS_MOST], *dot = strrchr(key, '.'), *leaf = dot ? dot + 1 : key;
-    size_t count = 0;
-    for (size_t i = 0; i < table->count && count < KEYS_MOST; i++) {
-        const icseg_option *row = &table->rows[i];
-        if (row->positional && !positional) continue;
-        const char *row_dot = strrchr(row->key, '.');
-        if (row_dot && !strcmp(row_dot + 1, leaf)) return row->key;
-        keys[count++] = row->key;
+    const char *leaves[KEYS_MOST], *leaf = leaf_of(key), *found = NULL;
+    for (size_t i = 0; i < table->count; i++)
+        if (!table->rows[i].positional && !strcmp(leaf_of(table->rows[i].key), leaf)) return table->rows[i].key;
+    for (int pass = 0; pass < 2 && !found; pass++) { /* first inside the section, then anywhere */
+        size_t count = 0, section = pass == 0 ? (size_t)(leaf - key) : 0;
+        for (size_t i = 0; i < table->count && count < KEYS_MOST; i++)
+            if ((positional || !table->rows[i].positional) && !strncmp(table->rows[i].key, key, section))
+                leaves[count++] = leaf_of(table->rows[i].key);
+        found = icseg_text_nearest(leaf, leaves, count);
     }
-    return icseg_text_nearest(key, keys, count);
+    for (size_t i = 0; found && i < table->count; i++)
+        if (leaf_of(table->rows[i].key) == found) return table->rows[i].key;
+    return NULL;
 }
 
 icseg_status icseg_option_unknown(const icseg_option_table *table, const char *key, const char *origin,

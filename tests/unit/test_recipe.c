@@ -40,7 +40,8 @@ static int tear_down(void **state) {
 
 static icseg_status read_text(struct fixture *f, const char *text, size_t size) {
     memset(&f->error, 0, sizeof f->error);
-    assert_int_equal(icseg_file_write(f->path, text, size, NULL), ICSEG_OK);
+    FILE *file = fopen(f->path, "wb"); /* icseg_file_write would wait for the disk thousands of times */
+    assert_true(file && fwrite(text, 1, size, file) == size && fclose(file) == 0);
     return icseg_recipe_read(&f->recipe, f->path, f->arena, &f->error);
 }
 
@@ -160,7 +161,7 @@ static void yaml_beyond_recipes_is_refused(void **state) {
     refuse(f, "train:\n  ? [a]\n  : 3\n", ":2: a key must be a plain word");
     refuse(f, "augment:\n  crop: [[1], 2]\n", ":2: augment.crop: nested too deeply; expected plain values");
     refuse(f, "augment:\n  crop: {a: {b: c}}\n", ":2: augment.crop: nested too deeply; expected plain values");
-    refuse(f, "train:\n  lr: 1\n   eps: 2\n", ":3: not YAML: mapping values are not allowed in this context");
+    refuse(f, "train:\n  lr: 1\n eps: 2\n", ":3: not YAML: did not find expected key");
     refuse(f, "train: {lr: 1\n", ":2: not YAML: did not find expected ',' or '}'");
     refuse(f, "train:\n  lr: \"1\\0\"\n", ":2: text holds a NUL byte");
     assert_int_equal(read_text(f, "a: \xff\n", 5), ICSEG_ERROR_FORMAT);
@@ -304,7 +305,7 @@ static void every_key_survives_the_round_trip(void **state) {
         switch (o->type) {
         case ICSEG_OPTION_STRING: value = "some/file"; break;
         case ICSEG_OPTION_WORD: value = o->words[1]; break;
-        case ICSEG_OPTION_INT: value = o->minimum > 3 ? "300" : "3"; break;
+        case ICSEG_OPTION_INT: value = o->minimum > 13 ? "300" : "13"; break;
         case ICSEG_OPTION_FLOAT: value = "0.625"; break;
         case ICSEG_OPTION_SET: value = "4"; break;
         case ICSEG_OPTION_KEYED: value = "{4: 2.5}"; break;
