@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Convolution: forward, gradient of the input, gradient of the weights. Activations are always nhwc by name: left to
+ * itself oneDNN would choose another layout in training. */
+#include <stdio.h>
+
+#include "dnnl/internal.h"
+
+typedef struct conv_layout {
+    dnnl_memory_desc_t x, y, bias, weights,
+        plain; /* weights: in whatever layout; plain: (O, kh, kw, I) as we keep it */
+    dnnl_dims_t stride, padding;
+    char text[160];
+} conv_layout;
+
+static icseg_status describe(conv_layout *l, const icseg_conv_shape *s, icseg_error *error) {
+    icseg_status status = ICSEG_OK;
+    dnnl_dims_t x = {s->batch, s->in, s->height, s->width}, y = {s->batch, s->out, s->out_height, s->out_width};
+    dnnl_dims_t bias = {s->out}, w = {s->out, s->in, s->kernel_height, s->kernel_width};
+    snprintf(l->text, sizeof l->text, "convolving (%lld, %lld, %lld, %lld) with (%lld, %lld, %lld, %lld)",
+             (long long)s->batch, (long long)s->height, (long long)s->width, (long long)s->in, (long long)s->out,
+             (long long)s->kernel_height, (long long)s->kernel_width, (long long)s->in);
+    l->stride[0] = l->stride[1] = s->stride;
+    l->padding[0] = l->padding[1] = s->padding;
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->x, 4, x, dnnl_f32, dnnl_nhwc), l->text);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->y, 4, y, dnnl_f32, dnnl_nhwc), l->text);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->bias, 1, bias, dnnl_f32, dnnl_x), l->text);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->weights, 4, w, dnnl_f32, dnnl_format_tag_any), l->text);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->plain, 4, w, dnnl_f32, dnnl_ohwi), l->text);
+fail:
+    return status;
+}
+
+static icseg_status forward_descriptor(dnnl_primitive_desc_t *out, const conv_layout *l, dnnl_prop_kind_t kind,
+                                       icseg_primitive_options options, icseg_error *error) {
+    icseg_status status = ICSEG_OK;
+    dnnl_engine_t engine;
+    dnnl_convolution_desc_t d;
+    dnnl_primitive_attr_t attributes = NULL;
+    ICSEG_TRY(icseg_dnnl_engine(&engine, error));
+    ICSEG_TRY(icseg_dnnl_attributes(&attributes, options, error));
+    ICSEG_DNNL_TRY_GOTO(dnnl_convolution_forward_desc_init(&d, kind, dnnl_convolution_direct, &l->x, &l->weights,
+                                                           options.bias ? &l->bias : NULL, &l->y, l->stride, l->padding,
+                                                           l->padding),
+                        l->text);
+    ICSEG_DNNL_TRY_GOTO(dnnl_primitive_desc_create(out, &d, attributes, engine, NULL), l->text);
+fail:
+    dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_shape *shape,
+                                     icseg_primitive_options options, icseg_error *error) {
+    conv_layout l;
+    dnnl_primitive_desc_t descriptor;
+    *out = NULL;
+    ICSEG_TRY(describe(&l, shape, error));
+    ICSEG_TRY(forward_descriptor(&descriptor, &l, dnnl_forward_inference, options, error));
+    icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
+                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, &l.plain},
+                                             {options.bias ? DNNL_ARG_BIAS : 0, dnnl_query_weights_md, 1, NULL},
+                                             {DNNL_ARG_DST, dnnl_query_dst_md, 0, NULL}};
+    return icseg_dnnl_primitive_open(out, descriptor, operands, error);
+}
+
+/* A backward primitive is described with the forward one as a hint. */
+static icseg_status backward_descriptor(dnnl_primitive_desc_t *out, const conv_layout *l, bool of_weights,
+                                        icseg_error *error) {
+    icseg_status status = ICSEG_OK;
+    dnnl_engine_t engine;
+    dnnl_convolution_desc_t d;
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_primitive_desc_t hint = NULL;
+    icseg_primitive_options none = {0};
+    ICSEG_TRY(icseg_dnnl_engine(&engine, error));
+    ICSEG_TRY(forward_descriptor(&hint, l, dnnl_forward_training, none, error));
+    ICSEG_TRY_GOTO(icseg_dnnl_attributes(&attributes, none, error));
+    if (of_weights)
+        ICSEG_DNNL_TRY_GOTO(dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &l->x, &l->weights,
+                                                                        NULL, &l->y, l->stride, l->padding, l->padding),
+                            l->text);
+    else
+        ICSEG_DNNL_TRY_GOTO(dnnl_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &l->x, &l->weights,
+                                                                     &l->y, l->stride, l->padding, l->padding),
+                            l->text);
+    ICSEG_DNNL_TRY_GOTO(dnnl_primitive_desc_create(out, &d, attributes, engine, hint), l->text);
+fail:
+    dnnl_primitive_desc_destroy(hint);
+    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    return status;
+}
+
+icseg_status icseg_conv_backward_data_open(icseg_primitive **out, const icseg_conv_shape *shape, icseg_error *error) {
+    conv_layout l;
+    dnnl_primitive_desc_t descriptor;
+    *out = NULL;
+    ICSEG_TRY(describe(&l, shape, error));
+    ICSEG_TRY(backward_descriptor(&descriptor, &l, false, error));
+    icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, NULL},
+                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, &l.plain},
+                                             {0, dnnl_query_undef, 0, NULL},
+                                             {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, NULL}};
+    return icseg_dnnl_primitive_open(out, descriptor, operands, error);
+}
+
+icseg_status icseg_conv_backward_weights_open(icseg_primitive **out, const icseg_conv_shape *shape,
+                                              icseg_error *error) {
+    conv_layout l;
+    dnnl_primitive_desc_t descriptor;
+    *out = NULL;
+    ICSEG_TRY(describe(&l, shape, error));
+    ICSEG_TRY(backward_descriptor(&descriptor, &l, true, error));
+    icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
+                                             {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, NULL},
+                                             {0, dnnl_query_undef, 0, NULL},
+                                             {DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md, 0, &l.plain}};
+    return icseg_dnnl_primitive_open(out, descriptor, operands, error);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Matrix products with arbitrary strides. */
+#include <stdio.h>
+
+#include "dnnl/internal.h"
+
+/* (batch[0], batch[1], rows, columns) without the batch axes that are 1: fewer axes find faster implementations. */
+static dnnl_status_t describe(dnnl_memory_desc_t *out, const int64_t batch[2], int64_t rows, int64_t columns,
+                              const int64_t stride[4], bool any) {
+    dnnl_dims_t dims, strides;
+    int rank = 0;
+    for (int i = 0; i < 2; i++)
+        if (batch[i] > 1) {
+            dims[rank] = batch[i];
+            strides[rank++] = stride[i];
+        }
+    dims[rank] = rows;
+    strides[rank++] = stride[2];
+    dims[rank] = columns;
+    strides[rank++] = stride[3];
+    return any ? dnnl_memory_desc_init_by_tag(out, rank, dims, dnnl_f32, dnnl_format_tag_any)
+               : dnnl_memory_desc_init_by_strides(out, rank, dims, dnnl_f32, strides);
+}
+
+icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *s, icseg_primitive_options options,
+                               icseg_error *error) {
+    icseg_status status = ICSEG_OK;
+    dnnl_engine_t engine;
+    dnnl_memory_desc_t a, b, plain_b, bias, product;
+    dnnl_matmul_desc_t d;
+    dnnl_primitive_attr_t attributes = NULL;
+    dnnl_primitive_desc_t descriptor = NULL;
+    const int64_t one[2] = {1, 1}, row[4] = {0, 0, s->columns, 1};
+    char what[160];
+    *out = NULL;
+    snprintf(what, sizeof what, "multiplying %lld x %lld matrices (%lld, %lld) (%lld, %lld)", (long long)s->batch[0],
+             (long long)s->batch[1], (long long)s->rows, (long long)s->inner, (long long)s->inner,
+             (long long)s->columns);
+    ICSEG_TRY(icseg_dnnl_engine(&engine, error));
+    ICSEG_DNNL_TRY_GOTO(describe(&a, s->batch, s->rows, s->inner, s->a_stride, false), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&plain_b, s->batch, s->inner, s->columns, s->b_stride, false), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&b, s->batch, s->inner, s->columns, s->b_stride, options.pack), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&product, s->batch, s->rows, s->columns, s->out_stride, false), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&bias, one, 1, s->columns, row, false), what);
+    ICSEG_DNNL_TRY_GOTO(dnnl_matmul_desc_init(&d, &a, &b, options.bias ? &bias : NULL, &product), what);
+    ICSEG_TRY_GOTO(icseg_dnnl_attributes(&attributes, options, error));
+    ICSEG_DNNL_TRY_GOTO(dnnl_primitive_desc_create(&descriptor, &d, attributes, engine, NULL), what);
+    dnnl_primitive_attr_destroy(attributes);
+    icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
+                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, &plain_b},
+                                             {options.bias ? DNNL_ARG_BIAS : 0, dnnl_query_weights_md, 1, NULL},
+                                             {DNNL_ARG_DST, dnnl_query_dst_md, 0, NULL}};
+    return icseg_dnnl_primitive_open(out, descriptor, operands, error);
+fail:
+    if (attributes) dnnl_primitive_attr_destroy(attributes);
+    return status;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Weights in the layouts primitives prefer: packing, and the list of packed copies of one tensor. */
+#include <omp.h>
+#include <pthread.h>
+
+#include "base/memory.h"
+#include "dnnl/internal.h"
+
+struct icseg_packed {
+    icseg_packed *next;
+    dnnl_memory_desc_t plain, layout;
+    uint64_t version;
+    int64_t packings;
+    size_t bytes;
+    void *data;
+};
+
+/* Executors of several threads may share parameters. Held while looking up and while packing. */
+static pthread_mutex_t packed_lock = PTHREAD_MUTEX_INITIALIZER;
+
+icseg_status icseg_primitive_pack(const icseg_primitive *p, const float *plain, void *packed, icseg_error *error) {
+    icseg_status status = ICSEG_OK;
+    const char *what = "packing weights";
+    dnnl_engine_t engine;
+    dnnl_memory_desc_t scratchpad;
+    dnnl_primitive_t reorder = NULL;
+    dnnl_memory_t memory[3] = {NULL, NULL, NULL};
+    void *scratch = NULL;
+    if (omp_in_parallel())
+        return icseg_fail(error, ICSEG_ERROR_INTERNAL, "oneDNN must not run inside a parallel region");
+    ICSEG_TRY(icseg_dnnl_engine(&engine, error));
+    ICSEG_TRY_GOTO(icseg_dnnl_reorder(&reorder, &p->plain_b, &p->packed_b, &scratchpad, error));
+    scratch = icseg_alloc(dnnl_memory_desc_get_size(&scratchpad));
+    if (!scratch) {
+        status = icseg_fail_memory(error, dnnl_memory_desc_get_size(&scratchpad), what);
+        goto fail;
+    }
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_create(&memory[0], &p->plain_b, engine, (void *)plain), what);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_create(&memory[1], &p->packed_b, engine, packed), what);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_create(&memory[2], &scratchpad, engine, scratch), what);
+    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, memory[0]}, {DNNL_ARG_TO, memory[1]}, {DNNL_ARG_SCRATCHPAD, memory[2]}};
+    ICSEG_DNNL_TRY_GOTO(dnnl_primitive_execute(reorder, p->stream, 3, args), what);
+    ICSEG_DNNL_TRY_GOTO(dnnl_stream_wait(p->stream), what);
+fail:
+    for (int i = 0; i < 3; i++)
+        if (memory[i]) dnnl_memory_destroy(memory[i]);
+    if (reorder) dnnl_primitive_destroy(reorder);
+    icseg_free(scratch);
+    return status;
+}
+
+static icseg_packed *find(icseg_packed *list, const icseg_primitive *p) {
+    for (; list; list = list->next)
+        if (dnnl_memory_desc_equal(&list->layout, &p->packed_b) && dnnl_memory_desc_equal(&list->plain, &p->plain_b))
+            return list;
+    return NULL;
+}
+
+static icseg_packed *add(icseg_packed **list, const icseg_primitive *p) {
+    icseg_packed *entry = icseg_calloc_array(1, sizeof *entry);
+    if (!entry) return NULL;
+    entry->plain = p->plain_b;
+    entry->layout = p->packed_b;
+    entry->bytes = icseg_primitive_packed_size(p);
+    entry->data = icseg_alloc(entry->bytes);
+    if (!entry->data) {
+        icseg_free(entry);
+        return NULL;
+    }
+    entry->next = *list;
+    return *list = entry;
+}
+
+static icseg_status get(icseg_packed **list, const icseg_primitive *p, const float *plain, uint64_t version,
+                        const void **packed, icseg_error *error) {
+    icseg_packed *entry = find(*list, p);
+    if (!entry) entry = add(list, p);
+    if (!entry) return icseg_fail_memory(error, icseg_primitive_packed_size(p), "packed weights");
+    if (!entry->packings || entry->version != version) {
+        ICSEG_TRY(icseg_primitive_pack(p, plain, entry->data, error));
+        entry->version = version;
+        entry->packings++;
+    }
+    *packed = entry->data;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *p, const float *plain, uint64_t version,
+                              const void **packed, icseg_error *error) {
+    pthread_mutex_lock(&packed_lock);
+    icseg_status status = get(list, p, plain, version, packed, error);
+    pthread_mutex_unlock(&packed_lock);
+    return status;
+}
+
+void icseg_packed_free(icseg_packed *list) {
+    while (list) {
+        icseg_packed *next = list->next;
+        icseg_free(list->data);
+        icseg_free(list);
+        list = next;
+    }
+}
+
+icseg_packed_summary icseg_packed_count(const icseg_packed *list) {
+    icseg_packed_summary sum = {0};
+    for (; list; list = list->next) {
+        sum.layouts++;
+        sum.packings += list->packings;
+        sum.bytes += list->bytes;
+    }
+    return sum;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Convolutions and matrix products, by oneDNN, f32. Only src/dnnl includes <dnnl.h>.
+ *
+ * A primitive belongs to one shape and one thread at a time, keeps no tensors, and works in scratch memory that the
+ * caller lends it. It must not be run inside an `omp parallel` region: oneDNN gives wrong results or hangs there, so
+ * icseg_primitive_run refuses. */
+#ifndef ICSEG_DNNL_PRIMITIVE_H
+#define ICSEG_DNNL_PRIMITIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+typedef struct icseg_primitive icseg_primitive;
+
+/* x (batch, height, width, in), weights (out, kernel, kernel, in) -> (batch, out_height, out_width, out). */
+typedef struct icseg_conv_shape {
+    int64_t batch, height, width, in, out, kernel_height, kernel_width, stride, padding, out_height, out_width;
+} icseg_conv_shape;
+
+/* out = a b over two batch axes; strides are elements from one (outer batch, inner batch, row, column) to the next. */
+typedef struct icseg_matmul_shape {
+    int64_t batch[2]; /* 1 where there is none */
+    int64_t rows, inner, columns;
+    int64_t a_stride[4], b_stride[4], out_stride[4]; /* a (.., rows, inner), b (.., inner, columns) */
+} icseg_matmul_shape;
+
+typedef struct icseg_primitive_options {
+    bool bias;       /* adds a vector of the output channels or columns */
+    bool accumulate; /* adds to what `out` holds: gradients in parts, residual connections */
+    bool relu;       /* max(0, .) last of all */
+    bool pack;       /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
+} icseg_primitive_options;
+
+icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_shape *shape,
+                                     icseg_primitive_options options, icseg_error *error);
+icseg_status icseg_conv_backward_data_open(icseg_primitive **out, const icseg_conv_shape *shape, icseg_error *error);
+icseg_status icseg_conv_backward_weights_open(icseg_primitive **out, const icseg_conv_shape *shape, icseg_error *error);
+icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *shape, icseg_primitive_options options,
+                               icseg_error *error);
+void icseg_primitive_close(icseg_primitive **primitive);
+
+/* oneDNN's name of the implementation; one with "ref" in it is a hundred times too slow. */
+const char *icseg_primitive_implementation(const icseg_primitive *primitive);
+size_t icseg_primitive_scratch(const icseg_primitive *primitive); /* bytes lent to each run, 64-byte aligned */
+
+/* What the operands are:  forward x, weights, bias -> y;  backward data dy, weights -> dx;
+ * backward weights x, dy -> dweights;  matmul a, b, bias -> out. */
+typedef struct icseg_operands {
+    const float *a;
+    const void *b; /* packed when icseg_primitive_packed_size is not 0 */
+    const float *bias;
+    float *out;
+} icseg_operands;
+icseg_status icseg_primitive_run(icseg_primitive *primitive, icseg_operands operands, void *scratch,
+                                 icseg_error *error);
+
+/* Bytes of the packed second operand; 0: it is taken as it is. */
+size_t icseg_primitive_packed_size(const icseg_primitive *primitive);
+icseg_status icseg_primitive_pack(const icseg_primitive *primitive, const float *plain, void *packed,
+                                  icseg_error *error);
+
+/* Packed copies of one tensor, one for each layout that some primitive wants; shared by all primitives. *list is NULL
+ * at first. A copy is made when first asked for, and again when the version differs from the one it was made of. */
+typedef struct icseg_packed icseg_packed;
+icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *primitive, const float *plain,
+                              uint64_t version, const void **packed, icseg_error *error);
+void icseg_packed_free(icseg_packed *list);
+
+typedef struct icseg_packed_summary {
+    int64_t layouts, packings; /* copies kept; times one was made */
+    size_t bytes;
+} icseg_packed_summary;
+icseg_packed_summary icseg_packed_count(const icseg_packed *list);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conv2d and the gradients of its input and weight. */
+#include "graph/ops/conv2d.h"
+
+#include "base/memory.h"
+#include "graph/ops.h"
+
+typedef struct conv_state {
+    icseg_primitive *primitive;
+    size_t own, weights; /* offsets in scratch */
+} conv_state;
+
+static icseg_status conv_open(icseg_kernel *k, icseg_error *error, icseg_primitive **out);
+
+static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
+    conv_state *s = k->state = icseg_calloc_array(1, sizeof *s);
+    if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution");
+    ICSEG_TRY(conv_open(k, error, &s->primitive));
+    s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
+    s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));
+    return ICSEG_OK;
+}
+
+/* Forward: x, weight, bias -> y. Input gradient: dy, weight -> dx. Weight gradient: x, dy -> dweight. */
+static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error) {
+    conv_state *s = k->state;
+    char *scratch = r->scratch;
+    icseg_operands operands = {.a = k->in[0], .bias = k->in[2], .out = k->out[0]};
+    ICSEG_TRY(icseg_weights_get(k, 1, s->primitive, scratch + s->weights, &operands.b, error));
+    return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
+}
+
+static void release(icseg_kernel *k) {
+    conv_state *s = k->state;
+    if (s) icseg_primitive_close(&s->primitive);
+    icseg_free(s);
+}
+
+double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
+    (void)g;
+    const icseg_conv_shape *s = node->attributes;
+    return 2.0 * (double)s->batch * (double)s->out_height * (double)s->out_width * (double)s->out * (double)s->in *
+           (double)s->kernel_height * (double)s->kernel_width;
+}
+
+static const icseg_op input_gradient_op = {
+    .name = "conv2d_gradient_input", .prepare = prepare, .run = run, .release = release, .flops = icseg_conv_flops};
+static const icseg_op weight_gradient_op = {
+    .name = "conv2d_gradient_weight", .prepare = prepare, .run = run, .release = release, .flops = icseg_conv_flops};
+
+static icseg_status conv_open(icseg_kernel *k, icseg_error *error, icseg_primitive **out) {
+    const icseg_conv_shape *shape = k->node->attributes;
+    if (k->node->op == &input_gradient_op) return icseg_conv_backward_data_open(out, shape, error);
+    if (k->node->op == &weight_gradient_op) return icseg_conv_backward_weights_open(out, shape, error);
+    icseg_primitive_options options = {.bias = k->node->input_count > 2};
+    return icseg_conv_forward_open(out, shape, options, error);
+}
+
+static icseg_value append(icseg_graph *g, const icseg_op *op, const icseg_conv_shape *shape, icseg_value a,
+                          icseg_value b, icseg_value like) {
+    icseg_value inputs[] = {a, b};
+    icseg_node *node = icseg_node_append(g, op, shape, sizeof *shape, inputs, 2, 0);
+    return node ? icseg_node_output(g, node, ICSEG_F32, icseg_graph_value(g, like)->shape) : ICSEG_NONE;
+}
+
+static void conv2d_gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
+    icseg_value x = node->input[0], weight = node->input[1], dy = grad_out[0];
+    if (icseg_node_wants(g, node, 0)) grad_in[0] = append(g, &input_gradient_op, node->attributes, dy, weight, x);
+    if (icseg_node_wants(g, node, 1)) grad_in[1] = append(g, &weight_gradient_op, node->attributes, x, dy, weight);
+    if (node->input_count > 2 && icseg_node_wants(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
+}
+
+const icseg_op icseg_op_conv2d = {.name = "conv2d",
+                                  .gradient = conv2d_gradient,
+                                  .prepare = prepare,
+                                  .run = run,
+                                  .release = release,
+                                  .flops = icseg_conv_flops};
+
+static icseg_value refuse(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, int stride,
+                          int padding) {
+    char xt[ICSEG_SHAPE_TEXT], wt[ICSEG_SHAPE_TEXT], bt[ICSEG_SHAPE_TEXT] = "none";
+    if (bias != ICSEG_NONE) icseg_shape_text(icseg_graph_value(g, bias)->shape, bt, sizeof bt);
+    return icseg_graph_fail(g, "conv2d", ICSEG_ERROR_SHAPE,
+                            "x %s, weight %s, bias %s, stride %d, padding %d: (B, H, W, I), (O, kh, kw, I), (O) are "
+                            "expected, and a kernel no larger than the padded image",
+                            icseg_shape_text(icseg_graph_value(g, x)->shape, xt, sizeof xt),
+                            icseg_shape_text(icseg_graph_value(g, weight)->shape, wt, sizeof wt), bt, stride, padding);
+}
+
+icseg_value icseg_conv2d(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, int stride, int padding) {
+    if (x == ICSEG_NONE || weight == ICSEG_NONE) return icseg_graph_fail(g, "conv2d", ICSEG_ERROR_INTERNAL, "no input");
+    icseg_shape xs = icseg_graph_value(g, x)->shape, ws = icseg_graph_value(g, weight)->shape;
+    const int64_t *d = xs.dim, *w = ws.dim;
+    if (xs.rank != 4 || ws.rank != 4 || d[3] != w[3] || stride < 1 || padding < 0 || d[1] + 2 * padding < w[1] ||
+        d[2] + 2 * padding < w[2])
+        return refuse(g, x, weight, bias, stride, padding);
+    if (bias != ICSEG_NONE && !icseg_shape_equal(icseg_graph_value(g, bias)->shape, ICSEG_SHAPE(w[0])))
+        return refuse(g, x, weight, bias, stride, padding);
+    icseg_conv_shape shape = {.batch = d[0],
+                              .height = d[1],
+                              .width = d[2],
+                              .in = d[3],
+                              .out = w[0],
+                              .kernel_height = w[1],
+                              .kernel_width = w[2],
+                              .stride = stride,
+                              .padding = padding,
+                              .out_height = (d[1] + 2 * padding - w[1]) / stride + 1,
+                              .out_width = (d[2] + 2 * padding - w[2]) / stride + 1};
+    icseg_value inputs[] = {x, weight, bias};
+    int count = bias == ICSEG_NONE ? 2 : 3;
+    if (stride > 1 && padding == 0 && w[1] == stride && w[2] == stride)
+        return icseg_patch_conv(g, &shape, inputs, count);
+    icseg_node *node = icseg_node_append(g, &icseg_op_conv2d, &shape, sizeof shape, inputs, count, 0);
+    return node ? icseg_node_output(g, node, ICSEG_F32, ICSEG_SHAPE(d[0], shape.out_height, shape.out_width, w[0]))
+                : ICSEG_NONE;
+}

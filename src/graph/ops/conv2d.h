@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The two ways to convolve: oneDNN's convolutions, and patches laid out as rows of a matrix. */
+#ifndef ICSEG_GRAPH_OPS_CONV2D_H
+#define ICSEG_GRAPH_OPS_CONV2D_H
+
+#include "graph/ops/linear_algebra.h"
+
+/* Kernel = stride > 1, no padding (a ViT's patch embedding): inputs x, weight, perhaps bias. */
+icseg_value icseg_patch_conv(icseg_graph *g, const icseg_conv_shape *shape, const icseg_value *inputs, int count);
+double icseg_conv_flops(const icseg_graph *g, const icseg_node *node); /* attributes: an icseg_conv_shape */
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the operators built on src/dnnl share: weights that are packed once per parameter, nodes that are one matrix
+ * product, the gradient of a bias. */
+#ifndef ICSEG_GRAPH_OPS_LINEAR_ALGEBRA_H
+#define ICSEG_GRAPH_OPS_LINEAR_ALGEBRA_H
+
+#include "dnnl/primitive.h"
+#include "graph/op.h"
+
+/* Offsets into the scratch area of a run: room for `bytes` is reserved after what the kernel has reserved so far. */
+size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes);
+
+/* -- weights: a primitive's second operand, input i of the node */
+
+/* Whether to have a primitive choose the layout of input i, a matrix. Weights that change every step are not worth
+ * packing for the few per cent it gains. */
+bool icseg_weights_want_packing(const icseg_kernel *k, int i);
+/* Scratch bytes to hold the packed copy of an input that is no parameter; parameters keep theirs. */
+size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive *primitive);
+/* The operand as the primitive wants it. `room`: icseg_weights_scratch bytes. */
+icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *room,
+                               const void **out, icseg_error *error);
+
+/* -- nodes that are one matrix product: inputs a, b and perhaps a bias; the attributes are its icseg_matmul_shape */
+
+/* out (rows, columns) = a b of dense matrices, either of them stored transposed. */
+icseg_matmul_shape icseg_product_shape(int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
+                                       bool b_transposed);
+/* The same for `batch` matrices that lie one behind the other. */
+icseg_matmul_shape icseg_product_batch(int64_t batch, int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
+                                       bool b_transposed);
+icseg_value icseg_product(icseg_graph *g, const icseg_op *op, icseg_matmul_shape product, const icseg_value *inputs,
+                          int count, icseg_shape out);
+icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error);
+icseg_status icseg_product_run(icseg_kernel *k, const icseg_run *run, icseg_error *error);
+void icseg_product_release(icseg_kernel *k);
+double icseg_product_flops(const icseg_graph *g, const icseg_node *node);
+
+#define ICSEG_PRODUCT_OP(NAME, GRADIENT)                                                                               \
+    {                                                                                                                  \
+        .name = NAME, .gradient = GRADIENT, .prepare = icseg_product_prepare, .run = icseg_product_run,                \
+        .release = icseg_product_release, .flops = icseg_product_flops                                                 \
+    }
+
+/* -- sums over columns */
+
+/* dy (..., C) -> (C): the gradient of a bias. The order of summation depends on the shape only. */
+icseg_value icseg_bias_gradient(icseg_graph *g, icseg_value dy);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Nodes that are one matrix product, and the packing of weights. */
+#include "base/memory.h"
+#include "graph/ops/linear_algebra.h"
+
+size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes) {
+    size_t offset = k->scratch_size;
+    k->scratch_size += (bytes + 63) / 64 * 64;
+    return offset;
+}
+
+static icseg_param *param_of(const icseg_kernel *k, int i) {
+    const icseg_value_info *info = icseg_kernel_in(k, i);
+    while (info->view_of != ICSEG_NONE) info = icseg_graph_value(k->graph, info->view_of);
+    return info->kind == ICSEG_VALUE_PARAM ? info->param : NULL;
+}
+
+bool icseg_weights_want_packing(const icseg_kernel *k, int i) {
+    const icseg_param *param = param_of(k, i);
+    return param && (!param->options.trainable || !icseg_graph_training(k->graph));
+}
+
+size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive *primitive) {
+    return param_of(k, i) ? 0 : icseg_primitive_packed_size(primitive);
+}
+
+icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *room,
+                               const void **out, icseg_error *error) {
+    icseg_param *param = param_of(k, i);
+    *out = k->in[i];
+    if (!icseg_primitive_packed_size(primitive)) return ICSEG_OK;
+    if (!param) {
+        *out = room;
+        return icseg_primitive_pack(primitive, k->in[i], room, error);
+    }
+    param->free_packed = icseg_packed_free;
+    return icseg_packed_get(&param->packed, primitive, param->data, param->version, out, error);
+}
+
+icseg_matmul_shape icseg_product_batch(int64_t batch, int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
+                                       bool b_transposed) {
+    return (icseg_matmul_shape){
+        .batch = {1, batch},
+        .rows = rows,
+        .inner = inner,
+        .columns = columns,
+        .a_stride = {0, rows * inner, a_transposed ? 1 : inner, a_transposed ? rows : 1},
+        .b_stride = {0, inner * columns, b_transposed ? 1 : columns, b_transposed ? inner : 1},
+        .out_stride = {0, rows * columns, columns, 1},
+    };
+}
+
+icseg_matmul_shape icseg_product_shape(int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
+                                       bool b_transposed) {
+    return icseg_product_batch(1, rows, inner, columns, a_transposed, b_transposed);
+}
+
+icseg_value icseg_product(icseg_graph *g, const icseg_op *op, icseg_matmul_shape product, const icseg_value *inputs,
+                          int count, icseg_shape out) {
+    icseg_node *node = icseg_node_append(g, op, &product, sizeof product, inputs, count, 1 << 2);
+    return node ? icseg_node_output(g, node, ICSEG_F32, out) : ICSEG_NONE;
+}
+
+typedef struct product_state {
+    icseg_primitive *primitive;
+    size_t own, weights; /* offsets in scratch */
+} product_state;
+
+icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
+    product_state *s = k->state = icseg_calloc_array(1, sizeof *s);
+    if (!s) return icseg_fail_memory(error, sizeof *s, "a matrix product");
+    icseg_primitive_options options = {.bias = k->node->input_count > 2 && k->node->input[2] != ICSEG_NONE,
+                                       .pack = icseg_weights_want_packing(k, 1)};
+    ICSEG_TRY(icseg_matmul_open(&s->primitive, k->node->attributes, options, error));
+    s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
+    s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));
+    return ICSEG_OK;
+}
+
+icseg_status icseg_product_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    product_state *s = k->state;
+    char *scratch = run->scratch;
+    icseg_operands operands = {.a = k->in[0], .bias = k->in[2], .out = k->out[0]};
+    ICSEG_TRY(icseg_weights_get(k, 1, s->primitive, scratch + s->weights, &operands.b, error));
+    return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
+}
+
+void icseg_product_release(icseg_kernel *k) {
+    product_state *s = k->state;
+    if (s) icseg_primitive_close(&s->primitive);
+    icseg_free(s);
+}
+
+double icseg_product_flops(const icseg_graph *g, const icseg_node *node) {
+    (void)g;
+    const icseg_matmul_shape *s = node->attributes;
+    return 2.0 * (double)s->batch[0] * (double)s->batch[1] * (double)s->rows * (double)s->inner * (double)s->columns;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conv2d and conv_transpose2x2 against nested loops. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "support/op_check.h"
+
+enum { STRIDE, PADDING };
+
+static icseg_value build_conv2d(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    icseg_value bias = c->inputs > 2 ? in[2] : ICSEG_NONE;
+    return icseg_conv2d(g, in[0], in[1], bias, (int)c->number[STRIDE], (int)c->number[PADDING]);
+}
+
+static double conv2d_at(const op_case *c, const double *const *in, int64_t b, int64_t y, int64_t x, int64_t o) {
+    const int64_t *d = c->input[0].shape.dim, *w = c->input[1].shape.dim;
+    double sum = c->inputs > 2 ? in[2][o] : 0;
+    for (int64_t v = 0; v < w[1]; v++)
+        for (int64_t u = 0; u < w[2]; u++) {
+            int64_t row = y * (int64_t)c->number[STRIDE] - (int64_t)c->number[PADDING] + v;
+            int64_t column = x * (int64_t)c->number[STRIDE] - (int64_t)c->number[PADDING] + u;
+            if (row < 0 || row >= d[1] || column < 0 || column >= d[2]) continue;
+            for (int64_t i = 0; i < d[3]; i++)
+                sum += in[0][((b * d[1] + row) * d[2] + column) * d[3] + i] *
+                       in[1][((o * w[1] + v) * w[2] + u) * w[3] + i];
+        }
+    return sum;
+}
+
+static void conv2d(const op_case *c, const double *const *in, double *out) {
+    const int64_t *d = c->input[0].shape.dim, *w = c->input[1].shape.dim;
+    int64_t stride = (int64_t)c->number[STRIDE], padding = (int64_t)c->number[PADDING];
+    int64_t height = (d[1] + 2 * padding - w[1]) / stride + 1, width = (d[2] + 2 * padding - w[2]) / stride + 1;
+    for (int64_t b = 0; b < d[0]; b++)
+        for (int64_t y = 0; y < height; y++)
+            for (int64_t x = 0; x < width; x++)
+                for (int64_t o = 0; o < w[0]; o++) *out++ = conv2d_at(c, in, b, y, x, o);
+}
+
+#define X(...)                                                                                                         \
+    { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define FIXED(...)                                                                                                     \
+    { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define CONV(LABEL, STRIDE_, PADDING_, TRAINING, COUNT, ...)                                                           \
+    { "conv2d", LABEL, COUNT, {__VA_ARGS__}, build_conv2d, conv2d, 5e-6, 1e-5, TRAINING, {STRIDE_, PADDING_}, NULL }
+
+static void conv2d_agrees_with_nested_loops(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        CONV("3x3, padding 1", 1, 1, false, 2, X(2, 7, 5, 16), X(32, 3, 3, 16)),
+        CONV("3x3, padding 1, bias", 1, 1, true, 3, X(1, 9, 6, 7), X(5, 3, 3, 7), X(5)),
+        CONV("3x3, padding 0", 1, 0, false, 2, X(3, 5, 8, 4), X(3, 3, 3, 4)),
+        CONV("3x3, stride 2, padding 1: a stem of three channels", 2, 1, true, 2, X(2, 11, 8, 3), X(32, 3, 3, 3)),
+        CONV("3x3, stride 2, padding 1, even size", 2, 1, false, 3, X(1, 8, 8, 18), X(20, 3, 3, 18), X(20)),
+        CONV("1x1", 1, 0, false, 2, X(2, 5, 7, 33), X(17, 1, 1, 33)),
+        CONV("1x1, bias, one channel in", 1, 0, false, 3, X(1, 6, 5, 1), X(9, 1, 1, 1), X(9)),
+        CONV("1x1, stride 2", 2, 0, false, 2, X(2, 7, 6, 8), X(12, 1, 1, 8)),
+        CONV("oblong kernel", 1, 1, false, 2, X(1, 6, 7, 5), X(4, 3, 1, 5)),
+        CONV("7x7, stride 2, padding 3, as large as the image", 2, 3, false, 2, X(1, 7, 7, 3), X(8, 7, 7, 3)),
+        CONV("the image needs no gradient", 1, 1, true, 3, FIXED(2, 6, 6, 3), X(8, 3, 3, 3), X(8)),
+        CONV("a frozen weight", 1, 1, true, 3, X(2, 6, 6, 3), FIXED(8, 3, 3, 3), X(8)),
+        CONV("patches 4x4", 4, 0, false, 3, X(2, 8, 12, 3), X(10, 4, 4, 3), X(10)),
+        CONV("patches 3x3 with a rest in both directions", 3, 0, true, 2, X(2, 8, 11, 5), X(7, 3, 3, 5)),
+        CONV("patches of a fixed image", 2, 0, true, 2, FIXED(3, 6, 7, 3), X(6, 2, 2, 3)),
+        CONV("patches, frozen weight", 2, 0, false, 2, X(1, 6, 6, 3), FIXED(6, 2, 2, 3)),
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+static void shapes_that_do_not_fit_are_refused_with_both_in_the_text(void **state) {
+    (void)state;
+    const struct {
+        icseg_shape x, weight, bias;
+        int stride, padding;
+    } wrong[] = {
+        {ICSEG_SHAPE(1, 8, 8, 3), ICSEG_SHAPE(5, 3, 3, 4), ICSEG_SHAPE(5), 1, 1},
+        {ICSEG_SHAPE(1, 8, 8, 3), ICSEG_SHAPE(5, 3, 3, 3), ICSEG_SHAPE(6), 1, 1},
+        {ICSEG_SHAPE(1, 8, 8, 3), ICSEG_SHAPE(5, 3, 3, 3), ICSEG_SHAPE(5), 0, 1},
+        {ICSEG_SHAPE(1, 8, 8, 3), ICSEG_SHAPE(5, 3, 3, 3), ICSEG_SHAPE(5), 1, -1},
+        {ICSEG_SHAPE(1, 2, 2, 3), ICSEG_SHAPE(5, 3, 3, 3), ICSEG_SHAPE(5), 1, 0},
+        {ICSEG_SHAPE(8, 8, 3), ICSEG_SHAPE(5, 3, 3, 3), ICSEG_SHAPE(5), 1, 1},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        icseg_error error = {0};
+        icseg_graph *g;
+        char x[ICSEG_SHAPE_TEXT], weight[ICSEG_SHAPE_TEXT];
+        assert_int_equal(icseg_graph_open(&g, false, &error), ICSEG_OK);
+        icseg_value out =
+            icseg_conv2d(g, icseg_graph_input(g, "x", ICSEG_F32, wrong[i].x),
+                         icseg_graph_input(g, "weight", ICSEG_F32, wrong[i].weight),
+                         icseg_graph_input(g, "bias", ICSEG_F32, wrong[i].bias), wrong[i].stride, wrong[i].padding);
+        assert_int_equal(out, ICSEG_NONE);
+        assert_int_equal(icseg_graph_status(g, &error), ICSEG_ERROR_SHAPE);
+        assert_non_null(strstr(error.message, icseg_shape_text(wrong[i].x, x, sizeof x)));
+        assert_non_null(strstr(error.message, icseg_shape_text(wrong[i].weight, weight, sizeof weight)));
+        icseg_graph_close(&g);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(conv2d_agrees_with_nested_loops),
+        cmocka_unit_test(shapes_that_do_not_fit_are_refused_with_both_in_the_text),
+    };
+    return cmocka_run_group_tests_name("convolutions", tests, NULL, NULL);
+}
