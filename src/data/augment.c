@@ -98,6 +98,15 @@ static void draw_distortion(distortion *d, bool photometric, icseg_rng *rng) {
     fill_curve(d->after, contrast_first ? 1 : contrast, 0, 1);
 }
 
+/* One channel of a colour. `at`, 0 or more, is a place on the hue hexagon (6 sides), counted so that this channel falls
+ * from 0 to 1, is lowest up to 3, rises up to 4 and is full from there to 6. */
+static inline uint8_t turned(float high, float chroma, float at) {
+    at -= 6 * (float)(int32_t)(at * (1 / 6.0f));
+    float down = at < 4 - at ? at : 4 - at;
+    down = down < 0 ? 0 : down > 1 ? 1 : down;
+    return (uint8_t)(int32_t)(high - chroma * down + 0.5f);
+}
+
 /* Saturation times a factor (at most full), hue turned: HSV and back without storing it. `hue` within -6..6. */
 ICSEG_KERNEL static void turn_colours(uint8_t *restrict row, int32_t pixels, float saturation, float hue) {
 #pragma omp simd
@@ -110,17 +119,9 @@ ICSEG_KERNEL static void turn_colours(uint8_t *restrict row, int32_t pixels, flo
         float h = high == r ? (g - b) * inverse : high == g ? 2 + (b - r) * inverse : 4 + (r - g) * inverse;
         h += hue + 12; /* now positive; below 6 + 6 + 12 */
         chroma = chroma * saturation < high ? chroma * saturation : high;
-        float part[3];
-        for (int k = 0; k < 3; k++) {
-            float at = h + (float)(5 - 2 * k); /* distance along the hexagon from where this channel is full */
-            at -= 6 * (float)(int32_t)(at * (1 / 6.0f));
-            float down = at < 4 - at ? at : 4 - at;
-            down = down < 0 ? 0 : down > 1 ? 1 : down;
-            part[k] = high - chroma * down + 0.5f;
-        }
-        row[3 * i] = (uint8_t)(int32_t)part[0];
-        row[3 * i + 1] = (uint8_t)(int32_t)part[1];
-        row[3 * i + 2] = (uint8_t)(int32_t)part[2];
+        row[3 * i] = turned(high, chroma, h + 5);
+        row[3 * i + 1] = turned(high, chroma, h + 3);
+        row[3 * i + 2] = turned(high, chroma, h + 1);
     }
 }
 

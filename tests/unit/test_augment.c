@@ -231,8 +231,8 @@ static void labels_lie_where_their_pixels_lie(void **state) {
         image.data[3 * i] = i % 24 >= 8 ? 200 : 0;
         image.data[3 * i + 1] = i / 24 >= 16 ? 200 : 0;
     }
-    const double scales[] = {0.5, 1, 1.5, 2, 4};
-    for (size_t k = 0; k < 5; k++) {
+    const double scales[] = {0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 4};
+    for (size_t k = 0; k < sizeof scales / sizeof *scales; k++) {
         icseg_augment_options o = plain(96, 96);
         o.scale_min = o.scale_max = scales[k];
         sample s = augment(&o, 0, &image, &labels);
