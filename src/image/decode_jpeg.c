@@ -18,6 +18,16 @@ static icseg_status fail_early(const icseg_source *source, icseg_error *error) {
                       source->name, source->size);
 }
 
+/* Huffman codes have at least one bit and every block of 8 x 8 has one, whatever the sampling (the 4 is for that): a
+ * larger claim is refused before memory is taken for it. Arithmetic coding knows no such bound. */
+static icseg_status check_claim(const icseg_header *header, bool arithmetic, const icseg_source *source,
+                                icseg_error *error) {
+    if (arithmetic || (uint64_t)header->width * (uint64_t)header->height / (64 * 8 * 4) <= source->size)
+        return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a JPEG of %d x %d pixels cannot fit in %zu bytes: truncated?",
+                      source->name, header->width, header->height, source->size);
+}
+
 icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, icseg_error *error) {
     const unsigned char *data = source->data;
     bool sized = false;
@@ -41,6 +51,7 @@ icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, ic
             if (length < 8) return fail_early(source, error);
             ICSEG_TRY(icseg_header_set_size(out, (uint32_t)body[3] << 8 | body[4], (uint32_t)body[1] << 8 | body[2],
                                             source, error));
+            ICSEG_TRY(check_claim(out, marker > 0xc8, source, error));
             sized = true;
         }
         at += length;

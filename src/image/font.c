@@ -14,7 +14,7 @@ enum {
     BOX = 0x7f,   /* drawn for what is not ASCII */
     CURVE_STEPS = 8
 };
-#define STROKE 2.6 /* thickness in grid units */
+#define STROKE 2.9 /* thickness in grid units */
 
 /* Strokes are separated by blanks. '/' begins a polyline, '(' a smooth curve (a quadratic B-spline through its first
  * and last point, with the others as controls). Then points follow, a digit each for x and y: 0-9, a-z = 10-35. */

@@ -43,8 +43,8 @@ enum { LIGHTNESS = 12, CHROMAS = 10, HUES = 60, CANDIDATES = LIGHTNESS * CHROMAS
 static int fill_candidates(candidate *out) {
     int count = 0;
     for (int i = 0; i < CANDIDATES; i++) {
-        double lightness = 0.42 + 0.48 * (i % LIGHTNESS) / (LIGHTNESS - 1);
-        double chroma = 0.06 + 0.22 * (i / LIGHTNESS % CHROMAS) / (CHROMAS - 1);
+        double lightness = 0.50 + 0.38 * (i % LIGHTNESS) / (LIGHTNESS - 1);
+        double chroma = 0.08 + 0.16 * (i / LIGHTNESS % CHROMAS) / (CHROMAS - 1);
         double hue = 2 * 3.14159265358979 * (i / LIGHTNESS / CHROMAS) / HUES;
         candidate *c = &out[count];
         if (!to_srgb(lightness, chroma, hue, c->rgb)) continue;
@@ -59,7 +59,7 @@ static int fill_candidates(candidate *out) {
 
 /* Each next colour is the one farthest from all before it; from its direct predecessor it must be twice as far. */
 static void choose_farthest(icseg_palette *out, candidate *candidates, int count) {
-    const candidate *last = &candidates[count / 3];
+    const candidate *last = &candidates[count * 7 / 10];
     for (int32_t i = 0; i < out->size && i < CHOSEN; i++) {
         const candidate *best = last;
         float most = -1;

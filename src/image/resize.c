@@ -7,6 +7,8 @@
 
 icseg_status icseg_image_resize(icseg_image *out, const icseg_image *image, int32_t width, int32_t height,
                                 icseg_error *error) {
+    *out = (icseg_image){0};
+    if (!image->data) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "an empty picture cannot be resized");
     ICSEG_TRY(icseg_image_create(out, width, height, error));
     icseg_resample *rows;
     icseg_status status = icseg_resample_open(&rows, image, width, height, 0, width, error);
@@ -19,6 +21,8 @@ icseg_status icseg_image_resize(icseg_image *out, const icseg_image *image, int3
 
 icseg_status icseg_labels_resize(icseg_labels *out, const icseg_labels *labels, int32_t width, int32_t height,
                                  icseg_error *error) {
+    *out = (icseg_labels){0};
+    if (!labels->data) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "an empty label map cannot be resized");
     ICSEG_TRY(icseg_labels_create(out, width, height, error));
     int32_t *columns = icseg_alloc_array((size_t)width, sizeof *columns), row;
     if (!columns) {
