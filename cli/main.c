@@ -16,8 +16,10 @@
  *   3. Run `make docs` (docs/commands.md comes from the table) and add cases to tests/cli/run.sh. */
 extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_docs;
+extern const icseg_command icseg_command_synth;
 
 const icseg_command *const icseg_commands[] = {
+    &icseg_command_synth,
     &icseg_command_dataset,
     &icseg_command_docs,
     NULL,

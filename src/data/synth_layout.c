@@ -207,7 +207,7 @@ static const kind kinds[] = {
     {icseg_synth_add_tree, 0.18f, 0.52f, 3, 4, 0.16f, 0.50f, false, false},
     {icseg_synth_add_fence, 0.30f, 0.52f, 1, 2, 0.4f, 0, false, false},
     {icseg_synth_add_car, 0.42f, 0.72f, 1, 2, 0.55f, 0.40f, true, false},
-    {icseg_synth_add_lamp, 0.42f, 0.66f, 1, 2, 0.3f, 0.40f, false, false},
+    {icseg_synth_add_lamp, 0.44f, 0.64f, 1, 2, 0.3f, 0.40f, false, false},
     {icseg_synth_add_person, 0.58f, 0.94f, 1, 3, 0.25f, 0.45f, true, false},
     {icseg_synth_add_cone, 0.72f, 1.0f, 1, 3, 0.25f, 0.50f, true, false},
 };

@@ -146,19 +146,20 @@ icseg_rgb icseg_synth_sky(const icseg_scene *scene, float x, float y) {
     float under = icseg_synth_fractal(u * 3.2f / size + 11, (v + 0.05f) * 5.5f / size, back->seed, 2);
     icseg_rgb cloud = icseg_rgb_mix(back->cloud, icseg_rgb_mix(back->sky_high, back->cloud, 0.55f),
                                     icseg_smooth(edge + 0.05f, edge + 0.3f, under));
-    return icseg_rgb_mix(color, cloud, 0.85f * body * icseg_smooth(1, 0.75f, v));
+    return icseg_rgb_mix(color, cloud, 0.85f * body * icseg_smooth(0.85f, 0.55f, v));
 }
 
 icseg_rgb icseg_synth_ridge_color(const icseg_scene *scene, const icseg_synth_ridge *ridge, float x, float below) {
-    /* Faces of rock: bands that run down either flank, bright towards the sun. */
+    /* Faces of rock: slanted bands down either flank, bright on the side of the sun, with strata across. */
     float u = x / ridge->detail, v = below / ridge->detail;
-    float bend = icseg_synth_noise(u * 2.5f, v * 2.5f, ridge->seed + 5) * 0.5f;
-    float right = icseg_synth_noise((u - v * 0.7f) * 3.2f + bend, v * 0.9f, ridge->seed + 6);
-    float left = icseg_synth_noise((u + v * 0.7f) * 3.2f - bend, v * 0.9f, ridge->seed + 7);
+    float bend = icseg_synth_noise(u * 3, v * 3, ridge->seed + 5) * 0.4f;
+    float right = icseg_synth_noise((u - v * 0.7f) * 5 + bend, v * 1.2f, ridge->seed + 6);
+    float left = icseg_synth_noise((u + v * 0.7f) * 5 - bend, v * 1.2f, ridge->seed + 7);
     float face = icseg_smooth(-0.05f, 0.05f, (right - left) * (scene->light.x < 0 ? -1.0f : 1.0f));
-    icseg_rgb color = icseg_rgb_scale(ridge->color, 0.55f + 0.62f * face);
+    float strata = icseg_synth_noise(u * 2 + bend, v * 22 + bend * 8, ridge->seed + 9);
+    icseg_rgb color = icseg_rgb_scale(ridge->color, (0.52f + 0.56f * face) * (0.85f + 0.3f * strata));
     if (ridge->snow) {
-        float line = ridge->height * (0.2f + 0.3f * icseg_synth_noise(u * 5, 0, ridge->seed + 8));
+        float line = ridge->height * (0.08f + 0.3f * icseg_synth_noise(u * 5, 0, ridge->seed + 8));
         icseg_rgb snow = icseg_rgb_scale(icseg_rgb_of(0.95f, 0.96f, 1), 0.72f + 0.28f * face);
         color = icseg_rgb_mix(color, snow, icseg_smooth(line + 1.5f, line - 1.5f, below));
     }
