@@ -51,9 +51,14 @@ include_order() {
 # Comments and strings may name these; code may not call or use them. snprintf, fputs to an open file and so on are fine.
 no_process_calls() {
     find src -name '*.[ch]' | sort | while read -r file; do
-        gcc -fpreprocessed -dD -E -P -w "$file" 2>/dev/null | sed 's/"\([^"\\]\|\\.\)*"/""/g' |
-            grep -oE '(^|[^A-Za-z0-9_])((exit|_exit|_Exit|abort|quick_exit|printf|puts|putchar|perror|vprintf) *\(|stdout|stderr)' |
-            sed "s|^[^A-Za-z_]*||; s|^|$file: |" | sort -u
+        gcc -fpreprocessed -dD -E -w "$file" 2>/dev/null | awk -v file="$file" '
+            /^# [0-9]+ "/ { line = $2 - 1; next }
+            {
+                line++
+                gsub(/"([^"\\]|\\.)*"/, "\"\"")
+                if (match($0, /(^|[^A-Za-z0-9_])((exit|_exit|_Exit|abort|quick_exit|printf|vprintf|puts|putchar|perror) *\(|stdout|stderr)/))
+                    print file ":" line ": " substr($0, RSTART, RLENGTH)
+            }'
     done
 }
 

@@ -35,8 +35,8 @@ typedef struct icseg_labels {
 /* A single-channel image file as it is stored, before any label rule is applied. */
 typedef struct icseg_mask {
     int32_t width, height;
-    int32_t bits;           /* 1, 2, 4, 8 or 16: what the file stores */
-    int32_t palette_size;   /* 0 when the file has no palette */
+    int32_t bits;         /* 1, 2, 4, 8 or 16: what the file stores */
+    int32_t palette_size; /* 0 when the file has no palette */
     uint8_t palette[256][3];
     uint16_t *data; /* (height, width), owned: grey values or palette indices, never scaled */
 } icseg_mask;
@@ -58,7 +58,8 @@ ICSEG_API icseg_status icseg_image_read_size(int32_t *width, int32_t *height, co
 ICSEG_API icseg_status icseg_image_create(icseg_image *out, int32_t width, int32_t height, icseg_error *error);
 ICSEG_API void icseg_image_close(icseg_image *image);
 
-/* Written atomically. PNG: 8-bit RGB. JPEG: quality 1..100, 4:2:0. The memory form allocates *out (icseg_buffer_free). */
+/* Written atomically. PNG: 8-bit RGB. JPEG: quality 1..100, 4:2:0. The memory form allocates *out (icseg_buffer_free).
+ */
 ICSEG_API icseg_status icseg_image_write_png(const icseg_image *image, const char *path, icseg_error *error);
 ICSEG_API icseg_status icseg_image_write_jpeg(const icseg_image *image, const char *path, int quality,
                                               icseg_error *error);
@@ -81,8 +82,8 @@ ICSEG_API void icseg_mask_close(icseg_mask *mask);
 ICSEG_API icseg_status icseg_labels_write_png(const icseg_labels *labels, const icseg_palette *palette,
                                               const char *path, icseg_error *error);
 ICSEG_API icseg_status icseg_labels_create(icseg_labels *out, int32_t width, int32_t height, icseg_error *error);
-ICSEG_API icseg_status icseg_labels_resize(icseg_labels *out, const icseg_labels *labels, int32_t width,
-                                           int32_t height, icseg_error *error); /* nearest */
+ICSEG_API icseg_status icseg_labels_resize(icseg_labels *out, const icseg_labels *labels, int32_t width, int32_t height,
+                                           icseg_error *error); /* nearest */
 ICSEG_API void icseg_labels_close(icseg_labels *labels);
 
 /* 16-bit grey PNG of values in 0..1, (height, width): 65535 * value, rounded. Atomic. */

@@ -99,13 +99,17 @@ void icseg_option_format(const icseg_option *o, const void *target, bool yaml, i
 /* The default as people want to read it; false when there is nothing to say. */
 static bool format_default(const icseg_option *o, const void *defaults, icseg_string *out) {
     size_t before = out->size;
-    if (o->required || o->positional || !defaults) return false;
+    if (o->required || o->positional || !defaults || o->type == ICSEG_OPTION_STRINGS) return false;
     if (o->shown)
         icseg_string_printf(out, "%s", o->shown);
-    else if (o->type != ICSEG_OPTION_BOOL && o->type != ICSEG_OPTION_STRINGS)
+    else if (o->type != ICSEG_OPTION_BOOL)
         icseg_option_format(o, defaults, false, out);
-    else if (o->type == ICSEG_OPTION_BOOL && *(const bool *)((const char *)defaults + o->offset))
+    else if (*(const bool *)((const char *)defaults + o->offset))
         icseg_string_printf(out, "on");
+    if (!out->failed && !o->shown && out->size == before + 2 && !strcmp(out->data + before, "[]")) {
+        out->size = before;
+        icseg_string_printf(out, "none");
+    }
     return out->size > before;
 }
 

@@ -229,6 +229,7 @@ static void help_usage_and_markdown_show_the_table(void **state) {
     assert_non_null(strstr(text.data, "  --mode whole|slide      how (default: whole)\n"));
     assert_non_null(strstr(text.data, "  --out DIR               where to write (default: beside the input)\n"));
     assert_non_null(strstr(text.data, "  --flag                  a switch\n"));
+    assert_non_null(strstr(text.data, "  --ignore LIST           values (default: none)\n"));
     for (char *line = strtok(text.data, "\n"); line; line = strtok(NULL, "\n")) assert_in_range(strlen(line), 1, 80);
     icseg_string_close(&text);
     icseg_options_usage(&table, 10, &text);

@@ -14,3 +14,5 @@ refuse 2 '^icseg docs: error: PAGE: "comands" is not accepted; .*did you mean co
 refuse 2 '^icseg docs: error: more: one argument too many$' icseg docs commands more
 refuse 2 '^icseg docs: error: --page: unknown option; see --help$' icseg docs --page commands
 refuse 1 '^icseg docs: error: cannot write the results to standard output$' bash -c "'$program' docs commands >/dev/full"
+expect 0 '^\| `lr` \| a number above 0 \| 0\.0001 \|' icseg docs recipe
+expect 0 '^## icseg [a-z]+$' icseg docs commands
