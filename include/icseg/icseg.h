@@ -10,6 +10,7 @@
 #include "icseg/memory.h"
 #include "icseg/metrics.h"
 #include "icseg/progress.h"
+#include "icseg/report.h"
 #include "icseg/synth.h"
 
 #ifdef __cplusplus

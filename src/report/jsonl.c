@@ -56,10 +56,13 @@ static const char *type_of(const json_t *object) {
     return type ? type : "";
 }
 
-static double number_of(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+/* NaN when it is no number, or one that no run comes to and sums would overflow on. */
+static double number_in(const json_t *value) {
+    double number = json_is_number(value) ? json_number_value(value) : (double)NAN;
+    return fabs(number) <= 1e30 ? number : (double)NAN;
 }
+
+static double number_of(const json_t *object, const char *key) { return number_in(json_object_get(object, key)); }
 
 static int64_t integer_of(const json_t *object, const char *key) {
     return json_integer_value(json_object_get(object, key));
@@ -258,7 +261,7 @@ static void read_step(icseg_log *log, const json_t *entry) {
     json_t *value;
     json_object_foreach(json_object_get(entry, "loss"), name, value) {
         int32_t part = part_index(log, name);
-        if (part >= 0 && json_is_number(value)) step->loss[part] = json_number_value(value);
+        if (part >= 0) step->loss[part] = number_in(value);
     }
 }
 
@@ -273,10 +276,7 @@ static bool read_eval(icseg_log *log, const json_t *entry) {
                              .aacc = number_of(entry, "aacc"),
                              .classes = iou ? (int32_t)classes : 0,
                              .iou = iou};
-    for (size_t c = 0; iou && c < classes; c++) {
-        const json_t *value = json_array_get(list, c);
-        iou[c] = json_is_number(value) ? json_number_value(value) : (double)NAN;
-    }
+    for (size_t c = 0; iou && c < classes; c++) iou[c] = number_in(json_array_get(list, c));
     return iou != NULL;
 }
 

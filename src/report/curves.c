@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The report's headline figures and curves, from the log and the final metrics. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/html.h"
+#include "report/plot.h"
+#include "report/sections.h"
+
+/* Loss curves that span more than this factor are drawn on a logarithmic axis. */
+static const double LOG_SPAN = 30;
+
+static void put_figure(icseg_string *out, const char *label, const char *value, const char *unit, const char *note) {
+    icseg_string_printf(
+        out, "<div class=\"card\"><span class=\"label\">%s</span><span class=\"value\">%s<small>%s</small></span>",
+        label, value, unit);
+    if (note && *note) icseg_string_printf(out, "<span class=\"note\">%s</span>", note);
+    icseg_string_printf(out, "</div>\n");
+}
+
+static const icseg_log_eval *best_eval(const icseg_log *log) {
+    const icseg_log_eval *best = NULL;
+    for (int64_t i = 0; i < log->evals; i++)
+        if (isfinite(log->eval[i].miou) && (!best || log->eval[i].miou > best->miou)) best = &log->eval[i];
+    return best;
+}
+
+/* The final metrics, or the last evaluation's when there are none. */
+static void accuracies(const icseg_report_page *page, double *miou, double *macc, double *aacc) {
+    const icseg_metrics *m = page->in->metrics;
+    const icseg_log_eval *last = page->log->evals ? &page->log->eval[page->log->evals - 1] : NULL;
+    *miou = m ? m->miou : last ? last->miou : (double)NAN;
+    *macc = m ? m->macc : last ? last->macc : (double)NAN;
+    *aacc = m ? m->aacc : last ? last->aacc : (double)NAN;
+}
+
+static void put_hero(const icseg_report_page *page, double miou) {
+    icseg_string *out = page->out;
+    icseg_string_printf(out, "<div class=\"card hero\"><span class=\"label\">Mean IoU</span><span class=\"value\">");
+    icseg_report_percent(out, miou, 2);
+    icseg_string_printf(out, "<small>%%</small></span><span class=\"meter\"><i style=\"width:%.2f%%\"></i></span>",
+                        100 * fmin(fmax(miou, 0), 1));
+    const icseg_metrics *m = page->in->metrics;
+    const icseg_log_eval *best = best_eval(page->log);
+    icseg_string_printf(out, "<span class=\"note\">");
+    if (best && best->miou > miou + 5e-5)
+        icseg_string_printf(out, "best in training %.2f at step %lld", 100 * best->miou, (long long)best->step);
+    else if (m)
+        icseg_string_printf(out, "over %d of %d classes", (int)m->counted, (int)m->classes);
+    icseg_string_printf(out, "</span></div>\n");
+}
+
+static void put_time(icseg_string *out, const icseg_log *log, double seconds) {
+    char value[64];
+    const char *unit = "";
+    long whole = lround(fmin(seconds, 1e9)), minutes = lround(fmin(seconds, 1e9) / 60);
+    if (whole < 120)
+        snprintf(value, sizeof value, "%.*f<small>s</small>", whole < 10, seconds);
+    else if (whole < 3600)
+        snprintf(value, sizeof value, "%ld<small>min</small> %02ld<small>s</small>", whole / 60, whole % 60);
+    else if (minutes < 48 * 60)
+        snprintf(value, sizeof value, "%ld<small>h</small> %02ld<small>min</small>", minutes / 60, minutes % 60);
+    else
+        snprintf(value, sizeof value, "%ld<small>d</small> %ld<small>h</small>", minutes / 1440, minutes / 60 % 24);
+    char note[64] = "";
+    if (log->steps > 1) snprintf(note, sizeof note, "%.3g s a step", seconds / (double)log->step[log->steps - 1].step);
+    put_figure(out, "Training time", value, unit, note);
+}
+
+static int compare_doubles(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median of the steps' images/s: the first steps and those that share the machine do not count for much. NaN: none. */
+static double median_speed(const icseg_log *log, double *scratch) {
+    size_t n = 0;
+    for (int64_t i = 0; i < log->steps; i++)
+        if (isfinite(log->step[i].images_per_s)) scratch[n++] = log->step[i].images_per_s;
+    if (!n) return (double)NAN;
+    qsort(scratch, n, sizeof *scratch, compare_doubles);
+    return scratch[n / 2];
+}
+
+static void put_run_figures(const icseg_report_page *page, double *scratch) {
+    const icseg_log *log = page->log;
+    const icseg_log_step *last = &log->step[log->steps - 1];
+    char value[64], note[64] = "";
+    icseg_string *out = page->out;
+    for (int32_t p = 0; p < log->parts; p++)
+        if (!strcmp(log->part[p], "total") && isfinite(last->loss[p])) {
+            size_t n = 0;
+            for (int64_t i = log->steps - 1; i >= 0 && n < 20; i--)
+                if (isfinite(log->step[i].loss[p])) scratch[n++] = log->step[i].loss[p];
+            double sum = 0;
+            for (size_t i = 0; i < n; i++) sum += scratch[i];
+            snprintf(value, sizeof value, "%.4g", sum / (double)n);
+            snprintf(note, sizeof note, "mean of %zu steps", n);
+            put_figure(out, "Final loss", value, "", note);
+        }
+    if (log->has_start && log->start.parameters > 0) {
+        double count = (double)log->start.parameters;
+        snprintf(value, sizeof value, "%.4g", count >= 1e6 ? count / 1e6 : count / 1e3);
+        put_figure(out, "Parameters", value, count >= 1e6 ? "M" : "k", "trained");
+    }
+    snprintf(value, sizeof value, "%lld", (long long)last->step);
+    note[0] = '\0';
+    if (log->has_start && log->start.steps > last->step)
+        snprintf(note, sizeof note, "of %lld planned", (long long)log->start.steps);
+    else if (log->has_start && log->start.batch > 0)
+        snprintf(note, sizeof note, "of %d images each", (int)log->start.batch);
+    put_figure(out, "Steps", value, "", note);
+    if (last->seconds > 0) put_time(out, log, last->seconds);
+    double speed = median_speed(log, scratch), peak = (double)NAN;
+    note[0] = '\0';
+    if (log->has_start && log->start.threads > 0)
+        snprintf(note, sizeof note, "median, %d threads", (int)log->start.threads);
+    snprintf(value, sizeof value, speed < 100 ? "%.3g" : "%.0f", speed);
+    if (isfinite(speed)) put_figure(out, "Images a second", value, "", note);
+    for (int64_t i = 0; i < log->steps; i++) peak = fmax(peak, log->step[i].peak_mib);
+    snprintf(value, sizeof value, peak < 10240 ? "%.0f" : "%.1f", peak < 10240 ? peak : peak / 1024);
+    if (isfinite(peak)) put_figure(out, "Peak memory", value, peak < 10240 ? "MiB" : "GiB", "of the whole process");
+}
+
+icseg_status icseg_report_figures(const icseg_report_page *page, icseg_error *error) {
+    double miou, macc, aacc;
+    accuracies(page, &miou, &macc, &aacc);
+    if (!isfinite(miou) && !page->log->steps) return ICSEG_OK;
+    double *scratch = icseg_arena_array(page->arena, (size_t)page->log->steps + 1, sizeof *scratch);
+    if (!scratch) return icseg_fail_memory(error, (size_t)page->log->steps * sizeof *scratch, "the report");
+    icseg_string_printf(page->out, "<div class=\"figures%s\">\n", page->log->steps ? "" : " few");
+    char value[32];
+    if (isfinite(miou)) put_hero(page, miou);
+    snprintf(value, sizeof value, "%.2f", 100 * aacc);
+    if (isfinite(aacc)) put_figure(page->out, "Pixel accuracy", value, "%", "aAcc");
+    snprintf(value, sizeof value, "%.2f", 100 * macc);
+    if (isfinite(macc)) put_figure(page->out, "Class accuracy", value, "%", "mAcc");
+    if (page->log->steps) put_run_figures(page, scratch);
+    icseg_string_printf(page->out, "</div>\n");
+    return ICSEG_OK;
+}
+
+/* What the curves are drawn from: columns of the log. */
+typedef struct columns {
+    const icseg_report_page *page;
+    double *step, *eval_step;
+    bool failed;
+} columns;
+
+/* One number of each step; `offset` is its place in icseg_log_step. */
+static double *step_column(columns *c, size_t offset) {
+    const icseg_log *log = c->page->log;
+    double *column = icseg_arena_array(c->page->arena, (size_t)log->steps, sizeof *column);
+    c->failed |= !column;
+    for (int64_t i = 0; column && i < log->steps; i++)
+        memcpy(&column[i], (const char *)&log->step[i] + offset, sizeof *column);
+    return column;
+}
+
+/* One share of each evaluation, in percent. */
+static double *eval_column(columns *c, size_t offset) {
+    const icseg_log *log = c->page->log;
+    double *column = icseg_arena_array(c->page->arena, (size_t)log->evals, sizeof *column);
+    c->failed |= !column;
+    for (int64_t i = 0; column && i < log->evals; i++) {
+        memcpy(&column[i], (const char *)&log->eval[i] + offset, sizeof *column);
+        column[i] *= 100;
+    }
+    return column;
+}
+
+static icseg_series step_series(columns *c, const char *name, size_t offset, int32_t color, bool smooth) {
+    return (icseg_series){.name = name,
+                          .x = c->step,
+                          .y = step_column(c, offset),
+                          .count = (size_t)c->page->log->steps,
+                          .color = color,
+                          .smooth = smooth};
+}
+
+static bool wants_log(const icseg_series *series, size_t count) {
+    double low = (double)INFINITY, high = 0;
+    for (size_t s = 0; s < count; s++)
+        for (size_t i = 0; series[s].y && i < series[s].count; i++) {
+            double y = series[s].y[i];
+            if (!isfinite(y)) continue;
+            if (y <= 0) return false;
+            low = fmin(low, y);
+            high = fmax(high, y);
+        }
+    return high > low * LOG_SPAN;
+}
+
+static icseg_status put_plot(columns *c, icseg_plot plot, bool wide, icseg_error *error) {
+    if (c->failed) return icseg_fail_memory(error, (size_t)c->page->log->steps * sizeof(double), "the report's curves");
+    plot.width = wide ? 560 : 370;
+    plot.height = wide ? 250 : 215;
+    plot.x_label = "step";
+    icseg_string_printf(c->page->out, "<div class=\"%s\">\n", wide ? "wide" : "third");
+    ICSEG_TRY(icseg_plot_svg(c->page->out, &plot, error));
+    icseg_string_printf(c->page->out, "</div>\n");
+    return ICSEG_OK;
+}
+
+static icseg_status put_losses(columns *c, icseg_error *error) {
+    const icseg_log *log = c->page->log;
+    icseg_series total[1], part[ICSEG_LOG_PARTS];
+    size_t totals = 0, parts = 0;
+    for (int32_t p = 0; p < log->parts; p++) {
+        size_t offset = offsetof(icseg_log_step, loss) + (size_t)p * sizeof(double);
+        if (!strcmp(log->part[p], "total"))
+            total[totals++] = step_series(c, "total", offset, 0, true);
+        else {
+            part[parts] = step_series(c, log->part[p], offset, (int32_t)(parts + 1) % ICSEG_PLOT_COLORS, true);
+            parts++;
+        }
+    }
+    if (totals) {
+        bool log_y = wants_log(total, totals);
+        ICSEG_TRY(put_plot(
+            c, (icseg_plot){.title = "Loss", .series = total, .count = totals, .log_y = log_y, .from_zero = true}, true,
+            error));
+    }
+    if (parts) {
+        bool log_y = wants_log(part, parts);
+        ICSEG_TRY(put_plot(
+            c,
+            (icseg_plot){
+                .title = "Parts of the loss", .series = part, .count = parts, .log_y = log_y, .from_zero = true},
+            true, error));
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status put_validation(columns *c, icseg_error *error) {
+    static const char *const names[] = {"mIoU", "mAcc", "aAcc"};
+    static const size_t offsets[] = {offsetof(icseg_log_eval, miou), offsetof(icseg_log_eval, macc),
+                                     offsetof(icseg_log_eval, aacc)};
+    icseg_series series[3];
+    for (int i = 0; i < 3; i++)
+        series[i] = (icseg_series){.name = names[i],
+                                   .x = c->eval_step,
+                                   .y = eval_column(c, offsets[i]),
+                                   .count = (size_t)c->page->log->evals,
+                                   .color = i == 0 ? 0 : i + 1,
+                                   .marks = true};
+    return put_plot(c,
+                    (icseg_plot){.title = "Validation", .unit = " %", .series = series, .count = 3, .from_zero = true},
+                    c->page->log->steps == 0, error);
+}
+
+icseg_status icseg_report_curves(const icseg_report_page *page, icseg_error *error) {
+    const icseg_log *log = page->log;
+    if (!log->steps && log->evals < 2) return ICSEG_OK;
+    columns c = {.page = page,
+                 .step = icseg_arena_array(page->arena, (size_t)log->steps, sizeof(double)),
+                 .eval_step = icseg_arena_array(page->arena, (size_t)log->evals, sizeof(double))};
+    c.failed = !c.step || !c.eval_step;
+    for (int64_t i = 0; c.step && i < log->steps; i++) c.step[i] = (double)log->step[i].step;
+    for (int64_t i = 0; c.eval_step && i < log->evals; i++) c.eval_step[i] = (double)log->eval[i].step;
+    icseg_string_printf(page->out,
+                        "<h2>Training</h2>\n<p class=\"lead\">Faint lines are single steps, strong ones a moving mean. "
+                        "Move over a curve to read it.</p>\n<div class=\"plots\">\n");
+    if (log->steps) ICSEG_TRY(put_losses(&c, error));
+    bool wide = log->evals == 0;
+    if (log->evals) ICSEG_TRY(put_validation(&c, error));
+    if (log->steps) {
+        icseg_series lr = step_series(&c, "", offsetof(icseg_log_step, lr), 5, false);
+        icseg_series norm = step_series(&c, "", offsetof(icseg_log_step, grad_norm), 3, true);
+        bool log_norm = wants_log(&norm, 1);
+        ICSEG_TRY(put_plot(&c, (icseg_plot){.title = "Learning rate", .series = &lr, .count = 1, .from_zero = true},
+                           wide, error));
+        ICSEG_TRY(put_plot(
+            &c,
+            (icseg_plot){.title = "Gradient norm", .series = &norm, .count = 1, .log_y = log_norm, .from_zero = true},
+            wide, error));
+    }
+    icseg_string_printf(page->out, "</div>\n");
+    return ICSEG_OK;
+}
