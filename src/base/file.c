@@ -86,6 +86,7 @@ void icseg_map_close(icseg_map *map) {
 struct icseg_file_writer {
     int fd;
     bool committed;
+    int failed; /* errno of the first write that failed, -1 when the device took nothing */
     size_t used;
     char *path, *temporary;
     unsigned char buffer[64 * 1024];
@@ -115,16 +116,19 @@ icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, i
 }
 
 static icseg_status write_all(icseg_file_writer *w, const unsigned char *data, size_t size, icseg_error *error) {
-    while (size) {
+    while (size && !w->failed) {
         ssize_t put = write(w->fd, data, size);
         if (put < 0 && errno == EINTR) continue;
-        if (put <= 0)
-            return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path,
-                              put < 0 ? strerror(errno) : "no progress");
+        if (put <= 0) {
+            w->failed = put < 0 ? errno : -1;
+            break;
+        }
         data += put;
         size -= (size_t)put;
     }
-    return ICSEG_OK;
+    if (!w->failed) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path,
+                      w->failed > 0 ? strerror(w->failed) : "no progress");
 }
 
 icseg_status icseg_file_writer_write(icseg_file_writer *w, const void *data, size_t size, icseg_error *error) {

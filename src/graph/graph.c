@@ -77,6 +77,8 @@ void icseg_graph_pop(icseg_graph *g) {
     if (g->scope_depth > 0) g->scope[g->scope_start[--g->scope_depth]] = '\0';
 }
 
+const char *icseg_graph_scope(const icseg_graph *g) { return g->scope; }
+
 /* Room for one more pointer. */
 static bool grow(icseg_graph *g, void **array, int32_t count, int32_t *room) {
     if (count < *room) return true;

@@ -64,6 +64,7 @@ icseg_arena *icseg_graph_arena(icseg_graph *graph);
 /* Names of nodes appended until the matching pop start with "A.B." */
 void icseg_graph_push(icseg_graph *graph, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void icseg_graph_pop(icseg_graph *graph);
+const char *icseg_graph_scope(const icseg_graph *graph); /* "A.B." */
 
 icseg_value icseg_graph_input(icseg_graph *graph, const char *name, icseg_dtype dtype, icseg_shape shape);
 icseg_value icseg_graph_param(icseg_graph *graph, icseg_param *param); /* the same value for the same parameter */

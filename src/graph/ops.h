@@ -75,6 +75,8 @@ icseg_value icseg_reshape(icseg_graph *g, icseg_value x, icseg_shape shape); /* 
 icseg_value icseg_concat(icseg_graph *g, int count, const icseg_value *values, int axis);
 icseg_value icseg_slice(icseg_graph *g, icseg_value x, int axis, int64_t begin, int64_t length);
 icseg_value icseg_repeat(icseg_graph *g, icseg_value x, int64_t count); /* x S -> (count, S...) */
+/* table (R, C), ids[count] < R; copied -> (count, C). No gradient: for frozen tables. */
+icseg_value icseg_embedding(icseg_graph *g, icseg_value table, int count, const int32_t *ids);
 /* x (B, L, C), rows[count] < L, strictly ascending; copied -> (B, count, C). */
 icseg_value icseg_gather_rows(icseg_graph *g, icseg_value x, int count, const int32_t *rows);
 icseg_value icseg_mean_rows(icseg_graph *g, icseg_value x);          /* x (B, L, C) -> (B, 1, C) */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A model: configuration, class names, weights. Made anew or opened from a checkpoint, saved, run. */
+#ifndef ICSEG_MODEL_H
+#define ICSEG_MODEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "icseg/config.h"
+#include "icseg/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Not thread-safe: one call on one model at a time. */
+typedef struct icseg_model icseg_model;
+
+typedef struct icseg_model_options {
+    icseg_config config;            /* num_classes is the number of names */
+    const char *const *class_names; /* (num_classes), UTF-8 */
+    uint64_t seed;                  /* of the initial weights */
+} icseg_model_options;
+
+/* A model with fresh weights (PyTorch's default initialisation). Class names are tokenised as bytes when
+ * config.vocab_size is 258, else refused for want of a vocabulary. */
+ICSEG_API icseg_status icseg_model_create(icseg_model **out, const icseg_model_options *options, icseg_error *error);
+
+/* Opens a checkpoint (docs/checkpoint.md): f32, f16, bf16 or f64 tensors. Every fault names file and tensor. */
+ICSEG_API icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *error);
+
+/* Writes a checkpoint atomically: f32, PyTorch layouts, loadable by the PyTorch reference. */
+ICSEG_API icseg_status icseg_model_save(const icseg_model *model, const char *path, icseg_error *error);
+
+ICSEG_API void icseg_model_close(icseg_model **model);
+
+ICSEG_API const icseg_config *icseg_model_config(const icseg_model *model);
+ICSEG_API const char *const *icseg_model_class_names(const icseg_model *model); /* (num_classes) */
+
+/* What the model weighs, and what one image of this size costs. */
+typedef struct icseg_model_cost {
+    int64_t parameters, trainable; /* elements; buffers not counted */
+    double flops;                  /* one forward pass; a multiply-add counts as two */
+    size_t activations;            /* bytes of the planned activation memory */
+    size_t unplanned;              /* the same without reuse */
+    size_t scratch, weights;       /* bytes */
+} icseg_model_cost;
+ICSEG_API icseg_status icseg_model_cost_at(icseg_model_cost *out, icseg_model *model, int64_t batch, int64_t height,
+                                           int64_t width, icseg_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * upsampled_cross_entropy: cross-entropy of bilinearly upsampled logits, row by row, so that the upsampled map never
+ * exists. When a gradient is wanted the same pass leaves it in a second output, and the gradient node only scales it.
+ *
+ * Output rows are grouped by the source row above them: a task owns the rows between source rows r and r + 1, adds
+ * what falls on r to the gradient and what falls on r + 1 to a second buffer; a last pass adds the two. So the result
+ * does not depend on the number of threads. */
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "base/system.h"
+#include "base/vmath.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+#include "graph/ops/loss.h"
+#include "graph/ops/upsample.h"
+
+typedef struct attributes {
+    float scale, weight;
+} attributes;
+
+typedef struct state {
+    int64_t batch, h, w, classes, height, width;
+    int threads;
+    icseg_tap *x, *y;  /* (width), (height) */
+    int64_t *first;    /* (h + 1): output rows [first[r], first[r + 1]) lie below source row r */
+    bool wants_gradient;
+} state;
+
+/* Buffers of one thread. */
+typedef struct buffers {
+    float *row;      /* (w, K) logits of one output row, before horizontal interpolation */
+    float *row_grad; /* (w, K) */
+    float *pixel;    /* (K) */
+} buffers;
+
+/* v: scaled logits of one pixel. Returns -log softmax(v)[label]; v becomes softmax - onehot. */
+static inline float pixel_loss(float *v, int64_t classes, int64_t label) {
+    float largest = v[0], sum = 0, own = v[label];
+#pragma omp simd reduction(max : largest)
+    for (int64_t k = 0; k < classes; k++) largest = v[k] > largest ? v[k] : largest;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t k = 0; k < classes; k++) {
+        v[k] = icseg_exp(v[k] - largest);
+        sum += v[k];
+    }
+    float inverse = 1 / sum;
+#pragma omp simd
+    for (int64_t k = 0; k < classes; k++) v[k] *= inverse;
+    v[label] -= 1;
+    return logf(sum) + largest - own;
+}
+
+/* Sum of the losses of one output row; its gradient with respect to row is added to row_grad (unless NULL). */
+ICSEG_KERNEL static double row_loss(const state *s, const buffers *b, const int16_t *labels) {
+    double loss = 0;
+    for (int64_t x = 0; x < s->width; x++) {
+        if (labels[x] < 0) continue;
+        icseg_tap tap = s->x[x];
+        int64_t low = tap.low * s->classes, high = tap.high * s->classes;
+        icseg_lerp(b->pixel, b->row + low, b->row + high, tap.weight, 1, s->classes);
+        loss += (double)pixel_loss(b->pixel, s->classes, labels[x]);
+        if (!s->wants_gradient) continue;
+        float *at_low = b->row_grad + low, *at_high = b->row_grad + high, weight = tap.weight;
+        for (int64_t k = 0; k < s->classes; k++) at_low[k] += (1 - weight) * b->pixel[k];
+        for (int64_t k = 0; k < s->classes; k++) at_high[k] += weight * b->pixel[k];
+    }
+    return loss;
+}
+
+ICSEG_KERNEL static void interpolate_row(float *out, const float *a, const float *b, float weight, float factor,
+                                         int64_t n) {
+    icseg_lerp(out, a, b, weight, factor, n);
+}
+
+ICSEG_KERNEL static void add_scaled(float *y, const float *x, float factor, int64_t n) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) y[i] += factor * x[i];
+}
+
+/* All output rows below source row r of one image. above, below: gradients of rows r and r + 1. */
+static double band_loss(const state *s, const buffers *b, const float *logits, const int16_t *labels, int64_t r,
+                        float scale, float *above, float *below) {
+    int64_t line = s->w * s->classes;
+    double loss = 0;
+    if (s->wants_gradient) {
+        memset(above, 0, (size_t)line * sizeof *above);
+        memset(below, 0, (size_t)line * sizeof *below);
+    }
+    for (int64_t y = s->first[r]; y < s->first[r + 1]; y++) {
+        icseg_tap tap = s->y[y];
+        interpolate_row(b->row, logits + tap.low * line, logits + tap.high * line, tap.weight, scale, line);
+        if (s->wants_gradient) memset(b->row_grad, 0, (size_t)line * sizeof *b->row_grad);
+        loss += row_loss(s, b, labels + y * s->width);
+        if (!s->wants_gradient) continue;
+        add_scaled(above, b->row_grad, 1 - tap.weight, line);
+        add_scaled(below, b->row_grad, tap.weight, line);
+    }
+    return loss;
+}
+
+static icseg_status count_labelled(const state *s, const int16_t *labels, int64_t *out, icseg_error *error) {
+    int64_t n = s->batch * s->height * s->width, labelled = 0, wrong = 0;
+#pragma omp parallel for reduction(+ : labelled, wrong)
+    for (int64_t i = 0; i < n; i++) {
+        labelled += labels[i] >= 0;
+        wrong += labels[i] >= s->classes;
+    }
+    *out = labelled;
+    if (wrong)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%lld pixels have a label over %lld", (long long)wrong,
+                          (long long)s->classes - 1);
+    return ICSEG_OK;
+}
+
+/* gradient = factor * (above + what the band before left for this row) */
+static void finish_gradient(const state *s, float *gradient, const float *below, float factor) {
+    int64_t line = s->w * s->classes;
+#pragma omp parallel for schedule(static)
+    for (int64_t row = 0; row < s->batch * s->h; row++) {
+        float *g = gradient + row * line;
+        int64_t r = row % s->h;
+        if (r > 0) add_scaled(g, below + (row - 1) * line, 1, line);
+        if (r == s->h - 1) add_scaled(g, below + row * line, 1, line); /* clamped: the last row is its own lower neighbour */
+        for (int64_t i = 0; i < line; i++) g[i] *= factor;
+    }
+}
+
+static size_t round_up(size_t floats) { return (floats + 15) / 16 * 16; }
+
+static icseg_status loss_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    const attributes *a = k->node->attributes;
+    const state *s = k->state;
+    const float *logits = k->in[0];
+    const int16_t *labels = k->in[1];
+    int64_t labelled, line = s->w * s->classes, bands = s->batch * s->h;
+    ICSEG_TRY(count_labelled(s, labels, &labelled, error));
+
+    double *partial = run->scratch; /* (bands) */
+    float *below = (float *)(partial + (bands + 7) / 8 * 8);
+    float *buffer = below + (s->wants_gradient ? round_up((size_t)(bands * line)) : 0);
+    size_t per_thread = 2 * round_up((size_t)line) + round_up((size_t)s->classes);
+#pragma omp parallel for schedule(static) num_threads(s->threads)
+    for (int64_t band = 0; band < bands; band++) {
+        float *mine = buffer + (size_t)omp_get_thread_num() * per_thread;
+        buffers b = {mine, mine + round_up((size_t)line), mine + 2 * round_up((size_t)line)};
+        int64_t image = band / s->h;
+        float *above = s->wants_gradient ? (float *)k->out[1] + band * line : NULL;
+        partial[band] = band_loss(s, &b, logits + image * s->h * line, labels + image * s->height * s->width,
+                                  band % s->h, a->scale, above, below + band * line);
+    }
+    double sum = 0, mean = labelled ? a->weight / (double)labelled : 0;
+    for (int64_t band = 0; band < bands; band++) sum += partial[band];
+    *(float *)k->out[0] = (float)(sum * mean);
+    if (s->wants_gradient) finish_gradient(s, k->out[1], below, (float)(mean * a->scale));
+    return ICSEG_OK;
+}
+
+static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
+    const icseg_shape *logits = &icseg_kernel_in(k, 0)->shape, *labels = &icseg_kernel_in(k, 1)->shape;
+    state *s = k->state = icseg_calloc_array(1, sizeof *s);
+    if (!s) return icseg_fail_memory(error, sizeof *s, "tables");
+    *s = (state){.batch = logits->dim[0],
+                 .h = logits->dim[1],
+                 .w = logits->dim[2],
+                 .classes = logits->dim[3],
+                 .height = labels->dim[1],
+                 .width = labels->dim[2],
+                 .threads = omp_get_max_threads(),
+                 .wants_gradient = k->node->output_count > 1};
+    s->x = icseg_alloc_array((size_t)s->width, sizeof *s->x);
+    s->y = icseg_alloc_array((size_t)s->height, sizeof *s->y);
+    s->first = icseg_alloc_array((size_t)s->h + 1, sizeof *s->first);
+    if (!s->x || !s->y || !s->first) return icseg_fail_memory(error, (size_t)s->width * sizeof *s->x, "tables");
+    for (int64_t x = 0; x < s->width; x++) s->x[x] = icseg_tap_at(x, s->w, s->width);
+    for (int64_t y = 0; y < s->height; y++) s->y[y] = icseg_tap_at(y, s->h, s->height);
+    for (int64_t r = 0, y = 0; r <= s->h; r++) {
+        while (y < s->height && s->y[y].low < r) y++;
+        s->first[r] = y;
+    }
+    int64_t line = s->w * s->classes, bands = s->batch * s->h;
+    k->scratch_size = (size_t)(bands + 8) * sizeof(double) +
+                      (size_t)s->threads * (2 * round_up((size_t)line) + round_up((size_t)s->classes)) * sizeof(float) +
+                      (s->wants_gradient ? round_up((size_t)(bands * line)) * sizeof(float) : 0);
+    return ICSEG_OK;
+}
+
+static void loss_release(icseg_kernel *k) {
+    state *s = k->state;
+    if (!s) return;
+    icseg_free(s->x);
+    icseg_free(s->y);
+    icseg_free(s->first);
+    icseg_free(s);
+}
+
+/* About 12 operations per class and labelled pixel, gradient included. */
+static double loss_flops(const icseg_graph *g, const icseg_node *node) {
+    return 12.0 * (double)icseg_graph_value(g, node->input[1])->count * (double)icseg_graph_dim(g, node->input[0], 3);
+}
+
+/* inputs: gradient of the logits for a loss gradient of 1, gradient of the loss (1) */
+static icseg_status scale_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    (void)run, (void)error;
+    int64_t n = icseg_kernel_out(k, 0)->count;
+    const float *in = k->in[0], factor = *(const float *)k->in[1];
+    float *out = k->out[0];
+#pragma omp parallel for simd
+    for (int64_t i = 0; i < n; i++) out[i] = factor * in[i];
+    return ICSEG_OK;
+}
+
+static const icseg_op scale_op = {.name = "loss_gradient", .run = scale_run, .in_place = 1};
+
+icseg_value icseg_loss_gradient(icseg_graph *g, icseg_value unit_gradient, icseg_value grad_out) {
+    icseg_value in[] = {unit_gradient, grad_out};
+    icseg_node *n = icseg_node_append(g, &scale_op, NULL, 0, in, 2, 0);
+    return n ? icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, unit_gradient)->shape) : ICSEG_NONE;
+}
+
+static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
+    grad_in[0] = icseg_loss_gradient(g, node->output[1], grad_out[0]);
+}
+
+const icseg_op icseg_op_upsampled_cross_entropy = {.name = "upsampled_cross_entropy",
+                                                   .gradient = gradient,
+                                                   .prepare = loss_prepare,
+                                                   .run = loss_run,
+                                                   .release = loss_release,
+                                                   .flops = loss_flops};
+
+icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, icseg_value labels, float scale,
+                                          float weight) {
+    attributes a = {scale, weight};
+    icseg_value in[] = {logits, labels};
+    icseg_node *node = icseg_node_append(g, &icseg_op_upsampled_cross_entropy, &a, sizeof a, in, 2, 0);
+    if (!node) return ICSEG_NONE;
+    const icseg_value_info *x = icseg_graph_value(g, logits), *y = icseg_graph_value(g, labels);
+    if (x->shape.rank != 4 || y->shape.rank != 3 || y->dtype != ICSEG_I16 || x->shape.dim[0] != y->shape.dim[0]) {
+        char s[ICSEG_SHAPE_TEXT], t[ICSEG_SHAPE_TEXT];
+        return icseg_graph_fail(g, "upsampled_cross_entropy", ICSEG_ERROR_SHAPE,
+                                "logits %s do not fit labels %s (I16 wanted)",
+                                icseg_shape_text(x->shape, s, sizeof s), icseg_shape_text(y->shape, t, sizeof t));
+    }
+    icseg_value loss = icseg_node_output(g, node, ICSEG_F32, ICSEG_SHAPE(1));
+    if (x->needs_grad) icseg_node_output(g, node, ICSEG_F32, x->shape);
+    return loss;
+}

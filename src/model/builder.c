@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Parameters by scope, and the modules that several parts of the model share. */
+#include "model/builder.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The reference's param_groups: CLIP's text side never trains. */
+static bool is_frozen(const char *name) {
+    static const char *const text[] = {"token_embedding", "positional_embedding", "transformer.", "ln_final",
+                                       "text_projection"};
+    for (size_t i = 0; i < sizeof text / sizeof *text; i++)
+        if (!strncmp(name, text[i], strlen(text[i]))) return true;
+    return false;
+}
+
+static icseg_value parameter(icseg_builder *b, const char *leaf, icseg_shape shape, icseg_param_options options) {
+    char name[512];
+    snprintf(name, sizeof name, "%s%s", icseg_graph_scope(b->graph), leaf);
+    if (icseg_graph_status(b->graph, NULL) != ICSEG_OK) return ICSEG_NONE;
+    icseg_param *param = icseg_params_find(b->params, name);
+    if (!param && b->declare) {
+        icseg_error error;
+        options.trainable = !options.buffer && !is_frozen(name);
+        param = icseg_params_declare(b->params, name, shape, options, &error);
+        if (!param) return icseg_graph_fail(b->graph, leaf, error.status, "%s", error.message);
+    }
+    if (param && !icseg_shape_equal(param->file_shape, shape)) {
+        char ours[ICSEG_SHAPE_TEXT], theirs[ICSEG_SHAPE_TEXT];
+        return icseg_graph_fail(b->graph, leaf, ICSEG_ERROR_SHAPE, "the parameter has shape %s, %s is needed",
+                                icseg_shape_text(param->file_shape, theirs, sizeof theirs),
+                                icseg_shape_text(shape, ours, sizeof ours));
+    }
+    return icseg_graph_param(b->graph, param);
+}
+
+icseg_value icseg_build_param(icseg_builder *b, const char *leaf, icseg_shape shape, icseg_layout layout,
+                              icseg_init init, float scale) {
+    return parameter(b, leaf, shape, (icseg_param_options){.layout = layout, .init = init, .scale = scale});
+}
+
+/* One value per channel, constant at first. */
+static icseg_value vector(icseg_builder *b, const char *leaf, int64_t size, float value, bool buffer) {
+    return parameter(b, leaf, ICSEG_SHAPE(size),
+                     (icseg_param_options){.init = ICSEG_INIT_CONSTANT, .scale = value, .buffer = buffer});
+}
+
+icseg_value icseg_build_conv(icseg_builder *b, const char *name, icseg_value x, int64_t out, int kernel, int stride,
+                             int padding, bool bias) {
+    int64_t in = icseg_graph_dim(b->graph, x, -1);
+    float bound = 1 / sqrtf((float)(in * kernel * kernel));
+    icseg_graph_push(b->graph, "%s", name);
+    icseg_value weight = icseg_build_param(b, "weight", ICSEG_SHAPE(out, in, kernel, kernel), ICSEG_LAYOUT_OIHW,
+                                           ICSEG_INIT_UNIFORM, bound);
+    icseg_value offset = ICSEG_NONE;
+    if (bias) offset = icseg_build_param(b, "bias", ICSEG_SHAPE(out), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_UNIFORM, bound);
+    icseg_value y = icseg_conv2d(b->graph, x, weight, offset, stride, padding);
+    icseg_graph_pop(b->graph);
+    return y;
+}
+
+icseg_value icseg_build_conv_transpose(icseg_builder *b, const char *name, icseg_value x, int64_t out) {
+    int64_t in = icseg_graph_dim(b->graph, x, -1);
+    float bound = 1 / sqrtf((float)(out * 4)); /* PyTorch takes the second axis for the fan-in */
+    icseg_graph_push(b->graph, "%s", name);
+    icseg_value weight =
+        icseg_build_param(b, "weight", ICSEG_SHAPE(in, out, 2, 2), ICSEG_LAYOUT_IOHW, ICSEG_INIT_UNIFORM, bound);
+    icseg_value bias = icseg_build_param(b, "bias", ICSEG_SHAPE(out), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_UNIFORM, bound);
+    icseg_value y = icseg_conv_transpose2x2(b->graph, x, weight, bias);
+    icseg_graph_pop(b->graph);
+    return y;
+}
+
+icseg_value icseg_build_batch_norm(icseg_builder *b, const char *name, icseg_value x, bool relu) {
+    int64_t channels = icseg_graph_dim(b->graph, x, -1);
+    icseg_graph_push(b->graph, "%s", name);
+    icseg_value weight = vector(b, "weight", channels, 1, false), bias = vector(b, "bias", channels, 0, false);
+    icseg_value mean = vector(b, "running_mean", channels, 0, true), var = vector(b, "running_var", channels, 1, true);
+    bool frozen = b->freeze_bn && !strncmp(icseg_graph_scope(b->graph), "visual.", 7);
+    icseg_batch_norm_options options = {
+        .eps = 1e-5f, .momentum = 0.1f, .batch_statistics = icseg_graph_training(b->graph) && !frozen, .relu = relu};
+    icseg_value y = icseg_batch_norm(b->graph, x, weight, bias, mean, var, options);
+    icseg_graph_pop(b->graph);
+    return y;
+}
+
+icseg_value icseg_build_linear(icseg_builder *b, const char *name, icseg_value x, int64_t out, bool bias) {
+    int64_t in = icseg_graph_dim(b->graph, x, -1);
+    float bound = 1 / sqrtf((float)in);
+    icseg_graph_push(b->graph, "%s", name);
+    icseg_value weight =
+        icseg_build_param(b, "weight", ICSEG_SHAPE(out, in), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_UNIFORM, bound);
+    icseg_value offset = ICSEG_NONE;
+    if (bias) offset = icseg_build_param(b, "bias", ICSEG_SHAPE(out), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_UNIFORM, bound);
+    icseg_value y = icseg_linear(b->graph, x, weight, offset);
+    icseg_graph_pop(b->graph);
+    return y;
+}
+
+icseg_value icseg_build_layer_norm(icseg_builder *b, const char *name, icseg_value x) {
+    int64_t channels = icseg_graph_dim(b->graph, x, -1);
+    icseg_graph_push(b->graph, "%s", name);
+    icseg_value weight = vector(b, "weight", channels, 1, false), bias = vector(b, "bias", channels, 0, false);
+    icseg_value y = icseg_layer_norm(b->graph, x, weight, bias, 1e-5f);
+    icseg_graph_pop(b->graph);
+    return y;
+}
+
+icseg_value icseg_build_group_norm(icseg_builder *b, const char *name, icseg_value x) {
+    int64_t channels = icseg_graph_dim(b->graph, x, -1);
+    icseg_graph_push(b->graph, "%s", name);
+    icseg_value weight = vector(b, "weight", channels, 1, false), bias = vector(b, "bias", channels, 0, false);
+    icseg_value y = icseg_group_norm(b->graph, x, weight, bias, 1e-5f);
+    icseg_graph_pop(b->graph);
+    return y;
+}
+
+/* torch.nn.MultiheadAttention's parameters: in_proj_weight, in_proj_bias, out_proj. Returns before out_proj. */
+static icseg_value self_attention(icseg_builder *b, icseg_value x, int heads, const icseg_segments *segments) {
+    icseg_graph *g = b->graph;
+    int64_t width = icseg_graph_dim(g, x, -1);
+    icseg_value weight = icseg_build_param(b, "in_proj_weight", ICSEG_SHAPE(3 * width, width), ICSEG_LAYOUT_PLAIN,
+                                           ICSEG_INIT_UNIFORM, sqrtf(6.0f / (float)(4 * width)));
+    icseg_value qkv = icseg_linear(g, x, weight, vector(b, "in_proj_bias", 3 * width, 0, false));
+    return segments ? icseg_segment_attention(g, qkv, heads, segments->prefix, segments->count, segments->lengths)
+                    : icseg_attention_packed(g, qkv, heads);
+}
+
+static icseg_value out_projection(icseg_builder *b, icseg_value x) {
+    int64_t width = icseg_graph_dim(b->graph, x, -1);
+    icseg_graph_push(b->graph, "out_proj");
+    icseg_value weight = icseg_build_param(b, "weight", ICSEG_SHAPE(width, width), ICSEG_LAYOUT_PLAIN,
+                                           ICSEG_INIT_UNIFORM, 1 / sqrtf((float)width));
+    icseg_value y = icseg_linear(b->graph, x, weight, vector(b, "bias", width, 0, false));
+    icseg_graph_pop(b->graph);
+    return y;
+}
+
+icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int heads, const icseg_segments *segments,
+                              float drop_path, int row_count, const int32_t *rows) {
+    icseg_graph *g = b->graph;
+    int64_t width = icseg_graph_dim(g, x, -1);
+    icseg_graph_push(g, "resblocks.%d", index);
+    icseg_value y = icseg_build_layer_norm(b, "ln_1", x);
+    icseg_graph_push(g, "attn");
+    y = self_attention(b, y, heads, segments);
+    if (rows) {
+        y = icseg_gather_rows(g, y, row_count, rows);
+        x = icseg_gather_rows(g, x, row_count, rows);
+    }
+    y = out_projection(b, y);
+    icseg_graph_pop(g);
+    x = icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));
+    y = icseg_build_layer_norm(b, "ln_2", x);
+    icseg_graph_push(g, "mlp");
+    y = icseg_quick_gelu(g, icseg_build_linear(b, "c_fc", y, 4 * width, true));
+    y = icseg_build_linear(b, "c_proj", y, width, true);
+    icseg_graph_pop(g);
+    x = icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));
+    icseg_graph_pop(g);
+    return x;
+}
+
+/* x attends to memory; four linear maps, only the last with a bias. */
+static icseg_value decoder_attention(icseg_builder *b, const char *name, icseg_value x, icseg_value memory, int heads) {
+    int64_t width = icseg_graph_dim(b->graph, x, -1);
+    icseg_graph_push(b->graph, "%s", name);
+    icseg_value q = icseg_build_linear(b, "q_proj", x, width, false);
+    icseg_value k = icseg_build_linear(b, "k_proj", memory, width, false);
+    icseg_value v = icseg_build_linear(b, "v_proj", memory, width, false);
+    icseg_value y = icseg_build_linear(b, "proj", icseg_attention(b->graph, q, k, v, heads), width, true);
+    icseg_graph_pop(b->graph);
+    return y;
+}
+
+icseg_value icseg_build_decoder_layer(icseg_builder *b, icseg_value x, icseg_value memory, int heads) {
+    icseg_graph *g = b->graph;
+    int64_t width = icseg_graph_dim(g, x, -1);
+    float p = (float)b->config->dropout;
+    icseg_value y = icseg_build_layer_norm(b, "norm1", x);
+    y = decoder_attention(b, "self_attn", y, y, heads);
+    x = icseg_add(g, x, icseg_dropout(g, y, p, ICSEG_DROPOUT_ELEMENT));
+    y = decoder_attention(b, "cross_attn", icseg_build_layer_norm(b, "norm2", x), memory, heads);
+    x = icseg_add(g, x, icseg_dropout(g, y, p, ICSEG_DROPOUT_ELEMENT));
+    y = icseg_build_layer_norm(b, "norm3", x);
+    icseg_graph_push(g, "mlp");
+    y = icseg_gelu(g, icseg_build_linear(b, "0", y, 4 * width, true));
+    y = icseg_build_linear(b, "3", icseg_dropout(g, y, p, ICSEG_DROPOUT_ELEMENT), width, true);
+    icseg_graph_pop(g);
+    return icseg_add(g, x, icseg_dropout(g, y, p, ICSEG_DROPOUT_ELEMENT));
+}

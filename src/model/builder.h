@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Modules as PyTorch names them, built on the graph. A parameter's name is the scope it is used in plus a leaf name, so
+ * the graph's scopes are the checkpoint's names. The same code declares the parameters: a first build of any shape with
+ * `declare` set creates them, later builds look them up. */
+#ifndef ICSEG_MODEL_BUILDER_H
+#define ICSEG_MODEL_BUILDER_H
+
+#include "graph/op.h"
+#include "graph/ops.h"
+#include "icseg/config.h"
+#include "text/tokenizer.h"
+
+typedef struct icseg_builder {
+    icseg_graph *graph;
+    icseg_params *params;
+    const icseg_config *config;
+    bool declare;   /* create parameters that are not there */
+    bool freeze_bn; /* the image encoder's batch norms use and keep their running statistics */
+} icseg_builder;
+
+/* A parameter of the current scope. shape is the checkpoint's. */
+icseg_value icseg_build_param(icseg_builder *b, const char *leaf, icseg_shape shape, icseg_layout layout,
+                              icseg_init init, float scale);
+
+/* Modules: each pushes `name` as a scope. x (B, H, W, I) or (..., I). Initial values are PyTorch's defaults. */
+icseg_value icseg_build_conv(icseg_builder *b, const char *name, icseg_value x, int64_t out, int kernel, int stride,
+                             int padding, bool bias);
+icseg_value icseg_build_conv_transpose(icseg_builder *b, const char *name, icseg_value x, int64_t out);
+icseg_value icseg_build_batch_norm(icseg_builder *b, const char *name, icseg_value x, bool relu);
+icseg_value icseg_build_linear(icseg_builder *b, const char *name, icseg_value x, int64_t out, bool bias);
+icseg_value icseg_build_layer_norm(icseg_builder *b, const char *name, icseg_value x);
+icseg_value icseg_build_group_norm(icseg_builder *b, const char *name, icseg_value x);
+
+/* A causal transformer's packed sequences (METHOD.md 2); NULL for dense attention over all rows. */
+typedef struct icseg_segments {
+    int32_t prefix, count;
+    const int32_t *lengths;
+} icseg_segments;
+
+/* CLIP's pre-norm block `resblocks.INDEX` (attn, ln_1, mlp, ln_2): x (B, L, W) -> the same. With `rows`, only those
+ * rows leave the block: (B, row_count, W). */
+icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int heads, const icseg_segments *segments,
+                              float drop_path, int row_count, const int32_t *rows);
+
+/* The pre-norm decoder layer of prompt learner and context decoder: x (B, N, W), memory (B, M, W) -> (B, N, W). */
+icseg_value icseg_build_decoder_layer(icseg_builder *b, icseg_value x, icseg_value memory, int heads);
+
+/* What an image encoder gives: maps at strides 4, 8, 16, 32 and tokens (B, 1 + HW, C), the global one first. */
+typedef struct icseg_features {
+    icseg_value level[ICSEG_LEVELS]; /* (B, h, w, channels) */
+    icseg_value tokens;
+} icseg_features;
+icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image); /* image (B, H, W, 3), scope `visual` */
+icseg_features icseg_build_vit(icseg_builder *b, icseg_value image);
+
+/* Stored positions of the current scope, (1 + g*g, width), resampled to (1 + h*w, width). */
+icseg_value icseg_build_positions(icseg_builder *b, int64_t h, int64_t w, int64_t width);
+
+/* Prompts (Bt, N, D) or ICSEG_NONE (template), names (K) -> class embeddings (Bt, K, C); Bt is 1 for the template. */
+icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_tokens *names);
+/* tokens (B, 1 + HW, C) -> (B, N, D), or (1, N, D) for static prompts. */
+icseg_value icseg_build_prompts(icseg_builder *b, icseg_value tokens);
+/* DenseCLIP's post-model prompting: text (Bt, K, C), tokens (B, 1 + HW, C) -> (B, K, C). */
+icseg_value icseg_build_post_prompt(icseg_builder *b, icseg_value text, icseg_value tokens);
+/* Score maps: score[i] (B, h, w, K) for aligned levels, else ICSEG_NONE. */
+void icseg_build_alignment(icseg_builder *b, const icseg_features *features, icseg_value text,
+                           icseg_value score[ICSEG_LEVELS]);
+/* Levels, score maps already concatenated -> logits (B, H/4, W/4, K). */
+icseg_value icseg_build_decoder(icseg_builder *b, const icseg_value level[ICSEG_LEVELS]);
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and three metadata strings (METHOD.md,
+ * "Checkpoint"; docs/checkpoint.md). */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "icseg/memory.h"
+#include "model/model.h"
+
+/* -- metadata */
+
+/* A JSON array under `key`; freed with json_decref. */
+static icseg_status read_list(const icseg_safetensors *file, const char *key, json_t **out, icseg_error *error) {
+    const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, key);
+    *out = NULL;
+    if (!text)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata %s is missing: this is no icseg checkpoint", path,
+                          key);
+    json_error_t reason;
+    *out = json_loads(text, JSON_REJECT_DUPLICATES, &reason);
+    if (!json_is_array(*out)) {
+        json_decref(*out);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata %s is not a JSON list", path, key);
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status read_names(json_t *list, const char *path, int32_t classes, icseg_arena *arena, const char ***out,
+                               icseg_error *error) {
+    if (json_array_size(list) != (size_t)classes)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.classes has %zu names, the configuration %d classes",
+                          path, json_array_size(list), classes);
+    const char **names = icseg_arena_array(arena, (size_t)classes, sizeof *names);
+    if (!names) return icseg_fail_memory(error, (size_t)classes * sizeof *names, path);
+    for (int32_t k = 0; k < classes; k++) {
+        names[k] = json_string_value(json_array_get(list, (size_t)k)); /* lives as long as the list */
+        if (!names[k]) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.classes[%d] is not a string", path, k);
+    }
+    *out = names;
+    return ICSEG_OK;
+}
+
+static icseg_status read_tokens(json_t *list, const char *path, const icseg_config *config, icseg_arena *arena,
+                                icseg_tokens **out, icseg_error *error) {
+    int32_t classes = config->num_classes;
+    if (json_array_size(list) != (size_t)classes)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.tokens has %zu lists, the configuration %d classes",
+                          path, json_array_size(list), classes);
+    icseg_tokens *tokens = icseg_arena_array(arena, (size_t)classes, sizeof *tokens);
+    if (!tokens) return icseg_fail_memory(error, (size_t)classes * sizeof *tokens, path);
+    for (int32_t k = 0; k < classes; k++) {
+        json_t *ids = json_array_get(list, (size_t)k);
+        size_t count = json_array_size(ids); /* 0 for what is no array */
+        if (!count || count > (size_t)config->context_length)
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.tokens[%d] must be a list of 1 to %d token ids",
+                              path, k, config->context_length);
+        int32_t *id = icseg_arena_array(arena, count, sizeof *id);
+        if (!id) return icseg_fail_memory(error, count * sizeof *id, path);
+        for (size_t i = 0; i < count; i++) {
+            json_t *value = json_array_get(ids, i);
+            json_int_t number = json_integer_value(value);
+            if (!json_is_integer(value) || number < 0 || number >= config->vocab_size)
+                return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.tokens[%d][%zu] is not a token id in 0..%d",
+                                  path, k, i, config->vocab_size - 1);
+            id[i] = (int32_t)number;
+        }
+        tokens[k] = (icseg_tokens){.count = (int32_t)count, .ids = id};
+    }
+    *out = tokens;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, icseg_error *error) {
+    const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icpc.config");
+    icseg_config config;
+    json_t *classes = NULL, *ids = NULL;
+    icseg_arena *arena = NULL;
+    const char **names;
+    icseg_tokens *tokens;
+    *out = NULL;
+    if (!text)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icpc.config is missing: this is no icseg checkpoint",
+                          path);
+    icseg_status status = icseg_config_read_json(&config, text, error);
+    if (status != ICSEG_OK) {
+        icseg_fail_prefix(error, "%s: icpc.config", path);
+        return status;
+    }
+    ICSEG_TRY_GOTO(icseg_arena_open(&arena, error));
+    ICSEG_TRY_GOTO(read_list(file, "icpc.classes", &classes, error));
+    ICSEG_TRY_GOTO(read_list(file, "icpc.tokens", &ids, error));
+    ICSEG_TRY_GOTO(read_names(classes, path, config.num_classes, arena, &names, error));
+    ICSEG_TRY_GOTO(read_tokens(ids, path, &config, arena, &tokens, error));
+    status = icseg_model_build(out, &config, names, tokens, error);
+    if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
+fail:
+    json_decref(classes);
+    json_decref(ids);
+    icseg_arena_close(&arena);
+    return status;
+}
+
+/* -- weights */
+
+static icseg_status read_param(icseg_param *p, const icseg_safetensors *file, const char *prefix, icseg_error *error) {
+    char name[600];
+    snprintf(name, sizeof name, "%s%s", prefix, p->name);
+    if (p->options.layout == ICSEG_LAYOUT_PLAIN) {
+        p->version++;
+        return icseg_safetensors_read_f32(file, name, p->file_shape, p->data, error);
+    }
+    float *temporary = icseg_alloc_array((size_t)p->count, sizeof *temporary);
+    if (!temporary) return icseg_fail_memory(error, (size_t)p->count * sizeof *temporary, name);
+    icseg_status status = icseg_safetensors_read_f32(file, name, p->file_shape, temporary, error);
+    if (status == ICSEG_OK) icseg_param_import(p, temporary);
+    icseg_free(temporary);
+    return status;
+}
+
+icseg_status icseg_model_read_params(icseg_model *m, const icseg_safetensors *file, const char *prefix, bool strict,
+                                     icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(m->params); i++)
+        ICSEG_TRY(read_param(icseg_params_at(m->params, i), file, prefix, error));
+    size_t length = strlen(prefix);
+    for (size_t i = 0; i < icseg_safetensors_count(file) && strict; i++) {
+        const char *name = icseg_safetensors_at(file, i)->name;
+        if (!strncmp(name, prefix, length) && !icseg_params_find(m->params, name + length))
+            return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                              "%s: tensor %s does not belong to the model that icpc.config describes",
+                              icseg_safetensors_path(file), name);
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *error) {
+    icseg_safetensors *file;
+    *out = NULL;
+    ICSEG_TRY(icseg_safetensors_open(&file, path, error));
+    icseg_status status = icseg_model_open_metadata(out, file, error);
+    if (status == ICSEG_OK) status = icseg_model_read_params(*out, file, "", true, error);
+    if (status != ICSEG_OK) icseg_model_close(out);
+    icseg_safetensors_close(&file);
+    return status;
+}
+
+static icseg_status write_metadata(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+    char *config = NULL, *classes = NULL, *tokens = NULL;
+    json_t *names = json_array(), *lists = json_array();
+    bool complete = names && lists;
+    for (int32_t k = 0; k < m->config.num_classes && complete; k++) {
+        json_t *ids = json_array();
+        for (int32_t i = 0; i < m->tokens[k].count; i++)
+            complete &= json_array_append_new(ids, json_integer(m->tokens[k].ids[i])) == 0;
+        complete &= json_array_append_new(lists, ids) == 0;
+        complete &= json_array_append_new(names, json_string(m->class_names[k])) == 0;
+    }
+    if (complete) classes = json_dumps(names, 0);
+    if (complete) tokens = json_dumps(lists, 0);
+    json_decref(names);
+    json_decref(lists);
+    icseg_status status = classes && tokens ? icseg_config_write_json(&m->config, &config, error)
+                                            : icseg_fail_memory(error, 0, "checkpoint metadata");
+    if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.config", config, error);
+    if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.classes", classes, error);
+    if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.tokens", tokens, error);
+    icseg_buffer_free(config);
+    free(classes);
+    free(tokens);
+    return status;
+}
+
+icseg_status icseg_model_declare(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
+        const icseg_param *p = icseg_params_at(m->params, i);
+        ICSEG_TRY(icseg_safetensors_writer_declare(writer, p->name, ICSEG_F32, p->file_shape, error));
+    }
+    return write_metadata(m, writer, error);
+}
+
+icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+    icseg_status status = ICSEG_OK;
+    for (int64_t i = 0; i < icseg_params_count(m->params) && status == ICSEG_OK; i++) {
+        const icseg_param *p = icseg_params_at(m->params, i);
+        size_t bytes = (size_t)p->count * sizeof(float);
+        float *temporary = p->options.layout == ICSEG_LAYOUT_PLAIN ? NULL : icseg_alloc(bytes);
+        if (temporary)
+            icseg_param_export(p, p->data, temporary);
+        else if (p->options.layout != ICSEG_LAYOUT_PLAIN)
+            return icseg_fail_memory(error, bytes, p->name);
+        status = icseg_safetensors_writer_append(writer, p->name, temporary ? temporary : p->data, bytes, error);
+        icseg_free(temporary);
+    }
+    return status;
+}
+
+icseg_status icseg_model_save(const icseg_model *m, const char *path, icseg_error *error) {
+    icseg_safetensors_writer *writer;
+    ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
+    icseg_status status = icseg_model_declare(m, writer, error);
+    if (status == ICSEG_OK) status = icseg_safetensors_writer_begin(writer, error);
+    if (status == ICSEG_OK) status = icseg_model_append(m, writer, error);
+    if (status == ICSEG_OK) status = icseg_safetensors_writer_commit(writer, error);
+    icseg_safetensors_writer_close(&writer);
+    return status;
+}

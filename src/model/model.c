@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Making a model, and the sessions that run it. */
+#include "model/model.h"
+
+#include <string.h>
+
+#include "text/tokenizer.h"
+
+/* Every parameter is declared by one build at a small size. */
+static icseg_status declare_params(icseg_model *m, icseg_error *error) {
+    icseg_graph *graph;
+    icseg_network network;
+    icseg_network_options options = {.batch = 1, .height = 64, .width = 64};
+    ICSEG_TRY(icseg_graph_open(&graph, false, error));
+    icseg_status status = icseg_network_build(&network, graph, m->params, &m->config, m->tokens, true, &options, error);
+    icseg_graph_close(&graph);
+    return status;
+}
+
+static icseg_status copy_names(icseg_model *m, const char *const *names, const icseg_tokens *tokens,
+                               icseg_error *error) {
+    size_t classes = (size_t)m->config.num_classes;
+    m->class_names = icseg_arena_array(m->arena, classes, sizeof *m->class_names);
+    m->tokens = icseg_arena_array(m->arena, classes, sizeof *m->tokens);
+    bool complete = m->class_names && m->tokens;
+    for (size_t k = 0; k < classes && complete; k++) {
+        m->class_names[k] = icseg_arena_strdup(m->arena, names[k]);
+        m->tokens[k].count = tokens[k].count;
+        m->tokens[k].ids = icseg_arena_copy(m->arena, tokens[k].ids, (size_t)tokens[k].count * sizeof(int32_t));
+        complete = m->class_names[k] && m->tokens[k].ids;
+    }
+    return complete ? ICSEG_OK : icseg_fail_memory(error, classes * sizeof *m->tokens, "class names");
+}
+
+icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, const char *const *names,
+                               const icseg_tokens *tokens, icseg_error *error) {
+    icseg_status status;
+    *out = NULL;
+    ICSEG_TRY(icseg_config_check(config, error));
+    icseg_model *m = icseg_calloc_array(1, sizeof *m);
+    if (!m) return icseg_fail_memory(error, sizeof *m, "a model");
+    m->config = *config;
+    ICSEG_TRY_GOTO(icseg_arena_open(&m->arena, error));
+    ICSEG_TRY_GOTO(copy_names(m, names, tokens, error));
+    ICSEG_TRY_GOTO(icseg_params_open(&m->params, error));
+    ICSEG_TRY_GOTO(icseg_workspace_open(&m->workspace, error));
+    ICSEG_TRY_GOTO(declare_params(m, error));
+    *out = m;
+    return ICSEG_OK;
+fail:
+    icseg_model_close(&m);
+    return status;
+}
+
+icseg_status icseg_model_create(icseg_model **out, const icseg_model_options *options, icseg_error *error) {
+    icseg_status status;
+    icseg_tokenizer *tokenizer = NULL;
+    icseg_arena *arena = NULL;
+    *out = NULL;
+    const icseg_config *config = &options->config;
+    ICSEG_TRY(icseg_config_check(config, error));
+    if (config->vocab_size != ICSEG_BYTE_VOCAB)
+        return icseg_fail(error, ICSEG_ERROR_CONFIG,
+                          "vocab_size %d: a model made from scratch reads class names as bytes, set vocab_size to %d",
+                          config->vocab_size, ICSEG_BYTE_VOCAB);
+    ICSEG_TRY_GOTO(icseg_tokenizer_open_bytes(&tokenizer, error));
+    ICSEG_TRY_GOTO(icseg_arena_open(&arena, error));
+    icseg_tokens *tokens = icseg_arena_array(arena, (size_t)config->num_classes, sizeof *tokens);
+    if (!tokens) {
+        status = icseg_fail_memory(error, (size_t)config->num_classes * sizeof *tokens, "class names");
+        goto fail;
+    }
+    for (int32_t k = 0; k < config->num_classes; k++)
+        ICSEG_TRY_GOTO(icseg_tokenizer_encode(tokenizer, options->class_names[k], arena, &tokens[k], error));
+    ICSEG_TRY_GOTO(icseg_model_build(out, config, options->class_names, tokens, error));
+    icseg_params_initialise((*out)->params, options->seed);
+fail:
+    icseg_arena_close(&arena);
+    icseg_tokenizer_close(&tokenizer);
+    return status;
+}
+
+static void close_session(icseg_session *s) {
+    icseg_executor_close(&s->executor);
+    icseg_graph_close(&s->graph);
+    memset(s, 0, sizeof *s);
+}
+
+void icseg_model_close(icseg_model **model) {
+    if (!model || !*model) return;
+    icseg_model *m = *model;
+    for (int i = 0; i < ICSEG_SESSIONS; i++) close_session(&m->session[i]);
+    icseg_workspace_close(&m->workspace);
+    icseg_params_close(&m->params);
+    icseg_arena_close(&m->arena);
+    icseg_free(m);
+    *model = NULL;
+}
+
+icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *options, icseg_session **out,
+                                 icseg_error *error) {
+    icseg_session *s = &m->session[0];
+    *out = NULL;
+    for (int i = 0; i < ICSEG_SESSIONS; i++) {
+        icseg_session *at = &m->session[i];
+        if (at->executor && !memcmp(&at->options, options, sizeof *options)) {
+            at->last_use = ++m->uses;
+            *out = at;
+            return ICSEG_OK;
+        }
+        if (at->last_use < s->last_use) s = at;
+    }
+    close_session(s);
+    s->options = *options;
+    icseg_status status = icseg_graph_open(&s->graph, options->training != 0, error);
+    if (status == ICSEG_OK)
+        status = icseg_network_build(&s->network, s->graph, m->params, &m->config, m->tokens, false, options, error);
+    if (status == ICSEG_OK && options->gradients) status = icseg_params_allocate_gradients(m->params, error);
+    if (status == ICSEG_OK) status = icseg_executor_open(&s->executor, s->graph, m->workspace, error);
+    if (status != ICSEG_OK) {
+        close_session(s);
+        return status;
+    }
+    s->last_use = ++m->uses;
+    *out = s;
+    return ICSEG_OK;
+}
+
+void icseg_model_freeze_backbone(icseg_model *m) {
+    for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
+        icseg_param *p = icseg_params_at(m->params, i);
+        if (!strncmp(p->name, "visual.", 7)) p->options.trainable = false;
+    }
+}
+
+const icseg_config *icseg_model_config(const icseg_model *m) { return &m->config; }
+const char *const *icseg_model_class_names(const icseg_model *m) { return m->class_names; }
+
+icseg_status icseg_model_cost_at(icseg_model_cost *out, icseg_model *m, int64_t batch, int64_t height, int64_t width,
+                                 icseg_error *error) {
+    icseg_network_options options = {
+        .batch = batch, .height = height, .width = width, .predict_height = height, .predict_width = width};
+    icseg_session *session;
+    *out = (icseg_model_cost){0};
+    ICSEG_TRY(icseg_model_session(m, &options, &session, error));
+    icseg_plan_summary plan = icseg_executor_summary(session->executor);
+    *out = (icseg_model_cost){
+        .flops = plan.flops, .activations = plan.activations, .unplanned = plan.unplanned, .scratch = plan.scratch};
+    for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
+        const icseg_param *p = icseg_params_at(m->params, i);
+        out->weights += (size_t)p->count * sizeof(float);
+        if (!p->options.buffer) out->parameters += p->count;
+        if (p->options.trainable) out->trainable += p->count;
+    }
+    return ICSEG_OK;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The model inside the library: its parameters, and sessions, the networks built so far, by shape and purpose. */
+#ifndef ICSEG_MODEL_MODEL_H
+#define ICSEG_MODEL_MODEL_H
+
+#include "graph/executor.h"
+#include "icseg/model.h"
+#include "model/network.h"
+#include "tensor/safetensors.h"
+
+/* A network ready to run. */
+typedef struct icseg_session {
+    icseg_network_options options;
+    icseg_network network;
+    icseg_graph *graph;
+    icseg_executor *executor;
+    uint64_t last_use;
+} icseg_session;
+
+enum { ICSEG_SESSIONS = 8 }; /* kept; the least recently used makes room */
+
+struct icseg_model {
+    icseg_config config;
+    icseg_arena *arena; /* names and tokens */
+    const char **class_names;
+    icseg_tokens *tokens; /* (num_classes) */
+    icseg_params *params;
+    icseg_workspace *workspace;
+    icseg_session session[ICSEG_SESSIONS];
+    uint64_t uses;
+};
+
+/* Builds the model's parameters (zero) for a configuration, names and their tokens; both are copied. */
+icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, const char *const *names,
+                               const icseg_tokens *tokens, icseg_error *error);
+
+/* The session for these options, built if need be. Valid until the next call. */
+icseg_status icseg_model_session(icseg_model *model, const icseg_network_options *options, icseg_session **out,
+                                 icseg_error *error);
+
+/* `visual.*` stops training. Call before the first training session. */
+void icseg_model_freeze_backbone(icseg_model *model);
+
+/* Reads config, names and tokens of a checkpoint's metadata and builds the model; weights stay zero. */
+icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, icseg_error *error);
+
+/* Reads every parameter from the tensor `prefix` + name. Missing tensors and wrong shapes are errors. With `strict`
+ * tensors under the prefix that the model does not have are errors too. */
+icseg_status icseg_model_read_params(icseg_model *model, const icseg_safetensors *file, const char *prefix, bool strict,
+                                     icseg_error *error);
+
+/* Declares and appends metadata and parameters on a writer, for files that hold more than a model. */
+icseg_status icseg_model_declare(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
+icseg_status icseg_model_append(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
+
+#endif

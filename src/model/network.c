@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The whole model (reference: ICPC.forward, ICPC.losses). */
+#include "model/network.h"
+
+#include <stdio.h>
+
+enum { SMALLEST_SIDE = 32 };
+
+static void build_forward(icseg_builder *b, const icseg_tokens *names, icseg_network *n) {
+    const icseg_config *c = b->config;
+    icseg_features f =
+        c->backbone == ICSEG_BACKBONE_RESNET ? icseg_build_resnet(b, n->image) : icseg_build_vit(b, n->image);
+    icseg_value prompts = c->prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(b, f.tokens);
+    n->text = icseg_build_text(b, prompts, names);
+    if (c->post_prompt) n->text = icseg_build_post_prompt(b, n->text, f.tokens);
+    icseg_build_alignment(b, &f, n->text, n->score);
+    for (int i = 0; i < ICSEG_LEVELS; i++) {
+        if (!c->align[i]) continue;
+        icseg_value both[] = {f.level[i], n->score[i]};
+        f.level[i] = icseg_concat(b->graph, 2, both, 3);
+    }
+    n->logits = icseg_build_decoder(b, f.level);
+}
+
+static void build_losses(icseg_builder *b, icseg_network *n) {
+    static const char *const align_name[ICSEG_LEVELS] = {"align.4", "align.8", "align.16", "align.32"};
+    const icseg_config *c = b->config;
+    icseg_graph *g = b->graph;
+    icseg_graph_push(g, "loss");
+    n->decode = n->total = icseg_upsampled_cross_entropy(g, n->logits, n->labels, 1, 1);
+    icseg_graph_keep(g, n->decode, "decode");
+    for (int i = 0; i < ICSEG_LEVELS; i++) {
+        if (!c->align[i]) continue;
+        n->align[i] =
+            icseg_upsampled_cross_entropy(g, n->score[i], n->labels, 1 / (float)c->tau, (float)c->align_weights[i]);
+        icseg_graph_keep(g, n->align[i], align_name[i]);
+        n->total = icseg_add(g, n->total, n->align[i]);
+    }
+    if (c->contrast_weight > 0) {
+        icseg_contrast_options options = {.tau = (float)c->tau,
+                                          .weight = (float)c->contrast_weight,
+                                          .positives = c->contrast_positives,
+                                          .negatives = c->contrast_negatives};
+        n->contrast = icseg_align_contrast(g, n->score[icseg_config_embed_level(c)], n->labels, options);
+        icseg_graph_keep(g, n->contrast, "contrast");
+        n->total = icseg_add(g, n->total, n->contrast);
+    }
+    icseg_graph_keep(g, n->total, "total");
+    icseg_graph_pop(g);
+}
+
+icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params *params, const icseg_config *config,
+                                 const icseg_tokens *names, bool declare, const icseg_network_options *o,
+                                 icseg_error *error) {
+    if (o->batch < 1 || o->height < SMALLEST_SIDE || o->width < SMALLEST_SIDE)
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "an input of %lld images of %lldx%lld: both sides need at least %d",
+                          (long long)o->batch, (long long)o->width, (long long)o->height, SMALLEST_SIDE);
+    icseg_builder b = {
+        .graph = g, .params = params, .config = config, .declare = declare, .freeze_bn = o->freeze_bn != 0};
+    for (icseg_value *v = (icseg_value *)n; v < (icseg_value *)(n + 1); v++) *v = ICSEG_NONE;
+    n->image = icseg_graph_input(g, "image", ICSEG_F32, ICSEG_SHAPE(o->batch, o->height, o->width, 3));
+    build_forward(&b, names, n);
+    if (o->keep_outputs) {
+        icseg_graph_keep(g, n->logits, "logits");
+        icseg_graph_keep(g, n->text, "text");
+        for (int i = 0; i < ICSEG_LEVELS; i++) icseg_graph_keep(g, n->score[i], "score");
+    }
+    if (o->predict_height > 0) {
+        icseg_upsampled_argmax(g, n->logits, o->predict_height, o->predict_width, o->confidence != 0, n->prediction);
+        icseg_graph_keep(g, n->prediction[0], "prediction");
+        icseg_graph_keep(g, n->prediction[1], "confidence");
+    }
+    if (o->losses) {
+        n->labels = icseg_graph_input(g, "labels", ICSEG_I16, ICSEG_SHAPE(o->batch, o->height, o->width));
+        build_losses(&b, n);
+    }
+    if (o->gradients) {
+        static const float one = 1;
+        icseg_value seed = icseg_graph_constant(g, "one", ICSEG_F32, ICSEG_SHAPE(1), &one);
+        icseg_graph_backward(g, 1, &n->total, &seed, o->accumulate != 0);
+    }
+    return icseg_graph_status(g, error);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The whole model as a graph for one input shape: from the image to score maps, logits, losses and label maps. */
+#ifndef ICSEG_MODEL_NETWORK_H
+#define ICSEG_MODEL_NETWORK_H
+
+#include "model/builder.h"
+
+/* What to build. Zero-initialise first: options are compared bytewise by the session cache. */
+typedef struct icseg_network_options {
+    int64_t batch, height, width;          /* of the image */
+    int64_t predict_height, predict_width; /* 0: no label map */
+    int32_t confidence;                    /* with the label map: its probability */
+    int32_t training;                      /* batch statistics, dropout */
+    int32_t losses;                        /* labels (B, height, width) -> losses */
+    int32_t gradients;                     /* of the total loss, into the parameters */
+    int32_t accumulate;                    /* gradients are added to what is there */
+    int32_t freeze_bn;                     /* the image encoder's running statistics are used and kept */
+    int32_t keep_outputs;                  /* logits, scores and text stay readable after a run */
+    int32_t unused;
+} icseg_network_options;
+
+/* Values of the built graph; ICSEG_NONE where not built. */
+typedef struct icseg_network {
+    icseg_value image;               /* input (B, H, W, 3), normalised */
+    icseg_value labels;              /* input I16 (B, H, W) */
+    icseg_value text;                /* (Bt, K, C); Bt = 1 when the text does not depend on the image */
+    icseg_value score[ICSEG_LEVELS]; /* (B, h, w, K), aligned levels */
+    icseg_value logits;              /* (B, H/4, W/4, K) */
+    icseg_value decode, align[ICSEG_LEVELS], contrast, total; /* losses, (1), weighted */
+    icseg_value prediction[2]; /* I16 (B, predict_height, predict_width), and its confidence, f32 */
+} icseg_network;
+
+/* names: (num_classes). With `declare` the parameters are created in `params`, else looked up. */
+icseg_status icseg_network_build(icseg_network *out, icseg_graph *graph, icseg_params *params,
+                                 const icseg_config *config, const icseg_tokens *names, bool declare,
+                                 const icseg_network_options *options, icseg_error *error);
+
+#endif

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Losses and predictions on upsampled maps, against definitions that do hold the upsampled map. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "graph/executor.h"
+#include "support/op_check.h"
+
+/* Value of channel k at (y, x) of the map upsampled to (height, width). */
+static double upsampled(const double *map, const icseg_shape *s, int64_t b, int64_t y, int64_t x, int64_t k,
+                        int64_t height, int64_t width) {
+    int64_t h = s->dim[1], w = s->dim[2], classes = s->dim[3];
+    double sy = fmax(0, (y + 0.5) * (double)h / (double)height - 0.5);
+    double sx = fmax(0, (x + 0.5) * (double)w / (double)width - 0.5);
+    int64_t y0 = (int64_t)sy, x0 = (int64_t)sx, y1 = y0 + 1 < h ? y0 + 1 : h - 1, x1 = x0 + 1 < w ? x0 + 1 : w - 1;
+    double wy = sy - (double)y0, wx = sx - (double)x0;
+    const double *m = map + b * h * w * classes + k;
+    return (1 - wy) * ((1 - wx) * m[(y0 * w + x0) * classes] + wx * m[(y0 * w + x1) * classes]) +
+           wy * ((1 - wx) * m[(y1 * w + x0) * classes] + wx * m[(y1 * w + x1) * classes]);
+}
+
+static icseg_value build_cross_entropy(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_upsampled_cross_entropy(g, in[0], in[1], (float)c->number[0], (float)c->number[1]);
+}
+
+static void cross_entropy(const op_case *c, const double *const *in, double *out) {
+    const icseg_shape *s = &c->input[0].shape, *l = &c->input[1].shape;
+    double sum = 0, count = 0;
+    for (int64_t b = 0; b < l->dim[0]; b++)
+        for (int64_t y = 0; y < l->dim[1]; y++)
+            for (int64_t x = 0; x < l->dim[2]; x++) {
+                int64_t label = (int64_t)in[1][(b * l->dim[1] + y) * l->dim[2] + x];
+                if (label < 0) continue;
+                double total = 0;
+                for (int64_t k = 0; k < s->dim[3]; k++)
+                    total += exp(c->number[0] * upsampled(in[0], s, b, y, x, k, l->dim[1], l->dim[2]));
+                sum += log(total) - c->number[0] * upsampled(in[0], s, b, y, x, label, l->dim[1], l->dim[2]);
+                count++;
+            }
+    out[0] = c->number[1] * sum / count;
+}
+
+static icseg_value build_contrast(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    icseg_contrast_options options = {.tau = (float)c->number[0],
+                                      .weight = (float)c->number[1],
+                                      .positives = (int32_t)c->number[2],
+                                      .negatives = (int32_t)c->number[3]};
+    return icseg_align_contrast(g, in[0], in[1], options);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void contrast(const op_case *c, const double *const *in, double *out) {
+    const icseg_shape *s = &c->input[0].shape, *l = &c->input[1].shape;
+    int64_t n = s->dim[1] * s->dim[2], classes = s->dim[3];
+    double sum = 0, pairs = 0, *own = malloc((size_t)n * sizeof *own), *other = malloc((size_t)n * sizeof *other);
+    for (int64_t b = 0; b < s->dim[0]; b++)
+        for (int64_t k = 0; k < classes; k++) {
+            int64_t owns = 0, others = 0;
+            for (int64_t i = 0; i < n; i++) {
+                int64_t y = i / s->dim[2] * l->dim[1] / s->dim[1], x = i % s->dim[2] * l->dim[2] / s->dim[2];
+                int64_t label = (int64_t)in[1][(b * l->dim[1] + y) * l->dim[2] + x];
+                double a = in[0][(b * n + i) * classes + k] / c->number[0];
+                if (label == k) own[owns++] = a;
+                else if (label >= 0) other[others++] = a;
+            }
+            if (!owns || !others) continue;
+            qsort(own, (size_t)owns, sizeof *own, ascending);
+            qsort(other, (size_t)others, sizeof *other, ascending);
+            int64_t p = owns < c->number[2] ? owns : (int64_t)c->number[2];
+            int64_t q = others < c->number[3] ? others : (int64_t)c->number[3];
+            double loss = 0, negatives = 0;
+            for (int64_t j = 0; j < q; j++) negatives += exp(other[others - 1 - j]);
+            for (int64_t i = 0; i < p; i++) loss -= log(exp(own[i]) / (exp(own[i]) + negatives));
+            sum += loss / (double)p;
+            pairs++;
+        }
+    free(own);
+    free(other);
+    out[0] = pairs > 0 ? c->number[1] * sum / pairs : 0;
+}
+
+static icseg_value build_argmax(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    icseg_value out[2];
+    icseg_upsampled_argmax(g, in[0], (int64_t)c->number[0], (int64_t)c->number[1], c->number[2] > 0, out);
+    return out[(int)c->number[2]];
+}
+
+static void argmax(const op_case *c, const double *const *in, double *out) {
+    const icseg_shape *s = &c->input[0].shape;
+    int64_t height = (int64_t)c->number[0], width = (int64_t)c->number[1];
+    for (int64_t i = 0; i < s->dim[0] * height * width; i++) {
+        double best = -1e300, total = 0;
+        int64_t at = 0;
+        for (int64_t k = 0; k < s->dim[3]; k++) {
+            double v = upsampled(in[0], s, i / (height * width), i / width % height, i % width, k, height, width);
+            if (v > best) best = v, at = k;
+        }
+        for (int64_t k = 0; k < s->dim[3]; k++)
+            total += exp(upsampled(in[0], s, i / (height * width), i / width % height, i % width, k, height, width) -
+                         best);
+        out[i] = c->number[2] > 0 ? 1 / total : (double)at;
+    }
+}
+
+#define X(...) {OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0}
+#define L(K, ...) {OP_LABELS, ICSEG_SHAPE(__VA_ARGS__), K}
+
+static void losses_agree_with_their_definitions(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        {"upsampled_cross_entropy", "x4", 2, {X(2, 5, 6, 7), L(7, 2, 20, 24)}, build_cross_entropy, cross_entropy, 1e-6,
+         1e-5, false, {1, 1}, NULL},
+        {"upsampled_cross_entropy", "odd sizes, tau", 2, {X(1, 3, 4, 19), L(19, 1, 13, 17)}, build_cross_entropy,
+         cross_entropy, 1e-6, 1e-5, false, {1 / 0.07, 0.4}, NULL},
+        {"upsampled_cross_entropy", "one source pixel, one class more", 2, {X(2, 1, 1, 2), L(2, 2, 32, 33)},
+         build_cross_entropy, cross_entropy, 1e-6, 1e-5, false, {1, 1}, NULL},
+        {"upsampled_cross_entropy", "labels smaller than the logits", 2, {X(1, 9, 8, 3), L(3, 1, 4, 5)},
+         build_cross_entropy, cross_entropy, 1e-6, 1e-5, false, {1, 2}, NULL},
+        {"align_contrast", "all chosen", 2, {X(2, 4, 5, 3), L(3, 2, 8, 10)}, build_contrast, contrast, 1e-6, 1e-5, false,
+         {0.5, 0.1, 100, 100}, NULL},
+        {"align_contrast", "few chosen", 2, {X(3, 6, 7, 5), L(5, 3, 24, 28)}, build_contrast, contrast, 1e-6, 1e-5,
+         false, {0.3, 1, 3, 5}, NULL},
+        {"upsampled_argmax", "labels", 1, {X(2, 5, 6, 7)}, build_argmax, argmax, 0, 0, false, {21, 23, 0}, NULL},
+        {"upsampled_argmax", "confidence", 1, {X(2, 5, 6, 7)}, build_argmax, argmax, 1e-6, 0, false, {21, 23, 1}, NULL},
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+/* Runs a loss on constant logits and given labels. */
+static icseg_status run_loss(bool contrastive, const int16_t *labels, float *loss, icseg_error *error) {
+    icseg_graph *g;
+    icseg_workspace *workspace;
+    icseg_executor *executor;
+    float logits[2 * 2 * 3] = {0};
+    assert_int_equal(icseg_graph_open(&g, true, NULL), ICSEG_OK);
+    assert_int_equal(icseg_workspace_open(&workspace, NULL), ICSEG_OK);
+    icseg_value x = icseg_graph_constant(g, "x", ICSEG_F32, ICSEG_SHAPE(1, 2, 2, 3), logits);
+    icseg_value l = icseg_graph_input(g, "labels", ICSEG_I16, ICSEG_SHAPE(1, 2, 2));
+    icseg_contrast_options options = {.tau = 1, .weight = 1, .positives = 1, .negatives = 1};
+    icseg_value y = contrastive ? icseg_align_contrast(g, x, l, options) : icseg_upsampled_cross_entropy(g, x, l, 1, 1);
+    icseg_graph_keep(g, y, "loss");
+    assert_int_equal(icseg_executor_open(&executor, g, workspace, NULL), ICSEG_OK);
+    icseg_executor_bind(executor, l, labels);
+    icseg_status status = icseg_executor_run(executor, 0, 0, error);
+    *loss = *(const float *)icseg_executor_data(executor, y);
+    icseg_executor_close(&executor);
+    icseg_graph_close(&g);
+    icseg_workspace_close(&workspace);
+    return status;
+}
+
+static void nothing_labelled_is_zero_and_a_wrong_label_an_error(void **state) {
+    (void)state;
+    int16_t none[4] = {-1, -1, -1, -1}, wrong[4] = {0, 1, 3, -1}, one_class[4] = {1, 1, -1, 1};
+    float loss;
+    icseg_error error = {0};
+    assert_int_equal(run_loss(false, none, &loss, &error), ICSEG_OK);
+    assert_true(loss == 0);
+    assert_int_equal(run_loss(true, none, &loss, &error), ICSEG_OK);
+    assert_true(loss == 0);
+    assert_int_equal(run_loss(true, one_class, &loss, &error), ICSEG_OK);
+    assert_true(loss == 0);
+    assert_int_equal(run_loss(false, wrong, &loss, &error), ICSEG_ERROR_DATA);
+    assert_non_null(strstr(error.message, "over 2"));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(losses_agree_with_their_definitions),
+        cmocka_unit_test(nothing_labelled_is_zero_and_a_wrong_label_an_error),
+    };
+    return cmocka_run_group_tests_name("losses", tests, NULL, NULL);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The text side's operators. Segment attention is compared with ordinary causal attention over each class's whole
+ * sequence, prefix repeated: what sharing must not change. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/op_check.h"
+
+/* number: heads, prefix, count; integers: lengths */
+static icseg_value build_segments(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_segment_attention(g, in[0], (int)c->number[0], (int)c->number[1], (int)c->number[2], c->integers);
+}
+
+/* Causal attention of packed row `rows[last]` over rows[0..last]. */
+static void attend(const double *qkv, int64_t width, int64_t heads, const int64_t *rows, int64_t last, double *out) {
+    int64_t d = width / heads;
+    for (int64_t h = 0; h < heads; h++) {
+        double p[128], sum = 0;
+        for (int64_t j = 0; j <= last; j++) {
+            double s = 0;
+            for (int64_t i = 0; i < d; i++)
+                s += qkv[rows[last] * 3 * width + h * d + i] * qkv[rows[j] * 3 * width + width + h * d + i];
+            sum += p[j] = exp(s / sqrt((double)d));
+        }
+        for (int64_t i = 0; i < d; i++) {
+            double y = 0;
+            for (int64_t j = 0; j <= last; j++) y += p[j] / sum * qkv[rows[j] * 3 * width + 2 * width + h * d + i];
+            out[rows[last] * width + h * d + i] = y;
+        }
+    }
+}
+
+static void segments(const op_case *c, const double *const *in, double *out) {
+    const icseg_shape *s = &c->input[0].shape;
+    int64_t width = s->dim[2] / 3, prefix = (int64_t)c->number[1];
+    for (int64_t b = 0; b < s->dim[0]; b++) {
+        const double *qkv = in[0] + b * s->dim[1] * s->dim[2];
+        int64_t rows[128], next = prefix;
+        for (int64_t k = 0; k < (int64_t)c->number[2]; k++) { /* each class: its whole sequence */
+            int64_t n = 0;
+            for (; n < prefix; n++) rows[n] = n;
+            for (int64_t i = 0; i < c->integers[k]; i++) rows[n++] = next++;
+            for (int64_t i = 0; i < n; i++) attend(qkv, width, (int64_t)c->number[0], rows, i, out + b * s->dim[1] * width);
+        }
+    }
+}
+
+/* integers: ids; number: how many */
+static icseg_value build_embedding(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_embedding(g, in[0], (int)c->number[0], c->integers);
+}
+
+static void embedding(const op_case *c, const double *const *in, double *out) {
+    int64_t width = c->input[0].shape.dim[1];
+    for (int64_t i = 0; i < (int64_t)c->number[0]; i++)
+        for (int64_t j = 0; j < width; j++) out[i * width + j] = in[0][c->integers[i] * width + j];
+}
+
+#define X(...) {OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0}
+
+static void text_operators_agree_with_their_definitions(void **state) {
+    (void)state;
+    static const int32_t two[] = {2, 3}, many[] = {1, 4, 2, 7, 1, 3}, ids[] = {3, 0, 3, 6};
+    const op_case cases[] = {
+        {"segment_attention", "one head", 1, {X(1, 8, 3 * 4)}, build_segments, segments, 1e-6, 1e-5, false, {1, 3, 2},
+         two},
+        {"segment_attention", "images and heads", 1, {X(3, 23, 3 * 24)}, build_segments, segments, 1e-6, 1e-5, false,
+         {4, 5, 6}, many},
+        {"segment_attention", "template: a prefix of one", 1, {X(2, 6, 3 * 6)}, build_segments, segments, 1e-6, 1e-5,
+         false, {2, 1, 2}, two},
+        {"embedding", NULL, 1, {{OP_FIXED, ICSEG_SHAPE(7, 5), 0}}, build_embedding, embedding, 0, 0, false, {4}, ids},
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(text_operators_agree_with_their_definitions)};
+    return cmocka_run_group_tests_name("text operators", tests, NULL, NULL);
+}
