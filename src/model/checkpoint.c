@@ -77,8 +77,8 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     icseg_config config;
     json_t *classes = NULL, *ids = NULL;
     icseg_arena *arena = NULL;
-    const char **names;
-    icseg_tokens *tokens;
+    const char **names = NULL;
+    icseg_tokens *tokens = NULL;
     *out = NULL;
     if (!text)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icpc.config is missing: this is no icseg checkpoint",

@@ -70,8 +70,10 @@ static void contrast(const op_case *c, const double *const *in, double *out) {
                 int64_t y = i / s->dim[2] * l->dim[1] / s->dim[1], x = i % s->dim[2] * l->dim[2] / s->dim[2];
                 int64_t label = (int64_t)in[1][(b * l->dim[1] + y) * l->dim[2] + x];
                 double a = in[0][(b * n + i) * classes + k] / c->number[0];
-                if (label == k) own[owns++] = a;
-                else if (label >= 0) other[others++] = a;
+                if (label == k)
+                    own[owns++] = a;
+                else if (label >= 0)
+                    other[others++] = a;
             }
             if (!owns || !others) continue;
             qsort(own, (size_t)owns, sizeof *own, ascending);
@@ -106,30 +108,86 @@ static void argmax(const op_case *c, const double *const *in, double *out) {
             if (v > best) best = v, at = k;
         }
         for (int64_t k = 0; k < s->dim[3]; k++)
-            total += exp(upsampled(in[0], s, i / (height * width), i / width % height, i % width, k, height, width) -
-                         best);
+            total +=
+                exp(upsampled(in[0], s, i / (height * width), i / width % height, i % width, k, height, width) - best);
         out[i] = c->number[2] > 0 ? 1 / total : (double)at;
     }
 }
 
-#define X(...) {OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0}
-#define L(K, ...) {OP_LABELS, ICSEG_SHAPE(__VA_ARGS__), K}
+#define X(...)                                                                                                         \
+    { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define L(K, ...)                                                                                                      \
+    { OP_LABELS, ICSEG_SHAPE(__VA_ARGS__), K }
 
 static void losses_agree_with_their_definitions(void **state) {
     (void)state;
     const op_case cases[] = {
-        {"upsampled_cross_entropy", "x4", 2, {X(2, 5, 6, 7), L(7, 2, 20, 24)}, build_cross_entropy, cross_entropy, 1e-6,
-         1e-5, false, {1, 1}, NULL},
-        {"upsampled_cross_entropy", "odd sizes, tau", 2, {X(1, 3, 4, 19), L(19, 1, 13, 17)}, build_cross_entropy,
-         cross_entropy, 1e-6, 1e-5, false, {1 / 0.07, 0.4}, NULL},
-        {"upsampled_cross_entropy", "one source pixel, one class more", 2, {X(2, 1, 1, 2), L(2, 2, 32, 33)},
-         build_cross_entropy, cross_entropy, 1e-6, 1e-5, false, {1, 1}, NULL},
-        {"upsampled_cross_entropy", "labels smaller than the logits", 2, {X(1, 9, 8, 3), L(3, 1, 4, 5)},
-         build_cross_entropy, cross_entropy, 1e-6, 1e-5, false, {1, 2}, NULL},
-        {"align_contrast", "all chosen", 2, {X(2, 4, 5, 3), L(3, 2, 8, 10)}, build_contrast, contrast, 1e-6, 1e-5, false,
-         {0.5, 0.1, 100, 100}, NULL},
-        {"align_contrast", "few chosen", 2, {X(3, 6, 7, 5), L(5, 3, 24, 28)}, build_contrast, contrast, 1e-6, 1e-5,
-         false, {0.3, 1, 3, 5}, NULL},
+        {"upsampled_cross_entropy",
+         "x4",
+         2,
+         {X(2, 5, 6, 7), L(7, 2, 20, 24)},
+         build_cross_entropy,
+         cross_entropy,
+         1e-6,
+         1e-5,
+         false,
+         {1, 1},
+         NULL},
+        {"upsampled_cross_entropy",
+         "odd sizes, tau",
+         2,
+         {X(1, 3, 4, 19), L(19, 1, 13, 17)},
+         build_cross_entropy,
+         cross_entropy,
+         1e-6,
+         1e-5,
+         false,
+         {1 / 0.07, 0.4},
+         NULL},
+        {"upsampled_cross_entropy",
+         "one source pixel, one class more",
+         2,
+         {X(2, 1, 1, 2), L(2, 2, 32, 33)},
+         build_cross_entropy,
+         cross_entropy,
+         1e-6,
+         1e-5,
+         false,
+         {1, 1},
+         NULL},
+        {"upsampled_cross_entropy",
+         "labels smaller than the logits",
+         2,
+         {X(1, 9, 8, 3), L(3, 1, 4, 5)},
+         build_cross_entropy,
+         cross_entropy,
+         1e-6,
+         1e-5,
+         false,
+         {1, 2},
+         NULL},
+        {"align_contrast",
+         "all chosen",
+         2,
+         {X(2, 4, 5, 3), L(3, 2, 8, 10)},
+         build_contrast,
+         contrast,
+         1e-6,
+         1e-5,
+         false,
+         {0.5, 0.1, 100, 100},
+         NULL},
+        {"align_contrast",
+         "few chosen",
+         2,
+         {X(3, 6, 7, 5), L(5, 3, 24, 28)},
+         build_contrast,
+         contrast,
+         1e-6,
+         1e-5,
+         false,
+         {0.3, 1, 3, 5},
+         NULL},
         {"upsampled_argmax", "labels", 1, {X(2, 5, 6, 7)}, build_argmax, argmax, 0, 0, false, {21, 23, 0}, NULL},
         {"upsampled_argmax", "confidence", 1, {X(2, 5, 6, 7)}, build_argmax, argmax, 1e-6, 0, false, {21, 23, 1}, NULL},
     };

@@ -44,7 +44,8 @@ static void segments(const op_case *c, const double *const *in, double *out) {
             int64_t n = 0;
             for (; n < prefix; n++) rows[n] = n;
             for (int64_t i = 0; i < c->integers[k]; i++) rows[n++] = next++;
-            for (int64_t i = 0; i < n; i++) attend(qkv, width, (int64_t)c->number[0], rows, i, out + b * s->dim[1] * width);
+            for (int64_t i = 0; i < n; i++)
+                attend(qkv, width, (int64_t)c->number[0], rows, i, out + b * s->dim[1] * width);
         }
     }
 }
@@ -60,18 +61,46 @@ static void embedding(const op_case *c, const double *const *in, double *out) {
         for (int64_t j = 0; j < width; j++) out[i * width + j] = in[0][c->integers[i] * width + j];
 }
 
-#define X(...) {OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0}
+#define X(...)                                                                                                         \
+    { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 
 static void text_operators_agree_with_their_definitions(void **state) {
     (void)state;
     static const int32_t two[] = {2, 3}, many[] = {1, 4, 2, 7, 1, 3}, ids[] = {3, 0, 3, 6};
     const op_case cases[] = {
-        {"segment_attention", "one head", 1, {X(1, 8, 3 * 4)}, build_segments, segments, 1e-6, 1e-5, false, {1, 3, 2},
+        {"segment_attention",
+         "one head",
+         1,
+         {X(1, 8, 3 * 4)},
+         build_segments,
+         segments,
+         1e-6,
+         1e-5,
+         false,
+         {1, 3, 2},
          two},
-        {"segment_attention", "images and heads", 1, {X(3, 23, 3 * 24)}, build_segments, segments, 1e-6, 1e-5, false,
-         {4, 5, 6}, many},
-        {"segment_attention", "template: a prefix of one", 1, {X(2, 6, 3 * 6)}, build_segments, segments, 1e-6, 1e-5,
-         false, {2, 1, 2}, two},
+        {"segment_attention",
+         "images and heads",
+         1,
+         {X(3, 23, 3 * 24)},
+         build_segments,
+         segments,
+         1e-6,
+         1e-5,
+         false,
+         {4, 5, 6},
+         many},
+        {"segment_attention",
+         "template: a prefix of one",
+         1,
+         {X(2, 6, 3 * 6)},
+         build_segments,
+         segments,
+         1e-6,
+         1e-5,
+         false,
+         {2, 1, 2},
+         two},
         {"embedding", NULL, 1, {{OP_FIXED, ICSEG_SHAPE(7, 5), 0}}, build_embedding, embedding, 0, 0, false, {4}, ids},
     };
     op_check_all(cases, sizeof cases / sizeof *cases);

@@ -17,9 +17,9 @@ typedef struct candidate {
 
 /* One image's share of the scratch area. */
 typedef struct buffers {
-    int16_t *label;            /* (h * w): labels at the score map's size */
-    unsigned char *present;    /* (K) */
-    candidate *own, *other;    /* (h * w) */
+    int16_t *label;         /* (h * w): labels at the score map's size */
+    unsigned char *present; /* (K) */
+    candidate *own, *other; /* (h * w) */
 } buffers;
 
 static int lowest_first(const void *x, const void *y) {
@@ -58,8 +58,7 @@ static double pair_loss(const icseg_contrast_options *o, candidate *own, int64_t
         if (gradient) gradient[own[i].position * classes] -= (float)(share / (double)positives);
     }
     for (int64_t j = 0; j < negatives && gradient; j++)
-        gradient[other[j].position * classes] +=
-            (float)(push / (double)positives * exp(other[j].a - largest) / sum);
+        gradient[other[j].position * classes] += (float)(push / (double)positives * exp(other[j].a - largest) / sum);
     return loss / (double)positives;
 }
 
@@ -82,8 +81,10 @@ static int64_t image_loss(const icseg_contrast_options *o, const icseg_shape *sc
         int64_t owns = 0, others = 0;
         for (int64_t i = 0; i < h * w; i++) {
             candidate found = {score[i * classes + c] / o->tau, (int32_t)i};
-            if (b.label[i] == c) b.own[owns++] = found;
-            else if (b.label[i] >= 0) b.other[others++] = found;
+            if (b.label[i] == c)
+                b.own[owns++] = found;
+            else if (b.label[i] >= 0)
+                b.other[others++] = found;
         }
         if (!others) continue;
         *loss += pair_loss(o, b.own, owns, b.other, others, classes, gradient ? gradient + c : NULL);
@@ -112,7 +113,7 @@ static icseg_status contrast_run(icseg_kernel *k, const icseg_run *run, icseg_er
     const icseg_shape *score = &icseg_kernel_in(k, 0)->shape, *label = &icseg_kernel_in(k, 1)->shape;
     int64_t batch = score->dim[0], positions = score->dim[1] * score->dim[2], size = positions * score->dim[3];
     float *gradient = k->node->output_count > 1 ? k->out[1] : NULL;
-    double *loss = run->scratch;             /* (batch) */
+    double *loss = run->scratch;              /* (batch) */
     int64_t *pairs = (int64_t *)loss + batch; /* (batch) */
     unsigned char *buffer = (unsigned char *)run->scratch + (size_t)batch * 128;
 #pragma omp parallel for schedule(dynamic)

@@ -177,22 +177,17 @@ static size_t attributes_size(const attributes *a) { return sizeof *a + (size_t)
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
     icseg_value in[] = {node->input[0], grad_out[0]};
-    icseg_node *n =
-        icseg_node_append(g, &gradient_op, node->attributes, attributes_size(node->attributes), in, 2, 0);
+    icseg_node *n = icseg_node_append(g, &gradient_op, node->attributes, attributes_size(node->attributes), in, 2, 0);
     if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, in[0])->shape);
 }
 
-const icseg_op icseg_op_segment_attention = {.name = "segment_attention",
-                                             .gradient = gradient,
-                                             .prepare = prepare,
-                                             .run = forward_run,
-                                             .flops = forward_flops};
+const icseg_op icseg_op_segment_attention = {
+    .name = "segment_attention", .gradient = gradient, .prepare = prepare, .run = forward_run, .flops = forward_flops};
 
 icseg_value icseg_segment_attention(icseg_graph *g, icseg_value qkv, int heads, int prefix, int count,
                                     const int32_t *lengths) {
     if (icseg_graph_status(g, NULL) != ICSEG_OK) return ICSEG_NONE;
-    attributes *a =
-        icseg_arena_alloc(icseg_graph_arena(g), sizeof *a + (size_t)count * sizeof *a->lengths);
+    attributes *a = icseg_arena_alloc(icseg_graph_arena(g), sizeof *a + (size_t)count * sizeof *a->lengths);
     if (!a) return icseg_graph_fail(g, "segment_attention", ICSEG_ERROR_MEMORY, "out of memory");
     *a = (attributes){.heads = heads, .prefix = prefix, .count = count};
     int64_t rows = prefix, longest = 0;
@@ -202,8 +197,7 @@ icseg_value icseg_segment_attention(icseg_graph *g, icseg_value qkv, int heads, 
         if (lengths[i] > longest) longest = lengths[i];
     }
     a->longest = (int32_t)(prefix + longest);
-    icseg_node *node =
-        icseg_node_append(g, &icseg_op_segment_attention, a, attributes_size(a), &qkv, 1, 0);
+    icseg_node *node = icseg_node_append(g, &icseg_op_segment_attention, a, attributes_size(a), &qkv, 1, 0);
     if (!node) return ICSEG_NONE;
     icseg_shape shape = icseg_graph_value(g, qkv)->shape;
     if (shape.rank != 3 || shape.dim[1] != rows || heads < 1 || shape.dim[2] % (3 * (int64_t)heads)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * upsampled_argmax: the largest class at every pixel of bilinearly upsampled logits, row by row, and its probability. */
+ * upsampled_argmax: the largest class at every pixel of bilinearly upsampled logits, row by row, and its probability.
+ */
 #include <math.h>
 #include <omp.h>
 

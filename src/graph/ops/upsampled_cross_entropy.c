@@ -23,8 +23,8 @@ typedef struct attributes {
 typedef struct state {
     int64_t batch, h, w, classes, height, width;
     int threads;
-    icseg_tap *x, *y;  /* (width), (height) */
-    int64_t *first;    /* (h + 1): output rows [first[r], first[r + 1]) lie below source row r */
+    icseg_tap *x, *y; /* (width), (height) */
+    int64_t *first;   /* (h + 1): output rows [first[r], first[r + 1]) lie below source row r */
     bool wants_gradient;
 } state;
 
@@ -122,7 +122,8 @@ static void finish_gradient(const state *s, float *gradient, const float *below,
         float *g = gradient + row * line;
         int64_t r = row % s->h;
         if (r > 0) add_scaled(g, below + (row - 1) * line, 1, line);
-        if (r == s->h - 1) add_scaled(g, below + row * line, 1, line); /* clamped: the last row is its own lower neighbour */
+        if (r == s->h - 1)
+            add_scaled(g, below + row * line, 1, line); /* clamped: the last row is its own lower neighbour */
         for (int64_t i = 0; i < line; i++) g[i] *= factor;
     }
 }
@@ -240,8 +241,8 @@ icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, ic
     if (x->shape.rank != 4 || y->shape.rank != 3 || y->dtype != ICSEG_I16 || x->shape.dim[0] != y->shape.dim[0]) {
         char s[ICSEG_SHAPE_TEXT], t[ICSEG_SHAPE_TEXT];
         return icseg_graph_fail(g, "upsampled_cross_entropy", ICSEG_ERROR_SHAPE,
-                                "logits %s do not fit labels %s (I16 wanted)",
-                                icseg_shape_text(x->shape, s, sizeof s), icseg_shape_text(y->shape, t, sizeof t));
+                                "logits %s do not fit labels %s (I16 wanted)", icseg_shape_text(x->shape, s, sizeof s),
+                                icseg_shape_text(y->shape, t, sizeof t));
     }
     icseg_value loss = icseg_node_output(g, node, ICSEG_F32, ICSEG_SHAPE(1));
     if (x->needs_grad) icseg_node_output(g, node, ICSEG_F32, x->shape);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * AdamW with the reference's parameter groups, gradient clipping, and the learning-rate schedule. */
+#ifndef ICSEG_TRAIN_ADAMW_H
+#define ICSEG_TRAIN_ADAMW_H
+
+#include "graph/params.h"
+
+typedef struct icseg_adamw_options {
+    double weight_decay, beta1, beta2, eps;
+    double backbone_lr_mult; /* `visual.*` learns at this share of the learning rate */
+} icseg_adamw_options;
+
+typedef struct icseg_adamw icseg_adamw;
+
+/* Allocates the moments (zero) of every parameter that trains now. `params` must outlive it. */
+icseg_status icseg_adamw_open(icseg_adamw **out, icseg_params *params, const icseg_adamw_options *options,
+                              icseg_error *error);
+void icseg_adamw_close(icseg_adamw **adamw);
+
+/* One update with every gradient multiplied by `gradient_scale` first (clipping, mean over micro-batches). Biases,
+ * normalisation weights and other one-dimensional parameters are not decayed. Raises the parameters' versions. */
+void icseg_adamw_step(icseg_adamw *adamw, double lr, double gradient_scale);
+
+/* L2 norm over all gradients; NaN or infinite when one of them is. The same for any number of threads. */
+double icseg_adamw_gradient_norm(const icseg_adamw *adamw);
+
+/* State, for checkpoints: updates done so far, and moments of the i-th parameter, in memory layout (NULL for what does
+ * not train). */
+int64_t icseg_adamw_updates(const icseg_adamw *adamw);
+void icseg_adamw_set_updates(icseg_adamw *adamw, int64_t updates);
+float *icseg_adamw_first_moment(icseg_adamw *adamw, int64_t param);
+float *icseg_adamw_second_moment(icseg_adamw *adamw, int64_t param);
+
+typedef struct icseg_schedule {
+    double lr, min_lr, power, warmup_ratio;
+    int64_t steps, warmup;
+} icseg_schedule;
+
+/* Learning rate of 0-based `step` (reference: poly_lr). */
+double icseg_schedule_lr(const icseg_schedule *schedule, int64_t step);
+
+#endif
