@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the row-wise operators share: a matrix cut into chunks of rows whose borders depend on its shape only, so that
+ * sums over rows (float inside a chunk, double across, in order) are the same bits for any number of threads. */
+#ifndef ICSEG_GRAPH_OPS_CHUNKS_H
+#define ICSEG_GRAPH_OPS_CHUNKS_H
+
+#include "graph/op.h"
+
+typedef struct icseg_chunks {
+    int64_t rows, width; /* of the matrix */
+    int64_t step, count; /* rows of a chunk but the last, number of chunks */
+} icseg_chunks;
+
+/* Chunks of about 128 KB, so that one read a second time comes from the second-level cache, and of at most 512 rows,
+ * so that float sums stay accurate. */
+static inline icseg_chunks icseg_chunks_of(int64_t rows, int64_t width) {
+    int64_t step = 32768 / width;
+    step = step < 8 ? 8 : step > 512 ? 512 : step;
+    return (icseg_chunks){rows, width, step, (rows + step - 1) / step};
+}
+
+static inline int64_t icseg_chunk_rows(const icseg_chunks *m, int64_t i) {
+    int64_t left = m->rows - i * m->step;
+    return left < m->step ? left : m->step;
+}
+
+/* out[j] = sum over i of partial[i * stride + j], i < count, j < width; in double, in order. */
+void icseg_sum_partials(const float *partial, int64_t count, int64_t stride, int64_t width, float *out);
+
+/* Copies `rows` runs of `run` floats between matrices with the given row strides (in floats), in parallel. */
+void icseg_copy_runs(float *to, int64_t to_stride, const float *from, int64_t from_stride, int64_t rows, int64_t run);
+
+/* Whether `value`, called `name` in the text, has shape (C) for x (..., C); if not, the graph has failed. */
+bool icseg_check_channels(icseg_graph *g, const char *op, icseg_value x, const char *name, icseg_value value);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * max_pool: maxima of size x size windows, stride = size; rows and columns that fill no window are left out. The
+ * gradient goes to the first maximum of each window, found again from x; NaN counts as the largest. */
+#include <string.h>
+
+#include "base/system.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+
+enum { LANES = 64 };
+
+/* One row of windows: x (size rows of width * c) -> y (out, c). */
+ICSEG_KERNEL static void forward_row(const float *x, int64_t width, int64_t c, int64_t size, int64_t out, float *y) {
+    for (int64_t o = 0; o < out; o++, y += c) {
+        const float *first = x + o * size * c;
+        memcpy(y, first, (size_t)c * sizeof *y);
+        for (int64_t p = 1; p < size * size; p++) {
+            const float *from = first + (p / size * width + p % size) * c;
+#pragma omp simd
+            for (int64_t j = 0; j < c; j++) y[j] = from[j] <= y[j] || y[j] != y[j] ? y[j] : from[j];
+        }
+    }
+}
+
+/* One row of windows, n <= LANES channels of c: fills size rows of dx, but for the columns that fill no window. */
+ICSEG_KERNEL static void gradient_row(const float *x, const float *dy, int64_t width, int64_t c, int64_t n,
+                                      int64_t size, int64_t out, float *dx) {
+    float best[LANES];
+    int32_t at[LANES];
+    for (int64_t o = 0; o < out; o++, dy += c) {
+        int64_t first = o * size * c;
+        memcpy(best, x + first, (size_t)n * sizeof *best);
+        memset(at, 0, sizeof at);
+        for (int32_t p = 1; p < size * size; p++) {
+            const float *from = x + first + (p / size * width + p % size) * c;
+#pragma omp simd
+            for (int64_t j = 0; j < n; j++) {
+                bool keep = from[j] <= best[j] || best[j] != best[j];
+                at[j] = keep ? at[j] : p;
+                best[j] = keep ? best[j] : from[j];
+            }
+        }
+        for (int32_t p = 0; p < size * size; p++) {
+            float *to = dx + first + (p / size * width + p % size) * c;
+#pragma omp simd
+            for (int64_t j = 0; j < n; j++) to[j] = at[j] == p ? dy[j] : 0;
+        }
+    }
+}
+
+static icseg_status max_pool_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    (void)run, (void)error;
+    int size = *(const int *)k->node->attributes;
+    const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
+    int64_t c = in[3], in_row = in[2] * c, out_row = out[2] * c;
+    const float *x = k->in[0];
+    float *y = k->out[0];
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t b = 0; b < out[0]; b++)
+        for (int64_t h = 0; h < out[1]; h++)
+            forward_row(x + (b * in[1] + h * size) * in_row, in[2], c, size, out[2], y + (b * out[1] + h) * out_row);
+    return ICSEG_OK;
+}
+
+static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    (void)run, (void)error;
+    int size = *(const int *)k->node->attributes;
+    const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_in(k, 1)->shape.dim;
+    int64_t c = in[3], in_row = in[2] * c, out_row = out[2] * c, covered = out[2] * size * c;
+    const float *x = k->in[0], *dy = k->in[1];
+    float *dx = k->out[0];
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t b = 0; b < in[0]; b++)
+        for (int64_t h = 0; h < in[1]; h++) {
+            int64_t at = (b * in[1] + h) * in_row, window = h / size, skip = window < out[1] ? covered : 0;
+            memset(dx + at + skip, 0, (size_t)(in_row - skip) * sizeof *dx);
+            if (h % size || window == out[1]) continue; /* a window's first row does all of its rows */
+            for (int64_t j = 0; j < c; j += LANES)
+                gradient_row(x + at + j, dy + (b * out[1] + window) * out_row + j, in[2], c,
+                             c - j < LANES ? c - j : LANES, size, out[2], dx + at + j);
+        }
+    return ICSEG_OK;
+}
+
+static const icseg_op gradient_op = {.name = "max_pool_gradient", .run = gradient_run};
+
+static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
+    icseg_value in[] = {node->input[0], grad_out[0]};
+    icseg_node *n = icseg_node_append(g, &gradient_op, node->attributes, sizeof(int), in, 2, 0);
+    if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, in[0])->shape);
+}
+
+const icseg_op icseg_op_max_pool = {.name = "max_pool", .gradient = gradient, .run = max_pool_run};
+
+icseg_value icseg_max_pool(icseg_graph *g, icseg_value x, int size) {
+    icseg_node *node = icseg_node_append(g, &icseg_op_max_pool, &size, sizeof size, &x, 1, 0);
+    if (!node) return ICSEG_NONE;
+    icseg_shape shape = icseg_graph_value(g, x)->shape;
+    if (shape.rank != 4 || size < 1 || shape.dim[1] < size || shape.dim[2] < size) {
+        char s[ICSEG_SHAPE_TEXT];
+        return icseg_graph_fail(g, "max_pool", ICSEG_ERROR_SHAPE, "%d x %d windows do not fit x %s, (B, H, W, C)", size,
+                                size, icseg_shape_text(shape, s, sizeof s));
+    }
+    shape.dim[1] /= size;
+    shape.dim[2] /= size;
+    return icseg_node_output(g, node, ICSEG_F32, shape);
+}

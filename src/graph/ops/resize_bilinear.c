@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * resize_bilinear with half-pixel centres and clamped edges: PyTorch's interpolate(align_corners=False), positions in
+ * float as there. The gradient gathers: each source pixel collects from the output pixels that read it, so that no two
+ * threads write the same place and the order of the sum is fixed. */
+#include <string.h>
+
+#include "base/system.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+
+/* One axis. Output o reads source first[o] with weight 1 - lambda[o] and second[o] with lambda[o]. Source s is read by
+ * outputs begin[s] .. begin[s] + count[s] - 1 with weights collected[offset[s]] ... */
+typedef struct axis {
+    int32_t *first, *second, *begin, *count, *offset;
+    float *lambda, *collected;
+} axis;
+
+typedef struct resize_state {
+    axis row, column;
+} resize_state;
+
+static void fill_forward(axis *a, int64_t in, int64_t out) {
+    float scale = (float)in / (float)out;
+    for (int64_t o = 0; o < out; o++) {
+        float at = scale * ((float)o + 0.5f) - 0.5f;
+        if (at < 0) at = 0;
+        int32_t first = (int32_t)at, last = (int32_t)in - 1;
+        if (first > last) first = last;
+        float lambda = at - (float)first;
+        a->first[o] = first;
+        a->second[o] = first < last ? first + 1 : last;
+        a->lambda[o] = lambda > 1 ? 1 : lambda;
+    }
+}
+
+static void fill_backward(axis *a, int64_t in, int64_t out) {
+    int32_t begin = 0, used = 0;
+    for (int32_t s = 0; s < in; s++) {
+        while (begin < out && a->second[begin] < s) begin++;
+        a->begin[s] = begin;
+        a->offset[s] = used;
+        for (int32_t o = begin; o < out && a->first[o] <= s; o++)
+            a->collected[used++] = (a->first[o] == s ? 1 - a->lambda[o] : 0) + (a->second[o] == s ? a->lambda[o] : 0);
+        a->count[s] = used - a->offset[s];
+    }
+}
+
+static bool axis_open(axis *a, int64_t in, int64_t out) {
+    a->first = icseg_alloc_array((size_t)out, sizeof *a->first);
+    a->second = icseg_alloc_array((size_t)out, sizeof *a->second);
+    a->lambda = icseg_alloc_array((size_t)out, sizeof *a->lambda);
+    a->begin = icseg_alloc_array((size_t)in, sizeof *a->begin);
+    a->count = icseg_alloc_array((size_t)in, sizeof *a->count);
+    a->offset = icseg_alloc_array((size_t)in, sizeof *a->offset);
+    a->collected = icseg_alloc_array((size_t)out * 2, sizeof *a->collected);
+    if (!a->first || !a->second || !a->lambda || !a->begin || !a->count || !a->offset || !a->collected) return false;
+    fill_forward(a, in, out);
+    fill_backward(a, in, out);
+    return true;
+}
+
+static void axis_close(axis *a) {
+    icseg_free(a->first);
+    icseg_free(a->second);
+    icseg_free(a->lambda);
+    icseg_free(a->begin);
+    icseg_free(a->count);
+    icseg_free(a->offset);
+    icseg_free(a->collected);
+}
+
+static icseg_status prepare(icseg_kernel *k, const icseg_shape *in, const icseg_shape *out, icseg_error *error) {
+    resize_state *s = k->state = icseg_calloc_array(1, sizeof *s);
+    if (!s || !axis_open(&s->row, in->dim[1], out->dim[1]) || !axis_open(&s->column, in->dim[2], out->dim[2]))
+        return icseg_fail_memory(error, sizeof *s, "tables of a resize");
+    return ICSEG_OK;
+}
+
+static void resize_release(icseg_kernel *k) {
+    resize_state *s = k->state;
+    if (!s) return;
+    axis_close(&s->row);
+    axis_close(&s->column);
+    icseg_free(s);
+    k->state = NULL;
+}
+
+/* One output row from two source rows (., c) that are weighted 1 - v and v. */
+ICSEG_KERNEL static void forward_row(const float *top, const float *bottom, float v, const axis *column, int64_t width,
+                                     int64_t c, float *y) {
+    for (int64_t o = 0; o < width; o++, y += c) {
+        int64_t left = column->first[o] * c, right = column->second[o] * c;
+        float h = column->lambda[o];
+        float a = (1 - v) * (1 - h), b = (1 - v) * h, d = v * (1 - h), e = v * h;
+#pragma omp simd
+        for (int64_t j = 0; j < c; j++)
+            y[j] = (a * top[left + j] + b * top[right + j]) + (d * bottom[left + j] + e * bottom[right + j]);
+    }
+}
+
+/* dx (c) += v * sum over t < count of weight[t] * dy[t * c ..]. */
+ICSEG_KERNEL static void collect(const float *dy, float v, const float *weight, int64_t count, int64_t c, float *dx) {
+    int64_t t = 0;
+    for (; t + 4 <= count; t += 4, dy += 4 * c) {
+        float a = v * weight[t], b = v * weight[t + 1], d = v * weight[t + 2], e = v * weight[t + 3];
+#pragma omp simd
+        for (int64_t j = 0; j < c; j++) dx[j] += (a * dy[j] + b * dy[j + c]) + (d * dy[j + 2 * c] + e * dy[j + 3 * c]);
+    }
+    for (; t < count; t++, dy += c) {
+        float a = v * weight[t];
+#pragma omp simd
+        for (int64_t j = 0; j < c; j++) dx[j] += a * dy[j];
+    }
+}
+
+static icseg_status resize_prepare(icseg_kernel *k, icseg_error *error) {
+    return prepare(k, &icseg_kernel_in(k, 0)->shape, &icseg_kernel_out(k, 0)->shape, error);
+}
+
+static icseg_status resize_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    (void)run, (void)error;
+    const resize_state *s = k->state;
+    const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
+    int64_t c = in[3], in_row = in[2] * c, out_row = out[2] * c;
+    const float *x = k->in[0];
+    float *y = k->out[0];
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t b = 0; b < out[0]; b++)
+        for (int64_t h = 0; h < out[1]; h++) {
+            const float *image = x + b * in[1] * in_row;
+            forward_row(image + s->row.first[h] * in_row, image + s->row.second[h] * in_row, s->row.lambda[h],
+                        &s->column, out[2], c, y + (b * out[1] + h) * out_row);
+        }
+    return ICSEG_OK;
+}
+
+static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
+    return prepare(k, &icseg_kernel_out(k, 0)->shape, &icseg_kernel_in(k, 0)->shape, error);
+}
+
+static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    (void)run, (void)error;
+    const axis *row = &((const resize_state *)k->state)->row, *column = &((const resize_state *)k->state)->column;
+    const int64_t *in = icseg_kernel_out(k, 0)->shape.dim, *out = icseg_kernel_in(k, 0)->shape.dim;
+    int64_t c = in[3], out_row = out[2] * c;
+    const float *dy = k->in[0];
+    float *dx = k->out[0];
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t b = 0; b < in[0]; b++)
+        for (int64_t h = 0; h < in[1]; h++) {
+            const float *from = dy + (b * out[1] + row->begin[h]) * out_row, *v = row->collected + row->offset[h];
+            float *to = dx + (b * in[1] + h) * in[2] * c;
+            for (int64_t w = 0; w < in[2]; w++, to += c) {
+                memset(to, 0, (size_t)c * sizeof *to);
+                for (int64_t t = 0; t < row->count[h]; t++)
+                    collect(from + t * out_row + column->begin[w] * c, v[t], column->collected + column->offset[w],
+                            column->count[w], c, to);
+            }
+        }
+    return ICSEG_OK;
+}
+
+static const icseg_op gradient_op = {
+    .name = "resize_bilinear_gradient", .prepare = gradient_prepare, .run = gradient_run, .release = resize_release};
+
+static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
+    icseg_node *n = icseg_node_append(g, &gradient_op, NULL, 0, grad_out, 1, 0);
+    if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
+}
+
+const icseg_op icseg_op_resize_bilinear = {.name = "resize_bilinear",
+                                           .gradient = gradient,
+                                           .prepare = resize_prepare,
+                                           .run = resize_run,
+                                           .release = resize_release};
+
+icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width) {
+    if (x != ICSEG_NONE && icseg_graph_dim(g, x, 1) == height && icseg_graph_dim(g, x, 2) == width) return x;
+    icseg_node *node = icseg_node_append(g, &icseg_op_resize_bilinear, NULL, 0, &x, 1, 0);
+    if (!node) return ICSEG_NONE;
+    icseg_shape shape = icseg_graph_value(g, x)->shape;
+    const int64_t most = 1 << 24; /* positions are exact floats */
+    if (shape.rank != 4 || height < 1 || width < 1 || height > most || width > most || shape.dim[1] > most ||
+        shape.dim[2] > most) {
+        char s[ICSEG_SHAPE_TEXT];
+        return icseg_graph_fail(g, "resize_bilinear", ICSEG_ERROR_SHAPE,
+                                "x %s, (B, H, W, C), cannot become %lld x %lld", icseg_shape_text(shape, s, sizeof s),
+                                (long long)height, (long long)width);
+    }
+    shape.dim[1] = height;
+    shape.dim[2] = width;
+    return icseg_node_output(g, node, ICSEG_F32, shape);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Operators that move data without changing it, against index arithmetic. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "support/op_bits.h"
+#include "support/op_check.h"
+
+static int64_t size_of(const op_case *c, int input) { return icseg_shape_count(c->input[input].shape); }
+
+/* Elements before and after an axis. */
+static int64_t product(icseg_shape shape, int from, int to) {
+    int64_t n = 1;
+    for (int i = from; i < to; i++) n *= shape.dim[i];
+    return n;
+}
+
+/* -- reshape to (number[0], number[1]), between two operators, so that the view's storage is reused */
+
+static icseg_value build_reshape(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    icseg_value flat = icseg_reshape(g, in[0], ICSEG_SHAPE((int64_t)c->number[0], (int64_t)c->number[1]));
+    return icseg_relu(g, icseg_reshape(g, icseg_relu(g, flat), c->input[0].shape));
+}
+
+static void reshape(const op_case *c, const double *const *in, double *out) {
+    for (int64_t i = 0; i < size_of(c, 0); i++) out[i] = in[0][i] > 0 ? in[0][i] : 0;
+}
+
+/* -- concat along number[0] */
+
+static icseg_value build_concat(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_concat(g, c->inputs, in, (int)c->number[0]);
+}
+
+static void concat(const op_case *c, const double *const *in, double *out) {
+    int rank = c->input[0].shape.rank, axis = (int)c->number[0];
+    if (axis < 0) axis += rank;
+    for (int64_t row = 0; row < product(c->input[0].shape, 0, axis); row++)
+        for (int i = 0; i < c->inputs; i++) {
+            int64_t run = product(c->input[i].shape, axis, rank);
+            for (int64_t j = 0; j < run; j++) *out++ = in[i][row * run + j];
+        }
+}
+
+/* -- slice of axis number[0] from number[1], number[2] entries */
+
+static icseg_value build_slice(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_slice(g, in[0], (int)c->number[0], (int64_t)c->number[1], (int64_t)c->number[2]);
+}
+
+static void slice(const op_case *c, const double *const *in, double *out) {
+    icseg_shape shape = c->input[0].shape;
+    int axis = (int)c->number[0] < 0 ? (int)c->number[0] + shape.rank : (int)c->number[0];
+    int64_t before = product(shape, 0, axis), after = product(shape, axis + 1, shape.rank);
+    for (int64_t i = 0; i < before; i++)
+        for (int64_t j = 0; j < (int64_t)c->number[2]; j++)
+            for (int64_t k = 0; k < after; k++)
+                *out++ = in[0][(i * shape.dim[axis] + (int64_t)c->number[1] + j) * after + k];
+}
+
+#define X(...)                                                                                                         \
+    { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define FIXED(...)                                                                                                     \
+    { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
+
+static void operators_agree_with_index_arithmetic(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        {"reshape", NULL, 1, {X(2, 3, 5)}, build_reshape, reshape, 0, 1e-6, false, {6, 5}, NULL},
+        {"concat", "first axis", 2, {X(2, 5), X(3, 5)}, build_concat, concat, 0, 1e-6, false, {0}, NULL},
+        {"concat",
+         "channels",
+         3,
+         {X(3, 4, 1), X(3, 4, 17), X(3, 4, 64)},
+         build_concat,
+         concat,
+         0,
+         1e-6,
+         false,
+         {2},
+         NULL},
+        {"concat",
+         "middle axis, counted from the end",
+         2,
+         {X(3, 1, 8), X(3, 9, 8)},
+         build_concat,
+         concat,
+         0,
+         1e-6,
+         false,
+         {-2},
+         NULL},
+        {"concat", "one input", 1, {X(3, 4)}, build_concat, concat, 0, 1e-6, false, {1}, NULL},
+        {"concat",
+         "an input that does not train",
+         2,
+         {FIXED(3, 4), X(3, 2)},
+         build_concat,
+         concat,
+         0,
+         1e-6,
+         false,
+         {1},
+         NULL},
+        {"slice", "first axis", 1, {X(5, 3, 4)}, build_slice, slice, 0, 1e-6, false, {0, 1, 3}, NULL},
+        {"slice", "channels", 1, {X(2, 7, 20)}, build_slice, slice, 0, 1e-6, false, {-1, 3, 17}, NULL},
+        {"slice", "one row", 1, {X(3, 6, 5)}, build_slice, slice, 0, 1e-6, false, {1, 5, 1}, NULL},
+        {"slice", "all of it", 1, {X(3, 6)}, build_slice, slice, 0, 1e-6, false, {1, 0, 6}, NULL},
+        {"slice", "runs longer than a task", 1, {X(2, 3, 30000)}, build_slice, slice, 0, 0, false, {1, 1, 2}, NULL},
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+static void shapes_that_do_not_fit_are_named(void **state) {
+    (void)state;
+    const op_case wrong_count = {"reshape", NULL, 1, {X(2, 3, 5)}, build_reshape, NULL, 0, 0, false, {6, 6}, NULL};
+    op_refuses(&wrong_count, 2, (const char *const[]){"(2, 3, 5)", "(6, 6)"});
+    const op_case wrong_axis = {"concat", NULL, 2, {X(2, 3), X(2, 4)}, build_concat, NULL, 0, 0, false, {0}, NULL};
+    op_refuses(&wrong_axis, 2, (const char *const[]){"(2, 3)", "(2, 4)"});
+    const op_case no_axis = {"concat", NULL, 2, {X(2, 3), X(2, 3)}, build_concat, NULL, 0, 0, false, {2}, NULL};
+    op_refuses(&no_axis, 2, (const char *const[]){"(2, 3)", "axis 2"});
+    const op_case too_long = {"slice", NULL, 1, {X(2, 6)}, build_slice, NULL, 0, 0, false, {1, 3, 4}, NULL};
+    op_refuses(&too_long, 2, (const char *const[]){"(2, 6)", "4 entries from 3 of axis 1"});
+    const op_case negative = {"slice", NULL, 1, {X(2, 6)}, build_slice, NULL, 0, 0, false, {1, -1, 2}, NULL};
+    op_refuses(&negative, 1, (const char *const[]){"(2, 6)"});
+    const op_case outside = {"slice", NULL, 1, {X(2, 6)}, build_slice, NULL, 0, 0, false, {3, 0, 1}, NULL};
+    op_refuses(&outside, 1, (const char *const[]){"axis 3"});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(operators_agree_with_index_arithmetic),
+        cmocka_unit_test(shapes_that_do_not_fit_are_named),
+    };
+    return cmocka_run_group_tests_name("shape operators", tests, NULL, NULL);
+}

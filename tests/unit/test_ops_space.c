@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Pooling and resizing against their definitions. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "graph/executor.h"
+#include "support/op_bits.h"
+#include "support/op_check.h"
+
+/* -- pooling by windows of number[0] */
+
+static icseg_value build_avg_pool(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_avg_pool(g, in[0], (int)c->number[0]);
+}
+
+static icseg_value build_max_pool(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_max_pool(g, in[0], (int)c->number[0]);
+}
+
+static void pool(const op_case *c, const double *x, bool maximum, double *out) {
+    const int64_t *d = c->input[0].shape.dim, size = (int64_t)c->number[0];
+    for (int64_t b = 0; b < d[0]; b++)
+        for (int64_t h = 0; h < d[1] / size; h++)
+            for (int64_t w = 0; w < d[2] / size; w++)
+                for (int64_t j = 0; j < d[3]; j++) {
+                    double sum = 0, most = -INFINITY;
+                    for (int64_t p = 0; p < size; p++)
+                        for (int64_t q = 0; q < size; q++) {
+                            double v = x[((b * d[1] + h * size + p) * d[2] + w * size + q) * d[3] + j];
+                            sum += v;
+                            most = v > most ? v : most;
+                        }
+                    *out++ = maximum ? most : sum / (double)(size * size);
+                }
+}
+
+static void avg_pool(const op_case *c, const double *const *in, double *out) { pool(c, in[0], false, out); }
+static void max_pool(const op_case *c, const double *const *in, double *out) { pool(c, in[0], true, out); }
+
+/* -- resizing to number[0] x number[1] */
+
+static icseg_value build_bilinear(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_resize_bilinear(g, in[0], (int64_t)c->number[0], (int64_t)c->number[1]);
+}
+
+static icseg_value build_nearest(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_resize_nearest(g, in[0], (int64_t)c->number[0], (int64_t)c->number[1]);
+}
+
+static double at(const op_case *c, const double *x, int64_t b, int64_t h, int64_t w, int64_t j) {
+    const int64_t *d = c->input[0].shape.dim;
+    h = h < d[1] ? h : d[1] - 1;
+    w = w < d[2] ? w : d[2] - 1;
+    return x[((b * d[1] + h) * d[2] + w) * d[3] + j];
+}
+
+/* A position in float, as PyTorch computes it. */
+static double position(int64_t o, int64_t in, int64_t out) {
+    float scale = (float)in / (float)out, p = scale * ((float)o + 0.5f) - 0.5f;
+    return p < 0 ? 0 : (double)p;
+}
+
+static void bilinear(const op_case *c, const double *const *in, double *out) {
+    const int64_t *d = c->input[0].shape.dim, height = (int64_t)c->number[0], width = (int64_t)c->number[1];
+    for (int64_t b = 0; b < d[0]; b++)
+        for (int64_t h = 0; h < height; h++)
+            for (int64_t w = 0; w < width; w++)
+                for (int64_t j = 0; j < d[3]; j++) {
+                    double y = position(h, d[1], height), x = position(w, d[2], width);
+                    int64_t p = (int64_t)y, q = (int64_t)x;
+                    double v = y - (double)p, u = x - (double)q;
+                    *out++ = (1 - v) * ((1 - u) * at(c, in[0], b, p, q, j) + u * at(c, in[0], b, p, q + 1, j)) +
+                             v * ((1 - u) * at(c, in[0], b, p + 1, q, j) + u * at(c, in[0], b, p + 1, q + 1, j));
+                }
+}
+
+static void nearest(const op_case *c, const double *const *in, double *out) {
+    const int64_t *d = c->input[0].shape.dim, height = (int64_t)c->number[0], width = (int64_t)c->number[1];
+    float y = (float)d[1] / (float)height, x = (float)d[2] / (float)width;
+    for (int64_t b = 0; b < d[0]; b++)
+        for (int64_t h = 0; h < height; h++)
+            for (int64_t w = 0; w < width; w++)
+                for (int64_t j = 0; j < d[3]; j++)
+                    *out++ = at(c, in[0], b, (int64_t)floorf((float)h * y), (int64_t)floorf((float)w * x), j);
+}
+
+#define X(...)                                                                                                         \
+    { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define POOL(NAME, LABEL, SIZE, TOLERANCE, ...)                                                                        \
+    { #NAME, LABEL, 1, {X(__VA_ARGS__) }, build_##NAME, NAME, TOLERANCE, 1e-5, false, {SIZE }, NULL }
+#define RESIZE(NAME, LABEL, HEIGHT, WIDTH, TOLERANCE, ...)                                                             \
+    { "resize_" #NAME, LABEL, 1, {X(__VA_ARGS__)}, build_##NAME, NAME, TOLERANCE, 1e-5, false, {HEIGHT, WIDTH}, NULL }
+
+static void pooling_agrees_with_its_definition(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        POOL(avg_pool, "2 x 2", 2, 1e-6, 2, 6, 8, 17),
+        POOL(avg_pool, "odd sizes: a row and a column are left out", 2, 1e-6, 3, 5, 7, 64),
+        POOL(avg_pool, "3 x 3, one channel", 3, 1e-6, 1, 10, 11, 1),
+        POOL(avg_pool, "1 x 1", 1, 0, 1, 3, 3, 3),
+        POOL(avg_pool, "the whole map", 4, 1e-6, 2, 4, 4, 5),
+        POOL(max_pool, "2 x 2", 2, 0, 2, 6, 8, 17),
+        POOL(max_pool, "odd sizes, two blocks of lanes", 2, 0, 3, 5, 7, 70),
+        POOL(max_pool, "3 x 3, one channel", 3, 0, 1, 10, 11, 1),
+        POOL(max_pool, "a row without windows", 3, 0, 1, 5, 3, 3),
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+static void resizing_agrees_with_its_definition(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        RESIZE(bilinear, "x 2", 10, 14, 1e-6, 2, 5, 7, 17),
+        RESIZE(bilinear, "x 4", 12, 20, 1e-6, 1, 3, 5, 64),
+        RESIZE(bilinear, "x 1.4, x 2.2", 7, 11, 1e-6, 3, 5, 5, 3),
+        RESIZE(bilinear, "down by 2", 4, 3, 1e-6, 2, 8, 6, 1),
+        RESIZE(bilinear, "down by fractions: sources that nobody reads", 3, 5, 1e-6, 1, 11, 17, 3),
+        RESIZE(bilinear, "one axis only", 5, 9, 1e-6, 1, 5, 3, 4),
+        RESIZE(bilinear, "up and down", 9, 2, 1e-6, 2, 4, 7, 5),
+        RESIZE(bilinear, "from one pixel", 4, 3, 1e-6, 2, 1, 1, 3),
+        RESIZE(bilinear, "to one pixel", 1, 1, 1e-6, 2, 4, 5, 3),
+        RESIZE(nearest, "x 2", 10, 14, 0, 2, 5, 7, 17),
+        RESIZE(nearest, "x 3, x 4", 9, 20, 0, 1, 3, 5, 64),
+        RESIZE(nearest, "x 1.4, x 2.2", 7, 11, 0, 3, 5, 5, 3),
+        RESIZE(nearest, "down by fractions", 3, 5, 0, 1, 11, 17, 3),
+        RESIZE(nearest, "down by 2, one axis up", 4, 13, 0, 2, 8, 6, 1),
+        RESIZE(nearest, "from one pixel", 4, 3, 0, 2, 1, 1, 3),
+        RESIZE(nearest, "to one pixel", 1, 1, 0, 2, 4, 5, 3),
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+static void resizing_to_the_same_size_adds_nothing(void **state) {
+    (void)state;
+    icseg_graph *g;
+    icseg_error error;
+    assert_int_equal(icseg_graph_open(&g, false, &error), ICSEG_OK);
+    icseg_value x = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(1, 3, 4, 2));
+    assert_int_equal(icseg_resize_bilinear(g, x, 3, 4), x);
+    assert_int_equal(icseg_resize_nearest(g, x, 3, 4), x);
+    assert_int_equal(icseg_graph_node_count(g), 0);
+    icseg_graph_close(&g);
+}
+
+static void max_pool_gives_the_gradient_to_the_first_of_equal_maxima(void **state) {
+    (void)state;
+    icseg_error error;
+    icseg_params *params;
+    icseg_graph *g;
+    icseg_workspace *workspace;
+    icseg_executor *executor;
+    assert_int_equal(icseg_params_open(&params, &error), ICSEG_OK);
+    assert_int_equal(icseg_graph_open(&g, false, &error), ICSEG_OK);
+    icseg_param *x =
+        icseg_params_declare(params, "x", ICSEG_SHAPE(1, 2, 4, 1), (icseg_param_options){.trainable = true}, &error);
+    assert_int_equal(icseg_params_allocate_gradients(params, &error), ICSEG_OK);
+    const float values[] = {1, 2, 5, NAN, 2, 2, 9, 9}, grads[] = {3, 4}, expected[] = {0, 3, 0, 4, 0, 0, 0, 0};
+    for (int i = 0; i < 8; i++) x->data[i] = values[i];
+    icseg_value y = icseg_max_pool(g, icseg_graph_param(g, x), 2);
+    icseg_value grad = icseg_graph_constant(g, "grad", ICSEG_F32, ICSEG_SHAPE(1, 1, 2, 1), grads);
+    icseg_graph_keep(g, y, "y");
+    icseg_graph_backward(g, 1, &y, &grad, false);
+    assert_int_equal(icseg_workspace_open(&workspace, &error), ICSEG_OK);
+    assert_int_equal(icseg_executor_open(&executor, g, workspace, &error), ICSEG_OK);
+    assert_int_equal(icseg_executor_run(executor, 0, 0, &error), ICSEG_OK);
+    const float *out = icseg_executor_data(executor, y);
+    assert_true(out[0] == 2 && isnan(out[1]));
+    for (int i = 0; i < 8; i++) assert_true(x->grad[i] == expected[i]);
+    icseg_executor_close(&executor);
+    icseg_workspace_close(&workspace);
+    icseg_graph_close(&g);
+    icseg_params_close(&params);
+}
+
+static void bits_do_not_depend_on_the_number_of_threads(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        POOL(avg_pool, NULL, 2, 0, 2, 9, 9, 33),
+        POOL(max_pool, NULL, 2, 0, 2, 9, 9, 33),
+        RESIZE(bilinear, NULL, 17, 31, 0, 2, 9, 9, 33),
+        RESIZE(nearest, NULL, 17, 31, 0, 2, 9, 9, 33),
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) op_same_bits(&cases[i]);
+}
+
+static void shapes_that_do_not_fit_are_named(void **state) {
+    (void)state;
+    const op_case avg = POOL(avg_pool, NULL, 4, 0, 2, 3, 8, 5), max = POOL(max_pool, NULL, 4, 0, 2, 8, 3, 5);
+    op_refuses(&avg, 2, (const char *const[]){"4 x 4", "(2, 3, 8, 5)"});
+    op_refuses(&max, 2, (const char *const[]){"4 x 4", "(2, 8, 3, 5)"});
+    const op_case none = RESIZE(bilinear, NULL, 0, 3, 0, 2, 8, 3, 5), flat = RESIZE(nearest, NULL, 2, 3, 0, 2, 8, 15);
+    op_refuses(&none, 2, (const char *const[]){"0 x 3", "(2, 8, 3, 5)"});
+    op_refuses(&flat, 2, (const char *const[]){"2 x 3", "(2, 8, 15)"});
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pooling_agrees_with_its_definition),
+        cmocka_unit_test(resizing_agrees_with_its_definition),
+        cmocka_unit_test(resizing_to_the_same_size_adds_nothing),
+        cmocka_unit_test(max_pool_gives_the_gradient_to_the_first_of_equal_maxima),
+        cmocka_unit_test(bits_do_not_depend_on_the_number_of_threads),
+        cmocka_unit_test(shapes_that_do_not_fit_are_named),
+    };
+    return cmocka_run_group_tests_name("pooling and resizing", tests, NULL, NULL);
+}
