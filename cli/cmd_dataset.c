@@ -14,7 +14,7 @@ static const char *const actions[] = {"check", "show", NULL};
 struct options {
     action action;
     const char *folder, *split, *classes, *out;
-    bool reduce_zero_label;
+    bool reduce_zero_label, decode;
     int32_t ignore[ICSEG_IGNORE_VALUES], ignore_count;
     int32_t threads, faults;       /* check */
     int32_t images, columns, tile; /* show */
@@ -37,6 +37,8 @@ static const icseg_option rows[] = {
      "0 means unlabelled and classes count from 1"},
     {"threads", ICSEG_FIELD_INT(struct options, threads), "check: threads", .shown = "all cores",
      ICSEG_BETWEEN(0, 1024)},
+    {"decode", ICSEG_FIELD_BOOL(struct options, decode),
+     "check: decode every image too, to find truncated ones; takes longer"},
     {"faults", ICSEG_FIELD_INT(struct options, faults), "check: faults listed at most, for each split; 0: all",
      ICSEG_AT_LEAST(0)},
     {"out", ICSEG_FIELD_STRING(struct options, out), "show: the PNG file to write", .metavar = "FILE"},
@@ -66,6 +68,7 @@ static icseg_status open_split(icseg_dataset **out, const struct options *o, con
     d.classes_file = o->classes;
     d.reduce_zero_label = o->reduce_zero_label;
     d.keep_unpaired = keep_unpaired;
+    d.check_images = o->decode;
     d.ignore_count = o->ignore_count;
     memcpy(d.ignore, o->ignore, sizeof d.ignore);
     return icseg_dataset_open(out, &d, error);

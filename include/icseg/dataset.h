@@ -24,6 +24,8 @@ typedef struct icseg_dataset_options {
     bool images_only;   /* no annotations: icseg_dataset_read gives empty labels; the class list may be missing */
     bool keep_unpaired; /* images and label files without a partner are kept for icseg_dataset_check to report,
                            instead of an error at open */
+    bool check_images;  /* icseg_dataset_check decodes every image, not only its header: finds truncated ones before
+                           training meets them, and takes longer */
 } icseg_dataset_options;
 
 typedef struct icseg_dataset icseg_dataset;
@@ -65,11 +67,11 @@ typedef struct icseg_dataset_summary {
  * naming file, position and remedy. */
 typedef void (*icseg_dataset_fault)(void *user, const char *line);
 
-/* Reads every label file (and every image header): values out of range, missing partners, size mismatches, RGB masks,
- * unreadable files, and, over the whole set, masks of only 0 and 255 and sets without a labelled pixel. A class without
- * a pixel is no fault: class_pixels tells. Returns ICSEG_ERROR_DATA, with the first fault as its text and the number of
- * others, when there are faults; *out is filled then too, and is to be closed in every case. `threads` <= 0: all
- * cores. */
+/* Reads every label file (and every image header, or with check_images every image): values out of range, missing
+ * partners, size mismatches, RGB masks, unreadable files, and, over the whole set, masks of only 0 and 255 and sets
+ * without a labelled pixel. A class without a pixel is no fault: class_pixels tells. Returns ICSEG_ERROR_DATA, with the
+ * first fault as its text and the number of others, when there are faults; *out is filled then too, and is to be closed
+ * in every case. `threads` <= 0: all cores. */
 ICSEG_API icseg_status icseg_dataset_check(const icseg_dataset *dataset, int threads, const icseg_progress *progress,
                                            icseg_dataset_fault on_fault, void *user, icseg_dataset_summary *out,
                                            icseg_error *error);

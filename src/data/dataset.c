@@ -270,6 +270,7 @@ icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options
     icseg_dataset *d = icseg_calloc_array(1, sizeof *d);
     if (!d) return icseg_fail_memory(error, sizeof *d, "a data set");
     d->images_only = o->images_only;
+    d->check_images = o->check_images;
     ICSEG_TRY_GOTO(icseg_arena_open(&d->arena, error));
     char *classes = o->classes_file ? icseg_arena_strdup(d->arena, o->classes_file)
                                     : icseg_arena_printf(d->arena, "%s/classes.txt", o->folder);

@@ -80,7 +80,13 @@ static icseg_status check_pair(const check *c, tally *t, int64_t index, icseg_er
     const icseg_dataset_pair *pair = &c->dataset->pairs[index];
     int32_t width, height;
     if (!pair->label && !c->dataset->images_only) return icseg_dataset_fail_unpaired(c->dataset, pair, error);
-    ICSEG_TRY(icseg_image_read_size(&width, &height, pair->image, error));
+    if (c->dataset->check_images) {
+        icseg_image image;
+        ICSEG_TRY(icseg_image_read(&image, pair->image, error));
+        width = image.width, height = image.height;
+        icseg_image_close(&image);
+    } else
+        ICSEG_TRY(icseg_image_read_size(&width, &height, pair->image, error));
     if (pair->label) {
         icseg_mask mask = {0};
         ICSEG_TRY(icseg_mask_read(&mask, pair->label, error));

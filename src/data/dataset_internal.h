@@ -26,8 +26,9 @@ struct icseg_dataset {
     int64_t orphan_count;
     char **names; /* (classes) */
     int32_t classes;
-    bool images_only, reduce_zero_label, ignores_255; /* ignores_255: the user said so, beyond the default */
-    int16_t rule[2][ICSEG_LABEL_VALUES];              /* stored value -> label; [1] for 16-bit files */
+    bool images_only, check_images, reduce_zero_label,
+        ignores_255;                     /* ignores_255: the user said so, beyond the default */
+    int16_t rule[2][ICSEG_LABEL_VALUES]; /* stored value -> label; [1] for 16-bit files */
 };
 
 /* Which rule a file of that depth follows. */

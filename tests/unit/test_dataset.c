@@ -256,6 +256,54 @@ static void files_that_do_not_fit_are_named(void **state) {
     test_dataset_close(&f);
 }
 
+static void a_truncated_image_is_found_when_images_are_checked(void **state) {
+    (void)state;
+    test_folder f = test_dataset_open("a\nb\n");
+    icseg_dataset_options o = in(&f);
+    lines l;
+    icseg_dataset_summary s;
+    test_write_pair(&f, "x", 40, 40, 2, 0);
+    test_write_pair(&f, "y", 40, 40, 2, 0);
+    test_write_jpeg(&f, "images/train/z.jpg", 40, 40, 0);
+    test_write_png(&f, "annotations/train/z.png", TEST_PNG_GREY, 8, 40, 40, (const uint16_t[1600]){0, 1});
+    o.check_images = true;
+    assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK);
+    icseg_dataset_summary_close(&s);
+    test_truncate(&f, "images/train/z.jpg", 400);
+    assert_finds(&o, "images/train/z.jpg");
+    test_remove(&f, "images/train/z.jpg");
+    test_remove(&f, "annotations/train/z.png");
+    test_truncate(&f, "images/train/y.png", 300);
+    assert_finds(&o, "images/train/y.png");
+    o.check_images = false; /* the header is whole */
+    assert_int_equal(check(&o, 1, &l, &s, NULL), ICSEG_OK);
+    icseg_dataset_summary_close(&s);
+    test_dataset_close(&f);
+}
+
+static void a_label_file_cut_anywhere_is_a_fault(void **state) {
+    (void)state;
+    test_folder f = test_dataset_open("a\nb\n");
+    icseg_dataset_options o = in(&f);
+    const char *mask = "annotations/train/x.png";
+    test_write_pair(&f, "x", 40, 40, 2, 0);
+    unsigned char *whole;
+    size_t size;
+    assert_int_equal(icseg_file_read(test_path(&f, mask), 1 << 20, &whole, &size, NULL), ICSEG_OK);
+    for (size_t keep = 0; keep + 16 < size; keep += 3) { /* the last 12 bytes are IEND, before it a checksum */
+        assert_int_equal(icseg_file_write(test_path(&f, mask), whole, keep, NULL), ICSEG_OK);
+        lines l;
+        icseg_dataset_summary s;
+        assert_int_equal(check(&o, 1, &l, &s, NULL), ICSEG_ERROR_DATA);
+        assert_int_equal(l.count, 1);
+        assert_has(l.text[0], "annotations/train/x.png: ");
+        assert_int_equal(s.pixels, 0);
+        icseg_dataset_summary_close(&s);
+    }
+    icseg_free(whole);
+    test_dataset_close(&f);
+}
+
 static void masks_of_zero_and_255_are_recognised(void **state) {
     (void)state;
     for (int bits = 8; bits <= 16; bits += 8) {
@@ -503,6 +551,8 @@ int main(void) {
         cmocka_unit_test(sixteen_bits_hold_more_than_255_classes),
         cmocka_unit_test(values_out_of_range_are_named_with_the_remedy),
         cmocka_unit_test(files_that_do_not_fit_are_named),
+        cmocka_unit_test(a_truncated_image_is_found_when_images_are_checked),
+        cmocka_unit_test(a_label_file_cut_anywhere_is_a_fault),
         cmocka_unit_test(masks_of_zero_and_255_are_recognised),
         cmocka_unit_test(a_set_without_a_labelled_pixel_is_a_fault),
         cmocka_unit_test(faults_come_in_file_order_whatever_the_threads),

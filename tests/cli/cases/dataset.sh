@@ -20,6 +20,12 @@ expect 0 '^ +1 +blue +3 +18 +54.55 %$' icseg dataset check "$work/set" --split v
 expect 0 '^.*sheet.png$' icseg dataset show "$work/set" --split val --out "$work/sheet.png" --tile 64
 check 'the sheet is a PNG' cmp -n 4 "$work/sheet.png" <(printf '\x89PNG')
 
+cp "$work/set/images/val/c.png" "$work/whole"
+head -c 60 "$work/whole" >"$work/set/images/val/c.png"
+expect 0 '^val: 3 images' icseg dataset check "$work/set"
+expect 1 'fault: .*/images/val/c.png: ' icseg dataset check "$work/set" --decode
+cp "$work/whole" "$work/set/images/val/c.png"
+
 decode set/annotations/val/b.png <<<"$bad"
 expect 1 'val/b.png: value 7 at x=2, y=1 and 1 more pixels out of range; classes are 0..1 .* data.ignore' \
     icseg dataset check "$work/set"

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <tiffio.h>
 #include <unistd.h>
 
@@ -143,6 +144,8 @@ void test_write_pair(const test_folder *folder, const char *stem, int width, int
 }
 
 void test_truncate(const test_folder *folder, const char *name, long keep) {
+    struct stat info;
+    must(stat(test_path(folder, name), &info) == 0 && info.st_size > keep, name);
     must(truncate(test_path(folder, name), keep) == 0, name);
 }
 

@@ -31,7 +31,7 @@ void test_write_jpeg(const test_folder *folder, const char *name, int width, int
  * where the label of (x, y) is (x / 4 + y / 4 + shift) % classes. */
 void test_write_pair(const test_folder *folder, const char *stem, int width, int height, int classes, int shift);
 
-/* Keeps the first `keep` bytes. */
+/* Keeps the first `keep` bytes of a larger file. */
 void test_truncate(const test_folder *folder, const char *name, long keep);
 void test_remove(const test_folder *folder, const char *name);
 
