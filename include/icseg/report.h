@@ -31,7 +31,7 @@ typedef struct icseg_report_input {
     const icseg_confusion *confusion;
     int32_t classes;                /* of class_names, palette, metrics, confusion and the samples' labels */
     const char *const *class_names; /* (classes); needed by metrics, confusion and samples */
-    const icseg_palette *palette;   /* at least `classes` colours; needed by samples */
+    const icseg_palette *palette;   /* at least `classes` colors; needed by samples */
     const icseg_report_sample *samples;
     int64_t sample_count; /* at most 1000 */
     int32_t sample_width; /* pictures wider than this are reduced by a whole factor; 0: 640 */
