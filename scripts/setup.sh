@@ -22,13 +22,12 @@ for entry in $needed; do
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
-as_root=()
+as_root=(env DEBIAN_FRONTEND=noninteractive)
 if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null || { echo "setup: install these as root: ${missing[*]}" >&2; exit 1; }
-    as_root=(sudo)
+    as_root=(sudo "${as_root[@]}")
 fi
 echo "setup: installing ${missing[*]}"
-export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
 echo "setup: done"

@@ -267,6 +267,10 @@ icseg_status icseg_recipe_check(const icseg_recipe *r, icseg_error *error) {
     if (augment->resize_long && augment->resize_long < augment->resize_short)
         return fail_key(r, "augment.resize_long", error, "%d is below augment.resize_short = %d", augment->resize_long,
                         augment->resize_short);
+    if (icseg_augment_check(augment, error) != ICSEG_OK) { /* its own limits */
+        icseg_fail_prefix(error, "augment");
+        return ICSEG_ERROR_ARGUMENT;
+    }
     if (r->train.warmup >= r->train.steps)
         return fail_key(r, "train.warmup", error, "%d steps of warm-up, but train.steps is only %d", r->train.warmup,
                         r->train.steps);
