@@ -41,6 +41,23 @@ static void conv2d(const op_case *c, const double *const *in, double *out) {
                 for (int64_t o = 0; o < w[0]; o++) *out++ = conv2d_at(c, in, b, y, x, o);
 }
 
+static icseg_value build_conv_transpose2x2(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_conv_transpose2x2(g, in[0], in[1], c->inputs > 2 ? in[2] : ICSEG_NONE);
+}
+
+static void conv_transpose2x2(const op_case *c, const double *const *in, double *out) {
+    const int64_t *d = c->input[0].shape.dim, channels = c->input[1].shape.dim[2];
+    for (int64_t b = 0; b < d[0]; b++)
+        for (int64_t y = 0; y < 2 * d[1]; y++)
+            for (int64_t x = 0; x < 2 * d[2]; x++)
+                for (int64_t o = 0; o < channels; o++, out++) {
+                    const double *pixel = in[0] + ((b * d[1] + y / 2) * d[2] + x / 2) * d[3];
+                    const double *weight = in[1] + ((y % 2 * 2 + x % 2) * channels + o) * d[3];
+                    *out = c->inputs > 2 ? in[2][o] : 0;
+                    for (int64_t i = 0; i < d[3]; i++) *out += pixel[i] * weight[i];
+                }
+}
+
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define FIXED(...)                                                                                                     \
@@ -67,6 +84,24 @@ static void conv2d_agrees_with_nested_loops(void **state) {
         CONV("patches 3x3 with a rest in both directions", 3, 0, true, 2, X(2, 8, 11, 5), X(7, 3, 3, 5)),
         CONV("patches of a fixed image", 2, 0, true, 2, FIXED(3, 6, 7, 3), X(6, 2, 2, 3)),
         CONV("patches, frozen weight", 2, 0, false, 2, X(1, 6, 6, 3), FIXED(6, 2, 2, 3)),
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+#define TRANSPOSED(LABEL, TRAINING, COUNT, ...)                                                                        \
+    {                                                                                                                  \
+        "conv_transpose2x2", LABEL, COUNT, {__VA_ARGS__}, build_conv_transpose2x2, conv_transpose2x2, 5e-6, 1e-5,      \
+            TRAINING, {0}, NULL                                                                                        \
+    }
+
+static void conv_transpose2x2_agrees_with_nested_loops(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        TRANSPOSED("bias", false, 3, X(2, 3, 5, 16), X(2, 2, 8, 16), X(8)),
+        TRANSPOSED("no bias, odd sizes", true, 2, X(3, 4, 3, 5), X(2, 2, 7, 5)),
+        TRANSPOSED("one pixel, one channel", true, 3, X(1, 1, 1, 1), X(2, 2, 1, 1), X(1)),
+        TRANSPOSED("fixed image", true, 3, FIXED(2, 3, 4, 6), X(2, 2, 5, 6), X(5)),
+        TRANSPOSED("frozen weight", false, 3, X(2, 3, 4, 6), FIXED(2, 2, 5, 6), X(5)),
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
@@ -101,9 +136,28 @@ static void shapes_that_do_not_fit_are_refused_with_both_in_the_text(void **stat
     }
 }
 
+static void a_transposed_convolution_of_another_kernel_is_refused(void **state) {
+    (void)state;
+    const icseg_shape wrong[] = {ICSEG_SHAPE(3, 3, 5, 4), ICSEG_SHAPE(2, 2, 5, 3), ICSEG_SHAPE(2, 5, 4)};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        icseg_error error = {0};
+        icseg_graph *g;
+        char text[ICSEG_SHAPE_TEXT];
+        assert_int_equal(icseg_graph_open(&g, false, &error), ICSEG_OK);
+        icseg_conv_transpose2x2(g, icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(1, 6, 6, 4)),
+                                icseg_graph_input(g, "weight", ICSEG_F32, wrong[i]), ICSEG_NONE);
+        assert_int_equal(icseg_graph_status(g, &error), ICSEG_ERROR_SHAPE);
+        assert_non_null(strstr(error.message, "(1, 6, 6, 4)"));
+        assert_non_null(strstr(error.message, icseg_shape_text(wrong[i], text, sizeof text)));
+        icseg_graph_close(&g);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv2d_agrees_with_nested_loops),
+        cmocka_unit_test(conv_transpose2x2_agrees_with_nested_loops),
+        cmocka_unit_test(a_transposed_convolution_of_another_kernel_is_refused),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused_with_both_in_the_text),
     };
     return cmocka_run_group_tests_name("convolutions", tests, NULL, NULL);

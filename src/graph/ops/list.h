@@ -2,10 +2,13 @@
  * Every operator, once: the tests walk this list and demand a case for each. */
 ICSEG_OP(add)
 ICSEG_OP(align_contrast)
+ICSEG_OP(attention)
+ICSEG_OP(attention_packed)
 ICSEG_OP(avg_pool)
 ICSEG_OP(batch_norm)
 ICSEG_OP(concat)
 ICSEG_OP(conv2d)
+ICSEG_OP(conv_transpose2x2)
 ICSEG_OP(embedding)
 ICSEG_OP(gelu)
 ICSEG_OP(layer_norm)

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * attention: softmax(q k^T / sqrt(D)) v for each head, in blocks of query rows whose probabilities live in scratch
+ * memory only; the gradient computes them again. All heads of an image are one batched product, straight out of the
+ * tensors as the linear maps left them. */
+#include <math.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/system.h"
+#include "base/vmath.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+#include "graph/ops/linear_algebra.h"
+
+enum { MOST_ROWS = 256, ROW_STEP = 16, CHUNK = 8 };
+static const int64_t most_scores = 8 << 20; /* numbers in a block of scores: 32 MiB */
+
+enum { Q, K, V };
+
+typedef struct attention {
+    int64_t batch, queries, keys, width, heads;
+    bool packed;   /* input 0 is [q | k | v], else inputs 0, 1, 2 */
+    bool wants[3]; /* the gradient node: of q, k, v */
+} attention;
+
+/* Where q, k or v, or their gradients, lie: pointer of an image's first row, elements from row to row. */
+static int64_t pitch_of(const attention *a) { return a->packed ? 3 * a->width : a->width; }
+
+static float *rows_of(const attention *a, void *const *tensors, int which, int64_t image, int64_t row) {
+    int64_t length = which == Q ? a->queries : a->keys;
+    float *base = a->packed ? (float *)tensors[0] + which * a->width : tensors[which];
+    return base + (image * length + row) * pitch_of(a);
+}
+
+/* -- blocks: all of the same number of rows, but the last */
+
+typedef struct blocks {
+    int64_t count, rows, last;
+} blocks;
+
+static blocks blocks_of(const attention *a) {
+    int64_t most = most_scores / (a->heads * a->keys);
+    most = most > MOST_ROWS ? MOST_ROWS : most < 1 ? 1 : most;
+    if (a->queries <= most) return (blocks){1, a->queries, a->queries};
+    int64_t count = (a->queries + most - 1) / most, rows = (a->queries + count - 1) / count;
+    int64_t even = (rows + ROW_STEP - 1) / ROW_STEP * ROW_STEP;
+    rows = even <= most ? even : rows;
+    count = (a->queries + rows - 1) / rows;
+    return (blocks){count, rows, a->queries - (count - 1) * rows};
+}
+
+/* The products of a block; a matrix is (heads, rows, columns) through its strides. */
+enum { SCORES, VALUES, FORWARD_PRODUCTS };
+enum { P_SCORES, P_GRADIENT, P_TO_V, S_TO_Q, S_TO_K, BACKWARD_PRODUCTS, MOST_PRODUCTS = BACKWARD_PRODUCTS };
+
+typedef struct attention_state {
+    blocks blocks;
+    icseg_primitive *product[2][MOST_PRODUCTS]; /* [1]: of the last block, where it is smaller */
+    size_t own, scores, gradient;               /* offsets in scratch */
+} attention_state;
+
+typedef struct matrix {
+    int64_t head, row, column; /* strides */
+} matrix;
+
+static matrix transposed(matrix m) { return (matrix){m.head, m.column, m.row}; }
+
+static icseg_status open_product(icseg_primitive **out, const attention *a, int64_t rows, int64_t inner,
+                                 int64_t columns, matrix x, matrix y, matrix z, bool accumulate, icseg_error *error) {
+    icseg_matmul_shape shape = {.batch = {1, a->heads},
+                                .rows = rows,
+                                .inner = inner,
+                                .columns = columns,
+                                .a_stride = {0, x.head, x.row, x.column},
+                                .b_stride = {0, y.head, y.row, y.column},
+                                .out_stride = {0, z.head, z.row, z.column}};
+    return icseg_matmul_open(out, &shape, (icseg_primitive_options){.accumulate = accumulate}, error);
+}
+
+static icseg_status open_forward(icseg_primitive **p, const attention *a, int64_t rows, icseg_error *error) {
+    int64_t depth = a->width / a->heads, keys = a->keys;
+    matrix in = {depth, pitch_of(a), 1}, out = {depth, a->width, 1}, scores = {rows * keys, keys, 1};
+    ICSEG_TRY(open_product(&p[SCORES], a, rows, depth, keys, in, transposed(in), scores, false, error));
+    return open_product(&p[VALUES], a, rows, keys, depth, scores, in, out, false, error);
+}
+
+static icseg_status open_backward(icseg_primitive **p, const attention *a, int64_t rows, bool several,
+                                  icseg_error *error) {
+    int64_t depth = a->width / a->heads, keys = a->keys;
+    matrix in = {depth, pitch_of(a), 1}, out = {depth, a->width, 1}, scores = {rows * keys, keys, 1};
+    ICSEG_TRY(open_product(&p[P_SCORES], a, rows, depth, keys, in, transposed(in), scores, false, error));
+    if (a->wants[V])
+        ICSEG_TRY(open_product(&p[P_TO_V], a, keys, rows, depth, transposed(scores), out, in, several, error));
+    if (a->wants[Q] || a->wants[K])
+        ICSEG_TRY(open_product(&p[P_GRADIENT], a, rows, depth, keys, out, transposed(in), scores, false, error));
+    if (a->wants[Q]) ICSEG_TRY(open_product(&p[S_TO_Q], a, rows, keys, depth, scores, in, in, false, error));
+    if (a->wants[K])
+        ICSEG_TRY(open_product(&p[S_TO_K], a, keys, rows, depth, transposed(scores), in, in, several, error));
+    return ICSEG_OK;
+}
+
+static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
+    const attention *a = k->node->attributes;
+    attention_state *s = k->state = icseg_calloc_array(1, sizeof *s);
+    if (!s) return icseg_fail_memory(error, sizeof *s, "attention");
+    bool backward = k->node->op->gradient == NULL;
+    s->blocks = blocks_of(a);
+    size_t own = 0;
+    for (int last = 0; last < (s->blocks.last == s->blocks.rows ? 1 : 2); last++) {
+        int64_t rows = last ? s->blocks.last : s->blocks.rows;
+        ICSEG_TRY(backward ? open_backward(s->product[last], a, rows, s->blocks.count > 1, error)
+                           : open_forward(s->product[last], a, rows, error));
+        for (int i = 0; i < MOST_PRODUCTS; i++) {
+            size_t wanted = s->product[last][i] ? icseg_primitive_scratch(s->product[last][i]) : 0;
+            own = wanted > own ? wanted : own;
+        }
+    }
+    size_t bytes = (size_t)(s->blocks.rows * a->heads * a->keys) * sizeof(float);
+    s->own = icseg_scratch_reserve(k, own);
+    s->scores = icseg_scratch_reserve(k, bytes);
+    s->gradient = icseg_scratch_reserve(k, backward ? bytes : 0);
+    return ICSEG_OK;
+}
+
+static void release(icseg_kernel *k) {
+    attention_state *s = k->state;
+    for (int i = 0; s && i < 2 * MOST_PRODUCTS; i++)
+        icseg_primitive_close(&s->product[i / MOST_PRODUCTS][i % MOST_PRODUCTS]);
+    icseg_free(s);
+}
+
+/* -- rows of scores */
+
+ICSEG_KERNEL static void softmax_rows(float *scores, int64_t rows, int64_t n, float scale) {
+    for (int64_t r = 0; r < rows; r++) {
+        float *s = scores + r * n, top = s[0], sum = 0;
+#pragma omp simd reduction(max : top)
+        for (int64_t i = 0; i < n; i++) top = s[i] > top ? s[i] : top;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = 0; i < n; i++) {
+            s[i] = icseg_exp(scale * (s[i] - top));
+            sum += s[i];
+        }
+        float inverse = 1 / sum;
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) s[i] *= inverse;
+    }
+}
+
+/* d = scale p (d - <d, p>): from the gradient of the probabilities to that of the products of q and k. */
+ICSEG_KERNEL static void softmax_gradient_rows(const float *probability, float *gradient, int64_t rows, int64_t n,
+                                               float scale) {
+    for (int64_t r = 0; r < rows; r++) {
+        const float *p = probability + r * n;
+        float *d = gradient + r * n, mean = 0;
+#pragma omp simd reduction(+ : mean)
+        for (int64_t i = 0; i < n; i++) mean += p[i] * d[i];
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) d[i] = scale * p[i] * (d[i] - mean);
+    }
+}
+
+static void softmax(float *scores, int64_t rows, int64_t n, float scale) {
+#pragma omp parallel for schedule(static)
+    for (int64_t at = 0; at < rows; at += CHUNK)
+        softmax_rows(scores + at * n, rows - at < CHUNK ? rows - at : CHUNK, n, scale);
+}
+
+static void softmax_gradient(const float *p, float *d, int64_t rows, int64_t n, float scale) {
+#pragma omp parallel for schedule(static)
+    for (int64_t at = 0; at < rows; at += CHUNK)
+        softmax_gradient_rows(p + at * n, d + at * n, rows - at < CHUNK ? rows - at : CHUNK, n, scale);
+}
+
+/* -- running */
+
+static float scale_of(const attention *a) { return 1 / sqrtf((float)(a->width / a->heads)); }
+
+typedef struct block {
+    int64_t image, first, rows;
+    icseg_primitive **product;
+    void *own; /* the products' scratch */
+    float *scores, *gradient;
+} block;
+
+static block block_at(const icseg_kernel *k, const icseg_run *run, int64_t index) {
+    const attention_state *s = k->state;
+    char *scratch = run->scratch;
+    int64_t i = index % s->blocks.count;
+    bool last = i == s->blocks.count - 1, other = last && s->blocks.last != s->blocks.rows;
+    return (block){.image = index / s->blocks.count,
+                   .first = i * s->blocks.rows,
+                   .rows = last ? s->blocks.last : s->blocks.rows,
+                   .product = (icseg_primitive **)s->product[other],
+                   .own = scratch + s->own,
+                   .scores = (float *)(void *)(scratch + s->scores),
+                   .gradient = (float *)(void *)(scratch + s->gradient)};
+}
+
+static icseg_status multiply(const block *b, int product, const float *x, const float *y, float *z,
+                             icseg_error *error) {
+    icseg_operands operands = {.a = x, .b = y, .out = z};
+    return icseg_primitive_run(b->product[product], operands, b->own, error);
+}
+
+static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    const attention *a = k->node->attributes;
+    const attention_state *s = k->state;
+    for (int64_t i = 0; i < a->batch * s->blocks.count; i++) {
+        block b = block_at(k, run, i);
+        float *out = (float *)k->out[0] + (b.image * a->queries + b.first) * a->width;
+        ICSEG_TRY(multiply(&b, SCORES, rows_of(a, k->in, Q, b.image, b.first), rows_of(a, k->in, K, b.image, 0),
+                           b.scores, error));
+        softmax(b.scores, b.rows * a->heads, a->keys, scale_of(a));
+        ICSEG_TRY(multiply(&b, VALUES, b.scores, rows_of(a, k->in, V, b.image, 0), out, error));
+    }
+    return ICSEG_OK;
+}
+
+/* dq, dk and dv are added to where keys are shared by several blocks: these rows start from zero. */
+static void clear(const attention *a, void *const *gradients, int which) {
+    int64_t rows = a->batch * a->keys, pitch = pitch_of(a);
+    float *first = rows_of(a, gradients, which, 0, 0);
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++) memset(first + r * pitch, 0, (size_t)a->width * sizeof *first);
+}
+
+static icseg_status backward_block(const attention *a, const block *b, void *const *in, const float *dy,
+                                   void *const *gradients, icseg_error *error) {
+    int64_t rows = b->rows * a->heads;
+    const float *q = rows_of(a, in, Q, b->image, b->first);
+    const float *key = rows_of(a, in, K, b->image, 0), *v = rows_of(a, in, V, b->image, 0);
+    ICSEG_TRY(multiply(b, P_SCORES, q, key, b->scores, error));
+    softmax(b->scores, rows, a->keys, scale_of(a));
+    if (a->wants[V]) ICSEG_TRY(multiply(b, P_TO_V, b->scores, dy, rows_of(a, gradients, V, b->image, 0), error));
+    if (!a->wants[Q] && !a->wants[K]) return ICSEG_OK;
+    ICSEG_TRY(multiply(b, P_GRADIENT, dy, v, b->gradient, error));
+    softmax_gradient(b->scores, b->gradient, rows, a->keys, scale_of(a));
+    if (a->wants[Q])
+        ICSEG_TRY(multiply(b, S_TO_Q, b->gradient, key, rows_of(a, gradients, Q, b->image, b->first), error));
+    if (a->wants[K]) ICSEG_TRY(multiply(b, S_TO_K, b->gradient, q, rows_of(a, gradients, K, b->image, 0), error));
+    return ICSEG_OK;
+}
+
+static icseg_status backward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    const attention *a = k->node->attributes;
+    const attention_state *s = k->state;
+    int inputs = a->packed ? 1 : 3, next = 0;
+    void *gradients[3] = {NULL, NULL, NULL};
+    for (int i = 0; i < inputs; i++)
+        if (a->wants[i]) gradients[i] = k->out[next++];
+    for (int i = K; i <= V && s->blocks.count > 1; i++)
+        if (a->wants[i]) clear(a, gradients, i);
+    for (int64_t i = 0; i < a->batch * s->blocks.count; i++) {
+        block b = block_at(k, run, i);
+        const float *dy = (const float *)k->in[inputs] + (b.image * a->queries + b.first) * a->width;
+        ICSEG_TRY(backward_block(a, &b, k->in, dy, gradients, error));
+    }
+    return ICSEG_OK;
+}
+
+/* -- building */
+
+static double work(const icseg_node *node, int products) {
+    const attention *a = node->attributes;
+    return products * 2.0 * (double)a->batch * (double)a->queries * (double)a->keys * (double)a->width;
+}
+
+static double forward_flops(const icseg_graph *g, const icseg_node *node) {
+    (void)g;
+    return work(node, 2);
+}
+
+static double backward_flops(const icseg_graph *g, const icseg_node *node) {
+    (void)g;
+    const attention *a = node->attributes;
+    return work(node, 1 + (a->wants[Q] || a->wants[K]) + a->wants[Q] + a->wants[K] + a->wants[V]);
+}
+
+static const icseg_op gradient_op = {
+    .name = "attention_gradient", .prepare = prepare, .run = backward_run, .release = release, .flops = backward_flops};
+
+static void attention_gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out,
+                               icseg_value *grad_in) {
+    attention a = *(const attention *)node->attributes;
+    int inputs = a.packed ? 1 : 3;
+    icseg_value from[4];
+    for (int i = 0; i < 3; i++) a.wants[i] = icseg_node_wants(g, node, a.packed ? 0 : i);
+    for (int i = 0; i < inputs; i++) from[i] = node->input[i];
+    from[inputs] = grad_out[0];
+    icseg_node *back = icseg_node_append(g, &gradient_op, &a, sizeof a, from, inputs + 1, 0);
+    for (int i = 0; back && i < inputs; i++)
+        if (a.wants[i]) grad_in[i] = icseg_node_output(g, back, ICSEG_F32, icseg_graph_value(g, node->input[i])->shape);
+}
+
+const icseg_op icseg_op_attention = {.name = "attention",
+                                     .gradient = attention_gradient,
+                                     .prepare = prepare,
+                                     .run = forward_run,
+                                     .release = release,
+                                     .flops = forward_flops};
+
+const icseg_op icseg_op_attention_packed = {.name = "attention_packed",
+                                            .gradient = attention_gradient,
+                                            .prepare = prepare,
+                                            .run = forward_run,
+                                            .release = release,
+                                            .flops = forward_flops};
+
+static icseg_value append(icseg_graph *g, const icseg_op *op, attention a, const icseg_value *inputs, int count) {
+    icseg_node *node = icseg_node_append(g, op, &a, sizeof a, inputs, count, 0);
+    return node ? icseg_node_output(g, node, ICSEG_F32, ICSEG_SHAPE(a.batch, a.queries, a.width)) : ICSEG_NONE;
+}
+
+icseg_value icseg_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads) {
+    if (q == ICSEG_NONE || k == ICSEG_NONE || v == ICSEG_NONE)
+        return icseg_graph_fail(g, "attention", ICSEG_ERROR_INTERNAL, "no input");
+    icseg_shape s = icseg_graph_value(g, q)->shape, t = icseg_graph_value(g, k)->shape;
+    bool fits = s.rank == 3 && t.rank == 3 && s.dim[0] == t.dim[0] && s.dim[2] == t.dim[2] &&
+                icseg_shape_equal(t, icseg_graph_value(g, v)->shape) && heads > 0 && s.dim[2] % heads == 0;
+    if (!fits) {
+        char qt[ICSEG_SHAPE_TEXT], kt[ICSEG_SHAPE_TEXT], vt[ICSEG_SHAPE_TEXT];
+        return icseg_graph_fail(g, "attention", ICSEG_ERROR_SHAPE,
+                                "q %s, k %s, v %s, %d heads: (B, Lq, W), (B, Lk, W), (B, Lk, W) are expected, W a "
+                                "multiple of the heads",
+                                icseg_shape_text(s, qt, sizeof qt), icseg_shape_text(t, kt, sizeof kt),
+                                icseg_shape_text(icseg_graph_value(g, v)->shape, vt, sizeof vt), heads);
+    }
+    icseg_value inputs[] = {q, k, v};
+    attention a = {.batch = s.dim[0], .queries = s.dim[1], .keys = t.dim[1], .width = s.dim[2], .heads = heads};
+    return append(g, &icseg_op_attention, a, inputs, 3);
+}
+
+icseg_value icseg_attention_packed(icseg_graph *g, icseg_value qkv, int heads) {
+    if (qkv == ICSEG_NONE) return icseg_graph_fail(g, "attention_packed", ICSEG_ERROR_INTERNAL, "no input");
+    icseg_shape s = icseg_graph_value(g, qkv)->shape;
+    if (s.rank != 3 || heads < 1 || s.dim[2] % (3 * (int64_t)heads)) {
+        char text[ICSEG_SHAPE_TEXT];
+        return icseg_graph_fail(g, "attention_packed", ICSEG_ERROR_SHAPE,
+                                "qkv %s with %d heads: (B, L, 3W) is expected, W a multiple of the heads",
+                                icseg_shape_text(s, text, sizeof text), heads);
+    }
+    attention a = {.batch = s.dim[0],
+                   .queries = s.dim[1],
+                   .keys = s.dim[1],
+                   .width = s.dim[2] / 3,
+                   .heads = heads,
+                   .packed = true};
+    return append(g, &icseg_op_attention_packed, a, &qkv, 1);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * attention against its definition. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "support/op_check.h"
+
+enum { HEADS };
+
+/* One row of queries (depth) over `keys` rows, all `pitch` apart; accumulates nothing but `out` (depth). */
+static void attend(const double *q, const double *k, const double *v, int64_t keys, int64_t pitch, int64_t depth,
+                   double *out) {
+    double top = -INFINITY, sum = 0;
+    for (int64_t d = 0; d < depth; d++) out[d] = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int64_t j = 0; j < keys; j++) {
+            double score = 0;
+            for (int64_t d = 0; d < depth; d++) score += q[d] * k[j * pitch + d];
+            score /= sqrt((double)depth);
+            if (pass == 0) {
+                top = fmax(top, score);
+                continue;
+            }
+            double e = exp(score - top);
+            sum += e;
+            for (int64_t d = 0; d < depth; d++) out[d] += e * v[j * pitch + d];
+        }
+    for (int64_t d = 0; d < depth; d++) out[d] /= sum;
+}
+
+static icseg_value build_attention(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_attention(g, in[0], in[1], in[2], (int)c->number[HEADS]);
+}
+
+static void attention(const op_case *c, const double *const *in, double *out) {
+    const int64_t *q = c->input[0].shape.dim, keys = c->input[1].shape.dim[1], width = q[2];
+    int64_t heads = (int64_t)c->number[HEADS], depth = width / heads;
+    for (int64_t b = 0; b < q[0]; b++)
+        for (int64_t i = 0; i < q[1]; i++)
+            for (int64_t h = 0; h < heads; h++)
+                attend(in[0] + (b * q[1] + i) * width + h * depth, in[1] + b * keys * width + h * depth,
+                       in[2] + b * keys * width + h * depth, keys, width, depth,
+                       out + (b * q[1] + i) * width + h * depth);
+}
+
+static icseg_value build_attention_packed(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_attention_packed(g, in[0], (int)c->number[HEADS]);
+}
+
+static void attention_packed(const op_case *c, const double *const *in, double *out) {
+    const int64_t *d = c->input[0].shape.dim, width = d[2] / 3;
+    int64_t heads = (int64_t)c->number[HEADS], depth = width / heads;
+    for (int64_t b = 0; b < d[0]; b++)
+        for (int64_t i = 0; i < d[1]; i++)
+            for (int64_t h = 0; h < heads; h++) {
+                const double *image = in[0] + b * d[1] * d[2] + h * depth;
+                attend(image + i * d[2], image + width, image + 2 * width, d[1], d[2], depth,
+                       out + (b * d[1] + i) * width + h * depth);
+            }
+}
+
+/* The same tensor as queries, keys and values: three gradients meet in one. */
+static icseg_value build_self(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_attention(g, in[0], in[0], in[0], (int)c->number[HEADS]);
+}
+
+static void self(const op_case *c, const double *const *in, double *out) {
+    op_case copy = *c;
+    copy.input[1] = copy.input[0];
+    const double *const same[] = {in[0], in[0], in[0]};
+    attention(&copy, same, out);
+}
+
+#define X(...)                                                                                                         \
+    { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define FIXED(...)                                                                                                     \
+    { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define CROSS(LABEL, HEADS_, ...)                                                                                      \
+    { "attention", LABEL, 3, {__VA_ARGS__}, build_attention, attention, 5e-6, 2e-5, true, {HEADS_}, NULL }
+#define PACKED(LABEL, HEADS_, ...)                                                                                     \
+    {                                                                                                                  \
+        "attention_packed", LABEL, 1, {__VA_ARGS__}, build_attention_packed, attention_packed, 5e-6, 2e-5, true,       \
+            {HEADS_}, NULL                                                                                             \
+    }
+
+static void attention_agrees_with_its_definition(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        CROSS("one head", 1, X(1, 5, 8), X(1, 5, 8), X(1, 5, 8)),
+        CROSS("more keys than queries", 4, X(2, 3, 16), X(2, 11, 16), X(2, 11, 16)),
+        CROSS("more queries than keys", 2, X(3, 13, 6), X(3, 4, 6), X(3, 4, 6)),
+        CROSS("one query, one key", 2, X(2, 1, 6), X(2, 1, 6), X(2, 1, 6)),
+        CROSS("one key", 3, X(1, 9, 12), X(1, 1, 12), X(1, 1, 12)),
+        CROSS("fixed queries", 2, FIXED(2, 7, 8), X(2, 5, 8), X(2, 5, 8)),
+        CROSS("fixed keys", 2, X(2, 7, 8), FIXED(2, 5, 8), X(2, 5, 8)),
+        CROSS("fixed values", 2, X(2, 7, 8), X(2, 5, 8), FIXED(2, 5, 8)),
+        CROSS("only values", 2, FIXED(2, 7, 8), FIXED(2, 5, 8), X(2, 5, 8)),
+        CROSS("blocks of query rows, the last smaller", 2, X(1, 523, 8), X(1, 37, 8), X(1, 37, 8)),
+        CROSS("blocks of query rows, two images", 1, X(2, 300, 4), X(2, 19, 4), X(2, 19, 4)),
+        {"attention", "of a tensor to itself", 1, {X(2, 9, 8)}, build_self, self, 5e-6, 2e-5, true, {2}, NULL},
+        PACKED("one head", 1, X(1, 6, 24)),
+        PACKED("heads and images", 4, X(3, 17, 48)),
+        PACKED("odd depth", 3, X(2, 10, 45)),
+        PACKED("one row", 2, X(2, 1, 12)),
+        PACKED("depth 64, as in CLIP", 2, X(1, 33, 384)),
+        PACKED("blocks of query rows", 2, X(1, 301, 12)),
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+static void shapes_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    const struct {
+        icseg_shape q, k, v;
+        int heads;
+    } wrong[] = {
+        {ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 4, 6), ICSEG_SHAPE(1, 4, 6), 2},
+        {ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 5, 8), ICSEG_SHAPE(1, 4, 8), 2},
+        {ICSEG_SHAPE(2, 4, 8), ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 4, 8), 2},
+        {ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 4, 8), 3},
+        {ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 4, 8), 0},
+        {ICSEG_SHAPE(4, 8), ICSEG_SHAPE(4, 8), ICSEG_SHAPE(4, 8), 2},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        icseg_error error = {0};
+        icseg_graph *g;
+        char text[ICSEG_SHAPE_TEXT];
+        assert_int_equal(icseg_graph_open(&g, false, &error), ICSEG_OK);
+        icseg_attention(g, icseg_graph_input(g, "q", ICSEG_F32, wrong[i].q),
+                        icseg_graph_input(g, "k", ICSEG_F32, wrong[i].k),
+                        icseg_graph_input(g, "v", ICSEG_F32, wrong[i].v), wrong[i].heads);
+        assert_int_equal(icseg_graph_status(g, &error), ICSEG_ERROR_SHAPE);
+        assert_non_null(strstr(error.message, icseg_shape_text(wrong[i].q, text, sizeof text)));
+        assert_non_null(strstr(error.message, icseg_shape_text(wrong[i].v, text, sizeof text)));
+        icseg_graph_close(&g);
+
+        assert_int_equal(icseg_graph_open(&g, false, &error), ICSEG_OK);
+        icseg_attention_packed(g, icseg_graph_input(g, "qkv", ICSEG_F32, ICSEG_SHAPE(2, 4, 25)), 1);
+        assert_int_equal(icseg_graph_status(g, &error), ICSEG_ERROR_SHAPE);
+        assert_non_null(strstr(error.message, "(2, 4, 25)"));
+        icseg_graph_close(&g);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(attention_agrees_with_its_definition),
+        cmocka_unit_test(shapes_that_do_not_fit_are_refused),
+    };
+    return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Every operator of graph/ops/list.h has a case in some tests/unit/test_ops_*.c. */
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "graph/op.h"
+
+#define ICSEG_OP(NAME) extern const icseg_op icseg_op_##NAME;
+#include "graph/ops/list.h"
+#undef ICSEG_OP
+
+static const struct {
+    const char *name;
+    const icseg_op *op;
+} listed[] = {
+#define ICSEG_OP(NAME) {#NAME, &icseg_op_##NAME},
+#include "graph/ops/list.h"
+#undef ICSEG_OP
+};
+enum { LISTED = sizeof listed / sizeof *listed };
+
+static char *read_text(const char *path) {
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    long size = ftell(file);
+    char *text = icseg_calloc_array((size_t)size + 1, 1);
+    rewind(file);
+    assert_non_null(text);
+    assert_int_equal(fread(text, 1, (size_t)size, file), size);
+    fclose(file);
+    return text;
+}
+
+/* The name as a case gives it: a string, or the first argument of a macro CASE. */
+static bool has_case(const char *text, const char *name) {
+    char quoted[80], bare[80];
+    snprintf(quoted, sizeof quoted, "\"%s\",", name);
+    snprintf(bare, sizeof bare, "CASE(%s,", name);
+    return strstr(text, quoted) || strstr(text, bare);
+}
+
+static void every_operator_has_a_case(void **state) {
+    (void)state;
+    glob_t found;
+    bool seen[LISTED] = {false};
+    assert_int_equal(glob(ICSEG_SOURCE_DIR "/tests/unit/test_ops_*.c", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        if (strstr(found.gl_pathv[i], "test_ops_list.c")) continue;
+        char *text = read_text(found.gl_pathv[i]);
+        for (int j = 0; j < LISTED; j++) seen[j] |= has_case(text, listed[j].name);
+        icseg_free(text);
+    }
+    globfree(&found);
+    for (int j = 0; j < LISTED; j++)
+        if (!seen[j]) fail_msg("no case for %s in tests/unit/test_ops_*.c", listed[j].name);
+}
+
+static void names_are_those_of_the_list_and_in_order(void **state) {
+    (void)state;
+    for (int j = 0; j < LISTED; j++) {
+        assert_string_equal(listed[j].op->name, listed[j].name);
+        if (j > 0) assert_true(strcmp(listed[j - 1].name, listed[j].name) < 0);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_operator_has_a_case),
+        cmocka_unit_test(names_are_those_of_the_list_and_in_order),
+    };
+    return cmocka_run_group_tests_name("the list of operators", tests, NULL, NULL);
+}
