@@ -43,11 +43,11 @@ static void max_pool(const op_case *c, const double *const *in, double *out) { p
 
 /* -- resizing to number[0] x number[1] */
 
-static icseg_value build_bilinear(icseg_graph *g, const icseg_value *in, const op_case *c) {
+static icseg_value build_resize_bilinear(icseg_graph *g, const icseg_value *in, const op_case *c) {
     return icseg_resize_bilinear(g, in[0], (int64_t)c->number[0], (int64_t)c->number[1]);
 }
 
-static icseg_value build_nearest(icseg_graph *g, const icseg_value *in, const op_case *c) {
+static icseg_value build_resize_nearest(icseg_graph *g, const icseg_value *in, const op_case *c) {
     return icseg_resize_nearest(g, in[0], (int64_t)c->number[0], (int64_t)c->number[1]);
 }
 
@@ -64,7 +64,7 @@ static double position(int64_t o, int64_t in, int64_t out) {
     return p < 0 ? 0 : (double)p;
 }
 
-static void bilinear(const op_case *c, const double *const *in, double *out) {
+static void resize_bilinear(const op_case *c, const double *const *in, double *out) {
     const int64_t *d = c->input[0].shape.dim, height = (int64_t)c->number[0], width = (int64_t)c->number[1];
     for (int64_t b = 0; b < d[0]; b++)
         for (int64_t h = 0; h < height; h++)
@@ -78,7 +78,7 @@ static void bilinear(const op_case *c, const double *const *in, double *out) {
                 }
 }
 
-static void nearest(const op_case *c, const double *const *in, double *out) {
+static void resize_nearest(const op_case *c, const double *const *in, double *out) {
     const int64_t *d = c->input[0].shape.dim, height = (int64_t)c->number[0], width = (int64_t)c->number[1];
     float y = (float)d[1] / (float)height, x = (float)d[2] / (float)width;
     for (int64_t b = 0; b < d[0]; b++)
@@ -93,7 +93,7 @@ static void nearest(const op_case *c, const double *const *in, double *out) {
 #define POOL(NAME, LABEL, SIZE, TOLERANCE, ...)                                                                        \
     { #NAME, LABEL, 1, {X(__VA_ARGS__) }, build_##NAME, NAME, TOLERANCE, 1e-5, false, {SIZE }, NULL }
 #define RESIZE(NAME, LABEL, HEIGHT, WIDTH, TOLERANCE, ...)                                                             \
-    { "resize_" #NAME, LABEL, 1, {X(__VA_ARGS__)}, build_##NAME, NAME, TOLERANCE, 1e-5, false, {HEIGHT, WIDTH}, NULL }
+    { #NAME, LABEL, 1, {X(__VA_ARGS__) }, build_##NAME, NAME, TOLERANCE, 1e-5, false, {HEIGHT, WIDTH }, NULL }
 
 static void pooling_agrees_with_its_definition(void **state) {
     (void)state;
@@ -114,22 +114,22 @@ static void pooling_agrees_with_its_definition(void **state) {
 static void resizing_agrees_with_its_definition(void **state) {
     (void)state;
     const op_case cases[] = {
-        RESIZE(bilinear, "x 2", 10, 14, 1e-6, 2, 5, 7, 17),
-        RESIZE(bilinear, "x 4", 12, 20, 1e-6, 1, 3, 5, 64),
-        RESIZE(bilinear, "x 1.4, x 2.2", 7, 11, 1e-6, 3, 5, 5, 3),
-        RESIZE(bilinear, "down by 2", 4, 3, 1e-6, 2, 8, 6, 1),
-        RESIZE(bilinear, "down by fractions: sources that nobody reads", 3, 5, 1e-6, 1, 11, 17, 3),
-        RESIZE(bilinear, "one axis only", 5, 9, 1e-6, 1, 5, 3, 4),
-        RESIZE(bilinear, "up and down", 9, 2, 1e-6, 2, 4, 7, 5),
-        RESIZE(bilinear, "from one pixel", 4, 3, 1e-6, 2, 1, 1, 3),
-        RESIZE(bilinear, "to one pixel", 1, 1, 1e-6, 2, 4, 5, 3),
-        RESIZE(nearest, "x 2", 10, 14, 0, 2, 5, 7, 17),
-        RESIZE(nearest, "x 3, x 4", 9, 20, 0, 1, 3, 5, 64),
-        RESIZE(nearest, "x 1.4, x 2.2", 7, 11, 0, 3, 5, 5, 3),
-        RESIZE(nearest, "down by fractions", 3, 5, 0, 1, 11, 17, 3),
-        RESIZE(nearest, "down by 2, one axis up", 4, 13, 0, 2, 8, 6, 1),
-        RESIZE(nearest, "from one pixel", 4, 3, 0, 2, 1, 1, 3),
-        RESIZE(nearest, "to one pixel", 1, 1, 0, 2, 4, 5, 3),
+        RESIZE(resize_bilinear, "x 2", 10, 14, 1e-6, 2, 5, 7, 17),
+        RESIZE(resize_bilinear, "x 4", 12, 20, 1e-6, 1, 3, 5, 64),
+        RESIZE(resize_bilinear, "x 1.4, x 2.2", 7, 11, 1e-6, 3, 5, 5, 3),
+        RESIZE(resize_bilinear, "down by 2", 4, 3, 1e-6, 2, 8, 6, 1),
+        RESIZE(resize_bilinear, "down by fractions: sources that nobody reads", 3, 5, 1e-6, 1, 11, 17, 3),
+        RESIZE(resize_bilinear, "one axis only", 5, 9, 1e-6, 1, 5, 3, 4),
+        RESIZE(resize_bilinear, "up and down", 9, 2, 1e-6, 2, 4, 7, 5),
+        RESIZE(resize_bilinear, "from one pixel", 4, 3, 1e-6, 2, 1, 1, 3),
+        RESIZE(resize_bilinear, "to one pixel", 1, 1, 1e-6, 2, 4, 5, 3),
+        RESIZE(resize_nearest, "x 2", 10, 14, 0, 2, 5, 7, 17),
+        RESIZE(resize_nearest, "x 3, x 4", 9, 20, 0, 1, 3, 5, 64),
+        RESIZE(resize_nearest, "x 1.4, x 2.2", 7, 11, 0, 3, 5, 5, 3),
+        RESIZE(resize_nearest, "down by fractions", 3, 5, 0, 1, 11, 17, 3),
+        RESIZE(resize_nearest, "down by 2, one axis up", 4, 13, 0, 2, 8, 6, 1),
+        RESIZE(resize_nearest, "from one pixel", 4, 3, 0, 2, 1, 1, 3),
+        RESIZE(resize_nearest, "to one pixel", 1, 1, 0, 2, 4, 5, 3),
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
@@ -181,8 +181,8 @@ static void bits_do_not_depend_on_the_number_of_threads(void **state) {
     const op_case cases[] = {
         POOL(avg_pool, NULL, 2, 0, 2, 9, 9, 33),
         POOL(max_pool, NULL, 2, 0, 2, 9, 9, 33),
-        RESIZE(bilinear, NULL, 17, 31, 0, 2, 9, 9, 33),
-        RESIZE(nearest, NULL, 17, 31, 0, 2, 9, 9, 33),
+        RESIZE(resize_bilinear, NULL, 17, 31, 0, 2, 9, 9, 33),
+        RESIZE(resize_nearest, NULL, 17, 31, 0, 2, 9, 9, 33),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) op_same_bits(&cases[i]);
 }
@@ -192,7 +192,8 @@ static void shapes_that_do_not_fit_are_named(void **state) {
     const op_case avg = POOL(avg_pool, NULL, 4, 0, 2, 3, 8, 5), max = POOL(max_pool, NULL, 4, 0, 2, 8, 3, 5);
     op_refuses(&avg, 2, (const char *const[]){"4 x 4", "(2, 3, 8, 5)"});
     op_refuses(&max, 2, (const char *const[]){"4 x 4", "(2, 8, 3, 5)"});
-    const op_case none = RESIZE(bilinear, NULL, 0, 3, 0, 2, 8, 3, 5), flat = RESIZE(nearest, NULL, 2, 3, 0, 2, 8, 15);
+    const op_case none = RESIZE(resize_bilinear, NULL, 0, 3, 0, 2, 8, 3, 5),
+                  flat = RESIZE(resize_nearest, NULL, 2, 3, 0, 2, 8, 15);
     op_refuses(&none, 2, (const char *const[]){"0 x 3", "(2, 8, 3, 5)"});
     op_refuses(&flat, 2, (const char *const[]){"2 x 3", "(2, 8, 15)"});
 }
