@@ -41,7 +41,7 @@ typedef struct icseg_synth_options {
 
 ICSEG_API icseg_synth_options icseg_synth_options_default(void);
 
-/* Writes FOLDER/images/{train,val}/NNNNN.jpg, FOLDER/annotations/{train,val}/NNNNN.png (8-bit indexed), classes.txt,
+/* Writes FOLDER/images/{train,val}/NNNNNN.jpg, FOLDER/annotations/{train,val}/NNNNNN.png (8-bit indexed), classes.txt,
  * and synth.json, which says how the set was made. A folder that holds an earlier set of ours is replaced file by file
  * (what the earlier run wrote and this one does not is removed); any other non-empty folder is refused without `force`,
  * and with it keeps its files. Image i of a split is the same whatever the other counts and the number of threads. */

@@ -42,9 +42,9 @@ float icseg_rgb_apart(icseg_rgb a, icseg_rgb b) {
 
 /* A paint listed twice is twice as likely: colours lean towards what a class often has, and overlap with all others. */
 static icseg_rgb pick_grass(icseg_rng *rng) {
-    return PICK(rng, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_OLIVE,
-                ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OCHRE, ICSEG_SYNTH_RUST, ICSEG_SYNTH_MINT, ICSEG_SYNTH_TEAL,
-                ICSEG_SYNTH_SAND, ICSEG_SYNTH_SAND, ICSEG_SYNTH_PLUM, ICSEG_SYNTH_LAVENDER);
+    return PICK(rng, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_FOREST,
+                ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OCHRE, ICSEG_SYNTH_OCHRE, ICSEG_SYNTH_RUST,
+                ICSEG_SYNTH_MINT, ICSEG_SYNTH_TEAL, ICSEG_SYNTH_SAND, ICSEG_SYNTH_PLUM, ICSEG_SYNTH_LAVENDER);
 }
 
 static icseg_rgb pick_water(icseg_rng *rng) {
@@ -56,7 +56,7 @@ static icseg_rgb pick_water(icseg_rng *rng) {
 static icseg_rgb pick_road(icseg_rng *rng) {
     return PICK(rng, ICSEG_SYNTH_GREY, ICSEG_SYNTH_GREY, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_SAND,
                 ICSEG_SYNTH_SLATE, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_RUST, ICSEG_SYNTH_ROSE, ICSEG_SYNTH_CREAM,
-                ICSEG_SYNTH_PLUM, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_NAVY, ICSEG_SYNTH_WHITE);
+                ICSEG_SYNTH_PLUM, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_WHITE);
 }
 
 static icseg_rgb pick_rock(icseg_rng *rng) {
@@ -95,7 +95,7 @@ static void choose_light(icseg_scene *scene, icseg_rng *rng) {
         light->ambient = icseg_rgb_of(0.76f, 0.78f, 0.8f);
         light->shadow = 0.16f;
         back->sky_high =
-            PICK(rng, ICSEG_SYNTH_GREY, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_MINT, ICSEG_SYNTH_SAND, ICSEG_SYNTH_OLIVE);
+            PICK(rng, ICSEG_SYNTH_GREY, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_MINT, ICSEG_SYNTH_SAND, ICSEG_SYNTH_AZURE);
         back->sky_low = PICK(rng, ICSEG_SYNTH_WHITE, ICSEG_SYNTH_CREAM, ICSEG_SYNTH_GREY, ICSEG_SYNTH_BLUSH);
         back->cloud = icseg_rgb_of(0.88f, 0.88f, 0.88f);
     } else { /* dusk */
@@ -122,6 +122,13 @@ static void choose_light(icseg_scene *scene, icseg_rng *rng) {
     back->clouds = range(rng, hour == 2 ? 0.6f : 0.15f, 0.9f);
 }
 
+/* How a ridge will look: lit, and in the haze. */
+static icseg_rgb ridge_look(const icseg_scene *scene, const icseg_synth_ridge *ridge) {
+    const icseg_synth_light *light = &scene->light;
+    icseg_rgb level = icseg_rgb_add(light->ambient, icseg_rgb_scale(light->sun, 0.5f));
+    return icseg_rgb_mix(icseg_rgb_times(icseg_rgb_scale(ridge->color, 0.8f), level), scene->back.haze, ridge->haze);
+}
+
 static void choose_ridges(icseg_scene *scene, icseg_rng *rng) {
     icseg_synth_backdrop *back = &scene->back;
     back->ridges = 1 + (int32_t)icseg_rng_below(rng, 2);
@@ -129,12 +136,12 @@ static void choose_ridges(icseg_scene *scene, icseg_rng *rng) {
     for (int i = 0; i < back->ridges; i++) {
         icseg_synth_ridge *ridge = &back->ridge[i];
         bool front = i == back->ridges - 1;
-        ridge->height = scene->horizon * (front && i ? range(rng, 0.25f, 0.42f) : range(rng, 0.5f, 0.78f));
+        ridge->height = scene->horizon * (front && i ? range(rng, 0.28f, 0.45f) : range(rng, 0.6f, 0.85f));
         ridge->detail = scene->unit * range(rng, 0.32f, 0.5f);
         ridge->color = icseg_rgb_mix(color, pick_rock(rng), i ? 0.5f : 0.15f);
-        for (int k = 0; k < 20 && icseg_rgb_apart(ridge->color, back->sky_low) < 0.42f; k++)
-            ridge->color = pick_rock(rng);
         ridge->haze = front ? 0.06f : 0.18f;
+        for (int k = 0; k < 20 && icseg_rgb_apart(ridge_look(scene, ridge), back->sky_low) < 0.38f; k++)
+            ridge->color = pick_rock(rng);
         ridge->snow = !i && chance(rng, 0.5f);
         ridge->seed = (uint32_t)icseg_rng_u64(rng);
     }
@@ -164,7 +171,7 @@ static void choose_ground(icseg_scene *scene, icseg_rng *rng) {
         back->curve = range(rng, -0.3f, 0.3f);
     } else {
         back->road_at = range(rng, 0.46f, 0.66f);
-        back->road_half = range(rng, 0.13f, 0.18f);
+        back->road_half = range(rng, 0.12f, 0.15f);
     }
     which = icseg_rng_uniform(rng);
     if (which < 0.35f) {
@@ -203,13 +210,13 @@ typedef struct kind {
 } kind;
 
 static const kind kinds[] = {
-    {icseg_synth_add_house, 0.19f, 0.38f, 1, 2, 0.6f, 0.40f, false, true},
-    {icseg_synth_add_tree, 0.18f, 0.52f, 3, 4, 0.16f, 0.50f, false, false},
-    {icseg_synth_add_fence, 0.30f, 0.52f, 1, 2, 0.4f, 0, false, false},
-    {icseg_synth_add_car, 0.42f, 0.72f, 1, 2, 0.55f, 0.40f, true, false},
-    {icseg_synth_add_lamp, 0.44f, 0.64f, 1, 2, 0.3f, 0.40f, false, false},
-    {icseg_synth_add_person, 0.58f, 0.94f, 1, 3, 0.25f, 0.45f, true, false},
-    {icseg_synth_add_cone, 0.72f, 1.0f, 1, 3, 0.25f, 0.50f, true, false},
+    {icseg_synth_add_house, 0.19f, 0.36f, 1, 2, 0.65f, 0.40f, false, true},
+    {icseg_synth_add_tree, 0.18f, 0.50f, 2, 4, 0.20f, 0.55f, false, false},
+    {icseg_synth_add_fence, 0.30f, 0.50f, 1, 2, 0.4f, 0, false, false},
+    {icseg_synth_add_car, 0.42f, 0.68f, 1, 2, 0.60f, 0.50f, true, false},
+    {icseg_synth_add_lamp, 0.36f, 0.72f, 1, 2, 0.4f, 0.40f, false, false},
+    {icseg_synth_add_person, 0.60f, 0.92f, 1, 2, 0.30f, 0.55f, true, false},
+    {icseg_synth_add_cone, 0.76f, 1.0f, 1, 2, 0.32f, 0.55f, true, false},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds, MOST_PLACINGS = 2048 };
 

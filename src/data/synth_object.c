@@ -30,10 +30,10 @@ static float range(icseg_rng *rng, float low, float high) { return icseg_rng_ran
 static bool chance(icseg_rng *rng, float share) { return icseg_rng_uniform(rng) < share; }
 static icseg_rgb any_paint(icseg_rng *rng) { return icseg_synth_pick(rng, NULL, 0); }
 
-/* One of a few paints that things of this kind often have, or, as often as not, any. */
+/* One of a few paints that things of this kind often have, or now and then any. */
 static icseg_rgb usual_paint(icseg_rng *rng, icseg_synth_paint a, icseg_synth_paint b, icseg_synth_paint c) {
     const icseg_synth_paint usual[] = {a, b, c};
-    return chance(rng, 0.5f) ? icseg_synth_pick(rng, usual, 3) : any_paint(rng);
+    return chance(rng, 0.65f) ? icseg_synth_pick(rng, usual, 3) : any_paint(rng);
 }
 
 /* A paint that stands out against `other`. */
@@ -276,7 +276,7 @@ void icseg_synth_add_person(icseg_scene *scene, icseg_rng *rng, icseg_point foot
     icseg_synth_part part = begin(scene, rng, foot, ICSEG_SYNTH_PERSON), shirt;
     icseg_rgb skin = skins[icseg_rng_below(rng, sizeof skins / sizeof *skins)], hair = any_paint(rng),
               legs = any_paint(rng);
-    float tall = range(rng, 0.88f, 1.1f), stance = range(rng, 0.13f, 0.2f), lift = range(rng, 0.05f, 0.45f);
+    float tall = range(rng, 0.95f, 1.2f), stance = range(rng, 0.15f, 0.2f), lift = range(rng, 0.05f, 0.3f);
     bool skirt = chance(rng, 0.35f), hat = chance(rng, 0.35f), striped = chance(rng, 0.35f), waves = chance(rng, 0.25f);
     part.scale *= tall;
     part.bulge = 0.8f;
@@ -286,15 +286,15 @@ void icseg_synth_add_person(icseg_scene *scene, icseg_rng *rng, icseg_point foot
     shirt.material = striped ? ICSEG_SYNTH_STRIPES : ICSEG_SYNTH_PLAIN;
     shirt.grain = 0.12f;
     part.color = skirt ? skin : legs;
-    add_capsule(scene, part, (icseg_point){-stance, 0.1f}, (icseg_point){-0.12f, 0.82f}, 0.11f, 0.14f);
-    add_capsule(scene, part, (icseg_point){stance, 0.1f}, (icseg_point){0.12f, 0.82f}, 0.11f, 0.14f);
+    add_capsule(scene, part, (icseg_point){-stance, 0.1f}, (icseg_point){-0.12f, 0.82f}, 0.13f, 0.16f);
+    add_capsule(scene, part, (icseg_point){stance, 0.1f}, (icseg_point){0.12f, 0.82f}, 0.13f, 0.16f);
     part.color = icseg_rgb_scale(any_paint(rng), 0.6f);
     add_box(scene, part, -stance - 0.16f, -0.02f, -stance + 0.13f, 0.14f, 0.05f);
     add_box(scene, part, stance - 0.13f, -0.02f, stance + 0.16f, 0.14f, 0.05f);
     float hand = 0.28f + lift * 0.4f, hand_y = waves ? 1.85f : 0.78f;
-    add_capsule(scene, shirt, (icseg_point){-0.26f, 1.3f}, (icseg_point){-0.28f - lift * 0.3f, 0.8f}, 0.1f, 0.09f);
-    add_capsule(scene, shirt, (icseg_point){0.26f, 1.3f}, (icseg_point){hand + 0.08f, hand_y}, 0.1f, 0.09f);
-    icseg_point torso[] = {{-0.18f, 0.8f}, {0.18f, 0.8f}, {0.24f, 1.3f}, {-0.24f, 1.3f}};
+    add_capsule(scene, shirt, (icseg_point){-0.26f, 1.3f}, (icseg_point){-0.28f - lift * 0.3f, 0.8f}, 0.12f, 0.11f);
+    add_capsule(scene, shirt, (icseg_point){0.26f, 1.3f}, (icseg_point){hand, hand_y}, 0.12f, 0.11f);
+    icseg_point torso[] = {{-0.2f, 0.8f}, {0.2f, 0.8f}, {0.25f, 1.3f}, {-0.25f, 1.3f}};
     add_polygon(scene, shirt, torso, 4, 0.08f);
     part.color = legs;
     if (skirt) {
@@ -303,13 +303,16 @@ void icseg_synth_add_person(icseg_scene *scene, icseg_rng *rng, icseg_point foot
     }
     part.flat = true;
     part.color = skin;
-    add_ellipse(scene, part, -0.28f - lift * 0.3f, 0.76f, 0.09f, 0.1f);
-    add_ellipse(scene, part, hand + 0.08f, hand_y, 0.09f, 0.1f);
+    add_ellipse(scene, part, -0.28f - lift * 0.3f, 0.76f, 0.11f, 0.12f);
+    add_ellipse(scene, part, hand, hand_y, 0.11f, 0.12f);
     part.flat = false;
     part.color = hair;
     add_ellipse(scene, part, 0, 1.64f, 0.23f, 0.24f);
     part.color = skin;
     add_ellipse(scene, part, 0, 1.58f, 0.19f, 0.21f);
+    part.color = icseg_rgb_of(0.12f, 0.1f, 0.1f);
+    add_ellipse(scene, part, -0.075f, 1.59f, 0.025f, 0.035f);
+    add_ellipse(scene, part, 0.075f, 1.59f, 0.025f, 0.035f);
     part.color = hair;
     if (hat) {
         add_box(scene, part, -0.3f, 1.68f, 0.3f, 1.76f, 0.03f);
@@ -322,7 +325,7 @@ void icseg_synth_add_person(icseg_scene *scene, icseg_rng *rng, icseg_point foot
 
 void icseg_synth_add_cone(icseg_scene *scene, icseg_rng *rng, icseg_point foot) {
     icseg_synth_part cone = begin(scene, rng, foot, ICSEG_SYNTH_CONE);
-    float height = range(rng, 0.85f, 1.1f), half = height * range(rng, 0.32f, 0.38f);
+    float height = range(rng, 0.9f, 1.2f), half = height * range(rng, 0.32f, 0.38f);
     cone.color = usual_paint(rng, ICSEG_SYNTH_RUST, ICSEG_SYNTH_RED, ICSEG_SYNTH_OCHRE);
     cone.second = other_paint(rng, cone.color, 0.5f);
     cone.bulge = 0.85f;
@@ -335,7 +338,7 @@ void icseg_synth_add_cone(icseg_scene *scene, icseg_rng *rng, icseg_point foot) 
 
 void icseg_synth_add_lamp(icseg_scene *scene, icseg_rng *rng, icseg_point foot) {
     icseg_synth_part post = begin(scene, rng, foot, ICSEG_SYNTH_LAMP), glass;
-    float height = range(rng, 2.6f, 3.3f), girth = range(rng, 0.16f, 0.2f);
+    float height = range(rng, 2.6f, 3.3f), girth = range(rng, 0.19f, 0.23f);
     bool globe = chance(rng, 0.5f);
     post.color = icseg_rgb_scale(usual_paint(rng, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_NAVY, ICSEG_SYNTH_FOREST), 0.75f);
     post.bulge = 0.95f;
@@ -344,8 +347,8 @@ void icseg_synth_add_lamp(icseg_scene *scene, icseg_rng *rng, icseg_point foot) 
     glass.color = icseg_rgb_of(1, 0.9f, 0.62f);
     if (!scene->light.dusk) glass.color = icseg_rgb_mix(any_paint(rng), icseg_rgb_of(1, 1, 1), 0.5f);
     add_capsule(scene, post, (icseg_point){0, 0.1f}, (icseg_point){0, height}, girth, girth * 0.85f);
-    add_box(scene, post, -0.3f, -0.02f, 0.3f, 0.24f, 0.05f);
-    add_box(scene, post, -0.22f, 0.2f, 0.22f, 0.6f, 0.05f);
+    add_box(scene, post, -0.34f, -0.02f, 0.34f, 0.24f, 0.05f);
+    add_box(scene, post, -0.26f, 0.2f, 0.26f, 0.6f, 0.05f);
     if (globe) {
         add_ellipse(scene, glass, 0, height + 0.3f, 0.36f, 0.36f);
         add_box(scene, post, -0.24f, height - 0.08f, 0.24f, height + 0.06f, 0.03f);
