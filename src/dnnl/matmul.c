@@ -4,14 +4,15 @@
 
 #include "dnnl/internal.h"
 
-/* (batch[0], batch[1], rows, columns) without the batch axes that are 1: fewer axes find faster implementations. */
-static dnnl_status_t describe(dnnl_memory_desc_t *out, const int64_t batch[2], int64_t rows, int64_t columns,
-                              const int64_t stride[4], bool any) {
+/* (batch[0], batch[1], rows, columns) without the batch axes that are 1: fewer axes find faster implementations.
+ * `shared`: the same matrix for the whole batch. */
+static dnnl_status_t describe(dnnl_memory_desc_t *out, const int64_t batch[2], bool shared, int64_t rows,
+                              int64_t columns, const int64_t stride[4], bool any) {
     dnnl_dims_t dims, strides;
     int rank = 0;
     for (int i = 0; i < 2; i++)
         if (batch[i] > 1) {
-            dims[rank] = batch[i];
+            dims[rank] = shared ? 1 : batch[i];
             strides[rank++] = stride[i];
         }
     dims[rank] = rows;
@@ -30,18 +31,18 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
     dnnl_matmul_desc_t d;
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t descriptor = NULL;
-    const int64_t one[2] = {1, 1}, row[4] = {0, 0, s->columns, 1};
+    const int64_t row[4] = {s->columns, s->columns, s->columns, 1};
     char what[160];
     *out = NULL;
     snprintf(what, sizeof what, "multiplying %lld x %lld matrices (%lld, %lld) (%lld, %lld)", (long long)s->batch[0],
              (long long)s->batch[1], (long long)s->rows, (long long)s->inner, (long long)s->inner,
              (long long)s->columns);
     ICSEG_TRY(icseg_dnnl_engine(&engine, error));
-    ICSEG_DNNL_TRY_GOTO(describe(&a, s->batch, s->rows, s->inner, s->a_stride, false), what);
-    ICSEG_DNNL_TRY_GOTO(describe(&plain_b, s->batch, s->inner, s->columns, s->b_stride, false), what);
-    ICSEG_DNNL_TRY_GOTO(describe(&b, s->batch, s->inner, s->columns, s->b_stride, options.pack), what);
-    ICSEG_DNNL_TRY_GOTO(describe(&product, s->batch, s->rows, s->columns, s->out_stride, false), what);
-    ICSEG_DNNL_TRY_GOTO(describe(&bias, one, 1, s->columns, row, false), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&a, s->batch, false, s->rows, s->inner, s->a_stride, false), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&plain_b, s->batch, false, s->inner, s->columns, s->b_stride, false), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&b, s->batch, false, s->inner, s->columns, s->b_stride, options.pack), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&product, s->batch, false, s->rows, s->columns, s->out_stride, false), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&bias, s->batch, true, 1, s->columns, row, false), what);
     ICSEG_DNNL_TRY_GOTO(dnnl_matmul_desc_init(&d, &a, &b, options.bias ? &bias : NULL, &product), what);
     ICSEG_TRY_GOTO(icseg_dnnl_attributes(&attributes, options, error));
     ICSEG_DNNL_TRY_GOTO(dnnl_primitive_desc_create(&descriptor, &d, attributes, engine, NULL), what);
