@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * batch_norm and layer_norm against their definitions; running statistics; bits and texts. */
+ * Normalisation and scaling of channels against their definitions; running statistics; bits and texts. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,6 +59,44 @@ static void norm(const op_case *c, const double *const *in, double *out, int64_t
 
 static void layer_norm(const op_case *c, const double *const *in, double *out) { norm(c, in, out, size_of(c, 1)); }
 
+/* -- group_norm: a group is a sample */
+
+static icseg_value build_group_norm(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_group_norm(g, in[0], in[1], in[2], 1e-5f);
+}
+
+static void group_norm(const op_case *c, const double *const *in, double *out) {
+    norm(c, in, out, size_of(c, 0) / c->input[0].shape.dim[0]);
+}
+
+/* -- normalize */
+
+static icseg_value build_normalize(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_normalize(g, in[0]);
+}
+
+static void normalize(const op_case *c, const double *const *in, double *out) {
+    int64_t width = c->input[0].shape.dim[c->input[0].shape.rank - 1];
+    for (int64_t at = 0; at < size_of(c, 0); at += width) {
+        double squares = 0;
+        for (int64_t i = at; i < at + width; i++) squares += in[0][i] * in[0][i];
+        for (int64_t i = at; i < at + width; i++) out[i] = in[0][i] / fmax(sqrt(squares), 1e-12);
+    }
+}
+
+/* -- scale_channels */
+
+static icseg_value build_scale_channels(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_scale_channels(g, in[0], in[1]);
+}
+
+static void scale_channels(const op_case *c, const double *const *in, double *out) {
+    for (int64_t i = 0; i < size_of(c, 0); i++) out[i] = in[0][i] * in[1][i % size_of(c, 1)];
+}
+
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define FIXED(...)                                                                                                     \
@@ -74,6 +112,17 @@ static void layer_norm(const op_case *c, const double *const *in, double *out) {
     {                                                                                                                  \
         "layer_norm", LABEL, 3, {X(__VA_ARGS__, C), X(C), X(C)}, build_layer_norm, layer_norm, 1e-6, 1e-5, false, {0}, \
             NULL                                                                                                       \
+    }
+
+#define GROUP_NORM(LABEL, C, ...)                                                                                      \
+    {                                                                                                                  \
+        "group_norm", LABEL, 3, {X(__VA_ARGS__, C), X(C), X(C)}, build_group_norm, group_norm, 1e-6, 1e-5, false, {0}, \
+            NULL                                                                                                       \
+    }
+#define SCALE_CHANNELS(LABEL, C, ...)                                                                                  \
+    {                                                                                                                  \
+        "scale_channels", LABEL, 2, {X(__VA_ARGS__, C), X(C)}, build_scale_channels, scale_channels, 1e-6, 1e-5,       \
+            false, {0}, NULL                                                                                           \
     }
 
 static void operators_agree_with_their_definitions(void **state) {
@@ -158,6 +207,48 @@ static void operators_agree_with_their_definitions(void **state) {
          false,
          {0},
          NULL},
+        GROUP_NORM(NULL, 64, 2, 3, 5),
+        GROUP_NORM("odd width, several chunks", 17, 3, 29, 23),
+        GROUP_NORM("one channel", 1, 2, 9),
+        GROUP_NORM("no middle axes", 12, 3),
+        {"group_norm",
+         "only x trains",
+         3,
+         {X(2, 5, 12), FIXED(12), FIXED(12)},
+         build_group_norm,
+         group_norm,
+         1e-6,
+         1e-5,
+         false,
+         {0},
+         NULL},
+        {"group_norm",
+         "x does not train",
+         3,
+         {FIXED(2, 5, 12), X(12), X(12)},
+         build_group_norm,
+         group_norm,
+         1e-6,
+         1e-5,
+         false,
+         {0},
+         NULL},
+        {"normalize", NULL, 1, {X(3, 5, 64)}, build_normalize, normalize, 1e-6, 1e-5, false, {0}, NULL},
+        {"normalize", "odd width", 1, {X(70, 17)}, build_normalize, normalize, 1e-6, 1e-5, false, {0}, NULL},
+        SCALE_CHANNELS(NULL, 64, 2, 5),
+        SCALE_CHANNELS("odd width, several chunks", 17, 1300),
+        SCALE_CHANNELS("one row", 3, 1),
+        {"scale_channels",
+         "only gamma trains",
+         2,
+         {FIXED(6, 5), X(5)},
+         build_scale_channels,
+         scale_channels,
+         1e-6,
+         1e-5,
+         false,
+         {0},
+         NULL},
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
@@ -165,10 +256,9 @@ static void operators_agree_with_their_definitions(void **state) {
 static void bits_do_not_depend_on_the_number_of_threads(void **state) {
     (void)state;
     const op_case cases[] = {
-        BATCH_NORM(NULL, 1, 1, 64, 2, 37, 41),
-        BATCH_NORM(NULL, 1, 0, 3, 1, 73, 41),
-        BATCH_NORM(NULL, 0, 1, 80, 1, 37, 41),
-        LAYER_NORM(NULL, 96, 2, 800),
+        BATCH_NORM(NULL, 1, 1, 64, 2, 37, 41), BATCH_NORM(NULL, 1, 0, 3, 1, 73, 41),
+        BATCH_NORM(NULL, 0, 1, 80, 1, 37, 41), LAYER_NORM(NULL, 96, 2, 800),
+        GROUP_NORM(NULL, 96, 2, 800),          SCALE_CHANNELS(NULL, 96, 2, 800),
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) op_same_bits(&cases[i]);
 }
@@ -188,6 +278,11 @@ static void shapes_that_do_not_fit_are_named(void **state) {
     const op_case wrong_bias = {"layer_norm", NULL, 3,   {X(4, 8), X(8), X(4, 8)}, build_layer_norm, NULL, 0, 0,
                                 true,         {0},  NULL};
     op_refuses(&wrong_bias, 2, (const char *const[]){"bias has shape (4, 8)", "x (4, 8)"});
+    const op_case gamma = {
+        "scale_channels", NULL, 2, {X(4, 8), X(9)}, build_scale_channels, NULL, 0, 0, true, {0}, NULL};
+    op_refuses(&gamma, 2, (const char *const[]){"gamma has shape (9)", "x (4, 8)"});
+    const op_case flat = {"group_norm", NULL, 3, {X(8), X(8), X(8)}, build_group_norm, NULL, 0, 0, true, {0}, NULL};
+    op_refuses(&flat, 1, (const char *const[]){"x is (8)"});
 }
 
 /* -- what a training step does to the running statistics, and values far from zero */
@@ -291,6 +386,40 @@ static void values_far_from_zero_are_normalised_accurately(void **state) {
     bench_close(&b);
 }
 
+static void a_row_of_zeros_normalises_to_zeros_with_a_finite_gradient(void **state) {
+    (void)state;
+    icseg_error error;
+    icseg_params *params;
+    icseg_graph *g;
+    icseg_workspace *workspace;
+    icseg_executor *executor;
+    assert_int_equal(icseg_params_open(&params, &error), ICSEG_OK);
+    assert_int_equal(icseg_graph_open(&g, false, &error), ICSEG_OK);
+    icseg_param *x =
+        icseg_params_declare(params, "x", ICSEG_SHAPE(2, 3), (icseg_param_options){.trainable = true}, &error);
+    assert_int_equal(icseg_params_allocate_gradients(params, &error), ICSEG_OK);
+    x->data[0] = 3;
+    x->data[2] = -4;
+    const float ones[] = {1, 1, 1, 1, 1, 1};
+    icseg_value y = icseg_normalize(g, icseg_graph_param(g, x));
+    icseg_value grad = icseg_graph_constant(g, "grad", ICSEG_F32, ICSEG_SHAPE(2, 3), ones);
+    icseg_graph_keep(g, y, "y");
+    icseg_graph_backward(g, 1, &y, &grad, false);
+    assert_int_equal(icseg_workspace_open(&workspace, &error), ICSEG_OK);
+    assert_int_equal(icseg_executor_open(&executor, g, workspace, &error), ICSEG_OK);
+    assert_int_equal(icseg_executor_run_checked(executor, 0, 0, &error), ICSEG_OK);
+    const float *out = icseg_executor_data(executor, y);
+    assert_float_equal(out[0], 0.6, 1e-7);
+    for (int i = 3; i < 6; i++) {
+        assert_true(out[i] == 0);
+        assert_float_equal(x->grad[i], 1e12, 1e6); /* the slope of x / 1e-12 */
+    }
+    icseg_executor_close(&executor);
+    icseg_workspace_close(&workspace);
+    icseg_graph_close(&g);
+    icseg_params_close(&params);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operators_agree_with_their_definitions),
@@ -298,6 +427,7 @@ int main(void) {
         cmocka_unit_test(shapes_that_do_not_fit_are_named),
         cmocka_unit_test(running_statistics_move_a_tenth_towards_the_unbiased_estimate),
         cmocka_unit_test(running_statistics_stay_when_they_are_used),
+        cmocka_unit_test(a_row_of_zeros_normalises_to_zeros_with_a_finite_gradient),
         cmocka_unit_test(values_far_from_zero_are_normalised_accurately),
     };
     return cmocka_run_group_tests_name("normalisation", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Operators that move data without changing it, against index arithmetic. */
+ * Operators that move, repeat or average rows, against index arithmetic. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,6 +61,46 @@ static void slice(const op_case *c, const double *const *in, double *out) {
                 *out++ = in[0][(i * shape.dim[axis] + (int64_t)c->number[1] + j) * after + k];
 }
 
+/* -- repeat number[0] times */
+
+static icseg_value build_repeat(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_repeat(g, in[0], (int64_t)c->number[0]);
+}
+
+static void repeat(const op_case *c, const double *const *in, double *out) {
+    for (int64_t i = 0; i < size_of(c, 0) * (int64_t)c->number[0]; i++) out[i] = in[0][i % size_of(c, 0)];
+}
+
+/* -- gather_rows: number[0] rows, listed in integers */
+
+static icseg_value build_gather_rows(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_gather_rows(g, in[0], (int)c->number[0], c->integers);
+}
+
+static void gather_rows(const op_case *c, const double *const *in, double *out) {
+    const int64_t *dim = c->input[0].shape.dim;
+    for (int64_t b = 0; b < dim[0]; b++)
+        for (int i = 0; i < (int)c->number[0]; i++)
+            for (int64_t j = 0; j < dim[2]; j++) *out++ = in[0][(b * dim[1] + c->integers[i]) * dim[2] + j];
+}
+
+/* -- mean_rows */
+
+static icseg_value build_mean_rows(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_mean_rows(g, in[0]);
+}
+
+static void mean_rows(const op_case *c, const double *const *in, double *out) {
+    const int64_t *dim = c->input[0].shape.dim;
+    for (int64_t b = 0; b < dim[0]; b++)
+        for (int64_t j = 0; j < dim[2]; j++) {
+            double sum = 0;
+            for (int64_t r = 0; r < dim[1]; r++) sum += in[0][(b * dim[1] + r) * dim[2] + j];
+            *out++ = sum / (double)dim[1];
+        }
+}
+
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define FIXED(...)                                                                                                     \
@@ -68,6 +108,7 @@ static void slice(const op_case *c, const double *const *in, double *out) {
 
 static void operators_agree_with_index_arithmetic(void **state) {
     (void)state;
+    static const int32_t some[] = {0, 2, 3, 6}, last[] = {4}, all[] = {0, 1, 2};
     const op_case cases[] = {
         {"reshape", NULL, 1, {X(2, 3, 5)}, build_reshape, reshape, 0, 1e-6, false, {6, 5}, NULL},
         {"concat", "first axis", 2, {X(2, 5), X(3, 5)}, build_concat, concat, 0, 1e-6, false, {0}, NULL},
@@ -110,6 +151,15 @@ static void operators_agree_with_index_arithmetic(void **state) {
         {"slice", "one row", 1, {X(3, 6, 5)}, build_slice, slice, 0, 1e-6, false, {1, 5, 1}, NULL},
         {"slice", "all of it", 1, {X(3, 6)}, build_slice, slice, 0, 1e-6, false, {1, 0, 6}, NULL},
         {"slice", "runs longer than a task", 1, {X(2, 3, 30000)}, build_slice, slice, 0, 0, false, {1, 1, 2}, NULL},
+        {"repeat", NULL, 1, {X(3, 17)}, build_repeat, repeat, 0, 1e-6, false, {4}, NULL},
+        {"repeat", "once", 1, {X(5)}, build_repeat, repeat, 0, 1e-6, false, {1}, NULL},
+        {"repeat", "several tasks", 1, {X(3, 1000)}, build_repeat, repeat, 0, 1e-6, false, {3}, NULL},
+        {"gather_rows", NULL, 1, {X(3, 8, 17)}, build_gather_rows, gather_rows, 0, 1e-6, false, {4}, some},
+        {"gather_rows", "the last", 1, {X(1, 5, 64)}, build_gather_rows, gather_rows, 0, 1e-6, false, {1}, last},
+        {"gather_rows", "all", 1, {X(2, 3, 1)}, build_gather_rows, gather_rows, 0, 1e-6, false, {3}, all},
+        {"mean_rows", NULL, 1, {X(3, 7, 17)}, build_mean_rows, mean_rows, 1e-6, 1e-5, false, {0}, NULL},
+        {"mean_rows", "one row", 1, {X(2, 1, 64)}, build_mean_rows, mean_rows, 0, 1e-5, false, {0}, NULL},
+        {"mean_rows", "several chunks", 1, {X(2, 1100, 3)}, build_mean_rows, mean_rows, 1e-6, 1e-5, false, {0}, NULL},
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
@@ -128,6 +178,15 @@ static void shapes_that_do_not_fit_are_named(void **state) {
     op_refuses(&negative, 1, (const char *const[]){"(2, 6)"});
     const op_case outside = {"slice", NULL, 1, {X(2, 6)}, build_slice, NULL, 0, 0, false, {3, 0, 1}, NULL};
     op_refuses(&outside, 1, (const char *const[]){"axis 3"});
+    static const int32_t twice[] = {1, 1}, above[] = {0, 5};
+    const op_case repeated = {"gather_rows", NULL, 1, {X(2, 5, 3)}, build_gather_rows, NULL, 0, 0, false, {2}, twice};
+    op_refuses(&repeated, 2, (const char *const[]){"(2, 5, 3)", "row 1"});
+    const op_case beyond = {"gather_rows", NULL, 1, {X(2, 5, 3)}, build_gather_rows, NULL, 0, 0, false, {2}, above};
+    op_refuses(&beyond, 2, (const char *const[]){"(2, 5, 3)", "row 5"});
+    const op_case map = {"mean_rows", NULL, 1, {X(2, 5, 3, 4)}, build_mean_rows, NULL, 0, 0, false, {0}, NULL};
+    op_refuses(&map, 1, (const char *const[]){"(2, 5, 3, 4)"});
+    const op_case never = {"repeat", NULL, 1, {X(2, 5)}, build_repeat, NULL, 0, 0, false, {0}, NULL};
+    op_refuses(&never, 2, (const char *const[]){"0 copies", "(2, 5)"});
 }
 
 int main(void) {
