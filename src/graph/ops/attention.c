@@ -12,7 +12,7 @@
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
 
-enum { MOST_ROWS = 256, ROW_STEP = 16, CHUNK = 8 };
+enum { MOST_ROWS = 128, ROW_STEP = 16, CHUNK = 8 };
 static const int64_t most_scores = 8 << 20; /* numbers in a block of scores: 32 MiB */
 
 enum { Q, K, V };
