@@ -47,16 +47,14 @@ icseg_status icseg_augment_check(const icseg_augment_options *o, icseg_error *er
     return ICSEG_OK;
 }
 
-/* The size the picture would be resized to (mmsegmentation's Resize with ratio_range, mmcv's imrescale): both limits
- * are truncated, the scale is the smaller of the two, sides are rounded. */
-static void target_size(const icseg_augment_options *o, double r, int32_t width, int32_t height, int32_t *out_width,
-                        int32_t *out_height) {
+void icseg_resize_target(int32_t resize_short, int32_t resize_long, double r, int32_t width, int32_t height,
+                         int32_t *out_width, int32_t *out_height) {
     double scale = r;
-    if (o->resize_short) {
+    if (resize_short) {
         int32_t small = width < height ? width : height, large = width < height ? height : width;
-        scale = floor(o->resize_short * r) / small;
-        double limit = floor(o->resize_long * r) / large;
-        if (o->resize_long && limit < scale) scale = limit;
+        scale = floor(resize_short * r) / small;
+        double limit = floor(resize_long * r) / large;
+        if (resize_long && limit < scale) scale = limit;
     }
     double w = floor(width * scale + 0.5), h = floor(height * scale + 0.5);
     *out_width = (int32_t)(w < 1 ? 1 : w > 1 << 30 ? 1 << 30 : w);
@@ -218,7 +216,7 @@ icseg_status icseg_augment(const icseg_augment_options *o, icseg_rng *rng, const
                           image->height, labels->width, labels->height);
     window w;
     double r = o->scale_min + (o->scale_max - o->scale_min) * icseg_rng_uniform(rng);
-    target_size(o, r, image->width, image->height, &w.full_width, &w.full_height);
+    icseg_resize_target(o->resize_short, o->resize_long, r, image->width, image->height, &w.full_width, &w.full_height);
     w.width = w.full_width < o->crop_width ? w.full_width : o->crop_width;
     w.height = w.full_height < o->crop_height ? w.full_height : o->crop_height;
 

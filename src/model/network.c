@@ -60,8 +60,8 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
     for (icseg_value *v = (icseg_value *)n; v < (icseg_value *)(n + 1); v++) *v = ICSEG_NONE;
     n->image = icseg_graph_input(g, "image", ICSEG_F32, ICSEG_SHAPE(o->batch, o->height, o->width, 3));
     build_forward(&b, names, n);
+    if (o->keep_outputs || o->keep_logits) icseg_graph_keep(g, n->logits, "logits");
     if (o->keep_outputs) {
-        icseg_graph_keep(g, n->logits, "logits");
         icseg_graph_keep(g, n->text, "text");
         for (int i = 0; i < ICSEG_LEVELS; i++) icseg_graph_keep(g, n->score[i], "score");
     }

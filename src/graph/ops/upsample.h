@@ -11,13 +11,17 @@ typedef struct icseg_tap {
     float weight;
 } icseg_tap;
 
-/* PyTorch's align_corners=False: half-pixel centres, clamped at the edges. */
-static inline icseg_tap icseg_tap_at(int64_t index, int64_t in, int64_t out) {
-    float source = ((float)index + 0.5f) * ((float)in / (float)out) - 0.5f;
+/* Between the two of `in` samples nearest to a position counted from the centre of the first; clamped at the edges. */
+static inline icseg_tap icseg_tap_near(float source, int64_t in) {
     if (source < 0) source = 0;
     int32_t low = (int32_t)source;
     if (low > in - 1) low = (int32_t)(in - 1);
     return (icseg_tap){.low = low, .high = low + (low < in - 1), .weight = source - (float)low};
+}
+
+/* PyTorch's align_corners=False: half-pixel centres. */
+static inline icseg_tap icseg_tap_at(int64_t index, int64_t in, int64_t out) {
+    return icseg_tap_near(((float)index + 0.5f) * ((float)in / (float)out) - 0.5f, in);
 }
 
 /* out = factor * ((1 - weight) a + weight b) */
