@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Small models and pictures for tests that run a whole network. */
+#ifndef ICSEG_TEST_MODELS_H
+#define ICSEG_TEST_MODELS_H
+
+#include "icseg/image.h"
+#include "model/model.h"
+
+/* The "tiny-resnet" or "tiny-vit" preset with byte tokens, `classes` classes named class0, class1, ... and random
+ * weights whose label maps are varied. */
+icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed);
+
+/* Smooth blobs of colour and some noise. */
+icseg_image test_image(int32_t width, int32_t height, uint64_t seed);
+
+#endif
