@@ -2,6 +2,7 @@
  * icseg synth: scenes generated from nothing, with masks, as a data set to train on. */
 #include <stdio.h>
 
+#include "base/error.h"
 #include "cli.h"
 #include "icseg/synth.h"
 
@@ -15,9 +16,9 @@ struct options {
 static const icseg_option rows[] = {
     {"OUT_DIR", ICSEG_FIELD_STRING(struct options, folder), "folder for the data set", .positional = true,
      .required = true},
-    {"images", ICSEG_FIELD_INT(struct options, images), "training scenes", .metavar = "N",
-     ICSEG_BETWEEN(0, ICSEG_SYNTH_MAX_IMAGES)},
-    {"val", ICSEG_FIELD_INT(struct options, val), "held-out scenes", .metavar = "N", .shown = "a quarter of --images",
+    {"images", ICSEG_FIELD_INT(struct options, images), "scenes in all", .metavar = "N",
+     ICSEG_BETWEEN(1, ICSEG_SYNTH_MAX_IMAGES)},
+    {"val", ICSEG_FIELD_INT(struct options, val), "how many of them are held out", .metavar = "N", .shown = "a fifth",
      ICSEG_BETWEEN(0, ICSEG_SYNTH_MAX_IMAGES)},
     {"size", ICSEG_FIELD_INTS(struct options, size[0]), "width and height in pixels", .metavar = "WxH",
      .shown = "256x192", ICSEG_EXACTLY(2), ICSEG_BETWEEN(ICSEG_SYNTH_MIN_SIDE, ICSEG_SYNTH_MAX_SIDE)},
@@ -30,15 +31,17 @@ static const icseg_option rows[] = {
 static void defaults(void *values) {
     struct options *o = values;
     icseg_synth_options preset = icseg_synth_options_default();
-    *o = (struct options){.images = preset.train, .val = -1, .size = {preset.width, preset.height}};
+    *o = (struct options){.images = preset.train + preset.val, .val = -1, .size = {preset.width, preset.height}};
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     icseg_synth_options options = icseg_synth_options_default();
     options.folder = o->folder;
-    options.train = o->images;
-    options.val = o->val >= 0 ? o->val : (o->images + 3) / 4;
+    options.val = o->val >= 0 ? o->val : (o->images + 4) / 5;
+    if (options.val > o->images)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--val: %d is more than the %d of --images", o->val, o->images);
+    options.train = o->images - options.val;
     options.width = o->size[0];
     options.height = o->size[1];
     options.seed = (uint64_t)o->seed;
@@ -59,8 +62,8 @@ const icseg_command icseg_command_synth = {
                    "annotations/{train,val} and classes.txt. The same seed and size give the same\n"
                    "files. An earlier set in OUT_DIR is replaced; a folder with other content is\n"
                    "refused without --force.\n",
-    .examples = "icseg synth scenes\nicseg synth scenes --images 2000 --size 320x256 --seed 7\n"
-                "icseg synth probe --images 0 --val 20 --size 640x480\n",
+    .examples = "icseg synth scenes\nicseg synth scenes --images 2500 --size 320x256 --seed 7\n"
+                "icseg synth probe --images 20 --val 20 --size 640x480\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

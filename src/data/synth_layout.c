@@ -42,21 +42,24 @@ float icseg_rgb_apart(icseg_rgb a, icseg_rgb b) {
 
 /* A paint listed twice is twice as likely: colours lean towards what a class often has, and overlap with all others. */
 static icseg_rgb pick_grass(icseg_rng *rng) {
-    return PICK(rng, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_FOREST,
-                ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OCHRE, ICSEG_SYNTH_OCHRE, ICSEG_SYNTH_RUST,
-                ICSEG_SYNTH_MINT, ICSEG_SYNTH_TEAL, ICSEG_SYNTH_SAND, ICSEG_SYNTH_PLUM, ICSEG_SYNTH_LAVENDER);
+    return PICK(rng, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_FOREST,
+                ICSEG_SYNTH_FOREST, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OLIVE,
+                ICSEG_SYNTH_OCHRE, ICSEG_SYNTH_OCHRE, ICSEG_SYNTH_MINT, ICSEG_SYNTH_SAND, ICSEG_SYNTH_RUST,
+                ICSEG_SYNTH_TEAL, ICSEG_SYNTH_PLUM, ICSEG_SYNTH_LAVENDER);
 }
 
 static icseg_rgb pick_water(icseg_rng *rng) {
-    return PICK(rng, ICSEG_SYNTH_TEAL, ICSEG_SYNTH_TEAL, ICSEG_SYNTH_NAVY, ICSEG_SYNTH_NAVY, ICSEG_SYNTH_SLATE,
-                ICSEG_SYNTH_AZURE, ICSEG_SYNTH_AZURE, ICSEG_SYNTH_MINT, ICSEG_SYNTH_LAVENDER, ICSEG_SYNTH_PLUM,
-                ICSEG_SYNTH_MOSS, ICSEG_SYNTH_GREY, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_CHARCOAL);
+    return PICK(rng, ICSEG_SYNTH_TEAL, ICSEG_SYNTH_TEAL, ICSEG_SYNTH_TEAL, ICSEG_SYNTH_NAVY, ICSEG_SYNTH_NAVY,
+                ICSEG_SYNTH_NAVY, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_AZURE, ICSEG_SYNTH_AZURE,
+                ICSEG_SYNTH_AZURE, ICSEG_SYNTH_MINT, ICSEG_SYNTH_LAVENDER, ICSEG_SYNTH_PLUM, ICSEG_SYNTH_MOSS,
+                ICSEG_SYNTH_FOREST, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_GREY);
 }
 
 static icseg_rgb pick_road(icseg_rng *rng) {
-    return PICK(rng, ICSEG_SYNTH_GREY, ICSEG_SYNTH_GREY, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_SAND,
-                ICSEG_SYNTH_SLATE, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_RUST, ICSEG_SYNTH_ROSE, ICSEG_SYNTH_CREAM,
-                ICSEG_SYNTH_PLUM, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_WHITE);
+    return PICK(rng, ICSEG_SYNTH_GREY, ICSEG_SYNTH_GREY, ICSEG_SYNTH_GREY, ICSEG_SYNTH_GREY, ICSEG_SYNTH_CHARCOAL,
+                ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_SAND,
+                ICSEG_SYNTH_SAND, ICSEG_SYNTH_CREAM, ICSEG_SYNTH_WHITE, ICSEG_SYNTH_RUST, ICSEG_SYNTH_ROSE,
+                ICSEG_SYNTH_PLUM, ICSEG_SYNTH_OLIVE);
 }
 
 static icseg_rgb pick_rock(icseg_rng *rng) {
@@ -129,6 +132,14 @@ static icseg_rgb ridge_look(const icseg_scene *scene, const icseg_synth_ridge *r
     return icseg_rgb_mix(icseg_rgb_times(icseg_rgb_scale(ridge->color, 0.8f), level), scene->back.haze, ridge->haze);
 }
 
+/* Against the sky at the horizon and half-way up. */
+static bool stands_out(const icseg_scene *scene, const icseg_synth_ridge *ridge) {
+    const icseg_synth_backdrop *back = &scene->back;
+    icseg_rgb look = ridge_look(scene, ridge);
+    return icseg_rgb_apart(look, back->sky_low) > 0.36f &&
+           icseg_rgb_apart(look, icseg_rgb_mix(back->sky_high, back->sky_low, 0.4f)) > 0.26f;
+}
+
 static void choose_ridges(icseg_scene *scene, icseg_rng *rng) {
     icseg_synth_backdrop *back = &scene->back;
     back->ridges = 1 + (int32_t)icseg_rng_below(rng, 2);
@@ -140,8 +151,7 @@ static void choose_ridges(icseg_scene *scene, icseg_rng *rng) {
         ridge->detail = scene->unit * range(rng, 0.32f, 0.5f);
         ridge->color = icseg_rgb_mix(color, pick_rock(rng), i ? 0.5f : 0.15f);
         ridge->haze = front ? 0.06f : 0.18f;
-        for (int k = 0; k < 20 && icseg_rgb_apart(ridge_look(scene, ridge), back->sky_low) < 0.38f; k++)
-            ridge->color = pick_rock(rng);
+        for (int k = 0; k < 40 && !stands_out(scene, ridge); k++) ridge->color = pick_rock(rng);
         ridge->snow = !i && chance(rng, 0.5f);
         ridge->seed = (uint32_t)icseg_rng_u64(rng);
     }

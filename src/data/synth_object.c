@@ -33,7 +33,7 @@ static icseg_rgb any_paint(icseg_rng *rng) { return icseg_synth_pick(rng, NULL, 
 /* One of a few paints that things of this kind often have, or now and then any. */
 static icseg_rgb usual_paint(icseg_rng *rng, icseg_synth_paint a, icseg_synth_paint b, icseg_synth_paint c) {
     const icseg_synth_paint usual[] = {a, b, c};
-    return chance(rng, 0.65f) ? icseg_synth_pick(rng, usual, 3) : any_paint(rng);
+    return chance(rng, 0.8f) ? icseg_synth_pick(rng, usual, 3) : any_paint(rng);
 }
 
 /* A paint that stands out against `other`. */
@@ -327,7 +327,8 @@ void icseg_synth_add_cone(icseg_scene *scene, icseg_rng *rng, icseg_point foot) 
     icseg_synth_part cone = begin(scene, rng, foot, ICSEG_SYNTH_CONE);
     float height = range(rng, 0.9f, 1.2f), half = height * range(rng, 0.32f, 0.38f);
     cone.color = usual_paint(rng, ICSEG_SYNTH_RUST, ICSEG_SYNTH_RED, ICSEG_SYNTH_OCHRE);
-    cone.second = other_paint(rng, cone.color, 0.5f);
+    cone.second = chance(rng, 0.6f) ? icseg_synth_pick(rng, (const icseg_synth_paint[]){ICSEG_SYNTH_WHITE}, 1)
+                                    : other_paint(rng, cone.color, 0.5f);
     cone.bulge = 0.85f;
     add_box(scene, cone, -half - 0.1f, -0.02f, half + 0.1f, 0.13f, 0.04f);
     cone.material = ICSEG_SYNTH_STRIPES;
