@@ -217,7 +217,7 @@ static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_err
     return ICSEG_OK;
 }
 
-/* dq, dk and dv are added to where keys are shared by several blocks: these rows start from zero. */
+/* Several blocks add to dk and dv: their rows start from zero. */
 static void clear(const attention *a, void *const *gradients, int which) {
     int64_t rows = a->batch * a->keys, pitch = pitch_of(a);
     float *first = rows_of(a, gradients, which, 0, 0);
