@@ -14,6 +14,7 @@
 #include "icseg/progress.h"
 #include "icseg/report.h"
 #include "icseg/synth.h"
+#include "icseg/train.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -195,17 +195,23 @@ static icseg_status take_value(void *user, const icseg_yaml_value *value, icseg_
     return ICSEG_OK;
 }
 
-icseg_status icseg_recipe_read(icseg_recipe *out, const char *path, icseg_arena *arena, icseg_error *error) {
+icseg_status icseg_recipe_parse(icseg_recipe *out, const char *name, const unsigned char *text, size_t size,
+                                icseg_arena *arena, icseg_error *error) {
     icseg_recipe recipe;
+    ICSEG_TRY(icseg_recipe_default(&recipe, arena, error));
+    reading r = {.recipe = &recipe, .scratch = recipe, .path = name};
+    ICSEG_TRY(icseg_yaml_read_sections(name, text, size, arena, take_value, &r, error));
+    ICSEG_TRY(resolve(&recipe, error));
+    *out = recipe;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_recipe_read(icseg_recipe *out, const char *path, icseg_arena *arena, icseg_error *error) {
     unsigned char *text;
     size_t size;
-    ICSEG_TRY(icseg_recipe_default(&recipe, arena, error));
     ICSEG_TRY(icseg_file_read(path, ICSEG_RECIPE_SIZE_LIMIT, &text, &size, error));
-    reading r = {.recipe = &recipe, .scratch = recipe, .path = path};
-    icseg_status status = icseg_yaml_read_sections(path, text, size, arena, take_value, &r, error);
+    icseg_status status = icseg_recipe_parse(out, path, text, size, arena, error);
     icseg_free(text);
-    if (status == ICSEG_OK) status = resolve(&recipe, error);
-    if (status == ICSEG_OK) *out = recipe;
     return status;
 }
 
@@ -287,7 +293,21 @@ icseg_status icseg_recipe_check(const icseg_recipe *r, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* ---- writing ---- */
+/* ---- comparing and writing ---- */
+
+const char *icseg_recipe_compare(const icseg_recipe *a, const icseg_recipe *b, bool (*matters)(const char *key),
+                                 icseg_string *a_text, icseg_string *b_text) {
+    icseg_option_table table = icseg_recipe_table();
+    for (size_t i = 0; i < table.count; i++) {
+        if (!matters(table.rows[i].key)) continue;
+        icseg_string_close(a_text);
+        icseg_string_close(b_text);
+        icseg_option_format(&table.rows[i], a, true, a_text);
+        icseg_option_format(&table.rows[i], b, true, b_text);
+        if (a_text->data && b_text->data && strcmp(a_text->data, b_text->data) != 0) return table.rows[i].key;
+    }
+    return NULL;
+}
 
 icseg_status icseg_recipe_format(const icseg_recipe *recipe, icseg_string *out, icseg_error *error) {
     icseg_option_table table = icseg_recipe_table();

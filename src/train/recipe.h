@@ -36,7 +36,7 @@ typedef struct icseg_recipe {
         const char *folder, *train_split, *val_split, *classes; /* classes "": FOLDER/classes.txt */
         bool reduce_zero_label;
         int32_t ignore_count, ignore[ICSEG_IGNORE_VALUES];
-        int32_t loader_threads; /* 0: one for every core but one, at most 4 */
+        int32_t loader_threads; /* 0: one, two from 8 cores on */
     } data;
     icseg_augment_options augment;
     struct {
@@ -76,6 +76,10 @@ icseg_status icseg_recipe_default(icseg_recipe *out, icseg_arena *arena, icseg_e
  * range, aliases, anchors, tags, deeper nesting, more than one document, text that is not UTF-8, over 1 MiB. */
 icseg_status icseg_recipe_read(icseg_recipe *out, const char *path, icseg_arena *arena, icseg_error *error);
 
+/* The same from text in memory; `name` stands for FILE. */
+icseg_status icseg_recipe_parse(icseg_recipe *out, const char *name, const unsigned char *text, size_t size,
+                                icseg_arena *arena, icseg_error *error);
+
 /* One value: "train.lr=1e-3" as --set has it, or key and text apart with the origin that errors name ("--data"). Later
  * ones win. A refused value leaves the recipe as it was. */
 icseg_status icseg_recipe_set(icseg_recipe *recipe, const char *assignment, icseg_error *error);
@@ -85,6 +89,11 @@ icseg_status icseg_recipe_assign(icseg_recipe *recipe, const char *key, const ch
 /* What no single value shows: fields that do not fit together, the model configuration, folders and files that are not
  * there. The error names the line the value came from. */
 icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error);
+
+/* The first key that `matters` and whose values differ, with both values as text (the caller closes them); NULL when
+ * there is none. */
+const char *icseg_recipe_compare(const icseg_recipe *a, const icseg_recipe *b, bool (*matters)(const char *key),
+                                 icseg_string *a_text, icseg_string *b_text);
 
 /* Every value, as YAML that icseg_recipe_read turns into the same recipe. The file is replaced atomically. */
 icseg_status icseg_recipe_format(const icseg_recipe *recipe, icseg_string *out, icseg_error *error);

@@ -94,7 +94,7 @@ static const icseg_option rows[] = {
      .capacity = ICSEG_IGNORE_VALUES, .count_offset = offsetof(icseg_recipe, data.ignore_count),
      ICSEG_BETWEEN(0, 65535)},
     {"data.loader_threads", INT(data.loader_threads), "threads that decode and augment; results do not depend on it",
-     ICSEG_BETWEEN(0, 256), .shown = "0: chosen by the number of cores"},
+     ICSEG_BETWEEN(0, 256), .shown = "0: one, two from 8 cores on"},
 
     {"augment.crop", INTS(augment.crop_height),
      "what a training sample is cut to: height, width (pixels); "
@@ -130,7 +130,8 @@ static const icseg_option rows[] = {
     {"train.min_lr", FLOAT(train.min_lr), "learning rate where the decay ends", ICSEG_AT_LEAST(0)},
     {"train.clip_norm", FLOAT(train.clip_norm), "bound of the gradient's global norm; 0 is off", ICSEG_AT_LEAST(0)},
     {"train.freeze_bn", BOOL(train.freeze_bn), "batch normalisation keeps its running statistics"},
-    {"train.freeze_backbone", BOOL(train.freeze_backbone), "the image encoder is not trained"},
+    {"train.freeze_backbone", BOOL(train.freeze_backbone),
+     "the image encoder stays as it is, its running statistics too"},
     {"train.seed", ICSEG_FIELD_INT64(icseg_recipe, train.seed), "seed of everything random", ICSEG_AT_LEAST(0)},
     {"train.threads", INT(train.threads), "compute threads", ICSEG_BETWEEN(0, 4096), .shown = "0: all cores"},
     {"train.log_every", INT(train.log_every), "steps between two lines of log.jsonl", STEPS},

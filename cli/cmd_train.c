@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * icseg train: a recipe and a data set make a run directory with checkpoints, log and report. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "cli.h"
+#include "icseg/dataset.h"
+#include "icseg/memory.h"
+#include "icseg/model.h"
+#include "icseg/train.h"
+
+struct options {
+    const char *recipe, *data, *init, *out;
+    icseg_strings set;
+    bool resume;
+};
+
+static const icseg_option rows[] = {
+    {"RECIPE", ICSEG_FIELD_STRING(struct options, recipe), "YAML file; docs/recipe.md lists its keys",
+     .positional = true, .required = true},
+    {"set", ICSEG_FIELD_STRINGS(struct options, set), "changes one value of the recipe; may be repeated",
+     .metavar = "KEY=VALUE"},
+    {"data", ICSEG_FIELD_STRING(struct options, data), "data set", .metavar = "DIR",
+     .shown = "the recipe's data.folder"},
+    {"init", ICSEG_FIELD_STRING(struct options, init), "weights to start from", .metavar = "WEIGHTS",
+     .shown = "the recipe's model.init"},
+    {"out", ICSEG_FIELD_STRING(struct options, out), "run directory", .metavar = "RUN_DIR",
+     .shown = "runs/ and the recipe's name"},
+    {"resume", ICSEG_FIELD_BOOL(struct options, resume), "go on with the run in RUN_DIR; begin it when there is none"},
+};
+
+static void say(void *user, const char *text) {
+    (void)user;
+    fprintf(stderr, "%s\n", text);
+}
+
+static icseg_status print_result(const char *out, const icseg_train_result *result, icseg_error *error) {
+    icseg_model *model = NULL;
+    char *table = NULL, path[4096];
+    snprintf(path, sizeof path, "%s/checkpoint.safetensors", out);
+    icseg_status status = icseg_model_open(&model, path, error);
+    if (status == ICSEG_OK)
+        status = icseg_metrics_table(&result->metrics, icseg_model_class_names(model), &table, error);
+    if (status == ICSEG_OK)
+        printf("%s\nbest mIoU %.2f after step %lld of %lld\n%s/checkpoint.safetensors\n%s/best.safetensors\n"
+               "%s/report.html\n",
+               table, 100 * result->best_miou, (long long)result->best_step, (long long)result->steps, out, out, out);
+    icseg_buffer_free(table);
+    icseg_model_close(&model);
+    return status;
+}
+
+static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
+    const struct options *o = values;
+    char stem[256];
+    icseg_path_stem(icseg_path_name(o->recipe), stem, sizeof stem);
+    const char *out = o->out ? o->out : icseg_arena_printf(context->arena, "runs/%s", stem);
+    if (!out) return icseg_fail_memory(error, strlen(stem), "the run directory's name");
+    icseg_train_options options = {.recipe = o->recipe,
+                                   .set = o->set.items,
+                                   .set_count = o->set.count,
+                                   .data = o->data,
+                                   .init = o->init,
+                                   .out = out,
+                                   .resume = o->resume,
+                                   .message = say};
+    icseg_train_result result;
+    ICSEG_TRY(icseg_train(&options, &context->progress, &result, error));
+    icseg_status status = print_result(out, &result, error);
+    icseg_train_result_close(&result);
+    return status;
+}
+
+const icseg_command icseg_command_train = {
+    .name = "train",
+    .summary = "Trains a model as a recipe says",
+    .description = "Checks every label file first, then trains, evaluates and writes to RUN_DIR:\n"
+                   "recipe.yaml (as used), log.jsonl, checkpoint.safetensors (last), best.safetensors\n"
+                   "(best validation mIoU), state.safetensors (for --resume), report.html.\n"
+                   "Ctrl-C writes the state and ends; a run that was ended or killed at any moment and\n"
+                   "is called again with --resume gives the bytes of one that was not.\n",
+    .examples = "icseg train recipes/demo.yaml --data demo/data --out demo/run\n"
+                "icseg train recipes/camvid.yaml --set train.steps=2000 --set train.seed=1\n"
+                "icseg train recipes/camvid.yaml --out runs/camvid --resume\n"
+                "icseg train my.yaml --init runs/camvid/best.safetensors --set train.freeze_backbone=true\n",
+    .options = ICSEG_TABLE(rows),
+    .size = sizeof(struct options),
+    .run = run,
+};

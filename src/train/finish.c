@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What comes after steps: the evaluation on the validation split, and the report with its sample pictures. */
+#include <string.h>
+
+#include "icseg/report.h"
+#include "train/trainer.h"
+
+enum { REPORT_SAMPLES = 8 };
+
+/* Killed after this line was written and before the state was, a resumed run would write it again. */
+static icseg_status is_logged(const icseg_trainer *t, bool *logged, icseg_error *error) {
+    icseg_log log;
+    const char *path = icseg_trainer_path(t, "log.jsonl");
+    if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    ICSEG_TRY(icseg_log_read(&log, path, error));
+    *logged = log.evals && log.eval[log.evals - 1].step == t->state.step;
+    icseg_log_close(&log);
+    return ICSEG_OK;
+}
+
+static icseg_status log_metrics(icseg_trainer *t, const icseg_metrics *m, icseg_error *error) {
+    bool logged = false;
+    ICSEG_TRY(is_logged(t, &logged, error));
+    if (logged) return ICSEG_OK;
+    icseg_log_eval entry = {
+        .step = t->state.step, .miou = m->miou, .macc = m->macc, .aacc = m->aacc, .classes = m->classes, .iou = m->iou};
+    return icseg_log_writer_eval(t->log, &entry, error);
+}
+
+static icseg_status keep_best(icseg_trainer *t, const icseg_metrics *m, icseg_error *error) {
+    icseg_train_state *s = &t->state;
+    if (s->best_step && !(m->miou > s->best_miou)) return ICSEG_OK;
+    ICSEG_TRY(icseg_trainer_save_best(t, error));
+    s->best_step = s->step;
+    s->best_miou = m->miou == m->miou ? m->miou : 0; /* NaN: no labelled pixel */
+    return ICSEG_OK;
+}
+
+icseg_status icseg_trainer_evaluate(icseg_trainer *t, icseg_confusion *out, icseg_error *error) {
+    icseg_metrics metrics;
+    ICSEG_TRY(icseg_evaluate(t->model, t->val, &t->eval, &t->progress, out, error));
+    icseg_status status = icseg_metrics_compute(&metrics, out, error);
+    if (status == ICSEG_OK) {
+        status = log_metrics(t, &metrics, error);
+        if (status == ICSEG_OK) status = keep_best(t, &metrics, error);
+        icseg_trainer_say(t, "step %lld: mIoU %.2f  mAcc %.2f  aAcc %.2f on %s%s", (long long)t->state.step,
+                          100 * metrics.miou, 100 * metrics.macc, 100 * metrics.aacc, t->recipe->data.val_split,
+                          t->state.best_step == t->state.step ? ", the best so far" : "");
+        icseg_metrics_close(&metrics);
+    }
+    if (status != ICSEG_OK) icseg_confusion_close(out);
+    t->state.eval_pending = status != ICSEG_OK;
+    return status;
+}
+
+/* -- the report */
+
+typedef struct sample {
+    icseg_image image;
+    icseg_labels truth, prediction;
+} sample;
+
+static icseg_status make_samples(icseg_trainer *t, int64_t count, sample *samples, icseg_report_sample *shown,
+                                 icseg_error *error) {
+    for (int64_t i = 0; i < count; i++) {
+        int64_t index = i * icseg_dataset_count(t->val) / count;
+        sample *s = &samples[i];
+        ICSEG_TRY(icseg_dataset_read(t->val, index, &s->image, &s->truth, error));
+        ICSEG_TRY(icseg_predict(t->model, &s->image, &t->eval, &s->prediction, NULL, error));
+        shown[i] = (icseg_report_sample){.name = icseg_path_name(icseg_dataset_image_path(t->val, index)),
+                                         .image = &s->image,
+                                         .truth = &s->truth,
+                                         .prediction = &s->prediction};
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_confusion *confusion,
+                                        const icseg_metrics *metrics, icseg_error *error) {
+    sample samples[REPORT_SAMPLES] = {0};
+    icseg_report_sample shown[REPORT_SAMPLES];
+    icseg_palette palette = {0};
+    icseg_string recipe = {0};
+    icseg_status status;
+    int64_t count = icseg_dataset_count(t->val) < REPORT_SAMPLES ? icseg_dataset_count(t->val) : REPORT_SAMPLES;
+    const char *log = icseg_trainer_path(t, "log.jsonl"), *path = icseg_trainer_path(t, "report.html");
+    if (!log || !path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    ICSEG_TRY_GOTO(make_samples(t, count, samples, shown, error));
+    ICSEG_TRY_GOTO(icseg_palette_create(&palette, icseg_dataset_classes(t->val), error));
+    ICSEG_TRY_GOTO(icseg_recipe_format(t->recipe, &recipe, error));
+    icseg_report_input input = {.log_path = log,
+                                .recipe = recipe.data,
+                                .metrics = metrics,
+                                .confusion = confusion,
+                                .classes = icseg_dataset_classes(t->val),
+                                .class_names = icseg_dataset_class_names(t->val),
+                                .palette = &palette,
+                                .samples = shown,
+                                .sample_count = count};
+    ICSEG_TRY_GOTO(icseg_report_write(path, &input, error));
+fail:
+    for (int64_t i = 0; i < count; i++) {
+        icseg_image_close(&samples[i].image);
+        icseg_labels_close(&samples[i].truth);
+        icseg_labels_close(&samples[i].prediction);
+    }
+    icseg_palette_close(&palette);
+    icseg_string_close(&recipe);
+    return status;
+}

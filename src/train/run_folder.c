@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The run directory: whose it is, and that only one process trains in it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "train/trainer.h"
+
+static const char *const ours[] = {
+    "state.safetensors", "checkpoint.safetensors", "best.safetensors", "log.jsonl", "recipe.yaml", "report.html"};
+enum { OURS = sizeof ours / sizeof *ours };
+
+const char *icseg_trainer_path(const icseg_trainer *t, const char *name) {
+    return icseg_arena_printf(t->arena, "%s/%s", t->folder, name);
+}
+
+/* The lock goes with the process, however it ends. File systems without locks do without. */
+static icseg_status lock_folder(icseg_trainer *t, icseg_error *error) {
+    t->lock = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (t->lock < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", t->folder, strerror(errno));
+    if (flock(t->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return icseg_fail(error, ICSEG_ERROR_IO, "%s: another process is training in this directory", t->folder);
+    return ICSEG_OK;
+}
+
+/* "NAME.tmp.PID" of one of our files: what a killed process had not finished writing. */
+static bool is_leftover(const char *file) {
+    for (int i = 0; i < OURS; i++) {
+        size_t length = strlen(ours[i]);
+        if (!strncmp(file, ours[i], length) && !strncmp(file + length, ".tmp.", 5)) return true;
+    }
+    return false;
+}
+
+static icseg_status remove_leftovers(const icseg_trainer *t, icseg_error *error) {
+    char **names;
+    size_t count;
+    ICSEG_TRY(icseg_folder_list(t->folder, &names, &count, error));
+    for (size_t i = 0; i < count; i++) {
+        const char *path = is_leftover(names[i]) ? icseg_trainer_path(t, names[i]) : NULL;
+        if (path) unlink(path); /* a failure costs nothing but the space */
+    }
+    icseg_free(names);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_error *error) {
+    ICSEG_TRY(icseg_folder_create(t->folder, error));
+    ICSEG_TRY(lock_folder(t, error));
+    if (resume) return remove_leftovers(t, error);
+    for (int i = 0; i < OURS; i++) {
+        const char *path = icseg_trainer_path(t, ours[i]);
+        if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+        if (icseg_file_exists(path))
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                              "%s: holds a run already (%s); resume it with --resume, or name another directory",
+                              t->folder, ours[i]);
+    }
+    return ICSEG_OK;
+}
+
+void icseg_trainer_close_folder(icseg_trainer *t) {
+    if (t->lock >= 0) close(t->lock);
+    t->lock = -1;
+}

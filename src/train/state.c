@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * state.safetensors: a checkpoint that also holds AdamW's moments ("adamw.first.NAME" and "adamw.second.NAME", in
+ * memory layout), the run's counters (metadata "icseg.state", JSON) and the recipe as used ("icseg.recipe", YAML). */
+#include <inttypes.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "train/trainer.h"
+
+enum { STATE_VERSION = 1 };
+
+static const char *const moment_prefix[2] = {"adamw.first.", "adamw.second."};
+
+static float *moment(icseg_trainer *t, int which, int64_t param) {
+    return which ? icseg_adamw_second_moment(t->adamw, param) : icseg_adamw_first_moment(t->adamw, param);
+}
+
+/* A number that changes when images come, go or are renamed: their order decides what a step sees. */
+static void fingerprint(const icseg_dataset *dataset, char out[24]) {
+    uint64_t hash = 1469598103934665603u; /* FNV-1a */
+    for (int64_t i = 0; i < icseg_dataset_count(dataset); i++) {
+        const char *name = icseg_path_name(icseg_dataset_image_path(dataset, i));
+        do hash = (hash ^ (unsigned char)*name) * 1099511628211u;
+        while (*name++);
+    }
+    snprintf(out, 24, "%016" PRIx64, hash);
+}
+
+/* -- writing */
+
+static icseg_status check_finite(const icseg_trainer *t, icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
+        const icseg_param *p = icseg_params_at(t->model->params, i);
+        for (int64_t j = 0; j < p->count; j++)
+            if (!isfinite(p->data[j]))
+                return icseg_fail(error, ICSEG_ERROR_NUMERIC,
+                                  "after step %lld %s holds %f: nothing is saved, the files of the last checkpoint are "
+                                  "kept; a lower train.lr or a train.clip_norm may help",
+                                  (long long)t->state.step, p->name, (double)p->data[j]);
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status declare(icseg_trainer *t, icseg_safetensors_writer *writer, icseg_error *error) {
+    char name[600];
+    ICSEG_TRY(icseg_model_declare(t->model, writer, error));
+    for (int which = 0; which < 2; which++)
+        for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
+            const icseg_param *p = icseg_params_at(t->model->params, i);
+            if (!moment(t, which, i)) continue;
+            snprintf(name, sizeof name, "%s%s", moment_prefix[which], p->name);
+            ICSEG_TRY(icseg_safetensors_writer_declare(writer, name, ICSEG_F32, p->shape, error));
+        }
+    return ICSEG_OK;
+}
+
+static icseg_status append(icseg_trainer *t, icseg_safetensors_writer *writer, icseg_error *error) {
+    char name[600];
+    ICSEG_TRY(icseg_model_append(t->model, writer, error));
+    for (int which = 0; which < 2; which++)
+        for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
+            const icseg_param *p = icseg_params_at(t->model->params, i);
+            const float *values = moment(t, which, i);
+            if (!values) continue;
+            snprintf(name, sizeof name, "%s%s", moment_prefix[which], p->name);
+            ICSEG_TRY(icseg_safetensors_writer_append(writer, name, values, (size_t)p->count * sizeof *values, error));
+        }
+    return ICSEG_OK;
+}
+
+static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *writer, icseg_error *error) {
+    char images[24], counters[400];
+    icseg_string recipe = {0};
+    fingerprint(t->train, images);
+    snprintf(counters, sizeof counters,
+             "{\"version\": %d, \"step\": %lld, \"updates\": %lld, \"eval_pending\": %s, \"best_step\": %lld, "
+             "\"best_miou\": %.17g, \"train_images\": \"%s\"}",
+             (int)STATE_VERSION, (long long)t->state.step, (long long)icseg_adamw_updates(t->adamw),
+             t->state.eval_pending ? "true" : "false", (long long)t->state.best_step, t->state.best_miou, images);
+    icseg_status status = icseg_recipe_format(t->recipe, &recipe, error);
+    if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.state", counters, error);
+    if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.recipe", recipe.data, error);
+    icseg_string_close(&recipe);
+    return status;
+}
+
+static icseg_status save_state(icseg_trainer *t, icseg_error *error) {
+    icseg_safetensors_writer *writer;
+    const char *path = icseg_trainer_path(t, "state.safetensors");
+    if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
+    icseg_status status = declare(t, writer, error);
+    if (status == ICSEG_OK) status = set_metadata(t, writer, error);
+    if (status == ICSEG_OK) status = icseg_safetensors_writer_begin(writer, error);
+    if (status == ICSEG_OK) status = append(t, writer, error);
+    if (status == ICSEG_OK) status = icseg_safetensors_writer_commit(writer, error);
+    icseg_safetensors_writer_close(&writer);
+    return status;
+}
+
+static icseg_status save_weights(const icseg_trainer *t, const char *name, icseg_error *error) {
+    const char *path = icseg_trainer_path(t, name);
+    if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    return icseg_model_save(t->model, path, error);
+}
+
+icseg_status icseg_trainer_save(icseg_trainer *t, icseg_error *error) {
+    ICSEG_TRY(check_finite(t, error));
+    ICSEG_TRY(save_weights(t, "checkpoint.safetensors", error));
+    return save_state(t, error);
+}
+
+icseg_status icseg_trainer_save_best(icseg_trainer *t, icseg_error *error) {
+    ICSEG_TRY(check_finite(t, error));
+    return save_weights(t, "best.safetensors", error);
+}
+
+/* -- reading */
+
+/* Where the data lies, how fast it goes, how often something is written: weights do not depend on these. */
+static bool decides_weights(const char *key) {
+    static const char *const free_keys[] = {
+        "data.folder",      "data.classes",           "data.loader_threads", "train.threads", "train.log_every",
+        "train.eval_every", "train.checkpoint_every", "model.init",          "model.merges"};
+    for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
+        if (!strcmp(key, free_keys[i])) return false;
+    return true;
+}
+
+static icseg_status compare_recipe(icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
+    const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.recipe");
+    icseg_recipe then;
+    if (!text) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.recipe is missing", path);
+    ICSEG_TRY(icseg_recipe_parse(&then, path, (const unsigned char *)text, strlen(text), t->arena, error));
+    icseg_string now_text = {0}, then_text = {0};
+    icseg_status status = ICSEG_OK;
+    const char *key = icseg_recipe_compare(t->recipe, &then, decides_weights, &now_text, &then_text);
+    if (key)
+        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                            "%s: the run began with %s = %s, the recipe now says %s; set it back, or train in another "
+                            "directory (--init %s/checkpoint.safetensors starts from these weights)",
+                            t->folder, key, then_text.data, now_text.data, t->folder);
+    icseg_string_close(&now_text);
+    icseg_string_close(&then_text);
+    return status;
+}
+
+static icseg_status compare_classes(const icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
+    const char *text = icseg_safetensors_metadata(file, "icpc.classes");
+    json_t *list = text ? json_loads(text, 0, NULL) : NULL;
+    icseg_status status = ICSEG_OK;
+    int32_t classes = icseg_dataset_classes(t->train);
+    if (json_array_size(list) != (size_t)classes)
+        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run began with %zu classes, the data set has %d",
+                            t->folder, json_array_size(list), classes);
+    for (int32_t k = 0; k < classes && status == ICSEG_OK; k++) {
+        const char *then = json_string_value(json_array_get(list, (size_t)k));
+        const char *now = icseg_dataset_class_names(t->train)[k];
+        if (!then || strcmp(then, now) != 0)
+            status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                                "%s: class %d was \"%s\" when the run began, in the data set it is \"%s\"", t->folder,
+                                k, then ? then : "?", now);
+    }
+    json_decref(list);
+    return status;
+}
+
+static icseg_status read_counters(icseg_trainer *t, const icseg_safetensors *file, icseg_train_state *out,
+                                  int64_t *updates, icseg_error *error) {
+    const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.state");
+    json_t *object = text ? json_loads(text, 0, NULL) : NULL;
+    const char *images = "";
+    int version = 0, pending = 0;
+    json_int_t step = -1, done = -1, best = -1;
+    double miou = 0;
+    icseg_status status = ICSEG_OK;
+    int unpacked =
+        json_unpack(object, "{s:i, s:I, s:I, s:b, s:I, s:F, s:s}", "version", &version, "step", &step, "updates", &done,
+                    "eval_pending", &pending, "best_step", &best, "best_miou", &miou, "train_images", &images);
+    char now[24];
+    fingerprint(t->train, now);
+    if (version > STATE_VERSION)
+        status = icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: written by a later icseg (state version %d)", path,
+                            version);
+    else if (unpacked != 0 || step < 0 || step > t->recipe->train.steps || done < 0 || best < 0 || best > step)
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.state is missing or damaged", path);
+    else if (strcmp(images, now) != 0)
+        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                            "%s: the training images are others than when the run began (%lld now, in %s)", t->folder,
+                            (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
+    *out = (icseg_train_state){.step = step, .best_step = best, .best_miou = miou, .eval_pending = pending != 0};
+    *updates = done;
+    json_decref(object);
+    return status;
+}
+
+static icseg_status read_moments(icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
+    char name[600];
+    for (int which = 0; which < 2; which++)
+        for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
+            const icseg_param *p = icseg_params_at(t->model->params, i);
+            if (!moment(t, which, i)) continue;
+            snprintf(name, sizeof name, "%s%s", moment_prefix[which], p->name);
+            ICSEG_TRY(icseg_safetensors_read_f32(file, name, p->shape, moment(t, which, i), error));
+        }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error) {
+    const char *path = icseg_trainer_path(t, "state.safetensors");
+    icseg_safetensors *file;
+    icseg_train_state state;
+    int64_t updates;
+    icseg_status status;
+    if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    *found = icseg_file_exists(path);
+    if (!*found) return ICSEG_OK;
+    ICSEG_TRY(icseg_safetensors_open(&file, path, error));
+    ICSEG_TRY_GOTO(compare_recipe(t, file, error));
+    ICSEG_TRY_GOTO(compare_classes(t, file, error));
+    ICSEG_TRY_GOTO(read_counters(t, file, &state, &updates, error));
+    ICSEG_TRY_GOTO(icseg_model_read_params(t->model, file, "", false, error));
+    ICSEG_TRY_GOTO(read_moments(t, file, error));
+    icseg_adamw_set_updates(t->adamw, updates);
+    t->state = state;
+fail:
+    icseg_safetensors_close(&file);
+    return status;
+}

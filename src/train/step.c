@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One step of training, and finding out what went wrong in one. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/system.h"
+#include "train/trainer.h"
+
+enum { LOADER_AHEAD = 4, MANY_CORES = 8, FILES_NAMED = 6 };
+
+icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
+    const icseg_recipe *r = t->recipe;
+    int32_t threads = r->data.loader_threads;
+    if (threads == 0) threads = icseg_cores() < MANY_CORES ? 1 : 2; /* every further one would slow computing */
+    icseg_loader_options options = {.augment = r->augment,
+                                    .batch = r->train.batch,
+                                    .threads = threads,
+                                    .ahead = LOADER_AHEAD,
+                                    .seed = (uint64_t)r->train.seed,
+                                    .first_step = t->state.step * r->train.accumulate};
+    icseg_loader_close(&t->loader);
+    return icseg_loader_open(&t->loader, t->train, &options, error);
+}
+
+icseg_status icseg_trainer_session(icseg_trainer *t, icseg_session **out, icseg_error *error) {
+    const icseg_recipe *r = t->recipe;
+    icseg_network_options options = {.batch = r->train.batch,
+                                     .height = r->augment.crop_height,
+                                     .width = r->augment.crop_width,
+                                     .training = 1,
+                                     .losses = 1,
+                                     .gradients = 1,
+                                     .accumulate = r->train.accumulate > 1,
+                                     .freeze_bn = r->train.freeze_bn || r->train.freeze_backbone};
+    return icseg_model_session(t->model, &options, out, error);
+}
+
+/* The next batch, and the session that will take it. */
+static icseg_status prepare(icseg_trainer *t, icseg_batch *batch, icseg_session **session, icseg_error *error) {
+    ICSEG_TRY(icseg_loader_next(t->loader, batch, error));
+    ICSEG_TRY(icseg_trainer_session(t, session, error));
+    icseg_executor_bind((*session)->executor, (*session)->network.image, batch->image);
+    icseg_executor_bind((*session)->executor, (*session)->network.labels, batch->labels);
+    return ICSEG_OK;
+}
+
+static void add_loss(icseg_step_report *out, const icseg_session *session, const char *name, icseg_value value,
+                     double share) {
+    if (value == ICSEG_NONE) return;
+    const float *loss = icseg_executor_data(session->executor, value);
+    out->name[out->parts] = name;
+    out->loss[out->parts++] += share * (double)*loss;
+}
+
+static void add_losses(icseg_step_report *out, const icseg_session *session, double share) {
+    static const char *const align[ICSEG_LEVELS] = {"align.4", "align.8", "align.16", "align.32"};
+    const icseg_network *n = &session->network;
+    out->parts = 0;
+    add_loss(out, session, "total", n->total, share);
+    add_loss(out, session, "decode", n->decode, share);
+    for (int i = 0; i < ICSEG_LEVELS; i++) add_loss(out, session, align[i], n->align[i], share);
+    add_loss(out, session, "contrast", n->contrast, share);
+}
+
+/* -- a step that went wrong */
+
+/* "a.png, b.png and 6 more" */
+static void name_files(const icseg_trainer *t, const icseg_batch *batch, icseg_string *out) {
+    for (int32_t i = 0; i < batch->size && i < FILES_NAMED; i++)
+        icseg_string_printf(out, "%s%s", i ? ", " : "",
+                            icseg_path_name(icseg_dataset_image_path(t->train, batch->sample[i])));
+    if (batch->size > FILES_NAMED) icseg_string_printf(out, " and %d more", batch->size - FILES_NAMED);
+}
+
+static void say_files(const icseg_trainer *t, const icseg_batch *batch) {
+    icseg_string text = {0};
+    for (int32_t i = 0; i < batch->size; i++)
+        icseg_string_printf(&text, "\n  %s", icseg_dataset_image_path(t->train, batch->sample[i]));
+    if (text.data) icseg_trainer_say(t, "the images of step %lld:%s", (long long)t->state.step + 1, text.data);
+    icseg_string_close(&text);
+}
+
+/* `found`: what the checked run said, empty when it found nothing. */
+static icseg_status fail_numeric(const icseg_trainer *t, const icseg_batch *batch, const char *what, const char *found,
+                                 icseg_error *error) {
+    icseg_string files = {0};
+    say_files(t, batch);
+    name_files(t, batch, &files);
+    icseg_status status = icseg_fail(
+        error, ICSEG_ERROR_NUMERIC,
+        "step %lld: %s is not finite; first seen: %.300s; images: %.400s. The files of the last checkpoint are kept; a "
+        "lower train.lr, a longer train.warmup or a train.clip_norm may help",
+        (long long)t->state.step + 1, what, *found ? found : "in the sum over the batches of the step", files.data);
+    icseg_string_close(&files);
+    return status;
+}
+
+/* Goes through the step again, looking at every output of every operator. */
+static icseg_status diagnose(icseg_trainer *t, const char *what, icseg_error *error) {
+    const icseg_recipe *r = t->recipe;
+    icseg_batch batch;
+    icseg_session *session;
+    icseg_error found = {0};
+    ICSEG_TRY(icseg_trainer_open_loader(t, error));
+    icseg_params_zero_gradients(t->model->params);
+    for (int64_t micro = 0; micro < r->train.accumulate; micro++) {
+        ICSEG_TRY(prepare(t, &batch, &session, error));
+        icseg_status status = icseg_executor_run_checked(session->executor, (uint64_t)r->train.seed,
+                                                         t->state.step * r->train.accumulate + micro, &found);
+        if (status == ICSEG_ERROR_NUMERIC) return fail_numeric(t, &batch, what, found.message, error);
+        if (status != ICSEG_OK) return icseg_fail(error, status, "%s", found.message);
+    }
+    return fail_numeric(t, &batch, what, "", error);
+}
+
+/* -- a step */
+
+icseg_status icseg_trainer_step(icseg_trainer *t, icseg_step_report *out, icseg_error *error) {
+    const icseg_recipe *r = t->recipe;
+    int64_t accumulate = r->train.accumulate;
+    double share = 1 / (double)accumulate;
+    icseg_schedule schedule = {.lr = r->train.lr,
+                               .min_lr = r->train.min_lr,
+                               .power = r->train.power,
+                               .warmup_ratio = r->train.warmup_ratio,
+                               .steps = r->train.steps,
+                               .warmup = r->train.warmup};
+    *out = (icseg_step_report){.lr = icseg_schedule_lr(&schedule, t->state.step)};
+    if (accumulate > 1) icseg_params_zero_gradients(t->model->params);
+    for (int64_t micro = 0; micro < accumulate; micro++) {
+        icseg_batch batch;
+        icseg_session *session;
+        ICSEG_TRY(prepare(t, &batch, &session, error));
+        ICSEG_TRY(
+            icseg_executor_run(session->executor, (uint64_t)r->train.seed, t->state.step * accumulate + micro, error));
+        add_losses(out, session, share);
+        if (!isfinite(out->loss[0])) return diagnose(t, "the loss", error);
+    }
+    out->grad_norm = share * icseg_adamw_gradient_norm(t->adamw);
+    if (!isfinite(out->grad_norm)) return diagnose(t, "the gradient", error);
+    double scale = share, clip = r->train.clip_norm;
+    if (clip > 0 && out->grad_norm > clip) scale *= clip / (out->grad_norm + 1e-6); /* as PyTorch's clip_grad_norm_ */
+    icseg_adamw_step(t->adamw, out->lr, scale);
+    t->state.step++;
+    return ICSEG_OK;
+}

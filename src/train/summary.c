@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The look at the data before training: faults, and how many pixels each class has. */
+#include <stdio.h>
+
+#include "train/trainer.h"
+
+enum { FAULTS_TOLD = 20, NAME_COLUMNS = 28 };
+
+typedef struct faults {
+    const icseg_trainer *trainer;
+    int64_t told;
+} faults;
+
+static void tell_fault(void *user, const char *line) {
+    faults *f = user;
+    if (f->told++ < FAULTS_TOLD) icseg_trainer_say(f->trainer, "%s", line);
+}
+
+static void say_split(const icseg_trainer *t, const char *name, const icseg_dataset_summary *s) {
+    char sizes[80];
+    snprintf(sizes, sizeof sizes, "%dx%d", s->min_width, s->min_height);
+    if (s->min_width != s->max_width || s->min_height != s->max_height)
+        snprintf(sizes, sizeof sizes, "%dx%d to %dx%d", s->min_width, s->min_height, s->max_width, s->max_height);
+    icseg_trainer_say(t, "%s: %lld images, %s, %.2f %% of the pixels unlabelled", name, (long long)s->images, sizes,
+                      s->pixels ? 100.0 * (double)s->ignored / (double)s->pixels : 0.0);
+}
+
+static double share(const icseg_dataset_summary *s, int32_t k) {
+    int64_t labelled = s->pixels - s->ignored;
+    return labelled ? 100.0 * (double)s->class_pixels[k] / (double)labelled : 0.0;
+}
+
+/* summary: of the training and of the validation split. */
+static void say_classes(const icseg_trainer *t, const icseg_dataset_summary summary[2]) {
+    const char *const *names = icseg_dataset_class_names(t->train);
+    icseg_string text = {0}, absent = {0};
+    icseg_string_printf(&text, "%5s  %-*s  %14s  %8s  %8s  %14s  %8s  %8s", "Label", (int)NAME_COLUMNS, "Class",
+                        "Train pixels", "Share", "Images", "Val pixels", "Share", "Images");
+    for (int32_t k = 0; k < summary[0].classes; k++) {
+        icseg_string_printf(&text, "\n%5d  %-*s", k, (int)NAME_COLUMNS, names[k]);
+        for (int i = 0; i < 2; i++)
+            icseg_string_printf(&text, "  %14lld  %6.2f %%  %8lld", (long long)summary[i].class_pixels[k],
+                                share(&summary[i], k), (long long)summary[i].class_images[k]);
+        if (summary[0].class_pixels[k] == 0) icseg_string_printf(&absent, "%s%s", absent.size ? ", " : "", names[k]);
+    }
+    if (text.data && !text.failed) icseg_trainer_say(t, "%s", text.data);
+    if (absent.size) icseg_trainer_say(t, "note: no training pixel shows %s", absent.data);
+    icseg_string_close(&text);
+    icseg_string_close(&absent);
+}
+
+icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error) {
+    const icseg_dataset *dataset[2] = {t->train, t->val};
+    const char *name[2] = {t->recipe->data.train_split, t->recipe->data.val_split};
+    icseg_dataset_summary summary[2] = {{0}, {0}};
+    faults found = {.trainer = t};
+    icseg_status status = ICSEG_OK;
+    for (int i = 0; i < 2 && status == ICSEG_OK; i++) {
+        status = icseg_dataset_check(dataset[i], t->recipe->train.threads, &t->progress, tell_fault, &found,
+                                     &summary[i], error);
+        if (status == ICSEG_OK) say_split(t, name[i], &summary[i]);
+    }
+    if (status == ICSEG_OK) say_classes(t, summary);
+    if (found.told > FAULTS_TOLD)
+        icseg_trainer_say(t, "... and %lld more; icseg dataset check lists them all",
+                          (long long)found.told - FAULTS_TOLD);
+    for (int i = 0; i < 2; i++) icseg_dataset_summary_close(&summary[i]);
+    return status;
+}

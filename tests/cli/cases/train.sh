@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+# icseg train: a run and what it leaves, killed at several points and resumed, refusals, a full disk.
+LIMIT=120 icseg synth "$work/data" --images 6 --val 2 --size 96x64 >/dev/null
+cat >"$work/tiny.yaml" <<END
+model: {preset: tiny-resnet, context_length: 40, dropout: 0.1}
+data: {folder: $work/data}
+augment: {crop: [64, 64], resize_short: 0, photometric: true}
+train: {steps: 15, batch: 2, lr: 2e-3, backbone_lr_mult: 1, warmup: 2, log_every: 2, eval_every: 4, checkpoint_every: 3,
+        threads: 1, clip_norm: 5}
+eval: {resize_short: 0}
+END
+train() { icseg train "$work/tiny.yaml" "$@"; }
+without_times() { sed -E 's/"(seconds|images_per_s|peak_mib)":[^,}]*,?//g' "$1"; }
+# The same weights, moments, counters, recipe and log.
+same_run() {
+    local file
+    for file in checkpoint.safetensors best.safetensors state.safetensors recipe.yaml; do
+        cmp "$1/$file" "$2/$file" || return 1
+    done
+    diff <(without_times "$1/log.jsonl") <(without_times "$2/log.jsonl")
+}
+# Starts a run and kills it once its log has so many lines and the pause is over.
+killed_after() { # LINES PAUSE OUT
+    local lines=$1 pause=$2 out=$3 pid
+    "$program" train "$work/tiny.yaml" --out "$out" --resume >/dev/null 2>&1 &
+    pid=$!
+    for _ in $(seq 600); do
+        if [ "$(cat "$out/log.jsonl" 2>/dev/null | wc -l)" -ge "$lines" ]; then break; fi
+        kill -0 $pid 2>/dev/null || break
+        sleep 0.01
+    done
+    sleep "$pause"
+    kill -KILL $pid 2>/dev/null
+    wait $pid
+    return 0
+} 2>/dev/null
+
+expect 0 '^Usage: icseg train RECIPE' icseg train --help
+expect 0 '^    0  sky ' train --out "$work/whole"
+quiet() { train "$@" 2>/dev/null; }
+expect 0 'aAcc \|   mIoU' quiet --out "$work/whole" --resume
+for file in checkpoint.safetensors best.safetensors state.safetensors log.jsonl recipe.yaml report.html; do
+    check "$file is there" test -s "$work/whole/$file"
+done
+check 'nothing else is' test "$(ls -A "$work/whole" | wc -l)" = 6
+check 'a line for every second step, the last and four evaluations' test "$(wc -l <"$work/whole/log.jsonl")" = 13
+
+# Killed: before the first checkpoint, between two, around evaluations, twice in one run, late.
+killed_after 2 0 "$work/one"
+check 'killed early, resumed' train --out "$work/one" --resume
+check 'killed early: the same run' same_run "$work/whole" "$work/one"
+killed_after 5 0 "$work/two"
+killed_after 8 0.02 "$work/two"
+: >"$work/two/state.safetensors.tmp.1"
+check 'killed twice, resumed' train --out "$work/two" --resume
+check 'killed twice: the same run' same_run "$work/whole" "$work/two"
+check 'half-written files are gone' test ! -e "$work/two/state.safetensors.tmp.1"
+killed_after 11 0 "$work/three"
+check 'killed late, resumed' train --out "$work/three" --resume
+check 'killed late: the same run' same_run "$work/whole" "$work/three"
+check 'resumed when all is done' train --out "$work/three" --resume
+check 'resumed when all is done: the same run' same_run "$work/whole" "$work/three"
+
+# Ctrl-C.
+interrupted() {
+    "$program" train "$work/tiny.yaml" --out "$work/four" >/dev/null 2>"$work/four.txt" &
+    local pid=$! status
+    until [ "$(cat "$work/four/log.jsonl" 2>/dev/null | wc -l)" -ge 2 ]; do sleep 0.02; done
+    kill -INT $pid
+    wait $pid
+    status=$?
+    [ $status -eq 1 ] && grep -q 'stopped after step .*--resume goes on from there' "$work/four.txt"
+}
+check 'interrupted' interrupted
+check 'interrupted, resumed' train --out "$work/four" --resume
+check 'interrupted: the same run' same_run "$work/whole" "$work/four"
+
+# Refusals.
+refuse 2 'whole: holds a run already' train --out "$work/whole"
+refuse 2 'steps' train --out "$work/five" --set train.stepz=5
+refuse 2 'train.batch' train --out "$work/five" --set train.batch=-1
+refuse 2 'no folder' train --out "$work/five" --data "$work/nowhere"
+check 'nothing was begun' test ! -e "$work/five"
+expect 2 'the run began with train.lr = 0.002, the recipe now says 0.1' \
+    train --out "$work/whole" --resume --set train.lr=0.1
+expect 0 'goes on after step 15' train --out "$work/whole" --resume --set train.log_every=1
+expect 1 'step [0-9]+: the (loss|gradient) is not finite; first seen: .*; images: [0-9]+.jpg' \
+    train --out "$work/nan" --set train.lr=1e30 --set train.clip_norm=0
+check 'weights of a failed run are finite' test ! -e "$work/nan/checkpoint.safetensors"
+
+# A disk that fills up: here, files may have at most 1 MiB.
+full_disk() { (
+    trap '' XFSZ
+    ulimit -f 1024
+    train --out "$work/one" --resume
+); }
+sum_before=$(cat "$work"/one/*.safetensors | cksum)
+expect 1 'checkpoint.safetensors.*: cannot write: File too large' full_disk
+check 'the files of before are intact' test "$(cat "$work"/one/*.safetensors | cksum)" = "$sum_before"
+check 'nothing half-written stays' test "$(ls -A "$work/one" | wc -l)" = 6
+
+# Other weights to start from.
+expect 0 'checkpoint.safetensors: ([0-9]+) of \1 tensors loaded$' \
+    train --out "$work/fine" --init "$work/whole/checkpoint.safetensors" --set train.steps=3
+expect 1 'its model.embed_dim is 48, the recipe' \
+    train --out "$work/other" --init "$work/whole/checkpoint.safetensors" --set model.embed_dim=64
