@@ -198,6 +198,46 @@ static void shapes_that_do_not_fit_are_named(void **state) {
     op_refuses(&flat, 2, (const char *const[]){"2 x 3", "(2, 8, 15)"});
 }
 
+/* Both resizes with their gradients, from opening the graph to a run. */
+static icseg_status resize_all(icseg_param *x, icseg_error *error) {
+    static const float grads[2 * 3 * 5 * 3];
+    icseg_graph *g = NULL;
+    icseg_workspace *workspace = NULL;
+    icseg_executor *executor = NULL;
+    icseg_status status = icseg_graph_open(&g, true, error);
+    if (status != ICSEG_OK) return status;
+    icseg_value y = icseg_resize_nearest(g, icseg_resize_bilinear(g, icseg_graph_param(g, x), 6, 7), 3, 5);
+    icseg_value grad = icseg_graph_constant(g, "grad", ICSEG_F32, ICSEG_SHAPE(2, 3, 5, 3), grads);
+    icseg_graph_keep(g, y, "y");
+    icseg_graph_backward(g, 1, &y, &grad, false);
+    status = icseg_workspace_open(&workspace, error);
+    if (status == ICSEG_OK) status = icseg_executor_open(&executor, g, workspace, error);
+    if (status == ICSEG_OK) status = icseg_executor_run(executor, 0, 0, error);
+    icseg_executor_close(&executor);
+    icseg_workspace_close(&workspace);
+    icseg_graph_close(&g);
+    return status;
+}
+
+static void resizing_survives_any_allocation_failing(void **state) {
+    (void)state;
+    icseg_error error;
+    icseg_params *params;
+    assert_int_equal(icseg_params_open(&params, &error), ICSEG_OK);
+    icseg_param *x =
+        icseg_params_declare(params, "x", ICSEG_SHAPE(2, 4, 4, 3), (icseg_param_options){.trainable = true}, &error);
+    assert_int_equal(icseg_params_allocate_gradients(params, &error), ICSEG_OK);
+    int failures = 0;
+    for (icseg_status status = ICSEG_ERROR_MEMORY; status != ICSEG_OK; failures++) {
+        icseg_memory_fail_after(failures);
+        status = resize_all(x, &error);
+        icseg_memory_fail_after(-1);
+        if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
+    }
+    assert_true(failures > 4 * 14); /* four resizes of two axes of seven tables */
+    icseg_params_close(&params);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pooling_agrees_with_its_definition),
@@ -205,6 +245,7 @@ int main(void) {
         cmocka_unit_test(resizing_to_the_same_size_adds_nothing),
         cmocka_unit_test(max_pool_gives_the_gradient_to_the_first_of_equal_maxima),
         cmocka_unit_test(bits_do_not_depend_on_the_number_of_threads),
+        cmocka_unit_test(resizing_survives_any_allocation_failing),
         cmocka_unit_test(shapes_that_do_not_fit_are_named),
     };
     return cmocka_run_group_tests_name("pooling and resizing", tests, NULL, NULL);

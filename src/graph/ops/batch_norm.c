@@ -82,15 +82,18 @@ ICSEG_KERNEL static void chunk_sums(const float *x, const float *dy, const float
     for (; r + 2 <= rows; r += 2, x += 2 * c, dy += 2 * c)
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
-            float g = x[j] * scale[j] + shift[j] <= floor ? 0 : dy[j];
-            float h = x[j + c] * scale[j] + shift[j] <= floor ? 0 : dy[j + c];
+            float p = x[j], q = x[j + c], g = dy[j], h = dy[j + c]; /* loaded whatever the mask: no masked loads */
+            g = p * scale[j] + shift[j] <= floor ? 0 : g;
+            h = q * scale[j] + shift[j] <= floor ? 0 : h;
+            float products = g * (p - mean[j]) + h * (q - mean[j]);
             sum[j] += g + h;
-            dot[j] += g * (x[j] - mean[j]) + h * (x[j + c] - mean[j]);
+            dot[j] += products;
         }
     if (r == rows) return;
 #pragma omp simd
     for (int64_t j = 0; j < c; j++) {
-        float g = x[j] * scale[j] + shift[j] <= floor ? 0 : dy[j];
+        float g = dy[j];
+        g = x[j] * scale[j] + shift[j] <= floor ? 0 : g;
         sum[j] += g;
         dot[j] += g * (x[j] - mean[j]);
     }
@@ -104,7 +107,8 @@ ICSEG_KERNEL static void gradient_rows(const float *x, const float *dy, const fl
     for (int64_t r = 0; r < rows; r++, x += c, dy += c, dx += c)
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
-            float g = x[j] * scale[j] + shift[j] <= floor ? 0 : dy[j];
+            float g = dy[j];
+            g = x[j] * scale[j] + shift[j] <= floor ? 0 : g;
             dx[j] = scale[j] * (g - a[j] - b[j] * (x[j] - mean[j]));
         }
 }

@@ -28,7 +28,7 @@ static model model_open(const op_case *c) {
     assert_int_equal(icseg_params_open(&m.params, &error), ICSEG_OK);
     assert_int_equal(icseg_graph_open(&m.graph, c->training, &error), ICSEG_OK);
     for (int i = 0; i < c->inputs; i++) {
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "input%d", i);
         bool state = c->input[i].kind == OP_STATE;
         icseg_param_options options = {.trainable = !state, .buffer = state};
