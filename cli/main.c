@@ -16,11 +16,13 @@
  *   3. Run `make docs` (docs/commands.md comes from the table) and add cases to tests/cli/run.sh. */
 extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_docs;
+extern const icseg_command icseg_command_parity;
 extern const icseg_command icseg_command_synth;
 extern const icseg_command icseg_command_train;
 
 const icseg_command *const icseg_commands[] = {
-    &icseg_command_synth, &icseg_command_train, &icseg_command_dataset, &icseg_command_docs, NULL,
+    &icseg_command_synth,  &icseg_command_train, &icseg_command_dataset,
+    &icseg_command_parity, &icseg_command_docs,  NULL,
 };
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_CALL = 2, COMMANDS_MOST = 64 };
