@@ -1,0 +1,86 @@
+"""Parity beyond the committed fixtures: random configurations of both backbones, other seeds, sizes, depths, batch sizes
+and class counts, each written by make_fixtures.py's code and checked by `icseg parity`.
+
+usage: parity_sweep.py ICSEG [--cases N] [--seed S] [--keep DIR]          needs torch and numpy
+prints one line a case; exit status 1 when any disagrees.
+"""
+import argparse
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import make_fixtures
+from icpc_reference import tiny_resnet, tiny_vit
+
+
+def random_case(r: random.Random):
+    """(description, config, (height, width), batch)"""
+    vit = r.random() < 0.4
+    # Every batch norm needs more than one value a channel: stride 32 of the smallest image is 1x1, so batch >= 2 there.
+    batch = r.choice([1, 2, 2, 3])
+    low = 64 if batch == 1 else 32
+    size = (r.randint(low, 120), r.randint(low, 120))
+    strides = [s for s in (4, 8, 16, 32) if r.random() < 0.5]
+    own = 16 if vit else 32
+    if own not in strides:
+        strides = sorted(strides + [own])
+    kw = dict(prompt=r.choice(["template", "static", "instance", "instance"]), post_prompt=r.random() < 0.3,
+              align_strides=tuple(strides), align_weights={str(s): round(r.uniform(0, 0.5), 3) for s in strides},
+              contrast_weight=r.choice([0.0, 0.1, 1.0]), contrast_positives=r.choice([1, 3, 16]),
+              contrast_negatives=r.choice([1, 5, 64]), num_classes=r.choice([1, 2, 5, 11, 19]), tau=r.choice([0.07, 0.3]),
+              prompt_tokens=r.choice([1, 4, 8]), prompt_layers=r.choice([1, 2]), prompt_width=16,
+              prompt_heads=r.choice([1, 2, 4]), post_width=16, post_heads=2, post_layers=r.choice([1, 2]),
+              text_layers=r.choice([1, 2, 3]), pos_grid=r.choice([2, 3, 4]), fpn_dim=r.choice([8, 16, 24]),
+              align_dim=r.choice([8, 24]), embed_dim=r.choice([32, 48]))
+    if vit:
+        layers = r.choice([4, 5, 6])
+        kw.update(vit_layers=layers, vit_taps=tuple(sorted(r.sample(range(layers), 4))), vit_heads=r.choice([2, 4]))
+        config = tiny_vit(**kw)
+    else:
+        kw.update(resnet_width=r.choice([4, 8]), resnet_layers=tuple(r.choice([1, 2]) for _ in range(4)))
+        config = tiny_resnet(**kw)
+    return config, size, batch
+
+
+def special_cases():
+    yield "K = 300", tiny_resnet(resnet_width=4, num_classes=300), (64, 64), 2
+    yield "K = 300, vit", tiny_vit(num_classes=300), (64, 64), 1
+    yield "larger", tiny_resnet(resnet_width=8, resnet_layers=(2, 2, 3, 2)), (160, 224), 2
+
+
+def main() -> int:
+    p = argparse.ArgumentParser()
+    p.add_argument("icseg")
+    p.add_argument("--cases", type=int, default=20)
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--keep", default="")
+    a = p.parse_args()
+    r = random.Random(a.seed)
+    cases = list(special_cases()) + [("random", *random_case(r)) for _ in range(a.cases)]
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        folder = a.keep or folder
+        os.makedirs(folder, exist_ok=True)
+        for i, (title, config, size, batch) in enumerate(cases):
+            path = os.path.join(folder, f"case_{i:03d}.safetensors")
+            stdout, sys.stdout = sys.stdout, open(os.devnull, "w")
+            make_fixtures.write(path, config, size, batch, a.seed * 1000 + i)
+            sys.stdout = stdout
+            done = subprocess.run([a.icseg, "parity", path], capture_output=True, text=True)
+            failed += done.returncode != 0
+            print(f"{'ok    ' if done.returncode == 0 else 'FAILED'} {i:3d} {title}: {config.backbone} {config.prompt}"
+                  f"{' post' if config.post_prompt else ''} K={config.num_classes} {size[0]}x{size[1]} batch {batch}"
+                  f" strides {list(config.align_strides)} contrast {config.contrast_weight}")
+            if done.returncode:
+                print("   ", "\n    ".join((done.stdout + done.stderr).splitlines()))
+            if not a.keep:
+                os.remove(path)
+    print(f"{len(cases) - failed} passed, {failed} failed")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The committed fixtures agree with the PyTorch reference in every respect. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "train/parity.h"
+
+static void agrees(const char *name) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/tests/parity/%s.safetensors", ICSEG_SOURCE_DIR, name);
+    icseg_parity_result result[ICSEG_PARITY_GROUPS];
+    icseg_error error = {0};
+    if (icseg_parity_run(path, result, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
+        if (result[i].failed)
+            fail_msg("%s, %s: %d of %d disagree, worst %s by %.3g (bound %g)", name, result[i].title, result[i].failed,
+                     result[i].tensors, result[i].worst_name, result[i].worst, result[i].bound);
+        assert_true(result[i].tensors > 0);
+    }
+}
+
+static void resnet_with_instance_prompts(void **state) { (void)state, agrees("resnet_instance"); }
+static void resnet_at_an_odd_size(void **state) { (void)state, agrees("resnet_odd_size"); }
+static void resnet_as_denseclip(void **state) { (void)state, agrees("resnet_denseclip"); }
+static void resnet_with_a_template(void **state) { (void)state, agrees("resnet_template"); }
+static void vit_with_instance_prompts(void **state) { (void)state, agrees("vit_instance"); }
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(resnet_with_instance_prompts), cmocka_unit_test(resnet_at_an_odd_size),
+        cmocka_unit_test(resnet_as_denseclip),          cmocka_unit_test(resnet_with_a_template),
+        cmocka_unit_test(vit_with_instance_prompts),
+    };
+    return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
+}
