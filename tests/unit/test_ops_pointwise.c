@@ -56,6 +56,13 @@ static void add_self(const op_case *c, const double *const *in, double *out) {
     for (int64_t i = 0; i < size_of(c, 0); i++) out[i] = in[0][i] > 0 ? 2 * in[0][i] : 0;
 }
 
+/* The second operand has an operator of its own behind it, which must get a gradient of its own shape. */
+static icseg_value build_add_concat(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    icseg_value halves[] = {icseg_slice(g, in[1], 0, 0, 3), icseg_slice(g, in[1], 0, 3, 4)};
+    return icseg_add(g, in[0], icseg_concat(g, 2, halves, 0));
+}
+
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 
@@ -68,6 +75,7 @@ static void operators_agree_with_their_definitions(void **state) {
         {"add", "same shape", 2, {X(4, 33), X(4, 33)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
         {"add", "bias", 2, {X(2, 3, 300), X(300)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
         {"add", "positions", 2, {X(5, 7, 9), X(7, 9)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
+        {"add", "leading one", 2, {X(1, 7, 9), X(7, 9)}, build_add_concat, add, 1e-6, 1e-6, false, {0}, NULL},
         {"add", "one value used twice", 1, {X(6, 7)}, build_add_self, add_self, 1e-6, 1e-6, false, {0}, NULL},
     };
     op_check_all(cases, sizeof cases / sizeof *cases);

@@ -50,7 +50,11 @@ static void add_gradient(icseg_graph *g, const icseg_node *node, const icseg_val
     grad_in[0] = grad_out[0];
     grad_in[1] = grad_out[0];
     const icseg_value_info *a = icseg_graph_value(g, node->input[0]), *b = icseg_graph_value(g, node->input[1]);
-    if (a->count == b->count || !icseg_node_wants(g, node, 1)) return;
+    if (icseg_shape_equal(a->shape, b->shape) || !icseg_node_wants(g, node, 1)) return;
+    if (a->count == b->count) { /* nothing but leading ones */
+        grad_in[1] = icseg_reshape(g, grad_out[0], b->shape);
+        return;
+    }
     icseg_node *sum = icseg_node_append(g, &sum_leading_op, NULL, 0, grad_out, 1, 0);
     grad_in[1] = sum ? icseg_node_output(g, sum, ICSEG_F32, b->shape) : ICSEG_NONE;
 }
