@@ -10,9 +10,11 @@
 
 typedef enum action { ACTION_CHECK, ACTION_SHOW } action;
 static const char *const actions[] = {"check", "show", NULL};
+static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
 
 struct options {
     action action;
+    icseg_dataset_format format;
     const char *folder, *split, *classes, *out;
     bool reduce_zero_label, decode;
     int32_t ignore[ICSEG_IGNORE_VALUES], ignore_count;
@@ -26,6 +28,9 @@ static const icseg_option rows[] = {
      .words = actions, .positional = true, .required = true},
     {"DIR", ICSEG_FIELD_STRING(struct options, folder), "holds images/SPLIT, annotations/SPLIT and classes.txt",
      .metavar = "DIR", .positional = true, .required = true},
+    {"format", ICSEG_FIELD_WORD(struct options, format),
+     "form of the data set: folder (with classes.txt), a published one, or auto: as the folders tell",
+     .words = formats},
     {"split", ICSEG_FIELD_STRING(struct options, split), "which split", .metavar = "NAME",
      .shown = "check: all of them; show: train"},
     {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name a line", .metavar = "FILE",
@@ -53,6 +58,7 @@ static const icseg_option rows[] = {
 
 static void defaults(void *values) {
     struct options *o = values;
+    o->format = ICSEG_DATASET_AUTO;
     o->faults = 50;
     o->images = 12;
     o->columns = 4;
@@ -64,6 +70,7 @@ static icseg_status open_split(icseg_dataset **out, const struct options *o, con
                                icseg_error *error) {
     icseg_dataset_options d = icseg_dataset_options_default();
     d.folder = o->folder;
+    d.format = o->format;
     d.split = split;
     d.classes_file = o->classes;
     d.reduce_zero_label = o->reduce_zero_label;
@@ -101,6 +108,7 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
         if (length > width) width = length < 40 ? length : 40;
         missing += s->class_pixels[k] == 0;
     }
+    printf("%s\n", icseg_dataset_description(d));
     printf("%s: %lld images", *split ? split : "images", (long long)s->images);
     if (s->images) print_sizes(s);
     printf(", %lld pixels, %.2f %% of them ignored\n", (long long)s->pixels,

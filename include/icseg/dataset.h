@@ -13,12 +13,27 @@ extern "C" {
 
 enum { ICSEG_IGNORE_VALUES = 8 };
 
+/* Forms in which data sets come; docs/data.md shows the folders of each. */
+typedef enum icseg_dataset_format {
+    ICSEG_DATASET_FOLDER,       /* images/SPLIT, annotations/SPLIT, classes.txt */
+    ICSEG_DATASET_AUTO,         /* whichever of these the folders tell */
+    ICSEG_DATASET_ADE20K,       /* SceneParsing 2016, 150 classes */
+    ICSEG_DATASET_COCOSTUFF10K, /* v1.0 and v1.1 (.mat), or *_labelTrainIds.png, 171 classes */
+    ICSEG_DATASET_ADE20K_FULL,  /* ADE20K_2021_17_01 (*_seg.png), or 16-bit TIFF, 847 classes */
+    ICSEG_DATASET_FORMATS
+} icseg_dataset_format;
+
+/* The word a recipe uses: "folder", "auto", ... in the order of the enum. */
+ICSEG_API const char *icseg_dataset_format_name(icseg_dataset_format format);
+
 /* How a data set is laid out and what its label files mean. */
 typedef struct icseg_dataset_options {
-    const char *folder;       /* holds images/SPLIT, annotations/SPLIT, classes.txt */
-    const char *split;        /* "train", "val", ...; NULL or empty: files lie in images/ and annotations/ themselves */
-    const char *classes_file; /* NULL: FOLDER/classes.txt, one name a line */
-    bool reduce_zero_label;   /* 0 is unlabelled and every other value is one too high */
+    const char *folder; /* holds images/SPLIT, annotations/SPLIT, classes.txt, or what the format says */
+    icseg_dataset_format format;
+    const char *split;        /* "train", "val", ...; published sets take their own names of these too. NULL or empty:
+                                 files lie in images/ and annotations/ themselves */
+    const char *classes_file; /* NULL: FOLDER/classes.txt, one name a line; published sets bring their names */
+    bool reduce_zero_label;   /* 0 is unlabelled and every other value is one too high; published sets know */
     int32_t ignore_count;     /* further stored values that mean "ignore", besides 255 (8 bit) and 65535 (16 bit) */
     int32_t ignore[ICSEG_IGNORE_VALUES]; /* as stored in the file: 0..65535 */
     bool images_only;   /* no annotations: icseg_dataset_read gives empty labels; the class list may be missing */
@@ -32,13 +47,14 @@ typedef struct icseg_dataset icseg_dataset;
 
 ICSEG_API icseg_dataset_options icseg_dataset_options_default(void);
 
-/* The splits a data set has: names of the folders in FOLDER/images, sorted. *out is one block, freed with
- * icseg_buffer_free. Error: no such folder. */
+/* The splits a data set has: names of the folders in FOLDER/images, sorted, or those of the published set that the
+ * folder holds. *out is one block, freed with icseg_buffer_free. Error: no such folder. */
 ICSEG_API icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folder, icseg_error *error);
 
 /* Lists the files and pairs them by stem, in the order of the stems; reads no pixels. Errors: missing folder (the
  * splits there are named), no images, an image without a label file (named), two images or two label files of one stem,
- * a bad class list (empty, duplicate, not UTF-8, over 32767 names: labels in memory are signed 16-bit). */
+ * a bad class list (empty, duplicate, not UTF-8, over 32767 names: labels in memory are signed 16-bit), another form of
+ * data set than `format` says (both are named). */
 ICSEG_API icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options *options,
                                           icseg_error *error);
 ICSEG_API void icseg_dataset_close(icseg_dataset **dataset);
@@ -46,6 +62,11 @@ ICSEG_API void icseg_dataset_close(icseg_dataset **dataset);
 ICSEG_API int64_t icseg_dataset_count(const icseg_dataset *dataset);
 ICSEG_API int32_t icseg_dataset_classes(const icseg_dataset *dataset);
 ICSEG_API const char *const *icseg_dataset_class_names(const icseg_dataset *dataset);
+/* (classes): "building, edifice" for "building"; the names themselves where there are no synonyms. */
+ICSEG_API const char *const *icseg_dataset_class_synonyms(const icseg_dataset *dataset);
+/* The form that was found, never ICSEG_DATASET_AUTO, and a line about it for people. */
+ICSEG_API icseg_dataset_format icseg_dataset_recognised(const icseg_dataset *dataset);
+ICSEG_API const char *icseg_dataset_description(const icseg_dataset *dataset);
 ICSEG_API const char *icseg_dataset_image_path(const icseg_dataset *dataset, int64_t index);
 ICSEG_API const char *icseg_dataset_label_path(const icseg_dataset *dataset, int64_t index); /* NULL: there is none */
 

@@ -89,7 +89,7 @@ static icseg_status check_pair(const check *c, tally *t, int64_t index, icseg_er
         ICSEG_TRY(icseg_image_read_size(&width, &height, pair->image, error));
     if (pair->label) {
         icseg_mask mask = {0};
-        ICSEG_TRY(icseg_mask_read(&mask, pair->label, error));
+        ICSEG_TRY(icseg_dataset_read_mask(c->dataset, pair->label, &mask, error));
         icseg_status status = icseg_dataset_check_size(pair, width, height, &mask, error);
         if (status == ICSEG_OK) status = count_mask(c, t, index, &mask, error);
         icseg_mask_close(&mask);
@@ -170,7 +170,20 @@ static void check_whole(const check *c, const tally *all, const icseg_dataset_su
     const icseg_dataset *d = c->dataset;
     icseg_error text;
     if (d->images_only) return;
-    if (all->white_index >= 0 && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_255) {
+    if (d->layout->format == ICSEG_DATASET_ADE20K && all->white_index >= 0 && !d->ignores_255) {
+        icseg_fail(&text, ICSEG_ERROR_DATA,
+                   "%s: value %d at x=%d, y=%d; SceneParsing's label files hold 0 (unlabelled) and 1..150: these seem "
+                   "to be one lower already; use the files as published, or the folder form (classes.txt, "
+                   "data.format = folder)",
+                   d->pairs[all->white_index].label, all->white_value, all->white_x, all->white_y);
+        add_fault(sink, text.message);
+    } else if (d->looks_like_ade20k && all->has_zero && all->white_index < 0) {
+        icseg_fail(&text, ICSEG_ERROR_DATA,
+                   "%s: ADE20K's label files, in which 0 means unlabelled and classes count from 1, are read as if 0 "
+                   "were a class; set data.reduce_zero_label, or data.format to ade20k",
+                   d->label_folder);
+        add_fault(sink, text.message);
+    } else if (all->white_index >= 0 && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_255) {
         icseg_fail(&text, ICSEG_ERROR_DATA,
                    "%s: value %d at x=%d, y=%d: the masks hold only 0 and %d, and %d is ignored, so nothing could be "
                    "told apart; store class numbers (0, 1, ...) instead, or, if %d does mean unlabelled, add it to "

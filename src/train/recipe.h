@@ -34,6 +34,7 @@ typedef struct icseg_recipe {
     const char *merges; /* CLIP tokenizer: the merges file */
     struct {
         const char *folder, *train_split, *val_split, *classes; /* classes "": FOLDER/classes.txt */
+        icseg_dataset_format format;
         bool reduce_zero_label;
         int32_t ignore_count, ignore[ICSEG_IGNORE_VALUES];
         int32_t loader_threads; /* 0: one, two from 8 cores on */

@@ -10,6 +10,7 @@ static const char *const presets[] = {"rn50", "rn101", "vit-b16", "tiny-resnet",
 static const char *const tokenizers[] = {"bytes", "clip", NULL};
 static const char *const backbones[] = {"resnet", "vit", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
+static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
 static const char *const modes[] = {"whole", "slide", NULL};
 static const int32_t strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
@@ -85,6 +86,11 @@ static const icseg_option rows[] = {
     {"data.folder", TEXT(data.folder),
      "data set, with images/SPLIT, annotations/SPLIT and classes.txt; seen from where icseg is started",
      .shown = "none; must be given"},
+    {"data.format", WORD(data.format),
+     "form of the data set: folder (your own, as above), a published one as it was unpacked (docs/data.md), or auto: "
+     "as "
+     "the folders tell",
+     .words = formats},
     {"data.train_split", TEXT(data.train_split), "split that is trained on"},
     {"data.val_split", TEXT(data.val_split), "split that is evaluated on"},
     {"data.classes", TEXT(data.classes), "class names, one a line", .shown = "FOLDER/classes.txt"},

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# icseg dataset on published sets: what was recognised is said, a wrong edition is named. 4x3 pixels; the labels are
+# SceneParsing's (0, 1, 150, ...), and the same lowered by one with 255 for unlabelled.
+picture=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAMElEQVR4nGNgENGwCUip6Fmw5cQdBlZJXcfQzNqJS3eefcjAJWfkFpXXNG3VvkvPABP0EC3YQDyVAAAAAElFTkSuQmCC
+ade=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAAAAACRn/EaAAAAFUlEQVR4nGNgYJzGxMDIyMvLwAwEAAgSAMI/yDnfAAAAAElFTkSuQmCC
+low=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAAAAACRn/EaAAAAFUlEQVR4nGP4zzCVkYGRkZeXgRkIABXgAb4srAMKAAAAAElFTkSuQmCC
+set=$work/ADEChallengeData2016
+mkdir -p "$set"/{images,annotations}/{training,validation}
+for split in training validation; do
+    base64 -d >"$set/images/$split/ADE_1.jpg" <<<"$picture"
+    base64 -d >"$set/annotations/$split/ADE_1.png" <<<"$ade"
+done
+expect 0 '^ADE20K SceneParsing 2016' icseg dataset check "$set"
+expect 0 '^validation: 1 images, 4x3, 12 pixels, 8.33 % of them ignored$' icseg dataset check "$set"
+expect 0 '^ +149 +flag +1 +1 +9.09 %$' icseg dataset check "$set" --split val --format ade20k
+expect 0 'sheet.png$' icseg dataset show "$set" --split val --out "$work/sheet.png" --tile 64
+refuse 1 'this is ADE20K SceneParsing 2016, .* set it to ade20k$' icseg dataset check "$set" --format ade20k_full
+refuse 1 'no classes.txt; this is ADE20K SceneParsing 2016: set data.format to ade20k$' \
+    icseg dataset check "$set" --format folder
+refuse 2 'format: "ade" is not accepted' icseg dataset check "$set" --format ade
+base64 -d >"$set/annotations/validation/ADE_1.png" <<<"$low"
+expect 1 'validation/ADE_1.png: value 255 at x=0, y=0; .* one lower already' icseg dataset check "$set"
+base64 -d >"$set/annotations/validation/ADE_1.png" <<<"$picture"
+expect 1 'validation/ADE_1.png: a colour image' icseg dataset check "$set"
+
+full=$work/ADE20K_2021_17_01
+mkdir -p "$full/images/ADE/training/urban/street" "$full/images/ADE/validation/urban/street"
+for split in training validation; do
+    base64 -d >"$full/images/ADE/$split/urban/street/ADE_1.jpg" <<<"$picture"
+    base64 -d >"$full/images/ADE/$split/urban/street/ADE_1_seg.png" <<<"$picture"
+done
+expect 1 'no pixel of any label file is labelled' icseg dataset check "$full"
+refuse 1 'this is ADE20K-Full' icseg dataset check "$full" --format ade20k
