@@ -5,10 +5,12 @@
 
 #include "base/options.h"
 #include "icseg/progress.h"
+#include "progress.h"
 
 typedef struct icseg_command_context {
     icseg_arena *arena;      /* until the command returns; owns the strings of the options */
     icseg_progress progress; /* hand it to the library: draws on standard error, cancels on SIGINT and SIGTERM */
+    icseg_printer *printer;  /* the same, for icseg_printer_note */
 } icseg_command_context;
 
 /* One command: everything that parsing, --help and docs/commands.md need. */

@@ -14,15 +14,22 @@
  *                                                    .size = sizeof(struct options), .run = run};
  *   2. Add its two lines below, in the order in which --help lists the commands.
  *   3. Run `make docs` (docs/commands.md comes from the table) and add cases to tests/cli/run.sh. */
+
 extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_docs;
+extern const icseg_command icseg_command_eval;
+extern const icseg_command icseg_command_forward;
+extern const icseg_command icseg_command_info;
 extern const icseg_command icseg_command_parity;
+extern const icseg_command icseg_command_predict;
 extern const icseg_command icseg_command_synth;
 extern const icseg_command icseg_command_train;
 
 const icseg_command *const icseg_commands[] = {
-    &icseg_command_synth,  &icseg_command_train, &icseg_command_dataset,
-    &icseg_command_parity, &icseg_command_docs,  NULL,
+    /* clang-format off: one a line */
+    &icseg_command_synth,   &icseg_command_train,   &icseg_command_eval,   &icseg_command_predict, &icseg_command_info,
+    &icseg_command_dataset, &icseg_command_forward, &icseg_command_parity, &icseg_command_docs,    NULL,
+    /* clang-format on */
 };
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_CALL = 2, COMMANDS_MOST = 64 };
@@ -95,7 +102,7 @@ static icseg_status run_command(const icseg_command *command, icseg_arena *arena
     if (command->defaults) command->defaults(options);
     if (wants_help(argc, argv)) return print_help(command, options, error);
     ICSEG_TRY(icseg_options_parse(&command->options, options, arena, argc, argv, error));
-    icseg_command_context context = {.arena = arena, .progress = icseg_printer_progress(printer)};
+    icseg_command_context context = {.arena = arena, .progress = icseg_printer_progress(printer), .printer = printer};
     ICSEG_TRY(command->run(&context, options, error));
     return ICSEG_OK;
 }

@@ -3,6 +3,7 @@
 #include "progress.h"
 
 #include <signal.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -105,6 +106,18 @@ static bool report(void *user, const icseg_progress_event *event) {
 
 icseg_progress icseg_printer_progress(icseg_printer *printer) {
     return (icseg_progress){.report = report, .user = printer};
+}
+
+void icseg_printer_note(icseg_printer *p, const char *format, ...) {
+    char line[1280];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    for (char *c = line; *c; c++) /* names out of files must not reach the terminal's controls */
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    fprintf(p->stream, p->open_line ? "\r\033[K%s\n" : "%s\n", line); /* the next event draws its line again */
+    p->open_line = false;
 }
 
 void icseg_printer_close(icseg_printer *p) {

@@ -21,6 +21,8 @@ typedef struct icseg_printer {
 /* From here SIGINT and SIGTERM ask the library to stop; a second one ends the program at once. */
 icseg_printer icseg_printer_open(FILE *stream);
 icseg_progress icseg_printer_progress(icseg_printer *printer);
+/* A line of its own between those of the progress, without its newline. */
+void icseg_printer_note(icseg_printer *printer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Ends the line that is being rewritten. */
 void icseg_printer_close(icseg_printer *printer);
 

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * icseg eval: the metrics of a model on a labelled data set. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli.h"
+#include "icseg/dataset.h"
+#include "icseg/memory.h"
+#include "inference.h"
+
+struct options {
+    const char *checkpoint, *data, *split, *classes, *json;
+    inference_options inference;
+    bool reduce_zero_label;
+    int32_t ignore[ICSEG_IGNORE_VALUES], ignore_count;
+};
+
+static const icseg_option rows[] = {
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
+     .positional = true, .required = true},
+    {"data", ICSEG_FIELD_STRING(struct options, data), "data set: images/SPLIT, annotations/SPLIT, classes.txt",
+     .metavar = "DIR", .required = true},
+    {"split", ICSEG_FIELD_STRING(struct options, split), "which split", .metavar = "NAME"},
+    INFERENCE_ROWS(struct options),
+    {"json", ICSEG_FIELD_STRING(struct options, json), "write the metrics as JSON too", .metavar = "FILE"},
+    {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name a line", .metavar = "FILE",
+     .shown = "DIR/classes.txt"},
+    {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
+     "stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit)", .capacity = ICSEG_IGNORE_VALUES,
+     .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
+    {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
+     "0 means unlabelled and classes count from 1"},
+};
+
+static void defaults(void *values) {
+    struct options *o = values;
+    o->split = "val";
+    inference_defaults(&o->inference);
+}
+
+static icseg_status open_data(icseg_dataset **out, const struct options *o, icseg_error *error) {
+    icseg_dataset_options d = icseg_dataset_options_default();
+    d.folder = o->data;
+    d.split = o->split;
+    d.classes_file = o->classes;
+    d.reduce_zero_label = o->reduce_zero_label;
+    d.ignore_count = o->ignore_count;
+    memcpy(d.ignore, o->ignore, sizeof d.ignore);
+    return icseg_dataset_open(out, &d, error);
+}
+
+/* The same number of classes in another order, or of another set, gives figures that mean nothing. */
+static void warn_about_names(icseg_printer *printer, const icseg_model *model, const icseg_dataset *dataset) {
+    const char *const *ours = icseg_model_class_names(model), *const *theirs = icseg_dataset_class_names(dataset);
+    int32_t count = icseg_model_config(model)->num_classes, different = 0, first = -1;
+    if (count != icseg_dataset_classes(dataset)) return;
+    for (int32_t k = 0; k < count; k++)
+        if (strcmp(ours[k], theirs[k]) != 0) {
+            different++;
+            if (first < 0) first = k;
+        }
+    if (different)
+        icseg_printer_note(printer,
+                           "icseg eval: warning: %d of %d class names differ, first class %d: \"%.80s\" in the model, "
+                           "\"%.80s\" in the data set",
+                           (int)different, (int)count, (int)first, ours[first], theirs[first]);
+}
+
+static icseg_status write_json(const struct options *o, const icseg_metrics *metrics, const char *const *names,
+                               int64_t images, icseg_error *error) {
+    char *text = NULL;
+    ICSEG_TRY(icseg_metrics_json(metrics, names, &text, error));
+    json_t *root = json_loads(text, 0, NULL);
+    icseg_buffer_free(text);
+    json_object_set_new(root, "checkpoint", json_string(o->checkpoint));
+    json_object_set_new(root, "data", json_string(o->data));
+    json_object_set_new(root, "split", json_string(o->split));
+    json_object_set_new(root, "mode", json_string(inference_modes[o->inference.mode]));
+    json_object_set_new(root, "images", json_integer(images));
+    char *all = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(root);
+    if (!all) return icseg_fail_memory(error, 0, o->json);
+    icseg_string line = {0};
+    icseg_string_printf(&line, "%s\n", all);
+    free(all);
+    icseg_status status = line.failed ? icseg_fail_memory(error, line.size, o->json)
+                                      : icseg_file_write(o->json, line.data, line.size, error);
+    icseg_string_close(&line);
+    return status;
+}
+
+static icseg_status print_metrics(const struct options *o, const icseg_confusion *confusion, const char *const *names,
+                                  int64_t images, icseg_error *error) {
+    icseg_metrics metrics;
+    char *table = NULL;
+    ICSEG_TRY(icseg_metrics_compute(&metrics, confusion, error));
+    icseg_status status = icseg_metrics_table(&metrics, names, &table, error);
+    if (status == ICSEG_OK) fputs(table, stdout);
+    icseg_buffer_free(table);
+    if (status == ICSEG_OK && o->json) status = write_json(o, &metrics, names, images, error);
+    icseg_metrics_close(&metrics);
+    return status;
+}
+
+static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
+    const struct options *o = values;
+    icseg_eval_options eval;
+    icseg_model *model = NULL;
+    icseg_dataset *dataset = NULL;
+    icseg_confusion confusion = {0};
+    icseg_status status;
+    ICSEG_TRY_GOTO(inference_resolve(&o->inference, &eval, error));
+    ICSEG_TRY_GOTO(open_data(&dataset, o, error));
+    ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
+    warn_about_names(context->printer, model, dataset);
+    ICSEG_TRY_GOTO(icseg_evaluate(model, dataset, &eval, &context->progress, &confusion, error));
+    ICSEG_TRY_GOTO(print_metrics(o, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));
+fail:
+    icseg_confusion_close(&confusion);
+    icseg_dataset_close(&dataset);
+    icseg_model_close(&model);
+    return status;
+}
+
+const icseg_command icseg_command_eval = {
+    .name = "eval",
+    .summary = "Measures a model on a labelled data set",
+    .description = "Prints IoU and accuracy of each class, then pixel accuracy (aAcc), mean IoU and\n"
+                   "mean accuracy, from one confusion matrix over all images. Pixels without a label do\n"
+                   "not count. The mean leaves out classes that occur neither in labels nor in\n"
+                   "predictions; the line below the table has the other conventions.\n",
+    .examples = "icseg eval runs/camvid/checkpoint.safetensors --data data/camvid\n"
+                "icseg eval rn50.safetensors --data data/ade20k --split validation --reduce-zero-label \\\n"
+                "    --mode slide --crop 512x512 --resize-short 512 --resize-long 2048 --tta --json eval.json\n",
+    .options = ICSEG_TABLE(rows),
+    .size = sizeof(struct options),
+    .defaults = defaults,
+    .run = run,
+};

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * icseg info: what a checkpoint is and what running it costs. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "cli.h"
+#include "icseg/memory.h"
+#include "icseg/model.h"
+
+struct options {
+    const char *checkpoint;
+    int32_t size[2]; /* width, height */
+};
+
+static const icseg_option rows[] = {
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
+     .positional = true, .required = true},
+    {"size", ICSEG_FIELD_INTS(struct options, size[0]), "image size the work and memory are for", .metavar = "WxH",
+     .shown = "512x512", ICSEG_EXACTLY(2), ICSEG_BETWEEN(32, 32768)},
+};
+
+static void defaults(void *values) {
+    struct options *o = values;
+    o->size[0] = o->size[1] = 512;
+}
+
+static icseg_status print_config(const icseg_config *config, icseg_error *error) {
+    char *text = NULL;
+    const char *key;
+    json_t *value;
+    ICSEG_TRY(icseg_config_write_json(config, &text, error));
+    json_t *root = json_loads(text, 0, NULL);
+    icseg_buffer_free(text);
+    if (!root) return icseg_fail_memory(error, 0, "the configuration");
+    json_object_foreach(root, key, value) {
+        char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+        printf("  %-20s %s\n", key, shown ? shown : "");
+        free(shown);
+    }
+    json_decref(root);
+    return ICSEG_OK;
+}
+
+static void print_names(const icseg_model *model) {
+    const char *const *names = icseg_model_class_names(model);
+    int32_t count = icseg_model_config(model)->num_classes;
+    printf("\n%d classes\n", (int)count);
+    for (int32_t k = 0; k < count; k++) {
+        printf("  %5d  ", (int)k);
+        /* names come from a file: control characters must not reach the terminal */
+        for (const char *c = names[k]; *c; c++) putchar((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
+        putchar('\n');
+    }
+}
+
+static void print_cost(const icseg_model_cost *cost, const int32_t size[2]) {
+    const double mib = 1 << 20;
+    printf("\nparameters             %.3f million, %.3f million trainable\n", (double)cost->parameters / 1e6,
+           (double)cost->trainable / 1e6);
+    printf("weights                %.1f MiB\n", (double)cost->weights / mib);
+    printf("one image of %dx%d\n", (int)size[0], (int)size[1]);
+    printf("  work                 %.2f GFLOP (a multiply-add is two)\n", cost->flops / 1e9);
+    printf("  activations          %.1f MiB (%.1f MiB without reuse)\n", (double)cost->activations / mib,
+           (double)cost->unplanned / mib);
+    printf("  scratch              %.1f MiB\n", (double)cost->scratch / mib);
+}
+
+static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
+    const struct options *o = values;
+    icseg_model *model = NULL;
+    icseg_model_cost cost;
+    icseg_status status;
+    (void)context;
+    ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
+    ICSEG_TRY_GOTO(icseg_model_cost_at(&cost, model, 1, o->size[1], o->size[0], error));
+    printf("%s\n\nconfiguration\n", o->checkpoint);
+    ICSEG_TRY_GOTO(print_config(icseg_model_config(model), error));
+    print_names(model);
+    print_cost(&cost, o->size);
+fail:
+    icseg_model_close(&model);
+    return status;
+}
+
+const icseg_command icseg_command_info = {
+    .name = "info",
+    .summary = "Shows a checkpoint's configuration, classes, size and cost",
+    .description = "Work and memory are those of labelling one image. Activations is the memory all\n"
+                   "layers share by taking turns; what it would be without is in brackets.\n",
+    .examples = "icseg info runs/camvid/checkpoint.safetensors\n"
+                "icseg info rn50.safetensors --size 1024x512\n",
+    .options = ICSEG_TABLE(rows),
+    .size = sizeof(struct options),
+    .defaults = defaults,
+    .run = run,
+};

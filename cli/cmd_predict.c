@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * icseg predict: label maps of images, overlays, confidences, shares of the classes. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/system.h"
+#include "cli.h"
+#include "icseg/memory.h"
+#include "inference.h"
+#include "inputs.h"
+
+struct options {
+    const char *checkpoint, *out;
+    icseg_strings images;
+    inference_options inference;
+    bool overlay, confidence, json;
+    double opacity;
+};
+
+static const icseg_option rows[] = {
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
+     .positional = true, .required = true},
+    {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images),
+     "image files, folders of them, quoted patterns like 'a/*.jpg'", .positional = true, .required = true},
+    {"out", ICSEG_FIELD_STRING(struct options, out), "folder for the results; made when missing", .metavar = "DIR",
+     .required = true},
+    {"overlay", ICSEG_FIELD_BOOL(struct options, overlay),
+     "STEM_overlay.png: class colours over the image, and a legend"},
+    {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "of the overlay's colours", ICSEG_BETWEEN(0, 1)},
+    {"confidence", ICSEG_FIELD_BOOL(struct options, confidence),
+     "STEM_confidence.png: probability of each pixel's class, 16 bit, 65535 = 1"},
+    {"json", ICSEG_FIELD_BOOL(struct options, json), "STEM.json: size, and pixels and share of each class present"},
+    INFERENCE_ROWS(struct options),
+};
+
+static void defaults(void *values) {
+    struct options *o = values;
+    o->opacity = 0.55;
+    inference_defaults(&o->inference);
+}
+
+/* One run of the command. */
+typedef struct job {
+    const struct options *options;
+    const icseg_command_context *context;
+    icseg_model *model;
+    icseg_eval_options eval;
+    icseg_palette palette;
+    input_list inputs;
+} job;
+
+/* What is known of one image. */
+typedef struct picture {
+    const input_file *file;
+    icseg_image image;
+    icseg_labels labels;
+    float *confidence;
+} picture;
+
+static void close_picture(picture *p) {
+    icseg_image_close(&p->image);
+    icseg_labels_close(&p->labels);
+    icseg_buffer_free(p->confidence);
+}
+
+typedef struct share {
+    int32_t index;
+    int64_t pixels;
+} share;
+
+static int compare_shares(const void *a, const void *b) {
+    const share *x = a, *y = b;
+    if (x->pixels != y->pixels) return x->pixels > y->pixels ? -1 : 1;
+    return x->index - y->index;
+}
+
+/* The classes present, largest first, as a JSON list; NULL when out of memory. */
+static json_t *shares_json(const job *j, const picture *p) {
+    int32_t classes = icseg_model_config(j->model)->num_classes;
+    size_t pixels = (size_t)p->labels.width * (size_t)p->labels.height;
+    share *shares = icseg_calloc_array((size_t)classes, sizeof *shares);
+    json_t *list = json_array();
+    for (int32_t k = 0; k < classes && shares; k++) shares[k].index = k;
+    for (size_t i = 0; i < pixels && shares; i++) shares[p->labels.data[i]].pixels++;
+    if (shares) qsort(shares, (size_t)classes, sizeof *shares, compare_shares);
+    for (int32_t k = 0; k < classes && shares && shares[k].pixels; k++)
+        json_array_append_new(list, json_pack("{s:i, s:s, s:I, s:f}", "index", (int)shares[k].index, "name",
+                                              icseg_model_class_names(j->model)[shares[k].index], "pixels",
+                                              (json_int_t)shares[k].pixels, "share",
+                                              (double)shares[k].pixels / (double)pixels));
+    if (!shares) {
+        json_decref(list);
+        list = NULL;
+    }
+    icseg_free(shares);
+    return list;
+}
+
+static icseg_status write_json(const job *j, const picture *p, const char *path, icseg_error *error) {
+    json_t *name = json_string(p->file->path); /* NULL when the name is not UTF-8 */
+    json_t *shares = shares_json(j, p);
+    json_t *root = json_pack("{s:o, s:i, s:i, s:o}", "image", name ? name : json_null(), "width", (int)p->labels.width,
+                             "height", (int)p->labels.height, "classes", shares);
+    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(root);
+    if (!text) return icseg_fail_memory(error, 0, path);
+    icseg_status status = icseg_file_write(path, text, strlen(text), error);
+    free(text);
+    return status;
+}
+
+static icseg_status write_overlay(const job *j, const picture *p, const char *path, icseg_error *error) {
+    icseg_image drawn;
+    ICSEG_TRY(icseg_overlay_draw(&drawn, &p->image, &p->labels, &j->palette, icseg_model_class_names(j->model),
+                                 j->options->opacity, error));
+    icseg_status status = icseg_image_write_png(&drawn, path, error);
+    icseg_image_close(&drawn);
+    return status;
+}
+
+static icseg_status write_results(const job *j, const picture *p, icseg_error *error) {
+    const struct options *o = j->options;
+    icseg_string path = {0};
+    icseg_string_printf(&path, "%s/%s", o->out, p->file->stem);
+    size_t length = path.size;
+    icseg_string_printf(&path, "_confidence.png"); /* room for the longest suffix */
+    if (path.failed) return icseg_fail_memory(error, length, p->file->path);
+    char *suffix = path.data + length;
+    icseg_status status = ICSEG_OK;
+    if (o->confidence)
+        status = icseg_confidence_write_png(p->confidence, p->labels.width, p->labels.height, path.data, error);
+    strcpy(suffix, "_overlay.png");
+    if (status == ICSEG_OK && o->overlay) status = write_overlay(j, p, path.data, error);
+    strcpy(suffix, ".json");
+    if (status == ICSEG_OK && o->json) status = write_json(j, p, path.data, error);
+    strcpy(suffix, ".png");
+    if (status == ICSEG_OK) status = icseg_labels_write_png(&p->labels, &j->palette, path.data, error);
+    if (status == ICSEG_OK) printf("%s\n", path.data);
+    icseg_string_close(&path);
+    return status;
+}
+
+/* One image. *bad: the fault is the image's, others may work. */
+static icseg_status predict_one(const job *j, const input_file *file, bool *bad, icseg_error *error) {
+    picture p = {.file = file};
+    icseg_status status = icseg_image_read(&p.image, file->path, error);
+    *bad = status != ICSEG_OK;
+    if (status == ICSEG_OK) {
+        status = icseg_predict(j->model, &p.image, &j->eval, &p.labels, j->options->confidence ? &p.confidence : NULL,
+                               error);
+        *bad = status == ICSEG_ERROR_MEMORY; /* a smaller one may fit */
+        if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", file->path);
+    }
+    if (status == ICSEG_OK) status = write_results(j, &p, error);
+    close_picture(&p);
+    return status;
+}
+
+static icseg_status predict_all(const job *j, icseg_error *error) {
+    const icseg_progress *progress = &j->context->progress;
+    size_t failed = 0, count = j->inputs.count;
+    double start = icseg_clock();
+    icseg_error first = {0};
+    for (size_t i = 0; i < count; i++) {
+        icseg_error fault = {0};
+        bool bad = false;
+        icseg_status status = predict_one(j, &j->inputs.files[i], &bad, &fault);
+        if (status != ICSEG_OK && (!bad || count == 1)) return icseg_fail(error, status, "%s", fault.message);
+        if (status != ICSEG_OK) {
+            icseg_printer_note(j->context->printer, "icseg predict: error: %s", fault.message);
+            if (!failed++) first = fault;
+        }
+        icseg_progress_event event = {"predict", (double)(i + 1), (double)count, icseg_clock() - start,
+                                      j->inputs.files[i].path};
+        if (count > 1 && !progress->report(progress->user, &event))
+            return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %zu of %zu images", i + 1, count);
+    }
+    if (!failed) return ICSEG_OK;
+    /* whatever the first fault was, the call was right */
+    icseg_status status = first.status == ICSEG_ERROR_ARGUMENT ? ICSEG_ERROR_FORMAT : first.status;
+    return icseg_fail(error, status, "%zu of %zu images failed", failed, count);
+}
+
+static icseg_status check_outputs(job *j, icseg_error *error) {
+    const struct options *o = j->options;
+    const char *suffixes[5] = {".png"};
+    size_t count = 1;
+    if (o->overlay) suffixes[count++] = "_overlay.png";
+    if (o->confidence) suffixes[count++] = "_confidence.png";
+    if (o->json) suffixes[count++] = ".json";
+    return inputs_check_outputs(&j->inputs, o->out, suffixes, j->context->arena, error);
+}
+
+static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
+    job j = {.options = values, .context = context};
+    icseg_status status;
+    ICSEG_TRY_GOTO(inference_resolve(&j.options->inference, &j.eval, error));
+    ICSEG_TRY_GOTO(inputs_expand(&j.inputs, &j.options->images, context->arena, error));
+    ICSEG_TRY_GOTO(check_outputs(&j, error));
+    ICSEG_TRY_GOTO(icseg_model_open(&j.model, j.options->checkpoint, error));
+    ICSEG_TRY_GOTO(icseg_palette_create(&j.palette, icseg_model_config(j.model)->num_classes, error));
+    ICSEG_TRY_GOTO(icseg_folder_create(j.options->out, error));
+    ICSEG_TRY_GOTO(predict_all(&j, error));
+fail:
+    icseg_palette_close(&j.palette);
+    icseg_model_close(&j.model);
+    return status;
+}
+
+const icseg_command icseg_command_predict = {
+    .name = "predict",
+    .summary = "Labels the pixels of images",
+    .description = "For each image DIR/STEM.png: one channel, class numbers, with a palette (16-bit grey\n"
+                   "from 256 classes on), as large as the image. Reads JPEG, PNG, WebP and TIFF of any\n"
+                   "size, grey or colour, and turns photographs the way EXIF says. Prints the files it\n"
+                   "has written. An image that cannot be read is reported and the others go on; the exit\n"
+                   "status is 1 then.\n",
+    .examples = "icseg predict checkpoint.safetensors street.jpg --out labels --overlay\n"
+                "icseg predict checkpoint.safetensors photos/ 'more/*.png' --out labels --json --confidence\n"
+                "icseg predict checkpoint.safetensors photos/ --out labels --mode slide --crop 512x512\n",
+    .options = ICSEG_TABLE(rows),
+    .size = sizeof(struct options),
+    .defaults = defaults,
+    .run = run,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From the options of a command to those of the library. */
+#include "inference.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+const char *const inference_modes[] = {"whole", "slide", NULL};
+
+void inference_defaults(inference_options *o) {
+    icseg_eval_options preset = icseg_eval_options_default();
+    o->crop[0] = preset.crop_height;
+    o->crop[1] = preset.crop_width;
+}
+
+icseg_status inference_resolve(const inference_options *o, icseg_eval_options *out, icseg_error *error) {
+    static const double published[] = {0.5, 0.75, 1, 1.25, 1.5, 1.75};
+    *out = icseg_eval_options_default();
+    out->mode = o->mode == INFERENCE_SLIDE ? ICSEG_EVAL_SLIDE : ICSEG_EVAL_WHOLE;
+    out->crop_height = o->crop[0];
+    out->crop_width = o->crop[1];
+    out->stride_height = o->stride[0];
+    out->stride_width = o->stride[1];
+    out->resize_short = o->resize_short;
+    out->resize_long = o->resize_long;
+    out->flip = o->flip || o->tta;
+    out->scale_count = o->scale_count;
+    memcpy(out->scale, o->scale, sizeof out->scale);
+    if (o->tta && !o->scale_count) {
+        out->scale_count = sizeof published / sizeof *published;
+        memcpy(out->scale, published, sizeof published);
+    }
+    if (o->stride[0] > o->crop[0] || o->stride[1] > o->crop[1])
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "--stride %dx%d: more than --crop %dx%d would leave gaps between the windows", o->stride[0],
+                          o->stride[1], o->crop[0], o->crop[1]);
+    if (o->stride[0] && o->mode != INFERENCE_SLIDE)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--stride is for --mode slide");
+    if (o->resize_long && !o->resize_short)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long needs --resize-short");
+    if (o->resize_long && o->resize_long < o->resize_short)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long %d is below --resize-short %d", o->resize_long,
+                          o->resize_short);
+    return ICSEG_OK;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The options of every command that labels images: how an image is brought to the model. */
+#ifndef ICSEG_CLI_INFERENCE_H
+#define ICSEG_CLI_INFERENCE_H
+
+#include "base/options.h"
+#include "icseg/eval.h"
+
+typedef enum inference_mode { INFERENCE_WHOLE, INFERENCE_SLIDE } inference_mode;
+
+typedef struct inference_options {
+    inference_mode mode;
+    int32_t crop[2], stride[2]; /* height, width */
+    int32_t resize_short, resize_long;
+    bool tta, flip;
+    double scale[ICSEG_EVAL_SCALES];
+    int32_t scale_count;
+} inference_options;
+
+extern const char *const inference_modes[]; /* words of --mode */
+
+/* Rows of an option table over struct S, whose inference_options are the member `inference`. */
+#define INFERENCE_ROWS(S)                                                                                              \
+    {"mode", ICSEG_FIELD_WORD(S, inference.mode), "the image at once, or overlapping windows averaged",                \
+     .words = inference_modes},                                                                                        \
+        {"crop",                                                                                                       \
+         ICSEG_FIELD_INTS(S, inference.crop[0]),                                                                       \
+         "slide: the window, height x width in pixels",                                                                \
+         .metavar = "HxW",                                                                                             \
+         .shown = "512x512",                                                                                           \
+         ICSEG_EXACTLY(2),                                                                                             \
+         ICSEG_BETWEEN(32, ICSEG_IMAGE_MAX_SIDE)},                                                                     \
+        {"stride",                                                                                                     \
+         ICSEG_FIELD_INTS(S, inference.stride[0]),                                                                     \
+         "slide: step from window to window, at most the crop",                                                        \
+         .metavar = "HxW",                                                                                             \
+         .shown = "two thirds of the crop",                                                                            \
+         ICSEG_EXACTLY(2),                                                                                             \
+         ICSEG_BETWEEN(1, ICSEG_IMAGE_MAX_SIDE)},                                                                      \
+        {"resize-short",                                                                                               \
+         ICSEG_FIELD_INT(S, inference.resize_short),                                                                   \
+         "bring the short side to N pixels for the model",                                                             \
+         .metavar = "N",                                                                                               \
+         .shown = "the image's own size",                                                                              \
+         ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},                                                                      \
+        {"resize-long",                                                                                                \
+         ICSEG_FIELD_INT(S, inference.resize_long),                                                                    \
+         "with --resize-short: the long side is at most N pixels",                                                     \
+         .metavar = "N",                                                                                               \
+         .shown = "no limit",                                                                                          \
+         ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},                                                                      \
+        {"tta", ICSEG_FIELD_BOOL(S, inference.tta),                                                                    \
+         "test-time augmentation: scales 0.5 to 1.75 and mirror images, 12 runs an image"},                            \
+        {"scales",           ICSEG_FIELD_FLOATS(S, inference.scale[0]),          "average over these scales",          \
+         .metavar = "S,...", .shown = "1; with --tta 0.5,0.75,1,1.25,1.5,1.75",  .capacity = ICSEG_EVAL_SCALES,        \
+         .least = 1,         .count_offset = offsetof(S, inference.scale_count), ICSEG_BETWEEN(0.0625, 16)},           \
+    {                                                                                                                  \
+        "flip", ICSEG_FIELD_BOOL(S, inference.flip), "average with the mirror image"                                   \
+    }
+
+void inference_defaults(inference_options *options);
+/* ICSEG_ERROR_ARGUMENT when options contradict each other. */
+icseg_status inference_resolve(const inference_options *options, icseg_eval_options *out, icseg_error *error);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Expansion of image arguments, and the check that no output hides another or an input. */
+#include "inputs.h"
+
+#include <glob.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+
+static bool is_image_name(const char *name) {
+    static const char *const types[] = {"jpg", "jpeg", "png", "webp", "tif", "tiff"};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (!strcasecmp(icseg_path_extension(name), types[i])) return true;
+    return false;
+}
+
+static icseg_status add(input_list *list, const char *path, icseg_arena *arena, icseg_error *error) {
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 64;
+        input_file *files = icseg_arena_array(arena, capacity, sizeof *files);
+        if (!files) return icseg_fail_memory(error, capacity * sizeof *files, "the list of images");
+        if (list->count) memcpy(files, list->files, list->count * sizeof *files);
+        list->files = files;
+        list->capacity = capacity;
+    }
+    size_t size = strlen(icseg_path_name(path)) + 1;
+    char *copy = icseg_arena_strdup(arena, path), *stem = icseg_arena_alloc(arena, size);
+    if (!copy || !stem) return icseg_fail_memory(error, strlen(path), "the list of images");
+    icseg_path_stem(path, stem, size);
+    list->files[list->count++] = (input_file){copy, stem};
+    return ICSEG_OK;
+}
+
+static icseg_status add_folder(input_list *list, const char *path, icseg_arena *arena, icseg_error *error) {
+    char **names;
+    size_t count, before = list->count;
+    ICSEG_TRY(icseg_folder_list(path, &names, &count, error));
+    icseg_status status = ICSEG_OK;
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') length--;
+    for (size_t i = 0; i < count && status == ICSEG_OK; i++) {
+        if (!is_image_name(names[i])) continue;
+        const char *file = icseg_arena_printf(arena, "%.*s/%s", (int)length, path, names[i]);
+        status = file ? add(list, file, arena, error) : icseg_fail_memory(error, length, path);
+    }
+    icseg_free(names);
+    if (status == ICSEG_OK && list->count == before)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no images (jpg, png, webp, tif) in this folder", path);
+    return status;
+}
+
+static icseg_status add_pattern(input_list *list, const char *pattern, icseg_arena *arena, icseg_error *error) {
+    glob_t found;
+    icseg_status status = ICSEG_OK;
+    int fault = glob(pattern, 0, NULL, &found);
+    if (fault == GLOB_NOSPACE) return icseg_fail_memory(error, 0, pattern);
+    if (fault) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no file matches this pattern", pattern);
+    size_t before = list->count;
+    for (size_t i = 0; i < found.gl_pathc && status == ICSEG_OK; i++)
+        if (!icseg_folder_exists(found.gl_pathv[i])) status = add(list, found.gl_pathv[i], arena, error);
+    globfree(&found);
+    if (status == ICSEG_OK && list->count == before)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: only folders match this pattern", pattern);
+    return status;
+}
+
+/* One position in a list that is sorted to find equals. */
+typedef struct keyed {
+    const char *key; /* a path */
+    size_t index;    /* of the input */
+} keyed;
+
+static int compare_keys(const void *a, const void *b) {
+    const keyed *x = a, *y = b;
+    int order = strcmp(x->key, y->key);
+    return order ? order : x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* The same path twice, from a folder and a pattern, is one input: the first stays. */
+static icseg_status drop_repeats(input_list *list, icseg_arena *arena, icseg_error *error) {
+    keyed *sorted = icseg_arena_array(arena, list->count, sizeof *sorted);
+    if (!sorted) return icseg_fail_memory(error, list->count * sizeof *sorted, "the list of images");
+    for (size_t i = 0; i < list->count; i++) sorted[i] = (keyed){list->files[i].path, i};
+    qsort(sorted, list->count, sizeof *sorted, compare_keys);
+    for (size_t i = 1; i < list->count; i++)
+        if (!strcmp(sorted[i].key, sorted[i - 1].key)) list->files[sorted[i].index].path = NULL;
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (list->files[i].path) list->files[kept++] = list->files[i];
+    list->count = kept;
+    return ICSEG_OK;
+}
+
+icseg_status inputs_expand(input_list *out, const icseg_strings *arguments, icseg_arena *arena, icseg_error *error) {
+    *out = (input_list){0};
+    for (size_t i = 0; i < arguments->count; i++) {
+        const char *path = arguments->items[i];
+        if (icseg_folder_exists(path))
+            ICSEG_TRY(add_folder(out, path, arena, error));
+        else if (!icseg_file_exists(path) && strpbrk(path, "*?["))
+            ICSEG_TRY(add_pattern(out, path, arena, error));
+        else
+            ICSEG_TRY(add(out, path, arena, error));
+    }
+    return drop_repeats(out, arena, error);
+}
+
+/* What a file is, whatever it is called. */
+typedef struct identity {
+    dev_t device;
+    ino_t inode;
+} identity;
+
+static int compare_identities(const void *a, const void *b) {
+    const identity *x = a, *y = b;
+    if (x->device != y->device) return x->device < y->device ? -1 : 1;
+    return x->inode < y->inode ? -1 : x->inode > y->inode;
+}
+
+static icseg_status check_inputs(const input_list *list, const keyed *outputs, size_t count, icseg_arena *arena,
+                                 icseg_error *error) {
+    identity *inputs = icseg_arena_array(arena, list->count, sizeof *inputs);
+    if (!inputs) return icseg_fail_memory(error, list->count * sizeof *inputs, "the list of images");
+    struct stat info;
+    size_t known = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (stat(list->files[i].path, &info) == 0) inputs[known++] = (identity){info.st_dev, info.st_ino};
+    qsort(inputs, known, sizeof *inputs, compare_identities);
+    for (size_t i = 0; i < count; i++) {
+        if (stat(outputs[i].key, &info) != 0) continue;
+        identity id = {info.st_dev, info.st_ino};
+        if (bsearch(&id, inputs, known, sizeof id, compare_identities))
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                              "%s is one of the images and would be overwritten; choose another --out", outputs[i].key);
+    }
+    return ICSEG_OK;
+}
+
+icseg_status inputs_check_outputs(const input_list *list, const char *folder, const char *const *suffixes,
+                                  icseg_arena *arena, icseg_error *error) {
+    size_t kinds = 0, count = 0;
+    while (suffixes[kinds]) kinds++;
+    keyed *outputs = icseg_arena_array(arena, list->count * kinds, sizeof *outputs);
+    if (!outputs) return icseg_fail_memory(error, list->count * kinds * sizeof *outputs, "the list of images");
+    for (size_t i = 0; i < list->count; i++)
+        for (size_t k = 0; k < kinds; k++, count++) {
+            outputs[count].index = i;
+            outputs[count].key = icseg_arena_printf(arena, "%s/%s%s", folder, list->files[i].stem, suffixes[k]);
+            if (!outputs[count].key) return icseg_fail_memory(error, 0, "the list of images");
+        }
+    qsort(outputs, count, sizeof *outputs, compare_keys);
+    for (size_t i = 1; i < count; i++)
+        if (!strcmp(outputs[i].key, outputs[i - 1].key))
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                              "%s and %s would both be written to %s; predict them into different folders",
+                              list->files[outputs[i - 1].index].path, list->files[outputs[i].index].path,
+                              outputs[i].key);
+    return check_inputs(list, outputs, count, arena, error);
+}
