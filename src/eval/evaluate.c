@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/error.h"
 #include "base/system.h"
 #include "icseg/eval.h"
-#include "base/error.h"
 
 /* One image in transit: the reader fills it when it is empty, the model's thread empties it. */
 typedef struct reader {
