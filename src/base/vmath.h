@@ -13,7 +13,7 @@ static inline float icseg_exp(float x) {
     /* adding and subtracting 1.5 * 2^23 rounds to an integer, and leaves it in the low bits */
     union {
         float f;
-        int32_t i;
+        uint32_t u; /* unsigned: a NaN's bits pass through without overflow */
     } n = {.f = clamped * 1.44269504f + 12582912.0f}, scale;
     float k = n.f - 12582912.0f;
     float r = clamped - k * 0.693359375f + k * 2.12194440e-4f;
@@ -23,7 +23,7 @@ static inline float icseg_exp(float x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    scale.i = (n.i - 0x4b400000 + 127) << 23;
+    scale.u = (n.u - 0x4b400000u + 127u) << 23;
     return p * scale.f;
 }
 

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Training: it learns, gives the same bytes twice and after every kind of stop, averages as documented, leaves frozen
+ * parts alone, names what is not finite, and refuses what does not fit. */
+#include <fcntl.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "icseg/synth.h"
+#include "icseg/train.h"
+#include "train/trainer.h"
+
+enum { SETS = 12, PATH_MOST = 200 };
+
+static char folder[64];
+
+static const char recipe_text[] = "model: {preset: tiny-resnet, context_length: 40, dropout: 0.1}\n"
+                                  "data: {folder: none}\n"
+                                  "augment: {crop: [64, 64], resize_short: 0, photometric: true}\n"
+                                  "train: {steps: 6, batch: 2, lr: 2e-3, backbone_lr_mult: 1, warmup: 2, threads: 1,\n"
+                                  "        log_every: 1, eval_every: 4, checkpoint_every: 3, clip_norm: 5, seed: 3}\n"
+                                  "eval: {resize_short: 0}\n";
+
+/* One of four buffers in turn. */
+static const char *path_of(const char *name) {
+    static char buffers[4][PATH_MOST];
+    static int next;
+    char *buffer = buffers[next++ % 4];
+    snprintf(buffer, PATH_MOST, "%s/%s", folder, name);
+    return buffer;
+}
+
+static void write_text(const char *name, const char *text) {
+    assert_int_equal(icseg_file_write(path_of(name), text, strlen(text), NULL), ICSEG_OK);
+}
+
+static void remove_tree(const char *path) {
+    char command[PATH_MOST + 16];
+    snprintf(command, sizeof command, "rm -rf '%s'", path);
+    assert_int_equal(system(command), 0);
+}
+
+static int make_folder(void **state) {
+    (void)state;
+    strcpy(folder, "/tmp/icseg_trainer_XXXXXX");
+    if (!mkdtemp(folder)) return -1;
+    icseg_synth_options o = icseg_synth_options_default();
+    o.folder = path_of("data");
+    o.train = 8;
+    o.val = 2;
+    o.width = 96;
+    o.height = 64;
+    o.threads = 1;
+    write_text("tiny.yaml", recipe_text);
+    return icseg_synth_write(&o, NULL, NULL) == ICSEG_OK ? 0 : -1;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    remove_tree(folder);
+    return 0;
+}
+
+/* -- running */
+
+typedef struct run {
+    const char *out; /* below the test's folder */
+    const char *set[SETS];
+    const char *data, *init;
+    bool resume;
+    const char *stop_stage; /* asks for a stop when this stage has done so much */
+    double stop_at;
+    icseg_train_result result;
+    icseg_error error;
+    char messages[16384];
+} run;
+
+static bool on_progress(void *user, const icseg_progress_event *event) {
+    const run *r = user;
+    return !r->stop_stage || strcmp(r->stop_stage, event->stage) != 0 || event->done < r->stop_at;
+}
+
+static void on_message(void *user, const char *text) {
+    run *r = user;
+    size_t used = strlen(r->messages);
+    snprintf(r->messages + used, sizeof r->messages - used, "%s\n", text);
+}
+
+static icseg_status train(run *r) {
+    char out[PATH_MOST], data[PATH_MOST], recipe[PATH_MOST];
+    snprintf(out, sizeof out, "%s/%s", folder, r->out);
+    snprintf(data, sizeof data, "%s/%s", folder, r->data ? r->data : "data");
+    snprintf(recipe, sizeof recipe, "%s/tiny.yaml", folder);
+    icseg_train_options o = {.recipe = recipe,
+                             .set = r->set,
+                             .data = data,
+                             .init = r->init,
+                             .out = out,
+                             .resume = r->resume,
+                             .message = on_message,
+                             .user = r};
+    while (o.set_count < SETS && r->set[o.set_count]) o.set_count++;
+    icseg_progress progress = {.report = on_progress, .user = r};
+    r->messages[0] = '\0';
+    icseg_status status = icseg_train(&o, &progress, &r->result, &r->error);
+    icseg_train_result_close(&r->result);
+    return status;
+}
+
+static void train_well(run *r) {
+    if (train(r) != ICSEG_OK) fail_msg("%s", r->error.message);
+}
+
+/* The call fails so, and its text holds `text`. */
+static void train_badly(run *r, icseg_status wanted, const char *text) {
+    icseg_status status = train(r);
+    if (status != wanted || !strstr(r->error.message, text))
+        fail_msg("%s, expected %s with \"%s\": %s", icseg_status_name(status), icseg_status_name(wanted), text,
+                 r->error.message);
+}
+
+/* -- comparing */
+
+static bool same_file(const char *a, const char *b, const char *name) {
+    char one[PATH_MOST], other[PATH_MOST];
+    unsigned char *left, *right;
+    size_t left_size, right_size;
+    snprintf(one, sizeof one, "%s/%s/%s", folder, a, name);
+    snprintf(other, sizeof other, "%s/%s/%s", folder, b, name);
+    assert_int_equal(icseg_file_read(one, 1 << 28, &left, &left_size, NULL), ICSEG_OK);
+    assert_int_equal(icseg_file_read(other, 1 << 28, &right, &right_size, NULL), ICSEG_OK);
+    bool same = left_size == right_size && !memcmp(left, right, left_size);
+    icseg_free(left);
+    icseg_free(right);
+    return same;
+}
+
+static void read_log(icseg_log *log, const char *out) {
+    char path[PATH_MOST];
+    snprintf(path, sizeof path, "%s/%s/log.jsonl", folder, out);
+    assert_int_equal(icseg_log_read(log, path, NULL), ICSEG_OK);
+}
+
+/* All but times and memory. */
+static void assert_same_log(const char *a, const char *b) {
+    icseg_log left, right;
+    read_log(&left, a);
+    read_log(&right, b);
+    assert_true(left.has_start && right.has_start);
+    assert_int_equal(left.steps, right.steps);
+    assert_int_equal(left.evals, right.evals);
+    assert_int_equal(left.parts, right.parts);
+    for (int64_t i = 0; i < left.steps; i++) {
+        const icseg_log_step *x = &left.step[i], *y = &right.step[i];
+        assert_int_equal(x->step, y->step);
+        assert_true(x->lr == y->lr && x->grad_norm == y->grad_norm);
+        assert_memory_equal(x->loss, y->loss, (size_t)left.parts * sizeof *x->loss);
+    }
+    for (int64_t i = 0; i < left.evals; i++) {
+        assert_int_equal(left.eval[i].step, right.eval[i].step);
+        assert_true(left.eval[i].miou == right.eval[i].miou);
+    }
+    icseg_log_close(&left);
+    icseg_log_close(&right);
+}
+
+static void assert_same_run(const char *a, const char *b) {
+    static const char *const names[] = {"checkpoint.safetensors", "best.safetensors", "state.safetensors",
+                                        "recipe.yaml"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!same_file(a, b, names[i])) fail_msg("%s/%s and %s/%s differ", a, names[i], b, names[i]);
+    assert_same_log(a, b);
+}
+
+static icseg_model *open_weights(const char *out) {
+    char path[PATH_MOST];
+    icseg_error error;
+    icseg_model *model;
+    snprintf(path, sizeof path, "%s/%s/checkpoint.safetensors", folder, out);
+    if (icseg_model_open(&model, path, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    return model;
+}
+
+/* Fresh weights of the test's recipe; without dropout. */
+static icseg_model *fresh_model(void) {
+    icseg_model_options o = {.class_names = icseg_synth_class_names(), .seed = 3};
+    icseg_model *model;
+    assert_int_equal(icseg_config_preset(&o.config, "tiny-resnet", NULL), ICSEG_OK);
+    o.config.num_classes = ICSEG_SYNTH_CLASSES;
+    o.config.vocab_size = 258;
+    o.config.context_length = 40;
+    o.config.dropout = 0;
+    assert_int_equal(icseg_model_create(&model, &o, NULL), ICSEG_OK);
+    return model;
+}
+
+/* How many parameters whose names start with `prefix`, weights or running statistics, differ; and how many there are.
+ */
+static int count_changed(const icseg_model *a, const icseg_model *b, const char *prefix, bool buffers, int *all) {
+    int changed = 0;
+    *all = 0;
+    assert_int_equal(icseg_params_count(a->params), icseg_params_count(b->params));
+    for (int64_t i = 0; i < icseg_params_count(a->params); i++) {
+        const icseg_param *p = icseg_params_at(a->params, i), *q = icseg_params_at(b->params, i);
+        if (strncmp(p->name, prefix, strlen(prefix)) != 0 || p->options.buffer != buffers) continue;
+        changed += memcmp(p->data, q->data, (size_t)p->count * sizeof *p->data) != 0;
+        ++*all;
+    }
+    return changed;
+}
+
+/* -- tests */
+
+static void it_learns_eight_images(void **state) {
+    (void)state;
+    run r = {.out = "learns",
+             .set = {"train.steps=60", "train.batch=4", "augment.photometric=false", "augment.scale=1,1",
+                     "train.log_every=10", "train.eval_every=20", "model.dropout=0"}};
+    train_well(&r);
+    icseg_log log;
+    read_log(&log, "learns");
+    assert_int_equal(log.steps, 6);
+    assert_int_equal(log.evals, 3);
+    assert_string_equal(log.part[0], "total");
+    double best = 0, best_step = 0;
+    for (int64_t i = 0; i < log.evals; i++)
+        if (log.eval[i].miou > best) {
+            best = log.eval[i].miou;
+            best_step = (double)log.eval[i].step;
+        }
+    assert_true(fabs(best - r.result.best_miou) < 1e-6 && best_step == (double)r.result.best_step);
+    double first = log.step[0].loss[0], last = log.step[log.steps - 1].loss[0];
+    if (!(last < 0.8 * first)) fail_msg("loss %g after 10 steps, %g after 60", first, last);
+    icseg_log_close(&log);
+}
+
+static void two_runs_give_the_same_bytes(void **state) {
+    (void)state;
+    train_well(&(run){.out = "whole"});
+    train_well(&(run){.out = "again", .set = {"data.loader_threads=3"}});
+    assert_false(same_file("whole", "again", "recipe.yaml")); /* it says loader_threads */
+    assert_true(same_file("whole", "again", "checkpoint.safetensors"));
+    assert_true(same_file("whole", "again", "best.safetensors"));
+    assert_same_log("whole", "again");
+    train_well(&(run){.out = "seed", .set = {"train.seed=4"}});
+    assert_false(same_file("whole", "seed", "checkpoint.safetensors"));
+}
+
+static void a_stopped_run_resumes_to_the_same_bytes(void **state) {
+    (void)state;
+    static const struct {
+        const char *stage;
+        double at;
+    } stops[] = {{"train", 0}, {"train", 1}, {"train", 3}, {"train", 4}, {"train", 5}, {"evaluate", 1}};
+    train_well(&(run){.out = "whole", .resume = true});
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        run r = {.out = "stopped", .stop_stage = stops[i].stage, .stop_at = stops[i].at};
+        train_badly(&r, ICSEG_ERROR_CANCELLED, "--resume");
+        r.resume = true;
+        r.stop_stage = NULL;
+        train_well(&r);
+        assert_non_null(strstr(r.messages, "goes on after step"));
+        assert_same_run("whole", "stopped");
+        remove_tree(path_of("stopped"));
+    }
+}
+
+static void a_run_stopped_at_every_step_resumes_to_the_same_bytes(void **state) {
+    (void)state;
+    train_well(&(run){.out = "whole", .resume = true});
+    for (int step = 1; step < 6; step++) {
+        run r = {.out = "slow", .resume = true, .stop_stage = "train", .stop_at = step};
+        train_badly(&r, ICSEG_ERROR_CANCELLED, "stopped after step");
+    }
+    train_well(&(run){.out = "slow", .resume = true});
+    assert_same_run("whole", "slow");
+    remove_tree(path_of("slow"));
+}
+
+/* One step of the documented rule, written out: the mean over batches of each batch's gradient, clipped, then AdamW;
+ * with eps = 1, so that the step follows the gradient and not its sign. */
+static void naive_step(icseg_model *model, const icseg_dataset *dataset, int batches, double clip) {
+    icseg_network_options options = {.batch = 1, .height = 64, .width = 64, .training = 1, .losses = 1, .gradients = 1};
+    icseg_loader_options loading = {.augment = icseg_augment_options_default(), .batch = 1, .threads = 1, .ahead = 1};
+    loading.augment.crop_height = loading.augment.crop_width = 64;
+    loading.augment.resize_short = 0;
+    loading.seed = 3;
+    icseg_adamw_options adam = {.weight_decay = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1, .backbone_lr_mult = 1};
+    icseg_loader *loader;
+    icseg_adamw *adamw;
+    int64_t count = icseg_params_count(model->params);
+    float **sum = calloc((size_t)count, sizeof *sum);
+    assert_int_equal(icseg_loader_open(&loader, dataset, &loading, NULL), ICSEG_OK);
+    assert_int_equal(icseg_adamw_open(&adamw, model->params, &adam, NULL), ICSEG_OK);
+    for (int b = 0; b < batches; b++) {
+        icseg_session *s;
+        icseg_batch batch;
+        assert_int_equal(icseg_loader_next(loader, &batch, NULL), ICSEG_OK);
+        assert_int_equal(icseg_model_session(model, &options, &s, NULL), ICSEG_OK);
+        icseg_executor_bind(s->executor, s->network.image, batch.image);
+        icseg_executor_bind(s->executor, s->network.labels, batch.labels);
+        assert_int_equal(icseg_executor_run(s->executor, 3, b, NULL), ICSEG_OK);
+        for (int64_t i = 0; i < count; i++) {
+            const icseg_param *p = icseg_params_at(model->params, i);
+            if (!p->grad) continue;
+            if (!sum[i]) sum[i] = calloc((size_t)p->count, sizeof **sum);
+            for (int64_t j = 0; j < p->count; j++) sum[i][j] += p->grad[j] / (float)batches;
+        }
+    }
+    double norm = 0;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t j = 0; sum[i] && j < icseg_params_at(model->params, i)->count; j++)
+            norm += (double)sum[i][j] * (double)sum[i][j];
+    norm = sqrt(norm);
+    assert_true(norm > clip); /* or the test says nothing about clipping */
+    for (int64_t i = 0; i < count; i++)
+        if (sum[i])
+            memcpy(icseg_params_at(model->params, i)->grad, sum[i],
+                   (size_t)icseg_params_at(model->params, i)->count * sizeof(float));
+    icseg_adamw_step(adamw, 1, clip / (norm + 1e-6));
+    for (int64_t i = 0; i < count; i++) free(sum[i]);
+    free(sum);
+    icseg_adamw_close(&adamw);
+    icseg_loader_close(&loader);
+}
+
+static void accumulation_averages_gradients_and_clips_their_mean(void **state) {
+    (void)state;
+    train_well(
+        &(run){.out = "accumulated",
+               .set = {"train.steps=1", "train.batch=1", "train.accumulate=3", "train.warmup=0", "model.dropout=0",
+                       "train.lr=1", "train.eps=1", "train.clip_norm=0.5", "augment.photometric=true"}});
+    icseg_model *trained = open_weights("accumulated"), *expected = fresh_model();
+    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset *dataset;
+    o.folder = path_of("data");
+    assert_int_equal(icseg_dataset_open(&dataset, &o, NULL), ICSEG_OK);
+    naive_step(expected, dataset, 3, 0.5);
+    double error = 0, moved = 0;
+    icseg_model *before = fresh_model();
+    for (int64_t i = 0; i < icseg_params_count(expected->params); i++) {
+        const icseg_param *p = icseg_params_at(expected->params, i), *q = icseg_params_at(trained->params, i);
+        const float *start = icseg_params_at(before->params, i)->data;
+        for (int64_t j = 0; j < p->count; j++) {
+            error = fmax(error, fabs((double)p->data[j] - (double)q->data[j]));
+            moved = fmax(moved, fabs((double)p->data[j] - (double)start[j]));
+        }
+    }
+    if (!(error < 1e-4 * moved)) fail_msg("largest move %g, largest difference %g", moved, error);
+    icseg_model_close(&before);
+    icseg_dataset_close(&dataset);
+    icseg_model_close(&trained);
+    icseg_model_close(&expected);
+}
+
+static void a_frozen_image_encoder_stays_as_it_was(void **state) {
+    (void)state;
+    int all;
+    train_well(&(run){.out = "frozen", .set = {"train.freeze_backbone=true", "train.steps=3"}});
+    icseg_model *trained = open_weights("frozen"), *before = fresh_model();
+    assert_int_equal(count_changed(before, trained, "visual.", false, &all), 0);
+    assert_true(all > 10);
+    assert_int_equal(count_changed(before, trained, "visual.", true, &all), 0);
+    assert_true(all > 10);
+    assert_int_equal(count_changed(before, trained, "transformer.", false, &all), 0); /* never trains */
+    assert_true(count_changed(before, trained, "decoder.", false, &all) == all && all > 10);
+    icseg_model_close(&trained);
+    icseg_model_close(&before);
+}
+
+static void frozen_statistics_stay_and_weights_train(void **state) {
+    (void)state;
+    int all;
+    train_well(&(run){.out = "statistics", .set = {"train.freeze_bn=true", "train.steps=3"}});
+    icseg_model *trained = open_weights("statistics"), *before = fresh_model();
+    assert_int_equal(count_changed(before, trained, "visual.", true, &all), 0);
+    assert_true(count_changed(before, trained, "visual.", false, &all) > 10);
+    assert_true(count_changed(before, trained, "decoder.", true, &all) > 0);
+    icseg_model_close(&trained);
+    icseg_model_close(&before);
+}
+
+static void what_is_not_finite_is_named(void **state) {
+    (void)state;
+    icseg_model *model = fresh_model();
+    icseg_param *p = icseg_params_find(model->params, "decoder.neck.fpn_convs.1.conv.weight");
+    char path[PATH_MOST];
+    snprintf(path, sizeof path, "%s/nan.safetensors", folder);
+    assert_non_null(p);
+    p->data[7] = NAN;
+    assert_int_equal(icseg_model_save(model, path, NULL), ICSEG_OK);
+    icseg_model_close(&model);
+    run r = {.out = "nan", .init = path, .set = {"train.accumulate=2"}};
+    train_badly(&r, ICSEG_ERROR_NUMERIC, "step 1: the loss is not finite; first seen: decoder.neck.fpn_convs.1.conv");
+    assert_non_null(strstr(r.error.message, "images: 0"));
+    assert_non_null(strstr(r.messages, "/images/train/0"));
+    assert_false(icseg_file_exists(path_of("nan/checkpoint.safetensors")));
+    assert_false(icseg_file_exists(path_of("nan/state.safetensors")));
+}
+
+static void a_run_that_diverges_keeps_its_last_good_checkpoint(void **state) {
+    (void)state;
+    run r = {.out = "diverges",
+             .set = {"train.lr=1e25", "train.warmup_ratio=1", "train.min_lr=0", "train.clip_norm=0",
+                     "train.checkpoint_every=1", "train.eval_every=0"}};
+    icseg_status status = train(&r);
+    assert_int_equal(status, ICSEG_ERROR_NUMERIC);
+    assert_non_null(strstr(r.error.message, "step 2"));
+    icseg_model *model = open_weights("diverges");
+    for (int64_t i = 0; i < icseg_params_count(model->params); i++) {
+        const icseg_param *p = icseg_params_at(model->params, i);
+        for (int64_t j = 0; j < p->count; j++) assert_true(isfinite(p->data[j]));
+    }
+    icseg_model_close(&model);
+}
+
+static void other_weights_start_a_run(void **state) {
+    (void)state;
+    char path[PATH_MOST];
+    train_well(&(run){.out = "whole", .resume = true});
+    snprintf(path, sizeof path, "%s/whole/checkpoint.safetensors", folder);
+    run same = {.out = "same_classes",
+                .init = path,
+                .set = {"train.steps=1", "train.lr=1e-30", "train.min_lr=0", "train.warmup=0", "train.weight_decay=0"}};
+    train_well(&same);
+    assert_null(strstr(same.messages, "start fresh"));
+    icseg_model *was = open_weights("whole"), *is = open_weights("same_classes");
+    int all;
+    assert_int_equal(count_changed(was, is, "", false, &all), 0);
+    icseg_model_close(&is);
+
+    assert_int_equal(icseg_file_exists(path_of("data/classes.txt")), 1);
+    char command[3 * PATH_MOST];
+    snprintf(command, sizeof command, "cp -r '%s/data' '%s/renamed' && sed -i s/sky/heaven/ '%s/renamed/classes.txt'",
+             folder, folder, folder);
+    assert_int_equal(system(command), 0);
+    run other = same;
+    other.out = "other_classes";
+    other.data = "renamed";
+    train_well(&other);
+    assert_non_null(strstr(other.messages, "its class list is another one"));
+    assert_non_null(strstr(other.messages, "start fresh: "));
+    assert_non_null(strstr(other.messages, "decoder.head.conv_seg.weight"));
+    is = open_weights("other_classes");
+    assert_int_equal(count_changed(was, is, "visual.", false, &all), 0);
+    assert_int_equal(count_changed(was, is, "decoder.neck.fpn_convs.", false, &all), 0);
+    assert_int_equal(count_changed(was, is, "decoder.head.conv_seg.weight", false, &all), 1);
+    icseg_model_close(&is);
+    icseg_model_close(&was);
+
+    run wrong = {.out = "wrong", .init = path, .set = {"model.embed_dim=64"}};
+    train_badly(&wrong, ICSEG_ERROR_CONFIG, "model.embed_dim is 48, the recipe's is 64");
+    wrong.set[0] = "model.fpn_dim=32";
+    train_badly(&wrong, ICSEG_ERROR_SHAPE, "decoder.");
+    assert_false(icseg_file_exists(path_of("wrong/log.jsonl")));
+}
+
+static void what_does_not_fit_the_run_is_refused(void **state) {
+    (void)state;
+    train_well(&(run){.out = "whole", .resume = true});
+    train_badly(&(run){.out = "whole"}, ICSEG_ERROR_ARGUMENT, "holds a run already");
+    run r = {.out = "whole", .resume = true, .set = {"train.batch=4"}};
+    train_badly(&r, ICSEG_ERROR_ARGUMENT, "the run began with train.batch = 2, the recipe now says 4");
+    r.set[0] = "augment.crop=64,96";
+    train_badly(&r, ICSEG_ERROR_ARGUMENT, "augment.crop");
+    r.set[0] = "model.num_classes=12";
+    train_badly(&r, ICSEG_ERROR_ARGUMENT, "has 13 classes");
+    r.set[0] = NULL;
+    r.data = "renamed"; /* made by an earlier test */
+    train_badly(&r, ICSEG_ERROR_ARGUMENT, "class 0 was \"sky\"");
+    char command[3 * PATH_MOST];
+    snprintf(command, sizeof command, "cp -r '%s/data' '%s/fewer' && rm '%s'/fewer/*/train/000003.*", folder, folder,
+             folder);
+    assert_int_equal(system(command), 0);
+    r.data = "fewer";
+    train_badly(&r, ICSEG_ERROR_ARGUMENT, "training images are others");
+    train_badly(&(run){.out = "tiny.yaml/below"}, ICSEG_ERROR_IO, "tiny.yaml");
+
+    int other = open(path_of("whole"), O_RDONLY | O_DIRECTORY);
+    assert_int_equal(flock(other, LOCK_EX), 0);
+    train_badly(&(run){.out = "whole", .resume = true}, ICSEG_ERROR_IO, "another process");
+    close(other);
+}
+
+static void a_mask_that_is_wrong_stops_before_training(void **state) {
+    (void)state;
+    char command[3 * PATH_MOST];
+    snprintf(command, sizeof command,
+             "cp -r '%s/data' '%s/faulty' && head -n 5 '%s/data/classes.txt' >'%s/faulty/classes.txt'", folder, folder,
+             folder, folder);
+    assert_int_equal(system(command), 0);
+    run r = {.out = "faulty_run", .data = "faulty"};
+    train_badly(&r, ICSEG_ERROR_DATA, "out of range");
+    assert_non_null(strstr(r.messages, "000001.png"));
+    assert_false(icseg_file_exists(path_of("faulty_run/recipe.yaml")));
+}
+
+static void a_damaged_state_is_an_error(void **state) {
+    (void)state;
+    unsigned char *bytes;
+    size_t size;
+    train_well(&(run){.out = "whole", .resume = true});
+    assert_int_equal(icseg_file_read(path_of("whole/state.safetensors"), 1 << 28, &bytes, &size, NULL), ICSEG_OK);
+    assert_int_equal(icseg_folder_create(path_of("damaged"), NULL), ICSEG_OK);
+    run r = {.out = "damaged", .resume = true};
+    for (size_t keep = 0; keep < size; keep += size / 9) {
+        assert_int_equal(icseg_file_write(path_of("damaged/state.safetensors"), bytes, keep, NULL), ICSEG_OK);
+        train_badly(&r, ICSEG_ERROR_FORMAT, "state.safetensors");
+    }
+    unsigned char *at = NULL;
+    for (size_t i = 0; i + 20 < 1 << 17 && !at; i++)
+        if (!memcmp(bytes + i, "updates", 7)) at = bytes + i;
+    assert_non_null(at);
+    memcpy(at, "upd4tes", 7);
+    assert_int_equal(icseg_file_write(path_of("damaged/state.safetensors"), bytes, size, NULL), ICSEG_OK);
+    train_badly(&r, ICSEG_ERROR_FORMAT, "icseg.state is missing or damaged");
+    icseg_free(bytes);
+}
+
+static void running_out_of_memory_is_an_error(void **state) {
+    (void)state;
+    bool done = false;
+    for (int64_t n = 0; !done; n += n / 3 + 1) {
+        remove_tree(path_of("memory"));
+        icseg_memory_fail_after(n);
+        run r = {.out = "memory", .set = {"train.steps=1", "train.warmup=0", "data.loader_threads=1"}};
+        icseg_status status = train(&r);
+        icseg_memory_fail_after(-1);
+        done = status == ICSEG_OK;
+        if (!done && status != ICSEG_ERROR_MEMORY)
+            fail_msg("allocation %lld: %s: %s", (long long)n, icseg_status_name(status), r.error.message);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_learns_eight_images),
+        cmocka_unit_test(two_runs_give_the_same_bytes),
+        cmocka_unit_test(a_stopped_run_resumes_to_the_same_bytes),
+        cmocka_unit_test(a_run_stopped_at_every_step_resumes_to_the_same_bytes),
+        cmocka_unit_test(accumulation_averages_gradients_and_clips_their_mean),
+        cmocka_unit_test(a_frozen_image_encoder_stays_as_it_was),
+        cmocka_unit_test(frozen_statistics_stay_and_weights_train),
+        cmocka_unit_test(what_is_not_finite_is_named),
+        cmocka_unit_test(a_run_that_diverges_keeps_its_last_good_checkpoint),
+        cmocka_unit_test(other_weights_start_a_run),
+        cmocka_unit_test(what_does_not_fit_the_run_is_refused),
+        cmocka_unit_test(a_mask_that_is_wrong_stops_before_training),
+        cmocka_unit_test(a_damaged_state_is_an_error),
+        cmocka_unit_test(running_out_of_memory_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
