@@ -14,7 +14,7 @@
  *                                                    .size = sizeof(struct options), .run = run};
  *   2. Add its two lines below, in the order in which --help lists the commands.
  *   3. Run `make docs` (docs/commands.md comes from the table) and add cases to tests/cli/run.sh. */
-
+extern const icseg_command icseg_command_bench;
 extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_docs;
 extern const icseg_command icseg_command_eval;
@@ -27,8 +27,17 @@ extern const icseg_command icseg_command_train;
 
 const icseg_command *const icseg_commands[] = {
     /* clang-format off: one a line */
-    &icseg_command_synth,   &icseg_command_train,   &icseg_command_eval,   &icseg_command_predict, &icseg_command_info,
-    &icseg_command_dataset, &icseg_command_forward, &icseg_command_parity, &icseg_command_docs,    NULL,
+    &icseg_command_synth,
+    &icseg_command_train,
+    &icseg_command_eval,
+    &icseg_command_predict,
+    &icseg_command_info,
+    &icseg_command_dataset,
+    &icseg_command_forward,
+    &icseg_command_parity,
+    &icseg_command_bench,
+    &icseg_command_docs,
+    NULL,
     /* clang-format on */
 };
 

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * icseg bench: how fast a model runs on this machine, and how much memory it takes. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli.h"
+#include "train/bench.h"
+
+struct options {
+    int32_t model, mode, prompt, dtype;
+    int32_t classes, size, batch, runs, threads;
+    bool json;
+};
+
+static const char *const models[] = {"rn50", "rn101", "vit-b16", NULL};
+static const char *const modes[] = {"infer", "train", "text", NULL};
+static const char *const prompts[] = {"template", "static", "instance", NULL};
+static const char *const dtypes[] = {"f32", NULL};
+
+static const icseg_option rows[] = {
+    {"model", ICSEG_FIELD_WORD(struct options, model), "architecture; its weights are random", .words = models},
+    {"mode", ICSEG_FIELD_WORD(struct options, mode),
+     "label maps of images, training steps, or the text side of a label map alone", .words = modes},
+    {"prompt", ICSEG_FIELD_WORD(struct options, prompt), "kind of prompts", .words = prompts},
+    {"classes", ICSEG_FIELD_INT(struct options, classes), "names of 1 to 3 tokens each", .metavar = "K",
+     ICSEG_BETWEEN(2, 20000)},
+    {"size", ICSEG_FIELD_INT(struct options, size), "side of the images in pixels", .metavar = "S",
+     ICSEG_BETWEEN(32, 8192)},
+    {"batch", ICSEG_FIELD_INT(struct options, batch), "images a run", .metavar = "B", ICSEG_BETWEEN(1, 256)},
+    {"n", ICSEG_FIELD_INT(struct options, runs), "timed runs", ICSEG_BETWEEN(1, 100000)},
+    {"threads", ICSEG_FIELD_INT(struct options, threads), "cores to use", .shown = "all", ICSEG_BETWEEN(0, 1024)},
+    {"dtype", ICSEG_FIELD_WORD(struct options, dtype), "number format", .words = dtypes},
+    {"json", ICSEG_FIELD_BOOL(struct options, json), "one line of JSON"},
+};
+
+static void defaults(void *values) {
+    struct options *o = values;
+    *o = (struct options){.prompt = ICSEG_PROMPT_INSTANCE, .classes = 150, .size = 512, .batch = 1, .runs = 5};
+}
+
+static double mib(size_t bytes) { return (double)bytes / (1024 * 1024); }
+static double rate(const icseg_bench_result *r, const struct options *o) {
+    return r->flops / (r->min_s_per_image * o->batch);
+}
+
+static icseg_status print_json(const struct options *o, const icseg_bench_result *r, icseg_error *error) {
+    json_t *line = json_pack(
+        "{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf}", "mode", modes[o->mode], "model", models[o->model],
+        "prompt", prompts[o->prompt], "dtype", dtypes[o->dtype], "classes", (int)o->classes, "size", (int)o->size,
+        "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads, "min_s_per_image", r->min_s_per_image,
+        "median_s_per_image", r->median_s_per_image, "peak_mib", (json_int_t)mib(r->peak_bytes), "first_s", r->first_s,
+        "flops", r->flops, "flops_per_s", rate(r, o), "measured_peak_flops_per_s", r->peak_flops_s, "share_of_peak",
+        rate(r, o) / r->peak_flops_s, "activations_mib", mib(r->activations), "weights_mib", mib(r->weights));
+    char *text = line ? json_dumps(line, JSON_REAL_PRECISION(6)) : NULL;
+    json_decref(line);
+    if (!text) return icseg_fail_memory(error, 0, "the results");
+    puts(text);
+    free(text);
+    return ICSEG_OK;
+}
+
+static void print_text(const struct options *o, const icseg_bench_result *r) {
+    printf("%s, %s, %s prompts, %d classes, %dx%d, batch %d, %s, %d threads\n", models[o->model], modes[o->mode],
+           prompts[o->prompt], o->classes, o->size, o->size, o->batch, dtypes[o->dtype], r->threads);
+    printf("  seconds an image    %.4f (median %.4f of %d runs; first result after %.2f)\n", r->min_s_per_image,
+           r->median_s_per_image, o->runs, r->first_s);
+    printf("  work a run          %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f that matrix products reach\n",
+           r->flops * 1e-9, rate(r, o) * 1e-9, 100 * rate(r, o) / r->peak_flops_s, r->peak_flops_s * 1e-9);
+    printf("  memory              %.0f MiB resident at most; planned: weights %.0f, activations %.0f, scratch %.0f\n",
+           mib(r->peak_bytes), mib(r->weights), mib(r->activations), mib(r->scratch));
+}
+
+static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
+    (void)context;
+    const struct options *o = values;
+    icseg_bench_options options = {.model = models[o->model],
+                                   .mode = (icseg_bench_mode)o->mode,
+                                   .prompt = (icseg_prompt)o->prompt,
+                                   .classes = o->classes,
+                                   .size = o->size,
+                                   .batch = o->batch,
+                                   .runs = o->runs,
+                                   .threads = o->threads};
+    icseg_bench *bench;
+    icseg_bench_result result;
+    icseg_status status = icseg_bench_open(&bench, &options, error);
+    if (status == ICSEG_OK) status = icseg_bench_run(bench, &result, error);
+    if (status == ICSEG_OK && o->json) status = print_json(o, &result, error);
+    if (status == ICSEG_OK && !o->json) print_text(o, &result);
+    icseg_bench_close(&bench);
+    return status;
+}
+
+const icseg_command icseg_command_bench = {
+    .name = "bench",
+    .summary = "Times a model with random weights",
+    .description = "Times are minimum and median over the runs, per image. Work is counted from the\n"
+                   "model as it is described (a multiply-add is two), so a faster algorithm for the\n"
+                   "same result shows as a higher rate; the rate of large matrix products is\n"
+                   "measured in the same process. bench/vs_pytorch.sh compares with PyTorch.\n",
+    .examples = "icseg bench --classes 847 --json\nicseg bench --mode train --batch 2 --n 3\n",
+    .options = ICSEG_TABLE(rows),
+    .size = sizeof(struct options),
+    .defaults = defaults,
+    .run = run,
+};
