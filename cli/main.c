@@ -23,6 +23,7 @@ extern const icseg_command icseg_command_info;
 extern const icseg_command icseg_command_parity;
 extern const icseg_command icseg_command_predict;
 extern const icseg_command icseg_command_synth;
+extern const icseg_command icseg_command_tokenize;
 extern const icseg_command icseg_command_train;
 
 const icseg_command *const icseg_commands[] = {
@@ -37,6 +38,7 @@ const icseg_command *const icseg_commands[] = {
     &icseg_command_parity,
     &icseg_command_bench,
     &icseg_command_docs,
+    &icseg_command_tokenize,
     NULL,
     /* clang-format on */
 };

@@ -23,6 +23,12 @@ typedef enum icseg_prompt {
     ICSEG_PROMPT_INSTANCE  /* the same plus a residual read from the image (ICPC) */
 } icseg_prompt;
 
+/* How class names become tokens (docs/tokenizer.md). */
+typedef enum icseg_tokenizer_kind {
+    ICSEG_TOKENIZER_BYTES, /* UTF-8 bytes, vocab_size 258 */
+    ICSEG_TOKENIZER_CLIP   /* CLIP's byte-pair encoding, with its vocabulary in a file; vocab_size 49,408 */
+} icseg_tokenizer_kind;
+
 /* Field names and defaults are the reference's; see METHOD.md (docs/method.md) for what each does. */
 typedef struct icseg_config {
     icseg_backbone backbone;

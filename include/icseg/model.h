@@ -20,10 +20,11 @@ typedef struct icseg_model_options {
     icseg_config config;            /* num_classes is the number of names */
     const char *const *class_names; /* (num_classes), UTF-8 */
     uint64_t seed;                  /* of the initial weights */
+    icseg_tokenizer_kind tokenizer; /* its vocabulary must have config.vocab_size tokens */
+    const char *vocab;              /* CLIP's tokenizer: the vocabulary's file, or a folder that has one */
 } icseg_model_options;
 
-/* A model with fresh weights (PyTorch's default initialisation). Class names are tokenised as bytes when
- * config.vocab_size is 258, else refused for want of a vocabulary. */
+/* A model with fresh weights (PyTorch's default initialisation). */
 ICSEG_API icseg_status icseg_model_create(icseg_model **out, const icseg_model_options *options, icseg_error *error);
 
 /* Opens a checkpoint (docs/checkpoint.md): f32, f16, bf16 or f64 tensors. Every fault names file and tensor. */

@@ -59,11 +59,7 @@ icseg_status icseg_model_create(icseg_model **out, const icseg_model_options *op
     *out = NULL;
     const icseg_config *config = &options->config;
     ICSEG_TRY(icseg_config_check(config, error));
-    if (config->vocab_size != ICSEG_BYTE_VOCAB)
-        return icseg_fail(error, ICSEG_ERROR_CONFIG,
-                          "vocab_size %d: a model made from scratch reads class names as bytes, set vocab_size to %d",
-                          config->vocab_size, ICSEG_BYTE_VOCAB);
-    ICSEG_TRY_GOTO(icseg_tokenizer_open_bytes(&tokenizer, error));
+    ICSEG_TRY(icseg_tokenizer_open(&tokenizer, options->tokenizer, options->vocab, config->vocab_size, error));
     ICSEG_TRY_GOTO(icseg_arena_open(&arena, error));
     icseg_tokens *tokens = icseg_arena_array(arena, (size_t)config->num_classes, sizeof *tokens);
     if (!tokens) {

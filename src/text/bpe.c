@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Byte-pair encoding of one word: the pair of lowest rank is merged wherever it stands, until no pair is known. */
+#include "text/bpe.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "text/code_points.h"
+
+enum { NO_PAIR = INT32_MAX, ASK_AGAIN = -1 };
+
+/* Bytes that stand for themselves in a vocabulary file; the others are U+0100 and up, in order. */
+static bool is_printed(int byte) { return (byte >= 33 && byte <= 126) || (byte >= 161 && byte != 173); }
+
+int icseg_bpe_byte_at(int n) {
+    for (int printed = 1; printed >= 0; printed--)
+        for (int byte = 0; byte < 256; byte++)
+            if (is_printed(byte) == printed && n-- == 0) return byte;
+    return 0;
+}
+
+void icseg_bpe_byte_symbol(int byte, char out[4]) {
+    uint32_t c = (uint32_t)byte;
+    if (!is_printed(byte)) {
+        c = 256;
+        for (int before = 0; before < byte; before++) c += !is_printed(before);
+    }
+    out[icseg_utf8_put(c, (unsigned char *)out)] = '\0';
+}
+
+icseg_status icseg_bpe_reserve(icseg_bpe *bpe, size_t count, icseg_error *error) {
+    size_t places = 16;
+    while (places < 2 * count) places *= 2;
+    bpe->pairs = icseg_alloc_array(places, sizeof *bpe->pairs);
+    if (!bpe->pairs) return icseg_fail_memory(error, places * sizeof *bpe->pairs, "byte pairs");
+    for (size_t i = 0; i < places; i++) bpe->pairs[i].left = -1;
+    bpe->mask = places - 1;
+    return ICSEG_OK;
+}
+
+static size_t first_place(const icseg_bpe *bpe, int32_t left, int32_t right) {
+    uint64_t key = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
+    return (size_t)(key >> 32 ^ key >> 17) & bpe->mask;
+}
+
+void icseg_bpe_add(icseg_bpe *bpe, icseg_bpe_pair pair) {
+    size_t at = first_place(bpe, pair.left, pair.right);
+    while (bpe->pairs[at].left >= 0) at = (at + 1) & bpe->mask;
+    bpe->pairs[at] = pair;
+}
+
+static const icseg_bpe_pair *find(const icseg_bpe *bpe, int32_t left, int32_t right) {
+    for (size_t at = first_place(bpe, left, right); bpe->pairs[at].left >= 0; at = (at + 1) & bpe->mask)
+        if (bpe->pairs[at].left == left && bpe->pairs[at].right == right) return &bpe->pairs[at];
+    return NULL;
+}
+
+static int32_t rank_of(const icseg_bpe *bpe, int32_t left, int32_t right) {
+    const icseg_bpe_pair *pair = find(bpe, left, right);
+    return pair ? pair->rank : NO_PAIR;
+}
+
+size_t icseg_bpe_encode(const icseg_bpe *bpe, const unsigned char *word, size_t size, int32_t *ids, int32_t *ranks) {
+    size_t count = size;
+    for (size_t i = 0; i < size; i++) ids[i] = bpe->bytes[i + 1 == size][word[i]];
+    for (size_t i = 0; i + 1 < size; i++) ranks[i] = rank_of(bpe, ids[i], ids[i + 1]); /* of i and i + 1 */
+    for (;;) {
+        size_t best = 0;
+        for (size_t i = 1; i + 1 < count; i++)
+            if (ranks[i] < ranks[best]) best = i;
+        if (count < 2 || ranks[best] == NO_PAIR) return count;
+        const icseg_bpe_pair *pair = find(bpe, ids[best], ids[best + 1]);
+        int32_t left = pair->left, right = pair->right;
+        size_t kept = 0;
+        for (size_t i = 0; i < count; kept++) {
+            bool merges = i + 1 < count && ids[i] == left && ids[i + 1] == right;
+            if (merges && kept) ranks[kept - 1] = ASK_AGAIN;
+            ids[kept] = merges ? pair->id : ids[i];
+            ranks[kept] = merges ? ASK_AGAIN : ranks[i];
+            i += merges ? 2 : 1;
+        }
+        count = kept;
+        for (size_t i = 0; i + 1 < count; i++)
+            if (ranks[i] == ASK_AGAIN) ranks[i] = rank_of(bpe, ids[i], ids[i + 1]);
+    }
+}
+
+void icseg_bpe_close(icseg_bpe *bpe) {
+    icseg_free(bpe->pairs);
+    *bpe = (icseg_bpe){0};
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A byte-pair vocabulary as CLIP has it: ids of bytes inside and at the end of a word, and the pairs that merge. */
+#ifndef ICSEG_TEXT_BPE_H
+#define ICSEG_TEXT_BPE_H
+
+#include "base/error.h"
+#include "text/tokenizer.h"
+
+enum {
+    ICSEG_BPE_BYTES = 512,         /* 256 bytes inside a word, then 256 at its end ("</w>") */
+    ICSEG_BPE_CLIP_MERGES = 48894, /* CLIP reads this many of its file's 262,144 */
+    ICSEG_BPE_SYMBOL_MOST = 4096   /* bytes of a symbol's text */
+};
+
+typedef struct icseg_bpe_pair {
+    int32_t left, right; /* ids; left < 0: an empty place */
+    int32_t rank;        /* the lowest merges first */
+    int32_t id;          /* of what the two become */
+} icseg_bpe_pair;
+
+typedef struct icseg_bpe {
+    int32_t vocab_size; /* with SOS = vocab_size - 2 and EOS = vocab_size - 1 */
+    int32_t bytes[2][256];
+    icseg_bpe_pair *pairs; /* hash table of mask + 1 places */
+    size_t mask;
+} icseg_bpe;
+
+/* From the text of `path`: bpe_simple_vocab_16e6.txt(.gz), merges.txt, vocab.json (with merges.txt beside it) or
+ * tokenizer.json, told apart by content; each may be gzipped. Faults name the file and the line or the token. */
+icseg_status icseg_bpe_open(icseg_bpe *out, const char *path, icseg_error *error);
+void icseg_bpe_close(icseg_bpe *bpe);
+
+/* The parts of opening: a table with room for `count` pairs, then each pair. */
+icseg_status icseg_bpe_reserve(icseg_bpe *bpe, size_t count, icseg_error *error);
+void icseg_bpe_add(icseg_bpe *bpe, icseg_bpe_pair pair);
+
+/* One word (size > 0 bytes) to ids; `ids` and `ranks` have room for `size`. Returns how many ids. */
+size_t icseg_bpe_encode(const icseg_bpe *bpe, const unsigned char *word, size_t size, int32_t *ids, int32_t *ranks);
+
+/* The text of a byte's symbol, as in vocabulary files: 1 or 2 bytes of UTF-8 and a NUL. */
+void icseg_bpe_byte_symbol(int byte, char out[4]);
+
+/* The id order of the bytes in CLIP's vocabulary: the n-th (0..255) symbol is this byte. */
+int icseg_bpe_byte_at(int n);
+
+#endif

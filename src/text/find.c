@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which vocabulary file to use, and the tokenizer for it. */
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "text/tokenizer.h"
+
+static const struct {
+    const char *name, *needs;
+} known[] = {
+    {"tokenizer.json", NULL},
+    {"vocab.json", "merges.txt"},
+    {"bpe_simple_vocab_16e6.txt.gz", NULL},
+    {"bpe_simple_vocab_16e6.txt", NULL},
+    {"merges.txt", NULL},
+};
+
+/* `folder` ends in '/' or is empty. *out stays NULL when nothing is there. */
+static icseg_status look_in(const char *folder, int length, const char **out, icseg_arena *arena, icseg_error *error) {
+    *out = NULL;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const char *path = icseg_arena_printf(arena, "%.*s%s", length, folder, known[i].name);
+        const char *other = icseg_arena_printf(arena, "%.*s%s", length, folder, known[i].needs ? known[i].needs : "");
+        if (!path || !other) return icseg_fail_memory(error, strlen(folder), "the vocabulary's path");
+        if (!icseg_file_exists(path) || (known[i].needs && !icseg_file_exists(other))) continue;
+        *out = path;
+        break;
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_tokenizer_find(const char **out, const char *weights, const char *vocab, icseg_arena *arena,
+                                  icseg_error *error) {
+    *out = NULL;
+    const char *given = vocab && *vocab ? vocab : weights;
+    if (!given)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "CLIP's tokenizer needs a vocabulary: name one with --vocab");
+    if (given == vocab && !icseg_folder_exists(vocab)) {
+        if (!icseg_file_exists(vocab))
+            return icseg_fail(error, ICSEG_ERROR_IO, "%s: there is no such file; a vocabulary was expected", vocab);
+        *out = icseg_arena_strdup(arena, vocab);
+        return *out ? ICSEG_OK : icseg_fail_memory(error, strlen(vocab), "the vocabulary's path");
+    }
+    int length = (int)(icseg_path_name(given) - given);
+    const char *folder = given;
+    if (icseg_folder_exists(given)) {
+        folder = icseg_arena_printf(arena, "%s/", given);
+        if (!folder) return icseg_fail_memory(error, strlen(given), "the vocabulary's path");
+        length = (int)strlen(folder);
+    }
+    ICSEG_TRY(look_in(folder, length, out, arena, error));
+    if (*out) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_IO,
+                      "%.*s: has no vocabulary (tokenizer.json, vocab.json with merges.txt, or "
+                      "bpe_simple_vocab_16e6.txt.gz); put it there%s",
+                      length ? length : 1, length ? folder : ".",
+                      given == vocab ? "" : ", beside the weights, or name one with --vocab");
+}
+
+icseg_status icseg_tokenizer_open(icseg_tokenizer **out, icseg_tokenizer_kind kind, const char *path,
+                                  int32_t vocab_size, icseg_error *error) {
+    *out = NULL;
+    if (kind == ICSEG_TOKENIZER_BYTES) {
+        if (vocab_size && vocab_size != ICSEG_BYTE_VOCAB)
+            return icseg_fail(error, ICSEG_ERROR_CONFIG,
+                              "vocab_size %d: class names read as bytes need %d; or use CLIP's tokenizer", vocab_size,
+                              ICSEG_BYTE_VOCAB);
+        return icseg_tokenizer_open_bytes(out, error);
+    }
+    icseg_arena *arena;
+    const char *file;
+    ICSEG_TRY(icseg_arena_open(&arena, error));
+    icseg_status status = icseg_tokenizer_find(&file, NULL, path, arena, error);
+    if (status == ICSEG_OK) status = icseg_tokenizer_open_clip(out, file, vocab_size, error);
+    icseg_arena_close(&arena);
+    return status;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Class names with synonyms: "building, edifice". */
+#ifndef ICSEG_TEXT_SYNONYMS_H
+#define ICSEG_TEXT_SYNONYMS_H
+
+#include "base/error.h"
+#include "base/memory.h"
+
+typedef struct icseg_synonyms {
+    size_t count;             /* at least 1 */
+    const char *const *names; /* (count), in the order of the line; in the arena */
+} icseg_synonyms;
+
+/* Splits at commas and semicolons outside round brackets; blanks around names, empty names and repeated names are left
+ * out. A line without a name is ICSEG_ERROR_ARGUMENT. */
+icseg_status icseg_synonyms_split(icseg_synonyms *out, const char *line, icseg_arena *arena, icseg_error *error);
+
+#endif
