@@ -115,8 +115,8 @@ static icseg_status merge_line(reader *r, char *line, size_t number) {
     char *blank = strchr(line, ' ');
     if (!blank || blank == line || !blank[1] || strchr(blank + 1, ' '))
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: line %zu: two symbols with a blank between them were expected, not \"%.60s\"", r->path,
-                          number, line);
+                          "%s: %s %zu: two symbols with a blank between them were expected, not \"%.60s\"", r->path,
+                          r->unit, number, line);
     *blank = '\0';
     r->merges[r->merge_count++] = (merge){line, blank + 1, number};
     return ICSEG_OK;
