@@ -89,7 +89,7 @@ static icseg_status encode_clip(const icseg_tokenizer *tokenizer, const char *te
     encode_words((const clip_tokenizer *)tokenizer, &points, &b);
     if (!b.count) {
         status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                            "class name \"%.60s\" has nothing but white space and control characters", text);
+                            "a class name of %zu bytes has nothing but white space and control characters", size);
         goto fail;
     }
     const int32_t *ids = icseg_arena_copy(arena, b.ids, b.count * sizeof *ids);

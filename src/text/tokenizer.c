@@ -21,8 +21,8 @@ icseg_status icseg_tokenizer_encode(const icseg_tokenizer *tokenizer, const char
     if (valid < size)
         return icseg_fail(
             error, ICSEG_ERROR_ARGUMENT,
-            "class name \"%.60s\" is not UTF-8: byte 0x%02x at offset %zu; convert the class list to UTF-8", text,
-            (unsigned char)text[valid], valid);
+            "class name \"%.*s...\" is not UTF-8: byte 0x%02x at offset %zu; convert the class list to UTF-8",
+            valid < 60 ? (int)valid : 60, text, (unsigned char)text[valid], valid);
     return tokenizer->encode(tokenizer, text, arena, out, error);
 }
 
