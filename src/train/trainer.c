@@ -30,6 +30,7 @@ void icseg_trainer_say(const icseg_trainer *t, const char *format, ...) {
 static icseg_status open_split(icseg_dataset **out, const icseg_recipe *r, const char *split, icseg_error *error) {
     icseg_dataset_options o = icseg_dataset_options_default();
     o.folder = r->data.folder;
+    o.format = r->data.format;
     o.split = split;
     o.classes_file = r->data.classes[0] ? r->data.classes : NULL;
     o.reduce_zero_label = r->data.reduce_zero_label;
