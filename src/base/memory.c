@@ -7,11 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "icseg/memory.h"
 
-enum { ALIGNMENT = 64, ARENA_ALIGNMENT = 16, ARENA_CHUNK = 64 * 1024 };
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, ARENA_ALIGNMENT = 16, ARENA_CHUNK = 64 * 1024 };
 
 /* The one process-wide state of the library, and tests only write it: counts down to the allocation that fails. */
 static _Atomic int64_t fail_countdown = -1;
@@ -23,8 +24,20 @@ static int should_fail(void) {
     return atomic_fetch_sub(&fail_countdown, 1) == 0;
 }
 
+/* Activations and weights in pages of 2 MB, where the system has them: fewer page faults and TLB misses (a training
+ * step gains several per cent, docs/performance.md). */
+static void *alloc_huge(size_t bytes) {
+    size_t rounded = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    void *block = aligned_alloc(HUGE_PAGE, rounded);
+#ifdef MADV_HUGEPAGE
+    if (block) madvise(block, rounded, MADV_HUGEPAGE); /* advice: that it is not taken is no failure */
+#endif
+    return block;
+}
+
 void *icseg_alloc(size_t bytes) {
-    if (should_fail() || bytes > SIZE_MAX - ALIGNMENT) return NULL;
+    if (should_fail() || bytes > SIZE_MAX - HUGE_PAGE) return NULL;
+    if (bytes >= 2 * HUGE_PAGE) return alloc_huge(bytes);
     size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     return aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT);
 }

@@ -8,7 +8,8 @@
 
 struct icseg_packed {
     icseg_packed *next;
-    dnnl_memory_desc_t plain, layout;
+    int kind;                         /* of a layout of the caller's; 0: one of oneDNN's, and then */
+    dnnl_memory_desc_t plain, layout; /* these describe it */
     uint64_t version;
     int64_t packings;
     size_t bytes;
@@ -51,18 +52,22 @@ fail:
 
 static icseg_packed *find(icseg_packed *list, const icseg_primitive *p) {
     for (; list; list = list->next)
-        if (dnnl_memory_desc_equal(&list->layout, &p->packed_b) && dnnl_memory_desc_equal(&list->plain, &p->plain_b))
+        if (!list->kind && dnnl_memory_desc_equal(&list->layout, &p->packed_b) &&
+            dnnl_memory_desc_equal(&list->plain, &p->plain_b))
             return list;
     return NULL;
 }
 
-static icseg_packed *add(icseg_packed **list, const icseg_primitive *p) {
+static icseg_packed *find_kind(icseg_packed *list, int kind) {
+    while (list && list->kind != kind) list = list->next;
+    return list;
+}
+
+static icseg_packed *add(icseg_packed **list, size_t bytes) {
     icseg_packed *entry = icseg_calloc_array(1, sizeof *entry);
     if (!entry) return NULL;
-    entry->plain = p->plain_b;
-    entry->layout = p->packed_b;
-    entry->bytes = icseg_primitive_packed_size(p);
-    entry->data = icseg_alloc(entry->bytes);
+    entry->bytes = bytes;
+    entry->data = icseg_alloc(bytes);
     if (!entry->data) {
         icseg_free(entry);
         return NULL;
@@ -71,15 +76,41 @@ static icseg_packed *add(icseg_packed **list, const icseg_primitive *p) {
     return *list = entry;
 }
 
+static bool is_stale(const icseg_packed *entry, uint64_t version) {
+    return !entry->packings || entry->version != version;
+}
+
+static void now_holds(icseg_packed *entry, uint64_t version) {
+    entry->version = version;
+    entry->packings++;
+}
+
 static icseg_status get(icseg_packed **list, const icseg_primitive *p, const float *plain, uint64_t version,
                         const void **packed, icseg_error *error) {
     icseg_packed *entry = find(*list, p);
-    if (!entry) entry = add(list, p);
-    if (!entry) return icseg_fail_memory(error, icseg_primitive_packed_size(p), "packed weights");
-    if (!entry->packings || entry->version != version) {
+    if (!entry) {
+        entry = add(list, icseg_primitive_packed_size(p));
+        if (!entry) return icseg_fail_memory(error, icseg_primitive_packed_size(p), "packed weights");
+        entry->plain = p->plain_b;
+        entry->layout = p->packed_b;
+    }
+    if (is_stale(entry, version)) {
         ICSEG_TRY(icseg_primitive_pack(p, plain, entry->data, error));
-        entry->version = version;
-        entry->packings++;
+        now_holds(entry, version);
+    }
+    *packed = entry->data;
+    return ICSEG_OK;
+}
+
+static icseg_status get_made(icseg_packed **list, const icseg_packing *packing, const float *plain, uint64_t version,
+                             const void **packed, icseg_error *error) {
+    icseg_packed *entry = find_kind(*list, packing->kind);
+    if (!entry) entry = add(list, packing->bytes);
+    if (!entry) return icseg_fail_memory(error, packing->bytes, "packed weights");
+    entry->kind = packing->kind;
+    if (is_stale(entry, version)) {
+        packing->make(packing->context, plain, entry->data);
+        now_holds(entry, version);
     }
     *packed = entry->data;
     return ICSEG_OK;
@@ -89,6 +120,14 @@ icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *p, con
                               const void **packed, icseg_error *error) {
     pthread_mutex_lock(&packed_lock);
     icseg_status status = get(list, p, plain, version, packed, error);
+    pthread_mutex_unlock(&packed_lock);
+    return status;
+}
+
+icseg_status icseg_packed_get_made(icseg_packed **list, const icseg_packing *packing, const float *plain,
+                                   uint64_t version, const void **packed, icseg_error *error) {
+    pthread_mutex_lock(&packed_lock);
+    icseg_status status = get_made(list, packing, plain, version, packed, error);
     pthread_mutex_unlock(&packed_lock);
     return status;
 }

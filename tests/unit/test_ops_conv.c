@@ -76,6 +76,8 @@ static void conv2d_agrees_with_nested_loops(void **state) {
         CONV("1x1", 1, 0, false, 2, X(2, 5, 7, 33), X(17, 1, 1, 33)),
         CONV("1x1, bias, one channel in", 1, 0, false, 3, X(1, 6, 5, 1), X(9, 1, 1, 1), X(9)),
         CONV("1x1, stride 2", 2, 0, false, 2, X(2, 7, 6, 8), X(12, 1, 1, 8)),
+        CONV("3x3, Winograd, a fixed image", 1, 1, false, 3, FIXED(2, 15, 14, 32), X(64, 3, 3, 32), X(64)),
+        CONV("3x3, Winograd, a frozen weight", 1, 1, true, 2, X(2, 14, 15, 64), FIXED(32, 3, 3, 64)),
         CONV("oblong kernel", 1, 1, false, 2, X(1, 6, 7, 5), X(4, 3, 1, 5)),
         CONV("7x7, stride 2, padding 3, as large as the image", 2, 3, false, 2, X(1, 7, 7, 3), X(8, 7, 7, 3)),
         CONV("the image needs no gradient", 1, 1, true, 3, FIXED(2, 6, 6, 3), X(8, 3, 3, 3), X(8)),

@@ -4,28 +4,55 @@
 
 #include "base/memory.h"
 #include "graph/ops.h"
+#include "graph/ops/winograd.h"
 
 typedef struct conv_state {
-    icseg_primitive *primitive;
-    size_t own, weights; /* offsets in scratch */
+    icseg_primitive *primitive; /* either this */
+    icseg_winograd *winograd;   /* or that */
+    size_t own, weights;        /* offsets in scratch */
 } conv_state;
 
-static icseg_status conv_open(icseg_kernel *k, icseg_error *error, icseg_primitive **out);
+static icseg_conv_direction direction_of(const icseg_kernel *k);
+
+static icseg_status open_winograd(icseg_kernel *k, conv_state *s, icseg_error *error) {
+    ICSEG_TRY(icseg_winograd_open(&s->winograd, k->node->attributes, direction_of(k), error));
+    s->own = icseg_scratch_reserve(k, icseg_winograd_scratch(s->winograd));
+    size_t bytes = icseg_winograd_packing(s->winograd).bytes;
+    if (bytes && !icseg_weights_want_packing(k, 1)) s->weights = icseg_scratch_reserve(k, bytes);
+    return ICSEG_OK;
+}
+
+static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *error) {
+    const icseg_conv_shape *shape = k->node->attributes;
+    icseg_primitive_options options = {.bias = k->node->input_count > 2};
+    icseg_status status = ICSEG_OK;
+    switch (direction_of(k)) {
+    case ICSEG_CONV_FORWARD: status = icseg_conv_forward_open(&s->primitive, shape, options, error); break;
+    case ICSEG_CONV_BACKWARD_DATA: status = icseg_conv_backward_data_open(&s->primitive, shape, error); break;
+    case ICSEG_CONV_BACKWARD_WEIGHTS: status = icseg_conv_backward_weights_open(&s->primitive, shape, error); break;
+    }
+    ICSEG_TRY(status);
+    s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
+    s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));
+    return ICSEG_OK;
+}
 
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     conv_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution");
-    ICSEG_TRY(conv_open(k, error, &s->primitive));
-    s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
-    s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));
-    return ICSEG_OK;
+    return icseg_winograd_pays(k->node->attributes) ? open_winograd(k, s, error) : open_direct(k, s, error);
 }
 
 /* Forward: x, weight, bias -> y. Input gradient: dy, weight -> dx. Weight gradient: x, dy -> dweight. */
 static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error) {
     conv_state *s = k->state;
     char *scratch = r->scratch;
-    icseg_operands operands = {.a = k->in[0], .bias = k->in[2], .out = k->out[0]};
+    icseg_operands operands = {.a = k->in[0], .b = k->in[1], .bias = k->in[2], .out = k->out[0]};
+    if (s->winograd) {
+        icseg_packing packing = icseg_winograd_packing(s->winograd);
+        if (packing.bytes) ICSEG_TRY(icseg_weights_make(k, 1, &packing, scratch + s->weights, &operands.b, error));
+        return icseg_winograd_run(s->winograd, operands, scratch + s->own, error);
+    }
     ICSEG_TRY(icseg_weights_get(k, 1, s->primitive, scratch + s->weights, &operands.b, error));
     return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
 }
@@ -33,6 +60,7 @@ static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error)
 static void release(icseg_kernel *k) {
     conv_state *s = k->state;
     if (s) icseg_primitive_close(&s->primitive);
+    if (s) icseg_winograd_close(&s->winograd);
     icseg_free(s);
 }
 
@@ -48,12 +76,10 @@ static const icseg_op input_gradient_op = {
 static const icseg_op weight_gradient_op = {
     .name = "conv2d_gradient_weight", .prepare = prepare, .run = run, .release = release, .flops = icseg_conv_flops};
 
-static icseg_status conv_open(icseg_kernel *k, icseg_error *error, icseg_primitive **out) {
-    const icseg_conv_shape *shape = k->node->attributes;
-    if (k->node->op == &input_gradient_op) return icseg_conv_backward_data_open(out, shape, error);
-    if (k->node->op == &weight_gradient_op) return icseg_conv_backward_weights_open(out, shape, error);
-    icseg_primitive_options options = {.bias = k->node->input_count > 2};
-    return icseg_conv_forward_open(out, shape, options, error);
+static icseg_conv_direction direction_of(const icseg_kernel *k) {
+    return k->node->op == &input_gradient_op    ? ICSEG_CONV_BACKWARD_DATA
+           : k->node->op == &weight_gradient_op ? ICSEG_CONV_BACKWARD_WEIGHTS
+                                                : ICSEG_CONV_FORWARD;
 }
 
 static icseg_value append(icseg_graph *g, const icseg_op *op, const icseg_conv_shape *shape, icseg_value a,

@@ -37,6 +37,18 @@ icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primiti
     return icseg_packed_get(&param->packed, primitive, param->data, param->version, out, error);
 }
 
+icseg_status icseg_weights_make(const icseg_kernel *k, int i, const icseg_packing *packing, void *room,
+                                const void **out, icseg_error *error) {
+    icseg_param *param = param_of(k, i);
+    if (!icseg_weights_want_packing(k, i)) {
+        packing->make(packing->context, k->in[i], room);
+        *out = room;
+        return ICSEG_OK;
+    }
+    param->free_packed = icseg_packed_free;
+    return icseg_packed_get_made(&param->packed, packing, param->data, param->version, out, error);
+}
+
 icseg_matmul_shape icseg_product_batch(int64_t batch, int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
                                        bool b_transposed) {
     return (icseg_matmul_shape){

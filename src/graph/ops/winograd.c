@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Winograd's convolution around oneDNN's batched matrix product. The tiles of all images are numbered in one row and
+ * taken in groups, so that a group's transformed tiles stay near the cores. */
+#include "graph/ops/winograd.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "graph/ops/winograd_transform.h"
+
+enum { OUT = ICSEG_WINOGRAD_OUT, IN = ICSEG_WINOGRAD_IN, MATRICES = ICSEG_WINOGRAD_MATRICES, TAPS = 9 };
+enum { ALIGNMENT = 64, GROUP_BYTES = 8 << 20 };
+
+/* One side's images (batch, height, width, channels) and its transformed tiles (36, group, channels). */
+typedef struct side {
+    int64_t channels;
+    size_t tiles; /* offset in scratch */
+} side;
+
+struct icseg_winograd {
+    icseg_conv_direction direction;
+    int64_t batch, height, width, rows, columns; /* rows, columns: tiles of an image */
+    int64_t count, group;                        /* tiles in all, tiles at a time */
+    side a, b;                                   /* forward: x, y; backward data: dy, dx; backward weights: x, dy */
+    int64_t in, out;
+    icseg_primitive *product, *further;  /* further: of later groups, adding to the first one's weight gradient */
+    size_t zeros, weights, own, scratch; /* offsets; weights: their gradient, transformed (36, out, in) */
+};
+
+/* Fewer channels leave the 36 products too thin, fewer tiles do not pay for transforming the weights. */
+bool icseg_winograd_pays(const icseg_conv_shape *s) {
+    enum { LEAST_CHANNELS = 32, LEAST_CHANNELS_SUM = 96, LEAST_TILES = 32 };
+    if (s->kernel_height != 3 || s->kernel_width != 3 || s->stride != 1 || s->padding != 1) return false;
+    if (s->in < LEAST_CHANNELS || s->out < LEAST_CHANNELS || s->in + s->out < LEAST_CHANNELS_SUM) return false;
+    int64_t tiles = s->batch * ((s->height + OUT - 1) / OUT) * ((s->width + OUT - 1) / OUT);
+    bool wasteful = 3 * tiles * OUT * OUT > 4 * s->batch * s->height * s->width; /* tiles that hang over the border */
+    return tiles >= LEAST_TILES && !wasteful;
+}
+
+static size_t reserve(icseg_winograd *w, int64_t floats) {
+    size_t offset = w->scratch;
+    w->scratch += ((size_t)floats * sizeof(float) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return offset;
+}
+
+static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
+    icseg_primitive_options options = {0};
+    int64_t a = w->a.channels, b = w->b.channels, group = w->group;
+    if (w->direction == ICSEG_CONV_BACKWARD_WEIGHTS) {
+        icseg_matmul_shape s = {.batch = {1, MATRICES},
+                                .rows = b,
+                                .inner = group,
+                                .columns = a,
+                                .a_stride = {0, group * b, 1, b},
+                                .b_stride = {0, group * a, a, 1},
+                                .out_stride = {0, b * a, a, 1}};
+        ICSEG_TRY(icseg_matmul_open(&w->product, &s, options, error));
+        options.accumulate = true;
+        return w->group < w->count ? icseg_matmul_open(&w->further, &s, options, error) : ICSEG_OK;
+    }
+    bool forward = w->direction == ICSEG_CONV_FORWARD; /* the weights are (36, out, in) */
+    icseg_matmul_shape s = {.batch = {1, MATRICES},
+                            .rows = group,
+                            .inner = a,
+                            .columns = b,
+                            .a_stride = {0, group * a, a, 1},
+                            .b_stride = {0, a * b, forward ? 1 : b, forward ? a : 1},
+                            .out_stride = {0, group * b, b, 1}};
+    return icseg_matmul_open(&w->product, &s, options, error);
+}
+
+icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s, icseg_conv_direction direction,
+                                 icseg_error *error) {
+    icseg_winograd *w = *out = icseg_calloc_array(1, sizeof *w);
+    if (!w) return icseg_fail_memory(error, sizeof *w, "a convolution");
+    bool turned = direction == ICSEG_CONV_BACKWARD_DATA;
+    *w = (icseg_winograd){.direction = direction,
+                          .batch = s->batch,
+                          .height = s->height,
+                          .width = s->width,
+                          .rows = (s->height + OUT - 1) / OUT,
+                          .columns = (s->width + OUT - 1) / OUT,
+                          .a.channels = turned ? s->out : s->in,
+                          .b.channels = turned ? s->in : s->out,
+                          .in = s->in,
+                          .out = s->out};
+    w->count = w->batch * w->rows * w->columns;
+    int64_t most = GROUP_BYTES / (MATRICES * (int64_t)sizeof(float) * (s->in + s->out));
+    int64_t groups = most < 1 ? w->count : (w->count + most - 1) / most;
+    w->group = (w->count + groups - 1) / groups;
+    w->a.tiles = reserve(w, MATRICES * w->group * w->a.channels);
+    w->b.tiles = reserve(w, MATRICES * w->group * w->b.channels);
+    w->zeros = reserve(w, s->in > s->out ? s->in : s->out);
+    if (direction == ICSEG_CONV_BACKWARD_WEIGHTS) w->weights = reserve(w, MATRICES * s->in * s->out);
+    icseg_status status = open_products(w, error);
+    if (status != ICSEG_OK) {
+        icseg_winograd_close(out);
+        return status;
+    }
+    w->own = w->scratch;
+    size_t own = icseg_primitive_scratch(w->product), later = w->further ? icseg_primitive_scratch(w->further) : 0;
+    w->scratch += own > later ? own : later;
+    return ICSEG_OK;
+}
+
+void icseg_winograd_close(icseg_winograd **winograd) {
+    if (!winograd || !*winograd) return;
+    icseg_primitive_close(&(*winograd)->product);
+    icseg_primitive_close(&(*winograd)->further);
+    icseg_free(*winograd);
+    *winograd = NULL;
+}
+
+size_t icseg_winograd_scratch(const icseg_winograd *w) { return w->scratch; }
+
+/* The gradient of the input is the convolution of dy with the kernel turned by 180 degrees. */
+static void pack(const void *context, const float *plain, void *packed) {
+    const icseg_winograd *w = context;
+    bool turned = w->direction == ICSEG_CONV_BACKWARD_DATA;
+#pragma omp parallel for schedule(static)
+    for (int64_t o = 0; o < w->out; o++) {
+        const float *from[TAPS];
+        float *to[MATRICES];
+        for (int i = 0; i < TAPS; i++) from[i] = plain + (o * TAPS + (turned ? TAPS - 1 - i : i)) * w->in;
+        for (int i = 0; i < MATRICES; i++) to[i] = (float *)packed + (i * w->out + o) * w->in;
+        icseg_winograd_weights(from, to, w->in);
+    }
+}
+
+icseg_packing icseg_winograd_packing(const icseg_winograd *w) {
+    bool packs = w->direction != ICSEG_CONV_BACKWARD_WEIGHTS;
+    return (icseg_packing){.kind = 1 + (int)w->direction,
+                           .bytes = packs ? (size_t)(MATRICES * w->in * w->out) * sizeof(float) : 0,
+                           .make = pack,
+                           .context = w};
+}
+
+/* -- tiles */
+
+/* The size x size elements from (row, column) of an image on, `outside` where there is none. */
+static void gather(const icseg_winograd *w, float *image, int64_t channels, int64_t row, int64_t column, int size,
+                   float *outside, float **out) {
+    for (int64_t y = row; y < row + size; y++)
+        for (int64_t x = column; x < column + size; x++) {
+            bool inside = y >= 0 && y < w->height && x >= 0 && x < w->width;
+            *out++ = inside ? image + (y * w->width + x) * channels : outside;
+        }
+}
+
+/* The tile's elements in its image: 6 x 6 that are read by, or 4 x 4 that are, its outputs. */
+static void gather_tile(const icseg_winograd *w, const float *images, int64_t channels, int64_t tile, int size,
+                        float *outside, float **out) {
+    int64_t of_image = w->rows * w->columns, image = tile / of_image, at = tile % of_image;
+    int64_t row = at / w->columns * OUT, column = at % w->columns * OUT, halo = size == IN ? 1 : 0;
+    gather(w, (float *)images + image * w->height * w->width * channels, channels, row - halo, column - halo, size,
+           outside, out);
+}
+
+static void tile_matrices(const icseg_winograd *w, side s, char *scratch, int64_t in_group, float **out) {
+    float *tiles = (float *)(scratch + s.tiles);
+    for (int i = 0; i < MATRICES; i++) out[i] = tiles + (i * w->group + in_group) * s.channels;
+}
+
+/* Transforms the group of tiles that begins at `first`; those past the end are zero. size: 6 inputs, 4 outputs. */
+static void transform_group(const icseg_winograd *w, side s, const float *images, int64_t first, int size,
+                            char *scratch) {
+    float *zeros = (float *)(scratch + w->zeros);
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < w->group; i++) {
+        float *from[MATRICES], *to[MATRICES];
+        tile_matrices(w, s, scratch, i, to);
+        if (first + i >= w->count) {
+            for (int m = 0; m < MATRICES; m++) memset(to[m], 0, (size_t)s.channels * sizeof(float));
+            continue;
+        }
+        gather_tile(w, images, s.channels, first + i, size, zeros, from);
+        if (size == IN)
+            icseg_winograd_input((const float *const *)from, to, s.channels);
+        else
+            icseg_winograd_output_gradient((const float *const *)from, to, s.channels);
+    }
+}
+
+static void add_bias(const float *bias, float *const *pixels, int64_t channels) {
+    for (int i = 0; i < OUT * OUT; i++)
+#pragma omp simd
+        for (int64_t c = 0; c < channels; c++) pixels[i][c] += bias[c];
+}
+
+static void write_group(const icseg_winograd *w, side s, float *images, const float *bias, int64_t first,
+                        char *scratch) {
+    int64_t count = w->count - first < w->group ? w->count - first : w->group;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < count; i++) {
+        float *from[MATRICES], *to[OUT * OUT];
+        tile_matrices(w, s, scratch, i, from);
+        /* what lies outside is written over the first matrix, which has been read by then */
+        gather_tile(w, images, s.channels, first + i, OUT, from[0], to);
+        icseg_winograd_output((const float *const *)from, to, s.channels);
+        if (bias) add_bias(bias, to, s.channels);
+    }
+}
+
+static void write_weight_gradient(const icseg_winograd *w, const float *gradient, float *out) {
+#pragma omp parallel for schedule(static)
+    for (int64_t o = 0; o < w->out; o++) {
+        const float *from[MATRICES];
+        float *to[TAPS];
+        for (int i = 0; i < MATRICES; i++) from[i] = gradient + (i * w->out + o) * w->in;
+        for (int i = 0; i < TAPS; i++) to[i] = out + (o * TAPS + i) * w->in;
+        icseg_winograd_weight_gradient(from, to, w->in);
+    }
+}
+
+icseg_status icseg_winograd_run(icseg_winograd *w, icseg_operands operands, void *scratch, icseg_error *error) {
+    char *lent = scratch;
+    float *a = (float *)(lent + w->a.tiles), *b = (float *)(lent + w->b.tiles), *sums = (float *)(lent + w->weights);
+    bool of_weights = w->direction == ICSEG_CONV_BACKWARD_WEIGHTS;
+    int64_t most = w->in > w->out ? w->in : w->out;
+    memset(lent + w->zeros, 0, (size_t)most * sizeof(float));
+    for (int64_t first = 0; first < w->count; first += w->group) {
+        transform_group(w, w->a, operands.a, first, IN, lent);
+        if (of_weights) {
+            transform_group(w, w->b, operands.b, first, OUT, lent);
+            icseg_operands product = {.a = b, .b = a, .out = sums};
+            ICSEG_TRY(icseg_primitive_run(first ? w->further : w->product, product, lent + w->own, error));
+        } else {
+            icseg_operands product = {.a = a, .b = operands.b, .out = b};
+            ICSEG_TRY(icseg_primitive_run(w->product, product, lent + w->own, error));
+            write_group(w, w->b, operands.out, operands.bias, first, lent);
+        }
+    }
+    if (of_weights) write_weight_gradient(w, sums, operands.out);
+    return ICSEG_OK;
+}

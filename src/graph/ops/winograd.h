@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * 3 x 3 convolutions (stride 1, padding 1) in f32 by Winograd's F(4 x 4, 3 x 3): 36 matrix products over tiles of 4 x 4
+ * outputs, a quarter of the direct multiplications. Activations stay NHWC: a tile is gathered where it lies. */
+#ifndef ICSEG_GRAPH_OPS_WINOGRAD_H
+#define ICSEG_GRAPH_OPS_WINOGRAD_H
+
+#include "dnnl/primitive.h"
+
+typedef enum icseg_conv_direction {
+    ICSEG_CONV_FORWARD,         /* x, weights, bias -> y */
+    ICSEG_CONV_BACKWARD_DATA,   /* dy, weights -> dx */
+    ICSEG_CONV_BACKWARD_WEIGHTS /* x, dy -> dweights */
+} icseg_conv_direction;
+
+/* Whether it is faster than the direct convolution: a fixed rule of the shape, so that results do not depend on
+ * timing. docs/performance.md has the measurements behind it. */
+bool icseg_winograd_pays(const icseg_conv_shape *shape);
+
+typedef struct icseg_winograd icseg_winograd;
+icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *shape, icseg_conv_direction direction,
+                                 icseg_error *error);
+void icseg_winograd_close(icseg_winograd **winograd);
+
+size_t icseg_winograd_scratch(const icseg_winograd *winograd); /* bytes lent to each run, 64-byte aligned */
+
+/* How the two directions that take weights transform them; bytes is 0 for the third. */
+icseg_packing icseg_winograd_packing(const icseg_winograd *winograd);
+
+/* Operands as icseg_primitive_run's; b: packed weights, or dy. */
+icseg_status icseg_winograd_run(icseg_winograd *winograd, icseg_operands operands, void *scratch, icseg_error *error);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The maps of Winograd's convolution: five one-dimensional ones, and the walk that applies one to columns, then rows.
+ */
+#include "graph/ops/winograd_transform.h"
+
+#include "base/system.h"
+
+enum { MOST = ICSEG_WINOGRAD_IN, LANES = 64 }; /* channels at a time: the columns' results stay in the first cache */
+
+/* The points +-a, +-b, and the normalisers of their polynomials. */
+#define A  0.625f
+#define B  1.5f
+#define AA (A * A)
+#define BB (B * B)
+#define N0 (AA * BB)
+#define NA (2 * AA * (AA - BB))
+#define NB (2 * BB * (BB - AA))
+
+typedef void (*line)(const float *const *x, float *const *y, int64_t n);
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void input_line(const float *const *x, float *const *y, int64_t n) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
+    float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3], *y4 = y[4], *y5 = y[5];
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        float even_a = x4[j] - BB * x2[j], odd_a = A * (x3[j] - BB * x1[j]);
+        float even_b = x4[j] - AA * x2[j], odd_b = B * (x3[j] - AA * x1[j]);
+        float first = AA * BB * x0[j] - (AA + BB) * x2[j] + x4[j];
+        float last = AA * BB * x1[j] - (AA + BB) * x3[j] + x5[j];
+        y0[j] = first;
+        y1[j] = even_a + odd_a;
+        y2[j] = even_a - odd_a;
+        y3[j] = even_b + odd_b;
+        y4[j] = even_b - odd_b;
+        y5[j] = last;
+    }
+}
+
+INLINE void output_line(const float *const *x, float *const *y, int64_t n) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
+    float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        float even_a = x1[j] + x2[j], odd_a = x1[j] - x2[j], even_b = x3[j] + x4[j], odd_b = x3[j] - x4[j];
+        float first = x0[j] + even_a + even_b, last = A * AA * odd_a + B * BB * odd_b + x5[j];
+        y0[j] = first;
+        y1[j] = A * odd_a + B * odd_b;
+        y2[j] = AA * even_a + BB * even_b;
+        y3[j] = last;
+    }
+}
+
+INLINE void output_gradient_line(const float *const *x, float *const *y, int64_t n) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+    float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3], *y4 = y[4], *y5 = y[5];
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        float first = x0[j], last = x3[j];
+        float even_a = first + AA * x2[j], odd_a = A * x1[j] + A * AA * last;
+        float even_b = first + BB * x2[j], odd_b = B * x1[j] + B * BB * last;
+        y0[j] = first;
+        y1[j] = even_a + odd_a;
+        y2[j] = even_a - odd_a;
+        y3[j] = even_b + odd_b;
+        y4[j] = even_b - odd_b;
+        y5[j] = last;
+    }
+}
+
+INLINE void weight_line(const float *const *x, float *const *y, int64_t n) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2];
+    float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3], *y4 = y[4], *y5 = y[5];
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        float first = x0[j], last = x2[j];
+        float even_a = (first + AA * last) * (1 / NA), odd_a = x1[j] * (A / NA);
+        float even_b = (first + BB * last) * (1 / NB), odd_b = x1[j] * (B / NB);
+        y0[j] = first * (1 / N0);
+        y1[j] = even_a + odd_a;
+        y2[j] = even_a - odd_a;
+        y3[j] = even_b + odd_b;
+        y4[j] = even_b - odd_b;
+        y5[j] = last;
+    }
+}
+
+INLINE void weight_gradient_line(const float *const *x, float *const *y, int64_t n) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
+    float *y0 = y[0], *y1 = y[1], *y2 = y[2];
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        float even_a = (x1[j] + x2[j]) * (1 / NA), odd_a = (x1[j] - x2[j]) * (A / NA);
+        float even_b = (x3[j] + x4[j]) * (1 / NB), odd_b = (x3[j] - x4[j]) * (B / NB);
+        float first = x0[j] * (1 / N0) + even_a + even_b, last = AA * even_a + BB * even_b + x5[j];
+        y0[j] = first;
+        y1[j] = odd_a + odd_b;
+        y2[j] = last;
+    }
+}
+
+/* Columns first, then rows; in and out are the lengths of the line before and after. */
+INLINE void both_ways(line map, int in, int out, const float *const *from, float *const *to, int64_t c) {
+    float between[MOST * MOST][LANES]; /* (out, in) */
+    for (int64_t at = 0; at < c; at += LANES) {
+        int64_t n = c - at < LANES ? c - at : LANES;
+        for (int column = 0; column < in; column++) {
+            const float *x[MOST];
+            float *y[MOST];
+            for (int i = 0; i < in; i++) x[i] = from[i * in + column] + at;
+            for (int i = 0; i < out; i++) y[i] = between[i * in + column];
+            map(x, y, n);
+        }
+        for (int row = 0; row < out; row++) {
+            const float *x[MOST];
+            float *y[MOST];
+            for (int i = 0; i < in; i++) x[i] = between[row * in + i];
+            for (int i = 0; i < out; i++) y[i] = to[row * out + i] + at;
+            map(x, y, n);
+        }
+    }
+}
+
+ICSEG_KERNEL void icseg_winograd_input(const float *const *from, float *const *to, int64_t c) {
+    both_ways(input_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_IN, from, to, c);
+}
+
+ICSEG_KERNEL void icseg_winograd_output(const float *const *from, float *const *to, int64_t c) {
+    both_ways(output_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_OUT, from, to, c);
+}
+
+ICSEG_KERNEL void icseg_winograd_output_gradient(const float *const *from, float *const *to, int64_t c) {
+    both_ways(output_gradient_line, ICSEG_WINOGRAD_OUT, ICSEG_WINOGRAD_IN, from, to, c);
+}
+
+ICSEG_KERNEL void icseg_winograd_weights(const float *const *from, float *const *to, int64_t c) {
+    both_ways(weight_line, ICSEG_WINOGRAD_KERNEL, ICSEG_WINOGRAD_IN, from, to, c);
+}
+
+ICSEG_KERNEL void icseg_winograd_weight_gradient(const float *const *from, float *const *to, int64_t c) {
+    both_ways(weight_gradient_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_KERNEL, from, to, c);
+}
