@@ -29,5 +29,5 @@ for split in training validation; do
     base64 -d >"$full/images/ADE/$split/urban/street/ADE_1.jpg" <<<"$picture"
     base64 -d >"$full/images/ADE/$split/urban/street/ADE_1_seg.png" <<<"$picture"
 done
-expect 1 'no pixel of any label file is labelled' icseg dataset check "$full"
+expect 0 '^ADE20K-Full' icseg dataset check "$full"
 refuse 1 'this is ADE20K-Full' icseg dataset check "$full" --format ade20k
