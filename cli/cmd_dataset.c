@@ -1,40 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg dataset: checks a folder of labelled images, and draws a sheet of them to look at. */
+ * icseg dataset: checks labelled images, draws a sheet of them to look at, and converts what labelling tools export. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "cli.h"
+#include "icseg/convert.h"
 #include "icseg/dataset.h"
 #include "icseg/memory.h"
 
-typedef enum action { ACTION_CHECK, ACTION_SHOW } action;
-static const char *const actions[] = {"check", "show", NULL};
-static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
+typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_CONVERT } action;
+static const char *const actions[] = {"check", "show", "convert", NULL};
+
+/* What there is to check and show, then what there is to convert: icseg_dataset_format, icseg_export_format. */
+static const char *const formats[] = {"folder", "auto", "ade20k",  "cocostuff10k", "ade20k_full", "voc",
+                                      "cvat",   "coco", "labelme", "yolo",         NULL};
+enum { EXPORTS_FROM = ICSEG_DATASET_FORMATS - ICSEG_EXPORT_VOC };
 
 struct options {
     action action;
-    icseg_dataset_format format;
-    const char *folder, *split, *classes, *out;
+    int32_t format; /* of `formats` */
+    const char *folder, *converted, *split, *classes, *out, *image_folder, *background;
     bool reduce_zero_label, decode;
     int32_t ignore[ICSEG_IGNORE_VALUES], ignore_count;
     int32_t threads, faults;       /* check */
     int32_t images, columns, tile; /* show */
-    double opacity;
+    double opacity, val_share;
 };
 
 static const icseg_option rows[] = {
-    {"ACTION", ICSEG_FIELD_WORD(struct options, action), "check: read every label file; show: draw a sheet",
-     .words = actions, .positional = true, .required = true},
-    {"DIR", ICSEG_FIELD_STRING(struct options, folder), "holds images/SPLIT, annotations/SPLIT and classes.txt",
+    {"ACTION", ICSEG_FIELD_WORD(struct options, action),
+     "check: read every label file; show: draw a sheet; convert: make a data set of an export", .words = actions,
+     .positional = true, .required = true},
+    {"DIR", ICSEG_FIELD_STRING(struct options, folder), "the data set, or what the labelling tool exported",
      .metavar = "DIR", .positional = true, .required = true},
+    {"OUT", ICSEG_FIELD_STRING(struct options, converted), "convert: folder of the new data set, missing or empty",
+     .metavar = "OUT", .positional = true},
     {"format", ICSEG_FIELD_WORD(struct options, format),
-     "form of the data set: folder (with classes.txt), a published one, or auto: as the folders tell",
+     "check, show: folder (with classes.txt), ade20k, cocostuff10k or ade20k_full; convert: voc, cvat, coco, labelme "
+     "or "
+     "yolo; auto: as the files tell",
      .words = formats},
     {"split", ICSEG_FIELD_STRING(struct options, split), "which split", .metavar = "NAME",
-     .shown = "check: all of them; show: train"},
+     .shown = "check: all of them; show: train; convert: as the export tells"},
     {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name a line", .metavar = "FILE",
-     .shown = "DIR/classes.txt"},
+     .shown = "DIR/classes.txt; convert: as the export tells"},
     {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
      "stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit)", .capacity = ICSEG_IGNORE_VALUES,
      .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
@@ -54,11 +64,18 @@ static const icseg_option rows[] = {
      ICSEG_BETWEEN(16, 4096)},
     {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "show: of the class colours over the image",
      ICSEG_BETWEEN(0, 1)},
+    {"image-folder", ICSEG_FIELD_STRING(struct options, image_folder),
+     "convert: where the pictures are, when the export came without them", .metavar = "DIR"},
+    {"background", ICSEG_FIELD_STRING(struct options, background),
+     "convert: class of pixels without an object; \"\" makes them unlabelled", .metavar = "NAME"},
+    {"val-share", ICSEG_FIELD_FLOAT(struct options, val_share),
+     "convert: share of the pictures that goes to the split val, when the export has one split", ICSEG_BETWEEN(0, 0.9)},
 };
 
 static void defaults(void *values) {
     struct options *o = values;
     o->format = ICSEG_DATASET_AUTO;
+    o->background = "background";
     o->faults = 50;
     o->images = 12;
     o->columns = 4;
@@ -69,8 +86,13 @@ static void defaults(void *values) {
 static icseg_status open_split(icseg_dataset **out, const struct options *o, const char *split, bool keep_unpaired,
                                icseg_error *error) {
     icseg_dataset_options d = icseg_dataset_options_default();
+    if (o->format >= ICSEG_DATASET_FORMATS)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--format %s is an export: icseg dataset convert %s OUT first",
+                          formats[o->format], o->folder);
+    if (o->converted)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: only convert takes a second folder", o->converted);
     d.folder = o->folder;
-    d.format = o->format;
+    d.format = (icseg_dataset_format)o->format;
     d.split = split;
     d.classes_file = o->classes;
     d.reduce_zero_label = o->reduce_zero_label;
@@ -247,22 +269,52 @@ fail:
     return status;
 }
 
+static icseg_status convert(const icseg_command_context *context, const struct options *o, icseg_error *error) {
+    icseg_convert_options c = icseg_convert_options_default();
+    icseg_convert_summary s;
+    if (!o->converted) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "OUT is missing: the folder of the new data set");
+    if (o->format != ICSEG_DATASET_AUTO && o->format < ICSEG_DATASET_FORMATS)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--format %s is a data set already: train on it as it is",
+                          formats[o->format]);
+    c.source = o->folder;
+    c.out = o->converted;
+    c.format = o->format == ICSEG_DATASET_AUTO ? ICSEG_EXPORT_AUTO : (icseg_export_format)(o->format - EXPORTS_FROM);
+    c.images = o->image_folder;
+    c.classes_file = o->classes;
+    c.background = o->background;
+    c.split = o->split;
+    c.val_share = o->val_share;
+    ICSEG_TRY(icseg_dataset_convert(&c, &context->progress, &s, error));
+    printf("%s: %lld images, %d classes", o->converted, (long long)s.images, s.classes);
+    if (s.objects) printf(", %lld objects", (long long)s.objects);
+    printf(" (read as %s)\n", icseg_export_format_name(s.format));
+    if (s.skipped) printf("note: %lld shapes without an area were left out\n", (long long)s.skipped);
+    return ICSEG_OK;
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    return o->action == ACTION_CHECK ? check(context, o, error) : show(o, error);
+    switch (o->action) {
+    case ACTION_CHECK: return check(context, o, error);
+    case ACTION_SHOW: return show(o, error);
+    default: return convert(context, o, error);
+    }
 }
 
 const icseg_command icseg_command_dataset = {
     .name = "dataset",
-    .summary = "Checks a folder of labelled images, or draws a sheet of them",
+    .summary = "Checks labelled images, draws a sheet of them, or converts a labelling tool's export",
     .description = "A data set is a folder with images/SPLIT (JPEG, PNG, WebP, TIFF), annotations/SPLIT\n"
                    "(single-channel or palette PNG or TIFF of the same stem, 8 or 16 bit, whose values\n"
                    "are class numbers) and classes.txt (one name a line, in the order of the numbers).\n"
                    "check names every file that would make training go wrong, with position and remedy,\n"
-                   "and prints the images and pixels of each class; with faults the exit status is 1.\n",
+                   "and prints the images and pixels of each class; with faults the exit status is 1.\n"
+                   "ADE20K, COCO-Stuff 10k and ADE20K-Full are read as they were unpacked. convert makes\n"
+                   "such a folder of what Pascal VOC tools, CVAT, COCO, LabelMe and YOLO write (docs/data.md).\n",
     .examples = "icseg dataset check data/camvid\n"
-                "icseg dataset check data/ade20k --split training --reduce-zero-label\n"
-                "icseg dataset show data/camvid --split val --out sheet.png\n",
+                "icseg dataset check data/ADEChallengeData2016 --split val\n"
+                "icseg dataset show data/camvid --split val --out sheet.png\n"
+                "icseg dataset convert labelme_folder data/mine --val-share 0.1\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

@@ -4,6 +4,7 @@
 #define ICSEG_ICSEG_H
 
 #include "icseg/config.h"
+#include "icseg/convert.h"
 #include "icseg/dataset.h"
 #include "icseg/error.h"
 #include "icseg/eval.h"

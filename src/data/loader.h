@@ -35,9 +35,9 @@ icseg_status icseg_augment(const icseg_augment_options *options, icseg_rng *rng,
 /* Normalises a whole picture to (H, W, 3) float with CLIP's statistics. */
 void icseg_image_normalize(const icseg_image *image, float *out);
 
-/* The size a picture is resized to (mmsegmentation's Resize with ratio_range, mmcv's imrescale): both limits times r are
- * truncated, the scale is the smaller of the two, sides are rounded. resize_short 0: the own size times r; resize_long
- * 0: no limit. */
+/* The size a picture is resized to (mmsegmentation's Resize with ratio_range, mmcv's imrescale): both limits times r
+ * are truncated, the scale is the smaller of the two, sides are rounded. resize_short 0: the own size times r;
+ * resize_long 0: no limit. */
 void icseg_resize_target(int32_t resize_short, int32_t resize_long, double r, int32_t width, int32_t height,
                          int32_t *out_width, int32_t *out_height);
 

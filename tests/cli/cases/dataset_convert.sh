@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# icseg dataset convert: a LabelMe folder becomes a data set that passes the check; wrong calls and broken files.
+picture=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAMElEQVR4nGNgENGwCUip6Fmw5cQdBlZJXcfQzNqJS3eefcjAJWfkFpXXNG3VvkvPABP0EC3YQDyVAAAAAElFTkSuQmCC
+mkdir "$work/labels"
+for stem in a b c d; do
+    base64 -d >"$work/labels/$stem.png" <<<"$picture"
+    cat >"$work/labels/$stem.json" <<'END'
+{"shapes": [{"label": "tree", "points": [[0, 0], [2, 0], [2, 3], [0, 3]], "shape_type": "polygon"},
+            {"label": "bird", "points": [[0, 0], [1, 1]], "shape_type": "rectangle"}],
+ "imagePath": "lost.png", "imageData": null, "imageWidth": 4, "imageHeight": 3}
+END
+done
+expect 0 'set: 4 images, 3 classes, 8 objects \(read as labelme\)$' \
+    icseg dataset convert "$work/labels" "$work/set" --val-share 0.25
+expect 0 '^train: 3 images, 4x3, 36 pixels' icseg dataset check "$work/set"
+expect 0 '^ +1 +bird +1 +1 +8.33 %$' icseg dataset check "$work/set" --split val
+refuse 2 'the folder is not empty' icseg dataset convert "$work/labels" "$work/set"
+refuse 2 'OUT is missing' icseg dataset convert "$work/labels"
+refuse 2 '--format labelme is an export: icseg dataset convert' icseg dataset check "$work/labels" --format labelme
+refuse 2 '--format ade20k is a data set already' icseg dataset convert "$work/labels" "$work/o" --format ade20k
+refuse 2 'only convert takes a second folder' icseg dataset check "$work/set" "$work/o"
+refuse 1 'nowhere: no such file or folder' icseg dataset convert "$work/nowhere" "$work/o"
+refuse 1 'labels: no COCO JSON|not a COCO file' icseg dataset convert "$work/labels" "$work/o" --format coco
+echo '{"shapes": [{"label": "tree", "points": [[0, "x"]]}]}' >"$work/labels/a.json"
+refuse 1 'a.json: shapes\[0\]: a coordinate' icseg dataset convert "$work/labels" "$work/o2"
+check 'an unfinished set has no class list' test ! -e "$work/o2/classes.txt"

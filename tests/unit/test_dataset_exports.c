@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Exports of labelling tools: the fill rule against point-in-polygon, each format in miniature, hostile files. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "data/raster.h"
+#include "icseg/convert.h"
+#include "icseg/dataset.h"
+#include "support/dataset_files.h"
+
+/* ---- the fill rule ---- */
+
+/* Even-odd for one point, edge by edge, with the half-open rule of raster.h. */
+static bool inside(const double *xy, size_t count, double x, double y) {
+    bool in = false;
+    for (size_t i = 0; i < count; i++) {
+        const double *a = xy + 2 * i, *b = xy + 2 * ((i + 1) % count);
+        if ((a[1] <= y) == (b[1] <= y)) continue;
+        const double *high = a[1] < b[1] ? a : b, *low = a[1] < b[1] ? b : a;
+        if (x >= high[0] + (y - high[1]) * ((low[0] - high[0]) / (low[1] - high[1]))) in = !in;
+    }
+    return in;
+}
+
+static void polygons_fill_the_pixels_whose_centres_are_inside(void **state) {
+    (void)state;
+    enum { W = 23, H = 17 };
+    icseg_region r;
+    uint64_t seed = 12345;
+    assert_int_equal(icseg_region_open(&r, W, H, NULL), ICSEG_OK);
+    for (int round = 0; round < 3000; round++) {
+        double xy[24];
+        size_t count = 3 + (size_t)round % 10;
+        for (size_t i = 0; i < 2 * count; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            xy[i] = (double)(seed >> 40) / (1 << 24) * 60 - 20;
+            if (round % 3 == 0) xy[i] = floor(xy[i] * 2) / 2; /* corners on centres and between pixels */
+        }
+        icseg_region_clear(&r);
+        icseg_region_add_polygon(&r, xy, count);
+        int64_t pixels = 0;
+        for (int y = 0; y < H; y++)
+            for (int x = 0; x < W; x++) {
+                bool in = inside(xy, count, x + 0.5, y + 0.5);
+                if (r.inside[y * W + x] != in) fail_msg("round %d: pixel %d,%d", round, x, y);
+                pixels += in;
+            }
+        assert_int_equal(icseg_region_count(&r), pixels);
+    }
+    icseg_region_clear(&r);
+    for (int i = 0; i < W * H; i++) assert_int_equal(r.inside[i], 0);
+    icseg_region_close(&r);
+}
+
+static void edges_belong_to_one_side_and_the_outside_is_cut_off(void **state) {
+    (void)state;
+    icseg_region r;
+    assert_int_equal(icseg_region_open(&r, 4, 3, NULL), ICSEG_OK);
+    icseg_region_add_polygon(&r, (const double[]){0.5, 0.5, 2.5, 0.5, 2.5, 2.5, 0.5, 2.5}, 4);
+    assert_int_equal(icseg_region_count(&r), 4); /* centres 0.5 and 1.5, not 2.5 */
+    assert_true(r.inside[0] && r.inside[1] && r.inside[4] && r.inside[5] && !r.inside[2] && !r.inside[8]);
+    icseg_region_clear(&r);
+    icseg_region_add_polygon(&r, (const double[]){-1e9, -1e9, 1e9, -1e9, 1e9, 1e9, -1e9, 1e9}, 4);
+    assert_int_equal(icseg_region_count(&r), 12);
+    icseg_region_clear(&r);
+    icseg_region_add_polygon(&r, (const double[]){10, 10, 20, 10, 20, 20}, 3);
+    icseg_region_add_polygon(&r, (const double[]){0, 0, 4, 3}, 2);
+    icseg_region_add_circle(&r, -9, 1, 3);
+    assert_int_equal(icseg_region_count(&r), 0);
+    icseg_region_add_circle(&r, 2, 1.5, 1);
+    assert_int_equal(icseg_region_count(&r),
+                     2); /* the centres of row 1 at 1.5 and 2.5; those of rows 0, 2 are 1.1 off */
+    icseg_region_close(&r);
+}
+
+/* ---- conversions ---- */
+
+static test_folder make(const char *const *folders) {
+    test_folder f = {"/tmp/icseg_export_XXXXXX"};
+    assert_non_null(mkdtemp(f.path));
+    for (; *folders; folders++) assert_int_equal(icseg_folder_create(test_path(&f, *folders), NULL), ICSEG_OK);
+    return f;
+}
+#define make_folders(...) make((const char *const[]){__VA_ARGS__, NULL})
+
+static void write_picture(const test_folder *f, const char *name, int width, int height) {
+    uint16_t *values = calloc((size_t)width * (size_t)height, 3 * sizeof *values);
+    test_write_png(f, name, TEST_PNG_RGB, 8, width, height, values);
+    free(values);
+}
+
+static icseg_convert_options options_of(const test_folder *f, char out[128]) {
+    icseg_convert_options o = icseg_convert_options_default();
+    snprintf(out, 128, "%s/out", f->path);
+    o.source = f->path;
+    o.out = out;
+    return o;
+}
+
+static void converts(const icseg_convert_options *o, icseg_export_format format, int64_t images) {
+    icseg_convert_summary s;
+    icseg_error error = {0};
+    if (icseg_dataset_convert(o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    assert_int_equal(s.format, format);
+    assert_int_equal(s.images, images);
+}
+
+static void refuses(const icseg_convert_options *o, const char *piece) {
+    icseg_convert_summary s;
+    icseg_error error = {0};
+    char command[200];
+    assert_int_not_equal(icseg_dataset_convert(o, NULL, &s, &error), ICSEG_OK);
+    if (!strstr(error.message, piece) || strchr(error.message, '\n'))
+        fail_msg("'%s' is not in: %s", piece, error.message);
+    snprintf(command, sizeof command, "%s/classes.txt", o->out);
+    assert_false(icseg_file_exists(command));
+    snprintf(command, sizeof command, "rm -rf %s", o->out);
+    assert_int_equal(system(command), 0);
+}
+
+/* The written set: names of its classes and the labels of its picture `index`, as rows of letters ('.' = ignored). */
+static void has_set(const char *folder, const char *split, const char *classes, int64_t index, const char *labels) {
+    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset *d;
+    icseg_image image;
+    icseg_labels l;
+    icseg_error error = {0};
+    char text[256] = "";
+    o.folder = folder;
+    o.split = split;
+    if (icseg_dataset_open(&d, &o, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    for (int k = 0; k < icseg_dataset_classes(d); k++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", k ? " " : "",
+                 icseg_dataset_class_names(d)[k]);
+    assert_string_equal(text, classes);
+    if (icseg_dataset_read(d, index, &image, &l, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    char *p = text;
+    for (int y = 0; y < l.height; y++) {
+        if (y) *p++ = ' ';
+        for (int x = 0; x < l.width; x++) {
+            int16_t v = l.data[y * l.width + x];
+            *p++ = (char)(v < 0 ? '.' : '0' + v);
+        }
+    }
+    *p = '\0';
+    assert_string_equal(text, labels);
+    icseg_image_close(&image);
+    icseg_labels_close(&l);
+    icseg_dataset_close(&d);
+}
+
+static void remove_out(const char *out) {
+    char command[200];
+    snprintf(command, sizeof command, "rm -rf %s", out);
+    assert_int_equal(system(command), 0);
+}
+
+#define COCO_HEAD                                                                                                      \
+    "{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4}],"                               \
+    "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 3, \"name\": \"dog\"}], \"annotations\": ["
+
+static void coco_polygons_and_runs_are_drawn_small_over_large(void **state) {
+    (void)state;
+    test_folder f = make_folders("annotations", "images/train");
+    char out[128];
+    icseg_convert_options o = options_of(&f, out);
+    write_picture(&f, "images/train/a.png", 5, 4);
+    /* 20 pixels, down the columns: runs 2 3 5 2 8, plain and packed; the small polygon comes first, yet ends on top */
+    static const char *const counts[] = {"[2, 3, 5, 2, 8]", "\"235O3\""};
+    for (int i = 0; i < 2; i++) {
+        char text[1024];
+        snprintf(text, sizeof text,
+                 COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4, 0, 4]]},"
+                           "{\"image_id\": 7, \"category_id\": 9, \"iscrowd\": 1, "
+                           "\"segmentation\": {\"size\": [4, 5], \"counts\": %s}},"
+                           "{\"image_id\": 7, \"category_id\": 9, \"segmentation\": []}]}",
+                 counts[i]);
+        test_write_text(&f, "annotations/instances_train.json", text);
+        converts(&o, ICSEG_EXPORT_COCO, 1);
+        has_set(out, "train", "background dog cat", 0, "02000 00000 10200 10200");
+        remove_out(out);
+    }
+    o.background = "";
+    converts(&o, ICSEG_EXPORT_COCO, 1);
+    has_set(out, "train", "dog cat", 0, ".1... ..... 0.1.. 0.1..");
+    remove_out(out);
+    char classes[128];
+    snprintf(classes, sizeof classes, "%s", test_path(&f, "list.txt"));
+    test_write_text(&f, "list.txt", "cat\nbird\ndog\n");
+    o.classes_file = classes;
+    converts(&o, ICSEG_EXPORT_COCO, 1);
+    has_set(out, "train", "cat bird dog", 0, ".0... ..... 2.0.. 2.0..");
+    remove_out(out);
+    test_write_text(&f, "list.txt", "cat\nbird\n");
+    refuses(&o, "the class \"dog\" is not in");
+    test_dataset_close(&f);
+}
+
+static void a_coco_file_by_itself_and_roboflows_folders_are_found(void **state) {
+    (void)state;
+    char out[128], file[128];
+    test_folder f = make_folders("train", "valid");
+    icseg_convert_options o = options_of(&f, out);
+    write_picture(&f, "train/a.png", 5, 4);
+    write_picture(&f, "valid/a.png", 5, 4);
+    test_write_text(&f, "train/_annotations.coco.json", COCO_HEAD "]}");
+    test_write_text(&f, "valid/_annotations.coco.json", COCO_HEAD "]}");
+    converts(&o, ICSEG_EXPORT_COCO, 2);
+    has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
+    remove_out(out);
+    snprintf(file, sizeof file, "%s/train/_annotations.coco.json", f.path);
+    o.source = file;
+    o.split = "mine";
+    converts(&o, ICSEG_EXPORT_COCO, 1);
+    has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    test_dataset_close(&f);
+}
+
+static void hostile_coco_files_give_one_line(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *piece;
+    } bad[] = {
+        {"[]", "not an object"},
+        {"{\"categories\": 3}", "not a COCO file"},
+        {"{\"images\": [], \"annotations\": [], \"categories\": []}", "categories: a list"},
+        {COCO_HEAD "{\"image_id\": \"x\"}]}", "annotations[0]: no whole number \"image_id\""},
+        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 4}]}", "annotations[0]: \"category_id\" is none"},
+        {COCO_HEAD "{\"image_id\": 8, \"category_id\": 3}]}", "\"image_id\" is none of the images"},
+        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": 5}]}", "neither polygons nor run"},
+        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 3]]}]}", "x, y, x, y"},
+        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 3, \"a\"]]}]}", "coordinate"},
+        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 1e300, 4, 5, 6]]}]}", "coordinate"},
+        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [5, 4], \"counts\": [20]}}]}",
+         "another \"size\""},
+        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [4, 5], \"counts\": [21]}}]}",
+         "do not add up"},
+        {COCO_HEAD
+         "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [4, 5], \"counts\": [-1, 21]}}]}",
+         "do not add up"},
+        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [4, 5], \"counts\": "
+                   "\"oooooooooooooooooooooooooooo\"}}]}",
+         "do not add up"},
+        {"{\"images\": [{\"id\": 7, \"file_name\": \"/etc/passwd\", \"width\": 5, \"height\": 4}], \"annotations\": "
+         "[], "
+         "\"categories\": [{\"id\": 1, \"name\": \"a\"}]}",
+         "is not there"},
+        {"{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 6, \"height\": 4}], \"annotations\": [], "
+         "\"categories\": [{\"id\": 1, \"name\": \"a\"}]}",
+         "labels of 6x4 pixels"},
+        {"{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 900000000, \"height\": 4}], \"annotations\": "
+         "[], \"categories\": [{\"id\": 1, \"name\": \"a\"}]}",
+         "no picture's size"},
+        {"{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4}, {\"id\": 8, \"file_name\": "
+         "\"images/../a.png\", \"width\": 5, \"height\": 4}], \"annotations\": [], "
+         "\"categories\": [{\"id\": 1, \"name\": \"a\\nb\"}]}",
+         "cannot be a class name"},
+        {COCO_HEAD, "not JSON: line 1"},
+    };
+    test_folder f = make_folders("annotations", "images");
+    char out[128];
+    icseg_convert_options o = options_of(&f, out);
+    o.format = ICSEG_EXPORT_COCO;
+    write_picture(&f, "images/a.png", 5, 4);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        test_write_text(&f, "annotations/instances_train.json", bad[i].text);
+        refuses(&o, bad[i].piece);
+    }
+    char *deep = malloc(300000);
+    memset(deep, '[', 299999);
+    memcpy(deep, "{\"a\":", 5);
+    deep[299999] = '\0';
+    test_write_text(&f, "annotations/instances_train.json", deep);
+    refuses(&o, "not JSON");
+    free(deep);
+    test_dataset_close(&f);
+}
+
+#define LABELME(shapes, tail)                                                                                          \
+    "{\"shapes\": [" shapes "], \"imagePath\": \"..\\\\img\\\\a.png\", \"imageHeight\": 4, \"imageWidth\": 4" tail "}"
+
+static void labelme_shapes_are_drawn(void **state) {
+    (void)state;
+    test_folder f = make_folders("none");
+    char out[128];
+    icseg_convert_options o = options_of(&f, out);
+    icseg_convert_summary s;
+    icseg_error error = {0};
+    write_picture(&f, "a.png", 4, 4);
+    test_write_text(
+        &f, "a.json",
+        LABELME("{\"label\": \"b\", \"points\": [[4, 4], [0, 2]], \"shape_type\": \"rectangle\"},"
+                "{\"label\": \"a\", \"points\": [[3, 1], [4, 1]], \"shape_type\": \"circle\"},"
+                "{\"label\": \"__ignore__\", \"points\": [[0, 0], [1, 0], [1, 1], [0, 1]]},"
+                "{\"label\": \"a\", \"points\": [[0, 2], [2, 4]], \"shape_type\": \"mask\", \"mask\": "
+                "\"iVBORw0KGgoAAAANSUhEUgAAAAIAAAACCAAAAABX3VL4AAAADklEQVR4nGP4z8Dw/z8AB/4C/le5yskAAAAASUVORK5"
+                "CYII=\"},"
+                "{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"point\"}",
+                ""));
+    if (icseg_dataset_convert(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    assert_true(s.format == ICSEG_EXPORT_LABELME && s.objects == 4 && s.skipped == 1 && s.classes == 3);
+    has_set(out, "train", "background a b", 0, ".011 0011 1222 1122");
+    remove_out(out);
+
+    test_remove(&f, "a.png"); /* then the copy inside serves */
+    refuses(&o, "its picture");
+    test_write_text(
+        &f, "a.json",
+        LABELME("{\"label\": \"b\", \"points\": [[0, 0], [9, 0], [9, 1], [0, 1]]}",
+                ", \"imageData\": \"iVBORw0KGgoAAAANSUhEUgAAAAQAAAAECAAAAACMmsGiAAAADklEQVR4nGPgAgIGVAIABlQAoT"
+                "kBXoYAAAAASUVORK5CYII=\""));
+    converts(&o, ICSEG_EXPORT_LABELME, 1);
+    has_set(out, "train", "background b", 0, "1111 0000 0000 0000");
+    test_dataset_close(&f);
+}
+
+static void hostile_labelme_files_give_one_line(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *piece;
+    } bad[] = {
+        {"{\"shapes\": 1}", "a list \"shapes\""},
+        {LABELME("{\"label\": 1, \"points\": []}", ""), "shapes[0]: a text \"label\""},
+        {LABELME("{\"label\": \"a\", \"points\": [1, 2]}", ""), "shapes[0]: a point is"},
+        {LABELME("{\"label\": \"a\", \"points\": [[1, null]]}", ""), "shapes[0]: a coordinate"},
+        {LABELME("{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"circle\"}", ""),
+         "\"circle\" with 1 points"},
+        {LABELME("{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"blob\"}", ""), "\"blob\""},
+        {LABELME("{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"mask\", \"mask\": \"*\"}", ""), "base64"},
+        {LABELME("{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"mask\"}", ""), "a mask needs"},
+        {LABELME("{\"label\": \" \", \"points\": []}", ""), "cannot be a class name"},
+    };
+    test_folder f = make_folders("none");
+    char out[128];
+    icseg_convert_options o = options_of(&f, out);
+    o.format = ICSEG_EXPORT_LABELME;
+    write_picture(&f, "a.png", 4, 4);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        test_write_text(&f, "a.json", bad[i].text);
+        refuses(&o, bad[i].piece);
+    }
+    test_dataset_close(&f);
+}
+
+static void yolo_polygons_are_shares_of_the_picture(void **state) {
+    (void)state;
+    test_folder f = make_folders("images/train", "images/val", "labels/train", "labels/val");
+    char out[128];
+    icseg_convert_options o = options_of(&f, out);
+    write_picture(&f, "images/train/a.png", 4, 2);
+    write_picture(&f, "images/train/b.png", 4, 2);
+    write_picture(&f, "images/val/c.png", 4, 2);
+    test_write_text(&f, "data.yaml",
+                    "path: .\ntrain: images/train\nnc: 2\nnames:\n  0: car\n  1: bus\nextra: [a, {b: c}]\n");
+    test_write_text(&f, "labels/train/a.txt", "1 0.5 0 1.0 0 1 1 0.5 1\r\n\n0 -1 0.5 0.25 0.5 0.25 1 -1 1\n");
+    converts(&o, ICSEG_EXPORT_YOLO, 3);
+    has_set(out, "train", "background car bus", 0, "0022 1022");
+    has_set(out, "train", "background car bus", 1, "0000 0000");
+    has_set(out, "val", "background car bus", 0, "0000 0000");
+    remove_out(out);
+    test_write_text(&f, "data.yaml", "names: [car, bus]\n");
+    converts(&o, ICSEG_EXPORT_YOLO, 3);
+    remove_out(out);
+
+    test_write_text(&f, "labels/train/a.txt", "0 0.5 0.5 0.2 0.2\n");
+    refuses(&o, "a.txt: line 1: a box");
+    test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 1\n2 0 0 1 0 1 1\n");
+    refuses(&o, "a.txt: line 2: the first number");
+    test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 nan\n");
+    refuses(&o, "share of the picture");
+    test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1\n");
+    refuses(&o, "x y x y");
+    test_write_text(&f, "data.yaml", "names: {1: car}\n");
+    refuses(&o, "the number 0 is expected");
+    test_write_text(&f, "data.yaml", "names: 3\n");
+    refuses(&o, "\"names\" as a list");
+    test_write_text(&f, "data.yaml", "nothing: {names: [a]}\n");
+    refuses(&o, "no class names");
+    test_dataset_close(&f);
+}
+
+static void voc_indices_and_colours_are_read(void **state) {
+    (void)state;
+    test_folder f = make_folders("SegmentationClass", "JPEGImages", "ImageSets/Segmentation");
+    char out[128];
+    icseg_convert_options o = options_of(&f, out);
+    test_write_jpeg(&f, "JPEGImages/2007_1.jpg", 4, 1, 0);
+    test_write_jpeg(&f, "JPEGImages/2007_2.jpg", 4, 1, 0);
+    test_write_png(&f, "SegmentationClass/2007_1.png", TEST_PNG_PALETTE, 8, 4, 1, (const uint16_t[]){0, 1, 5, 255});
+    test_write_png(&f, "SegmentationClass/2007_2.png", TEST_PNG_RGB, 8, 4, 1, /* aeroplane, bicycle, void, bird */
+                   (const uint16_t[]){128, 0, 0, 0, 128, 0, 224, 224, 192, 128, 128, 0});
+    test_write_text(&f, "ImageSets/Segmentation/train.txt", "2007_1\n");
+    test_write_text(&f, "ImageSets/Segmentation/val.txt", "2007_2 \r\n");
+    test_write_text(&f, "ImageSets/Segmentation/trainval.txt", "2007_1\n2007_2\n");
+    converts(&o, ICSEG_EXPORT_VOC, 2);
+    const char *names = "background aeroplane bicycle bird boat bottle bus car cat chair cow dining table dog horse "
+                        "motorbike person potted plant sheep sofa train tv/monitor";
+    has_set(out, "train", names, 0, "015.");
+    has_set(out, "val", names, 0, "12.3");
+    remove_out(out);
+    test_write_png(&f, "SegmentationClass/2007_2.png", TEST_PNG_RGB, 8, 4, 1,
+                   (const uint16_t[]){128, 0, 0, 0, 128, 1, 224, 224, 192, 0, 128, 128});
+    refuses(&o, "colour 0,128,1 at x=1, y=0");
+    test_write_text(&f, "class_names.txt", "_background_\ncat\n");
+    refuses(&o, "index 5 at x=2, y=0, but there are 2 classes");
+    test_write_text(&f, "ImageSets/Segmentation/train.txt", "../../secret\n");
+    refuses(&o, "line 1 is no picture's name");
+    test_dataset_close(&f);
+}
+
+static void cvats_colours_are_looked_up(void **state) {
+    (void)state;
+    test_folder f = make_folders("SegmentationClass", "ImageSets/Segmentation", "pictures");
+    char out[128], pictures[128];
+    icseg_convert_options o = options_of(&f, out);
+    write_picture(&f, "pictures/x.png", 3, 1);
+    write_picture(&f, "pictures/y.png", 3, 1);
+    test_write_text(&f, "labelmap.txt",
+                    "# label:color_rgb:parts:actions\nbackground:0,0,0::\nwall: brick:10,20,30::\nroof:255,0,0::\n");
+    test_write_text(&f, "ImageSets/Segmentation/default.txt", "x\ny\n");
+    for (int i = 0; i < 2; i++)
+        test_write_png(&f, i ? "SegmentationClass/y.png" : "SegmentationClass/x.png", TEST_PNG_RGB, 8, 3, 1,
+                       (const uint16_t[]){255, 0, 0, 10, 20, 30, 0, 0, 0});
+    refuses(&o, "no picture of that name");
+    snprintf(pictures, sizeof pictures, "%s/pictures", f.path);
+    o.images = pictures;
+    o.val_share = 0.5;
+    converts(&o, ICSEG_EXPORT_CVAT, 2);
+    has_set(out, "train", "background wall: brick roof", 0, "210");
+    has_set(out, "val", "background wall: brick roof", 0, "210");
+    remove_out(out);
+    o.background = "";
+    converts(&o, ICSEG_EXPORT_CVAT, 2);
+    has_set(out, "train", "wall: brick roof", 0, "10.");
+    remove_out(out);
+    test_write_text(&f, "labelmap.txt", "roof:255,0,0::\n");
+    refuses(&o, "colour 10,20,30 at x=1, y=0");
+    test_write_text(&f, "labelmap.txt", "roof:255,0::\n");
+    refuses(&o, "labelmap.txt: line 1:");
+    test_dataset_close(&f);
+}
+
+static void what_is_no_export_and_wrong_calls_are_refused(void **state) {
+    (void)state;
+    test_folder f = make_folders("stuff");
+    char out[128];
+    icseg_convert_options o = options_of(&f, out);
+    refuses(&o, "none of the exports");
+    o.format = ICSEG_EXPORT_YOLO;
+    refuses(&o, "no data.yaml");
+    o.format = ICSEG_EXPORT_COCO;
+    refuses(&o, "no COCO JSON");
+    o.format = ICSEG_EXPORT_LABELME;
+    refuses(&o, "no pictures with labels");
+    o.val_share = 2;
+    refuses(&o, "val_share");
+    o.val_share = 0;
+    o.split = "a/b";
+    refuses(&o, "split");
+    o.split = NULL;
+    o.source = "/nowhere/at/all";
+    refuses(&o, "no such file");
+    o.source = f.path;
+    o.out = f.path;
+    icseg_convert_summary s;
+    icseg_error error;
+    assert_int_equal(icseg_dataset_convert(&o, NULL, &s, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "not empty"));
+    test_dataset_close(&f);
+}
+
+static void conversion_survives_lack_of_memory(void **state) {
+    (void)state;
+    test_folder f = make_folders("annotations", "images");
+    char out[128];
+    icseg_convert_options o = options_of(&f, out);
+    write_picture(&f, "images/a.png", 5, 4);
+    test_write_text(&f, "annotations/instances_train.json",
+                    COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4, 0, 4]]}]}");
+    o.format = ICSEG_EXPORT_COCO;
+    for (int64_t n = 0; n < 500; n++) {
+        icseg_convert_summary s;
+        icseg_memory_fail_after(n);
+        icseg_status status = icseg_dataset_convert(&o, NULL, &s, NULL);
+        icseg_memory_fail_after(-1);
+        remove_out(out);
+        if (status == ICSEG_OK) break;
+        assert_int_equal(status, ICSEG_ERROR_MEMORY);
+    }
+    test_dataset_close(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(polygons_fill_the_pixels_whose_centres_are_inside),
+        cmocka_unit_test(edges_belong_to_one_side_and_the_outside_is_cut_off),
+        cmocka_unit_test(coco_polygons_and_runs_are_drawn_small_over_large),
+        cmocka_unit_test(a_coco_file_by_itself_and_roboflows_folders_are_found),
+        cmocka_unit_test(hostile_coco_files_give_one_line),
+        cmocka_unit_test(labelme_shapes_are_drawn),
+        cmocka_unit_test(hostile_labelme_files_give_one_line),
+        cmocka_unit_test(yolo_polygons_are_shares_of_the_picture),
+        cmocka_unit_test(voc_indices_and_colours_are_read),
+        cmocka_unit_test(cvats_colours_are_looked_up),
+        cmocka_unit_test(what_is_no_export_and_wrong_calls_are_refused),
+        cmocka_unit_test(conversion_survives_lack_of_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
