@@ -27,7 +27,7 @@ extern const icseg_command icseg_command_tokenize;
 extern const icseg_command icseg_command_train;
 
 const icseg_command *const icseg_commands[] = {
-    /* clang-format off: one a line */
+    /* clang-format off */
     &icseg_command_synth,
     &icseg_command_train,
     &icseg_command_eval,

@@ -139,6 +139,18 @@ def mojibake(rng):
     return text
 
 
+def odd_utf8(rng):
+    """Bytes that ftfy has special rules for, read in a single-byte encoding."""
+    pieces = [b"\xc3\xa9", b"\xe2\x80\x99", b"\xc3 la", b"\xc3 quele ", b"\xc3 quela", b"\xc3 s ", b"\xc3  ", b"\xc2 ", b"\xe2 \x99", b"\xe2\x82 ",
+              b"\xf0 \x98\x80", b"\xf0\x9f \x80", b"\xf0\x9f\x98 ", b"\xed\xa0\xbd\xed\xb8\x80", b"\xed\xa0\xbd\xed\xb8\n", b"\xed\xa0?\xed\xb8\x80",
+              b"\xed\xa0\xbd\xed\xb8?", b"\xed\xa0\xbd", b"\xc0\x80", b"\xc0\n", b"\xc0", b"\xed\x95\x9c", b"\xe2\x1a\x99", b"\xc3\x1a", b"\xc3?",
+              b"\xf0\x9f?\x80", b"\xe2\x85 ", b"a", b" ", b"\n", b"\xf0\x85 \x80"]
+    raw = b"".join(rng.choices(pieces, k=rng.randrange(1, 5)))
+    if rng.random() < 0.5:
+        raw = b"\xc3\xa9\xe2\x80\x99" + raw
+    return raw.decode(rng.choice(["latin-1", "sloppy-windows-1252", "sloppy-windows-1252", "macroman", "sloppy-windows-1250"]))
+
+
 def wrong_bytes(rng):
     """UTF-8 with damage, read as programs do: with U+FFFD for what is broken."""
     raw = bytearray(" ".join(rng.choices(WORDS, k=3)).encode())
@@ -176,6 +188,7 @@ def strings(count, seed, classes):
         lambda: "".join(chr(rng.choice([rng.randrange(1, 0x21), rng.randrange(0x7E, 0xA2), rng.randrange(0x41, 0x7B)])) for _ in range(rng.randrange(1, 10))),
         lambda: " ".join(mojibake(rng) for _ in range(rng.randrange(1, 4))),
         lambda: wrong_bytes(rng),
+        lambda: odd_utf8(rng),
         lambda: "".join(marks(rng) for _ in range(rng.randrange(1, 4))),
         lambda: unicodedata.normalize(rng.choice(["NFD", "NFKD"]), "".join(rng.choices(WORDS, k=2))),
         lambda: suspects(rng),
@@ -206,7 +219,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("--vocab", required=True)
-    parser.add_argument("--theirs", help="vocabulary for icseg when it is another file (tokenizer.json, ...)")
+    parser.add_argument("--icseg-vocab", help="vocabulary for icseg when it is another file (tokenizer.json, ...)")
     parser.add_argument("--classes", help="folder with class lists (JSON)")
     parser.add_argument("--count", type=int, default=60000)
     parser.add_argument("--seed", type=int, default=0)
@@ -216,7 +229,7 @@ def main():
     # A C string ends at NUL, and icseg takes at most 8192 bytes.
     texts = [t for t in strings(args.count, args.seed, args.classes) if t and "\0" not in t and len(t.encode()) <= 8192]
     tokenizer, wrong = load(args.vocab), 0
-    for text, got in zip(texts, ours(args.program, args.theirs or args.vocab, texts)):
+    for text, got in zip(texts, ours(args.program, args.icseg_vocab or args.vocab, texts)):
         want = tokenizer.encode(text)
         if got != want:
             wrong += 1

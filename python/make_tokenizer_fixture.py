@@ -11,7 +11,7 @@ import sys
 
 import check_tokenizer as check
 
-MERGES, STRINGS = 400, 600
+MERGES, STRINGS = 400, 900
 
 
 def train(tokenizer, texts):
@@ -50,7 +50,12 @@ lines = ["#version: icseg tests"] + [" ".join(m) for m in merges]
 small = check.SimpleTokenizer(lines)
 # check.strings goes through its kinds in turn, so the end of the list has all of them.
 texts = list(check.strings(40000, 11, None))
-chosen = check.WORDS + rng.sample(names, 60) + [t for t in texts[-STRINGS + 150 :]] + rng.sample(texts[:-STRINGS], 90)
+odd = random.Random(3)
+macroman = random.Random(4)
+# One string for each rule that random ones hardly ever need, found by planting bugs.
+rare = ["\xac\u2020\xac ", "\u03b2?\x98s", "\u011f\u0178\u2018\x8d\u011f\u0178?\xbd", "&ltx;", "&gtx"]
+chosen = rare + [check.odd_utf8(odd) for _ in range(300)] + [check.suspects(macroman) for _ in range(200)]
+chosen += check.WORDS + rng.sample(names, 60) + [t for t in texts[-STRINGS + 150 :]] + rng.sample(texts[:-STRINGS], 90)
 chosen = [t for t in dict.fromkeys(chosen) if t and "\0" not in t]
 folder = pathlib.Path("tests/unit/data")
 folder.mkdir(exist_ok=True)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * CLIP's tokenizer: ids of a few hundred difficult texts (made by python/make_tokenizer_fixture.py from an independent
+ * CLIP's tokenizer: ids of difficult texts (made by python/make_tokenizer_fixture.py from an independent
  * tokenizer), every form of vocabulary file, damaged ones, finding them, synonyms. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -140,7 +140,7 @@ static void check_fixture(const icseg_tokenizer *tokenizer, int column) {
         assert_ids(tokenizer, text, *expected ? expected : "refused");
         count++;
     }
-    assert_true(count > 600);
+    assert_true(count > 1000);
     icseg_free(all);
 }
 
