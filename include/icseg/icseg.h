@@ -16,6 +16,7 @@
 #include "icseg/report.h"
 #include "icseg/synth.h"
 #include "icseg/train.h"
+#include "icseg/weights.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -51,10 +51,11 @@ typedef struct icseg_train_result {
  * With train.accumulate = n a step averages the gradients of n batches; each batch has its own batch statistics and its
  * own mean over labelled pixels. train.freeze_backbone keeps the image encoder as it is, running statistics included.
  *
- * model.init (or `init`) is a file whose tensors replace the fresh ones of the same name. A tensor of another shape is
- * an error, and so is a file whose configuration describes other encoders. Tensors tied to the class list (classifier,
- * and the lateral convolutions that read score maps) start fresh when the file's class list is another one or missing.
- * What started fresh and what was left over is told by `message`.
+ * model.init (or `init`) is a file or folder of weights, ours or as OpenAI, open_clip, Hugging Face and DenseCLIP
+ * publish them, whose tensors replace the fresh ones of the same name. A tensor of another shape is an error, and so is
+ * a file whose configuration describes other encoders. Tensors tied to the class list (classifier, and the lateral
+ * convolutions that read score maps) start fresh when the file's class list is another one or missing. What started
+ * fresh and what was left over is told by `message`.
  *
  * Errors, beside those of recipes, data sets and checkpoints: ICSEG_ERROR_ARGUMENT when the directory holds a run and
  * `resume` is not set, or when a recipe differs from the one the run began with (the key is named);

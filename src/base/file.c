@@ -83,6 +83,11 @@ void icseg_map_close(icseg_map *map) {
     if (map) *map = (icseg_map){0};
 }
 
+void icseg_map_release(const void *data, size_t size) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)data / page * page;
+    if (size) (void)madvise((void *)first, (uintptr_t)data + size - first, MADV_DONTNEED);
+}
+
 struct icseg_file_writer {
     int fd;
     bool committed;

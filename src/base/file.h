@@ -19,6 +19,8 @@ typedef struct icseg_map {
 } icseg_map;
 icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error);
 void icseg_map_close(icseg_map *map);
+/* Bytes of a map that will not be read again soon: their memory is given back, and comes back when they are. */
+void icseg_map_release(const void *data, size_t size);
 
 /* Atomic replacement: bytes go to PATH.tmp.PID; commit flushes, fsyncs, renames over PATH and fsyncs the folder.
  * Close without commit removes the temporary file. The first failed write is remembered and reported by commit too. */

@@ -145,7 +145,7 @@ icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *
     return status;
 }
 
-static icseg_status write_metadata(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
     char *config = NULL, *classes = NULL, *tokens = NULL;
     json_t *names = json_array(), *lists = json_array();
     bool complete = names && lists;
@@ -176,7 +176,7 @@ icseg_status icseg_model_declare(const icseg_model *m, icseg_safetensors_writer 
         const icseg_param *p = icseg_params_at(m->params, i);
         ICSEG_TRY(icseg_safetensors_writer_declare(writer, p->name, ICSEG_F32, p->file_shape, error));
     }
-    return write_metadata(m, writer, error);
+    return icseg_model_write_metadata(m, writer, error);
 }
 
 icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {

@@ -49,6 +49,8 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
 icseg_status icseg_model_read_params(icseg_model *model, const icseg_safetensors *file, const char *prefix, bool strict,
                                      icseg_error *error);
 
+/* The three metadata strings of a checkpoint. */
+icseg_status icseg_model_write_metadata(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 /* Declares and appends metadata and parameters on a writer, for files that hold more than a model. */
 icseg_status icseg_model_declare(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 icseg_status icseg_model_append(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);

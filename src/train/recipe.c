@@ -258,7 +258,7 @@ static icseg_status check_model(const icseg_recipe *r, icseg_error *error) {
             "CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to train from scratch");
     if (r->merges[0] && !icseg_file_exists(r->merges))
         return fail_key(r, "model.merges", error, "there is no file \"%s\"", r->merges);
-    if (r->init[0] && !icseg_file_exists(r->init))
+    if (r->init[0] && !icseg_file_exists(r->init) && !icseg_folder_exists(r->init))
         return fail_key(r, "model.init", error, "there is no file \"%s\"", r->init);
     return ICSEG_OK;
 }

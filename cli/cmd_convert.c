@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * icseg convert: other people's weights to safetensors under our names, and back under theirs. */
+#include <stdio.h>
+
+#include "base/file.h"
+#include "cli.h"
+#include "data/classes.h"
+#include "icseg/memory.h"
+#include "icseg/weights.h"
+
+static const char *const types[] = {"f32", "f16", "bf16", NULL};
+static const char *const namings[] = {"icseg", "openai", "huggingface", NULL};
+
+enum { LARGEST_TEXT = 16 << 20 };
+
+struct options {
+    const char *source, *out, *classes, *vocab, *tokens, *config;
+    icseg_weights_type type;
+    icseg_naming naming;
+};
+
+static const icseg_option rows[] = {
+    {"SOURCE", ICSEG_FIELD_STRING(struct options, source), "file, .index.json of shards, or downloaded folder",
+     .metavar = "SOURCE", .positional = true, .required = true},
+    {"OUT", ICSEG_FIELD_STRING(struct options, out), "the safetensors file to write", .metavar = "OUT",
+     .positional = true, .required = true},
+    {"dtype", ICSEG_FIELD_WORD(struct options, type), "element type in the new file", .words = types},
+    {"names", ICSEG_FIELD_WORD(struct options, naming),
+     "tensor names; openai and huggingface write CLIP's tensors only, for PyTorch", .words = namings},
+    {"classes", ICSEG_FIELD_STRING(struct options, classes), "class names of a segmentation model, one a line",
+     .metavar = "FILE", .shown = "those that SOURCE carries"},
+    {"vocab", ICSEG_FIELD_STRING(struct options, vocab),
+     "CLIP's vocabulary, for the class names: a file or a folder that has one", .metavar = "FILE",
+     .shown = "beside SOURCE"},
+    {"tokens", ICSEG_FIELD_STRING(struct options, tokens),
+     "JSON list of the token ids of each class name, in place of a vocabulary", .metavar = "FILE"},
+    {"config", ICSEG_FIELD_STRING(struct options, config),
+     "JSON object with what shapes do not tell, such as {\"vit_heads\": 4}", .metavar = "FILE",
+     .shown = "heads 64 wide, taps as published"},
+};
+
+/* Text of a file, NUL-terminated, in the arena. */
+static icseg_status read_text(const icseg_command_context *context, const char *path, const char **out,
+                              icseg_error *error) {
+    unsigned char *data;
+    size_t size;
+    *out = NULL;
+    if (!path) return ICSEG_OK;
+    ICSEG_TRY(icseg_file_read(path, LARGEST_TEXT, &data, &size, error));
+    *out = icseg_arena_strdup(context->arena, (const char *)data);
+    icseg_free(data);
+    return *out ? ICSEG_OK : icseg_fail_memory(error, size, path);
+}
+
+static icseg_status run(const icseg_command_context *context, const void *options, icseg_error *error) {
+    const struct options *o = options;
+    icseg_weights_convert_options convert = {.type = o->type, .naming = o->naming, .vocab = o->vocab};
+    char **names = NULL, *summary;
+    int32_t count = 0;
+    if (o->classes) ICSEG_TRY(icseg_classes_read(context->arena, o->classes, &names, &count, error));
+    convert.class_names = (const char *const *)names;
+    convert.class_count = (size_t)count;
+    ICSEG_TRY(read_text(context, o->tokens, &convert.tokens, error));
+    ICSEG_TRY(read_text(context, o->config, &convert.config, error));
+    ICSEG_TRY(icseg_weights_convert(o->source, o->out, &convert, &summary, error));
+    fputs(summary, stdout);
+    icseg_buffer_free(summary);
+    return ICSEG_OK;
+}
+
+const icseg_command icseg_command_convert = {
+    .name = "convert",
+    .summary = "Converts weights from where they are published to safetensors, and back",
+    .description = "SOURCE is what people have: OpenAI's RN50.pt or ViT-B-16.pt (TorchScript), PyTorch's\n"
+                   ".pt, .pth and .bin state dicts, safetensors with or without shards, with the names of\n"
+                   "OpenAI, open_clip, Hugging Face or DenseCLIP (mmsegmentation). Pickles are read, never\n"
+                   "executed. A segmentation model becomes a checkpoint that every command takes; CLIP\n"
+                   "alone becomes a file for train --init, which also takes SOURCE as it is. Tensors that\n"
+                   "are missing or have another shape than the architecture needs end the command.\n",
+    .examples = "icseg convert RN50.pt rn50.safetensors --dtype f16\n"
+                "icseg convert clip-vit-base-patch16/ vit-b16.safetensors\n"
+                "icseg convert denseclip.pth model.safetensors --vocab bpe_simple_vocab_16e6.txt.gz\n"
+                "icseg convert model.safetensors clip.safetensors --names huggingface\n",
+    .options = ICSEG_TABLE(rows),
+    .size = sizeof(struct options),
+    .run = run,
+};

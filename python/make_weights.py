@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes random weights the way other people publish theirs, to test `icseg convert` and `--init`.
+
+    python3 python/make_weights.py tests/weights            the tiny fixtures of the unit tests (committed)
+    python3 python/make_weights.py --full DIR [rn50 ...]    full-size models, for python/check_weights.py
+
+Containers and namings: torch.jit.save as OpenAI's archives, torch.save (zip and the container before 1.6), safetensors
+with and without shards; OpenAI's, open_clip's, Hugging Face's and DenseCLIP's names.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import zipfile
+from dataclasses import asdict
+from typing import Dict, List
+
+import torch
+from torch import Tensor, nn
+
+import icpc_reference as ref
+
+
+class CLIP(nn.Module):
+    """CLIP with the module structure of OpenAI's archives."""
+
+    def __init__(self, c: ref.Config):
+        super().__init__()
+        self.visual = ref.ResNet(c) if c.backbone == "resnet" else ref.ViT(c)
+        for name in ("fpn1", "fpn2", "fpn3", "fpn4"):       # segmentation's, not CLIP's
+            if hasattr(self.visual, name):
+                delattr(self.visual, name)
+        self.token_embedding = nn.Embedding(c.vocab_size, c.text_width)
+        self.positional_embedding = nn.Parameter(torch.randn(c.context_length, c.text_width) * 0.01)
+        self.transformer = ref.Transformer(c.text_width, c.text_layers, c.text_heads)
+        self.ln_final = nn.LayerNorm(c.text_width)
+        self.text_projection = nn.Parameter(torch.randn(c.text_width, c.embed_dim) / c.text_width ** 0.5)
+        self.logit_scale = nn.Parameter(torch.tensor(math.log(100.0)))
+        side = c.pos_grid * (32 if c.backbone == "resnet" else c.vit_patch)
+        for name, value in (("input_resolution", side), ("context_length", c.context_length),
+                            ("vocab_size", c.vocab_size)):
+            self.register_buffer(name, torch.tensor(value))
+
+    def forward(self, text: Tensor) -> Tensor:              # enough to trace; the archive keeps all parameters
+        x = self.token_embedding(text) + self.positional_embedding[: text.shape[1]]
+        return self.ln_final(x) @ self.text_projection * self.logit_scale.exp()
+
+
+def randomise(module: nn.Module, seed: int) -> None:
+    """Values that betray a wrong place: nothing stays at 0 or 1."""
+    g = torch.Generator().manual_seed(seed)
+    for name, t in module.state_dict().items():
+        if not t.is_floating_point() or name == "logit_scale":
+            continue
+        noise = torch.randn(t.shape, generator=g)
+        if name.endswith("running_var"):
+            t.copy_(0.5 + torch.rand(t.shape, generator=g))
+        elif t.ndim > 1 and "embedding" not in name:
+            t.copy_(noise / math.sqrt(t[0].numel()))
+        else:
+            t.add_(0.1 * noise)
+
+
+def clip_state(clip: CLIP) -> Dict[str, Tensor]:
+    skip = ("input_resolution", "context_length", "vocab_size")
+    return {k: v.detach().clone() for k, v in clip.state_dict().items()
+            if k not in skip and not k.endswith("num_batches_tracked")}
+
+
+# --------------------------------------------------------------------------- namings
+def hugging_face(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """transformers.CLIPModel's names (ViT only)."""
+    out: Dict[str, Tensor] = {}
+    plain = {"visual.class_embedding": "vision_model.embeddings.class_embedding",
+             "visual.positional_embedding": "vision_model.embeddings.position_embedding.weight",
+             "visual.conv1.weight": "vision_model.embeddings.patch_embedding.weight",
+             "token_embedding.weight": "text_model.embeddings.token_embedding.weight",
+             "positional_embedding": "text_model.embeddings.position_embedding.weight",
+             "logit_scale": "logit_scale"}
+    norms = {"visual.ln_pre": "vision_model.pre_layrnorm", "visual.ln_post": "vision_model.post_layernorm",
+             "ln_final": "text_model.final_layer_norm"}
+    inner = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1", "mlp.c_proj": "mlp.fc2",
+             "attn.out_proj": "self_attn.out_proj"}
+    for name, t in state.items():
+        stem, _, leaf = name.rpartition(".")
+        if name in plain:
+            out[plain[name]] = t
+        elif name == "visual.proj":
+            out["visual_projection.weight"] = t.t().contiguous()
+        elif name == "text_projection":
+            out["text_projection.weight"] = t.t().contiguous()
+        elif stem in norms:
+            out[f"{norms[stem]}.{leaf}"] = t
+        else:
+            tower = "vision_model" if name.startswith("visual.") else "text_model"
+            index, rest = name.split("resblocks.")[1].split(".", 1)
+            base = f"{tower}.encoder.layers.{index}"
+            if rest.startswith("attn.in_proj_"):
+                for letter, part in zip("qkv", t.chunk(3)):
+                    out[f"{base}.self_attn.{letter}_proj.{rest[len('attn.in_proj_'):]}"] = part.contiguous()
+            else:
+                part, _, leaf = rest.rpartition(".")
+                out[f"{base}.{inner[part]}.{leaf}"] = t
+    out["vision_model.embeddings.position_ids"] = torch.arange(4)
+    return out
+
+
+def denseclip(model: ref.ICPC, classes: List[str]) -> dict:
+    """An mmsegmentation checkpoint as DenseCLIP's code writes it."""
+    top = {"prompt.context": "contexts", "post.gamma": "gamma"}
+    state: Dict[str, Tensor] = {}
+    for name, t in model.state_dict().items():
+        t = t.clone()
+        if name in top:
+            state[top[name]] = t[None] if name == "prompt.context" else t
+        elif name.startswith("visual."):
+            if name == "visual.positional_embedding" and model.c.backbone == "vit":
+                t[0] -= model.visual.class_embedding        # their code adds it a second time
+            state["backbone." + name[7:]] = t
+        elif name.startswith("post."):
+            state["context_decoder." + name[5:]] = t
+        elif name.startswith("decoder.neck."):
+            state["neck." + name[13:]] = t
+        elif name.startswith("decoder.head."):
+            state["decode_head." + name[13:]] = t
+        else:
+            state["text_encoder." + name] = t
+    state["identity_head.extra"] = torch.zeros(2)           # a head of theirs that only trains
+    some = next(iter(state.values()))
+    return {"meta": {"env_info": "sys.platform: linux", "epoch": 3, "iter": 80000, "time": 1.5,
+                     "CLASSES": tuple(classes), "PALETTE": [[120, 120, 120], [4, -5, 70000]]},
+            "state_dict": state,
+            "optimizer": {"state": {0: {"step": 1, "exp_avg": some, "amsgrad": False}},
+                          "param_groups": [{"lr": 1e-4, "betas": (0.9, 0.999), "params": [0]}]}}
+
+
+# --------------------------------------------------------------------------- containers
+def save_torchscript(path: str, clip: CLIP, small: bool = False) -> None:
+    """`small` leaves out what only a debugger reads."""
+    clip = clip.eval()
+    traced = torch.jit.trace(clip, torch.zeros(1, 3, dtype=torch.long), check_trace=False)
+    torch.jit.save(traced.half(), path)
+    if small:
+        with zipfile.ZipFile(path) as archive:
+            entries = [(info, archive.read(info)) for info in archive.infolist()
+                       if not info.filename.endswith(".debug_pkl")]
+        with zipfile.ZipFile(path, "w") as archive:
+            for info, data in entries:
+                archive.writestr(zipfile.ZipInfo(info.filename), data, info.compress_type)
+
+
+def save_sharded(folder: str, state: Dict[str, Tensor], shards: int, dtype: torch.dtype) -> None:
+    os.makedirs(folder, exist_ok=True)
+    names = sorted(state)
+    where = {}
+    for i in range(shards):
+        file = f"model-{i + 1:05d}-of-{shards:05d}.safetensors"
+        part = {n: state[n].to(dtype) if state[n].is_floating_point() else state[n] for n in names[i::shards]}
+        save_any(os.path.join(folder, file), part)
+        where.update({n: file for n in part})
+    with open(os.path.join(folder, "model.safetensors.index.json"), "w") as f:
+        json.dump({"metadata": {"total_size": 0}, "weight_map": where}, f)
+
+
+def save_any(path: str, state: Dict[str, Tensor]) -> None:
+    """safetensors; numpy has no bf16, so bits are written as such."""
+    ref.DTYPES.update({torch.bfloat16: "BF16", torch.float64: "F64"})
+    header, blobs, at = {"__metadata__": {"format": "pt"}}, [], 0
+    for name, t in state.items():
+        raw = (t.view(torch.int16) if t.dtype == torch.bfloat16 else t).contiguous().numpy().tobytes()
+        header[name] = {"dtype": ref.DTYPES[t.dtype], "shape": list(t.shape), "data_offsets": [at, at + len(raw)]}
+        blobs.append(raw)
+        at += len(raw)
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    with open(path, "wb") as f:
+        f.write(len(head).to_bytes(8, "little") + head + b"".join(blobs))
+
+
+def odd_strides(state: Dict[str, Tensor]) -> Dict[str, Tensor]:
+    """The same values as views: transposed storage, channels last, and two tensors in one storage."""
+    out = dict(state)
+    out["text_projection"] = state["text_projection"].t().contiguous().t()
+    name = "visual.conv1.weight"
+    out[name] = state[name].contiguous(memory_format=torch.channels_last)
+    both = torch.cat([state["ln_final.weight"], state["ln_final.bias"]])
+    width = state["ln_final.weight"].numel()
+    out["ln_final.weight"], out["ln_final.bias"] = both[:width], both[width:]
+    return out
+
+
+# --------------------------------------------------------------------------- models
+CLASSES = ["wall", "tree", "sky"]
+TOKENS = [[5, 6], [7], [8, 9, 10]]
+LARGE = 128                                                 # elements
+
+
+def tiny(backbone: str, **kw) -> ref.Config:
+    base = dict(resnet_layers=(1, 1, 1, 1), resnet_width=2, pos_grid=2, embed_dim=8, text_width=8, text_heads=2,
+                text_layers=1, vocab_size=32, context_length=12, fpn_dim=4, num_classes=3, dropout=0.0)
+    if backbone == "vit":
+        base.update(backbone="vit", vit_width=8, vit_layers=4, vit_heads=2, vit_taps=(0, 1, 2, 3))
+    base.update(kw)
+    return ref.Config(**base)
+
+
+def baseline(c: ref.Config, tokens: List[List[int]], seed: int) -> ref.ICPC:
+    torch.manual_seed(seed)
+    model = ref.ICPC(c, tokens)
+    randomise(model, seed)
+    return model.eval()
+
+
+def baseline_keys(backbone: str, **kw) -> dict:
+    stride = 16 if backbone == "vit" else 32
+    return dict(prompt="static", post_prompt=True, align_strides=(stride,), contrast_weight=0.0,
+                align_weights={str(stride): 0.4}, **kw)
+
+
+def image_of(h: int, w: int) -> Tensor:
+    """What the C test makes too: (1, 3, h, w), value at (c, y, x)."""
+    y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
+    return torch.stack([((7 * y + 13 * x + 29 * c + (y * x) % 11) % 64).float() / 32 - 1 for c in range(3)])[None]
+
+
+def sums(state: Dict[str, Tensor]) -> List[str]:
+    """name, shape, sum, and a sum weighted by place: enough to tell a tensor."""
+    out = []
+    for name in sorted(state):
+        v = state[name].double().flatten()
+        place = (torch.arange(v.numel()) % 97).double() / 97
+        shape = "x".join(map(str, state[name].shape)) or "scalar"
+        out.append(f"{name} {shape} {v.sum().item():.9g} {(v * place).sum().item():.9g}")
+    return out
+
+
+def write_lines(path: str, lines: List[str]) -> None:
+    with open(path, "w") as f:
+        f.write("\n".join(lines) + "\n")
+
+
+def rounded(state: Dict[str, Tensor], dtype: torch.dtype) -> Dict[str, Tensor]:
+    return {k: v.to(dtype).float() for k, v in state.items()}
+
+
+def make_tiny(out: str) -> None:
+    os.makedirs(out, exist_ok=True)
+    path = lambda name: os.path.join(out, name)
+    torch.manual_seed(1)
+    resnet, vit = CLIP(tiny("resnet")), CLIP(tiny("vit"))
+    randomise(resnet, 1)
+    randomise(vit, 2)
+    rn, vt = clip_state(resnet), clip_state(vit)
+    save_torchscript(path("openai_resnet.pt"), resnet, small=True)
+    write_lines(path("resnet_f16.sums"), sums(rounded(rn, torch.float16)))
+    half = odd_strides({k: v.half() for k, v in vt.items()})
+    torch.save({"epoch": 1, "state_dict": {"module." + k: v for k, v in half.items()}},
+               path("open_clip_vit_legacy.pt"), _use_new_zipfile_serialization=False)
+    write_lines(path("vit_f16.sums"), sums(rounded(vt, torch.float16)))
+    save_sharded(path("huggingface_vit"), hugging_face(vt), 2, torch.bfloat16)
+    write_lines(path("vit_bf16.sums"), sums(rounded(vt, torch.bfloat16)))
+    c = tiny("vit", **baseline_keys("vit", prompt_tokens=3, post_width=8, post_heads=2, post_layers=1))
+    model = baseline(c, TOKENS, 3)
+    for t in model.state_dict().values():                   # large tensors in f16, to keep the file small
+        if t.numel() >= LARGE:
+            t.copy_(t.half().float())
+    checkpoint = denseclip(model, CLASSES)
+    checkpoint["state_dict"] = {k: v.half() if v.numel() >= LARGE else v for k, v in checkpoint["state_dict"].items()}
+    torch.save(checkpoint, path("denseclip_vit.pth"))
+    with open(path("denseclip_vit.json"), "w") as f:
+        json.dump({k: v for k, v in asdict(c).items() if k in ("vit_heads", "text_heads", "post_heads")}, f)
+    with open(path("denseclip_vit.tokens.json"), "w") as f:
+        json.dump(TOKENS, f)
+    with torch.no_grad():
+        ref.save_safetensors(path("denseclip_vit.expected.safetensors"), {"logits": model(image_of(64, 48))["logits"]})
+
+
+FULL = {"rn50": ref.rn50, "rn101": ref.rn101, "vit-b16": ref.vit_b16}
+
+
+def make_full(out: str, names: List[str]) -> None:
+    os.makedirs(out, exist_ok=True)
+    for name in names:
+        path = lambda end: os.path.join(out, f"{name}.{end}")
+        torch.manual_seed(5)
+        c = FULL[name]()
+        clip = CLIP(c)
+        randomise(clip, 5)
+        state = clip_state(clip)
+        torch.save(state, path("state_dict.pt"))
+        torch.save(state, path("legacy.pt"), _use_new_zipfile_serialization=False)
+        save_any(path("open_clip.safetensors"), state)
+        if c.backbone == "vit":
+            save_sharded(path("huggingface"), hugging_face(state), 3, torch.float32)
+        save_any(path("f16.expected.safetensors"), rounded(state, torch.float16))
+        save_torchscript(path("openai.pt"), clip)
+        names_k = [f"class {k}" for k in range(20)]
+        tokens = [[1000 + k, 2000 + 3 * k][: 1 + k % 2] for k in range(20)]
+        kw = baseline_keys(c.backbone, num_classes=20, context_length=13)
+        model = baseline(FULL[name](**kw), tokens, 6)
+        torch.save(denseclip(model, names_k), path("denseclip.pth"))
+        with open(path("tokens.json"), "w") as f:
+            json.dump(tokens, f)
+        ref.save_checkpoint(path("denseclip.expected.safetensors"), model, names_k)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out")
+    parser.add_argument("models", nargs="*", default=[], help="rn50, rn101, vit-b16 (default: all)")
+    parser.add_argument("--full", action="store_true")
+    args = parser.parse_args()
+    make_full(args.out, args.models or list(FULL)) if args.full else make_tiny(args.out)

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Weights from one file into another: tensors are read, renamed, turned, narrowed and written one at a time. */
+#include "icseg/weights.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "icseg/memory.h"
+#include "model/model.h"
+#include "weights/internal.h"
+
+static const float default_logit_scale = 4.6051702f; /* ln 100: where CLIP's training clips it */
+
+typedef struct converter {
+    const icseg_weights_convert_options *options;
+    icseg_weights *weights;
+    icseg_config config;
+    icseg_weights_report report;
+    icseg_safetensors_writer *writer;
+    icseg_arena *arena; /* class names and tokens */
+    float *values, *turned;
+    uint16_t *halves;
+    size_t room; /* elements of each */
+    bool full;   /* a segmentation checkpoint, not CLIP alone */
+    size_t written, left_out;
+    icseg_error *error;
+} converter;
+
+static icseg_dtype stored_type(const converter *c) {
+    static const icseg_dtype types[] = {ICSEG_F32, ICSEG_F16, ICSEG_BF16};
+    return types[c->options->type];
+}
+
+/* -------------------------------------------------------------------------------------------- names and tokens */
+
+/* Tokens that a class name may have: the rest of the context are SOS, prompts and EOS. */
+static int32_t name_room(const converter *c) {
+    const icseg_config *g = &c->config;
+    int32_t room = g->context_length - 2 - (g->prompt == ICSEG_PROMPT_TEMPLATE ? 0 : g->prompt_tokens);
+    return room > 1 ? room : 1;
+}
+
+static icseg_status read_token_list(converter *c, json_t *list, const char *name, icseg_tokens *out) {
+    size_t count = json_array_size(list), room = (size_t)name_room(c);
+    if (!count)
+        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens of class \"%.60s\": a list of ids was expected",
+                          name);
+    if (count > room) count = room;
+    int32_t *ids = icseg_arena_array(c->arena, count, sizeof *ids);
+    if (!ids) return icseg_fail_memory(c->error, count * sizeof *ids, "tokens");
+    for (size_t i = 0; i < count; i++) {
+        json_t *id = json_array_get(list, i);
+        if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= c->config.vocab_size)
+            return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens of class \"%.60s\": ids are integers in 0..%d",
+                              name, c->config.vocab_size - 1);
+        ids[i] = (int32_t)json_integer_value(id);
+    }
+    *out = (icseg_tokens){(int32_t)count, ids};
+    return ICSEG_OK;
+}
+
+static icseg_status read_tokens(converter *c, const char *const *names, icseg_tokens *out) {
+    json_error_t fault;
+    json_t *lists = json_loads(c->options->tokens, 0, &fault);
+    int32_t classes = c->config.num_classes;
+    icseg_status status = ICSEG_OK;
+    if (json_array_size(lists) != (size_t)classes)
+        status =
+            icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens: a JSON list of %d lists of ids was expected", classes);
+    for (int32_t k = 0; k < classes && status == ICSEG_OK; k++)
+        status = read_token_list(c, json_array_get(lists, (size_t)k), names[k], &out[k]);
+    json_decref(lists);
+    return status;
+}
+
+/* With CLIP's vocabulary names are cut to what the context has room for, as DenseCLIP's tokenizer does. */
+static icseg_status make_tokens(converter *c, const char *const *names, icseg_tokens *out) {
+    const icseg_config *g = &c->config;
+    bool bytes = g->vocab_size == ICSEG_BYTE_VOCAB;
+    icseg_tokenizer *tokenizer;
+    const char *vocab = NULL;
+    if (c->options->tokens) return read_tokens(c, names, out);
+    if (!bytes) ICSEG_TRY(icseg_tokenizer_find(&vocab, c->weights->path, c->options->vocab, c->arena, c->error));
+    ICSEG_TRY(icseg_tokenizer_open(&tokenizer, bytes ? ICSEG_TOKENIZER_BYTES : ICSEG_TOKENIZER_CLIP, vocab,
+                                   g->vocab_size, c->error));
+    icseg_status status = ICSEG_OK;
+    for (int32_t k = 0; k < g->num_classes && status == ICSEG_OK; k++) {
+        status = icseg_tokenizer_encode(tokenizer, names[k], c->arena, &out[k], c->error);
+        if (!bytes && out[k].count > name_room(c)) out[k].count = name_room(c);
+    }
+    icseg_tokenizer_close(&tokenizer);
+    return status;
+}
+
+/* A model of the file's architecture; its values stay zero, it stands for the names, shapes and metadata. */
+static icseg_status build_model(converter *c, icseg_model **out) {
+    const icseg_weights *w = c->weights;
+    if (icseg_weights_metadata(w, "icpc.config") && !c->options->class_names && !c->options->config)
+        return icseg_model_open_metadata(out, w->safetensors[0], c->error);
+    size_t count = c->options->class_count;
+    const char *const *names = c->options->class_names;
+    if (!names) names = icseg_weights_classes(w, &count);
+    if (!names)
+        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT,
+                          "%s: the file does not say what its %d classes are; give their names", w->path,
+                          c->config.num_classes);
+    if (count != (size_t)c->config.num_classes)
+        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "%s: the weights have %d classes, %zu names were given",
+                          w->path, c->config.num_classes, count);
+    icseg_tokens *tokens = icseg_arena_array(c->arena, count, sizeof *tokens);
+    if (!tokens) return icseg_fail_memory(c->error, count * sizeof *tokens, "tokens");
+    ICSEG_TRY(make_tokens(c, names, tokens));
+    icseg_status status = icseg_model_build(out, &c->config, names, tokens, c->error);
+    if (status != ICSEG_OK) icseg_fail_prefix(c->error, "%s", w->path);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------------------------- metadata */
+
+/* The keys of `icpc.config` that CLIP decides. */
+static icseg_status write_clip_metadata(converter *c) {
+    const icseg_config *g = &c->config;
+    bool vit = g->backbone == ICSEG_BACKBONE_VIT;
+    char image[200], text[600];
+    if (vit)
+        snprintf(image, sizeof image, "\"vit_patch\": %d, \"vit_width\": %d, \"vit_layers\": %d, \"vit_heads\": %d",
+                 g->vit_patch, g->vit_width, g->vit_layers, g->vit_heads);
+    else
+        snprintf(image, sizeof image, "\"resnet_layers\": [%d, %d, %d, %d], \"resnet_width\": %d", g->resnet_layers[0],
+                 g->resnet_layers[1], g->resnet_layers[2], g->resnet_layers[3], g->resnet_width);
+    snprintf(text, sizeof text,
+             "{\"backbone\": \"%s\", %s, \"pos_grid\": %d, \"embed_dim\": %d, \"text_width\": %d, \"text_heads\": %d, "
+             "\"text_layers\": %d, \"vocab_size\": %d, \"context_length\": %d}",
+             vit ? "vit" : "resnet", image, g->pos_grid, g->embed_dim, g->text_width, g->text_heads, g->text_layers,
+             g->vocab_size, g->context_length);
+    ICSEG_TRY(icseg_safetensors_writer_metadata(c->writer, "format", "pt", c->error)); /* transformers asks for it */
+    return icseg_safetensors_writer_metadata(c->writer, "icseg.clip", text, c->error);
+}
+
+/* ---------------------------------------------------------------------------------------------------- tensors */
+
+static bool is_wanted(const converter *c, const char *name) { return c->full || icseg_weights_is_clip(name); }
+
+/* Of one slice under its new name. */
+static icseg_shape alias_shape(icseg_shape shape, const icseg_weights_alias *alias) {
+    if (alias->parts > 1) shape.dim[0] /= alias->parts;
+    return alias->transpose ? ICSEG_SHAPE(shape.dim[1], shape.dim[0]) : shape;
+}
+
+static icseg_status declare_entry(converter *c, const icseg_weights_entry *entry) {
+    icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
+    int count = is_wanted(c, entry->name) ? icseg_weights_aliases(entry->name, c->options->naming, alias) : 0;
+    c->left_out += count == 0;
+    for (int i = 0; i < count; i++) {
+        ICSEG_TRY(icseg_safetensors_writer_declare(c->writer, alias[i].name, stored_type(c),
+                                                   alias_shape(entry->shape, &alias[i]), c->error));
+        c->written++;
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status reserve(converter *c, size_t count) {
+    if (count <= c->room) return ICSEG_OK;
+    icseg_free(c->values);
+    icseg_free(c->turned);
+    icseg_free(c->halves);
+    c->room = count;
+    c->values = icseg_alloc_array(count, sizeof *c->values);
+    c->turned = icseg_alloc_array(count, sizeof *c->turned);
+    c->halves = icseg_alloc_array(count, sizeof *c->halves);
+    if (c->values && c->turned && c->halves) return ICSEG_OK;
+    c->room = 0;
+    return icseg_fail_memory(c->error, count * 10, "a tensor");
+}
+
+/* Values beyond a narrow type's range would become infinite. */
+static icseg_status narrow(converter *c, const char *name, const float *from, size_t count) {
+    if (c->options->type == ICSEG_WEIGHTS_BF16)
+        icseg_bf16_from_f32(c->halves, from, count);
+    else
+        icseg_f16_from_f32(c->halves, from, count);
+    for (size_t i = 0; i < count && c->options->type == ICSEG_WEIGHTS_F16; i++)
+        if ((c->halves[i] & 0x7fff) == 0x7c00 && isfinite(from[i]))
+            return icseg_fail(c->error, ICSEG_ERROR_NUMERIC,
+                              "%s: tensor %s holds %g, beyond the range of f16; use bf16", c->weights->path, name,
+                              (double)from[i]);
+    return ICSEG_OK;
+}
+
+static icseg_status append_alias(converter *c, const icseg_weights_entry *entry, const icseg_weights_alias *alias) {
+    icseg_shape shape = alias_shape(entry->shape, alias);
+    size_t count = (size_t)icseg_shape_count(shape);
+    const float *from = c->values + (size_t)alias->part * count;
+    if (alias->transpose) {
+        int64_t rows = shape.dim[1], columns = shape.dim[0]; /* of what is turned */
+        for (int64_t i = 0; i < rows; i++)
+            for (int64_t j = 0; j < columns; j++) c->turned[j * rows + i] = from[i * columns + j];
+        from = c->turned;
+    }
+    const void *data = from;
+    if (c->options->type != ICSEG_WEIGHTS_F32) {
+        ICSEG_TRY(narrow(c, entry->name, from, count));
+        data = c->halves;
+    }
+    return icseg_safetensors_writer_append(c->writer, alias->name, data, count * icseg_dtype_size(stored_type(c)),
+                                           c->error);
+}
+
+static icseg_status append_entry(converter *c, const icseg_weights_entry *entry) {
+    icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
+    int count = is_wanted(c, entry->name) ? icseg_weights_aliases(entry->name, c->options->naming, alias) : 0;
+    if (!count) return ICSEG_OK;
+    size_t elements = (size_t)icseg_shape_count(entry->shape);
+    ICSEG_TRY(reserve(c, elements));
+    icseg_weights_read(entry, c->values);
+    int64_t bad = 0;
+    for (size_t i = 0; i < elements; i++) bad += !isfinite(c->values[i]);
+    if (bad)
+        ICSEG_TRY(icseg_weights_report_add(
+            &c->report, (icseg_weights_finding){.fault = ICSEG_WEIGHTS_NOT_FINITE, .name = entry->name, .count = bad},
+            c->error));
+    for (int i = 0; i < count; i++) ICSEG_TRY(append_alias(c, entry, &alias[i]));
+    return ICSEG_OK;
+}
+
+/* CLIP in PyTorch has a logit scale, which segmentation has no use for. */
+static icseg_status append_logit_scale(converter *c) {
+    const icseg_weights_entry entry = {.name = "logit_scale"}; /* a scalar */
+    icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
+    ICSEG_TRY(reserve(c, 1));
+    c->values[0] = default_logit_scale;
+    c->written++;
+    icseg_weights_aliases(entry.name, ICSEG_NAMING_OPENAI, alias);
+    return append_alias(c, &entry, &alias[0]);
+}
+
+static icseg_status write_tensors(converter *c) {
+    const icseg_weights *w = c->weights;
+    bool scale = c->options->naming != ICSEG_NAMING_ICSEG && !icseg_weights_find(w, "logit_scale");
+    for (size_t i = 0; i < w->entry_count; i++) ICSEG_TRY(declare_entry(c, &w->entries[i]));
+    if (scale)
+        ICSEG_TRY(icseg_safetensors_writer_declare(c->writer, "logit_scale", stored_type(c), (icseg_shape){.rank = 0},
+                                                   c->error));
+    ICSEG_TRY(icseg_safetensors_writer_begin(c->writer, c->error));
+    for (size_t i = 0; i < w->entry_count; i++) ICSEG_TRY(append_entry(c, &w->entries[i]));
+    return scale ? append_logit_scale(c) : ICSEG_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------------- the whole */
+
+/* Completeness, before anything is written. The model is only there for its names and shapes. */
+static icseg_status check_source(converter *c) {
+    const icseg_weights *w = c->weights;
+    if (!c->full) {
+        ICSEG_TRY(write_clip_metadata(c));
+        ICSEG_TRY(icseg_weights_check_clip(w, &c->config, &c->report, c->error));
+        return icseg_weights_report_check(&c->report, w->path, c->error);
+    }
+    icseg_model *model = NULL;
+    icseg_status status = build_model(c, &model);
+    if (status == ICSEG_OK) status = icseg_weights_compare(w, model, &c->report, c->error);
+    if (status == ICSEG_OK) status = icseg_weights_report_check(&c->report, w->path, c->error);
+    if (status == ICSEG_OK) status = icseg_model_write_metadata(model, c->writer, c->error);
+    /* what the model does not have is not written */
+    for (size_t i = 0, kept = 0; status == ICSEG_OK && i <= w->entry_count; i++) {
+        if (i == w->entry_count)
+            c->weights->entry_count = kept;
+        else if (icseg_params_find(model->params, w->entries[i].name))
+            c->weights->entries[kept++] = w->entries[i];
+    }
+    icseg_model_close(&model);
+    return status;
+}
+
+static icseg_status infer(converter *c) {
+    c->config = icseg_config_default();
+    ICSEG_TRY(icseg_weights_infer(c->weights, &c->config, c->error));
+    if (c->options->config) ICSEG_TRY(icseg_config_update_json(&c->config, c->options->config, c->error));
+    c->full = icseg_weights_has_decoder(c->weights) && c->options->naming == ICSEG_NAMING_ICSEG;
+    if (c->options->naming == ICSEG_NAMING_HUGGINGFACE && c->config.backbone != ICSEG_BACKBONE_VIT)
+        return icseg_fail(c->error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: Hugging Face has no names for CLIP's ResNets; use OpenAI's", c->weights->path);
+    return ICSEG_OK;
+}
+
+static icseg_status summarise(converter *c, const char *out, char **summary) {
+    static const char *const namings[] = {"icseg", "OpenAI", "Hugging Face"};
+    const icseg_config *g = &c->config;
+    icseg_string s = {0};
+    icseg_string_printf(&s, "%s: %s, %s names: ", c->weights->path, c->weights->container, c->weights->naming);
+    if (g->backbone == ICSEG_BACKBONE_VIT)
+        icseg_string_printf(&s, "ViT, %d blocks of width %d, patch %d", g->vit_layers, g->vit_width, g->vit_patch);
+    else
+        icseg_string_printf(&s, "ResNet %d-%d-%d-%d of width %d", g->resnet_layers[0], g->resnet_layers[1],
+                            g->resnet_layers[2], g->resnet_layers[3], g->resnet_width);
+    icseg_string_printf(&s, ", grid %d, embedding %d, text %d x %d, %d positions, vocabulary %d", g->pos_grid,
+                        g->embed_dim, g->text_layers, g->text_width, g->context_length, g->vocab_size);
+    if (c->full) icseg_string_printf(&s, ", %d classes", g->num_classes);
+    icseg_string_printf(&s, "\n%s: %s, %zu tensors in %s, %s names\n", out,
+                        c->full ? "segmentation checkpoint" : "CLIP weights (for --init; no decoder)", c->written,
+                        icseg_dtype_name(stored_type(c)), namings[c->options->naming]);
+    if (c->left_out && !c->full) icseg_string_printf(&s, "left out, not CLIP's: %zu tensors\n", c->left_out);
+    icseg_weights_report_text(&c->report, 8, &s);
+    if (s.failed) {
+        icseg_string_close(&s);
+        return icseg_fail_memory(c->error, 4096, "the summary");
+    }
+    *summary = s.data;
+    return ICSEG_OK;
+}
+
+static icseg_status convert(converter *c, const char *source, const char *out, char **summary) {
+    ICSEG_TRY(icseg_arena_open(&c->arena, c->error));
+    ICSEG_TRY(icseg_weights_open(&c->weights, source, c->error));
+    ICSEG_TRY(infer(c));
+    ICSEG_TRY(icseg_safetensors_writer_open(&c->writer, out, c->error));
+    ICSEG_TRY(check_source(c));
+    ICSEG_TRY(write_tensors(c));
+    ICSEG_TRY(icseg_safetensors_writer_commit(c->writer, c->error));
+    return summary ? summarise(c, out, summary) : ICSEG_OK;
+}
+
+icseg_status icseg_weights_convert(const char *source, const char *out, const icseg_weights_convert_options *options,
+                                   char **summary, icseg_error *error) {
+    converter c = {.options = options, .error = error};
+    if (summary) *summary = NULL;
+    icseg_status status = convert(&c, source, out, summary);
+    icseg_safetensors_writer_close(&c.writer);
+    icseg_weights_report_close(&c.report);
+    icseg_weights_close(&c.weights);
+    icseg_arena_close(&c.arena);
+    icseg_free(c.values);
+    icseg_free(c.turned);
+    icseg_free(c.halves);
+    return status;
+}

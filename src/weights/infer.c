@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The architecture that a set of weights is of, from the shapes of its tensors, and the list of tensors that CLIP has.
+ */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/internal.h"
+
+enum { HEAD_WIDTH = 64, MOST_LAYERS = 1000, LARGEST_DIM = 1 << 22, PUBLISHED_LAYERS = 12 };
+
+typedef struct reader {
+    const icseg_weights *weights;
+    icseg_error *error;
+} reader;
+
+/* The tensor's shape; a missing one, another rank and dimensions that no model has are errors. */
+static icseg_status shape_of(const reader *r, const char *name, int rank, icseg_shape *out) {
+    const icseg_weights_entry *entry = icseg_weights_find(r->weights, name);
+    const char *path = icseg_weights_path(r->weights);
+    if (!entry)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: not the weights of a whole CLIP model: %s is missing",
+                          path, name);
+    *out = entry->shape;
+    bool good = out->rank == rank;
+    for (int i = 0; i < rank && good; i++) good = out->dim[i] > 0 && out->dim[i] <= LARGEST_DIM;
+    if (good) return ICSEG_OK;
+    char text[ICSEG_SHAPE_TEXT];
+    return icseg_fail(r->error, ICSEG_ERROR_SHAPE, "%s: %s has shape %s, %d dimensions were expected", path, name,
+                      icseg_shape_text(*out, text, sizeof text), rank);
+}
+
+static icseg_status dim_of(const reader *r, const char *name, int rank, int axis, int32_t *out) {
+    icseg_shape shape;
+    ICSEG_TRY(shape_of(r, name, rank, &shape));
+    *out = (int32_t)shape.dim[axis];
+    return ICSEG_OK;
+}
+
+/* One more than the highest N of the tensors "PREFIX.N.*". */
+static int32_t layers_of(const reader *r, const char *prefix) {
+    int32_t layers = 0;
+    size_t size = strlen(prefix);
+    for (size_t i = 0; i < icseg_weights_count(r->weights); i++) {
+        const char *name = icseg_weights_at(r->weights, i)->name;
+        if (strncmp(name, prefix, size)) continue;
+        char *end;
+        long index = strtol(name + size, &end, 10);
+        if (end != name + size && *end == '.' && index >= layers && index < MOST_LAYERS) layers = (int32_t)index + 1;
+    }
+    return layers;
+}
+
+/* CLIP's heads are 64 wide; the file's own configuration may know better. */
+static int32_t heads_of(bool keep, int32_t heads, int32_t width) {
+    if (keep && heads > 0 && width % heads == 0) return heads;
+    return width < HEAD_WIDTH ? 1 : width / HEAD_WIDTH;
+}
+
+/* (1 + g * g, width) -> g */
+static icseg_status grid_of(const reader *r, const char *name, int32_t *out) {
+    int32_t rows;
+    ICSEG_TRY(dim_of(r, name, 2, 0, &rows));
+    *out = (int32_t)lround(sqrt(rows - 1));
+    if (*out > 0 && *out * *out + 1 == rows) return ICSEG_OK;
+    return icseg_fail(r->error, ICSEG_ERROR_SHAPE, "%s: %s has %d rows, which is not one more than a square",
+                      icseg_weights_path(r->weights), name, rows);
+}
+
+/* ------------------------------------------------------------------------------------------------------- encoders */
+
+static icseg_status infer_resnet(const reader *r, icseg_config *c) {
+    c->backbone = ICSEG_BACKBONE_RESNET;
+    for (int i = 0; i < 4; i++) {
+        char prefix[32];
+        snprintf(prefix, sizeof prefix, "visual.layer%d.", i + 1);
+        c->resnet_layers[i] = layers_of(r, prefix);
+    }
+    ICSEG_TRY(dim_of(r, "visual.conv3.weight", 4, 0, &c->resnet_width));
+    return grid_of(r, "visual.attnpool.positional_embedding", &c->pos_grid);
+}
+
+/* Taps that the file cannot tell: as published for 12 blocks, else after each quarter. */
+static void choose_taps(icseg_config *c) {
+    static const int32_t published[ICSEG_LEVELS] = {3, 5, 7, 11};
+    bool fit = true;
+    for (int i = 0; i < ICSEG_LEVELS; i++) fit &= c->vit_taps[i] < c->vit_layers;
+    if (fit && c->vit_taps[ICSEG_LEVELS - 1] == c->vit_layers - 1) return;
+    for (int i = 0; i < ICSEG_LEVELS; i++)
+        c->vit_taps[i] = c->vit_layers == PUBLISHED_LAYERS ? published[i] : c->vit_layers * (i + 1) / ICSEG_LEVELS - 1;
+}
+
+static icseg_status infer_vit(const reader *r, icseg_config *c, bool keep_heads) {
+    icseg_shape patch;
+    c->backbone = ICSEG_BACKBONE_VIT;
+    ICSEG_TRY(shape_of(r, "visual.conv1.weight", 4, &patch));
+    c->vit_width = (int32_t)patch.dim[0];
+    c->vit_patch = (int32_t)patch.dim[3];
+    c->vit_layers = layers_of(r, "visual.transformer.resblocks.");
+    c->vit_heads = heads_of(keep_heads, c->vit_heads, c->vit_width);
+    choose_taps(c);
+    return grid_of(r, "visual.positional_embedding", &c->pos_grid);
+}
+
+static icseg_status infer_text(const reader *r, icseg_config *c, bool keep_heads) {
+    ICSEG_TRY(dim_of(r, "token_embedding.weight", 2, 0, &c->vocab_size));
+    ICSEG_TRY(dim_of(r, "token_embedding.weight", 2, 1, &c->text_width));
+    ICSEG_TRY(dim_of(r, "positional_embedding", 2, 0, &c->context_length));
+    ICSEG_TRY(dim_of(r, "text_projection", 2, 1, &c->embed_dim));
+    c->text_layers = layers_of(r, "transformer.resblocks.");
+    c->text_heads = heads_of(keep_heads, c->text_heads, c->text_width);
+    return ICSEG_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------- what is around CLIP */
+
+static icseg_status infer_prompts(const reader *r, icseg_config *c, bool keep_heads) {
+    c->prompt = ICSEG_PROMPT_TEMPLATE;
+    if (icseg_weights_find(r->weights, "prompt.context")) {
+        c->prompt = ICSEG_PROMPT_STATIC;
+        ICSEG_TRY(dim_of(r, "prompt.context", 2, 0, &c->prompt_tokens));
+    }
+    if (icseg_weights_find(r->weights, "prompt.query")) {
+        c->prompt = ICSEG_PROMPT_INSTANCE;
+        ICSEG_TRY(dim_of(r, "prompt.query", 2, 1, &c->prompt_width));
+        c->prompt_layers = layers_of(r, "prompt.layers.");
+        c->prompt_heads = heads_of(keep_heads, c->prompt_heads, c->prompt_width);
+    }
+    c->post_prompt = icseg_weights_find(r->weights, "post.gamma") != NULL;
+    if (!c->post_prompt) return ICSEG_OK;
+    ICSEG_TRY(dim_of(r, "post.text_proj.1.weight", 2, 0, &c->post_width));
+    c->post_layers = layers_of(r, "post.decoder.");
+    c->post_heads = heads_of(keep_heads, c->post_heads, c->post_width);
+    return ICSEG_OK;
+}
+
+/* A level that carries a score map has K more channels than the encoder gives it. */
+static icseg_status infer_decoder(const reader *r, icseg_config *c) {
+    ICSEG_TRY(dim_of(r, "decoder.head.conv_seg.weight", 4, 0, &c->num_classes));
+    ICSEG_TRY(dim_of(r, "decoder.head.conv_seg.weight", 4, 1, &c->fpn_dim));
+    for (int i = 0; i < ICSEG_LEVELS; i++) {
+        char name[64];
+        int32_t in, own = icseg_config_level_channels(c, i);
+        snprintf(name, sizeof name, "decoder.neck.lateral_convs.%d.conv.weight", i);
+        ICSEG_TRY(dim_of(r, name, 4, 1, &in));
+        if (in != own && in - own != c->num_classes)
+            return icseg_fail(r->error, ICSEG_ERROR_SHAPE,
+                              "%s: %s takes %d channels; the encoder gives %d, with a score map of %d classes %d",
+                              icseg_weights_path(r->weights), name, in, own, c->num_classes, own + c->num_classes);
+        c->align[i] = in != own;
+        if (c->align[i] && isnan(c->align_weights[i])) c->align_weights[i] = 0;
+    }
+    if (icseg_weights_find(r->weights, "align.text.weight"))
+        ICSEG_TRY(dim_of(r, "align.text.weight", 2, 0, &c->align_dim));
+    return ICSEG_OK;
+}
+
+icseg_status icseg_weights_infer(const icseg_weights *w, icseg_config *config, icseg_error *error) {
+    const reader r = {w, error};
+    icseg_config c = *config;
+    const char *own = icseg_weights_metadata(w, "icpc.config");
+    if (!own) own = icseg_weights_metadata(w, "icseg.clip");
+    bool keep = own != NULL && icseg_config_update_json(&c, own, NULL) == ICSEG_OK; /* shapes speak for themselves */
+    bool vit = icseg_weights_find(w, "visual.class_embedding") != NULL;
+    ICSEG_TRY(vit ? infer_vit(&r, &c, keep) : infer_resnet(&r, &c));
+    ICSEG_TRY(infer_text(&r, &c, keep));
+    if (icseg_weights_has_decoder(w)) {
+        ICSEG_TRY(infer_prompts(&r, &c, keep));
+        ICSEG_TRY(infer_decoder(&r, &c));
+        if (!strcmp(w->naming, "DenseCLIP")) { /* its losses: the score map's at weight 0.4, no contrast */
+            c.contrast_weight = 0;
+            c.align_weights[icseg_config_embed_level(&c)] = 0.4;
+        }
+    }
+    *config = c;
+    return ICSEG_OK;
+}
+
+/* ---------------------------------------------------------------------------------------------- CLIP's own tensors */
+
+typedef struct expectation {
+    const icseg_weights *weights;
+    icseg_weights_report *report;
+    icseg_status status;
+    icseg_error *error;
+    size_t found;
+} expectation;
+
+static void expect(expectation *e, icseg_shape shape, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void expect(expectation *e, icseg_shape shape, const char *format, ...) {
+    char name[200];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(name, sizeof name, format, args);
+    va_end(args);
+    const icseg_weights_entry *entry = icseg_weights_find(e->weights, name);
+    if (e->status != ICSEG_OK) return;
+    if (entry && icseg_shape_equal(entry->shape, shape))
+        e->found++;
+    else
+        e->status = icseg_weights_report_add(
+            e->report,
+            (icseg_weights_finding){.fault = entry ? ICSEG_WEIGHTS_WRONG_SHAPE : ICSEG_WEIGHTS_MISSING,
+                                    .name = name,
+                                    .model = shape,
+                                    .file = entry ? entry->shape : shape},
+            e->error);
+}
+
+static void expect_pair(expectation *e, icseg_shape weight, int64_t bias, const char *prefix, const char *name) {
+    expect(e, weight, "%s%s.weight", prefix, name);
+    expect(e, ICSEG_SHAPE(bias), "%s%s.bias", prefix, name);
+}
+
+static void expect_norm(expectation *e, int64_t width, const char *prefix, const char *name) {
+    expect_pair(e, ICSEG_SHAPE(width), width, prefix, name);
+    if (strncmp(name, "bn", 2) && strcmp(name, "downsample.1")) return;
+    expect(e, ICSEG_SHAPE(width), "%s%s.running_mean", prefix, name);
+    expect(e, ICSEG_SHAPE(width), "%s%s.running_var", prefix, name);
+}
+
+static void expect_blocks(expectation *e, const char *where, int32_t layers, int64_t width) {
+    for (int32_t i = 0; i < layers; i++) {
+        char prefix[64];
+        snprintf(prefix, sizeof prefix, "%stransformer.resblocks.%d.", where, i);
+        expect(e, ICSEG_SHAPE(3 * width, width), "%sattn.in_proj_weight", prefix);
+        expect(e, ICSEG_SHAPE(3 * width), "%sattn.in_proj_bias", prefix);
+        expect_pair(e, ICSEG_SHAPE(width, width), width, prefix, "attn.out_proj");
+        expect_norm(e, width, prefix, "ln_1");
+        expect_norm(e, width, prefix, "ln_2");
+        expect_pair(e, ICSEG_SHAPE(4 * width, width), 4 * width, prefix, "mlp.c_fc");
+        expect_pair(e, ICSEG_SHAPE(width, 4 * width), width, prefix, "mlp.c_proj");
+    }
+}
+
+static void expect_resnet(expectation *e, const icseg_config *c) {
+    int64_t width = c->resnet_width, in = 3;
+    for (int i = 1; i <= 3; i++) {
+        int64_t out = i < 3 ? width / 2 : width;
+        char norm[16];
+        snprintf(norm, sizeof norm, "bn%d", i);
+        expect(e, ICSEG_SHAPE(out, in, 3, 3), "visual.conv%d.weight", i);
+        expect_norm(e, out, "visual.", norm);
+        in = out;
+    }
+    for (int stage = 0; stage < 4; stage++)
+        for (int32_t i = 0; i < c->resnet_layers[stage]; i++) {
+            int64_t planes = width << stage, out = planes * 4;
+            char prefix[64];
+            snprintf(prefix, sizeof prefix, "visual.layer%d.%d.", stage + 1, i);
+            expect(e, ICSEG_SHAPE(planes, in, 1, 1), "%sconv1.weight", prefix);
+            expect(e, ICSEG_SHAPE(planes, planes, 3, 3), "%sconv2.weight", prefix);
+            expect(e, ICSEG_SHAPE(out, planes, 1, 1), "%sconv3.weight", prefix);
+            expect_norm(e, planes, prefix, "bn1");
+            expect_norm(e, planes, prefix, "bn2");
+            expect_norm(e, out, prefix, "bn3");
+            if (i == 0) {
+                expect(e, ICSEG_SHAPE(out, in, 1, 1), "%sdownsample.0.weight", prefix);
+                expect_norm(e, out, prefix, "downsample.1");
+            }
+            in = out;
+        }
+    int64_t grid = c->pos_grid;
+    expect(e, ICSEG_SHAPE(grid * grid + 1, in), "visual.attnpool.positional_embedding");
+    expect_pair(e, ICSEG_SHAPE(in, in), in, "visual.attnpool.", "q_proj");
+    expect_pair(e, ICSEG_SHAPE(in, in), in, "visual.attnpool.", "k_proj");
+    expect_pair(e, ICSEG_SHAPE(in, in), in, "visual.attnpool.", "v_proj");
+    expect_pair(e, ICSEG_SHAPE(c->embed_dim, in), c->embed_dim, "visual.attnpool.", "c_proj");
+}
+
+static void expect_vit(expectation *e, const icseg_config *c) {
+    int64_t width = c->vit_width, grid = c->pos_grid, patch = c->vit_patch;
+    expect(e, ICSEG_SHAPE(width, 3, patch, patch), "visual.conv1.weight");
+    expect(e, ICSEG_SHAPE(width), "visual.class_embedding");
+    expect(e, ICSEG_SHAPE(grid * grid + 1, width), "visual.positional_embedding");
+    expect_norm(e, width, "visual.", "ln_pre");
+    expect_blocks(e, "visual.", c->vit_layers, width);
+    expect_norm(e, width, "visual.", "ln_post");
+    expect(e, ICSEG_SHAPE(width, c->embed_dim), "visual.proj");
+}
+
+icseg_status icseg_weights_check_clip(const icseg_weights *w, const icseg_config *c, icseg_weights_report *report,
+                                      icseg_error *error) {
+    expectation e = {.weights = w, .report = report, .error = error};
+    int64_t width = c->text_width;
+    if (c->backbone == ICSEG_BACKBONE_RESNET)
+        expect_resnet(&e, c);
+    else
+        expect_vit(&e, c);
+    expect(&e, ICSEG_SHAPE(c->vocab_size, width), "token_embedding.weight");
+    expect(&e, ICSEG_SHAPE(c->context_length, width), "positional_embedding");
+    expect_blocks(&e, "", c->text_layers, width);
+    expect_norm(&e, width, "", "ln_final");
+    expect(&e, ICSEG_SHAPE(width, c->embed_dim), "text_projection");
+    for (size_t i = 0; i < w->foreign_count && e.status == ICSEG_OK; i++)
+        e.status = icseg_weights_report_add(
+            report, (icseg_weights_finding){.fault = ICSEG_WEIGHTS_UNEXPECTED, .name = w->foreign[i]}, error);
+    report->loaded = e.found;
+    report->container = w->container;
+    report->naming = w->naming;
+    return e.status;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the readers of containers fill in, and the naming step that follows them. */
+#ifndef ICSEG_WEIGHTS_INTERNAL_H
+#define ICSEG_WEIGHTS_INTERNAL_H
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "icseg/weights.h"
+#include "tensor/safetensors.h"
+#include "weights/weights.h"
+
+enum { ICSEG_WEIGHTS_MOST = 1 << 16, ICSEG_WEIGHTS_SHARDS = 256, ICSEG_WEIGHTS_NAME = 500 };
+
+struct icseg_weights {
+    icseg_arena *arena; /* names, entries */
+    const char *path, *container, *naming;
+    icseg_map map[ICSEG_WEIGHTS_SHARDS]; /* of PyTorch's files */
+    icseg_safetensors *safetensors[ICSEG_WEIGHTS_SHARDS];
+    int maps, shards;
+    icseg_weights_tensor *tensors; /* as the file names them */
+    size_t tensor_count, tensor_room;
+    icseg_weights_entry *entries; /* under our names, sorted */
+    size_t entry_count;
+    const char **foreign;
+    size_t foreign_count;
+    const char **classes;
+    size_t class_count;
+};
+
+/* Appends a tensor; its name is copied. */
+icseg_status icseg_weights_add(icseg_weights *weights, const char *name, size_t name_size, icseg_weights_tensor tensor,
+                               icseg_error *error);
+
+/* PyTorch's containers; the map is already in weights->map. */
+icseg_status icseg_torch_read_zip(icseg_weights *weights, icseg_map map, const char *path, icseg_error *error);
+icseg_status icseg_torch_read_legacy(icseg_weights *weights, icseg_map map, const char *path, icseg_error *error);
+bool icseg_torch_is_legacy(icseg_map map);
+
+/* tensors -> entries and foreign: recognises the naming. */
+icseg_status icseg_weights_apply_names(icseg_weights *weights, icseg_error *error);
+
+/* Names for writing: the tensors that one of ours becomes under another naming. */
+typedef struct icseg_weights_alias {
+    char name[ICSEG_WEIGHTS_NAME + 100];
+    int part, parts; /* which slice of the first axis, of how many */
+    bool transpose;
+} icseg_weights_alias;
+/* Number of aliases written, at most ICSEG_WEIGHTS_PARTS; 0 when the naming has no such tensor. */
+int icseg_weights_aliases(const char *name, icseg_naming naming, icseg_weights_alias out[ICSEG_WEIGHTS_PARTS]);
+
+/* Tensors of CLIP (either encoder), not of what segmentation adds. */
+bool icseg_weights_is_clip(const char *name);
+
+/* The findings of icseg_weights_apply without loading. */
+icseg_status icseg_weights_compare(const icseg_weights *weights, const icseg_model *model, icseg_weights_report *report,
+                                   icseg_error *error);
+/* An error that names the first missing or misshapen tensors, if there are any. */
+icseg_status icseg_weights_report_check(const icseg_weights_report *report, const char *path, icseg_error *error);
+icseg_status icseg_weights_report_add(icseg_weights_report *report, icseg_weights_finding finding, icseg_error *error);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The report of a load: what was not matched, gathered and put into words. */
+#include <stdio.h>
+#include <string.h>
+
+#include "weights/internal.h"
+
+icseg_status icseg_weights_report_add(icseg_weights_report *r, icseg_weights_finding finding, icseg_error *error) {
+    if (!r->arena) ICSEG_TRY(icseg_arena_open(&r->arena, error));
+    if (r->count == r->room) {
+        size_t room = r->room * 2 + 32;
+        icseg_weights_finding *grown = icseg_realloc_array(r->findings, r->count, room, sizeof *grown);
+        if (!grown) return icseg_fail_memory(error, room * sizeof *grown, "the report of a load");
+        r->findings = grown;
+        r->room = room;
+    }
+    finding.name = icseg_arena_strdup(r->arena, finding.name);
+    if (!finding.name) return icseg_fail_memory(error, ICSEG_WEIGHTS_NAME, "the report of a load");
+    r->findings[r->count++] = finding;
+    return ICSEG_OK;
+}
+
+void icseg_weights_report_close(icseg_weights_report *r) {
+    if (!r) return;
+    icseg_free(r->findings);
+    icseg_arena_close(&r->arena);
+    *r = (icseg_weights_report){0};
+}
+
+size_t icseg_weights_report_faults(const icseg_weights_report *r, icseg_weights_fault fault) {
+    size_t count = 0;
+    for (size_t i = 0; i < r->count; i++) count += r->findings[i].fault == fault;
+    return count;
+}
+
+static void write_finding(const icseg_weights_finding *f, icseg_string *out) {
+    char model[ICSEG_SHAPE_TEXT], file[ICSEG_SHAPE_TEXT];
+    icseg_shape_text(f->model, model, sizeof model);
+    icseg_shape_text(f->file, file, sizeof file);
+    icseg_string_printf(out, "%s", f->name);
+    if (f->fault == ICSEG_WEIGHTS_WRONG_SHAPE) icseg_string_printf(out, " %s in the file, %s expected", file, model);
+    if (f->fault == ICSEG_WEIGHTS_CUT) icseg_string_printf(out, " %s of %s", model, file);
+    if (f->fault == ICSEG_WEIGHTS_NOT_FINITE) icseg_string_printf(out, " (%lld)", (long long)f->count);
+}
+
+/* "TITLE (3): a, b, ..." with names alone or, for shapes and counts, what is behind them. */
+static void write_list(const icseg_weights_report *r, icseg_weights_fault fault, const char *title, size_t most,
+                       icseg_string *out) {
+    size_t total = icseg_weights_report_faults(r, fault), written = 0;
+    if (!total) return;
+    icseg_string_printf(out, "%s (%zu):", title, total);
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->findings[i].fault != fault) continue;
+        if (most && written == most) {
+            icseg_string_printf(out, ", ...");
+            break;
+        }
+        icseg_string_printf(out, "%s ", written++ ? "," : "");
+        write_finding(&r->findings[i], out);
+    }
+    icseg_string_printf(out, "\n");
+}
+
+void icseg_weights_report_text(const icseg_weights_report *r, size_t most, icseg_string *out) {
+    write_list(r, ICSEG_WEIGHTS_MISSING, "missing", most, out);
+    write_list(r, ICSEG_WEIGHTS_UNEXPECTED, "unexpected, left out", most, out);
+    write_list(r, ICSEG_WEIGHTS_WRONG_SHAPE, "wrong shape", most, out);
+    write_list(r, ICSEG_WEIGHTS_OTHER_CLASS, "of other classes, left fresh", most, out);
+    write_list(r, ICSEG_WEIGHTS_CUT, "cut to the first rows", most, out);
+    write_list(r, ICSEG_WEIGHTS_NOT_FINITE, "warning: NaN or infinite elements", most, out);
+}
+
+icseg_status icseg_weights_report_check(const icseg_weights_report *r, const char *path, icseg_error *error) {
+    size_t missing = icseg_weights_report_faults(r, ICSEG_WEIGHTS_MISSING);
+    size_t wrong = icseg_weights_report_faults(r, ICSEG_WEIGHTS_WRONG_SHAPE);
+    if (!missing && !wrong) return ICSEG_OK;
+    icseg_string text = {0};
+    write_list(r, ICSEG_WEIGHTS_MISSING, "missing", 4, &text);
+    if (missing && wrong && text.size) {
+        text.size--; /* the line's end */
+        icseg_string_append(&text, "; ", 2);
+    }
+    write_list(r, ICSEG_WEIGHTS_WRONG_SHAPE, "wrong shape", 4, &text);
+    icseg_status status =
+        icseg_fail(error, missing ? ICSEG_ERROR_FORMAT : ICSEG_ERROR_SHAPE, "%s: the weights are not complete: %.*s",
+                   path, text.size ? (int)text.size - 1 : 0, text.data ? text.data : "");
+    icseg_string_close(&text);
+    return status;
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * PyTorch's containers: zip archives of torch.save and torch.jit.save (data.pkl beside data/KEY), and the container
+ * from before version 1.6 (pickles, then the storages one after another). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/internal.h"
+#include "weights/pickle.h"
+#include "weights/zip.h"
+
+enum { LARGEST_PICKLE = 64 << 20, DEEPEST_MODULE = 64, MOST_VISITS = 1 << 20, LEGACY_PROTOCOL = 1001 };
+
+/* A storage of the old container, where they have no names in the file. */
+typedef struct place {
+    const char *key;
+    const unsigned char *data;
+    uint64_t bytes;
+} place;
+
+typedef struct reader {
+    icseg_weights *weights;
+    const char *path, *where;
+    icseg_arena *scratch; /* values of the pickle */
+    icseg_error *error;
+    const icseg_zip *zip; /* NULL in the old container */
+    char folder[ICSEG_WEIGHTS_NAME];
+    const place *places; /* sorted by key */
+    size_t place_count;
+    char name[ICSEG_WEIGHTS_NAME]; /* of the value being visited */
+    int visits;
+} reader;
+
+static int compare_places(const void *a, const void *b) {
+    return strcmp(((const place *)a)->key, ((const place *)b)->key);
+}
+
+/* ------------------------------------------------------------------------------------------------------ storages */
+
+static icseg_status find_stored(reader *r, const icseg_pickle_storage *storage, const unsigned char **out) {
+    const place wanted = {.key = storage->key};
+    const place *found = bsearch(&wanted, r->places, r->place_count, sizeof wanted, compare_places);
+    if (!found)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: there is no storage %.60s", r->path,
+                          storage->key);
+    if (found->bytes / icseg_dtype_size(storage->dtype) < (uint64_t)storage->count)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                          "%s: damaged: storage %.60s has %llu bytes, %lld elements of %s were expected", r->path,
+                          storage->key, (unsigned long long)found->bytes, (long long)storage->count,
+                          icseg_dtype_name(storage->dtype));
+    *out = found->data;
+    return ICSEG_OK;
+}
+
+static icseg_status find_storage(reader *r, const icseg_pickle_storage *storage, const unsigned char **out) {
+    char name[2 * ICSEG_WEIGHTS_NAME + 16];
+    if (!r->zip) return find_stored(r, storage, out);
+    snprintf(name, sizeof name, "%sdata/%s", r->folder, storage->key);
+    const icseg_zip_entry *entry = icseg_zip_find(r->zip, name);
+    if (!entry)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: the archive has no %.200s", r->path, name);
+    if (!entry->data)
+        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: %.200s is compressed, which PyTorch never does; save the file again with torch.save",
+                          r->path, name);
+    if (entry->size / icseg_dtype_size(storage->dtype) < (uint64_t)storage->count)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                          "%s: damaged: %.200s has %zu bytes, %lld elements of %s were expected", r->path, name,
+                          entry->size, (long long)storage->count, icseg_dtype_name(storage->dtype));
+    *out = entry->data;
+    return ICSEG_OK;
+}
+
+static icseg_status add_tensor(reader *r, const icseg_pickle_tensor *t, size_t name_size) {
+    icseg_weights_tensor tensor = {.dtype = t->storage->dtype, .shape = t->shape};
+    const unsigned char *data = NULL;
+    memcpy(tensor.stride, t->stride, sizeof tensor.stride);
+    if (icseg_shape_count(t->shape) > 0) { /* an empty tensor may point anywhere */
+        ICSEG_TRY(find_storage(r, t->storage, &data));
+        tensor.data = data + (size_t)t->offset * icseg_dtype_size(tensor.dtype);
+    }
+    return icseg_weights_add(r->weights, r->name, name_size, tensor, r->error);
+}
+
+/* ------------------------------------------------------------------------------------------------ state and modules */
+
+/* Collects tensors: of a state dict its values, of a TorchScript module those of its modules too, by dotted names. */
+static icseg_status visit(reader *r, const icseg_pickle_value *v, size_t name_size, int depth) {
+    if (v->kind == ICSEG_PICKLE_TENSOR) return add_tensor(r, v->tensor, name_size);
+    if (v->kind != ICSEG_PICKLE_OBJECT && (v->kind != ICSEG_PICKLE_DICT || depth > 0)) return ICSEG_OK;
+    if (depth > DEEPEST_MODULE || (r->visits += 1 + (int)(v->list.count / 2)) > MOST_VISITS)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: modules are nested without end", r->where);
+    for (size_t i = 0; i + 1 < v->list.count; i += 2) {
+        const icseg_pickle_value *key = v->list.items[i], *item = v->list.items[i + 1];
+        if (item->kind != ICSEG_PICKLE_TENSOR && item->kind != ICSEG_PICKLE_OBJECT) continue;
+        if (key->kind != ICSEG_PICKLE_TEXT || name_size + key->text.size + 2 > sizeof r->name)
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: a tensor whose name is no text, or too long",
+                              r->where);
+        size_t at = name_size;
+        if (at) r->name[at++] = '.';
+        if (key->text.size) memcpy(r->name + at, key->text.data, key->text.size);
+        ICSEG_TRY(visit(r, item, at + key->text.size, depth + 1));
+    }
+    return ICSEG_OK;
+}
+
+static bool holds_tensors(const icseg_pickle_value *v) {
+    if (v->kind == ICSEG_PICKLE_OBJECT) return true;
+    if (v->kind != ICSEG_PICKLE_DICT) return false;
+    for (size_t i = 1; i < v->list.count; i += 2)
+        if (v->list.items[i]->kind == ICSEG_PICKLE_TENSOR) return true;
+    return false;
+}
+
+/* mmsegmentation's meta: {"CLASSES": ("wall", ...), ...} */
+static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
+    const icseg_pickle_value *meta = icseg_pickle_get(top, "meta");
+    const icseg_pickle_value *list = meta ? icseg_pickle_get(meta, "CLASSES") : NULL;
+    if (!list || (list->kind != ICSEG_PICKLE_TUPLE && list->kind != ICSEG_PICKLE_LIST)) return ICSEG_OK;
+    icseg_weights *w = r->weights;
+    const char **names = icseg_arena_array(w->arena, list->list.count, sizeof *names);
+    if (!names) return icseg_fail_memory(r->error, list->list.count * sizeof *names, r->path);
+    for (size_t i = 0; i < list->list.count; i++) {
+        const icseg_pickle_value *name = list->list.items[i];
+        if (name->kind != ICSEG_PICKLE_TEXT || memchr(name->text.data, '\0', name->text.size)) return ICSEG_OK;
+        char *copy = icseg_arena_alloc(w->arena, name->text.size + 1);
+        if (!copy) return icseg_fail_memory(r->error, name->text.size, r->path);
+        memcpy(copy, name->text.data, name->text.size);
+        names[i] = copy;
+    }
+    w->classes = names;
+    w->class_count = list->list.count;
+    return ICSEG_OK;
+}
+
+/* The state dict is the whole pickle, or under one of the keys that trainers use. */
+static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
+    static const char *const keys[] = {"state_dict", "model", "model_state_dict"};
+    const icseg_pickle_value *state = holds_tensors(top) ? top : NULL;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys && !state; i++) {
+        state = icseg_pickle_get(top, keys[i]);
+        if (state && !holds_tensors(state)) state = NULL;
+    }
+    if (!state)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                          "%s: there are no weights in it: neither the pickle nor its \"state_dict\" holds tensors",
+                          r->where);
+    ICSEG_TRY(read_classes(r, top));
+    return visit(r, state, 0, 0);
+}
+
+/* ---------------------------------------------------------------------------------------------------- zip archives */
+
+/* The one entry FOLDER/data.pkl. */
+static const icseg_zip_entry *find_pickle(reader *r, const icseg_zip *zip) {
+    for (size_t i = 0; i < zip->count; i++) {
+        const char *name = zip->entries[i].name, *slash = strchr(name, '/');
+        if (!slash || strcmp(slash, "/data.pkl") || (size_t)(slash - name) + 2 > sizeof r->folder) continue;
+        snprintf(r->folder, sizeof r->folder, "%.*s/", (int)(slash - name), name);
+        return &zip->entries[i];
+    }
+    return NULL;
+}
+
+static icseg_status check_byte_order(reader *r) {
+    char name[ICSEG_WEIGHTS_NAME + 16];
+    snprintf(name, sizeof name, "%sbyteorder", r->folder);
+    const icseg_zip_entry *order = icseg_zip_find(r->zip, name);
+    if (order && order->data && order->size >= 3 && !memcmp(order->data, "big", 3))
+        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED, "%s: written on a big-endian machine", r->path);
+    return ICSEG_OK;
+}
+
+static icseg_status read_zip(reader *r, icseg_map map) {
+    icseg_zip zip;
+    icseg_pickle_value *top;
+    size_t used;
+    ICSEG_TRY(icseg_zip_open(&zip, map, r->path, r->scratch, r->error));
+    const icseg_zip_entry *pickle = find_pickle(r, &zip);
+    if (!pickle)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                          "%s: a zip archive, but not one of PyTorch's: it has no data.pkl", r->path);
+    if (!pickle->data)
+        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: data.pkl is compressed, which PyTorch never does; save the file again with torch.save",
+                          r->path);
+    if (pickle->size > LARGEST_PICKLE)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: data.pkl has %zu bytes, at most %d are accepted", r->path,
+                          pickle->size, LARGEST_PICKLE);
+    r->zip = &zip;
+    ICSEG_TRY(check_byte_order(r));
+    ICSEG_TRY(icseg_pickle_read(&top, &used, pickle->data, pickle->size, r->scratch, r->where, r->error));
+    r->weights->container = top->kind == ICSEG_PICKLE_OBJECT ? "TorchScript archive" : "PyTorch archive";
+    return read_state(r, top);
+}
+
+icseg_status icseg_torch_read_zip(icseg_weights *w, icseg_map map, const char *path, icseg_error *error) {
+    icseg_arena *scratch;
+    ICSEG_TRY(icseg_arena_open(&scratch, error));
+    char *where = icseg_arena_printf(scratch, "%s: data.pkl", path);
+    reader r = {.weights = w, .path = path, .where = where, .scratch = scratch, .error = error};
+    icseg_status status = where ? read_zip(&r, map) : icseg_fail_memory(error, strlen(path), path);
+    icseg_arena_close(&scratch);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------- the container before 1.6 */
+
+/* A pickle of the number 0x1950a86a20f9469cfc6c stands first. */
+static const unsigned char magic[] = {0x80, 2,    0x8a, 10,   0x6c, 0xfc, 0x9c, 0x46,
+                                      0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
+
+bool icseg_torch_is_legacy(icseg_map map) { return map.size >= sizeof magic && !memcmp(map.data, magic, sizeof magic); }
+
+static icseg_status next_pickle(reader *r, icseg_map map, size_t *at, icseg_pickle_value **out) {
+    size_t used, left = map.size - *at;
+    ICSEG_TRY(icseg_pickle_read(out, &used, map.data + *at, left < LARGEST_PICKLE ? left : LARGEST_PICKLE, r->scratch,
+                                r->where, r->error));
+    *at += used;
+    return ICSEG_OK;
+}
+
+/* Element sizes of the storages that tensors refer to: the old container does not repeat them where the data is. */
+typedef struct sizes {
+    place *list; /* bytes: of one element */
+    size_t count;
+} sizes;
+
+static icseg_status collect_sizes(reader *r, const icseg_pickle_value *v, sizes *out, int depth) {
+    if (depth > DEEPEST_MODULE || ++r->visits > MOST_VISITS)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: values are nested without end", r->where);
+    if (v->kind == ICSEG_PICKLE_TENSOR) {
+        if (out->list)
+            out->list[out->count] =
+                (place){.key = v->tensor->storage->key, .bytes = icseg_dtype_size(v->tensor->storage->dtype)};
+        out->count++;
+    }
+    bool nested = v->kind == ICSEG_PICKLE_DICT || v->kind == ICSEG_PICKLE_LIST || v->kind == ICSEG_PICKLE_TUPLE;
+    for (size_t i = 0; nested && i < v->list.count; i++) ICSEG_TRY(collect_sizes(r, v->list.items[i], out, depth + 1));
+    return ICSEG_OK;
+}
+
+static icseg_status find_sizes(reader *r, const icseg_pickle_value *top, sizes *out) {
+    *out = (sizes){0};
+    ICSEG_TRY(collect_sizes(r, top, out, 0));
+    out->list = icseg_arena_array(r->scratch, out->count, sizeof *out->list);
+    if (!out->list) return icseg_fail_memory(r->error, out->count * sizeof *out->list, r->path);
+    out->count = 0;
+    r->visits = 0;
+    ICSEG_TRY(collect_sizes(r, top, out, 0));
+    r->visits = 0;
+    if (out->count) qsort(out->list, out->count, sizeof *out->list, compare_places);
+    return ICSEG_OK;
+}
+
+/* The storages in the order of `keys`, each an i64 count of elements and its data. */
+static icseg_status find_places(reader *r, icseg_map map, size_t at, const icseg_pickle_value *keys,
+                                const sizes *known) {
+    if (keys->kind != ICSEG_PICKLE_LIST)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: no list of storages", r->where);
+    place *places = icseg_arena_array(r->scratch, keys->list.count, sizeof *places);
+    if (!places) return icseg_fail_memory(r->error, keys->list.count * sizeof *places, r->path);
+    for (size_t i = 0; i < keys->list.count; i++) {
+        const icseg_pickle_value *key = keys->list.items[i];
+        if (key->kind != ICSEG_PICKLE_TEXT || key->text.size > ICSEG_WEIGHTS_NAME)
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: a storage without a name", r->where);
+        char *name = icseg_arena_alloc(r->scratch, key->text.size + 1);
+        if (!name) return icseg_fail_memory(r->error, key->text.size, r->path);
+        memcpy(name, key->text.data, key->text.size);
+        const place wanted = {.key = name};
+        const place *size =
+            known->count ? bsearch(&wanted, known->list, known->count, sizeof wanted, compare_places) : NULL;
+        if (!size)
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: no tensor uses storage %.60s", r->where,
+                              name);
+        int64_t count;
+        if (map.size - at < sizeof count)
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: cut short before storage %.60s", r->path, name);
+        memcpy(&count, map.data + at, sizeof count);
+        at += sizeof count;
+        if (count < 0 || (uint64_t)count > (map.size - at) / size->bytes)
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                              "%s: cut short or damaged: storage %.60s is said to have %lld elements", r->path, name,
+                              (long long)count);
+        places[i] = (place){name, map.data + at, (uint64_t)count * size->bytes};
+        at += (size_t)places[i].bytes;
+    }
+    if (at != map.size)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: %zu bytes follow the last storage", r->path,
+                          map.size - at);
+    r->places = places;
+    r->place_count = keys->list.count;
+    if (r->place_count) qsort(places, r->place_count, sizeof *places, compare_places);
+    return ICSEG_OK;
+}
+
+static icseg_status read_legacy(reader *r, icseg_map map) {
+    icseg_pickle_value *protocol, *system, *top, *keys;
+    size_t at = sizeof magic;
+    sizes known;
+    ICSEG_TRY(next_pickle(r, map, &at, &protocol));
+    ICSEG_TRY(next_pickle(r, map, &at, &system));
+    const icseg_pickle_value *little = icseg_pickle_get(system, "little_endian");
+    if (protocol->kind != ICSEG_PICKLE_INT || protocol->integer != LEGACY_PROTOCOL ||
+        (little && little->kind == ICSEG_PICKLE_BOOL && !little->integer))
+        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: another protocol or byte order than PyTorch 0.1.10 to 1.5 wrote on x86", r->path);
+    ICSEG_TRY(next_pickle(r, map, &at, &top));
+    ICSEG_TRY(next_pickle(r, map, &at, &keys));
+    ICSEG_TRY(find_sizes(r, top, &known));
+    ICSEG_TRY(find_places(r, map, at, keys, &known));
+    return read_state(r, top);
+}
+
+icseg_status icseg_torch_read_legacy(icseg_weights *w, icseg_map map, const char *path, icseg_error *error) {
+    icseg_arena *scratch;
+    ICSEG_TRY(icseg_arena_open(&scratch, error));
+    reader r = {.weights = w, .path = path, .where = path, .scratch = scratch, .error = error};
+    icseg_status status = read_legacy(&r, map);
+    w->container = "PyTorch file (before 1.6)";
+    icseg_arena_close(&scratch);
+    return status;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Opening weights: what kind of file or folder it is, shards, and reading tensors out of the map. */
+#include "weights/weights.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/internal.h"
+
+enum { LARGEST_INDEX = 32 << 20 };
+
+/* ------------------------------------------------------------------------------------------------------- tensors */
+
+icseg_status icseg_weights_add(icseg_weights *w, const char *name, size_t name_size, icseg_weights_tensor tensor,
+                               icseg_error *error) {
+    if (!name_size || name_size >= ICSEG_WEIGHTS_NAME)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a tensor's name has %zu bytes, 1 to %d are accepted", w->path,
+                          name_size, ICSEG_WEIGHTS_NAME - 1);
+    for (size_t i = 0; i < name_size; i++)
+        if ((unsigned char)name[i] < 0x20 || (unsigned char)name[i] == 0x7f)
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a tensor's name has a control character", w->path);
+    if (w->tensor_count >= ICSEG_WEIGHTS_MOST)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d tensors", w->path, ICSEG_WEIGHTS_MOST);
+    if (w->tensor_count == w->tensor_room) {
+        size_t room = w->tensor_room * 2 + 256;
+        icseg_weights_tensor *grown = icseg_realloc_array(w->tensors, w->tensor_count, room, sizeof *grown);
+        if (!grown) return icseg_fail_memory(error, room * sizeof *grown, w->path);
+        w->tensors = grown;
+        w->tensor_room = room;
+    }
+    char *copy = icseg_arena_alloc(w->arena, name_size + 1);
+    if (!copy) return icseg_fail_memory(error, name_size + 1, w->path);
+    memcpy(copy, name, name_size);
+    tensor.name = copy;
+    w->tensors[w->tensor_count++] = tensor;
+    return ICSEG_OK;
+}
+
+static bool is_contiguous(const icseg_weights_tensor *t) {
+    int64_t step = 1;
+    for (int i = t->shape.rank; i-- > 0; step *= t->shape.dim[i])
+        if (t->shape.dim[i] != 1 && t->stride[i] != step) return false;
+    return true;
+}
+
+/* Row-major f32; index counts through all axes but the last. */
+static void read_tensor(const icseg_weights_tensor *t, float *out) {
+    int64_t count = icseg_shape_count(t->shape), index[ICSEG_MAX_RANK] = {0};
+    if (count <= 0) return;
+    if (is_contiguous(t)) {
+        icseg_f32_from(out, t->data, t->dtype, (size_t)count);
+        return;
+    }
+    int last = t->shape.rank - 1; /* a scalar is contiguous */
+    int64_t row = t->shape.dim[last], step = t->stride[last];
+    size_t size = icseg_dtype_size(t->dtype);
+    for (int64_t done = 0; done < count; done += row) {
+        int64_t at = 0;
+        for (int i = 0; i < last; i++) at += index[i] * t->stride[i];
+        const unsigned char *from = t->data + (size_t)at * size;
+        if (step == 1)
+            icseg_f32_from(out + done, from, t->dtype, (size_t)row);
+        else
+            for (int64_t i = 0; i < row; i++)
+                icseg_f32_from(out + done + i, from + (size_t)(i * step) * size, t->dtype, 1);
+        for (int i = last; i-- > 0 && ++index[i] == t->shape.dim[i];) index[i] = 0;
+    }
+}
+
+static void release_tensor(const icseg_weights_tensor *t) {
+    int64_t last = 0;
+    if (icseg_shape_count(t->shape) <= 0) return;
+    for (int i = 0; i < t->shape.rank; i++) last += (t->shape.dim[i] - 1) * t->stride[i];
+    icseg_map_release(t->data, (size_t)(last + 1) * icseg_dtype_size(t->dtype));
+}
+
+void icseg_weights_read(const icseg_weights_entry *entry, float *out) {
+    float *at = out;
+    for (int i = 0; i < entry->parts; i++) {
+        read_tensor(&entry->part[i], at);
+        release_tensor(&entry->part[i]);
+        at += icseg_shape_count(entry->part[i].shape);
+    }
+    if (!entry->first_row) return;
+    const icseg_weights_tensor *row = entry->first_row;
+    for (int64_t i = 0; i < row->shape.dim[0]; i++) {
+        float value;
+        icseg_f32_from(&value, row->data + (size_t)(i * row->stride[0]) * icseg_dtype_size(row->dtype), row->dtype, 1);
+        out[i] += value;
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------------- files */
+
+static icseg_status read_safetensors(icseg_weights *w, const char *path, icseg_error *error) {
+    icseg_safetensors *st;
+    ICSEG_TRY(icseg_safetensors_open(&st, path, error));
+    w->safetensors[w->shards++] = st;
+    w->container = "safetensors";
+    for (size_t i = 0; i < icseg_safetensors_count(st); i++) {
+        const icseg_safetensors_entry *e = icseg_safetensors_at(st, i);
+        icseg_weights_tensor t = {.dtype = e->dtype, .shape = e->shape, .data = e->data};
+        int64_t step = 1;
+        for (int d = e->shape.rank; d-- > 0; step *= e->shape.dim[d]) t.stride[d] = step;
+        ICSEG_TRY(icseg_weights_add(w, e->name, strlen(e->name), t, error));
+    }
+    return ICSEG_OK;
+}
+
+/* What people pass by mistake, told by its first bytes. */
+static const char *hint(icseg_map map) {
+    if (map.size >= 8 && !memcmp(map.data, "version ", 8))
+        return "; it is a Git LFS pointer: fetch the file itself with `git lfs pull`";
+    if (map.size && map.data[0] == '<') return "; it looks like a web page: the download failed";
+    if (map.size >= 2 && map.data[0] == 0x80) return "; it is a bare pickle: save it with torch.save";
+    if (map.size >= 2 && map.data[0] == 0x1f && map.data[1] == 0x8b) return "; it is compressed: gunzip it first";
+    return "";
+}
+
+static icseg_status read_file(icseg_weights *w, const char *path, icseg_error *error) {
+    icseg_map *map = &w->map[w->maps];
+    if (w->maps == ICSEG_WEIGHTS_SHARDS)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d shards", w->path, ICSEG_WEIGHTS_SHARDS);
+    ICSEG_TRY(icseg_map_open(map, path, error));
+    w->maps++;
+    if (map->size >= 4 && !memcmp(map->data, "PK", 2) && map->data[2] <= 6)
+        return icseg_torch_read_zip(w, *map, path, error);
+    if (icseg_torch_is_legacy(*map)) return icseg_torch_read_legacy(w, *map, path, error);
+    if (!strcmp(icseg_path_extension(path), "safetensors") || (map->size > 8 && map->data[8] == '{'))
+        return read_safetensors(w, path, error); /* which maps it itself */
+    return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                      "%s: not weights that are known: safetensors, PyTorch's .pt, .pth and .bin, or an .index.json of "
+                      "shards were expected%s",
+                      path, hint(*map));
+}
+
+/* ------------------------------------------------------------------------------------------------------- shards */
+
+static int compare_texts(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+static int compare_tensors(const void *a, const void *b) {
+    return strcmp((*(const icseg_weights_tensor *const *)a)->name, (*(const icseg_weights_tensor *const *)b)->name);
+}
+
+static icseg_status read_shards(icseg_weights *w, json_t *map, const char *path, icseg_error *error) {
+    size_t count = json_object_size(map), used = 0;
+    const char **files = icseg_arena_array(w->arena, count, sizeof *files), *key;
+    if (!files) return icseg_fail_memory(error, count * sizeof *files, path);
+    json_t *file;
+    json_object_foreach(map, key, file) {
+        const char *name = json_string_value(file);
+        if (!name || !*name || strchr(name, '/') || name[0] == '.')
+            return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                              "%s: refused: the shard of %.100s is not a plain file name beside the index", path, key);
+        files[used++] = name;
+    }
+    if (used) qsort(files, used, sizeof *files, compare_texts);
+    for (size_t i = 0; i < used; i++) {
+        if (i && !strcmp(files[i], files[i - 1])) continue;
+        const char *shard = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(path) - path), path, files[i]);
+        if (!shard) return icseg_fail_memory(error, strlen(path), path);
+        ICSEG_TRY(read_file(w, shard, error));
+    }
+    return ICSEG_OK;
+}
+
+/* Every tensor of the index is in a shard. */
+static icseg_status check_index(icseg_weights *w, json_t *map, const char *path, icseg_error *error) {
+    const icseg_weights_tensor **list = icseg_arena_array(w->arena, w->tensor_count, sizeof *list);
+    if (!list) return icseg_fail_memory(error, w->tensor_count * sizeof *list, path);
+    for (size_t i = 0; i < w->tensor_count; i++) list[i] = &w->tensors[i];
+    if (w->tensor_count) qsort(list, w->tensor_count, sizeof *list, compare_tensors);
+    const char *key;
+    json_t *file;
+    json_object_foreach(map, key, file) {
+        const icseg_weights_tensor wanted = {.name = key}, *at = &wanted;
+        if (!w->tensor_count || !bsearch(&at, list, w->tensor_count, sizeof *list, compare_tensors))
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: tensor %.200s is not in %.200s, where the index says",
+                              path, key, json_string_value(file));
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status read_index(icseg_weights *w, const char *path, icseg_error *error) {
+    unsigned char *text;
+    size_t size;
+    json_error_t fault;
+    ICSEG_TRY(icseg_file_read(path, LARGEST_INDEX, &text, &size, error));
+    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &fault);
+    json_t *map = json_object_get(root, "weight_map");
+    icseg_status status;
+    if (!json_is_object(map))
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not an index of shards: %s", path,
+                            root ? "it has no object \"weight_map\"" : fault.text);
+    else
+        status = read_shards(w, map, path, error);
+    if (status == ICSEG_OK) status = check_index(w, map, path, error);
+    json_decref(root);
+    icseg_free(text);
+    return status;
+}
+
+static bool ends_with(const char *text, const char *end) {
+    size_t size = strlen(text), length = strlen(end);
+    return size >= length && !strcmp(text + size - length, end);
+}
+
+/* The usual names in a downloaded folder, best first. */
+static icseg_status find_in_folder(icseg_weights *w, const char *folder, const char **out, icseg_error *error) {
+    static const char *const names[] = {
+        "model.safetensors.index.json", "model.safetensors", "open_clip_model.safetensors",
+        "pytorch_model.bin.index.json", "pytorch_model.bin", "open_clip_pytorch_model.bin",
+        "checkpoint.safetensors"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        *out = icseg_arena_printf(w->arena, "%s/%s", folder, names[i]);
+        if (!*out) return icseg_fail_memory(error, strlen(folder), folder);
+        if (icseg_file_exists(*out)) return ICSEG_OK;
+    }
+    return icseg_fail(error, ICSEG_ERROR_IO,
+                      "%s: the folder has no weights under a usual name (model.safetensors, pytorch_model.bin, their "
+                      ".index.json, open_clip_model.safetensors); give the file itself",
+                      folder);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- open */
+
+static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error *error) {
+    w->path = icseg_arena_strdup(w->arena, path);
+    if (!w->path) return icseg_fail_memory(error, strlen(path), path);
+    if (icseg_folder_exists(path)) ICSEG_TRY(find_in_folder(w, path, &w->path, error));
+    if (ends_with(w->path, ".index.json"))
+        ICSEG_TRY(read_index(w, w->path, error));
+    else
+        ICSEG_TRY(read_file(w, w->path, error));
+    if (!w->tensor_count) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: there are no tensors in it", w->path);
+    return icseg_weights_apply_names(w, error);
+}
+
+icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_error *error) {
+    *out = NULL;
+    icseg_weights *w = icseg_calloc_array(1, sizeof *w);
+    if (!w) return icseg_fail_memory(error, sizeof *w, path);
+    icseg_status status = icseg_arena_open(&w->arena, error);
+    if (status == ICSEG_OK) status = open_weights(w, path, error);
+    if (status == ICSEG_OK)
+        *out = w;
+    else
+        icseg_weights_close(&w);
+    return status;
+}
+
+void icseg_weights_close(icseg_weights **weights) {
+    if (!weights || !*weights) return;
+    icseg_weights *w = *weights;
+    for (int i = 0; i < w->maps; i++) icseg_map_close(&w->map[i]);
+    for (int i = 0; i < w->shards; i++) icseg_safetensors_close(&w->safetensors[i]);
+    icseg_free(w->tensors);
+    icseg_arena_close(&w->arena);
+    icseg_free(w);
+    *weights = NULL;
+}
+
+const char *icseg_weights_path(const icseg_weights *w) { return w->path; }
+const char *icseg_weights_container(const icseg_weights *w) { return w->container; }
+const char *icseg_weights_naming(const icseg_weights *w) { return w->naming; }
+size_t icseg_weights_count(const icseg_weights *w) { return w->entry_count; }
+const icseg_weights_entry *icseg_weights_at(const icseg_weights *w, size_t index) { return &w->entries[index]; }
+size_t icseg_weights_foreign_count(const icseg_weights *w) { return w->foreign_count; }
+const char *icseg_weights_foreign_at(const icseg_weights *w, size_t index) { return w->foreign[index]; }
+
+static int compare_entries(const void *a, const void *b) {
+    return strcmp(((const icseg_weights_entry *)a)->name, ((const icseg_weights_entry *)b)->name);
+}
+
+const icseg_weights_entry *icseg_weights_find(const icseg_weights *w, const char *name) {
+    const icseg_weights_entry wanted = {.name = name};
+    return w->entry_count ? bsearch(&wanted, w->entries, w->entry_count, sizeof *w->entries, compare_entries) : NULL;
+}
+
+const char *icseg_weights_metadata(const icseg_weights *w, const char *key) {
+    return w->shards ? icseg_safetensors_metadata(w->safetensors[0], key) : NULL;
+}
+
+const char *const *icseg_weights_classes(const icseg_weights *w, size_t *count) {
+    *count = w->class_count;
+    return w->classes;
+}
+
+bool icseg_weights_has_decoder(const icseg_weights *w) {
+    return icseg_weights_find(w, "decoder.head.conv_seg.weight") != NULL;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Other people's checkpoints: opened in any container and naming as a list of tensors under our names, from which a
+ * configuration is inferred and a model filled. Nothing is copied until it is asked for: tensors stay in the mapped
+ * file, and what has been read is let go again, so that loading takes the model's memory and that of one tensor. */
+#ifndef ICSEG_WEIGHTS_WEIGHTS_H
+#define ICSEG_WEIGHTS_WEIGHTS_H
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "icseg/config.h"
+#include "icseg/model.h"
+#include "tensor/shape.h"
+
+/* A tensor in a mapped file. */
+typedef struct icseg_weights_tensor {
+    const char *name;
+    icseg_dtype dtype;
+    icseg_shape shape;
+    int64_t stride[ICSEG_MAX_RANK]; /* elements, >= 0 */
+    const unsigned char *data;      /* first element; of any alignment */
+} icseg_weights_tensor;
+
+enum { ICSEG_WEIGHTS_PARTS = 3 };
+
+/* One tensor under our name: parts joined along the first axis (query, key and value), and a vector that is to be added
+ * to the first row (DenseCLIP's second class embedding) or NULL. */
+typedef struct icseg_weights_entry {
+    const char *name;
+    icseg_shape shape;
+    int32_t parts;
+    icseg_weights_tensor part[ICSEG_WEIGHTS_PARTS];
+    const icseg_weights_tensor *first_row; /* (width) */
+} icseg_weights_entry;
+
+typedef struct icseg_weights icseg_weights;
+
+/* Opens a checkpoint: safetensors, PyTorch's zip archives (state dicts and TorchScript) and its older container, an
+ * index of shards (*.index.json), or a folder that holds one of them under its usual name. Namings: ours and OpenAI's,
+ * open_clip's, Hugging Face's, DenseCLIP's. Damaged, hostile and unknown files are errors with file and reason. */
+icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_error *error);
+void icseg_weights_close(icseg_weights **weights);
+
+const char *icseg_weights_path(const icseg_weights *weights);
+const char *icseg_weights_container(const icseg_weights *weights); /* "TorchScript archive", for people */
+const char *icseg_weights_naming(const icseg_weights *weights);    /* "OpenAI", ... */
+size_t icseg_weights_count(const icseg_weights *weights);
+const icseg_weights_entry *icseg_weights_at(const icseg_weights *weights, size_t index);       /* sorted by name */
+const icseg_weights_entry *icseg_weights_find(const icseg_weights *weights, const char *name); /* or NULL */
+size_t icseg_weights_foreign_count(const icseg_weights *weights);
+const char *icseg_weights_foreign_at(const icseg_weights *weights, size_t index);  /* names that mean nothing to us */
+const char *icseg_weights_metadata(const icseg_weights *weights, const char *key); /* of a safetensors file, or NULL */
+/* Class names that the file itself carries (mmsegmentation's meta.CLASSES); NULL when it has none. */
+const char *const *icseg_weights_classes(const icseg_weights *weights, size_t *count);
+/* The file has more than CLIP: a decoder, that is a whole segmentation model. */
+bool icseg_weights_has_decoder(const icseg_weights *weights);
+
+/* Row-major f32, (entry->shape), of any number type. The mapped pages are let go afterwards. */
+void icseg_weights_read(const icseg_weights_entry *entry, float *out);
+
+/* Fills in what shapes tell: backbone, depths, widths, patch, grid, embedding, vocabulary, context, and of a whole
+ * model prompts, alignment and decoder. What they do not tell (heads unless 64 wide, tau, taps, ...) comes from the
+ * file's own configuration if it has one, else from *config. ICSEG_ERROR_FORMAT when CLIP's tensors are missing or
+ * contradict one another. The result may have a patch size that icseg_config_check refuses. */
+icseg_status icseg_weights_infer(const icseg_weights *weights, icseg_config *config, icseg_error *error);
+
+typedef enum icseg_weights_fault {
+    ICSEG_WEIGHTS_MISSING,     /* the model has it, the file does not */
+    ICSEG_WEIGHTS_UNEXPECTED,  /* the other way round */
+    ICSEG_WEIGHTS_WRONG_SHAPE, /* both shapes are given; not loaded */
+    ICSEG_WEIGHTS_NOT_FINITE,  /* loaded, but `count` elements are NaN or infinite */
+    ICSEG_WEIGHTS_CUT,         /* loaded: the first rows of a longer table of positions */
+    ICSEG_WEIGHTS_OTHER_CLASS  /* not loaded: its channels stand for other classes than the model's */
+} icseg_weights_fault;
+
+typedef struct icseg_weights_finding {
+    icseg_weights_fault fault;
+    const char *name;
+    icseg_shape model, file;
+    int64_t count;
+} icseg_weights_finding;
+
+/* What was matched and what was not. Zero-initialise; close frees it. */
+typedef struct icseg_weights_report {
+    icseg_arena *arena;
+    icseg_weights_finding *findings;
+    size_t count, room;
+    size_t loaded; /* tensors */
+    const char *container, *naming;
+} icseg_weights_report;
+void icseg_weights_report_close(icseg_weights_report *report);
+size_t icseg_weights_report_faults(const icseg_weights_report *report, icseg_weights_fault fault);
+/* One line for each kind of finding, at most `most` names in each (0: all); ends in \n. */
+void icseg_weights_report_text(const icseg_weights_report *report, size_t most, icseg_string *out);
+
+/* Compares CLIP's tensors with those that `config` needs; loads nothing. */
+icseg_status icseg_weights_check_clip(const icseg_weights *weights, const icseg_config *config,
+                                      icseg_weights_report *report, icseg_error *error);
+
+/* Loads every tensor that the model has and the file too, and reports the rest. Only running out of memory fails. */
+icseg_status icseg_weights_apply(const icseg_weights *weights, icseg_model *model, icseg_weights_report *report,
+                                 icseg_error *error);
+
+/* `--init`: opens `path` and loads what it has into a model with fresh weights. CLIP's tensors (image and text encoder)
+ * must all be there, and what is there must have the model's shape and, if the file tells them, the model's heads and
+ * taps: else an error that names the key or tensor and both values. Two exceptions: a longer table of text positions is
+ * cut, and tensors tied to the class list (classifier, laterals that read score maps) stay fresh unless the file's list
+ * is the model's. `report` may be NULL; the caller closes it. */
+icseg_status icseg_weights_init_model(icseg_model *model, const char *path, icseg_weights_report *report,
+                                      icseg_error *error);
+
+#endif

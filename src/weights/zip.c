@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Zip directories: end record, central directory, local headers (APPNOTE.TXT 4.3, 4.5). */
+#include "weights/zip.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, CENTRAL_SIZE = 46, LOCAL_SIZE = 30 };
+enum { END_MARK = 0x06054b50, END64_MARK = 0x06064b50, LOCATOR_MARK = 0x07064b50, CENTRAL_MARK = 0x02014b50 };
+enum { LOCAL_MARK = 0x04034b50, ZIP64_EXTRA = 1, STORED = 0, ENCRYPTED = 1, LONGEST_COMMENT = 65535 };
+enum { MOST_ENTRIES = 1 << 17 };
+
+/* Little-endian numbers of any alignment; the caller has checked that they are inside. */
+static uint32_t read16(const unsigned char *p) { return (uint32_t)(p[0] | p[1] << 8); }
+static uint32_t read32(const unsigned char *p) { return read16(p) | read16(p + 2) << 16; }
+static uint64_t read64(const unsigned char *p) { return read32(p) | (uint64_t)read32(p + 4) << 32; }
+
+typedef struct reader {
+    icseg_map map;
+    const char *path;
+    icseg_arena *arena;
+    icseg_error *error;
+    uint64_t count, begin, size; /* the central directory: entries, first byte, bytes */
+    uint64_t end;                /* of it and of all data: where the end records start */
+} reader;
+
+static icseg_status damaged(reader *r, const char *what) {
+    return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: %s", r->path, what);
+}
+
+/* The record of 64-bit numbers that stands before an end record with saturated ones. */
+static icseg_status read_end64(reader *r, size_t end) {
+    const unsigned char *data = r->map.data;
+    if (end < LOCATOR_SIZE || read32(data + end - LOCATOR_SIZE) != LOCATOR_MARK) return ICSEG_OK; /* no zip64 */
+    uint64_t at = read64(data + end - LOCATOR_SIZE + 8), room = end - LOCATOR_SIZE;
+    if (room < END64_SIZE || at > room - END64_SIZE || read32(data + at) != END64_MARK)
+        return damaged(r, "its zip64 end record is not where it should be");
+    if (read32(data + at + 16) || read32(data + at + 20)) return damaged(r, "it spans several volumes");
+    r->count = read64(data + at + 32);
+    r->size = read64(data + at + 40);
+    r->begin = read64(data + at + 48);
+    r->end = at;
+    return ICSEG_OK;
+}
+
+/* The end record is the last thing in the file but for a comment. */
+static icseg_status read_end(reader *r) {
+    const unsigned char *data = r->map.data;
+    size_t size = r->map.size, furthest = size > END_SIZE + LONGEST_COMMENT ? size - END_SIZE - LONGEST_COMMENT : 0;
+    for (size_t at = size < END_SIZE ? 0 : size - END_SIZE + 1; at-- > furthest;) {
+        if (read32(data + at) != END_MARK || read16(data + at + 20) != size - at - END_SIZE) continue;
+        if (read16(data + at + 4) || read16(data + at + 6)) return damaged(r, "it spans several volumes");
+        r->count = read16(data + at + 10);
+        r->size = read32(data + at + 12);
+        r->begin = read32(data + at + 16);
+        r->end = at;
+        ICSEG_TRY(read_end64(r, at));
+        if (r->begin > r->end || r->size > r->end - r->begin || r->count > r->size / CENTRAL_SIZE)
+            return damaged(r, "its directory lies outside the file");
+        if (r->count > MOST_ENTRIES) return damaged(r, "too many entries");
+        return ICSEG_OK;
+    }
+    return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                      "%s: this zip archive has no directory at its end: the file is cut short, fetch it again",
+                      r->path);
+}
+
+/* Names are only compared, never opened; a name that would leave its folder is a sign of ill will all the same. */
+static bool is_safe(const char *name, size_t size) {
+    if (size == 0 || name[0] == '/') return false;
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)name[i] < 0x20 || name[i] == '\\') return false;
+        bool starts = i == 0 || name[i - 1] == '/';
+        if (starts && size - i >= 2 && name[i] == '.' && name[i + 1] == '.' && (size - i == 2 || name[i + 2] == '/'))
+            return false;
+    }
+    return true;
+}
+
+/* 64-bit sizes and offset of an entry, for those of the three that are saturated, in this order. */
+static icseg_status read_extra(reader *r, const unsigned char *extra, size_t size, uint64_t *number[3]) {
+    for (size_t at = 0; size - at >= 4;) {
+        size_t id = read16(extra + at), length = read16(extra + at + 2);
+        at += 4;
+        if (length > size - at) return damaged(r, "an extra field runs past its entry");
+        for (size_t i = 0, used = 0; i < 3 && id == ZIP64_EXTRA; i++) {
+            if (*number[i] != UINT32_MAX) continue;
+            if (length - used < 8) return damaged(r, "a zip64 field is cut short");
+            *number[i] = read64(extra + at + used);
+            used += 8;
+        }
+        at += length;
+    }
+    return ICSEG_OK;
+}
+
+/* Finds the data behind the local header. */
+static icseg_status locate(reader *r, icseg_zip_entry *entry, uint64_t header, uint64_t packed, uint64_t size,
+                           uint32_t method) {
+    if (r->begin < LOCAL_SIZE || header > r->begin - LOCAL_SIZE) return damaged(r, "an entry lies outside the file");
+    const unsigned char *local = r->map.data + header;
+    uint64_t start = header + LOCAL_SIZE + read16(local + 26) + read16(local + 28), name = read16(local + 26);
+    if (read32(local) != LOCAL_MARK) return damaged(r, "an entry has no header where the directory says");
+    if (start > r->begin || packed > r->begin - start)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: %.200s runs past the end of the data",
+                          r->path, entry->name);
+    if (name != strlen(entry->name) || memcmp(local + LOCAL_SIZE, entry->name, name) || read16(local + 8) != method)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                          "%s: damaged zip archive: header and directory disagree about %.200s", r->path, entry->name);
+    if (method == STORED && packed != size)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                          "%s: damaged zip archive: %.200s is stored, but its two sizes differ", r->path, entry->name);
+    entry->data = r->map.data + start; /* of the compressed bytes too, until overlaps have been looked for */
+    entry->size = (size_t)packed;
+    return ICSEG_OK;
+}
+
+static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry, bool *stored) {
+    const unsigned char *record = r->map.data + *at;
+    uint64_t left = r->begin + r->size - *at;
+    if (left < CENTRAL_SIZE || read32(record) != CENTRAL_MARK) return damaged(r, "its directory is cut short");
+    uint64_t name = read16(record + 28), extra = read16(record + 30), comment = read16(record + 32);
+    if (name + extra + comment > left - CENTRAL_SIZE) return damaged(r, "its directory is cut short");
+    const char *text = (const char *)record + CENTRAL_SIZE;
+    if (!is_safe(text, (size_t)name))
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: the archive has an entry with an unsafe name",
+                          r->path);
+    char *copy = icseg_arena_alloc(r->arena, (size_t)name + 1);
+    if (!copy) return icseg_fail_memory(r->error, (size_t)name + 1, r->path);
+    memcpy(copy, text, (size_t)name);
+    entry->name = copy;
+    if (read16(record + 8) & ENCRYPTED)
+        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED, "%s: %.200s is encrypted", r->path, copy);
+    uint64_t packed = read32(record + 20), size = read32(record + 24), header = read32(record + 42);
+    ICSEG_TRY(read_extra(r, record + CENTRAL_SIZE + name, (size_t)extra, (uint64_t *[3]){&size, &packed, &header}));
+    *stored = read16(record + 10) == STORED;
+    *at += CENTRAL_SIZE + name + extra + comment;
+    return locate(r, entry, header, packed, size, read16(record + 10));
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const icseg_zip_entry *)a)->name, ((const icseg_zip_entry *)b)->name);
+}
+
+static int compare_places(const void *a, const void *b) {
+    const icseg_zip_entry *x = a, *y = b;
+    if (x->data != y->data) return x->data < y->data ? -1 : 1;
+    return (x->size > y->size) - (x->size < y->size);
+}
+
+icseg_status icseg_zip_open(icseg_zip *out, icseg_map map, const char *path, icseg_arena *arena, icseg_error *error) {
+    reader r = {.map = map, .path = path, .arena = arena, .error = error};
+    *out = (icseg_zip){0};
+    ICSEG_TRY(read_end(&r));
+    size_t count = (size_t)r.count;
+    icseg_zip_entry *entries = icseg_arena_array(arena, count, sizeof *entries);
+    bool *stored = icseg_arena_array(arena, count, sizeof *stored);
+    if (!entries || !stored) return icseg_fail_memory(error, count * sizeof *entries, path);
+    uint64_t at = r.begin;
+    for (size_t i = 0; i < count; i++) {
+        ICSEG_TRY(read_entry(&r, &at, &entries[i], &stored[i]));
+    }
+    icseg_zip_entry *places = icseg_arena_copy(arena, entries, count * sizeof *entries);
+    if (!places) return icseg_fail_memory(error, count * sizeof *entries, path);
+    for (size_t i = 0; i < count; i++)
+        if (!stored[i]) entries[i] = (icseg_zip_entry){.name = entries[i].name};
+    if (count) qsort(places, count, sizeof *places, compare_places);
+    for (size_t i = 1; i < count; i++)
+        if ((size_t)(places[i].data - places[i - 1].data) < places[i - 1].size)
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: refused: %.200s and %.200s overlap in the archive", path,
+                              places[i - 1].name, places[i].name);
+    if (count) qsort(entries, count, sizeof *entries, compare_names);
+    for (size_t i = 1; i < count; i++)
+        if (!strcmp(entries[i].name, entries[i - 1].name))
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: there are two entries %.200s", path,
+                              entries[i].name);
+    *out = (icseg_zip){entries, count};
+    return ICSEG_OK;
+}
+
+const icseg_zip_entry *icseg_zip_find(const icseg_zip *zip, const char *name) {
+    const icseg_zip_entry wanted = {.name = name};
+    return zip->count ? bsearch(&wanted, zip->entries, zip->count, sizeof *zip->entries, compare_names) : NULL;
+}

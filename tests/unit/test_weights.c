@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * weights: every container and naming against what PyTorch wrote (tests/weights, made by python/make_weights.py),
+ * inference, conversion there and back, and starting a model from them. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "icseg/memory.h"
+#include "icseg/weights.h"
+#include "model/model.h"
+#include "tensor/safetensors.h"
+#include "weights/weights.h"
+
+#define FIXTURES ICSEG_SOURCE_DIR "/tests/weights/"
+
+static char folder[] = "/tmp/icseg_weights_XXXXXX", first[80], second[80];
+static icseg_error error;
+
+static int open_folder(void **state) {
+    (void)state;
+    if (!mkdtemp(folder)) return -1;
+    snprintf(first, sizeof first, "%s/first.safetensors", folder);
+    snprintf(second, sizeof second, "%s/second.safetensors", folder);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    unlink(first);
+    unlink(second);
+    return rmdir(folder); /* fails when a temporary file was left */
+}
+
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        if ((call) != ICSEG_OK) fail_msg("%s", error.message);                                                         \
+    } while (0)
+
+static void refuses(icseg_status got, icseg_status wanted, const char *because) {
+    if (got != wanted || !strstr(error.message, because))
+        fail_msg("status %s, \"%s\" lacks \"%s\"", icseg_status_name(got), error.message, because);
+}
+
+static char *read_text(const char *path) {
+    unsigned char *data;
+    size_t size;
+    OK(icseg_file_read(path, 1 << 20, &data, &size, &error));
+    return (char *)data;
+}
+
+static float *read_entry(const icseg_weights_entry *entry) {
+    float *values = icseg_alloc_array((size_t)icseg_shape_count(entry->shape), sizeof *values);
+    assert_non_null(values);
+    icseg_weights_read(entry, values);
+    return values;
+}
+
+/* ------------------------------------------------------------------------------------------ containers and namings */
+
+/* One line of a .sums file: name, shape, sum, sum weighted by place. */
+static void check_line(const icseg_weights *w, const char *line) {
+    char name[200], shape[100], ours[100] = "";
+    double sum, weighted, s = 0, p = 0, size = 0;
+    assert_int_equal(sscanf(line, "%199s %99s %lf %lf", name, shape, &sum, &weighted), 4);
+    const icseg_weights_entry *entry = icseg_weights_find(w, name);
+    if (!entry) fail_msg("%s is missing", name);
+    for (int i = 0; i < entry->shape.rank; i++)
+        snprintf(ours + strlen(ours), sizeof ours - strlen(ours), "%s%d", i ? "x" : "", (int)entry->shape.dim[i]);
+    assert_string_equal(entry->shape.rank ? ours : "scalar", shape);
+    float *values = read_entry(entry);
+    for (int64_t i = 0; i < icseg_shape_count(entry->shape); i++) {
+        s += (double)values[i];
+        p += (double)values[i] * ((double)(i % 97) / 97);
+        size += fabs((double)values[i]);
+    }
+    icseg_free(values);
+    if (fabs(s - sum) > 1e-6 * (size + 1) || fabs(p - weighted) > 1e-6 * (size + 1))
+        fail_msg("%s: sums %g %g, expected %g %g", name, s, p, sum, weighted);
+}
+
+static void check_sums(const char *file, const char *sums, const char *container, const char *naming) {
+    char path[300];
+    icseg_weights *w;
+    size_t lines = 0;
+    snprintf(path, sizeof path, FIXTURES "%s", file);
+    OK(icseg_weights_open(&w, path, &error));
+    assert_string_equal(icseg_weights_container(w), container);
+    assert_string_equal(icseg_weights_naming(w), naming);
+    snprintf(path, sizeof path, FIXTURES "%s", sums);
+    char *text = read_text(path);
+    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), lines++) check_line(w, line);
+    icseg_free(text);
+    assert_int_equal(icseg_weights_count(w), lines);
+    assert_int_equal(icseg_weights_foreign_count(w), 0);
+    assert_false(icseg_weights_has_decoder(w));
+    icseg_weights_close(&w);
+    assert_null(w);
+}
+
+static void torchscript_archives_of_openai_are_read(void **state) {
+    (void)state;
+    check_sums("openai_resnet.pt", "resnet_f16.sums", "TorchScript archive", "OpenAI");
+}
+
+static void the_container_before_1_6_is_read_with_its_views_and_wrappers(void **state) {
+    (void)state;
+    check_sums("open_clip_vit_legacy.pt", "vit_f16.sums", "PyTorch file (before 1.6)", "OpenAI");
+}
+
+static void hugging_face_shards_are_joined_and_turned(void **state) {
+    (void)state;
+    check_sums("huggingface_vit", "vit_bf16.sums", "safetensors", "Hugging Face");
+    check_sums("huggingface_vit/model.safetensors.index.json", "vit_bf16.sums", "safetensors", "Hugging Face");
+}
+
+static void the_architecture_is_inferred_from_shapes(void **state) {
+    (void)state;
+    icseg_weights *w;
+    icseg_config c = icseg_config_default();
+    OK(icseg_weights_open(&w, FIXTURES "openai_resnet.pt", &error));
+    OK(icseg_weights_infer(w, &c, &error));
+    icseg_weights_close(&w);
+    assert_int_equal(c.backbone, ICSEG_BACKBONE_RESNET);
+    for (int i = 0; i < 4; i++) assert_int_equal(c.resnet_layers[i], 1);
+    assert_true(c.resnet_width == 2 && c.pos_grid == 2 && c.embed_dim == 8 && c.text_width == 8 && c.text_layers == 1 &&
+                c.vocab_size == 32 && c.context_length == 12);
+    OK(icseg_weights_open(&w, FIXTURES "denseclip_vit.pth", &error));
+    OK(icseg_weights_infer(w, &c, &error));
+    assert_true(c.backbone == ICSEG_BACKBONE_VIT && c.vit_patch == 16 && c.vit_width == 8 && c.vit_layers == 4 &&
+                c.prompt == ICSEG_PROMPT_STATIC && c.prompt_tokens == 3 && c.post_prompt && c.post_width == 8 &&
+                c.post_layers == 1 && c.num_classes == 3 && c.fpn_dim == 4 && c.contrast_weight == 0);
+    assert_true(!c.align[0] && !c.align[1] && c.align[2] && !c.align[3]);
+    size_t count;
+    assert_string_equal(icseg_weights_classes(w, &count)[2], "sky");
+    assert_int_equal(count, 3);
+    assert_string_equal(icseg_weights_foreign_at(w, 0), "identity_head.extra");
+    icseg_weights_close(&w);
+}
+
+/* ------------------------------------------------------------------------------------------------------ conversion */
+
+static void convert(const char *source, const char *out, icseg_weights_convert_options options) {
+    char *summary;
+    OK(icseg_weights_convert(source, out, &options, &summary, &error));
+    assert_non_null(strstr(summary, out));
+    icseg_buffer_free(summary);
+}
+
+/* The image of python/make_weights.py: (64, 48, 3). */
+static void make_image(float *out, int h, int w) {
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++)
+            for (int c = 0; c < 3; c++) *out++ = (float)((7 * y + 13 * x + 29 * c + (y * x) % 11) % 64) / 32 - 1;
+}
+
+static void a_denseclip_checkpoint_gives_the_references_logits(void **state) {
+    (void)state;
+    enum { H = 64, W = 48, K = 3, AREA = H * W / 16 };
+    icseg_model *model;
+    icseg_session *session;
+    icseg_safetensors *reference;
+    static float image[H * W * 3], expected[K * AREA];
+    char *tokens = read_text(FIXTURES "denseclip_vit.tokens.json"), *config = read_text(FIXTURES "denseclip_vit.json");
+    convert(FIXTURES "denseclip_vit.pth", first, (icseg_weights_convert_options){.tokens = tokens, .config = config});
+    icseg_free(tokens);
+    icseg_free(config);
+    OK(icseg_model_open(&model, first, &error));
+    assert_string_equal(icseg_model_class_names(model)[1], "tree");
+    icseg_network_options options = {.batch = 1, .height = H, .width = W, .keep_outputs = 1};
+    OK(icseg_model_session(model, &options, &session, &error));
+    make_image(image, H, W);
+    icseg_executor_bind(session->executor, session->network.image, image);
+    OK(icseg_executor_run(session->executor, 0, 0, &error));
+    const float *logits = icseg_executor_data(session->executor, session->network.logits); /* (1, h, w, K) */
+    OK(icseg_safetensors_open(&reference, FIXTURES "denseclip_vit.expected.safetensors", &error));
+    OK(icseg_safetensors_read_f32(reference, "logits", ICSEG_SHAPE(1, K, H / 4, W / 4), expected, &error));
+    double difference = 0, norm = 0;
+    for (int i = 0; i < AREA; i++)
+        for (int k = 0; k < K; k++) {
+            double theirs = (double)expected[k * AREA + i], ours = (double)logits[i * K + k];
+            difference += (ours - theirs) * (ours - theirs);
+            norm += theirs * theirs;
+        }
+    assert_true(norm > 1e-3);
+    if (!(sqrt(difference / norm) <= 1e-4)) fail_msg("relative difference %g", sqrt(difference / norm));
+    icseg_safetensors_close(&reference);
+    icseg_model_close(&model);
+}
+
+static void assert_same_file(const char *a, const char *b) {
+    unsigned char *x, *y;
+    size_t size_x, size_y;
+    OK(icseg_file_read(a, 1 << 20, &x, &size_x, &error));
+    OK(icseg_file_read(b, 1 << 20, &y, &size_y, &error));
+    assert_int_equal(size_x, size_y);
+    assert_memory_equal(x, y, size_x);
+    icseg_free(x);
+    icseg_free(y);
+}
+
+static void conversion_to_other_names_and_back_loses_nothing(void **state) {
+    (void)state;
+    static const icseg_naming namings[] = {ICSEG_NAMING_OPENAI, ICSEG_NAMING_HUGGINGFACE};
+    for (int i = 0; i < 2; i++) {
+        char third[100];
+        snprintf(third, sizeof third, "%s/third.safetensors", folder);
+        convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){.type = ICSEG_WEIGHTS_F16});
+        convert(FIXTURES "open_clip_vit_legacy.pt", second, (icseg_weights_convert_options){.naming = namings[i]});
+        convert(second, third, (icseg_weights_convert_options){.type = ICSEG_WEIGHTS_F16});
+        assert_same_file(first, third);
+        unlink(third);
+    }
+}
+
+static void exports_have_the_names_and_shapes_of_their_library(void **state) {
+    (void)state;
+    icseg_safetensors *st;
+    convert(FIXTURES "open_clip_vit_legacy.pt", first,
+            (icseg_weights_convert_options){.naming = ICSEG_NAMING_HUGGINGFACE, .type = ICSEG_WEIGHTS_BF16});
+    OK(icseg_safetensors_open(&st, first, &error));
+    const icseg_safetensors_entry *q =
+        icseg_safetensors_find(st, "vision_model.encoder.layers.3.self_attn.q_proj.bias");
+    assert_non_null(q);
+    assert_int_equal(q->dtype, ICSEG_BF16);
+    assert_true(icseg_shape_equal(q->shape, ICSEG_SHAPE(8)));
+    assert_non_null(icseg_safetensors_find(st, "vision_model.pre_layrnorm.weight"));
+    assert_non_null(icseg_safetensors_find(st, "logit_scale"));
+    assert_null(icseg_safetensors_find(st, "visual.proj"));
+    assert_string_equal(icseg_safetensors_metadata(st, "format"), "pt");
+    icseg_safetensors_close(&st);
+    icseg_weights_convert_options wrong = {.naming = ICSEG_NAMING_HUGGINGFACE};
+    refuses(icseg_weights_convert(FIXTURES "openai_resnet.pt", first, &wrong, NULL, &error), ICSEG_ERROR_UNSUPPORTED,
+            "no names for CLIP's ResNets");
+}
+
+static void a_segmentation_model_needs_names_and_tokens(void **state) {
+    (void)state;
+    const char *names[] = {"a", "b"};
+    icseg_weights_convert_options options = {0};
+    refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_IO,
+            "name one with --vocab");
+    options.tokens = "[[1], [2], [99]]";
+    refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
+            "\"sky\": ids are integers in 0..31");
+    options.class_names = names;
+    options.class_count = 2;
+    refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
+            "3 classes, 2 names");
+}
+
+/* ------------------------------------------------------------------------------------------------- faults, reported */
+
+/* Rewrites a converted file with `change` applied to each entry; returning false leaves the tensor out. */
+static void rewrite(const char *from, const char *to, bool (*change)(icseg_safetensors_entry *entry)) {
+    icseg_safetensors *st;
+    icseg_safetensors_entry kept[400];
+    size_t count = 0;
+    OK(icseg_safetensors_open(&st, from, &error));
+    for (size_t i = 0; i < icseg_safetensors_count(st); i++) {
+        kept[count] = *icseg_safetensors_at(st, i);
+        count += change(&kept[count]);
+    }
+    OK(icseg_safetensors_write(to, kept, count, NULL, 0, &error));
+    icseg_safetensors_close(&st);
+}
+
+static bool spoil(icseg_safetensors_entry *entry) {
+    static const float nan_values[8] = {NAN, 1, 2, 3, INFINITY, 5, 6, 7};
+    if (!strcmp(entry->name, "ln_final.weight")) entry->data = nan_values;
+    if (!strcmp(entry->name, "ln_final.bias")) entry->name = "strange.bias";
+    if (!strcmp(entry->name, "visual.ln_pre.bias")) {
+        entry->shape = ICSEG_SHAPE(7);
+        entry->bytes = 28;
+    }
+    return strcmp(entry->name, "visual.class_embedding.none") != 0;
+}
+
+static void what_does_not_match_is_listed_with_both_shapes(void **state) {
+    (void)state;
+    icseg_weights *w;
+    icseg_weights_report report = {0};
+    icseg_config c = icseg_config_default();
+    convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){0});
+    rewrite(first, second, spoil);
+    OK(icseg_weights_open(&w, second, &error));
+    OK(icseg_weights_infer(w, &c, &error));
+    OK(icseg_weights_check_clip(w, &c, &report, &error));
+    icseg_string text = {0};
+    icseg_weights_report_text(&report, 0, &text);
+    assert_string_equal(text.data, "missing (1): ln_final.bias\n"
+                                   "unexpected, left out (1): strange.bias\n"
+                                   "wrong shape (1): visual.ln_pre.bias (7) in the file, (8) expected\n");
+    icseg_string_close(&text);
+    icseg_weights_report_close(&report);
+    icseg_weights_close(&w);
+    icseg_weights_convert_options options = {0};
+    refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_FORMAT,
+            "not complete: missing (1): ln_final.bias; wrong shape (1): visual.ln_pre.bias (7)");
+}
+
+static bool make_nan(icseg_safetensors_entry *entry) {
+    static const float values[8] = {NAN, 1, 2, 3, INFINITY, 5, 6, 7};
+    if (!strcmp(entry->name, "ln_final.weight")) entry->data = values;
+    return true;
+}
+
+static bool make_large(icseg_safetensors_entry *entry) {
+    static const float values[8] = {1e5f};
+    if (!strcmp(entry->name, "ln_final.weight")) entry->data = values;
+    return true;
+}
+
+static void numbers_that_are_not_finite_are_named(void **state) {
+    (void)state;
+    char *summary;
+    icseg_weights_convert_options options = {.type = ICSEG_WEIGHTS_F16};
+    convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){0});
+    rewrite(first, second, make_nan);
+    OK(icseg_weights_convert(second, first, &options, &summary, &error));
+    assert_non_null(strstr(summary, "warning: NaN or infinite elements (1): ln_final.weight (2)"));
+    icseg_buffer_free(summary);
+    convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){0});
+    rewrite(first, second, make_large);
+    refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_NUMERIC,
+            "ln_final.weight holds 100000, beyond the range of f16");
+}
+
+/* ----------------------------------------------------------------------------------------------------------- --init */
+
+static icseg_model *fresh_model(void (*change)(icseg_config *c), const char *const *names) {
+    static const int32_t ids[] = {5, 6, 7};
+    icseg_config c;
+    icseg_model *model;
+    icseg_tokens tokens[3] = {{1, ids}, {2, ids}, {3, ids}};
+    OK(icseg_config_preset(&c, "tiny-vit", &error));
+    c.vit_width = c.text_width = c.embed_dim = 8;
+    c.vit_heads = c.text_heads = 2;
+    c.text_layers = 1;
+    c.pos_grid = 2;
+    c.vocab_size = 32;
+    c.context_length = 12;
+    c.num_classes = 3;
+    c.fpn_dim = 4;
+    if (change) change(&c);
+    OK(icseg_model_build(&model, &c, names, tokens, &error));
+    icseg_params_initialise(model->params, 1);
+    return model;
+}
+
+static const char *const other_names[] = {"x", "y", "z"};
+
+static void check_param(icseg_model *model, const icseg_weights *w, const char *name) {
+    const icseg_param *p = icseg_params_find(model->params, name);
+    float *theirs = read_entry(icseg_weights_find(w, name)), *ours = icseg_alloc_array((size_t)p->count, sizeof *ours);
+    icseg_param_export(p, p->data, ours);
+    assert_memory_equal(theirs, ours, (size_t)p->count * sizeof(float));
+    icseg_free(theirs);
+    icseg_free(ours);
+}
+
+static void shorten(icseg_config *c) { c->context_length = 9; }
+
+static void a_model_starts_from_plain_clip_weights(void **state) {
+    (void)state;
+    icseg_weights *w;
+    icseg_weights_report report = {0};
+    icseg_model *model = fresh_model(shorten, other_names);
+    OK(icseg_weights_init_model(model, FIXTURES "huggingface_vit", &report, &error));
+    assert_int_equal(report.loaded, 73);
+    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_CUT), 1);
+    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_WRONG_SHAPE), 0);
+    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_UNEXPECTED), 0);
+    assert_int_equal(report.loaded + icseg_weights_report_faults(&report, ICSEG_WEIGHTS_MISSING),
+                     icseg_params_count(model->params));
+    icseg_weights_report_close(&report);
+    OK(icseg_weights_open(&w, FIXTURES "huggingface_vit", &error));
+    check_param(model, w, "visual.conv1.weight");
+    check_param(model, w, "visual.transformer.resblocks.2.attn.in_proj_weight");
+    check_param(model, w, "text_projection");
+    const icseg_param *positions = icseg_params_find(model->params, "positional_embedding");
+    float *all = read_entry(icseg_weights_find(w, "positional_embedding"));
+    assert_memory_equal(positions->data, all, 9 * 8 * sizeof(float));
+    icseg_free(all);
+    icseg_weights_close(&w);
+    icseg_model_close(&model);
+}
+
+static void a_model_starts_from_a_checkpoint_with_other_classes(void **state) {
+    (void)state;
+    static const char *const same_names[] = {"a", "b", "c"};
+    icseg_weights_report report = {0};
+    icseg_model *model = fresh_model(NULL, same_names), *other = fresh_model(NULL, other_names);
+    OK(icseg_model_save(model, first, &error));
+    icseg_params_initialise(other->params, 2);
+    float fresh = icseg_params_find(other->params, "decoder.head.conv_seg.bias")->data[0];
+    OK(icseg_weights_init_model(other, first, &report, &error));
+    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_OTHER_CLASS), 2 + 2 * 3);
+    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_MISSING), 0);
+    assert_true(icseg_params_find(other->params, "decoder.head.conv_seg.bias")->data[0] == fresh);
+    assert_memory_equal(icseg_params_find(other->params, "prompt.context")->data,
+                        icseg_params_find(model->params, "prompt.context")->data, 4 * 8 * sizeof(float));
+    icseg_weights_report_close(&report);
+    icseg_model_close(&other);
+    other = fresh_model(NULL, same_names);
+    icseg_params_initialise(other->params, 2);
+    OK(icseg_weights_init_model(other, first, &report, &error));
+    assert_int_equal(report.count, 0);
+    assert_int_equal(report.loaded, icseg_params_count(other->params));
+    icseg_weights_report_close(&report);
+    icseg_model_close(&other);
+    icseg_model_close(&model);
+}
+
+static void widen(icseg_config *c) { c->embed_dim = 16; }
+static void deepen(icseg_config *c) { c->vit_layers = 5; }
+static void lengthen(icseg_config *c) { c->context_length = 13; }
+static void split(icseg_config *c) { c->text_heads = 4; }
+
+static void contradictions_with_the_model_are_errors_and_change_nothing(void **state) {
+    (void)state;
+    static const struct {
+        void (*change)(icseg_config *c);
+        const char *because;
+    } cases[] = {{widen, "embed_dim = 8, the model has 16"},
+                 {deepen, "vit_layers = 4, the model has 5"},
+                 {lengthen, "context_length = 12, the model has 13"}};
+    for (size_t i = 0; i < 3; i++) {
+        icseg_model *model = fresh_model(cases[i].change, other_names);
+        float before = icseg_params_find(model->params, "text_projection")->data[0];
+        refuses(icseg_weights_init_model(model, FIXTURES "huggingface_vit", NULL, &error), ICSEG_ERROR_CONFIG,
+                cases[i].because);
+        assert_true(icseg_params_find(model->params, "text_projection")->data[0] == before);
+        icseg_model_close(&model);
+    }
+    icseg_model *model = fresh_model(NULL, other_names);
+    refuses(icseg_weights_init_model(model, FIXTURES "openai_resnet.pt", NULL, &error), ICSEG_ERROR_CONFIG,
+            "weights of a ResNet, the model has a vision transformer");
+    OK(icseg_model_save(model, first, &error));
+    icseg_model_close(&model);
+    model = fresh_model(split, other_names);
+    refuses(icseg_weights_init_model(model, first, NULL, &error), ICSEG_ERROR_CONFIG,
+            "text_heads = 2, the model has 4");
+    icseg_model_close(&model);
+}
+
+static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
+    (void)state;
+    char *tokens = read_text(FIXTURES "denseclip_vit.tokens.json");
+    icseg_weights_convert_options options = {.tokens = tokens};
+    icseg_status status = ICSEG_ERROR_MEMORY;
+    int64_t n = 0;
+    for (; status != ICSEG_OK && n < 20000; n += n < 60 ? 1 : 23) {
+        char *summary = NULL;
+        icseg_memory_fail_after(n);
+        status = icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, &summary, &error);
+        icseg_memory_fail_after(-1);
+        assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
+        assert_true((summary != NULL) == (status == ICSEG_OK));
+        icseg_buffer_free(summary);
+    }
+    assert_int_equal(status, ICSEG_OK);
+    assert_true(n > 60);
+    icseg_free(tokens);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(torchscript_archives_of_openai_are_read),
+        cmocka_unit_test(the_container_before_1_6_is_read_with_its_views_and_wrappers),
+        cmocka_unit_test(hugging_face_shards_are_joined_and_turned),
+        cmocka_unit_test(the_architecture_is_inferred_from_shapes),
+        cmocka_unit_test(a_denseclip_checkpoint_gives_the_references_logits),
+        cmocka_unit_test(conversion_to_other_names_and_back_loses_nothing),
+        cmocka_unit_test(exports_have_the_names_and_shapes_of_their_library),
+        cmocka_unit_test(a_segmentation_model_needs_names_and_tokens),
+        cmocka_unit_test(what_does_not_match_is_listed_with_both_shapes),
+        cmocka_unit_test(numbers_that_are_not_finite_are_named),
+        cmocka_unit_test(a_model_starts_from_plain_clip_weights),
+        cmocka_unit_test(a_model_starts_from_a_checkpoint_with_other_classes),
+        cmocka_unit_test(contradictions_with_the_model_are_errors_and_change_nothing),
+        cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, open_folder, remove_folder);
+}

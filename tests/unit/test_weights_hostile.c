@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * weights: archives and pickles that are cut, damaged or made to do harm. Each is refused in one line that names the
+ * file and the reason; nothing crashes, nothing is executed, memory stays bounded. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "weights/weights.h"
+
+#define FIXTURES ICSEG_SOURCE_DIR "/tests/weights/"
+
+static char folder[] = "/tmp/icseg_hostile_XXXXXX", path[80];
+static icseg_error error;
+
+static int open_folder(void **state) {
+    (void)state;
+    if (!mkdtemp(folder)) return -1;
+    snprintf(path, sizeof path, "%s/a.pt", folder);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    unlink(path);
+    return rmdir(folder);
+}
+
+/* Without icseg_file_write's fsync: there are thousands of these. A file that is truncated instead of removed would be
+ * flushed by ext4 as well. */
+static void put_file(const void *data, size_t size) {
+    unlink(path);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(data, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Opens the file, and reads every tensor when that is possible. */
+static icseg_status open_and_read(void) {
+    icseg_weights *w;
+    icseg_status status = icseg_weights_open(&w, path, &error);
+    if (status != ICSEG_OK) {
+        assert_null(w);
+        assert_non_null(strstr(error.message, path));
+        assert_null(strchr(error.message, '\n'));
+        return status;
+    }
+    icseg_config config = icseg_config_default();
+    (void)icseg_weights_infer(w, &config, &error);
+    for (size_t i = 0; i < icseg_weights_count(w); i++) {
+        const icseg_weights_entry *entry = icseg_weights_at(w, i);
+        int64_t count = icseg_shape_count(entry->shape);
+        assert_true(count >= 0);
+        float *values = icseg_alloc_array((size_t)count, sizeof *values);
+        assert_non_null(values);
+        icseg_weights_read(entry, values);
+        icseg_free(values);
+    }
+    icseg_weights_close(&w);
+    return ICSEG_OK;
+}
+
+static void refuses(icseg_status wanted, const char *because) {
+    icseg_status got = open_and_read();
+    if (got != wanted || !strstr(error.message, because))
+        fail_msg("status %s, \"%s\" lacks \"%s\"", icseg_status_name(got), error.message, because);
+}
+
+/* ------------------------------------------------------------------------------------------------- real files, cut */
+
+static const char *const files[] = {"openai_resnet.pt", "open_clip_vit_legacy.pt", "denseclip_vit.pth",
+                                    "huggingface_vit/model-00001-of-00002.safetensors"};
+enum { FILES = sizeof files / sizeof *files };
+
+static unsigned char *read_fixture(const char *name, size_t *size) {
+    char from[300];
+    unsigned char *data;
+    snprintf(from, sizeof from, FIXTURES "%s", name);
+    if (icseg_file_read(from, 1 << 20, &data, size, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    return data;
+}
+
+static void cut_files_are_refused_wherever_they_end(void **state) {
+    (void)state;
+    for (int i = 0; i < FILES; i++) {
+        size_t size;
+        unsigned char *data = read_fixture(files[i], &size);
+        for (size_t cut = 0; cut < size; cut += cut < 400 || size - cut < 400 ? 7 : 499) {
+            put_file(data, cut);
+            if (open_and_read() == ICSEG_OK) fail_msg("%s cut to %zu bytes was taken", files[i], cut);
+        }
+        icseg_free(data);
+    }
+}
+
+static void damaged_bytes_never_crash(void **state) {
+    (void)state;
+    static const unsigned char masks[] = {0xff, 0x01, 0x80};
+    for (int i = 0; i < FILES; i++) {
+        size_t size;
+        unsigned char *data = read_fixture(files[i], &size);
+        for (size_t at = 0; at < size; at += 61) {
+            unsigned char mask = masks[at % 3];
+            data[at] ^= mask;
+            put_file(data, size);
+            (void)open_and_read();
+            data[at] ^= mask;
+        }
+        icseg_free(data);
+    }
+}
+
+static void the_pickle_survives_every_damage(void **state) {
+    (void)state;
+    size_t size;
+    unsigned char *data = read_fixture("denseclip_vit.pth", &size);
+    for (size_t at = 40; at < 3000; at++) { /* data.pkl stands first in the archive */
+        unsigned char held = data[at];
+        data[at] = (unsigned char)(held * 167 + at * 13);
+        put_file(data, size);
+        (void)open_and_read();
+        data[at] = held;
+    }
+    icseg_free(data);
+}
+
+/* ------------------------------------------------------------------------------------------------------ made archives
+ */
+
+typedef struct archive {
+    icseg_string bytes, directory;
+    size_t count, last_central; /* offset of the last record in `directory` */
+} archive;
+
+static void put(icseg_string *s, uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; i++, value >>= 8) icseg_string_append(s, &(char){(char)value}, 1);
+}
+
+static void add_entry(archive *a, const char *name, const void *data, size_t size, unsigned method) {
+    size_t at = a->bytes.size, length = strlen(name);
+    put(&a->bytes, 0x04034b50, 4);
+    put(&a->bytes, 20, 4); /* version, flags */
+    put(&a->bytes, method, 2);
+    put(&a->bytes, 0, 8); /* time, CRC */
+    put(&a->bytes, size, 4);
+    put(&a->bytes, size, 4);
+    put(&a->bytes, length, 4);
+    icseg_string_append(&a->bytes, name, length);
+    icseg_string_append(&a->bytes, data, size);
+    a->last_central = a->directory.size;
+    put(&a->directory, 0x02014b50, 4);
+    put(&a->directory, 20, 2);
+    put(&a->directory, 20, 4);
+    put(&a->directory, method, 2);
+    put(&a->directory, 0, 8);
+    put(&a->directory, size, 4);
+    put(&a->directory, size, 4);
+    put(&a->directory, length, 2);
+    put(&a->directory, 0, 12); /* extra, comment, disk, attributes */
+    put(&a->directory, at, 4);
+    icseg_string_append(&a->directory, name, length);
+    a->count++;
+}
+
+static void poke(icseg_string *s, size_t at, uint64_t value, int bytes) {
+    for (int i = 0; i < bytes; i++) s->data[at + (size_t)i] = (char)(value >> (8 * i));
+}
+
+static void write_archive(archive *a) {
+    size_t begin = a->bytes.size;
+    icseg_string_append(&a->bytes, a->directory.data, a->directory.size);
+    put(&a->bytes, 0x06054b50, 4);
+    put(&a->bytes, 0, 4);
+    put(&a->bytes, a->count, 2);
+    put(&a->bytes, a->count, 2);
+    put(&a->bytes, a->directory.size, 4);
+    put(&a->bytes, begin, 4);
+    put(&a->bytes, 0, 2);
+    assert_false(a->bytes.failed || a->directory.failed);
+    put_file(a->bytes.data, a->bytes.size);
+    icseg_string_close(&a->bytes);
+    icseg_string_close(&a->directory);
+    *a = (archive){0};
+}
+
+/* A pickle of {"visual.class_embedding": tensor}: storage "0" of `count` f32, and an offset, shape and stride. */
+static void write_pickle(icseg_string *p, int64_t count, int64_t offset, int64_t shape, int64_t stride) {
+    static const char begin[] = "\x80\x02}X\x16\0\0\0visual.class_embedding"
+                                "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"
+                                "X\1\0\0\0000X\3\0\0\0cpu";
+    icseg_string_append(p, begin, sizeof begin - 1);
+    icseg_string_append(p, "\x8a\x08", 2);
+    put(p, (uint64_t)count, 8);
+    icseg_string_append(p, "tQ\x8a\x08", 4);
+    put(p, (uint64_t)offset, 8);
+    icseg_string_append(p, "\x8a\x08", 2);
+    put(p, (uint64_t)shape, 8);
+    icseg_string_append(p, "\x85\x8a\x08", 3);
+    put(p, (uint64_t)stride, 8);
+    icseg_string_append(p, "\x85\x89}tRs.", 7);
+}
+
+static void make_archive(const void *pickle, size_t size, size_t storage) {
+    static const char zeros[64];
+    archive a = {0};
+    add_entry(&a, "x/data.pkl", pickle, size, 0);
+    add_entry(&a, "x/data/0", zeros, storage, 0);
+    write_archive(&a);
+}
+
+static void make_tensor(int64_t count, int64_t offset, int64_t shape, int64_t stride, size_t storage) {
+    icseg_string p = {0};
+    write_pickle(&p, count, offset, shape, stride);
+    make_archive(p.data, p.size, storage);
+    icseg_string_close(&p);
+}
+
+static void tensors_stay_inside_their_storage(void **state) {
+    (void)state;
+    static const char outside[] = "does not fit into its storage 0", strange[] = "an impossible shape";
+    const int64_t most = INT64_MAX, least = INT64_MIN;
+    make_tensor(16, 0, 16, 1, 64);
+    assert_int_equal(open_and_read(), ICSEG_OK);
+    make_tensor(16, 3, 5, 3, 64);
+    assert_int_equal(open_and_read(), ICSEG_OK);
+    make_tensor(16, 1, 16, 1, 64);
+    refuses(ICSEG_ERROR_FORMAT, outside);
+    make_tensor(16, 0, 6, 4, 64);
+    refuses(ICSEG_ERROR_FORMAT, outside);
+    make_tensor(16, 0, 17, 0, 64); /* one element again and again */
+    refuses(ICSEG_ERROR_FORMAT, outside);
+    make_tensor(16, 0, most, 1, 64);
+    refuses(ICSEG_ERROR_FORMAT, outside);
+    make_tensor(16, 0, 3, most, 64);
+    refuses(ICSEG_ERROR_FORMAT, outside);
+    make_tensor(16, most, 2, 1, 64);
+    refuses(ICSEG_ERROR_FORMAT, outside);
+    make_tensor(16, 0, -2, 1, 64);
+    refuses(ICSEG_ERROR_FORMAT, strange);
+    make_tensor(16, 0, 2, -1, 64);
+    refuses(ICSEG_ERROR_FORMAT, strange);
+    make_tensor(16, least, 2, 1, 64);
+    refuses(ICSEG_ERROR_FORMAT, "lacks storage, shape or strides");
+    make_tensor(16, 0, 16, 1, 60);
+    refuses(ICSEG_ERROR_FORMAT, "x/data/0 has 60 bytes, 16 elements of F32 were expected");
+    make_tensor(most / 8, 0, 16, 1, 64);
+    refuses(ICSEG_ERROR_FORMAT, "has 64 bytes");
+    make_tensor(most, 0, 16, 1, 64);
+    refuses(ICSEG_ERROR_FORMAT, "storage of impossible size");
+    make_tensor(-1, 0, 16, 1, 64);
+    refuses(ICSEG_ERROR_FORMAT, "no storage");
+}
+
+static void make_pickle(const char *pickle, size_t size) { make_archive(pickle, size, 64); }
+#define PICKLE(TEXT) make_pickle(TEXT, sizeof(TEXT) - 1)
+
+static void foreign_globals_are_refused_by_name_and_not_run(void **state) {
+    (void)state;
+    char marker[120], pickle[300];
+    snprintf(marker, sizeof marker, "%s/executed", folder);
+    int size = snprintf(pickle, sizeof pickle,
+                        "\x80\x02"
+                        "cos\nsystem\nX%c%c%c%ctouch %s\x85R.",
+                        (int)strlen(marker) + 6, 0, 0, 0, marker);
+    make_pickle(pickle, (size_t)size);
+    refuses(ICSEG_ERROR_UNSUPPORTED, "refused: the pickle asks for os.system");
+    assert_false(icseg_file_exists(marker));
+    PICKLE("\x80\x04\x8c\x08"
+           "builtins\x8c\x04"
+           "eval\x93.");
+    refuses(ICSEG_ERROR_UNSUPPORTED, "asks for builtins.eval");
+    PICKLE("\x80\x02"
+           "cclip.model\nCLIP\n)\x81}b.");
+    refuses(ICSEG_ERROR_UNSUPPORTED, "asks for clip.model.CLIP");
+    PICKLE("\x80\x02"
+           "ctorch._utils\n_rebuild_sparse\n)R.");
+    refuses(ICSEG_ERROR_UNSUPPORTED, "torch._utils._rebuild_sparse");
+    PICKLE("\x80\x02"
+           "c\x1b[31m\nred\n.");
+    refuses(ICSEG_ERROR_UNSUPPORTED, "asks for ?[31m.red");
+    PICKLE("\x80\x02"
+           "ios\nsystem\n.");
+    refuses(ICSEG_ERROR_UNSUPPORTED, "opcode 0x69");
+    PICKLE("\x80\x02"
+           "ctorch\nFloatStorage\n)R.");
+    refuses(ICSEG_ERROR_FORMAT, "a call of what is no function");
+    PICKLE("\x80\x02"
+           "c__torch__.a\nB\n)R.");
+    refuses(ICSEG_ERROR_FORMAT, "a call of what is no function");
+}
+
+static void make_long(const char *start, const char *unit, size_t times, const char *end) {
+    icseg_string p = {0};
+    icseg_string_append(&p, "\x80\x02", 2);
+    icseg_string_append(&p, start, strlen(start));
+    for (size_t i = 0; i < times; i++) icseg_string_append(&p, unit, strlen(unit));
+    icseg_string_append(&p, end, strlen(end));
+    make_archive(p.data, p.size, 64);
+    icseg_string_close(&p);
+}
+
+static void depth_length_and_loops_are_bounded(void **state) {
+    (void)state;
+    make_long(")", "\x85", 1000000, ".");
+    refuses(ICSEG_ERROR_FORMAT, "more than 100 levels of nesting");
+    make_long("", "(", 1000000, ".");
+    refuses(ICSEG_ERROR_FORMAT, "the stack is empty");
+    make_long("", ")0", 1000000, ".");
+    refuses(ICSEG_ERROR_FORMAT, "more than 1048576 opcodes");
+    make_long("]", "2", 3, ".");
+    refuses(ICSEG_ERROR_UNSUPPORTED, "opcode 0x32");
+    PICKLE("\x80\x02]q\0h\0a."); /* a list in itself */
+    refuses(ICSEG_ERROR_FORMAT, "there are no weights in it");
+    PICKLE("\x80\x02"
+           "c__torch__\nM\n)\x81q\0}X\1\0\0\0ah\0sb."); /* a module in itself */
+    refuses(ICSEG_ERROR_FORMAT, "nested without end");
+    PICKLE("\x80\x02r\xff\xff\xff\xff.");
+    refuses(ICSEG_ERROR_FORMAT, "memo index out of range");
+    PICKLE("\x80\x02Nr\0\0\0\x7f.");
+    refuses(ICSEG_ERROR_FORMAT, "memo index out of range");
+    PICKLE("\x80\x02j\0\0\0\x7f.");
+    refuses(ICSEG_ERROR_FORMAT, "memo entry that was never written");
+    PICKLE("\x80\x04\x8d\0\0\0\0\0\0\0\x80");
+    refuses(ICSEG_ERROR_FORMAT, "cut short");
+    PICKLE("\x80\x02X\xff\xff\xff\xffx.");
+    refuses(ICSEG_ERROR_FORMAT, "cut short");
+    PICKLE("\x80\x02\x8a\x0a"
+           "0123456789.");
+    refuses(ICSEG_ERROR_FORMAT, "beyond 64 bits");
+    PICKLE("\x80\x09N.");
+    refuses(ICSEG_ERROR_FORMAT, "unknown protocol");
+    PICKLE("");
+    refuses(ICSEG_ERROR_FORMAT, "cut short");
+    PICKLE(".");
+    refuses(ICSEG_ERROR_FORMAT, "stack is empty");
+    PICKLE("\x80\x02}(X\1\0\0\0au.");
+    refuses(ICSEG_ERROR_FORMAT, "a key without a value");
+    PICKLE("\x80\x02Ns.");
+    refuses(ICSEG_ERROR_FORMAT, "the stack is empty");
+    PICKLE("\x80\x02)NNs.");
+    refuses(ICSEG_ERROR_FORMAT, "items for what holds none");
+    PICKLE("\x80\x02}.");
+    refuses(ICSEG_ERROR_FORMAT, "there are no weights in it");
+    PICKLE("\x80\x02(X\7\0\0\0storagectorch\nFloatStorage\nX\6\0\0\0../../X\3\0\0\0cpuK\1tQ.");
+    refuses(ICSEG_ERROR_FORMAT, "a storage with an impossible name");
+}
+
+/* -- the zip container */
+
+static archive good_archive(void) {
+    icseg_string p = {0};
+    static const char zeros[64];
+    archive a = {0};
+    write_pickle(&p, 16, 0, 16, 1);
+    add_entry(&a, "x/data.pkl", p.data, p.size, 0);
+    add_entry(&a, "x/data/0", zeros, 64, 0);
+    icseg_string_close(&p);
+    return a;
+}
+
+static void names_that_leave_the_archive_are_refused(void **state) {
+    (void)state;
+    static const char *const names[] = {"../x", "x/../y", "x/..", "/etc/passwd", "x\\y", "x\ny", ".."};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        archive a = good_archive();
+        add_entry(&a, names[i], "", 0, 0);
+        write_archive(&a);
+        refuses(ICSEG_ERROR_FORMAT, "an entry with an unsafe name");
+    }
+    archive a = good_archive();
+    add_entry(&a, "x/..y", "", 0, 0);
+    write_archive(&a);
+    assert_int_equal(open_and_read(), ICSEG_OK);
+}
+
+static void overlapping_doubled_and_compressed_entries_are_refused(void **state) {
+    (void)state;
+    archive a = good_archive();
+    size_t inside = a.bytes.size - 64;
+    /* a second entry whose header lies in the data of the first: PK\3\4... within data/0 */
+    archive inner = {0};
+    add_entry(&inner, "y", "", 0, 0);
+    memcpy(a.bytes.data + inside, inner.bytes.data, inner.bytes.size);
+    poke(&inner.directory, 42, inside, 4);
+    icseg_string_append(&a.directory, inner.directory.data, inner.directory.size);
+    a.count++;
+    icseg_string_close(&inner.bytes);
+    icseg_string_close(&inner.directory);
+    write_archive(&a);
+    refuses(ICSEG_ERROR_FORMAT, "overlap in the archive");
+
+    a = good_archive();
+    add_entry(&a, "x/data/0", "", 0, 0);
+    write_archive(&a);
+    refuses(ICSEG_ERROR_FORMAT, "two entries x/data/0");
+
+    icseg_string p = {0};
+    write_pickle(&p, 16, 0, 16, 1);
+    add_entry(&a, "x/data.pkl", p.data, p.size, 0);
+    add_entry(&a, "x/data/0", "bomb", 4, 8);
+    poke(&a.directory, a.last_central + 24, 0xfffffff0, 4); /* unpacks to 4 GB, it says */
+    write_archive(&a);
+    refuses(ICSEG_ERROR_UNSUPPORTED, "x/data/0 is compressed");
+    add_entry(&a, "x/data.pkl", p.data, p.size, 8);
+    write_archive(&a);
+    refuses(ICSEG_ERROR_UNSUPPORTED, "data.pkl is compressed");
+    add_entry(&a, "x/other", p.data, p.size, 0);
+    write_archive(&a);
+    refuses(ICSEG_ERROR_FORMAT, "no data.pkl");
+    add_entry(&a, "x/data.pkl", p.data, p.size, 0);
+    write_archive(&a);
+    refuses(ICSEG_ERROR_FORMAT, "the archive has no x/data/0");
+    icseg_string_close(&p);
+}
+
+static void sizes_of_64_bits_are_read_and_bounded(void **state) {
+    (void)state;
+    static const uint64_t sizes[] = {64, 1ull << 63, UINT64_MAX, UINT64_MAX - 8, 1ull << 40};
+    for (int i = 0; i < 5; i++) {
+        archive a = good_archive();
+        for (int field = 20; field <= 24; field += 4) poke(&a.directory, a.last_central + (size_t)field, UINT32_MAX, 4);
+        poke(&a.directory, a.last_central + 30, 20, 2); /* the extra field's length */
+        put(&a.directory, 1, 2);
+        put(&a.directory, 16, 2);
+        put(&a.directory, sizes[i], 8);
+        put(&a.directory, sizes[i], 8);
+        write_archive(&a);
+        if (i == 0)
+            assert_int_equal(open_and_read(), ICSEG_OK);
+        else
+            refuses(ICSEG_ERROR_FORMAT, "x/data/0 runs past the end");
+    }
+    for (int i = 1; i < 5; i++) { /* offsets */
+        archive a = good_archive();
+        poke(&a.directory, a.last_central + 42, UINT32_MAX, 4);
+        poke(&a.directory, a.last_central + 30, 12, 2);
+        put(&a.directory, 1, 2);
+        put(&a.directory, 8, 2);
+        put(&a.directory, sizes[i], 8);
+        write_archive(&a);
+        refuses(ICSEG_ERROR_FORMAT, "an entry lies outside the file");
+    }
+    archive a = good_archive();
+    poke(&a.directory, a.last_central + 24, UINT32_MAX, 4);
+    poke(&a.directory, a.last_central + 30, 8, 2);
+    put(&a.directory, 1, 2);
+    put(&a.directory, 4, 2);
+    put(&a.directory, 0, 4);
+    write_archive(&a);
+    refuses(ICSEG_ERROR_FORMAT, "zip64 field is cut short");
+}
+
+/* ---------------------------------------------------------------------------------------------------- other mistakes
+ */
+
+static void what_people_pass_by_mistake_is_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *content, *because;
+    } cases[] = {{"<!DOCTYPE html><html>", "looks like a web page"},
+                 {"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"},
+                 {"\x80\x02}q\1.", "bare pickle"},
+                 {"\x1f\x8b\x08", "gunzip it first"},
+                 {"hello", "not weights that are known"},
+                 {"", "not weights that are known"},
+                 {"PK\5\6", "cut short"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_file(cases[i].content, strlen(cases[i].content));
+        refuses(ICSEG_ERROR_FORMAT, cases[i].because);
+    }
+    icseg_weights *w;
+    assert_int_equal(icseg_weights_open(&w, folder, &error), ICSEG_ERROR_IO);
+    assert_non_null(strstr(error.message, "no weights under a usual name"));
+    assert_int_equal(icseg_weights_open(&w, "/tmp/icseg_none.pt", &error), ICSEG_ERROR_IO);
+}
+
+static void shards_stay_beside_their_index(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *because;
+    } cases[] = {{"{\"weight_map\": {\"a\": \"../b.safetensors\"}}", "not a plain file name"},
+                 {"{\"weight_map\": {\"a\": \"/b.safetensors\"}}", "not a plain file name"},
+                 {"{\"weight_map\": {\"a\": 3}}", "not a plain file name"},
+                 {"{\"weight_map\": []}", "no object \"weight_map\""},
+                 {"{\"weight_map\"", "not an index of shards"},
+                 {"{\"weight_map\": {}}", "no tensors"},
+                 {"{\"weight_map\": {\"a\": \"none.safetensors\"}}", "none.safetensors"}};
+    char index[120];
+    snprintf(index, sizeof index, "%s/model.safetensors.index.json", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        icseg_weights *w;
+        assert_int_equal(icseg_file_write(index, cases[i].text, strlen(cases[i].text), &error), ICSEG_OK);
+        assert_int_not_equal(icseg_weights_open(&w, folder, &error), ICSEG_OK);
+        if (!strstr(error.message, cases[i].because)) fail_msg("%s", error.message);
+    }
+    unlink(index);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cut_files_are_refused_wherever_they_end),
+        cmocka_unit_test(damaged_bytes_never_crash),
+        cmocka_unit_test(the_pickle_survives_every_damage),
+        cmocka_unit_test(tensors_stay_inside_their_storage),
+        cmocka_unit_test(foreign_globals_are_refused_by_name_and_not_run),
+        cmocka_unit_test(depth_length_and_loops_are_bounded),
+        cmocka_unit_test(names_that_leave_the_archive_are_refused),
+        cmocka_unit_test(overlapping_doubled_and_compressed_entries_are_refused),
+        cmocka_unit_test(sizes_of_64_bits_are_read_and_bounded),
+        cmocka_unit_test(what_people_pass_by_mistake_is_named),
+        cmocka_unit_test(shards_stay_beside_their_index),
+    };
+    return cmocka_run_group_tests(tests, open_folder, remove_folder);
+}
