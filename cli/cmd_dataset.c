@@ -86,11 +86,6 @@ static void defaults(void *values) {
 static icseg_status open_split(icseg_dataset **out, const struct options *o, const char *split, bool keep_unpaired,
                                icseg_error *error) {
     icseg_dataset_options d = icseg_dataset_options_default();
-    if (o->format >= ICSEG_DATASET_FORMATS)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--format %s is an export: icseg dataset convert %s OUT first",
-                          formats[o->format], o->folder);
-    if (o->converted)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: only convert takes a second folder", o->converted);
     d.folder = o->folder;
     d.format = (icseg_dataset_format)o->format;
     d.split = split;
@@ -292,8 +287,19 @@ static icseg_status convert(const icseg_command_context *context, const struct o
     return ICSEG_OK;
 }
 
+/* What only convert understands. */
+static icseg_status check_call(const struct options *o, icseg_error *error) {
+    if (o->format >= ICSEG_DATASET_FORMATS)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--format %s is an export: icseg dataset convert %s OUT first",
+                          formats[o->format], o->folder);
+    if (o->converted)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: only convert takes a second folder", o->converted);
+    return ICSEG_OK;
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
+    if (o->action != ACTION_CONVERT) ICSEG_TRY(check_call(o, error));
     switch (o->action) {
     case ACTION_CHECK: return check(context, o, error);
     case ACTION_SHOW: return show(o, error);
