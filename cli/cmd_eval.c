@@ -15,15 +15,21 @@
 struct options {
     const char *checkpoint, *data, *split, *classes, *json;
     inference_options inference;
+    icseg_dataset_format format;
     bool reduce_zero_label;
     int32_t ignore[ICSEG_IGNORE_VALUES], ignore_count;
 };
+
+static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
 
 static const icseg_option rows[] = {
     {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
      .positional = true, .required = true},
     {"data", ICSEG_FIELD_STRING(struct options, data), "data set: images/SPLIT, annotations/SPLIT, classes.txt",
      .metavar = "DIR", .required = true},
+    {"format", ICSEG_FIELD_WORD(struct options, format),
+     "form of the data set: folder (with classes.txt), a published one, or auto: as the folders tell",
+     .words = formats},
     {"split", ICSEG_FIELD_STRING(struct options, split), "which split", .metavar = "NAME"},
     INFERENCE_ROWS(struct options),
     {"json", ICSEG_FIELD_STRING(struct options, json), "write the metrics as JSON too", .metavar = "FILE"},
@@ -38,6 +44,7 @@ static const icseg_option rows[] = {
 
 static void defaults(void *values) {
     struct options *o = values;
+    o->format = ICSEG_DATASET_AUTO;
     o->split = "val";
     inference_defaults(&o->inference);
 }
@@ -45,6 +52,7 @@ static void defaults(void *values) {
 static icseg_status open_data(icseg_dataset **out, const struct options *o, icseg_error *error) {
     icseg_dataset_options d = icseg_dataset_options_default();
     d.folder = o->data;
+    d.format = o->format;
     d.split = o->split;
     d.classes_file = o->classes;
     d.reduce_zero_label = o->reduce_zero_label;
@@ -134,7 +142,7 @@ const icseg_command icseg_command_eval = {
                    "not count. The mean leaves out classes that occur neither in labels nor in\n"
                    "predictions; the line below the table has the other conventions.\n",
     .examples = "icseg eval runs/camvid/checkpoint.safetensors --data data/camvid\n"
-                "icseg eval rn50.safetensors --data data/ade20k --split validation --reduce-zero-label \\\n"
+                "icseg eval rn50.safetensors --data data/ADEChallengeData2016 \\\n"
                 "    --mode slide --crop 512x512 --resize-short 512 --resize-long 2048 --tta --json eval.json\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
