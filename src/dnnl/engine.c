@@ -35,7 +35,13 @@ icseg_status icseg_dnnl_attributes(dnnl_primitive_attr_t *out, icseg_primitive_o
     ICSEG_DNNL_TRY_GOTO(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), what);
     ICSEG_DNNL_TRY_GOTO(dnnl_post_ops_create(&post), what);
     if (options.accumulate) ICSEG_DNNL_TRY_GOTO(dnnl_post_ops_append_sum(post, 1), what);
-    if (options.relu) ICSEG_DNNL_TRY_GOTO(dnnl_post_ops_append_eltwise(post, 1, dnnl_eltwise_relu, 0, 0), what);
+    if (options.activation != ICSEG_ACTIVATION_NONE) {
+        static const dnnl_alg_kind_t kind[] = {[ICSEG_ACTIVATION_RELU] = dnnl_eltwise_relu,
+                                               [ICSEG_ACTIVATION_QUICK_GELU] = dnnl_eltwise_swish,
+                                               [ICSEG_ACTIVATION_GELU] = dnnl_eltwise_gelu_erf};
+        float alpha = options.activation == ICSEG_ACTIVATION_QUICK_GELU ? 1.702f : 0;
+        ICSEG_DNNL_TRY_GOTO(dnnl_post_ops_append_eltwise(post, 1, kind[options.activation], alpha, 0), what);
+    }
     ICSEG_DNNL_TRY_GOTO(dnnl_primitive_attr_set_post_ops(*out, post), what);
     dnnl_post_ops_destroy(post);
     return ICSEG_OK;

@@ -132,6 +132,22 @@ icseg_status icseg_packed_get_made(icseg_packed **list, const icseg_packing *pac
     return status;
 }
 
+const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *p, uint64_t version) {
+    pthread_mutex_lock(&packed_lock);
+    const icseg_packed *entry = find((icseg_packed *)list, p);
+    const void *data = entry && !is_stale(entry, version) ? entry->data : NULL;
+    pthread_mutex_unlock(&packed_lock);
+    return data;
+}
+
+const void *icseg_packed_find_made(const icseg_packed *list, int kind, uint64_t version) {
+    pthread_mutex_lock(&packed_lock);
+    const icseg_packed *entry = find_kind((icseg_packed *)list, kind);
+    const void *data = entry && !is_stale(entry, version) ? entry->data : NULL;
+    pthread_mutex_unlock(&packed_lock);
+    return data;
+}
+
 void icseg_packed_free(icseg_packed *list) {
     while (list) {
         icseg_packed *next = list->next;

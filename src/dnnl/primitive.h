@@ -27,11 +27,19 @@ typedef struct icseg_matmul_shape {
     int64_t a_stride[4], b_stride[4], out_stride[4]; /* a (.., rows, inner), b (.., inner, columns) */
 } icseg_matmul_shape;
 
+/* The formulas are in graph/ops.h. */
+typedef enum icseg_activation {
+    ICSEG_ACTIVATION_NONE,
+    ICSEG_ACTIVATION_RELU,
+    ICSEG_ACTIVATION_QUICK_GELU,
+    ICSEG_ACTIVATION_GELU
+} icseg_activation;
+
 typedef struct icseg_primitive_options {
-    bool bias;       /* adds a vector of the output channels or columns */
-    bool accumulate; /* adds to what `out` holds: gradients in parts, residual connections */
-    bool relu;       /* max(0, .) last of all */
-    bool pack;       /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
+    bool bias;                   /* adds a vector of the output channels or columns */
+    bool accumulate;             /* adds to what `out` holds: gradients in parts, residual connections */
+    icseg_activation activation; /* last of all */
+    bool pack; /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
 } icseg_primitive_options;
 
 icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_shape *shape,
@@ -76,6 +84,9 @@ typedef struct icseg_packing {
 } icseg_packing;
 icseg_status icseg_packed_get_made(icseg_packed **list, const icseg_packing *packing, const float *plain,
                                    uint64_t version, const void **packed, icseg_error *error);
+/* The copy of this version if there is one, else NULL. */
+const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *primitive, uint64_t version);
+const void *icseg_packed_find_made(const icseg_packed *list, int kind, uint64_t version);
 void icseg_packed_free(icseg_packed *list);
 
 typedef struct icseg_packed_summary {

@@ -21,6 +21,7 @@ icseg_status icseg_params_open(icseg_params **out, icseg_error *error) {
 static void free_param(icseg_param *p) {
     if (!p) return;
     if (p->packed) p->free_packed(p->packed);
+    if (p->folded) p->free_folded(p->folded);
     icseg_free(p->name);
     icseg_free(p->data);
     icseg_free(p->grad);

@@ -35,6 +35,7 @@ typedef struct icseg_param_options {
 } icseg_param_options;
 
 typedef struct icseg_packed icseg_packed; /* src/dnnl: a copy in the layout a primitive prefers */
+typedef struct icseg_folded icseg_folded; /* graph/ops: a convolution's weights with its batch norm folded into them */
 
 typedef struct icseg_param {
     char *name;        /* as in the checkpoint */
@@ -47,6 +48,8 @@ typedef struct icseg_param {
     uint64_t version; /* raised whenever data changes; packed copies compare it */
     icseg_packed *packed;
     void (*free_packed)(icseg_packed *packed); /* set by whoever sets `packed` */
+    icseg_folded *folded;
+    void (*free_folded)(icseg_folded *folded); /* set by whoever sets `folded` */
 } icseg_param;
 
 typedef struct icseg_params icseg_params;

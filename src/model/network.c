@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "graph/fuse.h"
+
 enum { SMALLEST_SIDE = 32 };
 
 static void build_forward(icseg_builder *b, const icseg_tokens *names, icseg_network *n) {
@@ -79,5 +81,6 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
         icseg_value seed = icseg_graph_constant(g, "one", ICSEG_F32, ICSEG_SHAPE(1), &one);
         icseg_graph_backward(g, 1, &n->total, &seed, o->accumulate != 0);
     }
+    if (!declare && !o->training && !o->gradients && !o->plain) icseg_graph_fuse(g);
     return icseg_graph_status(g, error);
 }

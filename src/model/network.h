@@ -17,6 +17,7 @@ typedef struct icseg_network_options {
     int32_t freeze_bn;                     /* the image encoder's running statistics are used and kept */
     int32_t keep_outputs;                  /* logits, scores and text stay readable after a run */
     int32_t keep_logits;                   /* only the logits do */
+    int32_t plain;                         /* the graph is run as it is described: no operators are fused */
 } icseg_network_options;
 
 /* Values of the built graph; ICSEG_NONE where not built. */

@@ -9,6 +9,7 @@
 
 #include "base/system.h"
 #include "dnnl/primitive.h"
+#include "graph/fuse.h"
 #include "model/model.h"
 #include "train/adamw.h"
 
@@ -82,6 +83,7 @@ static icseg_status open_text(icseg_bench *b, icseg_error *error) {
     icseg_value prompts =
         b->config.prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(&builder, tokens);
     icseg_graph_keep(b->graph, icseg_build_text(&builder, prompts, b->model->tokens), "text");
+    icseg_graph_fuse(b->graph);
     ICSEG_TRY(icseg_executor_open(&b->executor, b->graph, b->model->workspace, error));
     icseg_executor_bind(b->executor, tokens, b->input);
     return ICSEG_OK;

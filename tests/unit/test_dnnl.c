@@ -58,6 +58,16 @@ static double matmul_at(const icseg_matmul_shape *s, const float *a, const float
     return sum;
 }
 
+static double activated(icseg_activation activation, double x) {
+    switch (activation) {
+    case ICSEG_ACTIVATION_RELU: return x < 0 ? 0 : x;
+    case ICSEG_ACTIVATION_QUICK_GELU: return x / (1 + exp(-1.702 * x));
+    case ICSEG_ACTIVATION_GELU: return 0.5 * x * (1 + erf(x * sqrt(0.5)));
+    case ICSEG_ACTIVATION_NONE: break;
+    }
+    return x;
+}
+
 static void check_matmul(const icseg_matmul_shape *s, icseg_primitive_options options, int64_t size) {
     float *a = numbers(size, 1), *b = numbers(size, 2), *bias = numbers(s->columns, 3), *out = numbers(size, 4);
     double *expected = icseg_calloc_array((size_t)size, sizeof *expected);
@@ -69,7 +79,7 @@ static void check_matmul(const icseg_matmul_shape *s, icseg_primitive_options op
                     double *y = &expected[o * s->out_stride[0] + i * s->out_stride[1] + r * s->out_stride[2] + c];
                     double sum = matmul_at(s, a, b, (int64_t[]){o, i, r, c}) + (options.bias ? bias[c] : 0);
                     if (options.accumulate) sum += *y;
-                    *y = options.relu && sum < 0 ? 0 : sum;
+                    *y = activated(options.activation, sum);
                 }
     icseg_primitive *p;
     ok(icseg_matmul_open(&p, s, options, &error));
@@ -93,9 +103,11 @@ static void matmul_takes_strides_in_four_axes_and_every_option(void **state) {
         {{2, 1}, 4, 6, 5, {24, 0, 6, 1}, {30, 0, 5, 1}, {20, 0, 5, 1}},
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        for (int mask = 0; mask < 16; mask++) {
-            icseg_primitive_options options = {
-                .bias = mask & 1, .accumulate = mask & 2, .relu = mask & 4, .pack = mask & 8};
+        for (int mask = 0; mask < 32; mask++) {
+            icseg_primitive_options options = {.bias = mask & 1,
+                                               .accumulate = mask & 2,
+                                               .activation = (icseg_activation)(mask >> 3),
+                                               .pack = mask & 4};
             check_matmul(&shapes[i], options, 2048);
         }
 }
@@ -113,8 +125,9 @@ static void convolution_adds_and_rectifies_in_place(void **state) {
         if (expected[i] < 0) expected[i] = 0;
     }
     icseg_primitive *p;
-    ok(icseg_conv_forward_open(&p, &s, (icseg_primitive_options){.bias = true, .accumulate = true, .relu = true},
-                               &error));
+    ok(icseg_conv_forward_open(
+        &p, &s, (icseg_primitive_options){.bias = true, .accumulate = true, .activation = ICSEG_ACTIVATION_RELU},
+        &error));
     run(p, x, w, bias, y);
     close_to(y, expected, 48);
     icseg_primitive_close(&p);

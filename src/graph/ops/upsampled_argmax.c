@@ -3,6 +3,7 @@
  */
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 #include "base/system.h"
 #include "base/vmath.h"
@@ -10,35 +11,65 @@
 #include "graph/ops.h"
 #include "graph/ops/upsample.h"
 
+enum { LANES = 16 };
+typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
+typedef int32_t indices __attribute__((vector_size(LANES * sizeof(int32_t))));
+
 typedef struct state {
     int64_t batch, h, w, classes, height, width;
+    int64_t padded; /* classes, up to a multiple of LANES */
     int threads;
     icseg_tap *x; /* (width) */
 } state;
 
-/* row (w, K): logits of one output row before horizontal interpolation. confidence may be NULL. */
-ICSEG_KERNEL static void argmax_row(const state *s, const float *row, float *pixel, int16_t *label, float *confidence) {
+/* row (w, padded): logits of one output row before horizontal interpolation, filled with -infinity. At every pixel the
+ * largest class, the lowest index among equals, and its logit: every lane keeps its own, then the lanes are compared.
+ * (All in one function: vectors in an inlined one would be taken apart before it is compiled for each instruction set.)
+ */
+ICSEG_KERNEL static void argmax_row(const state *s, const float *row, int16_t *label, float *largest) {
     for (int64_t x = 0; x < s->width; x++) {
-        icseg_tap tap = s->x[x];
-        icseg_lerp(pixel, row + tap.low * s->classes, row + tap.high * s->classes, tap.weight, 1, s->classes);
-        float largest = pixel[0], sum = 0;
-#pragma omp simd reduction(max : largest)
-        for (int64_t k = 0; k < s->classes; k++) largest = pixel[k] > largest ? pixel[k] : largest;
-        int64_t best = 0;
-        while (best < s->classes - 1 && pixel[best] != largest) best++;
-        label[x] = (int16_t)best;
-        if (!confidence) continue;
+        const float *a = row + s->x[x].low * s->padded, *b = row + s->x[x].high * s->padded;
+        float wb = s->x[x].weight, wa = 1 - wb;
+        lanes best = (lanes){0} - INFINITY;
+        indices at = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, now = at;
+        for (int64_t k = 0; k < s->padded; k += LANES, now += LANES) {
+            lanes low, high;
+            memcpy(&low, a + k, sizeof low);
+            memcpy(&high, b + k, sizeof high);
+            lanes v = wa * low + wb * high;
+            indices better = v > best; /* never for NaN */
+            at = (better & now) | (~better & at);
+            best = (lanes)((better & (indices)v) | (~better & (indices)best));
+        }
+        float top = best[0];
+        int32_t first = INT32_MAX;
+        for (int j = 1; j < LANES; j++) top = best[j] > top ? best[j] : top;
+        for (int j = 0; j < LANES; j++) first = best[j] == top && at[j] < first ? at[j] : first;
+        label[x] = (int16_t)(first < s->classes ? first : 0); /* 0: nothing but NaN */
+        if (largest) largest[x] = top;
+    }
+}
+
+/* Softmax probability of the largest: `confidence` holds its logit before. */
+ICSEG_KERNEL static void confidence_row(const state *s, const float *row, float *confidence) {
+    for (int64_t x = 0; x < s->width; x++) {
+        const float *a = row + s->x[x].low * s->padded, *b = row + s->x[x].high * s->padded;
+        float wb = s->x[x].weight, wa = 1 - wb, largest = confidence[x], sum = 0;
 #pragma omp simd reduction(+ : sum)
-        for (int64_t k = 0; k < s->classes; k++) sum += icseg_exp(pixel[k] - largest);
+        for (int64_t k = 0; k < s->classes; k++) sum += icseg_exp(wa * a[k] + wb * b[k] - largest);
         confidence[x] = 1 / sum;
     }
 }
 
-ICSEG_KERNEL static void interpolate_row(float *out, const float *a, const float *b, float weight, int64_t n) {
-    icseg_lerp(out, a, b, weight, 1, n);
+ICSEG_KERNEL static void interpolate_row(const state *s, float *row, const float *a, const float *b, float weight) {
+    for (int64_t x = 0; x < s->w; x++) {
+        float *out = row + x * s->padded;
+        icseg_lerp(out, a + x * s->classes, b + x * s->classes, weight, 1, s->classes);
+        for (int64_t k = s->classes; k < s->padded; k++) out[k] = -INFINITY;
+    }
 }
 
-static int64_t buffer_floats(const state *s) { return (s->w * s->classes + s->classes + 15) / 16 * 16; }
+static int64_t buffer_floats(const state *s) { return s->w * s->padded; }
 
 static icseg_status argmax_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
@@ -52,8 +83,9 @@ static icseg_status argmax_run(icseg_kernel *k, const icseg_run *run, icseg_erro
         float *row = (float *)run->scratch + omp_get_thread_num() * buffer_floats(s);
         const float *image = logits + i / s->height * s->h * line;
         icseg_tap tap = icseg_tap_at(i % s->height, s->h, s->height);
-        interpolate_row(row, image + tap.low * line, image + tap.high * line, tap.weight, line);
-        argmax_row(s, row, row + line, labels + i * s->width, confidence ? confidence + i * s->width : NULL);
+        interpolate_row(s, row, image + tap.low * line, image + tap.high * line, tap.weight);
+        argmax_row(s, row, labels + i * s->width, confidence ? confidence + i * s->width : NULL);
+        if (confidence) confidence_row(s, row, confidence + i * s->width);
     }
     return ICSEG_OK;
 }
@@ -66,6 +98,7 @@ static icseg_status argmax_prepare(icseg_kernel *k, icseg_error *error) {
                  .h = in->dim[1],
                  .w = in->dim[2],
                  .classes = in->dim[3],
+                 .padded = (in->dim[3] + LANES - 1) / LANES * LANES,
                  .height = out->dim[1],
                  .width = out->dim[2],
                  .threads = omp_get_max_threads()};

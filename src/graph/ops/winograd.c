@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/system.h"
 #include "graph/ops/winograd_transform.h"
 
 enum { OUT = ICSEG_WINOGRAD_OUT, IN = ICSEG_WINOGRAD_IN, MATRICES = ICSEG_WINOGRAD_MATRICES, TAPS = 9 };
@@ -19,6 +20,7 @@ typedef struct side {
 
 struct icseg_winograd {
     icseg_conv_direction direction;
+    bool relu;
     int64_t batch, height, width, rows, columns; /* rows, columns: tiles of an image */
     int64_t count, group;                        /* tiles in all, tiles at a time */
     side a, b;                                   /* forward: x, y; backward data: dy, dx; backward weights: x, dy */
@@ -111,6 +113,7 @@ void icseg_winograd_close(icseg_winograd **winograd) {
     *winograd = NULL;
 }
 
+void icseg_winograd_set_relu(icseg_winograd *w) { w->relu = true; }
 size_t icseg_winograd_scratch(const icseg_winograd *w) { return w->scratch; }
 
 /* The gradient of the input is the convolution of dy with the kernel turned by 180 degrees. */
@@ -181,15 +184,21 @@ static void transform_group(const icseg_winograd *w, side s, const float *images
     }
 }
 
-static void add_bias(const float *bias, float *const *pixels, int64_t channels) {
-    for (int i = 0; i < OUT * OUT; i++)
+ICSEG_KERNEL static void add_bias(const float *bias, bool relu, float *const *pixels, int64_t channels) {
+    for (int i = 0; i < OUT * OUT; i++) {
+        float *y = pixels[i];
 #pragma omp simd
-        for (int64_t c = 0; c < channels; c++) pixels[i][c] += bias[c];
+        for (int64_t c = 0; c < channels; c++) {
+            float sum = y[c] + bias[c];
+            y[c] = relu && sum < 0 ? 0 : sum;
+        }
+    }
 }
 
 static void write_group(const icseg_winograd *w, side s, float *images, const float *bias, int64_t first,
                         char *scratch) {
     int64_t count = w->count - first < w->group ? w->count - first : w->group;
+    const float *zeros = (const float *)(scratch + w->zeros);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < count; i++) {
         float *from[MATRICES], *to[OUT * OUT];
@@ -197,7 +206,7 @@ static void write_group(const icseg_winograd *w, side s, float *images, const fl
         /* what lies outside is written over the first matrix, which has been read by then */
         gather_tile(w, images, s.channels, first + i, OUT, from[0], to);
         icseg_winograd_output((const float *const *)from, to, s.channels);
-        if (bias) add_bias(bias, to, s.channels);
+        if (bias || w->relu) add_bias(bias ? bias : zeros, w->relu, to, s.channels);
     }
 }
 

@@ -19,6 +19,7 @@ bool icseg_winograd_pays(const icseg_conv_shape *shape);
 typedef struct icseg_winograd icseg_winograd;
 icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *shape, icseg_conv_direction direction,
                                  icseg_error *error);
+void icseg_winograd_set_relu(icseg_winograd *winograd); /* forward: max(0, .) of the result */
 void icseg_winograd_close(icseg_winograd **winograd);
 
 size_t icseg_winograd_scratch(const icseg_winograd *winograd); /* bytes lent to each run, 64-byte aligned */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Convolution weights with a batch norm folded in: w' = w s, b' = beta + (b - mean) s, s = gamma / sqrt(var + eps). */
+#include <math.h>
+#include <pthread.h>
+
+#include "base/memory.h"
+#include "graph/ops/fused.h"
+
+struct icseg_folded {
+    const icseg_param *gamma; /* of which batch norm */
+    uint64_t version;         /* sum of all parameters' versions, which only grow; 0: nothing here yet */
+    float *bias;              /* (O) */
+    float *weights;           /* (O, kh, kw, I), where some primitive takes them as they are; else NULL */
+    icseg_packed *packed;
+};
+
+/* Executors of several threads may share parameters. Held while looking up and while folding. */
+static pthread_mutex_t folded_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void free_folded(icseg_folded *f) {
+    icseg_packed_free(f->packed);
+    icseg_free(f->weights);
+    icseg_free(f->bias);
+    icseg_free(f);
+}
+
+static icseg_param *param(const icseg_kernel *k, int i) {
+    return k->node->input[i] == ICSEG_NONE ? NULL : icseg_kernel_in(k, i)->param;
+}
+
+static uint64_t version_of(const icseg_kernel *k) {
+    uint64_t sum = param(k, ICSEG_FUSED_WEIGHT)->version;
+    if (param(k, ICSEG_FUSED_BIAS)) sum += param(k, ICSEG_FUSED_BIAS)->version;
+    for (int i = ICSEG_FUSED_GAMMA; i < ICSEG_FUSED_INPUTS; i++) sum += param(k, i)->version;
+    return sum;
+}
+
+static double scale_of(const icseg_kernel *k, int64_t o) {
+    const icseg_fused_conv *a = k->node->attributes;
+    const float *gamma = k->in[ICSEG_FUSED_GAMMA], *var = k->in[ICSEG_FUSED_VAR];
+    return (double)gamma[o] / sqrt((double)var[o] + (double)a->eps);
+}
+
+static void fold_weights(const icseg_kernel *k, float *to) {
+    const icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
+    int64_t channels = weight->shape.dim[0], run = weight->count / channels;
+#pragma omp parallel for schedule(static)
+    for (int64_t o = 0; o < channels; o++) {
+        float scale = (float)scale_of(k, o);
+        for (int64_t i = o * run; i < (o + 1) * run; i++) to[i] = weight->data[i] * scale;
+    }
+}
+
+static void fold_bias(const icseg_kernel *k, float *to) {
+    const float *bias = k->in[ICSEG_FUSED_BIAS], *beta = k->in[ICSEG_FUSED_BETA], *mean = k->in[ICSEG_FUSED_MEAN];
+    int64_t channels = param(k, ICSEG_FUSED_WEIGHT)->shape.dim[0];
+    for (int64_t o = 0; o < channels; o++)
+        to[o] = (float)((double)beta[o] + ((bias ? (double)bias[o] : 0) - (double)mean[o]) * scale_of(k, o));
+}
+
+/* A ReLU in a primitive turns NaN into 0, so it is looked for where it would come from. */
+static icseg_status check_finite(const icseg_kernel *k, const float *values, int64_t count, icseg_error *error) {
+    const icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
+    float sum = 0; /* any NaN or infinity times 0 is NaN */
+#pragma omp parallel for simd reduction(+ : sum)
+    for (int64_t i = 0; i < count; i++) sum += values[i] * 0.0f;
+    if (sum == 0) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s or the batch norm %s that follows it is not finite", weight->name,
+                      param(k, ICSEG_FUSED_GAMMA)->name);
+}
+
+static icseg_folded *open_folded(icseg_param *weight) {
+    icseg_folded *f = icseg_calloc_array(1, sizeof *f);
+    if (!f) return NULL;
+    f->bias = icseg_alloc_array((size_t)weight->shape.dim[0], sizeof *f->bias);
+    if (!f->bias) {
+        free_folded(f);
+        return NULL;
+    }
+    weight->folded = f;
+    weight->free_folded = free_folded;
+    return f;
+}
+
+/* What lies in the layout already, or NULL. */
+static const void *find(const icseg_folded *f, icseg_wanted_layout layout) {
+    if (!layout.primitive) return icseg_packed_find_made(f->packed, layout.packing->kind, f->version);
+    if (!icseg_primitive_packed_size(layout.primitive)) return f->weights;
+    return icseg_packed_find(f->packed, layout.primitive, f->version);
+}
+
+/* Weights as they are lie in f->weights; else they are only needed until they are packed. */
+static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, icseg_wanted_layout layout, const void **out,
+                                icseg_error *error) {
+    *out = find(f, layout);
+    if (*out) return ICSEG_OK;
+    int64_t count = param(k, ICSEG_FUSED_WEIGHT)->count;
+    float *plain = icseg_alloc_array((size_t)count, sizeof *plain);
+    if (!plain) return icseg_fail_memory(error, (size_t)count * sizeof *plain, "folded weights");
+    fold_weights(k, plain);
+    icseg_status status = check_finite(k, plain, count, error);
+    if (status != ICSEG_OK) {
+        icseg_free(plain);
+        return status;
+    }
+    if (layout.primitive && !icseg_primitive_packed_size(layout.primitive)) {
+        *out = f->weights = plain;
+        return ICSEG_OK;
+    }
+    if (layout.primitive)
+        status = icseg_packed_get(&f->packed, layout.primitive, plain, f->version, out, error);
+    else
+        status = icseg_packed_get_made(&f->packed, layout.packing, plain, f->version, out, error);
+    icseg_free(plain);
+    return status;
+}
+
+static icseg_status get(const icseg_kernel *k, icseg_wanted_layout layout, const void **weights, const float **bias,
+                        icseg_error *error) {
+    icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
+    icseg_folded *f = weight->folded ? weight->folded : open_folded(weight);
+    if (!f) return icseg_fail_memory(error, (size_t)weight->shape.dim[0] * sizeof(float), "a folded bias");
+    uint64_t version = version_of(k);
+    if (f->version != version || f->gamma != param(k, ICSEG_FUSED_GAMMA)) {
+        fold_bias(k, f->bias);
+        ICSEG_TRY(check_finite(k, f->bias, weight->shape.dim[0], error));
+        icseg_free(f->weights);
+        f->weights = NULL;
+        if (f->gamma != param(k, ICSEG_FUSED_GAMMA)) { /* equal versions would not mean equal weights */
+            icseg_packed_free(f->packed);
+            f->packed = NULL;
+        }
+        f->gamma = param(k, ICSEG_FUSED_GAMMA);
+        f->version = version;
+    }
+    *bias = f->bias;
+    return get_weights(k, f, layout, weights, error);
+}
+
+icseg_status icseg_folded_get(const icseg_kernel *k, icseg_wanted_layout layout, const void **weights,
+                              const float **bias, icseg_error *error) {
+    pthread_mutex_lock(&folded_lock);
+    icseg_status status = get(k, layout, weights, bias, error);
+    pthread_mutex_unlock(&folded_lock);
+    return status;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * conv2d_fused and linear_fused: one primitive computes y = activation(map(x) + bias + residual). */
+#include "graph/ops/fused.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "graph/ops/winograd.h"
+
+typedef struct fused_state {
+    icseg_primitive *primitive; /* either this */
+    icseg_winograd *winograd;   /* or that */
+    size_t own, weights;        /* offsets in scratch */
+} fused_state;
+
+static bool has(const icseg_kernel *k, int i) { return i < k->node->input_count && k->node->input[i] != ICSEG_NONE; }
+static bool has_norm(const icseg_kernel *k) { return has(k, ICSEG_FUSED_GAMMA); }
+
+/* Winograd's convolution neither adds to its output nor knows other activations. */
+static bool is_winograd(const icseg_kernel *k) {
+    if (k->node->op != &icseg_op_conv2d_fused || has(k, ICSEG_FUSED_RESIDUAL)) return false;
+    const icseg_fused_conv *a = k->node->attributes;
+    return a->activation <= ICSEG_ACTIVATION_RELU && icseg_winograd_pays(&a->shape);
+}
+
+static icseg_status open_winograd(icseg_kernel *k, fused_state *s, icseg_error *error) {
+    const icseg_fused_conv *a = k->node->attributes;
+    ICSEG_TRY(icseg_winograd_open(&s->winograd, &a->shape, ICSEG_CONV_FORWARD, error));
+    if (a->activation == ICSEG_ACTIVATION_RELU) icseg_winograd_set_relu(s->winograd);
+    s->own = icseg_scratch_reserve(k, icseg_winograd_scratch(s->winograd));
+    bool keeps = has_norm(k) || icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT);
+    s->weights = icseg_scratch_reserve(k, keeps ? 0 : icseg_winograd_packing(s->winograd).bytes);
+    return ICSEG_OK;
+}
+
+static icseg_status open_primitive(icseg_kernel *k, fused_state *s, icseg_error *error) {
+    icseg_primitive_options options = {.bias = has(k, ICSEG_FUSED_BIAS) || has_norm(k),
+                                       .accumulate = has(k, ICSEG_FUSED_RESIDUAL)};
+    if (k->node->op == &icseg_op_conv2d_fused) {
+        const icseg_fused_conv *a = k->node->attributes;
+        options.activation = a->activation;
+        ICSEG_TRY(icseg_conv_forward_open(&s->primitive, &a->shape, options, error));
+    } else {
+        const icseg_fused_linear *a = k->node->attributes;
+        options.activation = a->activation;
+        options.pack = icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT);
+        ICSEG_TRY(icseg_matmul_open(&s->primitive, &a->shape, options, error));
+    }
+    s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
+    s->weights = icseg_scratch_reserve(k, has_norm(k) ? 0 : icseg_weights_scratch(k, ICSEG_FUSED_WEIGHT, s->primitive));
+    return ICSEG_OK;
+}
+
+static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
+    fused_state *s = k->state = icseg_calloc_array(1, sizeof *s);
+    if (!s) return icseg_fail_memory(error, sizeof *s, "a fused operator");
+    return is_winograd(k) ? open_winograd(k, s, error) : open_primitive(k, s, error);
+}
+
+static icseg_status get_weights(icseg_kernel *k, void *room, icseg_operands *operands, icseg_error *error) {
+    const fused_state *s = k->state;
+    icseg_packing packing = {0};
+    if (s->winograd) packing = icseg_winograd_packing(s->winograd);
+    if (has_norm(k)) {
+        icseg_wanted_layout layout = {.primitive = s->primitive, .packing = &packing};
+        return icseg_folded_get(k, layout, &operands->b, &operands->bias, error);
+    }
+    return s->winograd ? icseg_weights_make(k, ICSEG_FUSED_WEIGHT, &packing, room, &operands->b, error)
+                       : icseg_weights_get(k, ICSEG_FUSED_WEIGHT, s->primitive, room, &operands->b, error);
+}
+
+static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error) {
+    fused_state *s = k->state;
+    char *scratch = r->scratch;
+    icseg_operands operands = {.a = k->in[ICSEG_FUSED_X], .bias = k->in[ICSEG_FUSED_BIAS], .out = k->out[0]};
+    ICSEG_TRY(get_weights(k, scratch + s->weights, &operands, error));
+    if (s->winograd) return icseg_winograd_run(s->winograd, operands, scratch + s->own, error);
+    if (has(k, ICSEG_FUSED_RESIDUAL) && k->in[ICSEG_FUSED_RESIDUAL] != k->out[0])
+        memcpy(k->out[0], k->in[ICSEG_FUSED_RESIDUAL], (size_t)icseg_kernel_out(k, 0)->count * sizeof(float));
+    return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
+}
+
+static void release(icseg_kernel *k) {
+    fused_state *s = k->state;
+    if (s) icseg_primitive_close(&s->primitive);
+    if (s) icseg_winograd_close(&s->winograd);
+    icseg_free(s);
+}
+
+const icseg_op icseg_op_conv2d_fused = {.name = "conv2d_fused",
+                                        .prepare = prepare,
+                                        .run = run,
+                                        .release = release,
+                                        .flops = icseg_conv_flops,
+                                        .in_place = 1 << ICSEG_FUSED_RESIDUAL};
+const icseg_op icseg_op_linear_fused = {.name = "linear_fused",
+                                        .prepare = prepare,
+                                        .run = run,
+                                        .release = release,
+                                        .flops = icseg_product_flops,
+                                        .in_place = 1 << ICSEG_FUSED_RESIDUAL};

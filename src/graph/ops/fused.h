@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Operators that only icseg_graph_fuse makes: a convolution or linear map together with what follows it. */
+#ifndef ICSEG_GRAPH_OPS_FUSED_H
+#define ICSEG_GRAPH_OPS_FUSED_H
+
+#include "graph/ops/conv2d.h"
+
+/* Inputs; all but the first two may be ICSEG_NONE. The last four belong to a convolution's batch norm, which comes
+ * before the residual. */
+enum {
+    ICSEG_FUSED_X,
+    ICSEG_FUSED_WEIGHT,
+    ICSEG_FUSED_BIAS,
+    ICSEG_FUSED_RESIDUAL, /* of the output's shape, added before the activation */
+    ICSEG_FUSED_GAMMA,
+    ICSEG_FUSED_BETA,
+    ICSEG_FUSED_MEAN,
+    ICSEG_FUSED_VAR,
+    ICSEG_FUSED_INPUTS
+};
+
+typedef struct icseg_fused_conv {
+    icseg_conv_shape shape; /* first: the work is that of a conv2d */
+    icseg_activation activation;
+    float eps; /* of the batch norm */
+} icseg_fused_conv;
+
+typedef struct icseg_fused_linear {
+    icseg_matmul_shape shape; /* first */
+    icseg_activation activation;
+} icseg_fused_linear;
+
+extern const icseg_op icseg_op_conv2d_fused, icseg_op_linear_fused;
+
+/* The convolution's weights in the layout that is wanted and its bias, both with the batch norm folded in. They are
+ * made when first asked for, and again when one of the parameters has changed; kept with the weight parameter. */
+typedef struct icseg_wanted_layout {
+    const icseg_primitive *primitive; /* its own */
+    const icseg_packing *packing;     /* or, where there is no primitive, this */
+} icseg_wanted_layout;
+icseg_status icseg_folded_get(const icseg_kernel *k, icseg_wanted_layout layout, const void **weights,
+                              const float **bias, icseg_error *error);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The fused graph computes what the graph as described computes, and follows its parameters. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "graph/fuse.h"
+#include "graph/op.h"
+#include "graph/ops.h"
+#include "support/models.h"
+
+enum { CLASSES = 5, SIDE = 64 };
+
+static icseg_error error;
+
+static void ok(icseg_status status) {
+    if (status != ICSEG_OK) fail_msg("%s", error.message);
+}
+
+/* Batch norms as after training, not as after initialisation. */
+static void train_batch_norms(icseg_model *m, uint64_t seed) {
+    for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
+        icseg_param *p = icseg_params_at(m->params, i);
+        icseg_rng rng = icseg_rng_open(seed, ICSEG_RNG_TEST, (uint64_t)i + 5000);
+        if (p->shape.rank != 1) continue;
+        bool positive = strstr(p->name, "running_var") || strstr(p->name, ".weight");
+        for (int64_t k = 0; k < p->count; k++)
+            p->data[k] = positive ? icseg_rng_range(&rng, 0.5f, 1.5f) : 0.3f * icseg_rng_normal(&rng);
+        p->version++;
+    }
+}
+
+static const float *image_of(int64_t batch) {
+    static float image[2 * SIDE * SIDE * 3];
+    icseg_rng rng = icseg_rng_open(3, ICSEG_RNG_TEST, 7);
+    for (int64_t i = 0; i < batch * SIDE * SIDE * 3; i++) image[i] = icseg_rng_normal(&rng);
+    return image;
+}
+
+/* Logits of two images; `out` has room for them. */
+static int64_t logits(icseg_model *m, int32_t plain, float *out) {
+    icseg_network_options options;
+    icseg_session *s;
+    memset(&options, 0, sizeof options);
+    options.batch = 2;
+    options.height = options.width = SIDE;
+    options.keep_logits = 1;
+    options.plain = plain;
+    ok(icseg_model_session(m, &options, &s, &error));
+    icseg_executor_bind(s->executor, s->network.image, image_of(2));
+    ok(icseg_executor_run(s->executor, 0, 0, &error));
+    int64_t count = icseg_graph_value(s->graph, s->network.logits)->count;
+    memcpy(out, icseg_executor_data(s->executor, s->network.logits), (size_t)count * sizeof *out);
+    return count;
+}
+
+static void same_logits(icseg_model *m) {
+    float *plain = icseg_alloc_array(1 << 20, sizeof *plain), *fused = icseg_alloc_array(1 << 20, sizeof *fused);
+    double difference = 0, norm = 0;
+    int64_t count = logits(m, 1, plain);
+    assert_int_equal(logits(m, 0, fused), count);
+    for (int64_t i = 0; i < count; i++) {
+        difference += pow((double)plain[i] - (double)fused[i], 2);
+        norm += pow((double)plain[i], 2);
+    }
+    assert_true(norm > 0);
+    if (!(sqrt(difference / norm) <= 1e-5)) fail_msg("they differ by %g", sqrt(difference / norm));
+    icseg_free(plain);
+    icseg_free(fused);
+}
+
+static void a_fused_resnet_gives_the_same_logits(void **state) {
+    icseg_model *m = test_model("tiny-resnet", CLASSES, 1);
+    (void)state;
+    train_batch_norms(m, 1);
+    same_logits(m);
+    icseg_model_close(&m);
+}
+
+static void a_fused_vit_gives_the_same_logits(void **state) {
+    icseg_model *m = test_model("tiny-vit", CLASSES, 2);
+    (void)state;
+    train_batch_norms(m, 2);
+    same_logits(m);
+    icseg_model_close(&m);
+}
+
+static void folded_weights_follow_each_of_their_parameters(void **state) {
+    static const char *const names[] = {"visual.layer1.0.conv1.weight", "visual.layer1.0.bn1.weight",
+                                        "visual.layer1.0.bn1.bias", "visual.layer1.0.bn1.running_mean",
+                                        "visual.layer1.0.bn1.running_var"};
+    icseg_model *m = test_model("tiny-resnet", CLASSES, 3);
+    (void)state;
+    train_batch_norms(m, 3);
+    same_logits(m);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        icseg_param *p = icseg_params_find(m->params, names[i]);
+        assert_non_null(p);
+        for (int64_t k = 0; k < p->count; k++) p->data[k] = 1.5f * p->data[k] + 0.01f;
+        p->version++;
+        same_logits(m);
+    }
+    icseg_model_close(&m);
+}
+
+/* Nodes of an operator, whether or not anybody reads them. */
+static int count(const icseg_graph *g, const char *op) {
+    int n = 0;
+    for (int32_t i = 0; i < icseg_graph_node_count(g); i++) n += !strcmp(icseg_graph_node(g, i)->op->name, op);
+    return n;
+}
+
+static icseg_value conv(icseg_graph *g, icseg_params *params, icseg_value x, const char *name) {
+    icseg_param_options options = {.layout = ICSEG_LAYOUT_OIHW, .init = ICSEG_INIT_NORMAL, .scale = 0.3f};
+    icseg_param *weight = icseg_params_declare(params, name, ICSEG_SHAPE(4, 4, 3, 3), options, &error);
+    assert_non_null(weight);
+    return icseg_conv2d(g, x, icseg_graph_param(g, weight), ICSEG_NONE, 1, 1);
+}
+
+static void what_is_read_twice_or_kept_stays(void **state) {
+    icseg_graph *g;
+    icseg_params *params;
+    (void)state;
+    ok(icseg_graph_open(&g, false, &error));
+    ok(icseg_params_open(&params, &error));
+    icseg_value x = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(1, 4, 4, 4));
+    icseg_value twice = conv(g, params, x, "twice"), kept = conv(g, params, x, "kept"),
+                once = conv(g, params, x, "once");
+    icseg_graph_keep(g, kept, "kept");
+    icseg_value a = icseg_relu(g, twice), b = icseg_relu(g, kept);
+    icseg_value sum = icseg_add(g, icseg_add(g, a, b), twice);
+    icseg_graph_keep(g, icseg_relu(g, icseg_add(g, once, sum)), "y");
+    icseg_graph_fuse(g);
+    ok(icseg_graph_status(g, &error));
+    assert_int_equal(count(g, "conv2d_fused"), 2); /* once + sum, which then dies, and its ReLU */
+    assert_int_equal(count(g, "relu"), 2);
+    icseg_graph_close(&g);
+    icseg_params_close(&params);
+}
+
+static void memory_that_runs_out_anywhere_is_a_status(void **state) {
+    icseg_model *m = test_model("tiny-resnet", CLASSES, 4);
+    icseg_network_options options;
+    icseg_status status = ICSEG_ERROR_MEMORY;
+    (void)state;
+    memset(&options, 0, sizeof options);
+    options.batch = 1;
+    options.height = options.width = SIDE;
+    options.keep_logits = 1;
+    for (int64_t n = 0; status != ICSEG_OK; n += 7) {
+        icseg_session *s;
+        icseg_memory_fail_after(n);
+        status = icseg_model_session(m, &options, &s, &error);
+        if (status == ICSEG_OK) {
+            icseg_executor_bind(s->executor, s->network.image, image_of(1));
+            status = icseg_executor_run(s->executor, 0, 0, &error);
+        }
+        icseg_memory_fail_after(-1);
+        if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
+    }
+    same_logits(m);
+    icseg_model_close(&m);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fused_resnet_gives_the_same_logits),
+        cmocka_unit_test(a_fused_vit_gives_the_same_logits),
+        cmocka_unit_test(folded_weights_follow_each_of_their_parameters),
+        cmocka_unit_test(what_is_read_twice_or_kept_stays),
+        cmocka_unit_test(memory_that_runs_out_anywhere_is_a_status),
+    };
+    return cmocka_run_group_tests_name("fused graphs", tests, NULL, NULL);
+}
