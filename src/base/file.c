@@ -98,7 +98,11 @@ struct icseg_file_writer {
 };
 
 icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error) {
+    struct stat info;
     *out = NULL;
+    /* The rename would put a file where a device, pipe or folder was. */
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: there is something that is no regular file", path);
     icseg_file_writer *w = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory(error, sizeof *w, path);
     size_t room = strlen(path) + 32;

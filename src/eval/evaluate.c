@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/system.h"
-#include "icseg/eval.h"
+#include "eval/pass.h"
 
 /* One image in transit: the reader fills it when it is empty, the model's thread empties it. */
 typedef struct reader {
@@ -131,6 +131,7 @@ icseg_status icseg_evaluate(icseg_model *model, const icseg_dataset *dataset, co
     double start = icseg_clock();
     int64_t count = icseg_dataset_count(dataset);
     *out = (icseg_confusion){0};
+    ICSEG_TRY(icseg_eval_options_check(options, error));
     ICSEG_TRY(check_dataset(model, dataset, error));
     ICSEG_TRY(icseg_confusion_create(out, icseg_model_config(model)->num_classes, error));
     status = reader_open(&r, dataset, error);

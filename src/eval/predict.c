@@ -19,7 +19,7 @@ static icseg_status check_side(const char *name, int32_t value, int32_t least, i
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s %d: %d..%d is expected", name, value, least, most);
 }
 
-static icseg_status check_options(const icseg_eval_options *o, icseg_error *error) {
+icseg_status icseg_eval_options_check(const icseg_eval_options *o, icseg_error *error) {
     if (o->mode != ICSEG_EVAL_WHOLE && o->mode != ICSEG_EVAL_SLIDE)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "evaluation mode %d: whole or slide is expected", (int)o->mode);
     ICSEG_TRY(check_side("resize_short", o->resize_short, 0, ICSEG_IMAGE_MAX_SIDE, error));
@@ -127,7 +127,7 @@ icseg_status icseg_predict(icseg_model *model, const icseg_image *image, const i
     icseg_status status;
     *out = (icseg_labels){0};
     if (confidence) *confidence = NULL;
-    ICSEG_TRY(check_options(options, error));
+    ICSEG_TRY(icseg_eval_options_check(options, error));
     if (!image->data) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_predict: the image is empty");
     ICSEG_TRY_GOTO(icseg_labels_create(&p.labels, image->width, image->height, error));
     if (confidence) {

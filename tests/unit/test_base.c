@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -99,6 +100,11 @@ static void files_are_replaced_whole_or_not_at_all(void **state) {
     assert_int_equal(icseg_map_open(&map, path, NULL), ICSEG_OK);
     assert_int_equal(map.size, 3);
     icseg_map_close(&map);
+    snprintf(path, sizeof path, "%s/pipe", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(icseg_file_write(path, "a", 1, &error), ICSEG_ERROR_IO);
+    assert_int_not_equal(icseg_file_exists(path), 1); /* not replaced by a file */
+    assert_int_equal(remove(path), 0);
     assert_int_equal(icseg_file_write("/dev/full/x", "a", 1, &error), ICSEG_ERROR_IO);
     char command[96];
     snprintf(command, sizeof command, "rm -r %s", folder);

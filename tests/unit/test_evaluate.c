@@ -18,7 +18,7 @@ static test_folder five_pairs(void) {
     static const int32_t size[][2] = {{64, 48}, {33, 47}, {96, 64}, {64, 48}, {20, 70}};
     test_folder f = test_dataset_open("class0\nclass1\nclass2\nclass3\n");
     for (int i = 0; i < 5; i++) {
-        char stem[8];
+        char stem[16];
         snprintf(stem, sizeof stem, "p%d", i);
         test_write_pair(&f, stem, size[i][0], size[i][1], CLASSES, i);
     }
@@ -111,7 +111,7 @@ static void a_damaged_image_is_named(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_fault_of_the_model_names_the_image(void **state) {
+static void options_are_checked_before_anything_is_read(void **state) {
     test_folder f = five_pairs();
     icseg_dataset *d = open_data(&f, false);
     icseg_model *model = test_model("tiny-resnet", CLASSES, 3);
@@ -171,7 +171,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_every_labelled_pixel),
         cmocka_unit_test(a_damaged_image_is_named),
-        cmocka_unit_test(a_fault_of_the_model_names_the_image),
+        cmocka_unit_test(options_are_checked_before_anything_is_read),
         cmocka_unit_test(the_number_of_classes_must_agree),
         cmocka_unit_test(stops_when_asked),
     };

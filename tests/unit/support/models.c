@@ -28,7 +28,7 @@ static void scramble(icseg_model *m, uint64_t seed) {
 }
 
 icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
-    static char names[MOST_CLASSES][16];
+    static char names[MOST_CLASSES][24];
     const char *list[MOST_CLASSES];
     icseg_model_options options = {.class_names = list, .seed = seed};
     icseg_error error = {0};

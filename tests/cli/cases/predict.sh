@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# icseg predict: files, folders, patterns; what is written; images that are none; outputs that would hide something.
+source "$root/tests/cli/tiny_model.sh"
+val=$tiny_data/images/val
+png() { check "$1 is a PNG" cmp -n 4 "$1" <(printf '\x89PNG'); }
+gone() { check "no $1" test ! -e "$1"; }
+
+expect 0 '^Usage: icseg predict CHECKPOINT IMAGE\.\.\. --out DIR' icseg predict --help
+expect 0 "^$work/a/b/000000.png\$" icseg predict "$tiny" "$val/000000.jpg" --out "$work/a/b"
+png "$work/a/b/000000.png"
+check 'nothing else' bash -c "[ \$(ls '$work/a/b' | wc -l) = 1 ]"
+expect 0 '^predict 100%  3/3' icseg predict "$tiny" "$val" --out "$work/p" --overlay --confidence --json
+for stem in 000000 000001 000002; do
+    for suffix in .png _overlay.png _confidence.png; do png "$work/p/$stem$suffix"; done
+    check "$stem.json has shares" grep -q '"share": ' "$work/p/$stem.json"
+done
+check 'the same map from a file and from a folder' cmp "$work/p/000000.png" "$work/a/b/000000.png"
+expect 0 '000002.png' icseg predict "$tiny" "$val/*.jpg" "$val/" "$val/000001.jpg" --out "$work/q" --mode slide --crop 64x64
+check 'each image once' bash -c "[ \$(ls '$work/q' | wc -l) = 3 ]"
+expect 0 'c.png' bash -c "cp '$val/000000.jpg' '$work/c[1].jpg' && '$program' predict '$tiny' '$work/c[1].jpg' --out '$work/c' && mv '$work/c/c[1].png' '$work/c/c.png' && ls '$work/c'"
+gray=iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg==
+base64 -d <<<"$gray" >"$work/one.png"
+expect 0 'one.png' icseg predict "$tiny" "$work/one.png" --out "$work/o" --overlay --confidence --json --tta
+check 'a map of one pixel' grep -q '"pixels": 1,' "$work/o/one.json"
+
+# one bad image among good ones
+mkdir "$work/mix"
+cp "$val/000000.jpg" "$work/mix/good.jpg"
+cp "$val/000001.jpg" "$work/mix/zgood.jpg"
+: >"$work/mix/empty.jpg"
+echo 'no picture' >"$work/mix/text.jpg"
+head -c 900 "$val/000000.jpg" >"$work/mix/cut.jpg"
+printf '\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\xea\x60\x00\x00\xea\x60\x08\x02\x00\x00\x00\x0f\xb0\xe2\x15\x00\x00\x00\x00\x49\x44\x41\x54\x35\xaf\x06\x1e' >"$work/mix/huge.png"
+expect 1 '^icseg predict: error: .*mix/empty.jpg: ' icseg predict "$tiny" "$work/mix" --out "$work/m"
+expect 1 '^icseg predict: error: .*mix/text.jpg: ' icseg predict "$tiny" "$work/mix" --out "$work/m"
+expect 1 '^icseg predict: error: .*mix/cut.jpg: ' icseg predict "$tiny" "$work/mix" --out "$work/m"
+expect 1 '^icseg predict: error: .*mix/huge.png: .*60000' icseg predict "$tiny" "$work/mix" --out "$work/m"
+expect 1 '^icseg predict: error: 4 of 6 images failed$' icseg predict "$tiny" "$work/mix" --out "$work/m"
+check 'the good ones are done' diff <(ls "$work/m") <(printf 'good.png\nzgood.png\n')
+for name in empty text cut; do refuse 1 "mix/$name.jpg: " icseg predict "$tiny" "$work/mix/$name.jpg" --out "$work/n"; done
+refuse 1 'huge.png: .*60000' icseg predict "$tiny" "$work/mix/huge.png" --out "$work/n"
+refuse 1 'nothing.jpg: ' icseg predict "$tiny" "$work/nothing.jpg" --out "$work/n"
+check 'no files of failed images' bash -c "[ -z \"\$(ls '$work/n')\" ]"
+
+# outputs and inputs in each other's way
+refuse 2 'would both be written to .*/000000.png' icseg predict "$tiny" "$val" "$tiny_data/images/train" --out "$work/x"
+cp "$val/000000.jpg" "$work/s.jpg"
+cp "$val/000000.jpg" "$work/s_overlay.jpg"
+refuse 2 's_overlay.png' icseg predict "$tiny" "$work/s.jpg" "$work/s_overlay.jpg" --out "$work/x" --overlay
+cp "$work/one.png" "$work/mine.png"
+refuse 2 'mine.png is one of the images and would be overwritten' icseg predict "$tiny" "$work/mine.png" --out "$work"
+mkdir "$work/link" && ln "$work/mine.png" "$work/link/mine.png"
+refuse 2 'would be overwritten' icseg predict "$tiny" "$work/mine.png" --out "$work/link"
+check 'the image is as it was' cmp "$work/mine.png" "$work/one.png"
+gone "$work/x"
+
+mkdir "$work/void"
+refuse 1 'void: no images' icseg predict "$tiny" "$work/void" --out "$work/x"
+refuse 1 'no file matches' icseg predict "$tiny" "$work/*.bmp" --out "$work/x"
+refuse 2 '--out is missing' icseg predict "$tiny" "$work/one.png"
+refuse 2 'IMAGE is missing' icseg predict "$tiny" --out "$work/x"
+refuse 2 '--opacity' icseg predict "$tiny" "$work/one.png" --out "$work/x" --opacity 2
+refuse 1 'one.png' icseg predict "$work/one.png" "$work/one.png" --out "$work/x"
+refuse 1 'one.png' icseg predict "$tiny" "$work/one.png" --out "$work/one.png"
+refuse 1 'one.png: cannot create the folder' icseg predict "$tiny" "$work/one.png" --out "$work/one.png/below"
+gone "$work/x"
+if [ "$(id -u)" -ne 0 ]; then
+    mkdir "$work/shut" && chmod 555 "$work/shut"
+    refuse 1 'shut' icseg predict "$tiny" "$work/one.png" --out "$work/shut"
+fi
+mkdir -p "$work/full/one.png"
+refuse 1 'full/one.png' icseg predict "$tiny" "$work/one.png" --out "$work/full"
+check 'no temporary files stay' bash -c "! find '$work' -name '*.tmp.*' | grep -q ."
