@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Checkpoints: the same model comes back, other element types, files that are cut or do not fit, failing writes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "icseg/eval.h"
+#include "support/models.h"
+
+enum { LIMIT = 1 << 26, ROOM = 128 };
+
+static char folder[] = "/tmp/icseg_checkpoint_XXXXXX";
+static char whole[ROOM], other[ROOM]; /* paths: a good checkpoint, and one made from it */
+
+static int set_up(void **state) {
+    icseg_model_options options = {.class_names = (const char *const[]){"sky", "\"road\" \\", "Straße"}, .seed = 3};
+    icseg_model *model;
+    (void)state;
+    if (!mkdtemp(folder)) return -1;
+    snprintf(whole, sizeof whole, "%s/whole.safetensors", folder);
+    snprintf(other, sizeof other, "%s/other.safetensors", folder);
+    if (icseg_config_preset(&options.config, "tiny-resnet", NULL) != ICSEG_OK) return -1;
+    options.config.resnet_width = 4;
+    options.config.embed_dim = 16;
+    options.config.vocab_size = 258;
+    options.config.num_classes = 3;
+    options.config.text_layers = 1;
+    if (icseg_model_create(&model, &options, NULL) != ICSEG_OK) return -1;
+    icseg_status status = icseg_model_save(model, whole, NULL);
+    icseg_model_close(&model);
+    return status == ICSEG_OK ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    remove(whole);
+    remove(other);
+    return rmdir(folder);
+}
+
+static icseg_model *open_model(const char *path) {
+    icseg_model *model;
+    icseg_error error = {0};
+    if (icseg_model_open(&model, path, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    return model;
+}
+
+/* `other` cannot be opened, and the text has the file's name and `piece`. */
+static void refused(icseg_status status, const char *piece) {
+    icseg_model *model = (icseg_model *)whole; /* not NULL: must be cleared */
+    icseg_error error = {0};
+    icseg_status got = icseg_model_open(&model, other, &error);
+    if (got == ICSEG_OK || (status != ICSEG_OK && got != status) || !strstr(error.message, "other.safetensors") ||
+        !strstr(error.message, piece))
+        fail_msg("status %d, '%s', expected status %d and '%s'", (int)got, error.message, (int)status, piece);
+    assert_null(model);
+}
+
+static void the_same_model_comes_back(void **state) {
+    icseg_model *model = open_model(whole);
+    unsigned char *a, *b;
+    size_t size[2];
+    (void)state;
+    assert_string_equal(icseg_model_class_names(model)[1], "\"road\" \\");
+    assert_string_equal(icseg_model_class_names(model)[2], "Straße");
+    assert_int_equal(icseg_model_config(model)->embed_dim, 16);
+    assert_int_equal(icseg_model_save(model, other, NULL), ICSEG_OK);
+    assert_int_equal(icseg_file_read(whole, LIMIT, &a, &size[0], NULL), ICSEG_OK);
+    assert_int_equal(icseg_file_read(other, LIMIT, &b, &size[1], NULL), ICSEG_OK);
+    assert_int_equal(size[0], size[1]);
+    assert_memory_equal(a, b, size[0]);
+    icseg_free(a);
+    icseg_free(b);
+    icseg_model_close(&model);
+}
+
+static void a_file_cut_anywhere_is_refused(void **state) {
+    unsigned char *bytes;
+    size_t size;
+    (void)state;
+    assert_int_equal(icseg_file_read(whole, LIMIT, &bytes, &size, NULL), ICSEG_OK);
+    assert_true(size > 20000);
+    for (size_t keep = 0; keep < size; keep += 100) {
+        FILE *f = fopen(other, "wb"); /* not icseg_file_write: its fsync would take most of the time */
+        assert_non_null(f);
+        assert_int_equal(fwrite(bytes, 1, keep, f), keep);
+        assert_int_equal(fclose(f), 0);
+        refused(ICSEG_ERROR_FORMAT, "");
+    }
+    assert_int_equal(icseg_file_write(other, bytes, size - 1, NULL), ICSEG_OK);
+    refused(ICSEG_ERROR_FORMAT, "");
+    icseg_free(bytes);
+}
+
+/* How `other` differs from `whole`. */
+typedef struct change {
+    const char *drop, *add;       /* a tensor left out; one more tensor */
+    const char *reshape, *retype; /* a tensor given another shape; another element type */
+    const char *key, *value;      /* metadata replaced */
+    icseg_dtype dtype;            /* of all tensors, when `convert` */
+    bool convert;
+} change;
+
+static void *converted(const icseg_safetensors_entry *e, icseg_dtype dtype) {
+    size_t n = e->bytes / sizeof(float);
+    float *from = malloc(e->bytes + 1);
+    void *to = malloc(n * sizeof(double) + 1);
+    memcpy(from, e->data, e->bytes);
+    if (dtype == ICSEG_F16) icseg_f16_from_f32(to, from, n);
+    if (dtype == ICSEG_BF16) icseg_bf16_from_f32(to, from, n);
+    for (size_t i = 0; i < n && dtype == ICSEG_F64; i++) ((double *)to)[i] = (double)from[i];
+    free(from);
+    return to;
+}
+
+static void write_other(const change *c) {
+    icseg_safetensors *st;
+    assert_int_equal(icseg_safetensors_open(&st, whole, NULL), ICSEG_OK);
+    size_t count = icseg_safetensors_count(st), pairs = icseg_safetensors_metadata_count(st), kept = 0;
+    icseg_safetensors_entry *entries = calloc(count + 1, sizeof *entries);
+    icseg_safetensors_pair pair[8];
+    static const float zero[4];
+    assert_true(pairs <= 8);
+    for (size_t i = 0; i < count; i++) {
+        icseg_safetensors_entry e = *icseg_safetensors_at(st, i);
+        if (c->drop && !strcmp(e.name, c->drop)) continue;
+        if (c->reshape && !strcmp(e.name, c->reshape)) e.shape = ICSEG_SHAPE(1, icseg_shape_count(e.shape));
+        if (c->retype && !strcmp(e.name, c->retype)) e.dtype = ICSEG_I32;
+        if (c->convert) {
+            e.data = converted(&e, c->dtype);
+            e.bytes = e.bytes / sizeof(float) * icseg_dtype_size(c->dtype);
+            e.dtype = c->dtype;
+        }
+        entries[kept++] = e;
+    }
+    if (c->add) entries[kept++] = (icseg_safetensors_entry){c->add, ICSEG_F32, ICSEG_SHAPE(4), zero, sizeof zero};
+    for (size_t i = 0; i < pairs; i++) {
+        pair[i] = icseg_safetensors_metadata_at(st, i);
+        if (c->key && !strcmp(pair[i].key, c->key)) pair[i].value = c->value;
+    }
+    assert_int_equal(icseg_safetensors_write(other, entries, kept, pair, pairs, NULL), ICSEG_OK);
+    for (size_t i = 0; i < kept && c->convert; i++) free((void *)entries[i].data);
+    free(entries);
+    icseg_safetensors_close(&st);
+}
+
+static void half_and_double_precision_are_read(void **state) {
+    static const icseg_dtype dtypes[] = {ICSEG_F16, ICSEG_BF16, ICSEG_F64};
+    static const double tolerance[] = {1e-3, 1e-2, 0};
+    icseg_model *first = open_model(whole);
+    (void)state;
+    for (int d = 0; d < 3; d++) {
+        write_other(&(change){.convert = true, .dtype = dtypes[d]});
+        icseg_model *second = open_model(other);
+        for (int64_t i = 0; i < icseg_params_count(first->params); i++) {
+            const icseg_param *a = icseg_params_at(first->params, i), *b = icseg_params_at(second->params, i);
+            for (int64_t k = 0; k < a->count; k++)
+                if (!(fabs((double)(a->data[k] - b->data[k])) <= tolerance[d] * fabs((double)a->data[k]) + 1e-7))
+                    fail_msg("%s[%lld]: %g, %g", a->name, (long long)k, (double)a->data[k], (double)b->data[k]);
+        }
+        icseg_model_close(&second);
+    }
+    icseg_model_close(&first);
+}
+
+static void tensors_that_do_not_fit_are_named(void **state) {
+    icseg_model *model = open_model(whole);
+    (void)state;
+    for (int64_t i = 0; i < icseg_params_count(model->params); i++) {
+        const char *name = icseg_params_at(model->params, i)->name;
+        write_other(&(change){.drop = name});
+        refused(ICSEG_ERROR_FORMAT, name);
+    }
+    icseg_model_close(&model);
+    write_other(&(change){.add = "visual.extra"});
+    refused(ICSEG_ERROR_FORMAT, "visual.extra");
+    write_other(&(change){.reshape = "visual.conv1.weight"});
+    refused(ICSEG_ERROR_SHAPE, "visual.conv1.weight");
+    write_other(&(change){.retype = "ln_final.bias"});
+    refused(ICSEG_ERROR_FORMAT, "ln_final.bias");
+}
+
+static void metadata_that_does_not_fit_is_named(void **state) {
+    static const struct {
+        const char *key, *value;
+    } bad[] = {{"icpc.classes", "[\"a\", \"b\"]"},
+               {"icpc.classes", "[\"a\", \"b\", 3]"},
+               {"icpc.classes", "{}"},
+               {"icpc.classes", "[\"a\", \"b\""},
+               {"icpc.classes", ""},
+               {"icpc.tokens", "[[1], [2]]"},
+               {"icpc.tokens", "[[1], [2], []]"},
+               {"icpc.tokens", "[[1], [2], [258]]"},
+               {"icpc.tokens", "[[1], [2], [-1]]"},
+               {"icpc.tokens", "[[1], [2], [1.5]]"},
+               {"icpc.tokens", "[[1], [2], 3]"},
+               {"icpc.config", "[]"},
+               {"icpc.config", "{\"num_classes\": 0}"},
+               {"icpc.config", "{\"num_classes\": 1e9}"},
+               {"icpc.config", "{\"embed_dim\": \"wide\"}"},
+               {"icpc.config", "{\"resnet_width\": 2000000000}"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_other(&(change){.key = bad[i].key, .value = bad[i].value});
+        refused(ICSEG_OK, bad[i].key);
+    }
+    write_other(&(change){.key = "icpc.config", .value = "{}"}); /* a whole RN50 with 150 classes */
+    refused(ICSEG_OK, "");
+}
+
+static void a_failed_save_keeps_the_old_file(void **state) {
+    icseg_model *model = open_model(whole);
+    icseg_error error;
+    unsigned char *bytes;
+    size_t size;
+    icseg_status status = ICSEG_ERROR_MEMORY;
+    (void)state;
+    assert_int_equal(icseg_file_write(other, "old", 3, NULL), ICSEG_OK);
+    for (int n = 0; n < 40; n++) {
+        icseg_memory_fail_after(n);
+        status = icseg_model_save(model, other, &error);
+        icseg_memory_fail_after(-1);
+        if (status == ICSEG_OK) break;
+        assert_int_equal(status, ICSEG_ERROR_MEMORY);
+        assert_int_equal(icseg_file_read(other, LIMIT, &bytes, &size, NULL), ICSEG_OK);
+        assert_int_equal(size, 3);
+        icseg_free(bytes);
+    }
+    assert_int_equal(icseg_model_save(model, "/nonexistent/x.safetensors", &error), ICSEG_ERROR_IO);
+    assert_non_null(strstr(error.message, "/nonexistent/x.safetensors"));
+    icseg_model_close(&model);
+}
+
+static void running_out_of_memory_while_opening_leaks_nothing(void **state) {
+    icseg_status status = ICSEG_ERROR_MEMORY;
+    (void)state;
+    for (int n = 0; status != ICSEG_OK && n < 100000; n += 1 + n / 16) {
+        icseg_model *model;
+        icseg_memory_fail_after(n);
+        status = icseg_model_open(&model, whole, NULL);
+        icseg_memory_fail_after(-1);
+        if (status != ICSEG_OK) assert_null(model);
+        icseg_model_close(&model);
+    }
+    assert_int_equal(status, ICSEG_OK);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_model_comes_back),
+        cmocka_unit_test(a_file_cut_anywhere_is_refused),
+        cmocka_unit_test(half_and_double_precision_are_read),
+        cmocka_unit_test(tensors_that_do_not_fit_are_named),
+        cmocka_unit_test(metadata_that_does_not_fit_is_named),
+        cmocka_unit_test(a_failed_save_keeps_the_old_file),
+        cmocka_unit_test(running_out_of_memory_while_opening_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
