@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Checks what the compiler does not: include order of the folders, no printing or exiting in the library, symbol names,
-# headers that stand alone, licence lines, formatting, generated pages. Usage: check_layers.sh [BUILD_DIR]
+# headers that stand alone, licence lines, formatting, links, generated pages. Usage: check_layers.sh [BUILD_DIR]
 # Prints one line for each check, with file and line of what is wrong, and at the end "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.."
@@ -33,7 +33,7 @@ include_order() {
         FNR == 1 {
             inside = FILENAME ~ /^src\//
             mine = inside ? rank(substr(FILENAME, 5)) : n + 1
-            if (!mine) print FILENAME ": in a folder that DESIGN.md does not know"
+            if (!mine) print FILENAME ": in a folder that is not in the order above"
         }
         /^[ \t]*#[ \t]*include[ \t]*"/ {
             split($0, part, "\""); name = part[2]
@@ -101,6 +101,37 @@ generated_pages() {
     done
 }
 
+# Links to files, with or without #section, from the folder of the page; code blocks are left out. And pages of docs/
+# that comments and programs name.
+links() {
+    git ls-files -co --exclude-standard '*.md' | while read -r page; do
+        [ -f "$page" ] || continue
+        awk '/^ *```/ {code = !code} !code && !/^    / {
+            line = $0
+            gsub(/`[^`]*`/, "code", line)
+            while (match(line, /\]\([^()]*\)/)) {
+                print FNR " " substr(line, RSTART + 2, RLENGTH - 3)
+                line = substr(line, RSTART + RLENGTH)
+            }
+        }' "$page" | while read -r line target; do
+            case $target in *://* | mailto:*) continue ;; esac
+            file=$(dirname "$page")/${target%%#*}
+            [ -n "${target%%#*}" ] || file=$page
+            [ -e "$file" ] || { echo "$page:$line: no file $target"; continue; }
+            section=${target#*#}
+            [ "$section" = "$target" ] || sections "$file" | grep -qxF -e "$section" ||
+                echo "$page:$line: no section #$section in $file"
+        done
+    done
+    git grep -noE 'docs/[a-z0-9-]+\.md' -- src include cli tests scripts python examples CMakeLists.txt |
+        while IFS=: read -r file line page; do
+            [ -f "$page" ] || echo "$file:$line: no file $page"
+        done
+}
+
+# Anchors of a page's headings, as code hosts make them.
+sections() { sed -nE 's/^#+ +//p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'; }
+
 report "folders include only from those above" "$(include_order)"
 report "the library does not print, exit or abort" "$(no_process_calls)"
 report "libicseg.so exports only icseg_ names" "$(shared_symbols)"
@@ -113,6 +144,7 @@ if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
 else
     echo "note  formatting not checked: it is defined by clang-format 14"
 fi
+report "links in Markdown files lead somewhere" "$(links)"
 report "docs/ has the pages made from the option tables" "$(generated_pages)"
 
 echo "$passed passed, $failed failed"

@@ -28,6 +28,8 @@ expect 0 '^ *[0-9.]+ %  [a-z]' shared "$model" "$photo" "$work/shared.png"
 expect 0 '^ *[0-9.]+ %  [a-z]' "$work/static" "$model" "$photo" "$work/static.png"
 expect 0 '^ *[0-9.]+ %  [a-z]' "$build/example_predict" "$model" "$photo" "$work/built.png"
 check 'the label map is a PNG' cmp -n 4 "$work/shared.png" <(printf '\x89PNG')
+check 'the program says the same' icseg predict "$model" "$photo" --out "$work/out"
+check 'the program writes the same bytes' cmp "$work/shared.png" "$work/out/000000.png"
 check 'both ways give the same bytes' cmp "$work/shared.png" "$work/static.png"
 refuse 2 '^usage: predict' shared "$model"
 refuse 1 'predict: io error: .*nowhere' shared "$work/nowhere" "$photo" "$work/no.png"
