@@ -29,7 +29,7 @@ typedef enum icseg_tokenizer_kind {
     ICSEG_TOKENIZER_CLIP   /* CLIP's byte-pair encoding, with its vocabulary in a file; vocab_size 49,408 */
 } icseg_tokenizer_kind;
 
-/* Field names and defaults are the reference's; see METHOD.md (docs/method.md) for what each does. */
+/* Field names and defaults are the reference's; see docs/method.md for what each does. */
 typedef struct icseg_config {
     icseg_backbone backbone;
     int32_t resnet_layers[4], resnet_width;              /* stage depths, stem width */
@@ -57,13 +57,15 @@ typedef struct icseg_config {
 /* The reference's defaults: RN50, ICPC, K = 150. */
 ICSEG_API icseg_config icseg_config_default(void);
 
-/* Named starting points: "rn50", "rn101", "vit-b16", "tiny-resnet", "tiny-vit" (the reference's presets). */
+/* Named starting points: "rn50", "rn101", "vit-b16", "tiny-resnet", "tiny-vit" (the reference's presets). Another name
+ * is ICSEG_ERROR_ARGUMENT, and *out is left as it was. */
 ICSEG_API icseg_status icseg_config_preset(icseg_config *out, const char *name, icseg_error *error);
 
 /* Reads the JSON object. Unknown keys are ignored, missing ones take the default, wrong types are ICSEG_ERROR_FORMAT.
  * The result has been checked. On failure *out is left as it was. */
 ICSEG_API icseg_status icseg_config_read_json(icseg_config *out, const char *json, icseg_error *error);
-/* The same, but missing keys keep the value they have in *config: recipe over preset. */
+/* The same, but missing keys keep the value they have in *config: recipe over preset. On failure *config is left as it
+ * was. */
 ICSEG_API icseg_status icseg_config_update_json(icseg_config *config, const char *json, icseg_error *error);
 /* The JSON object with every key, in the form and order of the reference's json.dumps(asdict(config)); numbers read
  * back exactly. The configuration is checked first. *out is freed with icseg_buffer_free. */
@@ -73,8 +75,9 @@ ICSEG_API icseg_status icseg_config_write_json(const icseg_config *config, char 
  * configuration makes no use of (vit_* of a ResNet, prompt_* of a template) are not looked at. */
 ICSEG_API icseg_status icseg_config_check(const icseg_config *config, icseg_error *error);
 
-ICSEG_API int32_t
-icseg_config_embed_level(const icseg_config *config); /* index of the embedding stride: 3 ResNet, 2 ViT */
+/* Level (0..3) of the embedding stride, where image and text meet without a projection: 3 for ResNet, 2 for ViT. */
+ICSEG_API int32_t icseg_config_embed_level(const icseg_config *config);
+/* Channels the image encoder has at a level (0..3 for strides 4, 8, 16, 32). */
 ICSEG_API int32_t icseg_config_level_channels(const icseg_config *config, int level);
 
 #ifdef __cplusplus

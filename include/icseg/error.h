@@ -30,7 +30,8 @@ typedef enum icseg_status {
     ICSEG_ERROR_INTERNAL     /* a bug in icseg */
 } icseg_status;
 
-/* Filled by whoever detects a fault. The caller owns it; a NULL pointer is accepted everywhere. */
+/* Filled by whoever detects a fault, and not touched on success. The caller owns it; a NULL pointer is accepted
+ * everywhere. */
 typedef struct icseg_error {
     icseg_status status;
     char message[1024]; /* one line, no trailing newline; empty when status is ICSEG_OK */

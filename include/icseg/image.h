@@ -55,6 +55,7 @@ ICSEG_API icseg_status icseg_image_read_memory(icseg_image *out, const void *dat
                                                icseg_error *error);
 /* The size after EXIF orientation, from the header alone. */
 ICSEG_API icseg_status icseg_image_read_size(int32_t *width, int32_t *height, const char *path, icseg_error *error);
+/* Not initialised. Sides and pixels outside the limits above are ICSEG_ERROR_ARGUMENT. */
 ICSEG_API icseg_status icseg_image_create(icseg_image *out, int32_t width, int32_t height, icseg_error *error);
 ICSEG_API void icseg_image_close(icseg_image *image);
 
@@ -78,9 +79,11 @@ ICSEG_API icseg_status icseg_mask_read(icseg_mask *out, const char *path, icseg_
 ICSEG_API void icseg_mask_close(icseg_mask *mask);
 
 /* Label map -> indexed 8-bit PNG with the palette when it has at most 255 classes, else 16-bit grey PNG. Ignored pixels
- * become 255 (8 bit) or 65535 (16 bit). Atomic. */
+ * become 255 (8 bit) or 65535 (16 bit). A label that the palette does not have is ICSEG_ERROR_DATA, with its position.
+ * Atomic. */
 ICSEG_API icseg_status icseg_labels_write_png(const icseg_labels *labels, const icseg_palette *palette,
                                               const char *path, icseg_error *error);
+/* Not initialised; limits as for images. */
 ICSEG_API icseg_status icseg_labels_create(icseg_labels *out, int32_t width, int32_t height, icseg_error *error);
 ICSEG_API icseg_status icseg_labels_resize(icseg_labels *out, const icseg_labels *labels, int32_t width, int32_t height,
                                            icseg_error *error); /* nearest */
@@ -90,13 +93,15 @@ ICSEG_API void icseg_labels_close(icseg_labels *labels);
 ICSEG_API icseg_status icseg_confidence_write_png(const float *values, int32_t width, int32_t height, const char *path,
                                                   icseg_error *error);
 
-/* `size` well-separated colours, the same for every call: neighbouring indices differ clearly. */
+/* `size` (1..65534) well-separated colours, the same for every call: neighbouring indices differ clearly. */
 ICSEG_API icseg_status icseg_palette_create(icseg_palette *out, int32_t size, icseg_error *error);
 ICSEG_API void icseg_palette_close(icseg_palette *palette);
 
 /* Picture with label colours blended over it at `opacity` (0..1), thin dark region borders, and, when names is not
  * NULL, a legend below: a swatch, the name and the share of pixels of each class present, largest first.
- * names has palette->size entries. *out is created. */
+ * names has palette->size entries, UTF-8. *out is created, with a legend higher than `image`. Errors: sizes that differ
+ * (ICSEG_ERROR_SHAPE), an opacity out of range (ICSEG_ERROR_ARGUMENT), labels the palette does not have
+ * (ICSEG_ERROR_DATA). */
 ICSEG_API icseg_status icseg_overlay_draw(icseg_image *out, const icseg_image *image, const icseg_labels *labels,
                                           const icseg_palette *palette, const char *const *names, double opacity,
                                           icseg_error *error);

@@ -24,7 +24,9 @@ typedef struct icseg_model_options {
     const char *vocab;              /* CLIP's tokenizer: the vocabulary's file, or a folder that has one */
 } icseg_model_options;
 
-/* A model with fresh weights (PyTorch's default initialisation). */
+/* A model with fresh weights (PyTorch's default initialisation), a function of configuration and seed. Errors: a
+ * configuration that cannot work or a vocabulary that does not fit it, a class name with too many tokens
+ * (ICSEG_ERROR_CONFIG); a vocabulary that cannot be read. */
 ICSEG_API icseg_status icseg_model_create(icseg_model **out, const icseg_model_options *options, icseg_error *error);
 
 /* Opens a checkpoint (docs/checkpoint.md): f32, f16, bf16 or f64 tensors. Every fault names file and tensor. */
@@ -38,7 +40,7 @@ ICSEG_API void icseg_model_close(icseg_model **model);
 ICSEG_API const icseg_config *icseg_model_config(const icseg_model *model);
 ICSEG_API const char *const *icseg_model_class_names(const icseg_model *model); /* (num_classes) */
 
-/* What the model weighs, and what one image of this size costs. */
+/* What the model weighs, and what a batch of images of some size costs. */
 typedef struct icseg_model_cost {
     int64_t parameters, trainable; /* elements; buffers not counted */
     double flops;                  /* one forward pass; a multiply-add counts as two */
@@ -46,6 +48,8 @@ typedef struct icseg_model_cost {
     size_t unplanned;              /* the same without reuse */
     size_t scratch, weights;       /* bytes */
 } icseg_model_cost;
+/* For a batch of images of height x width, each at least 32 (else ICSEG_ERROR_SHAPE). Plans the network and keeps it
+ * for later calls; runs nothing. */
 ICSEG_API icseg_status icseg_model_cost_at(icseg_model_cost *out, icseg_model *model, int64_t batch, int64_t height,
                                            int64_t width, icseg_error *error);
 

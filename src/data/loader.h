@@ -9,7 +9,7 @@
 #include "base/rng.h"
 #include "icseg/dataset.h"
 
-/* METHOD.md's augmentation. */
+/* docs/method.md's augmentation. */
 typedef struct icseg_augment_options {
     int32_t crop_height, crop_width;   /* size of what comes out */
     int32_t resize_short, resize_long; /* short side is scaled to resize_short * r, long side at most resize_long * r

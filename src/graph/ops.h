@@ -27,9 +27,9 @@ icseg_value icseg_similarity(icseg_graph *g, icseg_value a, icseg_value b);
 icseg_value icseg_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads);
 /* qkv (B, L, 3W): [q | k | v] in the last axis, as one linear map makes them -> (B, L, W). */
 icseg_value icseg_attention_packed(icseg_graph *g, icseg_value qkv, int heads);
-/* Shared-prefix causal attention (METHOD.md 2). qkv (B, L, 3W), L = prefix + sum of lengths: rows 0 .. prefix-1 attend
- * causally to the prefix; then `count` segments of lengths[i] rows, each attending to the whole prefix and causally to
- * its own rows. lengths is copied. -> (B, L, W). Plain C. */
+/* Shared-prefix causal attention (docs/method.md 2). qkv (B, L, 3W), L = prefix + sum of lengths: rows 0 .. prefix-1
+ * attend causally to the prefix; then `count` segments of lengths[i] rows, each attending to the whole prefix and
+ * causally to its own rows. lengths is copied. -> (B, L, W). Plain C. */
 icseg_value icseg_segment_attention(icseg_graph *g, icseg_value qkv, int heads, int prefix, int count,
                                     const int32_t *lengths);
 
@@ -97,7 +97,7 @@ typedef struct icseg_contrast_options {
     float tau, weight;
     int32_t positives, negatives;
 } icseg_contrast_options;
-/* The align-guided contrastive loss (METHOD.md): score (B, h, w, K) -> (1). No pair: 0. */
+/* The align-guided contrastive loss (docs/method.md): score (B, h, w, K) -> (1). No pair: 0. */
 icseg_value icseg_align_contrast(icseg_graph *g, icseg_value score, icseg_value labels, icseg_contrast_options options);
 /* logits (B, h, w, K) upsampled bilinearly to (H, W): the class of the largest (the lowest index among equals), I16
  * (B, H, W), and with `confidence` its softmax probability, f32 (B, H, W); else out[1] = ICSEG_NONE. */

@@ -31,7 +31,7 @@ icseg_value icseg_build_linear(icseg_builder *b, const char *name, icseg_value x
 icseg_value icseg_build_layer_norm(icseg_builder *b, const char *name, icseg_value x);
 icseg_value icseg_build_group_norm(icseg_builder *b, const char *name, icseg_value x);
 
-/* A causal transformer's packed sequences (METHOD.md 2); NULL for dense attention over all rows. */
+/* A causal transformer's packed sequences (docs/method.md 2); NULL for dense attention over all rows. */
 typedef struct icseg_segments {
     int32_t prefix, count;
     const int32_t *lengths;

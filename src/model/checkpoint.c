@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and three metadata strings (METHOD.md,
- * "Checkpoint"; docs/checkpoint.md). */
+ * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and three metadata strings
+ * (docs/method.md, "Checkpoint"; docs/checkpoint.md). */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * CLIP's text encoder with shared prefixes (METHOD.md 2): per image one prefix `SOS, prompts`, then per class its
+ * CLIP's text encoder with shared prefixes (docs/method.md 2): per image one prefix `SOS, prompts`, then per class its
  * name's tokens and EOS, packed without padding. Only the rows at EOS leave the last block (reference: encode_text). */
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Agreement with the PyTorch reference on a fixture that python/make_fixtures.py wrote (METHOD.md, "Parity"). */
+ * Agreement with the PyTorch reference on a fixture that python/make_fixtures.py wrote (docs/method.md, "Parity"). */
 #ifndef ICSEG_TRAIN_PARITY_H
 #define ICSEG_TRAIN_PARITY_H
 

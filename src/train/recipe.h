@@ -66,7 +66,7 @@ typedef struct icseg_recipe {
 /* Every key, its type, its bounds and its help. */
 icseg_option_table icseg_recipe_table(void);
 
-/* METHOD.md's published settings for this image encoder, with no data set yet. */
+/* docs/method.md's published settings for this image encoder, with no data set yet. */
 icseg_status icseg_recipe_published(icseg_recipe *out, icseg_recipe_preset preset, icseg_error *error);
 
 /* The published settings of RN50. Strings that are set later live in `arena`, which must outlive *out. */

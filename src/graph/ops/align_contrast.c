@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * align_contrast: the align-guided contrastive loss (METHOD.md, "Losses"; reference: align_guided_contrast). For each
- * image and class present, the positions of the class that its embedding scores lowest meet the labelled positions of
- * other classes that it scores highest. The forward pass leaves the gradient in a second output. */
+ * align_contrast: the align-guided contrastive loss (docs/method.md, "Losses"; reference: align_guided_contrast). For
+ * each image and class present, the positions of the class that its embedding scores lowest meet the labelled positions
+ * of other classes that it scores highest. The forward pass leaves the gradient in a second output. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

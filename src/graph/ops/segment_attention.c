@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * segment_attention: causal self-attention of sequences that share a prefix (METHOD.md 2). The prefix's keys and values
- * are computed once and read by every segment; nothing is padded. A row sees at most prefix + its segment, so the
- * probabilities of one row are all that is ever held; the gradient computes them again. */
+ * segment_attention: causal self-attention of sequences that share a prefix (docs/method.md 2). The prefix's keys and
+ * values are computed once and read by every segment; nothing is padded. A row sees at most prefix + its segment, so
+ * the probabilities of one row are all that is ever held; the gradient computes them again. */
 #include <math.h>
 #include <string.h>
 
