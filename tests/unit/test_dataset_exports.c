@@ -479,6 +479,51 @@ static void what_is_no_export_and_wrong_calls_are_refused(void **state) {
     test_dataset_close(&f);
 }
 
+/* Cuts the file at, and damages it in, many places: a set, or one line that says why not. */
+static void survives_damage(const icseg_convert_options *o, const char *path) {
+    unsigned char *data;
+    size_t size;
+    assert_int_equal(icseg_file_read(path, 1 << 20, &data, &size, NULL), ICSEG_OK);
+    for (size_t at = 0; at < 2 * size; at += 5) {
+        icseg_convert_summary s;
+        icseg_error error = {0};
+        unsigned char old = data[at % size];
+        FILE *file = fopen(path, "wb");
+        if (at >= size) data[at % size] = (unsigned char)("]}[{\"9-,"[at % 8]);
+        assert_int_equal(fwrite(data, 1, at < size ? at : size, file), at < size ? at : size);
+        fclose(file);
+        data[at % size] = old;
+        if (icseg_dataset_convert(o, NULL, &s, &error) != ICSEG_OK)
+            assert_true(error.message[0] && !strchr(error.message, '\n'));
+        remove_out(o->out);
+    }
+    icseg_free(data);
+}
+
+static void damaged_label_files_give_one_line(void **state) {
+    (void)state;
+    test_folder f = make_folders("annotations", "images/train", "labels/train");
+    char out[128], path[128];
+    icseg_convert_options o = options_of(&f, out);
+    write_picture(&f, "images/train/a.png", 5, 4);
+    test_write_text(&f, "annotations/instances_train.json",
+                    COCO_HEAD
+                    "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4]]}, {\"image_id\": "
+                    "7, \"category_id\": 9, \"segmentation\": {\"size\": [4, 5], \"counts\": \"235O3\"}}]}");
+    o.format = ICSEG_EXPORT_COCO;
+    snprintf(path, sizeof path, "%s/annotations/instances_train.json", f.path);
+    survives_damage(&o, path);
+    test_write_text(&f, "data.yaml", "names:\n  0: car\n  1: bus\nextra: [a, {b: c}]\n");
+    test_write_text(&f, "labels/train/a.txt", "1 0.5 0 1.0 0 1 1 0.5 1\n0 -1 0.5 0.25 0.5 0.25 1\n");
+    o.format = ICSEG_EXPORT_YOLO;
+    snprintf(path, sizeof path, "%s/data.yaml", f.path);
+    survives_damage(&o, path);
+    test_write_text(&f, "data.yaml", "names: [car, bus]\n");
+    snprintf(path, sizeof path, "%s/labels/train/a.txt", f.path);
+    survives_damage(&o, path);
+    test_dataset_close(&f);
+}
+
 static void conversion_survives_lack_of_memory(void **state) {
     (void)state;
     test_folder f = make_folders("annotations", "images");
@@ -513,6 +558,7 @@ int main(void) {
         cmocka_unit_test(voc_indices_and_colours_are_read),
         cmocka_unit_test(cvats_colours_are_looked_up),
         cmocka_unit_test(what_is_no_export_and_wrong_calls_are_refused),
+        cmocka_unit_test(damaged_label_files_give_one_line),
         cmocka_unit_test(conversion_survives_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
