@@ -86,6 +86,7 @@ void icseg_model_close(icseg_model **model) {
     if (!model || !*model) return;
     icseg_model *m = *model;
     for (int i = 0; i < ICSEG_SESSIONS; i++) close_session(&m->session[i]);
+    icseg_cached_text_close(&m->text);
     icseg_workspace_close(&m->workspace);
     icseg_params_close(&m->params);
     icseg_arena_close(&m->arena);
@@ -93,30 +94,45 @@ void icseg_model_close(icseg_model **model) {
     *model = NULL;
 }
 
+static icseg_status open_session(icseg_model *m, icseg_session *s, const icseg_network_options *options,
+                                 icseg_error *error) {
+    icseg_network_options built = *options;
+    bool forward = !options->training && !options->gradients && !options->plain;
+    if (forward && icseg_network_text_is_fixed(&m->config)) built.text_given = 1;
+    s->options = *options;
+    ICSEG_TRY(icseg_graph_open(&s->graph, options->training != 0, error));
+    ICSEG_TRY(icseg_network_build(&s->network, s->graph, m->params, &m->config, m->tokens, false, &built, error));
+    if (options->gradients) ICSEG_TRY(icseg_params_allocate_gradients(m->params, error));
+    return icseg_executor_open(&s->executor, s->graph, m->workspace, error);
+}
+
+static icseg_status bind_text(icseg_model *m, icseg_session *s, icseg_error *error) {
+    const float *text;
+    if (s->network.given_text == ICSEG_NONE) return ICSEG_OK;
+    ICSEG_TRY(icseg_model_cached_text(m, &text, error));
+    icseg_executor_bind(s->executor, s->network.given_text, text);
+    return ICSEG_OK;
+}
+
 icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *options, icseg_session **out,
                                  icseg_error *error) {
-    icseg_session *s = &m->session[0];
+    icseg_session *s = NULL, *oldest = &m->session[0];
     *out = NULL;
     for (int i = 0; i < ICSEG_SESSIONS; i++) {
         icseg_session *at = &m->session[i];
-        if (at->executor && !memcmp(&at->options, options, sizeof *options)) {
-            at->last_use = ++m->uses;
-            *out = at;
-            return ICSEG_OK;
-        }
-        if (at->last_use < s->last_use) s = at;
+        if (at->executor && !memcmp(&at->options, options, sizeof *options)) s = at;
+        if (at->last_use < oldest->last_use) oldest = at;
     }
-    close_session(s);
-    s->options = *options;
-    icseg_status status = icseg_graph_open(&s->graph, options->training != 0, error);
-    if (status == ICSEG_OK)
-        status = icseg_network_build(&s->network, s->graph, m->params, &m->config, m->tokens, false, options, error);
-    if (status == ICSEG_OK && options->gradients) status = icseg_params_allocate_gradients(m->params, error);
-    if (status == ICSEG_OK) status = icseg_executor_open(&s->executor, s->graph, m->workspace, error);
-    if (status != ICSEG_OK) {
+    if (!s) {
+        s = oldest;
         close_session(s);
-        return status;
+        icseg_status status = open_session(m, s, options, error);
+        if (status != ICSEG_OK) {
+            close_session(s);
+            return status;
+        }
     }
+    ICSEG_TRY(bind_text(m, s, error));
     s->last_use = ++m->uses;
     *out = s;
     return ICSEG_OK;

@@ -17,6 +17,15 @@ typedef struct icseg_session {
     uint64_t last_use;
 } icseg_session;
 
+/* Class embeddings that are the same for all images: computed once. */
+typedef struct icseg_cached_text {
+    icseg_graph *graph;
+    icseg_executor *executor;
+    icseg_value value;
+    uint64_t version; /* sum of the versions of all parameters behind them, which only grow; 0: not computed yet */
+    float *data;      /* (1, K, C) */
+} icseg_cached_text;
+
 enum { ICSEG_SESSIONS = 8 }; /* kept; the least recently used makes room */
 
 struct icseg_model {
@@ -27,6 +36,7 @@ struct icseg_model {
     icseg_params *params;
     icseg_workspace *workspace;
     icseg_session session[ICSEG_SESSIONS];
+    icseg_cached_text text;
     uint64_t uses;
 };
 
@@ -34,9 +44,14 @@ struct icseg_model {
 icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, const char *const *names,
                                const icseg_tokens *tokens, icseg_error *error);
 
-/* The session for these options, built if need be. Valid until the next call. */
+/* The session for these options, built if need be. Valid until the next call; call again when parameters have changed:
+ * class embeddings that no image has a part in are computed here, and only when they have to be. */
 icseg_status icseg_model_session(icseg_model *model, const icseg_network_options *options, icseg_session **out,
                                  icseg_error *error);
+
+/* The class embeddings (1, K, C) of a model whose text is fixed; valid until the next call. */
+icseg_status icseg_model_cached_text(icseg_model *model, const float **out, icseg_error *error);
+void icseg_cached_text_close(icseg_cached_text *text);
 
 /* `visual.*` stops training. Call before the first training session. */
 void icseg_model_freeze_backbone(icseg_model *model);

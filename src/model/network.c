@@ -8,12 +8,28 @@
 
 enum { SMALLEST_SIDE = 32 };
 
+bool icseg_network_text_is_fixed(const icseg_config *config) { return config->prompt != ICSEG_PROMPT_INSTANCE; }
+
+/* tokens: of the images, unless the text is fixed */
+static icseg_value build_text(icseg_builder *b, icseg_value tokens, const icseg_tokens *names) {
+    bool learnt = b->config->prompt != ICSEG_PROMPT_TEMPLATE;
+    return icseg_build_text(b, learnt ? icseg_build_prompts(b, tokens) : ICSEG_NONE, names);
+}
+
+icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_params *params,
+                                      const icseg_config *config, const icseg_tokens *names, icseg_error *error) {
+    icseg_builder b = {.graph = g, .params = params, .config = config};
+    *out = build_text(&b, ICSEG_NONE, names);
+    icseg_graph_keep(g, *out, "text");
+    icseg_graph_fuse(g);
+    return icseg_graph_status(g, error);
+}
+
 static void build_forward(icseg_builder *b, const icseg_tokens *names, icseg_network *n) {
     const icseg_config *c = b->config;
     icseg_features f =
         c->backbone == ICSEG_BACKBONE_RESNET ? icseg_build_resnet(b, n->image) : icseg_build_vit(b, n->image);
-    icseg_value prompts = c->prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(b, f.tokens);
-    n->text = icseg_build_text(b, prompts, names);
+    n->text = n->given_text != ICSEG_NONE ? n->given_text : build_text(b, f.tokens, names);
     if (c->post_prompt) n->text = icseg_build_post_prompt(b, n->text, f.tokens);
     icseg_build_alignment(b, &f, n->text, n->score);
     for (int i = 0; i < ICSEG_LEVELS; i++) {
@@ -61,6 +77,8 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
         .graph = g, .params = params, .config = config, .declare = declare, .freeze_bn = o->freeze_bn != 0};
     for (icseg_value *v = (icseg_value *)n; v < (icseg_value *)(n + 1); v++) *v = ICSEG_NONE;
     n->image = icseg_graph_input(g, "image", ICSEG_F32, ICSEG_SHAPE(o->batch, o->height, o->width, 3));
+    if (o->text_given)
+        n->given_text = icseg_graph_input(g, "text", ICSEG_F32, ICSEG_SHAPE(1, config->num_classes, config->embed_dim));
     build_forward(&b, names, n);
     if (o->keep_outputs || o->keep_logits) icseg_graph_keep(g, n->logits, "logits");
     if (o->keep_outputs) {

@@ -18,12 +18,14 @@ typedef struct icseg_network_options {
     int32_t keep_outputs;                  /* logits, scores and text stay readable after a run */
     int32_t keep_logits;                   /* only the logits do */
     int32_t plain;                         /* the graph is run as it is described: no operators are fused */
+    int32_t text_given;                    /* text is an input, where it does not depend on the image */
 } icseg_network_options;
 
 /* Values of the built graph; ICSEG_NONE where not built. */
 typedef struct icseg_network {
     icseg_value image;               /* input (B, H, W, 3), normalised */
     icseg_value labels;              /* input I16 (B, H, W) */
+    icseg_value given_text;          /* input (1, K, C), with options.text_given */
     icseg_value text;                /* (Bt, K, C); Bt = 1 when the text does not depend on the image */
     icseg_value score[ICSEG_LEVELS]; /* (B, h, w, K), aligned levels */
     icseg_value logits;              /* (B, H/4, W/4, K) */
@@ -35,5 +37,11 @@ typedef struct icseg_network {
 icseg_status icseg_network_build(icseg_network *out, icseg_graph *graph, icseg_params *params,
                                  const icseg_config *config, const icseg_tokens *names, bool declare,
                                  const icseg_network_options *options, icseg_error *error);
+
+/* Whether all images have the same class embeddings (before post-model prompting). */
+bool icseg_network_text_is_fixed(const icseg_config *config);
+/* Their graph alone: (1, K, C), kept. */
+icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *graph, icseg_params *params,
+                                      const icseg_config *config, const icseg_tokens *names, icseg_error *error);
 
 #endif

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# icseg beside the same model in PyTorch (python/torch_peer.py), in turn, in one go: both sides run each case ROUNDS
+# times, alternately; the medians over the rounds are compared. Prints a Markdown table.
+# Usage: bench/vs_pytorch.sh [ROUNDS [CASE...]]     cases: infer150 infer847 text150 vit150 train150 train847
+#   THREADS=2      threads of both sides (default: all cores)
+#   CPU_TIME=1     CPU time of one thread on both sides instead of the clock: for machines that are shared
+#   PYTHON=python3 an interpreter with torch
+set -u
+cd "$(dirname "$0")/.."
+rounds=${1:-3}
+shift $(($# > 0 ? 1 : 0))
+python=${PYTHON:-python3}
+threads=${THREADS:-$(nproc)}
+program=build/icseg
+work=$(mktemp -d /tmp/icseg_vs.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+
+[ -x "$program" ] || { echo "$0: $program is not there: run make first" >&2; exit 1; }
+torch=$("$python" -c 'import torch; print(torch.__version__)' 2>"$work/why") || {
+    echo "$0: $python has no torch, so there is nothing to compare with: pip install torch==2.13.0, or set PYTHON" >&2
+    tail -1 "$work/why" >&2
+    exit 1
+}
+
+clock=()
+if [ -n "${CPU_TIME:-}" ]; then # the clock of both programs becomes the CPU time of their only thread
+    threads=1
+    cat >"$work/clock.c" <<'END'
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    return (int)syscall(SYS_clock_gettime, clock == CLOCK_MONOTONIC ? CLOCK_THREAD_CPUTIME_ID : clock, now);
+}
+END
+    cc -O2 -shared -fPIC "$work/clock.c" -o "$work/clock.so" || exit 1
+    clock=("LD_PRELOAD=$work/clock.so")
+fi
+export OMP_NUM_THREADS=$threads
+
+field() { sed -n "s/.*\"$2\": *\([0-9.e+-]*\).*/\1/p" <<<"$1"; }
+median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+# one SIDE COMMAND...: runs it, notes seconds and MiB.
+one() {
+    local side=$1 line
+    shift
+    line=$(env "${clock[@]}" "$@" 2>"$work/err" | tail -1)
+    if [ -z "$(field "$line" median_s_per_image)" ]; then
+        echo "$0: failed: $*" >&2
+        tail -3 "$work/err" >&2
+        exit 1
+    fi
+    field "$line" median_s_per_image >>"$work/$side.s"
+    field "$line" peak_mib >>"$work/$side.mib"
+}
+
+# compare NAME MODE PEER_MODEL OUR_MODEL CLASSES SIZE BATCH RUNS
+compare() {
+    local name=$1 mode=$2 theirs=$3 ours=$4 classes=$5 size=$6 batch=$7 runs=$8
+    rm -f "$work"/*.s "$work"/*.mib
+    for ((i = 0; i < rounds; i++)); do
+        one ours "$program" bench --mode "$mode" --model "$ours" --classes "$classes" --size "$size" --batch "$batch" \
+            --n "$runs" --threads "$threads" --json
+        one peer "$python" python/torch_peer.py "$mode" --model "$theirs" --classes "$classes" --size "$size" \
+            --batch "$batch" --n "$runs" --threads "$threads"
+    done
+    awk -v name="$name" -v a="$(median <"$work/ours.s")" -v b="$(median <"$work/peer.s")" \
+        -v m="$(median <"$work/ours.mib")" -v n="$(median <"$work/peer.mib")" 'BEGIN {
+        printf "| %s | %.3f | %.3f | **%.2fx** | %d | %d | %.2f |\n", name, b, a, b / a, n, m, m / n }'
+}
+
+machine=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
+what="$threads threads"
+[ ${#clock[@]} -eq 0 ] || what="CPU time of one thread"
+echo "$machine, $what; PyTorch $torch; $($program --version); $rounds rounds; $(date +%F)"
+echo
+echo "| case, f32 | PyTorch s/image | icseg s/image | faster | PyTorch MiB | icseg MiB | ratio |"
+echo "|---|---|---|---|---|---|---|"
+[ $# -gt 0 ] || set -- infer150 infer847 text150 vit150 train150
+for case in "$@"; do
+    case $case in
+    infer150) compare "RN50, K 150, 512" infer rn50 rn50 150 512 1 3 ;;
+    infer847) compare "RN50, K 847, 512" infer rn50 rn50 847 512 1 1 ;;
+    text150) compare "text side, K 150" text rn50 rn50 150 512 1 3 ;;
+    vit150) compare "ViT-B/16, K 150, 640" infer vit vit-b16 150 640 1 1 ;;
+    train150) compare "training step RN50, K 150, 512, batch 2" train rn50 rn50 150 512 2 1 ;;
+    train847) compare "training step RN50, K 847, 512, batch 2" train rn50 rn50 847 512 2 1 ;;
+    *) echo "$0: $case: no such case" >&2; exit 2 ;;
+    esac
+done
