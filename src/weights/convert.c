@@ -23,7 +23,7 @@ typedef struct converter {
     icseg_arena *arena; /* class names and tokens */
     float *values, *turned;
     uint16_t *halves;
-    size_t room; /* elements of each */
+    size_t room; /* elements of each that is used */
     bool full;   /* a segmentation checkpoint, not CLIP alone */
     size_t written, left_out;
     icseg_error *error;
@@ -167,11 +167,12 @@ static icseg_status reserve(converter *c, size_t count) {
     icseg_free(c->values);
     icseg_free(c->turned);
     icseg_free(c->halves);
+    bool turning = c->options->naming == ICSEG_NAMING_HUGGINGFACE, narrowing = c->options->type != ICSEG_WEIGHTS_F32;
     c->room = count;
     c->values = icseg_alloc_array(count, sizeof *c->values);
-    c->turned = icseg_alloc_array(count, sizeof *c->turned);
-    c->halves = icseg_alloc_array(count, sizeof *c->halves);
-    if (c->values && c->turned && c->halves) return ICSEG_OK;
+    c->turned = turning ? icseg_alloc_array(count, sizeof *c->turned) : NULL;
+    c->halves = narrowing ? icseg_alloc_array(count, sizeof *c->halves) : NULL;
+    if (c->values && (c->turned || !turning) && (c->halves || !narrowing)) return ICSEG_OK;
     c->room = 0;
     return icseg_fail_memory(c->error, count * 10, "a tensor");
 }

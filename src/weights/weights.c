@@ -9,7 +9,7 @@
 
 #include "weights/internal.h"
 
-enum { LARGEST_INDEX = 32 << 20 };
+enum { LARGEST_INDEX = 32 << 20, LARGEST_CONFIG = 1 << 20, SLICE = 1 << 20 /* elements */ };
 
 /* ------------------------------------------------------------------------------------------------------- tensors */
 
@@ -45,12 +45,22 @@ static bool is_contiguous(const icseg_weights_tensor *t) {
     return true;
 }
 
+/* In slices, each let go at once: else a whole embedding table would stand in memory twice. */
+static void read_slices(const icseg_weights_tensor *t, size_t count, float *out) {
+    size_t size = icseg_dtype_size(t->dtype);
+    for (size_t at = 0, slice; at < count; at += slice) {
+        slice = count - at < SLICE ? count - at : SLICE;
+        icseg_f32_from(out + at, t->data + at * size, t->dtype, slice);
+        icseg_map_release(t->data + at * size, slice * size);
+    }
+}
+
 /* Row-major f32; index counts through all axes but the last. */
 static void read_tensor(const icseg_weights_tensor *t, float *out) {
     int64_t count = icseg_shape_count(t->shape), index[ICSEG_MAX_RANK] = {0};
     if (count <= 0) return;
     if (is_contiguous(t)) {
-        icseg_f32_from(out, t->data, t->dtype, (size_t)count);
+        read_slices(t, (size_t)count, out);
         return;
     }
     int last = t->shape.rank - 1; /* a scalar is contiguous */
@@ -225,6 +235,42 @@ static icseg_status find_in_folder(icseg_weights *w, const char *folder, const c
                       folder);
 }
 
+/* ---------------------------------------------------------------------------------------------------- activation */
+
+/* A JSON file beside the weights; NULL when there is none that can be read. */
+static json_t *read_beside(icseg_weights *w, const char *name) {
+    unsigned char *text;
+    size_t size;
+    const char *path = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(w->path) - w->path), w->path, name);
+    if (!path || icseg_file_read(path, LARGEST_CONFIG, &text, &size, NULL) != ICSEG_OK) return NULL;
+    json_t *root = json_loadb((const char *)text, size, 0, NULL);
+    icseg_free(text);
+    return root;
+}
+
+/* Some of open_clip's models have plain GELU where CLIP has x * sigmoid(1.702 x). Their tensors look the same, only the
+ * configuration in their folder tells. */
+static icseg_status check_activation(icseg_weights *w, icseg_error *error) {
+    bool hugging_face = !strcmp(w->naming, "Hugging Face");
+    const char *file = hugging_face ? "config.json" : "open_clip_config.json";
+    json_t *root = read_beside(w, file);
+    if (!root) return ICSEG_OK;
+    bool other = false;
+    static const char *const towers[] = {"text_config", "vision_config"};
+    for (int i = 0; i < 2 && hugging_face; i++) {
+        const char *name = json_string_value(json_object_get(json_object_get(root, towers[i]), "hidden_act"));
+        other |= name && strcmp(name, "quick_gelu") != 0;
+    }
+    json_t *model = json_object_get(root, "model_cfg");
+    if (!hugging_face) other = json_is_object(model) && !json_is_true(json_object_get(model, "quick_gelu"));
+    json_decref(root);
+    if (!other) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                      "%s: %s beside it says that this CLIP was trained with another activation than QuickGELU; use "
+                      "OpenAI's weights",
+                      w->path, file);
+}
+
 /* ---------------------------------------------------------------------------------------------------------- open */
 
 static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error *error) {
@@ -236,7 +282,8 @@ static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error
     else
         ICSEG_TRY(read_file(w, w->path, error));
     if (!w->tensor_count) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: there are no tensors in it", w->path);
-    return icseg_weights_apply_names(w, error);
+    ICSEG_TRY(icseg_weights_apply_names(w, error));
+    return check_activation(w, error);
 }
 
 icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_error *error) {

@@ -257,6 +257,33 @@ static void a_segmentation_model_needs_names_and_tokens(void **state) {
             "3 classes, 2 names");
 }
 
+static void another_activation_is_refused(void **state) {
+    (void)state;
+    static const struct {
+        icseg_naming naming;
+        const char *file, *text;
+        icseg_status status;
+    } cases[] = {
+        {ICSEG_NAMING_HUGGINGFACE, "config.json", "{\"text_config\": {\"hidden_act\": \"gelu\"}}",
+         ICSEG_ERROR_UNSUPPORTED},
+        {ICSEG_NAMING_HUGGINGFACE, "config.json", "{\"text_config\": {\"hidden_act\": \"quick_gelu\"}}", ICSEG_OK},
+        {ICSEG_NAMING_HUGGINGFACE, "config.json", "[1", ICSEG_OK},
+        {ICSEG_NAMING_OPENAI, "open_clip_config.json", "{\"model_cfg\": {\"embed_dim\": 8}}", ICSEG_ERROR_UNSUPPORTED},
+        {ICSEG_NAMING_OPENAI, "open_clip_config.json", "{\"model_cfg\": {\"quick_gelu\": true}}", ICSEG_OK}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[120];
+        icseg_weights *w;
+        convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){.naming = cases[i].naming});
+        snprintf(path, sizeof path, "%s/%s", folder, cases[i].file);
+        OK(icseg_file_write(path, cases[i].text, strlen(cases[i].text), &error));
+        icseg_status status = icseg_weights_open(&w, first, &error);
+        assert_int_equal(status, cases[i].status);
+        if (status != ICSEG_OK) assert_non_null(strstr(error.message, "another activation"));
+        icseg_weights_close(&w);
+        unlink(path);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------- faults, reported */
 
 /* Rewrites a converted file with `change` applied to each entry; returning false leaves the tensor out. */
@@ -482,6 +509,7 @@ int main(void) {
         cmocka_unit_test(conversion_to_other_names_and_back_loses_nothing),
         cmocka_unit_test(exports_have_the_names_and_shapes_of_their_library),
         cmocka_unit_test(a_segmentation_model_needs_names_and_tokens),
+        cmocka_unit_test(another_activation_is_refused),
         cmocka_unit_test(what_does_not_match_is_listed_with_both_shapes),
         cmocka_unit_test(numbers_that_are_not_finite_are_named),
         cmocka_unit_test(a_model_starts_from_plain_clip_weights),

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# icseg convert, and weights as published given to others. The fixtures come from python/make_weights.py.
+weights=$root/tests/weights
+
+refuse 2 'SOURCE' icseg convert
+refuse 1 'none.pt: cannot open' icseg convert none.pt "$work/out.safetensors"
+refuse 2 'dtype: .*f8' icseg convert "$weights/openai_resnet.pt" "$work/out.safetensors" --dtype f8
+expect 0 'TorchScript archive, OpenAI names: ResNet 1-1-1-1' icseg convert "$weights/openai_resnet.pt" "$work/clip.safetensors"
+expect 0 '122 tensors in F16' icseg convert "$work/clip.safetensors" "$work/half.safetensors" --dtype f16
+expect 0 'Hugging Face names: ViT, 4 blocks' icseg convert "$weights/huggingface_vit" "$work/vit.safetensors"
+expect 0 '94 tensors in BF16, Hugging Face names' icseg convert "$work/vit.safetensors" "$work/hf.safetensors" --names huggingface --dtype bf16
+refuse 1 'no names for CLIP.s ResNets' icseg convert "$work/clip.safetensors" "$work/out.safetensors" --names huggingface
+refuse 1 'name one with --vocab' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors"
+printf 'wall\ntree\n' >"$work/two.txt"
+refuse 2 'has? ?3 classes, 2 names|have 3 classes, 2 names' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors" --classes "$work/two.txt"
+check 'a failed conversion leaves nothing' test ! -e "$work/out.safetensors"
+expect 0 'segmentation checkpoint, [0-9]+ tensors' icseg convert "$weights/denseclip_vit.pth" "$work/dense.safetensors" \
+    --tokens "$weights/denseclip_vit.tokens.json" --config "$weights/denseclip_vit.json"
+expect 0 'wall' icseg info "$work/dense.safetensors"
+refuse 1 'no icseg checkpoint' icseg info "$work/clip.safetensors"
