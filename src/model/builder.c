@@ -98,22 +98,23 @@ icseg_value icseg_build_linear(icseg_builder *b, const char *name, icseg_value x
     return y;
 }
 
-icseg_value icseg_build_layer_norm(icseg_builder *b, const char *name, icseg_value x) {
+typedef icseg_value (*norm_builder)(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, float eps);
+
+static icseg_value norm(icseg_builder *b, norm_builder build, const char *name, icseg_value x) {
     int64_t channels = icseg_graph_dim(b->graph, x, -1);
     icseg_graph_push(b->graph, "%s", name);
     icseg_value weight = vector(b, "weight", channels, 1, false), bias = vector(b, "bias", channels, 0, false);
-    icseg_value y = icseg_layer_norm(b->graph, x, weight, bias, 1e-5f);
+    icseg_value y = build(b->graph, x, weight, bias, 1e-5f);
     icseg_graph_pop(b->graph);
     return y;
 }
 
+icseg_value icseg_build_layer_norm(icseg_builder *b, const char *name, icseg_value x) {
+    return norm(b, icseg_layer_norm, name, x);
+}
+
 icseg_value icseg_build_group_norm(icseg_builder *b, const char *name, icseg_value x) {
-    int64_t channels = icseg_graph_dim(b->graph, x, -1);
-    icseg_graph_push(b->graph, "%s", name);
-    icseg_value weight = vector(b, "weight", channels, 1, false), bias = vector(b, "bias", channels, 0, false);
-    icseg_value y = icseg_group_norm(b->graph, x, weight, bias, 1e-5f);
-    icseg_graph_pop(b->graph);
-    return y;
+    return norm(b, icseg_group_norm, name, x);
 }
 
 /* torch.nn.MultiheadAttention's parameters: in_proj_weight, in_proj_bias, out_proj. Returns before out_proj. */
