@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Profiles: rows found by name, sorted, printed. */
+#include "graph/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MODULE_DEPTH = 2 };
+
+/* Length of the row's name in a node's: the whole operator, or some names of the scope before it. */
+static size_t key_of(const icseg_node *node, icseg_profile_key key, const char **name) {
+    *name = key == ICSEG_PROFILE_OPERATOR ? node->op->name : node->name;
+    if (key == ICSEG_PROFILE_OPERATOR) return strlen(*name);
+    size_t operator_length = strlen(node->op->name), scope = strlen(node->name);
+    scope -= operator_length < scope ? operator_length + 1 : scope; /* without ".conv2d" */
+    size_t end = 0;
+    for (int i = 0; i < MODULE_DEPTH && end < scope; i++) {
+        end += i > 0; /* the dot */
+        while (end < scope && node->name[end] != '.') end++;
+    }
+    return end;
+}
+
+static icseg_profile_row *find_row(icseg_profile *p, const char *name, size_t length) {
+    for (size_t i = 0; i < p->count; i++)
+        if (!strncmp(p->rows[i].name, name, length) && !p->rows[i].name[length]) return &p->rows[i];
+    return NULL;
+}
+
+static int slower_first(const void *a, const void *b) {
+    const icseg_profile_row *x = a, *y = b;
+    double s = x->forward + x->backward, t = y->forward + y->backward;
+    return s != t ? (s < t) - (s > t) : strcmp(x->name, y->name);
+}
+
+icseg_status icseg_profile_sum(icseg_profile *out, const icseg_graph *graph, const double *seconds,
+                               icseg_profile_key key, icseg_arena *arena, icseg_error *error) {
+    int32_t nodes = icseg_graph_node_count(graph);
+    *out = (icseg_profile){.rows = icseg_arena_array(arena, (size_t)nodes + 1, sizeof *out->rows)};
+    if (!out->rows) return icseg_fail_memory(error, (size_t)nodes * sizeof *out->rows, "a profile");
+    for (int32_t n = 0; n < nodes; n++) {
+        const icseg_node *node = icseg_graph_node(graph, n);
+        if (seconds[n] <= 0) continue; /* a view, or nobody needs it */
+        const char *name;
+        size_t length = key_of(node, key, &name);
+        icseg_profile_row *row = find_row(out, name, length);
+        if (!row) {
+            row = &out->rows[out->count];
+            row->name = icseg_arena_printf(arena, "%.*s", (int)length, name);
+            if (!row->name) return icseg_fail_memory(error, length + 1, "a profile");
+            out->count++;
+        }
+        row->nodes++;
+        *(node->backward ? &row->backward : &row->forward) += seconds[n];
+        if (node->op->flops) row->flops += node->op->flops(graph, node);
+        out->seconds += seconds[n];
+    }
+    qsort(out->rows, out->count, sizeof *out->rows, slower_first);
+    return ICSEG_OK;
+}
+
+void icseg_profile_table(const icseg_profile *p, int64_t runs, icseg_string *out) {
+    double of_run = runs > 0 ? 1 / (double)runs : 0;
+    icseg_string_printf(out, "%-30s %6s %10s %10s %10s %7s %9s\n", "", "nodes", "forward", "backward", "ms", "share",
+                        "GFLOP/s");
+    for (size_t i = 0; i < p->count; i++) {
+        const icseg_profile_row *r = &p->rows[i];
+        double seconds = (r->forward + r->backward) * of_run;
+        icseg_string_printf(out, "%-30s %6lld %10.2f %10.2f %10.2f %6.1f%%", r->name[0] ? r->name : "(top)",
+                            (long long)r->nodes, 1e3 * r->forward * of_run, 1e3 * r->backward * of_run, 1e3 * seconds,
+                            p->seconds > 0 ? 100 * (r->forward + r->backward) / p->seconds : 0);
+        if (r->flops > 0 && seconds > 0) icseg_string_printf(out, " %9.1f", 1e-9 * r->flops / seconds);
+        icseg_string_printf(out, "\n");
+    }
+}

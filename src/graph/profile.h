@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Where the time of a graph goes: the executor's seconds by operator and by module, and as a table. */
+#ifndef ICSEG_GRAPH_PROFILE_H
+#define ICSEG_GRAPH_PROFILE_H
+
+#include "base/text.h"
+#include "graph/executor.h"
+
+typedef struct icseg_profile_row {
+    const char *name;
+    int64_t nodes;
+    double forward, backward; /* seconds, over all runs */
+    double flops;             /* of one run */
+} icseg_profile_row;
+
+typedef struct icseg_profile {
+    icseg_profile_row *rows; /* slowest first */
+    size_t count;
+    double seconds; /* of all rows */
+} icseg_profile;
+
+typedef enum icseg_profile_key {
+    ICSEG_PROFILE_OPERATOR, /* "conv2d_gradient_input" */
+    ICSEG_PROFILE_MODULE    /* the first two names of a node's scope: "visual.layer1", "decoder.head" */
+} icseg_profile_key;
+
+/* Sums `seconds` (one number a node, icseg_executor_seconds) by key. Rows live in the arena. */
+icseg_status icseg_profile_sum(icseg_profile *out, const icseg_graph *graph, const double *seconds,
+                               icseg_profile_key key, icseg_arena *arena, icseg_error *error);
+
+/* Appends the table: milliseconds of a run, share, GFLOP/s; `runs` is what the seconds were summed over. */
+void icseg_profile_table(const icseg_profile *profile, int64_t runs, icseg_string *out);
+
+#endif
