@@ -16,5 +16,7 @@ int icseg_cores(void);
 #else
 #define ICSEG_KERNEL
 #endif
+/* For a function that kernels call: one that is not inlined is compiled once, for the oldest instruction set. */
+#define ICSEG_INLINE static inline __attribute__((always_inline))
 
 #endif

@@ -6,9 +6,11 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "base/system.h"
+
 /* e^x: 2^n times a degree-6 polynomial on [-ln 2 / 2, ln 2 / 2]; relative error below 3e-7. Below -87 it is e^-87
  * (1e-38), above 88 e^88; NaN gives NaN. */
-static inline float icseg_exp(float x) {
+ICSEG_INLINE float icseg_exp(float x) {
     float clamped = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
     /* adding and subtracting 1.5 * 2^23 rounds to an integer, and leaves it in the low bits */
     union {
@@ -25,6 +27,23 @@ static inline float icseg_exp(float x) {
     p = p * r + 1.0f;
     scale.u = (n.u - 0x4b400000u + 127u) << 23;
     return p * scale.f;
+}
+
+/* Reductions of one vector by halving: four steps. GCC's reduction clause goes through the lanes one by one, which for
+ * short loops is most of their time. The lanes are overwritten. */
+enum { ICSEG_LANES = 16 };
+ICSEG_INLINE float icseg_lanes_max(float *lane) {
+    for (int half = ICSEG_LANES / 2; half > 0; half /= 2)
+#pragma omp simd
+        for (int j = 0; j < half; j++) lane[j] = lane[j + half] > lane[j] ? lane[j + half] : lane[j];
+    return lane[0];
+}
+
+ICSEG_INLINE float icseg_lanes_sum(float *lane) {
+    for (int half = ICSEG_LANES / 2; half > 0; half /= 2)
+#pragma omp simd
+        for (int j = 0; j < half; j++) lane[j] += lane[j + half];
+    return lane[0];
 }
 
 #endif

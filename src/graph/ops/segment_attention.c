@@ -28,24 +28,27 @@ typedef struct span {
     int64_t shared, own, row;
 } span;
 
-static inline float dot(const float *a, const float *b, int64_t n) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
+ICSEG_INLINE float dot(const float *a, const float *b, int64_t n) {
+    float lane[ICSEG_LANES] = {0}, rest = 0;
+    int64_t k = 0;
+    for (; k + ICSEG_LANES <= n; k += ICSEG_LANES)
+#pragma omp simd
+        for (int j = 0; j < ICSEG_LANES; j++) lane[j] += a[k + j] * b[k + j];
+    for (; k < n; k++) rest += a[k] * b[k];
+    return icseg_lanes_sum(lane) + rest;
 }
 
-static inline void add_scaled(float *y, const float *x, float factor, int64_t n) {
+ICSEG_INLINE void add_scaled(float *y, const float *x, float factor, int64_t n) {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) y[i] += factor * x[i];
 }
 
 /* Index of the i-th row seen. */
-static inline int64_t seen(const span *s, int64_t i) { return i < s->shared ? i : s->own + i - s->shared; }
-static inline int64_t seen_count(const span *s) { return s->shared + s->row - s->own + 1; }
+ICSEG_INLINE int64_t seen(const span *s, int64_t i) { return i < s->shared ? i : s->own + i - s->shared; }
+ICSEG_INLINE int64_t seen_count(const span *s) { return s->shared + s->row - s->own + 1; }
 
 /* Softmax probabilities of one row, into p. */
-static inline void probabilities(const head *h, const span *s, float *p) {
+ICSEG_INLINE void probabilities(const head *h, const span *s, float *p) {
     int64_t n = seen_count(s);
     float largest = -INFINITY, sum = 0;
     for (int64_t i = 0; i < n; i++) {

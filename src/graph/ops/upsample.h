@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "base/system.h"
+
 /* Where one output coordinate reads: (1 - weight) * low + weight * high. */
 typedef struct icseg_tap {
     int32_t low, high;
@@ -25,7 +27,7 @@ static inline icseg_tap icseg_tap_at(int64_t index, int64_t in, int64_t out) {
 }
 
 /* out = factor * ((1 - weight) a + weight b) */
-static inline void icseg_lerp(float *out, const float *a, const float *b, float weight, float factor, int64_t n) {
+ICSEG_INLINE void icseg_lerp(float *out, const float *a, const float *b, float weight, float factor, int64_t n) {
     float wa = factor * (1 - weight), wb = factor * weight;
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) out[i] = wa * a[i] + wb * b[i];

@@ -20,58 +20,92 @@ typedef struct attributes {
     float scale, weight;
 } attributes;
 
+enum { LANES = 16 };    /* a pixel's classes are padded to a multiple: loops over them have no rest */
+#define NO_CLASS -1e30f /* logit of the padding */
+#define TINY     -60.0f /* e^x below is 0: it changes no sum, and denormal products would be a hundred times slower */
+
 typedef struct state {
     int64_t batch, h, w, classes, height, width;
+    int64_t blocks; /* of LANES classes */
     int threads;
     icseg_tap *x, *y; /* (width), (height) */
     int64_t *first;   /* (h + 1): output rows [first[r], first[r + 1]) lie below source row r */
     bool wants_gradient;
 } state;
 
-/* Buffers of one thread. */
+/* Buffers of one thread. P: classes with padding. */
 typedef struct buffers {
-    float *row;      /* (w, K) logits of one output row, before horizontal interpolation */
-    float *row_grad; /* (w, K) */
-    float *pixel;    /* (K) */
+    float *row;      /* (w, P) logits of one output row, before horizontal interpolation */
+    float *row_grad; /* (w, P) */
+    float *pixel;    /* (P) */
 } buffers;
 
-/* v: scaled logits of one pixel. Returns -log softmax(v)[label]; v becomes softmax - onehot. */
-static inline float pixel_loss(float *v, int64_t classes, int64_t label) {
-    float largest = v[0], sum = 0, own = v[label];
-#pragma omp simd reduction(max : largest)
-    for (int64_t k = 0; k < classes; k++) largest = v[k] > largest ? v[k] : largest;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t k = 0; k < classes; k++) {
-        v[k] = icseg_exp(v[k] - largest);
-        sum += v[k];
-    }
-    float inverse = 1 / sum;
+/* v (n) = the logits between low and high. Returns the sum of v = e^(v - largest). */
+ICSEG_INLINE float exponentials(float *v, const float *low, const float *high, float weight, int64_t n,
+                                float *largest) {
+    float lane[LANES];
+    for (int j = 0; j < LANES; j++) lane[j] = NO_CLASS;
+    for (int64_t k = 0; k < n; k += LANES)
 #pragma omp simd
-    for (int64_t k = 0; k < classes; k++) v[k] *= inverse;
-    v[label] -= 1;
-    return logf(sum) + largest - own;
+        for (int j = 0; j < LANES; j++) {
+            float logit = (1 - weight) * low[k + j] + weight * high[k + j];
+            v[k + j] = logit;
+            lane[j] = lane[j] > logit ? lane[j] : logit; /* NaN stays */
+        }
+    float most = *largest = icseg_lanes_max(lane);
+    for (int j = 0; j < LANES; j++) lane[j] = 0;
+    for (int64_t k = 0; k < n; k += LANES)
+#pragma omp simd
+        for (int j = 0; j < LANES; j++) {
+            float below = v[k + j] - most, e = icseg_exp(below);
+            e = below < TINY ? 0 : e;
+            v[k + j] = e;
+            lane[j] += e;
+        }
+    return icseg_lanes_sum(lane);
+}
+
+/* grad (n) += factor * (v * inverse - onehot) */
+ICSEG_INLINE void add_gradient(float *grad, const float *v, float inverse, float factor, int64_t n, int64_t label) {
+    float each = factor * inverse;
+#pragma omp simd
+    for (int64_t k = 0; k < n; k++) grad[k] += each * v[k];
+    grad[label] -= factor;
 }
 
 /* Sum of the losses of one output row; its gradient with respect to row is added to row_grad (unless NULL). */
 ICSEG_KERNEL static double row_loss(const state *s, const buffers *b, const int16_t *labels) {
     double loss = 0;
+    int64_t n = s->blocks * LANES;
     for (int64_t x = 0; x < s->width; x++) {
-        if (labels[x] < 0) continue;
+        int64_t label = labels[x];
+        if (label < 0) continue;
         icseg_tap tap = s->x[x];
-        int64_t low = tap.low * s->classes, high = tap.high * s->classes;
-        icseg_lerp(b->pixel, b->row + low, b->row + high, tap.weight, 1, s->classes);
-        loss += (double)pixel_loss(b->pixel, s->classes, labels[x]);
+        const float *low = b->row + tap.low * n, *high = b->row + tap.high * n;
+        float own = (1 - tap.weight) * low[label] + tap.weight * high[label], largest;
+        float sum = exponentials(b->pixel, low, high, tap.weight, n, &largest), inverse = 1 / sum;
+        loss += (double)(logf(sum) + largest - own);
         if (!s->wants_gradient) continue;
-        float *at_low = b->row_grad + low, *at_high = b->row_grad + high, weight = tap.weight;
-        for (int64_t k = 0; k < s->classes; k++) at_low[k] += (1 - weight) * b->pixel[k];
-        for (int64_t k = 0; k < s->classes; k++) at_high[k] += weight * b->pixel[k];
+        add_gradient(b->row_grad + tap.low * n, b->pixel, inverse, 1 - tap.weight, n, label);
+        add_gradient(b->row_grad + tap.high * n, b->pixel, inverse, tap.weight, n, label);
     }
     return loss;
 }
 
-ICSEG_KERNEL static void interpolate_row(float *out, const float *a, const float *b, float weight, float factor,
-                                         int64_t n) {
-    icseg_lerp(out, a, b, weight, factor, n);
+/* (w, K) above and below an output row -> (w, P) */
+ICSEG_KERNEL static void interpolate_row(const state *s, float *out, const float *a, const float *b, float weight,
+                                         float factor) {
+    for (int64_t x = 0; x < s->w; x++, out += s->blocks * LANES, a += s->classes, b += s->classes) {
+        icseg_lerp(out, a, b, weight, factor, s->classes);
+        for (int64_t k = s->classes; k < s->blocks * LANES; k++) out[k] = NO_CLASS;
+    }
+}
+
+/* y (w, K) += factor * x (w, P) */
+ICSEG_KERNEL static void add_row(const state *s, float *y, const float *x, float factor) {
+    for (int64_t i = 0; i < s->w; i++, y += s->classes, x += s->blocks * LANES)
+#pragma omp simd
+        for (int64_t k = 0; k < s->classes; k++) y[k] += factor * x[k];
 }
 
 ICSEG_KERNEL static void add_scaled(float *y, const float *x, float factor, int64_t n) {
@@ -90,12 +124,12 @@ static double band_loss(const state *s, const buffers *b, const float *logits, c
     }
     for (int64_t y = s->first[r]; y < s->first[r + 1]; y++) {
         icseg_tap tap = s->y[y];
-        interpolate_row(b->row, logits + tap.low * line, logits + tap.high * line, tap.weight, scale, line);
-        if (s->wants_gradient) memset(b->row_grad, 0, (size_t)line * sizeof *b->row_grad);
+        interpolate_row(s, b->row, logits + tap.low * line, logits + tap.high * line, tap.weight, scale);
+        if (s->wants_gradient) memset(b->row_grad, 0, (size_t)(s->w * s->blocks * LANES) * sizeof *b->row_grad);
         loss += row_loss(s, b, labels + y * s->width);
         if (!s->wants_gradient) continue;
-        add_scaled(above, b->row_grad, 1 - tap.weight, line);
-        add_scaled(below, b->row_grad, tap.weight, line);
+        add_row(s, above, b->row_grad, 1 - tap.weight);
+        add_row(s, below, b->row_grad, tap.weight);
     }
     return loss;
 }
@@ -130,6 +164,8 @@ static void finish_gradient(const state *s, float *gradient, const float *below,
 
 static size_t round_up(size_t floats) { return (floats + 15) / 16 * 16; }
 
+static size_t thread_floats(const state *s) { return (size_t)((2 * s->w + 1) * s->blocks * LANES); }
+
 static icseg_status loss_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     const attributes *a = k->node->attributes;
     const state *s = k->state;
@@ -141,11 +177,11 @@ static icseg_status loss_run(icseg_kernel *k, const icseg_run *run, icseg_error 
     double *partial = run->scratch; /* (bands) */
     float *below = (float *)(partial + (bands + 7) / 8 * 8);
     float *buffer = below + (s->wants_gradient ? round_up((size_t)(bands * line)) : 0);
-    size_t per_thread = 2 * round_up((size_t)line) + round_up((size_t)s->classes);
+    size_t padded = (size_t)(s->w * s->blocks * LANES), per_thread = thread_floats(s);
 #pragma omp parallel for schedule(static) num_threads(s->threads)
     for (int64_t band = 0; band < bands; band++) {
         float *mine = buffer + (size_t)omp_get_thread_num() * per_thread;
-        buffers b = {mine, mine + round_up((size_t)line), mine + 2 * round_up((size_t)line)};
+        buffers b = {mine, mine + padded, mine + 2 * padded};
         int64_t image = band / s->h;
         float *above = s->wants_gradient ? (float *)k->out[1] + band * line : NULL;
         partial[band] = band_loss(s, &b, logits + image * s->h * line, labels + image * s->height * s->width,
@@ -166,6 +202,7 @@ static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
                  .h = logits->dim[1],
                  .w = logits->dim[2],
                  .classes = logits->dim[3],
+                 .blocks = (logits->dim[3] + LANES - 1) / LANES,
                  .height = labels->dim[1],
                  .width = labels->dim[2],
                  .threads = omp_get_max_threads(),
@@ -181,8 +218,7 @@ static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
         s->first[r] = y;
     }
     int64_t line = s->w * s->classes, bands = s->batch * s->h;
-    k->scratch_size = (size_t)(bands + 8) * sizeof(double) +
-                      (size_t)s->threads * (2 * round_up((size_t)line) + round_up((size_t)s->classes)) * sizeof(float) +
+    k->scratch_size = (size_t)(bands + 8) * sizeof(double) + (size_t)s->threads * thread_floats(s) * sizeof(float) +
                       (s->wants_gradient ? round_up((size_t)(bands * line)) * sizeof(float) : 0);
     return ICSEG_OK;
 }

@@ -17,9 +17,8 @@ enum { MOST = ICSEG_WINOGRAD_IN, LANES = 64 }; /* channels at a time: the column
 #define NB (2 * BB * (BB - AA))
 
 typedef void (*line)(const float *const *x, float *const *y, int64_t n);
-#define INLINE static inline __attribute__((always_inline))
 
-INLINE void input_line(const float *const *x, float *const *y, int64_t n) {
+ICSEG_INLINE void input_line(const float *const *x, float *const *y, int64_t n) {
     const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
     float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3], *y4 = y[4], *y5 = y[5];
 #pragma omp simd
@@ -37,7 +36,7 @@ INLINE void input_line(const float *const *x, float *const *y, int64_t n) {
     }
 }
 
-INLINE void output_line(const float *const *x, float *const *y, int64_t n) {
+ICSEG_INLINE void output_line(const float *const *x, float *const *y, int64_t n) {
     const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
     float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3];
 #pragma omp simd
@@ -51,7 +50,7 @@ INLINE void output_line(const float *const *x, float *const *y, int64_t n) {
     }
 }
 
-INLINE void output_gradient_line(const float *const *x, float *const *y, int64_t n) {
+ICSEG_INLINE void output_gradient_line(const float *const *x, float *const *y, int64_t n) {
     const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
     float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3], *y4 = y[4], *y5 = y[5];
 #pragma omp simd
@@ -68,7 +67,7 @@ INLINE void output_gradient_line(const float *const *x, float *const *y, int64_t
     }
 }
 
-INLINE void weight_line(const float *const *x, float *const *y, int64_t n) {
+ICSEG_INLINE void weight_line(const float *const *x, float *const *y, int64_t n) {
     const float *x0 = x[0], *x1 = x[1], *x2 = x[2];
     float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3], *y4 = y[4], *y5 = y[5];
 #pragma omp simd
@@ -85,7 +84,7 @@ INLINE void weight_line(const float *const *x, float *const *y, int64_t n) {
     }
 }
 
-INLINE void weight_gradient_line(const float *const *x, float *const *y, int64_t n) {
+ICSEG_INLINE void weight_gradient_line(const float *const *x, float *const *y, int64_t n) {
     const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
     float *y0 = y[0], *y1 = y[1], *y2 = y[2];
 #pragma omp simd
@@ -100,7 +99,7 @@ INLINE void weight_gradient_line(const float *const *x, float *const *y, int64_t
 }
 
 /* Columns first, then rows; in and out are the lengths of the line before and after. */
-INLINE void both_ways(line map, int in, int out, const float *const *from, float *const *to, int64_t c) {
+ICSEG_INLINE void both_ways(line map, int in, int out, const float *const *from, float *const *to, int64_t c) {
     float between[MOST * MOST][LANES]; /* (out, in) */
     for (int64_t at = 0; at < c; at += LANES) {
         int64_t n = c - at < LANES ? c - at : LANES;
