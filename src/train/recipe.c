@@ -99,7 +99,7 @@ static icseg_status resolve(icseg_recipe *recipe, icseg_error *error) {
             if (pass_of(a->key) != pass) continue;
             ICSEG_TRY(is_weight_list(a) ? apply_weight_list(&made, a, error) : apply(&made, a, error));
         }
-        if (pass == 0) made.model.vocab_size = made.tokenizer == ICSEG_RECIPE_CLIP ? CLIP_VOCAB : ICSEG_BYTE_VOCAB;
+        if (pass == 0) made.model.vocab_size = made.tokenizer == ICSEG_TOKENIZER_CLIP ? CLIP_VOCAB : ICSEG_BYTE_VOCAB;
     }
     *recipe = made;
     return ICSEG_OK;
@@ -249,15 +249,15 @@ static icseg_status check_model(const icseg_recipe *r, icseg_error *error) {
         icseg_fail_prefix(error, "model");
         return status;
     }
-    if (r->tokenizer == ICSEG_RECIPE_CLIP && model.vocab_size != CLIP_VOCAB)
+    if (r->tokenizer == ICSEG_TOKENIZER_CLIP && model.vocab_size != CLIP_VOCAB)
         return fail_key(r, "model.vocab_size", error, "%d, but CLIP's tokenizer has %d tokens", model.vocab_size,
                         CLIP_VOCAB);
-    if (r->tokenizer == ICSEG_RECIPE_CLIP && !r->merges[0])
+    if (r->tokenizer == ICSEG_TOKENIZER_CLIP && !r->merges[0])
         return fail_key(
             r, "model.merges", error,
             "CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to train from scratch");
-    if (r->merges[0] && !icseg_file_exists(r->merges))
-        return fail_key(r, "model.merges", error, "there is no file \"%s\"", r->merges);
+    if (r->merges[0] && !icseg_file_exists(r->merges) && !icseg_folder_exists(r->merges))
+        return fail_key(r, "model.merges", error, "there is no file or folder \"%s\"", r->merges);
     if (r->init[0] && !icseg_file_exists(r->init) && !icseg_folder_exists(r->init))
         return fail_key(r, "model.init", error, "there is no file \"%s\"", r->init);
     return ICSEG_OK;

@@ -20,7 +20,6 @@ typedef enum icseg_recipe_preset { /* in the order of the words of `model.preset
                                    ICSEG_PRESET_TINY_VIT
 } icseg_recipe_preset;
 
-typedef enum icseg_recipe_tokenizer { ICSEG_RECIPE_BYTES, ICSEG_RECIPE_CLIP } icseg_recipe_tokenizer;
 typedef enum icseg_recipe_mode { ICSEG_RECIPE_WHOLE, ICSEG_RECIPE_SLIDE } icseg_recipe_mode;
 
 /* A value that was given, with its origin; opaque to all but recipe.c. */
@@ -29,9 +28,9 @@ typedef struct icseg_recipe_assignment icseg_recipe_assignment;
 typedef struct icseg_recipe {
     icseg_recipe_preset preset;
     icseg_config model; /* num_classes 0: as many as the data set has */
-    icseg_recipe_tokenizer tokenizer;
+    icseg_tokenizer_kind tokenizer;
     const char *init;   /* weights to start from; "": from scratch */
-    const char *merges; /* CLIP tokenizer: the merges file */
+    const char *merges; /* CLIP tokenizer: its vocabulary file or the folder of one */
     struct {
         const char *folder, *train_split, *val_split, *classes; /* classes "": FOLDER/classes.txt */
         icseg_dataset_format format;

@@ -172,7 +172,7 @@ icseg_option_table icseg_recipe_table(void) { return (icseg_option_table)ICSEG_T
 icseg_status icseg_recipe_published(icseg_recipe *out, icseg_recipe_preset preset, icseg_error *error) {
     *out = (icseg_recipe){
         .preset = preset,
-        .tokenizer = preset < ICSEG_PRESET_TINY_RESNET ? ICSEG_RECIPE_CLIP : ICSEG_RECIPE_BYTES,
+        .tokenizer = preset < ICSEG_PRESET_TINY_RESNET ? ICSEG_TOKENIZER_CLIP : ICSEG_TOKENIZER_BYTES,
         .init = "",
         .merges = "",
         .data = {.folder = "", .train_split = "train", .val_split = "val", .classes = ""},

@@ -88,7 +88,7 @@ static void published_sets_have_the_published_settings(void **state) {
         read_recipe(&r, name, arena);
         assert_int_equal(r.preset, nets[net].preset);
         assert_int_equal(r.data.format, sets[set].format);
-        assert_int_equal(r.tokenizer, ICSEG_RECIPE_CLIP);
+        assert_int_equal(r.tokenizer, ICSEG_TOKENIZER_CLIP);
         has_published_training(&r, nets[net].side);
         assert_int_equal(r.model.prompt, dense ? ICSEG_PROMPT_STATIC : ICSEG_PROMPT_INSTANCE);
         assert_int_equal(r.model.post_prompt, dense);
