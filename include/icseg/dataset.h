@@ -53,7 +53,7 @@ ICSEG_API icseg_status icseg_dataset_splits(char ***out, int32_t *count, const c
 
 /* Lists the files and pairs them by stem, in the order of the stems; reads no pixels. Errors: missing folder (the
  * splits there are named), no images, an image without a label file (named), two images or two label files of one stem,
- * a bad class list (empty, duplicate, not UTF-8, over 32767 names: labels in memory are signed 16-bit), another form of
+ * a bad class list (empty, duplicate, not UTF-8, over 16384 names), another form of
  * data set than `format` says (both are named). */
 ICSEG_API icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options *options,
                                           icseg_error *error);

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "text/utf8.h"
 
-enum { MOST_CLASSES = 32767, MOST_BYTES = 16 << 20 };
+enum { MOST_CLASSES = 16384, MOST_BYTES = 16 << 20 }; /* as the confusion matrix */
 
 static icseg_status check_name(const char *path, int32_t line, const char *name, size_t size, icseg_error *error) {
     if (icseg_utf8_check(name, size) < size)

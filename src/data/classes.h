@@ -7,7 +7,7 @@
 
 /* Reads the names of `path` into the arena. The byte order mark, blanks at both ends of a line and empty lines at the
  * end of the file are left out. Errors name file and line: empty list, empty line between names, duplicate, control
- * character, not UTF-8, over 32767 names. */
+ * character, not UTF-8, over 16384 names. */
 icseg_status icseg_classes_read(icseg_arena *arena, const char *path, char ***names, int32_t *count,
                                 icseg_error *error);
 

@@ -12,7 +12,7 @@
 #include "icseg/image.h"
 #include "icseg/progress.h"
 
-enum { ICSEG_EXPORT_JSON_LIMIT = 1 << 29, ICSEG_EXPORT_CLASSES_MOST = 32767 };
+enum { ICSEG_EXPORT_JSON_LIMIT = 1 << 29, ICSEG_EXPORT_CLASSES_MOST = 16384 };
 
 typedef enum icseg_outline_kind {
     ICSEG_OUTLINE_POLYGON,

@@ -66,7 +66,7 @@ static const field fields[] = {
     FIELD(align_dim, INTEGER, PROJECTED, 1, WIDEST),
     FIELD(tau, REAL, ALWAYS, 0, HUGE_VAL),
     FIELD(fpn_dim, INTEGER, ALWAYS, 1, WIDEST),
-    FIELD(num_classes, INTEGER, ALWAYS, 1, 65534),
+    FIELD(num_classes, INTEGER, ALWAYS, 1, 16384),
     FIELD(dropout, REAL, ALWAYS, 0, 1),
     FIELD(align_weights, WEIGHTS, ALWAYS, 0, HUGE_VAL),
     FIELD(contrast_weight, REAL, ALWAYS, 0, HUGE_VAL),

@@ -73,7 +73,7 @@ static const icseg_option rows[] = {
      .capacity = ICSEG_LEVELS, ICSEG_AT_LEAST(0)},
     {"model.tau", FLOAT(model.tau), "temperature of the alignment losses", ICSEG_ABOVE(0)},
     {"model.fpn_dim", INT(model.fpn_dim), "decoder width (channels)", SIZE},
-    {"model.num_classes", INT(model.num_classes), "classes; 0 takes them from the data set", ICSEG_BETWEEN(0, 32767)},
+    {"model.num_classes", INT(model.num_classes), "classes; 0 takes them from the data set", ICSEG_BETWEEN(0, 16384)},
     {"model.dropout", FLOAT(model.dropout), "channel dropout before the classifier (probability)", ICSEG_BETWEEN(0, 1),
      .open_high = true},
     {"model.contrast_weight", FLOAT(model.contrast_weight), "weight of the align-guided contrastive loss; 0 is off",

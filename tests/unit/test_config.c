@@ -231,7 +231,7 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"tau\": 0}", "\"tau\" = 0: must be above 0"},
         {"{\"tau\": -0.07}", "\"tau\" = -0.07"},
         {"{\"fpn_dim\": 0}", "\"fpn_dim\" = 0"},
-        {"{\"num_classes\": 0}", "\"num_classes\" = 0: must be in 1..65534"},
+        {"{\"num_classes\": 0}", "\"num_classes\" = 0: must be in 1..16384"},
         {"{\"num_classes\": 65535}", "\"num_classes\" = 65535"},
         {"{\"dropout\": 1}", "\"dropout\" = 1: must be at least 0 and below 1"},
         {"{\"contrast_weight\": -1}", "\"contrast_weight\" = -1"},

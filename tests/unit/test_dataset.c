@@ -469,10 +469,10 @@ static void class_lists_are_checked(void **state) {
         test_write_text(&f, "classes.txt", cases[i].text);
         assert_fails_to_open(&o, ICSEG_ERROR_DATA, cases[i].piece);
     }
-    char *many = malloc(32768 * 6 + 1), *p = many;
-    for (int i = 0; i < 32768; i++) p += sprintf(p, "%05d\n", i);
+    char *many = malloc(16385 * 6 + 1), *p = many;
+    for (int i = 0; i < 16385; i++) p += sprintf(p, "%05d\n", i);
     test_write_text(&f, "classes.txt", many);
-    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "32768 class names, at most 32767");
+    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "16385 class names, at most 16384");
     free(many);
     test_write_text(&f, "names", "a\nb");
     char names[128];

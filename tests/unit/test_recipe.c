@@ -241,7 +241,8 @@ static void the_check_sees_what_no_single_value_shows(void **state) {
                   "model.merges: CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to "
                   "train from scratch");
     check_refuses(f, "model: {tokenizer: bytes, init: /no/w}\n", ":2: model.init: there is no file \"/no/w\"");
-    check_refuses(f, "model: {tokenizer: clip, merges: /no/m}\n", ":2: model.merges: there is no file or folder \"/no/m\"");
+    check_refuses(f, "model: {tokenizer: clip, merges: /no/m}\n",
+                  ":2: model.merges: there is no file or folder \"/no/m\"");
     check_refuses(f, "model: {tokenizer: clip, vocab_size: 300}\n",
                   ":2: model.vocab_size: 300, but CLIP's tokenizer has 49408 tokens");
     check_refuses(f, "model: {tokenizer: bytes}\ntrain: {steps: 10}\n",
