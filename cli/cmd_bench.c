@@ -5,12 +5,13 @@
 #include <stdlib.h>
 
 #include "cli.h"
+#include "graph/profile.h"
 #include "train/bench.h"
 
 struct options {
     int32_t model, mode, prompt, dtype;
     int32_t classes, size, batch, runs, threads;
-    bool json;
+    bool json, profile;
 };
 
 static const char *const models[] = {"rn50", "rn101", "vit-b16", NULL};
@@ -32,6 +33,7 @@ static const icseg_option rows[] = {
     {"threads", ICSEG_FIELD_INT(struct options, threads), "cores to use", .shown = "all", ICSEG_BETWEEN(0, 1024)},
     {"dtype", ICSEG_FIELD_WORD(struct options, dtype), "number format", .words = dtypes},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "one line of JSON"},
+    {"profile", ICSEG_FIELD_BOOL(struct options, profile), "where the time goes, by operator and by module"},
 };
 
 static void defaults(void *values) {
@@ -71,9 +73,28 @@ static void print_text(const struct options *o, const icseg_bench_result *r) {
            mib(r->peak_bytes), mib(r->weights), mib(r->activations), mib(r->scratch));
 }
 
+static icseg_status print_profile(const struct options *o, icseg_bench *bench, icseg_arena *arena, icseg_error *error) {
+    icseg_string text = {0};
+    icseg_status status = ICSEG_OK;
+    for (int key = ICSEG_PROFILE_OPERATOR; key <= ICSEG_PROFILE_MODULE && status == ICSEG_OK; key++) {
+        icseg_profile profile;
+        status =
+            icseg_profile_sum(&profile, icseg_bench_graph(bench), icseg_executor_seconds(icseg_bench_executor(bench)),
+                              (icseg_profile_key)key, arena, error);
+        if (status != ICSEG_OK) break;
+        icseg_string_printf(&text, "\n");
+        icseg_profile_table(&profile, o->runs, &text);
+    }
+    if (status == ICSEG_OK && text.failed) status = icseg_fail_memory(error, text.size, "the profile");
+    if (status == ICSEG_OK) fputs(text.data, stdout);
+    icseg_string_close(&text);
+    return status;
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
-    (void)context;
     const struct options *o = values;
+    if (o->json && o->profile)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--profile: a table, which --json has no room for");
     icseg_bench_options options = {.model = models[o->model],
                                    .mode = (icseg_bench_mode)o->mode,
                                    .prompt = (icseg_prompt)o->prompt,
@@ -85,9 +106,11 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_bench *bench;
     icseg_bench_result result;
     icseg_status status = icseg_bench_open(&bench, &options, error);
+    if (status == ICSEG_OK) icseg_executor_profile(icseg_bench_executor(bench), o->profile);
     if (status == ICSEG_OK) status = icseg_bench_run(bench, &result, error);
     if (status == ICSEG_OK && o->json) status = print_json(o, &result, error);
     if (status == ICSEG_OK && !o->json) print_text(o, &result);
+    if (status == ICSEG_OK && o->profile) status = print_profile(o, bench, context->arena, error);
     icseg_bench_close(&bench);
     return status;
 }
