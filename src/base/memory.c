@@ -49,7 +49,12 @@ void *icseg_alloc_array(size_t count, size_t size) {
 
 void *icseg_calloc_array(size_t count, size_t size) {
     void *block = icseg_alloc_array(count, size);
-    return block ? memset(block, 0, count * size) : NULL;
+    if (!block) return NULL;
+#ifdef MADV_DONTNEED /* large blocks are whole pages: given back, they read as zero, and cost nothing until then */
+    size_t rounded = (count * size + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    if (count * size >= 2 * HUGE_PAGE && madvise(block, rounded, MADV_DONTNEED) == 0) return block;
+#endif
+    return memset(block, 0, count * size);
 }
 
 void *icseg_realloc_array(void *block, size_t old_count, size_t count, size_t size) {
