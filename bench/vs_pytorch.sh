@@ -47,9 +47,10 @@ median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : 
 one() {
     local side=$1 line
     shift
-    line=$(env "${clock[@]}" "$@" 2>"$work/err" | tail -1)
+    line=$(set -o pipefail; env "${clock[@]}" "$@" 2>"$work/err" | tail -1)
+    local status=$?
     if [ -z "$(field "$line" median_s_per_image)" ]; then
-        echo "$0: failed: $*" >&2
+        echo "$0: exit status $status: $*" >&2
         tail -3 "$work/err" >&2
         exit 1
     fi
