@@ -22,6 +22,7 @@ static icseg_status read_list(const icseg_safetensors *file, const char *key, js
     *out = json_loads(text, JSON_REJECT_DUPLICATES, &reason);
     if (!json_is_array(*out)) {
         json_decref(*out);
+        *out = NULL;
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata %s is not a JSON list", path, key);
     }
     return ICSEG_OK;
