@@ -12,6 +12,8 @@
 
 /* A gradient below this share of the largest one counts as zero; ours then may be ten times that. */
 static const double ZERO_GRADIENT = 1e-6;
+/* A loss below this is compared as if it were this: with one class every loss is zero. */
+static const double SMALL_LOSS = 1e-3;
 
 typedef struct check {
     const icseg_safetensors *file;
@@ -136,7 +138,7 @@ static icseg_status compare_loss(const check *c, const icseg_session *s, icseg_v
     ICSEG_TRY(read_tensor(c, "loss.", name, &shape, &theirs, error));
     double ours = *(const float *)icseg_executor_data(s->executor, value), reference = *theirs;
     icseg_free(theirs);
-    record(&c->result[ICSEG_PARITY_LOSS], name, fabs(ours - reference) / fmax(fabs(reference), 1e-12));
+    record(&c->result[ICSEG_PARITY_LOSS], name, fabs(ours - reference) / fmax(fabs(reference), SMALL_LOSS));
     return ICSEG_OK;
 }
 
@@ -211,7 +213,7 @@ static icseg_status follow_curve(const check *c, icseg_session *s, icseg_adamw *
         ICSEG_TRY(run(c, s, step, error));
         double total = *(const float *)icseg_executor_data(s->executor, s->network.total);
         snprintf(name, sizeof name, "step %lld", (long long)step);
-        record(&c->result[ICSEG_PARITY_CURVE], name, fabs(total - totals[step]) / fmax(fabs(totals[step]), 1e-12));
+        record(&c->result[ICSEG_PARITY_CURVE], name, fabs(total - totals[step]) / fmax(fabs(totals[step]), SMALL_LOSS));
         snprintf(name, sizeof name, "lr of step %lld", (long long)step);
         record(&c->result[ICSEG_PARITY_CURVE], name, fabs(lr - rates[step]) / rates[step]);
         icseg_adamw_step(adamw, lr, 1);
