@@ -131,7 +131,10 @@ icseg_status icseg_trainer_step(icseg_trainer *t, icseg_step_report *out, icseg_
     for (int64_t micro = 0; micro < accumulate; micro++) {
         icseg_batch batch;
         icseg_session *session;
-        ICSEG_TRY(prepare(t, &batch, &session, error));
+        icseg_status status = prepare(t, &batch, &session, error);
+        /* An image that cannot be read: nothing of this step has happened, so the steps before it can be kept. */
+        if (status != ICSEG_OK && micro == 0 && t->state.step > 0) icseg_trainer_save(t, NULL);
+        ICSEG_TRY(status);
         ICSEG_TRY(
             icseg_executor_run(session->executor, (uint64_t)r->train.seed, t->state.step * accumulate + micro, error));
         add_losses(out, session, share);
