@@ -1,9 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Clock and cores. */
+ * Clock, cores, and how the processor treats denormal numbers. */
 #include "base/system.h"
 
 #include <sched.h>
 #include <time.h>
+
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+enum { DENORMALS_OFF = 0x8040 }; /* flush to zero, denormals are zero */
+static unsigned mode(void) { return _mm_getcsr(); }
+static void set_mode(unsigned value) { _mm_setcsr(value); }
+#elif defined(__aarch64__)
+enum { DENORMALS_OFF = 1 << 24 }; /* FPCR.FZ */
+static unsigned mode(void) {
+    unsigned long value;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(value));
+    return (unsigned)value;
+}
+static void set_mode(unsigned value) { __asm__ volatile("msr fpcr, %0" ::"r"((unsigned long)value)); }
+#else
+enum { DENORMALS_OFF = 0 };
+static unsigned mode(void) { return 0; }
+static void set_mode(unsigned value) { (void)value; }
+#endif
 
 double icseg_clock(void) {
     struct timespec now;
@@ -15,4 +34,16 @@ int icseg_cores(void) {
     cpu_set_t set;
     int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
     return cores > 0 ? cores : 1;
+}
+
+icseg_float_mode icseg_denormals_off(void) {
+    unsigned before = mode();
+#pragma omp parallel
+    set_mode(mode() | DENORMALS_OFF);
+    return before;
+}
+
+void icseg_denormals_restore(icseg_float_mode before) {
+#pragma omp parallel
+    set_mode(before);
 }

@@ -9,6 +9,12 @@ double icseg_clock(void);
 /* Cores this process may use (affinity mask), at least 1. */
 int icseg_cores(void);
 
+/* Denormal numbers (below 1.2e-38) cost a hundred times more than others and mean nothing here: between these two calls
+ * the calling thread and OpenMP's team take them for 0. Calls nest; the former mode comes back with the second. */
+typedef unsigned icseg_float_mode;
+icseg_float_mode icseg_denormals_off(void);
+void icseg_denormals_restore(icseg_float_mode mode);
+
 /* Marks a leaf kernel (plain loops, no `omp parallel` inside: outlined regions are not cloned) to be compiled for each
  * instruction set and chosen at load time. Loops meant for vector units carry `#pragma omp simd`. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(ICSEG_NO_CLONES)

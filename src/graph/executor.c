@@ -328,10 +328,17 @@ static icseg_status run_all(icseg_executor *x, uint64_t seed, int64_t step, bool
     return ICSEG_OK;
 }
 
+static icseg_status run(icseg_executor *x, uint64_t seed, int64_t step, bool checked, icseg_error *error) {
+    icseg_float_mode mode = icseg_denormals_off();
+    icseg_status status = run_all(x, seed, step, checked, error);
+    icseg_denormals_restore(mode);
+    return status;
+}
+
 icseg_status icseg_executor_run(icseg_executor *x, uint64_t seed, int64_t step, icseg_error *error) {
-    return run_all(x, seed, step, false, error);
+    return run(x, seed, step, false, error);
 }
 
 icseg_status icseg_executor_run_checked(icseg_executor *x, uint64_t seed, int64_t step, icseg_error *error) {
-    return run_all(x, seed, step, true, error);
+    return run(x, seed, step, true, error);
 }

@@ -73,6 +73,7 @@ ICSEG_KERNEL static void update_block(const update *u, float *p, const float *g,
 
 void icseg_adamw_step(icseg_adamw *a, double lr, double gradient_scale) {
     const icseg_adamw_options *o = &a->options;
+    icseg_float_mode mode = icseg_denormals_off(); /* moments of what no longer gets a gradient fade away */
     a->updates++;
     double correction1 = 1 - pow(o->beta1, (double)a->updates), correction2 = 1 - pow(o->beta2, (double)a->updates);
     for (int64_t i = 0; i < icseg_params_count(a->params); i++) {
@@ -93,6 +94,7 @@ void icseg_adamw_step(icseg_adamw *a, double lr, double gradient_scale) {
             update_block(&u, p->data + at, p->grad + at, m + at, v + at, p->count - at < BLOCK ? p->count - at : BLOCK);
         p->version++;
     }
+    icseg_denormals_restore(mode);
 }
 
 ICSEG_KERNEL static double square_sum(const float *g, int64_t n) {

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/system.h"
 #include "base/text.h"
 
 static void errors_are_one_line(void **state) {
@@ -135,6 +136,34 @@ static void text_is_parsed_strictly(void **state) {
     assert_string_equal(stem, "photo.o");
 }
 
+/* Halves the smallest normal number in every thread; how many threads got a number other than 0. */
+static int threads_with_denormals(void) {
+    volatile float smallest = 1.17549435e-38f;
+    int found = 0;
+#pragma omp parallel reduction(+ : found)
+    {
+        volatile float half = smallest * 0.5f;
+        union {
+            float number;
+            uint32_t bits;
+        } seen = {.number = half};
+        found += seen.bits != 0;
+    }
+    return found;
+}
+
+static void denormals_are_zero_only_between_the_two_calls(void **state) {
+    (void)state;
+    int threads = threads_with_denormals();
+    assert_true(threads >= 1);
+    icseg_float_mode outer = icseg_denormals_off(), inner = icseg_denormals_off();
+    assert_int_equal(threads_with_denormals(), 0);
+    icseg_denormals_restore(inner);
+    assert_int_equal(threads_with_denormals(), 0);
+    icseg_denormals_restore(outer);
+    assert_int_equal(threads_with_denormals(), threads);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_one_line),
@@ -142,6 +171,7 @@ int main(void) {
         cmocka_unit_test(random_numbers_have_their_moments),
         cmocka_unit_test(files_are_replaced_whole_or_not_at_all),
         cmocka_unit_test(text_is_parsed_strictly),
+        cmocka_unit_test(denormals_are_zero_only_between_the_two_calls),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }
