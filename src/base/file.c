@@ -15,31 +15,30 @@
 
 #include "base/memory.h"
 
-static icseg_status open_regular(const char *path, int *fd, size_t *size, icseg_error *error) {
+static icseg_status open_regular(const char *path, int *fd, struct stat *info, icseg_error *error) {
     *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
-    struct stat info;
     const char *fault = NULL;
-    if (fstat(*fd, &info) != 0)
+    if (fstat(*fd, info) != 0)
         fault = strerror(errno);
-    else if (S_ISDIR(info.st_mode))
+    else if (S_ISDIR(info->st_mode))
         fault = "it is a folder, a file was expected";
-    else if (!S_ISREG(info.st_mode))
+    else if (!S_ISREG(info->st_mode))
         fault = "not a regular file";
     if (fault) {
         close(*fd);
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, fault);
     }
-    *size = (size_t)info.st_size;
     return ICSEG_OK;
 }
 
 icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error) {
     int fd;
-    size_t expected, done = 0;
+    struct stat info;
     *out = NULL;
     *size = 0;
-    ICSEG_TRY(open_regular(path, &fd, &expected, error));
+    ICSEG_TRY(open_regular(path, &fd, &info, error));
+    size_t expected = (size_t)info.st_size, done = 0;
     icseg_status status = ICSEG_OK;
     unsigned char *data = NULL;
     if (expected > limit)
@@ -65,17 +64,69 @@ icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out
     return ICSEG_OK;
 }
 
-icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error) {
+struct icseg_file_reader {
     int fd;
-    size_t size;
+    struct stat opened; /* what the file was then */
+    char path[];
+};
+
+icseg_status icseg_file_reader_open(icseg_file_reader **out, const char *path, icseg_error *error) {
+    size_t length = strlen(path) + 1;
+    icseg_file_reader *r = *out = icseg_alloc(sizeof *r + length);
+    if (!r) return icseg_fail_memory(error, sizeof *r + length, path);
+    memcpy(r->path, path, length);
+    icseg_status status = open_regular(path, &r->fd, &r->opened, error);
+    if (status == ICSEG_OK) return ICSEG_OK;
+    icseg_free(r);
+    *out = NULL;
+    return status;
+}
+
+void icseg_file_reader_close(icseg_file_reader **reader) {
+    if (!reader || !*reader) return;
+    close((*reader)->fd);
+    icseg_free(*reader);
+    *reader = NULL;
+}
+
+static bool is_unchanged(const icseg_file_reader *r) {
+    struct stat now;
+    return fstat(r->fd, &now) == 0 && now.st_size == r->opened.st_size &&
+           now.st_mtim.tv_sec == r->opened.st_mtim.tv_sec && now.st_mtim.tv_nsec == r->opened.st_mtim.tv_nsec;
+}
+
+icseg_status icseg_file_reader_read(const icseg_file_reader *r, size_t offset, void *to, size_t size,
+                                    icseg_error *error) {
+    size_t done = 0;
+    while (done < size) {
+        ssize_t got = pread(r->fd, (char *)to + done, size - done, (off_t)(offset + done));
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", r->path, strerror(errno));
+        if (got == 0) break;
+        done += (size_t)got;
+    }
+    if (done == size && is_unchanged(r)) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_IO,
+                      "%s: was written to or cut short while in use: put a new file in its place instead (mv)",
+                      r->path);
+}
+
+icseg_status icseg_map_reader(icseg_map *out, const icseg_file_reader *r, icseg_error *error) {
+    size_t size = (size_t)r->opened.st_size;
     *out = (icseg_map){0};
-    ICSEG_TRY(open_regular(path, &fd, &size, error));
-    void *data = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
-    int reason = errno;
-    close(fd);
-    if (data == MAP_FAILED) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot map: %s", path, strerror(reason));
+    void *data = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, r->fd, 0) : NULL;
+    if (data == MAP_FAILED) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot map: %s", r->path, strerror(errno));
     *out = (icseg_map){.data = data, .size = size};
     return ICSEG_OK;
+}
+
+icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error) {
+    icseg_file_reader *reader;
+    *out = (icseg_map){0};
+    ICSEG_TRY(icseg_file_reader_open(&reader, path, error));
+    icseg_status status = icseg_map_reader(out, reader, error);
+    icseg_file_reader_close(&reader);
+    return status;
 }
 
 void icseg_map_close(icseg_map *map) {

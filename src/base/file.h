@@ -12,12 +12,22 @@
 /* Reads a whole regular file of at most `limit` bytes; *out is NUL-terminated beyond *size. Freed with icseg_free. */
 icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error);
 
+/* A regular file open for reading anywhere in it. A file that is cut short or written to meanwhile is an error
+ * (ICSEG_ERROR_IO), where reading a map of it would end the process or mix old bytes with new. A file that is replaced,
+ * as icseg_file_writer does it, is no problem: the old one is read on. May be used by many threads. */
+typedef struct icseg_file_reader icseg_file_reader;
+icseg_status icseg_file_reader_open(icseg_file_reader **out, const char *path, icseg_error *error);
+icseg_status icseg_file_reader_read(const icseg_file_reader *reader, size_t offset, void *to, size_t size,
+                                    icseg_error *error);
+void icseg_file_reader_close(icseg_file_reader **reader);
+
 /* A read-only memory map of a whole regular file. An empty file gives data NULL, size 0. */
 typedef struct icseg_map {
     const unsigned char *data;
     size_t size;
 } icseg_map;
 icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error);
+icseg_status icseg_map_reader(icseg_map *out, const icseg_file_reader *reader, icseg_error *error); /* of its file */
 void icseg_map_close(icseg_map *map);
 /* Bytes of a map that will not be read again soon: their memory is given back, and comes back when they are. */
 void icseg_map_release(const void *data, size_t size);

@@ -279,11 +279,28 @@ icseg_plan_summary icseg_executor_summary(const icseg_executor *x) { return x->s
 void icseg_executor_profile(icseg_executor *x, bool on) { x->profiling = on; }
 const double *icseg_executor_seconds(const icseg_executor *x) { return x->seconds; }
 
-static icseg_status check_bound(const icseg_executor *x, const icseg_kernel *k, icseg_error *error) {
-    for (int i = 0; i < k->node->input_count; i++)
-        if (k->node->input[i] != ICSEG_NONE && !k->in[i])
+static icseg_param *param_behind(const icseg_executor *x, icseg_value value) {
+    const icseg_value_info *info = icseg_graph_value(x->graph, root_of(x->storage, value));
+    return info->kind == ICSEG_VALUE_PARAM ? info->param : NULL;
+}
+
+/* Data of the inputs. Values of parameters are loaded when they are first read as they are. */
+static icseg_status get_inputs(const icseg_executor *x, icseg_kernel *k, icseg_error *error) {
+    for (int i = 0; i < k->node->input_count; i++) {
+        k->in[i] = data_of(x, k->node->input[i]);
+        if (k->in[i] || k->node->input[i] == ICSEG_NONE) continue;
+        icseg_param *param = param_behind(x, k->node->input[i]);
+        if (param && k->node->op->fetches >> i & 1) continue;
+        if (!param)
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: input %s is not bound", k->node->name,
                               icseg_graph_value(x->graph, k->node->input[i])->name);
+        ICSEG_TRY(icseg_param_load(param, error));
+        k->in[i] = param->data;
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status check_outputs(const icseg_kernel *k, icseg_error *error) {
     for (int i = 0; i < k->node->output_count; i++)
         if (!k->out[i])
             return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: no gradient buffer was allocated", k->node->name);
@@ -313,9 +330,9 @@ static icseg_status run_all(icseg_executor *x, uint64_t seed, int64_t step, bool
     for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
         icseg_kernel *k = &x->kernels[n];
         if (!k->node || !k->node->op->run) continue;
-        for (int i = 0; i < k->node->input_count; i++) k->in[i] = data_of(x, k->node->input[i]);
+        ICSEG_TRY(get_inputs(x, k, error));
         for (int i = 0; i < k->node->output_count; i++) k->out[i] = data_of(x, k->node->output[i]);
-        ICSEG_TRY(check_bound(x, k, error));
+        ICSEG_TRY(check_outputs(k, error));
         double start = x->profiling ? icseg_clock() : 0;
         icseg_status status = k->node->op->run(k, &run, error);
         if (status == ICSEG_OK && checked)

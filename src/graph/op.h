@@ -49,6 +49,10 @@ struct icseg_op {
 
     double (*flops)(const icseg_graph *graph, const icseg_node *node); /* multiply-add = 2; NULL: counted as none */
 
+    /* Bit i: where input i is a parameter the operator gets its values by itself (icseg_weights_get and relatives), as
+     * they may only be wanted packed. kernel->in[i] can be NULL then. */
+    uint32_t fetches;
+
     /* Bit i: output 0 may take the storage of input i when nobody reads that input afterwards (same size). */
     uint32_t in_place;
 };

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "dnnl/primitive.h"
 
 struct icseg_params {
     icseg_param **list; /* in order of declaration */
     int64_t count, room;
+    icseg_safetensors **files; /* sources of parameters */
+    int64_t file_count;
     int32_t *table; /* open-addressing hash of names -> index + 1 */
     int64_t table_size;
 };
@@ -28,9 +31,17 @@ static void free_param(icseg_param *p) {
     icseg_free(p);
 }
 
+static void close_files(icseg_params *params) {
+    for (int64_t i = 0; i < params->file_count; i++) icseg_safetensors_close(&params->files[i]);
+    icseg_free(params->files);
+    params->files = NULL;
+    params->file_count = 0;
+}
+
 void icseg_params_close(icseg_params **params) {
     if (!params || !*params) return;
     for (int64_t i = 0; i < (*params)->count; i++) free_param((*params)->list[i]);
+    close_files(*params);
     icseg_free((*params)->list);
     icseg_free((*params)->table);
     icseg_free(*params);
@@ -90,10 +101,9 @@ icseg_param *icseg_params_declare(icseg_params *params, const char *name, icseg_
     }
     icseg_param *p = icseg_calloc_array(1, sizeof *p);
     if (p) p->name = icseg_strdup(name);
-    if (p) p->data = icseg_calloc_array((size_t)count, sizeof(float));
-    if (!p || !p->name || !p->data) {
+    if (!p || !p->name) {
         free_param(p);
-        icseg_fail_memory(error, (size_t)count * sizeof(float), name);
+        icseg_fail_memory(error, sizeof *p, name);
         return NULL;
     }
     p->shape = memory_shape(file_shape, options.layout);
@@ -129,44 +139,37 @@ void icseg_params_zero_gradients(icseg_params *params) {
         if (params->list[i]->grad) memset(params->list[i]->grad, 0, (size_t)params->list[i]->count * sizeof(float));
 }
 
-void icseg_params_initialise(icseg_params *params, uint64_t seed) {
+icseg_params_memory icseg_params_count_memory(const icseg_params *params) {
+    icseg_params_memory sum = {0};
     for (int64_t i = 0; i < params->count; i++) {
-        icseg_param *p = params->list[i];
-        icseg_rng rng = icseg_rng_open(seed, ICSEG_RNG_INIT, (uint64_t)i);
-        float scale = p->options.scale;
-        for (int64_t j = 0; j < p->count; j++) switch (p->options.init) {
-            case ICSEG_INIT_ZERO: p->data[j] = 0; break;
-            case ICSEG_INIT_CONSTANT: p->data[j] = scale; break;
-            case ICSEG_INIT_NORMAL: p->data[j] = scale * icseg_rng_normal(&rng); break;
-            case ICSEG_INIT_UNIFORM: p->data[j] = icseg_rng_range(&rng, -scale, scale); break;
-            }
-        p->version++;
+        const icseg_param *p = params->list[i];
+        if (p->data) sum.plain += (size_t)p->count * sizeof(float);
+        if (p->grad) sum.gradients += (size_t)p->count * sizeof(float);
+        if (p->packed) sum.packed += icseg_packed_count(p->packed).bytes;
+        if (p->folded) sum.packed += p->folded_bytes(p->folded);
     }
+    return sum;
 }
 
-/* Walks file order (a, b, y, x) beside memory order. */
-static void permute(const icseg_param *p, const float *from, float *to, bool importing) {
-    if (p->options.layout == ICSEG_LAYOUT_PLAIN) {
-        memcpy(to, from, (size_t)p->count * sizeof(float));
-        return;
-    }
-    const int64_t *d = p->file_shape.dim, area = d[2] * d[3];
-    bool oihw = p->options.layout == ICSEG_LAYOUT_OIHW;
-    int64_t file = 0;
-    for (int64_t a = 0; a < d[0]; a++)
-        for (int64_t b = 0; b < d[1]; b++)
-            for (int64_t yx = 0; yx < area; yx++, file++) {
-                int64_t memory = oihw ? (a * area + yx) * d[1] + b : (yx * d[1] + b) * d[0] + a;
-                if (importing)
-                    to[memory] = from[file];
-                else
-                    to[file] = from[memory];
-            }
+icseg_status icseg_params_own(icseg_params *params, icseg_safetensors *file, icseg_error *error) {
+    size_t count = (size_t)params->file_count;
+    icseg_safetensors **files = icseg_realloc_array(params->files, count, count + 1, sizeof *files);
+    if (!files) return icseg_fail_memory(error, (count + 1) * sizeof *files, "the list of files");
+    files[count] = file;
+    params->files = files;
+    params->file_count++;
+    return ICSEG_OK;
 }
 
-void icseg_param_import(icseg_param *p, const float *from) {
-    permute(p, from, p->data, true);
-    p->version++;
+void icseg_params_initialise(icseg_params *params, uint64_t seed) {
+    for (int64_t i = 0; i < params->count; i++)
+        icseg_param_set_source(params->list[i],
+                               (icseg_param_source){.kind = ICSEG_SOURCE_INIT, .seed = seed, .index = (uint64_t)i});
+    close_files(params);
 }
 
-void icseg_param_export(const icseg_param *p, const float *memory, float *to) { permute(p, memory, to, false); }
+icseg_status icseg_params_load(icseg_params *params, icseg_error *error) {
+    for (int64_t i = 0; i < params->count; i++) ICSEG_TRY(icseg_param_load(params->list[i], error));
+    close_files(params);
+    return ICSEG_OK;
+}

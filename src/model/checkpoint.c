@@ -105,25 +105,14 @@ fail:
 
 /* -- weights */
 
-static icseg_status read_param(icseg_param *p, const icseg_safetensors *file, const char *prefix, icseg_error *error) {
-    char name[600];
-    snprintf(name, sizeof name, "%s%s", prefix, p->name);
-    if (p->options.layout == ICSEG_LAYOUT_PLAIN) {
-        p->version++;
-        return icseg_safetensors_read_f32(file, name, p->file_shape, p->data, error);
-    }
-    float *temporary = icseg_alloc_array((size_t)p->count, sizeof *temporary);
-    if (!temporary) return icseg_fail_memory(error, (size_t)p->count * sizeof *temporary, name);
-    icseg_status status = icseg_safetensors_read_f32(file, name, p->file_shape, temporary, error);
-    if (status == ICSEG_OK) icseg_param_import(p, temporary);
-    icseg_free(temporary);
-    return status;
-}
-
-icseg_status icseg_model_read_params(icseg_model *m, const icseg_safetensors *file, const char *prefix, bool strict,
+icseg_status icseg_model_find_params(icseg_model *m, const icseg_safetensors *file, const char *prefix, bool strict,
                                      icseg_error *error) {
-    for (int64_t i = 0; i < icseg_params_count(m->params); i++)
-        ICSEG_TRY(read_param(icseg_params_at(m->params, i), file, prefix, error));
+    for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
+        icseg_param *p = icseg_params_at(m->params, i);
+        char name[600];
+        snprintf(name, sizeof name, "%s%s", prefix, p->name);
+        ICSEG_TRY(icseg_param_from_file(p, file, name, error));
+    }
     size_t length = strlen(prefix);
     for (size_t i = 0; i < icseg_safetensors_count(file) && strict; i++) {
         const char *name = icseg_safetensors_at(file, i)->name;
@@ -135,13 +124,23 @@ icseg_status icseg_model_read_params(icseg_model *m, const icseg_safetensors *fi
     return ICSEG_OK;
 }
 
+icseg_status icseg_model_read_params(icseg_model *m, const icseg_safetensors *file, const char *prefix, bool strict,
+                                     icseg_error *error) {
+    ICSEG_TRY(icseg_model_find_params(m, file, prefix, strict, error));
+    return icseg_params_load(m->params, error);
+}
+
 icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *error) {
+    icseg_status status;
     icseg_safetensors *file;
     *out = NULL;
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
-    icseg_status status = icseg_model_open_metadata(out, file, error);
-    if (status == ICSEG_OK) status = icseg_model_read_params(*out, file, "", true, error);
-    if (status != ICSEG_OK) icseg_model_close(out);
+    ICSEG_TRY_GOTO(icseg_model_open_metadata(out, file, error));
+    ICSEG_TRY_GOTO(icseg_model_find_params(*out, file, "", true, error));
+    ICSEG_TRY_GOTO(icseg_params_own((*out)->params, file, error));
+    return ICSEG_OK;
+fail:
+    icseg_model_close(out);
     icseg_safetensors_close(&file);
     return status;
 }
@@ -185,13 +184,18 @@ icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *
     for (int64_t i = 0; i < icseg_params_count(m->params) && status == ICSEG_OK; i++) {
         const icseg_param *p = icseg_params_at(m->params, i);
         size_t bytes = (size_t)p->count * sizeof(float);
-        float *temporary = p->options.layout == ICSEG_LAYOUT_PLAIN ? NULL : icseg_alloc(bytes);
-        if (temporary)
-            icseg_param_export(p, p->data, temporary);
-        else if (p->options.layout != ICSEG_LAYOUT_PLAIN)
-            return icseg_fail_memory(error, bytes, p->name);
-        status = icseg_safetensors_writer_append(writer, p->name, temporary ? temporary : p->data, bytes, error);
-        icseg_free(temporary);
+        const float *values;
+        float *copy, *turned = NULL;
+        ICSEG_TRY(icseg_param_borrow(p, &values, &copy, error));
+        if (p->options.layout != ICSEG_LAYOUT_PLAIN) {
+            turned = icseg_alloc(bytes);
+            status = turned ? ICSEG_OK : icseg_fail_memory(error, bytes, p->name);
+            if (turned) icseg_param_export(p, values, turned);
+        }
+        if (status == ICSEG_OK)
+            status = icseg_safetensors_writer_append(writer, p->name, turned ? turned : values, bytes, error);
+        icseg_free(copy);
+        icseg_free(turned);
     }
     return status;
 }

@@ -59,8 +59,11 @@ void icseg_model_freeze_backbone(icseg_model *model);
 /* Reads config, names and tokens of a checkpoint's metadata and builds the model; weights stay zero. */
 icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, icseg_error *error);
 
-/* Reads every parameter from the tensor `prefix` + name. Missing tensors and wrong shapes are errors. With `strict`
- * tensors under the prefix that the model does not have are errors too. */
+/* Every parameter comes from the tensor `prefix` + name from now on (icseg_param_from_file). Missing tensors and wrong
+ * shapes are errors. With `strict` tensors under the prefix that the model does not have are errors too. */
+icseg_status icseg_model_find_params(icseg_model *model, const icseg_safetensors *file, const char *prefix, bool strict,
+                                     icseg_error *error);
+/* The same, and loads them. */
 icseg_status icseg_model_read_params(icseg_model *model, const icseg_safetensors *file, const char *prefix, bool strict,
                                      icseg_error *error);
 

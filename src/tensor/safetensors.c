@@ -17,7 +17,8 @@ static const uint64_t header_limit = 100u * 1000 * 1000; /* bytes; the format's 
 
 struct icseg_safetensors {
     icseg_arena *arena; /* names, metadata and the arrays below */
-    icseg_map map;
+    icseg_file_reader *reader;
+    icseg_map map; /* of the header, and for who looks at an entry's data */
     const char *path;
     const unsigned char *data; /* first byte after the header */
     size_t data_size;
@@ -216,7 +217,8 @@ icseg_status icseg_safetensors_open(icseg_safetensors **out, const char *path, i
         status = icseg_fail_memory(error, strlen(path), path);
         goto fail;
     }
-    ICSEG_TRY_GOTO(icseg_map_open(&st->map, path, error));
+    ICSEG_TRY_GOTO(icseg_file_reader_open(&st->reader, path, error));
+    ICSEG_TRY_GOTO(icseg_map_reader(&st->map, st->reader, error));
     ICSEG_TRY_GOTO(parse_file(st, error));
     *out = st;
     return ICSEG_OK;
@@ -228,6 +230,7 @@ fail:
 void icseg_safetensors_close(icseg_safetensors **st) {
     if (!st || !*st) return;
     icseg_map_close(&(*st)->map);
+    icseg_file_reader_close(&(*st)->reader);
     icseg_arena_close(&(*st)->arena);
     icseg_free(*st);
     *st = NULL;
@@ -265,10 +268,10 @@ icseg_status icseg_safetensors_get(const icseg_safetensors *st, const char *name
                       st->count);
 }
 
-icseg_status icseg_safetensors_read_f32(const icseg_safetensors *st, const char *name, icseg_shape shape, float *out,
-                                        icseg_error *error) {
-    const icseg_safetensors_entry *entry;
-    ICSEG_TRY(icseg_safetensors_get(st, name, &entry, error));
+icseg_status icseg_safetensors_get_f32(const icseg_safetensors *st, const char *name, icseg_shape shape,
+                                       const icseg_safetensors_entry **out, icseg_error *error) {
+    ICSEG_TRY(icseg_safetensors_get(st, name, out, error));
+    const icseg_safetensors_entry *entry = *out;
     if (!icseg_dtype_is_float(entry->dtype))
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
                           "%s: tensor \"%.200s\" is %s, floating-point numbers were expected", st->path, name,
@@ -278,6 +281,27 @@ icseg_status icseg_safetensors_read_f32(const icseg_safetensors *st, const char 
         return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: tensor \"%.200s\" has shape %s, expected %s", st->path, name,
                           icseg_shape_text(entry->shape, is, sizeof is),
                           icseg_shape_text(shape, wanted, sizeof wanted));
-    icseg_f32_from(out, entry->data, entry->dtype, entry->bytes / icseg_dtype_size(entry->dtype));
     return ICSEG_OK;
+}
+
+icseg_status icseg_safetensors_read(const icseg_safetensors *st, const icseg_safetensors_entry *entry, size_t first,
+                                    size_t count, float *out, icseg_error *error) {
+    size_t size = icseg_dtype_size(entry->dtype);
+    size_t offset = (size_t)((const unsigned char *)entry->data - st->map.data) + first * size;
+    if (entry->dtype == ICSEG_F32) return icseg_file_reader_read(st->reader, offset, out, count * size, error);
+    unsigned char buffer[16384];
+    for (size_t done = 0; done < count;) {
+        size_t some = count - done < sizeof buffer / size ? count - done : sizeof buffer / size;
+        ICSEG_TRY(icseg_file_reader_read(st->reader, offset + done * size, buffer, some * size, error));
+        icseg_f32_from(out + done, buffer, entry->dtype, some);
+        done += some;
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_safetensors_read_f32(const icseg_safetensors *st, const char *name, icseg_shape shape, float *out,
+                                        icseg_error *error) {
+    const icseg_safetensors_entry *entry;
+    ICSEG_TRY(icseg_safetensors_get_f32(st, name, shape, &entry, error));
+    return icseg_safetensors_read(st, entry, 0, entry->bytes / icseg_dtype_size(entry->dtype), out, error);
 }

@@ -43,8 +43,15 @@ const char *icseg_safetensors_metadata(const icseg_safetensors *st, const char *
 size_t icseg_safetensors_metadata_count(const icseg_safetensors *st);
 icseg_safetensors_pair icseg_safetensors_metadata_at(const icseg_safetensors *st, size_t index);
 
-/* Converts a tensor of any floating-point type into `out`, (shape). Errors: no such tensor or not a floating-point one
+/* Elements first .. first + count - 1 of a tensor of any floating-point type, converted. They are read from the file,
+ * not from its map: a file that has changed since it was opened is ICSEG_ERROR_IO. */
+icseg_status icseg_safetensors_read(const icseg_safetensors *st, const icseg_safetensors_entry *entry, size_t first,
+                                    size_t count, float *out, icseg_error *error);
+/* The entry of a floating-point tensor of this shape. Errors: no such tensor or not a floating-point one
  * (ICSEG_ERROR_FORMAT), another shape (ICSEG_ERROR_SHAPE); the text names file, tensor and both shapes. */
+icseg_status icseg_safetensors_get_f32(const icseg_safetensors *st, const char *name, icseg_shape shape,
+                                       const icseg_safetensors_entry **out, icseg_error *error);
+/* Both: converts a tensor of any floating-point type into `out`, (shape). */
 icseg_status icseg_safetensors_read_f32(const icseg_safetensors *st, const char *name, icseg_shape shape, float *out,
                                         icseg_error *error);
 

@@ -166,8 +166,10 @@ icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *opti
     ICSEG_TRY_GOTO(open_model(b, error));
     ICSEG_TRY_GOTO(open_input(b, error));
     ICSEG_TRY_GOTO(options->mode == ICSEG_BENCH_TEXT ? open_text(b, error) : open_session(b, error));
-    if (options->mode == ICSEG_BENCH_TRAIN)
+    if (options->mode == ICSEG_BENCH_TRAIN) {
         ICSEG_TRY_GOTO(icseg_adamw_open(&b->adamw, b->model->params, &adamw_options, error));
+        ICSEG_TRY_GOTO(icseg_params_load(b->model->params, error)); /* as the trainer */
+    }
     ICSEG_TRY_GOTO(run_once(b, error));
     b->first_s = icseg_clock() - start;
     return ICSEG_OK;

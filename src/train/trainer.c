@@ -136,6 +136,7 @@ static icseg_status open_run(icseg_trainer *t, const icseg_train_options *option
     else if (options->resume)
         icseg_trainer_say(t, "%s: nothing to resume yet, begins with the first step", t->folder);
     if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, t->recipe->init, error));
+    ICSEG_TRY(icseg_params_load(t->model->params, error)); /* files may go while training runs */
     ICSEG_TRY(say_model(t, error));
     ICSEG_TRY(icseg_trainer_open_loader(t, error));
     return open_log(t, icseg_path_name(options->recipe), error);

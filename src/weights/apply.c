@@ -27,14 +27,14 @@ static icseg_status load(icseg_param *p, const icseg_weights_entry *entry, icseg
     cut.shape = p->file_shape;
     if (!icseg_shape_equal(entry->shape, p->file_shape)) cut.part[0].shape = p->file_shape;
     float *temporary = NULL;
+    ICSEG_TRY(icseg_param_replace(p, error));
     if (p->options.layout == ICSEG_LAYOUT_PLAIN) {
         icseg_weights_read(&cut, p->data);
-        p->version++;
     } else {
         temporary = icseg_alloc_array((size_t)p->count, sizeof *temporary);
         if (!temporary) return icseg_fail_memory(error, (size_t)p->count * sizeof *temporary, p->name);
         icseg_weights_read(&cut, temporary);
-        icseg_param_import(p, temporary);
+        icseg_param_import(p, temporary, p->data);
         icseg_free(temporary);
     }
     report->loaded++;

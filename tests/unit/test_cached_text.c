@@ -30,6 +30,7 @@ static icseg_model *model_with(icseg_prompt prompt, bool post_prompt) {
     options.config.prompt = prompt;
     options.config.post_prompt = post_prompt;
     ok(icseg_model_create(&m, &options, &error));
+    ok(icseg_params_load(m->params, &error));
     return m;
 }
 

@@ -52,6 +52,7 @@ static icseg_model *open_model(const char *path) {
     icseg_model *model;
     icseg_error error = {0};
     if (icseg_model_open(&model, path, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_params_load(model->params, &error) != ICSEG_OK) fail_msg("%s", error.message);
     return model;
 }
 

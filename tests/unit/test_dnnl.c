@@ -213,6 +213,7 @@ static void open_model(model *m, icseg_shape weight, bool trainable) {
     m->weight = icseg_params_declare(m->params, "weight", weight, options, &error);
     m->bias = icseg_params_declare(m->params, "bias", ICSEG_SHAPE(weight.dim[0]), options, &error);
     icseg_params_initialise(m->params, 5);
+    ok(icseg_params_load(m->params, &error));
     ok(icseg_params_allocate_gradients(m->params, &error));
     ok(icseg_workspace_open(&m->workspace, &error));
 }

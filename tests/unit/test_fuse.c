@@ -118,6 +118,7 @@ static icseg_value conv(icseg_graph *g, icseg_params *params, icseg_value x, con
     icseg_param_options options = {.layout = ICSEG_LAYOUT_OIHW, .init = ICSEG_INIT_NORMAL, .scale = 0.3f};
     icseg_param *weight = icseg_params_declare(params, name, ICSEG_SHAPE(4, 4, 3, 3), options, &error);
     assert_non_null(weight);
+    assert_int_equal(icseg_param_load(weight, &error), ICSEG_OK);
     return icseg_conv2d(g, x, icseg_graph_param(g, weight), ICSEG_NONE, 1, 1);
 }
 

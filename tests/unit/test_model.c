@@ -22,6 +22,7 @@ static icseg_model *small_model(uint64_t seed) {
     options.config.vocab_size = ICSEG_BYTE_VOCAB;
     options.config.num_classes = CLASSES;
     if (icseg_model_create(&model, &options, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_params_load(model->params, &error) != ICSEG_OK) fail_msg("%s", error.message);
     return model;
 }
 

@@ -32,6 +32,7 @@ static void bench_open(bench *b, icseg_shape shape, float p, icseg_dropout_mode 
     assert_int_equal(icseg_graph_open(&b->graph, true, &error), ICSEG_OK);
     b->x = icseg_params_declare(b->params, "x", shape, (icseg_param_options){.trainable = true}, &error);
     assert_int_equal(icseg_params_allocate_gradients(b->params, &error), ICSEG_OK);
+    assert_int_equal(icseg_param_load(b->x, &error), ICSEG_OK);
     b->count = b->x->count;
     for (int64_t i = 0; i < b->count; i++) b->x->data[i] = 1;
     b->y = icseg_dropout(b->graph, icseg_graph_param(b->graph, b->x), p, mode);

@@ -309,6 +309,7 @@ static void bench_open(bench *b, bool batch_statistics) {
         icseg_shape shape = i ? ICSEG_SHAPE(CHANNELS) : ICSEG_SHAPE(ROWS, CHANNELS);
         b->param[i] = icseg_params_declare(b->params, names[i], shape, (icseg_param_options){0}, &error);
         assert_non_null(b->param[i]);
+        assert_int_equal(icseg_param_load(b->param[i], &error), ICSEG_OK);
         in[i] = icseg_graph_param(b->graph, b->param[i]);
     }
     icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 9);
@@ -398,6 +399,7 @@ static void rows_too_short_are_divided_by_a_constant(void **state) {
     icseg_param *x =
         icseg_params_declare(params, "x", ICSEG_SHAPE(3, 3), (icseg_param_options){.trainable = true}, &error);
     assert_int_equal(icseg_params_allocate_gradients(params, &error), ICSEG_OK);
+    assert_int_equal(icseg_param_load(x, &error), ICSEG_OK);
     x->data[0] = 3;
     x->data[2] = -4;
     for (int i = 6; i < 9; i++) x->data[i] = 1e-13f; /* and the row between is zero */

@@ -158,6 +158,7 @@ static void max_pool_gives_the_gradient_to_the_first_of_equal_maxima(void **stat
     icseg_param *x =
         icseg_params_declare(params, "x", ICSEG_SHAPE(1, 2, 4, 1), (icseg_param_options){.trainable = true}, &error);
     assert_int_equal(icseg_params_allocate_gradients(params, &error), ICSEG_OK);
+    assert_int_equal(icseg_param_load(x, &error), ICSEG_OK);
     const float values[] = {1, 2, 5, NAN, 2, 2, 9, 9}, grads[] = {3, 4}, expected[] = {0, 3, 0, 4, 0, 0, 0, 0};
     for (int i = 0; i < 8; i++) x->data[i] = values[i];
     icseg_value y = icseg_max_pool(g, icseg_graph_param(g, x), 2);

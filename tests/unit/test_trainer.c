@@ -188,6 +188,7 @@ static icseg_model *open_weights(const char *out) {
     icseg_model *model;
     snprintf(path, sizeof path, "%s/%s/checkpoint.safetensors", folder, out);
     if (icseg_model_open(&model, path, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_params_load(model->params, &error) != ICSEG_OK) fail_msg("%s", error.message);
     return model;
 }
 
@@ -201,6 +202,7 @@ static icseg_model *fresh_model(void) {
     o.config.context_length = 40;
     o.config.dropout = 0;
     assert_int_equal(icseg_model_create(&model, &o, NULL), ICSEG_OK);
+    assert_int_equal(icseg_params_load(model->params, NULL), ICSEG_OK);
     return model;
 }
 

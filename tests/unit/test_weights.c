@@ -380,6 +380,7 @@ static icseg_model *fresh_model(void (*change)(icseg_config *c), const char *con
     if (change) change(&c);
     OK(icseg_model_build(&model, &c, names, tokens, &error));
     icseg_params_initialise(model->params, 1);
+    OK(icseg_params_load(model->params, &error));
     return model;
 }
 
@@ -428,6 +429,7 @@ static void a_model_starts_from_a_checkpoint_with_other_classes(void **state) {
     icseg_model *model = fresh_model(NULL, same_names), *other = fresh_model(NULL, other_names);
     OK(icseg_model_save(model, first, &error));
     icseg_params_initialise(other->params, 2);
+    OK(icseg_params_load(other->params, &error));
     float fresh = icseg_params_find(other->params, "decoder.head.conv_seg.bias")->data[0];
     OK(icseg_weights_init_model(other, first, &report, &error));
     assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_OTHER_CLASS), 2 + 2 * 3);

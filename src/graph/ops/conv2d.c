@@ -71,8 +71,12 @@ double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
            (double)s->kernel_height * (double)s->kernel_width;
 }
 
-static const icseg_op input_gradient_op = {
-    .name = "conv2d_gradient_input", .prepare = prepare, .run = run, .release = release, .flops = icseg_conv_flops};
+static const icseg_op input_gradient_op = {.name = "conv2d_gradient_input",
+                                           .prepare = prepare,
+                                           .run = run,
+                                           .release = release,
+                                           .flops = icseg_conv_flops,
+                                           .fetches = 1 << 1};
 static const icseg_op weight_gradient_op = {
     .name = "conv2d_gradient_weight", .prepare = prepare, .run = run, .release = release, .flops = icseg_conv_flops};
 
@@ -101,7 +105,8 @@ const icseg_op icseg_op_conv2d = {.name = "conv2d",
                                   .prepare = prepare,
                                   .run = run,
                                   .release = release,
-                                  .flops = icseg_conv_flops};
+                                  .flops = icseg_conv_flops,
+                                  .fetches = 1 << 1};
 
 static icseg_value refuse(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, int stride,
                           int padding) {

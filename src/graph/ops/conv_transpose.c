@@ -135,7 +135,8 @@ static const icseg_op input_gradient_op = {.name = "conv_transpose2x2_gradient_i
                                            .prepare = prepare,
                                            .run = input_gradient_run,
                                            .release = release,
-                                           .flops = flops};
+                                           .flops = flops,
+                                           .fetches = 1 << 1};
 static const icseg_op weight_gradient_op = {.name = "conv_transpose2x2_gradient_weight",
                                             .prepare = prepare,
                                             .run = weight_gradient_run,
@@ -162,7 +163,8 @@ const icseg_op icseg_op_conv_transpose2x2 = {.name = "conv_transpose2x2",
                                              .prepare = prepare,
                                              .run = forward_run,
                                              .release = release,
-                                             .flops = flops};
+                                             .flops = flops,
+                                             .fetches = 1 << 1};
 
 icseg_value icseg_conv_transpose2x2(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias) {
     if (x == ICSEG_NONE || weight == ICSEG_NONE)

@@ -2,21 +2,51 @@
  * embedding: rows of a frozen table, by id. */
 #include <string.h>
 
+#include "base/memory.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 
+/* The rows of a table that is not in memory, read once: a vocabulary is a hundred megabytes, the names in use are a few
+ * hundred rows of it. */
+typedef struct embedding_state {
+    uint64_t version; /* of the table they were read from; 0: not yet */
+    float rows[];
+} embedding_state;
+
+static icseg_status read_rows(icseg_kernel *k, icseg_param *table, icseg_error *error) {
+    const icseg_value_info *out = icseg_kernel_out(k, 0);
+    embedding_state *s = k->state;
+    size_t bytes = (size_t)out->count * sizeof(float);
+    if (!s) s = k->state = icseg_alloc(sizeof *s + bytes);
+    if (!s) return icseg_fail_memory(error, bytes, table->name);
+    s->version = 0;
+    ICSEG_TRY(icseg_param_read_rows(table, out->shape.dim[0], k->node->attributes, s->rows, error));
+    s->version = table->version;
+    return ICSEG_OK;
+}
+
 static icseg_status embedding_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    (void)run, (void)error;
+    (void)run;
     const int32_t *ids = k->node->attributes;
-    const icseg_shape *out = &icseg_kernel_out(k, 0)->shape;
-    size_t width = (size_t)out->dim[1];
-    for (int64_t i = 0; i < out->dim[0]; i++)
+    const icseg_value_info *out = icseg_kernel_out(k, 0);
+    const embedding_state *s = k->state;
+    size_t width = (size_t)out->shape.dim[1];
+    if (!k->in[0]) {
+        icseg_param *table = icseg_kernel_in(k, 0)->param;
+        if (!s || s->version != table->version) ICSEG_TRY(read_rows(k, table, error));
+        s = k->state;
+        memcpy(k->out[0], s->rows, (size_t)out->count * sizeof(float));
+        return ICSEG_OK;
+    }
+    for (int64_t i = 0; i < out->shape.dim[0]; i++)
         memcpy((float *)k->out[0] + (size_t)i * width, (const float *)k->in[0] + (size_t)ids[i] * width,
                width * sizeof(float));
     return ICSEG_OK;
 }
 
-const icseg_op icseg_op_embedding = {.name = "embedding", .run = embedding_run};
+static void release(icseg_kernel *k) { icseg_free(k->state); }
+
+const icseg_op icseg_op_embedding = {.name = "embedding", .run = embedding_run, .release = release, .fetches = 1};
 
 icseg_value icseg_embedding(icseg_graph *g, icseg_value table, int count, const int32_t *ids) {
     icseg_node *node = icseg_node_append(g, &icseg_op_embedding, ids, (size_t)count * sizeof *ids, &table, 1, 0);

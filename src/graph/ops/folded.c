@@ -11,6 +11,7 @@ struct icseg_folded {
     uint64_t version;         /* sum of all parameters' versions, which only grow; 0: nothing here yet */
     float *bias;              /* (O) */
     float *weights;           /* (O, kh, kw, I), where some primitive takes them as they are; else NULL */
+    size_t bytes;             /* of these two */
     icseg_packed *packed;
 };
 
@@ -23,6 +24,8 @@ static void free_folded(icseg_folded *f) {
     icseg_free(f->bias);
     icseg_free(f);
 }
+
+static size_t folded_bytes(const icseg_folded *f) { return f->bytes + icseg_packed_count(f->packed).bytes; }
 
 static icseg_param *param(const icseg_kernel *k, int i) {
     return k->node->input[i] == ICSEG_NONE ? NULL : icseg_kernel_in(k, i)->param;
@@ -41,14 +44,16 @@ static double scale_of(const icseg_kernel *k, int64_t o) {
     return (double)gamma[o] / sqrt((double)var[o] + (double)a->eps);
 }
 
-static void fold_weights(const icseg_kernel *k, float *to) {
+static icseg_status fold_weights(const icseg_kernel *k, float *to, icseg_error *error) {
     const icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
+    ICSEG_TRY(icseg_param_read(weight, to, error));
     int64_t channels = weight->shape.dim[0], run = weight->count / channels;
 #pragma omp parallel for schedule(static)
     for (int64_t o = 0; o < channels; o++) {
         float scale = (float)scale_of(k, o);
-        for (int64_t i = o * run; i < (o + 1) * run; i++) to[i] = weight->data[i] * scale;
+        for (int64_t i = o * run; i < (o + 1) * run; i++) to[i] *= scale;
     }
+    return ICSEG_OK;
 }
 
 static void fold_bias(const icseg_kernel *k, float *to) {
@@ -79,6 +84,8 @@ static icseg_folded *open_folded(icseg_param *weight) {
     }
     weight->folded = f;
     weight->free_folded = free_folded;
+    weight->folded_bytes = folded_bytes;
+    f->bytes = (size_t)weight->shape.dim[0] * sizeof *f->bias;
     return f;
 }
 
@@ -97,14 +104,15 @@ static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, icseg_wa
     int64_t count = param(k, ICSEG_FUSED_WEIGHT)->count;
     float *plain = icseg_alloc_array((size_t)count, sizeof *plain);
     if (!plain) return icseg_fail_memory(error, (size_t)count * sizeof *plain, "folded weights");
-    fold_weights(k, plain);
-    icseg_status status = check_finite(k, plain, count, error);
+    icseg_status status = fold_weights(k, plain, error);
+    if (status == ICSEG_OK) status = check_finite(k, plain, count, error);
     if (status != ICSEG_OK) {
         icseg_free(plain);
         return status;
     }
     if (layout.primitive && !icseg_primitive_packed_size(layout.primitive)) {
         *out = f->weights = plain;
+        f->bytes += (size_t)count * sizeof *plain;
         return ICSEG_OK;
     }
     if (layout.primitive)
@@ -124,6 +132,7 @@ static icseg_status get(const icseg_kernel *k, icseg_wanted_layout layout, const
     if (f->version != version || f->gamma != param(k, ICSEG_FUSED_GAMMA)) {
         fold_bias(k, f->bias);
         ICSEG_TRY(check_finite(k, f->bias, weight->shape.dim[0], error));
+        if (f->weights) f->bytes -= (size_t)weight->count * sizeof *f->weights;
         icseg_free(f->weights);
         f->weights = NULL;
         if (f->gamma != param(k, ICSEG_FUSED_GAMMA)) { /* equal versions would not mean equal weights */

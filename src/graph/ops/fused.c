@@ -92,10 +92,12 @@ const icseg_op icseg_op_conv2d_fused = {.name = "conv2d_fused",
                                         .run = run,
                                         .release = release,
                                         .flops = icseg_conv_flops,
+                                        .fetches = 1 << ICSEG_FUSED_WEIGHT,
                                         .in_place = 1 << ICSEG_FUSED_RESIDUAL};
 const icseg_op icseg_op_linear_fused = {.name = "linear_fused",
                                         .prepare = prepare,
                                         .run = run,
                                         .release = release,
                                         .flops = icseg_product_flops,
+                                        .fetches = 1 << ICSEG_FUSED_WEIGHT,
                                         .in_place = 1 << ICSEG_FUSED_RESIDUAL};

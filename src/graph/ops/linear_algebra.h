@@ -17,7 +17,8 @@ size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes);
 bool icseg_weights_want_packing(const icseg_kernel *k, int i);
 /* Scratch bytes to hold the packed copy of an input that is no parameter; parameters keep theirs. */
 size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive *primitive);
-/* The operand as the primitive wants it. `room`: icseg_weights_scratch bytes. */
+/* The operand as the primitive wants it. `room`: icseg_weights_scratch bytes. An operator that calls these for input i
+ * says so in op->fetches. */
 icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *room,
                                const void **out, icseg_error *error);
 /* The same for a layout of the operator's own, made by `packing`. It is kept with the parameter where
@@ -43,7 +44,7 @@ double icseg_product_flops(const icseg_graph *g, const icseg_node *node);
 #define ICSEG_PRODUCT_OP(NAME, GRADIENT)                                                                               \
     {                                                                                                                  \
         .name = NAME, .gradient = GRADIENT, .prepare = icseg_product_prepare, .run = icseg_product_run,                \
-        .release = icseg_product_release, .flops = icseg_product_flops                                                 \
+        .release = icseg_product_release, .flops = icseg_product_flops, .fetches = 1 << 1                              \
     }
 
 /* -- sums over columns */

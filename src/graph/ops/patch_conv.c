@@ -94,7 +94,8 @@ static const icseg_op input_gradient_op = {.name = "patch_conv_gradient_input",
                                            .prepare = prepare,
                                            .run = input_gradient_run,
                                            .release = release,
-                                           .flops = icseg_conv_flops};
+                                           .flops = icseg_conv_flops,
+                                           .fetches = 1 << 1};
 static const icseg_op weight_gradient_op = {.name = "patch_conv_gradient_weight",
                                             .prepare = prepare,
                                             .run = weight_gradient_run,
@@ -121,7 +122,8 @@ static const icseg_op patch_conv_op = {.name = "conv2d",
                                        .prepare = prepare,
                                        .run = forward_run,
                                        .release = release,
-                                       .flops = icseg_conv_flops};
+                                       .flops = icseg_conv_flops,
+                                       .fetches = 1 << 1};
 
 icseg_value icseg_patch_conv(icseg_graph *g, const icseg_conv_shape *shape, const icseg_value *inputs, int count) {
     icseg_node *node = icseg_node_append(g, &patch_conv_op, shape, sizeof *shape, inputs, count, 0);

@@ -42,6 +42,7 @@ icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
     options.config.vocab_size = 258;
     options.config.num_classes = classes;
     if (icseg_model_create(&model, &options, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_params_load(model->params, &error) != ICSEG_OK) fail_msg("%s", error.message);
     scramble(model, seed);
     return model;
 }

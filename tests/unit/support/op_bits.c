@@ -34,6 +34,7 @@ static model model_open(const op_case *c) {
         icseg_param_options options = {.trainable = !state, .buffer = state};
         m.param[i] = icseg_params_declare(m.params, name, c->input[i].shape, options, &error);
         assert_non_null(m.param[i]);
+        assert_int_equal(icseg_param_load(m.param[i], &error), ICSEG_OK);
         for (int64_t j = 0; j < m.param[i]->count; j++)
             m.param[i]->data[j] = state ? icseg_rng_range(&rng, 0.5f, 2) : icseg_rng_normal(&rng);
         value[i] = icseg_graph_param(m.graph, m.param[i]);

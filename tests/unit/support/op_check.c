@@ -70,6 +70,7 @@ static void make_inputs(bench *b, icseg_rng *rng) {
         icseg_param_options options = {.trainable = trainable, .buffer = kind == OP_STATE};
         b->param[i] = icseg_params_declare(b->params, name, shape, options, &error);
         assert_non_null(b->param[i]);
+        assert_int_equal(icseg_param_load(b->param[i], &error), ICSEG_OK);
         for (int64_t j = 0; j < n; j++) {
             float x = icseg_rng_normal(rng);
             if (kind == OP_POSITIVE || kind == OP_STATE) x = 0.5f + fabsf(x);
