@@ -29,6 +29,12 @@ typedef enum icseg_tokenizer_kind {
     ICSEG_TOKENIZER_CLIP   /* CLIP's byte-pair encoding, with its vocabulary in a file; vocab_size 49,408 */
 } icseg_tokenizer_kind;
 
+/* What stands for a class of several names, "building, edifice" (docs/method.md). */
+typedef enum icseg_synonyms_use {
+    ICSEG_SYNONYMS_FIRST, /* one name */
+    ICSEG_SYNONYMS_MEAN   /* the mean of all names' embeddings */
+} icseg_synonyms_use;
+
 /* Field names and defaults are the reference's; see docs/method.md for what each does. */
 typedef struct icseg_config {
     icseg_backbone backbone;

@@ -19,6 +19,9 @@ typedef struct icseg_model icseg_model;
 typedef struct icseg_model_options {
     icseg_config config;            /* num_classes is the number of names */
     const char *const *class_names; /* (num_classes), UTF-8 */
+    /* NULL: a class is its name. Else (num_classes), "building, edifice": a class is the mean of these names
+     * (docs/method.md), separated by commas or semicolons outside brackets. */
+    const char *const *class_synonyms;
     uint64_t seed;                  /* of the initial weights */
     icseg_tokenizer_kind tokenizer; /* its vocabulary must have config.vocab_size tokens */
     const char *vocab;              /* CLIP's tokenizer: the vocabulary's file, or a folder that has one */

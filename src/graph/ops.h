@@ -79,6 +79,8 @@ icseg_value icseg_repeat(icseg_graph *g, icseg_value x, int64_t count); /* x S -
 icseg_value icseg_embedding(icseg_graph *g, icseg_value table, int count, const int32_t *ids);
 /* x (B, L, C), rows[count] < L, strictly ascending; copied -> (B, count, C). */
 icseg_value icseg_gather_rows(icseg_graph *g, icseg_value x, int count, const int32_t *rows);
+/* x (B, L, C) -> (B, count, C): means of sizes[0] rows, the next sizes[1] rows, ...; L is their sum. */
+icseg_value icseg_group_mean(icseg_graph *g, icseg_value x, int count, const int32_t *sizes);
 icseg_value icseg_mean_rows(icseg_graph *g, icseg_value x);          /* x (B, L, C) -> (B, 1, C) */
 icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size); /* x (B, H, W, C), stride = size, floor */
 icseg_value icseg_max_pool(icseg_graph *g, icseg_value x, int size); /* the same; the first maximum gets the gradient */

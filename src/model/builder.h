@@ -45,6 +45,14 @@ icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int he
 /* The pre-norm decoder layer of prompt learner and context decoder: x (B, N, W), memory (B, M, W) -> (B, N, W). */
 icseg_value icseg_build_decoder_layer(icseg_builder *b, icseg_value x, icseg_value memory, int heads);
 
+/* What the text encoder reads, class by class: one name each, or names whose embeddings are averaged (docs/method.md).
+ */
+typedef struct icseg_texts {
+    int32_t count;
+    const icseg_tokens *tokens; /* (count) */
+    const int32_t *names;       /* (classes): how many of the texts each class has; NULL: one each, not averaged */
+} icseg_texts;
+
 /* What an image encoder gives: maps at strides 4, 8, 16, 32 and tokens (B, 1 + HW, C), the global one first. */
 typedef struct icseg_features {
     icseg_value level[ICSEG_LEVELS]; /* (B, h, w, channels) */
@@ -56,8 +64,11 @@ icseg_features icseg_build_vit(icseg_builder *b, icseg_value image);
 /* Stored positions of the current scope, (1 + g*g, width), resampled to (1 + h*w, width). */
 icseg_value icseg_build_positions(icseg_builder *b, int64_t h, int64_t w, int64_t width);
 
-/* Prompts (Bt, N, D) or ICSEG_NONE (template), names (K) -> class embeddings (Bt, K, C); Bt is 1 for the template. */
-icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_tokens *names);
+/* Prompts (Bt, N, D) or ICSEG_NONE (template) -> embeddings of the texts (Bt, count, C); Bt is 1 for the template. */
+icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts);
+/* The same -> class embeddings (Bt, K, C). Those of several names: the mean of the names' embeddings at unit length,
+ * brought to unit length again. */
+icseg_value icseg_build_class_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts);
 /* tokens (B, 1 + HW, C) -> (B, N, D), or (1, N, D) for static prompts. */
 icseg_value icseg_build_prompts(icseg_builder *b, icseg_value tokens);
 /* DenseCLIP's post-model prompting: text (Bt, K, C), tokens (B, 1 + HW, C) -> (B, K, C). */

@@ -43,33 +43,51 @@ static icseg_status read_names(json_t *list, const char *path, int32_t classes, 
     return ICSEG_OK;
 }
 
-static icseg_status read_tokens(json_t *list, const char *path, const icseg_config *config, icseg_arena *arena,
-                                icseg_tokens **out, icseg_error *error) {
-    int32_t classes = config->num_classes;
-    if (json_array_size(list) != (size_t)classes)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.tokens has %zu lists, the configuration %d classes",
-                          path, json_array_size(list), classes);
-    icseg_tokens *tokens = icseg_arena_array(arena, (size_t)classes, sizeof *tokens);
-    if (!tokens) return icseg_fail_memory(error, (size_t)classes * sizeof *tokens, path);
-    for (int32_t k = 0; k < classes; k++) {
-        json_t *ids = json_array_get(list, (size_t)k);
-        size_t count = json_array_size(ids); /* 0 for what is no array */
-        if (!count || count > (size_t)config->context_length)
-            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.tokens[%d] must be a list of 1 to %d token ids",
-                              path, k, config->context_length);
-        int32_t *id = icseg_arena_array(arena, count, sizeof *id);
-        if (!id) return icseg_fail_memory(error, count * sizeof *id, path);
-        for (size_t i = 0; i < count; i++) {
-            json_t *value = json_array_get(ids, i);
-            json_int_t number = json_integer_value(value);
-            if (!json_is_integer(value) || number < 0 || number >= config->vocab_size)
-                return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.tokens[%d][%zu] is not a token id in 0..%d",
-                                  path, k, i, config->vocab_size - 1);
-            id[i] = (int32_t)number;
-        }
-        tokens[k] = (icseg_tokens){.count = (int32_t)count, .ids = id};
+/* One text's ids; `where` stands for it in errors: "icpc.tokens[3]". */
+static icseg_status read_ids(json_t *ids, const char *path, const char *where, const icseg_config *config,
+                             icseg_arena *arena, icseg_tokens *out, icseg_error *error) {
+    size_t count = json_array_size(ids); /* 0 for what is no array */
+    if (!count || count > (size_t)config->context_length)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %s must be a list of 1 to %d token ids", path, where,
+                          config->context_length);
+    int32_t *id = icseg_arena_array(arena, count, sizeof *id);
+    if (!id) return icseg_fail_memory(error, count * sizeof *id, path);
+    for (size_t i = 0; i < count; i++) {
+        json_t *value = json_array_get(ids, i);
+        json_int_t number = json_integer_value(value);
+        if (!json_is_integer(value) || number < 0 || number >= config->vocab_size)
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %s[%zu] is not a token id in 0..%d", path, where, i,
+                              config->vocab_size - 1);
+        id[i] = (int32_t)number;
     }
-    *out = tokens;
+    *out = (icseg_tokens){.count = (int32_t)count, .ids = id};
+    return ICSEG_OK;
+}
+
+/* icpc.tokens: for each class its name's ids, or, if the first is that, a list of the ids of all its names. */
+static icseg_status read_texts(json_t *list, const char *path, const icseg_config *config, icseg_arena *arena,
+                               icseg_texts *out, icseg_error *error) {
+    size_t classes = (size_t)config->num_classes, count = 0;
+    if (json_array_size(list) != classes)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.tokens has %zu lists, the configuration %zu classes",
+                          path, json_array_size(list), classes);
+    bool several = json_is_array(json_array_get(json_array_get(list, 0), 0));
+    for (size_t k = 0; k < classes; k++) count += several ? json_array_size(json_array_get(list, k)) : 1;
+    icseg_tokens *tokens = icseg_arena_array(arena, count, sizeof *tokens), *next = tokens;
+    int32_t *names = icseg_arena_array(arena, classes, sizeof *names);
+    if (!tokens || !names) return icseg_fail_memory(error, (classes + count) * sizeof *tokens, path);
+    for (size_t k = 0; k < classes; k++) {
+        json_t *entry = json_array_get(list, k);
+        size_t size = several ? json_array_size(entry) : 1;
+        if (!size) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.tokens[%zu] has no names", path, k);
+        names[k] = (int32_t)size;
+        for (size_t i = 0; i < size; i++) {
+            char where[64];
+            snprintf(where, sizeof where, several ? "icpc.tokens[%zu][%zu]" : "icpc.tokens[%zu]", k, i);
+            ICSEG_TRY(read_ids(several ? json_array_get(entry, i) : entry, path, where, config, arena, next++, error));
+        }
+    }
+    *out = (icseg_texts){(int32_t)count, tokens, several ? names : NULL};
     return ICSEG_OK;
 }
 
@@ -79,7 +97,7 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     json_t *classes = NULL, *ids = NULL;
     icseg_arena *arena = NULL;
     const char **names = NULL;
-    icseg_tokens *tokens = NULL;
+    icseg_texts texts;
     *out = NULL;
     if (!text)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icpc.config is missing: this is no icseg checkpoint",
@@ -93,8 +111,8 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     ICSEG_TRY_GOTO(read_list(file, "icpc.classes", &classes, error));
     ICSEG_TRY_GOTO(read_list(file, "icpc.tokens", &ids, error));
     ICSEG_TRY_GOTO(read_names(classes, path, config.num_classes, arena, &names, error));
-    ICSEG_TRY_GOTO(read_tokens(ids, path, &config, arena, &tokens, error));
-    status = icseg_model_build(out, &config, names, tokens, error);
+    ICSEG_TRY_GOTO(read_texts(ids, path, &config, arena, &texts, error));
+    status = icseg_model_build(out, &config, names, &texts, error);
     if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
 fail:
     json_decref(classes);
@@ -145,16 +163,28 @@ fail:
     return status;
 }
 
+static bool append_ids(json_t *list, const icseg_tokens *tokens) {
+    json_t *ids = json_array();
+    bool complete = true;
+    for (int32_t i = 0; i < tokens->count; i++)
+        complete &= json_array_append_new(ids, json_integer(tokens->ids[i])) == 0;
+    return (json_array_append_new(list, ids) == 0) & complete;
+}
+
 icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
     char *config = NULL, *classes = NULL, *tokens = NULL;
     json_t *names = json_array(), *lists = json_array();
     bool complete = names && lists;
+    const icseg_tokens *next = m->texts.tokens;
     for (int32_t k = 0; k < m->config.num_classes && complete; k++) {
-        json_t *ids = json_array();
-        for (int32_t i = 0; i < m->tokens[k].count; i++)
-            complete &= json_array_append_new(ids, json_integer(m->tokens[k].ids[i])) == 0;
-        complete &= json_array_append_new(lists, ids) == 0;
         complete &= json_array_append_new(names, json_string(m->class_names[k])) == 0;
+        if (!m->texts.names) {
+            complete &= append_ids(lists, next++);
+            continue;
+        }
+        json_t *all = json_array();
+        for (int32_t i = 0; i < m->texts.names[k]; i++) complete &= append_ids(all, next++);
+        complete &= json_array_append_new(lists, all) == 0;
     }
     if (complete) classes = json_dumps(names, 0);
     if (complete) tokens = json_dumps(lists, 0);

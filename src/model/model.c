@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "text/synonyms.h"
 #include "text/tokenizer.h"
 
 /* Every parameter is declared by one build at a small size. */
@@ -12,28 +13,31 @@ static icseg_status declare_params(icseg_model *m, icseg_error *error) {
     icseg_network network;
     icseg_network_options options = {.batch = 1, .height = 64, .width = 64};
     ICSEG_TRY(icseg_graph_open(&graph, false, error));
-    icseg_status status = icseg_network_build(&network, graph, m->params, &m->config, m->tokens, true, &options, error);
+    icseg_status status = icseg_network_build(&network, graph, m->params, &m->config, &m->texts, true, &options, error);
     icseg_graph_close(&graph);
     return status;
 }
 
-static icseg_status copy_names(icseg_model *m, const char *const *names, const icseg_tokens *tokens,
-                               icseg_error *error) {
-    size_t classes = (size_t)m->config.num_classes;
+static icseg_status copy_names(icseg_model *m, const char *const *names, const icseg_texts *texts, icseg_error *error) {
+    size_t classes = (size_t)m->config.num_classes, count = (size_t)texts->count;
     m->class_names = icseg_arena_array(m->arena, classes, sizeof *m->class_names);
-    m->tokens = icseg_arena_array(m->arena, classes, sizeof *m->tokens);
-    bool complete = m->class_names && m->tokens;
-    for (size_t k = 0; k < classes && complete; k++) {
-        m->class_names[k] = icseg_arena_strdup(m->arena, names[k]);
-        m->tokens[k].count = tokens[k].count;
-        m->tokens[k].ids = icseg_arena_copy(m->arena, tokens[k].ids, (size_t)tokens[k].count * sizeof(int32_t));
-        complete = m->class_names[k] && m->tokens[k].ids;
+    icseg_tokens *tokens = icseg_arena_array(m->arena, count, sizeof *tokens);
+    m->texts = (icseg_texts){.count = texts->count, .tokens = tokens};
+    if (texts->names) m->texts.names = icseg_arena_copy(m->arena, texts->names, classes * sizeof *texts->names);
+    bool complete = m->class_names && tokens && (m->texts.names || !texts->names);
+    for (size_t k = 0; k < classes && complete; k++)
+        complete = (m->class_names[k] = icseg_arena_strdup(m->arena, names[k])) != NULL;
+    for (size_t i = 0; i < count && complete; i++) {
+        const icseg_tokens *from = &texts->tokens[i];
+        tokens[i] =
+            (icseg_tokens){from->count, icseg_arena_copy(m->arena, from->ids, (size_t)from->count * sizeof *from->ids)};
+        complete = tokens[i].ids != NULL;
     }
-    return complete ? ICSEG_OK : icseg_fail_memory(error, classes * sizeof *m->tokens, "class names");
+    return complete ? ICSEG_OK : icseg_fail_memory(error, count * sizeof *tokens, "class names");
 }
 
 icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, const char *const *names,
-                               const icseg_tokens *tokens, icseg_error *error) {
+                               const icseg_texts *texts, icseg_error *error) {
     icseg_status status;
     *out = NULL;
     ICSEG_TRY(icseg_config_check(config, error));
@@ -41,7 +45,7 @@ icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, co
     if (!m) return icseg_fail_memory(error, sizeof *m, "a model");
     m->config = *config;
     ICSEG_TRY_GOTO(icseg_arena_open(&m->arena, error));
-    ICSEG_TRY_GOTO(copy_names(m, names, tokens, error));
+    ICSEG_TRY_GOTO(copy_names(m, names, texts, error));
     ICSEG_TRY_GOTO(icseg_params_open(&m->params, error));
     ICSEG_TRY_GOTO(icseg_workspace_open(&m->workspace, error));
     ICSEG_TRY_GOTO(declare_params(m, error));
@@ -50,6 +54,29 @@ icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, co
 fail:
     icseg_model_close(&m);
     return status;
+}
+
+/* The token ids of the classes' names, or of all their synonyms. */
+static icseg_status make_texts(const icseg_model_options *options, const icseg_tokenizer *tokenizer, icseg_arena *arena,
+                               icseg_texts *out, icseg_error *error) {
+    size_t classes = (size_t)options->config.num_classes, count = classes;
+    icseg_synonyms *all = icseg_arena_array(arena, classes, sizeof *all);
+    int32_t *names = icseg_arena_array(arena, classes, sizeof *names);
+    if (!all || !names) return icseg_fail_memory(error, classes * sizeof *all, "class names");
+    for (size_t k = 0; k < classes; k++) {
+        all[k] = (icseg_synonyms){1, &options->class_names[k]};
+        if (!options->class_synonyms) continue;
+        ICSEG_TRY(icseg_synonyms_split(&all[k], options->class_synonyms[k], arena, error));
+        names[k] = (int32_t)all[k].count;
+        count += all[k].count - 1;
+    }
+    icseg_tokens *tokens = icseg_arena_array(arena, count, sizeof *tokens), *next = tokens;
+    if (!tokens) return icseg_fail_memory(error, count * sizeof *tokens, "class names");
+    for (size_t k = 0; k < classes; k++)
+        for (size_t i = 0; i < all[k].count; i++)
+            ICSEG_TRY(icseg_tokenizer_encode(tokenizer, all[k].names[i], arena, next++, error));
+    *out = (icseg_texts){(int32_t)count, tokens, options->class_synonyms ? names : NULL};
+    return ICSEG_OK;
 }
 
 icseg_status icseg_model_create(icseg_model **out, const icseg_model_options *options, icseg_error *error) {
@@ -61,14 +88,9 @@ icseg_status icseg_model_create(icseg_model **out, const icseg_model_options *op
     ICSEG_TRY(icseg_config_check(config, error));
     ICSEG_TRY(icseg_tokenizer_open(&tokenizer, options->tokenizer, options->vocab, config->vocab_size, error));
     ICSEG_TRY_GOTO(icseg_arena_open(&arena, error));
-    icseg_tokens *tokens = icseg_arena_array(arena, (size_t)config->num_classes, sizeof *tokens);
-    if (!tokens) {
-        status = icseg_fail_memory(error, (size_t)config->num_classes * sizeof *tokens, "class names");
-        goto fail;
-    }
-    for (int32_t k = 0; k < config->num_classes; k++)
-        ICSEG_TRY_GOTO(icseg_tokenizer_encode(tokenizer, options->class_names[k], arena, &tokens[k], error));
-    ICSEG_TRY_GOTO(icseg_model_build(out, config, options->class_names, tokens, error));
+    icseg_texts texts;
+    ICSEG_TRY_GOTO(make_texts(options, tokenizer, arena, &texts, error));
+    ICSEG_TRY_GOTO(icseg_model_build(out, config, options->class_names, &texts, error));
     icseg_params_initialise((*out)->params, options->seed);
 fail:
     icseg_arena_close(&arena);
@@ -101,7 +123,7 @@ static icseg_status open_session(icseg_model *m, icseg_session *s, const icseg_n
     if (forward && icseg_network_text_is_fixed(&m->config)) built.text_given = 1;
     s->options = *options;
     ICSEG_TRY(icseg_graph_open(&s->graph, options->training != 0, error));
-    ICSEG_TRY(icseg_network_build(&s->network, s->graph, m->params, &m->config, m->tokens, false, &built, error));
+    ICSEG_TRY(icseg_network_build(&s->network, s->graph, m->params, &m->config, &m->texts, false, &built, error));
     if (options->gradients) ICSEG_TRY(icseg_params_allocate_gradients(m->params, error));
     return icseg_executor_open(&s->executor, s->graph, m->workspace, error);
 }

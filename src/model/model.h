@@ -30,9 +30,9 @@ enum { ICSEG_SESSIONS = 8 }; /* kept; the least recently used makes room */
 
 struct icseg_model {
     icseg_config config;
-    icseg_arena *arena; /* names and tokens */
+    icseg_arena *arena; /* names and texts */
     const char **class_names;
-    icseg_tokens *tokens; /* (num_classes) */
+    icseg_texts texts; /* in the arena */
     icseg_params *params;
     icseg_workspace *workspace;
     icseg_session session[ICSEG_SESSIONS];
@@ -40,9 +40,10 @@ struct icseg_model {
     uint64_t uses;
 };
 
-/* Builds the model's parameters (zero) for a configuration, names and their tokens; both are copied. */
+/* Builds the model's parameters (zero) for a configuration, the names of its classes (num_classes) and what the text
+ * encoder reads for them; both are copied. */
 icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, const char *const *names,
-                               const icseg_tokens *tokens, icseg_error *error);
+                               const icseg_texts *texts, icseg_error *error);
 
 /* The session for these options, built if need be. Valid until the next call; call again when parameters have changed:
  * class embeddings that no image has a part in are computed here, and only when they have to be. */

@@ -11,25 +11,25 @@ enum { SMALLEST_SIDE = 32 };
 bool icseg_network_text_is_fixed(const icseg_config *config) { return config->prompt != ICSEG_PROMPT_INSTANCE; }
 
 /* tokens: of the images, unless the text is fixed */
-static icseg_value build_text(icseg_builder *b, icseg_value tokens, const icseg_tokens *names) {
+static icseg_value build_text(icseg_builder *b, icseg_value tokens, const icseg_texts *texts) {
     bool learnt = b->config->prompt != ICSEG_PROMPT_TEMPLATE;
-    return icseg_build_text(b, learnt ? icseg_build_prompts(b, tokens) : ICSEG_NONE, names);
+    return icseg_build_class_text(b, learnt ? icseg_build_prompts(b, tokens) : ICSEG_NONE, texts);
 }
 
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_params *params,
-                                      const icseg_config *config, const icseg_tokens *names, icseg_error *error) {
+                                      const icseg_config *config, const icseg_texts *texts, icseg_error *error) {
     icseg_builder b = {.graph = g, .params = params, .config = config};
-    *out = build_text(&b, ICSEG_NONE, names);
+    *out = build_text(&b, ICSEG_NONE, texts);
     icseg_graph_keep(g, *out, "text");
     icseg_graph_fuse(g);
     return icseg_graph_status(g, error);
 }
 
-static void build_forward(icseg_builder *b, const icseg_tokens *names, icseg_network *n) {
+static void build_forward(icseg_builder *b, const icseg_texts *texts, icseg_network *n) {
     const icseg_config *c = b->config;
     icseg_features f =
         c->backbone == ICSEG_BACKBONE_RESNET ? icseg_build_resnet(b, n->image) : icseg_build_vit(b, n->image);
-    n->text = n->given_text != ICSEG_NONE ? n->given_text : build_text(b, f.tokens, names);
+    n->text = n->given_text != ICSEG_NONE ? n->given_text : build_text(b, f.tokens, texts);
     if (c->post_prompt) n->text = icseg_build_post_prompt(b, n->text, f.tokens);
     icseg_build_alignment(b, &f, n->text, n->score);
     for (int i = 0; i < ICSEG_LEVELS; i++) {
@@ -68,7 +68,7 @@ static void build_losses(icseg_builder *b, icseg_network *n) {
 }
 
 icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params *params, const icseg_config *config,
-                                 const icseg_tokens *names, bool declare, const icseg_network_options *o,
+                                 const icseg_texts *texts, bool declare, const icseg_network_options *o,
                                  icseg_error *error) {
     if (o->batch < 1 || o->height < SMALLEST_SIDE || o->width < SMALLEST_SIDE)
         return icseg_fail(error, ICSEG_ERROR_SHAPE, "an input of %lld images of %lldx%lld: both sides need at least %d",
@@ -79,7 +79,7 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
     n->image = icseg_graph_input(g, "image", ICSEG_F32, ICSEG_SHAPE(o->batch, o->height, o->width, 3));
     if (o->text_given)
         n->given_text = icseg_graph_input(g, "text", ICSEG_F32, ICSEG_SHAPE(1, config->num_classes, config->embed_dim));
-    build_forward(&b, names, n);
+    build_forward(&b, texts, n);
     if (o->keep_outputs || o->keep_logits) icseg_graph_keep(g, n->logits, "logits");
     if (o->keep_outputs) {
         icseg_graph_keep(g, n->text, "text");

@@ -33,15 +33,15 @@ typedef struct icseg_network {
     icseg_value prediction[2]; /* I16 (B, predict_height, predict_width), and its confidence, f32 */
 } icseg_network;
 
-/* names: (num_classes). With `declare` the parameters are created in `params`, else looked up. */
+/* texts: of num_classes classes. With `declare` the parameters are created in `params`, else looked up. */
 icseg_status icseg_network_build(icseg_network *out, icseg_graph *graph, icseg_params *params,
-                                 const icseg_config *config, const icseg_tokens *names, bool declare,
+                                 const icseg_config *config, const icseg_texts *texts, bool declare,
                                  const icseg_network_options *options, icseg_error *error);
 
 /* Whether all images have the same class embeddings (before post-model prompting). */
 bool icseg_network_text_is_fixed(const icseg_config *config);
 /* Their graph alone: (1, K, C), kept. */
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *graph, icseg_params *params,
-                                      const icseg_config *config, const icseg_tokens *names, icseg_error *error);
+                                      const icseg_config *config, const icseg_texts *texts, icseg_error *error);
 
 #endif

@@ -5,36 +5,45 @@
 
 #include "model/builder.h"
 
-/* The rows after the prefix: their token ids, their positions, and where each class's EOS stands in the sequence. */
+/* The rows after the prefix: their token ids, their positions, and where each text's EOS stands in the sequence. */
 typedef struct rows {
     int32_t count, *id, *position, *length, *eos;
 } rows;
 
-static bool list_rows(icseg_builder *b, const icseg_tokens *names, int32_t prefix, rows *out) {
+/* The class that text `index` belongs to. */
+static int32_t class_of(const icseg_texts *texts, int32_t index) {
+    int32_t k = 0;
+    if (!texts->names) return index;
+    for (int32_t left = index; left >= texts->names[k]; k++) left -= texts->names[k];
+    return k;
+}
+
+static bool list_rows(icseg_builder *b, const icseg_texts *texts, int32_t prefix, rows *out) {
     icseg_arena *arena = icseg_graph_arena(b->graph);
-    int32_t classes = b->config->num_classes;
+    const icseg_tokens *names = texts->tokens;
+    int32_t count = texts->count;
     int64_t total = 0;
-    for (int32_t k = 0; k < classes; k++) {
+    for (int32_t k = 0; k < count; k++) {
         int64_t needed = (int64_t)prefix + names[k].count + 1;
         if (needed > b->config->context_length) {
             icseg_graph_fail(b->graph, "text", ICSEG_ERROR_CONFIG,
-                             "the name of class %d is %d tokens long; with %d tokens before it and one after, "
+                             "%s of class %d is %d tokens long; with %d tokens before it and one after, "
                              "context_length %d allows %d",
-                             k, names[k].count, prefix, b->config->context_length,
-                             b->config->context_length - prefix - 1);
+                             texts->names ? "a name" : "the name", class_of(texts, k), names[k].count, prefix,
+                             b->config->context_length, b->config->context_length - prefix - 1);
             return false;
         }
         total += names[k].count + 1;
     }
     out->id = icseg_arena_array(arena, (size_t)total, sizeof *out->id);
     out->position = icseg_arena_array(arena, (size_t)total, sizeof *out->position);
-    out->length = icseg_arena_array(arena, (size_t)classes, sizeof *out->length);
-    out->eos = icseg_arena_array(arena, (size_t)classes, sizeof *out->eos);
+    out->length = icseg_arena_array(arena, (size_t)count, sizeof *out->length);
+    out->eos = icseg_arena_array(arena, (size_t)count, sizeof *out->eos);
     if (!out->id || !out->position || !out->length || !out->eos) {
         icseg_graph_fail(b->graph, "text", ICSEG_ERROR_MEMORY, "out of memory");
         return false;
     }
-    for (int32_t k = 0; k < classes; k++) {
+    for (int32_t k = 0; k < count; k++) {
         out->length[k] = names[k].count + 1;
         for (int32_t i = 0; i < out->length[k]; i++, out->count++) {
             out->id[out->count] = i < names[k].count ? names[k].ids[i] : b->config->vocab_size - 1;
@@ -45,13 +54,13 @@ static bool list_rows(icseg_builder *b, const icseg_tokens *names, int32_t prefi
     return true;
 }
 
-icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_tokens *names) {
+icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts) {
     const icseg_config *c = b->config;
     icseg_graph *g = b->graph;
     int64_t width = c->text_width, batch = prompts == ICSEG_NONE ? 1 : icseg_graph_dim(g, prompts, 0);
     int32_t learnt = prompts == ICSEG_NONE ? 0 : (int32_t)icseg_graph_dim(g, prompts, 1), prefix = 1 + learnt;
     rows list = {0};
-    if (icseg_graph_status(g, NULL) != ICSEG_OK || !list_rows(b, names, prefix, &list)) return ICSEG_NONE;
+    if (icseg_graph_status(g, NULL) != ICSEG_OK || !list_rows(b, texts, prefix, &list)) return ICSEG_NONE;
 
     icseg_value table = icseg_build_param(b, "token_embedding.weight", ICSEG_SHAPE(c->vocab_size, width),
                                           ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 1);
@@ -68,14 +77,21 @@ icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_
     part[parts++] = icseg_repeat(g, name_rows, batch);
     icseg_value x = icseg_concat(g, parts, part, 1);
 
-    icseg_segments segments = {.prefix = prefix, .count = c->num_classes, .lengths = list.length};
+    icseg_segments segments = {.prefix = prefix, .count = texts->count, .lengths = list.length};
     icseg_graph_push(g, "transformer");
     for (int i = 0; i < c->text_layers; i++) {
         bool last = i == c->text_layers - 1;
-        x = icseg_build_block(b, i, x, c->text_heads, &segments, 0, c->num_classes, last ? list.eos : NULL);
+        x = icseg_build_block(b, i, x, c->text_heads, &segments, 0, texts->count, last ? list.eos : NULL);
     }
     icseg_graph_pop(g);
     icseg_value projection = icseg_build_param(b, "text_projection", ICSEG_SHAPE(width, c->embed_dim),
                                                ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 1 / sqrtf((float)width));
     return icseg_project(g, icseg_build_layer_norm(b, "ln_final", x), projection);
+}
+
+icseg_value icseg_build_class_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts) {
+    icseg_graph *g = b->graph;
+    icseg_value embedding = icseg_build_text(b, prompts, texts);
+    if (!texts->names) return embedding;
+    return icseg_normalize(g, icseg_group_mean(g, icseg_normalize(g, embedding), b->config->num_classes, texts->names));
 }

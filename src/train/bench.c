@@ -51,7 +51,7 @@ static icseg_status open_model(icseg_bench *b, icseg_error *error) {
             ids[i] = 1 + (int32_t)icseg_rng_below(&rng, (uint64_t)b->config.vocab_size - 3);
     }
     if (complete)
-        status = icseg_model_build(&b->model, &b->config, names, tokens, error);
+        status = icseg_model_build(&b->model, &b->config, names, &(icseg_texts){(int32_t)classes, tokens, NULL}, error);
     else
         status = icseg_fail_memory(error, classes * sizeof *tokens, "class names");
     if (status == ICSEG_OK) icseg_params_initialise(b->model->params, SEED);
@@ -82,7 +82,7 @@ static icseg_status open_text(icseg_bench *b, icseg_error *error) {
                                            ICSEG_SHAPE(b->options.batch, TEXT_TOKENS, b->config.embed_dim));
     icseg_value prompts =
         b->config.prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(&builder, tokens);
-    icseg_graph_keep(b->graph, icseg_build_text(&builder, prompts, b->model->tokens), "text");
+    icseg_graph_keep(b->graph, icseg_build_class_text(&builder, prompts, &b->model->texts), "text");
     icseg_graph_fuse(b->graph);
     ICSEG_TRY(icseg_executor_open(&b->executor, b->graph, b->model->workspace, error));
     icseg_executor_bind(b->executor, tokens, b->input);

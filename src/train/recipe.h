@@ -29,6 +29,7 @@ typedef struct icseg_recipe {
     icseg_recipe_preset preset;
     icseg_config model; /* num_classes 0: as many as the data set has */
     icseg_tokenizer_kind tokenizer;
+    icseg_synonyms_use synonyms;
     const char *init;   /* weights to start from; "": from scratch */
     const char *merges; /* CLIP tokenizer: its vocabulary file or the folder of one */
     struct {

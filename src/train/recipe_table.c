@@ -8,6 +8,7 @@ enum { WIDTH_MOST = 65536, DEPTH_MOST = 1000, SIDE_MOST = 16384, STEPS_MOST = 10
 
 static const char *const presets[] = {"rn50", "rn101", "vit-b16", "tiny-resnet", "tiny-vit", NULL};
 static const char *const tokenizers[] = {"bytes", "clip", NULL};
+static const char *const synonyms[] = {"first", "mean", NULL};
 static const char *const backbones[] = {"resnet", "vit", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
 static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
@@ -29,6 +30,11 @@ static const icseg_option rows[] = {
      "how class names become tokens: CLIP's byte-pair encoding (with CLIP's weights), or UTF-8 bytes (from scratch); "
      "sets vocab_size",
      .words = tokenizers},
+    {"model.synonyms", WORD(synonyms),
+     "classes of several names (\"building, edifice\"): first takes the name that icseg dataset check shows, "
+     "mean the mean of the embeddings of all names (published sets bring them; of your own, names between commas in "
+     "classes.txt)",
+     .words = synonyms},
     {"model.init", TEXT(init), "file of weights to start from", .shown = "from scratch"},
     {"model.merges", TEXT(merges),
      "clip tokenizer: its merges (bpe_simple_vocab_16e6.txt.gz, tokenizer.json or merges.txt)", .shown = "none"},

@@ -53,11 +53,13 @@ static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
 
 static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe *r = t->recipe;
-    icseg_model_options options = {.config = r->model,
-                                   .class_names = icseg_dataset_class_names(t->train),
-                                   .seed = (uint64_t)r->train.seed,
-                                   .tokenizer = r->tokenizer,
-                                   .vocab = r->merges[0] ? r->merges : NULL};
+    icseg_model_options options = {
+        .config = r->model,
+        .class_names = icseg_dataset_class_names(t->train),
+        .class_synonyms = r->synonyms == ICSEG_SYNONYMS_MEAN ? icseg_dataset_class_synonyms(t->train) : NULL,
+        .seed = (uint64_t)r->train.seed,
+        .tokenizer = r->tokenizer,
+        .vocab = r->merges[0] ? r->merges : NULL};
     options.config.num_classes = icseg_dataset_classes(t->train);
     icseg_adamw_options adamw = {.weight_decay = r->train.weight_decay,
                                  .beta1 = r->train.betas[0],

@@ -113,7 +113,8 @@ static icseg_status build_model(converter *c, icseg_model **out) {
     icseg_tokens *tokens = icseg_arena_array(c->arena, count, sizeof *tokens);
     if (!tokens) return icseg_fail_memory(c->error, count * sizeof *tokens, "tokens");
     ICSEG_TRY(make_tokens(c, names, tokens));
-    icseg_status status = icseg_model_build(out, &c->config, names, tokens, c->error);
+    icseg_status status =
+        icseg_model_build(out, &c->config, names, &(icseg_texts){(int32_t)count, tokens, NULL}, c->error);
     if (status != ICSEG_OK) icseg_fail_prefix(c->error, "%s", w->path);
     return status;
 }

@@ -85,6 +85,58 @@ static void the_same_model_comes_back(void **state) {
     icseg_model_close(&model);
 }
 
+/* Class embeddings of a model without prompts, (K, C). */
+static const float *text_of(icseg_model *model) {
+    const float *text;
+    icseg_error error;
+    if (icseg_model_cached_text(model, &text, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    return text;
+}
+
+static icseg_model *model_with(int32_t classes, const char *const *names, const char *const *synonyms) {
+    icseg_model_options options = {.class_names = names, .class_synonyms = synonyms, .seed = 3};
+    icseg_model *model;
+    icseg_error error;
+    assert_int_equal(icseg_config_preset(&options.config, "tiny-resnet", NULL), ICSEG_OK);
+    options.config.vocab_size = 258;
+    options.config.prompt = ICSEG_PROMPT_TEMPLATE;
+    options.config.num_classes = classes;
+    if (icseg_model_create(&model, &options, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    return model;
+}
+
+static void unit(const float *v, int32_t size, double *out) {
+    double squares = 0;
+    for (int32_t i = 0; i < size; i++) squares += (double)v[i] * (double)v[i];
+    for (int32_t i = 0; i < size; i++) out[i] = (double)v[i] / sqrt(squares);
+}
+
+static void synonyms_are_averaged_and_come_back(void **state) {
+    enum { C = 48 };
+    static const char *const single[] = {"wall", "building", "edifice"}, *const names[] = {"wall", "building"};
+    static const char *const synonyms[] = {"wall", "building, edifice; building"};
+    icseg_model *apart = model_with(3, single, NULL), *mean = model_with(2, names, synonyms);
+    (void)state;
+    assert_int_equal(mean->texts.count, 3); /* a name that is said twice counts once */
+    double part[3][C], expected[2][C], squares = 0;
+    for (int k = 0; k < 3; k++) unit(text_of(apart) + k * C, C, part[k]);
+    for (int i = 0; i < C; i++) {
+        expected[0][i] = part[0][i];
+        expected[1][i] = (part[1][i] + part[2][i]) / 2;
+        squares += expected[1][i] * expected[1][i];
+    }
+    for (int i = 0; i < C; i++) expected[1][i] /= sqrt(squares);
+    if (squares > 1 - 1e-4) fail_msg("the two names are too much alike: %g", squares);
+    for (int i = 0; i < 2 * C; i++) assert_true(fabs((double)text_of(mean)[i] - expected[i / C][i % C]) < 1e-6);
+    assert_int_equal(icseg_model_save(mean, other, NULL), ICSEG_OK);
+    icseg_model *again = open_model(other);
+    assert_string_equal(icseg_model_class_names(again)[1], "building");
+    assert_memory_equal(text_of(again), text_of(mean), 2 * C * sizeof(float));
+    icseg_model_close(&again);
+    icseg_model_close(&mean);
+    icseg_model_close(&apart);
+}
+
 static void a_file_cut_anywhere_is_refused(void **state) {
     unsigned char *bytes;
     size_t size;
@@ -205,6 +257,11 @@ static void metadata_that_does_not_fit_is_named(void **state) {
                {"icpc.tokens", "[[1], [2], [-1]]"},
                {"icpc.tokens", "[[1], [2], [1.5]]"},
                {"icpc.tokens", "[[1], [2], 3]"},
+               {"icpc.tokens", "[[[1]], [[2]], []]"},
+               {"icpc.tokens", "[[[1]], [2], [[3]]]"},
+               {"icpc.tokens", "[[1], [[2]], [3]]"},
+               {"icpc.tokens", "[[[1]], [[2], []], [[3]]]"},
+               {"icpc.tokens", "[[[1]], [[2]], [[3], [258]]]"},
                {"icpc.config", "[]"},
                {"icpc.config", "{\"num_classes\": 0}"},
                {"icpc.config", "{\"num_classes\": 1e9}"},
@@ -259,6 +316,7 @@ static void running_out_of_memory_while_opening_leaks_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_model_comes_back),
+        cmocka_unit_test(synonyms_are_averaged_and_come_back),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),
         cmocka_unit_test(half_and_double_precision_are_read),
         cmocka_unit_test(tensors_that_do_not_fit_are_named),

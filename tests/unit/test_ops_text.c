@@ -61,6 +61,21 @@ static void embedding(const op_case *c, const double *const *in, double *out) {
         for (int64_t j = 0; j < width; j++) out[i * width + j] = in[0][c->integers[i] * width + j];
 }
 
+/* integers: sizes of the groups; number: how many */
+static icseg_value build_groups(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_group_mean(g, in[0], (int)c->number[0], c->integers);
+}
+
+static void groups(const op_case *c, const double *const *in, double *out) {
+    const icseg_shape *s = &c->input[0].shape;
+    int64_t width = s->dim[2];
+    const double *x = in[0];
+    for (int64_t b = 0; b < s->dim[0]; b++)
+        for (int64_t i = 0; i < (int64_t)c->number[0]; i++, out += width)
+            for (int32_t r = 0; r < c->integers[i]; r++, x += width)
+                for (int64_t j = 0; j < width; j++) out[j] = (r ? out[j] : 0) + x[j] / c->integers[i];
+}
+
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 
@@ -101,6 +116,8 @@ static void text_operators_agree_with_their_definitions(void **state) {
          false,
          {2, 1, 2},
          two},
+        {"group_mean", "of each image", 1, {X(3, 18, 5)}, build_groups, groups, 1e-6, 1e-5, false, {6}, many},
+        {"group_mean", "one group", 1, {X(1, 2, 4)}, build_groups, groups, 1e-6, 1e-5, false, {1}, two},
         {"embedding", NULL, 1, {{OP_FIXED, ICSEG_SHAPE(7, 5), 0}}, build_embedding, embedding, 0, 0, false, {4}, ids},
     };
     op_check_all(cases, sizeof cases / sizeof *cases);

@@ -27,13 +27,14 @@ static void resnet_with_instance_prompts(void **state) { (void)state, agrees("re
 static void resnet_at_an_odd_size(void **state) { (void)state, agrees("resnet_odd_size"); }
 static void resnet_as_denseclip(void **state) { (void)state, agrees("resnet_denseclip"); }
 static void resnet_with_a_template(void **state) { (void)state, agrees("resnet_template"); }
+static void resnet_with_the_mean_of_synonyms(void **state) { (void)state, agrees("resnet_synonyms"); }
 static void vit_with_instance_prompts(void **state) { (void)state, agrees("vit_instance"); }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resnet_with_instance_prompts), cmocka_unit_test(resnet_at_an_odd_size),
         cmocka_unit_test(resnet_as_denseclip),          cmocka_unit_test(resnet_with_a_template),
-        cmocka_unit_test(vit_with_instance_prompts),
+        cmocka_unit_test(vit_with_instance_prompts),    cmocka_unit_test(resnet_with_the_mean_of_synonyms),
     };
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
 }

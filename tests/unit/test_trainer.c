@@ -467,6 +467,31 @@ static void other_weights_start_a_run(void **state) {
     assert_false(icseg_file_exists(path_of("wrong/log.jsonl")));
 }
 
+static void classes_of_several_names_train_and_stay_in_the_checkpoint(void **state) {
+    (void)state;
+    char command[3 * PATH_MOST];
+    snprintf(command, sizeof command,
+             "cp -r '%s/data' '%s/synonyms' && sed -i 's/^sky$/sky, heaven/' '%s/synonyms/classes.txt'", folder, folder,
+             folder);
+    assert_int_equal(system(command), 0);
+    run r = {.out = "mean",
+             .data = "synonyms",
+             .set = {"model.synonyms=mean", "model.prompt=static", "train.steps=2", "train.warmup=0"}};
+    train_well(&r);
+    icseg_model *model = open_weights("mean");
+    assert_int_equal(model->texts.count, model->config.num_classes + 1);
+    icseg_model_close(&model);
+    r.set[0] = "train.steps=2";
+    r.resume = true;
+    train_badly(&r, ICSEG_ERROR_ARGUMENT, "began with model.synonyms = mean");
+    r.out = "first"; /* as without the key: the line is the name */
+    r.resume = false;
+    train_well(&r);
+    model = open_weights("first");
+    assert_int_equal(model->texts.count, model->config.num_classes);
+    icseg_model_close(&model);
+}
+
 static void what_does_not_fit_the_run_is_refused(void **state) {
     (void)state;
     train_well(&(run){.out = "whole", .resume = true});
@@ -556,6 +581,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_finite_is_named),
         cmocka_unit_test(a_run_that_diverges_keeps_its_last_good_checkpoint),
         cmocka_unit_test(other_weights_start_a_run),
+        cmocka_unit_test(classes_of_several_names_train_and_stay_in_the_checkpoint),
         cmocka_unit_test(what_does_not_fit_the_run_is_refused),
         cmocka_unit_test(a_mask_that_is_wrong_stops_before_training),
         cmocka_unit_test(a_damaged_state_is_an_error),
