@@ -5,6 +5,7 @@
 #include "base/system.h"
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "graph/ops/space.h"
 
 /* One row of windows: x (size rows of width * c) -> y (out, c). */
 ICSEG_KERNEL static void forward_row(const float *x, int64_t width, int64_t c, int64_t size, int64_t out, float *y) {
@@ -39,15 +40,7 @@ ICSEG_KERNEL static void gradient_row(const float *dy, int64_t width, int64_t c,
 
 static icseg_status avg_pool_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    int size = *(const int *)k->node->attributes;
-    const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
-    int64_t c = in[3], in_row = in[2] * c, out_row = out[2] * c;
-    const float *x = k->in[0];
-    float *y = k->out[0];
-#pragma omp parallel for collapse(2) schedule(static)
-    for (int64_t b = 0; b < out[0]; b++)
-        for (int64_t h = 0; h < out[1]; h++)
-            forward_row(x + (b * in[1] + h * size) * in_row, in[2], c, size, out[2], y + (b * out[1] + h) * out_row);
+    icseg_pool_rows(k, forward_row);
     return ICSEG_OK;
 }
 
@@ -71,22 +64,11 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
 static const icseg_op gradient_op = {.name = "avg_pool_gradient", .run = gradient_run};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
-    icseg_node *n = icseg_node_append(g, &gradient_op, node->attributes, sizeof(int), grad_out, 1, 0);
-    if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
+    grad_in[0] = icseg_space_gradient(g, &gradient_op, node, sizeof(int), grad_out[0]);
 }
 
 const icseg_op icseg_op_avg_pool = {.name = "avg_pool", .gradient = gradient, .run = avg_pool_run};
 
 icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size) {
-    icseg_node *node = icseg_node_append(g, &icseg_op_avg_pool, &size, sizeof size, &x, 1, 0);
-    if (!node) return ICSEG_NONE;
-    icseg_shape shape = icseg_graph_value(g, x)->shape;
-    if (shape.rank != 4 || size < 1 || shape.dim[1] < size || shape.dim[2] < size) {
-        char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "avg_pool", ICSEG_ERROR_SHAPE, "%d x %d windows do not fit x %s, (B, H, W, C)", size,
-                                size, icseg_shape_text(shape, s, sizeof s));
-    }
-    shape.dim[1] /= size;
-    shape.dim[2] /= size;
-    return icseg_node_output(g, node, ICSEG_F32, shape);
+    return icseg_pool_node(g, &icseg_op_avg_pool, x, size);
 }

@@ -8,6 +8,7 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
+#include "graph/ops/norm.h"
 
 enum { BLOCK = 1024 }; /* floats summed in float */
 
@@ -110,32 +111,28 @@ static icseg_status group_norm_run(icseg_kernel *k, const icseg_run *run, icseg_
 
 /* -- gradient: x, dy, weight, mean, inv -> [dx,] [dweight, dbias] */
 
-enum { G_X, G_DY, G_WEIGHT, G_MEAN, G_INV, G_INPUTS };
-
-typedef struct gradient_attributes {
-    bool wants_x, wants_parameters; /* which outputs there are */
-} gradient_attributes;
-
 static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
     (void)error;
-    icseg_chunks m = chunks_of(k, G_WEIGHT);
-    k->scratch_size = (size_t)(2 * icseg_kernel_in(k, G_X)->shape.dim[0] * (m.count + 1) * m.width) * sizeof(float);
+    icseg_chunks m = chunks_of(k, ICSEG_NORM_WEIGHT);
+    k->scratch_size =
+        (size_t)(2 * icseg_kernel_in(k, ICSEG_NORM_X)->shape.dim[0] * (m.count + 1) * m.width) * sizeof(float);
     return ICSEG_OK;
 }
 
 static void parameter_gradients(const icseg_kernel *k, const float *sums, int64_t batch, int64_t c) {
-    int first = ((const gradient_attributes *)k->node->attributes)->wants_x;
+    int first = ((const icseg_norm_gradient_attributes *)k->node->attributes)->wants_x;
     icseg_sum_partials(sums, batch, 2 * c, c, k->out[first + 1]);
     icseg_sum_partials(sums + c, batch, 2 * c, c, k->out[first]);
 }
 
 static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
-    const gradient_attributes *o = k->node->attributes;
-    icseg_chunks m = chunks_of(k, G_WEIGHT);
-    int64_t batch = icseg_kernel_in(k, G_X)->shape.dim[0], c = m.width, sample = m.rows * c, step = m.step * c;
-    const float *x = k->in[G_X], *dy = k->in[G_DY], *weight = k->in[G_WEIGHT], *mean = k->in[G_MEAN];
-    const float *inv = k->in[G_INV];
+    const icseg_norm_gradient_attributes *o = k->node->attributes;
+    icseg_chunks m = chunks_of(k, ICSEG_NORM_WEIGHT);
+    int64_t batch = icseg_kernel_in(k, ICSEG_NORM_X)->shape.dim[0], c = m.width, sample = m.rows * c, step = m.step * c;
+    const float *x = k->in[ICSEG_NORM_X], *dy = k->in[ICSEG_NORM_DY], *weight = k->in[ICSEG_NORM_WEIGHT],
+                *mean = k->in[ICSEG_NORM_MEAN];
+    const float *inv = k->in[ICSEG_NORM_INV];
     float *sums = run->scratch, *partial = sums + 2 * batch * c; /* (batch, 2, c), (batch, chunks, 2, c): sum, dot */
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t b = 0; b < batch; b++)
@@ -166,40 +163,24 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
     return ICSEG_OK;
 }
 
-static const icseg_op gradient_op = {
-    .name = "group_norm_gradient", .prepare = gradient_prepare, .run = gradient_run, .in_place = 1 << G_X | 1 << G_DY};
+static const icseg_op gradient_op = {.name = "group_norm_gradient",
+                                     .prepare = gradient_prepare,
+                                     .run = gradient_run,
+                                     .in_place = 1 << ICSEG_NORM_X | 1 << ICSEG_NORM_DY};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
-    gradient_attributes attributes = {.wants_x = icseg_node_wants(g, node, 0),
-                                      .wants_parameters = icseg_node_wants(g, node, 1) || icseg_node_wants(g, node, 2)};
-    icseg_value in[G_INPUTS] = {node->input[0], grad_out[0], node->input[1], node->output[1], node->output[2]};
-    icseg_node *n = icseg_node_append(g, &gradient_op, &attributes, sizeof attributes, in, G_INPUTS, 0);
-    if (!n) return;
-    icseg_shape channels = icseg_graph_value(g, node->input[1])->shape;
-    if (attributes.wants_x)
-        grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
-    if (!attributes.wants_parameters) return;
-    grad_in[1] = icseg_node_output(g, n, ICSEG_F32, channels);
-    grad_in[2] = icseg_node_output(g, n, ICSEG_F32, channels);
+    icseg_norm_gradient(g, &gradient_op, node, grad_out[0], grad_in);
 }
 
 const icseg_op icseg_op_group_norm = {
     .name = "group_norm", .gradient = gradient, .prepare = group_norm_prepare, .run = group_norm_run, .in_place = 1};
 
 icseg_value icseg_group_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, float eps) {
-    icseg_value in[] = {x, weight, bias};
-    icseg_node *node = icseg_node_append(g, &icseg_op_group_norm, &eps, sizeof eps, in, 3, 0);
-    if (!node || !icseg_check_channels(g, "group_norm", x, "weight", weight) ||
-        !icseg_check_channels(g, "group_norm", x, "bias", bias))
-        return ICSEG_NONE;
-    icseg_shape shape = icseg_graph_value(g, x)->shape;
+    icseg_shape shape = x == ICSEG_NONE ? ICSEG_SHAPE(1, 1) : icseg_graph_value(g, x)->shape;
     if (shape.rank < 2) {
         char s[ICSEG_SHAPE_TEXT];
         return icseg_graph_fail(g, "group_norm", ICSEG_ERROR_SHAPE, "x is %s, (B, ..., C) is needed",
                                 icseg_shape_text(shape, s, sizeof s));
     }
-    icseg_value y = icseg_node_output(g, node, ICSEG_F32, shape);
-    icseg_node_output(g, node, ICSEG_F32, ICSEG_SHAPE(shape.dim[0])); /* mean, for the gradient */
-    icseg_node_output(g, node, ICSEG_F32, ICSEG_SHAPE(shape.dim[0])); /* 1 / sqrt(var + eps) */
-    return y;
+    return icseg_norm_node(g, &icseg_op_group_norm, x, weight, bias, eps, ICSEG_SHAPE(shape.dim[0]));
 }

@@ -7,6 +7,7 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
+#include "graph/ops/norm.h"
 
 ICSEG_KERNEL static void forward_rows(const float *x, const float *weight, const float *bias, float eps, int64_t rows,
                                       int64_t c, float *y, float *mean, float *inv) {
@@ -74,27 +75,22 @@ static icseg_status layer_norm_run(icseg_kernel *k, const icseg_run *run, icseg_
 
 /* -- gradient: x, dy, weight, mean, inv -> [dx,] [dweight, dbias] */
 
-enum { G_X, G_DY, G_WEIGHT, G_MEAN, G_INV, G_INPUTS };
-
-typedef struct gradient_attributes {
-    bool wants_x, wants_parameters; /* which outputs there are */
-} gradient_attributes;
-
 static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
     (void)error;
-    int64_t c = icseg_kernel_in(k, G_WEIGHT)->count;
-    icseg_chunks m = icseg_chunks_of(icseg_kernel_in(k, G_X)->count / c, c);
-    if (((const gradient_attributes *)k->node->attributes)->wants_parameters)
+    int64_t c = icseg_kernel_in(k, ICSEG_NORM_WEIGHT)->count;
+    icseg_chunks m = icseg_chunks_of(icseg_kernel_in(k, ICSEG_NORM_X)->count / c, c);
+    if (((const icseg_norm_gradient_attributes *)k->node->attributes)->wants_parameters)
         k->scratch_size = (size_t)(2 * c * m.count) * sizeof(float);
     return ICSEG_OK;
 }
 
 static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
-    const gradient_attributes *o = k->node->attributes;
-    int64_t c = icseg_kernel_in(k, G_WEIGHT)->count;
-    icseg_chunks m = icseg_chunks_of(icseg_kernel_in(k, G_X)->count / c, c);
-    const float *x = k->in[G_X], *dy = k->in[G_DY], *mean = k->in[G_MEAN], *inv = k->in[G_INV];
+    const icseg_norm_gradient_attributes *o = k->node->attributes;
+    int64_t c = icseg_kernel_in(k, ICSEG_NORM_WEIGHT)->count;
+    icseg_chunks m = icseg_chunks_of(icseg_kernel_in(k, ICSEG_NORM_X)->count / c, c);
+    const float *x = k->in[ICSEG_NORM_X], *dy = k->in[ICSEG_NORM_DY], *mean = k->in[ICSEG_NORM_MEAN],
+                *inv = k->in[ICSEG_NORM_INV];
     float *partial = run->scratch, *dx = o->wants_x ? k->out[0] : NULL;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < m.count; i++) {
@@ -104,7 +100,7 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
             memset(p, 0, (size_t)(2 * c) * sizeof *p);
             parameter_rows(x + at, dy + at, mean + row, inv + row, rows, c, p, p + c);
         }
-        if (dx) gradient_rows(x + at, dy + at, k->in[G_WEIGHT], mean + row, inv + row, rows, c, dx + at);
+        if (dx) gradient_rows(x + at, dy + at, k->in[ICSEG_NORM_WEIGHT], mean + row, inv + row, rows, c, dx + at);
     }
     if (!o->wants_parameters) return ICSEG_OK;
     icseg_sum_partials(partial, m.count, 2 * c, c, k->out[o->wants_x]);
@@ -112,35 +108,19 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
     return ICSEG_OK;
 }
 
-static const icseg_op gradient_op = {
-    .name = "layer_norm_gradient", .prepare = gradient_prepare, .run = gradient_run, .in_place = 1 << G_X | 1 << G_DY};
+static const icseg_op gradient_op = {.name = "layer_norm_gradient",
+                                     .prepare = gradient_prepare,
+                                     .run = gradient_run,
+                                     .in_place = 1 << ICSEG_NORM_X | 1 << ICSEG_NORM_DY};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
-    gradient_attributes attributes = {.wants_x = icseg_node_wants(g, node, 0),
-                                      .wants_parameters = icseg_node_wants(g, node, 1) || icseg_node_wants(g, node, 2)};
-    icseg_value in[G_INPUTS] = {node->input[0], grad_out[0], node->input[1], node->output[1], node->output[2]};
-    icseg_node *n = icseg_node_append(g, &gradient_op, &attributes, sizeof attributes, in, G_INPUTS, 0);
-    if (!n) return;
-    icseg_shape channels = icseg_graph_value(g, node->input[1])->shape;
-    if (attributes.wants_x)
-        grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
-    if (!attributes.wants_parameters) return;
-    grad_in[1] = icseg_node_output(g, n, ICSEG_F32, channels);
-    grad_in[2] = icseg_node_output(g, n, ICSEG_F32, channels);
+    icseg_norm_gradient(g, &gradient_op, node, grad_out[0], grad_in);
 }
 
 const icseg_op icseg_op_layer_norm = {.name = "layer_norm", .gradient = gradient, .run = layer_norm_run, .in_place = 1};
 
 icseg_value icseg_layer_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, float eps) {
-    icseg_value in[] = {x, weight, bias};
-    icseg_node *node = icseg_node_append(g, &icseg_op_layer_norm, &eps, sizeof eps, in, 3, 0);
-    if (!node || !icseg_check_channels(g, "layer_norm", x, "weight", weight) ||
-        !icseg_check_channels(g, "layer_norm", x, "bias", bias))
-        return ICSEG_NONE;
-    icseg_shape shape = icseg_graph_value(g, x)->shape, rows = shape;
+    icseg_shape rows = x == ICSEG_NONE ? ICSEG_SHAPE(1) : icseg_graph_value(g, x)->shape;
     rows.dim[rows.rank - 1] = 1;
-    icseg_value y = icseg_node_output(g, node, ICSEG_F32, shape);
-    icseg_node_output(g, node, ICSEG_F32, rows); /* mean, for the gradient */
-    icseg_node_output(g, node, ICSEG_F32, rows); /* 1 / sqrt(var + eps) */
-    return y;
+    return icseg_norm_node(g, &icseg_op_layer_norm, x, weight, bias, eps, rows);
 }

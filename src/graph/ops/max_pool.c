@@ -6,6 +6,7 @@
 #include "base/system.h"
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "graph/ops/space.h"
 
 enum { LANES = 64 };
 
@@ -50,15 +51,7 @@ ICSEG_KERNEL static void gradient_row(const float *x, const float *dy, int64_t w
 
 static icseg_status max_pool_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    int size = *(const int *)k->node->attributes;
-    const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
-    int64_t c = in[3], in_row = in[2] * c, out_row = out[2] * c;
-    const float *x = k->in[0];
-    float *y = k->out[0];
-#pragma omp parallel for collapse(2) schedule(static)
-    for (int64_t b = 0; b < out[0]; b++)
-        for (int64_t h = 0; h < out[1]; h++)
-            forward_row(x + (b * in[1] + h * size) * in_row, in[2], c, size, out[2], y + (b * out[1] + h) * out_row);
+    icseg_pool_rows(k, forward_row);
     return ICSEG_OK;
 }
 
@@ -93,15 +86,5 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
 const icseg_op icseg_op_max_pool = {.name = "max_pool", .gradient = gradient, .run = max_pool_run};
 
 icseg_value icseg_max_pool(icseg_graph *g, icseg_value x, int size) {
-    icseg_node *node = icseg_node_append(g, &icseg_op_max_pool, &size, sizeof size, &x, 1, 0);
-    if (!node) return ICSEG_NONE;
-    icseg_shape shape = icseg_graph_value(g, x)->shape;
-    if (shape.rank != 4 || size < 1 || shape.dim[1] < size || shape.dim[2] < size) {
-        char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "max_pool", ICSEG_ERROR_SHAPE, "%d x %d windows do not fit x %s, (B, H, W, C)", size,
-                                size, icseg_shape_text(shape, s, sizeof s));
-    }
-    shape.dim[1] /= size;
-    shape.dim[2] /= size;
-    return icseg_node_output(g, node, ICSEG_F32, shape);
+    return icseg_pool_node(g, &icseg_op_max_pool, x, size);
 }

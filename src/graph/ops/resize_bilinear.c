@@ -7,6 +7,7 @@
 #include "base/system.h"
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "graph/ops/space.h"
 
 /* One axis. Output o reads source first[o] with weight 1 - lambda[o] and second[o] with lambda[o]. Source s is read by
  * outputs begin[s] .. begin[s] + count[s] - 1 with weights collected[offset[s]] ... */
@@ -164,8 +165,7 @@ static const icseg_op gradient_op = {
     .name = "resize_bilinear_gradient", .prepare = gradient_prepare, .run = gradient_run, .release = resize_release};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
-    icseg_node *n = icseg_node_append(g, &gradient_op, NULL, 0, grad_out, 1, 0);
-    if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
+    grad_in[0] = icseg_space_gradient(g, &gradient_op, node, 0, grad_out[0]);
 }
 
 const icseg_op icseg_op_resize_bilinear = {.name = "resize_bilinear",
@@ -175,19 +175,5 @@ const icseg_op icseg_op_resize_bilinear = {.name = "resize_bilinear",
                                            .release = resize_release};
 
 icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width) {
-    if (x != ICSEG_NONE && icseg_graph_dim(g, x, 1) == height && icseg_graph_dim(g, x, 2) == width) return x;
-    icseg_node *node = icseg_node_append(g, &icseg_op_resize_bilinear, NULL, 0, &x, 1, 0);
-    if (!node) return ICSEG_NONE;
-    icseg_shape shape = icseg_graph_value(g, x)->shape;
-    const int64_t most = 1 << 24; /* positions are exact floats */
-    if (shape.rank != 4 || height < 1 || width < 1 || height > most || width > most || shape.dim[1] > most ||
-        shape.dim[2] > most) {
-        char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "resize_bilinear", ICSEG_ERROR_SHAPE,
-                                "x %s, (B, H, W, C), cannot become %lld x %lld", icseg_shape_text(shape, s, sizeof s),
-                                (long long)height, (long long)width);
-    }
-    shape.dim[1] = height;
-    shape.dim[2] = width;
-    return icseg_node_output(g, node, ICSEG_F32, shape);
+    return icseg_resize_node(g, &icseg_op_resize_bilinear, x, height, width);
 }
