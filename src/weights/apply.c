@@ -29,13 +29,14 @@ static icseg_status load(icseg_param *p, const icseg_weights_entry *entry, icseg
     float *temporary = NULL;
     ICSEG_TRY(icseg_param_replace(p, error));
     if (p->options.layout == ICSEG_LAYOUT_PLAIN) {
-        icseg_weights_read(&cut, p->data);
+        ICSEG_TRY(icseg_weights_read(&cut, p->data, error));
     } else {
         temporary = icseg_alloc_array((size_t)p->count, sizeof *temporary);
         if (!temporary) return icseg_fail_memory(error, (size_t)p->count * sizeof *temporary, p->name);
-        icseg_weights_read(&cut, temporary);
-        icseg_param_import(p, temporary, p->data);
+        icseg_status status = icseg_weights_read(&cut, temporary, error);
+        if (status == ICSEG_OK) icseg_param_import(p, temporary, p->data);
         icseg_free(temporary);
+        ICSEG_TRY(status);
     }
     report->loaded++;
     int64_t bad = count_not_finite(p->data, p->count);

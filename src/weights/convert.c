@@ -217,7 +217,7 @@ static icseg_status append_entry(converter *c, const icseg_weights_entry *entry)
     if (!count) return ICSEG_OK;
     size_t elements = (size_t)icseg_shape_count(entry->shape);
     ICSEG_TRY(reserve(c, elements));
-    icseg_weights_read(entry, c->values);
+    ICSEG_TRY(icseg_weights_read(entry, c->values, c->error));
     int64_t bad = 0;
     for (size_t i = 0; i < elements; i++) bad += !isfinite(c->values[i]);
     if (bad)

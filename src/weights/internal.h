@@ -8,14 +8,29 @@
 #include "icseg/weights.h"
 #include "tensor/safetensors.h"
 #include "weights/weights.h"
+#include "weights/zip.h"
 
 enum { ICSEG_WEIGHTS_MOST = 1 << 16, ICSEG_WEIGHTS_SHARDS = 256, ICSEG_WEIGHTS_NAME = 500 };
+
+/* The stream of deflated storages that is open: tensors mostly lie one after another. */
+typedef struct icseg_weights_cursor {
+    const icseg_weights_packed *at;
+    icseg_zip_stream *stream;
+} icseg_weights_cursor;
+
+/* A deflated storage. */
+struct icseg_weights_packed {
+    icseg_zip_entry entry;
+    const char *path;
+    icseg_weights_cursor *cursor;
+};
 
 struct icseg_weights {
     icseg_arena *arena; /* names, entries */
     const char *path, *container, *naming;
     icseg_map map[ICSEG_WEIGHTS_SHARDS]; /* of PyTorch's files */
     icseg_safetensors *safetensors[ICSEG_WEIGHTS_SHARDS];
+    icseg_weights_cursor cursor;
     int maps, shards;
     icseg_weights_tensor *tensors; /* as the file names them */
     size_t tensor_count, tensor_room;

@@ -23,7 +23,8 @@ typedef struct reader {
     const char *path, *where;
     icseg_arena *scratch; /* values of the pickle */
     icseg_error *error;
-    const icseg_zip *zip; /* NULL in the old container */
+    const icseg_zip *zip;          /* NULL in the old container */
+    icseg_weights_packed **packed; /* of zip's entries, NULL until asked for */
     char folder[ICSEG_WEIGHTS_NAME];
     const place *places; /* sorted by key */
     size_t place_count;
@@ -52,32 +53,46 @@ static icseg_status find_stored(reader *r, const icseg_pickle_storage *storage, 
     return ICSEG_OK;
 }
 
-static icseg_status find_storage(reader *r, const icseg_pickle_storage *storage, const unsigned char **out) {
+/* A deflated storage is shared by all its tensors. */
+static icseg_status find_packed(reader *r, const icseg_zip_entry *entry, icseg_weights_packed **out) {
+    icseg_weights *w = r->weights;
+    icseg_weights_packed **known = &r->packed[entry - r->zip->entries];
+    if (!*known) {
+        icseg_weights_packed *packed = icseg_arena_alloc(w->arena, sizeof *packed);
+        char *path = icseg_arena_strdup(w->arena, r->path), *name = icseg_arena_strdup(w->arena, entry->name);
+        if (!packed || !path || !name) return icseg_fail_memory(r->error, sizeof *packed, r->path);
+        *packed = (icseg_weights_packed){.entry = *entry, .path = path, .cursor = &w->cursor};
+        packed->entry.name = name;
+        *known = packed;
+    }
+    *out = *known;
+    return ICSEG_OK;
+}
+
+/* Where the tensor's storage is. */
+static icseg_status find_storage(reader *r, const icseg_pickle_storage *storage, icseg_weights_tensor *out) {
     char name[2 * ICSEG_WEIGHTS_NAME + 16];
-    if (!r->zip) return find_stored(r, storage, out);
+    if (!r->zip) return find_stored(r, storage, &out->data);
     snprintf(name, sizeof name, "%sdata/%s", r->folder, storage->key);
     const icseg_zip_entry *entry = icseg_zip_find(r->zip, name);
     if (!entry)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: the archive has no %.200s", r->path, name);
-    if (!entry->data)
-        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: %.200s is compressed, which PyTorch never does; save the file again with torch.save",
-                          r->path, name);
     if (entry->size / icseg_dtype_size(storage->dtype) < (uint64_t)storage->count)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                           "%s: damaged: %.200s has %zu bytes, %lld elements of %s were expected", r->path, name,
                           entry->size, (long long)storage->count, icseg_dtype_name(storage->dtype));
-    *out = entry->data;
+    if (entry->deflated) return find_packed(r, entry, &out->packed);
+    out->data = entry->data;
     return ICSEG_OK;
 }
 
 static icseg_status add_tensor(reader *r, const icseg_pickle_tensor *t, size_t name_size) {
     icseg_weights_tensor tensor = {.dtype = t->storage->dtype, .shape = t->shape};
-    const unsigned char *data = NULL;
     memcpy(tensor.stride, t->stride, sizeof tensor.stride);
     if (icseg_shape_count(t->shape) > 0) { /* an empty tensor may point anywhere */
-        ICSEG_TRY(find_storage(r, t->storage, &data));
-        tensor.data = data + (size_t)t->offset * icseg_dtype_size(tensor.dtype);
+        ICSEG_TRY(find_storage(r, t->storage, &tensor));
+        tensor.offset = (size_t)t->offset * icseg_dtype_size(tensor.dtype);
+        if (tensor.data) tensor.data += tensor.offset;
     }
     return icseg_weights_add(r->weights, r->name, name_size, tensor, r->error);
 }
@@ -162,11 +177,31 @@ static const icseg_zip_entry *find_pickle(reader *r, const icseg_zip *zip) {
     return NULL;
 }
 
+/* The content of an entry of at most LARGEST_PICKLE bytes, unpacked into the scratch arena if need be. */
+static icseg_status read_whole(reader *r, const icseg_zip_entry *entry, const unsigned char **out) {
+    if (entry->size > LARGEST_PICKLE)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: %.200s has %zu bytes, at most %d are accepted", r->path,
+                          entry->name, entry->size, LARGEST_PICKLE);
+    *out = entry->data;
+    if (!entry->deflated) return ICSEG_OK;
+    unsigned char *content = icseg_arena_alloc(r->scratch, entry->size);
+    if (!content) return icseg_fail_memory(r->error, entry->size, r->path);
+    icseg_zip_stream *stream;
+    ICSEG_TRY(icseg_zip_stream_open(&stream, entry, r->path, r->error));
+    icseg_status status = icseg_zip_stream_read(stream, content, entry->size, r->error);
+    icseg_zip_stream_close(&stream);
+    *out = content;
+    return status;
+}
+
 static icseg_status check_byte_order(reader *r) {
     char name[ICSEG_WEIGHTS_NAME + 16];
     snprintf(name, sizeof name, "%sbyteorder", r->folder);
-    const icseg_zip_entry *order = icseg_zip_find(r->zip, name);
-    if (order && order->data && order->size >= 3 && !memcmp(order->data, "big", 3))
+    const icseg_zip_entry *entry = icseg_zip_find(r->zip, name);
+    const unsigned char *order;
+    if (!entry) return ICSEG_OK;
+    ICSEG_TRY(read_whole(r, entry, &order));
+    if (entry->size >= 3 && !memcmp(order, "big", 3))
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED, "%s: written on a big-endian machine", r->path);
     return ICSEG_OK;
 }
@@ -174,22 +209,19 @@ static icseg_status check_byte_order(reader *r) {
 static icseg_status read_zip(reader *r, icseg_map map) {
     icseg_zip zip;
     icseg_pickle_value *top;
+    const unsigned char *content;
     size_t used;
     ICSEG_TRY(icseg_zip_open(&zip, map, r->path, r->scratch, r->error));
     const icseg_zip_entry *pickle = find_pickle(r, &zip);
     if (!pickle)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                           "%s: a zip archive, but not one of PyTorch's: it has no data.pkl", r->path);
-    if (!pickle->data)
-        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: data.pkl is compressed, which PyTorch never does; save the file again with torch.save",
-                          r->path);
-    if (pickle->size > LARGEST_PICKLE)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: data.pkl has %zu bytes, at most %d are accepted", r->path,
-                          pickle->size, LARGEST_PICKLE);
     r->zip = &zip;
+    r->packed = icseg_arena_array(r->scratch, zip.count, sizeof *r->packed);
+    if (!r->packed) return icseg_fail_memory(r->error, zip.count * sizeof *r->packed, r->path);
     ICSEG_TRY(check_byte_order(r));
-    ICSEG_TRY(icseg_pickle_read(&top, &used, pickle->data, pickle->size, r->scratch, r->where, r->error));
+    ICSEG_TRY(read_whole(r, pickle, &content));
+    ICSEG_TRY(icseg_pickle_read(&top, &used, content, pickle->size, r->scratch, r->where, r->error));
     r->weights->container = top->kind == ICSEG_PICKLE_OBJECT ? "TorchScript archive" : "PyTorch archive";
     return read_state(r, top);
 }

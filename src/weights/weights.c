@@ -9,7 +9,7 @@
 
 #include "weights/internal.h"
 
-enum { LARGEST_INDEX = 32 << 20, LARGEST_CONFIG = 1 << 20, SLICE = 1 << 20 /* elements */ };
+enum { LARGEST_INDEX = 32 << 20, LARGEST_CONFIG = 1 << 20, SLICE = 1 << 20 /* elements */, SPARSE = 64 };
 
 /* ------------------------------------------------------------------------------------------------------- tensors */
 
@@ -56,13 +56,8 @@ static void read_slices(const icseg_weights_tensor *t, size_t count, float *out)
 }
 
 /* Row-major f32; index counts through all axes but the last. */
-static void read_tensor(const icseg_weights_tensor *t, float *out) {
-    int64_t count = icseg_shape_count(t->shape), index[ICSEG_MAX_RANK] = {0};
-    if (count <= 0) return;
-    if (is_contiguous(t)) {
-        read_slices(t, (size_t)count, out);
-        return;
-    }
+static void read_rows(const icseg_weights_tensor *t, int64_t count, float *out) {
+    int64_t index[ICSEG_MAX_RANK] = {0};
     int last = t->shape.rank - 1; /* a scalar is contiguous */
     int64_t row = t->shape.dim[last], step = t->stride[last];
     size_t size = icseg_dtype_size(t->dtype);
@@ -79,27 +74,77 @@ static void read_tensor(const icseg_weights_tensor *t, float *out) {
     }
 }
 
-static void release_tensor(const icseg_weights_tensor *t) {
+/* From the first element to the last. */
+static size_t span_bytes(const icseg_weights_tensor *t) {
     int64_t last = 0;
-    if (icseg_shape_count(t->shape) <= 0) return;
     for (int i = 0; i < t->shape.rank; i++) last += (t->shape.dim[i] - 1) * t->stride[i];
-    icseg_map_release(t->data, (size_t)(last + 1) * icseg_dtype_size(t->dtype));
+    return (size_t)(last + 1) * icseg_dtype_size(t->dtype);
 }
 
-void icseg_weights_read(const icseg_weights_entry *entry, float *out) {
+/* The stream of the tensor's storage, at the tensor's first byte. */
+static icseg_status seek(const icseg_weights_tensor *t, icseg_zip_stream **out, icseg_error *error) {
+    icseg_weights_cursor *c = t->packed->cursor;
+    if (c->at != t->packed || icseg_zip_stream_position(c->stream) > t->offset) {
+        icseg_zip_stream_close(&c->stream);
+        c->at = NULL;
+        ICSEG_TRY(icseg_zip_stream_open(&c->stream, &t->packed->entry, t->packed->path, error));
+        c->at = t->packed;
+    }
+    *out = c->stream;
+    return icseg_zip_stream_read(c->stream, NULL, t->offset - icseg_zip_stream_position(c->stream), error);
+}
+
+/* Unpacks what the elements span: in slices when they are contiguous, else at once, to be gathered from. */
+static icseg_status read_packed(const icseg_weights_tensor *t, int64_t count, float *out, icseg_error *error) {
+    size_t size = icseg_dtype_size(t->dtype), whole = span_bytes(t), bytes = whole;
+    icseg_zip_stream *stream;
+    icseg_weights_tensor unpacked = *t;
+    bool contiguous = is_contiguous(t);
+    ICSEG_TRY(seek(t, &stream, error));
+    if (contiguous && bytes > SLICE * size) bytes = SLICE * size;
+    if (whole / SPARSE > (size_t)count * size + (1 << 14)) /* a MiB is always granted */
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: refused: %.200s spans %zu bytes for %lld elements",
+                          t->packed->path, t->name, whole, (long long)count);
+    unsigned char *buffer = icseg_alloc(bytes);
+    if (!buffer) return icseg_fail_memory(error, bytes, t->name);
+    icseg_status status = ICSEG_OK;
+    unpacked.data = buffer;
+    for (size_t at = 0, slice; at < whole && status == ICSEG_OK; at += slice) {
+        slice = whole - at < bytes ? whole - at : bytes;
+        status = icseg_zip_stream_read(stream, buffer, slice, error);
+        if (status == ICSEG_OK && contiguous) icseg_f32_from(out + at / size, buffer, t->dtype, slice / size);
+    }
+    if (status == ICSEG_OK && !contiguous) read_rows(&unpacked, count, out);
+    icseg_free(buffer);
+    return status;
+}
+
+static icseg_status read_tensor(const icseg_weights_tensor *t, float *out, icseg_error *error) {
+    int64_t count = icseg_shape_count(t->shape);
+    if (count <= 0) return ICSEG_OK;
+    if (t->packed) return read_packed(t, count, out, error);
+    if (is_contiguous(t))
+        read_slices(t, (size_t)count, out);
+    else
+        read_rows(t, count, out);
+    icseg_map_release(t->data, span_bytes(t));
+    return ICSEG_OK;
+}
+
+icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, icseg_error *error) {
     float *at = out;
     for (int i = 0; i < entry->parts; i++) {
-        read_tensor(&entry->part[i], at);
-        release_tensor(&entry->part[i]);
+        ICSEG_TRY(read_tensor(&entry->part[i], at, error));
         at += icseg_shape_count(entry->part[i].shape);
     }
-    if (!entry->first_row) return;
-    const icseg_weights_tensor *row = entry->first_row;
-    for (int64_t i = 0; i < row->shape.dim[0]; i++) {
-        float value;
-        icseg_f32_from(&value, row->data + (size_t)(i * row->stride[0]) * icseg_dtype_size(row->dtype), row->dtype, 1);
-        out[i] += value;
-    }
+    if (!entry->first_row) return ICSEG_OK;
+    size_t width = (size_t)entry->first_row->shape.dim[0];
+    float *row = icseg_alloc_array(width, sizeof *row);
+    if (!row) return icseg_fail_memory(error, width * sizeof *row, entry->name);
+    icseg_status status = read_tensor(entry->first_row, row, error);
+    for (size_t i = 0; i < width && status == ICSEG_OK; i++) out[i] += row[i];
+    icseg_free(row);
+    return status;
 }
 
 /* --------------------------------------------------------------------------------------------------------- files */
@@ -302,6 +347,7 @@ icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_err
 void icseg_weights_close(icseg_weights **weights) {
     if (!weights || !*weights) return;
     icseg_weights *w = *weights;
+    icseg_zip_stream_close(&w->cursor.stream);
     for (int i = 0; i < w->maps; i++) icseg_map_close(&w->map[i]);
     for (int i = 0; i < w->shards; i++) icseg_safetensors_close(&w->safetensors[i]);
     icseg_free(w->tensors);

@@ -11,13 +11,17 @@
 #include "icseg/model.h"
 #include "tensor/shape.h"
 
+typedef struct icseg_weights_packed icseg_weights_packed;
+
 /* A tensor in a mapped file. */
 typedef struct icseg_weights_tensor {
     const char *name;
     icseg_dtype dtype;
     icseg_shape shape;
     int64_t stride[ICSEG_MAX_RANK]; /* elements, >= 0 */
-    const unsigned char *data;      /* first element; of any alignment */
+    const unsigned char *data;      /* first element; of any alignment. NULL when `packed` */
+    icseg_weights_packed *packed;   /* its storage is deflated; the first element is */
+    size_t offset;                  /* these bytes from its start */
 } icseg_weights_tensor;
 
 enum { ICSEG_WEIGHTS_PARTS = 3 };
@@ -54,8 +58,9 @@ const char *const *icseg_weights_classes(const icseg_weights *weights, size_t *c
 /* The file has more than CLIP: a decoder, that is a whole segmentation model. */
 bool icseg_weights_has_decoder(const icseg_weights *weights);
 
-/* Row-major f32, (entry->shape), of any number type. The mapped pages are let go afterwards. */
-void icseg_weights_read(const icseg_weights_entry *entry, float *out);
+/* Row-major f32, (entry->shape), of any number type. The mapped pages are let go afterwards. Only what is deflated can
+ * fail: where it lies in the file nothing can be wrong any more. */
+icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, icseg_error *error);
 
 /* Fills in what shapes tell: backbone, depths, widths, patch, grid, embedding, vocabulary, context, and of a whole
  * model prompts, alignment and decoder. What they do not tell (heads unless 64 wide, tau, taps, ...) comes from the

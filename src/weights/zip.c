@@ -8,8 +8,8 @@
 
 enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, CENTRAL_SIZE = 46, LOCAL_SIZE = 30 };
 enum { END_MARK = 0x06054b50, END64_MARK = 0x06064b50, LOCATOR_MARK = 0x07064b50, CENTRAL_MARK = 0x02014b50 };
-enum { LOCAL_MARK = 0x04034b50, ZIP64_EXTRA = 1, STORED = 0, ENCRYPTED = 1, LONGEST_COMMENT = 65535 };
-enum { MOST_ENTRIES = 1 << 17 };
+enum { LOCAL_MARK = 0x04034b50, ZIP64_EXTRA = 1, STORED = 0, DEFLATED = 8, ENCRYPTED = 1, LONGEST_COMMENT = 65535 };
+enum { MOST_ENTRIES = 1 << 17, GROWTH = 100, SPARE = 1 << 20 };
 
 /* Little-endian numbers of any alignment; the caller has checked that they are inside. */
 static uint32_t read16(const unsigned char *p) { return (uint32_t)(p[0] | p[1] << 8); }
@@ -111,12 +111,14 @@ static icseg_status locate(reader *r, icseg_zip_entry *entry, uint64_t header, u
     if (method == STORED && packed != size)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                           "%s: damaged zip archive: %.200s is stored, but its two sizes differ", r->path, entry->name);
-    entry->data = r->map.data + start; /* of the compressed bytes too, until overlaps have been looked for */
-    entry->size = (size_t)packed;
+    entry->data = r->map.data + start;
+    entry->packed = (size_t)packed;
+    entry->size = (size_t)size;
+    entry->deflated = method == DEFLATED;
     return ICSEG_OK;
 }
 
-static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry, bool *stored) {
+static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry) {
     const unsigned char *record = r->map.data + *at;
     uint64_t left = r->begin + r->size - *at;
     if (left < CENTRAL_SIZE || read32(record) != CENTRAL_MARK) return damaged(r, "its directory is cut short");
@@ -132,11 +134,17 @@ static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry, 
     entry->name = copy;
     if (read16(record + 8) & ENCRYPTED)
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED, "%s: %.200s is encrypted", r->path, copy);
+    uint32_t method = read16(record + 10);
+    if (method != STORED && method != DEFLATED)
+        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: %.200s is packed by method %u, only stored and deflated entries are read; save the file "
+                          "again with torch.save",
+                          r->path, copy, (unsigned)method);
     uint64_t packed = read32(record + 20), size = read32(record + 24), header = read32(record + 42);
+    entry->crc = read32(record + 16);
     ICSEG_TRY(read_extra(r, record + CENTRAL_SIZE + name, (size_t)extra, (uint64_t *[3]){&size, &packed, &header}));
-    *stored = read16(record + 10) == STORED;
     *at += CENTRAL_SIZE + name + extra + comment;
-    return locate(r, entry, header, packed, size, read16(record + 10));
+    return locate(r, entry, header, packed, size, method);
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -146,7 +154,22 @@ static int compare_names(const void *a, const void *b) {
 static int compare_places(const void *a, const void *b) {
     const icseg_zip_entry *x = a, *y = b;
     if (x->data != y->data) return x->data < y->data ? -1 : 1;
-    return (x->size > y->size) - (x->size < y->size);
+    return (x->packed > y->packed) - (x->packed < y->packed);
+}
+
+/* No weights shrink a hundredfold; what does is made to fill the memory. */
+static icseg_status check_growth(reader *r, const icseg_zip_entry *entries, size_t count) {
+    uint64_t packed = 0, size = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!entries[i].deflated) continue;
+        packed += entries[i].packed; /* entries do not overlap: at most the file */
+        if (__builtin_add_overflow(size, (uint64_t)entries[i].size, &size)) size = UINT64_MAX;
+        if (size > packed * GROWTH + SPARE)
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                              "%s: refused: a zip bomb: %.200s would grow from %zu bytes to %zu", r->path,
+                              entries[i].name, entries[i].packed, entries[i].size);
+    }
+    return ICSEG_OK;
 }
 
 icseg_status icseg_zip_open(icseg_zip *out, icseg_map map, const char *path, icseg_arena *arena, icseg_error *error) {
@@ -155,21 +178,17 @@ icseg_status icseg_zip_open(icseg_zip *out, icseg_map map, const char *path, ics
     ICSEG_TRY(read_end(&r));
     size_t count = (size_t)r.count;
     icseg_zip_entry *entries = icseg_arena_array(arena, count, sizeof *entries);
-    bool *stored = icseg_arena_array(arena, count, sizeof *stored);
-    if (!entries || !stored) return icseg_fail_memory(error, count * sizeof *entries, path);
+    if (!entries) return icseg_fail_memory(error, count * sizeof *entries, path);
     uint64_t at = r.begin;
-    for (size_t i = 0; i < count; i++) {
-        ICSEG_TRY(read_entry(&r, &at, &entries[i], &stored[i]));
-    }
+    for (size_t i = 0; i < count; i++) ICSEG_TRY(read_entry(&r, &at, &entries[i]));
     icseg_zip_entry *places = icseg_arena_copy(arena, entries, count * sizeof *entries);
     if (!places) return icseg_fail_memory(error, count * sizeof *entries, path);
-    for (size_t i = 0; i < count; i++)
-        if (!stored[i]) entries[i] = (icseg_zip_entry){.name = entries[i].name};
     if (count) qsort(places, count, sizeof *places, compare_places);
     for (size_t i = 1; i < count; i++)
-        if ((size_t)(places[i].data - places[i - 1].data) < places[i - 1].size)
+        if ((size_t)(places[i].data - places[i - 1].data) < places[i - 1].packed)
             return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: refused: %.200s and %.200s overlap in the archive", path,
                               places[i - 1].name, places[i].name);
+    ICSEG_TRY(check_growth(&r, entries, count));
     if (count) qsort(entries, count, sizeof *entries, compare_names);
     for (size_t i = 1; i < count; i++)
         if (!strcmp(entries[i].name, entries[i - 1].name))

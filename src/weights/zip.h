@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The directory of a zip archive in memory, as PyTorch writes them: entries are stored, so their bytes are used where
- * they lie. Everything is checked at open; nothing is ever unpacked, so no archive can grow beyond its file. */
+ * The directory of a zip archive in memory. PyTorch stores entries as they are, so their bytes are used where they lie;
+ * archives that were packed again are deflated, and read as streams. Everything is checked at open. */
 #ifndef ICSEG_WEIGHTS_ZIP_H
 #define ICSEG_WEIGHTS_ZIP_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 
 typedef struct icseg_zip_entry {
     const char *name;          /* a relative path without "..", unique */
-    const unsigned char *data; /* NULL when compressed */
-    size_t size;
+    const unsigned char *data; /* in the map */
+    size_t packed;             /* bytes there */
+    size_t size;               /* bytes of the content; those of `data` unless deflated */
+    uint32_t crc;              /* of the content */
+    bool deflated;
 } icseg_zip_entry;
 
 typedef struct icseg_zip {
@@ -22,9 +26,19 @@ typedef struct icseg_zip {
 } icseg_zip;
 
 /* Reads the central directory (zip64 too). Truncation, names that leave the archive, entries that overlap or lie
- * outside the file, encryption and several volumes are errors that name the file. */
+ * outside the file or grow beyond reason, encryption, several volumes and other methods than deflate are errors that
+ * name the file. */
 icseg_status icseg_zip_open(icseg_zip *out, icseg_map map, const char *path, icseg_arena *arena, icseg_error *error);
 
 const icseg_zip_entry *icseg_zip_find(const icseg_zip *zip, const char *name); /* or NULL */
+
+/* The content of a deflated entry from its start, in order. The entry and its map outlive the stream. */
+typedef struct icseg_zip_stream icseg_zip_stream;
+icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry *entry, const char *path,
+                                   icseg_error *error);
+/* The next `size` bytes; `out` NULL passes over them. The last byte is given only if the checksum is right. */
+icseg_status icseg_zip_stream_read(icseg_zip_stream *stream, void *out, size_t size, icseg_error *error);
+size_t icseg_zip_stream_position(const icseg_zip_stream *stream); /* bytes read so far */
+void icseg_zip_stream_close(icseg_zip_stream **stream);
 
 #endif

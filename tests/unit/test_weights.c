@@ -60,7 +60,7 @@ static char *read_text(const char *path) {
 static float *read_entry(const icseg_weights_entry *entry) {
     float *values = icseg_alloc_array((size_t)icseg_shape_count(entry->shape), sizeof *values);
     assert_non_null(values);
-    icseg_weights_read(entry, values);
+    assert_int_equal(icseg_weights_read(entry, values, NULL), ICSEG_OK);
     return values;
 }
 

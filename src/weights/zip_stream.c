@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Deflated entries of a zip archive as streams (RFC 1951): what has been used of the file is let go on the way. */
+#include <zlib.h>
+
+#include "weights/zip.h"
+
+enum { STEP = 1 << 20, WASTE = 1 << 14 };
+
+struct icseg_zip_stream {
+    z_stream zlib;
+    const icseg_zip_entry *entry;
+    const char *path;
+    size_t taken, position; /* bytes used of the entry's data, bytes given */
+    uint32_t crc;
+};
+
+static icseg_status damaged(const icseg_zip_stream *s, const char *what, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: %.200s %s", s->path, s->entry->name, what);
+}
+
+icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry *entry, const char *path,
+                                   icseg_error *error) {
+    *out = NULL;
+    icseg_zip_stream *s = icseg_calloc_array(1, sizeof *s);
+    if (!s) return icseg_fail_memory(error, sizeof *s, path);
+    if (inflateInit2(&s->zlib, -MAX_WBITS) != Z_OK) { /* negative: without zlib's own header */
+        icseg_free(s);
+        return icseg_fail_memory(error, 1 << 15, path);
+    }
+    s->entry = entry;
+    s->path = path;
+    *out = s;
+    return ICSEG_OK;
+}
+
+/* At most STEP bytes, of the file and of the content. */
+static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t size, icseg_error *error) {
+    z_stream *z = &s->zlib;
+    z->next_out = out;
+    z->avail_out = (uInt)size;
+    while (z->avail_out) {
+        const unsigned char *from = s->entry->data + s->taken;
+        size_t left = s->entry->packed - s->taken;
+        z->next_in = (unsigned char *)from; /* zlib's declaration lacks the const */
+        z->avail_in = (uInt)(left < STEP ? left : STEP);
+        int code = inflate(z, Z_NO_FLUSH);
+        size_t used = (size_t)(z->next_in - from);
+        icseg_map_release(from, used);
+        s->taken += used;
+        if (code == Z_MEM_ERROR) return icseg_fail_memory(error, 1 << 15, s->path);
+        if (code == Z_STREAM_END && !z->avail_out) break;
+        if (code == Z_STREAM_END || (code == Z_BUF_ERROR && s->taken == s->entry->packed))
+            return damaged(s, "ends before its size", error);
+        if (code != Z_OK && code != Z_BUF_ERROR) return damaged(s, "cannot be unpacked", error);
+    }
+    s->position += size;
+    s->crc = (uint32_t)crc32(s->crc, out, (uInt)size);
+    if (s->position == s->entry->size && s->crc != s->entry->crc) return damaged(s, "has a wrong checksum", error);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_zip_stream_read(icseg_zip_stream *s, void *out, size_t size, icseg_error *error) {
+    unsigned char waste[WASTE];
+    if (size > s->entry->size - s->position) return damaged(s, "is shorter than what is read of it", error);
+    for (size_t at = 0, step; at < size; at += step) {
+        step = size - at < STEP ? size - at : STEP;
+        if (!out && step > WASTE) step = WASTE;
+        ICSEG_TRY(read_step(s, out ? (unsigned char *)out + at : waste, step, error));
+    }
+    return ICSEG_OK;
+}
+
+size_t icseg_zip_stream_position(const icseg_zip_stream *s) { return s->position; }
+
+void icseg_zip_stream_close(icseg_zip_stream **stream) {
+    if (!stream || !*stream) return;
+    inflateEnd(&(*stream)->zlib);
+    icseg_free(*stream);
+    *stream = NULL;
+}
