@@ -8,6 +8,8 @@
 #include "graph/profile.h"
 #include "train/bench.h"
 
+enum { SLOWEST_NODES = 30 };
+
 struct options {
     int32_t model, mode, prompt, dtype;
     int32_t classes, size, batch, runs, threads;
@@ -33,7 +35,8 @@ static const icseg_option rows[] = {
     {"threads", ICSEG_FIELD_INT(struct options, threads), "cores to use", .shown = "all", ICSEG_BETWEEN(0, 1024)},
     {"dtype", ICSEG_FIELD_WORD(struct options, dtype), "number format", .words = dtypes},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "one line of JSON"},
-    {"profile", ICSEG_FIELD_BOOL(struct options, profile), "where the time goes, by operator and by module"},
+    {"profile", ICSEG_FIELD_BOOL(struct options, profile),
+     "where the time goes: by operator, by module, the slowest nodes"},
 };
 
 static void defaults(void *values) {
@@ -76,14 +79,14 @@ static void print_text(const struct options *o, const icseg_bench_result *r) {
 static icseg_status print_profile(const struct options *o, icseg_bench *bench, icseg_arena *arena, icseg_error *error) {
     icseg_string text = {0};
     icseg_status status = ICSEG_OK;
-    for (int key = ICSEG_PROFILE_OPERATOR; key <= ICSEG_PROFILE_MODULE && status == ICSEG_OK; key++) {
+    for (int key = ICSEG_PROFILE_OPERATOR; key <= ICSEG_PROFILE_NODE && status == ICSEG_OK; key++) {
         icseg_profile profile;
         status =
             icseg_profile_sum(&profile, icseg_bench_graph(bench), icseg_executor_seconds(icseg_bench_executor(bench)),
                               (icseg_profile_key)key, arena, error);
         if (status != ICSEG_OK) break;
         icseg_string_printf(&text, "\n");
-        icseg_profile_table(&profile, o->runs, &text);
+        icseg_profile_table(&profile, o->runs, key == ICSEG_PROFILE_NODE ? SLOWEST_NODES : SIZE_MAX, &text);
     }
     if (status == ICSEG_OK && text.failed) status = icseg_fail_memory(error, text.size, "the profile");
     if (status == ICSEG_OK) fputs(text.data, stdout);

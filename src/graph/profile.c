@@ -10,7 +10,7 @@ enum { MODULE_DEPTH = 2 };
 /* Length of the row's name in a node's: the whole operator, or some names of the scope before it. */
 static size_t key_of(const icseg_node *node, icseg_profile_key key, const char **name) {
     *name = key == ICSEG_PROFILE_OPERATOR ? node->op->name : node->name;
-    if (key == ICSEG_PROFILE_OPERATOR) return strlen(*name);
+    if (key != ICSEG_PROFILE_MODULE) return strlen(*name);
     size_t operator_length = strlen(node->op->name), scope = strlen(node->name);
     scope -= operator_length < scope ? operator_length + 1 : scope; /* without ".conv2d" */
     size_t end = 0;
@@ -59,14 +59,14 @@ icseg_status icseg_profile_sum(icseg_profile *out, const icseg_graph *graph, con
     return ICSEG_OK;
 }
 
-void icseg_profile_table(const icseg_profile *p, int64_t runs, icseg_string *out) {
+void icseg_profile_table(const icseg_profile *p, int64_t runs, size_t rows, icseg_string *out) {
     double of_run = runs > 0 ? 1 / (double)runs : 0;
-    icseg_string_printf(out, "%-30s %6s %10s %10s %10s %7s %9s\n", "", "nodes", "forward", "backward", "ms", "share",
+    icseg_string_printf(out, "%-46s %6s %10s %10s %10s %7s %9s\n", "", "nodes", "forward", "backward", "ms", "share",
                         "GFLOP/s");
-    for (size_t i = 0; i < p->count; i++) {
+    for (size_t i = 0; i < p->count && i < rows; i++) {
         const icseg_profile_row *r = &p->rows[i];
         double seconds = (r->forward + r->backward) * of_run;
-        icseg_string_printf(out, "%-30s %6lld %10.2f %10.2f %10.2f %6.1f%%", r->name[0] ? r->name : "(top)",
+        icseg_string_printf(out, "%-46s %6lld %10.2f %10.2f %10.2f %6.1f%%", r->name[0] ? r->name : "(top)",
                             (long long)r->nodes, 1e3 * r->forward * of_run, 1e3 * r->backward * of_run, 1e3 * seconds,
                             p->seconds > 0 ? 100 * (r->forward + r->backward) / p->seconds : 0);
         if (r->flops > 0 && seconds > 0) icseg_string_printf(out, " %9.1f", 1e-9 * r->flops / seconds);

@@ -21,14 +21,16 @@ typedef struct icseg_profile {
 
 typedef enum icseg_profile_key {
     ICSEG_PROFILE_OPERATOR, /* "conv2d_gradient_input" */
-    ICSEG_PROFILE_MODULE    /* the first two names of a node's scope: "visual.layer1", "decoder.head" */
+    ICSEG_PROFILE_MODULE,   /* the first two names of a node's scope: "visual.layer1", "decoder.head" */
+    ICSEG_PROFILE_NODE      /* each for itself: "visual.layer1.0.conv1.conv2d_fused" */
 } icseg_profile_key;
 
 /* Sums `seconds` (one number a node, icseg_executor_seconds) by key. Rows live in the arena. */
 icseg_status icseg_profile_sum(icseg_profile *out, const icseg_graph *graph, const double *seconds,
                                icseg_profile_key key, icseg_arena *arena, icseg_error *error);
 
-/* Appends the table: milliseconds of a run, share, GFLOP/s; `runs` is what the seconds were summed over. */
-void icseg_profile_table(const icseg_profile *profile, int64_t runs, icseg_string *out);
+/* Appends the table, at most `rows` of it: milliseconds of a run, share, GFLOP/s; `runs` is what the seconds were
+ * summed over. */
+void icseg_profile_table(const icseg_profile *profile, int64_t runs, size_t rows, icseg_string *out);
 
 #endif

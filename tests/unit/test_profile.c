@@ -77,7 +77,7 @@ static void the_table_has_a_line_for_each_row_with_milliseconds_of_one_run(void 
     icseg_graph *g = open_graph();
     assert_int_equal(icseg_arena_open(&arena, &error), ICSEG_OK);
     assert_int_equal(icseg_profile_sum(&p, g, seconds, ICSEG_PROFILE_MODULE, arena, &error), ICSEG_OK);
-    icseg_profile_table(&p, 2, &text);
+    icseg_profile_table(&p, 2, SIZE_MAX, &text);
     assert_non_null(text.data);
     const char *head = strstr(text.data, "\nhead"), *visual = strstr(text.data, "\nvisual.layer1");
     assert_non_null(head);
@@ -93,7 +93,7 @@ static void the_table_has_a_line_for_each_row_with_milliseconds_of_one_run(void 
 static void an_empty_profile_is_a_heading(void **state) {
     (void)state;
     icseg_string text = {0};
-    icseg_profile_table(&(icseg_profile){0}, 0, &text);
+    icseg_profile_table(&(icseg_profile){0}, 0, 1, &text);
     assert_non_null(strstr(text.data, "share"));
     icseg_string_close(&text);
 }

@@ -87,10 +87,11 @@ static float *direct(const icseg_conv_shape *s, icseg_conv_direction direction, 
     return out;
 }
 
-static float *winograd(const icseg_conv_shape *s, icseg_conv_direction direction, const tensors *t, bool bias) {
+static float *winograd(const icseg_conv_shape *s, icseg_conv_direction direction, const tensors *t, bool bias,
+                       bool keeps) {
     icseg_error error = {0};
     icseg_winograd *w;
-    assert_int_equal(icseg_winograd_open(&w, s, direction, &error), ICSEG_OK);
+    assert_int_equal(icseg_winograd_open(&w, s, direction, keeps, &error), ICSEG_OK);
     icseg_packing packing = icseg_winograd_packing(w);
     float *out = icseg_alloc_array((size_t)t->out_count, sizeof *out);
     void *scratch = icseg_alloc(icseg_winograd_scratch(w)), *packed = icseg_alloc(packing.bytes);
@@ -127,12 +128,13 @@ static void all_directions_agree_with_the_direct_convolution(void **state) {
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int d = ICSEG_CONV_FORWARD; d <= ICSEG_CONV_BACKWARD_WEIGHTS; d++)
-            for (int bias = 0; bias <= (d == ICSEG_CONV_FORWARD); bias++) {
+            for (int variant = 0; variant < (d == ICSEG_CONV_FORWARD ? 4 : 1); variant++) {
+                bool bias = variant & 1, keeps = variant & 2;
                 tensors t = tensors_open(&shapes[i], (icseg_conv_direction)d);
                 float *wanted = direct(&shapes[i], (icseg_conv_direction)d, &t, bias);
-                float *got = winograd(&shapes[i], (icseg_conv_direction)d, &t, bias);
+                float *got = winograd(&shapes[i], (icseg_conv_direction)d, &t, bias, keeps);
                 double error = distance(got, wanted, t.out_count);
-                if (!(error < 5e-6)) fail_msg("shape %zu, direction %d, bias %d: off by %g", i, d, bias, error);
+                if (!(error < 5e-6)) fail_msg("shape %zu, direction %d, variant %d: off by %g", i, d, variant, error);
                 icseg_free(wanted);
                 icseg_free(got);
                 tensors_close(&t);
@@ -144,8 +146,8 @@ static void two_runs_give_the_same_bits(void **state) {
     icseg_conv_shape s = shape_of(2, 30, 26, 64, 96);
     for (int d = ICSEG_CONV_FORWARD; d <= ICSEG_CONV_BACKWARD_WEIGHTS; d++) {
         tensors t = tensors_open(&s, (icseg_conv_direction)d);
-        float *first = winograd(&s, (icseg_conv_direction)d, &t, false);
-        float *second = winograd(&s, (icseg_conv_direction)d, &t, false);
+        float *first = winograd(&s, (icseg_conv_direction)d, &t, false, true);
+        float *second = winograd(&s, (icseg_conv_direction)d, &t, false, true);
         assert_memory_equal(first, second, (size_t)t.out_count * sizeof *first);
         icseg_free(first);
         icseg_free(second);
@@ -181,7 +183,7 @@ static void a_failing_allocation_leaves_nothing_behind(void **state) {
         icseg_error error = {0};
         icseg_winograd *w = NULL;
         icseg_memory_fail_after(n);
-        icseg_status status = icseg_winograd_open(&w, &s, ICSEG_CONV_BACKWARD_WEIGHTS, &error);
+        icseg_status status = icseg_winograd_open(&w, &s, ICSEG_CONV_BACKWARD_WEIGHTS, false, &error);
         icseg_memory_fail_after(-1);
         opened = status == ICSEG_OK;
         if (!opened) assert_int_equal(status, ICSEG_ERROR_MEMORY);

@@ -15,10 +15,11 @@ typedef struct conv_state {
 static icseg_conv_direction direction_of(const icseg_kernel *k);
 
 static icseg_status open_winograd(icseg_kernel *k, conv_state *s, icseg_error *error) {
-    ICSEG_TRY(icseg_winograd_open(&s->winograd, k->node->attributes, direction_of(k), error));
+    bool keeps = icseg_weights_want_packing(k, 1);
+    ICSEG_TRY(icseg_winograd_open(&s->winograd, k->node->attributes, direction_of(k), keeps, error));
     s->own = icseg_scratch_reserve(k, icseg_winograd_scratch(s->winograd));
     size_t bytes = icseg_winograd_packing(s->winograd).bytes;
-    if (bytes && !icseg_weights_want_packing(k, 1)) s->weights = icseg_scratch_reserve(k, bytes);
+    if (bytes && !keeps) s->weights = icseg_scratch_reserve(k, bytes);
     return ICSEG_OK;
 }
 

@@ -25,10 +25,10 @@ static bool is_winograd(const icseg_kernel *k) {
 
 static icseg_status open_winograd(icseg_kernel *k, fused_state *s, icseg_error *error) {
     const icseg_fused_conv *a = k->node->attributes;
-    ICSEG_TRY(icseg_winograd_open(&s->winograd, &a->shape, ICSEG_CONV_FORWARD, error));
+    bool keeps = has_norm(k) || icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT);
+    ICSEG_TRY(icseg_winograd_open(&s->winograd, &a->shape, ICSEG_CONV_FORWARD, keeps, error));
     if (a->activation == ICSEG_ACTIVATION_RELU) icseg_winograd_set_relu(s->winograd);
     s->own = icseg_scratch_reserve(k, icseg_winograd_scratch(s->winograd));
-    bool keeps = has_norm(k) || icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT);
     s->weights = icseg_scratch_reserve(k, keeps ? 0 : icseg_winograd_packing(s->winograd).bytes);
     return ICSEG_OK;
 }

@@ -10,7 +10,7 @@
 #include "graph/ops/winograd_transform.h"
 
 enum { OUT = ICSEG_WINOGRAD_OUT, IN = ICSEG_WINOGRAD_IN, MATRICES = ICSEG_WINOGRAD_MATRICES, TAPS = 9 };
-enum { ALIGNMENT = 64, GROUP_BYTES = 8 << 20 };
+enum { ALIGNMENT = 64, GROUP_BYTES = 8 << 20, KEPT_KIND = 4 /* after the directions */ };
 
 /* One side's images (batch, height, width, channels) and its transformed tiles (36, group, channels). */
 typedef struct side {
@@ -20,7 +20,7 @@ typedef struct side {
 
 struct icseg_winograd {
     icseg_conv_direction direction;
-    bool relu;
+    bool relu, kept; /* kept: transformed weights are (36, in, out), as products like them; else (36, out, in) */
     int64_t batch, height, width, rows, columns; /* rows, columns: tiles of an image */
     int64_t count, group;                        /* tiles in all, tiles at a time */
     side a, b;                                   /* forward: x, y; backward data: dy, dx; backward weights: x, dy */
@@ -60,23 +60,24 @@ static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
         options.accumulate = true;
         return w->group < w->count ? icseg_matmul_open(&w->further, &s, options, error) : ICSEG_OK;
     }
-    bool forward = w->direction == ICSEG_CONV_FORWARD; /* the weights are (36, out, in) */
+    bool across = w->direction == ICSEG_CONV_FORWARD && !w->kept; /* the product's columns lie in the weights' rows */
     icseg_matmul_shape s = {.batch = {1, MATRICES},
                             .rows = group,
                             .inner = a,
                             .columns = b,
                             .a_stride = {0, group * a, a, 1},
-                            .b_stride = {0, a * b, forward ? 1 : b, forward ? a : 1},
+                            .b_stride = {0, a * b, across ? 1 : b, across ? a : 1},
                             .out_stride = {0, group * b, b, 1}};
     return icseg_matmul_open(&w->product, &s, options, error);
 }
 
 icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s, icseg_conv_direction direction,
-                                 icseg_error *error) {
+                                 bool keeps_weights, icseg_error *error) {
     icseg_winograd *w = *out = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory(error, sizeof *w, "a convolution");
     bool turned = direction == ICSEG_CONV_BACKWARD_DATA;
     *w = (icseg_winograd){.direction = direction,
+                          .kept = keeps_weights && direction == ICSEG_CONV_FORWARD,
                           .batch = s->batch,
                           .height = s->height,
                           .width = s->width,
@@ -117,7 +118,7 @@ void icseg_winograd_set_relu(icseg_winograd *w) { w->relu = true; }
 size_t icseg_winograd_scratch(const icseg_winograd *w) { return w->scratch; }
 
 /* The gradient of the input is the convolution of dy with the kernel turned by 180 degrees. */
-static void pack(const void *context, const float *plain, void *packed) {
+static void pack_rows(const void *context, const float *plain, void *packed) {
     const icseg_winograd *w = context;
     bool turned = w->direction == ICSEG_CONV_BACKWARD_DATA;
 #pragma omp parallel for schedule(static)
@@ -130,11 +131,35 @@ static void pack(const void *context, const float *plain, void *packed) {
     }
 }
 
+/* (out, 9, in) -> (36, in, out), in squares of BLOCK. */
+static void pack_columns(const void *context, const float *plain, void *packed) {
+    enum { BLOCK = 16 };
+    const icseg_winograd *w = context;
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t o = 0; o < w->out; o += BLOCK)
+        for (int64_t c = 0; c < w->in; c += BLOCK) {
+            float square[MATRICES][BLOCK][BLOCK]; /* (36, out, in) */
+            int64_t outs = w->out - o < BLOCK ? w->out - o : BLOCK, ins = w->in - c < BLOCK ? w->in - c : BLOCK;
+            for (int64_t j = 0; j < outs; j++) {
+                const float *from[TAPS];
+                float *to[MATRICES];
+                for (int i = 0; i < TAPS; i++) from[i] = plain + ((o + j) * TAPS + i) * w->in + c;
+                for (int i = 0; i < MATRICES; i++) to[i] = square[i][j];
+                icseg_winograd_weights(from, to, ins);
+            }
+            for (int i = 0; i < MATRICES; i++)
+                for (int64_t k = 0; k < ins; k++) {
+                    float *to = (float *)packed + (i * w->in + c + k) * w->out + o;
+                    for (int64_t j = 0; j < outs; j++) to[j] = square[i][j][k];
+                }
+        }
+}
+
 icseg_packing icseg_winograd_packing(const icseg_winograd *w) {
     bool packs = w->direction != ICSEG_CONV_BACKWARD_WEIGHTS;
-    return (icseg_packing){.kind = 1 + (int)w->direction,
+    return (icseg_packing){.kind = w->kept ? KEPT_KIND : 1 + (int)w->direction,
                            .bytes = packs ? (size_t)(MATRICES * w->in * w->out) * sizeof(float) : 0,
-                           .make = pack,
+                           .make = w->kept ? pack_columns : pack_rows,
                            .context = w};
 }
 
@@ -184,29 +209,17 @@ static void transform_group(const icseg_winograd *w, side s, const float *images
     }
 }
 
-ICSEG_KERNEL static void add_bias(const float *bias, bool relu, float *const *pixels, int64_t channels) {
-    for (int i = 0; i < OUT * OUT; i++) {
-        float *y = pixels[i];
-#pragma omp simd
-        for (int64_t c = 0; c < channels; c++) {
-            float sum = y[c] + bias[c];
-            y[c] = relu && sum < 0 ? 0 : sum;
-        }
-    }
-}
-
 static void write_group(const icseg_winograd *w, side s, float *images, const float *bias, int64_t first,
                         char *scratch) {
     int64_t count = w->count - first < w->group ? w->count - first : w->group;
-    const float *zeros = (const float *)(scratch + w->zeros);
+    if (!bias && w->relu) bias = (const float *)(scratch + w->zeros);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < count; i++) {
         float *from[MATRICES], *to[OUT * OUT];
         tile_matrices(w, s, scratch, i, from);
         /* what lies outside is written over the first matrix, which has been read by then */
         gather_tile(w, images, s.channels, first + i, OUT, from[0], to);
-        icseg_winograd_output((const float *const *)from, to, s.channels);
-        if (bias || w->relu) add_bias(bias ? bias : zeros, w->relu, to, s.channels);
+        icseg_winograd_output((const float *const *)from, to, s.channels, bias, w->relu);
     }
 }
 

@@ -17,8 +17,10 @@ typedef enum icseg_conv_direction {
 bool icseg_winograd_pays(const icseg_conv_shape *shape);
 
 typedef struct icseg_winograd icseg_winograd;
+/* keeps_weights: they are transformed once for many runs, so that a forward convolution's may take a layout that is
+ * slower to make and faster to read. */
 icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *shape, icseg_conv_direction direction,
-                                 icseg_error *error);
+                                 bool keeps_weights, icseg_error *error);
 void icseg_winograd_set_relu(icseg_winograd *winograd); /* forward: max(0, .) of the result */
 void icseg_winograd_close(icseg_winograd **winograd);
 

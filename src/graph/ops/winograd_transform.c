@@ -3,6 +3,8 @@
  */
 #include "graph/ops/winograd_transform.h"
 
+#include <stddef.h>
+
 #include "base/system.h"
 
 enum { MOST = ICSEG_WINOGRAD_IN, LANES = 64 }; /* channels at a time: the columns' results stay in the first cache */
@@ -98,8 +100,21 @@ ICSEG_INLINE void weight_gradient_line(const float *const *x, float *const *y, i
     }
 }
 
-/* Columns first, then rows; in and out are the lengths of the line before and after. */
-ICSEG_INLINE void both_ways(line map, int in, int out, const float *const *from, float *const *to, int64_t c) {
+ICSEG_INLINE void add_bias(float *const *y, int count, const float *bias, bool relu, int64_t n) {
+    for (int i = 0; i < count; i++) {
+        float *row = y[i];
+#pragma omp simd
+        for (int64_t j = 0; j < n; j++) {
+            float sum = row[j] + bias[j];
+            row[j] = relu && sum < 0 ? 0 : sum;
+        }
+    }
+}
+
+/* Columns first, then rows; in and out are the lengths of the line before and after. bias: (c), or NULL, and then there
+ * is no relu either. */
+ICSEG_INLINE void both_ways(line map, int in, int out, const float *const *from, float *const *to, int64_t c,
+                            const float *bias, bool relu) {
     float between[MOST * MOST][LANES]; /* (out, in) */
     for (int64_t at = 0; at < c; at += LANES) {
         int64_t n = c - at < LANES ? c - at : LANES;
@@ -116,26 +131,28 @@ ICSEG_INLINE void both_ways(line map, int in, int out, const float *const *from,
             for (int i = 0; i < in; i++) x[i] = between[row * in + i];
             for (int i = 0; i < out; i++) y[i] = to[row * out + i] + at;
             map(x, y, n);
+            if (bias) add_bias(y, out, bias + at, relu, n);
         }
     }
 }
 
 ICSEG_KERNEL void icseg_winograd_input(const float *const *from, float *const *to, int64_t c) {
-    both_ways(input_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_IN, from, to, c);
+    both_ways(input_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_IN, from, to, c, NULL, false);
 }
 
-ICSEG_KERNEL void icseg_winograd_output(const float *const *from, float *const *to, int64_t c) {
-    both_ways(output_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_OUT, from, to, c);
+ICSEG_KERNEL void icseg_winograd_output(const float *const *from, float *const *to, int64_t c, const float *bias,
+                                        bool relu) {
+    both_ways(output_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_OUT, from, to, c, bias, relu);
 }
 
 ICSEG_KERNEL void icseg_winograd_output_gradient(const float *const *from, float *const *to, int64_t c) {
-    both_ways(output_gradient_line, ICSEG_WINOGRAD_OUT, ICSEG_WINOGRAD_IN, from, to, c);
+    both_ways(output_gradient_line, ICSEG_WINOGRAD_OUT, ICSEG_WINOGRAD_IN, from, to, c, NULL, false);
 }
 
 ICSEG_KERNEL void icseg_winograd_weights(const float *const *from, float *const *to, int64_t c) {
-    both_ways(weight_line, ICSEG_WINOGRAD_KERNEL, ICSEG_WINOGRAD_IN, from, to, c);
+    both_ways(weight_line, ICSEG_WINOGRAD_KERNEL, ICSEG_WINOGRAD_IN, from, to, c, NULL, false);
 }
 
 ICSEG_KERNEL void icseg_winograd_weight_gradient(const float *const *from, float *const *to, int64_t c) {
-    both_ways(weight_gradient_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_KERNEL, from, to, c);
+    both_ways(weight_gradient_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_KERNEL, from, to, c, NULL, false);
 }
