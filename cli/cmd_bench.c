@@ -19,7 +19,7 @@ struct options {
 static const char *const models[] = {"rn50", "rn101", "vit-b16", NULL};
 static const char *const modes[] = {"infer", "train", "text", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
-static const char *const dtypes[] = {"f32", NULL};
+static const char *const dtypes[] = {"f32", "bf16", "auto", NULL};
 
 static const icseg_option rows[] = {
     {"model", ICSEG_FIELD_WORD(struct options, model), "architecture; its weights are random", .words = models},
@@ -33,7 +33,8 @@ static const icseg_option rows[] = {
     {"batch", ICSEG_FIELD_INT(struct options, batch), "images a run", .metavar = "B", ICSEG_BETWEEN(1, 256)},
     {"n", ICSEG_FIELD_INT(struct options, runs), "timed runs", ICSEG_BETWEEN(1, 100000)},
     {"threads", ICSEG_FIELD_INT(struct options, threads), "cores to use", .shown = "all", ICSEG_BETWEEN(0, 1024)},
-    {"dtype", ICSEG_FIELD_WORD(struct options, dtype), "number format", .words = dtypes},
+    {"dtype", ICSEG_FIELD_WORD(struct options, dtype), "number format of convolutions and linear maps",
+     .words = dtypes},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "one line of JSON"},
     {"profile", ICSEG_FIELD_BOOL(struct options, profile),
      "where the time goes: by operator, by module, the slowest nodes"},
@@ -52,7 +53,7 @@ static double rate(const icseg_bench_result *r, const struct options *o) {
 static icseg_status print_json(const struct options *o, const icseg_bench_result *r, icseg_error *error) {
     json_t *line = json_pack(
         "{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf}", "mode", modes[o->mode], "model", models[o->model],
-        "prompt", prompts[o->prompt], "dtype", dtypes[o->dtype], "classes", (int)o->classes, "size", (int)o->size,
+        "prompt", prompts[o->prompt], "dtype", dtypes[r->precision], "classes", (int)o->classes, "size", (int)o->size,
         "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads, "min_s_per_image", r->min_s_per_image,
         "median_s_per_image", r->median_s_per_image, "peak_mib", (json_int_t)mib(r->peak_bytes), "first_s", r->first_s,
         "flops", r->flops, "flops_per_s", rate(r, o), "measured_peak_flops_per_s", r->peak_flops_s, "share_of_peak",
@@ -67,10 +68,10 @@ static icseg_status print_json(const struct options *o, const icseg_bench_result
 
 static void print_text(const struct options *o, const icseg_bench_result *r) {
     printf("%s, %s, %s prompts, %d classes, %dx%d, batch %d, %s, %d threads\n", models[o->model], modes[o->mode],
-           prompts[o->prompt], o->classes, o->size, o->size, o->batch, dtypes[o->dtype], r->threads);
+           prompts[o->prompt], o->classes, o->size, o->size, o->batch, dtypes[r->precision], r->threads);
     printf("  seconds an image    %.4f (median %.4f of %d runs; first result after %.2f)\n", r->min_s_per_image,
            r->median_s_per_image, o->runs, r->first_s);
-    printf("  work a run          %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f that matrix products reach\n",
+    printf("  work a run          %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f that f32 matrix products reach\n",
            r->flops * 1e-9, rate(r, o) * 1e-9, 100 * rate(r, o) / r->peak_flops_s, r->peak_flops_s * 1e-9);
     printf("  memory              %.0f MiB resident at most; planned: weights %.0f, activations %.0f, scratch %.0f\n",
            mib(r->peak_bytes), mib(r->weights), mib(r->activations), mib(r->scratch));
@@ -101,6 +102,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_bench_options options = {.model = models[o->model],
                                    .mode = (icseg_bench_mode)o->mode,
                                    .prompt = (icseg_prompt)o->prompt,
+                                   .precision = (icseg_precision)o->dtype,
                                    .classes = o->classes,
                                    .size = o->size,
                                    .batch = o->batch,

@@ -6,12 +6,14 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "cli.h"
+#include "inference.h"
 #include "model/model.h"
 
 enum { MOST_OUTPUTS = ICSEG_LEVELS + 2 };
 
 struct options {
     const char *checkpoint, *in, *out;
+    int32_t precision;
 };
 
 static const icseg_option rows[] = {
@@ -20,6 +22,7 @@ static const icseg_option rows[] = {
     {"IN", ICSEG_FIELD_STRING(struct options, in), "safetensors file with the tensor image (B, 3, H, W)",
      .positional = true, .required = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out), "safetensors file to write", .positional = true, .required = true},
+    PRECISION_ROW(struct options, precision),
 };
 
 /* (B, rows, columns) -> (B, columns, rows): NCHW to NHWC with rows = C, columns = H * W, and back the other way. */
@@ -117,6 +120,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     float *image = NULL;
     icseg_status status;
     ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
+    inference_use_precision(o->precision, model, context->printer);
     ICSEG_TRY_GOTO(read_image(o, &image, &shape, error));
     icseg_network_options options;
     memset(&options, 0, sizeof options); /* compared bytewise */

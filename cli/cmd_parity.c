@@ -7,11 +7,16 @@
 
 struct options {
     icseg_strings fixtures;
+    int32_t precision;
 };
+
+static const char *const precisions[] = {"f32", "bf16", NULL};
 
 static const icseg_option rows[] = {
     {"FIXTURE", ICSEG_FIELD_STRINGS(struct options, fixtures), "file that python/make_fixtures.py wrote",
      .positional = true, .required = true},
+    {"precision", ICSEG_FIELD_WORD(struct options, precision),
+     "number format of convolutions and linear maps; the bounds are wider in bf16", .words = precisions},
 };
 
 static void print_result(const icseg_parity_result *r) {
@@ -25,7 +30,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     int failed = 0, compared = 0;
     for (size_t i = 0; i < o->fixtures.count; i++) {
         icseg_parity_result results[ICSEG_PARITY_GROUPS];
-        ICSEG_TRY(icseg_parity_run(o->fixtures.items[i], results, error));
+        ICSEG_TRY(icseg_parity_run(o->fixtures.items[i], (icseg_precision)o->precision, results, error));
         printf("%s\n", o->fixtures.items[i]);
         for (int g = 0; g < ICSEG_PARITY_GROUPS; g++) {
             print_result(&results[g]);

@@ -7,6 +7,14 @@
 #include "base/error.h"
 
 const char *const inference_modes[] = {"whole", "slide", NULL};
+const char *const inference_precisions[] = {"f32", "bf16", "auto", NULL};
+
+void inference_use_precision(int32_t precision, icseg_model *model, icseg_printer *printer) {
+    icseg_precision used = icseg_model_use_precision(model, (icseg_precision)precision);
+    if (precision == ICSEG_PRECISION_BF16 && used == ICSEG_PRECISION_F32)
+        icseg_printer_note(printer,
+                           "note: --precision bf16: this processor has neither AVX512_BF16 nor AMX_BF16; f32 is used");
+}
 
 void inference_defaults(inference_options *o) {
     icseg_eval_options preset = icseg_eval_options_default();

@@ -5,11 +5,13 @@
 
 #include "base/options.h"
 #include "icseg/eval.h"
+#include "progress.h"
 
 typedef enum inference_mode { INFERENCE_WHOLE, INFERENCE_SLIDE } inference_mode;
 
 typedef struct inference_options {
     inference_mode mode;
+    int32_t precision;          /* icseg_precision */
     int32_t crop[2], stride[2]; /* height, width */
     int32_t resize_short, resize_long;
     bool tta, flip;
@@ -17,7 +19,15 @@ typedef struct inference_options {
     int32_t scale_count;
 } inference_options;
 
-extern const char *const inference_modes[]; /* words of --mode */
+extern const char *const inference_modes[], *const inference_precisions[]; /* words of --mode, --precision */
+
+#define PRECISION_ROW(S, MEMBER)                                                                                       \
+    {                                                                                                                  \
+        "precision", ICSEG_FIELD_WORD(S, MEMBER),                                                                      \
+            "number format of convolutions and linear maps: bf16 is several times faster on processors that have it; " \
+            "auto: bf16 there, f32 elsewhere",                                                                         \
+            .words = inference_precisions                                                                              \
+    }
 
 /* Rows of an option table over struct S, whose inference_options are the member `inference`. */
 #define INFERENCE_ROWS(S)                                                                                              \
@@ -54,9 +64,11 @@ extern const char *const inference_modes[]; /* words of --mode */
         {"scales",           ICSEG_FIELD_FLOATS(S, inference.scale[0]),          "average over these scales",          \
          .metavar = "S,...", .shown = "1; with --tta 0.5,0.75,1,1.25,1.5,1.75",  .capacity = ICSEG_EVAL_SCALES,        \
          .least = 1,         .count_offset = offsetof(S, inference.scale_count), ICSEG_BETWEEN(0.0625, 16)},           \
-    {                                                                                                                  \
-        "flip", ICSEG_FIELD_BOOL(S, inference.flip), "average with the mirror image"                                   \
-    }
+        {"flip", ICSEG_FIELD_BOOL(S, inference.flip), "average with the mirror image"},                                \
+        PRECISION_ROW(S, inference.precision)
+
+/* A note where bf16 was asked for and this processor has none. */
+void inference_use_precision(int32_t precision, icseg_model *model, icseg_printer *printer);
 
 void inference_defaults(inference_options *options);
 /* ICSEG_ERROR_ARGUMENT when options contradict each other. */

@@ -43,6 +43,16 @@ ICSEG_API void icseg_model_close(icseg_model **model);
 ICSEG_API const icseg_config *icseg_model_config(const icseg_model *model);
 ICSEG_API const char *const *icseg_model_class_names(const icseg_model *model); /* (num_classes) */
 
+/* Number format of convolutions and linear maps; normalisation, softmax, scores, losses and all sums are f32 always. */
+typedef enum icseg_precision {
+    ICSEG_PRECISION_F32,
+    ICSEG_PRECISION_BF16, /* f32 on a processor without instructions for it */
+    ICSEG_PRECISION_AUTO  /* bf16 where it is faster */
+} icseg_precision;
+/* What later calls on the model compute in (at first f32); weights stay f32. Returns what this processor will use: F32
+ * or BF16. Training has its own (train.precision of the recipe). */
+ICSEG_API icseg_precision icseg_model_use_precision(icseg_model *model, icseg_precision precision);
+
 /* What the model weighs, and what a batch of images of some size costs. */
 typedef struct icseg_model_cost {
     int64_t parameters, trainable; /* elements; buffers not counted */

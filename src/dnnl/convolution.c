@@ -12,8 +12,11 @@ typedef struct conv_layout {
     char text[160];
 } conv_layout;
 
-static icseg_status describe(conv_layout *l, const icseg_conv_shape *s, icseg_error *error) {
+/* x, y, weights: the element types of the three tensors; plain weights are f32. */
+static icseg_status describe(conv_layout *l, const icseg_conv_shape *s, const icseg_dtype types[3],
+                             icseg_error *error) {
     icseg_status status = ICSEG_OK;
+    dnnl_data_type_t xt = icseg_dnnl_type(types[0]), yt = icseg_dnnl_type(types[1]), wt = icseg_dnnl_type(types[2]);
     dnnl_dims_t x = {s->batch, s->in, s->height, s->width}, y = {s->batch, s->out, s->out_height, s->out_width};
     dnnl_dims_t bias = {s->out}, w = {s->out, s->in, s->kernel_height, s->kernel_width};
     snprintf(l->text, sizeof l->text, "convolving (%lld, %lld, %lld, %lld) with (%lld, %lld, %lld, %lld)",
@@ -21,10 +24,10 @@ static icseg_status describe(conv_layout *l, const icseg_conv_shape *s, icseg_er
              (long long)s->kernel_height, (long long)s->kernel_width, (long long)s->in);
     l->stride[0] = l->stride[1] = s->stride;
     l->padding[0] = l->padding[1] = s->padding;
-    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->x, 4, x, dnnl_f32, dnnl_nhwc), l->text);
-    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->y, 4, y, dnnl_f32, dnnl_nhwc), l->text);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->x, 4, x, xt, dnnl_nhwc), l->text);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->y, 4, y, yt, dnnl_nhwc), l->text);
     ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->bias, 1, bias, dnnl_f32, dnnl_x), l->text);
-    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->weights, 4, w, dnnl_f32, dnnl_format_tag_any), l->text);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->weights, 4, w, wt, dnnl_format_tag_any), l->text);
     ICSEG_DNNL_TRY_GOTO(dnnl_memory_desc_init_by_tag(&l->plain, 4, w, dnnl_f32, dnnl_ohwi), l->text);
 fail:
     return status;
@@ -53,7 +56,7 @@ icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_sha
     conv_layout l;
     dnnl_primitive_desc_t descriptor;
     *out = NULL;
-    ICSEG_TRY(describe(&l, shape, error));
+    ICSEG_TRY(describe(&l, shape, (icseg_dtype[]){options.in, options.out, options.in}, error));
     ICSEG_TRY(forward_descriptor(&descriptor, &l, dnnl_forward_inference, options, error));
     icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
                                              {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, &l.plain},
@@ -63,8 +66,8 @@ icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_sha
 }
 
 /* A backward primitive is described with the forward one as a hint. */
-static icseg_status backward_descriptor(dnnl_primitive_desc_t *out, const conv_layout *l, bool of_weights,
-                                        icseg_error *error) {
+static icseg_status backward_descriptor(dnnl_primitive_desc_t *out, const icseg_conv_shape *shape, conv_layout *l,
+                                        icseg_primitive_options options, bool of_weights, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     dnnl_engine_t engine;
     dnnl_convolution_desc_t d;
@@ -72,7 +75,10 @@ static icseg_status backward_descriptor(dnnl_primitive_desc_t *out, const conv_l
     dnnl_primitive_desc_t hint = NULL;
     icseg_primitive_options none = {0};
     ICSEG_TRY(icseg_dnnl_engine(&engine, error));
+    ICSEG_TRY(describe(l, shape, (icseg_dtype[]){options.in, options.in, options.in}, error));
     ICSEG_TRY(forward_descriptor(&hint, l, dnnl_forward_training, none, error));
+    icseg_dtype x = of_weights ? options.in : options.out, w = of_weights ? ICSEG_F32 : options.in;
+    ICSEG_TRY_GOTO(describe(l, shape, (icseg_dtype[]){x, options.in, w}, error));
     ICSEG_TRY_GOTO(icseg_dnnl_attributes(&attributes, none, error));
     if (of_weights)
         ICSEG_DNNL_TRY_GOTO(dnnl_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &l->x, &l->weights,
@@ -89,12 +95,12 @@ fail:
     return status;
 }
 
-icseg_status icseg_conv_backward_data_open(icseg_primitive **out, const icseg_conv_shape *shape, icseg_error *error) {
+icseg_status icseg_conv_backward_data_open(icseg_primitive **out, const icseg_conv_shape *shape,
+                                           icseg_primitive_options options, icseg_error *error) {
     conv_layout l;
     dnnl_primitive_desc_t descriptor;
     *out = NULL;
-    ICSEG_TRY(describe(&l, shape, error));
-    ICSEG_TRY(backward_descriptor(&descriptor, &l, false, error));
+    ICSEG_TRY(backward_descriptor(&descriptor, shape, &l, options, false, error));
     icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, NULL},
                                              {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, &l.plain},
                                              {0, dnnl_query_undef, 0, NULL},
@@ -103,12 +109,11 @@ icseg_status icseg_conv_backward_data_open(icseg_primitive **out, const icseg_co
 }
 
 icseg_status icseg_conv_backward_weights_open(icseg_primitive **out, const icseg_conv_shape *shape,
-                                              icseg_error *error) {
+                                              icseg_primitive_options options, icseg_error *error) {
     conv_layout l;
     dnnl_primitive_desc_t descriptor;
     *out = NULL;
-    ICSEG_TRY(describe(&l, shape, error));
-    ICSEG_TRY(backward_descriptor(&descriptor, &l, true, error));
+    ICSEG_TRY(backward_descriptor(&descriptor, shape, &l, options, true, error));
     icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
                                              {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, NULL},
                                              {0, dnnl_query_undef, 0, NULL},

@@ -24,6 +24,7 @@ struct icseg_primitive {
 
 /* The engine all primitives live in; made by the first call. */
 icseg_status icseg_dnnl_engine(dnnl_engine_t *out, icseg_error *error);
+dnnl_data_type_t icseg_dnnl_type(icseg_dtype dtype); /* F32 or BF16 */
 /* Text of a oneDNN call that failed; `what` is what we were doing. */
 icseg_status icseg_dnnl_fail(icseg_error *error, dnnl_status_t status, const char *what);
 

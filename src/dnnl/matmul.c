@@ -6,8 +6,8 @@
 
 /* (batch[0], batch[1], rows, columns) without the batch axes that are 1: fewer axes find faster implementations.
  * `shared`: the same matrix for the whole batch. */
-static dnnl_status_t describe(dnnl_memory_desc_t *out, const int64_t batch[2], bool shared, int64_t rows,
-                              int64_t columns, const int64_t stride[4], bool any) {
+static dnnl_status_t describe(dnnl_memory_desc_t *out, icseg_dtype dtype, const int64_t batch[2], bool shared,
+                              int64_t rows, int64_t columns, const int64_t stride[4], bool any) {
     dnnl_dims_t dims, strides;
     int rank = 0;
     for (int i = 0; i < 2; i++)
@@ -19,14 +19,16 @@ static dnnl_status_t describe(dnnl_memory_desc_t *out, const int64_t batch[2], b
     strides[rank++] = stride[2];
     dims[rank] = columns;
     strides[rank++] = stride[3];
-    return any ? dnnl_memory_desc_init_by_tag(out, rank, dims, dnnl_f32, dnnl_format_tag_any)
-               : dnnl_memory_desc_init_by_strides(out, rank, dims, dnnl_f32, strides);
+    dnnl_data_type_t type = icseg_dnnl_type(dtype);
+    return any ? dnnl_memory_desc_init_by_tag(out, rank, dims, type, dnnl_format_tag_any)
+               : dnnl_memory_desc_init_by_strides(out, rank, dims, type, strides);
 }
 
-/* Rows times a weight stored (columns, inner), all dense, b to be packed. */
+/* Rows times a weight stored (columns, inner), all dense, b to be packed. In bf16 matrix products are as fast. */
 static bool is_linear(const icseg_matmul_shape *s, icseg_primitive_options options) {
-    return options.pack && s->batch[0] == 1 && s->batch[1] == 1 && s->a_stride[2] == s->inner && s->a_stride[3] == 1 &&
-           s->b_stride[2] == 1 && s->b_stride[3] == s->inner && s->out_stride[2] == s->columns && s->out_stride[3] == 1;
+    return options.pack && options.in == ICSEG_F32 && s->batch[0] == 1 && s->batch[1] == 1 &&
+           s->a_stride[2] == s->inner && s->a_stride[3] == 1 && s->b_stride[2] == 1 && s->b_stride[3] == s->inner &&
+           s->out_stride[2] == s->columns && s->out_stride[3] == 1;
 }
 
 icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *s, icseg_primitive_options options,
@@ -57,11 +59,15 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
              (long long)s->batch[1], (long long)s->rows, (long long)s->inner, (long long)s->inner,
              (long long)s->columns);
     ICSEG_TRY(icseg_dnnl_engine(&engine, error));
-    ICSEG_DNNL_TRY_GOTO(describe(&a, s->batch, false, s->rows, s->inner, s->a_stride, false), what);
-    ICSEG_DNNL_TRY_GOTO(describe(&plain_b, s->batch, false, s->inner, s->columns, s->b_stride, false), what);
-    ICSEG_DNNL_TRY_GOTO(describe(&b, s->batch, false, s->inner, s->columns, s->b_stride, options.pack), what);
-    ICSEG_DNNL_TRY_GOTO(describe(&product, s->batch, false, s->rows, s->columns, s->out_stride, false), what);
-    ICSEG_DNNL_TRY_GOTO(describe(&bias, s->batch, true, 1, s->columns, row, false), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&a, options.in, s->batch, false, s->rows, s->inner, s->a_stride, false), what);
+    ICSEG_DNNL_TRY_GOTO(describe(&plain_b, options.pack ? ICSEG_F32 : options.in, s->batch, false, s->inner, s->columns,
+                                 s->b_stride, false),
+                        what);
+    ICSEG_DNNL_TRY_GOTO(describe(&b, options.in, s->batch, false, s->inner, s->columns, s->b_stride, options.pack),
+                        what);
+    ICSEG_DNNL_TRY_GOTO(describe(&product, options.out, s->batch, false, s->rows, s->columns, s->out_stride, false),
+                        what);
+    ICSEG_DNNL_TRY_GOTO(describe(&bias, ICSEG_F32, s->batch, true, 1, s->columns, row, false), what);
     ICSEG_DNNL_TRY_GOTO(dnnl_matmul_desc_init(&d, &a, &b, options.bias ? &bias : NULL, &product), what);
     ICSEG_TRY_GOTO(icseg_dnnl_attributes(&attributes, options, error));
     ICSEG_DNNL_TRY_GOTO(dnnl_primitive_desc_create(&descriptor, &d, attributes, engine, NULL), what);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Convolutions and matrix products, by oneDNN, f32. Only src/dnnl includes <dnnl.h>.
+ * Convolutions and matrix products, by oneDNN, in f32 or of bf16 operands with f32 sums. Only src/dnnl includes
+ * <dnnl.h>.
  *
  * A primitive belongs to one shape and one thread at a time, keeps no tensors, and works in scratch memory that the
  * caller lends it. It must not be run inside an `omp parallel` region: oneDNN gives wrong results or hangs there, so
@@ -12,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "tensor/dtype.h"
 
 typedef struct icseg_primitive icseg_primitive;
 
@@ -39,13 +41,28 @@ typedef struct icseg_primitive_options {
     bool bias;                   /* adds a vector of the output channels or columns */
     bool accumulate;             /* adds to what `out` holds: gradients in parts, residual connections */
     icseg_activation activation; /* last of all */
-    bool pack; /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
+    bool pack;           /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
+    icseg_dtype in, out; /* of the operands a and b, and of the result: ICSEG_F32, or ICSEG_BF16 where in is BF16. A b
+                            that is packed is given in f32; bias and gradients of weights are always f32 */
 } icseg_primitive_options;
+
+/* What this processor does in bf16. Below ICSEG_BF16_FAST primitives of bf16 are slower than those of f32; where there
+ * is none, opening one fails. */
+typedef enum icseg_bf16_support {
+    ICSEG_BF16_NONE,
+    ICSEG_BF16_EMULATED, /* AVX-512 without instructions for it */
+    ICSEG_BF16_FAST,     /* AVX512_BF16: twice the rate of f32, so less than Winograd gains */
+    ICSEG_BF16_TILES     /* AMX: eight times and more */
+} icseg_bf16_support;
+icseg_bf16_support icseg_dnnl_bf16(void);
 
 icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_shape *shape,
                                      icseg_primitive_options options, icseg_error *error);
-icseg_status icseg_conv_backward_data_open(icseg_primitive **out, const icseg_conv_shape *shape, icseg_error *error);
-icseg_status icseg_conv_backward_weights_open(icseg_primitive **out, const icseg_conv_shape *shape, icseg_error *error);
+/* Of the options only `in` and `out` apply. */
+icseg_status icseg_conv_backward_data_open(icseg_primitive **out, const icseg_conv_shape *shape,
+                                           icseg_primitive_options options, icseg_error *error);
+icseg_status icseg_conv_backward_weights_open(icseg_primitive **out, const icseg_conv_shape *shape,
+                                              icseg_primitive_options options, icseg_error *error);
 icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *shape, icseg_primitive_options options,
                                icseg_error *error);
 void icseg_primitive_close(icseg_primitive **primitive);
@@ -57,10 +74,10 @@ size_t icseg_primitive_scratch(const icseg_primitive *primitive); /* bytes lent 
 /* What the operands are:  forward x, weights, bias -> y;  backward data dy, weights -> dx;
  * backward weights x, dy -> dweights;  matmul a, b, bias -> out. */
 typedef struct icseg_operands {
-    const float *a;
+    const void *a;
     const void *b; /* packed when icseg_primitive_packed_size is not 0 */
     const float *bias;
-    float *out;
+    void *out;
 } icseg_operands;
 icseg_status icseg_primitive_run(icseg_primitive *primitive, icseg_operands operands, void *scratch,
                                  icseg_error *error);

@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "base/system.h"
+#include "graph/internal.h"
+#include "tensor/half.h"
 
 enum { ALIGNMENT = 64 };
 
@@ -61,24 +63,6 @@ static icseg_status ensure(unsigned char **block, size_t *size, size_t wanted, c
 
 /* -- planning */
 
-/* Marks the nodes whose results are kept, stored as a parameter's gradient, or read by such nodes. */
-static void find_live(const icseg_graph *g, bool *live) {
-    int32_t nodes = icseg_graph_node_count(g);
-    for (int32_t n = nodes - 1; n >= 0; n--) { /* consumers come after producers, so one backward sweep is enough */
-        const icseg_node *node = icseg_graph_node(g, n);
-        for (int i = 0; i < node->output_count; i++) {
-            const icseg_value_info *v = icseg_graph_value(g, node->output[i]);
-            live[n] |= v->keep || v->param;
-        }
-        if (!live[n]) continue;
-        for (int i = 0; i < node->input_count; i++) {
-            icseg_value in = node->input[i];
-            int32_t producer = in == ICSEG_NONE ? -1 : icseg_graph_value(g, in)->producer;
-            if (producer >= 0) live[producer] = true;
-        }
-    }
-}
-
 static icseg_value root_of(const storage *s, icseg_value v) {
     while (s[v].root != v) v = s[v].root;
     return v;
@@ -107,6 +91,10 @@ static void find_lifetimes(const icseg_graph *g, const bool *live, storage *s) {
     }
 }
 
+static bool same_type(const icseg_graph *g, icseg_value value, const icseg_node *node) {
+    return icseg_graph_value(g, value)->dtype == icseg_graph_value(g, node->output[0])->dtype;
+}
+
 /* Lets results take the storage of inputs that die at their node, where the operator allows it. */
 static void share_in_place(const icseg_graph *g, const bool *live, storage *s) {
     for (int32_t n = 0; n < icseg_graph_node_count(g); n++) {
@@ -116,7 +104,7 @@ static void share_in_place(const icseg_graph *g, const bool *live, storage *s) {
         for (int i = 0; i < node->input_count; i++) {
             if (!(node->op->in_place >> i & 1) || node->input[i] == ICSEG_NONE) continue;
             icseg_value r = root_of(s, node->input[i]);
-            bool free_to_take = s[r].planned && s[r].last == n && s[r].bytes == out->bytes;
+            bool free_to_take = s[r].planned && s[r].last == n && s[r].bytes == out->bytes && same_type(g, r, node);
             for (int j = 0; j < node->input_count && free_to_take; j++) /* read under another, not in-place, role */
                 if (!(node->op->in_place >> j & 1) && node->input[j] != ICSEG_NONE && root_of(s, node->input[j]) == r)
                     free_to_take = false;
@@ -168,7 +156,7 @@ static size_t place(storage *s, int32_t values, placement *order, icseg_value *p
 static icseg_status plan(icseg_executor *x, bool *live, icseg_error *error) {
     const icseg_graph *g = x->graph;
     int32_t values = icseg_graph_value_count(g);
-    find_live(g, live);
+    icseg_graph_find_live(g, live);
     find_lifetimes(g, live, x->storage);
     for (icseg_value v = 0; v < values; v++)
         if (x->storage[v].planned) x->summary.unplanned += x->storage[v].bytes;
@@ -310,12 +298,13 @@ static icseg_status check_outputs(const icseg_kernel *k, icseg_error *error) {
 static icseg_status check_finite(const icseg_kernel *k, icseg_error *error) {
     for (int o = 0; o < k->node->output_count; o++) {
         const icseg_value_info *info = icseg_kernel_out(k, o);
-        const float *data = k->out[o];
-        for (int64_t i = 0; info->dtype == ICSEG_F32 && i < info->count; i++) {
-            if (isfinite(data[i])) continue;
+        bool half = info->dtype == ICSEG_BF16;
+        for (int64_t i = 0; (half || info->dtype == ICSEG_F32) && i < info->count; i++) {
+            double value = (double)icseg_element(k->out[o], half, i);
+            if (isfinite(value)) continue;
             char text[ICSEG_SHAPE_TEXT];
             return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s%s gave %f at element %lld of its output %s",
-                              k->node->backward ? "the gradient of " : "", k->node->name, (double)data[i], (long long)i,
+                              k->node->backward ? "the gradient of " : "", k->node->name, value, (long long)i,
                               icseg_shape_text(info->shape, text, sizeof text));
         }
     }

@@ -203,3 +203,20 @@ icseg_value icseg_node_output_view(icseg_graph *g, icseg_node *node, icseg_shape
     g->values[value]->view_of = node->input[0];
     return value;
 }
+
+void icseg_graph_find_live(const icseg_graph *g, bool *live) {
+    int32_t nodes = icseg_graph_node_count(g);
+    for (int32_t n = nodes - 1; n >= 0; n--) { /* consumers come after producers, so one backward sweep is enough */
+        const icseg_node *node = icseg_graph_node(g, n);
+        for (int i = 0; i < node->output_count; i++) {
+            const icseg_value_info *v = icseg_graph_value(g, node->output[i]);
+            live[n] |= v->keep || v->param;
+        }
+        if (!live[n]) continue;
+        for (int i = 0; i < node->input_count; i++) {
+            icseg_value in = node->input[i];
+            int32_t producer = in == ICSEG_NONE ? -1 : icseg_graph_value(g, in)->producer;
+            if (producer >= 0) live[producer] = true;
+        }
+    }
+}

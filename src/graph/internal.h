@@ -22,4 +22,7 @@ struct icseg_graph {
 icseg_value_info *icseg_graph_value_add(icseg_graph *graph, icseg_value_kind kind, icseg_dtype dtype, icseg_shape shape,
                                         const char *name, icseg_value *index);
 
+/* live[n]: node n's results are kept, stored as a parameter's gradient, or read by such nodes. */
+void icseg_graph_find_live(const icseg_graph *graph, bool *live);
+
 #endif

@@ -30,6 +30,16 @@ typedef struct icseg_work {
     double bytes; /* tensors read and written, each once */
 } icseg_work;
 
+/* Which tensors of a node may be bf16 (graph/precision.h); bit i: input or output i. What is in no mask is f32. */
+typedef struct icseg_half_rules {
+    uint32_t in, out;
+    bool same; /* all of `in` and `out`, or none */
+    /* Inputs of the node's product, of which all are bf16 or none: they are worth a cast, since the product then is
+     * several times faster. A node whose product is not bf16 has no bf16 at all. */
+    uint32_t product;
+    bool (*pays)(const icseg_graph *graph, const icseg_node *node); /* whether it is faster; NULL: always */
+} icseg_half_rules;
+
 struct icseg_op {
     const char *name;
 
@@ -53,8 +63,10 @@ struct icseg_op {
      * they may only be wanted packed. kernel->in[i] can be NULL then. */
     uint32_t fetches;
 
-    /* Bit i: output 0 may take the storage of input i when nobody reads that input afterwards (same size). */
+    /* Bit i: output 0 may take the storage of input i when nobody reads that input afterwards (same size and type). */
     uint32_t in_place;
+
+    icseg_half_rules half;
 };
 
 /* Used by builders. append: copies the attributes (size bytes) and inputs; outputs are added with icseg_node_output, in

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "dnnl/primitive.h"
 #include "text/synonyms.h"
 #include "text/tokenizer.h"
 
@@ -116,11 +117,12 @@ void icseg_model_close(icseg_model **model) {
     *model = NULL;
 }
 
+static bool is_forward(const icseg_network_options *o) { return !o->training && !o->gradients && !o->plain; }
+
 static icseg_status open_session(icseg_model *m, icseg_session *s, const icseg_network_options *options,
                                  icseg_error *error) {
     icseg_network_options built = *options;
-    bool forward = !options->training && !options->gradients && !options->plain;
-    if (forward && icseg_network_text_is_fixed(&m->config)) built.text_given = 1;
+    if (is_forward(options) && icseg_network_text_is_fixed(&m->config)) built.text_given = 1;
     s->options = *options;
     ICSEG_TRY(icseg_graph_open(&s->graph, options->training != 0, error));
     ICSEG_TRY(icseg_network_build(&s->network, s->graph, m->params, &m->config, &m->texts, false, &built, error));
@@ -136,9 +138,11 @@ static icseg_status bind_text(icseg_model *m, icseg_session *s, icseg_error *err
     return ICSEG_OK;
 }
 
-icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *options, icseg_session **out,
+icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *wanted, icseg_session **out,
                                  icseg_error *error) {
     icseg_session *s = NULL, *oldest = &m->session[0];
+    icseg_network_options given = *wanted, *options = &given;
+    if (is_forward(options)) given.bf16 = m->bf16;
     *out = NULL;
     for (int i = 0; i < ICSEG_SESSIONS; i++) {
         icseg_session *at = &m->session[i];
@@ -158,6 +162,19 @@ icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *op
     s->last_use = ++m->uses;
     *out = s;
     return ICSEG_OK;
+}
+
+icseg_precision icseg_precision_here(icseg_precision wanted) {
+    bool bf16 = wanted != ICSEG_PRECISION_F32 && icseg_dnnl_bf16() >= ICSEG_BF16_FAST;
+    return bf16 ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
+}
+
+icseg_precision icseg_model_use_precision(icseg_model *m, icseg_precision precision) {
+    icseg_precision used = icseg_precision_here(precision);
+    bool bf16 = used == ICSEG_PRECISION_BF16;
+    if (bf16 != m->bf16) icseg_cached_text_close(&m->text);
+    m->bf16 = bf16;
+    return used;
 }
 
 void icseg_model_freeze_backbone(icseg_model *m) {

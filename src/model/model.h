@@ -35,6 +35,7 @@ struct icseg_model {
     icseg_texts texts; /* in the arena */
     icseg_params *params;
     icseg_workspace *workspace;
+    bool bf16; /* what is only run forward computes in bf16 */
     icseg_session session[ICSEG_SESSIONS];
     icseg_cached_text text;
     uint64_t uses;
@@ -53,6 +54,9 @@ icseg_status icseg_model_session(icseg_model *model, const icseg_network_options
 /* The class embeddings (1, K, C) of a model whose text is fixed; valid until the next call. */
 icseg_status icseg_model_cached_text(icseg_model *model, const float **out, icseg_error *error);
 void icseg_cached_text_close(icseg_cached_text *text);
+
+/* What this processor makes of a precision that is asked for: F32 or BF16. */
+icseg_precision icseg_precision_here(icseg_precision wanted);
 
 /* `visual.*` stops training. Call before the first training session. */
 void icseg_model_freeze_backbone(icseg_model *model);

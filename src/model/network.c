@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "graph/fuse.h"
+#include "graph/precision.h"
 
 enum { SMALLEST_SIDE = 32 };
 
@@ -17,11 +18,13 @@ static icseg_value build_text(icseg_builder *b, icseg_value tokens, const icseg_
 }
 
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_params *params,
-                                      const icseg_config *config, const icseg_texts *texts, icseg_error *error) {
+                                      const icseg_config *config, const icseg_texts *texts, bool bf16,
+                                      icseg_error *error) {
     icseg_builder b = {.graph = g, .params = params, .config = config};
     *out = build_text(&b, ICSEG_NONE, texts);
     icseg_graph_keep(g, *out, "text");
     icseg_graph_fuse(g);
+    if (bf16) icseg_graph_use_bf16(g);
     return icseg_graph_status(g, error);
 }
 
@@ -100,5 +103,6 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
         icseg_graph_backward(g, 1, &n->total, &seed, o->accumulate != 0);
     }
     if (!declare && !o->training && !o->gradients && !o->plain) icseg_graph_fuse(g);
+    if (!declare && o->bf16) icseg_graph_use_bf16(g);
     return icseg_graph_status(g, error);
 }

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "base/system.h"
+#include "tensor/half.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian and are read in place");
 
@@ -33,43 +33,24 @@ bool icseg_dtype_parse(const char *name, icseg_dtype *out) {
     return false;
 }
 
-static inline uint32_t bits_of(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-static inline float float_of(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static inline float widen_f16(uint16_t half) {
     uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7fff;
-    uint32_t normal = (magnitude << 13) + (112u << 23);             /* exponent bias 15 -> 127 */
-    uint32_t special = (magnitude << 13) | 0x7f800000u;             /* infinity, NaN */
-    uint32_t small = bits_of((float)(int32_t)magnitude * 0x1p-24f); /* zero, subnormals: exact in f32 */
-    return float_of(sign | (magnitude >= 0x7c00 ? special : magnitude >= 0x0400 ? normal : small));
+    uint32_t normal = (magnitude << 13) + (112u << 23);                      /* exponent bias 15 -> 127 */
+    uint32_t special = (magnitude << 13) | 0x7f800000u;                      /* infinity, NaN */
+    uint32_t small = icseg_float_bits((float)(int32_t)magnitude * 0x1p-24f); /* zero, subnormals: exact in f32 */
+    return icseg_float_of_bits(sign | (magnitude >= 0x7c00 ? special : magnitude >= 0x0400 ? normal : small));
 }
 
 static inline uint16_t narrow_f16(float value) {
-    uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    uint32_t bits = icseg_float_bits(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
     /* Half of a unit in the last place, less one when that place is even; a carry runs into the exponent as it must. */
     uint32_t normal = (magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13;
     uint32_t finite = normal < 0x7c00 ? normal : 0x7c00;
     /* Next to 0.5 the unit in the last place of f32 is that of f16 subnormals, so the addition does the rounding. */
-    uint32_t small = bits_of(float_of(magnitude) + 0.5f) - bits_of(0.5f);
+    uint32_t small = icseg_float_bits(icseg_float_of_bits(magnitude) + 0.5f) - icseg_float_bits(0.5f);
     uint32_t payload = magnitude >> 13 & 0x3ff, nan = 0x7c00 | (payload ? payload : 0x200);
     uint32_t result = magnitude < 0x38800000u ? small : magnitude > 0x7f800000u ? nan : finite; /* 2^-14 */
     return (uint16_t)(sign | result);
-}
-
-static inline uint16_t narrow_bf16(float value) {
-    uint32_t bits = bits_of(value);
-    uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    uint32_t nan = (bits >> 16) | (bits >> 16 & 0x7f ? 0u : 0x40u);
-    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000u ? nan : rounded);
 }
 
 ICSEG_KERNEL void icseg_f16_from_f32(uint16_t *out, const float *in, size_t count) {
@@ -79,7 +60,7 @@ ICSEG_KERNEL void icseg_f16_from_f32(uint16_t *out, const float *in, size_t coun
 
 ICSEG_KERNEL void icseg_bf16_from_f32(uint16_t *out, const float *in, size_t count) {
 #pragma omp simd
-    for (size_t i = 0; i < count; i++) out[i] = narrow_bf16(in[i]);
+    for (size_t i = 0; i < count; i++) out[i] = icseg_narrow_bf16(in[i]);
 }
 
 ICSEG_KERNEL static void from_f16(float *out, const unsigned char *in, size_t count) {
@@ -96,7 +77,7 @@ ICSEG_KERNEL static void from_bf16(float *out, const unsigned char *in, size_t c
     for (size_t i = 0; i < count; i++) {
         uint16_t half;
         memcpy(&half, in + 2 * i, sizeof half);
-        out[i] = float_of((uint32_t)half << 16);
+        out[i] = icseg_float_of_bits((uint32_t)half << 16);
     }
 }
 

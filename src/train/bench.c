@@ -10,6 +10,7 @@
 #include "base/system.h"
 #include "dnnl/primitive.h"
 #include "graph/fuse.h"
+#include "graph/precision.h"
 #include "model/model.h"
 #include "train/adamw.h"
 
@@ -26,6 +27,7 @@ struct icseg_bench {
     icseg_executor *executor;
     icseg_session *session;
     int64_t step;
+    bool bf16;
     double first_s, peak_flops_s, *seconds;
 };
 
@@ -84,6 +86,7 @@ static icseg_status open_text(icseg_bench *b, icseg_error *error) {
         b->config.prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(&builder, tokens);
     icseg_graph_keep(b->graph, icseg_build_class_text(&builder, prompts, &b->model->texts), "text");
     icseg_graph_fuse(b->graph);
+    if (b->bf16) icseg_graph_use_bf16(b->graph);
     ICSEG_TRY(icseg_executor_open(&b->executor, b->graph, b->model->workspace, error));
     icseg_executor_bind(b->executor, tokens, b->input);
     return ICSEG_OK;
@@ -93,7 +96,7 @@ static icseg_status open_session(icseg_bench *b, icseg_error *error) {
     const icseg_bench_options *o = &b->options;
     icseg_network_options options = {.batch = o->batch, .height = o->size, .width = o->size};
     if (o->mode == ICSEG_BENCH_TRAIN)
-        options.training = options.losses = options.gradients = 1;
+        options.training = options.losses = options.gradients = 1, options.bf16 = b->bf16;
     else
         options.predict_height = options.predict_width = o->size;
     ICSEG_TRY(icseg_model_session(b->model, &options, &b->session, error));
@@ -145,6 +148,14 @@ static icseg_status measure_peak(double *best, icseg_error *error) {
     return status;
 }
 
+/* Figures of f32 must not pass for bf16's. */
+static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
+    b->bf16 = icseg_model_use_precision(b->model, b->options.precision) == ICSEG_PRECISION_BF16;
+    if (b->bf16 || b->options.precision != ICSEG_PRECISION_BF16) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                      "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto");
+}
+
 icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *options, icseg_error *error) {
     icseg_status status;
     double start;
@@ -164,6 +175,7 @@ icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *opti
     ICSEG_TRY_GOTO(measure_peak(&b->peak_flops_s, error));
     start = icseg_clock();
     ICSEG_TRY_GOTO(open_model(b, error));
+    ICSEG_TRY_GOTO(choose_precision(b, error));
     ICSEG_TRY_GOTO(open_input(b, error));
     ICSEG_TRY_GOTO(options->mode == ICSEG_BENCH_TEXT ? open_text(b, error) : open_session(b, error));
     if (options->mode == ICSEG_BENCH_TRAIN) {
@@ -214,7 +226,8 @@ icseg_status icseg_bench_run(icseg_bench *b, icseg_bench_result *out, icseg_erro
                                 .peak_bytes = icseg_memory_peak(),
                                 .activations = plan.activations,
                                 .scratch = plan.scratch,
-                                .threads = o->threads};
+                                .threads = o->threads,
+                                .precision = b->bf16 ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32};
     for (int64_t i = 0; i < icseg_params_count(b->model->params); i++)
         out->weights += (size_t)icseg_params_at(b->model->params, i)->count * sizeof(float);
     out->peak_flops_s = b->peak_flops_s;

@@ -6,6 +6,7 @@
 
 #include "graph/executor.h"
 #include "icseg/config.h"
+#include "icseg/model.h"
 
 typedef enum icseg_bench_mode {
     ICSEG_BENCH_INFER, /* a batch of images -> label maps of the images' size */
@@ -17,6 +18,7 @@ typedef struct icseg_bench_options {
     const char *model; /* a preset of icseg/config.h */
     icseg_bench_mode mode;
     icseg_prompt prompt;
+    icseg_precision precision; /* bf16: fails where the processor has no instructions for it; auto: f32 then */
     int32_t classes, size, batch;
     int32_t runs;    /* timed ones; one more goes before */
     int32_t threads; /* 0: every core this process may use */
@@ -26,10 +28,11 @@ typedef struct icseg_bench_result {
     double first_s;                             /* making the model and its first run */
     double min_s_per_image, median_s_per_image; /* over the timed runs */
     double flops;                               /* of one run as the graph describes it, before any rewriting */
-    double peak_flops_s;                        /* what large matrix products reach here, measured beside the runs */
-    size_t peak_bytes;                          /* largest resident set */
-    size_t activations, scratch, weights;       /* bytes planned or held */
+    double peak_flops_s;                  /* what large f32 matrix products reach here, measured beside the runs */
+    size_t peak_bytes;                    /* largest resident set */
+    size_t activations, scratch, weights; /* bytes planned or held */
     int32_t threads;
+    icseg_precision precision; /* F32 or BF16 */
 } icseg_bench_result;
 
 typedef struct icseg_bench icseg_bench;

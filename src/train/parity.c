@@ -303,7 +303,21 @@ static icseg_status read_settings(check *c, icseg_error *error) {
     return ICSEG_OK;
 }
 
-icseg_status icseg_parity_run(const char *fixture, icseg_parity_result out[ICSEG_PARITY_GROUPS], icseg_error *error) {
+/* The bounds of bf16: 8 bits of precision through some hundred operators. */
+static icseg_status use_bf16(check *c, icseg_error *error) {
+    static const double bounds[ICSEG_PARITY_GROUPS] = {
+        [ICSEG_PARITY_EVAL] = 2e-2,     [ICSEG_PARITY_TRAIN] = 2e-2,   [ICSEG_PARITY_LOSS] = 2e-2,
+        [ICSEG_PARITY_GRADIENT] = 5e-2, [ICSEG_PARITY_RUNNING] = 2e-2, [ICSEG_PARITY_CURVE] = 5e-2,
+    };
+    if (icseg_model_use_precision(c->model, ICSEG_PRECISION_BF16) != ICSEG_PRECISION_BF16)
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "bf16: this processor has no instructions for it");
+    c->options.bf16 = 1;
+    for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) c->result[i].bound = bounds[i];
+    return ICSEG_OK;
+}
+
+icseg_status icseg_parity_run(const char *fixture, icseg_precision precision,
+                              icseg_parity_result out[ICSEG_PARITY_GROUPS], icseg_error *error) {
     static const icseg_parity_result groups[ICSEG_PARITY_GROUPS] = {
         [ICSEG_PARITY_EVAL] = {.title = "evaluation outputs", .bound = 1e-4},
         [ICSEG_PARITY_TRAIN] = {.title = "training outputs", .bound = 1e-4},
@@ -322,6 +336,7 @@ icseg_status icseg_parity_run(const char *fixture, icseg_parity_result out[ICSEG
     ICSEG_TRY_GOTO(read_settings(&c, error));
     ICSEG_TRY_GOTO(icseg_model_read_params(c.model, file, "model.", true, error));
     ICSEG_TRY_GOTO(read_batch(&c, error));
+    if (precision != ICSEG_PRECISION_F32) ICSEG_TRY_GOTO(use_bf16(&c, error));
     ICSEG_TRY_GOTO(check_evaluation(&c, error));
     ICSEG_TRY_GOTO(check_training(&c, error));
     ICSEG_TRY_GOTO(check_curve(&c, error));

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "base/error.h"
+#include "icseg/model.h"
 
 typedef enum icseg_parity_group {
     ICSEG_PARITY_EVAL,     /* forward outputs in evaluation mode */
@@ -26,7 +26,9 @@ typedef struct icseg_parity_result {
 } icseg_parity_result;
 
 /* Runs all groups on one fixture. ICSEG_OK means that it could be run; what agrees stands in `out`. Errors: a fixture
- * that is damaged or lacks tensors, or whose model has dropout. */
-icseg_status icseg_parity_run(const char *fixture, icseg_parity_result out[ICSEG_PARITY_GROUPS], icseg_error *error);
+ * that is damaged or lacks tensors, or whose model has dropout; bf16 on a processor that does not have it
+ * (ICSEG_ERROR_UNSUPPORTED). */
+icseg_status icseg_parity_run(const char *fixture, icseg_precision precision,
+                              icseg_parity_result out[ICSEG_PARITY_GROUPS], icseg_error *error);
 
 #endif

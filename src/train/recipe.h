@@ -8,6 +8,7 @@
 #include "base/options.h"
 #include "data/loader.h"
 #include "icseg/config.h"
+#include "icseg/model.h"
 #include "icseg/dataset.h"
 
 enum { ICSEG_RECIPE_TTA_SCALES = 8, ICSEG_RECIPE_SIZE_LIMIT = 1 << 20 /* bytes of a recipe file */ };
@@ -46,12 +47,14 @@ typedef struct icseg_recipe {
         int32_t warmup; /* steps */
         double warmup_ratio, power, min_lr, clip_norm;
         bool freeze_bn, freeze_backbone;
+        icseg_precision precision;
         int64_t seed;
         int32_t threads;                                 /* 0: all cores */
         int32_t log_every, eval_every, checkpoint_every; /* steps; 0: only at the end */
     } train;
     struct {
         icseg_recipe_mode mode;
+        icseg_precision precision;
         int32_t crop[2], stride[2]; /* height, width; crop 0: the training crop, stride 0: two thirds of the crop */
         int32_t resize_short;       /* pixels; 0: the image's own size */
         bool tta;

@@ -13,6 +13,7 @@ static const char *const backbones[] = {"resnet", "vit", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
 static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
 static const char *const modes[] = {"whole", "slide", NULL};
+static const char *const precisions[] = {"f32", "bf16", "auto", NULL};
 static const int32_t strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
 #define SIZE         ICSEG_BETWEEN(1, WIDTH_MOST)
@@ -144,6 +145,10 @@ static const icseg_option rows[] = {
     {"train.freeze_bn", BOOL(train.freeze_bn), "batch normalisation keeps its running statistics"},
     {"train.freeze_backbone", BOOL(train.freeze_backbone),
      "the image encoder stays as it is, its running statistics too"},
+    {"train.precision", WORD(train.precision),
+     "number format of convolutions and linear maps, forward and backward; weights, their gradients, sums, "
+     "normalisation and losses are f32 always; auto: bf16 where the processor has it",
+     .words = precisions},
     {"train.seed", ICSEG_FIELD_INT64(icseg_recipe, train.seed), "seed of everything random", ICSEG_AT_LEAST(0)},
     {"train.threads", INT(train.threads), "compute threads", ICSEG_BETWEEN(0, 4096), .shown = "0: all cores"},
     {"train.log_every", INT(train.log_every), "steps between two lines of log.jsonl", STEPS},
@@ -151,6 +156,7 @@ static const icseg_option rows[] = {
     {"train.checkpoint_every", INT(train.checkpoint_every), "steps between two checkpoints; 0: only at the end", STEPS},
 
     {"eval.mode", WORD(eval.mode), "the whole image at once, or overlapping windows", .words = modes},
+    {"eval.precision", WORD(eval.precision), "the same of evaluations", .words = precisions},
     {"eval.crop", INTS(eval.crop[0]), "slide: height, width of a window (pixels)", ICSEG_EXACTLY(2),
      ICSEG_BETWEEN(0, SIDE_MOST), .shown = "[0, 0]: the training crop"},
     {"eval.stride", INTS(eval.stride[0]), "slide: vertical, horizontal step (pixels)", ICSEG_EXACTLY(2),

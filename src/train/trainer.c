@@ -51,6 +51,14 @@ static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
     return icseg_trainer_check_data(t, error);
 }
 
+static void use_precision(const icseg_trainer *t) {
+    const icseg_recipe *r = t->recipe;
+    icseg_model_use_precision(t->model, r->eval.precision);
+    bool wanted = r->train.precision == ICSEG_PRECISION_BF16 || r->eval.precision == ICSEG_PRECISION_BF16;
+    if (wanted && icseg_precision_here(ICSEG_PRECISION_BF16) == ICSEG_PRECISION_F32)
+        icseg_trainer_say(t, "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; f32 is used");
+}
+
 static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe *r = t->recipe;
     icseg_model_options options = {
@@ -68,6 +76,7 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
                                  .backbone_lr_mult = r->train.backbone_lr_mult};
     ICSEG_TRY(icseg_model_create(&t->model, &options, error));
     if (r->train.freeze_backbone) icseg_model_freeze_backbone(t->model);
+    use_precision(t);
     return icseg_adamw_open(&t->adamw, t->model->params, &adamw, error);
 }
 

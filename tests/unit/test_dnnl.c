@@ -160,9 +160,9 @@ static void no_shape_of_our_models_falls_to_a_reference_implementation(void **st
     for (size_t i = 0; i < sizeof convolutions / sizeof *convolutions; i++) {
         ok(icseg_conv_forward_open(&p, &convolutions[i], bias, &error));
         fast(&p);
-        ok(icseg_conv_backward_data_open(&p, &convolutions[i], &error));
+        ok(icseg_conv_backward_data_open(&p, &convolutions[i], none, &error));
         fast(&p);
-        ok(icseg_conv_backward_weights_open(&p, &convolutions[i], &error));
+        ok(icseg_conv_backward_weights_open(&p, &convolutions[i], none, &error));
         fast(&p);
     }
     int64_t w = 768, l = 1025, h = 12, d = 64; /* ViT-B/16 at 512 x 512: linear maps and heads out of packed qkv */

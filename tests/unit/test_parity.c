@@ -14,7 +14,7 @@ static void agrees(const char *name) {
     snprintf(path, sizeof path, "%s/tests/parity/%s.safetensors", ICSEG_SOURCE_DIR, name);
     icseg_parity_result result[ICSEG_PARITY_GROUPS];
     icseg_error error = {0};
-    if (icseg_parity_run(path, result, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_parity_run(path, ICSEG_PRECISION_F32, result, &error) != ICSEG_OK) fail_msg("%s", error.message);
     for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
         if (result[i].failed)
             fail_msg("%s, %s: %d of %d disagree, worst %s by %.3g (bound %g)", name, result[i].title, result[i].failed,

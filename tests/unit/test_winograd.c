@@ -70,8 +70,8 @@ static float *direct(const icseg_conv_shape *s, icseg_conv_direction direction, 
     icseg_primitive *p;
     icseg_primitive_options options = {.bias = bias};
     assert_int_equal(direction == ICSEG_CONV_FORWARD         ? icseg_conv_forward_open(&p, s, options, &error)
-                     : direction == ICSEG_CONV_BACKWARD_DATA ? icseg_conv_backward_data_open(&p, s, &error)
-                                                             : icseg_conv_backward_weights_open(&p, s, &error),
+                     : direction == ICSEG_CONV_BACKWARD_DATA ? icseg_conv_backward_data_open(&p, s, options, &error)
+                                                             : icseg_conv_backward_weights_open(&p, s, options, &error),
                      ICSEG_OK);
     float *out = icseg_alloc_array((size_t)t->out_count, sizeof *out);
     void *scratch = icseg_alloc(icseg_primitive_scratch(p)), *packed = icseg_alloc(icseg_primitive_packed_size(p));

@@ -5,6 +5,7 @@
 #include "base/system.h"
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "tensor/half.h"
 
 enum { BLOCK = 16384 };
 
@@ -13,17 +14,50 @@ ICSEG_KERNEL static void add_block(const float *a, const float *b, float *y, int
     for (int64_t i = 0; i < n; i++) y[i] = a[i] + b[i];
 }
 
+ICSEG_INLINE void add_types(const void *a, bool ha, const void *b, bool hb, void *y, bool hy, int64_t n) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) icseg_set_element(y, hy, i, icseg_element(a, ha, i) + icseg_element(b, hb, i));
+}
+
+/* The first is the bf16 one where they differ. */
+ICSEG_KERNEL static void add_half_block(const void *a, const void *b, bool hb, void *y, bool hy, int64_t n) {
+    if (hb && hy)
+        add_types(a, true, b, true, y, true, n);
+    else if (hb)
+        add_types(a, true, b, true, y, false, n);
+    else if (hy)
+        add_types(a, true, b, false, y, true, n);
+    else
+        add_types(a, true, b, false, y, false, n);
+}
+
+ICSEG_KERNEL static void add_to_half_block(const float *a, const float *b, void *y, int64_t n) {
+    add_types(a, false, b, false, y, true, n);
+}
+
+static void add_any_block(const void *a, bool ha, const void *b, bool hb, void *y, bool hy, int64_t n) {
+    if (ha)
+        add_half_block(a, b, hb, y, hy, n);
+    else if (hb)
+        add_half_block(b, a, false, y, hy, n);
+    else if (hy)
+        add_to_half_block(a, b, y, n);
+    else
+        add_block(a, b, y, n);
+}
+
 static icseg_status add_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    const float *a = k->in[0], *b = k->in[1];
-    float *y = k->out[0];
+    bool ha = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16, hb = icseg_kernel_in(k, 1)->dtype == ICSEG_BF16;
+    bool hy = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
     int64_t n = icseg_kernel_out(k, 0)->count, period = icseg_kernel_in(k, 1)->count;
     int64_t block = period < BLOCK ? period : BLOCK, blocks = (period + block - 1) / block;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t row = 0; row < n; row += period)
         for (int64_t i = 0; i < blocks; i++) {
             int64_t at = i * block, size = period - at < block ? period - at : block;
-            add_block(a + row + at, b + at, y + row + at, size);
+            add_any_block(icseg_at(k->in[0], ha, row + at), ha, icseg_at(k->in[1], hb, at), hb,
+                          icseg_at(k->out[0], hy, row + at), hy, size);
         }
     return ICSEG_OK;
 }
@@ -59,7 +93,11 @@ static void add_gradient(icseg_graph *g, const icseg_node *node, const icseg_val
     grad_in[1] = sum ? icseg_node_output(g, sum, ICSEG_F32, b->shape) : ICSEG_NONE;
 }
 
-const icseg_op icseg_op_add = {.name = "add", .gradient = add_gradient, .run = add_run, .in_place = 1 | 1 << 1};
+const icseg_op icseg_op_add = {.name = "add",
+                               .gradient = add_gradient,
+                               .run = add_run,
+                               .in_place = 1 | 1 << 1,
+                               .half = {.in = 1 | 1 << 1, .out = 1}};
 
 icseg_value icseg_add(icseg_graph *g, icseg_value a, icseg_value b) {
     icseg_value in[] = {a, b};

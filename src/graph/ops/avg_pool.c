@@ -6,17 +6,47 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/space.h"
+#include "tensor/half.h"
+
+/* One row of 2 x 2 windows, f32 or bf16. */
+ICSEG_INLINE void forward_pairs(const void *x, void *y, bool half, int64_t width, int64_t c, int64_t out) {
+    for (int64_t o = 0; o < out; o++) {
+        const void *first = icseg_at(x, half, o * 2 * c), *second = icseg_at(first, half, width * c);
+        void *to = icseg_at(y, half, o * c);
+#pragma omp simd
+        for (int64_t j = 0; j < c; j++) {
+            float above = icseg_element(first, half, j) + icseg_element(first, half, j + c);
+            float below = icseg_element(second, half, j) + icseg_element(second, half, j + c);
+            icseg_set_element(to, half, j, (above + below) * 0.25f);
+        }
+    }
+}
+
+ICSEG_KERNEL static void forward_half_row(const void *x, int64_t width, int64_t c, int64_t size, int64_t out, void *y) {
+    if (size == 2) {
+        forward_pairs(x, y, true, width, c, out);
+        return;
+    }
+    for (int64_t i = 0; i < out * c; i++) {
+        float sum = 0;
+        for (int64_t p = 0; p < size * size; p++)
+            sum += icseg_element(x, true, (p / size * width + i / c * size + p % size) * c + i % c);
+        icseg_set_element(y, true, i, sum / (float)(size * size));
+    }
+}
 
 /* One row of windows: x (size rows of width * c) -> y (out, c). */
-ICSEG_KERNEL static void forward_row(const float *x, int64_t width, int64_t c, int64_t size, int64_t out, float *y) {
+ICSEG_KERNEL static void forward_row(const void *from_rows, int64_t width, int64_t c, int64_t size, int64_t out,
+                                     void *to_row) {
+    const float *x = from_rows;
+    float *y = to_row;
     float share = 1 / (float)(size * size);
+    if (size == 2) {
+        forward_pairs(x, y, false, width, c, out);
+        return;
+    }
     for (int64_t o = 0; o < out; o++, y += c) {
-        const float *first = x + o * size * c, *second = first + width * c;
-        if (size == 2) {
-#pragma omp simd
-            for (int64_t j = 0; j < c; j++) y[j] = ((first[j] + first[j + c]) + (second[j] + second[j + c])) * share;
-            continue;
-        }
+        const float *first = x + o * size * c;
         memset(y, 0, (size_t)c * sizeof *y);
         for (int64_t p = 0; p < size * size; p++) {
             const float *from = first + (p / size * width + p % size) * c;
@@ -40,7 +70,8 @@ ICSEG_KERNEL static void gradient_row(const float *dy, int64_t width, int64_t c,
 
 static icseg_status avg_pool_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    icseg_pool_rows(k, forward_row);
+    bool half = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
+    icseg_pool_rows(k, half ? forward_half_row : forward_row);
     return ICSEG_OK;
 }
 
@@ -67,7 +98,8 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     grad_in[0] = icseg_space_gradient(g, &gradient_op, node, sizeof(int), grad_out[0]);
 }
 
-const icseg_op icseg_op_avg_pool = {.name = "avg_pool", .gradient = gradient, .run = avg_pool_run};
+const icseg_op icseg_op_avg_pool = {
+    .name = "avg_pool", .gradient = gradient, .run = avg_pool_run, .half = {.in = 1, .out = 1, .same = true}};
 
 icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size) {
     return icseg_pool_node(g, &icseg_op_avg_pool, x, size);

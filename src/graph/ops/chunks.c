@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/system.h"
+#include "graph/ops/cast.h"
+#include "tensor/half.h"
 
 enum { LANES = 64, RUN = 16384 };
 
@@ -24,13 +26,15 @@ void icseg_sum_partials(const float *partial, int64_t count, int64_t stride, int
         sum_block(partial + j, count, stride, width - j < LANES ? width - j : LANES, out + j);
 }
 
-void icseg_copy_runs(float *to, int64_t to_stride, const float *from, int64_t from_stride, int64_t rows, int64_t run) {
+void icseg_copy_runs(icseg_runs to, icseg_runs from, int64_t rows, int64_t run) {
+    bool to_half = to.dtype == ICSEG_BF16, from_half = from.dtype == ICSEG_BF16;
     int64_t pieces = (run + RUN - 1) / RUN; /* long runs are split: there may be few of them */
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t r = 0; r < rows; r++)
         for (int64_t p = 0; p < pieces; p++) {
             int64_t at = p * RUN, size = run - at < RUN ? run - at : RUN;
-            memcpy(to + r * to_stride + at, from + r * from_stride + at, (size_t)size * sizeof *to);
+            icseg_cast_block(icseg_at(to.data, to_half, r * to.stride + at), to.dtype,
+                             icseg_at(from.data, from_half, r * from.stride + at), from.dtype, size);
         }
 }
 

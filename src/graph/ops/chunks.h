@@ -27,8 +27,14 @@ static inline int64_t icseg_chunk_rows(const icseg_chunks *m, int64_t i) {
 /* out[j] = sum over i of partial[i * stride + j], i < count, j < width; in double, in order. */
 void icseg_sum_partials(const float *partial, int64_t count, int64_t stride, int64_t width, float *out);
 
-/* Copies `rows` runs of `run` floats between matrices with the given row strides (in floats), in parallel. */
-void icseg_copy_runs(float *to, int64_t to_stride, const float *from, int64_t from_stride, int64_t rows, int64_t run);
+/* The same run of elements in each row of a matrix. */
+typedef struct icseg_runs {
+    const void *data; /* the first one's first element */
+    icseg_dtype dtype;
+    int64_t stride; /* elements from row to row */
+} icseg_runs;
+/* Copies `rows` runs of `run` elements, f32 or bf16, from one matrix to another, in parallel. */
+void icseg_copy_runs(icseg_runs to, icseg_runs from, int64_t rows, int64_t run);
 
 /* Whether `value`, called `name` in the text, has shape (C) for x (..., C); if not, the graph has failed. */
 bool icseg_check_channels(icseg_graph *g, const char *op, icseg_value x, const char *name, icseg_value value);

@@ -3,6 +3,7 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
+#include "tensor/half.h"
 
 static icseg_status concat_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
@@ -12,7 +13,8 @@ static icseg_status concat_run(icseg_kernel *k, const icseg_run *run, icseg_erro
     for (int i = 0; i < axis; i++) rows *= out->shape.dim[i];
     for (int i = 0; i < k->node->input_count; i++) {
         int64_t length = icseg_kernel_in(k, i)->count / rows;
-        icseg_copy_runs((float *)k->out[0] + at, out->count / rows, k->in[i], length, rows, length);
+        icseg_runs to = {icseg_at(k->out[0], out->dtype == ICSEG_BF16, at), out->dtype, out->count / rows};
+        icseg_copy_runs(to, (icseg_runs){k->in[i], icseg_kernel_in(k, i)->dtype, length}, rows, length);
         at += length;
     }
     return ICSEG_OK;
@@ -28,7 +30,8 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     }
 }
 
-const icseg_op icseg_op_concat = {.name = "concat", .gradient = gradient, .run = concat_run};
+const icseg_op icseg_op_concat = {
+    .name = "concat", .gradient = gradient, .run = concat_run, .half = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1}};
 
 icseg_value icseg_concat(icseg_graph *g, int count, const icseg_value *values, int axis) {
     if (count < 1 || count > ICSEG_MAX_INPUTS)

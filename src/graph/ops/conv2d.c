@@ -25,12 +25,15 @@ static icseg_status open_winograd(icseg_kernel *k, conv_state *s, icseg_error *e
 
 static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *error) {
     const icseg_conv_shape *shape = k->node->attributes;
-    icseg_primitive_options options = {.bias = k->node->input_count > 2};
+    icseg_primitive_options options = {
+        .bias = k->node->input_count > 2, .in = icseg_kernel_in(k, 0)->dtype, .out = icseg_kernel_out(k, 0)->dtype};
     icseg_status status = ICSEG_OK;
     switch (direction_of(k)) {
     case ICSEG_CONV_FORWARD: status = icseg_conv_forward_open(&s->primitive, shape, options, error); break;
-    case ICSEG_CONV_BACKWARD_DATA: status = icseg_conv_backward_data_open(&s->primitive, shape, error); break;
-    case ICSEG_CONV_BACKWARD_WEIGHTS: status = icseg_conv_backward_weights_open(&s->primitive, shape, error); break;
+    case ICSEG_CONV_BACKWARD_DATA: status = icseg_conv_backward_data_open(&s->primitive, shape, options, error); break;
+    case ICSEG_CONV_BACKWARD_WEIGHTS:
+        status = icseg_conv_backward_weights_open(&s->primitive, shape, options, error);
+        break;
     }
     ICSEG_TRY(status);
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
@@ -41,7 +44,8 @@ static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *err
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     conv_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution");
-    return icseg_winograd_pays(k->node->attributes) ? open_winograd(k, s, error) : open_direct(k, s, error);
+    bool winograd = icseg_kernel_in(k, 0)->dtype == ICSEG_F32 && icseg_winograd_pays(k->node->attributes);
+    return winograd ? open_winograd(k, s, error) : open_direct(k, s, error);
 }
 
 /* Forward: x, weight, bias -> y. Input gradient: dy, weight -> dx. Weight gradient: x, dy -> dweight. */
@@ -72,14 +76,25 @@ double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
            (double)s->kernel_height * (double)s->kernel_width;
 }
 
+/* Twice the rate of f32 is less than Winograd gains. */
+bool icseg_conv_bf16_pays(const icseg_graph *g, const icseg_node *node) {
+    (void)g;
+    return icseg_dnnl_bf16() == ICSEG_BF16_TILES || !icseg_winograd_pays(node->attributes);
+}
+
 static const icseg_op input_gradient_op = {.name = "conv2d_gradient_input",
                                            .prepare = prepare,
                                            .run = run,
                                            .release = release,
                                            .flops = icseg_conv_flops,
-                                           .fetches = 1 << 1};
-static const icseg_op weight_gradient_op = {
-    .name = "conv2d_gradient_weight", .prepare = prepare, .run = run, .release = release, .flops = icseg_conv_flops};
+                                           .fetches = 1 << 1,
+                                           .half = {.product = 1, .out = 1, .pays = icseg_conv_bf16_pays}};
+static const icseg_op weight_gradient_op = {.name = "conv2d_gradient_weight",
+                                            .prepare = prepare,
+                                            .run = run,
+                                            .release = release,
+                                            .flops = icseg_conv_flops,
+                                            .half = {.product = 1 | 1 << 1, .pays = icseg_conv_bf16_pays}};
 
 static icseg_conv_direction direction_of(const icseg_kernel *k) {
     return k->node->op == &input_gradient_op    ? ICSEG_CONV_BACKWARD_DATA
@@ -107,7 +122,8 @@ const icseg_op icseg_op_conv2d = {.name = "conv2d",
                                   .run = run,
                                   .release = release,
                                   .flops = icseg_conv_flops,
-                                  .fetches = 1 << 1};
+                                  .fetches = 1 << 1,
+                                  .half = {.product = 1, .out = 1, .pays = icseg_conv_bf16_pays}};
 
 static icseg_value refuse(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, int stride,
                           int padding) {

@@ -7,6 +7,8 @@
 
 /* Kernel = stride > 1, no padding (a ViT's patch embedding): inputs x, weight, perhaps bias. */
 icseg_value icseg_patch_conv(icseg_graph *g, const icseg_conv_shape *shape, const icseg_value *inputs, int count);
-double icseg_conv_flops(const icseg_graph *g, const icseg_node *node); /* attributes: an icseg_conv_shape */
+/* Of nodes whose attributes begin with an icseg_conv_shape. */
+double icseg_conv_flops(const icseg_graph *g, const icseg_node *node);
+bool icseg_conv_bf16_pays(const icseg_graph *g, const icseg_node *node);
 
 #endif

@@ -12,7 +12,7 @@ enum { BLOCK = 16384 }; /* numbers that share a key drawn from the generator */
 typedef struct dropout_attributes {
     float p;
     icseg_dropout_mode mode;
-    int32_t key; /* index of the forward node; -1 in the builder, which does not know it yet: the node's own */
+    int32_t key; /* index of the forward node when it was made */
 } dropout_attributes;
 
 /* Two rounds of multiply and xor-shift (MurmurHash3's finaliser) with half of the key before each; 31 bits. */
@@ -47,9 +47,8 @@ ICSEG_KERNEL static void scale_block(const float *x, float factor, int64_t n, fl
 /* y = x with elements dropped; index i of the mask is element i. */
 static void drop(const icseg_kernel *k, const icseg_run *run, const float *x, int64_t n, float *y) {
     const dropout_attributes *a = k->node->attributes;
-    uint64_t node = (uint64_t)(a->key < 0 ? k->node->index : a->key);
     uint64_t nodes = (uint64_t)icseg_graph_node_count(k->graph);
-    icseg_rng rng = icseg_rng_open(run->seed, ICSEG_RNG_DROPOUT, (uint64_t)run->step * nodes + node);
+    icseg_rng rng = icseg_rng_open(run->seed, ICSEG_RNG_DROPOUT, (uint64_t)run->step * nodes + (uint64_t)a->key);
     uint64_t seed = icseg_rng_u64(&rng);
     int32_t limit = (int32_t)(a->p * 2147483648.0f);
     float scale = 1 / (1 - a->p);
@@ -107,9 +106,7 @@ static icseg_status dropout_run(icseg_kernel *k, const icseg_run *run, icseg_err
 }
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
-    dropout_attributes attributes = *(const dropout_attributes *)node->attributes;
-    attributes.key = node->index;
-    icseg_node *n = icseg_node_append(g, node->op, &attributes, sizeof attributes, grad_out, 1, 0);
+    icseg_node *n = icseg_node_append(g, node->op, node->attributes, sizeof(dropout_attributes), grad_out, 1, 0);
     if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
 }
 
@@ -127,7 +124,7 @@ icseg_value icseg_dropout(icseg_graph *g, icseg_value x, float p, icseg_dropout_
         return icseg_graph_fail(g, "dropout", ICSEG_ERROR_SHAPE, "x is %s, %s is needed",
                                 icseg_shape_text(shape, s, sizeof s), least == 2 ? "(B, ..., C)" : "(B, ...)");
     }
-    dropout_attributes attributes = {.p = p, .mode = mode, .key = -1};
+    dropout_attributes attributes = {.p = p, .mode = mode, .key = icseg_graph_node_count(g)};
     icseg_node *node = icseg_node_append(g, &icseg_op_dropout, &attributes, sizeof attributes, &x, 1, 0);
     return node ? icseg_node_output(g, node, ICSEG_F32, shape) : ICSEG_NONE;
 }

@@ -2,9 +2,8 @@
  * conv2d_fused and linear_fused: one primitive computes y = activation(map(x) + bias + residual). */
 #include "graph/ops/fused.h"
 
-#include <string.h>
-
 #include "base/memory.h"
+#include "graph/ops/cast.h"
 #include "graph/ops/winograd.h"
 
 typedef struct fused_state {
@@ -19,6 +18,7 @@ static bool has_norm(const icseg_kernel *k) { return has(k, ICSEG_FUSED_GAMMA); 
 /* Winograd's convolution neither adds to its output nor knows other activations. */
 static bool is_winograd(const icseg_kernel *k) {
     if (k->node->op != &icseg_op_conv2d_fused || has(k, ICSEG_FUSED_RESIDUAL)) return false;
+    if (icseg_kernel_in(k, ICSEG_FUSED_X)->dtype != ICSEG_F32) return false;
     const icseg_fused_conv *a = k->node->attributes;
     return a->activation <= ICSEG_ACTIVATION_RELU && icseg_winograd_pays(&a->shape);
 }
@@ -35,7 +35,9 @@ static icseg_status open_winograd(icseg_kernel *k, fused_state *s, icseg_error *
 
 static icseg_status open_primitive(icseg_kernel *k, fused_state *s, icseg_error *error) {
     icseg_primitive_options options = {.bias = has(k, ICSEG_FUSED_BIAS) || has_norm(k),
-                                       .accumulate = has(k, ICSEG_FUSED_RESIDUAL)};
+                                       .accumulate = has(k, ICSEG_FUSED_RESIDUAL),
+                                       .in = icseg_kernel_in(k, ICSEG_FUSED_X)->dtype,
+                                       .out = icseg_kernel_out(k, 0)->dtype};
     if (k->node->op == &icseg_op_conv2d_fused) {
         const icseg_fused_conv *a = k->node->attributes;
         options.activation = a->activation;
@@ -43,7 +45,7 @@ static icseg_status open_primitive(icseg_kernel *k, fused_state *s, icseg_error 
     } else {
         const icseg_fused_linear *a = k->node->attributes;
         options.activation = a->activation;
-        options.pack = icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT);
+        options.pack = icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT) || options.in != ICSEG_F32;
         ICSEG_TRY(icseg_matmul_open(&s->primitive, &a->shape, options, error));
     }
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
@@ -76,7 +78,8 @@ static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error)
     ICSEG_TRY(get_weights(k, scratch + s->weights, &operands, error));
     if (s->winograd) return icseg_winograd_run(s->winograd, operands, scratch + s->own, error);
     if (has(k, ICSEG_FUSED_RESIDUAL) && k->in[ICSEG_FUSED_RESIDUAL] != k->out[0])
-        memcpy(k->out[0], k->in[ICSEG_FUSED_RESIDUAL], (size_t)icseg_kernel_out(k, 0)->count * sizeof(float));
+        icseg_cast_elements(k->out[0], icseg_kernel_out(k, 0)->dtype, k->in[ICSEG_FUSED_RESIDUAL],
+                            icseg_kernel_in(k, ICSEG_FUSED_RESIDUAL)->dtype, icseg_kernel_out(k, 0)->count);
     return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
 }
 
@@ -87,17 +90,28 @@ static void release(icseg_kernel *k) {
     icseg_free(s);
 }
 
-const icseg_op icseg_op_conv2d_fused = {.name = "conv2d_fused",
-                                        .prepare = prepare,
-                                        .run = run,
-                                        .release = release,
-                                        .flops = icseg_conv_flops,
-                                        .fetches = 1 << ICSEG_FUSED_WEIGHT,
-                                        .in_place = 1 << ICSEG_FUSED_RESIDUAL};
-const icseg_op icseg_op_linear_fused = {.name = "linear_fused",
-                                        .prepare = prepare,
-                                        .run = run,
-                                        .release = release,
-                                        .flops = icseg_product_flops,
-                                        .fetches = 1 << ICSEG_FUSED_WEIGHT,
-                                        .in_place = 1 << ICSEG_FUSED_RESIDUAL};
+/* Where Winograd's convolution cannot be had, bf16 need not beat it. */
+static bool conv_pays(const icseg_graph *g, const icseg_node *node) {
+    const icseg_fused_conv *a = node->attributes;
+    bool direct = node->input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE || a->activation > ICSEG_ACTIVATION_RELU;
+    return direct || icseg_conv_bf16_pays(g, node);
+}
+
+const icseg_op icseg_op_conv2d_fused = {
+    .name = "conv2d_fused",
+    .prepare = prepare,
+    .run = run,
+    .release = release,
+    .flops = icseg_conv_flops,
+    .fetches = 1 << ICSEG_FUSED_WEIGHT,
+    .in_place = 1 << ICSEG_FUSED_RESIDUAL,
+    .half = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1, .pays = conv_pays}};
+const icseg_op icseg_op_linear_fused = {
+    .name = "linear_fused",
+    .prepare = prepare,
+    .run = run,
+    .release = release,
+    .flops = icseg_product_flops,
+    .fetches = 1 << ICSEG_FUSED_WEIGHT,
+    .in_place = 1 << ICSEG_FUSED_RESIDUAL,
+    .half = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1}};

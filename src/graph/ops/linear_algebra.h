@@ -41,10 +41,14 @@ icseg_status icseg_product_run(icseg_kernel *k, const icseg_run *run, icseg_erro
 void icseg_product_release(icseg_kernel *k);
 double icseg_product_flops(const icseg_graph *g, const icseg_node *node);
 
-#define ICSEG_PRODUCT_OP(NAME, GRADIENT)                                                                               \
+/* Operands that are no parameters may be bf16, the result where HALF_OUT is 1. */
+#define ICSEG_PRODUCT_OP(NAME, GRADIENT, HALF_IN, HALF_OUT)                                                            \
     {                                                                                                                  \
         .name = NAME, .gradient = GRADIENT, .prepare = icseg_product_prepare, .run = icseg_product_run,                \
-        .release = icseg_product_release, .flops = icseg_product_flops, .fetches = 1 << 1                              \
+        .release = icseg_product_release, .flops = icseg_product_flops, .fetches = 1 << 1, .half = {                   \
+            .product = HALF_IN,                                                                                        \
+            .out = HALF_OUT                                                                                            \
+        }                                                                                                              \
     }
 
 /* -- sums over columns */

@@ -11,7 +11,10 @@
 enum { LANES = 64 };
 
 /* One row of windows: x (size rows of width * c) -> y (out, c). */
-ICSEG_KERNEL static void forward_row(const float *x, int64_t width, int64_t c, int64_t size, int64_t out, float *y) {
+ICSEG_KERNEL static void forward_row(const void *from_rows, int64_t width, int64_t c, int64_t size, int64_t out,
+                                     void *to_row) {
+    const float *x = from_rows;
+    float *y = to_row;
     for (int64_t o = 0; o < out; o++, y += c) {
         const float *first = x + o * size * c;
         memcpy(y, first, (size_t)c * sizeof *y);

@@ -103,7 +103,10 @@ icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
     product_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, "a matrix product");
     icseg_primitive_options options = {.bias = k->node->input_count > 2 && k->node->input[2] != ICSEG_NONE,
-                                       .pack = icseg_weights_want_packing(k, 1)};
+                                       .pack = icseg_weights_want_packing(k, 1),
+                                       .in = icseg_kernel_in(k, 0)->dtype,
+                                       .out = icseg_kernel_out(k, 0)->dtype};
+    options.pack |= icseg_kernel_in(k, 1)->dtype != options.in; /* to make the weight bf16 at least */
     ICSEG_TRY(icseg_matmul_open(&s->primitive, k->node->attributes, options, error));
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
     s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));

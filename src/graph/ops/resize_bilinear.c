@@ -8,6 +8,7 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/space.h"
+#include "tensor/half.h"
 
 /* One axis. Output o reads source first[o] with weight 1 - lambda[o] and second[o] with lambda[o]. Source s is read by
  * outputs begin[s] .. begin[s] + count[s] - 1 with weights collected[offset[s]] ... */
@@ -87,16 +88,28 @@ static void resize_release(icseg_kernel *k) {
 }
 
 /* One output row from two source rows (., c) that are weighted 1 - v and v. */
-ICSEG_KERNEL static void forward_row(const float *top, const float *bottom, float v, const axis *column, int64_t width,
-                                     int64_t c, float *y) {
-    for (int64_t o = 0; o < width; o++, y += c) {
+ICSEG_INLINE void forward_types(const void *top, const void *bottom, float v, const axis *column, int64_t width,
+                                int64_t c, void *y, bool half) {
+    for (int64_t o = 0; o < width; o++) {
         int64_t left = column->first[o] * c, right = column->second[o] * c;
         float h = column->lambda[o];
         float a = (1 - v) * (1 - h), b = (1 - v) * h, d = v * (1 - h), e = v * h;
+        void *to = icseg_at(y, half, o * c);
 #pragma omp simd
-        for (int64_t j = 0; j < c; j++)
-            y[j] = (a * top[left + j] + b * top[right + j]) + (d * bottom[left + j] + e * bottom[right + j]);
+        for (int64_t j = 0; j < c; j++) {
+            float above = a * icseg_element(top, half, left + j) + b * icseg_element(top, half, right + j);
+            float below = d * icseg_element(bottom, half, left + j) + e * icseg_element(bottom, half, right + j);
+            icseg_set_element(to, half, j, above + below);
+        }
     }
+}
+
+ICSEG_KERNEL static void forward_row(const void *top, const void *bottom, float v, const axis *column, int64_t width,
+                                     int64_t c, void *y, bool half) {
+    if (half)
+        forward_types(top, bottom, v, column, width, c, y, true);
+    else
+        forward_types(top, bottom, v, column, width, c, y, false);
 }
 
 /* dx (c) += v * sum over t < count of weight[t] * dy[t * c ..]. */
@@ -123,14 +136,14 @@ static icseg_status resize_run(icseg_kernel *k, const icseg_run *run, icseg_erro
     const resize_state *s = k->state;
     const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
     int64_t c = in[3], in_row = in[2] * c, out_row = out[2] * c;
-    const float *x = k->in[0];
-    float *y = k->out[0];
+    bool half = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t b = 0; b < out[0]; b++)
         for (int64_t h = 0; h < out[1]; h++) {
-            const float *image = x + b * in[1] * in_row;
-            forward_row(image + s->row.first[h] * in_row, image + s->row.second[h] * in_row, s->row.lambda[h],
-                        &s->column, out[2], c, y + (b * out[1] + h) * out_row);
+            const void *image = icseg_at(k->in[0], half, b * in[1] * in_row);
+            forward_row(icseg_at(image, half, s->row.first[h] * in_row),
+                        icseg_at(image, half, s->row.second[h] * in_row), s->row.lambda[h], &s->column, out[2], c,
+                        icseg_at(k->out[0], half, (b * out[1] + h) * out_row), half);
         }
     return ICSEG_OK;
 }
@@ -172,7 +185,8 @@ const icseg_op icseg_op_resize_bilinear = {.name = "resize_bilinear",
                                            .gradient = gradient,
                                            .prepare = resize_prepare,
                                            .run = resize_run,
-                                           .release = resize_release};
+                                           .release = resize_release,
+                                           .half = {.in = 1, .out = 1, .same = true}};
 
 icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width) {
     return icseg_resize_node(g, &icseg_op_resize_bilinear, x, height, width);

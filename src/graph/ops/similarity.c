@@ -4,8 +4,8 @@
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
 
-static const icseg_op a_gradient_op = ICSEG_PRODUCT_OP("similarity_gradient_a", NULL);
-static const icseg_op b_gradient_op = ICSEG_PRODUCT_OP("similarity_gradient_b", NULL);
+static const icseg_op a_gradient_op = ICSEG_PRODUCT_OP("similarity_gradient_a", NULL, 0, 0);
+static const icseg_op b_gradient_op = ICSEG_PRODUCT_OP("similarity_gradient_b", NULL, 0, 0);
 
 typedef struct sizes {
     int64_t batch, rows, channels, columns; /* a shared b: one image of batch * rows rows */
@@ -38,7 +38,7 @@ static void similarity_gradient(icseg_graph *g, const icseg_node *node, const ic
     }
 }
 
-const icseg_op icseg_op_similarity = ICSEG_PRODUCT_OP("similarity", similarity_gradient);
+const icseg_op icseg_op_similarity = ICSEG_PRODUCT_OP("similarity", similarity_gradient, 0, 0);
 
 icseg_value icseg_similarity(icseg_graph *g, icseg_value a, icseg_value b) {
     if (a == ICSEG_NONE || b == ICSEG_NONE) return icseg_graph_fail(g, "similarity", ICSEG_ERROR_INTERNAL, "no input");

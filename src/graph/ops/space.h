@@ -9,8 +9,8 @@
  * the size. */
 icseg_value icseg_pool_node(icseg_graph *g, const icseg_op *op, icseg_value x, int size);
 
-/* One row of windows: x (size rows of width * c) -> y (out, c). */
-typedef void icseg_pool_row(const float *x, int64_t width, int64_t c, int64_t size, int64_t out, float *y);
+/* One row of windows: x (size rows of width * c) -> y (out, c), both of the operator's type. */
+typedef void icseg_pool_row(const void *x, int64_t width, int64_t c, int64_t size, int64_t out, void *y);
 /* Runs a pooling operator's forward kernel on each of its rows, in parallel. */
 void icseg_pool_rows(const icseg_kernel *k, icseg_pool_row *row);
 

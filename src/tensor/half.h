@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Single elements of f32 and bf16 tensors, for kernels that are written once for both: `half` is a constant where these
+ * are inlined, so that loops vectorise. */
+#ifndef ICSEG_TENSOR_HALF_H
+#define ICSEG_TENSOR_HALF_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/system.h"
+
+ICSEG_INLINE uint32_t icseg_float_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+ICSEG_INLINE float icseg_float_of_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* To nearest, ties to even; overflows to infinity; NaN stays NaN and keeps the bits that fit. */
+ICSEG_INLINE uint16_t icseg_narrow_bf16(float value) {
+    uint32_t bits = icseg_float_bits(value);
+    uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    uint32_t nan = (bits >> 16) | (bits >> 16 & 0x7f ? 0u : 0x40u);
+    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000u ? nan : rounded);
+}
+
+ICSEG_INLINE float icseg_element(const void *tensor, bool half, int64_t i) {
+    if (!half) return ((const float *)tensor)[i];
+    return icseg_float_of_bits((uint32_t)((const uint16_t *)tensor)[i] << 16);
+}
+
+ICSEG_INLINE void icseg_set_element(void *tensor, bool half, int64_t i, float value) {
+    if (half)
+        ((uint16_t *)tensor)[i] = icseg_narrow_bf16(value);
+    else
+        ((float *)tensor)[i] = value;
+}
+
+/* Where element i lies. */
+ICSEG_INLINE void *icseg_at(const void *tensor, bool half, int64_t i) { return (char *)tensor + i * (half ? 2 : 4); }
+
+#endif
