@@ -29,21 +29,27 @@ ICSEG_INLINE float icseg_exp(float x) {
     return p * scale.f;
 }
 
+/* Sixteen floats at any address: one register with AVX-512, two or four without. */
+typedef float icseg_vector __attribute__((vector_size(64), aligned(4), may_alias));
+
 /* Reductions of one vector by halving: four steps. GCC's reduction clause goes through the lanes one by one, which for
  * short loops is most of their time. The lanes are overwritten. */
 enum { ICSEG_LANES = 16 };
 ICSEG_INLINE float icseg_lanes_max(float *lane) {
-    for (int half = ICSEG_LANES / 2; half > 0; half /= 2)
 #pragma omp simd
-        for (int j = 0; j < half; j++) lane[j] = lane[j + half] > lane[j] ? lane[j + half] : lane[j];
-    return lane[0];
+    for (int j = 0; j < 8; j++) lane[j] = lane[j + 8] > lane[j] ? lane[j + 8] : lane[j];
+#pragma omp simd
+    for (int j = 0; j < 4; j++) lane[j] = lane[j + 4] > lane[j] ? lane[j + 4] : lane[j];
+    float a = lane[0] > lane[1] ? lane[0] : lane[1], b = lane[2] > lane[3] ? lane[2] : lane[3];
+    return a > b ? a : b;
 }
 
 ICSEG_INLINE float icseg_lanes_sum(float *lane) {
-    for (int half = ICSEG_LANES / 2; half > 0; half /= 2)
 #pragma omp simd
-        for (int j = 0; j < half; j++) lane[j] += lane[j + half];
-    return lane[0];
+    for (int j = 0; j < 8; j++) lane[j] += lane[j + 8];
+#pragma omp simd
+    for (int j = 0; j < 4; j++) lane[j] += lane[j + 4];
+    return (lane[0] + lane[2]) + (lane[1] + lane[3]);
 }
 
 #endif

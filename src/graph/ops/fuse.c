@@ -10,7 +10,7 @@
 #include "graph/ops/fused.h"
 
 extern const icseg_op icseg_op_conv2d, icseg_op_linear, icseg_op_project, icseg_op_batch_norm, icseg_op_add,
-    icseg_op_relu, icseg_op_quick_gelu, icseg_op_gelu;
+    icseg_op_relu, icseg_op_quick_gelu, icseg_op_gelu, icseg_op_resize_bilinear;
 
 enum { BN_X, BN_WEIGHT, BN_BIAS, BN_MEAN, BN_VAR };
 
@@ -32,12 +32,18 @@ typedef struct map {
     icseg_activation activation;
 } map;
 
-/* The map whose only reader reads `value`. */
-static bool map_behind(const fusion *f, icseg_value value, map *out) {
+/* The node that computes `value`, if it has one reader only. */
+static const icseg_node *node_behind(const fusion *f, icseg_value value) {
     const icseg_value_info *info = f->graph->values[value];
     if (info->kind != ICSEG_VALUE_COMPUTED || info->view_of != ICSEG_NONE || info->keep || f->uses[value] != 1)
-        return false;
-    const icseg_node *node = f->graph->nodes[info->producer];
+        return NULL;
+    return f->graph->nodes[info->producer];
+}
+
+/* The map whose only reader reads `value`. */
+static bool map_behind(const fusion *f, icseg_value value, map *out) {
+    const icseg_node *node = node_behind(f, value);
+    if (!node) return false;
     *out = (map){.node = node};
     for (int i = 0; i < ICSEG_FUSED_INPUTS; i++) out->input[i] = i < node->input_count ? node->input[i] : ICSEG_NONE;
     if (node->op == &icseg_op_conv2d) {
@@ -62,18 +68,22 @@ static bool map_behind(const fusion *f, icseg_value value, map *out) {
     return out->op && out->activation == ICSEG_ACTIVATION_NONE;
 }
 
+static void rename_node(const fusion *f, icseg_node *node, const icseg_node *like, const icseg_op *op) {
+    int stem = (int)(strlen(like->name) - strlen(like->op->name));
+    const char *name = icseg_arena_printf(f->graph->arena, "%.*s%s", stem, like->name, op->name);
+    if (!name) icseg_graph_fail(f->graph, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
+    if (name) node->name = name;
+    node->op = op;
+}
+
 /* `node` becomes the map. */
 static void replace(const fusion *f, icseg_node *node, const map *m) {
-    icseg_graph *g = f->graph;
-    int stem = (int)(strlen(m->node->name) - strlen(m->node->op->name));
-    const char *name = icseg_arena_printf(g->arena, "%.*s%s", stem, m->node->name, m->op->name);
-    const void *attributes = icseg_arena_copy(g->arena, &m->attributes, m->attributes_size);
-    if (!name || !attributes) {
-        icseg_graph_fail(g, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
+    const void *attributes = icseg_arena_copy(f->graph->arena, &m->attributes, m->attributes_size);
+    if (!attributes) {
+        icseg_graph_fail(f->graph, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
         return;
     }
-    node->op = m->op;
-    node->name = name;
+    rename_node(f, node, m->node, m->op);
     node->attributes = attributes;
     node->output_count = 1;
     node->input_count = m->op == &icseg_op_conv2d_fused ? ICSEG_FUSED_INPUTS : ICSEG_FUSED_RESIDUAL + 1;
@@ -121,6 +131,22 @@ static void fuse_add(const fusion *f, icseg_node *node) {
     }
 }
 
+/* The sum becomes the resizing, with what it is added to as its second input. */
+static void fuse_resize(const fusion *f, icseg_node *node) {
+    for (int side = 0; side < 2; side++) {
+        icseg_value resized = node->input[side], residual = node->input[1 - side];
+        const icseg_node *resize = node_behind(f, resized);
+        if (residual == resized || !resize || resize->op != &icseg_op_resize_bilinear || resize->input_count > 1)
+            continue;
+        if (!icseg_shape_equal(f->graph->values[residual]->shape, f->graph->values[resized]->shape)) continue;
+        rename_node(f, node, resize, resize->op);
+        node->attributes = resize->attributes;
+        node->input[0] = resize->input[0];
+        node->input[1] = residual;
+        return;
+    }
+}
+
 static void fuse_activation(const fusion *f, icseg_node *node, icseg_activation activation) {
     map m;
     if (!map_behind(f, node->input[0], &m)) return;
@@ -141,15 +167,17 @@ void icseg_graph_fuse(icseg_graph *g) {
     const fusion f = {.graph = g, .uses = uses};
     for (int32_t n = 0; n < g->node_count; n++) {
         icseg_node *node = g->nodes[n];
-        if (node->op == &icseg_op_batch_norm)
+        if (node->op == &icseg_op_batch_norm) {
             fuse_batch_norm(&f, node);
-        else if (node->op == &icseg_op_add)
+        } else if (node->op == &icseg_op_add) {
             fuse_add(&f, node);
-        else if (node->op == &icseg_op_relu)
+            if (node->op == &icseg_op_add) fuse_resize(&f, node);
+        } else if (node->op == &icseg_op_relu) {
             fuse_activation(&f, node, ICSEG_ACTIVATION_RELU);
-        else if (node->op == &icseg_op_quick_gelu)
+        } else if (node->op == &icseg_op_quick_gelu) {
             fuse_activation(&f, node, ICSEG_ACTIVATION_QUICK_GELU);
-        else if (node->op == &icseg_op_gelu)
+        } else if (node->op == &icseg_op_gelu) {
             fuse_activation(&f, node, ICSEG_ACTIVATION_GELU);
+        }
     }
 }

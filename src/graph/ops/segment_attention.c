@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * segment_attention: causal self-attention of sequences that share a prefix (docs/method.md 2). The prefix's keys and
- * values are computed once and read by every segment; nothing is padded. A row sees at most prefix + its segment, so
- * the probabilities of one row are all that is ever held; the gradient computes them again. */
+ * values are computed once and read by every segment; nothing is padded. Probabilities are held for a few rows at a
+ * time only; the gradient computes them again. */
 #include <math.h>
 #include <string.h>
 
@@ -10,8 +10,11 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 
+/* PIECES: of a head's segments, for the threads. CHUNK: rows whose gradients are added to the prefix's at once. */
+enum { LANES = ICSEG_LANES, PIECES = 4, CHUNK = 16, AHEAD = 3 };
+
 typedef struct attributes {
-    int32_t heads, prefix, count, longest; /* longest: most rows that one row sees */
+    int32_t heads, prefix, count, longest; /* longest: rows of the longest segment or the prefix */
     int32_t lengths[];
 } attributes;
 
@@ -23,80 +26,173 @@ typedef struct head {
     float scale;   /* 1 / sqrt(width) */
 } head;
 
-/* What row `row` sees: [0, shared) of the prefix and [own, row] of its segment. */
-typedef struct span {
-    int64_t shared, own, row;
-} span;
+/* Rows [first, first + rows), each of which sees the `shared` rows of the prefix and its own from `first` on. */
+typedef struct part {
+    int64_t shared, first, rows;
+} part;
+
+/* Where a task works: the prefix's keys and values with one column for each row, (width, padded), and probabilities and
+ * their gradients, (rows, pitch): the prefix's, then the part's own. */
+typedef struct room {
+    float *keys, *values, *p, *ds;
+    int64_t padded, pitch;
+} room;
+
+static int64_t whole(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
+
+/* -- products of rows */
 
 ICSEG_INLINE float dot(const float *a, const float *b, int64_t n) {
-    float lane[ICSEG_LANES] = {0}, rest = 0;
+    float lane[LANES], rest = 0;
+    icseg_vector sum = {0};
     int64_t k = 0;
-    for (; k + ICSEG_LANES <= n; k += ICSEG_LANES)
-#pragma omp simd
-        for (int j = 0; j < ICSEG_LANES; j++) lane[j] += a[k + j] * b[k + j];
+    for (; k + LANES <= n; k += LANES) sum += *(const icseg_vector *)(a + k) * *(const icseg_vector *)(b + k);
     for (; k < n; k++) rest += a[k] * b[k];
+    *(icseg_vector *)lane = sum;
     return icseg_lanes_sum(lane) + rest;
 }
 
-ICSEG_INLINE void add_scaled(float *y, const float *x, float factor, int64_t n) {
+/* out (padded) = x (width) times columns (width, padded) */
+ICSEG_INLINE void times_columns(const float *x, const float *columns, int64_t width, int64_t padded, float *out) {
+    for (int64_t at = 0; at < padded; at += LANES) {
+        const float *c = columns + at;
+        icseg_vector a = {0}, b = {0};
+        int64_t d = 0;
+        for (; d + 2 <= width; d += 2, c += 2 * padded) {
+            a += x[d] * *(const icseg_vector *)c;
+            b += x[d + 1] * *(const icseg_vector *)(c + padded);
+        }
+        if (d < width) a += x[d] * *(const icseg_vector *)c;
+        *(icseg_vector *)(out + at) = a + b;
+    }
+}
+
+/* y (width) += sum over i < n of weight[i * step] * rows[i * stride ..] */
+ICSEG_INLINE void add_rows(float *y, const float *weight, int64_t step, const float *rows, int64_t stride, int64_t n,
+                           int64_t width) {
+    int64_t at = 0;
+    for (; at + 4 * LANES <= width; at += 4 * LANES) {
+        icseg_vector *to = (icseg_vector *)(y + at), a = to[0], b = to[1], c = to[2], d = to[3];
+        for (int64_t i = 0; i < n; i++) {
+            const icseg_vector *from = (const icseg_vector *)(rows + i * stride + at);
+            float w = weight[i * step];
+            a += w * from[0], b += w * from[1], c += w * from[2], d += w * from[3];
+        }
+        to[0] = a, to[1] = b, to[2] = c, to[3] = d;
+    }
+    for (int64_t i = 0; i < n && at < width; i++) {
+        const float *from = rows + i * stride;
+        float w = weight[i * step];
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] += factor * x[i];
-}
-
-/* Index of the i-th row seen. */
-ICSEG_INLINE int64_t seen(const span *s, int64_t i) { return i < s->shared ? i : s->own + i - s->shared; }
-ICSEG_INLINE int64_t seen_count(const span *s) { return s->shared + s->row - s->own + 1; }
-
-/* Softmax probabilities of one row, into p. */
-ICSEG_INLINE void probabilities(const head *h, const span *s, float *p) {
-    int64_t n = seen_count(s);
-    float largest = -INFINITY, sum = 0;
-    for (int64_t i = 0; i < n; i++) {
-        p[i] = h->scale * dot(h->q + s->row * h->stride, h->k + seen(s, i) * h->stride, h->width);
-        largest = p[i] > largest ? p[i] : largest;
-    }
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++) {
-        p[i] = icseg_exp(p[i] - largest);
-        sum += p[i];
-    }
-    for (int64_t i = 0; i < n; i++) p[i] /= sum;
-}
-
-ICSEG_KERNEL static void forward_row(const head *h, const span *s, float *p, float *out) {
-    probabilities(h, s, p);
-    float *y = out + s->row * h->out_stride;
-    memset(y, 0, (size_t)h->width * sizeof *y);
-    for (int64_t i = 0; i < seen_count(s); i++) add_scaled(y, h->v + seen(s, i) * h->stride, p[i], h->width);
-}
-
-/* dq is written, dk and dv are added to: d* have the strides of q, k, v. */
-ICSEG_KERNEL static void backward_row(const head *h, const span *s, float *p, float *dp, const float *dout, float *dq,
-                                      float *dk, float *dv) {
-    int64_t n = seen_count(s);
-    const float *dy = dout + s->row * h->out_stride;
-    float *dq_row = dq + s->row * h->stride, mean = 0;
-    probabilities(h, s, p);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = seen(s, i) * h->stride;
-        dp[i] = dot(dy, h->v + at, h->width);
-        mean += p[i] * dp[i];
-        add_scaled(dv + at, dy, p[i], h->width);
-    }
-    memset(dq_row, 0, (size_t)h->width * sizeof *dq_row);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t at = seen(s, i) * h->stride;
-        float ds = h->scale * p[i] * (dp[i] - mean);
-        add_scaled(dq_row, h->k + at, ds, h->width);
-        add_scaled(dk + at, h->q + s->row * h->stride, ds, h->width);
+        for (int64_t j = at; j < width; j++) y[j] += w * from[j];
     }
 }
 
-/* Rows [begin, end) of a segment; segment -1 is the prefix. */
-static span segment_at(const attributes *a, int64_t segment, int64_t begin, int64_t *end) {
-    *end = begin + (segment < 0 ? a->prefix : a->lengths[segment]);
-    return (span){.shared = segment < 0 ? 0 : a->prefix, .own = begin, .row = begin};
+/* rows (n, ..) to columns (width, padded); columns past n are zero. */
+static void transpose(const float *rows, int64_t stride, int64_t n, int64_t width, int64_t padded, float *columns) {
+    memset(columns, 0, (size_t)(width * padded) * sizeof *columns);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t d = 0; d < width; d++) columns[d * padded + i] = rows[i * stride + d];
 }
+
+/* -- softmax */
+
+/* n scores, with room for whole vectors: softmax(scale * p). */
+ICSEG_INLINE void softmax(float *p, int64_t n, float scale) {
+    int64_t end = whole(n);
+    float lane[LANES], sums[LANES] = {0};
+    for (int64_t i = n; i < end; i++) p[i] = -INFINITY;
+    memcpy(lane, p, sizeof lane);
+    for (int64_t i = LANES; i < end; i += LANES)
+#pragma omp simd
+        for (int j = 0; j < LANES; j++) lane[j] = p[i + j] > lane[j] ? p[i + j] : lane[j];
+    float top = icseg_lanes_max(lane);
+    for (int64_t i = 0; i < end; i += LANES)
+#pragma omp simd
+        for (int j = 0; j < LANES; j++) {
+            p[i + j] = icseg_exp(scale * (p[i + j] - top)); /* past n: 1e-38, lost in a sum that is at least 1 */
+            sums[j] += p[i + j];
+        }
+    float inverse = 1 / icseg_lanes_sum(sums);
+    for (int64_t i = 0; i < end; i += LANES)
+#pragma omp simd
+        for (int j = 0; j < LANES; j++) p[i + j] *= inverse;
+}
+
+/* Probabilities of the part's row i, into p. */
+ICSEG_INLINE void probabilities(const head *h, const room *r, const part *s, int64_t i, float *p) {
+    const float *q = h->q + (s->first + i) * h->stride, *own = h->k + s->first * h->stride;
+    if (s->shared) times_columns(q, r->keys, h->width, r->padded, p);
+    for (int64_t j = 0; j <= i; j++) p[s->shared + j] = dot(q, own + j * h->stride, h->width);
+    softmax(p, s->shared + i + 1, h->scale);
+}
+
+/* Rows lie too far apart for the machine to see the next one coming; one past the last does no harm. */
+ICSEG_INLINE void fetch(const head *h, int64_t row) {
+    for (int64_t at = 0; at < h->width; at += LANES) {
+        __builtin_prefetch(h->q + row * h->stride + at);
+        __builtin_prefetch(h->k + row * h->stride + at);
+        __builtin_prefetch(h->v + row * h->stride + at);
+    }
+}
+
+/* -- forward and backward of one part */
+
+ICSEG_KERNEL static void forward_part(const head *h, const room *r, const part *s, float *out) {
+    const float *own = h->v + s->first * h->stride;
+    for (int64_t i = 0; i < s->rows; i++) {
+        float *y = out + (s->first + i) * h->out_stride;
+        fetch(h, s->first + i + AHEAD);
+        probabilities(h, r, s, i, r->p);
+        memset(y, 0, (size_t)h->width * sizeof *y);
+        add_rows(y, r->p, 1, h->v, h->stride, s->shared, h->width);
+        add_rows(y, r->p + s->shared, 1, own, h->stride, i + 1, h->width);
+    }
+}
+
+typedef struct gradients {
+    const float *out; /* of the output: rows as its */
+    float *q, *k, *v; /* rows as q, k, v */
+} gradients;
+
+/* Probabilities p and the gradients ds of the products q k^T, into the rows from `at` on of the room; dq is written,
+ * what the part gives its own keys and values is added to dk and dv. */
+ICSEG_KERNEL static void backward_part(const head *h, const room *r, const part *s, int64_t at, const gradients *d) {
+    const float *own_k = h->k + s->first * h->stride, *own_v = h->v + s->first * h->stride;
+    const float *own_q = h->q + s->first * h->stride, *own_dy = d->out + s->first * h->out_stride;
+    float *all_p = r->p + at * r->pitch, *all_ds = r->ds + at * r->pitch;
+    for (int64_t i = 0; i < s->rows; i++) {
+        const float *dy = own_dy + i * h->out_stride;
+        float *p = all_p + i * r->pitch, *ds = all_ds + i * r->pitch, *dq = d->q + (s->first + i) * h->stride;
+        int64_t n = s->shared + i + 1, end = whole(n);
+        probabilities(h, r, s, i, p);
+        if (s->shared) times_columns(dy, r->values, h->width, r->padded, ds);
+        for (int64_t j = 0; j <= i; j++) ds[s->shared + j] = dot(dy, own_v + j * h->stride, h->width);
+        for (int64_t j = n; j < end; j++) p[j] = ds[j] = 0;
+        float mean = dot(p, ds, end);
+#pragma omp simd
+        for (int64_t j = 0; j < end; j++) ds[j] = h->scale * p[j] * (ds[j] - mean);
+        memset(dq, 0, (size_t)h->width * sizeof *dq);
+        add_rows(dq, ds, 1, h->k, h->stride, s->shared, h->width);
+        add_rows(dq, ds + s->shared, 1, own_k, h->stride, i + 1, h->width);
+    }
+    for (int64_t j = 0; j < s->rows; j++) { /* row j is seen by rows j, j + 1, .. */
+        int64_t to = (s->first + j) * h->stride, from = j * r->pitch + s->shared + j, n = s->rows - j;
+        add_rows(d->v + to, all_p + from, r->pitch, own_dy + j * h->out_stride, h->out_stride, n, h->width);
+        add_rows(d->k + to, all_ds + from, r->pitch, own_q + j * h->stride, h->stride, n, h->width);
+    }
+}
+
+/* What rows [first, first + n), the first n of the room, give the prefix. */
+ICSEG_KERNEL static void backward_prefix(const head *h, const room *r, int64_t prefix, int64_t first, int64_t n,
+                                         const gradients *d) {
+    for (int64_t i = 0; i < prefix; i++) {
+        add_rows(d->v + i * h->stride, r->p + i, r->pitch, d->out + first * h->out_stride, h->out_stride, n, h->width);
+        add_rows(d->k + i * h->stride, r->ds + i, r->pitch, h->q + first * h->stride, h->stride, n, h->width);
+    }
+}
+
+/* -- tasks */
 
 static head head_of(const icseg_kernel *k, const attributes *a, int64_t image, int64_t index) {
     const icseg_shape *shape = &icseg_kernel_in(k, 0)->shape;
@@ -111,11 +207,28 @@ static head head_of(const icseg_kernel *k, const attributes *a, int64_t image, i
                   .scale = 1 / sqrtf((float)per_head)};
 }
 
+/* The task's part of scratch memory, or with scratch NULL its size in floats. One layout serves both directions: it is
+ * small. */
+static int64_t room_of(const attributes *a, int64_t width, float *scratch, int64_t task, room *out) {
+    int64_t padded = whole(a->prefix), pitch = padded + whole(a->longest);
+    int64_t columns = whole(width * padded), rows = (CHUNK + a->longest) * pitch, floats = 2 * (columns + rows);
+    if (!scratch) return floats;
+    float *base = scratch + task * floats;
+    *out = (room){.keys = base,
+                  .values = base + columns,
+                  .p = base + 2 * columns,
+                  .ds = base + 2 * columns + rows,
+                  .padded = padded,
+                  .pitch = pitch};
+    return floats;
+}
+
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     (void)error;
     const attributes *a = k->node->attributes;
-    int64_t tasks = icseg_kernel_in(k, 0)->shape.dim[0] * a->heads;
-    k->scratch_size = (size_t)tasks * 2 * (size_t)a->longest * sizeof(float);
+    const icseg_shape *shape = &icseg_kernel_in(k, 0)->shape;
+    int64_t tasks = shape->dim[0] * a->heads * PIECES;
+    k->scratch_size = (size_t)tasks * (size_t)room_of(a, shape->dim[2] / 3 / a->heads, NULL, 0, NULL) * sizeof(float);
     return ICSEG_OK;
 }
 
@@ -123,17 +236,46 @@ static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_err
     (void)error;
     const attributes *a = k->node->attributes;
     const icseg_shape *shape = &icseg_kernel_out(k, 0)->shape;
-    int64_t tasks = shape->dim[0] * a->heads;
+    int64_t tasks = shape->dim[0] * a->heads * PIECES;
 #pragma omp parallel for schedule(static)
     for (int64_t task = 0; task < tasks; task++) {
-        int64_t image = task / a->heads, index = task % a->heads;
+        int64_t image = task / PIECES / a->heads, index = task / PIECES % a->heads, piece = task % PIECES;
         head h = head_of(k, a, image, index);
-        float *p = (float *)run->scratch + task * 2 * a->longest;
+        room r;
+        room_of(a, h.width, run->scratch, task, &r);
         float *out = (float *)k->out[0] + image * shape->dim[1] * shape->dim[2] + index * h.width;
-        for (int64_t segment = -1, row = 0, end; segment < a->count; segment++, row = end)
-            for (span s = segment_at(a, segment, row, &end); s.row < end; s.row++) forward_row(&h, &s, p, out);
+        transpose(h.k, h.stride, a->prefix, h.width, r.padded, r.keys);
+        part s = {.rows = a->prefix};
+        if (piece == 0) forward_part(&h, &r, &s, out);
+        s = (part){.shared = a->prefix, .first = a->prefix};
+        for (int64_t i = 0; i < (piece + 1) * a->count / PIECES; i++, s.first += s.rows) {
+            s.rows = a->lengths[i];
+            if (i >= piece * a->count / PIECES) forward_part(&h, &r, &s, out);
+        }
     }
     return ICSEG_OK;
+}
+
+static void backward_head(const attributes *a, const head *h, room *r, const gradients *d, int64_t rows) {
+    transpose(h->k, h->stride, a->prefix, h->width, r->padded, r->keys);
+    transpose(h->v, h->stride, a->prefix, h->width, r->padded, r->values);
+    for (int64_t row = 0; row < rows; row++) {
+        memset(d->k + row * h->stride, 0, (size_t)h->width * sizeof *d->k);
+        memset(d->v + row * h->stride, 0, (size_t)h->width * sizeof *d->v);
+    }
+    part s = {.rows = a->prefix};
+    backward_part(h, r, &s, 0, d);
+    s = (part){.shared = a->prefix, .first = a->prefix};
+    int64_t held = 0; /* rows whose part in the prefix's gradient is still to be added */
+    for (int64_t i = 0; i < a->count; i++) {
+        s.rows = a->lengths[i];
+        backward_part(h, r, &s, held, d);
+        held += s.rows;
+        s.first += s.rows;
+        if (held < CHUNK && i + 1 < a->count) continue;
+        backward_prefix(h, r, a->prefix, s.first - held, held, d);
+        held = 0;
+    }
 }
 
 /* inputs: qkv, gradient of the output; output: gradient of qkv */
@@ -146,17 +288,14 @@ static icseg_status backward_run(icseg_kernel *k, const icseg_run *run, icseg_er
     for (int64_t task = 0; task < tasks; task++) {
         int64_t image = task / a->heads, index = task % a->heads;
         head h = head_of(k, a, image, index);
-        float *p = (float *)run->scratch + task * 2 * a->longest;
-        const float *dout = (const float *)k->in[1] + image * rows * h.out_stride + index * h.width;
+        room r;
+        room_of(a, h.width, run->scratch, task, &r);
         float *dq = (float *)k->out[0] + (h.q - (const float *)k->in[0]);
-        float *dk = dq + h.out_stride, *dv = dk + h.out_stride;
-        for (int64_t row = 0; row < rows; row++) {
-            memset(dk + row * h.stride, 0, (size_t)h.width * sizeof *dk);
-            memset(dv + row * h.stride, 0, (size_t)h.width * sizeof *dv);
-        }
-        for (int64_t segment = -1, row = 0, end; segment < a->count; segment++, row = end)
-            for (span s = segment_at(a, segment, row, &end); s.row < end; s.row++)
-                backward_row(&h, &s, p, p + a->longest, dout, dq, dk, dv);
+        gradients d = {.out = (const float *)k->in[1] + image * rows * h.out_stride + index * h.width,
+                       .q = dq,
+                       .k = dq + h.out_stride,
+                       .v = dq + 2 * h.out_stride};
+        backward_head(a, &h, &r, &d, rows);
     }
     return ICSEG_OK;
 }
@@ -193,13 +332,13 @@ icseg_value icseg_segment_attention(icseg_graph *g, icseg_value qkv, int heads, 
     attributes *a = icseg_arena_alloc(icseg_graph_arena(g), sizeof *a + (size_t)count * sizeof *a->lengths);
     if (!a) return icseg_graph_fail(g, "segment_attention", ICSEG_ERROR_MEMORY, "out of memory");
     *a = (attributes){.heads = heads, .prefix = prefix, .count = count};
-    int64_t rows = prefix, longest = 0;
+    int64_t rows = prefix, longest = prefix;
     for (int i = 0; i < count; i++) {
         a->lengths[i] = lengths[i];
         rows += lengths[i];
         if (lengths[i] > longest) longest = lengths[i];
     }
-    a->longest = (int32_t)(prefix + longest);
+    a->longest = (int32_t)longest;
     icseg_node *node = icseg_node_append(g, &icseg_op_segment_attention, a, attributes_size(a), &qkv, 1, 0);
     if (!node) return ICSEG_NONE;
     icseg_shape shape = icseg_graph_value(g, qkv)->shape;
