@@ -54,8 +54,8 @@ static const icseg_option rows[] = {
      ICSEG_BETWEEN(0, 1024)},
     {"decode", ICSEG_FIELD_BOOL(struct options, decode),
      "check: decode every image too, to find truncated ones; takes longer"},
-    {"faults", ICSEG_FIELD_INT(struct options, faults), "check: faults listed at most, for each split; 0: all",
-     ICSEG_AT_LEAST(0)},
+    {"faults", ICSEG_FIELD_INT(struct options, faults),
+     "check, convert: faults listed at most (check: for each split); 0: all", ICSEG_AT_LEAST(0)},
     {"out", ICSEG_FIELD_STRING(struct options, out), "show: the PNG file to write", .metavar = "FILE"},
     {"images", ICSEG_FIELD_INT(struct options, images), "show: number of images, spread over the split",
      ICSEG_BETWEEN(1, 1024)},
@@ -279,7 +279,14 @@ static icseg_status convert(const icseg_command_context *context, const struct o
     c.background = o->background;
     c.split = o->split;
     c.val_share = o->val_share;
-    ICSEG_TRY(icseg_dataset_convert(&c, &context->progress, &s, error));
+    fault_printer printer = {o->faults ? o->faults : -1};
+    icseg_status status = icseg_dataset_convert(&c, &context->progress, print_fault, &printer, &s, error);
+    if (o->faults && s.faults > o->faults)
+        printf("... and %lld more faults (--faults 0 lists all)\n", (long long)s.faults - o->faults);
+    if (s.faults && status == ICSEG_ERROR_DATA)
+        return icseg_fail(error, status, "%s: %lld fault%s found, nothing was written", o->folder, (long long)s.faults,
+                          s.faults == 1 ? "" : "s");
+    ICSEG_TRY(status);
     printf("%s: %lld images, %d classes", o->converted, (long long)s.images, s.classes);
     if (s.objects) printf(", %lld objects", (long long)s.objects);
     printf(" (read as %s)\n", icseg_export_format_name(s.format));

@@ -3,6 +3,7 @@
 #ifndef ICSEG_CONVERT_H
 #define ICSEG_CONVERT_H
 
+#include "icseg/dataset.h"
 #include "icseg/error.h"
 #include "icseg/progress.h"
 
@@ -39,6 +40,7 @@ typedef struct icseg_convert_summary {
     int32_t classes;
     int64_t images, objects;
     int64_t skipped; /* shapes without an area: points, lines, boxes of COCO without an outline */
+    int64_t faults;
 } icseg_convert_summary;
 
 ICSEG_API icseg_convert_options icseg_convert_options_default(void);
@@ -47,10 +49,12 @@ ICSEG_API icseg_convert_options icseg_convert_options_default(void);
 ICSEG_API const char *icseg_export_format_name(icseg_export_format format);
 
 /* Pictures are copied as they are, outlines are filled (pixel centres, even-odd; small objects over large ones) and
- * written as single-channel PNGs, classes.txt comes last: a folder without it is not finished. The first fault ends the
- * work, named by file and place. */
+ * written as single-channel PNGs. Every fault of the export goes to `on_fault` (may be NULL) in one line that names
+ * file and place; with faults the status is ICSEG_ERROR_DATA, the text is the first of them, and nothing is left in the
+ * new folder. A process that is killed leaves a hidden folder .convert.PID there. */
 ICSEG_API icseg_status icseg_dataset_convert(const icseg_convert_options *options, const icseg_progress *progress,
-                                             icseg_convert_summary *out, icseg_error *error);
+                                             icseg_dataset_fault on_fault, void *user, icseg_convert_summary *out,
+                                             icseg_error *error);
 
 #ifdef __cplusplus
 }

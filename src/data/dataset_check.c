@@ -7,6 +7,7 @@
 
 #include "base/system.h"
 #include "data/dataset_internal.h"
+#include "data/faults.h"
 
 /* What one thread has counted. Sums do not depend on who adds what, so neither does the summary. */
 typedef struct tally {
@@ -153,20 +154,8 @@ static void merge(const check *c, icseg_dataset_summary *out, tally *all) {
     out->max_width = all->max_width, out->max_height = all->max_height;
 }
 
-typedef struct fault_sink {
-    icseg_dataset_fault on_fault;
-    void *user;
-    int64_t count;
-    char first[960];
-} fault_sink;
-
-static void add_fault(fault_sink *sink, const char *line) {
-    if (sink->count++ == 0) snprintf(sink->first, sizeof sink->first, "%.*s", (int)sizeof sink->first - 1, line);
-    if (sink->on_fault) sink->on_fault(sink->user, line);
-}
-
 /* Faults that no single file shows. */
-static void check_whole(const check *c, const tally *all, const icseg_dataset_summary *out, fault_sink *sink) {
+static void check_whole(const check *c, const tally *all, const icseg_dataset_summary *out, icseg_faults *sink) {
     const icseg_dataset *d = c->dataset;
     icseg_error text;
     if (d->images_only) return;
@@ -176,13 +165,13 @@ static void check_whole(const check *c, const tally *all, const icseg_dataset_su
                    "to be one lower already; use the files as published, or the folder form (classes.txt, "
                    "data.format = folder)",
                    d->pairs[all->white_index].label, all->white_value, all->white_x, all->white_y);
-        add_fault(sink, text.message);
+        icseg_faults_add(sink, text.message);
     } else if (d->looks_like_ade20k && all->has_zero && all->white_index < 0) {
         icseg_fail(&text, ICSEG_ERROR_DATA,
                    "%s: ADE20K's label files, in which 0 means unlabelled and classes count from 1, are read as if 0 "
                    "were a class; set data.reduce_zero_label, or data.format to ade20k",
                    d->label_folder);
-        add_fault(sink, text.message);
+        icseg_faults_add(sink, text.message);
     } else if (all->white_index >= 0 && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_255) {
         icseg_fail(&text, ICSEG_ERROR_DATA,
                    "%s: value %d at x=%d, y=%d: the masks hold only 0 and %d, and %d is ignored, so nothing could be "
@@ -190,18 +179,13 @@ static void check_whole(const check *c, const tally *all, const icseg_dataset_su
                    "data.ignore",
                    d->pairs[all->white_index].label, all->white_value, all->white_x, all->white_y, all->white_value,
                    all->white_value, all->white_value);
-        add_fault(sink, text.message);
+        icseg_faults_add(sink, text.message);
     } else if (!sink->count && out->pixels == out->ignored) {
         icseg_fail(&text, ICSEG_ERROR_DATA,
                    "%s: no pixel of any label file is labelled, all values are ignored; look at data.ignore%s",
                    d->label_folder, d->reduce_zero_label ? " and data.reduce_zero_label" : "");
-        add_fault(sink, text.message);
+        icseg_faults_add(sink, text.message);
     }
-}
-
-static icseg_status fail_faults(const fault_sink *sink, icseg_error *error) {
-    if (sink->count == 1) return icseg_fail(error, ICSEG_ERROR_DATA, "%s", sink->first);
-    return icseg_fail(error, ICSEG_ERROR_DATA, "%s (and %lld more faults)", sink->first, (long long)sink->count - 1);
 }
 
 static icseg_status open_check(check *c, icseg_arena *arena, icseg_dataset_summary *out, icseg_error *error) {
@@ -230,7 +214,7 @@ icseg_status icseg_dataset_check(const icseg_dataset *dataset, int threads, cons
     check c = {.dataset = dataset, .progress = progress, .started = icseg_clock()};
     c.threads = threads > 0 ? threads : icseg_cores();
     if (c.threads > dataset->count) c.threads = (int)dataset->count;
-    fault_sink sink = {.on_fault = on_fault, .user = user};
+    icseg_faults sink = {.on_fault = on_fault, .user = user};
     icseg_arena *arena;
     icseg_status status;
     ICSEG_TRY(icseg_arena_open(&arena, error));
@@ -252,16 +236,16 @@ icseg_status icseg_dataset_check(const icseg_dataset *dataset, int threads, cons
     tally all;
     merge(&c, out, &all);
     for (int64_t i = 0; i < dataset->count; i++)
-        if (c.faults[i]) add_fault(&sink, c.faults[i]);
+        if (c.faults[i]) icseg_faults_add(&sink, c.faults[i]);
     for (int64_t i = 0; i < dataset->orphan_count; i++) {
         icseg_error text;
         icseg_fail(&text, ICSEG_ERROR_DATA, "%s: no image of that stem; add the image or remove the label file",
                    dataset->orphans[i]);
-        add_fault(&sink, text.message);
+        icseg_faults_add(&sink, text.message);
     }
     check_whole(&c, &all, out, &sink);
     out->faults = sink.count;
-    if (sink.count) status = fail_faults(&sink, error);
+    if (sink.count) status = icseg_faults_fail(&sink, error);
 fail:
     for (int64_t i = 0; c.faults && i < dataset->count; i++) icseg_free(c.faults[i]);
     icseg_arena_close(&arena);

@@ -18,6 +18,8 @@
 #include "data/classes.h"
 #include "text/utf8.h"
 
+enum { PICTURE_BYTES_MOST = 1 << 30 };
+
 static const char *const image_types[] = {"jpg", "jpeg", "png", "webp", "tif", "tiff", NULL};
 
 static const char *const format_names[] = {"auto", "voc", "cvat", "coco", "labelme", "yolo"};
@@ -45,6 +47,14 @@ const char *icseg_export_format_name(icseg_export_format format) {
 
 icseg_convert_options icseg_convert_options_default(void) {
     return (icseg_convert_options){.background = "background"};
+}
+
+icseg_status icseg_export_fault(icseg_export *e, icseg_status status, icseg_error *error) {
+    if (status == ICSEG_OK || e->broken || status == ICSEG_ERROR_MEMORY || status == ICSEG_ERROR_CANCELLED ||
+        status == ICSEG_ERROR_ARGUMENT)
+        return status;
+    icseg_faults_add(&e->faults, error->message);
+    return ICSEG_OK;
 }
 
 /* ---- classes ---- */
@@ -136,7 +146,7 @@ fail:
     return status;
 }
 
-static void close_masks(const icseg_export_item *item) {
+void icseg_export_item_close(const icseg_export_item *item) {
     for (size_t i = 0; i < item->object_count; i++)
         for (icseg_outline *o = item->objects[i].outlines; o; o = o->next) icseg_mask_close(&o->mask);
 }
@@ -185,32 +195,43 @@ static icseg_status make_labels(const icseg_export *e, const icseg_export_item *
     return item->object_count ? draw_objects(item, labels, error) : ICSEG_OK;
 }
 
+/* The label file under its stem; also after a fault, to find pictures of one name. */
+static icseg_status write_labels(icseg_export *e, const icseg_export_item *item, const char *split, const char *stem,
+                                 const icseg_labels *labels, icseg_error *error) {
+    icseg_palette palette = {0};
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/annotations/%s/%s.png", e->staging, split, stem);
+    if (icseg_file_exists(path))
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: two pictures would be called %s; rename one", item->source,
+                          stem);
+    e->broken = true;
+    ICSEG_TRY(icseg_palette_create(&palette, e->classes, error));
+    icseg_status status = icseg_labels_write_png(labels, &palette, path, error);
+    icseg_palette_close(&palette);
+    e->broken = status != ICSEG_OK;
+    return status;
+}
+
 static icseg_status write_files(icseg_export *e, const icseg_export_item *item, const char *split,
                                 const unsigned char *data, size_t size, const icseg_labels *labels,
                                 icseg_error *error) {
     char stem[NAME_MAX - 8], path[PATH_MAX];
     const char *extension = icseg_path_extension(item->image ? item->image : item->name), *const *type = image_types;
-    icseg_palette palette = {0};
-    icseg_status status;
     while (*type && strcasecmp(*type, extension) != 0) type++;
     if (!*type) type = image_types; /* told apart by content anyway */
     ICSEG_TRY(make_stem(item, stem, error));
     static const char *const roots[] = {"images", "annotations"};
+    e->broken = true;
     for (int i = 0; i < 2; i++) {
-        if (snprintf(path, sizeof path, "%s/%s/%s", e->options->out, roots[i], split) >= (int)sizeof path - 300)
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.80s...: the path is too long", e->options->out);
+        snprintf(path, sizeof path, "%s/%s/%s", e->staging, roots[i], split);
         ICSEG_TRY(icseg_folder_create(path, error));
     }
-    snprintf(path, sizeof path, "%s/annotations/%s/%s.png", e->options->out, split, stem);
-    if (icseg_file_exists(path))
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: two pictures would be called %s; rename one", item->source,
-                          stem);
-    ICSEG_TRY(icseg_palette_create(&palette, e->classes, error));
-    ICSEG_TRY_GOTO(icseg_labels_write_png(labels, &palette, path, error));
-    snprintf(path, sizeof path, "%s/images/%s/%s.%s", e->options->out, split, stem, *type);
-    status = icseg_file_write(path, data, size, error);
-fail:
-    icseg_palette_close(&palette);
+    e->broken = false;
+    ICSEG_TRY(write_labels(e, item, split, stem, labels, error));
+    if (e->faults.count) return ICSEG_OK;
+    snprintf(path, sizeof path, "%s/images/%s/%s.%s", e->staging, split, stem, *type);
+    icseg_status status = icseg_file_write(path, data, size, error);
+    e->broken = status != ICSEG_OK;
     return status;
 }
 
@@ -242,7 +263,7 @@ icseg_status icseg_export_write(icseg_export *e, const icseg_export_item *item, 
     icseg_labels labels = {0};
     icseg_status status;
     if (item->image) {
-        ICSEG_TRY_GOTO(icseg_file_read(item->image, (size_t)1 << 30, &bytes, &size, error));
+        ICSEG_TRY_GOTO(icseg_file_read(item->image, PICTURE_BYTES_MOST, &bytes, &size, error));
         data = bytes;
     }
     ICSEG_TRY_GOTO(check_picture(item, data, size, &image, error));
@@ -254,7 +275,7 @@ fail:
     icseg_labels_close(&labels);
     icseg_image_close(&image);
     icseg_free(bytes);
-    close_masks(item);
+    icseg_export_item_close(item);
     return status;
 }
 
@@ -397,33 +418,45 @@ static icseg_status write_classes(const icseg_export *e, icseg_error *error) {
     icseg_string text = {0};
     char path[PATH_MAX];
     for (int32_t k = 0; k < e->classes; k++) icseg_string_printf(&text, "%s\n", e->names[k]);
-    snprintf(path, sizeof path, "%s/classes.txt", e->options->out);
+    snprintf(path, sizeof path, "%s/classes.txt", e->staging);
     icseg_status status =
         text.failed ? icseg_fail_memory(error, text.size, path) : icseg_file_write(path, text.data, text.size, error);
     icseg_string_close(&text);
     return status;
 }
 
+static icseg_status convert(icseg_export *e, icseg_error *error) {
+    const icseg_convert_options *o = e->options;
+    if (o->classes_file) {
+        ICSEG_TRY(icseg_classes_read(e->arena, o->classes_file, &e->names, &e->classes, error));
+        e->fixed = true;
+    }
+    ICSEG_TRY(icseg_export_out_open(e, error));
+    ICSEG_TRY(readers[e->summary->format].convert(e, error));
+    e->summary->classes = e->classes;
+    if (e->faults.count) return icseg_faults_fail(&e->faults, error);
+    if (!e->summary->images)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no pictures with labels (read as %s)", o->source,
+                          format_names[e->summary->format]);
+    ICSEG_TRY(write_classes(e, error));
+    return icseg_export_out_commit(e, error);
+}
+
 icseg_status icseg_dataset_convert(const icseg_convert_options *o, const icseg_progress *progress,
-                                   icseg_convert_summary *out, icseg_error *error) {
+                                   icseg_dataset_fault on_fault, void *user, icseg_convert_summary *out,
+                                   icseg_error *error) {
     icseg_export e = {.options = o, .progress = progress, .started = icseg_clock(), .summary = out};
-    icseg_status status;
+    icseg_error own; /* faults pass through it even when the caller wants no text */
+    e.faults.on_fault = on_fault;
+    e.faults.user = user;
+    if (!error) error = &own;
     *out = (icseg_convert_summary){0};
     ICSEG_TRY(check_options(o, error));
     ICSEG_TRY(choose_format(o, &out->format, error));
     ICSEG_TRY(icseg_arena_open(&e.arena, error));
-    if (o->classes_file) {
-        ICSEG_TRY_GOTO(icseg_classes_read(e.arena, o->classes_file, &e.names, &e.classes, error));
-        e.fixed = true;
-    }
-    ICSEG_TRY_GOTO(readers[out->format].convert(&e, error));
-    out->classes = e.classes;
-    if (!out->images)
-        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: no pictures with labels (read as %s)", o->source,
-                            format_names[out->format]);
-    else
-        status = write_classes(&e, error);
-fail:
+    icseg_status status = convert(&e, error);
+    out->faults = e.faults.count;
+    icseg_export_out_close(&e);
     icseg_arena_close(&e.arena);
     return status;
 }

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "base/memory.h"
+#include "data/faults.h"
 #include "data/raster.h"
 #include "icseg/convert.h"
 #include "icseg/image.h"
@@ -63,7 +64,23 @@ typedef struct icseg_export {
     icseg_convert_summary *summary;
     int64_t in_split; /* pictures met while the source has one split */
     bool one_split;
+    icseg_faults faults;
+    bool broken;   /* the new folder cannot be written: no fault of the export */
+    char *staging; /* where files gather; NULL: not open */
+    bool out_is_new;
 } icseg_export;
+
+/* Notes a fault of the export, after which the conversion goes on: ICSEG_OK. What is none (lack of memory, a full disk,
+ * cancelled) is passed on. */
+icseg_status icseg_export_fault(icseg_export *e, icseg_status status, icseg_error *error);
+
+/* The new folder. close removes what was not committed. */
+icseg_status icseg_export_out_open(icseg_export *e, icseg_error *error);
+icseg_status icseg_export_out_commit(icseg_export *e, icseg_error *error);
+void icseg_export_out_close(icseg_export *e);
+
+/* Closes the masks of the item's outlines; icseg_export_write does it too. */
+void icseg_export_item_close(const icseg_export_item *item);
 
 /* The label of a class name; adds it unless the list is the user's. -1 for the background when that is unlabelled.
  * `where` is for the error text of an unknown name. */
@@ -72,8 +89,8 @@ icseg_status icseg_export_class(icseg_export *e, const char *name, const char *w
 /* The label of pixels without an object: adds the class of that name first of all when there is none yet. */
 icseg_status icseg_export_background(icseg_export *e, icseg_error *error);
 
-/* Draws and writes one picture. Objects are painted from the largest to the smallest; of equal ones the later is on
- * top. */
+/* Draws and writes one picture; after a fault it is only checked. Objects are painted from the largest to the smallest;
+ * of equal ones the later is on top. */
 icseg_status icseg_export_write(icseg_export *e, const icseg_export_item *item, icseg_error *error);
 
 /* A picture called `name` (its folders count too, unless they lead elsewhere) below one of the folders,

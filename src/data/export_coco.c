@@ -41,6 +41,7 @@ typedef struct coco {
     size_t category_count;
     link *links; /* sorted */
     size_t link_count;
+    bool images_lost; /* faults in the list of images: annotations without one are no faults of their own */
 } coco;
 
 /* ---- the files of an export ---- */
@@ -182,11 +183,13 @@ static icseg_status link_annotations(coco *c, icseg_error *error) {
     if (!c->links) return icseg_fail_memory(error, count * sizeof *c->links, c->path);
     json_array_foreach(c->annotations, i, annotation) {
         const json_t *id = json_object_get(annotation, "image_id");
-        if (!json_is_integer(id)) return fail_field(c, "annotations", i, "no whole number \"image_id\"", error);
-        c->links[i] = (link){json_integer_value(id), i};
+        if (json_is_integer(id))
+            c->links[c->link_count++] = (link){json_integer_value(id), i};
+        else
+            ICSEG_TRY(icseg_export_fault(c->e, fail_field(c, "annotations", i, "no whole number \"image_id\"", error),
+                                         error));
     }
-    if (count) qsort(c->links, count, sizeof *c->links, compare_links);
-    c->link_count = count;
+    if (c->link_count) qsort(c->links, c->link_count, sizeof *c->links, compare_links);
     return ICSEG_OK;
 }
 
@@ -317,38 +320,52 @@ static icseg_status find_picture(const coco *c, icseg_arena *arena, const char *
                       c->path, name, own, own);
 }
 
+/* The picture's annotations; those with a fault are noted and left out. */
+static icseg_status read_objects(coco *c, icseg_arena *arena, size_t at, int64_t id, icseg_export_item *item,
+                                 icseg_error *error) {
+    size_t first = first_link(c, id), count = 0;
+    while (first + count < c->link_count && c->links[first + count].image_id == id) count++;
+    item->objects = icseg_arena_array(arena, count, sizeof *item->objects);
+    if (!item->objects) return icseg_fail_memory(error, count * sizeof *item->objects, c->path);
+    for (size_t i = 0; i < count; i++) {
+        icseg_object *object = &item->objects[item->object_count];
+        if (c->links[first + i].annotation == SIZE_MAX)
+            return fail_field(c, "images", at, "another picture has the same \"id\"", error);
+        icseg_status status = read_object(c, arena, c->links[first + i].annotation, item, object, error);
+        c->links[first + i].annotation = SIZE_MAX; /* used */
+        if (status != ICSEG_OK)
+            ICSEG_TRY(icseg_export_fault(c->e, status, error));
+        else if (object->outlines)
+            item->object_count++;
+        else
+            c->e->summary->skipped++;
+    }
+    return ICSEG_OK;
+}
+
 static icseg_status convert_image(coco *c, icseg_arena *arena, size_t at, icseg_error *error) {
     const json_t *image = json_array_get(c->images, at), *id = json_object_get(image, "id");
     const json_t *name = json_object_get(image, "file_name");
+    if (!json_is_integer(id)) c->images_lost = true;
     if (!json_is_integer(id) || !json_is_string(name))
         return fail_field(c, "images", at, "a whole number \"id\" and a text \"file_name\" are expected", error);
-    char *path, *source = icseg_arena_printf(arena, "%s: images[%zu]", c->path, at);
+    char *path = NULL, *source = icseg_arena_printf(arena, "%s: images[%zu]", c->path, at);
     if (!source) return icseg_fail_memory(error, 0, c->path);
-    ICSEG_TRY(find_picture(c, arena, json_string_value(name), &path, error));
+    ICSEG_TRY(icseg_export_fault(c->e, find_picture(c, arena, json_string_value(name), &path, error), error));
     icseg_export_item item = {.split = c->file->split,
                               .name = json_string_value(name),
                               .image = path,
                               .source = source,
                               .width = json_integer_value(json_object_get(image, "width")),
                               .height = json_integer_value(json_object_get(image, "height"))};
-    if (item.width < 1 || item.height < 1 || item.width > ICSEG_IMAGE_MAX_SIDE || item.height > ICSEG_IMAGE_MAX_SIDE)
+    bool fine =
+        item.width > 0 && item.height > 0 && item.width <= ICSEG_IMAGE_MAX_SIDE && item.height <= ICSEG_IMAGE_MAX_SIDE;
+    if (!fine) {
+        c->images_lost = true;
         return fail_field(c, "images", at, "\"width\" and \"height\" are no picture's size", error);
-    size_t first = first_link(c, json_integer_value(id)), count = 0;
-    while (first + count < c->link_count && c->links[first + count].image_id == json_integer_value(id)) count++;
-    item.objects = icseg_arena_array(arena, count, sizeof *item.objects);
-    if (!item.objects) return icseg_fail_memory(error, count * sizeof *item.objects, c->path);
-    for (size_t i = 0; i < count; i++) {
-        icseg_object *object = &item.objects[item.object_count];
-        if (c->links[first + i].annotation == SIZE_MAX)
-            return fail_field(c, "images", at, "another picture has the same \"id\"", error);
-        ICSEG_TRY(read_object(c, arena, c->links[first + i].annotation, &item, object, error));
-        if (object->outlines)
-            item.object_count++;
-        else
-            c->e->summary->skipped++;
-        c->links[first + i].annotation = SIZE_MAX; /* used */
     }
-    return icseg_export_write(c->e, &item, error);
+    ICSEG_TRY(read_objects(c, arena, at, json_integer_value(id), &item, error));
+    return path ? icseg_export_write(c->e, &item, error) : ICSEG_OK;
 }
 
 static icseg_status convert_images(coco *c, icseg_error *error) {
@@ -357,11 +374,14 @@ static icseg_status convert_images(coco *c, icseg_error *error) {
         ICSEG_TRY(icseg_arena_open(&arena, error));
         icseg_status status = convert_image(c, arena, i, error);
         icseg_arena_close(&arena);
-        ICSEG_TRY(status);
+        ICSEG_TRY(icseg_export_fault(c->e, status, error));
     }
-    for (size_t i = 0; i < c->link_count; i++)
-        if (c->links[i].annotation != SIZE_MAX)
-            return fail_field(c, "annotations", c->links[i].annotation, "\"image_id\" is none of the images", error);
+    for (size_t i = 0; i < c->link_count && !c->images_lost; i++)
+        if (c->links[i].annotation != SIZE_MAX) {
+            icseg_status status =
+                fail_field(c, "annotations", c->links[i].annotation, "\"image_id\" is none of the images", error);
+            ICSEG_TRY(icseg_export_fault(c->e, status, error));
+        }
     return ICSEG_OK;
 }
 

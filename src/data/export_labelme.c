@@ -153,8 +153,11 @@ static icseg_status read_shapes(const labelme *l, const json_t *root, icseg_expo
     if (!(item->objects = icseg_arena_array(l->arena, count, sizeof *item->objects)))
         return icseg_fail_memory(error, count * sizeof *item->objects, l->path);
     json_array_foreach(shapes, i, shape) {
-        ICSEG_TRY(read_shape(l, i, shape, &item->objects[item->object_count], error));
-        if (item->objects[item->object_count].outlines)
+        icseg_object *object = &item->objects[item->object_count];
+        icseg_status status = read_shape(l, i, shape, object, error);
+        if (status != ICSEG_OK)
+            ICSEG_TRY(icseg_export_fault(l->e, status, error));
+        else if (object->outlines)
             item->object_count++;
         else
             l->e->summary->skipped++;
@@ -190,12 +193,10 @@ static icseg_status convert_root(const labelme *l, const char *split, const json
                               .source = l->path,
                               .width = json_integer_value(json_object_get(root, "imageWidth")),
                               .height = json_integer_value(json_object_get(root, "imageHeight"))};
-    icseg_status status = find_picture(l, root, &item, error);
-    if (status == ICSEG_OK) status = read_shapes(l, root, &item, error);
-    if (status == ICSEG_OK) return icseg_export_write(l->e, &item, error);
-    for (size_t i = 0; item.objects && i <= item.object_count && i < json_array_size(json_object_get(root, "shapes"));
-         i++)
-        for (icseg_outline *o = item.objects[i].outlines; o; o = o->next) icseg_mask_close(&o->mask);
+    ICSEG_TRY(icseg_export_fault(l->e, find_picture(l, root, &item, error), error));
+    icseg_status status = read_shapes(l, root, &item, error);
+    if (status == ICSEG_OK && (item.image || item.data)) return icseg_export_write(l->e, &item, error);
+    icseg_export_item_close(&item);
     return status;
 }
 
@@ -228,7 +229,7 @@ static icseg_status note_labels(icseg_export *e, const char *path, icseg_error *
     json_array_foreach(json_object_get(root, "shapes"), i, shape) {
         const char *label = json_string_value(json_object_get(shape, "label"));
         int32_t ignored;
-        if (label && status == ICSEG_OK) status = icseg_export_class(e, label, path, &ignored, error);
+        if (label && status != ICSEG_ERROR_MEMORY) status = icseg_export_class(e, label, path, &ignored, error);
     }
     json_decref(root);
     return status;
@@ -241,7 +242,8 @@ static icseg_status collect_classes(icseg_export *e, const char *folder, char *c
     for (size_t i = 0; i < count; i++) {
         char *path = icseg_arena_printf(e->arena, "%s/%s", folder, names[i]);
         if (!path) return icseg_fail_memory(error, strlen(folder), folder);
-        ICSEG_TRY(note_labels(e, path, error));
+        icseg_status status = note_labels(e, path, error); /* faults come up again when the file is converted */
+        if (status == ICSEG_ERROR_MEMORY) return status;
     }
     if (e->classes > first) qsort(e->names + first, (size_t)(e->classes - first), sizeof *e->names, compare_names);
     return ICSEG_OK;
@@ -256,6 +258,7 @@ icseg_status icseg_export_labelme(icseg_export *e, icseg_error *error) {
     ICSEG_TRY(collect_classes(e, folder, names, count, error));
     e->one_split = true;
     e->total = (double)count;
-    for (size_t i = 0; i < count; i++) ICSEG_TRY(convert_file(e, folder, split, names[i], error));
+    for (size_t i = 0; i < count; i++)
+        ICSEG_TRY(icseg_export_fault(e, convert_file(e, folder, split, names[i], error), error));
     return ICSEG_OK;
 }

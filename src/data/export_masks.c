@@ -230,6 +230,7 @@ static icseg_status convert_list(mask_export *m, const char *path, const char *s
             status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is no picture's name", path, line);
         else if (*p)
             status = convert_mask(m, p, split, error);
+        status = icseg_export_fault(m->e, status, error);
         p = next;
     }
     icseg_free(text);
@@ -260,7 +261,7 @@ static icseg_status convert_splits(mask_export *m, icseg_error *error) {
     for (size_t i = 0; i < count; i++) {
         char stem[NAME_MAX + 1];
         icseg_path_stem(names[i], stem, sizeof stem);
-        ICSEG_TRY(convert_mask(m, stem, only, error));
+        ICSEG_TRY(icseg_export_fault(e, convert_mask(m, stem, only, error), error));
     }
     return ICSEG_OK;
 }

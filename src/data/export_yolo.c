@@ -213,8 +213,11 @@ static icseg_status read_objects(const yolo *y, icseg_arena *arena, const char *
         if (!stop) stop = end;
         if (stop > p && stop[-1] == '\r') stop--;
         *stop = '\0';
-        if (p[strspn(p, " \t")])
-            status = read_line(y, arena, path, line, p, item, &item->objects[item->object_count++], error);
+        if (p[strspn(p, " \t")]) {
+            status = read_line(y, arena, path, line, p, item, &item->objects[item->object_count], error);
+            item->object_count += status == ICSEG_OK;
+            status = icseg_export_fault(y->e, status, error);
+        }
         p = next;
     }
     icseg_free(text);
@@ -248,7 +251,7 @@ static icseg_status convert_folder(const yolo *y, const char *images, const char
         ICSEG_TRY(icseg_arena_open(&arena, error));
         icseg_status status = convert_picture(y, arena, images, labels, split, names[i], error);
         icseg_arena_close(&arena);
-        ICSEG_TRY(status);
+        ICSEG_TRY(icseg_export_fault(y->e, status, error));
     }
     return ICSEG_OK;
 }

@@ -224,7 +224,7 @@ static void files_that_do_not_fit_are_named(void **state) {
     assert_int_equal(l.count, 2);
     assert_has(l.text[0], "p.jpg: no label file", "p_mask.png: a label file is named like its image");
     assert_has(l.text[1], "annotations/train/p_mask.png: no image of that stem");
-    assert_has(error.message, "(and 1 more faults)");
+    assert_has(error.message, "(and 1 more fault)");
     icseg_dataset_summary_close(&s);
     test_remove(&f, "annotations/train/p_mask.png");
 

@@ -110,7 +110,7 @@ static icseg_convert_options options_of(const test_folder *f, char out[128]) {
 static void converts(const icseg_convert_options *o, icseg_export_format format, int64_t images) {
     icseg_convert_summary s;
     icseg_error error = {0};
-    if (icseg_dataset_convert(o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_dataset_convert(o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     assert_int_equal(s.format, format);
     assert_int_equal(s.images, images);
 }
@@ -118,15 +118,39 @@ static void converts(const icseg_convert_options *o, icseg_export_format format,
 static void refuses(const icseg_convert_options *o, const char *piece) {
     icseg_convert_summary s;
     icseg_error error = {0};
-    char command[200];
-    assert_int_not_equal(icseg_dataset_convert(o, NULL, &s, &error), ICSEG_OK);
+    assert_int_not_equal(icseg_dataset_convert(o, NULL, NULL, NULL, &s, &error), ICSEG_OK);
     if (!strstr(error.message, piece) || strchr(error.message, '\n'))
         fail_msg("'%s' is not in: %s", piece, error.message);
-    snprintf(command, sizeof command, "%s/classes.txt", o->out);
-    assert_false(icseg_file_exists(command));
-    snprintf(command, sizeof command, "rm -rf %s", o->out);
-    assert_int_equal(system(command), 0);
+    assert_false(icseg_folder_exists(o->out)); /* nothing is left */
 }
+
+typedef struct fault_list {
+    int count;
+    char lines[16][300];
+} fault_list;
+
+static void note_fault(void *user, const char *line) {
+    fault_list *l = user;
+    assert_true(l->count < 16);
+    snprintf(l->lines[l->count++], sizeof l->lines[0], "%s", line);
+}
+
+/* The faults in their order, by a piece of each; pieces end with NULL. */
+static void lists_faults(const icseg_convert_options *o, const char *const *pieces) {
+    icseg_convert_summary s;
+    icseg_error error = {0};
+    fault_list list = {0};
+    assert_int_equal(icseg_dataset_convert(o, NULL, note_fault, &list, &s, &error), ICSEG_ERROR_DATA);
+    assert_int_equal(s.faults, list.count);
+    for (int i = 0; i < list.count || pieces[i]; i++) {
+        if (i == list.count) fail_msg("no fault with '%s'", pieces[i]);
+        if (!pieces[i]) fail_msg("more than was expected: %s", list.lines[i]);
+        if (!strstr(list.lines[i], pieces[i])) fail_msg("'%s' is not in: %s", pieces[i], list.lines[i]);
+    }
+    assert_int_equal(strncmp(error.message, list.lines[0], strlen(list.lines[0])), 0);
+    assert_false(icseg_folder_exists(o->out));
+}
+#define lists(O, ...) lists_faults(O, (const char *const[]){__VA_ARGS__, NULL})
 
 /* The written set: names of its classes and the labels of its picture `index`, as rows of letters ('.' = ignored). */
 static void has_set(const char *folder, const char *split, const char *classes, int64_t index, const char *labels) {
@@ -307,7 +331,7 @@ static void labelme_shapes_are_drawn(void **state) {
                 "CYII=\"},"
                 "{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"point\"}",
                 ""));
-    if (icseg_dataset_convert(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     assert_true(s.format == ICSEG_EXPORT_LABELME && s.objects == 4 && s.skipped == 1 && s.classes == 3);
     has_set(out, "train", "background a b", 0, ".011 0011 1222 1122");
     remove_out(out);
@@ -474,8 +498,78 @@ static void what_is_no_export_and_wrong_calls_are_refused(void **state) {
     o.out = f.path;
     icseg_convert_summary s;
     icseg_error error;
-    assert_int_equal(icseg_dataset_convert(&o, NULL, &s, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error), ICSEG_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, "not empty"));
+    test_dataset_close(&f);
+}
+
+static void every_fault_of_an_export_is_listed_and_nothing_is_written(void **state) {
+    (void)state;
+    test_folder f =
+        make_folders("annotations", "images/train", "labels/train", "SegmentationClass", "JPEGImages", "lm");
+    char out[128], lm[128];
+    icseg_convert_options o = options_of(&f, out);
+    write_picture(&f, "images/train/a.png", 5, 4);
+    write_picture(&f, "images/train/b.png", 5, 4);
+    test_write_text(&f, "images/train/c.jpg", "no picture");
+    o.format = ICSEG_EXPORT_COCO;
+    test_write_text(&f, "annotations/instances_train.json",
+                    "{\"images\": [{\"id\": 1, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4},"
+                    "{\"id\": 2, \"file_name\": \"lost.png\", \"width\": 5, \"height\": 4},"
+                    "{\"id\": 3, \"file_name\": \"b.png\", \"width\": 4, \"height\": 5},"
+                    "{\"id\": 4, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4},"
+                    "{\"id\": 5, \"file_name\": \"c.jpg\", \"width\": 5, \"height\": 4}],"
+                    "\"categories\": [{\"id\": 9, \"name\": \"car\"}], \"annotations\": ["
+                    "{\"image_id\": 1, \"category_id\": 8, \"segmentation\": []},"
+                    "{\"image_id\": 1, \"category_id\": 9, \"segmentation\": [[0, 0, 1]]},"
+                    "{\"image_id\": null, \"category_id\": 9},"
+                    "{\"image_id\": 77, \"category_id\": 9},"
+                    "{\"image_id\": 2, \"category_id\": 9, \"segmentation\": 1}]}");
+    lists(&o, "annotations[2]: no whole number \"image_id\"", "annotations[0]: \"category_id\" is none",
+          "annotations[1]: a polygon is a list", "the picture \"lost.png\" is not there",
+          "annotations[4]: \"segmentation\" is neither", "images[2]: labels of 4x5 pixels",
+          "two pictures would be called", "c.jpg: ", "annotations[3]: \"image_id\" is none of the images");
+    o.format = ICSEG_EXPORT_YOLO;
+    test_write_text(&f, "data.yaml", "names: [car]\n");
+    test_write_text(&f, "labels/train/a.txt", "1 0 0 1 0 1 1\n0 0 0 1 0 1 1\r\n0 0.5 0.5 0.1 0.1\n");
+    test_write_text(&f, "labels/train/b.txt", "0 a b c d e f\n");
+    lists(&o, "a.txt: line 1: the first number", "a.txt: line 3: a box", "b.txt: line 1: a coordinate", "c.jpg: ");
+    o.format = ICSEG_EXPORT_VOC;
+    const uint16_t high[20] = {0, 1, 200}, wide[20] = {0};
+    test_write_png(&f, "SegmentationClass/a.png", TEST_PNG_PALETTE, 8, 5, 4, high);
+    test_write_png(&f, "SegmentationClass/b.png", TEST_PNG_PALETTE, 8, 4, 5, wide);
+    test_write_png(&f, "SegmentationClass/d.png", TEST_PNG_PALETTE, 8, 4, 5, wide);
+    write_picture(&f, "JPEGImages/a.png", 5, 4);
+    write_picture(&f, "JPEGImages/b.png", 5, 4);
+    lists(&o, "a.png: index 200 at x=2, y=0", "b.png: labels of 4x5 pixels", "d.png: there is no picture");
+    o.format = ICSEG_EXPORT_LABELME;
+    snprintf(lm, sizeof lm, "%s/lm", f.path);
+    o.source = lm;
+    write_picture(&f, "lm/a.png", 5, 4);
+    test_write_text(&f, "lm/a.json", "{\"shapes\": [{}, {\"label\": \"x\", \"points\": [[1]]}, 5]}");
+    test_write_text(&f, "lm/b.json", "[]");
+    test_write_text(&f, "lm/c.json", "{\"shapes\": [{\"label\": \"x\", \"points\": [[1, null]]}]}");
+    lists(&o, "a.json: shapes[0]: a text", "a.json: shapes[1]: a point", "a.json: shapes[2]: a text",
+          "b.json: the JSON is not an object", "c.json: its picture", "c.json: shapes[0]: a coordinate");
+    test_dataset_close(&f);
+}
+
+static void an_empty_folder_that_was_there_stays_and_is_filled(void **state) {
+    (void)state;
+    test_folder f = make_folders("lm", "out");
+    char out[128], lm[128];
+    icseg_convert_options o = options_of(&f, out);
+    snprintf(lm, sizeof lm, "%s/lm", f.path);
+    o.source = lm;
+    write_picture(&f, "lm/a.png", 5, 4);
+    test_write_text(&f, "lm/a.json", "{\"shapes\": 3}");
+    icseg_convert_summary s;
+    icseg_error error;
+    assert_int_equal(icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error), ICSEG_ERROR_DATA);
+    assert_true(icseg_folder_exists(out));
+    test_write_text(&f, "lm/a.json", "{\"shapes\": [{\"label\": \"x\", \"points\": [[0, 0], [2, 0], [2, 9]]}]}");
+    converts(&o, ICSEG_EXPORT_LABELME, 1); /* nothing hidden was left that made it not empty */
+    has_set(out, "train", "background x", 0, "11000 11000 01000 01000");
     test_dataset_close(&f);
 }
 
@@ -493,7 +587,7 @@ static void survives_damage(const icseg_convert_options *o, const char *path) {
         assert_int_equal(fwrite(data, 1, at < size ? at : size, file), at < size ? at : size);
         fclose(file);
         data[at % size] = old;
-        if (icseg_dataset_convert(o, NULL, &s, &error) != ICSEG_OK)
+        if (icseg_dataset_convert(o, NULL, NULL, NULL, &s, &error) != ICSEG_OK)
             assert_true(error.message[0] && !strchr(error.message, '\n'));
         remove_out(o->out);
     }
@@ -536,7 +630,7 @@ static void conversion_survives_lack_of_memory(void **state) {
     for (int64_t n = 0; n < 500; n++) {
         icseg_convert_summary s;
         icseg_memory_fail_after(n);
-        icseg_status status = icseg_dataset_convert(&o, NULL, &s, NULL);
+        icseg_status status = icseg_dataset_convert(&o, NULL, NULL, NULL, &s, NULL);
         icseg_memory_fail_after(-1);
         remove_out(out);
         if (status == ICSEG_OK) break;
@@ -558,6 +652,8 @@ int main(void) {
         cmocka_unit_test(voc_indices_and_colours_are_read),
         cmocka_unit_test(cvats_colours_are_looked_up),
         cmocka_unit_test(what_is_no_export_and_wrong_calls_are_refused),
+        cmocka_unit_test(every_fault_of_an_export_is_listed_and_nothing_is_written),
+        cmocka_unit_test(an_empty_folder_that_was_there_stays_and_is_filled),
         cmocka_unit_test(damaged_label_files_give_one_line),
         cmocka_unit_test(conversion_survives_lack_of_memory),
     };

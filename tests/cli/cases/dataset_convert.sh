@@ -21,6 +21,10 @@ refuse 2 '--format ade20k is a data set already' icseg dataset convert "$work/la
 refuse 2 'only convert takes a second folder' icseg dataset check "$work/set" "$work/o"
 refuse 1 'nowhere: no such file or folder' icseg dataset convert "$work/nowhere" "$work/o"
 refuse 1 'labels: no COCO JSON|not a COCO file' icseg dataset convert "$work/labels" "$work/o" --format coco
-echo '{"shapes": [{"label": "tree", "points": [[0, "x"]]}]}' >"$work/labels/a.json"
-refuse 1 'a.json: shapes\[0\]: a coordinate' icseg dataset convert "$work/labels" "$work/o2"
-check 'an unfinished set has no class list' test ! -e "$work/o2/classes.txt"
+echo '{"shapes": [{"label": "tree", "points": [[0, "x"]]}, {"points": []}]}' >"$work/labels/a.json"
+echo '{' >"$work/labels/c.json"
+expect 1 '^fault: .*a.json: shapes\[0\]: a coordinate' icseg dataset convert "$work/labels" "$work/o2"
+expect 1 '^fault: .*a.json: shapes\[1\]: a text "label"' icseg dataset convert "$work/labels" "$work/o2"
+expect 1 '^fault: .*c.json: not JSON: line 2' icseg dataset convert "$work/labels" "$work/o2"
+expect 1 'labels: 3 faults found, nothing was written' icseg dataset convert "$work/labels" "$work/o2"
+check 'a conversion with faults leaves nothing' test ! -e "$work/o2"
