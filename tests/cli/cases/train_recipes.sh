@@ -20,18 +20,31 @@ mkdir "$work/cocostuff10k/imageLists"
 echo COCO_train2014_1 >"$work/cocostuff10k/imageLists/train.txt"
 echo COCO_train2014_2 >"$work/cocostuff10k/imageLists/test.txt"
 
+tiny() { # RECIPE DATA KEY=VALUE...: two steps of the recipe, evaluated with its sliding windows
+    local recipe=$1 data=$2 tiny=tiny-resnet key keys=()
+    case $recipe in *vit*) tiny=tiny-vit ;; esac
+    shift 2
+    for key in model.preset=$tiny model.tokenizer=bytes model.init= model.merges= model.context_length=64 \
+        augment.crop=[64,64] augment.resize_short=64 augment.resize_long=0 train.steps=2 train.warmup=1 train.batch=2 \
+        train.accumulate=2 train.threads=1 eval.crop=[64,64] eval.stride=[42,42] eval.resize_short=64 "$@"; do
+        keys+=(--set "$key")
+    done
+    expect 0 'report.html' icseg train "$root/recipes/$recipe.yaml" --data "$data" --out "$work/$recipe" "${keys[@]}"
+    check "$recipe: an evaluation was logged" grep -q '"type":"eval"' "$work/$recipe/log.jsonl"
+}
 for set in ade20k cocostuff10k ade20k_full; do
     for net in rn50 rn101 vit-b16; do
-        case $net in vit*) tiny=tiny-vit ;; *) tiny=tiny-resnet ;; esac
         for method in '' _denseclip; do
-            recipe=${set}_$net$method
-            expect 0 'report.html' icseg train "$root/recipes/$recipe.yaml" --data "$work/$set" --out "$work/$recipe" \
-                --set model.preset=$tiny --set model.tokenizer=bytes --set model.init= --set model.merges= \
-                --set model.context_length=64 --set augment.crop=[64,64] --set augment.resize_short=64 \
-                --set augment.resize_long=0 --set train.steps=2 --set train.warmup=1 --set train.batch=2 \
-                --set train.accumulate=2 --set train.threads=1 --set eval.crop=[64,64] --set eval.stride=[42,42] \
-                --set eval.resize_short=64
+            case $set-$net$method in *-rn50 | ade20k-vit-b16) tta=true ;; *) tta=false ;; esac # the published scales
+            tiny "${set}_$net$method" "$work/$set" eval.tta=$tta
         done
     done
     expect 0 'mIoU' icseg eval "$work/${set}_rn50/checkpoint.safetensors" --data "$work/$set" --mode slide --crop 64x64
 done
+
+for split in train val; do # a user's own folder
+    decode "$work/mine/images/$split/a.png" <<<"$picture"
+    decode "$work/mine/annotations/$split/a.png" <<<"$ade"
+done
+seq -f 'class %g' 0 150 >"$work/mine/classes.txt"
+tiny custom "$work/mine"
