@@ -250,7 +250,7 @@ static icseg_status show(const struct options *o, icseg_error *error) {
     int32_t count = icseg_dataset_count(d) < o->images ? (int32_t)icseg_dataset_count(d) : o->images;
     ICSEG_TRY_GOTO(open_sheet(&s, o, count, error));
     ICSEG_TRY_GOTO(fill_sheet(&s, d, count, error));
-    ICSEG_TRY_GOTO(icseg_palette_create(&palette, icseg_dataset_classes(d), error));
+    ICSEG_TRY_GOTO(icseg_palette_create_for(&palette, icseg_dataset_class_names(d), icseg_dataset_classes(d), error));
     ICSEG_TRY_GOTO(
         icseg_overlay_draw(&drawn, &s.image, &s.labels, &palette, icseg_dataset_class_names(d), o->opacity, error));
     ICSEG_TRY_GOTO(icseg_image_write_png(&drawn, o->out, error));

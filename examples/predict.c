@@ -29,7 +29,9 @@ int main(int argc, char **argv) {
     icseg_status status = icseg_model_open(&model, argv[1], &error);
     if (status == ICSEG_OK) status = icseg_image_read(&image, argv[2], &error);
     if (status == ICSEG_OK) status = icseg_predict(model, &image, &options, &labels, NULL, &error);
-    if (status == ICSEG_OK) status = icseg_palette_create(&palette, icseg_model_config(model)->num_classes, &error);
+    if (status == ICSEG_OK)
+        status = icseg_palette_create_for(&palette, icseg_model_class_names(model),
+                                          icseg_model_config(model)->num_classes, &error);
     if (status == ICSEG_OK) status = icseg_labels_write_png(&labels, &palette, argv[3], &error);
 
     if (status == ICSEG_OK) {

@@ -33,6 +33,11 @@ def main():
     print(" * Classes of the published data sets. Made by scripts/make_class_tables.py: change that, not this. */")
     print('#include "data/class_tables.h"\n\n/* clang-format off */')
     table("ade20k", [entry(c["id"], c["synonyms"]) for c in load(folder, "ade20k")])
+    colours = [c["color"] for c in load(folder, "ade20k")]
+    print("\nconst uint8_t icseg_colors_ade20k[%d][3] = {" % len(colours))
+    for at in range(0, len(colours), 7):
+        print("    " + " ".join("{%d, %d, %d}," % tuple(c) for c in colours[at : at + 7]))
+    print("};")
     table("cocostuff10k", [entry(c["id"], [c["name"]]) for c in load(folder, "cocostuff10k")])
     table("ade20k_full", [entry(c["object_id"], c["synonyms"]) for c in full])
 

@@ -98,6 +98,11 @@ ICSEG_API icseg_status icseg_dataset_check(const icseg_dataset *dataset, int thr
                                            icseg_error *error);
 ICSEG_API void icseg_dataset_summary_close(icseg_dataset_summary *summary);
 
+/* The palette of a class list: the colours that a published set gives its classes (ADE20K, its 150 names in their
+ * order), else those of icseg_palette_create. names: (classes). */
+ICSEG_API icseg_status icseg_palette_create_for(icseg_palette *out, const char *const *names, int32_t classes,
+                                                icseg_error *error);
+
 /* CLIP's pixel statistics, of values in 0..1. */
 #define ICSEG_MEAN                                                                                                     \
     { 0.48145466f, 0.4578275f, 0.40821073f }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Class lists: parsing and checking. */
+ * Class lists: parsing and checking; the colours of a published one. */
 #include "data/classes.h"
 
 #include <stdbool.h>
@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "data/class_tables.h"
+#include "icseg/dataset.h"
 #include "text/utf8.h"
 
 enum { MOST_CLASSES = 16384, MOST_BYTES = 16 << 20 }; /* as the confusion matrix */
@@ -95,4 +97,19 @@ icseg_status icseg_classes_read(icseg_arena *arena, const char *path, char ***na
     icseg_status status = parse(arena, path, (const char *)text, size, names, count, error);
     icseg_free(text);
     return status;
+}
+
+/* Whether `name` is the first of the synonyms, or all of them. */
+static bool is_named(const icseg_class_entry *entry, const char *name) {
+    size_t length = strlen(name);
+    return !strncmp(entry->synonyms, name, length) && (entry->synonyms[length] == ',' || !entry->synonyms[length]);
+}
+
+icseg_status icseg_palette_create_for(icseg_palette *out, const char *const *names, int32_t classes,
+                                      icseg_error *error) {
+    ICSEG_TRY(icseg_palette_create(out, classes, error));
+    bool ade20k = classes == ICSEG_ADE20K_CLASSES;
+    for (int32_t k = 0; k < classes && ade20k; k++) ade20k = is_named(&icseg_classes_ade20k[k], names[k]);
+    if (ade20k) memcpy(out->color, icseg_colors_ade20k, sizeof icseg_colors_ade20k);
+    return ICSEG_OK;
 }

@@ -205,7 +205,7 @@ static icseg_status write_labels(icseg_export *e, const icseg_export_item *item,
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: two pictures would be called %s; rename one", item->source,
                           stem);
     e->broken = true;
-    ICSEG_TRY(icseg_palette_create(&palette, e->classes, error));
+    ICSEG_TRY(icseg_palette_create_for(&palette, (const char *const *)e->names, e->classes, error));
     icseg_status status = icseg_labels_write_png(labels, &palette, path, error);
     icseg_palette_close(&palette);
     e->broken = status != ICSEG_OK;

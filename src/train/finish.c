@@ -86,7 +86,8 @@ icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_confusion 
     const char *log = icseg_trainer_path(t, "log.jsonl"), *path = icseg_trainer_path(t, "report.html");
     if (!log || !path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
     ICSEG_TRY_GOTO(make_samples(t, count, samples, shown, error));
-    ICSEG_TRY_GOTO(icseg_palette_create(&palette, icseg_dataset_classes(t->val), error));
+    ICSEG_TRY_GOTO(
+        icseg_palette_create_for(&palette, icseg_dataset_class_names(t->val), icseg_dataset_classes(t->val), error));
     ICSEG_TRY_GOTO(icseg_recipe_format(t->recipe, &recipe, error));
     icseg_report_input input = {.log_path = log,
                                 .recipe = recipe.data,

@@ -138,6 +138,28 @@ static void ade20k_is_recognised_and_zero_is_unlabelled(void **state) {
     test_dataset_close(&f);
 }
 
+static void predictions_have_ade20ks_colours(void **state) {
+    (void)state;
+    test_folder f = make_ade20k();
+    icseg_dataset *d = open_set(&f, ICSEG_DATASET_AUTO, "train");
+    const char *names[150];
+    icseg_palette own, made;
+    memcpy(names, icseg_dataset_class_names(d), sizeof names);
+    assert_int_equal(icseg_palette_create_for(&own, names, 150, NULL), ICSEG_OK);
+    assert_int_equal(own.size, 150);
+    assert_memory_equal(own.color[0], ((uint8_t[]){120, 120, 120}), 3);
+    assert_memory_equal(own.color[149], ((uint8_t[]){92, 0, 255}), 3);
+    icseg_palette_close(&own);
+    names[7] = "bedstead"; /* another list */
+    assert_int_equal(icseg_palette_create_for(&own, names, 150, NULL), ICSEG_OK);
+    assert_int_equal(icseg_palette_create(&made, 150, NULL), ICSEG_OK);
+    assert_memory_equal(own.color, made.color, 450);
+    icseg_palette_close(&own);
+    icseg_palette_close(&made);
+    icseg_dataset_close(&d);
+    test_dataset_close(&f);
+}
+
 static void a_wrong_edition_of_ade20k_is_named(void **state) {
     (void)state;
     test_folder parsing = make_ade20k(), full = make_folders("images/ADE/training/a/b", "images/ADE/validation"),
@@ -521,6 +543,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(class_tables_are_whole_and_names_unique),
         cmocka_unit_test(ade20k_is_recognised_and_zero_is_unlabelled),
+        cmocka_unit_test(predictions_have_ade20ks_colours),
         cmocka_unit_test(a_wrong_edition_of_ade20k_is_named),
         cmocka_unit_test(labels_that_were_lowered_or_not_are_found),
         cmocka_unit_test(cocostuff_1_1_has_cocos_ids),
