@@ -52,12 +52,13 @@ static double rate(const icseg_bench_result *r, const struct options *o) {
 
 static icseg_status print_json(const struct options *o, const icseg_bench_result *r, icseg_error *error) {
     json_t *line = json_pack(
-        "{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf}", "mode", modes[o->mode], "model", models[o->model],
-        "prompt", prompts[o->prompt], "dtype", dtypes[r->precision], "classes", (int)o->classes, "size", (int)o->size,
-        "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads, "min_s_per_image", r->min_s_per_image,
-        "median_s_per_image", r->median_s_per_image, "peak_mib", (json_int_t)mib(r->peak_bytes), "first_s", r->first_s,
-        "flops", r->flops, "flops_per_s", rate(r, o), "measured_peak_flops_per_s", r->peak_flops_s, "share_of_peak",
-        rate(r, o) / r->peak_flops_s, "activations_mib", mib(r->activations), "weights_mib", mib(r->weights));
+        "{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf}", "mode", modes[o->mode], "model",
+        models[o->model], "prompt", prompts[o->prompt], "dtype", dtypes[r->precision], "classes", (int)o->classes,
+        "size", (int)o->size, "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads, "min_s_per_image",
+        r->min_s_per_image, "median_s_per_image", r->median_s_per_image, "peak_mib", (json_int_t)mib(r->peak_bytes),
+        "first_s", r->first_s, "flops", r->flops, "flops_per_s", rate(r, o), "measured_peak_flops_per_s",
+        r->peak_flops_s, "share_of_peak", rate(r, o) / r->peak_flops_s, "activations_mib", mib(r->activations),
+        "scratch_mib", mib(r->scratch), "weights_mib", mib(r->weights), "packed_mib", mib(r->packed));
     char *text = line ? json_dumps(line, JSON_REAL_PRECISION(6)) : NULL;
     json_decref(line);
     if (!text) return icseg_fail_memory(error, 0, "the results");
@@ -73,8 +74,10 @@ static void print_text(const struct options *o, const icseg_bench_result *r) {
            r->median_s_per_image, o->runs, r->first_s);
     printf("  work a run          %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f that f32 matrix products reach\n",
            r->flops * 1e-9, rate(r, o) * 1e-9, 100 * rate(r, o) / r->peak_flops_s, r->peak_flops_s * 1e-9);
-    printf("  memory              %.0f MiB resident at most; planned: weights %.0f, activations %.0f, scratch %.0f\n",
-           mib(r->peak_bytes), mib(r->weights), mib(r->activations), mib(r->scratch));
+    printf("  memory              %.0f MiB resident at most: weights %.0f, packed %.0f", mib(r->peak_bytes),
+           mib(r->weights), mib(r->packed));
+    if (r->training) printf(", gradients and moments %.0f", mib(r->training));
+    printf(", activations %.0f, scratch %.0f\n", mib(r->activations), mib(r->scratch));
 }
 
 static icseg_status print_profile(const struct options *o, icseg_bench *bench, icseg_arena *arena, icseg_error *error) {

@@ -12,7 +12,7 @@
 
 #include "icseg/memory.h"
 
-enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, PAGE = 64 << 10, ARENA_ALIGNMENT = 16, ARENA_CHUNK = 64 * 1024 };
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, ARENA_ALIGNMENT = 16, ARENA_CHUNK = 64 * 1024 };
 
 /* The one process-wide state of the library, and tests only write it: counts down to the allocation that fails. */
 static _Atomic int64_t fail_countdown = -1;
@@ -24,26 +24,52 @@ static int should_fail(void) {
     return atomic_fetch_sub(&fail_countdown, 1) == 0;
 }
 
-/* PAGE is a multiple of what any system calls a page. */
-static size_t whole_pages(size_t bytes) { return (bytes + PAGE - 1) / PAGE * PAGE; }
+/* Stands before every block. Large ones are mapped: they are zero at first, take no memory before they are written to,
+ * and go back to the system when they are freed, where the C library's heap would keep some of them. */
+typedef struct header {
+    size_t mapped; /* bytes from `start`; 0: from the heap */
+    void *start;
+} header;
 
-/* Activations and weights in pages of 2 MB, where the system has them: fewer page faults and TLB misses (a training
- * step gains several per cent, docs/performance.md). What is over the last whole one stays in small pages: rounded up,
- * a model of many 7 and 9 MB tensors would take a tenth more. */
-static void *alloc_huge(size_t bytes) {
-    void *block;
-    if (posix_memalign(&block, HUGE_PAGE, whole_pages(bytes)) != 0) return NULL;
-#ifdef MADV_HUGEPAGE
-    madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* advice: that it is not taken is no failure */
-#endif
+static void *with_header(void *block, void *start, size_t mapped) {
+    *(header *)(void *)((char *)block - ALIGNMENT) = (header){mapped, start};
     return block;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+enum { MAPPED_FROM = 0 }; /* it only watches the heap */
+#else
+enum { MAPPED_FROM = 1 << 20 };
+#endif
+
+/* Activations and weights in pages of 2 MB, where the system has them: fewer page faults and TLB misses (a training
+ * step gains several per cent, docs/performance.md). What does not fill such a page is in small ones. */
+static void *alloc_mapped(size_t bytes) {
+    size_t alignment = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : ALIGNMENT, mapped = bytes + alignment + ALIGNMENT;
+    char *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) return NULL;
+    char *block = start + ALIGNMENT;
+    block += (alignment - (uintptr_t)block % alignment) % alignment;
+#ifdef MADV_HUGEPAGE
+    if (alignment == HUGE_PAGE) madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* no: no failure */
+#endif
+    return with_header(block, start, mapped);
+}
+
 void *icseg_alloc(size_t bytes) {
-    if (should_fail() || bytes > SIZE_MAX - HUGE_PAGE) return NULL;
-    if (bytes >= 2 * HUGE_PAGE) return alloc_huge(bytes);
-    size_t rounded = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    return aligned_alloc(ALIGNMENT, rounded ? rounded : ALIGNMENT);
+    if (should_fail() || bytes > SIZE_MAX / 2) return NULL;
+    if (MAPPED_FROM && bytes >= MAPPED_FROM) return alloc_mapped(bytes);
+    char *start = aligned_alloc(ALIGNMENT, ALIGNMENT + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    return start ? with_header(start + ALIGNMENT, start, 0) : NULL;
+}
+
+void icseg_free(void *block) {
+    if (!block) return;
+    const header *h = (const header *)(const void *)((char *)block - ALIGNMENT);
+    if (h->mapped)
+        munmap(h->start, h->mapped);
+    else
+        free(h->start);
 }
 
 void *icseg_alloc_array(size_t count, size_t size) {
@@ -53,10 +79,7 @@ void *icseg_alloc_array(size_t count, size_t size) {
 
 void *icseg_calloc_array(size_t count, size_t size) {
     void *block = icseg_alloc_array(count, size);
-    if (!block) return NULL;
-#ifdef MADV_DONTNEED /* large blocks are whole pages: given back, they read as zero, and cost nothing until then */
-    if (count * size >= 2 * HUGE_PAGE && madvise(block, whole_pages(count * size), MADV_DONTNEED) == 0) return block;
-#endif
+    if (!block || (MAPPED_FROM && count * size >= MAPPED_FROM)) return block; /* fresh from the system */
     return memset(block, 0, count * size);
 }
 
@@ -73,8 +96,6 @@ char *icseg_strdup(const char *text) {
     char *copy = icseg_alloc(bytes);
     return copy ? memcpy(copy, text, bytes) : NULL;
 }
-
-void icseg_free(void *block) { free(block); }
 
 void icseg_buffer_free(void *buffer) { icseg_free(buffer); }
 

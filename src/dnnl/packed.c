@@ -8,8 +8,7 @@
 
 struct icseg_packed {
     icseg_packed *next;
-    int kind;                         /* of a layout of the caller's; 0: one of oneDNN's, and then */
-    dnnl_memory_desc_t plain, layout; /* these describe it */
+    dnnl_memory_desc_t plain, layout;
     uint64_t version;
     int64_t packings;
     size_t bytes;
@@ -52,15 +51,9 @@ fail:
 
 static icseg_packed *find(icseg_packed *list, const icseg_primitive *p) {
     for (; list; list = list->next)
-        if (!list->kind && dnnl_memory_desc_equal(&list->layout, &p->packed_b) &&
-            dnnl_memory_desc_equal(&list->plain, &p->plain_b))
+        if (dnnl_memory_desc_equal(&list->layout, &p->packed_b) && dnnl_memory_desc_equal(&list->plain, &p->plain_b))
             return list;
     return NULL;
-}
-
-static icseg_packed *find_kind(icseg_packed *list, int kind) {
-    while (list && list->kind != kind) list = list->next;
-    return list;
 }
 
 static icseg_packed *add(icseg_packed **list, size_t bytes) {
@@ -102,20 +95,6 @@ static icseg_status get(icseg_packed **list, const icseg_primitive *p, const flo
     return ICSEG_OK;
 }
 
-static icseg_status get_made(icseg_packed **list, const icseg_packing *packing, const float *plain, uint64_t version,
-                             const void **packed, icseg_error *error) {
-    icseg_packed *entry = find_kind(*list, packing->kind);
-    if (!entry) entry = add(list, packing->bytes);
-    if (!entry) return icseg_fail_memory(error, packing->bytes, "packed weights");
-    entry->kind = packing->kind;
-    if (is_stale(entry, version)) {
-        packing->make(packing->context, plain, entry->data);
-        now_holds(entry, version);
-    }
-    *packed = entry->data;
-    return ICSEG_OK;
-}
-
 icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *p, const float *plain, uint64_t version,
                               const void **packed, icseg_error *error) {
     pthread_mutex_lock(&packed_lock);
@@ -124,25 +103,9 @@ icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *p, con
     return status;
 }
 
-icseg_status icseg_packed_get_made(icseg_packed **list, const icseg_packing *packing, const float *plain,
-                                   uint64_t version, const void **packed, icseg_error *error) {
-    pthread_mutex_lock(&packed_lock);
-    icseg_status status = get_made(list, packing, plain, version, packed, error);
-    pthread_mutex_unlock(&packed_lock);
-    return status;
-}
-
 const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *p, uint64_t version) {
     pthread_mutex_lock(&packed_lock);
     const icseg_packed *entry = find((icseg_packed *)list, p);
-    const void *data = entry && !is_stale(entry, version) ? entry->data : NULL;
-    pthread_mutex_unlock(&packed_lock);
-    return data;
-}
-
-const void *icseg_packed_find_made(const icseg_packed *list, int kind, uint64_t version) {
-    pthread_mutex_lock(&packed_lock);
-    const icseg_packed *entry = find_kind((icseg_packed *)list, kind);
     const void *data = entry && !is_stale(entry, version) ? entry->data : NULL;
     pthread_mutex_unlock(&packed_lock);
     return data;

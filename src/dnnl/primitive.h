@@ -92,18 +92,8 @@ icseg_status icseg_primitive_pack(const icseg_primitive *primitive, const float 
 typedef struct icseg_packed icseg_packed;
 icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *primitive, const float *plain,
                               uint64_t version, const void **packed, icseg_error *error);
-/* The same for a copy in a layout of the caller's own. `kind`, above 0, tells the layouts of one tensor apart. */
-typedef struct icseg_packing {
-    int kind;
-    size_t bytes;
-    void (*make)(const void *context, const float *plain, void *packed);
-    const void *context;
-} icseg_packing;
-icseg_status icseg_packed_get_made(icseg_packed **list, const icseg_packing *packing, const float *plain,
-                                   uint64_t version, const void **packed, icseg_error *error);
 /* The copy of this version if there is one, else NULL. */
 const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *primitive, uint64_t version);
-const void *icseg_packed_find_made(const icseg_packed *list, int kind, uint64_t version);
 void icseg_packed_free(icseg_packed *list);
 
 typedef struct icseg_packed_summary {

@@ -228,8 +228,10 @@ icseg_status icseg_bench_run(icseg_bench *b, icseg_bench_result *out, icseg_erro
                                 .scratch = plan.scratch,
                                 .threads = o->threads,
                                 .precision = b->bf16 ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32};
-    for (int64_t i = 0; i < icseg_params_count(b->model->params); i++)
-        out->weights += (size_t)icseg_params_at(b->model->params, i)->count * sizeof(float);
+    icseg_params_memory held = icseg_params_count_memory(b->model->params);
+    out->weights = held.plain;
+    out->packed = held.packed;
+    out->training = held.gradients * (b->adamw ? 3 : 1);
     out->peak_flops_s = b->peak_flops_s;
     ICSEG_TRY(measure_peak(&out->peak_flops_s, error));
     qsort(b->seconds, runs, sizeof *b->seconds, ascending);

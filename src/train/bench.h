@@ -28,9 +28,11 @@ typedef struct icseg_bench_result {
     double first_s;                             /* making the model and its first run */
     double min_s_per_image, median_s_per_image; /* over the timed runs */
     double flops;                               /* of one run as the graph describes it, before any rewriting */
-    double peak_flops_s;                  /* what large f32 matrix products reach here, measured beside the runs */
-    size_t peak_bytes;                    /* largest resident set */
-    size_t activations, scratch, weights; /* bytes planned or held */
+    double peak_flops_s;         /* what large f32 matrix products reach here, measured beside the runs */
+    size_t peak_bytes;           /* largest resident set */
+    size_t activations, scratch; /* bytes planned */
+    size_t weights, packed;      /* bytes held: as they are, in the layouts that operators like best */
+    size_t training;             /* gradients and the optimiser's moments */
     int32_t threads;
     icseg_precision precision; /* F32 or BF16 */
 } icseg_bench_result;

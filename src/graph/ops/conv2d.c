@@ -15,11 +15,8 @@ typedef struct conv_state {
 static icseg_conv_direction direction_of(const icseg_kernel *k);
 
 static icseg_status open_winograd(icseg_kernel *k, conv_state *s, icseg_error *error) {
-    bool keeps = icseg_weights_want_packing(k, 1);
-    ICSEG_TRY(icseg_winograd_open(&s->winograd, k->node->attributes, direction_of(k), keeps, error));
+    ICSEG_TRY(icseg_winograd_open(&s->winograd, k->node->attributes, direction_of(k), error));
     s->own = icseg_scratch_reserve(k, icseg_winograd_scratch(s->winograd));
-    size_t bytes = icseg_winograd_packing(s->winograd).bytes;
-    if (bytes && !keeps) s->weights = icseg_scratch_reserve(k, bytes);
     return ICSEG_OK;
 }
 
@@ -54,8 +51,7 @@ static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error)
     char *scratch = r->scratch;
     icseg_operands operands = {.a = k->in[0], .b = k->in[1], .bias = k->in[2], .out = k->out[0]};
     if (s->winograd) {
-        icseg_packing packing = icseg_winograd_packing(s->winograd);
-        if (packing.bytes) ICSEG_TRY(icseg_weights_make(k, 1, &packing, scratch + s->weights, &operands.b, error));
+        ICSEG_TRY(icseg_weights_plain(k, 1, &operands.b, error));
         return icseg_winograd_run(s->winograd, operands, scratch + s->own, error);
     }
     ICSEG_TRY(icseg_weights_get(k, 1, s->primitive, scratch + s->weights, &operands.b, error));

@@ -90,16 +90,16 @@ static icseg_folded *open_folded(icseg_param *weight) {
 }
 
 /* What lies in the layout already, or NULL. */
-static const void *find(const icseg_folded *f, icseg_wanted_layout layout) {
-    if (!layout.primitive) return icseg_packed_find_made(f->packed, layout.packing->kind, f->version);
-    if (!icseg_primitive_packed_size(layout.primitive)) return f->weights;
-    return icseg_packed_find(f->packed, layout.primitive, f->version);
+static bool is_plain(const icseg_primitive *primitive) { return !primitive || !icseg_primitive_packed_size(primitive); }
+
+static const void *find(const icseg_folded *f, const icseg_primitive *primitive) {
+    return is_plain(primitive) ? f->weights : icseg_packed_find(f->packed, primitive, f->version);
 }
 
 /* Weights as they are lie in f->weights; else they are only needed until they are packed. */
-static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, icseg_wanted_layout layout, const void **out,
-                                icseg_error *error) {
-    *out = find(f, layout);
+static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, const icseg_primitive *primitive,
+                                const void **out, icseg_error *error) {
+    *out = find(f, primitive);
     if (*out) return ICSEG_OK;
     int64_t count = param(k, ICSEG_FUSED_WEIGHT)->count;
     float *plain = icseg_alloc_array((size_t)count, sizeof *plain);
@@ -110,21 +110,18 @@ static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, icseg_wa
         icseg_free(plain);
         return status;
     }
-    if (layout.primitive && !icseg_primitive_packed_size(layout.primitive)) {
+    if (is_plain(primitive)) {
         *out = f->weights = plain;
         f->bytes += (size_t)count * sizeof *plain;
         return ICSEG_OK;
     }
-    if (layout.primitive)
-        status = icseg_packed_get(&f->packed, layout.primitive, plain, f->version, out, error);
-    else
-        status = icseg_packed_get_made(&f->packed, layout.packing, plain, f->version, out, error);
+    status = icseg_packed_get(&f->packed, primitive, plain, f->version, out, error);
     icseg_free(plain);
     return status;
 }
 
-static icseg_status get(const icseg_kernel *k, icseg_wanted_layout layout, const void **weights, const float **bias,
-                        icseg_error *error) {
+static icseg_status get(const icseg_kernel *k, const icseg_primitive *primitive, const void **weights,
+                        const float **bias, icseg_error *error) {
     icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
     icseg_folded *f = weight->folded ? weight->folded : open_folded(weight);
     if (!f) return icseg_fail_memory(error, (size_t)weight->shape.dim[0] * sizeof(float), "a folded bias");
@@ -143,13 +140,13 @@ static icseg_status get(const icseg_kernel *k, icseg_wanted_layout layout, const
         f->version = version;
     }
     *bias = f->bias;
-    return get_weights(k, f, layout, weights, error);
+    return get_weights(k, f, primitive, weights, error);
 }
 
-icseg_status icseg_folded_get(const icseg_kernel *k, icseg_wanted_layout layout, const void **weights,
+icseg_status icseg_folded_get(const icseg_kernel *k, const icseg_primitive *primitive, const void **weights,
                               const float **bias, icseg_error *error) {
     pthread_mutex_lock(&folded_lock);
-    icseg_status status = get(k, layout, weights, bias, error);
+    icseg_status status = get(k, primitive, weights, bias, error);
     pthread_mutex_unlock(&folded_lock);
     return status;
 }

@@ -25,11 +25,9 @@ static bool is_winograd(const icseg_kernel *k) {
 
 static icseg_status open_winograd(icseg_kernel *k, fused_state *s, icseg_error *error) {
     const icseg_fused_conv *a = k->node->attributes;
-    bool keeps = has_norm(k) || icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT);
-    ICSEG_TRY(icseg_winograd_open(&s->winograd, &a->shape, ICSEG_CONV_FORWARD, keeps, error));
+    ICSEG_TRY(icseg_winograd_open(&s->winograd, &a->shape, ICSEG_CONV_FORWARD, error));
     if (a->activation == ICSEG_ACTIVATION_RELU) icseg_winograd_set_relu(s->winograd);
     s->own = icseg_scratch_reserve(k, icseg_winograd_scratch(s->winograd));
-    s->weights = icseg_scratch_reserve(k, keeps ? 0 : icseg_winograd_packing(s->winograd).bytes);
     return ICSEG_OK;
 }
 
@@ -61,13 +59,8 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
 
 static icseg_status get_weights(icseg_kernel *k, void *room, icseg_operands *operands, icseg_error *error) {
     const fused_state *s = k->state;
-    icseg_packing packing = {0};
-    if (s->winograd) packing = icseg_winograd_packing(s->winograd);
-    if (has_norm(k)) {
-        icseg_wanted_layout layout = {.primitive = s->primitive, .packing = &packing};
-        return icseg_folded_get(k, layout, &operands->b, &operands->bias, error);
-    }
-    return s->winograd ? icseg_weights_make(k, ICSEG_FUSED_WEIGHT, &packing, room, &operands->b, error)
+    if (has_norm(k)) return icseg_folded_get(k, s->primitive, &operands->b, &operands->bias, error);
+    return s->winograd ? icseg_weights_plain(k, ICSEG_FUSED_WEIGHT, &operands->b, error)
                        : icseg_weights_get(k, ICSEG_FUSED_WEIGHT, s->primitive, room, &operands->b, error);
 }
 

@@ -32,13 +32,10 @@ typedef struct icseg_fused_linear {
 
 extern const icseg_op icseg_op_conv2d_fused, icseg_op_linear_fused;
 
-/* The convolution's weights in the layout that is wanted and its bias, both with the batch norm folded in. They are
- * made when first asked for, and again when one of the parameters has changed; kept with the weight parameter. */
-typedef struct icseg_wanted_layout {
-    const icseg_primitive *primitive; /* its own */
-    const icseg_packing *packing;     /* or, where there is no primitive, this */
-} icseg_wanted_layout;
-icseg_status icseg_folded_get(const icseg_kernel *k, icseg_wanted_layout layout, const void **weights,
+/* The convolution's weights in the primitive's layout (NULL: as they are) and its bias, both with the batch norm folded
+ * in. They are made when first asked for, and again when one of the parameters has changed; kept with the weight
+ * parameter. */
+icseg_status icseg_folded_get(const icseg_kernel *k, const icseg_primitive *primitive, const void **weights,
                               const float **bias, icseg_error *error);
 
 #endif

@@ -21,10 +21,8 @@ size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive
  * says so in op->fetches. */
 icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *room,
                                const void **out, icseg_error *error);
-/* The same for a layout of the operator's own, made by `packing`. It is kept with the parameter where
- * icseg_weights_want_packing says so; else it is made in `room`, packing->bytes, by each run. */
-icseg_status icseg_weights_make(const icseg_kernel *k, int i, const icseg_packing *packing, void *room,
-                                const void **out, icseg_error *error);
+/* The same, as it is. */
+icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out, icseg_error *error);
 
 /* -- nodes that are one matrix product: inputs a, b and perhaps a bias; the attributes are its icseg_matmul_shape */
 

@@ -24,7 +24,7 @@ size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive
     return param_of(k, i) ? 0 : icseg_primitive_packed_size(primitive);
 }
 
-static icseg_status plain_weights(const icseg_kernel *k, int i, const void **out, icseg_error *error) {
+icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out, icseg_error *error) {
     icseg_param *param = param_of(k, i);
     if (param) ICSEG_TRY(icseg_param_load(param, error));
     *out = param ? param->data : k->in[i];
@@ -34,7 +34,7 @@ static icseg_status plain_weights(const icseg_kernel *k, int i, const void **out
 icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *room,
                                const void **out, icseg_error *error) {
     icseg_param *param = param_of(k, i);
-    if (!icseg_primitive_packed_size(primitive)) return plain_weights(k, i, out, error);
+    if (!icseg_primitive_packed_size(primitive)) return icseg_weights_plain(k, i, out, error);
     if (!param) {
         *out = room;
         return icseg_primitive_pack(primitive, k->in[i], room, error);
@@ -46,26 +46,6 @@ icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primiti
     param->free_packed = icseg_packed_free;
     ICSEG_TRY(icseg_param_borrow(param, &plain, &copy, error));
     icseg_status status = icseg_packed_get(&param->packed, primitive, plain, param->version, out, error);
-    icseg_free(copy);
-    return status;
-}
-
-icseg_status icseg_weights_make(const icseg_kernel *k, int i, const icseg_packing *packing, void *room,
-                                const void **out, icseg_error *error) {
-    icseg_param *param = param_of(k, i);
-    const float *plain;
-    float *copy;
-    if (!icseg_weights_want_packing(k, i)) {
-        ICSEG_TRY(plain_weights(k, i, (const void **)&plain, error));
-        packing->make(packing->context, plain, room);
-        *out = room;
-        return ICSEG_OK;
-    }
-    *out = icseg_packed_find_made(param->packed, packing->kind, param->version);
-    if (*out) return ICSEG_OK;
-    param->free_packed = icseg_packed_free;
-    ICSEG_TRY(icseg_param_borrow(param, &plain, &copy, error));
-    icseg_status status = icseg_packed_get_made(&param->packed, packing, plain, param->version, out, error);
     icseg_free(copy);
     return status;
 }

@@ -10,7 +10,7 @@
 #include "graph/ops/winograd_transform.h"
 
 enum { OUT = ICSEG_WINOGRAD_OUT, IN = ICSEG_WINOGRAD_IN, MATRICES = ICSEG_WINOGRAD_MATRICES, TAPS = 9 };
-enum { ALIGNMENT = 64, GROUP_BYTES = 8 << 20, KEPT_KIND = 4 /* after the directions */ };
+enum { ALIGNMENT = 64, GROUP_BYTES = 8 << 20, WEIGHT_BYTES = 10 << 20 };
 
 /* One side's images (batch, height, width, channels) and its transformed tiles (36, group, channels). */
 typedef struct side {
@@ -20,13 +20,14 @@ typedef struct side {
 
 struct icseg_winograd {
     icseg_conv_direction direction;
-    bool relu, kept; /* kept: transformed weights are (36, in, out), as products like them; else (36, out, in) */
+    bool relu;
     int64_t batch, height, width, rows, columns; /* rows, columns: tiles of an image */
     int64_t count, group;                        /* tiles in all, tiles at a time */
     side a, b;                                   /* forward: x, y; backward data: dy, dx; backward weights: x, dy */
     int64_t in, out;
     icseg_primitive *product, *further;  /* further: of later groups, adding to the first one's weight gradient */
-    size_t zeros, weights, own, scratch; /* offsets; weights: their gradient, transformed (36, out, in) */
+    int64_t block;                       /* channels of b whose weights are transformed at a time */
+    size_t zeros, weights, own, scratch; /* offsets; weights: transformed (36, out, in) of a block, or their gradient */
 };
 
 /* Fewer channels leave the 36 products too thin, fewer tiles do not pay for transforming the weights. */
@@ -60,24 +61,39 @@ static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
         options.accumulate = true;
         return w->group < w->count ? icseg_matmul_open(&w->further, &s, options, error) : ICSEG_OK;
     }
-    bool across = w->direction == ICSEG_CONV_FORWARD && !w->kept; /* the product's columns lie in the weights' rows */
+    bool forward = w->direction == ICSEG_CONV_FORWARD;
     icseg_matmul_shape s = {.batch = {1, MATRICES},
                             .rows = group,
                             .inner = a,
-                            .columns = b,
+                            .columns = w->block,
                             .a_stride = {0, group * a, a, 1},
-                            .b_stride = {0, a * b, across ? 1 : b, across ? a : 1},
+                            .b_stride = {0, a * w->block, forward ? 1 : w->block, forward ? a : 1},
                             .out_stride = {0, group * b, b, 1}};
     return icseg_matmul_open(&w->product, &s, options, error);
 }
 
+/* How many tiles and weights are transformed at a time. Weights are transformed by each run: reading them as they are,
+ * a quarter of the bytes, and transforming them costs about what reading them transformed would. Those of few tiles and
+ * many channels would fill a cache several times over: they are taken in blocks, once for all tiles. */
+static void choose_parts(icseg_winograd *w) {
+    int64_t channels = w->in + w->out, most = GROUP_BYTES / (MATRICES * (int64_t)sizeof(float) * channels);
+    int64_t groups = most < 1 ? w->count : (w->count + most - 1) / most, blocks = 1;
+    int64_t weights = MATRICES * (int64_t)sizeof(float) * w->in * w->out;
+    if (w->direction != ICSEG_CONV_BACKWARD_WEIGHTS && groups <= 2 && weights > WEIGHT_BYTES) {
+        groups = 1;
+        blocks = (weights + WEIGHT_BYTES - 1) / WEIGHT_BYTES;
+        while (w->b.channels % blocks) blocks++;
+    }
+    w->group = (w->count + groups - 1) / groups;
+    w->block = w->b.channels / blocks;
+}
+
 icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s, icseg_conv_direction direction,
-                                 bool keeps_weights, icseg_error *error) {
+                                 icseg_error *error) {
     icseg_winograd *w = *out = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory(error, sizeof *w, "a convolution");
     bool turned = direction == ICSEG_CONV_BACKWARD_DATA;
     *w = (icseg_winograd){.direction = direction,
-                          .kept = keeps_weights && direction == ICSEG_CONV_FORWARD,
                           .batch = s->batch,
                           .height = s->height,
                           .width = s->width,
@@ -88,13 +104,11 @@ icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s
                           .in = s->in,
                           .out = s->out};
     w->count = w->batch * w->rows * w->columns;
-    int64_t most = GROUP_BYTES / (MATRICES * (int64_t)sizeof(float) * (s->in + s->out));
-    int64_t groups = most < 1 ? w->count : (w->count + most - 1) / most;
-    w->group = (w->count + groups - 1) / groups;
+    choose_parts(w);
     w->a.tiles = reserve(w, MATRICES * w->group * w->a.channels);
     w->b.tiles = reserve(w, MATRICES * w->group * w->b.channels);
     w->zeros = reserve(w, s->in > s->out ? s->in : s->out);
-    if (direction == ICSEG_CONV_BACKWARD_WEIGHTS) w->weights = reserve(w, MATRICES * s->in * s->out);
+    w->weights = reserve(w, MATRICES * (s->in * s->out) / w->b.channels * w->block);
     icseg_status status = open_products(w, error);
     if (status != ICSEG_OK) {
         icseg_winograd_close(out);
@@ -117,50 +131,20 @@ void icseg_winograd_close(icseg_winograd **winograd) {
 void icseg_winograd_set_relu(icseg_winograd *w) { w->relu = true; }
 size_t icseg_winograd_scratch(const icseg_winograd *w) { return w->scratch; }
 
-/* The gradient of the input is the convolution of dy with the kernel turned by 180 degrees. */
-static void pack_rows(const void *context, const float *plain, void *packed) {
-    const icseg_winograd *w = context;
+/* Transforms the weights (out, 9, in) of `block` channels of b from `first` on. The gradient of the input is the
+ * convolution of dy with the kernel turned by 180 degrees. */
+static void transform_weights(const icseg_winograd *w, const float *weights, int64_t first, float *transformed) {
     bool turned = w->direction == ICSEG_CONV_BACKWARD_DATA;
+    int64_t rows = turned ? w->out : w->block, columns = turned ? w->block : w->in;
+    const float *plain = weights + (turned ? first : first * TAPS * w->in);
 #pragma omp parallel for schedule(static)
-    for (int64_t o = 0; o < w->out; o++) {
+    for (int64_t o = 0; o < rows; o++) {
         const float *from[TAPS];
         float *to[MATRICES];
         for (int i = 0; i < TAPS; i++) from[i] = plain + (o * TAPS + (turned ? TAPS - 1 - i : i)) * w->in;
-        for (int i = 0; i < MATRICES; i++) to[i] = (float *)packed + (i * w->out + o) * w->in;
-        icseg_winograd_weights(from, to, w->in);
+        for (int i = 0; i < MATRICES; i++) to[i] = transformed + (i * rows + o) * columns;
+        icseg_winograd_weights(from, to, columns);
     }
-}
-
-/* (out, 9, in) -> (36, in, out), in squares of BLOCK. */
-static void pack_columns(const void *context, const float *plain, void *packed) {
-    enum { BLOCK = 16 };
-    const icseg_winograd *w = context;
-#pragma omp parallel for collapse(2) schedule(static)
-    for (int64_t o = 0; o < w->out; o += BLOCK)
-        for (int64_t c = 0; c < w->in; c += BLOCK) {
-            float square[MATRICES][BLOCK][BLOCK]; /* (36, out, in) */
-            int64_t outs = w->out - o < BLOCK ? w->out - o : BLOCK, ins = w->in - c < BLOCK ? w->in - c : BLOCK;
-            for (int64_t j = 0; j < outs; j++) {
-                const float *from[TAPS];
-                float *to[MATRICES];
-                for (int i = 0; i < TAPS; i++) from[i] = plain + ((o + j) * TAPS + i) * w->in + c;
-                for (int i = 0; i < MATRICES; i++) to[i] = square[i][j];
-                icseg_winograd_weights(from, to, ins);
-            }
-            for (int i = 0; i < MATRICES; i++)
-                for (int64_t k = 0; k < ins; k++) {
-                    float *to = (float *)packed + (i * w->in + c + k) * w->out + o;
-                    for (int64_t j = 0; j < outs; j++) to[j] = square[i][j][k];
-                }
-        }
-}
-
-icseg_packing icseg_winograd_packing(const icseg_winograd *w) {
-    bool packs = w->direction != ICSEG_CONV_BACKWARD_WEIGHTS;
-    return (icseg_packing){.kind = w->kept ? KEPT_KIND : 1 + (int)w->direction,
-                           .bytes = packs ? (size_t)(MATRICES * w->in * w->out) * sizeof(float) : 0,
-                           .make = w->kept ? pack_columns : pack_rows,
-                           .context = w};
 }
 
 /* -- tiles */
@@ -236,7 +220,7 @@ static void write_weight_gradient(const icseg_winograd *w, const float *gradient
 
 icseg_status icseg_winograd_run(icseg_winograd *w, icseg_operands operands, void *scratch, icseg_error *error) {
     char *lent = scratch;
-    float *a = (float *)(lent + w->a.tiles), *b = (float *)(lent + w->b.tiles), *sums = (float *)(lent + w->weights);
+    float *a = (float *)(lent + w->a.tiles), *b = (float *)(lent + w->b.tiles), *weights = (float *)(lent + w->weights);
     bool of_weights = w->direction == ICSEG_CONV_BACKWARD_WEIGHTS;
     int64_t most = w->in > w->out ? w->in : w->out;
     memset(lent + w->zeros, 0, (size_t)most * sizeof(float));
@@ -244,14 +228,17 @@ icseg_status icseg_winograd_run(icseg_winograd *w, icseg_operands operands, void
         transform_group(w, w->a, operands.a, first, IN, lent);
         if (of_weights) {
             transform_group(w, w->b, operands.b, first, OUT, lent);
-            icseg_operands product = {.a = b, .b = a, .out = sums};
+            icseg_operands product = {.a = b, .b = a, .out = weights};
             ICSEG_TRY(icseg_primitive_run(first ? w->further : w->product, product, lent + w->own, error));
         } else {
-            icseg_operands product = {.a = a, .b = operands.b, .out = b};
-            ICSEG_TRY(icseg_primitive_run(w->product, product, lent + w->own, error));
+            for (int64_t at = 0; at < w->b.channels; at += w->block) {
+                if (first == 0) transform_weights(w, operands.b, at, weights);
+                icseg_operands product = {.a = a, .b = weights, .out = b + at};
+                ICSEG_TRY(icseg_primitive_run(w->product, product, lent + w->own, error));
+            }
             write_group(w, w->b, operands.out, operands.bias, first, lent);
         }
     }
-    if (of_weights) write_weight_gradient(w, sums, operands.out);
+    if (of_weights) write_weight_gradient(w, weights, operands.out);
     return ICSEG_OK;
 }

@@ -17,19 +17,14 @@ typedef enum icseg_conv_direction {
 bool icseg_winograd_pays(const icseg_conv_shape *shape);
 
 typedef struct icseg_winograd icseg_winograd;
-/* keeps_weights: they are transformed once for many runs, so that a forward convolution's may take a layout that is
- * slower to make and faster to read. */
 icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *shape, icseg_conv_direction direction,
-                                 bool keeps_weights, icseg_error *error);
+                                 icseg_error *error);
 void icseg_winograd_set_relu(icseg_winograd *winograd); /* forward: max(0, .) of the result */
 void icseg_winograd_close(icseg_winograd **winograd);
 
 size_t icseg_winograd_scratch(const icseg_winograd *winograd); /* bytes lent to each run, 64-byte aligned */
 
-/* How the two directions that take weights transform them; bytes is 0 for the third. */
-icseg_packing icseg_winograd_packing(const icseg_winograd *winograd);
-
-/* Operands as icseg_primitive_run's; b: packed weights, or dy. */
+/* Operands as icseg_primitive_run's; b: weights as they are, (out, 3, 3, in), or dy. */
 icseg_status icseg_winograd_run(icseg_winograd *winograd, icseg_operands operands, void *scratch, icseg_error *error);
 
 #endif
