@@ -15,6 +15,7 @@
  *   2. Add its two lines below, in the order in which --help lists the commands.
  *   3. Run `make docs` (docs/commands.md comes from the table) and add cases to tests/cli/run.sh. */
 extern const icseg_command icseg_command_bench;
+extern const icseg_command icseg_command_classify;
 extern const icseg_command icseg_command_convert;
 extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_docs;
@@ -39,6 +40,7 @@ const icseg_command *const icseg_commands[] = {
     &icseg_command_parity,
     &icseg_command_bench,
     &icseg_command_convert,
+    &icseg_command_classify,
     &icseg_command_docs,
     &icseg_command_tokenize,
     NULL,

@@ -10,6 +10,7 @@
 #ifndef ICSEG_ICSEG_H
 #define ICSEG_ICSEG_H
 
+#include "icseg/classify.h"
 #include "icseg/config.h"
 #include "icseg/convert.h"
 #include "icseg/dataset.h"

@@ -60,6 +60,9 @@ typedef struct icseg_features {
 } icseg_features;
 icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image); /* image (B, H, W, 3), scope `visual` */
 icseg_features icseg_build_vit(icseg_builder *b, icseg_value image);
+/* CLIP's own embedding of an image alone, (B, 1, C): what the global token is. */
+icseg_value icseg_build_resnet_embedding(icseg_builder *b, icseg_value image);
+icseg_value icseg_build_vit_embedding(icseg_builder *b, icseg_value image);
 
 /* Stored positions of the current scope, (1 + g*g, width), resampled to (1 + h*w, width). */
 icseg_value icseg_build_positions(icseg_builder *b, int64_t h, int64_t w, int64_t width);

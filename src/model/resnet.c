@@ -32,8 +32,8 @@ icseg_value icseg_build_positions(icseg_builder *b, int64_t h, int64_t w, int64_
     return icseg_concat(g, 2, rows, 0);
 }
 
-/* x (B, h, w, W) -> (B, 1 + hw, C) */
-static icseg_value attention_pool(icseg_builder *b, icseg_value x) {
+/* x (B, h, w, W) -> (B, 1 + hw, C); with `global`, only the first row: (B, 1, C) */
+static icseg_value attention_pool(icseg_builder *b, icseg_value x, bool global) {
     icseg_graph *g = b->graph;
     int64_t batch = icseg_graph_dim(g, x, 0), h = icseg_graph_dim(g, x, 1), w = icseg_graph_dim(g, x, 2);
     int64_t width = icseg_graph_dim(g, x, 3);
@@ -41,7 +41,7 @@ static icseg_value attention_pool(icseg_builder *b, icseg_value x) {
     x = icseg_reshape(g, x, ICSEG_SHAPE(batch, h * w, width));
     icseg_value rows[] = {icseg_mean_rows(g, x), x};
     icseg_value t = icseg_add(g, icseg_concat(g, 2, rows, 1), icseg_build_positions(b, h, w, width));
-    icseg_value q = icseg_build_linear(b, "q_proj", t, width, true);
+    icseg_value q = icseg_build_linear(b, "q_proj", global ? icseg_slice(g, t, 1, 0, 1) : t, width, true);
     icseg_value k = icseg_build_linear(b, "k_proj", t, width, true);
     icseg_value v = icseg_build_linear(b, "v_proj", t, width, true);
     icseg_value y = icseg_attention(g, q, k, v, (int)(width / 64));
@@ -50,12 +50,11 @@ static icseg_value attention_pool(icseg_builder *b, icseg_value x) {
     return y;
 }
 
-icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image) {
+/* Stem and stages; level (4) gets the stages' outputs. */
+static void stages(icseg_builder *b, icseg_value image, icseg_value *level) {
     static const char *const conv[] = {"conv1", "conv2", "conv3"}, *const bn[] = {"bn1", "bn2", "bn3"};
     icseg_graph *g = b->graph;
     int64_t width = b->config->resnet_width;
-    icseg_features out;
-    icseg_graph_push(g, "visual");
     icseg_value x = image;
     for (int i = 0; i < 3; i++) {
         x = icseg_build_conv(b, conv[i], x, i < 2 ? width / 2 : width, 3, i == 0 ? 2 : 1, 1, false);
@@ -68,9 +67,24 @@ icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image) {
             x = bottleneck(b, x, width << stage, stage > 0 && block == 0 ? 2 : 1);
             icseg_graph_pop(g);
         }
-        out.level[stage] = x;
+        level[stage] = x;
     }
-    out.tokens = attention_pool(b, x);
-    icseg_graph_pop(g);
+}
+
+icseg_value icseg_build_resnet_embedding(icseg_builder *b, icseg_value image) {
+    icseg_value level[ICSEG_LEVELS];
+    icseg_graph_push(b->graph, "visual");
+    stages(b, image, level);
+    icseg_value embedding = attention_pool(b, level[ICSEG_LEVELS - 1], true);
+    icseg_graph_pop(b->graph);
+    return embedding;
+}
+
+icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image) {
+    icseg_features out;
+    icseg_graph_push(b->graph, "visual");
+    stages(b, image, out.level);
+    out.tokens = attention_pool(b, out.level[ICSEG_LEVELS - 1], false);
+    icseg_graph_pop(b->graph);
     return out;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * CLIP's VisionTransformer with four taps, brought to strides 4, 8, 16, 32 (reference: ViT). */
+ * CLIP's VisionTransformer: for an image's embedding, and with four taps, brought to strides 4, 8, 16, 32 (reference:
+ * ViT). */
 #include <math.h>
 
 #include "model/builder.h"
@@ -22,34 +23,66 @@ static icseg_value tap(icseg_builder *b, int level, icseg_value t, int64_t h, in
     return x;
 }
 
-icseg_features icseg_build_vit(icseg_builder *b, icseg_value image) {
+static float initial_scale(const icseg_config *c) { return 1 / sqrtf((float)c->vit_width); }
+
+/* image (B, H, W, 3) -> what the blocks read, (B, 1 + h * w, W). */
+static icseg_value embed_patches(icseg_builder *b, icseg_value image, int64_t *rows_out, int64_t *columns_out) {
     const icseg_config *c = b->config;
     icseg_graph *g = b->graph;
     int64_t width = c->vit_width, batch = icseg_graph_dim(g, image, 0);
-    float scale = 1 / sqrtf((float)width);
-    icseg_features out;
-    icseg_graph_push(g, "visual");
     icseg_value x = icseg_build_conv(b, "conv1", image, width, c->vit_patch, c->vit_patch, 0, false);
-    int64_t h = icseg_graph_dim(g, x, 1), w = icseg_graph_dim(g, x, 2);
-    icseg_value global =
-        icseg_build_param(b, "class_embedding", ICSEG_SHAPE(width), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, scale);
+    int64_t h = *rows_out = icseg_graph_dim(g, x, 1), w = *columns_out = icseg_graph_dim(g, x, 2);
+    icseg_value global = icseg_build_param(b, "class_embedding", ICSEG_SHAPE(width), ICSEG_LAYOUT_PLAIN,
+                                           ICSEG_INIT_NORMAL, initial_scale(c));
     icseg_value rows[] = {icseg_reshape(g, icseg_repeat(g, global, batch), ICSEG_SHAPE(batch, 1, width)),
                           icseg_reshape(g, x, ICSEG_SHAPE(batch, h * w, width))};
     icseg_value t = icseg_add(g, icseg_concat(g, 2, rows, 1), icseg_build_positions(b, h, w, width));
-    t = icseg_build_layer_norm(b, "ln_pre", t);
+    return icseg_build_layer_norm(b, "ln_pre", t);
+}
+
+/* With `row`, only that row leaves the block. */
+static icseg_value block(icseg_builder *b, int index, icseg_value t, float drop, const int32_t *row) {
+    icseg_graph_push(b->graph, "transformer");
+    t = icseg_build_block(b, index, t, b->config->vit_heads, NULL, drop, row ? 1 : 0, row);
+    icseg_graph_pop(b->graph);
+    return t;
+}
+
+/* t (B, L, W) -> (B, L, C) */
+static icseg_value project(icseg_builder *b, icseg_value t) {
+    const icseg_config *c = b->config;
+    icseg_value proj = icseg_build_param(b, "proj", ICSEG_SHAPE(c->vit_width, c->embed_dim), ICSEG_LAYOUT_PLAIN,
+                                         ICSEG_INIT_NORMAL, initial_scale(c));
+    return icseg_project(b->graph, icseg_build_layer_norm(b, "ln_post", t), proj);
+}
+
+icseg_value icseg_build_vit_embedding(icseg_builder *b, icseg_value image) {
+    static const int32_t class_row = 0;
+    int32_t last = b->config->vit_layers - 1;
+    int64_t h, w;
+    icseg_graph_push(b->graph, "visual");
+    icseg_value t = embed_patches(b, image, &h, &w);
+    for (int i = 0; i <= last; i++) t = block(b, i, t, 0, i == last ? &class_row : NULL);
+    t = project(b, t);
+    icseg_graph_pop(b->graph);
+    return t;
+}
+
+icseg_features icseg_build_vit(icseg_builder *b, icseg_value image) {
+    const icseg_config *c = b->config;
+    icseg_features out;
+    int64_t h, w;
+    icseg_graph_push(b->graph, "visual");
+    icseg_value t = embed_patches(b, image, &h, &w);
     for (int i = 0, level = 0; i < c->vit_layers; i++) {
         float drop = c->vit_layers > 1 ? (float)(c->vit_drop_path * i / (c->vit_layers - 1)) : 0;
-        icseg_graph_push(g, "transformer");
-        t = icseg_build_block(b, i, t, c->vit_heads, NULL, drop, 0, NULL);
-        icseg_graph_pop(g);
+        t = block(b, i, t, drop, NULL);
         if (level < ICSEG_LEVELS && c->vit_taps[level] == i) {
             out.level[level] = tap(b, level, t, h, w);
             level++;
         }
     }
-    icseg_value proj =
-        icseg_build_param(b, "proj", ICSEG_SHAPE(width, c->embed_dim), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, scale);
-    out.tokens = icseg_project(g, icseg_build_layer_norm(b, "ln_post", t), proj);
-    icseg_graph_pop(g);
+    out.tokens = project(b, t);
+    icseg_graph_pop(b->graph);
     return out;
 }

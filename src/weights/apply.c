@@ -21,8 +21,8 @@ static bool can_cut(const icseg_param *p, const icseg_weights_entry *entry) {
            entry->shape.dim[1] == p->file_shape.dim[1] && entry->shape.dim[0] > p->file_shape.dim[0];
 }
 
-static icseg_status load(icseg_param *p, const icseg_weights_entry *entry, icseg_weights_report *report,
-                         icseg_error *error) {
+icseg_status icseg_weights_load_param(icseg_param *p, const icseg_weights_entry *entry, icseg_weights_report *report,
+                                      icseg_error *error) {
     icseg_weights_entry cut = *entry;
     cut.shape = p->file_shape;
     if (!icseg_shape_equal(entry->shape, p->file_shape)) cut.part[0].shape = p->file_shape;
@@ -80,7 +80,7 @@ static icseg_status match_param(const plan *m, icseg_param *p) {
         ICSEG_TRY(icseg_weights_report_add(m->report, finding, m->error));
         if (!cut) return ICSEG_OK;
     }
-    return m->loading ? load(p, entry, m->report, m->error) : ICSEG_OK;
+    return m->loading ? icseg_weights_load_param(p, entry, m->report, m->error) : ICSEG_OK;
 }
 
 static icseg_status match(const plan *m) {

@@ -290,17 +290,10 @@ static icseg_status infer(converter *c) {
 
 static icseg_status summarise(converter *c, const char *out, char **summary) {
     static const char *const namings[] = {"icseg", "OpenAI", "Hugging Face"};
-    const icseg_config *g = &c->config;
     icseg_string s = {0};
     icseg_string_printf(&s, "%s: %s, %s names: ", c->weights->path, c->weights->container, c->weights->naming);
-    if (g->backbone == ICSEG_BACKBONE_VIT)
-        icseg_string_printf(&s, "ViT, %d blocks of width %d, patch %d", g->vit_layers, g->vit_width, g->vit_patch);
-    else
-        icseg_string_printf(&s, "ResNet %d-%d-%d-%d of width %d", g->resnet_layers[0], g->resnet_layers[1],
-                            g->resnet_layers[2], g->resnet_layers[3], g->resnet_width);
-    icseg_string_printf(&s, ", grid %d, embedding %d, text %d x %d, %d positions, vocabulary %d", g->pos_grid,
-                        g->embed_dim, g->text_layers, g->text_width, g->context_length, g->vocab_size);
-    if (c->full) icseg_string_printf(&s, ", %d classes", g->num_classes);
+    icseg_weights_describe(&c->config, &s);
+    if (c->full) icseg_string_printf(&s, ", %d classes", c->config.num_classes);
     icseg_string_printf(&s, "\n%s: %s, %zu tensors in %s, %s names\n", out,
                         c->full ? "segmentation checkpoint" : "CLIP weights (for --init; no decoder)", c->written,
                         icseg_dtype_name(stored_type(c)), namings[c->options->naming]);

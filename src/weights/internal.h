@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "graph/params.h"
 #include "icseg/weights.h"
 #include "tensor/safetensors.h"
 #include "weights/weights.h"
@@ -65,6 +66,10 @@ int icseg_weights_aliases(const char *name, icseg_naming naming, icseg_weights_a
 
 /* Tensors of CLIP (either encoder), not of what segmentation adds. */
 bool icseg_weights_is_clip(const char *name);
+
+/* Into a parameter of the entry's shape or, of text positions, of fewer rows; NaN and infinite values are reported. */
+icseg_status icseg_weights_load_param(icseg_param *param, const icseg_weights_entry *entry,
+                                      icseg_weights_report *report, icseg_error *error);
 
 /* The findings of icseg_weights_apply without loading. */
 icseg_status icseg_weights_compare(const icseg_weights *weights, const icseg_model *model, icseg_weights_report *report,

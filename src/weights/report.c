@@ -70,6 +70,16 @@ void icseg_weights_report_text(const icseg_weights_report *r, size_t most, icseg
     write_list(r, ICSEG_WEIGHTS_NOT_FINITE, "warning: NaN or infinite elements", most, out);
 }
 
+void icseg_weights_describe(const icseg_config *c, icseg_string *out) {
+    if (c->backbone == ICSEG_BACKBONE_VIT)
+        icseg_string_printf(out, "ViT, %d blocks of width %d, patch %d", c->vit_layers, c->vit_width, c->vit_patch);
+    else
+        icseg_string_printf(out, "ResNet %d-%d-%d-%d of width %d", c->resnet_layers[0], c->resnet_layers[1],
+                            c->resnet_layers[2], c->resnet_layers[3], c->resnet_width);
+    icseg_string_printf(out, ", grid %d, embedding %d, text %d x %d, %d positions, vocabulary %d", c->pos_grid,
+                        c->embed_dim, c->text_layers, c->text_width, c->context_length, c->vocab_size);
+}
+
 icseg_status icseg_weights_report_check(const icseg_weights_report *r, const char *path, icseg_error *error) {
     size_t missing = icseg_weights_report_faults(r, ICSEG_WEIGHTS_MISSING);
     size_t wrong = icseg_weights_report_faults(r, ICSEG_WEIGHTS_WRONG_SHAPE);

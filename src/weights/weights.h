@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "icseg/config.h"
 #include "icseg/model.h"
+#include "model/clip.h"
 #include "tensor/shape.h"
 
 typedef struct icseg_weights_packed icseg_weights_packed;
@@ -104,6 +105,14 @@ icseg_status icseg_weights_check_clip(const icseg_weights *weights, const icseg_
 /* Loads every tensor that the model has and the file too, and reports the rest. Only running out of memory fails. */
 icseg_status icseg_weights_apply(const icseg_weights *weights, icseg_model *model, icseg_weights_report *report,
                                  icseg_error *error);
+
+/* Plain CLIP from what has been opened: every tensor of both encoders must be there and fit. *logit_scale is the factor
+ * (not its logarithm) that the file holds, or 0 when it has none. On failure *out is empty. */
+icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, const icseg_weights *weights,
+                                     icseg_weights_report *report, icseg_error *error);
+
+/* "ResNet 3-4-6-3 of width 64, grid 7, ...": what infer has found. */
+void icseg_weights_describe(const icseg_config *config, icseg_string *out);
 
 /* `--init`: opens `path` and loads what it has into a model with fresh weights. CLIP's tensors (image and text encoder)
  * must all be there, and what is there must have the model's shape and, if the file tells them, the model's heads and

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * icseg classify: CLIP's zero-shot probabilities of images, to see at once whether weights work. */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/system.h"
+#include "cli.h"
+#include "data/classes.h"
+#include "icseg/classify.h"
+#include "inputs.h"
+#include "tensor/safetensors.h"
+
+enum { TABLE_ROWS = 10 };
+
+static const char *const synonyms[] = {"first", "mean", NULL};
+
+struct options {
+    const char *weights, *classes, *classes_file, *vocab, *embeddings;
+    icseg_strings images, templates;
+    icseg_synonyms_use synonyms;
+    int32_t top;
+    bool json;
+};
+
+static const icseg_option rows[] = {
+    {"WEIGHTS", ICSEG_FIELD_STRING(struct options, weights), "CLIP's weights: a file or folder as published",
+     .positional = true, .required = true},
+    {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images),
+     "image files, folders of them, quoted patterns like 'a/*.jpg'", .positional = true, .required = true},
+    {"classes", ICSEG_FIELD_STRING(struct options, classes),
+     "class names between commas; semicolons stand between the names of one class", .metavar = "NAMES"},
+    {"classes-file", ICSEG_FIELD_STRING(struct options, classes_file),
+     "one class a line instead; commas stand between the names of one class", .metavar = "FILE"},
+    {"template", ICSEG_FIELD_STRINGS(struct options, templates),
+     "text with {} where the name goes; given several times, a class is the mean of all", .metavar = "TEXT",
+     .shown = "a photo of a {}"},
+    {"synonyms", ICSEG_FIELD_WORD(struct options, synonyms), "classes of several names: the first, or the mean of all",
+     .words = synonyms},
+    {"vocab", ICSEG_FIELD_STRING(struct options, vocab), "CLIP's vocabulary: a file or a folder that has one",
+     .metavar = "FILE", .shown = "beside WEIGHTS"},
+    {"top", ICSEG_FIELD_INT(struct options, top), "show the N most probable classes; 0: all", .metavar = "N",
+     .shown = "10 in the table, all with --json", ICSEG_BETWEEN(0, ICSEG_CLASSIFY_MOST_CLASSES)},
+    {"json", ICSEG_FIELD_BOOL(struct options, json), "a line of JSON for each image instead of tables"},
+    {"embeddings", ICSEG_FIELD_STRING(struct options, embeddings),
+     "write the tensors image (images, C) and text (classes, C), rows of unit length", .metavar = "FILE"},
+};
+
+static void defaults(void *values) { ((struct options *)values)->top = -1; }
+
+typedef struct rank {
+    float probability;
+    int32_t index;
+} rank;
+
+/* One run of the command. */
+typedef struct job {
+    const struct options *options;
+    const icseg_command_context *context;
+    input_list inputs;
+    icseg_classifier *classifier;
+    const icseg_classifier_info *info;
+    float *probabilities, *cosines; /* (classes) */
+    rank *ranks;                    /* (classes) */
+    float *embeddings;              /* (images, width) with --embeddings, else (width) */
+} job;
+
+/* -- class names */
+
+/* "a, b (c, d); e" -> "a" and "b (c, d); e": commas outside brackets. */
+static icseg_status split_classes(icseg_arena *arena, const char *text, const char ***out, size_t *count,
+                                  icseg_error *error) {
+    size_t most = 1;
+    for (const char *c = text; *c; c++) most += *c == ',';
+    *out = icseg_arena_array(arena, most, sizeof **out);
+    if (!*out) return icseg_fail_memory(error, most * sizeof **out, "class names");
+    for (const char *start = text, *end;; start = end + 1) {
+        int depth = 0;
+        for (end = start; *end && (depth > 0 || *end != ','); end++)
+            depth += *end == '(' ? 1 : *end == ')' && depth ? -1 : 0;
+        start += strspn(start, " \t");
+        int length = end > start ? (int)(end - start) : 0;
+        while (length && (start[length - 1] == ' ' || start[length - 1] == '\t')) length--;
+        if (!length)
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--classes: name %zu is empty; names stand between commas",
+                              *count + 1);
+        const char *name = icseg_arena_printf(arena, "%.*s", length, start);
+        if (!name) return icseg_fail_memory(error, (size_t)length, "class names");
+        for (size_t i = 0; i < *count; i++)
+            if (!strcmp((*out)[i], name))
+                return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--classes: \"%.60s\" is there twice", name);
+        (*out)[(*count)++] = name;
+        if (!*end) return ICSEG_OK;
+    }
+}
+
+static icseg_status read_classes(const job *j, const char *const **out, size_t *count, icseg_error *error) {
+    const struct options *o = j->options;
+    const char **names = NULL;
+    *count = 0;
+    if (!o->classes == !o->classes_file)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s; give --classes \"cat, dog\" or --classes-file FILE",
+                          o->classes ? "the classes are given twice" : "there are no classes");
+    if (o->classes) {
+        ICSEG_TRY(split_classes(j->context->arena, o->classes, &names, count, error));
+    } else {
+        int32_t lines;
+        ICSEG_TRY(icseg_classes_read(j->context->arena, o->classes_file, (char ***)&names, &lines, error));
+        *count = (size_t)lines;
+    }
+    *out = names;
+    return ICSEG_OK;
+}
+
+/* -- results */
+
+/* Names come from files: control characters must not reach the terminal. */
+static void print_text(const char *text) {
+    for (; *text; text++) putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
+static void print_table(const job *j, const char *path, int32_t shown) {
+    print_text(path);
+    putchar('\n');
+    for (int32_t i = 0; i < shown; i++) {
+        int32_t k = j->ranks[i].index;
+        printf("  %6.2f %%  ", 100 * (double)j->probabilities[k]);
+        print_text(j->info->class_names[k]);
+        putchar('\n');
+    }
+}
+
+static icseg_status print_json(const job *j, const char *path, int32_t shown, icseg_error *error) {
+    json_t *name = json_string(path), *list = json_array(); /* no name when it is not UTF-8 */
+    for (int32_t i = 0; i < shown; i++) {
+        int32_t k = j->ranks[i].index;
+        json_array_append_new(list,
+                              json_pack("{s:s, s:i, s:f, s:f}", "name", j->info->class_names[k], "index", (int)k,
+                                        "probability", (double)j->probabilities[k], "cosine", (double)j->cosines[k]));
+    }
+    json_t *root = json_pack("{s:o, s:o}", "image", name ? name : json_null(), "classes", list);
+    char *text = root ? json_dumps(root, JSON_REAL_PRECISION(8)) : NULL;
+    json_decref(root);
+    if (!text) return icseg_fail_memory(error, 0, path);
+    puts(text);
+    free(text);
+    return ICSEG_OK;
+}
+
+/* The most probable first, then as given. */
+static int compare_ranks(const void *a, const void *b) {
+    const rank *x = a, *y = b;
+    if (x->probability != y->probability) return x->probability > y->probability ? -1 : 1;
+    return x->index - y->index;
+}
+
+static icseg_status print_result(const job *j, const char *path, icseg_error *error) {
+    int32_t classes = j->info->class_count, shown = j->options->top;
+    for (int32_t k = 0; k < classes; k++) j->ranks[k] = (rank){j->probabilities[k], k};
+    qsort(j->ranks, (size_t)classes, sizeof *j->ranks, compare_ranks);
+    if (shown < 0) shown = j->options->json ? 0 : TABLE_ROWS;
+    if (!shown || shown > classes) shown = classes;
+    if (j->options->json) return print_json(j, path, shown, error);
+    print_table(j, path, shown);
+    return ICSEG_OK;
+}
+
+static icseg_status write_embeddings(const job *j, icseg_error *error) {
+    int64_t images = (int64_t)j->inputs.count, classes = j->info->class_count, width = j->info->width;
+    const icseg_safetensors_entry entries[] = {
+        {"image", ICSEG_F32, ICSEG_SHAPE(images, width), j->embeddings, (size_t)(images * width) * sizeof(float)},
+        {"text", ICSEG_F32, ICSEG_SHAPE(classes, width), j->info->text, (size_t)(classes * width) * sizeof(float)}};
+    return icseg_safetensors_write(j->options->embeddings, entries, 2, NULL, 0, error);
+}
+
+/* -- running */
+
+/* One image. *bad: the fault is the image's, others may work. */
+static icseg_status classify_one(const job *j, size_t index, bool *bad, icseg_error *error) {
+    const char *path = j->inputs.files[index].path;
+    icseg_image image;
+    icseg_status status = icseg_image_read(&image, path, error);
+    *bad = status != ICSEG_OK;
+    if (status != ICSEG_OK) return status;
+    float *embedding = j->embeddings + (j->options->embeddings ? index * (size_t)j->info->width : 0);
+    status = icseg_classifier_embed(j->classifier, &image, embedding, error);
+    if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
+    icseg_image_close(&image);
+    if (status != ICSEG_OK) return status;
+    icseg_classifier_score(j->classifier, embedding, j->probabilities, j->cosines);
+    return print_result(j, path, error);
+}
+
+static icseg_status classify_all(const job *j, icseg_error *error) {
+    const icseg_progress *progress = &j->context->progress;
+    size_t failed = 0, count = j->inputs.count;
+    double start = icseg_clock();
+    for (size_t i = 0; i < count; i++) {
+        icseg_error fault = {0};
+        bool bad = false;
+        icseg_status status = classify_one(j, i, &bad, &fault);
+        if (status != ICSEG_OK && (!bad || count == 1)) return icseg_fail(error, status, "%s", fault.message);
+        if (status != ICSEG_OK) {
+            icseg_printer_note(j->context->printer, "icseg classify: error: %s", fault.message);
+            failed++;
+        }
+        icseg_progress_event event = {"classify", (double)(i + 1), (double)count, icseg_clock() - start,
+                                      j->inputs.files[i].path};
+        if (count > 1 && !progress->report(progress->user, &event))
+            return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %zu of %zu images", i + 1, count);
+    }
+    if (!failed) return j->options->embeddings ? write_embeddings(j, error) : ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%zu of %zu images failed%s", failed, count,
+                      j->options->embeddings ? "; no embeddings are written" : "");
+}
+
+static icseg_status open_classifier(job *j, icseg_error *error) {
+    const struct options *o = j->options;
+    icseg_classifier_options options = {.weights = o->weights,
+                                        .vocab = o->vocab,
+                                        .synonyms = o->synonyms,
+                                        .templates = o->templates.items,
+                                        .template_count = o->templates.count};
+    ICSEG_TRY(read_classes(j, &options.class_names, &options.class_count, error));
+    ICSEG_TRY(inputs_expand(&j->inputs, &o->images, j->context->arena, error));
+    ICSEG_TRY(icseg_classifier_open(&j->classifier, &options, error));
+    j->info = icseg_classifier_describe(j->classifier);
+    for (const char *line = j->info->summary; *line; line += strcspn(line, "\n") + 1)
+        icseg_printer_note(j->context->printer, "%.*s", (int)strcspn(line, "\n"), line);
+    size_t classes = options.class_count, width = (size_t)j->info->width;
+    icseg_arena *arena = j->context->arena;
+    j->probabilities = icseg_arena_array(arena, classes, sizeof *j->probabilities);
+    j->cosines = icseg_arena_array(arena, classes, sizeof *j->cosines);
+    j->ranks = icseg_arena_array(arena, classes, sizeof *j->ranks);
+    j->embeddings = icseg_arena_array(arena, o->embeddings ? j->inputs.count : 1, width * sizeof *j->embeddings);
+    if (j->probabilities && j->cosines && j->ranks && j->embeddings) return ICSEG_OK;
+    return icseg_fail_memory(error, j->inputs.count * width * sizeof *j->embeddings, "the results");
+}
+
+static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
+    job j = {.options = values, .context = context};
+    icseg_status status = open_classifier(&j, error);
+    if (status == ICSEG_OK) status = classify_all(&j, error);
+    icseg_classifier_close(&j.classifier);
+    return status;
+}
+
+const icseg_command icseg_command_classify = {
+    .name = "classify",
+    .summary = "Tells which of some classes an image shows, with plain CLIP weights (zero-shot)",
+    .description = "Prints CLIP's own probabilities, to see at once whether weights work: image and\n"
+                   "class names go through the two encoders, scaled cosines through a softmax.\n"
+                   "WEIGHTS is what convert reads: OpenAI's RN50.pt or ViT-B-32.pt, an open_clip\n"
+                   "file, a Hugging Face folder, a converted file. Images are prepared as CLIP does:\n"
+                   "the short side to the model's size (bicubic), the centre cut out. What was read\n"
+                   "goes to standard error. An image that cannot be read is reported and the others\n"
+                   "go on; the exit status is 1 then.\n",
+    .examples = "icseg classify RN50.pt photo.jpg --classes \"cat, dog\" --vocab clip/\n"
+                "icseg classify clip-vit-base-patch32/ photos/ --classes-file classes.txt --top 3\n"
+                "icseg classify ViT-B-16.pt a.jpg --classes \"car; auto, bus\" --synonyms mean --json\n"
+                "icseg classify RN50.pt a.jpg --classes \"cat, dog\" --template \"art of a {}.\"\n",
+    .options = ICSEG_TABLE(rows),
+    .size = sizeof(struct options),
+    .defaults = defaults,
+    .run = run,
+};

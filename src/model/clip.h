@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Plain CLIP: an image encoder and a text encoder that meet in one embedding, without anything that segments. */
+#ifndef ICSEG_MODEL_CLIP_H
+#define ICSEG_MODEL_CLIP_H
+
+#include "graph/executor.h"
+#include "model/builder.h"
+
+typedef struct icseg_clip {
+    icseg_config config; /* only what CLIP decides is looked at; any patch size */
+    icseg_params *params;
+    icseg_workspace *workspace;
+    icseg_graph *graph; /* of the image encoder, for one image */
+    icseg_executor *executor;
+    icseg_value image, embedding;
+} icseg_clip;
+
+/* Declares the parameters of both encoders (zero). ICSEG_ERROR_CONFIG when heads do not divide widths. */
+icseg_status icseg_clip_open(icseg_clip *out, const icseg_config *config, icseg_error *error);
+void icseg_clip_close(icseg_clip *clip);
+
+enum { ICSEG_CLIP_LARGEST_SIDE = 2048 };
+
+/* Side of the square images that the stored positions are for, in pixels. */
+int64_t icseg_clip_side(const icseg_config *config);
+
+/* image (S, S, 3), normalised -> out (C), the projected embedding at the length it comes with. The first call prepares
+ * the encoder: call it when the parameters are loaded. */
+icseg_status icseg_clip_encode_image(icseg_clip *clip, const float *image, float *out, icseg_error *error);
+
+/* texts[i]: ids without SOS and EOS -> out (count, C), as above. A text that is too long is ICSEG_ERROR_CONFIG. */
+icseg_status icseg_clip_encode_texts(icseg_clip *clip, const icseg_tokens *texts, int32_t count, float *out,
+                                     icseg_error *error);
+
+#endif

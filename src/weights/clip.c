@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Plain CLIP out of a file of weights. */
+#include <math.h>
+
+#include "weights/internal.h"
+
+static icseg_status read_logit_scale(const icseg_weights *w, float *out, icseg_error *error) {
+    const icseg_weights_entry *entry = icseg_weights_find(w, "logit_scale");
+    float value;
+    *out = 0;
+    if (!entry) return ICSEG_OK;
+    if (icseg_shape_count(entry->shape) != 1)
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: logit_scale is not a single number", w->path);
+    icseg_weights_read(entry, &value);
+    *out = expf(value);
+    if (isfinite(*out) && *out > 0) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s: logit_scale is %g, of which no scale can be made", w->path,
+                      (double)value);
+}
+
+static icseg_status load(icseg_clip *clip, const icseg_weights *w, icseg_weights_report *report, icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(clip->params); i++) {
+        icseg_param *p = icseg_params_at(clip->params, i);
+        const icseg_weights_entry *entry = icseg_weights_find(w, p->name);
+        if (!entry || !icseg_shape_equal(entry->shape, p->file_shape))
+            return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: %s was not looked for", w->path, p->name);
+        ICSEG_TRY(icseg_weights_load_param(p, entry, report, error));
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, const icseg_weights *w,
+                                     icseg_weights_report *report, icseg_error *error) {
+    icseg_config config = icseg_config_default();
+    *out = (icseg_clip){0};
+    ICSEG_TRY(icseg_weights_infer(w, &config, error));
+    ICSEG_TRY(icseg_weights_check_clip(w, &config, report, error));
+    ICSEG_TRY(icseg_weights_report_check(report, w->path, error));
+    ICSEG_TRY(read_logit_scale(w, logit_scale, error));
+    icseg_status status = icseg_clip_open(out, &config, error);
+    if (status != ICSEG_OK) {
+        icseg_fail_prefix(error, "%s", w->path);
+        return status;
+    }
+    report->loaded = 0;
+    status = load(out, w, report, error);
+    if (status != ICSEG_OK) icseg_clip_close(out);
+    return status;
+}

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# icseg classify: tables, JSON lines, embeddings, and one wrong input of each kind. $tiny's text side reads bytes, so it
+# needs no vocabulary; that the numbers are CLIP's is tests/unit/test_classify.c's matter.
+# shellcheck source=/dev/null
+source "$root/tests/cli/tiny_model.sh"
+photo=$(ls "$tiny_data"/images/val/*.jpg "$tiny_data"/images/val/*.png 2>/dev/null | head -1)
+classify() { icseg classify "$tiny" "$photo" "$@"; }
+table() { icseg classify "$@" 2>/dev/null; }
+
+expect 0 '^Usage: icseg classify WEIGHTS IMAGE' icseg classify --help
+expect 0 'art of a' icseg classify --help
+expect 0 '^ +[0-9]+\.[0-9][0-9] %  dog$' classify --classes 'cat, dog'
+expect 0 '^images of 96x96 pixels, logit scale 100 \(the weights have none' classify --classes 'cat, dog'
+printf 'cat\ndog; hound\nsky, heaven\n' >"$work/names.txt"
+check 'a table has one line for each class' test "$(table "$tiny" "$photo" --classes-file "$work/names.txt" | wc -l)" -eq 4
+check '--top shortens it' test "$(table "$tiny" "$photo" --classes-file "$work/names.txt" --top 1 | wc -l)" -eq 2
+expect 0 '^\{"image": .*"name": "sky", "index": 2, "probability": ' classify --classes-file "$work/names.txt" --json --synonyms mean
+check 'names of one class stand between semicolons' bash -c "'$program' classify '$tiny' '$photo' --classes 'a (b, c); d,e' \
+    --template 'x {}' --synonyms mean --json 2>/dev/null | grep -c '\"a (b, c)\".*\"e\"\|\"e\".*\"a (b, c)\"'"
+expect 0 '' icseg classify "$tiny" "$tiny_data/images/val" --classes 'a, b' --embeddings "$work/e.safetensors"
+check 'embeddings are written' grep -q '"text":' "$work/e.safetensors"
+
+refuse 2 'there are no classes; give --classes' classify
+refuse 2 'the classes are given twice' classify --classes a --classes-file "$work/names.txt"
+refuse 2 'name 2 is empty' classify --classes 'a,,b'
+refuse 2 '"a" is there twice' classify --classes 'a, b, a'
+refuse 2 '\{\} must stand where the class name goes' classify --classes 'a, b' --template 'a photo'
+refuse 2 'has [0-9]+ tokens, the model has room for' classify --classes 'a name that is far too long for forty, b'
+refuse 1 'none.txt: cannot open' classify --classes-file none.txt
+refuse 2 'IMAGE is missing' icseg classify "$tiny" --classes a
+refuse 1 'none.pt: cannot open' icseg classify none.pt "$photo" --classes a
+tensors '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8 >"$work/other.safetensors"
+refuse 1 'other.safetensors: no CLIP weights' icseg classify "$work/other.safetensors" "$photo" --classes a
+refuse 1 'not weights that are known' icseg classify "$photo" "$photo" --classes a
+refuse 1 'has no vocabulary .*name one with --vocab' icseg classify "$root/tests/weights/openai_resnet.pt" "$photo" --classes a
+refuse 1 'clip_merges.txt: a vocabulary of [0-9]+ tokens .*the model has 32' icseg classify "$root/tests/weights/openai_resnet.pt" \
+    "$photo" --classes a --vocab "$root/tests/unit/data/clip_merges.txt"
+expect 1 'names.txt: .*(image|format|JPEG)' icseg classify "$tiny" "$work/names.txt" --classes 'a, b'
+expect 1 '1 of 2 images failed' icseg classify "$tiny" "$work/names.txt" "$photo" --classes 'a, b'
+expect 1 'no embeddings are written' icseg classify "$tiny" "$work/names.txt" "$photo" --classes 'a, b' --embeddings "$work/f.safetensors"
+check 'nothing is written' test ! -e "$work/f.safetensors"

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Zero-shot classification and its preprocessing against what the public CLIP code makes of the same small models and
+ * pictures (tests/unit/data/clip_classify.txt, written by python/make_classify_fixture.py), and what is refused. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "icseg/classify.h"
+#include "icseg/weights.h"
+#include "image/bicubic.h"
+#include "model/clip.h"
+#include "support/models.h"
+#include "tensor/safetensors.h"
+
+enum { EMBED = 16, CLASSES = 3, PICTURES = 4, MODELS = 4, TENSORS = 400 };
+
+static char folder[] = "/tmp/icseg_classify_XXXXXX", first[80], second[80];
+static icseg_error error;
+
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        if ((call) != ICSEG_OK) fail_msg("%s", error.message);                                                         \
+    } while (0)
+
+static int open_folder(void **state) {
+    (void)state;
+    if (!mkdtemp(folder)) return -1;
+    snprintf(first, sizeof first, "%s/first.safetensors", folder);
+    snprintf(second, sizeof second, "%s/second.safetensors", folder);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    unlink(first);
+    unlink(second);
+    return rmdir(folder); /* fails when a temporary file was left */
+}
+
+/* -------------------------------------------------------------------- models and pictures by the fixture's formulas */
+
+static const struct {
+    const char *name;
+    icseg_config config;
+} models[MODELS] = {
+    {"rn50", {.backbone = ICSEG_BACKBONE_RESNET, .resnet_layers = {1, 1, 1, 1}, .resnet_width = 4, .pos_grid = 2}},
+    {"rn50x4", {.backbone = ICSEG_BACKBONE_RESNET, .resnet_layers = {1, 1, 2, 1}, .resnet_width = 10, .pos_grid = 3}},
+    {"vit-b16",
+     {.backbone = ICSEG_BACKBONE_VIT,
+      .vit_patch = 16,
+      .vit_width = 128,
+      .vit_layers = 2,
+      .vit_heads = 2,
+      .pos_grid = 3}},
+    {"vit-b32",
+     {.backbone = ICSEG_BACKBONE_VIT,
+      .vit_patch = 32,
+      .vit_width = 64,
+      .vit_layers = 3,
+      .vit_heads = 1,
+      .pos_grid = 2}},
+};
+static const char *const classes[CLASSES] = {"cat", "dog; hound", "café (small, old)"};
+static const char *const several[] = {"a {}.", "{} or {}"};
+
+static uint32_t fnv(const void *data, size_t size) {
+    uint32_t h = 2166136261u;
+    for (size_t i = 0; i < size; i++) h = (h ^ ((const unsigned char *)data)[i]) * 16777619u;
+    return h;
+}
+
+static float noise(uint32_t x) { /* in [-1/2, 1/2) */
+    x = (x ^ x >> 16) * 0x7feb352du;
+    x = (x ^ x >> 15) * 0x846ca68bu;
+    x ^= x >> 16;
+    return (float)(x >> 8) / (1 << 24) - 0.5f;
+}
+
+static bool ends_with(const char *name, const char *end) {
+    size_t size = strlen(name), length = strlen(end);
+    return size >= length && !strcmp(name + size - length, end);
+}
+
+static void fill(const char *name, icseg_shape shape, float *out) {
+    int64_t count = icseg_shape_count(shape);
+    bool matrix = shape.rank > 1, table = strstr(name, "embedding") != NULL;
+    float factor = matrix && !table ? (float)sqrt(12 / ((double)count / (double)shape.dim[0])) : 0.25f, offset = 0;
+    if (ends_with(name, "running_var"))
+        factor = offset = 1;
+    else if ((matrix && table) || ends_with(name, "class_embedding"))
+        factor = 2;
+    else if (!matrix && ends_with(name, "weight"))
+        offset = 1;
+    for (int64_t i = 0; i < count; i++)
+        out[i] = noise(fnv(name, strlen(name)) + (uint32_t)i * 0x9e3779b9u) * factor + offset;
+}
+
+static icseg_config config_of(int model) {
+    icseg_config c = models[model].config;
+    c.embed_dim = EMBED;
+    c.text_width = 64;
+    c.text_heads = 1;
+    c.text_layers = 2;
+    c.vocab_size = 258;
+    c.context_length = 48;
+    return c;
+}
+
+/* Changes a tensor before it is written; false leaves it out. */
+typedef bool edit_tensor(const char *name, icseg_shape *shape, float *values);
+
+static void write_weights(const char *path, int model, edit_tensor *change) {
+    static icseg_safetensors_entry entries[TENSORS];
+    icseg_config config = config_of(model);
+    icseg_clip clip;
+    float scale = 3;
+    size_t count = 0;
+    OK(icseg_clip_open(&clip, &config, &error));
+    assert_true(icseg_params_count(clip.params) < TENSORS);
+    for (int64_t i = 0; i <= icseg_params_count(clip.params); i++) {
+        icseg_param *p = i < icseg_params_count(clip.params) ? icseg_params_at(clip.params, i) : NULL;
+        if (p) OK(icseg_param_replace(p, &error));
+        const char *name = p ? p->name : "logit_scale";
+        icseg_shape shape = p ? p->file_shape : (icseg_shape){.rank = 0};
+        float *values = p ? p->data : &scale;
+        if (p) fill(name, shape, values);
+        if (change && !change(name, &shape, values)) continue;
+        entries[count++] =
+            (icseg_safetensors_entry){name, ICSEG_F32, shape, values, (size_t)icseg_shape_count(shape) * sizeof(float)};
+    }
+    OK(icseg_safetensors_write(path, entries, count, NULL, 0, &error));
+    icseg_clip_close(&clip);
+}
+
+static icseg_image picture(int32_t width, int32_t height) {
+    icseg_image image;
+    OK(icseg_image_create(&image, width, height, &error));
+    for (int32_t y = 0; y < height; y++)
+        for (int32_t x = 0; x < width; x++)
+            for (int c = 0; c < 3; c++)
+                image.data[(y * width + x) * 3 + c] = (uint8_t)((7 * y + 13 * x + 29 * c + x * y % 11 * 5) % 256);
+    return image;
+}
+
+static icseg_image picture_at(int index) {
+    static const int32_t sizes[PICTURES][2] = {{80, 70}, {50, 131}, {96, 96}, {33, 90}};
+    return picture(sizes[index][0], sizes[index][1]);
+}
+
+static icseg_classifier_options options_for(const char *weights, int variant) {
+    return (icseg_classifier_options){.weights = weights,
+                                      .class_names = classes,
+                                      .class_count = CLASSES,
+                                      .synonyms = variant ? ICSEG_SYNONYMS_MEAN : ICSEG_SYNONYMS_FIRST,
+                                      .templates = several,
+                                      .template_count = variant ? 2 : 0};
+}
+
+static icseg_classifier *open_classifier(const char *weights, int variant) {
+    icseg_classifier_options options = options_for(weights, variant);
+    icseg_classifier *c;
+    OK(icseg_classifier_open(&c, &options, &error));
+    return c;
+}
+
+/* ------------------------------------------------------------------------------------------- against the public code
+ */
+
+static char *fixture;
+
+static int read_fixture(void **state) {
+    unsigned char *data;
+    size_t size;
+    (void)state;
+    if (icseg_file_read(ICSEG_SOURCE_DIR "/tests/unit/data/clip_classify.txt", 1 << 20, &data, &size, NULL)) return -1;
+    fixture = (char *)data;
+    return open_folder(state);
+}
+
+static int free_fixture(void **state) {
+    icseg_free(fixture);
+    return remove_folder(state);
+}
+
+/* Row `row` of "MODEL VARIANT KIND values..." agrees with ours. */
+static void same_row(const char *model, int variant, const char *kind, int row, const float *ours, int count,
+                     double tolerance) {
+    char start[64];
+    const char *at = fixture - 1;
+    snprintf(start, sizeof start, "\n%s %d %s ", model, variant, kind);
+    for (int i = 0; i <= row && at; i++) at = strstr(at + 1, start);
+    assert_non_null(at);
+    at += strlen(start);
+    for (int i = 0; i < count; i++) {
+        char *end;
+        double theirs = strtod(at, &end);
+        assert_true(end != at);
+        at = end;
+        if (!(fabs((double)ours[i] - theirs) <= tolerance))
+            fail_msg("%s %d, %s %d[%d]: %g, the public code has %g", model, variant, kind, row, i, (double)ours[i],
+                     theirs);
+    }
+    assert_int_equal(*at, '\n');
+}
+
+static void small_models_give_the_public_codes_embeddings_and_probabilities(void **state) {
+    (void)state;
+    for (int m = 0; m < MODELS; m++) {
+        write_weights(first, m, NULL);
+        for (int variant = 0; variant < 2; variant++) {
+            icseg_classifier *c = open_classifier(first, variant);
+            const icseg_classifier_info *info = icseg_classifier_describe(c);
+            assert_int_equal(info->width, EMBED);
+            assert_true(fabs((double)info->logit_scale - exp(3)) < 1e-4 && !info->logit_scale_missing);
+            assert_string_equal(info->class_names[1], "dog");
+            for (int k = 0; k < CLASSES; k++)
+                same_row(models[m].name, variant, "text", k, info->text + k * EMBED, EMBED, 1e-5);
+            for (int i = 0; i < PICTURES; i++) {
+                float embedding[EMBED], probabilities[CLASSES], cosines[CLASSES], again[CLASSES];
+                icseg_image image = picture_at(i);
+                OK(icseg_classifier_embed(c, &image, embedding, &error));
+                OK(icseg_classifier_run(c, &image, probabilities, NULL, &error));
+                icseg_classifier_score(c, embedding, again, cosines);
+                assert_memory_equal(again, probabilities, sizeof again);
+                same_row(models[m].name, variant, "image", i, embedding, EMBED, 1e-5);
+                same_row(models[m].name, variant, "probabilities", i, probabilities, CLASSES, 1e-4);
+                assert_true(fabs((double)(probabilities[0] + probabilities[1] + probabilities[2]) - 1) < 1e-6);
+                assert_true(fabs((double)cosines[0]) <= 1);
+                icseg_image_close(&image);
+            }
+            icseg_classifier_close(&c);
+            assert_null(c);
+        }
+    }
+}
+
+static void resizing_is_pillows_to_the_bit(void **state) {
+    (void)state;
+    int lines = 0;
+    for (const char *at = strstr(fixture, "resize "); at; at = strstr(at + 1, "resize "), lines++) {
+        int width, height, full_width, full_height, x, y, w, h;
+        unsigned hash;
+        assert_int_equal(sscanf(at, "resize %d %d %d %d %d %d %d %d %u", &width, &height, &full_width, &full_height, &x,
+                                &y, &w, &h, &hash),
+                         9);
+        icseg_image image = picture(width, height), made;
+        const icseg_window window = {full_width, full_height, x, y, w, h};
+        OK(icseg_bicubic_resize(&made, &image, &window, &error));
+        if (fnv(made.data, (size_t)w * (size_t)h * 3) != hash)
+            fail_msg("%dx%d to %dx%d, window %dx%d at %d, %d: other bytes than Pillow's", width, height, full_width,
+                     full_height, w, h, x, y);
+        icseg_image_close(&made);
+        icseg_image_close(&image);
+    }
+    assert_int_equal(lines, 8);
+}
+
+static void windows_outside_the_picture_are_refused(void **state) {
+    static const icseg_window bad[] = {{8, 8, 0, 0, 9, 8}, {8, 8, 0, 1, 8, 8}, {8, 8, -1, 0, 4, 4},
+                                       {8, 8, 0, 0, 0, 8}, {0, 0, 0, 0, 0, 0}, {8, 8, INT64_MAX, 0, 1, 1}};
+    icseg_image image = picture(5, 4), made, none = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(icseg_bicubic_resize(&made, &image, &bad[i], &error), ICSEG_ERROR_SHAPE);
+        assert_null(made.data);
+    }
+    assert_int_equal(icseg_bicubic_resize(&made, &none, &(icseg_window){8, 8, 0, 0, 8, 8}, &error), ICSEG_ERROR_SHAPE);
+    icseg_image_close(&image);
+}
+
+/* --------------------------------------------------------------------------------------------- weights of other forms
+ */
+
+static void probabilities_of(const char *weights, float *out) {
+    icseg_classifier *c = open_classifier(weights, 1);
+    icseg_image image = picture_at(1);
+    OK(icseg_classifier_run(c, &image, out, NULL, &error));
+    icseg_image_close(&image);
+    icseg_classifier_close(&c);
+}
+
+static void converted_weights_give_the_same_bits(void **state) {
+    static const icseg_naming namings[] = {ICSEG_NAMING_ICSEG, ICSEG_NAMING_OPENAI, ICSEG_NAMING_HUGGINGFACE};
+    (void)state;
+    for (int m = 0; m < MODELS; m++) {
+        float expected[CLASSES], ours[CLASSES];
+        bool vit = models[m].config.backbone == ICSEG_BACKBONE_VIT;
+        write_weights(first, m, NULL);
+        probabilities_of(first, expected);
+        for (int n = 0; n < (vit ? 3 : 2); n++) {
+            icseg_weights_convert_options options = {.naming = namings[n]};
+            OK(icseg_weights_convert(first, second, &options, NULL, &error));
+            probabilities_of(second, ours);
+            assert_memory_equal(ours, expected, sizeof ours);
+        }
+        icseg_weights_convert_options half = {.type = ICSEG_WEIGHTS_F16};
+        OK(icseg_weights_convert(first, second, &half, NULL, &error));
+        probabilities_of(second, ours);
+        for (int k = 0; k < CLASSES; k++) assert_true(fabs((double)(ours[k] - expected[k])) < 0.02);
+    }
+}
+
+static bool drop_scale(const char *name, icseg_shape *shape, float *values) {
+    (void)shape, (void)values;
+    return strcmp(name, "logit_scale") != 0;
+}
+
+static void segmentation_models_have_encoders_but_no_scale(void **state) {
+    float out[CLASSES];
+    (void)state;
+    icseg_model *model = test_model("tiny-vit", 4, 1);
+    OK(icseg_model_save(model, first, &error));
+    icseg_model_close(&model);
+    write_weights(second, 0, drop_scale);
+    for (int i = 0; i < 2; i++) {
+        icseg_classifier_options options = options_for(i ? second : first, 0);
+        icseg_classifier *c;
+        options.templates = (const char *const[]){"{}"};
+        options.template_count = 1;
+        OK(icseg_classifier_open(&c, &options, &error));
+        const icseg_classifier_info *info = icseg_classifier_describe(c);
+        assert_true(info->logit_scale_missing && info->logit_scale == 100);
+        assert_non_null(strstr(info->summary, "the weights have none"));
+        icseg_image image = picture(400, 1); /* far wider than high */
+        OK(icseg_classifier_run(c, &image, out, NULL, &error));
+        icseg_image_close(&image);
+        icseg_classifier_close(&c);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------- what is refused */
+
+static void refuses(const icseg_classifier_options *options, icseg_status wanted, const char *because) {
+    icseg_classifier *c = (icseg_classifier *)first; /* must be cleared */
+    icseg_status got = icseg_classifier_open(&c, options, &error);
+    if (got != wanted || !strstr(error.message, because))
+        fail_msg("status %s, \"%s\" lacks \"%s\"", icseg_status_name(got), error.message, because);
+    assert_null(c);
+}
+
+static bool drop_projection(const char *name, icseg_shape *shape, float *values) {
+    (void)shape, (void)values;
+    return strcmp(name, "visual.attnpool.c_proj.bias") != 0;
+}
+
+static bool two_scales(const char *name, icseg_shape *shape, float *values) {
+    (void)values;
+    if (!strcmp(name, "visual.bn1.bias")) shape->dim[0] = 2; /* stays */
+    if (!strcmp(name, "logit_scale")) *values = NAN;
+    return true;
+}
+
+static void weights_that_are_not_a_whole_clip_are_refused_by_name(void **state) {
+    static const float some[4];
+    (void)state;
+    icseg_safetensors_entry entry = {"features.0.weight", ICSEG_F32, ICSEG_SHAPE(4), some, sizeof some};
+    OK(icseg_safetensors_write(first, &entry, 1, NULL, 0, &error));
+    icseg_classifier_options options = options_for(first, 0);
+    refuses(&options, ICSEG_ERROR_FORMAT, "no CLIP weights");
+    entry.name = "visual.conv1.weight";
+    OK(icseg_safetensors_write(first, &entry, 1, NULL, 0, &error));
+    refuses(&options, ICSEG_ERROR_FORMAT, "not the weights of a whole CLIP model");
+    write_weights(first, 0, drop_projection);
+    refuses(&options, ICSEG_ERROR_FORMAT, "visual.attnpool.c_proj.bias");
+    write_weights(first, 0, two_scales);
+    refuses(&options, ICSEG_ERROR_NUMERIC, "logit_scale is nan");
+    options.weights = "/nonexistent.pt";
+    refuses(&options, ICSEG_ERROR_IO, "/nonexistent.pt");
+    options.weights = ICSEG_SOURCE_DIR "/tests/weights/openai_resnet.pt"; /* 32 tokens */
+    refuses(&options, ICSEG_ERROR_IO, "name one with --vocab");
+    options.vocab = ICSEG_SOURCE_DIR "/tests/unit/data/clip_merges.txt";
+    refuses(&options, ICSEG_ERROR_FORMAT, "the model has 32");
+}
+
+static void classes_and_templates_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    write_weights(first, 3, NULL);
+    icseg_classifier_options good = options_for(first, 0), o = good;
+    o.class_count = 0;
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "there are no classes");
+    o.class_count = ICSEG_CLASSIFY_MOST_CLASSES + 1;
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "at most 16384");
+    o = good;
+    o.class_names = (const char *const[]){"cat", " , ", "dog"};
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "there is no name in it");
+    o.class_names = (const char *const[]){"cat", "caf\xe9", "dog"};
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "not UTF-8");
+    o.class_names = (const char *const[]){"cat", "a name of so many letters that the text has no room", "dog"};
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "the model has room for 46");
+    o = good;
+    o.templates = (const char *const[]){"a photo"};
+    o.template_count = 1;
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "{} must stand");
+}
+
+static bool spoil(const char *name, icseg_shape *shape, float *values) {
+    (void)shape;
+    if (!strcmp(name, "visual.ln_post.weight")) values[3] = NAN;
+    return true;
+}
+
+static void values_that_are_not_finite_are_told(void **state) {
+    float out[CLASSES];
+    icseg_image image = picture(40, 40), none = {0};
+    (void)state;
+    write_weights(first, 2, spoil);
+    icseg_classifier *c = open_classifier(first, 0);
+    assert_non_null(strstr(icseg_classifier_describe(c)->summary, "visual.ln_post.weight (1)"));
+    assert_int_equal(icseg_classifier_run(c, &image, out, NULL, &error), ICSEG_ERROR_NUMERIC);
+    assert_int_equal(icseg_classifier_run(c, &none, out, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_classifier_close(&c);
+    icseg_image_close(&image);
+}
+
+static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
+    icseg_status status = ICSEG_ERROR_MEMORY;
+    icseg_image image = picture_at(0);
+    (void)state;
+    write_weights(first, 3, NULL);
+    icseg_classifier_options options = options_for(first, 1);
+    for (int64_t n = 0; status != ICSEG_OK; n += 1 + n / 12) {
+        icseg_classifier *c;
+        float out[CLASSES];
+        icseg_memory_fail_after(n);
+        status = icseg_classifier_open(&c, &options, &error);
+        if (status == ICSEG_OK) status = icseg_classifier_run(c, &image, out, NULL, &error);
+        icseg_memory_fail_after(-1);
+        if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
+        if (c) { /* works again after a failed run */
+            OK(icseg_classifier_run(c, &image, out, NULL, &error));
+            same_row(models[3].name, 1, "probabilities", 0, out, CLASSES, 1e-4);
+        }
+        icseg_classifier_close(&c);
+    }
+    icseg_image_close(&image);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(small_models_give_the_public_codes_embeddings_and_probabilities),
+        cmocka_unit_test(resizing_is_pillows_to_the_bit),
+        cmocka_unit_test(windows_outside_the_picture_are_refused),
+        cmocka_unit_test(converted_weights_give_the_same_bits),
+        cmocka_unit_test(segmentation_models_have_encoders_but_no_scale),
+        cmocka_unit_test(weights_that_are_not_a_whole_clip_are_refused_by_name),
+        cmocka_unit_test(classes_and_templates_that_cannot_be_are_refused),
+        cmocka_unit_test(values_that_are_not_finite_are_told),
+        cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
+    };
+    return cmocka_run_group_tests_name("classify", tests, read_fixture, free_fixture);
+}
