@@ -11,7 +11,7 @@ static icseg_status read_logit_scale(const icseg_weights *w, float *out, icseg_e
     if (!entry) return ICSEG_OK;
     if (icseg_shape_count(entry->shape) != 1)
         return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: logit_scale is not a single number", w->path);
-    icseg_weights_read(entry, &value);
+    ICSEG_TRY(icseg_weights_read(entry, &value, error));
     *out = expf(value);
     if (isfinite(*out) && *out > 0) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s: logit_scale is %g, of which no scale can be made", w->path,
