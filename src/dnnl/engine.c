@@ -46,13 +46,13 @@ icseg_status icseg_dnnl_attributes(dnnl_primitive_attr_t *out, icseg_primitive_o
     ICSEG_DNNL_TRY_GOTO(dnnl_primitive_attr_create(out), what);
     ICSEG_DNNL_TRY_GOTO(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), what);
     ICSEG_DNNL_TRY_GOTO(dnnl_post_ops_create(&post), what);
-    if (options.accumulate) ICSEG_DNNL_TRY_GOTO(dnnl_post_ops_append_sum(post, 1), what);
+    if (options.accumulate) ICSEG_DNNL_TRY_GOTO(icseg_append_sum(post), what);
     if (options.activation != ICSEG_ACTIVATION_NONE) {
         static const dnnl_alg_kind_t kind[] = {[ICSEG_ACTIVATION_RELU] = dnnl_eltwise_relu,
                                                [ICSEG_ACTIVATION_QUICK_GELU] = dnnl_eltwise_swish,
                                                [ICSEG_ACTIVATION_GELU] = dnnl_eltwise_gelu_erf};
         float alpha = options.activation == ICSEG_ACTIVATION_QUICK_GELU ? 1.702f : 0;
-        ICSEG_DNNL_TRY_GOTO(dnnl_post_ops_append_eltwise(post, 1, kind[options.activation], alpha, 0), what);
+        ICSEG_DNNL_TRY_GOTO(icseg_append_eltwise(post, kind[options.activation], alpha), what);
     }
     ICSEG_DNNL_TRY_GOTO(dnnl_primitive_attr_set_post_ops(*out, post), what);
     dnnl_post_ops_destroy(post);
@@ -64,8 +64,8 @@ fail:
     return status;
 }
 
-icseg_status icseg_dnnl_reorder(dnnl_primitive_t *out, const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
-                                dnnl_memory_desc_t *scratchpad, icseg_error *error) {
+icseg_status icseg_dnnl_reorder(dnnl_primitive_t *out, icseg_layout_view from, icseg_layout_view to,
+                                icseg_layout *scratchpad, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     const char *what = "preparing a change of layout";
     dnnl_engine_t cpu;
@@ -75,7 +75,8 @@ icseg_status icseg_dnnl_reorder(dnnl_primitive_t *out, const dnnl_memory_desc_t 
     ICSEG_TRY(icseg_dnnl_engine(&cpu, error));
     ICSEG_TRY(icseg_dnnl_attributes(&attributes, (icseg_primitive_options){0}, error));
     ICSEG_DNNL_TRY_GOTO(dnnl_reorder_primitive_desc_create(&descriptor, from, cpu, to, cpu, attributes), what);
-    *scratchpad = *dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
+    ICSEG_DNNL_TRY_GOTO(
+        icseg_layout_copy(scratchpad, dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0)), what);
     ICSEG_DNNL_TRY_GOTO(dnnl_primitive_create(out, descriptor), what);
 fail:
     if (descriptor) dnnl_primitive_desc_destroy(descriptor);

@@ -3,8 +3,7 @@
 #ifndef ICSEG_DNNL_INTERNAL_H
 #define ICSEG_DNNL_INTERNAL_H
 
-#include <dnnl.h>
-
+#include "dnnl/api.h"
 #include "dnnl/primitive.h"
 
 enum { OPERAND_A, OPERAND_B, OPERAND_BIAS, OPERAND_OUT, OPERANDS };
@@ -15,8 +14,8 @@ struct icseg_primitive {
     int arg[OPERANDS]; /* DNNL_ARG_..; 0 for an operand there is not */
     dnnl_memory_t memory[OPERANDS], scratchpad;
     bool packs, stages;
-    dnnl_memory_desc_t plain_b, packed_b; /* where b is packed */
-    dnnl_primitive_t unstage;             /* out was computed in a layout of oneDNN's: the copy into ours */
+    icseg_layout plain_b, packed_b; /* where b is packed */
+    dnnl_primitive_t unstage;       /* out was computed in a layout of oneDNN's: the copy into ours */
     dnnl_memory_t staged, unstage_scratchpad;
     size_t staged_offset, unstage_offset, scratch;
     char implementation[48];
@@ -40,15 +39,15 @@ icseg_status icseg_dnnl_fail(icseg_error *error, dnnl_status_t status, const cha
 /* Attributes: the caller's scratchpad, and what happens to the result. */
 icseg_status icseg_dnnl_attributes(dnnl_primitive_attr_t *out, icseg_primitive_options options, icseg_error *error);
 
-/* A reorder between two layouts, its scratchpad lent by the caller. */
-icseg_status icseg_dnnl_reorder(dnnl_primitive_t *out, const dnnl_memory_desc_t *from, const dnnl_memory_desc_t *to,
-                                dnnl_memory_desc_t *scratchpad, icseg_error *error);
+/* A reorder between two layouts, its scratchpad lent by the caller, who closes its layout, on failure too. */
+icseg_status icseg_dnnl_reorder(dnnl_primitive_t *out, icseg_layout_view from, icseg_layout_view to,
+                                icseg_layout *scratchpad, icseg_error *error);
 
 typedef struct icseg_operand_spec {
-    int arg;                         /* DNNL_ARG_.. */
-    dnnl_query_t query;              /* which descriptor of the primitive it is */
-    int index;                       /* of several of that kind (bias: weights 1) */
-    const dnnl_memory_desc_t *plain; /* our layout, where the primitive chose its own */
+    int arg;                 /* DNNL_ARG_.. */
+    dnnl_query_t query;      /* which descriptor of the primitive it is */
+    int index;               /* of several of that kind (bias: weights 1) */
+    icseg_layout_view plain; /* our layout, where the primitive chose its own */
 } icseg_operand_spec;
 
 /* Makes the primitive and its memory objects out of a descriptor, which is released in any case. */

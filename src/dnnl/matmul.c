@@ -6,8 +6,8 @@
 
 /* (batch[0], batch[1], rows, columns) without the batch axes that are 1: fewer axes find faster implementations.
  * `shared`: the same matrix for the whole batch. */
-static dnnl_status_t describe(dnnl_memory_desc_t *out, icseg_dtype dtype, const int64_t batch[2], bool shared,
-                              int64_t rows, int64_t columns, const int64_t stride[4], bool any) {
+static dnnl_status_t describe(icseg_layout *out, icseg_dtype dtype, const int64_t batch[2], bool shared, int64_t rows,
+                              int64_t columns, const int64_t stride[4], bool any) {
     dnnl_dims_t dims, strides;
     int rank = 0;
     for (int i = 0; i < 2; i++)
@@ -20,8 +20,8 @@ static dnnl_status_t describe(dnnl_memory_desc_t *out, icseg_dtype dtype, const 
     dims[rank] = columns;
     strides[rank++] = stride[3];
     dnnl_data_type_t type = icseg_dnnl_type(dtype);
-    return any ? dnnl_memory_desc_init_by_tag(out, rank, dims, type, dnnl_format_tag_any)
-               : dnnl_memory_desc_init_by_strides(out, rank, dims, type, strides);
+    return any ? icseg_layout_by_tag(out, rank, dims, type, dnnl_format_tag_any)
+               : icseg_layout_by_strides(out, rank, dims, type, strides);
 }
 
 /* Rows times a weight stored (columns, inner), all dense, b to be packed. In bf16 matrix products are as fast. */
@@ -35,8 +35,7 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
                                icseg_error *error) {
     icseg_status status = ICSEG_OK;
     dnnl_engine_t engine;
-    dnnl_memory_desc_t a, b, plain_b, bias, product;
-    dnnl_matmul_desc_t d;
+    icseg_layout a = {0}, b = {0}, plain_b = {0}, bias = {0}, product = {0};
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t descriptor = NULL;
     const int64_t row[4] = {s->columns, s->columns, s->columns, 1};
@@ -68,16 +67,22 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
     ICSEG_DNNL_TRY_GOTO(describe(&product, options.out, s->batch, false, s->rows, s->columns, s->out_stride, false),
                         what);
     ICSEG_DNNL_TRY_GOTO(describe(&bias, ICSEG_F32, s->batch, true, 1, s->columns, row, false), what);
-    ICSEG_DNNL_TRY_GOTO(dnnl_matmul_desc_init(&d, &a, &b, options.bias ? &bias : NULL, &product), what);
     ICSEG_TRY_GOTO(icseg_dnnl_attributes(&attributes, options, error));
-    ICSEG_DNNL_TRY_GOTO(dnnl_primitive_desc_create(&descriptor, &d, attributes, engine, NULL), what);
-    dnnl_primitive_attr_destroy(attributes);
+    ICSEG_DNNL_TRY_GOTO(icseg_describe_matmul(&descriptor, engine, icseg_layout_of(&a), icseg_layout_of(&b),
+                                              options.bias ? icseg_layout_of(&bias) : NULL, icseg_layout_of(&product),
+                                              attributes),
+                        what);
     icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
-                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, &plain_b},
+                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, icseg_layout_of(&plain_b)},
                                              {options.bias ? DNNL_ARG_BIAS : 0, dnnl_query_weights_md, 1, NULL},
                                              {DNNL_ARG_DST, dnnl_query_dst_md, 0, NULL}};
-    return icseg_dnnl_primitive_open(out, descriptor, operands, error);
+    status = icseg_dnnl_primitive_open(out, descriptor, operands, error);
 fail:
+    icseg_layout_close(&a);
+    icseg_layout_close(&b);
+    icseg_layout_close(&plain_b);
+    icseg_layout_close(&bias);
+    icseg_layout_close(&product);
     if (attributes) dnnl_primitive_attr_destroy(attributes);
     return status;
 }

@@ -8,7 +8,7 @@
 
 struct icseg_packed {
     icseg_packed *next;
-    dnnl_memory_desc_t plain, layout;
+    icseg_layout plain, layout;
     uint64_t version;
     int64_t packings;
     size_t bytes;
@@ -22,22 +22,24 @@ icseg_status icseg_primitive_pack(const icseg_primitive *p, const float *plain, 
     icseg_status status = ICSEG_OK;
     const char *what = "packing weights";
     dnnl_engine_t engine;
-    dnnl_memory_desc_t scratchpad;
+    icseg_layout scratchpad = {0};
+    icseg_layout_view plain_b = icseg_layout_of(&p->plain_b), packed_b = icseg_layout_of(&p->packed_b);
     dnnl_primitive_t reorder = NULL;
     dnnl_memory_t memory[3] = {NULL, NULL, NULL};
     void *scratch = NULL;
     if (omp_in_parallel())
         return icseg_fail(error, ICSEG_ERROR_INTERNAL, "oneDNN must not run inside a parallel region");
     ICSEG_TRY(icseg_dnnl_engine(&engine, error));
-    ICSEG_TRY_GOTO(icseg_dnnl_reorder(&reorder, &p->plain_b, &p->packed_b, &scratchpad, error));
-    scratch = icseg_alloc(dnnl_memory_desc_get_size(&scratchpad));
+    ICSEG_TRY_GOTO(icseg_dnnl_reorder(&reorder, plain_b, packed_b, &scratchpad, error));
+    size_t bytes = dnnl_memory_desc_get_size(icseg_layout_of(&scratchpad));
+    scratch = icseg_alloc(bytes);
     if (!scratch) {
-        status = icseg_fail_memory(error, dnnl_memory_desc_get_size(&scratchpad), what);
+        status = icseg_fail_memory(error, bytes, what);
         goto fail;
     }
-    ICSEG_DNNL_TRY_GOTO(dnnl_memory_create(&memory[0], &p->plain_b, engine, (void *)plain), what);
-    ICSEG_DNNL_TRY_GOTO(dnnl_memory_create(&memory[1], &p->packed_b, engine, packed), what);
-    ICSEG_DNNL_TRY_GOTO(dnnl_memory_create(&memory[2], &scratchpad, engine, scratch), what);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_create(&memory[0], plain_b, engine, (void *)plain), what);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_create(&memory[1], packed_b, engine, packed), what);
+    ICSEG_DNNL_TRY_GOTO(dnnl_memory_create(&memory[2], icseg_layout_of(&scratchpad), engine, scratch), what);
     dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, memory[0]}, {DNNL_ARG_TO, memory[1]}, {DNNL_ARG_SCRATCHPAD, memory[2]}};
     ICSEG_DNNL_TRY_GOTO(dnnl_primitive_execute(reorder, p->stream, 3, args), what);
     ICSEG_DNNL_TRY_GOTO(dnnl_stream_wait(p->stream), what);
@@ -45,24 +47,36 @@ fail:
     for (int i = 0; i < 3; i++)
         if (memory[i]) dnnl_memory_destroy(memory[i]);
     if (reorder) dnnl_primitive_destroy(reorder);
+    icseg_layout_close(&scratchpad);
     icseg_free(scratch);
     return status;
 }
 
+static bool same(const icseg_layout *a, const icseg_layout *b) {
+    return dnnl_memory_desc_equal(icseg_layout_of(a), icseg_layout_of(b));
+}
+
 static icseg_packed *find(icseg_packed *list, const icseg_primitive *p) {
     for (; list; list = list->next)
-        if (dnnl_memory_desc_equal(&list->layout, &p->packed_b) && dnnl_memory_desc_equal(&list->plain, &p->plain_b))
-            return list;
+        if (same(&list->layout, &p->packed_b) && same(&list->plain, &p->plain_b)) return list;
     return NULL;
 }
 
-static icseg_packed *add(icseg_packed **list, size_t bytes) {
+static void free_entry(icseg_packed *entry) {
+    icseg_layout_close(&entry->plain);
+    icseg_layout_close(&entry->layout);
+    icseg_free(entry->data);
+    icseg_free(entry);
+}
+
+static icseg_packed *add(icseg_packed **list, const icseg_primitive *p) {
     icseg_packed *entry = icseg_calloc_array(1, sizeof *entry);
     if (!entry) return NULL;
-    entry->bytes = bytes;
-    entry->data = icseg_alloc(bytes);
-    if (!entry->data) {
-        icseg_free(entry);
+    entry->bytes = icseg_primitive_packed_size(p);
+    entry->data = icseg_alloc(entry->bytes);
+    if (!entry->data || icseg_layout_copy(&entry->plain, icseg_layout_of(&p->plain_b)) != dnnl_success ||
+        icseg_layout_copy(&entry->layout, icseg_layout_of(&p->packed_b)) != dnnl_success) {
+        free_entry(entry);
         return NULL;
     }
     entry->next = *list;
@@ -82,10 +96,8 @@ static icseg_status get(icseg_packed **list, const icseg_primitive *p, const flo
                         const void **packed, icseg_error *error) {
     icseg_packed *entry = find(*list, p);
     if (!entry) {
-        entry = add(list, icseg_primitive_packed_size(p));
+        entry = add(list, p);
         if (!entry) return icseg_fail_memory(error, icseg_primitive_packed_size(p), "packed weights");
-        entry->plain = p->plain_b;
-        entry->layout = p->packed_b;
     }
     if (is_stale(entry, version)) {
         ICSEG_TRY(icseg_primitive_pack(p, plain, entry->data, error));
@@ -114,8 +126,7 @@ const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *p
 void icseg_packed_free(icseg_packed *list) {
     while (list) {
         icseg_packed *next = list->next;
-        icseg_free(list->data);
-        icseg_free(list);
+        free_entry(list);
         list = next;
     }
 }

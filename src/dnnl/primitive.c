@@ -13,36 +13,38 @@ enum { ALIGNMENT = 64 };
 
 static size_t aligned(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-static dnnl_status_t empty_memory(dnnl_memory_t *out, const dnnl_memory_desc_t *layout, dnnl_engine_t engine) {
+static dnnl_status_t empty_memory(dnnl_memory_t *out, icseg_layout_view layout, dnnl_engine_t engine) {
     return dnnl_memory_create(out, layout, engine, DNNL_MEMORY_NONE);
 }
 
 /* out in oneDNN's layout is computed in scratch memory first. */
-static icseg_status open_staging(icseg_primitive *p, const dnnl_memory_desc_t *own, const dnnl_memory_desc_t *plain,
+static icseg_status open_staging(icseg_primitive *p, icseg_layout_view own, icseg_layout_view plain,
                                  dnnl_engine_t engine, icseg_error *error) {
     icseg_status status = ICSEG_OK;
-    dnnl_memory_desc_t scratchpad;
-    ICSEG_TRY(icseg_dnnl_reorder(&p->unstage, own, plain, &scratchpad, error));
+    icseg_layout scratchpad = {0};
+    ICSEG_TRY_GOTO(icseg_dnnl_reorder(&p->unstage, own, plain, &scratchpad, error));
     p->stages = true;
     p->staged_offset = p->scratch;
     p->unstage_offset = p->staged_offset + aligned(dnnl_memory_desc_get_size(own));
-    p->scratch = p->unstage_offset + aligned(dnnl_memory_desc_get_size(&scratchpad));
+    p->scratch = p->unstage_offset + aligned(dnnl_memory_desc_get_size(icseg_layout_of(&scratchpad)));
     ICSEG_DNNL_TRY_GOTO(empty_memory(&p->staged, own, engine), "describing a tensor");
-    ICSEG_DNNL_TRY_GOTO(empty_memory(&p->unstage_scratchpad, &scratchpad, engine), "describing a tensor");
+    ICSEG_DNNL_TRY_GOTO(empty_memory(&p->unstage_scratchpad, icseg_layout_of(&scratchpad), engine),
+                        "describing a tensor");
 fail:
+    icseg_layout_close(&scratchpad);
     return status;
 }
 
 static icseg_status open_operand(icseg_primitive *p, int i, dnnl_primitive_desc_t descriptor, icseg_operand_spec spec,
                                  dnnl_engine_t engine, icseg_error *error) {
     icseg_status status = ICSEG_OK;
-    const dnnl_memory_desc_t *own = dnnl_primitive_desc_query_md(descriptor, spec.query, spec.index);
+    icseg_layout_view own = dnnl_primitive_desc_query_md(descriptor, spec.query, spec.index);
     bool differs = spec.plain && !dnnl_memory_desc_equal(own, spec.plain);
     p->arg[i] = spec.arg;
     if (differs && i == OPERAND_B) {
         p->packs = true;
-        p->plain_b = *spec.plain;
-        p->packed_b = *own;
+        ICSEG_DNNL_TRY_GOTO(icseg_layout_copy(&p->plain_b, spec.plain), "describing a tensor");
+        ICSEG_DNNL_TRY_GOTO(icseg_layout_copy(&p->packed_b, own), "describing a tensor");
     }
     if (differs && i == OPERAND_OUT) {
         ICSEG_TRY(open_staging(p, own, spec.plain, engine, error));
@@ -64,7 +66,7 @@ icseg_status icseg_dnnl_primitive_open(icseg_primitive **out, dnnl_primitive_des
         goto fail;
     }
     ICSEG_TRY_GOTO(icseg_dnnl_engine(&engine, error));
-    const dnnl_memory_desc_t *scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
+    icseg_layout_view scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
     p->scratch = aligned(dnnl_memory_desc_get_size(scratchpad));
     for (int i = 0; i < OPERANDS; i++)
         if (operands[i].arg) ICSEG_TRY_GOTO(open_operand(p, i, descriptor, operands[i], engine, error));
@@ -89,6 +91,8 @@ void icseg_primitive_close(icseg_primitive **primitive) {
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         if (memory[i]) dnnl_memory_destroy(memory[i]);
     if (p->stream) dnnl_stream_destroy(p->stream);
+    icseg_layout_close(&p->plain_b);
+    icseg_layout_close(&p->packed_b);
     icseg_free(p);
     *primitive = NULL;
 }
@@ -97,7 +101,7 @@ const char *icseg_primitive_implementation(const icseg_primitive *p) { return p-
 size_t icseg_primitive_scratch(const icseg_primitive *p) { return p->scratch; }
 
 size_t icseg_primitive_packed_size(const icseg_primitive *p) {
-    return p->packs ? dnnl_memory_desc_get_size(&p->packed_b) : 0;
+    return p->packs ? dnnl_memory_desc_get_size(icseg_layout_of(&p->packed_b)) : 0;
 }
 
 icseg_status icseg_primitive_run(icseg_primitive *p, icseg_operands operands, void *scratch, icseg_error *error) {
