@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# icseg beside the same model in PyTorch (python/torch_peer.py), in turn, in one go: both sides run each case ROUNDS
-# times, alternately; the medians over the rounds are compared. Prints a Markdown table.
-# Usage: bench/vs_pytorch.sh [ROUNDS [CASE...]]     cases: infer150 infer847 text150 vit150 train150 train847
+# icseg beside the same model in PyTorch (python/torch_peer.py) or, exported, in ONNX Runtime (python/ort_peer.py), in
+# turn, in one go: both sides run each case ROUNDS times, alternately; the medians over the rounds are compared. Prints a
+# Markdown table.
+# Usage: bench/vs_pytorch.sh [ROUNDS [CASE...]]
+#   cases: infer150 infer847 text150 vit150 train150 train847 (PyTorch), onnx150 onnx847 (ONNX Runtime: pip install
+#          onnxruntime onnx), instance (icseg with static prompts beside icseg with instance prompts)
 #   THREADS=2      threads of both sides (default: all cores)
 #   CPU_TIME=1     CPU time of one thread on both sides instead of the clock: for machines that are shared
 #   PYTHON=python3 an interpreter with torch
@@ -58,19 +61,44 @@ one() {
     field "$line" peak_mib >>"$work/$side.mib"
 }
 
-# compare NAME MODE PEER_MODEL OUR_MODEL CLASSES SIZE BATCH RUNS
+# compare NAME: both sides' commands are in the arrays ours and peer.
 compare() {
-    local name=$1 mode=$2 theirs=$3 ours=$4 classes=$5 size=$6 batch=$7 runs=$8
     rm -f "$work"/*.s "$work"/*.mib
     for ((i = 0; i < rounds; i++)); do
-        one ours "$program" bench --mode "$mode" --model "$ours" --classes "$classes" --size "$size" --batch "$batch" \
-            --n "$runs" --threads "$threads" --json
-        one peer "$python" python/torch_peer.py "$mode" --model "$theirs" --classes "$classes" --size "$size" \
-            --batch "$batch" --n "$runs" --threads "$threads"
+        one ours "${ours[@]}"
+        one peer "${peer[@]}"
     done
-    awk -v name="$name" -v a="$(median <"$work/ours.s")" -v b="$(median <"$work/peer.s")" \
+    awk -v name="$1" -v a="$(median <"$work/ours.s")" -v b="$(median <"$work/peer.s")" \
         -v m="$(median <"$work/ours.mib")" -v n="$(median <"$work/peer.mib")" 'BEGIN {
         printf "| %s | %.3f | %.3f | **%.2fx** | %d | %d | %.2f |\n", name, b, a, b / a, n, m, m / n }'
+}
+
+# with_torch NAME MODE PEER_MODEL OUR_MODEL CLASSES SIZE BATCH RUNS
+with_torch() {
+    local same=(--classes "$5" --size "$6" --batch "$7" --n "$8" --threads "$threads")
+    ours=("$program" bench --mode "$2" --model "$4" "${same[@]}" --json)
+    peer=("$python" python/torch_peer.py "$2" --model "$3" "${same[@]}")
+    compare "$1"
+}
+
+# with_onnx NAME CLASSES RUNS
+with_onnx() {
+    local same=(--classes "$2" --size 512 --n "$3" --threads "$threads")
+    "$python" -c 'import onnx, onnxruntime' 2>"$work/why" || { # not worth the other cases' results
+        echo "$0: $1: $python has no onnxruntime or no onnx (pip install onnxruntime onnx), or set PYTHON" >&2
+        return
+    }
+    "$python" python/ort_peer.py --classes "$2" --n 0 >"$work/out" 2>&1 || { tail -3 "$work/out" >&2; exit 1; }
+    ours=("$program" bench "${same[@]}" --json)
+    peer=("$python" python/ort_peer.py "${same[@]}")
+    compare "$1"
+}
+
+# How much longer an image takes when the text side has to be computed for it.
+with_static() {
+    ours=("$program" bench --prompt static --n 5 --threads "$threads" --json)
+    peer=("$program" bench --prompt instance --n 5 --threads "$threads" --json)
+    compare "$1"
 }
 
 machine=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
@@ -78,17 +106,20 @@ what="$threads threads"
 [ ${#clock[@]} -eq 0 ] || what="CPU time of one thread"
 echo "$machine, $what; PyTorch $torch; $($program --version); $rounds rounds; $(date +%F)"
 echo
-echo "| case, f32 | PyTorch s/image | icseg s/image | faster | PyTorch MiB | icseg MiB | ratio |"
+echo "| case, f32 | peer s/image | icseg s/image | faster | peer MiB | icseg MiB | ratio |"
 echo "|---|---|---|---|---|---|---|"
-[ $# -gt 0 ] || set -- infer150 infer847 text150 vit150 train150
+[ $# -gt 0 ] || set -- infer150 infer847 text150 vit150 train150 train847 onnx150 onnx847 instance
 for case in "$@"; do
     case $case in
-    infer150) compare "RN50, K 150, 512" infer rn50 rn50 150 512 1 3 ;;
-    infer847) compare "RN50, K 847, 512" infer rn50 rn50 847 512 1 1 ;;
-    text150) compare "text side, K 150" text rn50 rn50 150 512 1 3 ;;
-    vit150) compare "ViT-B/16, K 150, 640" infer vit vit-b16 150 640 1 1 ;;
-    train150) compare "training step RN50, K 150, 512, batch 2" train rn50 rn50 150 512 2 1 ;;
-    train847) compare "training step RN50, K 847, 512, batch 2" train rn50 rn50 847 512 2 1 ;;
+    infer150) with_torch "RN50, K 150, 512" infer rn50 rn50 150 512 1 3 ;;
+    infer847) with_torch "RN50, K 847, 512" infer rn50 rn50 847 512 1 1 ;;
+    text150) with_torch "text side, K 150" text rn50 rn50 150 512 1 3 ;;
+    vit150) with_torch "ViT-B/16, K 150, 640" infer vit vit-b16 150 640 1 1 ;;
+    train150) with_torch "training step RN50, K 150, 512, batch 2" train rn50 rn50 150 512 2 1 ;;
+    train847) with_torch "training step RN50, K 847, 512, batch 2" train rn50 rn50 847 512 2 1 ;;
+    onnx150) with_onnx "RN50, K 150, 512, ONNX Runtime" 150 3 ;;
+    onnx847) with_onnx "RN50, K 847, 512, ONNX Runtime" 847 1 ;;
+    instance) with_static "RN50, K 150, 512, static beside instance prompts" ;;
     *) echo "$0: $case: no such case" >&2; exit 2 ;;
     esac
 done
