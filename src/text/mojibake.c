@@ -8,7 +8,8 @@
 #include "text/tables.h"
 #include "text/utf8.h"
 
-/* Sets worked out here, then those of ftfy's clues; the same order as in scripts/make_mojibake_tables.py. */
+/* Sets worked out here, then those of UTF-8 in other encodings; the same order as in scripts/make_mojibake_tables.py.
+ */
 enum {
     SET_SPACE,
     SET_WORD,
