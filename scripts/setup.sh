@@ -6,8 +6,8 @@ set -eu
 
 # package, or command:package where any package with that command will do
 needed="cc:build-essential cmake ninja:ninja-build pkg-config:pkgconf clang-format nm:binutils
-libdnnl-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libjansson-dev libyaml-dev zlib1g-dev libhdf5-dev
-libcmocka-dev libmatio-dev"
+libdnnl-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libjansson-dev libyaml-dev zlib1g-dev
+libcmocka-dev libmatio-dev libhdf5-dev"
 
 installed() { [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = "install ok installed" ]; }
 

@@ -116,6 +116,8 @@ const char *icseg_text_nearest(const char *word, const char *const *keys, size_t
     return nearest;
 }
 
+size_t icseg_bom_size(const void *text, size_t size) { return size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0; }
+
 const char *icseg_path_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;

@@ -28,6 +28,9 @@ bool icseg_parse_bool(const char *text, bool *out); /* true, false, yes, no, on,
 /* The key nearest to `word` by edit distance, or NULL when none is near (more than a third of the letters differ). */
 const char *icseg_text_nearest(const char *word, const char *const *keys, size_t count);
 
+/* 3 when the text begins with UTF-8's byte order mark, as Windows programs write it, else 0. */
+size_t icseg_bom_size(const void *text, size_t size);
+
 const char *icseg_path_name(const char *path);                    /* after the last '/' */
 const char *icseg_path_extension(const char *path);               /* "jpg" of "a/b.c.jpg", "" when none */
 size_t icseg_path_stem(const char *name, char *out, size_t size); /* name without folder and extension */

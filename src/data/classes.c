@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "data/class_tables.h"
 #include "icseg/dataset.h"
 #include "text/utf8.h"
@@ -58,7 +59,7 @@ static bool blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 static icseg_status parse(icseg_arena *arena, const char *path, const char *text, size_t size, char ***names,
                           int32_t *count, icseg_error *error) {
     const char *p = text, *end = text + size;
-    if (size >= 3 && !memcmp(p, "\xef\xbb\xbf", 3)) p += 3;
+    p += icseg_bom_size(p, size);
     while (end > p && (blank(end[-1]) || end[-1] == '\n')) end--;
     if (p == end) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no class names; one name a line is expected", path);
     size_t lines = 1;

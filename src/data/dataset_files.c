@@ -301,7 +301,8 @@ static icseg_status read_list(icseg_arena *arena, const char *path, char ***out,
     *count = 0;
     if (!*out) status = icseg_fail_memory(error, lines * sizeof **out, path);
     size_t line = 1;
-    for (char *p = (char *)text, *end = p + size; status == ICSEG_OK && p < end; line++) {
+    for (char *p = (char *)text + icseg_bom_size(text, size), *end = (char *)text + size; status == ICSEG_OK && p < end;
+         line++) {
         size_t length = strcspn(p, "\r\n"), blank = length;
         while (blank && (p[blank - 1] == ' ' || p[blank - 1] == '\t')) blank--;
         if (blank > NAME_MAX - 16 || memchr(p, '/', blank) || (p + length < end && !p[length]))

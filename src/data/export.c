@@ -21,6 +21,8 @@
 enum { PICTURE_BYTES_MOST = 1 << 30 };
 
 static const char *const image_types[] = {"jpg", "jpeg", "png", "webp", "tif", "tiff", NULL};
+static const char *const candidate_types[] = {"jpg",  "jpeg", "png",  "webp", "tif",  "tiff", "JPG",
+                                              "JPEG", "PNG",  "WEBP", "TIF",  "TIFF", NULL};
 
 static const char *const format_names[] = {"auto", "voc", "cvat", "coco", "labelme", "yolo"};
 _Static_assert(sizeof format_names / sizeof *format_names == ICSEG_EXPORT_FORMATS, "a name for each format");
@@ -319,7 +321,7 @@ icseg_status icseg_export_find_image(icseg_export *e, icseg_arena *arena, const 
                     return ICSEG_OK;
                 }
             }
-            for (const char *const *type = image_types; any_type && *type; type++) {
+            for (const char *const *type = candidate_types; any_type && *type; type++) {
                 char *path = icseg_arena_printf(arena, "%s/%.*s.%s", *folder, (int)stem, base, *type);
                 if (!path) return icseg_fail_memory(error, strlen(name), name);
                 if (icseg_file_exists(path)) {
@@ -338,7 +340,8 @@ icseg_status icseg_export_read_json(json_t **out, const char *path, icseg_error 
     json_error_t fault;
     *out = NULL;
     ICSEG_TRY(icseg_file_read(path, ICSEG_EXPORT_JSON_LIMIT, &text, &size, error));
-    *out = json_loadb((const char *)text, size, 0, &fault);
+    size_t bom = icseg_bom_size(text, size);
+    *out = json_loadb((const char *)text + bom, size - bom, 0, &fault);
     icseg_free(text);
     if (!*out)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not JSON: line %d, column %d: %s", path, fault.line,

@@ -84,7 +84,8 @@ static icseg_status read_labelmap(mask_export *m, icseg_error *error) {
     if (!path || !m->colours) return icseg_fail_memory(error, COLOURS_MOST * sizeof *m->colours, m->source);
     ICSEG_TRY(icseg_file_read(path, TEXT_MOST, &text, &size, error));
     icseg_status status = ICSEG_OK;
-    for (char *p = (char *)text, *end = p + size; p < end && status == ICSEG_OK; line++) {
+    for (char *p = (char *)text + icseg_bom_size(text, size), *end = (char *)text + size; p < end && status == ICSEG_OK;
+         line++) {
         char *stop = p + strcspn(p, "\r\n"), *next = stop + strspn(stop, "\r");
         next += *next == '\n';
         if (next == stop) next++; /* a NUL */
@@ -189,6 +190,10 @@ static icseg_status convert_mask(mask_export *m, const char *stem, const char *s
     icseg_status status;
     ICSEG_TRY(icseg_arena_open(&arena, error));
     char *image, *path = icseg_arena_printf(arena, "%s/SegmentationClass/%s.png", m->source, stem);
+    if (path && !icseg_file_exists(path)) {
+        char *upper = icseg_arena_printf(arena, "%s/SegmentationClass/%s.PNG", m->source, stem);
+        if (upper && icseg_file_exists(upper)) path = upper;
+    }
     char *name = icseg_arena_printf(arena, "%s.png", stem);
     const char *folders[] = {icseg_arena_printf(arena, "%s/JPEGImages", m->source),
                              icseg_arena_printf(arena, "%s/images", m->source), NULL};
@@ -220,7 +225,8 @@ static icseg_status convert_list(mask_export *m, const char *path, const char *s
     size_t size, line = 1;
     icseg_status status = ICSEG_OK;
     ICSEG_TRY(icseg_file_read(path, TEXT_MOST, &text, &size, error));
-    for (char *p = (char *)text, *end = p + size; p < end && status == ICSEG_OK; line++) {
+    for (char *p = (char *)text + icseg_bom_size(text, size), *end = (char *)text + size; p < end && status == ICSEG_OK;
+         line++) {
         char *stop = p + strcspn(p, "\r\n"), *last = stop, *next = stop + strspn(stop, "\r");
         next += *next == '\n';
         if (next == stop) next++;

@@ -208,7 +208,8 @@ static icseg_status read_objects(const yolo *y, icseg_arena *arena, const char *
         status = fail_line(path, OBJECTS_MOST, "too many objects", error);
     else if (!(item->objects = icseg_arena_array(arena, lines, sizeof *item->objects)))
         status = icseg_fail_memory(error, lines * sizeof *item->objects, path);
-    for (char *p = (char *)text, *end = p + size; p < end && status == ICSEG_OK; line++) {
+    for (char *p = (char *)text + icseg_bom_size(text, size), *end = (char *)text + size; p < end && status == ICSEG_OK;
+         line++) {
         char *stop = memchr(p, '\n', (size_t)(end - p)), *next = stop ? stop + 1 : end;
         if (!stop) stop = end;
         if (stop > p && stop[-1] == '\r') stop--;

@@ -47,7 +47,7 @@ icseg_status icseg_mat_read(icseg_mask *out, int64_t *names, const char *path, i
     ICSEG_TRY(icseg_map_open(&map, path, error));
     icseg_status status;
     if (is_hdf5(&map))
-        status = icseg_mat_read_hdf5(out, names, path, error);
+        status = icseg_mat_read_hdf5(out, names, path, map, error);
     else if (map.size >= HEADER && (!memcmp(map.data + HEADER - 2, "IM", 2) || !memcmp(map.data + HEADER - 2, "MI", 2)))
         status = icseg_mat_read_v5(out, names, path, map.data, map.size, error);
     else

@@ -3,7 +3,7 @@
 #ifndef ICSEG_DATA_MAT_H
 #define ICSEG_DATA_MAT_H
 
-#include "base/error.h"
+#include "base/file.h"
 #include "icseg/image.h"
 
 /* Reads `S`, a real (height, width) matrix of whole numbers 0..65535 in any numeric type, from a file of version 5
@@ -14,7 +14,7 @@ icseg_status icseg_mat_read(icseg_mask *out, int64_t *names, const char *path, i
 /* The two containers (mat_v5.c, mat_hdf5.c). */
 icseg_status icseg_mat_read_v5(icseg_mask *out, int64_t *names, const char *path, const unsigned char *data,
                                size_t size, icseg_error *error);
-icseg_status icseg_mat_read_hdf5(icseg_mask *out, int64_t *names, const char *path, icseg_error *error);
+icseg_status icseg_mat_read_hdf5(icseg_mask *out, int64_t *names, const char *path, icseg_map map, icseg_error *error);
 
 /* Checks the size and allocates out->data. */
 icseg_status icseg_mat_create(icseg_mask *out, const char *path, uint64_t height, uint64_t width, icseg_error *error);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include <hdf5.h>
 #include <matio.h>
 #include <sys/stat.h>
 
@@ -22,10 +21,6 @@
 #include "icseg/metrics.h"
 #include "support/dataset_files.h"
 #include "support/mat_files.h"
-
-/* HDF5 1.10 itself leaks some bytes on some damaged files; the leak sanitizer asks for this function. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) { return "leak:libhdf5"; }
 
 /* An empty folder, with these below it. */
 static test_folder make(const char *const *folders) {
@@ -558,6 +553,5 @@ int main(void) {
         cmocka_unit_test(the_sixteen_bit_form_of_the_full_set_is_read),
         cmocka_unit_test(opening_survives_lack_of_memory),
     };
-    H5dont_atexit(); /* before matio uses HDF5; see mat_hdf5.c */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
