@@ -157,7 +157,7 @@ static icseg_status compare_losses(const check *c, const icseg_session *s, icseg
 /* Every parameter with prefix + name in the file, `gradients` ? its gradient : its value. */
 static icseg_status compare_params(const check *c, const char *prefix, bool gradients, icseg_parity_result *result,
                                    icseg_error *error) {
-    double largest = 0;
+    double largest = 0, all_difference = 0, all_norm = 0;
     for (int pass = 0; pass < 2; pass++) /* the first finds the largest norm */
         for (int64_t i = 0; i < icseg_params_count(c->model->params); i++) {
             const icseg_param *p = icseg_params_at(c->model->params, i);
@@ -170,22 +170,26 @@ static icseg_status compare_params(const check *c, const char *prefix, bool grad
                 status = shape_error(c, p->name, shape, error);
             if (status == ICSEG_OK) {
                 icseg_param_export(p, gradients ? p->grad : p->data, ours);
-                double norm = 0, own = 0;
+                double norm = 0, own = 0, difference = 0;
                 for (int64_t j = 0; j < p->count; j++) {
                     norm += (double)theirs[j] * theirs[j];
                     own += (double)ours[j] * ours[j];
+                    difference += ((double)ours[j] - theirs[j]) * ((double)ours[j] - theirs[j]);
                 }
                 if (pass == 0)
                     largest = fmax(largest, sqrt(norm));
+                else if (gradients && c->options.bf16)
+                    all_difference += difference, all_norm += norm;
                 else if (gradients && sqrt(norm) < ZERO_GRADIENT * largest)
                     record(result, p->name, sqrt(own) < 10 * ZERO_GRADIENT * largest ? 0 : INFINITY);
                 else
-                    record(result, p->name, compare(ours, theirs, 1, 1, p->count));
+                    record(result, p->name, relative(difference, norm));
             }
             icseg_free(ours);
             icseg_free(theirs);
             ICSEG_TRY(status);
         }
+    if (gradients && c->options.bf16) record(result, "of all parameters", relative(all_difference, all_norm));
     return ICSEG_OK;
 }
 

@@ -91,7 +91,8 @@ static outcome run(subject *s, bool bf16) {
     ok(icseg_graph_open(&g, false, &error));
     ok(icseg_workspace_open(&workspace, &error));
     icseg_value image = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(B, H, W, C));
-    icseg_value y = conv(s, g, s->build(s, g, conv(s, g, image, C, 1)), 16, 1);
+    icseg_value first = conv(s, g, conv(s, g, image, C, 1), C, 1); /* the one that reads the image stays f32 */
+    icseg_value y = conv(s, g, s->build(s, g, first), 16, 1);
     icseg_graph_keep(g, y, "y");
     icseg_params_initialise(s->params, 4);
     if (s->backward) {
@@ -241,14 +242,14 @@ OPERATOR(gradients_of_projections, .op = "linear_gradient_input", .build = proje
 
 /* -- what must not change */
 
-static void one_cast_serves_all_readers_and_scores_stay_f32(void **state) {
+static void one_cast_serves_all_readers_and_input_and_scores_stay_f32(void **state) {
     (void)state;
     subject s = {0};
     icseg_graph *g;
     ok(icseg_params_open(&s.params, &error));
     ok(icseg_graph_open(&g, false, &error));
     icseg_value x = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(B, H, W, C));
-    icseg_value a = conv(&s, g, x, C, 1), b = conv(&s, g, x, C, 3);
+    icseg_value first = conv(&s, g, x, C, 1), a = conv(&s, g, first, C, 1), b = conv(&s, g, first, C, 3);
     icseg_value rows = icseg_reshape(g, a, ICSEG_SHAPE(B, H * W, C));
     icseg_value score = icseg_similarity(g, icseg_normalize(g, rows), icseg_normalize(g, rows));
     icseg_graph_keep(g, score, "score");
@@ -256,6 +257,7 @@ static void one_cast_serves_all_readers_and_scores_stay_f32(void **state) {
     icseg_graph_use_bf16(g);
     ok(icseg_graph_status(g, &error));
     assert_int_equal(count_nodes(g, "cast", ICSEG_F32, ICSEG_BF16), 1);
+    assert_int_equal(count_nodes(g, "conv2d", ICSEG_F32, ICSEG_F32), 1);
     assert_int_equal(count_nodes(g, "conv2d", ICSEG_BF16, ICSEG_F32), 2);
     assert_int_equal(count_nodes(g, "similarity", ICSEG_F32, ICSEG_F32), 1);
     assert_int_equal(count_nodes(g, "normalize", ICSEG_F32, ICSEG_F32), 2);
@@ -298,7 +300,7 @@ static void dropout_masks_agree_after_casts(void **state) {
     ok(icseg_workspace_open(&workspace, &error));
     icseg_value image = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(B, H, W, C));
     icseg_value bias = param(&s, g, ICSEG_SHAPE(B, H, W, C), 1);
-    icseg_value sum = icseg_add(g, conv(&s, g, image, C, 1), bias);
+    icseg_value sum = icseg_add(g, conv(&s, g, conv(&s, g, image, C, 1), C, 1), bias);
     icseg_value y = icseg_dropout(g, sum, 0.5f, ICSEG_DROPOUT_ELEMENT);
     icseg_graph_keep(g, y, "y");
     icseg_params_initialise(s.params, 4);
@@ -409,7 +411,7 @@ int main(void) {
         cmocka_unit_test(gradients_of_1x1_convolutions),
         cmocka_unit_test(gradients_of_linear_maps),
         cmocka_unit_test(gradients_of_projections),
-        cmocka_unit_test(one_cast_serves_all_readers_and_scores_stay_f32),
+        cmocka_unit_test(one_cast_serves_all_readers_and_input_and_scores_stay_f32),
         cmocka_unit_test(a_graph_without_products_stays_as_it_is),
         cmocka_unit_test(dropout_masks_agree_after_casts),
         cmocka_unit_test(a_resnet_stays_near_f32),

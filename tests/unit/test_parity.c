@@ -7,20 +7,34 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "dnnl/primitive.h"
 #include "train/parity.h"
 
-static void agrees(const char *name) {
+static void agrees_in(const char *name, icseg_precision precision) {
     char path[512];
     snprintf(path, sizeof path, "%s/tests/parity/%s.safetensors", ICSEG_SOURCE_DIR, name);
     icseg_parity_result result[ICSEG_PARITY_GROUPS];
     icseg_error error = {0};
-    if (icseg_parity_run(path, ICSEG_PRECISION_F32, result, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_parity_run(path, precision, result, &error) != ICSEG_OK) fail_msg("%s", error.message);
     for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
         if (result[i].failed)
             fail_msg("%s, %s: %d of %d disagree, worst %s by %.3g (bound %g)", name, result[i].title, result[i].failed,
                      result[i].tensors, result[i].worst_name, result[i].worst, result[i].bound);
         assert_true(result[i].tensors > 0);
     }
+}
+
+static void agrees(const char *name) { agrees_in(name, ICSEG_PRECISION_F32); }
+
+static void a_trained_resnet(void **state) { (void)state, agrees("resnet_trained"); }
+
+static void a_trained_resnet_in_bf16(void **state) {
+    (void)state;
+    if (icseg_dnnl_bf16() < ICSEG_BF16_FAST) {
+        print_message("this processor has no instructions for bf16: not tested\n");
+        skip();
+    }
+    agrees_in("resnet_trained", ICSEG_PRECISION_BF16);
 }
 
 static void resnet_with_instance_prompts(void **state) { (void)state, agrees("resnet_instance"); }
@@ -34,7 +48,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resnet_with_instance_prompts), cmocka_unit_test(resnet_at_an_odd_size),
         cmocka_unit_test(resnet_as_denseclip),          cmocka_unit_test(resnet_with_a_template),
-        cmocka_unit_test(vit_with_instance_prompts),    cmocka_unit_test(resnet_with_the_mean_of_synonyms),
+        cmocka_unit_test(vit_with_instance_prompts),    cmocka_unit_test(a_trained_resnet),
+        cmocka_unit_test(a_trained_resnet_in_bf16),     cmocka_unit_test(resnet_with_the_mean_of_synonyms),
     };
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
 }

@@ -6,8 +6,9 @@
 #include "base/vmath.h"
 #include "graph/op.h"
 #include "graph/ops.h"
+#include "tensor/dtype.h"
 
-enum { BLOCK = 16384 }; /* elements a task: fits the second-level cache */
+enum { BLOCK = 8192 }; /* elements a task: fits the second-level cache, and a stack */
 
 typedef void (*forward_kernel)(const float *x, float *y, int64_t n);
 typedef void (*backward_kernel)(const float *saved, const float *dy, float *dx, int64_t n);
@@ -46,43 +47,50 @@ static void gelu_backward(const float *x, const float *dy, float *dx, int64_t n)
     }
 }
 
-static void run_forward(const icseg_kernel *k, forward_kernel kernel) {
-    int64_t n = icseg_kernel_out(k, 0)->count;
-    const float *x = k->in[0];
-    float *y = k->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t at = 0; at < n; at += BLOCK) kernel(x + at, y + at, n - at < BLOCK ? n - at : BLOCK);
+/* One block of n from element `at` on; results that are bf16 pass through `room`. */
+static void run_block(const icseg_kernel *k, forward_kernel forward, backward_kernel backward, int64_t at, int64_t n,
+                      float *room) {
+    bool half = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
+    const float *x = k->in[0], *dy = k->in[1];
+    float *out = half ? room : (float *)k->out[0] + at;
+    if (forward)
+        forward(x + at, out, n);
+    else
+        backward(x + at, dy + at, out, n);
+    if (half) icseg_bf16_from_f32((uint16_t *)k->out[0] + at, room, (size_t)n);
 }
 
-static void run_backward(const icseg_kernel *k, backward_kernel kernel) {
+/* Either of the kernels; the other is NULL. */
+static void run_blocks(const icseg_kernel *k, forward_kernel forward, backward_kernel backward) {
     int64_t n = icseg_kernel_out(k, 0)->count;
-    const float *saved = k->in[0], *dy = k->in[1];
-    float *dx = k->out[0];
 #pragma omp parallel for schedule(static)
-    for (int64_t at = 0; at < n; at += BLOCK) kernel(saved + at, dy + at, dx + at, n - at < BLOCK ? n - at : BLOCK);
+    for (int64_t at = 0; at < n; at += BLOCK) {
+        float room[BLOCK];
+        run_block(k, forward, backward, at, n - at < BLOCK ? n - at : BLOCK, room);
+    }
 }
 
 /* Everything about one function but its mathematics. SAVED: what the gradient reads, input x or output y. */
 #define ACTIVATION(NAME, SAVED, IN_PLACE)                                                                              \
     static icseg_status NAME##_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {                        \
         (void)run, (void)error;                                                                                        \
-        run_forward(k, NAME##_forward);                                                                                \
+        run_blocks(k, NAME##_forward, NULL);                                                                           \
         return ICSEG_OK;                                                                                               \
     }                                                                                                                  \
     static icseg_status NAME##_gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {               \
         (void)run, (void)error;                                                                                        \
-        run_backward(k, NAME##_backward);                                                                              \
+        run_blocks(k, NULL, NAME##_backward);                                                                          \
         return ICSEG_OK;                                                                                               \
     }                                                                                                                  \
     static const icseg_op NAME##_gradient_op = {                                                                       \
-        .name = #NAME "_gradient", .run = NAME##_gradient_run, .in_place = 1 << 1};                                    \
+        .name = #NAME "_gradient", .run = NAME##_gradient_run, .in_place = 1 << 1, .half = {.out = 1}};                \
     static void NAME##_gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out,                   \
                                 icseg_value *grad_in) {                                                                \
         icseg_value in[] = {node->SAVED[0], grad_out[0]};                                                              \
         grad_in[0] = same_shape(g, &NAME##_gradient_op, in, 2);                                                        \
     }                                                                                                                  \
     const icseg_op icseg_op_##NAME = {                                                                                 \
-        .name = #NAME, .gradient = NAME##_gradient, .run = NAME##_run, .in_place = IN_PLACE};                          \
+        .name = #NAME, .gradient = NAME##_gradient, .run = NAME##_run, .in_place = IN_PLACE, .half = {.out = 1}};      \
     icseg_value icseg_##NAME(icseg_graph *g, icseg_value x) { return same_shape(g, &icseg_op_##NAME, &x, 1); }
 
 static icseg_value same_shape(icseg_graph *g, const icseg_op *op, const icseg_value *in, int count) {

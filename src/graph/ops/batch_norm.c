@@ -10,6 +10,7 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
+#include "tensor/half.h"
 
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, INPUTS };
 enum { LANES = 64 };
@@ -61,15 +62,25 @@ ICSEG_KERNEL static void combine_moments(const float *partial, const icseg_chunk
     }
 }
 
-ICSEG_KERNEL static void apply_rows(const float *x, const float *scale, const float *shift, bool relu, float *y,
-                                    int64_t rows, int64_t c) {
+ICSEG_INLINE void apply_types(const float *x, const float *scale, const float *shift, bool relu, void *to, bool half,
+                              int64_t rows, int64_t c) {
     float floor = relu ? 0 : -INFINITY;
-    for (int64_t r = 0; r < rows; r++, x += c, y += c)
+    for (int64_t r = 0; r < rows; r++, x += c) {
+        void *y = icseg_at(to, half, r * c);
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
             float v = x[j] * scale[j] + shift[j];
-            y[j] = v < floor ? floor : v; /* NaN stays NaN */
+            icseg_set_element(y, half, j, v < floor ? floor : v); /* NaN stays NaN */
         }
+    }
+}
+
+ICSEG_KERNEL static void apply_rows(const float *x, const float *scale, const float *shift, bool relu, void *y,
+                                    bool half, int64_t rows, int64_t c) {
+    if (half)
+        apply_types(x, scale, shift, relu, y, true, rows, c);
+    else
+        apply_types(x, scale, shift, relu, y, false, rows, c);
 }
 
 /* Sums over rows of g and of g (x - mean), g = dy where the ReLU let through. */
@@ -99,18 +110,34 @@ ICSEG_KERNEL static void chunk_sums(const float *x, const float *dy, const float
     }
 }
 
+/* What the gradient is made of, per channel. */
+typedef struct gradient_terms {
+    const float *mean, *scale, *shift, *a, *b;
+    bool relu;
+} gradient_terms;
+
 /* dx = scale (g - a - b (x - mean)). */
-ICSEG_KERNEL static void gradient_rows(const float *x, const float *dy, const float *mean, const float *scale,
-                                       const float *shift, const float *a, const float *b, bool relu, int64_t rows,
-                                       int64_t c, float *dx) {
-    float floor = relu ? 0 : -INFINITY;
-    for (int64_t r = 0; r < rows; r++, x += c, dy += c, dx += c)
+ICSEG_INLINE void gradient_types(const float *x, const float *dy, const gradient_terms *t, int64_t rows, int64_t c,
+                                 void *to, bool half) {
+    const float *mean = t->mean, *scale = t->scale, *shift = t->shift, *a = t->a, *b = t->b;
+    float floor = t->relu ? 0 : -INFINITY;
+    for (int64_t r = 0; r < rows; r++, x += c, dy += c) {
+        void *dx = icseg_at(to, half, r * c);
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
             float g = dy[j];
             g = x[j] * scale[j] + shift[j] <= floor ? 0 : g;
-            dx[j] = scale[j] * (g - a[j] - b[j] * (x[j] - mean[j]));
+            icseg_set_element(dx, half, j, scale[j] * (g - a[j] - b[j] * (x[j] - mean[j])));
         }
+    }
+}
+
+ICSEG_KERNEL static void gradient_rows(const float *x, const float *dy, const gradient_terms *t, int64_t rows,
+                                       int64_t c, void *dx, bool half) {
+    if (half)
+        gradient_types(x, dy, t, rows, c, dx, true);
+    else
+        gradient_types(x, dy, t, rows, c, dx, false);
 }
 
 static icseg_chunks chunks_of(const icseg_kernel *k, int like, int channels) {
@@ -167,8 +194,9 @@ static icseg_status batch_norm_run(icseg_kernel *k, const icseg_run *run, icseg_
     const icseg_batch_norm_options *o = k->node->attributes;
     icseg_chunks m = chunks_of(k, X, WEIGHT);
     int64_t c = m.width;
+    bool half = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
     const float *x = k->in[X];
-    float *y = k->out[0], *mean = k->out[1], *inv = k->out[2];
+    float *mean = k->out[1], *inv = k->out[2];
     float *scale = run->scratch, *shift = scale + c, *partial = shift + c;
     if (o->batch_statistics) {
         batch_moments(k, &m, partial);
@@ -180,7 +208,8 @@ static icseg_status batch_norm_run(icseg_kernel *k, const icseg_run *run, icseg_
     affine(k->in[WEIGHT], k->in[BIAS], mean, inv, c, scale, shift);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < m.count; i++)
-        apply_rows(x + i * m.step * c, scale, shift, o->relu, y + i * m.step * c, icseg_chunk_rows(&m, i), c);
+        apply_rows(x + i * m.step * c, scale, shift, o->relu, icseg_at(k->out[0], half, i * m.step * c), half,
+                   icseg_chunk_rows(&m, i), c);
     return ICSEG_OK;
 }
 
@@ -224,11 +253,12 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
         a[j] = sum[j] / (float)m.rows;
         b[j] = dot[j] * inv[j] * inv[j] / (float)m.rows;
     }
-    float *dx = o->wants_x ? k->out[0] : NULL;
+    gradient_terms terms = {mean, scale, shift, a, b, o->relu};
+    bool half = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < (dx ? m.count : 0); i++) {
-        int64_t at = i * m.step * c, rows = icseg_chunk_rows(&m, i);
-        gradient_rows(x + at, dy + at, mean, scale, shift, a, b, o->relu, rows, c, dx + at);
+    for (int64_t i = 0; i < (o->wants_x ? m.count : 0); i++) {
+        int64_t at = i * m.step * c;
+        gradient_rows(x + at, dy + at, &terms, icseg_chunk_rows(&m, i), c, icseg_at(k->out[0], half, at), half);
     }
     if (!o->wants_parameters) return ICSEG_OK;
     float *dweight = k->out[o->wants_x], *dbias = k->out[o->wants_x + 1];
@@ -237,8 +267,11 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
     return ICSEG_OK;
 }
 
-static const icseg_op gradient_op = {
-    .name = "batch_norm_gradient", .prepare = gradient_prepare, .run = gradient_run, .in_place = 1 << G_X | 1 << G_DY};
+static const icseg_op gradient_op = {.name = "batch_norm_gradient",
+                                     .prepare = gradient_prepare,
+                                     .run = gradient_run,
+                                     .in_place = 1 << G_X | 1 << G_DY,
+                                     .half = {.out = 1}};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
     const icseg_batch_norm_options *o = node->attributes;
@@ -261,8 +294,12 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     grad_in[BIAS] = icseg_node_output(g, n, ICSEG_F32, channels);
 }
 
-const icseg_op icseg_op_batch_norm = {
-    .name = "batch_norm", .gradient = gradient, .prepare = batch_norm_prepare, .run = batch_norm_run, .in_place = 1};
+const icseg_op icseg_op_batch_norm = {.name = "batch_norm",
+                                      .gradient = gradient,
+                                      .prepare = batch_norm_prepare,
+                                      .run = batch_norm_run,
+                                      .in_place = 1,
+                                      .half = {.out = 1}};
 
 icseg_value icseg_batch_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias,
                              icseg_value running_mean, icseg_value running_var, icseg_batch_norm_options options) {

@@ -9,6 +9,7 @@
 typedef struct conv_state {
     icseg_primitive *primitive; /* either this */
     icseg_winograd *winograd;   /* or that */
+    bool turned;                /* the primitive's operands are dy, x */
     size_t own, weights;        /* offsets in scratch */
 } conv_state;
 
@@ -20,18 +21,35 @@ static icseg_status open_winograd(icseg_kernel *k, conv_state *s, icseg_error *e
     return ICSEG_OK;
 }
 
+static bool is_matrix(const icseg_conv_shape *s) {
+    return s->kernel_height == 1 && s->kernel_width == 1 && s->stride == 1 && s->padding == 0;
+}
+
+/* Gradients of 1x1 convolutions in bf16: matrix products are up to three times as fast as oneDNN's convolutions. */
+static icseg_status open_product(icseg_kernel *k, conv_state *s, icseg_primitive_options options, icseg_error *error) {
+    const icseg_conv_shape *c = k->node->attributes;
+    int64_t rows = c->batch * c->height * c->width;
+    s->turned = direction_of(k) == ICSEG_CONV_BACKWARD_WEIGHTS;
+    options.pack = !s->turned;
+    icseg_matmul_shape product = s->turned ? icseg_product_shape(c->out, rows, c->in, true, false)
+                                           : icseg_product_shape(rows, c->out, c->in, false, false);
+    return icseg_matmul_open(&s->primitive, &product, options, error);
+}
+
 static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *error) {
     const icseg_conv_shape *shape = k->node->attributes;
     icseg_primitive_options options = {
         .bias = k->node->input_count > 2, .in = icseg_kernel_in(k, 0)->dtype, .out = icseg_kernel_out(k, 0)->dtype};
-    icseg_status status = ICSEG_OK;
-    switch (direction_of(k)) {
-    case ICSEG_CONV_FORWARD: status = icseg_conv_forward_open(&s->primitive, shape, options, error); break;
-    case ICSEG_CONV_BACKWARD_DATA: status = icseg_conv_backward_data_open(&s->primitive, shape, options, error); break;
-    case ICSEG_CONV_BACKWARD_WEIGHTS:
+    icseg_conv_direction direction = direction_of(k);
+    icseg_status status;
+    if (direction == ICSEG_CONV_FORWARD)
+        status = icseg_conv_forward_open(&s->primitive, shape, options, error);
+    else if (options.in == ICSEG_BF16 && is_matrix(shape))
+        status = open_product(k, s, options, error);
+    else if (direction == ICSEG_CONV_BACKWARD_DATA)
+        status = icseg_conv_backward_data_open(&s->primitive, shape, options, error);
+    else
         status = icseg_conv_backward_weights_open(&s->primitive, shape, options, error);
-        break;
-    }
     ICSEG_TRY(status);
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
     s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));
@@ -55,6 +73,7 @@ static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error)
         return icseg_winograd_run(s->winograd, operands, scratch + s->own, error);
     }
     ICSEG_TRY(icseg_weights_get(k, 1, s->primitive, scratch + s->weights, &operands.b, error));
+    if (s->turned) operands.a = k->in[1], operands.b = k->in[0];
     return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
 }
 
