@@ -289,6 +289,33 @@ static void a_run_stopped_at_every_step_resumes_to_the_same_bytes(void **state) 
     remove_tree(path_of("slow"));
 }
 
+#define IN_BF16 .set = {"train.precision=bf16", "eval.precision=bf16"}
+
+static void bf16_trains_repeats_and_resumes_to_the_same_bytes(void **state) {
+    (void)state;
+    bool here = icseg_precision_here(ICSEG_PRECISION_BF16) == ICSEG_PRECISION_BF16;
+    run first = {.out = "half", IN_BF16}, stopped = {.out = "stopped", IN_BF16, .stop_stage = "train", .stop_at = 4};
+    train_well(&(run){.out = "whole", .resume = true});
+    train_well(&first);
+    assert_true(here == !strstr(first.messages, "f32 is used")); /* told where the processor has none */
+    assert_true(here == !same_file("whole", "half", "checkpoint.safetensors"));
+    train_badly(&stopped, ICSEG_ERROR_CANCELLED, "--resume");
+    stopped.resume = true;
+    stopped.stop_stage = NULL;
+    train_well(&stopped);
+    assert_same_run("half", "stopped");
+    icseg_log f32, bf16;
+    read_log(&f32, "whole");
+    read_log(&bf16, "half");
+    for (int64_t i = 0; i < f32.steps; i++) {
+        double a = f32.step[i].loss[0], b = bf16.step[i].loss[0];
+        if (!(fabs(a - b) < 0.05 * a)) fail_msg("step %lld: loss %g in bf16, %g in f32", (long long)i + 1, b, a);
+    }
+    icseg_log_close(&f32);
+    icseg_log_close(&bf16);
+    remove_tree(path_of("stopped"));
+}
+
 /* One step of the documented rule, written out: the mean over batches of each batch's gradient, clipped, then AdamW;
  * with eps = 1, so that the step follows the gradient and not its sign. */
 static void naive_step(icseg_model *model, const icseg_dataset *dataset, int batches, double clip) {
@@ -575,6 +602,7 @@ int main(void) {
         cmocka_unit_test(two_runs_give_the_same_bytes),
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bytes),
         cmocka_unit_test(a_run_stopped_at_every_step_resumes_to_the_same_bytes),
+        cmocka_unit_test(bf16_trains_repeats_and_resumes_to_the_same_bytes),
         cmocka_unit_test(accumulation_averages_gradients_and_clips_their_mean),
         cmocka_unit_test(a_frozen_image_encoder_stays_as_it_was),
         cmocka_unit_test(frozen_statistics_stay_and_weights_train),
