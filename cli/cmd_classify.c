@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/system.h"
 #include "cli.h"
 #include "data/classes.h"
 #include "icseg/classify.h"
@@ -177,8 +176,8 @@ static icseg_status write_embeddings(const job *j, icseg_error *error) {
 
 /* -- running */
 
-/* One image. *bad: the fault is the image's, others may work. */
-static icseg_status classify_one(const job *j, size_t index, bool *bad, icseg_error *error) {
+static icseg_status classify_one(const void *user, size_t index, bool *bad, icseg_error *error) {
+    const job *j = user;
     const char *path = j->inputs.files[index].path;
     icseg_image image;
     icseg_status status = icseg_image_read(&image, path, error);
@@ -191,29 +190,6 @@ static icseg_status classify_one(const job *j, size_t index, bool *bad, icseg_er
     if (status != ICSEG_OK) return status;
     icseg_classifier_score(j->classifier, embedding, j->probabilities, j->cosines);
     return print_result(j, path, error);
-}
-
-static icseg_status classify_all(const job *j, icseg_error *error) {
-    const icseg_progress *progress = &j->context->progress;
-    size_t failed = 0, count = j->inputs.count;
-    double start = icseg_clock();
-    for (size_t i = 0; i < count; i++) {
-        icseg_error fault = {0};
-        bool bad = false;
-        icseg_status status = classify_one(j, i, &bad, &fault);
-        if (status != ICSEG_OK && (!bad || count == 1)) return icseg_fail(error, status, "%s", fault.message);
-        if (status != ICSEG_OK) {
-            icseg_printer_note(j->context->printer, "icseg classify: error: %s", fault.message);
-            failed++;
-        }
-        icseg_progress_event event = {"classify", (double)(i + 1), (double)count, icseg_clock() - start,
-                                      j->inputs.files[i].path};
-        if (count > 1 && !progress->report(progress->user, &event))
-            return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %zu of %zu images", i + 1, count);
-    }
-    if (!failed) return j->options->embeddings ? write_embeddings(j, error) : ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_DATA, "%zu of %zu images failed%s", failed, count,
-                      j->options->embeddings ? "; no embeddings are written" : "");
 }
 
 static icseg_status open_classifier(job *j, icseg_error *error) {
@@ -242,7 +218,8 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     job j = {.options = values, .context = context};
     icseg_status status = open_classifier(&j, error);
-    if (status == ICSEG_OK) status = classify_all(&j, error);
+    if (status == ICSEG_OK) status = inputs_for_each(&j.inputs, context, "classify", classify_one, &j, error);
+    if (status == ICSEG_OK && j.options->embeddings) status = write_embeddings(&j, error);
     icseg_classifier_close(&j.classifier);
     return status;
 }

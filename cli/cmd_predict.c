@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/system.h"
 #include "cli.h"
 #include "icseg/memory.h"
 #include "inference.h"
@@ -145,8 +144,9 @@ static icseg_status write_results(const job *j, const picture *p, icseg_error *e
     return status;
 }
 
-/* One image. *bad: the fault is the image's, others may work. */
-static icseg_status predict_one(const job *j, const input_file *file, bool *bad, icseg_error *error) {
+static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg_error *error) {
+    const job *j = user;
+    const input_file *file = &j->inputs.files[index];
     picture p = {.file = file};
     icseg_status status = icseg_image_read(&p.image, file->path, error);
     *bad = status != ICSEG_OK;
@@ -159,31 +159,6 @@ static icseg_status predict_one(const job *j, const input_file *file, bool *bad,
     if (status == ICSEG_OK) status = write_results(j, &p, error);
     close_picture(&p);
     return status;
-}
-
-static icseg_status predict_all(const job *j, icseg_error *error) {
-    const icseg_progress *progress = &j->context->progress;
-    size_t failed = 0, count = j->inputs.count;
-    double start = icseg_clock();
-    icseg_error first = {0};
-    for (size_t i = 0; i < count; i++) {
-        icseg_error fault = {0};
-        bool bad = false;
-        icseg_status status = predict_one(j, &j->inputs.files[i], &bad, &fault);
-        if (status != ICSEG_OK && (!bad || count == 1)) return icseg_fail(error, status, "%s", fault.message);
-        if (status != ICSEG_OK) {
-            icseg_printer_note(j->context->printer, "icseg predict: error: %s", fault.message);
-            if (!failed++) first = fault;
-        }
-        icseg_progress_event event = {"predict", (double)(i + 1), (double)count, icseg_clock() - start,
-                                      j->inputs.files[i].path};
-        if (count > 1 && !progress->report(progress->user, &event))
-            return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %zu of %zu images", i + 1, count);
-    }
-    if (!failed) return ICSEG_OK;
-    /* whatever the first fault was, the call was right */
-    icseg_status status = first.status == ICSEG_ERROR_ARGUMENT ? ICSEG_ERROR_FORMAT : first.status;
-    return icseg_fail(error, status, "%zu of %zu images failed", failed, count);
 }
 
 static icseg_status check_outputs(job *j, icseg_error *error) {
@@ -207,7 +182,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     ICSEG_TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
                                             icseg_model_config(j.model)->num_classes, error));
     ICSEG_TRY_GOTO(icseg_folder_create(j.options->out, error));
-    ICSEG_TRY_GOTO(predict_all(&j, error));
+    ICSEG_TRY_GOTO(inputs_for_each(&j.inputs, context, "predict", predict_one, &j, error));
 fail:
     icseg_palette_close(&j.palette);
     icseg_model_close(&j.model);

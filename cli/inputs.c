@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/system.h"
 
 static bool is_image_name(const char *name) {
     static const char *const types[] = {"jpg", "jpeg", "png", "webp", "tif", "tiff"};
@@ -159,4 +160,30 @@ icseg_status inputs_check_outputs(const input_list *list, const char *folder, co
                               list->files[outputs[i - 1].index].path, list->files[outputs[i].index].path,
                               outputs[i].key);
     return check_inputs(list, outputs, count, arena, error);
+}
+
+icseg_status inputs_for_each(const input_list *list, const icseg_command_context *context, const char *stage,
+                             inputs_work *work, const void *user, icseg_error *error) {
+    const icseg_progress *progress = &context->progress;
+    size_t failed = 0, count = list->count;
+    double start = icseg_clock();
+    icseg_error first = {0};
+    for (size_t i = 0; i < count; i++) {
+        icseg_error fault = {0};
+        bool bad = false;
+        icseg_status status = work(user, i, &bad, &fault);
+        if (status != ICSEG_OK && (!bad || count == 1)) return icseg_fail(error, status, "%s", fault.message);
+        if (status != ICSEG_OK) {
+            icseg_printer_note(context->printer, "icseg %s: error: %s", stage, fault.message);
+            if (!failed++) first = fault;
+        }
+        icseg_progress_event event = {stage, (double)(i + 1), (double)count, icseg_clock() - start,
+                                      list->files[i].path};
+        if (count > 1 && !progress->report(progress->user, &event))
+            return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %zu of %zu images", i + 1, count);
+    }
+    if (!failed) return ICSEG_OK;
+    /* whatever the first fault was, the call was right */
+    icseg_status status = first.status == ICSEG_ERROR_ARGUMENT ? ICSEG_ERROR_FORMAT : first.status;
+    return icseg_fail(error, status, "%zu of %zu images failed", failed, count);
 }

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "base/options.h"
+#include "cli.h"
 
 typedef struct input_file {
     const char *path, *stem; /* stem: the name without folder and extension */
@@ -24,5 +25,13 @@ icseg_status inputs_expand(input_list *out, const icseg_strings *arguments, icse
  * input. Suffixes: "" + ".png" ... as they are written, NULL-terminated. */
 icseg_status inputs_check_outputs(const input_list *list, const char *folder, const char *const *suffixes,
                                   icseg_arena *arena, icseg_error *error);
+
+/* The work on one file. *bad: the fault is the file's, others may work. */
+typedef icseg_status inputs_work(const void *user, size_t index, bool *bad, icseg_error *error);
+
+/* Does the work on every file, with progress as `stage`. Bad files are reported and the others go on; the error then
+ * counts them. A single file's fault is the error itself. */
+icseg_status inputs_for_each(const input_list *list, const icseg_command_context *context, const char *stage,
+                             inputs_work *work, const void *user, icseg_error *error);
 
 #endif

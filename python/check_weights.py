@@ -1,19 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks `icseg convert` at full size against PyTorch: every container and naming, tensor by tensor and by logits.
+"""Checks `icseg convert` and `icseg classify` at full size against PyTorch: every container and naming, tensor by tensor,
+by CLIP's own embeddings and by logits.
 
-    python3 python/check_weights.py [--program build/icseg] [--dir DIR] [rn50 rn101 vit-b16]
+    python3 python/check_weights.py [--program build/icseg] [--dir DIR] [rn50 rn101 rn50x4 vit-b16 vit-b32]
 
 Random weights are made by make_weights.py in DIR (about 2.5 GB a model; kept when DIR is given). A converted file must
-hold exactly PyTorch's values; a converted DenseCLIP checkpoint must give the reference's logits and text embeddings
+hold exactly PyTorch's values; image and text embeddings that classify makes of each file must be PyTorch's within 1e-4; a
+converted DenseCLIP checkpoint must give the reference's logits and text embeddings
 within 1e-4. Time and peak memory of each run are printed. Not part of `make test`: it needs PyTorch and minutes.
 """
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from typing import Dict, List, Tuple
 
 try:
@@ -25,12 +30,14 @@ import icpc_reference as ref
 import make_weights
 
 failures = 0
+NAMES = ["wall", "a photo of a cat", "qu xi-zo", "skyscraper on 5th street", "z"]
 MEASURE = """
 import os, subprocess, sys, time
 start = time.time()
-child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+told = child.stderr.read()
 _, status, usage = os.wait4(child.pid, 0)
-if status: sys.exit(1)
+if status: sys.exit(told.decode())
 print(time.time() - start, usage.ru_maxrss)
 """
 
@@ -89,6 +96,46 @@ def check_clip(program: str, folder: str, model: str) -> None:
             report(f"{model} as {naming}", not difference, difference or "PyTorch's names, shapes and values")
 
 
+def write_png(path: str, side: int, pixels: bytes) -> None:
+    rows = b"".join(b"\0" + pixels[y * side * 3: (y + 1) * side * 3] for y in range(side))
+    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    with open(path, "wb") as f:
+        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
+                + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b""))
+
+
+def check_embeddings(program: str, folder: str, model: str) -> None:
+    """Of every file that make_weights.py has written, and of what convert makes of one."""
+    path = lambda end: os.path.join(folder, f"{model}.{end}")
+    vocabulary, classes, image, out = os.path.join(folder, "merges.txt"), path("classes.txt"), path("png"), path("e.safetensors")
+    make_weights.write_vocabulary(vocabulary)
+    with open(classes, "w") as f:
+        f.write("\n".join(NAMES) + "\n")
+    ids = subprocess.run([program, "tokenize", "--vocab", vocabulary], input="\n".join(NAMES) + "\n", text=True,
+                         stdout=subprocess.PIPE, check=True).stdout.splitlines()
+    texts = [[int(i) for i in line.split()] for line in ids]
+    clip = make_weights.full_clip(model)
+    side = int(clip.input_resolution)
+    write_png(image, side, make_weights.picture(side))
+    full = make_weights.embeddings(clip, texts)
+    clip.load_state_dict(ref.load_safetensors(path("f16.expected.safetensors"))[0], strict=False)
+    half = make_weights.embeddings(clip, texts)
+    del clip
+    run([program, "convert", path("state_dict.pt"), path("ours.safetensors")])
+    sources = [("openai.pt", half), ("state_dict.pt", full), ("legacy.pt", full), ("open_clip.safetensors", full),
+               ("ours.safetensors", full), ("huggingface", full)]
+    for end, expected in sources:
+        if not os.path.exists(path(end)):
+            continue
+        seconds, peak = run([program, "classify", path(end), image, "--classes-file", classes, "--vocab", vocabulary,
+                             "--template", "{}", "--embeddings", out])
+        found = ref.load_safetensors(out)[0]
+        far = {k: (found[k] - expected[k]).norm(dim=-1).max().item() for k in ("image", "text")}
+        report(f"{model} {end}, embeddings", max(far.values()) <= 1e-4,
+               f"image {far['image']:.1e}, text {far['text']:.1e}; {seconds:.2f} s, peak {peak:.0f} MiB")
+    os.remove(path("ours.safetensors"))
+
+
 def check_denseclip(program: str, folder: str, model: str) -> None:
     path = lambda end: os.path.join(folder, f"{model}.{end}")
     out, image, result = path("out.safetensors"), path("image.safetensors"), path("result.safetensors")
@@ -117,10 +164,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.dir or temporary
         for model in args.models or list(make_weights.FULL):
-            if not os.path.exists(os.path.join(folder, f"{model}.denseclip.expected.safetensors")):
+            if not os.path.exists(os.path.join(folder, f"{model}.openai.pt")):
                 make_weights.make_full(folder, [model])
             check_clip(args.program, folder, model)
-            check_denseclip(args.program, folder, model)
+            check_embeddings(args.program, folder, model)
+            if model in make_weights.BASELINES:
+                check_denseclip(args.program, folder, model)
+            if not args.dir:
+                shutil.rmtree(folder)
+                os.mkdir(folder)
     return 1 if failures else 0
 
 

@@ -14,7 +14,7 @@ import json
 import math
 import os
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Dict, List
 
 import torch
@@ -46,6 +46,29 @@ class CLIP(nn.Module):
     def forward(self, text: Tensor) -> Tensor:              # enough to trace; the archive keeps all parameters
         x = self.token_embedding(text) + self.positional_embedding[: text.shape[1]]
         return self.ln_final(x) @ self.text_projection * self.logit_scale.exp()
+
+    def encode_image(self, image: Tensor) -> Tensor:
+        """(B, 3, S, S) -> (B, C): the reference's global token."""
+        v = self.visual
+        if isinstance(v, ref.ResNet):
+            return v(image)[1][:, 0]
+        x = v.conv1(image).flatten(2).transpose(1, 2)
+        t = v.ln_pre(torch.cat([v.class_embedding.expand(len(image), 1, -1), x], 1) + v.positional_embedding)
+        for block in v.transformer.resblocks:
+            t = block(t)
+        return v.ln_post(t[:, 0]) @ v.proj
+
+    def encode_texts(self, texts: List[List[int]]) -> Tensor:
+        """Ids without SOS and EOS -> (len(texts), C), one sequence after the other."""
+        vocab, out = self.token_embedding.num_embeddings, []
+        for ids in texts:
+            x = self.token_embedding(torch.tensor([vocab - 2, *ids, vocab - 1]))[None]
+            x = x + self.positional_embedding[: x.shape[1]]
+            mask = torch.full((x.shape[1],) * 2, float("-inf")).triu(1)
+            for block in self.transformer.resblocks:
+                x = block(x, mask)
+            out.append(self.ln_final(x[:, -1]) @ self.text_projection)
+        return torch.cat(out)
 
 
 def randomise(module: nn.Module, seed: int) -> None:
@@ -277,17 +300,54 @@ def make_tiny(out: str) -> None:
         ref.save_safetensors(path("denseclip_vit.expected.safetensors"), {"logits": model(image_of(64, 48))["logits"]})
 
 
-FULL = {"rn50": ref.rn50, "rn101": ref.rn101, "vit-b16": ref.vit_b16}
+def rn50x4() -> ref.Config:
+    return ref.Config(resnet_layers=(4, 6, 10, 6), resnet_width=80, pos_grid=9, embed_dim=640, text_width=640, text_heads=10)
+
+
+def vit_b32() -> ref.Config:
+    return replace(ref.vit_b16(vit_patch=32), pos_grid=7)
+
+
+FULL = {"rn50": ref.rn50, "rn101": ref.rn101, "rn50x4": rn50x4, "vit-b16": ref.vit_b16, "vit-b32": vit_b32}
+BASELINES = ("rn50", "rn101", "vit-b16")                    # DenseCLIP's
+
+
+def write_vocabulary(path: str) -> None:
+    """A merges.txt that gives 49,408 tokens: pairs of bytes, none of longer words."""
+    printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = [chr(b) for b in printed] + [chr(256 + i) for i in range(256 - len(printed))]
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("#version: 0.2\n" + "".join(f"{letters[i // 256]} {letters[i % 256]}\n" for i in range(49408 - 512 - 2)))
+
+
+def picture(side: int) -> bytes:
+    """The pixels (side, side, 3) of a picture that needs no resizing."""
+    g = torch.Generator().manual_seed(8)
+    return bytes(torch.randint(0, 256, (side * side * 3,), generator=g).tolist())
+
+
+def embeddings(clip: CLIP, texts: List[List[int]]) -> Dict[str, Tensor]:
+    """What clip makes of the picture and the texts, at unit length."""
+    side = int(clip.input_resolution)
+    mean, std = torch.tensor([0.48145466, 0.4578275, 0.40821073]), torch.tensor([0.26862954, 0.26130258, 0.27577711])
+    pixels = torch.tensor(list(picture(side)), dtype=torch.float32).view(side, side, 3) / 255
+    with torch.no_grad():
+        image = clip.encode_image(((pixels - mean) / std).permute(2, 0, 1)[None])
+        return {k: v / v.norm(dim=-1, keepdim=True) for k, v in (("image", image), ("text", clip.encode_texts(texts)))}
+
+
+def full_clip(name: str) -> CLIP:
+    torch.manual_seed(5)
+    clip = CLIP(FULL[name]())
+    randomise(clip, 5)
+    return clip.eval()
 
 
 def make_full(out: str, names: List[str]) -> None:
     os.makedirs(out, exist_ok=True)
     for name in names:
         path = lambda end: os.path.join(out, f"{name}.{end}")
-        torch.manual_seed(5)
-        c = FULL[name]()
-        clip = CLIP(c)
-        randomise(clip, 5)
+        c, clip = FULL[name](), full_clip(name)
         state = clip_state(clip)
         torch.save(state, path("state_dict.pt"))
         torch.save(state, path("legacy.pt"), _use_new_zipfile_serialization=False)
@@ -296,6 +356,8 @@ def make_full(out: str, names: List[str]) -> None:
             save_sharded(path("huggingface"), hugging_face(state), 3, torch.float32)
         save_any(path("f16.expected.safetensors"), rounded(state, torch.float16))
         save_torchscript(path("openai.pt"), clip)
+        if name not in BASELINES:
+            continue
         names_k = [f"class {k}" for k in range(20)]
         tokens = [[1000 + k, 2000 + 3 * k][: 1 + k % 2] for k in range(20)]
         kw = baseline_keys(c.backbone, num_classes=20, context_length=13)
@@ -309,7 +371,7 @@ def make_full(out: str, names: List[str]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out")
-    parser.add_argument("models", nargs="*", default=[], help="rn50, rn101, vit-b16 (default: all)")
+    parser.add_argument("models", nargs="*", default=[], help="rn50, rn101, rn50x4, vit-b16, vit-b32 (default: all)")
     parser.add_argument("--full", action="store_true")
     args = parser.parse_args()
     make_full(args.out, args.models or list(FULL)) if args.full else make_tiny(args.out)

@@ -20,6 +20,7 @@
 #include "model/clip.h"
 #include "support/models.h"
 #include "tensor/safetensors.h"
+#include "weights/weights.h"
 
 enum { EMBED = 16, CLASSES = 3, PICTURES = 4, MODELS = 4, TENSORS = 400 };
 
@@ -309,6 +310,48 @@ static void converted_weights_give_the_same_bits(void **state) {
     }
 }
 
+/* A segmentation model around the encoders of config_of(). */
+static icseg_model *segmentation_model(int model) {
+    icseg_config clip = config_of(model);
+    icseg_model_options options = {.class_names = classes, .seed = 2};
+    icseg_model *out;
+    OK(icseg_config_preset(&options.config, clip.backbone == ICSEG_BACKBONE_VIT ? "tiny-vit" : "tiny-resnet", &error));
+    icseg_config *c = &options.config;
+    memcpy(c->resnet_layers, clip.resnet_layers, sizeof c->resnet_layers);
+    c->resnet_width = clip.resnet_width;
+    if (clip.backbone == ICSEG_BACKBONE_VIT) c->vit_width = clip.vit_width;
+    c->pos_grid = clip.pos_grid;
+    c->embed_dim = clip.embed_dim;
+    c->text_width = clip.text_width;
+    c->text_heads = clip.text_heads;
+    c->text_layers = clip.text_layers;
+    c->vocab_size = clip.vocab_size;
+    c->context_length = clip.context_length;
+    c->num_classes = CLASSES;
+    OK(icseg_model_create(&out, &options, &error));
+    return out;
+}
+
+static void wider_resnets_start_a_segmentation_model_and_other_patches_do_not(void **state) {
+    icseg_weights_report report = {0};
+    (void)state;
+    write_weights(first, 1, NULL); /* RN50x4: widths that are no powers of 2 */
+    icseg_model *model = segmentation_model(1);
+    OK(icseg_weights_init_model(model, first, &report, &error));
+    const icseg_param *p = icseg_params_find(model->params, "visual.layer3.1.bn2.running_var");
+    static float expected[64], *values = expected;
+    assert_true(p && p->data && p->count <= 64);
+    fill(p->name, p->file_shape, values);
+    assert_memory_equal(p->data, values, (size_t)p->count * sizeof *values);
+    icseg_weights_report_close(&report);
+    icseg_model_close(&model);
+    write_weights(first, 3, NULL); /* ViT-B/32 */
+    model = segmentation_model(3);
+    assert_int_equal(icseg_weights_init_model(model, first, NULL, &error), ICSEG_ERROR_CONFIG);
+    assert_non_null(strstr(error.message, "vit_patch = 32"));
+    icseg_model_close(&model);
+}
+
 static bool drop_scale(const char *name, icseg_shape *shape, float *values) {
     (void)shape, (void)values;
     return strcmp(name, "logit_scale") != 0;
@@ -450,6 +493,7 @@ int main(void) {
         cmocka_unit_test(resizing_is_pillows_to_the_bit),
         cmocka_unit_test(windows_outside_the_picture_are_refused),
         cmocka_unit_test(converted_weights_give_the_same_bits),
+        cmocka_unit_test(wider_resnets_start_a_segmentation_model_and_other_patches_do_not),
         cmocka_unit_test(segmentation_models_have_encoders_but_no_scale),
         cmocka_unit_test(weights_that_are_not_a_whole_clip_are_refused_by_name),
         cmocka_unit_test(classes_and_templates_that_cannot_be_are_refused),
