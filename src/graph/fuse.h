@@ -10,4 +10,8 @@
  * stay. Call once, after the last icseg_graph_keep, on a graph without gradients. Values keep their indices. */
 void icseg_graph_fuse(icseg_graph *graph);
 
+/* After that: an MLP's two linear maps, where they are large, become one node that works in blocks of rows. For graphs
+ * that stay f32. */
+void icseg_graph_fuse_pairs(icseg_graph *graph);
+
 #endif

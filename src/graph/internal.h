@@ -22,6 +22,9 @@ struct icseg_graph {
 icseg_value_info *icseg_graph_value_add(icseg_graph *graph, icseg_value_kind kind, icseg_dtype dtype, icseg_shape shape,
                                         const char *name, icseg_value *index);
 
+/* (values): how many nodes that somebody needs read each; NULL, and a fault, when memory is out. */
+int32_t *icseg_graph_uses(icseg_graph *graph);
+
 /* live[n]: node n's results are kept, stored as a parameter's gradient, or read by such nodes. */
 void icseg_graph_find_live(const icseg_graph *graph, bool *live);
 

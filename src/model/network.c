@@ -24,7 +24,10 @@ icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_pa
     *out = build_text(&b, ICSEG_NONE, texts);
     icseg_graph_keep(g, *out, "text");
     icseg_graph_fuse(g);
-    if (bf16) icseg_graph_use_bf16(g);
+    if (bf16)
+        icseg_graph_use_bf16(g);
+    else
+        icseg_graph_fuse_pairs(g);
     return icseg_graph_status(g, error);
 }
 
@@ -102,7 +105,9 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
         icseg_value seed = icseg_graph_constant(g, "one", ICSEG_F32, ICSEG_SHAPE(1), &one);
         icseg_graph_backward(g, 1, &n->total, &seed, o->accumulate != 0);
     }
-    if (!declare && !o->training && !o->gradients && !o->plain) icseg_graph_fuse(g);
+    bool fuses = !declare && !o->training && !o->gradients && !o->plain;
+    if (fuses) icseg_graph_fuse(g);
+    if (fuses && !o->bf16) icseg_graph_fuse_pairs(g);
     if (!declare && o->bf16) icseg_graph_use_bf16(g);
     return icseg_graph_status(g, error);
 }

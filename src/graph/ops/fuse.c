@@ -154,16 +154,24 @@ static void fuse_activation(const fusion *f, icseg_node *node, icseg_activation 
     replace(f, node, &m);
 }
 
+int32_t *icseg_graph_uses(icseg_graph *g) {
+    int32_t *uses = icseg_arena_array(g->arena, (size_t)g->value_count + 1, sizeof *uses);
+    bool *live = icseg_arena_array(g->arena, (size_t)g->node_count + 1, sizeof *live);
+    if (!uses || !live) {
+        icseg_graph_fail(g, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    icseg_graph_find_live(g, live);
+    for (int32_t n = 0; n < g->node_count; n++)
+        for (int i = 0; live[n] && i < g->nodes[n]->input_count; i++)
+            if (g->nodes[n]->input[i] != ICSEG_NONE) uses[g->nodes[n]->input[i]]++;
+    return uses;
+}
+
 void icseg_graph_fuse(icseg_graph *g) {
     if (g->error.status != ICSEG_OK) return;
-    int32_t *uses = icseg_arena_array(g->arena, (size_t)g->value_count + 1, sizeof *uses);
-    if (!uses) {
-        icseg_graph_fail(g, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
-        return;
-    }
-    for (int32_t n = 0; n < g->node_count; n++)
-        for (int i = 0; i < g->nodes[n]->input_count; i++)
-            if (g->nodes[n]->input[i] != ICSEG_NONE) uses[g->nodes[n]->input[i]]++;
+    int32_t *uses = icseg_graph_uses(g);
+    if (!uses) return;
     const fusion f = {.graph = g, .uses = uses};
     for (int32_t n = 0; n < g->node_count; n++) {
         icseg_node *node = g->nodes[n];
