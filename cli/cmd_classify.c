@@ -201,7 +201,7 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
                                         .template_count = o->templates.count};
     ICSEG_TRY(read_classes(j, &options.class_names, &options.class_count, error));
     ICSEG_TRY(inputs_expand(&j->inputs, &o->images, j->context->arena, error));
-    ICSEG_TRY(icseg_classifier_open(&j->classifier, &options, error));
+    ICSEG_TRY(icseg_classifier_open(&j->classifier, &options, &j->context->progress, error));
     j->info = icseg_classifier_describe(j->classifier);
     for (const char *line = j->info->summary; *line; line += strcspn(line, "\n") + 1)
         icseg_printer_note(j->context->printer, "%.*s", (int)strcspn(line, "\n"), line);

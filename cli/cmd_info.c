@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "cli.h"
 #include "icseg/memory.h"
-#include "icseg/model.h"
+#include "model/model.h"
 
 struct options {
     const char *checkpoint;
@@ -46,7 +46,9 @@ static icseg_status print_config(const icseg_config *config, icseg_error *error)
 static void print_names(const icseg_model *model) {
     const char *const *names = icseg_model_class_names(model);
     int32_t count = icseg_model_config(model)->num_classes;
-    printf("\n%d classes\n", (int)count);
+    printf("\n%d classes", (int)count);
+    if (model->texts.names) printf(", the means of %d names", (int)model->texts.count);
+    putchar('\n');
     for (int32_t k = 0; k < count; k++) {
         printf("  %5d  ", (int)k);
         /* names come from a file: control characters must not reach the terminal */

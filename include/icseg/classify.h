@@ -8,6 +8,7 @@
 #include "icseg/config.h"
 #include "icseg/error.h"
 #include "icseg/image.h"
+#include "icseg/progress.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -31,9 +32,10 @@ typedef struct icseg_classifier icseg_classifier;
 
 /* Loads both encoders and computes the classes' embeddings. Errors: weights that are not a whole CLIP (what is missing
  * is named), a vocabulary that is missing or does not fit, no class, a class name or template that is empty, not UTF-8
- * or makes a text too long for the model (named). */
+ * or makes a text too long for the model (named). progress: NULL, or called when there are texts for some seconds of
+ * work; ICSEG_ERROR_CANCELLED. */
 ICSEG_API icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifier_options *options,
-                                             icseg_error *error);
+                                             const icseg_progress *progress, icseg_error *error);
 ICSEG_API void icseg_classifier_close(icseg_classifier **classifier);
 
 /* One image, prepared as CLIP does: the short side to the model's size, bicubic with antialiasing, the centre cut out,

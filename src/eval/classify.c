@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/system.h"
 #include "base/text.h"
 #include "data/loader.h"
 #include "image/bicubic.h"
@@ -118,13 +119,19 @@ static icseg_status fail_numeric(const char *what, icseg_error *error) {
 }
 
 /* Embeddings of all texts, some at a time, (count, width). */
-static icseg_status encode_texts(icseg_classifier *c, const text_list *list, float *out, icseg_error *error) {
+static icseg_status encode_texts(icseg_classifier *c, const text_list *list, const icseg_progress *progress, float *out,
+                                 icseg_error *error) {
+    double start = icseg_clock();
     for (int32_t i = 0, next; i < list->count; i = next) {
         int32_t rows = 0;
         for (next = i; next < list->count && (next == i || rows + list->tokens[next].count < ROWS_AT_ONCE); next++)
             rows += list->tokens[next].count + 1;
         ICSEG_TRY(icseg_clip_encode_texts(&c->clip, list->tokens + i, next - i, out + (size_t)i * (size_t)c->info.width,
                                           error));
+        icseg_progress_event event = {"encode texts", next, list->count, icseg_clock() - start, ""};
+        bool at_once = i == 0 && next == list->count;
+        if (progress && progress->report && !at_once && !progress->report(progress->user, &event))
+            return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %d of %d texts", next, list->count);
     }
     return ICSEG_OK;
 }
@@ -143,7 +150,8 @@ static icseg_status average(icseg_classifier *c, const text_list *list, float *e
     return ICSEG_OK;
 }
 
-static icseg_status open_text(icseg_classifier *c, const icseg_classifier_options *o, icseg_error *error) {
+static icseg_status open_text(icseg_classifier *c, const icseg_classifier_options *o, const icseg_progress *progress,
+                              icseg_error *error) {
     bool bytes = c->clip.config.vocab_size == ICSEG_BYTE_VOCAB;
     icseg_tokenizer *tokenizer;
     const char *vocab = NULL;
@@ -159,7 +167,7 @@ static icseg_status open_text(icseg_classifier *c, const icseg_classifier_option
     c->text = icseg_calloc_array(o->class_count, width * sizeof *c->text);
     if (!each || !c->text)
         status = icseg_fail_memory(error, (size_t)list.count * width * sizeof *each, "class embeddings");
-    if (status == ICSEG_OK) status = encode_texts(c, &list, each, error);
+    if (status == ICSEG_OK) status = encode_texts(c, &list, progress, each, error);
     if (status == ICSEG_OK) status = average(c, &list, each, error);
     icseg_free(each);
     return status;
@@ -192,7 +200,7 @@ static icseg_status open_weights(icseg_classifier *c, const char *path, icseg_er
 }
 
 icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifier_options *options,
-                                   icseg_error *error) {
+                                   const icseg_progress *progress, icseg_error *error) {
     icseg_status status;
     *out = NULL;
     ICSEG_TRY(check_options(options, error));
@@ -201,7 +209,7 @@ icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifie
     c->info.class_count = (int32_t)options->class_count;
     ICSEG_TRY_GOTO(icseg_arena_open(&c->arena, error));
     ICSEG_TRY_GOTO(open_weights(c, options->weights, error));
-    ICSEG_TRY_GOTO(open_text(c, options, error));
+    ICSEG_TRY_GOTO(open_text(c, options, progress, error));
     size_t pixels = (size_t)c->info.side * (size_t)c->info.side * 3;
     c->pixels = icseg_alloc_array(pixels, sizeof *c->pixels);
     c->embedding = icseg_alloc_array((size_t)c->info.width, sizeof *c->embedding);

@@ -169,7 +169,7 @@ static icseg_classifier_options options_for(const char *weights, int variant) {
 static icseg_classifier *open_classifier(const char *weights, int variant) {
     icseg_classifier_options options = options_for(weights, variant);
     icseg_classifier *c;
-    OK(icseg_classifier_open(&c, &options, &error));
+    OK(icseg_classifier_open(&c, &options, NULL, &error));
     return c;
 }
 
@@ -369,7 +369,7 @@ static void segmentation_models_have_encoders_but_no_scale(void **state) {
         icseg_classifier *c;
         options.templates = (const char *const[]){"{}"};
         options.template_count = 1;
-        OK(icseg_classifier_open(&c, &options, &error));
+        OK(icseg_classifier_open(&c, &options, NULL, &error));
         const icseg_classifier_info *info = icseg_classifier_describe(c);
         assert_true(info->logit_scale_missing && info->logit_scale == 100);
         assert_non_null(strstr(info->summary, "the weights have none"));
@@ -384,7 +384,7 @@ static void segmentation_models_have_encoders_but_no_scale(void **state) {
 
 static void refuses(const icseg_classifier_options *options, icseg_status wanted, const char *because) {
     icseg_classifier *c = (icseg_classifier *)first; /* must be cleared */
-    icseg_status got = icseg_classifier_open(&c, options, &error);
+    icseg_status got = icseg_classifier_open(&c, options, NULL, &error);
     if (got != wanted || !strstr(error.message, because))
         fail_msg("status %s, \"%s\" lacks \"%s\"", icseg_status_name(got), error.message, because);
     assert_null(c);
@@ -445,6 +445,45 @@ static void classes_and_templates_that_cannot_be_are_refused(void **state) {
     refuses(&o, ICSEG_ERROR_ARGUMENT, "{} must stand");
 }
 
+static bool stop_late(void *user, const icseg_progress_event *event) {
+    int *calls = user;
+    assert_string_equal(event->stage, "encode texts");
+    assert_true(event->done <= event->total && event->total == 900);
+    return ++*calls < 3;
+}
+
+static void many_texts_are_encoded_in_parts_and_can_be_stopped(void **state) {
+    enum { MANY = 900 };
+    static char names[MANY][24];
+    static const char *list[MANY];
+    int calls = 0;
+    (void)state;
+    for (int k = 0; k < MANY; k++) {
+        snprintf(names[k], sizeof names[k], "class number %d", k);
+        list[k] = names[k];
+    }
+    write_weights(first, 3, NULL);
+    icseg_classifier_options one = options_for(first, 0), many = one;
+    many.class_names = list;
+    many.class_count = MANY;
+    icseg_classifier *c, *alone;
+    icseg_progress progress = {stop_late, &calls};
+    assert_int_equal(icseg_classifier_open(&c, &many, &progress, &error), ICSEG_ERROR_CANCELLED);
+    assert_null(c);
+    assert_int_equal(calls, 3);
+    OK(icseg_classifier_open(&c, &many, NULL, &error));
+    for (int k = 0; k < MANY; k += 299) { /* in any part: as if it were alone */
+        one.class_names = &list[k];
+        one.class_count = 1;
+        OK(icseg_classifier_open(&alone, &one, NULL, &error));
+        for (int i = 0; i < EMBED; i++)
+            assert_true(fabs((double)(icseg_classifier_describe(c)->text[k * EMBED + i] -
+                                      icseg_classifier_describe(alone)->text[i])) < 1e-5);
+        icseg_classifier_close(&alone);
+    }
+    icseg_classifier_close(&c);
+}
+
 static bool spoil(const char *name, icseg_shape *shape, float *values) {
     (void)shape;
     if (!strcmp(name, "visual.ln_post.weight")) values[3] = NAN;
@@ -474,7 +513,7 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
         icseg_classifier *c;
         float out[CLASSES];
         icseg_memory_fail_after(n);
-        status = icseg_classifier_open(&c, &options, &error);
+        status = icseg_classifier_open(&c, &options, NULL, &error);
         if (status == ICSEG_OK) status = icseg_classifier_run(c, &image, out, NULL, &error);
         icseg_memory_fail_after(-1);
         if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
@@ -497,6 +536,7 @@ int main(void) {
         cmocka_unit_test(segmentation_models_have_encoders_but_no_scale),
         cmocka_unit_test(weights_that_are_not_a_whole_clip_are_refused_by_name),
         cmocka_unit_test(classes_and_templates_that_cannot_be_are_refused),
+        cmocka_unit_test(many_texts_are_encoded_in_parts_and_can_be_stopped),
         cmocka_unit_test(values_that_are_not_finite_are_told),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
     };

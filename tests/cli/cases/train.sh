@@ -113,3 +113,11 @@ expect 0 'checkpoint.safetensors: .*; ([0-9]+) of \1 tensors loaded$' \
     train --out "$work/fine" --init "$work/whole/checkpoint.safetensors" --set train.steps=3
 expect 1 'the weights have embed_dim = 48, the model has 64' \
     train --out "$work/other" --init "$work/whole/checkpoint.safetensors" --set model.embed_dim=64
+
+# Classes of several names, from training to prediction.
+cp -r "$work/data" "$work/synonyms"
+sed -i 's/^sky$/sky, heaven/' "$work/synonyms/classes.txt"
+expect 0 'done|checkpoint' train --data "$work/synonyms" --out "$work/mean" --set model.synonyms=mean --set train.steps=3
+expect 0 '^13 classes, the means of 14 names$' icseg info "$work/mean/checkpoint.safetensors"
+expect 0 '\.png$' icseg predict "$work/mean/checkpoint.safetensors" "$work/data/images/val" --out "$work/labels"
+refuse 2 'synonyms: "both" is not accepted' train --out "$work/none" --set model.synonyms=both
