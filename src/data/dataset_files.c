@@ -101,8 +101,9 @@ static icseg_status find_splits(icseg_arena *arena, const char *folder, char ***
     if (!l->splits[0]) {
         char *images = icseg_arena_printf(arena, "%s/images", folder);
         if (!images) return icseg_fail_memory(error, strlen(folder), folder);
-        return icseg_folder_exists(folder) ? icseg_dataset_list_folders(arena, images, out, count, error)
-                                           : icseg_dataset_fail_folder(folder, error);
+        if (!icseg_folder_exists(folder)) return icseg_dataset_fail_folder(folder, error);
+        ICSEG_TRY(icseg_dataset_check_folder(folder, false, false, error));
+        return icseg_dataset_list_folders(arena, images, out, count, error);
     }
     *out = icseg_arena_array(arena, 2, sizeof **out);
     for (int i = 0; *out && i < 2; i++) {

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "data/class_tables.h"
 #include "data/dataset_internal.h"
+#include "data/export.h"
 #include "data/mat.h"
 #include "image/codec.h"
 
@@ -138,6 +139,33 @@ static icseg_status fail_layout(const char *folder, icseg_dataset_format format,
                       expected[format]);
 }
 
+icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, bool needs_classes, icseg_error *error) {
+    static const char *const others[] = {"masks", "labels", "annotation", "mask", "gtFine", "SegmentationClass"};
+    bool images = has_folder(folder, "images"), labels = !needs_labels || has_folder(folder, "annotations");
+    bool classes = !needs_classes || has_class_list(folder);
+    if (images && labels && classes) return ICSEG_OK;
+    icseg_export_format format = icseg_export_recognise(folder);
+    if (format != ICSEG_EXPORT_AUTO)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: a labelling tool's export (%s), no data set yet: `icseg dataset convert %s OUT` makes "
+                          "one of it",
+                          folder, icseg_export_format_name(format), folder);
+    const char *instead = NULL;
+    for (size_t i = 0; i < sizeof others / sizeof *others && !labels && !instead; i++)
+        if (has_folder(folder, others[i])) instead = others[i];
+    if (images && !labels && instead)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: label files are expected in annotations; rename the folder %s",
+                          folder, instead);
+    if (!images || !labels)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s/%s: no such folder; a data set has images/SPLIT, annotations/SPLIT and classes.txt",
+                          folder, images ? "annotations" : "images");
+    return icseg_fail(error, ICSEG_ERROR_DATA,
+                      "%s/classes.txt: no such file; write the names of the classes there, one a line, in the order of "
+                      "their label values, or name a list that exists (--classes, data.classes)",
+                      folder);
+}
+
 icseg_status icseg_dataset_find_layout(const icseg_dataset_layout **out, const icseg_dataset_options *o,
                                        icseg_error *error) {
     if ((unsigned)o->format >= ICSEG_DATASET_FORMATS)
@@ -149,6 +177,8 @@ icseg_status icseg_dataset_find_layout(const icseg_dataset_layout **out, const i
         if ((*out)->format == ICSEG_DATASET_FOLDER && !has_class_list(o->folder) &&
             has_folder(o->folder, "images/training") && !has_folder(o->folder, "annotations"))
             return fail_layout(o->folder, ICSEG_DATASET_ADE20K, error);
+        if ((*out)->format == ICSEG_DATASET_FOLDER)
+            return icseg_dataset_check_folder(o->folder, !o->images_only, !o->images_only, error);
         return ICSEG_OK;
     }
     if (o->format == ICSEG_DATASET_FOLDER) {
@@ -156,7 +186,7 @@ icseg_status icseg_dataset_find_layout(const icseg_dataset_layout **out, const i
             return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no classes.txt; this is %s: set data.format to %s",
                               o->folder, (*out)->title, format_names[(*out)->format]);
         *out = &layouts[LAYOUT_FOLDER];
-        return ICSEG_OK;
+        return icseg_dataset_check_folder(o->folder, !o->images_only, !o->images_only && !o->classes_file, error);
     }
     for (int i = LAYOUT_FOLDER + 1; i < LAYOUTS; i++)
         if (layouts[i].format == o->format && fits(o->folder, &layouts[i])) {

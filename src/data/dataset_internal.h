@@ -76,6 +76,10 @@ icseg_status icseg_dataset_read_mask(const icseg_dataset *dataset, const char *p
 /* dataset_files.c: lists and pairs the files of the split. */
 icseg_status icseg_dataset_find_files(icseg_dataset *dataset, const icseg_dataset_options *options, icseg_error *error);
 icseg_status icseg_dataset_fail_folder(const char *path, icseg_error *error);
+
+/* A folder that is meant to be a data set of our form: is all there? If not the text says what is missing, and what the
+ * folder is instead, if that can be told. */
+icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, bool needs_classes, icseg_error *error);
 /* Names of the subfolders of `folder`, sorted; hidden ones left out. The list is the arena's. */
 icseg_status icseg_dataset_list_folders(icseg_arena *arena, const char *folder, char ***out, int32_t *count,
                                         icseg_error *error);

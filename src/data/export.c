@@ -401,14 +401,15 @@ static icseg_status check_options(const icseg_convert_options *o, icseg_error *e
     return ICSEG_OK;
 }
 
-static icseg_status choose_format(const icseg_convert_options *o, icseg_export_format *out, icseg_error *error) {
-    *out = o->format;
-    if (*out != ICSEG_EXPORT_AUTO) return ICSEG_OK;
+icseg_export_format icseg_export_recognise(const char *source) {
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (readers[order[i]].fits(o->source)) {
-            *out = order[i];
-            return ICSEG_OK;
-        }
+        if (readers[order[i]].fits(source)) return order[i];
+    return ICSEG_EXPORT_AUTO;
+}
+
+static icseg_status choose_format(const icseg_convert_options *o, icseg_export_format *out, icseg_error *error) {
+    *out = o->format == ICSEG_EXPORT_AUTO ? icseg_export_recognise(o->source) : o->format;
+    if (*out != ICSEG_EXPORT_AUTO) return ICSEG_OK;
     return icseg_fail(
         error, ICSEG_ERROR_DATA,
         "%s: none of the exports that are read: Pascal VOC (SegmentationClass), CVAT (labelmap.txt), COCO "

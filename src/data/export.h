@@ -106,6 +106,9 @@ icseg_status icseg_export_list(icseg_arena *arena, const char *folder, const cha
 /* An arena array of 2 * count finite coordinates of a sane size out of JSON numbers; what else: an error. */
 icseg_status icseg_export_number(const json_t *value, const char *where, double *out, icseg_error *error);
 
+/* What the files of `source` tell; ICSEG_EXPORT_AUTO when they are none of the exports. */
+icseg_export_format icseg_export_recognise(const char *source);
+
 /* The readers. `fits` looks at names only. */
 bool icseg_export_voc_fits(const char *source);
 icseg_status icseg_export_voc(icseg_export *e, icseg_error *error);

@@ -444,7 +444,7 @@ static void sets_that_cannot_be_opened_say_why(void **state) {
     icseg_image_close(&image);
     icseg_dataset_close(&d);
     o.images_only = false;
-    assert_fails_to_open(&o, ICSEG_ERROR_IO, "classes.txt: cannot open");
+    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "classes.txt: no such file; write the names of the classes there");
     test_dataset_close(&f);
 }
 

@@ -156,6 +156,36 @@ static void turned_pictures_have_masks_that_are_turned_too(void **state) {
     test_dataset_close(&f);
 }
 
+static void what_is_no_set_yet_is_named_with_the_remedy(void **state) {
+    (void)state;
+    test_folder f = test_dataset_open("a\nb\n");
+    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset *d;
+    o.folder = f.path;
+    for (int format = 0; format < 2; format++) {
+        o.format = format ? ICSEG_DATASET_AUTO : ICSEG_DATASET_FOLDER;
+        test_write_pair(&f, "x", 8, 8, 2, 0);
+        assert_int_equal(rename(test_path(&f, "annotations"), test_path(&f, "masks")), 0);
+        assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_ERROR_DATA);
+        assert_non_null(strstr(error.message, "expected in annotations; rename the folder masks"));
+        test_write_text(&f, "masks/labelmap.txt", "a:0,0,0::\n");
+        assert_int_equal(icseg_folder_create(test_path(&f, "labels"), NULL), ICSEG_OK);
+        assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_ERROR_DATA);
+        assert_non_null(strstr(error.message, "export (yolo), no data set yet: `icseg dataset convert"));
+        char **splits;
+        int32_t count;
+        assert_int_equal(rename(test_path(&f, "images"), test_path(&f, "pictures")), 0);
+        assert_int_equal(icseg_dataset_splits(&splits, &count, f.path, &error), ICSEG_ERROR_DATA);
+        assert_non_null(strstr(error.message, "export (yolo)"));
+        assert_int_equal(rmdir(test_path(&f, "labels")), 0);
+        assert_int_equal(icseg_dataset_splits(&splits, &count, f.path, &error), ICSEG_ERROR_DATA);
+        assert_non_null(strstr(error.message, "/images: no such folder; a data set has images/SPLIT"));
+        assert_int_equal(rename(test_path(&f, "pictures"), test_path(&f, "images")), 0);
+        assert_int_equal(rename(test_path(&f, "masks"), test_path(&f, "annotations")), 0);
+    }
+    test_dataset_close(&f);
+}
+
 /* ---- exports */
 
 static void exports_of_windows_programs_are_read(void **state) {
@@ -246,6 +276,7 @@ int main(void) {
         cmocka_unit_test(links_to_files_and_folders_are_followed),
         cmocka_unit_test(masks_of_few_bits_hold_indices),
         cmocka_unit_test(turned_pictures_have_masks_that_are_turned_too),
+        cmocka_unit_test(what_is_no_set_yet_is_named_with_the_remedy),
         cmocka_unit_test(exports_of_windows_programs_are_read),
         cmocka_unit_test(coco_ids_with_holes_unused_categories_and_crowds_are_read),
     };
