@@ -20,11 +20,10 @@ typedef struct converter {
     icseg_config config;
     icseg_weights_report report;
     icseg_safetensors_writer *writer;
-    icseg_arena *arena; /* class names and tokens */
-    float *values, *turned;
+    icseg_arena *arena;     /* class names and tokens */
+    float *values, *turned; /* of the largest tensor; NULL when not needed */
     uint16_t *halves;
-    size_t room; /* elements of each that is used */
-    bool full;   /* a segmentation checkpoint, not CLIP alone */
+    bool full; /* a segmentation checkpoint, not CLIP alone */
     size_t written, left_out;
     icseg_error *error;
 } converter;
@@ -163,18 +162,19 @@ static icseg_status declare_entry(converter *c, const icseg_weights_entry *entry
     return ICSEG_OK;
 }
 
-static icseg_status reserve(converter *c, size_t count) {
-    if (count <= c->room) return ICSEG_OK;
-    icseg_free(c->values);
-    icseg_free(c->turned);
-    icseg_free(c->halves);
+/* Room for the largest tensor. At once: buffers that grow would leave the small ones behind as holes. */
+static icseg_status reserve(converter *c) {
+    const icseg_weights *w = c->weights;
+    size_t count = 1;
+    for (size_t i = 0; i < w->entry_count; i++) {
+        size_t elements = (size_t)icseg_shape_count(w->entries[i].shape);
+        if (is_wanted(c, w->entries[i].name) && elements > count) count = elements;
+    }
     bool turning = c->options->naming == ICSEG_NAMING_HUGGINGFACE, narrowing = c->options->type != ICSEG_WEIGHTS_F32;
-    c->room = count;
     c->values = icseg_alloc_array(count, sizeof *c->values);
     c->turned = turning ? icseg_alloc_array(count, sizeof *c->turned) : NULL;
     c->halves = narrowing ? icseg_alloc_array(count, sizeof *c->halves) : NULL;
     if (c->values && (c->turned || !turning) && (c->halves || !narrowing)) return ICSEG_OK;
-    c->room = 0;
     return icseg_fail_memory(c->error, count * 10, "a tensor");
 }
 
@@ -216,7 +216,6 @@ static icseg_status append_entry(converter *c, const icseg_weights_entry *entry)
     int count = is_wanted(c, entry->name) ? icseg_weights_aliases(entry->name, c->options->naming, alias) : 0;
     if (!count) return ICSEG_OK;
     size_t elements = (size_t)icseg_shape_count(entry->shape);
-    ICSEG_TRY(reserve(c, elements));
     ICSEG_TRY(icseg_weights_read(entry, c->values, c->error));
     int64_t bad = 0;
     for (size_t i = 0; i < elements; i++) bad += !isfinite(c->values[i]);
@@ -232,7 +231,6 @@ static icseg_status append_entry(converter *c, const icseg_weights_entry *entry)
 static icseg_status append_logit_scale(converter *c) {
     const icseg_weights_entry entry = {.name = "logit_scale"}; /* a scalar */
     icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
-    ICSEG_TRY(reserve(c, 1));
     c->values[0] = default_logit_scale;
     c->written++;
     icseg_weights_aliases(entry.name, ICSEG_NAMING_OPENAI, alias);
@@ -247,6 +245,7 @@ static icseg_status write_tensors(converter *c) {
         ICSEG_TRY(icseg_safetensors_writer_declare(c->writer, "logit_scale", stored_type(c), (icseg_shape){.rank = 0},
                                                    c->error));
     ICSEG_TRY(icseg_safetensors_writer_begin(c->writer, c->error));
+    ICSEG_TRY(reserve(c));
     for (size_t i = 0; i < w->entry_count; i++) ICSEG_TRY(append_entry(c, &w->entries[i]));
     return scale ? append_logit_scale(c) : ICSEG_OK;
 }

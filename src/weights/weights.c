@@ -9,7 +9,13 @@
 
 #include "weights/internal.h"
 
-enum { LARGEST_INDEX = 32 << 20, LARGEST_CONFIG = 1 << 20, SLICE = 1 << 20 /* elements */, SPARSE = 64 };
+enum {
+    LARGEST_INDEX = 32 << 20,
+    LARGEST_CONFIG = 1 << 20,
+    SLICE = 1 << 20 /* elements */,
+    SMALL_SLICE = 1 << 14,
+    SPARSE = 64
+};
 
 /* ------------------------------------------------------------------------------------------------------- tensors */
 
@@ -94,14 +100,15 @@ static icseg_status seek(const icseg_weights_tensor *t, icseg_zip_stream **out, 
     return icseg_zip_stream_read(c->stream, NULL, t->offset - icseg_zip_stream_position(c->stream), error);
 }
 
-/* Unpacks what the elements span: in slices when they are contiguous, else at once, to be gathered from. */
+/* Unpacks what the elements span: in slices when they are contiguous, else at once, to be gathered from. The slices are
+ * small: large buffers that come and go between the tensors that stay would leave holes in the heap. */
 static icseg_status read_packed(const icseg_weights_tensor *t, int64_t count, float *out, icseg_error *error) {
     size_t size = icseg_dtype_size(t->dtype), whole = span_bytes(t), bytes = whole;
     icseg_zip_stream *stream;
     icseg_weights_tensor unpacked = *t;
     bool contiguous = is_contiguous(t);
     ICSEG_TRY(seek(t, &stream, error));
-    if (contiguous && bytes > SLICE * size) bytes = SLICE * size;
+    if (contiguous && bytes > SMALL_SLICE * size) bytes = SMALL_SLICE * size;
     if (whole / SPARSE > (size_t)count * size + (1 << 14)) /* a MiB is always granted */
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: refused: %.200s spans %zu bytes for %lld elements",
                           t->packed->path, t->name, whole, (long long)count);

@@ -4,13 +4,14 @@
 
 #include "weights/zip.h"
 
-enum { STEP = 1 << 20, WASTE = 1 << 14 };
+enum { STEP = 1 << 20, WASTE = 1 << 14, AROUND = 1 << 16 };
 
 struct icseg_zip_stream {
     z_stream zlib;
     const icseg_zip_entry *entry;
     const char *path;
     size_t taken, position; /* bytes used of the entry's data, bytes given */
+    size_t held;            /* from here to `taken` the data may be in memory */
     uint32_t crc;
 };
 
@@ -33,6 +34,13 @@ icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry
     return ICSEG_OK;
 }
 
+/* Not after every piece: a page that is touched again brings the 64 KiB around it back. */
+static void release(icseg_zip_stream *s, size_t at_least) {
+    if (s->taken - s->held < at_least) return;
+    icseg_map_release(s->entry->data + s->held, s->taken - s->held);
+    s->held = s->taken > AROUND ? s->taken - AROUND : 0;
+}
+
 /* At most STEP bytes, of the file and of the content. */
 static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t size, icseg_error *error) {
     z_stream *z = &s->zlib;
@@ -44,9 +52,8 @@ static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t si
         z->next_in = (unsigned char *)from; /* zlib's declaration lacks the const */
         z->avail_in = (uInt)(left < STEP ? left : STEP);
         int code = inflate(z, Z_NO_FLUSH);
-        size_t used = (size_t)(z->next_in - from);
-        icseg_map_release(from, used);
-        s->taken += used;
+        s->taken += (size_t)(z->next_in - from);
+        release(s, STEP);
         if (code == Z_MEM_ERROR) return icseg_fail_memory(error, 1 << 15, s->path);
         if (code == Z_STREAM_END && !z->avail_out) break;
         if (code == Z_STREAM_END || (code == Z_BUF_ERROR && s->taken == s->entry->packed))
@@ -74,6 +81,7 @@ size_t icseg_zip_stream_position(const icseg_zip_stream *s) { return s->position
 
 void icseg_zip_stream_close(icseg_zip_stream **stream) {
     if (!stream || !*stream) return;
+    release(*stream, 1);
     inflateEnd(&(*stream)->zlib);
     icseg_free(*stream);
     *stream = NULL;

@@ -42,6 +42,14 @@ for set in ade20k cocostuff10k ade20k_full; do
     expect 0 'mIoU' icseg eval "$work/${set}_rn50/checkpoint.safetensors" --data "$work/$set" --mode slide --crop 64x64
 done
 
+predict() { icseg predict "$work/$1_rn50/checkpoint.safetensors" "$2" --out "$work/$1_masks" --mode slide --crop 64x64; }
+bytes() { od -An -tu1 -j"$2" -N"$3" "$work/$1_masks/ADE_1.png" | tr -s ' '; }
+expect 0 '' predict ade20k_full "$work/ade20k_full/images/ADE/validation/urban/street/ADE_1.jpg"
+check '847 classes are predicted in 16 bits of grey' test "$(bytes ade20k_full 24 2)" = ' 16 0'
+expect 0 '' predict ade20k "$work/ade20k/images/validation/ADE_1.jpg"
+check '150 classes are predicted in 8 bits with a palette' test "$(bytes ade20k 24 2)" = ' 8 3'
+check "the palette is ADE20K's" test "$(bytes ade20k 41 6)" = ' 120 120 120 180 120 120'
+
 for split in train val; do # a user's own folder
     decode "$work/mine/images/$split/a.png" <<<"$picture"
     decode "$work/mine/annotations/$split/a.png" <<<"$ade"
