@@ -11,7 +11,7 @@
 enum { SLOWEST_NODES = 30 };
 
 struct options {
-    int32_t model, mode, prompt, dtype;
+    int32_t model, mode, prompt, dtype, memory;
     int32_t classes, size, batch, runs, threads;
     bool json, profile;
 };
@@ -20,6 +20,8 @@ static const char *const models[] = {"rn50", "rn101", "vit-b16", NULL};
 static const char *const modes[] = {"infer", "train", "text", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
 static const char *const dtypes[] = {"f32", "bf16", "auto", NULL};
+
+static const char *const memories[] = {"normal", "low", NULL};
 
 static const icseg_option rows[] = {
     {"model", ICSEG_FIELD_WORD(struct options, model), "architecture; its weights are random", .words = models},
@@ -35,6 +37,7 @@ static const icseg_option rows[] = {
     {"threads", ICSEG_FIELD_INT(struct options, threads), "cores to use", .shown = "all", ICSEG_BETWEEN(0, 1024)},
     {"dtype", ICSEG_FIELD_WORD(struct options, dtype), "number format of convolutions and linear maps",
      .words = dtypes},
+    {"memory", ICSEG_FIELD_WORD(struct options, memory), "of training steps, as train.memory", .words = memories},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "one line of JSON"},
     {"profile", ICSEG_FIELD_BOOL(struct options, profile),
      "where the time goes: by operator, by module, the slowest nodes"},
@@ -92,6 +95,14 @@ static icseg_status print_profile(const struct options *o, icseg_bench *bench, i
         icseg_string_printf(&text, "\n");
         icseg_profile_table(&profile, o->runs, key == ICSEG_PROFILE_NODE ? SLOWEST_NODES : SIZE_MAX, &text);
     }
+    for (int key = ICSEG_PROFILE_OPERATOR; key <= ICSEG_PROFILE_MODULE && status == ICSEG_OK; key++) {
+        icseg_profile profile;
+        status = icseg_profile_memory(&profile, icseg_bench_executor(bench), icseg_bench_graph(bench),
+                                      (icseg_profile_key)key, arena, error);
+        if (status != ICSEG_OK) break;
+        icseg_string_printf(&text, "\n");
+        icseg_profile_memory_table(&profile, SLOWEST_NODES, &text);
+    }
     if (status == ICSEG_OK && text.failed) status = icseg_fail_memory(error, text.size, "the profile");
     if (status == ICSEG_OK) fputs(text.data, stdout);
     icseg_string_close(&text);
@@ -106,6 +117,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
                                    .mode = (icseg_bench_mode)o->mode,
                                    .prompt = (icseg_prompt)o->prompt,
                                    .precision = (icseg_precision)o->dtype,
+                                   .memory = (icseg_memory)o->memory,
                                    .classes = o->classes,
                                    .size = o->size,
                                    .batch = o->batch,

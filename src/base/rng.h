@@ -15,7 +15,7 @@ typedef enum icseg_rng_purpose {
     ICSEG_RNG_INIT = 1,    /* initial weights; index = position of the parameter */
     ICSEG_RNG_SHUFFLE = 2, /* order of the samples; index = epoch */
     ICSEG_RNG_AUGMENT = 3, /* augmentation; index = sample number since the start of training */
-    ICSEG_RNG_DROPOUT = 4, /* dropout masks; index = step * nodes + node */
+    ICSEG_RNG_DROPOUT = 4, /* dropout masks; index = step, then node, then block */
     ICSEG_RNG_SYNTH = 5,   /* generated scenes; index = image */
     ICSEG_RNG_TEST = 6
 } icseg_rng_purpose;

@@ -171,6 +171,25 @@ static icseg_status plan(icseg_executor *x, bool *live, icseg_error *error) {
     return status;
 }
 
+int32_t icseg_executor_fullest(const icseg_executor *x, size_t *bytes) {
+    int32_t values = icseg_graph_value_count(x->graph), fullest = 0;
+    size_t most = 0;
+    for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
+        size_t sum = 0;
+        for (icseg_value v = 0; v < values; v++)
+            if (x->storage[v].planned && x->storage[v].first <= n && x->storage[v].last >= n)
+                sum += x->storage[v].bytes;
+        if (sum <= most) continue;
+        most = sum;
+        fullest = n;
+    }
+    for (icseg_value v = 0; v < values; v++) {
+        const storage *s = &x->storage[v];
+        bytes[v] = s->planned && s->first <= fullest && s->last >= fullest ? s->bytes : 0;
+    }
+    return fullest;
+}
+
 /* -- kernels */
 
 static void count_work(icseg_executor *x, const icseg_node *node) {

@@ -34,6 +34,10 @@ typedef struct icseg_plan_summary {
 } icseg_plan_summary;
 icseg_plan_summary icseg_executor_summary(const icseg_executor *executor);
 
+/* The node while which the planned values take most memory; bytes (icseg_graph_value_count): what each takes then, 0
+ * for what shares another one's storage or is not alive. */
+int32_t icseg_executor_fullest(const icseg_executor *executor, size_t *bytes);
+
 /* Seconds spent in each node, summed over runs, once profiling is switched on; array of icseg_graph_node_count. */
 void icseg_executor_profile(icseg_executor *executor, bool on);
 const double *icseg_executor_seconds(const icseg_executor *executor);

@@ -149,6 +149,11 @@ icseg_value icseg_graph_constant(icseg_graph *g, const char *name, icseg_dtype d
     return info->constant ? value : icseg_graph_fail(g, name, ICSEG_ERROR_MEMORY, "out of memory");
 }
 
+icseg_value icseg_graph_boundary(icseg_graph *g, icseg_value value) {
+    if (value >= 0 && g->error.status == ICSEG_OK) g->values[value]->boundary = true;
+    return value;
+}
+
 void icseg_graph_keep(icseg_graph *g, icseg_value value, const char *name) {
     if (value < 0 || g->error.status != ICSEG_OK) return;
     g->values[value]->keep = true;
@@ -181,6 +186,13 @@ icseg_node *icseg_node_append(icseg_graph *g, const icseg_op *op, const void *at
     memcpy(node->input, inputs, (size_t)count * sizeof *inputs);
     g->nodes[g->node_count++] = node;
     return node;
+}
+
+void icseg_graph_reappend(icseg_graph *g, icseg_node *node) {
+    if (g->error.status != ICSEG_OK || !grow(g, (void **)&g->nodes, g->node_count, &g->node_room)) return;
+    node->index = g->node_count;
+    for (int o = 0; o < node->output_count; o++) g->values[node->output[o]]->producer = node->index;
+    g->nodes[g->node_count++] = node;
 }
 
 icseg_value icseg_node_output(icseg_graph *g, icseg_node *node, icseg_dtype dtype, icseg_shape shape) {

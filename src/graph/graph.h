@@ -36,6 +36,7 @@ typedef struct icseg_value_info {
     int32_t producer;     /* node index, or -1 */
     icseg_value view_of;  /* shares this value's storage (reshape), or ICSEG_NONE */
     bool needs_grad;      /* a trainable parameter lies behind it, or the caller asked */
+    bool boundary;        /* kept for the backward pass, so that what comes before it need not be computed again */
     bool keep;            /* an output of the graph: its storage is never reused */
     icseg_param *param;   /* of a PARAM; of a COMPUTED value that is a parameter's gradient: written to param->grad */
     const void *constant; /* of a CONSTANT */
@@ -70,6 +71,8 @@ icseg_value icseg_graph_input(icseg_graph *graph, const char *name, icseg_dtype 
 icseg_value icseg_graph_param(icseg_graph *graph, icseg_param *param); /* the same value for the same parameter */
 icseg_value icseg_graph_constant(icseg_graph *graph, const char *name, icseg_dtype dtype, icseg_shape shape,
                                  const void *data); /* copies */
+/* The end of a block of layers: see graph/recompute.h. Returns the value. */
+icseg_value icseg_graph_boundary(icseg_graph *graph, icseg_value value);
 void icseg_graph_keep(icseg_graph *graph, icseg_value value, const char *name);
 
 int32_t icseg_graph_value_count(const icseg_graph *graph);

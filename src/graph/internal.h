@@ -28,4 +28,7 @@ int32_t *icseg_graph_uses(icseg_graph *graph);
 /* live[n]: node n's results are kept, stored as a parameter's gradient, or read by such nodes. */
 void icseg_graph_find_live(const icseg_graph *graph, bool *live);
 
+/* Puts a node that was taken out of the list at its end. */
+void icseg_graph_reappend(icseg_graph *graph, icseg_node *node);
+
 #endif

@@ -59,6 +59,13 @@ struct icseg_op {
 
     double (*flops)(const icseg_graph *graph, const icseg_node *node); /* multiply-add = 2; NULL: counted as none */
 
+    /* What graph/recompute.h may do with output 0, which then is not kept for the backward pass. An operator without
+     * effects is simply run again on the same inputs; one with effects has `again`, which appends a node that is not.
+     */
+    bool cheap; /* a pass over memory, done again rather than kept where its inputs are there anyway */
+    bool once;  /* never done again */
+    icseg_value (*again)(icseg_graph *graph, const icseg_node *node, const icseg_value *inputs);
+
     /* Bit i: where input i is a parameter the operator gets its values by itself (icseg_weights_get and relatives), as
      * they may only be wanted packed. kernel->in[i] can be NULL then. */
     uint32_t fetches;

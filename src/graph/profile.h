@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where the time of a graph goes: the executor's seconds by operator and by module, and as a table. */
+ * Where the time and the memory of a graph go, by operator and by module, and as tables. */
 #ifndef ICSEG_GRAPH_PROFILE_H
 #define ICSEG_GRAPH_PROFILE_H
 
@@ -11,12 +11,13 @@ typedef struct icseg_profile_row {
     int64_t nodes;
     double forward, backward; /* seconds, over all runs */
     double flops;             /* of one run */
+    double bytes;             /* of the values that are alive while most memory is in use */
 } icseg_profile_row;
 
 typedef struct icseg_profile {
     icseg_profile_row *rows; /* slowest first */
     size_t count;
-    double seconds; /* of all rows */
+    double seconds, bytes; /* of all rows */
 } icseg_profile;
 
 typedef enum icseg_profile_key {
@@ -28,6 +29,12 @@ typedef enum icseg_profile_key {
 /* Sums `seconds` (one number a node, icseg_executor_seconds) by key. Rows live in the arena. */
 icseg_status icseg_profile_sum(icseg_profile *out, const icseg_graph *graph, const double *seconds,
                                icseg_profile_key key, icseg_arena *arena, icseg_error *error);
+
+/* Sums what is alive while most memory is in use by the nodes it comes from. */
+icseg_status icseg_profile_memory(icseg_profile *out, const icseg_executor *executor, const icseg_graph *graph,
+                                  icseg_profile_key key, icseg_arena *arena, icseg_error *error);
+/* Appends its table, the largest first. */
+void icseg_profile_memory_table(const icseg_profile *profile, size_t rows, icseg_string *out);
 
 /* Appends the table, at most `rows` of it: milliseconds of a run, share, GFLOP/s; `runs` is what the seconds were
  * summed over. */

@@ -160,7 +160,7 @@ icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int he
     icseg_graph_pop(g);
     x = icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));
     icseg_graph_pop(g);
-    return x;
+    return icseg_graph_boundary(g, x);
 }
 
 /* x attends to memory; four linear maps, only the last with a bias. */
@@ -189,5 +189,5 @@ icseg_value icseg_build_decoder_layer(icseg_builder *b, icseg_value x, icseg_val
     y = icseg_gelu(g, icseg_build_linear(b, "0", y, 4 * width, true));
     y = icseg_build_linear(b, "3", icseg_dropout(g, y, p, ICSEG_DROPOUT_ELEMENT), width, true);
     icseg_graph_pop(g);
-    return icseg_add(g, x, icseg_dropout(g, y, p, ICSEG_DROPOUT_ELEMENT));
+    return icseg_graph_boundary(g, icseg_add(g, x, icseg_dropout(g, y, p, ICSEG_DROPOUT_ELEMENT)));
 }

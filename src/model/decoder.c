@@ -17,7 +17,7 @@ static icseg_value twice(icseg_graph *g, icseg_value x) {
 static icseg_value scale_head(icseg_builder *b, int level, icseg_value x) {
     icseg_graph *g = b->graph;
     for (int i = 0; i < (level > 0 ? level : 1); i++) {
-        if (i > 0) x = twice(g, x);
+        if (i > 0) x = icseg_graph_boundary(g, twice(g, x));
         icseg_graph_push(g, "scale_heads.%d.%d", level, level > 0 ? 2 * i : 0);
         x = icseg_build_conv(b, "conv", x, b->config->fpn_dim, 3, 1, 1, false);
         x = icseg_build_batch_norm(b, "bn", x, true);
@@ -63,11 +63,11 @@ icseg_value icseg_build_decoder(icseg_builder *b, const icseg_value level[ICSEG_
         int64_t h = icseg_graph_dim(g, x[i - 1], 1), w = icseg_graph_dim(g, x[i - 1], 2);
         x[i - 1] = icseg_add(g, x[i - 1], icseg_resize_nearest(g, x[i], h, w));
     }
-    for (int i = 0; i < ICSEG_LEVELS; i++) x[i] = neck_conv(b, "fpn_convs", i, x[i], 3);
+    for (int i = 0; i < ICSEG_LEVELS; i++) x[i] = icseg_graph_boundary(g, neck_conv(b, "fpn_convs", i, x[i], 3));
     icseg_graph_pop(g);
 
     icseg_graph_push(g, "head");
-    icseg_value sum = sum_scales(b, x);
+    icseg_value sum = icseg_graph_boundary(g, sum_scales(b, x));
     sum = icseg_dropout(g, sum, (float)b->config->dropout, ICSEG_DROPOUT_CHANNEL);
     icseg_value logits = icseg_build_conv(b, "conv_seg", sum, b->config->num_classes, 1, 1, 0, true);
     icseg_graph_pop(g);

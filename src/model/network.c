@@ -6,6 +6,7 @@
 
 #include "graph/fuse.h"
 #include "graph/precision.h"
+#include "graph/recompute.h"
 
 enum { SMALLEST_SIDE = 32 };
 
@@ -109,5 +110,6 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
     if (fuses) icseg_graph_fuse(g);
     if (fuses && !o->bf16) icseg_graph_fuse_pairs(g);
     if (!declare && o->bf16) icseg_graph_use_bf16(g);
+    if (o->gradients && !o->plain) icseg_graph_recompute(g, o->low_memory ? ICSEG_MEMORY_LOW : ICSEG_MEMORY_NORMAL);
     return icseg_graph_status(g, error);
 }

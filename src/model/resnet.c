@@ -17,7 +17,7 @@ static icseg_value bottleneck(icseg_builder *b, icseg_value x, int64_t planes, i
         x = icseg_build_batch_norm(b, "1", icseg_build_conv(b, "0", x, planes * 4, 1, 1, 0, false), false);
         icseg_graph_pop(g);
     }
-    return icseg_relu(g, icseg_add(g, y, x));
+    return icseg_graph_boundary(g, icseg_relu(g, icseg_add(g, y, x)));
 }
 
 icseg_value icseg_build_positions(icseg_builder *b, int64_t h, int64_t w, int64_t width) {
@@ -60,7 +60,7 @@ static void stages(icseg_builder *b, icseg_value image, icseg_value *level) {
         x = icseg_build_conv(b, conv[i], x, i < 2 ? width / 2 : width, 3, i == 0 ? 2 : 1, 1, false);
         x = icseg_build_batch_norm(b, bn[i], x, true);
     }
-    x = icseg_avg_pool(g, x, 2);
+    x = icseg_graph_boundary(g, icseg_avg_pool(g, x, 2));
     for (int stage = 0; stage < 4; stage++) {
         for (int block = 0; block < b->config->resnet_layers[stage]; block++) {
             icseg_graph_push(g, "layer%d.%d", stage + 1, block);

@@ -99,7 +99,8 @@ static icseg_status open_session(icseg_bench *b, icseg_error *error) {
     const icseg_bench_options *o = &b->options;
     icseg_network_options options = {.batch = o->batch, .height = o->size, .width = o->size};
     if (o->mode == ICSEG_BENCH_TRAIN)
-        options.training = options.losses = options.gradients = 1, options.bf16 = b->bf16;
+        options.training = options.losses = options.gradients = 1, options.bf16 = b->bf16,
+        options.low_memory = o->memory == ICSEG_MEMORY_LOW;
     else
         options.predict_height = options.predict_width = o->size;
     ICSEG_TRY(icseg_model_session(b->model, &options, &b->session, error));

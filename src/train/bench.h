@@ -5,6 +5,7 @@
 #define ICSEG_TRAIN_BENCH_H
 
 #include "graph/executor.h"
+#include "graph/recompute.h"
 #include "icseg/config.h"
 #include "icseg/model.h"
 
@@ -18,6 +19,7 @@ typedef struct icseg_bench_options {
     const char *model; /* a preset of icseg/config.h */
     icseg_bench_mode mode;
     icseg_prompt prompt;
+    icseg_memory memory;       /* of a training step */
     icseg_precision precision; /* bf16: fails where the processor has no instructions for it; auto: f32 then */
     int32_t classes, size, batch;
     int32_t runs;    /* timed ones; one more goes before */

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/options.h"
 #include "data/loader.h"
+#include "graph/recompute.h"
 #include "icseg/config.h"
 #include "icseg/model.h"
 #include "icseg/dataset.h"
@@ -48,6 +49,7 @@ typedef struct icseg_recipe {
         double warmup_ratio, power, min_lr, clip_norm;
         bool freeze_bn, freeze_backbone;
         icseg_precision precision;
+        icseg_memory memory;
         int64_t seed;
         int32_t threads;                                 /* 0: all cores */
         int32_t log_every, eval_every, checkpoint_every; /* steps; 0: only at the end */

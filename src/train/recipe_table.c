@@ -13,6 +13,7 @@ static const char *const backbones[] = {"resnet", "vit", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
 static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
 static const char *const modes[] = {"whole", "slide", NULL};
+static const char *const memories[] = {"normal", "low", NULL};
 static const char *const precisions[] = {"f32", "bf16", "auto", NULL};
 static const int32_t strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
@@ -149,6 +150,10 @@ static const icseg_option rows[] = {
      "number format of convolutions and linear maps, forward and backward; weights, their gradients, sums, "
      "normalisation and losses are f32 always; auto: bf16 where the processor has it",
      .words = precisions},
+    {"train.memory", WORD(train.memory),
+     "low: the backward pass computes the results of most layers again, which takes a third more time; losses and "
+     "gradients are the same, bit by bit",
+     .words = memories},
     {"train.seed", ICSEG_FIELD_INT64(icseg_recipe, train.seed), "seed of everything random", ICSEG_AT_LEAST(0)},
     {"train.threads", INT(train.threads), "compute threads", ICSEG_BETWEEN(0, 4096), .shown = "0: all cores"},
     {"train.log_every", INT(train.log_every), "steps between two lines of log.jsonl", STEPS},

@@ -125,7 +125,7 @@ icseg_status icseg_trainer_save_best(icseg_trainer *t, icseg_error *error) {
 static bool decides_weights(const char *key) {
     static const char *const free_keys[] = {
         "data.folder",      "data.classes",           "data.loader_threads", "train.threads", "train.log_every",
-        "train.eval_every", "train.checkpoint_every", "model.init",          "model.merges"};
+        "train.eval_every", "train.checkpoint_every", "train.memory",        "model.init",    "model.merges"};
     for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
         if (!strcmp(key, free_keys[i])) return false;
     return true;

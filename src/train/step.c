@@ -32,6 +32,7 @@ icseg_status icseg_trainer_session(icseg_trainer *t, icseg_session **out, icseg_
                                      .losses = 1,
                                      .gradients = 1,
                                      .accumulate = r->train.accumulate > 1,
+                                     .low_memory = r->train.memory == ICSEG_MEMORY_LOW,
                                      .bf16 = icseg_precision_here(r->train.precision) == ICSEG_PRECISION_BF16,
                                      .freeze_bn = r->train.freeze_bn || r->train.freeze_backbone};
     return icseg_model_session(t->model, &options, out, error);

@@ -71,7 +71,7 @@ static void run_blocks(const icseg_kernel *k, forward_kernel forward, backward_k
 }
 
 /* Everything about one function but its mathematics. SAVED: what the gradient reads, input x or output y. */
-#define ACTIVATION(NAME, SAVED, IN_PLACE)                                                                              \
+#define ACTIVATION(NAME, SAVED, IN_PLACE, CHEAP)                                                                       \
     static icseg_status NAME##_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {                        \
         (void)run, (void)error;                                                                                        \
         run_blocks(k, NAME##_forward, NULL);                                                                           \
@@ -89,8 +89,12 @@ static void run_blocks(const icseg_kernel *k, forward_kernel forward, backward_k
         icseg_value in[] = {node->SAVED[0], grad_out[0]};                                                              \
         grad_in[0] = same_shape(g, &NAME##_gradient_op, in, 2);                                                        \
     }                                                                                                                  \
-    const icseg_op icseg_op_##NAME = {                                                                                 \
-        .name = #NAME, .gradient = NAME##_gradient, .run = NAME##_run, .in_place = IN_PLACE, .half = {.out = 1}};      \
+    const icseg_op icseg_op_##NAME = {.name = #NAME,                                                                   \
+                                      .gradient = NAME##_gradient,                                                     \
+                                      .run = NAME##_run,                                                               \
+                                      .in_place = IN_PLACE,                                                            \
+                                      .cheap = CHEAP,                                                                  \
+                                      .half = {.out = 1}};                                                             \
     icseg_value icseg_##NAME(icseg_graph *g, icseg_value x) { return same_shape(g, &icseg_op_##NAME, &x, 1); }
 
 static icseg_value same_shape(icseg_graph *g, const icseg_op *op, const icseg_value *in, int count) {
@@ -98,6 +102,6 @@ static icseg_value same_shape(icseg_graph *g, const icseg_op *op, const icseg_va
     return node ? icseg_node_output(g, node, ICSEG_F32, icseg_graph_value(g, in[0])->shape) : ICSEG_NONE;
 }
 
-ACTIVATION(relu, output, 1)
-ACTIVATION(quick_gelu, input, 0)
-ACTIVATION(gelu, input, 0)
+ACTIVATION(relu, output, 1, false)
+ACTIVATION(quick_gelu, input, 0, true)
+ACTIVATION(gelu, input, 0, false)

@@ -145,7 +145,7 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
 }
 
 const icseg_op icseg_op_align_contrast = {
-    .name = "align_contrast", .gradient = gradient, .prepare = contrast_prepare, .run = contrast_run};
+    .name = "align_contrast", .gradient = gradient, .once = true, .prepare = contrast_prepare, .run = contrast_run};
 
 icseg_value icseg_align_contrast(icseg_graph *g, icseg_value score, icseg_value labels,
                                  icseg_contrast_options options) {

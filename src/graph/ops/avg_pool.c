@@ -98,8 +98,11 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     grad_in[0] = icseg_space_gradient(g, &gradient_op, node, sizeof(int), grad_out[0]);
 }
 
-const icseg_op icseg_op_avg_pool = {
-    .name = "avg_pool", .gradient = gradient, .run = avg_pool_run, .half = {.in = 1, .out = 1, .same = true}};
+const icseg_op icseg_op_avg_pool = {.name = "avg_pool",
+                                    .gradient = gradient,
+                                    .cheap = true,
+                                    .run = avg_pool_run,
+                                    .half = {.in = 1, .out = 1, .same = true}};
 
 icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size) {
     return icseg_pool_node(g, &icseg_op_avg_pool, x, size);

@@ -189,28 +189,59 @@ static icseg_status batch_norm_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* y from x and its statistics. */
+static void normalise(const icseg_kernel *k, const float *mean, const float *inv, bool relu, float *scratch) {
+    icseg_chunks m = chunks_of(k, X, WEIGHT);
+    int64_t c = m.width;
+    const float *x = k->in[X];
+    float *scale = scratch, *shift = scale + c;
+    bool half = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
+    affine(k->in[WEIGHT], k->in[BIAS], mean, inv, c, scale, shift);
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < m.count; i++)
+        apply_rows(x + i * m.step * c, scale, shift, relu, icseg_at(k->out[0], half, i * m.step * c), half,
+                   icseg_chunk_rows(&m, i), c);
+}
+
 static icseg_status batch_norm_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const icseg_batch_norm_options *o = k->node->attributes;
     icseg_chunks m = chunks_of(k, X, WEIGHT);
     int64_t c = m.width;
-    bool half = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
-    const float *x = k->in[X];
     float *mean = k->out[1], *inv = k->out[2];
-    float *scale = run->scratch, *shift = scale + c, *partial = shift + c;
     if (o->batch_statistics) {
-        batch_moments(k, &m, partial);
+        batch_moments(k, &m, run->scratch);
     } else {
         const float *var = k->in[RUNNING_VAR];
         memcpy(mean, k->in[RUNNING_MEAN], (size_t)c * sizeof *mean);
         for (int64_t j = 0; j < c; j++) inv[j] = 1 / sqrtf(var[j] + o->eps);
     }
-    affine(k->in[WEIGHT], k->in[BIAS], mean, inv, c, scale, shift);
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < m.count; i++)
-        apply_rows(x + i * m.step * c, scale, shift, o->relu, icseg_at(k->out[0], half, i * m.step * c), half,
-                   icseg_chunk_rows(&m, i), c);
+    normalise(k, mean, inv, o->relu, run->scratch);
     return ICSEG_OK;
+}
+
+/* -- the output once more, for the backward pass: x, weight, bias, mean, inv -> y */
+
+enum { A_MEAN = BIAS + 1, A_INV, A_INPUTS };
+
+static icseg_status again_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    (void)error;
+    const icseg_batch_norm_options *o = k->node->attributes;
+    normalise(k, k->in[A_MEAN], k->in[A_INV], o->relu, run->scratch);
+    return ICSEG_OK;
+}
+
+static const icseg_op again_op = {.name = "batch_norm", .prepare = batch_norm_prepare, .run = again_run, .in_place = 1};
+
+/* The statistics have been taken and moved. */
+static icseg_value again(icseg_graph *g, const icseg_node *node, const icseg_value *inputs) {
+    icseg_value in[A_INPUTS] = {inputs[X], inputs[WEIGHT], inputs[BIAS], node->output[1], node->output[2]};
+    icseg_node *n =
+        icseg_node_append(g, &again_op, node->attributes, sizeof(icseg_batch_norm_options), in, A_INPUTS, 0);
+    if (!n) return ICSEG_NONE;
+    n->name = node->name;
+    const icseg_value_info *y = icseg_graph_value(g, node->output[0]);
+    return icseg_node_output(g, n, y->dtype, y->shape);
 }
 
 /* -- gradient: x, dy, weight, bias, mean, inv -> [dx,] [dweight, dbias] */
@@ -298,6 +329,8 @@ const icseg_op icseg_op_batch_norm = {.name = "batch_norm",
                                       .gradient = gradient,
                                       .prepare = batch_norm_prepare,
                                       .run = batch_norm_run,
+                                      .cheap = true,
+                                      .again = again,
                                       .in_place = 1,
                                       .half = {.out = 1}};
 

@@ -32,7 +32,7 @@ static icseg_status cast_run(icseg_kernel *k, const icseg_run *run, icseg_error 
     return ICSEG_OK;
 }
 
-static const icseg_op cast_op = {.name = "cast", .run = cast_run};
+static const icseg_op cast_op = {.name = "cast", .run = cast_run, .cheap = true};
 
 icseg_value icseg_cast(icseg_graph *g, icseg_value x, icseg_dtype dtype) {
     icseg_node *node = icseg_node_append(g, &cast_op, NULL, 0, &x, 1, 0);

@@ -30,8 +30,11 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     }
 }
 
-const icseg_op icseg_op_concat = {
-    .name = "concat", .gradient = gradient, .run = concat_run, .half = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1}};
+const icseg_op icseg_op_concat = {.name = "concat",
+                                  .gradient = gradient,
+                                  .cheap = true,
+                                  .run = concat_run,
+                                  .half = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1}};
 
 icseg_value icseg_concat(icseg_graph *g, int count, const icseg_value *values, int axis) {
     if (count < 1 || count > ICSEG_MAX_INPUTS)

@@ -47,9 +47,9 @@ ICSEG_KERNEL static void scale_block(const float *x, float factor, int64_t n, fl
 /* y = x with elements dropped; index i of the mask is element i. */
 static void drop(const icseg_kernel *k, const icseg_run *run, const float *x, int64_t n, float *y) {
     const dropout_attributes *a = k->node->attributes;
-    uint64_t nodes = (uint64_t)icseg_graph_node_count(k->graph);
-    icseg_rng rng = icseg_rng_open(run->seed, ICSEG_RNG_DROPOUT, (uint64_t)run->step * nodes + (uint64_t)a->key);
-    uint64_t seed = icseg_rng_u64(&rng);
+    icseg_rng step = icseg_rng_open(run->seed, ICSEG_RNG_DROPOUT, (uint64_t)run->step);
+    icseg_rng node = icseg_rng_open(icseg_rng_u64(&step), ICSEG_RNG_DROPOUT, (uint64_t)a->key);
+    uint64_t seed = icseg_rng_u64(&node);
     int32_t limit = (int32_t)(a->p * 2147483648.0f);
     float scale = 1 / (1 - a->p);
 #pragma omp parallel for schedule(static)
@@ -110,8 +110,12 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
 }
 
-const icseg_op icseg_op_dropout = {
-    .name = "dropout", .gradient = gradient, .prepare = dropout_prepare, .run = dropout_run, .in_place = 1};
+const icseg_op icseg_op_dropout = {.name = "dropout",
+                                   .gradient = gradient,
+                                   .cheap = true,
+                                   .prepare = dropout_prepare,
+                                   .run = dropout_run,
+                                   .in_place = 1};
 
 icseg_value icseg_dropout(icseg_graph *g, icseg_value x, float p, icseg_dropout_mode mode) {
     if (!(p >= 0 && p < 1))

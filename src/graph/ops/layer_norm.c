@@ -132,8 +132,12 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     icseg_norm_gradient(g, &gradient_op, node, grad_out[0], grad_in);
 }
 
-const icseg_op icseg_op_layer_norm = {
-    .name = "layer_norm", .gradient = gradient, .run = layer_norm_run, .in_place = 1, .half = {.out = 1}};
+const icseg_op icseg_op_layer_norm = {.name = "layer_norm",
+                                      .gradient = gradient,
+                                      .cheap = true,
+                                      .run = layer_norm_run,
+                                      .in_place = 1,
+                                      .half = {.out = 1}};
 
 icseg_value icseg_layer_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, float eps) {
     icseg_shape rows = x == ICSEG_NONE ? ICSEG_SHAPE(1) : icseg_graph_value(g, x)->shape;

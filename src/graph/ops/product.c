@@ -16,12 +16,17 @@ static icseg_param *param_of(const icseg_kernel *k, int i) {
 }
 
 bool icseg_weights_want_packing(const icseg_kernel *k, int i) {
+    return param_of(k, i) && !icseg_graph_training(k->graph);
+}
+
+/* A parameter's packed copy is kept with it, unless every step would make it anew. */
+static bool keeps_packed(const icseg_kernel *k, int i) {
     const icseg_param *param = param_of(k, i);
     return param && (!param->options.trainable || !icseg_graph_training(k->graph));
 }
 
 size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive *primitive) {
-    return param_of(k, i) ? 0 : icseg_primitive_packed_size(primitive);
+    return keeps_packed(k, i) ? 0 : icseg_primitive_packed_size(primitive);
 }
 
 icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out, icseg_error *error) {
@@ -35,9 +40,11 @@ icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primiti
                                const void **out, icseg_error *error) {
     icseg_param *param = param_of(k, i);
     if (!icseg_primitive_packed_size(primitive)) return icseg_weights_plain(k, i, out, error);
-    if (!param) {
+    if (!keeps_packed(k, i)) {
+        const void *plain;
+        ICSEG_TRY(icseg_weights_plain(k, i, &plain, error));
         *out = room;
-        return icseg_primitive_pack(primitive, k->in[i], room, error);
+        return icseg_primitive_pack(primitive, plain, room, error);
     }
     *out = icseg_packed_find(param->packed, primitive, param->version);
     if (*out) return ICSEG_OK;

@@ -196,6 +196,7 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
 /* A second input, of the output's shape, is added; only icseg_graph_fuse gives one. */
 const icseg_op icseg_op_resize_bilinear = {.name = "resize_bilinear",
                                            .gradient = gradient,
+                                           .cheap = true,
                                            .prepare = resize_prepare,
                                            .run = resize_run,
                                            .release = resize_release,

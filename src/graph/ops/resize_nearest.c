@@ -124,6 +124,7 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
 
 const icseg_op icseg_op_resize_nearest = {.name = "resize_nearest",
                                           .gradient = gradient,
+                                          .cheap = true,
                                           .prepare = resize_prepare,
                                           .run = resize_run,
                                           .release = resize_release,
