@@ -21,7 +21,7 @@ MODELS = {
     "rn50": dict(image_size=64, layers=(1, 1, 1, 1), width=4),
     "rn50x4": dict(image_size=96, layers=(1, 1, 2, 1), width=10),
     "vit-b16": dict(image_size=48, layers=2, width=128, patch_size=16),
-    "vit-b32": dict(image_size=64, layers=3, width=64, patch_size=32),
+    "vit-b32": dict(image_size=64, layers=4, width=64, patch_size=32),
 }
 CLASSES = [["cat"], ["dog", "hound"], ["caf\u00e9 (small, old)"]]
 TEMPLATES = [["a photo of a {}"], ["a {}.", "{} or {}"]]

@@ -279,8 +279,11 @@ static icseg_status check_source(converter *c) {
 static icseg_status infer(converter *c) {
     c->config = icseg_config_default();
     ICSEG_TRY(icseg_weights_infer(c->weights, &c->config, c->error));
-    if (c->options->config) ICSEG_TRY(icseg_config_update_json(&c->config, c->options->config, c->error));
     c->full = icseg_weights_has_decoder(c->weights) && c->options->naming == ICSEG_NAMING_ICSEG;
+    int32_t patch = c->config.vit_patch;
+    if (!c->full) c->config.vit_patch = 16; /* CLIP alone may have any, the check knows segmentation's only */
+    if (c->options->config) ICSEG_TRY(icseg_config_update_json(&c->config, c->options->config, c->error));
+    c->config.vit_patch = patch;
     if (c->options->naming == ICSEG_NAMING_HUGGINGFACE && c->config.backbone != ICSEG_BACKBONE_VIT)
         return icseg_fail(c->error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: Hugging Face has no names for CLIP's ResNets; use OpenAI's", c->weights->path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The architecture that a set of weights is of, from the shapes of its tensors, and the list of tensors that CLIP has.
  */
+#include <jansson.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -157,12 +158,25 @@ static icseg_status infer_decoder(const reader *r, icseg_config *c) {
     return ICSEG_OK;
 }
 
+/* The file's own configuration, as far as shapes do not tell it; false when it has none. Of CLIP alone only heads are
+ * wanted: a patch size that no segmentation model takes (ViT-B/32) is no fault. */
+static bool read_own_config(const icseg_weights *w, icseg_config *c) {
+    const char *own = icseg_weights_metadata(w, "icpc.config"), *clip = icseg_weights_metadata(w, "icseg.clip");
+    if (own) return icseg_config_update_json(c, own, NULL) == ICSEG_OK;
+    json_t *root = clip ? json_loads(clip, 0, NULL) : NULL;
+    json_int_t image = json_integer_value(json_object_get(root, "vit_heads"));
+    json_int_t text = json_integer_value(json_object_get(root, "text_heads"));
+    bool known = json_is_object(root);
+    json_decref(root);
+    c->vit_heads = image > 0 && image <= LARGEST_DIM ? (int32_t)image : 0;
+    c->text_heads = text > 0 && text <= LARGEST_DIM ? (int32_t)text : 0;
+    return known;
+}
+
 icseg_status icseg_weights_infer(const icseg_weights *w, icseg_config *config, icseg_error *error) {
     const reader r = {w, error};
     icseg_config c = *config;
-    const char *own = icseg_weights_metadata(w, "icpc.config");
-    if (!own) own = icseg_weights_metadata(w, "icseg.clip");
-    bool keep = own != NULL && icseg_config_update_json(&c, own, NULL) == ICSEG_OK; /* shapes speak for themselves */
+    bool keep = read_own_config(w, &c);
     bool vit = icseg_weights_find(w, "visual.class_embedding") != NULL;
     ICSEG_TRY(vit ? infer_vit(&r, &c, keep) : infer_resnet(&r, &c));
     ICSEG_TRY(infer_text(&r, &c, keep));

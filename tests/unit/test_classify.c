@@ -66,7 +66,7 @@ static const struct {
      {.backbone = ICSEG_BACKBONE_VIT,
       .vit_patch = 32,
       .vit_width = 64,
-      .vit_layers = 3,
+      .vit_layers = 4,
       .vit_heads = 1,
       .pos_grid = 2}},
 };
@@ -310,6 +310,21 @@ static void converted_weights_give_the_same_bits(void **state) {
     }
 }
 
+static void heads_that_shapes_do_not_tell_are_kept_for_any_patch(void **state) {
+    float one[CLASSES], two[CLASSES], ours[CLASSES];
+    const char *config[] = {"{\"vit_heads\": 1}", "{\"vit_heads\": 2}"};
+    (void)state;
+    write_weights(first, 3, NULL); /* ViT-B/32 with one head */
+    probabilities_of(first, ours);
+    for (int i = 0; i < 2; i++) {
+        icseg_weights_convert_options options = {.config = config[i]};
+        OK(icseg_weights_convert(first, second, &options, NULL, &error));
+        probabilities_of(second, i ? two : one);
+    }
+    assert_memory_equal(one, ours, sizeof ours);
+    assert_memory_not_equal(two, ours, sizeof ours);
+}
+
 /* A segmentation model around the encoders of config_of(). */
 static icseg_model *segmentation_model(int model) {
     icseg_config clip = config_of(model);
@@ -532,6 +547,7 @@ int main(void) {
         cmocka_unit_test(resizing_is_pillows_to_the_bit),
         cmocka_unit_test(windows_outside_the_picture_are_refused),
         cmocka_unit_test(converted_weights_give_the_same_bits),
+        cmocka_unit_test(heads_that_shapes_do_not_tell_are_kept_for_any_patch),
         cmocka_unit_test(wider_resnets_start_a_segmentation_model_and_other_patches_do_not),
         cmocka_unit_test(segmentation_models_have_encoders_but_no_scale),
         cmocka_unit_test(weights_that_are_not_a_whole_clip_are_refused_by_name),
