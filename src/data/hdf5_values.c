@@ -6,13 +6,13 @@
 #include "data/hdf5_bytes.h"
 
 enum { CHUNK_MOST = 1 << 24 /* elements */, NODES_MOST = 1 << 16, DEEPEST = 16 };
-enum { FILTER_DEFLATE = 1, FILTER_SHUFFLE = 2, FILTER_FLETCHER32 = 3 };
+enum { FILTER_DEFLATE = 1, FILTER_SHUFFLE = 2, FILTER_FLETCHER32 = 3, CHECKSUM = 4 };
 
 typedef struct values {
     const icseg_hdf5 *file;
     const icseg_hdf5_set *set;
     double *out;
-    unsigned char *chunk, *spare; /* unpacked; each of chunk_bytes and a checksum */
+    unsigned char *chunk[2]; /* unpacked, in turns; each of chunk_bytes and a checksum */
     uint64_t chunk_bytes, chunks_left;
     int nodes;
     icseg_error *error;
@@ -47,61 +47,49 @@ static void unshuffle(unsigned char *out, const unsigned char *in, uint64_t byte
     memcpy(out + count * width, in + count * width, bytes - count * width);
 }
 
-static icseg_status inflate_chunk(values *v, uint64_t *bytes) {
-    uLongf size = (uLongf)(v->chunk_bytes + 4);
-    int code = uncompress(v->spare, &size, v->chunk, (uLong)*bytes);
-    if (code == Z_MEM_ERROR) return icseg_fail_memory(v->error, 1 << 15, v->file->path);
-    *bytes = size;
-    return code == Z_OK ? ICSEG_OK : damaged(v);
-}
-
-/* `from` becomes v->chunk, chunk_bytes long. The filters are undone from the last to the first; bit i of `skipped`: the
- * i-th was not applied. */
-static icseg_status unpack(values *v, const unsigned char *from, uint64_t bytes, uint64_t skipped) {
-    bool first = true;
+/* *data becomes the chunk's content, chunk_bytes long. The filters are undone from the last to the first; bit i of
+ * `skipped`: the i-th was not applied. */
+static icseg_status unpack(values *v, const unsigned char **data, uint64_t bytes, uint64_t skipped) {
+    int turn = 0;
     for (int32_t i = v->set->filters; i-- > 0;) {
         if (skipped >> i & 1) continue;
-        unsigned char *swap = v->chunk;
-        if (v->set->filter[i] == FILTER_FLETCHER32) {
-            if (bytes < 4) return damaged(v);
-            bytes -= 4;
+        unsigned char *to = v->chunk[turn];
+        uLongf size = (uLongf)(v->chunk_bytes + CHECKSUM);
+        switch (v->set->filter[i]) {
+        case FILTER_FLETCHER32:
+            if (bytes < CHECKSUM) return damaged(v);
+            bytes -= CHECKSUM;
             continue;
-        }
-        if (first && v->set->filter[i] == FILTER_DEFLATE) { /* packed bytes may be more than room */
-            uLongf size = (uLongf)(v->chunk_bytes + 4);
-            if (uncompress(v->chunk, &size, from, (uLong)bytes) != Z_OK) return damaged(v);
+        case FILTER_SHUFFLE:
+            if (bytes > size) return damaged(v);
+            unshuffle(to, *data, bytes, v->set->width);
+            break;
+        case FILTER_DEFLATE: {
+            int code = uncompress(to, &size, *data, (uLong)bytes);
+            if (code == Z_MEM_ERROR) return icseg_fail_memory(v->error, 1 << 15, v->file->path);
+            if (code != Z_OK) return damaged(v);
             bytes = size;
-            first = false;
-            continue;
+            break;
         }
-        if (bytes > v->chunk_bytes + 4) return damaged(v);
-        if (first) memcpy(v->chunk, from, bytes);
-        first = false;
-        if (v->set->filter[i] == FILTER_SHUFFLE)
-            unshuffle(v->spare, v->chunk, bytes, v->set->width);
-        else if (v->set->filter[i] == FILTER_DEFLATE)
-            ICSEG_TRY(inflate_chunk(v, &bytes));
-        else
+        default:
             return icseg_fail(v->error, ICSEG_ERROR_UNSUPPORTED,
                               "%s: packed with HDF5's filter %u; MATLAB uses deflate", v->file->path,
                               v->set->filter[i]);
-        v->chunk = v->spare;
-        v->spare = swap;
+        }
+        *data = to;
+        turn = !turn;
     }
-    if (bytes != v->chunk_bytes) return damaged(v);
-    if (first) memcpy(v->chunk, from, bytes);
-    return ICSEG_OK;
+    return bytes == v->chunk_bytes ? ICSEG_OK : damaged(v);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- chunks */
 
 /* The chunk whose first element is at `start`; what lies beyond the matrix is padding. */
-static void place(values *v, const uint64_t start[2]) {
+static void place(values *v, const uint64_t start[2], const unsigned char *data) {
     const icseg_hdf5_set *s = v->set;
     for (uint64_t i = 0; i < s->chunk[0] && start[0] + i < s->extent[0]; i++)
         for (uint64_t k = 0; k < s->chunk[1] && start[1] + k < s->extent[1]; k++)
-            v->out[(start[0] + i) * s->extent[1] + start[1] + k] =
-                value_of(s, v->chunk + (i * s->chunk[1] + k) * s->width);
+            v->out[(start[0] + i) * s->extent[1] + start[1] + k] = value_of(s, data + (i * s->chunk[1] + k) * s->width);
 }
 
 static icseg_status read_chunk(values *v, const unsigned char *key, uint64_t address) {
@@ -109,8 +97,8 @@ static icseg_status read_chunk(values *v, const unsigned char *key, uint64_t add
     const uint64_t start[2] = {icseg_hdf5_load(key + 8, 8), icseg_hdf5_load(key + 16, 8)};
     const unsigned char *data = icseg_hdf5_at(v->file, address, bytes);
     if (!data || start[0] >= v->set->extent[0] || start[1] >= v->set->extent[1] || !v->chunks_left--) return damaged(v);
-    ICSEG_TRY(unpack(v, data, bytes, icseg_hdf5_load(key + 4, 4)));
-    place(v, start);
+    ICSEG_TRY(unpack(v, &data, bytes, icseg_hdf5_load(key + 4, 4)));
+    place(v, start, data);
     return ICSEG_OK;
 }
 
@@ -139,9 +127,8 @@ static icseg_status read_chunks(values *v) {
     if (s->tree == UINT64_MAX) return ICSEG_OK; /* nothing was written: all 0 */
     v->chunk_bytes = chunk[0] * chunk[1] * s->width;
     v->chunks_left = ((extent[0] - 1) / chunk[0] + 1) * ((extent[1] - 1) / chunk[1] + 1);
-    v->chunk = icseg_alloc(v->chunk_bytes + 4);
-    v->spare = icseg_alloc(v->chunk_bytes + 4);
-    if (!v->chunk || !v->spare) return icseg_fail_memory(v->error, v->chunk_bytes, v->file->path);
+    for (int i = 0; i < 2; i++) v->chunk[i] = icseg_alloc(v->chunk_bytes + CHECKSUM);
+    if (!v->chunk[0] || !v->chunk[1]) return icseg_fail_memory(v->error, v->chunk_bytes, v->file->path);
     return read_tree(v, s->tree, -1);
 }
 
@@ -165,8 +152,8 @@ icseg_status icseg_hdf5_read(const icseg_hdf5 *file, const icseg_hdf5_set *set, 
     v.out = icseg_calloc_array((size_t)set->elements, sizeof *v.out);
     if (!v.out) return icseg_fail_memory(error, (size_t)set->elements * sizeof *v.out, file->path);
     icseg_status status = set->storage == ICSEG_HDF5_CHUNKS ? read_chunks(&v) : read_contiguous(&v);
-    icseg_free(v.chunk);
-    icseg_free(v.spare);
+    icseg_free(v.chunk[0]);
+    icseg_free(v.chunk[1]);
     if (status == ICSEG_OK)
         *out = v.out;
     else
