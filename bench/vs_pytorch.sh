@@ -6,6 +6,8 @@
 # Usage: bench/vs_pytorch.sh [ROUNDS [CASE...]]
 #   cases: infer150 infer847 text150 vit150 train150 train847 (PyTorch), onnx150 onnx847 (ONNX Runtime: pip install
 #          onnxruntime onnx), instance (icseg with static prompts beside icseg with instance prompts)
+#   cases of bf16, for processors that have it: CASE:bf16 with CASE one of PyTorch's (both sides in bf16), CASE:bf16:f32
+#          (PyTorch in f32), own150 owntrain150 (icseg in bf16 beside icseg in f32)
 #   THREADS=2      threads of both sides (default: all cores)
 #   CPU_TIME=1     CPU time of one thread on both sides instead of the clock: for machines that are shared
 #   PYTHON=python3 an interpreter with torch
@@ -73,12 +75,16 @@ compare() {
         printf "| %s | %.3f | %.3f | **%.2fx** | %d | %d | %.2f |\n", name, b, a, b / a, n, m, m / n }'
 }
 
-# with_torch NAME MODE PEER_MODEL OUR_MODEL CLASSES SIZE BATCH RUNS
+# with_torch NAME MODE PEER_MODEL OUR_MODEL CLASSES SIZE BATCH RUNS; $types: "", bf16 or bf16:f32
 with_torch() {
     local same=(--classes "$5" --size "$6" --batch "$7" --n "$8" --threads "$threads")
+    local name=$1
     ours=("$program" bench --mode "$2" --model "$4" "${same[@]}" --json)
     peer=("$python" python/torch_peer.py "$2" --model "$3" "${same[@]}")
-    compare "$1"
+    [ "$types" != bf16 ] || { peer+=(--bf16); name+=", bf16"; }
+    [ "$types" != bf16:f32 ] || name+=", bf16 beside PyTorch in f32"
+    [ -z "$types" ] || ours+=(--dtype bf16)
+    compare "$name"
 }
 
 # with_onnx NAME CLASSES RUNS
@@ -101,16 +107,27 @@ with_static() {
     compare "$1"
 }
 
+# with_own NAME MODE BATCH
+with_own() {
+    local same=(--mode "$2" --batch "$3" --n 3 --threads "$threads")
+    ours=("$program" bench "${same[@]}" --dtype bf16 --json)
+    peer=("$program" bench "${same[@]}" --json)
+    compare "$1"
+}
+
 machine=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
 what="$threads threads"
 [ ${#clock[@]} -eq 0 ] || what="CPU time of one thread"
 echo "$machine, $what; PyTorch $torch; $($program --version); $rounds rounds; $(date +%F)"
 echo
-echo "| case, f32 | peer s/image | icseg s/image | faster | peer MiB | icseg MiB | ratio |"
+echo "| case, f32 unless said otherwise | peer s/image | icseg s/image | faster | peer MiB | icseg MiB | ratio |"
 echo "|---|---|---|---|---|---|---|"
 [ $# -gt 0 ] || set -- infer150 infer847 text150 vit150 train150 train847 onnx150 onnx847 instance
 for case in "$@"; do
-    case $case in
+    types=
+    [[ $case != *:* ]] || types=${case#*:}
+    case $types in "" | bf16 | bf16:f32) ;; *) echo "$0: $case: no such case" >&2; exit 2 ;; esac
+    case ${case%%:*} in
     infer150) with_torch "RN50, K 150, 512" infer rn50 rn50 150 512 1 3 ;;
     infer847) with_torch "RN50, K 847, 512" infer rn50 rn50 847 512 1 1 ;;
     text150) with_torch "text side, K 150" text rn50 rn50 150 512 1 3 ;;
@@ -119,6 +136,8 @@ for case in "$@"; do
     train847) with_torch "training step RN50, K 847, 512, batch 2" train rn50 rn50 847 512 2 1 ;;
     onnx150) with_onnx "RN50, K 150, 512, ONNX Runtime" 150 3 ;;
     onnx847) with_onnx "RN50, K 847, 512, ONNX Runtime" 847 1 ;;
+    own150) with_own "RN50, K 150, 512, bf16 beside icseg in f32" infer 1 ;;
+    owntrain150) with_own "training step RN50, K 150, 512, batch 2, bf16 beside icseg in f32" train 2 ;;
     instance) with_static "RN50, K 150, 512, static beside instance prompts" ;;
     *) echo "$0: $case: no such case" >&2; exit 2 ;;
     esac
