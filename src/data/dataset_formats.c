@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The published data sets: telling them apart by their folders, their class names, what their label files mean. */
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -207,52 +208,58 @@ static const icseg_class_entry *table_of(icseg_dataset_format format, int32_t *c
     }
 }
 
-/* Length of the first `pieces` synonyms. */
-static size_t synonyms_length(const char *synonyms, int pieces) {
-    const char *end = synonyms;
-    for (;;) {
-        end += strcspn(end, ",");
-        if (!*end || !--pieces) return (size_t)(end - synonyms);
-        end++;
+/* Length of the first `pieces` names of a line; commas and semicolons outside round brackets stand between them. */
+static size_t names_length(const char *line, int pieces) {
+    int depth = 0;
+    size_t end = 0;
+    for (; line[end]; end++) {
+        depth += (line[end] == '(') - (line[end] == ')');
+        if (depth <= 0 && (line[end] == ',' || line[end] == ';') && !--pieces) break;
+    }
+    while (end > 1 && line[end - 1] == ' ') end--;
+    return end;
+}
+
+/* The first name; where several classes share it ("bag"), as many more as the class needs to differ from them. */
+static size_t name_length(char *const *lines, int32_t count, int32_t k) {
+    const char *own = lines[k];
+    for (int pieces = 1;; pieces++) {
+        size_t length = names_length(own, pieces);
+        bool unique = true;
+        for (int32_t j = 0; j < count && unique; j++)
+            unique = j == k || names_length(lines[j], pieces) != length || strncmp(lines[j], own, length) != 0;
+        if ((unique && length) || length == names_length(own, INT_MAX)) return length;
     }
 }
 
-/* The first synonym; where several classes share it ("bag"), as many more as the class needs to differ from them. */
-static size_t name_length(const icseg_class_entry *table, int32_t count, int32_t k) {
-    const char *own = table[k].synonyms;
-    for (int pieces = 1;; pieces++) {
-        size_t length = synonyms_length(own, pieces);
-        bool unique = true;
-        for (int32_t j = 0; j < count && unique; j++)
-            unique = j == k || synonyms_length(table[j].synonyms, pieces) != length ||
-                     strncmp(table[j].synonyms, own, length) != 0;
-        if (unique || !own[length]) return length;
+/* d->synonyms from the published table. */
+static icseg_status take_table(icseg_dataset *d, const icseg_class_entry *table, int32_t count, icseg_error *error) {
+    d->synonyms = icseg_arena_array(d->arena, (size_t)count, sizeof *d->synonyms);
+    if (!d->synonyms) return icseg_fail_memory(error, (size_t)count * sizeof *d->synonyms, "class names");
+    for (int32_t k = 0; k < count; k++) {
+        d->synonyms[k] = icseg_arena_strdup(d->arena, table[k].synonyms);
+        if (!d->synonyms[k]) return icseg_fail_memory(error, 0, "class names");
     }
+    d->classes = count;
+    return ICSEG_OK;
 }
 
 icseg_status icseg_dataset_take_names(icseg_dataset *d, icseg_error *error) {
     int32_t count;
     const icseg_class_entry *table = table_of(d->layout->format, &count);
-    if (!table) {
-        d->synonyms = d->names;
-        return ICSEG_OK;
-    }
-    if (d->names && d->classes != count)
+    if (table && d->names && d->classes != count)
         return icseg_fail(error, ICSEG_ERROR_DATA, "the class list has %d names, but %s has %d classes", d->classes,
                           d->layout->title, count);
-    if (d->names) {
-        d->synonyms = d->names;
-        return ICSEG_OK;
+    if (!d->names && !table) return ICSEG_OK;
+    d->synonyms = d->names;
+    if (!d->names) ICSEG_TRY(take_table(d, table, count, error));
+    d->names = icseg_arena_array(d->arena, (size_t)d->classes, sizeof *d->names);
+    if (!d->names) return icseg_fail_memory(error, (size_t)d->classes * sizeof *d->names, "class names");
+    for (int32_t k = 0; k < d->classes; k++) {
+        int length = (int)name_length(d->synonyms, d->classes, k);
+        d->names[k] = icseg_arena_printf(d->arena, "%.*s", length, d->synonyms[k]);
+        if (!d->names[k]) return icseg_fail_memory(error, 0, "class names");
     }
-    d->names = icseg_arena_array(d->arena, (size_t)count, sizeof *d->names);
-    d->synonyms = icseg_arena_array(d->arena, (size_t)count, sizeof *d->synonyms);
-    if (!d->names || !d->synonyms) return icseg_fail_memory(error, (size_t)count * sizeof *d->names, "class names");
-    for (int32_t k = 0; k < count; k++) {
-        d->synonyms[k] = icseg_arena_strdup(d->arena, table[k].synonyms);
-        d->names[k] = icseg_arena_printf(d->arena, "%.*s", (int)name_length(table, count, k), table[k].synonyms);
-        if (!d->synonyms[k] || !d->names[k]) return icseg_fail_memory(error, 0, "class names");
-    }
-    d->classes = count;
     return ICSEG_OK;
 }
 

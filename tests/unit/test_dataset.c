@@ -174,6 +174,21 @@ static void sixteen_bits_hold_more_than_255_classes(void **state) {
     test_dataset_close(&f);
 }
 
+static void a_class_of_several_names_goes_by_the_first_that_tells_it_apart(void **state) {
+    (void)state;
+    test_folder f = test_dataset_open("building, edifice\nbag\nbag; handbag\n, odd\ncar (red, new) , auto\n");
+    icseg_dataset_options o = in(&f);
+    icseg_dataset *d;
+    icseg_error error;
+    test_write_pair(&f, "x", 4, 2, 3, 0);
+    assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_OK);
+    const char *names[] = {"building", "bag", "bag; handbag", ", odd", "car (red, new)"};
+    for (int k = 0; k < 5; k++) assert_string_equal(icseg_dataset_class_names(d)[k], names[k]);
+    assert_string_equal(icseg_dataset_class_synonyms(d)[0], "building, edifice");
+    icseg_dataset_close(&d);
+    test_dataset_close(&f);
+}
+
 static void values_out_of_range_are_named_with_the_remedy(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\nc\n");
@@ -549,6 +564,7 @@ int main(void) {
         cmocka_unit_test(a_fine_set_is_paired_counted_and_read),
         cmocka_unit_test(stored_values_become_labels_by_the_rule),
         cmocka_unit_test(sixteen_bits_hold_more_than_255_classes),
+        cmocka_unit_test(a_class_of_several_names_goes_by_the_first_that_tells_it_apart),
         cmocka_unit_test(values_out_of_range_are_named_with_the_remedy),
         cmocka_unit_test(files_that_do_not_fit_are_named),
         cmocka_unit_test(a_truncated_image_is_found_when_images_are_checked),
