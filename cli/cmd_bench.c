@@ -11,6 +11,7 @@
 enum { SLOWEST_NODES = 30 };
 
 struct options {
+    const char *checkpoint;
     int32_t model, mode, prompt, dtype, memory;
     int32_t classes, size, batch, runs, threads;
     bool json, profile;
@@ -25,6 +26,8 @@ static const char *const memories[] = {"normal", "low", NULL};
 
 static const icseg_option rows[] = {
     {"model", ICSEG_FIELD_WORD(struct options, model), "architecture; its weights are random", .words = models},
+    {"checkpoint", ICSEG_FIELD_STRING(struct options, checkpoint),
+     "a model's file instead, with its own classes and prompts", .metavar = "FILE"},
     {"mode", ICSEG_FIELD_WORD(struct options, mode),
      "label maps of images, training steps, or the text side of a label map alone", .words = modes},
     {"prompt", ICSEG_FIELD_WORD(struct options, prompt), "kind of prompts", .words = prompts},
@@ -48,6 +51,8 @@ static void defaults(void *values) {
     *o = (struct options){.prompt = ICSEG_PROMPT_INSTANCE, .classes = 150, .size = 512, .batch = 1, .runs = 5};
 }
 
+static const char *name_of(const struct options *o) { return o->checkpoint ? o->checkpoint : models[o->model]; }
+
 static double mib(size_t bytes) { return (double)bytes / (1024 * 1024); }
 static double rate(const icseg_bench_result *r, const struct options *o) {
     return r->flops / (r->min_s_per_image * o->batch);
@@ -55,13 +60,13 @@ static double rate(const icseg_bench_result *r, const struct options *o) {
 
 static icseg_status print_json(const struct options *o, const icseg_bench_result *r, icseg_error *error) {
     json_t *line = json_pack(
-        "{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf}", "mode", modes[o->mode], "model",
-        models[o->model], "prompt", prompts[o->prompt], "dtype", dtypes[r->precision], "classes", (int)o->classes,
-        "size", (int)o->size, "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads, "min_s_per_image",
-        r->min_s_per_image, "median_s_per_image", r->median_s_per_image, "peak_mib", (json_int_t)mib(r->peak_bytes),
-        "first_s", r->first_s, "flops", r->flops, "flops_per_s", rate(r, o), "measured_peak_flops_per_s",
-        r->peak_flops_s, "share_of_peak", rate(r, o) / r->peak_flops_s, "activations_mib", mib(r->activations),
-        "scratch_mib", mib(r->scratch), "weights_mib", mib(r->weights), "packed_mib", mib(r->packed));
+        "{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf}", "mode", modes[o->mode], "model", name_of(o),
+        "prompt", prompts[r->prompt], "dtype", dtypes[r->precision], "classes", (int)r->classes, "size", (int)o->size,
+        "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads, "min_s_per_image", r->min_s_per_image,
+        "median_s_per_image", r->median_s_per_image, "peak_mib", (json_int_t)mib(r->peak_bytes), "first_s", r->first_s,
+        "flops", r->flops, "flops_per_s", rate(r, o), "measured_peak_flops_per_s", r->peak_flops_s, "share_of_peak",
+        rate(r, o) / r->peak_flops_s, "activations_mib", mib(r->activations), "scratch_mib", mib(r->scratch),
+        "weights_mib", mib(r->weights), "packed_mib", mib(r->packed));
     char *text = line ? json_dumps(line, JSON_REAL_PRECISION(6)) : NULL;
     json_decref(line);
     if (!text) return icseg_fail_memory(error, 0, "the results");
@@ -71,8 +76,8 @@ static icseg_status print_json(const struct options *o, const icseg_bench_result
 }
 
 static void print_text(const struct options *o, const icseg_bench_result *r) {
-    printf("%s, %s, %s prompts, %d classes, %dx%d, batch %d, %s, %d threads\n", models[o->model], modes[o->mode],
-           prompts[o->prompt], o->classes, o->size, o->size, o->batch, dtypes[r->precision], r->threads);
+    printf("%s, %s, %s prompts, %d classes, %dx%d, batch %d, %s, %d threads\n", name_of(o), modes[o->mode],
+           prompts[r->prompt], r->classes, o->size, o->size, o->batch, dtypes[r->precision], r->threads);
     printf("  seconds an image    %.4f (median %.4f of %d runs; first result after %.2f)\n", r->min_s_per_image,
            r->median_s_per_image, o->runs, r->first_s);
     printf("  work a run          %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f that f32 matrix products reach\n",
@@ -114,6 +119,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     if (o->json && o->profile)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--profile: a table, which --json has no room for");
     icseg_bench_options options = {.model = models[o->model],
+                                   .checkpoint = o->checkpoint,
                                    .mode = (icseg_bench_mode)o->mode,
                                    .prompt = (icseg_prompt)o->prompt,
                                    .precision = (icseg_precision)o->dtype,
@@ -137,7 +143,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_bench = {
     .name = "bench",
-    .summary = "Times a model with random weights",
+    .summary = "Times a model, with random weights or a checkpoint's",
     .description = "Times are minimum and median over the runs, per image. Work is counted from the\n"
                    "model as it is described (a multiply-add is two), so a faster algorithm for the\n"
                    "same result shows as a higher rate; the rate of large matrix products is\n"

@@ -34,8 +34,15 @@ struct icseg_bench {
 static const icseg_adamw_options adamw_options = {
     .weight_decay = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .backbone_lr_mult = 0.1};
 
+static icseg_status open_checkpoint(icseg_bench *b, icseg_error *error) {
+    ICSEG_TRY(icseg_model_open(&b->model, b->options.checkpoint, error));
+    b->config = *icseg_model_config(b->model);
+    b->options.classes = b->config.num_classes;
+    return ICSEG_OK;
+}
+
 /* Class names of 1 to 3 tokens. */
-static icseg_status open_model(icseg_bench *b, icseg_error *error) {
+static icseg_status open_random(icseg_bench *b, icseg_error *error) {
     icseg_arena *arena;
     icseg_status status = ICSEG_OK;
     size_t classes = (size_t)b->config.num_classes;
@@ -178,7 +185,7 @@ icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *opti
     }
     ICSEG_TRY_GOTO(measure_peak(&b->peak_flops_s, error));
     start = icseg_clock();
-    ICSEG_TRY_GOTO(open_model(b, error));
+    ICSEG_TRY_GOTO(options->checkpoint ? open_checkpoint(b, error) : open_random(b, error));
     ICSEG_TRY_GOTO(choose_precision(b, error));
     ICSEG_TRY_GOTO(open_input(b, error));
     ICSEG_TRY_GOTO(options->mode == ICSEG_BENCH_TEXT ? open_text(b, error) : open_session(b, error));
@@ -231,6 +238,8 @@ icseg_status icseg_bench_run(icseg_bench *b, icseg_bench_result *out, icseg_erro
                                 .activations = plan.activations,
                                 .scratch = plan.scratch,
                                 .threads = o->threads,
+                                .classes = o->classes,
+                                .prompt = b->config.prompt,
                                 .precision = b->bf16 ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32};
     icseg_params_memory held = icseg_params_count_memory(b->model->params);
     out->weights = held.plain;

@@ -16,7 +16,8 @@ typedef enum icseg_bench_mode {
 } icseg_bench_mode;
 
 typedef struct icseg_bench_options {
-    const char *model; /* a preset of icseg/config.h */
+    const char *model;      /* a preset of icseg/config.h */
+    const char *checkpoint; /* or a model's file, with its own classes and prompts; NULL: random weights */
     icseg_bench_mode mode;
     icseg_prompt prompt;
     icseg_memory memory;       /* of a training step */
@@ -35,7 +36,8 @@ typedef struct icseg_bench_result {
     size_t activations, scratch; /* bytes planned */
     size_t weights, packed;      /* bytes held: as they are, in the layouts that operators like best */
     size_t training;             /* gradients and the optimiser's moments */
-    int32_t threads;
+    int32_t threads, classes;
+    icseg_prompt prompt;
     icseg_precision precision; /* F32 or BF16 */
 } icseg_bench_result;
 
