@@ -4,6 +4,7 @@
 # 150, 512, 1. Prints a Markdown table: seconds an image, the same for a million pixels, work, peak memory.
 # Usage: bench/growth.sh [RUNS]
 #   THREADS=2         threads (default: all cores)
+#   CPU_TIME=1        CPU time of one thread instead of the clock: for machines that are shared
 #   BENCH=...         options for every `icseg bench`, such as "--prompt static" or "--model vit-b16"
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,6 +12,9 @@ runs=${1:-3}
 threads=${THREADS:-$(nproc)}
 program=build/icseg
 [ -x "$program" ] || { echo "$0: $program is not there: run make first" >&2; exit 1; }
+work=$(mktemp -d /tmp/icseg_growth.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+. bench/clock.sh
 
 field() { sed -n "s/.*\"$2\": *\([0-9.e+-]*\).*/\1/p" <<<"$1"; }
 
@@ -18,14 +22,14 @@ field() { sed -n "s/.*\"$2\": *\([0-9.e+-]*\).*/\1/p" <<<"$1"; }
 row() {
     local line
     # shellcheck disable=SC2086 # options are words
-    line=$("$program" bench --classes "$1" --size "$2" --batch "$3" --n "$runs" --threads "$threads" ${BENCH:-} --json)
+    line=$(env "${clock[@]}" "$program" bench --classes "$1" --size "$2" --batch "$3" --n "$runs" --threads "$threads" ${BENCH:-} --json)
     awk -v k="$1" -v s="$2" -v b="$3" -v t="$(field "$line" median_s_per_image)" -v f="$(field "$line" flops)" \
         -v m="$(field "$line" peak_mib)" -v a="$(field "$line" activations_mib)" 'BEGIN {
         printf "| %d | %d | %d | %.3f | %.2f | %.1f | %.0f | %d | %.0f |\n",
                k, s, b, t, t * 1e6 / (s * s), f * 1e-9 / b, f * 1e-9 / b / t, m, a }'
 }
 
-echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $threads threads; $($program --version); $(date +%F)"
+echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $what; $($program --version); $(date +%F)"
 echo
 echo "| classes | size | batch | s/image | s/megapixel | GFLOP/image | GFLOP/s | peak MiB | activations MiB |"
 echo "|---|---|---|---|---|---|---|---|---|"

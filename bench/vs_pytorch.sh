@@ -28,21 +28,7 @@ torch=$("$python" -c 'import torch; print(torch.__version__)' 2>"$work/why") || 
     exit 1
 }
 
-clock=()
-if [ -n "${CPU_TIME:-}" ]; then # the clock of both programs becomes the CPU time of their only thread
-    threads=1
-    cat >"$work/clock.c" <<'END'
-#define _GNU_SOURCE
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
-int clock_gettime(clockid_t clock, struct timespec *now) {
-    return (int)syscall(SYS_clock_gettime, clock == CLOCK_MONOTONIC ? CLOCK_THREAD_CPUTIME_ID : clock, now);
-}
-END
-    cc -O2 -shared -fPIC "$work/clock.c" -o "$work/clock.so" || exit 1
-    clock=("LD_PRELOAD=$work/clock.so")
-fi
+. bench/clock.sh
 export OMP_NUM_THREADS=$threads
 
 field() { sed -n "s/.*\"$2\": *\([0-9.e+-]*\).*/\1/p" <<<"$1"; }
@@ -116,8 +102,6 @@ with_own() {
 }
 
 machine=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
-what="$threads threads"
-[ ${#clock[@]} -eq 0 ] || what="CPU time of one thread"
 echo "$machine, $what; PyTorch $torch; $($program --version); $rounds rounds; $(date +%F)"
 echo
 echo "| case, f32 unless said otherwise | peer s/image | icseg s/image | faster | peer MiB | icseg MiB | ratio |"

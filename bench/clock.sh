@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced: with CPU_TIME set, `clock` holds what to put before a command (after env) so that its clock becomes the CPU
+# time of its only thread, and `threads` is 1. Without, `clock` is empty.
+clock=()
+if [ -n "${CPU_TIME:-}" ]; then
+    threads=1
+    cat >"$work/clock.c" <<'END_OF_C'
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    return (int)syscall(SYS_clock_gettime, clock == CLOCK_MONOTONIC ? CLOCK_THREAD_CPUTIME_ID : clock, now);
+}
+END_OF_C
+    cc -O2 -shared -fPIC "$work/clock.c" -o "$work/clock.so" || exit 1
+    clock=("LD_PRELOAD=$work/clock.so")
+fi
+what="$threads threads"
+[ ${#clock[@]} -eq 0 ] || what="CPU time of one thread"
