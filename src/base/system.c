@@ -2,7 +2,9 @@
  * Clock, cores, and how the processor treats denormal numbers. */
 #include "base/system.h"
 
+#include <limits.h>
 #include <sched.h>
+#include <stdio.h>
 #include <time.h>
 
 #if defined(__SSE2__)
@@ -30,9 +32,28 @@ double icseg_clock(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+int icseg_cores_of_quota(const char *text) {
+    long long quota, period;
+    if (sscanf(text, "%lld %lld", &quota, &period) != 2 || quota <= 0 || period <= 0) return 0;
+    long long cores = quota / period + (quota % period != 0);
+    return cores > INT_MAX ? INT_MAX : (int)cores;
+}
+
+/* What a container that was given a share of the machine sees (control groups, version 2). OpenMP looks at the affinity
+ * mask only: with more threads than cores' worth of time, all stop for the rest of each period. */
+static int granted_cores(void) {
+    char text[64];
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+    if (!file) return 0;
+    int cores = fgets(text, sizeof text, file) ? icseg_cores_of_quota(text) : 0;
+    fclose(file);
+    return cores;
+}
+
 int icseg_cores(void) {
     cpu_set_t set;
-    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1, granted = granted_cores();
+    if (granted && granted < cores) cores = granted;
     return cores > 0 ? cores : 1;
 }
 

@@ -6,8 +6,12 @@
 /* Seconds from an arbitrary start, monotonic. */
 double icseg_clock(void);
 
-/* Cores this process may use (affinity mask), at least 1. */
+/* Cores this process may use: its affinity mask, or the time its container is granted if that is less; at least 1. */
 int icseg_cores(void);
+
+/* The cores' worth of time in the text of a control group's cpu.max, such as "150000 100000", rounded up; 0: no limit.
+ */
+int icseg_cores_of_quota(const char *text);
 
 /* Denormal numbers (below 1.2e-38) cost a hundred times more than others and mean nothing here: between these two calls
  * the calling thread and OpenMP's team take them for 0. Calls nest; the former mode comes back with the second. */
