@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * attention: softmax(q k^T / sqrt(D)) v for each head, in blocks of query rows whose probabilities live in scratch
- * memory only; the gradient computes them again. All heads of an image are one batched product, straight out of the
- * tensors as the linear maps left them. */
+ * memory only; the gradient computes them again. All heads of an image are one batched product. */
 #include <math.h>
+#include <omp.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -12,8 +12,9 @@
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
 
-enum { MOST_ROWS = 128, ROW_STEP = 16, CHUNK = 8 };
-static const int64_t most_scores = 8 << 20; /* numbers in a block of scores: 32 MiB */
+enum { MOST_ROWS = 128, ROW_STEP = 16, CHUNK = 8, SQUARE = 16 };
+static const int64_t most_scores = 8 << 20;      /* numbers in a block of scores: 32 MiB */
+static const int64_t scores_of_thread = 1 << 18; /* forward, 1 MiB: they stay in the second-level cache */
 
 enum { Q, K, V };
 
@@ -55,8 +56,10 @@ enum { P_SCORES, P_GRADIENT, P_TO_V, S_TO_Q, S_TO_K, BACKWARD_PRODUCTS, MOST_PRO
 
 typedef struct attention_state {
     blocks blocks;
+    int64_t heads;                              /* of a block; backward: all */
     icseg_primitive *product[2][MOST_PRODUCTS]; /* [1]: of the last block, where it is smaller */
     size_t own, scores, gradient;               /* offsets in scratch */
+    size_t q, k, v;                             /* the forward pass's copies, head by head: offsets in scratch */
 } attention_state;
 
 typedef struct matrix {
@@ -65,9 +68,9 @@ typedef struct matrix {
 
 static matrix transposed(matrix m) { return (matrix){m.head, m.column, m.row}; }
 
-static icseg_status open_product(icseg_primitive **out, const attention *a, int64_t rows, int64_t inner,
-                                 int64_t columns, matrix x, matrix y, matrix z, bool accumulate, icseg_error *error) {
-    icseg_matmul_shape shape = {.batch = {1, a->heads},
+static icseg_status open_product(icseg_primitive **out, int64_t heads, int64_t rows, int64_t inner, int64_t columns,
+                                 matrix x, matrix y, matrix z, bool accumulate, icseg_error *error) {
+    icseg_matmul_shape shape = {.batch = {1, heads},
                                 .rows = rows,
                                 .inner = inner,
                                 .columns = columns,
@@ -77,25 +80,35 @@ static icseg_status open_product(icseg_primitive **out, const attention *a, int6
     return icseg_matmul_open(out, &shape, (icseg_primitive_options){.accumulate = accumulate}, error);
 }
 
-static icseg_status open_forward(icseg_primitive **p, const attention *a, int64_t rows, icseg_error *error) {
+/* Heads of a block, few enough for its scores to stay near the cores, and a divisor of all. */
+static int64_t heads_of(const attention *a, int64_t rows) {
+    int64_t most = scores_of_thread * omp_get_max_threads() / (rows * a->keys), heads = most < 1 ? 1 : most;
+    if (heads > a->heads) heads = a->heads;
+    while (a->heads % heads) heads--;
+    return heads;
+}
+
+static icseg_status open_forward(icseg_primitive **p, const attention *a, int64_t heads, int64_t rows,
+                                 icseg_error *error) {
     int64_t depth = a->width / a->heads, keys = a->keys;
-    matrix in = {depth, pitch_of(a), 1}, out = {depth, a->width, 1}, scores = {rows * keys, keys, 1};
-    ICSEG_TRY(open_product(&p[SCORES], a, rows, depth, keys, in, transposed(in), scores, false, error));
-    return open_product(&p[VALUES], a, rows, keys, depth, scores, in, out, false, error);
+    matrix q = {rows * depth, depth, 1}, k = {depth * keys, keys, 1}, v = {keys * depth, depth, 1};
+    matrix out = {depth, a->width, 1}, scores = {rows * keys, keys, 1};
+    ICSEG_TRY(open_product(&p[SCORES], heads, rows, depth, keys, q, k, scores, false, error));
+    return open_product(&p[VALUES], heads, rows, keys, depth, scores, v, out, false, error);
 }
 
 static icseg_status open_backward(icseg_primitive **p, const attention *a, int64_t rows, bool several,
                                   icseg_error *error) {
     int64_t depth = a->width / a->heads, keys = a->keys;
     matrix in = {depth, pitch_of(a), 1}, out = {depth, a->width, 1}, scores = {rows * keys, keys, 1};
-    ICSEG_TRY(open_product(&p[P_SCORES], a, rows, depth, keys, in, transposed(in), scores, false, error));
+    ICSEG_TRY(open_product(&p[P_SCORES], a->heads, rows, depth, keys, in, transposed(in), scores, false, error));
     if (a->wants[V])
-        ICSEG_TRY(open_product(&p[P_TO_V], a, keys, rows, depth, transposed(scores), out, in, several, error));
+        ICSEG_TRY(open_product(&p[P_TO_V], a->heads, keys, rows, depth, transposed(scores), out, in, several, error));
     if (a->wants[Q] || a->wants[K])
-        ICSEG_TRY(open_product(&p[P_GRADIENT], a, rows, depth, keys, out, transposed(in), scores, false, error));
-    if (a->wants[Q]) ICSEG_TRY(open_product(&p[S_TO_Q], a, rows, keys, depth, scores, in, in, false, error));
+        ICSEG_TRY(open_product(&p[P_GRADIENT], a->heads, rows, depth, keys, out, transposed(in), scores, false, error));
+    if (a->wants[Q]) ICSEG_TRY(open_product(&p[S_TO_Q], a->heads, rows, keys, depth, scores, in, in, false, error));
     if (a->wants[K])
-        ICSEG_TRY(open_product(&p[S_TO_K], a, keys, rows, depth, transposed(scores), in, in, several, error));
+        ICSEG_TRY(open_product(&p[S_TO_K], a->heads, keys, rows, depth, transposed(scores), in, in, several, error));
     return ICSEG_OK;
 }
 
@@ -105,20 +118,25 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     if (!s) return icseg_fail_memory(error, sizeof *s, "attention");
     bool backward = k->node->op->gradient == NULL;
     s->blocks = blocks_of(a);
+    s->heads = backward ? a->heads : heads_of(a, s->blocks.rows);
     size_t own = 0;
     for (int last = 0; last < (s->blocks.last == s->blocks.rows ? 1 : 2); last++) {
         int64_t rows = last ? s->blocks.last : s->blocks.rows;
         ICSEG_TRY(backward ? open_backward(s->product[last], a, rows, s->blocks.count > 1, error)
-                           : open_forward(s->product[last], a, rows, error));
+                           : open_forward(s->product[last], a, s->heads, rows, error));
         for (int i = 0; i < MOST_PRODUCTS; i++) {
             size_t wanted = s->product[last][i] ? icseg_primitive_scratch(s->product[last][i]) : 0;
             own = wanted > own ? wanted : own;
         }
     }
-    size_t bytes = (size_t)(s->blocks.rows * a->heads * a->keys) * sizeof(float);
+    size_t bytes = (size_t)(s->blocks.rows * s->heads * a->keys) * sizeof(float);
     s->own = icseg_scratch_reserve(k, own);
     s->scores = icseg_scratch_reserve(k, bytes);
     s->gradient = icseg_scratch_reserve(k, backward ? bytes : 0);
+    size_t row = backward ? 0 : (size_t)a->width * sizeof(float);
+    s->q = icseg_scratch_reserve(k, (size_t)s->blocks.rows * row);
+    s->k = icseg_scratch_reserve(k, (size_t)a->keys * row);
+    s->v = icseg_scratch_reserve(k, (size_t)a->keys * row);
     return ICSEG_OK;
 }
 
@@ -203,16 +221,55 @@ static icseg_status multiply(const block *b, int product, const float *x, const 
     return icseg_primitive_run(b->product[product], operands, b->own, error);
 }
 
+/* rows (n, width), `pitch` apart -> (heads, n, depth) */
+static void gather_heads(const attention *a, const float *rows, int64_t n, float *to) {
+    int64_t depth = a->width / a->heads, pitch = pitch_of(a);
+#pragma omp parallel for schedule(static)
+    for (int64_t h = 0; h < a->heads; h++)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + (h * n + i) * depth, rows + i * pitch + h * depth, (size_t)depth * sizeof *to);
+}
+
+/* from (.., from_pitch) -> to (columns, to_pitch) transposed, a square of `rows` x `columns` */
+ICSEG_KERNEL static void transpose_square(const float *from, int64_t from_pitch, float *to, int64_t to_pitch,
+                                          int64_t rows, int64_t columns) {
+    for (int64_t c = 0; c < columns; c++)
+#pragma omp simd
+        for (int64_t r = 0; r < rows; r++) to[c * to_pitch + r] = from[r * from_pitch + c];
+}
+
+/* rows (n, width), `pitch` apart -> (heads, depth, n) */
+static void gather_transposed(const attention *a, const float *rows, int64_t n, float *to) {
+    int64_t depth = a->width / a->heads, pitch = pitch_of(a);
+#pragma omp parallel for schedule(static)
+    for (int64_t h = 0; h < a->heads; h++)
+        for (int64_t i = 0; i < n; i += SQUARE)
+            for (int64_t d = 0; d < depth; d += SQUARE)
+                transpose_square(rows + i * pitch + h * depth + d, pitch, to + (h * depth + d) * n + i, n,
+                                 n - i < SQUARE ? n - i : SQUARE, depth - d < SQUARE ? depth - d : SQUARE);
+}
+
+/* The products like their matrices dense, and the keys transposed: docs/performance.md. */
 static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     const attention *a = k->node->attributes;
     const attention_state *s = k->state;
+    char *scratch = run->scratch;
+    float *queries = (float *)(void *)(scratch + s->q), *keys = (float *)(void *)(scratch + s->k);
+    float *values = (float *)(void *)(scratch + s->v);
     for (int64_t i = 0; i < a->batch * s->blocks.count; i++) {
         block b = block_at(k, run, i);
         float *out = (float *)k->out[0] + (b.image * a->queries + b.first) * a->width;
-        ICSEG_TRY(multiply(&b, SCORES, rows_of(a, k->in, Q, b.image, b.first), rows_of(a, k->in, K, b.image, 0),
-                           b.scores, error));
-        softmax(b.scores, b.rows * a->heads, a->keys, scale_of(a));
-        ICSEG_TRY(multiply(&b, VALUES, b.scores, rows_of(a, k->in, V, b.image, 0), out, error));
+        if (b.first == 0) {
+            gather_transposed(a, rows_of(a, k->in, K, b.image, 0), a->keys, keys);
+            gather_heads(a, rows_of(a, k->in, V, b.image, 0), a->keys, values);
+        }
+        gather_heads(a, rows_of(a, k->in, Q, b.image, b.first), b.rows, queries);
+        for (int64_t h = 0; h < a->heads; h += s->heads) {
+            int64_t at = h * (a->width / a->heads);
+            ICSEG_TRY(multiply(&b, SCORES, queries + at * b.rows, keys + at * a->keys, b.scores, error));
+            softmax(b.scores, b.rows * s->heads, a->keys, scale_of(a));
+            ICSEG_TRY(multiply(&b, VALUES, b.scores, values + at * a->keys, out + at, error));
+        }
     }
     return ICSEG_OK;
 }
