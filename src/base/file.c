@@ -159,8 +159,8 @@ icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, i
     size_t room = strlen(path) + 32;
     w->fd = -1;
     w->path = icseg_strdup(path);
-    w->temporary = icseg_alloc(room);
-    if (!w->path || !w->temporary) {
+    w->temporary = w->path ? icseg_alloc(room) : NULL;
+    if (!w->temporary) {
         icseg_file_writer_close(&w);
         return icseg_fail_memory(error, room, path);
     }

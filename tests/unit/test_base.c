@@ -112,6 +112,26 @@ static void files_are_replaced_whole_or_not_at_all(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+static void a_writer_short_of_memory_removes_no_file(void **state) {
+    (void)state;
+    char folder[] = "/tmp/icseg_base_XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    assert_int_equal(icseg_file_write(path, "old", 3, NULL), ICSEG_OK);
+    for (int n = 0; n < 6; n++) {
+        char *recycled[8]; /* what the writer is given next has the file's name in it */
+        for (int i = 0; i < 8; i++) recycled[i] = memcpy(icseg_alloc(strlen(path) + 32), path, strlen(path) + 1);
+        for (int i = 0; i < 8; i++) icseg_free(recycled[i]);
+        icseg_memory_fail_after(n);
+        icseg_status status = icseg_file_write(path, "new", 3, NULL);
+        icseg_memory_fail_after(-1);
+        assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
+        assert_true(icseg_file_exists(path));
+    }
+    assert_int_equal(remove(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static void text_is_parsed_strictly(void **state) {
     (void)state;
     int64_t i = 0;
@@ -170,6 +190,7 @@ int main(void) {
         cmocka_unit_test(allocations_overflow_and_fail_on_request),
         cmocka_unit_test(random_numbers_have_their_moments),
         cmocka_unit_test(files_are_replaced_whole_or_not_at_all),
+        cmocka_unit_test(a_writer_short_of_memory_removes_no_file),
         cmocka_unit_test(text_is_parsed_strictly),
         cmocka_unit_test(denormals_are_zero_only_between_the_two_calls),
     };
