@@ -21,7 +21,7 @@ report() {
 }
 
 # Each folder may include its own headers and those of the folders before it.
-order="base tensor dnnl graph graph/ops text image model weights data eval report train"
+order="base tensor tiles dnnl graph graph/ops text image model weights data eval report train"
 
 include_order() {
     find src cli -name '*.[ch]' | sort | xargs awk -v order="$order" '

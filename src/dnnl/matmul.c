@@ -24,11 +24,25 @@ static dnnl_status_t describe(icseg_layout *out, icseg_dtype dtype, const int64_
                : icseg_layout_by_strides(out, rank, dims, type, strides);
 }
 
-/* Rows times a weight stored (columns, inner), all dense, b to be packed. In bf16 matrix products are as fast. */
-static bool is_linear(const icseg_matmul_shape *s, icseg_primitive_options options) {
+/* Dense rows times a weight that is to be packed, in f32. */
+static bool is_map(const icseg_matmul_shape *s, icseg_primitive_options options) {
     return options.pack && options.in == ICSEG_F32 && s->batch[0] == 1 && s->batch[1] == 1 &&
-           s->a_stride[2] == s->inner && s->a_stride[3] == 1 && s->b_stride[2] == 1 && s->b_stride[3] == s->inner &&
-           s->out_stride[2] == s->columns && s->out_stride[3] == 1;
+           s->a_stride[2] == s->inner && s->a_stride[3] == 1 && s->out_stride[2] == s->columns && s->out_stride[3] == 1;
+}
+
+/* The weight stored (columns, inner). In bf16 matrix products are as fast as convolutions. */
+static bool is_linear(const icseg_matmul_shape *s, icseg_primitive_options options) {
+    return is_map(s, options) && s->b_stride[2] == 1 && s->b_stride[3] == s->inner;
+}
+
+static bool as_split(icseg_split_shape *out, const icseg_matmul_shape *s, icseg_primitive_options options) {
+    *out = (icseg_split_shape){.images = 1,
+                               .height = s->rows,
+                               .width = 1,
+                               .weights = {s->inner, s->columns, 1, s->b_stride[3], s->b_stride[2]},
+                               .accumulate = options.accumulate,
+                               .activation = options.activation};
+    return options.split && options.out == ICSEG_F32 && is_map(s, options) && icseg_split_pays(out);
 }
 
 icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *s, icseg_primitive_options options,
@@ -40,7 +54,9 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
     dnnl_primitive_desc_t descriptor = NULL;
     const int64_t row[4] = {s->columns, s->columns, s->columns, 1};
     char what[160];
+    icseg_split_shape split;
     *out = NULL;
+    if (as_split(&split, s, options)) return icseg_split_primitive_open(out, &split, error);
     if (is_linear(s, options)) { /* as a 1x1 convolution: up to 20 % faster, never slower (docs/performance.md) */
         icseg_conv_shape conv = {.batch = 1,
                                  .height = s->rows,

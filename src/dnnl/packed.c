@@ -8,6 +8,8 @@
 
 struct icseg_packed {
     icseg_packed *next;
+    bool split;
+    icseg_split_weights weights; /* of a split product; else: */
     icseg_layout plain, layout;
     uint64_t version;
     int64_t packings;
@@ -29,6 +31,10 @@ icseg_status icseg_primitive_pack(const icseg_primitive *p, const float *plain, 
     void *scratch = NULL;
     if (omp_in_parallel())
         return icseg_fail(error, ICSEG_ERROR_INTERNAL, "oneDNN must not run inside a parallel region");
+    if (p->split) {
+        icseg_split_pack(p->split, plain, packed);
+        return ICSEG_OK;
+    }
     ICSEG_TRY(icseg_dnnl_engine(&engine, error));
     ICSEG_TRY_GOTO(icseg_dnnl_reorder(&reorder, plain_b, packed_b, &scratchpad, error));
     size_t bytes = dnnl_memory_desc_get_size(icseg_layout_of(&scratchpad));
@@ -56,10 +62,15 @@ static bool same(const icseg_layout *a, const icseg_layout *b) {
     return dnnl_memory_desc_equal(icseg_layout_of(a), icseg_layout_of(b));
 }
 
+static bool suits(const icseg_packed *entry, const icseg_primitive *p) {
+    if (entry->split || p->split)
+        return entry->split && p->split && icseg_split_same_layout(entry->weights, icseg_split_layout(p->split));
+    return same(&entry->layout, &p->packed_b) && same(&entry->plain, &p->plain_b);
+}
+
 static icseg_packed *find(icseg_packed *list, const icseg_primitive *p) {
-    for (; list; list = list->next)
-        if (same(&list->layout, &p->packed_b) && same(&list->plain, &p->plain_b)) return list;
-    return NULL;
+    while (list && !suits(list, p)) list = list->next;
+    return list;
 }
 
 static void free_entry(icseg_packed *entry) {
@@ -74,6 +85,8 @@ static icseg_packed *add(icseg_packed **list, const icseg_primitive *p) {
     if (!entry) return NULL;
     entry->bytes = icseg_primitive_packed_size(p);
     entry->data = icseg_alloc(entry->bytes);
+    entry->split = p->split != NULL;
+    if (p->split) entry->weights = icseg_split_layout(p->split);
     if (!entry->data || icseg_layout_copy(&entry->plain, icseg_layout_of(&p->plain_b)) != dnnl_success ||
         icseg_layout_copy(&entry->layout, icseg_layout_of(&p->packed_b)) != dnnl_success) {
         free_entry(entry);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Convolutions and matrix products, by oneDNN, in f32 or of bf16 operands with f32 sums. Only src/dnnl includes
- * <dnnl.h>.
+ * Convolutions and matrix products in f32 or of bf16 operands with f32 sums: by oneDNN, or as split products of our own
+ * (src/tiles). Only src/dnnl includes <dnnl.h>.
  *
  * A primitive belongs to one shape and one thread at a time, keeps no tensors, and works in scratch memory that the
  * caller lends it. It must not be run inside an `omp parallel` region: oneDNN gives wrong results or hangs there, so
@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "tensor/activation.h"
 #include "tensor/dtype.h"
 
 typedef struct icseg_primitive icseg_primitive;
@@ -29,18 +30,11 @@ typedef struct icseg_matmul_shape {
     int64_t a_stride[4], b_stride[4], out_stride[4]; /* a (.., rows, inner), b (.., inner, columns) */
 } icseg_matmul_shape;
 
-/* The formulas are in graph/ops.h. */
-typedef enum icseg_activation {
-    ICSEG_ACTIVATION_NONE,
-    ICSEG_ACTIVATION_RELU,
-    ICSEG_ACTIVATION_QUICK_GELU,
-    ICSEG_ACTIVATION_GELU
-} icseg_activation;
-
 typedef struct icseg_primitive_options {
     bool bias;                   /* adds a vector of the output channels or columns */
     bool accumulate;             /* adds to what `out` holds: gradients in parts, residual connections */
     icseg_activation activation; /* last of all */
+    bool split;          /* may multiply numbers split in two bf16 where that pays (tiles/split.h): forward, of f32 */
     bool pack;           /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
     icseg_dtype in, out; /* of the operands a and b, and of the result: ICSEG_F32, or ICSEG_BF16 where in is BF16. A b
                             that is packed is given in f32; bias and gradients of weights are always f32 */
@@ -56,6 +50,9 @@ typedef enum icseg_bf16_support {
 } icseg_bf16_support;
 icseg_bf16_support icseg_dnnl_bf16(void);
 
+/* Whether a convolution forward with these options is a split product. */
+bool icseg_conv_splits(const icseg_conv_shape *shape, icseg_primitive_options options);
+
 icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_shape *shape,
                                      icseg_primitive_options options, icseg_error *error);
 /* Of the options only `in` and `out` apply. */
@@ -67,7 +64,7 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
                                icseg_error *error);
 void icseg_primitive_close(icseg_primitive **primitive);
 
-/* oneDNN's name of the implementation; one with "ref" in it is a hundred times too slow. */
+/* oneDNN's name of the implementation, or "split"; one with "ref" in it is a hundred times too slow. */
 const char *icseg_primitive_implementation(const icseg_primitive *primitive);
 size_t icseg_primitive_scratch(const icseg_primitive *primitive); /* bytes lent to each run, 64-byte aligned */
 

@@ -7,7 +7,7 @@
 
 struct icseg_graph {
     icseg_arena *arena; /* owns nodes, values, names, attributes, constants */
-    bool training;
+    bool training, splits;
     icseg_error error; /* the first fault */
     icseg_value_info **values;
     icseg_node **nodes;

@@ -108,6 +108,7 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
     }
     bool fuses = !declare && !o->training && !o->gradients && !o->plain;
     if (fuses) icseg_graph_fuse(g);
+    if (fuses && !o->bf16) icseg_graph_use_split(g);
     if (fuses && !o->bf16) icseg_graph_fuse_pairs(g);
     if (!declare && o->bf16) icseg_graph_use_bf16(g);
     if (o->gradients && !o->plain) icseg_graph_recompute(g, o->low_memory ? ICSEG_MEMORY_LOW : ICSEG_MEMORY_NORMAL);

@@ -93,10 +93,12 @@ static icseg_status open_text(icseg_bench *b, icseg_error *error) {
         b->config.prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(&builder, tokens);
     icseg_graph_keep(b->graph, icseg_build_class_text(&builder, prompts, &b->model->texts), "text");
     icseg_graph_fuse(b->graph);
-    if (b->bf16)
+    if (b->bf16) {
         icseg_graph_use_bf16(b->graph);
-    else
+    } else {
+        icseg_graph_use_split(b->graph);
         icseg_graph_fuse_pairs(b->graph);
+    }
     ICSEG_TRY(icseg_executor_open(&b->executor, b->graph, b->model->workspace, error));
     icseg_executor_bind(b->executor, tokens, b->input);
     return ICSEG_OK;

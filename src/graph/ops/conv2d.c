@@ -36,10 +36,16 @@ static icseg_status open_product(icseg_kernel *k, conv_state *s, icseg_primitive
     return icseg_matmul_open(&s->primitive, &product, options, error);
 }
 
+static icseg_primitive_options options_of(const icseg_kernel *k) {
+    return (icseg_primitive_options){.bias = k->node->input_count > 2,
+                                     .split = icseg_graph_splits(k->graph),
+                                     .in = icseg_kernel_in(k, 0)->dtype,
+                                     .out = icseg_kernel_out(k, 0)->dtype};
+}
+
 static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *error) {
     const icseg_conv_shape *shape = k->node->attributes;
-    icseg_primitive_options options = {
-        .bias = k->node->input_count > 2, .in = icseg_kernel_in(k, 0)->dtype, .out = icseg_kernel_out(k, 0)->dtype};
+    icseg_primitive_options options = options_of(k);
     icseg_conv_direction direction = direction_of(k);
     icseg_status status;
     if (direction == ICSEG_CONV_FORWARD)
@@ -59,7 +65,10 @@ static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *err
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     conv_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution");
-    bool winograd = icseg_kernel_in(k, 0)->dtype == ICSEG_F32 && icseg_winograd_pays(k->node->attributes);
+    const icseg_conv_shape *shape = k->node->attributes;
+    icseg_primitive_options options = options_of(k);
+    bool splits = direction_of(k) == ICSEG_CONV_FORWARD && icseg_conv_splits(shape, options);
+    bool winograd = options.in == ICSEG_F32 && !splits && icseg_winograd_pays(shape);
     return winograd ? open_winograd(k, s, error) : open_direct(k, s, error);
 }
 

@@ -15,12 +15,27 @@ typedef struct fused_state {
 static bool has(const icseg_kernel *k, int i) { return i < k->node->input_count && k->node->input[i] != ICSEG_NONE; }
 static bool has_norm(const icseg_kernel *k) { return has(k, ICSEG_FUSED_GAMMA); }
 
+static icseg_primitive_options options_of(const icseg_kernel *k) {
+    const icseg_fused_conv *conv = k->node->attributes;
+    const icseg_fused_linear *linear = k->node->attributes;
+    bool is_conv = k->node->op == &icseg_op_conv2d_fused;
+    icseg_primitive_options options = {.bias = has(k, ICSEG_FUSED_BIAS) || has_norm(k),
+                                       .accumulate = has(k, ICSEG_FUSED_RESIDUAL),
+                                       .activation = is_conv ? conv->activation : linear->activation,
+                                       .split = icseg_graph_splits(k->graph),
+                                       .in = icseg_kernel_in(k, ICSEG_FUSED_X)->dtype,
+                                       .out = icseg_kernel_out(k, 0)->dtype};
+    options.pack = !is_conv && (icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT) || options.in != ICSEG_F32);
+    return options;
+}
+
 /* Winograd's convolution neither adds to its output nor knows other activations. */
 static bool is_winograd(const icseg_kernel *k) {
     if (k->node->op != &icseg_op_conv2d_fused || has(k, ICSEG_FUSED_RESIDUAL)) return false;
     if (icseg_kernel_in(k, ICSEG_FUSED_X)->dtype != ICSEG_F32) return false;
     const icseg_fused_conv *a = k->node->attributes;
-    return a->activation <= ICSEG_ACTIVATION_RELU && icseg_winograd_pays(&a->shape);
+    return a->activation <= ICSEG_ACTIVATION_RELU && !icseg_conv_splits(&a->shape, options_of(k)) &&
+           icseg_winograd_pays(&a->shape);
 }
 
 static icseg_status open_winograd(icseg_kernel *k, fused_state *s, icseg_error *error) {
@@ -32,20 +47,12 @@ static icseg_status open_winograd(icseg_kernel *k, fused_state *s, icseg_error *
 }
 
 static icseg_status open_primitive(icseg_kernel *k, fused_state *s, icseg_error *error) {
-    icseg_primitive_options options = {.bias = has(k, ICSEG_FUSED_BIAS) || has_norm(k),
-                                       .accumulate = has(k, ICSEG_FUSED_RESIDUAL),
-                                       .in = icseg_kernel_in(k, ICSEG_FUSED_X)->dtype,
-                                       .out = icseg_kernel_out(k, 0)->dtype};
-    if (k->node->op == &icseg_op_conv2d_fused) {
-        const icseg_fused_conv *a = k->node->attributes;
-        options.activation = a->activation;
-        ICSEG_TRY(icseg_conv_forward_open(&s->primitive, &a->shape, options, error));
-    } else {
-        const icseg_fused_linear *a = k->node->attributes;
-        options.activation = a->activation;
-        options.pack = icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT) || options.in != ICSEG_F32;
-        ICSEG_TRY(icseg_matmul_open(&s->primitive, &a->shape, options, error));
-    }
+    const icseg_fused_conv *conv = k->node->attributes;
+    const icseg_fused_linear *linear = k->node->attributes;
+    icseg_primitive_options options = options_of(k);
+    ICSEG_TRY(k->node->op == &icseg_op_conv2d_fused
+                  ? icseg_conv_forward_open(&s->primitive, &conv->shape, options, error)
+                  : icseg_matmul_open(&s->primitive, &linear->shape, options, error));
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
     s->weights = icseg_scratch_reserve(k, has_norm(k) ? 0 : icseg_weights_scratch(k, ICSEG_FUSED_WEIGHT, s->primitive));
     return ICSEG_OK;
