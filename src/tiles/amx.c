@@ -64,20 +64,12 @@ SPLIT void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, s
 }
 
 /* Tiles 0 to 3 hold the sums, 4 and 5 rows of a, 6 and 7 columns of b. */
-TILES void icseg_amx_block(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, bool begin,
-                           float *sums) {
+TILES void icseg_amx_block(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, float *sums) {
     enum { STRIDE = ICSEG_BLOCK * (int)sizeof(float), HALF = ICSEG_TILE_ROWS * ICSEG_BLOCK };
-    if (begin) {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    } else {
-        _tile_loadd(0, sums, STRIDE);
-        _tile_loadd(1, sums + ICSEG_TILE_ROWS, STRIDE);
-        _tile_loadd(2, sums + HALF, STRIDE);
-        _tile_loadd(3, sums + HALF + ICSEG_TILE_ROWS, STRIDE);
-    }
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
     for (int64_t i = 0; i < steps; i++, b += ICSEG_STEP_BYTES) {
         const char *high_a = a + from[i], *low_a = high_a + low;
         _tile_loadd(4, low_a, ICSEG_ROW_BYTES);
@@ -115,9 +107,8 @@ void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, size_t 
 bool icseg_amx_there(void) { return false; }
 void icseg_amx_begin(void) {}
 void icseg_amx_end(void) {}
-void icseg_amx_block(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, bool begin,
-                     float *sums) {
-    (void)a, (void)low, (void)from, (void)b, (void)steps, (void)begin, (void)sums;
+void icseg_amx_block(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, float *sums) {
+    (void)a, (void)low, (void)from, (void)b, (void)steps, (void)sums;
 }
 
 #endif

@@ -27,9 +27,8 @@ void icseg_amx_end(void);
 
 /* A block of sums over `steps` steps of 32 inner values: a_high b_high + a_high b_low + a_low b_high.
  * a: rows of ICSEG_ROW_BYTES, 32 of them at a + from[step] (high parts) and low bytes further on (low parts);
- * b: ICSEG_STEP_BYTES for each step, packed by icseg_split_pack; sums: (32, 32), added to unless `begin`. */
-void icseg_amx_block(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, bool begin,
-                     float *sums);
+ * b: ICSEG_STEP_BYTES for each step, packed by icseg_split_pack; sums: (32, 32), 64-byte aligned. */
+void icseg_amx_block(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, float *sums);
 
 /* Splits `rows` rows of `in` values (x NULL: zeros). Of each, 32 values make row r of a panel: their high parts at
  * `to`, low parts `low` bytes further on, the next 32 values `next` bytes further on. What the last panel lacks is 0.

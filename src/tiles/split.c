@@ -18,9 +18,8 @@ enum {
     BLOCK = ICSEG_BLOCK,
     INNER = ICSEG_TILE_INNER,
     BLOCK_BYTES = 1 << 20, /* split positions of a block */
-    CHUNK = 8,             /* steps at a time: 32 KB of packed weights stay in the first-level cache */
-    SUM_ROWS = 256,        /* positions whose sums are kept between chunks */
-    SUM_BYTES = SUM_ROWS * BLOCK * (int)sizeof(float)
+    GROUP_BYTES = 1 << 18, /* weights that a thread has all positions of a block go through */
+    MOST_GROUP = 8         /* panels */
 };
 
 struct icseg_split {
@@ -32,6 +31,7 @@ struct icseg_split {
     int64_t positions;                 /* a panel has room for */
     size_t next_rows, next_panel, low; /* bytes from 32 positions to the next 32, between panels, to the low parts */
     size_t *from;                      /* (steps): where the rows of a step begin, see icseg_amx_block */
+    int64_t group;                     /* panels at a time */
     int threads;
     bool apart; /* each thread takes blocks of its own; else all work on the same block */
     size_t block_bytes;
@@ -87,6 +87,8 @@ icseg_status icseg_split_open(icseg_split **out, const icseg_split_shape *s, ics
                        .threads = omp_get_max_threads()};
     if (linear) p->shape.images = p->shape.width = 1;
     choose_blocks(p);
+    p->group = GROUP_BYTES / (p->steps * ICSEG_STEP_BYTES);
+    p->group = p->group < 1 ? 1 : least(p->group, MOST_GROUP);
     p->from = icseg_alloc_array((size_t)p->steps, sizeof *p->from);
     if (!p->from) {
         icseg_split_close(out);
@@ -107,9 +109,7 @@ void icseg_split_close(icseg_split **split) {
     *split = NULL;
 }
 
-size_t icseg_split_scratch(const icseg_split *p) {
-    return (size_t)p->threads * SUM_BYTES + (size_t)(p->apart ? p->threads : 1) * p->block_bytes;
-}
+size_t icseg_split_scratch(const icseg_split *p) { return (size_t)(p->apart ? p->threads : 1) * p->block_bytes; }
 
 /* -- weights */
 
@@ -221,59 +221,55 @@ static void finish(const icseg_split *p, block b, int64_t begin, int64_t end, in
     }
 }
 
-/* 32 output channels of positions [begin, end) of a block; begin and end are multiples of 32. */
+/* Output channels of `group` panels from `panel` on, of positions [begin, end) of a block, multiples of 32. */
 static void multiply(const icseg_split *p, block b, int64_t begin, int64_t end, int64_t panel, const char *room,
-                     const void *packed, const float *bias, float *out, float *sums) {
-    const char *weights = (const char *)packed + panel * p->steps * ICSEG_STEP_BYTES;
-    for (int64_t at = begin; at < end; at += SUM_ROWS) {
-        int64_t stop = least(at + SUM_ROWS, end);
-        for (int64_t step = 0; step < p->steps; step += CHUNK)
-            for (int64_t row = at; row < stop; row += BLOCK)
-                icseg_amx_block(room + (size_t)(row / BLOCK) * p->next_rows, p->low, p->from + step,
-                                weights + step * ICSEG_STEP_BYTES, least(CHUNK, p->steps - step), step == 0,
-                                sums + (row - at) * BLOCK);
-        finish(p, b, at, stop, panel, sums, bias, out);
-    }
+                     const void *packed, const float *bias, float *out) {
+    const char *weights = packed;
+    int64_t stop = least(panel + p->group, p->panels);
+    for (int64_t row = begin; row < end; row += BLOCK)
+        for (int64_t i = panel; i < stop; i++) {
+            _Alignas(64) float sums[BLOCK * BLOCK];
+            icseg_amx_block(room + (size_t)(row / BLOCK) * p->next_rows, p->low, p->from,
+                            weights + i * p->steps * ICSEG_STEP_BYTES, p->steps, sums);
+            finish(p, b, row, row + BLOCK, i, sums, bias, out);
+        }
 }
-
-static float *sums_of(char *scratch) { return (float *)(void *)(scratch + (size_t)omp_get_thread_num() * SUM_BYTES); }
 
 static void run_apart(const icseg_split *p, const float *x, const void *packed, const float *bias, float *out,
                       char *scratch) {
 #pragma omp parallel num_threads(p->threads)
     {
-        float *sums = sums_of(scratch);
-        char *room = scratch + (size_t)p->threads * SUM_BYTES + (size_t)omp_get_thread_num() * p->block_bytes;
+        char *room = scratch + (size_t)omp_get_thread_num() * p->block_bytes;
         icseg_amx_begin();
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
             for (int64_t line = 0; line < b.lines + 2 * p->border; line++) split_line(p, x, b, line, room);
-            for (int64_t panel = 0; panel < p->panels; panel++)
-                multiply(p, b, 0, up(b.lines * p->padded, BLOCK), panel, room, packed, bias, out, sums);
+            for (int64_t panel = 0; panel < p->panels; panel += p->group)
+                multiply(p, b, 0, up(b.lines * p->padded, BLOCK), panel, room, packed, bias, out);
         }
         icseg_amx_end();
     }
 }
 
 static void run_together(const icseg_split *p, const float *x, const void *packed, const float *bias, float *out,
-                         char *scratch) {
-    char *room = scratch + (size_t)p->threads * SUM_BYTES;
+                         char *room) {
+    int64_t groups = (p->panels + p->group - 1) / p->group;
 #pragma omp parallel num_threads(p->threads)
     {
-        float *sums = sums_of(scratch);
         icseg_amx_begin();
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
-            int64_t rows = up(b.lines * p->padded, BLOCK), parts = (2 * p->threads + p->panels - 1) / p->panels;
+            int64_t rows = up(b.lines * p->padded, BLOCK), parts = (2 * p->threads + groups - 1) / groups;
             int64_t part = up((rows + parts - 1) / parts, BLOCK);
             parts = (rows + part - 1) / part;
 #pragma omp for schedule(static)
             for (int64_t line = 0; line < b.lines + 2 * p->border; line++) split_line(p, x, b, line, room);
 #pragma omp for schedule(static)
-            for (int64_t task = 0; task < p->panels * parts; task++)
-                multiply(p, b, task % parts * part, least(task % parts * part + part, rows), task / parts, room, packed,
-                         bias, out, sums);
+            for (int64_t task = 0; task < groups * parts; task++) {
+                int64_t begin = task % parts * part;
+                multiply(p, b, begin, least(begin + part, rows), task / parts * p->group, room, packed, bias, out);
+            }
         }
         icseg_amx_end();
     }
