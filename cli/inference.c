@@ -7,7 +7,7 @@
 #include "base/error.h"
 
 const char *const inference_modes[] = {"whole", "slide", NULL};
-const char *const inference_precisions[] = {"f32", "bf16", "auto", NULL};
+const char *const inference_precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 
 void inference_use_precision(int32_t precision, icseg_model *model, icseg_printer *printer) {
     icseg_precision used = icseg_model_use_precision(model, (icseg_precision)precision);

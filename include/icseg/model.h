@@ -46,11 +46,13 @@ ICSEG_API const char *const *icseg_model_class_names(const icseg_model *model); 
 /* Number format of convolutions and linear maps; normalisation, softmax, scores, losses and all sums are f32 always. */
 typedef enum icseg_precision {
     ICSEG_PRECISION_F32,
-    ICSEG_PRECISION_BF16, /* f32 on a processor without instructions for it */
-    ICSEG_PRECISION_AUTO  /* bf16 where it is faster */
+    ICSEG_PRECISION_BF16,  /* f32 on a processor without instructions for it */
+    ICSEG_PRECISION_AUTO,  /* bf16 where it is faster */
+    ICSEG_PRECISION_BF16X2 /* inference: each f32 number as the sum of two bf16, which is off by 4e-6 and, on processors
+                              with AMX, faster than f32 (docs/performance.md); f32 elsewhere, and in training */
 } icseg_precision;
-/* What later calls on the model compute in (at first f32); weights stay f32. Returns what this processor will use: F32
- * or BF16. Training has its own (train.precision of the recipe). */
+/* What later calls on the model compute in (at first f32); weights stay f32. Returns what this processor will use,
+ * never AUTO. Training has its own (train.precision of the recipe). */
 ICSEG_API icseg_precision icseg_model_use_precision(icseg_model *model, icseg_precision precision);
 
 /* What the model weighs, and what a batch of images of some size costs. */

@@ -7,7 +7,8 @@
 
 struct icseg_graph {
     icseg_arena *arena; /* owns nodes, values, names, attributes, constants */
-    bool training, splits;
+    bool training;
+    int split; /* parts of numbers in split products; 0: none */
     icseg_error error; /* the first fault */
     icseg_value_info **values;
     icseg_node **nodes;

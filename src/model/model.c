@@ -7,6 +7,7 @@
 #include "dnnl/primitive.h"
 #include "text/synonyms.h"
 #include "text/tokenizer.h"
+#include "tiles/amx.h"
 
 /* Every parameter is declared by one build at a small size. */
 static icseg_status declare_params(icseg_model *m, icseg_error *error) {
@@ -142,7 +143,7 @@ icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *wa
                                  icseg_error *error) {
     icseg_session *s = NULL, *oldest = &m->session[0];
     icseg_network_options given = *wanted, *options = &given;
-    if (is_forward(options)) given.bf16 = m->bf16;
+    if (is_forward(options)) given.precision = (int32_t)m->precision;
     *out = NULL;
     for (int i = 0; i < ICSEG_SESSIONS; i++) {
         icseg_session *at = &m->session[i];
@@ -165,15 +166,15 @@ icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *wa
 }
 
 icseg_precision icseg_precision_here(icseg_precision wanted) {
-    bool bf16 = wanted != ICSEG_PRECISION_F32 && icseg_dnnl_bf16() >= ICSEG_BF16_FAST;
-    return bf16 ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
+    if (wanted == ICSEG_PRECISION_F32) return wanted;
+    if (wanted == ICSEG_PRECISION_BF16X2) return icseg_amx_there() ? wanted : ICSEG_PRECISION_F32;
+    return icseg_dnnl_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
 }
 
 icseg_precision icseg_model_use_precision(icseg_model *m, icseg_precision precision) {
     icseg_precision used = icseg_precision_here(precision);
-    bool bf16 = used == ICSEG_PRECISION_BF16;
-    if (bf16 != m->bf16) icseg_cached_text_close(&m->text);
-    m->bf16 = bf16;
+    if (used != m->precision) icseg_cached_text_close(&m->text);
+    m->precision = used;
     return used;
 }
 

@@ -35,7 +35,7 @@ struct icseg_model {
     icseg_texts texts; /* in the arena */
     icseg_params *params;
     icseg_workspace *workspace;
-    bool bf16; /* what is only run forward computes in bf16 */
+    icseg_precision precision; /* of what is only run forward */
     icseg_session session[ICSEG_SESSIONS];
     icseg_cached_text text;
     uint64_t uses;

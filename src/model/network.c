@@ -18,17 +18,23 @@ static icseg_value build_text(icseg_builder *b, icseg_value tokens, const icseg_
     return icseg_build_class_text(b, learnt ? icseg_build_prompts(b, tokens) : ICSEG_NONE, texts);
 }
 
+void icseg_network_rewrite(icseg_graph *g, icseg_precision precision) {
+    icseg_graph_fuse(g);
+    if (precision == ICSEG_PRECISION_BF16) {
+        icseg_graph_use_bf16(g);
+        return;
+    }
+    icseg_graph_use_split(g, precision == ICSEG_PRECISION_BF16X2 ? 2 : 3);
+    icseg_graph_fuse_pairs(g);
+}
+
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_params *params,
-                                      const icseg_config *config, const icseg_texts *texts, bool bf16,
+                                      const icseg_config *config, const icseg_texts *texts, icseg_precision precision,
                                       icseg_error *error) {
     icseg_builder b = {.graph = g, .params = params, .config = config};
     *out = build_text(&b, ICSEG_NONE, texts);
     icseg_graph_keep(g, *out, "text");
-    icseg_graph_fuse(g);
-    if (bf16)
-        icseg_graph_use_bf16(g);
-    else
-        icseg_graph_fuse_pairs(g);
+    icseg_network_rewrite(g, precision);
     return icseg_graph_status(g, error);
 }
 
@@ -106,11 +112,12 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
         icseg_value seed = icseg_graph_constant(g, "one", ICSEG_F32, ICSEG_SHAPE(1), &one);
         icseg_graph_backward(g, 1, &n->total, &seed, o->accumulate != 0);
     }
-    bool fuses = !declare && !o->training && !o->gradients && !o->plain;
-    if (fuses) icseg_graph_fuse(g);
-    if (fuses && !o->bf16) icseg_graph_use_split(g);
-    if (fuses && !o->bf16) icseg_graph_fuse_pairs(g);
-    if (!declare && o->bf16) icseg_graph_use_bf16(g);
+    icseg_precision precision = (icseg_precision)o->precision;
+    bool forward = !declare && !o->training && !o->gradients && !o->plain;
+    if (forward)
+        icseg_network_rewrite(g, precision);
+    else if (!declare && precision == ICSEG_PRECISION_BF16)
+        icseg_graph_use_bf16(g);
     if (o->gradients && !o->plain) icseg_graph_recompute(g, o->low_memory ? ICSEG_MEMORY_LOW : ICSEG_MEMORY_NORMAL);
     return icseg_graph_status(g, error);
 }

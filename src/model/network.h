@@ -3,6 +3,7 @@
 #ifndef ICSEG_MODEL_NETWORK_H
 #define ICSEG_MODEL_NETWORK_H
 
+#include "icseg/model.h"
 #include "model/builder.h"
 
 /* What to build. Zero-initialise first: options are compared bytewise by the session cache. */
@@ -18,7 +19,7 @@ typedef struct icseg_network_options {
     int32_t keep_outputs;                  /* logits, scores and text stay readable after a run */
     int32_t keep_logits;                   /* only the logits do */
     int32_t plain;                         /* the graph is run as it is described: no operators are fused */
-    int32_t bf16;                          /* convolutions and linear maps multiply in bf16 */
+    int32_t precision;                     /* icseg_precision, not AUTO */
     int32_t low_memory;                    /* gradients with ICSEG_MEMORY_LOW (graph/recompute.h) */
     int32_t text_given;                    /* text is an input, where it does not depend on the image */
 } icseg_network_options;
@@ -44,7 +45,10 @@ icseg_status icseg_network_build(icseg_network *out, icseg_graph *graph, icseg_p
 bool icseg_network_text_is_fixed(const icseg_config *config);
 /* Their graph alone: (1, K, C), kept. */
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *graph, icseg_params *params,
-                                      const icseg_config *config, const icseg_texts *texts, bool bf16,
+                                      const icseg_config *config, const icseg_texts *texts, icseg_precision precision,
                                       icseg_error *error);
+
+/* Rewrites a graph that is only run forward: operators are fused, products multiply in `precision`. */
+void icseg_network_rewrite(icseg_graph *graph, icseg_precision precision);
 
 #endif

@@ -9,8 +9,6 @@
 
 #include "base/system.h"
 #include "dnnl/primitive.h"
-#include "graph/fuse.h"
-#include "graph/precision.h"
 #include "model/model.h"
 #include "train/adamw.h"
 
@@ -27,7 +25,7 @@ struct icseg_bench {
     icseg_executor *executor;
     icseg_session *session;
     int64_t step;
-    bool bf16;
+    icseg_precision precision; /* what the processor can of what was asked for */
     double first_s, peak_flops_s, *seconds;
 };
 
@@ -92,13 +90,7 @@ static icseg_status open_text(icseg_bench *b, icseg_error *error) {
     icseg_value prompts =
         b->config.prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(&builder, tokens);
     icseg_graph_keep(b->graph, icseg_build_class_text(&builder, prompts, &b->model->texts), "text");
-    icseg_graph_fuse(b->graph);
-    if (b->bf16) {
-        icseg_graph_use_bf16(b->graph);
-    } else {
-        icseg_graph_use_split(b->graph);
-        icseg_graph_fuse_pairs(b->graph);
-    }
+    icseg_network_rewrite(b->graph, b->precision);
     ICSEG_TRY(icseg_executor_open(&b->executor, b->graph, b->model->workspace, error));
     icseg_executor_bind(b->executor, tokens, b->input);
     return ICSEG_OK;
@@ -108,7 +100,7 @@ static icseg_status open_session(icseg_bench *b, icseg_error *error) {
     const icseg_bench_options *o = &b->options;
     icseg_network_options options = {.batch = o->batch, .height = o->size, .width = o->size};
     if (o->mode == ICSEG_BENCH_TRAIN)
-        options.training = options.losses = options.gradients = 1, options.bf16 = b->bf16,
+        options.training = options.losses = options.gradients = 1, options.precision = (int32_t)b->precision,
         options.low_memory = o->memory == ICSEG_MEMORY_LOW;
     else
         options.predict_height = options.predict_width = o->size;
@@ -163,8 +155,8 @@ static icseg_status measure_peak(double *best, icseg_error *error) {
 
 /* Figures of f32 must not pass for bf16's. */
 static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
-    b->bf16 = icseg_model_use_precision(b->model, b->options.precision) == ICSEG_PRECISION_BF16;
-    if (b->bf16 || b->options.precision != ICSEG_PRECISION_BF16) return ICSEG_OK;
+    b->precision = icseg_model_use_precision(b->model, b->options.precision);
+    if (b->precision == ICSEG_PRECISION_BF16 || b->options.precision != ICSEG_PRECISION_BF16) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
                       "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto");
 }
@@ -242,7 +234,7 @@ icseg_status icseg_bench_run(icseg_bench *b, icseg_bench_result *out, icseg_erro
                                 .threads = o->threads,
                                 .classes = o->classes,
                                 .prompt = b->config.prompt,
-                                .precision = b->bf16 ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32};
+                                .precision = b->precision};
     icseg_params_memory held = icseg_params_count_memory(b->model->params);
     out->weights = held.plain;
     out->packed = held.packed;

@@ -38,7 +38,7 @@ typedef struct icseg_bench_result {
     size_t training;             /* gradients and the optimiser's moments */
     int32_t threads, classes;
     icseg_prompt prompt;
-    icseg_precision precision; /* F32 or BF16 */
+    icseg_precision precision; /* not AUTO */
 } icseg_bench_result;
 
 typedef struct icseg_bench icseg_bench;

@@ -26,6 +26,8 @@ typedef struct check {
     icseg_adamw_options adamw;
 } check;
 
+static bool is_bf16(const check *c) { return c->options.precision == ICSEG_PRECISION_BF16; }
+
 static void record(icseg_parity_result *r, const char *name, double difference) {
     r->tensors++;
     if (!(difference <= r->bound)) r->failed++; /* NaN fails */
@@ -178,7 +180,7 @@ static icseg_status compare_params(const check *c, const char *prefix, bool grad
                 }
                 if (pass == 0)
                     largest = fmax(largest, sqrt(norm));
-                else if (gradients && c->options.bf16)
+                else if (gradients && is_bf16(c))
                     all_difference += difference, all_norm += norm;
                 else if (gradients && sqrt(norm) < ZERO_GRADIENT * largest)
                     record(result, p->name, sqrt(own) < 10 * ZERO_GRADIENT * largest ? 0 : INFINITY);
@@ -189,7 +191,7 @@ static icseg_status compare_params(const check *c, const char *prefix, bool grad
             icseg_free(theirs);
             ICSEG_TRY(status);
         }
-    if (gradients && c->options.bf16) record(result, "of all parameters", relative(all_difference, all_norm));
+    if (gradients && is_bf16(c)) record(result, "of all parameters", relative(all_difference, all_norm));
     return ICSEG_OK;
 }
 
@@ -308,15 +310,15 @@ static icseg_status read_settings(check *c, icseg_error *error) {
 }
 
 /* The bounds of bf16: 8 bits of precision through some hundred operators. */
-static icseg_status use_bf16(check *c, icseg_error *error) {
+static icseg_status use_precision(check *c, icseg_precision precision, icseg_error *error) {
     static const double bounds[ICSEG_PARITY_GROUPS] = {
         [ICSEG_PARITY_EVAL] = 2e-2,     [ICSEG_PARITY_TRAIN] = 2e-2,   [ICSEG_PARITY_LOSS] = 2e-2,
         [ICSEG_PARITY_GRADIENT] = 5e-2, [ICSEG_PARITY_RUNNING] = 2e-2, [ICSEG_PARITY_CURVE] = 5e-2,
     };
-    if (icseg_model_use_precision(c->model, ICSEG_PRECISION_BF16) != ICSEG_PRECISION_BF16)
+    c->options.precision = (int32_t)icseg_model_use_precision(c->model, precision);
+    if (precision == ICSEG_PRECISION_BF16 && !is_bf16(c))
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "bf16: this processor has no instructions for it");
-    c->options.bf16 = 1;
-    for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) c->result[i].bound = bounds[i];
+    for (int i = 0; is_bf16(c) && i < ICSEG_PARITY_GROUPS; i++) c->result[i].bound = bounds[i];
     return ICSEG_OK;
 }
 
@@ -340,7 +342,7 @@ icseg_status icseg_parity_run(const char *fixture, icseg_precision precision,
     ICSEG_TRY_GOTO(read_settings(&c, error));
     ICSEG_TRY_GOTO(icseg_model_read_params(c.model, file, "model.", true, error));
     ICSEG_TRY_GOTO(read_batch(&c, error));
-    if (precision != ICSEG_PRECISION_F32) ICSEG_TRY_GOTO(use_bf16(&c, error));
+    ICSEG_TRY_GOTO(use_precision(&c, precision, error));
     ICSEG_TRY_GOTO(check_evaluation(&c, error));
     ICSEG_TRY_GOTO(check_training(&c, error));
     ICSEG_TRY_GOTO(check_curve(&c, error));

@@ -14,7 +14,7 @@ static const char *const prompts[] = {"template", "static", "instance", NULL};
 static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
 static const char *const modes[] = {"whole", "slide", NULL};
 static const char *const memories[] = {"normal", "low", NULL};
-static const char *const precisions[] = {"f32", "bf16", "auto", NULL};
+static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 static const int32_t strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
 #define SIZE         ICSEG_BETWEEN(1, WIDTH_MOST)
@@ -148,7 +148,7 @@ static const icseg_option rows[] = {
      "the image encoder stays as it is, its running statistics too"},
     {"train.precision", WORD(train.precision),
      "number format of convolutions and linear maps, forward and backward; weights, their gradients, sums, "
-     "normalisation and losses are f32 always; auto: bf16 where the processor has it",
+     "normalisation and losses are f32 always; auto: bf16 where the processor has it; bf16x2: f32",
      .words = precisions},
     {"train.memory", WORD(train.memory),
      "low: the backward pass computes the results of most layers again, which takes a third more time; losses and "
@@ -161,7 +161,8 @@ static const icseg_option rows[] = {
     {"train.checkpoint_every", INT(train.checkpoint_every), "steps between two checkpoints; 0: only at the end", STEPS},
 
     {"eval.mode", WORD(eval.mode), "the whole image at once, or overlapping windows", .words = modes},
-    {"eval.precision", WORD(eval.precision), "the same of evaluations", .words = precisions},
+    {"eval.precision", WORD(eval.precision), "the same of evaluations; bf16x2: f32 to within 4e-6",
+     .words = precisions},
     {"eval.crop", INTS(eval.crop[0]), "slide: height, width of a window (pixels)", ICSEG_EXACTLY(2),
      ICSEG_BETWEEN(0, SIDE_MOST), .shown = "[0, 0]: the training crop"},
     {"eval.stride", INTS(eval.stride[0]), "slide: vertical, horizontal step (pixels)", ICSEG_EXACTLY(2),

@@ -33,7 +33,7 @@ icseg_status icseg_trainer_session(icseg_trainer *t, icseg_session **out, icseg_
                                      .gradients = 1,
                                      .accumulate = r->train.accumulate > 1,
                                      .low_memory = r->train.memory == ICSEG_MEMORY_LOW,
-                                     .bf16 = icseg_precision_here(r->train.precision) == ICSEG_PRECISION_BF16,
+                                     .precision = (int32_t)icseg_precision_here(r->train.precision),
                                      .freeze_bn = r->train.freeze_bn || r->train.freeze_backbone};
     return icseg_model_session(t->model, &options, out, error);
 }

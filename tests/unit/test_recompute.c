@@ -37,7 +37,7 @@ static icseg_model *train(const char *preset, int side, int kind, bool bf16, ics
     options.training = options.losses = options.gradients = 1;
     options.plain = kind == PLAIN;
     options.low_memory = kind == LOW;
-    options.bf16 = bf16;
+    options.precision = bf16 ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
     for (int step = 0; step < STEPS; step++) {
         ok(icseg_model_session(m, &options, &s, &error));
         icseg_executor_bind(s->executor, s->network.image, image);

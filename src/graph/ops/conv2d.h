@@ -9,6 +9,8 @@
 icseg_value icseg_patch_conv(icseg_graph *g, const icseg_conv_shape *shape, const icseg_value *inputs, int count);
 /* Of nodes whose attributes begin with an icseg_conv_shape. */
 double icseg_conv_flops(const icseg_graph *g, const icseg_node *node);
+/* Whether Winograd's algorithm is to be used, rather than a primitive with these options. */
+bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options);
 bool icseg_conv_bf16_pays(const icseg_graph *g, const icseg_node *node);
 
 #endif

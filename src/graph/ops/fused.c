@@ -22,7 +22,7 @@ static icseg_primitive_options options_of(const icseg_kernel *k) {
     icseg_primitive_options options = {.bias = has(k, ICSEG_FUSED_BIAS) || has_norm(k),
                                        .accumulate = has(k, ICSEG_FUSED_RESIDUAL),
                                        .activation = is_conv ? conv->activation : linear->activation,
-                                       .split = icseg_graph_splits(k->graph),
+                                       .split = icseg_graph_split(k->graph),
                                        .in = icseg_kernel_in(k, ICSEG_FUSED_X)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
     options.pack = !is_conv && (icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT) || options.in != ICSEG_F32);
@@ -32,10 +32,8 @@ static icseg_primitive_options options_of(const icseg_kernel *k) {
 /* Winograd's convolution neither adds to its output nor knows other activations. */
 static bool is_winograd(const icseg_kernel *k) {
     if (k->node->op != &icseg_op_conv2d_fused || has(k, ICSEG_FUSED_RESIDUAL)) return false;
-    if (icseg_kernel_in(k, ICSEG_FUSED_X)->dtype != ICSEG_F32) return false;
     const icseg_fused_conv *a = k->node->attributes;
-    return a->activation <= ICSEG_ACTIVATION_RELU && !icseg_conv_splits(&a->shape, options_of(k)) &&
-           icseg_winograd_pays(&a->shape);
+    return a->activation <= ICSEG_ACTIVATION_RELU && icseg_conv_is_winograd(&a->shape, options_of(k));
 }
 
 static icseg_status open_winograd(icseg_kernel *k, fused_state *s, icseg_error *error) {

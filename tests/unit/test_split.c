@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Split products against sums in double precision: shapes that fill no tile, several blocks, borders, weights stored
+ * either way, what follows the sums; the same bits whatever the threads; memory that is not ours; infinities. Skipped,
+ * with a message, where the processor has no AMX. */
+#include <math.h>
+#include <omp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/memory.h"
+#include "base/rng.h"
+#include "dnnl/primitive.h"
+#include "tiles/amx.h"
+#include "tiles/split.h"
+
+enum { GUARD = 64, MARK = 0x5a };
+
+static icseg_error error;
+
+static void ok(icseg_status status) {
+    if (status != ICSEG_OK) fail_msg("%s", error.message);
+}
+
+static void need_tiles(void) {
+    if (icseg_amx_there()) return;
+    print_message("no AMX on this processor: not tested\n");
+    skip();
+}
+
+static float *numbers(int64_t count, uint64_t stream) {
+    float *x = icseg_alloc_array((size_t)count, sizeof *x);
+    assert_non_null(x);
+    icseg_rng rng = icseg_rng_open(5, ICSEG_RNG_TEST, stream);
+    for (int64_t i = 0; i < count; i++) x[i] = icseg_rng_normal(&rng);
+    return x;
+}
+
+/* A block with marks on both sides, and whether they are still there. */
+static void *guarded(size_t bytes) {
+    char *block = icseg_alloc(bytes + 2 * GUARD);
+    assert_non_null(block);
+    memset(block, MARK, bytes + 2 * GUARD);
+    return block + GUARD;
+}
+
+static void release_guarded(void *data, size_t bytes) {
+    char *block = (char *)data - GUARD;
+    for (size_t i = 0; i < GUARD; i++) {
+        assert_int_equal(block[i], MARK);
+        assert_int_equal(block[bytes + GUARD + i], MARK);
+    }
+    icseg_free(block);
+}
+
+typedef struct tensors {
+    float *x, *weights, *bias, *before; /* before: what out holds at first */
+    int64_t positions, outputs;
+} tensors;
+
+static tensors open_tensors(const icseg_split_shape *s) {
+    const icseg_split_weights *w = &s->weights;
+    int64_t positions = s->images * s->height * s->width;
+    return (tensors){.x = numbers(positions * w->in, 1),
+                     .weights = numbers(w->kernel * w->kernel * w->in * w->out, 2),
+                     .bias = numbers(w->out, 3),
+                     .before = numbers(positions * w->out, 4),
+                     .positions = positions,
+                     .outputs = positions * w->out};
+}
+
+static void close_tensors(tensors *t) {
+    icseg_free(t->x);
+    icseg_free(t->weights);
+    icseg_free(t->bias);
+    icseg_free(t->before);
+}
+
+/* The result, in memory of its own. */
+static float *run(const icseg_split_shape *s, const tensors *t, bool bias) {
+    icseg_split *p;
+    ok(icseg_split_open(&p, s, &error));
+    size_t scratch_size = icseg_split_scratch(p), packed_size = icseg_split_packed_size(p);
+    size_t out_size = (size_t)t->outputs * sizeof(float);
+    void *scratch = guarded(scratch_size);
+    float *packed = guarded(packed_size);
+    float *out = guarded(out_size), *result = icseg_alloc(out_size);
+    memcpy(out, t->before, out_size);
+    icseg_split_pack(p, t->weights, packed);
+    icseg_split_run(p, t->x, packed, bias ? t->bias : NULL, out, scratch);
+    memcpy(result, out, out_size);
+    release_guarded(scratch, scratch_size);
+    release_guarded(packed, packed_size);
+    release_guarded(out, out_size);
+    icseg_split_close(&p);
+    return result;
+}
+
+/* The sum at position i for output channel o, and the sum of the squares of what it is made of. */
+static double sum_at(const icseg_split_shape *s, const tensors *t, int64_t i, int64_t o, double *squares) {
+    const icseg_split_weights *w = &s->weights;
+    int64_t image = i / (s->height * s->width), y = i / s->width % s->height, x = i % s->width, half = w->kernel / 2;
+    double sum = 0;
+    *squares = 0;
+    for (int64_t dy = -half; dy <= half; dy++)
+        for (int64_t dx = -half; dx <= half; dx++) {
+            if (y + dy < 0 || y + dy >= s->height || x + dx < 0 || x + dx >= s->width) continue;
+            const float *from = t->x + ((image * s->height + y + dy) * s->width + x + dx) * w->in;
+            const float *weights = t->weights + o * w->next_out + ((dy + half) * w->kernel + dx + half) * w->in;
+            for (int64_t c = 0; c < w->in; c++) {
+                double product = (double)from[c] * (double)weights[c * w->next_in];
+                sum += product;
+                *squares += product * product;
+            }
+        }
+    return sum;
+}
+
+static double activated(icseg_activation activation, double x) {
+    if (activation == ICSEG_ACTIVATION_RELU) return x < 0 ? 0 : x;
+    return activation == ICSEG_ACTIVATION_QUICK_GELU ? x / (1 + exp(-1.702 * x)) : x;
+}
+
+/* What the results may be off by, relative to the root of the sum of squares: each, and all together. */
+typedef struct tolerance {
+    double each, all;
+} tolerance;
+
+static void check_parts(const icseg_split_shape *s, bool bias, tolerance most) {
+    tensors t = open_tensors(s);
+    float *out = run(s, &t, bias);
+    double errors = 0, norm = 0;
+    for (int64_t i = 0; i < t.positions; i++)
+        for (int64_t o = 0; o < s->weights.out; o++) {
+            double squares, sum = sum_at(s, &t, i, o, &squares);
+            if (bias) sum += t.bias[o];
+            if (s->accumulate) sum += t.before[i * s->weights.out + o];
+            double d = out[i * s->weights.out + o] - activated(s->activation, sum);
+            if (!(fabs(d) <= most.each * (sqrt(squares) + 1)))
+                fail_msg("%d parts, position %lld, channel %lld: %g is off by %g", s->parts, (long long)i, (long long)o,
+                         sum, d);
+            errors += d * d;
+            norm += squares + 1;
+        }
+    if (!(errors <= most.all * most.all * norm))
+        fail_msg("%d parts: off by %g on the whole", s->parts, sqrt(errors / norm));
+    icseg_free(out);
+    close_tensors(&t);
+}
+
+static void check(const icseg_split_shape *s, bool bias) {
+    icseg_split_shape two = *s, three = *s;
+    two.parts = 2;
+    three.parts = 3;
+    check_parts(&two, bias, (tolerance){4e-5, 6e-6});
+    check_parts(&three, bias, (tolerance){3e-6, 1e-6});
+}
+
+static icseg_split_shape shape_of(int64_t images, int64_t height, int64_t width, int64_t in, int64_t out,
+                                  int64_t kernel) {
+    return (icseg_split_shape){.images = images,
+                               .height = height,
+                               .width = width,
+                               .weights = {in, out, kernel, kernel * kernel * in, 1},
+                               .parts = 3};
+}
+
+static void maps_and_convolutions_of_any_size(void **state) {
+    (void)state;
+    need_tiles();
+    const icseg_split_shape shapes[] = {
+        shape_of(1, 1, 1, 1, 1, 1),     shape_of(1, 16, 1, 32, 32, 1),   shape_of(1, 33, 1, 33, 31, 1),
+        shape_of(3, 7, 5, 70, 65, 1),   shape_of(1, 700, 1, 520, 40, 1), shape_of(1, 90, 1, 64, 300, 1),
+        shape_of(1, 1, 1, 3, 2, 3),     shape_of(1, 4, 40, 32, 32, 3),   shape_of(2, 9, 13, 40, 50, 3),
+        shape_of(1, 33, 31, 65, 33, 3), shape_of(3, 1, 37, 31, 64, 3),   shape_of(1, 40, 64, 130, 34, 3),
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check(&shapes[i], i % 2);
+}
+
+static void weights_may_be_stored_by_input_channel(void **state) {
+    (void)state;
+    need_tiles();
+    icseg_split_shape s = shape_of(1, 50, 1, 45, 70, 1);
+    s.weights.next_out = 1;
+    s.weights.next_in = s.weights.out;
+    check(&s, false);
+}
+
+static void sums_are_followed_by_all_that_is_asked_for(void **state) {
+    (void)state;
+    need_tiles();
+    const icseg_activation after[] = {ICSEG_ACTIVATION_NONE, ICSEG_ACTIVATION_RELU, ICSEG_ACTIVATION_QUICK_GELU};
+    for (int mask = 0; mask < 12; mask++)
+        for (int kernel = 1; kernel <= 3; kernel += 2) {
+            icseg_split_shape s = shape_of(1, 6, 11, 40, 50, kernel);
+            s.accumulate = mask & 1;
+            s.activation = after[mask >> 2];
+            check(&s, mask & 2);
+        }
+}
+
+static void threads_do_not_change_a_bit(void **state) {
+    (void)state;
+    need_tiles();
+    const icseg_split_shape shapes[] = {shape_of(1, 600, 1, 520, 160, 1), shape_of(1, 100, 1, 64, 96, 1),
+                                        shape_of(3, 20, 40, 96, 64, 3), shape_of(1, 12, 20, 64, 64, 3)};
+    int before = omp_get_max_threads();
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        tensors t = open_tensors(&shapes[i]);
+        float *result[3];
+        for (int n = 0; n < 3; n++) {
+            omp_set_num_threads(n == 2 ? 7 : n + 1);
+            result[n] = run(&shapes[i], &t, true);
+        }
+        for (int n = 1; n < 3; n++) assert_memory_equal(result[0], result[n], (size_t)t.outputs * sizeof(float));
+        for (int n = 0; n < 3; n++) icseg_free(result[n]);
+        close_tensors(&t);
+    }
+    omp_set_num_threads(before);
+}
+
+static void what_is_not_finite_stays_so(void **state) {
+    (void)state;
+    need_tiles();
+    icseg_split_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    tensors t = open_tensors(&s);
+    t.x[3 * 64 + 5] = INFINITY;
+    t.x[7 * 64 + 9] = NAN;
+    float *out = run(&s, &t, false);
+    for (int64_t i = 0; i < t.positions; i++)
+        for (int64_t o = 0; o < 32; o++) assert_int_equal(!isfinite(out[i * 32 + o]), i == 3 || i == 7);
+    icseg_free(out);
+    close_tensors(&t);
+}
+
+static void a_failing_allocation_is_an_error(void **state) {
+    (void)state;
+    need_tiles();
+    icseg_split_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    for (int n = 0; n < 2; n++) {
+        icseg_split *p;
+        icseg_memory_fail_after(n);
+        assert_int_equal(icseg_split_open(&p, &s, &error), ICSEG_ERROR_MEMORY);
+        assert_null(p);
+    }
+    icseg_memory_fail_after(-1);
+}
+
+/* -- as a primitive */
+
+static void primitives_split_only_where_asked(void **state) {
+    (void)state;
+    need_tiles();
+    const icseg_conv_shape conv = {1, 20, 20, 64, 64, 3, 3, 1, 1, 20, 20},
+                           strided = {1, 20, 20, 64, 64, 3, 3, 2, 1, 10, 10};
+    icseg_primitive_options plain = {0}, split = {.split = 3}, gelu = {.split = 3, .activation = ICSEG_ACTIVATION_GELU};
+    assert_true(icseg_conv_splits(&conv, split));
+    assert_false(icseg_conv_splits(&conv, plain));
+    assert_false(icseg_conv_splits(&conv, gelu));
+    assert_false(icseg_conv_splits(&strided, split));
+    split.in = ICSEG_BF16;
+    assert_false(icseg_conv_splits(&conv, split));
+}
+
+static void packed_copies_of_one_weight_are_shared_and_told_apart(void **state) {
+    (void)state;
+    need_tiles();
+    const icseg_matmul_shape s = {{1, 1}, 40, 64, 96, {0, 0, 64, 1}, {0, 0, 1, 64}, {0, 0, 96, 1}};
+    icseg_matmul_shape more = s;
+    more.rows = 80;
+    icseg_primitive_options split = {.split = 3, .pack = true}, plain = {.pack = true};
+    icseg_primitive *p[3];
+    ok(icseg_matmul_open(&p[0], &s, split, &error));
+    ok(icseg_matmul_open(&p[1], &more, split, &error));
+    ok(icseg_matmul_open(&p[2], &s, plain, &error));
+    assert_string_equal(icseg_primitive_implementation(p[0]), "split");
+    assert_string_not_equal(icseg_primitive_implementation(p[2]), "split");
+    float *weights = numbers(64 * 96, 1);
+    icseg_packed *list = NULL;
+    const void *packed[3];
+    for (int i = 0; i < 3; i++) ok(icseg_packed_get(&list, p[i], weights, 1, &packed[i], &error));
+    assert_ptr_equal(packed[0], packed[1]);
+    assert_int_equal(icseg_packed_count(list).layouts, icseg_primitive_packed_size(p[2]) ? 2 : 1);
+    assert_ptr_equal(icseg_packed_find(list, p[0], 1), packed[0]);
+    assert_null(icseg_packed_find(list, p[0], 2));
+    icseg_packed_free(list);
+    icseg_free(weights);
+    for (int i = 0; i < 3; i++) icseg_primitive_close(&p[i]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(maps_and_convolutions_of_any_size),
+        cmocka_unit_test(weights_may_be_stored_by_input_channel),
+        cmocka_unit_test(sums_are_followed_by_all_that_is_asked_for),
+        cmocka_unit_test(threads_do_not_change_a_bit),
+        cmocka_unit_test(what_is_not_finite_stays_so),
+        cmocka_unit_test(a_failing_allocation_is_an_error),
+        cmocka_unit_test(primitives_split_only_where_asked),
+        cmocka_unit_test(packed_copies_of_one_weight_are_shared_and_told_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
