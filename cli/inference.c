@@ -14,6 +14,8 @@ void inference_use_precision(int32_t precision, icseg_model *model, icseg_printe
     if (precision == ICSEG_PRECISION_BF16 && used == ICSEG_PRECISION_F32)
         icseg_printer_note(printer,
                            "note: --precision bf16: this processor has neither AVX512_BF16 nor AMX_BF16; f32 is used");
+    if (precision == ICSEG_PRECISION_BF16X2 && used == ICSEG_PRECISION_F32)
+        icseg_printer_note(printer, "note: --precision bf16x2: this processor has no AMX_BF16; f32 is used");
 }
 
 void inference_defaults(inference_options *o) {

@@ -68,7 +68,6 @@ static bool as_split(icseg_split_shape *out, const icseg_conv_shape *s, icseg_pr
                                .height = s->height,
                                .width = s->width,
                                .weights = {s->in, s->out, kernel, kernel * kernel * s->in, 1},
-                               .parts = options.split,
                                .accumulate = options.accumulate,
                                .activation = options.activation};
     return icseg_split_pays(out);

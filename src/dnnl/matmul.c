@@ -40,7 +40,6 @@ static bool as_split(icseg_split_shape *out, const icseg_matmul_shape *s, icseg_
                                .height = s->rows,
                                .width = 1,
                                .weights = {s->inner, s->columns, 1, s->b_stride[3], s->b_stride[2]},
-                               .parts = options.split,
                                .accumulate = options.accumulate,
                                .activation = options.activation};
     return options.split && options.out == ICSEG_F32 && is_map(s, options) && icseg_split_pays(out);

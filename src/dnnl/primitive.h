@@ -34,7 +34,7 @@ typedef struct icseg_primitive_options {
     bool bias;                   /* adds a vector of the output channels or columns */
     bool accumulate;             /* adds to what `out` holds: gradients in parts, residual connections */
     icseg_activation activation; /* last of all */
-    int split; /* parts that f32 numbers may be split into where that pays (tiles/split.h), forward; 0: none */
+    bool split;          /* may multiply numbers split in two bf16 where that pays (tiles/split.h): forward, of f32 */
     bool pack;           /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
     icseg_dtype in, out; /* of the operands a and b, and of the result: ICSEG_F32, or ICSEG_BF16 where in is BF16. A b
                             that is packed is given in f32; bias and gradients of weights are always f32 */

@@ -35,8 +35,8 @@ icseg_status icseg_graph_status(const icseg_graph *g, icseg_error *error) {
 }
 
 bool icseg_graph_training(const icseg_graph *g) { return g->training; }
-void icseg_graph_use_split(icseg_graph *g, int parts) { g->split = parts; }
-int icseg_graph_split(const icseg_graph *g) { return g->split; }
+void icseg_graph_use_split(icseg_graph *g) { g->splits = true; }
+bool icseg_graph_splits(const icseg_graph *g) { return g->splits; }
 icseg_arena *icseg_graph_arena(icseg_graph *g) { return g->arena; }
 int32_t icseg_graph_value_count(const icseg_graph *g) { return g->value_count; }
 int32_t icseg_graph_node_count(const icseg_graph *g) { return g->node_count; }

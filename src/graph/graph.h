@@ -60,9 +60,9 @@ icseg_status icseg_graph_open(icseg_graph **out, bool training, icseg_error *err
 void icseg_graph_close(icseg_graph **graph);
 icseg_status icseg_graph_status(const icseg_graph *graph, icseg_error *error);
 bool icseg_graph_training(const icseg_graph *graph);
-/* Forward convolutions and linear maps of packed weights may be split products of that many parts (tiles/split.h). */
-void icseg_graph_use_split(icseg_graph *graph, int parts);
-int icseg_graph_split(const icseg_graph *graph); /* 0 at first: none */
+/* From now on forward convolutions and linear maps are split products where that pays (tiles/split.h). */
+void icseg_graph_use_split(icseg_graph *graph);
+bool icseg_graph_splits(const icseg_graph *graph);
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
 /* Names of nodes appended until the matching pop start with "A.B." */

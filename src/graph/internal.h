@@ -7,8 +7,7 @@
 
 struct icseg_graph {
     icseg_arena *arena; /* owns nodes, values, names, attributes, constants */
-    bool training;
-    int split; /* parts of numbers in split products; 0: none */
+    bool training, splits;
     icseg_error error; /* the first fault */
     icseg_value_info **values;
     icseg_node **nodes;

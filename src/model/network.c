@@ -24,7 +24,7 @@ void icseg_network_rewrite(icseg_graph *g, icseg_precision precision) {
         icseg_graph_use_bf16(g);
         return;
     }
-    icseg_graph_use_split(g, precision == ICSEG_PRECISION_BF16X2 ? 2 : 3);
+    if (precision == ICSEG_PRECISION_BF16X2) icseg_graph_use_split(g);
     icseg_graph_fuse_pairs(g);
 }
 

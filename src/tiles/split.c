@@ -18,23 +18,22 @@ enum {
     INNER = ICSEG_TILE_INNER,
     BLOCK_BYTES = 1 << 20, /* split positions of a block */
     GROUP_BYTES = 1 << 18, /* weights that a thread has all positions of a block go through */
-    MOST_GROUP = 8,        /* panels */
-    STEP = BLOCK * INNER   /* packed weights of a step */
+    MOST_GROUP = 8         /* panels */
 };
 
 struct icseg_split {
     icseg_split_shape shape;
     int64_t lines, padded; /* of an image; positions of a line, border included. Linear maps: lines of one position */
     int64_t border;        /* on each side */
-    int64_t blocks, block_lines;        /* of an image */
-    int64_t panels, steps;              /* of 32 output channels; of 32 inner values: taps times panels of the input */
-    int64_t positions;                  /* a panel has room for */
-    size_t next_rows, next_panel, part; /* bytes from 32 positions to the next 32, between panels, between parts */
-    size_t *from;                       /* (steps): where the rows of a step begin, see icseg_amx_block */
-    int64_t group;                      /* panels at a time */
+    int64_t blocks, block_lines;       /* of an image */
+    int64_t panels, steps;             /* of 32 output channels; of 32 inner values: taps times panels of the input */
+    int64_t positions;                 /* a panel has room for */
+    size_t next_rows, next_panel, low; /* bytes from 32 positions to the next 32, between panels, to the low parts */
+    size_t *from;                      /* (steps): where the rows of a step begin, see icseg_amx_block */
+    int64_t group;                     /* panels at a time */
     int threads;
-    bool apart;                      /* each thread takes blocks of its own; else all work on the same block */
-    size_t block_bytes, group_bytes; /* of split positions, of split weights */
+    bool apart; /* each thread takes blocks of its own; else all work on the same block */
+    size_t block_bytes;
 };
 
 static int64_t up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
@@ -52,7 +51,7 @@ bool icseg_split_pays(const icseg_split_shape *s) {
 
 static void choose_blocks(icseg_split *p) {
     const icseg_split_shape *s = &p->shape;
-    int64_t bytes = up(s->weights.in, INNER) / INNER * s->parts * ICSEG_ROW_BYTES; /* of one position */
+    int64_t bytes = up(s->weights.in, INNER) / INNER * 2 * ICSEG_ROW_BYTES; /* of one position */
     int64_t lines = BLOCK_BYTES / bytes / p->padded - 2 * p->border;
     int64_t step = p->border ? 1 : BLOCK;
     lines = lines < step ? step : lines / step * step;
@@ -66,8 +65,8 @@ static void choose_blocks(icseg_split *p) {
     p->block_bytes = (size_t)(bytes * p->positions);
     /* A linear map reads the panels of 32 positions one after the other; a tap may begin at any position. */
     p->next_rows = p->border ? BLOCK * ICSEG_ROW_BYTES : (size_t)(bytes * BLOCK);
-    p->part = (size_t)(p->border ? p->positions : BLOCK) * ICSEG_ROW_BYTES;
-    p->next_panel = (size_t)s->parts * p->part;
+    p->low = (size_t)(p->border ? p->positions : BLOCK) * ICSEG_ROW_BYTES;
+    p->next_panel = 2 * p->low;
 }
 
 icseg_status icseg_split_open(icseg_split **out, const icseg_split_shape *s, icseg_error *error) {
@@ -87,10 +86,8 @@ icseg_status icseg_split_open(icseg_split **out, const icseg_split_shape *s, ics
                        .threads = omp_get_max_threads()};
     if (linear) p->shape.images = p->shape.width = 1;
     choose_blocks(p);
-    int64_t panel_bytes = p->steps * s->parts * ICSEG_PART_BYTES;
-    p->group = GROUP_BYTES / panel_bytes;
-    p->group = p->group < 1 ? 1 : least(least(p->group, MOST_GROUP), p->panels);
-    p->group_bytes = (size_t)(p->group * panel_bytes);
+    p->group = GROUP_BYTES / (p->steps * ICSEG_STEP_BYTES);
+    p->group = p->group < 1 ? 1 : least(p->group, MOST_GROUP);
     p->from = icseg_alloc_array((size_t)p->steps, sizeof *p->from);
     if (!p->from) {
         icseg_split_close(out);
@@ -111,13 +108,11 @@ void icseg_split_close(icseg_split **split) {
     *split = NULL;
 }
 
-size_t icseg_split_scratch(const icseg_split *p) {
-    return (size_t)p->threads * p->group_bytes + (size_t)(p->apart ? p->threads : 1) * p->block_bytes;
-}
+size_t icseg_split_scratch(const icseg_split *p) { return (size_t)(p->apart ? p->threads : 1) * p->block_bytes; }
 
 /* -- weights */
 
-size_t icseg_split_packed_size(const icseg_split *p) { return (size_t)(p->panels * p->steps) * STEP * sizeof(float); }
+size_t icseg_split_packed_size(const icseg_split *p) { return (size_t)(p->panels * p->steps) * ICSEG_STEP_BYTES; }
 
 icseg_split_weights icseg_split_layout(const icseg_split *p) { return p->shape.weights; }
 
@@ -125,19 +120,23 @@ bool icseg_split_same_layout(icseg_split_weights a, icseg_split_weights b) {
     return a.in == b.in && a.out == b.out && a.kernel == b.kernel && a.next_out == b.next_out && a.next_in == b.next_in;
 }
 
-/* 32 output channels of 32 inner values (of which there are `columns`, `inner`), as the parts of two tiles will lie:
- * pairs of inner values of 16 channels follow each other. */
-static void pack_step(const float *weights, icseg_split_weights w, int64_t columns, int64_t inner, float *to) {
-    enum { COLUMNS = BLOCK / 2, PAIRS = 2 * COLUMNS };
-    for (int64_t o = 0; o < BLOCK; o++)
-        for (int64_t i = 0; i < INNER; i++) {
-            bool there = o < columns && i < inner;
-            to[o / COLUMNS * (STEP / 2) + i / 2 * PAIRS + o % COLUMNS * 2 + i % 2] =
-                there ? weights[o * w.next_out + i * w.next_in] : 0;
-        }
+/* 32 output channels of 32 inner values (or `columns`, `inner` of them) as four tiles, in which pairs of inner values
+ * of all columns follow each other. */
+static void pack_step(const float *weights, icseg_split_weights w, int64_t columns, int64_t inner, uint32_t *to) {
+    enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, PAIRS = INNER / 2 };
+    _Alignas(64) uint32_t split[2][BLOCK][PAIRS]; /* high parts, low parts */
+    for (int64_t o = 0; o < BLOCK; o++) {
+        float values[INNER];
+        for (int64_t i = 0; o < columns && i < inner; i++) values[i] = weights[o * w.next_out + i * w.next_in];
+        icseg_amx_split(o < columns ? values : NULL, 1, inner, (char *)split[0][o], sizeof split[0], 0);
+    }
+    for (int part = 0; part < 2; part++)
+        for (int64_t o = 0; o < BLOCK; o++)
+            for (int64_t i = 0; i < PAIRS; i++)
+                to[(2 * part + o / COLUMNS) * TILE + i * COLUMNS + o % COLUMNS] = split[part][o][i];
 }
 
-void icseg_split_pack(const icseg_split *p, const float *weights, float *packed) {
+void icseg_split_pack(const icseg_split *p, const float *weights, void *packed) {
     const icseg_split_weights w = p->shape.weights;
     int64_t input_panels = p->steps / taps_of(p);
 #pragma omp parallel for schedule(static)
@@ -145,7 +144,7 @@ void icseg_split_pack(const icseg_split *p, const float *weights, float *packed)
         int64_t o = i / p->steps * BLOCK, step = i % p->steps, tap = step / input_panels;
         int64_t in = step % input_panels * INNER;
         pack_step(weights + o * w.next_out + tap * w.in + in * w.next_in, w, least(w.out - o, BLOCK),
-                  least(w.in - in, INNER), packed + i * STEP);
+                  least(w.in - in, INNER), (uint32_t *)(void *)((char *)packed + i * ICSEG_STEP_BYTES));
     }
 }
 
@@ -164,18 +163,17 @@ static block block_of(const icseg_split *p, int64_t i) {
 /* Splits line `line` of a block, counted with the border, or, of a linear map, position `line`. */
 static void split_line(const icseg_split *p, const float *x, block b, int64_t line, char *room) {
     int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
-    int parts = p->shape.parts;
     if (!p->border) {
         char *to = room + (size_t)(line / BLOCK) * p->next_rows + line % BLOCK * ICSEG_ROW_BYTES;
-        icseg_amx_split(parts, x + y * in, 1, in, to, p->part, p->next_panel);
+        icseg_amx_split(x + y * in, 1, in, to, p->low, p->next_panel);
         return;
     }
     bool outside = y < 0 || y >= p->lines;
     char *to = room + line * p->padded * ICSEG_ROW_BYTES, *last = to + (width + 1) * ICSEG_ROW_BYTES;
     const float *from = outside ? NULL : x + (b.image * p->lines + y) * width * in;
-    icseg_amx_split(parts, NULL, 1, in, to, p->part, p->next_panel);
-    icseg_amx_split(parts, from, width, in, to + ICSEG_ROW_BYTES, p->part, p->next_panel);
-    icseg_amx_split(parts, NULL, 1, in, last, p->part, p->next_panel);
+    icseg_amx_split(NULL, 1, in, to, p->low, p->next_panel);
+    icseg_amx_split(from, width, in, to + ICSEG_ROW_BYTES, p->low, p->next_panel);
+    icseg_amx_split(NULL, 1, in, last, p->low, p->next_panel);
 }
 
 /* rows of 32 sums -> rows of `columns` <= 32 of out, `stride` apart; the sums are overwritten. */
@@ -222,76 +220,61 @@ static void finish(const icseg_split *p, block b, int64_t begin, int64_t end, in
     }
 }
 
-/* Where a thread works: its split weights, and the split positions of its block, or of the block all work on. */
-typedef struct workspace {
-    char *weights, *positions;
-} workspace;
-
-static workspace workspace_of(const icseg_split *p, char *scratch) {
-    size_t thread = (size_t)omp_get_thread_num();
-    char *blocks = scratch + (size_t)p->threads * p->group_bytes;
-    return (workspace){scratch + thread * p->group_bytes, blocks + (p->apart ? thread : 0) * p->block_bytes};
-}
-
-/* Output channels of a group of panels, of positions [begin, end) of a block, multiples of 32. */
-static void multiply(const icseg_split *p, block b, int64_t begin, int64_t end, int64_t group, workspace w,
-                     const float *packed, const float *bias, float *out) {
-    int parts = p->shape.parts;
-    int64_t first = group * p->group, stop = least(first + p->group, p->panels), step_bytes = parts * ICSEG_PART_BYTES;
-    for (int64_t i = 0; i < (stop - first) * p->steps; i++)
-        icseg_amx_split(parts, packed + (first * p->steps + i) * STEP, BLOCK, INNER, w.weights + i * step_bytes,
-                        ICSEG_PART_BYTES, 0);
+/* Output channels of `group` panels from `panel` on, of positions [begin, end) of a block, multiples of 32. */
+static void multiply(const icseg_split *p, block b, int64_t begin, int64_t end, int64_t panel, const char *room,
+                     const void *packed, const float *bias, float *out) {
+    const char *weights = packed;
+    int64_t stop = least(panel + p->group, p->panels);
     for (int64_t row = begin; row < end; row += BLOCK)
-        for (int64_t panel = first; panel < stop; panel++) {
+        for (int64_t i = panel; i < stop; i++) {
             _Alignas(64) float sums[BLOCK * BLOCK];
-            icseg_amx_block(parts, w.positions + (size_t)(row / BLOCK) * p->next_rows, p->part, p->from,
-                            w.weights + (panel - first) * p->steps * step_bytes, p->steps, sums);
-            finish(p, b, row, row + BLOCK, panel, sums, bias, out);
+            icseg_amx_block(room + (size_t)(row / BLOCK) * p->next_rows, p->low, p->from,
+                            weights + i * p->steps * ICSEG_STEP_BYTES, p->steps, sums);
+            finish(p, b, row, row + BLOCK, i, sums, bias, out);
         }
 }
 
-static void run_apart(const icseg_split *p, const float *x, const float *packed, const float *bias, float *out,
+static void run_apart(const icseg_split *p, const float *x, const void *packed, const float *bias, float *out,
                       char *scratch) {
-    int64_t groups = (p->panels + p->group - 1) / p->group;
 #pragma omp parallel num_threads(p->threads)
     {
-        workspace w = workspace_of(p, scratch);
+        char *room = scratch + (size_t)omp_get_thread_num() * p->block_bytes;
         icseg_amx_begin();
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
-            int64_t rows = up(b.lines * p->padded, BLOCK);
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) split_line(p, x, b, line, w.positions);
-            for (int64_t group = 0; group < groups; group++) multiply(p, b, 0, rows, group, w, packed, bias, out);
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) split_line(p, x, b, line, room);
+            for (int64_t panel = 0; panel < p->panels; panel += p->group)
+                multiply(p, b, 0, up(b.lines * p->padded, BLOCK), panel, room, packed, bias, out);
         }
         icseg_amx_end();
     }
 }
 
-static void run_together(const icseg_split *p, const float *x, const float *packed, const float *bias, float *out,
-                         char *scratch) {
-    int64_t groups = (p->panels + p->group - 1) / p->group, most_parts = (2 * p->threads + groups - 1) / groups;
+static void run_together(const icseg_split *p, const float *x, const void *packed, const float *bias, float *out,
+                         char *room) {
+    int64_t groups = (p->panels + p->group - 1) / p->group;
 #pragma omp parallel num_threads(p->threads)
     {
-        workspace w = workspace_of(p, scratch);
         icseg_amx_begin();
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
-            int64_t rows = up(b.lines * p->padded, BLOCK), part = up((rows + most_parts - 1) / most_parts, BLOCK);
-            int64_t parts = (rows + part - 1) / part;
+            int64_t rows = up(b.lines * p->padded, BLOCK), parts = (2 * p->threads + groups - 1) / groups;
+            int64_t part = up((rows + parts - 1) / parts, BLOCK);
+            parts = (rows + part - 1) / part;
 #pragma omp for schedule(static)
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) split_line(p, x, b, line, w.positions);
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) split_line(p, x, b, line, room);
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < groups * parts; task++) {
                 int64_t begin = task % parts * part;
-                multiply(p, b, begin, least(begin + part, rows), task / parts, w, packed, bias, out);
+                multiply(p, b, begin, least(begin + part, rows), task / parts * p->group, room, packed, bias, out);
             }
         }
         icseg_amx_end();
     }
 }
 
-void icseg_split_run(const icseg_split *p, const float *x, const float *packed, const float *bias, float *out,
+void icseg_split_run(const icseg_split *p, const float *x, const void *packed, const float *bias, float *out,
                      void *scratch) {
     (p->apart ? run_apart : run_together)(p, x, packed, bias, out, scratch);
 }

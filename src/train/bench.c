@@ -153,12 +153,14 @@ static icseg_status measure_peak(double *best, icseg_error *error) {
     return status;
 }
 
-/* Figures of f32 must not pass for bf16's. */
+/* Figures of f32 must not pass for others'. */
 static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
     b->precision = icseg_model_use_precision(b->model, b->options.precision);
-    if (b->precision == ICSEG_PRECISION_BF16 || b->options.precision != ICSEG_PRECISION_BF16) return ICSEG_OK;
+    if (b->precision == b->options.precision || b->options.precision == ICSEG_PRECISION_AUTO) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                      "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto");
+                      b->options.precision == ICSEG_PRECISION_BF16X2
+                          ? "bf16x2: this processor has no AMX_BF16; use f32 or auto"
+                          : "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto");
 }
 
 icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *options, icseg_error *error) {

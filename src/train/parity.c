@@ -316,8 +316,9 @@ static icseg_status use_precision(check *c, icseg_precision precision, icseg_err
         [ICSEG_PARITY_GRADIENT] = 5e-2, [ICSEG_PARITY_RUNNING] = 2e-2, [ICSEG_PARITY_CURVE] = 5e-2,
     };
     c->options.precision = (int32_t)icseg_model_use_precision(c->model, precision);
-    if (precision == ICSEG_PRECISION_BF16 && !is_bf16(c))
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "bf16: this processor has no instructions for it");
+    if (precision != ICSEG_PRECISION_AUTO && c->options.precision != (int32_t)precision)
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: this processor has no instructions for it",
+                          precision == ICSEG_PRECISION_BF16 ? "bf16" : "bf16x2");
     for (int i = 0; is_bf16(c) && i < ICSEG_PARITY_GROUPS; i++) c->result[i].bound = bounds[i];
     return ICSEG_OK;
 }

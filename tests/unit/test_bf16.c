@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Graphs that compute in bf16: which tensors change their type, and that results stay near those of f32. Runs wherever
- * oneDNN has bf16, emulated or not; is skipped, with a message, elsewhere. */
+ * Graphs that compute in bf16: which tensors change their type, and that results stay near those of f32 (models in
+ * bf16x2 too). Runs wherever oneDNN has bf16, emulated or not; is skipped, with a message, elsewhere. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,7 @@
 #include "graph/ops.h"
 #include "graph/precision.h"
 #include "support/models.h"
+#include "tiles/amx.h"
 
 enum { B = 2, H = 8, W = 6, C = 24, CLASSES = 5, SIDE = 64 };
 
@@ -382,9 +383,15 @@ static int64_t logits(icseg_model *m, float *out) {
 
 static void near_f32(const char *preset) {
     enum { ROOM = 1 << 16 };
-    static float f32[ROOM], bf16[ROOM], back[ROOM];
+    static float f32[ROOM], bf16[ROOM], bf16x2[ROOM], back[ROOM];
     icseg_model *m = test_model(preset, CLASSES, 1);
     int64_t count = logits(m, f32);
+    bool splits = icseg_model_use_precision(m, ICSEG_PRECISION_BF16X2) == ICSEG_PRECISION_BF16X2;
+    assert_int_equal(splits, icseg_amx_there());
+    logits(m, bf16x2);
+    double from_split = difference(bf16x2, f32, count);
+    if (!(from_split <= 1e-4)) fail_msg("%s: logits of bf16x2 differ by %g", preset, from_split);
+    assert_int_equal(splits, from_split > 0);
     icseg_precision used = icseg_model_use_precision(m, ICSEG_PRECISION_BF16);
     assert_int_equal(used, icseg_dnnl_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32);
     assert_int_equal(logits(m, bf16), count);

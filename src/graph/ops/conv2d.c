@@ -38,7 +38,7 @@ static icseg_status open_product(icseg_kernel *k, conv_state *s, icseg_primitive
 
 static icseg_primitive_options options_of(const icseg_kernel *k) {
     return (icseg_primitive_options){.bias = k->node->input_count > 2,
-                                     .split = icseg_graph_split(k->graph),
+                                     .split = icseg_graph_splits(k->graph),
                                      .in = icseg_kernel_in(k, 0)->dtype,
                                      .out = icseg_kernel_out(k, 0)->dtype};
 }
@@ -67,7 +67,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution");
     const icseg_conv_shape *shape = k->node->attributes;
     icseg_primitive_options options = options_of(k);
-    if (direction_of(k) != ICSEG_CONV_FORWARD) options.split = 0;
+    if (direction_of(k) != ICSEG_CONV_FORWARD) options.split = false;
     bool winograd = icseg_conv_is_winograd(shape, options);
     return winograd ? open_winograd(k, s, error) : open_direct(k, s, error);
 }
@@ -100,10 +100,8 @@ double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
            (double)s->kernel_height * (double)s->kernel_width;
 }
 
-/* Split in two parts convolutions are faster than Winograd's, in three slower. */
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options) {
-    bool split = options.split == 2 && icseg_conv_splits(shape, options);
-    return options.in == ICSEG_F32 && !split && icseg_winograd_pays(shape);
+    return options.in == ICSEG_F32 && !icseg_conv_splits(shape, options) && icseg_winograd_pays(shape);
 }
 
 /* Twice the rate of f32 is less than Winograd gains. */

@@ -38,7 +38,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution of patches");
     int64_t rows = row_count(c), row = row_size(c);
     icseg_primitive_options options = {.bias = k->node->input_count > 2,
-                                       .split = icseg_graph_split(k->graph),
+                                       .split = icseg_graph_splits(k->graph),
                                        .pack = icseg_weights_want_packing(k, 1)};
     icseg_matmul_shape product = icseg_product_shape(rows, row, c->out, false, true);
     if (k->node->op == &input_gradient_op) product = icseg_product_shape(rows, c->out, row, false, false);

@@ -90,7 +90,7 @@ icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
     product_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, "a matrix product");
     icseg_primitive_options options = {.bias = k->node->input_count > 2 && k->node->input[2] != ICSEG_NONE,
-                                       .split = icseg_graph_split(k->graph),
+                                       .split = icseg_graph_splits(k->graph),
                                        .pack = icseg_weights_want_packing(k, 1),
                                        .in = icseg_kernel_in(k, 0)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
