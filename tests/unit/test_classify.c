@@ -19,12 +19,13 @@
 #include "image/bicubic.h"
 #include "model/clip.h"
 #include "support/models.h"
+#include "support/scratch.h"
 #include "tensor/safetensors.h"
 #include "weights/weights.h"
 
 enum { EMBED = 16, CLASSES = 3, PICTURES = 4, MODELS = 4, TENSORS = 400 };
 
-static char folder[] = "/tmp/icseg_classify_XXXXXX", first[80], second[80];
+static const char *first, *second;
 static icseg_error error;
 
 #define OK(call)                                                                                                       \
@@ -33,18 +34,10 @@ static icseg_error error;
     } while (0)
 
 static int open_folder(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(first, sizeof first, "%s/first.safetensors", folder);
-    snprintf(second, sizeof second, "%s/second.safetensors", folder);
+    if (test_scratch_open(state)) return -1;
+    first = test_scratch("first.safetensors");
+    second = test_scratch("second.safetensors");
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    unlink(first);
-    unlink(second);
-    return rmdir(folder); /* fails when a temporary file was left */
 }
 
 /* -------------------------------------------------------------------- models and pictures by the fixture's formulas */
@@ -189,7 +182,7 @@ static int read_fixture(void **state) {
 
 static int free_fixture(void **state) {
     icseg_free(fixture);
-    return remove_folder(state);
+    return test_scratch_close(state);
 }
 
 /* Row `row` of "MODEL VARIANT KIND values..." agrees with ours. */

@@ -15,22 +15,15 @@
 
 #include "base/file.h"
 #include "report/jsonl.h"
+#include "support/scratch.h"
 
 static const char *const names[] = {"total", "decode", "align.8", "contrast"};
-static char folder[64], path[96];
+static const char *path;
 
 static int make_folder(void **state) {
-    (void)state;
-    strcpy(folder, "/tmp/icseg_jsonl_XXXXXX");
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/log.jsonl", folder);
+    if (test_scratch_open(state)) return -1;
+    path = test_scratch("log.jsonl");
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    unlink(path);
-    return rmdir(folder); /* fails when a temporary file was left behind */
 }
 
 static void write_start(icseg_log_writer *w) {
@@ -247,8 +240,8 @@ static void a_folder_or_full_disk_is_an_error(void **state) {
     icseg_error error;
     icseg_log_writer *w;
     icseg_log log;
-    assert_int_equal(icseg_log_writer_open(&w, folder, 0, &error), ICSEG_ERROR_IO);
-    assert_int_equal(icseg_log_read(&log, folder, &error), ICSEG_ERROR_IO);
+    assert_int_equal(icseg_log_writer_open(&w, test_scratch_folder, 0, &error), ICSEG_ERROR_IO);
+    assert_int_equal(icseg_log_read(&log, test_scratch_folder, &error), ICSEG_ERROR_IO);
     assert_int_equal(icseg_log_writer_open(&w, "/nowhere/log.jsonl", 0, &error), ICSEG_ERROR_IO);
     struct stat full;
     assert_true(stat("/dev/full", &full) == 0 && S_ISCHR(full.st_mode));
@@ -302,5 +295,5 @@ int main(void) {
         cmocka_unit_test(a_folder_or_full_disk_is_an_error),
         cmocka_unit_test(a_failed_allocation_is_an_error_and_keeps_the_log),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    return cmocka_run_group_tests(tests, make_folder, test_scratch_close);
 }

@@ -17,20 +17,14 @@
 #include "base/rng.h"
 #include "icseg/image.h"
 #include "support/image_files.h"
+#include "support/scratch.h"
 
-static char folder[] = "/tmp/icseg_mask_XXXXXX", path[64];
+static const char *path;
 
 static int open_folder(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/mask", folder);
+    if (test_scratch_open(state)) return -1;
+    path = test_scratch("mask");
     return 0;
-}
-
-static int close_folder(void **state) {
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
 }
 
 /* Writes and frees the bytes, then reads the mask. */
@@ -242,5 +236,5 @@ int main(void) {
         cmocka_unit_test(labels_are_resized_to_the_nearest_centre),
         cmocka_unit_test(confidence_is_16_bit_grey),
     };
-    return cmocka_run_group_tests_name("mask", tests, open_folder, close_folder);
+    return cmocka_run_group_tests_name("mask", tests, open_folder, test_scratch_close);
 }

@@ -12,20 +12,15 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "support/scratch.h"
 #include "tensor/npy.h"
 
-static char folder[] = "/tmp/icseg_npy_XXXXXX", path[64];
+static const char *path;
 
 static int open_folder(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/a.npy", folder);
+    if (test_scratch_open(state)) return -1;
+    path = test_scratch("a.npy");
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return unlink(path) + rmdir(folder);
 }
 
 static void arrays_return_as_written(void **state) {
@@ -164,5 +159,5 @@ int main(void) {
         cmocka_unit_test(files_cut_short_anywhere_are_refused),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
     };
-    return cmocka_run_group_tests_name("npy", tests, open_folder, remove_folder);
+    return cmocka_run_group_tests_name("npy", tests, open_folder, test_scratch_close);
 }

@@ -16,21 +16,16 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "support/scratch.h"
 #include "tensor/safetensors.h"
 
-static char folder[] = "/tmp/icseg_safetensors_XXXXXX", path[80];
+static const char *path;
 static icseg_error error;
 
 static int open_folder(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/a.safetensors", folder);
+    if (test_scratch_open(state)) return -1;
+    path = test_scratch("a.safetensors");
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return unlink(path) + rmdir(folder); /* rmdir fails when a temporary file was left */
 }
 
 /* Without icseg_file_write's fsync: there are thousands of these. */
@@ -225,7 +220,7 @@ static void header_lengths_are_not_believed(void **state) {
     put_file("version https://git-lfs.github.com/spec/v1", 42);
     assert_int_equal(icseg_safetensors_open(&st, path, &error), ICSEG_ERROR_FORMAT);
     assert_non_null(strstr(error.message, "git lfs pull"));
-    assert_int_equal(icseg_safetensors_open(&st, folder, &error), ICSEG_ERROR_IO);
+    assert_int_equal(icseg_safetensors_open(&st, test_scratch_folder, &error), ICSEG_ERROR_IO);
     assert_int_equal(icseg_safetensors_open(&st, "/nonexistent", &error), ICSEG_ERROR_IO);
 }
 
@@ -474,5 +469,5 @@ int main(void) {
         cmocka_unit_test(a_failed_write_leaves_the_old_file),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
     };
-    return cmocka_run_group_tests_name("safetensors", tests, open_folder, remove_folder);
+    return cmocka_run_group_tests_name("safetensors", tests, open_folder, test_scratch_close);
 }

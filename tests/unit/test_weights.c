@@ -17,27 +17,20 @@
 #include "icseg/memory.h"
 #include "icseg/weights.h"
 #include "model/model.h"
+#include "support/scratch.h"
 #include "tensor/safetensors.h"
 #include "weights/weights.h"
 
 #define FIXTURES ICSEG_SOURCE_DIR "/tests/weights/"
 
-static char folder[] = "/tmp/icseg_weights_XXXXXX", first[80], second[80];
+static const char *first, *second;
 static icseg_error error;
 
 static int open_folder(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(first, sizeof first, "%s/first.safetensors", folder);
-    snprintf(second, sizeof second, "%s/second.safetensors", folder);
+    if (test_scratch_open(state)) return -1;
+    first = test_scratch("first.safetensors");
+    second = test_scratch("second.safetensors");
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    unlink(first);
-    unlink(second);
-    return rmdir(folder); /* fails when a temporary file was left */
 }
 
 #define OK(call)                                                                                                       \
@@ -212,7 +205,7 @@ static void conversion_to_other_names_and_back_loses_nothing(void **state) {
     static const icseg_naming namings[] = {ICSEG_NAMING_OPENAI, ICSEG_NAMING_HUGGINGFACE};
     for (int i = 0; i < 2; i++) {
         char third[100];
-        snprintf(third, sizeof third, "%s/third.safetensors", folder);
+        snprintf(third, sizeof third, "%s/third.safetensors", test_scratch_folder);
         convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){.type = ICSEG_WEIGHTS_F16});
         convert(FIXTURES "open_clip_vit_legacy.pt", second, (icseg_weights_convert_options){.naming = namings[i]});
         convert(second, third, (icseg_weights_convert_options){.type = ICSEG_WEIGHTS_F16});
@@ -274,7 +267,7 @@ static void another_activation_is_refused(void **state) {
         char path[120];
         icseg_weights *w;
         convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){.naming = cases[i].naming});
-        snprintf(path, sizeof path, "%s/%s", folder, cases[i].file);
+        snprintf(path, sizeof path, "%s/%s", test_scratch_folder, cases[i].file);
         OK(icseg_file_write(path, cases[i].text, strlen(cases[i].text), &error));
         icseg_status status = icseg_weights_open(&w, first, &error);
         assert_int_equal(status, cases[i].status);
@@ -519,5 +512,5 @@ int main(void) {
         cmocka_unit_test(contradictions_with_the_model_are_errors_and_change_nothing),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
     };
-    return cmocka_run_group_tests(tests, open_folder, remove_folder);
+    return cmocka_run_group_tests(tests, open_folder, test_scratch_close);
 }

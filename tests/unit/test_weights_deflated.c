@@ -13,25 +13,19 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "support/scratch.h"
 #include "support/zip_files.h"
 #include "weights/weights.h"
 
 #define FIXTURES ICSEG_SOURCE_DIR "/tests/weights/"
 
-static char folder[] = "/tmp/icseg_deflated_XXXXXX", path[80];
+static const char *path;
 static icseg_error error;
 
 static int open_folder(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/a.pt", folder);
+    if (test_scratch_open(state)) return -1;
+    path = test_scratch("a.pt");
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
 }
 
 #define OK(call)                                                                                                       \
@@ -300,5 +294,5 @@ int main(void) {
         cmocka_unit_test(damage_to_deflated_archives_never_crashes),
         cmocka_unit_test(running_out_of_memory_is_reported),
     };
-    return cmocka_run_group_tests(tests, open_folder, remove_folder);
+    return cmocka_run_group_tests(tests, open_folder, test_scratch_close);
 }

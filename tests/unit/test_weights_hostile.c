@@ -13,25 +13,19 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "support/scratch.h"
 #include "support/zip_files.h"
 #include "weights/weights.h"
 
 #define FIXTURES ICSEG_SOURCE_DIR "/tests/weights/"
 
-static char folder[] = "/tmp/icseg_hostile_XXXXXX", path[80];
+static const char *path;
 static icseg_error error;
 
 static int open_folder(void **state) {
-    (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/a.pt", folder);
+    if (test_scratch_open(state)) return -1;
+    path = test_scratch("a.pt");
     return 0;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    unlink(path);
-    return rmdir(folder);
 }
 
 static void put_file(const void *data, size_t size) { test_put_file(path, data, size); }
@@ -203,7 +197,7 @@ static void make_pickle(const char *pickle, size_t size) { make_archive(pickle, 
 static void foreign_globals_are_refused_by_name_and_not_run(void **state) {
     (void)state;
     char marker[120], pickle[300];
-    snprintf(marker, sizeof marker, "%s/executed", folder);
+    snprintf(marker, sizeof marker, "%s/executed", test_scratch_folder);
     int size = snprintf(pickle, sizeof pickle,
                         "\x80\x02"
                         "cos\nsystem\nX%c%c%c%ctouch %s\x85R.",
@@ -416,7 +410,7 @@ static void what_people_pass_by_mistake_is_named(void **state) {
         refuses(ICSEG_ERROR_FORMAT, cases[i].because);
     }
     icseg_weights *w;
-    assert_int_equal(icseg_weights_open(&w, folder, &error), ICSEG_ERROR_IO);
+    assert_int_equal(icseg_weights_open(&w, test_scratch_folder, &error), ICSEG_ERROR_IO);
     assert_non_null(strstr(error.message, "no weights under a usual name"));
     assert_int_equal(icseg_weights_open(&w, "/tmp/icseg_none.pt", &error), ICSEG_ERROR_IO);
 }
@@ -433,11 +427,11 @@ static void shards_stay_beside_their_index(void **state) {
                  {"{\"weight_map\": {}}", "no tensors"},
                  {"{\"weight_map\": {\"a\": \"none.safetensors\"}}", "none.safetensors"}};
     char index[120];
-    snprintf(index, sizeof index, "%s/model.safetensors.index.json", folder);
+    snprintf(index, sizeof index, "%s/model.safetensors.index.json", test_scratch_folder);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         icseg_weights *w;
         assert_int_equal(icseg_file_write(index, cases[i].text, strlen(cases[i].text), &error), ICSEG_OK);
-        assert_int_not_equal(icseg_weights_open(&w, folder, &error), ICSEG_OK);
+        assert_int_not_equal(icseg_weights_open(&w, test_scratch_folder, &error), ICSEG_OK);
         if (!strstr(error.message, cases[i].because)) fail_msg("%s", error.message);
     }
     unlink(index);
@@ -457,5 +451,5 @@ int main(void) {
         cmocka_unit_test(what_people_pass_by_mistake_is_named),
         cmocka_unit_test(shards_stay_beside_their_index),
     };
-    return cmocka_run_group_tests(tests, open_folder, remove_folder);
+    return cmocka_run_group_tests(tests, open_folder, test_scratch_close);
 }
