@@ -37,9 +37,9 @@ static void *with_header(void *block, void *start, size_t mapped) {
 }
 
 #ifdef __SANITIZE_ADDRESS__
-enum { MAPPED_FROM = 0 }; /* it only watches the heap */
+static const size_t MAPPED_FROM = SIZE_MAX; /* never: it only watches the heap */
 #else
-enum { MAPPED_FROM = 1 << 20 };
+static const size_t MAPPED_FROM = 1 << 20;
 #endif
 
 /* Activations and weights in pages of 2 MB, where the system has them: fewer page faults and TLB misses (a training
@@ -58,7 +58,7 @@ static void *alloc_mapped(size_t bytes) {
 
 void *icseg_alloc(size_t bytes) {
     if (should_fail() || bytes > SIZE_MAX / 2) return NULL;
-    if (MAPPED_FROM && bytes >= MAPPED_FROM) return alloc_mapped(bytes);
+    if (bytes >= MAPPED_FROM) return alloc_mapped(bytes);
     char *start = aligned_alloc(ALIGNMENT, ALIGNMENT + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     return start ? with_header(start + ALIGNMENT, start, 0) : NULL;
 }
@@ -79,7 +79,7 @@ void *icseg_alloc_array(size_t count, size_t size) {
 
 void *icseg_calloc_array(size_t count, size_t size) {
     void *block = icseg_alloc_array(count, size);
-    if (!block || (MAPPED_FROM && count * size >= MAPPED_FROM)) return block; /* fresh from the system */
+    if (!block || count * size >= MAPPED_FROM) return block; /* fresh from the system */
     return memset(block, 0, count * size);
 }
 

@@ -90,8 +90,9 @@ icseg_status icseg_split_open(icseg_split **out, const icseg_split_shape *s, ics
     p->group = p->group < 1 ? 1 : least(p->group, MOST_GROUP);
     p->from = icseg_alloc_array((size_t)p->steps, sizeof *p->from);
     if (!p->from) {
+        icseg_status status = icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a split product");
         icseg_split_close(out);
-        return icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a split product");
+        return status;
     }
     for (int64_t i = 0; i < p->steps; i++) {
         int64_t tap = i / input_panels, panel = i % input_panels;
