@@ -20,7 +20,7 @@ struct options {
 static const char *const models[] = {"rn50", "rn101", "vit-b16", NULL};
 static const char *const modes[] = {"infer", "train", "text", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
-static const char *const dtypes[] = {"f32", "bf16", "auto", "bf16x2", NULL};
+static const char *const dtypes[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
 
 static const char *const memories[] = {"normal", "low", NULL};
 

@@ -124,7 +124,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     ICSEG_TRY_GOTO(inference_resolve(&o->inference, &eval, error));
     ICSEG_TRY_GOTO(open_data(&dataset, o, error));
     ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
-    inference_use_precision(o->inference.precision, model, context->printer);
+    ICSEG_TRY_GOTO(inference_use_precision(o->inference.precision, model, o->checkpoint, context->printer, error));
     warn_about_names(context->printer, model, dataset);
     ICSEG_TRY_GOTO(icseg_evaluate(model, dataset, &eval, &context->progress, &confusion, error));
     ICSEG_TRY_GOTO(print_metrics(o, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));

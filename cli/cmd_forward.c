@@ -120,7 +120,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     float *image = NULL;
     icseg_status status;
     ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
-    inference_use_precision(o->precision, model, context->printer);
+    ICSEG_TRY_GOTO(inference_use_precision(o->precision, model, o->checkpoint, context->printer, error));
     ICSEG_TRY_GOTO(read_image(o, &image, &shape, error));
     icseg_network_options options;
     memset(&options, 0, sizeof options); /* compared bytewise */

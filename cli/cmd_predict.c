@@ -178,7 +178,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
     ICSEG_TRY_GOTO(inputs_expand(&j.inputs, &j.options->images, context->arena, error));
     ICSEG_TRY_GOTO(check_outputs(&j, error));
     ICSEG_TRY_GOTO(icseg_model_open(&j.model, j.options->checkpoint, error));
-    inference_use_precision(j.options->inference.precision, j.model, context->printer);
+    ICSEG_TRY_GOTO(inference_use_precision(j.options->inference.precision, j.model, j.options->checkpoint,
+                                           context->printer, error));
     ICSEG_TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
                                             icseg_model_config(j.model)->num_classes, error));
     ICSEG_TRY_GOTO(icseg_folder_create(j.options->out, error));

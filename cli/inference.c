@@ -7,15 +7,20 @@
 #include "base/error.h"
 
 const char *const inference_modes[] = {"whole", "slide", NULL};
-const char *const inference_precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
+const char *const inference_precisions[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
 
-void inference_use_precision(int32_t precision, icseg_model *model, icseg_printer *printer) {
+icseg_status inference_use_precision(int32_t precision, icseg_model *model, const char *checkpoint,
+                                     icseg_printer *printer, icseg_error *error) {
+    if (precision == ICSEG_PRECISION_INT8 && !icseg_model_is_calibrated(model))
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "--precision int8: %s is not calibrated; `icseg calibrate` makes a copy that is", checkpoint);
     icseg_precision used = icseg_model_use_precision(model, (icseg_precision)precision);
-    if (precision == ICSEG_PRECISION_BF16 && used == ICSEG_PRECISION_F32)
-        icseg_printer_note(printer,
-                           "note: --precision bf16: this processor has neither AVX512_BF16 nor AMX_BF16; f32 is used");
-    if (precision == ICSEG_PRECISION_BF16X2 && used == ICSEG_PRECISION_F32)
-        icseg_printer_note(printer, "note: --precision bf16x2: this processor has no AMX_BF16; f32 is used");
+    if (used != ICSEG_PRECISION_F32 || precision == ICSEG_PRECISION_AUTO || precision == ICSEG_PRECISION_F32)
+        return ICSEG_OK;
+    icseg_printer_note(printer, "note: --precision %s: this processor has %s; f32 is used",
+                       inference_precisions[precision],
+                       precision == ICSEG_PRECISION_BF16 ? "neither AVX512_BF16 nor AMX_BF16" : "no AMX");
+    return ICSEG_OK;
 }
 
 void inference_defaults(inference_options *o) {

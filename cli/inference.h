@@ -25,7 +25,8 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
     {                                                                                                                  \
         "precision", ICSEG_FIELD_WORD(S, MEMBER),                                                                      \
             "number format of convolutions and linear maps: bf16 is several times faster on processors that have it; " \
-            "auto: bf16 there, f32 elsewhere; bf16x2: as f32 to within 4e-6, and faster where bf16 is ",               \
+            "auto: bf16 there, f32 elsewhere; bf16x2: as f32 to within 4e-6, and faster where bf16 is; "               \
+            "int8: of a checkpoint that icseg calibrate has written",                                                  \
             .words = inference_precisions                                                                              \
     }
 
@@ -67,8 +68,10 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
         {"flip", ICSEG_FIELD_BOOL(S, inference.flip), "average with the mirror image"},                                \
         PRECISION_ROW(S, inference.precision)
 
-/* A note where bf16 was asked for and this processor has none. */
-void inference_use_precision(int32_t precision, icseg_model *model, icseg_printer *printer);
+/* A note where this processor has not what was asked for; int8 of a model that is not calibrated is
+ * ICSEG_ERROR_ARGUMENT. */
+icseg_status inference_use_precision(int32_t precision, icseg_model *model, const char *checkpoint,
+                                     icseg_printer *printer, icseg_error *error);
 
 void inference_defaults(inference_options *options);
 /* ICSEG_ERROR_ARGUMENT when options contradict each other. */

@@ -18,6 +18,7 @@
  *   2. Add its two lines below, in the order in which --help lists the commands.
  *   3. Run `make docs` (docs/commands.md comes from the table) and add cases to tests/cli/run.sh. */
 extern const icseg_command icseg_command_bench;
+extern const icseg_command icseg_command_calibrate;
 extern const icseg_command icseg_command_classify;
 extern const icseg_command icseg_command_convert;
 extern const icseg_command icseg_command_dataset;
@@ -37,6 +38,7 @@ const icseg_command *const icseg_commands[] = {
     &icseg_command_train,
     &icseg_command_eval,
     &icseg_command_predict,
+    &icseg_command_calibrate,
     &icseg_command_info,
     &icseg_command_dataset,
     &icseg_command_forward,

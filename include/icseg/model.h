@@ -46,14 +46,23 @@ ICSEG_API const char *const *icseg_model_class_names(const icseg_model *model); 
 /* Number format of convolutions and linear maps; normalisation, softmax, scores, losses and all sums are f32 always. */
 typedef enum icseg_precision {
     ICSEG_PRECISION_F32,
-    ICSEG_PRECISION_BF16,  /* f32 on a processor without instructions for it */
-    ICSEG_PRECISION_AUTO,  /* bf16 where it is faster */
-    ICSEG_PRECISION_BF16X2 /* inference: each f32 number as the sum of two bf16, which is off by 4e-6 and, on processors
-                              with AMX, faster than f32 (docs/performance.md); f32 elsewhere, and in training */
+    ICSEG_PRECISION_BF16,   /* f32 on a processor without instructions for it */
+    ICSEG_PRECISION_AUTO,   /* bf16 where it is faster */
+    ICSEG_PRECISION_BF16X2, /* inference: each f32 number as the sum of two bf16, which is off by 4e-6 and, on
+                              processors with AMX, faster than f32 (docs/performance.md); f32 elsewhere, and in training
+                            */
+    ICSEG_PRECISION_INT8 /* inference of a calibrated model (icseg_model_calibrate) on processors with AMX: products of
+                            8-bit integers; f32 elsewhere, and in training */
 } icseg_precision;
 /* What later calls on the model compute in (at first f32); weights stay f32. Returns what this processor will use,
  * never AUTO. Training has its own (train.precision of the recipe). */
 ICSEG_API icseg_precision icseg_model_use_precision(icseg_model *model, icseg_precision precision);
+
+/* For ICSEG_PRECISION_INT8 the model must know how large the numbers in it become. Between a call with 1 and one with 0
+ * the model runs in f32 and notes them, and its precision is F32 afterwards: let it label a few dozen images of the
+ * kind it is for (icseg_predict_image). The ranges are saved with the model. */
+ICSEG_API icseg_status icseg_model_calibrate(icseg_model *model, int on, icseg_error *error);
+ICSEG_API int icseg_model_is_calibrated(const icseg_model *model);
 
 /* What the model weighs, and what a batch of images of some size costs. */
 typedef struct icseg_model_cost {

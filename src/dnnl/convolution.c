@@ -59,23 +59,24 @@ fail:
     return status;
 }
 
-/* The convolution as a split product, if it can be one. */
-static bool as_split(icseg_split_shape *out, const icseg_conv_shape *s, icseg_primitive_options options) {
+/* The convolution as a product on tiles, if it can be one. */
+static bool as_tiles(icseg_tiles_shape *out, const icseg_conv_shape *s, icseg_primitive_options options) {
     int64_t kernel = s->kernel_height;
-    if (!options.split || options.in != ICSEG_F32 || options.out != ICSEG_F32 || s->stride != 1) return false;
+    if (!options.tiles || options.in != ICSEG_F32 || options.out != ICSEG_F32 || s->stride != 1) return false;
     if (s->kernel_width != kernel || (kernel != 1 && kernel != 3) || s->padding != kernel / 2) return false;
-    *out = (icseg_split_shape){.images = s->batch,
+    *out = (icseg_tiles_shape){.images = s->batch,
                                .height = s->height,
                                .width = s->width,
-                               .weights = {s->in, s->out, kernel, kernel * kernel * s->in, 1},
+                               .weights = {options.tiles, s->in, s->out, kernel, kernel * kernel * s->in, 1},
+                               .range = options.range,
                                .accumulate = options.accumulate,
                                .activation = options.activation};
-    return icseg_split_pays(out);
+    return icseg_tiles_pays(out);
 }
 
-bool icseg_conv_splits(const icseg_conv_shape *shape, icseg_primitive_options options) {
-    icseg_split_shape split;
-    return as_split(&split, shape, options);
+bool icseg_conv_takes_tiles(const icseg_conv_shape *shape, icseg_primitive_options options) {
+    icseg_tiles_shape tiles;
+    return as_tiles(&tiles, shape, options);
 }
 
 icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_shape *shape,
@@ -83,9 +84,9 @@ icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_sha
     icseg_status status;
     conv_layout l = {0};
     dnnl_primitive_desc_t descriptor;
-    icseg_split_shape split;
+    icseg_tiles_shape tiles;
     *out = NULL;
-    if (as_split(&split, shape, options)) return icseg_split_primitive_open(out, &split, error);
+    if (as_tiles(&tiles, shape, options)) return icseg_tiles_primitive_open(out, &tiles, error);
     ICSEG_TRY_GOTO(describe(&l, shape, (icseg_dtype[]){options.in, options.out, options.in}, error));
     ICSEG_TRY_GOTO(forward_descriptor(&descriptor, &l, dnnl_forward_inference, options, error));
     icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},

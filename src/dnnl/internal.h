@@ -5,12 +5,12 @@
 
 #include "dnnl/api.h"
 #include "dnnl/primitive.h"
-#include "tiles/split.h"
+#include "tiles/product.h"
 
 enum { OPERAND_A, OPERAND_B, OPERAND_BIAS, OPERAND_OUT, OPERANDS };
 
 struct icseg_primitive {
-    icseg_split *split; /* if not NULL, all but `scratch` and `implementation` is unused */
+    icseg_tiles *tiles; /* if not NULL, all but `scratch` and `implementation` is unused */
     dnnl_primitive_t primitive;
     dnnl_stream_t stream;
     int arg[OPERANDS]; /* DNNL_ARG_..; 0 for an operand there is not */
@@ -45,8 +45,8 @@ icseg_status icseg_dnnl_attributes(dnnl_primitive_attr_t *out, icseg_primitive_o
 icseg_status icseg_dnnl_reorder(dnnl_primitive_t *out, icseg_layout_view from, icseg_layout_view to,
                                 icseg_layout *scratchpad, icseg_error *error);
 
-/* A primitive that is a split product. */
-icseg_status icseg_split_primitive_open(icseg_primitive **out, const icseg_split_shape *shape, icseg_error *error);
+/* A primitive that is a product on tiles. */
+icseg_status icseg_tiles_primitive_open(icseg_primitive **out, const icseg_tiles_shape *shape, icseg_error *error);
 
 typedef struct icseg_operand_spec {
     int arg;                 /* DNNL_ARG_.. */

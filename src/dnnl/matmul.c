@@ -35,14 +35,15 @@ static bool is_linear(const icseg_matmul_shape *s, icseg_primitive_options optio
     return is_map(s, options) && s->b_stride[2] == 1 && s->b_stride[3] == s->inner;
 }
 
-static bool as_split(icseg_split_shape *out, const icseg_matmul_shape *s, icseg_primitive_options options) {
-    *out = (icseg_split_shape){.images = 1,
+static bool as_tiles(icseg_tiles_shape *out, const icseg_matmul_shape *s, icseg_primitive_options options) {
+    *out = (icseg_tiles_shape){.images = 1,
                                .height = s->rows,
                                .width = 1,
-                               .weights = {s->inner, s->columns, 1, s->b_stride[3], s->b_stride[2]},
+                               .weights = {options.tiles, s->inner, s->columns, 1, s->b_stride[3], s->b_stride[2]},
+                               .range = options.range,
                                .accumulate = options.accumulate,
                                .activation = options.activation};
-    return options.split && options.out == ICSEG_F32 && is_map(s, options) && icseg_split_pays(out);
+    return options.tiles && options.out == ICSEG_F32 && is_map(s, options) && icseg_tiles_pays(out);
 }
 
 icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *s, icseg_primitive_options options,
@@ -54,9 +55,9 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
     dnnl_primitive_desc_t descriptor = NULL;
     const int64_t row[4] = {s->columns, s->columns, s->columns, 1};
     char what[160];
-    icseg_split_shape split;
+    icseg_tiles_shape tiles;
     *out = NULL;
-    if (as_split(&split, s, options)) return icseg_split_primitive_open(out, &split, error);
+    if (as_tiles(&tiles, s, options)) return icseg_tiles_primitive_open(out, &tiles, error);
     if (is_linear(s, options)) { /* as a 1x1 convolution: up to 20 % faster, never slower (docs/performance.md) */
         icseg_conv_shape conv = {.batch = 1,
                                  .height = s->rows,

@@ -8,8 +8,8 @@
 
 struct icseg_packed {
     icseg_packed *next;
-    bool split;
-    icseg_split_weights weights; /* of a split product; else: */
+    bool tiles;
+    icseg_tiles_weights weights; /* of a product on tiles; else: */
     icseg_layout plain, layout;
     uint64_t version;
     int64_t packings;
@@ -31,8 +31,8 @@ icseg_status icseg_primitive_pack(const icseg_primitive *p, const float *plain, 
     void *scratch = NULL;
     if (omp_in_parallel())
         return icseg_fail(error, ICSEG_ERROR_INTERNAL, "oneDNN must not run inside a parallel region");
-    if (p->split) {
-        icseg_split_pack(p->split, plain, packed);
+    if (p->tiles) {
+        icseg_tiles_pack(p->tiles, plain, packed);
         return ICSEG_OK;
     }
     ICSEG_TRY(icseg_dnnl_engine(&engine, error));
@@ -63,8 +63,8 @@ static bool same(const icseg_layout *a, const icseg_layout *b) {
 }
 
 static bool suits(const icseg_packed *entry, const icseg_primitive *p) {
-    if (entry->split || p->split)
-        return entry->split && p->split && icseg_split_same_layout(entry->weights, icseg_split_layout(p->split));
+    if (entry->tiles || p->tiles)
+        return entry->tiles && p->tiles && icseg_tiles_same_weights(entry->weights, icseg_tiles_layout(p->tiles));
     return same(&entry->layout, &p->packed_b) && same(&entry->plain, &p->plain_b);
 }
 
@@ -85,8 +85,8 @@ static icseg_packed *add(icseg_packed **list, const icseg_primitive *p) {
     if (!entry) return NULL;
     entry->bytes = icseg_primitive_packed_size(p);
     entry->data = icseg_alloc(entry->bytes);
-    entry->split = p->split != NULL;
-    if (p->split) entry->weights = icseg_split_layout(p->split);
+    entry->tiles = p->tiles != NULL;
+    if (p->tiles) entry->weights = icseg_tiles_layout(p->tiles);
     if (!entry->data || icseg_layout_copy(&entry->plain, icseg_layout_of(&p->plain_b)) != dnnl_success ||
         icseg_layout_copy(&entry->layout, icseg_layout_of(&p->packed_b)) != dnnl_success) {
         free_entry(entry);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Convolutions and matrix products in f32 or of bf16 operands with f32 sums: by oneDNN, or as split products of our own
- * (src/tiles). Only src/dnnl includes <dnnl.h>.
+ * Convolutions and matrix products in f32 or of bf16 operands with f32 sums: by oneDNN, or as products of our own on
+ * tiles (src/tiles). Only src/dnnl includes <dnnl.h>.
  *
  * A primitive belongs to one shape and one thread at a time, keeps no tensors, and works in scratch memory that the
  * caller lends it. It must not be run inside an `omp parallel` region: oneDNN gives wrong results or hangs there, so
@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "tensor/activation.h"
 #include "tensor/dtype.h"
+#include "tiles/product.h"
 
 typedef struct icseg_primitive icseg_primitive;
 
@@ -34,7 +34,8 @@ typedef struct icseg_primitive_options {
     bool bias;                   /* adds a vector of the output channels or columns */
     bool accumulate;             /* adds to what `out` holds: gradients in parts, residual connections */
     icseg_activation activation; /* last of all */
-    bool split;          /* may multiply numbers split in two bf16 where that pays (tiles/split.h): forward, of f32 */
+    icseg_tiles_kind tiles;      /* how to multiply on tiles, where that pays: forward, of f32 (tiles/product.h) */
+    float range;                 /* of a or x, for ICSEG_TILES_INT8; 0: not known, so not on tiles */
     bool pack;           /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
     icseg_dtype in, out; /* of the operands a and b, and of the result: ICSEG_F32, or ICSEG_BF16 where in is BF16. A b
                             that is packed is given in f32; bias and gradients of weights are always f32 */
@@ -50,8 +51,8 @@ typedef enum icseg_bf16_support {
 } icseg_bf16_support;
 icseg_bf16_support icseg_dnnl_bf16(void);
 
-/* Whether a convolution forward with these options is a split product. */
-bool icseg_conv_splits(const icseg_conv_shape *shape, icseg_primitive_options options);
+/* Whether a convolution forward with these options is a product on tiles. */
+bool icseg_conv_takes_tiles(const icseg_conv_shape *shape, icseg_primitive_options options);
 
 icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_shape *shape,
                                      icseg_primitive_options options, icseg_error *error);
@@ -64,7 +65,7 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
                                icseg_error *error);
 void icseg_primitive_close(icseg_primitive **primitive);
 
-/* oneDNN's name of the implementation, or "split"; one with "ref" in it is a hundred times too slow. */
+/* oneDNN's name of the implementation, or "tiles"; one with "ref" in it is a hundred times too slow. */
 const char *icseg_primitive_implementation(const icseg_primitive *primitive);
 size_t icseg_primitive_scratch(const icseg_primitive *primitive); /* bytes lent to each run, 64-byte aligned */
 

@@ -341,6 +341,7 @@ static icseg_status run_all(icseg_executor *x, uint64_t seed, int64_t step, bool
         ICSEG_TRY(get_inputs(x, k, error));
         for (int i = 0; i < k->node->output_count; i++) k->out[i] = data_of(x, k->node->output[i]);
         ICSEG_TRY(check_outputs(k, error));
+        if (x->graph->ranges) ICSEG_TRY(icseg_ranges_see(x->graph->ranges, k, error));
         double start = x->profiling ? icseg_clock() : 0;
         icseg_status status = k->node->op->run(k, &run, error);
         if (status == ICSEG_OK && checked)

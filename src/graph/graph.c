@@ -35,8 +35,12 @@ icseg_status icseg_graph_status(const icseg_graph *g, icseg_error *error) {
 }
 
 bool icseg_graph_training(const icseg_graph *g) { return g->training; }
-void icseg_graph_use_split(icseg_graph *g) { g->splits = true; }
-bool icseg_graph_splits(const icseg_graph *g) { return g->splits; }
+
+void icseg_graph_use_tiles(icseg_graph *g, icseg_tiles_kind kind, icseg_ranges *ranges) {
+    g->tiles = kind;
+    g->ranges = ranges;
+}
+
 icseg_arena *icseg_graph_arena(icseg_graph *g) { return g->arena; }
 int32_t icseg_graph_value_count(const icseg_graph *g) { return g->value_count; }
 int32_t icseg_graph_node_count(const icseg_graph *g) { return g->node_count; }

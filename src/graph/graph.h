@@ -15,6 +15,7 @@
 #include "graph/params.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
+#include "tiles/product.h"
 
 typedef int32_t icseg_value; /* an index into the graph's values */
 enum { ICSEG_NONE = -1, ICSEG_MAX_INPUTS = 12, ICSEG_MAX_OUTPUTS = 4 };
@@ -54,15 +55,16 @@ typedef struct icseg_node {
 } icseg_node;
 
 typedef struct icseg_graph icseg_graph;
+typedef struct icseg_ranges icseg_ranges;
 
 /* training: dropout is active (what batch norm does is its own option). */
 icseg_status icseg_graph_open(icseg_graph **out, bool training, icseg_error *error);
 void icseg_graph_close(icseg_graph **graph);
 icseg_status icseg_graph_status(const icseg_graph *graph, icseg_error *error);
 bool icseg_graph_training(const icseg_graph *graph);
-/* From now on forward convolutions and linear maps are split products where that pays (tiles/split.h). */
-void icseg_graph_use_split(icseg_graph *graph);
-bool icseg_graph_splits(const icseg_graph *graph);
+/* From now on forward convolutions and linear maps multiply on tiles where that pays (tiles/product.h). ranges: for
+ * ICSEG_TILES_INT8, those of the nodes' first inputs, which must outlive the graph; a node that has none stays f32. */
+void icseg_graph_use_tiles(icseg_graph *graph, icseg_tiles_kind kind, icseg_ranges *ranges);
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
 /* Names of nodes appended until the matching pop start with "A.B." */

@@ -6,7 +6,8 @@
 
 static icseg_status open_text(icseg_model *m, icseg_cached_text *t, icseg_error *error) {
     ICSEG_TRY(icseg_graph_open(&t->graph, false, error));
-    ICSEG_TRY(icseg_network_build_text(&t->value, t->graph, m->params, &m->config, &m->texts, m->precision, error));
+    ICSEG_TRY(icseg_network_build_text(&t->value, t->graph, m->params, &m->config, &m->texts, m->precision, m->ranges,
+                                       error));
     size_t count = (size_t)icseg_graph_value(t->graph, t->value)->count;
     t->data = icseg_alloc_array(count, sizeof *t->data);
     if (!t->data) return icseg_fail_memory(error, count * sizeof *t->data, "class embeddings");

@@ -2,6 +2,7 @@
  * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and three metadata strings
  * (docs/method.md, "Checkpoint"; docs/checkpoint.md). */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,41 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
     return ICSEG_OK;
 }
 
+/* Ranges of int8 (graph/ranges.h), where the model has been calibrated. */
+static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, icseg_error *error) {
+    const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.ranges"), *name;
+    if (!text) return ICSEG_OK;
+    json_t *ranges = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *value;
+    icseg_status status = ICSEG_OK;
+    if (!json_is_object(ranges))
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.ranges is not a JSON object", path);
+    json_object_foreach(ranges, name, value) {
+        float range = (float)json_number_value(value);
+        if (status == ICSEG_OK && !(json_is_number(value) && range > 0 && isfinite(range)))
+            status =
+                icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: %.80s is not a positive number", path, name);
+        if (status == ICSEG_OK) status = icseg_ranges_set(m->ranges, name, range, error);
+    }
+    json_decref(ranges);
+    return status;
+}
+
+static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+    json_t *ranges = json_object();
+    bool complete = ranges != NULL;
+    for (size_t i = 0; i < icseg_ranges_count(m->ranges) && complete; i++) {
+        float range;
+        const char *name = icseg_ranges_at(m->ranges, i, &range);
+        complete = json_object_set_new(ranges, name, json_real((double)range)) == 0;
+    }
+    char *text = complete ? json_dumps(ranges, JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(ranges);
+    icseg_status status = text ? icseg_safetensors_writer_metadata(writer, "icseg.ranges", text, error)
+                               : icseg_fail_memory(error, 0, "checkpoint metadata");
+    free(text);
+    return status;
+}
+
 icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icpc.config");
     icseg_config config;
@@ -114,6 +150,8 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     ICSEG_TRY_GOTO(read_texts(ids, path, &config, arena, &texts, error));
     status = icseg_model_build(out, &config, names, &texts, error);
     if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
+    if (status == ICSEG_OK) status = read_ranges(*out, file, error);
+    if (status != ICSEG_OK) icseg_model_close(out);
 fail:
     json_decref(classes);
     json_decref(ids);
@@ -195,6 +233,7 @@ icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.config", config, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.classes", classes, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.tokens", tokens, error);
+    if (status == ICSEG_OK && icseg_model_is_calibrated(m)) status = write_ranges(m, writer, error);
     icseg_buffer_free(config);
     free(classes);
     free(tokens);

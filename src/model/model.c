@@ -15,7 +15,8 @@ static icseg_status declare_params(icseg_model *m, icseg_error *error) {
     icseg_network network;
     icseg_network_options options = {.batch = 1, .height = 64, .width = 64};
     ICSEG_TRY(icseg_graph_open(&graph, false, error));
-    icseg_status status = icseg_network_build(&network, graph, m->params, &m->config, &m->texts, true, &options, error);
+    icseg_status status =
+        icseg_network_build(&network, graph, m->params, &m->config, &m->texts, true, &options, NULL, error);
     icseg_graph_close(&graph);
     return status;
 }
@@ -50,6 +51,7 @@ icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, co
     ICSEG_TRY_GOTO(copy_names(m, names, texts, error));
     ICSEG_TRY_GOTO(icseg_params_open(&m->params, error));
     ICSEG_TRY_GOTO(icseg_workspace_open(&m->workspace, error));
+    ICSEG_TRY_GOTO(icseg_ranges_open(&m->ranges, error));
     ICSEG_TRY_GOTO(declare_params(m, error));
     *out = m;
     return ICSEG_OK;
@@ -106,11 +108,17 @@ static void close_session(icseg_session *s) {
     memset(s, 0, sizeof *s);
 }
 
+/* All that was built for the model as it was. */
+static void close_sessions(icseg_model *m) {
+    for (int i = 0; i < ICSEG_SESSIONS; i++) close_session(&m->session[i]);
+    icseg_cached_text_close(&m->text);
+}
+
 void icseg_model_close(icseg_model **model) {
     if (!model || !*model) return;
     icseg_model *m = *model;
-    for (int i = 0; i < ICSEG_SESSIONS; i++) close_session(&m->session[i]);
-    icseg_cached_text_close(&m->text);
+    close_sessions(m);
+    icseg_ranges_close(&m->ranges);
     icseg_workspace_close(&m->workspace);
     icseg_params_close(&m->params);
     icseg_arena_close(&m->arena);
@@ -126,7 +134,8 @@ static icseg_status open_session(icseg_model *m, icseg_session *s, const icseg_n
     if (is_forward(options) && icseg_network_text_is_fixed(&m->config)) built.text_given = 1;
     s->options = *options;
     ICSEG_TRY(icseg_graph_open(&s->graph, options->training != 0, error));
-    ICSEG_TRY(icseg_network_build(&s->network, s->graph, m->params, &m->config, &m->texts, false, &built, error));
+    ICSEG_TRY(
+        icseg_network_build(&s->network, s->graph, m->params, &m->config, &m->texts, false, &built, m->ranges, error));
     if (options->gradients) ICSEG_TRY(icseg_params_allocate_gradients(m->params, error));
     return icseg_executor_open(&s->executor, s->graph, m->workspace, error);
 }
@@ -167,15 +176,31 @@ icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *wa
 
 icseg_precision icseg_precision_here(icseg_precision wanted) {
     if (wanted == ICSEG_PRECISION_F32) return wanted;
-    if (wanted == ICSEG_PRECISION_BF16X2) return icseg_amx_there() ? wanted : ICSEG_PRECISION_F32;
+    if (wanted == ICSEG_PRECISION_BF16X2 || wanted == ICSEG_PRECISION_INT8)
+        return icseg_amx_there() ? wanted : ICSEG_PRECISION_F32;
     return icseg_dnnl_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
 }
 
 icseg_precision icseg_model_use_precision(icseg_model *m, icseg_precision precision) {
     icseg_precision used = icseg_precision_here(precision);
+    if (used == ICSEG_PRECISION_INT8 && !icseg_model_is_calibrated(m)) used = ICSEG_PRECISION_F32;
     if (used != m->precision) icseg_cached_text_close(&m->text);
     m->precision = used;
     return used;
+}
+
+int icseg_model_is_calibrated(const icseg_model *m) { return icseg_ranges_count(m->ranges) > 0; }
+
+/* While ranges are recorded the network is that of int8 without any ranges. */
+icseg_status icseg_model_calibrate(icseg_model *m, int on, icseg_error *error) {
+    bool recording = icseg_ranges_recording(m->ranges);
+    if (recording == (on != 0))
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "a calibration has %s", recording ? "begun" : "not begun");
+    close_sessions(m);
+    icseg_ranges_record(m->ranges, on != 0);
+    m->precision = on ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
+    if (on || icseg_model_is_calibrated(m)) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "a calibration needs at least one image");
 }
 
 void icseg_model_freeze_backbone(icseg_model *m) {

@@ -4,6 +4,7 @@
 #define ICSEG_MODEL_MODEL_H
 
 #include "graph/executor.h"
+#include "graph/ranges.h"
 #include "icseg/model.h"
 #include "model/network.h"
 #include "tensor/safetensors.h"
@@ -36,6 +37,7 @@ struct icseg_model {
     icseg_params *params;
     icseg_workspace *workspace;
     icseg_precision precision; /* of what is only run forward */
+    icseg_ranges *ranges;      /* of products, for int8; empty: not calibrated */
     icseg_session session[ICSEG_SESSIONS];
     icseg_cached_text text;
     uint64_t uses;
@@ -55,7 +57,7 @@ icseg_status icseg_model_session(icseg_model *model, const icseg_network_options
 icseg_status icseg_model_cached_text(icseg_model *model, const float **out, icseg_error *error);
 void icseg_cached_text_close(icseg_cached_text *text);
 
-/* What this processor makes of a precision that is asked for: F32 or BF16. */
+/* What this processor makes of a precision that is asked for; never AUTO. */
 icseg_precision icseg_precision_here(icseg_precision wanted);
 
 /* `visual.*` stops training. Call before the first training session. */

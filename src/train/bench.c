@@ -90,7 +90,7 @@ static icseg_status open_text(icseg_bench *b, icseg_error *error) {
     icseg_value prompts =
         b->config.prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(&builder, tokens);
     icseg_graph_keep(b->graph, icseg_build_class_text(&builder, prompts, &b->model->texts), "text");
-    icseg_network_rewrite(b->graph, b->precision);
+    icseg_network_rewrite(b->graph, b->precision, b->model->ranges);
     ICSEG_TRY(icseg_executor_open(&b->executor, b->graph, b->model->workspace, error));
     icseg_executor_bind(b->executor, tokens, b->input);
     return ICSEG_OK;
@@ -153,14 +153,31 @@ static icseg_status measure_peak(double *best, icseg_error *error) {
     return status;
 }
 
+static icseg_status open_network(icseg_bench *b, icseg_error *error) {
+    return b->options.mode == ICSEG_BENCH_TEXT ? open_text(b, error) : open_session(b, error);
+}
+
+/* Ranges for int8 from one run on the benchmark's own input. */
+static icseg_status calibrate(icseg_bench *b, icseg_error *error) {
+    if (b->options.precision != ICSEG_PRECISION_INT8 || icseg_model_is_calibrated(b->model)) return ICSEG_OK;
+    b->precision = ICSEG_PRECISION_INT8;
+    ICSEG_TRY(icseg_model_calibrate(b->model, 1, error));
+    ICSEG_TRY(open_network(b, error));
+    ICSEG_TRY(run_once(b, error));
+    icseg_executor_close(&b->executor);
+    icseg_graph_close(&b->graph);
+    b->session = NULL;
+    return icseg_model_calibrate(b->model, 0, error);
+}
+
 /* Figures of f32 must not pass for others'. */
 static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
     b->precision = icseg_model_use_precision(b->model, b->options.precision);
     if (b->precision == b->options.precision || b->options.precision == ICSEG_PRECISION_AUTO) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                      b->options.precision == ICSEG_PRECISION_BF16X2
-                          ? "bf16x2: this processor has no AMX_BF16; use f32 or auto"
-                          : "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto");
+                      b->options.precision == ICSEG_PRECISION_BF16
+                          ? "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto"
+                          : "bf16x2, int8: this processor has no AMX; use f32 or auto");
 }
 
 icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *options, icseg_error *error) {
@@ -182,9 +199,10 @@ icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *opti
     ICSEG_TRY_GOTO(measure_peak(&b->peak_flops_s, error));
     start = icseg_clock();
     ICSEG_TRY_GOTO(options->checkpoint ? open_checkpoint(b, error) : open_random(b, error));
-    ICSEG_TRY_GOTO(choose_precision(b, error));
     ICSEG_TRY_GOTO(open_input(b, error));
-    ICSEG_TRY_GOTO(options->mode == ICSEG_BENCH_TEXT ? open_text(b, error) : open_session(b, error));
+    ICSEG_TRY_GOTO(calibrate(b, error));
+    ICSEG_TRY_GOTO(choose_precision(b, error));
+    ICSEG_TRY_GOTO(open_network(b, error));
     if (options->mode == ICSEG_BENCH_TRAIN) {
         ICSEG_TRY_GOTO(icseg_adamw_open(&b->adamw, b->model->params, &adamw_options, error));
         ICSEG_TRY_GOTO(icseg_params_load(b->model->params, error)); /* as the trainer */

@@ -37,10 +37,10 @@ static icseg_status open_product(icseg_kernel *k, conv_state *s, icseg_primitive
 }
 
 static icseg_primitive_options options_of(const icseg_kernel *k) {
-    return (icseg_primitive_options){.bias = k->node->input_count > 2,
-                                     .split = icseg_graph_splits(k->graph),
-                                     .in = icseg_kernel_in(k, 0)->dtype,
-                                     .out = icseg_kernel_out(k, 0)->dtype};
+    icseg_primitive_options options = {
+        .bias = k->node->input_count > 2, .in = icseg_kernel_in(k, 0)->dtype, .out = icseg_kernel_out(k, 0)->dtype};
+    if (direction_of(k) == ICSEG_CONV_FORWARD) icseg_use_tiles(k, &options);
+    return options;
 }
 
 static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *error) {
@@ -67,7 +67,6 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution");
     const icseg_conv_shape *shape = k->node->attributes;
     icseg_primitive_options options = options_of(k);
-    if (direction_of(k) != ICSEG_CONV_FORWARD) options.split = false;
     bool winograd = icseg_conv_is_winograd(shape, options);
     return winograd ? open_winograd(k, s, error) : open_direct(k, s, error);
 }
@@ -101,7 +100,7 @@ double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
 }
 
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options) {
-    return options.in == ICSEG_F32 && !icseg_conv_splits(shape, options) && icseg_winograd_pays(shape);
+    return options.in == ICSEG_F32 && !icseg_conv_takes_tiles(shape, options) && icseg_winograd_pays(shape);
 }
 
 /* Twice the rate of f32 is less than Winograd gains. */

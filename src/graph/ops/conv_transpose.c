@@ -24,7 +24,8 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     transpose_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, "a transposed convolution");
     int64_t pixels = t->height * t->width, square = 4 * t->out;
-    icseg_primitive_options options = {.split = icseg_graph_splits(k->graph), .pack = icseg_weights_want_packing(k, 1)};
+    icseg_primitive_options options = {.pack = icseg_weights_want_packing(k, 1)};
+    icseg_use_tiles(k, &options);
     icseg_matmul_shape product = icseg_product_shape(pixels, t->in, square, false, true);
     if (k->node->op == &input_gradient_op) product = icseg_product_shape(pixels, square, t->in, false, false);
     if (k->node->op == &weight_gradient_op) {

@@ -22,9 +22,9 @@ static icseg_primitive_options options_of(const icseg_kernel *k) {
     icseg_primitive_options options = {.bias = has(k, ICSEG_FUSED_BIAS) || has_norm(k),
                                        .accumulate = has(k, ICSEG_FUSED_RESIDUAL),
                                        .activation = is_conv ? conv->activation : linear->activation,
-                                       .split = icseg_graph_splits(k->graph),
                                        .in = icseg_kernel_in(k, ICSEG_FUSED_X)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
+    icseg_use_tiles(k, &options);
     options.pack = !is_conv && (icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT) || options.in != ICSEG_F32);
     return options;
 }

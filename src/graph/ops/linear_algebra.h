@@ -10,6 +10,9 @@
 /* Offsets into the scratch area of a run: room for `bytes` is reserved after what the kernel has reserved so far. */
 size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes);
 
+/* Lets a primitive whose first operand is input 0 multiply on tiles as the graph wants it to. */
+void icseg_use_tiles(const icseg_kernel *k, icseg_primitive_options *options);
+
 /* -- weights: a primitive's second operand, input i of the node */
 
 /* Whether to have a primitive choose the layout of input i, a matrix. Weights that change every step are not worth

@@ -34,9 +34,9 @@ static icseg_status open_product(icseg_kernel *k, int64_t rows, int map, icseg_p
     icseg_primitive_options options = {.bias = has(k, bias),
                                        .accumulate = map == SECOND && has(k, RESIDUAL),
                                        .activation = a.activation,
-                                       .split = icseg_graph_splits(k->graph),
                                        .pack = icseg_weights_want_packing(k, weight_of(map))};
     a.shape.rows = rows;
+    icseg_use_tiles(k, &options);
     return icseg_matmul_open(out, &a.shape, options, error);
 }
 

@@ -37,9 +37,8 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     patch_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution of patches");
     int64_t rows = row_count(c), row = row_size(c);
-    icseg_primitive_options options = {.bias = k->node->input_count > 2,
-                                       .split = icseg_graph_splits(k->graph),
-                                       .pack = icseg_weights_want_packing(k, 1)};
+    icseg_primitive_options options = {.bias = k->node->input_count > 2, .pack = icseg_weights_want_packing(k, 1)};
+    icseg_use_tiles(k, &options);
     icseg_matmul_shape product = icseg_product_shape(rows, row, c->out, false, true);
     if (k->node->op == &input_gradient_op) product = icseg_product_shape(rows, c->out, row, false, false);
     if (k->node->op == &weight_gradient_op) {

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Nodes that are one matrix product, and the packing of weights. */
 #include "base/memory.h"
+#include "graph/internal.h"
 #include "graph/ops/linear_algebra.h"
 
 size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes) {
     size_t offset = k->scratch_size;
     k->scratch_size += (bytes + 63) / 64 * 64;
     return offset;
+}
+
+void icseg_use_tiles(const icseg_kernel *k, icseg_primitive_options *options) {
+    const icseg_graph *g = k->graph;
+    options->tiles = g->tiles;
+    options->range = g->ranges && !icseg_ranges_recording(g->ranges) ? icseg_ranges_find(g->ranges, k->node->name) : 0;
 }
 
 static icseg_param *param_of(const icseg_kernel *k, int i) {
@@ -90,10 +97,10 @@ icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
     product_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, "a matrix product");
     icseg_primitive_options options = {.bias = k->node->input_count > 2 && k->node->input[2] != ICSEG_NONE,
-                                       .split = icseg_graph_splits(k->graph),
                                        .pack = icseg_weights_want_packing(k, 1),
                                        .in = icseg_kernel_in(k, 0)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
+    icseg_use_tiles(k, &options);
     options.pack |= icseg_kernel_in(k, 1)->dtype != options.in; /* to make the weight bf16 at least */
     ICSEG_TRY(icseg_matmul_open(&s->primitive, k->node->attributes, options, error));
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Split products. Positions of x are taken in blocks that fit the second-level cache: split into panels (one for each
- * 32 input channels and each part: a row of 64 bytes a position), then multiplied with 32 output channels at a time. A
- * 3x3 convolution is nine products whose panels begin at different positions: a block has a border of zeros, and
- * results for positions of the border are computed and dropped. */
-#include "tiles/split.h"
+ * Products on tiles. Positions of x are taken in blocks that fit the second-level cache: split or quantised into panels
+ * (one for each 32 or 64 input channels and each part: a row of 64 bytes a position), then multiplied with 32 output
+ * channels at a time. A 3x3 convolution is nine products whose panels begin at different positions: a block has a
+ * border of zeros, and results for positions of the border are computed and dropped. */
+#include "tiles/product.h"
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
@@ -15,18 +16,18 @@
 
 enum {
     BLOCK = ICSEG_BLOCK,
-    INNER = ICSEG_TILE_INNER,
-    BLOCK_BYTES = 1 << 20, /* split positions of a block */
+    BLOCK_BYTES = 1 << 20, /* of a block's panels */
     GROUP_BYTES = 1 << 18, /* weights that a thread has all positions of a block go through */
     MOST_GROUP = 8         /* panels */
 };
 
-struct icseg_split {
-    icseg_split_shape shape;
+struct icseg_tiles {
+    icseg_tiles_shape shape;
+    int64_t inner, parts, step_bytes; /* values of a panel's row; parts of a value; packed weights of a step */
     int64_t lines, padded; /* of an image; positions of a line, border included. Linear maps: lines of one position */
     int64_t border;        /* on each side */
     int64_t blocks, block_lines;       /* of an image */
-    int64_t panels, steps;             /* of 32 output channels; of 32 inner values: taps times panels of the input */
+    int64_t panels, steps;             /* of 32 output channels; taps times panels of the input */
     int64_t positions;                 /* a panel has room for */
     size_t next_rows, next_panel, low; /* bytes from 32 positions to the next 32, between panels, to the low parts */
     size_t *from;                      /* (steps): where the rows of a step begin, see icseg_amx_block */
@@ -38,20 +39,21 @@ struct icseg_split {
 
 static int64_t up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t taps_of(const icseg_split *p) { return p->shape.weights.kernel * p->shape.weights.kernel; }
+static int64_t panels_of(const icseg_tiles *p) { return (p->shape.weights.in + p->inner - 1) / p->inner; }
 
-bool icseg_split_pays(const icseg_split_shape *s) {
+bool icseg_tiles_pays(const icseg_tiles_shape *s) {
     enum { LEAST_POSITIONS = 16, LEAST_IN = 32, LEAST_OUT = 32 };
     if (s->activation == ICSEG_ACTIVATION_GELU) return false;
     return s->images * s->height * s->width >= LEAST_POSITIONS && s->weights.in >= LEAST_IN &&
-           s->weights.out >= LEAST_OUT && icseg_amx_there();
+           s->weights.out >= LEAST_OUT && s->weights.kind != ICSEG_TILES_NONE &&
+           (s->weights.kind != ICSEG_TILES_INT8 || s->range > 0) && icseg_amx_there();
 }
 
 /* -- opening */
 
-static void choose_blocks(icseg_split *p) {
-    const icseg_split_shape *s = &p->shape;
-    int64_t bytes = up(s->weights.in, INNER) / INNER * 2 * ICSEG_ROW_BYTES; /* of one position */
+static void choose_blocks(icseg_tiles *p) {
+    const icseg_tiles_shape *s = &p->shape;
+    int64_t bytes = panels_of(p) * p->parts * ICSEG_ROW_BYTES; /* of one position */
     int64_t lines = BLOCK_BYTES / bytes / p->padded - 2 * p->border;
     int64_t step = p->border ? 1 : BLOCK;
     lines = lines < step ? step : lines / step * step;
@@ -66,18 +68,21 @@ static void choose_blocks(icseg_split *p) {
     /* A linear map reads the panels of 32 positions one after the other; a tap may begin at any position. */
     p->next_rows = p->border ? BLOCK * ICSEG_ROW_BYTES : (size_t)(bytes * BLOCK);
     p->low = (size_t)(p->border ? p->positions : BLOCK) * ICSEG_ROW_BYTES;
-    p->next_panel = 2 * p->low;
+    p->next_panel = (size_t)p->parts * p->low;
 }
 
-icseg_status icseg_split_open(icseg_split **out, const icseg_split_shape *s, icseg_error *error) {
-    const icseg_split_weights *w = &s->weights;
-    int64_t input_panels = up(w->in, INNER) / INNER;
+icseg_status icseg_tiles_open(icseg_tiles **out, const icseg_tiles_shape *s, icseg_error *error) {
+    const icseg_tiles_weights *w = &s->weights;
     *out = NULL;
     if (!icseg_amx_there()) return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "this processor has no tiles (AMX)");
-    icseg_split *p = *out = icseg_calloc_array(1, sizeof *p);
-    if (!p) return icseg_fail_memory(error, sizeof *p, "a split product");
-    bool linear = w->kernel == 1;
-    *p = (icseg_split){.shape = *s,
+    icseg_tiles *p = *out = icseg_calloc_array(1, sizeof *p);
+    if (!p) return icseg_fail_memory(error, sizeof *p, "a product on tiles");
+    bool linear = w->kernel == 1, whole = w->kind == ICSEG_TILES_INT8;
+    int64_t inner = whole ? 64 : 32, input_panels = (w->in + inner - 1) / inner;
+    *p = (icseg_tiles){.shape = *s,
+                       .inner = inner,
+                       .parts = whole ? 1 : 2,
+                       .step_bytes = (whole ? 2 : 4) * ICSEG_TILE_BYTES,
                        .lines = linear ? s->images * s->height * s->width : s->height,
                        .padded = linear ? 1 : s->width + 2,
                        .border = linear ? 0 : 1,
@@ -86,12 +91,12 @@ icseg_status icseg_split_open(icseg_split **out, const icseg_split_shape *s, ics
                        .threads = omp_get_max_threads()};
     if (linear) p->shape.images = p->shape.width = 1;
     choose_blocks(p);
-    p->group = GROUP_BYTES / (p->steps * ICSEG_STEP_BYTES);
+    p->group = GROUP_BYTES / (p->steps * p->step_bytes);
     p->group = p->group < 1 ? 1 : least(p->group, MOST_GROUP);
     p->from = icseg_alloc_array((size_t)p->steps, sizeof *p->from);
     if (!p->from) {
-        icseg_status status = icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a split product");
-        icseg_split_close(out);
+        icseg_status status = icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a product on tiles");
+        icseg_tiles_close(out);
         return status;
     }
     for (int64_t i = 0; i < p->steps; i++) {
@@ -102,50 +107,80 @@ icseg_status icseg_split_open(icseg_split **out, const icseg_split_shape *s, ics
     return ICSEG_OK;
 }
 
-void icseg_split_close(icseg_split **split) {
-    if (!split || !*split) return;
-    icseg_free((*split)->from);
-    icseg_free(*split);
-    *split = NULL;
+void icseg_tiles_close(icseg_tiles **product) {
+    if (!product || !*product) return;
+    icseg_free((*product)->from);
+    icseg_free(*product);
+    *product = NULL;
 }
 
-size_t icseg_split_scratch(const icseg_split *p) { return (size_t)(p->apart ? p->threads : 1) * p->block_bytes; }
+size_t icseg_tiles_scratch(const icseg_tiles *p) { return (size_t)(p->apart ? p->threads : 1) * p->block_bytes; }
 
 /* -- weights */
 
-size_t icseg_split_packed_size(const icseg_split *p) { return (size_t)(p->panels * p->steps) * ICSEG_STEP_BYTES; }
+/* Tiles, and for INT8 the unit of each output channel behind them. */
+static size_t tile_bytes(const icseg_tiles *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
 
-icseg_split_weights icseg_split_layout(const icseg_split *p) { return p->shape.weights; }
-
-bool icseg_split_same_layout(icseg_split_weights a, icseg_split_weights b) {
-    return a.in == b.in && a.out == b.out && a.kernel == b.kernel && a.next_out == b.next_out && a.next_in == b.next_in;
+size_t icseg_tiles_packed_size(const icseg_tiles *p) {
+    bool units = p->shape.weights.kind == ICSEG_TILES_INT8;
+    return tile_bytes(p) + (units ? (size_t)(p->panels * BLOCK) * sizeof(float) : 0);
 }
 
-/* 32 output channels of 32 inner values (or `columns`, `inner` of them) as four tiles, in which pairs of inner values
- * of all columns follow each other. */
-static void pack_step(const float *weights, icseg_split_weights w, int64_t columns, int64_t inner, uint32_t *to) {
-    enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, PAIRS = INNER / 2 };
-    _Alignas(64) uint32_t split[2][BLOCK][PAIRS]; /* high parts, low parts */
+static float *units_of(const icseg_tiles *p, const void *packed) {
+    return p->shape.weights.kind == ICSEG_TILES_INT8 ? (float *)(void *)((char *)packed + tile_bytes(p)) : NULL;
+}
+
+icseg_tiles_weights icseg_tiles_layout(const icseg_tiles *p) { return p->shape.weights; }
+
+bool icseg_tiles_same_weights(icseg_tiles_weights a, icseg_tiles_weights b) {
+    return a.kind == b.kind && a.in == b.in && a.out == b.out && a.kernel == b.kernel && a.next_out == b.next_out &&
+           a.next_in == b.next_in;
+}
+
+/* A 127th of the largest weight of output channel o; 1 where all are 0. */
+static float unit_of(const icseg_tiles_weights *w, const float *weights, int64_t o) {
+    float most = 0;
+    for (int64_t tap = 0; tap < w->kernel * w->kernel; tap++)
+        for (int64_t i = 0; i < w->in; i++) {
+            float size = fabsf(weights[o * w->next_out + tap * w->in + i * w->next_in]);
+            most = size > most ? size : most;
+        }
+    return most > 0 ? most / 127 : 1;
+}
+
+/* Weights of 32 output channels and one step (of which there are `columns`, `inner`) as tiles: the 4 bytes of inner
+ * values that belong together, of 16 channels, follow each other. unit: of each channel, or NULL. */
+static void pack_step(const icseg_tiles *p, const float *weights, int64_t columns, int64_t inner, const float *unit,
+                      uint32_t *to) {
+    enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, FOURS = ICSEG_ROW_BYTES / 4, MOST_INNER = 64 };
+    const icseg_tiles_weights *w = &p->shape.weights;
+    _Alignas(64) uint32_t row[2][FOURS]; /* of the one or two parts */
     for (int64_t o = 0; o < BLOCK; o++) {
-        float values[INNER];
-        for (int64_t i = 0; o < columns && i < inner; i++) values[i] = weights[o * w.next_out + i * w.next_in];
-        icseg_amx_split(o < columns ? values : NULL, 1, inner, (char *)split[0][o], sizeof split[0], 0);
+        float values[MOST_INNER];
+        for (int64_t i = 0; o < columns && i < inner; i++) values[i] = weights[o * w->next_out + i * w->next_in];
+        const float *from = o < columns ? values : NULL;
+        if (unit)
+            icseg_amx_quantise(from, 1, inner, from ? unit[o] : 1, (char *)row, 0);
+        else
+            icseg_amx_split(from, 1, inner, (char *)row, sizeof row[0], 0);
+        for (int64_t part = 0; part < p->parts; part++)
+            for (int64_t i = 0; i < FOURS; i++)
+                to[(2 * part + o / COLUMNS) * TILE + i * COLUMNS + o % COLUMNS] = row[part][i];
     }
-    for (int part = 0; part < 2; part++)
-        for (int64_t o = 0; o < BLOCK; o++)
-            for (int64_t i = 0; i < PAIRS; i++)
-                to[(2 * part + o / COLUMNS) * TILE + i * COLUMNS + o % COLUMNS] = split[part][o][i];
 }
 
-void icseg_split_pack(const icseg_split *p, const float *weights, void *packed) {
-    const icseg_split_weights w = p->shape.weights;
-    int64_t input_panels = p->steps / taps_of(p);
+void icseg_tiles_pack(const icseg_tiles *p, const float *weights, void *packed) {
+    const icseg_tiles_weights w = p->shape.weights;
+    int64_t input_panels = panels_of(p);
+    float *units = units_of(p, packed);
+    for (int64_t o = 0; units && o < p->panels * BLOCK; o++) units[o] = o < w.out ? unit_of(&w, weights, o) : 1;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < p->panels * p->steps; i++) {
         int64_t o = i / p->steps * BLOCK, step = i % p->steps, tap = step / input_panels;
-        int64_t in = step % input_panels * INNER;
-        pack_step(weights + o * w.next_out + tap * w.in + in * w.next_in, w, least(w.out - o, BLOCK),
-                  least(w.in - in, INNER), (uint32_t *)(void *)((char *)packed + i * ICSEG_STEP_BYTES));
+        int64_t in = step % input_panels * p->inner;
+        pack_step(p, weights + o * w.next_out + tap * w.in + in * w.next_in, least(w.out - o, BLOCK),
+                  least(w.in - in, p->inner), units ? units + o : NULL,
+                  (uint32_t *)(void *)((char *)packed + i * p->step_bytes));
     }
 }
 
@@ -156,25 +191,45 @@ typedef struct block {
     int64_t image, first, lines;
 } block;
 
-static block block_of(const icseg_split *p, int64_t i) {
+static block block_of(const icseg_tiles *p, int64_t i) {
     int64_t first = i % p->blocks * p->block_lines;
     return (block){i / p->blocks, first, least(p->block_lines, p->lines - first)};
 }
 
-/* Splits line `line` of a block, counted with the border, or, of a linear map, position `line`. */
-static void split_line(const icseg_split *p, const float *x, block b, int64_t line, char *room) {
+/* `rows` rows of x to panels at `to`. */
+static void make_panels(const icseg_tiles *p, const float *x, int64_t rows, char *to) {
+    if (p->shape.weights.kind == ICSEG_TILES_INT8)
+        icseg_amx_quantise(x, rows, p->shape.weights.in, p->shape.range / 127, to, p->next_panel);
+    else
+        icseg_amx_split(x, rows, p->shape.weights.in, to, p->low, p->next_panel);
+}
+
+/* Line `line` of a block, counted with the border, or, of a linear map, position `line`. */
+static void make_line(const icseg_tiles *p, const float *x, block b, int64_t line, char *room) {
     int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
     if (!p->border) {
         char *to = room + (size_t)(line / BLOCK) * p->next_rows + line % BLOCK * ICSEG_ROW_BYTES;
-        icseg_amx_split(x + y * in, 1, in, to, p->low, p->next_panel);
+        make_panels(p, x + y * in, 1, to);
         return;
     }
     bool outside = y < 0 || y >= p->lines;
     char *to = room + line * p->padded * ICSEG_ROW_BYTES, *last = to + (width + 1) * ICSEG_ROW_BYTES;
     const float *from = outside ? NULL : x + (b.image * p->lines + y) * width * in;
-    icseg_amx_split(NULL, 1, in, to, p->low, p->next_panel);
-    icseg_amx_split(from, width, in, to + ICSEG_ROW_BYTES, p->low, p->next_panel);
-    icseg_amx_split(NULL, 1, in, last, p->low, p->next_panel);
+    make_panels(p, NULL, 1, to);
+    make_panels(p, from, width, to + ICSEG_ROW_BYTES);
+    make_panels(p, NULL, 1, last);
+}
+
+/* Sums of integers become numbers, in place: those of column i times unit[i] and the unit of x. */
+ICSEG_KERNEL static void to_numbers(float *sums, const float *unit, float unit_of_x) {
+    float factor[BLOCK];
+    for (int64_t i = 0; i < BLOCK; i++) factor[i] = unit[i] * unit_of_x;
+    for (int64_t r = 0; r < BLOCK; r++) {
+        int32_t whole[BLOCK];
+        memcpy(whole, sums + r * BLOCK, sizeof whole);
+#pragma omp simd
+        for (int64_t i = 0; i < BLOCK; i++) sums[r * BLOCK + i] = (float)whole[i] * factor[i];
+    }
 }
 
 /* rows of 32 sums -> rows of `columns` <= 32 of out, `stride` apart; the sums are overwritten. */
@@ -201,9 +256,9 @@ ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns,
 }
 
 /* Positions [begin, end) of a block, border included, are done: those that are not of the border go to out. */
-static void finish(const icseg_split *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
+static void finish(const icseg_tiles *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
                    const float *bias, float *out) {
-    const icseg_split_shape *s = &p->shape;
+    const icseg_tiles_shape *s = &p->shape;
     int64_t stride = s->weights.out, columns = least(stride - panel * BLOCK, BLOCK), width = s->width;
     const float *own = bias ? bias + panel * BLOCK : NULL;
     float *to = out + (b.image * p->lines + b.first) * width * stride + panel * BLOCK;
@@ -222,20 +277,27 @@ static void finish(const icseg_split *p, block b, int64_t begin, int64_t end, in
 }
 
 /* Output channels of `group` panels from `panel` on, of positions [begin, end) of a block, multiples of 32. */
-static void multiply(const icseg_split *p, block b, int64_t begin, int64_t end, int64_t panel, const char *room,
+static void multiply(const icseg_tiles *p, block b, int64_t begin, int64_t end, int64_t panel, const char *room,
                      const void *packed, const float *bias, float *out) {
     const char *weights = packed;
+    const float *units = units_of(p, packed);
     int64_t stop = least(panel + p->group, p->panels);
     for (int64_t row = begin; row < end; row += BLOCK)
         for (int64_t i = panel; i < stop; i++) {
             _Alignas(64) float sums[BLOCK * BLOCK];
-            icseg_amx_block(room + (size_t)(row / BLOCK) * p->next_rows, p->low, p->from,
-                            weights + i * p->steps * ICSEG_STEP_BYTES, p->steps, sums);
+            const char *a = room + (size_t)(row / BLOCK) * p->next_rows,
+                       *columns = weights + i * p->steps * p->step_bytes;
+            if (units) {
+                icseg_amx_block_int8(a, p->from, columns, p->steps, (int32_t *)(void *)sums);
+                to_numbers(sums, units + i * BLOCK, p->shape.range / 127);
+            } else {
+                icseg_amx_block_bf16x2(a, p->low, p->from, columns, p->steps, sums);
+            }
             finish(p, b, row, row + BLOCK, i, sums, bias, out);
         }
 }
 
-static void run_apart(const icseg_split *p, const float *x, const void *packed, const float *bias, float *out,
+static void run_apart(const icseg_tiles *p, const float *x, const void *packed, const float *bias, float *out,
                       char *scratch) {
 #pragma omp parallel num_threads(p->threads)
     {
@@ -244,7 +306,7 @@ static void run_apart(const icseg_split *p, const float *x, const void *packed, 
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) split_line(p, x, b, line, room);
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, room);
             for (int64_t panel = 0; panel < p->panels; panel += p->group)
                 multiply(p, b, 0, up(b.lines * p->padded, BLOCK), panel, room, packed, bias, out);
         }
@@ -252,7 +314,7 @@ static void run_apart(const icseg_split *p, const float *x, const void *packed, 
     }
 }
 
-static void run_together(const icseg_split *p, const float *x, const void *packed, const float *bias, float *out,
+static void run_together(const icseg_tiles *p, const float *x, const void *packed, const float *bias, float *out,
                          char *room) {
     int64_t groups = (p->panels + p->group - 1) / p->group;
 #pragma omp parallel num_threads(p->threads)
@@ -264,7 +326,7 @@ static void run_together(const icseg_split *p, const float *x, const void *packe
             int64_t part = up((rows + parts - 1) / parts, BLOCK);
             parts = (rows + part - 1) / part;
 #pragma omp for schedule(static)
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) split_line(p, x, b, line, room);
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, room);
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < groups * parts; task++) {
                 int64_t begin = task % parts * part;
@@ -275,7 +337,7 @@ static void run_together(const icseg_split *p, const float *x, const void *packe
     }
 }
 
-void icseg_split_run(const icseg_split *p, const float *x, const void *packed, const float *bias, float *out,
+void icseg_tiles_run(const icseg_tiles *p, const float *x, const void *packed, const float *bias, float *out,
                      void *scratch) {
     (p->apart ? run_apart : run_together)(p, x, packed, bias, out, scratch);
 }

@@ -15,7 +15,7 @@
 #include "base/rng.h"
 #include "dnnl/primitive.h"
 #include "tiles/amx.h"
-#include "tiles/split.h"
+#include "tiles/product.h"
 
 enum { GUARD = 64, MARK = 0x5a };
 
@@ -61,8 +61,8 @@ typedef struct tensors {
     int64_t positions, outputs;
 } tensors;
 
-static tensors open_tensors(const icseg_split_shape *s) {
-    const icseg_split_weights *w = &s->weights;
+static tensors open_tensors(const icseg_tiles_shape *s) {
+    const icseg_tiles_weights *w = &s->weights;
     int64_t positions = s->images * s->height * s->width;
     return (tensors){.x = numbers(positions * w->in, 1),
                      .weights = numbers(w->kernel * w->kernel * w->in * w->out, 2),
@@ -80,27 +80,27 @@ static void close_tensors(tensors *t) {
 }
 
 /* The result, in memory of its own. */
-static float *run(const icseg_split_shape *s, const tensors *t, bool bias) {
-    icseg_split *p;
-    ok(icseg_split_open(&p, s, &error));
-    size_t scratch_size = icseg_split_scratch(p), packed_size = icseg_split_packed_size(p);
+static float *run(const icseg_tiles_shape *s, const tensors *t, bool bias) {
+    icseg_tiles *p;
+    ok(icseg_tiles_open(&p, s, &error));
+    size_t scratch_size = icseg_tiles_scratch(p), packed_size = icseg_tiles_packed_size(p);
     size_t out_size = (size_t)t->outputs * sizeof(float);
     void *scratch = guarded(scratch_size), *packed = guarded(packed_size);
     float *out = guarded(out_size), *result = icseg_alloc(out_size);
     memcpy(out, t->before, out_size);
-    icseg_split_pack(p, t->weights, packed);
-    icseg_split_run(p, t->x, packed, bias ? t->bias : NULL, out, scratch);
+    icseg_tiles_pack(p, t->weights, packed);
+    icseg_tiles_run(p, t->x, packed, bias ? t->bias : NULL, out, scratch);
     memcpy(result, out, out_size);
     release_guarded(scratch, scratch_size);
     release_guarded(packed, packed_size);
     release_guarded(out, out_size);
-    icseg_split_close(&p);
+    icseg_tiles_close(&p);
     return result;
 }
 
 /* The sum at position i for output channel o, and the sum of the squares of what it is made of. */
-static double sum_at(const icseg_split_shape *s, const tensors *t, int64_t i, int64_t o, double *squares) {
-    const icseg_split_weights *w = &s->weights;
+static double sum_at(const icseg_tiles_shape *s, const tensors *t, int64_t i, int64_t o, double *squares) {
+    const icseg_tiles_weights *w = &s->weights;
     int64_t image = i / (s->height * s->width), y = i / s->width % s->height, x = i % s->width, half = w->kernel / 2;
     double sum = 0;
     *squares = 0;
@@ -124,7 +124,7 @@ static double activated(icseg_activation activation, double x) {
 }
 
 /* Each result within 40e-6 of the root of the sum of squares, all together within 6e-6. */
-static void check(const icseg_split_shape *s, bool bias) {
+static void check(const icseg_tiles_shape *s, bool bias) {
     tensors t = open_tensors(s);
     float *out = run(s, &t, bias);
     double errors = 0, norm = 0;
@@ -144,16 +144,16 @@ static void check(const icseg_split_shape *s, bool bias) {
     close_tensors(&t);
 }
 
-static icseg_split_shape shape_of(int64_t images, int64_t height, int64_t width, int64_t in, int64_t out,
+static icseg_tiles_shape shape_of(int64_t images, int64_t height, int64_t width, int64_t in, int64_t out,
                                   int64_t kernel) {
-    return (icseg_split_shape){
+    return (icseg_tiles_shape){
         .images = images, .height = height, .width = width, .weights = {in, out, kernel, kernel * kernel * in, 1}};
 }
 
 static void maps_and_convolutions_of_any_size(void **state) {
     (void)state;
     need_tiles();
-    const icseg_split_shape shapes[] = {
+    const icseg_tiles_shape shapes[] = {
         shape_of(1, 1, 1, 1, 1, 1),     shape_of(1, 16, 1, 32, 32, 1),   shape_of(1, 33, 1, 33, 31, 1),
         shape_of(3, 7, 5, 70, 65, 1),   shape_of(1, 700, 1, 520, 40, 1), shape_of(1, 90, 1, 64, 300, 1),
         shape_of(1, 1, 1, 3, 2, 3),     shape_of(1, 4, 40, 32, 32, 3),   shape_of(2, 9, 13, 40, 50, 3),
@@ -165,7 +165,7 @@ static void maps_and_convolutions_of_any_size(void **state) {
 static void weights_may_be_stored_by_input_channel(void **state) {
     (void)state;
     need_tiles();
-    icseg_split_shape s = shape_of(1, 50, 1, 45, 70, 1);
+    icseg_tiles_shape s = shape_of(1, 50, 1, 45, 70, 1);
     s.weights.next_out = 1;
     s.weights.next_in = s.weights.out;
     check(&s, false);
@@ -177,7 +177,7 @@ static void sums_are_followed_by_all_that_is_asked_for(void **state) {
     const icseg_activation after[] = {ICSEG_ACTIVATION_NONE, ICSEG_ACTIVATION_RELU, ICSEG_ACTIVATION_QUICK_GELU};
     for (int mask = 0; mask < 12; mask++)
         for (int kernel = 1; kernel <= 3; kernel += 2) {
-            icseg_split_shape s = shape_of(1, 6, 11, 40, 50, kernel);
+            icseg_tiles_shape s = shape_of(1, 6, 11, 40, 50, kernel);
             s.accumulate = mask & 1;
             s.activation = after[mask >> 2];
             check(&s, mask & 2);
@@ -187,7 +187,7 @@ static void sums_are_followed_by_all_that_is_asked_for(void **state) {
 static void threads_do_not_change_a_bit(void **state) {
     (void)state;
     need_tiles();
-    const icseg_split_shape shapes[] = {shape_of(1, 600, 1, 520, 160, 1), shape_of(1, 100, 1, 64, 96, 1),
+    const icseg_tiles_shape shapes[] = {shape_of(1, 600, 1, 520, 160, 1), shape_of(1, 100, 1, 64, 96, 1),
                                         shape_of(3, 20, 40, 96, 64, 3), shape_of(1, 12, 20, 64, 64, 3)};
     int before = omp_get_max_threads();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
@@ -207,7 +207,7 @@ static void threads_do_not_change_a_bit(void **state) {
 static void what_is_not_finite_stays_so(void **state) {
     (void)state;
     need_tiles();
-    icseg_split_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    icseg_tiles_shape s = shape_of(1, 40, 1, 64, 32, 1);
     tensors t = open_tensors(&s);
     t.x[3 * 64 + 5] = INFINITY;
     t.x[7 * 64 + 9] = NAN;
@@ -221,11 +221,11 @@ static void what_is_not_finite_stays_so(void **state) {
 static void a_failing_allocation_is_an_error(void **state) {
     (void)state;
     need_tiles();
-    icseg_split_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    icseg_tiles_shape s = shape_of(1, 40, 1, 64, 32, 1);
     for (int n = 0; n < 2; n++) {
-        icseg_split *p;
+        icseg_tiles *p;
         icseg_memory_fail_after(n);
-        assert_int_equal(icseg_split_open(&p, &s, &error), ICSEG_ERROR_MEMORY);
+        assert_int_equal(icseg_tiles_open(&p, &s, &error), ICSEG_ERROR_MEMORY);
         assert_null(p);
     }
     icseg_memory_fail_after(-1);
@@ -240,12 +240,12 @@ static void primitives_split_only_where_asked(void **state) {
                            strided = {1, 20, 20, 64, 64, 3, 3, 2, 1, 10, 10};
     icseg_primitive_options plain = {0}, split = {.split = true},
                             gelu = {.split = true, .activation = ICSEG_ACTIVATION_GELU};
-    assert_true(icseg_conv_splits(&conv, split));
-    assert_false(icseg_conv_splits(&conv, plain));
-    assert_false(icseg_conv_splits(&conv, gelu));
-    assert_false(icseg_conv_splits(&strided, split));
+    assert_true(icseg_conv_takes_tiles(&conv, split));
+    assert_false(icseg_conv_takes_tiles(&conv, plain));
+    assert_false(icseg_conv_takes_tiles(&conv, gelu));
+    assert_false(icseg_conv_takes_tiles(&strided, split));
     split.in = ICSEG_BF16;
-    assert_false(icseg_conv_splits(&conv, split));
+    assert_false(icseg_conv_takes_tiles(&conv, split));
 }
 
 static void packed_copies_of_one_weight_are_shared_and_told_apart(void **state) {

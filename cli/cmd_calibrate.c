@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * icseg calibrate: a copy of a checkpoint that knows how large the numbers in it become, for int8. */
+#include <stdio.h>
+
+#include "base/error.h"
+#include "cli.h"
+#include "icseg/eval.h"
+#include "inputs.h"
+
+struct options {
+    const char *checkpoint, *out;
+    icseg_strings images;
+    int32_t resize_short, resize_long;
+};
+
+static const icseg_option rows[] = {
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
+     .positional = true, .required = true},
+    {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images),
+     "a few dozen images of the kind the model is for: files, folders of them, quoted patterns like 'a/*.jpg'",
+     .positional = true, .required = true},
+    {"out", ICSEG_FIELD_STRING(struct options, out), "the calibrated checkpoint to write", .metavar = "FILE",
+     .required = true},
+    {"resize-short", ICSEG_FIELD_INT(struct options, resize_short), "bring the short side to N pixels for the model",
+     .metavar = "N", .shown = "the image's own size", ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
+    {"resize-long", ICSEG_FIELD_INT(struct options, resize_long),
+     "with --resize-short: the long side is at most N pixels", .metavar = "N", .shown = "no limit",
+     ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
+};
+
+typedef struct job {
+    icseg_model *model;
+    icseg_eval_options eval;
+    input_list inputs;
+    int64_t pixels, equal; /* that int8 gives the class f32 gives */
+} job;
+
+static icseg_status label(const job *j, const icseg_image *image, const char *path, icseg_labels *out,
+                          icseg_error *error) {
+    icseg_status status = icseg_predict(j->model, image, &j->eval, out, NULL, error);
+    if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
+    return status;
+}
+
+static icseg_status see_one(const void *user, size_t index, bool *bad, icseg_error *error) {
+    const job *j = user;
+    const char *path = j->inputs.files[index].path;
+    icseg_image image = {0};
+    icseg_labels labels = {0};
+    icseg_status status = icseg_image_read(&image, path, error);
+    *bad = status != ICSEG_OK;
+    if (status == ICSEG_OK) status = label(j, &image, path, &labels, error);
+    icseg_labels_close(&labels);
+    icseg_image_close(&image);
+    return status;
+}
+
+static icseg_status compare_one(const void *user, size_t index, bool *bad, icseg_error *error) {
+    job *j = (job *)user;
+    const char *path = j->inputs.files[index].path;
+    icseg_image image = {0};
+    icseg_labels exact = {0}, quick = {0};
+    icseg_status status = icseg_image_read(&image, path, error);
+    *bad = status != ICSEG_OK;
+    icseg_model_use_precision(j->model, ICSEG_PRECISION_F32);
+    if (status == ICSEG_OK) status = label(j, &image, path, &exact, error);
+    icseg_model_use_precision(j->model, ICSEG_PRECISION_INT8);
+    if (status == ICSEG_OK) status = label(j, &image, path, &quick, error);
+    int64_t pixels = status == ICSEG_OK ? (int64_t)exact.width * exact.height : 0;
+    for (int64_t i = 0; i < pixels; i++) j->equal += exact.data[i] == quick.data[i];
+    j->pixels += pixels;
+    icseg_labels_close(&exact);
+    icseg_labels_close(&quick);
+    icseg_image_close(&image);
+    return status;
+}
+
+static icseg_status compare(job *j, const icseg_command_context *context, icseg_error *error) {
+    if (icseg_model_use_precision(j->model, ICSEG_PRECISION_INT8) != ICSEG_PRECISION_INT8) {
+        icseg_printer_note(context->printer, "note: this processor has no AMX_INT8: what int8 changes is not measured");
+        return ICSEG_OK;
+    }
+    ICSEG_TRY(inputs_for_each(&j->inputs, context, "compare", compare_one, j, error));
+    printf("%.2f %% of the pixels have the same class in int8 as in f32\n",
+           100.0 * (double)j->equal / (double)j->pixels);
+    return ICSEG_OK;
+}
+
+static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
+    const struct options *o = values;
+    job j = {.eval = icseg_eval_options_default()};
+    icseg_status status;
+    if (o->resize_long && !o->resize_short)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long needs --resize-short");
+    j.eval.resize_short = o->resize_short;
+    j.eval.resize_long = o->resize_long;
+    ICSEG_TRY_GOTO(inputs_expand(&j.inputs, &o->images, context->arena, error));
+    ICSEG_TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));
+    ICSEG_TRY_GOTO(icseg_model_calibrate(j.model, 1, error));
+    ICSEG_TRY_GOTO(inputs_for_each(&j.inputs, context, "calibrate", see_one, &j, error));
+    ICSEG_TRY_GOTO(icseg_model_calibrate(j.model, 0, error));
+    ICSEG_TRY_GOTO(icseg_model_save(j.model, o->out, error));
+    printf("%s\n", o->out);
+    ICSEG_TRY_GOTO(compare(&j, context, error));
+fail:
+    icseg_model_close(&j.model);
+    return status;
+}
+
+const icseg_command icseg_command_calibrate = {
+    .name = "calibrate",
+    .summary = "Makes a checkpoint ready for int8",
+    .description = "Labels images in f32, notes how large the numbers before each convolution and\n"
+                   "linear map become, and writes a copy of the checkpoint that carries these ranges.\n"
+                   "With it `--precision int8` of eval, predict, forward and bench multiplies 8-bit\n"
+                   "integers, on processors with AMX. Says at the end how many pixels of the images\n"
+                   "int8 gives the class that f32 gives; `icseg eval --precision int8` says more.\n",
+    .examples = "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors\n"
+                "icseg predict int8.safetensors street.jpg --out labels --precision int8\n",
+    .options = ICSEG_TABLE(rows),
+    .size = sizeof(struct options),
+    .run = run,
+};
