@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Calibration for int8: ranges by name, which range suits a tensor, a model that is calibrated, saved and opened, what
+ * its label maps are then, and metadata that is damaged. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "graph/executor.h"
+#include "graph/ops.h"
+#include "graph/ranges.h"
+#include "icseg/eval.h"
+#include "model/model.h"
+#include "support/models.h"
+#include "support/scratch.h"
+#include "tensor/safetensors.h"
+#include "tiles/amx.h"
+
+enum { CLASSES = 5, WIDTH = 96, HEIGHT = 64, COUNT = 1 << 18 };
+
+static icseg_error error;
+
+static void ok(icseg_status status) {
+    if (status != ICSEG_OK) fail_msg("%s", error.message);
+}
+
+/* -- ranges */
+
+static void ranges_are_kept_by_name(void **state) {
+    (void)state;
+    icseg_ranges *r;
+    float range;
+    ok(icseg_ranges_open(&r, &error));
+    char name[16];
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "node %d", i);
+        ok(icseg_ranges_set(r, name, (float)i + 1, &error));
+    }
+    ok(icseg_ranges_set(r, "node 7", 0.5f, &error));
+    assert_int_equal(icseg_ranges_count(r), 200);
+    assert_true(icseg_ranges_find(r, "node 7") == 0.5f && icseg_ranges_find(r, "node 199") == 200);
+    assert_true(icseg_ranges_find(r, "node") == 0);
+    assert_string_equal(icseg_ranges_at(r, 3, &range), "node 3");
+    assert_true(range == 4);
+    icseg_ranges_record(r, true);
+    assert_int_equal(icseg_ranges_count(r), 0);
+    icseg_memory_fail_after(0);
+    assert_int_equal(icseg_ranges_set(r, "a", 1, &error), ICSEG_ERROR_MEMORY);
+    icseg_memory_fail_after(-1);
+    icseg_ranges_close(&r);
+    assert_null(r);
+}
+
+/* The range recorded of a linear map that reads x. */
+static float range_of(const float *x) {
+    icseg_params *params;
+    icseg_graph *g;
+    icseg_workspace *workspace;
+    icseg_executor *executor;
+    icseg_ranges *ranges;
+    ok(icseg_params_open(&params, &error));
+    ok(icseg_graph_open(&g, false, &error));
+    ok(icseg_workspace_open(&workspace, &error));
+    ok(icseg_ranges_open(&ranges, &error));
+    icseg_param *w = icseg_params_declare(params, "w", ICSEG_SHAPE(2, 8), (icseg_param_options){0}, &error);
+    icseg_value in = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(COUNT / 8, 8));
+    icseg_graph_keep(g, icseg_linear(g, in, icseg_graph_param(g, w), ICSEG_NONE), "y");
+    icseg_graph_use_tiles(g, ICSEG_TILES_INT8, ranges);
+    icseg_ranges_record(ranges, true);
+    ok(icseg_executor_open(&executor, g, workspace, &error));
+    icseg_executor_bind(executor, in, x);
+    ok(icseg_executor_run(executor, 0, 0, &error));
+    float range = icseg_ranges_find(ranges, "linear");
+    icseg_executor_close(&executor);
+    icseg_graph_close(&g);
+    icseg_workspace_close(&workspace);
+    icseg_params_close(&params);
+    icseg_ranges_close(&ranges);
+    return range;
+}
+
+static void the_range_fits_most_values(void **state) {
+    (void)state;
+    static float x[COUNT];
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int i = 0; i < COUNT; i++) x[i] = icseg_rng_range(&rng, -2, 2);
+    float even = range_of(x);
+    assert_true(even > 1.98f && even <= 2); /* nothing to gain from cutting */
+    for (int i = 0; i < COUNT; i++) x[i] = icseg_rng_normal(&rng);
+    float normal = range_of(x);
+    assert_true(normal > 2.5f && normal < 4.5f);
+    x[17] = -12;
+    float outlier = range_of(x);
+    assert_true(outlier >= 3 && outlier < 11); /* one value out of many does not set the scale */
+    memset(x, 0, sizeof x);
+    assert_true(range_of(x) == 0); /* nothing is known: the node stays f32 */
+}
+
+/* -- models */
+
+static icseg_labels label(icseg_model *m, uint64_t seed) {
+    icseg_image image = test_image(WIDTH, HEIGHT, (int)seed);
+    icseg_eval_options options = icseg_eval_options_default();
+    icseg_labels labels;
+    ok(icseg_predict(m, &image, &options, &labels, NULL, &error));
+    icseg_image_close(&image);
+    return labels;
+}
+
+static double share_equal(const icseg_labels *a, const icseg_labels *b) {
+    int equal = 0;
+    for (int i = 0; i < WIDTH * HEIGHT; i++) equal += a->data[i] == b->data[i];
+    return (double)equal / (WIDTH * HEIGHT);
+}
+
+static void calibrated(const char *preset) {
+    icseg_model *m = test_model(preset, CLASSES, 2), *opened;
+    const char *path = test_scratch("calibrated.safetensors");
+    assert_int_equal(icseg_model_use_precision(m, ICSEG_PRECISION_INT8), ICSEG_PRECISION_F32);
+    icseg_labels before = label(m, 1);
+    assert_int_equal(icseg_model_calibrate(m, 0, &error), ICSEG_ERROR_ARGUMENT);
+    ok(icseg_model_calibrate(m, 1, &error));
+    assert_int_equal(icseg_model_calibrate(m, 1, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_labels during = label(m, 1);
+    ok(icseg_model_calibrate(m, 0, &error));
+    assert_true(icseg_model_is_calibrated(m));
+    icseg_labels after = label(m, 1);
+    assert_memory_equal(before.data, after.data, WIDTH * HEIGHT * sizeof *before.data);
+    assert_true(share_equal(&before, &during) > 0.99); /* no pairs of maps there: other sums */
+    ok(icseg_model_save(m, path, &error));
+    ok(icseg_model_open(&opened, path, &error));
+    assert_int_equal(icseg_ranges_count(opened->ranges), icseg_ranges_count(m->ranges));
+    for (size_t i = 0; i < icseg_ranges_count(m->ranges); i++) {
+        float range;
+        const char *name = icseg_ranges_at(m->ranges, i, &range);
+        assert_true(range > 0 && icseg_ranges_find(opened->ranges, name) == range);
+    }
+    icseg_precision expected = icseg_amx_there() ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
+    assert_int_equal(icseg_model_use_precision(opened, ICSEG_PRECISION_INT8), expected);
+    assert_int_equal(icseg_model_use_precision(m, ICSEG_PRECISION_INT8), expected);
+    icseg_labels int8 = label(m, 1), from_file = label(opened, 1);
+    assert_memory_equal(int8.data, from_file.data, WIDTH * HEIGHT * sizeof *int8.data);
+    double equal = share_equal(&before, &int8);
+    if (!(equal >= 0.9)) fail_msg("%s: only %.1f %% of the classes stay in int8", preset, 100 * equal);
+    if (expected == ICSEG_PRECISION_F32) print_message("no AMX on this processor: int8 itself is not tested\n");
+    icseg_labels *all[] = {&before, &during, &after, &int8, &from_file};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) icseg_labels_close(all[i]);
+    icseg_model_close(&m);
+    icseg_model_close(&opened);
+}
+
+static void a_resnet_is_calibrated_saved_and_opened(void **state) { (void)state, calibrated("tiny-resnet"); }
+static void a_vit_is_calibrated_saved_and_opened(void **state) { (void)state, calibrated("tiny-vit"); }
+
+static void a_calibration_needs_an_image(void **state) {
+    (void)state;
+    icseg_model *m = test_model("tiny-resnet", CLASSES, 2);
+    ok(icseg_model_calibrate(m, 1, &error));
+    assert_int_equal(icseg_model_calibrate(m, 0, &error), ICSEG_ERROR_ARGUMENT);
+    assert_false(icseg_model_is_calibrated(m));
+    icseg_model_close(&m);
+}
+
+/* A checkpoint whose ranges are `text`. */
+static icseg_status open_with(const char *text) {
+    const char *path = test_scratch("ranges.safetensors");
+    icseg_model *m = test_model("tiny-resnet", CLASSES, 2), *opened;
+    icseg_safetensors_writer *writer;
+    ok(icseg_safetensors_writer_open(&writer, path, &error));
+    ok(icseg_model_declare(m, writer, &error));
+    ok(icseg_safetensors_writer_metadata(writer, "icseg.ranges", text, &error));
+    ok(icseg_safetensors_writer_begin(writer, &error));
+    ok(icseg_model_append(m, writer, &error));
+    ok(icseg_safetensors_writer_commit(writer, &error));
+    icseg_safetensors_writer_close(&writer);
+    icseg_status status = icseg_model_open(&opened, path, &error);
+    if (status != ICSEG_OK) {
+        assert_null(opened);
+        assert_non_null(strstr(error.message, path));
+        assert_non_null(strstr(error.message, "icseg.ranges"));
+    }
+    icseg_model_close(&opened);
+    icseg_model_close(&m);
+    return status;
+}
+
+static void damaged_ranges_are_refused(void **state) {
+    (void)state;
+    assert_int_equal(open_with("{}"), ICSEG_OK);
+    assert_int_equal(open_with("{\"no such node\": 1.5}"), ICSEG_OK); /* of another version's graph: not used */
+    const char *bad[] = {
+        "",         "[1]", "7", "{\"a\": 0}", "{\"a\": -1}", "{\"a\": 1e300}", "{\"a\": \"1\"}", "{\"a\": 1, \"a\": 2}",
+        "{\"a\": 1"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(open_with(bad[i]), ICSEG_ERROR_FORMAT);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ranges_are_kept_by_name),
+        cmocka_unit_test(the_range_fits_most_values),
+        cmocka_unit_test(a_resnet_is_calibrated_saved_and_opened),
+        cmocka_unit_test(a_vit_is_calibrated_saved_and_opened),
+        cmocka_unit_test(a_calibration_needs_an_image),
+        cmocka_unit_test(damaged_ranges_are_refused),
+    };
+    return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);
+}
