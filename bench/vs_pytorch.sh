@@ -7,7 +7,7 @@
 #   cases: infer150 infer847 text150 vit150 train150 train847 (PyTorch), onnx150 onnx847 (ONNX Runtime: pip install
 #          onnxruntime onnx), instance (icseg with static prompts beside icseg with instance prompts)
 #   cases of bf16, for processors that have it: CASE:bf16 with CASE one of PyTorch's (both sides in bf16), CASE:bf16:f32
-#          (PyTorch in f32), CASE:bf16x2 (AMX; PyTorch in f32), own150 owntrain150 (icseg in bf16 beside icseg in f32)
+#          (PyTorch in f32), CASE:bf16x2, CASE:int8 (AMX; PyTorch in f32), own150 owntrain150 (icseg in bf16 beside icseg in f32)
 #   THREADS=2      threads of both sides (default: all cores)
 #   CPU_TIME=1     CPU time of one thread on both sides instead of the clock: for machines that are shared
 #   PYTHON=python3 an interpreter with torch
@@ -61,7 +61,7 @@ compare() {
         printf "| %s | %.3f | %.3f | **%.2fx** | %d | %d | %.2f |\n", name, b, a, b / a, n, m, m / n }'
 }
 
-# with_torch NAME MODE PEER_MODEL OUR_MODEL CLASSES SIZE BATCH RUNS; $types: "", bf16, bf16:f32 or bf16x2
+# with_torch NAME MODE PEER_MODEL OUR_MODEL CLASSES SIZE BATCH RUNS; $types: "", bf16, bf16:f32, bf16x2 or int8
 with_torch() {
     local same=(--classes "$5" --size "$6" --batch "$7" --n "$8" --threads "$threads")
     local name=$1
@@ -69,7 +69,7 @@ with_torch() {
     peer=("$python" python/torch_peer.py "$2" --model "$3" "${same[@]}")
     [ "$types" != bf16 ] || { peer+=(--bf16); name+=", bf16"; }
     [ "$types" != bf16:f32 ] || name+=", bf16 beside PyTorch in f32"
-    [ "$types" != bf16x2 ] || name+=", bf16x2 beside PyTorch in f32"
+    [[ ! $types =~ ^(bf16x2|int8)$ ]] || name+=", $types beside PyTorch in f32"
     [ -z "$types" ] || ours+=(--dtype "${types%%:*}")
     compare "$name"
 }
@@ -111,7 +111,7 @@ echo "|---|---|---|---|---|---|---|"
 for case in "$@"; do
     types=
     [[ $case != *:* ]] || types=${case#*:}
-    case $types in "" | bf16 | bf16:f32 | bf16x2) ;; *) echo "$0: $case: no such case" >&2; exit 2 ;; esac
+    case $types in "" | bf16 | bf16:f32 | bf16x2 | int8) ;; *) echo "$0: $case: no such case" >&2; exit 2 ;; esac
     case ${case%%:*} in
     infer150) with_torch "RN50, K 150, 512" infer rn50 rn50 150 512 1 3 ;;
     infer847) with_torch "RN50, K 847, 512" infer rn50 rn50 847 512 1 1 ;;

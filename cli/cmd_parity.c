@@ -10,7 +10,7 @@ struct options {
     int32_t precision;
 };
 
-static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
+static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 
 static const icseg_option rows[] = {
     {"FIXTURE", ICSEG_FIELD_STRINGS(struct options, fixtures), "file that python/make_fixtures.py wrote",

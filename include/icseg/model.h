@@ -60,7 +60,7 @@ ICSEG_API icseg_precision icseg_model_use_precision(icseg_model *model, icseg_pr
 
 /* For ICSEG_PRECISION_INT8 the model must know how large the numbers in it become. Between a call with 1 and one with 0
  * the model runs in f32 and notes them, and its precision is F32 afterwards: let it label a few dozen images of the
- * kind it is for (icseg_predict_image). The ranges are saved with the model. */
+ * kind it is for (icseg_predict). The ranges are saved with the model. */
 ICSEG_API icseg_status icseg_model_calibrate(icseg_model *model, int on, icseg_error *error);
 ICSEG_API int icseg_model_is_calibrated(const icseg_model *model);
 

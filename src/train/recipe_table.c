@@ -14,7 +14,7 @@ static const char *const prompts[] = {"template", "static", "instance", NULL};
 static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
 static const char *const modes[] = {"whole", "slide", NULL};
 static const char *const memories[] = {"normal", "low", NULL};
-static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
+static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 static const int32_t strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
 #define SIZE         ICSEG_BETWEEN(1, WIDTH_MOST)

@@ -36,7 +36,7 @@ static void ranges_are_kept_by_name(void **state) {
     icseg_ranges *r;
     float range;
     ok(icseg_ranges_open(&r, &error));
-    char name[16];
+    char name[32];
     for (int i = 0; i < 200; i++) {
         snprintf(name, sizeof name, "node %d", i);
         ok(icseg_ranges_set(r, name, (float)i + 1, &error));

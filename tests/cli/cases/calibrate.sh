@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+# icseg calibrate: the checkpoint it writes, int8 with it and without it, what is refused.
+source "$root/tests/cli/tiny_model.sh"
+val=$tiny_data/images/val
+
+expect 0 '^Usage: icseg calibrate CHECKPOINT IMAGE\.\.\. --out FILE' icseg calibrate --help
+expect 0 "^$work/int8.safetensors\$" icseg calibrate "$tiny" "$val" --out "$work/int8.safetensors"
+expect 0 '(pixels have the same class in int8|note: this processor has no AMX_INT8)' icseg calibrate "$tiny" \
+    "$val/000000.jpg" --out "$work/one.safetensors" --resize-short 64 --resize-long 96
+expect 0 '000000.png' icseg predict "$work/int8.safetensors" "$val" --out "$work/p" --precision int8
+expect 0 'mIoU' icseg eval "$work/int8.safetensors" --data "$tiny_data" --precision int8
+expect 0 '000000.png' icseg predict "$work/int8.safetensors" "$val/000000.jpg" --out "$work/f32"
+expect 0 '000000.png' icseg predict "$tiny" "$val/000000.jpg" --out "$work/before"
+check 'f32 is as before' cmp "$work/f32/000000.png" "$work/before/000000.png"
+check 'a calibrated copy calibrates to itself' bash -c "'$program' calibrate '$work/int8.safetensors' '$val' \
+    --out '$work/again.safetensors' >/dev/null 2>&1 && cmp '$work/int8.safetensors' '$work/again.safetensors'"
+
+refuse 2 "--precision int8: $tiny is not calibrated; .icseg calibrate. makes a copy that is" \
+    icseg predict "$tiny" "$val" --out "$work/q" --precision int8
+check 'nothing was made' test ! -e "$work/q"
+refuse 2 '--resize-long needs --resize-short' icseg calibrate "$tiny" "$val" --out "$work/x" --resize-long 64
+: >"$work/empty.jpg"
+refuse 1 "$work/empty.jpg" icseg calibrate "$tiny" "$work/empty.jpg" --out "$work/x"
+refuse 1 "$work/none.jpg" icseg calibrate "$tiny" "$work/none.jpg" --out "$work/x"
+check 'no checkpoint of a failed calibration' test ! -e "$work/x"
+refuse 1 "$work/no/x" icseg calibrate "$tiny" "$val/000000.jpg" --out "$work/no/x"
+refuse 1 'safetensors' icseg calibrate "$val/000000.jpg" "$val" --out "$work/x"
