@@ -94,15 +94,20 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
 
 /* Ranges of int8 (graph/ranges.h), where the model has been calibrated. */
 static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, icseg_error *error) {
+    enum { MOST_RANGES = 4096 }; /* a network has a few hundred products */
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.ranges"), *name;
     if (!text) return ICSEG_OK;
     json_t *ranges = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *value;
     icseg_status status = ICSEG_OK;
     if (!json_is_object(ranges))
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.ranges is not a JSON object", path);
+    else if (json_object_size(ranges) > MOST_RANGES)
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges has %zu entries, more than %d", path,
+                            json_object_size(ranges), MOST_RANGES);
     json_object_foreach(ranges, name, value) {
+        if (status != ICSEG_OK) break;
         float range = (float)json_number_value(value);
-        if (status == ICSEG_OK && !(json_is_number(value) && range > 0 && isfinite(range)))
+        if (!(json_is_number(value) && range > 0 && isfinite(range)))
             status =
                 icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: %.80s is not a positive number", path, name);
         if (status == ICSEG_OK) status = icseg_ranges_set(m->ranges, name, range, error);

@@ -197,6 +197,11 @@ static void damaged_ranges_are_refused(void **state) {
         "",         "[1]", "7", "{\"a\": 0}", "{\"a\": -1}", "{\"a\": 1e300}", "{\"a\": \"1\"}", "{\"a\": 1, \"a\": 2}",
         "{\"a\": 1"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(open_with(bad[i]), ICSEG_ERROR_FORMAT);
+    static char many[5000 * 12 + 2] = "{\"a\": 1"; /* finding one among very many would take long */
+    size_t length = strlen(many);
+    for (int i = 0; i < 5000; i++) length += (size_t)sprintf(many + length, ",\"%d\":1", i);
+    strcpy(many + length, "}");
+    assert_int_equal(open_with(many), ICSEG_ERROR_FORMAT);
 }
 
 int main(void) {
