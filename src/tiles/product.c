@@ -42,11 +42,12 @@ static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t panels_of(const icseg_tiles *p) { return (p->shape.weights.in + p->inner - 1) / p->inner; }
 
 bool icseg_tiles_pays(const icseg_tiles_shape *s) {
-    enum { LEAST_POSITIONS = 16, LEAST_IN = 32, LEAST_OUT = 32 };
-    if (s->activation == ICSEG_ACTIVATION_GELU) return false;
-    return s->images * s->height * s->width >= LEAST_POSITIONS && s->weights.in >= LEAST_IN &&
-           s->weights.out >= LEAST_OUT && s->weights.kind != ICSEG_TILES_NONE &&
-           (s->weights.kind != ICSEG_TILES_INT8 || s->range > 0) && icseg_amx_there();
+    enum { LEAST_POSITIONS = 16, LEAST_IN = 32, LEAST_OUT = 32, MOST_ADDED = INT32_MAX / (128 * 128) };
+    const icseg_tiles_weights *w = &s->weights;
+    if (w->kind == ICSEG_TILES_NONE || s->activation == ICSEG_ACTIVATION_GELU) return false;
+    if (w->kind == ICSEG_TILES_INT8 && (s->range <= 0 || w->in * w->kernel * w->kernel > MOST_ADDED)) return false;
+    return s->images * s->height * s->width >= LEAST_POSITIONS && w->in >= LEAST_IN && w->out >= LEAST_OUT &&
+           icseg_amx_there();
 }
 
 /* -- opening */
