@@ -138,15 +138,17 @@ bool icseg_tiles_same_weights(icseg_tiles_weights a, icseg_tiles_weights b) {
            a.next_in == b.next_in;
 }
 
-/* A 127th of the largest weight of output channel o; 1 where all are 0. */
+/* A 127th of the largest weight of output channel o; 1 where all are 0; NaN, and so all its results, where one is not
+ * finite. */
 static float unit_of(const icseg_tiles_weights *w, const float *weights, int64_t o) {
-    float most = 0;
+    float most = 0, nothing = 0; /* NaN and infinity times 0 are NaN */
     for (int64_t tap = 0; tap < w->kernel * w->kernel; tap++)
         for (int64_t i = 0; i < w->in; i++) {
-            float size = fabsf(weights[o * w->next_out + tap * w->in + i * w->next_in]);
-            most = size > most ? size : most;
+            float weight = weights[o * w->next_out + tap * w->in + i * w->next_in];
+            most = fabsf(weight) > most ? fabsf(weight) : most;
+            nothing += weight * 0;
         }
-    return most > 0 ? most / 127 : 1;
+    return (most > 0 ? most / 127 : 1) + nothing;
 }
 
 /* Weights of 32 output channels and one step (of which there are `columns`, `inner`) as tiles: the 4 bytes of inner

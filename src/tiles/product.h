@@ -7,7 +7,8 @@
  * to the root of the sum of squares). INT8: numbers as multiples of a unit, from -127 to 127 of them: for x one unit,
  * that of its largest value in a calibration, for weights one for each output channel. Sums are exact.
  *
- * Infinities become NaN (BF16X2) or the largest number (INT8). Results do not depend on the number of threads. */
+ * Infinities in x become NaN (BF16X2); of INT8 all that is not finite becomes the largest number, and only weights that
+ * are not finite show in the results. Results do not depend on the number of threads. */
 #ifndef ICSEG_TILES_PRODUCT_H
 #define ICSEG_TILES_PRODUCT_H
 

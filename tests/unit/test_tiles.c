@@ -256,6 +256,23 @@ static void what_is_not_finite_stays_so(void **state) {
     close_tensors(&t);
 }
 
+static void weights_that_are_not_finite_show(void **state) {
+    (void)state;
+    need_tiles();
+    for (int kind = ICSEG_TILES_BF16X2; kind <= ICSEG_TILES_INT8; kind++) {
+        icseg_tiles_shape s = shape_of(1, 40, 1, 64, 32, 1);
+        s.weights.kind = (icseg_tiles_kind)kind;
+        tensors t = open_tensors(&s);
+        t.weights[3 * 64 + 5] = NAN;
+        t.weights[9 * 64 + 63] = INFINITY;
+        float *out = run(&s, &t, false);
+        for (int64_t i = 0; i < t.positions; i++)
+            for (int64_t o = 0; o < 32; o++) assert_int_equal(!isfinite(out[i * 32 + o]), o == 3 || o == 9);
+        icseg_free(out);
+        close_tensors(&t);
+    }
+}
+
 static void a_failing_allocation_is_an_error(void **state) {
     (void)state;
     need_tiles();
@@ -326,6 +343,7 @@ int main(void) {
         cmocka_unit_test(sums_are_followed_by_all_that_is_asked_for),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(what_is_not_finite_stays_so),
+        cmocka_unit_test(weights_that_are_not_finite_show),
         cmocka_unit_test(a_failing_allocation_is_an_error),
         cmocka_unit_test(primitives_use_tiles_only_where_asked),
         cmocka_unit_test(packed_copies_of_one_weight_are_shared_and_told_apart),
