@@ -80,15 +80,23 @@ static void free_entry(icseg_packed *entry) {
     icseg_free(entry);
 }
 
+/* What is packed in which way; a product on tiles has no layouts of oneDNN's. */
+static bool describe(icseg_packed *entry, const icseg_primitive *p) {
+    entry->tiles = p->tiles != NULL;
+    if (p->tiles) {
+        entry->weights = icseg_tiles_layout(p->tiles);
+        return true;
+    }
+    return icseg_layout_copy(&entry->plain, icseg_layout_of(&p->plain_b)) == dnnl_success &&
+           icseg_layout_copy(&entry->layout, icseg_layout_of(&p->packed_b)) == dnnl_success;
+}
+
 static icseg_packed *add(icseg_packed **list, const icseg_primitive *p) {
     icseg_packed *entry = icseg_calloc_array(1, sizeof *entry);
     if (!entry) return NULL;
     entry->bytes = icseg_primitive_packed_size(p);
     entry->data = icseg_alloc(entry->bytes);
-    entry->tiles = p->tiles != NULL;
-    if (p->tiles) entry->weights = icseg_tiles_layout(p->tiles);
-    if (!entry->data || icseg_layout_copy(&entry->plain, icseg_layout_of(&p->plain_b)) != dnnl_success ||
-        icseg_layout_copy(&entry->layout, icseg_layout_of(&p->packed_b)) != dnnl_success) {
+    if (!entry->data || !describe(entry, p)) {
         free_entry(entry);
         return NULL;
     }
