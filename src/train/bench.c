@@ -172,6 +172,10 @@ static icseg_status calibrate(icseg_bench *b, icseg_error *error) {
 
 /* Figures of f32 must not pass for others'. */
 static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
+    bool forward_only = b->options.precision == ICSEG_PRECISION_BF16X2 || b->options.precision == ICSEG_PRECISION_INT8;
+    if (forward_only && b->options.mode == ICSEG_BENCH_TRAIN)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "bf16x2 and int8 are for inference; training has f32 and bf16");
+    ICSEG_TRY(calibrate(b, error));
     b->precision = icseg_model_use_precision(b->model, b->options.precision);
     if (b->precision == b->options.precision || b->options.precision == ICSEG_PRECISION_AUTO) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
@@ -200,7 +204,6 @@ icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *opti
     start = icseg_clock();
     ICSEG_TRY_GOTO(options->checkpoint ? open_checkpoint(b, error) : open_random(b, error));
     ICSEG_TRY_GOTO(open_input(b, error));
-    ICSEG_TRY_GOTO(calibrate(b, error));
     ICSEG_TRY_GOTO(choose_precision(b, error));
     ICSEG_TRY_GOTO(open_network(b, error));
     if (options->mode == ICSEG_BENCH_TRAIN) {

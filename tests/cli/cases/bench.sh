@@ -8,3 +8,4 @@ refuse 2 '^icseg bench: error: --profile: ' icseg bench --profile --json
 refuse 2 '^icseg bench: error: --dtype: .*f32' icseg bench --dtype f23
 refuse 2 '^icseg bench: error: --classes: ' icseg bench --classes 1
 refuse 2 '^icseg bench: error: --mode: ' icseg bench --mode serve
+refuse 2 'bf16x2 and int8 are for inference' icseg bench --mode train --dtype int8 --n 1 --size 64 --classes 3
