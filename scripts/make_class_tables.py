@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes src/data/class_tables.c from the class lists of the published data sets (JSON: id or object_id, and name or
-synonyms). The C file is committed; this runs only when a list changes.
-Usage: scripts/make_class_tables.py FOLDER_OF_JSON >src/data/class_tables.c"""
+"""Writes src/data/class_tables.c and class_tables_full.c (ADE20K-Full) from the class lists of the published data sets
+(JSON: id or object_id, and name or synonyms). The C files are committed; this runs only when a list changes.
+Usage: scripts/make_class_tables.py FOLDER_OF_JSON"""
 import json
 import os
 import sys
@@ -19,27 +19,40 @@ def entry(value, synonyms):
     return '    {%d, "%s"},' % (value, text)
 
 
+HEAD = """/* SPDX-License-Identifier: Apache-2.0
+ * %s Made by scripts/make_class_tables.py:
+ * change that, not this. */
+#include "data/class_tables.h"
+
+/* clang-format off */
+"""
+
+
 def table(name, rows):
-    print("\nconst icseg_class_entry icseg_classes_%s[%d] = {" % (name, len(rows)))
-    print("\n".join(rows))
-    print("};")
+    return "\nconst icseg_class_entry icseg_classes_%s[%d] = {\n%s\n};\n" % (name, len(rows), "\n".join(rows))
+
+
+def colour_table(name, colours):
+    lines = [" ".join("{%d, %d, %d}," % tuple(c) for c in colours[at : at + 7]) for at in range(0, len(colours), 7)]
+    return "\nconst uint8_t icseg_colors_%s[%d][3] = {\n    %s\n};\n" % (name, len(colours), "\n    ".join(lines))
+
+
+def write(name, title, *tables):
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "src", "data")
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(HEAD % title + "".join(tables))
 
 
 def main():
     folder = sys.argv[1]
-    full = load(folder, "ade20k_full")
+    ade20k, full = load(folder, "ade20k"), load(folder, "ade20k_full")
     assert [c["train_id"] for c in full] == list(range(len(full)))
-    print("/* SPDX-License-Identifier: Apache-2.0")
-    print(" * Classes of the published data sets. Made by scripts/make_class_tables.py: change that, not this. */")
-    print('#include "data/class_tables.h"\n\n/* clang-format off */')
-    table("ade20k", [entry(c["id"], c["synonyms"]) for c in load(folder, "ade20k")])
-    colours = [c["color"] for c in load(folder, "ade20k")]
-    print("\nconst uint8_t icseg_colors_ade20k[%d][3] = {" % len(colours))
-    for at in range(0, len(colours), 7):
-        print("    " + " ".join("{%d, %d, %d}," % tuple(c) for c in colours[at : at + 7]))
-    print("};")
-    table("cocostuff10k", [entry(c["id"], [c["name"]]) for c in load(folder, "cocostuff10k")])
-    table("ade20k_full", [entry(c["object_id"], c["synonyms"]) for c in full])
+    write("class_tables.c", "Classes of ADE20K, with their colours, and of COCO-Stuff 10k.",
+          table("ade20k", [entry(c["id"], c["synonyms"]) for c in ade20k]),
+          colour_table("ade20k", [c["color"] for c in ade20k]),
+          table("cocostuff10k", [entry(c["id"], [c["name"]]) for c in load(folder, "cocostuff10k")]))
+    write("class_tables_full.c", "Classes of ADE20K-Full.",
+          table("ade20k_full", [entry(c["object_id"], c["synonyms"]) for c in full]))
 
 
 main()

@@ -54,8 +54,9 @@ typedef enum icseg_precision {
     ICSEG_PRECISION_INT8 /* inference of a calibrated model (icseg_model_calibrate) on processors with AMX: products of
                             8-bit integers; f32 elsewhere, and in training */
 } icseg_precision;
-/* What later calls on the model compute in (at first f32); weights stay f32. Returns what this processor will use,
- * never AUTO. Training has its own (train.precision of the recipe). */
+/* What later calls on the model compute in (at first f32); weights stay f32. Returns what will be used, never
+ * AUTO: F32 where the processor has not what was asked for, or INT8 was and the model is not calibrated. Training has
+ * its own (train.precision of the recipe). */
 ICSEG_API icseg_precision icseg_model_use_precision(icseg_model *model, icseg_precision precision);
 
 /* For ICSEG_PRECISION_INT8 the model must know how large the numbers in it become. Between a call with 1 and one with 0
