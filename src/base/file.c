@@ -276,8 +276,9 @@ icseg_status icseg_folder_create(const char *path, icseg_error *error) {
         if (*p != '/' && *p != '\0') continue;
         char held = *p;
         *p = '\0';
-        if (mkdir(part, 0777) != 0 && !icseg_folder_exists(part))
-            status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create the folder: %s", part, strerror(errno));
+        int reason = mkdir(part, 0777) == 0 ? 0 : errno;
+        if (reason != 0 && !icseg_folder_exists(part))
+            status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create the folder: %s", part, strerror(reason));
         *p = held;
         if (!held) break;
     }

@@ -7,6 +7,7 @@
 #     expect STATUS 'REGEX' command...    exit status, and an extended regex that its output (both streams) must match
 #     refuse STATUS 'REGEX' command...    the same, and: nothing on standard output, exactly one line on standard error
 #     check 'NAME' command...             any command that must succeed
+# `powerless command...` runs a command for which folders without write permission are closed, also when root runs the tests.
 # `icseg` is the program under test, $work an empty folder of this file, $root the source tree.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -17,6 +18,10 @@ scratch=$(mktemp -d /tmp/icseg_cli.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 
 icseg() { timeout "${LIMIT:-300}" "$program" "$@"; }
+
+powerless() { # a program, not a function
+    if [ "$(id -u)" -eq 0 ]; then setpriv --bounding-set -all --inh-caps -all "$@"; else "$@"; fi
+}
 
 result() { # PROBLEM TITLE
     if [ -z "$1" ]; then

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg train: a run and what it leaves, killed at several points and resumed, refusals, a full disk.
+# icseg train: a run and what it leaves, killed at several points and resumed, refusals, a full disk, a read-only folder.
 LIMIT=120 icseg synth "$work/data" --images 6 --val 2 --size 96x64 >/dev/null
 cat >"$work/tiny.yaml" <<END
 model: {preset: tiny-resnet, context_length: 40, dropout: 0.1}
@@ -105,6 +105,9 @@ full_disk() { (
 ); }
 sum_before=$(cat "$work"/one/*.safetensors | cksum)
 expect 1 'checkpoint.safetensors.*: cannot write: File too large' full_disk
+chmod 555 "$work/one"
+expect 1 "$work/one/.*: Permission denied" powerless "$program" train "$work/tiny.yaml" --out "$work/one" --resume
+chmod 755 "$work/one"
 check 'the files of before are intact' test "$(cat "$work"/one/*.safetensors | cksum)" = "$sum_before"
 check 'nothing half-written stays' test "$(ls -A "$work/one" | wc -l)" = 6
 
