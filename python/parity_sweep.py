@@ -2,7 +2,8 @@
 and class counts, each written by make_fixtures.py's code and checked by `icseg parity`.
 
 A ReLU's gradient jumps at zero. Where an input of one lies closer to zero than f32 rounds, f32 and f64 may take different
-sides, and PyTorch in f32 then disagrees with PyTorch in f64 by as much as we do. Such fixtures are drawn again.
+sides, and PyTorch in f32 then disagrees with PyTorch in f64 by as much as we do. Such fixtures are drawn again, and of
+those that all come close the one that stays farthest away is taken.
 
 usage: parity_sweep.py ICSEG [--cases N] [--seed S] [--keep DIR]          needs torch and numpy
 prints one line a case; exit status 1 when any disagrees.
@@ -22,7 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import make_fixtures
 from icpc_reference import ICPC, load_safetensors, tiny_resnet, tiny_vit
 
-KINK, TRIES = 2e-6, 12  # inputs of a ReLU are of the order of 1 and carry errors of about 1e-6
+KINK, TRIES = 1e-5, 12  # inputs of a ReLU are of the order of 1 and carry errors of about 1e-6, in deep networks several
 
 
 def random_case(r: random.Random):
@@ -81,11 +82,17 @@ def nearest_kink(path: str, config) -> float:
 
 
 def write_fixture(path: str, config, size, batch, seed: int) -> None:
-    for attempt in range(TRIES):
+    def draw(attempt: int) -> float:
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             make_fixtures.write(path, config, size, batch, seed + 100000 * attempt)
-        if nearest_kink(path, config) > KINK:
+        return nearest_kink(path, config)
+
+    distances = []
+    while len(distances) < TRIES:
+        distances.append(draw(len(distances)))
+        if distances[-1] > KINK:
             return
+    draw(distances.index(max(distances)))
 
 
 def main() -> int:
