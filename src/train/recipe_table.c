@@ -151,7 +151,7 @@ static const icseg_option rows[] = {
      "normalisation and losses are f32 always; auto: bf16 where the processor has it; bf16x2: f32",
      .words = precisions},
     {"train.memory", WORD(train.memory),
-     "low: the backward pass computes the results of most layers again, which takes a third more time; losses and "
+     "low: the backward pass computes the results of most layers again, which takes a quarter more time; losses and "
      "gradients are the same, bit by bit",
      .words = memories},
     {"train.seed", ICSEG_FIELD_INT64(icseg_recipe, train.seed), "seed of everything random", ICSEG_AT_LEAST(0)},
