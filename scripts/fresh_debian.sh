@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 command -v debootstrap >/dev/null || { echo 'fresh_debian: install debootstrap' >&2; exit 1; }
 root=$(mktemp -d /var/tmp/icseg_debian.XXXXXX)
 trap 'rm -rf --one-file-system "$root"' EXIT
+chmod 755 "$root"
 
 debootstrap --variant=minbase --include=git,make,ca-certificates,sudo "${SUITE:-bookworm}" "$root"
 cp /etc/resolv.conf "$root/etc/"
