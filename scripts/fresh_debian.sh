@@ -3,7 +3,7 @@
 # Tries the README where nothing is installed: a minimal Debian 12 in a folder, an ordinary user with sudo, a clone of the
 # last commit, `make TARGET`. The exit status is make's; nothing stays behind.
 # Usage: scripts/fresh_debian.sh [TARGET]      TARGET: test (default), demo, ...
-#   SUITE=bookworm   another release of Debian
+#   SUITE=trixie   Debian 13 instead (oneDNN 3.7; the formatting check wants clang-format 14 and is left out there)
 # Needs root, debootstrap and the network.
 set -eu
 cd "$(dirname "$0")/.."
