@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 
 static icseg_status open_regular(const char *path, int *fd, struct stat *info, icseg_error *error) {
     *fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -134,11 +135,6 @@ void icseg_map_close(icseg_map *map) {
     if (map) *map = (icseg_map){0};
 }
 
-void icseg_map_release(const void *data, size_t size) {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = (uintptr_t)data / page * page;
-    if (size) (void)madvise((void *)first, (uintptr_t)data + size - first, MADV_DONTNEED);
-}
-
 struct icseg_file_writer {
     int fd;
     bool committed;
@@ -148,6 +144,17 @@ struct icseg_file_writer {
     unsigned char buffer[64 * 1024];
 };
 
+/* "NAME.tmp.PID" beside the file; NAME is cut where the whole would be too long for a file's name. */
+static char *temporary_of(const char *path) {
+    char ending[32];
+    size_t folder = (size_t)(icseg_path_name(path) - path), name = strlen(path) - folder;
+    size_t room = (size_t)snprintf(ending, sizeof ending, ".tmp.%ld", (long)getpid());
+    if (name + room > NAME_MAX) name = NAME_MAX - room;
+    char *out = icseg_alloc(folder + name + room + 1);
+    if (out) sprintf(out, "%.*s%s", (int)(folder + name), path, ending);
+    return out;
+}
+
 icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error) {
     struct stat info;
     *out = NULL;
@@ -156,15 +163,13 @@ icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, i
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: there is something that is no regular file", path);
     icseg_file_writer *w = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory(error, sizeof *w, path);
-    size_t room = strlen(path) + 32;
     w->fd = -1;
     w->path = icseg_strdup(path);
-    w->temporary = w->path ? icseg_alloc(room) : NULL;
-    if (!w->temporary) {
+    w->temporary = temporary_of(path);
+    if (!w->path || !w->temporary) {
         icseg_file_writer_close(&w);
-        return icseg_fail_memory(error, room, path);
+        return icseg_fail_memory(error, strlen(path), path);
     }
-    snprintf(w->temporary, room, "%s.tmp.%ld", path, (long)getpid());
     w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (w->fd < 0) {
         int reason = errno;
@@ -200,25 +205,6 @@ icseg_status icseg_file_writer_write(icseg_file_writer *w, const void *data, siz
     if (size) memcpy(w->buffer + w->used, data, size);
     w->used += size;
     return ICSEG_OK;
-}
-
-icseg_status icseg_file_writer_printf(icseg_file_writer *w, icseg_error *error, const char *format, ...) {
-    char small[512], *text = small;
-    va_list args;
-    va_start(args, format);
-    int length = vsnprintf(small, sizeof small, format, args);
-    va_end(args);
-    if (length < 0) return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: bad format string", w->path);
-    if ((size_t)length >= sizeof small) {
-        text = icseg_alloc((size_t)length + 1);
-        if (!text) return icseg_fail_memory(error, (size_t)length + 1, w->path);
-        va_start(args, format);
-        vsnprintf(text, (size_t)length + 1, format, args);
-        va_end(args);
-    }
-    icseg_status status = icseg_file_writer_write(w, text, (size_t)length, error);
-    if (text != small) icseg_free(text);
-    return status;
 }
 
 /* A rename is only safe on disk once its folder is; file systems that cannot fsync a folder are taken as they are. */
@@ -269,6 +255,7 @@ icseg_status icseg_file_write(const char *path, const void *data, size_t size, i
 }
 
 icseg_status icseg_folder_create(const char *path, icseg_error *error) {
+    if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the name of the folder to create is empty");
     char *part = icseg_strdup(path);
     if (!part) return icseg_fail_memory(error, strlen(path), path);
     icseg_status status = ICSEG_OK;

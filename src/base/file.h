@@ -29,8 +29,6 @@ typedef struct icseg_map {
 icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error);
 icseg_status icseg_map_reader(icseg_map *out, const icseg_file_reader *reader, icseg_error *error); /* of its file */
 void icseg_map_close(icseg_map *map);
-/* Bytes of a map that will not be read again soon: their memory is given back, and comes back when they are. */
-void icseg_map_release(const void *data, size_t size);
 
 /* Atomic replacement: bytes go to PATH.tmp.PID; commit flushes, fsyncs, renames over PATH and fsyncs the folder.
  * Close without commit removes the temporary file. The first failed write is remembered and reported by commit too. A
@@ -38,8 +36,6 @@ void icseg_map_release(const void *data, size_t size);
 typedef struct icseg_file_writer icseg_file_writer;
 icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error);
 icseg_status icseg_file_writer_write(icseg_file_writer *writer, const void *data, size_t size, icseg_error *error);
-icseg_status icseg_file_writer_printf(icseg_file_writer *writer, icseg_error *error, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 icseg_status icseg_file_writer_commit(icseg_file_writer *writer, icseg_error *error);
 void icseg_file_writer_close(icseg_file_writer **writer);
 

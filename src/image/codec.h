@@ -59,7 +59,8 @@ icseg_status icseg_tiff_decode_mask(icseg_mask *out, const icseg_source *source,
                                     icseg_error *error);
 
 /* Allocates mask->data for the size in the header. */
-icseg_status icseg_mask_allocate(icseg_mask *mask, const icseg_header *header, icseg_error *error);
+icseg_status icseg_mask_allocate(icseg_mask *mask, const icseg_header *header, const icseg_source *source,
+                                 icseg_error *error);
 
 /* The fault of a label file that has colours (`what`: "RGB", ...) where class indices belong. */
 icseg_status icseg_mask_fail_colour(const icseg_source *source, const char *what, icseg_error *error);

@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "image/codec.h"
+#include "image/png_memory.h"
 
 enum { SIGNATURE = 8, IHDR_END = SIGNATURE + 8 + 13 + 4, CHUNK_EXTRA = 12 };
 
@@ -53,12 +54,15 @@ typedef struct reader {
     const icseg_source *source;
     icseg_error *error;
     size_t at;
+    size_t missing; /* bytes of memory that libpng could not have */
     icseg_status status;
 } reader;
 
 static void on_error(png_structp png, png_const_charp text) {
     reader *r = png_get_error_ptr(png);
-    r->status = icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: cannot decode this PNG: %s", r->source->name, text);
+    r->status = r->missing
+                    ? icseg_fail_memory(r->error, r->missing, r->source->name)
+                    : icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: cannot decode this PNG: %s", r->source->name, text);
     png_longjmp(png, 1);
 }
 
@@ -75,14 +79,19 @@ static void on_read(png_structp png, png_bytep to, size_t count) {
 }
 
 static icseg_status open_reader(reader *r) {
-    r->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, r, on_error, on_warning);
+    r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, on_warning, &r->missing, icseg_png_alloc,
+                                      icseg_png_free);
     r->info = r->png ? png_create_info_struct(r->png) : NULL;
-    if (!r->info) return icseg_fail_memory(r->error, 4096, r->source->name);
+    return r->info ? ICSEG_OK : icseg_fail_memory(r->error, r->missing, r->source->name);
+}
+
+/* After setjmp, as everything that may fail. */
+static void read_info(reader *r) {
     png_set_read_fn(r->png, r, on_read);
     png_set_user_limits(r->png, ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_SIDE);
     /* Text, colour profiles and the like are skipped unread: slow, and hostile files put bombs there. */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
-    return ICSEG_OK;
+    png_read_info(r->png, r->info);
 }
 
 /* All passes of all rows, `stride` bytes apart; then the rest of the file, so that truncation there is seen too. */
@@ -94,7 +103,7 @@ static void read_rows(reader *r, uint8_t *rows, size_t stride, int32_t height, i
 
 static icseg_status decode(reader *r, const icseg_header *header, uint8_t *pixels) {
     if (setjmp(png_jmpbuf(r->png))) return r->status;
-    png_read_info(r->png, r->info);
+    read_info(r);
     bool alpha = (png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_ALPHA) != 0 ||
                  png_get_valid(r->png, r->info, PNG_INFO_tRNS) != 0;
     png_set_expand(r->png);
@@ -134,7 +143,7 @@ static void copy_palette(icseg_mask *out, reader *r) {
 
 static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *header) {
     if (setjmp(png_jmpbuf(r->png))) return r->status;
-    png_read_info(r->png, r->info);
+    read_info(r);
     int type = png_get_color_type(r->png, r->info), depth = png_get_bit_depth(r->png, r->info);
     if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)
         return icseg_mask_fail_colour(r->source,
@@ -144,7 +153,7 @@ static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *
                                       r->error);
     out->bits = depth;
     if (type == PNG_COLOR_TYPE_PALETTE) copy_palette(out, r);
-    ICSEG_TRY(icseg_mask_allocate(out, header, r->error));
+    ICSEG_TRY(icseg_mask_allocate(out, header, r->source, r->error));
     png_set_packing(r->png); /* 1, 2, 4 bits to a byte each, not scaled */
     int passes = png_set_interlace_handling(r->png);
     png_read_update_info(r->png, r->info);

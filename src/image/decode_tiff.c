@@ -215,7 +215,7 @@ static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *
     if (!across || !down || !has_sane_blocks(r, header)) return fail(r, error);
     tmsize_t bytes = tiled ? TIFFTileSize(r->tiff) : TIFFStripSize(r->tiff);
     if (bytes <= 0 || (uint64_t)bytes < (uint64_t)across * down * bits / 8) return fail(r, error);
-    ICSEG_TRY(icseg_mask_allocate(out, header, error));
+    ICSEG_TRY(icseg_mask_allocate(out, header, r->source, error));
     uint8_t *block = icseg_alloc((size_t)bytes);
     if (!block) return icseg_fail_memory(error, (size_t)bytes, r->source->name);
     icseg_status status = read_blocks(out, r, across, down, bytes, block, error);

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "icseg/image.h"
+#include "image/png_memory.h"
 
 /* What is to become a PNG. 16-bit rows are in native byte order. */
 typedef struct png_job {
@@ -24,15 +25,16 @@ typedef struct png_job {
     size_t stride;
     const icseg_palette *palette; /* PNG_COLOR_TYPE_PALETTE only */
     icseg_string out;
+    size_t missing; /* bytes of memory that could not be had */
     icseg_error *error;
     icseg_status status;
 } png_job;
 
 static void on_png_error(png_structp png, png_const_charp text) {
     png_job *job = png_get_error_ptr(png);
-    job->status = job->out.failed ? icseg_fail_memory(job->error, job->out.size, "an encoded PNG")
-                                  : icseg_fail(job->error, ICSEG_ERROR_INTERNAL, "cannot encode a PNG of %d x %d: %s",
-                                               job->width, job->height, text);
+    job->status = job->missing ? icseg_fail_memory(job->error, job->missing, "an encoded PNG")
+                               : icseg_fail(job->error, ICSEG_ERROR_INTERNAL, "cannot encode a PNG of %d x %d: %s",
+                                            job->width, job->height, text);
     png_longjmp(png, 1);
 }
 
@@ -44,7 +46,9 @@ static void on_png_warning(png_structp png, png_const_charp text) {
 static void on_png_write(png_structp png, png_bytep data, size_t size) {
     png_job *job = png_get_io_ptr(png);
     icseg_string_append(&job->out, (const char *)data, size);
-    if (job->out.failed) png_error(png, "out of memory");
+    if (!job->out.failed) return;
+    job->missing = job->out.size + size;
+    png_error(png, "out of memory");
 }
 
 static void on_png_flush(png_structp png) { (void)png; }
@@ -74,9 +78,11 @@ static icseg_status write_png(png_job *job, png_structp png, png_infop info) {
 
 /* On success job->out is the caller's. */
 static icseg_status encode_png(png_job *job) {
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, job, on_png_error, on_png_warning);
+    png_structp png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, job, on_png_error, on_png_warning, &job->missing,
+                                                icseg_png_alloc, icseg_png_free);
     png_infop info = png ? png_create_info_struct(png) : NULL;
-    icseg_status status = info ? write_png(job, png, info) : icseg_fail_memory(job->error, 4096, "the PNG encoder");
+    icseg_status status =
+        info ? write_png(job, png, info) : icseg_fail_memory(job->error, job->missing, "the PNG encoder");
     png_destroy_write_struct(&png, &info);
     if (status != ICSEG_OK) icseg_string_close(&job->out);
     return status;
@@ -121,7 +127,8 @@ icseg_status icseg_image_encode_png(const icseg_image *image, void **out, size_t
 }
 
 icseg_status icseg_image_write_png(const icseg_image *image, const char *path, icseg_error *error) {
-    ICSEG_TRY(check_image(image, error));
+    icseg_status status = check_image(image, error);
+    if (status != ICSEG_OK) return icseg_fail_prefix(error, "%s", path), status;
     png_job job = picture_job(image, error);
     return encode_png_file(&job, path);
 }
@@ -209,7 +216,9 @@ static void on_jpeg_error(j_common_ptr codec) {
     jpeg_job *job = codec->client_data;
     char text[JMSG_LENGTH_MAX];
     codec->err->format_message(codec, text);
-    job->status = icseg_fail(job->error, ICSEG_ERROR_INTERNAL, "cannot encode a JPEG: %s", text);
+    bool memory = codec->err->msg_code == JERR_OUT_OF_MEMORY;
+    job->status =
+        icseg_fail(job->error, memory ? ICSEG_ERROR_MEMORY : ICSEG_ERROR_INTERNAL, "cannot encode a JPEG: %s", text);
     longjmp(job->escape, 1);
 }
 

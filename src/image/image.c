@@ -29,6 +29,14 @@ static const char *foreign_format(const unsigned char *data, size_t size) {
     return NULL;
 }
 
+/* Text in quotes, anything else in hexadecimal: at most 3 * count + 1 bytes. */
+static void show_bytes(char *out, const unsigned char *data, size_t count) {
+    bool text = true;
+    for (size_t i = 0; i < count; i++) text &= isprint(data[i]) || isspace(data[i]);
+    if (text) snprintf(out, count + 3, "\"%.*s\"", (int)count, (const char *)data);
+    for (size_t i = 0; i < count && !text; i++) snprintf(out + 3 * i, 4, i + 1 < count ? "%02x " : "%02x", data[i]);
+}
+
 static icseg_status fail_unknown(const icseg_source *source, icseg_error *error) {
     enum { SHOWN = 12 };
     if (!source->size)
@@ -38,16 +46,8 @@ static icseg_status fail_unknown(const icseg_source *source, icseg_error *error)
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: not an image icseg can read (JPEG, PNG, WebP, TIFF): it is %s; convert it first",
                           source->name, foreign);
-    size_t count = source->size < SHOWN ? source->size : SHOWN;
-    char shown[3 * SHOWN + 3] = "\"";
-    bool text = true;
-    for (size_t i = 0; i < count; i++) text &= isprint(source->data[i]) != 0 || isspace(source->data[i]) != 0;
-    for (size_t i = 0; i < count; i++)
-        if (text)
-            snprintf(shown + 1 + i, 3, "%c\"", isprint(source->data[i]) ? source->data[i] : ' ');
-        else
-            snprintf(shown + 3 * i, 4, "%02x ", source->data[i]);
-    if (!text) shown[3 * count - 1] = '\0';
+    char shown[3 * SHOWN + 1];
+    show_bytes(shown, source->data, source->size < SHOWN ? source->size : SHOWN);
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
                       "%s: not an image icseg can read (JPEG, PNG, WebP, TIFF): starts with %s", source->name, shown);
 }
@@ -84,7 +84,8 @@ icseg_status icseg_header_read(icseg_header *out, const icseg_source *source, ic
 static icseg_status decode(icseg_image *out, const icseg_source *source, icseg_error *error) {
     icseg_header header;
     ICSEG_TRY(icseg_header_read(&header, source, error));
-    ICSEG_TRY(icseg_image_create(out, header.width, header.height, error));
+    icseg_status status = icseg_image_create(out, header.width, header.height, error);
+    if (status != ICSEG_OK) return icseg_fail_prefix(error, "%s", source->name), status;
     switch (header.codec) {
     case ICSEG_CODEC_JPEG: ICSEG_TRY(icseg_jpeg_decode(source, &header, out->data, error)); break;
     case ICSEG_CODEC_PNG: ICSEG_TRY(icseg_png_decode(source, &header, out->data, error)); break;
@@ -92,8 +93,9 @@ static icseg_status decode(icseg_image *out, const icseg_source *source, icseg_e
     case ICSEG_CODEC_TIFF: ICSEG_TRY(icseg_tiff_decode(source, &header, out->data, error)); break;
     }
     void *pixels = out->data;
-    icseg_status status = icseg_orient(&pixels, &out->width, &out->height, 3, header.orientation, error);
+    status = icseg_orient(&pixels, &out->width, &out->height, 3, header.orientation, error);
     out->data = pixels;
+    if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", source->name);
     return status;
 }
 

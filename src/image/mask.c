@@ -12,10 +12,11 @@ icseg_status icseg_mask_fail_colour(const icseg_source *source, const char *what
         source->name, what);
 }
 
-icseg_status icseg_mask_allocate(icseg_mask *mask, const icseg_header *header, icseg_error *error) {
+icseg_status icseg_mask_allocate(icseg_mask *mask, const icseg_header *header, const icseg_source *source,
+                                 icseg_error *error) {
     size_t count = (size_t)header->width * (size_t)header->height;
     mask->data = icseg_alloc_array(count, sizeof *mask->data);
-    if (!mask->data) return icseg_fail_memory(error, count * sizeof *mask->data, "a label map");
+    if (!mask->data) return icseg_fail_memory(error, count * sizeof *mask->data, source->name);
     mask->width = header->width;
     mask->height = header->height;
     return ICSEG_OK;
@@ -37,6 +38,7 @@ static icseg_status decode(icseg_mask *out, const icseg_source *source, icseg_er
     icseg_status status =
         icseg_orient(&values, &out->width, &out->height, sizeof *out->data, header.orientation, error);
     out->data = values;
+    if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", source->name);
     return status;
 }
 

@@ -187,6 +187,11 @@ icseg_status icseg_overlay_draw(icseg_image *out, const icseg_image *image, cons
     layout l = {0};
     if (names) l = plan_legend(entries, count, names, image->width, total);
     icseg_status status = icseg_image_create(out, image->width, image->height + l.height, error);
+    if (status == ICSEG_ERROR_ARGUMENT) /* without its legend it is no larger than pictures may be */
+        status = icseg_fail(error, ICSEG_ERROR_DATA,
+                            "overlay: %d x %d pixels and %d rows of legend below are too large; at most %d a side and "
+                            "%d in all are possible",
+                            image->width, image->height, l.height, ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_PIXELS);
     if (status == ICSEG_OK) {
         draw_regions(out, image, labels, palette, opacity);
         if (l.height) draw_legend(out, &l, image->height, entries, count, palette, names, total);

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 
 enum { PREFIX = 8 };                                     /* bytes of the header length */
@@ -284,15 +283,22 @@ icseg_status icseg_safetensors_get_f32(const icseg_safetensors *st, const char *
     return ICSEG_OK;
 }
 
+const icseg_file_reader *icseg_safetensors_locate(const icseg_safetensors *st, const icseg_safetensors_entry *entry,
+                                                  size_t *offset) {
+    *offset = (size_t)((const unsigned char *)entry->data - st->map.data);
+    return st->reader;
+}
+
 icseg_status icseg_safetensors_read(const icseg_safetensors *st, const icseg_safetensors_entry *entry, size_t first,
                                     size_t count, float *out, icseg_error *error) {
-    size_t size = icseg_dtype_size(entry->dtype);
-    size_t offset = (size_t)((const unsigned char *)entry->data - st->map.data) + first * size;
-    if (entry->dtype == ICSEG_F32) return icseg_file_reader_read(st->reader, offset, out, count * size, error);
+    size_t size = icseg_dtype_size(entry->dtype), offset;
+    const icseg_file_reader *file = icseg_safetensors_locate(st, entry, &offset);
+    offset += first * size;
+    if (entry->dtype == ICSEG_F32) return icseg_file_reader_read(file, offset, out, count * size, error);
     unsigned char buffer[16384];
     for (size_t done = 0; done < count;) {
         size_t some = count - done < sizeof buffer / size ? count - done : sizeof buffer / size;
-        ICSEG_TRY(icseg_file_reader_read(st->reader, offset + done * size, buffer, some * size, error));
+        ICSEG_TRY(icseg_file_reader_read(file, offset + done * size, buffer, some * size, error));
         icseg_f32_from(out + done, buffer, entry->dtype, some);
         done += some;
     }

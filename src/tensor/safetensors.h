@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -47,6 +48,9 @@ icseg_safetensors_pair icseg_safetensors_metadata_at(const icseg_safetensors *st
  * not from its map: a file that has changed since it was opened is ICSEG_ERROR_IO. */
 icseg_status icseg_safetensors_read(const icseg_safetensors *st, const icseg_safetensors_entry *entry, size_t first,
                                     size_t count, float *out, icseg_error *error);
+/* The open file, and where in it the entry's data starts: for who reads it in another way. */
+const icseg_file_reader *icseg_safetensors_locate(const icseg_safetensors *st, const icseg_safetensors_entry *entry,
+                                                  size_t *offset);
 /* The entry of a floating-point tensor of this shape. Errors: no such tensor or not a floating-point one
  * (ICSEG_ERROR_FORMAT), another shape (ICSEG_ERROR_SHAPE); the text names file, tensor and both shapes. */
 icseg_status icseg_safetensors_get_f32(const icseg_safetensors *st, const char *name, icseg_shape shape,

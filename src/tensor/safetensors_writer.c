@@ -36,6 +36,18 @@ static icseg_status misused(icseg_safetensors_writer *w, icseg_error *error, con
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: cannot write \"%.200s\": %s", w->path, name, what);
 }
 
+/* jansson fails alike for text that is not UTF-8 and without memory. A key that is there already takes no memory: when
+ * it is set again only the first is left. */
+static icseg_status check_utf8(icseg_safetensors_writer *w, const char *text, const char *name, const char *fault,
+                               icseg_error *error) {
+    json_t *probe = json_object();
+    bool stored = json_object_set_new_nocheck(probe, text, json_null()) == 0;
+    bool valid = stored && json_object_set_new(probe, text, json_null()) == 0;
+    json_decref(probe);
+    if (!stored) return out_of_memory(w, strlen(text), error);
+    return valid ? ICSEG_OK : misused(w, error, name, fault);
+}
+
 icseg_status icseg_safetensors_writer_open(icseg_safetensors_writer **out, const char *path, icseg_error *error) {
     icseg_status status;
     *out = NULL;
@@ -76,6 +88,7 @@ icseg_status icseg_safetensors_writer_declare(icseg_safetensors_writer *w, const
     if (json_object_get(w->header, name)) return misused(w, error, name, "the name is taken");
     if (bytes < 0 || __builtin_add_overflow(w->offset, bytes, &end))
         return misused(w, error, name, "its shape is negative or too large");
+    ICSEG_TRY(check_utf8(w, name, name, "the name is not UTF-8", error));
     if (!grow(w)) return out_of_memory(w, w->count * sizeof *w->tensors, error);
     const char *kept = icseg_arena_strdup(w->arena, name);
     json_t *dims = json_array();
@@ -88,8 +101,7 @@ icseg_status icseg_safetensors_writer_declare(icseg_safetensors_writer *w, const
                                             "data_offsets", (json_int_t)w->offset, (json_int_t)end)
                                 : NULL;
     json_decref(dims);
-    if (!info) return out_of_memory(w, strlen(name), error);
-    if (json_object_set_new(w->header, name, info) != 0) return misused(w, error, name, "the name is not UTF-8");
+    if (!info || json_object_set_new(w->header, name, info) != 0) return out_of_memory(w, strlen(name), error);
     w->tensors[w->count++] = (declared){.name = kept, .bytes = (size_t)bytes};
     w->offset = end;
     return ICSEG_OK;
@@ -99,8 +111,9 @@ icseg_status icseg_safetensors_writer_metadata(icseg_safetensors_writer *w, cons
                                                icseg_error *error) {
     if (w->begun) return misused(w, error, key, "metadata is set before begin");
     if (json_object_get(w->metadata, key)) return misused(w, error, key, "the metadata key is taken");
-    if (json_object_set_new(w->metadata, key, json_string(value)) != 0)
-        return misused(w, error, key, "the metadata is not UTF-8");
+    ICSEG_TRY(check_utf8(w, key, key, "the metadata is not UTF-8", error));
+    ICSEG_TRY(check_utf8(w, value, key, "the metadata is not UTF-8", error));
+    if (json_object_set_new(w->metadata, key, json_string(value)) != 0) return out_of_memory(w, strlen(value), error);
     return ICSEG_OK;
 }
 

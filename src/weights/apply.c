@@ -21,11 +21,15 @@ static bool can_cut(const icseg_param *p, const icseg_weights_entry *entry) {
            entry->shape.dim[1] == p->file_shape.dim[1] && entry->shape.dim[0] > p->file_shape.dim[0];
 }
 
+icseg_weights_entry icseg_weights_cut(const icseg_weights_entry *entry, icseg_shape shape) {
+    icseg_weights_entry cut = *entry;
+    if (!icseg_shape_equal(entry->shape, shape)) cut.shape = cut.part[0].shape = shape;
+    return cut;
+}
+
 icseg_status icseg_weights_load_param(icseg_param *p, const icseg_weights_entry *entry, icseg_weights_report *report,
                                       icseg_error *error) {
-    icseg_weights_entry cut = *entry;
-    cut.shape = p->file_shape;
-    if (!icseg_shape_equal(entry->shape, p->file_shape)) cut.part[0].shape = p->file_shape;
+    icseg_weights_entry cut = icseg_weights_cut(entry, p->file_shape);
     float *temporary = NULL;
     ICSEG_TRY(icseg_param_replace(p, error));
     if (p->options.layout == ICSEG_LAYOUT_PLAIN) {

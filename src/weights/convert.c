@@ -20,7 +20,9 @@ typedef struct converter {
     icseg_config config;
     icseg_weights_report report;
     icseg_safetensors_writer *writer;
-    icseg_arena *arena;     /* class names and tokens */
+    icseg_arena *arena;           /* tokens, and the next */
+    icseg_weights_entry *entries; /* what is written */
+    size_t entry_count;
     float *values, *turned; /* of the largest tensor; NULL when not needed */
     uint16_t *halves;
     bool full; /* a segmentation checkpoint, not CLIP alone */
@@ -66,7 +68,10 @@ static icseg_status read_tokens(converter *c, const char *const *names, icseg_to
     json_t *lists = json_loads(c->options->tokens, 0, &fault);
     int32_t classes = c->config.num_classes;
     icseg_status status = ICSEG_OK;
-    if (json_array_size(lists) != (size_t)classes)
+    if (!lists)
+        status =
+            icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens: not JSON: %s at byte %d", fault.text, fault.position);
+    else if (json_array_size(lists) != (size_t)classes)
         status =
             icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens: a JSON list of %d lists of ids was expected", classes);
     for (int32_t k = 0; k < classes && status == ICSEG_OK; k++)
@@ -94,28 +99,49 @@ static icseg_status make_tokens(converter *c, const char *const *names, icseg_to
     return status;
 }
 
+/* `texts` NULL: they are made of the names. */
+static icseg_status build_named(converter *c, const char *const *names, size_t count, const icseg_texts *texts,
+                                icseg_model **out) {
+    icseg_texts made = {.count = (int32_t)count};
+    if (count != (size_t)c->config.num_classes)
+        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "%s: the weights have %d classes, %zu names were given",
+                          c->weights->path, c->config.num_classes, count);
+    if (!texts) {
+        icseg_tokens *tokens = icseg_arena_array(c->arena, count, sizeof *tokens);
+        if (!tokens) return icseg_fail_memory(c->error, count * sizeof *tokens, "tokens");
+        ICSEG_TRY(make_tokens(c, names, tokens));
+        made.tokens = tokens;
+        texts = &made;
+    }
+    icseg_status status = icseg_model_build(out, &c->config, names, texts, c->error);
+    if (status != ICSEG_OK) icseg_fail_prefix(c->error, "%s", c->weights->path);
+    return status;
+}
+
+/* Of a checkpoint of ours, with another configuration or other tokens if they are given. */
+static icseg_status build_described(converter *c, icseg_model **out) {
+    const icseg_weights_convert_options *o = c->options;
+    const icseg_safetensors *file = c->weights->safetensors[0];
+    if (!o->config && !o->tokens) return icseg_model_open_metadata(out, file, c->error);
+    icseg_model *own;
+    ICSEG_TRY(icseg_model_open_metadata(&own, file, c->error));
+    icseg_status status = build_named(c, icseg_model_class_names(own), (size_t)own->config.num_classes,
+                                      o->tokens ? NULL : &own->texts, out);
+    icseg_model_close(&own);
+    return status;
+}
+
 /* A model of the file's architecture; its values stay zero, it stands for the names, shapes and metadata. */
 static icseg_status build_model(converter *c, icseg_model **out) {
     const icseg_weights *w = c->weights;
-    if (icseg_weights_metadata(w, "icpc.config") && !c->options->class_names && !c->options->config)
-        return icseg_model_open_metadata(out, w->safetensors[0], c->error);
     size_t count = c->options->class_count;
     const char *const *names = c->options->class_names;
+    if (!names && icseg_weights_metadata(w, "icpc.config")) return build_described(c, out);
     if (!names) names = icseg_weights_classes(w, &count);
-    if (!names)
-        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT,
-                          "%s: the file does not say what its %d classes are; give their names", w->path,
-                          c->config.num_classes);
-    if (count != (size_t)c->config.num_classes)
-        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "%s: the weights have %d classes, %zu names were given",
-                          w->path, c->config.num_classes, count);
-    icseg_tokens *tokens = icseg_arena_array(c->arena, count, sizeof *tokens);
-    if (!tokens) return icseg_fail_memory(c->error, count * sizeof *tokens, "tokens");
-    ICSEG_TRY(make_tokens(c, names, tokens));
-    icseg_status status =
-        icseg_model_build(out, &c->config, names, &(icseg_texts){(int32_t)count, tokens, NULL}, c->error);
-    if (status != ICSEG_OK) icseg_fail_prefix(c->error, "%s", w->path);
-    return status;
+    if (names) return build_named(c, names, count, NULL, out);
+    return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT,
+                      "%s: the file does not say what its %d classes are; give their names", w->path,
+                      c->config.num_classes);
 }
 
 /* ---------------------------------------------------------------------------------------------------- metadata */
@@ -142,7 +168,23 @@ static icseg_status write_clip_metadata(converter *c) {
 
 /* ---------------------------------------------------------------------------------------------------- tensors */
 
-static bool is_wanted(const converter *c, const char *name) { return c->full || icseg_weights_is_clip(name); }
+/* The entries to write: of a segmentation model what it has, in its shapes (a longer table of positions is cut), else
+ * CLIP's. */
+static icseg_status choose_entries(converter *c, const icseg_model *model) {
+    const icseg_weights *w = c->weights;
+    c->entries = icseg_arena_array(c->arena, w->entry_count, sizeof *c->entries);
+    if (!c->entries) return icseg_fail_memory(c->error, w->entry_count * sizeof *c->entries, w->path);
+    for (size_t i = 0; i < w->entry_count; i++) {
+        const icseg_weights_entry *entry = &w->entries[i];
+        const icseg_param *p = model ? icseg_params_find(model->params, entry->name) : NULL;
+        if (p)
+            c->entries[c->entry_count++] = icseg_weights_cut(entry, p->file_shape);
+        else if (!model && icseg_weights_is_clip(entry->name))
+            c->entries[c->entry_count++] = *entry;
+    }
+    c->left_out = w->entry_count - c->entry_count;
+    return ICSEG_OK;
+}
 
 /* Of one slice under its new name. */
 static icseg_shape alias_shape(icseg_shape shape, const icseg_weights_alias *alias) {
@@ -152,7 +194,7 @@ static icseg_shape alias_shape(icseg_shape shape, const icseg_weights_alias *ali
 
 static icseg_status declare_entry(converter *c, const icseg_weights_entry *entry) {
     icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
-    int count = is_wanted(c, entry->name) ? icseg_weights_aliases(entry->name, c->options->naming, alias) : 0;
+    int count = icseg_weights_aliases(entry->name, c->options->naming, alias);
     c->left_out += count == 0;
     for (int i = 0; i < count; i++) {
         ICSEG_TRY(icseg_safetensors_writer_declare(c->writer, alias[i].name, stored_type(c),
@@ -164,11 +206,10 @@ static icseg_status declare_entry(converter *c, const icseg_weights_entry *entry
 
 /* Room for the largest tensor. At once: buffers that grow would leave the small ones behind as holes. */
 static icseg_status reserve(converter *c) {
-    const icseg_weights *w = c->weights;
     size_t count = 1;
-    for (size_t i = 0; i < w->entry_count; i++) {
-        size_t elements = (size_t)icseg_shape_count(w->entries[i].shape);
-        if (is_wanted(c, w->entries[i].name) && elements > count) count = elements;
+    for (size_t i = 0; i < c->entry_count; i++) {
+        size_t elements = (size_t)icseg_shape_count(c->entries[i].shape);
+        if (elements > count) count = elements;
     }
     bool turning = c->options->naming == ICSEG_NAMING_HUGGINGFACE, narrowing = c->options->type != ICSEG_WEIGHTS_F32;
     c->values = icseg_alloc_array(count, sizeof *c->values);
@@ -213,7 +254,7 @@ static icseg_status append_alias(converter *c, const icseg_weights_entry *entry,
 
 static icseg_status append_entry(converter *c, const icseg_weights_entry *entry) {
     icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
-    int count = is_wanted(c, entry->name) ? icseg_weights_aliases(entry->name, c->options->naming, alias) : 0;
+    int count = icseg_weights_aliases(entry->name, c->options->naming, alias);
     if (!count) return ICSEG_OK;
     size_t elements = (size_t)icseg_shape_count(entry->shape);
     ICSEG_TRY(icseg_weights_read(entry, c->values, c->error));
@@ -238,15 +279,14 @@ static icseg_status append_logit_scale(converter *c) {
 }
 
 static icseg_status write_tensors(converter *c) {
-    const icseg_weights *w = c->weights;
-    bool scale = c->options->naming != ICSEG_NAMING_ICSEG && !icseg_weights_find(w, "logit_scale");
-    for (size_t i = 0; i < w->entry_count; i++) ICSEG_TRY(declare_entry(c, &w->entries[i]));
+    bool scale = c->options->naming != ICSEG_NAMING_ICSEG && !icseg_weights_find(c->weights, "logit_scale");
+    for (size_t i = 0; i < c->entry_count; i++) ICSEG_TRY(declare_entry(c, &c->entries[i]));
     if (scale)
         ICSEG_TRY(icseg_safetensors_writer_declare(c->writer, "logit_scale", stored_type(c), (icseg_shape){.rank = 0},
                                                    c->error));
     ICSEG_TRY(icseg_safetensors_writer_begin(c->writer, c->error));
     ICSEG_TRY(reserve(c));
-    for (size_t i = 0; i < w->entry_count; i++) ICSEG_TRY(append_entry(c, &w->entries[i]));
+    for (size_t i = 0; i < c->entry_count; i++) ICSEG_TRY(append_entry(c, &c->entries[i]));
     return scale ? append_logit_scale(c) : ICSEG_OK;
 }
 
@@ -258,20 +298,15 @@ static icseg_status check_source(converter *c) {
     if (!c->full) {
         ICSEG_TRY(write_clip_metadata(c));
         ICSEG_TRY(icseg_weights_check_clip(w, &c->config, &c->report, c->error));
-        return icseg_weights_report_check(&c->report, w->path, c->error);
+        ICSEG_TRY(icseg_weights_report_check(&c->report, w->path, c->error));
+        return choose_entries(c, NULL);
     }
     icseg_model *model = NULL;
     icseg_status status = build_model(c, &model);
     if (status == ICSEG_OK) status = icseg_weights_compare(w, model, &c->report, c->error);
     if (status == ICSEG_OK) status = icseg_weights_report_check(&c->report, w->path, c->error);
     if (status == ICSEG_OK) status = icseg_model_write_metadata(model, c->writer, c->error);
-    /* what the model does not have is not written */
-    for (size_t i = 0, kept = 0; status == ICSEG_OK && i <= w->entry_count; i++) {
-        if (i == w->entry_count)
-            c->weights->entry_count = kept;
-        else if (icseg_params_find(model->params, w->entries[i].name))
-            c->weights->entries[kept++] = w->entries[i];
-    }
+    if (status == ICSEG_OK) status = choose_entries(c, model);
     icseg_model_close(&model);
     return status;
 }

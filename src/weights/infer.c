@@ -40,8 +40,8 @@ static icseg_status dim_of(const reader *r, const char *name, int rank, int axis
     return ICSEG_OK;
 }
 
-/* One more than the highest N of the tensors "PREFIX.N.*". */
-static int32_t layers_of(const reader *r, const char *prefix) {
+/* One more than the highest N of the tensors PREFIX N ".*", of which there must be some. */
+static icseg_status layers_of(const reader *r, const char *prefix, int32_t *out) {
     int32_t layers = 0;
     size_t size = strlen(prefix);
     for (size_t i = 0; i < icseg_weights_count(r->weights); i++) {
@@ -51,7 +51,10 @@ static int32_t layers_of(const reader *r, const char *prefix) {
         long index = strtol(name + size, &end, 10);
         if (end != name + size && *end == '.' && index >= layers && index < MOST_LAYERS) layers = (int32_t)index + 1;
     }
-    return layers;
+    *out = layers;
+    if (layers) return ICSEG_OK;
+    return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: the weights are not complete: there are no tensors %s0.*",
+                      icseg_weights_path(r->weights), prefix);
 }
 
 /* CLIP's heads are 64 wide; the file's own configuration may know better. */
@@ -74,12 +77,12 @@ static icseg_status grid_of(const reader *r, const char *name, int32_t *out) {
 
 static icseg_status infer_resnet(const reader *r, icseg_config *c) {
     c->backbone = ICSEG_BACKBONE_RESNET;
+    ICSEG_TRY(dim_of(r, "visual.conv3.weight", 4, 0, &c->resnet_width));
     for (int i = 0; i < 4; i++) {
         char prefix[32];
         snprintf(prefix, sizeof prefix, "visual.layer%d.", i + 1);
-        c->resnet_layers[i] = layers_of(r, prefix);
+        ICSEG_TRY(layers_of(r, prefix, &c->resnet_layers[i]));
     }
-    ICSEG_TRY(dim_of(r, "visual.conv3.weight", 4, 0, &c->resnet_width));
     return grid_of(r, "visual.attnpool.positional_embedding", &c->pos_grid);
 }
 
@@ -99,7 +102,7 @@ static icseg_status infer_vit(const reader *r, icseg_config *c, bool keep_heads)
     ICSEG_TRY(shape_of(r, "visual.conv1.weight", 4, &patch));
     c->vit_width = (int32_t)patch.dim[0];
     c->vit_patch = (int32_t)patch.dim[3];
-    c->vit_layers = layers_of(r, "visual.transformer.resblocks.");
+    ICSEG_TRY(layers_of(r, "visual.transformer.resblocks.", &c->vit_layers));
     c->vit_heads = heads_of(keep_heads, c->vit_heads, c->vit_width);
     choose_taps(c);
     return grid_of(r, "visual.positional_embedding", &c->pos_grid);
@@ -110,7 +113,7 @@ static icseg_status infer_text(const reader *r, icseg_config *c, bool keep_heads
     ICSEG_TRY(dim_of(r, "token_embedding.weight", 2, 1, &c->text_width));
     ICSEG_TRY(dim_of(r, "positional_embedding", 2, 0, &c->context_length));
     ICSEG_TRY(dim_of(r, "text_projection", 2, 1, &c->embed_dim));
-    c->text_layers = layers_of(r, "transformer.resblocks.");
+    ICSEG_TRY(layers_of(r, "transformer.resblocks.", &c->text_layers));
     c->text_heads = heads_of(keep_heads, c->text_heads, c->text_width);
     return ICSEG_OK;
 }
@@ -126,13 +129,13 @@ static icseg_status infer_prompts(const reader *r, icseg_config *c, bool keep_he
     if (icseg_weights_find(r->weights, "prompt.query")) {
         c->prompt = ICSEG_PROMPT_INSTANCE;
         ICSEG_TRY(dim_of(r, "prompt.query", 2, 1, &c->prompt_width));
-        c->prompt_layers = layers_of(r, "prompt.layers.");
+        ICSEG_TRY(layers_of(r, "prompt.layers.", &c->prompt_layers));
         c->prompt_heads = heads_of(keep_heads, c->prompt_heads, c->prompt_width);
     }
     c->post_prompt = icseg_weights_find(r->weights, "post.gamma") != NULL;
     if (!c->post_prompt) return ICSEG_OK;
     ICSEG_TRY(dim_of(r, "post.text_proj.1.weight", 2, 0, &c->post_width));
-    c->post_layers = layers_of(r, "post.decoder.");
+    ICSEG_TRY(layers_of(r, "post.decoder.", &c->post_layers));
     c->post_heads = heads_of(keep_heads, c->post_heads, c->post_width);
     return ICSEG_OK;
 }

@@ -29,10 +29,10 @@ struct icseg_weights_packed {
 struct icseg_weights {
     icseg_arena *arena; /* names, entries */
     const char *path, *container, *naming;
-    icseg_map map[ICSEG_WEIGHTS_SHARDS]; /* of PyTorch's files */
+    icseg_file_reader *file[ICSEG_WEIGHTS_SHARDS];
     icseg_safetensors *safetensors[ICSEG_WEIGHTS_SHARDS];
     icseg_weights_cursor cursor;
-    int maps, shards;
+    int files, shards;
     icseg_weights_tensor *tensors; /* as the file names them */
     size_t tensor_count, tensor_room;
     icseg_weights_entry *entries; /* under our names, sorted */
@@ -47,9 +47,11 @@ struct icseg_weights {
 icseg_status icseg_weights_add(icseg_weights *weights, const char *name, size_t name_size, icseg_weights_tensor tensor,
                                icseg_error *error);
 
-/* PyTorch's containers; the map is already in weights->map. */
-icseg_status icseg_torch_read_zip(icseg_weights *weights, icseg_map map, const char *path, icseg_error *error);
-icseg_status icseg_torch_read_legacy(icseg_weights *weights, icseg_map map, const char *path, icseg_error *error);
+/* PyTorch's containers. The map of the file is only used here, the file until the weights are closed. */
+icseg_status icseg_torch_read_zip(icseg_weights *weights, const icseg_file_reader *file, icseg_map map,
+                                  const char *path, icseg_error *error);
+icseg_status icseg_torch_read_legacy(icseg_weights *weights, const icseg_file_reader *file, icseg_map map,
+                                     const char *path, icseg_error *error);
 bool icseg_torch_is_legacy(icseg_map map);
 
 /* tensors -> entries and foreign: recognises the naming. */
@@ -66,6 +68,9 @@ int icseg_weights_aliases(const char *name, icseg_naming naming, icseg_weights_a
 
 /* Tensors of CLIP (either encoder), not of what segmentation adds. */
 bool icseg_weights_is_clip(const char *name);
+
+/* The entry; of a longer table of text positions the first rows, so many as `shape` has. */
+icseg_weights_entry icseg_weights_cut(const icseg_weights_entry *entry, icseg_shape shape);
 
 /* Into a parameter of the entry's shape or, of text positions, of fewer rows; NaN and infinite values are reported. */
 icseg_status icseg_weights_load_param(icseg_param *param, const icseg_weights_entry *entry,

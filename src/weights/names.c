@@ -224,12 +224,15 @@ static icseg_status join(icseg_weights *w, const piece *pieces, size_t count, ic
 }
 
 /* DenseCLIP adds the class embedding in the embedding and again in its position: here position 0 gets the second. */
-static void add_class_embedding(icseg_weights *w) {
+static icseg_status add_class_embedding(icseg_weights *w, icseg_error *error) {
     icseg_weights_entry *positions = (icseg_weights_entry *)icseg_weights_find(w, "visual.positional_embedding");
     const icseg_weights_entry *class = icseg_weights_find(w, "visual.class_embedding");
-    if (positions && class && positions->shape.rank == 2 && class->shape.rank == 1 && positions->shape.dim[0] > 0 &&
-        positions->shape.dim[1] == class->shape.dim[0])
-        positions->first_row = &class->part[0];
+    if (!positions || !class || positions->shape.rank != 2 || positions->shape.dim[0] < 1 ||
+        !icseg_shape_equal(class->shape, ICSEG_SHAPE(positions->shape.dim[1])))
+        return ICSEG_OK;
+    /* a copy: entries may be moved without their neighbours */
+    positions->first_row = icseg_arena_copy(w->arena, &class->part[0], sizeof class->part[0]);
+    return positions->first_row ? ICSEG_OK : icseg_fail_memory(error, sizeof class->part[0], w->path);
 }
 
 static icseg_status make_pieces(icseg_weights *w, const rule *rules, piece *pieces, size_t *count, icseg_error *error) {
@@ -276,7 +279,7 @@ icseg_status icseg_weights_apply_names(icseg_weights *w, icseg_error *error) {
     if (status == ICSEG_OK) status = make_entries(w, pieces, count, error);
     icseg_free(pieces);
     if (status != ICSEG_OK) return status;
-    if (rules == denseclip) add_class_embedding(w);
+    if (rules == denseclip) ICSEG_TRY(add_class_embedding(w, error));
     if (w->entry_count) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
                       "%s: no CLIP weights: none of its %zu tensors (%.100s, ...) has a name that OpenAI, open_clip, "

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_OPCODES = 1 << 20, DEEPEST = 100, MOST_MEMO = 1 << 20, LONGEST_NAME = 500 };
+enum { MOST_OPCODES = 1 << 20, MOST_ITEMS = 4 * MOST_OPCODES, DEEPEST = 100, MOST_MEMO = 1 << 20, LONGEST_NAME = 500 };
 
 typedef enum opcode {
     OP_MARK = '(',
@@ -91,6 +91,7 @@ typedef struct machine {
     icseg_error *error;
     value **stack, **memo;
     size_t height, stack_room, memo_count, memo_room;
+    size_t items; /* put into containers: a single opcode can copy a whole one */
     int opcodes;
     value mark;
 } machine;
@@ -184,6 +185,10 @@ static icseg_status memo_get(machine *m, uint64_t index) {
 
 static icseg_status append(machine *m, value *list, value **items, size_t count) {
     size_t needed = list->list.count + count;
+    m->items += count;
+    if (m->items > MOST_ITEMS)
+        return icseg_fail(m->error, ICSEG_ERROR_FORMAT, "%s: refused: a pickle that puts more than %d items into lists",
+                          m->where, MOST_ITEMS);
     if (needed > list->list.room) {
         size_t room = list->kind == ICSEG_PICKLE_TUPLE ? needed : needed * 2;
         value **grown = icseg_arena_array(m->arena, room, sizeof *grown);
@@ -214,7 +219,7 @@ static icseg_status push_short_tuple(machine *m, size_t count) {
     return push_tuple(m, items, count);
 }
 
-/* `kind` or an object that takes the same items. */
+/* To the list or dict (`kind`) on the stack what is above it: all since the mark, or one item or pair. */
 static icseg_status add_items(machine *m, icseg_pickle_kind kind, bool marked) {
     value *pair[2] = {NULL}, **items = pair;
     size_t count = kind == ICSEG_PICKLE_DICT ? 2 : 1;

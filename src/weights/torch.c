@@ -14,12 +14,13 @@ enum { LARGEST_PICKLE = 64 << 20, DEEPEST_MODULE = 64, MOST_VISITS = 1 << 20, LE
 /* A storage of the old container, where they have no names in the file. */
 typedef struct place {
     const char *key;
-    const unsigned char *data;
+    size_t offset; /* in the file */
     uint64_t bytes;
 } place;
 
 typedef struct reader {
     icseg_weights *weights;
+    const icseg_file_reader *file;
     const char *path, *where;
     icseg_arena *scratch; /* values of the pickle */
     icseg_error *error;
@@ -38,7 +39,7 @@ static int compare_places(const void *a, const void *b) {
 
 /* ------------------------------------------------------------------------------------------------------ storages */
 
-static icseg_status find_stored(reader *r, const icseg_pickle_storage *storage, const unsigned char **out) {
+static icseg_status find_stored(reader *r, const icseg_pickle_storage *storage, size_t *offset) {
     const place wanted = {.key = storage->key};
     const place *found = bsearch(&wanted, r->places, r->place_count, sizeof wanted, compare_places);
     if (!found)
@@ -49,7 +50,7 @@ static icseg_status find_stored(reader *r, const icseg_pickle_storage *storage, 
                           "%s: damaged: storage %.60s has %llu bytes, %lld elements of %s were expected", r->path,
                           storage->key, (unsigned long long)found->bytes, (long long)storage->count,
                           icseg_dtype_name(storage->dtype));
-    *out = found->data;
+    *offset = found->offset;
     return ICSEG_OK;
 }
 
@@ -72,7 +73,8 @@ static icseg_status find_packed(reader *r, const icseg_zip_entry *entry, icseg_w
 /* Where the tensor's storage is. */
 static icseg_status find_storage(reader *r, const icseg_pickle_storage *storage, icseg_weights_tensor *out) {
     char name[2 * ICSEG_WEIGHTS_NAME + 16];
-    if (!r->zip) return find_stored(r, storage, &out->data);
+    out->file = r->file;
+    if (!r->zip) return find_stored(r, storage, &out->offset);
     snprintf(name, sizeof name, "%sdata/%s", r->folder, storage->key);
     const icseg_zip_entry *entry = icseg_zip_find(r->zip, name);
     if (!entry)
@@ -82,7 +84,7 @@ static icseg_status find_storage(reader *r, const icseg_pickle_storage *storage,
                           "%s: damaged: %.200s has %zu bytes, %lld elements of %s were expected", r->path, name,
                           entry->size, (long long)storage->count, icseg_dtype_name(storage->dtype));
     if (entry->deflated) return find_packed(r, entry, &out->packed);
-    out->data = entry->data;
+    out->offset = entry->offset;
     return ICSEG_OK;
 }
 
@@ -91,8 +93,7 @@ static icseg_status add_tensor(reader *r, const icseg_pickle_tensor *t, size_t n
     memcpy(tensor.stride, t->stride, sizeof tensor.stride);
     if (icseg_shape_count(t->shape) > 0) { /* an empty tensor may point anywhere */
         ICSEG_TRY(find_storage(r, t->storage, &tensor));
-        tensor.offset = (size_t)t->offset * icseg_dtype_size(tensor.dtype);
-        if (tensor.data) tensor.data += tensor.offset;
+        tensor.offset += (size_t)t->offset * icseg_dtype_size(tensor.dtype);
     }
     return icseg_weights_add(r->weights, r->name, name_size, tensor, r->error);
 }
@@ -187,7 +188,7 @@ static icseg_status read_whole(reader *r, const icseg_zip_entry *entry, const un
     unsigned char *content = icseg_arena_alloc(r->scratch, entry->size);
     if (!content) return icseg_fail_memory(r->error, entry->size, r->path);
     icseg_zip_stream *stream;
-    ICSEG_TRY(icseg_zip_stream_open(&stream, entry, r->path, r->error));
+    ICSEG_TRY(icseg_zip_stream_open(&stream, entry, r->file, r->path, r->error));
     icseg_status status = icseg_zip_stream_read(stream, content, entry->size, r->error);
     icseg_zip_stream_close(&stream);
     *out = content;
@@ -226,11 +227,12 @@ static icseg_status read_zip(reader *r, icseg_map map) {
     return read_state(r, top);
 }
 
-icseg_status icseg_torch_read_zip(icseg_weights *w, icseg_map map, const char *path, icseg_error *error) {
+icseg_status icseg_torch_read_zip(icseg_weights *w, const icseg_file_reader *file, icseg_map map, const char *path,
+                                  icseg_error *error) {
     icseg_arena *scratch;
     ICSEG_TRY(icseg_arena_open(&scratch, error));
     char *where = icseg_arena_printf(scratch, "%s: data.pkl", path);
-    reader r = {.weights = w, .path = path, .where = where, .scratch = scratch, .error = error};
+    reader r = {.weights = w, .file = file, .path = path, .where = where, .scratch = scratch, .error = error};
     icseg_status status = where ? read_zip(&r, map) : icseg_fail_memory(error, strlen(path), path);
     icseg_arena_close(&scratch);
     return status;
@@ -314,7 +316,7 @@ static icseg_status find_places(reader *r, icseg_map map, size_t at, const icseg
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                               "%s: cut short or damaged: storage %.60s is said to have %lld elements", r->path, name,
                               (long long)count);
-        places[i] = (place){name, map.data + at, (uint64_t)count * size->bytes};
+        places[i] = (place){name, at, (uint64_t)count * size->bytes};
         at += (size_t)places[i].bytes;
     }
     if (at != map.size)
@@ -344,10 +346,11 @@ static icseg_status read_legacy(reader *r, icseg_map map) {
     return read_state(r, top);
 }
 
-icseg_status icseg_torch_read_legacy(icseg_weights *w, icseg_map map, const char *path, icseg_error *error) {
+icseg_status icseg_torch_read_legacy(icseg_weights *w, const icseg_file_reader *file, icseg_map map, const char *path,
+                                     icseg_error *error) {
     icseg_arena *scratch;
     ICSEG_TRY(icseg_arena_open(&scratch, error));
-    reader r = {.weights = w, .path = path, .where = path, .scratch = scratch, .error = error};
+    reader r = {.weights = w, .file = file, .path = path, .where = path, .scratch = scratch, .error = error};
     icseg_status status = read_legacy(&r, map);
     w->container = "PyTorch file (before 1.6)";
     icseg_arena_close(&scratch);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Opening weights: what kind of file or folder it is, shards, and reading tensors out of the map. */
+ * Opening weights: what kind of file or folder it is, shards, and reading tensors. */
 #include "weights/weights.h"
 
 #include <jansson.h>
@@ -9,13 +9,9 @@
 
 #include "weights/internal.h"
 
-enum {
-    LARGEST_INDEX = 32 << 20,
-    LARGEST_CONFIG = 1 << 20,
-    SLICE = 1 << 20 /* elements */,
-    SMALL_SLICE = 1 << 14,
-    SPARSE = 64
-};
+enum { LARGEST_INDEX = 32 << 20, LARGEST_CONFIG = 1 << 20 };
+/* A deflated tensor may span so many times its bytes, and GRANTED bytes in any case. */
+enum { SPARSE = 64, GRANTED = 1 << 20 };
 
 /* ------------------------------------------------------------------------------------------------------- tensors */
 
@@ -51,18 +47,38 @@ static bool is_contiguous(const icseg_weights_tensor *t) {
     return true;
 }
 
-/* In slices, each let go at once: else a whole embedding table would stand in memory twice. */
-static void read_slices(const icseg_weights_tensor *t, size_t count, float *out) {
-    size_t size = icseg_dtype_size(t->dtype);
-    for (size_t at = 0, slice; at < count; at += slice) {
-        slice = count - at < SLICE ? count - at : SLICE;
-        icseg_f32_from(out + at, t->data + at * size, t->dtype, slice);
-        icseg_map_release(t->data + at * size, slice * size);
+/* Brings the stream of a deflated storage to the tensor's first byte. */
+static icseg_status seek(const icseg_weights_tensor *t, icseg_error *error) {
+    icseg_weights_cursor *c = t->packed->cursor;
+    if (c->at != t->packed || icseg_zip_stream_position(c->stream) > t->offset) {
+        icseg_zip_stream_close(&c->stream);
+        c->at = NULL;
+        ICSEG_TRY(icseg_zip_stream_open(&c->stream, &t->packed->entry, t->file, t->packed->path, error));
+        c->at = t->packed;
     }
+    return icseg_zip_stream_read(c->stream, NULL, t->offset - icseg_zip_stream_position(c->stream), error);
 }
 
-/* Row-major f32; index counts through all axes but the last. */
-static void read_rows(const icseg_weights_tensor *t, int64_t count, float *out) {
+/* Bytes `at` .. `at` + `size` from the tensor's first on; of a deflated one in order, after `seek`. */
+static icseg_status read_bytes(const icseg_weights_tensor *t, size_t at, void *out, size_t size, icseg_error *error) {
+    if (t->packed) return icseg_zip_stream_read(t->packed->cursor->stream, out, size, error);
+    return icseg_file_reader_read(t->file, t->offset + at, out, size, error);
+}
+
+static icseg_status read_contiguous(const icseg_weights_tensor *t, size_t count, float *out, icseg_error *error) {
+    unsigned char buffer[1 << 16];
+    size_t size = icseg_dtype_size(t->dtype), most = sizeof buffer / size;
+    if (t->dtype == ICSEG_F32) return read_bytes(t, 0, out, count * size, error);
+    for (size_t at = 0, slice; at < count; at += slice) {
+        slice = count - at < most ? count - at : most;
+        ICSEG_TRY(read_bytes(t, at * size, buffer, slice * size, error));
+        icseg_f32_from(out + at, buffer, t->dtype, slice);
+    }
+    return ICSEG_OK;
+}
+
+/* Row-major f32 out of what the elements span; index counts through all axes but the last. */
+static void gather(const icseg_weights_tensor *t, const unsigned char *data, int64_t count, float *out) {
     int64_t index[ICSEG_MAX_RANK] = {0};
     int last = t->shape.rank - 1; /* a scalar is contiguous */
     int64_t row = t->shape.dim[last], step = t->stride[last];
@@ -70,7 +86,7 @@ static void read_rows(const icseg_weights_tensor *t, int64_t count, float *out) 
     for (int64_t done = 0; done < count; done += row) {
         int64_t at = 0;
         for (int i = 0; i < last; i++) at += index[i] * t->stride[i];
-        const unsigned char *from = t->data + (size_t)at * size;
+        const unsigned char *from = data + (size_t)at * size;
         if (step == 1)
             icseg_f32_from(out + done, from, t->dtype, (size_t)row);
         else
@@ -87,55 +103,39 @@ static size_t span_bytes(const icseg_weights_tensor *t) {
     return (size_t)(last + 1) * icseg_dtype_size(t->dtype);
 }
 
-/* The stream of the tensor's storage, at the tensor's first byte. */
-static icseg_status seek(const icseg_weights_tensor *t, icseg_zip_stream **out, icseg_error *error) {
-    icseg_weights_cursor *c = t->packed->cursor;
-    if (c->at != t->packed || icseg_zip_stream_position(c->stream) > t->offset) {
-        icseg_zip_stream_close(&c->stream);
-        c->at = NULL;
-        ICSEG_TRY(icseg_zip_stream_open(&c->stream, &t->packed->entry, t->packed->path, error));
-        c->at = t->packed;
-    }
-    *out = c->stream;
-    return icseg_zip_stream_read(c->stream, NULL, t->offset - icseg_zip_stream_position(c->stream), error);
-}
-
-/* Unpacks what the elements span: in slices when they are contiguous, else at once, to be gathered from. The slices are
- * small: large buffers that come and go between the tensors that stay would leave holes in the heap. */
-static icseg_status read_packed(const icseg_weights_tensor *t, int64_t count, float *out, icseg_error *error) {
-    size_t size = icseg_dtype_size(t->dtype), whole = span_bytes(t), bytes = whole;
-    icseg_zip_stream *stream;
-    icseg_weights_tensor unpacked = *t;
-    bool contiguous = is_contiguous(t);
-    ICSEG_TRY(seek(t, &stream, error));
-    if (contiguous && bytes > SMALL_SLICE * size) bytes = SMALL_SLICE * size;
-    if (whole / SPARSE > (size_t)count * size + (1 << 14)) /* a MiB is always granted */
+static icseg_status read_strided(const icseg_weights_tensor *t, int64_t count, float *out, icseg_error *error) {
+    size_t span = span_bytes(t);
+    if (t->packed && span / SPARSE > (size_t)count * icseg_dtype_size(t->dtype) + GRANTED / SPARSE)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: refused: %.200s spans %zu bytes for %lld elements",
-                          t->packed->path, t->name, whole, (long long)count);
-    unsigned char *buffer = icseg_alloc(bytes);
-    if (!buffer) return icseg_fail_memory(error, bytes, t->name);
-    icseg_status status = ICSEG_OK;
-    unpacked.data = buffer;
-    for (size_t at = 0, slice; at < whole && status == ICSEG_OK; at += slice) {
-        slice = whole - at < bytes ? whole - at : bytes;
-        status = icseg_zip_stream_read(stream, buffer, slice, error);
-        if (status == ICSEG_OK && contiguous) icseg_f32_from(out + at / size, buffer, t->dtype, slice / size);
-    }
-    if (status == ICSEG_OK && !contiguous) read_rows(&unpacked, count, out);
-    icseg_free(buffer);
+                          t->packed->path, t->name, span, (long long)count);
+    unsigned char *data = icseg_alloc(span);
+    if (!data) return icseg_fail_memory(error, span, t->name);
+    icseg_status status = read_bytes(t, 0, data, span, error);
+    if (status == ICSEG_OK) gather(t, data, count, out);
+    icseg_free(data);
     return status;
 }
 
 static icseg_status read_tensor(const icseg_weights_tensor *t, float *out, icseg_error *error) {
     int64_t count = icseg_shape_count(t->shape);
     if (count <= 0) return ICSEG_OK;
-    if (t->packed) return read_packed(t, count, out, error);
-    if (is_contiguous(t))
-        read_slices(t, (size_t)count, out);
-    else
-        read_rows(t, count, out);
-    icseg_map_release(t->data, span_bytes(t));
-    return ICSEG_OK;
+    if (t->packed) ICSEG_TRY(seek(t, error));
+    return is_contiguous(t) ? read_contiguous(t, (size_t)count, out, error) : read_strided(t, count, out, error);
+}
+
+static icseg_status add_to_first_row(const icseg_weights_entry *entry, float *out, icseg_error *error) {
+    const icseg_weights_tensor *added = entry->first_row;
+    if (entry->shape.rank != 2 || entry->shape.dim[0] < 1 ||
+        !icseg_shape_equal(added->shape, ICSEG_SHAPE(entry->shape.dim[1])))
+        return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: %s does not have the shape of its rows", entry->name,
+                          added->name);
+    size_t width = (size_t)entry->shape.dim[1];
+    float *row = icseg_alloc_array(width, sizeof *row);
+    if (!row) return icseg_fail_memory(error, width * sizeof *row, entry->name);
+    icseg_status status = read_tensor(added, row, error);
+    for (size_t i = 0; i < width && status == ICSEG_OK; i++) out[i] += row[i];
+    icseg_free(row);
+    return status;
 }
 
 icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, icseg_error *error) {
@@ -144,14 +144,7 @@ icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, ic
         ICSEG_TRY(read_tensor(&entry->part[i], at, error));
         at += icseg_shape_count(entry->part[i].shape);
     }
-    if (!entry->first_row) return ICSEG_OK;
-    size_t width = (size_t)entry->first_row->shape.dim[0];
-    float *row = icseg_alloc_array(width, sizeof *row);
-    if (!row) return icseg_fail_memory(error, width * sizeof *row, entry->name);
-    icseg_status status = read_tensor(entry->first_row, row, error);
-    for (size_t i = 0; i < width && status == ICSEG_OK; i++) out[i] += row[i];
-    icseg_free(row);
-    return status;
+    return entry->first_row ? add_to_first_row(entry, out, error) : ICSEG_OK;
 }
 
 /* --------------------------------------------------------------------------------------------------------- files */
@@ -163,7 +156,8 @@ static icseg_status read_safetensors(icseg_weights *w, const char *path, icseg_e
     w->container = "safetensors";
     for (size_t i = 0; i < icseg_safetensors_count(st); i++) {
         const icseg_safetensors_entry *e = icseg_safetensors_at(st, i);
-        icseg_weights_tensor t = {.dtype = e->dtype, .shape = e->shape, .data = e->data};
+        icseg_weights_tensor t = {.dtype = e->dtype, .shape = e->shape};
+        t.file = icseg_safetensors_locate(st, e, &t.offset);
         int64_t step = 1;
         for (int d = e->shape.rank; d-- > 0; step *= e->shape.dim[d]) t.stride[d] = step;
         ICSEG_TRY(icseg_weights_add(w, e->name, strlen(e->name), t, error));
@@ -181,21 +175,30 @@ static const char *hint(icseg_map map) {
     return "";
 }
 
-static icseg_status read_file(icseg_weights *w, const char *path, icseg_error *error) {
-    icseg_map *map = &w->map[w->maps];
-    if (w->maps == ICSEG_WEIGHTS_SHARDS)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d shards", w->path, ICSEG_WEIGHTS_SHARDS);
-    ICSEG_TRY(icseg_map_open(map, path, error));
-    w->maps++;
-    if (map->size >= 4 && !memcmp(map->data, "PK", 2) && map->data[2] <= 6)
-        return icseg_torch_read_zip(w, *map, path, error);
-    if (icseg_torch_is_legacy(*map)) return icseg_torch_read_legacy(w, *map, path, error);
-    if (!strcmp(icseg_path_extension(path), "safetensors") || (map->size > 8 && map->data[8] == '{'))
-        return read_safetensors(w, path, error); /* which maps it itself */
+static icseg_status read_container(icseg_weights *w, const icseg_file_reader *file, icseg_map map, const char *path,
+                                   icseg_error *error) {
+    if (map.size >= 4 && !memcmp(map.data, "PK", 2) && map.data[2] <= 6)
+        return icseg_torch_read_zip(w, file, map, path, error);
+    if (icseg_torch_is_legacy(map)) return icseg_torch_read_legacy(w, file, map, path, error);
+    if (!strcmp(icseg_path_extension(path), "safetensors") || (map.size > 8 && map.data[8] == '{'))
+        return read_safetensors(w, path, error); /* which opens it itself */
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
                       "%s: not weights that are known: safetensors, PyTorch's .pt, .pth and .bin, or an .index.json of "
                       "shards were expected%s",
-                      path, hint(*map));
+                      path, hint(map));
+}
+
+static icseg_status read_file(icseg_weights *w, const char *path, icseg_error *error) {
+    icseg_map map;
+    icseg_file_reader **file = &w->file[w->files];
+    if (w->files == ICSEG_WEIGHTS_SHARDS)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d shards", w->path, ICSEG_WEIGHTS_SHARDS);
+    ICSEG_TRY(icseg_file_reader_open(file, path, error));
+    w->files++;
+    ICSEG_TRY(icseg_map_reader(&map, *file, error));
+    icseg_status status = read_container(w, *file, map, path, error);
+    icseg_map_close(&map);
+    return status;
 }
 
 /* ------------------------------------------------------------------------------------------------------- shards */
@@ -355,7 +358,7 @@ void icseg_weights_close(icseg_weights **weights) {
     if (!weights || !*weights) return;
     icseg_weights *w = *weights;
     icseg_zip_stream_close(&w->cursor.stream);
-    for (int i = 0; i < w->maps; i++) icseg_map_close(&w->map[i]);
+    for (int i = 0; i < w->files; i++) icseg_file_reader_close(&w->file[i]);
     for (int i = 0; i < w->shards; i++) icseg_safetensors_close(&w->safetensors[i]);
     icseg_free(w->tensors);
     icseg_arena_close(&w->arena);

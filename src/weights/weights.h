@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Other people's checkpoints: opened in any container and naming as a list of tensors under our names, from which a
- * configuration is inferred and a model filled. Nothing is copied until it is asked for: tensors stay in the mapped
- * file, and what has been read is let go again, so that loading takes the model's memory and that of one tensor. */
+ * configuration is inferred and a model filled. Tensors stay in the file until they are asked for, so that loading
+ * takes the model's memory and little more. The file may be replaced meanwhile (mv); one that is cut short or written
+ * to is ICSEG_ERROR_IO. Only opening looks at a map of it, and trusts the file to stay as it is. */
 #ifndef ICSEG_WEIGHTS_WEIGHTS_H
 #define ICSEG_WEIGHTS_WEIGHTS_H
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "icseg/config.h"
@@ -14,15 +16,15 @@
 
 typedef struct icseg_weights_packed icseg_weights_packed;
 
-/* A tensor in a mapped file. */
+/* A tensor in a file. */
 typedef struct icseg_weights_tensor {
     const char *name;
     icseg_dtype dtype;
     icseg_shape shape;
     int64_t stride[ICSEG_MAX_RANK]; /* elements, >= 0 */
-    const unsigned char *data;      /* first element; of any alignment. NULL when `packed` */
-    icseg_weights_packed *packed;   /* its storage is deflated; the first element is */
-    size_t offset;                  /* these bytes from its start */
+    const icseg_file_reader *file;  /* NULL when there are no elements */
+    icseg_weights_packed *packed;   /* its storage, if that is deflated */
+    size_t offset;                  /* of the first element, in bytes: in the file or, unpacked, in the storage */
 } icseg_weights_tensor;
 
 enum { ICSEG_WEIGHTS_PARTS = 3 };
@@ -59,8 +61,8 @@ const char *const *icseg_weights_classes(const icseg_weights *weights, size_t *c
 /* The file has more than CLIP: a decoder, that is a whole segmentation model. */
 bool icseg_weights_has_decoder(const icseg_weights *weights);
 
-/* Row-major f32, (entry->shape), of any number type. The mapped pages are let go afterwards. Only what is deflated can
- * fail: where it lies in the file nothing can be wrong any more. */
+/* Row-major f32, (entry->shape), of any number type. Errors: a file that has changed since it was opened
+ * (ICSEG_ERROR_IO), deflated data that is damaged (ICSEG_ERROR_FORMAT). */
 icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, icseg_error *error);
 
 /* Fills in what shapes tell: backbone, depths, widths, patch, grid, embedding, vocabulary, context, and of a whole

@@ -112,6 +112,7 @@ static icseg_status locate(reader *r, icseg_zip_entry *entry, uint64_t header, u
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                           "%s: damaged zip archive: %.200s is stored, but its two sizes differ", r->path, entry->name);
     entry->data = r->map.data + start;
+    entry->offset = (size_t)start;
     entry->packed = (size_t)packed;
     entry->size = (size_t)size;
     entry->deflated = method == DEFLATED;

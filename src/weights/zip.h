@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The directory of a zip archive in memory. PyTorch stores entries as they are, so their bytes are used where they lie;
- * archives that were packed again are deflated, and read as streams. Everything is checked at open. */
+ * The directory of a zip archive. PyTorch stores entries as they are, so their bytes are used where they lie; archives
+ * that were packed again are deflated, and read as streams. Everything is checked at open. */
 #ifndef ICSEG_WEIGHTS_ZIP_H
 #define ICSEG_WEIGHTS_ZIP_H
 
@@ -13,7 +13,8 @@
 
 typedef struct icseg_zip_entry {
     const char *name;          /* a relative path without "..", unique */
-    const unsigned char *data; /* in the map */
+    const unsigned char *data; /* in the map, as long as it is open */
+    size_t offset;             /* the same place in the file */
     size_t packed;             /* bytes there */
     size_t size;               /* bytes of the content; those of `data` unless deflated */
     uint32_t crc;              /* of the content */
@@ -32,10 +33,10 @@ icseg_status icseg_zip_open(icseg_zip *out, icseg_map map, const char *path, ics
 
 const icseg_zip_entry *icseg_zip_find(const icseg_zip *zip, const char *name); /* or NULL */
 
-/* The content of a deflated entry from its start, in order. The entry and its map outlive the stream. */
+/* The content of a deflated entry from its start, in order. The entry, file and path outlive the stream. */
 typedef struct icseg_zip_stream icseg_zip_stream;
-icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry *entry, const char *path,
-                                   icseg_error *error);
+icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry *entry, const icseg_file_reader *file,
+                                   const char *path, icseg_error *error);
 /* The next `size` bytes; `out` NULL passes over them. The last byte is given only if the checksum is right. */
 icseg_status icseg_zip_stream_read(icseg_zip_stream *stream, void *out, size_t size, icseg_error *error);
 size_t icseg_zip_stream_position(const icseg_zip_stream *stream); /* bytes read so far */

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Deflated entries of a zip archive as streams (RFC 1951): what has been used of the file is let go on the way. */
+ * Deflated entries of a zip archive as streams (RFC 1951). */
 #include <zlib.h>
 
 #include "weights/zip.h"
 
-enum { STEP = 1 << 20, WASTE = 1 << 14, AROUND = 1 << 16 };
+enum { STEP = 1 << 20, WASTE = 1 << 14, INPUT = 1 << 14 };
 
 struct icseg_zip_stream {
     z_stream zlib;
     const icseg_zip_entry *entry;
+    const icseg_file_reader *file;
     const char *path;
-    size_t taken, position; /* bytes used of the entry's data, bytes given */
-    size_t held;            /* from here to `taken` the data may be in memory */
+    size_t taken, position; /* bytes read of the entry's data, bytes given */
     uint32_t crc;
+    unsigned char input[INPUT];
 };
 
 static icseg_status damaged(const icseg_zip_stream *s, const char *what, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: %.200s %s", s->path, s->entry->name, what);
 }
 
-icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry *entry, const char *path,
-                                   icseg_error *error) {
+icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry *entry, const icseg_file_reader *file,
+                                   const char *path, icseg_error *error) {
     *out = NULL;
     icseg_zip_stream *s = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, path);
@@ -29,36 +30,35 @@ icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry
         return icseg_fail_memory(error, 1 << 15, path);
     }
     s->entry = entry;
+    s->file = file;
     s->path = path;
     *out = s;
     return ICSEG_OK;
 }
 
-/* Not after every piece: a page that is touched again brings the 64 KiB around it back. */
-static void release(icseg_zip_stream *s, size_t at_least) {
-    if (s->taken - s->held < at_least) return;
-    icseg_map_release(s->entry->data + s->held, s->taken - s->held);
-    s->held = s->taken > AROUND ? s->taken - AROUND : 0;
+/* More of the file for zlib, which has used what it had. */
+static icseg_status refill(icseg_zip_stream *s, icseg_error *error) {
+    size_t left = s->entry->packed - s->taken, size = left < INPUT ? left : INPUT;
+    ICSEG_TRY(icseg_file_reader_read(s->file, s->entry->offset + s->taken, s->input, size, error));
+    s->taken += size;
+    s->zlib.next_in = s->input;
+    s->zlib.avail_in = (uInt)size;
+    return ICSEG_OK;
 }
 
-/* At most STEP bytes, of the file and of the content. */
+/* At most STEP bytes. */
 static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t size, icseg_error *error) {
     z_stream *z = &s->zlib;
     z->next_out = out;
     z->avail_out = (uInt)size;
     while (z->avail_out) {
-        const unsigned char *from = s->entry->data + s->taken;
-        size_t left = s->entry->packed - s->taken;
-        z->next_in = (unsigned char *)from; /* zlib's declaration lacks the const */
-        z->avail_in = (uInt)(left < STEP ? left : STEP);
+        if (!z->avail_in) ICSEG_TRY(refill(s, error));
         int code = inflate(z, Z_NO_FLUSH);
-        s->taken += (size_t)(z->next_in - from);
-        release(s, STEP);
         if (code == Z_MEM_ERROR) return icseg_fail_memory(error, 1 << 15, s->path);
         if (code == Z_STREAM_END && !z->avail_out) break;
-        if (code == Z_STREAM_END || (code == Z_BUF_ERROR && s->taken == s->entry->packed))
+        if (code == Z_STREAM_END || code == Z_BUF_ERROR) /* the latter: there is no more input */
             return damaged(s, "ends before its size", error);
-        if (code != Z_OK && code != Z_BUF_ERROR) return damaged(s, "cannot be unpacked", error);
+        if (code != Z_OK) return damaged(s, "cannot be unpacked", error);
     }
     s->position += size;
     s->crc = (uint32_t)crc32(s->crc, out, (uInt)size);
@@ -81,7 +81,6 @@ size_t icseg_zip_stream_position(const icseg_zip_stream *s) { return s->position
 
 void icseg_zip_stream_close(icseg_zip_stream **stream) {
     if (!stream || !*stream) return;
-    release(*stream, 1);
     inflateEnd(&(*stream)->zlib);
     icseg_free(*stream);
     *stream = NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * base/: errors, memory, random numbers, files, text. */
+#include <locale.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,6 +26,12 @@ static void errors_are_one_line(void **state) {
     icseg_fail_prefix(&e, "%s", "file.txt");
     assert_string_equal(e.message, "file.txt: a?b 7");
     assert_int_equal(e.status, ICSEG_ERROR_FORMAT);
+    char longest[sizeof e.message];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    icseg_fail(&e, ICSEG_ERROR_FORMAT, "%s", longest);
+    icseg_fail_prefix(&e, "f");
+    assert_int_equal(strlen(e.message), sizeof longest - 1); /* a short prefix costs its own length alone */
     assert_int_equal(icseg_fail(NULL, ICSEG_ERROR_IO, "no one listens"), ICSEG_ERROR_IO);
 }
 
@@ -79,6 +86,12 @@ static void files_are_replaced_whole_or_not_at_all(void **state) {
     assert_int_equal(icseg_folder_create(deep, NULL), ICSEG_OK);
     assert_true(icseg_folder_exists(deep));
     assert_int_equal(icseg_file_write(path, "old", 3, NULL), ICSEG_OK);
+    icseg_error error;
+    assert_int_equal(icseg_folder_create("", &error), ICSEG_ERROR_ARGUMENT);
+    char longest[64 + 256];
+    snprintf(longest, sizeof longest, "%s/%0255d", folder, 7);
+    assert_int_equal(icseg_file_write(longest, "a", 1, NULL), ICSEG_OK); /* a temporary name of its own is too long */
+    assert_int_equal(remove(longest), 0);
     icseg_file_writer *writer;
     assert_int_equal(icseg_file_writer_open(&writer, path, NULL), ICSEG_OK);
     assert_int_equal(icseg_file_writer_write(writer, "new", 3, NULL), ICSEG_OK);
@@ -93,7 +106,6 @@ static void files_are_replaced_whole_or_not_at_all(void **state) {
     assert_int_equal(size, 1); /* the temporary file is gone, the folder is not listed */
     assert_string_equal(names[0], "file");
     icseg_free(names);
-    icseg_error error;
     assert_int_equal(icseg_file_read(path, 2, &data, &size, &error), ICSEG_ERROR_FORMAT);
     assert_int_equal(icseg_file_read(folder, 100, &data, &size, &error), ICSEG_ERROR_IO);
     assert_non_null(strstr(error.message, "folder"));
@@ -156,6 +168,27 @@ static void text_is_parsed_strictly(void **state) {
     assert_string_equal(stem, "photo.o");
 }
 
+static void numbers_have_a_point_in_any_locale(void **state) {
+    (void)state;
+    for (int comma = 0; comma < 2; comma++) { /* a locale with decimal commas, where the machine has one */
+        if (comma && !setlocale(LC_NUMERIC, "de_DE.UTF-8")) break;
+        char text[ICSEG_NUMBER_SIZE];
+        double d;
+        icseg_string s = {0};
+        icseg_text_shortest(text, 0.1 + 0.2);
+        assert_string_equal(text, "0.30000000000000004");
+        icseg_text_shortest(text, 2000);
+        assert_string_equal(text, "2000");
+        icseg_string_printf(&s, "%.2f", 1.5);
+        assert_string_equal(s.data, "1.50");
+        icseg_string_close(&s);
+        assert_true(icseg_parse_f64("0.25", &d) && d == 0.25);
+        assert_false(icseg_parse_f64("0,25", &d));
+        assert_int_equal(localeconv()->decimal_point[0], comma ? ',' : '.'); /* the program's own stays */
+    }
+    setlocale(LC_NUMERIC, "C");
+}
+
 /* Halves the smallest normal number in every thread; how many threads got a number other than 0. */
 static int threads_with_denormals(void) {
     volatile float smallest = 1.17549435e-38f;
@@ -192,6 +225,7 @@ int main(void) {
         cmocka_unit_test(files_are_replaced_whole_or_not_at_all),
         cmocka_unit_test(a_writer_short_of_memory_removes_no_file),
         cmocka_unit_test(text_is_parsed_strictly),
+        cmocka_unit_test(numbers_have_a_point_in_any_locale),
         cmocka_unit_test(denormals_are_zero_only_between_the_two_calls),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -97,6 +97,10 @@ static void the_range_fits_most_values(void **state) {
     x[17] = -12;
     float outlier = range_of(x);
     assert_true(outlier >= 3 && outlier < 11); /* one value out of many does not set the scale */
+    x[17] = NAN;
+    assert_true(range_of(x) > 2.5f && range_of(x) < 4.5f);
+    for (int i = 0; i < COUNT; i++) x[i] = 1e-37f;
+    assert_true(range_of(x) > 0.9e-37f && range_of(x) < 1.1e-37f);
     memset(x, 0, sizeof x);
     assert_true(range_of(x) == 0); /* nothing is known: the node stays f32 */
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -271,6 +272,28 @@ static void files_that_do_not_fit_are_named(void **state) {
     test_dataset_close(&f);
 }
 
+static void a_hint_names_a_label_file_that_may_be_the_images(void **state) {
+    (void)state;
+    test_folder f = test_dataset_open("a\nb\n");
+    icseg_dataset_options o = in(&f);
+    test_write_pair(&f, "1", 8, 8, 2, 0);
+    test_write_pair(&f, "10", 8, 8, 2, 0);
+    test_write_pair(&f, "1_b", 8, 8, 2, 0);
+    test_remove(&f, "annotations/train/1.png");
+    assert_finds(&o, "images/train/1.png: no label file", "annotations/train/1.png; add it or remove the image");
+    test_write_text(&f, "annotations/train/1.a.json", "{}");
+    assert_finds(&o, "annotations/train/1.png; add it or remove the image");
+    lines l;
+    icseg_dataset_summary s;
+    icseg_error error;
+    assert_int_equal(rename(test_path(&f, "annotations/train/10.png"), test_path(&f, "annotations/train/1-x.png")), 0);
+    test_write_pair(&f, "10", 8, 8, 2, 0);
+    assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_ERROR_DATA);
+    assert_has(l.text[0], "images/train/1.png: no label file", "there is 1-x.png");
+    icseg_dataset_summary_close(&s);
+    test_dataset_close(&f);
+}
+
 static void a_truncated_image_is_found_when_images_are_checked(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
@@ -335,9 +358,13 @@ static void masks_of_zero_and_255_are_recognised(void **state) {
         }
         assert_finds(&o, "annotations/train/3.png: value", bits == 8 ? "255 at x=1, y=1" : "65535 at x=1, y=1",
                      "hold only 0 and", "store class numbers", "data.ignore");
-        test_write_png(&f, "annotations/train/8.png", TEST_PNG_GREY, bits, 2, 2, (const uint16_t[]){0, 1, 0, 0});
         lines l;
         icseg_dataset_summary s;
+        o.ignore[o.ignore_count++] = white; /* as the text says */
+        assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK);
+        icseg_dataset_summary_close(&s);
+        o.ignore_count = 0;
+        test_write_png(&f, "annotations/train/8.png", TEST_PNG_GREY, bits, 2, 2, (const uint16_t[]){0, 1, 0, 0});
         assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK); /* a class is there: 255 is what it should be */
         assert_int_equal(s.ignored, 5);
         icseg_dataset_summary_close(&s);
@@ -531,6 +558,14 @@ static void splits_are_the_folders_of_images(void **state) {
     assert_int_equal(icseg_dataset_splits(&names, &count, "/nowhere", &error), ICSEG_ERROR_DATA);
     assert_true(!names && !count);
     assert_has(error.message, "/nowhere: no such folder");
+    for (int i = 0; i <= 4096; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "images/%d", i);
+        assert_int_equal(mkdir(test_path(&f, name), 0777), 0);
+    }
+    assert_int_equal(icseg_dataset_splits(&names, &count, f.path, &error), ICSEG_ERROR_DATA);
+    assert_true(!names && !count);
+    assert_has(error.message, "/images: more than 4096 subfolders");
     test_dataset_close(&f);
 }
 
@@ -567,6 +602,7 @@ int main(void) {
         cmocka_unit_test(a_class_of_several_names_goes_by_the_first_that_tells_it_apart),
         cmocka_unit_test(values_out_of_range_are_named_with_the_remedy),
         cmocka_unit_test(files_that_do_not_fit_are_named),
+        cmocka_unit_test(a_hint_names_a_label_file_that_may_be_the_images),
         cmocka_unit_test(a_truncated_image_is_found_when_images_are_checked),
         cmocka_unit_test(a_label_file_cut_anywhere_is_a_fault),
         cmocka_unit_test(masks_of_zero_and_255_are_recognised),

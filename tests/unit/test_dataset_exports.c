@@ -250,6 +250,44 @@ static void a_coco_file_by_itself_and_roboflows_folders_are_found(void **state) 
     test_dataset_close(&f);
 }
 
+static void coco_files_keep_their_splits_and_are_never_joined_unasked(void **state) {
+    (void)state;
+    test_folder f = make_folders("annotations", "images/train", "images/val");
+    char out[128], name[48];
+    icseg_convert_options o = options_of(&f, out);
+    write_picture(&f, "images/train/a.png", 5, 4);
+    write_picture(&f, "images/val/a.png", 5, 4);
+    test_write_text(&f, "annotations/instances_train.json", COCO_HEAD "]}");
+    test_write_text(&f, "annotations/instances_val.json", COCO_HEAD "]}");
+    o.split = "mine"; /* for exports without splits */
+    converts(&o, ICSEG_EXPORT_COCO, 2);
+    has_set(out, "train", "background dog cat", 0, "00000 00000 00000 00000");
+    has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
+    remove_out(out);
+    test_remove(&f, "annotations/instances_val.json");
+    converts(&o, ICSEG_EXPORT_COCO, 1);
+    has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    remove_out(out);
+    test_remove(&f, "annotations/instances_train.json");
+    write_picture(&f, "images/train/b.png", 5, 4);
+    test_write_text(&f, "annotations/train.json", COCO_HEAD "]}");
+    test_write_text(&f, "annotations/more.json",
+                    "{\"images\": [{\"id\": 7, \"file_name\": \"train/b.png\", \"width\": 5, \"height\": 4}],"
+                    "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 3, \"name\": \"dog\"}],"
+                    "\"annotations\": []}");
+    converts(&o, ICSEG_EXPORT_COCO, 2);
+    has_set(out, "mine", "background dog cat", 1, "00000 00000 00000 00000");
+    remove_out(out);
+    o.split = NULL;
+    refuses(&o, "train.json would both be the split train; call them instances_SPLIT.json");
+    for (int i = 0; i < 65; i++) {
+        snprintf(name, sizeof name, "annotations/instances_%d.json", i);
+        test_write_text(&f, name, COCO_HEAD "]}");
+    }
+    refuses(&o, "more than 64 COCO JSON files");
+    test_dataset_close(&f);
+}
+
 static void hostile_coco_files_give_one_line(void **state) {
     (void)state;
     static const struct {
@@ -288,6 +326,10 @@ static void hostile_coco_files_give_one_line(void **state) {
         {"{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4}, {\"id\": 8, \"file_name\": "
          "\"images/../a.png\", \"width\": 5, \"height\": 4}], \"annotations\": [], "
          "\"categories\": [{\"id\": 1, \"name\": \"a\\nb\"}]}",
+         "cannot be a class name"},
+        {"{\"images\": [], \"annotations\": [], \"categories\": [{\"id\": 1, \"name\": \"a\\u0001b\"}]}",
+         "cannot be a class name"},
+        {"{\"images\": [], \"annotations\": [], \"categories\": [{\"id\": 1, \"name\": \"\\u007f\"}]}",
          "cannot be a class name"},
         {COCO_HEAD, "not JSON: line 1"},
     };
@@ -345,6 +387,35 @@ static void labelme_shapes_are_drawn(void **state) {
                 "kBXoYAAAAASUVORK5CYII=\""));
     converts(&o, ICSEG_EXPORT_LABELME, 1);
     has_set(out, "train", "background b", 0, "1111 0000 0000 0000");
+    test_dataset_close(&f);
+}
+
+static void pixels_around_objects_need_a_class_or_are_ignored(void **state) {
+    (void)state;
+    test_folder f = make_folders("lm");
+    char out[128], lm[128], classes[128];
+    icseg_convert_options o = options_of(&f, out);
+    icseg_convert_summary s;
+    icseg_error error = {0};
+    snprintf(lm, sizeof lm, "%s/lm", f.path);
+    snprintf(classes, sizeof classes, "%s/list.txt", f.path);
+    o.source = lm;
+    write_picture(&f, "lm/a.png", 4, 4);
+    test_write_text(&f, "lm/a.json", LABELME("{\"label\": \"b\", \"points\": [[0, 0], [4, 0], [4, 1], [0, 1]]}", ""));
+    for (int i = 0; i < 3; i++) { /* told only when it is not what was asked for */
+        static const char *const lists[] = {"b\nbackground\n", "b\n", "b\n"};
+        test_write_text(&f, "list.txt", lists[i]);
+        o.classes_file = classes;
+        o.background = i < 2 ? "background" : "";
+        if (icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+        assert_int_equal(s.no_background, i == 1);
+        has_set(out, "train", i ? "b" : "b background", 0, i ? "0000 .... .... ...." : "0000 1111 1111 1111");
+        remove_out(out);
+    }
+    o.classes_file = NULL;
+    test_write_text(&f, "lm/a.json", LABELME("", ""));
+    assert_int_equal(icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error), ICSEG_ERROR_DATA);
+    refuses(&o, "/lm: no classes: nothing is labelled");
     test_dataset_close(&f);
 }
 
@@ -410,6 +481,11 @@ static void yolo_polygons_are_shares_of_the_picture(void **state) {
     refuses(&o, "\"names\" as a list");
     test_write_text(&f, "data.yaml", "nothing: {names: [a]}\n");
     refuses(&o, "no class names");
+    char *many = malloc(16385 * 9 + 10), *p = many + sprintf(many, "names:\n");
+    for (int i = 0; i < 16385; i++) p += sprintf(p, "- n%05d\n", i);
+    test_write_text(&f, "data.yaml", many);
+    free(many);
+    refuses(&o, "data.yaml: names: more than 16384 classes");
     test_dataset_close(&f);
 }
 
@@ -645,8 +721,10 @@ int main(void) {
         cmocka_unit_test(edges_belong_to_one_side_and_the_outside_is_cut_off),
         cmocka_unit_test(coco_polygons_and_runs_are_drawn_small_over_large),
         cmocka_unit_test(a_coco_file_by_itself_and_roboflows_folders_are_found),
+        cmocka_unit_test(coco_files_keep_their_splits_and_are_never_joined_unasked),
         cmocka_unit_test(hostile_coco_files_give_one_line),
         cmocka_unit_test(labelme_shapes_are_drawn),
+        cmocka_unit_test(pixels_around_objects_need_a_class_or_are_ignored),
         cmocka_unit_test(hostile_labelme_files_give_one_line),
         cmocka_unit_test(yolo_polygons_are_shares_of_the_picture),
         cmocka_unit_test(voc_indices_and_colours_are_read),

@@ -290,6 +290,12 @@ static void cocostuff_lists_and_values_are_checked(void **state) {
     fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "twice");
     test_write_text(&f, "imageLists/train.txt", "\n");
     fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "no images");
+    char *old = malloc(100001); /* an old Macintosh's line ends */
+    for (int i = 0; i < 100000; i++) old[i] = i % 2 ? '\r' : 'x';
+    old[100000] = '\0';
+    test_write_text(&f, "imageLists/train.txt", old);
+    free(old);
+    fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "line 1 is no image name");
     test_remove(&f, "annotations/COCO_train2014_000000000149.mat");
     fails_to_open(&f, ICSEG_DATASET_AUTO, "test", "no label file");
     test_dataset_close(&f);
@@ -306,6 +312,20 @@ static void mmsegmentations_train_ids_are_read(void **state) {
     has_labels(d, 0, 4, (const int16_t[]){-1, 0, 170, -1});
     icseg_dataset_close(&d);
     test_dataset_close(&f);
+}
+
+static void a_file_of_the_stem_without_the_suffix_is_no_label_file(void **state) {
+    (void)state;
+    test_folder coco = make_folders("images/train2014", "annotations/train2014"),
+                full = make_folders("images/ADE/training/a/b");
+    test_write_jpeg(&coco, "images/train2014/x.jpg", 4, 1, 0);
+    test_write_png(&coco, "annotations/train2014/x.png", TEST_PNG_GREY, 8, 4, 1, (const uint16_t[]){0, 1, 3, 255});
+    fails_to_open(&coco, ICSEG_DATASET_AUTO, "train", "x_labelTrainIds.png; add it or remove the image");
+    test_write_jpeg(&full, "images/ADE/training/a/b/x.jpg", 4, 1, 0);
+    test_write_text(&full, "images/ADE/training/a/b/x.json", "{}");
+    fails_to_open(&full, ICSEG_DATASET_AUTO, "train", "no label file x_seg.png beside it; add it or remove the image");
+    test_dataset_close(&coco);
+    test_dataset_close(&full);
 }
 
 /* ---- MATLAB files ---- */
@@ -545,6 +565,7 @@ int main(void) {
         cmocka_unit_test(cocostuff_1_0_counts_from_two),
         cmocka_unit_test(cocostuff_lists_and_values_are_checked),
         cmocka_unit_test(mmsegmentations_train_ids_are_read),
+        cmocka_unit_test(a_file_of_the_stem_without_the_suffix_is_no_label_file),
         cmocka_unit_test(matrices_of_every_kind_are_read),
         cmocka_unit_test(damaged_matlab_files_give_one_line),
         cmocka_unit_test(matlab_files_without_a_label_matrix_are_refused),

@@ -182,12 +182,149 @@ static void damage_ends_in_an_error_or_other_values(void **state) {
     }
 }
 
+/* ---- files byte by byte, for what libhdf5 does not write */
+
+enum { TYPE = 3, LAYOUT = 8, AT_ROOT = 96, AT_HEAP = AT_ROOT + 40, AT_TREE = AT_HEAP + 40 };
+
+static void put_header(icseg_string *s, uint64_t bytes) {
+    test_put(s, 1, 8); /* version */
+    test_put(s, bytes, 8);
+}
+
+static void put_message(icseg_string *s, uint64_t type, uint64_t bytes) { test_put(s, type | bytes << 16, 8); }
+
+/* The outermost group: a tree of `leaves` times one and the same leaf, in which one and the same object stands
+ * `entries` times. That object's header is to follow. */
+static void put_group(icseg_string *s, const char *name, uint64_t leaves, uint64_t entries) {
+    uint64_t leaf = AT_TREE + 24 + 16 * leaves, object = leaf + 8 + 40 * entries;
+    icseg_string_append(s, "\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0", 16);
+    test_put(s, 0, 48);
+    test_put(s, AT_ROOT, 8);
+    test_put(s, 0, 24);
+    put_header(s, 24);
+    put_message(s, 17, 16);
+    test_put(s, AT_TREE, 8);
+    test_put(s, AT_HEAP, 8);
+    icseg_string_append(s, "HEAP", 4);
+    test_put(s, 0, 4);
+    test_put(s, strlen(name) + 1, 16); /* size, none free */
+    test_put(s, AT_HEAP + 32, 8);
+    icseg_string_append(s, name, strlen(name) + 1);
+    test_put(s, 0, (int)(8 - strlen(name) - 1));
+    icseg_string_append(s, "TREE", 4);
+    test_put(s, leaves << 16, 20); /* of a group, level 0 */
+    for (uint64_t i = 0; i < leaves; i++) {
+        test_put(s, 0, 8);
+        test_put(s, leaf, 8);
+    }
+    icseg_string_append(s, "SNOD", 4);
+    test_put(s, 1 | entries << 16, 4);
+    for (uint64_t i = 0; i < entries; i++) {
+        test_put(s, 0, 8);
+        test_put(s, object, 32);
+    }
+}
+
+static void put_space(icseg_string *s, uint64_t rows, uint64_t columns) {
+    put_message(s, 1, 24);
+    test_put(s, 1 | 2 << 8, 8); /* version, rank */
+    test_put(s, rows, 8);
+    test_put(s, columns, 8);
+}
+
+/* Whole numbers of 16 bits, the higher byte first. */
+static void put_type(icseg_string *s) {
+    put_message(s, TYPE, 12);
+    test_put(s, 0x10 | 1 << 8, 4);
+    test_put(s, 2, 4);
+    test_put(s, 16 << 16, 4);
+}
+
+static double *read_bytes(icseg_string *s, icseg_status *status) {
+    assert_false(s->failed);
+    test_put_file(path, s->data, s->size);
+    icseg_string_close(s);
+    return read_matrix(status);
+}
+
+static void of_several_types_the_last_counts(void **state) {
+    (void)state;
+    enum { LONG = 4096 };
+    for (int text = 0; text < 2; text++) {
+        icseg_string s = {0};
+        icseg_status status;
+        put_group(&s, "S", 1, 1);
+        put_header(&s, 32 + 20 + 16 + 26);
+        put_space(&s, 2, 2);
+        put_type(&s);
+        put_message(&s, text ? TYPE : 0, 8); /* 0: to be passed over */
+        test_put(&s, 0x13 | 1 << 8, 4);      /* text, whose low flag is that of numbers with the higher byte first */
+        test_put(&s, LONG, 4);
+        put_message(&s, LAYOUT, 18);
+        test_put(&s, 3 | 1 << 8, 2); /* in one piece */
+        test_put(&s, s.size + 16, 8);
+        test_put(&s, 4 * LONG, 8);
+        for (int i = 0; i < 4 * LONG; i++) test_put(&s, i % 2 + 1, 1);
+        double *values = read_bytes(&s, &status);
+        if (text) {
+            assert_null(values);
+            assert_non_null(strstr(error.message, "not a matrix of 1 to"));
+        } else {
+            if (!values) fail_msg("%s", error.message);
+            for (int i = 0; i < 4; i++) assert_true(values[i] == 0x0102);
+        }
+        icseg_free(values);
+    }
+}
+
+static void a_leaf_that_stands_there_again_and_again_is_left(void **state) {
+    (void)state;
+    icseg_string s = {0};
+    icseg_status status;
+    put_group(&s, "T", 1024, 1024);
+    assert_null(read_bytes(&s, &status));
+    assert_int_equal(status, ICSEG_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "damaged"));
+    put_group(&s, "T", 1000, 1000);
+    assert_null(read_bytes(&s, &status));
+    assert_int_equal(status, ICSEG_OK); /* there is no S */
+}
+
+static void pieces_far_larger_than_the_matrix_are_refused(void **state) {
+    (void)state;
+    for (int width = 0; width < 2; width++) {
+        icseg_string s = {0};
+        icseg_status status;
+        put_group(&s, "S", 1, 1);
+        put_header(&s, 32 + 20 + 31);
+        put_space(&s, COUNT, 1);
+        put_type(&s);
+        put_message(&s, LAYOUT, 23);
+        test_put(&s, 3 | 2 << 8 | 3 << 16, 3); /* in pieces */
+        test_put(&s, UINT64_MAX, 8);           /* none of which was written */
+        test_put(&s, 1, 4);
+        test_put(&s, width ? 1 << 24 : 64, 4);
+        test_put(&s, 2, 4);
+        double *values = read_bytes(&s, &status);
+        if (width) {
+            assert_null(values);
+            assert_int_equal(status, ICSEG_ERROR_FORMAT);
+            assert_non_null(strstr(error.message, "851 x 1 values in pieces of 1 x 16777216"));
+        } else
+            assert_true(values && values[0] == 0);
+        icseg_free(values);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrices_of_every_form_are_read),
         cmocka_unit_test(what_was_never_written_is_zero),
         cmocka_unit_test(newer_forms_and_other_contents_are_refused_by_name),
         cmocka_unit_test(damage_ends_in_an_error_or_other_values),
+        cmocka_unit_test(of_several_types_the_last_counts),
+        cmocka_unit_test(a_leaf_that_stands_there_again_and_again_is_left),
+        cmocka_unit_test(pieces_far_larger_than_the_matrix_are_refused),
     };
     return cmocka_run_group_tests(tests, open_path, remove_path);
 }

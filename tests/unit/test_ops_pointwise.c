@@ -63,6 +63,13 @@ static icseg_value build_add_concat(icseg_graph *g, const icseg_value *in, const
     return icseg_add(g, in[0], icseg_concat(g, 2, halves, 0));
 }
 
+/* The second operand dies here, smaller than the result, though the storage of both is rounded up to the same size. */
+static icseg_value build_add_small(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    icseg_value parts[] = {icseg_slice(g, in[1], 0, 0, 1), icseg_slice(g, in[1], 0, 1, 2)};
+    return icseg_add(g, in[0], icseg_concat(g, 2, parts, 0));
+}
+
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 
@@ -76,6 +83,7 @@ static void operators_agree_with_their_definitions(void **state) {
         {"add", "bias", 2, {X(2, 3, 300), X(300)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
         {"add", "positions", 2, {X(5, 7, 9), X(7, 9)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
         {"add", "leading one", 2, {X(1, 7, 9), X(7, 9)}, build_add_concat, add, 1e-6, 1e-6, false, {0}, NULL},
+        {"add", "small", 2, {X(4, 3), X(3)}, build_add_small, add, 1e-6, 1e-6, false, {0}, NULL},
         {"add", "one value used twice", 1, {X(6, 7)}, build_add_self, add_self, 1e-6, 1e-6, false, {0}, NULL},
     };
     op_check_all(cases, sizeof cases / sizeof *cases);

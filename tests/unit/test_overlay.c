@@ -178,6 +178,13 @@ static void what_does_not_fit_together_is_refused(void **state) {
     assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, NULL, 0.5, &error), ICSEG_ERROR_SHAPE);
     s.labels.height = 10;
     close_scene(&s);
+    static const char *const names[] = {"a", "b"};
+    s = open_scene(2, ICSEG_IMAGE_MAX_SIDE, 2); /* no room for a legend */
+    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, names, 0.5, &error), ICSEG_ERROR_DATA);
+    assert_null(out.data);
+    assert_non_null(strstr(error.message, "2 x 32768 pixels and "));
+    assert_non_null(strstr(error.message, "rows of legend"));
+    close_scene(&s);
 }
 
 static void text_is_measured_and_cut_between_characters(void **state) {

@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -452,6 +453,26 @@ static void failed_allocations_leave_nothing_behind(void **state) {
     assert_in_range(failures, 8, 40);
 }
 
+static int granted; /* allocations of jansson until one fails */
+
+static void *scarce_malloc(size_t size) { return granted-- == 0 ? NULL : malloc(size); }
+
+static void without_memory_no_name_is_called_wrong(void **state) {
+    (void)state;
+    const icseg_safetensors_pair metadata = {"k", "\xc3\xa9"};
+    const icseg_safetensors_entry entry = {"\xc3\xa9", ICSEG_U8, ICSEG_SHAPE(3), "xyz", 3};
+    icseg_status status = ICSEG_ERROR_MEMORY;
+    int n = 0;
+    for (; status == ICSEG_ERROR_MEMORY && n < 200; n++) {
+        granted = n;
+        json_set_alloc_funcs(scarce_malloc, free);
+        status = icseg_safetensors_write(path, &entry, 1, &metadata, 1, &error);
+        json_set_alloc_funcs(malloc, free);
+    }
+    if (status != ICSEG_OK) fail_msg("allocation %d: %s", n - 1, error.message);
+    assert_true(n > 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_other_writers_are_read),
@@ -468,6 +489,7 @@ int main(void) {
         cmocka_unit_test(impossible_declarations_are_refused),
         cmocka_unit_test(a_failed_write_leaves_the_old_file),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
+        cmocka_unit_test(without_memory_no_name_is_called_wrong),
     };
     return cmocka_run_group_tests_name("safetensors", tests, open_folder, test_scratch_close);
 }

@@ -294,7 +294,12 @@ static void an_earlier_set_is_replaced_without_leftovers(void **state) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         assert_int_equal(icseg_file_exists(path), i == 0);
     }
-    assert_true(icseg_file_exists(mine)); /* not one of ours */
+    assert_true(icseg_file_exists(mine));                                 /* not one of ours */
+    static const char *const empty[] = {"images/val", "annotations/val"}; /* would be a split without images */
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s", folder, empty[i]);
+        assert_false(icseg_folder_exists(path));
+    }
     test_dataset_close(&f);
 }
 

@@ -256,6 +256,25 @@ static void what_is_not_finite_stays_so(void **state) {
     close_tensors(&t);
 }
 
+static void int8_takes_what_is_beyond_the_range_for_the_nearest(void **state) {
+    (void)state;
+    need_tiles();
+    const float beyond[][2] = {{100, INFINITY}, {100, 1e30f}, {100, NAN}, {-100, -INFINITY}, {-100, -1e30f}};
+    icseg_tiles_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    s.weights.kind = ICSEG_TILES_INT8;
+    tensors t = open_tensors(&s);
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        float *out[2];
+        for (int j = 0; j < 2; j++) {
+            t.x[3 * 64 + 5] = beyond[i][j];
+            out[j] = run(&s, &t, false);
+        }
+        assert_memory_equal(out[0], out[1], (size_t)t.outputs * sizeof(float));
+        for (int j = 0; j < 2; j++) icseg_free(out[j]);
+    }
+    close_tensors(&t);
+}
+
 static void weights_that_are_not_finite_show(void **state) {
     (void)state;
     need_tiles();
@@ -343,6 +362,7 @@ int main(void) {
         cmocka_unit_test(sums_are_followed_by_all_that_is_asked_for),
         cmocka_unit_test(threads_do_not_change_a_bit),
         cmocka_unit_test(what_is_not_finite_stays_so),
+        cmocka_unit_test(int8_takes_what_is_beyond_the_range_for_the_nearest),
         cmocka_unit_test(weights_that_are_not_finite_show),
         cmocka_unit_test(a_failing_allocation_is_an_error),
         cmocka_unit_test(primitives_use_tiles_only_where_asked),

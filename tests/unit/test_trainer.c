@@ -80,13 +80,18 @@ typedef struct run {
     bool resume;
     const char *stop_stage; /* asks for a stop when this stage has done so much */
     double stop_at;
+    double look_at; /* and whether there is a state after this many steps */
+    bool had_state;
     icseg_train_result result;
     icseg_error error;
     char messages[16384];
 } run;
 
 static bool on_progress(void *user, const icseg_progress_event *event) {
-    const run *r = user;
+    run *r = user;
+    char state[PATH_MOST];
+    snprintf(state, sizeof state, "%s/%s/state.safetensors", folder, r->out);
+    if (!strcmp(event->stage, "train") && event->done == r->look_at) r->had_state = icseg_file_exists(state);
     return !r->stop_stage || strcmp(r->stop_stage, event->stage) != 0 || event->done < r->stop_at;
 }
 
@@ -291,6 +296,55 @@ static void a_run_stopped_at_every_step_resumes_to_the_same_bytes(void **state) 
 
 #define IN_BF16 .set = {"train.precision=bf16", "eval.precision=bf16"}
 
+/* Each of the images in turn, so that some are met in the second batch of a step, some in the first step. */
+static void an_image_that_cannot_be_read_ends_a_run_that_can_go_on(void **state) {
+    (void)state;
+    char command[4 * PATH_MOST];
+    train_well(&(run){.out = "two_batches", .set = {"train.accumulate=2"}});
+    for (int i = 1; i <= 8; i++) {
+        snprintf(command, sizeof command,
+                 "rm -rf '%s/cut' '%s/ended' && cp -r '%s/data' '%s/cut' && "
+                 "cd '%s/cut/images/train' && f=$(ls | sed -n %dp) && truncate -s $(($(stat -c %%s $f) / 2)) $f",
+                 folder, folder, folder, folder, folder, i);
+        assert_int_equal(system(command), 0);
+        run r = {.out = "ended", .data = "cut", .set = {"train.accumulate=2", "train.checkpoint_every=0"}};
+        train_badly(&r, ICSEG_ERROR_FORMAT, "cut/images/train/");
+        train_well(&(run){.out = "ended", .resume = true, .set = {"train.accumulate=2"}});
+        if (!same_file("two_batches", "ended", "state.safetensors")) fail_msg("image %d: another state", i);
+    }
+}
+
+static void a_run_that_goes_on_keeps_what_it_began_with(void **state) {
+    (void)state;
+    train_well(&(run){.out = "whole", .resume = true});
+    run r = {.out = "begun", .stop_stage = "train", .stop_at = 5};
+    char init[PATH_MOST];
+    snprintf(init, sizeof init, "%s/init.safetensors", folder);
+    assert_int_equal(rename(path_of("whole/best.safetensors"), init), 0);
+    r.init = init;
+    train_badly(&r, ICSEG_ERROR_CANCELLED, "stopped after step 5");
+    assert_int_equal(rename(init, path_of("whole/best.safetensors")), 0);
+    train_badly(&(run){.out = "other", .init = init}, ICSEG_ERROR_ARGUMENT, "there is no file or folder");
+    run on = {.out = "begun", .resume = true, .init = "/no/such/file", .set = {"eval.tta=true", "eval.tta_scales=1"}};
+    train_well(&on);
+    assert_non_null(strstr(on.messages, "began with model.init"));
+    assert_non_null(strstr(on.messages, "eval.tta was false and is true now"));
+    assert_int_equal(on.result.best_step, 6); /* the evaluation after step 4 was of another kind */
+    unsigned char *text;
+    size_t size;
+    assert_int_equal(icseg_file_read(path_of("begun/recipe.yaml"), 1 << 20, &text, &size, NULL), ICSEG_OK);
+    assert_non_null(strstr((char *)text, init));
+    assert_null(strstr((char *)text, "/no/such/file"));
+    icseg_free(text);
+}
+
+static void the_state_knows_the_best_weights(void **state) {
+    (void)state;
+    run r = {.out = "best_saved", .set = {"train.eval_every=2", "train.checkpoint_every=0"}, .look_at = 2};
+    train_well(&r);
+    assert_true(r.had_state);
+}
+
 static void bf16_trains_repeats_and_resumes_to_the_same_bytes(void **state) {
     (void)state;
     bool here = icseg_precision_here(ICSEG_PRECISION_BF16) == ICSEG_PRECISION_BF16;
@@ -407,6 +461,23 @@ static void a_frozen_image_encoder_stays_as_it_was(void **state) {
     icseg_model_close(&before);
 }
 
+/* CLIP's weights have no way to four strides. */
+static void a_frozen_vit_learns_its_four_levels(void **state) {
+    (void)state;
+    int all;
+    train_well(&(run){.out = "vit_base", .set = {"model.preset=tiny-vit", "train.steps=1", "train.warmup=0"}});
+    train_well(&(run){.out = "vit_frozen",
+                      .init = path_of("vit_base/checkpoint.safetensors"),
+                      .set = {"model.preset=tiny-vit", "train.steps=3", "train.freeze_backbone=true"}});
+    icseg_model *before = open_weights("vit_base"), *trained = open_weights("vit_frozen");
+    int changed = count_changed(before, trained, "visual.fpn", false, &all);
+    assert_true(changed == all && all > 4);
+    assert_true(count_changed(before, trained, "visual.fpn", true, &all) > 0);
+    assert_int_equal(count_changed(before, trained, "visual.", false, &all), changed);
+    icseg_model_close(&trained);
+    icseg_model_close(&before);
+}
+
 static void frozen_statistics_stay_and_weights_train(void **state) {
     (void)state;
     int all;
@@ -451,6 +522,13 @@ static void a_run_that_diverges_keeps_its_last_good_checkpoint(void **state) {
         for (int64_t j = 0; j < p->count; j++) assert_true(isfinite(p->data[j]));
     }
     icseg_model_close(&model);
+}
+
+static void moments_that_overflow_are_not_saved(void **state) {
+    (void)state;
+    run r = {.out = "overflow", .set = {"model.contrast_weight=1e25", "train.clip_norm=0", "train.checkpoint_every=1"}};
+    train_badly(&r, ICSEG_ERROR_NUMERIC, "after step 1 AdamW's second moment of ");
+    assert_false(icseg_file_exists(path_of("overflow/state.safetensors")));
 }
 
 static void other_weights_start_a_run(void **state) {
@@ -511,6 +589,13 @@ static void classes_of_several_names_train_and_stay_in_the_checkpoint(void **sta
     r.set[0] = "train.steps=2";
     r.resume = true;
     train_badly(&r, ICSEG_ERROR_ARGUMENT, "began with model.synonyms = mean");
+    snprintf(command, sizeof command, "sed -i 's/, heaven$/, ether/' '%s/synonyms/classes.txt'", folder);
+    assert_int_equal(system(command), 0); /* the name that is shown is the same */
+    run renamed = {.out = "mean",
+                   .data = "synonyms",
+                   .resume = true,
+                   .set = {"model.synonyms=mean", "model.prompt=static", "train.steps=2", "train.warmup=0"}};
+    train_badly(&renamed, ICSEG_ERROR_ARGUMENT, "the tokens of the class names are others");
     r.out = "first"; /* as without the key: the line is the name */
     r.resume = false;
     train_well(&r);
@@ -602,12 +687,17 @@ int main(void) {
         cmocka_unit_test(two_runs_give_the_same_bytes),
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bytes),
         cmocka_unit_test(a_run_stopped_at_every_step_resumes_to_the_same_bytes),
+        cmocka_unit_test(an_image_that_cannot_be_read_ends_a_run_that_can_go_on),
+        cmocka_unit_test(a_run_that_goes_on_keeps_what_it_began_with),
+        cmocka_unit_test(the_state_knows_the_best_weights),
         cmocka_unit_test(bf16_trains_repeats_and_resumes_to_the_same_bytes),
         cmocka_unit_test(accumulation_averages_gradients_and_clips_their_mean),
         cmocka_unit_test(a_frozen_image_encoder_stays_as_it_was),
+        cmocka_unit_test(a_frozen_vit_learns_its_four_levels),
         cmocka_unit_test(frozen_statistics_stay_and_weights_train),
         cmocka_unit_test(what_is_not_finite_is_named),
         cmocka_unit_test(a_run_that_diverges_keeps_its_last_good_checkpoint),
+        cmocka_unit_test(moments_that_overflow_are_not_saved),
         cmocka_unit_test(other_weights_start_a_run),
         cmocka_unit_test(classes_of_several_names_train_and_stay_in_the_checkpoint),
         cmocka_unit_test(what_does_not_fit_the_run_is_refused),

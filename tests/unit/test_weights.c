@@ -19,7 +19,7 @@
 #include "model/model.h"
 #include "support/scratch.h"
 #include "tensor/safetensors.h"
-#include "weights/weights.h"
+#include "weights/internal.h"
 
 #define FIXTURES ICSEG_SOURCE_DIR "/tests/weights/"
 
@@ -244,10 +244,88 @@ static void a_segmentation_model_needs_names_and_tokens(void **state) {
     options.tokens = "[[1], [2], [99]]";
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
             "\"sky\": ids are integers in 0..31");
+    options.tokens = "[[1], [2]]";
+    refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
+            "tokens: a JSON list of 3 lists of ids was expected");
+    options.tokens = "[[1], oops";
+    refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
+            "tokens: not JSON: invalid token near 'oops' at byte ");
     options.class_names = names;
     options.class_count = 2;
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
             "3 classes, 2 names");
+}
+
+/* The DenseCLIP fixture, and two tensors that sort before those of its image encoder. */
+static void write_denseclip_with_more(const char *to) {
+    enum { MOST = 400 };
+    static const float more[4] = {4.6f, 1, 2, 3};
+    icseg_safetensors_entry entries[MOST];
+    icseg_weights *w;
+    OK(icseg_weights_open(&w, FIXTURES "denseclip_vit.pth", &error));
+    size_t count = w->tensor_count;
+    assert_true(count + 2 <= MOST);
+    for (size_t i = 0; i < count; i++) {
+        const icseg_weights_tensor *t = &w->tensors[i];
+        const icseg_weights_entry alone = {.name = t->name, .shape = t->shape, .parts = 1, .part = {*t}};
+        size_t bytes = (size_t)icseg_shape_bytes(t->shape, ICSEG_F32);
+        entries[i] = (icseg_safetensors_entry){t->name, ICSEG_F32, t->shape, read_entry(&alone), bytes};
+    }
+    entries[count] = (icseg_safetensors_entry){"text_encoder.logit_scale", ICSEG_F32, {.rank = 0}, more, 4};
+    entries[count + 1] = (icseg_safetensors_entry){"decode_head.foo", ICSEG_F32, ICSEG_SHAPE(3), more + 1, 12};
+    OK(icseg_safetensors_write(to, entries, count + 2, NULL, 0, &error));
+    for (size_t i = 0; i < count; i++) icseg_free((void *)entries[i].data);
+    icseg_weights_close(&w);
+}
+
+static void tensors_that_the_model_does_not_have_change_nothing(void **state) {
+    (void)state;
+    static const char *const names[] = {"wall", "tree", "sky"};
+    const char *third = test_scratch("third.safetensors");
+    icseg_weights_convert_options options = {.class_names = names,
+                                             .class_count = 3,
+                                             .tokens = "[[5, 6], [7], [8, 9, 10]]",
+                                             .config = "{\"vit_heads\": 2, \"text_heads\": 2, \"post_heads\": 2}"};
+    convert(FIXTURES "denseclip_vit.pth", first, options);
+    write_denseclip_with_more(second);
+    convert(second, third, options);
+    assert_same_file(first, third);
+    unlink(third);
+}
+
+static void a_first_row_that_does_not_fit_is_not_added(void **state) {
+    (void)state;
+    icseg_weights *w;
+    float values[5 * 8];
+    OK(icseg_weights_open(&w, FIXTURES "denseclip_vit.pth", &error));
+    icseg_weights_entry positions = *icseg_weights_find(w, "visual.positional_embedding");
+    assert_non_null(positions.first_row);
+    assert_true(icseg_shape_equal(positions.shape, ICSEG_SHAPE(5, 8)));
+    positions.first_row = &icseg_weights_find(w, "visual.conv1.weight")->part[0];
+    refuses(icseg_weights_read(&positions, values, &error), ICSEG_ERROR_INTERNAL,
+            "visual.positional_embedding: backbone.conv1.weight does not have the shape of its rows");
+    icseg_weights_close(&w);
+}
+
+static void a_shorter_context_takes_the_first_positions(void **state) {
+    (void)state;
+    icseg_weights *w;
+    icseg_model *model;
+    convert(FIXTURES "denseclip_vit.pth", first,
+            (icseg_weights_convert_options){.tokens = "[[5, 6], [7], [8, 9, 10]]",
+                                            .config = "{\"vit_heads\": 2, \"text_heads\": 2, \"post_heads\": 2, "
+                                                      "\"context_length\": 9}"});
+    OK(icseg_model_open(&model, first, &error));
+    assert_int_equal(icseg_model_config(model)->context_length, 9);
+    OK(icseg_params_load(model->params, &error));
+    OK(icseg_weights_open(&w, FIXTURES "denseclip_vit.pth", &error));
+    const icseg_weights_entry *table = icseg_weights_find(w, "positional_embedding");
+    assert_true(icseg_shape_equal(table->shape, ICSEG_SHAPE(12, 8)));
+    float *all = read_entry(table);
+    assert_memory_equal(icseg_params_find(model->params, "positional_embedding")->data, all, 9 * 8 * sizeof(float));
+    icseg_free(all);
+    icseg_weights_close(&w);
+    icseg_model_close(&model);
 }
 
 static void another_activation_is_refused(void **state) {
@@ -325,6 +403,31 @@ static void what_does_not_match_is_listed_with_both_shapes(void **state) {
     icseg_weights_convert_options options = {0};
     refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_FORMAT,
             "not complete: missing (1): ln_final.bias; wrong shape (1): visual.ln_pre.bias (7)");
+}
+
+static bool drop_image_blocks(icseg_safetensors_entry *entry) {
+    return strncmp(entry->name, "visual.transformer.", 19) != 0;
+}
+static bool drop_text_blocks(icseg_safetensors_entry *entry) { return strncmp(entry->name, "transformer.", 12) != 0; }
+static bool drop_stages(icseg_safetensors_entry *entry) { return strncmp(entry->name, "visual.layer", 12) != 0; }
+
+static void an_encoder_without_blocks_is_not_complete(void **state) {
+    (void)state;
+    static const struct {
+        const char *file;
+        bool (*change)(icseg_safetensors_entry *entry);
+        const char *because;
+    } cases[] = {
+        {FIXTURES "open_clip_vit_legacy.pt", drop_image_blocks,
+         "there are no tensors visual.transformer.resblocks.0.*"},
+        {FIXTURES "open_clip_vit_legacy.pt", drop_text_blocks, "there are no tensors transformer.resblocks.0.*"},
+        {FIXTURES "openai_resnet.pt", drop_stages, "there are no tensors visual.layer1.0.*"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        icseg_weights_convert_options options = {0};
+        convert(cases[i].file, first, options);
+        rewrite(first, second, cases[i].change);
+        refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_FORMAT, cases[i].because);
+    }
 }
 
 static bool make_nan(icseg_safetensors_entry *entry) {
@@ -442,6 +545,31 @@ static void a_model_starts_from_a_checkpoint_with_other_classes(void **state) {
     icseg_model_close(&model);
 }
 
+/* There is no vocabulary of its size: the tokens must come from the checkpoint, unless they are given. */
+static void a_checkpoint_keeps_names_and_tokens_under_another_configuration(void **state) {
+    (void)state;
+    static const struct {
+        icseg_weights_convert_options options;
+        int32_t heads, count[3], id; /* id: the first of the last class */
+    } cases[] = {{{.config = "{\"text_heads\": 4}"}, 4, {1, 2, 3}, 5},
+                 {{.tokens = "[[9], [8], [7, 6]]"}, 2, {1, 1, 2}, 7},
+                 {{.config = "{\"text_heads\": 1}", .tokens = "[[9], [8, 3], [11]]"}, 1, {1, 2, 1}, 11}};
+    icseg_model *model = fresh_model(NULL, other_names);
+    OK(icseg_model_save(model, first, &error));
+    icseg_model_close(&model);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        convert(first, second, cases[i].options);
+        OK(icseg_model_open(&model, second, &error));
+        assert_int_equal(icseg_model_config(model)->text_heads, cases[i].heads);
+        for (int k = 0; k < 3; k++) {
+            assert_string_equal(icseg_model_class_names(model)[k], other_names[k]);
+            assert_int_equal(model->texts.tokens[k].count, cases[i].count[k]);
+        }
+        assert_int_equal(model->texts.tokens[2].ids[0], cases[i].id);
+        icseg_model_close(&model);
+    }
+}
+
 static void widen(icseg_config *c) { c->embed_dim = 16; }
 static void deepen(icseg_config *c) { c->vit_layers = 5; }
 static void lengthen(icseg_config *c) { c->context_length = 13; }
@@ -504,11 +632,16 @@ int main(void) {
         cmocka_unit_test(conversion_to_other_names_and_back_loses_nothing),
         cmocka_unit_test(exports_have_the_names_and_shapes_of_their_library),
         cmocka_unit_test(a_segmentation_model_needs_names_and_tokens),
+        cmocka_unit_test(tensors_that_the_model_does_not_have_change_nothing),
+        cmocka_unit_test(a_first_row_that_does_not_fit_is_not_added),
+        cmocka_unit_test(a_shorter_context_takes_the_first_positions),
         cmocka_unit_test(another_activation_is_refused),
         cmocka_unit_test(what_does_not_match_is_listed_with_both_shapes),
+        cmocka_unit_test(an_encoder_without_blocks_is_not_complete),
         cmocka_unit_test(numbers_that_are_not_finite_are_named),
         cmocka_unit_test(a_model_starts_from_plain_clip_weights),
         cmocka_unit_test(a_model_starts_from_a_checkpoint_with_other_classes),
+        cmocka_unit_test(a_checkpoint_keeps_names_and_tokens_under_another_configuration),
         cmocka_unit_test(contradictions_with_the_model_are_errors_and_change_nothing),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
     };

@@ -93,6 +93,19 @@ static void deflated_archives_have_the_tensors_of_the_original(void **state) {
     }
 }
 
+static void an_archive_that_is_cut_short_while_open_is_an_error(void **state) {
+    (void)state;
+    icseg_weights *w;
+    icseg_status status;
+    repack("denseclip_vit.pth");
+    OK(icseg_weights_open(&w, path, &error));
+    assert_int_equal(truncate(path, 0), 0);
+    icseg_free(read_values(icseg_weights_at(w, 0), &status));
+    assert_int_equal(status, ICSEG_ERROR_IO);
+    assert_non_null(strstr(error.message, "cut short while in use"));
+    icseg_weights_close(&w);
+}
+
 /* ------------------------------------------------------------------------------------------- one storage, any view */
 
 /* {"visual.class_embedding": view (rows, columns) of storage "0" of `count` f32} */
@@ -288,6 +301,7 @@ static void running_out_of_memory_is_reported(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deflated_archives_have_the_tensors_of_the_original),
+        cmocka_unit_test(an_archive_that_is_cut_short_while_open_is_an_error),
         cmocka_unit_test(views_into_a_deflated_storage_are_gathered),
         cmocka_unit_test(zip_bombs_are_refused_before_memory_is_taken),
         cmocka_unit_test(sizes_and_checksums_must_be_true),

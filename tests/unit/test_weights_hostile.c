@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "support/scratch.h"
 #include "support/zip_files.h"
+#include "tensor/safetensors.h"
 #include "weights/weights.h"
 
 #define FIXTURES ICSEG_SOURCE_DIR "/tests/weights/"
@@ -86,6 +87,32 @@ static void cut_files_are_refused_wherever_they_end(void **state) {
             if (open_and_read() == ICSEG_OK) fail_msg("%s cut to %zu bytes was taken", files[i], cut);
         }
         icseg_free(data);
+    }
+}
+
+/* Who reads a map of such a file is killed. */
+static void a_file_that_is_cut_short_while_open_is_an_error(void **state) {
+    (void)state;
+    static const float some[4] = {1, 2, 3, 4};
+    const icseg_safetensors_entry only = {"visual.class_embedding", ICSEG_F32, ICSEG_SHAPE(4), some, sizeof some};
+    for (int i = 0; i < FILES; i++) {
+        icseg_weights *w;
+        bool alone = strstr(files[i], ".safetensors") != NULL; /* a shard does not open without the others */
+        size_t size;
+        unsigned char *data = read_fixture(files[i], &size);
+        put_file(data, size);
+        icseg_free(data);
+        if (alone) assert_int_equal(icseg_safetensors_write(path, &only, 1, NULL, 0, &error), ICSEG_OK);
+        if (icseg_weights_open(&w, path, &error) != ICSEG_OK) fail_msg("%s", error.message);
+        assert_int_equal(truncate(path, 0), 0);
+        const icseg_weights_entry *entry = icseg_weights_at(w, 0);
+        float *values = icseg_alloc_array((size_t)icseg_shape_count(entry->shape), sizeof *values);
+        assert_non_null(values);
+        assert_int_equal(icseg_weights_read(entry, values, &error), ICSEG_ERROR_IO);
+        assert_non_null(strstr(error.message, path));
+        assert_non_null(strstr(error.message, "cut short while in use"));
+        icseg_free(values);
+        icseg_weights_close(&w);
     }
 }
 
@@ -285,6 +312,33 @@ static void depth_length_and_loops_are_bounded(void **state) {
     refuses(ICSEG_ERROR_FORMAT, "a storage with an impossible name");
 }
 
+/* A container that is copied again and again: a few kilobytes that could fill the memory. */
+static void copies_are_counted(void **state) {
+    (void)state;
+    enum { PAIRS = 4096, COPIES = 600 };
+#define PIECE(TEXT) icseg_string_append(&p, TEXT, sizeof(TEXT) - 1)
+    icseg_string p = {0}; /* a module whose attributes are set from the same dict */
+    PIECE("\x80\x02"
+          "c__torch__\nM\n)\x81}q\1(");
+    for (int i = 0; i < PAIRS; i++) PIECE("NN");
+    PIECE("ub");
+    for (int i = 0; i < COPIES; i++) PIECE("h\1b");
+    PIECE(".");
+    make_archive(p.data, p.size, 64);
+    refuses(ICSEG_ERROR_FORMAT, "more than 4194304 items");
+    p.size = 0; /* an OrderedDict made from the same list */
+    PIECE("\x80\x02"
+          "ccollections\nOrderedDict\nq\2]q\1(");
+    for (int i = 0; i < PAIRS; i++) PIECE("NN\x86");
+    PIECE("e");
+    for (int i = 0; i < COPIES; i++) PIECE("h\2h\1\x85R0");
+    PIECE(".");
+    make_archive(p.data, p.size, 64);
+    refuses(ICSEG_ERROR_FORMAT, "more than 4194304 items");
+    icseg_string_close(&p);
+#undef PIECE
+}
+
 /* -- the zip container */
 
 static test_zip good_archive(void) {
@@ -440,11 +494,13 @@ static void shards_stay_beside_their_index(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_files_are_refused_wherever_they_end),
+        cmocka_unit_test(a_file_that_is_cut_short_while_open_is_an_error),
         cmocka_unit_test(damaged_bytes_never_crash),
         cmocka_unit_test(the_pickle_survives_every_damage),
         cmocka_unit_test(tensors_stay_inside_their_storage),
         cmocka_unit_test(foreign_globals_are_refused_by_name_and_not_run),
         cmocka_unit_test(depth_length_and_loops_are_bounded),
+        cmocka_unit_test(copies_are_counted),
         cmocka_unit_test(names_that_leave_the_archive_are_refused),
         cmocka_unit_test(overlapping_doubled_and_growing_entries_are_refused),
         cmocka_unit_test(sizes_of_64_bits_are_read_and_bounded),

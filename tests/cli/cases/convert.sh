@@ -13,8 +13,15 @@ refuse 1 'no names for CLIP.s ResNets' icseg convert "$work/clip.safetensors" "$
 refuse 1 'name one with --vocab' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors"
 printf 'wall\ntree\n' >"$work/two.txt"
 refuse 2 'has? ?3 classes, 2 names|have 3 classes, 2 names' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors" --classes "$work/two.txt"
+printf '[[1], oops' >"$work/tokens.json"
+refuse 2 "tokens: not JSON: .*'oops' at byte [0-9]+" icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors" \
+    --tokens "$work/tokens.json"
 check 'a failed conversion leaves nothing' test ! -e "$work/out.safetensors"
 expect 0 'segmentation checkpoint, [0-9]+ tensors' icseg convert "$weights/denseclip_vit.pth" "$work/dense.safetensors" \
     --tokens "$weights/denseclip_vit.tokens.json" --config "$weights/denseclip_vit.json"
 expect 0 'wall' icseg info "$work/dense.safetensors"
+printf '{"context_length": 9}' >"$work/short.json"
+expect 0 'positional_embedding \(9, 8\) of \(12, 8\)' icseg convert "$work/dense.safetensors" "$work/short.safetensors" \
+    --config "$work/short.json"
+expect 0 'wall' icseg info "$work/short.safetensors"
 refuse 1 'no icseg checkpoint' icseg info "$work/clip.safetensors"
