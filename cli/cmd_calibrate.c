@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "cli.h"
 #include "icseg/eval.h"
+#include "inference.h"
 #include "inputs.h"
 
 struct options {
@@ -90,8 +91,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     const struct options *o = values;
     job j = {.eval = icseg_eval_options_default()};
     icseg_status status;
-    if (o->resize_long && !o->resize_short)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long needs --resize-short");
+    ICSEG_TRY(inference_check_resize(o->resize_short, o->resize_long, error));
     j.eval.resize_short = o->resize_short;
     j.eval.resize_long = o->resize_long;
     ICSEG_TRY_GOTO(inputs_expand(&j.inputs, &o->images, context->arena, error));
@@ -112,9 +112,9 @@ const icseg_command icseg_command_calibrate = {
     .summary = "Makes a checkpoint ready for int8",
     .description = "Labels images in f32, notes how large the numbers before each convolution and\n"
                    "linear map become, and writes a copy of the checkpoint that carries these ranges.\n"
-                   "With it `--precision int8` of eval, predict, forward and bench multiplies 8-bit\n"
-                   "integers, on processors with AMX. Says at the end how many pixels of the images\n"
-                   "int8 gives the class that f32 gives; `icseg eval --precision int8` says more.\n",
+                   "With it `--precision int8` of eval, predict and forward, and `--dtype int8` of bench,\n"
+                   "multiply 8-bit integers, on processors with AMX. Says at the end how many pixels of\n"
+                   "the images int8 gives the class that f32 gives; `icseg eval --precision int8` says more.\n",
     .examples = "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors\n"
                 "icseg predict int8.safetensors street.jpg --out labels --precision int8\n",
     .options = ICSEG_TABLE(rows),

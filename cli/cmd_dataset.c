@@ -41,10 +41,12 @@ static const icseg_option rows[] = {
      "or "
      "yolo; auto: as the files tell",
      .words = formats},
-    {"split", ICSEG_FIELD_STRING(struct options, split), "which split", .metavar = "NAME",
-     .shown = "check: all of them; show: train; convert: as the export tells"},
-    {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name a line", .metavar = "FILE",
-     .shown = "DIR/classes.txt; convert: as the export tells"},
+    {"split", ICSEG_FIELD_STRING(struct options, split),
+     "check, show: which split; convert: the split's name, when the export tells none or has but one",
+     .metavar = "NAME", .shown = "check: all of them; show: train; convert: as the export tells, or train"},
+    {"classes", ICSEG_FIELD_STRING(struct options, classes),
+     "class list, one name a line; convert: without the background in it, pixels without an object are unlabelled",
+     .metavar = "FILE", .shown = "DIR/classes.txt; convert: as the export tells"},
     {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
      "stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit)", .capacity = ICSEG_IGNORE_VALUES,
      .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
@@ -139,12 +141,10 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
 }
 
 /* Adds the number of faults to *faults; fails only when the check itself could not be done. */
-static icseg_status check_split(const icseg_command_context *context, const struct options *o, const char *split,
-                                int64_t *faults, icseg_error *error) {
-    icseg_dataset *d;
+static icseg_status check_split(const icseg_command_context *context, const struct options *o, const icseg_dataset *d,
+                                const char *split, int64_t *faults, icseg_error *error) {
     icseg_dataset_summary summary;
     fault_printer printer = {o->faults ? o->faults : -1};
-    ICSEG_TRY(open_split(&d, o, split, true, error));
     icseg_status status =
         icseg_dataset_check(d, o->threads, &context->progress, print_fault, &printer, &summary, error);
     if (status == ICSEG_ERROR_DATA) status = ICSEG_OK; /* the faults are printed */
@@ -155,21 +155,41 @@ static icseg_status check_split(const icseg_command_context *context, const stru
     }
     *faults += summary.faults;
     icseg_dataset_summary_close(&summary);
-    icseg_dataset_close(&d);
     return status;
 }
 
+/* A split that cannot be opened is a fault as long as another can be; if none can, the error is that of the first. */
+static icseg_status check_splits(const icseg_command_context *context, const struct options *o,
+                                 const char *const *splits, int32_t count, int64_t *faults, icseg_error *error) {
+    icseg_error *closed = icseg_arena_array(context->arena, (size_t)count, sizeof *closed);
+    int32_t opened = 0;
+    if (!closed) return icseg_fail_memory(error, (size_t)count * sizeof *closed, "the splits");
+    for (int32_t i = 0; i < count; i++) {
+        icseg_dataset *d;
+        icseg_status status = open_split(&d, o, splits[i], true, &closed[i]);
+        if (status == ICSEG_ERROR_MEMORY) return icseg_fail(error, status, "%s", closed[i].message);
+        if (status != ICSEG_OK) continue;
+        if (opened++) printf("\n");
+        status = check_split(context, o, d, splits[i], faults, error);
+        icseg_dataset_close(&d);
+        ICSEG_TRY(status);
+    }
+    if (!opened) return icseg_fail(error, closed[0].status, "%s", closed[0].message);
+    if (opened < count) printf("\n");
+    for (int32_t i = 0; i < count; i++)
+        if (closed[i].status != ICSEG_OK) printf("fault: %s\n", closed[i].message);
+    *faults += count - opened;
+    return ICSEG_OK;
+}
+
 static icseg_status check(const icseg_command_context *context, const struct options *o, icseg_error *error) {
+    const char *one = o->split ? o->split : "";
     char **splits = NULL;
     int32_t count = 0;
     int64_t faults = 0;
-    icseg_status status = ICSEG_OK;
     if (!o->split) ICSEG_TRY(icseg_dataset_splits(&splits, &count, o->folder, error));
-    if (count == 0) status = check_split(context, o, o->split ? o->split : "", &faults, error);
-    for (int32_t i = 0; i < count && status == ICSEG_OK; i++) {
-        if (i) printf("\n");
-        status = check_split(context, o, splits[i], &faults, error);
-    }
+    icseg_status status =
+        check_splits(context, o, count ? (const char *const *)splits : &one, count ? count : 1, &faults, error);
     icseg_buffer_free(splits);
     if (status == ICSEG_OK && faults)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %lld fault%s found, training would go wrong", o->folder,
@@ -291,6 +311,8 @@ static icseg_status convert(const icseg_command_context *context, const struct o
     if (s.objects) printf(", %lld objects", (long long)s.objects);
     printf(" (read as %s)\n", icseg_export_format_name(s.format));
     if (s.skipped) printf("note: %lld shapes without an area were left out\n", (long long)s.skipped);
+    if (s.no_background)
+        printf("note: %s has no class \"%s\": pixels without an object are unlabelled\n", o->classes, o->background);
     return ICSEG_OK;
 }
 

@@ -56,13 +56,14 @@ typedef struct job {
 /* What is known of one image. */
 typedef struct picture {
     const input_file *file;
-    icseg_image image;
+    icseg_image image, overlay;
     icseg_labels labels;
     float *confidence;
 } picture;
 
 static void close_picture(picture *p) {
     icseg_image_close(&p->image);
+    icseg_image_close(&p->overlay);
     icseg_labels_close(&p->labels);
     icseg_buffer_free(p->confidence);
 }
@@ -113,15 +114,6 @@ static icseg_status write_json(const job *j, const picture *p, const char *path,
     return status;
 }
 
-static icseg_status write_overlay(const job *j, const picture *p, const char *path, icseg_error *error) {
-    icseg_image drawn;
-    ICSEG_TRY(icseg_overlay_draw(&drawn, &p->image, &p->labels, &j->palette, icseg_model_class_names(j->model),
-                                 j->options->opacity, error));
-    icseg_status status = icseg_image_write_png(&drawn, path, error);
-    icseg_image_close(&drawn);
-    return status;
-}
-
 static icseg_status write_results(const job *j, const picture *p, icseg_error *error) {
     const struct options *o = j->options;
     icseg_string path = {0};
@@ -134,7 +126,7 @@ static icseg_status write_results(const job *j, const picture *p, icseg_error *e
     if (o->confidence)
         status = icseg_confidence_write_png(p->confidence, p->labels.width, p->labels.height, path.data, error);
     strcpy(suffix, "_overlay.png");
-    if (status == ICSEG_OK && o->overlay) status = write_overlay(j, p, path.data, error);
+    if (status == ICSEG_OK && o->overlay) status = icseg_image_write_png(&p->overlay, path.data, error);
     strcpy(suffix, ".json");
     if (status == ICSEG_OK && o->json) status = write_json(j, p, path.data, error);
     strcpy(suffix, ".png");
@@ -144,6 +136,15 @@ static icseg_status write_results(const job *j, const picture *p, icseg_error *e
     return status;
 }
 
+/* Labels and overlay; then nothing is left that can fail because of the image. */
+static icseg_status label(const job *j, picture *p, icseg_error *error) {
+    const struct options *o = j->options;
+    ICSEG_TRY(icseg_predict(j->model, &p->image, &j->eval, &p->labels, o->confidence ? &p->confidence : NULL, error));
+    if (!o->overlay) return ICSEG_OK;
+    return icseg_overlay_draw(&p->overlay, &p->image, &p->labels, &j->palette, icseg_model_class_names(j->model),
+                              o->opacity, error);
+}
+
 static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg_error *error) {
     const job *j = user;
     const input_file *file = &j->inputs.files[index];
@@ -151,9 +152,8 @@ static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg
     icseg_status status = icseg_image_read(&p.image, file->path, error);
     *bad = status != ICSEG_OK;
     if (status == ICSEG_OK) {
-        status = icseg_predict(j->model, &p.image, &j->eval, &p.labels, j->options->confidence ? &p.confidence : NULL,
-                               error);
-        *bad = status == ICSEG_ERROR_MEMORY; /* a smaller one may fit */
+        status = label(j, &p, error);
+        *bad = status == ICSEG_ERROR_MEMORY || status == ICSEG_ERROR_DATA; /* a smaller one may fit */
         if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", file->path);
     }
     if (status == ICSEG_OK) status = write_results(j, &p, error);
@@ -195,8 +195,8 @@ const icseg_command icseg_command_predict = {
     .summary = "Labels the pixels of images",
     .description = "For each image DIR/STEM.png: one channel, class numbers, with a palette (16-bit grey\n"
                    "from 256 classes on), as large as the image. Reads JPEG, PNG, WebP and TIFF of any\n"
-                   "size, grey or colour, and turns photographs the way EXIF says. Prints the files it\n"
-                   "has written. An image that cannot be read is reported and the others go on; the exit\n"
+                   "size, grey or colour, and turns photographs the way EXIF says. Prints the label maps\n"
+                   "it has written. An image that cannot be read is reported and the others go on; the exit\n"
                    "status is 1 then.\n",
     .examples = "icseg predict checkpoint.safetensors street.jpg --out labels --overlay\n"
                 "icseg predict checkpoint.safetensors photos/ 'more/*.png' --out labels --json --confidence\n"

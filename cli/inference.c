@@ -23,6 +23,15 @@ icseg_status inference_use_precision(int32_t precision, icseg_model *model, cons
     return ICSEG_OK;
 }
 
+icseg_status inference_check_resize(int32_t resize_short, int32_t resize_long, icseg_error *error) {
+    if (resize_long && !resize_short)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long needs --resize-short");
+    if (resize_long && resize_long < resize_short)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long %d is below --resize-short %d", resize_long,
+                          resize_short);
+    return ICSEG_OK;
+}
+
 void inference_defaults(inference_options *o) {
     icseg_eval_options preset = icseg_eval_options_default();
     o->crop[0] = preset.crop_height;
@@ -52,10 +61,5 @@ icseg_status inference_resolve(const inference_options *o, icseg_eval_options *o
                           o->stride[1], o->crop[0], o->crop[1]);
     if (o->stride[0] && o->mode != INFERENCE_SLIDE)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--stride is for --mode slide");
-    if (o->resize_long && !o->resize_short)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long needs --resize-short");
-    if (o->resize_long && o->resize_long < o->resize_short)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long %d is below --resize-short %d", o->resize_long,
-                          o->resize_short);
-    return ICSEG_OK;
+    return inference_check_resize(o->resize_short, o->resize_long, error);
 }

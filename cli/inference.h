@@ -73,6 +73,9 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
 icseg_status inference_use_precision(int32_t precision, icseg_model *model, const char *checkpoint,
                                      icseg_printer *printer, icseg_error *error);
 
+/* ICSEG_ERROR_ARGUMENT when --resize-long has no effect, or is below --resize-short. */
+icseg_status inference_check_resize(int32_t resize_short, int32_t resize_long, icseg_error *error);
+
 void inference_defaults(inference_options *options);
 /* ICSEG_ERROR_ARGUMENT when options contradict each other. */
 icseg_status inference_resolve(const inference_options *options, icseg_eval_options *out, icseg_error *error);

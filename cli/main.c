@@ -16,7 +16,7 @@
  *          const icseg_command icseg_command_NAME = {.name = "NAME", .summary = "...", .options = ICSEG_TABLE(rows),
  *                                                    .size = sizeof(struct options), .run = run};
  *   2. Add its two lines below, in the order in which --help lists the commands.
- *   3. Run `make docs` (docs/commands.md comes from the table) and add cases to tests/cli/run.sh. */
+ *   3. Run `make docs` (docs/commands.md comes from the table) and add cases in tests/cli/cases/NAME.sh. */
 extern const icseg_command icseg_command_bench;
 extern const icseg_command icseg_command_calibrate;
 extern const icseg_command icseg_command_classify;

@@ -21,12 +21,18 @@ static void on_signal(int number) {
     stop_requested = 1;
 }
 
-icseg_printer icseg_printer_open(FILE *stream) {
+/* Once, so that a second signal ends the program. */
+static void catch_signals(icseg_printer *p) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigemptyset(&action.sa_mask);
+    if (p->catches_signals) return;
+    p->catches_signals = true;
     stop_requested = 0;
+    sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+}
+
+icseg_printer icseg_printer_open(FILE *stream) {
     return (icseg_printer){.stream = stream, .terminal = isatty(fileno(stream)) != 0};
 }
 
@@ -80,6 +86,7 @@ static bool report(void *user, const icseg_progress_event *event) {
     icseg_printer *p = user;
     bool first = strncmp(p->stage, event->stage, sizeof p->stage - 1) != 0;
     bool last = event->total > 0 && event->done >= event->total;
+    catch_signals(p);
     if (first) {
         icseg_printer_close(p);
         snprintf(p->stage, sizeof p->stage, "%s", event->stage);

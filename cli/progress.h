@@ -16,9 +16,11 @@ typedef struct icseg_printer {
     char stage[64];                   /* of the last event */
     double first_done, first_seconds; /* of the stage: a resumed run does not start at 0 */
     double printed_seconds;           /* stage time of the last line */
+    bool catches_signals;
 } icseg_printer;
 
-/* From here SIGINT and SIGTERM ask the library to stop; a second one ends the program at once. */
+/* From the first report on SIGINT and SIGTERM ask the library to stop; a second one ends the program at once. Work that
+ * reports nothing ends at the first. */
 icseg_printer icseg_printer_open(FILE *stream);
 icseg_progress icseg_printer_progress(icseg_printer *printer);
 /* A line of its own between those of the progress, without its newline. */

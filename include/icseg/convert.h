@@ -7,6 +7,7 @@
 #include "icseg/error.h"
 #include "icseg/progress.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -30,8 +31,10 @@ typedef struct icseg_convert_options {
     icseg_export_format format;
     const char *images;       /* folder of the pictures, when they do not lie where the export says; or NULL */
     const char *classes_file; /* class names in the order wanted, one a line; NULL: as the export tells */
-    const char *background;   /* class of pixels that no outline covers; "" makes them unlabelled */
-    const char *split;        /* name of the split for exports without splits; NULL: "train" */
+    const char *background;   /* class of pixels that no outline covers; "" makes them unlabelled, and so does a
+                                 classes_file without that class (summary.no_background) */
+    const char *split;        /* name of the split for exports without splits, NULL: "train". Of several COCO files each
+                                 is the split its name tells; those that tell none become one only by this name */
     double val_share;         /* 0..0.9: of an export with one split, this share goes to the split "val" */
 } icseg_convert_options;
 
@@ -41,6 +44,7 @@ typedef struct icseg_convert_summary {
     int64_t images, objects;
     int64_t skipped; /* shapes without an area: points, lines, boxes of COCO without an outline */
     int64_t faults;
+    bool no_background; /* pixels without an object are unlabelled, as classes_file lacks the background */
 } icseg_convert_summary;
 
 ICSEG_API icseg_convert_options icseg_convert_options_default(void);

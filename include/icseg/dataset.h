@@ -48,7 +48,7 @@ typedef struct icseg_dataset icseg_dataset;
 ICSEG_API icseg_dataset_options icseg_dataset_options_default(void);
 
 /* The splits a data set has: names of the folders in FOLDER/images, sorted, or those of the published set that the
- * folder holds. *out is one block, freed with icseg_buffer_free. Error: no such folder. */
+ * folder holds. *out is one block, freed with icseg_buffer_free. Errors: no such folder, more than 4096 splits. */
 ICSEG_API icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folder, icseg_error *error);
 
 /* Lists the files and pairs them by stem, in the order of the stems; reads no pixels. Errors: missing folder (the

@@ -100,8 +100,8 @@ ICSEG_API void icseg_palette_close(icseg_palette *palette);
 /* Picture with label colours blended over it at `opacity` (0..1), thin dark region borders, and, when names is not
  * NULL, a legend below: a swatch, the name and the share of pixels of each class present, largest first.
  * names has palette->size entries, UTF-8. *out is created, with a legend higher than `image`. Errors: sizes that differ
- * (ICSEG_ERROR_SHAPE), an opacity out of range (ICSEG_ERROR_ARGUMENT), labels the palette does not have
- * (ICSEG_ERROR_DATA). */
+ * (ICSEG_ERROR_SHAPE), an opacity out of range (ICSEG_ERROR_ARGUMENT), labels the palette does not have,
+ * a picture that with its legend is larger than pictures may be (ICSEG_ERROR_DATA). */
 ICSEG_API icseg_status icseg_overlay_draw(icseg_image *out, const icseg_image *image, const icseg_labels *labels,
                                           const icseg_palette *palette, const char *const *names, double opacity,
                                           icseg_error *error);

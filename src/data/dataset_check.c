@@ -159,7 +159,7 @@ static void check_whole(const check *c, const tally *all, const icseg_dataset_su
     const icseg_dataset *d = c->dataset;
     icseg_error text;
     if (d->images_only) return;
-    if (d->layout->format == ICSEG_DATASET_ADE20K && all->white_index >= 0 && !d->ignores_255) {
+    if (d->layout->format == ICSEG_DATASET_ADE20K && all->white_index >= 0 && !d->ignores_white) {
         icseg_fail(&text, ICSEG_ERROR_DATA,
                    "%s: value %d at x=%d, y=%d; SceneParsing's label files hold 0 (unlabelled) and 1..150: these seem "
                    "to be one lower already; use the files as published, or the folder form (classes.txt, "
@@ -172,7 +172,7 @@ static void check_whole(const check *c, const tally *all, const icseg_dataset_su
                    "were a class; set data.reduce_zero_label, or data.format to ade20k",
                    d->label_folder);
         icseg_faults_add(sink, text.message);
-    } else if (all->white_index >= 0 && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_255) {
+    } else if (all->white_index >= 0 && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_white) {
         icseg_fail(&text, ICSEG_ERROR_DATA,
                    "%s: value %d at x=%d, y=%d: the masks hold only 0 and %d, and %d is ignored, so nothing could be "
                    "told apart; store class numbers (0, 1, ...) instead, or, if %d does mean unlabelled, add it to "

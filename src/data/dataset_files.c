@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "data/dataset_internal.h"
+#include "data/lines.h"
 
 enum { LIST_BYTES_MOST = 64 << 20 };
 
@@ -62,11 +63,16 @@ icseg_status icseg_dataset_list_folders(icseg_arena *arena, const char *folder, 
     *count = 0;
     if (!open) return icseg_dataset_fail_folder(folder, error);
     *out = icseg_arena_array(arena, MOST, sizeof **out);
-    for (struct dirent *entry; *out && *count < MOST && (entry = readdir(open));) {
+    for (struct dirent *entry; *out && status == ICSEG_OK && (entry = readdir(open));) {
         struct stat info;
         if (entry->d_name[0] == '.' || fstatat(dirfd(open), entry->d_name, &info, 0) != 0 || !S_ISDIR(info.st_mode))
             continue;
-        if (!((*out)[(*count)++] = icseg_arena_strdup(arena, entry->d_name))) *out = NULL;
+        if (*count == MOST)
+            status =
+                icseg_fail(error, ICSEG_ERROR_DATA,
+                           "%s: more than %d subfolders, which no data set has; name another folder", folder, MOST);
+        else if (!((*out)[(*count)++] = icseg_arena_strdup(arena, entry->d_name)))
+            *out = NULL;
     }
     closedir(open);
     if (!*out)
@@ -124,6 +130,7 @@ icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folde
     ICSEG_TRY(icseg_arena_open(&arena, error));
     icseg_status status = find_splits(arena, folder, &names, count, error);
     if (status == ICSEG_OK) status = copy_names(out, names, *count, folder, error);
+    if (status != ICSEG_OK) *count = 0;
     icseg_arena_close(&arena);
     return status;
 }
@@ -224,15 +231,21 @@ static stem_file *find_stem(const stem_list *list, const char *stem) {
     return at < list->count && list->files[at].usable && !strcmp(list->files[at].stem, stem) ? &list->files[at] : NULL;
 }
 
-static void pair_one(icseg_dataset_pair *pair, const stem_file *image, const stem_list *labels) {
+/* The label file of the image's stem; else, as a hint, one like a_mask.png for a, unless that is another image's.
+ * `any`: a file of the stem is taken even if it is not usable, and reading it says what is wrong. */
+static void pair_one(icseg_dataset_pair *pair, const stem_file *image, const stem_list *images, const stem_list *labels,
+                     bool any) {
+    size_t length = strlen(image->stem);
     *pair = (icseg_dataset_pair){.image = image->path};
-    size_t at = lower_bound(labels, image->stem);
-    if (at == labels->count) return;
-    const stem_file *found = &labels->files[at];
-    if (!strcmp(found->stem, image->stem))
-        pair->label = found->path;
-    else if (!strncmp(found->stem, image->stem, strlen(image->stem)))
-        pair->hint = found->path; /* a_mask.png for a */
+    for (size_t i = lower_bound(labels, image->stem); i < labels->count && !pair->label && !pair->hint; i++) {
+        const stem_file *label = &labels->files[i];
+        if (strncmp(label->stem, image->stem, length) != 0) return;
+        char next = label->stem[length];
+        if (!next && (any || label->usable))
+            pair->label = label->path;
+        else if (next && strchr("_-.", next) && label->usable && !find_stem(images, label->stem))
+            pair->hint = label->path;
+    }
 }
 
 /* Labels that no image asked for; both lists are sorted. */
@@ -283,7 +296,7 @@ static icseg_status pair_files(icseg_dataset *d, const char *image_folder, const
     for (size_t i = 0; i < images->count; i++) {
         if (!images->files[i].usable) continue;
         icseg_dataset_pair *pair = &d->pairs[d->count++];
-        pair_one(pair, &images->files[i], labels);
+        pair_one(pair, &images->files[i], images, labels, !d->layout->label_suffix[0]);
         if (!pair->label && !d->images_only && !keep_unpaired) return icseg_dataset_fail_unpaired(d, pair, error);
     }
     return d->images_only ? ICSEG_OK : find_orphans(d, images, labels, error);
@@ -294,25 +307,19 @@ static icseg_status pair_files(icseg_dataset *d, const char *image_folder, const
 /* The stems of the list, one a line, into the arena. */
 static icseg_status read_list(icseg_arena *arena, const char *path, char ***out, size_t *count, icseg_error *error) {
     unsigned char *text;
-    size_t size, lines = 1;
+    size_t size, most = 1;
     ICSEG_TRY(icseg_file_read(path, LIST_BYTES_MOST, &text, &size, error));
-    for (size_t i = 0; i < size; i++) lines += text[i] == '\n';
+    for (size_t i = 0; i < size; i++) most += text[i] == '\n';
     icseg_status status = ICSEG_OK;
-    *out = icseg_arena_array(arena, lines, sizeof **out);
+    *out = icseg_arena_array(arena, most, sizeof **out);
     *count = 0;
-    if (!*out) status = icseg_fail_memory(error, lines * sizeof **out, path);
-    size_t line = 1;
-    for (char *p = (char *)text + icseg_bom_size(text, size), *end = (char *)text + size; status == ICSEG_OK && p < end;
-         line++) {
-        size_t length = strcspn(p, "\r\n"), blank = length;
-        while (blank && (p[blank - 1] == ' ' || p[blank - 1] == '\t')) blank--;
-        if (blank > NAME_MAX - 16 || memchr(p, '/', blank) || (p + length < end && !p[length]))
-            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is no image name", path, line);
-        else if (blank && !((*out)[(*count)++] = icseg_arena_printf(arena, "%.*s", (int)blank, p)))
-            status = icseg_fail_memory(error, blank, path);
-        p += length;
-        p += *p == '\r';
-        p += *p == '\n';
+    if (!*out) status = icseg_fail_memory(error, most * sizeof **out, path);
+    icseg_lines lines = icseg_lines_of(text, size);
+    for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));) {
+        if (strlen(line) > NAME_MAX - 16 || strpbrk(line, "/\r"))
+            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is no image name", path, lines.number);
+        else if (*line && !((*out)[(*count)++] = icseg_arena_strdup(arena, line)))
+            status = icseg_fail_memory(error, strlen(line), path);
     }
     icseg_free(text);
     return status;

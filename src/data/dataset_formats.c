@@ -363,7 +363,7 @@ icseg_status icseg_dataset_set_rule(icseg_dataset *d, const icseg_dataset_option
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "data.ignore: %d is not a label value; 0..65535 are",
                               o->ignore[i]);
         set_value(d, o->ignore[i], ICSEG_LABEL_IGNORE);
-        d->ignores_255 |= o->ignore[i] == 255;
+        d->ignores_white |= o->ignore[i] == 255 || o->ignore[i] == 65535;
     }
     d->looks_like_ade20k = looks_like_ade20k(d);
     return ICSEG_OK;

@@ -49,8 +49,8 @@ struct icseg_dataset {
     int64_t orphan_count;
     char **names, **synonyms; /* (classes) */
     int32_t classes;
-    bool images_only, check_images, reduce_zero_label,
-        ignores_255;                     /* ignores_255: the user said so, beyond the default */
+    bool images_only, check_images, reduce_zero_label;
+    bool ignores_white;                  /* the user named 255 or 65535, beyond the default */
     bool looks_like_ade20k;              /* folder form, but ADE20K's files and classes, 0 taken for a class */
     int16_t rule[2][ICSEG_LABEL_VALUES]; /* stored value -> label; [1] for 16-bit files */
 };

@@ -61,6 +61,14 @@ icseg_status icseg_export_fault(icseg_export *e, icseg_status status, icseg_erro
 
 /* ---- classes ---- */
 
+/* Whether a line of classes.txt can hold it. */
+static bool is_class_name(const char *name) {
+    size_t length = strlen(name);
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) return false;
+    return length && icseg_utf8_check(name, length) >= length && name[0] != ' ' && name[length - 1] != ' ';
+}
+
 icseg_status icseg_export_class(icseg_export *e, const char *name, const char *where, int32_t *label,
                                 icseg_error *error) {
     bool background = !strcasecmp(name, "background") || !strcmp(name, "_background_");
@@ -76,9 +84,7 @@ icseg_status icseg_export_class(icseg_export *e, const char *name, const char *w
     if (e->fixed)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: the class \"%.80s\" is not in %s; add it there", where, name,
                           e->options->classes_file);
-    size_t length = strlen(name);
-    if (!length || icseg_utf8_check(name, length) < length || strpbrk(name, "\r\n\t") || name[0] == ' ' ||
-        name[length - 1] == ' ')
+    if (!is_class_name(name))
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: \"%.80s\" cannot be a class name", where, name);
     if (e->classes == ICSEG_EXPORT_CLASSES_MOST)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d classes", where, ICSEG_EXPORT_CLASSES_MOST);
@@ -193,6 +199,7 @@ static icseg_status make_labels(const icseg_export *e, const icseg_export_item *
         return ICSEG_OK;
     }
     int16_t empty = background_label(e);
+    e->summary->no_background = empty == ICSEG_LABEL_IGNORE && e->options->background[0];
     for (size_t i = 0; i < pixels; i++) labels->data[i] = empty;
     return item->object_count ? draw_objects(item, labels, error) : ICSEG_OK;
 }
@@ -222,6 +229,7 @@ static icseg_status write_files(icseg_export *e, const icseg_export_item *item, 
     while (*type && strcasecmp(*type, extension) != 0) type++;
     if (!*type) type = image_types; /* told apart by content anyway */
     ICSEG_TRY(make_stem(item, stem, error));
+    if (!e->classes) return ICSEG_OK; /* an error, but first comes what else is wrong */
     static const char *const roots[] = {"images", "annotations"};
     e->broken = true;
     for (int i = 0; i < 2; i++) {
@@ -442,6 +450,10 @@ static icseg_status convert(icseg_export *e, icseg_error *error) {
     if (!e->summary->images)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no pictures with labels (read as %s)", o->source,
                           format_names[e->summary->format]);
+    if (!e->classes)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: no classes: nothing is labelled, and with --background \"\" there is no background",
+                          o->source);
     ICSEG_TRY(write_classes(e, error));
     return icseg_export_out_commit(e, error);
 }

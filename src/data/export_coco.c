@@ -13,7 +13,7 @@
 /* One JSON file and the split it stands for. */
 typedef struct source_file {
     char *path, *folder; /* folder: what the export is in; pictures are looked for below it */
-    char *split;
+    const char *split;   /* NULL until name_splits: the file's name tells none */
 } source_file;
 
 typedef struct source_list {
@@ -30,6 +30,7 @@ typedef struct category {
 typedef struct link {
     int64_t image_id;
     size_t annotation;
+    bool used;
 } link;
 
 typedef struct coco {
@@ -48,36 +49,35 @@ typedef struct coco {
 
 static const char *const json_types[] = {"json", NULL};
 
-/* "instances_train2017.json" is train2017; "_annotations.coco.json" has its folder's name. */
+enum { SOURCES_MOST = 64 };
+
+/* `split`: NULL to take it from the name, "instances_train2017.json" is train2017. */
 static icseg_status add_source(icseg_export *e, source_list *list, const char *path, const char *folder,
-                               const char *fallback, icseg_error *error) {
+                               const char *split, icseg_error *error) {
     char stem[NAME_MAX + 1];
     icseg_path_stem(icseg_path_name(path), stem, sizeof stem);
-    const char *split = fallback;
-    if (e->options->split)
-        split = e->options->split;
-    else if (!strncmp(stem, "instances_", 10) && stem[10])
-        split = stem + 10;
+    bool named = !split && !strncmp(stem, "instances_", 10) && stem[10];
+    if (list->count == SOURCES_MOST)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d COCO JSON files; convert them in several parts",
+                          folder, SOURCES_MOST);
     source_file *f = &list->files[list->count++];
-    *f = (source_file){icseg_arena_strdup(e->arena, path), icseg_arena_strdup(e->arena, folder),
-                       icseg_arena_strdup(e->arena, split)};
-    return f->path && f->folder && f->split ? ICSEG_OK : icseg_fail_memory(error, 0, path);
+    *f = (source_file){icseg_arena_strdup(e->arena, path), icseg_arena_strdup(e->arena, folder), split};
+    if (named) f->split = icseg_arena_strdup(e->arena, stem + 10);
+    return f->path && f->folder && (f->split || !named) ? ICSEG_OK : icseg_fail_memory(error, 0, path);
 }
-
-enum { SOURCES_MOST = 64 };
 
 /* The JSON files of one folder: instances_*.json alone, when there are such (captions and key points lie beside). */
 static icseg_status add_folder(icseg_export *e, source_list *list, const char *folder, const char *root,
-                               const char *fallback, icseg_error *error) {
+                               icseg_error *error) {
     char **names;
     size_t count, instances = 0;
     ICSEG_TRY(icseg_export_list(e->arena, folder, json_types, &names, &count, error));
     for (size_t i = 0; i < count; i++) instances += !strncmp(names[i], "instances", 9);
-    for (size_t i = 0; i < count && list->count < SOURCES_MOST; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (instances && strncmp(names[i], "instances", 9) != 0) continue;
         char *path = icseg_arena_printf(e->arena, "%s/%s", folder, names[i]);
         if (!path) return icseg_fail_memory(error, 0, folder);
-        ICSEG_TRY(add_source(e, list, path, root, fallback, error));
+        ICSEG_TRY(add_source(e, list, path, root, NULL, error));
     }
     return ICSEG_OK;
 }
@@ -92,12 +92,12 @@ static icseg_status find_sources(icseg_export *e, source_list *list, icseg_error
         char *folder = name == source ? icseg_arena_strdup(e->arena, ".")
                                       : icseg_arena_printf(e->arena, "%.*s", (int)(name - source - 1), source);
         if (!folder) return icseg_fail_memory(error, strlen(source), source);
-        return add_source(e, list, source, folder, "train", error);
+        return add_source(e, list, source, folder, NULL, error);
     }
     char *below = icseg_arena_printf(e->arena, "%s/annotations", source);
     if (!below) return icseg_fail_memory(error, strlen(source), source);
-    ICSEG_TRY(add_folder(e, list, below, source, "train", error));
-    if (!list->count) ICSEG_TRY(add_folder(e, list, source, source, "train", error));
+    ICSEG_TRY(add_folder(e, list, below, source, error));
+    if (!list->count) ICSEG_TRY(add_folder(e, list, source, source, error));
     bool none = !list->count;
     for (size_t i = 0; none && i < sizeof splits / sizeof *splits; i++) {
         char *path = icseg_arena_printf(e->arena, "%s/%s/_annotations.coco.json", source, splits[i]);
@@ -108,6 +108,23 @@ static icseg_status find_sources(icseg_export *e, source_list *list, icseg_error
     }
     if (list->count) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no COCO JSON: annotations/instances_*.json is expected", source);
+}
+
+/* --split names a single file, whatever it is called, and all files that name no split: unasked none are joined. */
+static icseg_status name_splits(icseg_export *e, source_list *list, icseg_error *error) {
+    const char *given = e->options->split;
+    for (size_t i = 0; i < list->count; i++) {
+        source_file *f = &list->files[i];
+        if (!f->split || (given && list->count == 1)) f->split = given ? given : "train";
+        for (size_t k = 0; k < i; k++)
+            if (list->files[k].split != given && !strcmp(list->files[k].split, f->split))
+                return icseg_fail(
+                    error, ICSEG_ERROR_DATA,
+                    "%s and %s would both be the split %s; call them instances_SPLIT.json, or ask for one "
+                    "split with --split NAME",
+                    list->files[k].path, f->path, f->split);
+    }
+    return ICSEG_OK;
 }
 
 /* Whether the file's beginning or end names the three lists of a COCO file: LabelMe's JSON has none of them. */
@@ -126,7 +143,8 @@ bool icseg_export_coco_fits(const char *source) {
     if (icseg_arena_open(&arena, NULL) != ICSEG_OK) return false;
     icseg_export e = {.arena = arena, .options = &options};
     source_list list = {0};
-    bool fits = find_sources(&e, &list, NULL) == ICSEG_OK && looks_like_coco(list.files[0].path);
+    (void)find_sources(&e, &list, NULL); /* too many files are COCO's too */
+    bool fits = list.count && list.files[0].path && looks_like_coco(list.files[0].path);
     icseg_arena_close(&arena);
     return fits;
 }
@@ -184,7 +202,7 @@ static icseg_status link_annotations(coco *c, icseg_error *error) {
     json_array_foreach(c->annotations, i, annotation) {
         const json_t *id = json_object_get(annotation, "image_id");
         if (json_is_integer(id))
-            c->links[c->link_count++] = (link){json_integer_value(id), i};
+            c->links[c->link_count++] = (link){json_integer_value(id), i, false};
         else
             ICSEG_TRY(icseg_export_fault(c->e, fail_field(c, "annotations", i, "no whole number \"image_id\"", error),
                                          error));
@@ -329,10 +347,10 @@ static icseg_status read_objects(coco *c, icseg_arena *arena, size_t at, int64_t
     if (!item->objects) return icseg_fail_memory(error, count * sizeof *item->objects, c->path);
     for (size_t i = 0; i < count; i++) {
         icseg_object *object = &item->objects[item->object_count];
-        if (c->links[first + i].annotation == SIZE_MAX)
-            return fail_field(c, "images", at, "another picture has the same \"id\"", error);
-        icseg_status status = read_object(c, arena, c->links[first + i].annotation, item, object, error);
-        c->links[first + i].annotation = SIZE_MAX; /* used */
+        link *l = &c->links[first + i];
+        if (l->used) return fail_field(c, "images", at, "another picture has the same \"id\"", error);
+        icseg_status status = read_object(c, arena, l->annotation, item, object, error);
+        l->used = true;
         if (status != ICSEG_OK)
             ICSEG_TRY(icseg_export_fault(c->e, status, error));
         else if (object->outlines)
@@ -377,7 +395,7 @@ static icseg_status convert_images(coco *c, icseg_error *error) {
         ICSEG_TRY(icseg_export_fault(c->e, status, error));
     }
     for (size_t i = 0; i < c->link_count && !c->images_lost; i++)
-        if (c->links[i].annotation != SIZE_MAX) {
+        if (!c->links[i].used) {
             icseg_status status =
                 fail_field(c, "annotations", c->links[i].annotation, "\"image_id\" is none of the images", error);
             ICSEG_TRY(icseg_export_fault(c->e, status, error));
@@ -408,6 +426,7 @@ static icseg_status convert_file(icseg_export *e, const source_file *file, icseg
 icseg_status icseg_export_coco(icseg_export *e, icseg_error *error) {
     source_list list = {0};
     ICSEG_TRY(find_sources(e, &list, error));
+    ICSEG_TRY(name_splits(e, &list, error));
     ICSEG_TRY(icseg_export_background(e, error));
     e->one_split = list.count == 1;
     for (size_t i = 0; i < list.count; i++) {

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "data/classes.h"
 #include "data/export.h"
+#include "data/lines.h"
 
 enum { TEXT_MOST = 16 << 20, COLOURS_MOST = 4096, VOID_COLOUR = 0xe0e0c0 };
 
@@ -78,21 +79,15 @@ static icseg_status read_colour(mask_export *m, const char *path, size_t line, c
 
 static icseg_status read_labelmap(mask_export *m, icseg_error *error) {
     unsigned char *text;
-    size_t size, line = 1;
+    size_t size;
     char *path = icseg_arena_printf(m->e->arena, "%s/labelmap.txt", m->source);
     m->colours = icseg_arena_array(m->e->arena, COLOURS_MOST, sizeof *m->colours);
     if (!path || !m->colours) return icseg_fail_memory(error, COLOURS_MOST * sizeof *m->colours, m->source);
     ICSEG_TRY(icseg_file_read(path, TEXT_MOST, &text, &size, error));
+    icseg_lines lines = icseg_lines_of(text, size);
     icseg_status status = ICSEG_OK;
-    for (char *p = (char *)text + icseg_bom_size(text, size), *end = (char *)text + size; p < end && status == ICSEG_OK;
-         line++) {
-        char *stop = p + strcspn(p, "\r\n"), *next = stop + strspn(stop, "\r");
-        next += *next == '\n';
-        if (next == stop) next++; /* a NUL */
-        *stop = '\0';
-        if (*p && *p != '#') status = read_colour(m, path, line, p, error);
-        p = next;
-    }
+    for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));)
+        if (*line && *line != '#') status = read_colour(m, path, lines.number, line, error);
     icseg_free(text);
     ICSEG_TRY(status);
     if (!m->count) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: no classes", path);
@@ -222,22 +217,16 @@ fail:
 
 static icseg_status convert_list(mask_export *m, const char *path, const char *split, icseg_error *error) {
     unsigned char *text;
-    size_t size, line = 1;
+    size_t size;
     icseg_status status = ICSEG_OK;
     ICSEG_TRY(icseg_file_read(path, TEXT_MOST, &text, &size, error));
-    for (char *p = (char *)text + icseg_bom_size(text, size), *end = (char *)text + size; p < end && status == ICSEG_OK;
-         line++) {
-        char *stop = p + strcspn(p, "\r\n"), *last = stop, *next = stop + strspn(stop, "\r");
-        next += *next == '\n';
-        if (next == stop) next++;
-        *stop = '\0';
-        while (last > p && (last[-1] == ' ' || last[-1] == '\t')) *--last = '\0';
-        if (last - p > NAME_MAX - 16 || *p == '/' || strstr(p, ".."))
-            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is no picture's name", path, line);
-        else if (*p)
-            status = convert_mask(m, p, split, error);
+    icseg_lines lines = icseg_lines_of(text, size);
+    for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));) {
+        if (strlen(line) > NAME_MAX - 16 || *line == '/' || strstr(line, ".."))
+            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is no picture's name", path, lines.number);
+        else if (*line)
+            status = convert_mask(m, line, split, error);
         status = icseg_export_fault(m->e, status, error);
-        p = next;
     }
     icseg_free(text);
     return status;

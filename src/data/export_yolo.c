@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "data/classes.h"
 #include "data/export.h"
+#include "data/lines.h"
 
 enum { TEXT_MOST = 64 << 20, YAML_MOST = 1 << 20, OBJECTS_MOST = 1 << 20, YAML_DEPTH_MOST = 32 };
 
@@ -52,13 +53,6 @@ static icseg_status fail_yaml(const char *path, size_t line, icseg_error *error)
                       path, line + 1);
 }
 
-static icseg_status add_name(icseg_arena *arena, name_list *list, const char *name, icseg_error *error) {
-    if (list->count == ICSEG_EXPORT_CLASSES_MOST)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "names: more than %d classes", ICSEG_EXPORT_CLASSES_MOST);
-    list->names[list->count] = icseg_arena_strdup(arena, name);
-    return list->names[list->count++] ? ICSEG_OK : icseg_fail_memory(error, strlen(name), "class names");
-}
-
 typedef struct yaml_walk {
     const char *path;
     icseg_arena *arena;
@@ -67,6 +61,15 @@ typedef struct yaml_walk {
     bool key, in_names, mapping; /* key: the next scalar of the outermost mapping is a key */
     bool number;                 /* in a mapping of names: the next scalar is a number */
 } yaml_walk;
+
+static icseg_status add_name(const yaml_walk *w, const char *name, icseg_error *error) {
+    name_list *list = w->out;
+    if (list->count == ICSEG_EXPORT_CLASSES_MOST)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: names: more than %d classes", w->path,
+                          ICSEG_EXPORT_CLASSES_MOST);
+    list->names[list->count] = icseg_arena_strdup(w->arena, name);
+    return list->names[list->count++] ? ICSEG_OK : icseg_fail_memory(error, strlen(name), "class names");
+}
 
 static icseg_status take_scalar(yaml_walk *w, const char *text, size_t line, icseg_error *error) {
     int64_t number;
@@ -80,7 +83,7 @@ static icseg_status take_scalar(yaml_walk *w, const char *text, size_t line, ics
     }
     if (w->in_names) {
         w->number = true;
-        return add_name(w->arena, w->out, text, error);
+        return add_name(w, text, error);
     }
     if (w->depth == 1 && w->key && !strcmp(text, "names")) w->in_names = true;
     if (w->depth == 1) w->key = !w->key;
@@ -184,7 +187,7 @@ static icseg_status read_line(const yolo *y, icseg_arena *arena, const char *pat
     const char *p = end;
     for (size_t i = 0; i < fields; i++) {
         char *after;
-        double share = strtod(p, &after);
+        double share = icseg_text_number(p, &after);
         if (after == p || (*after && *after != ' ' && *after != '\t') || !(share >= -1e3 && share <= 1e3))
             return fail_line(path, line, "a coordinate is no share of the picture (0..1)", error);
         o->xy[i] = share * (double)(i % 2 ? item->height : item->width);
@@ -199,27 +202,21 @@ static icseg_status read_line(const yolo *y, icseg_arena *arena, const char *pat
 static icseg_status read_objects(const yolo *y, icseg_arena *arena, const char *path, icseg_export_item *item,
                                  icseg_error *error) {
     unsigned char *text;
-    size_t size, lines = 1, line = 1;
+    size_t size, most = 1;
     if (!icseg_file_exists(path)) return ICSEG_OK;
     ICSEG_TRY(icseg_file_read(path, TEXT_MOST, &text, &size, error));
-    for (size_t i = 0; i < size; i++) lines += text[i] == '\n';
+    for (size_t i = 0; i < size; i++) most += text[i] == '\n';
     icseg_status status = ICSEG_OK;
-    if (lines > OBJECTS_MOST)
+    if (most > OBJECTS_MOST)
         status = fail_line(path, OBJECTS_MOST, "too many objects", error);
-    else if (!(item->objects = icseg_arena_array(arena, lines, sizeof *item->objects)))
-        status = icseg_fail_memory(error, lines * sizeof *item->objects, path);
-    for (char *p = (char *)text + icseg_bom_size(text, size), *end = (char *)text + size; p < end && status == ICSEG_OK;
-         line++) {
-        char *stop = memchr(p, '\n', (size_t)(end - p)), *next = stop ? stop + 1 : end;
-        if (!stop) stop = end;
-        if (stop > p && stop[-1] == '\r') stop--;
-        *stop = '\0';
-        if (p[strspn(p, " \t")]) {
-            status = read_line(y, arena, path, line, p, item, &item->objects[item->object_count], error);
-            item->object_count += status == ICSEG_OK;
-            status = icseg_export_fault(y->e, status, error);
-        }
-        p = next;
+    else if (!(item->objects = icseg_arena_array(arena, most, sizeof *item->objects)))
+        status = icseg_fail_memory(error, most * sizeof *item->objects, path);
+    icseg_lines lines = icseg_lines_of(text, size);
+    for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));) {
+        if (!*line) continue;
+        status = read_line(y, arena, path, lines.number, line, item, &item->objects[item->object_count], error);
+        item->object_count += status == ICSEG_OK;
+        status = icseg_export_fault(y->e, status, error);
     }
     icseg_free(text);
     return status;

@@ -7,7 +7,7 @@
 
 #include "data/hdf5_bytes.h"
 
-enum { MESSAGES_MOST = 4096, BLOCKS_MOST = 64, NODES_MOST = 1 << 16, DEEPEST = 16 };
+enum { MESSAGES_MOST = 4096, BLOCKS_MOST = 64, ENTRIES_MOST = 1 << 20, DEEPEST = 16 };
 enum {
     MESSAGE_SPACE = 1,
     MESSAGE_TYPE = 3,
@@ -93,8 +93,8 @@ typedef struct symbols {
     uint64_t tree, heap;
     const unsigned char *names; /* the local heap's data */
     uint64_t names_size;
-    uint64_t header; /* found: of the object */
-    int nodes;
+    uint64_t header;  /* found: of the object */
+    uint64_t entries; /* walked over so far, of the tree and its leaves: a node may be there twice */
 } symbols;
 
 static icseg_status note_table(const icseg_hdf5 *h, void *user, uint32_t type, const unsigned char *body,
@@ -122,7 +122,7 @@ static icseg_status search_leaf(const icseg_hdf5 *h, symbols *s, uint64_t addres
     if (!node || memcmp(node, "SNOD", 4) != 0) return icseg_hdf5_fail(h, error);
     uint64_t count = icseg_hdf5_load(node + 6, 2);
     const unsigned char *entry = icseg_hdf5_at(h, address + 8, count * ENTRY);
-    if (!entry) return icseg_hdf5_fail(h, error);
+    if (!entry || (s->entries += count) > ENTRIES_MOST) return icseg_hdf5_fail(h, error);
     size_t length = strlen(s->name) + 1; /* with the NUL */
     for (uint64_t i = 0; i < count && !s->found; i++, entry += ENTRY) {
         uint64_t at = icseg_hdf5_load(entry, 8);
@@ -137,12 +137,11 @@ static icseg_status search_leaf(const icseg_hdf5 *h, symbols *s, uint64_t addres
 /* The whole tree is walked: groups here have a handful of entries. `level` is what its parent says. */
 static icseg_status search_tree(const icseg_hdf5 *h, symbols *s, uint64_t address, int level, icseg_error *error) {
     const unsigned char *node = icseg_hdf5_at(h, address, 24);
-    if (!node || memcmp(node, "TREE", 4) != 0 || node[4] != 0 || ++s->nodes > NODES_MOST || node[5] > DEEPEST ||
-        (level >= 0 && node[5] != level))
+    if (!node || memcmp(node, "TREE", 4) != 0 || node[4] != 0 || node[5] > DEEPEST || (level >= 0 && node[5] != level))
         return icseg_hdf5_fail(h, error);
     uint64_t count = icseg_hdf5_load(node + 6, 2);
     const unsigned char *pair = icseg_hdf5_at(h, address + 24, count * 16); /* key, child */
-    if (!pair) return icseg_hdf5_fail(h, error);
+    if (!pair || (s->entries += count) > ENTRIES_MOST) return icseg_hdf5_fail(h, error);
     for (uint64_t i = 0; i < count && !s->found; i++, pair += 16) {
         uint64_t child = icseg_hdf5_load(pair + 8, 8);
         ICSEG_TRY(node[5] ? search_tree(h, s, child, node[5] - 1, error) : search_leaf(h, s, child, error));
@@ -165,7 +164,7 @@ static bool read_space(icseg_hdf5_set *s, const unsigned char *body, uint64_t by
     return true;
 }
 
-/* Whole numbers that fill their bytes, and IEEE's single and double. */
+/* Whole numbers that fill their bytes, and IEEE's single and double. The last of several messages counts. */
 static bool read_type(icseg_hdf5_set *s, const unsigned char *body, uint64_t bytes) {
     enum { FIXED = 0, FLOATING = 1 };
     if (bytes < 8) return false;
@@ -173,6 +172,7 @@ static bool read_type(icseg_hdf5_set *s, const unsigned char *body, uint64_t byt
     uint64_t width = icseg_hdf5_load(body + 4, 4);
     s->width = (uint32_t)width;
     s->big_endian = body[1] & 1;
+    s->is_number = s->is_float = s->is_signed = false;
     if (kind == FIXED && bytes >= 12) {
         s->is_signed = body[1] & 8;
         s->is_number = (width == 1 || width == 2 || width == 4 || width == 8) && !icseg_hdf5_load(body + 8, 2) &&

@@ -5,7 +5,8 @@
 
 #include "data/hdf5_bytes.h"
 
-enum { CHUNK_MOST = 1 << 24 /* elements */, NODES_MOST = 1 << 16, DEEPEST = 16 };
+enum { CHUNK_MOST = 1 << 24, ALL_CHUNKS_MOST = 4 * CHUNK_MOST /* elements; edges are padded */ };
+enum { NODES_MOST = 1 << 16, DEEPEST = 16 };
 enum { FILTER_DEFLATE = 1, FILTER_SHUFFLE = 2, FILTER_FLETCHER32 = 3, CHECKSUM = 4 };
 
 typedef struct values {
@@ -121,12 +122,15 @@ static icseg_status read_tree(values *v, uint64_t address, int level) {
 static icseg_status read_chunks(values *v) {
     const icseg_hdf5_set *s = v->set;
     const uint64_t *chunk = s->chunk, *extent = s->extent;
-    if (!chunk[0] || !chunk[1] || chunk[0] > CHUNK_MOST || chunk[1] > CHUNK_MOST || chunk[0] * chunk[1] > CHUNK_MOST)
-        return icseg_fail(v->error, ICSEG_ERROR_FORMAT, "%s: stored in pieces of %llu x %llu, which is too large",
-                          v->file->path, (unsigned long long)chunk[0], (unsigned long long)chunk[1]);
+    bool fits = chunk[0] && chunk[1] && chunk[0] <= CHUNK_MOST && chunk[1] <= CHUNK_MOST / chunk[0];
+    if (fits) v->chunks_left = ((extent[0] - 1) / chunk[0] + 1) * ((extent[1] - 1) / chunk[1] + 1);
+    if (!fits || v->chunks_left > ALL_CHUNKS_MOST / (chunk[0] * chunk[1]))
+        return icseg_fail(v->error, ICSEG_ERROR_FORMAT,
+                          "%s: %llu x %llu values in pieces of %llu x %llu, which is too large", v->file->path,
+                          (unsigned long long)extent[0], (unsigned long long)extent[1], (unsigned long long)chunk[0],
+                          (unsigned long long)chunk[1]);
     if (s->tree == UINT64_MAX) return ICSEG_OK; /* nothing was written: all 0 */
     v->chunk_bytes = chunk[0] * chunk[1] * s->width;
-    v->chunks_left = ((extent[0] - 1) / chunk[0] + 1) * ((extent[1] - 1) / chunk[1] + 1);
     for (int i = 0; i < 2; i++) v->chunk[i] = icseg_alloc(v->chunk_bytes + CHECKSUM);
     if (!v->chunk[0] || !v->chunk[1]) return icseg_fail_memory(v->error, v->chunk_bytes, v->file->path);
     return read_tree(v, s->tree, -1);

@@ -15,12 +15,26 @@ enum {
     HEADER = 128,
     PEEK = 512,                   /* bytes of a matrix in which flags, sizes and name of the ones we read must lie */
     MOST_BODY = (1 << 27) + 4096, /* 16 Mi doubles and their headers */
-    TYPE_MATRIX = 14,
-    TYPE_COMPRESSED = 15,
     CLASS_CELL = 1,
     CLASS_DOUBLE = 6, /* double, single, int8, ... uint64: the numeric ones */
     CLASS_UINT64 = 15,
     FLAG_COMPLEX = 0x800
+};
+
+/* Of elements; 8, 10 and 11 are unused. */
+enum {
+    TYPE_INT8 = 1,
+    TYPE_UINT8,
+    TYPE_INT16,
+    TYPE_UINT16,
+    TYPE_INT32,
+    TYPE_UINT32,
+    TYPE_SINGLE,
+    TYPE_DOUBLE = 9,
+    TYPE_INT64 = 12,
+    TYPE_UINT64,
+    TYPE_MATRIX,
+    TYPE_COMPRESSED
 };
 
 typedef struct walk {
@@ -105,29 +119,30 @@ static double value_of(const walk *w, const unsigned char *p, uint32_t type) {
     double whole;
     uint32_t half;
     switch (type) {
-    case 1: return (int8_t)p[0];
-    case 2: return p[0];
-    case 3: return (int16_t)load(w, p, 2);
-    case 4: return (double)load(w, p, 2);
-    case 5: return (int32_t)load(w, p, 4);
-    case 6: return (double)load(w, p, 4);
-    case 7:
+    case TYPE_INT8: return (int8_t)p[0];
+    case TYPE_UINT8: return p[0];
+    case TYPE_INT16: return (int16_t)load(w, p, 2);
+    case TYPE_UINT16: return (double)load(w, p, 2);
+    case TYPE_INT32: return (int32_t)load(w, p, 4);
+    case TYPE_UINT32: return (double)load(w, p, 4);
+    case TYPE_SINGLE:
         half = (uint32_t)load(w, p, 4);
         memcpy(&single, &half, sizeof single);
         return (double)single;
-    case 9:
+    case TYPE_DOUBLE:
         bits = load(w, p, 8);
         memcpy(&whole, &bits, sizeof whole);
         return whole;
-    case 12: return (double)(int64_t)load(w, p, 8);
+    case TYPE_INT64: return (double)(int64_t)load(w, p, 8);
     default: return (double)load(w, p, 8);
     }
 }
 
 /* The matrix S; `body` is all of it. */
 static icseg_status read_labels(const walk *w, const unsigned char *body, size_t size) {
-    static const uint8_t widths[14] = {
-        [1] = 1, [2] = 1, [3] = 2, [4] = 2, [5] = 4, [6] = 4, [7] = 4, [9] = 8, [12] = 8, [13] = 8};
+    static const uint8_t widths[] = {
+        [TYPE_INT8] = 1,   [TYPE_UINT8] = 1,  [TYPE_INT16] = 2,  [TYPE_UINT16] = 2, [TYPE_INT32] = 4,
+        [TYPE_UINT32] = 4, [TYPE_SINGLE] = 4, [TYPE_DOUBLE] = 8, [TYPE_INT64] = 8,  [TYPE_UINT64] = 8};
     matrix m;
     element e;
     if (!read_head(w, body, size, &m)) return fail_damaged(w);

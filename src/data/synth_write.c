@@ -119,7 +119,10 @@ static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *e
         int32_t count = i / 2 == 0 ? o->train : o->val;
         snprintf(path, sizeof path, "%s/%s/%s", o->folder, i % 2 ? "annotations" : "images", split_names[i / 2]);
         if (ours) ICSEG_TRY(remove_stale(path, i % 2 ? ".png" : ".jpg", count, error));
-        if (count > 0) ICSEG_TRY(icseg_folder_create(path, error));
+        if (count > 0)
+            ICSEG_TRY(icseg_folder_create(path, error));
+        else if (ours)
+            (void)rmdir(path); /* an empty split cannot be opened; stays when others' files are in it */
     }
     return ICSEG_OK;
 }

@@ -26,6 +26,15 @@ expect 0 '^val: 3 images' icseg dataset check "$work/set"
 expect 1 'fault: .*/images/val/c.png: ' icseg dataset check "$work/set" --decode
 cp "$work/whole" "$work/set/images/val/c.png"
 
+mkdir "$work/set/images/odd"
+decode set/images/odd/a.png <<<"$picture"
+expect 1 '^fault: .*/annotations/odd: no such folder; .*/annotations holds the splits train, val$' \
+    icseg dataset check "$work/set"
+expect 1 '^val: 3 images' icseg dataset check "$work/set"
+expect 1 '^icseg dataset: error: .*/set: 1 fault found' icseg dataset check "$work/set"
+refuse 1 '/annotations/odd: no such folder' icseg dataset check "$work/set" --split odd
+rm -r "$work/set/images/odd"
+
 decode set/annotations/val/b.png <<<"$bad"
 expect 1 'val/b.png: value 7 at x=2, y=1 and 1 more pixels out of range; classes are 0..1 .* data.ignore' \
     icseg dataset check "$work/set"

@@ -20,7 +20,12 @@ refuse 2 '--format labelme is an export: icseg dataset convert' icseg dataset ch
 refuse 2 '--format ade20k is a data set already' icseg dataset convert "$work/labels" "$work/o" --format ade20k
 refuse 2 'only convert takes a second folder' icseg dataset check "$work/set" "$work/o"
 refuse 1 'nowhere: no such file or folder' icseg dataset convert "$work/nowhere" "$work/o"
-refuse 1 'labels: no COCO JSON|not a COCO file' icseg dataset convert "$work/labels" "$work/o" --format coco
+refuse 1 'a.json and .*/b.json would both be the split train' \
+    icseg dataset convert "$work/labels" "$work/o" --format coco
+refuse 1 'a.json: not a COCO file' icseg dataset convert "$work/labels" "$work/o" --format coco --split train
+printf 'bird\ntree\n' >"$work/names"
+expect 0 '^note: .*/names has no class "background": pixels without an object are unlabelled$' \
+    icseg dataset convert "$work/labels" "$work/named" --classes "$work/names"
 echo '{"shapes": [{"label": "tree", "points": [[0, "x"]]}, {"points": []}]}' >"$work/labels/a.json"
 echo '{' >"$work/labels/c.json"
 expect 1 '^fault: .*a.json: shapes\[0\]: a coordinate' icseg dataset convert "$work/labels" "$work/o2"

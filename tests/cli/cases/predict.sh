@@ -42,6 +42,19 @@ refuse 1 'huge.png: .*60000' icseg predict "$tiny" "$work/mix/huge.png" --out "$
 refuse 1 'nothing.jpg: ' icseg predict "$tiny" "$work/nothing.jpg" --out "$work/n"
 check 'no files of failed images' bash -c "[ -z \"\$(ls '$work/n')\" ]"
 
+# an image that leaves no room for the legend below its overlay
+tall=iVBORw0KGgoAAAANSUhEUgAAAAEAAIAACAAAAAB5NKICAAAAVElEQVR42u3BAQEAAACAkP6v7ggKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAagAPAAEn3N0JAAAAAElFTkSuQmCC
+mkdir "$work/tall"
+base64 -d <<<"$tall" >"$work/tall/a.png"
+cp "$val/000000.jpg" "$work/tall/b.jpg"
+overlays() { icseg predict "$tiny" "$@" --overlay --confidence --resize-short 32 --resize-long 512; }
+expect 1 '^icseg predict: error: .*tall/a.png: overlay: 1 x 32768 pixels and [0-9]+ rows of legend' \
+    overlays "$work/tall" --out "$work/t"
+expect 1 '^icseg predict: error: 1 of 2 images failed$' overlays "$work/tall" --out "$work/t"
+check 'of that image nothing, of the other everything' \
+    diff <(LC_ALL=C ls "$work/t") <(printf 'b.png\nb_confidence.png\nb_overlay.png\n')
+refuse 1 'tall/a.png: overlay: ' overlays "$work/tall/a.png" --out "$work/t"
+
 # outputs and inputs in each other's way
 refuse 2 'would both be written to .*/000000.png' icseg predict "$tiny" "$val" "$tiny_data/images/train" --out "$work/x"
 cp "$val/000000.jpg" "$work/s.jpg"

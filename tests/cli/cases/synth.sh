@@ -9,7 +9,8 @@ check 'the same files whatever the threads' diff -r "$work/a" "$work/b"
 expect 0 '' icseg synth "$work/b" --images 8 --size 96x64 --seed 1
 check 'other files with another seed' bash -c "! cmp -s '$work/a/images/train/000000.jpg' '$work/b/images/train/000000.jpg'"
 expect 0 '2 training and 0 held-out' icseg synth "$work/b" --images 2 --val 0 --size 96x64
-check 'no leftovers of the larger set' bash -c "[ \$(ls '$work/b/images/train' '$work/b/images/val' | grep -c jpg) = 2 ]"
+check 'no leftovers of the larger set' bash -c "[ \$(find '$work/b/images' -type f | wc -l) = 2 ]"
+expect 0 '^train: 2 images' icseg dataset check "$work/b"
 mkdir -p "$work/other" && echo text >"$work/other/notes.txt"
 refuse 2 'other: the folder is not empty' icseg synth "$work/other" --images 2 --size 96x64
 expect 0 '' icseg synth "$work/other" --images 2 --size 96x64 --force
