@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Weights in the layouts primitives prefer: packing, and the list of packed copies of one tensor. */
 #include <omp.h>
-#include <pthread.h>
 
 #include "base/memory.h"
 #include "dnnl/internal.h"
@@ -16,9 +15,6 @@ struct icseg_packed {
     size_t bytes;
     void *data;
 };
-
-/* Executors of several threads may share parameters. Held while looking up and while packing. */
-static pthread_mutex_t packed_lock = PTHREAD_MUTEX_INITIALIZER;
 
 icseg_status icseg_primitive_pack(const icseg_primitive *p, const float *plain, void *packed, icseg_error *error) {
     icseg_status status = ICSEG_OK;
@@ -113,8 +109,8 @@ static void now_holds(icseg_packed *entry, uint64_t version) {
     entry->packings++;
 }
 
-static icseg_status get(icseg_packed **list, const icseg_primitive *p, const float *plain, uint64_t version,
-                        const void **packed, icseg_error *error) {
+icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *p, const float *plain, uint64_t version,
+                              const void **packed, icseg_error *error) {
     icseg_packed *entry = find(*list, p);
     if (!entry) {
         entry = add(list, p);
@@ -128,20 +124,9 @@ static icseg_status get(icseg_packed **list, const icseg_primitive *p, const flo
     return ICSEG_OK;
 }
 
-icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *p, const float *plain, uint64_t version,
-                              const void **packed, icseg_error *error) {
-    pthread_mutex_lock(&packed_lock);
-    icseg_status status = get(list, p, plain, version, packed, error);
-    pthread_mutex_unlock(&packed_lock);
-    return status;
-}
-
 const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *p, uint64_t version) {
-    pthread_mutex_lock(&packed_lock);
     const icseg_packed *entry = find((icseg_packed *)list, p);
-    const void *data = entry && !is_stale(entry, version) ? entry->data : NULL;
-    pthread_mutex_unlock(&packed_lock);
-    return data;
+    return entry && !is_stale(entry, version) ? entry->data : NULL;
 }
 
 void icseg_packed_free(icseg_packed *list) {

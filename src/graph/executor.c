@@ -21,7 +21,7 @@ struct icseg_workspace {
 
 /* One value's storage; views and in-place results point to the storage they share through `root`. */
 typedef struct storage {
-    icseg_value root;
+    icseg_value root;    /* or, once storages are shared in place, the next on the way to it: root_of */
     int32_t first, last; /* node indices; last = node count for kept values */
     size_t bytes, offset;
     bool planned; /* placed in the arena: computed, live, not a parameter's gradient */
@@ -91,8 +91,9 @@ static void find_lifetimes(const icseg_graph *g, const bool *live, storage *s) {
     }
 }
 
-static bool same_type(const icseg_graph *g, icseg_value value, const icseg_node *node) {
-    return icseg_graph_value(g, value)->dtype == icseg_graph_value(g, node->output[0])->dtype;
+static bool same_size(const icseg_graph *g, icseg_value value, const icseg_node *node) {
+    const icseg_value_info *a = icseg_graph_value(g, value), *b = icseg_graph_value(g, node->output[0]);
+    return a->dtype == b->dtype && a->count == b->count;
 }
 
 /* Lets results take the storage of inputs that die at their node, where the operator allows it. */
@@ -104,7 +105,7 @@ static void share_in_place(const icseg_graph *g, const bool *live, storage *s) {
         for (int i = 0; i < node->input_count; i++) {
             if (!(node->op->in_place >> i & 1) || node->input[i] == ICSEG_NONE) continue;
             icseg_value r = root_of(s, node->input[i]);
-            bool free_to_take = s[r].planned && s[r].last == n && s[r].bytes == out->bytes && same_type(g, r, node);
+            bool free_to_take = s[r].planned && s[r].last == n && same_size(g, r, node);
             for (int j = 0; j < node->input_count && free_to_take; j++) /* read under another, not in-place, role */
                 if (!(node->op->in_place >> j & 1) && node->input[j] != ICSEG_NONE && root_of(s, node->input[j]) == r)
                     free_to_take = false;

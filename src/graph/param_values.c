@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A parameter's values: reading them from where they come from, in memory's layout, and keeping them. */
-#include <pthread.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "graph/params.h"
-
-/* Executors of several threads may share parameters. Held while values are loaded. */
-static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void icseg_param_set_source(icseg_param *p, icseg_param_source source) {
     icseg_free(p->data);
@@ -156,11 +152,7 @@ static icseg_status read_copy(const icseg_param *p, float **copy, icseg_error *e
 }
 
 icseg_status icseg_param_load(icseg_param *p, icseg_error *error) {
-    icseg_status status = ICSEG_OK;
-    pthread_mutex_lock(&load_lock);
-    if (!p->data) status = read_copy(p, &p->data, error);
-    pthread_mutex_unlock(&load_lock);
-    return status;
+    return p->data ? ICSEG_OK : read_copy(p, &p->data, error);
 }
 
 icseg_status icseg_param_replace(icseg_param *p, icseg_error *error) {

@@ -92,7 +92,7 @@ icseg_status icseg_param_from_file(icseg_param *param, const icseg_safetensors *
                                    icseg_error *error);
 icseg_status icseg_params_own(icseg_params *params, icseg_safetensors *file, icseg_error *error);
 
-/* Sees to it that values are in `data`. May be called from many threads. */
+/* Sees to it that values are in `data`. */
 icseg_status icseg_param_load(icseg_param *param, icseg_error *error);
 /* The same for all of them; the files are closed. */
 icseg_status icseg_params_load(icseg_params *params, icseg_error *error);

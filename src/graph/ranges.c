@@ -102,8 +102,8 @@ static float range_of(const float *values, int64_t count) {
     double histogram[BINS] = {0};
     float scale = BINS / most;
     for (int64_t i = 0; i < count; i++) {
-        int bin = (int)(fabsf(values[i]) * scale);
-        histogram[bin < BINS ? bin : BINS - 1]++;
+        float at = fabsf(values[i]) * scale; /* NaN and infinity count as the largest */
+        histogram[at < BINS ? (int)at : BINS - 1]++;
     }
     int best = BINS;
     double least = error_of(histogram, BINS);

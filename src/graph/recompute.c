@@ -40,23 +40,29 @@ static bool is_there(const rewriting *r, icseg_value owner) {
            r->used[owner] || r->restorable[owner];
 }
 
-/* Little work for the memory it saves, from what is there; what is not is kept if it is small beside the result (class
- * scores that are joined to feature maps). */
-static bool pays(rewriting *r, const icseg_node *node, size_t bytes) {
-    const icseg_graph *g = r->graph;
-    bool cheap = node->op->flops && node->op->flops(g, node) <= most_flops * (double)bytes;
+/* Bytes of the inputs that would have to be kept for the node to be run again. */
+static size_t missing_bytes(const rewriting *r, const icseg_node *node) {
     size_t missing = 0;
     for (int i = 0; i < node->input_count; i++) {
-        icseg_value in = node->input[i] == ICSEG_NONE ? ICSEG_NONE : owner_of(g, node->input[i]);
-        if (in != ICSEG_NONE && !is_there(r, in)) missing += bytes_of(g, in);
+        icseg_value in = node->input[i] == ICSEG_NONE ? ICSEG_NONE : owner_of(r->graph, node->input[i]);
+        if (in != ICSEG_NONE && !is_there(r, in)) missing += bytes_of(r->graph, in);
     }
-    if (!(node->op->cheap || cheap) || missing > bytes / 4) return false;
-    for (int i = 0; i < node->input_count && missing; i++)
-        if (node->input[i] != ICSEG_NONE) r->used[owner_of(g, node->input[i])] = true;
-    return true;
+    return missing;
 }
 
-static bool may_restore(rewriting *r, const icseg_node *node, icseg_memory memory) {
+/* Little work for the memory it saves; what it needs is there or small beside the result (class scores that are joined
+ * to feature maps). */
+static bool pays(const rewriting *r, const icseg_node *node, size_t bytes) {
+    bool cheap = node->op->cheap || (node->op->flops && node->op->flops(r->graph, node) <= most_flops * (double)bytes);
+    return cheap && missing_bytes(r, node) <= bytes / 4;
+}
+
+static void keep_inputs(rewriting *r, const icseg_node *node) {
+    for (int i = 0; i < node->input_count; i++)
+        if (node->input[i] != ICSEG_NONE) r->used[owner_of(r->graph, node->input[i])] = true;
+}
+
+static bool may_restore(const rewriting *r, const icseg_node *node, icseg_memory memory) {
     const icseg_value_info *info = r->graph->values[node->output[0]];
     size_t bytes = bytes_of(r->graph, node->output[0]);
     if (node->op->once || info->keep || info->boundary || info->param || bytes < LEAST_BYTES) return false;
@@ -70,6 +76,8 @@ static void find_restorable(rewriting *r, int32_t first_backward, icseg_memory m
         const icseg_node *node = g->nodes[n];
         icseg_value v = node->output[0], owner = owner_of(g, v);
         r->restorable[v] = owner == v ? may_restore(r, node, memory) : r->restorable[owner];
+        if (memory != ICSEG_MEMORY_LOW && owner == v && r->restorable[v] && missing_bytes(r, node))
+            keep_inputs(r, node);
     }
 }
 

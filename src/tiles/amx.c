@@ -73,7 +73,7 @@ SPLIT void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, s
 }
 
 SPLIT void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t next) {
-    __m512 scale = _mm512_set1_ps(1 / unit);
+    __m512 scale = _mm512_set1_ps(1 / unit), most = _mm512_set1_ps(127);
     for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
         for (int64_t i = 0; i < in; i += INT8_INNER) {
             int64_t left = x ? in - i : 0;
@@ -81,7 +81,8 @@ SPLIT void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float un
             __m128i *panel = (__m128i *)(void *)(to + (size_t)(i / INT8_INNER) * next);
             for (int j = 0; j < 4; j++) {
                 __m512 values = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16 * j), x + r * in + i + 16 * j);
-                _mm_store_si128(panel + j, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(values * scale)));
+                values = _mm512_min_ps(values * scale, most); /* NaN, and what no int32 holds, too */
+                _mm_store_si128(panel + j, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(values)));
             }
         }
 }

@@ -4,11 +4,11 @@
  *
  * BF16X2: each number as the sum of two bf16, x = high + low + e with |e| <= 2^-17 |x|, and a b = a_high b_high +
  * a_high b_low + a_low b_high, summed in f32. Of a sum of products the error is 4e-6 (root of the mean square, relative
- * to the root of the sum of squares). INT8: numbers as multiples of a unit, from -127 to 127 of them: for x one unit,
- * that of its largest value in a calibration, for weights one for each output channel. Sums are exact.
+ * to the root of the sum of squares). INT8: numbers as multiples of a unit: for x one unit, a 127th of its range in a
+ * calibration, from -128 to 127 of them; for weights one for each output channel, from -127 to 127. Sums are exact.
  *
- * Infinities in x become NaN (BF16X2); of INT8 all that is not finite becomes the largest number, and only weights that
- * are not finite show in the results. Results do not depend on the number of threads. */
+ * Infinities in x become NaN (BF16X2); of INT8 NaN becomes the largest number and infinities the nearest, and only
+ * weights that are not finite show in the results. Results do not depend on the number of threads. */
 #ifndef ICSEG_TILES_PRODUCT_H
 #define ICSEG_TILES_PRODUCT_H
 
@@ -33,7 +33,7 @@ typedef struct icseg_tiles_weights {
 typedef struct icseg_tiles_shape {
     int64_t images, height, width;
     icseg_tiles_weights weights;
-    float range;     /* INT8: values of x from -range to range are told apart, others are taken for these */
+    float range;     /* INT8: values of x from -range to range are told apart, others are taken for the nearest */
     bool accumulate; /* adds to what `out` holds, before the activation */
     icseg_activation activation;
 } icseg_tiles_shape;

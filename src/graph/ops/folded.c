@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Convolution weights with a batch norm folded in: w' = w s, b' = beta + (b - mean) s, s = gamma / sqrt(var + eps). */
 #include <math.h>
-#include <pthread.h>
 
 #include "base/memory.h"
 #include "graph/ops/fused.h"
@@ -14,9 +13,6 @@ struct icseg_folded {
     size_t bytes;             /* of these two */
     icseg_packed *packed;
 };
-
-/* Executors of several threads may share parameters. Held while looking up and while folding. */
-static pthread_mutex_t folded_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void free_folded(icseg_folded *f) {
     icseg_packed_free(f->packed);
@@ -89,9 +85,9 @@ static icseg_folded *open_folded(icseg_param *weight) {
     return f;
 }
 
-/* What lies in the layout already, or NULL. */
 static bool is_plain(const icseg_primitive *primitive) { return !primitive || !icseg_primitive_packed_size(primitive); }
 
+/* What lies in the layout already, or NULL. */
 static const void *find(const icseg_folded *f, const icseg_primitive *primitive) {
     return is_plain(primitive) ? f->weights : icseg_packed_find(f->packed, primitive, f->version);
 }
@@ -120,8 +116,8 @@ static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, const ic
     return status;
 }
 
-static icseg_status get(const icseg_kernel *k, const icseg_primitive *primitive, const void **weights,
-                        const float **bias, icseg_error *error) {
+icseg_status icseg_folded_get(const icseg_kernel *k, const icseg_primitive *primitive, const void **weights,
+                              const float **bias, icseg_error *error) {
     icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
     icseg_folded *f = weight->folded ? weight->folded : open_folded(weight);
     if (!f) return icseg_fail_memory(error, (size_t)weight->shape.dim[0] * sizeof(float), "a folded bias");
@@ -141,12 +137,4 @@ static icseg_status get(const icseg_kernel *k, const icseg_primitive *primitive,
     }
     *bias = f->bias;
     return get_weights(k, f, primitive, weights, error);
-}
-
-icseg_status icseg_folded_get(const icseg_kernel *k, const icseg_primitive *primitive, const void **weights,
-                              const float **bias, icseg_error *error) {
-    pthread_mutex_lock(&folded_lock);
-    icseg_status status = get(k, primitive, weights, bias, error);
-    pthread_mutex_unlock(&folded_lock);
-    return status;
 }

@@ -50,7 +50,7 @@ ICSEG_INLINE float exponentials(float *v, const float *low, const float *high, f
         for (int j = 0; j < LANES; j++) {
             float logit = (1 - weight) * low[k + j] + weight * high[k + j];
             v[k + j] = logit;
-            lane[j] = lane[j] > logit ? lane[j] : logit; /* NaN stays */
+            lane[j] = lane[j] > logit ? lane[j] : logit; /* a NaN shows in the sum */
         }
     float most = *largest = icseg_lanes_max(lane);
     for (int j = 0; j < LANES; j++) lane[j] = 0;
