@@ -20,10 +20,10 @@ typedef struct icseg_train_options {
     const char *recipe;     /* YAML file (docs/recipe.md) */
     const char *const *set; /* (set_count) "train.lr=1e-3": changes to the recipe, later ones win */
     size_t set_count;
-    const char *data;                              /* in place of the recipe's data.folder */
-    const char *init;                              /* in place of the recipe's model.init */
-    const char *out;                               /* the run directory; created, with its parents */
-    bool resume;                                   /* go on with the run that is there; without one, begin it */
+    const char *data; /* in place of the recipe's data.folder */
+    const char *init; /* in place of the recipe's model.init */
+    const char *out;  /* the run directory; created, with its parents */
+    bool resume;      /* go on with the run that is there (`init` is not read then); without one, begin it */
     void (*message)(void *user, const char *text); /* NULL: silent. What people should know, one line or a table, no
                                                       newline at the end: pixels of each class, what was loaded, each
                                                       evaluation. Called from the caller's thread */
@@ -49,7 +49,8 @@ typedef struct icseg_train_result {
  * of threads on the same machine.
  *
  * With train.accumulate = n a step averages the gradients of n batches; each batch has its own batch statistics and its
- * own mean over labelled pixels. train.freeze_backbone keeps the image encoder as it is, running statistics included.
+ * own mean over labelled pixels. train.freeze_backbone keeps the image encoder as it is, running statistics included
+ * (a ViT's visual.fpn1 to fpn4, which CLIP's weights do not have, train all the same).
  *
  * model.init (or `init`) is a file or folder of weights, ours or as OpenAI, open_clip, Hugging Face and DenseCLIP
  * publish them, whose tensors replace the fresh ones of the same name. A tensor of another shape is an error, and so is
@@ -58,7 +59,8 @@ typedef struct icseg_train_result {
  * fresh and what was left over is told by `message`.
  *
  * Errors, beside those of recipes, data sets and checkpoints: ICSEG_ERROR_ARGUMENT when the directory holds a run and
- * `resume` is not set, or when a recipe differs from the one the run began with (the key is named);
+ * `resume` is not set, or when a recipe differs from the one the run began with in what decides weights (the key is
+ * named);
  * ICSEG_ERROR_NUMERIC when a loss or gradient is not finite (step, sample files, first operator are named; the files
  * written before are kept); ICSEG_ERROR_CANCELLED when the progress callback asked to stop (state is written);
  * ICSEG_ERROR_IO when the directory cannot be written or another process trains in it. result: NULL, or filled on

@@ -54,7 +54,7 @@ icseg_status icseg_fail_prefix(icseg_error *error, const char *format, ...) {
     va_start(args, format);
     vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
-    return icseg_fail(error, error->status, "%s: %.*s", prefix, (int)(sizeof rest - sizeof prefix - 2), rest);
+    return icseg_fail(error, error->status, "%s: %s", prefix, rest);
 }
 
 icseg_status icseg_fail_memory(icseg_error *error, size_t bytes, const char *what) {

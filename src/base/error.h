@@ -14,7 +14,7 @@ icseg_status icseg_fail(icseg_error *error, icseg_status status, const char *for
     __attribute__((format(printf, 3, 4)));
 icseg_status icseg_fail_v(icseg_error *error, icseg_status status, const char *format, va_list args);
 
-/* Puts "PREFIX: " before the text that is there: context added on the way up ("recipes/a.yaml: data.crop: ..."). */
+/* Puts "PREFIX: " before the text that is there: context added on the way up ("recipes/a.yaml: augment.crop: ..."). */
 icseg_status icseg_fail_prefix(icseg_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The text of an allocation that failed. */

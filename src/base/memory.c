@@ -14,7 +14,7 @@
 
 enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20, ARENA_ALIGNMENT = 16, ARENA_CHUNK = 64 * 1024 };
 
-/* The one process-wide state of the library, and tests only write it: counts down to the allocation that fails. */
+/* Counts down to the allocation that fails; only tests write it. */
 static _Atomic int64_t fail_countdown = -1;
 
 void icseg_memory_fail_after(int64_t n) { atomic_store(&fail_countdown, n); }

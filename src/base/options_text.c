@@ -8,14 +8,9 @@
 
 enum { HELP_WIDTH = 80, HELP_INDENT = 26 };
 
-/* The shortest text that reads back as the same number. */
 static void format_float(double value, icseg_string *out) {
-    char text[40];
-    double back;
-    for (int digits = 6; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (icseg_parse_f64(text, &back) && back == value) break;
-    }
+    char text[ICSEG_NUMBER_SIZE];
+    icseg_text_shortest(text, value);
     icseg_string_printf(out, "%s", text);
 }
 

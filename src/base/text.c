@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,53 @@
 #include <strings.h>
 
 #include "base/memory.h"
+
+/* -- numbers, with a decimal point whatever the locale of the program */
+
+typedef struct c_locale {
+    locale_t c, before;
+} c_locale;
+
+static c_locale enter_c_locale(void) {
+    locale_t c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return (c_locale){c, uselocale(c)};
+}
+
+static void leave_c_locale(c_locale l) {
+    uselocale(l.before);
+    if (l.c) freelocale(l.c);
+}
+
+int icseg_text_vprintf(char *out, size_t size, const char *format, va_list args) {
+    c_locale l = enter_c_locale();
+    int length = vsnprintf(out, size, format, args);
+    leave_c_locale(l);
+    return length;
+}
+
+int icseg_text_printf(char *out, size_t size, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int length = icseg_text_vprintf(out, size, format, args);
+    va_end(args);
+    return length;
+}
+
+double icseg_text_number(const char *text, char **end) {
+    c_locale l = enter_c_locale();
+    double value = strtod(text, end);
+    leave_c_locale(l);
+    return value;
+}
+
+void icseg_text_shortest(char out[ICSEG_NUMBER_SIZE], double value) {
+    for (int digits = 6; digits <= 17; digits++) { /* fewer would make 2e+03 of 2000 */
+        icseg_text_printf(out, ICSEG_NUMBER_SIZE, "%.*g", digits, value);
+        if (icseg_text_number(out, NULL) == value) return;
+    }
+}
+
+/* -- growing strings */
 
 static bool reserve(icseg_string *s, size_t more) {
     if (s->failed) return false;
@@ -37,11 +85,11 @@ void icseg_string_append(icseg_string *s, const char *bytes, size_t size) {
 void icseg_string_printf(icseg_string *s, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    int length = vsnprintf(NULL, 0, format, args);
+    int length = icseg_text_vprintf(NULL, 0, format, args);
     va_end(args);
     if (length < 0 || !reserve(s, (size_t)length)) return;
     va_start(args, format);
-    vsnprintf(s->data + s->size, (size_t)length + 1, format, args);
+    icseg_text_vprintf(s->data + s->size, (size_t)length + 1, format, args);
     va_end(args);
     s->size += (size_t)length;
 }
@@ -65,7 +113,7 @@ bool icseg_parse_i64(const char *text, int64_t *out) {
 bool icseg_parse_f64(const char *text, double *out) {
     if (!text[0] || isspace((unsigned char)text[0]) || strpbrk(text, "xX")) return false;
     char *end;
-    double value = strtod(text, &end);
+    double value = icseg_text_number(text, &end);
     if (end == text || *end || !isfinite(value)) return false;
     *out = value;
     return true;

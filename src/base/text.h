@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Text: a growing string, path pieces, strict number parsing, "did you mean". */
+ * Text: numbers, a growing string, path pieces, strict number parsing, "did you mean". */
 #ifndef ICSEG_BASE_TEXT_H
 #define ICSEG_BASE_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
+
+/* As vsnprintf, snprintf and strtod, but numbers have a decimal point whatever locale the program has set. What goes to
+ * people's eyes alone (error texts) may use the others. */
+int icseg_text_vprintf(char *out, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
+int icseg_text_printf(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+double icseg_text_number(const char *text, char **end);
+/* The shortest text that reads back as the same number; "nan" and "inf" too. */
+enum { ICSEG_NUMBER_SIZE = 32 };
+void icseg_text_shortest(char out[ICSEG_NUMBER_SIZE], double value);
 
 /* Zero-initialise; `data` is NUL-terminated or NULL. A failed append sets `failed` and later appends do nothing, so a
  * caller checks once at the end. */

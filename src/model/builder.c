@@ -72,12 +72,16 @@ icseg_value icseg_build_conv_transpose(icseg_builder *b, const char *name, icseg
     return y;
 }
 
+bool icseg_is_image_encoder(const char *name) {
+    return !strncmp(name, "visual.", 7) && strncmp(name, "visual.fpn", 10) != 0;
+}
+
 icseg_value icseg_build_batch_norm(icseg_builder *b, const char *name, icseg_value x, bool relu) {
     int64_t channels = icseg_graph_dim(b->graph, x, -1);
     icseg_graph_push(b->graph, "%s", name);
     icseg_value weight = vector(b, "weight", channels, 1, false), bias = vector(b, "bias", channels, 0, false);
     icseg_value mean = vector(b, "running_mean", channels, 0, true), var = vector(b, "running_var", channels, 1, true);
-    bool frozen = b->freeze_bn && !strncmp(icseg_graph_scope(b->graph), "visual.", 7);
+    bool frozen = b->freeze_bn && icseg_is_image_encoder(icseg_graph_scope(b->graph));
     icseg_batch_norm_options options = {
         .eps = 1e-5f, .momentum = 0.1f, .batch_statistics = icseg_graph_training(b->graph) && !frozen, .relu = relu};
     icseg_value y = icseg_batch_norm(b->graph, x, weight, bias, mean, var, options);

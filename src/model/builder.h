@@ -18,6 +18,10 @@ typedef struct icseg_builder {
     bool freeze_bn; /* the image encoder's batch norms use and keep their running statistics */
 } icseg_builder;
 
+/* Whether a parameter or scope belongs to CLIP's image encoder: `visual.*` but for `visual.fpn1` to `fpn4`, the ViT's
+ * way to four strides, which no published CLIP weights have. What is frozen goes by this. */
+bool icseg_is_image_encoder(const char *name);
+
 /* A parameter of the current scope. shape is the checkpoint's. */
 icseg_value icseg_build_param(icseg_builder *b, const char *leaf, icseg_shape shape, icseg_layout layout,
                               icseg_init init, float scale);

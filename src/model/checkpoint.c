@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and three metadata strings
- * (docs/method.md, "Checkpoint"; docs/checkpoint.md). */
+ * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and three metadata strings, or four when
+ * the model is calibrated (docs/checkpoint.md). */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -214,13 +214,11 @@ static bool append_ids(json_t *list, const icseg_tokens *tokens) {
     return (json_array_append_new(list, ids) == 0) & complete;
 }
 
-icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
-    char *config = NULL, *classes = NULL, *tokens = NULL;
-    json_t *names = json_array(), *lists = json_array();
-    bool complete = names && lists;
+char *icseg_model_tokens_json(const icseg_model *m) {
+    json_t *lists = json_array();
+    bool complete = lists != NULL;
     const icseg_tokens *next = m->texts.tokens;
     for (int32_t k = 0; k < m->config.num_classes && complete; k++) {
-        complete &= json_array_append_new(names, json_string(m->class_names[k])) == 0;
         if (!m->texts.names) {
             complete &= append_ids(lists, next++);
             continue;
@@ -229,10 +227,23 @@ icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_
         for (int32_t i = 0; i < m->texts.names[k]; i++) complete &= append_ids(all, next++);
         complete &= json_array_append_new(lists, all) == 0;
     }
-    if (complete) classes = json_dumps(names, 0);
-    if (complete) tokens = json_dumps(lists, 0);
-    json_decref(names);
+    char *text = complete ? json_dumps(lists, 0) : NULL;
     json_decref(lists);
+    return text;
+}
+
+static char *classes_json(const icseg_model *m) {
+    json_t *names = json_array();
+    bool complete = names != NULL;
+    for (int32_t k = 0; k < m->config.num_classes && complete; k++)
+        complete = json_array_append_new(names, json_string(m->class_names[k])) == 0;
+    char *text = complete ? json_dumps(names, 0) : NULL;
+    json_decref(names);
+    return text;
+}
+
+icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+    char *config = NULL, *classes = classes_json(m), *tokens = icseg_model_tokens_json(m);
     icseg_status status = classes && tokens ? icseg_config_write_json(&m->config, &config, error)
                                             : icseg_fail_memory(error, 0, "checkpoint metadata");
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.config", config, error);

@@ -4,7 +4,6 @@
 #include "icseg/config.h"
 
 #include <jansson.h>
-#include <locale.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -326,18 +325,11 @@ icseg_status icseg_config_read_json(icseg_config *out, const char *json, icseg_e
 
 /* ------------------------------------------------------------------------------------------------------- writing */
 
-/* The shortest decimal number that reads back exactly, with a point or an exponent, whatever the locale. */
+/* With a point or an exponent, as JSON's writers mark what is no integer. */
 static void write_real(icseg_string *s, double value) {
-    char text[40];
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
-    }
-    const char *point = localeconv()->decimal_point, *found = strstr(text, point);
-    if (found)
-        icseg_string_printf(s, "%.*s.%s", (int)(found - text), text, found + strlen(point));
-    else
-        icseg_string_printf(s, "%s%s", text, strchr(text, 'e') ? "" : ".0");
+    char text[ICSEG_NUMBER_SIZE];
+    icseg_text_shortest(text, value);
+    icseg_string_printf(s, "%s%s", text, strpbrk(text, ".e") ? "" : ".0");
 }
 
 static void write_field(icseg_string *s, const field *f, const icseg_config *c) {

@@ -206,7 +206,7 @@ icseg_status icseg_model_calibrate(icseg_model *m, int on, icseg_error *error) {
 void icseg_model_freeze_backbone(icseg_model *m) {
     for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
         icseg_param *p = icseg_params_at(m->params, i);
-        if (!strncmp(p->name, "visual.", 7)) p->options.trainable = false;
+        if (icseg_is_image_encoder(p->name)) p->options.trainable = false;
     }
 }
 

@@ -60,7 +60,7 @@ void icseg_cached_text_close(icseg_cached_text *text);
 /* What this processor makes of a precision that is asked for; never AUTO. */
 icseg_precision icseg_precision_here(icseg_precision wanted);
 
-/* `visual.*` stops training. Call before the first training session. */
+/* The image encoder (icseg_is_image_encoder) stops training. Call before the first training session. */
 void icseg_model_freeze_backbone(icseg_model *model);
 
 /* Reads config, names and tokens of a checkpoint's metadata and builds the model; weights stay zero. */
@@ -74,8 +74,10 @@ icseg_status icseg_model_find_params(icseg_model *model, const icseg_safetensors
 icseg_status icseg_model_read_params(icseg_model *model, const icseg_safetensors *file, const char *prefix, bool strict,
                                      icseg_error *error);
 
-/* The three metadata strings of a checkpoint. */
+/* The metadata strings of a checkpoint: three, and icseg.ranges when the model is calibrated. */
 icseg_status icseg_model_write_metadata(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
+/* icpc.tokens: all that the model knows of its class names' texts. The caller frees it with free; NULL: no memory. */
+char *icseg_model_tokens_json(const icseg_model *model);
 /* Declares and appends metadata and parameters on a writer, for files that hold more than a model. */
 icseg_status icseg_model_declare(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 icseg_status icseg_model_append(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);

@@ -57,7 +57,7 @@ static void put_time(icseg_string *out, const icseg_log *log, double seconds) {
     const char *unit = "";
     long whole = lround(fmin(seconds, 1e9)), minutes = lround(fmin(seconds, 1e9) / 60);
     if (whole < 120)
-        snprintf(value, sizeof value, "%.*f<small>s</small>", whole < 10, seconds);
+        icseg_text_printf(value, sizeof value, "%.*f<small>s</small>", whole < 10, seconds);
     else if (whole < 3600)
         snprintf(value, sizeof value, "%ld<small>min</small> %02ld<small>s</small>", whole / 60, whole % 60);
     else if (minutes < 48 * 60)
@@ -65,7 +65,8 @@ static void put_time(icseg_string *out, const icseg_log *log, double seconds) {
     else
         snprintf(value, sizeof value, "%ld<small>d</small> %ld<small>h</small>", minutes / 1440, minutes / 60 % 24);
     char note[64] = "";
-    if (log->steps > 1) snprintf(note, sizeof note, "%.3g s a step", seconds / (double)log->step[log->steps - 1].step);
+    if (log->steps > 1)
+        icseg_text_printf(note, sizeof note, "%.3g s a step", seconds / (double)log->step[log->steps - 1].step);
     put_figure(out, "Training time", value, unit, note);
 }
 
@@ -96,13 +97,13 @@ static void put_run_figures(const icseg_report_page *page, double *scratch) {
                 if (isfinite(log->step[i].loss[p])) scratch[n++] = log->step[i].loss[p];
             double sum = 0;
             for (size_t i = 0; i < n; i++) sum += scratch[i];
-            snprintf(value, sizeof value, "%.4g", sum / (double)n);
+            icseg_text_printf(value, sizeof value, "%.4g", sum / (double)n);
             snprintf(note, sizeof note, "mean of %zu steps", n);
             put_figure(out, "Final loss", value, "", note);
         }
     if (log->has_start && log->start.parameters > 0) {
         double count = (double)log->start.parameters;
-        snprintf(value, sizeof value, "%.4g", count >= 1e6 ? count / 1e6 : count / 1e3);
+        icseg_text_printf(value, sizeof value, "%.4g", count >= 1e6 ? count / 1e6 : count / 1e3);
         put_figure(out, "Parameters", value, count >= 1e6 ? "M" : "k", "trained");
     }
     snprintf(value, sizeof value, "%lld", (long long)last->step);
@@ -117,10 +118,10 @@ static void put_run_figures(const icseg_report_page *page, double *scratch) {
     note[0] = '\0';
     if (log->has_start && log->start.threads > 0)
         snprintf(note, sizeof note, "median, %d threads", (int)log->start.threads);
-    snprintf(value, sizeof value, speed < 100 ? "%.3g" : "%.0f", speed);
+    icseg_text_printf(value, sizeof value, speed < 100 ? "%.3g" : "%.0f", speed);
     if (isfinite(speed)) put_figure(out, "Images a second", value, "", note);
     for (int64_t i = 0; i < log->steps; i++) peak = fmax(peak, log->step[i].peak_mib);
-    snprintf(value, sizeof value, peak < 10240 ? "%.0f" : "%.1f", peak < 10240 ? peak : peak / 1024);
+    icseg_text_printf(value, sizeof value, peak < 10240 ? "%.0f" : "%.1f", peak < 10240 ? peak : peak / 1024);
     if (isfinite(peak)) put_figure(out, "Peak memory", value, peak < 10240 ? "MiB" : "GiB", "of the whole process");
 }
 
@@ -133,9 +134,9 @@ icseg_status icseg_report_figures(const icseg_report_page *page, icseg_error *er
     icseg_string_printf(page->out, "<div class=\"figures%s\">\n", page->log->steps ? "" : " few");
     char value[32];
     if (isfinite(miou)) put_hero(page, miou);
-    snprintf(value, sizeof value, "%.2f", 100 * aacc);
+    icseg_text_printf(value, sizeof value, "%.2f", 100 * aacc);
     if (isfinite(aacc)) put_figure(page->out, "Pixel accuracy", value, "%", "aAcc");
-    snprintf(value, sizeof value, "%.2f", 100 * macc);
+    icseg_text_printf(value, sizeof value, "%.2f", 100 * macc);
     if (isfinite(macc)) put_figure(page->out, "Class accuracy", value, "%", "mAcc");
     if (page->log->steps) put_run_figures(page, scratch);
     icseg_string_printf(page->out, "</div>\n");

@@ -58,13 +58,13 @@ int32_t icseg_plot_log_ticks(double low, double high, double tick[16]) {
 void icseg_plot_number(char *out, size_t size, double value) {
     double magnitude = fabs(value);
     if (magnitude >= 1e9)
-        snprintf(out, size, "%.3g", value);
+        icseg_text_printf(out, size, "%.3g", value);
     else if (magnitude >= 1e6)
-        snprintf(out, size, "%.4gM", value / 1e6);
+        icseg_text_printf(out, size, "%.4gM", value / 1e6);
     else if (magnitude >= 1e4)
-        snprintf(out, size, "%.4gk", value / 1e3);
+        icseg_text_printf(out, size, "%.4gk", value / 1e3);
     else
-        snprintf(out, size, "%.4g", value);
+        icseg_text_printf(out, size, "%.4g", value);
     char *e = strchr(out, 'e'); /* 2e-05 -> 2e-5 */
     if (!e) return;
     char *from = e + 1, *to = e + 1;
@@ -258,8 +258,8 @@ static void put_series(canvas *c, const icseg_plot *plot, size_t index, const do
 /* Three digits, as the script writes them. */
 static void last_value(char *out, size_t size, double value) {
     char digits[32];
-    snprintf(digits, sizeof digits, fabs(value) < 1000 ? "%.3g" : "%.4g", value);
-    icseg_plot_number(out, size, strtod(digits, NULL));
+    icseg_text_printf(digits, sizeof digits, fabs(value) < 1000 ? "%.3g" : "%.4g", value);
+    icseg_plot_number(out, size, icseg_text_number(digits, NULL));
 }
 
 static void put_caption(icseg_string *out, const icseg_plot *plot, const axis *y, double *const *smoothed) {

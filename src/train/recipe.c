@@ -230,6 +230,17 @@ static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_
     return ICSEG_ERROR_ARGUMENT;
 }
 
+/* What was given for one of the model's fields that the text names in quotes; NULL when none of them was. */
+static const icseg_recipe_assignment *find_quoted(const icseg_recipe *recipe, const char *text) {
+    char key[KEY_MOST];
+    for (const char *name = strchr(text, '"'); name; name = strchr(name + 1, '"')) {
+        snprintf(key, sizeof key, "model.%.*s", (int)strcspn(name + 1, "\""), name + 1);
+        const icseg_recipe_assignment *a = find_last(recipe, key);
+        if (a && a->origin) return a;
+    }
+    return NULL;
+}
+
 static icseg_status check_data(const icseg_recipe *r, icseg_error *error) {
     if (!r->data.folder[0]) return fail_key(r, "data.folder", error, "no data set is named; give its folder");
     if (!icseg_folder_exists(r->data.folder))
@@ -246,7 +257,8 @@ static icseg_status check_model(const icseg_recipe *r, icseg_error *error) {
     if (model.num_classes == 0) model.num_classes = 2; /* any: the data set decides later */
     icseg_status status = icseg_config_check(&model, error);
     if (status != ICSEG_OK) {
-        icseg_fail_prefix(error, "model");
+        const icseg_recipe_assignment *a = error ? find_quoted(r, error->message) : NULL;
+        icseg_fail_prefix(error, "%s%smodel", a ? a->origin : "", a ? ": " : "");
         return status;
     }
     if (r->tokenizer == ICSEG_TOKENIZER_CLIP && model.vocab_size != CLIP_VOCAB)
@@ -258,9 +270,12 @@ static icseg_status check_model(const icseg_recipe *r, icseg_error *error) {
             "CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to train from scratch");
     if (r->merges[0] && !icseg_file_exists(r->merges) && !icseg_folder_exists(r->merges))
         return fail_key(r, "model.merges", error, "there is no file or folder \"%s\"", r->merges);
-    if (r->init[0] && !icseg_file_exists(r->init) && !icseg_folder_exists(r->init))
-        return fail_key(r, "model.init", error, "there is no file \"%s\"", r->init);
     return ICSEG_OK;
+}
+
+icseg_status icseg_recipe_check_init(const icseg_recipe *r, icseg_error *error) {
+    if (!r->init[0] || icseg_file_exists(r->init) || icseg_folder_exists(r->init)) return ICSEG_OK;
+    return fail_key(r, "model.init", error, "there is no file or folder \"%s\"", r->init);
 }
 
 icseg_status icseg_recipe_check(const icseg_recipe *r, icseg_error *error) {

@@ -95,6 +95,8 @@ icseg_status icseg_recipe_assign(icseg_recipe *recipe, const char *key, const ch
 /* What no single value shows: fields that do not fit together, the model configuration, folders and files that are not
  * there. The error names the line the value came from. */
 icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error);
+/* That model.init is there: only a run that begins needs it. */
+icseg_status icseg_recipe_check_init(const icseg_recipe *recipe, icseg_error *error);
 
 /* The first key that `matters` and whose values differ, with both values as text (the caller closes them); NULL when
  * there is none. */

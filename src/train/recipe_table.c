@@ -4,7 +4,17 @@
 
 #include "text/tokenizer.h"
 
-enum { WIDTH_MOST = 65536, DEPTH_MOST = 1000, SIDE_MOST = 16384, STEPS_MOST = 100000000, BATCH_MOST = 65536 };
+enum {
+    WIDTH_MOST = 65536,
+    HEADS_MOST = 4096,
+    GRID_MOST = 1024,
+    DEPTH_MOST = 1000,
+    SIDE_MOST = 16384,
+    STEPS_MOST = 100000000,
+    BATCH_MOST = 65536
+};
+
+#define LEAST_DIVISOR 1e-30 /* smaller ones are 0 as a float, or flushed to it */
 
 static const char *const presets[] = {"rn50", "rn101", "vit-b16", "tiny-resnet", "tiny-vit", NULL};
 static const char *const tokenizers[] = {"bytes", "clip", NULL};
@@ -18,6 +28,7 @@ static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 static const int32_t strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
 #define SIZE         ICSEG_BETWEEN(1, WIDTH_MOST)
+#define HEADS        ICSEG_BETWEEN(1, HEADS_MOST)
 #define STEPS        ICSEG_BETWEEN(0, STEPS_MOST)
 #define BOOL(field)  ICSEG_FIELD_BOOL(icseg_recipe, field)
 #define INT(field)   ICSEG_FIELD_INT(icseg_recipe, field)
@@ -37,26 +48,28 @@ static const icseg_option rows[] = {
      "mean the mean of the embeddings of all names (published sets bring them; of your own, names between commas in "
      "classes.txt)",
      .words = synonyms},
-    {"model.init", TEXT(init), "file of weights to start from", .shown = "from scratch"},
+    {"model.init", TEXT(init), "weights to start from: a file or folder, ours or published (docs/weights.md)",
+     .shown = "from scratch"},
     {"model.merges", TEXT(merges),
      "clip tokenizer: its merges (bpe_simple_vocab_16e6.txt.gz, tokenizer.json or merges.txt)", .shown = "none"},
     {"model.backbone", WORD(model.backbone), "image encoder family", .words = backbones},
     {"model.resnet_layers", INTS(model.resnet_layers[0]), "ResNet: blocks of the four stages", ICSEG_EXACTLY(4),
      ICSEG_BETWEEN(1, DEPTH_MOST)},
-    {"model.resnet_width", INT(model.resnet_width), "ResNet: stem width (channels)", SIZE},
+    {"model.resnet_width", INT(model.resnet_width), "ResNet: stem width (channels)", ICSEG_BETWEEN(2, WIDTH_MOST / 32)},
     {"model.vit_patch", INT(model.vit_patch), "ViT: patch side (pixels); 16 is what works", SIZE},
     {"model.vit_width", INT(model.vit_width), "ViT: token width (channels)", SIZE},
-    {"model.vit_layers", INT(model.vit_layers), "ViT: blocks", ICSEG_BETWEEN(1, DEPTH_MOST)},
-    {"model.vit_heads", INT(model.vit_heads), "ViT: attention heads", SIZE},
+    {"model.vit_layers", INT(model.vit_layers), "ViT: blocks", ICSEG_BETWEEN(ICSEG_LEVELS, DEPTH_MOST)},
+    {"model.vit_heads", INT(model.vit_heads), "ViT: attention heads", HEADS},
     {"model.vit_taps", INTS(model.vit_taps[0]), "ViT: blocks, counted from 0, whose outputs feed the four levels",
-     ICSEG_EXACTLY(4), ICSEG_BETWEEN(0, DEPTH_MOST)},
+     ICSEG_EXACTLY(4), ICSEG_BETWEEN(0, DEPTH_MOST - 1)},
     {"model.vit_drop_path", FLOAT(model.vit_drop_path),
      "ViT: stochastic depth of the last block (probability), growing linearly from 0; 0.1 with preset vit-b16",
      ICSEG_BETWEEN(0, 1), .open_high = true},
-    {"model.pos_grid", INT(model.pos_grid), "side of the stored positional grid (positions)", SIZE},
+    {"model.pos_grid", INT(model.pos_grid), "side of the stored positional grid (positions)",
+     ICSEG_BETWEEN(1, GRID_MOST)},
     {"model.embed_dim", INT(model.embed_dim), "width of the joint embedding (channels)", SIZE},
     {"model.text_width", INT(model.text_width), "text transformer: token width (channels)", SIZE},
-    {"model.text_heads", INT(model.text_heads), "text transformer: attention heads", SIZE},
+    {"model.text_heads", INT(model.text_heads), "text transformer: attention heads", HEADS},
     {"model.text_layers", INT(model.text_layers), "text transformer: blocks", ICSEG_BETWEEN(1, DEPTH_MOST)},
     {"model.vocab_size", INT(model.vocab_size), "text transformer: tokens in the vocabulary; follows tokenizer",
      ICSEG_BETWEEN(ICSEG_BYTE_VOCAB, 1 << 22)},
@@ -66,11 +79,11 @@ static const icseg_option rows[] = {
      .words = prompts},
     {"model.prompt_tokens", INT(model.prompt_tokens), "learnt context (tokens)", SIZE},
     {"model.prompt_width", INT(model.prompt_width), "prompt learner: width (channels)", SIZE},
-    {"model.prompt_heads", INT(model.prompt_heads), "prompt learner: attention heads", SIZE},
+    {"model.prompt_heads", INT(model.prompt_heads), "prompt learner: attention heads", HEADS},
     {"model.prompt_layers", INT(model.prompt_layers), "prompt learner: decoder layers", ICSEG_BETWEEN(1, DEPTH_MOST)},
     {"model.post_prompt", BOOL(model.post_prompt), "DenseCLIP's context decoder after the text encoder"},
     {"model.post_width", INT(model.post_width), "context decoder: width (channels)", SIZE},
-    {"model.post_heads", INT(model.post_heads), "context decoder: attention heads", SIZE},
+    {"model.post_heads", INT(model.post_heads), "context decoder: attention heads", HEADS},
     {"model.post_layers", INT(model.post_layers), "context decoder: layers", ICSEG_BETWEEN(1, DEPTH_MOST)},
     {"model.align_strides", ICSEG_FIELD_SET(icseg_recipe, model.align[0]),
      "strides that carry a score map; the embedding stride (ResNet 32, ViT 16) must be among them", .members = strides,
@@ -79,11 +92,12 @@ static const icseg_option rows[] = {
     {"model.align_weights", ICSEG_FIELD_KEYED(icseg_recipe, model.align_weights[0]),
      "loss weight of each stride of align_strides; a list is taken in the order of rising strides", .members = strides,
      .capacity = ICSEG_LEVELS, ICSEG_AT_LEAST(0)},
-    {"model.tau", FLOAT(model.tau), "temperature of the alignment losses", ICSEG_ABOVE(0)},
+    {"model.tau", FLOAT(model.tau), "temperature of the alignment losses", ICSEG_AT_LEAST(LEAST_DIVISOR)},
     {"model.fpn_dim", INT(model.fpn_dim), "decoder width (channels)", SIZE},
     {"model.num_classes", INT(model.num_classes), "classes; 0 takes them from the data set", ICSEG_BETWEEN(0, 16384)},
-    {"model.dropout", FLOAT(model.dropout), "channel dropout before the classifier (probability)", ICSEG_BETWEEN(0, 1),
-     .open_high = true},
+    {"model.dropout", FLOAT(model.dropout),
+     "dropout in the prompt learner and the context decoder, and of channels before the classifier (probability)",
+     ICSEG_BETWEEN(0, 1), .open_high = true},
     {"model.contrast_weight", FLOAT(model.contrast_weight), "weight of the align-guided contrastive loss; 0 is off",
      ICSEG_AT_LEAST(0)},
     {"model.contrast_positives", INT(model.contrast_positives), "contrastive loss: positives of an anchor (positions)",
@@ -118,7 +132,8 @@ static const icseg_option rows[] = {
      "short side before the random scale (pixels); 0 keeps the image's size; 640 with preset vit-b16",
      ICSEG_BETWEEN(0, SIDE_MOST)},
     {"augment.resize_long", INT(augment.resize_long),
-     "bound of the long side before the random scale (pixels); 0: none", ICSEG_BETWEEN(0, SIDE_MOST)},
+     "with resize_short: bound of the long side before the random scale (pixels); 0: none",
+     ICSEG_BETWEEN(0, SIDE_MOST)},
     {"augment.scale", ICSEG_FIELD_FLOATS(icseg_recipe, augment.scale_min), "random scale: smallest, largest factor",
      ICSEG_EXACTLY(2), .bounded = true, .open_low = true, .minimum = 0, .maximum = 16},
     {"augment.crop_max_share", FLOAT(augment.crop_max_share),
@@ -137,15 +152,16 @@ static const icseg_option rows[] = {
      ICSEG_AT_LEAST(0)},
     {"train.betas", ICSEG_FIELD_FLOATS(icseg_recipe, train.betas[0]), "AdamW: decay of the two moments",
      ICSEG_EXACTLY(2), ICSEG_BETWEEN(0, 1), .open_high = true},
-    {"train.eps", FLOAT(train.eps), "AdamW: epsilon", ICSEG_ABOVE(0)},
+    {"train.eps", FLOAT(train.eps), "AdamW: epsilon", ICSEG_AT_LEAST(LEAST_DIVISOR)},
     {"train.warmup", INT(train.warmup), "linear warm-up of the learning rate (steps)", STEPS},
     {"train.warmup_ratio", FLOAT(train.warmup_ratio), "where the warm-up starts, relative to lr", ICSEG_BETWEEN(0, 1)},
     {"train.power", FLOAT(train.power), "exponent of the polynomial decay", ICSEG_AT_LEAST(0)},
     {"train.min_lr", FLOAT(train.min_lr), "learning rate where the decay ends", ICSEG_AT_LEAST(0)},
     {"train.clip_norm", FLOAT(train.clip_norm), "bound of the gradient's global norm; 0 is off", ICSEG_AT_LEAST(0)},
-    {"train.freeze_bn", BOOL(train.freeze_bn), "batch normalisation keeps its running statistics"},
+    {"train.freeze_bn", BOOL(train.freeze_bn), "the image encoder's batch normalisation keeps its running statistics"},
     {"train.freeze_backbone", BOOL(train.freeze_backbone),
-     "the image encoder stays as it is, its running statistics too"},
+     "the image encoder stays as it is, its running statistics too; a ViT's visual.fpn1 to fpn4, which CLIP's weights "
+     "do not have, train"},
     {"train.precision", WORD(train.precision),
      "number format of convolutions and linear maps, forward and backward; weights, their gradients, sums, "
      "normalisation and losses are f32 always; auto: bf16 where the processor has it; bf16x2: f32",
@@ -173,7 +189,7 @@ static const icseg_option rows[] = {
     {"eval.tta", BOOL(eval.tta), "test-time augmentation: averages over tta_scales and tta_flip"},
     {"eval.tta_scales", ICSEG_FIELD_FLOATS(icseg_recipe, eval.tta_scales[0]), "test-time augmentation: scale factors",
      .capacity = ICSEG_RECIPE_TTA_SCALES, .least = 1, .count_offset = offsetof(icseg_recipe, eval.tta_count),
-     .bounded = true, .open_low = true, .minimum = 0, .maximum = 16},
+     ICSEG_BETWEEN(1.0 / 16, 16)},
     {"eval.tta_flip", BOOL(eval.tta_flip), "test-time augmentation: the mirrored image too"},
 };
 

@@ -15,7 +15,7 @@ enum { STATE_VERSION = 1 };
 
 static const char *const moment_prefix[2] = {"adamw.first.", "adamw.second."};
 
-static float *moment(icseg_trainer *t, int which, int64_t param) {
+static float *moment(const icseg_trainer *t, int which, int64_t param) {
     return which ? icseg_adamw_second_moment(t->adamw, param) : icseg_adamw_first_moment(t->adamw, param);
 }
 
@@ -35,12 +35,20 @@ static void fingerprint(const icseg_dataset *dataset, char out[24]) {
 static icseg_status check_finite(const icseg_trainer *t, icseg_error *error) {
     for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
         const icseg_param *p = icseg_params_at(t->model->params, i);
-        for (int64_t j = 0; j < p->count; j++)
-            if (!isfinite(p->data[j]))
-                return icseg_fail(error, ICSEG_ERROR_NUMERIC,
-                                  "after step %lld %s holds %f: nothing is saved, the files of the last checkpoint are "
-                                  "kept; a lower train.lr or a train.clip_norm may help",
-                                  (long long)t->state.step, p->name, (double)p->data[j]);
+        const struct {
+            const char *what;
+            const float *values; /* NULL: does not train */
+        } held[] = {{"", p->data},
+                    {"AdamW's first moment of ", moment(t, 0, i)},
+                    {"AdamW's second moment of ", moment(t, 1, i)}};
+        for (int which = 0; which < 3; which++)
+            for (int64_t j = 0; held[which].values && j < p->count; j++)
+                if (!isfinite(held[which].values[j]))
+                    return icseg_fail(
+                        error, ICSEG_ERROR_NUMERIC,
+                        "after step %lld %s%s holds %f: nothing is saved, the files of the last checkpoint "
+                        "are kept; a lower train.lr or a train.clip_norm may help",
+                        (long long)t->state.step, held[which].what, p->name, (double)held[which].values[j]);
     }
     return ICSEG_OK;
 }
@@ -73,14 +81,15 @@ static icseg_status append(icseg_trainer *t, icseg_safetensors_writer *writer, i
 }
 
 static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *writer, icseg_error *error) {
-    char images[24], counters[400];
+    char images[24], miou[ICSEG_NUMBER_SIZE], counters[400];
     icseg_string recipe = {0};
     fingerprint(t->train, images);
+    icseg_text_shortest(miou, t->state.best_miou);
     snprintf(counters, sizeof counters,
              "{\"version\": %d, \"step\": %lld, \"updates\": %lld, \"eval_pending\": %s, \"best_step\": %lld, "
-             "\"best_miou\": %.17g, \"train_images\": \"%s\"}",
+             "\"best_miou\": %s, \"train_images\": \"%s\"}",
              (int)STATE_VERSION, (long long)t->state.step, (long long)icseg_adamw_updates(t->adamw),
-             t->state.eval_pending ? "true" : "false", (long long)t->state.best_step, t->state.best_miou, images);
+             t->state.eval_pending ? "true" : "false", (long long)t->state.best_step, miou, images);
     icseg_status status = icseg_recipe_format(t->recipe, &recipe, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.state", counters, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.recipe", recipe.data, error);
@@ -121,24 +130,31 @@ icseg_status icseg_trainer_save_best(icseg_trainer *t, icseg_error *error) {
 
 /* -- reading */
 
-/* Where the data lies, how fast it goes, how often something is written: weights do not depend on these. */
+static bool decides_evaluation(const char *key) { return !strncmp(key, "eval.", 5); }
+
+/* Not where the data lies, how fast it goes, how often something is written, nor what evaluations are like. Names'
+ * tokens are compared, in place of model.merges. */
 static bool decides_weights(const char *key) {
     static const char *const free_keys[] = {
         "data.folder",      "data.classes",           "data.loader_threads", "train.threads", "train.log_every",
         "train.eval_every", "train.checkpoint_every", "train.memory",        "model.init",    "model.merges"};
+    if (decides_evaluation(key)) return false;
     for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
         if (!strcmp(key, free_keys[i])) return false;
     return true;
 }
 
-static icseg_status compare_recipe(icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
+static icseg_status read_recipe(const icseg_trainer *t, const icseg_safetensors *file, icseg_recipe *out,
+                                icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.recipe");
-    icseg_recipe then;
     if (!text) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.recipe is missing", path);
-    ICSEG_TRY(icseg_recipe_parse(&then, path, (const unsigned char *)text, strlen(text), t->arena, error));
+    return icseg_recipe_parse(out, path, (const unsigned char *)text, strlen(text), t->arena, error);
+}
+
+static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe *then, icseg_error *error) {
     icseg_string now_text = {0}, then_text = {0};
     icseg_status status = ICSEG_OK;
-    const char *key = icseg_recipe_compare(t->recipe, &then, decides_weights, &now_text, &then_text);
+    const char *key = icseg_recipe_compare(t->recipe, then, decides_weights, &now_text, &then_text);
     if (key)
         status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                             "%s: the run began with %s = %s, the recipe now says %s; set it back, or train in another "
@@ -147,6 +163,28 @@ static icseg_status compare_recipe(icseg_trainer *t, const icseg_safetensors *fi
     icseg_string_close(&now_text);
     icseg_string_close(&then_text);
     return status;
+}
+
+/* What may differ and has consequences: the run keeps what it began with, and evaluations of two kinds have no best. */
+static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe *then, icseg_error *error) {
+    icseg_string now_text = {0}, then_text = {0};
+    const char *key = icseg_recipe_compare(t->recipe, then, decides_evaluation, &now_text, &then_text);
+    if (key) {
+        icseg_trainer_say(t, "%s: %s was %s and is %s now: the best weights are those of evaluations from here on",
+                          t->folder, key, then_text.data, now_text.data);
+        t->state.best_step = 0;
+        t->state.best_miou = 0;
+    }
+    icseg_string_close(&now_text);
+    icseg_string_close(&then_text);
+    if (!strcmp(t->recipe->init, then->init)) return ICSEG_OK;
+    icseg_trainer_say(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, then->init,
+                      t->recipe->init);
+    icseg_recipe *kept = icseg_arena_copy(t->arena, t->recipe, sizeof *kept);
+    if (!kept) return icseg_fail_memory(error, sizeof *kept, "the recipe");
+    kept->init = then->init;
+    t->recipe = kept;
+    return ICSEG_OK;
 }
 
 static icseg_status compare_classes(const icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
@@ -167,6 +205,19 @@ static icseg_status compare_classes(const icseg_trainer *t, const icseg_safetens
     }
     json_decref(list);
     return status;
+}
+
+static icseg_status compare_tokens(const icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
+    const char *then = icseg_safetensors_metadata(file, "icpc.tokens");
+    char *now = icseg_model_tokens_json(t->model);
+    if (!now) return icseg_fail_memory(error, 0, "the class names' tokens");
+    bool same = then && !strcmp(then, now);
+    free(now);
+    if (same) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                      "%s: the tokens of the class names are others than when the run began: another vocabulary "
+                      "(model.merges), or other names after the first in the class list",
+                      t->folder);
 }
 
 static icseg_status read_counters(icseg_trainer *t, const icseg_safetensors *file, icseg_train_state *out,
@@ -210,9 +261,15 @@ static icseg_status read_moments(icseg_trainer *t, const icseg_safetensors *file
     return ICSEG_OK;
 }
 
+bool icseg_trainer_has_state(const icseg_trainer *t) {
+    const char *path = icseg_trainer_path(t, "state.safetensors");
+    return path && icseg_file_exists(path);
+}
+
 icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error) {
     const char *path = icseg_trainer_path(t, "state.safetensors");
     icseg_safetensors *file;
+    icseg_recipe then;
     icseg_train_state state;
     int64_t updates;
     icseg_status status;
@@ -220,13 +277,16 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     *found = icseg_file_exists(path);
     if (!*found) return ICSEG_OK;
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
-    ICSEG_TRY_GOTO(compare_recipe(t, file, error));
+    ICSEG_TRY_GOTO(read_recipe(t, file, &then, error));
+    ICSEG_TRY_GOTO(compare_recipe(t, &then, error));
     ICSEG_TRY_GOTO(compare_classes(t, file, error));
+    ICSEG_TRY_GOTO(compare_tokens(t, file, error));
     ICSEG_TRY_GOTO(read_counters(t, file, &state, &updates, error));
     ICSEG_TRY_GOTO(icseg_model_read_params(t->model, file, "", false, error));
     ICSEG_TRY_GOTO(read_moments(t, file, error));
     icseg_adamw_set_updates(t->adamw, updates);
     t->state = state;
+    ICSEG_TRY_GOTO(follow_recipe(t, &then, error));
 fail:
     icseg_safetensors_close(&file);
     return status;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "base/system.h"
 #include "train/trainer.h"
 
@@ -116,6 +117,35 @@ static icseg_status diagnose(icseg_trainer *t, const char *what, icseg_error *er
     return fail_numeric(t, &batch, what, "", error);
 }
 
+/* -- running statistics, which every batch of a step moves */
+
+typedef void (*statistics_copy)(icseg_param *p, float *kept);
+static void keep(icseg_param *p, float *kept) { memcpy(kept, p->data, (size_t)p->count * sizeof *kept); }
+static void put_back(icseg_param *p, float *kept) {
+    memcpy(p->data, kept, (size_t)p->count * sizeof *kept);
+    p->version++;
+}
+
+/* Returns their number. */
+static size_t each_statistic(icseg_trainer *t, statistics_copy copy) {
+    size_t at = 0;
+    for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
+        icseg_param *p = icseg_params_at(t->model->params, i);
+        if (!p->options.buffer) continue;
+        if (copy) copy(p, t->statistics + at);
+        at += (size_t)p->count;
+    }
+    return at;
+}
+
+static icseg_status keep_statistics(icseg_trainer *t, icseg_error *error) {
+    size_t count = each_statistic(t, NULL);
+    if (!t->statistics) t->statistics = icseg_alloc_array(count, sizeof *t->statistics);
+    if (!t->statistics) return icseg_fail_memory(error, count * sizeof *t->statistics, "running statistics");
+    each_statistic(t, keep);
+    return ICSEG_OK;
+}
+
 /* -- a step */
 
 icseg_status icseg_trainer_step(icseg_trainer *t, icseg_step_report *out, icseg_error *error) {
@@ -129,14 +159,19 @@ icseg_status icseg_trainer_step(icseg_trainer *t, icseg_step_report *out, icseg_
                                .steps = r->train.steps,
                                .warmup = r->train.warmup};
     *out = (icseg_step_report){.lr = icseg_schedule_lr(&schedule, t->state.step)};
-    if (accumulate > 1) icseg_params_zero_gradients(t->model->params);
+    if (accumulate > 1) {
+        icseg_params_zero_gradients(t->model->params);
+        ICSEG_TRY(keep_statistics(t, error));
+    }
     for (int64_t micro = 0; micro < accumulate; micro++) {
         icseg_batch batch;
         icseg_session *session;
         icseg_status status = prepare(t, &batch, &session, error);
-        /* An image that cannot be read: nothing of this step has happened, so the steps before it can be kept. */
-        if (status != ICSEG_OK && micro == 0 && t->state.step > 0) icseg_trainer_save(t, NULL);
-        ICSEG_TRY(status);
+        if (status != ICSEG_OK) { /* an image that cannot be read: the steps before this one are kept */
+            if (micro > 0) each_statistic(t, put_back);
+            if (t->state.step > 0) icseg_trainer_save(t, NULL);
+            return status;
+        }
         ICSEG_TRY(
             icseg_executor_run(session->executor, (uint64_t)r->train.seed, t->state.step * accumulate + micro, error));
         add_losses(out, session, share);

@@ -137,6 +137,7 @@ static icseg_status open_log(icseg_trainer *t, const char *name, icseg_error *er
 static icseg_status open_run(icseg_trainer *t, const icseg_train_options *options, icseg_error *error) {
     bool found = false;
     ICSEG_TRY(icseg_arena_open(&t->arena, error));
+    if (!options->resume || !icseg_trainer_has_state(t)) ICSEG_TRY(icseg_recipe_check_init(t->recipe, error));
     ICSEG_TRY(icseg_trainer_open_folder(t, options->resume, error));
     ICSEG_TRY(open_data(t, error));
     ICSEG_TRY(open_model(t, error));
@@ -154,6 +155,7 @@ static icseg_status open_run(icseg_trainer *t, const icseg_train_options *option
 }
 
 static void close_run(icseg_trainer *t) {
+    icseg_free(t->statistics);
     icseg_loader_close(&t->loader);
     icseg_log_writer_close(&t->log);
     icseg_adamw_close(&t->adamw);
@@ -213,7 +215,7 @@ static icseg_status stop(icseg_trainer *t, bool saved, icseg_error *error) {
                       (long long)t->state.step, t->recipe->train.steps, t->folder);
 }
 
-/* The state is written before an evaluation, which may take long, and after it. */
+/* The state is written before an evaluation, which may take long, and after it, or when it gave the best weights. */
 static icseg_status after_step(icseg_trainer *t, icseg_confusion *confusion, icseg_error *error) {
     bool checkpoint = is_due(t, t->recipe->train.checkpoint_every);
     t->state.eval_pending = is_due(t, t->recipe->train.eval_every);
@@ -223,7 +225,7 @@ static icseg_status after_step(icseg_trainer *t, icseg_confusion *confusion, ics
     icseg_status status = icseg_trainer_evaluate(t, confusion, error);
     if (status == ICSEG_ERROR_CANCELLED) return stop(t, checkpoint, error);
     ICSEG_TRY(status);
-    return checkpoint ? icseg_trainer_save(t, error) : ICSEG_OK;
+    return checkpoint || t->state.best_step == t->state.step ? icseg_trainer_save(t, error) : ICSEG_OK;
 }
 
 /* confusion: of the last evaluation. */

@@ -39,6 +39,7 @@ typedef struct icseg_trainer {
     icseg_model *model;
     icseg_adamw *adamw;
     icseg_loader *loader;
+    float *statistics; /* running statistics as they were before the step, where it has several batches */
     icseg_log_writer *log;
     icseg_train_state state;
     icseg_eval_options eval;
@@ -74,8 +75,10 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icse
 icseg_status icseg_trainer_save(icseg_trainer *t, icseg_error *error);
 /* best.safetensors alone. */
 icseg_status icseg_trainer_save_best(icseg_trainer *t, icseg_error *error);
+bool icseg_trainer_has_state(const icseg_trainer *t);
 /* Reads state.safetensors into model, optimiser and t->state. *found is false, and nothing is changed, when there is
- * none. Another recipe, class list or training set is ICSEG_ERROR_ARGUMENT. */
+ * none. Another recipe, class list or training set is ICSEG_ERROR_ARGUMENT. t->recipe keeps the run's model.init; other
+ * `eval` settings are told, and the best evaluation begins anew. */
 icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error);
 
 /* -- step.c */
