@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Full-size models, both ways: a checkpoint that PyTorch wrote gives the same outputs in icseg, and one that icseg trained
 gives the same outputs in PyTorch.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parity beyond the committed fixtures: random configurations of both backbones, other seeds, sizes, depths, batch sizes
 and class counts, each written by make_fixtures.py's code and checked by `icseg parity`.
 

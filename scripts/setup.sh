@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what building and testing need, from the packages of Debian 12 or Ubuntu; with sudo when not root. Does and
-# says nothing when everything is there.
+# Installs what building and testing need, from the packages of Debian 12, 13 or Ubuntu; with sudo when not root. Does
+# and says nothing when everything is there.
 set -eu
 
 # package, or command:package where any package with that command will do. libdnnl-dev's CMake files look for OpenCL's.
