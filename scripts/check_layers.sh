@@ -20,6 +20,12 @@ report() {
     fi
 }
 
+# Without one of these the checks below would find nothing wrong.
+tools() {
+    for tool in git cc gcc nm awk; do command -v $tool >/dev/null || echo "$tool is not installed"; done
+    [ -n "$(git ls-files 2>&1 | grep -m 1 -F CMakeLists.txt)" ] || echo "git does not list the files here"
+}
+
 # Each folder may include its own headers and those of the folders before it.
 order="base tensor tiles dnnl graph graph/ops text image model weights data eval report train"
 
@@ -56,7 +62,7 @@ no_process_calls() {
             {
                 line++
                 gsub(/"([^"\\]|\\.)*"/, "\"\"")
-                if (match($0, /(^|[^A-Za-z0-9_])((exit|_exit|_Exit|abort|quick_exit|printf|vprintf|puts|putchar|perror) *\(|stdout|stderr)/))
+                if (match($0, /(^|[^A-Za-z0-9_])((exit|_exit|_Exit|abort|assert|quick_exit|printf|vprintf|puts|putchar|perror) *\(|stdout|stderr)/))
                     print file ":" line ": " substr($0, RSTART, RLENGTH)
             }'
     done
@@ -132,12 +138,17 @@ links() {
 # Anchors of a page's headings, as code hosts make them.
 sections() { sed -nE 's/^#+ +//p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'; }
 
+report "what the checks need is there" "$(tools)"
 report "folders include only from those above" "$(include_order)"
 report "the library does not print, exit or abort" "$(no_process_calls)"
 report "libicseg.so exports only icseg_ names" "$(shared_symbols)"
 report "all other global names start with icseg_ too" "$(static_symbols)"
 report "public headers compile alone as C11" "$(headers_alone cc c c11)"
-if command -v g++ >/dev/null; then report "public headers compile alone as C++" "$(headers_alone g++ c++ c++11)"; fi
+if command -v g++ >/dev/null; then
+    report "public headers compile alone as C++" "$(headers_alone g++ c++ c++11)"
+else
+    echo "note  public headers not compiled as C++: there is no g++"
+fi
 report "files start with the licence line" "$(licence_lines)"
 if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
     report "clang-format is content" "$(formatting)"

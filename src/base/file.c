@@ -149,9 +149,10 @@ static char *temporary_of(const char *path) {
     char ending[32];
     size_t folder = (size_t)(icseg_path_name(path) - path), name = strlen(path) - folder;
     size_t room = (size_t)snprintf(ending, sizeof ending, ".tmp.%ld", (long)getpid());
-    if (name + room > NAME_MAX) name = NAME_MAX - room;
-    char *out = icseg_alloc(folder + name + room + 1);
-    if (out) sprintf(out, "%.*s%s", (int)(folder + name), path, ending);
+    if (name <= NAME_MAX && name + room > NAME_MAX) name = NAME_MAX - room;
+    size_t size = folder + name + room + 1;
+    char *out = icseg_alloc(size);
+    if (out) snprintf(out, size, "%.*s%s", (int)(folder + name), path, ending);
     return out;
 }
 

@@ -30,9 +30,10 @@ icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error
 icseg_status icseg_map_reader(icseg_map *out, const icseg_file_reader *reader, icseg_error *error); /* of its file */
 void icseg_map_close(icseg_map *map);
 
-/* Atomic replacement: bytes go to PATH.tmp.PID; commit flushes, fsyncs, renames over PATH and fsyncs the folder.
- * Close without commit removes the temporary file. The first failed write is remembered and reported by commit too. A
- * PATH that is there and no regular file (a device, a pipe, a folder) is refused. */
+/* Atomic replacement: bytes go to PATH.tmp.PID (NAME is cut where that is too long); commit flushes, fsyncs, renames
+ * over PATH and fsyncs the folder. Close without commit removes the temporary file. The first failed write is
+ * remembered and reported by commit too. A PATH that is there and no regular file (a device, a pipe, a folder) is
+ * refused. */
 typedef struct icseg_file_writer icseg_file_writer;
 icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error);
 icseg_status icseg_file_writer_write(icseg_file_writer *writer, const void *data, size_t size, icseg_error *error);

@@ -3,7 +3,6 @@
  */
 #include "base/options.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -274,7 +273,9 @@ static size_t split(const icseg_option *o, char *text, const char **items, size_
 }
 
 static icseg_status set_list(const place *p, void *target, icseg_arena *arena, const char *const *items, size_t count) {
-    assert(p->option->capacity <= ICSEG_OPTION_LIST_MOST); /* a row that was written wrongly */
+    if (p->option->capacity > ICSEG_OPTION_LIST_MOST) /* a row that was written wrongly */
+        return icseg_fail(p->error, ICSEG_ERROR_INTERNAL, "%s: a list of more than %d", p->name,
+                          ICSEG_OPTION_LIST_MOST);
     switch (p->option->type) {
     case ICSEG_OPTION_INT_LIST:
     case ICSEG_OPTION_FLOAT_LIST: return set_numbers(p, target, items, count);

@@ -313,7 +313,10 @@ static icseg_status read_list(icseg_arena *arena, const char *path, char ***out,
     icseg_status status = ICSEG_OK;
     *out = icseg_arena_array(arena, most, sizeof **out);
     *count = 0;
-    if (!*out) status = icseg_fail_memory(error, most * sizeof **out, path);
+    if (memchr(text, '\0', size))
+        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: holds a NUL byte: no list of image names", path);
+    else if (!*out)
+        status = icseg_fail_memory(error, most * sizeof **out, path);
     icseg_lines lines = icseg_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));) {
         if (strlen(line) > NAME_MAX - 16 || strpbrk(line, "/\r"))

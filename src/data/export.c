@@ -245,8 +245,7 @@ static icseg_status write_files(icseg_export *e, const icseg_export_item *item, 
     return status;
 }
 
-static icseg_status report(icseg_export *e, icseg_error *error) {
-    e->summary->images++;
+static icseg_status report(const icseg_export *e, icseg_error *error) {
     if (!e->progress || !e->progress->report) return ICSEG_OK;
     icseg_progress_event event = {.stage = "convert",
                                   .done = (double)e->summary->images,
@@ -280,6 +279,7 @@ icseg_status icseg_export_write(icseg_export *e, const icseg_export_item *item, 
     ICSEG_TRY_GOTO(make_labels(e, item, &image, &labels, error));
     ICSEG_TRY_GOTO(write_files(e, item, choose_split(e, item), data, size, &labels, error));
     e->summary->objects += (int64_t)item->object_count;
+    e->summary->images++;
     status = report(e, error);
 fail:
     icseg_labels_close(&labels);
@@ -403,7 +403,8 @@ static icseg_status check_options(const icseg_convert_options *o, icseg_error *e
     DIR *out = opendir(o->out);
     bool empty = true;
     for (struct dirent *entry; out && empty && (entry = readdir(out));)
-        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+                !strncmp(entry->d_name, ICSEG_EXPORT_STAGING, strlen(ICSEG_EXPORT_STAGING));
     if (out) closedir(out);
     if (!empty) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the folder is not empty; name another", o->out);
     return ICSEG_OK;

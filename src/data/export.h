@@ -74,7 +74,9 @@ typedef struct icseg_export {
  * cancelled) is passed on. */
 icseg_status icseg_export_fault(icseg_export *e, icseg_status status, icseg_error *error);
 
-/* The new folder. close removes what was not committed. */
+/* The new folder. Files gather in a folder of the process in it; close removes what was not committed, open what
+ * processes that were killed have left. */
+#define ICSEG_EXPORT_STAGING ".convert."
 icseg_status icseg_export_out_open(icseg_export *e, icseg_error *error);
 icseg_status icseg_export_out_commit(icseg_export *e, icseg_error *error);
 void icseg_export_out_close(icseg_export *e);

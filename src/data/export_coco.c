@@ -14,6 +14,7 @@
 typedef struct source_file {
     char *path, *folder; /* folder: what the export is in; pictures are looked for below it */
     const char *split;   /* NULL until name_splits: the file's name tells none */
+    bool named;          /* from name_splits on: it told one */
 } source_file;
 
 typedef struct source_list {
@@ -61,7 +62,8 @@ static icseg_status add_source(icseg_export *e, source_list *list, const char *p
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d COCO JSON files; convert them in several parts",
                           folder, SOURCES_MOST);
     source_file *f = &list->files[list->count++];
-    *f = (source_file){icseg_arena_strdup(e->arena, path), icseg_arena_strdup(e->arena, folder), split};
+    *f = (source_file){
+        .path = icseg_arena_strdup(e->arena, path), .folder = icseg_arena_strdup(e->arena, folder), .split = split};
     if (named) f->split = icseg_arena_strdup(e->arena, stem + 10);
     return f->path && f->folder && (f->split || !named) ? ICSEG_OK : icseg_fail_memory(error, 0, path);
 }
@@ -115,15 +117,21 @@ static icseg_status name_splits(icseg_export *e, source_list *list, icseg_error 
     const char *given = e->options->split;
     for (size_t i = 0; i < list->count; i++) {
         source_file *f = &list->files[i];
-        if (!f->split || (given && list->count == 1)) f->split = given ? given : "train";
-        for (size_t k = 0; k < i; k++)
-            if (list->files[k].split != given && !strcmp(list->files[k].split, f->split))
-                return icseg_fail(
-                    error, ICSEG_ERROR_DATA,
-                    "%s and %s would both be the split %s; call them instances_SPLIT.json, or ask for one "
-                    "split with --split NAME",
-                    list->files[k].path, f->path, f->split);
+        f->named = f->split != NULL;
+        if (!f->named || (given && list->count == 1)) f->split = given ? given : "train";
+        for (size_t k = 0; k < i; k++) {
+            const source_file *other = &list->files[k];
+            bool joined = given && !f->named && !other->named;
+            if (joined || strcmp(other->split, f->split) != 0) continue;
+            return icseg_fail(error, ICSEG_ERROR_DATA, "%s and %s would both be the split %s; %s", other->path, f->path,
+                              f->split,
+                              given || (f->named && other->named)
+                                  ? "give one of them another name, or convert them one by one"
+                                  : "call them instances_SPLIT.json, or ask for one split with --split NAME");
+        }
     }
+    e->one_split = true;
+    for (size_t i = 1; i < list->count; i++) e->one_split &= !strcmp(list->files[i].split, list->files[0].split);
     return ICSEG_OK;
 }
 
@@ -428,7 +436,6 @@ icseg_status icseg_export_coco(icseg_export *e, icseg_error *error) {
     ICSEG_TRY(find_sources(e, &list, error));
     ICSEG_TRY(name_splits(e, &list, error));
     ICSEG_TRY(icseg_export_background(e, error));
-    e->one_split = list.count == 1;
     for (size_t i = 0; i < list.count; i++) {
         int32_t classes = e->classes;
         ICSEG_TRY(convert_file(e, &list.files[i], error));

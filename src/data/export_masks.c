@@ -220,6 +220,8 @@ static icseg_status convert_list(mask_export *m, const char *path, const char *s
     size_t size;
     icseg_status status = ICSEG_OK;
     ICSEG_TRY(icseg_file_read(path, TEXT_MOST, &text, &size, error));
+    if (memchr(text, '\0', size))
+        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: holds a NUL byte: no list of pictures", path);
     icseg_lines lines = icseg_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));) {
         if (strlen(line) > NAME_MAX - 16 || *line == '/' || strstr(line, ".."))

@@ -2,9 +2,11 @@
  * The new data set's folder: files gather in a hidden folder inside it and move up when all are there, so that a
  * conversion that ends early leaves nothing. */
 #define _XOPEN_SOURCE 700 /* nftw */
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,9 +19,24 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
     return remove(path) != 0 && errno != ENOENT;
 }
 
+static void remove_all(const char *folder) { (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
+
+/* What conversions that were killed have left. */
+static void remove_leftovers(const char *out) {
+    char path[PATH_MAX];
+    DIR *folder = opendir(out);
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        long process;
+        if (sscanf(entry->d_name, ICSEG_EXPORT_STAGING "%ld", &process) != 1 || kill((pid_t)process, 0) == 0) continue;
+        if ((size_t)snprintf(path, sizeof path, "%s/%s", out, entry->d_name) < sizeof path) remove_all(path);
+    }
+    if (folder) closedir(folder);
+}
+
 icseg_status icseg_export_out_open(icseg_export *e, icseg_error *error) {
     e->out_is_new = !icseg_folder_exists(e->options->out);
-    e->staging = icseg_arena_printf(e->arena, "%s/.convert.%ld", e->options->out, (long)getpid());
+    remove_leftovers(e->options->out);
+    e->staging = icseg_arena_printf(e->arena, "%s/" ICSEG_EXPORT_STAGING "%ld", e->options->out, (long)getpid());
     if (!e->staging) return icseg_fail_memory(error, PATH_MAX, e->options->out);
     if (strlen(e->staging) > PATH_MAX - 600)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.80s...: the path is too long", e->options->out);
@@ -39,7 +56,7 @@ icseg_status icseg_export_out_commit(icseg_export *e, icseg_error *error) {
 
 void icseg_export_out_close(icseg_export *e) {
     if (!e->staging) return;
-    (void)nftw(e->staging, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    remove_all(e->staging);
     if (e->out_is_new) (void)rmdir(e->options->out); /* stays when it was filled */
     e->staging = NULL;
 }

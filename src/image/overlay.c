@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "icseg/image.h"
 #include "image/font.h"
 
@@ -63,7 +64,7 @@ static void format_share(char out[16], int64_t pixels, int64_t total) {
     if (percent < 0.1)
         snprintf(out, 16, "<0.1%%");
     else
-        snprintf(out, 16, "%.1f%%", percent);
+        icseg_text_printf(out, 16, "%.1f%%", percent);
 }
 
 static layout plan_legend(const entry *entries, int32_t count, const char *const *names, int32_t width, int64_t total) {

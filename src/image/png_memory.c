@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ * Allocation for libpng. */
 #include "image/png_memory.h"
 
 #include "base/memory.h"

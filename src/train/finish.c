@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What comes after steps: the evaluation on the validation split, and the report with its sample pictures. */
+#include <math.h>
 #include <string.h>
 
 #include "icseg/report.h"
@@ -7,20 +8,22 @@
 
 enum { REPORT_SAMPLES = 8 };
 
-/* Killed after this line was written and before the state was, a resumed run would write it again. */
-static icseg_status is_logged(const icseg_trainer *t, bool *logged, icseg_error *error) {
+/* Killed after this line was written and before the state was, a resumed run would write it again. With other `eval`
+ * settings it is another line. */
+static icseg_status is_logged(const icseg_trainer *t, const icseg_metrics *m, bool *logged, icseg_error *error) {
     icseg_log log;
     const char *path = icseg_trainer_path(t, "log.jsonl");
     if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
     ICSEG_TRY(icseg_log_read(&log, path, error));
-    *logged = log.evals && log.eval[log.evals - 1].step == t->state.step;
+    const icseg_log_eval *last = log.evals ? &log.eval[log.evals - 1] : NULL;
+    *logged = last && last->step == t->state.step && !(fabs(last->miou - m->miou) > 1e-8); /* the log has 9 digits */
     icseg_log_close(&log);
     return ICSEG_OK;
 }
 
 static icseg_status log_metrics(icseg_trainer *t, const icseg_metrics *m, icseg_error *error) {
     bool logged = false;
-    ICSEG_TRY(is_logged(t, &logged, error));
+    ICSEG_TRY(is_logged(t, m, &logged, error));
     if (logged) return ICSEG_OK;
     icseg_log_eval entry = {
         .step = t->state.step, .miou = m->miou, .macc = m->macc, .aacc = m->aacc, .classes = m->classes, .iou = m->iou};

@@ -14,7 +14,7 @@ enum {
     BATCH_MOST = 65536
 };
 
-#define LEAST_DIVISOR 1e-30 /* smaller ones are 0 as a float, or flushed to it */
+#define LEAST_DIVISOR 1e-30 /* far above what becomes 0 as a float */
 
 static const char *const presets[] = {"rn50", "rn101", "vit-b16", "tiny-resnet", "tiny-vit", NULL};
 static const char *const tokenizers[] = {"bytes", "clip", NULL};

@@ -130,7 +130,7 @@ icseg_status icseg_trainer_save_best(icseg_trainer *t, icseg_error *error) {
 
 /* -- reading */
 
-static bool decides_evaluation(const char *key) { return !strncmp(key, "eval.", 5); }
+static bool decides_evaluation(const char *key) { return !strncmp(key, "eval.", 5) || !strcmp(key, "data.val_split"); }
 
 /* Not where the data lies, how fast it goes, how often something is written, nor what evaluations are like. Names'
  * tokens are compared, in place of model.merges. */
@@ -178,8 +178,9 @@ static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe *then, ic
     icseg_string_close(&now_text);
     icseg_string_close(&then_text);
     if (!strcmp(t->recipe->init, then->init)) return ICSEG_OK;
-    icseg_trainer_say(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, then->init,
-                      t->recipe->init);
+    if (t->recipe->init[0])
+        icseg_trainer_say(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, then->init,
+                          t->recipe->init);
     icseg_recipe *kept = icseg_arena_copy(t->arena, t->recipe, sizeof *kept);
     if (!kept) return icseg_fail_memory(error, sizeof *kept, "the recipe");
     kept->init = then->init;

@@ -215,7 +215,8 @@ static icseg_status stop(icseg_trainer *t, bool saved, icseg_error *error) {
                       (long long)t->state.step, t->recipe->train.steps, t->folder);
 }
 
-/* The state is written before an evaluation, which may take long, and after it, or when it gave the best weights. */
+/* At a checkpoint the state is written before the evaluation, which may take long, and after it; else after one that
+ * gave the best weights. */
 static icseg_status after_step(icseg_trainer *t, icseg_confusion *confusion, icseg_error *error) {
     bool checkpoint = is_due(t, t->recipe->train.checkpoint_every);
     t->state.eval_pending = is_due(t, t->recipe->train.eval_every);

@@ -77,8 +77,8 @@ icseg_status icseg_trainer_save(icseg_trainer *t, icseg_error *error);
 icseg_status icseg_trainer_save_best(icseg_trainer *t, icseg_error *error);
 bool icseg_trainer_has_state(const icseg_trainer *t);
 /* Reads state.safetensors into model, optimiser and t->state. *found is false, and nothing is changed, when there is
- * none. Another recipe, class list or training set is ICSEG_ERROR_ARGUMENT. t->recipe keeps the run's model.init; other
- * `eval` settings are told, and the best evaluation begins anew. */
+ * none. Another recipe, class list, names' tokens or training set is ICSEG_ERROR_ARGUMENT. t->recipe keeps the run's
+ * model.init; other `eval` settings are told, and the best evaluation begins anew. */
 icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error);
 
 /* -- step.c */

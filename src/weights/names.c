@@ -230,7 +230,7 @@ static icseg_status add_class_embedding(icseg_weights *w, icseg_error *error) {
     if (!positions || !class || positions->shape.rank != 2 || positions->shape.dim[0] < 1 ||
         !icseg_shape_equal(class->shape, ICSEG_SHAPE(positions->shape.dim[1])))
         return ICSEG_OK;
-    /* a copy: entries may be moved without their neighbours */
+    /* a copy, which lives as long as the weights wherever entries go */
     positions->first_row = icseg_arena_copy(w->arena, &class->part[0], sizeof class->part[0]);
     return positions->first_row ? ICSEG_OK : icseg_fail_memory(error, sizeof class->part[0], w->path);
 }

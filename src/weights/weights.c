@@ -191,13 +191,15 @@ static icseg_status read_container(icseg_weights *w, const icseg_file_reader *fi
 static icseg_status read_file(icseg_weights *w, const char *path, icseg_error *error) {
     icseg_map map;
     icseg_file_reader **file = &w->file[w->files];
-    if (w->files == ICSEG_WEIGHTS_SHARDS)
+    if (w->files + w->shards == ICSEG_WEIGHTS_SHARDS)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d shards", w->path, ICSEG_WEIGHTS_SHARDS);
     ICSEG_TRY(icseg_file_reader_open(file, path, error));
     w->files++;
     ICSEG_TRY(icseg_map_reader(&map, *file, error));
+    int shards = w->shards;
     icseg_status status = read_container(w, *file, map, path, error);
     icseg_map_close(&map);
+    if (w->shards > shards) icseg_file_reader_close(&w->file[--w->files]);
     return status;
 }
 

@@ -22,7 +22,7 @@ typedef struct icseg_weights_tensor {
     icseg_dtype dtype;
     icseg_shape shape;
     int64_t stride[ICSEG_MAX_RANK]; /* elements, >= 0 */
-    const icseg_file_reader *file;  /* NULL when there are no elements */
+    const icseg_file_reader *file;  /* may be NULL when there are no elements */
     icseg_weights_packed *packed;   /* its storage, if that is deflated */
     size_t offset;                  /* of the first element, in bytes: in the file or, unpacked, in the storage */
 } icseg_weights_tensor;

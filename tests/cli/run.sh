@@ -36,6 +36,11 @@ result() { # PROBLEM TITLE
 
 run() { "$@" >"$scratch/out" 2>"$scratch/err" </dev/null; }
 
+command_not_found_handle() { # a misspelt helper is no case that passes
+    echo "$group: $1: no such command" | tee -a "$scratch/missing" >&2
+    return 127
+}
+
 problem() { # GOT WANTED REGEX
     if [ "$1" -ne "$2" ]; then echo "exit status $1, expected $2"
     elif [ -n "$3" ] && ! cat "$scratch/out" "$scratch/err" | grep -qE -e "$3"; then echo "no line matches: $3"
@@ -69,8 +74,16 @@ check() {
 for group in "$@"; do
     work=$scratch/$group
     mkdir "$work"
+    cases_before=$((passed + failed)) problem=
+    bash -n "$root/tests/cli/cases/$group.sh" || problem="cannot be read"
     # shellcheck source=/dev/null
     source "$root/tests/cli/cases/$group.sh"
+    [ $((passed + failed)) -gt $cases_before ] || problem=${problem:-"has no cases"}
+    [ -z "$problem" ] || result "$problem" "the file"
 done
+if [ -s "$scratch/missing" ]; then
+    failed=$((failed + $(wc -l <"$scratch/missing")))
+    sed 's/^/FAIL  /' "$scratch/missing"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -14,6 +14,10 @@ expect 0 'set: 4 images, 3 classes, 8 objects \(read as labelme\)$' \
     icseg dataset convert "$work/labels" "$work/set" --val-share 0.25
 expect 0 '^train: 3 images, 4x3, 36 pixels' icseg dataset check "$work/set"
 expect 0 '^ +1 +bird +1 +1 +8.33 %$' icseg dataset check "$work/set" --split val
+mkdir -p "$work/killed/.convert.999999999/images" # no process has this number
+: >"$work/killed/.convert.999999999/images/a.png"
+expect 0 'killed: 4 images' icseg dataset convert "$work/labels" "$work/killed"
+check 'what a killed conversion left is gone' test ! -e "$work/killed/.convert.999999999"
 refuse 2 'the folder is not empty' icseg dataset convert "$work/labels" "$work/set"
 refuse 2 'OUT is missing' icseg dataset convert "$work/labels"
 refuse 2 '--format labelme is an export: icseg dataset convert' icseg dataset check "$work/labels" --format labelme

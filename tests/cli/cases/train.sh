@@ -5,7 +5,7 @@ cat >"$work/tiny.yaml" <<END
 model: {preset: tiny-resnet, context_length: 40, dropout: 0.1}
 data: {folder: $work/data}
 augment: {crop: [64, 64], resize_short: 0, photometric: true}
-train: {steps: 15, batch: 2, lr: 2e-3, backbone_lr_mult: 1, warmup: 2, log_every: 2, eval_every: 4, checkpoint_every: 3,
+train: {steps: 41, batch: 2, lr: 2e-3, backbone_lr_mult: 1, warmup: 2, log_every: 2, eval_every: 8, checkpoint_every: 3,
         threads: 1, clip_norm: 5}
 eval: {resize_short: 0}
 END
@@ -19,7 +19,7 @@ same_run() {
     done
     diff <(without_times "$1/log.jsonl") <(without_times "$2/log.jsonl")
 }
-# Starts a run and kills it once its log has so many lines and the pause is over.
+# Starts a run and kills it once its log has so many lines and the pause is over. Fails when it had ended before.
 killed_after() { # LINES PAUSE OUT
     local lines=$1 pause=$2 out=$3 pid
     "$program" train "$work/tiny.yaml" --out "$out" --resume >/dev/null 2>&1 &
@@ -32,7 +32,7 @@ killed_after() { # LINES PAUSE OUT
     sleep "$pause"
     kill -KILL $pid 2>/dev/null
     wait $pid
-    return 0
+    [ $? -eq 137 ]
 } 2>/dev/null
 
 expect 0 '^Usage: icseg train RECIPE' icseg train --help
@@ -43,21 +43,26 @@ for file in checkpoint.safetensors best.safetensors state.safetensors log.jsonl 
     check "$file is there" test -s "$work/whole/$file"
 done
 check 'nothing else is' test "$(ls -A "$work/whole" | wc -l)" = 6
-check 'a line for every second step, the last and four evaluations' test "$(wc -l <"$work/whole/log.jsonl")" = 13
+check 'a line for every second step, the last and six evaluations' test "$(wc -l <"$work/whole/log.jsonl")" = 28
 
-# Killed: before the first checkpoint, between two, around evaluations, twice in one run, late.
-killed_after 2 0 "$work/one"
+# Killed: before the first checkpoint, between two, around evaluations, twice in one run, late, again and again.
+check 'killed early' killed_after 2 0 "$work/one"
 check 'killed early, resumed' train --out "$work/one" --resume
 check 'killed early: the same run' same_run "$work/whole" "$work/one"
-killed_after 5 0 "$work/two"
-killed_after 8 0.02 "$work/two"
+check 'killed once' killed_after 5 0 "$work/two"
+check 'killed twice' killed_after 11 0.02 "$work/two"
 : >"$work/two/state.safetensors.tmp.1"
 check 'killed twice, resumed' train --out "$work/two" --resume
 check 'killed twice: the same run' same_run "$work/whole" "$work/two"
 check 'half-written files are gone' test ! -e "$work/two/state.safetensors.tmp.1"
-killed_after 11 0 "$work/three"
+check 'killed late' killed_after 21 0 "$work/three"
 check 'killed late, resumed' train --out "$work/three" --resume
 check 'killed late: the same run' same_run "$work/whole" "$work/three"
+for i in 1 2 3 4 5 6 7 8; do # at any moment: also while files are written
+    check "killed at random, $i" killed_after $((3 * i)) 0.00$i "$work/often"
+done
+check 'killed often, resumed' train --out "$work/often" --resume
+check 'killed often: the same run' same_run "$work/whole" "$work/often"
 
 # An image whose end is missing (its header is good, so the check passes) ends the run where it is met; put right, the
 # run goes on from the step before. Image 3 is not in the first batch of this seed.
@@ -74,7 +79,7 @@ check 'resumed when all is done: the same run' same_run "$work/whole" "$work/thr
 interrupted() {
     "$program" train "$work/tiny.yaml" --out "$work/four" >/dev/null 2>"$work/four.txt" &
     local pid=$! status
-    until [ "$(cat "$work/four/log.jsonl" 2>/dev/null | wc -l)" -ge 2 ]; do sleep 0.02; done
+    until [ "$(cat "$work/four/log.jsonl" 2>/dev/null | wc -l)" -ge 2 ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
     kill -INT $pid
     wait $pid
     status=$?
@@ -92,7 +97,7 @@ refuse 2 'no folder' train --out "$work/five" --data "$work/nowhere"
 check 'nothing was begun' test ! -e "$work/five"
 expect 2 'the run began with train.lr = 0.002, the recipe now says 0.1' \
     train --out "$work/whole" --resume --set train.lr=0.1
-expect 0 'goes on after step 15' train --out "$work/whole" --resume --set train.log_every=1
+expect 0 'goes on after step 41' train --out "$work/whole" --resume --set train.log_every=1
 expect 1 'step [0-9]+: the (loss|gradient) is not finite; first seen: .*; images: [0-9]+.jpg' \
     train --out "$work/nan" --set train.lr=1e30 --set train.clip_norm=0
 check 'weights of a failed run are finite' test ! -e "$work/nan/checkpoint.safetensors"
