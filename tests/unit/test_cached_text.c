@@ -75,7 +75,7 @@ static void same_as_plain(icseg_model *m, int64_t width) {
 
 static void change(icseg_model *m, const char *name) {
     icseg_param *p = icseg_params_find(m->params, name);
-    if (!p) return;
+    if (!p) fail_msg("the model has no %s", name);
     for (int64_t i = 0; i < p->count; i++) p->data[i] = 1.3f * p->data[i] + 0.02f;
     p->version++;
 }
@@ -97,7 +97,7 @@ static void fixed_text_is_computed_once_and_follows_its_parameters(void **state)
         change(m, "ln_final.bias");
         same_as_plain(m, SIDE);
         assert_true(m->text.version > version);
-        change(m, "prompt.context");
+        if (prompts[i] != ICSEG_PROMPT_TEMPLATE) change(m, "prompt.context");
         same_as_plain(m, 2 * SIDE);
         icseg_model_close(&m);
     }

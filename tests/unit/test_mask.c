@@ -129,11 +129,17 @@ static void truncated_and_damaged_masks_are_errors(void **state) {
                                     : test_tiff(&picture, &(test_tiff_options){.tiled = kind == 3});
         icseg_mask mask;
         icseg_error error;
-        for (size_t size = 0; size < whole.size; size += 29) {
+        for (size_t size = 0, step; size < whole.size; size += step) {
+            bool tail = size + 64 > whole.size; /* what a TIFF keeps behind its directory */
+            step = tail ? 1 : 29;
             test_write(path, (test_bytes){whole.data, size});
             icseg_status status = icseg_mask_read(&mask, path, &error);
-            if (kind < 2) assert_int_not_equal(status, ICSEG_OK);
-            if (status != ICSEG_OK) assert_non_null(strstr(error.message, path));
+            if (status == ICSEG_OK && (kind < 2 || !tail))
+                fail_msg("kind %d: %zu of %zu bytes were read", kind, size, whole.size);
+            if (status != ICSEG_OK) {
+                assert_non_null(strstr(error.message, path));
+                assert_null(mask.data);
+            }
             icseg_mask_close(&mask);
         }
         for (int round = 0; round < 150; round++) {

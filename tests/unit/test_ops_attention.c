@@ -80,9 +80,9 @@ static void self(const op_case *c, const double *const *in, double *out) {
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define FIXED(...)                                                                                                     \
     { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
-#define CROSS(LABEL, HEADS_, ...)                                                                                      \
+#define ATTENTION(LABEL, HEADS_, ...)                                                                                  \
     { "attention", LABEL, 3, {__VA_ARGS__}, build_attention, attention, 5e-6, 2e-5, true, {HEADS_}, NULL }
-#define PACKED(LABEL, HEADS_, ...)                                                                                     \
+#define ATTENTION_PACKED(LABEL, HEADS_, ...)                                                                           \
     {                                                                                                                  \
         "attention_packed", LABEL, 1, {__VA_ARGS__}, build_attention_packed, attention_packed, 5e-6, 2e-5, true,       \
             {HEADS_}, NULL                                                                                             \
@@ -91,26 +91,40 @@ static void self(const op_case *c, const double *const *in, double *out) {
 static void attention_agrees_with_its_definition(void **state) {
     (void)state;
     const op_case cases[] = {
-        CROSS("one head", 1, X(1, 5, 8), X(1, 5, 8), X(1, 5, 8)),
-        CROSS("more keys than queries", 4, X(2, 3, 16), X(2, 11, 16), X(2, 11, 16)),
-        CROSS("more queries than keys", 2, X(3, 13, 6), X(3, 4, 6), X(3, 4, 6)),
-        CROSS("one query, one key", 2, X(2, 1, 6), X(2, 1, 6), X(2, 1, 6)),
-        CROSS("one key", 3, X(1, 9, 12), X(1, 1, 12), X(1, 1, 12)),
-        CROSS("fixed queries", 2, FIXED(2, 7, 8), X(2, 5, 8), X(2, 5, 8)),
-        CROSS("fixed keys", 2, X(2, 7, 8), FIXED(2, 5, 8), X(2, 5, 8)),
-        CROSS("fixed values", 2, X(2, 7, 8), X(2, 5, 8), FIXED(2, 5, 8)),
-        CROSS("only values", 2, FIXED(2, 7, 8), FIXED(2, 5, 8), X(2, 5, 8)),
-        CROSS("blocks of query rows, the last smaller", 2, X(1, 523, 8), X(1, 37, 8), X(1, 37, 8)),
-        CROSS("blocks of query rows, two images", 1, X(2, 300, 4), X(2, 19, 4), X(2, 19, 4)),
+        ATTENTION("one head", 1, X(1, 5, 8), X(1, 5, 8), X(1, 5, 8)),
+        ATTENTION("more keys than queries", 4, X(2, 3, 16), X(2, 11, 16), X(2, 11, 16)),
+        ATTENTION("more queries than keys", 2, X(3, 13, 6), X(3, 4, 6), X(3, 4, 6)),
+        ATTENTION("one query, one key", 2, X(2, 1, 6), X(2, 1, 6), X(2, 1, 6)),
+        ATTENTION("one key", 3, X(1, 9, 12), X(1, 1, 12), X(1, 1, 12)),
+        ATTENTION("fixed queries", 2, FIXED(2, 7, 8), X(2, 5, 8), X(2, 5, 8)),
+        ATTENTION("fixed keys", 2, X(2, 7, 8), FIXED(2, 5, 8), X(2, 5, 8)),
+        ATTENTION("fixed values", 2, X(2, 7, 8), X(2, 5, 8), FIXED(2, 5, 8)),
+        ATTENTION("only values", 2, FIXED(2, 7, 8), FIXED(2, 5, 8), X(2, 5, 8)),
+        ATTENTION("blocks of query rows, the last smaller", 2, X(1, 523, 8), X(1, 37, 8), X(1, 37, 8)),
+        ATTENTION("blocks of query rows, two images", 1, X(2, 300, 4), X(2, 19, 4), X(2, 19, 4)),
         {"attention", "of a tensor to itself", 1, {X(2, 9, 8)}, build_self, self, 5e-6, 2e-5, true, {2}, NULL},
-        PACKED("one head", 1, X(1, 6, 24)),
-        PACKED("heads and images", 4, X(3, 17, 48)),
-        PACKED("odd depth", 3, X(2, 10, 45)),
-        PACKED("one row", 2, X(2, 1, 12)),
-        PACKED("depth 64, as in CLIP", 2, X(1, 33, 384)),
-        PACKED("blocks of query rows", 2, X(1, 301, 12)),
+        ATTENTION_PACKED("one head", 1, X(1, 6, 24)),
+        ATTENTION_PACKED("heads and images", 4, X(3, 17, 48)),
+        ATTENTION_PACKED("odd depth", 3, X(2, 10, 45)),
+        ATTENTION_PACKED("one row", 2, X(2, 1, 12)),
+        ATTENTION_PACKED("depth 64, as in CLIP", 2, X(1, 33, 384)),
+        ATTENTION_PACKED("blocks of query rows", 2, X(1, 301, 12)),
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+static void random_sizes_agree(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 1, 3), queries = op_draw(&rng, 1, 20), keys = op_draw(&rng, 2, 20);
+        int64_t heads = op_draw(&rng, 1, 4), width = heads * op_draw(&rng, 2, 9);
+        const op_case cases[] = {
+            ATTENTION(NULL, heads, X(b, queries, width), X(b, keys, width), X(b, keys, width)),
+            ATTENTION_PACKED(NULL, heads, X(b, keys, 3 * width)),
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
 }
 
 static void shapes_that_do_not_fit_are_refused(void **state) {
@@ -150,6 +164,7 @@ static void shapes_that_do_not_fit_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_agrees_with_its_definition),
+        cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);

@@ -7,11 +7,27 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "graph/ops/winograd.h"
 #include "support/op_check.h"
 
-enum { STRIDE, PADDING };
+enum { STRIDE, PADDING, WINOGRAD };
+
+static bool winograd_pays(const op_case *c) {
+    const int64_t *d = c->input[0].shape.dim, *w = c->input[1].shape.dim;
+    icseg_conv_shape shape = {.batch = d[0],
+                              .height = d[1],
+                              .width = d[2],
+                              .in = d[3],
+                              .out = w[0],
+                              .kernel_height = w[1],
+                              .kernel_width = w[2],
+                              .stride = (int64_t)c->number[STRIDE],
+                              .padding = (int64_t)c->number[PADDING]};
+    return icseg_winograd_pays(&shape);
+}
 
 static icseg_value build_conv2d(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    assert_int_equal(winograd_pays(c), c->number[WINOGRAD] != 0); /* the case is about the algorithm it names */
     icseg_value bias = c->inputs > 2 ? in[2] : ICSEG_NONE;
     return icseg_conv2d(g, in[0], in[1], bias, (int)c->number[STRIDE], (int)c->number[PADDING]);
 }
@@ -62,35 +78,37 @@ static void conv_transpose2x2(const op_case *c, const double *const *in, double 
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define FIXED(...)                                                                                                     \
     { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
-#define CONV(LABEL, STRIDE_, PADDING_, TRAINING, COUNT, ...)                                                           \
-    { "conv2d", LABEL, COUNT, {__VA_ARGS__}, build_conv2d, conv2d, 5e-6, 1e-5, TRAINING, {STRIDE_, PADDING_}, NULL }
+#define CONV2D(LABEL, STRIDE_, PADDING_, TRAINING, COUNT, ...)                                                         \
+    { "conv2d", LABEL, COUNT, {__VA_ARGS__}, build_conv2d, conv2d, 5e-6, 1e-5, TRAINING, {STRIDE_, PADDING_, 0}, NULL }
+#define CONV2D_WINOGRAD(LABEL, TRAINING, COUNT, ...)                                                                   \
+    { "conv2d", LABEL, COUNT, {__VA_ARGS__}, build_conv2d, conv2d, 5e-6, 1e-5, TRAINING, {1, 1, 1}, NULL }
 
 static void conv2d_agrees_with_nested_loops(void **state) {
     (void)state;
     const op_case cases[] = {
-        CONV("3x3, padding 1", 1, 1, false, 2, X(2, 7, 5, 16), X(32, 3, 3, 16)),
-        CONV("3x3, padding 1, bias", 1, 1, true, 3, X(1, 9, 6, 7), X(5, 3, 3, 7), X(5)),
-        CONV("3x3, padding 0", 1, 0, false, 2, X(3, 5, 8, 4), X(3, 3, 3, 4)),
-        CONV("3x3, stride 2, padding 1: a stem of three channels", 2, 1, true, 2, X(2, 11, 8, 3), X(32, 3, 3, 3)),
-        CONV("3x3, stride 2, padding 1, even size", 2, 1, false, 3, X(1, 8, 8, 18), X(20, 3, 3, 18), X(20)),
-        CONV("1x1", 1, 0, false, 2, X(2, 5, 7, 33), X(17, 1, 1, 33)),
-        CONV("1x1, bias, one channel in", 1, 0, false, 3, X(1, 6, 5, 1), X(9, 1, 1, 1), X(9)),
-        CONV("1x1, stride 2", 2, 0, false, 2, X(2, 7, 6, 8), X(12, 1, 1, 8)),
-        CONV("3x3, Winograd, a fixed image", 1, 1, false, 3, FIXED(2, 15, 14, 32), X(64, 3, 3, 32), X(64)),
-        CONV("3x3, Winograd, a frozen weight", 1, 1, true, 2, X(2, 14, 15, 64), FIXED(32, 3, 3, 64)),
-        CONV("oblong kernel", 1, 1, false, 2, X(1, 6, 7, 5), X(4, 3, 1, 5)),
-        CONV("7x7, stride 2, padding 3, as large as the image", 2, 3, false, 2, X(1, 7, 7, 3), X(8, 7, 7, 3)),
-        CONV("the image needs no gradient", 1, 1, true, 3, FIXED(2, 6, 6, 3), X(8, 3, 3, 3), X(8)),
-        CONV("a frozen weight", 1, 1, true, 3, X(2, 6, 6, 3), FIXED(8, 3, 3, 3), X(8)),
-        CONV("patches 4x4", 4, 0, false, 3, X(2, 8, 12, 3), X(10, 4, 4, 3), X(10)),
-        CONV("patches 3x3 with a rest in both directions", 3, 0, true, 2, X(2, 8, 11, 5), X(7, 3, 3, 5)),
-        CONV("patches of a fixed image", 2, 0, true, 2, FIXED(3, 6, 7, 3), X(6, 2, 2, 3)),
-        CONV("patches, frozen weight", 2, 0, false, 2, X(1, 6, 6, 3), FIXED(6, 2, 2, 3)),
+        CONV2D("3x3, padding 1", 1, 1, false, 2, X(2, 7, 5, 16), X(32, 3, 3, 16)),
+        CONV2D("3x3, padding 1, bias", 1, 1, true, 3, X(1, 9, 6, 7), X(5, 3, 3, 7), X(5)),
+        CONV2D("3x3, padding 0", 1, 0, false, 2, X(3, 5, 8, 4), X(3, 3, 3, 4)),
+        CONV2D("3x3, stride 2, padding 1: a stem of three channels", 2, 1, true, 2, X(2, 11, 8, 3), X(32, 3, 3, 3)),
+        CONV2D("3x3, stride 2, padding 1, even size", 2, 1, false, 3, X(1, 8, 8, 18), X(20, 3, 3, 18), X(20)),
+        CONV2D("1x1", 1, 0, false, 2, X(2, 5, 7, 33), X(17, 1, 1, 33)),
+        CONV2D("1x1, bias, one channel in", 1, 0, false, 3, X(1, 6, 5, 1), X(9, 1, 1, 1), X(9)),
+        CONV2D("1x1, stride 2", 2, 0, false, 2, X(2, 7, 6, 8), X(12, 1, 1, 8)),
+        CONV2D_WINOGRAD("3x3, Winograd, a fixed image", false, 3, FIXED(2, 15, 14, 32), X(64, 3, 3, 32), X(64)),
+        CONV2D_WINOGRAD("3x3, Winograd, a frozen weight", true, 2, X(2, 14, 15, 64), FIXED(32, 3, 3, 64)),
+        CONV2D("oblong kernel", 1, 1, false, 2, X(1, 6, 7, 5), X(4, 3, 1, 5)),
+        CONV2D("7x7, stride 2, padding 3, as large as the image", 2, 3, false, 2, X(1, 7, 7, 3), X(8, 7, 7, 3)),
+        CONV2D("the image needs no gradient", 1, 1, true, 3, FIXED(2, 6, 6, 3), X(8, 3, 3, 3), X(8)),
+        CONV2D("a frozen weight", 1, 1, true, 3, X(2, 6, 6, 3), FIXED(8, 3, 3, 3), X(8)),
+        CONV2D("patches 4x4", 4, 0, false, 3, X(2, 8, 12, 3), X(10, 4, 4, 3), X(10)),
+        CONV2D("patches 3x3 with a rest in both directions", 3, 0, true, 2, X(2, 8, 11, 5), X(7, 3, 3, 5)),
+        CONV2D("patches of a fixed image", 2, 0, true, 2, FIXED(3, 6, 7, 3), X(6, 2, 2, 3)),
+        CONV2D("patches, frozen weight", 2, 0, false, 2, X(1, 6, 6, 3), FIXED(6, 2, 2, 3)),
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
 
-#define TRANSPOSED(LABEL, TRAINING, COUNT, ...)                                                                        \
+#define CONV_TRANSPOSE2X2(LABEL, TRAINING, COUNT, ...)                                                                 \
     {                                                                                                                  \
         "conv_transpose2x2", LABEL, COUNT, {__VA_ARGS__}, build_conv_transpose2x2, conv_transpose2x2, 5e-6, 1e-5,      \
             TRAINING, {0}, NULL                                                                                        \
@@ -99,13 +117,43 @@ static void conv2d_agrees_with_nested_loops(void **state) {
 static void conv_transpose2x2_agrees_with_nested_loops(void **state) {
     (void)state;
     const op_case cases[] = {
-        TRANSPOSED("bias", false, 3, X(2, 3, 5, 16), X(2, 2, 8, 16), X(8)),
-        TRANSPOSED("no bias, odd sizes", true, 2, X(3, 4, 3, 5), X(2, 2, 7, 5)),
-        TRANSPOSED("one pixel, one channel", true, 3, X(1, 1, 1, 1), X(2, 2, 1, 1), X(1)),
-        TRANSPOSED("fixed image", true, 3, FIXED(2, 3, 4, 6), X(2, 2, 5, 6), X(5)),
-        TRANSPOSED("frozen weight", false, 3, X(2, 3, 4, 6), FIXED(2, 2, 5, 6), X(5)),
+        CONV_TRANSPOSE2X2("bias", false, 3, X(2, 3, 5, 16), X(2, 2, 8, 16), X(8)),
+        CONV_TRANSPOSE2X2("no bias, odd sizes", true, 2, X(3, 4, 3, 5), X(2, 2, 7, 5)),
+        CONV_TRANSPOSE2X2("one pixel, one channel", true, 3, X(1, 1, 1, 1), X(2, 2, 1, 1), X(1)),
+        CONV_TRANSPOSE2X2("fixed image", true, 3, FIXED(2, 3, 4, 6), X(2, 2, 5, 6), X(5)),
+        CONV_TRANSPOSE2X2("frozen weight", false, 3, X(2, 3, 4, 6), FIXED(2, 2, 5, 6), X(5)),
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+static void random_sizes_agree(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 1, 3), h = op_draw(&rng, 4, 9), w = op_draw(&rng, 4, 9);
+        int64_t in = op_draw(&rng, 3, 12), out = op_draw(&rng, 3, 12), patch = op_draw(&rng, 2, 4);
+        bool training = draw % 2;
+        const op_case cases[] = {
+            CONV2D("3x3", 1, 1, training, 3, X(b, h, w, in), X(out, 3, 3, in), X(out)),
+            CONV2D("1x1", 1, 0, training, 3, X(b, h, w, in), X(out, 1, 1, in), X(out)),
+            CONV2D("stride 2", 2, 1, training, 2, X(b, h, w, in), X(out, 3, 3, in)),
+            CONV2D("patches", patch, 0, training, 3, X(b, h, w, in), X(out, patch, patch, in), X(out)),
+            CONV_TRANSPOSE2X2(NULL, training, 3, X(b, h, w, in), X(2, 2, out, in), X(out)),
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
+}
+
+/* A few draws only: no small convolution is one of Winograd's, and the naive one takes long. */
+static void random_sizes_agree_where_winograd_pays(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(2, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < 3; draw++) {
+        int64_t h = op_draw(&rng, 14, 16), w = op_draw(&rng, 14, 16);
+        int64_t in = op_draw(&rng, 32, 37), out = op_draw(&rng, 64, 69);
+        const op_case c = CONV2D_WINOGRAD("Winograd", draw % 2, 2, X(2, h, w, in), X(out, 3, 3, in));
+        op_check_draw(&c, 1, draw);
+    }
 }
 
 static void shapes_that_do_not_fit_are_refused_with_both_in_the_text(void **state) {
@@ -159,6 +207,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv2d_agrees_with_nested_loops),
         cmocka_unit_test(conv_transpose2x2_agrees_with_nested_loops),
+        cmocka_unit_test(random_sizes_agree),
+        cmocka_unit_test(random_sizes_agree_where_winograd_pays),
         cmocka_unit_test(a_transposed_convolution_of_another_kernel_is_refused),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused_with_both_in_the_text),
     };

@@ -93,6 +93,20 @@ static void it_scales_and_its_gradient_has_the_same_mask(void **state) {
     bench_close(&b);
 }
 
+static void random_sizes_agree(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 2, 9), rows = op_draw(&rng, 1, 9), channels = op_draw(&rng, 3, 40);
+        const op_case cases[] = {
+            DROPOUT("elements", 0.4, ICSEG_DROPOUT_ELEMENT, b, rows, channels),
+            DROPOUT("channels", 0.4, ICSEG_DROPOUT_CHANNEL, b, rows, channels),
+            DROPOUT("samples", 0.4, ICSEG_DROPOUT_SAMPLE, b, rows, channels),
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
+}
+
 /* -- statistics */
 
 static void elements_are_dropped_with_probability_p_independently(void **state) {
@@ -248,6 +262,7 @@ static void impossible_probabilities_and_shapes_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_scales_and_its_gradient_has_the_same_mask),
+        cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(elements_are_dropped_with_probability_p_independently),
         cmocka_unit_test(whole_channels_of_a_sample_are_dropped),
         cmocka_unit_test(whole_samples_are_dropped),

@@ -104,6 +104,23 @@ static void products_agree_with_loops(void **state) {
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
 
+static void random_sizes_agree(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 1, 4), rows = op_draw(&rng, 1, 20), columns = op_draw(&rng, 1, 20);
+        int64_t in = op_draw(&rng, 3, 40), out = op_draw(&rng, 3, 40);
+        bool training = draw % 2;
+        const op_case cases[] = {
+            CASE(linear, NULL, training, 3, X(b, rows, in), X(out, in), X(out)),
+            CASE(project, NULL, training, 2, X(b, rows, in), X(in, out)),
+            CASE(similarity, "b of each image", training, 2, X(b, rows, in), X(b, columns, in)),
+            CASE(similarity, "shared b", training, 2, X(b, rows, in), X(1, columns, in)),
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
+}
+
 typedef icseg_value (*builder)(icseg_graph *g, const icseg_value *in, const op_case *c);
 
 static void shapes_that_do_not_fit_are_refused_with_both_in_the_text(void **state) {
@@ -155,6 +172,7 @@ static void a_bias_of_another_size_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_agree_with_loops),
+        cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused_with_both_in_the_text),
         cmocka_unit_test(a_bias_of_another_size_is_refused),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every operator of graph/ops/list.h has a case in some tests/unit/test_ops_*.c. */
+ * Every operator of graph/ops/list.h has a case in some tests/unit/test_ops_*.c, and one of random size. */
 #include <ctype.h>
 #include <glob.h>
 #include <setjmp.h>
@@ -40,31 +40,53 @@ static char *read_text(const char *path) {
     return text;
 }
 
-/* A case gives the name as a string, or as the first argument of a macro: CASE(NAME, ... */
+/* Whether `word` is in the text, after a character that is in no name. */
+static bool has_word(const char *text, const char *word) {
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        if (at > text && at[-1] != '_' && !isalnum((unsigned char)at[-1])) return true;
+    return false;
+}
+
+/* A case gives the name as a string, or as the first argument of a macro, or it is a macro of that name: "name",
+ * CASE(name, ... NAME(... */
 static bool has_case(const char *text, const char *name) {
-    char quoted[80], argument[80];
+    char quoted[80], argument[80], macro[80];
     snprintf(quoted, sizeof quoted, "\"%s\",", name);
     snprintf(argument, sizeof argument, "(%s,", name);
-    if (strstr(text, quoted)) return true;
+    snprintf(macro, sizeof macro, "%s(", name);
+    for (char *c = macro; *c; c++) *c = (char)toupper((unsigned char)*c);
+    if (strstr(text, quoted) || has_word(text, macro)) return true;
     for (const char *at = text; (at = strstr(at, argument)); at++)
         if (at > text && isupper((unsigned char)at[-1])) return true;
     return false;
 }
 
-static void every_operator_has_a_case(void **state) {
+/* What remains of a test's text is the body of random_sizes_agree, or nothing. */
+static char *random_cases(char *text) {
+    char *body = strstr(text, "random_sizes_agree(void **state) {"), *end = body ? strstr(body, "\n}\n") : NULL;
+    if (!end) return text + strlen(text);
+    *end = '\0';
+    return body;
+}
+
+static void every_operator_has_a_case_and_one_of_random_size(void **state) {
     (void)state;
     glob_t found;
-    bool seen[LISTED] = {false};
+    bool seen[LISTED] = {false}, drawn[LISTED] = {false};
     assert_int_equal(glob(ICSEG_SOURCE_DIR "/tests/unit/test_ops_*.c", 0, NULL, &found), 0);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         if (strstr(found.gl_pathv[i], "test_ops_list.c")) continue;
         char *text = read_text(found.gl_pathv[i]);
         for (int j = 0; j < LISTED; j++) seen[j] |= has_case(text, listed[j].name);
+        const char *body = random_cases(text);
+        for (int j = 0; j < LISTED; j++) drawn[j] |= has_case(body, listed[j].name);
         icseg_free(text);
     }
     globfree(&found);
-    for (int j = 0; j < LISTED; j++)
+    for (int j = 0; j < LISTED; j++) {
         if (!seen[j]) fail_msg("no case for %s in tests/unit/test_ops_*.c", listed[j].name);
+        if (!drawn[j]) fail_msg("no case for %s in a random_sizes_agree of tests/unit/test_ops_*.c", listed[j].name);
+    }
 }
 
 static void names_are_those_of_the_list_and_unique(void **state) {
@@ -77,7 +99,7 @@ static void names_are_those_of_the_list_and_unique(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_operator_has_a_case),
+        cmocka_unit_test(every_operator_has_a_case_and_one_of_random_size),
         cmocka_unit_test(names_are_those_of_the_list_and_unique),
     };
     return cmocka_run_group_tests_name("the list of operators", tests, NULL, NULL);

@@ -46,6 +46,11 @@ static void cross_entropy(const op_case *c, const double *const *in, double *out
     out[0] = c->number[1] * sum / count;
 }
 
+/* PyTorch's 'nearest', which computes in float. */
+static int64_t nearest(int64_t o, int64_t in, int64_t out) {
+    return (int64_t)floorf((float)o * ((float)in / (float)out));
+}
+
 static icseg_value build_contrast(icseg_graph *g, const icseg_value *in, const op_case *c) {
     icseg_contrast_options options = {.tau = (float)c->number[0],
                                       .weight = (float)c->number[1],
@@ -67,7 +72,8 @@ static void contrast(const op_case *c, const double *const *in, double *out) {
         for (int64_t k = 0; k < classes; k++) {
             int64_t owns = 0, others = 0;
             for (int64_t i = 0; i < n; i++) {
-                int64_t y = i / s->dim[2] * l->dim[1] / s->dim[1], x = i % s->dim[2] * l->dim[2] / s->dim[2];
+                int64_t y = nearest(i / s->dim[2], l->dim[1], s->dim[1]);
+                int64_t x = nearest(i % s->dim[2], l->dim[2], s->dim[2]);
                 int64_t label = (int64_t)in[1][(b * l->dim[1] + y) * l->dim[2] + x];
                 double a = in[0][(b * n + i) * classes + k] / c->number[0];
                 if (label == k)
@@ -118,80 +124,57 @@ static void argmax(const op_case *c, const double *const *in, double *out) {
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define L(K, ...)                                                                                                      \
     { OP_LABELS, ICSEG_SHAPE(__VA_ARGS__), K }
+#define UPSAMPLED_CROSS_ENTROPY(LABEL, SCALE, WEIGHT, ...)                                                             \
+    {                                                                                                                  \
+        "upsampled_cross_entropy", LABEL, 2, {__VA_ARGS__}, build_cross_entropy, cross_entropy, 1e-6, 1e-5, false,     \
+            {SCALE, WEIGHT}, NULL                                                                                      \
+    }
+#define ALIGN_CONTRAST(LABEL, TAU, WEIGHT, POSITIVES, NEGATIVES, ...)                                                  \
+    {                                                                                                                  \
+        "align_contrast", LABEL, 2, {__VA_ARGS__}, build_contrast, contrast, 1e-6, 1e-5, false,                        \
+            {TAU, WEIGHT, POSITIVES, NEGATIVES}, NULL                                                                  \
+    }
+/* Labels are the same integers, probabilities have a tolerance. */
+#define UPSAMPLED_ARGMAX(LABEL, CONFIDENCE, TOLERANCE, HEIGHT, WIDTH, ...)                                             \
+    {                                                                                                                  \
+        "upsampled_argmax", LABEL, 1, {X(__VA_ARGS__)}, build_argmax, argmax, TOLERANCE, 0, false,                     \
+            {HEIGHT, WIDTH, CONFIDENCE}, NULL                                                                          \
+    }
 
 static void losses_agree_with_their_definitions(void **state) {
     (void)state;
     const op_case cases[] = {
-        {"upsampled_cross_entropy",
-         "x4",
-         2,
-         {X(2, 5, 6, 7), L(7, 2, 20, 24)},
-         build_cross_entropy,
-         cross_entropy,
-         1e-6,
-         1e-5,
-         false,
-         {1, 1},
-         NULL},
-        {"upsampled_cross_entropy",
-         "odd sizes, tau",
-         2,
-         {X(1, 3, 4, 19), L(19, 1, 13, 17)},
-         build_cross_entropy,
-         cross_entropy,
-         1e-6,
-         1e-5,
-         false,
-         {1 / 0.07, 0.4},
-         NULL},
-        {"upsampled_cross_entropy",
-         "one source pixel, one class more",
-         2,
-         {X(2, 1, 1, 2), L(2, 2, 32, 33)},
-         build_cross_entropy,
-         cross_entropy,
-         1e-6,
-         1e-5,
-         false,
-         {1, 1},
-         NULL},
-        {"upsampled_cross_entropy",
-         "labels smaller than the logits",
-         2,
-         {X(1, 9, 8, 3), L(3, 1, 4, 5)},
-         build_cross_entropy,
-         cross_entropy,
-         1e-6,
-         1e-5,
-         false,
-         {1, 2},
-         NULL},
-        {"align_contrast",
-         "all chosen",
-         2,
-         {X(2, 4, 5, 3), L(3, 2, 8, 10)},
-         build_contrast,
-         contrast,
-         1e-6,
-         1e-5,
-         false,
-         {0.5, 0.1, 100, 100},
-         NULL},
-        {"align_contrast",
-         "few chosen",
-         2,
-         {X(3, 6, 7, 5), L(5, 3, 24, 28)},
-         build_contrast,
-         contrast,
-         1e-6,
-         1e-5,
-         false,
-         {0.3, 1, 3, 5},
-         NULL},
-        {"upsampled_argmax", "labels", 1, {X(2, 5, 6, 7)}, build_argmax, argmax, 0, 0, false, {21, 23, 0}, NULL},
-        {"upsampled_argmax", "confidence", 1, {X(2, 5, 6, 7)}, build_argmax, argmax, 1e-6, 0, false, {21, 23, 1}, NULL},
+        UPSAMPLED_CROSS_ENTROPY("x4", 1, 1, X(2, 5, 6, 7), L(7, 2, 20, 24)),
+        UPSAMPLED_CROSS_ENTROPY("odd sizes, tau", 1 / 0.07, 0.4, X(1, 3, 4, 19), L(19, 1, 13, 17)),
+        UPSAMPLED_CROSS_ENTROPY("one source pixel, one class more", 1, 1, X(2, 1, 1, 2), L(2, 2, 32, 33)),
+        UPSAMPLED_CROSS_ENTROPY("labels smaller than the logits", 1, 2, X(1, 9, 8, 3), L(3, 1, 4, 5)),
+        UPSAMPLED_CROSS_ENTROPY("300 classes", 1, 1, X(1, 3, 4, 300), L(300, 1, 7, 9)),
+        ALIGN_CONTRAST("all chosen", 0.5, 0.1, 100, 100, X(2, 4, 5, 3), L(3, 2, 8, 10)),
+        ALIGN_CONTRAST("few chosen", 0.3, 1, 3, 5, X(3, 6, 7, 5), L(5, 3, 24, 28)),
+        ALIGN_CONTRAST("300 classes", 0.3, 10, 3, 5, X(2, 6, 7, 300), L(300, 2, 12, 14)),
+        UPSAMPLED_ARGMAX("labels", 0, 0, 21, 23, 2, 5, 6, 7),
+        UPSAMPLED_ARGMAX("labels, 300 classes", 0, 0, 13, 11, 1, 4, 5, 300),
+        UPSAMPLED_ARGMAX("confidence", 1, 1e-6, 21, 23, 2, 5, 6, 7),
+        UPSAMPLED_ARGMAX("confidence, 300 classes", 1, 2e-6, 13, 11, 1, 4, 5, 300),
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+static void random_sizes_agree(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 1, 3), h = op_draw(&rng, 2, 8), w = op_draw(&rng, 2, 8), k = op_draw(&rng, 2, 20);
+        int64_t height = op_draw(&rng, 5, 20), width = op_draw(&rng, 5, 20); /* up or down */
+        int64_t positives = op_draw(&rng, 2, 5), negatives = op_draw(&rng, 2, 9);
+        const op_case cases[] = {
+            UPSAMPLED_CROSS_ENTROPY(NULL, 2, 0.4, X(b, h, w, k), L(k, b, height, width)),
+            ALIGN_CONTRAST(NULL, 0.3, 1, positives, negatives, X(b, h, w, k), L(k, b, height, width)),
+            UPSAMPLED_ARGMAX(NULL, 0, 0, height, width, b, h, w, k),
+            UPSAMPLED_ARGMAX(NULL, 1, 2e-6, height, width, b, h, w, k),
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
 }
 
 /* Runs a loss on constant logits and given labels. */
@@ -235,6 +218,7 @@ static void nothing_labelled_is_zero_and_a_wrong_label_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_agree_with_their_definitions),
+        cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(nothing_labelled_is_zero_and_a_wrong_label_an_error),
     };
     return cmocka_run_group_tests_name("losses", tests, NULL, NULL);

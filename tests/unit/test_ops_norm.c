@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "graph/executor.h"
+#include "support/near.h"
 #include "support/op_bits.h"
 #include "support/op_check.h"
 
@@ -253,6 +254,24 @@ static void operators_agree_with_their_definitions(void **state) {
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
 
+static void random_sizes_agree(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 1, 4), h = op_draw(&rng, 3, 9), w = op_draw(&rng, 3, 9); /* 9 rows make a variance */
+        int64_t channels = op_draw(&rng, 6, 70);
+        const op_case cases[] = {
+            BATCH_NORM("batch statistics", 1, 0, channels, b, h, w),
+            BATCH_NORM("running statistics", 0, 0, channels, b, h, w),
+            LAYER_NORM(NULL, channels, b, h),
+            GROUP_NORM(NULL, channels, b, h, w),
+            {"normalize", NULL, 1, {X(b, h, channels)}, build_normalize, normalize, 1e-6, 1e-5, false, {0}, NULL},
+            SCALE_CHANNELS(NULL, channels, b, h),
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
+}
+
 static void bits_do_not_depend_on_the_number_of_threads(void **state) {
     (void)state;
     const op_case cases[] = {
@@ -351,8 +370,8 @@ static void running_statistics_move_a_tenth_towards_the_unbiased_estimate(void *
     for (int j = 0; j < CHANNELS; j++) {
         double mean, squares;
         column_moments(b.param[0]->data, j, &mean, &squares);
-        assert_float_equal(b.param[3]->data[j], 0.9 * 10 + 0.1 * mean, 1e-4);
-        assert_float_equal(b.param[4]->data[j], 0.9 * 4 + 0.1 * squares / (ROWS - 1), 1e-5);
+        assert_near(b.param[3]->data[j], 0.9 * 10 + 0.1 * mean, 1e-4);
+        assert_near(b.param[4]->data[j], 0.9 * 4 + 0.1 * squares / (ROWS - 1), 1e-5);
     }
     assert_true(b.param[3]->version > b.version[0] && b.param[4]->version > b.version[1]); /* packed copies notice */
     bench_close(&b);
@@ -365,7 +384,7 @@ static void running_statistics_stay_when_they_are_used(void **state) {
     const float *y = icseg_executor_data(b.executor, b.y);
     for (int j = 0; j < CHANNELS; j++) {
         assert_true(b.param[3]->data[j] == 10 && b.param[4]->data[j] == 4);
-        assert_float_equal(y[j], (b.param[0]->data[j] - 10) / 2, 1e-2);
+        assert_near(y[j], (b.param[0]->data[j] - 10) / 2, 1e-2);
     }
     assert_int_equal(b.param[3]->version, b.version[0]);
     bench_close(&b);
@@ -381,7 +400,7 @@ static void values_far_from_zero_are_normalised_accurately(void **state) {
         column_moments(b.param[0]->data, j, &mean, &squares);
         for (int i = 0; i < ROWS; i++) {
             double x = b.param[0]->data[i * CHANNELS + j];
-            assert_float_equal(y[i * CHANNELS + j], (x - mean) / sqrt(squares / ROWS + 1e-5), 1e-3);
+            assert_near(y[i * CHANNELS + j], (x - mean) / sqrt(squares / ROWS + 1e-5), 1e-3);
         }
     }
     bench_close(&b);
@@ -412,10 +431,10 @@ static void rows_too_short_are_divided_by_a_constant(void **state) {
     assert_int_equal(icseg_executor_open(&executor, g, workspace, &error), ICSEG_OK);
     assert_int_equal(icseg_executor_run_checked(executor, 0, 0, &error), ICSEG_OK);
     const float *out = icseg_executor_data(executor, y);
-    assert_float_equal(out[0], 0.6, 1e-7);
+    assert_near(out[0], 0.6, 1e-7);
     for (int i = 3; i < 9; i++) {
-        assert_float_equal(out[i], i < 6 ? 0 : 0.1, 1e-7);
-        assert_float_equal(x->grad[i], 1e12, 1e6); /* the slope of x / 1e-12 */
+        assert_near(out[i], i < 6 ? 0 : 0.1, 1e-7);
+        assert_near(x->grad[i], 1e12, 1e6); /* the slope of x / 1e-12 */
     }
     icseg_executor_close(&executor);
     icseg_workspace_close(&workspace);
@@ -426,6 +445,7 @@ static void rows_too_short_are_divided_by_a_constant(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operators_agree_with_their_definitions),
+        cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(bits_do_not_depend_on_the_number_of_threads),
         cmocka_unit_test(shapes_that_do_not_fit_are_named),
         cmocka_unit_test(running_statistics_move_a_tenth_towards_the_unbiased_estimate),

@@ -89,7 +89,26 @@ static void operators_agree_with_their_definitions(void **state) {
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
 
+static void random_sizes_agree(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 1, 5), rows = op_draw(&rng, 1, 12), channels = op_draw(&rng, 3, 70);
+        const op_case cases[] = {
+            {"relu", NULL, 1, {X(b, rows, channels)}, build_relu, relu, 0, 1e-6, false, {0}, NULL},
+            {"quick_gelu", NULL, 1, {X(rows, channels)}, build_quick_gelu, quick_gelu, 1e-6, 1e-6, false, {0}, NULL},
+            {"gelu", NULL, 1, {X(rows, channels)}, build_gelu, gelu, 1e-6, 1e-6, false, {0}, NULL},
+            {"add", "bias", 2, {X(b, rows, channels), X(channels)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
+            {"add", "rows", 2, {X(b, rows, channels), X(rows, channels)}, build_add, add, 1e-6, 1e-6, false, {0}, NULL},
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(operators_agree_with_their_definitions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(operators_agree_with_their_definitions),
+        cmocka_unit_test(random_sizes_agree),
+    };
     return cmocka_run_group_tests_name("pointwise operators", tests, NULL, NULL);
 }

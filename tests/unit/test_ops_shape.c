@@ -150,7 +150,7 @@ static void operators_agree_with_index_arithmetic(void **state) {
         {"slice", "channels", 1, {X(2, 7, 20)}, build_slice, slice, 0, 1e-6, false, {-1, 3, 17}, NULL},
         {"slice", "one row", 1, {X(3, 6, 5)}, build_slice, slice, 0, 1e-6, false, {1, 5, 1}, NULL},
         {"slice", "all of it", 1, {X(3, 6)}, build_slice, slice, 0, 1e-6, false, {1, 0, 6}, NULL},
-        {"slice", "runs longer than a task", 1, {X(2, 3, 30000)}, build_slice, slice, 0, 0, false, {1, 1, 2}, NULL},
+        {"slice", "runs longer than a task", 1, {X(2, 3, 30000)}, build_slice, slice, 0, 1e-5, false, {1, 1, 2}, NULL},
         {"repeat", NULL, 1, {X(3, 17)}, build_repeat, repeat, 0, 1e-6, false, {4}, NULL},
         {"repeat", "once", 1, {X(5)}, build_repeat, repeat, 0, 1e-6, false, {1}, NULL},
         {"repeat", "several tasks", 1, {X(3, 1000)}, build_repeat, repeat, 0, 1e-6, false, {3}, NULL},
@@ -162,6 +162,27 @@ static void operators_agree_with_index_arithmetic(void **state) {
         {"mean_rows", "several chunks", 1, {X(2, 1100, 3)}, build_mean_rows, mean_rows, 1e-6, 1e-5, false, {0}, NULL},
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
+static void random_sizes_agree(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 1, 4), n = op_draw(&rng, 2, 20), m = op_draw(&rng, 1, 20), c = op_draw(&rng, 3, 40);
+        int64_t begin = op_draw(&rng, 0, n - 1), length = op_draw(&rng, 1, n - begin), times = op_draw(&rng, 1, 5);
+        int32_t rows[20], count = 0;
+        for (int32_t row = 0; row < n; row++) /* the first, so that there is one, and about half of the others */
+            if (row == 0 || op_draw(&rng, 0, 1)) rows[count++] = row;
+        const op_case cases[] = {
+            {"reshape", NULL, 1, {X(b, n, c)}, build_reshape, reshape, 0, 1e-6, false, {b * n, c}, NULL},
+            {"concat", NULL, 2, {X(b, n, c), X(b, m, c)}, build_concat, concat, 0, 1e-6, false, {1}, NULL},
+            {"slice", NULL, 1, {X(b, n, c)}, build_slice, slice, 0, 1e-6, false, {1, begin, length}, NULL},
+            {"repeat", NULL, 1, {X(n, c)}, build_repeat, repeat, 0, 1e-6, false, {times}, NULL},
+            {"gather_rows", NULL, 1, {X(b, n, c)}, build_gather_rows, gather_rows, 0, 1e-6, false, {count}, rows},
+            {"mean_rows", NULL, 1, {X(b, n, c)}, build_mean_rows, mean_rows, 1e-6, 1e-5, false, {0}, NULL},
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
 }
 
 static void shapes_that_do_not_fit_are_named(void **state) {
@@ -192,6 +213,7 @@ static void shapes_that_do_not_fit_are_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operators_agree_with_index_arithmetic),
+        cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(shapes_that_do_not_fit_are_named),
     };
     return cmocka_run_group_tests_name("shape operators", tests, NULL, NULL);

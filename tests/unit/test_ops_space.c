@@ -134,6 +134,24 @@ static void resizing_agrees_with_its_definition(void **state) {
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
 
+static void random_sizes_agree(void **state) {
+    (void)state;
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 1, 3), h = op_draw(&rng, 3, 9), w = op_draw(&rng, 3, 9), c = op_draw(&rng, 3, 20);
+        int64_t high = op_draw(&rng, 1, 15), wide = w + op_draw(&rng, 1, 9), window = op_draw(&rng, 1, 3);
+        const op_case cases[] = {
+            POOL(avg_pool, NULL, window, 1e-6, b, h, w, c),
+            POOL(max_pool, NULL, window, 0, b, h, w, c),
+            RESIZE(resize_bilinear, "wider", high, wide, 2e-6, b, h, w, c),
+            RESIZE(resize_bilinear, "narrower", h, w, 2e-6, b, high, wide, c),
+            RESIZE(resize_nearest, "wider", high, wide, 0, b, h, w, c),
+            RESIZE(resize_nearest, "narrower", h, w, 0, b, high, wide, c),
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
+}
+
 static void resizing_to_the_same_size_adds_nothing(void **state) {
     (void)state;
     icseg_graph *g;
@@ -243,6 +261,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pooling_agrees_with_its_definition),
         cmocka_unit_test(resizing_agrees_with_its_definition),
+        cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(resizing_to_the_same_size_adds_nothing),
         cmocka_unit_test(max_pool_gives_the_gradient_to_the_first_of_equal_maxima),
         cmocka_unit_test(bits_do_not_depend_on_the_number_of_threads),

@@ -78,52 +78,53 @@ static void groups(const op_case *c, const double *const *in, double *out) {
 
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define FIXED(...)                                                                                                     \
+    { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define SEGMENT_ATTENTION(LABEL, HEADS, PREFIX, COUNT, LENGTHS, ...)                                                   \
+    {                                                                                                                  \
+        "segment_attention", LABEL, 1, {X(__VA_ARGS__)}, build_segments, segments, 1e-6, 1e-5, false,                  \
+            {HEADS, PREFIX, COUNT}, LENGTHS                                                                            \
+    }
 
 static void text_operators_agree_with_their_definitions(void **state) {
     (void)state;
     static const int32_t two[] = {2, 3}, many[] = {1, 4, 2, 7, 1, 3}, ids[] = {3, 0, 3, 6};
     const op_case cases[] = {
-        {"segment_attention",
-         "one head",
-         1,
-         {X(1, 8, 3 * 4)},
-         build_segments,
-         segments,
-         1e-6,
-         1e-5,
-         false,
-         {1, 3, 2},
-         two},
-        {"segment_attention",
-         "images and heads",
-         1,
-         {X(3, 23, 3 * 24)},
-         build_segments,
-         segments,
-         1e-6,
-         1e-5,
-         false,
-         {4, 5, 6},
-         many},
-        {"segment_attention",
-         "template: a prefix of one",
-         1,
-         {X(2, 6, 3 * 6)},
-         build_segments,
-         segments,
-         1e-6,
-         1e-5,
-         false,
-         {2, 1, 2},
-         two},
+        SEGMENT_ATTENTION("one head", 1, 3, 2, two, 1, 8, 3 * 4),
+        SEGMENT_ATTENTION("images and heads", 4, 5, 6, many, 3, 23, 3 * 24),
+        SEGMENT_ATTENTION("template: a prefix of one", 2, 1, 2, two, 2, 6, 3 * 6),
         {"group_mean", "of each image", 1, {X(3, 18, 5)}, build_groups, groups, 1e-6, 1e-5, false, {6}, many},
         {"group_mean", "one group", 1, {X(1, 2, 4)}, build_groups, groups, 1e-6, 1e-5, false, {1}, two},
-        {"embedding", NULL, 1, {{OP_FIXED, ICSEG_SHAPE(7, 5), 0}}, build_embedding, embedding, 0, 0, false, {4}, ids},
+        {"embedding", NULL, 1, {FIXED(7, 5)}, build_embedding, embedding, 0, 0, false, {4}, ids},
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
 
+static void random_sizes_agree(void **state) {
+    (void)state;
+    enum { MOST = 8 };
+    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
+    for (int draw = 0; draw < OP_DRAWS; draw++) {
+        int64_t b = op_draw(&rng, 1, 3), prefix = op_draw(&rng, 1, 6), count = op_draw(&rng, 1, MOST), rows = 0;
+        int64_t heads = op_draw(&rng, 1, 4), width = heads * op_draw(&rng, 2, 9), table = op_draw(&rng, 2, 30);
+        int32_t lengths[MOST], ids[MOST];
+        for (int64_t i = 0; i < count; i++) {
+            rows += lengths[i] = (int32_t)op_draw(&rng, 1, 9);
+            ids[i] = (int32_t)op_draw(&rng, 0, table - 1);
+        }
+        const op_case cases[] = {
+            SEGMENT_ATTENTION(NULL, heads, prefix, count, lengths, b, prefix + rows, 3 * width),
+            {"group_mean", NULL, 1, {X(b, rows, width)}, build_groups, groups, 1e-6, 1e-5, false, {count}, lengths},
+            {"embedding", NULL, 1, {FIXED(table, width)}, build_embedding, embedding, 0, 0, false, {count}, ids},
+        };
+        op_check_draw(cases, sizeof cases / sizeof *cases, draw);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(text_operators_agree_with_their_definitions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(text_operators_agree_with_their_definitions),
+        cmocka_unit_test(random_sizes_agree),
+    };
     return cmocka_run_group_tests_name("text operators", tests, NULL, NULL);
 }

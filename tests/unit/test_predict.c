@@ -16,6 +16,7 @@
 #include "eval/sliding.h"
 #include "icseg/eval.h"
 #include "support/models.h"
+#include "support/near.h"
 
 enum { CLASSES = 5 };
 
@@ -196,7 +197,7 @@ static void one_window_is_the_whole_image(void **state) {
     slide.mode = ICSEG_EVAL_SLIDE;
     result a = predict(model, &image, &whole), b = predict(model, &image, &slide);
     assert_memory_equal(a.labels.data, b.labels.data, 75 * 50 * sizeof(int16_t));
-    for (int i = 0; i < 75 * 50; i++) assert_float_equal(a.confidence[i], b.confidence[i], 1e-6);
+    for (int i = 0; i < 75 * 50; i++) assert_near(a.confidence[i], b.confidence[i], 1e-6);
     close_result(&a);
     close_result(&b);
     icseg_image_close(&image);
@@ -293,7 +294,7 @@ static void a_mirrored_image_gives_the_mirrored_map(void **state) {
         for (int y = 0; y < 90; y++)
             for (int x = 0; x < 131; x++) {
                 double there = (double)a.confidence[y * 131 + x], here = (double)b.confidence[y * 131 + 130 - x];
-                assert_float_equal(there, here, 1e-4);
+                assert_near(there, here, 1e-4);
                 if (a.labels.data[y * 131 + x] != b.labels.data[y * 131 + 130 - x]) assert_true(there < 0.502);
             }
         close_result(&a);

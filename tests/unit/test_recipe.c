@@ -33,9 +33,9 @@ static int tear_down(void **state) {
     struct fixture *f = *state;
     icseg_arena_close(&f->arena);
     unlink(f->path);
-    rmdir(f->folder);
+    int left = rmdir(f->folder);
     free(f);
-    return 0;
+    return left;
 }
 
 static icseg_status read_text(struct fixture *f, const char *text, size_t size) {

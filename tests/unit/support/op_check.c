@@ -14,10 +14,16 @@
 
 #include "graph/executor.h"
 
-enum { MOST_DIFFERENCES = 96 }; /* elements of each input whose gradient is compared */
+enum {
+    DIFFERENCES = 96, /* elements of each input whose gradient is compared */
+    DIFFERENCES_OF_A_DRAW = DIFFERENCES / OP_DRAWS,
+    ROOM = 512 /* for the text of a case */
+};
 
 typedef struct bench {
     const op_case *c;
+    icseg_rng rng;
+    int64_t differences; /* at most so many elements of each gradient are compared */
     icseg_params *params;
     icseg_graph *graph;
     icseg_workspace *workspace;
@@ -30,14 +36,31 @@ typedef struct bench {
     float *weight; /* the random cotangent, (outputs) */
 } bench;
 
-static void name_of(const op_case *c, char out[160]) {
-    snprintf(out, 160, "%s%s%s", c->op, c->label ? ": " : "", c->label ? c->label : "");
+/* "(2, 7, 5, 16) (8, 3, 3, 16), numbers 1 1" */
+static void sizes_of(const op_case *c, char out[ROOM]) {
+    char shape[ICSEG_SHAPE_TEXT];
+    int n = 0, numbers = OP_CASE_NUMBERS;
+    while (numbers > 0 && c->number[numbers - 1] == 0) numbers--;
+    for (int i = 0; i < c->inputs && n < ROOM; i++)
+        n += snprintf(out + n, (size_t)(ROOM - n), "%s%s", i ? " " : "",
+                      icseg_shape_text(c->input[i].shape, shape, sizeof shape));
+    for (int i = 0; i < numbers && n < ROOM; i++)
+        n += snprintf(out + n, (size_t)(ROOM - n), "%s %g", i ? "" : ", numbers", c->number[i]);
+}
+
+static void fail_case(const op_case *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void fail_case(const op_case *c, const char *format, ...) {
+    char text[ROOM], sizes[ROOM];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    sizes_of(c, sizes);
+    fail_msg("%s%s%s: %s; inputs %s", c->op, c->label ? ": " : "", c->label ? c->label : "", text, sizes);
 }
 
 static void must(const op_case *c, icseg_status status, const icseg_error *error) {
-    char name[160];
-    name_of(c, name);
-    if (status != ICSEG_OK) fail_msg("%s: %s", name, error->message);
+    if (status != ICSEG_OK) fail_case(c, "%s", error->message);
 }
 
 static void *block(int64_t count, size_t size) {
@@ -46,8 +69,9 @@ static void *block(int64_t count, size_t size) {
     return p;
 }
 
-static void make_inputs(bench *b, icseg_rng *rng) {
+static void make_inputs(bench *b) {
     const op_case *c = b->c;
+    icseg_rng *rng = &b->rng;
     icseg_error error;
     for (int i = 0; i < c->inputs; i++) {
         icseg_shape shape = c->input[i].shape;
@@ -92,20 +116,18 @@ static double element(const void *data, icseg_dtype dtype, int64_t i) {
 }
 
 static void check_output(const bench *b, const double *expected) {
-    char name[160];
-    name_of(b->c, name);
     const void *data = icseg_executor_data(b->executor, b->output);
     icseg_dtype dtype = icseg_graph_value(b->graph, b->output)->dtype;
     double difference = 0, norm = 0;
     for (int64_t i = 0; i < b->outputs; i++) {
         double ours = element(data, dtype, i);
-        if (!isfinite(ours)) fail_msg("%s: output %lld is %g, expected %g", name, (long long)i, ours, expected[i]);
+        if (!isfinite(ours)) fail_case(b->c, "output %lld is %g, expected %g", (long long)i, ours, expected[i]);
         difference += (ours - expected[i]) * (ours - expected[i]);
         norm += expected[i] * expected[i];
     }
     if (!(sqrt(difference) <= b->c->tolerance * sqrt(norm)))
-        fail_msg("%s: output differs by %.3g of its norm, %.3g is allowed", name, sqrt(difference / norm),
-                 b->c->tolerance);
+        fail_case(b->c, "output differs by %.3g of its norm, %.3g is allowed", sqrt(difference / norm),
+                  b->c->tolerance);
 }
 
 static double weighted(const bench *b, double *scratch) {
@@ -115,14 +137,15 @@ static double weighted(const bench *b, double *scratch) {
     return sum;
 }
 
-static void check_gradient(bench *b, int input, icseg_rng *rng, double *scratch) {
-    char name[160];
-    name_of(b->c, name);
+static void check_gradient(bench *b, int input, double *scratch) {
     const float *ours = b->param[input]->grad;
-    int64_t n = b->count[input], tries = n < MOST_DIFFERENCES ? n : MOST_DIFFERENCES;
+    int64_t n = b->count[input], tries = n < b->differences ? n : b->differences;
     double difference = 0, norm = 0, step = 1e-5;
+    for (int64_t i = 0; i < n; i++) /* all of them: not a number is what nobody wrote */
+        if (!isfinite(ours[i]))
+            fail_case(b->c, "element %lld of the gradient of input %d is %g", (long long)i, input, (double)ours[i]);
     for (int64_t t = 0; t < tries; t++) {
-        int64_t i = tries == n ? t : (int64_t)icseg_rng_below(rng, (uint64_t)n);
+        int64_t i = tries == n ? t : (int64_t)icseg_rng_below(&b->rng, (uint64_t)n);
         double *x = &b->in[input][i], held = *x;
         *x = held + step;
         double above = weighted(b, scratch);
@@ -134,26 +157,42 @@ static void check_gradient(bench *b, int input, icseg_rng *rng, double *scratch)
         norm += expected * expected;
     }
     if (!(sqrt(difference) <= b->c->gradient_tolerance * sqrt(norm) + 1e-7))
-        fail_msg("%s: the gradient of input %d differs by %.3g of its norm (%.3g), %.3g is allowed", name, input,
-                 sqrt(difference / norm), sqrt(norm), b->c->gradient_tolerance);
+        fail_case(b->c, "the gradient of input %d differs by %.3g of its norm (%.3g), %.3g is allowed", input,
+                  sqrt(difference / norm), sqrt(norm), b->c->gradient_tolerance);
 }
 
-static void build(bench *b, icseg_rng *rng) {
+/* The graph has the operator the case is about, and a gradient that could be checked has a tolerance. */
+static void check_case(const bench *b) {
+    const icseg_op *op = NULL;
+    bool trains = false;
+    for (int32_t i = 0; i < icseg_graph_node_count(b->graph) && !op; i++) {
+        const icseg_node *node = icseg_graph_node(b->graph, i);
+        if (strcmp(node->op->name, b->c->op) == 0) op = node->op;
+    }
+    if (!op) fail_case(b->c, "what was built has no such operator");
+    for (int i = 0; i < b->c->inputs; i++) trains |= b->param[i] && b->param[i]->options.trainable;
+    if ((b->c->gradient_tolerance > 0) != (op->gradient && trains))
+        fail_case(b->c, "it has %s gradient, but gradient_tolerance is %g", op->gradient && trains ? "a" : "no",
+                  b->c->gradient_tolerance);
+}
+
+static void build(bench *b) {
     const op_case *c = b->c;
     icseg_error error = {0};
     must(c, icseg_params_open(&b->params, &error), &error);
     must(c, icseg_graph_open(&b->graph, c->training, &error), &error);
     must(c, icseg_workspace_open(&b->workspace, &error), &error);
-    make_inputs(b, rng);
+    make_inputs(b);
     must(c, icseg_params_allocate_gradients(b->params, &error), &error);
     for (int i = 0; i < c->inputs; i++) /* an element that is not written is seen */
         for (int64_t j = 0; b->param[i] && b->param[i]->grad && j < b->count[i]; j++) b->param[i]->grad[j] = NAN;
     b->output = c->build(b->graph, b->value, c);
     must(c, icseg_graph_status(b->graph, &error), &error);
+    check_case(b);
     const icseg_value_info *info = icseg_graph_value(b->graph, b->output);
     b->outputs = info->count;
     b->weight = block(b->outputs, sizeof(float));
-    for (int64_t i = 0; i < b->outputs; i++) b->weight[i] = icseg_rng_normal(rng);
+    for (int64_t i = 0; i < b->outputs; i++) b->weight[i] = icseg_rng_normal(&b->rng);
     icseg_graph_keep(b->graph, b->output, "output");
     if (c->gradient_tolerance > 0) {
         icseg_value weight = icseg_graph_constant(b->graph, "weight", ICSEG_F32, info->shape, b->weight);
@@ -165,15 +204,15 @@ static void build(bench *b, icseg_rng *rng) {
     must(c, icseg_executor_run(b->executor, 1, 0, &error), &error);
 }
 
-void op_check(const op_case *c) {
-    bench b = {.c = c};
-    icseg_rng rng = icseg_rng_open(7, ICSEG_RNG_TEST, (uint64_t)c->input[0].shape.dim[0]);
-    build(&b, &rng);
+static void check(const op_case *c, uint64_t seed, int64_t differences) {
+    bench b = {.c = c, .differences = differences};
+    b.rng = icseg_rng_open(seed, ICSEG_RNG_TEST, (uint64_t)c->input[0].shape.dim[0]);
+    build(&b);
     double *expected = block(b.outputs, sizeof(double)), *scratch = block(b.outputs, sizeof(double));
     c->reference(c, (const double *const *)b.in, expected);
     check_output(&b, expected);
     for (int i = 0; i < c->inputs && c->gradient_tolerance > 0; i++)
-        if (b.param[i] && b.param[i]->options.trainable) check_gradient(&b, i, &rng, scratch);
+        if (b.param[i] && b.param[i]->options.trainable) check_gradient(&b, i, scratch);
     icseg_executor_close(&b.executor);
     icseg_graph_close(&b.graph);
     icseg_workspace_close(&b.workspace);
@@ -188,5 +227,13 @@ void op_check(const op_case *c) {
 }
 
 void op_check_all(const op_case *cases, int count) {
-    for (int i = 0; i < count; i++) op_check(&cases[i]);
+    for (int i = 0; i < count; i++) check(&cases[i], 7, DIFFERENCES);
+}
+
+int64_t op_draw(icseg_rng *rng, int64_t least, int64_t most) {
+    return least + (int64_t)icseg_rng_below(rng, (uint64_t)(most - least + 1));
+}
+
+void op_check_draw(const op_case *cases, int count, int draw) {
+    for (int i = 0; i < count; i++) check(&cases[i], 100 + (uint64_t)draw, DIFFERENCES_OF_A_DRAW);
 }
