@@ -130,16 +130,21 @@ static void a_writer_short_of_memory_removes_no_file(void **state) {
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/file", folder);
     assert_int_equal(icseg_file_write(path, "old", 3, NULL), ICSEG_OK);
+    icseg_status status = ICSEG_ERROR_MEMORY;
+    int failures = 0;
     for (int n = 0; n < 6; n++) {
         char *recycled[8]; /* what the writer is given next has the file's name in it */
         for (int i = 0; i < 8; i++) recycled[i] = memcpy(icseg_alloc(strlen(path) + 32), path, strlen(path) + 1);
         for (int i = 0; i < 8; i++) icseg_free(recycled[i]);
         icseg_memory_fail_after(n);
-        icseg_status status = icseg_file_write(path, "new", 3, NULL);
+        status = icseg_file_write(path, "new", 3, NULL);
         icseg_memory_fail_after(-1);
         assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
+        failures += status != ICSEG_OK;
         assert_true(icseg_file_exists(path));
     }
+    assert_int_equal(status, ICSEG_OK);
+    assert_true(failures > 0);
     assert_int_equal(remove(path), 0);
     assert_int_equal(rmdir(folder), 0);
 }
@@ -168,10 +173,22 @@ static void text_is_parsed_strictly(void **state) {
     assert_string_equal(stem, "photo.o");
 }
 
+/* Changes to a locale with decimal commas, where the machine has one. */
+static bool use_decimal_commas(void) {
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8",  "de_DE",       "de_AT.UTF-8", "fr_FR.UTF-8",
+                                        "fr_FR.utf8",  "fr_FR",       "es_ES.UTF-8", "it_IT.UTF-8", "nl_NL.UTF-8",
+                                        "pl_PL.UTF-8", "pt_BR.UTF-8", "ru_RU.UTF-8", "sv_SE.UTF-8"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (setlocale(LC_NUMERIC, names[i]) && localeconv()->decimal_point[0] == ',') return true;
+    setlocale(LC_NUMERIC, "C");
+    print_message("this machine has no locale with decimal commas: that half is not tested\n");
+    return false;
+}
+
 static void numbers_have_a_point_in_any_locale(void **state) {
     (void)state;
-    for (int comma = 0; comma < 2; comma++) { /* a locale with decimal commas, where the machine has one */
-        if (comma && !setlocale(LC_NUMERIC, "de_DE.UTF-8")) break;
+    for (int comma = 0; comma < 2; comma++) {
+        if (comma && !use_decimal_commas()) break;
         char text[ICSEG_NUMBER_SIZE];
         double d;
         icseg_string s = {0};

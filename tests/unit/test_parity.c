@@ -42,7 +42,9 @@ static void resnet_at_an_odd_size(void **state) { (void)state, agrees("resnet_od
 static void resnet_as_denseclip(void **state) { (void)state, agrees("resnet_denseclip"); }
 static void resnet_with_a_template(void **state) { (void)state, agrees("resnet_template"); }
 static void resnet_with_the_mean_of_synonyms(void **state) { (void)state, agrees("resnet_synonyms"); }
+static void resnet_with_300_classes(void **state) { (void)state, agrees("resnet_many_classes"); }
 static void vit_with_instance_prompts(void **state) { (void)state, agrees("vit_instance"); }
+static void vit_as_denseclip(void **state) { (void)state, agrees("vit_denseclip"); }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -50,6 +52,7 @@ int main(void) {
         cmocka_unit_test(resnet_as_denseclip),          cmocka_unit_test(resnet_with_a_template),
         cmocka_unit_test(vit_with_instance_prompts),    cmocka_unit_test(a_trained_resnet),
         cmocka_unit_test(a_trained_resnet_in_bf16),     cmocka_unit_test(resnet_with_the_mean_of_synonyms),
+        cmocka_unit_test(resnet_with_300_classes),      cmocka_unit_test(vit_as_denseclip),
     };
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
 }

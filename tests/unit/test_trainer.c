@@ -18,6 +18,7 @@
 #include "base/memory.h"
 #include "icseg/synth.h"
 #include "icseg/train.h"
+#include "support/near.h"
 #include "train/trainer.h"
 
 enum { SETS = 12, PATH_MOST = 200 };
@@ -83,6 +84,7 @@ typedef struct run {
     double look_at; /* and whether there is a state after this many steps */
     bool had_state;
     icseg_train_result result;
+    double miou; /* of the last evaluation */
     icseg_error error;
     char messages[16384];
 } run;
@@ -118,6 +120,7 @@ static icseg_status train(run *r) {
     icseg_progress progress = {.report = on_progress, .user = r};
     r->messages[0] = '\0';
     icseg_status status = icseg_train(&o, &progress, &r->result, &r->error);
+    r->miou = r->result.metrics.miou;
     icseg_train_result_close(&r->result);
     return status;
 }
@@ -338,6 +341,33 @@ static void a_run_that_goes_on_keeps_what_it_began_with(void **state) {
     icseg_free(text);
 }
 
+static void assert_logged(const char *out, int64_t evals, double miou) {
+    icseg_log log;
+    read_log(&log, out);
+    assert_int_equal(log.evals, evals);
+    assert_near(log.eval[log.evals - 1].miou, miou, 1e-6);
+    icseg_log_close(&log);
+}
+
+static void a_finished_run_that_is_evaluated_anew_logs_it(void **state) {
+    (void)state;
+    run r = {.out = "finished", .set = {"train.steps=30", "train.eval_every=0", "train.checkpoint_every=0"}};
+    train_well(&r);
+    double before = r.miou;
+    assert_logged("finished", 1, before);
+    r.resume = true;
+    train_well(&r);
+    assert_logged("finished", 1, before);
+    r.set[3] = "eval.tta=true";
+    r.set[4] = "eval.tta_scales=0.5";
+    for (int i = 0; i < 2; i++) { /* the second time it is the same again */
+        train_well(&r);
+        if (!(fabs(r.miou - before) > 1e-5)) fail_msg("both evaluations give %g: this says nothing", before);
+        assert_logged("finished", 2, r.miou);
+        assert_near(r.result.best_miou, r.miou, 1e-9);
+    }
+}
+
 static void the_state_knows_the_best_weights(void **state) {
     (void)state;
     run r = {.out = "best_saved", .set = {"train.eval_every=2", "train.checkpoint_every=0"}, .look_at = 2};
@@ -490,22 +520,69 @@ static void frozen_statistics_stay_and_weights_train(void **state) {
     icseg_model_close(&before);
 }
 
-static void what_is_not_finite_is_named(void **state) {
-    (void)state;
+/* Fresh weights, but for `value` at every `each`-th element of one parameter, in a file. */
+static const char *spoilt_weights(const char *name, int64_t each, float value) {
     icseg_model *model = fresh_model();
-    icseg_param *p = icseg_params_find(model->params, "decoder.neck.fpn_convs.1.conv.weight");
-    char path[PATH_MOST];
-    snprintf(path, sizeof path, "%s/nan.safetensors", folder);
-    assert_non_null(p);
-    p->data[7] = NAN;
-    assert_int_equal(icseg_model_save(model, path, NULL), ICSEG_OK);
+    icseg_param *p = icseg_params_find(model->params, name);
+    if (!p) fail_msg("the model has no %s", name);
+    for (int64_t i = 0; i < p->count; i += each) p->data[i] = value;
+    assert_int_equal(icseg_model_save(model, path_of("spoilt.safetensors"), NULL), ICSEG_OK);
     icseg_model_close(&model);
-    run r = {.out = "nan", .init = path, .set = {"train.accumulate=2"}};
-    train_badly(&r, ICSEG_ERROR_NUMERIC, "step 1: the loss is not finite; first seen: decoder.neck.fpn_convs.1.conv");
-    assert_non_null(strstr(r.error.message, "images: 0"));
-    assert_non_null(strstr(r.messages, "/images/train/0"));
-    assert_false(icseg_file_exists(path_of("nan/checkpoint.safetensors")));
-    assert_false(icseg_file_exists(path_of("nan/state.safetensors")));
+    return path_of("spoilt.safetensors");
+}
+
+/* The images of a run's first batch of two. */
+static void first_images(char path[2][PATH_MOST]) {
+    icseg_loader_options loading = {
+        .augment = icseg_augment_options_default(), .batch = 2, .threads = 1, .ahead = 1, .seed = 3};
+    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset *dataset;
+    icseg_loader *loader;
+    icseg_batch batch;
+    loading.augment.crop_height = loading.augment.crop_width = 64;
+    loading.augment.resize_short = 0;
+    o.folder = path_of("data");
+    assert_int_equal(icseg_dataset_open(&dataset, &o, NULL), ICSEG_OK);
+    assert_int_equal(icseg_loader_open(&loader, dataset, &loading, NULL), ICSEG_OK);
+    assert_int_equal(icseg_loader_next(loader, &batch, NULL), ICSEG_OK);
+    for (int i = 0; i < 2; i++) snprintf(path[i], PATH_MOST, "%s", icseg_dataset_image_path(dataset, batch.sample[i]));
+    icseg_loader_close(&loader);
+    icseg_dataset_close(&dataset);
+}
+
+/* The run fails in its first step, names the images, and saves nothing. */
+static void fails_at_once(run *r, const char *text) {
+    char image[2][PATH_MOST], expected[3 * PATH_MOST], file[PATH_MOST];
+    train_badly(r, ICSEG_ERROR_NUMERIC, text);
+    first_images(image);
+    snprintf(expected, sizeof expected, "; images: %s, %s. What was saved", icseg_path_name(image[0]),
+             icseg_path_name(image[1]));
+    if (!strstr(r->error.message, expected)) fail_msg("\"%s\" is not in: %s", expected, r->error.message);
+    snprintf(expected, sizeof expected, "the images of step 1:\n  %s\n  %s\n", image[0], image[1]);
+    if (!strstr(r->messages, expected)) fail_msg("\"%s\" is not in: %s", expected, r->messages);
+    static const char *const saved[] = {"checkpoint", "state", "best"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(file, sizeof file, "%s/%s/%s.safetensors", folder, r->out, saved[i]);
+        assert_false(icseg_file_exists(file));
+    }
+}
+
+static void a_loss_that_is_not_finite_is_named(void **state) {
+    (void)state;
+    run r = {.out = "nan",
+             .init = spoilt_weights("decoder.neck.fpn_convs.1.conv.weight", 1000, NAN),
+             .set = {"train.accumulate=2"}};
+    fails_at_once(&r, "step 1: the loss is not finite; first seen: decoder.neck.fpn_convs.1.conv");
+}
+
+/* What this layer norm gives meets weights of zero: nothing of it is in the loss, but it is in those weights' gradient,
+ * 1e36 * 1e25 times what that is otherwise. */
+static void a_gradient_that_is_not_finite_is_named(void **state) {
+    (void)state;
+    run r = {.out = "infinite",
+             .init = spoilt_weights("prompt.out.0.weight", 1, 1e36f),
+             .set = {"model.contrast_weight=1e25"}};
+    fails_at_once(&r, "step 1: the gradient is not finite; first seen: the gradient of prompt.out.1.linear");
 }
 
 static void a_run_that_diverges_keeps_its_last_good_checkpoint(void **state) {
@@ -531,6 +608,16 @@ static void moments_that_overflow_are_not_saved(void **state) {
     assert_false(icseg_file_exists(path_of("overflow/state.safetensors")));
 }
 
+/* The data set "renamed": the same with another name for class 0. */
+static void make_renamed(void) {
+    char command[5 * PATH_MOST];
+    assert_true(icseg_file_exists(path_of("data/classes.txt")));
+    snprintf(command, sizeof command,
+             "rm -rf '%s/renamed' && cp -r '%s/data' '%s/renamed' && sed -i s/sky/heaven/ '%s/renamed/classes.txt'",
+             folder, folder, folder, folder);
+    assert_int_equal(system(command), 0);
+}
+
 static void other_weights_start_a_run(void **state) {
     (void)state;
     char path[PATH_MOST];
@@ -546,11 +633,7 @@ static void other_weights_start_a_run(void **state) {
     assert_int_equal(count_changed(was, is, "", false, &all), 0);
     icseg_model_close(&is);
 
-    assert_int_equal(icseg_file_exists(path_of("data/classes.txt")), 1);
-    char command[3 * PATH_MOST];
-    snprintf(command, sizeof command, "cp -r '%s/data' '%s/renamed' && sed -i s/sky/heaven/ '%s/renamed/classes.txt'",
-             folder, folder, folder);
-    assert_int_equal(system(command), 0);
+    make_renamed();
     run other = same;
     other.out = "other_classes";
     other.data = "renamed";
@@ -615,7 +698,8 @@ static void what_does_not_fit_the_run_is_refused(void **state) {
     r.set[0] = "model.num_classes=12";
     train_badly(&r, ICSEG_ERROR_ARGUMENT, "has 13 classes");
     r.set[0] = NULL;
-    r.data = "renamed"; /* made by an earlier test */
+    make_renamed();
+    r.data = "renamed";
     train_badly(&r, ICSEG_ERROR_ARGUMENT, "class 0 was \"sky\"");
     char command[3 * PATH_MOST];
     snprintf(command, sizeof command, "cp -r '%s/data' '%s/fewer' && rm '%s'/fewer/*/train/000003.*", folder, folder,
@@ -689,13 +773,15 @@ int main(void) {
         cmocka_unit_test(a_run_stopped_at_every_step_resumes_to_the_same_bytes),
         cmocka_unit_test(an_image_that_cannot_be_read_ends_a_run_that_can_go_on),
         cmocka_unit_test(a_run_that_goes_on_keeps_what_it_began_with),
+        cmocka_unit_test(a_finished_run_that_is_evaluated_anew_logs_it),
         cmocka_unit_test(the_state_knows_the_best_weights),
         cmocka_unit_test(bf16_trains_repeats_and_resumes_to_the_same_bytes),
         cmocka_unit_test(accumulation_averages_gradients_and_clips_their_mean),
         cmocka_unit_test(a_frozen_image_encoder_stays_as_it_was),
         cmocka_unit_test(a_frozen_vit_learns_its_four_levels),
         cmocka_unit_test(frozen_statistics_stay_and_weights_train),
-        cmocka_unit_test(what_is_not_finite_is_named),
+        cmocka_unit_test(a_loss_that_is_not_finite_is_named),
+        cmocka_unit_test(a_gradient_that_is_not_finite_is_named),
         cmocka_unit_test(a_run_that_diverges_keeps_its_last_good_checkpoint),
         cmocka_unit_test(moments_that_overflow_are_not_saved),
         cmocka_unit_test(other_weights_start_a_run),

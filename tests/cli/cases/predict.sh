@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg predict: files, folders, patterns; what is written; images that are none; outputs that would hide something.
+# icseg predict: files, folders, patterns; what is written; images of every kind, and that are none; outputs that would
+# hide something.
 source "$root/tests/cli/tiny_model.sh"
 val=$tiny_data/images/val
 png() { check "$1 is a PNG" cmp -n 4 "$1" <(printf '\x89PNG'); }
@@ -54,6 +55,51 @@ expect 1 '^icseg predict: error: 1 of 2 images failed$' overlays "$work/tall" --
 check 'of that image nothing, of the other everything' \
     diff <(LC_ALL=C ls "$work/t") <(printf 'b.png\nb_confidence.png\nb_overlay.png\n')
 refuse 1 'tall/a.png: overlay: ' overlays "$work/tall/a.png" --out "$work/t"
+
+# pictures of other kinds, all stored as 48 x 32: grey, with alpha, 16 bits a pixel, turned by EXIF, progressive, CMYK
+picture() { base64 -d >"$work/kinds/$1"; }
+sized() { check "$1 has the picture's size" cmp <(tail -c +17 "$1" | head -c 8) <(printf "$2"); } # WIDTH_HEIGHT
+mkdir "$work/kinds"
+picture grey.png <<END
+iVBORw0KGgoAAAANSUhEUgAAADAAAAAgCAAAAABxv6TAAAAALElEQVR42mNsZkAFD9H4vGh8JgYSwaiGUQ1DRwPLVzSBHDR+4GgojWoYORoAsp8DZct1
+MP4AAAAASUVORK5CYII=
+END
+picture alpha.png <<END
+iVBORw0KGgoAAAANSUhEUgAAADAAAAAgCAYAAABU1PscAAAAbUlEQVR42mMM6Lnzn4ECULHBhxLtDCVRIoyU6GdiGOJg1AOjHhj1wKgHBhawDAI32Iwm
+oVEPjHpg1AOjHhi4ekDjzRyKDJBbYESR/kdOj0brgVEPjHpg1AOjHhjtD4wmoVEPjHpg1AOjHhgYAABulQquEU+pcgAAAABJRU5ErkJggg==
+END
+picture deep.png <<END
+iVBORw0KGgoAAAANSUhEUgAAADAAAAAgEAAAAAAhL3iDAAAAOUlEQVR42mNkYGfAC/wUKJNnYqAxGLVg1IJRC0YtGLWAGoBFRAS/AkrlR+Ng1IJRC0Yt
+GLVgSFgAAPrUAZ33xZVbAAAAAElFTkSuQmCC
+END
+picture turned.jpg <<END
+/9j/4AAQSkZJRgABAQAAAQABAAD/4QAiRXhpZgAATU0AKgAAAAgAAQESAAMAAAABAAYAAAAAAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0o
+OjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj
+Y2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAgADADASIAAhEBAxEB/8QAGQABAAIDAAAAAAAAAAAAAAAAAAIDBQYH/8QAFBABAAAAAAAAAAAAAAAAAAAA
+AP/EABcBAQEBAQAAAAAAAAAAAAAAAAYEBQL/xAAUEQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIRAxEAPwCQDYZzHgC5muAdBawBc0m2AD6hycAnTP/Z
+END
+picture progressive.jpg <<END
+/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxl
+Z2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wgARCAAgADADASIAAhEB
+AxEB/8QAGQABAAIDAAAAAAAAAAAAAAAAAAECBAUG/8QAFwEBAQEBAAAAAAAAAAAAAAAABQMEAf/aAAwDAQACEAMQAAABkbM2OC2rjothfTtgfTkwnL//
+xAAUEAEAAAAAAAAAAAAAAAAAAABA/9oACAEBAAEFAkf/xAAUEQEAAAAAAAAAAAAAAAAAAAAg/9oACAEDAQE/AV//xAAUEQEAAAAAAAAAAAAAAAAAAAAg
+/9oACAECAQE/AV//xAAUEAEAAAAAAAAAAAAAAAAAAABA/9oACAEBAAY/Akf/xAAUEAEAAAAAAAAAAAAAAAAAAABA/9oACAEBAAE/IUf/2gAMAwEAAgAD
+AAAAEAQAAAA//8QAFBEBAAAAAAAAAAAAAAAAAAAAIP/aAAgBAwEBPxBf/8QAFBEBAAAAAAAAAAAAAAAAAAAAIP/aAAgBAgEBPxBf/8QAFBABAAAAAAAA
+AAAAAAAAAAAAQP/aAAgBAQABPxBH/9k=
+END
+picture cmyk.jpg <<END
+/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwAQCwwODAoQDg0OEhEQExgoGhgWFhgxIyUdKDozPTw5Mzg3QEhcTkBEV0U3OFBtUVdfYmdoZz5NcXlwZHhcZWdj
+/8AAFAgAIAAwBEMRAE0RAFkRAEsRAP/EABkAAQADAQEAAAAAAAAAAAAAAAAEBgcFA//EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAOBEMATQBZAEsAAD8A
+472W5oAAvirslABnK2pQAJTyagAC+KuyUAGcralAA7yA7wALuuSAADG2QIAALatrvAAu65IAAMbZAgAA/9k=
+END
+{ head -c 20 "$work/kinds/turned.jpg"; tail -c +57 "$work/kinds/turned.jpg"; } >"$work/kinds/plain.jpg" # without EXIF
+for name in grey.png alpha.png deep.png plain.jpg turned.jpg progressive.jpg cmyk.jpg; do
+    stem=${name%.*}
+    expect 0 "^$work/k/$stem.png\$" icseg predict "$tiny" "$work/kinds/$name" --out "$work/k"
+    if [ "$stem" = turned ]; then sized "$work/k/$stem.png" '\0\0\0\x20\0\0\0\x30'
+    else sized "$work/k/$stem.png" '\0\0\0\x30\0\0\0\x20'; fi
+done
+check 'the same map from a progressive file' cmp "$work/k/plain.png" "$work/k/progressive.png"
 
 # outputs and inputs in each other's way
 refuse 2 'would both be written to .*/000000.png' icseg predict "$tiny" "$val" "$tiny_data/images/train" --out "$work/x"
