@@ -304,21 +304,21 @@ static void a_failed_save_keeps_the_old_file(void **state) {
 }
 
 static void running_out_of_memory_while_opening_leaks_nothing(void **state) {
-    icseg_status status = ICSEG_ERROR_MEMORY;
-    int failures = 0;
+    int failures = 0, successes = 0;
     (void)state;
-    for (int n = 0; status != ICSEG_OK && n < 100000; n += 1 + n / 16) {
+    for (int n = 0; n < 100000 && successes < 8; n += 1 + n / 16) { /* some allocations can be done without */
         icseg_model *model;
         icseg_memory_fail_after(n);
-        status = icseg_model_open(&model, whole, NULL);
+        icseg_status status = icseg_model_open(&model, whole, NULL);
         icseg_memory_fail_after(-1);
+        successes = status == ICSEG_OK ? successes + 1 : 0;
         if (status != ICSEG_OK) {
             assert_null(model);
             failures++;
         }
         icseg_model_close(&model);
     }
-    assert_int_equal(status, ICSEG_OK);
+    assert_int_equal(successes, 8);
     assert_true(failures > 8);
 }
 
