@@ -313,6 +313,8 @@ static icseg_status convert(const icseg_command_context *context, const struct o
     if (s.skipped) printf("note: %lld shapes without an area were left out\n", (long long)s.skipped);
     if (s.no_background)
         printf("note: %s has no class \"%s\": pixels without an object are unlabelled\n", o->classes, o->background);
+    if (s.split_unused) printf("note: the export has several splits of its own: none is called %s\n", o->split);
+    if (s.val_share_unused) printf("note: the export has several splits of its own: --val-share holds nothing out\n");
     return ICSEG_OK;
 }
 

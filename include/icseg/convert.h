@@ -45,6 +45,7 @@ typedef struct icseg_convert_summary {
     int64_t skipped; /* shapes without an area: points, lines, boxes of COCO without an outline */
     int64_t faults;
     bool no_background; /* pixels without an object are unlabelled, as classes_file lacks the background */
+    bool split_unused, val_share_unused; /* these were asked for, but the export has several splits of its own */
 } icseg_convert_summary;
 
 ICSEG_API icseg_convert_options icseg_convert_options_default(void);

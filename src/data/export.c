@@ -447,6 +447,8 @@ static icseg_status convert(icseg_export *e, icseg_error *error) {
     ICSEG_TRY(icseg_export_out_open(e, error));
     ICSEG_TRY(readers[e->summary->format].convert(e, error));
     e->summary->classes = e->classes;
+    e->summary->split_unused = o->split && !e->one_split && !e->split_used;
+    e->summary->val_share_unused = o->val_share > 0 && !e->one_split;
     if (e->faults.count) return icseg_faults_fail(&e->faults, error);
     if (!e->summary->images)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no pictures with labels (read as %s)", o->source,

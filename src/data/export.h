@@ -64,6 +64,7 @@ typedef struct icseg_export {
     icseg_convert_summary *summary;
     int64_t in_split; /* pictures met while the source has one split */
     bool one_split;
+    bool split_used; /* some of several splits has the name that was asked for */
     icseg_faults faults;
     bool broken;   /* the new folder cannot be written: no fault of the export */
     char *staging; /* where files gather; NULL: not open */

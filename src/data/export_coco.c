@@ -119,6 +119,7 @@ static icseg_status name_splits(icseg_export *e, source_list *list, icseg_error 
         source_file *f = &list->files[i];
         f->named = f->split != NULL;
         if (!f->named || (given && list->count == 1)) f->split = given ? given : "train";
+        e->split_used |= !f->named;
         for (size_t k = 0; k < i; k++) {
             const source_file *other = &list->files[k];
             bool joined = given && !f->named && !other->named;

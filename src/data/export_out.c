@@ -27,7 +27,8 @@ static void remove_leftovers(const char *out) {
     DIR *folder = opendir(out);
     for (struct dirent *entry; folder && (entry = readdir(folder));) {
         long process;
-        if (sscanf(entry->d_name, ICSEG_EXPORT_STAGING "%ld", &process) != 1 || kill((pid_t)process, 0) == 0) continue;
+        if (sscanf(entry->d_name, ICSEG_EXPORT_STAGING "%ld", &process) != 1) continue;
+        if (kill((pid_t)process, 0) == 0 || errno != ESRCH) continue; /* it is at work */
         if ((size_t)snprintf(path, sizeof path, "%s/%s", out, entry->d_name) < sizeof path) remove_all(path);
     }
     if (folder) closedir(folder);

@@ -38,7 +38,9 @@ static void bind_to_param(icseg_graph *g, icseg_value grad, icseg_param *param, 
         return;
     }
     store_attributes attributes = {.add = accumulate};
+    icseg_graph_push(g, "%s", param->name);
     icseg_node *node = icseg_node_append(g, &store_op, &attributes, sizeof attributes, &grad, 1, 0);
+    icseg_graph_pop(g);
     if (!node) return;
     icseg_value stored = icseg_node_output(g, node, ICSEG_F32, param->shape);
     if (stored != ICSEG_NONE) g->values[stored]->param = param;

@@ -94,7 +94,7 @@ static icseg_status fail_numeric(const icseg_trainer *t, const icseg_batch *batc
         error, ICSEG_ERROR_NUMERIC,
         "step %lld: %s is not finite; first seen: %.300s; images: %.400s. What was saved before is kept; a "
         "lower train.lr, a longer train.warmup or a train.clip_norm may help",
-        (long long)t->state.step + 1, what, *found ? found : "in the sum over the batches of the step", files.data);
+        (long long)t->state.step + 1, what, *found ? found : "nowhere when the step was run again", files.data);
     icseg_string_close(&files);
     return status;
 }

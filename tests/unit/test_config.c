@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * model/config: the reference's JSON in and out, presets, and each refusal. */
-#include <locale.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +11,7 @@
 
 #include "base/memory.h"
 #include "icseg/icseg.h"
+#include "support/locale.h"
 
 static icseg_error error;
 
@@ -126,24 +126,12 @@ static void presets_are_the_references(void **state) {
     assert_int_equal(icseg_config_preset(&c, "gpt", &error), ICSEG_ERROR_ARGUMENT);
 }
 
-/* Changes to a locale with decimal commas, where the machine has one. */
-static bool use_decimal_commas(void) {
-    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8",  "de_DE",       "de_AT.UTF-8", "fr_FR.UTF-8",
-                                        "fr_FR.utf8",  "fr_FR",       "es_ES.UTF-8", "it_IT.UTF-8", "nl_NL.UTF-8",
-                                        "pl_PL.UTF-8", "pt_BR.UTF-8", "ru_RU.UTF-8", "sv_SE.UTF-8"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (setlocale(LC_NUMERIC, names[i]) && localeconv()->decimal_point[0] == ',') return true;
-    setlocale(LC_NUMERIC, "C");
-    print_message("this machine has no locale with decimal commas: that half is not tested\n");
-    return false;
-}
-
 static void numbers_return_exactly_in_any_locale(void **state) {
     (void)state;
     static const double numbers[] = {0.07,        1.0, 1e-5, 1.0 / 3, 0.1 + 0.2, 5e-324, 1.7976931348623157e308,
                                      123456789.0, 1e22};
     for (int comma = 0; comma < 2; comma++) {
-        if (comma && !use_decimal_commas()) break;
+        if (comma) test_decimal_commas();
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
             icseg_config config = icseg_config_default(), back;
             char *json;
@@ -154,7 +142,7 @@ static void numbers_return_exactly_in_any_locale(void **state) {
             icseg_buffer_free(json);
         }
     }
-    setlocale(LC_NUMERIC, "C");
+    test_decimal_points();
 }
 
 static void refuses(icseg_status status, const char *json, const char *because) {

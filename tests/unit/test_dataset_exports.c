@@ -107,12 +107,13 @@ static icseg_convert_options options_of(const test_folder *f, char out[128]) {
     return o;
 }
 
-static void converts(const icseg_convert_options *o, icseg_export_format format, int64_t images) {
+static icseg_convert_summary converts(const icseg_convert_options *o, icseg_export_format format, int64_t images) {
     icseg_convert_summary s;
     icseg_error error = {0};
     if (icseg_dataset_convert(o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     assert_int_equal(s.format, format);
     assert_int_equal(s.images, images);
+    return s;
 }
 
 static void refuses(const icseg_convert_options *o, const char *piece) {
@@ -260,12 +261,15 @@ static void coco_files_keep_their_splits_and_are_never_joined_unasked(void **sta
     test_write_text(&f, "annotations/instances_train.json", COCO_HEAD "]}");
     test_write_text(&f, "annotations/instances_val.json", COCO_HEAD "]}");
     o.split = "mine"; /* for exports without splits */
-    converts(&o, ICSEG_EXPORT_COCO, 2);
+    o.val_share = 0.5;
+    icseg_convert_summary s = converts(&o, ICSEG_EXPORT_COCO, 2);
+    assert_true(s.split_unused && s.val_share_unused);
     has_set(out, "train", "background dog cat", 0, "00000 00000 00000 00000");
     has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
     remove_out(out);
     test_remove(&f, "annotations/instances_val.json");
-    converts(&o, ICSEG_EXPORT_COCO, 1);
+    s = converts(&o, ICSEG_EXPORT_COCO, 1);
+    assert_false(s.split_unused || s.val_share_unused);
     has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
     remove_out(out);
     test_remove(&f, "annotations/instances_train.json");
@@ -275,9 +279,20 @@ static void coco_files_keep_their_splits_and_are_never_joined_unasked(void **sta
                     "{\"images\": [{\"id\": 7, \"file_name\": \"train/b.png\", \"width\": 5, \"height\": 4}],"
                     "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 3, \"name\": \"dog\"}],"
                     "\"annotations\": []}");
-    converts(&o, ICSEG_EXPORT_COCO, 2);
-    has_set(out, "mine", "background dog cat", 1, "00000 00000 00000 00000");
+    s = converts(&o, ICSEG_EXPORT_COCO, 2);
+    assert_false(s.split_unused || s.val_share_unused);
+    has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
     remove_out(out);
+    write_picture(&f, "images/a.png", 5, 4);
+    test_write_text(&f, "annotations/instances.json", COCO_HEAD "]}");
+    test_write_text(&f, "annotations/instances_val.json", COCO_HEAD "]}");
+    s = converts(&o, ICSEG_EXPORT_COCO, 2); /* beside one that names its own */
+    assert_true(!s.split_unused && s.val_share_unused);
+    has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    remove_out(out);
+    test_remove(&f, "annotations/instances.json");
+    test_remove(&f, "annotations/instances_val.json");
     o.split = NULL;
     refuses(&o, "train.json would both be the split train; call them instances_SPLIT.json");
     for (int i = 0; i < 65; i++) {

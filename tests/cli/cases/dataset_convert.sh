@@ -37,3 +37,12 @@ expect 1 '^fault: .*a.json: shapes\[1\]: a text "label"' icseg dataset convert "
 expect 1 '^fault: .*c.json: not JSON: line 2' icseg dataset convert "$work/labels" "$work/o2"
 expect 1 'labels: 3 faults found, nothing was written' icseg dataset convert "$work/labels" "$work/o2"
 check 'a conversion with faults leaves nothing' test ! -e "$work/o2"
+
+# An export that names its own splits leaves nothing for --split and --val-share to do, and says so.
+mkdir -p "$work/yolo"/{train,valid}/{images,labels}
+for split in train valid; do cp "$work/set/images/train/b.png" "$work/yolo/$split/images/$split.png"; done
+echo 'names: [bird]' >"$work/yolo/data.yaml"
+two_splits() { icseg dataset convert "$work/yolo" "$work/$1" "${@:2}"; }
+expect 0 '^note: the export has several splits of its own: none is called mine$' two_splits y1 --split mine
+expect 0 '^note: the export has several splits of its own: --val-share holds nothing out$' two_splits y2 --val-share 0.5
+check 'no note unasked' bash -c "! '$program' dataset convert '$work/yolo' '$work/y3' | grep note:"
