@@ -17,6 +17,7 @@
 #include "icseg/convert.h"
 #include "icseg/dataset.h"
 #include "support/dataset_files.h"
+#include "support/locale.h"
 
 /* ---- the fill rule ---- */
 
@@ -479,7 +480,10 @@ static void yolo_polygons_are_shares_of_the_picture(void **state) {
     has_set(out, "val", "background car bus", 0, "0000 0000");
     remove_out(out);
     test_write_text(&f, "data.yaml", "names: [car, bus]\n");
+    test_decimal_commas(); /* what the numbers in the files do not have */
     converts(&o, ICSEG_EXPORT_YOLO, 3);
+    test_decimal_points();
+    has_set(out, "train", "background car bus", 0, "0022 1022");
     remove_out(out);
 
     test_write_text(&f, "labels/train/a.txt", "0 0.5 0.5 0.2 0.2\n");
@@ -530,6 +534,9 @@ static void voc_indices_and_colours_are_read(void **state) {
     refuses(&o, "index 5 at x=2, y=0, but there are 2 classes");
     test_write_text(&f, "ImageSets/Segmentation/train.txt", "../../secret\n");
     refuses(&o, "line 1 is no picture's name");
+    assert_int_equal(icseg_file_write(test_path(&f, "ImageSets/Segmentation/train.txt"), "2007_1\0\n", 8, NULL),
+                     ICSEG_OK);
+    refuses(&o, "train.txt: holds a NUL byte");
     test_dataset_close(&f);
 }
 
