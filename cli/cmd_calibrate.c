@@ -23,11 +23,13 @@ static const icseg_option rows[] = {
     {"out", ICSEG_FIELD_STRING(struct options, out), "the calibrated checkpoint to write", .metavar = "FILE",
      .required = true},
     {"resize-short", ICSEG_FIELD_INT(struct options, resize_short), "bring the short side to N pixels for the model",
-     .metavar = "N", .shown = "the image's own size", ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
+     .metavar = "N", .shown = "as in training, else 0, the image's own size", ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
     {"resize-long", ICSEG_FIELD_INT(struct options, resize_long),
      "with --resize-short: the long side is at most N pixels", .metavar = "N", .shown = "no limit",
      ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
 };
+
+static void defaults(void *values) { ((struct options *)values)->resize_short = -1; }
 
 typedef struct job {
     icseg_model *model;
@@ -89,13 +91,16 @@ static icseg_status compare(job *j, const icseg_command_context *context, icseg_
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    job j = {.eval = icseg_eval_options_default()};
+    job j = {0};
     icseg_status status;
     ICSEG_TRY(inference_check_resize(o->resize_short, o->resize_long, error));
-    j.eval.resize_short = o->resize_short;
-    j.eval.resize_long = o->resize_long;
     ICSEG_TRY_GOTO(inputs_expand(&j.inputs, &o->images, context->arena, error));
     ICSEG_TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));
+    j.eval = icseg_eval_options_of(j.model);
+    if (o->resize_short >= 0) {
+        j.eval.resize_short = o->resize_short;
+        j.eval.resize_long = o->resize_long;
+    }
     ICSEG_TRY_GOTO(icseg_model_calibrate(j.model, 1, error));
     ICSEG_TRY_GOTO(inputs_for_each(&j.inputs, context, "calibrate", see_one, &j, error));
     ICSEG_TRY_GOTO(icseg_model_calibrate(j.model, 0, error));
@@ -119,5 +124,6 @@ const icseg_command icseg_command_calibrate = {
                 "icseg predict int8.safetensors street.jpg --out labels --precision int8\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
+    .defaults = defaults,
     .run = run,
 };

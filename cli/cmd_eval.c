@@ -78,8 +78,8 @@ static void warn_about_names(icseg_printer *printer, const icseg_model *model, c
                            (int)different, (int)count, (int)first, ours[first], theirs[first]);
 }
 
-static icseg_status write_json(const struct options *o, const icseg_metrics *metrics, const char *const *names,
-                               int64_t images, icseg_error *error) {
+static icseg_status write_json(const struct options *o, const icseg_eval_options *eval, const icseg_metrics *metrics,
+                               const char *const *names, int64_t images, icseg_error *error) {
     char *text = NULL;
     ICSEG_TRY(icseg_metrics_json(metrics, names, &text, error));
     json_t *root = json_loads(text, 0, NULL);
@@ -87,7 +87,8 @@ static icseg_status write_json(const struct options *o, const icseg_metrics *met
     json_object_set_new(root, "checkpoint", json_string(o->checkpoint));
     json_object_set_new(root, "data", json_string(o->data));
     json_object_set_new(root, "split", json_string(o->split));
-    json_object_set_new(root, "mode", json_string(inference_modes[o->inference.mode]));
+    json_object_set_new(root, "mode", json_string(inference_modes[eval->mode]));
+    json_object_set_new(root, "resize_short", json_integer(eval->resize_short));
     json_object_set_new(root, "images", json_integer(images));
     char *all = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
@@ -101,15 +102,16 @@ static icseg_status write_json(const struct options *o, const icseg_metrics *met
     return status;
 }
 
-static icseg_status print_metrics(const struct options *o, const icseg_confusion *confusion, const char *const *names,
-                                  int64_t images, icseg_error *error) {
+static icseg_status print_metrics(const struct options *o, const icseg_eval_options *eval,
+                                  const icseg_confusion *confusion, const char *const *names, int64_t images,
+                                  icseg_error *error) {
     icseg_metrics metrics;
     char *table = NULL;
     ICSEG_TRY(icseg_metrics_compute(&metrics, confusion, error));
     icseg_status status = icseg_metrics_table(&metrics, names, &table, error);
     if (status == ICSEG_OK) fputs(table, stdout);
     icseg_buffer_free(table);
-    if (status == ICSEG_OK && o->json) status = write_json(o, &metrics, names, images, error);
+    if (status == ICSEG_OK && o->json) status = write_json(o, eval, &metrics, names, images, error);
     icseg_metrics_close(&metrics);
     return status;
 }
@@ -121,13 +123,15 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_dataset *dataset = NULL;
     icseg_confusion confusion = {0};
     icseg_status status;
-    ICSEG_TRY_GOTO(inference_resolve(&o->inference, &eval, error));
+    ICSEG_TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
     ICSEG_TRY_GOTO(open_data(&dataset, o, error));
     ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
+    ICSEG_TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));
     ICSEG_TRY_GOTO(inference_use_precision(o->inference.precision, model, o->checkpoint, context->printer, error));
     warn_about_names(context->printer, model, dataset);
     ICSEG_TRY_GOTO(icseg_evaluate(model, dataset, &eval, &context->progress, &confusion, error));
-    ICSEG_TRY_GOTO(print_metrics(o, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));
+    ICSEG_TRY_GOTO(
+        print_metrics(o, &eval, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));
 fail:
     icseg_confusion_close(&confusion);
     icseg_dataset_close(&dataset);
@@ -141,10 +145,12 @@ const icseg_command icseg_command_eval = {
     .description = "Prints IoU and accuracy of each class, then pixel accuracy (aAcc), mean IoU and\n"
                    "mean accuracy, from one confusion matrix over all images. Pixels without a label do\n"
                    "not count. The mean leaves out classes that occur neither in labels nor in\n"
-                   "predictions; the line below the table has the other conventions.\n",
+                   "predictions; the line below the table has the other conventions. Images are brought\n"
+                   "to the model as in the evaluations of its training (`icseg info` shows how), so that\n"
+                   "the figures are those of the training; --mode, --crop and --resize-short change that.\n",
     .examples = "icseg eval runs/camvid/checkpoint.safetensors --data data/camvid\n"
                 "icseg eval rn50.safetensors --data data/ADEChallengeData2016 \\\n"
-                "    --mode slide --crop 512x512 --resize-short 512 --resize-long 2048 --tta --json eval.json\n",
+                "    --mode slide --crop 512x512 --resize-short 512 --tta --json eval.json\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

@@ -69,6 +69,19 @@ static void print_cost(const icseg_model_cost *cost, const int32_t size[2]) {
     printf("  scratch              %.1f MiB\n", (double)cost->scratch / mib);
 }
 
+static void print_eval(icseg_eval_options o) {
+    printf("\nevaluation             ");
+    if (o.mode == ICSEG_EVAL_SLIDE)
+        printf("windows of %dx%d, %dx%d from one to the next; ", (int)o.crop_height, (int)o.crop_width,
+               (int)o.stride_height, (int)o.stride_width);
+    else
+        printf("the whole image at once; ");
+    if (o.resize_short)
+        printf("its short side brought to %d pixels\n", (int)o.resize_short);
+    else
+        printf("its own size\n");
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     icseg_model *model = NULL;
@@ -80,6 +93,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     printf("%s\n\nconfiguration\n", o->checkpoint);
     ICSEG_TRY_GOTO(print_config(icseg_model_config(model), error));
     print_names(model);
+    print_eval(icseg_eval_options_of(model));
     print_cost(&cost, o->size);
 fail:
     icseg_model_close(&model);

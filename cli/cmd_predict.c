@@ -174,12 +174,13 @@ static icseg_status check_outputs(job *j, icseg_error *error) {
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     job j = {.options = values, .context = context};
     icseg_status status;
-    ICSEG_TRY_GOTO(inference_resolve(&j.options->inference, &j.eval, error));
+    const inference_options *how = &j.options->inference;
+    ICSEG_TRY_GOTO(inference_check_resize(how->resize_short, how->resize_long, error));
     ICSEG_TRY_GOTO(inputs_expand(&j.inputs, &j.options->images, context->arena, error));
     ICSEG_TRY_GOTO(check_outputs(&j, error));
     ICSEG_TRY_GOTO(icseg_model_open(&j.model, j.options->checkpoint, error));
-    ICSEG_TRY_GOTO(inference_use_precision(j.options->inference.precision, j.model, j.options->checkpoint,
-                                           context->printer, error));
+    ICSEG_TRY_GOTO(inference_resolve(how, j.model, &j.eval, error));
+    ICSEG_TRY_GOTO(inference_use_precision(how->precision, j.model, j.options->checkpoint, context->printer, error));
     ICSEG_TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
                                             icseg_model_config(j.model)->num_classes, error));
     ICSEG_TRY_GOTO(icseg_folder_create(j.options->out, error));
@@ -195,9 +196,10 @@ const icseg_command icseg_command_predict = {
     .summary = "Labels the pixels of images",
     .description = "For each image DIR/STEM.png: one channel, class numbers, with a palette (16-bit grey\n"
                    "from 256 classes on), as large as the image. Reads JPEG, PNG, WebP and TIFF of any\n"
-                   "size, grey or colour, and turns photographs the way EXIF says. Prints the label maps\n"
-                   "it has written. An image that cannot be read is reported and the others go on; the exit\n"
-                   "status is 1 then.\n",
+                   "size, grey or colour, and turns photographs the way EXIF says. The model sees them as in\n"
+                   "the evaluations of its training (`icseg info` shows how) unless options say otherwise.\n"
+                   "Prints the label maps it has written. An image that cannot be read is reported and the\n"
+                   "others go on; the exit status is 1 then.\n",
     .examples = "icseg predict checkpoint.safetensors street.jpg --out labels --overlay\n"
                 "icseg predict checkpoint.safetensors photos/ 'more/*.png' --out labels --json --confidence\n"
                 "icseg predict checkpoint.safetensors photos/ --out labels --mode slide --crop 512x512\n",

@@ -24,7 +24,7 @@ icseg_status inference_use_precision(int32_t precision, icseg_model *model, cons
 }
 
 icseg_status inference_check_resize(int32_t resize_short, int32_t resize_long, icseg_error *error) {
-    if (resize_long && !resize_short)
+    if (resize_long && resize_short <= 0)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long needs --resize-short");
     if (resize_long && resize_long < resize_short)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long %d is below --resize-short %d", resize_long,
@@ -33,21 +33,28 @@ icseg_status inference_check_resize(int32_t resize_short, int32_t resize_long, i
 }
 
 void inference_defaults(inference_options *o) {
-    icseg_eval_options preset = icseg_eval_options_default();
-    o->crop[0] = preset.crop_height;
-    o->crop[1] = preset.crop_width;
+    o->mode = INFERENCE_AS_TRAINED;
+    o->resize_short = -1;
 }
 
-icseg_status inference_resolve(const inference_options *o, icseg_eval_options *out, icseg_error *error) {
+icseg_status inference_resolve(const inference_options *o, const icseg_model *model, icseg_eval_options *out,
+                               icseg_error *error) {
     static const double published[] = {0.5, 0.75, 1, 1.25, 1.5, 1.75};
-    *out = icseg_eval_options_default();
-    out->mode = o->mode == INFERENCE_SLIDE ? ICSEG_EVAL_SLIDE : ICSEG_EVAL_WHOLE;
-    out->crop_height = o->crop[0];
-    out->crop_width = o->crop[1];
-    out->stride_height = o->stride[0];
-    out->stride_width = o->stride[1];
-    out->resize_short = o->resize_short;
-    out->resize_long = o->resize_long;
+    *out = icseg_eval_options_of(model);
+    if (o->mode != INFERENCE_AS_TRAINED) out->mode = o->mode == INFERENCE_SLIDE ? ICSEG_EVAL_SLIDE : ICSEG_EVAL_WHOLE;
+    if (o->crop[0]) {
+        out->crop_height = o->crop[0];
+        out->crop_width = o->crop[1];
+        out->stride_height = out->stride_width = 0;
+    }
+    if (o->stride[0]) {
+        out->stride_height = o->stride[0];
+        out->stride_width = o->stride[1];
+    }
+    if (o->resize_short >= 0) {
+        out->resize_short = o->resize_short;
+        out->resize_long = o->resize_long;
+    }
     out->flip = o->flip || o->tta;
     out->scale_count = o->scale_count;
     memcpy(out->scale, o->scale, sizeof out->scale);
@@ -55,11 +62,11 @@ icseg_status inference_resolve(const inference_options *o, icseg_eval_options *o
         out->scale_count = sizeof published / sizeof *published;
         memcpy(out->scale, published, sizeof published);
     }
-    if (o->stride[0] > o->crop[0] || o->stride[1] > o->crop[1])
+    if (out->stride_height > out->crop_height || out->stride_width > out->crop_width)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "--stride %dx%d: more than --crop %dx%d would leave gaps between the windows", o->stride[0],
-                          o->stride[1], o->crop[0], o->crop[1]);
-    if (o->stride[0] && o->mode != INFERENCE_SLIDE)
+                          "--stride %dx%d: more than --crop %dx%d would leave gaps between the windows",
+                          out->stride_height, out->stride_width, out->crop_height, out->crop_width);
+    if (o->stride[0] && out->mode != ICSEG_EVAL_SLIDE)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--stride is for --mode slide");
-    return inference_check_resize(o->resize_short, o->resize_long, error);
+    return ICSEG_OK;
 }

@@ -7,13 +7,18 @@
 #include "icseg/eval.h"
 #include "progress.h"
 
-typedef enum inference_mode { INFERENCE_WHOLE, INFERENCE_SLIDE } inference_mode;
+typedef enum inference_mode {
+    INFERENCE_AS_TRAINED = -1, /* nothing is said */
+    INFERENCE_WHOLE,
+    INFERENCE_SLIDE
+} inference_mode;
 
 typedef struct inference_options {
     inference_mode mode;
     int32_t precision;          /* icseg_precision */
-    int32_t crop[2], stride[2]; /* height, width */
-    int32_t resize_short, resize_long;
+    int32_t crop[2], stride[2]; /* height, width; 0: nothing is said */
+    int32_t resize_short;       /* -1: nothing is said */
+    int32_t resize_long;
     bool tta, flip;
     double scale[ICSEG_EVAL_SCALES];
     int32_t scale_count;
@@ -33,26 +38,26 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
 /* Rows of an option table over struct S, whose inference_options are the member `inference`. */
 #define INFERENCE_ROWS(S)                                                                                              \
     {"mode", ICSEG_FIELD_WORD(S, inference.mode), "the image at once, or overlapping windows averaged",                \
-     .words = inference_modes},                                                                                        \
+     .words = inference_modes, .shown = "as in training, else whole"},                                                 \
         {"crop",                                                                                                       \
          ICSEG_FIELD_INTS(S, inference.crop[0]),                                                                       \
          "slide: the window, height x width in pixels",                                                                \
          .metavar = "HxW",                                                                                             \
-         .shown = "512x512",                                                                                           \
+         .shown = "as in training, else 512x512",                                                                      \
          ICSEG_EXACTLY(2),                                                                                             \
          ICSEG_BETWEEN(32, ICSEG_IMAGE_MAX_SIDE)},                                                                     \
         {"stride",                                                                                                     \
          ICSEG_FIELD_INTS(S, inference.stride[0]),                                                                     \
          "slide: step from window to window, at most the crop",                                                        \
          .metavar = "HxW",                                                                                             \
-         .shown = "two thirds of the crop",                                                                            \
+         .shown = "as in training; of another --crop two thirds",                                                      \
          ICSEG_EXACTLY(2),                                                                                             \
          ICSEG_BETWEEN(1, ICSEG_IMAGE_MAX_SIDE)},                                                                      \
         {"resize-short",                                                                                               \
          ICSEG_FIELD_INT(S, inference.resize_short),                                                                   \
          "bring the short side to N pixels for the model",                                                             \
          .metavar = "N",                                                                                               \
-         .shown = "the image's own size",                                                                              \
+         .shown = "as in training, else 0, the image's own size",                                                      \
          ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},                                                                      \
         {"resize-long",                                                                                                \
          ICSEG_FIELD_INT(S, inference.resize_long),                                                                    \
@@ -73,11 +78,14 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
 icseg_status inference_use_precision(int32_t precision, icseg_model *model, const char *checkpoint,
                                      icseg_printer *printer, icseg_error *error);
 
-/* ICSEG_ERROR_ARGUMENT when --resize-long has no effect, or is below --resize-short. */
+/* ICSEG_ERROR_ARGUMENT when --resize-long has no effect, or is below --resize-short. To be called first: it needs no
+ * model. */
 icseg_status inference_check_resize(int32_t resize_short, int32_t resize_long, icseg_error *error);
 
 void inference_defaults(inference_options *options);
-/* ICSEG_ERROR_ARGUMENT when options contradict each other. */
-icseg_status inference_resolve(const inference_options *options, icseg_eval_options *out, icseg_error *error);
+/* What the options say, and what they do not say as in the model's training. ICSEG_ERROR_ARGUMENT when they contradict
+ * each other. */
+icseg_status inference_resolve(const inference_options *options, const icseg_model *model, icseg_eval_options *out,
+                               icseg_error *error);
 
 #endif

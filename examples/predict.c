@@ -24,11 +24,10 @@ int main(int argc, char **argv) {
     icseg_image image = {0};
     icseg_labels labels = {0};
     icseg_palette palette = {0};
-    icseg_eval_options options = icseg_eval_options_default(); /* the whole image, at its own size */
 
     icseg_status status = icseg_model_open(&model, argv[1], &error);
     if (status == ICSEG_OK) status = icseg_image_read(&image, argv[2], &error);
-    if (status == ICSEG_OK) status = icseg_predict(model, &image, &options, &labels, NULL, &error);
+    if (status == ICSEG_OK) status = icseg_predict(model, &image, NULL, &labels, NULL, &error);
     if (status == ICSEG_OK)
         status = icseg_palette_create_for(&palette, icseg_model_class_names(model),
                                           icseg_model_config(model)->num_classes, &error);

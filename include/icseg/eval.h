@@ -31,6 +31,9 @@ typedef struct icseg_eval_options {
 } icseg_eval_options;
 
 ICSEG_API icseg_eval_options icseg_eval_options_default(void); /* whole image, own size, no augmentation */
+/* Those of the evaluations in the model's training, without test-time augmentation, where its checkpoint tells them
+ * (docs/checkpoint.md, icseg.eval); else the default. `options` NULL means these below. */
+ICSEG_API icseg_eval_options icseg_eval_options_of(const icseg_model *model);
 
 /* Label map of one image: *out is created, of the image's size, without ignored pixels. confidence: NULL, or receives
  * the probability of each chosen class, (height, width), 0..1, freed with icseg_buffer_free. Errors: an option out of

@@ -131,6 +131,7 @@ icseg_status icseg_evaluate(icseg_model *model, const icseg_dataset *dataset, co
     double start = icseg_clock();
     int64_t count = icseg_dataset_count(dataset);
     *out = (icseg_confusion){0};
+    if (!options) options = &model->eval;
     ICSEG_TRY(icseg_eval_options_check(options, error));
     ICSEG_TRY(check_dataset(model, dataset, error));
     ICSEG_TRY(icseg_confusion_create(out, icseg_model_config(model)->num_classes, error));

@@ -10,9 +10,6 @@
 #include "icseg/eval.h"
 #include "model/model.h"
 
-/* ICSEG_ERROR_ARGUMENT with the field and its range when an option cannot work. */
-icseg_status icseg_eval_options_check(const icseg_eval_options *options, icseg_error *error);
-
 /* Where one row or column of the label map reads: in which window, between which of its logits. */
 typedef struct icseg_cell {
     int32_t window;

@@ -8,37 +8,7 @@
 #include "data/loader.h"
 #include "eval/pass.h"
 
-enum { SMALLEST_SIDE = 32, MOST_PASSES = 2 * ICSEG_EVAL_SCALES };
-
-icseg_eval_options icseg_eval_options_default(void) {
-    return (icseg_eval_options){.mode = ICSEG_EVAL_WHOLE, .crop_height = 512, .crop_width = 512};
-}
-
-static icseg_status check_side(const char *name, int32_t value, int32_t least, int32_t most, icseg_error *error) {
-    if (value >= least && value <= most) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s %d: %d..%d is expected", name, value, least, most);
-}
-
-icseg_status icseg_eval_options_check(const icseg_eval_options *o, icseg_error *error) {
-    if (o->mode != ICSEG_EVAL_WHOLE && o->mode != ICSEG_EVAL_SLIDE)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "evaluation mode %d: whole or slide is expected", (int)o->mode);
-    ICSEG_TRY(check_side("resize_short", o->resize_short, 0, ICSEG_IMAGE_MAX_SIDE, error));
-    ICSEG_TRY(check_side("resize_long", o->resize_long, 0, ICSEG_IMAGE_MAX_SIDE, error));
-    if (o->resize_long && o->resize_long < o->resize_short)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "resize_long %d is below resize_short %d", o->resize_long,
-                          o->resize_short);
-    if (o->mode == ICSEG_EVAL_SLIDE) {
-        ICSEG_TRY(check_side("crop height", o->crop_height, SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
-        ICSEG_TRY(check_side("crop width", o->crop_width, SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
-        ICSEG_TRY(check_side("stride height", o->stride_height, 0, o->crop_height, error));
-        ICSEG_TRY(check_side("stride width", o->stride_width, 0, o->crop_width, error));
-    }
-    ICSEG_TRY(check_side("scale_count", o->scale_count, 0, ICSEG_EVAL_SCALES, error));
-    for (int32_t i = 0; i < o->scale_count; i++)
-        if (!(o->scale[i] >= 1.0 / 16 && o->scale[i] <= 16))
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "test scale %g: 0.0625..16 is expected", o->scale[i]);
-    return ICSEG_OK;
-}
+enum { MOST_PASSES = 2 * ICSEG_EVAL_SCALES };
 
 /* Everything one prediction holds. */
 typedef struct prediction {
@@ -70,8 +40,8 @@ static icseg_status open_views(prediction *p, icseg_error *error) {
         int32_t width, height;
         icseg_resize_target(o->resize_short, o->resize_long, o->scale_count ? o->scale[i] : 1, p->image->width,
                             p->image->height, &width, &height);
-        if (width < SMALLEST_SIDE) width = SMALLEST_SIDE;
-        if (height < SMALLEST_SIDE) height = SMALLEST_SIDE;
+        if (width < ICSEG_SMALLEST_SIDE) width = ICSEG_SMALLEST_SIDE;
+        if (height < ICSEG_SMALLEST_SIDE) height = ICSEG_SMALLEST_SIDE;
         if (width == p->image->width && height == p->image->height) continue;
         ICSEG_TRY(icseg_image_resize(&p->view[i], p->image, width, height, error));
     }
@@ -123,6 +93,7 @@ static icseg_status run_once(prediction *p, icseg_error *error) {
 
 icseg_status icseg_predict(icseg_model *model, const icseg_image *image, const icseg_eval_options *options,
                            icseg_labels *out, float **confidence, icseg_error *error) {
+    if (!options) options = &model->eval;
     prediction p = {.model = model, .image = image, .options = options};
     icseg_status status;
     *out = (icseg_labels){0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and three metadata strings, or four when
- * the model is calibrated (docs/checkpoint.md). */
+ * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and metadata strings
+ * (docs/checkpoint.md). */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -156,6 +156,7 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     status = icseg_model_build(out, &config, names, &texts, error);
     if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
     if (status == ICSEG_OK) status = read_ranges(*out, file, error);
+    if (status == ICSEG_OK) status = icseg_model_read_eval(*out, file, error);
     if (status != ICSEG_OK) icseg_model_close(out);
 fail:
     json_decref(classes);
@@ -249,6 +250,7 @@ icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.config", config, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.classes", classes, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icpc.tokens", tokens, error);
+    if (status == ICSEG_OK) status = icseg_model_write_eval(m, writer, error);
     if (status == ICSEG_OK && icseg_model_is_calibrated(m)) status = write_ranges(m, writer, error);
     icseg_buffer_free(config);
     free(classes);

@@ -47,6 +47,7 @@ icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, co
     icseg_model *m = icseg_calloc_array(1, sizeof *m);
     if (!m) return icseg_fail_memory(error, sizeof *m, "a model");
     m->config = *config;
+    m->eval = icseg_eval_options_default();
     ICSEG_TRY_GOTO(icseg_arena_open(&m->arena, error));
     ICSEG_TRY_GOTO(copy_names(m, names, texts, error));
     ICSEG_TRY_GOTO(icseg_params_open(&m->params, error));

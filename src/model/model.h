@@ -5,6 +5,7 @@
 
 #include "graph/executor.h"
 #include "graph/ranges.h"
+#include "icseg/eval.h"
 #include "icseg/model.h"
 #include "model/network.h"
 #include "tensor/safetensors.h"
@@ -38,6 +39,8 @@ struct icseg_model {
     icseg_workspace *workspace;
     icseg_precision precision; /* of what is only run forward */
     icseg_ranges *ranges;      /* of products, for int8; empty: not calibrated */
+    icseg_eval_options eval;   /* of the evaluations in its training, or, unless they are known, the default */
+    bool eval_known;
     icseg_session session[ICSEG_SESSIONS];
     icseg_cached_text text;
     uint64_t uses;
@@ -74,7 +77,15 @@ icseg_status icseg_model_find_params(icseg_model *model, const icseg_safetensors
 icseg_status icseg_model_read_params(icseg_model *model, const icseg_safetensors *file, const char *prefix, bool strict,
                                      icseg_error *error);
 
-/* The metadata strings of a checkpoint: three, and icseg.ranges when the model is calibrated. */
+/* Metadata icseg.eval: read where it is there (a damaged one is ICSEG_ERROR_FORMAT), written where it is known. */
+icseg_status icseg_model_read_eval(icseg_model *model, const icseg_safetensors *file, icseg_error *error);
+icseg_status icseg_model_write_eval(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
+/* Without test-time augmentation, which is for who asks for it. */
+void icseg_model_set_eval(icseg_model *model, const icseg_eval_options *options);
+/* ICSEG_ERROR_ARGUMENT with the field and its range when an option cannot work. */
+icseg_status icseg_eval_options_check(const icseg_eval_options *options, icseg_error *error);
+
+/* The metadata strings of a checkpoint: three, icseg.eval after training, icseg.ranges when the model is calibrated. */
 icseg_status icseg_model_write_metadata(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 /* icpc.tokens: all that the model knows of its class names' texts. The caller frees it with free; NULL: no memory. */
 char *icseg_model_tokens_json(const icseg_model *model);

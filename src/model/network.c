@@ -8,8 +8,6 @@
 #include "graph/precision.h"
 #include "graph/recompute.h"
 
-enum { SMALLEST_SIDE = 32 };
-
 bool icseg_network_text_is_fixed(const icseg_config *config) { return config->prompt != ICSEG_PROMPT_INSTANCE; }
 
 /* tokens: of the images, unless the text is fixed */
@@ -86,9 +84,9 @@ static void build_losses(icseg_builder *b, icseg_network *n) {
 icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params *params, const icseg_config *config,
                                  const icseg_texts *texts, bool declare, const icseg_network_options *o,
                                  icseg_ranges *ranges, icseg_error *error) {
-    if (o->batch < 1 || o->height < SMALLEST_SIDE || o->width < SMALLEST_SIDE)
+    if (o->batch < 1 || o->height < ICSEG_SMALLEST_SIDE || o->width < ICSEG_SMALLEST_SIDE)
         return icseg_fail(error, ICSEG_ERROR_SHAPE, "an input of %lld images of %lldx%lld: both sides need at least %d",
-                          (long long)o->batch, (long long)o->width, (long long)o->height, SMALLEST_SIDE);
+                          (long long)o->batch, (long long)o->width, (long long)o->height, ICSEG_SMALLEST_SIDE);
     icseg_builder b = {
         .graph = g, .params = params, .config = config, .declare = declare, .freeze_bn = o->freeze_bn != 0};
     for (icseg_value *v = (icseg_value *)n; v < (icseg_value *)(n + 1); v++) *v = ICSEG_NONE;

@@ -7,6 +7,8 @@
 #include "icseg/model.h"
 #include "model/builder.h"
 
+enum { ICSEG_SMALLEST_SIDE = 32 }; /* of an image, pixels */
+
 /* What to build. Zero-initialise first: options are compared bytewise by the session cache. */
 typedef struct icseg_network_options {
     int64_t batch, height, width;          /* of the image */

@@ -76,6 +76,7 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
                                  .backbone_lr_mult = r->train.backbone_lr_mult};
     ICSEG_TRY(icseg_model_create(&t->model, &options, error));
     if (r->train.freeze_backbone) icseg_model_freeze_backbone(t->model);
+    icseg_model_set_eval(t->model, &t->eval);
     use_precision(t);
     return icseg_adamw_open(&t->adamw, t->model->params, &adamw, error);
 }

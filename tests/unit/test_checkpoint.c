@@ -85,6 +85,76 @@ static void the_same_model_comes_back(void **state) {
     icseg_model_close(&model);
 }
 
+/* `other` with this metadata beside that of `whole`. */
+static void write_with_metadata(const char *key, const char *value) {
+    enum { MOST = 400 };
+    static const char *const own[] = {"icpc.config", "icpc.classes", "icpc.tokens"};
+    icseg_safetensors *file;
+    icseg_safetensors_entry entries[MOST];
+    icseg_safetensors_pair metadata[4] = {{key, value}};
+    assert_int_equal(icseg_safetensors_open(&file, whole, NULL), ICSEG_OK);
+    size_t count = icseg_safetensors_count(file);
+    assert_true(count <= MOST);
+    for (size_t i = 0; i < count; i++) entries[i] = *icseg_safetensors_at(file, i);
+    for (int i = 0; i < 3; i++)
+        metadata[i + 1] = (icseg_safetensors_pair){own[i], icseg_safetensors_metadata(file, own[i])};
+    assert_int_equal(icseg_safetensors_write(other, entries, count, metadata, 4, NULL), ICSEG_OK);
+    icseg_safetensors_close(&file);
+}
+
+static void how_it_was_evaluated_comes_back(void **state) {
+    (void)state;
+    static const icseg_eval_options asked = {.mode = ICSEG_EVAL_SLIDE,
+                                             .crop_height = 48,
+                                             .crop_width = 56,
+                                             .stride_height = 20,
+                                             .stride_width = 24,
+                                             .resize_short = 50,
+                                             .scale_count = 1,
+                                             .scale = {2},
+                                             .flip = true};
+    icseg_model *model = open_model(whole);
+    icseg_eval_options o = icseg_eval_options_of(model), d = icseg_eval_options_default();
+    assert_memory_equal(&o, &d, sizeof o);
+    icseg_model_set_eval(model, &asked);
+    o = icseg_eval_options_of(model);
+    assert_true(o.scale_count == 0 && !o.flip); /* augmentation is for who asks for it */
+    assert_int_equal(icseg_model_save(model, other, NULL), ICSEG_OK);
+    icseg_model_close(&model);
+    model = open_model(other);
+    o = icseg_eval_options_of(model);
+    assert_int_equal(o.mode, ICSEG_EVAL_SLIDE);
+    assert_true(o.crop_height == 48 && o.crop_width == 56 && o.stride_height == 20 && o.stride_width == 24);
+    assert_true(o.resize_short == 50 && o.resize_long == 0);
+    assert_true(o.scale_count == 0 && !o.flip);
+    icseg_model_close(&model);
+}
+
+static void what_is_wrong_with_how_it_was_evaluated_is_named(void **state) {
+    (void)state;
+#define EVAL(MODE, CROP, STRIDE, SHORT)                                                                                \
+    "{\"mode\": " MODE ", \"crop\": " CROP ", \"stride\": " STRIDE ", \"resize_short\": " SHORT "}"
+    static const struct {
+        const char *text, *piece;
+    } cases[] = {{"", "icseg.eval: "},
+                 {"[]", "Expected object"},
+                 {"{\"mode\": \"whole\"}", "crop"},
+                 {EVAL("7", "[48, 48]", "[20, 20]", "0"), "Expected string"},
+                 {EVAL("\"twice\"", "[48, 48]", "[20, 20]", "0"), "mode \"twice\": whole or slide is expected"},
+                 {EVAL("\"slide\"", "[48]", "[20, 20]", "0"), "icseg.eval: "},
+                 {EVAL("\"slide\"", "[48, \"x\"]", "[20, 20]", "0"), "icseg.eval: "},
+                 {EVAL("\"slide\"", "[31, 48]", "[20, 20]", "0"), "crop height 31: 32..32768 is expected"},
+                 {EVAL("\"whole\"", "[48, 9223372036854775807]", "[20, 20]", "0"), "crop width 2147483647: "},
+                 {EVAL("\"slide\"", "[48, 48]", "[20, 49]", "0"), "stride width 49: 0..48 is expected"},
+                 {EVAL("\"slide\"", "[48, 48]", "[-4294967276, 20]", "0"), "stride height -2147483648: "},
+                 {EVAL("\"slide\"", "[48, 48]", "[20, 20]", "4294967297"), "resize_short 2147483647: "}};
+#undef EVAL
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_with_metadata("icseg.eval", cases[i].text);
+        refused(ICSEG_ERROR_FORMAT, cases[i].piece);
+    }
+}
+
 /* Class embeddings of a model without prompts, (K, C). */
 static const float *text_of(icseg_model *model) {
     const float *text;
@@ -325,6 +395,8 @@ static void running_out_of_memory_while_opening_leaks_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_model_comes_back),
+        cmocka_unit_test(how_it_was_evaluated_comes_back),
+        cmocka_unit_test(what_is_wrong_with_how_it_was_evaluated_is_named),
         cmocka_unit_test(synonyms_are_averaged_and_come_back),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),
         cmocka_unit_test(half_and_double_precision_are_read),

@@ -275,6 +275,28 @@ static void augmentation_averages_probabilities(void **state) {
     icseg_model_close(&model);
 }
 
+static void without_options_it_is_as_in_training(void **state) {
+    icseg_model *model = test_model("tiny-resnet", CLASSES, 5);
+    icseg_image image = test_image(75, 50, 5);
+    icseg_eval_options plain = icseg_eval_options_default(), trained = plain;
+    (void)state;
+    trained.mode = ICSEG_EVAL_SLIDE;
+    trained.crop_height = trained.crop_width = 40;
+    trained.resize_short = 60;
+    for (int known = 0; known <= 1; known++) {
+        if (known) icseg_model_set_eval(model, &trained);
+        result a = predict(model, &image, NULL), b = predict(model, &image, known ? &trained : &plain);
+        result c = predict(model, &image, known ? &plain : &trained);
+        assert_memory_equal(a.confidence, b.confidence, 75 * 50 * sizeof(float));
+        assert_memory_not_equal(a.confidence, c.confidence, 75 * 50 * sizeof(float));
+        close_result(&a);
+        close_result(&b);
+        close_result(&c);
+    }
+    icseg_image_close(&image);
+    icseg_model_close(&model);
+}
+
 /* Windows, scales and flips together, images whose rows of windows begin at different rows. */
 static void a_mirrored_image_gives_the_mirrored_map(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 7);
@@ -422,6 +444,7 @@ int main(void) {
         cmocka_unit_test(one_window_is_the_whole_image),
         cmocka_unit_test(windows_are_averaged_as_at_full_size),
         cmocka_unit_test(augmentation_averages_probabilities),
+        cmocka_unit_test(without_options_it_is_as_in_training),
         cmocka_unit_test(a_mirrored_image_gives_the_mirrored_map),
         cmocka_unit_test(windows_on_a_resized_image_fit_together),
         cmocka_unit_test(the_same_bytes_twice),

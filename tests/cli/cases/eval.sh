@@ -20,6 +20,25 @@ expect 0 'mIoU' ev --mode slide --crop 48x64 --stride 32x40 --flip
 expect 0 'mIoU' ev --tta
 expect 0 'mIoU' ev --resize-short 128 --resize-long 150 --scales 0.5,1
 
+# What is not said is as in the evaluations of the training, so the figures are the training's.
+trained() { OMP_NUM_THREADS=1 icseg eval "$work/run/checkpoint.safetensors" --data "$tiny_data" --json "$work/t.json" "$@"; }
+figure() { grep -o '"miou": *[0-9.e-]*' "$1" | tail -n 1 | tr -d ' '; }
+same_figure() { trained "$@" && [ "$(figure "$work/t.json")" = "$(figure "$work/run/log.jsonl")" ]; }
+other_figure() { trained "$@" && [ "$(figure "$work/t.json")" != "$(figure "$work/run/log.jsonl")" ]; }
+expect 0 'best mIoU' icseg train "$scratch/tiny/recipe.yaml" --out "$work/run" --set eval.mode=slide \
+    --set 'eval.crop=[48,56]' --set 'eval.stride=[44,50]' --set eval.resize_short=50
+check 'the figures of the training' same_figure
+check 'said in full' same_figure --mode slide --crop 48x56 --stride 44x50 --resize-short 50
+check 'another mode' other_figure --mode whole
+check 'another window, with steps of two thirds' other_figure --crop 40x40
+check 'another size' other_figure --resize-short 0
+check 'the JSON file says how' grep -q '"resize_short": 0' "$work/t.json"
+expect 0 '^evaluation +windows of 48x56, 44x50 from one to the next; its short side brought to 50 pixels$' \
+    icseg info "$work/run/checkpoint.safetensors"
+refuse 2 '--stride 20x57: more than --crop 48x56' trained --stride 20x57
+expect 0 '000000.png' icseg calibrate "$work/run/checkpoint.safetensors" "$tiny_data/images/val" --out "$work/000000.png"
+expect 0 '^evaluation +windows of 48x56' icseg info "$work/000000.png"
+
 refuse 2 '--data is missing' icseg eval "$tiny"
 refuse 2 '--mode: "slied" is not accepted; .*slide' ev --mode slied
 refuse 2 '--stride 65x10: more than --crop 64x64' ev --mode slide --crop 64x64 --stride 65x10

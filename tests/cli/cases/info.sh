@@ -8,6 +8,7 @@ expect 0 '^ +3  paved road$' icseg info "$tiny"
 expect 0 '^  resnet_layers +\[1, 2, 1, 1\]$' icseg info "$tiny"
 expect 0 '^one image of 96x64$' icseg info "$tiny" --size 96x64
 expect 0 '^  work +[0-9.]+ GFLOP' icseg info "$tiny" --size 33x640
+expect 0 '^evaluation +the whole image at once; its own size$' icseg info "$tiny"
 refuse 2 '--size' icseg info "$tiny" --size 31x64
 refuse 2 '--size' icseg info "$tiny" --size 64
 refuse 2 'CHECKPOINT is missing' icseg info
