@@ -6,7 +6,7 @@
 
 #include "cli.h"
 #include "graph/profile.h"
-#include "train/bench.h"
+#include "diagnostics/bench.h"
 
 enum { SLOWEST_NODES = 30 };
 

@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "cli.h"
-#include "data/classes.h"
+#include "classes/class_list.h"
 #include "icseg/classify.h"
 #include "inputs.h"
 #include "tensor/safetensors.h"

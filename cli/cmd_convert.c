@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "cli.h"
-#include "data/classes.h"
+#include "classes/class_list.h"
 #include "icseg/memory.h"
 #include "icseg/weights.h"
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "cli.h"
-#include "train/parity.h"
+#include "diagnostics/parity.h"
 
 struct options {
     icseg_strings fixtures;

@@ -27,7 +27,8 @@ tools() {
 }
 
 # Each folder may include its own headers and those of the folders before it.
-order="base tensor tiles dnnl graph graph/ops text image model weights data eval report train"
+order="base tensor compute compute/amx compute/onednn graph graph/ops graph/passes text image model weights inference classes matlab dataset
+loader importers metrics synth report train diagnostics"
 
 include_order() {
     find src cli -name '*.[ch]' | sort | xargs awk -v order="$order" '
@@ -49,8 +50,8 @@ include_order() {
             if (!theirs && inside) print FILENAME ":" FNR ": \"" name "\": name the folder, as in \"base/error.h\""
             if (theirs > mine) print FILENAME ":" FNR ": " folder[mine] "/ may not include \"" name "\""
         }
-        /^[ \t]*#[ \t]*include[ \t]*[<"](oneapi\/)?dnnl/ && FILENAME !~ /^src\/dnnl\// {
-            if ($0 !~ /"dnnl\//) print FILENAME ":" FNR ": only src/dnnl/ includes <dnnl.h>"
+        /^[ \t]*#[ \t]*include[ \t]*[<"](oneapi\/)?dnnl/ && FILENAME !~ /^src\/compute\/onednn\// {
+            if ($0 !~ /"compute\//) print FILENAME ":" FNR ": only src/compute/onednn/ includes <dnnl.h>"
         }'
 }
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes src/data/class_tables.c and class_tables_full.c (ADE20K-Full) from the class lists of the published data sets
+"""Writes src/classes/tables.c and tables_full.c (ADE20K-Full) from the class lists of the published data sets
 (JSON: id or object_id, and name or synonyms). The C files are committed; this runs only when a list changes.
 Usage: scripts/make_class_tables.py FOLDER_OF_JSON"""
 import json
@@ -22,7 +22,7 @@ def entry(value, synonyms):
 HEAD = """/* SPDX-License-Identifier: Apache-2.0
  * %s Made by scripts/make_class_tables.py:
  * change that, not this. */
-#include "data/class_tables.h"
+#include "classes/tables.h"
 
 /* clang-format off */
 """
@@ -38,7 +38,7 @@ def colour_table(name, colours):
 
 
 def write(name, title, *tables):
-    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "src", "data")
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "src", "classes")
     with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
         file.write(HEAD % title + "".join(tables))
 
@@ -47,11 +47,11 @@ def main():
     folder = sys.argv[1]
     ade20k, full = load(folder, "ade20k"), load(folder, "ade20k_full")
     assert [c["train_id"] for c in full] == list(range(len(full)))
-    write("class_tables.c", "Classes of ADE20K, with their colours, and of COCO-Stuff 10k.",
+    write("tables.c", "Classes of ADE20K, with their colours, and of COCO-Stuff 10k.",
           table("ade20k", [entry(c["id"], c["synonyms"]) for c in ade20k]),
           colour_table("ade20k", [c["color"] for c in ade20k]),
           table("cocostuff10k", [entry(c["id"], [c["name"]]) for c in load(folder, "cocostuff10k")]))
-    write("class_tables_full.c", "Classes of ADE20K-Full.",
+    write("tables_full.c", "Classes of ADE20K-Full.",
           table("ade20k_full", [entry(c["object_id"], c["synonyms"]) for c in full]))
 
 

@@ -103,12 +103,6 @@ ICSEG_API void icseg_dataset_summary_close(icseg_dataset_summary *summary);
 ICSEG_API icseg_status icseg_palette_create_for(icseg_palette *out, const char *const *names, int32_t classes,
                                                 icseg_error *error);
 
-/* CLIP's pixel statistics, of values in 0..1. */
-#define ICSEG_MEAN                                                                                                     \
-    { 0.48145466f, 0.4578275f, 0.40821073f }
-#define ICSEG_STD                                                                                                      \
-    { 0.26862954f, 0.26130258f, 0.27577711f }
-
 #ifdef __cplusplus
 }
 #endif

@@ -15,7 +15,7 @@
 #include "graph/params.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
-#include "tiles/product.h"
+#include "compute/amx/product.h"
 
 typedef int32_t icseg_value; /* an index into the graph's values */
 enum { ICSEG_NONE = -1, ICSEG_MAX_INPUTS = 12, ICSEG_MAX_OUTPUTS = 4 };
@@ -62,8 +62,9 @@ icseg_status icseg_graph_open(icseg_graph **out, bool training, icseg_error *err
 void icseg_graph_close(icseg_graph **graph);
 icseg_status icseg_graph_status(const icseg_graph *graph, icseg_error *error);
 bool icseg_graph_training(const icseg_graph *graph);
-/* From now on forward convolutions and linear maps multiply on tiles where that pays (tiles/product.h). ranges: for
- * ICSEG_TILES_INT8, those of the nodes' first inputs, which must outlive the graph; a node that has none stays f32. */
+/* From now on forward convolutions and linear maps multiply on tiles where that pays (compute/amx/product.h). ranges:
+ * for ICSEG_TILES_INT8, those of the nodes' first inputs, which must outlive the graph; a node that has none stays f32.
+ */
 void icseg_graph_use_tiles(icseg_graph *graph, icseg_tiles_kind kind, icseg_ranges *ranges);
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
@@ -76,7 +77,7 @@ icseg_value icseg_graph_input(icseg_graph *graph, const char *name, icseg_dtype 
 icseg_value icseg_graph_param(icseg_graph *graph, icseg_param *param); /* the same value for the same parameter */
 icseg_value icseg_graph_constant(icseg_graph *graph, const char *name, icseg_dtype dtype, icseg_shape shape,
                                  const void *data); /* copies */
-/* The end of a block of layers: see graph/recompute.h. Returns the value. */
+/* The end of a block of layers: see graph/passes/recompute.h. Returns the value. */
 icseg_value icseg_graph_boundary(icseg_graph *graph, icseg_value value);
 void icseg_graph_keep(icseg_graph *graph, icseg_value value, const char *name);
 

@@ -30,7 +30,8 @@ typedef struct icseg_work {
     double bytes; /* tensors read and written, each once */
 } icseg_work;
 
-/* Which tensors of a node may be bf16 (graph/precision.h); bit i: input or output i. What is in no mask is f32. */
+/* Which tensors of a node may be bf16 (graph/passes/precision.h); bit i: input or output i. What is in no mask is f32.
+ */
 typedef struct icseg_half_rules {
     uint32_t in, out;
     bool same; /* all of `in` and `out`, or none */
@@ -59,8 +60,9 @@ struct icseg_op {
 
     double (*flops)(const icseg_graph *graph, const icseg_node *node); /* multiply-add = 2; NULL: counted as none */
 
-    /* What graph/recompute.h may do with output 0, which then is not kept for the backward pass. An operator without
-     * effects is simply run again on the same inputs; one with effects has `again`, which appends a node that is not.
+    /* What graph/passes/recompute.h may do with output 0, which then is not kept for the backward pass. An operator
+     * without effects is simply run again on the same inputs; one with effects has `again`, which appends a node that
+     * is not.
      */
     bool cheap; /* a pass over memory, done again rather than kept where its inputs are there anyway */
     bool once;  /* never done again */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "dnnl/primitive.h"
+#include "compute/onednn/primitive.h"
 
 struct icseg_params {
     icseg_param **list; /* in order of declaration */

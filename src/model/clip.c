@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "graph/fuse.h"
+#include "graph/passes/fuse.h"
 
 int64_t icseg_clip_side(const icseg_config *c) {
     return (int64_t)c->pos_grid * (c->backbone == ICSEG_BACKBONE_RESNET ? 32 : c->vit_patch);

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "dnnl/primitive.h"
+#include "compute/onednn/primitive.h"
 #include "text/synonyms.h"
 #include "text/tokenizer.h"
-#include "tiles/amx.h"
+#include "compute/amx/amx.h"
 
 /* Every parameter is declared by one build at a small size. */
 static icseg_status declare_params(icseg_model *m, icseg_error *error) {

@@ -4,9 +4,9 @@
 
 #include <stdio.h>
 
-#include "graph/fuse.h"
-#include "graph/precision.h"
-#include "graph/recompute.h"
+#include "graph/passes/fuse.h"
+#include "graph/passes/precision.h"
+#include "graph/passes/recompute.h"
 
 bool icseg_network_text_is_fixed(const icseg_config *config) { return config->prompt != ICSEG_PROMPT_INSTANCE; }
 

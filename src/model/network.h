@@ -23,7 +23,7 @@ typedef struct icseg_network_options {
     int32_t keep_logits;                   /* only the logits do */
     int32_t plain;                         /* the graph is run as it is described: no operators are fused */
     int32_t precision;                     /* icseg_precision, not AUTO */
-    int32_t low_memory;                    /* gradients with ICSEG_MEMORY_LOW (graph/recompute.h) */
+    int32_t low_memory;                    /* gradients with ICSEG_MEMORY_LOW (graph/passes/recompute.h) */
     int32_t text_given;                    /* text is an input, where it does not depend on the image */
 } icseg_network_options;
 

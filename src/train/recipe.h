@@ -6,8 +6,8 @@
 
 #include "base/memory.h"
 #include "base/options.h"
-#include "data/loader.h"
-#include "graph/recompute.h"
+#include "loader/loader.h"
+#include "graph/passes/recompute.h"
 #include "icseg/config.h"
 #include "icseg/model.h"
 #include "icseg/dataset.h"

@@ -10,7 +10,8 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "data/loader.h"
+#include "image/normalize.h"
+#include "loader/loader.h"
 
 typedef struct sample {
     int32_t height, width;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * graph/autodiff: gradients that are added up over several runs. (test_ops_*.c have those of each operator.) */
+ * graph/passes/autodiff: gradients that are added up over several runs. (test_ops_*.c have those of each operator.) */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -10,13 +10,13 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "dnnl/primitive.h"
+#include "compute/onednn/primitive.h"
 #include "graph/executor.h"
-#include "graph/fuse.h"
+#include "graph/passes/fuse.h"
 #include "graph/ops.h"
-#include "graph/precision.h"
+#include "graph/passes/precision.h"
 #include "support/models.h"
-#include "tiles/amx.h"
+#include "compute/amx/amx.h"
 
 enum { B = 2, H = 8, W = 6, C = 24, CLASSES = 5, SIDE = 64 };
 

@@ -19,7 +19,7 @@
 #include "support/models.h"
 #include "support/scratch.h"
 #include "tensor/safetensors.h"
-#include "tiles/amx.h"
+#include "compute/amx/amx.h"
 
 enum { CLASSES = 5, WIDTH = 96, HEIGHT = 64, COUNT = 1 << 18 };
 

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
-#include "data/raster.h"
+#include "importers/raster.h"
 #include "icseg/convert.h"
 #include "icseg/dataset.h"
 #include "support/dataset_files.h"

@@ -14,8 +14,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/class_tables.h"
-#include "data/mat.h"
+#include "classes/tables.h"
+#include "matlab/mat.h"
 #include "icseg/dataset.h"
 #include "icseg/memory.h"
 #include "icseg/metrics.h"

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "dnnl/primitive.h"
+#include "compute/onednn/primitive.h"
 #include "graph/executor.h"
 #include "graph/ops.h"
 

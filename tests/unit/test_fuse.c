@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "graph/fuse.h"
+#include "graph/passes/fuse.h"
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "support/models.h"

@@ -15,7 +15,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "data/hdf5.h"
+#include "matlab/hdf5.h"
 #include "support/zip_files.h"
 
 enum { ROWS = 37, COLUMNS = 23, COUNT = ROWS * COLUMNS };

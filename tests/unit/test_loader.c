@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "data/loader.h"
+#include "loader/loader.h"
 #include "support/dataset_files.h"
 
 enum { IMAGES = 7, CROP = 16, BATCH = 3, STEPS = 8 };

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "dnnl/primitive.h"
-#include "train/parity.h"
+#include "compute/onednn/primitive.h"
+#include "diagnostics/parity.h"
 
 static void agrees_in(const char *name, icseg_precision precision) {
     char path[512];

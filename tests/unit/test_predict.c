@@ -12,8 +12,8 @@
 #include <math.h>
 
 #include "base/memory.h"
-#include "data/loader.h"
-#include "eval/sliding.h"
+#include "image/normalize.h"
+#include "inference/sliding.h"
 #include "icseg/eval.h"
 #include "support/models.h"
 #include "support/near.h"

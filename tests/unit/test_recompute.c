@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "graph/ops.h"
-#include "graph/recompute.h"
+#include "graph/passes/recompute.h"
 #include "support/models.h"
 
 enum { CLASSES = 5, SIDE = 160 /* at most */, BATCH = 2, STEPS = 2 };

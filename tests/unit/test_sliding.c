@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "eval/sliding.h"
+#include "inference/sliding.h"
 
 static icseg_sliding open_sliding(int32_t width, int32_t height, icseg_sliding_options options) {
     icseg_sliding s;

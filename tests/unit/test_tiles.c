@@ -13,9 +13,9 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "dnnl/primitive.h"
-#include "tiles/amx.h"
-#include "tiles/product.h"
+#include "compute/onednn/primitive.h"
+#include "compute/amx/amx.h"
+#include "compute/amx/product.h"
 
 enum { GUARD = 64, MARK = 0x5a };
 

@@ -4,7 +4,7 @@
 #ifndef ICSEG_GRAPH_OPS_LINEAR_ALGEBRA_H
 #define ICSEG_GRAPH_OPS_LINEAR_ALGEBRA_H
 
-#include "dnnl/primitive.h"
+#include "compute/onednn/primitive.h"
 #include "graph/op.h"
 
 /* Offsets into the scratch area of a run: room for `bytes` is reserved after what the kernel has reserved so far. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "graph/fuse.h"
+#include "graph/passes/fuse.h"
 #include "graph/internal.h"
 #include "graph/ops/cast.h"
 #include "graph/ops/fused.h"

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Tile registers: asking for them, and the block of products. */
+#include "compute/amx/amx.h"
+
+#if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SPLIT_INNER = 32, INT8_INNER = 64 }; /* values in a row of a panel */
+
+#define TILES __attribute__((target("amx-tile,amx-bf16,amx-int8")))
+#define SPLIT __attribute__((target("avx512f,avx512bw,avx512bf16")))
+
+/* Written once, under pthread_once. */
+static pthread_once_t there_once = PTHREAD_ONCE_INIT;
+static bool there;
+
+/* Linux gives a process the state of tile registers (8 KiB a thread) only if it asks. */
+static void ask(void) {
+    enum {
+        AMX_BF16 = 1 << 22,
+        AMX_TILE = 1 << 24,
+        AMX_INT8 = 1 << 25,
+        ARCH_REQ_XCOMP_PERM = 0x1023,
+        XFEATURE_XTILEDATA = 18
+    };
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || ~d & (AMX_BF16 | AMX_TILE | AMX_INT8)) return;
+    if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512bf16")) return; /* to split with */
+    there = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
+bool icseg_amx_there(void) {
+    pthread_once(&there_once, ask);
+    return there;
+}
+
+TILES void icseg_amx_begin(void) {
+    enum { B = ICSEG_ROW_BYTES, R = ICSEG_TILE_ROWS };
+    /* static: GCC does not see that the instruction reads all of it */
+    static const struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t bytes[16]; /* of a row of each tile */
+        uint8_t rows[16];
+    } config = {.palette = 1, .bytes = {B, B, B, B, B, B, B, B}, .rows = {R, R, R, R, R, R, R, R}};
+    _tile_loadconfig(&config);
+}
+
+TILES void icseg_amx_end(void) { _tile_release(); }
+
+/* The bf16 nearest to each of 32 values. */
+SPLIT static __m512i round_pair(__m512 first, __m512 second) { return (__m512i)_mm512_cvtne2ps_pbh(second, first); }
+
+SPLIT void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, size_t low, size_t next) {
+    for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
+        for (int64_t i = 0; i < in; i += SPLIT_INNER) {
+            const float *from = x + r * in + i;
+            int64_t left = x ? in - i : 0;
+            uint32_t mask = left >= SPLIT_INNER ? ~0u : (1u << left) - 1;
+            __m512 a = _mm512_maskz_loadu_ps((__mmask16)mask, from);
+            __m512 b = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), from + 16);
+            __m512i high = round_pair(a, b);
+            a = a - (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_castsi512_si256(high)), 16);
+            b = b - (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(high, 1)), 16);
+            char *panel = to + (size_t)(i / SPLIT_INNER) * next;
+            _mm512_store_si512(panel, high);
+            _mm512_store_si512(panel + low, round_pair(a, b));
+        }
+}
+
+SPLIT void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t next) {
+    __m512 scale = _mm512_set1_ps(1 / unit), most = _mm512_set1_ps(127);
+    for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
+        for (int64_t i = 0; i < in; i += INT8_INNER) {
+            int64_t left = x ? in - i : 0;
+            uint64_t mask = left >= INT8_INNER ? ~(uint64_t)0 : ((uint64_t)1 << left) - 1;
+            __m128i *panel = (__m128i *)(void *)(to + (size_t)(i / INT8_INNER) * next);
+            for (int j = 0; j < 4; j++) {
+                __m512 values = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16 * j), x + r * in + i + 16 * j);
+                values = _mm512_min_ps(values * scale, most); /* NaN, and what no int32 holds, too */
+                _mm_store_si128(panel + j, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(values)));
+            }
+        }
+}
+
+/* Tiles 0 to 3 hold the sums, 4 and 5 rows of a, 6 and 7 columns of b. */
+#define CLEAR_SUMS()                                                                                                   \
+    _tile_zero(0);                                                                                                     \
+    _tile_zero(1);                                                                                                     \
+    _tile_zero(2);                                                                                                     \
+    _tile_zero(3)
+#define STORE_SUMS(to)                                                                                                 \
+    _tile_stored(0, to, STRIDE);                                                                                       \
+    _tile_stored(1, (to) + RIGHT, STRIDE);                                                                             \
+    _tile_stored(2, (to) + BELOW, STRIDE);                                                                             \
+    _tile_stored(3, (to) + BELOW + RIGHT, STRIDE)
+enum { STRIDE = ICSEG_BLOCK * 4, RIGHT = ICSEG_BLOCK / 2, BELOW = ICSEG_BLOCK * ICSEG_BLOCK / 2 };
+
+TILES void icseg_amx_block_bf16x2(const char *a, size_t low, const size_t *from, const char *b, int64_t steps,
+                                  float *sums) {
+    CLEAR_SUMS();
+    for (int64_t i = 0; i < steps; i++, b += 4 * ICSEG_TILE_BYTES) {
+        const char *high_a = a + from[i], *low_a = high_a + low;
+        _tile_loadd(4, low_a, ICSEG_ROW_BYTES);
+        _tile_loadd(6, b, ICSEG_ROW_BYTES);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_loadd(7, b + ICSEG_TILE_BYTES, ICSEG_ROW_BYTES);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_loadd(5, low_a + ICSEG_TILE_BYTES, ICSEG_ROW_BYTES);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+        _tile_loadd(4, high_a, ICSEG_ROW_BYTES);
+        _tile_loadd(5, high_a + ICSEG_TILE_BYTES, ICSEG_ROW_BYTES);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+        _tile_loadd(6, b + 2 * ICSEG_TILE_BYTES, ICSEG_ROW_BYTES);
+        _tile_loadd(7, b + 3 * ICSEG_TILE_BYTES, ICSEG_ROW_BYTES);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    STORE_SUMS(sums);
+}
+
+TILES void icseg_amx_block_int8(const char *a, const size_t *from, const char *b, int64_t steps, int32_t *sums) {
+    CLEAR_SUMS();
+    for (int64_t i = 0; i < steps; i++, b += 2 * ICSEG_TILE_BYTES) {
+        _tile_loadd(4, a + from[i], ICSEG_ROW_BYTES);
+        _tile_loadd(6, b, ICSEG_ROW_BYTES);
+        _tile_dpbssd(0, 4, 6);
+        _tile_loadd(7, b + ICSEG_TILE_BYTES, ICSEG_ROW_BYTES);
+        _tile_dpbssd(1, 4, 7);
+        _tile_loadd(5, a + from[i] + ICSEG_TILE_BYTES, ICSEG_ROW_BYTES);
+        _tile_dpbssd(2, 5, 6);
+        _tile_dpbssd(3, 5, 7);
+    }
+    STORE_SUMS(sums);
+}
+
+#else
+
+bool icseg_amx_there(void) { return false; }
+void icseg_amx_begin(void) {}
+void icseg_amx_end(void) {}
+
+void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, size_t low, size_t next) {
+    (void)x, (void)rows, (void)in, (void)to, (void)low, (void)next;
+}
+
+void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t next) {
+    (void)x, (void)rows, (void)in, (void)unit, (void)to, (void)next;
+}
+
+void icseg_amx_block_bf16x2(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, float *sums) {
+    (void)a, (void)low, (void)from, (void)b, (void)steps, (void)sums;
+}
+
+void icseg_amx_block_int8(const char *a, const size_t *from, const char *b, int64_t steps, int32_t *sums) {
+    (void)a, (void)from, (void)b, (void)steps, (void)sums;
+}
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Products on tiles. Positions of x are taken in blocks that fit the second-level cache: split or quantised into panels
+ * (one for each 32 or 64 input channels and each part: a row of 64 bytes a position), then multiplied with 32 output
+ * channels at a time. A 3x3 convolution is nine products whose panels begin at different positions: a block has a
+ * border of zeros, and results for positions of the border are computed and dropped. */
+#include "compute/amx/product.h"
+
+#include <math.h>
+#include <omp.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/system.h"
+#include "base/vmath.h"
+#include "compute/amx/amx.h"
+
+enum {
+    BLOCK = ICSEG_BLOCK,
+    BLOCK_BYTES = 1 << 20, /* of a block's panels */
+    GROUP_BYTES = 1 << 18, /* weights that a thread has all positions of a block go through */
+    MOST_GROUP = 8         /* panels */
+};
+
+struct icseg_tiles {
+    icseg_tiles_shape shape;
+    int64_t inner, parts, step_bytes; /* values of a panel's row; parts of a value; packed weights of a step */
+    int64_t lines, padded; /* of an image; positions of a line, border included. Linear maps: lines of one position */
+    int64_t border;        /* on each side */
+    int64_t blocks, block_lines;       /* of an image */
+    int64_t panels, steps;             /* of 32 output channels; taps times panels of the input */
+    int64_t positions;                 /* a panel has room for */
+    size_t next_rows, next_panel, low; /* bytes from 32 positions to the next 32, between panels, to the low parts */
+    size_t *from;                      /* (steps): where the rows of a step begin, see icseg_amx_block */
+    int64_t group;                     /* panels at a time */
+    int threads;
+    bool apart; /* each thread takes blocks of its own; else all work on the same block */
+    size_t block_bytes;
+};
+
+static int64_t up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t panels_of(const icseg_tiles *p) { return (p->shape.weights.in + p->inner - 1) / p->inner; }
+
+bool icseg_tiles_pays(const icseg_tiles_shape *s) {
+    enum { LEAST_POSITIONS = 16, LEAST_IN = 32, LEAST_OUT = 32, MOST_ADDED = INT32_MAX / (128 * 128) };
+    const icseg_tiles_weights *w = &s->weights;
+    if (w->kind == ICSEG_TILES_NONE || s->activation == ICSEG_ACTIVATION_GELU) return false;
+    if (w->kind == ICSEG_TILES_INT8 && (s->range <= 0 || w->in * w->kernel * w->kernel > MOST_ADDED)) return false;
+    return s->images * s->height * s->width >= LEAST_POSITIONS && w->in >= LEAST_IN && w->out >= LEAST_OUT &&
+           icseg_amx_there();
+}
+
+/* -- opening */
+
+static void choose_blocks(icseg_tiles *p) {
+    const icseg_tiles_shape *s = &p->shape;
+    int64_t bytes = panels_of(p) * p->parts * ICSEG_ROW_BYTES; /* of one position */
+    int64_t lines = BLOCK_BYTES / bytes / p->padded - 2 * p->border;
+    int64_t step = p->border ? 1 : BLOCK;
+    lines = lines < step ? step : lines / step * step;
+    p->blocks = (p->lines + lines - 1) / lines;
+    int64_t all = s->images * p->blocks;
+    p->apart = all >= p->threads;
+    if (p->apart && s->images == 1) p->blocks = least(up(p->blocks, p->threads), p->lines);
+    p->block_lines = up((p->lines + p->blocks - 1) / p->blocks, step);
+    p->blocks = (p->lines + p->block_lines - 1) / p->block_lines;
+    p->positions = up(p->block_lines * p->padded, BLOCK) + 2 * p->border * (p->padded + 1);
+    p->block_bytes = (size_t)(bytes * p->positions);
+    /* A linear map reads the panels of 32 positions one after the other; a tap may begin at any position. */
+    p->next_rows = p->border ? BLOCK * ICSEG_ROW_BYTES : (size_t)(bytes * BLOCK);
+    p->low = (size_t)(p->border ? p->positions : BLOCK) * ICSEG_ROW_BYTES;
+    p->next_panel = (size_t)p->parts * p->low;
+}
+
+icseg_status icseg_tiles_open(icseg_tiles **out, const icseg_tiles_shape *s, icseg_error *error) {
+    const icseg_tiles_weights *w = &s->weights;
+    *out = NULL;
+    if (!icseg_amx_there()) return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "this processor has no tiles (AMX)");
+    icseg_tiles *p = *out = icseg_calloc_array(1, sizeof *p);
+    if (!p) return icseg_fail_memory(error, sizeof *p, "a product on tiles");
+    bool linear = w->kernel == 1, whole = w->kind == ICSEG_TILES_INT8;
+    int64_t inner = whole ? 64 : 32, input_panels = (w->in + inner - 1) / inner;
+    *p = (icseg_tiles){.shape = *s,
+                       .inner = inner,
+                       .parts = whole ? 1 : 2,
+                       .step_bytes = (whole ? 2 : 4) * ICSEG_TILE_BYTES,
+                       .lines = linear ? s->images * s->height * s->width : s->height,
+                       .padded = linear ? 1 : s->width + 2,
+                       .border = linear ? 0 : 1,
+                       .panels = up(w->out, BLOCK) / BLOCK,
+                       .steps = w->kernel * w->kernel * input_panels,
+                       .threads = omp_get_max_threads()};
+    if (linear) p->shape.images = p->shape.width = 1;
+    choose_blocks(p);
+    p->group = GROUP_BYTES / (p->steps * p->step_bytes);
+    p->group = p->group < 1 ? 1 : least(p->group, MOST_GROUP);
+    p->from = icseg_alloc_array((size_t)p->steps, sizeof *p->from);
+    if (!p->from) {
+        icseg_status status = icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a product on tiles");
+        icseg_tiles_close(out);
+        return status;
+    }
+    for (int64_t i = 0; i < p->steps; i++) {
+        int64_t tap = i / input_panels, panel = i % input_panels;
+        int64_t shift = tap / w->kernel * p->padded + tap % w->kernel;
+        p->from[i] = (size_t)panel * p->next_panel + (size_t)shift * ICSEG_ROW_BYTES;
+    }
+    return ICSEG_OK;
+}
+
+void icseg_tiles_close(icseg_tiles **product) {
+    if (!product || !*product) return;
+    icseg_free((*product)->from);
+    icseg_free(*product);
+    *product = NULL;
+}
+
+size_t icseg_tiles_scratch(const icseg_tiles *p) { return (size_t)(p->apart ? p->threads : 1) * p->block_bytes; }
+
+/* -- weights */
+
+/* Tiles, and for INT8 the unit of each output channel behind them. */
+static size_t tile_bytes(const icseg_tiles *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
+
+size_t icseg_tiles_packed_size(const icseg_tiles *p) {
+    bool units = p->shape.weights.kind == ICSEG_TILES_INT8;
+    return tile_bytes(p) + (units ? (size_t)(p->panels * BLOCK) * sizeof(float) : 0);
+}
+
+static float *units_of(const icseg_tiles *p, const void *packed) {
+    return p->shape.weights.kind == ICSEG_TILES_INT8 ? (float *)(void *)((char *)packed + tile_bytes(p)) : NULL;
+}
+
+icseg_tiles_weights icseg_tiles_layout(const icseg_tiles *p) { return p->shape.weights; }
+
+bool icseg_tiles_same_weights(icseg_tiles_weights a, icseg_tiles_weights b) {
+    return a.kind == b.kind && a.in == b.in && a.out == b.out && a.kernel == b.kernel && a.next_out == b.next_out &&
+           a.next_in == b.next_in;
+}
+
+/* A 127th of the largest weight of output channel o; 1 where all are 0; NaN, and so all its results, where one is not
+ * finite. */
+static float unit_of(const icseg_tiles_weights *w, const float *weights, int64_t o) {
+    float most = 0, nothing = 0; /* NaN and infinity times 0 are NaN */
+    for (int64_t tap = 0; tap < w->kernel * w->kernel; tap++)
+        for (int64_t i = 0; i < w->in; i++) {
+            float weight = weights[o * w->next_out + tap * w->in + i * w->next_in];
+            most = fabsf(weight) > most ? fabsf(weight) : most;
+            nothing += weight * 0;
+        }
+    return (most > 0 ? most / 127 : 1) + nothing;
+}
+
+/* Weights of 32 output channels and one step (of which there are `columns`, `inner`) as tiles: the 4 bytes of inner
+ * values that belong together, of 16 channels, follow each other. unit: of each channel, or NULL. */
+static void pack_step(const icseg_tiles *p, const float *weights, int64_t columns, int64_t inner, const float *unit,
+                      uint32_t *to) {
+    enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, FOURS = ICSEG_ROW_BYTES / 4, MOST_INNER = 64 };
+    const icseg_tiles_weights *w = &p->shape.weights;
+    _Alignas(64) uint32_t row[2][FOURS]; /* of the one or two parts */
+    for (int64_t o = 0; o < BLOCK; o++) {
+        float values[MOST_INNER];
+        for (int64_t i = 0; o < columns && i < inner; i++) values[i] = weights[o * w->next_out + i * w->next_in];
+        const float *from = o < columns ? values : NULL;
+        if (unit)
+            icseg_amx_quantise(from, 1, inner, from ? unit[o] : 1, (char *)row, 0);
+        else
+            icseg_amx_split(from, 1, inner, (char *)row, sizeof row[0], 0);
+        for (int64_t part = 0; part < p->parts; part++)
+            for (int64_t i = 0; i < FOURS; i++)
+                to[(2 * part + o / COLUMNS) * TILE + i * COLUMNS + o % COLUMNS] = row[part][i];
+    }
+}
+
+void icseg_tiles_pack(const icseg_tiles *p, const float *weights, void *packed) {
+    const icseg_tiles_weights w = p->shape.weights;
+    int64_t input_panels = panels_of(p);
+    float *units = units_of(p, packed);
+    for (int64_t o = 0; units && o < p->panels * BLOCK; o++) units[o] = o < w.out ? unit_of(&w, weights, o) : 1;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < p->panels * p->steps; i++) {
+        int64_t o = i / p->steps * BLOCK, step = i % p->steps, tap = step / input_panels;
+        int64_t in = step % input_panels * p->inner;
+        pack_step(p, weights + o * w.next_out + tap * w.in + in * w.next_in, least(w.out - o, BLOCK),
+                  least(w.in - in, p->inner), units ? units + o : NULL,
+                  (uint32_t *)(void *)((char *)packed + i * p->step_bytes));
+    }
+}
+
+/* -- running */
+
+/* A block of positions: of which image, which lines. */
+typedef struct block {
+    int64_t image, first, lines;
+} block;
+
+static block block_of(const icseg_tiles *p, int64_t i) {
+    int64_t first = i % p->blocks * p->block_lines;
+    return (block){i / p->blocks, first, least(p->block_lines, p->lines - first)};
+}
+
+/* `rows` rows of x to panels at `to`. */
+static void make_panels(const icseg_tiles *p, const float *x, int64_t rows, char *to) {
+    if (p->shape.weights.kind == ICSEG_TILES_INT8)
+        icseg_amx_quantise(x, rows, p->shape.weights.in, p->shape.range / 127, to, p->next_panel);
+    else
+        icseg_amx_split(x, rows, p->shape.weights.in, to, p->low, p->next_panel);
+}
+
+/* Line `line` of a block, counted with the border, or, of a linear map, position `line`. */
+static void make_line(const icseg_tiles *p, const float *x, block b, int64_t line, char *room) {
+    int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
+    if (!p->border) {
+        char *to = room + (size_t)(line / BLOCK) * p->next_rows + line % BLOCK * ICSEG_ROW_BYTES;
+        make_panels(p, x + y * in, 1, to);
+        return;
+    }
+    bool outside = y < 0 || y >= p->lines;
+    char *to = room + line * p->padded * ICSEG_ROW_BYTES, *last = to + (width + 1) * ICSEG_ROW_BYTES;
+    const float *from = outside ? NULL : x + (b.image * p->lines + y) * width * in;
+    make_panels(p, NULL, 1, to);
+    make_panels(p, from, width, to + ICSEG_ROW_BYTES);
+    make_panels(p, NULL, 1, last);
+}
+
+/* Sums of integers become numbers, in place: those of column i times unit[i] and the unit of x. */
+ICSEG_KERNEL static void to_numbers(float *sums, const float *unit, float unit_of_x) {
+    float factor[BLOCK];
+    for (int64_t i = 0; i < BLOCK; i++) factor[i] = unit[i] * unit_of_x;
+    for (int64_t r = 0; r < BLOCK; r++) {
+        int32_t whole[BLOCK];
+        memcpy(whole, sums + r * BLOCK, sizeof whole);
+#pragma omp simd
+        for (int64_t i = 0; i < BLOCK; i++) sums[r * BLOCK + i] = (float)whole[i] * factor[i];
+    }
+}
+
+/* rows of 32 sums -> rows of `columns` <= 32 of out, `stride` apart; the sums are overwritten. */
+ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns, const float *bias, bool accumulate,
+                                     icseg_activation activation, float *out, int64_t stride) {
+    float added[BLOCK] = {0};
+    if (bias) memcpy(added, bias, (size_t)columns * sizeof *bias);
+    for (int64_t r = 0; r < rows; r++) {
+#pragma omp simd
+        for (int64_t i = 0; i < BLOCK; i++) sums[r * BLOCK + i] += added[i];
+    }
+    for (int64_t r = 0; accumulate && r < rows; r++) {
+#pragma omp simd
+        for (int64_t i = 0; i < columns; i++) sums[r * BLOCK + i] += out[r * stride + i];
+    }
+    if (activation == ICSEG_ACTIVATION_RELU) {
+#pragma omp simd
+        for (int64_t i = 0; i < rows * BLOCK; i++) sums[i] = sums[i] < 0 ? 0 : sums[i];
+    } else if (activation == ICSEG_ACTIVATION_QUICK_GELU) {
+#pragma omp simd
+        for (int64_t i = 0; i < rows * BLOCK; i++) sums[i] = sums[i] / (1 + icseg_exp(-1.702f * sums[i]));
+    }
+    for (int64_t r = 0; r < rows; r++) memcpy(out + r * stride, sums + r * BLOCK, (size_t)columns * sizeof *out);
+}
+
+/* Positions [begin, end) of a block, border included, are done: those that are not of the border go to out. */
+static void finish(const icseg_tiles *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
+                   const float *bias, float *out) {
+    const icseg_tiles_shape *s = &p->shape;
+    int64_t stride = s->weights.out, columns = least(stride - panel * BLOCK, BLOCK), width = s->width;
+    const float *own = bias ? bias + panel * BLOCK : NULL;
+    float *to = out + (b.image * p->lines + b.first) * width * stride + panel * BLOCK;
+    end = least(end, b.lines * p->padded);
+    if (!p->border) {
+        finish_rows(sums, end - begin, columns, own, s->accumulate, s->activation, to + begin * stride, stride);
+        return;
+    }
+    for (int64_t at = begin; at < end;) {
+        int64_t line = at / p->padded, x = at % p->padded, run = least(end - at, p->padded - x);
+        if (x < width)
+            finish_rows(sums + (at - begin) * BLOCK, least(run, width - x), columns, own, s->accumulate, s->activation,
+                        to + (line * width + x) * stride, stride);
+        at += run;
+    }
+}
+
+/* Output channels of `group` panels from `panel` on, of positions [begin, end) of a block, multiples of 32. */
+static void multiply(const icseg_tiles *p, block b, int64_t begin, int64_t end, int64_t panel, const char *room,
+                     const void *packed, const float *bias, float *out) {
+    const char *weights = packed;
+    const float *units = units_of(p, packed);
+    int64_t stop = least(panel + p->group, p->panels);
+    for (int64_t row = begin; row < end; row += BLOCK)
+        for (int64_t i = panel; i < stop; i++) {
+            _Alignas(64) float sums[BLOCK * BLOCK];
+            const char *a = room + (size_t)(row / BLOCK) * p->next_rows,
+                       *columns = weights + i * p->steps * p->step_bytes;
+            if (units) {
+                icseg_amx_block_int8(a, p->from, columns, p->steps, (int32_t *)(void *)sums);
+                to_numbers(sums, units + i * BLOCK, p->shape.range / 127);
+            } else {
+                icseg_amx_block_bf16x2(a, p->low, p->from, columns, p->steps, sums);
+            }
+            finish(p, b, row, row + BLOCK, i, sums, bias, out);
+        }
+}
+
+static void run_apart(const icseg_tiles *p, const float *x, const void *packed, const float *bias, float *out,
+                      char *scratch) {
+#pragma omp parallel num_threads(p->threads)
+    {
+        char *room = scratch + (size_t)omp_get_thread_num() * p->block_bytes;
+        icseg_amx_begin();
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
+            block b = block_of(p, i);
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, room);
+            for (int64_t panel = 0; panel < p->panels; panel += p->group)
+                multiply(p, b, 0, up(b.lines * p->padded, BLOCK), panel, room, packed, bias, out);
+        }
+        icseg_amx_end();
+    }
+}
+
+static void run_together(const icseg_tiles *p, const float *x, const void *packed, const float *bias, float *out,
+                         char *room) {
+    int64_t groups = (p->panels + p->group - 1) / p->group;
+#pragma omp parallel num_threads(p->threads)
+    {
+        icseg_amx_begin();
+        for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
+            block b = block_of(p, i);
+            int64_t rows = up(b.lines * p->padded, BLOCK), parts = (2 * p->threads + groups - 1) / groups;
+            int64_t part = up((rows + parts - 1) / parts, BLOCK);
+            parts = (rows + part - 1) / part;
+#pragma omp for schedule(static)
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, room);
+#pragma omp for schedule(static)
+            for (int64_t task = 0; task < groups * parts; task++) {
+                int64_t begin = task % parts * part;
+                multiply(p, b, begin, least(begin + part, rows), task / parts * p->group, room, packed, bias, out);
+            }
+        }
+        icseg_amx_end();
+    }
+}
+
+void icseg_tiles_run(const icseg_tiles *p, const float *x, const void *packed, const float *bias, float *out,
+                     void *scratch) {
+    (p->apart ? run_apart : run_together)(p, x, packed, bias, out, scratch);
+}

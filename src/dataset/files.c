@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Finding a data set's files and pairing pictures with label files by stem. */
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "dataset/internal.h"
+#include "dataset/lines.h"
+
+enum { LIST_BYTES_MOST = 64 << 20 };
+
+/* A file under the stem it is paired by. */
+typedef struct stem_file {
+    char *stem, *path;
+    bool usable; /* extension and suffix are those that are read */
+} stem_file;
+
+typedef struct stem_list {
+    stem_file *files;
+    size_t count, capacity;
+} stem_list;
+
+/* Which files of a folder count. */
+typedef struct file_kind {
+    const char *const *types;
+    const char *suffix; /* part of the name that is not part of the stem */
+} file_kind;
+
+static bool has_type(const char *name, const char *const *types) {
+    const char *extension = icseg_path_extension(name);
+    for (; *types; types++)
+        if (!strcasecmp(extension, *types)) return true;
+    return false;
+}
+
+/* By stem; of one stem those of a usable type come first. */
+static int compare_stems(const void *a, const void *b) {
+    const stem_file *x = a, *y = b;
+    int order = strcmp(x->stem, y->stem);
+    if (order) return order;
+    if (x->usable != y->usable) return x->usable ? -1 : 1;
+    return strcmp(x->path, y->path);
+}
+
+icseg_status icseg_dataset_fail_folder(const char *path, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_DATA,
+                      "%s: no such folder; a data set has images/SPLIT, annotations/SPLIT and classes.txt", path);
+}
+
+static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+icseg_status icseg_dataset_list_folders(icseg_arena *arena, const char *folder, char ***out, int32_t *count,
+                                        icseg_error *error) {
+    enum { MOST = 4096 };
+    icseg_status status = ICSEG_OK;
+    DIR *open = opendir(folder);
+    *count = 0;
+    if (!open) return icseg_dataset_fail_folder(folder, error);
+    *out = icseg_arena_array(arena, MOST, sizeof **out);
+    for (struct dirent *entry; *out && status == ICSEG_OK && (entry = readdir(open));) {
+        struct stat info;
+        if (entry->d_name[0] == '.' || fstatat(dirfd(open), entry->d_name, &info, 0) != 0 || !S_ISDIR(info.st_mode))
+            continue;
+        if (*count == MOST)
+            status =
+                icseg_fail(error, ICSEG_ERROR_DATA,
+                           "%s: more than %d subfolders, which no data set has; name another folder", folder, MOST);
+        else if (!((*out)[(*count)++] = icseg_arena_strdup(arena, entry->d_name)))
+            *out = NULL;
+    }
+    closedir(open);
+    if (!*out)
+        status = icseg_fail_memory(error, MOST * sizeof **out, folder);
+    else
+        qsort(*out, (size_t)*count, sizeof **out, compare_names);
+    return status;
+}
+
+/* The names in `names` and their pointers as one block. */
+static icseg_status copy_names(char ***out, char *const *names, int32_t count, const char *folder, icseg_error *error) {
+    size_t bytes = 0;
+    for (int32_t i = 0; i < count; i++) bytes += sizeof **out + strlen(names[i]) + 1;
+    if (!(*out = icseg_alloc(bytes))) return icseg_fail_memory(error, bytes, folder);
+    char *text = (char *)(*out + count);
+    for (int32_t i = 0; i < count; i++) {
+        (*out)[i] = strcpy(text, names[i]);
+        text += strlen(text) + 1;
+    }
+    return ICSEG_OK;
+}
+
+/* Where the images of a split lie, or, for sets with lists, the list. */
+static char *split_path(icseg_arena *arena, const char *folder, const icseg_dataset_layout *l, const char *split) {
+    return l->list_root ? icseg_arena_printf(arena, "%s/%s/%s.txt", folder, l->list_root, split)
+                        : icseg_arena_printf(arena, "%s/%s/%s", folder, l->image_root, split);
+}
+
+static icseg_status find_splits(icseg_arena *arena, const char *folder, char ***out, int32_t *count,
+                                icseg_error *error) {
+    const icseg_dataset_layout *l = icseg_dataset_recognise(folder);
+    if (!l->splits[0]) {
+        char *images = icseg_arena_printf(arena, "%s/images", folder);
+        if (!images) return icseg_fail_memory(error, strlen(folder), folder);
+        if (!icseg_folder_exists(folder)) return icseg_dataset_fail_folder(folder, error);
+        ICSEG_TRY(icseg_dataset_check_folder(folder, false, false, error));
+        return icseg_dataset_list_folders(arena, images, out, count, error);
+    }
+    *out = icseg_arena_array(arena, 2, sizeof **out);
+    for (int i = 0; *out && i < 2; i++) {
+        char *path = split_path(arena, folder, l, l->splits[i]);
+        if (!path)
+            *out = NULL;
+        else if (icseg_folder_exists(path) || icseg_file_exists(path))
+            if (!((*out)[(*count)++] = icseg_arena_strdup(arena, l->splits[i]))) *out = NULL;
+    }
+    return *out ? ICSEG_OK : icseg_fail_memory(error, 0, folder);
+}
+
+icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folder, icseg_error *error) {
+    icseg_arena *arena;
+    char **names = NULL;
+    *out = NULL;
+    *count = 0;
+    ICSEG_TRY(icseg_arena_open(&arena, error));
+    icseg_status status = find_splits(arena, folder, &names, count, error);
+    if (status == ICSEG_OK) status = copy_names(out, names, *count, folder, error);
+    if (status != ICSEG_OK) *count = 0;
+    icseg_arena_close(&arena);
+    return status;
+}
+
+/* A split that is not there: the text names those that are. */
+static icseg_status fail_split(icseg_arena *arena, const char *parent, const char *path, icseg_error *error) {
+    char **names, splits[200] = "";
+    int32_t count;
+    size_t used = 0;
+    if (icseg_dataset_list_folders(arena, parent, &names, &count, NULL) != ICSEG_OK || !count)
+        return icseg_dataset_fail_folder(path, error);
+    for (int32_t i = 0; i < count && used + strlen(names[i]) + 3 < sizeof splits; i++)
+        used += (size_t)snprintf(splits + used, sizeof splits - used, "%s%s", used ? ", " : "", names[i]);
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no such folder; %s holds the splits %s", path, parent, splits);
+}
+
+/* Removes `suffix` from the end of the stem, if it ends so. */
+static bool cut_suffix(char *stem, const char *suffix) {
+    size_t length = strlen(stem), cut = strlen(suffix);
+    if (length <= cut || strcmp(stem + length - cut, suffix) != 0) return false;
+    stem[length - cut] = '\0';
+    return true;
+}
+
+static icseg_status add_file(icseg_arena *arena, stem_list *list, const char *folder, const char *name,
+                             const file_kind *kind, icseg_error *error) {
+    char stem[NAME_MAX + 1];
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 256;
+        stem_file *grown = icseg_arena_array(arena, capacity, sizeof *grown);
+        if (!grown) return icseg_fail_memory(error, capacity * sizeof *grown, folder);
+        if (list->count) memcpy(grown, list->files, list->count * sizeof *grown);
+        list->files = grown;
+        list->capacity = capacity;
+    }
+    icseg_path_stem(name, stem, sizeof stem);
+    bool usable = has_type(name, kind->types) && (!kind->suffix[0] || cut_suffix(stem, kind->suffix));
+    stem_file *f = &list->files[list->count];
+    *f = (stem_file){icseg_arena_strdup(arena, stem), icseg_arena_printf(arena, "%s/%s", folder, name), usable};
+    if (!f->stem || !f->path) return icseg_fail_memory(error, strlen(folder) + strlen(name), folder);
+    list->count++;
+    return ICSEG_OK;
+}
+
+/* The files `depth` levels below `folder`, not sorted. */
+static icseg_status collect(icseg_arena *arena, const char *folder, const file_kind *kind, int depth, stem_list *out,
+                            icseg_error *error) {
+    if (depth > 0) {
+        char **below;
+        int32_t folders;
+        ICSEG_TRY(icseg_dataset_list_folders(arena, folder, &below, &folders, error));
+        for (int32_t i = 0; i < folders; i++) {
+            char *path = icseg_arena_printf(arena, "%s/%s", folder, below[i]);
+            if (!path) return icseg_fail_memory(error, strlen(folder), folder);
+            ICSEG_TRY(collect(arena, path, kind, depth - 1, out, error));
+        }
+        return ICSEG_OK;
+    }
+    char **names = NULL;
+    size_t count;
+    ICSEG_TRY(icseg_folder_list(folder, &names, &count, error));
+    icseg_status status = ICSEG_OK;
+    for (size_t i = 0; i < count && status == ICSEG_OK; i++)
+        status = add_file(arena, out, folder, names[i], kind, error);
+    icseg_free(names);
+    return status;
+}
+
+/* Lists `folder` (all files, `usable` marking those of the kind), sorted by stem. */
+static icseg_status list_stems(icseg_arena *arena, const char *folder, const file_kind *kind, int depth, stem_list *out,
+                               icseg_error *error) {
+    *out = (stem_list){0};
+    ICSEG_TRY(collect(arena, folder, kind, depth, out, error));
+    if (out->count) qsort(out->files, out->count, sizeof *out->files, compare_stems);
+    for (size_t i = 1; i < out->count; i++)
+        if (out->files[i].usable && out->files[i - 1].usable && !strcmp(out->files[i - 1].stem, out->files[i].stem))
+            return icseg_fail(error, ICSEG_ERROR_DATA,
+                              "%s and %s have the same stem, so it is unclear which belongs to the pair; remove one",
+                              out->files[i - 1].path, icseg_path_name(out->files[i].path));
+    return ICSEG_OK;
+}
+
+/* The first file whose stem is not before `stem`. */
+static size_t lower_bound(const stem_list *list, const char *stem) {
+    size_t low = 0, high = list->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(list->files[middle].stem, stem) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static stem_file *find_stem(const stem_list *list, const char *stem) {
+    size_t at = lower_bound(list, stem);
+    return at < list->count && list->files[at].usable && !strcmp(list->files[at].stem, stem) ? &list->files[at] : NULL;
+}
+
+/* The label file of the image's stem; else, as a hint, one like a_mask.png for a, unless that is another image's.
+ * `any`: a file of the stem is taken even if it is not usable, and reading it says what is wrong. */
+static void pair_one(icseg_dataset_pair *pair, const stem_file *image, const stem_list *images, const stem_list *labels,
+                     bool any) {
+    size_t length = strlen(image->stem);
+    *pair = (icseg_dataset_pair){.image = image->path};
+    for (size_t i = lower_bound(labels, image->stem); i < labels->count && !pair->label && !pair->hint; i++) {
+        const stem_file *label = &labels->files[i];
+        if (strncmp(label->stem, image->stem, length) != 0) return;
+        char next = label->stem[length];
+        if (!next && (any || label->usable))
+            pair->label = label->path;
+        else if (next && strchr("_-.", next) && label->usable && !find_stem(images, label->stem))
+            pair->hint = label->path;
+    }
+}
+
+/* Labels that no image asked for; both lists are sorted. */
+static icseg_status find_orphans(icseg_dataset *d, const stem_list *images, const stem_list *labels,
+                                 icseg_error *error) {
+    d->orphans = icseg_arena_array(d->arena, labels->count, sizeof *d->orphans);
+    if (!d->orphans) return icseg_fail_memory(error, labels->count * sizeof *d->orphans, d->label_folder);
+    for (size_t i = 0, j = 0; i < labels->count; i++) {
+        if (!labels->files[i].usable) continue;
+        while (j < images->count &&
+               (!images->files[j].usable || strcmp(images->files[j].stem, labels->files[i].stem) < 0))
+            j++;
+        if (j == images->count || strcmp(images->files[j].stem, labels->files[i].stem))
+            d->orphans[d->orphan_count++] = labels->files[i].path;
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_dataset_fail_unpaired(const icseg_dataset *d, const icseg_dataset_pair *pair, icseg_error *error) {
+    const icseg_dataset_layout *l = d->layout;
+    char stem[NAME_MAX + 1];
+    icseg_path_stem(pair->image, stem, sizeof stem);
+    if (l->depth)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no label file %s%s.%s beside it; add it or remove the image",
+                          pair->image, stem, l->label_suffix, l->label_types[0]);
+    if (pair->hint)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: no label file %s/%s%s.%s; there is %s: a label file is named like its image, rename it",
+                          pair->image, d->label_folder, stem, l->label_suffix, l->label_types[0],
+                          icseg_path_name(pair->hint));
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no label file %s/%s%s.%s; add it or remove the image", pair->image,
+                      d->label_folder, stem, l->label_suffix, l->label_types[0]);
+}
+
+static icseg_status pair_files(icseg_dataset *d, const char *image_folder, const stem_list *images,
+                               const stem_list *labels, bool keep_unpaired, icseg_error *error) {
+    size_t usable = 0;
+    for (size_t i = 0; i < images->count; i++) usable += images->files[i].usable;
+    if (!usable)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no images (%s); subfolders are not searched", image_folder,
+                          d->layout->format == ICSEG_DATASET_FOLDER ? ".jpg, .jpeg, .png, .webp, .tif or .tiff"
+                                                                    : ".jpg");
+    if (usable > UINT32_MAX)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %zu images, at most %u are possible", image_folder, usable,
+                          UINT32_MAX);
+    d->pairs = icseg_arena_array(d->arena, usable, sizeof *d->pairs);
+    if (!d->pairs) return icseg_fail_memory(error, usable * sizeof *d->pairs, image_folder);
+    for (size_t i = 0; i < images->count; i++) {
+        if (!images->files[i].usable) continue;
+        icseg_dataset_pair *pair = &d->pairs[d->count++];
+        pair_one(pair, &images->files[i], images, labels, !d->layout->label_suffix[0]);
+        if (!pair->label && !d->images_only && !keep_unpaired) return icseg_dataset_fail_unpaired(d, pair, error);
+    }
+    return d->images_only ? ICSEG_OK : find_orphans(d, images, labels, error);
+}
+
+/* ---- sets whose splits are lists of stems ---- */
+
+/* The stems of the list, one a line, into the arena. */
+static icseg_status read_list(icseg_arena *arena, const char *path, char ***out, size_t *count, icseg_error *error) {
+    unsigned char *text;
+    size_t size, most = 1;
+    ICSEG_TRY(icseg_file_read(path, LIST_BYTES_MOST, &text, &size, error));
+    for (size_t i = 0; i < size; i++) most += text[i] == '\n';
+    icseg_status status = ICSEG_OK;
+    *out = icseg_arena_array(arena, most, sizeof **out);
+    *count = 0;
+    if (memchr(text, '\0', size))
+        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: holds a NUL byte: no list of image names", path);
+    else if (!*out)
+        status = icseg_fail_memory(error, most * sizeof **out, path);
+    icseg_lines lines = icseg_lines_of(text, size);
+    for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));) {
+        if (strlen(line) > NAME_MAX - 16 || strpbrk(line, "/\r"))
+            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is no image name", path, lines.number);
+        else if (*line && !((*out)[(*count)++] = icseg_arena_strdup(arena, line)))
+            status = icseg_fail_memory(error, strlen(line), path);
+    }
+    icseg_free(text);
+    return status;
+}
+
+/* Leaves usable only what the list names. A named image that is not there becomes an entry of its own, whose fault the
+ * check reports. */
+static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const char *image_folder, stem_list *images,
+                                stem_list *labels, bool keep_missing, icseg_error *error) {
+    char **stems;
+    size_t count;
+    ICSEG_TRY(read_list(d->arena, list_path, &stems, &count, error));
+    stem_list kept = {icseg_arena_array(d->arena, count, sizeof(stem_file)), 0, count};
+    stem_list kept_labels = {icseg_arena_array(d->arena, count, sizeof(stem_file)), 0, count};
+    if (!kept.files || !kept_labels.files) return icseg_fail_memory(error, count * sizeof(stem_file), list_path);
+    if (count) qsort(stems, count, sizeof *stems, compare_names);
+    for (size_t i = 0; i < count; i++) {
+        if (i && !strcmp(stems[i - 1], stems[i]))
+            return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %s stands there twice; remove one line", list_path,
+                              stems[i]);
+        const stem_file *image = find_stem(images, stems[i]), *label = find_stem(labels, stems[i]);
+        if (!image && !keep_missing)
+            return icseg_fail(error, ICSEG_ERROR_DATA, "%s: names %s, but there is no images/%s.jpg", list_path,
+                              stems[i], stems[i]);
+        kept.files[kept.count] =
+            image ? *image
+                  : (stem_file){stems[i], icseg_arena_printf(d->arena, "%s/%s.jpg", image_folder, stems[i]), true};
+        if (!kept.files[kept.count++].path) return icseg_fail_memory(error, 0, list_path);
+        if (label) kept_labels.files[kept_labels.count++] = *label;
+    }
+    *images = kept;
+    *labels = kept_labels;
+    return ICSEG_OK;
+}
+
+/* ---- the split ---- */
+
+/* The set's own name of the split: "val" is what ADE20K calls validation. */
+static icseg_status name_split(const icseg_dataset_layout *l, const char *given, const char **out, icseg_error *error) {
+    static const char *const common[2] = {"train", "val"};
+    for (int i = 0; i < 2; i++)
+        if (!strcmp(given, l->splits[i]) || !strcmp(given, common[i]) || (i && !strcmp(given, "test"))) {
+            *out = l->splits[i];
+            return ICSEG_OK;
+        }
+    return icseg_fail(error, ICSEG_ERROR_DATA, "split \"%s\": %s has the splits %s (or train) and %s (or val)", given,
+                      l->title, l->splits[0], l->splits[1]);
+}
+
+static icseg_status find_listed(icseg_dataset *d, const icseg_dataset_options *o, const char *split,
+                                icseg_error *error) {
+    const icseg_dataset_layout *l = d->layout;
+    stem_list images, labels = {0};
+    char *image_folder = icseg_arena_printf(d->arena, "%s/%s", o->folder, l->image_root);
+    d->label_folder = icseg_arena_printf(d->arena, "%s/%s", o->folder, l->label_root);
+    char *list = split_path(d->arena, o->folder, l, split);
+    if (!image_folder || !d->label_folder || !list) return icseg_fail_memory(error, strlen(o->folder), o->folder);
+    ICSEG_TRY(list_stems(d->arena, image_folder, &(file_kind){l->image_types, ""}, 0, &images, error));
+    if (!o->images_only)
+        ICSEG_TRY(
+            list_stems(d->arena, d->label_folder, &(file_kind){l->label_types, l->label_suffix}, 0, &labels, error));
+    ICSEG_TRY(keep_listed(d, list, image_folder, &images, &labels, o->keep_unpaired, error));
+    return pair_files(d, list, &images, &labels, o->keep_unpaired, error);
+}
+
+icseg_status icseg_dataset_find_files(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
+    const icseg_dataset_layout *l = d->layout;
+    const char *split = o->split ? o->split : "";
+    if (l->splits[0]) ICSEG_TRY(name_split(l, split, &split, error));
+    if (l->list_root) return find_listed(d, o, split, error);
+    const char *slash = split[0] ? "/" : "";
+    char *folders[2], *parents[2];
+    for (int i = 0; i < 2; i++) {
+        parents[i] = icseg_arena_printf(d->arena, "%s/%s", o->folder, i ? l->label_root : l->image_root);
+        folders[i] = parents[i] ? icseg_arena_printf(d->arena, "%s%s%s", parents[i], slash, split) : NULL;
+        if (!folders[i]) return icseg_fail_memory(error, strlen(o->folder) + strlen(split), o->folder);
+        if (!(i && o->images_only) && !icseg_folder_exists(folders[i]))
+            return fail_split(d->arena, parents[i], folders[i], error);
+    }
+    d->label_folder = folders[1];
+    stem_list images = {0}, labels = {0};
+    ICSEG_TRY(list_stems(d->arena, folders[0], &(file_kind){l->image_types, ""}, l->depth, &images, error));
+    if (!o->images_only)
+        ICSEG_TRY(
+            list_stems(d->arena, folders[1], &(file_kind){l->label_types, l->label_suffix}, l->depth, &labels, error));
+    return pair_files(d, folders[0], &images, &labels, o->keep_unpaired, error);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Fusing: nodes are visited in order, and a node that can be computed together with the one before it becomes the two
+ * in one, under the same output value. The node before it is then read by nobody, so the executor leaves it out. */
+#include "graph/passes/fuse.h"
+
+#include <string.h>
+
+#include "graph/internal.h"
+#include "graph/ops.h"
+#include "graph/ops/fused.h"
+
+extern const icseg_op icseg_op_conv2d, icseg_op_linear, icseg_op_project, icseg_op_batch_norm, icseg_op_add,
+    icseg_op_relu, icseg_op_quick_gelu, icseg_op_gelu, icseg_op_resize_bilinear;
+
+enum { BN_X, BN_WEIGHT, BN_BIAS, BN_MEAN, BN_VAR };
+
+typedef struct fusion {
+    icseg_graph *graph;
+    const int32_t *uses; /* (values): nodes that read each */
+} fusion;
+
+/* A convolution or linear map, alone or with what has already been fused to it. */
+typedef struct map {
+    const icseg_node *node;
+    const icseg_op *op; /* the fused one */
+    icseg_value input[ICSEG_FUSED_INPUTS];
+    union {
+        icseg_fused_conv conv;
+        icseg_fused_linear linear;
+    } attributes;
+    size_t attributes_size;
+    icseg_activation activation;
+} map;
+
+/* The node that computes `value`, if it has one reader only. */
+static const icseg_node *node_behind(const fusion *f, icseg_value value) {
+    const icseg_value_info *info = f->graph->values[value];
+    if (info->kind != ICSEG_VALUE_COMPUTED || info->view_of != ICSEG_NONE || info->keep || f->uses[value] != 1)
+        return NULL;
+    return f->graph->nodes[info->producer];
+}
+
+/* The map whose only reader reads `value`. */
+static bool map_behind(const fusion *f, icseg_value value, map *out) {
+    const icseg_node *node = node_behind(f, value);
+    if (!node) return false;
+    *out = (map){.node = node};
+    for (int i = 0; i < ICSEG_FUSED_INPUTS; i++) out->input[i] = i < node->input_count ? node->input[i] : ICSEG_NONE;
+    if (node->op == &icseg_op_conv2d) {
+        out->op = &icseg_op_conv2d_fused;
+        out->attributes.conv.shape = *(const icseg_conv_shape *)node->attributes;
+        out->attributes_size = sizeof out->attributes.conv;
+    } else if (node->op == &icseg_op_linear || node->op == &icseg_op_project) {
+        out->op = &icseg_op_linear_fused;
+        out->attributes.linear.shape = *(const icseg_matmul_shape *)node->attributes;
+        out->attributes_size = sizeof out->attributes.linear;
+    } else if (node->op == &icseg_op_conv2d_fused) {
+        out->op = node->op;
+        out->attributes.conv = *(const icseg_fused_conv *)node->attributes;
+        out->attributes_size = sizeof out->attributes.conv;
+        out->activation = out->attributes.conv.activation;
+    } else if (node->op == &icseg_op_linear_fused) {
+        out->op = node->op;
+        out->attributes.linear = *(const icseg_fused_linear *)node->attributes;
+        out->attributes_size = sizeof out->attributes.linear;
+        out->activation = out->attributes.linear.activation;
+    }
+    return out->op && out->activation == ICSEG_ACTIVATION_NONE;
+}
+
+static void rename_node(const fusion *f, icseg_node *node, const icseg_node *like, const icseg_op *op) {
+    int stem = (int)(strlen(like->name) - strlen(like->op->name));
+    const char *name = icseg_arena_printf(f->graph->arena, "%.*s%s", stem, like->name, op->name);
+    if (!name) icseg_graph_fail(f->graph, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
+    if (name) node->name = name;
+    node->op = op;
+}
+
+/* `node` becomes the map. */
+static void replace(const fusion *f, icseg_node *node, const map *m) {
+    const void *attributes = icseg_arena_copy(f->graph->arena, &m->attributes, m->attributes_size);
+    if (!attributes) {
+        icseg_graph_fail(f->graph, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
+        return;
+    }
+    rename_node(f, node, m->node, m->op);
+    node->attributes = attributes;
+    node->output_count = 1;
+    node->input_count = m->op == &icseg_op_conv2d_fused ? ICSEG_FUSED_INPUTS : ICSEG_FUSED_RESIDUAL + 1;
+    memcpy(node->input, m->input, (size_t)node->input_count * sizeof *node->input);
+}
+
+static void set_activation(map *m, icseg_activation activation) {
+    if (m->op == &icseg_op_conv2d_fused)
+        m->attributes.conv.activation = activation;
+    else
+        m->attributes.linear.activation = activation;
+}
+
+static bool is_param(const fusion *f, icseg_value value) { return f->graph->values[value]->kind == ICSEG_VALUE_PARAM; }
+
+static void fuse_batch_norm(const fusion *f, icseg_node *node) {
+    const icseg_batch_norm_options *o = node->attributes;
+    map m;
+    if (o->batch_statistics || !map_behind(f, node->input[BN_X], &m) || m.op != &icseg_op_conv2d_fused) return;
+    if (m.input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE || m.input[ICSEG_FUSED_GAMMA] != ICSEG_NONE) return;
+    if (!is_param(f, m.input[ICSEG_FUSED_WEIGHT])) return;
+    if (m.input[ICSEG_FUSED_BIAS] != ICSEG_NONE && !is_param(f, m.input[ICSEG_FUSED_BIAS])) return;
+    for (int i = BN_WEIGHT; i <= BN_VAR; i++) {
+        if (!is_param(f, node->input[i])) return;
+        m.input[ICSEG_FUSED_GAMMA + i - BN_WEIGHT] = node->input[i];
+    }
+    for (int i = 1; i < node->output_count; i++) /* moments for the gradient: nobody will compute them */
+        if (f->uses[node->output[i]] || f->graph->values[node->output[i]]->keep) return;
+    m.attributes.conv.eps = o->eps;
+    if (o->relu) set_activation(&m, ICSEG_ACTIVATION_RELU);
+    replace(f, node, &m);
+}
+
+static void fuse_add(const fusion *f, icseg_node *node) {
+    for (int side = 0; side < 2; side++) {
+        map m;
+        icseg_value residual = node->input[1 - side];
+        if (residual == node->input[side] || !map_behind(f, node->input[side], &m)) continue;
+        if (m.input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE) continue;
+        if (!icseg_shape_equal(f->graph->values[residual]->shape, f->graph->values[node->output[0]]->shape)) continue;
+        if (!icseg_shape_equal(f->graph->values[node->input[side]]->shape, f->graph->values[residual]->shape)) continue;
+        m.input[ICSEG_FUSED_RESIDUAL] = residual;
+        replace(f, node, &m);
+        return;
+    }
+}
+
+/* The sum becomes the resizing, with what it is added to as its second input. */
+static void fuse_resize(const fusion *f, icseg_node *node) {
+    for (int side = 0; side < 2; side++) {
+        icseg_value resized = node->input[side], residual = node->input[1 - side];
+        const icseg_node *resize = node_behind(f, resized);
+        if (residual == resized || !resize || resize->op != &icseg_op_resize_bilinear || resize->input_count > 1)
+            continue;
+        if (!icseg_shape_equal(f->graph->values[residual]->shape, f->graph->values[resized]->shape)) continue;
+        rename_node(f, node, resize, resize->op);
+        node->attributes = resize->attributes;
+        node->input[0] = resize->input[0];
+        node->input[1] = residual;
+        return;
+    }
+}
+
+static void fuse_activation(const fusion *f, icseg_node *node, icseg_activation activation) {
+    map m;
+    if (!map_behind(f, node->input[0], &m)) return;
+    set_activation(&m, activation);
+    replace(f, node, &m);
+}
+
+int32_t *icseg_graph_uses(icseg_graph *g) {
+    int32_t *uses = icseg_arena_array(g->arena, (size_t)g->value_count + 1, sizeof *uses);
+    bool *live = icseg_arena_array(g->arena, (size_t)g->node_count + 1, sizeof *live);
+    if (!uses || !live) {
+        icseg_graph_fail(g, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    icseg_graph_find_live(g, live);
+    for (int32_t n = 0; n < g->node_count; n++)
+        for (int i = 0; live[n] && i < g->nodes[n]->input_count; i++)
+            if (g->nodes[n]->input[i] != ICSEG_NONE) uses[g->nodes[n]->input[i]]++;
+    return uses;
+}
+
+void icseg_graph_fuse(icseg_graph *g) {
+    if (g->error.status != ICSEG_OK) return;
+    int32_t *uses = icseg_graph_uses(g);
+    if (!uses) return;
+    const fusion f = {.graph = g, .uses = uses};
+    for (int32_t n = 0; n < g->node_count; n++) {
+        icseg_node *node = g->nodes[n];
+        if (node->op == &icseg_op_batch_norm) {
+            fuse_batch_norm(&f, node);
+        } else if (node->op == &icseg_op_add) {
+            fuse_add(&f, node);
+            if (node->op == &icseg_op_add) fuse_resize(&f, node);
+        } else if (node->op == &icseg_op_relu) {
+            fuse_activation(&f, node, ICSEG_ACTIVATION_RELU);
+        } else if (node->op == &icseg_op_quick_gelu) {
+            fuse_activation(&f, node, ICSEG_ACTIVATION_QUICK_GELU);
+        } else if (node->op == &icseg_op_gelu) {
+            fuse_activation(&f, node, ICSEG_ACTIVATION_GELU);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Recomputation. A forward value that a backward node reads is either kept, or restored: right before the first such
+ * node stand copies of the nodes that lead to it from kept values. What is between is copied once and lives until its
+ * last reader, so that at any time only the values of one block are there. */
+#include "graph/passes/recompute.h"
+
+#include <string.h>
+
+#include "graph/internal.h"
+
+enum { LEAST_BYTES = 64 << 10 };     /* smaller values are not worth it */
+static const double most_flops = 64; /* for a byte: a narrow layer that makes a wide one */
+
+typedef struct rewriting {
+    icseg_graph *graph;
+    bool *used;       /* (values): a backward node reads it, or a view of it */
+    bool *restorable; /* (values) */
+    icseg_value *restored;
+} rewriting;
+
+static icseg_value owner_of(const icseg_graph *g, icseg_value v) {
+    while (g->values[v]->view_of != ICSEG_NONE) v = g->values[v]->view_of;
+    return v;
+}
+
+static void find_used(rewriting *r, int32_t first_backward) {
+    const icseg_graph *g = r->graph;
+    for (int32_t n = first_backward; n < g->node_count; n++)
+        for (int i = 0; i < g->nodes[n]->input_count; i++)
+            if (g->nodes[n]->input[i] != ICSEG_NONE) r->used[owner_of(g, g->nodes[n]->input[i])] = true;
+}
+
+static size_t bytes_of(const icseg_graph *g, icseg_value v) {
+    return (size_t)g->values[v]->count * icseg_dtype_size(g->values[v]->dtype);
+}
+
+/* Whether the value is there in the backward pass, kept or restored. */
+static bool is_there(const rewriting *r, icseg_value owner) {
+    return r->graph->values[owner]->kind != ICSEG_VALUE_COMPUTED || bytes_of(r->graph, owner) < LEAST_BYTES ||
+           r->used[owner] || r->restorable[owner];
+}
+
+/* Bytes of the inputs that would have to be kept for the node to be run again. */
+static size_t missing_bytes(const rewriting *r, const icseg_node *node) {
+    size_t missing = 0;
+    for (int i = 0; i < node->input_count; i++) {
+        icseg_value in = node->input[i] == ICSEG_NONE ? ICSEG_NONE : owner_of(r->graph, node->input[i]);
+        if (in != ICSEG_NONE && !is_there(r, in)) missing += bytes_of(r->graph, in);
+    }
+    return missing;
+}
+
+/* Little work for the memory it saves; what it needs is there or small beside the result (class scores that are joined
+ * to feature maps). */
+static bool pays(const rewriting *r, const icseg_node *node, size_t bytes) {
+    bool cheap = node->op->cheap || (node->op->flops && node->op->flops(r->graph, node) <= most_flops * (double)bytes);
+    return cheap && missing_bytes(r, node) <= bytes / 4;
+}
+
+static void keep_inputs(rewriting *r, const icseg_node *node) {
+    for (int i = 0; i < node->input_count; i++)
+        if (node->input[i] != ICSEG_NONE) r->used[owner_of(r->graph, node->input[i])] = true;
+}
+
+static bool may_restore(const rewriting *r, const icseg_node *node, icseg_memory memory) {
+    const icseg_value_info *info = r->graph->values[node->output[0]];
+    size_t bytes = bytes_of(r->graph, node->output[0]);
+    if (node->op->once || info->keep || info->boundary || info->param || bytes < LEAST_BYTES) return false;
+    return memory == ICSEG_MEMORY_LOW || pays(r, node, bytes);
+}
+
+/* Other outputs than the first are statistics: small, and kept. */
+static void find_restorable(rewriting *r, int32_t first_backward, icseg_memory memory) {
+    const icseg_graph *g = r->graph;
+    for (int32_t n = 0; n < first_backward; n++) {
+        const icseg_node *node = g->nodes[n];
+        icseg_value v = node->output[0], owner = owner_of(g, v);
+        r->restorable[v] = owner == v ? may_restore(r, node, memory) : r->restorable[owner];
+        if (memory != ICSEG_MEMORY_LOW && owner == v && r->restorable[v] && missing_bytes(r, node))
+            keep_inputs(r, node);
+    }
+}
+
+static icseg_value restore(rewriting *r, icseg_value v) {
+    icseg_graph *g = r->graph;
+    icseg_value in[ICSEG_MAX_INPUTS];
+    if (v == ICSEG_NONE || !r->restorable[v]) return v;
+    if (r->restored[v] != ICSEG_NONE) return r->restored[v];
+    const icseg_node *node = g->nodes[g->values[v]->producer];
+    for (int i = 0; i < node->input_count; i++) in[i] = restore(r, node->input[i]);
+    if (node->op->again) return r->restored[v] = node->op->again(g, node, in);
+    icseg_node *copy = icseg_node_append(g, node->op, NULL, 0, in, node->input_count, UINT32_MAX);
+    if (!copy) return ICSEG_NONE;
+    copy->name = node->name;
+    copy->attributes = node->attributes;
+    for (int o = 0; o < node->output_count; o++) {
+        const icseg_value_info *like = g->values[node->output[o]];
+        icseg_value made = like->view_of == ICSEG_NONE ? icseg_node_output(g, copy, like->dtype, like->shape)
+                                                       : icseg_node_output_view(g, copy, like->shape);
+        if (o == 0) r->restored[v] = made;
+    }
+    return r->restored[v];
+}
+
+void icseg_graph_recompute(icseg_graph *g, icseg_memory memory) {
+    int32_t count = g->node_count, first = 0, values = g->value_count;
+    while (first < count && !g->nodes[first]->backward) first++;
+    if (g->error.status != ICSEG_OK || first == count) return;
+    rewriting r = {.graph = g,
+                   .used = icseg_arena_array(g->arena, (size_t)values, sizeof *r.used),
+                   .restorable = icseg_arena_array(g->arena, (size_t)values, sizeof *r.restorable),
+                   .restored = icseg_arena_array(g->arena, (size_t)values, sizeof *r.restored)};
+    icseg_node **backward = icseg_arena_copy(g->arena, g->nodes + first, (size_t)(count - first) * sizeof *backward);
+    if (!r.used || !r.restorable || !r.restored || !backward) {
+        icseg_graph_fail(g, "recompute", ICSEG_ERROR_MEMORY, "out of memory");
+        return;
+    }
+    for (icseg_value v = 0; v < values; v++) r.restored[v] = ICSEG_NONE;
+    find_used(&r, first);
+    find_restorable(&r, first, memory);
+    g->in_backward = true;
+    g->node_count = first; /* the backward nodes are appended again, after what each needs */
+    for (int32_t n = 0; n < count - first && g->error.status == ICSEG_OK; n++) {
+        icseg_node *node = backward[n];
+        for (int i = 0; i < node->input_count; i++) node->input[i] = restore(&r, node->input[i]);
+        icseg_graph_reappend(g, node);
+    }
+    g->in_backward = false;
+}

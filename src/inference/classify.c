@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Zero-shot classification: CLIP's preprocessing, the classes' embeddings, and the softmax of scaled cosines. */
+#include "icseg/classify.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/system.h"
+#include "base/text.h"
+#include "image/normalize.h"
+#include "image/bicubic.h"
+#include "model/clip.h"
+#include "text/synonyms.h"
+#include "weights/weights.h"
+
+enum { ROWS_AT_ONCE = 4096, SHOWN = 8 }; /* tokens encoded together; names in a warning */
+
+static const float final_logit_scale = 100; /* where CLIP's training clips it */
+
+struct icseg_classifier {
+    icseg_arena *arena; /* names */
+    icseg_clip clip;
+    icseg_string summary;
+    icseg_classifier_info info;
+    float *text;      /* (class_count, width) */
+    float *pixels;    /* (side, side, 3) */
+    float *embedding; /* (width) */
+};
+
+/* ------------------------------------------------------------------------------------------------------ the classes */
+
+/* Every text of every class, class by class: its names in each template. */
+typedef struct text_list {
+    icseg_tokens *tokens; /* (count) */
+    int32_t *sizes;       /* (class_count): texts of each class */
+    int32_t count;
+} text_list;
+
+/* `name` in place of each "{}". */
+static char *fill_template(icseg_arena *arena, const char *template, const char *name) {
+    icseg_string s = {0};
+    for (const char *at = template, *hole; *at; at = hole + 2) {
+        hole = strstr(at, "{}");
+        icseg_string_append(&s, at, hole ? (size_t)(hole - at) : strlen(at));
+        if (!hole) break;
+        icseg_string_append(&s, name, strlen(name));
+    }
+    char *text = s.failed || !s.data ? NULL : icseg_arena_strdup(arena, s.data);
+    icseg_string_close(&s);
+    return text;
+}
+
+static icseg_status encode_text(const icseg_classifier *c, const icseg_tokenizer *tokenizer, const char *template,
+                                const char *name, icseg_tokens *out, icseg_error *error) {
+    int32_t room = c->clip.config.context_length - 2;
+    const char *text = fill_template(c->arena, template, name);
+    if (!text) return icseg_fail_memory(error, strlen(template) + strlen(name), "a class's text");
+    ICSEG_TRY(icseg_tokenizer_encode(tokenizer, text, c->arena, out, error));
+    if (out->count <= room) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.80s%s\" has %d tokens, the model has room for %d", text,
+                      strlen(text) > 80 ? "..." : "", out->count, room);
+}
+
+static icseg_status check_options(const icseg_classifier_options *o, icseg_error *error) {
+    if (!o->class_count) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "there are no classes; give their names");
+    if (o->class_count > ICSEG_CLASSIFY_MOST_CLASSES || o->template_count > ICSEG_CLASSIFY_MOST_TEMPLATES)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%zu classes and %zu templates: at most %d and %d are possible",
+                          o->class_count, o->template_count, ICSEG_CLASSIFY_MOST_CLASSES,
+                          ICSEG_CLASSIFY_MOST_TEMPLATES);
+    for (size_t i = 0; i < o->template_count; i++)
+        if (!strstr(o->templates[i], "{}"))
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                              "template \"%.80s\": {} must stand where the class name goes, as in \"a photo of a {}\"",
+                              o->templates[i]);
+    return ICSEG_OK;
+}
+
+static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_options *o, const icseg_tokenizer *tokenizer,
+                               text_list *out, icseg_error *error) {
+    static const char *const usual[] = {"a photo of a {}"};
+    const char *const *templates = o->template_count ? o->templates : usual;
+    size_t template_count = o->template_count ? o->template_count : 1, total = 0;
+    icseg_synonyms *names = icseg_arena_array(c->arena, o->class_count, sizeof *names);
+    const char **first = icseg_arena_array(c->arena, o->class_count, sizeof *first);
+    out->sizes = icseg_arena_array(c->arena, o->class_count, sizeof *out->sizes);
+    if (!names || !first || !out->sizes) return icseg_fail_memory(error, o->class_count * sizeof *names, "class names");
+    c->info.class_names = first;
+    for (size_t k = 0; k < o->class_count; k++) {
+        ICSEG_TRY(icseg_synonyms_split(&names[k], o->class_names[k], c->arena, error));
+        first[k] = names[k].names[0];
+        if (o->synonyms == ICSEG_SYNONYMS_FIRST) names[k].count = 1;
+        out->sizes[k] = (int32_t)(names[k].count * template_count);
+        total += names[k].count * template_count;
+    }
+    if (total > 1 << 22)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "names and templates make %zu texts, too many to encode", total);
+    out->tokens = icseg_arena_array(c->arena, total, sizeof *out->tokens);
+    if (!out->tokens) return icseg_fail_memory(error, total * sizeof *out->tokens, "class names");
+    for (size_t k = 0; k < o->class_count; k++)
+        for (size_t n = 0; n < names[k].count; n++)
+            for (size_t t = 0; t < template_count; t++)
+                ICSEG_TRY(
+                    encode_text(c, tokenizer, templates[t], names[k].names[n], &out->tokens[out->count++], error));
+    return ICSEG_OK;
+}
+
+/* To unit length; false when that cannot be. */
+static bool normalise(float *v, int32_t size) {
+    double squares = 0;
+    for (int32_t i = 0; i < size; i++) squares += (double)v[i] * (double)v[i];
+    if (!(squares > 0) || !isfinite(squares)) return false;
+    for (int32_t i = 0; i < size; i++) v[i] = (float)((double)v[i] / sqrt(squares));
+    return true;
+}
+
+static icseg_status fail_numeric(const char *what, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_NUMERIC,
+                      "the embedding of %s has no direction: it is zero or not finite; the weights are damaged", what);
+}
+
+/* Embeddings of all texts, some at a time, (count, width). */
+static icseg_status encode_texts(icseg_classifier *c, const text_list *list, const icseg_progress *progress, float *out,
+                                 icseg_error *error) {
+    double start = icseg_clock();
+    for (int32_t i = 0, next; i < list->count; i = next) {
+        int32_t rows = 0;
+        for (next = i; next < list->count && (next == i || rows + list->tokens[next].count < ROWS_AT_ONCE); next++)
+            rows += list->tokens[next].count + 1;
+        ICSEG_TRY(icseg_clip_encode_texts(&c->clip, list->tokens + i, next - i, out + (size_t)i * (size_t)c->info.width,
+                                          error));
+        icseg_progress_event event = {"encode texts", next, list->count, icseg_clock() - start, ""};
+        bool at_once = i == 0 && next == list->count;
+        if (progress && progress->report && !at_once && !progress->report(progress->user, &event))
+            return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %d of %d texts", next, list->count);
+    }
+    return ICSEG_OK;
+}
+
+/* The mean of a class's texts: each at unit length, and so is the mean. */
+static icseg_status average(icseg_classifier *c, const text_list *list, float *each, icseg_error *error) {
+    int32_t width = c->info.width;
+    for (int32_t k = 0; k < c->info.class_count; k++) {
+        float *mean = c->text + (size_t)k * (size_t)width;
+        for (int32_t i = 0; i < list->sizes[k]; i++, each += width) {
+            if (!normalise(each, width)) return fail_numeric(c->info.class_names[k], error);
+            for (int32_t j = 0; j < width; j++) mean[j] += each[j];
+        }
+        if (!normalise(mean, width)) return fail_numeric(c->info.class_names[k], error);
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status open_text(icseg_classifier *c, const icseg_classifier_options *o, const icseg_progress *progress,
+                              icseg_error *error) {
+    bool bytes = c->clip.config.vocab_size == ICSEG_BYTE_VOCAB;
+    icseg_tokenizer *tokenizer;
+    const char *vocab = NULL;
+    text_list list = {0};
+    if (!bytes) ICSEG_TRY(icseg_tokenizer_find(&vocab, o->weights, o->vocab, c->arena, error));
+    ICSEG_TRY(icseg_tokenizer_open(&tokenizer, bytes ? ICSEG_TOKENIZER_BYTES : ICSEG_TOKENIZER_CLIP, vocab,
+                                   c->clip.config.vocab_size, error));
+    icseg_status status = list_texts(c, o, tokenizer, &list, error);
+    icseg_tokenizer_close(&tokenizer);
+    if (status != ICSEG_OK) return status;
+    size_t width = (size_t)c->info.width;
+    float *each = icseg_alloc_array((size_t)list.count, width * sizeof *each);
+    c->text = icseg_calloc_array(o->class_count, width * sizeof *c->text);
+    if (!each || !c->text)
+        status = icseg_fail_memory(error, (size_t)list.count * width * sizeof *each, "class embeddings");
+    if (status == ICSEG_OK) status = encode_texts(c, &list, progress, each, error);
+    if (status == ICSEG_OK) status = average(c, &list, each, error);
+    icseg_free(each);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------------- opening, closing */
+
+static icseg_status open_weights(icseg_classifier *c, const char *path, icseg_error *error) {
+    icseg_weights *w;
+    icseg_weights_report report = {0};
+    ICSEG_TRY(icseg_weights_open(&w, path, error));
+    icseg_status status = icseg_weights_open_clip(&c->clip, &c->info.logit_scale, w, &report, error);
+    if (status == ICSEG_OK) {
+        c->info.logit_scale_missing = c->info.logit_scale == 0;
+        if (c->info.logit_scale_missing) c->info.logit_scale = final_logit_scale;
+        c->info.side = (int32_t)icseg_clip_side(&c->clip.config);
+        c->info.width = c->clip.config.embed_dim;
+        icseg_string_printf(&c->summary, "%s: %s, %s names: ", path, icseg_weights_container(w),
+                            icseg_weights_naming(w));
+        icseg_weights_describe(&c->clip.config, &c->summary);
+        icseg_string_printf(&c->summary, "\nimages of %dx%d pixels, logit scale %.6g%s\n", c->info.side, c->info.side,
+                            (double)c->info.logit_scale,
+                            c->info.logit_scale_missing ? " (the weights have none: CLIP's own)" : "");
+        icseg_weights_report_text(&report, SHOWN, &c->summary);
+        if (c->summary.failed) status = icseg_fail_memory(error, c->summary.size, "the summary");
+    }
+    icseg_weights_report_close(&report);
+    icseg_weights_close(&w);
+    return status;
+}
+
+icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifier_options *options,
+                                   const icseg_progress *progress, icseg_error *error) {
+    icseg_status status;
+    *out = NULL;
+    ICSEG_TRY(check_options(options, error));
+    icseg_classifier *c = icseg_calloc_array(1, sizeof *c);
+    if (!c) return icseg_fail_memory(error, sizeof *c, "a classifier");
+    c->info.class_count = (int32_t)options->class_count;
+    ICSEG_TRY_GOTO(icseg_arena_open(&c->arena, error));
+    ICSEG_TRY_GOTO(open_weights(c, options->weights, error));
+    ICSEG_TRY_GOTO(open_text(c, options, progress, error));
+    size_t pixels = (size_t)c->info.side * (size_t)c->info.side * 3;
+    c->pixels = icseg_alloc_array(pixels, sizeof *c->pixels);
+    c->embedding = icseg_alloc_array((size_t)c->info.width, sizeof *c->embedding);
+    if (!c->pixels || !c->embedding) {
+        status = icseg_fail_memory(error, pixels * sizeof *c->pixels, "a classifier");
+        goto fail;
+    }
+    c->info.summary = c->summary.data;
+    c->info.text = c->text;
+    *out = c;
+    return ICSEG_OK;
+fail:
+    icseg_classifier_close(&c);
+    return status;
+}
+
+void icseg_classifier_close(icseg_classifier **classifier) {
+    if (!classifier || !*classifier) return;
+    icseg_classifier *c = *classifier;
+    icseg_clip_close(&c->clip);
+    icseg_string_close(&c->summary);
+    icseg_free(c->text);
+    icseg_free(c->pixels);
+    icseg_free(c->embedding);
+    icseg_arena_close(&c->arena);
+    icseg_free(c);
+    *classifier = NULL;
+}
+
+const icseg_classifier_info *icseg_classifier_describe(const icseg_classifier *c) { return &c->info; }
+
+/* ----------------------------------------------------------------------------------------------------------- images */
+
+/* Where a window of `side` begins in the middle of `size`: half, and halves of a pixel to the even side, as Python
+ * rounds. */
+static int64_t center(int64_t size, int64_t side) {
+    int64_t spare = size - side, half = spare / 2;
+    return spare % 2 ? half + half % 2 : half;
+}
+
+/* CLIP's preprocessing: the long side is cut to whole pixels, as torchvision's Resize does. */
+static icseg_status prepare(icseg_classifier *c, const icseg_image *image, icseg_error *error) {
+    int64_t side = c->info.side, width = image->width, height = image->height;
+    icseg_window w = {.width = (int32_t)side, .height = (int32_t)side};
+    icseg_image square;
+    if (!image->data || width < 1 || height < 1)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "an empty picture cannot be classified");
+    w.full_width = width <= height ? side : side * width / height;
+    w.full_height = width <= height ? side * height / width : side;
+    w.x = center(w.full_width, side);
+    w.y = center(w.full_height, side);
+    ICSEG_TRY(icseg_bicubic_resize(&square, image, &w, error));
+    icseg_image_normalize(&square, c->pixels);
+    icseg_image_close(&square);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_classifier_embed(icseg_classifier *c, const icseg_image *image, float *out, icseg_error *error) {
+    ICSEG_TRY(prepare(c, image, error));
+    ICSEG_TRY(icseg_clip_encode_image(&c->clip, c->pixels, out, error));
+    return normalise(out, c->info.width) ? ICSEG_OK : fail_numeric("the image", error);
+}
+
+void icseg_classifier_score(const icseg_classifier *c, const float *embedding, float *probabilities, float *cosines) {
+    int32_t classes = c->info.class_count, width = c->info.width;
+    double largest = -1, sum = 0, scale = (double)c->info.logit_scale;
+    for (int32_t k = 0; k < classes; k++) {
+        const float *text = c->text + (size_t)k * (size_t)width;
+        double cosine = 0;
+        for (int32_t i = 0; i < width; i++) cosine += (double)text[i] * (double)embedding[i];
+        probabilities[k] = (float)cosine;
+        if (cosine > largest) largest = cosine;
+    }
+    if (cosines) memcpy(cosines, probabilities, (size_t)classes * sizeof *cosines);
+    for (int32_t k = 0; k < classes; k++) sum += exp(scale * ((double)probabilities[k] - largest));
+    for (int32_t k = 0; k < classes; k++)
+        probabilities[k] = (float)(exp(scale * ((double)probabilities[k] - largest)) / sum);
+}
+
+icseg_status icseg_classifier_run(icseg_classifier *c, const icseg_image *image, float *probabilities, float *cosines,
+                                  icseg_error *error) {
+    ICSEG_TRY(icseg_classifier_embed(c, image, c->embedding, error));
+    icseg_classifier_score(c, c->embedding, probabilities, cosines);
+    return ICSEG_OK;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A pass: the model run over one view of an image (one scale, mirrored or not) in one or more windows, whose logits
+ * stay at the network's stride. Passes are blended into a label map row by row; no K-channel map of full size exists.
+ */
+#ifndef ICSEG_INFERENCE_PASS_H
+#define ICSEG_INFERENCE_PASS_H
+
+#include "inference/sliding.h"
+#include "graph/ops/upsample.h"
+#include "icseg/eval.h"
+#include "model/model.h"
+
+/* Where one row or column of the label map reads: in which window, between which of its logits. */
+typedef struct icseg_cell {
+    int32_t window;
+    icseg_tap tap;
+} icseg_cell;
+
+/* One axis of the label map: position i reads the mean over cell[begin[i]] .. cell[begin[i + 1] - 1], one for each
+ * window that covers it. */
+typedef struct icseg_axis_map {
+    int64_t *begin; /* (length + 1) */
+    icseg_cell *cell;
+} icseg_axis_map;
+
+typedef struct icseg_pass {
+    const icseg_image *view; /* at the network's scale; not owned */
+    bool mirrored;           /* windows lie on the mirrored view; the maps read them mirrored back */
+    icseg_sliding windows;
+    int64_t h, w, classes; /* of one window's logits */
+    icseg_axis_map x, y;
+    float *
+        *row; /* (windows.y.count): logits (windows.x.count, h, w, K) of a row of windows; NULL: not yet, or dropped */
+    int32_t next; /* row of windows that is run next */
+} icseg_pass;
+
+/* Sets up windows and maps for a label map of `width` x `height`. On failure the pass may be half built: close it. */
+icseg_status icseg_pass_open(icseg_pass *pass, icseg_model *model, const icseg_image *view, bool mirrored,
+                             const icseg_eval_options *options, int32_t width, int32_t height, icseg_error *error);
+void icseg_pass_close(icseg_pass *pass);
+
+/* Runs the rows of windows that row y of the label map needs and drops those that end above it; y only grows. */
+icseg_status icseg_pass_advance(icseg_pass *pass, icseg_model *model, int32_t y, icseg_error *error);
+/* The last row of the label map, counted from y, that needs no further run, plus one. */
+int32_t icseg_pass_ready(const icseg_pass *pass, int32_t y, int32_t height);
+
+/* Runs the network of `options` on a normalised image (height, width, 3). ICSEG_ERROR_NUMERIC, with the operator's
+ * name, when logits are not finite. */
+icseg_status icseg_pass_run(icseg_model *model, const icseg_network_options *options, const icseg_image *image,
+                            icseg_session **out, icseg_error *error);
+
+/* What rows of a label map are made from. Several passes: the mean of their class probabilities. */
+typedef struct icseg_blend {
+    const icseg_pass *pass;
+    int32_t count; /* passes */
+    icseg_labels *labels;
+    float *confidence; /* (height, width): probability of the label; NULL: not wanted */
+    float *scratch;    /* icseg_blend_floats() for each of `threads` */
+    int threads;
+} icseg_blend;
+
+/* Floats of scratch one thread needs; 0 when it would overflow. */
+size_t icseg_blend_floats(const icseg_blend *blend);
+/* Rows first .. end - 1. The result does not depend on the number of threads. */
+void icseg_blend_rows(const icseg_blend *blend, int32_t first, int32_t end);
+
+#endif

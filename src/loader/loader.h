@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Training batches: decoding and augmentation in threads of their own, ahead of the trainer.
+ * Sample n of the run (n = step * batch + position) is a pure function of (seed, n): the epoch's shuffle decides which
+ * image, ICSEG_RNG_AUGMENT how it is changed. So a resumed run, or one with other thread counts, sees the same bytes.
+ */
+#ifndef ICSEG_LOADER_LOADER_H
+#define ICSEG_LOADER_LOADER_H
+
+#include "base/rng.h"
+#include "icseg/dataset.h"
+
+/* docs/method.md's augmentation. */
+typedef struct icseg_augment_options {
+    int32_t crop_height, crop_width;   /* size of what comes out */
+    int32_t resize_short, resize_long; /* short side is scaled to resize_short * r, long side at most resize_long * r
+                                          (0: no limit); resize_short 0: the image's own size times r */
+    double scale_min, scale_max;       /* r ~ U(min, max); 0.5 .. 2 */
+    double crop_max_share;             /* two classes at least and none over this share of the crop's labelled pixels,
+                                          else another crop, 10 at most; 1: off */
+    double flip;                       /* probability of a horizontal flip */
+    bool photometric;                  /* brightness +-32, contrast and saturation 0.5..1.5, hue +-18 (180 a turn),
+                                          each with probability 1/2 */
+} icseg_augment_options;
+
+icseg_augment_options icseg_augment_options_default(void);
+/* ICSEG_ERROR_ARGUMENT with the field and its range when an option cannot work. */
+icseg_status icseg_augment_check(const icseg_augment_options *options, icseg_error *error);
+
+/* Applies the augmentation to one decoded pair: resize, crop, flip, photometric distortion, as mmsegmentation's
+ * pipeline does. out_image (crop_h, crop_w, 3): normalised with CLIP's statistics, 0 where padded (right and below);
+ * out_labels (crop_h, crop_w): ignore where padded. */
+icseg_status icseg_augment(const icseg_augment_options *options, icseg_rng *rng, const icseg_image *image,
+                           const icseg_labels *labels, float *out_image, int16_t *out_labels, icseg_error *error);
+
+typedef struct icseg_batch {
+    int64_t step;
+    int32_t size;          /* samples */
+    const float *image;    /* (B, crop_h, crop_w, 3) */
+    const int16_t *labels; /* (B, crop_h, crop_w) */
+    const int64_t *sample; /* (B): index of each sample's image in the data set, for error messages */
+} icseg_batch;
+
+typedef struct icseg_loader_options {
+    icseg_augment_options augment;
+    int32_t batch;   /* samples, 1..65536 */
+    int32_t threads; /* decoding threads, 1..256 */
+    int32_t ahead;   /* batches kept ready, 1..64 */
+    uint64_t seed;
+    int64_t first_step; /* where to start: the step counter of a resumed run */
+} icseg_loader_options;
+
+typedef struct icseg_loader icseg_loader;
+
+/* Starts the threads. The data set must outlive the loader and have labels. */
+icseg_status icseg_loader_open(icseg_loader **out, const icseg_dataset *dataset, const icseg_loader_options *options,
+                               icseg_error *error);
+/* The next batch, waiting for it if need be; valid until the next call. A sample that cannot be read is an error that
+ * names its file, given when its batch is asked for; the call after that goes on with the following batch. One thread
+ * may call. */
+icseg_status icseg_loader_next(icseg_loader *loader, icseg_batch *out, icseg_error *error);
+/* Ends the threads (each finishes the sample it is at). */
+void icseg_loader_close(icseg_loader **loader);
+
+#endif

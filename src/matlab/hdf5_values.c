@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The values of an HDF5 matrix: contiguous, or in chunks that a B-tree lists and filters have packed. */
+#include <string.h>
+#include <zlib.h>
+
+#include "matlab/hdf5_bytes.h"
+
+enum { CHUNK_MOST = 1 << 24, ALL_CHUNKS_MOST = 4 * CHUNK_MOST /* elements; edges are padded */ };
+enum { NODES_MOST = 1 << 16, DEEPEST = 16 };
+enum { FILTER_DEFLATE = 1, FILTER_SHUFFLE = 2, FILTER_FLETCHER32 = 3, CHECKSUM = 4 };
+
+typedef struct values {
+    const icseg_hdf5 *file;
+    const icseg_hdf5_set *set;
+    double *out;
+    unsigned char *chunk[2]; /* unpacked, in turns; each of chunk_bytes and a checksum */
+    uint64_t chunk_bytes, chunks_left;
+    int nodes;
+    icseg_error *error;
+} values;
+
+static double value_of(const icseg_hdf5_set *s, const unsigned char *p) {
+    unsigned char turned[8];
+    for (uint32_t i = 0; s->big_endian && i < s->width; i++) turned[i] = p[s->width - 1 - i];
+    uint64_t bits = icseg_hdf5_load(s->big_endian ? turned : p, (int)s->width);
+    if (s->is_float && s->width == 4) {
+        float single;
+        uint32_t half = (uint32_t)bits;
+        memcpy(&single, &half, sizeof single);
+        return (double)single;
+    }
+    double real;
+    memcpy(&real, &bits, sizeof real);
+    if (s->is_float) return real;
+    if (s->is_signed && bits >> (8 * s->width - 1)) return -(double)(~bits & (UINT64_MAX >> (64 - 8 * s->width))) - 1;
+    return (double)bits;
+}
+
+static icseg_status damaged(const values *v) { return icseg_hdf5_fail(v->file, v->error); }
+
+/* ---------------------------------------------------------------------------------------------------------- filters */
+
+/* Byte i of all elements stood together; `bytes` is a multiple of the width, or its rest stays. */
+static void unshuffle(unsigned char *out, const unsigned char *in, uint64_t bytes, uint32_t width) {
+    uint64_t count = bytes / width;
+    for (uint32_t i = 0; i < width; i++)
+        for (uint64_t k = 0; k < count; k++) out[k * width + i] = in[i * count + k];
+    memcpy(out + count * width, in + count * width, bytes - count * width);
+}
+
+/* *data becomes the chunk's content, chunk_bytes long. The filters are undone from the last to the first; bit i of
+ * `skipped`: the i-th was not applied. */
+static icseg_status unpack(values *v, const unsigned char **data, uint64_t bytes, uint64_t skipped) {
+    int turn = 0;
+    for (int32_t i = v->set->filters; i-- > 0;) {
+        if (skipped >> i & 1) continue;
+        unsigned char *to = v->chunk[turn];
+        uLongf size = (uLongf)(v->chunk_bytes + CHECKSUM);
+        switch (v->set->filter[i]) {
+        case FILTER_FLETCHER32:
+            if (bytes < CHECKSUM) return damaged(v);
+            bytes -= CHECKSUM;
+            continue;
+        case FILTER_SHUFFLE:
+            if (bytes > size) return damaged(v);
+            unshuffle(to, *data, bytes, v->set->width);
+            break;
+        case FILTER_DEFLATE: {
+            int code = uncompress(to, &size, *data, (uLong)bytes);
+            if (code == Z_MEM_ERROR) return icseg_fail_memory(v->error, 1 << 15, v->file->path);
+            if (code != Z_OK) return damaged(v);
+            bytes = size;
+            break;
+        }
+        default:
+            return icseg_fail(v->error, ICSEG_ERROR_UNSUPPORTED,
+                              "%s: packed with HDF5's filter %u; MATLAB uses deflate", v->file->path,
+                              v->set->filter[i]);
+        }
+        *data = to;
+        turn = !turn;
+    }
+    return bytes == v->chunk_bytes ? ICSEG_OK : damaged(v);
+}
+
+/* ----------------------------------------------------------------------------------------------------------- chunks */
+
+/* The chunk whose first element is at `start`; what lies beyond the matrix is padding. */
+static void place(values *v, const uint64_t start[2], const unsigned char *data) {
+    const icseg_hdf5_set *s = v->set;
+    for (uint64_t i = 0; i < s->chunk[0] && start[0] + i < s->extent[0]; i++)
+        for (uint64_t k = 0; k < s->chunk[1] && start[1] + k < s->extent[1]; k++)
+            v->out[(start[0] + i) * s->extent[1] + start[1] + k] = value_of(s, data + (i * s->chunk[1] + k) * s->width);
+}
+
+static icseg_status read_chunk(values *v, const unsigned char *key, uint64_t address) {
+    uint64_t bytes = icseg_hdf5_load(key, 4);
+    const uint64_t start[2] = {icseg_hdf5_load(key + 8, 8), icseg_hdf5_load(key + 16, 8)};
+    const unsigned char *data = icseg_hdf5_at(v->file, address, bytes);
+    if (!data || start[0] >= v->set->extent[0] || start[1] >= v->set->extent[1] || !v->chunks_left--) return damaged(v);
+    ICSEG_TRY(unpack(v, &data, bytes, icseg_hdf5_load(key + 4, 4)));
+    place(v, start, data);
+    return ICSEG_OK;
+}
+
+static icseg_status read_tree(values *v, uint64_t address, int level) {
+    enum { KEY = 8 + 3 * 8, PAIR = KEY + 8 }; /* bytes, filter mask, two offsets and 0 */
+    const unsigned char *node = icseg_hdf5_at(v->file, address, 24);
+    if (!node || memcmp(node, "TREE", 4) != 0 || node[4] != 1 || ++v->nodes > NODES_MOST || node[5] > DEEPEST ||
+        (level >= 0 && node[5] != level))
+        return damaged(v);
+    uint64_t count = icseg_hdf5_load(node + 6, 2);
+    const unsigned char *pair = icseg_hdf5_at(v->file, address + 24, count * PAIR);
+    if (!pair) return damaged(v);
+    for (uint64_t i = 0; i < count; i++, pair += PAIR) {
+        uint64_t child = icseg_hdf5_load(pair + KEY, 8);
+        ICSEG_TRY(node[5] ? read_tree(v, child, node[5] - 1) : read_chunk(v, pair, child));
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status read_chunks(values *v) {
+    const icseg_hdf5_set *s = v->set;
+    const uint64_t *chunk = s->chunk, *extent = s->extent;
+    bool fits = chunk[0] && chunk[1] && chunk[0] <= CHUNK_MOST && chunk[1] <= CHUNK_MOST / chunk[0];
+    if (fits) v->chunks_left = ((extent[0] - 1) / chunk[0] + 1) * ((extent[1] - 1) / chunk[1] + 1);
+    if (!fits || v->chunks_left > ALL_CHUNKS_MOST / (chunk[0] * chunk[1]))
+        return icseg_fail(v->error, ICSEG_ERROR_FORMAT,
+                          "%s: %llu x %llu values in pieces of %llu x %llu, which is too large", v->file->path,
+                          (unsigned long long)extent[0], (unsigned long long)extent[1], (unsigned long long)chunk[0],
+                          (unsigned long long)chunk[1]);
+    if (s->tree == UINT64_MAX) return ICSEG_OK; /* nothing was written: all 0 */
+    v->chunk_bytes = chunk[0] * chunk[1] * s->width;
+    for (int i = 0; i < 2; i++) v->chunk[i] = icseg_alloc(v->chunk_bytes + CHECKSUM);
+    if (!v->chunk[0] || !v->chunk[1]) return icseg_fail_memory(v->error, v->chunk_bytes, v->file->path);
+    return read_tree(v, s->tree, -1);
+}
+
+static icseg_status read_contiguous(values *v) {
+    const icseg_hdf5_set *s = v->set;
+    const unsigned char *data = icseg_hdf5_at(v->file, s->address, s->bytes);
+    if (s->address == UINT64_MAX) return ICSEG_OK; /* nothing was written: all 0 */
+    if (!data || s->bytes / s->width < s->elements) return damaged(v);
+    for (uint64_t i = 0; i < s->elements; i++) v->out[i] = value_of(s, data + i * s->width);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_hdf5_read(const icseg_hdf5 *file, const icseg_hdf5_set *set, uint64_t most, double **out,
+                             icseg_error *error) {
+    values v = {.file = file, .set = set, .error = error};
+    *out = NULL;
+    if (set->rank != 2 || !set->is_number || !set->elements || set->elements > most ||
+        set->storage == ICSEG_HDF5_NOWHERE)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a matrix of 1 to %llu numbers", file->path,
+                          (unsigned long long)most);
+    v.out = icseg_calloc_array((size_t)set->elements, sizeof *v.out);
+    if (!v.out) return icseg_fail_memory(error, (size_t)set->elements * sizeof *v.out, file->path);
+    icseg_status status = set->storage == ICSEG_HDF5_CHUNKS ? read_chunks(&v) : read_contiguous(&v);
+    icseg_free(v.chunk[0]);
+    icseg_free(v.chunk[1]);
+    if (status == ICSEG_OK)
+        *out = v.out;
+    else
+        icseg_free(v.out);
+    return status;
+}

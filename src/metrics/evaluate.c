@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The model on a whole data set. One helper thread decodes the next image while the model runs on this one. */
+#include <pthread.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/system.h"
+#include "inference/pass.h"
+
+/* One image in transit: the reader fills it when it is empty, the model's thread empties it. */
+typedef struct reader {
+    const icseg_dataset *dataset;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool full, stop;
+    icseg_status status;
+    icseg_error error;
+    icseg_image image;
+    icseg_labels labels;
+} reader;
+
+static void *read_images(void *user) {
+    reader *r = user;
+    int64_t count = icseg_dataset_count(r->dataset);
+    bool stop = false;
+    for (int64_t i = 0; i < count && !stop; i++) {
+        icseg_image image = {0};
+        icseg_labels labels = {0};
+        icseg_error error = {0};
+        icseg_status status = icseg_dataset_read(r->dataset, i, &image, &labels, &error);
+        pthread_mutex_lock(&r->mutex);
+        while (r->full && !r->stop) pthread_cond_wait(&r->changed, &r->mutex);
+        stop = r->stop;
+        if (!stop) {
+            r->image = image;
+            r->labels = labels;
+            r->status = status;
+            r->error = error;
+            r->full = true;
+            pthread_cond_signal(&r->changed);
+        }
+        pthread_mutex_unlock(&r->mutex);
+        if (stop) {
+            icseg_image_close(&image);
+            icseg_labels_close(&labels);
+        }
+    }
+    return NULL;
+}
+
+static icseg_status reader_open(reader *r, const icseg_dataset *dataset, icseg_error *error) {
+    *r = (reader){.dataset = dataset};
+    pthread_mutex_init(&r->mutex, NULL);
+    pthread_cond_init(&r->changed, NULL);
+    if (pthread_create(&r->thread, NULL, read_images, r) == 0) return ICSEG_OK;
+    pthread_cond_destroy(&r->changed);
+    pthread_mutex_destroy(&r->mutex);
+    return icseg_fail(error, ICSEG_ERROR_MEMORY, "cannot start the thread that reads images");
+}
+
+/* The next pair, which the caller then owns. */
+static icseg_status reader_next(reader *r, icseg_image *image, icseg_labels *labels, icseg_error *error) {
+    pthread_mutex_lock(&r->mutex);
+    while (!r->full) pthread_cond_wait(&r->changed, &r->mutex);
+    *image = r->image;
+    *labels = r->labels;
+    r->image = (icseg_image){0};
+    r->labels = (icseg_labels){0};
+    r->full = false;
+    icseg_status status = r->status;
+    if (status != ICSEG_OK) icseg_fail(error, status, "%s", r->error.message);
+    pthread_cond_signal(&r->changed);
+    pthread_mutex_unlock(&r->mutex);
+    return status;
+}
+
+static void reader_close(reader *r) {
+    pthread_mutex_lock(&r->mutex);
+    r->stop = true;
+    pthread_cond_signal(&r->changed);
+    pthread_mutex_unlock(&r->mutex);
+    pthread_join(r->thread, NULL);
+    pthread_cond_destroy(&r->changed);
+    pthread_mutex_destroy(&r->mutex);
+    icseg_image_close(&r->image);
+    icseg_labels_close(&r->labels);
+}
+
+static icseg_status check_dataset(const icseg_model *model, const icseg_dataset *dataset, icseg_error *error) {
+    int32_t classes = icseg_model_config(model)->num_classes, theirs = icseg_dataset_classes(dataset);
+    if (classes != theirs)
+        return icseg_fail(
+            error, ICSEG_ERROR_DATA,
+            "the model knows %d classes (first \"%.80s\"), the data set has %d; evaluate on a set with the "
+            "classes the model was trained on",
+            classes, icseg_model_class_names(model)[0], theirs);
+    if (icseg_dataset_count(dataset) > 0 && !icseg_dataset_label_path(dataset, 0))
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the data set was opened without its annotations");
+    return ICSEG_OK;
+}
+
+static icseg_status add_image(icseg_model *model, const icseg_image *image, const icseg_labels *labels,
+                              const icseg_eval_options *options, icseg_confusion *confusion, icseg_error *error) {
+    icseg_labels predicted;
+    ICSEG_TRY(icseg_predict(model, image, options, &predicted, NULL, error));
+    icseg_status status = icseg_confusion_add(confusion, labels, &predicted, error);
+    icseg_labels_close(&predicted);
+    return status;
+}
+
+/* After each image, with the figures so far. */
+static icseg_status report(const icseg_progress *progress, int64_t done, int64_t total, double seconds,
+                           const icseg_confusion *confusion, icseg_error *error) {
+    icseg_metrics metrics;
+    char detail[96];
+    if (!progress || !progress->report) return ICSEG_OK;
+    ICSEG_TRY(icseg_metrics_compute(&metrics, confusion, error));
+    snprintf(detail, sizeof detail, "mIoU %.2f, aAcc %.2f", 100 * metrics.miou, 100 * metrics.aacc);
+    icseg_metrics_close(&metrics);
+    icseg_progress_event event = {"evaluate", (double)done, (double)total, seconds, detail};
+    if (progress->report(progress->user, &event)) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %lld of %lld images", (long long)done,
+                      (long long)total);
+}
+
+icseg_status icseg_evaluate(icseg_model *model, const icseg_dataset *dataset, const icseg_eval_options *options,
+                            const icseg_progress *progress, icseg_confusion *out, icseg_error *error) {
+    reader r;
+    icseg_status status;
+    double start = icseg_clock();
+    int64_t count = icseg_dataset_count(dataset);
+    *out = (icseg_confusion){0};
+    if (!options) options = &model->eval;
+    ICSEG_TRY(icseg_eval_options_check(options, error));
+    ICSEG_TRY(check_dataset(model, dataset, error));
+    ICSEG_TRY(icseg_confusion_create(out, icseg_model_config(model)->num_classes, error));
+    status = reader_open(&r, dataset, error);
+    if (status != ICSEG_OK) {
+        icseg_confusion_close(out);
+        return status;
+    }
+    for (int64_t i = 0; i < count && status == ICSEG_OK; i++) {
+        icseg_image image;
+        icseg_labels labels;
+        status = reader_next(&r, &image, &labels, error);
+        if (status == ICSEG_OK) {
+            status = add_image(model, &image, &labels, options, out, error);
+            if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", icseg_dataset_image_path(dataset, i));
+        }
+        icseg_image_close(&image);
+        icseg_labels_close(&labels);
+        if (status == ICSEG_OK) status = report(progress, i + 1, count, icseg_clock() - start, out, error);
+    }
+    reader_close(&r);
+    if (status != ICSEG_OK) icseg_confusion_close(out);
+    return status;
+}

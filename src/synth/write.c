@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Writes generated scenes as a folder data set: images/, annotations/, classes.txt, and synth.json, by which a later
+ * run knows the folder as ours. */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <omp.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/system.h"
+#include "base/text.h"
+#include "synth/synth.h"
+
+enum { JPEG_QUALITY = 92, PATH_SIZE = 4096, SPLITS = 2 };
+static const char *const split_names[SPLITS] = {"train", "val"};
+static const uint64_t first_index[SPLITS] = {0, (uint64_t)1 << 40}; /* the splits never share a scene */
+static const char marker_start[] = "{\"generator\": \"icseg synth\"";
+
+icseg_synth_options icseg_synth_options_default(void) {
+    return (icseg_synth_options){.train = 400, .val = 100, .width = 256, .height = 192};
+}
+
+static icseg_status check(const icseg_synth_options *o, icseg_error *error) {
+    if (!o->folder || !*o->folder)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "generated scenes: name a folder to write them to");
+    if (strlen(o->folder) > PATH_SIZE - 64)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.60s...: the folder's path is too long", o->folder);
+    if (o->train < 0 || o->val < 0 || o->train > ICSEG_SYNTH_MAX_IMAGES || o->val > ICSEG_SYNTH_MAX_IMAGES ||
+        o->train + o->val == 0)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "%d training and %d held-out images: each must be 0..%d, and one of them more than 0",
+                          o->train, o->val, ICSEG_SYNTH_MAX_IMAGES);
+    if (o->width < ICSEG_SYNTH_MIN_SIDE || o->width > ICSEG_SYNTH_MAX_SIDE || o->height < ICSEG_SYNTH_MIN_SIDE ||
+        o->height > ICSEG_SYNTH_MAX_SIDE)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "scene size %dx%d: both sides must be %d..%d", o->width,
+                          o->height, ICSEG_SYNTH_MIN_SIDE, ICSEG_SYNTH_MAX_SIDE);
+    return ICSEG_OK;
+}
+
+/* Whether the folder has any entry at all; one that is missing has none. */
+static icseg_status look_into(const char *path, bool *empty, icseg_error *error) {
+    *empty = true;
+    DIR *folder = opendir(path);
+    if (!folder && errno == ENOENT) return ICSEG_OK;
+    if (!folder) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
+    for (struct dirent *entry; *empty && (entry = readdir(folder));)
+        *empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+    closedir(folder);
+    return ICSEG_OK;
+}
+
+static bool is_ours(const char *marker) {
+    unsigned char *text = NULL;
+    size_t size = 0;
+    bool ours = icseg_file_read(marker, 4096, &text, &size, NULL) == ICSEG_OK && size >= sizeof marker_start - 1 &&
+                !memcmp(text, marker_start, sizeof marker_start - 1);
+    icseg_free(text);
+    return ours;
+}
+
+/* Removes what an earlier, larger run left behind: NNNNNN.EXTENSION with a number of `count` or more. */
+static icseg_status remove_stale(const char *folder, const char *extension, int32_t count, icseg_error *error) {
+    char **names = NULL, path[PATH_SIZE + 512];
+    size_t files = 0;
+    icseg_status status = ICSEG_OK;
+    if (!icseg_folder_exists(folder)) return ICSEG_OK;
+    ICSEG_TRY(icseg_folder_list(folder, &names, &files, error));
+    for (size_t i = 0; i < files && status == ICSEG_OK; i++) {
+        if (strspn(names[i], "0123456789") != 6 || strcmp(names[i] + 6, extension) != 0) continue;
+        if (atoi(names[i]) < count) continue;
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        if (unlink(path) != 0)
+            status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot remove the old scene: %s", path, strerror(errno));
+    }
+    icseg_free(names);
+    return status;
+}
+
+static icseg_status write_texts(const icseg_synth_options *o, icseg_error *error) {
+    char path[PATH_SIZE];
+    icseg_string text = {0};
+    icseg_string_printf(&text,
+                        "%s, \"seed\": %" PRIu64 ", \"width\": %d, \"height\": %d, \"train\": %d, \"val\": %d}\n",
+                        marker_start, o->seed, o->width, o->height, o->train, o->val);
+    snprintf(path, sizeof path, "%s/synth.json", o->folder);
+    icseg_status status =
+        text.failed ? icseg_fail_memory(error, text.size, path) : icseg_file_write(path, text.data, text.size, error);
+    text.size = 0;
+    for (int i = 0; i < ICSEG_SYNTH_CLASSES; i++) icseg_string_printf(&text, "%s\n", icseg_synth_class_names()[i]);
+    snprintf(path, sizeof path, "%s/classes.txt", o->folder);
+    if (status == ICSEG_OK)
+        status = text.failed ? icseg_fail_memory(error, text.size, path)
+                             : icseg_file_write(path, text.data, text.size, error);
+    icseg_string_close(&text);
+    return status;
+}
+
+/* Refuses, creates or cleans; the marker is written first, so that an interrupted run is known as ours too. */
+static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *error) {
+    char path[PATH_SIZE];
+    bool empty, ours;
+    ICSEG_TRY(look_into(o->folder, &empty, error));
+    snprintf(path, sizeof path, "%s/synth.json", o->folder);
+    ours = !empty && is_ours(path);
+    if (!empty && !ours && !o->force)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "%s: the folder is not empty and holds no earlier set of generated scenes; name another, or "
+                          "write into it with --force (its files stay, those of the same names are replaced)",
+                          o->folder);
+    ICSEG_TRY(icseg_folder_create(o->folder, error));
+    ICSEG_TRY(write_texts(o, error));
+    for (int i = 0; i < 2 * SPLITS; i++) {
+        int32_t count = i / 2 == 0 ? o->train : o->val;
+        snprintf(path, sizeof path, "%s/%s/%s", o->folder, i % 2 ? "annotations" : "images", split_names[i / 2]);
+        if (ours) ICSEG_TRY(remove_stale(path, i % 2 ? ".png" : ".jpg", count, error));
+        if (count > 0)
+            ICSEG_TRY(icseg_folder_create(path, error));
+        else if (ours)
+            (void)rmdir(path); /* an empty split cannot be opened; stays when others' files are in it */
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status write_scene(const icseg_synth_options *o, int split, int32_t number, const icseg_palette *palette,
+                                icseg_error *error) {
+    char path[PATH_SIZE];
+    icseg_image image = {0};
+    icseg_labels labels = {0};
+    icseg_status status;
+    ICSEG_TRY_GOTO(
+        icseg_synth_scene(o->seed, first_index[split] + (uint64_t)number, o->width, o->height, &image, &labels, error));
+    snprintf(path, sizeof path, "%s/images/%s/%06d.jpg", o->folder, split_names[split], number);
+    ICSEG_TRY_GOTO(icseg_image_write_jpeg(&image, path, JPEG_QUALITY, error));
+    snprintf(path, sizeof path, "%s/annotations/%s/%06d.png", o->folder, split_names[split], number);
+    ICSEG_TRY_GOTO(icseg_labels_write_png(&labels, palette, path, error));
+fail:
+    icseg_image_close(&image);
+    icseg_labels_close(&labels);
+    return status;
+}
+
+/* What the threads of one run share; the first failure stops all of them. */
+typedef struct team {
+    const icseg_synth_options *options;
+    const icseg_progress *progress;
+    icseg_palette palette;
+    int32_t total;
+    double start;
+    atomic_int next, done;
+    atomic_bool stop;
+    icseg_error error; /* of the first failure, written by whoever set `stop` */
+} team;
+
+static void stop_team(team *t, const icseg_error *error) {
+    if (!atomic_exchange(&t->stop, true)) t->error = *error;
+}
+
+static void report(team *t) { /* by the calling thread only */
+    if (!t->progress || !t->progress->report) return;
+    icseg_progress_event event = {.stage = "generate scenes",
+                                  .done = atomic_load(&t->done),
+                                  .total = t->total,
+                                  .seconds = icseg_clock() - t->start,
+                                  .detail = ""};
+    if (t->progress->report(t->progress->user, &event)) return;
+    icseg_error error;
+    icseg_fail(&error, ICSEG_ERROR_CANCELLED, "%s: stopped after %d of %d scenes", t->options->folder,
+               atomic_load(&t->done), t->total);
+    stop_team(t, &error);
+}
+
+static void work(team *t, bool reports) {
+    while (!atomic_load(&t->stop)) {
+        int32_t at = atomic_fetch_add(&t->next, 1);
+        if (at >= t->total) break;
+        icseg_error error = {0};
+        int split = at < t->options->train ? 0 : 1;
+        int32_t number = split ? at - t->options->train : at;
+        if (write_scene(t->options, split, number, &t->palette, &error) != ICSEG_OK)
+            stop_team(t, &error);
+        else
+            atomic_fetch_add(&t->done, 1);
+        if (reports) report(t);
+    }
+}
+
+icseg_status icseg_synth_write(const icseg_synth_options *options, const icseg_progress *progress, icseg_error *error) {
+    ICSEG_TRY(check(options, error));
+    ICSEG_TRY(prepare_folders(options, error));
+    team t = {.options = options, .progress = progress, .total = options->train + options->val, .start = icseg_clock()};
+    int threads = options->threads > 0 ? options->threads : icseg_cores();
+    if (threads > t.total) threads = t.total;
+    if (threads > 256) threads = 256;
+    ICSEG_TRY(icseg_palette_create(&t.palette, ICSEG_SYNTH_CLASSES, error));
+#pragma omp parallel num_threads(threads)
+    work(&t, omp_get_thread_num() == 0);
+    icseg_palette_close(&t.palette);
+    if (!atomic_load(&t.stop)) report(&t); /* the last images may have been another thread's */
+    if (t.error.status != ICSEG_OK) return icseg_fail(error, t.error.status, "%s", t.error.message);
+    return ICSEG_OK;
+}
