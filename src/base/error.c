@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Status names and error text. */
+ * Status names and error messages. */
 #include "base/error.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <utf8proc.h>
 
 const char *icseg_status_name(icseg_status status) {
     switch (status) {
@@ -23,18 +24,60 @@ const char *icseg_status_name(icseg_status status) {
     return "unknown";
 }
 
-/* Text may quote names out of hostile files: control characters would break the one-line rule. */
-static void sanitise(char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) *text = '?';
+/* Length of the UTF-8 sequence that a lead byte announces, 0 for a byte that cannot lead one. */
+static size_t announced(unsigned char lead) {
+    return lead < 0x80                   ? 1
+           : lead >= 0xc2 && lead < 0xe0 ? 2
+           : (lead & 0xf0) == 0xe0       ? 3
+           : lead >= 0xf0 && lead < 0xf5 ? 4
+                                         : 0;
+}
+
+/* A sequence that "%.80s" or the end of a buffer has cut: its first bytes are right and the rest is missing. */
+static size_t cut_sequence(const unsigned char *from, size_t left) {
+    size_t wanted = announced(from[0]), got = 1;
+    while (wanted && got < wanted && got < left && (from[got] & 0xc0) == 0x80) got++;
+    return wanted && got < wanted ? got : 0;
+}
+
+/* Copies text that may quote names from hostile files: control characters would break the one-line rule, and invalid
+ * UTF-8 would break callers that decode it. Cuts between characters. */
+static void copy_clean(char *to, size_t size, const char *text) {
+    const unsigned char *from = (const unsigned char *)text;
+    size_t left = strlen(text), used = 0;
+    while (left) {
+        utf8proc_int32_t code;
+        utf8proc_ssize_t taken = utf8proc_iterate(from, (utf8proc_ssize_t)left, &code);
+        const char *shown = (const char *)from;
+        size_t count = taken > 0 ? (size_t)taken : cut_sequence(from, left), write = count;
+        if (taken > 0 && (code < 0x20 || (code >= 0x7f && code < 0xa0))) {
+            shown = "?";
+            write = 1;
+        } else if (taken <= 0) {
+            write = 0; /* a sequence that was cut is dropped ... */
+            if (!count) {
+                shown = "\xef\xbf\xbd"; /* ... and a byte that is not UTF-8 becomes U+FFFD */
+                write = 3;
+                count = 1;
+            }
+        }
+        if (used + write >= size) break;
+        memcpy(to + used, shown, write);
+        used += write;
+        from += count;
+        left -= count;
+    }
+    to[used] = '\0';
 }
 
 icseg_status icseg_fail_v(icseg_error *error, icseg_status status, const char *format, va_list args) {
-    if (error) {
-        error->status = status;
-        vsnprintf(error->message, sizeof error->message, format, args);
-        sanitise(error->message);
-    }
+    if (!error) return status;
+    char text[2 * ICSEG_ERROR_MESSAGE_SIZE];
+    vsnprintf(text, sizeof text, format, args);
+    error->status = status;
+    error->remedy = ICSEG_REMEDY_NONE;
+    error->field[0] = '\0';
+    copy_clean(error->message, sizeof error->message, text);
     return status;
 }
 
@@ -46,24 +89,44 @@ icseg_status icseg_fail(icseg_error *error, icseg_status status, const char *for
     return status;
 }
 
+icseg_status icseg_error_set(icseg_error *error, icseg_status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    icseg_fail_v(error, status, format, args);
+    va_end(args);
+    return status;
+}
+
+icseg_status icseg_fail_field(icseg_error *error, icseg_status status, const char *field, icseg_remedy remedy,
+                              const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    icseg_fail_v(error, status, format, args);
+    va_end(args);
+    if (!error) return status;
+    error->remedy = remedy;
+    copy_clean(error->field, sizeof error->field, field ? field : "");
+    return status;
+}
+
 icseg_status icseg_fail_prefix(icseg_error *error, const char *format, ...) {
     if (!error) return ICSEG_ERROR_INTERNAL;
-    char rest[sizeof error->message], prefix[512];
-    memcpy(rest, error->message, sizeof rest);
+    icseg_error before = *error;
+    char prefix[512];
     va_list args;
     va_start(args, format);
     vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
-    return icseg_fail(error, error->status, "%s: %s", prefix, rest);
+    return icseg_fail_field(error, before.status, before.field, before.remedy, "%s: %s", prefix, before.message);
 }
 
 icseg_status icseg_fail_memory(icseg_error *error, size_t bytes, const char *what) {
-    return icseg_fail(error, ICSEG_ERROR_MEMORY, "out of memory: cannot allocate %.1f MiB for %s",
-                      (double)bytes / (1024.0 * 1024.0), what);
+    if (!bytes) return icseg_fail(error, ICSEG_ERROR_MEMORY, "out of memory: cannot allocate %s", what);
+    double mib = (double)bytes / (1024.0 * 1024.0);
+    return icseg_fail(error, ICSEG_ERROR_MEMORY, "out of memory: cannot allocate %.*f %s for %s", mib < 0.1 ? 0 : 1,
+                      mib < 0.1 ? (double)bytes : mib, mib < 0.1 ? "bytes" : "MiB", what);
 }
 
 void icseg_error_clear(icseg_error *error) {
-    if (!error) return;
-    error->status = ICSEG_OK;
-    error->message[0] = '\0';
+    if (error) *error = (icseg_error){.status = ICSEG_OK};
 }

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/rng.h"
+#include "base/struct_size.h"
 #include "base/system.h"
 #include "base/text.h"
 #include "support/locale.h"
@@ -34,6 +35,92 @@ static void errors_are_one_line(void **state) {
     icseg_fail_prefix(&e, "f");
     assert_int_equal(strlen(e.message), sizeof longest - 1); /* a short prefix costs its own length alone */
     assert_int_equal(icseg_fail(NULL, ICSEG_ERROR_IO, "no one listens"), ICSEG_ERROR_IO);
+}
+
+static void errors_are_valid_utf8_and_cut_between_characters(void **state) {
+    (void)state;
+    icseg_error e = {0};
+    icseg_fail(&e, ICSEG_ERROR_DATA, "%s", "ok \xc3\xa9 bad \xff\xc3( end");
+    assert_string_equal(e.message, "ok \xc3\xa9 bad \xef\xbf\xbd( end");
+    icseg_fail(&e, ICSEG_ERROR_DATA, "%.2s|", "a\xc3\xa9"); /* cuts the e acute in half */
+    assert_string_equal(e.message, "a|");
+    icseg_fail(&e, ICSEG_ERROR_DATA, "%s", "c1 \xc2\x85 del \x7f");
+    assert_string_equal(e.message, "c1 ? del ?");
+    char longest[sizeof e.message + 1] = "";
+    memset(longest, 'x', sizeof e.message - 2);
+    memcpy(longest + sizeof e.message - 2, "\xc3\xa9", 3); /* its second byte has no place */
+    icseg_fail(&e, ICSEG_ERROR_DATA, "%s", longest);
+    assert_int_equal(strlen(e.message), sizeof e.message - 2);
+    assert_int_equal(icseg_error_set(&e, ICSEG_ERROR_IO, "%d%%", 5), ICSEG_ERROR_IO);
+    assert_string_equal(e.message, "5%");
+}
+
+static void errors_name_field_and_remedy(void **state) {
+    (void)state;
+    icseg_error e = {0};
+    assert_int_equal(icseg_fail_field(&e, ICSEG_ERROR_ARGUMENT, "vocab", ICSEG_REMEDY_SET_FIELD, "no %s", "file"),
+                     ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_fail_prefix(&e, "outer"), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(e.message, "outer: no file");
+    assert_string_equal(e.field, "vocab");
+    assert_int_equal(e.remedy, ICSEG_REMEDY_SET_FIELD);
+    icseg_fail(&e, ICSEG_ERROR_IO, "another");
+    assert_string_equal(e.field, "");
+    assert_int_equal(e.remedy, ICSEG_REMEDY_NONE);
+}
+
+static void failed_allocations_name_their_size_where_it_is_known(void **state) {
+    (void)state;
+    icseg_error e = {0};
+    icseg_fail_memory(&e, 0, "labels");
+    assert_string_equal(e.message, "out of memory: cannot allocate labels");
+    icseg_fail_memory(&e, 640, "labels");
+    assert_string_equal(e.message, "out of memory: cannot allocate 640 bytes for labels");
+    icseg_fail_memory(&e, 3 << 20, "labels");
+    assert_string_equal(e.message, "out of memory: cannot allocate 3.0 MiB for labels");
+}
+
+struct old_options {
+    size_t size;
+    int32_t first;
+};
+struct now_options {
+    size_t size;
+    int32_t first, second;
+};
+struct new_options {
+    size_t size;
+    int32_t first, second, third[2];
+};
+
+static void options_structs_may_be_older_or_newer_than_the_library(void **state) {
+    (void)state;
+    icseg_error e = {0};
+    struct now_options now;
+    const size_t first = sizeof(struct old_options);
+    assert_int_equal(icseg_struct_read(&now, sizeof now, NULL, first, "options", &e), ICSEG_OK);
+    assert_true(now.size == sizeof now && !now.first && !now.second);
+    struct old_options old = {sizeof old, 5};
+    assert_int_equal(icseg_struct_read(&now, sizeof now, &old, first, "options", &e), ICSEG_OK);
+    assert_true(now.size == sizeof now && now.first == 5 && !now.second);
+    struct new_options later = {sizeof later, 6, 7, {0}};
+    assert_int_equal(icseg_struct_read(&now, sizeof now, &later, first, "options", &e), ICSEG_OK);
+    assert_true(now.first == 6 && now.second == 7);
+    later.third[1] = 1;
+    assert_int_equal(icseg_struct_read(&now, sizeof now, &later, first, "options", &e), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(e.message, "update the library"));
+    const size_t wrong[] = {0, 1, sizeof(size_t), SIZE_MAX, (size_t)1 << 40};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct now_options bad = {wrong[i], 1, 2};
+        assert_int_equal(icseg_struct_read(&now, sizeof now, &bad, first, "options", &e), ICSEG_ERROR_ARGUMENT);
+        assert_non_null(strstr(e.message, "options: its size field is"));
+        assert_int_equal(icseg_struct_write(&bad, &now, sizeof now, first, "options", &e), ICSEG_ERROR_ARGUMENT);
+    }
+    now = (struct now_options){sizeof now, 8, 9};
+    assert_int_equal(icseg_struct_write(&old, &now, sizeof now, first, "options", &e), ICSEG_OK);
+    assert_true(old.size == sizeof old && old.first == 8);
+    assert_int_equal(icseg_struct_write(&later, &now, sizeof now, first, "options", &e), ICSEG_OK);
+    assert_true(later.size == sizeof later && later.second == 9 && !later.third[1]);
 }
 
 static void allocations_overflow_and_fail_on_request(void **state) {
@@ -226,6 +313,10 @@ static void denormals_are_zero_only_between_the_two_calls(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_one_line),
+        cmocka_unit_test(errors_are_valid_utf8_and_cut_between_characters),
+        cmocka_unit_test(errors_name_field_and_remedy),
+        cmocka_unit_test(failed_allocations_name_their_size_where_it_is_known),
+        cmocka_unit_test(options_structs_may_be_older_or_newer_than_the_library),
         cmocka_unit_test(allocations_overflow_and_fail_on_request),
         cmocka_unit_test(random_numbers_have_their_moments),
         cmocka_unit_test(files_are_replaced_whole_or_not_at_all),
