@@ -30,11 +30,6 @@ static const icseg_option rows[] = {
     {"resume", ICSEG_FIELD_BOOL(struct options, resume), "go on with the run in RUN_DIR; begin it when there is none"},
 };
 
-static void say(void *user, const char *text) {
-    (void)user;
-    fprintf(stderr, "%s\n", text);
-}
-
 static icseg_status print_result(const char *out, const icseg_train_result *result, icseg_error *error) {
     icseg_model *model = NULL;
     char *table = NULL, path[4096];
@@ -63,8 +58,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
                                    .data = o->data,
                                    .init = o->init,
                                    .out = out,
-                                   .resume = o->resume,
-                                   .message = say};
+                                   .resume = o->resume};
     icseg_train_result result;
     ICSEG_TRY(icseg_train(&options, &context->progress, &result, error));
     icseg_status status = print_result(out, &result, error);

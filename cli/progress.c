@@ -111,8 +111,21 @@ static bool report(void *user, const icseg_progress_event *event) {
     return !stop_requested;
 }
 
+/* Names out of files must not reach the terminal's controls. The next event draws its line again. */
+static void print_text(icseg_printer *p, const char *prefix, const char *text) {
+    fprintf(p->stream, p->open_line ? "\r\033[K%s" : "%s", prefix);
+    for (const char *c = text; *c; c++)
+        fputc(((unsigned char)*c < 0x20 && *c != '\n') || *c == 0x7f ? '?' : *c, p->stream);
+    fputc('\n', p->stream);
+    p->open_line = false;
+}
+
+static void message(void *user, icseg_message_level level, const char *text) {
+    print_text(user, level == ICSEG_MESSAGE_WARNING ? "warning: " : "", text);
+}
+
 icseg_progress icseg_printer_progress(icseg_printer *printer) {
-    return (icseg_progress){.report = report, .user = printer};
+    return (icseg_progress){ICSEG_PROGRESS_INIT, .report = report, .message = message, .user = printer};
 }
 
 void icseg_printer_note(icseg_printer *p, const char *format, ...) {
@@ -121,10 +134,9 @@ void icseg_printer_note(icseg_printer *p, const char *format, ...) {
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    for (char *c = line; *c; c++) /* names out of files must not reach the terminal's controls */
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
-    fprintf(p->stream, p->open_line ? "\r\033[K%s\n" : "%s\n", line); /* the next event draws its line again */
-    p->open_line = false;
+    for (char *c = line; *c; c++)
+        if (*c == '\n') *c = '?';
+    print_text(p, "", line);
 }
 
 void icseg_printer_close(icseg_printer *p) {

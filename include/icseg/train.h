@@ -24,10 +24,6 @@ typedef struct icseg_train_options {
     const char *init; /* in place of the recipe's model.init */
     const char *out;  /* the run directory; created, with its parents */
     bool resume;      /* go on with the run that is there (`init` is not read then); without one, begin it */
-    void (*message)(void *user, const char *text); /* NULL: silent. What people should know, one line or a table, no
-                                                      newline at the end: pixels of each class, what was loaded, each
-                                                      evaluation. Called from the caller's thread */
-    void *user;
 } icseg_train_options;
 
 typedef struct icseg_train_result {
@@ -56,7 +52,7 @@ typedef struct icseg_train_result {
  * publish them, whose tensors replace the fresh ones of the same name. A tensor of another shape is an error, and so is
  * a file whose configuration describes other encoders. Tensors tied to the class list (classifier, and the lateral
  * convolutions that read score maps) start fresh when the file's class list is another one or missing. What started
- * fresh and what was left over is told by `message`.
+ * fresh and what was left over is reported through the progress's `message`.
  *
  * Errors, beside those of recipes, data sets and checkpoints: ICSEG_ERROR_ARGUMENT when the directory holds a run and
  * `resume` is not set, or when a recipe differs from the one the run began with in what decides weights (the key is

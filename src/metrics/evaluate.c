@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "base/system.h"
+#include "base/progress.h"
 #include "inference/pass.h"
 
 /* One image in transit: the reader fills it when it is empty, the model's thread empties it. */
@@ -110,28 +110,26 @@ static icseg_status add_image(icseg_model *model, const icseg_image *image, cons
 }
 
 /* After each image, with the figures so far. */
-static icseg_status report(const icseg_progress *progress, int64_t done, int64_t total, double seconds,
-                           const icseg_confusion *confusion, icseg_error *error) {
+static icseg_status report(const icseg_stage *stage, int64_t done, const icseg_confusion *confusion,
+                           icseg_error *error) {
     icseg_metrics metrics;
     char detail[96];
-    if (!progress || !progress->report) return ICSEG_OK;
+    if (!icseg_stage_is_watched(stage)) return ICSEG_OK;
     ICSEG_TRY(icseg_metrics_compute(&metrics, confusion, error));
     snprintf(detail, sizeof detail, "mIoU %.2f, aAcc %.2f", 100 * metrics.miou, 100 * metrics.aacc);
     icseg_metrics_close(&metrics);
-    icseg_progress_event event = {"evaluate", (double)done, (double)total, seconds, detail};
-    if (progress->report(progress->user, &event)) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %lld of %lld images", (long long)done,
-                      (long long)total);
+    return icseg_stage_report(stage, done, detail, error);
 }
 
 icseg_status icseg_evaluate(icseg_model *model, const icseg_dataset *dataset, const icseg_eval_options *options,
                             const icseg_progress *progress, icseg_confusion *out, icseg_error *error) {
     reader r;
     icseg_status status;
-    double start = icseg_clock();
+    icseg_progress own;
     int64_t count = icseg_dataset_count(dataset);
     *out = (icseg_confusion){0};
     if (!options) options = &model->eval;
+    ICSEG_TRY(icseg_progress_read(&own, progress, error));
     ICSEG_TRY(icseg_eval_options_check(options, error));
     ICSEG_TRY(check_dataset(model, dataset, error));
     ICSEG_TRY(icseg_confusion_create(out, icseg_model_config(model)->num_classes, error));
@@ -140,6 +138,7 @@ icseg_status icseg_evaluate(icseg_model *model, const icseg_dataset *dataset, co
         icseg_confusion_close(out);
         return status;
     }
+    icseg_stage stage = icseg_stage_begin(&own, "evaluate", count, "images");
     for (int64_t i = 0; i < count && status == ICSEG_OK; i++) {
         icseg_image image;
         icseg_labels labels;
@@ -150,7 +149,7 @@ icseg_status icseg_evaluate(icseg_model *model, const icseg_dataset *dataset, co
         }
         icseg_image_close(&image);
         icseg_labels_close(&labels);
-        if (status == ICSEG_OK) status = report(progress, i + 1, count, icseg_clock() - start, out, error);
+        if (status == ICSEG_OK) status = report(&stage, i + 1, out, error);
     }
     reader_close(&r);
     if (status != ICSEG_OK) icseg_confusion_close(out);

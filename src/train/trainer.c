@@ -9,22 +9,6 @@
 #include "base/system.h"
 #include "icseg/icseg.h"
 
-void icseg_trainer_say(const icseg_trainer *t, const char *format, ...) {
-    if (!t->message) return;
-    va_list args, again;
-    va_start(args, format);
-    va_copy(again, args);
-    int size = vsnprintf(NULL, 0, format, args);
-    char *text = size < 0 ? NULL : icseg_alloc((size_t)size + 1);
-    if (text) {
-        vsnprintf(text, (size_t)size + 1, format, again);
-        t->message(t->user, text);
-    }
-    icseg_free(text);
-    va_end(again);
-    va_end(args);
-}
-
 /* -- opening */
 
 static icseg_status open_split(icseg_dataset **out, const icseg_recipe *r, const char *split, icseg_error *error) {
@@ -256,13 +240,8 @@ static icseg_status loop(icseg_trainer *t, icseg_confusion *confusion, icseg_err
 
 icseg_status icseg_trainer_run(const icseg_recipe *recipe, const icseg_train_options *options,
                                const icseg_progress *progress, icseg_train_result *result, icseg_error *error) {
-    icseg_trainer t = {.recipe = recipe,
-                       .folder = options->out,
-                       .lock = -1,
-                       .progress = progress ? *progress : (icseg_progress){0},
-                       .message = options->message,
-                       .user = options->user,
-                       .eval = eval_options(recipe)};
+    icseg_trainer t = {
+        .recipe = recipe, .folder = options->out, .lock = -1, .progress = *progress, .eval = eval_options(recipe)};
     icseg_confusion confusion = {0};
     icseg_metrics metrics = {0};
     icseg_status status;
@@ -303,10 +282,12 @@ icseg_status icseg_train(const icseg_train_options *options, const icseg_progres
                          icseg_error *error) {
     icseg_arena *arena = NULL;
     icseg_recipe recipe;
+    icseg_progress own;
     if (result) *result = (icseg_train_result){0};
+    ICSEG_TRY(icseg_progress_read(&own, progress, error));
     ICSEG_TRY(icseg_arena_open(&arena, error));
     icseg_status status = read_recipe(&recipe, options, arena, error);
-    if (status == ICSEG_OK) status = icseg_trainer_run(&recipe, options, progress, result, error);
+    if (status == ICSEG_OK) status = icseg_trainer_run(&recipe, options, &own, result, error);
     icseg_arena_close(&arena);
     return status;
 }

@@ -3,6 +3,7 @@
 #ifndef ICSEG_TRAIN_TRAINER_H
 #define ICSEG_TRAIN_TRAINER_H
 
+#include "base/progress.h"
 #include "base/text.h"
 #include "icseg/eval.h"
 #include "icseg/train.h"
@@ -32,8 +33,6 @@ typedef struct icseg_trainer {
     const char *folder; /* the run directory */
     int lock;           /* descriptor that keeps other processes out of it; -1 */
     icseg_progress progress;
-    void (*message)(void *user, const char *text);
-    void *user;
     icseg_arena *arena;
     icseg_dataset *train, *val;
     icseg_model *model;
@@ -52,7 +51,8 @@ typedef struct icseg_trainer {
 icseg_status icseg_trainer_run(const icseg_recipe *recipe, const icseg_train_options *options,
                                const icseg_progress *progress, icseg_train_result *result, icseg_error *error);
 
-void icseg_trainer_say(const icseg_trainer *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Sends a message of level info through the trainer's progress. */
+#define icseg_trainer_say(t, ...) icseg_progress_say(&(t)->progress, ICSEG_MESSAGE_INFO, __VA_ARGS__)
 
 /* -- summary.c: checks every label file of both splits and tells what is in them; faults are told and are an error. */
 icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error);

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/progress.h"
 #include "base/rng.h"
 #include "base/struct_size.h"
 #include "base/system.h"
@@ -121,6 +122,59 @@ static void options_structs_may_be_older_or_newer_than_the_library(void **state)
     assert_true(old.size == sizeof old && old.first == 8);
     assert_int_equal(icseg_struct_write(&later, &now, sizeof now, first, "options", &e), ICSEG_OK);
     assert_true(later.size == sizeof later && later.second == 9 && !later.third[1]);
+}
+
+typedef struct watcher {
+    int64_t stop_at;
+    icseg_progress_event last;
+    icseg_message_level level;
+    char text[64];
+} watcher;
+
+static bool watch(void *user, const icseg_progress_event *event) {
+    watcher *w = user;
+    w->last = *event;
+    return event->done < (double)w->stop_at;
+}
+
+static void hear(void *user, icseg_message_level level, const char *text) {
+    watcher *w = user;
+    w->level = level;
+    snprintf(w->text, sizeof w->text, "%s", text);
+}
+
+static void progress_reaches_the_caller_who_may_cancel(void **state) {
+    (void)state;
+    watcher w = {.stop_at = 3};
+    icseg_progress given = {ICSEG_PROGRESS_INIT, .report = watch, .message = hear, .user = &w}, own;
+    icseg_error e;
+    assert_int_equal(icseg_progress_read(&own, &given, &e), ICSEG_OK);
+    icseg_stage stage = icseg_stage_begin(&own, "count sheep", 10, "sheep");
+    assert_true(icseg_stage_is_watched(&stage));
+    assert_int_equal(icseg_stage_report(&stage, 2, NULL, &e), ICSEG_OK);
+    assert_string_equal(w.last.stage, "count sheep");
+    assert_true(w.last.done == 2 && w.last.total == 10 && w.last.seconds >= 0);
+    assert_string_equal(w.last.detail, "");
+    assert_int_equal(icseg_stage_report(&stage, 3, "black", &e), ICSEG_ERROR_CANCELLED);
+    assert_string_equal(e.message, "stopped after 3 of 10 sheep");
+    assert_string_equal(w.last.detail, "black");
+    icseg_progress_say(&own, ICSEG_MESSAGE_WARNING, "%d left", 7);
+    assert_string_equal(w.text, "7 left");
+    assert_int_equal(w.level, ICSEG_MESSAGE_WARNING);
+
+    assert_int_equal(icseg_progress_read(&own, NULL, &e), ICSEG_OK); /* silent */
+    stage = icseg_stage_begin(&own, "count sheep", 10, "sheep");
+    assert_false(icseg_stage_is_watched(&stage));
+    assert_int_equal(icseg_stage_report(&stage, 3, NULL, &e), ICSEG_OK);
+    stage = icseg_stage_begin(NULL, "count sheep", 10, "sheep");
+    assert_int_equal(icseg_stage_report(&stage, 3, NULL, &e), ICSEG_OK);
+    icseg_progress_say(&own, ICSEG_MESSAGE_INFO, "unheard");
+    icseg_progress_say(NULL, ICSEG_MESSAGE_INFO, "unheard");
+    assert_string_equal(w.text, "7 left");
+
+    given.struct_size = 0;
+    assert_int_equal(icseg_progress_read(&own, &given, &e), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(e.message, "icseg_progress"));
 }
 
 static void allocations_overflow_and_fail_on_request(void **state) {
@@ -317,6 +371,7 @@ int main(void) {
         cmocka_unit_test(errors_name_field_and_remedy),
         cmocka_unit_test(failed_allocations_name_their_size_where_it_is_known),
         cmocka_unit_test(options_structs_may_be_older_or_newer_than_the_library),
+        cmocka_unit_test(progress_reaches_the_caller_who_may_cancel),
         cmocka_unit_test(allocations_overflow_and_fail_on_request),
         cmocka_unit_test(random_numbers_have_their_moments),
         cmocka_unit_test(files_are_replaced_whole_or_not_at_all),

@@ -475,7 +475,7 @@ static void many_texts_are_encoded_in_parts_and_can_be_stopped(void **state) {
     many.class_names = list;
     many.class_count = MANY;
     icseg_classifier *c, *alone;
-    icseg_progress progress = {stop_late, &calls};
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = stop_late, .user = &calls};
     assert_int_equal(icseg_classifier_open(&c, &many, &progress, &error), ICSEG_ERROR_CANCELLED);
     assert_null(c);
     assert_int_equal(calls, 3);

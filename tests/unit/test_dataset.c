@@ -429,7 +429,7 @@ static void progress_is_reported_and_can_cancel(void **state) {
     icseg_dataset_summary s;
     icseg_error error;
     int calls = 0;
-    icseg_progress progress = {stop_at_three, &calls};
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = stop_at_three, .user = &calls};
     assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_OK);
     assert_int_equal(icseg_dataset_check(d, 1, &progress, NULL, NULL, &s, &error), ICSEG_ERROR_CANCELLED);
     assert_int_equal(calls, 3);

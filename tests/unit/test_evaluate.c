@@ -60,7 +60,7 @@ static void counts_every_labelled_pixel(void **state) {
     icseg_confusion confusion;
     icseg_error error = {0};
     seen s = {0};
-    icseg_progress progress = {watch, &s};
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = watch, .user = &s};
     int64_t expected[CLASSES][CLASSES] = {0};
     (void)state;
     for (int slide = 0; slide <= 1; slide++) {
@@ -157,7 +157,7 @@ static void stops_when_asked(void **state) {
     (void)state;
     for (int stop = 1; stop <= 5; stop++) {
         seen s = {.stop_at = stop};
-        icseg_progress progress = {watch, &s};
+        icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = watch, .user = &s};
         assert_int_equal(icseg_evaluate(model, d, &o, &progress, &confusion, &error), ICSEG_ERROR_CANCELLED);
         assert_int_equal(s.events, stop);
         assert_null(confusion.count);

@@ -383,7 +383,7 @@ static void progress_can_stop_the_run(void **state) {
     char folder[128], last[192];
     int calls = 0;
     icseg_error error = {0};
-    icseg_progress progress = {.report = stop_at_two, .user = &calls};
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = stop_at_two, .user = &calls};
     snprintf(folder, sizeof folder, "%s/out", f.path);
     icseg_synth_options o = small_set(folder);
     o.train = 38;

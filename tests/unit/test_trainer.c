@@ -97,8 +97,9 @@ static bool on_progress(void *user, const icseg_progress_event *event) {
     return !r->stop_stage || strcmp(r->stop_stage, event->stage) != 0 || event->done < r->stop_at;
 }
 
-static void on_message(void *user, const char *text) {
+static void on_message(void *user, icseg_message_level level, const char *text) {
     run *r = user;
+    (void)level;
     size_t used = strlen(r->messages);
     snprintf(r->messages + used, sizeof r->messages - used, "%s\n", text);
 }
@@ -108,16 +109,10 @@ static icseg_status train(run *r) {
     snprintf(out, sizeof out, "%s/%s", folder, r->out);
     snprintf(data, sizeof data, "%s/%s", folder, r->data ? r->data : "data");
     snprintf(recipe, sizeof recipe, "%s/tiny.yaml", folder);
-    icseg_train_options o = {.recipe = recipe,
-                             .set = r->set,
-                             .data = data,
-                             .init = r->init,
-                             .out = out,
-                             .resume = r->resume,
-                             .message = on_message,
-                             .user = r};
+    icseg_train_options o = {
+        .recipe = recipe, .set = r->set, .data = data, .init = r->init, .out = out, .resume = r->resume};
     while (o.set_count < SETS && r->set[o.set_count]) o.set_count++;
-    icseg_progress progress = {.report = on_progress, .user = r};
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = on_progress, .message = on_message, .user = r};
     r->messages[0] = '\0';
     icseg_status status = icseg_train(&o, &progress, &r->result, &r->error);
     r->miou = r->result.metrics.miou;
