@@ -3,7 +3,7 @@
 #ifndef ICSEG_CLI_H
 #define ICSEG_CLI_H
 
-#include "base/options.h"
+#include "options/options.h"
 #include "icseg/progress.h"
 #include "progress.h"
 

@@ -2,6 +2,7 @@
  * icseg parity: agreement with the PyTorch reference, as a table. */
 #include <stdio.h>
 
+#include "base/error.h"
 #include "cli.h"
 #include "diagnostics/parity.h"
 

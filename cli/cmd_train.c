@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli.h"
 #include "icseg/dataset.h"
 #include "icseg/memory.h"

@@ -3,7 +3,7 @@
 #ifndef ICSEG_CLI_INFERENCE_H
 #define ICSEG_CLI_INFERENCE_H
 
-#include "base/options.h"
+#include "options/options.h"
 #include "icseg/eval.h"
 #include "progress.h"
 

@@ -8,6 +8,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "base/file.h"
 #include "base/system.h"
 

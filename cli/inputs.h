@@ -4,7 +4,7 @@
 #define ICSEG_CLI_INPUTS_H
 
 #include "base/memory.h"
-#include "base/options.h"
+#include "options/options.h"
 #include "cli.h"
 
 typedef struct input_file {

@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/system.h"
 #include "cli.h"
 #include "icseg/icseg.h"
 #include "progress.h"
 
 /* To add a command:
- *   1. Write cli/cmd_NAME.c: an options struct, a static icseg_option table over it (base/options.h says how a row
+ *   1. Write cli/cmd_NAME.c: an options struct, a static icseg_option table over it (options/options.h says how a row
  *      looks), a run function, and
  *          const icseg_command icseg_command_NAME = {.name = "NAME", .summary = "...", .options = ICSEG_TABLE(rows),
  *                                                    .size = sizeof(struct options), .run = run};

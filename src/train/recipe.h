@@ -5,7 +5,7 @@
 #define ICSEG_TRAIN_RECIPE_H
 
 #include "base/memory.h"
-#include "base/options.h"
+#include "options/options.h"
 #include "loader/loader.h"
 #include "graph/passes/recompute.h"
 #include "icseg/config.h"

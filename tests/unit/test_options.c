@@ -8,7 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "base/options.h"
+#include "options/memory.h"
+#include "options/options.h"
 
 typedef enum mode { MODE_WHOLE, MODE_SLIDE } mode;
 

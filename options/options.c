@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Option tables: finding a row, turning text into a field with errors that say what is accepted, and the command line.
  */
-#include "base/options.h"
+#include "options/options.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { KEYS_MOST = 256, TEXT_MOST = 512 };
+
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        icseg_status try_status_ = (call);                                                                             \
+        if (try_status_ != ICSEG_OK) return try_status_;                                                               \
+    } while (0)
+
+static icseg_status no_memory(icseg_error *error) {
+    return icseg_error_set(error, ICSEG_ERROR_MEMORY, "out of memory while reading options");
+}
 
 static bool is_list(const icseg_option *option) {
     return option->type == ICSEG_OPTION_INT_LIST || option->type == ICSEG_OPTION_FLOAT_LIST ||
@@ -45,9 +55,9 @@ static const char *nearest_key(const icseg_option_table *table, const char *key,
 icseg_status icseg_option_unknown(const icseg_option_table *table, const char *key, const char *origin,
                                   icseg_error *error) {
     const char *nearest = nearest_key(table, key, true);
-    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s%s%.80s: unknown key%s%s%s", origin ? origin : "",
-                      origin ? ": " : "", key, nearest ? "; did you mean " : "", nearest ? nearest : "",
-                      nearest ? "?" : "");
+    return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s%s%.80s: unknown key%s%s%s", origin ? origin : "",
+                           origin ? ": " : "", key, nearest ? "; did you mean " : "", nearest ? nearest : "",
+                           nearest ? "?" : "");
 }
 
 /* ---- what is accepted, in words ---- */
@@ -120,9 +130,9 @@ static icseg_status refuse(const place *p, const char *text) {
         while (p->option->words[count]) count++;
         nearest = icseg_text_nearest(text, p->option->words, count);
     }
-    return icseg_fail(p->error, ICSEG_ERROR_ARGUMENT, "%s%s%s: \"%.80s\" is not accepted; expected %s%s%s%s",
-                      p->origin ? p->origin : "", p->origin ? ": " : "", p->name, text, accepted,
-                      nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return icseg_error_set(p->error, ICSEG_ERROR_ARGUMENT, "%s%s%s: \"%.80s\" is not accepted; expected %s%s%s%s",
+                           p->origin ? p->origin : "", p->origin ? ": " : "", p->name, text, accepted,
+                           nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
 static bool in_range(const icseg_option *o, double value) {
@@ -144,12 +154,12 @@ static icseg_status append_string(icseg_strings *strings, icseg_arena *arena, co
     size_t n = strings->count;
     if ((n & (n - 1)) == 0) { /* full at powers of two; the old block stays in the arena */
         const char **grown = icseg_arena_array(arena, n ? n * 2 : 1, sizeof *grown);
-        if (!grown) return icseg_fail_memory(error, n * sizeof *grown, "a list of arguments");
+        if (!grown) return no_memory(error);
         if (n) memcpy(grown, strings->items, n * sizeof *grown);
         strings->items = grown;
     }
     strings->items[n] = icseg_arena_strdup(arena, text);
-    if (!strings->items[n]) return icseg_fail_memory(error, strlen(text), "an argument");
+    if (!strings->items[n]) return no_memory(error);
     strings->count++;
     return ICSEG_OK;
 }
@@ -184,7 +194,7 @@ static icseg_status set_scalar(const place *p, void *field, icseg_arena *arena, 
     case ICSEG_OPTION_STRINGS: return append_string(field, arena, text, p->error);
     default:
         copy = icseg_arena_strdup(arena, text);
-        if (!copy) return icseg_fail_memory(p->error, strlen(text), p->name);
+        if (!copy) return no_memory(p->error);
         *(const char **)field = copy;
         return ICSEG_OK;
     }
@@ -207,9 +217,9 @@ static icseg_status set_numbers(const place *p, void *target, const char *const 
     if (count > (size_t)o->capacity || count < (size_t)o->least) {
         char accepted[TEXT_MOST];
         icseg_option_describe(o, accepted, sizeof accepted);
-        return icseg_fail(p->error, ICSEG_ERROR_ARGUMENT, "%s%s%s: %zu value%s given; expected %s",
-                          p->origin ? p->origin : "", p->origin ? ": " : "", p->name, count,
-                          count == 1 ? " is" : "s are", accepted);
+        return icseg_error_set(p->error, ICSEG_ERROR_ARGUMENT, "%s%s%s: %zu value%s given; expected %s",
+                               p->origin ? p->origin : "", p->origin ? ": " : "", p->name, count,
+                               count == 1 ? " is" : "s are", accepted);
     }
     for (size_t i = 0; i < count; i++) {
         int64_t integer = 0;
@@ -274,8 +284,8 @@ static size_t split(const icseg_option *o, char *text, const char **items, size_
 
 static icseg_status set_list(const place *p, void *target, icseg_arena *arena, const char *const *items, size_t count) {
     if (p->option->capacity > ICSEG_OPTION_LIST_MOST) /* a row that was written wrongly */
-        return icseg_fail(p->error, ICSEG_ERROR_INTERNAL, "%s: a list of more than %d", p->name,
-                          ICSEG_OPTION_LIST_MOST);
+        return icseg_error_set(p->error, ICSEG_ERROR_INTERNAL, "%s: a list of more than %d", p->name,
+                               ICSEG_OPTION_LIST_MOST);
     switch (p->option->type) {
     case ICSEG_OPTION_INT_LIST:
     case ICSEG_OPTION_FLOAT_LIST: return set_numbers(p, target, items, count);
@@ -283,7 +293,7 @@ static icseg_status set_list(const place *p, void *target, icseg_arena *arena, c
     case ICSEG_OPTION_KEYED: return set_members(p, target, items, count);
     case ICSEG_OPTION_STRINGS:
         for (size_t i = 0; i < count; i++)
-            ICSEG_TRY(append_string((void *)((char *)target + p->option->offset), arena, items[i], p->error));
+            TRY(append_string((void *)((char *)target + p->option->offset), arena, items[i], p->error));
         return ICSEG_OK;
     default: return refuse(p, "(a list)");
     }
@@ -332,8 +342,8 @@ static icseg_status take(command_line *line, const icseg_option *row, const char
 
 static icseg_status unknown_option(const command_line *line, const char *argument) {
     const char *nearest = nearest_key(line->table, argument + strspn(argument, "-"), false);
-    return icseg_fail(line->error, ICSEG_ERROR_ARGUMENT, "%.80s: unknown option%s%s%s", argument,
-                      nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "; see --help");
+    return icseg_error_set(line->error, ICSEG_ERROR_ARGUMENT, "%.80s: unknown option%s%s%s", argument,
+                           nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "; see --help");
 }
 
 /* One "--..." argument; *index moves on when the value is the next argument. */
@@ -360,7 +370,7 @@ static icseg_status take_option(command_line *line, int *index, int argc, char *
     if (*index + 1 == argc || !strncmp(argv[*index + 1], "--", 2)) {
         char accepted[TEXT_MOST];
         icseg_option_describe(row, accepted, sizeof accepted);
-        return icseg_fail(line->error, ICSEG_ERROR_ARGUMENT, "--%s: a value is missing (%s)", key, accepted);
+        return icseg_error_set(line->error, ICSEG_ERROR_ARGUMENT, "--%s: a value is missing (%s)", key, accepted);
     }
     return take(line, row, argv[++*index]);
 }
@@ -376,7 +386,7 @@ static const icseg_option *next_positional(const command_line *line) {
 icseg_status icseg_options_parse(const icseg_option_table *table, void *target, icseg_arena *arena, int argc,
                                  char *const *argv, icseg_error *error) {
     command_line line = {table, target, arena, error, icseg_arena_array(arena, table->count, sizeof(bool))};
-    if (!line.given) return icseg_fail_memory(error, table->count, "the command line");
+    if (!line.given) return no_memory(error);
     bool names_end = false;
     for (int i = 0; i < argc; i++) {
         if (!names_end && !strcmp(argv[i], "--")) {
@@ -384,16 +394,16 @@ icseg_status icseg_options_parse(const icseg_option_table *table, void *target, 
             continue;
         }
         if (!names_end && argv[i][0] == '-' && argv[i][1]) { /* a lone "-" is an argument */
-            ICSEG_TRY(take_option(&line, &i, argc, argv));
+            TRY(take_option(&line, &i, argc, argv));
             continue;
         }
         const icseg_option *row = next_positional(&line);
-        if (!row) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.200s: one argument too many", argv[i]);
-        ICSEG_TRY(take(&line, row, argv[i]));
+        if (!row) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%.200s: one argument too many", argv[i]);
+        TRY(take(&line, row, argv[i]));
     }
     for (size_t i = 0; i < table->count; i++)
         if (table->rows[i].required && !line.given[i])
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s%s is missing: %s", table->rows[i].positional ? "" : "--",
-                              table->rows[i].key, table->rows[i].help);
+            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s%s is missing: %s",
+                                   table->rows[i].positional ? "" : "--", table->rows[i].key, table->rows[i].help);
     return ICSEG_OK;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/options.h"
+#include "options/options.h"
 
 enum { HELP_WIDTH = 80, HELP_INDENT = 26 };
 

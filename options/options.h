@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Option tables. One table of rows (name, type, field, accepted values, help) feeds the command line, --help, the
- * recipe file, the resolved recipe and the documentation, so that none of them can disagree. */
-#ifndef ICSEG_BASE_OPTIONS_H
-#define ICSEG_BASE_OPTIONS_H
+ * recipe file, the resolved recipe, the documentation, man pages and shell completions, so that none can disagree.
+ *
+ * options/ is a library of its own and the lowest layer: it uses the C library and icseg_error_set. libicseg reads
+ * recipes with it and the program its command line, each with its own hidden copy. Arenas and growing strings, which it
+ * needs, are here too, and src/base/ takes them from here: there is one of each. */
+#ifndef ICSEG_OPTIONS_OPTIONS_H
+#define ICSEG_OPTIONS_OPTIONS_H
 
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
-#include "base/memory.h"
-#include "base/text.h"
+#include "icseg/error.h"
+
+#include "options/arena.h"
+#include "options/string.h"
 
 /* What the text of an option becomes, and the C type of its field. */
 typedef enum icseg_option_type {

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Aligned allocation and the failure hook. */
+#include "options/memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
+
+/* Counts down to the allocation that fails; only tests write it. */
+static _Atomic int64_t fail_countdown = -1;
+
+void icseg_memory_fail_after(int64_t n) { atomic_store(&fail_countdown, n); }
+
+static int should_fail(void) {
+    if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) < 0) return 0;
+    return atomic_fetch_sub(&fail_countdown, 1) == 0;
+}
+
+/* Stands before every block. Large ones are mapped: they are zero at first, take no memory before they are written to,
+ * and go back to the system when they are freed, where the C library's heap would keep some of them. */
+typedef struct header {
+    size_t mapped; /* bytes from `start`; 0: from the heap */
+    void *start;
+} header;
+
+static void *with_header(void *block, void *start, size_t mapped) {
+    *(header *)(void *)((char *)block - ALIGNMENT) = (header){mapped, start};
+    return block;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+static const size_t MAPPED_FROM = SIZE_MAX; /* never: it only watches the heap */
+#else
+static const size_t MAPPED_FROM = 1 << 20;
+#endif
+
+/* Activations and weights in pages of 2 MB, where the system has them: fewer page faults and TLB misses (a training
+ * step gains several per cent, docs/performance.md). What does not fill such a page is in small ones. */
+static void *alloc_mapped(size_t bytes) {
+    size_t alignment = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : ALIGNMENT, mapped = bytes + alignment + ALIGNMENT;
+    char *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (start == MAP_FAILED) return NULL;
+    char *block = start + ALIGNMENT;
+    block += (alignment - (uintptr_t)block % alignment) % alignment;
+#ifdef MADV_HUGEPAGE
+    if (alignment == HUGE_PAGE) madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* no: no failure */
+#endif
+    return with_header(block, start, mapped);
+}
+
+void *icseg_alloc(size_t bytes) {
+    if (should_fail() || bytes > SIZE_MAX / 2) return NULL;
+    if (bytes >= MAPPED_FROM) return alloc_mapped(bytes);
+    char *start = aligned_alloc(ALIGNMENT, ALIGNMENT + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    return start ? with_header(start + ALIGNMENT, start, 0) : NULL;
+}
+
+void icseg_free(void *block) {
+    if (!block) return;
+    const header *h = (const header *)(const void *)((char *)block - ALIGNMENT);
+    if (h->mapped)
+        munmap(h->start, h->mapped);
+    else
+        free(h->start);
+}
+
+void *icseg_alloc_array(size_t count, size_t size) {
+    size_t bytes;
+    return __builtin_mul_overflow(count, size, &bytes) ? NULL : icseg_alloc(bytes);
+}
+
+void *icseg_calloc_array(size_t count, size_t size) {
+    void *block = icseg_alloc_array(count, size);
+    if (!block || count * size >= MAPPED_FROM) return block; /* fresh from the system */
+    return memset(block, 0, count * size);
+}
+
+void *icseg_realloc_array(void *block, size_t old_count, size_t count, size_t size) {
+    void *grown = icseg_alloc_array(count, size);
+    if (!grown) return NULL;
+    if (block) memcpy(grown, block, (old_count < count ? old_count : count) * size);
+    icseg_free(block);
+    return grown;
+}
+
+char *icseg_strdup(const char *text) {
+    size_t bytes = strlen(text) + 1;
+    char *copy = icseg_alloc(bytes);
+    return copy ? memcpy(copy, text, bytes) : NULL;
+}
