@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "cli.h"
-#include "graph/profile.h"
+#include "graph/run/profile.h"
 #include "diagnostics/bench.h"
 
 enum { SLOWEST_NODES = 30 };

@@ -27,12 +27,12 @@ tools() {
 }
 
 # Each folder may include its own headers and those of the folders before it.
-order="options base tensor compute compute/amx compute/onednn graph graph/ops graph/passes text image model weights inference classes matlab dataset
+order="options base tensor compute compute/amx compute/onednn graph graph/ops graph/passes graph/run text image model weights inference classes matlab dataset
 loader importers metrics synth report train diagnostics"
 
 # cli/ uses the public API and the option library. These headers of src/ are what is left to take out.
 cli_exceptions="base/error.h base/file.h base/memory.h base/system.h base/text.h classes/class_list.h
-diagnostics/bench.h diagnostics/parity.h graph/profile.h model/model.h tensor/safetensors.h text/tokenizer.h train/recipe.h"
+diagnostics/bench.h diagnostics/parity.h graph/run/profile.h model/model.h tensor/safetensors.h text/tokenizer.h train/recipe.h"
 
 cli_includes() {
     grep -nE '^[ \t]*#[ \t]*include[ \t]*"[a-z_0-9]+/' cli/*.[ch] | grep -vE '"(icseg|options)/' |

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/system.h"
-#include "compute/onednn/primitive.h"
+#include "compute/primitive.h"
 #include "model/model.h"
 #include "train/adamw.h"
 

@@ -4,7 +4,7 @@
 #ifndef ICSEG_DIAGNOSTICS_BENCH_H
 #define ICSEG_DIAGNOSTICS_BENCH_H
 
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 #include "graph/passes/recompute.h"
 #include "icseg/config.h"
 #include "icseg/model.h"

@@ -36,8 +36,8 @@ icseg_status icseg_graph_status(const icseg_graph *g, icseg_error *error) {
 
 bool icseg_graph_training(const icseg_graph *g) { return g->training; }
 
-void icseg_graph_use_tiles(icseg_graph *g, icseg_tiles_kind kind, icseg_ranges *ranges) {
-    g->tiles = kind;
+void icseg_graph_use_precision(icseg_graph *g, icseg_product_precision kind, icseg_activation_ranges *ranges) {
+    g->precision = kind;
     g->ranges = ranges;
 }
 

@@ -55,7 +55,7 @@ typedef struct icseg_node {
 } icseg_node;
 
 typedef struct icseg_graph icseg_graph;
-typedef struct icseg_ranges icseg_ranges;
+typedef struct icseg_activation_ranges icseg_activation_ranges;
 
 /* training: dropout is active (what batch norm does is its own option). */
 icseg_status icseg_graph_open(icseg_graph **out, bool training, icseg_error *error);
@@ -63,9 +63,10 @@ void icseg_graph_close(icseg_graph **graph);
 icseg_status icseg_graph_status(const icseg_graph *graph, icseg_error *error);
 bool icseg_graph_training(const icseg_graph *graph);
 /* From now on forward convolutions and linear maps multiply on tiles where that pays (compute/amx/product.h). ranges:
- * for ICSEG_TILES_INT8, those of the nodes' first inputs, which must outlive the graph; a node that has none stays f32.
+ * for ICSEG_PRODUCT_INT8, those of the nodes' first inputs, which must outlive the graph; a node that has none stays
+ * f32.
  */
-void icseg_graph_use_tiles(icseg_graph *graph, icseg_tiles_kind kind, icseg_ranges *ranges);
+void icseg_graph_use_precision(icseg_graph *graph, icseg_product_precision kind, icseg_activation_ranges *ranges);
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
 /* Names of nodes appended until the matching pop start with "A.B." */

@@ -4,14 +4,14 @@
 #define ICSEG_GRAPH_INTERNAL_H
 
 #include "graph/op.h"
-#include "graph/ranges.h"
+#include "graph/activation_ranges.h"
 
 struct icseg_graph {
     icseg_arena *arena; /* owns nodes, values, names, attributes, constants */
     bool training;
-    icseg_tiles_kind tiles;
-    icseg_ranges *ranges; /* NULL: none */
-    icseg_error error;    /* the first fault */
+    icseg_product_precision precision;
+    icseg_activation_ranges *ranges; /* NULL: none */
+    icseg_error error;               /* the first fault */
     icseg_value_info **values;
     icseg_node **nodes;
     int32_t value_count, value_room, node_count, node_room;

@@ -32,14 +32,14 @@ typedef struct icseg_work {
 
 /* Which tensors of a node may be bf16 (graph/passes/precision.h); bit i: input or output i. What is in no mask is f32.
  */
-typedef struct icseg_half_rules {
+typedef struct icseg_bf16_rules {
     uint32_t in, out;
     bool same; /* all of `in` and `out`, or none */
     /* Inputs of the node's product, of which all are bf16 or none: they are worth a cast, since the product then is
      * several times faster. A node whose product is not bf16 has no bf16 at all. */
     uint32_t product;
     bool (*pays)(const icseg_graph *graph, const icseg_node *node); /* whether it is faster; NULL: always */
-} icseg_half_rules;
+} icseg_bf16_rules;
 
 struct icseg_op {
     const char *name;
@@ -61,21 +61,21 @@ struct icseg_op {
     double (*flops)(const icseg_graph *graph, const icseg_node *node); /* multiply-add = 2; NULL: counted as none */
 
     /* What graph/passes/recompute.h may do with output 0, which then is not kept for the backward pass. An operator
-     * without effects is simply run again on the same inputs; one with effects has `again`, which appends a node that
-     * is not.
+     * without effects is simply run again on the same inputs; one with effects has `recompute`, which appends a node
+     * that has none.
      */
     bool cheap; /* a pass over memory, done again rather than kept where its inputs are there anyway */
-    bool once;  /* never done again */
-    icseg_value (*again)(icseg_graph *graph, const icseg_node *node, const icseg_value *inputs);
+    bool never_recompute;
+    icseg_value (*recompute)(icseg_graph *graph, const icseg_node *node, const icseg_value *inputs);
 
     /* Bit i: where input i is a parameter the operator gets its values by itself (icseg_weights_get and relatives), as
      * they may only be wanted packed. kernel->in[i] can be NULL then. */
-    uint32_t fetches;
+    uint32_t lazy_inputs;
 
     /* Bit i: output 0 may take the storage of input i when nobody reads that input afterwards (same size and type). */
     uint32_t in_place;
 
-    icseg_half_rules half;
+    icseg_bf16_rules bf16;
 };
 
 /* Used by builders. append: copies the attributes (size bytes) and inputs; outputs are added with icseg_node_output, in

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "compute/onednn/primitive.h"
+#include "compute/primitive.h"
 
 struct icseg_params {
     icseg_param **list; /* in order of declaration */

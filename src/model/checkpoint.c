@@ -92,7 +92,7 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
     return ICSEG_OK;
 }
 
-/* Ranges of int8 (graph/ranges.h), where the model has been calibrated. */
+/* Ranges of int8 (graph/activation_ranges.h), where the model has been calibrated. */
 static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, icseg_error *error) {
     enum { MOST_RANGES = 4096 }; /* a network has a few hundred products */
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.ranges"), *name;
@@ -110,7 +110,7 @@ static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, i
         if (!(json_is_number(value) && range > 0 && isfinite(range)))
             status =
                 icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: %.80s is not a positive number", path, name);
-        if (status == ICSEG_OK) status = icseg_ranges_set(m->ranges, name, range, error);
+        if (status == ICSEG_OK) status = icseg_activation_ranges_set(m->ranges, name, range, error);
     }
     json_decref(ranges);
     return status;
@@ -119,9 +119,9 @@ static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, i
 static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
     json_t *ranges = json_object();
     bool complete = ranges != NULL;
-    for (size_t i = 0; i < icseg_ranges_count(m->ranges) && complete; i++) {
+    for (size_t i = 0; i < icseg_activation_ranges_count(m->ranges) && complete; i++) {
         float range;
-        const char *name = icseg_ranges_at(m->ranges, i, &range);
+        const char *name = icseg_activation_ranges_at(m->ranges, i, &range);
         complete = json_object_set_new(ranges, name, json_real((double)range)) == 0;
     }
     char *text = complete ? json_dumps(ranges, JSON_REAL_PRECISION(9)) : NULL;

@@ -3,7 +3,7 @@
 #ifndef ICSEG_MODEL_CLIP_H
 #define ICSEG_MODEL_CLIP_H
 
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 #include "model/builder.h"
 
 typedef struct icseg_clip {

@@ -4,10 +4,10 @@
 
 #include <string.h>
 
-#include "compute/onednn/primitive.h"
+#include "compute/primitive.h"
 #include "text/synonyms.h"
 #include "text/tokenizer.h"
-#include "compute/amx/amx.h"
+#include "compute/amx/tiles.h"
 
 /* Every parameter is declared by one build at a small size. */
 static icseg_status declare_params(icseg_model *m, icseg_error *error) {
@@ -52,7 +52,7 @@ icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, co
     ICSEG_TRY_GOTO(copy_names(m, names, texts, error));
     ICSEG_TRY_GOTO(icseg_params_open(&m->params, error));
     ICSEG_TRY_GOTO(icseg_workspace_open(&m->workspace, error));
-    ICSEG_TRY_GOTO(icseg_ranges_open(&m->ranges, error));
+    ICSEG_TRY_GOTO(icseg_activation_ranges_open(&m->ranges, error));
     ICSEG_TRY_GOTO(declare_params(m, error));
     *out = m;
     return ICSEG_OK;
@@ -119,7 +119,7 @@ void icseg_model_close(icseg_model **model) {
     if (!model || !*model) return;
     icseg_model *m = *model;
     close_sessions(m);
-    icseg_ranges_close(&m->ranges);
+    icseg_activation_ranges_close(&m->ranges);
     icseg_workspace_close(&m->workspace);
     icseg_params_close(&m->params);
     icseg_arena_close(&m->arena);
@@ -178,8 +178,8 @@ icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *wa
 icseg_precision icseg_precision_here(icseg_precision wanted) {
     if (wanted == ICSEG_PRECISION_F32) return wanted;
     if (wanted == ICSEG_PRECISION_BF16X2 || wanted == ICSEG_PRECISION_INT8)
-        return icseg_amx_there() ? wanted : ICSEG_PRECISION_F32;
-    return icseg_dnnl_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
+        return icseg_amx_available() ? wanted : ICSEG_PRECISION_F32;
+    return icseg_compute_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
 }
 
 icseg_precision icseg_model_use_precision(icseg_model *m, icseg_precision precision) {
@@ -190,15 +190,15 @@ icseg_precision icseg_model_use_precision(icseg_model *m, icseg_precision precis
     return used;
 }
 
-int icseg_model_is_calibrated(const icseg_model *m) { return icseg_ranges_count(m->ranges) > 0; }
+int icseg_model_is_calibrated(const icseg_model *m) { return icseg_activation_ranges_count(m->ranges) > 0; }
 
 /* While ranges are recorded the network is that of int8 without any ranges. */
 icseg_status icseg_model_calibrate(icseg_model *m, int on, icseg_error *error) {
-    bool recording = icseg_ranges_recording(m->ranges);
+    bool recording = icseg_activation_ranges_recording(m->ranges);
     if (recording == (on != 0))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "a calibration has %s", recording ? "begun" : "not begun");
     close_sessions(m);
-    icseg_ranges_record(m->ranges, on != 0);
+    icseg_activation_ranges_record(m->ranges, on != 0);
     m->precision = on ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
     if (on || icseg_model_is_calibrated(m)) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "a calibration needs at least one image");

@@ -3,8 +3,8 @@
 #ifndef ICSEG_MODEL_MODEL_H
 #define ICSEG_MODEL_MODEL_H
 
-#include "graph/executor.h"
-#include "graph/ranges.h"
+#include "graph/run/executor.h"
+#include "graph/activation_ranges.h"
 #include "icseg/eval.h"
 #include "icseg/model.h"
 #include "model/network.h"
@@ -37,9 +37,9 @@ struct icseg_model {
     icseg_texts texts; /* in the arena */
     icseg_params *params;
     icseg_workspace *workspace;
-    icseg_precision precision; /* of what is only run forward */
-    icseg_ranges *ranges;      /* of products, for int8; empty: not calibrated */
-    icseg_eval_options eval;   /* of the evaluations in its training, or, unless they are known, the default */
+    icseg_precision precision;       /* of what is only run forward */
+    icseg_activation_ranges *ranges; /* of products, for int8; empty: not calibrated */
+    icseg_eval_options eval;         /* of the evaluations in its training, or, unless they are known, the default */
     bool eval_known;
     icseg_session session[ICSEG_SESSIONS];
     icseg_cached_text text;

@@ -16,22 +16,22 @@ static icseg_value build_text(icseg_builder *b, icseg_value tokens, const icseg_
     return icseg_build_class_text(b, learnt ? icseg_build_prompts(b, tokens) : ICSEG_NONE, texts);
 }
 
-void icseg_network_rewrite(icseg_graph *g, icseg_precision precision, icseg_ranges *ranges) {
+void icseg_network_rewrite(icseg_graph *g, icseg_precision precision, icseg_activation_ranges *ranges) {
     icseg_graph_fuse(g);
     if (precision == ICSEG_PRECISION_BF16) {
         icseg_graph_use_bf16(g);
         return;
     }
-    if (precision == ICSEG_PRECISION_BF16X2) icseg_graph_use_tiles(g, ICSEG_TILES_BF16X2, NULL);
+    if (precision == ICSEG_PRECISION_BF16X2) icseg_graph_use_precision(g, ICSEG_PRODUCT_BF16X2, NULL);
     if (precision == ICSEG_PRECISION_INT8)
-        icseg_graph_use_tiles(g, ICSEG_TILES_INT8, ranges); /* each map of a pair has a range of its own */
+        icseg_graph_use_precision(g, ICSEG_PRODUCT_INT8, ranges); /* each map of a pair has a range of its own */
     else
         icseg_graph_fuse_pairs(g);
 }
 
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_params *params,
                                       const icseg_config *config, const icseg_texts *texts, icseg_precision precision,
-                                      icseg_ranges *ranges, icseg_error *error) {
+                                      icseg_activation_ranges *ranges, icseg_error *error) {
     icseg_builder b = {.graph = g, .params = params, .config = config};
     *out = build_text(&b, ICSEG_NONE, texts);
     icseg_graph_keep(g, *out, "text");
@@ -83,7 +83,7 @@ static void build_losses(icseg_builder *b, icseg_network *n) {
 
 icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params *params, const icseg_config *config,
                                  const icseg_texts *texts, bool declare, const icseg_network_options *o,
-                                 icseg_ranges *ranges, icseg_error *error) {
+                                 icseg_activation_ranges *ranges, icseg_error *error) {
     if (o->batch < 1 || o->height < ICSEG_SMALLEST_SIDE || o->width < ICSEG_SMALLEST_SIDE)
         return icseg_fail(error, ICSEG_ERROR_SHAPE, "an input of %lld images of %lldx%lld: both sides need at least %d",
                           (long long)o->batch, (long long)o->width, (long long)o->height, ICSEG_SMALLEST_SIDE);

@@ -3,7 +3,7 @@
 #ifndef ICSEG_MODEL_NETWORK_H
 #define ICSEG_MODEL_NETWORK_H
 
-#include "graph/ranges.h"
+#include "graph/activation_ranges.h"
 #include "icseg/model.h"
 #include "model/builder.h"
 
@@ -42,17 +42,18 @@ typedef struct icseg_network {
 /* texts: of num_classes classes. With `declare` the parameters are created in `params`, else looked up. */
 icseg_status icseg_network_build(icseg_network *out, icseg_graph *graph, icseg_params *params,
                                  const icseg_config *config, const icseg_texts *texts, bool declare,
-                                 const icseg_network_options *options, icseg_ranges *ranges, icseg_error *error);
+                                 const icseg_network_options *options, icseg_activation_ranges *ranges,
+                                 icseg_error *error);
 
 /* Whether all images have the same class embeddings (before post-model prompting). */
 bool icseg_network_text_is_fixed(const icseg_config *config);
 /* Their graph alone: (1, K, C), kept. */
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *graph, icseg_params *params,
                                       const icseg_config *config, const icseg_texts *texts, icseg_precision precision,
-                                      icseg_ranges *ranges, icseg_error *error);
+                                      icseg_activation_ranges *ranges, icseg_error *error);
 
 /* Rewrites a graph that is only run forward: operators are fused, products multiply in `precision`; ranges: for
  * ICSEG_PRECISION_INT8, which may still be empty (products then are f32). */
-void icseg_network_rewrite(icseg_graph *graph, icseg_precision precision, icseg_ranges *ranges);
+void icseg_network_rewrite(icseg_graph *graph, icseg_precision precision, icseg_activation_ranges *ranges);
 
 #endif

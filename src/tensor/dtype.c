@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are little-endian and are read in place");
 
@@ -33,8 +33,8 @@ bool icseg_dtype_parse(const char *name, icseg_dtype *out) {
     return false;
 }
 
-static inline float widen_f16(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, magnitude = half & 0x7fff;
+static inline float widen_f16(uint16_t bits) {
+    uint32_t sign = (uint32_t)(bits & 0x8000) << 16, magnitude = bits & 0x7fff;
     uint32_t normal = (magnitude << 13) + (112u << 23);                      /* exponent bias 15 -> 127 */
     uint32_t special = (magnitude << 13) | 0x7f800000u;                      /* infinity, NaN */
     uint32_t small = icseg_float_bits((float)(int32_t)magnitude * 0x1p-24f); /* zero, subnormals: exact in f32 */
@@ -66,18 +66,18 @@ ICSEG_KERNEL void icseg_bf16_from_f32(uint16_t *out, const float *in, size_t cou
 ICSEG_KERNEL static void from_f16(float *out, const unsigned char *in, size_t count) {
 #pragma omp simd
     for (size_t i = 0; i < count; i++) {
-        uint16_t half;
-        memcpy(&half, in + 2 * i, sizeof half);
-        out[i] = widen_f16(half);
+        uint16_t bits;
+        memcpy(&bits, in + 2 * i, sizeof bits);
+        out[i] = widen_f16(bits);
     }
 }
 
 ICSEG_KERNEL static void from_bf16(float *out, const unsigned char *in, size_t count) {
 #pragma omp simd
     for (size_t i = 0; i < count; i++) {
-        uint16_t half;
-        memcpy(&half, in + 2 * i, sizeof half);
-        out[i] = icseg_float_of_bits((uint32_t)half << 16);
+        uint16_t bits;
+        memcpy(&bits, in + 2 * i, sizeof bits);
+        out[i] = icseg_float_of_bits((uint32_t)bits << 16);
     }
 }
 

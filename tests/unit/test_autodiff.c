@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 #include "graph/ops.h"
 
 enum { COUNT = 3 };

@@ -10,13 +10,13 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "compute/onednn/primitive.h"
-#include "graph/executor.h"
+#include "compute/primitive.h"
+#include "graph/run/executor.h"
 #include "graph/passes/fuse.h"
 #include "graph/ops.h"
 #include "graph/passes/precision.h"
 #include "support/models.h"
-#include "compute/amx/amx.h"
+#include "compute/amx/tiles.h"
 
 enum { B = 2, H = 8, W = 6, C = 24, CLASSES = 5, SIDE = 64 };
 
@@ -27,7 +27,7 @@ static void ok(icseg_status status) {
 }
 
 static void need_bf16(void) {
-    if (icseg_dnnl_bf16() != ICSEG_BF16_NONE) return;
+    if (icseg_compute_bf16() != ICSEG_BF16_NONE) return;
     print_message("no bf16 on this processor: not tested\n");
     skip();
 }
@@ -387,13 +387,13 @@ static void near_f32(const char *preset) {
     icseg_model *m = test_model(preset, CLASSES, 1);
     int64_t count = logits(m, f32);
     bool splits = icseg_model_use_precision(m, ICSEG_PRECISION_BF16X2) == ICSEG_PRECISION_BF16X2;
-    assert_int_equal(splits, icseg_amx_there());
+    assert_int_equal(splits, icseg_amx_available());
     logits(m, bf16x2);
     double from_split = difference(bf16x2, f32, count);
     if (!(from_split <= 1e-4)) fail_msg("%s: logits of bf16x2 differ by %g", preset, from_split);
     assert_int_equal(splits, from_split > 0);
     icseg_precision used = icseg_model_use_precision(m, ICSEG_PRECISION_BF16);
-    assert_int_equal(used, icseg_dnnl_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32);
+    assert_int_equal(used, icseg_compute_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32);
     assert_int_equal(logits(m, bf16), count);
     double d = difference(bf16, f32, count);
     if (!(d <= 2e-2)) fail_msg("%s: logits differ by %g", preset, d);

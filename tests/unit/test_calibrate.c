@@ -11,15 +11,15 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 #include "graph/ops.h"
-#include "graph/ranges.h"
+#include "graph/activation_ranges.h"
 #include "icseg/eval.h"
 #include "model/model.h"
 #include "support/models.h"
 #include "support/scratch.h"
 #include "tensor/safetensors.h"
-#include "compute/amx/amx.h"
+#include "compute/amx/tiles.h"
 
 enum { CLASSES = 5, WIDTH = 96, HEIGHT = 64, COUNT = 1 << 18 };
 
@@ -33,26 +33,27 @@ static void ok(icseg_status status) {
 
 static void ranges_are_kept_by_name(void **state) {
     (void)state;
-    icseg_ranges *r;
+    icseg_activation_ranges *r;
     float range;
-    ok(icseg_ranges_open(&r, &error));
+    ok(icseg_activation_ranges_open(&r, &error));
     char name[32];
     for (int i = 0; i < 200; i++) {
         snprintf(name, sizeof name, "node %d", i);
-        ok(icseg_ranges_set(r, name, (float)i + 1, &error));
+        ok(icseg_activation_ranges_set(r, name, (float)i + 1, &error));
     }
-    ok(icseg_ranges_set(r, "node 7", 0.5f, &error));
-    assert_int_equal(icseg_ranges_count(r), 200);
-    assert_true(icseg_ranges_find(r, "node 7") == 0.5f && icseg_ranges_find(r, "node 199") == 200);
-    assert_true(icseg_ranges_find(r, "node") == 0);
-    assert_string_equal(icseg_ranges_at(r, 3, &range), "node 3");
+    ok(icseg_activation_ranges_set(r, "node 7", 0.5f, &error));
+    assert_int_equal(icseg_activation_ranges_count(r), 200);
+    assert_true(icseg_activation_ranges_find(r, "node 7") == 0.5f &&
+                icseg_activation_ranges_find(r, "node 199") == 200);
+    assert_true(icseg_activation_ranges_find(r, "node") == 0);
+    assert_string_equal(icseg_activation_ranges_at(r, 3, &range), "node 3");
     assert_true(range == 4);
-    icseg_ranges_record(r, true);
-    assert_int_equal(icseg_ranges_count(r), 0);
+    icseg_activation_ranges_record(r, true);
+    assert_int_equal(icseg_activation_ranges_count(r), 0);
     icseg_memory_fail_after(0);
-    assert_int_equal(icseg_ranges_set(r, "a", 1, &error), ICSEG_ERROR_MEMORY);
+    assert_int_equal(icseg_activation_ranges_set(r, "a", 1, &error), ICSEG_ERROR_MEMORY);
     icseg_memory_fail_after(-1);
-    icseg_ranges_close(&r);
+    icseg_activation_ranges_close(&r);
     assert_null(r);
 }
 
@@ -62,25 +63,25 @@ static float range_of(const float *x) {
     icseg_graph *g;
     icseg_workspace *workspace;
     icseg_executor *executor;
-    icseg_ranges *ranges;
+    icseg_activation_ranges *ranges;
     ok(icseg_params_open(&params, &error));
     ok(icseg_graph_open(&g, false, &error));
     ok(icseg_workspace_open(&workspace, &error));
-    ok(icseg_ranges_open(&ranges, &error));
+    ok(icseg_activation_ranges_open(&ranges, &error));
     icseg_param *w = icseg_params_declare(params, "w", ICSEG_SHAPE(2, 8), (icseg_param_options){0}, &error);
     icseg_value in = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(COUNT / 8, 8));
     icseg_graph_keep(g, icseg_linear(g, in, icseg_graph_param(g, w), ICSEG_NONE), "y");
-    icseg_graph_use_tiles(g, ICSEG_TILES_INT8, ranges);
-    icseg_ranges_record(ranges, true);
+    icseg_graph_use_precision(g, ICSEG_PRODUCT_INT8, ranges);
+    icseg_activation_ranges_record(ranges, true);
     ok(icseg_executor_open(&executor, g, workspace, &error));
     icseg_executor_bind(executor, in, x);
     ok(icseg_executor_run(executor, 0, 0, &error));
-    float range = icseg_ranges_find(ranges, "linear");
+    float range = icseg_activation_ranges_find(ranges, "linear");
     icseg_executor_close(&executor);
     icseg_graph_close(&g);
     icseg_workspace_close(&workspace);
     icseg_params_close(&params);
-    icseg_ranges_close(&ranges);
+    icseg_activation_ranges_close(&ranges);
     return range;
 }
 
@@ -138,13 +139,13 @@ static void calibrated(const char *preset) {
     assert_true(share_equal(&before, &during) > 0.99); /* no pairs of maps there: other sums */
     ok(icseg_model_save(m, path, &error));
     ok(icseg_model_open(&opened, path, &error));
-    assert_int_equal(icseg_ranges_count(opened->ranges), icseg_ranges_count(m->ranges));
-    for (size_t i = 0; i < icseg_ranges_count(m->ranges); i++) {
+    assert_int_equal(icseg_activation_ranges_count(opened->ranges), icseg_activation_ranges_count(m->ranges));
+    for (size_t i = 0; i < icseg_activation_ranges_count(m->ranges); i++) {
         float range;
-        const char *name = icseg_ranges_at(m->ranges, i, &range);
-        assert_true(range > 0 && icseg_ranges_find(opened->ranges, name) == range);
+        const char *name = icseg_activation_ranges_at(m->ranges, i, &range);
+        assert_true(range > 0 && icseg_activation_ranges_find(opened->ranges, name) == range);
     }
-    icseg_precision expected = icseg_amx_there() ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
+    icseg_precision expected = icseg_amx_available() ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
     assert_int_equal(icseg_model_use_precision(opened, ICSEG_PRECISION_INT8), expected);
     assert_int_equal(icseg_model_use_precision(m, ICSEG_PRECISION_INT8), expected);
     icseg_labels int8 = label(m, 1), from_file = label(opened, 1);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 #include "support/op_check.h"
 
 /* Value of channel k at (y, x) of the map upsampled to (height, width). */

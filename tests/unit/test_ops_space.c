@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 #include "support/op_bits.h"
 #include "support/op_check.h"
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "compute/onednn/primitive.h"
+#include "compute/primitive.h"
 #include "diagnostics/parity.h"
 
 static void agrees_in(const char *name, icseg_precision precision) {
@@ -30,7 +30,7 @@ static void a_trained_resnet(void **state) { (void)state, agrees("resnet_trained
 
 static void a_trained_resnet_in_bf16(void **state) {
     (void)state;
-    if (icseg_dnnl_bf16() < ICSEG_BF16_FAST) {
+    if (icseg_compute_bf16() < ICSEG_BF16_FAST) {
         print_message("this processor has no instructions for bf16: not tested\n");
         skip();
     }

@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 #include "graph/ops.h"
-#include "graph/profile.h"
+#include "graph/run/profile.h"
 
 enum { NODES = 4 };
 

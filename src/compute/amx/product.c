@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "base/system.h"
 #include "base/vmath.h"
-#include "compute/amx/amx.h"
+#include "compute/amx/tiles.h"
 
 enum {
     BLOCK = ICSEG_BLOCK,
@@ -21,8 +21,8 @@ enum {
     MOST_GROUP = 8         /* panels */
 };
 
-struct icseg_tiles {
-    icseg_tiles_shape shape;
+struct icseg_amx_product {
+    icseg_amx_shape shape;
     int64_t inner, parts, step_bytes; /* values of a panel's row; parts of a value; packed weights of a step */
     int64_t lines, padded; /* of an image; positions of a line, border included. Linear maps: lines of one position */
     int64_t border;        /* on each side */
@@ -39,21 +39,21 @@ struct icseg_tiles {
 
 static int64_t up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t panels_of(const icseg_tiles *p) { return (p->shape.weights.in + p->inner - 1) / p->inner; }
+static int64_t panels_of(const icseg_amx_product *p) { return (p->shape.weights.in + p->inner - 1) / p->inner; }
 
-bool icseg_tiles_pays(const icseg_tiles_shape *s) {
+bool icseg_amx_pays(const icseg_amx_shape *s) {
     enum { LEAST_POSITIONS = 16, LEAST_IN = 32, LEAST_OUT = 32, MOST_ADDED = INT32_MAX / (128 * 128) };
-    const icseg_tiles_weights *w = &s->weights;
-    if (w->kind == ICSEG_TILES_NONE || s->activation == ICSEG_ACTIVATION_GELU) return false;
-    if (w->kind == ICSEG_TILES_INT8 && (s->range <= 0 || w->in * w->kernel * w->kernel > MOST_ADDED)) return false;
+    const icseg_amx_weights *w = &s->weights;
+    if (w->kind == ICSEG_PRODUCT_F32 || s->activation == ICSEG_ACTIVATION_GELU) return false;
+    if (w->kind == ICSEG_PRODUCT_INT8 && (s->range <= 0 || w->in * w->kernel * w->kernel > MOST_ADDED)) return false;
     return s->images * s->height * s->width >= LEAST_POSITIONS && w->in >= LEAST_IN && w->out >= LEAST_OUT &&
-           icseg_amx_there();
+           icseg_amx_available();
 }
 
 /* -- opening */
 
-static void choose_blocks(icseg_tiles *p) {
-    const icseg_tiles_shape *s = &p->shape;
+static void choose_blocks(icseg_amx_product *p) {
+    const icseg_amx_shape *s = &p->shape;
     int64_t bytes = panels_of(p) * p->parts * ICSEG_ROW_BYTES; /* of one position */
     int64_t lines = BLOCK_BYTES / bytes / p->padded - 2 * p->border;
     int64_t step = p->border ? 1 : BLOCK;
@@ -72,24 +72,24 @@ static void choose_blocks(icseg_tiles *p) {
     p->next_panel = (size_t)p->parts * p->low;
 }
 
-icseg_status icseg_tiles_open(icseg_tiles **out, const icseg_tiles_shape *s, icseg_error *error) {
-    const icseg_tiles_weights *w = &s->weights;
+icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_shape *s, icseg_error *error) {
+    const icseg_amx_weights *w = &s->weights;
     *out = NULL;
-    if (!icseg_amx_there()) return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "this processor has no tiles (AMX)");
-    icseg_tiles *p = *out = icseg_calloc_array(1, sizeof *p);
+    if (!icseg_amx_available()) return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "this processor has no tiles (AMX)");
+    icseg_amx_product *p = *out = icseg_calloc_array(1, sizeof *p);
     if (!p) return icseg_fail_memory(error, sizeof *p, "a product on tiles");
-    bool linear = w->kernel == 1, whole = w->kind == ICSEG_TILES_INT8;
+    bool linear = w->kernel == 1, whole = w->kind == ICSEG_PRODUCT_INT8;
     int64_t inner = whole ? 64 : 32, input_panels = (w->in + inner - 1) / inner;
-    *p = (icseg_tiles){.shape = *s,
-                       .inner = inner,
-                       .parts = whole ? 1 : 2,
-                       .step_bytes = (whole ? 2 : 4) * ICSEG_TILE_BYTES,
-                       .lines = linear ? s->images * s->height * s->width : s->height,
-                       .padded = linear ? 1 : s->width + 2,
-                       .border = linear ? 0 : 1,
-                       .panels = up(w->out, BLOCK) / BLOCK,
-                       .steps = w->kernel * w->kernel * input_panels,
-                       .threads = omp_get_max_threads()};
+    *p = (icseg_amx_product){.shape = *s,
+                             .inner = inner,
+                             .parts = whole ? 1 : 2,
+                             .step_bytes = (whole ? 2 : 4) * ICSEG_TILE_BYTES,
+                             .lines = linear ? s->images * s->height * s->width : s->height,
+                             .padded = linear ? 1 : s->width + 2,
+                             .border = linear ? 0 : 1,
+                             .panels = up(w->out, BLOCK) / BLOCK,
+                             .steps = w->kernel * w->kernel * input_panels,
+                             .threads = omp_get_max_threads()};
     if (linear) p->shape.images = p->shape.width = 1;
     choose_blocks(p);
     p->group = GROUP_BYTES / (p->steps * p->step_bytes);
@@ -97,7 +97,7 @@ icseg_status icseg_tiles_open(icseg_tiles **out, const icseg_tiles_shape *s, ics
     p->from = icseg_alloc_array((size_t)p->steps, sizeof *p->from);
     if (!p->from) {
         icseg_status status = icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a product on tiles");
-        icseg_tiles_close(out);
+        icseg_amx_product_close(out);
         return status;
     }
     for (int64_t i = 0; i < p->steps; i++) {
@@ -108,39 +108,41 @@ icseg_status icseg_tiles_open(icseg_tiles **out, const icseg_tiles_shape *s, ics
     return ICSEG_OK;
 }
 
-void icseg_tiles_close(icseg_tiles **product) {
+void icseg_amx_product_close(icseg_amx_product **product) {
     if (!product || !*product) return;
     icseg_free((*product)->from);
     icseg_free(*product);
     *product = NULL;
 }
 
-size_t icseg_tiles_scratch(const icseg_tiles *p) { return (size_t)(p->apart ? p->threads : 1) * p->block_bytes; }
+size_t icseg_amx_product_scratch(const icseg_amx_product *p) {
+    return (size_t)(p->apart ? p->threads : 1) * p->block_bytes;
+}
 
 /* -- weights */
 
 /* Tiles, and for INT8 the unit of each output channel behind them. */
-static size_t tile_bytes(const icseg_tiles *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
+static size_t tile_bytes(const icseg_amx_product *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
 
-size_t icseg_tiles_packed_size(const icseg_tiles *p) {
-    bool units = p->shape.weights.kind == ICSEG_TILES_INT8;
+size_t icseg_amx_product_packed_size(const icseg_amx_product *p) {
+    bool units = p->shape.weights.kind == ICSEG_PRODUCT_INT8;
     return tile_bytes(p) + (units ? (size_t)(p->panels * BLOCK) * sizeof(float) : 0);
 }
 
-static float *units_of(const icseg_tiles *p, const void *packed) {
-    return p->shape.weights.kind == ICSEG_TILES_INT8 ? (float *)(void *)((char *)packed + tile_bytes(p)) : NULL;
+static float *units_of(const icseg_amx_product *p, const void *packed) {
+    return p->shape.weights.kind == ICSEG_PRODUCT_INT8 ? (float *)(void *)((char *)packed + tile_bytes(p)) : NULL;
 }
 
-icseg_tiles_weights icseg_tiles_layout(const icseg_tiles *p) { return p->shape.weights; }
+icseg_amx_weights icseg_amx_layout(const icseg_amx_product *p) { return p->shape.weights; }
 
-bool icseg_tiles_same_weights(icseg_tiles_weights a, icseg_tiles_weights b) {
+bool icseg_amx_same_weights(icseg_amx_weights a, icseg_amx_weights b) {
     return a.kind == b.kind && a.in == b.in && a.out == b.out && a.kernel == b.kernel && a.next_out == b.next_out &&
            a.next_in == b.next_in;
 }
 
 /* A 127th of the largest weight of output channel o; 1 where all are 0; NaN, and so all its results, where one is not
  * finite. */
-static float unit_of(const icseg_tiles_weights *w, const float *weights, int64_t o) {
+static float unit_of(const icseg_amx_weights *w, const float *weights, int64_t o) {
     float most = 0, nothing = 0; /* NaN and infinity times 0 are NaN */
     for (int64_t tap = 0; tap < w->kernel * w->kernel; tap++)
         for (int64_t i = 0; i < w->in; i++) {
@@ -153,10 +155,10 @@ static float unit_of(const icseg_tiles_weights *w, const float *weights, int64_t
 
 /* Weights of 32 output channels and one step (of which there are `columns`, `inner`) as tiles: the 4 bytes of inner
  * values that belong together, of 16 channels, follow each other. unit: of each channel, or NULL. */
-static void pack_step(const icseg_tiles *p, const float *weights, int64_t columns, int64_t inner, const float *unit,
-                      uint32_t *to) {
+static void pack_step(const icseg_amx_product *p, const float *weights, int64_t columns, int64_t inner,
+                      const float *unit, uint32_t *to) {
     enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, FOURS = ICSEG_ROW_BYTES / 4, MOST_INNER = 64 };
-    const icseg_tiles_weights *w = &p->shape.weights;
+    const icseg_amx_weights *w = &p->shape.weights;
     _Alignas(64) uint32_t row[2][FOURS]; /* of the one or two parts */
     for (int64_t o = 0; o < BLOCK; o++) {
         float values[MOST_INNER];
@@ -172,8 +174,8 @@ static void pack_step(const icseg_tiles *p, const float *weights, int64_t column
     }
 }
 
-void icseg_tiles_pack(const icseg_tiles *p, const float *weights, void *packed) {
-    const icseg_tiles_weights w = p->shape.weights;
+void icseg_amx_product_pack(const icseg_amx_product *p, const float *weights, void *packed) {
+    const icseg_amx_weights w = p->shape.weights;
     int64_t input_panels = panels_of(p);
     float *units = units_of(p, packed);
     for (int64_t o = 0; units && o < p->panels * BLOCK; o++) units[o] = o < w.out ? unit_of(&w, weights, o) : 1;
@@ -194,21 +196,21 @@ typedef struct block {
     int64_t image, first, lines;
 } block;
 
-static block block_of(const icseg_tiles *p, int64_t i) {
+static block block_of(const icseg_amx_product *p, int64_t i) {
     int64_t first = i % p->blocks * p->block_lines;
     return (block){i / p->blocks, first, least(p->block_lines, p->lines - first)};
 }
 
 /* `rows` rows of x to panels at `to`. */
-static void make_panels(const icseg_tiles *p, const float *x, int64_t rows, char *to) {
-    if (p->shape.weights.kind == ICSEG_TILES_INT8)
+static void make_panels(const icseg_amx_product *p, const float *x, int64_t rows, char *to) {
+    if (p->shape.weights.kind == ICSEG_PRODUCT_INT8)
         icseg_amx_quantise(x, rows, p->shape.weights.in, p->shape.range / 127, to, p->next_panel);
     else
         icseg_amx_split(x, rows, p->shape.weights.in, to, p->low, p->next_panel);
 }
 
 /* Line `line` of a block, counted with the border, or, of a linear map, position `line`. */
-static void make_line(const icseg_tiles *p, const float *x, block b, int64_t line, char *room) {
+static void make_line(const icseg_amx_product *p, const float *x, block b, int64_t line, char *room) {
     int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
     if (!p->border) {
         char *to = room + (size_t)(line / BLOCK) * p->next_rows + line % BLOCK * ICSEG_ROW_BYTES;
@@ -259,9 +261,9 @@ ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns,
 }
 
 /* Positions [begin, end) of a block, border included, are done: those that are not of the border go to out. */
-static void finish(const icseg_tiles *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
+static void finish(const icseg_amx_product *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
                    const float *bias, float *out) {
-    const icseg_tiles_shape *s = &p->shape;
+    const icseg_amx_shape *s = &p->shape;
     int64_t stride = s->weights.out, columns = least(stride - panel * BLOCK, BLOCK), width = s->width;
     const float *own = bias ? bias + panel * BLOCK : NULL;
     float *to = out + (b.image * p->lines + b.first) * width * stride + panel * BLOCK;
@@ -280,7 +282,7 @@ static void finish(const icseg_tiles *p, block b, int64_t begin, int64_t end, in
 }
 
 /* Output channels of `group` panels from `panel` on, of positions [begin, end) of a block, multiples of 32. */
-static void multiply(const icseg_tiles *p, block b, int64_t begin, int64_t end, int64_t panel, const char *room,
+static void multiply(const icseg_amx_product *p, block b, int64_t begin, int64_t end, int64_t panel, const char *room,
                      const void *packed, const float *bias, float *out) {
     const char *weights = packed;
     const float *units = units_of(p, packed);
@@ -300,7 +302,7 @@ static void multiply(const icseg_tiles *p, block b, int64_t begin, int64_t end, 
         }
 }
 
-static void run_apart(const icseg_tiles *p, const float *x, const void *packed, const float *bias, float *out,
+static void run_apart(const icseg_amx_product *p, const float *x, const void *packed, const float *bias, float *out,
                       char *scratch) {
 #pragma omp parallel num_threads(p->threads)
     {
@@ -317,7 +319,7 @@ static void run_apart(const icseg_tiles *p, const float *x, const void *packed, 
     }
 }
 
-static void run_together(const icseg_tiles *p, const float *x, const void *packed, const float *bias, float *out,
+static void run_together(const icseg_amx_product *p, const float *x, const void *packed, const float *bias, float *out,
                          char *room) {
     int64_t groups = (p->panels + p->group - 1) / p->group;
 #pragma omp parallel num_threads(p->threads)
@@ -340,7 +342,7 @@ static void run_together(const icseg_tiles *p, const float *x, const void *packe
     }
 }
 
-void icseg_tiles_run(const icseg_tiles *p, const float *x, const void *packed, const float *bias, float *out,
-                     void *scratch) {
+void icseg_amx_product_run(const icseg_amx_product *p, const float *x, const void *packed, const float *bias,
+                           float *out, void *scratch) {
     (p->apart ? run_apart : run_together)(p, x, packed, bias, out, scratch);
 }

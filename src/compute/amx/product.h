@@ -19,41 +19,45 @@
 #include "base/error.h"
 #include "tensor/activation.h"
 
-typedef enum icseg_tiles_kind { ICSEG_TILES_NONE, ICSEG_TILES_BF16X2, ICSEG_TILES_INT8 } icseg_tiles_kind;
+typedef enum icseg_product_precision {
+    ICSEG_PRODUCT_F32,
+    ICSEG_PRODUCT_BF16X2,
+    ICSEG_PRODUCT_INT8
+} icseg_product_precision;
 
 /* How weights (out, kernel, kernel, in) lie, 3x3 taps `in` apart: all that packed weights depend on. */
-typedef struct icseg_tiles_weights {
-    icseg_tiles_kind kind;
+typedef struct icseg_amx_weights {
+    icseg_product_precision kind;
     int64_t in, out;
     int64_t kernel;            /* 1, or 3 with a border of zeros around x */
     int64_t next_out, next_in; /* elements from one output channel to the next, from one input channel to the next */
-} icseg_tiles_weights;
+} icseg_amx_weights;
 
 /* x (images, height, width, in), dense -> out (images, height, width, out), dense. */
-typedef struct icseg_tiles_shape {
+typedef struct icseg_amx_shape {
     int64_t images, height, width;
-    icseg_tiles_weights weights;
+    icseg_amx_weights weights;
     float range;     /* INT8: values of x from -range to range are told apart, others are taken for the nearest */
     bool accumulate; /* adds to what `out` holds, before the activation */
     icseg_activation activation;
-} icseg_tiles_shape;
+} icseg_amx_shape;
 
 /* Whether this processor can, and would gain. */
-bool icseg_tiles_pays(const icseg_tiles_shape *shape);
+bool icseg_amx_pays(const icseg_amx_shape *shape);
 
-typedef struct icseg_tiles icseg_tiles;
-icseg_status icseg_tiles_open(icseg_tiles **out, const icseg_tiles_shape *shape, icseg_error *error);
-void icseg_tiles_close(icseg_tiles **product);
-size_t icseg_tiles_scratch(const icseg_tiles *product);
+typedef struct icseg_amx_product icseg_amx_product;
+icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_shape *shape, icseg_error *error);
+void icseg_amx_product_close(icseg_amx_product **product);
+size_t icseg_amx_product_scratch(const icseg_amx_product *product);
 
 /* Weights packed, 4 bytes each (BF16X2) or 1 (INT8), with channels rounded up to whole tiles. */
-size_t icseg_tiles_packed_size(const icseg_tiles *product);
-void icseg_tiles_pack(const icseg_tiles *product, const float *weights, void *packed);
-icseg_tiles_weights icseg_tiles_layout(const icseg_tiles *product);
-bool icseg_tiles_same_weights(icseg_tiles_weights a, icseg_tiles_weights b);
+size_t icseg_amx_product_packed_size(const icseg_amx_product *product);
+void icseg_amx_product_pack(const icseg_amx_product *product, const float *weights, void *packed);
+icseg_amx_weights icseg_amx_layout(const icseg_amx_product *product);
+bool icseg_amx_same_weights(icseg_amx_weights a, icseg_amx_weights b);
 
 /* bias (out) may be NULL. scratch: 64-byte aligned. Not inside an `omp parallel` region. */
-void icseg_tiles_run(const icseg_tiles *product, const float *x, const void *packed, const float *bias, float *out,
-                     void *scratch);
+void icseg_amx_product_run(const icseg_amx_product *product, const float *x, const void *packed, const float *bias,
+                           float *out, void *scratch);
 
 #endif

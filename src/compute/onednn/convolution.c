@@ -60,22 +60,22 @@ fail:
 }
 
 /* The convolution as a product on tiles, if it can be one. */
-static bool as_tiles(icseg_tiles_shape *out, const icseg_conv_shape *s, icseg_primitive_options options) {
+static bool as_tiles(icseg_amx_shape *out, const icseg_conv_shape *s, icseg_primitive_options options) {
     int64_t kernel = s->kernel_height;
-    if (!options.tiles || options.in != ICSEG_F32 || options.out != ICSEG_F32 || s->stride != 1) return false;
+    if (!options.precision || options.in != ICSEG_F32 || options.out != ICSEG_F32 || s->stride != 1) return false;
     if (s->kernel_width != kernel || (kernel != 1 && kernel != 3) || s->padding != kernel / 2) return false;
-    *out = (icseg_tiles_shape){.images = s->batch,
-                               .height = s->height,
-                               .width = s->width,
-                               .weights = {options.tiles, s->in, s->out, kernel, kernel * kernel * s->in, 1},
-                               .range = options.range,
-                               .accumulate = options.accumulate,
-                               .activation = options.activation};
-    return icseg_tiles_pays(out);
+    *out = (icseg_amx_shape){.images = s->batch,
+                             .height = s->height,
+                             .width = s->width,
+                             .weights = {options.precision, s->in, s->out, kernel, kernel * kernel * s->in, 1},
+                             .range = options.range,
+                             .accumulate = options.accumulate,
+                             .activation = options.activation};
+    return icseg_amx_pays(out);
 }
 
-bool icseg_conv_takes_tiles(const icseg_conv_shape *shape, icseg_primitive_options options) {
-    icseg_tiles_shape tiles;
+bool icseg_conv_in_precision(const icseg_conv_shape *shape, icseg_primitive_options options) {
+    icseg_amx_shape tiles;
     return as_tiles(&tiles, shape, options);
 }
 
@@ -84,7 +84,7 @@ icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_sha
     icseg_status status;
     conv_layout l = {0};
     dnnl_primitive_desc_t descriptor;
-    icseg_tiles_shape tiles;
+    icseg_amx_shape tiles;
     *out = NULL;
     if (as_tiles(&tiles, shape, options)) return icseg_tiles_primitive_open(out, &tiles, error);
     ICSEG_TRY_GOTO(describe(&l, shape, (icseg_dtype[]){options.in, options.out, options.in}, error));

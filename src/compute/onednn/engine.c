@@ -18,11 +18,11 @@ icseg_status icseg_dnnl_engine(dnnl_engine_t *out, icseg_error *error) {
     return engine_status == dnnl_success ? ICSEG_OK : icseg_dnnl_fail(error, engine_status, "opening the CPU engine");
 }
 
-icseg_bf16_support icseg_dnnl_bf16(void) {
+icseg_bf16_support icseg_compute_bf16(void) {
     unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(); /* each is a set of bits that includes the lesser ones */
     const unsigned tiles = dnnl_cpu_isa_avx512_core_amx, fast = dnnl_cpu_isa_avx512_core_bf16,
                    least = dnnl_cpu_isa_avx512_core;
-    return (isa & tiles) == tiles   ? ICSEG_BF16_TILES
+    return (isa & tiles) == tiles   ? ICSEG_BF16_AMX
            : (isa & fast) == fast   ? ICSEG_BF16_FAST
            : (isa & least) == least ? ICSEG_BF16_EMULATED
                                     : ICSEG_BF16_NONE;

@@ -4,13 +4,13 @@
 #define ICSEG_COMPUTE_ONEDNN_INTERNAL_H
 
 #include "compute/onednn/api.h"
-#include "compute/onednn/primitive.h"
+#include "compute/primitive.h"
 #include "compute/amx/product.h"
 
 enum { OPERAND_A, OPERAND_B, OPERAND_BIAS, OPERAND_OUT, OPERANDS };
 
 struct icseg_primitive {
-    icseg_tiles *tiles; /* if not NULL, all but `scratch` and `implementation` is unused */
+    icseg_amx_product *tiles; /* if not NULL, all but `scratch` and `implementation` is unused */
     dnnl_primitive_t primitive;
     dnnl_stream_t stream;
     int arg[OPERANDS]; /* DNNL_ARG_..; 0 for an operand there is not */
@@ -46,7 +46,7 @@ icseg_status icseg_dnnl_reorder(dnnl_primitive_t *out, icseg_layout_view from, i
                                 icseg_layout *scratchpad, icseg_error *error);
 
 /* A primitive that is a product on tiles. */
-icseg_status icseg_tiles_primitive_open(icseg_primitive **out, const icseg_tiles_shape *shape, icseg_error *error);
+icseg_status icseg_tiles_primitive_open(icseg_primitive **out, const icseg_amx_shape *shape, icseg_error *error);
 
 typedef struct icseg_operand_spec {
     int arg;                 /* DNNL_ARG_.. */

@@ -35,15 +35,15 @@ static bool is_linear(const icseg_matmul_shape *s, icseg_primitive_options optio
     return is_map(s, options) && s->b_stride[2] == 1 && s->b_stride[3] == s->inner;
 }
 
-static bool as_tiles(icseg_tiles_shape *out, const icseg_matmul_shape *s, icseg_primitive_options options) {
-    *out = (icseg_tiles_shape){.images = 1,
-                               .height = s->rows,
-                               .width = 1,
-                               .weights = {options.tiles, s->inner, s->columns, 1, s->b_stride[3], s->b_stride[2]},
-                               .range = options.range,
-                               .accumulate = options.accumulate,
-                               .activation = options.activation};
-    return options.tiles && options.out == ICSEG_F32 && is_map(s, options) && icseg_tiles_pays(out);
+static bool as_tiles(icseg_amx_shape *out, const icseg_matmul_shape *s, icseg_primitive_options options) {
+    *out = (icseg_amx_shape){.images = 1,
+                             .height = s->rows,
+                             .width = 1,
+                             .weights = {options.precision, s->inner, s->columns, 1, s->b_stride[3], s->b_stride[2]},
+                             .range = options.range,
+                             .accumulate = options.accumulate,
+                             .activation = options.activation};
+    return options.precision && options.out == ICSEG_F32 && is_map(s, options) && icseg_amx_pays(out);
 }
 
 icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *s, icseg_primitive_options options,
@@ -55,7 +55,7 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
     dnnl_primitive_desc_t descriptor = NULL;
     const int64_t row[4] = {s->columns, s->columns, s->columns, 1};
     char what[160];
-    icseg_tiles_shape tiles;
+    icseg_amx_shape tiles;
     *out = NULL;
     if (as_tiles(&tiles, s, options)) return icseg_tiles_primitive_open(out, &tiles, error);
     if (is_linear(s, options)) { /* as a 1x1 convolution: up to 20 % faster, never slower (docs/performance.md) */

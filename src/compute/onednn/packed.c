@@ -8,7 +8,7 @@
 struct icseg_packed {
     icseg_packed *next;
     bool tiles;
-    icseg_tiles_weights weights; /* of a product on tiles; else: */
+    icseg_amx_weights weights; /* of a product on tiles; else: */
     icseg_layout plain, layout;
     uint64_t version;
     int64_t packings;
@@ -28,7 +28,7 @@ icseg_status icseg_primitive_pack(const icseg_primitive *p, const float *plain, 
     if (omp_in_parallel())
         return icseg_fail(error, ICSEG_ERROR_INTERNAL, "oneDNN must not run inside a parallel region");
     if (p->tiles) {
-        icseg_tiles_pack(p->tiles, plain, packed);
+        icseg_amx_product_pack(p->tiles, plain, packed);
         return ICSEG_OK;
     }
     ICSEG_TRY(icseg_dnnl_engine(&engine, error));
@@ -60,7 +60,7 @@ static bool same(const icseg_layout *a, const icseg_layout *b) {
 
 static bool suits(const icseg_packed *entry, const icseg_primitive *p) {
     if (entry->tiles || p->tiles)
-        return entry->tiles && p->tiles && icseg_tiles_same_weights(entry->weights, icseg_tiles_layout(p->tiles));
+        return entry->tiles && p->tiles && icseg_amx_same_weights(entry->weights, icseg_amx_layout(p->tiles));
     return same(&entry->layout, &p->packed_b) && same(&entry->plain, &p->plain_b);
 }
 
@@ -80,7 +80,7 @@ static void free_entry(icseg_packed *entry) {
 static bool describe(icseg_packed *entry, const icseg_primitive *p) {
     entry->tiles = p->tiles != NULL;
     if (p->tiles) {
-        entry->weights = icseg_tiles_layout(p->tiles);
+        entry->weights = icseg_amx_layout(p->tiles);
         return true;
     }
     return icseg_layout_copy(&entry->plain, icseg_layout_of(&p->plain_b)) == dnnl_success &&

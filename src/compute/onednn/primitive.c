@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A primitive with its memory objects: opening, running, closing. */
-#include "compute/onednn/primitive.h"
+#include "compute/primitive.h"
 
 #include <omp.h>
 #include <stdio.h>
@@ -81,15 +81,15 @@ fail:
     return status;
 }
 
-icseg_status icseg_tiles_primitive_open(icseg_primitive **out, const icseg_tiles_shape *shape, icseg_error *error) {
+icseg_status icseg_tiles_primitive_open(icseg_primitive **out, const icseg_amx_shape *shape, icseg_error *error) {
     icseg_primitive *p = *out = icseg_calloc_array(1, sizeof *p);
     if (!p) return icseg_fail_memory(error, sizeof *p, "a primitive");
-    icseg_status status = icseg_tiles_open(&p->tiles, shape, error);
+    icseg_status status = icseg_amx_product_open(&p->tiles, shape, error);
     if (status != ICSEG_OK) {
         icseg_primitive_close(out);
         return status;
     }
-    p->scratch = icseg_tiles_scratch(p->tiles);
+    p->scratch = icseg_amx_product_scratch(p->tiles);
     snprintf(p->implementation, sizeof p->implementation, "tiles");
     return ICSEG_OK;
 }
@@ -104,7 +104,7 @@ void icseg_primitive_close(icseg_primitive **primitive) {
     for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
         if (memory[i]) dnnl_memory_destroy(memory[i]);
     if (p->stream) dnnl_stream_destroy(p->stream);
-    icseg_tiles_close(&p->tiles);
+    icseg_amx_product_close(&p->tiles);
     icseg_layout_close(&p->plain_b);
     icseg_layout_close(&p->packed_b);
     icseg_free(p);
@@ -115,7 +115,7 @@ const char *icseg_primitive_implementation(const icseg_primitive *p) { return p-
 size_t icseg_primitive_scratch(const icseg_primitive *p) { return p->scratch; }
 
 size_t icseg_primitive_packed_size(const icseg_primitive *p) {
-    if (p->tiles) return icseg_tiles_packed_size(p->tiles);
+    if (p->tiles) return icseg_amx_product_packed_size(p->tiles);
     return p->packs ? dnnl_memory_desc_get_size(icseg_layout_of(&p->packed_b)) : 0;
 }
 
@@ -125,7 +125,7 @@ icseg_status icseg_primitive_run(icseg_primitive *p, icseg_operands operands, vo
     if (omp_in_parallel())
         return icseg_fail(error, ICSEG_ERROR_INTERNAL, "oneDNN must not run inside a parallel region");
     if (p->tiles) {
-        icseg_tiles_run(p->tiles, operands.a, operands.b, operands.bias, operands.out, scratch);
+        icseg_amx_product_run(p->tiles, operands.a, operands.b, operands.bias, operands.out, scratch);
         return ICSEG_OK;
     }
     char *lent = scratch;

@@ -50,14 +50,14 @@ static void gelu_backward(const float *x, const float *dy, float *dx, int64_t n)
 /* One block of n from element `at` on; results that are bf16 pass through `room`. */
 static void run_block(const icseg_kernel *k, forward_kernel forward, backward_kernel backward, int64_t at, int64_t n,
                       float *room) {
-    bool half = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
+    bool bf16 = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
     const float *x = k->in[0], *dy = k->in[1];
-    float *out = half ? room : (float *)k->out[0] + at;
+    float *out = bf16 ? room : (float *)k->out[0] + at;
     if (forward)
         forward(x + at, out, n);
     else
         backward(x + at, dy + at, out, n);
-    if (half) icseg_bf16_from_f32((uint16_t *)k->out[0] + at, room, (size_t)n);
+    if (bf16) icseg_bf16_from_f32((uint16_t *)k->out[0] + at, room, (size_t)n);
 }
 
 /* Either of the kernels; the other is NULL. */
@@ -83,7 +83,7 @@ static void run_blocks(const icseg_kernel *k, forward_kernel forward, backward_k
         return ICSEG_OK;                                                                                               \
     }                                                                                                                  \
     static const icseg_op NAME##_gradient_op = {                                                                       \
-        .name = #NAME "_gradient", .run = NAME##_gradient_run, .in_place = 1 << 1, .half = {.out = 1}};                \
+        .name = #NAME "_gradient", .run = NAME##_gradient_run, .in_place = 1 << 1, .bf16 = {.out = 1}};                \
     static void NAME##_gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out,                   \
                                 icseg_value *grad_in) {                                                                \
         icseg_value in[] = {node->SAVED[0], grad_out[0]};                                                              \
@@ -94,7 +94,7 @@ static void run_blocks(const icseg_kernel *k, forward_kernel forward, backward_k
                                       .run = NAME##_run,                                                               \
                                       .in_place = IN_PLACE,                                                            \
                                       .cheap = CHEAP,                                                                  \
-                                      .half = {.out = 1}};                                                             \
+                                      .bf16 = {.out = 1}};                                                             \
     icseg_value icseg_##NAME(icseg_graph *g, icseg_value x) { return same_shape(g, &icseg_op_##NAME, &x, 1); }
 
 static icseg_value same_shape(icseg_graph *g, const icseg_op *op, const icseg_value *in, int count) {

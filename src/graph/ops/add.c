@@ -5,7 +5,7 @@
 #include "base/system.h"
 #include "graph/op.h"
 #include "graph/ops.h"
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 enum { BLOCK = 16384 };
 
@@ -20,7 +20,7 @@ ICSEG_INLINE void add_types(const void *a, bool ha, const void *b, bool hb, void
 }
 
 /* The first is the bf16 one where they differ. */
-ICSEG_KERNEL static void add_half_block(const void *a, const void *b, bool hb, void *y, bool hy, int64_t n) {
+ICSEG_KERNEL static void add_bf16_block(const void *a, const void *b, bool hb, void *y, bool hy, int64_t n) {
     if (hb && hy)
         add_types(a, true, b, true, y, true, n);
     else if (hb)
@@ -31,17 +31,17 @@ ICSEG_KERNEL static void add_half_block(const void *a, const void *b, bool hb, v
         add_types(a, true, b, false, y, false, n);
 }
 
-ICSEG_KERNEL static void add_to_half_block(const float *a, const float *b, void *y, int64_t n) {
+ICSEG_KERNEL static void add_to_bf16_block(const float *a, const float *b, void *y, int64_t n) {
     add_types(a, false, b, false, y, true, n);
 }
 
 static void add_any_block(const void *a, bool ha, const void *b, bool hb, void *y, bool hy, int64_t n) {
     if (ha)
-        add_half_block(a, b, hb, y, hy, n);
+        add_bf16_block(a, b, hb, y, hy, n);
     else if (hb)
-        add_half_block(b, a, false, y, hy, n);
+        add_bf16_block(b, a, false, y, hy, n);
     else if (hy)
-        add_to_half_block(a, b, y, n);
+        add_to_bf16_block(a, b, y, n);
     else
         add_block(a, b, y, n);
 }
@@ -97,7 +97,7 @@ const icseg_op icseg_op_add = {.name = "add",
                                .gradient = add_gradient,
                                .run = add_run,
                                .in_place = 1 | 1 << 1,
-                               .half = {.in = 1 | 1 << 1, .out = 1}};
+                               .bf16 = {.in = 1 | 1 << 1, .out = 1}};
 
 icseg_value icseg_add(icseg_graph *g, icseg_value a, icseg_value b) {
     icseg_value in[] = {a, b};

@@ -144,8 +144,11 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     grad_in[0] = icseg_loss_gradient(g, node->output[1], grad_out[0]);
 }
 
-const icseg_op icseg_op_align_contrast = {
-    .name = "align_contrast", .gradient = gradient, .once = true, .prepare = contrast_prepare, .run = contrast_run};
+const icseg_op icseg_op_align_contrast = {.name = "align_contrast",
+                                          .gradient = gradient,
+                                          .never_recompute = true,
+                                          .prepare = contrast_prepare,
+                                          .run = contrast_run};
 
 icseg_value icseg_align_contrast(icseg_graph *g, icseg_value score, icseg_value labels,
                                  icseg_contrast_options options) {

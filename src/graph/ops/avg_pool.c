@@ -6,23 +6,23 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/space.h"
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 /* One row of 2 x 2 windows, f32 or bf16. */
-ICSEG_INLINE void forward_pairs(const void *x, void *y, bool half, int64_t width, int64_t c, int64_t out) {
+ICSEG_INLINE void forward_pairs(const void *x, void *y, bool bf16, int64_t width, int64_t c, int64_t out) {
     for (int64_t o = 0; o < out; o++) {
-        const void *first = icseg_at(x, half, o * 2 * c), *second = icseg_at(first, half, width * c);
-        void *to = icseg_at(y, half, o * c);
+        const void *first = icseg_at(x, bf16, o * 2 * c), *second = icseg_at(first, bf16, width * c);
+        void *to = icseg_at(y, bf16, o * c);
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
-            float above = icseg_element(first, half, j) + icseg_element(first, half, j + c);
-            float below = icseg_element(second, half, j) + icseg_element(second, half, j + c);
-            icseg_set_element(to, half, j, (above + below) * 0.25f);
+            float above = icseg_element(first, bf16, j) + icseg_element(first, bf16, j + c);
+            float below = icseg_element(second, bf16, j) + icseg_element(second, bf16, j + c);
+            icseg_set_element(to, bf16, j, (above + below) * 0.25f);
         }
     }
 }
 
-ICSEG_KERNEL static void forward_half_row(const void *x, int64_t width, int64_t c, int64_t size, int64_t out, void *y) {
+ICSEG_KERNEL static void forward_bf16_row(const void *x, int64_t width, int64_t c, int64_t size, int64_t out, void *y) {
     if (size == 2) {
         forward_pairs(x, y, true, width, c, out);
         return;
@@ -70,8 +70,8 @@ ICSEG_KERNEL static void gradient_row(const float *dy, int64_t width, int64_t c,
 
 static icseg_status avg_pool_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    bool half = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
-    icseg_pool_rows(k, half ? forward_half_row : forward_row);
+    bool bf16 = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
+    icseg_pool_rows(k, bf16 ? forward_bf16_row : forward_row);
     return ICSEG_OK;
 }
 
@@ -102,7 +102,7 @@ const icseg_op icseg_op_avg_pool = {.name = "avg_pool",
                                     .gradient = gradient,
                                     .cheap = true,
                                     .run = avg_pool_run,
-                                    .half = {.in = 1, .out = 1, .same = true}};
+                                    .bf16 = {.in = 1, .out = 1, .same = true}};
 
 icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size) {
     return icseg_pool_node(g, &icseg_op_avg_pool, x, size);

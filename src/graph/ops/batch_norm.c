@@ -10,7 +10,7 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 enum { X, WEIGHT, BIAS, RUNNING_MEAN, RUNNING_VAR, INPUTS };
 enum { LANES = 64 };
@@ -62,22 +62,22 @@ ICSEG_KERNEL static void combine_moments(const float *partial, const icseg_chunk
     }
 }
 
-ICSEG_INLINE void apply_types(const float *x, const float *scale, const float *shift, bool relu, void *to, bool half,
+ICSEG_INLINE void apply_types(const float *x, const float *scale, const float *shift, bool relu, void *to, bool bf16,
                               int64_t rows, int64_t c) {
     float floor = relu ? 0 : -INFINITY;
     for (int64_t r = 0; r < rows; r++, x += c) {
-        void *y = icseg_at(to, half, r * c);
+        void *y = icseg_at(to, bf16, r * c);
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
             float v = x[j] * scale[j] + shift[j];
-            icseg_set_element(y, half, j, v < floor ? floor : v); /* NaN stays NaN */
+            icseg_set_element(y, bf16, j, v < floor ? floor : v); /* NaN stays NaN */
         }
     }
 }
 
 ICSEG_KERNEL static void apply_rows(const float *x, const float *scale, const float *shift, bool relu, void *y,
-                                    bool half, int64_t rows, int64_t c) {
-    if (half)
+                                    bool bf16, int64_t rows, int64_t c) {
+    if (bf16)
         apply_types(x, scale, shift, relu, y, true, rows, c);
     else
         apply_types(x, scale, shift, relu, y, false, rows, c);
@@ -118,23 +118,23 @@ typedef struct gradient_terms {
 
 /* dx = scale (g - a - b (x - mean)). */
 ICSEG_INLINE void gradient_types(const float *x, const float *dy, const gradient_terms *t, int64_t rows, int64_t c,
-                                 void *to, bool half) {
+                                 void *to, bool bf16) {
     const float *mean = t->mean, *scale = t->scale, *shift = t->shift, *a = t->a, *b = t->b;
     float floor = t->relu ? 0 : -INFINITY;
     for (int64_t r = 0; r < rows; r++, x += c, dy += c) {
-        void *dx = icseg_at(to, half, r * c);
+        void *dx = icseg_at(to, bf16, r * c);
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
             float g = dy[j];
             g = x[j] * scale[j] + shift[j] <= floor ? 0 : g;
-            icseg_set_element(dx, half, j, scale[j] * (g - a[j] - b[j] * (x[j] - mean[j])));
+            icseg_set_element(dx, bf16, j, scale[j] * (g - a[j] - b[j] * (x[j] - mean[j])));
         }
     }
 }
 
 ICSEG_KERNEL static void gradient_rows(const float *x, const float *dy, const gradient_terms *t, int64_t rows,
-                                       int64_t c, void *dx, bool half) {
-    if (half)
+                                       int64_t c, void *dx, bool bf16) {
+    if (bf16)
         gradient_types(x, dy, t, rows, c, dx, true);
     else
         gradient_types(x, dy, t, rows, c, dx, false);
@@ -195,11 +195,11 @@ static void normalise(const icseg_kernel *k, const float *mean, const float *inv
     int64_t c = m.width;
     const float *x = k->in[X];
     float *scale = scratch, *shift = scale + c;
-    bool half = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
+    bool bf16 = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
     affine(k->in[WEIGHT], k->in[BIAS], mean, inv, c, scale, shift);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < m.count; i++)
-        apply_rows(x + i * m.step * c, scale, shift, relu, icseg_at(k->out[0], half, i * m.step * c), half,
+        apply_rows(x + i * m.step * c, scale, shift, relu, icseg_at(k->out[0], bf16, i * m.step * c), bf16,
                    icseg_chunk_rows(&m, i), c);
 }
 
@@ -234,7 +234,7 @@ static icseg_status again_run(icseg_kernel *k, const icseg_run *run, icseg_error
 static const icseg_op again_op = {.name = "batch_norm", .prepare = batch_norm_prepare, .run = again_run, .in_place = 1};
 
 /* The statistics have been taken and moved. */
-static icseg_value again(icseg_graph *g, const icseg_node *node, const icseg_value *inputs) {
+static icseg_value recompute(icseg_graph *g, const icseg_node *node, const icseg_value *inputs) {
     icseg_value in[A_INPUTS] = {inputs[X], inputs[WEIGHT], inputs[BIAS], node->output[1], node->output[2]};
     icseg_node *n =
         icseg_node_append(g, &again_op, node->attributes, sizeof(icseg_batch_norm_options), in, A_INPUTS, 0);
@@ -285,11 +285,11 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
         b[j] = dot[j] * inv[j] * inv[j] / (float)m.rows;
     }
     gradient_terms terms = {mean, scale, shift, a, b, o->relu};
-    bool half = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
+    bool bf16 = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < (o->wants_x ? m.count : 0); i++) {
         int64_t at = i * m.step * c;
-        gradient_rows(x + at, dy + at, &terms, icseg_chunk_rows(&m, i), c, icseg_at(k->out[0], half, at), half);
+        gradient_rows(x + at, dy + at, &terms, icseg_chunk_rows(&m, i), c, icseg_at(k->out[0], bf16, at), bf16);
     }
     if (!o->wants_parameters) return ICSEG_OK;
     float *dweight = k->out[o->wants_x], *dbias = k->out[o->wants_x + 1];
@@ -302,7 +302,7 @@ static const icseg_op gradient_op = {.name = "batch_norm_gradient",
                                      .prepare = gradient_prepare,
                                      .run = gradient_run,
                                      .in_place = 1 << G_X | 1 << G_DY,
-                                     .half = {.out = 1}};
+                                     .bf16 = {.out = 1}};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
     const icseg_batch_norm_options *o = node->attributes;
@@ -330,9 +330,9 @@ const icseg_op icseg_op_batch_norm = {.name = "batch_norm",
                                       .prepare = batch_norm_prepare,
                                       .run = batch_norm_run,
                                       .cheap = true,
-                                      .again = again,
+                                      .recompute = recompute,
                                       .in_place = 1,
-                                      .half = {.out = 1}};
+                                      .bf16 = {.out = 1}};
 
 icseg_value icseg_batch_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias,
                              icseg_value running_mean, icseg_value running_var, icseg_batch_norm_options options) {

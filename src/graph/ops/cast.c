@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 enum { BLOCK = 16384 };
 
@@ -18,10 +18,10 @@ void icseg_cast_block(void *to, icseg_dtype to_type, const void *from, icseg_dty
 }
 
 void icseg_cast_elements(void *to, icseg_dtype to_type, const void *from, icseg_dtype from_type, int64_t count) {
-    bool to_half = to_type == ICSEG_BF16, from_half = from_type == ICSEG_BF16;
+    bool to_bf16 = to_type == ICSEG_BF16, from_bf16 = from_type == ICSEG_BF16;
 #pragma omp parallel for schedule(static)
     for (int64_t at = 0; at < count; at += BLOCK)
-        icseg_cast_block(icseg_at(to, to_half, at), to_type, icseg_at(from, from_half, at), from_type,
+        icseg_cast_block(icseg_at(to, to_bf16, at), to_type, icseg_at(from, from_bf16, at), from_type,
                          count - at < BLOCK ? count - at : BLOCK);
 }
 

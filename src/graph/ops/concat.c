@@ -3,7 +3,7 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 static icseg_status concat_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
@@ -34,7 +34,7 @@ const icseg_op icseg_op_concat = {.name = "concat",
                                   .gradient = gradient,
                                   .cheap = true,
                                   .run = concat_run,
-                                  .half = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1}};
+                                  .bf16 = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1}};
 
 icseg_value icseg_concat(icseg_graph *g, int count, const icseg_value *values, int axis) {
     if (count < 1 || count > ICSEG_MAX_INPUTS)

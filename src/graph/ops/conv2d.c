@@ -39,7 +39,7 @@ static icseg_status open_product(icseg_kernel *k, conv_state *s, icseg_primitive
 static icseg_primitive_options options_of(const icseg_kernel *k) {
     icseg_primitive_options options = {
         .bias = k->node->input_count > 2, .in = icseg_kernel_in(k, 0)->dtype, .out = icseg_kernel_out(k, 0)->dtype};
-    if (direction_of(k) == ICSEG_CONV_FORWARD) icseg_use_tiles(k, &options);
+    if (direction_of(k) == ICSEG_CONV_FORWARD) icseg_set_precision(k, &options);
     return options;
 }
 
@@ -100,13 +100,13 @@ double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
 }
 
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options) {
-    return options.in == ICSEG_F32 && !icseg_conv_takes_tiles(shape, options) && icseg_winograd_pays(shape);
+    return options.in == ICSEG_F32 && !icseg_conv_in_precision(shape, options) && icseg_winograd_pays(shape);
 }
 
 /* Twice the rate of f32 is less than Winograd gains. */
 bool icseg_conv_bf16_pays(const icseg_graph *g, const icseg_node *node) {
     (void)g;
-    return icseg_dnnl_bf16() == ICSEG_BF16_TILES || !icseg_winograd_pays(node->attributes);
+    return icseg_compute_bf16() == ICSEG_BF16_AMX || !icseg_winograd_pays(node->attributes);
 }
 
 static const icseg_op input_gradient_op = {.name = "conv2d_gradient_input",
@@ -114,14 +114,14 @@ static const icseg_op input_gradient_op = {.name = "conv2d_gradient_input",
                                            .run = run,
                                            .release = release,
                                            .flops = icseg_conv_flops,
-                                           .fetches = 1 << 1,
-                                           .half = {.product = 1, .out = 1, .pays = icseg_conv_bf16_pays}};
+                                           .lazy_inputs = 1 << 1,
+                                           .bf16 = {.product = 1, .out = 1, .pays = icseg_conv_bf16_pays}};
 static const icseg_op weight_gradient_op = {.name = "conv2d_gradient_weight",
                                             .prepare = prepare,
                                             .run = run,
                                             .release = release,
                                             .flops = icseg_conv_flops,
-                                            .half = {.product = 1 | 1 << 1, .pays = icseg_conv_bf16_pays}};
+                                            .bf16 = {.product = 1 | 1 << 1, .pays = icseg_conv_bf16_pays}};
 
 static icseg_conv_direction direction_of(const icseg_kernel *k) {
     return k->node->op == &input_gradient_op    ? ICSEG_CONV_BACKWARD_DATA
@@ -149,8 +149,8 @@ const icseg_op icseg_op_conv2d = {.name = "conv2d",
                                   .run = run,
                                   .release = release,
                                   .flops = icseg_conv_flops,
-                                  .fetches = 1 << 1,
-                                  .half = {.product = 1, .out = 1, .pays = icseg_conv_bf16_pays}};
+                                  .lazy_inputs = 1 << 1,
+                                  .bf16 = {.product = 1, .out = 1, .pays = icseg_conv_bf16_pays}};
 
 static icseg_value refuse(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, int stride,
                           int padding) {

@@ -25,7 +25,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     if (!s) return icseg_fail_memory(error, sizeof *s, "a transposed convolution");
     int64_t pixels = t->height * t->width, square = 4 * t->out;
     icseg_primitive_options options = {.pack = icseg_weights_want_packing(k, 1)};
-    icseg_use_tiles(k, &options);
+    icseg_set_precision(k, &options);
     icseg_matmul_shape product = icseg_product_shape(pixels, t->in, square, false, true);
     if (k->node->op == &input_gradient_op) product = icseg_product_shape(pixels, square, t->in, false, false);
     if (k->node->op == &weight_gradient_op) {
@@ -137,7 +137,7 @@ static const icseg_op input_gradient_op = {.name = "conv_transpose2x2_gradient_i
                                            .run = input_gradient_run,
                                            .release = release,
                                            .flops = flops,
-                                           .fetches = 1 << 1};
+                                           .lazy_inputs = 1 << 1};
 static const icseg_op weight_gradient_op = {.name = "conv_transpose2x2_gradient_weight",
                                             .prepare = prepare,
                                             .run = weight_gradient_run,
@@ -165,7 +165,7 @@ const icseg_op icseg_op_conv_transpose2x2 = {.name = "conv_transpose2x2",
                                              .run = forward_run,
                                              .release = release,
                                              .flops = flops,
-                                             .fetches = 1 << 1};
+                                             .lazy_inputs = 1 << 1};
 
 icseg_value icseg_conv_transpose2x2(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias) {
     if (x == ICSEG_NONE || weight == ICSEG_NONE)

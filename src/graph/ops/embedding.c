@@ -46,7 +46,7 @@ static icseg_status embedding_run(icseg_kernel *k, const icseg_run *run, icseg_e
 
 static void release(icseg_kernel *k) { icseg_free(k->state); }
 
-const icseg_op icseg_op_embedding = {.name = "embedding", .run = embedding_run, .release = release, .fetches = 1};
+const icseg_op icseg_op_embedding = {.name = "embedding", .run = embedding_run, .release = release, .lazy_inputs = 1};
 
 icseg_value icseg_embedding(icseg_graph *g, icseg_value table, int count, const int32_t *ids) {
     icseg_node *node = icseg_node_append(g, &icseg_op_embedding, ids, (size_t)count * sizeof *ids, &table, 1, 0);

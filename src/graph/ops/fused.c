@@ -24,7 +24,7 @@ static icseg_primitive_options options_of(const icseg_kernel *k) {
                                        .activation = is_conv ? conv->activation : linear->activation,
                                        .in = icseg_kernel_in(k, ICSEG_FUSED_X)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
-    icseg_use_tiles(k, &options);
+    icseg_set_precision(k, &options);
     options.pack = !is_conv && (icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT) || options.in != ICSEG_F32);
     return options;
 }
@@ -101,15 +101,15 @@ const icseg_op icseg_op_conv2d_fused = {
     .run = run,
     .release = release,
     .flops = icseg_conv_flops,
-    .fetches = 1 << ICSEG_FUSED_WEIGHT,
+    .lazy_inputs = 1 << ICSEG_FUSED_WEIGHT,
     .in_place = 1 << ICSEG_FUSED_RESIDUAL,
-    .half = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1, .pays = conv_pays}};
+    .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1, .pays = conv_pays}};
 const icseg_op icseg_op_linear_fused = {
     .name = "linear_fused",
     .prepare = prepare,
     .run = run,
     .release = release,
     .flops = icseg_product_flops,
-    .fetches = 1 << ICSEG_FUSED_WEIGHT,
+    .lazy_inputs = 1 << ICSEG_FUSED_WEIGHT,
     .in_place = 1 << ICSEG_FUSED_RESIDUAL,
-    .half = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1}};
+    .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1}};

@@ -8,16 +8,16 @@
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 #include "graph/ops/norm.h"
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 typedef struct moments {
     float *mean, *inv; /* (rows) */
 } moments;
 
 ICSEG_INLINE void forward_types(const float *x, const float *weight, const float *bias, float eps, int64_t rows,
-                                int64_t c, void *out, bool half, moments to) {
+                                int64_t c, void *out, bool bf16, moments to) {
     for (int64_t r = 0; r < rows; r++, x += c) {
-        void *y = icseg_at(out, half, r * c);
+        void *y = icseg_at(out, bf16, r * c);
         float sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
         for (int64_t j = 0; j < c; j++) sum += x[j];
@@ -26,15 +26,15 @@ ICSEG_INLINE void forward_types(const float *x, const float *weight, const float
         for (int64_t j = 0; j < c; j++) squares += (x[j] - m) * (x[j] - m);
         float s = 1 / sqrtf(squares / (float)c + eps);
 #pragma omp simd
-        for (int64_t j = 0; j < c; j++) icseg_set_element(y, half, j, (x[j] - m) * s * weight[j] + bias[j]);
+        for (int64_t j = 0; j < c; j++) icseg_set_element(y, bf16, j, (x[j] - m) * s * weight[j] + bias[j]);
         to.mean[r] = m;
         to.inv[r] = s;
     }
 }
 
 ICSEG_KERNEL static void forward_rows(const float *x, const float *weight, const float *bias, float eps, int64_t rows,
-                                      int64_t c, void *y, bool half, moments to) {
-    if (half)
+                                      int64_t c, void *y, bool bf16, moments to) {
+    if (bf16)
         forward_types(x, weight, bias, eps, rows, c, y, true, to);
     else
         forward_types(x, weight, bias, eps, rows, c, y, false, to);
@@ -76,14 +76,14 @@ static icseg_status layer_norm_run(icseg_kernel *k, const icseg_run *run, icseg_
     float eps = *(const float *)k->node->attributes;
     int64_t c = icseg_kernel_in(k, 1)->count;
     icseg_chunks m = icseg_chunks_of(icseg_kernel_in(k, 0)->count / c, c);
-    bool half = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
+    bool bf16 = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
     const float *x = k->in[0];
     float *mean = k->out[1], *inv = k->out[2];
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < m.count; i++) {
         int64_t row = i * m.step;
         forward_rows(x + row * c, k->in[1], k->in[2], eps, icseg_chunk_rows(&m, i), c,
-                     icseg_at(k->out[0], half, row * c), half, (moments){mean + row, inv + row});
+                     icseg_at(k->out[0], bf16, row * c), bf16, (moments){mean + row, inv + row});
     }
     return ICSEG_OK;
 }
@@ -137,7 +137,7 @@ const icseg_op icseg_op_layer_norm = {.name = "layer_norm",
                                       .cheap = true,
                                       .run = layer_norm_run,
                                       .in_place = 1,
-                                      .half = {.out = 1}};
+                                      .bf16 = {.out = 1}};
 
 icseg_value icseg_layer_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, float eps) {
     icseg_shape rows = x == ICSEG_NONE ? ICSEG_SHAPE(1) : icseg_graph_value(g, x)->shape;

@@ -4,14 +4,14 @@
 #ifndef ICSEG_GRAPH_OPS_LINEAR_ALGEBRA_H
 #define ICSEG_GRAPH_OPS_LINEAR_ALGEBRA_H
 
-#include "compute/onednn/primitive.h"
+#include "compute/primitive.h"
 #include "graph/op.h"
 
 /* Offsets into the scratch area of a run: room for `bytes` is reserved after what the kernel has reserved so far. */
 size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes);
 
 /* Lets a primitive whose first operand is input 0 multiply on tiles as the graph wants it to. */
-void icseg_use_tiles(const icseg_kernel *k, icseg_primitive_options *options);
+void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options);
 
 /* -- weights: a primitive's second operand, input i of the node */
 
@@ -21,7 +21,7 @@ bool icseg_weights_want_packing(const icseg_kernel *k, int i);
 /* Scratch bytes to hold the packed copy of an input that is no parameter; parameters keep theirs. */
 size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive *primitive);
 /* The operand as the primitive wants it. `room`: icseg_weights_scratch bytes. An operator that calls these for input i
- * says so in op->fetches. */
+ * says so in op->lazy_inputs. */
 icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *room,
                                const void **out, icseg_error *error);
 /* The same, as it is. */
@@ -42,13 +42,13 @@ icseg_status icseg_product_run(icseg_kernel *k, const icseg_run *run, icseg_erro
 void icseg_product_release(icseg_kernel *k);
 double icseg_product_flops(const icseg_graph *g, const icseg_node *node);
 
-/* Operands that are no parameters may be bf16, the result where HALF_OUT is 1. */
-#define ICSEG_PRODUCT_OP(NAME, GRADIENT, HALF_IN, HALF_OUT)                                                            \
+/* Operands that are no parameters may be bf16, the result where BF16_OUT is 1. */
+#define ICSEG_PRODUCT_OP(NAME, GRADIENT, BF16_IN, BF16_OUT)                                                            \
     {                                                                                                                  \
         .name = NAME, .gradient = GRADIENT, .prepare = icseg_product_prepare, .run = icseg_product_run,                \
-        .release = icseg_product_release, .flops = icseg_product_flops, .fetches = 1 << 1, .half = {                   \
-            .product = HALF_IN,                                                                                        \
-            .out = HALF_OUT                                                                                            \
+        .release = icseg_product_release, .flops = icseg_product_flops, .lazy_inputs = 1 << 1, .bf16 = {               \
+            .product = BF16_IN,                                                                                        \
+            .out = BF16_OUT                                                                                            \
         }                                                                                                              \
     }
 

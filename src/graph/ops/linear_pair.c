@@ -36,7 +36,7 @@ static icseg_status open_product(icseg_kernel *k, int64_t rows, int map, icseg_p
                                        .activation = a.activation,
                                        .pack = icseg_weights_want_packing(k, weight_of(map))};
     a.shape.rows = rows;
-    icseg_use_tiles(k, &options);
+    icseg_set_precision(k, &options);
     return icseg_matmul_open(out, &a.shape, options, error);
 }
 
@@ -102,7 +102,7 @@ static const icseg_op linear_pair_op = {.name = "linear_pair",
                                         .run = run,
                                         .release = release,
                                         .flops = flops,
-                                        .fetches = 1 << FIRST_WEIGHT | 1 << SECOND_WEIGHT,
+                                        .lazy_inputs = 1 << FIRST_WEIGHT | 1 << SECOND_WEIGHT,
                                         .in_place = 1 << RESIDUAL};
 
 /* -- fusing */

@@ -38,7 +38,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution of patches");
     int64_t rows = row_count(c), row = row_size(c);
     icseg_primitive_options options = {.bias = k->node->input_count > 2, .pack = icseg_weights_want_packing(k, 1)};
-    icseg_use_tiles(k, &options);
+    icseg_set_precision(k, &options);
     icseg_matmul_shape product = icseg_product_shape(rows, row, c->out, false, true);
     if (k->node->op == &input_gradient_op) product = icseg_product_shape(rows, c->out, row, false, false);
     if (k->node->op == &weight_gradient_op) {
@@ -96,7 +96,7 @@ static const icseg_op input_gradient_op = {.name = "patch_conv_gradient_input",
                                            .run = input_gradient_run,
                                            .release = release,
                                            .flops = icseg_conv_flops,
-                                           .fetches = 1 << 1};
+                                           .lazy_inputs = 1 << 1};
 static const icseg_op weight_gradient_op = {.name = "patch_conv_gradient_weight",
                                             .prepare = prepare,
                                             .run = weight_gradient_run,
@@ -124,7 +124,7 @@ static const icseg_op patch_conv_op = {.name = "conv2d",
                                        .run = forward_run,
                                        .release = release,
                                        .flops = icseg_conv_flops,
-                                       .fetches = 1 << 1};
+                                       .lazy_inputs = 1 << 1};
 
 icseg_value icseg_patch_conv(icseg_graph *g, const icseg_conv_shape *shape, const icseg_value *inputs, int count) {
     icseg_node *node = icseg_node_append(g, &patch_conv_op, shape, sizeof *shape, inputs, count, 0);

@@ -10,10 +10,12 @@ size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes) {
     return offset;
 }
 
-void icseg_use_tiles(const icseg_kernel *k, icseg_primitive_options *options) {
+void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options) {
     const icseg_graph *g = k->graph;
-    options->tiles = g->tiles;
-    options->range = g->ranges && !icseg_ranges_recording(g->ranges) ? icseg_ranges_find(g->ranges, k->node->name) : 0;
+    options->precision = g->precision;
+    options->range = g->ranges && !icseg_activation_ranges_recording(g->ranges)
+                         ? icseg_activation_ranges_find(g->ranges, k->node->name)
+                         : 0;
 }
 
 static icseg_param *param_of(const icseg_kernel *k, int i) {
@@ -100,7 +102,7 @@ icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
                                        .pack = icseg_weights_want_packing(k, 1),
                                        .in = icseg_kernel_in(k, 0)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
-    icseg_use_tiles(k, &options);
+    icseg_set_precision(k, &options);
     options.pack |= icseg_kernel_in(k, 1)->dtype != options.in; /* to make the weight bf16 at least */
     ICSEG_TRY(icseg_matmul_open(&s->primitive, k->node->attributes, options, error));
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));

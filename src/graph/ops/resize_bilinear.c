@@ -8,7 +8,7 @@
 #include "graph/op.h"
 #include "graph/ops.h"
 #include "graph/ops/space.h"
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 /* One axis. Output o reads source first[o] with weight 1 - lambda[o] and second[o] with lambda[o]. Source s is read by
  * outputs begin[s] .. begin[s] + count[s] - 1 with weights collected[offset[s]] ... */
@@ -89,34 +89,34 @@ static void resize_release(icseg_kernel *k) {
 
 /* One output row from two source rows (., c) that are weighted 1 - v and v, plus `residual` (width, c) unless NULL. */
 ICSEG_INLINE void forward_types(const void *top, const void *bottom, float v, const axis *column, int64_t width,
-                                int64_t c, const void *residual, void *y, bool half) {
+                                int64_t c, const void *residual, void *y, bool bf16) {
     for (int64_t o = 0; o < width; o++) {
         int64_t left = column->first[o] * c, right = column->second[o] * c;
         float h = column->lambda[o];
         float a = (1 - v) * (1 - h), b = (1 - v) * h, d = v * (1 - h), e = v * h;
-        void *to = icseg_at(y, half, o * c);
+        void *to = icseg_at(y, bf16, o * c);
         if (residual) {
-            const void *plus = icseg_at(residual, half, o * c);
+            const void *plus = icseg_at(residual, bf16, o * c);
 #pragma omp simd
             for (int64_t j = 0; j < c; j++) {
-                float above = a * icseg_element(top, half, left + j) + b * icseg_element(top, half, right + j);
-                float below = d * icseg_element(bottom, half, left + j) + e * icseg_element(bottom, half, right + j);
-                icseg_set_element(to, half, j, icseg_element(plus, half, j) + (above + below));
+                float above = a * icseg_element(top, bf16, left + j) + b * icseg_element(top, bf16, right + j);
+                float below = d * icseg_element(bottom, bf16, left + j) + e * icseg_element(bottom, bf16, right + j);
+                icseg_set_element(to, bf16, j, icseg_element(plus, bf16, j) + (above + below));
             }
             continue;
         }
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
-            float above = a * icseg_element(top, half, left + j) + b * icseg_element(top, half, right + j);
-            float below = d * icseg_element(bottom, half, left + j) + e * icseg_element(bottom, half, right + j);
-            icseg_set_element(to, half, j, above + below);
+            float above = a * icseg_element(top, bf16, left + j) + b * icseg_element(top, bf16, right + j);
+            float below = d * icseg_element(bottom, bf16, left + j) + e * icseg_element(bottom, bf16, right + j);
+            icseg_set_element(to, bf16, j, above + below);
         }
     }
 }
 
 ICSEG_KERNEL static void forward_row(const void *top, const void *bottom, float v, const axis *column, int64_t width,
-                                     int64_t c, const void *residual, void *y, bool half) {
-    if (half)
+                                     int64_t c, const void *residual, void *y, bool bf16) {
+    if (bf16)
         forward_types(top, bottom, v, column, width, c, residual, y, true);
     else
         forward_types(top, bottom, v, column, width, c, residual, y, false);
@@ -146,16 +146,16 @@ static icseg_status resize_run(icseg_kernel *k, const icseg_run *run, icseg_erro
     const resize_state *s = k->state;
     const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
     int64_t c = in[3], in_row = in[2] * c, out_row = out[2] * c;
-    bool half = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
+    bool bf16 = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
     const void *residual = k->node->input_count > 1 ? k->in[1] : NULL;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t b = 0; b < out[0]; b++)
         for (int64_t h = 0; h < out[1]; h++) {
-            const void *image = icseg_at(k->in[0], half, b * in[1] * in_row);
+            const void *image = icseg_at(k->in[0], bf16, b * in[1] * in_row);
             int64_t at = (b * out[1] + h) * out_row;
-            forward_row(icseg_at(image, half, s->row.first[h] * in_row),
-                        icseg_at(image, half, s->row.second[h] * in_row), s->row.lambda[h], &s->column, out[2], c,
-                        residual ? icseg_at(residual, half, at) : NULL, icseg_at(k->out[0], half, at), half);
+            forward_row(icseg_at(image, bf16, s->row.first[h] * in_row),
+                        icseg_at(image, bf16, s->row.second[h] * in_row), s->row.lambda[h], &s->column, out[2], c,
+                        residual ? icseg_at(residual, bf16, at) : NULL, icseg_at(k->out[0], bf16, at), bf16);
         }
     return ICSEG_OK;
 }
@@ -201,7 +201,7 @@ const icseg_op icseg_op_resize_bilinear = {.name = "resize_bilinear",
                                            .run = resize_run,
                                            .release = resize_release,
                                            .in_place = 1 << 1,
-                                           .half = {.in = 3, .out = 1, .same = true}};
+                                           .bf16 = {.in = 3, .out = 1, .same = true}};
 
 icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width) {
     return icseg_resize_node(g, &icseg_op_resize_bilinear, x, height, width);

@@ -2,7 +2,7 @@
  * What operators that change height and width share: pooling in windows, resizing. */
 #include "graph/ops/space.h"
 
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 icseg_value icseg_pool_node(icseg_graph *g, const icseg_op *op, icseg_value x, int size) {
     icseg_node *node = icseg_node_append(g, op, &size, sizeof size, &x, 1, 0);
@@ -22,12 +22,12 @@ void icseg_pool_rows(const icseg_kernel *k, icseg_pool_row *row) {
     int size = *(const int *)k->node->attributes;
     const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
     int64_t c = in[3], in_row = in[2] * c, out_row = out[2] * c;
-    bool half = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
+    bool bf16 = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t b = 0; b < out[0]; b++)
         for (int64_t h = 0; h < out[1]; h++)
-            row(icseg_at(k->in[0], half, (b * in[1] + h * size) * in_row), in[2], c, size, out[2],
-                icseg_at(k->out[0], half, (b * out[1] + h) * out_row));
+            row(icseg_at(k->in[0], bf16, (b * in[1] + h * size) * in_row), in[2], c, size, out[2],
+                icseg_at(k->out[0], bf16, (b * out[1] + h) * out_row));
 }
 
 icseg_value icseg_resize_node(icseg_graph *g, const icseg_op *op, icseg_value x, int64_t height, int64_t width) {

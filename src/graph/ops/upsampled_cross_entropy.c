@@ -262,7 +262,7 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
 
 const icseg_op icseg_op_upsampled_cross_entropy = {.name = "upsampled_cross_entropy",
                                                    .gradient = gradient,
-                                                   .once = true,
+                                                   .never_recompute = true,
                                                    .prepare = loss_prepare,
                                                    .run = loss_run,
                                                    .release = loss_release,

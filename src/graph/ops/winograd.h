@@ -4,7 +4,7 @@
 #ifndef ICSEG_GRAPH_OPS_WINOGRAD_H
 #define ICSEG_GRAPH_OPS_WINOGRAD_H
 
-#include "compute/onednn/primitive.h"
+#include "compute/primitive.h"
 
 typedef enum icseg_conv_direction {
     ICSEG_CONV_FORWARD,         /* x, weights, bias -> y */

@@ -11,7 +11,7 @@ typedef struct lowering {
     icseg_graph *graph;
     bool *live;    /* (nodes) */
     bool *product; /* (nodes): multiplies in bf16 */
-    bool *half;    /* (values): whether a storage, named by the value that owns it, is bf16 */
+    bool *bf16;    /* (values): whether a storage, named by the value that owns it, is bf16 */
 } lowering;
 
 static icseg_value owner_of(const icseg_graph *g, icseg_value v) {
@@ -29,18 +29,18 @@ static bool reads_input(const icseg_graph *g, const icseg_node *node) {
 }
 
 static bool is_product(const icseg_graph *g, const icseg_node *node) {
-    const icseg_half_rules *r = &node->op->half;
+    const icseg_bf16_rules *r = &node->op->bf16;
     return r->product && !reads_input(g, node) && (!r->pays || r->pays(g, node));
 }
 
 /* The inputs and outputs of a node that may be bf16. */
 static uint32_t inputs_of(const lowering *l, const icseg_node *node) {
-    const icseg_half_rules *r = &node->op->half;
+    const icseg_bf16_rules *r = &node->op->bf16;
     return r->product && !l->product[node->index] ? 0 : r->in | r->product;
 }
 
 static uint32_t outputs_of(const lowering *l, const icseg_node *node) {
-    const icseg_half_rules *r = &node->op->half;
+    const icseg_bf16_rules *r = &node->op->bf16;
     return r->product && !l->product[node->index] ? 0 : r->out;
 }
 
@@ -52,10 +52,10 @@ static void begin(lowering *l) {
         if (info->kind != ICSEG_VALUE_COMPUTED || info->view_of != ICSEG_NONE || info->dtype != ICSEG_F32) continue;
         const icseg_node *node = g->nodes[info->producer];
         for (int o = 0; o < node->output_count; o++)
-            if (node->output[o] == v) l->half[v] = outputs_of(l, node) >> o & 1 && l->live[node->index];
+            if (node->output[o] == v) l->bf16[v] = outputs_of(l, node) >> o & 1 && l->live[node->index];
     }
     for (icseg_value v = 0; v < g->value_count; v++)
-        if (g->values[v]->keep || g->values[v]->param) l->half[owner_of(g, v)] = false;
+        if (g->values[v]->keep || g->values[v]->param) l->bf16[owner_of(g, v)] = false;
 }
 
 /* A storage that somebody needs in f32 is f32: rounding it would gain nothing. */
@@ -66,26 +66,26 @@ static void ask_readers(lowering *l) {
         if (!l->live[n] || !node->op->run) continue;
         for (int i = 0; i < node->input_count; i++)
             if (node->input[i] != ICSEG_NONE && !(inputs_of(l, node) >> i & 1))
-                l->half[owner_of(g, node->input[i])] = false;
+                l->bf16[owner_of(g, node->input[i])] = false;
     }
 }
 
 /* Where a node's tensors must have one type and do not, they are f32. Returns whether anything changed. */
 static bool agree(lowering *l, const icseg_node *node) {
     icseg_graph *g = l->graph;
-    const icseg_half_rules *r = &node->op->half;
+    const icseg_bf16_rules *r = &node->op->bf16;
     bool all = true, any = false;
     for (int pass = 0; pass < 2; pass++)
         for (int side = 0; side < 2; side++)
             for (int i = 0; i < (side ? node->output_count : node->input_count); i++) {
                 icseg_value v = side ? node->output[i] : node->input[i];
                 if (v == ICSEG_NONE || !((side ? r->out : r->in) >> i & 1)) continue;
-                bool *half = &l->half[owner_of(g, v)];
+                bool *bf16 = &l->bf16[owner_of(g, v)];
                 if (pass == 0) {
-                    all &= *half;
-                    any |= *half;
+                    all &= *bf16;
+                    any |= *bf16;
                 } else if (!all) {
-                    *half = false;
+                    *bf16 = false;
                 }
             }
     return any && !all;
@@ -96,7 +96,7 @@ static void settle(lowering *l) {
     for (bool changed = true; changed;) {
         changed = false;
         for (int32_t n = 0; n < g->node_count; n++)
-            if (l->live[n] && g->nodes[n]->op->half.same) changed |= agree(l, g->nodes[n]);
+            if (l->live[n] && g->nodes[n]->op->bf16.same) changed |= agree(l, g->nodes[n]);
     }
 }
 
@@ -107,7 +107,7 @@ static void cast_inputs(lowering *l, icseg_node *node, icseg_value *made) {
     icseg_graph *g = l->graph;
     for (int i = 0; i < node->input_count; i++) {
         icseg_value v = node->input[i];
-        if (!(node->op->half.product >> i & 1) || v == ICSEG_NONE || l->half[owner_of(g, v)]) continue;
+        if (!(node->op->bf16.product >> i & 1) || v == ICSEG_NONE || l->bf16[owner_of(g, v)]) continue;
         if (made[v] == ICSEG_NONE) {
             made[v] = icseg_cast(g, v, ICSEG_BF16);
             if (made[v] == ICSEG_NONE) return;
@@ -165,8 +165,8 @@ void icseg_graph_use_bf16(icseg_graph *g) {
     lowering l = {.graph = g,
                   .live = icseg_arena_array(g->arena, nodes, sizeof *l.live),
                   .product = icseg_arena_array(g->arena, nodes, sizeof *l.product),
-                  .half = icseg_arena_array(g->arena, values, sizeof *l.half)};
-    if (!l.live || !l.product || !l.half) {
+                  .bf16 = icseg_arena_array(g->arena, values, sizeof *l.bf16)};
+    if (!l.live || !l.product || !l.bf16) {
         icseg_graph_fail(g, "precision", ICSEG_ERROR_MEMORY, "out of memory");
         return;
     }
@@ -176,6 +176,6 @@ void icseg_graph_use_bf16(icseg_graph *g) {
     ask_readers(&l);
     settle(&l);
     for (icseg_value v = 0; v < g->value_count; v++)
-        if (l.half[owner_of(g, v)]) g->values[v]->dtype = ICSEG_BF16;
+        if (l.bf16[owner_of(g, v)]) g->values[v]->dtype = ICSEG_BF16;
     insert_casts(&l);
 }

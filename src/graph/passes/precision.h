@@ -8,7 +8,7 @@
 /* Convolutions and linear maps, forward and backward, multiply in bf16 and add in f32; casts appear where they read
  * f32. What lies between them is bf16 where every reader takes it; parameters, their gradients, sums, statistics,
  * softmax, scores, losses, what reads an input of the graph and all values that are kept stay f32. The operators'
- * icseg_half_rules say which tensors may change. Call once, after the last icseg_graph_keep, after icseg_graph_backward
+ * icseg_bf16_rules say which tensors may change. Call once, after the last icseg_graph_keep, after icseg_graph_backward
  * and icseg_graph_fuse. Values keep their indices, nodes do not. */
 void icseg_graph_use_bf16(icseg_graph *graph);
 

@@ -65,7 +65,7 @@ static void keep_inputs(rewriting *r, const icseg_node *node) {
 static bool may_restore(const rewriting *r, const icseg_node *node, icseg_memory memory) {
     const icseg_value_info *info = r->graph->values[node->output[0]];
     size_t bytes = bytes_of(r->graph, node->output[0]);
-    if (node->op->once || info->keep || info->boundary || info->param || bytes < LEAST_BYTES) return false;
+    if (node->op->never_recompute || info->keep || info->boundary || info->param || bytes < LEAST_BYTES) return false;
     return memory == ICSEG_MEMORY_LOW || pays(r, node, bytes);
 }
 
@@ -88,7 +88,7 @@ static icseg_value restore(rewriting *r, icseg_value v) {
     if (r->restored[v] != ICSEG_NONE) return r->restored[v];
     const icseg_node *node = g->nodes[g->values[v]->producer];
     for (int i = 0; i < node->input_count; i++) in[i] = restore(r, node->input[i]);
-    if (node->op->again) return r->restored[v] = node->op->again(g, node, in);
+    if (node->op->recompute) return r->restored[v] = node->op->recompute(g, node, in);
     icseg_node *copy = icseg_node_append(g, node->op, NULL, 0, in, node->input_count, UINT32_MAX);
     if (!copy) return ICSEG_NONE;
     copy->name = node->name;

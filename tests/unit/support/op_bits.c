@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 
 typedef struct model {
     icseg_params *params;

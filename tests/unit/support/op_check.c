@@ -12,7 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 
 enum {
     DIFFERENCES = 96, /* elements of each input whose gradient is compared */

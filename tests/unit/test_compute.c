@@ -10,8 +10,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "compute/onednn/primitive.h"
-#include "graph/executor.h"
+#include "compute/primitive.h"
+#include "graph/run/executor.h"
 #include "graph/ops.h"
 
 static icseg_error error;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Running a graph: its memory plan (liveness, one arena), its prepared kernels. */
-#ifndef ICSEG_GRAPH_EXECUTOR_H
-#define ICSEG_GRAPH_EXECUTOR_H
+#ifndef ICSEG_GRAPH_RUN_EXECUTOR_H
+#define ICSEG_GRAPH_RUN_EXECUTOR_H
 
 #include "graph/op.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Where the time and the memory of a graph go, by operator and by module, and as tables. */
-#ifndef ICSEG_GRAPH_PROFILE_H
-#define ICSEG_GRAPH_PROFILE_H
+#ifndef ICSEG_GRAPH_RUN_PROFILE_H
+#define ICSEG_GRAPH_RUN_PROFILE_H
 
 #include "base/text.h"
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 
 typedef struct icseg_profile_row {
     const char *name;

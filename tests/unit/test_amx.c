@@ -13,8 +13,8 @@
 
 #include "base/memory.h"
 #include "base/rng.h"
-#include "compute/onednn/primitive.h"
-#include "compute/amx/amx.h"
+#include "compute/primitive.h"
+#include "compute/amx/tiles.h"
 #include "compute/amx/product.h"
 
 enum { GUARD = 64, MARK = 0x5a };
@@ -26,7 +26,7 @@ static void ok(icseg_status status) {
 }
 
 static void need_tiles(void) {
-    if (icseg_amx_there()) return;
+    if (icseg_amx_available()) return;
     print_message("no AMX on this processor: not tested\n");
     skip();
 }
@@ -61,8 +61,8 @@ typedef struct tensors {
     int64_t positions, outputs;
 } tensors;
 
-static tensors open_tensors(const icseg_tiles_shape *s) {
-    const icseg_tiles_weights *w = &s->weights;
+static tensors open_tensors(const icseg_amx_shape *s) {
+    const icseg_amx_weights *w = &s->weights;
     int64_t positions = s->images * s->height * s->width;
     return (tensors){.x = numbers(positions * w->in, 1),
                      .weights = numbers(w->kernel * w->kernel * w->in * w->out, 2),
@@ -80,27 +80,27 @@ static void close_tensors(tensors *t) {
 }
 
 /* The result, in memory of its own. */
-static float *run(const icseg_tiles_shape *s, const tensors *t, bool bias) {
-    icseg_tiles *p;
-    ok(icseg_tiles_open(&p, s, &error));
-    size_t scratch_size = icseg_tiles_scratch(p), packed_size = icseg_tiles_packed_size(p);
+static float *run(const icseg_amx_shape *s, const tensors *t, bool bias) {
+    icseg_amx_product *p;
+    ok(icseg_amx_product_open(&p, s, &error));
+    size_t scratch_size = icseg_amx_product_scratch(p), packed_size = icseg_amx_product_packed_size(p);
     size_t out_size = (size_t)t->outputs * sizeof(float);
     void *scratch = guarded(scratch_size), *packed = guarded(packed_size);
     float *out = guarded(out_size), *result = icseg_alloc(out_size);
     memcpy(out, t->before, out_size);
-    icseg_tiles_pack(p, t->weights, packed);
-    icseg_tiles_run(p, t->x, packed, bias ? t->bias : NULL, out, scratch);
+    icseg_amx_product_pack(p, t->weights, packed);
+    icseg_amx_product_run(p, t->x, packed, bias ? t->bias : NULL, out, scratch);
     memcpy(result, out, out_size);
     release_guarded(scratch, scratch_size);
     release_guarded(packed, packed_size);
     release_guarded(out, out_size);
-    icseg_tiles_close(&p);
+    icseg_amx_product_close(&p);
     return result;
 }
 
 /* The sum at position i for output channel o, and the sum of the squares of what it is made of. */
-static double sum_at(const icseg_tiles_shape *s, const tensors *t, int64_t i, int64_t o, double *squares) {
-    const icseg_tiles_weights *w = &s->weights;
+static double sum_at(const icseg_amx_shape *s, const tensors *t, int64_t i, int64_t o, double *squares) {
+    const icseg_amx_weights *w = &s->weights;
     int64_t image = i / (s->height * s->width), y = i / s->width % s->height, x = i % s->width, half = w->kernel / 2;
     double sum = 0;
     *squares = 0;
@@ -128,7 +128,7 @@ typedef struct tolerance {
     double each, all;
 } tolerance;
 
-static void compare(const icseg_tiles_shape *s, const tensors *t, const float *out, bool bias, tolerance most) {
+static void compare(const icseg_amx_shape *s, const tensors *t, const float *out, bool bias, tolerance most) {
     double errors = 0, norm = 0;
     for (int64_t i = 0; i < t->positions; i++)
         for (int64_t o = 0; o < s->weights.out; o++) {
@@ -152,8 +152,8 @@ static void quantise(float *values, int64_t count, int64_t step, float unit) {
     }
 }
 
-static void quantise_tensors(const icseg_tiles_shape *s, tensors *t) {
-    const icseg_tiles_weights *w = &s->weights;
+static void quantise_tensors(const icseg_amx_shape *s, tensors *t) {
+    const icseg_amx_weights *w = &s->weights;
     int64_t taps = w->kernel * w->kernel;
     quantise(t->x, t->positions * w->in, 1, s->range / 127);
     for (int64_t o = 0; o < w->out; o++) {
@@ -164,32 +164,32 @@ static void quantise_tensors(const icseg_tiles_shape *s, tensors *t) {
 }
 
 /* bf16x2 against the numbers as they are, int8 against what it makes of them: with values beyond the range. */
-static void check(const icseg_tiles_shape *shape, bool bias) {
-    icseg_tiles_shape s = *shape;
-    for (int kind = ICSEG_TILES_BF16X2; kind <= ICSEG_TILES_INT8; kind++) {
-        s.weights.kind = (icseg_tiles_kind)kind;
+static void check(const icseg_amx_shape *shape, bool bias) {
+    icseg_amx_shape s = *shape;
+    for (int kind = ICSEG_PRODUCT_BF16X2; kind <= ICSEG_PRODUCT_INT8; kind++) {
+        s.weights.kind = (icseg_product_precision)kind;
         tensors t = open_tensors(&s);
         float *out = run(&s, &t, bias);
-        if (kind == ICSEG_TILES_INT8) quantise_tensors(&s, &t);
-        compare(&s, &t, out, bias, kind == ICSEG_TILES_INT8 ? (tolerance){3e-6, 1e-6} : (tolerance){4e-5, 6e-6});
+        if (kind == ICSEG_PRODUCT_INT8) quantise_tensors(&s, &t);
+        compare(&s, &t, out, bias, kind == ICSEG_PRODUCT_INT8 ? (tolerance){3e-6, 1e-6} : (tolerance){4e-5, 6e-6});
         icseg_free(out);
         close_tensors(&t);
     }
 }
 
-static icseg_tiles_shape shape_of(int64_t images, int64_t height, int64_t width, int64_t in, int64_t out,
-                                  int64_t kernel) {
-    return (icseg_tiles_shape){.images = images,
-                               .height = height,
-                               .width = width,
-                               .range = 2.5f,
-                               .weights = {ICSEG_TILES_BF16X2, in, out, kernel, kernel * kernel * in, 1}};
+static icseg_amx_shape shape_of(int64_t images, int64_t height, int64_t width, int64_t in, int64_t out,
+                                int64_t kernel) {
+    return (icseg_amx_shape){.images = images,
+                             .height = height,
+                             .width = width,
+                             .range = 2.5f,
+                             .weights = {ICSEG_PRODUCT_BF16X2, in, out, kernel, kernel * kernel * in, 1}};
 }
 
 static void maps_and_convolutions_of_any_size(void **state) {
     (void)state;
     need_tiles();
-    const icseg_tiles_shape shapes[] = {
+    const icseg_amx_shape shapes[] = {
         shape_of(1, 1, 1, 1, 1, 1),     shape_of(1, 16, 1, 32, 32, 1),   shape_of(1, 33, 1, 33, 31, 1),
         shape_of(3, 7, 5, 70, 65, 1),   shape_of(1, 700, 1, 520, 40, 1), shape_of(1, 90, 1, 64, 300, 1),
         shape_of(1, 1, 1, 3, 2, 3),     shape_of(1, 4, 40, 32, 32, 3),   shape_of(2, 9, 13, 40, 50, 3),
@@ -201,7 +201,7 @@ static void maps_and_convolutions_of_any_size(void **state) {
 static void weights_may_be_stored_by_input_channel(void **state) {
     (void)state;
     need_tiles();
-    icseg_tiles_shape s = shape_of(1, 50, 1, 45, 70, 1);
+    icseg_amx_shape s = shape_of(1, 50, 1, 45, 70, 1);
     s.weights.next_out = 1;
     s.weights.next_in = s.weights.out;
     check(&s, false);
@@ -213,7 +213,7 @@ static void sums_are_followed_by_all_that_is_asked_for(void **state) {
     const icseg_activation after[] = {ICSEG_ACTIVATION_NONE, ICSEG_ACTIVATION_RELU, ICSEG_ACTIVATION_QUICK_GELU};
     for (int mask = 0; mask < 12; mask++)
         for (int kernel = 1; kernel <= 3; kernel += 2) {
-            icseg_tiles_shape s = shape_of(1, 6, 11, 40, 50, kernel);
+            icseg_amx_shape s = shape_of(1, 6, 11, 40, 50, kernel);
             s.accumulate = mask & 1;
             s.activation = after[mask >> 2];
             check(&s, mask & 2);
@@ -223,12 +223,12 @@ static void sums_are_followed_by_all_that_is_asked_for(void **state) {
 static void threads_do_not_change_a_bit(void **state) {
     (void)state;
     need_tiles();
-    const icseg_tiles_shape shapes[] = {shape_of(1, 600, 1, 520, 160, 1), shape_of(1, 100, 1, 64, 96, 1),
-                                        shape_of(3, 20, 40, 96, 64, 3), shape_of(1, 12, 20, 64, 64, 3)};
+    const icseg_amx_shape shapes[] = {shape_of(1, 600, 1, 520, 160, 1), shape_of(1, 100, 1, 64, 96, 1),
+                                      shape_of(3, 20, 40, 96, 64, 3), shape_of(1, 12, 20, 64, 64, 3)};
     int before = omp_get_max_threads();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        icseg_tiles_shape s = shapes[i];
-        s.weights.kind = i % 2 ? ICSEG_TILES_INT8 : ICSEG_TILES_BF16X2;
+        icseg_amx_shape s = shapes[i];
+        s.weights.kind = i % 2 ? ICSEG_PRODUCT_INT8 : ICSEG_PRODUCT_BF16X2;
         tensors t = open_tensors(&s);
         float *result[3];
         for (int n = 0; n < 3; n++) {
@@ -245,7 +245,7 @@ static void threads_do_not_change_a_bit(void **state) {
 static void what_is_not_finite_stays_so(void **state) {
     (void)state;
     need_tiles();
-    icseg_tiles_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    icseg_amx_shape s = shape_of(1, 40, 1, 64, 32, 1);
     tensors t = open_tensors(&s);
     t.x[3 * 64 + 5] = INFINITY;
     t.x[7 * 64 + 9] = NAN;
@@ -260,8 +260,8 @@ static void int8_takes_what_is_beyond_the_range_for_the_nearest(void **state) {
     (void)state;
     need_tiles();
     const float beyond[][2] = {{100, INFINITY}, {100, 1e30f}, {100, NAN}, {-100, -INFINITY}, {-100, -1e30f}};
-    icseg_tiles_shape s = shape_of(1, 40, 1, 64, 32, 1);
-    s.weights.kind = ICSEG_TILES_INT8;
+    icseg_amx_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    s.weights.kind = ICSEG_PRODUCT_INT8;
     tensors t = open_tensors(&s);
     for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
         float *out[2];
@@ -278,9 +278,9 @@ static void int8_takes_what_is_beyond_the_range_for_the_nearest(void **state) {
 static void weights_that_are_not_finite_show(void **state) {
     (void)state;
     need_tiles();
-    for (int kind = ICSEG_TILES_BF16X2; kind <= ICSEG_TILES_INT8; kind++) {
-        icseg_tiles_shape s = shape_of(1, 40, 1, 64, 32, 1);
-        s.weights.kind = (icseg_tiles_kind)kind;
+    for (int kind = ICSEG_PRODUCT_BF16X2; kind <= ICSEG_PRODUCT_INT8; kind++) {
+        icseg_amx_shape s = shape_of(1, 40, 1, 64, 32, 1);
+        s.weights.kind = (icseg_product_precision)kind;
         tensors t = open_tensors(&s);
         t.weights[3 * 64 + 5] = NAN;
         t.weights[9 * 64 + 63] = INFINITY;
@@ -295,11 +295,11 @@ static void weights_that_are_not_finite_show(void **state) {
 static void a_failing_allocation_is_an_error(void **state) {
     (void)state;
     need_tiles();
-    icseg_tiles_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    icseg_amx_shape s = shape_of(1, 40, 1, 64, 32, 1);
     for (int n = 0; n < 2; n++) {
-        icseg_tiles *p;
+        icseg_amx_product *p;
         icseg_memory_fail_after(n);
-        assert_int_equal(icseg_tiles_open(&p, &s, &error), ICSEG_ERROR_MEMORY);
+        assert_int_equal(icseg_amx_product_open(&p, &s, &error), ICSEG_ERROR_MEMORY);
         assert_null(p);
     }
     icseg_memory_fail_after(-1);
@@ -312,17 +312,18 @@ static void primitives_use_tiles_only_where_asked(void **state) {
     need_tiles();
     const icseg_conv_shape conv = {1, 20, 20, 64, 64, 3, 3, 1, 1, 20, 20},
                            strided = {1, 20, 20, 64, 64, 3, 3, 2, 1, 10, 10};
-    icseg_primitive_options plain = {0}, split = {.tiles = ICSEG_TILES_BF16X2},
-                            gelu = {.tiles = ICSEG_TILES_BF16X2, .activation = ICSEG_ACTIVATION_GELU};
-    assert_true(icseg_conv_takes_tiles(&conv, split));
-    assert_false(icseg_conv_takes_tiles(&conv, plain));
-    assert_false(icseg_conv_takes_tiles(&conv, gelu));
-    assert_false(icseg_conv_takes_tiles(&strided, split));
+    icseg_primitive_options plain = {0}, split = {.precision = ICSEG_PRODUCT_BF16X2},
+                            gelu = {.precision = ICSEG_PRODUCT_BF16X2, .activation = ICSEG_ACTIVATION_GELU};
+    assert_true(icseg_conv_in_precision(&conv, split));
+    assert_false(icseg_conv_in_precision(&conv, plain));
+    assert_false(icseg_conv_in_precision(&conv, gelu));
+    assert_false(icseg_conv_in_precision(&strided, split));
     split.in = ICSEG_BF16;
-    assert_false(icseg_conv_takes_tiles(&conv, split));
-    icseg_primitive_options whole = {.tiles = ICSEG_TILES_INT8, .range = 1}, without = {.tiles = ICSEG_TILES_INT8};
-    assert_true(icseg_conv_takes_tiles(&conv, whole));
-    assert_false(icseg_conv_takes_tiles(&conv, without));
+    assert_false(icseg_conv_in_precision(&conv, split));
+    icseg_primitive_options whole = {.precision = ICSEG_PRODUCT_INT8, .range = 1},
+                            without = {.precision = ICSEG_PRODUCT_INT8};
+    assert_true(icseg_conv_in_precision(&conv, whole));
+    assert_false(icseg_conv_in_precision(&conv, without));
 }
 
 static void packed_copies_of_one_weight_are_shared_and_told_apart(void **state) {
@@ -331,8 +332,8 @@ static void packed_copies_of_one_weight_are_shared_and_told_apart(void **state) 
     const icseg_matmul_shape s = {{1, 1}, 40, 64, 96, {0, 0, 64, 1}, {0, 0, 1, 64}, {0, 0, 96, 1}};
     icseg_matmul_shape more = s;
     more.rows = 80;
-    icseg_primitive_options split = {.tiles = ICSEG_TILES_BF16X2, .pack = true}, plain = {.pack = true};
-    icseg_primitive_options whole = {.tiles = ICSEG_TILES_INT8, .range = 1, .pack = true};
+    icseg_primitive_options split = {.precision = ICSEG_PRODUCT_BF16X2, .pack = true}, plain = {.pack = true};
+    icseg_primitive_options whole = {.precision = ICSEG_PRODUCT_INT8, .range = 1, .pack = true};
     enum { COUNT = 4 };
     icseg_primitive *p[COUNT];
     ok(icseg_matmul_open(&p[0], &s, split, &error));

@@ -2,7 +2,7 @@
  * The memory plan and the executor. Every computed value gets an offset in one arena; two values share bytes when
  * their lifetimes do not meet. Values are placed largest first, each at the lowest offset that is free (greedy by size,
  * within a few per cent of the lower bound on these graphs). */
-#include "graph/executor.h"
+#include "graph/run/executor.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "base/system.h"
 #include "graph/internal.h"
-#include "tensor/half.h"
+#include "tensor/bf16.h"
 
 enum { ALIGNMENT = 64 };
 
@@ -298,7 +298,7 @@ static icseg_status get_inputs(const icseg_executor *x, icseg_kernel *k, icseg_e
         k->in[i] = data_of(x, k->node->input[i]);
         if (k->in[i] || k->node->input[i] == ICSEG_NONE) continue;
         icseg_param *param = param_behind(x, k->node->input[i]);
-        if (param && k->node->op->fetches >> i & 1) continue;
+        if (param && k->node->op->lazy_inputs >> i & 1) continue;
         if (!param)
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: input %s is not bound", k->node->name,
                               icseg_graph_value(x->graph, k->node->input[i])->name);
@@ -318,9 +318,9 @@ static icseg_status check_outputs(const icseg_kernel *k, icseg_error *error) {
 static icseg_status check_finite(const icseg_kernel *k, icseg_error *error) {
     for (int o = 0; o < k->node->output_count; o++) {
         const icseg_value_info *info = icseg_kernel_out(k, o);
-        bool half = info->dtype == ICSEG_BF16;
-        for (int64_t i = 0; (half || info->dtype == ICSEG_F32) && i < info->count; i++) {
-            double value = (double)icseg_element(k->out[o], half, i);
+        bool bf16 = info->dtype == ICSEG_BF16;
+        for (int64_t i = 0; (bf16 || info->dtype == ICSEG_F32) && i < info->count; i++) {
+            double value = (double)icseg_element(k->out[o], bf16, i);
             if (isfinite(value)) continue;
             char text[ICSEG_SHAPE_TEXT];
             return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s%s gave %f at element %lld of its output %s",
@@ -342,7 +342,7 @@ static icseg_status run_all(icseg_executor *x, uint64_t seed, int64_t step, bool
         ICSEG_TRY(get_inputs(x, k, error));
         for (int i = 0; i < k->node->output_count; i++) k->out[i] = data_of(x, k->node->output[i]);
         ICSEG_TRY(check_outputs(k, error));
-        if (x->graph->ranges) ICSEG_TRY(icseg_ranges_see(x->graph->ranges, k, error));
+        if (x->graph->ranges) ICSEG_TRY(icseg_activation_ranges_observe(x->graph->ranges, k, error));
         double start = x->profiling ? icseg_clock() : 0;
         icseg_status status = k->node->op->run(k, &run, error);
         if (status == ICSEG_OK && checked)

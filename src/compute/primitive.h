@@ -5,8 +5,8 @@
  * A primitive belongs to one shape and one thread at a time, keeps no tensors, and works in scratch memory that the
  * caller lends it. It must not be run inside an `omp parallel` region: oneDNN gives wrong results or hangs there, so
  * icseg_primitive_run refuses. */
-#ifndef ICSEG_COMPUTE_ONEDNN_PRIMITIVE_H
-#define ICSEG_COMPUTE_ONEDNN_PRIMITIVE_H
+#ifndef ICSEG_COMPUTE_PRIMITIVE_H
+#define ICSEG_COMPUTE_PRIMITIVE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,9 +34,10 @@ typedef struct icseg_primitive_options {
     bool bias;                   /* adds a vector of the output channels or columns */
     bool accumulate;             /* adds to what `out` holds: gradients in parts, residual connections */
     icseg_activation activation; /* last of all */
-    icseg_tiles_kind tiles; /* how to multiply on tiles, where that pays: forward, of f32 (compute/amx/product.h) */
-    float range;            /* of a or x, for ICSEG_TILES_INT8; 0: not known, so not on tiles */
-    bool pack;              /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
+    icseg_product_precision
+        precision;       /* how to multiply on tiles, where that pays: forward, of f32 (compute/amx/product.h) */
+    float range;         /* of a or x, for ICSEG_PRODUCT_INT8; 0: not known, so not on tiles */
+    bool pack;           /* matmul: b in the layout the primitive likes best (a convolution's weights always are) */
     icseg_dtype in, out; /* of the operands a and b, and of the result: ICSEG_F32, or ICSEG_BF16 where in is BF16. A b
                             that is packed is given in f32; bias and gradients of weights are always f32 */
 } icseg_primitive_options;
@@ -47,12 +48,12 @@ typedef enum icseg_bf16_support {
     ICSEG_BF16_NONE,
     ICSEG_BF16_EMULATED, /* AVX-512 without instructions for it */
     ICSEG_BF16_FAST,     /* AVX512_BF16: twice the rate of f32, so less than Winograd gains */
-    ICSEG_BF16_TILES     /* AMX: eight times and more */
+    ICSEG_BF16_AMX       /* AMX: eight times and more */
 } icseg_bf16_support;
-icseg_bf16_support icseg_dnnl_bf16(void);
+icseg_bf16_support icseg_compute_bf16(void);
 
 /* Whether a convolution forward with these options is a product on tiles. */
-bool icseg_conv_takes_tiles(const icseg_conv_shape *shape, icseg_primitive_options options);
+bool icseg_conv_in_precision(const icseg_conv_shape *shape, icseg_primitive_options options);
 
 icseg_status icseg_conv_forward_open(icseg_primitive **out, const icseg_conv_shape *shape,
                                      icseg_primitive_options options, icseg_error *error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Tile registers: asking for them, and the block of products. */
-#include "compute/amx/amx.h"
+#include "compute/amx/tiles.h"
 
 #if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
 
@@ -34,7 +34,7 @@ static void ask(void) {
     there = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
-bool icseg_amx_there(void) {
+bool icseg_amx_available(void) {
     pthread_once(&there_once, ask);
     return there;
 }
@@ -146,7 +146,7 @@ TILES void icseg_amx_block_int8(const char *a, const size_t *from, const char *b
 
 #else
 
-bool icseg_amx_there(void) { return false; }
+bool icseg_amx_available(void) { return false; }
 void icseg_amx_begin(void) {}
 void icseg_amx_end(void) {}
 

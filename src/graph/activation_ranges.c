@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Ranges by name, and finding the one that suits a tensor. */
-#include "graph/ranges.h"
+#include "graph/activation_ranges.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,23 +13,23 @@ typedef struct entry {
     float range;
 } entry;
 
-struct icseg_ranges {
+struct icseg_activation_ranges {
     entry *entries;
     size_t count, room;
     bool recording;
 };
 
-icseg_status icseg_ranges_open(icseg_ranges **out, icseg_error *error) {
+icseg_status icseg_activation_ranges_open(icseg_activation_ranges **out, icseg_error *error) {
     *out = icseg_calloc_array(1, sizeof **out);
     return *out ? ICSEG_OK : icseg_fail_memory(error, sizeof **out, "ranges");
 }
 
-static void forget(icseg_ranges *r) {
+static void forget(icseg_activation_ranges *r) {
     for (size_t i = 0; i < r->count; i++) icseg_free(r->entries[i].name);
     r->count = 0;
 }
 
-void icseg_ranges_close(icseg_ranges **ranges) {
+void icseg_activation_ranges_close(icseg_activation_ranges **ranges) {
     if (!ranges || !*ranges) return;
     forget(*ranges);
     icseg_free((*ranges)->entries);
@@ -37,13 +37,14 @@ void icseg_ranges_close(icseg_ranges **ranges) {
     *ranges = NULL;
 }
 
-static entry *find(const icseg_ranges *r, const char *name) {
+static entry *find(const icseg_activation_ranges *r, const char *name) {
     for (size_t i = 0; i < r->count; i++)
         if (!strcmp(r->entries[i].name, name)) return &r->entries[i];
     return NULL;
 }
 
-icseg_status icseg_ranges_set(icseg_ranges *r, const char *name, float range, icseg_error *error) {
+icseg_status icseg_activation_ranges_set(icseg_activation_ranges *r, const char *name, float range,
+                                         icseg_error *error) {
     entry *known = find(r, name);
     if (known) {
         known->range = range;
@@ -62,24 +63,24 @@ icseg_status icseg_ranges_set(icseg_ranges *r, const char *name, float range, ic
     return ICSEG_OK;
 }
 
-float icseg_ranges_find(const icseg_ranges *r, const char *name) {
+float icseg_activation_ranges_find(const icseg_activation_ranges *r, const char *name) {
     const entry *known = find(r, name);
     return known ? known->range : 0;
 }
 
-size_t icseg_ranges_count(const icseg_ranges *r) { return r->count; }
+size_t icseg_activation_ranges_count(const icseg_activation_ranges *r) { return r->count; }
 
-const char *icseg_ranges_at(const icseg_ranges *r, size_t index, float *range) {
+const char *icseg_activation_ranges_at(const icseg_activation_ranges *r, size_t index, float *range) {
     *range = r->entries[index].range;
     return r->entries[index].name;
 }
 
-void icseg_ranges_record(icseg_ranges *r, bool on) {
+void icseg_activation_ranges_record(icseg_activation_ranges *r, bool on) {
     if (on) forget(r);
     r->recording = on;
 }
 
-bool icseg_ranges_recording(const icseg_ranges *r) { return r->recording; }
+bool icseg_activation_ranges_recording(const icseg_activation_ranges *r) { return r->recording; }
 
 /* -- recording */
 
@@ -116,10 +117,12 @@ static float range_of(const float *values, int64_t count) {
     return most * (float)best / BINS;
 }
 
-icseg_status icseg_ranges_see(icseg_ranges *r, const icseg_kernel *k, icseg_error *error) {
-    if (!r->recording || !(k->node->op->half.product & 1)) return ICSEG_OK;
+icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *r, const icseg_kernel *k, icseg_error *error) {
+    if (!r->recording || !(k->node->op->bf16.product & 1)) return ICSEG_OK;
     const icseg_value_info *x = icseg_kernel_in(k, 0);
     if (x->dtype != ICSEG_F32) return ICSEG_OK;
     float range = range_of(k->in[0], x->count);
-    return range > icseg_ranges_find(r, k->node->name) ? icseg_ranges_set(r, k->node->name, range, error) : ICSEG_OK;
+    return range > icseg_activation_ranges_find(r, k->node->name)
+               ? icseg_activation_ranges_set(r, k->node->name, range, error)
+               : ICSEG_OK;
 }

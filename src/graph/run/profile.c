@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Profiles: rows found by name, sorted, printed. */
-#include "graph/profile.h"
+#include "graph/run/profile.h"
 
 #include <stdlib.h>
 #include <string.h>

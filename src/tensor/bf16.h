@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Single elements of f32 and bf16 tensors, for kernels that are written once for both: `half` is a constant where these
+ * Single elements of f32 and bf16 tensors, for kernels that are written once for both: `bf16` is a constant where these
  * are inlined, so that loops vectorise. */
-#ifndef ICSEG_TENSOR_HALF_H
-#define ICSEG_TENSOR_HALF_H
+#ifndef ICSEG_TENSOR_BF16_H
+#define ICSEG_TENSOR_BF16_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,19 +30,19 @@ ICSEG_INLINE uint16_t icseg_narrow_bf16(float value) {
     return (uint16_t)((bits & 0x7fffffff) > 0x7f800000u ? nan : rounded);
 }
 
-ICSEG_INLINE float icseg_element(const void *tensor, bool half, int64_t i) {
-    if (!half) return ((const float *)tensor)[i];
+ICSEG_INLINE float icseg_element(const void *tensor, bool bf16, int64_t i) {
+    if (!bf16) return ((const float *)tensor)[i];
     return icseg_float_of_bits((uint32_t)((const uint16_t *)tensor)[i] << 16);
 }
 
-ICSEG_INLINE void icseg_set_element(void *tensor, bool half, int64_t i, float value) {
-    if (half)
+ICSEG_INLINE void icseg_set_element(void *tensor, bool bf16, int64_t i, float value) {
+    if (bf16)
         ((uint16_t *)tensor)[i] = icseg_narrow_bf16(value);
     else
         ((float *)tensor)[i] = value;
 }
 
 /* Where element i lies. */
-ICSEG_INLINE void *icseg_at(const void *tensor, bool half, int64_t i) { return (char *)tensor + i * (half ? 2 : 4); }
+ICSEG_INLINE void *icseg_at(const void *tensor, bool bf16, int64_t i) { return (char *)tensor + i * (bf16 ? 2 : 4); }
 
 #endif

@@ -2,8 +2,8 @@
  * The tile registers of x86 processors with AMX: blocks of 32 x 32 sums of products of split numbers
  * (compute/amx/product.h).
  */
-#ifndef ICSEG_COMPUTE_AMX_AMX_H
-#define ICSEG_COMPUTE_AMX_AMX_H
+#ifndef ICSEG_COMPUTE_AMX_TILES_H
+#define ICSEG_COMPUTE_AMX_TILES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ enum {
 };
 
 /* Whether processor and kernel offer tiles for bf16 and int8; asks the kernel for them when first called. */
-bool icseg_amx_there(void);
+bool icseg_amx_available(void);
 
 /* Between these two calls the thread's tile registers are ours. */
 void icseg_amx_begin(void);
