@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg tokenize: token ids of lines, for checks against other tokenizers (python/check_tokenizer.py). */
+ * icseg tokenize: prints token ids of lines, for comparison with other tokenizers (python/check_tokenizer.py). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
-#include "text/tokenizer.h"
+#include "icseg/text.h"
 
 struct options {
     icseg_tokenizer_kind tokenizer;
-    const char *vocab;
+    const char *vocabulary;
     bool null;
 };
 
@@ -18,32 +18,27 @@ static const char *const kinds[] = {"bytes", "clip", NULL};
 
 static const icseg_option rows[] = {
     {"tokenizer", ICSEG_FIELD_WORD(struct options, tokenizer), "how text becomes tokens", .words = kinds},
-    {"vocab", ICSEG_FIELD_STRING(struct options, vocab), "clip: the vocabulary's file, or a folder that has one",
-     .metavar = "FILE", .shown = "none"},
-    {"null", ICSEG_FIELD_BOOL(struct options, null), "texts end in NUL, not in a line end"},
+    {"vocab", ICSEG_FIELD_STRING(struct options, vocabulary),
+     "clip: the vocabulary file, or a folder that contains one", .metavar = "FILE", .shown = "none"},
+    {"null", ICSEG_FIELD_BOOL(struct options, null), "texts end with NUL instead of a newline"},
 };
 
 static void defaults(void *options) {
-    *(struct options *)options = (struct options){.tokenizer = ICSEG_TOKENIZER_CLIP, .vocab = ""};
+    *(struct options *)options = (struct options){.tokenizer = ICSEG_TOKENIZER_CLIP, .vocabulary = ""};
 }
 
 static icseg_status print_ids(const icseg_tokenizer *tokenizer, const char *text, icseg_error *error) {
-    icseg_arena *arena;
-    icseg_tokens tokens;
-    icseg_error fault = {0};
-    ICSEG_TRY(icseg_arena_open(&arena, error));
-    icseg_status status = icseg_tokenizer_encode(tokenizer, text, arena, &tokens, &fault);
+    int32_t *ids, count;
+    icseg_status status = icseg_tokenizer_encode(tokenizer, text, false, &ids, &count, error);
     if (status == ICSEG_ERROR_ARGUMENT) {
-        printf("refused: %s\n", fault.message);
-        status = ICSEG_OK;
-    } else if (status != ICSEG_OK) {
-        icseg_fail(error, status, "%s", fault.message);
-    } else {
-        for (int32_t i = 0; i < tokens.count; i++) printf("%s%d", i ? " " : "", tokens.ids[i]);
-        putchar('\n');
+        printf("refused: %s\n", error->message);
+        return ICSEG_OK;
     }
-    icseg_arena_close(&arena);
-    return status;
+    if (status != ICSEG_OK) return status;
+    for (int32_t i = 0; i < count; i++) printf("%s%d", i ? " " : "", ids[i]);
+    putchar('\n');
+    icseg_buffer_free(ids);
+    return ICSEG_OK;
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
@@ -52,15 +47,14 @@ static icseg_status run(const icseg_command_context *context, const void *values
     char *text = NULL;
     size_t capacity = 0;
     int end = options->null ? '\0' : '\n';
-    ICSEG_TRY(icseg_tokenizer_open(&tokenizer, options->tokenizer, options->vocab, 0, error));
-    icseg_status status = ICSEG_OK;
+    icseg_status status = icseg_tokenizer_open(&tokenizer, options->tokenizer, options->vocabulary, error);
     ssize_t size;
     while (status == ICSEG_OK && (size = getdelim(&text, &capacity, end, stdin)) > 0) {
         if (text[size - 1] == end) text[size - 1] = '\0';
         status = print_ids(tokenizer, text, error);
     }
     if (status == ICSEG_OK && ferror(stdin))
-        status = icseg_fail(error, ICSEG_ERROR_IO, "standard input: cannot read: %s", strerror(errno));
+        status = icseg_error_set(error, ICSEG_ERROR_IO, "standard input: cannot read: %s", strerror(errno));
     free(text);
     icseg_tokenizer_close(&tokenizer);
     (void)context;

@@ -8,6 +8,7 @@
 
 #include "icseg/error.h"
 #include "icseg/memory.h"
+#include "icseg/text.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,12 +23,6 @@ typedef enum icseg_prompt {
     ICSEG_PROMPT_STATIC,   /* one learnt context for all images (CoOp) */
     ICSEG_PROMPT_INSTANCE  /* the same plus a residual read from the image (ICPC) */
 } icseg_prompt;
-
-/* How class names become tokens (docs/tokenizer.md). */
-typedef enum icseg_tokenizer_kind {
-    ICSEG_TOKENIZER_BYTES, /* UTF-8 bytes, vocab_size 258 */
-    ICSEG_TOKENIZER_CLIP   /* CLIP's byte-pair encoding, with its vocabulary in a file; vocab_size 49,408 */
-} icseg_tokenizer_kind;
 
 /* What stands for a class of several names, "building, edifice" (docs/method.md). */
 typedef enum icseg_synonyms_use {

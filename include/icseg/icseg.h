@@ -23,6 +23,7 @@
 #include "icseg/progress.h"
 #include "icseg/report.h"
 #include "icseg/synth.h"
+#include "icseg/text.h"
 #include "icseg/train.h"
 #include "icseg/weights.h"
 

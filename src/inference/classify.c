@@ -55,7 +55,7 @@ static icseg_status encode_text(const icseg_classifier *c, const icseg_tokenizer
     int32_t room = c->clip.config.context_length - 2;
     const char *text = fill_template(c->arena, template, name);
     if (!text) return icseg_fail_memory(error, strlen(template) + strlen(name), "a class's text");
-    ICSEG_TRY(icseg_tokenizer_encode(tokenizer, text, c->arena, out, error));
+    ICSEG_TRY(icseg_tokenize(tokenizer, text, c->arena, out, error));
     if (out->count <= room) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.80s%s\" has %d tokens, the model has room for %d", text,
                       strlen(text) > 80 ? "..." : "", out->count, room);
@@ -157,8 +157,8 @@ static icseg_status open_text(icseg_classifier *c, const icseg_classifier_option
     const char *vocab = NULL;
     text_list list = {0};
     if (!bytes) ICSEG_TRY(icseg_tokenizer_find(&vocab, o->weights, o->vocab, c->arena, error));
-    ICSEG_TRY(icseg_tokenizer_open(&tokenizer, bytes ? ICSEG_TOKENIZER_BYTES : ICSEG_TOKENIZER_CLIP, vocab,
-                                   c->clip.config.vocab_size, error));
+    ICSEG_TRY(icseg_tokenizer_open_sized(&tokenizer, bytes ? ICSEG_TOKENIZER_BYTES : ICSEG_TOKENIZER_CLIP, vocab,
+                                         c->clip.config.vocab_size, error));
     icseg_status status = list_texts(c, o, tokenizer, &list, error);
     icseg_tokenizer_close(&tokenizer);
     if (status != ICSEG_OK) return status;

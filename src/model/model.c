@@ -79,7 +79,7 @@ static icseg_status make_texts(const icseg_model_options *options, const icseg_t
     if (!tokens) return icseg_fail_memory(error, count * sizeof *tokens, "class names");
     for (size_t k = 0; k < classes; k++)
         for (size_t i = 0; i < all[k].count; i++)
-            ICSEG_TRY(icseg_tokenizer_encode(tokenizer, all[k].names[i], arena, next++, error));
+            ICSEG_TRY(icseg_tokenize(tokenizer, all[k].names[i], arena, next++, error));
     *out = (icseg_texts){(int32_t)count, tokens, options->class_synonyms ? names : NULL};
     return ICSEG_OK;
 }
@@ -91,7 +91,7 @@ icseg_status icseg_model_create(icseg_model **out, const icseg_model_options *op
     *out = NULL;
     const icseg_config *config = &options->config;
     ICSEG_TRY(icseg_config_check(config, error));
-    ICSEG_TRY(icseg_tokenizer_open(&tokenizer, options->tokenizer, options->vocab, config->vocab_size, error));
+    ICSEG_TRY(icseg_tokenizer_open_sized(&tokenizer, options->tokenizer, options->vocab, config->vocab_size, error));
     ICSEG_TRY_GOTO(icseg_arena_open(&arena, error));
     icseg_texts texts;
     ICSEG_TRY_GOTO(make_texts(options, tokenizer, arena, &texts, error));

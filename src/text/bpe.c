@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Byte-pair encoding of one word: the pair of lowest rank is merged wherever it stands, until no pair is known. */
+ * Byte-pair encoding of one word: the pair of the lowest rank is merged wherever it occurs, until no known pair is
+ * left. */
 #include "text/bpe.h"
 
-#include <string.h>
+#include <utf8proc.h>
 
 #include "base/memory.h"
-#include "text/code_points.h"
 
-enum { NO_PAIR = INT32_MAX, ASK_AGAIN = -1 };
+enum { NO_PAIR = INT32_MAX, LOOK_UP = -1 };
 
-/* Bytes that stand for themselves in a vocabulary file; the others are U+0100 and up, in order. */
+/* Bytes that a vocabulary file writes as themselves (Latin-1); the others are written as U+0100 and up, in order. */
 static bool is_printed(int byte) { return (byte >= 33 && byte <= 126) || (byte >= 161 && byte != 173); }
 
 int icseg_bpe_byte_at(int n) {
@@ -20,37 +20,44 @@ int icseg_bpe_byte_at(int n) {
 }
 
 void icseg_bpe_byte_symbol(int byte, char out[4]) {
-    uint32_t c = (uint32_t)byte;
+    utf8proc_int32_t c = byte;
     if (!is_printed(byte)) {
         c = 256;
         for (int before = 0; before < byte; before++) c += !is_printed(before);
     }
-    out[icseg_utf8_put(c, (unsigned char *)out)] = '\0';
+    out[utf8proc_encode_char(c, (utf8proc_uint8_t *)out)] = '\0';
+}
+
+int icseg_bpe_symbol_byte(int32_t c) {
+    if (c < 256) return is_printed(c) ? c : -1;
+    for (int byte = 0; byte < 256; byte++)
+        if (!is_printed(byte) && c-- == 256) return byte;
+    return -1;
 }
 
 icseg_status icseg_bpe_reserve(icseg_bpe *bpe, size_t count, icseg_error *error) {
-    size_t places = 16;
-    while (places < 2 * count) places *= 2;
-    bpe->pairs = icseg_alloc_array(places, sizeof *bpe->pairs);
-    if (!bpe->pairs) return icseg_fail_memory(error, places * sizeof *bpe->pairs, "byte pairs");
-    for (size_t i = 0; i < places; i++) bpe->pairs[i].left = -1;
-    bpe->mask = places - 1;
+    size_t slots = 16;
+    while (slots < 2 * count) slots *= 2;
+    bpe->pairs = icseg_alloc_array(slots, sizeof *bpe->pairs);
+    if (!bpe->pairs) return icseg_fail_memory(error, slots * sizeof *bpe->pairs, "byte pairs");
+    for (size_t i = 0; i < slots; i++) bpe->pairs[i].left = -1;
+    bpe->mask = slots - 1;
     return ICSEG_OK;
 }
 
-static size_t first_place(const icseg_bpe *bpe, int32_t left, int32_t right) {
+static size_t first_slot(const icseg_bpe *bpe, int32_t left, int32_t right) {
     uint64_t key = ((uint64_t)(uint32_t)left << 32 | (uint32_t)right) * 0x9e3779b97f4a7c15u;
     return (size_t)(key >> 32 ^ key >> 17) & bpe->mask;
 }
 
 void icseg_bpe_add(icseg_bpe *bpe, icseg_bpe_pair pair) {
-    size_t at = first_place(bpe, pair.left, pair.right);
+    size_t at = first_slot(bpe, pair.left, pair.right);
     while (bpe->pairs[at].left >= 0) at = (at + 1) & bpe->mask;
     bpe->pairs[at] = pair;
 }
 
 static const icseg_bpe_pair *find(const icseg_bpe *bpe, int32_t left, int32_t right) {
-    for (size_t at = first_place(bpe, left, right); bpe->pairs[at].left >= 0; at = (at + 1) & bpe->mask)
+    for (size_t at = first_slot(bpe, left, right); bpe->pairs[at].left >= 0; at = (at + 1) & bpe->mask)
         if (bpe->pairs[at].left == left && bpe->pairs[at].right == right) return &bpe->pairs[at];
     return NULL;
 }
@@ -73,19 +80,25 @@ size_t icseg_bpe_encode(const icseg_bpe *bpe, const unsigned char *word, size_t 
         int32_t left = pair->left, right = pair->right;
         size_t kept = 0;
         for (size_t i = 0; i < count; kept++) {
-            bool merges = i + 1 < count && ids[i] == left && ids[i + 1] == right;
-            if (merges && kept) ranks[kept - 1] = ASK_AGAIN;
-            ids[kept] = merges ? pair->id : ids[i];
-            ranks[kept] = merges ? ASK_AGAIN : ranks[i];
-            i += merges ? 2 : 1;
+            bool merged = i + 1 < count && ids[i] == left && ids[i + 1] == right;
+            if (merged && kept) ranks[kept - 1] = LOOK_UP;
+            ids[kept] = merged ? pair->id : ids[i];
+            ranks[kept] = merged ? LOOK_UP : ranks[i];
+            i += merged ? 2 : 1;
         }
         count = kept;
         for (size_t i = 0; i + 1 < count; i++)
-            if (ranks[i] == ASK_AGAIN) ranks[i] = rank_of(bpe, ids[i], ids[i + 1]);
+            if (ranks[i] == LOOK_UP) ranks[i] = rank_of(bpe, ids[i], ids[i + 1]);
     }
+}
+
+void icseg_bpe_decode(const icseg_bpe *bpe, int32_t id, icseg_string *out) {
+    icseg_string_append(out, bpe->text + bpe->offset[id], bpe->offset[id + 1] - bpe->offset[id]);
 }
 
 void icseg_bpe_close(icseg_bpe *bpe) {
     icseg_free(bpe->pairs);
+    icseg_free(bpe->text);
+    icseg_free(bpe->offset);
     *bpe = (icseg_bpe){0};
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What CLIP's simple_tokenizer does to text before it splits it into words. */
+ * How CLIP's simple_tokenizer cleans text before it splits it into words. */
 #ifndef ICSEG_TEXT_CLEAN_H
 #define ICSEG_TEXT_CLEAN_H
 
-#include "text/code_points.h"
+#include "base/text.h"
 
-/* ftfy.fix_text, html.unescape twice, strip, white space to single blanks, lower case; in place. When memory ran out
- * `text->failed` is set. */
-void icseg_clip_clean(icseg_points *text);
+/* Appends the cleaned `text`, `size` bytes of valid UTF-8, to `out` (docs/tokenizer.md lists the steps). When memory
+ * runs out `out->failed` is set. */
+void icseg_clip_clean(const char *text, size_t size, icseg_string *out);
 
 #endif

@@ -16,7 +16,7 @@ static const struct {
     {"merges.txt", NULL},
 };
 
-/* `folder` ends in '/' or is empty. *out stays NULL when nothing is there. */
+/* `folder` ends in '/' or is empty. *out stays NULL when the folder has no vocabulary. */
 static icseg_status look_in(const char *folder, int length, const char **out, icseg_arena *arena, icseg_error *error) {
     *out = NULL;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -30,17 +30,19 @@ static icseg_status look_in(const char *folder, int length, const char **out, ic
     return ICSEG_OK;
 }
 
-icseg_status icseg_tokenizer_find(const char **out, const char *weights, const char *vocab, icseg_arena *arena,
+icseg_status icseg_tokenizer_find(const char **out, const char *weights, const char *vocabulary, icseg_arena *arena,
                                   icseg_error *error) {
     *out = NULL;
-    const char *given = vocab && *vocab ? vocab : weights;
+    const char *given = vocabulary && *vocabulary ? vocabulary : weights;
     if (!given)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "CLIP's tokenizer needs a vocabulary: name one with --vocab");
-    if (given == vocab && !icseg_folder_exists(vocab)) {
-        if (!icseg_file_exists(vocab))
-            return icseg_fail(error, ICSEG_ERROR_IO, "%s: there is no such file; a vocabulary was expected", vocab);
-        *out = icseg_arena_strdup(arena, vocab);
-        return *out ? ICSEG_OK : icseg_fail_memory(error, strlen(vocab), "the vocabulary's path");
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "vocabulary", ICSEG_REMEDY_SET_FIELD,
+                                "CLIP's tokenizer needs a vocabulary file; name one");
+    if (given == vocabulary && !icseg_folder_exists(vocabulary)) {
+        if (!icseg_file_exists(vocabulary))
+            return icseg_fail_field(error, ICSEG_ERROR_IO, "vocabulary", ICSEG_REMEDY_NONE,
+                                    "%s: the vocabulary file does not exist", vocabulary);
+        *out = icseg_arena_strdup(arena, vocabulary);
+        return *out ? ICSEG_OK : icseg_fail_memory(error, strlen(vocabulary), "the vocabulary's path");
     }
     int length = (int)(icseg_path_name(given) - given);
     const char *folder = given;
@@ -51,27 +53,27 @@ icseg_status icseg_tokenizer_find(const char **out, const char *weights, const c
     }
     ICSEG_TRY(look_in(folder, length, out, arena, error));
     if (*out) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_IO,
-                      "%.*s: has no vocabulary (tokenizer.json, vocab.json with merges.txt, or "
-                      "bpe_simple_vocab_16e6.txt.gz); put it there%s",
-                      length ? length : 1, length ? folder : ".",
-                      given == vocab ? "" : ", beside the weights, or name one with --vocab");
+    return icseg_fail_field(error, ICSEG_ERROR_IO, "vocabulary", ICSEG_REMEDY_SET_FIELD,
+                            "%.*s: the folder does not contain a vocabulary (tokenizer.json, vocab.json with "
+                            "merges.txt, or bpe_simple_vocab_16e6.txt.gz); put one there%s",
+                            length ? length : 1, length ? folder : ".",
+                            given == vocabulary ? "" : ", beside the weights, or name one");
 }
 
-icseg_status icseg_tokenizer_open(icseg_tokenizer **out, icseg_tokenizer_kind kind, const char *path,
-                                  int32_t vocab_size, icseg_error *error) {
+icseg_status icseg_tokenizer_open_sized(icseg_tokenizer **out, icseg_tokenizer_kind kind, const char *vocabulary,
+                                        int32_t vocab_size, icseg_error *error) {
     *out = NULL;
     if (kind == ICSEG_TOKENIZER_BYTES) {
         if (vocab_size && vocab_size != ICSEG_BYTE_VOCAB)
             return icseg_fail(error, ICSEG_ERROR_CONFIG,
-                              "vocab_size %d: class names read as bytes need %d; or use CLIP's tokenizer", vocab_size,
+                              "vocab_size %d: the byte tokenizer needs %d; or use CLIP's tokenizer", vocab_size,
                               ICSEG_BYTE_VOCAB);
         return icseg_tokenizer_open_bytes(out, error);
     }
     icseg_arena *arena;
     const char *file;
     ICSEG_TRY(icseg_arena_open(&arena, error));
-    icseg_status status = icseg_tokenizer_find(&file, NULL, path, arena, error);
+    icseg_status status = icseg_tokenizer_find(&file, NULL, vocabulary, arena, error);
     if (status == ICSEG_OK) status = icseg_tokenizer_open_clip(out, file, vocab_size, error);
     icseg_arena_close(&arena);
     return status;

@@ -12,8 +12,8 @@
 #include "text/utf8.h"
 
 enum {
-    FILE_MOST = 16 << 20, /* bytes, also once unzipped; CLIP's are 1 to 4 MB */
-    MERGES_MOST = 1 << 20
+    FILE_MAX = 16 << 20, /* bytes, also once unzipped; CLIP's are 1 to 4 MB */
+    MERGES_MAX = 1 << 20
 };
 
 typedef struct symbol {
@@ -50,7 +50,7 @@ static icseg_status unzip(const char *path, unsigned char **data, size_t *size, 
     size_t capacity = 0;
     int code = Z_OK;
     bool memory = true;
-    while (code == Z_OK && stream.total_out < FILE_MOST) {
+    while (code == Z_OK && stream.total_out < FILE_MAX) {
         size_t more = capacity ? capacity * 2 : (size_t)1 << 16;
         unsigned char *larger = icseg_realloc_array(text, capacity, more + 1, 1);
         memory = larger != NULL;
@@ -68,7 +68,7 @@ static icseg_status unzip(const char *path, unsigned char **data, size_t *size, 
         status = icseg_fail_memory(error, capacity * 2, path);
     else if (code == Z_OK)
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: unzips to more than %d MB, which no vocabulary has", path,
-                            FILE_MOST >> 20);
+                            FILE_MAX >> 20);
     else if (code == Z_BUF_ERROR)
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the gzip data end too early: download it again", path);
     else if (code != Z_STREAM_END)
@@ -88,7 +88,7 @@ static icseg_status unzip(const char *path, unsigned char **data, size_t *size, 
 static icseg_status read_text(const char *path, char **out, size_t *size, icseg_error *error) {
     unsigned char *data;
     *out = NULL;
-    ICSEG_TRY(icseg_file_read(path, FILE_MOST, &data, size, error));
+    ICSEG_TRY(icseg_file_read(path, FILE_MAX, &data, size, error));
     icseg_status status = ICSEG_OK;
     if (*size > 2 && data[0] == 0x1f && data[1] == 0x8b) status = unzip(path, &data, size, error);
     if (status == ICSEG_OK && *size == 0) status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the file is empty", path);
@@ -172,9 +172,9 @@ static const char *joined(reader *r, const char *left, const char *right) {
 }
 
 static icseg_status check_length(reader *r, const merge *m) {
-    if (strlen(m->left) + strlen(m->right) <= ICSEG_BPE_SYMBOL_MOST) return ICSEG_OK;
+    if (strlen(m->left) + strlen(m->right) <= ICSEG_BPE_SYMBOL_MAX) return ICSEG_OK;
     return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: %s %zu: makes a symbol of more than %d bytes", r->path,
-                      r->unit, m->line, ICSEG_BPE_SYMBOL_MOST);
+                      r->unit, m->line, ICSEG_BPE_SYMBOL_MAX);
 }
 
 /* CLIP's order: bytes, bytes at the end of a word, what each merge makes, SOS, EOS. */
@@ -212,9 +212,9 @@ static icseg_status symbols_from_json(reader *r, const char *path, json_t *vocab
     size_t count = json_object_size(vocab), i = 0;
     const char *key;
     json_t *value;
-    if (count < ICSEG_BPE_BYTES + 2 || count > MERGES_MOST)
+    if (count < ICSEG_BPE_BYTES + 2 || count > MERGES_MAX)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: the vocabulary has %zu tokens, %d to %d were expected",
-                          path, count, ICSEG_BPE_BYTES + 2, MERGES_MOST);
+                          path, count, ICSEG_BPE_BYTES + 2, MERGES_MAX);
     r->symbols = icseg_arena_array(r->arena, count, sizeof *r->symbols);
     const char **seen = icseg_arena_array(r->arena, count, sizeof *seen);
     if (!r->symbols || !seen) return out_of_memory(r);
@@ -272,7 +272,7 @@ static icseg_status build(reader *r, bool ordered, icseg_bpe *bpe) {
     for (size_t i = 0; i < r->merge_count; i++) {
         const merge *m = &r->merges[i];
         ICSEG_TRY(check_length(r, m));
-        char whole[ICSEG_BPE_SYMBOL_MOST + 1];
+        char whole[ICSEG_BPE_SYMBOL_MAX + 1];
         strcpy(stpcpy(whole, m->left), m->right);
         icseg_bpe_pair pair = {find_symbol(r, m->left), find_symbol(r, m->right), (int32_t)i, find_symbol(r, whole)};
         bool left = pair.left >= 0 && (!ordered || pair.left < pair.id),
@@ -300,14 +300,45 @@ static icseg_status build(reader *r, bool ordered, icseg_bpe *bpe) {
     return ICSEG_OK;
 }
 
+/* Appends the bytes that a symbol such as "cafÃ©</w>" consists of. */
+static void append_bytes(icseg_string *out, const char *text) {
+    size_t size = strlen(text);
+    bool last = size >= 4 && !strcmp(text + size - 4, "</w>");
+    for (size_t at = 0, length, end = last ? size - 4 : size; at < end; at += length) {
+        int32_t character;
+        length = icseg_utf8_get(text + at, end - at, &character);
+        int byte = icseg_bpe_symbol_byte(character);
+        icseg_string_append(out, byte < 0 ? text + at : &(char){(char)byte}, byte < 0 ? length : 1);
+    }
+    if (last) icseg_string_append(out, " ", 1);
+}
+
+/* The text of each token, for decoding. */
+static icseg_status keep_texts(reader *r, icseg_bpe *bpe) {
+    size_t count = (size_t)bpe->vocab_size - 2;
+    const char **symbols = icseg_arena_array(r->arena, count, sizeof *symbols);
+    icseg_string text = {0};
+    bpe->offset = icseg_alloc_array(count + 1, sizeof *bpe->offset);
+    if (!symbols || !bpe->offset) return out_of_memory(r);
+    for (size_t i = 0; i < r->symbol_count; i++)
+        if ((size_t)r->symbols[i].id < count) symbols[r->symbols[i].id] = r->symbols[i].text;
+    for (size_t i = 0; i < count; i++) {
+        bpe->offset[i] = (uint32_t)text.size;
+        append_bytes(&text, symbols[i]);
+    }
+    bpe->offset[count] = (uint32_t)text.size;
+    bpe->text = text.data;
+    return text.failed ? out_of_memory(r) : ICSEG_OK;
+}
+
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
 
 /* Merges of tokenizer.json: "a b", or ["a", "b"] since tokenizers 0.20. */
 static icseg_status merges_from_json(reader *r, json_t *list) {
     size_t count = json_array_size(list);
-    if (!json_is_array(list) || count == 0 || count > MERGES_MOST)
+    if (!json_is_array(list) || count == 0 || count > MERGES_MAX)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: model.merges must be a list of 1 to %d pairs", r->path,
-                          MERGES_MOST);
+                          MERGES_MAX);
     r->unit = "merge";
     r->merges = icseg_arena_array(r->arena, count, sizeof *r->merges);
     if (!r->merges) return out_of_memory(r);
@@ -387,6 +418,7 @@ static icseg_status open_json(reader *r, const char *path, const char *text, siz
     }
     ICSEG_TRY_GOTO(build(r, false, bpe));
     bpe->vocab_size = (int32_t)r->symbol_count;
+    status = keep_texts(r, bpe);
 fail:
     icseg_free(lines);
     json_decref(root);
@@ -412,7 +444,7 @@ static icseg_status open_merges(reader *r, char *text, icseg_bpe *bpe) {
     ICSEG_TRY(check_clip(r));
     ICSEG_TRY(build(r, true, bpe));
     bpe->vocab_size = (int32_t)(ICSEG_BPE_BYTES + r->merge_count + 2);
-    return ICSEG_OK;
+    return keep_texts(r, bpe);
 }
 
 icseg_status icseg_bpe_open(icseg_bpe *out, const char *path, icseg_error *error) {

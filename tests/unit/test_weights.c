@@ -240,7 +240,7 @@ static void a_segmentation_model_needs_names_and_tokens(void **state) {
     const char *names[] = {"a", "b"};
     icseg_weights_convert_options options = {0};
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_IO,
-            "name one with --vocab");
+            "does not contain a vocabulary");
     options.tokens = "[[1], [2], [99]]";
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
             "\"sky\": ids are integers in 0..31");

@@ -10,7 +10,7 @@ expect 0 '122 tensors in F16' icseg convert "$work/clip.safetensors" "$work/half
 expect 0 'Hugging Face names: ViT, 4 blocks' icseg convert "$weights/huggingface_vit" "$work/vit.safetensors"
 expect 0 '94 tensors in BF16, Hugging Face names' icseg convert "$work/vit.safetensors" "$work/hf.safetensors" --names huggingface --dtype bf16
 refuse 1 'no names for CLIP.s ResNets' icseg convert "$work/clip.safetensors" "$work/out.safetensors" --names huggingface
-refuse 1 'name one with --vocab' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors"
+refuse 1 'does not contain a vocabulary' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors"
 printf 'wall\ntree\n' >"$work/two.txt"
 refuse 2 'has? ?3 classes, 2 names|have 3 classes, 2 names' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors" --classes "$work/two.txt"
 printf '[[1], oops' >"$work/tokens.json"

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Detection of text that was decoded with the wrong encoding. */
+#include "text/misencoded.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "text/utf8.h"
+
+/* Bytes 0x80..0x9f; 0: not assigned. (https://encoding.spec.whatwg.org/index-windows-1252.txt) */
+static const uint16_t windows_1252[32] = {0x20ac, 0,      0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
+                                          0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0,      0x017d, 0,
+                                          0,      0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
+                                          0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0,      0x017e, 0x0178};
+
+int32_t icseg_windows_1252(int32_t c) {
+    return c >= 0x80 && c < 0xa0 && windows_1252[c - 0x80] ? windows_1252[c - 0x80] : c;
+}
+
+/* The byte that both encodings decode as `c`, or -1. */
+static int byte_of(int32_t c) {
+    if (c < 0x100) return c;
+    for (int i = 0; i < 32; i++)
+        if (windows_1252[i] == c) return 0x80 + i;
+    return -1;
+}
+
+bool icseg_text_is_misencoded(const char *text, icseg_string *meant) {
+    icseg_string bytes = {0};
+    bool ascii = true, possible = true;
+    for (size_t left = strlen(text); left && possible;) {
+        int32_t c;
+        size_t length = icseg_utf8_get(text, left, &c);
+        int byte = byte_of(c);
+        possible = byte >= 0;
+        ascii &= c < 0x80;
+        icseg_string_append(&bytes, &(char){(char)byte}, 1);
+        text += length;
+        left -= length;
+    }
+    bool found = possible && !ascii && !bytes.failed && icseg_utf8_check(bytes.data, bytes.size) == bytes.size;
+    if (found && meant) icseg_string_append(meant, bytes.data, bytes.size);
+    icseg_string_close(&bytes);
+    return found;
+}
