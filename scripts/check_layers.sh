@@ -84,8 +84,9 @@ no_process_calls() {
 
 shared_symbols() {
     [ -f "$build/libicseg.so" ] || { echo "$build/libicseg.so: not built"; return; }
-    nm -D --defined-only "$build/libicseg.so" | awk '$3 !~ /^icseg_/ {print "libicseg.so: " $3}'
-    [ "$(nm -D --defined-only "$build/libicseg.so" | wc -l)" -gt 0 ] || echo "libicseg.so: exports nothing"
+    diff <(scripts/public_functions.sh include/icseg/*.h) \
+        <(nm -D --defined-only "$build/libicseg.so" | awk '$2 != "A" {sub(/@.*/, "", $3); print $3}' | LC_ALL=C sort) |
+        sed -n 's/^< /declared, but not exported: /p; s/^> /exported, but not declared: /p'
 }
 
 static_symbols() {
@@ -156,7 +157,7 @@ report "what the checks need is there" "$(tools)"
 report "folders include only from those above" "$(include_order)"
 report "the program includes public headers and its own" "$(cli_includes)"
 report "the library does not print, exit or abort" "$(no_process_calls)"
-report "libicseg.so exports only icseg_ names" "$(shared_symbols)"
+report "libicseg.so exports what the public headers declare, and nothing else" "$(shared_symbols)"
 report "all other global names start with icseg_ too" "$(static_symbols)"
 report "public headers compile alone as C11" "$(headers_alone cc c c11)"
 if command -v g++ >/dev/null; then

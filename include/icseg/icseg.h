@@ -12,29 +12,29 @@
 
 #include "icseg/classify.h"
 #include "icseg/config.h"
-#include "icseg/convert.h"
-#include "icseg/dataset.h"
 #include "icseg/error.h"
-#include "icseg/eval.h"
 #include "icseg/image.h"
 #include "icseg/memory.h"
-#include "icseg/metrics.h"
 #include "icseg/model.h"
 #include "icseg/progress.h"
+#include "icseg/version.h"
+#include "icseg/weights.h"
+
+/* A build with ICSEG_TRAIN=OFF installs none of these. */
+#ifdef __has_include
+#if !__has_include("icseg/train.h")
+#define ICSEG_ABSENT_TRAIN
+#endif
+#endif
+#ifndef ICSEG_ABSENT_TRAIN
+#include "icseg/convert.h"
+#include "icseg/dataset.h"
+#include "icseg/eval.h"
+#include "icseg/metrics.h"
 #include "icseg/report.h"
 #include "icseg/synth.h"
 #include "icseg/text.h"
 #include "icseg/train.h"
-#include "icseg/weights.h"
-
-#ifdef __cplusplus
-extern "C" {
 #endif
 
-/* "MAJOR.MINOR.PATCH" of the library that is linked. */
-ICSEG_API const char *icseg_version(void);
-
-#ifdef __cplusplus
-}
-#endif
 #endif

@@ -22,7 +22,8 @@ void icseg_denormals_restore(icseg_float_mode mode);
 /* Marks a leaf kernel (plain loops, no `omp parallel` inside: outlined regions are not cloned) to be compiled for each
  * instruction set and chosen at load time. Loops meant for vector units carry `#pragma omp simd`. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(ICSEG_NO_CLONES)
-#define ICSEG_KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define ICSEG_KERNEL_CLONES 1
+#define ICSEG_KERNEL        __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define ICSEG_KERNEL
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "icseg/version.h"
 #include "report/html.h"
 #include "report/sections.h"
 
@@ -101,8 +102,8 @@ static void put_recipe(const icseg_report_page *page) {
 }
 
 static void put_footer(const icseg_report_page *page) {
-    icseg_string_printf(page->out, "<footer>Written by icseg %s", ICSEG_VERSION);
-    if (page->log->has_start && *page->log->start.version && strcmp(page->log->start.version, ICSEG_VERSION) != 0) {
+    icseg_string_printf(page->out, "<footer>Written by icseg %s", icseg_version());
+    if (page->log->has_start && *page->log->start.version && strcmp(page->log->start.version, icseg_version()) != 0) {
         icseg_string_printf(page->out, "; trained by ");
         icseg_html_text(page->out, page->log->start.version);
     }
