@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Building graphs: values, nodes, scopes, the first fault. */
+ * Building graphs: values, scopes, the first error. */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "graph/internal.h"
 
 icseg_status icseg_graph_open(icseg_graph **out, bool training, icseg_error *error) {
@@ -12,7 +13,7 @@ icseg_status icseg_graph_open(icseg_graph **out, bool training, icseg_error *err
     icseg_graph *g = icseg_arena_alloc(arena, sizeof *g);
     if (!g) {
         icseg_arena_close(&arena);
-        return icseg_fail_memory(error, sizeof *g, "a graph");
+        return icseg_fail_memory(error, 0, "a graph");
     }
     g->arena = arena;
     g->training = training;
@@ -36,16 +37,36 @@ icseg_status icseg_graph_status(const icseg_graph *g, icseg_error *error) {
 
 bool icseg_graph_training(const icseg_graph *g) { return g->training; }
 
-void icseg_graph_use_precision(icseg_graph *g, icseg_product_precision kind, icseg_activation_ranges *ranges) {
-    g->precision = kind;
+void icseg_graph_use_precision(icseg_graph *g, icseg_product_precision precision, icseg_activation_ranges *ranges) {
+    g->precision = precision;
     g->ranges = ranges;
 }
 
+icseg_product_precision icseg_graph_precision(const icseg_graph *g) { return g->precision; }
+icseg_activation_ranges *icseg_graph_activation_ranges(const icseg_graph *g) { return g->ranges; }
 icseg_arena *icseg_graph_arena(icseg_graph *g) { return g->arena; }
 int32_t icseg_graph_value_count(const icseg_graph *g) { return g->value_count; }
 int32_t icseg_graph_node_count(const icseg_graph *g) { return g->node_count; }
-const icseg_value_info *icseg_graph_value(const icseg_graph *g, icseg_value value) { return g->values[value]; }
-const icseg_node *icseg_graph_node(const icseg_graph *g, int32_t index) { return g->nodes[index]; }
+
+const icseg_value_info *icseg_graph_value(const icseg_graph *g, icseg_value value) {
+    ICSEG_CHECK(value >= 0 && value < g->value_count);
+    return g->values[value];
+}
+
+const icseg_node *icseg_graph_node(const icseg_graph *g, int32_t index) {
+    ICSEG_CHECK(index >= 0 && index < g->node_count);
+    return g->nodes[index];
+}
+
+icseg_value icseg_graph_owner(const icseg_graph *g, icseg_value value) {
+    while (icseg_graph_value(g, value)->view_of != ICSEG_NONE) value = g->values[value]->view_of;
+    return value;
+}
+
+icseg_param *icseg_graph_param_of(const icseg_graph *g, icseg_value value) {
+    const icseg_value_info *owner = icseg_graph_value(g, icseg_graph_owner(g, value));
+    return owner->kind == ICSEG_VALUE_PARAM ? owner->param : NULL;
+}
 
 int64_t icseg_graph_dim(const icseg_graph *g, icseg_value value, int axis) {
     if (value < 0 || value >= g->value_count) return 0;
@@ -60,7 +81,10 @@ icseg_value icseg_graph_fail(icseg_graph *g, const char *op, icseg_status status
     va_start(args, format);
     icseg_fail_v(&g->error, status, format, args);
     va_end(args);
-    icseg_fail_prefix(&g->error, "%s%s", g->scope, op);
+    if (g->inherited_scope)
+        icseg_fail_prefix(&g->error, "%s%s%s", g->inherited_scope, *g->inherited_scope ? "." : "", op);
+    else
+        icseg_fail_prefix(&g->error, "%s%s", g->scope, op);
     return ICSEG_NONE;
 }
 
@@ -72,7 +96,8 @@ void icseg_graph_push(icseg_graph *g, const char *format, ...) {
     va_end(args);
     if (length < 0 || used + (size_t)length + 2 > sizeof g->scope || (size_t)g->scope_depth >= depth) {
         g->scope[used] = '\0';
-        icseg_graph_fail(g, "scope", ICSEG_ERROR_INTERNAL, "scopes nest too deeply");
+        ICSEG_CHECK(!"scopes are nested too deeply");
+        icseg_graph_fail(g, "scope", ICSEG_ERROR_INTERNAL, "scopes are nested too deeply");
         return;
     }
     strcat(g->scope, ".");
@@ -80,29 +105,36 @@ void icseg_graph_push(icseg_graph *g, const char *format, ...) {
 }
 
 void icseg_graph_pop(icseg_graph *g) {
+    ICSEG_CHECK(g->scope_depth > 0 || g->error.status != ICSEG_OK);
     if (g->scope_depth > 0) g->scope[g->scope_start[--g->scope_depth]] = '\0';
 }
 
 const char *icseg_graph_scope(const icseg_graph *g) { return g->scope; }
 
-/* Room for one more pointer. */
-static bool grow(icseg_graph *g, void **array, int32_t count, int32_t *room) {
-    if (count < *room) return true;
-    int32_t wanted = *room ? *room * 2 : 256;
+const char *icseg_graph_node_scope(icseg_graph *g) {
+    if (g->inherited_scope) return g->inherited_scope;
+    int length = (int)strlen(g->scope);
+    return icseg_arena_printf(g->arena, "%.*s", length ? length - 1 : 0, g->scope);
+}
+
+/* Ensures capacity for one more pointer. */
+static bool grow(icseg_graph *g, void **array, int32_t count, int32_t *capacity) {
+    if (count < *capacity) return true;
+    int32_t wanted = *capacity ? *capacity * 2 : 256;
     void *grown = icseg_realloc_array(*array, (size_t)count, (size_t)wanted, sizeof(void *));
     if (!grown) {
         icseg_graph_fail(g, "graph", ICSEG_ERROR_MEMORY, "out of memory");
         return false;
     }
     *array = grown;
-    *room = wanted;
+    *capacity = wanted;
     return true;
 }
 
 icseg_value_info *icseg_graph_value_add(icseg_graph *g, icseg_value_kind kind, icseg_dtype dtype, icseg_shape shape,
                                         const char *name, icseg_value *index) {
     *index = ICSEG_NONE;
-    if (g->error.status != ICSEG_OK || !grow(g, (void **)&g->values, g->value_count, &g->value_room)) return NULL;
+    if (g->error.status != ICSEG_OK || !grow(g, (void **)&g->values, g->value_count, &g->value_capacity)) return NULL;
     int64_t count = icseg_shape_count(shape);
     if (count < 1) {
         char text[ICSEG_SHAPE_TEXT];
@@ -170,71 +202,40 @@ void icseg_graph_keep(icseg_graph *g, icseg_value value, const char *name) {
         icseg_graph_fail(g, name, ICSEG_ERROR_MEMORY, "out of memory");
 }
 
-icseg_node *icseg_node_append(icseg_graph *g, const icseg_op *op, const void *attributes, size_t size,
-                              const icseg_value *inputs, int count, uint32_t optional) {
-    if (g->error.status != ICSEG_OK || !grow(g, (void **)&g->nodes, g->node_count, &g->node_room)) return NULL;
-    for (int i = 0; i < count; i++)
-        if (inputs[i] == ICSEG_NONE && !(optional >> i & 1)) {
-            icseg_graph_fail(g, op->name, ICSEG_ERROR_INTERNAL, "input %d is missing", i);
-            return NULL;
-        }
-    icseg_node *node = icseg_arena_alloc(g->arena, sizeof *node);
-    if (node) node->name = icseg_arena_printf(g->arena, "%s%s", g->scope, op->name);
-    if (node && size) node->attributes = icseg_arena_copy(g->arena, attributes, size);
-    if (!node || !node->name || (size && !node->attributes)) {
-        icseg_graph_fail(g, op->name, ICSEG_ERROR_MEMORY, "out of memory");
-        return NULL;
-    }
-    node->op = op;
-    node->index = g->node_count;
-    node->input_count = count;
-    node->backward = g->in_backward;
-    memcpy(node->input, inputs, (size_t)count * sizeof *inputs);
-    g->nodes[g->node_count++] = node;
-    return node;
-}
-
-void icseg_graph_reappend(icseg_graph *g, icseg_node *node) {
-    if (g->error.status != ICSEG_OK || !grow(g, (void **)&g->nodes, g->node_count, &g->node_room)) return;
+bool icseg_graph_node_add(icseg_graph *g, icseg_node *node) {
+    if (g->error.status != ICSEG_OK || !grow(g, (void **)&g->nodes, g->node_count, &g->node_capacity)) return false;
     node->index = g->node_count;
     for (int o = 0; o < node->output_count; o++) g->values[node->output[o]]->producer = node->index;
     g->nodes[g->node_count++] = node;
+    return true;
 }
 
-icseg_value icseg_node_output(icseg_graph *g, icseg_node *node, icseg_dtype dtype, icseg_shape shape) {
-    icseg_value value;
-    icseg_value_info *info = icseg_graph_value_add(g, ICSEG_VALUE_COMPUTED, dtype, shape, node->name, &value);
-    if (!info) return ICSEG_NONE;
-    info->producer = node->index;
-    if (node->op->gradient)
-        for (int i = 0; i < node->input_count; i++) info->needs_grad |= icseg_node_wants(g, node, i);
-    node->output[node->output_count++] = value;
-    return value;
-}
-
-icseg_value icseg_node_output_view(icseg_graph *g, icseg_node *node, icseg_shape shape) {
-    const icseg_value_info *from = g->values[node->input[0]];
-    icseg_value value = icseg_node_output(g, node, from->dtype, shape);
-    if (value == ICSEG_NONE) return value;
-    if (g->values[value]->count != from->count)
-        return icseg_graph_fail(g, node->op->name, ICSEG_ERROR_INTERNAL, "a view of another size");
-    g->values[value]->view_of = node->input[0];
-    return value;
-}
+/* -- liveness */
 
 void icseg_graph_find_live(const icseg_graph *g, bool *live) {
-    int32_t nodes = icseg_graph_node_count(g);
-    for (int32_t n = nodes - 1; n >= 0; n--) { /* consumers come after producers, so one backward sweep is enough */
-        const icseg_node *node = icseg_graph_node(g, n);
+    for (int32_t n = g->node_count - 1; n >= 0; n--) { /* readers follow producers: one backward sweep is enough */
+        const icseg_node *node = g->nodes[n];
         for (int i = 0; i < node->output_count; i++) {
-            const icseg_value_info *v = icseg_graph_value(g, node->output[i]);
+            const icseg_value_info *v = g->values[node->output[i]];
             live[n] |= v->keep || v->param;
         }
-        if (!live[n]) continue;
-        for (int i = 0; i < node->input_count; i++) {
-            icseg_value in = node->input[i];
-            int32_t producer = in == ICSEG_NONE ? -1 : icseg_graph_value(g, in)->producer;
+        for (int i = 0; live[n] && i < node->input_count; i++) {
+            int32_t producer = node->input[i] == ICSEG_NONE ? -1 : g->values[node->input[i]]->producer;
             if (producer >= 0) live[producer] = true;
         }
     }
+}
+
+int32_t *icseg_graph_count_readers(icseg_graph *g) {
+    int32_t *readers = icseg_arena_array(g->arena, (size_t)g->value_count + 1, sizeof *readers);
+    bool *live = icseg_arena_array(g->arena, (size_t)g->node_count + 1, sizeof *live);
+    if (!readers || !live) {
+        icseg_graph_fail(g, "graph", ICSEG_ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    icseg_graph_find_live(g, live);
+    for (int32_t n = 0; n < g->node_count; n++)
+        for (int i = 0; live[n] && i < g->nodes[n]->input_count; i++)
+            if (g->nodes[n]->input[i] != ICSEG_NONE) readers[g->nodes[n]->input[i]]++;
+    return readers;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The graph: a model described once, for one input shape, as operators on values. Running it, differentiating it,
- * planning its memory, counting its work are readers of this description.
+ * planning its memory and counting its work all read this description.
  *
- * Building never needs checks between calls: the first fault is kept in the graph, later calls return ICSEG_NONE, and
- * icseg_graph_status() tells at the end. Every activation is dense and row-major, (B, H, W, C) or (B, L, C). */
+ * Code that builds a graph needs no checks between calls: the graph keeps the first error, later calls return
+ * ICSEG_NONE, and icseg_graph_status() reports it at the end. Every activation is dense and row-major, (B, H, W, C) or
+ * (B, L, C). */
 #ifndef ICSEG_GRAPH_GRAPH_H
 #define ICSEG_GRAPH_GRAPH_H
 
@@ -12,10 +13,10 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "compute/primitive.h"
 #include "graph/params.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
-#include "compute/amx/product.h"
 
 typedef int32_t icseg_value; /* an index into the graph's values */
 enum { ICSEG_NONE = -1, ICSEG_MAX_INPUTS = 12, ICSEG_MAX_OUTPUTS = 4 };
@@ -36,8 +37,8 @@ typedef struct icseg_value_info {
     int64_t count;        /* elements */
     int32_t producer;     /* node index, or -1 */
     icseg_value view_of;  /* shares this value's storage (reshape), or ICSEG_NONE */
-    bool needs_grad;      /* a trainable parameter lies behind it, or the caller asked */
-    bool boundary;        /* kept for the backward pass, so that what comes before it need not be computed again */
+    bool needs_grad;      /* it depends on a trainable parameter, or the caller asked */
+    bool boundary;        /* kept for the backward pass, so that nothing before it is computed a second time */
     bool keep;            /* an output of the graph: its storage is never reused */
     icseg_param *param;   /* of a PARAM; of a COMPUTED value that is a parameter's gradient: written to param->grad */
     const void *constant; /* of a CONSTANT */
@@ -46,7 +47,8 @@ typedef struct icseg_value_info {
 
 typedef struct icseg_node {
     const icseg_op *op;
-    const char *name; /* scope path, "visual.layer1.0.conv1" */
+    const char *scope; /* "visual.layer1.0.conv1"; "" outside all scopes */
+    const char *name;  /* scope and operator, for messages and profiles: "visual.layer1.0.conv1.conv2d" */
     const void *attributes;
     int32_t index, input_count, output_count;
     bool backward; /* appended by icseg_graph_backward */
@@ -57,28 +59,32 @@ typedef struct icseg_node {
 typedef struct icseg_graph icseg_graph;
 typedef struct icseg_activation_ranges icseg_activation_ranges;
 
-/* training: dropout is active (what batch norm does is its own option). */
+/* training: dropout is active. Batch norm has an option of its own. */
 icseg_status icseg_graph_open(icseg_graph **out, bool training, icseg_error *error);
 void icseg_graph_close(icseg_graph **graph);
 icseg_status icseg_graph_status(const icseg_graph *graph, icseg_error *error);
+/* Records an error, unless the graph has one; the text is prefixed with the scope and `op`. Returns ICSEG_NONE. */
+icseg_value icseg_graph_fail(icseg_graph *graph, const char *op, icseg_status status, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 bool icseg_graph_training(const icseg_graph *graph);
-/* From now on forward convolutions and linear maps multiply on tiles where that pays (compute/amx/product.h). ranges:
- * for ICSEG_PRODUCT_INT8, those of the nodes' first inputs, which must outlive the graph; a node that has none stays
- * f32.
- */
-void icseg_graph_use_precision(icseg_graph *graph, icseg_product_precision kind, icseg_activation_ranges *ranges);
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
-/* Names of nodes appended until the matching pop start with "A.B." */
+/* The precision in which forward convolutions and linear maps multiply f32 tensors, where that is faster. ranges: for
+ * INT8, those of the nodes' first inputs; must outlive the graph. A node without a range stays f32. */
+void icseg_graph_use_precision(icseg_graph *graph, icseg_product_precision precision, icseg_activation_ranges *ranges);
+icseg_product_precision icseg_graph_precision(const icseg_graph *graph);
+icseg_activation_ranges *icseg_graph_activation_ranges(const icseg_graph *graph); /* NULL when not set */
+
+/* Nodes appended until the matching pop belong to scope A.B. */
 void icseg_graph_push(icseg_graph *graph, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void icseg_graph_pop(icseg_graph *graph);
-const char *icseg_graph_scope(const icseg_graph *graph); /* "A.B." */
+const char *icseg_graph_scope(const icseg_graph *graph); /* with a dot at its end, "A.B.", or "" */
 
 icseg_value icseg_graph_input(icseg_graph *graph, const char *name, icseg_dtype dtype, icseg_shape shape);
 icseg_value icseg_graph_param(icseg_graph *graph, icseg_param *param); /* the same value for the same parameter */
 icseg_value icseg_graph_constant(icseg_graph *graph, const char *name, icseg_dtype dtype, icseg_shape shape,
                                  const void *data); /* copies */
-/* The end of a block of layers: see graph/passes/recompute.h. Returns the value. */
+/* Marks the end of a block of layers (graph/passes/recompute.h). Returns the value. */
 icseg_value icseg_graph_boundary(icseg_graph *graph, icseg_value value);
 void icseg_graph_keep(icseg_graph *graph, icseg_value value, const char *name);
 
@@ -89,11 +95,9 @@ const icseg_node *icseg_graph_node(const icseg_graph *graph, int32_t index);
 
 /* Size of an axis; negative axes count from the end. 0 for ICSEG_NONE. */
 int64_t icseg_graph_dim(const icseg_graph *graph, icseg_value value, int axis);
-
-/* Appends gradient nodes for d(sum over i of <outputs[i], grads[i]>): grads[i] has the shape of outputs[i]. Every
- * trainable parameter behind the outputs then has its gradient written (accumulate: added) to param->grad by each run.
- * A parameter that no output depends on gets no gradient: its param->grad is left alone. */
-void icseg_graph_backward(icseg_graph *graph, int count, const icseg_value *outputs, const icseg_value *grads,
-                          bool accumulate);
+/* The value whose storage `value` shares: itself unless it is a view. */
+icseg_value icseg_graph_owner(const icseg_graph *graph, icseg_value value);
+/* The parameter that `value` is or is a view of, or NULL. */
+icseg_param *icseg_graph_param_of(const icseg_graph *graph, icseg_value value);
 
 #endif

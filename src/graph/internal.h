@@ -1,37 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The graph's representation, shared by building, differentiating and planning. */
+ * The graph's representation, for the code that builds and rewrites graphs. */
 #ifndef ICSEG_GRAPH_INTERNAL_H
 #define ICSEG_GRAPH_INTERNAL_H
 
-#include "graph/op.h"
-#include "graph/activation_ranges.h"
+#include "graph/graph.h"
 
 struct icseg_graph {
     icseg_arena *arena; /* owns nodes, values, names, attributes, constants */
     bool training;
     icseg_product_precision precision;
-    icseg_activation_ranges *ranges; /* NULL: none */
-    icseg_error error;               /* the first fault */
+    icseg_activation_ranges *ranges; /* NULL when not set */
+    icseg_error error;               /* the first one */
     icseg_value_info **values;
     icseg_node **nodes;
-    int32_t value_count, value_room, node_count, node_room;
+    int32_t value_count, value_capacity, node_count, node_capacity;
     char scope[256];          /* "visual.layer1." */
     uint16_t scope_start[16]; /* lengths before each push */
     int32_t scope_depth;
-    bool in_backward;
+    const char
+        *inherited_scope; /* of the node that a pass is working on, in place of `scope`; NULL when there is none */
+    bool in_backward;     /* nodes appended now belong to the backward pass */
 };
 
-/* NULL after a fault. */
+/* NULL when the graph has an error. */
 icseg_value_info *icseg_graph_value_add(icseg_graph *graph, icseg_value_kind kind, icseg_dtype dtype, icseg_shape shape,
                                         const char *name, icseg_value *index);
 
-/* (values): how many nodes that somebody needs read each; NULL, and a fault, when memory is out. */
-int32_t *icseg_graph_uses(icseg_graph *graph);
+/* Puts a node, new or taken out of the list, at the list's end. False, and an error, when out of memory. */
+bool icseg_graph_node_add(icseg_graph *graph, icseg_node *node);
+
+/* The scope of nodes appended now, without a dot at its end, in the graph's arena. NULL when out of memory. */
+const char *icseg_graph_node_scope(icseg_graph *graph);
+
+/* -- liveness */
 
 /* live[n]: node n's results are kept, stored as a parameter's gradient, or read by such nodes. */
 void icseg_graph_find_live(const icseg_graph *graph, bool *live);
-
-/* Puts a node that was taken out of the list at its end. */
-void icseg_graph_reappend(icseg_graph *graph, icseg_node *node);
+/* (values), in the graph's arena: how many live nodes read each. NULL, and an error, when out of memory. */
+int32_t *icseg_graph_count_readers(icseg_graph *graph);
 
 #endif

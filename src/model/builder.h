@@ -5,7 +5,7 @@
 #ifndef ICSEG_MODEL_BUILDER_H
 #define ICSEG_MODEL_BUILDER_H
 
-#include "graph/op.h"
+#include "graph/graph.h"
 #include "graph/ops.h"
 #include "icseg/config.h"
 #include "text/tokenizer.h"

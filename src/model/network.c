@@ -7,6 +7,7 @@
 #include "graph/passes/fuse.h"
 #include "graph/passes/precision.h"
 #include "graph/passes/recompute.h"
+#include "graph/passes/autodiff.h"
 
 bool icseg_network_text_is_fixed(const icseg_config *config) { return config->prompt != ICSEG_PROMPT_INSTANCE; }
 

@@ -10,6 +10,7 @@
 
 #include "graph/run/executor.h"
 #include "graph/ops.h"
+#include "graph/passes/autodiff.h"
 
 enum { COUNT = 3 };
 
@@ -64,7 +65,7 @@ static void a_sum_that_overflows_names_its_parameter(void **state) {
     float out[COUNT];
     icseg_error error;
     assert_int_equal(run(grad, 2, true, out, &error), ICSEG_ERROR_NUMERIC);
-    assert_string_equal(error.message, "the gradient of a.x.store_gradient gave inf at element 1 of its output (3)");
+    assert_string_equal(error.message, "the gradient of a.x.store_gradient returned inf at element 1 of its output (3)");
 }
 
 int main(void) {

@@ -15,6 +15,7 @@
 #include "graph/passes/fuse.h"
 #include "graph/ops.h"
 #include "graph/passes/precision.h"
+#include "graph/passes/autodiff.h"
 #include "support/models.h"
 #include "compute/amx/tiles.h"
 

@@ -13,6 +13,7 @@
 #include "compute/primitive.h"
 #include "graph/run/executor.h"
 #include "graph/ops.h"
+#include "graph/passes/autodiff.h"
 
 static icseg_error error;
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "graph/run/executor.h"
+#include "graph/passes/autodiff.h"
 #include "support/op_bits.h"
 #include "support/op_check.h"
 

@@ -11,11 +11,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
-#include "graph/op.h"
-
-#define ICSEG_OP(NAME) extern const icseg_op icseg_op_##NAME;
-#include "graph/ops/list.h"
-#undef ICSEG_OP
+#include "graph/ops/operators.h"
 
 static const struct {
     const char *name;

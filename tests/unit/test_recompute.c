@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "graph/ops.h"
 #include "graph/passes/recompute.h"
+#include "graph/passes/autodiff.h"
 #include "support/models.h"
 
 enum { CLASSES = 5, SIDE = 160 /* at most */, BATCH = 2, STEPS = 2 };

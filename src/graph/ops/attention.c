@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/system.h"
 #include "base/vmath.h"
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
 

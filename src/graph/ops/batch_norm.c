@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/system.h"
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 #include "tensor/bf16.h"
@@ -239,7 +239,7 @@ static icseg_value recompute(icseg_graph *g, const icseg_node *node, const icseg
     icseg_node *n =
         icseg_node_append(g, &again_op, node->attributes, sizeof(icseg_batch_norm_options), in, A_INPUTS, 0);
     if (!n) return ICSEG_NONE;
-    n->name = node->name;
+    icseg_node_name_like(n, node);
     const icseg_value_info *y = icseg_graph_value(g, node->output[0]);
     return icseg_node_output(g, n, y->dtype, y->shape);
 }

@@ -3,7 +3,7 @@
 #ifndef ICSEG_GRAPH_OPS_CAST_H
 #define ICSEG_GRAPH_OPS_CAST_H
 
-#include "graph/op.h"
+#include "graph/node.h"
 
 icseg_value icseg_cast(icseg_graph *g, icseg_value x, icseg_dtype dtype); /* f32 or bf16 -> f32 or bf16 */
 

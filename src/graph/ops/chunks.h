@@ -4,7 +4,7 @@
 #ifndef ICSEG_GRAPH_OPS_CHUNKS_H
 #define ICSEG_GRAPH_OPS_CHUNKS_H
 
-#include "graph/op.h"
+#include "graph/node.h"
 
 typedef struct icseg_chunks {
     int64_t rows, width; /* of the matrix */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * concat along an axis; its gradient is a slice for each input. */
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 #include "tensor/bf16.h"

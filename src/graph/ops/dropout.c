@@ -3,7 +3,7 @@
  * do not matter, and the gradient is the same operator with the forward node's key. */
 #include "base/rng.h"
 #include "base/system.h"
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 
 /* The rows of a table that is not in memory, read once: a vocabulary is a hundred megabytes, the names in use are a few

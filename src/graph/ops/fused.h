@@ -4,6 +4,7 @@
 #define ICSEG_GRAPH_OPS_FUSED_H
 
 #include "graph/ops/conv2d.h"
+#include "graph/ops/operators.h"
 
 /* Inputs; all but the first two may be ICSEG_NONE. The last four belong to a convolution's batch norm, which comes
  * before the residual. */
@@ -30,7 +31,23 @@ typedef struct icseg_fused_linear {
     icseg_activation activation;
 } icseg_fused_linear;
 
-extern const icseg_op icseg_op_conv2d_fused, icseg_op_linear_fused;
+/* Inputs of linear_pair, two linear maps in a row; biases and residual may be ICSEG_NONE. */
+enum {
+    ICSEG_PAIR_X,
+    ICSEG_PAIR_FIRST_WEIGHT,
+    ICSEG_PAIR_FIRST_BIAS,
+    ICSEG_PAIR_SECOND_WEIGHT,
+    ICSEG_PAIR_SECOND_BIAS,
+    ICSEG_PAIR_RESIDUAL,
+    ICSEG_PAIR_INPUTS
+};
+
+typedef struct icseg_fused_pair {
+    icseg_fused_linear map[2];
+} icseg_fused_pair;
+
+/* Whether blocks of rows are faster, for that many rows and bytes between the two maps. */
+bool icseg_linear_pair_pays(int64_t rows, int64_t between_bytes);
 
 /* The convolution's weights in the primitive's layout (NULL: as they are) and its bias, both with the batch norm folded
  * in. They are made when first asked for, and again when one of the parameters has changed; kept with the weight

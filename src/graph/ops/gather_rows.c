@@ -2,7 +2,7 @@
  * gather_rows: the listed rows of every sample; its gradient is zero in the others. */
 #include <string.h>
 
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 
 typedef struct rows_attributes {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * group_mean: the mean over neighbouring rows, group by group: several rows a class become one. */
 #include "base/system.h"
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 
 typedef struct groups_attributes {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/system.h"
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 #include "graph/ops/norm.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * linear: x W^T + b; project: x W. Both see x (..., I) as one matrix (rows, I). */
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
 

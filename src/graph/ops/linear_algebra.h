@@ -5,7 +5,7 @@
 #define ICSEG_GRAPH_OPS_LINEAR_ALGEBRA_H
 
 #include "compute/primitive.h"
-#include "graph/op.h"
+#include "graph/node.h"
 
 /* Offsets into the scratch area of a run: room for `bytes` is reserved after what the kernel has reserved so far. */
 size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes);

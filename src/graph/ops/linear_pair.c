@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
- * linear_pair: y = f(x W1^T + b1) W2^T + b2 + residual, a transformer's MLP, in blocks of rows: what lies between the
- * two maps, four times as wide as x, stays in the caches and is never whole. Made by icseg_graph_fuse_pairs. */
-#include <string.h>
-
+ * linear_pair: y = f(x W1^T + b1) W2^T + b2 + residual, a transformer's MLP, in blocks of rows. The values between the
+ * two maps, four times as wide as x, stay in the caches and are never all in memory. */
 #include "base/memory.h"
-#include "graph/passes/fuse.h"
-#include "graph/internal.h"
 #include "graph/ops/cast.h"
 #include "graph/ops/fused.h"
 
-enum { X, FIRST_WEIGHT, FIRST_BIAS, SECOND_WEIGHT, SECOND_BIAS, RESIDUAL, INPUTS };
+enum {
+    X = ICSEG_PAIR_X,
+    FIRST_WEIGHT = ICSEG_PAIR_FIRST_WEIGHT,
+    FIRST_BIAS = ICSEG_PAIR_FIRST_BIAS,
+    SECOND_WEIGHT = ICSEG_PAIR_SECOND_WEIGHT,
+    SECOND_BIAS = ICSEG_PAIR_SECOND_BIAS,
+    RESIDUAL = ICSEG_PAIR_RESIDUAL
+};
 enum { FIRST, SECOND, MAPS };
 
-/* Fewer rows fill the products too badly, more no longer fit the caches (docs/performance.md). */
+/* With fewer rows the products are inefficient; more do not fit the caches (docs/performance.md). */
 enum { MOST_ROWS = 640, LEAST_BYTES = 8 << 20 };
-
-typedef struct linear_pair {
-    icseg_fused_linear map[MAPS];
-} linear_pair;
 
 typedef struct pair_state {
     int64_t count, rows, last;             /* blocks; rows of one; rows of the last */
@@ -29,7 +28,7 @@ static bool has(const icseg_kernel *k, int i) { return k->node->input[i] != ICSE
 static int weight_of(int map) { return map == FIRST ? FIRST_WEIGHT : SECOND_WEIGHT; }
 
 static icseg_status open_product(icseg_kernel *k, int64_t rows, int map, icseg_primitive **out, icseg_error *error) {
-    icseg_fused_linear a = ((const linear_pair *)k->node->attributes)->map[map];
+    icseg_fused_linear a = ((const icseg_fused_pair *)k->node->attributes)->map[map];
     int bias = map == FIRST ? FIRST_BIAS : SECOND_BIAS;
     icseg_primitive_options options = {.bias = has(k, bias),
                                        .accumulate = map == SECOND && has(k, RESIDUAL),
@@ -41,7 +40,7 @@ static icseg_status open_product(icseg_kernel *k, int64_t rows, int map, icseg_p
 }
 
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
-    const linear_pair *a = k->node->attributes;
+    const icseg_fused_pair *a = k->node->attributes;
     pair_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, sizeof *s, "a pair of linear maps");
     int64_t rows = a->map[FIRST].shape.rows;
@@ -62,7 +61,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
 }
 
 static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error) {
-    const linear_pair *a = k->node->attributes;
+    const icseg_fused_pair *a = k->node->attributes;
     const pair_state *s = k->state;
     char *scratch = r->scratch;
     float *between = (float *)(void *)(scratch + s->between), *y = k->out[0];
@@ -92,60 +91,19 @@ static void release(icseg_kernel *k) {
 
 static double flops(const icseg_graph *g, const icseg_node *node) {
     (void)g;
-    const linear_pair *a = node->attributes;
+    const icseg_fused_pair *a = node->attributes;
     const icseg_matmul_shape *s = &a->map[FIRST].shape, *t = &a->map[SECOND].shape;
     return 2 * (double)s->rows * ((double)s->inner * (double)s->columns + (double)t->inner * (double)t->columns);
 }
 
-static const icseg_op linear_pair_op = {.name = "linear_pair",
-                                        .prepare = prepare,
-                                        .run = run,
-                                        .release = release,
-                                        .flops = flops,
-                                        .lazy_inputs = 1 << FIRST_WEIGHT | 1 << SECOND_WEIGHT,
-                                        .in_place = 1 << RESIDUAL};
+const icseg_op icseg_op_linear_pair = {.name = "linear_pair",
+                                       .prepare = prepare,
+                                       .run = run,
+                                       .release = release,
+                                       .flops = flops,
+                                       .lazy_inputs = 1 << FIRST_WEIGHT | 1 << SECOND_WEIGHT,
+                                       .in_place = 1 << RESIDUAL};
 
-/* -- fusing */
-
-/* The map before `node`, of which nobody else reads the result, if blocks of rows pay for the two. */
-static const icseg_node *first_of(const icseg_graph *g, const int32_t *uses, const icseg_node *node) {
-    if (node->op != &icseg_op_linear_fused) return NULL;
-    const icseg_value_info *between = g->values[node->input[ICSEG_FUSED_X]];
-    if (between->kind != ICSEG_VALUE_COMPUTED || between->view_of != ICSEG_NONE || between->keep) return NULL;
-    const icseg_node *first = g->nodes[between->producer];
-    if (first->op != &icseg_op_linear_fused || uses[first->output[0]] != 1) return NULL;
-    const icseg_fused_linear *a = first->attributes, *b = node->attributes;
-    if (first->input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE || b->shape.rows != a->shape.rows) return NULL;
-    return a->shape.rows > MOST_ROWS && between->count * (int64_t)sizeof(float) > LEAST_BYTES ? first : NULL;
-}
-
-static void pair_up(icseg_graph *g, const icseg_node *first, icseg_node *second) {
-    linear_pair a = {{*(const icseg_fused_linear *)first->attributes, *(const icseg_fused_linear *)second->attributes}};
-    int stem = (int)(strlen(second->name) - strlen(second->op->name));
-    const char *name = icseg_arena_printf(g->arena, "%.*s%s", stem, second->name, linear_pair_op.name);
-    const void *attributes = icseg_arena_copy(g->arena, &a, sizeof a);
-    if (!name || !attributes) {
-        icseg_graph_fail(g, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
-        return;
-    }
-    const icseg_value input[INPUTS] = {[X] = first->input[ICSEG_FUSED_X],
-                                       [FIRST_WEIGHT] = first->input[ICSEG_FUSED_WEIGHT],
-                                       [FIRST_BIAS] = first->input[ICSEG_FUSED_BIAS],
-                                       [SECOND_WEIGHT] = second->input[ICSEG_FUSED_WEIGHT],
-                                       [SECOND_BIAS] = second->input[ICSEG_FUSED_BIAS],
-                                       [RESIDUAL] = second->input[ICSEG_FUSED_RESIDUAL]};
-    second->op = &linear_pair_op;
-    second->name = name;
-    second->attributes = attributes;
-    second->input_count = INPUTS;
-    memcpy(second->input, input, sizeof input);
-}
-
-void icseg_graph_fuse_pairs(icseg_graph *g) {
-    if (g->error.status != ICSEG_OK) return;
-    int32_t *uses = icseg_graph_uses(g);
-    for (int32_t n = 0; uses && n < g->node_count; n++) {
-        const icseg_node *first = first_of(g, uses, g->nodes[n]);
-        if (first) pair_up(g, first, g->nodes[n]);
-    }
+bool icseg_linear_pair_pays(int64_t rows, int64_t between_bytes) {
+    return rows > MOST_ROWS && between_bytes > LEAST_BYTES;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every operator, once: the tests walk this list and demand a case for each. */
+ * Every operator, declared once. graph/ops/operators.h makes the declarations from this list and the tests a table:
+ * each ICSEG_OP needs a case in tests/unit/test_ops_*.c. Operators of gradients are static in their operator's file.
+ *
+ * ICSEG_OP(name): has a builder in graph/ops.h. ICSEG_FUSED_OP(name): made by graph/passes/fuse.h. */
 ICSEG_OP(add)
 ICSEG_OP(align_contrast)
 ICSEG_OP(attention)
@@ -33,3 +36,9 @@ ICSEG_OP(similarity)
 ICSEG_OP(slice)
 ICSEG_OP(upsampled_argmax)
 ICSEG_OP(upsampled_cross_entropy)
+
+#ifdef ICSEG_FUSED_OP
+ICSEG_FUSED_OP(conv2d_fused)
+ICSEG_FUSED_OP(linear_fused)
+ICSEG_FUSED_OP(linear_pair)
+#endif

@@ -4,7 +4,7 @@
 #ifndef ICSEG_GRAPH_OPS_NORM_H
 #define ICSEG_GRAPH_OPS_NORM_H
 
-#include "graph/op.h"
+#include "graph/node.h"
 
 /* Appends `op` with attribute eps; mean and 1 / standard deviation, for the gradient, have the shape `statistics`. */
 icseg_value icseg_norm_node(icseg_graph *g, const icseg_op *op, icseg_value x, icseg_value weight, icseg_value bias,

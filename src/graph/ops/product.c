@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Nodes that are one matrix product, and the packing of weights. */
 #include "base/memory.h"
-#include "graph/internal.h"
+#include "graph/activation_ranges.h"
 #include "graph/ops/linear_algebra.h"
 
 size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes) {
@@ -11,18 +11,13 @@ size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes) {
 }
 
 void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options) {
-    const icseg_graph *g = k->graph;
-    options->precision = g->precision;
-    options->range = g->ranges && !icseg_activation_ranges_recording(g->ranges)
-                         ? icseg_activation_ranges_find(g->ranges, k->node->name)
-                         : 0;
+    const icseg_activation_ranges *ranges = icseg_graph_activation_ranges(k->graph);
+    bool known = ranges && !icseg_activation_ranges_recording(ranges);
+    options->precision = icseg_graph_precision(k->graph);
+    options->range = known ? icseg_activation_ranges_find(ranges, k->node->name) : 0;
 }
 
-static icseg_param *param_of(const icseg_kernel *k, int i) {
-    const icseg_value_info *info = icseg_kernel_in(k, i);
-    while (info->view_of != ICSEG_NONE) info = icseg_graph_value(k->graph, info->view_of);
-    return info->kind == ICSEG_VALUE_PARAM ? info->param : NULL;
-}
+static icseg_param *param_of(const icseg_kernel *k, int i) { return icseg_graph_param_of(k->graph, k->node->input[i]); }
 
 bool icseg_weights_want_packing(const icseg_kernel *k, int i) {
     return param_of(k, i) && !icseg_graph_training(k->graph);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * reshape: the same data seen in another shape; no copy, and so is its gradient. */
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {

@@ -7,7 +7,7 @@
 
 #include "base/system.h"
 #include "base/vmath.h"
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 
 /* PIECES: of a head's segments, for the threads. CHUNK: rows whose gradients are added to the prefix's at once. */

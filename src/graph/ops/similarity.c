@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * similarity: a b^T for each image, b its own or shared by all. */
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
 

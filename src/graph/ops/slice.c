@@ -2,7 +2,7 @@
  * slice: `length` entries of one axis; its gradient is zero elsewhere. */
 #include <string.h>
 
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 

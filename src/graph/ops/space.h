@@ -3,7 +3,7 @@
 #ifndef ICSEG_GRAPH_OPS_SPACE_H
 #define ICSEG_GRAPH_OPS_SPACE_H
 
-#include "graph/op.h"
+#include "graph/node.h"
 
 /* Appends `op` on x (B, H, W, C) in size x size windows, stride = size: (B, H / size, W / size, C). Its attribute is
  * the size. */

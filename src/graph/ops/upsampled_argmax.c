@@ -7,7 +7,7 @@
 
 #include "base/system.h"
 #include "base/vmath.h"
-#include "graph/op.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/upsample.h"
 

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reverse-mode differentiation: walks the nodes backwards and appends each operator's gradient nodes. */
+#include "graph/passes/autodiff.h"
+
 #include <string.h>
 
 #include "graph/internal.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 
 /* Writes (or adds) a gradient into its parameter's buffer, where it could not be computed in place. */
@@ -63,8 +66,6 @@ void icseg_graph_backward(icseg_graph *g, int count, const icseg_value *outputs,
     g->in_backward = true;
     for (int i = 0; i < count; i++) add_gradient(g, &grad[outputs[i]], grads[i]);
 
-    char scope[sizeof g->scope];
-    memcpy(scope, g->scope, sizeof scope);
     for (int32_t n = node_count - 1; n >= 0 && g->error.status == ICSEG_OK; n--) {
         const icseg_node *node = g->nodes[n];
         icseg_value out[ICSEG_MAX_OUTPUTS], in[ICSEG_MAX_INPUTS];
@@ -78,14 +79,12 @@ void icseg_graph_backward(icseg_graph *g, int count, const icseg_value *outputs,
             wanted |= icseg_node_wants(g, node, i);
         }
         if (!reached || !wanted || !node->op->gradient) continue;
-        size_t stem = strlen(node->name) - strlen(node->op->name); /* gradient nodes carry the forward node's scope */
-        memcpy(g->scope, node->name, stem);
-        g->scope[stem] = '\0';
+        g->inherited_scope = node->scope;
         node->op->gradient(g, node, out, in);
         for (int i = 0; i < node->input_count; i++)
             if (icseg_node_wants(g, node, i)) add_gradient(g, &grad[node->input[i]], in[i]);
     }
-    memcpy(g->scope, scope, sizeof scope);
+    g->inherited_scope = NULL;
 
     for (icseg_value v = 0; v < value_count && g->error.status == ICSEG_OK; v++)
         if (g->values[v]->kind == ICSEG_VALUE_PARAM && g->values[v]->needs_grad && grad[v] != ICSEG_NONE)

@@ -6,17 +6,16 @@
 #include <string.h>
 
 #include "graph/internal.h"
+#include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/fused.h"
-
-extern const icseg_op icseg_op_conv2d, icseg_op_linear, icseg_op_project, icseg_op_batch_norm, icseg_op_add,
-    icseg_op_relu, icseg_op_quick_gelu, icseg_op_gelu, icseg_op_resize_bilinear;
+#include "graph/ops/operators.h"
 
 enum { BN_X, BN_WEIGHT, BN_BIAS, BN_MEAN, BN_VAR };
 
 typedef struct fusion {
     icseg_graph *graph;
-    const int32_t *uses; /* (values): nodes that read each */
+    const int32_t *readers; /* (values): nodes that read each */
 } fusion;
 
 /* A convolution or linear map, alone or with what has already been fused to it. */
@@ -35,7 +34,7 @@ typedef struct map {
 /* The node that computes `value`, if it has one reader only. */
 static const icseg_node *node_behind(const fusion *f, icseg_value value) {
     const icseg_value_info *info = f->graph->values[value];
-    if (info->kind != ICSEG_VALUE_COMPUTED || info->view_of != ICSEG_NONE || info->keep || f->uses[value] != 1)
+    if (info->kind != ICSEG_VALUE_COMPUTED || info->view_of != ICSEG_NONE || info->keep || f->readers[value] != 1)
         return NULL;
     return f->graph->nodes[info->producer];
 }
@@ -68,14 +67,6 @@ static bool map_behind(const fusion *f, icseg_value value, map *out) {
     return out->op && out->activation == ICSEG_ACTIVATION_NONE;
 }
 
-static void rename_node(const fusion *f, icseg_node *node, const icseg_node *like, const icseg_op *op) {
-    int stem = (int)(strlen(like->name) - strlen(like->op->name));
-    const char *name = icseg_arena_printf(f->graph->arena, "%.*s%s", stem, like->name, op->name);
-    if (!name) icseg_graph_fail(f->graph, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
-    if (name) node->name = name;
-    node->op = op;
-}
-
 /* `node` becomes the map. */
 static void replace(const fusion *f, icseg_node *node, const map *m) {
     const void *attributes = icseg_arena_copy(f->graph->arena, &m->attributes, m->attributes_size);
@@ -83,7 +74,7 @@ static void replace(const fusion *f, icseg_node *node, const map *m) {
         icseg_graph_fail(f->graph, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
         return;
     }
-    rename_node(f, node, m->node, m->op);
+    icseg_node_become(f->graph, node, m->op, m->node->scope);
     node->attributes = attributes;
     node->output_count = 1;
     node->input_count = m->op == &icseg_op_conv2d_fused ? ICSEG_FUSED_INPUTS : ICSEG_FUSED_RESIDUAL + 1;
@@ -111,7 +102,7 @@ static void fuse_batch_norm(const fusion *f, icseg_node *node) {
         m.input[ICSEG_FUSED_GAMMA + i - BN_WEIGHT] = node->input[i];
     }
     for (int i = 1; i < node->output_count; i++) /* moments for the gradient: nobody will compute them */
-        if (f->uses[node->output[i]] || f->graph->values[node->output[i]]->keep) return;
+        if (f->readers[node->output[i]] || f->graph->values[node->output[i]]->keep) return;
     m.attributes.conv.eps = o->eps;
     if (o->relu) set_activation(&m, ICSEG_ACTIVATION_RELU);
     replace(f, node, &m);
@@ -139,7 +130,7 @@ static void fuse_resize(const fusion *f, icseg_node *node) {
         if (residual == resized || !resize || resize->op != &icseg_op_resize_bilinear || resize->input_count > 1)
             continue;
         if (!icseg_shape_equal(f->graph->values[residual]->shape, f->graph->values[resized]->shape)) continue;
-        rename_node(f, node, resize, resize->op);
+        icseg_node_become(f->graph, node, resize->op, resize->scope);
         node->attributes = resize->attributes;
         node->input[0] = resize->input[0];
         node->input[1] = residual;
@@ -154,25 +145,11 @@ static void fuse_activation(const fusion *f, icseg_node *node, icseg_activation 
     replace(f, node, &m);
 }
 
-int32_t *icseg_graph_uses(icseg_graph *g) {
-    int32_t *uses = icseg_arena_array(g->arena, (size_t)g->value_count + 1, sizeof *uses);
-    bool *live = icseg_arena_array(g->arena, (size_t)g->node_count + 1, sizeof *live);
-    if (!uses || !live) {
-        icseg_graph_fail(g, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
-        return NULL;
-    }
-    icseg_graph_find_live(g, live);
-    for (int32_t n = 0; n < g->node_count; n++)
-        for (int i = 0; live[n] && i < g->nodes[n]->input_count; i++)
-            if (g->nodes[n]->input[i] != ICSEG_NONE) uses[g->nodes[n]->input[i]]++;
-    return uses;
-}
-
 void icseg_graph_fuse(icseg_graph *g) {
     if (g->error.status != ICSEG_OK) return;
-    int32_t *uses = icseg_graph_uses(g);
-    if (!uses) return;
-    const fusion f = {.graph = g, .uses = uses};
+    int32_t *readers = icseg_graph_count_readers(g);
+    if (!readers) return;
+    const fusion f = {.graph = g, .readers = readers};
     for (int32_t n = 0; n < g->node_count; n++) {
         icseg_node *node = g->nodes[n];
         if (node->op == &icseg_op_batch_norm) {
@@ -187,5 +164,47 @@ void icseg_graph_fuse(icseg_graph *g) {
         } else if (node->op == &icseg_op_gelu) {
             fuse_activation(&f, node, ICSEG_ACTIVATION_GELU);
         }
+    }
+}
+
+/* -- pairs of linear maps */
+
+/* The linear map whose only reader is `node`, another one, if computing the two in blocks of rows is faster. */
+static const icseg_node *first_of(const fusion *f, const icseg_node *node) {
+    if (node->op != &icseg_op_linear_fused) return NULL;
+    const icseg_node *first = node_behind(f, node->input[ICSEG_FUSED_X]);
+    if (!first || first->op != &icseg_op_linear_fused) return NULL;
+    const icseg_fused_linear *a = first->attributes, *b = node->attributes;
+    if (first->input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE || b->shape.rows != a->shape.rows) return NULL;
+    int64_t bytes = f->graph->values[node->input[ICSEG_FUSED_X]]->count * (int64_t)sizeof(float);
+    return icseg_linear_pair_pays(a->shape.rows, bytes) ? first : NULL;
+}
+
+static void pair_up(icseg_graph *g, const icseg_node *first, icseg_node *second) {
+    const icseg_fused_linear *a = first->attributes, *b = second->attributes;
+    const icseg_fused_pair pair = {{*a, *b}};
+    const icseg_value input[ICSEG_PAIR_INPUTS] = {[ICSEG_PAIR_X] = first->input[ICSEG_FUSED_X],
+                                                  [ICSEG_PAIR_FIRST_WEIGHT] = first->input[ICSEG_FUSED_WEIGHT],
+                                                  [ICSEG_PAIR_FIRST_BIAS] = first->input[ICSEG_FUSED_BIAS],
+                                                  [ICSEG_PAIR_SECOND_WEIGHT] = second->input[ICSEG_FUSED_WEIGHT],
+                                                  [ICSEG_PAIR_SECOND_BIAS] = second->input[ICSEG_FUSED_BIAS],
+                                                  [ICSEG_PAIR_RESIDUAL] = second->input[ICSEG_FUSED_RESIDUAL]};
+    const void *attributes = icseg_arena_copy(g->arena, &pair, sizeof pair);
+    if (!attributes) {
+        icseg_graph_fail(g, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
+        return;
+    }
+    icseg_node_become(g, second, &icseg_op_linear_pair, second->scope);
+    second->attributes = attributes;
+    second->input_count = ICSEG_PAIR_INPUTS;
+    memcpy(second->input, input, sizeof input);
+}
+
+void icseg_graph_fuse_pairs(icseg_graph *g) {
+    if (g->error.status != ICSEG_OK) return;
+    const fusion f = {.graph = g, .readers = icseg_graph_count_readers(g)};
+    for (int32_t n = 0; f.readers && n < g->node_count; n++) {
+        const icseg_node *first = first_of(&f, g->nodes[n]);
+        if (first) pair_up(g, first, g->nodes[n]);
     }
 }

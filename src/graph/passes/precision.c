@@ -14,16 +14,11 @@ typedef struct lowering {
     bool *bf16;    /* (values): whether a storage, named by the value that owns it, is bf16 */
 } lowering;
 
-static icseg_value owner_of(const icseg_graph *g, icseg_value v) {
-    while (g->values[v]->view_of != ICSEG_NONE) v = g->values[v]->view_of;
-    return v;
-}
-
 /* What is given from outside is never rounded. Of all roundings that of the image changes a network's gradient most: by
  * half of the whole on CamVid (docs/performance.md), and its convolution is a thousandth of the work. */
 static bool reads_input(const icseg_graph *g, const icseg_node *node) {
     for (int i = 0; i < node->input_count; i++)
-        if (node->input[i] != ICSEG_NONE && g->values[owner_of(g, node->input[i])]->kind == ICSEG_VALUE_INPUT)
+        if (node->input[i] != ICSEG_NONE && g->values[icseg_graph_owner(g, node->input[i])]->kind == ICSEG_VALUE_INPUT)
             return true;
     return false;
 }
@@ -55,7 +50,7 @@ static void begin(lowering *l) {
             if (node->output[o] == v) l->bf16[v] = outputs_of(l, node) >> o & 1 && l->live[node->index];
     }
     for (icseg_value v = 0; v < g->value_count; v++)
-        if (g->values[v]->keep || g->values[v]->param) l->bf16[owner_of(g, v)] = false;
+        if (g->values[v]->keep || g->values[v]->param) l->bf16[icseg_graph_owner(g, v)] = false;
 }
 
 /* A storage that somebody needs in f32 is f32: rounding it would gain nothing. */
@@ -66,7 +61,7 @@ static void ask_readers(lowering *l) {
         if (!l->live[n] || !node->op->run) continue;
         for (int i = 0; i < node->input_count; i++)
             if (node->input[i] != ICSEG_NONE && !(inputs_of(l, node) >> i & 1))
-                l->bf16[owner_of(g, node->input[i])] = false;
+                l->bf16[icseg_graph_owner(g, node->input[i])] = false;
     }
 }
 
@@ -80,7 +75,7 @@ static bool agree(lowering *l, const icseg_node *node) {
             for (int i = 0; i < (side ? node->output_count : node->input_count); i++) {
                 icseg_value v = side ? node->output[i] : node->input[i];
                 if (v == ICSEG_NONE || !((side ? r->out : r->in) >> i & 1)) continue;
-                bool *bf16 = &l->bf16[owner_of(g, v)];
+                bool *bf16 = &l->bf16[icseg_graph_owner(g, v)];
                 if (pass == 0) {
                     all &= *bf16;
                     any |= *bf16;
@@ -107,15 +102,14 @@ static void cast_inputs(lowering *l, icseg_node *node, icseg_value *made) {
     icseg_graph *g = l->graph;
     for (int i = 0; i < node->input_count; i++) {
         icseg_value v = node->input[i];
-        if (!(node->op->bf16.product >> i & 1) || v == ICSEG_NONE || l->bf16[owner_of(g, v)]) continue;
+        if (!(node->op->bf16.product >> i & 1) || v == ICSEG_NONE || l->bf16[icseg_graph_owner(g, v)]) continue;
         if (made[v] == ICSEG_NONE) {
+            g->inherited_scope = node->scope;
+            g->in_backward = node->backward;
             made[v] = icseg_cast(g, v, ICSEG_BF16);
+            g->inherited_scope = NULL;
+            g->in_backward = false;
             if (made[v] == ICSEG_NONE) return;
-            icseg_node *cast = g->nodes[g->node_count - 1];
-            int stem = (int)(strlen(node->name) - strlen(node->op->name));
-            const char *name = icseg_arena_printf(g->arena, "%.*s%s", stem, node->name, cast->op->name);
-            if (name) cast->name = name;
-            cast->backward = node->backward;
         }
         node->input[i] = made[v];
     }
@@ -176,6 +170,6 @@ void icseg_graph_use_bf16(icseg_graph *g) {
     ask_readers(&l);
     settle(&l);
     for (icseg_value v = 0; v < g->value_count; v++)
-        if (l.bf16[owner_of(g, v)]) g->values[v]->dtype = ICSEG_BF16;
+        if (l.bf16[icseg_graph_owner(g, v)]) g->values[v]->dtype = ICSEG_BF16;
     insert_casts(&l);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "graph/internal.h"
+#include "graph/node.h"
 
 enum { LEAST_BYTES = 64 << 10 };     /* smaller values are not worth it */
 static const double most_flops = 64; /* for a byte: a narrow layer that makes a wide one */
@@ -18,16 +19,11 @@ typedef struct rewriting {
     icseg_value *restored;
 } rewriting;
 
-static icseg_value owner_of(const icseg_graph *g, icseg_value v) {
-    while (g->values[v]->view_of != ICSEG_NONE) v = g->values[v]->view_of;
-    return v;
-}
-
 static void find_used(rewriting *r, int32_t first_backward) {
     const icseg_graph *g = r->graph;
     for (int32_t n = first_backward; n < g->node_count; n++)
         for (int i = 0; i < g->nodes[n]->input_count; i++)
-            if (g->nodes[n]->input[i] != ICSEG_NONE) r->used[owner_of(g, g->nodes[n]->input[i])] = true;
+            if (g->nodes[n]->input[i] != ICSEG_NONE) r->used[icseg_graph_owner(g, g->nodes[n]->input[i])] = true;
 }
 
 static size_t bytes_of(const icseg_graph *g, icseg_value v) {
@@ -44,7 +40,7 @@ static bool is_there(const rewriting *r, icseg_value owner) {
 static size_t missing_bytes(const rewriting *r, const icseg_node *node) {
     size_t missing = 0;
     for (int i = 0; i < node->input_count; i++) {
-        icseg_value in = node->input[i] == ICSEG_NONE ? ICSEG_NONE : owner_of(r->graph, node->input[i]);
+        icseg_value in = node->input[i] == ICSEG_NONE ? ICSEG_NONE : icseg_graph_owner(r->graph, node->input[i]);
         if (in != ICSEG_NONE && !is_there(r, in)) missing += bytes_of(r->graph, in);
     }
     return missing;
@@ -59,7 +55,7 @@ static bool pays(const rewriting *r, const icseg_node *node, size_t bytes) {
 
 static void keep_inputs(rewriting *r, const icseg_node *node) {
     for (int i = 0; i < node->input_count; i++)
-        if (node->input[i] != ICSEG_NONE) r->used[owner_of(r->graph, node->input[i])] = true;
+        if (node->input[i] != ICSEG_NONE) r->used[icseg_graph_owner(r->graph, node->input[i])] = true;
 }
 
 static bool may_restore(const rewriting *r, const icseg_node *node, icseg_memory memory) {
@@ -74,7 +70,7 @@ static void find_restorable(rewriting *r, int32_t first_backward, icseg_memory m
     const icseg_graph *g = r->graph;
     for (int32_t n = 0; n < first_backward; n++) {
         const icseg_node *node = g->nodes[n];
-        icseg_value v = node->output[0], owner = owner_of(g, v);
+        icseg_value v = node->output[0], owner = icseg_graph_owner(g, v);
         r->restorable[v] = owner == v ? may_restore(r, node, memory) : r->restorable[owner];
         if (memory != ICSEG_MEMORY_LOW && owner == v && r->restorable[v] && missing_bytes(r, node))
             keep_inputs(r, node);
@@ -91,7 +87,7 @@ static icseg_value restore(rewriting *r, icseg_value v) {
     if (node->op->recompute) return r->restored[v] = node->op->recompute(g, node, in);
     icseg_node *copy = icseg_node_append(g, node->op, NULL, 0, in, node->input_count, UINT32_MAX);
     if (!copy) return ICSEG_NONE;
-    copy->name = node->name;
+    icseg_node_name_like(copy, node);
     copy->attributes = node->attributes;
     for (int o = 0; o < node->output_count; o++) {
         const icseg_value_info *like = g->values[node->output[o]];
@@ -123,7 +119,7 @@ void icseg_graph_recompute(icseg_graph *g, icseg_memory memory) {
     for (int32_t n = 0; n < count - first && g->error.status == ICSEG_OK; n++) {
         icseg_node *node = backward[n];
         for (int i = 0; i < node->input_count; i++) node->input[i] = restore(&r, node->input[i]);
-        icseg_graph_reappend(g, node);
+        icseg_graph_node_add(g, node);
     }
     g->in_backward = false;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Profiles: rows found by name, sorted, printed. */
+ * Profiles: rows are found by name, sorted, and written as tables. */
 #include "graph/run/profile.h"
 
 #include <stdlib.h>
@@ -7,17 +7,12 @@
 
 enum { MODULE_DEPTH = 2 };
 
-/* Length of the row's name in a node's: the whole operator, or some names of the scope before it. */
+/* The name of a node's row: `*name`, of which so many characters. */
 static size_t key_of(const icseg_node *node, icseg_profile_key key, const char **name) {
-    *name = key == ICSEG_PROFILE_OPERATOR ? node->op->name : node->name;
-    if (key != ICSEG_PROFILE_MODULE) return strlen(*name);
-    size_t operator_length = strlen(node->op->name), scope = strlen(node->name);
-    scope -= operator_length < scope ? operator_length + 1 : scope; /* without ".conv2d" */
-    size_t end = 0;
-    for (int i = 0; i < MODULE_DEPTH && end < scope; i++) {
-        end += i > 0; /* the dot */
-        while (end < scope && node->name[end] != '.') end++;
-    }
+    *name = key == ICSEG_PROFILE_OPERATOR ? node->op->name : key == ICSEG_PROFILE_MODULE ? node->scope : node->name;
+    size_t end = strlen(*name);
+    for (size_t i = 0, dots = 0; key == ICSEG_PROFILE_MODULE && i < end; i++)
+        if ((*name)[i] == '.' && ++dots == MODULE_DEPTH) end = i;
     return end;
 }
 
@@ -46,7 +41,7 @@ static icseg_status get_row(icseg_profile *p, const icseg_node *node, icseg_prof
     if (*row) return ICSEG_OK;
     *row = &p->rows[p->count];
     (*row)->name = icseg_arena_printf(arena, "%.*s", (int)length, name);
-    if (!(*row)->name) return icseg_fail_memory(error, length + 1, "a profile");
+    if (!(*row)->name) return icseg_fail_memory(error, 0, "a profile");
     p->count++;
     return ICSEG_OK;
 }
@@ -58,7 +53,7 @@ icseg_status icseg_profile_sum(icseg_profile *out, const icseg_graph *graph, con
     if (!out->rows) return icseg_fail_memory(error, (size_t)nodes * sizeof *out->rows, "a profile");
     for (int32_t n = 0; n < nodes; n++) {
         const icseg_node *node = icseg_graph_node(graph, n);
-        if (seconds[n] <= 0) continue; /* a view, or nobody needs it */
+        if (seconds[n] <= 0) continue; /* a view, or not live */
         icseg_profile_row *row;
         ICSEG_TRY(get_row(out, node, key, arena, &row, error));
         row->nodes++;
@@ -75,8 +70,8 @@ icseg_status icseg_profile_memory(icseg_profile *out, const icseg_executor *exec
     size_t values = (size_t)icseg_graph_value_count(graph), nodes = (size_t)icseg_graph_node_count(graph);
     *out = (icseg_profile){.rows = icseg_arena_array(arena, nodes + 1, sizeof *out->rows)};
     size_t *bytes = icseg_arena_array(arena, values + 1, sizeof *bytes);
-    if (!out->rows || !bytes) return icseg_fail_memory(error, nodes * sizeof *out->rows, "a profile");
-    icseg_executor_fullest(executor, bytes);
+    if (!out->rows || !bytes) return icseg_fail_memory(error, 0, "a profile");
+    icseg_plan_fullest(icseg_executor_plan(executor), graph, bytes);
     for (size_t v = 0; v < values; v++) {
         if (!bytes[v]) continue;
         icseg_profile_row *row;

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "graph/run/executor.h"
+#include "graph/passes/autodiff.h"
 
 typedef struct model {
     icseg_params *params;

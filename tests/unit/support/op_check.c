@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "graph/run/executor.h"
+#include "graph/passes/autodiff.h"
 
 enum {
     DIFFERENCES = 96, /* elements of each input whose gradient is compared */
