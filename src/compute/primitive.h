@@ -86,10 +86,11 @@ size_t icseg_primitive_packed_size(const icseg_primitive *primitive);
 icseg_status icseg_primitive_pack(const icseg_primitive *primitive, const float *plain, void *packed,
                                   icseg_error *error);
 
-/* Packed copies of one tensor, one for each layout that some primitive wants; shared by all primitives. *list is NULL
- * at first. A copy is made when first asked for, and again when the version differs from the one it was made of. */
+/* Packed copies of one tensor, one for each layout that some primitive needs; shared by all primitives. *list is NULL
+ * at first. A copy is made when first asked for, and again when the version differs from the one it was made of. One
+ * thread at a time may call icseg_packed_get; others may search the list meanwhile if they pass the same version. */
 typedef struct icseg_packed icseg_packed;
-icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *primitive, const float *plain,
+icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *primitive, const float *plain,
                               uint64_t version, const void **packed, icseg_error *error);
 /* The copy of this version if there is one, else NULL. */
 const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *primitive, uint64_t version);

@@ -152,11 +152,24 @@ static icseg_status read_copy(const icseg_param *p, float **copy, icseg_error *e
 }
 
 icseg_status icseg_param_load(icseg_param *p, icseg_error *error) {
-    return p->data ? ICSEG_OK : read_copy(p, &p->data, error);
+    float *data = NULL;
+    icseg_status status = ICSEG_OK;
+    if (p->data) return ICSEG_OK;
+    pthread_mutex_lock(p->lock);
+    if (!p->data) {
+        status = read_copy(p, &data, error);
+        if (status == ICSEG_OK) p->data = data;
+    }
+    pthread_mutex_unlock(p->lock);
+    return status;
 }
 
 icseg_status icseg_param_replace(icseg_param *p, icseg_error *error) {
-    if (!p->data) ICSEG_TRY(allocate(&p->data, p, error));
+    float *data;
+    if (!p->data) {
+        ICSEG_TRY(allocate(&data, p, error));
+        p->data = data;
+    }
     p->version++;
     return ICSEG_OK;
 }
@@ -164,7 +177,7 @@ icseg_status icseg_param_replace(icseg_param *p, icseg_error *error) {
 icseg_status icseg_param_borrow(const icseg_param *p, const float **values, float **copy, icseg_error *error) {
     *copy = NULL;
     *values = p->data;
-    if (p->data) return ICSEG_OK;
+    if (*values) return ICSEG_OK;
     ICSEG_TRY(read_copy(p, copy, error));
     *values = *copy;
     return ICSEG_OK;

@@ -14,11 +14,14 @@ struct icseg_params {
     int64_t file_count;
     int32_t *table; /* open-addressing hash of names -> index + 1 */
     int64_t table_size;
+    pthread_mutex_t lock; /* of the copies that are made on first use */
 };
 
 icseg_status icseg_params_open(icseg_params **out, icseg_error *error) {
     *out = icseg_calloc_array(1, sizeof **out);
-    return *out ? ICSEG_OK : icseg_fail_memory(error, sizeof **out, "parameters");
+    if (!*out) return icseg_fail_memory(error, sizeof **out, "parameters");
+    pthread_mutex_init(&(*out)->lock, NULL);
+    return ICSEG_OK;
 }
 
 static void free_param(icseg_param *p) {
@@ -44,6 +47,7 @@ void icseg_params_close(icseg_params **params) {
     close_files(*params);
     icseg_free((*params)->list);
     icseg_free((*params)->table);
+    pthread_mutex_destroy(&(*params)->lock);
     icseg_free(*params);
     *params = NULL;
 }
@@ -111,6 +115,7 @@ icseg_param *icseg_params_declare(icseg_params *params, const char *name, icseg_
     p->options = options;
     p->count = count;
     p->version = 1;
+    p->lock = &params->lock;
     *slot(params, name) = (int32_t)params->count + 1;
     params->list[params->count++] = p;
     return p;
@@ -139,8 +144,9 @@ void icseg_params_zero_gradients(icseg_params *params) {
         if (params->list[i]->grad) memset(params->list[i]->grad, 0, (size_t)params->list[i]->count * sizeof(float));
 }
 
-icseg_params_memory icseg_params_count_memory(const icseg_params *params) {
+icseg_params_memory icseg_params_count_memory(icseg_params *params) {
     icseg_params_memory sum = {0};
+    pthread_mutex_lock(&params->lock);
     for (int64_t i = 0; i < params->count; i++) {
         const icseg_param *p = params->list[i];
         if (p->data) sum.plain += (size_t)p->count * sizeof(float);
@@ -148,6 +154,7 @@ icseg_params_memory icseg_params_count_memory(const icseg_params *params) {
         if (p->packed) sum.packed += icseg_packed_count(p->packed).bytes;
         if (p->folded) sum.packed += p->folded_bytes(p->folded);
     }
+    pthread_mutex_unlock(&params->lock);
     return sum;
 }
 

@@ -3,10 +3,16 @@
  * and do not own them, so that graphs for several input shapes share one set of weights.
  *
  * Values stay where they come from, a checkpoint or the rule for initial values, until somebody needs them in memory. A
- * network that only infers reads most of them once, to pack them, and needs no plain copy. */
+ * network that only infers reads most of them once, to pack them, and needs no plain copy.
+ *
+ * Threads: any number of executors may run on one store at once as long as none of them changes values (training does).
+ * What is made on first use (plain, packed and folded copies) is made under the store's lock, once, and published by an
+ * atomic store into the pointers below; what has been published is never changed or freed while values do not change.
+ */
 #ifndef ICSEG_GRAPH_PARAMS_H
 #define ICSEG_GRAPH_PARAMS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -55,12 +61,13 @@ typedef struct icseg_param {
     icseg_param_options options;
     int64_t count;
     icseg_param_source source;
-    float *data;      /* NULL: only the source has them; whoever writes here loads them first */
-    float *grad;      /* NULL until icseg_params_allocate_gradients, and for what does not train */
-    uint64_t version; /* raised whenever data changes; packed copies compare it */
-    icseg_packed *packed;
+    float *_Atomic data;   /* NULL: only the source has them; whoever writes here loads them first */
+    float *grad;           /* NULL until icseg_params_allocate_gradients, and for what does not train */
+    uint64_t version;      /* raised whenever data changes; packed copies compare it */
+    pthread_mutex_t *lock; /* the store's: held while one of the copies is made */
+    icseg_packed *_Atomic packed;
     void (*free_packed)(icseg_packed *packed); /* set by whoever sets `packed` */
-    icseg_folded *folded;
+    icseg_folded *_Atomic folded;
     void (*free_folded)(icseg_folded *folded); /* these two set by whoever sets `folded` */
     size_t (*folded_bytes)(const icseg_folded *folded);
 } icseg_param;
@@ -92,7 +99,7 @@ icseg_status icseg_param_from_file(icseg_param *param, const icseg_safetensors *
                                    icseg_error *error);
 icseg_status icseg_params_own(icseg_params *params, icseg_safetensors *file, icseg_error *error);
 
-/* Sees to it that values are in `data`. */
+/* Loads the values into `data` unless they are there. */
 icseg_status icseg_param_load(icseg_param *param, icseg_error *error);
 /* The same for all of them; the files are closed. */
 icseg_status icseg_params_load(icseg_params *params, icseg_error *error);
@@ -114,6 +121,6 @@ void icseg_param_export(const icseg_param *param, const float *memory, float *to
 typedef struct icseg_params_memory {
     size_t plain, packed, gradients;
 } icseg_params_memory;
-icseg_params_memory icseg_params_count_memory(const icseg_params *params);
+icseg_params_memory icseg_params_count_memory(icseg_params *params);
 
 #endif

@@ -343,7 +343,7 @@ static void packed_copies_of_one_weight_are_shared_and_told_apart(void **state) 
     assert_string_equal(icseg_primitive_implementation(p[0]), "tiles");
     assert_string_not_equal(icseg_primitive_implementation(p[2]), "tiles");
     float *weights = numbers(64 * 96, 1);
-    icseg_packed *list = NULL;
+    icseg_packed *_Atomic list = NULL;
     const void *packed[COUNT];
     for (int i = 0; i < COUNT; i++) ok(icseg_packed_get(&list, p[i], weights, 1, &packed[i], &error));
     assert_ptr_equal(packed[0], packed[1]);

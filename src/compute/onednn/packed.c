@@ -87,7 +87,8 @@ static bool describe(icseg_packed *entry, const icseg_primitive *p) {
            icseg_layout_copy(&entry->layout, icseg_layout_of(&p->packed_b)) == dnnl_success;
 }
 
-static icseg_packed *add(icseg_packed **list, const icseg_primitive *p) {
+/* Not in the list yet, nor packed. */
+static icseg_packed *open_entry(const icseg_primitive *p) {
     icseg_packed *entry = icseg_calloc_array(1, sizeof *entry);
     if (!entry) return NULL;
     entry->bytes = icseg_primitive_packed_size(p);
@@ -96,8 +97,7 @@ static icseg_packed *add(icseg_packed **list, const icseg_primitive *p) {
         free_entry(entry);
         return NULL;
     }
-    entry->next = *list;
-    return *list = entry;
+    return entry;
 }
 
 static bool is_stale(const icseg_packed *entry, uint64_t version) {
@@ -109,16 +109,21 @@ static void now_holds(icseg_packed *entry, uint64_t version) {
     entry->packings++;
 }
 
-icseg_status icseg_packed_get(icseg_packed **list, const icseg_primitive *p, const float *plain, uint64_t version,
-                              const void **packed, icseg_error *error) {
-    icseg_packed *entry = find(*list, p);
-    if (!entry) {
-        entry = add(list, p);
-        if (!entry) return icseg_fail_memory(error, icseg_primitive_packed_size(p), "packed weights");
-    }
+icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *p, const float *plain,
+                              uint64_t version, const void **packed, icseg_error *error) {
+    icseg_packed *known = find(*list, p), *entry = known ? known : open_entry(p);
+    if (!entry) return icseg_fail_memory(error, icseg_primitive_packed_size(p), "packed weights");
     if (is_stale(entry, version)) {
-        ICSEG_TRY(icseg_primitive_pack(p, plain, entry->data, error));
+        icseg_status status = icseg_primitive_pack(p, plain, entry->data, error);
+        if (status != ICSEG_OK) {
+            if (!known) free_entry(entry);
+            return status;
+        }
         now_holds(entry, version);
+    }
+    if (!known) { /* published when it is complete */
+        entry->next = *list;
+        *list = entry;
     }
     *packed = entry->data;
     return ICSEG_OK;

@@ -5,13 +5,14 @@
 #include "base/memory.h"
 #include "graph/ops/fused.h"
 
+/* Published in the weight parameter when the bias is there; the other two are published when they are made. */
 struct icseg_folded {
     const icseg_param *gamma; /* of which batch norm */
     uint64_t version;         /* sum of all parameters' versions, which only grow; 0: nothing here yet */
     float *bias;              /* (O) */
-    float *weights;           /* (O, kh, kw, I), where some primitive takes them as they are; else NULL */
+    float *_Atomic weights;   /* (O, kh, kw, I), where some primitive takes them as they are; else NULL */
     size_t bytes;             /* of these two */
-    icseg_packed *packed;
+    icseg_packed *_Atomic packed;
 };
 
 static void free_folded(icseg_folded *f) {
@@ -70,7 +71,7 @@ static icseg_status check_finite(const icseg_kernel *k, const float *values, int
                       param(k, ICSEG_FUSED_GAMMA)->name);
 }
 
-static icseg_folded *open_folded(icseg_param *weight) {
+static icseg_folded *open_folded(const icseg_param *weight) {
     icseg_folded *f = icseg_calloc_array(1, sizeof *f);
     if (!f) return NULL;
     f->bias = icseg_alloc_array((size_t)weight->shape.dim[0], sizeof *f->bias);
@@ -78,9 +79,6 @@ static icseg_folded *open_folded(icseg_param *weight) {
         free_folded(f);
         return NULL;
     }
-    weight->folded = f;
-    weight->free_folded = free_folded;
-    weight->folded_bytes = folded_bytes;
     f->bytes = (size_t)weight->shape.dim[0] * sizeof *f->bias;
     return f;
 }
@@ -107,7 +105,7 @@ static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, const ic
         return status;
     }
     if (is_plain(primitive)) {
-        *out = f->weights = plain;
+        *out = f->weights = plain; /* published last */
         f->bytes += (size_t)count * sizeof *plain;
         return ICSEG_OK;
     }
@@ -116,25 +114,56 @@ static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, const ic
     return status;
 }
 
+static bool is_current(const icseg_folded *f, const icseg_kernel *k) {
+    return f->version == version_of(k) && f->gamma == param(k, ICSEG_FUSED_GAMMA);
+}
+
+/* Folds the bias anew and drops what was made of older values. */
+static icseg_status renew(icseg_folded *f, const icseg_kernel *k, icseg_error *error) {
+    const icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT), *gamma = param(k, ICSEG_FUSED_GAMMA);
+    fold_bias(k, f->bias);
+    ICSEG_TRY(check_finite(k, f->bias, weight->shape.dim[0], error));
+    if (f->weights) f->bytes -= (size_t)weight->count * sizeof *f->weights;
+    icseg_free(f->weights);
+    f->weights = NULL;
+    if (f->gamma != gamma) { /* equal versions would not mean equal weights */
+        icseg_packed_free(f->packed);
+        f->packed = NULL;
+    }
+    f->gamma = gamma;
+    f->version = version_of(k);
+    return ICSEG_OK;
+}
+
+/* The folded copies of a weight, with a bias of the parameters' present values. Under the weight's lock. */
+static icseg_status get_folded(const icseg_kernel *k, icseg_folded **out, icseg_error *error) {
+    icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
+    icseg_folded *known = weight->folded, *f = known ? known : open_folded(weight);
+    if (!f) return icseg_fail_memory(error, (size_t)weight->shape.dim[0] * sizeof(float), "a folded bias");
+    icseg_status status = is_current(f, k) ? ICSEG_OK : renew(f, k, error);
+    if (status != ICSEG_OK) {
+        if (!known) free_folded(f);
+        return status;
+    }
+    weight->free_folded = free_folded;
+    weight->folded_bytes = folded_bytes;
+    if (!known) weight->folded = f;
+    *out = f;
+    return ICSEG_OK;
+}
+
 icseg_status icseg_folded_get(const icseg_kernel *k, const icseg_primitive *primitive, const void **weights,
                               const float **bias, icseg_error *error) {
     icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
-    icseg_folded *f = weight->folded ? weight->folded : open_folded(weight);
-    if (!f) return icseg_fail_memory(error, (size_t)weight->shape.dim[0] * sizeof(float), "a folded bias");
-    uint64_t version = version_of(k);
-    if (f->version != version || f->gamma != param(k, ICSEG_FUSED_GAMMA)) {
-        fold_bias(k, f->bias);
-        ICSEG_TRY(check_finite(k, f->bias, weight->shape.dim[0], error));
-        if (f->weights) f->bytes -= (size_t)weight->count * sizeof *f->weights;
-        icseg_free(f->weights);
-        f->weights = NULL;
-        if (f->gamma != param(k, ICSEG_FUSED_GAMMA)) { /* equal versions would not mean equal weights */
-            icseg_packed_free(f->packed);
-            f->packed = NULL;
-        }
-        f->gamma = param(k, ICSEG_FUSED_GAMMA);
-        f->version = version;
+    icseg_folded *f = weight->folded;
+    *weights = f && is_current(f, k) ? find(f, primitive) : NULL;
+    icseg_status status = ICSEG_OK;
+    if (!*weights) {
+        pthread_mutex_lock(weight->lock);
+        status = get_folded(k, &f, error);
+        if (status == ICSEG_OK) status = get_weights(k, f, primitive, weights, error);
+        pthread_mutex_unlock(weight->lock);
     }
-    *bias = f->bias;
-    return get_weights(k, f, primitive, weights, error);
+    if (status == ICSEG_OK) *bias = f->bias;
+    return status;
 }

@@ -40,6 +40,20 @@ icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out,
     return ICSEG_OK;
 }
 
+/* Under the parameter's lock. Another thread may have packed it in the meantime. */
+static icseg_status pack_param(icseg_param *param, const icseg_primitive *primitive, const void **out,
+                               icseg_error *error) {
+    const float *plain;
+    float *copy;
+    *out = icseg_packed_find(param->packed, primitive, param->version);
+    if (*out) return ICSEG_OK;
+    param->free_packed = icseg_packed_free;
+    ICSEG_TRY(icseg_param_borrow(param, &plain, &copy, error));
+    icseg_status status = icseg_packed_get(&param->packed, primitive, plain, param->version, out, error);
+    icseg_free(copy);
+    return status;
+}
+
 icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *room,
                                const void **out, icseg_error *error) {
     icseg_param *param = param_of(k, i);
@@ -52,12 +66,9 @@ icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primiti
     }
     *out = icseg_packed_find(param->packed, primitive, param->version);
     if (*out) return ICSEG_OK;
-    const float *plain;
-    float *copy;
-    param->free_packed = icseg_packed_free;
-    ICSEG_TRY(icseg_param_borrow(param, &plain, &copy, error));
-    icseg_status status = icseg_packed_get(&param->packed, primitive, plain, param->version, out, error);
-    icseg_free(copy);
+    pthread_mutex_lock(param->lock);
+    icseg_status status = pack_param(param, primitive, out, error);
+    pthread_mutex_unlock(param->lock);
     return status;
 }
 
