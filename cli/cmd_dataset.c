@@ -271,8 +271,10 @@ static icseg_status show(const struct options *o, icseg_error *error) {
     ICSEG_TRY_GOTO(open_sheet(&s, o, count, error));
     ICSEG_TRY_GOTO(fill_sheet(&s, d, count, error));
     ICSEG_TRY_GOTO(icseg_palette_create_for(&palette, icseg_dataset_class_names(d), icseg_dataset_classes(d), error));
-    ICSEG_TRY_GOTO(
-        icseg_overlay_draw(&drawn, &s.image, &s.labels, &palette, icseg_dataset_class_names(d), o->opacity, error));
+    icseg_overlay_options style = {ICSEG_OVERLAY_OPTIONS_INIT, .palette = &palette,
+                                   .names = icseg_dataset_class_names(d),
+                                   .opacity = o->opacity > 0 ? o->opacity : ICSEG_OPACITY_NONE};
+    ICSEG_TRY_GOTO(icseg_overlay_draw(&drawn, &s.image, &s.labels, &style, error));
     ICSEG_TRY_GOTO(icseg_image_write_png(&drawn, o->out, error));
     printf("%s\n", o->out);
 fail:

@@ -141,8 +141,10 @@ static icseg_status label(const job *j, picture *p, icseg_error *error) {
     const struct options *o = j->options;
     ICSEG_TRY(icseg_predict(j->model, &p->image, &j->eval, &p->labels, o->confidence ? &p->confidence : NULL, error));
     if (!o->overlay) return ICSEG_OK;
-    return icseg_overlay_draw(&p->overlay, &p->image, &p->labels, &j->palette, icseg_model_class_names(j->model),
-                              o->opacity, error);
+    icseg_overlay_options style = {ICSEG_OVERLAY_OPTIONS_INIT, .palette = &j->palette,
+                                   .names = icseg_model_class_names(j->model),
+                                   .opacity = o->opacity > 0 ? o->opacity : ICSEG_OPACITY_NONE};
+    return icseg_overlay_draw(&p->overlay, &p->image, &p->labels, &style, error);
 }
 
 static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg_error *error) {

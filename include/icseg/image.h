@@ -1,5 +1,15 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Photographs and label maps: reading what people have, writing what people can look at. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Images, label maps, palettes and overlays: reading, writing, resizing and drawing.
+ *
+ * The structs here are fixed for ever and may be filled by the caller. Zero-initialised, they are empty. Functions that
+ * take an output of this kind overwrite it whatever it contained, and leave it empty on failure. A function may be
+ * called from several threads at once if no two calls write to the same object.
+ *
+ * Every function returns ICSEG_ERROR_ARGUMENT when a pointer is NULL that must not be, or when an image or label map
+ * that it reads is empty; ICSEG_ERROR_MEMORY when an allocation fails. Functions that read or write a file return
+ * ICSEG_ERROR_IO when that fails. Files are written under another name and then renamed: an old file is replaced
+ * completely or stays as it was. */
 #ifndef ICSEG_IMAGE_H
 #define ICSEG_IMAGE_H
 
@@ -15,96 +25,214 @@ extern "C" {
 #endif
 
 enum {
-    ICSEG_LABEL_IGNORE = -1,         /* a pixel that neither trains nor counts */
-    ICSEG_IMAGE_MAX_SIDE = 32768,    /* larger sides are refused before anything is allocated */
-    ICSEG_IMAGE_MAX_PIXELS = 1 << 28 /* so are more pixels than this */
+    ICSEG_LABEL_IGNORE = -1,          /**< the label of a pixel that is neither trained on nor evaluated */
+    ICSEG_IMAGE_MAX_SIDE = 32768,     /**< the largest width and height, in pixels */
+    ICSEG_IMAGE_MAX_PIXELS = 1 << 28, /**< the largest number of pixels */
+    ICSEG_PALETTE_MAX_SIZE = 65534    /**< the largest number of colours of a palette */
 };
 
-/* An 8-bit sRGB picture. Zero-initialised is empty. */
+/** An 8-bit sRGB image. */
 typedef struct icseg_image {
-    int32_t width, height;
-    uint8_t *data; /* (height, width, 3), owned; icseg_image_close frees it */
+    int32_t width;  /**< in pixels */
+    int32_t height; /**< in pixels */
+    uint8_t *data;  /**< (height, width, 3), red, green, blue; owned, freed by icseg_image_close() */
 } icseg_image;
 
-/* A label map as labels are used in memory: -1 = ignore, otherwise a class index. */
+/** A label map: the class index of every pixel. */
 typedef struct icseg_labels {
-    int32_t width, height;
-    int16_t *data; /* (height, width), owned */
+    int32_t width;  /**< in pixels */
+    int32_t height; /**< in pixels */
+    int16_t *data;  /**< (height, width), ICSEG_LABEL_IGNORE or a class index; owned, freed by icseg_labels_close() */
 } icseg_labels;
 
-/* A single-channel image file as it is stored, before any label rule is applied. */
+/** A single-channel image file as it is stored, before any rule about its labels is applied. */
 typedef struct icseg_mask {
-    int32_t width, height;
-    int32_t bits;         /* 1, 2, 4, 8 or 16: what the file stores */
-    int32_t palette_size; /* 0 when the file has no palette */
-    uint8_t palette[256][3];
-    uint16_t *data; /* (height, width), owned: grey values or palette indices, never scaled */
+    int32_t width;           /**< in pixels */
+    int32_t height;          /**< in pixels */
+    int32_t bits;            /**< bits of a stored value: 1, 2, 4, 8 or 16 */
+    int32_t palette_size;    /**< colours of the file's palette; 0: the file does not have one */
+    uint8_t palette[256][3]; /**< (palette_size, 3), red, green, blue */
+    uint16_t *data; /**< (height, width), grey values or palette indices, never scaled; owned, icseg_mask_close() */
 } icseg_mask;
 
-/* Colours of classes, (size, 3) RGB. */
+/** Colours of classes. */
 typedef struct icseg_palette {
-    int32_t size;
-    uint8_t (*color)[3]; /* owned; icseg_palette_close frees it */
+    int32_t size;        /**< number of colours */
+    uint8_t (*color)[3]; /**< (size, 3), red, green, blue; owned, freed by icseg_palette_close() */
 } icseg_palette;
 
-/* Reads JPEG (baseline, progressive, grey, CMYK and YCCK), PNG (any colour type and depth; alpha is composited over
- * black), WebP, TIFF; told apart by content, not by name. EXIF orientation is applied. Errors name the file. On failure
- * *out is empty. */
+/**
+ * Reads an image: JPEG (baseline, progressive, grey, CMYK, YCCK), PNG (all colour types and depths), WebP or TIFF (the
+ * first page), recognised by content. Alpha is composited over black and the EXIF orientation is applied. Colour
+ * profiles are ignored.
+ *
+ * @param[out] out    close it with icseg_image_close()
+ * @param path        of the file
+ * @param[out] error  may be NULL; names the file
+ * @return ICSEG_ERROR_FORMAT for a file that is damaged, too large or not an image, ICSEG_ERROR_UNSUPPORTED for a
+ * format that this build does not read.
+ */
 ICSEG_API icseg_status icseg_image_read(icseg_image *out, const char *path, icseg_error *error);
+
+/**
+ * Reads an image from the bytes of a file, as icseg_image_read().
+ *
+ * @param[out] out    close it with icseg_image_close()
+ * @param data        (size) bytes, not kept
+ * @param size        in bytes
+ * @param name        what errors call the image; NULL: "image"
+ * @param[out] error  may be NULL
+ */
 ICSEG_API icseg_status icseg_image_read_memory(icseg_image *out, const void *data, size_t size, const char *name,
                                                icseg_error *error);
-/* The size after EXIF orientation, from the header alone. */
+
+/**
+ * Reads the size of an image, after its EXIF orientation is applied. Only the header is read.
+ *
+ * @param[out] width   in pixels; 0 on failure
+ * @param[out] height  in pixels; 0 on failure
+ * @param path         of the file
+ * @param[out] error   may be NULL
+ */
 ICSEG_API icseg_status icseg_image_read_size(int32_t *width, int32_t *height, const char *path, icseg_error *error);
-/* Not initialised. Sides and pixels outside the limits above are ICSEG_ERROR_ARGUMENT. */
+
+/**
+ * Allocates an image. Its pixels are not initialised.
+ *
+ * @param[out] out    close it with icseg_image_close()
+ * @param width       in pixels, 1..ICSEG_IMAGE_MAX_SIDE
+ * @param height      in pixels, 1..ICSEG_IMAGE_MAX_SIDE; width * height is at most ICSEG_IMAGE_MAX_PIXELS
+ * @param[out] error  may be NULL
+ */
 ICSEG_API icseg_status icseg_image_create(icseg_image *out, int32_t width, int32_t height, icseg_error *error);
+
+/** Frees the pixels and empties the image. Accepts NULL and an empty image. */
 ICSEG_API void icseg_image_close(icseg_image *image);
 
-/* Written atomically. PNG: 8-bit RGB. JPEG: quality 1..100, 4:2:0. The memory form allocates *out (icseg_buffer_free).
- */
+/** Writes an 8-bit RGB PNG file. */
 ICSEG_API icseg_status icseg_image_write_png(const icseg_image *image, const char *path, icseg_error *error);
+
+/** Writes a JPEG file with chroma subsampling 4:2:0. `quality` is 1..100, as libjpeg scales it. */
 ICSEG_API icseg_status icseg_image_write_jpeg(const icseg_image *image, const char *path, int quality,
                                               icseg_error *error);
+
+/**
+ * Encodes a JPEG file in memory, as icseg_image_write_jpeg().
+ *
+ * @param image       not empty
+ * @param quality     1..100
+ * @param[out] out    (*size) bytes; NULL on failure. The caller frees them with icseg_buffer_free().
+ * @param[out] size   in bytes; 0 on failure
+ * @param[out] error  may be NULL
+ */
 ICSEG_API icseg_status icseg_image_encode_jpeg(const icseg_image *image, int quality, void **out, size_t *size,
                                                icseg_error *error);
+
+/**
+ * Encodes an 8-bit RGB PNG file in memory.
+ *
+ * @param image       not empty
+ * @param[out] out    (*size) bytes; NULL on failure. The caller frees them with icseg_buffer_free().
+ * @param[out] size   in bytes; 0 on failure
+ * @param[out] error  may be NULL
+ */
 ICSEG_API icseg_status icseg_image_encode_png(const icseg_image *image, void **out, size_t *size, icseg_error *error);
 
-/* Bilinear, half-pixel centres, no antialiasing (OpenCV's INTER_LINEAR, which the published training uses). *out is
- * created. `out` must not be `image`. */
+/**
+ * Resizes an image: bilinear, half-pixel centres, no antialiasing, the same bits on every machine (OpenCV's
+ * `INTER_LINEAR` with its 11-bit weights, which the published models were trained with).
+ *
+ * @param[out] out    close it with icseg_image_close(); must not be `image`
+ * @param image       not empty
+ * @param width       of the result, in pixels, limits as for icseg_image_create()
+ * @param height      of the result, in pixels
+ * @param[out] error  may be NULL
+ */
 ICSEG_API icseg_status icseg_image_resize(icseg_image *out, const icseg_image *image, int32_t width, int32_t height,
                                           icseg_error *error);
 
-/* PNG (grey 1..16 bit or palette) or single-channel TIFF (8 or 16 bit). A colour image is ICSEG_ERROR_DATA with the
- * remedy in the text. */
+/**
+ * Reads a label file as it is stored: PNG (grey of 1..16 bits, or palette) or single-channel TIFF (8 or 16 bits).
+ *
+ * @param[out] out    close it with icseg_mask_close()
+ * @param path        of the file
+ * @param[out] error  may be NULL; says how to convert a file that cannot be used
+ * @return as icseg_image_read(), and ICSEG_ERROR_DATA for a colour image and for formats that change values.
+ */
 ICSEG_API icseg_status icseg_mask_read(icseg_mask *out, const char *path, icseg_error *error);
+
+/** Frees the values and empties the mask. Accepts NULL and an empty mask. */
 ICSEG_API void icseg_mask_close(icseg_mask *mask);
 
-/* Label map -> indexed 8-bit PNG with the palette when it has at most 255 classes, else 16-bit grey PNG. Ignored pixels
- * become 255 (8 bit) or 65535 (16 bit). A label that the palette does not have is ICSEG_ERROR_DATA, with its position.
- * Atomic. */
+/**
+ * Writes a label map: an indexed 8-bit PNG with the palette if that has at most 255 colours, otherwise a 16-bit grey
+ * PNG. Pixels labelled ICSEG_LABEL_IGNORE become 255 (8 bits) or 65535 (16 bits).
+ *
+ * @return ICSEG_ERROR_DATA for a label that the palette does not contain, with its position.
+ */
 ICSEG_API icseg_status icseg_labels_write_png(const icseg_labels *labels, const icseg_palette *palette,
                                               const char *path, icseg_error *error);
-/* Not initialised; limits as for images. */
+
+/** Allocates a label map, whose labels are not initialised. Limits as for icseg_image_create(). */
 ICSEG_API icseg_status icseg_labels_create(icseg_labels *out, int32_t width, int32_t height, icseg_error *error);
+
+/** Resizes a label map: nearest neighbour, half-pixel centres. `out` must not be `labels`; limits as for
+ * icseg_image_create(). */
 ICSEG_API icseg_status icseg_labels_resize(icseg_labels *out, const icseg_labels *labels, int32_t width, int32_t height,
-                                           icseg_error *error); /* nearest */
+                                           icseg_error *error);
+
+/** Frees the labels and empties the label map. Accepts NULL and an empty label map. */
 ICSEG_API void icseg_labels_close(icseg_labels *labels);
 
-/* 16-bit grey PNG of values in 0..1, (height, width): 65535 * value, rounded. Atomic. */
+/**
+ * Writes values of 0..1 as a 16-bit grey PNG: 65535 times the value, rounded. Values outside are clamped, NaN is 0.
+ *
+ * @param values      (height, width)
+ * @param width       in pixels, limits as for icseg_image_create()
+ * @param height      in pixels
+ * @param path        of the file
+ * @param[out] error  may be NULL
+ */
 ICSEG_API icseg_status icseg_confidence_write_png(const float *values, int32_t width, int32_t height, const char *path,
                                                   icseg_error *error);
 
-/* `size` (1..65534) well-separated colours, the same for every call: neighbouring indices differ clearly. */
+/** Creates a palette of `size` colours, 1..ICSEG_PALETTE_MAX_SIZE, the same in every call. Neighbouring colours differ
+ * clearly: each is chosen as far as possible from those before it, in OKLab (https://bottosson.github.io/posts/oklab/).
+ * Close it with icseg_palette_close(). */
 ICSEG_API icseg_status icseg_palette_create(icseg_palette *out, int32_t size, icseg_error *error);
+
+/** Frees the colours and empties the palette. Accepts NULL and an empty palette. */
 ICSEG_API void icseg_palette_close(icseg_palette *palette);
 
-/* Picture with label colours blended over it at `opacity` (0..1), thin dark region borders, and, when names is not
- * NULL, a legend below: a swatch, the name and the share of pixels of each class present, largest first.
- * names has palette->size entries, UTF-8. *out is created, with a legend higher than `image`. Errors: sizes that differ
- * (ICSEG_ERROR_SHAPE), an opacity out of range (ICSEG_ERROR_ARGUMENT), labels the palette does not have,
- * a picture that with its legend is larger than pictures may be (ICSEG_ERROR_DATA). */
+/** How icseg_overlay_draw() draws. */
+typedef struct icseg_overlay_options {
+    size_t struct_size;           /**< ICSEG_OVERLAY_OPTIONS_INIT */
+    const icseg_palette *palette; /**< colours of the classes; required */
+    const char *const *names;     /**< (palette->size) class names in UTF-8, for a legend; NULL: without a legend */
+    double opacity; /**< of the colours, up to 1; 0: 0.55; ICSEG_OPACITY_NONE: the image as it is, without borders */
+} icseg_overlay_options;
+
+/** Initialises an icseg_overlay_options. */
+#define ICSEG_OVERLAY_OPTIONS_INIT sizeof(icseg_overlay_options)
+
+/** An opacity that leaves the image as it is. */
+#define ICSEG_OPACITY_NONE (-1.0)
+
+/**
+ * Draws an image with the colours of its labels blended over it, thin dark borders between regions, and, if there are
+ * names, a legend below: a colour sample, the name and the share of pixels of each class that occurs, largest first.
+ *
+ * @param[out] out    as wide as `image`, and higher with a legend; close it with icseg_image_close(); must not be
+ * `image`
+ * @param image       not empty
+ * @param labels      of the same size
+ * @param options     required, because of the palette
+ * @param[out] error  may be NULL
+ * @return ICSEG_ERROR_SHAPE for sizes that differ, ICSEG_ERROR_ARGUMENT for an opacity out of range, ICSEG_ERROR_DATA
+ *         for labels that the palette does not contain, or when the image would be too large with its legend.
+ */
 ICSEG_API icseg_status icseg_overlay_draw(icseg_image *out, const icseg_image *image, const icseg_labels *labels,
-                                          const icseg_palette *palette, const char *const *names, double opacity,
-                                          icseg_error *error);
+                                          const icseg_overlay_options *options, icseg_error *error);
 
 #ifdef __cplusplus
 }

@@ -32,7 +32,6 @@ icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, ic
     const unsigned char *data = source->data;
     bool sized = false;
     size_t at = 2;
-    out->codec = ICSEG_CODEC_JPEG;
     for (;;) {
         while (at < source->size && data[at] != 0xff) at++; /* as lenient about stray bytes as libjpeg is */
         while (at < source->size && data[at] == 0xff) at++;

@@ -29,7 +29,6 @@ static icseg_status check_claim(const icseg_header *header, const icseg_source *
 
 icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, icseg_error *error) {
     const unsigned char *data = source->data;
-    out->codec = ICSEG_CODEC_PNG;
     if (source->size < IHDR_END)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a PNG whose data ends early (%zu bytes): truncated?",
                           source->name, source->size);

@@ -103,7 +103,6 @@ icseg_status icseg_tiff_header(icseg_header *out, const icseg_source *source, ic
     reader r;
     uint32_t width = 0, height = 0;
     uint16_t orientation = 1;
-    out->codec = ICSEG_CODEC_TIFF;
     ICSEG_TRY(open_reader(&r, source, error));
     TIFFGetField(r.tiff, TIFFTAG_IMAGEWIDTH, &width);
     TIFFGetField(r.tiff, TIFFTAG_IMAGELENGTH, &height);

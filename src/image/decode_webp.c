@@ -36,7 +36,6 @@ static int find_orientation(const icseg_source *source) {
 
 icseg_status icseg_webp_header(icseg_header *out, const icseg_source *source, icseg_error *error) {
     WebPBitstreamFeatures features;
-    out->codec = ICSEG_CODEC_WEBP;
     VP8StatusCode code = WebPGetFeatures(source->data, source->size, &features);
     if (code != VP8_STATUS_OK) return fail(source, code, error);
     if (features.has_animation)

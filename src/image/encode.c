@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * PNG and JPEG into memory, and from there into files that are replaced whole or not at all. */
+ * Encoding PNG and JPEG in memory, and from there into files, which are replaced completely or not at all. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdbool.h>
@@ -10,14 +10,13 @@
 #include <jerror.h>
 #include <png.h>
 
-#include "base/error.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "icseg/image.h"
+#include "image/check.h"
 #include "image/png_memory.h"
 
-/* What is to become a PNG. 16-bit rows are in native byte order. */
+/* Input of a PNG. 16-bit rows are in native byte order. */
 typedef struct png_job {
     int32_t width, height;
     int type, depth, filters, level;
@@ -25,7 +24,7 @@ typedef struct png_job {
     size_t stride;
     const icseg_palette *palette; /* PNG_COLOR_TYPE_PALETTE only */
     icseg_string out;
-    size_t missing; /* bytes of memory that could not be had */
+    size_t missing; /* bytes of the allocation that failed */
     icseg_error *error;
     icseg_status status;
 } png_job;
@@ -76,7 +75,7 @@ static icseg_status write_png(png_job *job, png_structp png, png_infop info) {
     return ICSEG_OK;
 }
 
-/* On success job->out is the caller's. */
+/* On success the caller owns job->out. */
 static icseg_status encode_png(png_job *job) {
     png_structp png = png_create_write_struct_2(PNG_LIBPNG_VER_STRING, job, on_png_error, on_png_warning, &job->missing,
                                                 icseg_png_alloc, icseg_png_free);
@@ -88,7 +87,7 @@ static icseg_status encode_png(png_job *job) {
     return status;
 }
 
-/* Encodes and writes; texts name the file. */
+/* Encodes and writes; errors name the file. */
 static icseg_status encode_png_file(png_job *job, const char *path) {
     icseg_status status = encode_png(job);
     if (status != ICSEG_OK) return icseg_fail_prefix(job->error, "%s", path), status;
@@ -97,12 +96,7 @@ static icseg_status encode_png_file(png_job *job, const char *path) {
     return status;
 }
 
-static icseg_status check_image(const icseg_image *image, icseg_error *error) {
-    if (image->data) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "an empty picture cannot be written");
-}
-
-static png_job picture_job(const icseg_image *image, icseg_error *error) {
+static png_job image_job(const icseg_image *image, icseg_error *error) {
     /* Level 4 and two filters: within a few percent of the default's size on photographs, in a third of its time. */
     return (png_job){.width = image->width,
                      .height = image->height,
@@ -116,10 +110,12 @@ static png_job picture_job(const icseg_image *image, icseg_error *error) {
 }
 
 icseg_status icseg_image_encode_png(const icseg_image *image, void **out, size_t *size, icseg_error *error) {
+    ICSEG_NEED(out);
+    ICSEG_NEED(size);
     *out = NULL;
     *size = 0;
-    ICSEG_TRY(check_image(image, error));
-    png_job job = picture_job(image, error);
+    ICSEG_NEED_IMAGE(image);
+    png_job job = image_job(image, error);
     ICSEG_TRY(encode_png(&job));
     *out = job.out.data;
     *size = job.out.size;
@@ -127,9 +123,9 @@ icseg_status icseg_image_encode_png(const icseg_image *image, void **out, size_t
 }
 
 icseg_status icseg_image_write_png(const icseg_image *image, const char *path, icseg_error *error) {
-    icseg_status status = check_image(image, error);
-    if (status != ICSEG_OK) return icseg_fail_prefix(error, "%s", path), status;
-    png_job job = picture_job(image, error);
+    ICSEG_NEED_IMAGE(image);
+    ICSEG_NEED(path);
+    png_job job = image_job(image, error);
     return encode_png_file(&job, path);
 }
 
@@ -140,8 +136,9 @@ static icseg_status store_labels(void *out, const icseg_labels *labels, int32_t 
     for (size_t i = 0; i < count; i++) {
         int16_t label = labels->data[i];
         if (label < ICSEG_LABEL_IGNORE || label >= classes)
-            return icseg_fail(error, ICSEG_ERROR_DATA, "%s: label %d at x %zu, y %zu: there are %d classes", path,
-                              label, i % (size_t)labels->width, i / (size_t)labels->width, classes);
+            return icseg_fail(error, ICSEG_ERROR_DATA,
+                              "%s: label %d at x %zu, y %zu is not in the palette of %d classes", path, label,
+                              i % (size_t)labels->width, i / (size_t)labels->width, classes);
         if (wide)
             ((uint16_t *)out)[i] = label < 0 ? 65535 : (uint16_t)label;
         else
@@ -152,8 +149,9 @@ static icseg_status store_labels(void *out, const icseg_labels *labels, int32_t 
 
 icseg_status icseg_labels_write_png(const icseg_labels *labels, const icseg_palette *palette, const char *path,
                                     icseg_error *error) {
-    if (!labels->data || !palette || !palette->color)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a label map and its palette are needed", path);
+    ICSEG_NEED_LABELS(labels);
+    ICSEG_NEED_PALETTE(palette);
+    ICSEG_NEED(path);
     bool wide = palette->size > 255;
     size_t bytes = wide ? 2 : 1, count = (size_t)labels->width * (size_t)labels->height;
     void *stored = icseg_alloc_array(count, bytes);
@@ -162,7 +160,7 @@ icseg_status icseg_labels_write_png(const icseg_labels *labels, const icseg_pale
                    .height = labels->height,
                    .type = wide ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_PALETTE,
                    .depth = wide ? 16 : 8,
-                   .filters = PNG_FILTER_NONE, /* equal neighbours compress best as they are */
+                   .filters = PNG_FILTER_NONE, /* equal neighbours compress best without a filter */
                    .level = 6,
                    .rows = stored,
                    .stride = (size_t)labels->width * bytes,
@@ -176,8 +174,12 @@ icseg_status icseg_labels_write_png(const icseg_labels *labels, const icseg_pale
 
 icseg_status icseg_confidence_write_png(const float *values, int32_t width, int32_t height, const char *path,
                                         icseg_error *error) {
-    if (width < 1 || height < 1)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a map of %d x %d values", path, width, height);
+    ICSEG_NEED(values);
+    ICSEG_NEED(path);
+    if (width < 1 || height < 1 || width > ICSEG_IMAGE_MAX_SIDE || height > ICSEG_IMAGE_MAX_SIDE ||
+        (int64_t)width * height > ICSEG_IMAGE_MAX_PIXELS)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a map of %d x %d values; expected sides of 1 to %d", path,
+                          width, height, ICSEG_IMAGE_MAX_SIDE);
     size_t count = (size_t)width * (size_t)height;
     uint16_t *stored = icseg_alloc_array(count, sizeof *stored);
     if (!stored) return icseg_fail_memory(error, count * sizeof *stored, path);
@@ -276,11 +278,13 @@ static icseg_status write_jpeg(jpeg_job *job, const icseg_image *image, int qual
 
 icseg_status icseg_image_encode_jpeg(const icseg_image *image, int quality, void **out, size_t *size,
                                      icseg_error *error) {
+    ICSEG_NEED(out);
+    ICSEG_NEED(size);
     *out = NULL;
     *size = 0;
-    ICSEG_TRY(check_image(image, error));
+    ICSEG_NEED_IMAGE(image);
     if (quality < 1 || quality > 100)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "JPEG quality %d: must be 1..100", quality);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "JPEG quality %d: expected 1 to 100", quality);
     jpeg_job *job = icseg_calloc_array(1, sizeof *job);
     if (!job) return icseg_fail_memory(error, sizeof *job, "the JPEG encoder");
     job->error = error;
@@ -306,6 +310,8 @@ icseg_status icseg_image_encode_jpeg(const icseg_image *image, int quality, void
 icseg_status icseg_image_write_jpeg(const icseg_image *image, const char *path, int quality, icseg_error *error) {
     void *data;
     size_t size;
+    ICSEG_NEED_IMAGE(image);
+    ICSEG_NEED(path);
     icseg_status status = icseg_image_encode_jpeg(image, quality, &data, &size, error);
     if (status != ICSEG_OK) return icseg_fail_prefix(error, "%s", path), status;
     status = icseg_file_write(path, data, size, error);

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A prediction to look at: class colours over the photograph, region borders, a legend. */
+ * Drawing a label map over its image: class colours, region borders, a legend. */
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "icseg/image.h"
+#include "base/struct_size.h"
+#include "image/check.h"
 #include "image/font.h"
+
+enum { FIRST_SIZE = offsetof(icseg_overlay_options, opacity) + sizeof(double) };
+static const double DEFAULT_OPACITY = 0.55;
 
 /* A class that occurs. */
 typedef struct entry {
@@ -37,7 +40,8 @@ static icseg_status count_classes(entry **out, int32_t *count, const icseg_label
         if (label < ICSEG_LABEL_IGNORE || label >= classes) {
             icseg_free(*out);
             *out = NULL;
-            return icseg_fail(error, ICSEG_ERROR_DATA, "label %d at x %zu, y %zu: the palette has %d classes", label,
+            return icseg_fail(error, ICSEG_ERROR_DATA,
+                              "overlay: label %d at x %zu, y %zu is not in the palette of %d classes", label,
                               i % (size_t)labels->width, i / (size_t)labels->width, classes);
         }
         if (label >= 0) (*out)[label].pixels++;
@@ -47,7 +51,7 @@ static icseg_status count_classes(entry **out, int32_t *count, const icseg_label
     return ICSEG_OK;
 }
 
-/* Distances in pixels, all derived from the picture's width so that legends look alike at any resolution. */
+/* Distances in pixels, all derived from the image's width, so that legends look alike at any resolution. */
 typedef struct layout {
     double text; /* height of capitals */
     int swatch;  /* side */
@@ -105,7 +109,7 @@ static void darken(uint8_t out[3], const uint8_t color[3], double by) {
     for (int i = 0; i < 3; i++) out[i] = (uint8_t)lrint(color[i] * by);
 }
 
-/* Name cut to fit, with two dots; the share stands at the right edge of the column. */
+/* The name, cut with two dots if it does not fit; the share at the right edge of the column. */
 static void draw_entry(icseg_image *image, const layout *l, const entry *e, int x, int y, const uint8_t *color,
                        const char *name, int64_t total) {
     static const uint8_t ink[3] = {33, 37, 41}, faint[3] = {108, 117, 125};
@@ -141,7 +145,7 @@ static void draw_legend(icseg_image *image, const layout *l, int top, const entr
     }
 }
 
-/* Whether another label lies within `reach` pixels to the right or below. */
+/* Whether there is another label within `reach` pixels to the right or below. */
 static bool on_border(const icseg_labels *labels, int32_t x, int32_t y, int reach) {
     const int16_t *at = labels->data + (size_t)y * (size_t)labels->width + (size_t)x;
     for (int i = 1; i <= reach; i++) {
@@ -172,30 +176,39 @@ static void draw_regions(icseg_image *out, const icseg_image *image, const icseg
 }
 
 icseg_status icseg_overlay_draw(icseg_image *out, const icseg_image *image, const icseg_labels *labels,
-                                const icseg_palette *palette, const char *const *names, double opacity,
-                                icseg_error *error) {
+                                const icseg_overlay_options *options, icseg_error *error) {
+    ICSEG_NEED(out);
+    if (out == image) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: out must not be image", __func__);
     *out = (icseg_image){0};
+    ICSEG_NEED_IMAGE(image);
+    ICSEG_NEED_LABELS(labels);
+    ICSEG_NEED(options);
+    icseg_overlay_options o;
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_overlay_options", error));
+    const icseg_palette *palette = o.palette;
+    ICSEG_NEED_PALETTE(palette);
+    double opacity = o.opacity == 0 ? DEFAULT_OPACITY : o.opacity == ICSEG_OPACITY_NONE ? 0 : o.opacity;
+    if (!(opacity >= 0 && opacity <= 1))
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "opacity", ICSEG_REMEDY_SET_FIELD,
+                                "overlay: an opacity of %g; expected 0 to 1", opacity);
     if (image->width != labels->width || image->height != labels->height)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "overlay: the picture is %d x %d, its labels are %d x %d",
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "overlay: the image is %d x %d pixels, but its labels are %d x %d",
                           image->width, image->height, labels->width, labels->height);
-    if (!image->data || !palette->color || !(opacity >= 0 && opacity <= 1))
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "overlay: needs a picture, a palette and an opacity of 0..1 (it is %g)", opacity);
     entry *entries;
     int32_t count;
     int64_t total = (int64_t)image->width * image->height;
     ICSEG_TRY(count_classes(&entries, &count, labels, palette->size, error));
     layout l = {0};
-    if (names) l = plan_legend(entries, count, names, image->width, total);
+    if (o.names) l = plan_legend(entries, count, o.names, image->width, total);
     icseg_status status = icseg_image_create(out, image->width, image->height + l.height, error);
-    if (status == ICSEG_ERROR_ARGUMENT) /* without its legend it is no larger than pictures may be */
+    if (status == ICSEG_ERROR_ARGUMENT) /* only the legend makes it too large */
         status = icseg_fail(error, ICSEG_ERROR_DATA,
-                            "overlay: %d x %d pixels and %d rows of legend below are too large; at most %d a side and "
-                            "%d in all are possible",
+                            "overlay: %d x %d pixels and %d rows of legend are too large, at most %d a side and %d in "
+                            "all are possible; leave out the legend",
                             image->width, image->height, l.height, ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_PIXELS);
     if (status == ICSEG_OK) {
         draw_regions(out, image, labels, palette, opacity);
-        if (l.height) draw_legend(out, &l, image->height, entries, count, palette, names, total);
+        if (l.height) draw_legend(out, &l, image->height, entries, count, palette, o.names, total);
     }
     icseg_free(entries);
     return status;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Class colours, chosen in OKLab (Ottosson 2020), where equal distances look about equally large: the first 256 are
- * each as far as possible from those before; beyond, where no palette can keep all apart, hues a golden angle apart. */
+ * Class colours, chosen in OKLab (Ottosson 2020), where equal distances look about equally large. Each of the first 256
+ * is as far as possible from those before it. Beyond that no palette keeps all colours apart, and hues follow each
+ * other at the golden angle. */
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "base/error.h"
+#include "base/argument.h"
 #include "base/memory.h"
 #include "icseg/image.h"
 
-/* False when (lightness 0..1, chroma, hue in radians) lies outside sRGB. */
+/* False when (lightness 0..1, chroma, hue in radians) is outside sRGB. */
 static bool to_srgb(double lightness, double chroma, double hue, uint8_t rgb[3]) {
     double a = chroma * cos(hue), b = chroma * sin(hue);
     double l = lightness + 0.3963377774 * a + 0.2158037573 * b;
@@ -30,16 +31,16 @@ static bool to_srgb(double lightness, double chroma, double hue, uint8_t rgb[3])
     return true;
 }
 
-/* A colour that may be chosen, with its place in a space where distance is how different colours look. */
+/* A colour that may be chosen, with its position in a space whose distances are how different colours look. */
 typedef struct candidate {
-    float at[3];   /* lightness counts less than hue: it is what the photograph below the colour changes */
+    float at[3];   /* lightness counts less than hue, because the image under the colour changes it */
     float nearest; /* square of the distance to the nearest colour chosen so far */
     uint8_t rgb[3];
 } candidate;
 
 enum { LIGHTNESS = 12, CHROMAS = 10, HUES = 60, CANDIDATES = LIGHTNESS * CHROMAS * HUES, CHOSEN = 256 };
 
-/* Neither nearly black, white nor grey. Returns how many of the grid's points are inside sRGB. */
+/* Colours that are not nearly black, white or grey. Returns how many of the grid's points are inside sRGB. */
 static int fill_candidates(candidate *out) {
     int count = 0;
     for (int i = 0; i < CANDIDATES; i++) {
@@ -80,10 +81,11 @@ static void choose_farthest(icseg_palette *out, candidate *candidates, int count
 }
 
 icseg_status icseg_palette_create(icseg_palette *out, int32_t size, icseg_error *error) {
-    enum { MOST = 65534 };
+    ICSEG_NEED(out);
     *out = (icseg_palette){0};
-    if (size < 1 || size > MOST)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "a palette of %d colours: must be 1..%d", size, MOST);
+    if (size < 1 || size > ICSEG_PALETTE_MAX_SIZE)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "a palette of %d colours: expected 1 to %d", size,
+                          ICSEG_PALETTE_MAX_SIZE);
     candidate *candidates = icseg_alloc_array(CANDIDATES, sizeof *candidates);
     out->color = icseg_alloc_array((size_t)size, sizeof *out->color);
     if (!out->color || !candidates) {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Resizing whole pictures (bilinear) and label maps (nearest), both with half-pixel centres. */
-#include "base/error.h"
+ * Resizing whole images (bilinear) and label maps (nearest), both with half-pixel centres. */
 #include "base/memory.h"
-#include "icseg/image.h"
+#include "image/check.h"
 #include "image/resample.h"
 
 icseg_status icseg_image_resize(icseg_image *out, const icseg_image *image, int32_t width, int32_t height,
                                 icseg_error *error) {
+    ICSEG_NEED(out);
+    if (out == image) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: out must not be image", __func__);
     *out = (icseg_image){0};
-    if (!image->data) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "an empty picture cannot be resized");
+    ICSEG_NEED_IMAGE(image);
     ICSEG_TRY(icseg_image_create(out, width, height, error));
     icseg_resample *rows;
     icseg_status status = icseg_resample_open(&rows, image, width, height, 0, width, error);
@@ -21,8 +22,10 @@ icseg_status icseg_image_resize(icseg_image *out, const icseg_image *image, int3
 
 icseg_status icseg_labels_resize(icseg_labels *out, const icseg_labels *labels, int32_t width, int32_t height,
                                  icseg_error *error) {
+    ICSEG_NEED(out);
+    if (out == labels) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: out must not be labels", __func__);
     *out = (icseg_labels){0};
-    if (!labels->data) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "an empty label map cannot be resized");
+    ICSEG_NEED_LABELS(labels);
     ICSEG_TRY(icseg_labels_create(out, width, height, error));
     int32_t *columns = icseg_alloc_array((size_t)width, sizeof *columns), row;
     if (!columns) {

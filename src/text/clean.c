@@ -202,10 +202,13 @@ static void lower(const icseg_string *in, icseg_string *out) {
 void icseg_clip_clean(const char *text, size_t size, icseg_string *out) {
     icseg_string now = {0}, before = {0}, spare = {0};
     icseg_string_append(&now, text, size);
-    do { /* each round undoes one layer of "&amp;amp;" */
+    do { /* until nothing changes: a full-width ampersand, for example, may begin a reference */
         before.size = 0;
         icseg_string_append(&before, now.data, now.size);
-        apply(without_references, &now, &spare);
+        for (size_t last = SIZE_MAX; now.size < last && !spare.failed;) { /* one layer of "&amp;amp;" after another */
+            last = now.size;
+            apply(without_references, &now, &spare);
+        }
         apply(plain_characters, &now, &spare);
         apply(composed, &now, &spare);
     } while (!now.failed && !spare.failed && !before.failed &&

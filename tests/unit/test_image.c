@@ -303,7 +303,7 @@ static void what_is_no_image_is_named(void **state) {
         const char *bytes;
         size_t size;
         const char *text;
-    } cases[] = {{"", 0, "an empty file"},
+    } cases[] = {{"", 0, "the file is empty"},
                  {"hello, world, this is text", 26, "starts with \"hello, world\""},
                  {"P6\n8 8", 6, "starts with \"P6?8 8\""},
                  {"0123456789ab\x00", 13, "starts with \"0123456789ab\""},
@@ -534,7 +534,7 @@ static void encoded_pictures_come_back(void **state) {
     assert_int_equal(icseg_image_encode_jpeg(&image, 0, &data, &size, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_image_encode_png(&(icseg_image){0}, &data, &size, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_image_write_png(&(icseg_image){0}, "a/b.png", &error), ICSEG_ERROR_ARGUMENT);
-    assert_non_null(strstr(error.message, "a/b.png: an empty picture"));
+    assert_non_null(strstr(error.message, "icseg_image_write_png: image is empty"));
     free(photo);
 }
 
@@ -599,6 +599,80 @@ static void failed_writes_leave_the_old_file(void **state) {
     free(photo);
 }
 
+static void null_and_empty_arguments_are_refused(void **state) {
+    (void)state;
+    icseg_image image, none = {0}, half = {.width = 4, .height = 4};
+    icseg_labels labels, no_labels = {0};
+    icseg_mask mask;
+    icseg_palette palette, no_palette = {0};
+    icseg_error error;
+    int32_t width, height;
+    void *bytes;
+    size_t size;
+    assert_int_equal(icseg_image_create(&image, 2, 2, NULL), ICSEG_OK);
+    assert_int_equal(icseg_labels_create(&labels, 2, 2, NULL), ICSEG_OK);
+    assert_int_equal(icseg_palette_create(&palette, 2, NULL), ICSEG_OK);
+    const icseg_status results[] = {
+        icseg_image_read(NULL, "a", &error),
+        icseg_image_read(&none, NULL, &error),
+        icseg_image_read_memory(NULL, "a", 1, "a", &error),
+        icseg_image_read_memory(&none, NULL, 1, "a", &error),
+        icseg_image_read_size(NULL, &height, "a", &error),
+        icseg_image_read_size(&width, NULL, "a", &error),
+        icseg_image_read_size(&width, &height, NULL, &error),
+        icseg_image_create(NULL, 1, 1, &error),
+        icseg_image_create(&none, 0, 1, &error),
+        icseg_image_create(&none, 1, -1, &error),
+        icseg_image_create(&none, INT32_MIN, INT32_MIN, &error),
+        icseg_image_write_png(NULL, "a", &error),
+        icseg_image_write_png(&half, "a", &error),
+        icseg_image_write_png(&image, NULL, &error),
+        icseg_image_write_jpeg(NULL, "a", 90, &error),
+        icseg_image_write_jpeg(&image, NULL, 90, &error),
+        icseg_image_write_jpeg(&image, "a", 0, &error),
+        icseg_image_encode_jpeg(NULL, 90, &bytes, &size, &error),
+        icseg_image_encode_jpeg(&image, 90, NULL, &size, &error),
+        icseg_image_encode_jpeg(&image, 101, &bytes, &size, &error),
+        icseg_image_encode_png(&image, &bytes, NULL, &error),
+        icseg_image_encode_png(&none, &bytes, &size, &error),
+        icseg_image_resize(NULL, &image, 1, 1, &error),
+        icseg_image_resize(&none, NULL, 1, 1, &error),
+        icseg_image_resize(&none, &half, 1, 1, &error),
+        icseg_image_resize(&image, &image, 1, 1, &error),
+        icseg_image_resize(&none, &image, 0, 1, &error),
+        icseg_image_resize(&none, &image, 1, -5, &error),
+        icseg_mask_read(NULL, "a", &error),
+        icseg_mask_read(&mask, NULL, &error),
+        icseg_labels_write_png(NULL, &palette, "a", &error),
+        icseg_labels_write_png(&no_labels, &palette, "a", &error),
+        icseg_labels_write_png(&labels, NULL, "a", &error),
+        icseg_labels_write_png(&labels, &no_palette, "a", &error),
+        icseg_labels_write_png(&labels, &palette, NULL, &error),
+        icseg_labels_create(NULL, 1, 1, &error),
+        icseg_labels_create(&no_labels, 1, 0, &error),
+        icseg_labels_resize(&labels, &labels, 1, 1, &error),
+        icseg_labels_resize(&no_labels, NULL, 1, 1, &error),
+        icseg_labels_resize(&no_labels, &labels, 1, 0, &error),
+        icseg_confidence_write_png(NULL, 1, 1, "a", &error),
+        icseg_confidence_write_png(&(float){0}, 0, 1, "a", &error),
+        icseg_confidence_write_png(&(float){0}, 1, -1, "a", &error),
+        icseg_confidence_write_png(&(float){0}, 1, 1, NULL, &error),
+    };
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++)
+        if (results[i] != ICSEG_ERROR_ARGUMENT) fail_msg("call %zu: %s", i, icseg_status_name(results[i]));
+    assert_non_null(image.data); /* refused outputs that are inputs too stay */
+    assert_non_null(labels.data);
+    icseg_image_close(&image);
+    icseg_labels_close(&labels);
+    icseg_palette_close(&palette);
+    icseg_image_close(NULL);
+    icseg_labels_close(NULL);
+    icseg_mask_close(NULL);
+    icseg_palette_close(NULL);
+    assert_int_equal(icseg_image_read_memory(&image, "x", 1, NULL, &error), ICSEG_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "image: not an image"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jpeg_is_read_grey_colour_progressive_and_with_restarts),
@@ -618,6 +692,7 @@ int main(void) {
         cmocka_unit_test(encoded_pictures_come_back),
         cmocka_unit_test(encoding_survives_every_failed_allocation),
         cmocka_unit_test(failed_writes_leave_the_old_file),
+        cmocka_unit_test(null_and_empty_arguments_are_refused),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

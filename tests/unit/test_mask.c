@@ -106,8 +106,8 @@ static void colour_and_lossy_files_are_refused_with_the_remedy(void **state) {
         {test_png(&p[2], &(test_png_options){.type = PNG_COLOR_TYPE_GRAY_ALPHA, .key = -1}), "grey with alpha"},
         {test_tiff(&p[3], &(test_tiff_options){0}), "a colour image (RGB)"},
         {test_tiff(&floats, &(test_tiff_options){.floats = true}), "floats of 32 bits"},
-        {test_jpeg(&p[1], &(test_jpeg_options){.quality = 90}), "a JPEG where class indices are expected"},
-        {test_webp(&p[3]), "a WebP where class indices are expected"}};
+        {test_jpeg(&p[1], &(test_jpeg_options){.quality = 90}), "a JPEG image where class indices are expected"},
+        {test_webp(&p[3]), "a WebP image where class indices are expected"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         icseg_mask mask;
         icseg_error error;

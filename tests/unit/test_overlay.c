@@ -65,7 +65,7 @@ typedef struct scene {
     icseg_palette palette;
 } scene;
 
-/* A grey picture; label = column * classes / width, the first row ignored. */
+/* A grey image; label = column * classes / width, the first row ignored. */
 static scene open_scene(int width, int height, int classes) {
     scene s;
     assert_int_equal(icseg_image_create(&s.image, width, height, NULL), ICSEG_OK);
@@ -83,11 +83,17 @@ static void close_scene(scene *s) {
     icseg_palette_close(&s->palette);
 }
 
+static icseg_status draw(icseg_image *out, const scene *s, const char *const *names, double opacity,
+                         icseg_error *error) {
+    icseg_overlay_options options = {ICSEG_OVERLAY_OPTIONS_INIT, &s->palette, names, opacity};
+    return icseg_overlay_draw(out, &s->image, &s->labels, &options, error);
+}
+
 static void regions_are_blended_and_have_dark_borders(void **state) {
     (void)state;
     scene s = open_scene(60, 40, 3);
     icseg_image out;
-    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, NULL, 0.5, NULL), ICSEG_OK);
+    assert_int_equal(draw(&out, &s, NULL, 0.5, NULL), ICSEG_OK);
     assert_int_equal(out.width, 60);
     assert_int_equal(out.height, 40); /* no names, no legend */
     for (int class = 0; class < 3; class ++) {
@@ -98,11 +104,11 @@ static void regions_are_blended_and_have_dark_borders(void **state) {
         if (class < 2) assert_true(edge[0] + edge[1] + edge[2] < (pixel[0] + pixel[1] + pixel[2]) / 2);
     }
     icseg_image_close(&out);
-    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, NULL, 0, NULL), ICSEG_OK);
+    assert_int_equal(draw(&out, &s, NULL, ICSEG_OPACITY_NONE, NULL), ICSEG_OK);
     assert_memory_equal(out.data, s.image.data, 60 * 40 * 3);
     icseg_image_close(&out);
     for (int i = 0; i < 60 * 40; i++) s.labels.data[i] = ICSEG_LABEL_IGNORE;
-    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, NULL, 1, NULL), ICSEG_OK);
+    assert_int_equal(draw(&out, &s, NULL, 1, NULL), ICSEG_OK);
     assert_memory_equal(out.data, s.image.data, 60 * 40 * 3); /* what is ignored stays a photograph */
     icseg_image_close(&out);
     close_scene(&s);
@@ -114,7 +120,7 @@ static void the_legend_lists_present_classes_largest_first(void **state) {
     scene s = open_scene(100, 100, 4);
     for (int i = 0; i < 100 * 100; i++) s.labels.data[i] = i < 2000 ? 0 : i < 8000 ? 2 : 3;
     icseg_image out;
-    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, names, 0.5, NULL), ICSEG_OK);
+    assert_int_equal(draw(&out, &s, names, 0.5, NULL), ICSEG_OK);
     assert_int_equal(out.width, 100);
     assert_true(out.height > 130);
     int order[4] = {0}, found = 0, first[4] = {0};
@@ -147,14 +153,13 @@ static void legends_of_any_size_are_drawn(void **state) {
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
         scene s = open_scene(sizes[k][0], sizes[k][1], sizes[k][2]);
         icseg_image out;
-        assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, names, 0.6, NULL), ICSEG_OK);
+        assert_int_equal(draw(&out, &s, names, 0.6, NULL), ICSEG_OK);
         assert_int_equal(out.width, sizes[k][0]);
         assert_true(out.height > sizes[k][1]);
         icseg_image_close(&out);
         for (int n = 0; n < 2; n++) {
             icseg_memory_fail_after(n);
-            assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, names, 0.6, NULL),
-                             ICSEG_ERROR_MEMORY);
+            assert_int_equal(draw(&out, &s, names, 0.6, NULL), ICSEG_ERROR_MEMORY);
             icseg_memory_fail_after(-1);
             assert_null(out.data);
         }
@@ -162,25 +167,45 @@ static void legends_of_any_size_are_drawn(void **state) {
     }
 }
 
+static void bad_arguments_are_refused(void **state) {
+    (void)state;
+    scene s = open_scene(10, 10, 3);
+    icseg_image out;
+    icseg_error error;
+    icseg_overlay_options good = {ICSEG_OVERLAY_OPTIONS_INIT, .palette = &s.palette}, bad = {0};
+    assert_int_equal(icseg_overlay_draw(NULL, &s.image, &s.labels, &good, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.message, "icseg_overlay_draw: out is NULL");
+    assert_int_equal(icseg_overlay_draw(&out, NULL, &s.labels, &good, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_overlay_draw(&out, &s.image, NULL, &good, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &bad, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "icseg_overlay_options"));
+    bad.struct_size = sizeof bad;
+    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &bad, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "palette is NULL"));
+    assert_int_equal(icseg_overlay_draw(&s.image, &s.image, &s.labels, &good, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(s.image.data);
+    assert_int_equal(icseg_palette_create(NULL, 3, &error), ICSEG_ERROR_ARGUMENT);
+    close_scene(&s);
+}
+
 static void what_does_not_fit_together_is_refused(void **state) {
     (void)state;
     scene s = open_scene(10, 10, 3);
     icseg_image out;
     icseg_error error;
-    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, NULL, 1.5, &error),
-                     ICSEG_ERROR_ARGUMENT);
-    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, NULL, NAN, &error),
-                     ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(draw(&out, &s, NULL, 1.5, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(draw(&out, &s, NULL, NAN, &error), ICSEG_ERROR_ARGUMENT);
     s.labels.data[57] = 3;
-    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, NULL, 0.5, &error), ICSEG_ERROR_DATA);
+    assert_int_equal(draw(&out, &s, NULL, 0.5, &error), ICSEG_ERROR_DATA);
     assert_non_null(strstr(error.message, "label 3 at x 7, y 5"));
     s.labels.height = 9;
-    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, NULL, 0.5, &error), ICSEG_ERROR_SHAPE);
+    assert_int_equal(draw(&out, &s, NULL, 0.5, &error), ICSEG_ERROR_SHAPE);
     s.labels.height = 10;
     close_scene(&s);
     static const char *const names[] = {"a", "b"};
     s = open_scene(2, ICSEG_IMAGE_MAX_SIDE, 2); /* no room for a legend */
-    assert_int_equal(icseg_overlay_draw(&out, &s.image, &s.labels, &s.palette, names, 0.5, &error), ICSEG_ERROR_DATA);
+    assert_int_equal(draw(&out, &s, names, 0.5, &error), ICSEG_ERROR_DATA);
     assert_null(out.data);
     assert_non_null(strstr(error.message, "2 x 32768 pixels and "));
     assert_non_null(strstr(error.message, "rows of legend"));
@@ -222,6 +247,7 @@ int main(void) {
         cmocka_unit_test(regions_are_blended_and_have_dark_borders),
         cmocka_unit_test(the_legend_lists_present_classes_largest_first),
         cmocka_unit_test(legends_of_any_size_are_drawn),
+        cmocka_unit_test(bad_arguments_are_refused),
         cmocka_unit_test(what_does_not_fit_together_is_refused),
         cmocka_unit_test(text_is_measured_and_cut_between_characters),
     };

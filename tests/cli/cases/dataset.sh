@@ -47,7 +47,7 @@ expect 1 'val/b.png: a colour image' icseg dataset check "$work/set"
 rm "$work/set/annotations/val/b.png"
 expect 1 'images/val/b.png: no label file' icseg dataset check "$work/set"
 : >"$work/set/annotations/val/b.png"
-expect 1 'val/b.png: an empty file' icseg dataset check "$work/set"
+expect 1 'val/b.png: the file is empty' icseg dataset check "$work/set"
 
 refuse 1 'images/test: no such folder; .* holds the splits train, val$' icseg dataset check "$work/set" --split test
 refuse 1 'nowhere: no such folder' icseg dataset check "$work/nowhere"
