@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Bounded reading, memory maps, atomic writing, folders. */
+ * Bounded reading, memory maps, folders. */
 #include "base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,10 +13,10 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 
 static icseg_status open_regular(const char *path, int *fd, struct stat *info, icseg_error *error) {
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* A pipe nobody writes to would keep the process waiting in open(2). */
+    *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (*fd < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
     const char *fault = NULL;
     if (fstat(*fd, info) != 0)
@@ -25,7 +24,7 @@ static icseg_status open_regular(const char *path, int *fd, struct stat *info, i
     else if (S_ISDIR(info->st_mode))
         fault = "it is a folder, a file was expected";
     else if (!S_ISREG(info->st_mode))
-        fault = "not a regular file";
+        fault = "it is a pipe, a socket or a device, a regular file was expected";
     if (fault) {
         close(*fd);
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, fault);
@@ -133,126 +132,6 @@ icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error
 void icseg_map_close(icseg_map *map) {
     if (map && map->data) munmap((void *)map->data, map->size);
     if (map) *map = (icseg_map){0};
-}
-
-struct icseg_file_writer {
-    int fd;
-    bool committed;
-    int failed; /* errno of the first write that failed, -1 when the device took nothing */
-    size_t used;
-    char *path, *temporary;
-    unsigned char buffer[64 * 1024];
-};
-
-/* "NAME.tmp.PID" beside the file; NAME is cut where the whole would be too long for a file's name. */
-static char *temporary_of(const char *path) {
-    char ending[32];
-    size_t folder = (size_t)(icseg_path_name(path) - path), name = strlen(path) - folder;
-    size_t room = (size_t)snprintf(ending, sizeof ending, ".tmp.%ld", (long)getpid());
-    if (name <= NAME_MAX && name + room > NAME_MAX) name = NAME_MAX - room;
-    size_t size = folder + name + room + 1;
-    char *out = icseg_alloc(size);
-    if (out) snprintf(out, size, "%.*s%s", (int)(folder + name), path, ending);
-    return out;
-}
-
-icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error) {
-    struct stat info;
-    *out = NULL;
-    /* The rename would put a file where a device, pipe or folder was. */
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: there is something that is no regular file", path);
-    icseg_file_writer *w = icseg_calloc_array(1, sizeof *w);
-    if (!w) return icseg_fail_memory(error, sizeof *w, path);
-    w->fd = -1;
-    w->path = icseg_strdup(path);
-    w->temporary = temporary_of(path);
-    if (!w->path || !w->temporary) {
-        icseg_file_writer_close(&w);
-        return icseg_fail_memory(error, strlen(path), path);
-    }
-    w->fd = open(w->temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (w->fd < 0) {
-        int reason = errno;
-        icseg_file_writer_close(&w);
-        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(reason));
-    }
-    *out = w;
-    return ICSEG_OK;
-}
-
-static icseg_status write_all(icseg_file_writer *w, const unsigned char *data, size_t size, icseg_error *error) {
-    while (size && !w->failed) {
-        ssize_t put = write(w->fd, data, size);
-        if (put < 0 && errno == EINTR) continue;
-        if (put <= 0) {
-            w->failed = put < 0 ? errno : -1;
-            break;
-        }
-        data += put;
-        size -= (size_t)put;
-    }
-    if (!w->failed) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path,
-                      w->failed > 0 ? strerror(w->failed) : "no progress");
-}
-
-icseg_status icseg_file_writer_write(icseg_file_writer *w, const void *data, size_t size, icseg_error *error) {
-    if (w->used + size > sizeof w->buffer) {
-        ICSEG_TRY(write_all(w, w->buffer, w->used, error));
-        w->used = 0;
-        if (size > sizeof w->buffer) return write_all(w, data, size, error);
-    }
-    if (size) memcpy(w->buffer + w->used, data, size);
-    w->used += size;
-    return ICSEG_OK;
-}
-
-/* A rename is only safe on disk once its folder is; file systems that cannot fsync a folder are taken as they are. */
-static void sync_folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? icseg_strdup(path) : NULL;
-    if (folder) folder[slash == path ? 1 : slash - path] = '\0';
-    int fd = open(folder ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd >= 0) {
-        (void)!fsync(fd);
-        close(fd);
-    }
-    icseg_free(folder);
-}
-
-icseg_status icseg_file_writer_commit(icseg_file_writer *w, icseg_error *error) {
-    ICSEG_TRY(write_all(w, w->buffer, w->used, error));
-    w->used = 0;
-    if (fsync(w->fd) != 0 && errno != EINVAL && errno != EROFS)
-        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path, strerror(errno));
-    int closed = close(w->fd);
-    w->fd = -1;
-    if (closed != 0 || rename(w->temporary, w->path) != 0)
-        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path, strerror(errno));
-    w->committed = true;
-    sync_folder_of(w->path);
-    return ICSEG_OK;
-}
-
-void icseg_file_writer_close(icseg_file_writer **writer) {
-    if (!writer || !*writer) return;
-    icseg_file_writer *w = *writer;
-    if (w->fd >= 0) close(w->fd);
-    if (w->temporary && !w->committed) unlink(w->temporary);
-    icseg_free(w->path);
-    icseg_free(w->temporary);
-    icseg_free(w);
-    *writer = NULL;
-}
-
-icseg_status icseg_file_write(const char *path, const void *data, size_t size, icseg_error *error) {
-    icseg_file_writer *w;
-    ICSEG_TRY(icseg_file_writer_open(&w, path, error));
-    icseg_status status = icseg_file_writer_write(w, data, size, error);
-    if (status == ICSEG_OK) status = icseg_file_writer_commit(w, error);
-    icseg_file_writer_close(&w);
-    return status;
 }
 
 icseg_status icseg_folder_create(const char *path, icseg_error *error) {

@@ -30,10 +30,16 @@ icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error
 icseg_status icseg_map_reader(icseg_map *out, const icseg_file_reader *reader, icseg_error *error); /* of its file */
 void icseg_map_close(icseg_map *map);
 
-/* Atomic replacement: bytes go to PATH.tmp.PID (NAME is cut where that is too long); commit flushes, fsyncs, renames
- * over PATH and fsyncs the folder. Close without commit removes the temporary file. The first failed write is
- * remembered and reported by commit too. A PATH that is there and no regular file (a device, a pipe, a folder) is
- * refused. */
+/* Atomic replacement: the bytes go to a new file in the target's folder, which has no name or NAME.tmp.RANDOM; commit
+ * flushes it, renames it over the target and flushes the folder. Close without commit removes it. Any number of writers
+ * may write one path at a time: the last to commit wins. The first failed write is remembered and reported by commit
+ * too. A limit of the file size is an error and no signal.
+ *
+ * A path that is a link stays one: its target is replaced, or created where the link dangles. Another user's link in a
+ * folder that everybody may write to is refused. The new file has the old one's mode, and its owner and group where
+ * this process may set them; a hard link is broken, and access lists and extended attributes are not kept. Refused are
+ * folders, pipes, sockets and devices, files that this process may not write, and files that nobody may (0444), which
+ * root could. */
 typedef struct icseg_file_writer icseg_file_writer;
 icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error);
 icseg_status icseg_file_writer_write(icseg_file_writer *writer, const void *data, size_t size, icseg_error *error);
@@ -42,6 +48,15 @@ void icseg_file_writer_close(icseg_file_writer **writer);
 
 /* open + write + commit + close. */
 icseg_status icseg_file_write(const char *path, const void *data, size_t size, icseg_error *error);
+
+/* Appends to a file, by the same rules for links, modes and what is refused; `empty`: its content goes first. The file
+ * is created when it does not exist. Each call of write is one write(2) where the system takes all of it. Finish
+ * flushes, closes, sets the pointer to NULL, and accepts a pointer to NULL. */
+typedef struct icseg_file_appender icseg_file_appender;
+icseg_status icseg_file_appender_open(icseg_file_appender **out, const char *path, bool empty, icseg_error *error);
+icseg_status icseg_file_appender_write(icseg_file_appender *appender, const void *data, size_t size,
+                                       icseg_error *error);
+icseg_status icseg_file_appender_finish(icseg_file_appender **appender, icseg_error *error);
 
 /* Creates a folder and its parents; an existing folder is fine. */
 icseg_status icseg_folder_create(const char *path, icseg_error *error);

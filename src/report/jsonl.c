@@ -2,11 +2,8 @@
  * Writer and reader of log.jsonl. */
 #include "report/jsonl.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -69,7 +66,7 @@ static int64_t integer_of(const json_t *object, const char *key) {
 }
 
 struct icseg_log_writer {
-    int fd;
+    icseg_file_appender *file;
     bool started;
     double seconds_before; /* training time of the entries a resumed log keeps */
     char *path;
@@ -107,15 +104,11 @@ icseg_status icseg_log_writer_open(icseg_log_writer **out, const char *path, int
     icseg_log_writer *w = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory(error, sizeof *w, path);
     icseg_status status = ICSEG_OK;
-    w->fd = -1;
     w->path = icseg_strdup(path);
     if (!w->path) status = icseg_fail_memory(error, strlen(path), path);
     bool resumed = first_step > 1;
     if (status == ICSEG_OK && resumed && icseg_file_exists(path)) status = keep_entries(w, first_step, error);
-    if (status == ICSEG_OK) {
-        w->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (resumed ? 0 : O_TRUNC), 0666);
-        if (w->fd < 0) status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
-    }
+    if (status == ICSEG_OK) status = icseg_file_appender_open(&w->file, path, !resumed, error);
     if (status != ICSEG_OK) icseg_log_writer_close(&w);
     *out = w;
     return status;
@@ -155,15 +148,8 @@ static icseg_status write_entry(icseg_log_writer *w, json_t *entry, icseg_error 
     else if (s.size > ICSEG_LOG_MAX_LINE)
         status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: an entry of %zu bytes, at most %d are allowed", w->path,
                             s.size, (int)ICSEG_LOG_MAX_LINE);
-    for (size_t done = 0; status == ICSEG_OK && done < s.size;) {
-        ssize_t put = write(w->fd, s.data + done, s.size - done);
-        if (put < 0 && errno == EINTR) continue;
-        if (put <= 0)
-            status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path,
-                                put < 0 ? strerror(errno) : "no progress");
-        else
-            done += (size_t)put;
-    }
+    else
+        status = icseg_file_appender_write(w->file, s.data, s.size, error);
     icseg_string_close(&s);
     return status;
 }
@@ -211,16 +197,7 @@ icseg_status icseg_log_writer_eval(icseg_log_writer *w, const icseg_log_eval *ev
 icseg_status icseg_log_writer_finish(icseg_log_writer **writer, icseg_error *error) {
     icseg_log_writer *w = *writer;
     if (!w) return ICSEG_OK;
-    icseg_status status = ICSEG_OK;
-    /* EINVAL, EROFS: not a file that can be synced, such as a pipe */
-    bool synced = fsync(w->fd) == 0 || errno == EINVAL || errno == EROFS;
-    int reason = errno;
-    if (close(w->fd) != 0 && synced) {
-        synced = false;
-        reason = errno;
-    }
-    w->fd = -1;
-    if (!synced) status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", w->path, strerror(reason));
+    icseg_status status = icseg_file_appender_finish(&w->file, error);
     icseg_log_writer_close(writer);
     return status;
 }
@@ -228,10 +205,7 @@ icseg_status icseg_log_writer_finish(icseg_log_writer **writer, icseg_error *err
 void icseg_log_writer_close(icseg_log_writer **writer) {
     if (!writer || !*writer) return;
     icseg_log_writer *w = *writer;
-    if (w->fd >= 0) {
-        (void)!fsync(w->fd);
-        close(w->fd);
-    }
+    (void)icseg_file_appender_finish(&w->file, NULL);
     icseg_free(w->path);
     icseg_free(w);
     *writer = NULL;

@@ -26,7 +26,7 @@ static icseg_status lock_folder(icseg_trainer *t, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* "NAME.tmp.PID" of one of our files: what a killed process had not finished writing. */
+/* "NAME.tmp.RANDOM" of one of our files: what a killed process had not finished writing. */
 static bool is_leftover(const char *file) {
     for (int i = 0; i < OURS; i++) {
         size_t length = strlen(ours[i]);

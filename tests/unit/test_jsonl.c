@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -243,12 +244,35 @@ static void a_folder_or_full_disk_is_an_error(void **state) {
     assert_int_equal(icseg_log_writer_open(&w, test_scratch_folder, 0, &error), ICSEG_ERROR_IO);
     assert_int_equal(icseg_log_read(&log, test_scratch_folder, &error), ICSEG_ERROR_IO);
     assert_int_equal(icseg_log_writer_open(&w, "/nowhere/log.jsonl", 0, &error), ICSEG_ERROR_IO);
-    struct stat full;
-    assert_true(stat("/dev/full", &full) == 0 && S_ISCHR(full.st_mode));
-    assert_int_equal(icseg_log_writer_open(&w, "/dev/full", 0, &error), ICSEG_OK);
+    assert_int_equal(icseg_log_writer_open(&w, "/dev/full", 0, &error), ICSEG_ERROR_IO);
+    assert_int_equal(icseg_log_writer_open(&w, path, 0, &error), ICSEG_OK);
+    struct rlimit before, full = {.rlim_cur = 10};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    full.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &full), 0);
     icseg_log_step step = {.step = 1};
-    assert_int_equal(icseg_log_writer_step(w, &step, names, 1, &error), ICSEG_ERROR_IO);
+    icseg_status status = icseg_log_writer_step(w, &step, names, 1, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(status, ICSEG_ERROR_IO);
     icseg_log_writer_close(&w);
+}
+
+static void a_pipe_is_refused_and_not_waited_for(void **state) {
+    (void)state;
+    icseg_error error;
+    icseg_log_writer *w;
+    icseg_log log;
+    unlink(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(30);
+    for (int64_t first_step = 0; first_step < 5; first_step += 4) {
+        assert_int_equal(icseg_log_writer_open(&w, path, first_step, &error), ICSEG_ERROR_IO);
+        assert_null(w);
+        assert_non_null(strstr(error.message, "it is a pipe"));
+    }
+    assert_int_equal(icseg_log_read(&log, path, &error), ICSEG_ERROR_IO);
+    alarm(0);
+    assert_int_equal(unlink(path), 0);
 }
 
 static void a_failed_allocation_is_an_error_and_keeps_the_log(void **state) {
@@ -293,6 +317,7 @@ int main(void) {
         cmocka_unit_test(damage_in_the_middle_is_named_by_its_line),
         cmocka_unit_test(lines_too_long_are_refused_in_both_directions),
         cmocka_unit_test(a_folder_or_full_disk_is_an_error),
+        cmocka_unit_test(a_pipe_is_refused_and_not_waited_for),
         cmocka_unit_test(a_failed_allocation_is_an_error_and_keeps_the_log),
     };
     return cmocka_run_group_tests(tests, make_folder, test_scratch_close);
