@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg synth: scenes generated from nothing, with masks, as a data set to train on. */
+ * icseg synth: writes generated scenes with label maps as a data set to train on. */
 #include <stdio.h>
 
-#include "base/error.h"
 #include "cli.h"
 #include "icseg/synth.h"
 
@@ -16,51 +15,51 @@ struct options {
 static const icseg_option rows[] = {
     {"OUT_DIR", ICSEG_FIELD_STRING(struct options, folder), "folder for the data set", .positional = true,
      .required = true},
-    {"images", ICSEG_FIELD_INT(struct options, images), "scenes in all", .metavar = "N",
+    {"images", ICSEG_FIELD_INT(struct options, images), "number of scenes", .metavar = "N",
      ICSEG_BETWEEN(1, ICSEG_SYNTH_MAX_IMAGES)},
-    {"val", ICSEG_FIELD_INT(struct options, val), "how many of them are held out", .metavar = "N", .shown = "a fifth",
-     ICSEG_BETWEEN(0, ICSEG_SYNTH_MAX_IMAGES)},
+    {"val", ICSEG_FIELD_INT(struct options, val), "how many of them are held out for validation", .metavar = "N",
+     .shown = "a fifth", ICSEG_BETWEEN(0, ICSEG_SYNTH_MAX_IMAGES)},
     {"size", ICSEG_FIELD_INTS(struct options, size[0]), "width and height in pixels", .metavar = "WxH",
      .shown = "256x192", ICSEG_EXACTLY(2), ICSEG_BETWEEN(ICSEG_SYNTH_MIN_SIDE, ICSEG_SYNTH_MAX_SIDE)},
-    {"seed", ICSEG_FIELD_INT64(struct options, seed), "another seed gives other scenes", ICSEG_AT_LEAST(0)},
+    {"seed", ICSEG_FIELD_INT64(struct options, seed), "a different seed gives different scenes", ICSEG_AT_LEAST(0)},
     {"threads", ICSEG_FIELD_INT(struct options, threads), "the scenes do not depend on it", .shown = "all cores",
      ICSEG_BETWEEN(0, 256)},
-    {"force", ICSEG_FIELD_BOOL(struct options, force), "write into a folder that already has other files"},
+    {"force", ICSEG_FIELD_BOOL(struct options, force), "write into a folder that contains other files"},
 };
 
 static void defaults(void *values) {
-    struct options *o = values;
-    icseg_synth_options preset = icseg_synth_options_default();
-    *o = (struct options){.images = preset.train + preset.val, .val = -1, .size = {preset.width, preset.height}};
+    *(struct options *)values = (struct options){.images = 500, .val = -1, .size = {256, 192}};
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    icseg_synth_options options = icseg_synth_options_default();
-    options.folder = o->folder;
-    options.val = o->val >= 0 ? o->val : (o->images + 4) / 5;
-    if (options.val > o->images)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--val: %d is more than the %d of --images", o->val, o->images);
-    options.train = o->images - options.val;
-    options.width = o->size[0];
-    options.height = o->size[1];
-    options.seed = (uint64_t)o->seed;
-    options.threads = o->threads;
-    options.force = o->force;
+    int32_t val = o->val >= 0 ? o->val : (o->images + 4) / 5, train = o->images - val;
+    if (train < 0)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--val: %d is more than the %d of --images", val,
+                               o->images);
+    icseg_synth_options options = {ICSEG_SYNTH_OPTIONS_INIT,
+                                   .folder = o->folder,
+                                   .train = train ? train : ICSEG_SYNTH_NO_IMAGES,
+                                   .val = val ? val : ICSEG_SYNTH_NO_IMAGES,
+                                   .width = o->size[0],
+                                   .height = o->size[1],
+                                   .seed = (uint64_t)o->seed,
+                                   .threads = o->threads,
+                                   .force = o->force};
     icseg_status status = icseg_synth_write(&options, &context->progress, error);
     if (status == ICSEG_OK)
-        printf("%s: %d training and %d held-out scenes of %dx%d, %d classes\n", o->folder, options.train, options.val,
-               options.width, options.height, (int)ICSEG_SYNTH_CLASSES);
+        printf("%s: %d training and %d held-out scenes of %dx%d, %d classes\n", o->folder, train, val, o->size[0],
+               o->size[1], (int)ICSEG_SYNTH_CLASSES);
     return status;
 }
 
 const icseg_command icseg_command_synth = {
     .name = "synth",
-    .summary = "Generates scenes with masks, to try everything without data",
-    .description = "Streets, meadows and lakes at various hours, in 13 classes, every pixel\n"
-                   "labelled. OUT_DIR becomes a data set: images/{train,val},\n"
+    .summary = "Generate scenes with label maps, to try everything without data",
+    .description = "Draws streets, meadows and lakes at various times of day, in 13 classes, with\n"
+                   "every pixel labelled. OUT_DIR becomes a data set: images/{train,val},\n"
                    "annotations/{train,val} and classes.txt. The same seed and size give the same\n"
-                   "files. An earlier set in OUT_DIR is replaced; a folder with other content is\n"
+                   "files. An earlier set in OUT_DIR is replaced. A folder with other content is\n"
                    "refused without --force.\n",
     .examples = "icseg synth scenes\nicseg synth scenes --images 2500 --size 320x256 --seed 7\n"
                 "icseg synth probe --images 20 --val 20 --size 640x480\n",

@@ -1,9 +1,14 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Generated street-and-country scenes with exact masks: everything can be tried without any data of one's own. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Generated street and country scenes with exact label maps, to try everything without data.
+ *
+ * A scene is a function of its seed, index and size: it does not depend on threads or on the other scenes. All
+ * functions are thread-safe. */
 #ifndef ICSEG_SYNTH_H
 #define ICSEG_SYNTH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "icseg/error.h"
@@ -15,36 +20,70 @@ extern "C" {
 #endif
 
 enum {
-    ICSEG_SYNTH_CLASSES = 13,
-    ICSEG_SYNTH_MIN_SIDE = 64,
-    ICSEG_SYNTH_MAX_SIDE = 4096,
-    ICSEG_SYNTH_MAX_IMAGES = 1000000 /* per split */
+    ICSEG_SYNTH_CLASSES = 13,         /**< classes of a scene */
+    ICSEG_SYNTH_MIN_SIDE = 64,        /**< the smallest width and height, in pixels */
+    ICSEG_SYNTH_MAX_SIDE = 4096,      /**< the largest width and height, in pixels */
+    ICSEG_SYNTH_MAX_IMAGES = 1000000, /**< the largest number of images of a split */
+    ICSEG_SYNTH_NO_IMAGES = -1        /**< icseg_synth_options: a split without images */
 };
 
-/* The (ICSEG_SYNTH_CLASSES) class names, index = label. Static. */
+/** The (ICSEG_SYNTH_CLASSES) class names, in the order of the labels. They are constant. */
 ICSEG_API const char *const *icseg_synth_class_names(void);
 
-/* One scene; both outputs are created and owned by the caller, and are empty on failure. A pure function of its
- * arguments; every pixel is labelled. Proportions follow the size, so the same scene is not merely rescaled.
- * Thread-safe. Errors: a side outside MIN_SIDE..MAX_SIDE, memory. */
-ICSEG_API icseg_status icseg_synth_scene(uint64_t seed, uint64_t index, int32_t width, int32_t height,
-                                         icseg_image *image, icseg_labels *labels, icseg_error *error);
+/** Which scene icseg_synth_scene() draws. */
+typedef struct icseg_synth_scene_options {
+    size_t struct_size; /**< ICSEG_SYNTH_SCENE_OPTIONS_INIT */
+    uint64_t seed;      /**< of a series of scenes */
+    uint64_t index;     /**< of the scene in the series */
+    int32_t width;      /**< in pixels, ICSEG_SYNTH_MIN_SIDE..ICSEG_SYNTH_MAX_SIDE; 0: 256 */
+    int32_t height;     /**< in pixels, ICSEG_SYNTH_MIN_SIDE..ICSEG_SYNTH_MAX_SIDE; 0: 192 */
+} icseg_synth_scene_options;
 
+/** Initialises an icseg_synth_scene_options. */
+#define ICSEG_SYNTH_SCENE_OPTIONS_INIT sizeof(icseg_synth_scene_options)
+
+/**
+ * Draws one scene. Every pixel is labelled. The proportions follow the size: a scene of another size is another scene.
+ *
+ * @param options      NULL: all defaults
+ * @param[out] image   close it with icseg_image_close(); empty on failure
+ * @param[out] labels  of the same size; close it with icseg_labels_close(); empty on failure
+ * @param[out] error   may be NULL
+ * @return ICSEG_ERROR_ARGUMENT for a size out of range or a NULL output, ICSEG_ERROR_MEMORY.
+ */
+ICSEG_API icseg_status icseg_synth_scene(const icseg_synth_scene_options *options, icseg_image *image,
+                                         icseg_labels *labels, icseg_error *error);
+
+/** Which data set icseg_synth_write() writes. */
 typedef struct icseg_synth_options {
-    const char *folder;    /* created when missing */
-    int32_t train, val;    /* images of each split; 400 and 100 */
-    int32_t width, height; /* 256, 192 */
-    uint64_t seed;         /* 0 */
-    int32_t threads;       /* <= 0: all cores */
-    bool force;            /* write even into a folder with content that is not ours */
+    size_t struct_size; /**< ICSEG_SYNTH_OPTIONS_INIT */
+    const char *folder; /**< of the data set, created if it does not exist; required */
+    int32_t train;      /**< images of the training split, up to ICSEG_SYNTH_MAX_IMAGES; 0: 400 */
+    int32_t val;        /**< images of the validation split, up to ICSEG_SYNTH_MAX_IMAGES; 0: 100 */
+    int32_t width;      /**< in pixels, ICSEG_SYNTH_MIN_SIDE..ICSEG_SYNTH_MAX_SIDE; 0: 256 */
+    int32_t height;     /**< in pixels, ICSEG_SYNTH_MIN_SIDE..ICSEG_SYNTH_MAX_SIDE; 0: 192 */
+    uint64_t seed;      /**< another seed gives other scenes */
+    int32_t threads;    /**< 0: all cores; the files do not depend on it */
+    bool force;         /**< write even into a folder that contains other files, which stay */
 } icseg_synth_options;
 
-ICSEG_API icseg_synth_options icseg_synth_options_default(void);
+/** Initialises an icseg_synth_options. */
+#define ICSEG_SYNTH_OPTIONS_INIT sizeof(icseg_synth_options)
 
-/* Writes FOLDER/images/{train,val}/NNNNNN.jpg, FOLDER/annotations/{train,val}/NNNNNN.png (8-bit indexed), classes.txt,
- * and synth.json, which says how the set was made. A folder that holds an earlier set of ours is replaced file by file
- * (what the earlier run wrote and this one does not is removed); any other non-empty folder is refused without `force`,
- * and with it keeps its files. Image i of a split is the same whatever the other counts and the number of threads. */
+/**
+ * Writes a data set: FOLDER/images/{train,val}/NNNNNN.jpg, FOLDER/annotations/{train,val}/NNNNNN.png (8-bit indexed),
+ * classes.txt, and synth.json, which records how the set was made.
+ *
+ * A folder that contains an earlier generated set is replaced file by file, and files that the earlier run wrote and
+ * this one does not are removed. Any other folder that is not empty is refused unless `force` is set; then its files
+ * stay, except for those of the same names. Image i of a split depends only on seed, size and i.
+ *
+ * @param options     required, because of the folder
+ * @param progress    NULL: silent; the stage is "generate scenes"
+ * @param[out] error  may be NULL
+ * @return ICSEG_ERROR_ARGUMENT for options out of range, and for a folder with other content (field "force", remedy
+ *         ICSEG_REMEDY_OVERWRITE); ICSEG_ERROR_IO; ICSEG_ERROR_MEMORY; ICSEG_ERROR_CANCELLED.
+ */
 ICSEG_API icseg_status icseg_synth_write(const icseg_synth_options *options, const icseg_progress *progress,
                                          icseg_error *error);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Composes a generated scene: hour and weather, backdrop, and what stands where. */
+ * Composes a generated scene: time of day and weather, backdrop, and the positions of objects. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,40 +7,14 @@
 #include "base/memory.h"
 #include "synth/synth.h"
 
-static const icseg_rgb paints[ICSEG_SYNTH_PAINTS] = {
-    [ICSEG_SYNTH_CREAM] = {0.93f, 0.87f, 0.74f},  [ICSEG_SYNTH_WHITE] = {0.92f, 0.92f, 0.90f},
-    [ICSEG_SYNTH_SAND] = {0.82f, 0.70f, 0.53f},   [ICSEG_SYNTH_OCHRE] = {0.80f, 0.58f, 0.25f},
-    [ICSEG_SYNTH_RUST] = {0.69f, 0.36f, 0.21f},   [ICSEG_SYNTH_RED] = {0.70f, 0.24f, 0.23f},
-    [ICSEG_SYNTH_ROSE] = {0.83f, 0.53f, 0.53f},   [ICSEG_SYNTH_BLUSH] = {0.93f, 0.75f, 0.67f},
-    [ICSEG_SYNTH_PLUM] = {0.46f, 0.29f, 0.41f},   [ICSEG_SYNTH_LAVENDER] = {0.64f, 0.58f, 0.76f},
-    [ICSEG_SYNTH_SLATE] = {0.39f, 0.45f, 0.54f},  [ICSEG_SYNTH_AZURE] = {0.50f, 0.72f, 0.87f},
-    [ICSEG_SYNTH_NAVY] = {0.23f, 0.33f, 0.52f},   [ICSEG_SYNTH_TEAL] = {0.24f, 0.53f, 0.54f},
-    [ICSEG_SYNTH_MINT] = {0.60f, 0.80f, 0.70f},   [ICSEG_SYNTH_MOSS] = {0.50f, 0.61f, 0.31f},
-    [ICSEG_SYNTH_FOREST] = {0.27f, 0.44f, 0.30f}, [ICSEG_SYNTH_OLIVE] = {0.56f, 0.54f, 0.31f},
-    [ICSEG_SYNTH_GREY] = {0.58f, 0.58f, 0.57f},   [ICSEG_SYNTH_CHARCOAL] = {0.29f, 0.30f, 0.34f}};
-
 static float range(icseg_rng *rng, float low, float high) { return icseg_rng_range(rng, low, high); }
 static bool chance(icseg_rng *rng, float share) { return icseg_rng_uniform(rng) < share; }
-
-icseg_rgb icseg_synth_pick(icseg_rng *rng, const icseg_synth_paint *choice, size_t count) {
-    size_t at = (size_t)icseg_rng_below(rng, choice ? count : ICSEG_SYNTH_PAINTS);
-    icseg_rgb color = paints[choice ? choice[at] : at];
-    float level = range(rng, 0.82f, 1.12f);
-    float r = range(rng, -0.05f, 0.05f), g = range(rng, -0.05f, 0.05f), b = range(rng, -0.05f, 0.05f);
-    return icseg_rgb_of(icseg_clamp01(color.r * level + r), icseg_clamp01(color.g * level + g),
-                        icseg_clamp01(color.b * level + b));
-}
-
-float icseg_rgb_apart(icseg_rgb a, icseg_rgb b) {
-    float dr = a.r - b.r, dg = a.g - b.g, db = a.b - b.b;
-    return sqrtf(dr * dr + dg * dg + db * db);
-}
 
 #define PICK(rng, ...)                                                                                                 \
     icseg_synth_pick(rng, (const icseg_synth_paint[]){__VA_ARGS__},                                                    \
                      sizeof((const icseg_synth_paint[]){__VA_ARGS__}) / sizeof(icseg_synth_paint))
 
-/* A paint listed twice is twice as likely: colours lean towards what a class often has, and overlap with all others. */
+/* A paint listed twice is twice as likely: a class tends to its usual colours and shares them with other classes. */
 static icseg_rgb pick_grass(icseg_rng *rng) {
     return PICK(rng, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_FOREST,
                 ICSEG_SYNTH_FOREST, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OLIVE,
@@ -125,7 +99,7 @@ static void choose_light(icseg_scene *scene, icseg_rng *rng) {
     back->clouds = range(rng, hour == 2 ? 0.6f : 0.15f, 0.9f);
 }
 
-/* How a ridge will look: lit, and in the haze. */
+/* The colour of a ridge with light and haze. */
 static icseg_rgb ridge_look(const icseg_scene *scene, const icseg_synth_ridge *ridge) {
     const icseg_synth_light *light = &scene->light;
     icseg_rgb level = icseg_rgb_add(light->ambient, icseg_rgb_scale(light->sun, 0.5f));
@@ -170,7 +144,7 @@ static void choose_ground(icseg_scene *scene, icseg_rng *rng) {
     back->water = pick_water(rng);
     for (int i = 0; i < 12 && icseg_rgb_apart(back->water, back->grass) < 0.2f; i++) back->water = pick_water(rng);
 
-    float across = (float)scene->width / scene->unit; /* wide pictures have more room beside the road */
+    float across = (float)scene->width / scene->unit; /* wide images have more space beside the road */
     float which = icseg_rng_uniform(rng);
     back->road_kind = which < 0.46f  ? ICSEG_SYNTH_ROAD_AHEAD
                       : which < 0.9f ? ICSEG_SYNTH_ROAD_ACROSS
@@ -209,12 +183,13 @@ typedef struct placing {
     uint32_t order;
 } placing;
 
-/* Where each kind may stand: depth shares of the ground, how many a scene of ordinary shape has, and where not. */
+/* Where each kind of object may be: depth shares of the ground, how many a scene of the usual shape contains, and where
+ * it must not be. */
 typedef struct kind {
     add_object add;
     float near, far;
     int32_t least, most;
-    float apart;  /* picture units between two of the same kind */
+    float apart;  /* in scene units, between two of the same kind */
     float beside; /* ... and, times the other's, between two of different kinds */
     bool on_road, on_water;
 } kind;
@@ -228,7 +203,7 @@ static const kind kinds[] = {
     {icseg_synth_add_person, 0.60f, 0.92f, 1, 2, 0.30f, 0.55f, true, false},
     {icseg_synth_add_cone, 0.76f, 1.0f, 1, 2, 0.32f, 0.55f, true, false},
 };
-enum { KINDS = sizeof kinds / sizeof *kinds, MOST_PLACINGS = 2048 };
+enum { KINDS = sizeof kinds / sizeof *kinds, MAX_PLACINGS = 2048 };
 
 static int compare_placings(const void *a, const void *b) {
     const placing *p = a, *q = b;
@@ -236,7 +211,7 @@ static int compare_placings(const void *a, const void *b) {
     return p->order < q->order ? -1 : 1;
 }
 
-/* Tries a few spots; the last resort is the last one tried that is at least dry. */
+/* Tries a few positions. If none is free, the last one that is allowed on its ground is taken. */
 static bool find_spot(const icseg_scene *scene, icseg_rng *rng, const kind *k, const placing *placed, size_t count,
                       icseg_point *out) {
     float reach = (float)scene->height - scene->horizon;
@@ -264,7 +239,7 @@ static void place_objects(icseg_scene *scene, icseg_rng *rng, placing *placed) {
         const kind *k = &kinds[i];
         float number = (float)k->least + (float)icseg_rng_below(rng, (uint64_t)(k->most - k->least + 1));
         if (wide > 1) number *= wide;
-        for (int n = (int)(number + 0.5f); n > 0 && count < MOST_PLACINGS; n--)
+        for (int n = (int)(number + 0.5f); n > 0 && count < MAX_PLACINGS; n--)
             if (find_spot(scene, rng, k, placed, count, &placed[count].foot)) {
                 placed[count].add = k->add;
                 placed[count].beside = k->beside;
@@ -278,9 +253,9 @@ static void place_objects(icseg_scene *scene, icseg_rng *rng, placing *placed) {
 
 icseg_status icseg_scene_compose(icseg_scene *out, icseg_rng *rng, int32_t width, int32_t height, icseg_error *error) {
     *out = (icseg_scene){.width = width, .height = height};
-    placing *placed = icseg_alloc_array(MOST_PLACINGS, sizeof *placed);
-    if (!placed) return icseg_fail_memory(error, MOST_PLACINGS * sizeof *placed, "a generated scene");
-    out->unit = fminf((float)height, 1.5f * (float)width); /* a tower of a picture is seen from higher up */
+    placing *placed = icseg_alloc_array(MAX_PLACINGS, sizeof *placed);
+    if (!placed) return icseg_fail_memory(error, MAX_PLACINGS * sizeof *placed, "a generated scene");
+    out->unit = fminf((float)height, 1.5f * (float)width); /* a tall, narrow image is seen from higher up */
     out->horizon = (float)height * range(rng, 0.34f, 0.48f);
     out->camera = 2.0f * range(rng, 0.92f, 1.1f) * (float)height / out->unit;
     choose_light(out, rng);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The things that stand in generated scenes: trees, houses, fences, cars, people, cones, lamps. Sizes are metres, a
- * little stout, so that at the default picture size nothing is thinner than a few pixels.
- * Random numbers are drawn one a statement: C leaves the order of arguments open. */
+ * The objects of generated scenes: trees, houses, fences, cars, people, cones, lamps. Sizes are in metres and
+ * slightly stout, so that at the default image size nothing is thinner than a few pixels.
+ * Each statement draws one random number, because C does not define the order in which arguments are evaluated. */
 #include <math.h>
 
 #include "base/memory.h"
@@ -30,7 +30,7 @@ static float range(icseg_rng *rng, float low, float high) { return icseg_rng_ran
 static bool chance(icseg_rng *rng, float share) { return icseg_rng_uniform(rng) < share; }
 static icseg_rgb any_paint(icseg_rng *rng) { return icseg_synth_pick(rng, NULL, 0); }
 
-/* One of a few paints that things of this kind often have, or now and then any. */
+/* One of a few paints that are usual for this kind of object, or sometimes any. */
 static icseg_rgb usual_paint(icseg_rng *rng, icseg_synth_paint a, icseg_synth_paint b, icseg_synth_paint c) {
     const icseg_synth_paint usual[] = {a, b, c};
     return chance(rng, 0.8f) ? icseg_synth_pick(rng, usual, 3) : any_paint(rng);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Paints a composed scene far to near. A part covers a pixel by its signed distance there; the label changes where it
- * covers at least half, so that masks are exact to the pixel while colours are antialiased. */
+ * Paints a composed scene from far to near. How much of a pixel a part covers follows from its signed distance. The
+ * label changes where a part covers at least half of a pixel: masks are exact to the pixel, colours antialiased. */
 #include <math.h>
 #include <string.h>
 
@@ -13,31 +13,6 @@ typedef struct canvas {
     icseg_labels *labels;
     int32_t width, height;
 } canvas;
-
-icseg_synth_ground icseg_synth_ground_at(const icseg_scene *scene, float x, float y) {
-    const icseg_synth_backdrop *back = &scene->back;
-    float depth = fmaxf(y - scene->horizon, 0.25f), reach = (float)scene->height - scene->horizon;
-    icseg_synth_ground ground = {.scale = depth / scene->camera};
-    float off = x - 0.5f * (float)scene->width, share = depth / reach;
-    if (back->road_kind == ICSEG_SYNTH_ROAD_AHEAD) {
-        float middle = back->road_at * ground.scale + back->curve * scene->unit * (1 - share) * (1 - share) * share * 2;
-        ground.across = (off - middle) / (back->road_half * ground.scale);
-        ground.road = icseg_clamp01(0.5f + (1 - fabsf(ground.across)) * back->road_half * ground.scale);
-    } else if (back->road_kind == ICSEG_SYNTH_ROAD_ACROSS) {
-        ground.across = (share - back->road_at) / back->road_half;
-        ground.road = icseg_clamp01(0.5f + (1 - fabsf(ground.across)) * back->road_half * reach);
-    }
-    float bank = 0.05f * (icseg_synth_fractal(off / scene->unit * 4, share * 3, back->seed + 50, 3) - 0.5f);
-    if (back->water_kind == ICSEG_SYNTH_WATER_FAR)
-        ground.water = icseg_clamp01(0.5f + fminf(back->water_end + bank - share, share - back->water_at) * reach);
-    else if (back->water_kind == ICSEG_SYNTH_WATER_NEAR)
-        ground.water = icseg_clamp01(
-            0.5f + (share - back->water_at - bank * 3 - 0.22f * off / scene->unit * back->water_end) * reach);
-    else if (back->water_kind == ICSEG_SYNTH_WATER_SIDE)
-        ground.water = icseg_clamp01(0.5f + (off - back->water_at * ground.scale) * back->water_end +
-                                     bank * scene->unit * 2 * fminf(1, share * 4));
-    return ground;
-}
 
 static float ridge_top(const icseg_scene *scene, const icseg_synth_ridge *ridge, float x) {
     float u = x / ridge->detail, peaks = 0, weight = 0.6f;
@@ -112,11 +87,11 @@ static window window_of(const canvas *c, float x0, float y0, float x1, float y1)
                     clamp_pixel(ceilf(fmaxf(x0, x1) + 1), c->width), clamp_pixel(ceilf(fmaxf(y0, y1) + 1), c->height)};
 }
 
-/* A part's shadow is its own outline, laid down along the sun's rays on the ground. */
+/* A part's shadow is its own outline, projected to the ground along the sun's rays. */
 static void cast_shadow(const icseg_scene *scene, const icseg_synth_part *part, canvas *c) {
     const icseg_synth_light *light = &scene->light;
     float lean = -light->x / light->y, forward = -light->z / light->y;
-    float drop = -forward * part->scale * scene->camera / scene->unit; /* up the picture, per pixel of height */
+    float drop = -forward * part->scale * scene->camera / scene->unit; /* up the image, per pixel of height */
     if (fabsf(drop) < 0.16f) drop = drop < 0 ? -0.16f : 0.16f;
     if (fabsf(drop) > 0.8f) drop = drop < 0 ? -0.8f : 0.8f;
     float s = part->scale, low = part->low.y * s, high = part->high.y * s;
@@ -160,7 +135,7 @@ static void paint_part(const icseg_scene *scene, const icseg_synth_part *part, c
     }
 }
 
-/* Light around lit lamps and windows, over whatever is there. */
+/* Light around lit lamps and windows, added to the colours there. */
 static void paint_glow(const icseg_synth_part *part, canvas *c) {
     float s = part->scale, x = part->foot.x + 0.5f * (part->low.x + part->high.x) * s;
     float y = part->foot.y - 0.5f * (part->low.y + part->high.y) * s;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Inside the scene generator. A scene is a backdrop (sky, ridges, a ground plane with road and water) and a list of
- * parts, flat shapes standing on the ground, sorted far to near. Layout fills it, the rasteriser paints it.
+ * The scene generator's own declarations. A scene is a backdrop (sky, ridges, a ground plane with road and water) and a
+ * list of parts, flat shapes that stand on the ground, sorted far to near. Layout fills it, the rasteriser paints it.
  * Pixel coordinates have y down and pixel centres at .5; a part's own coordinates are metres, y up from its foot. */
 #ifndef ICSEG_SYNTH_SYNTH_H
 #define ICSEG_SYNTH_SYNTH_H
@@ -63,7 +63,7 @@ typedef struct icseg_synth_part {
     icseg_synth_class label;
     icseg_synth_shape shape;
     icseg_synth_material material;
-    icseg_point foot; /* pixels: where the object stands */
+    icseg_point foot; /* pixels: where the object touches the ground */
     float scale;      /* pixels per metre there */
     int32_t points;
     icseg_point point[ICSEG_SYNTH_POINTS]; /* metres */
@@ -82,7 +82,7 @@ typedef struct icseg_synth_light {
     float x, y, z; /* towards the sun: right, up, towards the viewer; unit length */
     icseg_rgb sun, ambient;
     float shadow;   /* 0..1: how dark shadows are */
-    float exposure; /* of the finished picture */
+    float exposure; /* of the finished image */
     bool dusk;      /* windows and lamps are lit */
 } icseg_synth_light;
 
@@ -90,8 +90,8 @@ typedef enum icseg_synth_road { ICSEG_SYNTH_NO_ROAD, ICSEG_SYNTH_ROAD_AHEAD, ICS
 typedef enum icseg_synth_water {
     ICSEG_SYNTH_NO_WATER,
     ICSEG_SYNTH_WATER_FAR,  /* a lake below the horizon */
-    ICSEG_SYNTH_WATER_SIDE, /* a shore running away from us */
-    ICSEG_SYNTH_WATER_NEAR  /* at our feet */
+    ICSEG_SYNTH_WATER_SIDE, /* beside a shore that leads away from the viewer */
+    ICSEG_SYNTH_WATER_NEAR  /* in the foreground */
 } icseg_synth_water;
 
 typedef struct icseg_synth_ridge {
@@ -112,15 +112,16 @@ typedef struct icseg_synth_backdrop {
     icseg_rgb grass, grass_second, flower, road, road_line, water;
     float flowers; /* share of tufts in bloom */
     icseg_synth_road road_kind;
-    float road_at, road_half, curve; /* AHEAD: metres right of us, half width, bend; ACROSS: depth share, half of it */
+    float road_at, road_half,
+        curve; /* AHEAD: metres right of the viewer, half width, bend; ACROSS: depth share, half of it */
     icseg_synth_water water_kind;
-    float water_at, water_end; /* depth shares (FAR, NEAR), or metres right of us (SIDE: at, sign of end) */
+    float water_at, water_end; /* depth shares (FAR, NEAR), or metres right of the viewer (SIDE: at, sign of end) */
     uint32_t seed;
 } icseg_synth_backdrop;
 
 typedef struct icseg_scene {
     int32_t width, height;
-    float unit;    /* pixels: what "1 picture high" means for object sizes */
+    float unit;    /* pixels: the reference length for object sizes, usually the height of the image */
     float horizon; /* pixels */
     float camera;  /* metres above the ground: (y - horizon) / camera = pixels per metre at a foot at y */
     icseg_synth_light light;
@@ -130,7 +131,7 @@ typedef struct icseg_scene {
     bool failed; /* out of memory while adding */
 } icseg_scene;
 
-/* One set of colours for everything, so that no class owns any of them. */
+/* One set of colours for everything (color.c), so that no class can be told by its colour. */
 typedef enum icseg_synth_paint {
     ICSEG_SYNTH_CREAM,
     ICSEG_SYNTH_WHITE,
@@ -154,16 +155,19 @@ typedef enum icseg_synth_paint {
     ICSEG_SYNTH_CHARCOAL,
     ICSEG_SYNTH_PAINTS
 } icseg_synth_paint;
-/* One of the `count` paints (all of them when `choice` is NULL), a little off. */
+/* One of the `count` paints (all of them when `choice` is NULL), slightly varied. */
 icseg_rgb icseg_synth_pick(icseg_rng *rng, const icseg_synth_paint *choice, size_t count);
 float icseg_rgb_apart(icseg_rgb a, icseg_rgb b); /* 0..about 1.7 */
 
-/* Layout (synth_layout.c, objects in synth_object.c). */
+enum { ICSEG_SYNTH_WIDTH = 256, ICSEG_SYNTH_HEIGHT = 192 }; /* the default size */
+icseg_status icseg_synth_check_size(int32_t width, int32_t height, icseg_error *error);
+
+/* Layout (layout.c; objects in object.c). */
 icseg_status icseg_scene_compose(icseg_scene *out, icseg_rng *rng, int32_t width, int32_t height, icseg_error *error);
 void icseg_scene_close(icseg_scene *scene);
 void icseg_synth_add(icseg_scene *scene, const icseg_synth_part *part);
 
-/* One object each, standing at `foot` (pixels). */
+/* One object each, which touches the ground at `foot` (pixels). */
 void icseg_synth_add_tree(icseg_scene *scene, icseg_rng *rng, icseg_point foot);
 void icseg_synth_add_house(icseg_scene *scene, icseg_rng *rng, icseg_point foot);
 void icseg_synth_add_fence(icseg_scene *scene, icseg_rng *rng, icseg_point foot);
@@ -172,7 +176,7 @@ void icseg_synth_add_person(icseg_scene *scene, icseg_rng *rng, icseg_point foot
 void icseg_synth_add_cone(icseg_scene *scene, icseg_rng *rng, icseg_point foot);
 void icseg_synth_add_lamp(icseg_scene *scene, icseg_rng *rng, icseg_point foot);
 
-/* What lies on the ground at a pixel below the horizon. Shares are antialiased: 0.5 on the edge. */
+/* The ground at a pixel below the horizon (ground.c). Shares are antialiased: 0.5 on the edge. */
 typedef struct icseg_synth_ground {
     float scale;       /* pixels per metre */
     float road, water; /* shares of the pixel, road over water over grass */
@@ -180,15 +184,15 @@ typedef struct icseg_synth_ground {
 } icseg_synth_ground;
 icseg_synth_ground icseg_synth_ground_at(const icseg_scene *scene, float x, float y);
 
-/* Painting (synth_raster.c); both are of the scene's size. */
+/* Painting (raster.c); image and labels have the scene's size. */
 icseg_status icseg_scene_paint(const icseg_scene *scene, icseg_image *image, icseg_labels *labels, icseg_error *error);
 
-/* Shapes (synth_shape.c): the signed distance in metres, negative inside; `normal` (may be NULL) gets where on the
- * bulge the point lies, -1..1 each way. */
+/* Shapes (shape.c): the signed distance in metres, negative inside; `normal` (may be NULL) receives the position of the
+ * point on the bulge, -1..1 each way. */
 float icseg_synth_distance(const icseg_synth_part *part, float x, float y, icseg_point *normal);
 void icseg_synth_bounds(icseg_synth_part *part);
 
-/* Textures and light (synth_texture.c). */
+/* Textures and light (texture.c). */
 float icseg_synth_hash(int32_t x, int32_t y, uint32_t seed); /* 0..1 */
 float icseg_synth_noise(float x, float y, uint32_t seed);    /* 0..1, features of size 1 */
 float icseg_synth_fractal(float x, float y, uint32_t seed, int octaves);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Textures and light of generated scenes: noise, materials of objects, and the looks of sky, ridges, grass, road and
- * water. Textures on the ground are laid in rows that grow towards the viewer, so that they neither alias at the
- * horizon nor shear away from the middle. */
+ * Textures and light of generated scenes: noise, materials of objects, and the appearance of sky, ridges, grass, road
+ * and water. Textures on the ground are made of rows that grow towards the viewer, so that they neither alias at the
+ * horizon nor shear at the sides. */
 #include <math.h>
 
 #include "synth/synth.h"
@@ -183,7 +183,7 @@ static row row_at(const icseg_scene *scene, float y, float ratio) {
 
 static icseg_rgb flat_light(const icseg_scene *scene) { return lit(&scene->light, 0, 0.8f); }
 
-/* Blades: the row in front sticks its tips up into the one behind. */
+/* Blades of grass: the tips of one row reach into the row behind it. */
 icseg_rgb icseg_synth_grass(const icseg_scene *scene, float x, float y) {
     const icseg_synth_backdrop *back = &scene->back;
     const float ratio = 1.15f;
@@ -228,7 +228,7 @@ icseg_rgb icseg_synth_road_color(const icseg_scene *scene, const icseg_synth_gro
     return icseg_rgb_times(color, flat_light(scene));
 }
 
-/* Glints: lens-shaped crests with their troughs below, the sky mirrored in the distance. */
+/* Lens-shaped crests with troughs below them; the sky is reflected in the distance. */
 icseg_rgb icseg_synth_water_color(const icseg_scene *scene, float x, float y) {
     const icseg_synth_backdrop *back = &scene->back;
     float near = icseg_clamp01((y - scene->horizon) / ((float)scene->height - scene->horizon)),

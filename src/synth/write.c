@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Writes generated scenes as a folder data set: images/, annotations/, classes.txt, and synth.json, by which a later
- * run knows the folder as ours. */
+ * run recognises the folder. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <omp.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/argument.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/progress.h"
+#include "base/struct_size.h"
 #include "base/system.h"
 #include "base/text.h"
 #include "synth/synth.h"
@@ -22,29 +26,37 @@ static const char *const split_names[SPLITS] = {"train", "val"};
 static const uint64_t first_index[SPLITS] = {0, (uint64_t)1 << 40}; /* the splits never share a scene */
 static const char marker_start[] = "{\"generator\": \"icseg synth\"";
 
-icseg_synth_options icseg_synth_options_default(void) {
-    return (icseg_synth_options){.train = 400, .val = 100, .width = 256, .height = 192};
-}
-
-static icseg_status check(const icseg_synth_options *o, icseg_error *error) {
+/* Fills in the defaults and checks the options. */
+static icseg_status check(icseg_synth_options *o, icseg_error *error) {
     if (!o->folder || !*o->folder)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "generated scenes: name a folder to write them to");
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
+                                "generated scenes: name the folder to write them to");
     if (strlen(o->folder) > PATH_SIZE - 64)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.60s...: the folder's path is too long", o->folder);
-    if (o->train < 0 || o->val < 0 || o->train > ICSEG_SYNTH_MAX_IMAGES || o->val > ICSEG_SYNTH_MAX_IMAGES ||
-        o->train + o->val == 0)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "%d training and %d held-out images: each must be 0..%d, and one of them more than 0",
-                          o->train, o->val, ICSEG_SYNTH_MAX_IMAGES);
-    if (o->width < ICSEG_SYNTH_MIN_SIDE || o->width > ICSEG_SYNTH_MAX_SIDE || o->height < ICSEG_SYNTH_MIN_SIDE ||
-        o->height > ICSEG_SYNTH_MAX_SIDE)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "scene size %dx%d: both sides must be %d..%d", o->width,
-                          o->height, ICSEG_SYNTH_MIN_SIDE, ICSEG_SYNTH_MAX_SIDE);
-    return ICSEG_OK;
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
+                                "%.60s...: the path of the folder is too long", o->folder);
+    int32_t *counts[SPLITS] = {&o->train, &o->val};
+    static const int32_t defaults[SPLITS] = {400, 100};
+    for (int i = 0; i < SPLITS; i++) {
+        int32_t given = *counts[i];
+        *counts[i] = given == 0 ? defaults[i] : given == ICSEG_SYNTH_NO_IMAGES ? 0 : given;
+        if (*counts[i] < 0 || *counts[i] > ICSEG_SYNTH_MAX_IMAGES)
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, split_names[i], ICSEG_REMEDY_SET_FIELD,
+                                    "generated scenes: %d images of the split %s; at most %d are possible", given,
+                                    split_names[i], ICSEG_SYNTH_MAX_IMAGES);
+    }
+    if (o->train + o->val == 0)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "train", ICSEG_REMEDY_SET_FIELD,
+                                "generated scenes: no images are asked for; at least 1 is needed");
+    if (o->threads < 0)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
+                                "generated scenes: %d threads; expected 0 (all cores) or more", o->threads);
+    if (!o->width) o->width = ICSEG_SYNTH_WIDTH;
+    if (!o->height) o->height = ICSEG_SYNTH_HEIGHT;
+    return icseg_synth_check_size(o->width, o->height, error);
 }
 
-/* Whether the folder has any entry at all; one that is missing has none. */
-static icseg_status look_into(const char *path, bool *empty, icseg_error *error) {
+/* Whether the folder is empty; a folder that does not exist is. */
+static icseg_status find_whether_empty(const char *path, bool *empty, icseg_error *error) {
     *empty = true;
     DIR *folder = opendir(path);
     if (!folder && errno == ENOENT) return ICSEG_OK;
@@ -64,7 +76,7 @@ static bool is_ours(const char *marker) {
     return ours;
 }
 
-/* Removes what an earlier, larger run left behind: NNNNNN.EXTENSION with a number of `count` or more. */
+/* Removes the files of an earlier, larger run: NNNNNN.EXTENSION with a number of `count` or more. */
 static icseg_status remove_stale(const char *folder, const char *extension, int32_t count, icseg_error *error) {
     char **names = NULL, path[PATH_SIZE + 512];
     size_t files = 0;
@@ -101,18 +113,19 @@ static icseg_status write_texts(const icseg_synth_options *o, icseg_error *error
     return status;
 }
 
-/* Refuses, creates or cleans; the marker is written first, so that an interrupted run is known as ours too. */
+/* Refuses, creates or cleans the folder. The marker is written first, so that a later run recognises the folder of an
+ * interrupted one. */
 static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *error) {
     char path[PATH_SIZE];
     bool empty, ours;
-    ICSEG_TRY(look_into(o->folder, &empty, error));
+    ICSEG_TRY(find_whether_empty(o->folder, &empty, error));
     snprintf(path, sizeof path, "%s/synth.json", o->folder);
     ours = !empty && is_ours(path);
     if (!empty && !ours && !o->force)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "%s: the folder is not empty and holds no earlier set of generated scenes; name another, or "
-                          "write into it with --force (its files stay, those of the same names are replaced)",
-                          o->folder);
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "force", ICSEG_REMEDY_OVERWRITE,
+                                "%s: the folder is not empty and does not contain an earlier set of generated scenes; "
+                                "name another folder, or allow files to be replaced",
+                                o->folder);
     ICSEG_TRY(icseg_folder_create(o->folder, error));
     ICSEG_TRY(write_texts(o, error));
     for (int i = 0; i < 2 * SPLITS; i++) {
@@ -122,7 +135,7 @@ static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *e
         if (count > 0)
             ICSEG_TRY(icseg_folder_create(path, error));
         else if (ours)
-            (void)rmdir(path); /* an empty split cannot be opened; stays when others' files are in it */
+            (void)rmdir(path); /* an empty split cannot be opened; fails when it contains other files, which stay */
     }
     return ICSEG_OK;
 }
@@ -133,8 +146,9 @@ static icseg_status write_scene(const icseg_synth_options *o, int split, int32_t
     icseg_image image = {0};
     icseg_labels labels = {0};
     icseg_status status;
-    ICSEG_TRY_GOTO(
-        icseg_synth_scene(o->seed, first_index[split] + (uint64_t)number, o->width, o->height, &image, &labels, error));
+    icseg_synth_scene_options scene = {ICSEG_SYNTH_SCENE_OPTIONS_INIT, o->seed, first_index[split] + (uint64_t)number,
+                                       o->width, o->height};
+    ICSEG_TRY_GOTO(icseg_synth_scene(&scene, &image, &labels, error));
     snprintf(path, sizeof path, "%s/images/%s/%06d.jpg", o->folder, split_names[split], number);
     ICSEG_TRY_GOTO(icseg_image_write_jpeg(&image, path, JPEG_QUALITY, error));
     snprintf(path, sizeof path, "%s/annotations/%s/%06d.png", o->folder, split_names[split], number);
@@ -145,16 +159,14 @@ fail:
     return status;
 }
 
-/* What the threads of one run share; the first failure stops all of them. */
+/* Shared by the threads of one run; the first failure stops all of them. */
 typedef struct team {
     const icseg_synth_options *options;
-    const icseg_progress *progress;
     icseg_palette palette;
-    int32_t total;
-    double start;
+    icseg_stage stage;
     atomic_int next, done;
     atomic_bool stop;
-    icseg_error error; /* of the first failure, written by whoever set `stop` */
+    icseg_error error; /* of the first failure, written by the thread that set `stop` */
 } team;
 
 static void stop_team(team *t, const icseg_error *error) {
@@ -162,23 +174,16 @@ static void stop_team(team *t, const icseg_error *error) {
 }
 
 static void report(team *t) { /* by the calling thread only */
-    if (!t->progress || !t->progress->report) return;
-    icseg_progress_event event = {.stage = "generate scenes",
-                                  .done = atomic_load(&t->done),
-                                  .total = t->total,
-                                  .seconds = icseg_clock() - t->start,
-                                  .detail = ""};
-    if (t->progress->report(t->progress->user, &event)) return;
     icseg_error error;
-    icseg_fail(&error, ICSEG_ERROR_CANCELLED, "%s: stopped after %d of %d scenes", t->options->folder,
-               atomic_load(&t->done), t->total);
+    if (icseg_stage_report(&t->stage, atomic_load(&t->done), "", &error) == ICSEG_OK) return;
+    icseg_fail_prefix(&error, "%s", t->options->folder);
     stop_team(t, &error);
 }
 
 static void work(team *t, bool reports) {
     while (!atomic_load(&t->stop)) {
         int32_t at = atomic_fetch_add(&t->next, 1);
-        if (at >= t->total) break;
+        if (at >= t->stage.total) break;
         icseg_error error = {0};
         int split = at < t->options->train ? 0 : 1;
         int32_t number = split ? at - t->options->train : at;
@@ -191,17 +196,23 @@ static void work(team *t, bool reports) {
 }
 
 icseg_status icseg_synth_write(const icseg_synth_options *options, const icseg_progress *progress, icseg_error *error) {
-    ICSEG_TRY(check(options, error));
-    ICSEG_TRY(prepare_folders(options, error));
-    team t = {.options = options, .progress = progress, .total = options->train + options->val, .start = icseg_clock()};
-    int threads = options->threads > 0 ? options->threads : icseg_cores();
-    if (threads > t.total) threads = t.total;
-    if (threads > 256) threads = 256;
+    enum { FIRST_SIZE = offsetof(icseg_synth_options, force) + sizeof(bool), MAX_THREADS = 256 };
+    icseg_synth_options o;
+    icseg_progress callbacks;
+    ICSEG_NEED(options);
+    ICSEG_TRY(icseg_progress_read(&callbacks, progress, error));
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_synth_options", error));
+    ICSEG_TRY(check(&o, error));
+    ICSEG_TRY(prepare_folders(&o, error));
+    team t = {.options = &o, .stage = icseg_stage_begin(&callbacks, "generate scenes", o.train + o.val, "scenes")};
+    int threads = o.threads ? o.threads : icseg_cores();
+    if (threads > t.stage.total) threads = (int)t.stage.total;
+    if (threads > MAX_THREADS) threads = MAX_THREADS;
     ICSEG_TRY(icseg_palette_create(&t.palette, ICSEG_SYNTH_CLASSES, error));
 #pragma omp parallel num_threads(threads)
     work(&t, omp_get_thread_num() == 0);
     icseg_palette_close(&t.palette);
-    if (!atomic_load(&t.stop)) report(&t); /* the last images may have been another thread's */
-    if (t.error.status != ICSEG_OK) return icseg_fail(error, t.error.status, "%s", t.error.message);
-    return ICSEG_OK;
+    if (!atomic_load(&t.stop)) report(&t); /* another thread may have written the last images */
+    if (error && t.error.status != ICSEG_OK) *error = t.error;
+    return t.error.status;
 }

@@ -28,8 +28,8 @@ typedef struct scene {
 static scene make(uint64_t seed, uint64_t index, int width, int height) {
     scene s;
     icseg_error error = {0};
-    if (icseg_synth_scene(seed, index, width, height, &s.image, &s.labels, &error) != ICSEG_OK)
-        fail_msg("%s", error.message);
+    icseg_synth_scene_options options = {ICSEG_SYNTH_SCENE_OPTIONS_INIT, seed, index, width, height};
+    if (icseg_synth_scene(&options, &s.image, &s.labels, &error) != ICSEG_OK) fail_msg("%s", error.message);
     assert_int_equal(s.image.width, width);
     assert_int_equal(s.labels.height, height);
     return s;
@@ -48,12 +48,12 @@ static bool equal(const scene *a, const scene *b) {
 
 static void the_same_seed_and_index_give_the_same_bytes(void **state) {
     (void)state;
-    scene a = make(5, 7, 128, 96), again = make(5, 7, 128, 96), seed = make(6, 7, 128, 96), index = make(5, 8, 128, 96);
-    assert_true(equal(&a, &again));
+    scene a = make(5, 7, 128, 96), same = make(5, 7, 128, 96), seed = make(6, 7, 128, 96), index = make(5, 8, 128, 96);
+    assert_true(equal(&a, &same));
     assert_false(equal(&a, &seed));
     assert_false(equal(&a, &index));
     drop(&a);
-    drop(&again);
+    drop(&same);
     drop(&seed);
     drop(&index);
 }
@@ -115,16 +115,34 @@ static void any_size_from_64_to_4096_is_drawn_in_full(void **state) {
 
 static void sizes_out_of_range_are_refused(void **state) {
     (void)state;
-    static const int sizes[][2] = {{63, 64}, {64, 63}, {4097, 64}, {64, 4097}, {0, 0}, {-5, 100}};
+    static const int sizes[][2] = {{63, 64}, {64, 63}, {4097, 64}, {64, 4097}, {-1, 64}, {-5, 100}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         scene s;
         icseg_error error = {0};
-        assert_int_equal(icseg_synth_scene(0, 0, sizes[i][0], sizes[i][1], &s.image, &s.labels, &error),
-                         ICSEG_ERROR_ARGUMENT);
-        assert_non_null(strstr(error.message, "64..4096"));
+        icseg_synth_scene_options options = {ICSEG_SYNTH_SCENE_OPTIONS_INIT, .width = sizes[i][0],
+                                             .height = sizes[i][1]};
+        assert_int_equal(icseg_synth_scene(&options, &s.image, &s.labels, &error), ICSEG_ERROR_ARGUMENT);
+        assert_non_null(strstr(error.message, "64 to 4096"));
+        assert_string_equal(error.field, i == 1 || i == 3 ? "height" : "width");
         assert_null(s.image.data);
         assert_null(s.labels.data);
     }
+}
+
+static void null_arguments_are_refused_and_null_options_are_the_defaults(void **state) {
+    (void)state;
+    scene s;
+    icseg_error error;
+    assert_int_equal(icseg_synth_scene(NULL, NULL, &s.labels, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_synth_scene(NULL, &s.image, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.message, "icseg_synth_scene: labels is NULL");
+    assert_int_equal(icseg_synth_scene(&(icseg_synth_scene_options){0}, &s.image, &s.labels, &error),
+                     ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_synth_scene(NULL, &s.image, &s.labels, &error), ICSEG_OK);
+    scene same = make(0, 0, 256, 192);
+    assert_true(equal(&s, &same));
+    drop(&s);
+    drop(&same);
 }
 
 static void add_color(double mean[K][3], int64_t count[K], const scene *s) {
@@ -182,13 +200,8 @@ static void the_nearest_mean_class_color_does_not_solve_held_out_scenes(void **s
 }
 
 static icseg_synth_options small_set(const char *folder) {
-    icseg_synth_options o = icseg_synth_options_default();
-    o.folder = folder;
-    o.train = 3;
-    o.val = 2;
-    o.width = 80;
-    o.height = 64;
-    return o;
+    return (icseg_synth_options){
+        ICSEG_SYNTH_OPTIONS_INIT, .folder = folder, .train = 3, .val = 2, .width = 80, .height = 64};
 }
 
 static void assert_same_files(const char *one, const char *two, const char *name) {
@@ -286,7 +299,7 @@ static void an_earlier_set_is_replaced_without_leftovers(void **state) {
     snprintf(mine, sizeof mine, "%s/images/train/mine.jpg", folder);
     assert_int_equal(icseg_file_write(mine, "x", 1, NULL), ICSEG_OK);
     o.train = 2;
-    o.val = 0;
+    o.val = ICSEG_SYNTH_NO_IMAGES;
     assert_int_equal(icseg_synth_write(&o, NULL, NULL), ICSEG_OK);
     static const char *const names[] = {"images/train/000001.jpg", "images/train/000002.jpg",
                                         "annotations/train/000002.png", "images/val/000000.jpg",
@@ -316,7 +329,8 @@ static void a_folder_with_other_content_is_refused_unless_forced(void **state) {
     snprintf(ours, sizeof ours, "%s/images/train/000000.jpg", f.path);
     assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, f.path));
-    assert_non_null(strstr(error.message, "--force"));
+    assert_string_equal(error.field, "force");
+    assert_int_equal(error.remedy, ICSEG_REMEDY_OVERWRITE);
     assert_false(icseg_file_exists(ours));
     o.force = true;
     assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_OK);
@@ -355,19 +369,25 @@ static void options_out_of_range_are_refused_before_anything_is_written(void **s
     test_folder f = test_dataset_open("");
     char folder[128];
     snprintf(folder, sizeof folder, "%s/out", f.path);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 9; i++) {
         icseg_synth_options o = small_set(folder);
         icseg_error error = {0};
-        if (i == 0) o.train = -1;
-        if (i == 1) o.train = o.val = 0;
+        if (i == 0) o.train = -2;
+        if (i == 1) o.train = o.val = ICSEG_SYNTH_NO_IMAGES;
         if (i == 2) o.val = ICSEG_SYNTH_MAX_IMAGES + 1;
         if (i == 3) o.width = 63;
         if (i == 4) o.height = 5000;
         if (i == 5) o.folder = "";
+        if (i == 6) o.folder = NULL;
+        if (i == 7) o.threads = -1;
+        if (i == 8) o.struct_size = 8;
         assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_ERROR_ARGUMENT);
         assert_true(strlen(error.message) > 10);
         assert_false(icseg_folder_exists(folder));
     }
+    icseg_error error;
+    assert_int_equal(icseg_synth_write(NULL, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.message, "icseg_synth_write: options is NULL");
     test_dataset_close(&f);
 }
 
@@ -399,13 +419,14 @@ static void progress_can_stop_the_run(void **state) {
 
 static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
     (void)state;
+    const icseg_synth_scene_options small = {ICSEG_SYNTH_SCENE_OPTIONS_INIT, .width = 64, .height = 64};
     bool done = false;
     for (int64_t n = 0; !done; n++) {
         scene s;
         icseg_error error = {0};
         assert_true(n < 100);
         icseg_memory_fail_after(n);
-        icseg_status status = icseg_synth_scene(0, 0, 64, 64, &s.image, &s.labels, &error);
+        icseg_status status = icseg_synth_scene(&small, &s.image, &s.labels, &error);
         icseg_memory_fail_after(-1);
         done = status == ICSEG_OK;
         if (!done) {
@@ -441,6 +462,7 @@ int main(void) {
         cmocka_unit_test(every_class_is_frequent_and_none_dominates),
         cmocka_unit_test(any_size_from_64_to_4096_is_drawn_in_full),
         cmocka_unit_test(sizes_out_of_range_are_refused),
+        cmocka_unit_test(null_arguments_are_refused_and_null_options_are_the_defaults),
         cmocka_unit_test(the_nearest_mean_class_color_does_not_solve_held_out_scenes),
         cmocka_unit_test(a_set_has_the_same_files_in_any_number_of_threads),
         cmocka_unit_test(a_written_set_opens_as_a_data_set_with_the_scenes_labels),

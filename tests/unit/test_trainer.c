@@ -55,13 +55,13 @@ static int make_folder(void **state) {
     (void)state;
     strcpy(folder, "/tmp/icseg_trainer_XXXXXX");
     if (!mkdtemp(folder)) return -1;
-    icseg_synth_options o = icseg_synth_options_default();
-    o.folder = path_of("data");
-    o.train = 8;
-    o.val = 2;
-    o.width = 96;
-    o.height = 64;
-    o.threads = 1;
+    icseg_synth_options o = {ICSEG_SYNTH_OPTIONS_INIT,
+                             .folder = path_of("data"),
+                             .train = 8,
+                             .val = 2,
+                             .width = 96,
+                             .height = 64,
+                             .threads = 1};
     write_text("tiny.yaml", recipe_text);
     return icseg_synth_write(&o, NULL, NULL) == ICSEG_OK ? 0 : -1;
 }
