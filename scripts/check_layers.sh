@@ -27,7 +27,7 @@ tools() {
 }
 
 # Each folder may include its own headers and those of the folders before it.
-order="options base tensor compute compute/amx compute/onednn graph graph/ops graph/passes graph/run text image model weights inference classes matlab dataset
+order="options base tensor compute/backend compute/onednn compute/amx compute graph graph/ops graph/passes graph/run text image model weights inference classes matlab dataset
 loader importers metrics synth report train diagnostics"
 
 # cli/ uses the public API and the option library. These headers of src/ are what is left to take out.
@@ -45,7 +45,7 @@ cli_includes() {
 include_order() {
     find options src cli -name '*.[ch]' | sort | xargs awk -v order="$order" '
         function rank(path, i, best) {
-            for (i = 1; i <= n; i++) if (index(path, folder[i] "/") == 1) best = i
+            for (i = 1; i <= n; i++) if (index(path, folder[i] "/") == 1 && length(folder[i]) > length(folder[best])) best = i
             return best
         }
         BEGIN { n = split(order, folder, " ") }

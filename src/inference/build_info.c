@@ -2,7 +2,7 @@
  * What this build contains, and which instructions the processor has for it. */
 #include "base/struct_size.h"
 #include "base/system.h"
-#include "compute/backend.h"
+#include "compute/onednn/onednn.h"
 #include "compute/primitive.h"
 #include "icseg/version.h"
 

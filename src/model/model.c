@@ -7,7 +7,6 @@
 #include "compute/primitive.h"
 #include "text/synonyms.h"
 #include "text/tokenizer.h"
-#include "compute/amx/tiles.h"
 
 /* Every parameter is declared by one build at a small size. */
 static icseg_status declare_params(icseg_model *m, icseg_error *error) {
@@ -178,7 +177,7 @@ icseg_status icseg_model_session(icseg_model *m, const icseg_network_options *wa
 icseg_precision icseg_precision_here(icseg_precision wanted) {
     if (wanted == ICSEG_PRECISION_F32) return wanted;
     if (wanted == ICSEG_PRECISION_BF16X2 || wanted == ICSEG_PRECISION_INT8)
-        return icseg_amx_available() ? wanted : ICSEG_PRECISION_F32;
+        return icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? wanted : ICSEG_PRECISION_F32;
     return icseg_compute_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
 }
 

@@ -314,16 +314,16 @@ static void primitives_use_tiles_only_where_asked(void **state) {
                            strided = {1, 20, 20, 64, 64, 3, 3, 2, 1, 10, 10};
     icseg_primitive_options plain = {0}, split = {.precision = ICSEG_PRODUCT_BF16X2},
                             gelu = {.precision = ICSEG_PRODUCT_BF16X2, .activation = ICSEG_ACTIVATION_GELU};
-    assert_true(icseg_conv_in_precision(&conv, split));
-    assert_false(icseg_conv_in_precision(&conv, plain));
-    assert_false(icseg_conv_in_precision(&conv, gelu));
-    assert_false(icseg_conv_in_precision(&strided, split));
+    assert_true(icseg_conv_reduces_precision(&conv, split));
+    assert_false(icseg_conv_reduces_precision(&conv, plain));
+    assert_false(icseg_conv_reduces_precision(&conv, gelu));
+    assert_false(icseg_conv_reduces_precision(&strided, split));
     split.in = ICSEG_BF16;
-    assert_false(icseg_conv_in_precision(&conv, split));
+    assert_false(icseg_conv_reduces_precision(&conv, split));
     icseg_primitive_options whole = {.precision = ICSEG_PRODUCT_INT8, .range = 1},
                             without = {.precision = ICSEG_PRODUCT_INT8};
-    assert_true(icseg_conv_in_precision(&conv, whole));
-    assert_false(icseg_conv_in_precision(&conv, without));
+    assert_true(icseg_conv_reduces_precision(&conv, whole));
+    assert_false(icseg_conv_reduces_precision(&conv, without));
 }
 
 static void packed_copies_of_one_weight_are_shared_and_told_apart(void **state) {
@@ -340,8 +340,8 @@ static void packed_copies_of_one_weight_are_shared_and_told_apart(void **state) 
     ok(icseg_matmul_open(&p[1], &more, split, &error));
     ok(icseg_matmul_open(&p[2], &s, plain, &error));
     ok(icseg_matmul_open(&p[3], &s, whole, &error));
-    assert_string_equal(icseg_primitive_implementation(p[0]), "tiles");
-    assert_string_not_equal(icseg_primitive_implementation(p[2]), "tiles");
+    assert_string_equal(icseg_primitive_implementation(p[0]), "amx");
+    assert_string_not_equal(icseg_primitive_implementation(p[2]), "amx");
     float *weights = numbers(64 * 96, 1);
     icseg_packed *_Atomic list = NULL;
     const void *packed[COUNT];

@@ -19,7 +19,6 @@
 #include "support/models.h"
 #include "support/scratch.h"
 #include "tensor/safetensors.h"
-#include "compute/amx/tiles.h"
 
 enum { CLASSES = 5, WIDTH = 96, HEIGHT = 64, COUNT = 1 << 18 };
 
@@ -145,7 +144,7 @@ static void calibrated(const char *preset) {
         const char *name = icseg_activation_ranges_at(m->ranges, i, &range);
         assert_true(range > 0 && icseg_activation_ranges_find(opened->ranges, name) == range);
     }
-    icseg_precision expected = icseg_amx_available() ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
+    icseg_precision expected = icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
     assert_int_equal(icseg_model_use_precision(opened, ICSEG_PRECISION_INT8), expected);
     assert_int_equal(icseg_model_use_precision(m, ICSEG_PRECISION_INT8), expected);
     icseg_labels int8 = label(m, 1), from_file = label(opened, 1);

@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Linear maps and 3x3 convolutions of f32 tensors by the tile registers of processors with AMX, which multiply bf16 ten
- * times as fast as f32 and int8 twenty times. What is read and written is f32.
+ * Linear maps and 3x3 convolutions of f32 tensors by processors with AMX, which multiply bf16 ten times as fast as f32,
+ * and int8 twenty times. compute/backend/shapes.h defines the two precisions.
  *
- * BF16X2: each number as the sum of two bf16, x = high + low + e with |e| <= 2^-17 |x|, and a b = a_high b_high +
- * a_high b_low + a_low b_high, summed in f32. Of a sum of products the error is 4e-6 (root of the mean square, relative
- * to the root of the sum of squares). INT8: numbers as multiples of a unit: for x one unit, a 127th of its range in a
- * calibration, from -128 to 127 of them; for weights one for each output channel, from -127 to 127. Sums are exact.
- *
- * Infinities in x become NaN (BF16X2); of INT8 NaN becomes the largest number and infinities the nearest, and only
- * weights that are not finite show in the results. Results do not depend on the number of threads. */
+ * In BF16X2, infinities in x become NaN. In INT8, NaN becomes the largest number and an infinity the nearest; of values
+ * that are not finite only weights show in the results. Results do not depend on the number of threads. */
 #ifndef ICSEG_COMPUTE_AMX_PRODUCT_H
 #define ICSEG_COMPUTE_AMX_PRODUCT_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/error.h"
-#include "tensor/activation.h"
+#include "compute/backend/shapes.h"
 
-typedef enum icseg_product_precision {
-    ICSEG_PRODUCT_F32,
-    ICSEG_PRODUCT_BF16X2,
-    ICSEG_PRODUCT_INT8
-} icseg_product_precision;
-
-/* How weights (out, kernel, kernel, in) lie, 3x3 taps `in` apart: all that packed weights depend on. */
+/* The weights (out, kernel, kernel, in), 3x3 taps `in` apart: all that their packed form depends on. */
 typedef struct icseg_amx_weights {
     icseg_product_precision kind;
     int64_t in, out;
@@ -37,12 +22,12 @@ typedef struct icseg_amx_weights {
 typedef struct icseg_amx_shape {
     int64_t images, height, width;
     icseg_amx_weights weights;
-    float range;     /* INT8: values of x from -range to range are told apart, others are taken for the nearest */
+    float range;     /* INT8: values of x outside -range to range are clamped */
     bool accumulate; /* adds to what `out` holds, before the activation */
     icseg_activation activation;
 } icseg_amx_shape;
 
-/* Whether this processor can, and would gain. */
+/* Whether this processor supports it and gains. */
 bool icseg_amx_pays(const icseg_amx_shape *shape);
 
 typedef struct icseg_amx_product icseg_amx_product;
@@ -50,7 +35,7 @@ icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_sha
 void icseg_amx_product_close(icseg_amx_product **product);
 size_t icseg_amx_product_scratch(const icseg_amx_product *product);
 
-/* Weights packed, 4 bytes each (BF16X2) or 1 (INT8), with channels rounded up to whole tiles. */
+/* Packed weights take 4 bytes each (BF16X2) or 1 (INT8); channels are rounded up to whole tiles. */
 size_t icseg_amx_product_packed_size(const icseg_amx_product *product);
 void icseg_amx_product_pack(const icseg_amx_product *product, const float *weights, void *packed);
 icseg_amx_weights icseg_amx_layout(const icseg_amx_product *product);

@@ -12,13 +12,13 @@ static dnnl_status_t engine_status;
 
 static void open_engine(void) { engine_status = dnnl_engine_create(&engine, dnnl_cpu, 0); }
 
-icseg_status icseg_dnnl_engine(dnnl_engine_t *out, icseg_error *error) {
+icseg_status icseg_onednn_engine(dnnl_engine_t *out, icseg_error *error) {
     pthread_once(&engine_once, open_engine);
     *out = engine;
-    return engine_status == dnnl_success ? ICSEG_OK : icseg_dnnl_fail(error, engine_status, "opening the CPU engine");
+    return engine_status == dnnl_success ? ICSEG_OK : icseg_onednn_fail(error, engine_status, "opening the CPU engine");
 }
 
-icseg_bf16_support icseg_compute_bf16(void) {
+icseg_bf16_support icseg_onednn_bf16(void) {
     unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(); /* each is a set of bits that includes the lesser ones */
     const unsigned tiles = dnnl_cpu_isa_avx512_core_amx, fast = dnnl_cpu_isa_avx512_core_bf16,
                    least = dnnl_cpu_isa_avx512_core;
@@ -28,9 +28,9 @@ icseg_bf16_support icseg_compute_bf16(void) {
                                     : ICSEG_BF16_NONE;
 }
 
-dnnl_data_type_t icseg_dnnl_type(icseg_dtype dtype) { return dtype == ICSEG_BF16 ? dnnl_bf16 : dnnl_f32; }
+dnnl_data_type_t icseg_onednn_type(icseg_dtype dtype) { return dtype == ICSEG_BF16 ? dnnl_bf16 : dnnl_f32; }
 
-icseg_status icseg_dnnl_fail(icseg_error *error, dnnl_status_t status, const char *what) {
+icseg_status icseg_onednn_fail(icseg_error *error, dnnl_status_t status, const char *what) {
     switch (status) {
     case dnnl_out_of_memory: return icseg_fail(error, ICSEG_ERROR_MEMORY, "oneDNN: out of memory while %s", what);
     case dnnl_unimplemented: return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "oneDNN cannot do this: %s", what);
@@ -38,23 +38,23 @@ icseg_status icseg_dnnl_fail(icseg_error *error, dnnl_status_t status, const cha
     }
 }
 
-icseg_status icseg_dnnl_attributes(dnnl_primitive_attr_t *out, icseg_primitive_options options, icseg_error *error) {
+icseg_status icseg_onednn_attributes(dnnl_primitive_attr_t *out, icseg_primitive_options options, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     const char *what = "setting attributes";
     dnnl_post_ops_t post = NULL;
     *out = NULL;
-    ICSEG_DNNL_TRY_GOTO(dnnl_primitive_attr_create(out), what);
-    ICSEG_DNNL_TRY_GOTO(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), what);
-    ICSEG_DNNL_TRY_GOTO(dnnl_post_ops_create(&post), what);
-    if (options.accumulate) ICSEG_DNNL_TRY_GOTO(icseg_append_sum(post), what);
+    ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_attr_create(out), what);
+    ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user), what);
+    ICSEG_ONEDNN_TRY_GOTO(dnnl_post_ops_create(&post), what);
+    if (options.accumulate) ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_append_sum(post), what);
     if (options.activation != ICSEG_ACTIVATION_NONE) {
         static const dnnl_alg_kind_t kind[] = {[ICSEG_ACTIVATION_RELU] = dnnl_eltwise_relu,
                                                [ICSEG_ACTIVATION_QUICK_GELU] = dnnl_eltwise_swish,
                                                [ICSEG_ACTIVATION_GELU] = dnnl_eltwise_gelu_erf};
         float alpha = options.activation == ICSEG_ACTIVATION_QUICK_GELU ? 1.702f : 0;
-        ICSEG_DNNL_TRY_GOTO(icseg_append_eltwise(post, kind[options.activation], alpha), what);
+        ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_append_eltwise(post, kind[options.activation], alpha), what);
     }
-    ICSEG_DNNL_TRY_GOTO(dnnl_primitive_attr_set_post_ops(*out, post), what);
+    ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_attr_set_post_ops(*out, post), what);
     dnnl_post_ops_destroy(post);
     return ICSEG_OK;
 fail:
@@ -64,20 +64,20 @@ fail:
     return status;
 }
 
-icseg_status icseg_dnnl_reorder(dnnl_primitive_t *out, icseg_layout_view from, icseg_layout_view to,
-                                icseg_layout *scratchpad, icseg_error *error) {
+icseg_status icseg_onednn_reorder(dnnl_primitive_t *out, icseg_onednn_layout_view from, icseg_onednn_layout_view to,
+                                icseg_onednn_layout *scratchpad, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     const char *what = "preparing a change of layout";
     dnnl_engine_t cpu;
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t descriptor = NULL;
     *out = NULL;
-    ICSEG_TRY(icseg_dnnl_engine(&cpu, error));
-    ICSEG_TRY(icseg_dnnl_attributes(&attributes, (icseg_primitive_options){0}, error));
-    ICSEG_DNNL_TRY_GOTO(dnnl_reorder_primitive_desc_create(&descriptor, from, cpu, to, cpu, attributes), what);
-    ICSEG_DNNL_TRY_GOTO(
-        icseg_layout_copy(scratchpad, dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0)), what);
-    ICSEG_DNNL_TRY_GOTO(dnnl_primitive_create(out, descriptor), what);
+    ICSEG_TRY(icseg_onednn_engine(&cpu, error));
+    ICSEG_TRY(icseg_onednn_attributes(&attributes, (icseg_primitive_options){0}, error));
+    ICSEG_ONEDNN_TRY_GOTO(dnnl_reorder_primitive_desc_create(&descriptor, from, cpu, to, cpu, attributes), what);
+    ICSEG_ONEDNN_TRY_GOTO(
+        icseg_onednn_layout_copy(scratchpad, dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0)), what);
+    ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_create(out, descriptor), what);
 fail:
     if (descriptor) dnnl_primitive_desc_destroy(descriptor);
     dnnl_primitive_attr_destroy(attributes);

@@ -6,7 +6,7 @@
 
 /* (batch[0], batch[1], rows, columns) without the batch axes that are 1: fewer axes find faster implementations.
  * `shared`: the same matrix for the whole batch. */
-static dnnl_status_t describe(icseg_layout *out, icseg_dtype dtype, const int64_t batch[2], bool shared, int64_t rows,
+static dnnl_status_t describe(icseg_onednn_layout *out, icseg_dtype dtype, const int64_t batch[2], bool shared, int64_t rows,
                               int64_t columns, const int64_t stride[4], bool any) {
     dnnl_dims_t dims, strides;
     int rank = 0;
@@ -19,45 +19,29 @@ static dnnl_status_t describe(icseg_layout *out, icseg_dtype dtype, const int64_
     strides[rank++] = stride[2];
     dims[rank] = columns;
     strides[rank++] = stride[3];
-    dnnl_data_type_t type = icseg_dnnl_type(dtype);
-    return any ? icseg_layout_by_tag(out, rank, dims, type, dnnl_format_tag_any)
-               : icseg_layout_by_strides(out, rank, dims, type, strides);
+    dnnl_data_type_t type = icseg_onednn_type(dtype);
+    return any ? icseg_onednn_layout_by_tag(out, rank, dims, type, dnnl_format_tag_any)
+               : icseg_onednn_layout_by_strides(out, rank, dims, type, strides);
 }
 
-/* Dense rows times a weight that is to be packed, in f32. */
-static bool is_map(const icseg_matmul_shape *s, icseg_primitive_options options) {
-    return options.pack && options.in == ICSEG_F32 && s->batch[0] == 1 && s->batch[1] == 1 &&
-           s->a_stride[2] == s->inner && s->a_stride[3] == 1 && s->out_stride[2] == s->columns && s->out_stride[3] == 1;
-}
-
-/* The weight stored (columns, inner). In bf16 matrix products are as fast as convolutions. */
+/* Dense rows times a weight, stored (columns, inner), that is to be packed, in f32. In bf16 matrix products are as fast
+ * as convolutions. */
 static bool is_linear(const icseg_matmul_shape *s, icseg_primitive_options options) {
-    return is_map(s, options) && s->b_stride[2] == 1 && s->b_stride[3] == s->inner;
+    return options.pack && options.in == ICSEG_F32 && s->batch[0] == 1 && s->batch[1] == 1 &&
+           s->a_stride[2] == s->inner && s->a_stride[3] == 1 && s->out_stride[2] == s->columns &&
+           s->out_stride[3] == 1 && s->b_stride[2] == 1 && s->b_stride[3] == s->inner;
 }
 
-static bool as_tiles(icseg_amx_shape *out, const icseg_matmul_shape *s, icseg_primitive_options options) {
-    *out = (icseg_amx_shape){.images = 1,
-                             .height = s->rows,
-                             .width = 1,
-                             .weights = {options.precision, s->inner, s->columns, 1, s->b_stride[3], s->b_stride[2]},
-                             .range = options.range,
-                             .accumulate = options.accumulate,
-                             .activation = options.activation};
-    return options.precision && options.out == ICSEG_F32 && is_map(s, options) && icseg_amx_pays(out);
-}
-
-icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *s, icseg_primitive_options options,
-                               icseg_error *error) {
+icseg_status icseg_onednn_matmul_open(icseg_primitive **out, const icseg_matmul_shape *s,
+                                      icseg_primitive_options options, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     dnnl_engine_t engine;
-    icseg_layout a = {0}, b = {0}, plain_b = {0}, bias = {0}, product = {0};
+    icseg_onednn_layout a = {0}, b = {0}, plain_b = {0}, bias = {0}, product = {0};
     dnnl_primitive_attr_t attributes = NULL;
     dnnl_primitive_desc_t descriptor = NULL;
     const int64_t row[4] = {s->columns, s->columns, s->columns, 1};
     char what[160];
-    icseg_amx_shape tiles;
     *out = NULL;
-    if (as_tiles(&tiles, s, options)) return icseg_tiles_primitive_open(out, &tiles, error);
     if (is_linear(s, options)) { /* as a 1x1 convolution: up to 20 % faster, never slower (docs/performance.md) */
         icseg_conv_shape conv = {.batch = 1,
                                  .height = s->rows,
@@ -69,37 +53,37 @@ icseg_status icseg_matmul_open(icseg_primitive **out, const icseg_matmul_shape *
                                  .stride = 1,
                                  .out_height = s->rows,
                                  .out_width = 1};
-        return icseg_conv_forward_open(out, &conv, options, error);
+        return icseg_onednn_conv_open(out, ICSEG_CONV_FORWARD, &conv, options, error);
     }
     snprintf(what, sizeof what, "multiplying %lld x %lld matrices (%lld, %lld) (%lld, %lld)", (long long)s->batch[0],
              (long long)s->batch[1], (long long)s->rows, (long long)s->inner, (long long)s->inner,
              (long long)s->columns);
-    ICSEG_TRY(icseg_dnnl_engine(&engine, error));
-    ICSEG_DNNL_TRY_GOTO(describe(&a, options.in, s->batch, false, s->rows, s->inner, s->a_stride, false), what);
-    ICSEG_DNNL_TRY_GOTO(describe(&plain_b, options.pack ? ICSEG_F32 : options.in, s->batch, false, s->inner, s->columns,
+    ICSEG_TRY(icseg_onednn_engine(&engine, error));
+    ICSEG_ONEDNN_TRY_GOTO(describe(&a, options.in, s->batch, false, s->rows, s->inner, s->a_stride, false), what);
+    ICSEG_ONEDNN_TRY_GOTO(describe(&plain_b, options.pack ? ICSEG_F32 : options.in, s->batch, false, s->inner, s->columns,
                                  s->b_stride, false),
                         what);
-    ICSEG_DNNL_TRY_GOTO(describe(&b, options.in, s->batch, false, s->inner, s->columns, s->b_stride, options.pack),
+    ICSEG_ONEDNN_TRY_GOTO(describe(&b, options.in, s->batch, false, s->inner, s->columns, s->b_stride, options.pack),
                         what);
-    ICSEG_DNNL_TRY_GOTO(describe(&product, options.out, s->batch, false, s->rows, s->columns, s->out_stride, false),
+    ICSEG_ONEDNN_TRY_GOTO(describe(&product, options.out, s->batch, false, s->rows, s->columns, s->out_stride, false),
                         what);
-    ICSEG_DNNL_TRY_GOTO(describe(&bias, ICSEG_F32, s->batch, true, 1, s->columns, row, false), what);
-    ICSEG_TRY_GOTO(icseg_dnnl_attributes(&attributes, options, error));
-    ICSEG_DNNL_TRY_GOTO(icseg_describe_matmul(&descriptor, engine, icseg_layout_of(&a), icseg_layout_of(&b),
-                                              options.bias ? icseg_layout_of(&bias) : NULL, icseg_layout_of(&product),
+    ICSEG_ONEDNN_TRY_GOTO(describe(&bias, ICSEG_F32, s->batch, true, 1, s->columns, row, false), what);
+    ICSEG_TRY_GOTO(icseg_onednn_attributes(&attributes, options, error));
+    ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_describe_matmul(&descriptor, engine, icseg_onednn_layout_of(&a), icseg_onednn_layout_of(&b),
+                                              options.bias ? icseg_onednn_layout_of(&bias) : NULL, icseg_onednn_layout_of(&product),
                                               attributes),
                         what);
-    icseg_operand_spec operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
-                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, icseg_layout_of(&plain_b)},
+    icseg_onednn_operand operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
+                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, icseg_onednn_layout_of(&plain_b)},
                                              {options.bias ? DNNL_ARG_BIAS : 0, dnnl_query_weights_md, 1, NULL},
                                              {DNNL_ARG_DST, dnnl_query_dst_md, 0, NULL}};
-    status = icseg_dnnl_primitive_open(out, descriptor, operands, error);
+    status = icseg_onednn_primitive_open(out, descriptor, operands, error);
 fail:
-    icseg_layout_close(&a);
-    icseg_layout_close(&b);
-    icseg_layout_close(&plain_b);
-    icseg_layout_close(&bias);
-    icseg_layout_close(&product);
+    icseg_onednn_layout_close(&a);
+    icseg_onednn_layout_close(&b);
+    icseg_onednn_layout_close(&plain_b);
+    icseg_onednn_layout_close(&bias);
+    icseg_onednn_layout_close(&product);
     if (attributes) dnnl_primitive_attr_destroy(attributes);
     return status;
 }

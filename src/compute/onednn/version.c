@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The version of oneDNN. */
-#include "compute/backend.h"
 #include "compute/onednn/internal.h"
 
 void icseg_onednn_version(int32_t out[3]) {

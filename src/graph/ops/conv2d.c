@@ -13,7 +13,7 @@ typedef struct conv_state {
     size_t own, weights;        /* offsets in scratch */
 } conv_state;
 
-static icseg_conv_direction direction_of(const icseg_kernel *k);
+static icseg_primitive_kind direction_of(const icseg_kernel *k);
 
 static icseg_status open_winograd(icseg_kernel *k, conv_state *s, icseg_error *error) {
     ICSEG_TRY(icseg_winograd_open(&s->winograd, k->node->attributes, direction_of(k), error));
@@ -46,7 +46,7 @@ static icseg_primitive_options options_of(const icseg_kernel *k) {
 static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *error) {
     const icseg_conv_shape *shape = k->node->attributes;
     icseg_primitive_options options = options_of(k);
-    icseg_conv_direction direction = direction_of(k);
+    icseg_primitive_kind direction = direction_of(k);
     icseg_status status;
     if (direction == ICSEG_CONV_FORWARD)
         status = icseg_conv_forward_open(&s->primitive, shape, options, error);
@@ -100,7 +100,7 @@ double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
 }
 
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options) {
-    return options.in == ICSEG_F32 && !icseg_conv_in_precision(shape, options) && icseg_winograd_pays(shape);
+    return options.in == ICSEG_F32 && !icseg_conv_reduces_precision(shape, options) && icseg_winograd_pays(shape);
 }
 
 /* Twice the rate of f32 is less than Winograd gains. */
@@ -123,7 +123,7 @@ static const icseg_op weight_gradient_op = {.name = "conv2d_gradient_weight",
                                             .flops = icseg_conv_flops,
                                             .bf16 = {.product = 1 | 1 << 1, .pays = icseg_conv_bf16_pays}};
 
-static icseg_conv_direction direction_of(const icseg_kernel *k) {
+static icseg_primitive_kind direction_of(const icseg_kernel *k) {
     return k->node->op == &input_gradient_op    ? ICSEG_CONV_BACKWARD_DATA
            : k->node->op == &weight_gradient_op ? ICSEG_CONV_BACKWARD_WEIGHTS
                                                 : ICSEG_CONV_FORWARD;

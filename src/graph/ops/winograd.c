@@ -19,7 +19,7 @@ typedef struct side {
 } side;
 
 struct icseg_winograd {
-    icseg_conv_direction direction;
+    icseg_primitive_kind direction;
     bool relu;
     int64_t batch, height, width, rows, columns; /* rows, columns: tiles of an image */
     int64_t count, group;                        /* tiles in all, tiles at a time */
@@ -88,7 +88,7 @@ static void choose_parts(icseg_winograd *w) {
     w->block = w->b.channels / blocks;
 }
 
-icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s, icseg_conv_direction direction,
+icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s, icseg_primitive_kind direction,
                                  icseg_error *error) {
     icseg_winograd *w = *out = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory(error, sizeof *w, "a convolution");

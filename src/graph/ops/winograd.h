@@ -6,18 +6,12 @@
 
 #include "compute/primitive.h"
 
-typedef enum icseg_conv_direction {
-    ICSEG_CONV_FORWARD,         /* x, weights, bias -> y */
-    ICSEG_CONV_BACKWARD_DATA,   /* dy, weights -> dx */
-    ICSEG_CONV_BACKWARD_WEIGHTS /* x, dy -> dweights */
-} icseg_conv_direction;
-
 /* Whether it is faster than the direct convolution: a fixed rule of the shape, so that results do not depend on
  * timing. docs/performance.md has the measurements behind it. */
 bool icseg_winograd_pays(const icseg_conv_shape *shape);
 
 typedef struct icseg_winograd icseg_winograd;
-icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *shape, icseg_conv_direction direction,
+icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *shape, icseg_primitive_kind direction,
                                  icseg_error *error);
 void icseg_winograd_set_relu(icseg_winograd *winograd); /* forward: max(0, .) of the result */
 void icseg_winograd_close(icseg_winograd **winograd);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Packed copies of one tensor, in the layouts that primitives prefer. */
+#include "base/memory.h"
+#include "compute/backend/backend.h"
+#include "compute/primitive.h"
+
+struct icseg_packed {
+    icseg_packed *next;
+    const icseg_backend *backend;
+    void *layout; /* the backend's */
+    uint64_t version;
+    int64_t packings;
+    size_t bytes;
+    void *data;
+};
+
+static icseg_packed *find(icseg_packed *list, const icseg_primitive *p) {
+    while (list && !(list->backend == p->backend && p->backend->layout_fits(list->layout, p))) list = list->next;
+    return list;
+}
+
+static void free_entry(icseg_packed *entry) {
+    if (entry->layout) entry->backend->layout_close(entry->layout);
+    icseg_free(entry->data);
+    icseg_free(entry);
+}
+
+/* Not in the list yet, nor packed. */
+static icseg_packed *open_entry(const icseg_primitive *p) {
+    icseg_packed *entry = icseg_calloc_array(1, sizeof *entry);
+    if (!entry) return NULL;
+    entry->backend = p->backend;
+    entry->bytes = p->packed_size;
+    entry->data = icseg_alloc(entry->bytes);
+    entry->layout = p->backend->layout_open(p);
+    if (entry->data && entry->layout) return entry;
+    free_entry(entry);
+    return NULL;
+}
+
+static bool is_stale(const icseg_packed *entry, uint64_t version) {
+    return !entry->packings || entry->version != version;
+}
+
+icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *p, const float *plain,
+                              uint64_t version, const void **packed, icseg_error *error) {
+    icseg_packed *known = find(*list, p), *entry = known ? known : open_entry(p);
+    if (!entry) return icseg_fail_memory(error, p->packed_size, "packed weights");
+    if (is_stale(entry, version)) {
+        icseg_status status = icseg_primitive_pack(p, plain, entry->data, error);
+        if (status != ICSEG_OK) {
+            if (!known) free_entry(entry);
+            return status;
+        }
+        entry->version = version;
+        entry->packings++;
+    }
+    if (!known) { /* published when it is complete */
+        entry->next = *list;
+        *list = entry;
+    }
+    *packed = entry->data;
+    return ICSEG_OK;
+}
+
+const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *p, uint64_t version) {
+    const icseg_packed *entry = find((icseg_packed *)list, p);
+    return entry && !is_stale(entry, version) ? entry->data : NULL;
+}
+
+void icseg_packed_free(icseg_packed *list) {
+    while (list) {
+        icseg_packed *next = list->next;
+        free_entry(list);
+        list = next;
+    }
+}
+
+icseg_packed_summary icseg_packed_count(const icseg_packed *list) {
+    icseg_packed_summary sum = {0};
+    for (; list; list = list->next) {
+        sum.layouts++;
+        sum.packings += list->packings;
+        sum.bytes += list->bytes;
+    }
+    return sum;
+}
