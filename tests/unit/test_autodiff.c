@@ -65,7 +65,8 @@ static void a_sum_that_overflows_names_its_parameter(void **state) {
     float out[COUNT];
     icseg_error error;
     assert_int_equal(run(grad, 2, true, out, &error), ICSEG_ERROR_NUMERIC);
-    assert_string_equal(error.message, "the gradient of a.x.store_gradient returned inf at element 1 of its output (3)");
+    assert_string_equal(error.message,
+                        "the gradient of a.x.store_gradient returned inf at element 1 of its output (3)");
 }
 
 int main(void) {

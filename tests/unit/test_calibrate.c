@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "graph/run/executor.h"
 #include "graph/ops.h"
+#include "compute/primitive.h"
 #include "graph/activation_ranges.h"
 #include "icseg/eval.h"
 #include "model/model.h"
@@ -144,7 +145,8 @@ static void calibrated(const char *preset) {
         const char *name = icseg_activation_ranges_at(m->ranges, i, &range);
         assert_true(range > 0 && icseg_activation_ranges_find(opened->ranges, name) == range);
     }
-    icseg_precision expected = icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
+    icseg_precision expected =
+        icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
     assert_int_equal(icseg_model_use_precision(opened, ICSEG_PRECISION_INT8), expected);
     assert_int_equal(icseg_model_use_precision(m, ICSEG_PRECISION_INT8), expected);
     icseg_labels int8 = label(m, 1), from_file = label(opened, 1);

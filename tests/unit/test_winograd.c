@@ -40,7 +40,7 @@ typedef struct tensors {
     int64_t out_count;
 } tensors;
 
-static tensors tensors_open(const icseg_conv_shape *s, icseg_conv_direction direction) {
+static tensors tensors_open(const icseg_conv_shape *s, icseg_primitive_kind direction) {
     int64_t pixels = s->batch * s->height * s->width;
     return (tensors){.x = values(pixels * s->in, 1),
                      .dy = values(pixels * s->out, 2),
@@ -58,14 +58,14 @@ static void tensors_close(tensors *t) {
     icseg_free(t->bias);
 }
 
-static icseg_operands operands_of(const tensors *t, icseg_conv_direction direction, bool bias, float *out) {
+static icseg_operands operands_of(const tensors *t, icseg_primitive_kind direction, bool bias, float *out) {
     return (icseg_operands){.a = direction == ICSEG_CONV_BACKWARD_DATA ? t->dy : t->x,
                             .b = direction == ICSEG_CONV_BACKWARD_WEIGHTS ? t->dy : t->weight,
                             .bias = bias ? t->bias : NULL,
                             .out = out};
 }
 
-static float *direct(const icseg_conv_shape *s, icseg_conv_direction direction, const tensors *t, bool bias) {
+static float *direct(const icseg_conv_shape *s, icseg_primitive_kind direction, const tensors *t, bool bias) {
     icseg_error error = {0};
     icseg_primitive *p;
     icseg_primitive_options options = {.bias = bias};
@@ -87,7 +87,7 @@ static float *direct(const icseg_conv_shape *s, icseg_conv_direction direction, 
     return out;
 }
 
-static float *winograd(const icseg_conv_shape *s, icseg_conv_direction direction, const tensors *t, bool bias) {
+static float *winograd(const icseg_conv_shape *s, icseg_primitive_kind direction, const tensors *t, bool bias) {
     icseg_error error = {0};
     icseg_winograd *w;
     assert_int_equal(icseg_winograd_open(&w, s, direction, &error), ICSEG_OK);
@@ -122,9 +122,9 @@ static void all_directions_agree_with_the_direct_convolution(void **state) {
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int d = ICSEG_CONV_FORWARD; d <= ICSEG_CONV_BACKWARD_WEIGHTS; d++)
             for (int bias = 0; bias < (d == ICSEG_CONV_FORWARD ? 2 : 1); bias++) {
-                tensors t = tensors_open(&shapes[i], (icseg_conv_direction)d);
-                float *wanted = direct(&shapes[i], (icseg_conv_direction)d, &t, bias);
-                float *got = winograd(&shapes[i], (icseg_conv_direction)d, &t, bias);
+                tensors t = tensors_open(&shapes[i], (icseg_primitive_kind)d);
+                float *wanted = direct(&shapes[i], (icseg_primitive_kind)d, &t, bias);
+                float *got = winograd(&shapes[i], (icseg_primitive_kind)d, &t, bias);
                 double error = distance(got, wanted, t.out_count);
                 if (!(error < 5e-6)) fail_msg("shape %zu, direction %d, bias %d: off by %g", i, d, bias, error);
                 icseg_free(wanted);
@@ -137,9 +137,9 @@ static void two_runs_give_the_same_bits(void **state) {
     (void)state;
     icseg_conv_shape s = shape_of(2, 30, 26, 64, 96);
     for (int d = ICSEG_CONV_FORWARD; d <= ICSEG_CONV_BACKWARD_WEIGHTS; d++) {
-        tensors t = tensors_open(&s, (icseg_conv_direction)d);
-        float *first = winograd(&s, (icseg_conv_direction)d, &t, false);
-        float *second = winograd(&s, (icseg_conv_direction)d, &t, false);
+        tensors t = tensors_open(&s, (icseg_primitive_kind)d);
+        float *first = winograd(&s, (icseg_primitive_kind)d, &t, false);
+        float *second = winograd(&s, (icseg_primitive_kind)d, &t, false);
         assert_memory_equal(first, second, (size_t)t.out_count * sizeof *first);
         icseg_free(first);
         icseg_free(second);

@@ -41,7 +41,7 @@ typedef struct icseg_primitive_options {
     icseg_activation activation;       /* applied last */
     icseg_product_precision precision; /* forward, of f32; F32 is used when this is not supported or not faster */
     float range;                       /* of a or x, for INT8; 0: unknown, so F32 is used */
-    bool pack;           /* matmul: b in the layout that the primitive prefers (as a convolution's weights always are) */
+    bool pack; /* matmul: b in the layout that the primitive prefers (as a convolution's weights always are) */
     icseg_dtype in, out; /* of the operands a and b, and of the result: ICSEG_F32, or ICSEG_BF16 if `in` is BF16. A
                             packed b is given in f32; bias and gradients of weights are always f32 */
 } icseg_primitive_options;

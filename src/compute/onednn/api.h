@@ -23,12 +23,12 @@ static inline dnnl_status_t icseg_onednn_layout_copy(icseg_onednn_layout *out, i
 }
 
 static inline dnnl_status_t icseg_onednn_layout_by_tag(icseg_onednn_layout *out, int rank, const dnnl_dims_t dims,
-                                                dnnl_data_type_t type, dnnl_format_tag_t tag) {
+                                                       dnnl_data_type_t type, dnnl_format_tag_t tag) {
     return dnnl_memory_desc_create_with_tag(out, rank, dims, type, tag);
 }
 
 static inline dnnl_status_t icseg_onednn_layout_by_strides(icseg_onednn_layout *out, int rank, const dnnl_dims_t dims,
-                                                    dnnl_data_type_t type, const dnnl_dims_t strides) {
+                                                           dnnl_data_type_t type, const dnnl_dims_t strides) {
     return dnnl_memory_desc_create_with_strides(out, rank, dims, type, strides);
 }
 
@@ -54,12 +54,12 @@ static inline dnnl_status_t icseg_onednn_layout_copy(icseg_onednn_layout *out, i
 }
 
 static inline dnnl_status_t icseg_onednn_layout_by_tag(icseg_onednn_layout *out, int rank, const dnnl_dims_t dims,
-                                                dnnl_data_type_t type, dnnl_format_tag_t tag) {
+                                                       dnnl_data_type_t type, dnnl_format_tag_t tag) {
     return dnnl_memory_desc_init_by_tag(out, rank, dims, type, tag);
 }
 
 static inline dnnl_status_t icseg_onednn_layout_by_strides(icseg_onednn_layout *out, int rank, const dnnl_dims_t dims,
-                                                    dnnl_data_type_t type, const dnnl_dims_t strides) {
+                                                           dnnl_data_type_t type, const dnnl_dims_t strides) {
     return dnnl_memory_desc_init_by_strides(out, rank, dims, type, strides);
 }
 
@@ -77,15 +77,18 @@ typedef struct icseg_onednn_conv_tensors {
     dnnl_dims_t stride, padding;
 } icseg_onednn_conv_tensors;
 
-dnnl_status_t icseg_onednn_describe_conv_forward(dnnl_primitive_desc_t *out, dnnl_engine_t engine, dnnl_prop_kind_t kind,
-                                          const icseg_onednn_conv_tensors *t, dnnl_primitive_attr_t attributes);
+dnnl_status_t icseg_onednn_describe_conv_forward(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                 dnnl_prop_kind_t kind, const icseg_onednn_conv_tensors *t,
+                                                 dnnl_primitive_attr_t attributes);
 /* hint: the descriptor of the forward convolution. */
-dnnl_status_t icseg_onednn_describe_conv_data(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const icseg_onednn_conv_tensors *t,
-                                       dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attributes);
-dnnl_status_t icseg_onednn_describe_conv_weights(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const icseg_onednn_conv_tensors *t,
-                                          dnnl_primitive_desc_t hint, dnnl_primitive_attr_t attributes);
+dnnl_status_t icseg_onednn_describe_conv_data(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                              const icseg_onednn_conv_tensors *t, dnnl_primitive_desc_t hint,
+                                              dnnl_primitive_attr_t attributes);
+dnnl_status_t icseg_onednn_describe_conv_weights(dnnl_primitive_desc_t *out, dnnl_engine_t engine,
+                                                 const icseg_onednn_conv_tensors *t, dnnl_primitive_desc_t hint,
+                                                 dnnl_primitive_attr_t attributes);
 dnnl_status_t icseg_onednn_describe_matmul(dnnl_primitive_desc_t *out, dnnl_engine_t engine, icseg_onednn_layout_view a,
-                                    icseg_onednn_layout_view b, icseg_onednn_layout_view bias, icseg_onednn_layout_view product,
-                                    dnnl_primitive_attr_t attributes);
+                                           icseg_onednn_layout_view b, icseg_onednn_layout_view bias,
+                                           icseg_onednn_layout_view product, dnnl_primitive_attr_t attributes);
 
 #endif

@@ -6,8 +6,9 @@
 #include "compute/onednn/internal.h"
 
 typedef struct conv_layout {
-    icseg_onednn_layout x, y, bias, weights, plain; /* weights: in whatever layout; plain: (O, kh, kw, I) as we keep it */
-    icseg_onednn_conv_tensors tensors;              /* views of these, but of plain; with a bias */
+    icseg_onednn_layout x, y, bias, weights,
+        plain;                         /* weights: in whatever layout; plain: (O, kh, kw, I) as we keep it */
+    icseg_onednn_conv_tensors tensors; /* views of these, but of plain; with a bias */
     char text[160];
 } conv_layout;
 
@@ -23,7 +24,8 @@ static void close_layouts(conv_layout *l) {
 static icseg_status describe(conv_layout *l, const icseg_conv_shape *s, const icseg_dtype types[3],
                              icseg_error *error) {
     icseg_status status = ICSEG_OK;
-    dnnl_data_type_t xt = icseg_onednn_type(types[0]), yt = icseg_onednn_type(types[1]), wt = icseg_onednn_type(types[2]);
+    dnnl_data_type_t xt = icseg_onednn_type(types[0]), yt = icseg_onednn_type(types[1]),
+                     wt = icseg_onednn_type(types[2]);
     dnnl_dims_t x = {s->batch, s->in, s->height, s->width}, y = {s->batch, s->out, s->out_height, s->out_width};
     dnnl_dims_t bias = {s->out}, w = {s->out, s->in, s->kernel_height, s->kernel_width};
     snprintf(l->text, sizeof l->text, "convolving (%lld, %lld, %lld, %lld) with (%lld, %lld, %lld, %lld)",
@@ -35,11 +37,11 @@ static icseg_status describe(conv_layout *l, const icseg_conv_shape *s, const ic
     ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_layout_by_tag(&l->weights, 4, w, wt, dnnl_format_tag_any), l->text);
     ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_layout_by_tag(&l->plain, 4, w, dnnl_f32, dnnl_ohwi), l->text);
     l->tensors = (icseg_onednn_conv_tensors){.x = icseg_onednn_layout_of(&l->x),
-                                      .weights = icseg_onednn_layout_of(&l->weights),
-                                      .bias = icseg_onednn_layout_of(&l->bias),
-                                      .y = icseg_onednn_layout_of(&l->y),
-                                      .stride = {s->stride, s->stride},
-                                      .padding = {s->padding, s->padding}};
+                                             .weights = icseg_onednn_layout_of(&l->weights),
+                                             .bias = icseg_onednn_layout_of(&l->bias),
+                                             .y = icseg_onednn_layout_of(&l->y),
+                                             .stride = {s->stride, s->stride},
+                                             .padding = {s->padding, s->padding}};
 fail:
     return status;
 }
@@ -67,10 +69,11 @@ static icseg_status open_forward(icseg_primitive **out, const icseg_conv_shape *
     *out = NULL;
     ICSEG_TRY_GOTO(describe(&l, shape, (icseg_dtype[]){options.in, options.out, options.in}, error));
     ICSEG_TRY_GOTO(forward_descriptor(&descriptor, &l, dnnl_forward_inference, options, error));
-    icseg_onednn_operand operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
-                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, icseg_onednn_layout_of(&l.plain)},
-                                             {options.bias ? DNNL_ARG_BIAS : 0, dnnl_query_weights_md, 1, NULL},
-                                             {DNNL_ARG_DST, dnnl_query_dst_md, 0, NULL}};
+    icseg_onednn_operand operands[OPERANDS] = {
+        {DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
+        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, icseg_onednn_layout_of(&l.plain)},
+        {options.bias ? DNNL_ARG_BIAS : 0, dnnl_query_weights_md, 1, NULL},
+        {DNNL_ARG_DST, dnnl_query_dst_md, 0, NULL}};
     status = icseg_onednn_primitive_open(out, descriptor, operands, error);
 fail:
     close_layouts(&l);
@@ -93,8 +96,8 @@ static icseg_status backward_descriptor(dnnl_primitive_desc_t *out, const icseg_
     ICSEG_TRY_GOTO(describe(l, shape, (icseg_dtype[]){x, options.in, w}, error));
     ICSEG_TRY_GOTO(icseg_onednn_attributes(&attributes, none, error));
     ICSEG_ONEDNN_TRY_GOTO(of_weights ? icseg_onednn_describe_conv_weights(out, engine, &l->tensors, hint, attributes)
-                                   : icseg_onednn_describe_conv_data(out, engine, &l->tensors, hint, attributes),
-                        l->text);
+                                     : icseg_onednn_describe_conv_data(out, engine, &l->tensors, hint, attributes),
+                          l->text);
 fail:
     close_layouts(&forward);
     if (hint) dnnl_primitive_desc_destroy(hint);
@@ -109,10 +112,11 @@ static icseg_status open_backward_data(icseg_primitive **out, const icseg_conv_s
     dnnl_primitive_desc_t descriptor;
     *out = NULL;
     ICSEG_TRY_GOTO(backward_descriptor(&descriptor, shape, &l, options, false, error));
-    icseg_onednn_operand operands[OPERANDS] = {{DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, NULL},
-                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, icseg_onednn_layout_of(&l.plain)},
-                                             {0, dnnl_query_undef, 0, NULL},
-                                             {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, NULL}};
+    icseg_onednn_operand operands[OPERANDS] = {
+        {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, 0, NULL},
+        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, icseg_onednn_layout_of(&l.plain)},
+        {0, dnnl_query_undef, 0, NULL},
+        {DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, 0, NULL}};
     status = icseg_onednn_primitive_open(out, descriptor, operands, error);
 fail:
     close_layouts(&l);

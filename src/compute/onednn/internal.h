@@ -29,15 +29,15 @@ icseg_status icseg_onednn_matmul_open(icseg_primitive **out, const icseg_matmul_
 /* The engine of all primitives; created by the first call. */
 icseg_status icseg_onednn_engine(dnnl_engine_t *out, icseg_error *error);
 dnnl_data_type_t icseg_onednn_type(icseg_dtype dtype); /* F32 or BF16 */
-icseg_bf16_support icseg_onednn_bf16(void); /* on this processor */
+icseg_bf16_support icseg_onednn_bf16(void);            /* on this processor */
 /* The error of a oneDNN call that failed; `what`: "packing weights". */
 icseg_status icseg_onednn_fail(icseg_error *error, dnnl_status_t status, const char *what);
 
-#define ICSEG_ONEDNN_TRY_GOTO(call, what)                                                                                \
+#define ICSEG_ONEDNN_TRY_GOTO(call, what)                                                                              \
     do {                                                                                                               \
         dnnl_status_t dnnl_status_ = (call);                                                                           \
         if (dnnl_status_ != dnnl_success) {                                                                            \
-            status = icseg_onednn_fail(error, dnnl_status_, what);                                                       \
+            status = icseg_onednn_fail(error, dnnl_status_, what);                                                     \
             goto fail;                                                                                                 \
         }                                                                                                              \
     } while (0)
@@ -45,19 +45,20 @@ icseg_status icseg_onednn_fail(icseg_error *error, dnnl_status_t status, const c
 /* Attributes: the caller's scratchpad, and what happens to the result. */
 icseg_status icseg_onednn_attributes(dnnl_primitive_attr_t *out, icseg_primitive_options options, icseg_error *error);
 
-/* A reorder between two layouts. The caller lends its scratchpad, and closes the scratchpad's layout, on failure too. */
+/* A reorder between two layouts. The caller lends its scratchpad, and closes the scratchpad's layout, on failure too.
+ */
 icseg_status icseg_onednn_reorder(dnnl_primitive_t *out, icseg_onednn_layout_view from, icseg_onednn_layout_view to,
-                                icseg_onednn_layout *scratchpad, icseg_error *error);
+                                  icseg_onednn_layout *scratchpad, icseg_error *error);
 
 typedef struct icseg_onednn_operand {
-    int arg;                 /* DNNL_ARG_.. */
-    dnnl_query_t query;      /* which descriptor of the primitive it is */
-    int index;               /* of several of that kind (bias: weights 1) */
+    int arg;                        /* DNNL_ARG_.. */
+    dnnl_query_t query;             /* which descriptor of the primitive it is */
+    int index;                      /* of several of that kind (bias: weights 1) */
     icseg_onednn_layout_view plain; /* our layout, where the primitive chose its own */
 } icseg_onednn_operand;
 
 /* Creates the primitive and its memory objects from a descriptor, which is released in any case. */
 icseg_status icseg_onednn_primitive_open(icseg_primitive **out, dnnl_primitive_desc_t descriptor,
-                                       const icseg_onednn_operand operands[OPERANDS], icseg_error *error);
+                                         const icseg_onednn_operand operands[OPERANDS], icseg_error *error);
 
 #endif

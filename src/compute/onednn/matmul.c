@@ -6,8 +6,8 @@
 
 /* (batch[0], batch[1], rows, columns) without the batch axes that are 1: fewer axes find faster implementations.
  * `shared`: the same matrix for the whole batch. */
-static dnnl_status_t describe(icseg_onednn_layout *out, icseg_dtype dtype, const int64_t batch[2], bool shared, int64_t rows,
-                              int64_t columns, const int64_t stride[4], bool any) {
+static dnnl_status_t describe(icseg_onednn_layout *out, icseg_dtype dtype, const int64_t batch[2], bool shared,
+                              int64_t rows, int64_t columns, const int64_t stride[4], bool any) {
     dnnl_dims_t dims, strides;
     int rank = 0;
     for (int i = 0; i < 2; i++)
@@ -60,23 +60,25 @@ icseg_status icseg_onednn_matmul_open(icseg_primitive **out, const icseg_matmul_
              (long long)s->columns);
     ICSEG_TRY(icseg_onednn_engine(&engine, error));
     ICSEG_ONEDNN_TRY_GOTO(describe(&a, options.in, s->batch, false, s->rows, s->inner, s->a_stride, false), what);
-    ICSEG_ONEDNN_TRY_GOTO(describe(&plain_b, options.pack ? ICSEG_F32 : options.in, s->batch, false, s->inner, s->columns,
-                                 s->b_stride, false),
-                        what);
+    ICSEG_ONEDNN_TRY_GOTO(describe(&plain_b, options.pack ? ICSEG_F32 : options.in, s->batch, false, s->inner,
+                                   s->columns, s->b_stride, false),
+                          what);
     ICSEG_ONEDNN_TRY_GOTO(describe(&b, options.in, s->batch, false, s->inner, s->columns, s->b_stride, options.pack),
-                        what);
+                          what);
     ICSEG_ONEDNN_TRY_GOTO(describe(&product, options.out, s->batch, false, s->rows, s->columns, s->out_stride, false),
-                        what);
+                          what);
     ICSEG_ONEDNN_TRY_GOTO(describe(&bias, ICSEG_F32, s->batch, true, 1, s->columns, row, false), what);
     ICSEG_TRY_GOTO(icseg_onednn_attributes(&attributes, options, error));
-    ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_describe_matmul(&descriptor, engine, icseg_onednn_layout_of(&a), icseg_onednn_layout_of(&b),
-                                              options.bias ? icseg_onednn_layout_of(&bias) : NULL, icseg_onednn_layout_of(&product),
-                                              attributes),
-                        what);
-    icseg_onednn_operand operands[OPERANDS] = {{DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
-                                             {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, icseg_onednn_layout_of(&plain_b)},
-                                             {options.bias ? DNNL_ARG_BIAS : 0, dnnl_query_weights_md, 1, NULL},
-                                             {DNNL_ARG_DST, dnnl_query_dst_md, 0, NULL}};
+    ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_describe_matmul(&descriptor, engine, icseg_onednn_layout_of(&a),
+                                                       icseg_onednn_layout_of(&b),
+                                                       options.bias ? icseg_onednn_layout_of(&bias) : NULL,
+                                                       icseg_onednn_layout_of(&product), attributes),
+                          what);
+    icseg_onednn_operand operands[OPERANDS] = {
+        {DNNL_ARG_SRC, dnnl_query_src_md, 0, NULL},
+        {DNNL_ARG_WEIGHTS, dnnl_query_weights_md, 0, icseg_onednn_layout_of(&plain_b)},
+        {options.bias ? DNNL_ARG_BIAS : 0, dnnl_query_weights_md, 1, NULL},
+        {DNNL_ARG_DST, dnnl_query_dst_md, 0, NULL}};
     status = icseg_onednn_primitive_open(out, descriptor, operands, error);
 fail:
     icseg_onednn_layout_close(&a);

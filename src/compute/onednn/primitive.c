@@ -15,8 +15,8 @@ static dnnl_status_t empty_memory(dnnl_memory_t *out, icseg_onednn_layout_view l
 }
 
 /* out in oneDNN's layout is computed in scratch memory first. */
-static icseg_status open_staging(icseg_onednn_primitive *p, icseg_onednn_layout_view own, icseg_onednn_layout_view plain,
-                                 dnnl_engine_t engine, icseg_error *error) {
+static icseg_status open_staging(icseg_onednn_primitive *p, icseg_onednn_layout_view own,
+                                 icseg_onednn_layout_view plain, dnnl_engine_t engine, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     icseg_onednn_layout scratchpad = {0};
     ICSEG_TRY_GOTO(icseg_onednn_reorder(&p->unstage, own, plain, &scratchpad, error));
@@ -26,14 +26,14 @@ static icseg_status open_staging(icseg_onednn_primitive *p, icseg_onednn_layout_
     p->base.scratch = p->unstage_offset + aligned(dnnl_memory_desc_get_size(icseg_onednn_layout_of(&scratchpad)));
     ICSEG_ONEDNN_TRY_GOTO(empty_memory(&p->staged, own, engine), "describing a tensor");
     ICSEG_ONEDNN_TRY_GOTO(empty_memory(&p->unstage_scratchpad, icseg_onednn_layout_of(&scratchpad), engine),
-                        "describing a tensor");
+                          "describing a tensor");
 fail:
     icseg_onednn_layout_close(&scratchpad);
     return status;
 }
 
-static icseg_status open_operand(icseg_onednn_primitive *p, int i, dnnl_primitive_desc_t descriptor, icseg_onednn_operand spec,
-                                 dnnl_engine_t engine, icseg_error *error) {
+static icseg_status open_operand(icseg_onednn_primitive *p, int i, dnnl_primitive_desc_t descriptor,
+                                 icseg_onednn_operand spec, dnnl_engine_t engine, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     icseg_onednn_layout_view own = dnnl_primitive_desc_query_md(descriptor, spec.query, spec.index);
     bool differs = spec.plain && !dnnl_memory_desc_equal(own, spec.plain);
@@ -67,7 +67,7 @@ static void close_primitive(icseg_primitive *primitive) {
 }
 
 icseg_status icseg_onednn_primitive_open(icseg_primitive **out, dnnl_primitive_desc_t descriptor,
-                                       const icseg_onednn_operand operands[OPERANDS], icseg_error *error) {
+                                         const icseg_onednn_operand operands[OPERANDS], icseg_error *error) {
     icseg_status status = ICSEG_OK;
     dnnl_engine_t engine;
     const char *name = "";
@@ -134,7 +134,8 @@ static icseg_status pack(const icseg_primitive *primitive, const float *plain, v
     const char *what = "packing weights";
     dnnl_engine_t engine;
     icseg_onednn_layout scratchpad = {0};
-    icseg_onednn_layout_view plain_b = icseg_onednn_layout_of(&p->plain_b), packed_b = icseg_onednn_layout_of(&p->packed_b);
+    icseg_onednn_layout_view plain_b = icseg_onednn_layout_of(&p->plain_b),
+                             packed_b = icseg_onednn_layout_of(&p->packed_b);
     dnnl_primitive_t reorder = NULL;
     dnnl_memory_t memory[3] = {NULL, NULL, NULL};
     void *scratch = NULL;
