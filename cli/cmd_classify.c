@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "cli.h"
-#include "classes/class_list.h"
+#include "icseg/classes.h"
 #include "icseg/classify.h"
 #include "inputs.h"
 #include "tensor/safetensors.h"
@@ -59,6 +59,7 @@ typedef struct job {
     const struct options *options;
     const icseg_command_context *context;
     input_list inputs;
+    icseg_class_list *list; /* of --classes-file */
     icseg_classifier *classifier;
     const icseg_classifier_info *info;
     float *probabilities, *cosines; /* (classes) */
@@ -95,7 +96,7 @@ static icseg_status split_classes(icseg_arena *arena, const char *text, const ch
     }
 }
 
-static icseg_status read_classes(const job *j, const char *const **out, size_t *count, icseg_error *error) {
+static icseg_status read_classes(job *j, const char *const **out, size_t *count, icseg_error *error) {
     const struct options *o = j->options;
     const char **names = NULL;
     *count = 0;
@@ -105,11 +106,10 @@ static icseg_status read_classes(const job *j, const char *const **out, size_t *
     if (o->classes) {
         ICSEG_TRY(split_classes(j->context->arena, o->classes, &names, count, error));
     } else {
-        int32_t lines;
-        ICSEG_TRY(icseg_classes_read(j->context->arena, o->classes_file, (char ***)&names, &lines, error));
-        *count = (size_t)lines;
+        ICSEG_TRY(icseg_class_list_open(&j->list, o->classes_file, error));
+        *count = (size_t)icseg_class_list_count(j->list);
     }
-    *out = names;
+    *out = j->list ? icseg_class_list_synonyms(j->list) : names;
     return ICSEG_OK;
 }
 
@@ -221,6 +221,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     if (status == ICSEG_OK) status = inputs_for_each(&j.inputs, context, "classify", classify_one, &j, error);
     if (status == ICSEG_OK && j.options->embeddings) status = write_embeddings(&j, error);
     icseg_classifier_close(&j.classifier);
+    icseg_class_list_close(&j.list);
     return status;
 }
 

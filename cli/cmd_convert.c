@@ -3,8 +3,9 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "cli.h"
-#include "classes/class_list.h"
+#include "icseg/classes.h"
 #include "icseg/memory.h"
 #include "icseg/weights.h"
 
@@ -55,14 +56,16 @@ static icseg_status read_text(const icseg_command_context *context, const char *
 static icseg_status run(const icseg_command_context *context, const void *options, icseg_error *error) {
     const struct options *o = options;
     icseg_weights_convert_options convert = {.type = o->type, .naming = o->naming, .vocab = o->vocab};
-    char **names = NULL, *summary;
-    int32_t count = 0;
-    if (o->classes) ICSEG_TRY(icseg_classes_read(context->arena, o->classes, &names, &count, error));
-    convert.class_names = (const char *const *)names;
-    convert.class_count = (size_t)count;
+    icseg_class_list *classes = NULL;
+    char *summary;
     ICSEG_TRY(read_text(context, o->tokens, &convert.tokens, error));
     ICSEG_TRY(read_text(context, o->config, &convert.config, error));
-    ICSEG_TRY(icseg_weights_convert(o->source, o->out, &convert, &summary, error));
+    if (o->classes) ICSEG_TRY(icseg_class_list_open(&classes, o->classes, error));
+    convert.class_names = icseg_class_list_synonyms(classes);
+    convert.class_count = (size_t)icseg_class_list_count(classes);
+    icseg_status status = icseg_weights_convert(o->source, o->out, &convert, &summary, error);
+    icseg_class_list_close(&classes);
+    ICSEG_TRY(status);
     fputs(summary, stdout);
     icseg_buffer_free(summary);
     return ICSEG_OK;

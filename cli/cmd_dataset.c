@@ -1,63 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg dataset: checks labelled images, draws a sheet of them to look at, and converts what labelling tools export. */
+ * icseg dataset: checks labelled images, draws a sheet of them, and imports the files of labelling tools. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "cli.h"
-#include "icseg/convert.h"
 #include "icseg/dataset.h"
+#include "icseg/import.h"
 #include "icseg/memory.h"
 
-typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_CONVERT } action;
-static const char *const actions[] = {"check", "show", "convert", NULL};
+typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_IMPORT, ACTION_CONVERT } action;
+static const char *const actions[] = {"check", "show", "import", "convert", NULL};
 
-/* What there is to check and show, then what there is to convert: icseg_dataset_format, icseg_export_format. */
-static const char *const formats[] = {"folder", "auto", "ade20k",  "cocostuff10k", "ade20k_full", "voc",
-                                      "cvat",   "coco", "labelme", "yolo",         NULL};
-enum { EXPORTS_FROM = ICSEG_DATASET_FORMATS - ICSEG_EXPORT_VOC };
+enum { MAX_IGNORE = 16 };
 
 struct options {
     action action;
-    int32_t format; /* of `formats` */
-    const char *folder, *converted, *split, *classes, *out, *image_folder, *background;
+    const char *folder, *out_folder, *format, *split, *classes, *out, *image_folder, *background;
     bool reduce_zero_label, decode;
-    int32_t ignore[ICSEG_IGNORE_VALUES], ignore_count;
-    int32_t threads, faults;       /* check */
+    int32_t ignore[MAX_IGNORE], ignore_count;
+    int32_t threads, problems;     /* check */
     int32_t images, columns, tile; /* show */
     double opacity, val_share;
 };
 
 static const icseg_option rows[] = {
     {"ACTION", ICSEG_FIELD_WORD(struct options, action),
-     "check: read every label file; show: draw a sheet; convert: make a data set of an export", .words = actions,
-     .positional = true, .required = true},
-    {"DIR", ICSEG_FIELD_STRING(struct options, folder), "the data set, or what the labelling tool exported",
+     "check: read every label file; show: draw a sheet of images; import: make a data set from the files of a "
+     "labelling "
+     "tool (convert: the same)",
+     .words = actions, .positional = true, .required = true},
+    {"DIR", ICSEG_FIELD_STRING(struct options, folder), "the data set; import: the files of the labelling tool",
      .metavar = "DIR", .positional = true, .required = true},
-    {"OUT", ICSEG_FIELD_STRING(struct options, converted), "convert: folder of the new data set, missing or empty",
+    {"OUT", ICSEG_FIELD_STRING(struct options, out_folder), "import: folder of the new data set, missing or empty",
      .metavar = "OUT", .positional = true},
-    {"format", ICSEG_FIELD_WORD(struct options, format),
-     "check, show: folder (with classes.txt), ade20k, cocostuff10k or ade20k_full; convert: voc, cvat, coco, labelme "
-     "or "
-     "yolo; auto: as the files tell",
-     .words = formats},
+    {"format", ICSEG_FIELD_STRING(struct options, format),
+     "check, show: folder (with classes.txt), ade20k, cocostuff10k or ade20k_full; import: voc, cvat, coco, labelme or "
+     "yolo; auto: recognised by the files",
+     .metavar = "NAME"},
     {"split", ICSEG_FIELD_STRING(struct options, split),
-     "check, show: which split; convert: the split's name, when the export tells none or has but one",
-     .metavar = "NAME", .shown = "check: all of them; show: train; convert: as the export tells, or train"},
+     "check, show: the split; import: name of the split of a source that has only one", .metavar = "NAME",
+     .shown = "check: all of them; show: train; import: as the source says, or train"},
     {"classes", ICSEG_FIELD_STRING(struct options, classes),
-     "class list, one name a line; convert: without the background in it, pixels without an object are unlabelled",
-     .metavar = "FILE", .shown = "DIR/classes.txt; convert: as the export tells"},
+     "class list, one name on each line; import: if it lacks the background, pixels without an object are unlabelled",
+     .metavar = "FILE", .shown = "DIR/classes.txt; import: the classes of the source"},
     {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
-     "stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit)", .capacity = ICSEG_IGNORE_VALUES,
+     "stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit)", .capacity = MAX_IGNORE,
      .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
     {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
      "0 means unlabelled and classes count from 1"},
     {"threads", ICSEG_FIELD_INT(struct options, threads), "check: threads", .shown = "all cores",
      ICSEG_BETWEEN(0, 1024)},
     {"decode", ICSEG_FIELD_BOOL(struct options, decode),
-     "check: decode every image too, to find truncated ones; takes longer"},
-    {"faults", ICSEG_FIELD_INT(struct options, faults),
-     "check, convert: faults listed at most (check: for each split); 0: all", ICSEG_AT_LEAST(0)},
+     "check: decode every image as well, to find truncated ones; takes longer"},
+    {"problems", ICSEG_FIELD_INT(struct options, problems),
+     "check, import: the most problems to list (check: for each split); 0: all", ICSEG_AT_LEAST(0)},
     {"out", ICSEG_FIELD_STRING(struct options, out), "show: the PNG file to write", .metavar = "FILE"},
     {"images", ICSEG_FIELD_INT(struct options, images), "show: number of images, spread over the split",
      ICSEG_BETWEEN(1, 1024)},
@@ -67,18 +64,18 @@ static const icseg_option rows[] = {
     {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "show: of the class colours over the image",
      ICSEG_BETWEEN(0, 1)},
     {"image-folder", ICSEG_FIELD_STRING(struct options, image_folder),
-     "convert: where the pictures are, when the export came without them", .metavar = "DIR"},
+     "import: folder of the images, if they are not beside the label files", .metavar = "DIR"},
     {"background", ICSEG_FIELD_STRING(struct options, background),
-     "convert: class of pixels without an object; \"\" makes them unlabelled", .metavar = "NAME"},
+     "import: class of pixels without an object; \"\" makes them unlabelled", .metavar = "NAME"},
     {"val-share", ICSEG_FIELD_FLOAT(struct options, val_share),
-     "convert: share of the pictures that goes to the split val, when the export has one split", ICSEG_BETWEEN(0, 0.9)},
+     "import: share of the images that become the split val, if the source has one split", ICSEG_BETWEEN(0, 0.9)},
 };
 
 static void defaults(void *values) {
     struct options *o = values;
-    o->format = ICSEG_DATASET_AUTO;
+    o->format = "auto";
     o->background = "background";
-    o->faults = 50;
+    o->problems = 50;
     o->images = 12;
     o->columns = 4;
     o->tile = 320;
@@ -87,28 +84,33 @@ static void defaults(void *values) {
 
 static icseg_status open_split(icseg_dataset **out, const struct options *o, const char *split, bool keep_unpaired,
                                icseg_error *error) {
-    icseg_dataset_options d = icseg_dataset_options_default();
-    d.folder = o->folder;
-    d.format = (icseg_dataset_format)o->format;
-    d.split = split;
-    d.classes_file = o->classes;
-    d.reduce_zero_label = o->reduce_zero_label;
-    d.keep_unpaired = keep_unpaired;
-    d.check_images = o->decode;
-    d.ignore_count = o->ignore_count;
-    memcpy(d.ignore, o->ignore, sizeof d.ignore);
+    icseg_dataset_options d = {ICSEG_DATASET_OPTIONS_INIT,
+                               .folder = o->folder,
+                               .split = split,
+                               .classes_file = o->classes,
+                               .reduce_zero_label = o->reduce_zero_label,
+                               .keep_unpaired = keep_unpaired,
+                               .ignore = o->ignore,
+                               .ignore_count = o->ignore_count};
+    *out = NULL;
+    ICSEG_TRY(icseg_dataset_format_find(&d.format, o->format, error));
     return icseg_dataset_open(out, &d, error);
 }
 
-typedef struct fault_printer {
-    int32_t left; /* lines that may still be printed; < 0: all */
-} fault_printer;
+typedef struct problem_printer {
+    int32_t left; /* problems that may still be printed; < 0: all */
+} problem_printer;
 
-static void print_fault(void *user, const char *line) {
-    fault_printer *p = user;
+static void print_problem(void *user, const icseg_error *problem) {
+    problem_printer *p = user;
     if (p->left == 0) return;
     p->left -= p->left > 0;
-    printf("fault: %s\n", line);
+    printf("problem: %s\n", problem->message);
+}
+
+static void print_more(const struct options *o, int64_t problems) {
+    if (o->problems && problems > o->problems)
+        printf("... and %lld more problems (--problems 0 lists all)\n", (long long)problems - o->problems);
 }
 
 /* "480x360", or the range. */
@@ -137,30 +139,33 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
         printf("%5d  %-*s  %8lld  %14lld  %6.2f %%\n", k, width, names[k], (long long)s->class_images[k],
                (long long)s->class_pixels[k], labelled ? 100.0 * (double)s->class_pixels[k] / (double)labelled : 0.0);
     if (missing)
-        printf("note: %d of %d classes have no pixel in this split; they are the rows with 0\n", missing, s->classes);
+        printf("note: %d of %d classes do not have a pixel in this split; they are the rows with 0\n", missing,
+               s->classes);
 }
 
-/* Adds the number of faults to *faults; fails only when the check itself could not be done. */
-static icseg_status check_split(const icseg_command_context *context, const struct options *o, const icseg_dataset *d,
-                                const char *split, int64_t *faults, icseg_error *error) {
-    icseg_dataset_summary summary;
-    fault_printer printer = {o->faults ? o->faults : -1};
-    icseg_status status =
-        icseg_dataset_check(d, o->threads, &context->progress, print_fault, &printer, &summary, error);
-    if (status == ICSEG_ERROR_DATA) status = ICSEG_OK; /* the faults are printed */
+/* Adds the number of problems to *problems; fails only if the check itself could not be done. */
+static icseg_status check_split(const icseg_progress *progress, const struct options *o, const icseg_dataset *d,
+                                const char *split, int64_t *problems, icseg_error *error) {
+    icseg_dataset_summary summary = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    problem_printer printer = {o->problems ? o->problems : -1};
+    icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = o->threads,
+                                       .decode_images = o->decode, .on_problem = print_problem, .user = &printer};
+    icseg_status status = icseg_dataset_check(d, &how, progress, &summary, error);
+    if (status == ICSEG_ERROR_DATA) status = ICSEG_OK; /* the problems are printed */
     if (status == ICSEG_OK) {
-        if (o->faults && summary.faults > o->faults)
-            printf("... and %lld more faults (--faults 0 lists all)\n", (long long)summary.faults - o->faults);
+        print_more(o, summary.problems);
         print_summary(d, split, &summary);
     }
-    *faults += summary.faults;
+    *problems += summary.problems;
     icseg_dataset_summary_close(&summary);
     return status;
 }
 
-/* A split that cannot be opened is a fault as long as another can be; if none can, the error is that of the first. */
+/* A split that cannot be opened is a problem if another one can; if none can, the error is that of the first. Messages
+ * about the class list, which the splits share, are printed once. */
 static icseg_status check_splits(const icseg_command_context *context, const struct options *o,
-                                 const char *const *splits, int32_t count, int64_t *faults, icseg_error *error) {
+                                 const char *const *splits, int32_t count, int64_t *problems, icseg_error *error) {
+    icseg_progress progress = context->progress;
     icseg_error *closed = icseg_arena_array(context->arena, (size_t)count, sizeof *closed);
     int32_t opened = 0;
     if (!closed) return icseg_fail_memory(error, (size_t)count * sizeof *closed, "the splits");
@@ -170,15 +175,16 @@ static icseg_status check_splits(const icseg_command_context *context, const str
         if (status == ICSEG_ERROR_MEMORY) return icseg_fail(error, status, "%s", closed[i].message);
         if (status != ICSEG_OK) continue;
         if (opened++) printf("\n");
-        status = check_split(context, o, d, splits[i], faults, error);
+        status = check_split(&progress, o, d, splits[i], problems, error);
+        progress.message = NULL;
         icseg_dataset_close(&d);
         ICSEG_TRY(status);
     }
     if (!opened) return icseg_fail(error, closed[0].status, "%s", closed[0].message);
     if (opened < count) printf("\n");
     for (int32_t i = 0; i < count; i++)
-        if (closed[i].status != ICSEG_OK) printf("fault: %s\n", closed[i].message);
-    *faults += count - opened;
+        if (closed[i].status != ICSEG_OK) printf("problem: %s\n", closed[i].message);
+    *problems += count - opened;
     return ICSEG_OK;
 }
 
@@ -186,18 +192,18 @@ static icseg_status check(const icseg_command_context *context, const struct opt
     const char *one = o->split ? o->split : "";
     char **splits = NULL;
     int32_t count = 0;
-    int64_t faults = 0;
+    int64_t problems = 0;
     if (!o->split) ICSEG_TRY(icseg_dataset_splits(&splits, &count, o->folder, error));
     icseg_status status =
-        check_splits(context, o, count ? (const char *const *)splits : &one, count ? count : 1, &faults, error);
+        check_splits(context, o, count ? (const char *const *)splits : &one, count ? count : 1, &problems, error);
     icseg_buffer_free(splits);
-    if (status == ICSEG_OK && faults)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %lld fault%s found, training would go wrong", o->folder,
-                          (long long)faults, faults == 1 ? "" : "s");
+    if (status == ICSEG_OK && problems)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %lld problem%s found; correct them before training", o->folder,
+                          (long long)problems, problems == 1 ? "" : "s");
     return status;
 }
 
-/* The sheet as one picture and one label map, so that one overlay and one legend serve all of it. */
+/* The sheet as one image and one label map, so that it has one overlay and one legend. */
 typedef struct sheet {
     icseg_image image;
     icseg_labels labels;
@@ -286,74 +292,79 @@ fail:
     return status;
 }
 
-static icseg_status convert(const icseg_command_context *context, const struct options *o, icseg_error *error) {
-    icseg_convert_options c = icseg_convert_options_default();
-    icseg_convert_summary s;
-    if (!o->converted) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "OUT is missing: the folder of the new data set");
-    if (o->format != ICSEG_DATASET_AUTO && o->format < ICSEG_DATASET_FORMATS)
+static void print_import(const struct options *o, const icseg_import_summary *s) {
+    printf("%s: %lld images, %d classes", o->out_folder, (long long)s->images, s->classes);
+    if (s->objects) printf(", %lld objects", (long long)s->objects);
+    printf(" (read as %s)\n", icseg_import_format_name(s->format));
+    if (s->skipped) printf("note: %lld shapes without an area were left out\n", (long long)s->skipped);
+    if (s->no_background)
+        printf("note: %s does not contain the class \"%s\": pixels without an object are unlabelled\n", o->classes,
+               o->background);
+    if (s->split_unused) printf("note: the source has several splits of its own; --split %s has no effect\n", o->split);
+    if (s->val_share_unused) printf("note: the source has several splits of its own; --val-share has no effect\n");
+}
+
+static icseg_status import(const icseg_command_context *context, const struct options *o, icseg_error *error) {
+    problem_printer printer = {o->problems ? o->problems : -1};
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_options c = {ICSEG_IMPORT_OPTIONS_INIT, .source = o->folder,        .out = o->out_folder,
+                              .images = o->image_folder, .classes_file = o->classes, .background = o->background,
+                              .split = o->split,         .val_share = o->val_share,  .on_problem = print_problem,
+                              .user = &printer};
+    icseg_dataset_format format;
+    if (!o->out_folder)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "OUT is missing: the folder of the new data set");
+    if (strcmp(o->format, "auto") != 0 && icseg_dataset_format_find(&format, o->format, NULL) == ICSEG_OK)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--format %s is a data set already: train on it as it is",
-                          formats[o->format]);
-    c.source = o->folder;
-    c.out = o->converted;
-    c.format = o->format == ICSEG_DATASET_AUTO ? ICSEG_EXPORT_AUTO : (icseg_export_format)(o->format - EXPORTS_FROM);
-    c.images = o->image_folder;
-    c.classes_file = o->classes;
-    c.background = o->background;
-    c.split = o->split;
-    c.val_share = o->val_share;
-    fault_printer printer = {o->faults ? o->faults : -1};
-    icseg_status status = icseg_dataset_convert(&c, &context->progress, print_fault, &printer, &s, error);
-    if (o->faults && s.faults > o->faults)
-        printf("... and %lld more faults (--faults 0 lists all)\n", (long long)s.faults - o->faults);
-    if (s.faults && status == ICSEG_ERROR_DATA)
-        return icseg_fail(error, status, "%s: %lld fault%s found, nothing was written", o->folder, (long long)s.faults,
-                          s.faults == 1 ? "" : "s");
+                          o->format);
+    ICSEG_TRY(icseg_import_format_find(&c.format, o->format, error));
+    icseg_status status = icseg_import_run(&c, &context->progress, &s, error);
+    print_more(o, s.problems);
+    if (s.problems && status == ICSEG_ERROR_DATA)
+        return icseg_fail(error, status, "%s: %lld problem%s found; nothing was written", o->folder,
+                          (long long)s.problems, s.problems == 1 ? "" : "s");
     ICSEG_TRY(status);
-    printf("%s: %lld images, %d classes", o->converted, (long long)s.images, s.classes);
-    if (s.objects) printf(", %lld objects", (long long)s.objects);
-    printf(" (read as %s)\n", icseg_export_format_name(s.format));
-    if (s.skipped) printf("note: %lld shapes without an area were left out\n", (long long)s.skipped);
-    if (s.no_background)
-        printf("note: %s has no class \"%s\": pixels without an object are unlabelled\n", o->classes, o->background);
-    if (s.split_unused) printf("note: the export has several splits of its own: none is called %s\n", o->split);
-    if (s.val_share_unused) printf("note: the export has several splits of its own: --val-share holds nothing out\n");
+    print_import(o, &s);
     return ICSEG_OK;
 }
 
-/* What only convert understands. */
+/* Catches what only import understands. */
 static icseg_status check_call(const struct options *o, icseg_error *error) {
-    if (o->format >= ICSEG_DATASET_FORMATS)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--format %s is an export: icseg dataset convert %s OUT first",
-                          formats[o->format], o->folder);
-    if (o->converted)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: only convert takes a second folder", o->converted);
+    icseg_import_format format;
+    if (strcmp(o->format, "auto") != 0 && icseg_import_format_find(&format, o->format, NULL) == ICSEG_OK)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "--format %s is the format of a labelling tool: icseg dataset import %s OUT first", o->format,
+                          o->folder);
+    if (o->out_folder)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: only import takes a second folder", o->out_folder);
     return ICSEG_OK;
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    if (o->action != ACTION_CONVERT) ICSEG_TRY(check_call(o, error));
+    if (o->action == ACTION_CHECK || o->action == ACTION_SHOW) ICSEG_TRY(check_call(o, error));
     switch (o->action) {
     case ACTION_CHECK: return check(context, o, error);
     case ACTION_SHOW: return show(o, error);
-    default: return convert(context, o, error);
+    default: return import(context, o, error);
     }
 }
 
 const icseg_command icseg_command_dataset = {
     .name = "dataset",
-    .summary = "Checks labelled images, draws a sheet of them, or converts a labelling tool's export",
+    .summary = "Checks labelled images, draws a sheet of them, or imports a labelling tool's files",
     .description = "A data set is a folder with images/SPLIT (JPEG, PNG, WebP, TIFF), annotations/SPLIT\n"
                    "(single-channel or palette PNG or TIFF of the same stem, 8 or 16 bit, whose values\n"
-                   "are class numbers) and classes.txt (one name a line, in the order of the numbers).\n"
-                   "check names every file that would make training go wrong, with position and remedy,\n"
-                   "and prints the images and pixels of each class; with faults the exit status is 1.\n"
-                   "ADE20K, COCO-Stuff 10k and ADE20K-Full are read as they were unpacked. convert makes\n"
-                   "such a folder of what Pascal VOC tools, CVAT, COCO, LabelMe and YOLO write (docs/data.md).\n",
+                   "are class numbers) and classes.txt (one name on each line, in the order of the\n"
+                   "numbers). check names every file that would make training go wrong, with position\n"
+                   "and remedy, and prints the images and pixels of each class; if there are problems,\n"
+                   "the exit status is 1. ADE20K, COCO-Stuff 10k and ADE20K-Full are read as they are\n"
+                   "unpacked. import makes such a folder from the files of Pascal VOC tools, CVAT, COCO,\n"
+                   "LabelMe and YOLO (docs/data.md).\n",
     .examples = "icseg dataset check data/camvid\n"
                 "icseg dataset check data/ADEChallengeData2016 --split val\n"
                 "icseg dataset show data/camvid --split val --out sheet.png\n"
-                "icseg dataset convert labelme_folder data/mine --val-share 0.1\n",
+                "icseg dataset import labelme_folder data/mine --val-share 0.1\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

@@ -12,31 +12,32 @@
 #include "icseg/memory.h"
 #include "inference.h"
 
+enum { MAX_IGNORE = 16 };
+
 struct options {
     const char *checkpoint, *data, *split, *classes, *json;
     inference_options inference;
-    icseg_dataset_format format;
+    const char *format;
     bool reduce_zero_label;
-    int32_t ignore[ICSEG_IGNORE_VALUES], ignore_count;
+    int32_t ignore[MAX_IGNORE], ignore_count;
 };
-
-static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
 
 static const icseg_option rows[] = {
     {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
      .positional = true, .required = true},
     {"data", ICSEG_FIELD_STRING(struct options, data), "data set: images/SPLIT, annotations/SPLIT, classes.txt",
      .metavar = "DIR", .required = true},
-    {"format", ICSEG_FIELD_WORD(struct options, format),
-     "form of the data set: folder (with classes.txt), a published one, or auto: as the folders tell",
-     .words = formats},
+    {"format", ICSEG_FIELD_STRING(struct options, format),
+     "format of the data set: folder (with classes.txt), ade20k, cocostuff10k, ade20k_full, or auto: recognised by its "
+     "folders",
+     .metavar = "NAME"},
     {"split", ICSEG_FIELD_STRING(struct options, split), "which split", .metavar = "NAME"},
     INFERENCE_ROWS(struct options),
     {"json", ICSEG_FIELD_STRING(struct options, json), "write the metrics as JSON too", .metavar = "FILE"},
     {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name a line", .metavar = "FILE",
      .shown = "DIR/classes.txt"},
     {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
-     "stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit)", .capacity = ICSEG_IGNORE_VALUES,
+     "stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit)", .capacity = MAX_IGNORE,
      .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
     {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
      "0 means unlabelled and classes count from 1"},
@@ -44,20 +45,21 @@ static const icseg_option rows[] = {
 
 static void defaults(void *values) {
     struct options *o = values;
-    o->format = ICSEG_DATASET_AUTO;
+    o->format = "auto";
     o->split = "val";
     inference_defaults(&o->inference);
 }
 
 static icseg_status open_data(icseg_dataset **out, const struct options *o, icseg_error *error) {
-    icseg_dataset_options d = icseg_dataset_options_default();
-    d.folder = o->data;
-    d.format = o->format;
-    d.split = o->split;
-    d.classes_file = o->classes;
-    d.reduce_zero_label = o->reduce_zero_label;
-    d.ignore_count = o->ignore_count;
-    memcpy(d.ignore, o->ignore, sizeof d.ignore);
+    icseg_dataset_options d = {ICSEG_DATASET_OPTIONS_INIT,
+                               .folder = o->data,
+                               .split = o->split,
+                               .classes_file = o->classes,
+                               .reduce_zero_label = o->reduce_zero_label,
+                               .ignore = o->ignore,
+                               .ignore_count = o->ignore_count};
+    *out = NULL;
+    ICSEG_TRY(icseg_dataset_format_find(&d.format, o->format, error));
     return icseg_dataset_open(out, &d, error);
 }
 

@@ -1,8 +1,16 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Labelled images: finding them, checking them before training, reading one. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Labelled images: finding them, checking them before training, and reading them.
+ *
+ * An open data set is read-only: any number of threads may use one at the same time. */
 #ifndef ICSEG_DATASET_H
 #define ICSEG_DATASET_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "icseg/classes.h"
 #include "icseg/error.h"
 #include "icseg/image.h"
 #include "icseg/progress.h"
@@ -11,97 +19,201 @@
 extern "C" {
 #endif
 
-enum { ICSEG_IGNORE_VALUES = 8 };
+/** @name Formats
+ * docs/data.md shows the folders of each. @{ */
 
-/* Forms in which data sets come; docs/data.md shows the folders of each. */
+/** How a data set is laid out on disk. */
 typedef enum icseg_dataset_format {
-    ICSEG_DATASET_FOLDER,       /* images/SPLIT, annotations/SPLIT, classes.txt */
-    ICSEG_DATASET_AUTO,         /* whichever of these the folders tell */
-    ICSEG_DATASET_ADE20K,       /* SceneParsing 2016, 150 classes */
-    ICSEG_DATASET_COCOSTUFF10K, /* v1.0 and v1.1 (.mat), or *_labelTrainIds.png, 171 classes */
-    ICSEG_DATASET_ADE20K_FULL,  /* ADE20K_2021_17_01 (*_seg.png), or 16-bit TIFF, 847 classes */
-    ICSEG_DATASET_FORMATS
+    ICSEG_DATASET_FOLDER,       /**< "folder": images/SPLIT, annotations/SPLIT, classes.txt */
+    ICSEG_DATASET_AUTO,         /**< "auto": recognised by its folders */
+    ICSEG_DATASET_ADE20K,       /**< "ade20k": SceneParsing 2016, 150 classes */
+    ICSEG_DATASET_COCOSTUFF10K, /**< "cocostuff10k": v1.0 and v1.1 (.mat), or *_labelTrainIds.png, 171 classes */
+    ICSEG_DATASET_ADE20K_FULL,  /**< "ade20k_full": ADE20K_2021_17_01 (*_seg.png) or 16-bit TIFF, 847 classes */
+    ICSEG_DATASET_FORMATS       /**< how many formats this header knows */
 } icseg_dataset_format;
 
-/* The word a recipe uses: "folder", "auto", ... in the order of the enum. */
+/** The number of formats that this build knows; formats are 0 .. count - 1. */
+ICSEG_API int32_t icseg_dataset_format_count(void);
+
+/** The word that recipes use: "folder", "auto", "ade20k", ... NULL for an unknown format. */
 ICSEG_API const char *icseg_dataset_format_name(icseg_dataset_format format);
 
-/* How a data set is laid out and what its label files mean. */
+/** A short description: "ADE20K SceneParsing 2016, 150 classes". NULL for an unknown format. */
+ICSEG_API const char *icseg_dataset_format_description(icseg_dataset_format format);
+
+/** The folders and files that the format consists of, in one line. NULL for an unknown format and for AUTO. */
+ICSEG_API const char *icseg_dataset_format_layout(icseg_dataset_format format);
+
+/** The format of that name. ICSEG_ERROR_ARGUMENT, with the nearest name, when there is none. */
+ICSEG_API icseg_status icseg_dataset_format_find(icseg_dataset_format *out, const char *name, icseg_error *error);
+
+/** @} */
+
+/** Which data set to open, and what its label files mean. Zero-initialised but for struct_size, `folder` is required.
+ */
 typedef struct icseg_dataset_options {
-    const char *folder; /* holds images/SPLIT, annotations/SPLIT, classes.txt, or what the format says */
-    icseg_dataset_format format;
-    const char *split;        /* "train", "val", ...; published sets take their own names of these too. NULL or empty:
-                                 files lie in images/ and annotations/ themselves */
-    const char *classes_file; /* NULL: FOLDER/classes.txt, one name a line; published sets bring their names */
-    bool reduce_zero_label;   /* 0 is unlabelled and every other value is one too high; published sets know */
-    int32_t ignore_count;     /* further stored values that mean "ignore", besides 255 (8 bit) and 65535 (16 bit) */
-    int32_t ignore[ICSEG_IGNORE_VALUES]; /* as stored in the file: 0..65535 */
-    bool images_only;   /* no annotations: icseg_dataset_read gives empty labels; the class list may be missing */
-    bool keep_unpaired; /* images and label files without a partner are kept for icseg_dataset_check to report,
-                           instead of an error at open */
-    bool check_images;  /* icseg_dataset_check decodes every image, not only its header: finds truncated ones before
-                           training meets them, and takes longer */
+    size_t struct_size;          /**< ICSEG_DATASET_OPTIONS_INIT */
+    const char *folder;          /**< required: the folder of the data set */
+    icseg_dataset_format format; /**< 0: ICSEG_DATASET_FOLDER */
+    const char *split;           /**< NULL: "train". Published sets take their own split names and "train" and "val".
+                                      "": a folder without splits, with its files in images/ and annotations/ */
+    const char *classes_file;    /**< the class list; NULL: FOLDER/classes.txt, or the published names */
+    bool reduce_zero_label;      /**< 0 means unlabelled and class k is stored as k + 1; published sets know this */
+    const int32_t *ignore;       /**< (ignore_count) further stored values 0..65535 that mean unlabelled, besides 255
+                                      (8 bit) and 65535 (16 bit) */
+    int32_t ignore_count;        /**< length of `ignore` */
+    bool images_only;            /**< there are no label files: icseg_dataset_read returns empty labels, and the class
+                                      list may be missing */
+    bool keep_unpaired;          /**< keeps images and label files without a partner, for icseg_dataset_check to report,
+                                      instead of failing */
 } icseg_dataset_options;
 
+/** Initialises an icseg_dataset_options: `icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT, .folder = "data"};` */
+#define ICSEG_DATASET_OPTIONS_INIT sizeof(icseg_dataset_options)
+
+/** An open data set: the list of its files, its classes and its label rule. */
 typedef struct icseg_dataset icseg_dataset;
 
-ICSEG_API icseg_dataset_options icseg_dataset_options_default(void);
-
-/* The splits a data set has: names of the folders in FOLDER/images, sorted, or those of the published set that the
- * folder holds. *out is one block, freed with icseg_buffer_free. Errors: no such folder, more than 4096 splits. */
+/** Lists the splits of a data set: the names of the folders in FOLDER/images, sorted, or those of the published set
+ * that the folder contains.
+ * @param out    (count) names in one block, to be freed with icseg_buffer_free; NULL on failure
+ * @param count  the number of names
+ * @param folder the data set
+ * @param error  may be NULL
+ * @return ICSEG_ERROR_DATA if the folder is missing or is not a data set, or if it has more than 4096 splits */
 ICSEG_API icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folder, icseg_error *error);
 
-/* Lists the files and pairs them by stem, in the order of the stems; reads no pixels. Errors: missing folder (the
- * splits there are named), no images, an image without a label file (named), two images or two label files of one stem,
- * a bad class list (empty, duplicate, not UTF-8, over 16384 names), another form of
- * data set than `format` says (both are named). */
+/** Lists the files of one split and pairs images with label files by stem, in the order of the stems. Reads no pixels.
+ * @param out     the data set, to be closed with icseg_dataset_close; NULL on failure
+ * @param options which data set
+ * @param error   may be NULL
+ * @return ICSEG_ERROR_DATA for a missing folder (naming the splits that exist), a split without images, an image
+ * without a label file, two images or label files of one stem, a bad class list, or a data set of another format;
+ *         ICSEG_ERROR_UNSUPPORTED for MATLAB label files in a build that does not read them */
 ICSEG_API icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options *options,
                                           icseg_error *error);
+
+/** Frees the data set and sets the pointer to NULL. Accepts NULL. */
 ICSEG_API void icseg_dataset_close(icseg_dataset **dataset);
 
+/** The number of images; 0 for NULL. */
 ICSEG_API int64_t icseg_dataset_count(const icseg_dataset *dataset);
-ICSEG_API int32_t icseg_dataset_classes(const icseg_dataset *dataset);
-ICSEG_API const char *const *icseg_dataset_class_names(const icseg_dataset *dataset);
-/* (classes): "building, edifice" for "building"; the names themselves where there are no synonyms. */
-ICSEG_API const char *const *icseg_dataset_class_synonyms(const icseg_dataset *dataset);
-/* The form that was found, never ICSEG_DATASET_AUTO, and a line about it for people. */
-ICSEG_API icseg_dataset_format icseg_dataset_recognised(const icseg_dataset *dataset);
-ICSEG_API const char *icseg_dataset_description(const icseg_dataset *dataset);
-ICSEG_API const char *icseg_dataset_image_path(const icseg_dataset *dataset, int64_t index);
-ICSEG_API const char *icseg_dataset_label_path(const icseg_dataset *dataset, int64_t index); /* NULL: there is none */
 
-/* Decodes one pair; both outputs are created and owned by the caller. Thread-safe. Errors as in the check. */
+/** The number of classes; 0 for NULL, and for images_only without a class list. */
+ICSEG_API int32_t icseg_dataset_classes(const icseg_dataset *dataset);
+
+/** One name for each class (icseg_class_list_names). (classes), owned by the data set; NULL without classes. */
+ICSEG_API const char *const *icseg_dataset_class_names(const icseg_dataset *dataset);
+
+/** All names of each class (icseg_class_list_synonyms). (classes), owned by the data set; NULL without classes. */
+ICSEG_API const char *const *icseg_dataset_class_synonyms(const icseg_dataset *dataset);
+
+/** The format that was found, never ICSEG_DATASET_AUTO unless `dataset` is NULL. */
+ICSEG_API icseg_dataset_format icseg_dataset_recognised(const icseg_dataset *dataset);
+
+/** A line for people about the format and edition that was found; owned by the data set; NULL for NULL. */
+ICSEG_API const char *icseg_dataset_description(const icseg_dataset *dataset);
+
+/** The path of image `index`; owned by the data set; NULL for an index outside 0 .. count - 1. */
+ICSEG_API const char *icseg_dataset_image_path(const icseg_dataset *dataset, int64_t index);
+
+/** The path of the label file of image `index`; owned by the data set; NULL if the image does not have one. */
+ICSEG_API const char *icseg_dataset_label_path(const icseg_dataset *dataset, int64_t index);
+
+/** Decodes one image and its label file.
+ * @param dataset an open data set
+ * @param index   0 .. count - 1
+ * @param image   created; the caller frees it with icseg_image_close; empty on failure
+ * @param labels  created, of the image's size (empty with images_only); the caller frees it with icseg_labels_close
+ * @param error   may be NULL
+ * @return the errors of icseg_dataset_check, and ICSEG_ERROR_ARGUMENT for an index out of range */
 ICSEG_API icseg_status icseg_dataset_read(const icseg_dataset *dataset, int64_t index, icseg_image *image,
                                           icseg_labels *labels, icseg_error *error);
 
-/* What the check found. Pixels are those of files without a fault. */
+/** One image of a data set with its labels, as icseg_dataset_next fills it. */
+typedef struct icseg_dataset_sample {
+    size_t struct_size;     /**< ICSEG_DATASET_SAMPLE_INIT */
+    int64_t next;           /**< index of the image that the next call reads; set it to start elsewhere */
+    int64_t index;          /**< index of this image */
+    icseg_status status;    /**< after the last call: ICSEG_OK at the end of the data set, otherwise the failure */
+    const char *image_path; /**< owned by the data set */
+    const char *label_path; /**< owned by the data set; NULL with images_only */
+    icseg_image image;      /**< owned by the sample; valid until the next call */
+    icseg_labels labels;    /**< owned by the sample; empty with images_only */
+} icseg_dataset_sample;
+
+/** Initialises an icseg_dataset_sample. */
+#define ICSEG_DATASET_SAMPLE_INIT sizeof(icseg_dataset_sample)
+
+/** Reads the next image of a data set in order, and frees the one before.
+ *
+ *     icseg_dataset_sample sample = {ICSEG_DATASET_SAMPLE_INIT};
+ *     while (icseg_dataset_next(dataset, &sample, &error)) use(&sample.image, &sample.labels);
+ *     icseg_status status = sample.status;
+ *     icseg_dataset_sample_close(&sample);
+ *
+ * Threads may iterate over one data set at the same time, each with a sample of its own.
+ * @return whether the sample was filled; false at the end of the data set (status ICSEG_OK) and on failure, where
+ *         `next` is already that of the image after the one that failed */
+ICSEG_API bool icseg_dataset_next(const icseg_dataset *dataset, icseg_dataset_sample *sample, icseg_error *error);
+
+/** Frees the image and the labels, and makes the sample start at the first image again. Accepts NULL. */
+ICSEG_API void icseg_dataset_sample_close(icseg_dataset_sample *sample);
+
+/** Receives each problem that a check or an import finds: `problem->message` is one line that names the file, the
+ * position and the remedy. It is called from the thread that called the library, and `problem` is valid during the call
+ * only. */
+typedef void (*icseg_dataset_problem)(void *user, const icseg_error *problem);
+
+/** How to check a data set; NULL or zero: the defaults. */
+typedef struct icseg_dataset_check_options {
+    size_t struct_size;               /**< ICSEG_DATASET_CHECK_OPTIONS_INIT */
+    int32_t threads;                  /**< 0: one for each core */
+    bool decode_images;               /**< decodes every image instead of its header alone; finds truncated images, and
+                                           takes longer */
+    icseg_dataset_problem on_problem; /**< may be NULL */
+    void *user;                       /**< passed to on_problem */
+} icseg_dataset_check_options;
+
+/** Initialises an icseg_dataset_check_options. */
+#define ICSEG_DATASET_CHECK_OPTIONS_INIT sizeof(icseg_dataset_check_options)
+
+/** What a check counted. Pixels are those of the files without a problem. */
 typedef struct icseg_dataset_summary {
-    int64_t images, pixels, ignored;
-    int64_t faults; /* lines reported: what would make training wrong */
-    int32_t classes;
-    int64_t *class_pixels; /* (classes), owned; icseg_dataset_summary_close frees it */
-    int64_t *class_images; /* (classes): images in which the class occurs */
-    int32_t min_width, min_height, max_width, max_height;
+    size_t struct_size;    /**< ICSEG_DATASET_SUMMARY_INIT */
+    int64_t images;        /**< images without a problem */
+    int64_t pixels;        /**< their pixels */
+    int64_t ignored;       /**< pixels that are unlabelled */
+    int64_t problems;      /**< number of problems reported */
+    int32_t classes;       /**< length of the arrays below */
+    int64_t *class_pixels; /**< (classes) pixels of each class; owned by the summary */
+    int64_t *class_images; /**< (classes) images that contain the class; owned by the summary */
+    int32_t min_width;     /**< pixels */
+    int32_t min_height;    /**< pixels */
+    int32_t max_width;     /**< pixels */
+    int32_t max_height;    /**< pixels */
 } icseg_dataset_summary;
 
-/* Called for each fault, from the calling thread, in the order of the files whatever the number of threads: one line
- * naming file, position and remedy. */
-typedef void (*icseg_dataset_fault)(void *user, const char *line);
+/** Initialises an icseg_dataset_summary. */
+#define ICSEG_DATASET_SUMMARY_INIT sizeof(icseg_dataset_summary)
 
-/* Reads every label file (and every image header, or with check_images every image): values out of range, missing
- * partners, size mismatches, RGB masks, unreadable files, and, over the whole set, masks of only 0 and 255 and sets
- * without a labelled pixel. A class without a pixel is no fault: class_pixels tells. Returns ICSEG_ERROR_DATA, with the
- * first fault as its text and the number of others, when there are faults; *out is filled then too, and is to be closed
- * in every case. `threads` <= 0: all cores. */
-ICSEG_API icseg_status icseg_dataset_check(const icseg_dataset *dataset, int threads, const icseg_progress *progress,
-                                           icseg_dataset_fault on_fault, void *user, icseg_dataset_summary *out,
+/** Reads every label file and the header of every image, and finds what would make training go wrong: values out of
+ * range, missing partners, sizes that differ, colour masks, unreadable files, and, over the whole set, masks of only 0
+ * and 255 and sets without a labelled pixel. A class without a pixel is not a problem; class_pixels shows it. Problems
+ * are reported in the order of the files, whatever the number of threads.
+ * @param dataset  an open data set, with keep_unpaired so that missing partners do not fail icseg_dataset_open
+ * @param options  NULL: the defaults
+ * @param progress may be NULL; stage "check labels", in images; a warning for class names that look doubly encoded
+ * @param out      filled also when there are problems; always free it with icseg_dataset_summary_close
+ * @param error    may be NULL
+ * @return ICSEG_ERROR_DATA, with the first problem and the number of others, if there are problems;
+ *         ICSEG_ERROR_CANCELLED */
+ICSEG_API icseg_status icseg_dataset_check(const icseg_dataset *dataset, const icseg_dataset_check_options *options,
+                                           const icseg_progress *progress, icseg_dataset_summary *out,
                                            icseg_error *error);
-ICSEG_API void icseg_dataset_summary_close(icseg_dataset_summary *summary);
 
-/* The palette of a class list: the colours that a published set gives its classes (ADE20K, its 150 names in their
- * order), else those of icseg_palette_create. names: (classes). */
-ICSEG_API icseg_status icseg_palette_create_for(icseg_palette *out, const char *const *names, int32_t classes,
-                                                icseg_error *error);
+/** Frees the arrays and clears the summary but for its size. Accepts NULL. */
+ICSEG_API void icseg_dataset_summary_close(icseg_dataset_summary *summary);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@
 #ifndef ICSEG_ICSEG_H
 #define ICSEG_ICSEG_H
 
+#include "icseg/classes.h"
 #include "icseg/classify.h"
 #include "icseg/config.h"
 #include "icseg/error.h"
@@ -27,9 +28,9 @@
 #endif
 #endif
 #ifndef ICSEG_ABSENT_TRAIN
-#include "icseg/convert.h"
 #include "icseg/dataset.h"
 #include "icseg/eval.h"
+#include "icseg/import.h"
 #include "icseg/metrics.h"
 #include "icseg/report.h"
 #include "icseg/synth.h"

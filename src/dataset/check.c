@@ -1,32 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The check before training: every label file is read, in parallel, and what would make training wrong is named. */
+ * The check before training: reads every label file, in parallel, and reports what would make training go wrong. */
 #include <omp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/argument.h"
+#include "base/progress.h"
+#include "base/struct_size.h"
 #include "base/system.h"
 #include "dataset/internal.h"
-#include "dataset/faults.h"
+#include "dataset/problems.h"
+#include "text/misencoded.h"
 
-/* What one thread has counted. Sums do not depend on who adds what, so neither does the summary. */
+enum {
+    FIRST_OPTIONS_SIZE = sizeof(icseg_dataset_check_options), /* in the first release, as below */
+    FIRST_SUMMARY_SIZE = sizeof(icseg_dataset_summary),
+    MAX_THREADS = 1024
+};
+
+/* The counts of one thread. They are integers, so the summary does not depend on which thread reads which file. */
 typedef struct tally {
-    uint32_t *values;      /* (65536): how often each stored value occurs in the file at hand */
+    uint32_t *values;      /* (65536): how often each stored value occurs in the current file */
     int64_t *class_pixels; /* (classes) */
     int64_t *class_images;
     int64_t images, pixels, ignored;
     int32_t min_width, min_height, max_width, max_height;
-    bool has_zero, has_others; /* stored values met besides the one that stands for white */
-    int64_t white_index;       /* first pair with a white pixel (255, 65535), or -1, */
+    bool has_zero, has_others; /* stored values besides white (255, 65535) */
+    int64_t white_index;       /* the first pair with a white pixel, or -1, and that pixel: */
     int32_t white_x, white_y, white_value;
 } tally;
 
 typedef struct check {
     const icseg_dataset *dataset;
-    const icseg_progress *progress;
-    double started;
+    bool decode_images;
+    icseg_stage stage;
     int64_t reported; /* `done` of the last report */
-    char **faults;    /* (count), NULL: none */
+    icseg_error cancelled;
+    icseg_kept_problem **problems; /* (count); NULL: none */
     tally *tallies;
     int threads;
     _Atomic int64_t done;
@@ -81,7 +92,7 @@ static icseg_status check_pair(const check *c, tally *t, int64_t index, icseg_er
     const icseg_dataset_pair *pair = &c->dataset->pairs[index];
     int32_t width, height;
     if (!pair->label && !c->dataset->images_only) return icseg_dataset_fail_unpaired(c->dataset, pair, error);
-    if (c->dataset->check_images) {
+    if (c->decode_images) {
         icseg_image image;
         ICSEG_TRY(icseg_image_read(&image, pair->image, error));
         width = image.width, height = image.height;
@@ -103,16 +114,11 @@ static icseg_status check_pair(const check *c, tally *t, int64_t index, icseg_er
 }
 
 static void report(check *c) {
-    if (!c->progress || !c->progress->report) return;
     int64_t done = atomic_load(&c->done);
     if (done == c->reported) return;
     c->reported = done;
-    icseg_progress_event event = {.stage = "check labels",
-                                  .done = (double)done,
-                                  .total = (double)c->dataset->count,
-                                  .seconds = icseg_clock() - c->started,
-                                  .detail = ""};
-    if (!c->progress->report(c->progress->user, &event)) atomic_store(&c->stop, ICSEG_ERROR_CANCELLED);
+    if (icseg_stage_report(&c->stage, done, "", &c->cancelled) != ICSEG_OK)
+        atomic_store(&c->stop, ICSEG_ERROR_CANCELLED);
 }
 
 /* The calling thread works too, and reports after each file of its own (`thread` 0). */
@@ -122,7 +128,7 @@ static void check_one(check *c, int thread, int64_t index) {
     icseg_status status = check_pair(c, &c->tallies[thread], index, &error);
     if (status == ICSEG_ERROR_MEMORY)
         atomic_store(&c->stop, status);
-    else if (status != ICSEG_OK && !(c->faults[index] = icseg_strdup(error.message)))
+    else if (status != ICSEG_OK && !(c->problems[index] = icseg_problem_keep(&error)))
         atomic_store(&c->stop, ICSEG_ERROR_MEMORY);
     atomic_fetch_add(&c->done, 1);
     if (thread == 0) report(c);
@@ -154,48 +160,65 @@ static void merge(const check *c, icseg_dataset_summary *out, tally *all) {
     out->max_width = all->max_width, out->max_height = all->max_height;
 }
 
-/* Faults that no single file shows. */
-static void check_whole(const check *c, const tally *all, const icseg_dataset_summary *out, icseg_faults *sink) {
+/* Problems that no single file shows. */
+static bool check_whole(const check *c, const tally *all, const icseg_dataset_summary *out, bool others,
+                        icseg_error *problem) {
     const icseg_dataset *d = c->dataset;
-    icseg_error text;
-    if (d->images_only) return;
-    if (d->layout->format == ICSEG_DATASET_ADE20K && all->white_index >= 0 && !d->ignores_white) {
-        icseg_fail(&text, ICSEG_ERROR_DATA,
-                   "%s: value %d at x=%d, y=%d; SceneParsing's label files hold 0 (unlabelled) and 1..150: these seem "
-                   "to be one lower already; use the files as published, or the folder form (classes.txt, "
-                   "data.format = folder)",
-                   d->pairs[all->white_index].label, all->white_value, all->white_x, all->white_y);
-        icseg_faults_add(sink, text.message);
-    } else if (d->looks_like_ade20k && all->has_zero && all->white_index < 0) {
-        icseg_fail(&text, ICSEG_ERROR_DATA,
-                   "%s: ADE20K's label files, in which 0 means unlabelled and classes count from 1, are read as if 0 "
-                   "were a class; set data.reduce_zero_label, or data.format to ade20k",
-                   d->label_folder);
-        icseg_faults_add(sink, text.message);
-    } else if (all->white_index >= 0 && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_white) {
-        icseg_fail(&text, ICSEG_ERROR_DATA,
-                   "%s: value %d at x=%d, y=%d: the masks hold only 0 and %d, and %d is ignored, so nothing could be "
-                   "told apart; store class numbers (0, 1, ...) instead, or, if %d does mean unlabelled, add it to "
-                   "data.ignore",
-                   d->pairs[all->white_index].label, all->white_value, all->white_x, all->white_y, all->white_value,
-                   all->white_value, all->white_value);
-        icseg_faults_add(sink, text.message);
-    } else if (!sink->count && out->pixels == out->ignored) {
-        icseg_fail(&text, ICSEG_ERROR_DATA,
-                   "%s: no pixel of any label file is labelled, all values are ignored; look at data.ignore%s",
-                   d->label_folder, d->reduce_zero_label ? " and data.reduce_zero_label" : "");
-        icseg_faults_add(sink, text.message);
+    const char *white_path = all->white_index >= 0 ? d->pairs[all->white_index].label : NULL;
+    int32_t white = all->white_value;
+    if (d->images_only) return false;
+    if (d->layout->format == ICSEG_DATASET_ADE20K && white_path && !d->ignores_white)
+        icseg_fail_field(problem, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
+                         "%s: value %d at x=%d, y=%d; the label files of SceneParsing contain 0 (unlabelled) and "
+                         "1..150, but these seem to be one lower already; use the files as published, or the format "
+                         "folder with a classes.txt",
+                         white_path, white, all->white_x, all->white_y);
+    else if (d->looks_like_ade20k && all->has_zero && !white_path)
+        icseg_fail_field(
+            problem, ICSEG_ERROR_DATA, "reduce_zero_label", ICSEG_REMEDY_SET_FIELD,
+            "%s: these are ADE20K's label files, in which 0 means unlabelled and classes count from 1, but "
+            "0 is read as a class; set reduce_zero_label, or set the format to ade20k",
+            d->label_folder);
+    else if (white_path && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_white)
+        icseg_fail_field(problem, ICSEG_ERROR_DATA, "ignore", ICSEG_REMEDY_SET_FIELD,
+                         "%s: value %d at x=%d, y=%d; the masks contain only 0 and %d, and %d is ignored, so only one "
+                         "class remains; store class numbers (0, 1, ...) instead, or, if %d does mean unlabelled, add "
+                         "it to the ignored values",
+                         white_path, white, all->white_x, all->white_y, white, white, white);
+    else if (!others && out->pixels == out->ignored)
+        icseg_fail_field(problem, ICSEG_ERROR_DATA, d->reduce_zero_label ? "reduce_zero_label" : "ignore",
+                         ICSEG_REMEDY_SET_FIELD,
+                         "%s: all pixels of all label files are unlabelled; check the ignored values%s",
+                         d->label_folder, d->reduce_zero_label ? " and reduce_zero_label" : "");
+    else
+        return false;
+    return true;
+}
+
+static void report_problems(const check *c, const tally *all, const icseg_dataset_summary *out, icseg_problems *sink) {
+    const icseg_dataset *d = c->dataset;
+    icseg_error problem;
+    for (int64_t i = 0; i < d->count; i++) {
+        if (!c->problems[i]) continue;
+        icseg_problem_restore(c->problems[i], &problem);
+        icseg_problems_add(sink, &problem);
     }
+    for (int64_t i = 0; i < d->orphan_count; i++) {
+        icseg_fail(&problem, ICSEG_ERROR_DATA, "%s: its image is missing; add the image or remove the label file",
+                   d->orphans[i]);
+        icseg_problems_add(sink, &problem);
+    }
+    if (check_whole(c, all, out, sink->count > 0, &problem)) icseg_problems_add(sink, &problem);
 }
 
 static icseg_status open_check(check *c, icseg_arena *arena, icseg_dataset_summary *out, icseg_error *error) {
     size_t classes = (size_t)c->dataset->classes;
-    c->faults = icseg_arena_array(arena, (size_t)c->dataset->count, sizeof *c->faults);
+    c->problems = icseg_arena_array(arena, (size_t)c->dataset->count, sizeof *c->problems);
     c->tallies = icseg_arena_array(arena, (size_t)c->threads, sizeof *c->tallies);
     out->classes = c->dataset->classes;
     out->class_pixels = icseg_calloc_array(classes, sizeof *out->class_pixels);
     out->class_images = icseg_calloc_array(classes, sizeof *out->class_images);
-    bool fine = c->faults && c->tallies && out->class_pixels && out->class_images;
+    bool fine = c->problems && c->tallies && out->class_pixels && out->class_images;
     for (int i = 0; fine && i < c->threads; i++) {
         tally *t = &c->tallies[i];
         t->white_index = -1;
@@ -204,51 +227,73 @@ static icseg_status open_check(check *c, icseg_arena *arena, icseg_dataset_summa
         t->class_images = icseg_arena_array(arena, classes, sizeof *t->class_images);
         fine = t->values && t->class_pixels && t->class_images;
     }
-    return fine ? ICSEG_OK : icseg_fail_memory(error, ICSEG_LABEL_VALUES * sizeof(uint32_t), "checking the data set");
+    return fine ? ICSEG_OK : icseg_fail_memory(error, 0, "checking the data set");
 }
 
-icseg_status icseg_dataset_check(const icseg_dataset *dataset, int threads, const icseg_progress *progress,
-                                 icseg_dataset_fault on_fault, void *user, icseg_dataset_summary *out,
-                                 icseg_error *error) {
-    *out = (icseg_dataset_summary){0};
-    check c = {.dataset = dataset, .progress = progress, .started = icseg_clock()};
-    c.threads = threads > 0 ? threads : icseg_cores();
-    if (c.threads > dataset->count) c.threads = (int)dataset->count;
-    icseg_faults sink = {.on_fault = on_fault, .user = user};
-    icseg_arena *arena;
-    icseg_status status;
-    ICSEG_TRY(icseg_arena_open(&arena, error));
-    ICSEG_TRY_GOTO(open_check(&c, arena, out, error));
-
-#pragma omp parallel num_threads(c.threads)
+static icseg_status run_check(check *c, icseg_dataset_summary *out, icseg_problems *sink, icseg_error *error) {
+    const icseg_dataset *dataset = c->dataset;
+#pragma omp parallel num_threads(c->threads)
     {
         int thread = omp_get_thread_num();
 #pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < dataset->count; i++) check_one(&c, thread, i);
+        for (int64_t i = 0; i < dataset->count; i++) check_one(c, thread, i);
     }
-
-    status = atomic_load(&c.stop);
-    if (status == ICSEG_OK) report(&c), status = atomic_load(&c.stop);
-    if (status == ICSEG_ERROR_MEMORY) icseg_fail(error, status, "out of memory while checking the label files");
-    if (status == ICSEG_ERROR_CANCELLED) icseg_fail(error, status, "the check of the label files was cancelled");
-    if (status != ICSEG_OK) goto fail;
-
+    if (!atomic_load(&c->stop)) report(c);
+    icseg_status status = (icseg_status)atomic_load(&c->stop);
+    if (status == ICSEG_ERROR_MEMORY) return icseg_fail_memory(error, 0, "checking the label files");
+    if (status == ICSEG_ERROR_CANCELLED) return icseg_fail(error, status, "%s", c->cancelled.message);
     tally all;
-    merge(&c, out, &all);
-    for (int64_t i = 0; i < dataset->count; i++)
-        if (c.faults[i]) icseg_faults_add(&sink, c.faults[i]);
-    for (int64_t i = 0; i < dataset->orphan_count; i++) {
-        icseg_error text;
-        icseg_fail(&text, ICSEG_ERROR_DATA, "%s: no image of that stem; add the image or remove the label file",
-                   dataset->orphans[i]);
-        icseg_faults_add(&sink, text.message);
-    }
-    check_whole(&c, &all, out, &sink);
-    out->faults = sink.count;
-    if (sink.count) status = icseg_faults_fail(&sink, error);
-fail:
-    for (int64_t i = 0; c.faults && i < dataset->count; i++) icseg_free(c.faults[i]);
+    merge(c, out, &all);
+    report_problems(c, &all, out, sink);
+    out->problems = sink->count;
+    return sink->count ? icseg_problems_fail(sink, error) : ICSEG_OK;
+}
+
+/* One message for the whole list: the first name that looks doubly encoded, and how many more there are. */
+static void warn_about_names(const icseg_dataset *d, const icseg_progress *progress) {
+    const char *const *names = icseg_class_list_synonyms(d->list);
+    const char *first = NULL;
+    int32_t count = 0;
+    for (int32_t k = 0; k < d->classes; k++)
+        if (icseg_text_is_misencoded(names[k], NULL) && !count++) first = names[k];
+    if (!first) return;
+    icseg_string meant = {0};
+    char more[48] = "";
+    icseg_text_is_misencoded(first, &meant);
+    if (count > 1) snprintf(more, sizeof more, " (and %d more class names)", count - 1);
+    icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
+                       "the class name \"%s\"%s looks as if its UTF-8 had been encoded twice; if it should be \"%s\", "
+                       "correct the class list",
+                       first, more, meant.data ? meant.data : "");
+    icseg_string_close(&meant);
+}
+
+icseg_status icseg_dataset_check(const icseg_dataset *dataset, const icseg_dataset_check_options *options,
+                                 const icseg_progress *progress, icseg_dataset_summary *out, icseg_error *error) {
+    icseg_dataset_check_options o;
+    icseg_dataset_summary summary = {0};
+    icseg_progress own;
+    icseg_arena *arena;
+    ICSEG_NEED(out);
+    ICSEG_TRY(icseg_struct_write(out, &summary, sizeof *out, FIRST_SUMMARY_SIZE, "icseg_dataset_summary", error));
+    ICSEG_NEED(dataset);
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS_SIZE, "icseg_dataset_check_options", error));
+    if (o.threads < 0 || o.threads > MAX_THREADS)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
+                                "threads: %d; use 1 to %d, or 0 for one on each core", o.threads, MAX_THREADS);
+    ICSEG_TRY(icseg_progress_read(&own, progress, error));
+    warn_about_names(dataset, &own);
+    check c = {.dataset = dataset, .decode_images = o.decode_images};
+    c.stage = icseg_stage_begin(&own, "check labels", dataset->count, "images");
+    c.threads = o.threads ? o.threads : icseg_cores();
+    if (c.threads > dataset->count) c.threads = (int)dataset->count;
+    icseg_problems sink = {.on_problem = o.on_problem, .user = o.user};
+    ICSEG_TRY(icseg_arena_open(&arena, error));
+    icseg_status status = open_check(&c, arena, &summary, error);
+    if (status == ICSEG_OK) status = run_check(&c, &summary, &sink, error);
+    for (int64_t i = 0; c.problems && i < dataset->count; i++) icseg_free(c.problems[i]);
     icseg_arena_close(&arena);
+    icseg_struct_write(out, &summary, sizeof *out, FIRST_SUMMARY_SIZE, "icseg_dataset_summary", NULL);
     return status;
 }
 
@@ -256,5 +301,6 @@ void icseg_dataset_summary_close(icseg_dataset_summary *summary) {
     if (!summary) return;
     icseg_free(summary->class_pixels);
     icseg_free(summary->class_images);
-    *summary = (icseg_dataset_summary){0};
+    icseg_struct_write(summary, &(icseg_dataset_summary){0}, sizeof *summary, FIRST_SUMMARY_SIZE,
+                       "icseg_dataset_summary", NULL);
 }

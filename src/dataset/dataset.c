@@ -1,119 +1,111 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Data sets: opening one, and reading one pair of picture and labels. */
+ * Data sets: opening one, and reading images with their labels. */
 #include "icseg/dataset.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "base/argument.h"
 #include "base/file.h"
+#include "base/struct_size.h"
 #include "classes/class_list.h"
 #include "dataset/internal.h"
-#include "image/codec.h"
 
-icseg_dataset_options icseg_dataset_options_default(void) { return (icseg_dataset_options){.split = "train"}; }
+enum {
+    FIRST_OPTIONS_SIZE = sizeof(icseg_dataset_options), /* in the first release, as below */
+    FIRST_SAMPLE_SIZE = sizeof(icseg_dataset_sample)
+};
 
-static icseg_status read_names(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
-    char *classes = o->classes_file ? icseg_arena_strdup(d->arena, o->classes_file)
-                                    : icseg_arena_printf(d->arena, "%s/classes.txt", o->folder);
-    if (!classes) return icseg_fail_memory(error, strlen(o->folder), o->folder);
-    bool needed = d->layout->format == ICSEG_DATASET_FOLDER && !o->images_only;
-    if (o->classes_file || needed || (d->layout->format == ICSEG_DATASET_FOLDER && icseg_file_exists(classes)))
-        ICSEG_TRY(icseg_classes_read(d->arena, classes, &d->names, &d->classes, error));
-    return icseg_dataset_take_names(d, error);
+/* The caller's list, FOLDER/classes.txt, or the published one. */
+static icseg_status open_classes(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
+    const icseg_class_table *table = d->layout->classes;
+    const char *path = o->classes_file ? o->classes_file : icseg_arena_printf(d->arena, "%s/classes.txt", o->folder);
+    if (!path) return icseg_fail_memory(error, 0, o->folder);
+    if (o->classes_file || (!table && (!o->images_only || icseg_file_exists(path))))
+        ICSEG_TRY(icseg_class_list_open(&d->list, path, error));
+    else if (table)
+        ICSEG_TRY(icseg_class_list_open_table(&d->list, table, error));
+    d->classes = icseg_class_list_count(d->list);
+    if (table && d->classes != table->count)
+        return icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
+                                "%s: %d class names, but %s has %d classes", path, d->classes, d->layout->title,
+                                table->count);
+    return ICSEG_OK;
 }
 
-icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options *o, icseg_error *error) {
+static icseg_status open_dataset(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
+    d->images_only = o->images_only;
+    ICSEG_TRY(icseg_arena_open(&d->arena, error));
+    if (!d->images_only) ICSEG_TRY(icseg_dataset_check_source(d->layout, o->folder, error));
+    ICSEG_TRY(open_classes(d, o, error));
+    ICSEG_TRY(icseg_dataset_find_files(d, o, error));
+    return icseg_dataset_set_rule(d, o, error);
+}
+
+icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options *options, icseg_error *error) {
+    icseg_dataset_options o;
     const icseg_dataset_layout *layout;
-    icseg_status status;
+    ICSEG_NEED(out);
     *out = NULL;
-    if (!o->folder || !o->folder[0]) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "no data folder was given");
-    ICSEG_TRY(icseg_dataset_find_layout(&layout, o, error));
+    ICSEG_NEED(options);
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS_SIZE, "icseg_dataset_options", error));
+    if (!o.folder || !o.folder[0])
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
+                                "folder: the folder of the data set is required");
+    ICSEG_TRY(icseg_dataset_find_layout(&layout, &o, error));
     icseg_dataset *d = icseg_calloc_array(1, sizeof *d);
     if (!d) return icseg_fail_memory(error, sizeof *d, "a data set");
     d->layout = layout;
-    d->images_only = o->images_only;
-    d->check_images = o->check_images;
-    ICSEG_TRY_GOTO(icseg_arena_open(&d->arena, error));
-    ICSEG_TRY_GOTO(read_names(d, o, error));
-    ICSEG_TRY_GOTO(icseg_dataset_find_files(d, o, error));
-    ICSEG_TRY_GOTO(icseg_dataset_set_rule(d, o, error));
-    *out = d;
-    return ICSEG_OK;
-fail:
-    icseg_dataset_close(&d);
+    icseg_status status = open_dataset(d, &o, error);
+    if (status == ICSEG_OK)
+        *out = d;
+    else
+        icseg_dataset_close(&d);
     return status;
 }
 
 void icseg_dataset_close(icseg_dataset **dataset) {
     if (!dataset || !*dataset) return;
+    icseg_class_list_close(&(*dataset)->list);
     icseg_arena_close(&(*dataset)->arena);
     icseg_free(*dataset);
     *dataset = NULL;
 }
 
-int64_t icseg_dataset_count(const icseg_dataset *d) { return d->count; }
-int32_t icseg_dataset_classes(const icseg_dataset *d) { return d->classes; }
-const char *const *icseg_dataset_class_names(const icseg_dataset *d) { return (const char *const *)d->names; }
-const char *const *icseg_dataset_class_synonyms(const icseg_dataset *d) { return (const char *const *)d->synonyms; }
-icseg_dataset_format icseg_dataset_recognised(const icseg_dataset *d) { return d->layout->format; }
-const char *icseg_dataset_description(const icseg_dataset *d) { return d->description; }
-const char *icseg_dataset_image_path(const icseg_dataset *d, int64_t index) { return d->pairs[index].image; }
-const char *icseg_dataset_label_path(const icseg_dataset *d, int64_t index) { return d->pairs[index].label; }
+/* ---- what is in it ---- */
 
-/* Whether the picture's EXIF orientation swaps its sides. */
-static bool is_turned(const char *path) {
-    icseg_map map;
-    icseg_header header;
-    if (icseg_map_open(&map, path, NULL) != ICSEG_OK) return false;
-    icseg_source source = {.data = map.data, .size = map.size, .name = path};
-    bool turned = icseg_header_read(&header, &source, NULL) == ICSEG_OK && header.orientation >= 5;
-    icseg_map_close(&map);
-    return turned;
+static const icseg_dataset_pair *pair_at(const icseg_dataset *d, int64_t index) {
+    return d && index >= 0 && index < d->count ? &d->pairs[index] : NULL;
 }
 
-icseg_status icseg_dataset_check_size(const icseg_dataset_pair *pair, int32_t width, int32_t height,
-                                      const icseg_mask *mask, icseg_error *error) {
-    if (mask->width == width && mask->height == height) return ICSEG_OK;
-    if (mask->width == height && mask->height == width && is_turned(pair->image))
-        return icseg_fail(
-            error, ICSEG_ERROR_DATA,
-            "%s: the mask is %dx%d, which fits %s only without its EXIF rotation (%dx%d with it); turn the "
-            "mask, or remove the image's EXIF orientation",
-            pair->label, mask->width, mask->height, pair->image, width, height);
-    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: the mask is %dx%d but its image %s is %dx%d; they must be equal",
-                      pair->label, mask->width, mask->height, pair->image, width, height);
+int64_t icseg_dataset_count(const icseg_dataset *d) { return d ? d->count : 0; }
+
+int32_t icseg_dataset_classes(const icseg_dataset *d) { return d ? d->classes : 0; }
+
+const char *const *icseg_dataset_class_names(const icseg_dataset *d) {
+    return d ? icseg_class_list_names(d->list) : NULL;
 }
 
-icseg_status icseg_dataset_fail_value(const icseg_dataset *d, const char *path, const icseg_mask *mask,
-                                      icseg_error *error) {
-    const int16_t *rule = icseg_dataset_rule(d, mask->bits);
-    size_t n = (size_t)mask->width * (size_t)mask->height, first = n, others = 0;
-    for (size_t i = 0; i < n; i++)
-        if (rule[mask->data[i]] == ICSEG_LABEL_INVALID) {
-            if (first == n)
-                first = i;
-            else
-                others++;
-        }
-    if (first == n) return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: no value is out of range", path);
-    int32_t value = mask->data[first], low = d->reduce_zero_label ? 1 : 0, high = d->classes - 1 + low;
-    char more[64] = "";
-    size_t x = first % (size_t)mask->width, y = first / (size_t)mask->width;
-    if (others) snprintf(more, sizeof more, " and %zu more pixels out of range", others);
-    if (d->layout->format != ICSEG_DATASET_FOLDER)
-        return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: value %d at x=%zu, y=%zu%s; label files of %s hold %s: another edition of the set, or "
-                          "labels of your own? (data.format)",
-                          path, value, x, y, more, d->description, d->layout->values);
-    const char *remedy = value == high + 1 && !d->reduce_zero_label
-                             ? "if 0 means unlabelled and classes count from 1, set data.reduce_zero_label; if"
-                             : "if";
-    return icseg_fail(
-        error, ICSEG_ERROR_DATA,
-        "%s: value %d at x=%zu, y=%zu%s; classes are %d..%d and %d is ignored; %s %d means unlabelled, add "
-        "it to data.ignore; if it is a class, add its name to the class list",
-        path, value, x, y, more, low, high, mask->bits == 16 ? 65535 : 255, remedy, value);
+const char *const *icseg_dataset_class_synonyms(const icseg_dataset *d) {
+    return d ? icseg_class_list_synonyms(d->list) : NULL;
 }
+
+icseg_dataset_format icseg_dataset_recognised(const icseg_dataset *d) {
+    return d ? d->layout->format : ICSEG_DATASET_AUTO;
+}
+
+const char *icseg_dataset_description(const icseg_dataset *d) { return d ? d->description : NULL; }
+
+const char *icseg_dataset_image_path(const icseg_dataset *d, int64_t index) {
+    const icseg_dataset_pair *pair = pair_at(d, index);
+    return pair ? pair->image : NULL;
+}
+
+const char *icseg_dataset_label_path(const icseg_dataset *d, int64_t index) {
+    const icseg_dataset_pair *pair = pair_at(d, index);
+    return pair ? pair->label : NULL;
+}
+
+/* ---- reading ---- */
 
 /* Stored values to labels. */
 static icseg_status apply_rule(const icseg_dataset *d, const char *path, const icseg_mask *mask, icseg_labels *labels,
@@ -130,14 +122,18 @@ static icseg_status apply_rule(const icseg_dataset *d, const char *path, const i
     return invalid ? icseg_dataset_fail_value(d, path, mask, error) : ICSEG_OK;
 }
 
-icseg_status icseg_dataset_read(const icseg_dataset *d, int64_t index, icseg_image *image, icseg_labels *labels,
+icseg_status icseg_dataset_read(const icseg_dataset *dataset, int64_t index, icseg_image *image, icseg_labels *labels,
                                 icseg_error *error) {
+    ICSEG_NEED(image);
+    ICSEG_NEED(labels);
     *image = (icseg_image){0};
     *labels = (icseg_labels){0};
-    if (index < 0 || index >= d->count)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "image %lld of a data set of %lld", (long long)index,
-                          (long long)d->count);
-    const icseg_dataset_pair *pair = &d->pairs[index];
+    ICSEG_NEED(dataset);
+    const icseg_dataset *d = dataset;
+    const icseg_dataset_pair *pair = pair_at(d, index);
+    if (!pair)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: image %lld of a data set of %lld images", __func__,
+                          (long long)index, (long long)d->count);
     icseg_mask mask = {0};
     icseg_status status;
     if (!pair->label && !d->images_only) return icseg_dataset_fail_unpaired(d, pair, error);
@@ -154,4 +150,42 @@ fail:
     icseg_labels_close(labels);
     icseg_image_close(image);
     return status;
+}
+
+/* ---- one after the other ---- */
+
+static icseg_status check_sample(const icseg_dataset *dataset, const icseg_dataset_sample *sample, icseg_error *error) {
+    ICSEG_NEED(dataset);
+    if (sample->struct_size < FIRST_SAMPLE_SIZE || sample->next < 0)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "icseg_dataset_next: the sample has the size %zu and the next index %lld; initialise it with "
+                          "ICSEG_DATASET_SAMPLE_INIT",
+                          sample->struct_size, (long long)sample->next);
+    return ICSEG_OK;
+}
+
+bool icseg_dataset_next(const icseg_dataset *dataset, icseg_dataset_sample *s, icseg_error *error) {
+    if (!s) {
+        icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_dataset_next: sample is NULL");
+        return false;
+    }
+    s->status = check_sample(dataset, s, error);
+    if (s->status != ICSEG_OK) return false;
+    icseg_image_close(&s->image);
+    icseg_labels_close(&s->labels);
+    s->image_path = s->label_path = NULL;
+    if (s->next >= dataset->count) return false;
+    s->index = s->next++;
+    s->image_path = icseg_dataset_image_path(dataset, s->index);
+    s->label_path = icseg_dataset_label_path(dataset, s->index);
+    s->status = icseg_dataset_read(dataset, s->index, &s->image, &s->labels, error);
+    return s->status == ICSEG_OK;
+}
+
+void icseg_dataset_sample_close(icseg_dataset_sample *sample) {
+    if (!sample) return;
+    icseg_image_close(&sample->image);
+    icseg_labels_close(&sample->labels);
+    icseg_struct_write(sample, &(icseg_dataset_sample){0}, sizeof *sample, FIRST_SAMPLE_SIZE, "icseg_dataset_sample",
+                       NULL);
 }

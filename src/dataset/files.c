@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Finding a data set's files and pairing pictures with label files by stem. */
+ * Finding a data set's files and pairing images with label files by stem. */
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -8,12 +8,13 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/argument.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "dataset/internal.h"
-#include "dataset/lines.h"
+#include "dataset/text_lines.h"
 
-enum { LIST_BYTES_MOST = 64 << 20 };
+enum { MAX_LIST_BYTES = 64 << 20 };
 
 /* A file under the stem it is paired by. */
 typedef struct stem_file {
@@ -48,35 +49,31 @@ static int compare_stems(const void *a, const void *b) {
     return strcmp(x->path, y->path);
 }
 
-icseg_status icseg_dataset_fail_folder(const char *path, icseg_error *error) {
-    return icseg_fail(error, ICSEG_ERROR_DATA,
-                      "%s: no such folder; a data set has images/SPLIT, annotations/SPLIT and classes.txt", path);
-}
-
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-icseg_status icseg_dataset_list_folders(icseg_arena *arena, const char *folder, char ***out, int32_t *count,
-                                        icseg_error *error) {
-    enum { MOST = 4096 };
+/* Names of the subfolders of `folder`, sorted; hidden ones are left out. The list belongs to the arena. */
+static icseg_status list_folders(icseg_arena *arena, const char *folder, char ***out, int32_t *count,
+                                 icseg_error *error) {
+    enum { MAX_FOLDERS = 4096 };
     icseg_status status = ICSEG_OK;
     DIR *open = opendir(folder);
     *count = 0;
     if (!open) return icseg_dataset_fail_folder(folder, error);
-    *out = icseg_arena_array(arena, MOST, sizeof **out);
+    *out = icseg_arena_array(arena, MAX_FOLDERS, sizeof **out);
     for (struct dirent *entry; *out && status == ICSEG_OK && (entry = readdir(open));) {
         struct stat info;
         if (entry->d_name[0] == '.' || fstatat(dirfd(open), entry->d_name, &info, 0) != 0 || !S_ISDIR(info.st_mode))
             continue;
-        if (*count == MOST)
-            status =
-                icseg_fail(error, ICSEG_ERROR_DATA,
-                           "%s: more than %d subfolders, which no data set has; name another folder", folder, MOST);
+        if (*count == MAX_FOLDERS)
+            status = icseg_fail(error, ICSEG_ERROR_DATA,
+                                "%s: more than %d subfolders, more than a data set can have; is this another folder?",
+                                folder, MAX_FOLDERS);
         else if (!((*out)[(*count)++] = icseg_arena_strdup(arena, entry->d_name)))
             *out = NULL;
     }
     closedir(open);
     if (!*out)
-        status = icseg_fail_memory(error, MOST * sizeof **out, folder);
+        status = icseg_fail_memory(error, MAX_FOLDERS * sizeof **out, folder);
     else
         qsort(*out, (size_t)*count, sizeof **out, compare_names);
     return status;
@@ -95,7 +92,7 @@ static icseg_status copy_names(char ***out, char *const *names, int32_t count, c
     return ICSEG_OK;
 }
 
-/* Where the images of a split lie, or, for sets with lists, the list. */
+/* The folder of a split's images, or, for sets with lists, the list. */
 static char *split_path(icseg_arena *arena, const char *folder, const icseg_dataset_layout *l, const char *split) {
     return l->list_root ? icseg_arena_printf(arena, "%s/%s/%s.txt", folder, l->list_root, split)
                         : icseg_arena_printf(arena, "%s/%s/%s", folder, l->image_root, split);
@@ -106,10 +103,10 @@ static icseg_status find_splits(icseg_arena *arena, const char *folder, char ***
     const icseg_dataset_layout *l = icseg_dataset_recognise(folder);
     if (!l->splits[0]) {
         char *images = icseg_arena_printf(arena, "%s/images", folder);
-        if (!images) return icseg_fail_memory(error, strlen(folder), folder);
+        if (!images) return icseg_fail_memory(error, 0, folder);
         if (!icseg_folder_exists(folder)) return icseg_dataset_fail_folder(folder, error);
         ICSEG_TRY(icseg_dataset_check_folder(folder, false, false, error));
-        return icseg_dataset_list_folders(arena, images, out, count, error);
+        return list_folders(arena, images, out, count, error);
     }
     *out = icseg_arena_array(arena, 2, sizeof **out);
     for (int i = 0; *out && i < 2; i++) {
@@ -125,8 +122,11 @@ static icseg_status find_splits(icseg_arena *arena, const char *folder, char ***
 icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folder, icseg_error *error) {
     icseg_arena *arena;
     char **names = NULL;
+    ICSEG_NEED(out);
+    ICSEG_NEED(count);
     *out = NULL;
     *count = 0;
+    ICSEG_NEED(folder);
     ICSEG_TRY(icseg_arena_open(&arena, error));
     icseg_status status = find_splits(arena, folder, &names, count, error);
     if (status == ICSEG_OK) status = copy_names(out, names, *count, folder, error);
@@ -135,16 +135,17 @@ icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folde
     return status;
 }
 
-/* A split that is not there: the text names those that are. */
+/* The error of a missing split names those that exist. */
 static icseg_status fail_split(icseg_arena *arena, const char *parent, const char *path, icseg_error *error) {
     char **names, splits[200] = "";
     int32_t count;
     size_t used = 0;
-    if (icseg_dataset_list_folders(arena, parent, &names, &count, NULL) != ICSEG_OK || !count)
+    if (list_folders(arena, parent, &names, &count, NULL) != ICSEG_OK || !count)
         return icseg_dataset_fail_folder(path, error);
     for (int32_t i = 0; i < count && used + strlen(names[i]) + 3 < sizeof splits; i++)
         used += (size_t)snprintf(splits + used, sizeof splits - used, "%s%s", used ? ", " : "", names[i]);
-    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no such folder; %s holds the splits %s", path, parent, splits);
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "split", ICSEG_REMEDY_SET_FIELD,
+                            "%s: no such folder; %s contains the splits %s", path, parent, splits);
 }
 
 /* Removes `suffix` from the end of the stem, if it ends so. */
@@ -170,7 +171,7 @@ static icseg_status add_file(icseg_arena *arena, stem_list *list, const char *fo
     bool usable = has_type(name, kind->types) && (!kind->suffix[0] || cut_suffix(stem, kind->suffix));
     stem_file *f = &list->files[list->count];
     *f = (stem_file){icseg_arena_strdup(arena, stem), icseg_arena_printf(arena, "%s/%s", folder, name), usable};
-    if (!f->stem || !f->path) return icseg_fail_memory(error, strlen(folder) + strlen(name), folder);
+    if (!f->stem || !f->path) return icseg_fail_memory(error, 0, folder);
     list->count++;
     return ICSEG_OK;
 }
@@ -181,10 +182,10 @@ static icseg_status collect(icseg_arena *arena, const char *folder, const file_k
     if (depth > 0) {
         char **below;
         int32_t folders;
-        ICSEG_TRY(icseg_dataset_list_folders(arena, folder, &below, &folders, error));
+        ICSEG_TRY(list_folders(arena, folder, &below, &folders, error));
         for (int32_t i = 0; i < folders; i++) {
             char *path = icseg_arena_printf(arena, "%s/%s", folder, below[i]);
-            if (!path) return icseg_fail_memory(error, strlen(folder), folder);
+            if (!path) return icseg_fail_memory(error, 0, folder);
             ICSEG_TRY(collect(arena, path, kind, depth - 1, out, error));
         }
         return ICSEG_OK;
@@ -208,7 +209,7 @@ static icseg_status list_stems(icseg_arena *arena, const char *folder, const fil
     for (size_t i = 1; i < out->count; i++)
         if (out->files[i].usable && out->files[i - 1].usable && !strcmp(out->files[i - 1].stem, out->files[i].stem))
             return icseg_fail(error, ICSEG_ERROR_DATA,
-                              "%s and %s have the same stem, so it is unclear which belongs to the pair; remove one",
+                              "%s and %s have the same name but for the extension; remove one of them",
                               out->files[i - 1].path, icseg_path_name(out->files[i].path));
     return ICSEG_OK;
 }
@@ -231,8 +232,8 @@ static stem_file *find_stem(const stem_list *list, const char *stem) {
     return at < list->count && list->files[at].usable && !strcmp(list->files[at].stem, stem) ? &list->files[at] : NULL;
 }
 
-/* The label file of the image's stem; else, as a hint, one like a_mask.png for a, unless that is another image's.
- * `any`: a file of the stem is taken even if it is not usable, and reading it says what is wrong. */
+/* The label file of the image's stem; otherwise, as a hint, one like a_mask.png for a, unless it belongs to another
+ * image. `any`: a file of the stem is taken even if it is not usable, so that reading it says what is wrong. */
 static void pair_one(icseg_dataset_pair *pair, const stem_file *image, const stem_list *images, const stem_list *labels,
                      bool any) {
     size_t length = strlen(image->stem);
@@ -248,7 +249,7 @@ static void pair_one(icseg_dataset_pair *pair, const stem_file *image, const ste
     }
 }
 
-/* Labels that no image asked for; both lists are sorted. */
+/* Label files without an image; both lists are sorted. */
 static icseg_status find_orphans(icseg_dataset *d, const stem_list *images, const stem_list *labels,
                                  icseg_error *error) {
     d->orphans = icseg_arena_array(d->arena, labels->count, sizeof *d->orphans);
@@ -269,15 +270,16 @@ icseg_status icseg_dataset_fail_unpaired(const icseg_dataset *d, const icseg_dat
     char stem[NAME_MAX + 1];
     icseg_path_stem(pair->image, stem, sizeof stem);
     if (l->depth)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no label file %s%s.%s beside it; add it or remove the image",
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: its label file %s%s.%s is missing; add it or remove the image",
                           pair->image, stem, l->label_suffix, l->label_types[0]);
     if (pair->hint)
-        return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: no label file %s/%s%s.%s; there is %s: a label file is named like its image, rename it",
-                          pair->image, d->label_folder, stem, l->label_suffix, l->label_types[0],
-                          icseg_path_name(pair->hint));
-    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no label file %s/%s%s.%s; add it or remove the image", pair->image,
-                      d->label_folder, stem, l->label_suffix, l->label_types[0]);
+        return icseg_fail(
+            error, ICSEG_ERROR_DATA,
+            "%s: its label file %s/%s%s.%s is missing, but there is %s; rename that, as a label file has the "
+            "name of its image",
+            pair->image, d->label_folder, stem, l->label_suffix, l->label_types[0], icseg_path_name(pair->hint));
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: its label file %s/%s%s.%s is missing; add it or remove the image",
+                      pair->image, d->label_folder, stem, l->label_suffix, l->label_types[0]);
 }
 
 static icseg_status pair_files(icseg_dataset *d, const char *image_folder, const stem_list *images,
@@ -289,7 +291,7 @@ static icseg_status pair_files(icseg_dataset *d, const char *image_folder, const
                           d->layout->format == ICSEG_DATASET_FOLDER ? ".jpg, .jpeg, .png, .webp, .tif or .tiff"
                                                                     : ".jpg");
     if (usable > UINT32_MAX)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %zu images, at most %u are possible", image_folder, usable,
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %zu images; at most %u are supported", image_folder, usable,
                           UINT32_MAX);
     d->pairs = icseg_arena_array(d->arena, usable, sizeof *d->pairs);
     if (!d->pairs) return icseg_fail_memory(error, usable * sizeof *d->pairs, image_folder);
@@ -308,28 +310,28 @@ static icseg_status pair_files(icseg_dataset *d, const char *image_folder, const
 static icseg_status read_list(icseg_arena *arena, const char *path, char ***out, size_t *count, icseg_error *error) {
     unsigned char *text;
     size_t size, most = 1;
-    ICSEG_TRY(icseg_file_read(path, LIST_BYTES_MOST, &text, &size, error));
+    ICSEG_TRY(icseg_file_read(path, MAX_LIST_BYTES, &text, &size, error));
     for (size_t i = 0; i < size; i++) most += text[i] == '\n';
     icseg_status status = ICSEG_OK;
     *out = icseg_arena_array(arena, most, sizeof **out);
     *count = 0;
     if (memchr(text, '\0', size))
-        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: holds a NUL byte: no list of image names", path);
+        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: contains a NUL byte; not a list of image names", path);
     else if (!*out)
         status = icseg_fail_memory(error, most * sizeof **out, path);
-    icseg_lines lines = icseg_lines_of(text, size);
-    for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));) {
+    icseg_text_lines lines = icseg_text_lines_of(text, size);
+    for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (strlen(line) > NAME_MAX - 16 || strpbrk(line, "/\r"))
-            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is no image name", path, lines.number);
+            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is not an image name", path, lines.number);
         else if (*line && !((*out)[(*count)++] = icseg_arena_strdup(arena, line)))
-            status = icseg_fail_memory(error, strlen(line), path);
+            status = icseg_fail_memory(error, strlen(line) + 1, path);
     }
     icseg_free(text);
     return status;
 }
 
-/* Leaves usable only what the list names. A named image that is not there becomes an entry of its own, whose fault the
- * check reports. */
+/* Keeps the files that the list names. A listed image that is missing becomes an entry of its own, which the check
+ * reports. */
 static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const char *image_folder, stem_list *images,
                                 stem_list *labels, bool keep_missing, icseg_error *error) {
     char **stems;
@@ -341,12 +343,12 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
     if (count) qsort(stems, count, sizeof *stems, compare_names);
     for (size_t i = 0; i < count; i++) {
         if (i && !strcmp(stems[i - 1], stems[i]))
-            return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %s stands there twice; remove one line", list_path,
-                              stems[i]);
+            return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %s is listed twice; remove one line", list_path, stems[i]);
         const stem_file *image = find_stem(images, stems[i]), *label = find_stem(labels, stems[i]);
         if (!image && !keep_missing)
-            return icseg_fail(error, ICSEG_ERROR_DATA, "%s: names %s, but there is no images/%s.jpg", list_path,
-                              stems[i], stems[i]);
+            return icseg_fail(error, ICSEG_ERROR_DATA,
+                              "%s: lists %s, but %s/%s.jpg is missing; add it or remove the line", list_path, stems[i],
+                              image_folder, stems[i]);
         kept.files[kept.count] =
             image ? *image
                   : (stem_file){stems[i], icseg_arena_printf(d->arena, "%s/%s.jpg", image_folder, stems[i]), true};
@@ -360,7 +362,7 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
 
 /* ---- the split ---- */
 
-/* The set's own name of the split: "val" is what ADE20K calls validation. */
+/* The set's own name of the split: ADE20K calls "val" validation. */
 static icseg_status name_split(const icseg_dataset_layout *l, const char *given, const char **out, icseg_error *error) {
     static const char *const common[2] = {"train", "val"};
     for (int i = 0; i < 2; i++)
@@ -368,8 +370,9 @@ static icseg_status name_split(const icseg_dataset_layout *l, const char *given,
             *out = l->splits[i];
             return ICSEG_OK;
         }
-    return icseg_fail(error, ICSEG_ERROR_DATA, "split \"%s\": %s has the splits %s (or train) and %s (or val)", given,
-                      l->title, l->splits[0], l->splits[1]);
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "split", ICSEG_REMEDY_SET_FIELD,
+                            "split \"%.80s\": %s has the splits %s (or train) and %s (or val)", given, l->title,
+                            l->splits[0], l->splits[1]);
 }
 
 static icseg_status find_listed(icseg_dataset *d, const icseg_dataset_options *o, const char *split,
@@ -379,7 +382,7 @@ static icseg_status find_listed(icseg_dataset *d, const icseg_dataset_options *o
     char *image_folder = icseg_arena_printf(d->arena, "%s/%s", o->folder, l->image_root);
     d->label_folder = icseg_arena_printf(d->arena, "%s/%s", o->folder, l->label_root);
     char *list = split_path(d->arena, o->folder, l, split);
-    if (!image_folder || !d->label_folder || !list) return icseg_fail_memory(error, strlen(o->folder), o->folder);
+    if (!image_folder || !d->label_folder || !list) return icseg_fail_memory(error, 0, o->folder);
     ICSEG_TRY(list_stems(d->arena, image_folder, &(file_kind){l->image_types, ""}, 0, &images, error));
     if (!o->images_only)
         ICSEG_TRY(
@@ -390,7 +393,7 @@ static icseg_status find_listed(icseg_dataset *d, const icseg_dataset_options *o
 
 icseg_status icseg_dataset_find_files(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
     const icseg_dataset_layout *l = d->layout;
-    const char *split = o->split ? o->split : "";
+    const char *split = o->split ? o->split : "train";
     if (l->splits[0]) ICSEG_TRY(name_split(l, split, &split, error));
     if (l->list_root) return find_listed(d, o, split, error);
     const char *slash = split[0] ? "/" : "";
@@ -398,7 +401,7 @@ icseg_status icseg_dataset_find_files(icseg_dataset *d, const icseg_dataset_opti
     for (int i = 0; i < 2; i++) {
         parents[i] = icseg_arena_printf(d->arena, "%s/%s", o->folder, i ? l->label_root : l->image_root);
         folders[i] = parents[i] ? icseg_arena_printf(d->arena, "%s%s%s", parents[i], slash, split) : NULL;
-        if (!folders[i]) return icseg_fail_memory(error, strlen(o->folder) + strlen(split), o->folder);
+        if (!folders[i]) return icseg_fail_memory(error, 0, o->folder);
         if (!(i && o->images_only) && !icseg_folder_exists(folders[i]))
             return fail_split(d->arena, parents[i], folders[i], error);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * LabelMe: one JSON beside each picture, with shapes in pixels. */
+ * LabelMe: one JSON file beside each image, with shapes in pixels. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,39 +7,21 @@
 
 #include "base/file.h"
 #include "base/text.h"
-#include "importers/import.h"
+#include "importers/internal.h"
 
-enum { SHAPES_MOST = 1 << 20, MASK_BYTES_MOST = 1 << 28 };
+enum { MAX_SHAPES = 1 << 20, MAX_MASK_BYTES = 1 << 28 };
 
 static const char *const json_types[] = {"json", NULL};
 
 typedef struct labelme {
-    icseg_export *e;
-    icseg_arena *arena; /* of this picture */
+    icseg_import *im;
+    icseg_arena *arena; /* of this image */
     const char *path, *folder;
 } labelme;
 
-bool icseg_export_labelme_fits(const char *source) {
-    char path[PATH_MAX], **names = NULL;
-    size_t count = 0;
-    bool found = false;
-    if (!icseg_folder_exists(source) || icseg_folder_list(source, &names, &count, NULL) != ICSEG_OK) return false;
-    for (size_t i = 0; i < count && !found; i++) {
-        icseg_map map;
-        static const char key[] = "\"shapes\"";
-        if (strcmp(icseg_path_extension(names[i]), "json") != 0) continue;
-        if (snprintf(path, sizeof path, "%s/%s", source, names[i]) >= (int)sizeof path) continue;
-        if (icseg_map_open(&map, path, NULL) != ICSEG_OK) continue;
-        found = map.data && memmem(map.data, map.size, key, sizeof key - 1);
-        icseg_map_close(&map);
-    }
-    icseg_free(names);
-    return found;
-}
-
 /* ---- base64 ---- */
 
-/* Digits only, with padding at the end; line breaks between. NULL when it is something else. */
+/* Digits with line breaks between them and padding at the end. NULL for other text, or when out of memory. */
 static unsigned char *decode_base64(icseg_arena *arena, const char *text, size_t length, size_t *size) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     unsigned char *out = icseg_arena_alloc(arena, length / 4 * 3 + 4);
@@ -66,13 +48,13 @@ static icseg_status read_points(const labelme *l, size_t at, const json_t *point
                                 icseg_error *error) {
     char where[PATH_MAX + 40];
     size_t count = json_array_size(points);
-    if (!(o->xy = icseg_arena_array(l->arena, count, 2 * sizeof *o->xy)))
-        return icseg_fail_memory(error, count * 2 * sizeof *o->xy, l->path);
+    o->xy = icseg_arena_array(l->arena, count, 2 * sizeof *o->xy);
+    if (!o->xy) return icseg_fail_memory(error, count * 2 * sizeof *o->xy, l->path);
     snprintf(where, sizeof where, "%s: shapes[%zu]", l->path, at);
     for (size_t i = 0; i < 2 * count; i++) {
         const json_t *point = json_array_get(points, i / 2);
         if (json_array_size(point) != 2) return fail_shape(l, at, "a point is a list of x and y", error);
-        ICSEG_TRY(icseg_export_number(json_array_get(point, i % 2), where, &o->xy[i], error));
+        ICSEG_TRY(icseg_import_number(json_array_get(point, i % 2), where, &o->xy[i], error));
     }
     o->count = count;
     return ICSEG_OK;
@@ -88,20 +70,20 @@ static icseg_status make_rectangle(const labelme *l, icseg_outline *o, icseg_err
     return ICSEG_OK;
 }
 
-/* Shape type "mask": a PNG whose corner lies at the first point. */
+/* Shape type "mask": a PNG whose upper left corner is the first point. */
 static icseg_status read_mask(const labelme *l, size_t at, const json_t *text, icseg_outline *o, icseg_error *error) {
     size_t size;
-    if (!json_is_string(text) || json_string_length(text) > MASK_BYTES_MOST || !o->count)
-        return fail_shape(l, at, "a mask needs its corner in \"points\" and a PNG (base64) in \"mask\"", error);
+    if (!json_is_string(text) || json_string_length(text) > MAX_MASK_BYTES || !o->count)
+        return fail_shape(l, at, "a mask needs its corner in \"points\" and a base64 PNG in \"mask\"", error);
     unsigned char *data = decode_base64(l->arena, json_string_value(text), json_string_length(text), &size);
-    icseg_image picture = {0};
+    icseg_image image = {0};
     if (!data) return fail_shape(l, at, "\"mask\" is not base64", error);
-    ICSEG_TRY(icseg_image_read_memory(&picture, data, size, l->path, error));
-    size_t pixels = (size_t)picture.width * (size_t)picture.height;
-    o->mask = (icseg_mask){.width = picture.width, .height = picture.height, .bits = 8};
+    ICSEG_TRY(icseg_image_read_memory(&image, data, size, l->path, error));
+    size_t pixels = (size_t)image.width * (size_t)image.height;
+    o->mask = (icseg_mask){.width = image.width, .height = image.height, .bits = 8};
     o->mask.data = icseg_alloc_array(pixels, sizeof *o->mask.data);
-    for (size_t i = 0; o->mask.data && i < pixels; i++) o->mask.data[i] = picture.data[3 * i];
-    icseg_image_close(&picture);
+    for (size_t i = 0; o->mask.data && i < pixels; i++) o->mask.data[i] = image.data[3 * i];
+    icseg_image_close(&image);
     if (!o->mask.data) return icseg_fail_memory(error, pixels * sizeof *o->mask.data, l->path);
     o->kind = ICSEG_OUTLINE_MASK;
     o->x = (int32_t)o->xy[0];
@@ -119,9 +101,9 @@ static icseg_status read_shape(const labelme *l, size_t at, const json_t *shape,
     *out = (icseg_object){0};
     if (!type) type = "polygon"; /* files older than the key */
     if (!json_is_string(label) || !json_is_array(points))
-        return fail_shape(l, at, "a text \"label\" and a list \"points\" are expected", error);
+        return fail_shape(l, at, "a string \"label\" and a list \"points\" are expected", error);
     snprintf(where, sizeof where, "%s: shapes[%zu]", l->path, at);
-    ICSEG_TRY(icseg_export_class(l->e, json_string_value(label), where, &class_label, error));
+    ICSEG_TRY(icseg_import_class(l->im, json_string_value(label), where, &class_label, error));
     out->label = (int16_t)class_label;
     if (!strcmp(type, "point") || !strcmp(type, "points") || !strcmp(type, "line") || !strcmp(type, "linestrip"))
         return ICSEG_OK;
@@ -137,128 +119,128 @@ static icseg_status read_shape(const labelme *l, size_t at, const json_t *shape,
     else if (strcmp(type, "polygon") != 0 && strcmp(type, "rectangle") != 0 && strcmp(type, "oriented_rectangle") != 0)
         return icseg_fail(
             error, ICSEG_ERROR_FORMAT,
-            "%s: shape_type \"%.40s\" with %zu points; polygon, rectangle, circle (2 points) and mask are "
-            "read, points and lines left out",
+            "%s: shape_type \"%.40s\" with %zu points is not supported; polygon, rectangle, circle (2 points) and "
+            "mask are read, points and lines are left out",
             where, type, o->count);
     out->outlines = o;
     return ICSEG_OK;
 }
 
-static icseg_status read_shapes(const labelme *l, const json_t *root, icseg_export_item *item, icseg_error *error) {
+static icseg_status read_shapes(const labelme *l, const json_t *root, icseg_import_item *item, icseg_error *error) {
     const json_t *shapes = json_object_get(root, "shapes"), *shape;
     size_t i, count = json_array_size(shapes);
-    if (!json_is_array(shapes) || count > SHAPES_MOST)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: no LabelMe file: a list \"shapes\" of at most %d is expected",
-                          l->path, SHAPES_MOST);
+    if (!json_is_array(shapes) || count > MAX_SHAPES)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: not a LabelMe file; a list \"shapes\" of at most %d is expected", l->path, MAX_SHAPES);
     if (!(item->objects = icseg_arena_array(l->arena, count, sizeof *item->objects)))
         return icseg_fail_memory(error, count * sizeof *item->objects, l->path);
     json_array_foreach(shapes, i, shape) {
         icseg_object *object = &item->objects[item->object_count];
         icseg_status status = read_shape(l, i, shape, object, error);
         if (status != ICSEG_OK)
-            ICSEG_TRY(icseg_export_fault(l->e, status, error));
+            ICSEG_TRY(icseg_import_problem(l->im, status, error));
         else if (object->outlines)
             item->object_count++;
         else
-            l->e->summary->skipped++;
+            l->im->summary.skipped++;
     }
     return ICSEG_OK;
 }
 
-/* ---- pictures ---- */
+/* ---- images ---- */
 
-/* The file named by imagePath, one of the JSON's own stem, or the copy inside the JSON. */
-static icseg_status find_picture(const labelme *l, const json_t *root, icseg_export_item *item, icseg_error *error) {
+/* The file named by imagePath, one with the stem of the JSON file, or the copy inside the JSON file. */
+static icseg_status find_image(const labelme *l, const json_t *root, icseg_import_item *item, icseg_error *error) {
     const json_t *data = json_object_get(root, "imageData"), *name = json_object_get(root, "imagePath");
     const char *folders[] = {l->folder, icseg_arena_printf(l->arena, "%s/../images", l->folder), NULL};
     char *path = NULL;
-    if (!folders[1]) return icseg_fail_memory(error, strlen(l->folder), l->path);
+    if (!folders[1]) return icseg_fail_memory(error, 0, l->path);
     if (json_is_string(name))
-        ICSEG_TRY(icseg_export_find_image(l->e, l->arena, folders, json_string_value(name), false, &path, error));
-    if (!path) ICSEG_TRY(icseg_export_find_image(l->e, l->arena, folders, item->name, true, &path, error));
+        ICSEG_TRY(icseg_import_find_image(l->im, l->arena, folders, json_string_value(name), false, &path, error));
+    if (!path) ICSEG_TRY(icseg_import_find_image(l->im, l->arena, folders, item->name, true, &path, error));
     item->image = path;
     if (path) return ICSEG_OK;
     if (json_is_string(data))
         item->data = decode_base64(l->arena, json_string_value(data), json_string_length(data), &item->size);
     if (item->data) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_DATA,
-                      "%s: its picture \"%.200s\" is not beside it, and no copy is inside (imageData); name the folder "
-                      "of the pictures with --image-folder",
-                      l->path, json_is_string(name) ? json_string_value(name) : "");
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "images", ICSEG_REMEDY_SET_FIELD,
+                            "%s: its image \"%.200s\" is missing, and the file does not contain a copy (imageData); "
+                            "name the folder of the images",
+                            l->path, json_is_string(name) ? json_string_value(name) : "");
 }
 
-static icseg_status convert_root(const labelme *l, const char *split, const json_t *root, icseg_error *error) {
-    icseg_export_item item = {.split = split,
+static icseg_status import_root(const labelme *l, const char *split, const json_t *root, icseg_error *error) {
+    icseg_import_item item = {.split = split,
                               .name = icseg_path_name(l->path),
                               .source = l->path,
                               .width = json_integer_value(json_object_get(root, "imageWidth")),
                               .height = json_integer_value(json_object_get(root, "imageHeight"))};
-    ICSEG_TRY(icseg_export_fault(l->e, find_picture(l, root, &item, error), error));
+    ICSEG_TRY(icseg_import_problem(l->im, find_image(l, root, &item, error), error));
     icseg_status status = read_shapes(l, root, &item, error);
-    if (status == ICSEG_OK && (item.image || item.data)) return icseg_export_write(l->e, &item, error);
-    icseg_export_item_close(&item);
+    if (status == ICSEG_OK && (item.image || item.data)) return icseg_import_write(l->im, &item, error);
+    icseg_import_item_close(&item);
     return status;
 }
 
-static icseg_status convert_file(icseg_export *e, const char *folder, const char *split, const char *name,
-                                 icseg_error *error) {
-    labelme l = {.e = e, .folder = folder};
+static icseg_status import_file(icseg_import *im, const char *folder, const char *split, const char *name,
+                                icseg_error *error) {
+    labelme l = {.im = im, .folder = folder};
     json_t *root = NULL;
     icseg_status status;
     ICSEG_TRY(icseg_arena_open(&l.arena, error));
     if (!(l.path = icseg_arena_printf(l.arena, "%s/%s", folder, name)))
-        status = icseg_fail_memory(error, strlen(folder), folder);
+        status = icseg_fail_memory(error, 0, folder);
     else
-        status = icseg_export_read_json(&root, l.path, error);
-    if (status == ICSEG_OK) status = convert_root(&l, split, root, error);
+        status = icseg_import_read_json(&root, l.path, error);
+    if (status == ICSEG_OK) status = import_root(&l, split, root, error);
     json_decref(root);
     icseg_arena_close(&l.arena);
     return status;
 }
 
-/* ---- the classes: all labels, in the order of the alphabet ---- */
+/* ---- the classes: all labels, in alphabetical order ---- */
 
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static icseg_status note_labels(icseg_export *e, const char *path, icseg_error *error) {
+static icseg_status note_labels(icseg_import *im, const char *path, icseg_error *error) {
     json_t *root;
     const json_t *shape;
     size_t i;
     icseg_status status = ICSEG_OK;
-    ICSEG_TRY(icseg_export_read_json(&root, path, error));
+    ICSEG_TRY(icseg_import_read_json(&root, path, error));
     json_array_foreach(json_object_get(root, "shapes"), i, shape) {
         const char *label = json_string_value(json_object_get(shape, "label"));
         int32_t ignored;
-        if (label && status != ICSEG_ERROR_MEMORY) status = icseg_export_class(e, label, path, &ignored, error);
+        if (label && status != ICSEG_ERROR_MEMORY) status = icseg_import_class(im, label, path, &ignored, error);
     }
     json_decref(root);
     return status;
 }
 
-static icseg_status collect_classes(icseg_export *e, const char *folder, char *const *names, size_t count,
+static icseg_status collect_classes(icseg_import *im, const char *folder, char *const *names, size_t count,
                                     icseg_error *error) {
-    int32_t first = e->classes;
-    if (e->fixed) return ICSEG_OK;
+    int32_t first = im->classes;
+    if (im->fixed) return ICSEG_OK;
     for (size_t i = 0; i < count; i++) {
-        char *path = icseg_arena_printf(e->arena, "%s/%s", folder, names[i]);
-        if (!path) return icseg_fail_memory(error, strlen(folder), folder);
-        icseg_status status = note_labels(e, path, error); /* faults come up again when the file is converted */
+        char *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
+        if (!path) return icseg_fail_memory(error, 0, folder);
+        icseg_status status = note_labels(im, path, error); /* problems are noted when the file is imported */
         if (status == ICSEG_ERROR_MEMORY) return status;
     }
-    if (e->classes > first) qsort(e->names + first, (size_t)(e->classes - first), sizeof *e->names, compare_names);
+    if (im->classes > first) qsort(im->names + first, (size_t)(im->classes - first), sizeof *im->names, compare_names);
     return ICSEG_OK;
 }
 
-icseg_status icseg_export_labelme(icseg_export *e, icseg_error *error) {
-    const char *folder = e->options->source, *split = e->options->split ? e->options->split : "train";
+icseg_status icseg_import_labelme(icseg_import *im, icseg_error *error) {
+    const char *folder = im->options->source, *split = im->options->split ? im->options->split : "train";
     char **names;
     size_t count;
-    ICSEG_TRY(icseg_export_list(e->arena, folder, json_types, &names, &count, error));
-    ICSEG_TRY(icseg_export_background(e, error));
-    ICSEG_TRY(collect_classes(e, folder, names, count, error));
-    e->one_split = true;
-    e->total = (double)count;
+    ICSEG_TRY(icseg_import_list(im->arena, folder, json_types, &names, &count, error));
+    ICSEG_TRY(icseg_import_background(im, error));
+    ICSEG_TRY(collect_classes(im, folder, names, count, error));
+    im->one_split = true;
+    im->stage.total = (int64_t)count;
     for (size_t i = 0; i < count; i++)
-        ICSEG_TRY(icseg_export_fault(e, convert_file(e, folder, split, names[i], error), error));
+        ICSEG_TRY(icseg_import_problem(im, import_file(im, folder, split, names[i], error), error));
     return ICSEG_OK;
 }

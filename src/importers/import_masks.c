@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Exports that hold masks already: Pascal VOC (palette indices, 255 = void) and CVAT's "Segmentation mask" (colours
- * listed in labelmap.txt). Both have SegmentationClass, JPEGImages and ImageSets/Segmentation. */
+ * Sources with masks: Pascal VOC (palette indices, 255 = void) and CVAT's "Segmentation mask" (colours listed in
+ * labelmap.txt). Both have SegmentationClass, JPEGImages and ImageSets/Segmentation. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,10 +9,10 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "classes/class_list.h"
-#include "importers/import.h"
-#include "dataset/lines.h"
+#include "importers/internal.h"
+#include "dataset/text_lines.h"
 
-enum { TEXT_MOST = 16 << 20, COLOURS_MOST = 4096, VOID_COLOUR = 0xe0e0c0 };
+enum { MAX_TEXT = 16 << 20, MAX_COLOURS = 4096, VOID_COLOUR = 0xe0e0c0 };
 
 static const char *const mask_types[] = {"png", NULL};
 static const char *const list_types[] = {"txt", NULL};
@@ -28,26 +28,15 @@ typedef struct colour {
     int16_t label;
 } colour;
 
-typedef struct mask_export {
-    icseg_export *e;
+typedef struct mask_source {
+    icseg_import *im;
     const char *source;
     bool coloured;   /* CVAT */
     colour *colours; /* (count), by rgb */
     size_t count;
-    int16_t index_label[256]; /* VOC: palette index to label; ICSEG_LABEL_MAX + 1: none */
-    int32_t indices;          /* classes the indices stand for */
-} mask_export;
-
-static bool has(const char *source, const char *name) {
-    char path[PATH_MAX];
-    return snprintf(path, sizeof path, "%s/%s", source, name) < (int)sizeof path &&
-           (icseg_folder_exists(path) || icseg_file_exists(path));
-}
-
-bool icseg_export_voc_fits(const char *source) { return has(source, "SegmentationClass"); }
-bool icseg_export_cvat_fits(const char *source) {
-    return has(source, "SegmentationClass") && has(source, "labelmap.txt");
-}
+    int16_t index_label[256]; /* VOC: (indices) label of each palette index */
+    int32_t indices;
+} mask_source;
 
 /* ---- CVAT's labelmap.txt ---- */
 
@@ -57,36 +46,36 @@ static int compare_colours(const void *a, const void *b) {
 }
 
 /* "name:r,g,b:parts:actions" */
-static icseg_status read_colour(mask_export *m, const char *path, size_t line, char *text, icseg_error *error) {
+static icseg_status read_colour(mask_source *m, const char *path, size_t line, char *text, icseg_error *error) {
     unsigned r, g, b;
     int used = 0;
     int32_t label;
     char *split = text;
     char where[PATH_MAX + 24];
-    for (char *p = text; (p = strchr(p, ':')); p++) /* names may hold colons: the colour is after the one that fits */
+    for (char *p = text; (p = strchr(p, ':')); p++) /* names may contain colons */
         if (sscanf(p, ":%u,%u,%u%n", &r, &g, &b, &used) == 3 && (p[used] == ':' || !p[used])) {
             split = p;
             break;
         }
-    if (split == text || r > 255 || g > 255 || b > 255 || m->count == COLOURS_MOST)
+    if (split == text || r > 255 || g > 255 || b > 255 || m->count == MAX_COLOURS)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"name:red,green,blue::\" is expected", path, line);
     *split = '\0';
     snprintf(where, sizeof where, "%s: line %zu", path, line);
-    ICSEG_TRY(icseg_export_class(m->e, text, where, &label, error));
+    ICSEG_TRY(icseg_import_class(m->im, text, where, &label, error));
     m->colours[m->count++] = (colour){r << 16 | g << 8 | b, (int16_t)label};
     return ICSEG_OK;
 }
 
-static icseg_status read_labelmap(mask_export *m, icseg_error *error) {
+static icseg_status read_labelmap(mask_source *m, icseg_error *error) {
     unsigned char *text;
     size_t size;
-    char *path = icseg_arena_printf(m->e->arena, "%s/labelmap.txt", m->source);
-    m->colours = icseg_arena_array(m->e->arena, COLOURS_MOST, sizeof *m->colours);
-    if (!path || !m->colours) return icseg_fail_memory(error, COLOURS_MOST * sizeof *m->colours, m->source);
-    ICSEG_TRY(icseg_file_read(path, TEXT_MOST, &text, &size, error));
-    icseg_lines lines = icseg_lines_of(text, size);
+    char *path = icseg_arena_printf(m->im->arena, "%s/labelmap.txt", m->source);
+    m->colours = icseg_arena_array(m->im->arena, MAX_COLOURS, sizeof *m->colours);
+    if (!path || !m->colours) return icseg_fail_memory(error, 0, m->source);
+    ICSEG_TRY(icseg_file_read(path, MAX_TEXT, &text, &size, error));
+    icseg_text_lines lines = icseg_text_lines_of(text, size);
     icseg_status status = ICSEG_OK;
-    for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));)
+    for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));)
         if (*line && *line != '#') status = read_colour(m, path, lines.number, line, error);
     icseg_free(text);
     ICSEG_TRY(status);
@@ -109,24 +98,24 @@ static uint32_t voc_colour(unsigned index) {
     return rgb;
 }
 
-/* --classes, class_names.txt (labelme2voc) or the 20 classes of VOC. */
-static icseg_status read_voc_classes(mask_export *m, icseg_error *error) {
+/* The caller's classes, those of class_names.txt (labelme2voc), or the background and the 20 classes of VOC. */
+static icseg_status read_voc_classes(mask_source *m, icseg_error *error) {
     char **names = (char **)(uintptr_t)voc_names;
-    char *list = icseg_arena_printf(m->e->arena, "%s/class_names.txt", m->source);
+    char *list = icseg_arena_printf(m->im->arena, "%s/class_names.txt", m->source);
     int32_t count = VOC_CLASSES;
-    if (!list) return icseg_fail_memory(error, strlen(m->source), m->source);
-    if (m->e->fixed)
-        names = m->e->names, count = m->e->classes;
+    if (!list) return icseg_fail_memory(error, 0, m->source);
+    if (m->im->fixed)
+        names = m->im->names, count = m->im->classes;
     else if (icseg_file_exists(list))
-        ICSEG_TRY(icseg_classes_read(m->e->arena, list, &names, &count, error));
+        ICSEG_TRY(icseg_classes_read(m->im->arena, list, &names, &count, error));
     if (count > 255)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %d classes; the indices of a palette tell 255 apart", m->source,
-                          count);
-    m->colours = icseg_arena_array(m->e->arena, 256, sizeof *m->colours);
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %d classes; palette indices can represent at most 255",
+                          m->source, count);
+    m->colours = icseg_arena_array(m->im->arena, 256, sizeof *m->colours);
     if (!m->colours) return icseg_fail_memory(error, 256 * sizeof *m->colours, m->source);
     for (int32_t k = 0; k < count; k++) {
         int32_t label;
-        ICSEG_TRY(icseg_export_class(m->e, names[k], m->source, &label, error));
+        ICSEG_TRY(icseg_import_class(m->im, names[k], m->source, &label, error));
         m->index_label[m->indices++] = (int16_t)label;
         m->colours[m->count++] = (colour){voc_colour((unsigned)k), (int16_t)label};
     }
@@ -137,7 +126,7 @@ static icseg_status read_voc_classes(mask_export *m, icseg_error *error) {
 
 /* ---- masks ---- */
 
-static icseg_status from_colours(const mask_export *m, const char *path, icseg_labels *out, icseg_error *error) {
+static icseg_status from_colours(const mask_source *m, const char *path, icseg_labels *out, icseg_error *error) {
     icseg_image image;
     ICSEG_TRY(icseg_image_read(&image, path, error));
     icseg_status status = icseg_labels_create(out, image.width, image.height, error);
@@ -148,8 +137,9 @@ static icseg_status from_colours(const mask_export *m, const char *path, icseg_l
         colour key = {(uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2], 0};
         if (!last || last->rgb != key.rgb) last = bsearch(&key, m->colours, m->count, sizeof key, compare_colours);
         if (!last)
-            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: colour %d,%d,%d at x=%zu, y=%zu is no class's (%s)", path,
-                                p[0], p[1], p[2], i % (size_t)image.width, i / (size_t)image.width,
+            status = icseg_fail(error, ICSEG_ERROR_DATA,
+                                "%s: colour %d,%d,%d at x=%zu, y=%zu does not belong to a class (%s)", path, p[0], p[1],
+                                p[2], i % (size_t)image.width, i / (size_t)image.width,
                                 m->coloured ? "labelmap.txt" : "the colours of Pascal VOC");
         else
             out->data[i] = last->label;
@@ -158,7 +148,7 @@ static icseg_status from_colours(const mask_export *m, const char *path, icseg_l
     return status;
 }
 
-static icseg_status from_indices(const mask_export *m, const char *path, icseg_labels *out, icseg_error *error) {
+static icseg_status from_indices(const mask_source *m, const char *path, icseg_labels *out, icseg_error *error) {
     icseg_mask mask;
     icseg_status status = icseg_mask_read(&mask, path, error);
     if (status == ICSEG_ERROR_DATA) return from_colours(m, path, out, error); /* RGB: VOC's colours */
@@ -167,11 +157,10 @@ static icseg_status from_indices(const mask_export *m, const char *path, icseg_l
     size_t count = (size_t)mask.width * (size_t)mask.height;
     for (size_t i = 0; status == ICSEG_OK && i < count; i++) {
         if (mask.data[i] >= m->indices && mask.data[i] != 255)
-            status =
-                icseg_fail(error, ICSEG_ERROR_DATA,
-                           "%s: index %d at x=%zu, y=%zu, but there are %d classes and 255 = void; name the classes "
-                           "with --classes",
-                           path, mask.data[i], i % (size_t)mask.width, i / (size_t)mask.width, m->indices);
+            status = icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
+                                      "%s: index %d at x=%zu, y=%zu, but there are %d classes and 255 is void; give a "
+                                      "class list",
+                                      path, mask.data[i], i % (size_t)mask.width, i / (size_t)mask.width, m->indices);
         else
             out->data[i] = mask.data[i] == 255 ? ICSEG_LABEL_IGNORE : m->index_label[mask.data[i]];
     }
@@ -179,7 +168,7 @@ static icseg_status from_indices(const mask_export *m, const char *path, icseg_l
     return status;
 }
 
-static icseg_status convert_mask(mask_export *m, const char *stem, const char *split, icseg_error *error) {
+static icseg_status import_mask(mask_source *m, const char *stem, const char *split, icseg_error *error) {
     icseg_arena *arena;
     icseg_labels labels = {0};
     icseg_status status;
@@ -193,19 +182,18 @@ static icseg_status convert_mask(mask_export *m, const char *stem, const char *s
     const char *folders[] = {icseg_arena_printf(arena, "%s/JPEGImages", m->source),
                              icseg_arena_printf(arena, "%s/images", m->source), NULL};
     if (!path || !name || !folders[0] || !folders[1]) {
-        status = icseg_fail_memory(error, strlen(stem), m->source);
+        status = icseg_fail_memory(error, 0, m->source);
         goto fail;
     }
-    ICSEG_TRY_GOTO(icseg_export_find_image(m->e, arena, folders, name, true, &image, error));
+    ICSEG_TRY_GOTO(icseg_import_find_image(m->im, arena, folders, name, true, &image, error));
     if (!image) {
-        status =
-            icseg_fail(error, ICSEG_ERROR_DATA,
-                       "%s: there is no picture of that name in JPEGImages; name its folder with --image-folder", path);
+        status = icseg_fail_field(error, ICSEG_ERROR_DATA, "images", ICSEG_REMEDY_SET_FIELD,
+                                  "%s: its image is missing in JPEGImages; name the folder of the images", path);
         goto fail;
     }
     ICSEG_TRY_GOTO(m->coloured ? from_colours(m, path, &labels, error) : from_indices(m, path, &labels, error));
-    status = icseg_export_write(
-        m->e, &(icseg_export_item){.split = split, .name = name, .image = image, .source = path, .ready = &labels},
+    status = icseg_import_write(
+        m->im, &(icseg_import_item){.split = split, .name = name, .image = image, .source = path, .ready = &labels},
         error);
 fail:
     icseg_labels_close(&labels);
@@ -215,62 +203,62 @@ fail:
 
 /* ---- splits ---- */
 
-static icseg_status convert_list(mask_export *m, const char *path, const char *split, icseg_error *error) {
+static icseg_status import_list(mask_source *m, const char *path, const char *split, icseg_error *error) {
     unsigned char *text;
     size_t size;
     icseg_status status = ICSEG_OK;
-    ICSEG_TRY(icseg_file_read(path, TEXT_MOST, &text, &size, error));
+    ICSEG_TRY(icseg_file_read(path, MAX_TEXT, &text, &size, error));
     if (memchr(text, '\0', size))
-        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: holds a NUL byte: no list of pictures", path);
-    icseg_lines lines = icseg_lines_of(text, size);
-    for (char *line; status == ICSEG_OK && (line = icseg_lines_next(&lines));) {
+        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: contains a NUL byte; not a list of images", path);
+    icseg_text_lines lines = icseg_text_lines_of(text, size);
+    for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (strlen(line) > NAME_MAX - 16 || *line == '/' || strstr(line, ".."))
-            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is no picture's name", path, lines.number);
+            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is not an image name", path, lines.number);
         else if (*line)
-            status = convert_mask(m, line, split, error);
-        status = icseg_export_fault(m->e, status, error);
+            status = import_mask(m, line, split, error);
+        status = icseg_import_problem(m->im, status, error);
     }
     icseg_free(text);
     return status;
 }
 
-/* train.txt and val.txt, or whatever lists there are; without lists all masks are one split. */
-static icseg_status convert_splits(mask_export *m, icseg_error *error) {
-    icseg_export *e = m->e;
-    const char *only = e->options->split ? e->options->split : "train";
-    char **names, *folder = icseg_arena_printf(e->arena, "%s/ImageSets/Segmentation", m->source);
+/* Each list is a split; without lists all masks are one split. */
+static icseg_status import_splits(mask_source *m, icseg_error *error) {
+    icseg_import *im = m->im;
+    const char *only = im->options->split ? im->options->split : "train";
+    char **names, *folder = icseg_arena_printf(im->arena, "%s/ImageSets/Segmentation", m->source);
     size_t count, train = 0;
-    if (!folder) return icseg_fail_memory(error, strlen(m->source), m->source);
-    ICSEG_TRY(icseg_export_list(e->arena, folder, list_types, &names, &count, error));
+    if (!folder) return icseg_fail_memory(error, 0, m->source);
+    ICSEG_TRY(icseg_import_list(im->arena, folder, list_types, &names, &count, error));
     for (size_t i = 0; i < count; i++) train |= !strcmp(names[i], "train.txt");
-    e->one_split = count <= 1;
+    im->one_split = count <= 1;
     for (size_t i = 0; i < count; i++) {
-        char split[NAME_MAX + 1], *path = icseg_arena_printf(e->arena, "%s/%s", folder, names[i]);
-        if (!path) return icseg_fail_memory(error, strlen(folder), folder);
+        char split[NAME_MAX + 1], *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
+        if (!path) return icseg_fail_memory(error, 0, folder);
         icseg_path_stem(names[i], split, sizeof split);
-        if (train && !strcmp(split, "trainval")) continue; /* both of the others */
-        ICSEG_TRY(convert_list(m, path, count == 1 ? only : split, error));
+        if (train && !strcmp(split, "trainval")) continue; /* the union of the others */
+        ICSEG_TRY(import_list(m, path, count == 1 ? only : split, error));
     }
     if (count) return ICSEG_OK;
-    if (!(folder = icseg_arena_printf(e->arena, "%s/SegmentationClass", m->source)))
-        return icseg_fail_memory(error, strlen(m->source), m->source);
-    ICSEG_TRY(icseg_export_list(e->arena, folder, mask_types, &names, &count, error));
+    if (!(folder = icseg_arena_printf(im->arena, "%s/SegmentationClass", m->source)))
+        return icseg_fail_memory(error, 0, m->source);
+    ICSEG_TRY(icseg_import_list(im->arena, folder, mask_types, &names, &count, error));
     for (size_t i = 0; i < count; i++) {
         char stem[NAME_MAX + 1];
         icseg_path_stem(names[i], stem, sizeof stem);
-        ICSEG_TRY(icseg_export_fault(e, convert_mask(m, stem, only, error), error));
+        ICSEG_TRY(icseg_import_problem(im, import_mask(m, stem, only, error), error));
     }
     return ICSEG_OK;
 }
 
-icseg_status icseg_export_voc(icseg_export *e, icseg_error *error) {
-    mask_export m = {.e = e, .source = e->options->source};
+icseg_status icseg_import_voc(icseg_import *im, icseg_error *error) {
+    mask_source m = {.im = im, .source = im->options->source};
     ICSEG_TRY(read_voc_classes(&m, error));
-    return convert_splits(&m, error);
+    return import_splits(&m, error);
 }
 
-icseg_status icseg_export_cvat(icseg_export *e, icseg_error *error) {
-    mask_export m = {.e = e, .source = e->options->source, .coloured = true};
+icseg_status icseg_import_cvat(icseg_import *im, icseg_error *error) {
+    mask_source m = {.im = im, .source = im->options->source, .coloured = true};
     ICSEG_TRY(read_labelmap(&m, error));
-    return convert_splits(&m, error);
+    return import_splits(&m, error);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Filling by parity: each edge flips, in every row whose centre line it crosses, the first pixel right of the crossing;
- * a running exclusive-or along the row then gives the even-odd inside. No sorting, no edge tables. */
+ * a running exclusive-or along the row then yields the even-odd inside, without sorting and edge tables. */
 #include "importers/raster.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ icseg_status icseg_region_open(icseg_region *out, int32_t width, int32_t height,
     out->flips = icseg_calloc_array(pixels + (size_t)height, 1);
     if (out->inside && out->flips) return ICSEG_OK;
     icseg_region_close(out);
-    return icseg_fail_memory(error, 2 * pixels, "drawing outlines");
+    return icseg_fail_memory(error, 0, "drawing outlines");
 }
 
 void icseg_region_close(icseg_region *region) {
@@ -78,7 +78,7 @@ void icseg_region_add_polygon(icseg_region *r, const double *xy, size_t count) {
     for (size_t i = 0; i < count; i++) flip_edge(r, xy + 2 * i, xy + 2 * ((i + 1) % count));
     for (int32_t y = b.top; y < b.bottom; y++) {
         uint8_t *row = row_of(r, y), *flips = r->flips + (size_t)y * ((size_t)r->width + 1), in = 0;
-        /* rounding may move a crossing one pixel past the corners it lies between */
+        /* rounding may move a crossing one pixel past the corners of its edge */
         int32_t right = b.right < r->width ? b.right + 1 : r->width;
         for (int32_t x = b.left ? b.left - 1 : 0; x < right; x++) row[x] |= in ^= flips[x];
         memset(flips, 0, (size_t)r->width + 1);

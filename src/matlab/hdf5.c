@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * HDF5's structure (HDF5 File Format Specification 3.0): superblock, symbol tables, object headers and their messages.
- * Everything is looked at in the map, each piece checked against its end; walks are bounded. */
+ * Everything is read from the map, each piece checked against its end; all walks are bounded. */
 #include "matlab/hdf5.h"
 
 #include <string.h>
 
 #include "matlab/hdf5_bytes.h"
 
-enum { MESSAGES_MOST = 4096, BLOCKS_MOST = 64, ENTRIES_MOST = 1 << 20, DEEPEST = 16 };
+enum { MAX_MESSAGES = 4096, MAX_BLOCKS = 64, MAX_ENTRIES = 1 << 20, MAX_DEPTH = 16 };
 enum {
     MESSAGE_SPACE = 1,
     MESSAGE_TYPE = 3,
@@ -19,13 +19,13 @@ enum {
 };
 
 icseg_status icseg_hdf5_fail(const icseg_hdf5 *h, icseg_error *error) {
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a damaged MATLAB 7.3 (HDF5) file: truncated?", h->path);
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a damaged MATLAB 7.3 (HDF5) file; is it truncated?", h->path);
 }
 
 static icseg_status unsupported(const icseg_hdf5 *h, const char *what, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                      "%s: HDF5 with %s, which MATLAB does not write; save it again with MATLAB's -v7 or -v7.3",
-                      h->path, what);
+                      "%s: HDF5 with %s, which MATLAB does not write; save it with MATLAB's -v7 or -v7.3", h->path,
+                      what);
 }
 
 const unsigned char *icseg_hdf5_at(const icseg_hdf5 *h, uint64_t address, uint64_t bytes) {
@@ -57,10 +57,10 @@ typedef struct block {
     uint64_t address, bytes;
 } block;
 
-/* Calls `each` for the messages of the header at `address`, those of its continuations too. */
+/* Calls `each` for the messages of the header at `address` and of its continuations. */
 static icseg_status walk_header(const icseg_hdf5 *h, uint64_t address, message_fn each, void *user,
                                 icseg_error *error) {
-    block blocks[BLOCKS_MOST];
+    block blocks[MAX_BLOCKS];
     const unsigned char *head = icseg_hdf5_at(h, address, 16);
     int count = 1, messages = 0;
     if (!head) return icseg_hdf5_fail(h, error);
@@ -73,11 +73,11 @@ static icseg_status walk_header(const icseg_hdf5 *h, uint64_t address, message_f
         for (uint64_t at = 0; blocks[b].bytes - at >= 8;) {
             const unsigned char *message = data + at;
             uint64_t bytes = icseg_hdf5_load(message + 2, 2), type = icseg_hdf5_load(message, 2);
-            if (bytes > blocks[b].bytes - at - 8 || ++messages > MESSAGES_MOST) return icseg_hdf5_fail(h, error);
+            if (bytes > blocks[b].bytes - at - 8 || ++messages > MAX_MESSAGES) return icseg_hdf5_fail(h, error);
             if (type == MESSAGE_CONTINUED) {
-                if (bytes < 16 || count == BLOCKS_MOST) return icseg_hdf5_fail(h, error);
+                if (bytes < 16 || count == MAX_BLOCKS) return icseg_hdf5_fail(h, error);
                 blocks[count++] = (block){icseg_hdf5_load(message + 8, 8), icseg_hdf5_load(message + 16, 8)};
-            } else if (!(message[4] & 2)) /* shared with another object: none that is needed here */
+            } else if (!(message[4] & 2)) /* messages shared with another object are not needed here */
                 ICSEG_TRY(each(h, user, (uint32_t)type, message + 8, bytes, error));
             at += 8 + bytes;
         }
@@ -88,13 +88,13 @@ static icseg_status walk_header(const icseg_hdf5 *h, uint64_t address, message_f
 /* ------------------------------------------------------------------------------------------------ the group's table */
 
 typedef struct symbols {
-    const char *name; /* looked for */
+    const char *name; /* searched */
     bool has_table, found;
     uint64_t tree, heap;
     const unsigned char *names; /* the local heap's data */
     uint64_t names_size;
     uint64_t header;  /* found: of the object */
-    uint64_t entries; /* walked over so far, of the tree and its leaves: a node may be there twice */
+    uint64_t entries; /* visited so far, of the tree and its leaves; bounds the walk when nodes repeat */
 } symbols;
 
 static icseg_status note_table(const icseg_hdf5 *h, void *user, uint32_t type, const unsigned char *body,
@@ -122,7 +122,7 @@ static icseg_status search_leaf(const icseg_hdf5 *h, symbols *s, uint64_t addres
     if (!node || memcmp(node, "SNOD", 4) != 0) return icseg_hdf5_fail(h, error);
     uint64_t count = icseg_hdf5_load(node + 6, 2);
     const unsigned char *entry = icseg_hdf5_at(h, address + 8, count * ENTRY);
-    if (!entry || (s->entries += count) > ENTRIES_MOST) return icseg_hdf5_fail(h, error);
+    if (!entry || (s->entries += count) > MAX_ENTRIES) return icseg_hdf5_fail(h, error);
     size_t length = strlen(s->name) + 1; /* with the NUL */
     for (uint64_t i = 0; i < count && !s->found; i++, entry += ENTRY) {
         uint64_t at = icseg_hdf5_load(entry, 8);
@@ -134,14 +134,15 @@ static icseg_status search_leaf(const icseg_hdf5 *h, symbols *s, uint64_t addres
     return ICSEG_OK;
 }
 
-/* The whole tree is walked: groups here have a handful of entries. `level` is what its parent says. */
+/* Walks the whole tree, as groups here have few entries. `level`: according to the parent, or -1. */
 static icseg_status search_tree(const icseg_hdf5 *h, symbols *s, uint64_t address, int level, icseg_error *error) {
     const unsigned char *node = icseg_hdf5_at(h, address, 24);
-    if (!node || memcmp(node, "TREE", 4) != 0 || node[4] != 0 || node[5] > DEEPEST || (level >= 0 && node[5] != level))
+    if (!node || memcmp(node, "TREE", 4) != 0 || node[4] != 0 || node[5] > MAX_DEPTH ||
+        (level >= 0 && node[5] != level))
         return icseg_hdf5_fail(h, error);
     uint64_t count = icseg_hdf5_load(node + 6, 2);
     const unsigned char *pair = icseg_hdf5_at(h, address + 24, count * 16); /* key, child */
-    if (!pair || (s->entries += count) > ENTRIES_MOST) return icseg_hdf5_fail(h, error);
+    if (!pair || (s->entries += count) > MAX_ENTRIES) return icseg_hdf5_fail(h, error);
     for (uint64_t i = 0; i < count && !s->found; i++, pair += 16) {
         uint64_t child = icseg_hdf5_load(pair + 8, 8);
         ICSEG_TRY(node[5] ? search_tree(h, s, child, node[5] - 1, error) : search_leaf(h, s, child, error));
@@ -164,7 +165,7 @@ static bool read_space(icseg_hdf5_set *s, const unsigned char *body, uint64_t by
     return true;
 }
 
-/* Whole numbers that fill their bytes, and IEEE's single and double. The last of several messages counts. */
+/* Integers that fill their bytes, and IEEE single and double. The last of several messages counts. */
 static bool read_type(icseg_hdf5_set *s, const unsigned char *body, uint64_t bytes) {
     enum { FIXED = 0, FLOATING = 1 };
     if (bytes < 8) return false;
@@ -203,7 +204,7 @@ static bool read_layout(const icseg_hdf5 *h, icseg_hdf5_set *s, const unsigned c
         return true;
     }
     if (body[1] != CHUNKED || bytes < 11 + 4u * body[2]) return false;
-    if (body[2] != 3) return true; /* no matrix: stays nowhere */
+    if (body[2] != 3) return true; /* not a matrix: stays NOWHERE */
     s->storage = ICSEG_HDF5_CHUNKS;
     s->tree = icseg_hdf5_load(body + 3, 8);
     for (int i = 0; i < 2; i++) s->chunk[i] = icseg_hdf5_load(body + 11 + 4 * i, 4);
@@ -234,7 +235,8 @@ static icseg_status note_set(const icseg_hdf5 *h, void *user, uint32_t type, con
     case MESSAGE_TYPE: fine = read_type(s, body, bytes); break;
     case MESSAGE_FILTERS: fine = read_filters(s, body, bytes); break;
     case MESSAGE_EXTERNAL:
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: values that are stored outside the file", h->path);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: its values are stored outside the file, which is not supported", h->path);
     case MESSAGE_LAYOUT:
         if (bytes && body[0] != 3) return unsupported(h, "a data layout of another version than 3", error);
         fine = read_layout(h, s, body, bytes);

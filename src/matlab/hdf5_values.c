@@ -1,32 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The values of an HDF5 matrix: contiguous, or in chunks that a B-tree lists and filters have packed. */
+ * The values of an HDF5 matrix: contiguous, or in chunks that a B-tree lists and filters compress. */
 #include <string.h>
 #include <zlib.h>
 
 #include "matlab/hdf5_bytes.h"
 
-enum { CHUNK_MOST = 1 << 24, ALL_CHUNKS_MOST = 4 * CHUNK_MOST /* elements; edges are padded */ };
-enum { NODES_MOST = 1 << 16, DEEPEST = 16 };
+enum { MAX_CHUNK = 1 << 24, MAX_ALL_CHUNKS = 4 * MAX_CHUNK /* elements; edges are padded */ };
+enum { MAX_NODES = 1 << 16, MAX_DEPTH = 16 };
 enum { FILTER_DEFLATE = 1, FILTER_SHUFFLE = 2, FILTER_FLETCHER32 = 3, CHECKSUM = 4 };
 
 typedef struct values {
     const icseg_hdf5 *file;
     const icseg_hdf5_set *set;
     double *out;
-    unsigned char *chunk[2]; /* unpacked, in turns; each of chunk_bytes and a checksum */
+    unsigned char *chunk[2]; /* decompressed, in turns; each of chunk_bytes and a checksum */
     uint64_t chunk_bytes, chunks_left;
     int nodes;
     icseg_error *error;
 } values;
 
 static double value_of(const icseg_hdf5_set *s, const unsigned char *p) {
-    unsigned char turned[8];
-    for (uint32_t i = 0; s->big_endian && i < s->width; i++) turned[i] = p[s->width - 1 - i];
-    uint64_t bits = icseg_hdf5_load(s->big_endian ? turned : p, (int)s->width);
+    unsigned char ordered[8];
+    for (uint32_t i = 0; s->big_endian && i < s->width; i++) ordered[i] = p[s->width - 1 - i];
+    uint64_t bits = icseg_hdf5_load(s->big_endian ? ordered : p, (int)s->width);
     if (s->is_float && s->width == 4) {
         float single;
-        uint32_t half = (uint32_t)bits;
-        memcpy(&single, &half, sizeof single);
+        uint32_t four = (uint32_t)bits;
+        memcpy(&single, &four, sizeof single);
         return (double)single;
     }
     double real;
@@ -40,7 +40,7 @@ static icseg_status damaged(const values *v) { return icseg_hdf5_fail(v->file, v
 
 /* ---------------------------------------------------------------------------------------------------------- filters */
 
-/* Byte i of all elements stood together; `bytes` is a multiple of the width, or its rest stays. */
+/* Reverses the grouping of byte i of all elements. Bytes beyond a multiple of the width stay in place. */
 static void unshuffle(unsigned char *out, const unsigned char *in, uint64_t bytes, uint32_t width) {
     uint64_t count = bytes / width;
     for (uint32_t i = 0; i < width; i++)
@@ -67,14 +67,14 @@ static icseg_status unpack(values *v, const unsigned char **data, uint64_t bytes
             break;
         case FILTER_DEFLATE: {
             int code = uncompress(to, &size, *data, (uLong)bytes);
-            if (code == Z_MEM_ERROR) return icseg_fail_memory(v->error, 1 << 15, v->file->path);
+            if (code == Z_MEM_ERROR) return icseg_fail_memory(v->error, 0, v->file->path);
             if (code != Z_OK) return damaged(v);
             bytes = size;
             break;
         }
         default:
             return icseg_fail(v->error, ICSEG_ERROR_UNSUPPORTED,
-                              "%s: packed with HDF5's filter %u; MATLAB uses deflate", v->file->path,
+                              "%s: HDF5's filter %u is not supported; MATLAB uses deflate", v->file->path,
                               v->set->filter[i]);
         }
         *data = to;
@@ -85,7 +85,7 @@ static icseg_status unpack(values *v, const unsigned char **data, uint64_t bytes
 
 /* ----------------------------------------------------------------------------------------------------------- chunks */
 
-/* The chunk whose first element is at `start`; what lies beyond the matrix is padding. */
+/* The chunk whose first element is at `start`; elements beyond the matrix are padding. */
 static void place(values *v, const uint64_t start[2], const unsigned char *data) {
     const icseg_hdf5_set *s = v->set;
     for (uint64_t i = 0; i < s->chunk[0] && start[0] + i < s->extent[0]; i++)
@@ -106,7 +106,7 @@ static icseg_status read_chunk(values *v, const unsigned char *key, uint64_t add
 static icseg_status read_tree(values *v, uint64_t address, int level) {
     enum { KEY = 8 + 3 * 8, PAIR = KEY + 8 }; /* bytes, filter mask, two offsets and 0 */
     const unsigned char *node = icseg_hdf5_at(v->file, address, 24);
-    if (!node || memcmp(node, "TREE", 4) != 0 || node[4] != 1 || ++v->nodes > NODES_MOST || node[5] > DEEPEST ||
+    if (!node || memcmp(node, "TREE", 4) != 0 || node[4] != 1 || ++v->nodes > MAX_NODES || node[5] > MAX_DEPTH ||
         (level >= 0 && node[5] != level))
         return damaged(v);
     uint64_t count = icseg_hdf5_load(node + 6, 2);
@@ -122,14 +122,14 @@ static icseg_status read_tree(values *v, uint64_t address, int level) {
 static icseg_status read_chunks(values *v) {
     const icseg_hdf5_set *s = v->set;
     const uint64_t *chunk = s->chunk, *extent = s->extent;
-    bool fits = chunk[0] && chunk[1] && chunk[0] <= CHUNK_MOST && chunk[1] <= CHUNK_MOST / chunk[0];
+    bool fits = chunk[0] && chunk[1] && chunk[0] <= MAX_CHUNK && chunk[1] <= MAX_CHUNK / chunk[0];
     if (fits) v->chunks_left = ((extent[0] - 1) / chunk[0] + 1) * ((extent[1] - 1) / chunk[1] + 1);
-    if (!fits || v->chunks_left > ALL_CHUNKS_MOST / (chunk[0] * chunk[1]))
+    if (!fits || v->chunks_left > MAX_ALL_CHUNKS / (chunk[0] * chunk[1]))
         return icseg_fail(v->error, ICSEG_ERROR_FORMAT,
-                          "%s: %llu x %llu values in pieces of %llu x %llu, which is too large", v->file->path,
+                          "%s: %llu x %llu values in chunks of %llu x %llu, which is too large", v->file->path,
                           (unsigned long long)extent[0], (unsigned long long)extent[1], (unsigned long long)chunk[0],
                           (unsigned long long)chunk[1]);
-    if (s->tree == UINT64_MAX) return ICSEG_OK; /* nothing was written: all 0 */
+    if (s->tree == UINT64_MAX) return ICSEG_OK; /* never written: all 0 */
     v->chunk_bytes = chunk[0] * chunk[1] * s->width;
     for (int i = 0; i < 2; i++) v->chunk[i] = icseg_alloc(v->chunk_bytes + CHECKSUM);
     if (!v->chunk[0] || !v->chunk[1]) return icseg_fail_memory(v->error, v->chunk_bytes, v->file->path);
@@ -139,20 +139,20 @@ static icseg_status read_chunks(values *v) {
 static icseg_status read_contiguous(values *v) {
     const icseg_hdf5_set *s = v->set;
     const unsigned char *data = icseg_hdf5_at(v->file, s->address, s->bytes);
-    if (s->address == UINT64_MAX) return ICSEG_OK; /* nothing was written: all 0 */
+    if (s->address == UINT64_MAX) return ICSEG_OK; /* never written: all 0 */
     if (!data || s->bytes / s->width < s->elements) return damaged(v);
     for (uint64_t i = 0; i < s->elements; i++) v->out[i] = value_of(s, data + i * s->width);
     return ICSEG_OK;
 }
 
-icseg_status icseg_hdf5_read(const icseg_hdf5 *file, const icseg_hdf5_set *set, uint64_t most, double **out,
+icseg_status icseg_hdf5_read(const icseg_hdf5 *file, const icseg_hdf5_set *set, uint64_t limit, double **out,
                              icseg_error *error) {
     values v = {.file = file, .set = set, .error = error};
     *out = NULL;
-    if (set->rank != 2 || !set->is_number || !set->elements || set->elements > most ||
+    if (set->rank != 2 || !set->is_number || !set->elements || set->elements > limit ||
         set->storage == ICSEG_HDF5_NOWHERE)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a matrix of 1 to %llu numbers", file->path,
-                          (unsigned long long)most);
+                          (unsigned long long)limit);
     v.out = icseg_calloc_array((size_t)set->elements, sizeof *v.out);
     if (!v.out) return icseg_fail_memory(error, (size_t)set->elements * sizeof *v.out, file->path);
     icseg_status status = set->storage == ICSEG_HDF5_CHUNKS ? read_chunks(&v) : read_contiguous(&v);

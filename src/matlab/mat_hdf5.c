@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * MATLAB files of version 7.3, which are HDF5. Only the data sets S and names are looked at. */
+ * MATLAB files of version 7.3, which are HDF5. Only the data sets S and names are read. */
+#include "base/memory.h"
 #include "matlab/hdf5.h"
-#include "matlab/mat.h"
+#include "matlab/mat_parts.h"
 
 static icseg_status read_labels(const icseg_hdf5 *file, const icseg_hdf5_set *set, icseg_mask *out,
                                 icseg_error *error) {
@@ -9,7 +10,7 @@ static icseg_status read_labels(const icseg_hdf5 *file, const icseg_hdf5_set *se
     if (set->rank != 2 || !set->is_number)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: S is not a real matrix of numbers with rows and columns",
                           file->path);
-    /* HDF5 counts MATLAB's columns first */
+    /* HDF5's first axis is MATLAB's columns */
     ICSEG_TRY(icseg_mat_create(out, file->path, set->extent[1], set->extent[0], error));
     ICSEG_TRY(icseg_hdf5_read(file, set, set->elements, &values, error));
     icseg_status status = ICSEG_OK;
@@ -25,10 +26,7 @@ icseg_status icseg_mat_read_hdf5(icseg_mask *out, int64_t *names, const char *pa
     bool found;
     ICSEG_TRY(icseg_hdf5_open(&file, map, path, error));
     ICSEG_TRY(icseg_hdf5_find(&file, "S", &labels, &found, error));
-    if (!found)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: no variable S; COCO-Stuff's annotations keep the label map in a matrix of that name",
-                          path);
+    if (!found) return icseg_mat_fail_missing(path, error);
     ICSEG_TRY(icseg_hdf5_find(&file, "names", &list, &found, error));
     *names = found && list.elements <= INT64_MAX ? (int64_t)list.elements : 0;
     return read_labels(&file, &labels, out, error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * MATLAB files of version 5: a walk over the variables that reads S and the size of `names`, and steps over the rest.
- * Written by hand because libmatio parses every variable before the one asked for, cells within cells, without bound.
+ * MATLAB files of version 5 (MathWorks, "MAT-File Format"): reads S and the size of `names`, and skips other variables.
+ * libmatio is not used because it parses every variable before the one asked for, cells within cells, without bound.
  * Layout: 128 bytes of header, then elements of tag (type, size) and body; a variable is a matrix element, or a deflate
  * stream of one. */
 #include <stdbool.h>
@@ -9,12 +9,12 @@
 #include <zlib.h>
 
 #include "base/memory.h"
-#include "matlab/mat.h"
+#include "matlab/mat_parts.h"
 
 enum {
     HEADER = 128,
-    PEEK = 512,                   /* bytes of a matrix in which flags, sizes and name of the ones we read must lie */
-    MOST_BODY = (1 << 27) + 4096, /* 16 Mi doubles and their headers */
+    HEAD_BYTES = 512,            /* flags, sizes and name of a matrix that is read must be within its first bytes */
+    MAX_BODY = (1 << 27) + 4096, /* 16 Mi doubles and their headers */
     CLASS_CELL = 1,
     CLASS_DOUBLE = 6, /* double, single, int8, ... uint64: the numeric ones */
     CLASS_UINT64 = 15,
@@ -39,7 +39,7 @@ enum {
 
 typedef struct walk {
     const char *path;
-    bool swapped; /* the file's byte order is not ours */
+    bool swapped; /* the file's byte order is not the machine's */
     icseg_mask *out;
     int64_t *names;
     icseg_error *error;
@@ -57,24 +57,24 @@ typedef struct matrix {
     uint32_t rank, height, width;
     uint64_t count;
     char name[64];
-    size_t end; /* where its values begin */
+    size_t end; /* offset of its values */
 } matrix;
 
 static uint64_t load(const walk *w, const unsigned char *p, size_t bytes) {
-    unsigned char turned[8];
-    for (size_t i = 0; i < bytes; i++) turned[i] = p[w->swapped ? bytes - 1 - i : i];
-    uint16_t half;
-    uint32_t single;
-    uint64_t whole;
+    unsigned char ordered[8];
+    for (size_t i = 0; i < bytes; i++) ordered[i] = p[w->swapped ? bytes - 1 - i : i];
+    uint16_t two;
+    uint32_t four;
+    uint64_t eight;
     switch (bytes) {
-    case 1: return turned[0];
-    case 2: memcpy(&half, turned, 2); return half;
-    case 4: memcpy(&single, turned, 4); return single;
-    default: memcpy(&whole, turned, 8); return whole;
+    case 1: return ordered[0];
+    case 2: memcpy(&two, ordered, 2); return two;
+    case 4: memcpy(&four, ordered, 4); return four;
+    default: memcpy(&eight, ordered, 8); return eight;
     }
 }
 
-/* The element at `at` of a matrix body; small ones keep up to 4 bytes in the tag. Moves `at` past it. */
+/* The element at `at` of a matrix body; small elements have their up to 4 bytes in the tag. Moves `at` past it. */
 static bool take(const walk *w, const unsigned char *data, size_t size, size_t *at, element *out) {
     if (size - *at < 8) return false;
     const unsigned char *p = data + *at;
@@ -85,9 +85,9 @@ static bool take(const walk *w, const unsigned char *data, size_t size, size_t *
         return out->size <= 4;
     }
     *out = (element){first, (uint32_t)load(w, p + 4, 4), p + 8};
-    size_t padded = ((size_t)out->size + 7) & ~(size_t)7, room = size - *at - 8;
-    if (out->size > room) return false;
-    *at += 8 + (padded < room ? padded : room);
+    size_t padded = ((size_t)out->size + 7) & ~(size_t)7, rest = size - *at - 8;
+    if (out->size > rest) return false;
+    *at += 8 + (padded < rest ? padded : rest);
     return true;
 }
 
@@ -109,15 +109,15 @@ static bool read_head(const walk *w, const unsigned char *data, size_t size, mat
 }
 
 static icseg_status fail_damaged(const walk *w) {
-    return icseg_fail(w->error, ICSEG_ERROR_FORMAT, "%s: a damaged MATLAB file: the data ends early, or is no variable",
-                      w->path);
+    return icseg_fail(w->error, ICSEG_ERROR_FORMAT,
+                      "%s: a damaged MATLAB file; its data ends early, or is not a variable", w->path);
 }
 
 static double value_of(const walk *w, const unsigned char *p, uint32_t type) {
     uint64_t bits;
     float single;
     double whole;
-    uint32_t half;
+    uint32_t four;
     switch (type) {
     case TYPE_INT8: return (int8_t)p[0];
     case TYPE_UINT8: return p[0];
@@ -126,8 +126,8 @@ static double value_of(const walk *w, const unsigned char *p, uint32_t type) {
     case TYPE_INT32: return (int32_t)load(w, p, 4);
     case TYPE_UINT32: return (double)load(w, p, 4);
     case TYPE_SINGLE:
-        half = (uint32_t)load(w, p, 4);
-        memcpy(&single, &half, sizeof single);
+        four = (uint32_t)load(w, p, 4);
+        memcpy(&single, &four, sizeof single);
         return (double)single;
     case TYPE_DOUBLE:
         bits = load(w, p, 8);
@@ -159,7 +159,7 @@ static icseg_status read_labels(const walk *w, const unsigned char *body, size_t
     return ICSEG_OK;
 }
 
-/* Notes the size of `names`; true for S when it is still to be read. */
+/* Notes the size of `names`. Returns whether this is S, and S has not been read yet. */
 static bool is_wanted(const walk *w, const matrix *m) {
     if (!strcmp(m->name, "names") && m->class_type == CLASS_CELL) *w->names = (int64_t)m->count;
     return !strcmp(m->name, "S") && !w->out->data;
@@ -169,26 +169,28 @@ static icseg_status inflate_to(const walk *w, z_stream *stream, unsigned char *o
     stream->next_out = out;
     stream->avail_out = (uInt)size;
     int result = inflate(stream, Z_SYNC_FLUSH);
-    if (result == Z_MEM_ERROR) return icseg_fail_memory(w->error, size, w->path);
+    if (result == Z_MEM_ERROR) return icseg_fail_memory(w->error, 0, w->path);
     return stream->avail_out ? fail_damaged(w) : ICSEG_OK;
 }
 
-/* A deflated variable: its head first, the rest only when it is S. */
+/* A compressed variable: its head first, and the rest only for S. */
 static icseg_status read_compressed(const walk *w, const unsigned char *data, size_t size) {
-    unsigned char tag[8], head[PEEK], *body = NULL;
+    unsigned char tag[8], head[HEAD_BYTES], *body = NULL;
     matrix m;
     z_stream stream = {.next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)size};
     icseg_status status;
-    if (inflateInit(&stream) != Z_OK) return icseg_fail_memory(w->error, sizeof stream, w->path);
+    if (inflateInit(&stream) != Z_OK) return icseg_fail_memory(w->error, 0, w->path);
     ICSEG_TRY_GOTO(inflate_to(w, &stream, tag, sizeof tag));
-    size_t whole = (size_t)load(w, tag + 4, 4), peek = whole < PEEK ? whole : PEEK;
+    size_t whole = (size_t)load(w, tag + 4, 4), peek = whole < HEAD_BYTES ? whole : HEAD_BYTES;
     if (load(w, tag, 4) != TYPE_MATRIX) goto fail;
     ICSEG_TRY_GOTO(inflate_to(w, &stream, head, peek));
     if (!read_head(w, head, peek, &m) || !is_wanted(w, &m)) goto fail;
-    if (whole > MOST_BODY || whole / 1032 > size + 1) { /* deflate grows at most 1032-fold */
-        status = icseg_fail(w->error, ICSEG_ERROR_FORMAT,
-                            "%s: S claims %zu bytes; too large, or damaged: its %zu stored bytes cannot hold them",
-                            w->path, whole, size);
+    if (whole > MAX_BODY || whole / 1032 > size + 1) { /* deflate expands at most 1032-fold */
+        status =
+            icseg_fail(w->error, ICSEG_ERROR_FORMAT,
+                       "%s: the size of S is %zu bytes, which is too large or does not fit its %zu stored bytes; is "
+                       "the file damaged?",
+                       w->path, whole, size);
         goto fail;
     }
     if (!(body = icseg_alloc(whole))) {
@@ -204,8 +206,9 @@ fail:
     return status;
 }
 
-icseg_status icseg_mat_read_v5(icseg_mask *out, int64_t *names, const char *path, const unsigned char *data,
-                               size_t size, icseg_error *error) {
+icseg_status icseg_mat_read_v5(icseg_mask *out, int64_t *names, const char *path, icseg_map map, icseg_error *error) {
+    const unsigned char *data = map.data;
+    size_t size = map.size;
     uint16_t mark;
     memcpy(&mark, data + HEADER - 2, sizeof mark);
     walk w = {path, mark != ('M' << 8 | 'I'), out, names, error};
@@ -222,7 +225,5 @@ icseg_status icseg_mat_read_v5(icseg_mask *out, int64_t *names, const char *path
             ICSEG_TRY(read_labels(&w, body, bytes));
         at += 8 + (size_t)bytes;
     }
-    if (out->data) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                      "%s: no variable S; COCO-Stuff's annotations keep the label map in a matrix of that name", path);
+    return out->data ? ICSEG_OK : icseg_mat_fail_missing(path, error);
 }

@@ -12,7 +12,11 @@
 #include "icseg/model.h"
 #include "icseg/dataset.h"
 
-enum { ICSEG_RECIPE_TTA_SCALES = 8, ICSEG_RECIPE_SIZE_LIMIT = 1 << 20 /* bytes of a recipe file */ };
+enum {
+    ICSEG_RECIPE_TTA_SCALES = 8,
+    ICSEG_RECIPE_IGNORE = 16,
+    ICSEG_RECIPE_SIZE_LIMIT = 1 << 20 /* bytes of a recipe file */
+};
 
 typedef enum icseg_recipe_preset { /* in the order of the words of `model.preset` */
                                    ICSEG_PRESET_RN50,
@@ -38,7 +42,7 @@ typedef struct icseg_recipe {
         const char *folder, *train_split, *val_split, *classes; /* classes "": FOLDER/classes.txt */
         icseg_dataset_format format;
         bool reduce_zero_label;
-        int32_t ignore_count, ignore[ICSEG_IGNORE_VALUES];
+        int32_t ignore_count, ignore[ICSEG_RECIPE_IGNORE];
         int32_t loader_threads; /* 0: one, two from 8 cores on */
     } data;
     icseg_augment_options augment;

@@ -2,6 +2,7 @@
  * The keys of a recipe, and the published settings that stand where a recipe says nothing. */
 #include "train/recipe.h"
 
+#include "dataset/formats.h"
 #include "text/tokenizer.h"
 
 enum {
@@ -21,7 +22,6 @@ static const char *const tokenizers[] = {"bytes", "clip", NULL};
 static const char *const synonyms[] = {"first", "mean", NULL};
 static const char *const backbones[] = {"resnet", "vit", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
-static const char *const formats[] = {"folder", "auto", "ade20k", "cocostuff10k", "ade20k_full", NULL};
 static const char *const modes[] = {"whole", "slide", NULL};
 static const char *const memories[] = {"normal", "low", NULL};
 static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
@@ -112,14 +112,14 @@ static const icseg_option rows[] = {
      "form of the data set: folder (your own, as above), a published one as it was unpacked (docs/data.md), or auto: "
      "as "
      "the folders tell",
-     .words = formats},
+     .words = icseg_dataset_format_words},
     {"data.train_split", TEXT(data.train_split), "split that is trained on"},
     {"data.val_split", TEXT(data.val_split), "split that is evaluated on"},
     {"data.classes", TEXT(data.classes), "class names, one a line", .shown = "FOLDER/classes.txt"},
     {"data.reduce_zero_label", BOOL(data.reduce_zero_label),
      "label files: 0 is unlabelled and every other value is one too high (ADE20K)"},
     {"data.ignore", INTS(data.ignore[0]), "further label values that neither train nor count, besides 255 and 65535",
-     .capacity = ICSEG_IGNORE_VALUES, .count_offset = offsetof(icseg_recipe, data.ignore_count),
+     .capacity = ICSEG_RECIPE_IGNORE, .count_offset = offsetof(icseg_recipe, data.ignore_count),
      ICSEG_BETWEEN(0, 65535)},
     {"data.loader_threads", INT(data.loader_threads), "threads that decode and augment; results do not depend on it",
      ICSEG_BETWEEN(0, 256), .shown = "0: one, two from 8 cores on"},

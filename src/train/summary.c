@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The look at the data before training: faults, and how many pixels each class has. */
+ * The check of the data before training: problems, and how many pixels each class has. */
 #include <stdio.h>
 
 #include "train/trainer.h"
 
-enum { FAULTS_TOLD = 20, NAME_COLUMNS = 28 };
+enum { MAX_SHOWN = 20, NAME_COLUMNS = 28 };
 
-typedef struct faults {
+typedef struct problem_list {
     const icseg_trainer *trainer;
-    int64_t told;
-} faults;
+    int64_t count;
+} problem_list;
 
-static void tell_fault(void *user, const char *line) {
-    faults *f = user;
-    if (f->told++ < FAULTS_TOLD) icseg_trainer_say(f->trainer, "%s", line);
+static void show_problem(void *user, const icseg_error *problem) {
+    problem_list *list = user;
+    if (list->count++ < MAX_SHOWN) icseg_trainer_say(list->trainer, "%s", problem->message);
 }
 
 static void say_split(const icseg_trainer *t, const char *name, const icseg_dataset_summary *s) {
@@ -52,18 +52,22 @@ static void say_classes(const icseg_trainer *t, const icseg_dataset_summary summ
 icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error) {
     const icseg_dataset *dataset[2] = {t->train, t->val};
     const char *name[2] = {t->recipe->data.train_split, t->recipe->data.val_split};
-    icseg_dataset_summary summary[2] = {{0}, {0}};
-    faults found = {.trainer = t};
+    icseg_dataset_summary summary[2] = {{.struct_size = ICSEG_DATASET_SUMMARY_INIT},
+                                        {.struct_size = ICSEG_DATASET_SUMMARY_INIT}};
+    problem_list found = {.trainer = t};
+    icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = t->recipe->train.threads,
+                                       .on_problem = show_problem, .user = &found};
+    icseg_progress progress = t->progress;
     icseg_status status = ICSEG_OK;
     for (int i = 0; i < 2 && status == ICSEG_OK; i++) {
-        status = icseg_dataset_check(dataset[i], t->recipe->train.threads, &t->progress, tell_fault, &found,
-                                     &summary[i], error);
+        status = icseg_dataset_check(dataset[i], &how, &progress, &summary[i], error);
+        progress.message = NULL; /* messages about the class list, which the splits share, are sent once */
         if (status == ICSEG_OK) say_split(t, name[i], &summary[i]);
     }
     if (status == ICSEG_OK) say_classes(t, summary);
-    if (found.told > FAULTS_TOLD)
+    if (found.count > MAX_SHOWN)
         icseg_trainer_say(t, "... and %lld more; icseg dataset check lists them all",
-                          (long long)found.told - FAULTS_TOLD);
+                          (long long)found.count - MAX_SHOWN);
     for (int i = 0; i < 2; i++) icseg_dataset_summary_close(&summary[i]);
     return status;
 }

@@ -12,14 +12,14 @@
 /* -- opening */
 
 static icseg_status open_split(icseg_dataset **out, const icseg_recipe *r, const char *split, icseg_error *error) {
-    icseg_dataset_options o = icseg_dataset_options_default();
-    o.folder = r->data.folder;
-    o.format = r->data.format;
-    o.split = split;
-    o.classes_file = r->data.classes[0] ? r->data.classes : NULL;
-    o.reduce_zero_label = r->data.reduce_zero_label;
-    o.ignore_count = r->data.ignore_count;
-    memcpy(o.ignore, r->data.ignore, sizeof o.ignore);
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT,
+                               .folder = r->data.folder,
+                               .format = r->data.format,
+                               .split = split,
+                               .classes_file = r->data.classes[0] ? r->data.classes : NULL,
+                               .reduce_zero_label = r->data.reduce_zero_label,
+                               .ignore = r->data.ignore,
+                               .ignore_count = r->data.ignore_count};
     return icseg_dataset_open(out, &o, error);
 }
 

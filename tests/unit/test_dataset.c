@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The folder data set and the check before training: pairing, label rules, every kind of fault and its text. */
+ * The folder data set and the check before training: pairing, label rules, every kind of problem and its message. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,16 +21,22 @@ enum { LINES = 32 };
 typedef struct lines {
     int count;
     char text[LINES][1024];
+    char field[ICSEG_ERROR_FIELD_SIZE]; /* of the last problem */
+    bool decode_images;                 /* for `check` */
 } lines;
 
-static void collect(void *user, const char *line) {
+static void collect(void *user, const icseg_error *problem) {
     lines *l = user;
     assert_true(l->count < LINES);
-    snprintf(l->text[l->count++], sizeof l->text[0], "%s", line);
+    assert_int_not_equal(problem->status, ICSEG_OK);
+    snprintf(l->field, sizeof l->field, "%s", problem->field);
+    snprintf(l->text[l->count++], sizeof l->text[0], "%s", problem->message);
 }
 
+static const icseg_dataset_check_options one_thread = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = 1};
+
 static icseg_dataset_options in(const test_folder *f) {
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     o.folder = f->path;
     return o;
 }
@@ -46,29 +52,32 @@ static icseg_status check(const icseg_dataset_options *o, int threads, lines *l,
                           icseg_error *error) {
     icseg_dataset *d;
     icseg_dataset_options open = *o;
+    icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = threads,
+                                       .decode_images = l->decode_images, .on_problem = collect, .user = l};
     open.keep_unpaired = true;
-    memset(l, 0, sizeof *l);
+    l->count = 0;
     assert_int_equal(icseg_dataset_open(&d, &open, error), ICSEG_OK);
-    icseg_status status = icseg_dataset_check(d, threads, NULL, collect, l, summary, error);
+    icseg_status status = icseg_dataset_check(d, &how, NULL, summary, error);
     icseg_dataset_close(&d);
     return status;
 }
 
-/* The check finds just this one fault, in one and in three threads, with the pieces in its text. */
-static void finds(const icseg_dataset_options *o, const char *const *pieces) {
+/* The check finds only this problem, with one and with three threads, with the pieces in its text. */
+static void finds(const icseg_dataset_options *o, bool decode_images, const char *const *pieces) {
     for (int threads = 1; threads <= 3; threads += 2) {
-        lines l;
-        icseg_dataset_summary s;
+        lines l = {.decode_images = decode_images};
+        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
         icseg_error error;
         assert_int_equal(check(o, threads, &l, &s, &error), ICSEG_ERROR_DATA);
-        if (l.count != 1) fail_msg("%d faults: %s | %s", l.count, l.text[0], l.text[1]);
-        assert_int_equal(s.faults, 1);
+        if (l.count != 1) fail_msg("%d problems: %s | %s", l.count, l.text[0], l.text[1]);
+        assert_int_equal(s.problems, 1);
         has(l.text[0], pieces);
         assert_string_equal(error.message, l.text[0]);
+        assert_string_equal(error.field, l.field);
         icseg_dataset_summary_close(&s);
     }
 }
-#define assert_finds(options, ...) finds(options, (const char *const[]){__VA_ARGS__, NULL})
+#define assert_finds(options, ...) finds(options, false, (const char *const[]){__VA_ARGS__, NULL})
 
 static void a_fine_set_is_paired_counted_and_read(void **state) {
     (void)state;
@@ -98,9 +107,9 @@ static void a_fine_set_is_paired_counted_and_read(void **state) {
     icseg_image_close(&image);
     icseg_labels_close(&labels);
     assert_int_equal(icseg_dataset_read(d, 3, &image, &labels, &error), ICSEG_ERROR_ARGUMENT);
-    icseg_dataset_summary s;
-    assert_int_equal(icseg_dataset_check(d, 2, NULL, NULL, NULL, &s, &error), ICSEG_OK);
-    assert_true(s.images == 3 && s.pixels == 16 * 8 + 12 * 8 + 12 * 9 && s.ignored == 0 && s.faults == 0);
+    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    assert_int_equal(icseg_dataset_check(d, NULL, NULL, &s, &error), ICSEG_OK);
+    assert_true(s.images == 3 && s.pixels == 16 * 8 + 12 * 8 + 12 * 9 && s.ignored == 0 && s.problems == 0);
     assert_true(s.class_pixels[0] + s.class_pixels[1] == s.pixels && s.class_pixels[2] == 0);
     assert_true(s.class_images[0] == 3 && s.class_images[1] == 3 && s.class_images[2] == 0);
     assert_true(s.min_width == 12 && s.max_width == 16 && s.min_height == 8 && s.max_height == 9);
@@ -148,7 +157,7 @@ static void stored_values_become_labels_by_the_rule(void **state) {
     assert_true(l[0] == 1 && l[1] == -1 && l[2] == 2 && l[3] == 0);
     o.reduce_zero_label = true;
     o.ignore_count = 2;
-    o.ignore[0] = 300, o.ignore[1] = 2;
+    o.ignore = (const int32_t[]){300, 2};
     test_write_png(&f, mask, TEST_PNG_GREY, 16, 4, 1, (const uint16_t[]){0, 3, 300, 2});
     read_values(&o, l);
     assert_true(l[0] == -1 && l[1] == 2 && l[2] == -1 && l[3] == -1);
@@ -199,7 +208,7 @@ static void values_out_of_range_are_named_with_the_remedy(void **state) {
     test_write_pair(&f, "y", 4, 2, 3, 0);
     test_write_png(&f, mask, TEST_PNG_GREY, 8, 4, 2, (const uint16_t[]){0, 1, 2, 0, 0, 0, 200, 7});
     assert_finds(&o, test_path(&f, mask), "value 200 at x=2, y=1 and 1 more", "classes are 0..2 and 255 is ignored",
-                 "data.ignore", "class list");
+                 "ignored values", "class list");
     icseg_dataset *d;
     icseg_image image;
     icseg_labels labels;
@@ -211,13 +220,14 @@ static void values_out_of_range_are_named_with_the_remedy(void **state) {
     icseg_dataset_close(&d);
 
     test_write_png(&f, mask, TEST_PNG_GREY, 8, 4, 2, (const uint16_t[]){0, 1, 2, 3, 1, 1, 2, 2});
-    assert_finds(&o, "value 3 at x=3, y=0;", "set data.reduce_zero_label");
+    assert_finds(&o, "value 3 at x=3, y=0;", "set reduce_zero_label");
     o.reduce_zero_label = true;
     test_write_png(&f, mask, TEST_PNG_GREY, 8, 4, 2, (const uint16_t[]){0, 1, 2, 3, 1, 1, 4, 2});
     assert_finds(&o, "value 4 at x=2, y=1;", "classes are 1..3");
-    o.ignore[o.ignore_count++] = 4;
-    lines l;
-    icseg_dataset_summary s;
+    o.ignore = (const int32_t[]){4};
+    o.ignore_count = 1;
+    lines l = {0};
+    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_OK);
     icseg_dataset_summary_close(&s);
     test_dataset_close(&f);
@@ -231,16 +241,17 @@ static void files_that_do_not_fit_are_named(void **state) {
     uint16_t values[64 * 3] = {0};
 
     test_write_jpeg(&f, "images/train/p.jpg", 8, 4, 0);
-    assert_finds(&o, "images/train/p.jpg: no label file", "annotations/train/p.png", "add it or remove the image");
+    assert_finds(&o, "images/train/p.jpg: its label file", "annotations/train/p.png is missing",
+                 "add it or remove the image");
     test_write_png(&f, "annotations/train/p_mask.png", TEST_PNG_GREY, 8, 8, 4, values);
-    lines l;
-    icseg_dataset_summary s;
+    lines l = {0};
+    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
     icseg_error error;
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_ERROR_DATA);
     assert_int_equal(l.count, 2);
-    assert_has(l.text[0], "p.jpg: no label file", "p_mask.png: a label file is named like its image");
-    assert_has(l.text[1], "annotations/train/p_mask.png: no image of that stem");
-    assert_has(error.message, "(and 1 more fault)");
+    assert_has(l.text[0], "p.jpg: its label file", "there is p_mask.png; rename that");
+    assert_has(l.text[1], "annotations/train/p_mask.png: its image is missing");
+    assert_has(error.message, "(and 1 more problem)");
     icseg_dataset_summary_close(&s);
     test_remove(&f, "annotations/train/p_mask.png");
 
@@ -250,7 +261,7 @@ static void files_that_do_not_fit_are_named(void **state) {
     assert_finds(&o, "the mask is 4x8 but its image");
     test_write_png(&f, "annotations/train/p.png", TEST_PNG_GREY, 8, 8, 4, values);
     test_write_jpeg(&f, "images/train/p.jpg", 8, 4, 6);
-    assert_finds(&o, "the mask is 8x4, which fits", "without its EXIF rotation (4x8 with it)", "turn the mask");
+    assert_finds(&o, "the mask is 8x4, which fits", "without its EXIF rotation (4x8 with it)", "rotate the mask");
     test_write_jpeg(&f, "images/train/p.jpg", 8, 4, 3); /* upside down: sizes agree */
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_OK);
     icseg_dataset_summary_close(&s);
@@ -280,16 +291,17 @@ static void a_hint_names_a_label_file_that_may_be_the_images(void **state) {
     test_write_pair(&f, "10", 8, 8, 2, 0);
     test_write_pair(&f, "1_b", 8, 8, 2, 0);
     test_remove(&f, "annotations/train/1.png");
-    assert_finds(&o, "images/train/1.png: no label file", "annotations/train/1.png; add it or remove the image");
+    assert_finds(&o, "images/train/1.png: its label file",
+                 "annotations/train/1.png is missing; add it or remove the image");
     test_write_text(&f, "annotations/train/1.a.json", "{}");
-    assert_finds(&o, "annotations/train/1.png; add it or remove the image");
-    lines l;
-    icseg_dataset_summary s;
+    assert_finds(&o, "annotations/train/1.png is missing; add it or remove the image");
+    lines l = {0};
+    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
     icseg_error error;
     assert_int_equal(rename(test_path(&f, "annotations/train/10.png"), test_path(&f, "annotations/train/1-x.png")), 0);
     test_write_pair(&f, "10", 8, 8, 2, 0);
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_ERROR_DATA);
-    assert_has(l.text[0], "images/train/1.png: no label file", "there is 1-x.png");
+    assert_has(l.text[0], "images/train/1.png: its label file", "there is 1-x.png");
     icseg_dataset_summary_close(&s);
     test_dataset_close(&f);
 }
@@ -298,28 +310,27 @@ static void a_truncated_image_is_found_when_images_are_checked(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
-    lines l;
-    icseg_dataset_summary s;
+    lines l = {.decode_images = true};
+    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
     test_write_pair(&f, "x", 40, 40, 2, 0);
     test_write_pair(&f, "y", 40, 40, 2, 0);
     test_write_jpeg(&f, "images/train/z.jpg", 40, 40, 0);
     test_write_png(&f, "annotations/train/z.png", TEST_PNG_GREY, 8, 40, 40, (const uint16_t[1600]){0, 1});
-    o.check_images = true;
     assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK);
     icseg_dataset_summary_close(&s);
     test_truncate(&f, "images/train/z.jpg", 400);
-    assert_finds(&o, "images/train/z.jpg");
+    finds(&o, true, (const char *const[]){"images/train/z.jpg", NULL});
     test_remove(&f, "images/train/z.jpg");
     test_remove(&f, "annotations/train/z.png");
     test_truncate(&f, "images/train/y.png", 300);
-    assert_finds(&o, "images/train/y.png");
-    o.check_images = false; /* the header is whole */
+    finds(&o, true, (const char *const[]){"images/train/y.png", NULL});
+    l.decode_images = false; /* the header is whole */
     assert_int_equal(check(&o, 1, &l, &s, NULL), ICSEG_OK);
     icseg_dataset_summary_close(&s);
     test_dataset_close(&f);
 }
 
-static void a_label_file_cut_anywhere_is_a_fault(void **state) {
+static void a_label_file_cut_anywhere_is_a_problem(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
@@ -330,8 +341,8 @@ static void a_label_file_cut_anywhere_is_a_fault(void **state) {
     assert_int_equal(icseg_file_read(test_path(&f, mask), 1 << 20, &whole, &size, NULL), ICSEG_OK);
     for (size_t keep = 0; keep + 16 < size; keep += 3) { /* the last 12 bytes are IEND, before it a checksum */
         assert_int_equal(icseg_file_write(test_path(&f, mask), whole, keep, NULL), ICSEG_OK);
-        lines l;
-        icseg_dataset_summary s;
+        lines l = {0};
+        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
         assert_int_equal(check(&o, 1, &l, &s, NULL), ICSEG_ERROR_DATA);
         assert_int_equal(l.count, 1);
         assert_has(l.text[0], "annotations/train/x.png: ");
@@ -357,10 +368,11 @@ static void masks_of_zero_and_255_are_recognised(void **state) {
             test_write_png(&f, name, TEST_PNG_GREY, bits, 2, 2, i < 3 ? none : values);
         }
         assert_finds(&o, "annotations/train/3.png: value", bits == 8 ? "255 at x=1, y=1" : "65535 at x=1, y=1",
-                     "hold only 0 and", "store class numbers", "data.ignore");
-        lines l;
-        icseg_dataset_summary s;
-        o.ignore[o.ignore_count++] = white; /* as the text says */
+                     "contain only 0 and", "store class numbers", "ignored values");
+        lines l = {0};
+        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+        o.ignore = (const int32_t[]){white}; /* as the message says */
+        o.ignore_count = 1;
         assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK);
         icseg_dataset_summary_close(&s);
         o.ignore_count = 0;
@@ -372,17 +384,17 @@ static void masks_of_zero_and_255_are_recognised(void **state) {
     }
 }
 
-static void a_set_without_a_labelled_pixel_is_a_fault(void **state) {
+static void a_set_without_a_labelled_pixel_is_a_problem(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
     o.reduce_zero_label = true;
     test_write_pair(&f, "x", 2, 2, 1, 0);
-    assert_finds(&o, "annotations/train: no pixel of any label file is labelled", "data.reduce_zero_label");
+    assert_finds(&o, "annotations/train: all pixels of all label files are unlabelled", "reduce_zero_label");
     test_dataset_close(&f);
 }
 
-static void faults_come_in_file_order_whatever_the_threads(void **state) {
+static void problems_come_in_file_order_whatever_the_threads(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
@@ -394,8 +406,8 @@ static void faults_come_in_file_order_whatever_the_threads(void **state) {
         if (i % 6 == 2) test_remove(&f, name);
         if (i % 6 == 5) test_truncate(&f, name, 40);
     }
-    lines one, many;
-    icseg_dataset_summary s1, s4;
+    lines one = {0}, many = {0};
+    icseg_dataset_summary s1 = {.struct_size = ICSEG_DATASET_SUMMARY_INIT}, s4 = s1;
     icseg_error e1, e4;
     assert_int_equal(check(&o, 1, &one, &s1, &e1), ICSEG_ERROR_DATA);
     assert_int_equal(check(&o, 4, &many, &s4, &e4), ICSEG_ERROR_DATA);
@@ -405,8 +417,8 @@ static void faults_come_in_file_order_whatever_the_threads(void **state) {
     assert_has(one.text[0], "/01.png");
     assert_has(one.text[15], "/23.png");
     assert_string_equal(e1.message, e4.message);
-    assert_has(e1.message, "/01.png", "(and 15 more faults)");
-    assert_true(s1.pixels == s4.pixels && s1.images == 8 && s4.images == 8 && s1.faults == 16);
+    assert_has(e1.message, "/01.png", "(and 15 more problems)");
+    assert_true(s1.pixels == s4.pixels && s1.images == 8 && s4.images == 8 && s1.problems == 16);
     assert_memory_equal(s1.class_pixels, s4.class_pixels, 2 * sizeof(int64_t));
     icseg_dataset_summary_close(&s1);
     icseg_dataset_summary_close(&s4);
@@ -426,12 +438,12 @@ static void progress_is_reported_and_can_cancel(void **state) {
     icseg_dataset_options o = in(&f);
     for (int i = 0; i < 6; i++) test_write_pair(&f, (char[]){(char)('a' + i), 0}, 8, 8, 2, 0);
     icseg_dataset *d;
-    icseg_dataset_summary s;
+    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
     icseg_error error;
     int calls = 0;
     icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = stop_at_three, .user = &calls};
     assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_OK);
-    assert_int_equal(icseg_dataset_check(d, 1, &progress, NULL, NULL, &s, &error), ICSEG_ERROR_CANCELLED);
+    assert_int_equal(icseg_dataset_check(d, &one_thread, &progress, &s, &error), ICSEG_ERROR_CANCELLED);
     assert_int_equal(calls, 3);
     icseg_dataset_summary_close(&s);
     icseg_dataset_close(&d);
@@ -455,25 +467,30 @@ static void sets_that_cannot_be_opened_say_why(void **state) {
     assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/train: no images");
     test_write_pair(&f, "x", 4, 4, 2, 0);
     o.split = "val";
-    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/val: no such folder", "holds the splits train");
-    o.split = NULL;
+    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/val: no such folder", "contains the splits train");
+    o.split = "";
     assert_fails_to_open(&o, ICSEG_ERROR_DATA, "no images", "subfolders are not searched");
     o.split = "train";
     o.folder = "/nowhere/at/all";
     assert_fails_to_open(&o, ICSEG_ERROR_DATA, "/nowhere/at/all: no such folder");
     o.folder = NULL;
-    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "no data folder");
+    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "folder: the folder of the data set is required");
     o = in(&f);
-    o.ignore_count = 1, o.ignore[0] = -1;
-    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "data.ignore: -1");
-    o.ignore_count = ICSEG_IGNORE_VALUES + 1;
-    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "data.ignore: 9 values, at most 8");
+    o.ignore_count = 1, o.ignore = (const int32_t[]){-1};
+    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "ignore: -1 is not a label value");
+    o.ignore = (const int32_t[]){65536};
+    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "ignore: 65536 is not a label value");
+    o.ignore = NULL;
+    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "ignore: ignore_count is 1, but ignore is NULL");
+    o.ignore_count = -1;
+    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "ignore: ignore_count is -1");
     o = in(&f);
     test_write_jpeg(&f, "images/train/x.JPG", 4, 4, 0);
-    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/train/x.JPG and x.png have the same stem");
+    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/train/x.JPG and x.png have the same name but for the extension");
     test_remove(&f, "images/train/x.JPG");
     test_write_jpeg(&f, "images/train/y.jpg", 4, 4, 0);
-    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/train/y.jpg: no label file", "annotations/train/y.png");
+    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/train/y.jpg: its label file",
+                         "annotations/train/y.png is missing");
     o.images_only = true;
     icseg_dataset *d;
     icseg_image image;
@@ -486,7 +503,7 @@ static void sets_that_cannot_be_opened_say_why(void **state) {
     icseg_image_close(&image);
     icseg_dataset_close(&d);
     o.images_only = false;
-    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "classes.txt: no such file; write the names of the classes there");
+    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "classes.txt: no such file; write the class names there");
     test_dataset_close(&f);
 }
 
@@ -501,7 +518,7 @@ static void class_lists_are_checked(void **state) {
     } cases[] = {{"\n \n", "no class names"},
                  {"a\nb\n a\nb\n", "lines 1 and 3 are both 'a'"},
                  {"a\n\nb\n", "line 2 is empty"},
-                 {"a\nb\tc\n", "line 2 holds a control character"},
+                 {"a\nb\tc\n", "line 2 contains a control character"},
                  {"a\nb\xff\n", "line 2 is not UTF-8"},
                  {"\xc0\x80\n", "line 1 is not UTF-8"},
                  {"\xed\xa0\x80\n", "line 1 is not UTF-8"},
@@ -514,7 +531,7 @@ static void class_lists_are_checked(void **state) {
     char *many = malloc(16385 * 6 + 1), *p = many;
     for (int i = 0; i < 16385; i++) p += sprintf(p, "%05d\n", i);
     test_write_text(&f, "classes.txt", many);
-    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "16385 class names, at most 16384");
+    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "16385 class names; at most 16384");
     free(many);
     test_write_text(&f, "names", "a\nb");
     char names[128];
@@ -527,7 +544,7 @@ static void class_lists_are_checked(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_set_without_splits_lies_in_the_folders_themselves(void **state) {
+static void a_set_without_splits_has_its_files_in_the_folders_themselves(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     const uint16_t values[3 * 4] = {0};
@@ -578,11 +595,11 @@ static void running_out_of_memory_is_an_error_each_time(void **state) {
     bool done = false;
     for (int n = 0; !done && n < 200; n++) {
         icseg_dataset *d;
-        icseg_dataset_summary s = {0};
+        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
         icseg_memory_fail_after(n);
         icseg_status status = icseg_dataset_open(&d, &o, NULL);
         if (status == ICSEG_OK) {
-            status = icseg_dataset_check(d, 1, NULL, NULL, NULL, &s, NULL);
+            status = icseg_dataset_check(d, &one_thread, NULL, &s, NULL);
             icseg_dataset_close(&d);
         }
         icseg_memory_fail_after(-1);
@@ -604,14 +621,14 @@ int main(void) {
         cmocka_unit_test(files_that_do_not_fit_are_named),
         cmocka_unit_test(a_hint_names_a_label_file_that_may_be_the_images),
         cmocka_unit_test(a_truncated_image_is_found_when_images_are_checked),
-        cmocka_unit_test(a_label_file_cut_anywhere_is_a_fault),
+        cmocka_unit_test(a_label_file_cut_anywhere_is_a_problem),
         cmocka_unit_test(masks_of_zero_and_255_are_recognised),
-        cmocka_unit_test(a_set_without_a_labelled_pixel_is_a_fault),
-        cmocka_unit_test(faults_come_in_file_order_whatever_the_threads),
+        cmocka_unit_test(a_set_without_a_labelled_pixel_is_a_problem),
+        cmocka_unit_test(problems_come_in_file_order_whatever_the_threads),
         cmocka_unit_test(progress_is_reported_and_can_cancel),
         cmocka_unit_test(sets_that_cannot_be_opened_say_why),
         cmocka_unit_test(class_lists_are_checked),
-        cmocka_unit_test(a_set_without_splits_lies_in_the_folders_themselves),
+        cmocka_unit_test(a_set_without_splits_has_its_files_in_the_folders_themselves),
         cmocka_unit_test(splits_are_the_folders_of_images),
         cmocka_unit_test(running_out_of_memory_is_an_error_each_time),
     };

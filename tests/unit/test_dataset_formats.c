@@ -33,7 +33,7 @@ static test_folder make(const char *const *folders) {
 #define make_folders(...) make((const char *const[]){__VA_ARGS__, NULL})
 
 static icseg_dataset *open_set(const test_folder *f, icseg_dataset_format format, const char *split) {
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     icseg_error error = {0};
     o.folder = f->path;
@@ -44,7 +44,7 @@ static icseg_dataset *open_set(const test_folder *f, icseg_dataset_format format
 }
 
 static void fails_to_open(const test_folder *f, icseg_dataset_format format, const char *split, const char *piece) {
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     icseg_error error = {0};
     o.folder = f->path;
@@ -161,8 +161,9 @@ static void a_wrong_edition_of_ade20k_is_named(void **state) {
     test_folder parsing = make_ade20k(), full = make_folders("images/ADE/training/a/b", "images/ADE/validation"),
                 old = make_folders("images/training/a/abbey", "images/validation"),
                 empty = make((const char *const[]){NULL});
-    fails_to_open(&parsing, ICSEG_DATASET_ADE20K_FULL, "train", "this is ADE20K SceneParsing 2016");
-    fails_to_open(&parsing, ICSEG_DATASET_FOLDER, "training", "set data.format to ade20k");
+    fails_to_open(&parsing, ICSEG_DATASET_ADE20K_FULL, "train",
+                  "this is ADE20K SceneParsing 2016, not ade20k_full; set the format to ade20k");
+    fails_to_open(&parsing, ICSEG_DATASET_FOLDER, "training", "so set the format to ade20k");
     fails_to_open(&full, ICSEG_DATASET_ADE20K, "train", "this is ADE20K-Full");
     fails_to_open(&old, ICSEG_DATASET_ADE20K, "train", "ADE20K_2016_07_26");
     fails_to_open(&old, ICSEG_DATASET_AUTO, "train", "ADE20K_2016_07_26");
@@ -188,7 +189,7 @@ static void a_wrong_edition_of_ade20k_is_named(void **state) {
 
 static icseg_status check_set(const icseg_dataset *d, char first[1024], icseg_dataset_summary *s) {
     icseg_error error = {0};
-    icseg_status status = icseg_dataset_check(d, 1, NULL, NULL, NULL, s, &error);
+    icseg_status status = icseg_dataset_check(d, NULL, NULL, s, &error);
     snprintf(first, 1024, "%s", error.message);
     return status;
 }
@@ -196,7 +197,7 @@ static icseg_status check_set(const icseg_dataset *d, char first[1024], icseg_da
 static void labels_that_were_lowered_or_not_are_found(void **state) {
     (void)state;
     char text[1024];
-    icseg_dataset_summary s;
+    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
     test_folder f = make_ade20k();
     icseg_dataset *d = open_set(&f, ICSEG_DATASET_ADE20K, "train");
     assert_int_equal(check_set(d, text, &s), ICSEG_OK);
@@ -219,7 +220,7 @@ static void labels_that_were_lowered_or_not_are_found(void **state) {
     d = open_set(&f, ICSEG_DATASET_AUTO, "training");
     assert_int_equal(icseg_dataset_recognised(d), ICSEG_DATASET_FOLDER);
     assert_int_equal(check_set(d, text, &s), ICSEG_ERROR_DATA);
-    assert_non_null(strstr(text, "set data.reduce_zero_label"));
+    assert_non_null(strstr(text, "set reduce_zero_label"));
     icseg_dataset_summary_close(&s);
     icseg_dataset_close(&d);
     test_dataset_close(&f);
@@ -254,7 +255,7 @@ static void cocostuff_1_1_has_cocos_ids(void **state) {
         icseg_dataset_close(&d);
         d = open_set(&f, ICSEG_DATASET_COCOSTUFF10K, "val");
         assert_non_null(strstr(icseg_dataset_image_path(d, 0), "149.jpg"));
-        icseg_dataset_summary s;
+        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
         char text[1024];
         assert_int_equal(check_set(d, text, &s), ICSEG_OK);
         assert_true(s.images == 1 && s.class_pixels[0] == 1 && s.class_pixels[170] == 1 && s.ignored == 1);
@@ -286,11 +287,11 @@ static void cocostuff_lists_and_values_are_checked(void **state) {
     fails_to_read(d, 0, "value 183 at x=1, y=0 and 1 more pixels out of range");
     icseg_dataset_close(&d);
     test_write_text(&f, "imageLists/train.txt", "COCO_train2014_000000000078\n");
-    fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "there is no images/COCO_train2014_000000000078.jpg");
+    fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "images/COCO_train2014_000000000078.jpg is missing");
     test_write_text(&f, "imageLists/train.txt", "../../etc/passwd\n");
-    fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "line 1 is no image name");
+    fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "line 1 is not an image name");
     test_write_text(&f, "imageLists/train.txt", "COCO_train2014_000000000077\nCOCO_train2014_000000000077\n");
-    fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "twice");
+    fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "is listed twice");
     test_write_text(&f, "imageLists/train.txt", "\n");
     fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "no images");
     char *old = malloc(100001); /* an old Macintosh's line ends */
@@ -298,9 +299,9 @@ static void cocostuff_lists_and_values_are_checked(void **state) {
     old[100000] = '\0';
     test_write_text(&f, "imageLists/train.txt", old);
     free(old);
-    fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "line 1 is no image name");
+    fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "line 1 is not an image name");
     test_remove(&f, "annotations/COCO_train2014_000000000149.mat");
-    fails_to_open(&f, ICSEG_DATASET_AUTO, "test", "no label file");
+    fails_to_open(&f, ICSEG_DATASET_AUTO, "test", "its label file");
     test_dataset_close(&f);
 }
 
@@ -317,16 +318,17 @@ static void mmsegmentations_train_ids_are_read(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_file_of_the_stem_without_the_suffix_is_no_label_file(void **state) {
+static void a_file_of_the_stem_without_the_suffix_is_not_a_label_file(void **state) {
     (void)state;
     test_folder coco = make_folders("images/train2014", "annotations/train2014"),
                 full = make_folders("images/ADE/training/a/b");
     test_write_jpeg(&coco, "images/train2014/x.jpg", 4, 1, 0);
     test_write_png(&coco, "annotations/train2014/x.png", TEST_PNG_GREY, 8, 4, 1, (const uint16_t[]){0, 1, 3, 255});
-    fails_to_open(&coco, ICSEG_DATASET_AUTO, "train", "x_labelTrainIds.png; add it or remove the image");
+    fails_to_open(&coco, ICSEG_DATASET_AUTO, "train", "x_labelTrainIds.png is missing; add it or remove the image");
     test_write_jpeg(&full, "images/ADE/training/a/b/x.jpg", 4, 1, 0);
     test_write_text(&full, "images/ADE/training/a/b/x.json", "{}");
-    fails_to_open(&full, ICSEG_DATASET_AUTO, "train", "no label file x_seg.png beside it; add it or remove the image");
+    fails_to_open(&full, ICSEG_DATASET_AUTO, "train",
+                  "its label file x_seg.png is missing; add it or remove the image");
     test_dataset_close(&coco);
     test_dataset_close(&full);
 }
@@ -402,7 +404,7 @@ static void matlab_files_without_a_label_matrix_are_refused(void **state) {
     for (int hdf5 = 0; hdf5 < 2; hdf5++) {
         test_write_mat(path, &(test_mat){.hdf5 = hdf5, .matio_class = MAT_C_DOUBLE, .name = "T", .names = 2}, 2, 1,
                        (const uint16_t[]){1, 2});
-        fails_to_read_mat(path, "no variable S");
+        fails_to_read_mat(path, "the variable S is missing");
         mat_t *file = Mat_CreateVer(path, NULL, hdf5 ? MAT_FT_MAT73 : MAT_FT_MAT5);
         matvar_t *s = Mat_VarCreate("S", MAT_C_CELL, MAT_T_CELL, 2, (size_t[]){2, 2}, NULL, 0);
         for (int i = 0; i < 4; i++)
@@ -417,7 +419,7 @@ static void matlab_files_without_a_label_matrix_are_refused(void **state) {
         Mat_VarWrite(file, s, MAT_COMPRESSION_NONE);
         Mat_VarFree(s);
         Mat_Close(file);
-        fails_to_read_mat(path, "S holds 1.5 at x=1, y=0");
+        fails_to_read_mat(path, "S is 1.5 at x=1, y=0");
     }
     /* A version-5 file whose S claims 2^31 x 2^31 values. */
     static const unsigned char claim[] = {
@@ -540,7 +542,7 @@ static void the_sixteen_bit_form_of_the_full_set_is_read(void **state) {
 static void opening_survives_lack_of_memory(void **state) {
     (void)state;
     test_folder f = make_cocostuff(&(test_mat){.matio_class = MAT_C_UINT8}, (const uint16_t[]){0, 1, 182, 92});
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     o.folder = f.path;
     o.format = ICSEG_DATASET_AUTO;
     icseg_status status = ICSEG_ERROR_MEMORY;
@@ -571,7 +573,7 @@ int main(void) {
         cmocka_unit_test(cocostuff_1_0_counts_from_two),
         cmocka_unit_test(cocostuff_lists_and_values_are_checked),
         cmocka_unit_test(mmsegmentations_train_ids_are_read),
-        cmocka_unit_test(a_file_of_the_stem_without_the_suffix_is_no_label_file),
+        cmocka_unit_test(a_file_of_the_stem_without_the_suffix_is_not_a_label_file),
         cmocka_unit_test(matrices_of_every_kind_are_read),
         cmocka_unit_test(damaged_matlab_files_give_one_line),
         cmocka_unit_test(matlab_files_without_a_label_matrix_are_refused),

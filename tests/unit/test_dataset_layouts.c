@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Data sets as people have them on their disks: what other systems and programs leave in folders, names and lists. */
+ * Data sets as they are found on disks: traces of other systems and programs in folders, names and lists. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "icseg/convert.h"
+#include "icseg/import.h"
 #include "icseg/dataset.h"
 #include "icseg/memory.h"
 #include "support/dataset_files.h"
@@ -19,7 +19,7 @@
 static icseg_error error;
 
 static icseg_dataset *open_set(const test_folder *f) {
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     o.folder = f->path;
     if (icseg_dataset_open(&d, &o, &error) != ICSEG_OK) fail_msg("%s", error.message);
@@ -27,8 +27,8 @@ static icseg_dataset *open_set(const test_folder *f) {
 }
 
 static void passes_its_check(const icseg_dataset *d) {
-    icseg_dataset_summary s;
-    if (icseg_dataset_check(d, 1, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    if (icseg_dataset_check(d, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     icseg_dataset_summary_close(&s);
 }
 
@@ -63,7 +63,7 @@ static void extensions_in_capitals_blanks_and_other_scripts_are_fine(void **stat
     test_dataset_close(&f);
 }
 
-static void what_systems_leave_in_folders_is_passed_over(void **state) {
+static void files_that_systems_leave_in_folders_are_skipped(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     test_write_pair(&f, "x", 8, 8, 2, 0);
@@ -72,7 +72,7 @@ static void what_systems_leave_in_folders_is_passed_over(void **state) {
     char name[64];
     for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
         snprintf(name, sizeof name, "images/train/%s", left[i]);
-        test_write_text(&f, name, "not a picture");
+        test_write_text(&f, name, "not an image");
         snprintf(name, sizeof name, "annotations/train/%s", left[i]);
         test_write_text(&f, name, "not a mask");
     }
@@ -98,7 +98,7 @@ static void links_to_files_and_folders_are_followed(void **state) {
     char target[128];
     test_write_pair(&store, "x", 8, 8, 2, 0);
     test_write_pair(&store, "y", 8, 8, 2, 1);
-    for (int i = 0; i < 2; i++) { /* the pictures' folder is a link; each mask is one */
+    for (int i = 0; i < 2; i++) { /* the images' folder is a link; each mask is one */
         static const char *const files[] = {"annotations/train/x.png", "annotations/train/y.png"};
         snprintf(target, sizeof target, "%s/%s", store.path, files[i]);
         assert_int_equal(symlink(target, test_path(&f, files[i])), 0);
@@ -112,10 +112,10 @@ static void links_to_files_and_folders_are_followed(void **state) {
     icseg_dataset_close(&d);
     /* a link that leads nowhere is a missing file, with its name */
     test_remove(&store, "annotations/train/y.png");
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     o.folder = f.path;
     assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_ERROR_DATA);
-    assert_non_null(strstr(error.message, "y.png: no label file"));
+    assert_non_null(strstr(error.message, "y.png: its label file"));
     test_dataset_close(&f);
     test_dataset_close(&store);
 }
@@ -137,7 +137,7 @@ static void masks_of_few_bits_hold_indices(void **state) {
     test_dataset_close(&f);
 }
 
-static void turned_pictures_have_masks_that_are_turned_too(void **state) {
+static void rotated_images_have_masks_that_are_rotated_too(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     test_write_jpeg(&f, "images/train/x.jpg", 8, 4, 6); /* 4 wide, 8 high once turned */
@@ -148,18 +148,18 @@ static void turned_pictures_have_masks_that_are_turned_too(void **state) {
     icseg_dataset_close(&d);
     test_write_png(&f, "annotations/train/x.png", TEST_PNG_GREY, 8, 8, 4, values);
     d = open_set(&f);
-    icseg_dataset_summary s;
-    assert_int_equal(icseg_dataset_check(d, 1, NULL, NULL, NULL, &s, &error), ICSEG_ERROR_DATA);
+    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    assert_int_equal(icseg_dataset_check(d, NULL, NULL, &s, &error), ICSEG_ERROR_DATA);
     assert_non_null(strstr(error.message, "EXIF rotation"));
     icseg_dataset_summary_close(&s);
     icseg_dataset_close(&d);
     test_dataset_close(&f);
 }
 
-static void what_is_no_set_yet_is_named_with_the_remedy(void **state) {
+static void other_folders_are_named_with_the_remedy(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     o.folder = f.path;
     for (int format = 0; format < 2; format++) {
@@ -167,16 +167,17 @@ static void what_is_no_set_yet_is_named_with_the_remedy(void **state) {
         test_write_pair(&f, "x", 8, 8, 2, 0);
         assert_int_equal(rename(test_path(&f, "annotations"), test_path(&f, "masks")), 0);
         assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_ERROR_DATA);
-        assert_non_null(strstr(error.message, "expected in annotations; rename the folder masks"));
+        assert_non_null(strstr(error.message, "label files belong in annotations; rename the folder masks"));
         test_write_text(&f, "masks/labelmap.txt", "a:0,0,0::\n");
         assert_int_equal(icseg_folder_create(test_path(&f, "labels"), NULL), ICSEG_OK);
         assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_ERROR_DATA);
-        assert_non_null(strstr(error.message, "export (yolo), no data set yet: `icseg dataset convert"));
+        assert_non_null(strstr(error.message, "files of a labelling tool (yolo), not a data set; import them first"));
+        assert_int_equal(error.remedy, ICSEG_REMEDY_IMPORT_DATASET);
         char **splits;
         int32_t count;
         assert_int_equal(rename(test_path(&f, "images"), test_path(&f, "pictures")), 0);
         assert_int_equal(icseg_dataset_splits(&splits, &count, f.path, &error), ICSEG_ERROR_DATA);
-        assert_non_null(strstr(error.message, "export (yolo)"));
+        assert_non_null(strstr(error.message, "files of a labelling tool (yolo)"));
         assert_int_equal(rmdir(test_path(&f, "labels")), 0);
         assert_int_equal(icseg_dataset_splits(&splits, &count, f.path, &error), ICSEG_ERROR_DATA);
         assert_non_null(strstr(error.message, "/images: no such folder; a data set has images/SPLIT"));
@@ -186,16 +187,16 @@ static void what_is_no_set_yet_is_named_with_the_remedy(void **state) {
     test_dataset_close(&f);
 }
 
-/* ---- exports */
+/* ---- importing */
 
-static void exports_of_windows_programs_are_read(void **state) {
+static void files_of_windows_programs_are_imported(void **state) {
     (void)state;
     test_folder f = test_dataset_open("unused\n");
     char out[60];
     static const char *const folders[] = {"JPEGImages", "SegmentationClass", "ImageSets/Segmentation", "labels/train"};
     for (int i = 0; i < 4; i++) assert_int_equal(icseg_folder_create(test_path(&f, folders[i]), NULL), ICSEG_OK);
-    icseg_convert_options o = icseg_convert_options_default();
-    icseg_convert_summary s;
+    icseg_import_options o = {.struct_size = ICSEG_IMPORT_OPTIONS_INIT};
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     snprintf(out, sizeof out, "%.50s/out", f.path);
     o.source = f.path;
     o.out = out;
@@ -208,8 +209,8 @@ static void exports_of_windows_programs_are_read(void **state) {
                     "A 1\r\n");
     test_write_text(&f, "labelmap.txt",
                     "\xef\xbb\xbf# label:color_rgb:parts:actions\r\nbackground:0,0,0::\r\ncar:255,0,0::\r\n");
-    if (icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    assert_true(s.format == ICSEG_EXPORT_CVAT && s.images == 1 && s.classes == 2);
+    if (icseg_import_run(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    assert_true(s.format == ICSEG_IMPORT_CVAT && s.images == 1 && s.classes == 2);
     test_folder made;
     snprintf(made.path, sizeof made.path, "%s", out);
     icseg_dataset *d = open_set(&made);
@@ -224,10 +225,10 @@ static void exports_of_windows_programs_are_read(void **state) {
                     "\xef\xbb\xbf"
                     "1 0 0 0.5 0 0.5 1 0 1\r\n");
     test_write_text(&f, "data.yaml", "\xef\xbb\xbfnames:\r\n  0: bus\r\n  1: car\r\n");
-    o.format = ICSEG_EXPORT_YOLO;
-    if (icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    o.format = ICSEG_IMPORT_YOLO;
+    if (icseg_import_run(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     d = open_set(&made);
-    assert_int_equal(icseg_dataset_classes(d), 3); /* bus too, which no picture has */
+    assert_int_equal(icseg_dataset_classes(d), 3); /* bus too, which no image has */
     has_labels(d, 0, 4, (const int16_t[]){2, 2, 0, 0});
     icseg_dataset_close(&d);
     test_dataset_close(&f);
@@ -237,8 +238,8 @@ static void coco_ids_with_holes_unused_categories_and_crowds_are_read(void **sta
     (void)state;
     test_folder f = test_dataset_open("unused\n");
     char out[60];
-    icseg_convert_options o = icseg_convert_options_default();
-    icseg_convert_summary s;
+    icseg_import_options o = {.struct_size = ICSEG_IMPORT_OPTIONS_INIT};
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     snprintf(out, sizeof out, "%.50s/out", f.path);
     o.source = f.path;
     o.out = out;
@@ -256,15 +257,15 @@ static void coco_ids_with_holes_unused_categories_and_crowds_are_read(void **sta
         "{\"size\": [2, 4], \"counts\": \"71\"}}, "
         /* a box alone */
         "{\"id\": 3, \"image_id\": 900000000000, \"category_id\": 3, \"bbox\": [0, 0, 1, 1], \"segmentation\": []}]}");
-    if (icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    assert_true(s.format == ICSEG_EXPORT_COCO && s.classes == 4 && s.objects == 2 && s.skipped == 1);
+    if (icseg_import_run(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    assert_true(s.format == ICSEG_IMPORT_COCO && s.classes == 4 && s.objects == 2 && s.skipped == 1);
     test_folder made;
     snprintf(made.path, sizeof made.path, "%s", out);
     icseg_dataset *d = open_set(&made);
     static const char *const names[] = {"background", "car", "never used", "kite"};
     for (int k = 0; k < 4; k++) assert_string_equal(icseg_dataset_class_names(d)[k], names[k]);
     has_labels(d, 0, 8, (const int16_t[]){3, 3, 0, 0, 3, 3, 0, 1});
-    passes_its_check(d); /* a class without a pixel is no fault */
+    passes_its_check(d); /* a class without a pixel is not a problem */
     icseg_dataset_close(&d);
     test_dataset_close(&f);
 }
@@ -272,12 +273,12 @@ static void coco_ids_with_holes_unused_categories_and_crowds_are_read(void **sta
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(extensions_in_capitals_blanks_and_other_scripts_are_fine),
-        cmocka_unit_test(what_systems_leave_in_folders_is_passed_over),
+        cmocka_unit_test(files_that_systems_leave_in_folders_are_skipped),
         cmocka_unit_test(links_to_files_and_folders_are_followed),
         cmocka_unit_test(masks_of_few_bits_hold_indices),
-        cmocka_unit_test(turned_pictures_have_masks_that_are_turned_too),
-        cmocka_unit_test(what_is_no_set_yet_is_named_with_the_remedy),
-        cmocka_unit_test(exports_of_windows_programs_are_read),
+        cmocka_unit_test(rotated_images_have_masks_that_are_rotated_too),
+        cmocka_unit_test(other_folders_are_named_with_the_remedy),
+        cmocka_unit_test(files_of_windows_programs_are_imported),
         cmocka_unit_test(coco_ids_with_holes_unused_categories_and_crowds_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

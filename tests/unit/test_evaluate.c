@@ -26,7 +26,7 @@ static test_folder five_pairs(void) {
 }
 
 static icseg_dataset *open_data(const test_folder *f, bool images_only) {
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     icseg_error error = {0};
     o.folder = f->path;

@@ -290,7 +290,7 @@ static void a_leaf_that_stands_there_again_and_again_is_left(void **state) {
     assert_int_equal(status, ICSEG_OK); /* there is no S */
 }
 
-static void pieces_far_larger_than_the_matrix_are_refused(void **state) {
+static void chunks_far_larger_than_the_matrix_are_refused(void **state) {
     (void)state;
     for (int width = 0; width < 2; width++) {
         icseg_string s = {0};
@@ -309,7 +309,7 @@ static void pieces_far_larger_than_the_matrix_are_refused(void **state) {
         if (width) {
             assert_null(values);
             assert_int_equal(status, ICSEG_ERROR_FORMAT);
-            assert_non_null(strstr(error.message, "851 x 1 values in pieces of 1 x 16777216"));
+            assert_non_null(strstr(error.message, "851 x 1 values in chunks of 1 x 16777216"));
         } else
             assert_true(values && values[0] == 0);
         icseg_free(values);
@@ -324,7 +324,7 @@ int main(void) {
         cmocka_unit_test(damage_ends_in_an_error_or_other_values),
         cmocka_unit_test(of_several_types_the_last_counts),
         cmocka_unit_test(a_leaf_that_stands_there_again_and_again_is_left),
-        cmocka_unit_test(pieces_far_larger_than_the_matrix_are_refused),
+        cmocka_unit_test(chunks_far_larger_than_the_matrix_are_refused),
     };
     return cmocka_run_group_tests(tests, open_path, remove_path);
 }

@@ -247,9 +247,9 @@ static void a_written_set_opens_as_a_data_set_with_the_scenes_labels(void **stat
     icseg_synth_options o = small_set(folder);
     o.seed = 9;
     assert_int_equal(icseg_synth_write(&o, NULL, NULL), ICSEG_OK);
-    icseg_dataset_options in = icseg_dataset_options_default();
+    icseg_dataset_options in = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
-    icseg_dataset_summary summary;
+    icseg_dataset_summary summary = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
     icseg_error error = {0};
     in.folder = folder;
     in.split = "train";
@@ -257,8 +257,8 @@ static void a_written_set_opens_as_a_data_set_with_the_scenes_labels(void **stat
     assert_int_equal(icseg_dataset_count(d), 3);
     assert_int_equal(icseg_dataset_classes(d), K);
     assert_string_equal(icseg_dataset_class_names(d)[K - 1], icseg_synth_class_names()[K - 1]);
-    assert_int_equal(icseg_dataset_check(d, 1, NULL, NULL, NULL, &summary, &error), ICSEG_OK);
-    assert_int_equal(summary.faults, 0);
+    assert_int_equal(icseg_dataset_check(d, NULL, NULL, &summary, &error), ICSEG_OK);
+    assert_int_equal(summary.problems, 0);
     icseg_dataset_summary_close(&summary);
     for (int i = 0; i < 3; i++) {
         scene read, made = make(9, (uint64_t)i, 80, 64);

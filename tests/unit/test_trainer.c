@@ -449,7 +449,7 @@ static void accumulation_averages_gradients_and_clips_their_mean(void **state) {
                .set = {"train.steps=1", "train.batch=1", "train.accumulate=3", "train.warmup=0", "model.dropout=0",
                        "train.lr=1", "train.eps=1", "train.clip_norm=0.5", "augment.photometric=true"}});
     icseg_model *trained = open_weights("accumulated"), *expected = fresh_model();
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *dataset;
     o.folder = path_of("data");
     assert_int_equal(icseg_dataset_open(&dataset, &o, NULL), ICSEG_OK);
@@ -530,7 +530,7 @@ static const char *spoilt_weights(const char *name, int64_t each, float value) {
 static void first_images(char path[2][PATH_MOST]) {
     icseg_loader_options loading = {
         .augment = icseg_augment_options_default(), .batch = 2, .threads = 1, .ahead = 1, .seed = 3};
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *dataset;
     icseg_loader *loader;
     icseg_batch batch;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg dataset: a good set, each kind of fault a user meets first, the sheet, wrong calls.
+# icseg dataset: a good set, each kind of problem that a user meets first, the sheet, wrong calls.
 decode() { base64 -d >"$work/$1"; }
 picture=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAE0lEQVR42mM4IScHRGDiBANODgDtzwwxe+6nfwAAAABJRU5ErkJggg==
 mask=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAAAAACRn/EaAAAAEklEQVR42mNgYGBkZAAT/4EEAAQyAQaU5HiyAAAAAElFTkSuQmCC
@@ -23,33 +23,33 @@ check 'the sheet is a PNG' cmp -n 4 "$work/sheet.png" <(printf '\x89PNG')
 cp "$work/set/images/val/c.png" "$work/whole"
 head -c 60 "$work/whole" >"$work/set/images/val/c.png"
 expect 0 '^val: 3 images' icseg dataset check "$work/set"
-expect 1 'fault: .*/images/val/c.png: ' icseg dataset check "$work/set" --decode
+expect 1 'problem: .*/images/val/c.png: ' icseg dataset check "$work/set" --decode
 cp "$work/whole" "$work/set/images/val/c.png"
 
 mkdir "$work/set/images/odd"
 decode set/images/odd/a.png <<<"$picture"
-expect 1 '^fault: .*/annotations/odd: no such folder; .*/annotations holds the splits train, val$' \
+expect 1 '^problem: .*/annotations/odd: no such folder; .*/annotations contains the splits train, val$' \
     icseg dataset check "$work/set"
 expect 1 '^val: 3 images' icseg dataset check "$work/set"
-expect 1 '^icseg dataset: error: .*/set: 1 fault found' icseg dataset check "$work/set"
+expect 1 '^icseg dataset: error: .*/set: 1 problem found' icseg dataset check "$work/set"
 refuse 1 '/annotations/odd: no such folder' icseg dataset check "$work/set" --split odd
 rm -r "$work/set/images/odd"
 
 decode set/annotations/val/b.png <<<"$bad"
-expect 1 'val/b.png: value 7 at x=2, y=1 and 1 more pixels out of range; classes are 0..1 .* data.ignore' \
+expect 1 'val/b.png: value 7 at x=2, y=1 and 1 more pixels out of range; classes are 0..1 .* the ignored values' \
     icseg dataset check "$work/set"
-expect 1 '^icseg dataset: error: .*/set: 1 fault found' icseg dataset check "$work/set"
+expect 1 '^icseg dataset: error: .*/set: 1 problem found' icseg dataset check "$work/set"
 expect 0 '^val: 3 images' icseg dataset check "$work/set" --ignore 7,9
 refuse 1 'val/b.png: value 7' icseg dataset show "$work/set" --split val --out "$work/no.png"
 check 'no sheet is left behind' test ! -e "$work/no.png"
 decode set/annotations/val/b.png <<<"$picture"
 expect 1 'val/b.png: a colour image' icseg dataset check "$work/set"
 rm "$work/set/annotations/val/b.png"
-expect 1 'images/val/b.png: no label file' icseg dataset check "$work/set"
+expect 1 'images/val/b.png: its label file .* is missing' icseg dataset check "$work/set"
 : >"$work/set/annotations/val/b.png"
 expect 1 'val/b.png: the file is empty' icseg dataset check "$work/set"
 
-refuse 1 'images/test: no such folder; .* holds the splits train, val$' icseg dataset check "$work/set" --split test
+refuse 1 'images/test: no such folder; .* contains the splits train, val' icseg dataset check "$work/set" --split test
 refuse 1 'nowhere: no such folder' icseg dataset check "$work/nowhere"
 refuse 2 'ACTION: "chek" is not accepted; .*did you mean check\?$' icseg dataset chek "$work/set"
 refuse 2 'out is missing' icseg dataset show "$work/set"

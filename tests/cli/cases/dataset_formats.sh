@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg dataset on published sets: what was recognised is said, a wrong edition is named. 4x3 pixels; the labels are
-# SceneParsing's (0, 1, 150, ...), and the same lowered by one with 255 for unlabelled.
+# icseg dataset on published sets: it reports the format that it recognised and names a wrong edition. 4x3 pixels; the labels are
+# SceneParsing's (0, 1, 150, ...), and the same minus one with 255 for unlabelled.
 picture=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAMElEQVR4nGNgENGwCUip6Fmw5cQdBlZJXcfQzNqJS3eefcjAJWfkFpXXNG3VvkvPABP0EC3YQDyVAAAAAElFTkSuQmCC
 ade=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAAAAACRn/EaAAAAFUlEQVR4nGNgYJzGxMDIyMvLwAwEAAgSAMI/yDnfAAAAAElFTkSuQmCC
 low=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAAAAACRn/EaAAAAFUlEQVR4nGP4zzCVkYGRkZeXgRkIABXgAb4srAMKAAAAAElFTkSuQmCC
@@ -14,10 +14,10 @@ expect 0 '^ADE20K SceneParsing 2016' icseg dataset check "$set"
 expect 0 '^validation: 1 images, 4x3, 12 pixels, 8.33 % of them ignored$' icseg dataset check "$set"
 expect 0 '^ +149 +flag +1 +1 +9.09 %$' icseg dataset check "$set" --split val --format ade20k
 expect 0 'sheet.png$' icseg dataset show "$set" --split val --out "$work/sheet.png" --tile 64
-refuse 1 'this is ADE20K SceneParsing 2016, .* set it to ade20k$' icseg dataset check "$set" --format ade20k_full
-refuse 1 'no classes.txt; this is ADE20K SceneParsing 2016: set data.format to ade20k$' \
+refuse 1 'this is ADE20K SceneParsing 2016, not ade20k_full; set the format to ade20k' icseg dataset check "$set" --format ade20k_full
+refuse 1 'there is no classes.txt; this is ADE20K SceneParsing 2016, so set the format to ade20k' \
     icseg dataset check "$set" --format folder
-refuse 2 'format: "ade" is not accepted' icseg dataset check "$set" --format ade
+refuse 2 'format: "ade" is not a data set format' icseg dataset check "$set" --format ade
 base64 -d >"$set/annotations/validation/ADE_1.png" <<<"$low"
 expect 1 'validation/ADE_1.png: value 255 at x=0, y=0; .* one lower already' icseg dataset check "$set"
 base64 -d >"$set/annotations/validation/ADE_1.png" <<<"$picture"

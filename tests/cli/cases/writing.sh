@@ -15,7 +15,7 @@ writers() { # ATTEMPT DIR: calls ATTEMPT with what is written, below DIR, and th
     "$1" "$2/maps" predict "$tiny" "$photo" --out "$2/maps"
     "$1" "$2/int8" calibrate "$tiny" "$photo" --out "$2/int8"
     "$1" "$2/sheet.png" dataset show "$tiny_data" --split val --out "$2/sheet.png"
-    "$1" "$2/set" dataset convert "$work/labels" "$2/set"
+    "$1" "$2/set" dataset import "$work/labels" "$2/set"
     "$1" "$2/outputs" forward "$tiny" "$work/in" "$2/outputs"
     "$1" "$2/clip" convert "$root/tests/weights/openai_resnet.pt" "$2/clip"
     "$1" "$2/embeddings" classify "$tiny" "$photo" --classes 'a, b' --embeddings "$2/embeddings"

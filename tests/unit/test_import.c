@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Exports of labelling tools: the fill rule against point-in-polygon, each format in miniature, hostile files. */
+ * Importing labelling tools' files: the fill rule against point-in-polygon, each format in miniature, hostile files. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,8 +14,8 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "importers/raster.h"
-#include "icseg/convert.h"
 #include "icseg/dataset.h"
+#include "icseg/import.h"
 #include "support/dataset_files.h"
 #include "support/locale.h"
 
@@ -84,79 +84,82 @@ static void edges_belong_to_one_side_and_the_outside_is_cut_off(void **state) {
     icseg_region_close(&r);
 }
 
-/* ---- conversions ---- */
+/* ---- importing ---- */
 
 static test_folder make(const char *const *folders) {
-    test_folder f = {"/tmp/icseg_export_XXXXXX"};
+    test_folder f = {"/tmp/icseg_import_XXXXXX"};
     assert_non_null(mkdtemp(f.path));
     for (; *folders; folders++) assert_int_equal(icseg_folder_create(test_path(&f, *folders), NULL), ICSEG_OK);
     return f;
 }
 #define make_folders(...) make((const char *const[]){__VA_ARGS__, NULL})
 
-static void write_picture(const test_folder *f, const char *name, int width, int height) {
+static void write_image(const test_folder *f, const char *name, int width, int height) {
     uint16_t *values = calloc((size_t)width * (size_t)height, 3 * sizeof *values);
     test_write_png(f, name, TEST_PNG_RGB, 8, width, height, values);
     free(values);
 }
 
-static icseg_convert_options options_of(const test_folder *f, char out[128]) {
-    icseg_convert_options o = icseg_convert_options_default();
+static icseg_import_options options_of(const test_folder *f, char out[128]) {
+    icseg_import_options o = {.struct_size = ICSEG_IMPORT_OPTIONS_INIT};
     snprintf(out, 128, "%s/out", f->path);
     o.source = f->path;
     o.out = out;
     return o;
 }
 
-static icseg_convert_summary converts(const icseg_convert_options *o, icseg_export_format format, int64_t images) {
-    icseg_convert_summary s;
+static icseg_import_summary imports(const icseg_import_options *o, icseg_import_format format, int64_t images) {
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
-    if (icseg_dataset_convert(o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_import_run(o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     assert_int_equal(s.format, format);
     assert_int_equal(s.images, images);
     return s;
 }
 
-static void refuses(const icseg_convert_options *o, const char *piece) {
-    icseg_convert_summary s;
+static void refuses(const icseg_import_options *o, const char *piece) {
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
-    assert_int_not_equal(icseg_dataset_convert(o, NULL, NULL, NULL, &s, &error), ICSEG_OK);
+    assert_int_not_equal(icseg_import_run(o, NULL, &s, &error), ICSEG_OK);
     if (!strstr(error.message, piece) || strchr(error.message, '\n'))
         fail_msg("'%s' is not in: %s", piece, error.message);
     assert_false(icseg_folder_exists(o->out)); /* nothing is left */
 }
 
-typedef struct fault_list {
+typedef struct problem_list {
     int count;
-    char lines[16][300];
-} fault_list;
+    char lines[16][1024];
+} problem_list;
 
-static void note_fault(void *user, const char *line) {
-    fault_list *l = user;
+static void note_problem(void *user, const icseg_error *problem) {
+    problem_list *l = user;
     assert_true(l->count < 16);
-    snprintf(l->lines[l->count++], sizeof l->lines[0], "%s", line);
+    snprintf(l->lines[l->count++], sizeof l->lines[0], "%s", problem->message);
 }
 
-/* The faults in their order, by a piece of each; pieces end with NULL. */
-static void lists_faults(const icseg_convert_options *o, const char *const *pieces) {
-    icseg_convert_summary s;
+/* The problems in their order, by a piece of each; pieces end with NULL. */
+static void lists_problems(const icseg_import_options *o, const char *const *pieces) {
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
-    fault_list list = {0};
-    assert_int_equal(icseg_dataset_convert(o, NULL, note_fault, &list, &s, &error), ICSEG_ERROR_DATA);
-    assert_int_equal(s.faults, list.count);
+    problem_list list = {0};
+    icseg_import_options noting = *o;
+    noting.on_problem = note_problem;
+    noting.user = &list;
+    assert_int_equal(icseg_import_run(&noting, NULL, &s, &error), ICSEG_ERROR_DATA);
+    assert_int_equal(s.problems, list.count);
     for (int i = 0; i < list.count || pieces[i]; i++) {
-        if (i == list.count) fail_msg("no fault with '%s'", pieces[i]);
+        if (i == list.count) fail_msg("no problem with '%s'", pieces[i]);
         if (!pieces[i]) fail_msg("more than was expected: %s", list.lines[i]);
         if (!strstr(list.lines[i], pieces[i])) fail_msg("'%s' is not in: %s", pieces[i], list.lines[i]);
     }
     assert_int_equal(strncmp(error.message, list.lines[0], strlen(list.lines[0])), 0);
     assert_false(icseg_folder_exists(o->out));
 }
-#define lists(O, ...) lists_faults(O, (const char *const[]){__VA_ARGS__, NULL})
+#define lists(O, ...) lists_problems(O, (const char *const[]){__VA_ARGS__, NULL})
 
-/* The written set: names of its classes and the labels of its picture `index`, as rows of letters ('.' = ignored). */
+/* The written set: names of its classes and the labels of its image `index`, as rows of letters ('.' = ignored). */
 static void has_set(const char *folder, const char *split, const char *classes, int64_t index, const char *labels) {
-    icseg_dataset_options o = icseg_dataset_options_default();
+    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     icseg_image image;
     icseg_labels l;
@@ -199,8 +202,8 @@ static void coco_polygons_and_runs_are_drawn_small_over_large(void **state) {
     (void)state;
     test_folder f = make_folders("annotations", "images/train");
     char out[128];
-    icseg_convert_options o = options_of(&f, out);
-    write_picture(&f, "images/train/a.png", 5, 4);
+    icseg_import_options o = options_of(&f, out);
+    write_image(&f, "images/train/a.png", 5, 4);
     /* 20 pixels, down the columns: runs 2 3 5 2 8, plain and packed; the small polygon comes first, yet ends on top */
     static const char *const counts[] = {"[2, 3, 5, 2, 8]", "\"235O3\""};
     for (int i = 0; i < 2; i++) {
@@ -212,19 +215,19 @@ static void coco_polygons_and_runs_are_drawn_small_over_large(void **state) {
                            "{\"image_id\": 7, \"category_id\": 9, \"segmentation\": []}]}",
                  counts[i]);
         test_write_text(&f, "annotations/instances_train.json", text);
-        converts(&o, ICSEG_EXPORT_COCO, 1);
+        imports(&o, ICSEG_IMPORT_COCO, 1);
         has_set(out, "train", "background dog cat", 0, "02000 00000 10200 10200");
         remove_out(out);
     }
     o.background = "";
-    converts(&o, ICSEG_EXPORT_COCO, 1);
+    imports(&o, ICSEG_IMPORT_COCO, 1);
     has_set(out, "train", "dog cat", 0, ".1... ..... 0.1.. 0.1..");
     remove_out(out);
     char classes[128];
     snprintf(classes, sizeof classes, "%s", test_path(&f, "list.txt"));
     test_write_text(&f, "list.txt", "cat\nbird\ndog\n");
     o.classes_file = classes;
-    converts(&o, ICSEG_EXPORT_COCO, 1);
+    imports(&o, ICSEG_IMPORT_COCO, 1);
     has_set(out, "train", "cat bird dog", 0, ".0... ..... 2.0.. 2.0..");
     remove_out(out);
     test_write_text(&f, "list.txt", "cat\nbird\n");
@@ -232,22 +235,22 @@ static void coco_polygons_and_runs_are_drawn_small_over_large(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_coco_file_by_itself_and_roboflows_folders_are_found(void **state) {
+static void a_single_coco_file_and_roboflows_folders_are_found(void **state) {
     (void)state;
     char out[128], file[128];
     test_folder f = make_folders("train", "valid");
-    icseg_convert_options o = options_of(&f, out);
-    write_picture(&f, "train/a.png", 5, 4);
-    write_picture(&f, "valid/a.png", 5, 4);
+    icseg_import_options o = options_of(&f, out);
+    write_image(&f, "train/a.png", 5, 4);
+    write_image(&f, "valid/a.png", 5, 4);
     test_write_text(&f, "train/_annotations.coco.json", COCO_HEAD "]}");
     test_write_text(&f, "valid/_annotations.coco.json", COCO_HEAD "]}");
-    converts(&o, ICSEG_EXPORT_COCO, 2);
+    imports(&o, ICSEG_IMPORT_COCO, 2);
     has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
     remove_out(out);
     snprintf(file, sizeof file, "%s/train/_annotations.coco.json", f.path);
     o.source = file;
     o.split = "mine";
-    converts(&o, ICSEG_EXPORT_COCO, 1);
+    imports(&o, ICSEG_IMPORT_COCO, 1);
     has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
     test_dataset_close(&f);
 }
@@ -256,39 +259,39 @@ static void coco_files_keep_their_splits_and_are_never_joined_unasked(void **sta
     (void)state;
     test_folder f = make_folders("annotations", "images/train", "images/val");
     char out[128], name[48];
-    icseg_convert_options o = options_of(&f, out);
-    write_picture(&f, "images/train/a.png", 5, 4);
-    write_picture(&f, "images/val/a.png", 5, 4);
+    icseg_import_options o = options_of(&f, out);
+    write_image(&f, "images/train/a.png", 5, 4);
+    write_image(&f, "images/val/a.png", 5, 4);
     test_write_text(&f, "annotations/instances_train.json", COCO_HEAD "]}");
     test_write_text(&f, "annotations/instances_val.json", COCO_HEAD "]}");
-    o.split = "mine"; /* for exports without splits */
+    o.split = "mine"; /* for sources without splits */
     o.val_share = 0.5;
-    icseg_convert_summary s = converts(&o, ICSEG_EXPORT_COCO, 2);
+    icseg_import_summary s = imports(&o, ICSEG_IMPORT_COCO, 2);
     assert_true(s.split_unused && s.val_share_unused);
     has_set(out, "train", "background dog cat", 0, "00000 00000 00000 00000");
     has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
     remove_out(out);
     test_remove(&f, "annotations/instances_val.json");
-    s = converts(&o, ICSEG_EXPORT_COCO, 1);
+    s = imports(&o, ICSEG_IMPORT_COCO, 1);
     assert_false(s.split_unused || s.val_share_unused);
     has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
     remove_out(out);
     test_remove(&f, "annotations/instances_train.json");
-    write_picture(&f, "images/train/b.png", 5, 4);
+    write_image(&f, "images/train/b.png", 5, 4);
     test_write_text(&f, "annotations/train.json", COCO_HEAD "]}");
     test_write_text(&f, "annotations/more.json",
                     "{\"images\": [{\"id\": 7, \"file_name\": \"train/b.png\", \"width\": 5, \"height\": 4}],"
                     "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 3, \"name\": \"dog\"}],"
                     "\"annotations\": []}");
-    s = converts(&o, ICSEG_EXPORT_COCO, 2);
+    s = imports(&o, ICSEG_IMPORT_COCO, 2);
     assert_false(s.split_unused || s.val_share_unused);
     has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
     has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
     remove_out(out);
-    write_picture(&f, "images/a.png", 5, 4);
+    write_image(&f, "images/a.png", 5, 4);
     test_write_text(&f, "annotations/instances.json", COCO_HEAD "]}");
     test_write_text(&f, "annotations/instances_val.json", COCO_HEAD "]}");
-    s = converts(&o, ICSEG_EXPORT_COCO, 2); /* beside one that names its own */
+    s = imports(&o, ICSEG_IMPORT_COCO, 2); /* beside one that names its own */
     assert_true(!s.split_unused && s.val_share_unused);
     has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
     remove_out(out);
@@ -312,9 +315,9 @@ static void hostile_coco_files_give_one_line(void **state) {
         {"[]", "not an object"},
         {"{\"categories\": 3}", "not a COCO file"},
         {"{\"images\": [], \"annotations\": [], \"categories\": []}", "categories: a list"},
-        {COCO_HEAD "{\"image_id\": \"x\"}]}", "annotations[0]: no whole number \"image_id\""},
-        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 4}]}", "annotations[0]: \"category_id\" is none"},
-        {COCO_HEAD "{\"image_id\": 8, \"category_id\": 3}]}", "\"image_id\" is none of the images"},
+        {COCO_HEAD "{\"image_id\": \"x\"}]}", "annotations[0]: \"image_id\" is not an integer"},
+        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 4}]}", "annotations[0]: \"category_id\" is not one"},
+        {COCO_HEAD "{\"image_id\": 8, \"category_id\": 3}]}", "\"image_id\" is not one of the images"},
         {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": 5}]}", "neither polygons nor run"},
         {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 3]]}]}", "x, y, x, y"},
         {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 3, \"a\"]]}]}", "coordinate"},
@@ -332,13 +335,13 @@ static void hostile_coco_files_give_one_line(void **state) {
         {"{\"images\": [{\"id\": 7, \"file_name\": \"/etc/passwd\", \"width\": 5, \"height\": 4}], \"annotations\": "
          "[], "
          "\"categories\": [{\"id\": 1, \"name\": \"a\"}]}",
-         "is not there"},
+         "is missing"},
         {"{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 6, \"height\": 4}], \"annotations\": [], "
          "\"categories\": [{\"id\": 1, \"name\": \"a\"}]}",
          "labels of 6x4 pixels"},
         {"{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 900000000, \"height\": 4}], \"annotations\": "
          "[], \"categories\": [{\"id\": 1, \"name\": \"a\"}]}",
-         "no picture's size"},
+         "not an image's size"},
         {"{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4}, {\"id\": 8, \"file_name\": "
          "\"images/../a.png\", \"width\": 5, \"height\": 4}], \"annotations\": [], "
          "\"categories\": [{\"id\": 1, \"name\": \"a\\nb\"}]}",
@@ -351,9 +354,9 @@ static void hostile_coco_files_give_one_line(void **state) {
     };
     test_folder f = make_folders("annotations", "images");
     char out[128];
-    icseg_convert_options o = options_of(&f, out);
-    o.format = ICSEG_EXPORT_COCO;
-    write_picture(&f, "images/a.png", 5, 4);
+    icseg_import_options o = options_of(&f, out);
+    o.format = ICSEG_IMPORT_COCO;
+    write_image(&f, "images/a.png", 5, 4);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         test_write_text(&f, "annotations/instances_train.json", bad[i].text);
         refuses(&o, bad[i].piece);
@@ -375,10 +378,10 @@ static void labelme_shapes_are_drawn(void **state) {
     (void)state;
     test_folder f = make_folders("none");
     char out[128];
-    icseg_convert_options o = options_of(&f, out);
-    icseg_convert_summary s;
+    icseg_import_options o = options_of(&f, out);
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
-    write_picture(&f, "a.png", 4, 4);
+    write_image(&f, "a.png", 4, 4);
     test_write_text(
         &f, "a.json",
         LABELME("{\"label\": \"b\", \"points\": [[4, 4], [0, 2]], \"shape_type\": \"rectangle\"},"
@@ -389,19 +392,19 @@ static void labelme_shapes_are_drawn(void **state) {
                 "CYII=\"},"
                 "{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"point\"}",
                 ""));
-    if (icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    assert_true(s.format == ICSEG_EXPORT_LABELME && s.objects == 4 && s.skipped == 1 && s.classes == 3);
+    if (icseg_import_run(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    assert_true(s.format == ICSEG_IMPORT_LABELME && s.objects == 4 && s.skipped == 1 && s.classes == 3);
     has_set(out, "train", "background a b", 0, ".011 0011 1222 1122");
     remove_out(out);
 
     test_remove(&f, "a.png"); /* then the copy inside serves */
-    refuses(&o, "its picture");
+    refuses(&o, "its image");
     test_write_text(
         &f, "a.json",
         LABELME("{\"label\": \"b\", \"points\": [[0, 0], [9, 0], [9, 1], [0, 1]]}",
                 ", \"imageData\": \"iVBORw0KGgoAAAANSUhEUgAAAAQAAAAECAAAAACMmsGiAAAADklEQVR4nGPgAgIGVAIABlQAoT"
                 "kBXoYAAAAASUVORK5CYII=\""));
-    converts(&o, ICSEG_EXPORT_LABELME, 1);
+    imports(&o, ICSEG_IMPORT_LABELME, 1);
     has_set(out, "train", "background b", 0, "1111 0000 0000 0000");
     test_dataset_close(&f);
 }
@@ -410,27 +413,27 @@ static void pixels_around_objects_need_a_class_or_are_ignored(void **state) {
     (void)state;
     test_folder f = make_folders("lm");
     char out[128], lm[128], classes[128];
-    icseg_convert_options o = options_of(&f, out);
-    icseg_convert_summary s;
+    icseg_import_options o = options_of(&f, out);
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
     snprintf(lm, sizeof lm, "%s/lm", f.path);
     snprintf(classes, sizeof classes, "%s/list.txt", f.path);
     o.source = lm;
-    write_picture(&f, "lm/a.png", 4, 4);
+    write_image(&f, "lm/a.png", 4, 4);
     test_write_text(&f, "lm/a.json", LABELME("{\"label\": \"b\", \"points\": [[0, 0], [4, 0], [4, 1], [0, 1]]}", ""));
     for (int i = 0; i < 3; i++) { /* told only when it is not what was asked for */
         static const char *const lists[] = {"b\nbackground\n", "b\n", "b\n"};
         test_write_text(&f, "list.txt", lists[i]);
         o.classes_file = classes;
         o.background = i < 2 ? "background" : "";
-        if (icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+        if (icseg_import_run(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
         assert_int_equal(s.no_background, i == 1);
         has_set(out, "train", i ? "b" : "b background", 0, i ? "0000 .... .... ...." : "0000 1111 1111 1111");
         remove_out(out);
     }
     o.classes_file = NULL;
     test_write_text(&f, "lm/a.json", LABELME("", ""));
-    assert_int_equal(icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error), ICSEG_ERROR_DATA);
+    assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_DATA);
     refuses(&o, "/lm: no classes: nothing is labelled");
     test_dataset_close(&f);
 }
@@ -441,7 +444,7 @@ static void hostile_labelme_files_give_one_line(void **state) {
         const char *text, *piece;
     } bad[] = {
         {"{\"shapes\": 1}", "a list \"shapes\""},
-        {LABELME("{\"label\": 1, \"points\": []}", ""), "shapes[0]: a text \"label\""},
+        {LABELME("{\"label\": 1, \"points\": []}", ""), "shapes[0]: a string \"label\""},
         {LABELME("{\"label\": \"a\", \"points\": [1, 2]}", ""), "shapes[0]: a point is"},
         {LABELME("{\"label\": \"a\", \"points\": [[1, null]]}", ""), "shapes[0]: a coordinate"},
         {LABELME("{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"circle\"}", ""),
@@ -453,9 +456,9 @@ static void hostile_labelme_files_give_one_line(void **state) {
     };
     test_folder f = make_folders("none");
     char out[128];
-    icseg_convert_options o = options_of(&f, out);
-    o.format = ICSEG_EXPORT_LABELME;
-    write_picture(&f, "a.png", 4, 4);
+    icseg_import_options o = options_of(&f, out);
+    o.format = ICSEG_IMPORT_LABELME;
+    write_image(&f, "a.png", 4, 4);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         test_write_text(&f, "a.json", bad[i].text);
         refuses(&o, bad[i].piece);
@@ -463,25 +466,25 @@ static void hostile_labelme_files_give_one_line(void **state) {
     test_dataset_close(&f);
 }
 
-static void yolo_polygons_are_shares_of_the_picture(void **state) {
+static void yolo_polygons_are_fractions_of_the_image(void **state) {
     (void)state;
     test_folder f = make_folders("images/train", "images/val", "labels/train", "labels/val");
     char out[128];
-    icseg_convert_options o = options_of(&f, out);
-    write_picture(&f, "images/train/a.png", 4, 2);
-    write_picture(&f, "images/train/b.png", 4, 2);
-    write_picture(&f, "images/val/c.png", 4, 2);
+    icseg_import_options o = options_of(&f, out);
+    write_image(&f, "images/train/a.png", 4, 2);
+    write_image(&f, "images/train/b.png", 4, 2);
+    write_image(&f, "images/val/c.png", 4, 2);
     test_write_text(&f, "data.yaml",
                     "path: .\ntrain: images/train\nnc: 2\nnames:\n  0: car\n  1: bus\nextra: [a, {b: c}]\n");
     test_write_text(&f, "labels/train/a.txt", "1 0.5 0 1.0 0 1 1 0.5 1\r\n\n0 -1 0.5 0.25 0.5 0.25 1 -1 1\n");
-    converts(&o, ICSEG_EXPORT_YOLO, 3);
+    imports(&o, ICSEG_IMPORT_YOLO, 3);
     has_set(out, "train", "background car bus", 0, "0022 1022");
     has_set(out, "train", "background car bus", 1, "0000 0000");
     has_set(out, "val", "background car bus", 0, "0000 0000");
     remove_out(out);
     test_write_text(&f, "data.yaml", "names: [car, bus]\n");
     test_decimal_commas(); /* what the numbers in the files do not have */
-    converts(&o, ICSEG_EXPORT_YOLO, 3);
+    imports(&o, ICSEG_IMPORT_YOLO, 3);
     test_decimal_points();
     has_set(out, "train", "background car bus", 0, "0022 1022");
     remove_out(out);
@@ -491,13 +494,13 @@ static void yolo_polygons_are_shares_of_the_picture(void **state) {
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 1\n2 0 0 1 0 1 1\n");
     refuses(&o, "a.txt: line 2: the first number");
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 nan\n");
-    refuses(&o, "share of the picture");
+    refuses(&o, "fraction of the image");
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1\n");
     refuses(&o, "x y x y");
     test_write_text(&f, "data.yaml", "names: {1: car}\n");
-    refuses(&o, "the number 0 is expected");
+    refuses(&o, "expected the number 0");
     test_write_text(&f, "data.yaml", "names: 3\n");
-    refuses(&o, "\"names\" as a list");
+    refuses(&o, "\"names\" must be a list");
     test_write_text(&f, "data.yaml", "nothing: {names: [a]}\n");
     refuses(&o, "no class names");
     char *many = malloc(16385 * 9 + 10), *p = many + sprintf(many, "names:\n");
@@ -512,7 +515,7 @@ static void voc_indices_and_colours_are_read(void **state) {
     (void)state;
     test_folder f = make_folders("SegmentationClass", "JPEGImages", "ImageSets/Segmentation");
     char out[128];
-    icseg_convert_options o = options_of(&f, out);
+    icseg_import_options o = options_of(&f, out);
     test_write_jpeg(&f, "JPEGImages/2007_1.jpg", 4, 1, 0);
     test_write_jpeg(&f, "JPEGImages/2007_2.jpg", 4, 1, 0);
     test_write_png(&f, "SegmentationClass/2007_1.png", TEST_PNG_PALETTE, 8, 4, 1, (const uint16_t[]){0, 1, 5, 255});
@@ -521,7 +524,7 @@ static void voc_indices_and_colours_are_read(void **state) {
     test_write_text(&f, "ImageSets/Segmentation/train.txt", "2007_1\n");
     test_write_text(&f, "ImageSets/Segmentation/val.txt", "2007_2 \r\n");
     test_write_text(&f, "ImageSets/Segmentation/trainval.txt", "2007_1\n2007_2\n");
-    converts(&o, ICSEG_EXPORT_VOC, 2);
+    imports(&o, ICSEG_IMPORT_VOC, 2);
     const char *names = "background aeroplane bicycle bird boat bottle bus car cat chair cow dining table dog horse "
                         "motorbike person potted plant sheep sofa train tv/monitor";
     has_set(out, "train", names, 0, "015.");
@@ -533,10 +536,10 @@ static void voc_indices_and_colours_are_read(void **state) {
     test_write_text(&f, "class_names.txt", "_background_\ncat\n");
     refuses(&o, "index 5 at x=2, y=0, but there are 2 classes");
     test_write_text(&f, "ImageSets/Segmentation/train.txt", "../../secret\n");
-    refuses(&o, "line 1 is no picture's name");
+    refuses(&o, "line 1 is not an image name");
     assert_int_equal(icseg_file_write(test_path(&f, "ImageSets/Segmentation/train.txt"), "2007_1\0\n", 8, NULL),
                      ICSEG_OK);
-    refuses(&o, "train.txt: holds a NUL byte");
+    refuses(&o, "train.txt: contains a NUL byte");
     test_dataset_close(&f);
 }
 
@@ -544,25 +547,25 @@ static void cvats_colours_are_looked_up(void **state) {
     (void)state;
     test_folder f = make_folders("SegmentationClass", "ImageSets/Segmentation", "pictures");
     char out[128], pictures[128];
-    icseg_convert_options o = options_of(&f, out);
-    write_picture(&f, "pictures/x.png", 3, 1);
-    write_picture(&f, "pictures/y.png", 3, 1);
+    icseg_import_options o = options_of(&f, out);
+    write_image(&f, "pictures/x.png", 3, 1);
+    write_image(&f, "pictures/y.png", 3, 1);
     test_write_text(&f, "labelmap.txt",
                     "# label:color_rgb:parts:actions\nbackground:0,0,0::\nwall: brick:10,20,30::\nroof:255,0,0::\n");
     test_write_text(&f, "ImageSets/Segmentation/default.txt", "x\ny\n");
     for (int i = 0; i < 2; i++)
         test_write_png(&f, i ? "SegmentationClass/y.png" : "SegmentationClass/x.png", TEST_PNG_RGB, 8, 3, 1,
                        (const uint16_t[]){255, 0, 0, 10, 20, 30, 0, 0, 0});
-    refuses(&o, "no picture of that name");
+    refuses(&o, "its image is missing");
     snprintf(pictures, sizeof pictures, "%s/pictures", f.path);
     o.images = pictures;
     o.val_share = 0.5;
-    converts(&o, ICSEG_EXPORT_CVAT, 2);
+    imports(&o, ICSEG_IMPORT_CVAT, 2);
     has_set(out, "train", "background wall: brick roof", 0, "210");
     has_set(out, "val", "background wall: brick roof", 0, "210");
     remove_out(out);
     o.background = "";
-    converts(&o, ICSEG_EXPORT_CVAT, 2);
+    imports(&o, ICSEG_IMPORT_CVAT, 2);
     has_set(out, "train", "wall: brick roof", 0, "10.");
     remove_out(out);
     test_write_text(&f, "labelmap.txt", "roof:255,0,0::\n");
@@ -572,18 +575,18 @@ static void cvats_colours_are_looked_up(void **state) {
     test_dataset_close(&f);
 }
 
-static void what_is_no_export_and_wrong_calls_are_refused(void **state) {
+static void other_files_and_wrong_calls_are_refused(void **state) {
     (void)state;
     test_folder f = make_folders("stuff");
     char out[128];
-    icseg_convert_options o = options_of(&f, out);
-    refuses(&o, "none of the exports");
-    o.format = ICSEG_EXPORT_YOLO;
+    icseg_import_options o = options_of(&f, out);
+    refuses(&o, "does not contain files of a labelling tool");
+    o.format = ICSEG_IMPORT_YOLO;
     refuses(&o, "no data.yaml");
-    o.format = ICSEG_EXPORT_COCO;
+    o.format = ICSEG_IMPORT_COCO;
     refuses(&o, "no COCO JSON");
-    o.format = ICSEG_EXPORT_LABELME;
-    refuses(&o, "no pictures with labels");
+    o.format = ICSEG_IMPORT_LABELME;
+    refuses(&o, "no images with labels");
     o.val_share = 2;
     refuses(&o, "val_share");
     o.val_share = 0;
@@ -594,23 +597,23 @@ static void what_is_no_export_and_wrong_calls_are_refused(void **state) {
     refuses(&o, "no such file");
     o.source = f.path;
     o.out = f.path;
-    icseg_convert_summary s;
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error;
-    assert_int_equal(icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, "not empty"));
     test_dataset_close(&f);
 }
 
-static void every_fault_of_an_export_is_listed_and_nothing_is_written(void **state) {
+static void every_problem_is_listed_and_nothing_is_written(void **state) {
     (void)state;
     test_folder f =
         make_folders("annotations", "images/train", "labels/train", "SegmentationClass", "JPEGImages", "lm");
     char out[128], lm[128];
-    icseg_convert_options o = options_of(&f, out);
-    write_picture(&f, "images/train/a.png", 5, 4);
-    write_picture(&f, "images/train/b.png", 5, 4);
-    test_write_text(&f, "images/train/c.jpg", "no picture");
-    o.format = ICSEG_EXPORT_COCO;
+    icseg_import_options o = options_of(&f, out);
+    write_image(&f, "images/train/a.png", 5, 4);
+    write_image(&f, "images/train/b.png", 5, 4);
+    test_write_text(&f, "images/train/c.jpg", "not an image");
+    o.format = ICSEG_IMPORT_COCO;
     test_write_text(&f, "annotations/instances_train.json",
                     "{\"images\": [{\"id\": 1, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4},"
                     "{\"id\": 2, \"file_name\": \"lost.png\", \"width\": 5, \"height\": 4},"
@@ -623,32 +626,33 @@ static void every_fault_of_an_export_is_listed_and_nothing_is_written(void **sta
                     "{\"image_id\": null, \"category_id\": 9},"
                     "{\"image_id\": 77, \"category_id\": 9},"
                     "{\"image_id\": 2, \"category_id\": 9, \"segmentation\": 1}]}");
-    lists(&o, "annotations[2]: no whole number \"image_id\"", "annotations[0]: \"category_id\" is none",
-          "annotations[1]: a polygon is a list", "the picture \"lost.png\" is not there",
+    lists(&o, "annotations[2]: \"image_id\" is not an integer", "annotations[0]: \"category_id\" is not one",
+          "annotations[1]: a polygon is a list", "the image \"lost.png\" is missing",
           "annotations[4]: \"segmentation\" is neither", "images[2]: labels of 4x5 pixels",
-          "two pictures would be called", "c.jpg: ", "annotations[3]: \"image_id\" is none of the images");
-    o.format = ICSEG_EXPORT_YOLO;
+          "two images would be called", "c.jpg: ", "annotations[3]: \"image_id\" is not one of the images");
+    o.format = ICSEG_IMPORT_YOLO;
     test_write_text(&f, "data.yaml", "names: [car]\n");
     test_write_text(&f, "labels/train/a.txt", "1 0 0 1 0 1 1\n0 0 0 1 0 1 1\r\n0 0.5 0.5 0.1 0.1\n");
     test_write_text(&f, "labels/train/b.txt", "0 a b c d e f\n");
-    lists(&o, "a.txt: line 1: the first number", "a.txt: line 3: a box", "b.txt: line 1: a coordinate", "c.jpg: ");
-    o.format = ICSEG_EXPORT_VOC;
+    lists(&o, "a.txt: line 1: the first number is not a class", "a.txt: line 3: a box", "b.txt: line 1: a coordinate",
+          "c.jpg: ");
+    o.format = ICSEG_IMPORT_VOC;
     const uint16_t high[20] = {0, 1, 200}, wide[20] = {0};
     test_write_png(&f, "SegmentationClass/a.png", TEST_PNG_PALETTE, 8, 5, 4, high);
     test_write_png(&f, "SegmentationClass/b.png", TEST_PNG_PALETTE, 8, 4, 5, wide);
     test_write_png(&f, "SegmentationClass/d.png", TEST_PNG_PALETTE, 8, 4, 5, wide);
-    write_picture(&f, "JPEGImages/a.png", 5, 4);
-    write_picture(&f, "JPEGImages/b.png", 5, 4);
-    lists(&o, "a.png: index 200 at x=2, y=0", "b.png: labels of 4x5 pixels", "d.png: there is no picture");
-    o.format = ICSEG_EXPORT_LABELME;
+    write_image(&f, "JPEGImages/a.png", 5, 4);
+    write_image(&f, "JPEGImages/b.png", 5, 4);
+    lists(&o, "a.png: index 200 at x=2, y=0", "b.png: labels of 4x5 pixels", "d.png: its image is missing");
+    o.format = ICSEG_IMPORT_LABELME;
     snprintf(lm, sizeof lm, "%s/lm", f.path);
     o.source = lm;
-    write_picture(&f, "lm/a.png", 5, 4);
+    write_image(&f, "lm/a.png", 5, 4);
     test_write_text(&f, "lm/a.json", "{\"shapes\": [{}, {\"label\": \"x\", \"points\": [[1]]}, 5]}");
     test_write_text(&f, "lm/b.json", "[]");
     test_write_text(&f, "lm/c.json", "{\"shapes\": [{\"label\": \"x\", \"points\": [[1, null]]}]}");
-    lists(&o, "a.json: shapes[0]: a text", "a.json: shapes[1]: a point", "a.json: shapes[2]: a text",
-          "b.json: the JSON is not an object", "c.json: its picture", "c.json: shapes[0]: a coordinate");
+    lists(&o, "a.json: shapes[0]: a string", "a.json: shapes[1]: a point", "a.json: shapes[2]: a string",
+          "b.json: the JSON is not an object", "c.json: its image", "c.json: shapes[0]: a coordinate");
     test_dataset_close(&f);
 }
 
@@ -656,28 +660,28 @@ static void an_empty_folder_that_was_there_stays_and_is_filled(void **state) {
     (void)state;
     test_folder f = make_folders("lm", "out");
     char out[128], lm[128];
-    icseg_convert_options o = options_of(&f, out);
+    icseg_import_options o = options_of(&f, out);
     snprintf(lm, sizeof lm, "%s/lm", f.path);
     o.source = lm;
-    write_picture(&f, "lm/a.png", 5, 4);
+    write_image(&f, "lm/a.png", 5, 4);
     test_write_text(&f, "lm/a.json", "{\"shapes\": 3}");
-    icseg_convert_summary s;
+    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error;
-    assert_int_equal(icseg_dataset_convert(&o, NULL, NULL, NULL, &s, &error), ICSEG_ERROR_DATA);
+    assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_DATA);
     assert_true(icseg_folder_exists(out));
     test_write_text(&f, "lm/a.json", "{\"shapes\": [{\"label\": \"x\", \"points\": [[0, 0], [2, 0], [2, 9]]}]}");
-    converts(&o, ICSEG_EXPORT_LABELME, 1); /* nothing hidden was left that made it not empty */
+    imports(&o, ICSEG_IMPORT_LABELME, 1); /* nothing hidden was left that made it not empty */
     has_set(out, "train", "background x", 0, "11000 11000 01000 01000");
     test_dataset_close(&f);
 }
 
 /* Cuts the file at, and damages it in, many places: a set, or one line that says why not. */
-static void survives_damage(const icseg_convert_options *o, const char *path) {
+static void survives_damage(const icseg_import_options *o, const char *path) {
     unsigned char *data;
     size_t size;
     assert_int_equal(icseg_file_read(path, 1 << 20, &data, &size, NULL), ICSEG_OK);
     for (size_t at = 0; at < 2 * size; at += 5) {
-        icseg_convert_summary s;
+        icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
         icseg_error error = {0};
         unsigned char old = data[at % size];
         FILE *file = fopen(path, "wb");
@@ -685,7 +689,7 @@ static void survives_damage(const icseg_convert_options *o, const char *path) {
         assert_int_equal(fwrite(data, 1, at < size ? at : size, file), at < size ? at : size);
         fclose(file);
         data[at % size] = old;
-        if (icseg_dataset_convert(o, NULL, NULL, NULL, &s, &error) != ICSEG_OK)
+        if (icseg_import_run(o, NULL, &s, &error) != ICSEG_OK)
             assert_true(error.message[0] && !strchr(error.message, '\n'));
         remove_out(o->out);
     }
@@ -696,18 +700,18 @@ static void damaged_label_files_give_one_line(void **state) {
     (void)state;
     test_folder f = make_folders("annotations", "images/train", "labels/train");
     char out[128], path[128];
-    icseg_convert_options o = options_of(&f, out);
-    write_picture(&f, "images/train/a.png", 5, 4);
+    icseg_import_options o = options_of(&f, out);
+    write_image(&f, "images/train/a.png", 5, 4);
     test_write_text(&f, "annotations/instances_train.json",
                     COCO_HEAD
                     "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4]]}, {\"image_id\": "
                     "7, \"category_id\": 9, \"segmentation\": {\"size\": [4, 5], \"counts\": \"235O3\"}}]}");
-    o.format = ICSEG_EXPORT_COCO;
+    o.format = ICSEG_IMPORT_COCO;
     snprintf(path, sizeof path, "%s/annotations/instances_train.json", f.path);
     survives_damage(&o, path);
     test_write_text(&f, "data.yaml", "names:\n  0: car\n  1: bus\nextra: [a, {b: c}]\n");
     test_write_text(&f, "labels/train/a.txt", "1 0.5 0 1.0 0 1 1 0.5 1\n0 -1 0.5 0.25 0.5 0.25 1\n");
-    o.format = ICSEG_EXPORT_YOLO;
+    o.format = ICSEG_IMPORT_YOLO;
     snprintf(path, sizeof path, "%s/data.yaml", f.path);
     survives_damage(&o, path);
     test_write_text(&f, "data.yaml", "names: [car, bus]\n");
@@ -716,21 +720,21 @@ static void damaged_label_files_give_one_line(void **state) {
     test_dataset_close(&f);
 }
 
-static void conversion_survives_lack_of_memory(void **state) {
+static void importing_survives_lack_of_memory(void **state) {
     (void)state;
     test_folder f = make_folders("annotations", "images");
     char out[128];
-    icseg_convert_options o = options_of(&f, out);
-    write_picture(&f, "images/a.png", 5, 4);
+    icseg_import_options o = options_of(&f, out);
+    write_image(&f, "images/a.png", 5, 4);
     test_write_text(&f, "annotations/instances_train.json",
                     COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4, 0, 4]]}]}");
-    o.format = ICSEG_EXPORT_COCO;
+    o.format = ICSEG_IMPORT_COCO;
     int failures = 0, fine = 0; /* rounds on end: one failure may be got over, as where a folder is synchronised */
     for (int64_t n = 0; fine < 8; n++) {
-        icseg_convert_summary s;
+        icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
         assert_true(n < 5000);
         icseg_memory_fail_after(n);
-        icseg_status status = icseg_dataset_convert(&o, NULL, NULL, NULL, &s, NULL);
+        icseg_status status = icseg_import_run(&o, NULL, &s, NULL);
         icseg_memory_fail_after(-1);
         remove_out(out);
         fine = status == ICSEG_OK ? fine + 1 : 0;
@@ -747,20 +751,20 @@ int main(void) {
         cmocka_unit_test(polygons_fill_the_pixels_whose_centres_are_inside),
         cmocka_unit_test(edges_belong_to_one_side_and_the_outside_is_cut_off),
         cmocka_unit_test(coco_polygons_and_runs_are_drawn_small_over_large),
-        cmocka_unit_test(a_coco_file_by_itself_and_roboflows_folders_are_found),
+        cmocka_unit_test(a_single_coco_file_and_roboflows_folders_are_found),
         cmocka_unit_test(coco_files_keep_their_splits_and_are_never_joined_unasked),
         cmocka_unit_test(hostile_coco_files_give_one_line),
         cmocka_unit_test(labelme_shapes_are_drawn),
         cmocka_unit_test(pixels_around_objects_need_a_class_or_are_ignored),
         cmocka_unit_test(hostile_labelme_files_give_one_line),
-        cmocka_unit_test(yolo_polygons_are_shares_of_the_picture),
+        cmocka_unit_test(yolo_polygons_are_fractions_of_the_image),
         cmocka_unit_test(voc_indices_and_colours_are_read),
         cmocka_unit_test(cvats_colours_are_looked_up),
-        cmocka_unit_test(what_is_no_export_and_wrong_calls_are_refused),
-        cmocka_unit_test(every_fault_of_an_export_is_listed_and_nothing_is_written),
+        cmocka_unit_test(other_files_and_wrong_calls_are_refused),
+        cmocka_unit_test(every_problem_is_listed_and_nothing_is_written),
         cmocka_unit_test(an_empty_folder_that_was_there_stays_and_is_filled),
         cmocka_unit_test(damaged_label_files_give_one_line),
-        cmocka_unit_test(conversion_survives_lack_of_memory),
+        cmocka_unit_test(importing_survives_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

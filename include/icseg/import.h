@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Importing the files that labelling tools export: they become a data set of the folder format (icseg/dataset.h). */
+#ifndef ICSEG_IMPORT_H
+#define ICSEG_IMPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "icseg/dataset.h"
+#include "icseg/error.h"
+#include "icseg/progress.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The formats of labelling tools; docs/data.md shows the files of each. */
+typedef enum icseg_import_format {
+    ICSEG_IMPORT_AUTO,    /**< "auto": recognised by its files */
+    ICSEG_IMPORT_VOC,     /**< "voc": Pascal VOC: SegmentationClass (palette PNG), JPEGImages, ImageSets */
+    ICSEG_IMPORT_CVAT,    /**< "cvat": CVAT's "Segmentation mask": labelmap.txt and coloured PNGs */
+    ICSEG_IMPORT_COCO,    /**< "coco": COCO instances JSON: polygons and run lengths */
+    ICSEG_IMPORT_LABELME, /**< "labelme": LabelMe: one JSON file for each image */
+    ICSEG_IMPORT_YOLO,    /**< "yolo": YOLO segmentation: one text file of polygons for each image */
+    ICSEG_IMPORT_FORMATS  /**< how many formats this header knows */
+} icseg_import_format;
+
+/** The number of formats that this build knows; formats are 0 .. count - 1. */
+ICSEG_API int32_t icseg_import_format_count(void);
+
+/** "auto", "voc", "cvat", ... NULL for an unknown format. */
+ICSEG_API const char *icseg_import_format_name(icseg_import_format format);
+
+/** A short description: "COCO instances JSON". NULL for an unknown format. */
+ICSEG_API const char *icseg_import_format_description(icseg_import_format format);
+
+/** The format of that name. ICSEG_ERROR_ARGUMENT, with the nearest name, when there is none. */
+ICSEG_API icseg_status icseg_import_format_find(icseg_import_format *out, const char *name, icseg_error *error);
+
+/** What to import. Zero-initialised but for struct_size, `source` and `out` are required. */
+typedef struct icseg_import_options {
+    size_t struct_size;         /**< ICSEG_IMPORT_OPTIONS_INIT */
+    const char *source;         /**< required: the folder that the tool exported, or a COCO JSON file */
+    const char *out;            /**< required: the folder of the new data set, missing or empty */
+    icseg_import_format format; /**< 0: recognised */
+    const char *images;         /**< folder of the images, if they are not where the format has them; or NULL */
+    const char *classes_file;   /**< class names in the order wanted, one a line; NULL: the classes of the source */
+    const char *background; /**< class of pixels that no outline covers; NULL: "background"; "": unlabelled. They are
+                                 unlabelled as well if classes_file does not contain the class */
+    const char *split;      /**< name of the split of a source without splits, NULL: "train". Of several COCO files
+                                 each is the split that its name says; those that say none are joined into one only
+                                 by this name */
+    double val_share;       /**< 0..0.9: this share of a single split becomes the split "val" */
+    icseg_dataset_problem on_problem; /**< receives each problem; may be NULL */
+    void *user;                       /**< passed to on_problem */
+} icseg_import_options;
+
+/** Initialises an icseg_import_options. */
+#define ICSEG_IMPORT_OPTIONS_INIT sizeof(icseg_import_options)
+
+/** What was imported. */
+typedef struct icseg_import_summary {
+    size_t struct_size;         /**< ICSEG_IMPORT_SUMMARY_INIT */
+    icseg_import_format format; /**< the format that was read */
+    int32_t classes;            /**< classes of the new data set */
+    int64_t images;             /**< images written */
+    int64_t objects;            /**< outlines drawn */
+    int64_t skipped;            /**< shapes without an area: points, lines, boxes of COCO without an outline */
+    int64_t problems;           /**< number of problems reported */
+    bool no_background;         /**< pixels without an object are unlabelled, as classes_file lacks the background */
+    bool split_unused;          /**< `split` had no effect: the source has several splits of its own */
+    bool val_share_unused;      /**< `val_share` had no effect, for the same reason */
+} icseg_import_summary;
+
+/** Initialises an icseg_import_summary. */
+#define ICSEG_IMPORT_SUMMARY_INIT sizeof(icseg_import_summary)
+
+/** Writes a new data set. Images are copied unchanged. Outlines are filled by the even-odd rule at pixel centres, small
+ * objects over large ones, and written as single-channel PNG files.
+ *
+ * If there is a problem, all of them are reported and nothing remains in the new folder. A process that is killed
+ * leaves a hidden folder .import.PID there, which the next import removes.
+ * @param options  what to import
+ * @param progress may be NULL; stage "import", in images; the total is 0 while it is unknown
+ * @param out      filled also when there are problems; may be NULL
+ * @param error    may be NULL
+ * @return ICSEG_ERROR_DATA, with the first problem and the number of others, if there are problems;
+ *         ICSEG_ERROR_ARGUMENT for options that cannot work; ICSEG_ERROR_CANCELLED */
+ICSEG_API icseg_status icseg_import_run(const icseg_import_options *options, const icseg_progress *progress,
+                                        icseg_import_summary *out, icseg_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The classes of an import: those of the caller's list, or those that the source names, in the order of their first
+ * use. */
+#include <string.h>
+#include <strings.h>
+
+#include "importers/internal.h"
+#include "text/utf8.h"
+
+/* Whether a line of classes.txt can hold it. */
+static bool is_class_name(const char *name) {
+    size_t length = strlen(name);
+    for (const char *p = name; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f) return false;
+    return length && icseg_utf8_check(name, length) >= length && name[0] != ' ' && name[length - 1] != ' ';
+}
+
+icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,
+                                icseg_error *error) {
+    bool background = !strcasecmp(name, "background") || !strcmp(name, "_background_");
+    *label = ICSEG_LABEL_IGNORE;
+    if (!strcmp(name, "__ignore__")) return ICSEG_OK; /* LabelMe's */
+    if (background && !im->background[0]) return ICSEG_OK;
+    if (background) name = im->background;
+    for (int32_t k = 0; k < im->classes; k++)
+        if (!strcmp(im->names[k], name)) {
+            *label = k;
+            return ICSEG_OK;
+        }
+    if (im->fixed)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: the class \"%.80s\" is not in %s; add it", where, name,
+                          im->options->classes_file);
+    if (!is_class_name(name))
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: \"%.80s\" cannot be a class name", where, name);
+    if (im->classes == ICSEG_CLASSES_MAX)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d classes", where, ICSEG_CLASSES_MAX);
+    if (!im->names) im->names = icseg_arena_array(im->arena, ICSEG_CLASSES_MAX, sizeof *im->names);
+    if (!im->names || !(im->names[im->classes] = icseg_arena_strdup(im->arena, name)))
+        return icseg_fail_memory(error, 0, "class names");
+    *label = im->classes++;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_import_background(icseg_import *im, icseg_error *error) {
+    int32_t label;
+    return im->fixed ? ICSEG_OK : icseg_import_class(im, "background", im->options->source, &label, error);
+}
+
+int16_t icseg_import_background_label(const icseg_import *im) {
+    for (int32_t k = 0; k < im->classes; k++)
+        if (!strcmp(im->names[k], im->background)) return (int16_t)k;
+    return ICSEG_LABEL_IGNORE;
+}

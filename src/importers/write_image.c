@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One image of an import: drawing its objects, and writing image and label file to the staging folder. */
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/file.h"
+#include "base/system.h"
+#include "base/text.h"
+#include "dataset/formats.h"
+#include "importers/internal.h"
+
+enum { MAX_IMAGE_BYTES = 1 << 30 };
+
+typedef struct layer {
+    const icseg_object *object;
+    int64_t pixels;
+    size_t at;
+} layer;
+
+static int compare_layers(const void *a, const void *b) {
+    const layer *x = a, *y = b;
+    if (x->pixels != y->pixels) return x->pixels < y->pixels ? 1 : -1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+static void draw(icseg_region *region, const icseg_object *object) {
+    icseg_region_clear(region);
+    for (const icseg_outline *o = object->outlines; o; o = o->next) switch (o->kind) {
+        case ICSEG_OUTLINE_POLYGON: icseg_region_add_polygon(region, o->xy, o->count); break;
+        case ICSEG_OUTLINE_CIRCLE:
+            icseg_region_add_circle(region, o->xy[0], o->xy[1], hypot(o->xy[2] - o->xy[0], o->xy[3] - o->xy[1]));
+            break;
+        case ICSEG_OUTLINE_RUNS: icseg_region_add_runs(region, o->runs, o->count); break;
+        case ICSEG_OUTLINE_MASK: icseg_region_add_mask(region, &o->mask, o->x, o->y); break;
+        }
+}
+
+static icseg_status draw_objects(const icseg_import_item *item, icseg_labels *labels, icseg_error *error) {
+    icseg_region region = {0};
+    icseg_status status;
+    layer *layers = icseg_alloc_array(item->object_count, sizeof *layers);
+    if (!layers) return icseg_fail_memory(error, item->object_count * sizeof *layers, item->source);
+    ICSEG_TRY_GOTO(icseg_region_open(&region, labels->width, labels->height, error));
+    for (size_t i = 0; i < item->object_count; i++) {
+        draw(&region, &item->objects[i]);
+        layers[i] = (layer){&item->objects[i], icseg_region_count(&region), i};
+    }
+    qsort(layers, item->object_count, sizeof *layers, compare_layers);
+    for (size_t i = 0; i < item->object_count; i++) {
+        draw(&region, layers[i].object);
+        icseg_region_paint(&region, labels, layers[i].object->label);
+    }
+fail:
+    icseg_region_close(&region);
+    icseg_free(layers);
+    return status;
+}
+
+void icseg_import_item_close(const icseg_import_item *item) {
+    for (size_t i = 0; i < item->object_count; i++)
+        for (icseg_outline *o = item->objects[i].outlines; o; o = o->next) icseg_mask_close(&o->mask);
+}
+
+/* "a/b.jpg" becomes "a_b". A leading dot would hide the file. */
+static icseg_status make_stem(const icseg_import_item *item, char out[NAME_MAX - 8], icseg_error *error) {
+    const char *name = item->name;
+    while (!strncmp(name, "../", 3) || !strncmp(name, "./", 2)) name = strchr(name, '/') + 1;
+    const char *extension = icseg_path_extension(name);
+    size_t length = strlen(name) - (extension[0] ? strlen(extension) + 1 : 0);
+    if (!length || length >= NAME_MAX - 8)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: \"%.80s\" cannot name a file", item->source, item->name);
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)name[i];
+        out[i] = c == '/' || c == '\\' || c < 0x20 || c == 0x7f || (i == 0 && c == '.') ? '_' : (char)c;
+    }
+    out[length] = '\0';
+    return ICSEG_OK;
+}
+
+static icseg_status decode_image(const icseg_import_item *item, const unsigned char *data, size_t size,
+                                 icseg_image *image, icseg_error *error) {
+    ICSEG_TRY(icseg_image_read_memory(image, data, size, item->image ? item->image : item->source, error));
+    int64_t width = item->ready ? item->ready->width : item->width,
+            height = item->ready ? item->ready->height : item->height;
+    if ((width && width != image->width) || (height && height != image->height))
+        return icseg_fail(
+            error, ICSEG_ERROR_DATA,
+            "%s: labels of %lldx%lld pixels, but %s is %dx%d (EXIF rotation applied); is it another image, "
+            "or was it resized or rotated after labelling?",
+            item->source, (long long)width, (long long)height, item->image ? item->image : "its image", image->width,
+            image->height);
+    return ICSEG_OK;
+}
+
+static icseg_status make_labels(icseg_import *im, const icseg_import_item *item, const icseg_image *image,
+                                icseg_labels *labels, icseg_error *error) {
+    size_t pixels = (size_t)image->width * (size_t)image->height;
+    ICSEG_TRY(icseg_labels_create(labels, image->width, image->height, error));
+    if (item->ready) {
+        memcpy(labels->data, item->ready->data, pixels * sizeof *labels->data);
+        return ICSEG_OK;
+    }
+    int16_t empty = icseg_import_background_label(im);
+    im->summary.no_background = empty == ICSEG_LABEL_IGNORE && im->background[0];
+    for (size_t i = 0; i < pixels; i++) labels->data[i] = empty;
+    return item->object_count ? draw_objects(item, labels, error) : ICSEG_OK;
+}
+
+/* Writes the label file also after a problem, to find images with the same name. */
+static icseg_status write_labels(icseg_import *im, const icseg_import_item *item, const char *split, const char *stem,
+                                 const icseg_labels *labels, icseg_error *error) {
+    icseg_palette palette = {0};
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/annotations/%s/%s.png", im->staging, split, stem);
+    if (icseg_file_exists(path))
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: two images would be called %s; rename one", item->source, stem);
+    im->broken = true;
+    ICSEG_TRY(icseg_palette_create_for(&palette, (const char *const *)im->names, im->classes, error));
+    icseg_status status = icseg_labels_write_png(labels, &palette, path, error);
+    icseg_palette_close(&palette);
+    im->broken = status != ICSEG_OK;
+    return status;
+}
+
+static icseg_status write_files(icseg_import *im, const icseg_import_item *item, const char *split,
+                                const unsigned char *data, size_t size, const icseg_labels *labels,
+                                icseg_error *error) {
+    char stem[NAME_MAX - 8], path[PATH_MAX];
+    const char *extension = icseg_path_extension(item->image ? item->image : item->name), *const *type =
+                                                                                              icseg_dataset_image_types;
+    while (*type && strcasecmp(*type, extension) != 0) type++;
+    if (!*type) type = icseg_dataset_image_types; /* readers look at the content */
+    ICSEG_TRY(make_stem(item, stem, error));
+    if (!im->classes) return ICSEG_OK; /* an error in the end, after other problems were noted */
+    static const char *const roots[] = {"images", "annotations"};
+    im->broken = true;
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%s/%s", im->staging, roots[i], split);
+        ICSEG_TRY(icseg_folder_create(path, error));
+    }
+    im->broken = false;
+    ICSEG_TRY(write_labels(im, item, split, stem, labels, error));
+    if (im->problems.count) return ICSEG_OK;
+    snprintf(path, sizeof path, "%s/images/%s/%s.%s", im->staging, split, stem, *type);
+    icseg_status status = icseg_file_write(path, data, size, error);
+    im->broken = status != ICSEG_OK;
+    return status;
+}
+
+/* Holds out every 1/share-th image of a single split. */
+static const char *choose_split(icseg_import *im, const icseg_import_item *item) {
+    double share = im->options->val_share;
+    int64_t i = im->in_split++;
+    return im->one_split && floor((double)(i + 1) * share) > floor((double)i * share) ? "val" : item->split;
+}
+
+icseg_status icseg_import_write(icseg_import *im, const icseg_import_item *item, icseg_error *error) {
+    unsigned char *bytes = NULL;
+    const unsigned char *data = item->data;
+    size_t size = item->size;
+    icseg_image image = {0};
+    icseg_labels labels = {0};
+    icseg_status status;
+    if (item->image) {
+        ICSEG_TRY_GOTO(icseg_file_read(item->image, MAX_IMAGE_BYTES, &bytes, &size, error));
+        data = bytes;
+    }
+    ICSEG_TRY_GOTO(decode_image(item, data, size, &image, error));
+    ICSEG_TRY_GOTO(make_labels(im, item, &image, &labels, error));
+    ICSEG_TRY_GOTO(write_files(im, item, choose_split(im, item), data, size, &labels, error));
+    im->summary.objects += (int64_t)item->object_count;
+    im->summary.images++;
+    status = icseg_stage_report(&im->stage, im->summary.images, "", error);
+fail:
+    icseg_labels_close(&labels);
+    icseg_image_close(&image);
+    icseg_free(bytes);
+    icseg_import_item_close(item);
+    return status;
+}
