@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/compare.h"
 #include "base/memory.h"
 
 static icseg_status open_regular(const char *path, int *fd, struct stat *info, icseg_error *error) {
@@ -163,8 +164,6 @@ bool icseg_folder_exists(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
 icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error) {
     *out = NULL;
     *count = 0;
@@ -199,7 +198,7 @@ icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, ics
         char *text = (char *)(list + n);
         if (used) memcpy(text, names, used);
         for (size_t i = 0; i < n; i++, text += strlen(text) + 1) list[i] = text;
-        qsort(list, n, sizeof *list, compare_names);
+        qsort(list, n, sizeof *list, icseg_compare_names);
         *out = list;
         *count = n;
     }

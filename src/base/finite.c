@@ -11,6 +11,12 @@ bool icseg_all_finite(const float *values, int64_t count) {
     return sum == 0;
 }
 
+int64_t icseg_count_not_finite(const float *values, int64_t count) {
+    int64_t bad = 0;
+    for (int64_t i = 0; i < count; i++) bad += !isfinite(values[i]);
+    return bad;
+}
+
 int64_t icseg_first_not_finite(const float *values, int64_t count) {
     int64_t i = 0;
     while (i < count && isfinite(values[i])) i++;

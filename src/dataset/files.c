@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/argument.h"
+#include "base/compare.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "dataset/internal.h"
@@ -49,8 +50,6 @@ static int compare_stems(const void *a, const void *b) {
     return strcmp(x->path, y->path);
 }
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
 /* Names of the subfolders of `folder`, sorted; hidden ones are left out. The list belongs to the arena. */
 static icseg_status list_folders(icseg_arena *arena, const char *folder, char ***out, int32_t *count,
                                  icseg_error *error) {
@@ -75,7 +74,7 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
     if (!*out)
         status = icseg_fail_memory(error, MAX_FOLDERS * sizeof **out, folder);
     else
-        qsort(*out, (size_t)*count, sizeof **out, compare_names);
+        qsort(*out, (size_t)*count, sizeof **out, icseg_compare_names);
     return status;
 }
 
@@ -340,7 +339,7 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
     stem_list kept = {icseg_arena_array(d->arena, count, sizeof(stem_file)), 0, count};
     stem_list kept_labels = {icseg_arena_array(d->arena, count, sizeof(stem_file)), 0, count};
     if (!kept.files || !kept_labels.files) return icseg_fail_memory(error, count * sizeof(stem_file), list_path);
-    if (count) qsort(stems, count, sizeof *stems, compare_names);
+    if (count) qsort(stems, count, sizeof *stems, icseg_compare_names);
     for (size_t i = 0; i < count; i++) {
         if (i && !strcmp(stems[i - 1], stems[i]))
             return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %s is listed twice; remove one line", list_path, stems[i]);

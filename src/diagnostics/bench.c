@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "base/system.h"
 #include "compute/primitive.h"
 #include "model/model.h"
@@ -235,11 +236,6 @@ void icseg_bench_close(icseg_bench **bench) {
 icseg_executor *icseg_bench_executor(const icseg_bench *b) { return b->session ? b->session->executor : b->executor; }
 const icseg_graph *icseg_bench_graph(const icseg_bench *b) { return b->session ? b->session->graph : b->graph; }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 icseg_status icseg_bench_run(icseg_bench *b, icseg_bench_result *out, icseg_error *error) {
     const icseg_bench_options *o = &b->options;
     size_t runs = (size_t)o->runs;
@@ -264,7 +260,7 @@ icseg_status icseg_bench_run(icseg_bench *b, icseg_bench_result *out, icseg_erro
     out->training = held.gradients * (b->adamw ? 3 : 1);
     out->peak_flops_s = b->peak_flops_s;
     ICSEG_TRY(measure_peak(&out->peak_flops_s, error));
-    qsort(b->seconds, runs, sizeof *b->seconds, ascending);
+    qsort(b->seconds, runs, sizeof *b->seconds, icseg_compare_doubles);
     out->min_s_per_image = b->seconds[0] / o->batch;
     out->median_s_per_image = b->seconds[runs / 2] / o->batch;
     return ICSEG_OK;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "importers/internal.h"
@@ -200,8 +201,6 @@ static icseg_status import_file(icseg_import *im, const char *folder, const char
 
 /* ---- the classes: all labels, in alphabetical order ---- */
 
-static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
 static icseg_status note_labels(icseg_import *im, const char *path, icseg_error *error) {
     json_t *root;
     const json_t *shape;
@@ -227,7 +226,8 @@ static icseg_status collect_classes(icseg_import *im, const char *folder, char *
         icseg_status status = note_labels(im, path, error); /* problems are noted when the file is imported */
         if (status == ICSEG_ERROR_MEMORY) return status;
     }
-    if (im->classes > first) qsort(im->names + first, (size_t)(im->classes - first), sizeof *im->names, compare_names);
+    if (im->classes > first)
+        qsort(im->names + first, (size_t)(im->classes - first), sizeof *im->names, icseg_compare_names);
     return ICSEG_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/memory.h"
 #include "base/system.h"
 #include "image/normalize.h"
@@ -94,13 +95,6 @@ void icseg_pass_close(icseg_pass *p) {
     *p = (icseg_pass){0};
 }
 
-ICSEG_KERNEL static bool all_finite(const float *values, int64_t count) {
-    float sum = 0; /* any NaN or infinity times 0 is NaN */
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < count; i++) sum += values[i] * 0.0f;
-    return sum == 0;
-}
-
 icseg_status icseg_pass_run(icseg_model *model, const icseg_network_options *options, const icseg_image *image,
                             icseg_session **out, icseg_error *error) {
     icseg_session *s;
@@ -113,7 +107,7 @@ icseg_status icseg_pass_run(icseg_model *model, const icseg_network_options *opt
     icseg_status status = icseg_executor_run(s->executor, 0, 0, error);
     if (status == ICSEG_OK) {
         int64_t count = icseg_graph_value(s->graph, s->network.logits)->count;
-        if (!all_finite(icseg_executor_data(s->executor, s->network.logits), count)) {
+        if (!icseg_all_finite(icseg_executor_data(s->executor, s->network.logits), count)) {
             status = icseg_executor_run_checked(s->executor, 0, 0, error);
             if (status == ICSEG_OK) status = icseg_fail(error, ICSEG_ERROR_NUMERIC, "logits are not finite");
         }

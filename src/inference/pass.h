@@ -6,7 +6,7 @@
 #define ICSEG_INFERENCE_PASS_H
 
 #include "inference/sliding.h"
-#include "graph/ops/upsample.h"
+#include "base/sampling.h"
 #include "icseg/eval.h"
 #include "model/model.h"
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "report/html.h"
 #include "report/plot.h"
 #include "report/sections.h"
@@ -70,18 +71,13 @@ static void put_time(icseg_string *out, const icseg_log *log, double seconds) {
     put_figure(out, "Training time", value, unit, note);
 }
 
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median of the steps' images/s: the first steps and those that share the machine do not count for much. NaN: none. */
 static double median_speed(const icseg_log *log, double *scratch) {
     size_t n = 0;
     for (int64_t i = 0; i < log->steps; i++)
         if (isfinite(log->step[i].images_per_s)) scratch[n++] = log->step[i].images_per_s;
     if (!n) return (double)NAN;
-    qsort(scratch, n, sizeof *scratch, compare_doubles);
+    qsort(scratch, n, sizeof *scratch, icseg_compare_doubles);
     return scratch[n / 2];
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "base/memory.h"
 #include "report/html.h"
 
@@ -152,11 +153,6 @@ static void put_path(canvas *c, const icseg_series *s, const double *y) {
     }
 }
 
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 typedef struct range {
     double x_low, x_high, low, high;
     bool any;
@@ -182,7 +178,7 @@ static void range_of(range *r, const axis *y_axis, const icseg_series *s, const 
         if (smoothed && drawable(y_axis, s->y[i])) scratch[n++] = s->y[i];
     }
     if (!n) return;
-    qsort(scratch, n, sizeof *scratch, compare_doubles);
+    qsort(scratch, n, sizeof *scratch, icseg_compare_doubles);
     include(r, y_axis, r->x_low, scratch[n / 200]);
     include(r, y_axis, r->x_low, scratch[n - 1 - n / 200]);
 }

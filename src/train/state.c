@@ -3,12 +3,12 @@
  * memory layout), the run's counters (metadata "icseg.state", JSON) and the recipe as used ("icseg.recipe", YAML). */
 #include <inttypes.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/finite.h"
 #include "train/trainer.h"
 
 enum { STATE_VERSION = 1 };
@@ -41,14 +41,15 @@ static icseg_status check_finite(const icseg_trainer *t, icseg_error *error) {
         } held[] = {{"", p->data},
                     {"AdamW's first moment of ", moment(t, 0, i)},
                     {"AdamW's second moment of ", moment(t, 1, i)}};
-        for (int which = 0; which < 3; which++)
-            for (int64_t j = 0; held[which].values && j < p->count; j++)
-                if (!isfinite(held[which].values[j]))
-                    return icseg_fail(
-                        error, ICSEG_ERROR_NUMERIC,
-                        "after step %lld %s%s holds %f: nothing is saved, the files of the last checkpoint "
-                        "are kept; a lower train.lr or a train.clip_norm may help",
-                        (long long)t->state.step, held[which].what, p->name, (double)held[which].values[j]);
+        for (int which = 0; which < 3; which++) {
+            const float *values = held[which].values;
+            int64_t bad = values ? icseg_first_not_finite(values, p->count) : p->count;
+            if (bad < p->count)
+                return icseg_fail(error, ICSEG_ERROR_NUMERIC,
+                                  "after step %lld %s%s holds %f: nothing is saved, the files of the last checkpoint "
+                                  "are kept; a lower train.lr or a train.clip_norm may help",
+                                  (long long)t->state.step, held[which].what, p->name, (double)values[bad]);
+        }
     }
     return ICSEG_OK;
 }

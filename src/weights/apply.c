@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Weights into a model, and what --init does with them. */
 #include <jansson.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "model/model.h"
 #include "weights/internal.h"
-
-static int64_t count_not_finite(const float *values, int64_t count) {
-    int64_t bad = 0;
-    for (int64_t i = 0; i < count; i++) bad += !isfinite(values[i]);
-    return bad;
-}
 
 /* A longer table of text positions: positions count from 0, so its first rows are exact. */
 static bool can_cut(const icseg_param *p, const icseg_weights_entry *entry) {
@@ -43,7 +37,7 @@ icseg_status icseg_weights_load_param(icseg_param *p, const icseg_weights_entry 
         ICSEG_TRY(status);
     }
     report->loaded++;
-    int64_t bad = count_not_finite(p->data, p->count);
+    int64_t bad = icseg_count_not_finite(p->data, p->count);
     if (!bad) return ICSEG_OK;
     return icseg_weights_report_add(
         report, (icseg_weights_finding){.fault = ICSEG_WEIGHTS_NOT_FINITE, .name = p->name, .count = bad}, error);

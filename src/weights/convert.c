@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "icseg/memory.h"
+#include "base/finite.h"
 #include "model/model.h"
 #include "weights/internal.h"
 
@@ -257,10 +258,8 @@ static icseg_status append_entry(converter *c, const icseg_weights_entry *entry)
     icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
     int count = icseg_weights_aliases(entry->name, c->options->naming, alias);
     if (!count) return ICSEG_OK;
-    size_t elements = (size_t)icseg_shape_count(entry->shape);
     ICSEG_TRY(icseg_weights_read(entry, c->values, c->error));
-    int64_t bad = 0;
-    for (size_t i = 0; i < elements; i++) bad += !isfinite(c->values[i]);
+    int64_t bad = icseg_count_not_finite(c->values, icseg_shape_count(entry->shape));
     if (bad)
         ICSEG_TRY(icseg_weights_report_add(
             &c->report, (icseg_weights_finding){.fault = ICSEG_WEIGHTS_NOT_FINITE, .name = entry->name, .count = bad},

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "weights/internal.h"
 
 enum { LARGEST_INDEX = 32 << 20, LARGEST_CONFIG = 1 << 20 };
@@ -205,9 +206,6 @@ static icseg_status read_file(icseg_weights *w, const char *path, icseg_error *e
 
 /* ------------------------------------------------------------------------------------------------------- shards */
 
-static int compare_texts(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
 static int compare_tensors(const void *a, const void *b) {
     return strcmp((*(const icseg_weights_tensor *const *)a)->name, (*(const icseg_weights_tensor *const *)b)->name);
 }
@@ -224,7 +222,7 @@ static icseg_status read_shards(icseg_weights *w, json_t *map, const char *path,
                               "%s: refused: the shard of %.100s is not a plain file name beside the index", path, key);
         files[used++] = name;
     }
-    if (used) qsort(files, used, sizeof *files, compare_texts);
+    if (used) qsort(files, used, sizeof *files, icseg_compare_names);
     for (size_t i = 0; i < used; i++) {
         if (i && !strcmp(files[i], files[i - 1])) continue;
         const char *shard = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(path) - path), path, files[i]);

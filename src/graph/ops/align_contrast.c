@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sampling.h"
 #include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/loss.h"
@@ -32,12 +33,6 @@ static int highest_first(const void *x, const void *y) {
     const candidate *p = x, *q = y;
     if (p->a != q->a) return p->a > q->a ? -1 : 1;
     return p->position < q->position ? -1 : 1;
-}
-
-/* PyTorch's 'nearest', in its float arithmetic. */
-static int64_t nearest(int64_t index, int64_t in, int64_t out) {
-    int64_t source = (int64_t)((float)index * ((float)in / (float)out));
-    return source < in - 1 ? source : in - 1;
 }
 
 /* Loss of one pair (image, class); gradient, (h * w, K) or NULL, gets d loss / d a at the chosen positions. */
@@ -71,7 +66,7 @@ static int64_t image_loss(const icseg_contrast_options *o, const icseg_shape *sc
     memset(b.present, 0, (size_t)classes);
     for (int64_t y = 0; y < h; y++)
         for (int64_t x = 0; x < w; x++) {
-            int16_t c = labels[nearest(y, height, h) * width + nearest(x, width, w)];
+            int16_t c = labels[icseg_nearest_at(y, height, h) * width + icseg_nearest_at(x, width, w)];
             b.label[y * w + x] = c;
             if (c >= 0 && c < classes) b.present[c] = 1;
         }

@@ -2,6 +2,7 @@
  * Convolution weights with a batch norm folded in: w' = w s, b' = beta + (b - mean) s, s = gamma / sqrt(var + eps). */
 #include <math.h>
 
+#include "base/finite.h"
 #include "base/memory.h"
 #include "graph/ops/fused.h"
 
@@ -25,7 +26,7 @@ static void free_folded(icseg_folded *f) {
 static size_t folded_bytes(const icseg_folded *f) { return f->bytes + icseg_packed_count(f->packed).bytes; }
 
 static icseg_param *param(const icseg_kernel *k, int i) {
-    return k->node->input[i] == ICSEG_NONE ? NULL : icseg_kernel_in(k, i)->param;
+    return k->node->input[i] == ICSEG_NONE ? NULL : icseg_graph_param_of(k->graph, k->node->input[i]);
 }
 
 static uint64_t version_of(const icseg_kernel *k) {
@@ -63,10 +64,7 @@ static void fold_bias(const icseg_kernel *k, float *to) {
 /* A ReLU in a primitive turns NaN into 0, so it is looked for where it would come from. */
 static icseg_status check_finite(const icseg_kernel *k, const float *values, int64_t count, icseg_error *error) {
     const icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
-    float sum = 0; /* any NaN or infinity times 0 is NaN */
-#pragma omp parallel for simd reduction(+ : sum)
-    for (int64_t i = 0; i < count; i++) sum += values[i] * 0.0f;
-    if (sum == 0) return ICSEG_OK;
+    if (icseg_all_finite(values, count)) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s or the batch norm %s that follows it is not finite", weight->name,
                       param(k, ICSEG_FUSED_GAMMA)->name);
 }

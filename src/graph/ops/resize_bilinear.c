@@ -4,6 +4,7 @@
  * threads write the same place and the order of the sum is fixed. */
 #include <string.h>
 
+#include "base/sampling.h"
 #include "base/system.h"
 #include "graph/node.h"
 #include "graph/ops.h"
@@ -22,16 +23,11 @@ typedef struct resize_state {
 } resize_state;
 
 static void fill_forward(axis *a, int64_t in, int64_t out) {
-    float scale = (float)in / (float)out;
     for (int64_t o = 0; o < out; o++) {
-        float at = scale * ((float)o + 0.5f) - 0.5f;
-        if (at < 0) at = 0;
-        int32_t first = (int32_t)at, last = (int32_t)in - 1;
-        if (first > last) first = last;
-        float lambda = at - (float)first;
-        a->first[o] = first;
-        a->second[o] = first < last ? first + 1 : last;
-        a->lambda[o] = lambda > 1 ? 1 : lambda;
+        icseg_tap tap = icseg_tap_at(o, in, out);
+        a->first[o] = tap.low;
+        a->second[o] = tap.high;
+        a->lambda[o] = tap.weight;
     }
 }
 
@@ -74,7 +70,7 @@ static void axis_close(axis *a) {
 static icseg_status prepare(icseg_kernel *k, const icseg_shape *in, const icseg_shape *out, icseg_error *error) {
     resize_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s || !axis_open(&s->row, in->dim[1], out->dim[1]) || !axis_open(&s->column, in->dim[2], out->dim[2]))
-        return icseg_fail_memory(error, sizeof *s, "tables of a resize");
+        return icseg_fail_memory(error, 0, "tables of a resize");
     return ICSEG_OK;
 }
 

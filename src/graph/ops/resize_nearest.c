@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * resize_nearest: PyTorch's 'nearest', source = floor(i * (float)in / out). The gradient gathers: each source pixel
  * sums the output pixels that read it. */
-#include <math.h>
 #include <string.h>
 
+#include "base/sampling.h"
 #include "base/system.h"
 #include "graph/node.h"
 #include "graph/ops.h"
@@ -20,11 +20,9 @@ static bool axis_open(int64_t in, int64_t out, int32_t **begin, int32_t **source
     *begin = icseg_alloc_array((size_t)in + 1, sizeof **begin);
     *source = icseg_alloc_array((size_t)out, sizeof **source);
     if (!*begin || !*source) return false;
-    float scale = (float)in / (float)out;
     int32_t s = 0;
     for (int32_t o = 0; o < out; o++) {
-        int64_t from = (int64_t)floorf((float)o * scale);
-        (*source)[o] = (int32_t)(from < in ? from : in - 1);
+        (*source)[o] = (int32_t)icseg_nearest_at(o, in, out);
         while (s <= (*source)[o]) (*begin)[s++] = o;
     }
     while (s <= in) (*begin)[s++] = (int32_t)out;
@@ -35,7 +33,7 @@ static icseg_status prepare(icseg_kernel *k, const icseg_shape *in, const icseg_
     nearest_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s || !axis_open(in->dim[1], out->dim[1], &s->row, &s->row_source) ||
         !axis_open(in->dim[2], out->dim[2], &s->column, &s->column_source))
-        return icseg_fail_memory(error, sizeof *s, "tables of a resize");
+        return icseg_fail_memory(error, 0, "tables of a resize");
     return ICSEG_OK;
 }
 

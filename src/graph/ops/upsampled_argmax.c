@@ -9,7 +9,7 @@
 #include "base/vmath.h"
 #include "graph/node.h"
 #include "graph/ops.h"
-#include "graph/ops/upsample.h"
+#include "base/sampling.h"
 
 enum { LANES = 16 };
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));

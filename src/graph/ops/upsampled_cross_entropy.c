@@ -14,7 +14,7 @@
 #include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/loss.h"
-#include "graph/ops/upsample.h"
+#include "base/sampling.h"
 
 typedef struct attributes {
     float scale, weight;

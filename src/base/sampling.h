@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Bilinear upsampling one row at a time, for operators that never hold the upsampled map. */
-#ifndef ICSEG_GRAPH_OPS_UPSAMPLE_H
-#define ICSEG_GRAPH_OPS_UPSAMPLE_H
+ * Where a resized axis reads its source, in PyTorch's float arithmetic: bilinear taps and the nearest sample. (Resizing
+ * of 8-bit images, image/resample.c, follows OpenCV's integers instead.) */
+#ifndef ICSEG_BASE_SAMPLING_H
+#define ICSEG_BASE_SAMPLING_H
 
 #include <stdint.h>
 
 #include "base/system.h"
 
-/* Where one output coordinate reads: (1 - weight) * low + weight * high. */
+/* One output reads (1 - weight) * source[low] + weight * source[high]. */
 typedef struct icseg_tap {
     int32_t low, high;
     float weight;
 } icseg_tap;
 
-/* Between the two of `in` samples nearest to a position counted from the centre of the first; clamped at the edges. */
+/* The tap of a position counted from the centre of the first of `in` samples; clamped at the edges. */
 static inline icseg_tap icseg_tap_near(float source, int64_t in) {
     if (source < 0) source = 0;
     int32_t low = (int32_t)source;
@@ -21,9 +22,15 @@ static inline icseg_tap icseg_tap_near(float source, int64_t in) {
     return (icseg_tap){.low = low, .high = low + (low < in - 1), .weight = source - (float)low};
 }
 
-/* PyTorch's align_corners=False: half-pixel centres. */
+/* Output `index` of `out`, with half-pixel centres: PyTorch's align_corners=False. */
 static inline icseg_tap icseg_tap_at(int64_t index, int64_t in, int64_t out) {
     return icseg_tap_near(((float)index + 0.5f) * ((float)in / (float)out) - 0.5f, in);
+}
+
+/* The sample that output `index` of `out` copies: PyTorch's 'nearest', floor(index * in / out). */
+static inline int64_t icseg_nearest_at(int64_t index, int64_t in, int64_t out) {
+    int64_t source = (int64_t)((float)index * ((float)in / (float)out));
+    return source < in - 1 ? source : in - 1;
 }
 
 /* out = factor * ((1 - weight) a + weight b) */
