@@ -135,19 +135,19 @@ static icseg_status refuse(const place *p, const char *text) {
                            nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
-static bool in_range(const icseg_option *o, double value) {
+bool icseg_option_accepts(const icseg_option *o, double value) {
     if (!o->bounded) return true;
     return (o->open_low ? value > o->minimum : value >= o->minimum) &&
            (o->open_high ? value < o->maximum : value <= o->maximum);
 }
 
 static bool parse_int(const icseg_option *o, const char *text, int64_t *out) {
-    return icseg_parse_i64(text, out) && in_range(o, (double)*out) &&
+    return icseg_parse_i64(text, out) && icseg_option_accepts(o, (double)*out) &&
            (o->type == ICSEG_OPTION_INT64 || (*out >= INT32_MIN && *out <= INT32_MAX));
 }
 
 static bool parse_float(const icseg_option *o, const char *text, double *out) {
-    return icseg_parse_f64(text, out) && in_range(o, *out);
+    return icseg_parse_f64(text, out) && icseg_option_accepts(o, *out);
 }
 
 static icseg_status append_string(icseg_strings *strings, icseg_arena *arena, const char *text, icseg_error *error) {

@@ -107,6 +107,9 @@ icseg_status icseg_option_set_list(const icseg_option_table *table, void *target
 /* What an option accepts, in words: "a number above 0", "one of whole, slide". */
 void icseg_option_describe(const icseg_option *option, char *out, size_t size);
 
+/* Whether a number is within the option's limits. */
+bool icseg_option_accepts(const icseg_option *option, double value);
+
 /* The field's value as icseg_option_set reads it. `yaml` quotes strings where YAML needs it. */
 void icseg_option_format(const icseg_option *option, const void *target, bool yaml, icseg_string *out);
 

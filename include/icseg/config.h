@@ -1,9 +1,14 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Model configuration: the JSON object stored as `icpc.config` in a checkpoint (the reference's `Config`). */
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Model configurations: the JSON object that a checkpoint stores as `icpc.config`, which is the `Config` of the PyTorch
+ * reference. docs/method.md explains each field.
+ *
+ * All functions are thread-safe for different configurations. */
 #ifndef ICSEG_CONFIG_H
 #define ICSEG_CONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "icseg/error.h"
@@ -14,71 +19,105 @@
 extern "C" {
 #endif
 
-enum { ICSEG_LEVELS = 4 }; /* feature levels: strides 4, 8, 16, 32 */
+/** Sizes of configurations. */
+enum {
+    ICSEG_LEVELS = 4 /**< feature levels: strides 4, 8, 16, 32 */
+};
 
-typedef enum icseg_backbone { ICSEG_BACKBONE_RESNET, ICSEG_BACKBONE_VIT } icseg_backbone;
+/** Family of the image encoder. */
+typedef enum icseg_backbone {
+    ICSEG_BACKBONE_RESNET, /**< CLIP's ResNet with attention pooling */
+    ICSEG_BACKBONE_VIT     /**< CLIP's vision transformer */
+} icseg_backbone;
 
+/** Kind of prompt, the text around a class name. */
 typedef enum icseg_prompt {
-    ICSEG_PROMPT_TEMPLATE, /* no learnt context */
-    ICSEG_PROMPT_STATIC,   /* one learnt context for all images (CoOp) */
-    ICSEG_PROMPT_INSTANCE  /* the same plus a residual read from the image (ICPC) */
+    ICSEG_PROMPT_TEMPLATE, /**< no learnt context */
+    ICSEG_PROMPT_STATIC,   /**< one learnt context for all images (CoOp) */
+    ICSEG_PROMPT_INSTANCE  /**< the same plus a residual that depends on the image (ICPC) */
 } icseg_prompt;
 
-/* What stands for a class of several names, "building, edifice" (docs/method.md). */
+/** How a class of several names, such as "building, edifice", is represented (docs/method.md). */
 typedef enum icseg_synonyms_use {
-    ICSEG_SYNONYMS_FIRST, /* one name */
-    ICSEG_SYNONYMS_MEAN   /* the mean of all names' embeddings */
+    ICSEG_SYNONYMS_FIRST, /**< by its first name */
+    ICSEG_SYNONYMS_MEAN   /**< by the mean of the embeddings of all its names */
 } icseg_synonyms_use;
 
-/* Field names and defaults are the reference's; see docs/method.md for what each does. */
+/** A model configuration. Zero is a value here, not a default: fill the struct with icseg_config_preset or
+ * icseg_config_read_json and change what differs. */
 typedef struct icseg_config {
-    icseg_backbone backbone;
-    int32_t resnet_layers[4], resnet_width;              /* stage depths, stem width */
-    int32_t vit_patch, vit_width, vit_layers, vit_heads; /* vit_patch must be 16 */
-    int32_t vit_taps[ICSEG_LEVELS];                      /* ascending block indices, counted from 0 */
-    double vit_drop_path;                                /* [0, 1) */
-    int32_t pos_grid;                                    /* side of the stored positional grid */
-    int32_t embed_dim;                                   /* C, joint embedding width */
-    int32_t text_width, text_heads, text_layers;         /* D, ... */
-    int32_t vocab_size, context_length;
-    icseg_prompt prompt;
-    int32_t prompt_tokens, prompt_width, prompt_heads, prompt_layers; /* N, ... */
-    bool post_prompt;
-    int32_t post_width, post_heads, post_layers;
-    bool align[ICSEG_LEVELS]; /* `align_strides`: which strides carry a score map; the embedding stride always does */
-    int32_t align_dim;
-    double tau;
-    int32_t fpn_dim, num_classes; /* .., K */
-    double dropout;
-    double align_weights[ICSEG_LEVELS]; /* NaN: no weight given, refused for a stride that carries a score map */
-    double contrast_weight;             /* 0: no contrastive loss */
-    int32_t contrast_positives, contrast_negatives;
+    size_t struct_size;             /**< ICSEG_CONFIG_INIT */
+    icseg_backbone backbone;        /**< family of the image encoder */
+    int32_t resnet_layers[4];       /**< ResNet: blocks of the four stages */
+    int32_t resnet_width;           /**< ResNet: channels of the stem */
+    int32_t vit_patch;              /**< ViT: side of a patch in pixels; must be 16 */
+    int32_t vit_width;              /**< ViT: channels of a token */
+    int32_t vit_layers;             /**< ViT: blocks */
+    int32_t vit_heads;              /**< ViT: attention heads; divides vit_width */
+    int32_t vit_taps[ICSEG_LEVELS]; /**< ViT: blocks whose outputs feed the levels; from 0, ascending */
+    double vit_drop_path;           /**< ViT: stochastic depth of the last block, a probability in [0, 1) */
+    int32_t pos_grid;               /**< side of the stored grid of positional embeddings */
+    int32_t embed_dim;              /**< C, channels of the joint embedding */
+    int32_t text_width;             /**< D, channels of the text transformer */
+    int32_t text_heads;             /**< text transformer: attention heads; divides text_width */
+    int32_t text_layers;            /**< text transformer: blocks */
+    int32_t vocab_size;             /**< text transformer: tokens of the vocabulary */
+    int32_t context_length;         /**< text transformer: tokens of the longest sequence */
+    icseg_prompt prompt;            /**< kind of prompt */
+    int32_t prompt_tokens;          /**< N, tokens of the learnt context */
+    int32_t prompt_width;           /**< prompt learner: channels */
+    int32_t prompt_heads;           /**< prompt learner: attention heads; divides prompt_width */
+    int32_t prompt_layers;          /**< prompt learner: decoder layers */
+    bool post_prompt;               /**< DenseCLIP's context decoder after the text encoder */
+    int32_t post_width;             /**< context decoder: channels */
+    int32_t post_heads;             /**< context decoder: attention heads; divides post_width */
+    int32_t post_layers;            /**< context decoder: layers */
+    bool align[ICSEG_LEVELS];       /**< "align_strides": which strides have a score map; the embedding stride must */
+    int32_t align_dim;              /**< channels in which the other strides are aligned */
+    double tau;                     /**< temperature of the alignment losses */
+    int32_t fpn_dim;                /**< channels of the decoder */
+    int32_t num_classes;            /**< K, number of classes */
+    double dropout;                 /**< a probability in [0, 1) */
+    double align_weights[ICSEG_LEVELS]; /**< loss weight of each stride; NaN: none, refused for a stride in `align` */
+    double contrast_weight;             /**< weight of the contrastive loss; 0 turns it off */
+    int32_t contrast_positives;         /**< contrastive loss: positives of an anchor */
+    int32_t contrast_negatives;         /**< contrastive loss: negatives of an anchor */
 } icseg_config;
 
-/* The reference's defaults: RN50, ICPC, K = 150. */
-ICSEG_API icseg_config icseg_config_default(void);
+/** Initialises an icseg_config: `icseg_config c = {.struct_size = ICSEG_CONFIG_INIT};` */
+#define ICSEG_CONFIG_INIT sizeof(icseg_config)
 
-/* Named starting points: "rn50", "rn101", "vit-b16", "tiny-resnet", "tiny-vit" (the reference's presets). Another name
- * is ICSEG_ERROR_ARGUMENT, and *out is left as it was. */
+/** Number of presets. */
+ICSEG_API int32_t icseg_preset_count(void);
+/** Name of a preset, such as "rn50": the first is the reference's default. NULL when `index` is out of range. */
+ICSEG_API const char *icseg_preset_name(int32_t index);
+/** One line about a preset for people. NULL when `index` is out of range. */
+ICSEG_API const char *icseg_preset_description(int32_t index);
+
+/** Fills *out with a preset. ICSEG_ERROR_ARGUMENT for another name; *out is left as it was then. */
 ICSEG_API icseg_status icseg_config_preset(icseg_config *out, const char *name, icseg_error *error);
 
-/* Reads the JSON object. Unknown keys are ignored, missing ones take the default, wrong types are ICSEG_ERROR_FORMAT.
- * The result has been checked. On failure *out is left as it was. */
+/** Reads the JSON object. Unknown keys are ignored, missing keys get the values of preset "rn50". The result has been
+ * checked. Errors: a value of the wrong type (ICSEG_ERROR_FORMAT), and those of icseg_config_check. On failure *out is
+ * left as it was. */
 ICSEG_API icseg_status icseg_config_read_json(icseg_config *out, const char *json, icseg_error *error);
-/* The same, but missing keys keep the value they have in *config: recipe over preset. On failure *config is left as it
- * was. */
+
+/** The same, but missing keys keep their value in *config. On failure *config is left as it was. */
 ICSEG_API icseg_status icseg_config_update_json(icseg_config *config, const char *json, icseg_error *error);
-/* The JSON object with every key, in the form and order of the reference's json.dumps(asdict(config)); numbers read
- * back exactly. The configuration is checked first. *out is freed with icseg_buffer_free. */
+
+/** Writes the JSON object with every key, in the form and order of the reference's `json.dumps(asdict(config))`.
+ * Numbers are read back exactly. The configuration is checked first. *out is NUL-terminated; free it with
+ * icseg_buffer_free. */
 ICSEG_API icseg_status icseg_config_write_json(const icseg_config *config, char **out, icseg_error *error);
 
-/* ICSEG_ERROR_CONFIG with the field, its value and the reason when the configuration cannot work. Fields that the
- * configuration makes no use of (vit_* of a ResNet, prompt_* of a template) are not looked at. */
+/** Checks that a model can be built. ICSEG_ERROR_CONFIG with the field, its value and the reason when it cannot. Fields
+ * that the configuration does not use (vit_* of a ResNet, prompt_* of a template) are not checked. */
 ICSEG_API icseg_status icseg_config_check(const icseg_config *config, icseg_error *error);
 
-/* Level (0..3) of the embedding stride, where image and text meet without a projection: 3 for ResNet, 2 for ViT. */
+/** Level (0..3) of the embedding stride, where image and text meet without a projection: 3 for ResNet, 2 for ViT. */
 ICSEG_API int32_t icseg_config_embed_level(const icseg_config *config);
-/* Channels the image encoder has at a level (0..3 for strides 4, 8, 16, 32). */
+
+/** Channels of the image encoder at a level (0..3 for strides 4, 8, 16, 32); 0 for other levels. */
 ICSEG_API int32_t icseg_config_level_channels(const icseg_config *config, int level);
 
 #ifdef __cplusplus

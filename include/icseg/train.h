@@ -1,5 +1,29 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Training: from a recipe to a run directory with checkpoints, a log and a report. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Training: from a recipe to a run directory with checkpoints, a log and a report; in one call or step by step.
+ *
+ * The run directory contains, each replaced atomically:
+ *
+ *     recipe.yaml              the recipe as used, with every value
+ *     log.jsonl                a line for every train.log_every-th step and for every evaluation
+ *     checkpoint.safetensors   the last weights (icseg_model_open)
+ *     best.safetensors         the weights of the best validation mIoU; the earlier ones if two are equal
+ *     state.safetensors        everything needed to resume: weights, moments, step, the recipe as used
+ *     report.html              losses, mIoU, classes, samples
+ *
+ * Everything random is a function of train.seed and the step. A run that was stopped or killed at any moment and then
+ * resumed leaves the same weights, moments and log (except timings) as one that was not, with the same number of
+ * threads on the same machine.
+ *
+ * With train.accumulate = n, a step averages the gradients of n batches. Each batch has its own batch statistics and
+ * its own mean over labelled pixels. train.freeze_backbone keeps the image encoder as it is, including its running
+ * statistics; a ViT's visual.fpn1 to fpn4, which CLIP's weights do not have, still train.
+ *
+ * model.init is a file or folder of weights, written by this library or published by OpenAI, open_clip, Hugging Face or
+ * DenseCLIP, whose tensors replace the new ones of the same name. A tensor of another shape is an error, and so is a
+ * file whose configuration describes other encoders. Tensors that depend on the class list (the classifier, and the
+ * lateral convolutions that read score maps) start new when the file's class list differs or is missing. Messages tell
+ * which tensors started new and which were not used. */
 #ifndef ICSEG_TRAIN_H
 #define ICSEG_TRAIN_H
 
@@ -10,60 +34,151 @@
 #include "icseg/error.h"
 #include "icseg/metrics.h"
 #include "icseg/progress.h"
+#include "icseg/recipe.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Zero-initialise; only `recipe` and `out` must be given. Strings are borrowed for the call. */
+/** Where and how to train. */
 typedef struct icseg_train_options {
-    const char *recipe;     /* YAML file (docs/recipe.md) */
-    const char *const *set; /* (set_count) "train.lr=1e-3": changes to the recipe, later ones win */
-    size_t set_count;
-    const char *data; /* in place of the recipe's data.folder */
-    const char *init; /* in place of the recipe's model.init */
-    const char *out;  /* the run directory; created, with its parents */
-    bool resume;      /* go on with the run that is there (`init` is not read then); without one, begin it */
+    size_t struct_size; /**< ICSEG_TRAIN_OPTIONS_INIT */
+    const char *out;    /**< required: the run directory, which is created with its parents */
+    bool resume;        /**< continue the run in the directory (model.init is not read then), or begin one */
+    int32_t threads;    /**< compute threads; 0: train.threads of the recipe */
 } icseg_train_options;
 
+/** Initialises an icseg_train_options. */
+#define ICSEG_TRAIN_OPTIONS_INIT sizeof(icseg_train_options)
+
+/** Result of a run. Close it with icseg_train_result_close. */
 typedef struct icseg_train_result {
-    int64_t steps;         /* completed */
-    icseg_metrics metrics; /* of the last weights on the validation split */
-    double best_miou;      /* over all evaluations of the run */
-    int64_t best_step;
+    size_t struct_size;     /**< ICSEG_TRAIN_RESULT_INIT */
+    int64_t steps;          /**< completed steps of the optimiser */
+    double best_miou;       /**< the best mIoU of all evaluations of the run, 0..1 */
+    int64_t best_step;      /**< steps completed when it was reached */
+    icseg_metrics *metrics; /**< of the last weights on the validation split; owned */
 } icseg_train_result;
 
-/* Trains. The run directory then holds
- *     recipe.yaml              the recipe as used, with every value
- *     log.jsonl                a line for every train.log_every-th step and every evaluation
- *     checkpoint.safetensors   the last weights (icseg_model_open)
- *     best.safetensors         those of the best validation mIoU; the earlier one when two are equal
- *     state.safetensors        everything --resume needs: weights, moments, step, the recipe as used
- *     report.html              losses, mIoU, classes, samples
- * each replaced atomically. Everything random is a function of train.seed and the step, so a run that was ended at any
- * moment and resumed leaves the same weights, moments and log (timings aside) as one that was not, with the same number
- * of threads on the same machine.
+/** Initialises an icseg_train_result. */
+#define ICSEG_TRAIN_RESULT_INIT sizeof(icseg_train_result)
+
+/** Trains from the first step, or the step at which the run stopped, to the last; then writes the report.
  *
- * With train.accumulate = n a step averages the gradients of n batches; each batch has its own batch statistics and its
- * own mean over labelled pixels. train.freeze_backbone keeps the image encoder as it is, running statistics included
- * (a ViT's visual.fpn1 to fpn4, which CLIP's weights do not have, train all the same).
- *
- * model.init (or `init`) is a file or folder of weights, ours or as OpenAI, open_clip, Hugging Face and DenseCLIP
- * publish them, whose tensors replace the fresh ones of the same name. A tensor of another shape is an error, and so is
- * a file whose configuration describes other encoders. Tensors tied to the class list (classifier, and the lateral
- * convolutions that read score maps) start fresh when the file's class list is another one or missing. What started
- * fresh and what was left over is reported through the progress's `message`.
- *
- * Errors, beside those of recipes, data sets and checkpoints: ICSEG_ERROR_ARGUMENT when the directory holds a run and
- * `resume` is not set, or when a recipe differs from the one the run began with in what decides weights (the key is
- * named);
- * ICSEG_ERROR_NUMERIC when a loss or gradient is not finite (step, sample files, first operator are named; the files
- * written before are kept); ICSEG_ERROR_CANCELLED when the progress callback asked to stop (state is written);
- * ICSEG_ERROR_IO when the directory cannot be written or another process trains in it. result: NULL, or filled on
- * success and then closed by the caller. */
-ICSEG_API icseg_status icseg_train(const icseg_train_options *options, const icseg_progress *progress,
-                                   icseg_train_result *result, icseg_error *error);
+ * @param recipe the recipe; it is copied
+ * @param options where to train
+ * @param progress callbacks or NULL; stages "check labels", "train" (steps) and "evaluate" (images)
+ * @param result receives the result on success; NULL: not needed
+ * @param error receives the message on failure; may be NULL
+ * @return the errors of icseg_trainer_open and icseg_trainer_step; ICSEG_ERROR_CANCELLED when the progress callback
+ * cancels: the state has been written then, and the run can be resumed */
+ICSEG_API icseg_status icseg_train(const icseg_recipe *recipe, const icseg_train_options *options,
+                                   const icseg_progress *progress, icseg_train_result *result, icseg_error *error);
+
+/** Frees what the result owns. Accepts NULL. */
 ICSEG_API void icseg_train_result_close(icseg_train_result *result);
+
+/** A training run that the caller drives. icseg_train is this loop:
+ *
+ *     while (icseg_trainer_step_count(trainer) < icseg_trainer_total_steps(trainer)) {
+ *         icseg_trainer_step(trainer, &step, &error);
+ *         unsigned due = icseg_trainer_due(trainer);
+ *         if (due & ICSEG_TRAIN_DUE_SAVE) icseg_trainer_save(trainer, &error);
+ *         if (due & ICSEG_TRAIN_DUE_EVALUATE) icseg_trainer_evaluate(trainer, &metrics, &error);
+ *         ...
+ *     }
+ *     icseg_trainer_finish(trainer, &error);
+ *
+ * A trainer may be used by one thread at a time. After an error of icseg_trainer_step it can only be closed. */
+typedef struct icseg_trainer icseg_trainer;
+
+/** Opens a run: checks the recipe and every label file, creates and locks the run directory, creates or loads the
+ * model, starts the loader's threads.
+ *
+ * @param out receives the trainer, NULL on failure; close it with icseg_trainer_close
+ * @param recipe the recipe; it is copied
+ * @param options where to train
+ * @param progress callbacks or NULL, which are copied and used until the trainer is closed
+ * @param error receives the message on failure; may be NULL
+ * @return the errors of icseg_recipe_check, of data sets and of checkpoints; ICSEG_ERROR_ARGUMENT with remedy
+ * ICSEG_REMEDY_RESUME if the directory contains a run and `resume` is false; ICSEG_ERROR_ARGUMENT with the key if a
+ * recipe differs from the run's in what decides weights; ICSEG_ERROR_IO if the directory cannot be written or another
+ * process trains in it */
+ICSEG_API icseg_status icseg_trainer_open(icseg_trainer **out, const icseg_recipe *recipe,
+                                          const icseg_train_options *options, const icseg_progress *progress,
+                                          icseg_error *error);
+
+/** Closes the trainer and sets the pointer to NULL. Nothing is saved. Accepts NULL. */
+ICSEG_API void icseg_trainer_close(icseg_trainer **trainer);
+
+/** Sizes of a step's results. */
+enum {
+    ICSEG_TRAIN_LOSSES = 16 /**< most losses of a step */
+};
+
+/** Results of one step. */
+typedef struct icseg_train_step {
+    size_t struct_size;              /**< ICSEG_TRAIN_STEP_INIT */
+    int64_t step;                    /**< steps completed, this one included */
+    double learning_rate;            /**< of this step */
+    double gradient_norm;            /**< L2 norm of the gradient before clipping */
+    double seconds;                  /**< duration of the step, waiting for images included */
+    int32_t loss_count;              /**< number of losses, at most ICSEG_TRAIN_LOSSES */
+    double loss[ICSEG_TRAIN_LOSSES]; /**< means over the step's batches, in the order of icseg_trainer_loss_name; the
+                                          first is the total */
+} icseg_train_step;
+
+/** Initialises an icseg_train_step. */
+#define ICSEG_TRAIN_STEP_INIT sizeof(icseg_train_step)
+
+/** Does one step of the optimiser, and adds a line to log.jsonl when one is due.
+ *
+ * @param trainer the trainer
+ * @param out receives the results; NULL: not needed
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT after the last step; ICSEG_ERROR_NUMERIC when a loss or gradient is not finite: the
+ * message names the step, the images and the first operator, and files that were saved before are kept; the error of an
+ * image that cannot be read: the steps before are saved then */
+ICSEG_API icseg_status icseg_trainer_step(icseg_trainer *trainer, icseg_train_step *out, icseg_error *error);
+
+/** What the recipe schedules after a step; bits of icseg_trainer_due. */
+typedef enum icseg_train_due {
+    ICSEG_TRAIN_DUE_EVALUATE = 1, /**< an evaluation: train.eval_every, and after the last step */
+    ICSEG_TRAIN_DUE_SAVE = 2      /**< a checkpoint: train.checkpoint_every, and after the last step */
+} icseg_train_due;
+
+/** The bits of icseg_train_due that the recipe schedules after the current step and that have not been done; 0 for
+ * NULL. A run that is resumed may have an evaluation due. */
+ICSEG_API unsigned icseg_trainer_due(const icseg_trainer *trainer);
+
+/** Evaluates the current weights on the validation split, adds a line to log.jsonl, and keeps the weights as
+ * best.safetensors if they are the best.
+ *
+ * @param trainer the trainer
+ * @param out receives the metrics, which the caller closes; NULL: not needed
+ * @param error receives the message on failure; may be NULL
+ * @return as icseg_evaluate; ICSEG_ERROR_CANCELLED when the progress callback cancels */
+ICSEG_API icseg_status icseg_trainer_evaluate(icseg_trainer *trainer, icseg_metrics *out, icseg_error *error);
+
+/** Writes checkpoint.safetensors and state.safetensors. ICSEG_ERROR_NUMERIC if a weight or moment is not finite:
+ * nothing is written then. */
+ICSEG_API icseg_status icseg_trainer_save(icseg_trainer *trainer, icseg_error *error);
+
+/** Ends the log and writes report.html. Evaluates before if the current weights have not been evaluated. The trainer
+ * cannot step afterwards. */
+ICSEG_API icseg_status icseg_trainer_finish(icseg_trainer *trainer, icseg_error *error);
+
+/** Steps completed, those of earlier processes of a resumed run included; 0 for NULL. */
+ICSEG_API int64_t icseg_trainer_step_count(const icseg_trainer *trainer);
+/** Steps of the whole run; 0 for NULL. */
+ICSEG_API int64_t icseg_trainer_total_steps(const icseg_trainer *trainer);
+/** Number of losses of a step; 0 for NULL. */
+ICSEG_API int32_t icseg_trainer_loss_count(const icseg_trainer *trainer);
+/** Name of a loss: "total", "decode", "align.8", ..., "contrast". NULL when `index` is out of range. Lives as long as
+ * the trainer. */
+ICSEG_API const char *icseg_trainer_loss_name(const icseg_trainer *trainer, int32_t index);
+/** The best evaluation so far: its mIoU, and in *step (NULL: not needed) the step, 0 before the first evaluation. */
+ICSEG_API double icseg_trainer_best_miou(const icseg_trainer *trainer, int64_t *step);
 
 #ifdef __cplusplus
 }

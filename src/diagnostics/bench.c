@@ -193,6 +193,7 @@ icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *opti
     b->options = *options;
     if (!b->options.threads) b->options.threads = icseg_cores();
     omp_set_num_threads(b->options.threads);
+    b->config.struct_size = ICSEG_CONFIG_INIT;
     ICSEG_TRY_GOTO(icseg_config_preset(&b->config, options->model, error));
     b->config.num_classes = options->classes;
     b->config.prompt = options->prompt;

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The confusion matrix of a whole set and the figures that follow from it. */
+ * The confusion matrix of a whole set of images and the metrics that follow from it. */
 #include "icseg/metrics.h"
 
 #include <math.h>
 
-#include "base/error.h"
+#include "base/argument.h"
 #include "base/memory.h"
+#include "base/struct_size.h"
 
 /* Labels are int16 and the matrix is square: 16384 classes are already 2 GiB. */
-enum { MOST_CLASSES = 16384 };
+enum { MOST_CLASSES = 16384, FIRST_SIZE = offsetof(icseg_metrics, miou_all) + sizeof(double) };
 
 icseg_status icseg_confusion_create(icseg_confusion *out, int32_t classes, icseg_error *error) {
+    ICSEG_NEED(out);
     *out = (icseg_confusion){0};
     if (classes < 1 || classes > MOST_CLASSES)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "confusion matrix: %d classes, expected 1 to %d", (int)classes,
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "confusion matrix: %d classes; expected 1 to %d", (int)classes,
                           (int)MOST_CLASSES);
     size_t cells = (size_t)classes * (size_t)classes;
     int64_t *count = icseg_calloc_array(cells, sizeof *count);
@@ -28,7 +30,7 @@ void icseg_confusion_close(icseg_confusion *confusion) {
     *confusion = (icseg_confusion){0};
 }
 
-/* Checked before anything is counted, so a refused image leaves the matrix as it was. */
+/* Checked before anything is counted, so that a refused image leaves the matrix as it was. */
 static icseg_status check_values(int32_t classes, const icseg_labels *labels, const icseg_labels *predicted,
                                  icseg_error *error) {
     size_t pixels = (size_t)labels->width * (size_t)labels->height;
@@ -37,7 +39,7 @@ static icseg_status check_values(int32_t classes, const icseg_labels *labels, co
         if (label == ICSEG_LABEL_IGNORE) continue;
         int label_fits = label >= 0 && label < classes;
         if (label_fits && prediction >= 0 && prediction < classes) continue;
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s %d at x %zu, y %zu: expected 0 to %d",
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s %d at x %zu, y %zu; expected 0 to %d",
                           label_fits ? "prediction" : "label", (int)(label_fits ? prediction : label),
                           i % (size_t)labels->width, i / (size_t)labels->width, (int)classes - 1);
     }
@@ -46,10 +48,13 @@ static icseg_status check_values(int32_t classes, const icseg_labels *labels, co
 
 icseg_status icseg_confusion_add(icseg_confusion *confusion, const icseg_labels *labels, const icseg_labels *predicted,
                                  icseg_error *error) {
+    ICSEG_NEED(confusion);
+    ICSEG_NEED(labels);
+    ICSEG_NEED(predicted);
     if (labels->width != predicted->width || labels->height != predicted->height)
         return icseg_fail(error, ICSEG_ERROR_SHAPE,
-                          "labels are %d x %d, the prediction is %d x %d: sizes must be equal", (int)labels->width,
-                          (int)labels->height, (int)predicted->width, (int)predicted->height);
+                          "the labels are %d x %d, but the prediction is %d x %d; the sizes must be equal",
+                          (int)labels->width, (int)labels->height, (int)predicted->width, (int)predicted->height);
     ICSEG_TRY(check_values(confusion->classes, labels, predicted, error));
     size_t pixels = (size_t)labels->width * (size_t)labels->height, classes = (size_t)confusion->classes;
     for (size_t i = 0; i < pixels; i++)
@@ -60,7 +65,7 @@ icseg_status icseg_confusion_add(icseg_confusion *confusion, const icseg_labels 
 
 static double ratio(int64_t part, int64_t whole) { return whole ? (double)part / (double)whole : (double)NAN; }
 
-/* What one pass over the matrix leaves; sums of ratios, in class order, so the result is the same every time. */
+/* Sums over the classes, in their order, so that the result is always the same. */
 typedef struct totals {
     int64_t correct, labelled;
     int32_t counted, occurring;
@@ -85,17 +90,23 @@ static void add_class(icseg_metrics *m, totals *t, int32_t c, int64_t hit, int64
 }
 
 icseg_status icseg_metrics_compute(icseg_metrics *out, const icseg_confusion *confusion, icseg_error *error) {
-    *out = (icseg_metrics){0};
+    ICSEG_NEED(out);
+    icseg_metrics m = {.struct_size = sizeof m};
+    ICSEG_TRY(icseg_struct_write(out, &m, sizeof m, FIRST_SIZE, "icseg_metrics", error));
+    ICSEG_NEED(confusion);
+    if (confusion->classes < 1 || !confusion->count)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_metrics_compute: the confusion matrix is empty");
     size_t n = (size_t)confusion->classes;
     int64_t *predicted = icseg_calloc_array(n, sizeof *predicted);
-    icseg_metrics m = {.classes = confusion->classes,
-                       .iou = icseg_calloc_array(n, sizeof *m.iou),
-                       .accuracy = icseg_calloc_array(n, sizeof *m.accuracy),
-                       .pixels = icseg_calloc_array(n, sizeof *m.pixels)};
+    m = (icseg_metrics){.struct_size = sizeof m,
+                        .classes = confusion->classes,
+                        .iou = icseg_calloc_array(n, sizeof *m.iou),
+                        .accuracy = icseg_calloc_array(n, sizeof *m.accuracy),
+                        .pixels = icseg_calloc_array(n, sizeof *m.pixels)};
     if (!predicted || !m.iou || !m.accuracy || !m.pixels) {
         icseg_free(predicted);
         icseg_metrics_close(&m);
-        return icseg_fail_memory(error, n * 4 * sizeof(double), "the metrics");
+        return icseg_fail_memory(error, 0, "the metrics");
     }
     for (size_t label = 0; label < n; label++)
         for (size_t c = 0; c < n; c++) {
@@ -111,8 +122,7 @@ icseg_status icseg_metrics_compute(icseg_metrics *out, const icseg_confusion *co
     m.miou_labelled = t.occurring ? t.iou_occurring / t.occurring : (double)NAN;
     m.macc = t.occurring ? t.accuracy / t.occurring : (double)NAN;
     m.miou_all = t.counted ? t.iou / m.classes : (double)NAN;
-    *out = m;
-    return ICSEG_OK;
+    return icseg_struct_write(out, &m, sizeof m, FIRST_SIZE, "icseg_metrics", error);
 }
 
 void icseg_metrics_close(icseg_metrics *metrics) {
@@ -120,5 +130,5 @@ void icseg_metrics_close(icseg_metrics *metrics) {
     icseg_free(metrics->iou);
     icseg_free(metrics->accuracy);
     icseg_free(metrics->pixels);
-    *metrics = (icseg_metrics){0};
+    *metrics = (icseg_metrics){.struct_size = metrics->struct_size};
 }

@@ -112,7 +112,7 @@ static icseg_status add_image(icseg_model *model, const icseg_image *image, cons
 /* After each image, with the figures so far. */
 static icseg_status report(const icseg_stage *stage, int64_t done, const icseg_confusion *confusion,
                            icseg_error *error) {
-    icseg_metrics metrics;
+    icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
     char detail[96];
     if (!icseg_stage_is_watched(stage)) return ICSEG_OK;
     ICSEG_TRY(icseg_metrics_compute(&metrics, confusion, error));

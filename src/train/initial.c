@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Starting from the weights of a file: a checkpoint of ours with the same or other classes, or CLIP's two encoders as
- * they are published. */
+ * Starting from the weights of a file: an icseg checkpoint with the same or other classes, or CLIP's two encoders as
+ * published. */
 #include <stdio.h>
 
 #include "train/trainer.h"
@@ -8,7 +8,7 @@
 
 enum { NAMES_SAID = 12 };
 
-/* The first few names, then how many more. */
+/* The first few names, then the number of further ones. */
 static void say_names(const icseg_trainer *t, const char *path, const icseg_weights_report *report,
                       icseg_weights_fault fault, const char *what) {
     size_t total = icseg_weights_report_faults(report, fault), said = 0;
@@ -28,11 +28,11 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icse
         size_t other = icseg_weights_report_faults(&report, ICSEG_WEIGHTS_OTHER_CLASS);
         icseg_trainer_say(t, "%s: %s, %s names; %zu of %lld tensors loaded%s", path, report.container, report.naming,
                           report.loaded, (long long)icseg_params_count(t->model->params),
-                          other ? "; its class list is another one or missing" : "");
-        say_names(t, path, &report, ICSEG_WEIGHTS_MISSING, "tensors of the model start fresh");
-        say_names(t, path, &report, ICSEG_WEIGHTS_OTHER_CLASS, "tensors of other classes start fresh");
+                          other ? "; its class list differs or is missing" : "");
+        say_names(t, path, &report, ICSEG_WEIGHTS_MISSING, "tensors of the model start new");
+        say_names(t, path, &report, ICSEG_WEIGHTS_OTHER_CLASS, "tensors of other classes start new");
         say_names(t, path, &report, ICSEG_WEIGHTS_UNEXPECTED, "tensors of the file are not used");
-        say_names(t, path, &report, ICSEG_WEIGHTS_NOT_FINITE, "tensors hold NaN or infinite elements");
+        say_names(t, path, &report, ICSEG_WEIGHTS_NOT_FINITE, "tensors contain NaN or infinite elements");
     }
     icseg_weights_report_close(&report);
     return status;

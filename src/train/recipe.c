@@ -1,38 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reading, changing, checking and writing recipes. A recipe is the published settings plus a list of assignments, and
- * is computed anew from them at every change, so that presets act first wherever they stand. */
+ * Opening, changing and writing recipes. A recipe is a list of assignments. Its settings are the published ones plus
+ * these, and are computed anew at every change, so that presets act first whenever they are set. */
 #include "train/recipe.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "base/argument.h"
 #include "base/file.h"
-#include "text/tokenizer.h"
+#include "base/struct_size.h"
+#include "model/config.h"
 #include "text/utf8.h"
+#include "train/assignment.h"
 #include "train/recipe_yaml.h"
 
-enum { CLIP_VOCAB = 49408, KEY_MOST = 96 };
+enum { KEY_MOST = 96 };
 
-struct icseg_recipe_assignment {
-    const char *key, *origin; /* origin may be NULL */
-    const char *const *items; /* (count) */
-    size_t count;
-    bool list;
-    icseg_recipe_assignment *next;
-};
-
-static const icseg_recipe_assignment *find_last(const icseg_recipe *recipe, const char *key) {
+const icseg_recipe_assignment *icseg_recipe_find(const icseg_recipe *recipe, const char *key) {
     const icseg_recipe_assignment *found = NULL;
     for (const icseg_recipe_assignment *a = recipe->first; a; a = a->next)
         if (!strcmp(a->key, key)) found = a;
     return found;
 }
 
+/* Names the key in an error that does not name one yet. Returns `status`. */
+static icseg_status name_key(icseg_error *error, const char *key, icseg_status status) {
+    if (status != ICSEG_OK && status != ICSEG_ERROR_MEMORY && error && !error->field[0]) {
+        snprintf(error->field, sizeof error->field, "%s", key);
+        error->remedy = ICSEG_REMEDY_SET_FIELD;
+    }
+    return status;
+}
+
 static icseg_status apply(icseg_recipe *recipe, const icseg_recipe_assignment *a, icseg_error *error) {
     icseg_option_table table = icseg_recipe_table();
-    if (a->list)
-        return icseg_option_set_list(&table, recipe, recipe->arena, a->key, a->items, a->count, a->origin, error);
-    return icseg_option_set(&table, recipe, recipe->arena, a->key, a->items[0], a->origin, error);
+    icseg_status status =
+        a->list ? icseg_option_set_list(&table, &recipe->settings, recipe->arena, a->key, a->items, a->count, a->origin,
+                                        error)
+                : icseg_option_set(&table, &recipe->settings, recipe->arena, a->key, a->items[0], a->origin, error);
+    return name_key(error, a->key, status);
 }
 
 /* ---- align_weights written as a list: [0.1, 0.2, 0.4] for strides 8, 16, 32 ---- */
@@ -45,25 +51,26 @@ static bool is_weight_list(const icseg_recipe_assignment *a) {
 static icseg_status apply_weight_list(icseg_recipe *recipe, const icseg_recipe_assignment *a, icseg_error *error) {
     icseg_string list = {0}, mapping = {0};
     for (size_t i = 0; i < a->count; i++) icseg_string_printf(&list, "%s%s", i ? "," : "", a->items[i]);
-    size_t given = 0, wanted = 0;
+    size_t given = 0, needed = 0;
     const char *at = list.data ? list.data + strspn(list.data, " [") : "";
     for (int level = 0; level < ICSEG_LEVELS; level++) {
-        if (!recipe->model.align[level]) continue;
+        if (!recipe->settings.model.align[level]) continue;
         size_t length = strcspn(at, ",] ");
-        wanted++;
+        needed++;
         given += length > 0;
-        icseg_string_printf(&mapping, "%s%d: %.*s", level && mapping.size ? ", " : "", 4 << level, (int)length, at);
+        icseg_string_printf(&mapping, "%s%d: %.*s", mapping.size ? ", " : "", (int)icseg_strides[level], (int)length,
+                            at);
         at += length;
         at += strspn(at, ", ");
     }
     at += strspn(at, "] ");
     icseg_status status;
     if (list.failed || mapping.failed)
-        status = icseg_fail_memory(error, list.size, "align_weights");
-    else if (given != wanted || *at)
-        status =
-            icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s%s%s: a list needs one weight for each of the %zu align_strides",
-                       a->origin ? a->origin : "", a->origin ? ": " : "", a->key, wanted);
+        status = icseg_fail_memory(error, 0, "align_weights");
+    else if (given != needed || *at)
+        status = icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, a->key, ICSEG_REMEDY_SET_FIELD,
+                                  "%s%s%s: a list needs one weight for each of the %zu align_strides",
+                                  a->origin ? a->origin : "", a->origin ? ": " : "", a->key, needed);
     else {
         const char *item = mapping.data;
         icseg_recipe_assignment mapped = *a;
@@ -77,39 +84,37 @@ static icseg_status apply_weight_list(icseg_recipe *recipe, const icseg_recipe_a
     return status;
 }
 
-/* ---- from assignments to a recipe ---- */
+/* ---- from assignments to settings ---- */
 
-/* 0: decides what the defaults of others are; 1: most; 2: is read in the light of another. */
+/* 0: keys that decide the defaults of others; 2: keys whose meaning depends on others; 1: all other keys. */
 static int pass_of(const char *key) {
     if (!strcmp(key, "model.preset") || !strcmp(key, "model.tokenizer")) return 0;
     return strcmp(key, "model.align_weights") != 0 ? 1 : 2;
 }
 
-/* Recomputes every field of the recipe. On failure it is as it was. */
+/* Computes the settings anew. On failure they are as they were. */
 static icseg_status resolve(icseg_recipe *recipe, icseg_error *error) {
     icseg_recipe made = *recipe;
-    const icseg_recipe_assignment *preset = find_last(recipe, "model.preset");
+    const icseg_recipe_assignment *preset = icseg_recipe_find(recipe, "model.preset");
     if (preset) ICSEG_TRY(apply(&made, preset, error));
-    ICSEG_TRY(icseg_recipe_published(&made, preset ? made.preset : ICSEG_PRESET_RN50, error));
-    made.arena = recipe->arena;
-    made.first = recipe->first;
-    made.last = recipe->last;
+    icseg_recipe_published(&made.settings, preset ? made.settings.preset : 0);
     for (int pass = 0; pass < 3; pass++) {
         for (const icseg_recipe_assignment *a = made.first; a; a = a->next) {
             if (pass_of(a->key) != pass) continue;
             ICSEG_TRY(is_weight_list(a) ? apply_weight_list(&made, a, error) : apply(&made, a, error));
         }
-        if (pass == 0) made.model.vocab_size = made.tokenizer == ICSEG_TOKENIZER_CLIP ? CLIP_VOCAB : ICSEG_BYTE_VOCAB;
+        if (pass == 0) made.settings.model.vocab_size = icseg_recipe_vocabulary(made.settings.tokenizer);
     }
-    *recipe = made;
+    recipe->settings = made.settings;
     return ICSEG_OK;
 }
 
 static icseg_status check_text(const icseg_recipe_assignment *a, icseg_error *error) {
     for (size_t i = 0; i < a->count; i++)
         if (icseg_utf8_check(a->items[i], strlen(a->items[i])) != strlen(a->items[i]))
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s%s%s: the text is not UTF-8", a->origin ? a->origin : "",
-                              a->origin ? ": " : "", a->key);
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, a->key, ICSEG_REMEDY_SET_FIELD,
+                                    "%s%s%s: the text is not UTF-8", a->origin ? a->origin : "", a->origin ? ": " : "",
+                                    a->key);
     return ICSEG_OK;
 }
 
@@ -121,72 +126,102 @@ static void link_last(icseg_recipe *recipe, icseg_recipe_assignment *a) {
     recipe->last = a;
 }
 
-/* Appends a copy of the assignment and recomputes; on failure the recipe is as it was. */
-static icseg_status add(icseg_recipe *recipe, const icseg_recipe_assignment *given, icseg_error *error) {
-    ICSEG_TRY(check_text(given, error));
-    icseg_recipe_assignment *a = icseg_arena_copy(recipe->arena, given, sizeof *a), *before = recipe->last;
-    if (!a) return icseg_fail_memory(error, sizeof *a, "the recipe");
-    link_last(recipe, a);
-    icseg_status status = resolve(recipe, error);
-    if (status == ICSEG_OK) return ICSEG_OK;
+static void unlink_last(icseg_recipe *recipe, icseg_recipe_assignment *before) {
     recipe->last = before;
     if (before)
         before->next = NULL;
     else
         recipe->first = NULL;
+}
+
+/* Removes what was set before for the key of the last assignment, so that a recipe that is set often stays short. */
+static void unlink_earlier(icseg_recipe *recipe) {
+    icseg_recipe_assignment **at = &recipe->first;
+    while (*at != recipe->last)
+        if (!strcmp((*at)->key, recipe->last->key))
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+}
+
+icseg_status icseg_recipe_set(icseg_recipe *recipe, const char *key, const char *value, icseg_error *error) {
+    ICSEG_NEED(recipe);
+    ICSEG_NEED(key);
+    ICSEG_NEED(value);
+    icseg_option_table table = icseg_recipe_table();
+    const icseg_option *option = icseg_option_find(&table, key);
+    if (!option) return name_key(error, key, icseg_option_unknown(&table, key, NULL, error));
+    icseg_recipe_assignment *a = icseg_arena_alloc(recipe->arena, sizeof *a), *before = recipe->last;
+    const char **item = icseg_arena_alloc(recipe->arena, sizeof *item);
+    char *copy = icseg_arena_strdup(recipe->arena, value);
+    if (!a || !item || !copy) return icseg_fail_memory(error, 0, key);
+    *item = copy;
+    *a = (icseg_recipe_assignment){.key = option->key, .items = item, .count = 1};
+    ICSEG_TRY(check_text(a, error));
+    link_last(recipe, a);
+    icseg_status status = resolve(recipe, error);
+    if (status == ICSEG_OK)
+        unlink_earlier(recipe);
+    else
+        unlink_last(recipe, before);
     return status;
 }
 
-icseg_status icseg_recipe_default(icseg_recipe *out, icseg_arena *arena, icseg_error *error) {
-    *out = (icseg_recipe){.arena = arena};
-    return resolve(out, error);
-}
-
-icseg_status icseg_recipe_assign(icseg_recipe *recipe, const char *key, const char *text, const char *origin,
-                                 icseg_error *error) {
-    icseg_option_table table = icseg_recipe_table();
-    const icseg_option *option = icseg_option_find(&table, key);
-    if (!option) return icseg_option_unknown(&table, key, origin, error);
-    const char **item = icseg_arena_alloc(recipe->arena, sizeof *item);
-    char *copy = icseg_arena_strdup(recipe->arena, text);
-    char *from = origin ? icseg_arena_strdup(recipe->arena, origin) : NULL;
-    if (!item || !copy || (origin && !from)) return icseg_fail_memory(error, strlen(text), key);
-    *item = copy;
-    return add(recipe, &(icseg_recipe_assignment){.key = option->key, .origin = from, .items = item, .count = 1},
-               error);
-}
-
-icseg_status icseg_recipe_set(icseg_recipe *recipe, const char *assignment, icseg_error *error) {
+icseg_status icseg_recipe_assign(icseg_recipe *recipe, const char *assignment, icseg_error *error) {
+    ICSEG_NEED(recipe);
+    ICSEG_NEED(assignment);
     char key[KEY_MOST];
     const char *equals = strchr(assignment, '=');
     size_t length = equals ? (size_t)(equals - assignment) : 0;
     if (!length)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--set: \"%.80s\" is not KEY=VALUE, such as train.lr=1e-3",
-                          assignment);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.80s\" is not KEY=VALUE, such as train.lr=1e-3", assignment);
     snprintf(key, sizeof key, "%.*s", (int)(length < sizeof key ? length : sizeof key - 1), assignment);
-    return icseg_recipe_assign(recipe, key, equals + 1, "--set", error);
+    return icseg_recipe_set(recipe, key, equals + 1, error);
 }
 
-/* ---- from a file ---- */
+/* ---- opening ---- */
+
+static icseg_status create(icseg_recipe **out, const char *name, icseg_error *error) {
+    icseg_recipe *r = *out = icseg_calloc_array(1, sizeof *r);
+    if (!r) return icseg_fail_memory(error, 0, "the recipe");
+    icseg_status status;
+    ICSEG_TRY_GOTO(icseg_arena_open(&r->arena, error));
+    r->name = icseg_arena_strdup(r->arena, name);
+    status = r->name ? resolve(r, error) : icseg_fail_memory(error, 0, "the recipe");
+fail:
+    if (status != ICSEG_OK) icseg_recipe_close(out);
+    return status;
+}
+
+icseg_status icseg_recipe_open_preset(icseg_recipe **out, const char *preset, icseg_error *error) {
+    ICSEG_NEED(out);
+    *out = NULL;
+    if (!preset) preset = icseg_preset_name(0);
+    if (icseg_preset_find(preset, error) < 0) return ICSEG_ERROR_ARGUMENT;
+    ICSEG_TRY(create(out, preset, error));
+    icseg_status status = icseg_recipe_set(*out, "model.preset", preset, error);
+    if (status != ICSEG_OK) icseg_recipe_close(out);
+    return status;
+}
 
 typedef struct reading {
     icseg_recipe *recipe;
     icseg_recipe scratch; /* each value is tried here, so that errors come in the order of the file */
-    const char *path;
+    const char *name;
 } reading;
 
 static icseg_status take_value(void *user, const icseg_yaml_value *value, icseg_error *error) {
     reading *r = user;
     icseg_option_table table = icseg_recipe_table();
-    const char *origin = icseg_arena_printf(r->recipe->arena, "%s:%zu", r->path, value->line);
+    const char *origin = icseg_arena_printf(r->recipe->arena, "%s:%zu", r->name, value->line);
     icseg_recipe_assignment *a = icseg_arena_alloc(r->recipe->arena, sizeof *a);
-    if (!a || !origin) return icseg_fail_memory(error, sizeof *a, r->path);
+    if (!a || !origin) return icseg_fail_memory(error, 0, r->name);
     const icseg_option *option = icseg_option_find(&table, value->key);
-    if (!option) return icseg_option_unknown(&table, value->key, origin, error);
-    const icseg_recipe_assignment *earlier = find_last(r->recipe, value->key);
+    if (!option) return name_key(error, value->key, icseg_option_unknown(&table, value->key, origin, error));
+    const icseg_recipe_assignment *earlier = icseg_recipe_find(r->recipe, value->key);
     if (earlier)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: %s: given twice, first at %s", origin, value->key,
-                          earlier->origin);
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, value->key, ICSEG_REMEDY_SET_FIELD,
+                                "%s: %s: is set twice, first at %s", origin, value->key, earlier->origin);
     *a = (icseg_recipe_assignment){
         .key = option->key, .origin = origin, .items = value->items, .count = value->count, .list = value->list};
     ICSEG_TRY(check_text(a, error));
@@ -195,123 +230,71 @@ static icseg_status take_value(void *user, const icseg_yaml_value *value, icseg_
     return ICSEG_OK;
 }
 
-icseg_status icseg_recipe_parse(icseg_recipe *out, const char *name, const unsigned char *text, size_t size,
-                                icseg_arena *arena, icseg_error *error) {
-    icseg_recipe recipe;
-    ICSEG_TRY(icseg_recipe_default(&recipe, arena, error));
-    reading r = {.recipe = &recipe, .scratch = recipe, .path = name};
-    ICSEG_TRY(icseg_yaml_read_sections(name, text, size, arena, take_value, &r, error));
-    ICSEG_TRY(resolve(&recipe, error));
-    *out = recipe;
-    return ICSEG_OK;
+/* `path`: how messages name the text. */
+static icseg_status open_text(icseg_recipe **out, const char *path, const void *text, size_t size, icseg_error *error) {
+    ICSEG_TRY(create(out, icseg_path_name(path), error));
+    reading r = {.recipe = *out, .scratch = **out, .name = path};
+    icseg_status status = icseg_yaml_read_sections(path, text, size, (*out)->arena, take_value, &r, error);
+    if (status == ICSEG_OK) status = resolve(*out, error);
+    if (status != ICSEG_OK) icseg_recipe_close(out);
+    return status;
 }
 
-icseg_status icseg_recipe_read(icseg_recipe *out, const char *path, icseg_arena *arena, icseg_error *error) {
+icseg_status icseg_recipe_open_text(icseg_recipe **out, const char *name, const char *text, size_t size,
+                                    icseg_error *error) {
+    ICSEG_NEED(out);
+    *out = NULL;
+    if (size > 0) ICSEG_NEED(text);
+    if (!name) name = "recipe";
+    if (size > ICSEG_RECIPE_SIZE_LIMIT)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: %zu bytes are too long for a recipe; the limit is %d", name,
+                          size, (int)ICSEG_RECIPE_SIZE_LIMIT);
+    return open_text(out, name, size ? text : "", size, error);
+}
+
+icseg_status icseg_recipe_open(icseg_recipe **out, const char *path, icseg_error *error) {
     unsigned char *text;
     size_t size;
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_NEED(path);
     ICSEG_TRY(icseg_file_read(path, ICSEG_RECIPE_SIZE_LIMIT, &text, &size, error));
-    icseg_status status = icseg_recipe_parse(out, path, text, size, arena, error);
+    icseg_status status = open_text(out, path, text, size, error);
     icseg_free(text);
     return status;
 }
 
-/* ---- the check ---- */
-
-/* "ORIGIN: KEY: TEXT", with the origin of the value when it was given. */
-static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format, ...) {
-    const icseg_recipe_assignment *a = find_last(recipe, key);
-    va_list args;
-    va_start(args, format);
-    icseg_fail_v(error, ICSEG_ERROR_ARGUMENT, format, args);
-    va_end(args);
-    icseg_fail_prefix(error, "%s%s%s", a && a->origin ? a->origin : "", a && a->origin ? ": " : "", key);
-    return ICSEG_ERROR_ARGUMENT;
+void icseg_recipe_close(icseg_recipe **recipe) {
+    if (!recipe || !*recipe) return;
+    icseg_arena_close(&(*recipe)->arena);
+    icseg_free(*recipe);
+    *recipe = NULL;
 }
 
-/* What was given for one of the model's fields that the text names in quotes; NULL when none of them was. */
-static const icseg_recipe_assignment *find_quoted(const icseg_recipe *recipe, const char *text) {
-    char key[KEY_MOST];
-    for (const char *name = strchr(text, '"'); name; name = strchr(name + 1, '"')) {
-        snprintf(key, sizeof key, "model.%.*s", (int)strcspn(name + 1, "\""), name + 1);
-        const icseg_recipe_assignment *a = find_last(recipe, key);
-        if (a && a->origin) return a;
-    }
-    return NULL;
+/* ---- reading, comparing and writing ---- */
+
+/* The caller owns *out; it is empty text when nothing was written. */
+static icseg_status hand_over(icseg_string *text, char **out, icseg_error *error) {
+    *out = text->failed ? NULL : text->data ? text->data : icseg_strdup("");
+    if (text->failed) icseg_string_close(text);
+    return *out ? ICSEG_OK : icseg_fail_memory(error, 0, "the recipe's text");
 }
 
-static icseg_status check_data(const icseg_recipe *r, icseg_error *error) {
-    if (!r->data.folder[0]) return fail_key(r, "data.folder", error, "no data set is named; give its folder");
-    if (!icseg_folder_exists(r->data.folder))
-        return fail_key(r, "data.folder", error, "there is no folder \"%s\"", r->data.folder);
-    if (!r->data.train_split[0]) return fail_key(r, "data.train_split", error, "must not be empty");
-    if (!r->data.val_split[0]) return fail_key(r, "data.val_split", error, "must not be empty");
-    if (r->data.classes[0] && !icseg_file_exists(r->data.classes))
-        return fail_key(r, "data.classes", error, "there is no file \"%s\"", r->data.classes);
-    return ICSEG_OK;
+icseg_status icseg_recipe_get(const icseg_recipe *recipe, const char *key, char **out, icseg_error *error) {
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_NEED(recipe);
+    ICSEG_NEED(key);
+    icseg_option_table table = icseg_recipe_table();
+    const icseg_option *option = icseg_option_find(&table, key);
+    if (!option) return name_key(error, key, icseg_option_unknown(&table, key, NULL, error));
+    icseg_string text = {0};
+    icseg_option_format(option, &recipe->settings, false, &text);
+    return hand_over(&text, out, error);
 }
 
-static icseg_status check_model(const icseg_recipe *r, icseg_error *error) {
-    icseg_config model = r->model;
-    if (model.num_classes == 0) model.num_classes = 2; /* any: the data set decides later */
-    icseg_status status = icseg_config_check(&model, error);
-    if (status != ICSEG_OK) {
-        const icseg_recipe_assignment *a = error ? find_quoted(r, error->message) : NULL;
-        icseg_fail_prefix(error, "%s%smodel", a ? a->origin : "", a ? ": " : "");
-        return status;
-    }
-    if (r->tokenizer == ICSEG_TOKENIZER_CLIP && model.vocab_size != CLIP_VOCAB)
-        return fail_key(r, "model.vocab_size", error, "%d, but CLIP's tokenizer has %d tokens", model.vocab_size,
-                        CLIP_VOCAB);
-    if (r->tokenizer == ICSEG_TOKENIZER_CLIP && !r->merges[0])
-        return fail_key(
-            r, "model.merges", error,
-            "CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to train from scratch");
-    if (r->merges[0] && !icseg_file_exists(r->merges) && !icseg_folder_exists(r->merges))
-        return fail_key(r, "model.merges", error, "there is no file or folder \"%s\"", r->merges);
-    return ICSEG_OK;
-}
-
-icseg_status icseg_recipe_check_init(const icseg_recipe *r, icseg_error *error) {
-    if (!r->init[0] || icseg_file_exists(r->init) || icseg_folder_exists(r->init)) return ICSEG_OK;
-    return fail_key(r, "model.init", error, "there is no file or folder \"%s\"", r->init);
-}
-
-icseg_status icseg_recipe_check(const icseg_recipe *r, icseg_error *error) {
-    ICSEG_TRY(check_data(r, error));
-    ICSEG_TRY(check_model(r, error));
-    const icseg_augment_options *augment = &r->augment;
-    if (augment->scale_min > augment->scale_max)
-        return fail_key(r, "augment.scale", error, "the smallest factor %g is above the largest %g", augment->scale_min,
-                        augment->scale_max);
-    if (augment->resize_long && augment->resize_long < augment->resize_short)
-        return fail_key(r, "augment.resize_long", error, "%d is below augment.resize_short = %d", augment->resize_long,
-                        augment->resize_short);
-    if (icseg_augment_check(augment, error) != ICSEG_OK) { /* its own limits */
-        icseg_fail_prefix(error, "augment");
-        return ICSEG_ERROR_ARGUMENT;
-    }
-    if (r->train.warmup >= r->train.steps)
-        return fail_key(r, "train.warmup", error, "%d steps of warm-up, but train.steps is only %d", r->train.warmup,
-                        r->train.steps);
-    if (r->train.min_lr > r->train.lr)
-        return fail_key(r, "train.min_lr", error, "%g is above train.lr = %g", r->train.min_lr, r->train.lr);
-    for (int i = 0; i < 2; i++) {
-        int32_t train_crop = i ? augment->crop_width : augment->crop_height;
-        int32_t crop = r->eval.crop[i] ? r->eval.crop[i] : train_crop;
-        if (crop < 32) return fail_key(r, "eval.crop", error, "a window must be at least 32 pixels");
-        if (r->eval.stride[i] > crop)
-            return fail_key(r, "eval.stride", error, "a step of %d pixels skips some between windows of %d",
-                            r->eval.stride[i], crop);
-    }
-    return ICSEG_OK;
-}
-
-/* ---- comparing and writing ---- */
-
-const char *icseg_recipe_compare(const icseg_recipe *a, const icseg_recipe *b, bool (*matters)(const char *key),
-                                 icseg_string *a_text, icseg_string *b_text) {
+const char *icseg_recipe_compare(const icseg_recipe_settings *a, const icseg_recipe_settings *b,
+                                 bool (*matters)(const char *key), icseg_string *a_text, icseg_string *b_text) {
     icseg_option_table table = icseg_recipe_table();
     for (size_t i = 0; i < table.count; i++) {
         if (!matters(table.rows[i].key)) continue;
@@ -324,15 +307,27 @@ const char *icseg_recipe_compare(const icseg_recipe *a, const icseg_recipe *b, b
     return NULL;
 }
 
-icseg_status icseg_recipe_format(const icseg_recipe *recipe, icseg_string *out, icseg_error *error) {
+icseg_status icseg_recipe_format(const icseg_recipe_settings *settings, icseg_string *out, icseg_error *error) {
     icseg_option_table table = icseg_recipe_table();
-    icseg_options_yaml(&table, recipe, out);
-    return out->failed ? icseg_fail_memory(error, out->size, "the recipe's text") : ICSEG_OK;
+    icseg_options_yaml(&table, settings, out);
+    return out->failed ? icseg_fail_memory(error, 0, "the recipe's text") : ICSEG_OK;
+}
+
+icseg_status icseg_recipe_text(const icseg_recipe *recipe, char **out, icseg_error *error) {
+    icseg_string text = {0};
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_NEED(recipe);
+    icseg_option_table table = icseg_recipe_table();
+    icseg_options_yaml(&table, &recipe->settings, &text);
+    return hand_over(&text, out, error);
 }
 
 icseg_status icseg_recipe_write(const icseg_recipe *recipe, const char *path, icseg_error *error) {
     icseg_string text = {0};
-    icseg_status status = icseg_recipe_format(recipe, &text, error);
+    ICSEG_NEED(recipe);
+    ICSEG_NEED(path);
+    icseg_status status = icseg_recipe_format(&recipe->settings, &text, error);
     if (status == ICSEG_OK) status = icseg_file_write(path, text.data, text.size, error);
     icseg_string_close(&text);
     return status;

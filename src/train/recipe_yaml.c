@@ -40,7 +40,7 @@ static icseg_status next_event(reader *r) {
                       problem);
 }
 
-/* What recipes do not use: a reference to another place, a type spelt out. */
+/* YAML that recipes do not use: references to other places, explicit types. */
 static icseg_status refuse_extras(const reader *r) {
     const yaml_event_t *e = &r->event;
     const yaml_char_t *anchor = NULL, *tag = NULL;
@@ -63,11 +63,11 @@ static icseg_status next(reader *r) {
 
 static icseg_status scalar_text(const reader *r, const char **out) {
     const char *text = (const char *)r->event.data.scalar.value;
-    if (strlen(text) != r->event.data.scalar.length) return fail_here(r, "text holds a NUL byte");
+    if (strlen(text) != r->event.data.scalar.length) return fail_here(r, "the text contains a NUL byte");
     bool plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     if (plain && (!strcmp(text, "~") || !strcmp(text, "null"))) text = "";
     *out = icseg_arena_strdup(r->arena, text);
-    return *out ? ICSEG_OK : icseg_fail_memory(r->error, strlen(text), r->name);
+    return *out ? ICSEG_OK : icseg_fail_memory(r->error, 0, r->name);
 }
 
 /* A list or mapping of scalars; the start event is the current one. */
@@ -75,7 +75,7 @@ static icseg_status read_items(reader *r, icseg_yaml_value *value) {
     bool mapping = r->event.type == YAML_MAPPING_START_EVENT;
     yaml_event_type_t end = mapping ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
     const char **items = icseg_arena_array(r->arena, ITEMS_MOST, sizeof *items);
-    if (!items) return icseg_fail_memory(r->error, ITEMS_MOST * sizeof *items, r->name);
+    if (!items) return icseg_fail_memory(r->error, 0, r->name);
     for (;;) {
         const char *text, *number;
         ICSEG_TRY(next(r));
@@ -111,7 +111,7 @@ static icseg_status read_value(reader *r, const char *section, icseg_yaml_value 
     ICSEG_TRY(next(r));
     if (r->event.type != YAML_SCALAR_EVENT) return read_items(r, value);
     const char **item = icseg_arena_alloc(r->arena, sizeof *item);
-    if (!item) return icseg_fail_memory(r->error, sizeof *item, r->name);
+    if (!item) return icseg_fail_memory(r->error, 0, r->name);
     ICSEG_TRY(scalar_text(r, item));
     value->items = item;
     value->count = 1;
@@ -123,7 +123,7 @@ static icseg_status enter_section(reader *r, const char **section) {
     ICSEG_TRY(scalar_text(r, section));
     for (size_t i = 0; i < r->section_count; i++)
         if (!strcmp(r->sections[i], *section))
-            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s:%zu: %s: this section stands twice", r->name,
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s:%zu: %s: this section occurs twice", r->name,
                               line_of(r), *section);
     if (r->section_count == SECTIONS_MOST) return fail_here(r, "too many sections");
     r->sections[r->section_count++] = *section;
@@ -139,7 +139,8 @@ static icseg_status read_document(reader *r, icseg_yaml_take take, void *user) {
         if (r->event.type == YAML_MAPPING_END_EVENT) return ICSEG_OK;
         ICSEG_TRY(enter_section(r, &section));
         ICSEG_TRY(next(r));
-        if (r->event.type == YAML_SCALAR_EVENT && r->event.data.scalar.length == 0) continue; /* "train:" and no more */
+        if (r->event.type == YAML_SCALAR_EVENT && r->event.data.scalar.length == 0)
+            continue; /* "train:" without keys */
         if (r->event.type != YAML_MAPPING_START_EVENT)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                               "%s:%zu: %s: expected a section: indented \"key: value\" lines below its name", r->name,
@@ -163,14 +164,15 @@ static icseg_status read_stream(reader *r, icseg_yaml_take take, void *user) {
     ICSEG_TRY(read_document(r, take, user));
     ICSEG_TRY(next(r)); /* document end */
     ICSEG_TRY(next(r));
-    if (r->event.type != YAML_STREAM_END_EVENT) return fail_here(r, "a second document; a recipe is one");
+    if (r->event.type != YAML_STREAM_END_EVENT)
+        return fail_here(r, "contains a second document; a recipe must be one document");
     return ICSEG_OK;
 }
 
 icseg_status icseg_yaml_read_sections(const char *name, const unsigned char *text, size_t size, icseg_arena *arena,
                                       icseg_yaml_take take, void *user, icseg_error *error) {
     reader r = {.name = name, .arena = arena, .error = error};
-    if (!yaml_parser_initialize(&r.parser)) return icseg_fail_memory(error, sizeof r.parser, name);
+    if (!yaml_parser_initialize(&r.parser)) return icseg_fail_memory(error, 0, name);
     yaml_parser_set_input_string(&r.parser, text, size);
     icseg_status status = read_stream(&r, take, user);
     if (r.has_event) yaml_event_delete(&r.event);

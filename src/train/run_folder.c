@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The run directory: whose it is, and that only one process trains in it. */
+ * The run directory: only one process trains in it, and a run is not overwritten. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -17,7 +17,7 @@ const char *icseg_trainer_path(const icseg_trainer *t, const char *name) {
     return icseg_arena_printf(t->arena, "%s/%s", t->folder, name);
 }
 
-/* The lock goes with the process, however it ends. File systems without locks do without. */
+/* The lock ends with the process, however that ends. On file systems without locks there is no protection. */
 static icseg_status lock_folder(icseg_trainer *t, icseg_error *error) {
     t->lock = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (t->lock < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", t->folder, strerror(errno));
@@ -26,7 +26,7 @@ static icseg_status lock_folder(icseg_trainer *t, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* "NAME.tmp.RANDOM" of one of our files: what a killed process had not finished writing. */
+/* "NAME.tmp.RANDOM" of one of our files, which a killed process did not finish. */
 static bool is_leftover(const char *file) {
     for (int i = 0; i < OURS; i++) {
         size_t length = strlen(ours[i]);
@@ -53,11 +53,11 @@ icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_erro
     if (resume) return remove_leftovers(t, error);
     for (int i = 0; i < OURS; i++) {
         const char *path = icseg_trainer_path(t, ours[i]);
-        if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+        if (!path) return icseg_fail_memory(error, 0, t->folder);
         if (icseg_file_exists(path))
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                              "%s: holds a run already (%s); resume it with --resume, or name another directory",
-                              t->folder, ours[i]);
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_RESUME,
+                                    "%s: already contains a run (%s); resume it or choose another directory", t->folder,
+                                    ours[i]);
     }
     return ICSEG_OK;
 }

@@ -19,7 +19,7 @@ static float *moment(const icseg_trainer *t, int which, int64_t param) {
     return which ? icseg_adamw_second_moment(t->adamw, param) : icseg_adamw_first_moment(t->adamw, param);
 }
 
-/* A number that changes when images come, go or are renamed: their order decides what a step sees. */
+/* A number that changes when images are added, removed or renamed: their order decides which ones a step uses. */
 static void fingerprint(const icseg_dataset *dataset, char out[24]) {
     uint64_t hash = 1469598103934665603u; /* FNV-1a */
     for (int64_t i = 0; i < icseg_dataset_count(dataset); i++) {
@@ -46,8 +46,8 @@ static icseg_status check_finite(const icseg_trainer *t, icseg_error *error) {
             int64_t bad = values ? icseg_first_not_finite(values, p->count) : p->count;
             if (bad < p->count)
                 return icseg_fail(error, ICSEG_ERROR_NUMERIC,
-                                  "after step %lld %s%s holds %f: nothing is saved, the files of the last checkpoint "
-                                  "are kept; a lower train.lr or a train.clip_norm may help",
+                                  "after step %lld %s%s contains %f: nothing is saved, and the files of the last "
+                                  "checkpoint are kept; try a lower train.lr or a train.clip_norm",
                                   (long long)t->state.step, held[which].what, p->name, (double)values[bad]);
         }
     }
@@ -101,7 +101,7 @@ static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *wri
 static icseg_status save_state(icseg_trainer *t, icseg_error *error) {
     icseg_safetensors_writer *writer;
     const char *path = icseg_trainer_path(t, "state.safetensors");
-    if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    if (!path) return icseg_fail_memory(error, 0, t->folder);
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
     icseg_status status = declare(t, writer, error);
     if (status == ICSEG_OK) status = set_metadata(t, writer, error);
@@ -114,17 +114,17 @@ static icseg_status save_state(icseg_trainer *t, icseg_error *error) {
 
 static icseg_status save_weights(const icseg_trainer *t, const char *name, icseg_error *error) {
     const char *path = icseg_trainer_path(t, name);
-    if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    if (!path) return icseg_fail_memory(error, 0, t->folder);
     return icseg_model_save(t->model, path, error);
 }
 
-icseg_status icseg_trainer_save(icseg_trainer *t, icseg_error *error) {
+icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
     ICSEG_TRY(check_finite(t, error));
     ICSEG_TRY(save_weights(t, "checkpoint.safetensors", error));
     return save_state(t, error);
 }
 
-icseg_status icseg_trainer_save_best(icseg_trainer *t, icseg_error *error) {
+icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error) {
     ICSEG_TRY(check_finite(t, error));
     return save_weights(t, "best.safetensors", error);
 }
@@ -133,8 +133,8 @@ icseg_status icseg_trainer_save_best(icseg_trainer *t, icseg_error *error) {
 
 static bool decides_evaluation(const char *key) { return !strncmp(key, "eval.", 5) || !strcmp(key, "data.val_split"); }
 
-/* Not where the data lies, how fast it goes, how often something is written, nor what evaluations are like. Names'
- * tokens are compared, in place of model.merges. */
+/* All keys but those of the place of the data, of speed, of how often something is written, and of evaluations. The
+ * tokens of the names are compared in place of model.merges. */
 static bool decides_weights(const char *key) {
     static const char *const free_keys[] = {
         "data.folder",      "data.classes",           "data.loader_threads", "train.threads", "train.log_every",
@@ -145,34 +145,35 @@ static bool decides_weights(const char *key) {
     return true;
 }
 
-static icseg_status read_recipe(const icseg_trainer *t, const icseg_safetensors *file, icseg_recipe *out,
-                                icseg_error *error) {
+static icseg_status read_recipe(const icseg_safetensors *file, icseg_recipe **out, icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.recipe");
-    if (!text) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.recipe is missing", path);
-    return icseg_recipe_parse(out, path, (const unsigned char *)text, strlen(text), t->arena, error);
+    if (!text) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the metadata icseg.recipe is missing", path);
+    return icseg_recipe_open_text(out, path, text, strlen(text), error);
 }
 
-static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe *then, icseg_error *error) {
+static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe_settings *then, icseg_error *error) {
     icseg_string now_text = {0}, then_text = {0};
     icseg_status status = ICSEG_OK;
     const char *key = icseg_recipe_compare(t->recipe, then, decides_weights, &now_text, &then_text);
     if (key)
-        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                            "%s: the run began with %s = %s, the recipe now says %s; set it back, or train in another "
-                            "directory (--init %s/checkpoint.safetensors starts from these weights)",
-                            t->folder, key, then_text.data, now_text.data, t->folder);
+        status = icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, key, ICSEG_REMEDY_SET_FIELD,
+                                  "%s: the run began with %s = %s, but the recipe now has %s; set it back, or train in "
+                                  "another directory, with model.init = %s/checkpoint.safetensors to start from these "
+                                  "weights",
+                                  t->folder, key, then_text.data, now_text.data, t->folder);
     icseg_string_close(&now_text);
     icseg_string_close(&then_text);
     return status;
 }
 
-/* What may differ and has consequences: the run keeps what it began with, and evaluations of two kinds have no best. */
-static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe *then, icseg_error *error) {
+/* Differences that are allowed and have consequences: the run keeps its model.init, and after a change of the
+ * evaluations the best one is searched for anew. */
+static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings *then, icseg_error *error) {
     icseg_string now_text = {0}, then_text = {0};
     const char *key = icseg_recipe_compare(t->recipe, then, decides_evaluation, &now_text, &then_text);
     if (key) {
-        icseg_trainer_say(t, "%s: %s was %s and is %s now: the best weights are those of evaluations from here on",
-                          t->folder, key, then_text.data, now_text.data);
+        icseg_trainer_warn(t, "%s: %s was %s and is now %s: the best weights are those of evaluations from here on",
+                           t->folder, key, then_text.data, now_text.data);
         t->state.best_step = 0;
         t->state.best_miou = 0;
     }
@@ -180,11 +181,12 @@ static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe *then, ic
     icseg_string_close(&then_text);
     if (!strcmp(t->recipe->init, then->init)) return ICSEG_OK;
     if (t->recipe->init[0])
-        icseg_trainer_say(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, then->init,
-                          t->recipe->init);
-    icseg_recipe *kept = icseg_arena_copy(t->arena, t->recipe, sizeof *kept);
-    if (!kept) return icseg_fail_memory(error, sizeof *kept, "the recipe");
-    kept->init = then->init;
+        icseg_trainer_warn(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, then->init,
+                           t->recipe->init);
+    icseg_recipe_settings *kept = icseg_arena_copy(t->arena, t->recipe, sizeof *kept);
+    const char *init = icseg_arena_strdup(t->arena, then->init);
+    if (!kept || !init) return icseg_fail_memory(error, 0, "the recipe");
+    kept->init = init;
     t->recipe = kept;
     return ICSEG_OK;
 }
@@ -195,14 +197,14 @@ static icseg_status compare_classes(const icseg_trainer *t, const icseg_safetens
     icseg_status status = ICSEG_OK;
     int32_t classes = icseg_dataset_classes(t->train);
     if (json_array_size(list) != (size_t)classes)
-        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run began with %zu classes, the data set has %d",
+        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run began with %zu classes, but the data set has %d",
                             t->folder, json_array_size(list), classes);
     for (int32_t k = 0; k < classes && status == ICSEG_OK; k++) {
         const char *then = json_string_value(json_array_get(list, (size_t)k));
         const char *now = icseg_dataset_class_names(t->train)[k];
         if (!then || strcmp(then, now) != 0)
             status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                                "%s: class %d was \"%s\" when the run began, in the data set it is \"%s\"", t->folder,
+                                "%s: class %d was \"%s\" when the run began; in the data set it is \"%s\"", t->folder,
                                 k, then ? then : "?", now);
     }
     json_decref(list);
@@ -217,8 +219,8 @@ static icseg_status compare_tokens(const icseg_trainer *t, const icseg_safetenso
     free(now);
     if (same) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                      "%s: the tokens of the class names are others than when the run began: another vocabulary "
-                      "(model.merges), or other names after the first in the class list",
+                      "%s: the tokens of the class names differ from those when the run began: the vocabulary "
+                      "(model.merges) or the synonyms in the class list have changed",
                       t->folder);
 }
 
@@ -237,13 +239,13 @@ static icseg_status read_counters(icseg_trainer *t, const icseg_safetensors *fil
     char now[24];
     fingerprint(t->train, now);
     if (version > STATE_VERSION)
-        status = icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: written by a later icseg (state version %d)", path,
-                            version);
+        status = icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                            "%s: written by a later version of icseg (state version %d)", path, version);
     else if (unpacked != 0 || step < 0 || step > t->recipe->train.steps || done < 0 || best < 0 || best > step)
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.state is missing or damaged", path);
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the metadata icseg.state is missing or damaged", path);
     else if (strcmp(images, now) != 0)
         status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                            "%s: the training images are others than when the run began (%lld now, in %s)", t->folder,
+                            "%s: the training images differ from those when the run began (now %lld, in %s)", t->folder,
                             (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
     *out = (icseg_train_state){.step = step, .best_step = best, .best_miou = miou, .eval_pending = pending != 0};
     *updates = done;
@@ -271,16 +273,16 @@ bool icseg_trainer_has_state(const icseg_trainer *t) {
 icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error) {
     const char *path = icseg_trainer_path(t, "state.safetensors");
     icseg_safetensors *file;
-    icseg_recipe then;
+    icseg_recipe *then = NULL;
     icseg_train_state state;
     int64_t updates;
     icseg_status status;
-    if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    if (!path) return icseg_fail_memory(error, 0, t->folder);
     *found = icseg_file_exists(path);
     if (!*found) return ICSEG_OK;
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
-    ICSEG_TRY_GOTO(read_recipe(t, file, &then, error));
-    ICSEG_TRY_GOTO(compare_recipe(t, &then, error));
+    ICSEG_TRY_GOTO(read_recipe(file, &then, error));
+    ICSEG_TRY_GOTO(compare_recipe(t, &then->settings, error));
     ICSEG_TRY_GOTO(compare_classes(t, file, error));
     ICSEG_TRY_GOTO(compare_tokens(t, file, error));
     ICSEG_TRY_GOTO(read_counters(t, file, &state, &updates, error));
@@ -288,8 +290,9 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     ICSEG_TRY_GOTO(read_moments(t, file, error));
     icseg_adamw_set_updates(t->adamw, updates);
     t->state = state;
-    ICSEG_TRY_GOTO(follow_recipe(t, &then, error));
+    ICSEG_TRY_GOTO(follow_recipe(t, &then->settings, error));
 fail:
+    icseg_recipe_close(&then);
     icseg_safetensors_close(&file);
     return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One step of training, and finding out what went wrong in one. */
+ * One step of training, and finding the cause of one that failed. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,9 +11,9 @@
 enum { LOADER_AHEAD = 4, MANY_CORES = 8, FILES_NAMED = 6 };
 
 icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
-    const icseg_recipe *r = t->recipe;
+    const icseg_recipe_settings *r = t->recipe;
     int32_t threads = r->data.loader_threads;
-    if (threads == 0) threads = icseg_cores() < MANY_CORES ? 1 : 2; /* every further one would slow computing */
+    if (threads == 0) threads = icseg_cores() < MANY_CORES ? 1 : 2; /* more would slow down computing */
     icseg_loader_options options = {.augment = r->augment,
                                     .batch = r->train.batch,
                                     .threads = threads,
@@ -25,7 +25,7 @@ icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
 }
 
 icseg_status icseg_trainer_session(icseg_trainer *t, icseg_session **out, icseg_error *error) {
-    const icseg_recipe *r = t->recipe;
+    const icseg_recipe_settings *r = t->recipe;
     icseg_network_options options = {.batch = r->train.batch,
                                      .height = r->augment.crop_height,
                                      .width = r->augment.crop_width,
@@ -48,25 +48,35 @@ static icseg_status prepare(icseg_trainer *t, icseg_batch *batch, icseg_session 
     return ICSEG_OK;
 }
 
-static void add_loss(icseg_step_report *out, const icseg_session *session, const char *name, icseg_value value,
-                     double share) {
-    if (value == ICSEG_NONE) return;
-    const float *loss = icseg_executor_data(session->executor, value);
-    out->name[out->parts] = name;
-    out->loss[out->parts++] += share * (double)*loss;
-}
-
-static void add_losses(icseg_step_report *out, const icseg_session *session, double share) {
+/* The losses of the network in the order of their names; returns their number. */
+static int32_t list_losses(const icseg_network *n, const char *name[], icseg_value value[]) {
     static const char *const align[ICSEG_LEVELS] = {"align.4", "align.8", "align.16", "align.32"};
-    const icseg_network *n = &session->network;
-    out->parts = 0;
-    add_loss(out, session, "total", n->total, share);
-    add_loss(out, session, "decode", n->decode, share);
-    for (int i = 0; i < ICSEG_LEVELS; i++) add_loss(out, session, align[i], n->align[i], share);
-    add_loss(out, session, "contrast", n->contrast, share);
+    const char *names[] = {"total", "decode", align[0], align[1], align[2], align[3], "contrast"};
+    icseg_value values[] = {n->total, n->decode, n->align[0], n->align[1], n->align[2], n->align[3], n->contrast};
+    int32_t count = 0;
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        if (values[i] == ICSEG_NONE) continue;
+        name[count] = names[i];
+        value[count++] = values[i];
+    }
+    return count;
 }
 
-/* -- a step that went wrong */
+void icseg_trainer_name_losses(icseg_trainer *t, const icseg_session *session) {
+    icseg_value values[ICSEG_TRAIN_LOSSES];
+    t->loss_count = list_losses(&session->network, t->loss_name, values);
+}
+
+/* Adds `share` of each loss of the last run. */
+static void add_losses(icseg_train_step *out, const icseg_session *session, double share) {
+    const char *names[ICSEG_TRAIN_LOSSES];
+    icseg_value values[ICSEG_TRAIN_LOSSES];
+    out->loss_count = list_losses(&session->network, names, values);
+    for (int32_t i = 0; i < out->loss_count; i++)
+        out->loss[i] += share * (double)*(const float *)icseg_executor_data(session->executor, values[i]);
+}
+
+/* -- a step that failed */
 
 /* "a.png, b.png and 6 more" */
 static void name_files(const icseg_trainer *t, const icseg_batch *batch, icseg_string *out) {
@@ -84,7 +94,7 @@ static void say_files(const icseg_trainer *t, const icseg_batch *batch) {
     icseg_string_close(&text);
 }
 
-/* `found`: what the checked run said, empty when it found nothing. */
+/* `found`: the message of the checked run, empty when it found nothing. */
 static icseg_status fail_numeric(const icseg_trainer *t, const icseg_batch *batch, const char *what, const char *found,
                                  icseg_error *error) {
     icseg_string files = {0};
@@ -92,16 +102,16 @@ static icseg_status fail_numeric(const icseg_trainer *t, const icseg_batch *batc
     name_files(t, batch, &files);
     icseg_status status = icseg_fail(
         error, ICSEG_ERROR_NUMERIC,
-        "step %lld: %s is not finite; first seen: %.300s; images: %.400s. What was saved before is kept; a "
-        "lower train.lr, a longer train.warmup or a train.clip_norm may help",
-        (long long)t->state.step + 1, what, *found ? found : "nowhere when the step was run again", files.data);
+        "step %lld: %s is not finite; first seen: %.300s; images: %.400s. Files that were saved before are kept; "
+        "try a lower train.lr, a longer train.warmup or a train.clip_norm",
+        (long long)t->state.step + 1, what, *found ? found : "not seen when the step was repeated", files.data);
     icseg_string_close(&files);
     return status;
 }
 
-/* Goes through the step again, looking at every output of every operator. */
+/* Repeats the step and checks every output of every operator. */
 static icseg_status diagnose(icseg_trainer *t, const char *what, icseg_error *error) {
-    const icseg_recipe *r = t->recipe;
+    const icseg_recipe_settings *r = t->recipe;
     icseg_batch batch;
     icseg_session *session;
     icseg_error found = {0};
@@ -117,7 +127,7 @@ static icseg_status diagnose(icseg_trainer *t, const char *what, icseg_error *er
     return fail_numeric(t, &batch, what, "", error);
 }
 
-/* -- running statistics, which every batch of a step moves */
+/* -- running statistics, which every batch of a step changes */
 
 typedef void (*statistics_copy)(icseg_param *p, float *kept);
 static void keep(icseg_param *p, float *kept) { memcpy(kept, p->data, (size_t)p->count * sizeof *kept); }
@@ -141,15 +151,15 @@ static size_t each_statistic(icseg_trainer *t, statistics_copy copy) {
 static icseg_status keep_statistics(icseg_trainer *t, icseg_error *error) {
     size_t count = each_statistic(t, NULL);
     if (!t->statistics) t->statistics = icseg_alloc_array(count, sizeof *t->statistics);
-    if (!t->statistics) return icseg_fail_memory(error, count * sizeof *t->statistics, "running statistics");
+    if (!t->statistics) return icseg_fail_memory(error, count * sizeof *t->statistics, "the running statistics");
     each_statistic(t, keep);
     return ICSEG_OK;
 }
 
 /* -- a step */
 
-icseg_status icseg_trainer_step(icseg_trainer *t, icseg_step_report *out, icseg_error *error) {
-    const icseg_recipe *r = t->recipe;
+icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, icseg_error *error) {
+    const icseg_recipe_settings *r = t->recipe;
     int64_t accumulate = r->train.accumulate;
     double share = 1 / (double)accumulate;
     icseg_schedule schedule = {.lr = r->train.lr,
@@ -158,7 +168,7 @@ icseg_status icseg_trainer_step(icseg_trainer *t, icseg_step_report *out, icseg_
                                .warmup_ratio = r->train.warmup_ratio,
                                .steps = r->train.steps,
                                .warmup = r->train.warmup};
-    *out = (icseg_step_report){.lr = icseg_schedule_lr(&schedule, t->state.step)};
+    *out = (icseg_train_step){.struct_size = sizeof *out, .learning_rate = icseg_schedule_lr(&schedule, t->state.step)};
     if (accumulate > 1) {
         icseg_params_zero_gradients(t->model->params);
         ICSEG_TRY(keep_statistics(t, error));
@@ -169,7 +179,7 @@ icseg_status icseg_trainer_step(icseg_trainer *t, icseg_step_report *out, icseg_
         icseg_status status = prepare(t, &batch, &session, error);
         if (status != ICSEG_OK) { /* an image that cannot be read: the steps before this one are kept */
             if (micro > 0) each_statistic(t, put_back);
-            if (t->state.step > 0) icseg_trainer_save(t, NULL);
+            if (t->state.step > 0) icseg_trainer_write_state(t, NULL);
             return status;
         }
         ICSEG_TRY(
@@ -177,11 +187,12 @@ icseg_status icseg_trainer_step(icseg_trainer *t, icseg_step_report *out, icseg_
         add_losses(out, session, share);
         if (!isfinite(out->loss[0])) return diagnose(t, "the loss", error);
     }
-    out->grad_norm = share * icseg_adamw_gradient_norm(t->adamw);
-    if (!isfinite(out->grad_norm)) return diagnose(t, "the gradient", error);
+    out->gradient_norm = share * icseg_adamw_gradient_norm(t->adamw);
+    if (!isfinite(out->gradient_norm)) return diagnose(t, "the gradient", error);
     double scale = share, clip = r->train.clip_norm;
-    if (clip > 0 && out->grad_norm > clip) scale *= clip / (out->grad_norm + 1e-6); /* as PyTorch's clip_grad_norm_ */
-    icseg_adamw_step(t->adamw, out->lr, scale);
-    t->state.step++;
+    if (clip > 0 && out->gradient_norm > clip)
+        scale *= clip / (out->gradient_norm + 1e-6); /* as PyTorch's clip_grad_norm_ */
+    icseg_adamw_step(t->adamw, out->learning_rate, scale);
+    out->step = ++t->state.step;
     return ICSEG_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The check of the data before training: problems, and how many pixels each class has. */
+ * Checking the data before training: problems, and how many pixels each class has. */
 #include <stdio.h>
 
 #include "train/trainer.h"
@@ -44,7 +44,7 @@ static void say_classes(const icseg_trainer *t, const icseg_dataset_summary summ
         if (summary[0].class_pixels[k] == 0) icseg_string_printf(&absent, "%s%s", absent.size ? ", " : "", names[k]);
     }
     if (text.data && !text.failed) icseg_trainer_say(t, "%s", text.data);
-    if (absent.size) icseg_trainer_say(t, "note: no training pixel shows %s", absent.data);
+    if (absent.size) icseg_trainer_warn(t, "classes without a training pixel: %s", absent.data);
     icseg_string_close(&text);
     icseg_string_close(&absent);
 }
@@ -66,7 +66,7 @@ icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error
     }
     if (status == ICSEG_OK) say_classes(t, summary);
     if (found.count > MAX_SHOWN)
-        icseg_trainer_say(t, "... and %lld more; icseg dataset check lists them all",
+        icseg_trainer_say(t, "... and %lld more; check the data set to list them all",
                           (long long)found.count - MAX_SHOWN);
     for (int i = 0; i < 2; i++) icseg_dataset_summary_close(&summary[i]);
     return status;

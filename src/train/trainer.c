@@ -1,17 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A training run from its recipe to its report: opening everything, the loop over steps, what is written when. */
+ * The trainer: opening everything a run consists of, and its public calls. */
 #include "train/trainer.h"
 
 #include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/argument.h"
+#include "base/file.h"
+#include "base/struct_size.h"
 #include "base/system.h"
 #include "icseg/icseg.h"
 
+/* The trainer's number of threads, around its own work. Returns the caller's for `leave`. */
+static int enter(const icseg_trainer *t) {
+    int before = omp_get_max_threads();
+    omp_set_num_threads(t->threads);
+    return before;
+}
+
+static void leave(int before) { omp_set_num_threads(before); }
+
 /* -- opening */
 
-static icseg_status open_split(icseg_dataset **out, const icseg_recipe *r, const char *split, icseg_error *error) {
+static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
+                               icseg_error *error) {
     icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT,
                                .folder = r->data.folder,
                                .format = r->data.format,
@@ -24,27 +37,27 @@ static icseg_status open_split(icseg_dataset **out, const icseg_recipe *r, const
 }
 
 static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
-    const icseg_recipe *r = t->recipe;
+    const icseg_recipe_settings *r = t->recipe;
     ICSEG_TRY(open_split(&t->train, r, r->data.train_split, error));
     ICSEG_TRY(open_split(&t->val, r, r->data.val_split, error));
     int32_t classes = icseg_dataset_classes(t->train);
     if (r->model.num_classes && r->model.num_classes != classes)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "model.num_classes is %d, but %s has %d classes; leave it out to take them from there",
-                          r->model.num_classes, r->data.folder, classes);
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "model.num_classes", ICSEG_REMEDY_SET_FIELD,
+                                "model.num_classes is %d, but %s has %d classes; leave it out to use that number",
+                                r->model.num_classes, r->data.folder, classes);
     return icseg_trainer_check_data(t, error);
 }
 
 static void use_precision(const icseg_trainer *t) {
-    const icseg_recipe *r = t->recipe;
+    const icseg_recipe_settings *r = t->recipe;
     icseg_model_use_precision(t->model, r->eval.precision);
     bool wanted = r->train.precision == ICSEG_PRECISION_BF16 || r->eval.precision == ICSEG_PRECISION_BF16;
     if (wanted && icseg_precision_here(ICSEG_PRECISION_BF16) == ICSEG_PRECISION_F32)
-        icseg_trainer_say(t, "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; f32 is used");
+        icseg_trainer_warn(t, "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; f32 is used");
 }
 
 static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
-    const icseg_recipe *r = t->recipe;
+    const icseg_recipe_settings *r = t->recipe;
     icseg_model_options options = {
         .config = r->model,
         .class_names = icseg_dataset_class_names(t->train),
@@ -74,6 +87,7 @@ static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
         if (p->options.trainable) trained += p->count;
     }
     ICSEG_TRY(icseg_trainer_session(t, &session, error));
+    icseg_trainer_name_losses(t, session);
     icseg_plan_summary plan = icseg_executor_summary(session->executor);
     icseg_trainer_say(t, "model: %.2f M parameters, %.2f M of them trained; a batch is %.1f GFLOP and %.0f MiB",
                       1e-6 * (double)all, 1e-6 * (double)trained, 1e-9 * plan.flops,
@@ -81,7 +95,7 @@ static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_eval_options eval_options(const icseg_recipe *r) {
+static icseg_eval_options eval_options(const icseg_recipe_settings *r) {
     icseg_eval_options o = icseg_eval_options_default();
     const int32_t train_crop[2] = {r->augment.crop_height, r->augment.crop_width};
     int32_t crop[2], stride[2];
@@ -100,47 +114,116 @@ static icseg_eval_options eval_options(const icseg_recipe *r) {
     return o;
 }
 
-static icseg_status open_log(icseg_trainer *t, const char *name, icseg_error *error) {
-    const icseg_recipe *r = t->recipe;
+static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
+    const icseg_recipe_settings *r = t->recipe;
     int64_t trained = 0;
     for (int64_t i = 0; i < icseg_params_count(t->model->params); i++)
         if (icseg_params_at(t->model->params, i)->options.trainable)
             trained += icseg_params_at(t->model->params, i)->count;
-    const char *log = icseg_trainer_path(t, "log.jsonl"), *recipe = icseg_trainer_path(t, "recipe.yaml");
-    if (!log || !recipe) return icseg_fail_memory(error, strlen(t->folder), t->folder);
-    ICSEG_TRY(icseg_recipe_write(r, recipe, error));
+    const char *log = icseg_trainer_path(t, "log.jsonl");
+    if (!log) return icseg_fail_memory(error, 0, t->folder);
     ICSEG_TRY(icseg_log_writer_open(&t->log, log, t->state.step + 1, error));
-    icseg_log_start start = {.recipe = name,
+    icseg_log_start start = {.recipe = t->recipe_copy->name,
                              .version = icseg_version(),
                              .parameters = trained,
                              .steps = r->train.steps,
-                             .threads = omp_get_max_threads(),
+                             .threads = t->threads,
                              .batch = r->train.batch * r->train.accumulate};
     return icseg_log_writer_started(t->log) ? ICSEG_OK : icseg_log_writer_start(t->log, &start, error);
 }
 
-static icseg_status open_run(icseg_trainer *t, const icseg_train_options *options, icseg_error *error) {
-    bool found = false;
-    ICSEG_TRY(icseg_arena_open(&t->arena, error));
-    if (!options->resume || !icseg_trainer_has_state(t)) ICSEG_TRY(icseg_recipe_check_init(t->recipe, error));
-    ICSEG_TRY(icseg_trainer_open_folder(t, options->resume, error));
-    ICSEG_TRY(open_data(t, error));
-    ICSEG_TRY(open_model(t, error));
-    if (options->resume) ICSEG_TRY(icseg_trainer_load(t, &found, error));
-    if (found)
-        icseg_trainer_say(t, "%s: goes on after step %lld of %d", t->folder, (long long)t->state.step,
-                          t->recipe->train.steps);
-    else if (options->resume)
-        icseg_trainer_say(t, "%s: nothing to resume yet, begins with the first step", t->folder);
-    if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, t->recipe->init, error));
-    ICSEG_TRY(icseg_params_load(t->model->params, error)); /* files may go while training runs */
-    ICSEG_TRY(say_model(t, error));
-    ICSEG_TRY(icseg_trainer_open_loader(t, error));
-    return open_log(t, icseg_path_name(options->recipe), error);
+static icseg_status write_recipe(const icseg_trainer *t, icseg_error *error) {
+    icseg_string text = {0};
+    const char *path = icseg_trainer_path(t, "recipe.yaml");
+    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    icseg_status status = icseg_recipe_format(t->recipe, &text, error);
+    if (status == ICSEG_OK) status = icseg_file_write(path, text.data, text.size, error);
+    icseg_string_close(&text);
+    return status;
 }
 
-static void close_run(icseg_trainer *t) {
+/* Continues the run in the directory, or begins with new or given weights. */
+static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *error) {
+    bool found = false;
+    if (resume) ICSEG_TRY(icseg_trainer_load(t, &found, error));
+    t->saved = found;
+    if (found && t->state.step == t->recipe->train.steps) t->state.eval_pending = true; /* to report its metrics */
+    if (found)
+        icseg_trainer_say(t, "%s: continues after step %lld of %d", t->folder, (long long)t->state.step,
+                          t->recipe->train.steps);
+    else if (resume)
+        icseg_trainer_say(t, "%s: there is nothing to resume yet; begins with the first step", t->folder);
+    if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, t->recipe->init, error));
+    return icseg_params_load(t->model->params, error); /* the files may be removed while training runs */
+}
+
+static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) {
+    ICSEG_TRY(icseg_recipe_check(t->recipe_copy, error));
+    if (!resume || !icseg_trainer_has_state(t)) ICSEG_TRY(icseg_recipe_check_init(t->recipe_copy, error));
+    ICSEG_TRY(icseg_trainer_open_folder(t, resume, error));
+    ICSEG_TRY(open_data(t, error));
+    ICSEG_TRY(open_model(t, error));
+    ICSEG_TRY(load_weights(t, resume, error));
+    ICSEG_TRY(say_model(t, error));
+    ICSEG_TRY(icseg_trainer_open_loader(t, error));
+    ICSEG_TRY(write_recipe(t, error));
+    return open_log(t, error);
+}
+
+/* The trainer's own copy of the recipe, which the caller may change or close. */
+static icseg_status copy_recipe(icseg_trainer *t, const icseg_recipe *recipe, icseg_error *error) {
+    char *text;
+    ICSEG_TRY(icseg_recipe_check(recipe, error)); /* here errors name the file's lines */
+    ICSEG_TRY(icseg_recipe_text(recipe, &text, error));
+    icseg_status status = icseg_recipe_open_text(&t->recipe_copy, recipe->name, text, strlen(text), error);
+    icseg_buffer_free(text);
+    if (status == ICSEG_OK) t->recipe = &t->recipe_copy->settings;
+    return status;
+}
+
+static icseg_status open_trainer(icseg_trainer *t, const icseg_recipe *recipe, const icseg_train_options *o,
+                                 icseg_error *error) {
+    ICSEG_TRY(icseg_arena_open(&t->arena, error));
+    t->folder = icseg_arena_strdup(t->arena, o->out);
+    if (!t->folder) return icseg_fail_memory(error, 0, "the trainer");
+    ICSEG_TRY(copy_recipe(t, recipe, error));
+    t->eval = eval_options(t->recipe);
+    t->threads = o->threads > 0 ? o->threads : t->recipe->train.threads > 0 ? t->recipe->train.threads : icseg_cores();
+    int before = enter(t);
+    icseg_status status = open_run(t, o->resume, error);
+    leave(before);
+    return status;
+}
+
+icseg_status icseg_trainer_open(icseg_trainer **out, const icseg_recipe *recipe, const icseg_train_options *options,
+                                const icseg_progress *progress, icseg_error *error) {
+    icseg_train_options o;
+    icseg_progress own;
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_NEED(recipe);
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, offsetof(icseg_train_options, threads) + sizeof(int32_t),
+                                "icseg_train_options", error));
+    ICSEG_TRY(icseg_progress_read(&own, progress, error));
+    if (!o.out || !o.out[0])
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_SET_FIELD,
+                                "training needs a run directory; set `out`");
+    icseg_trainer *t = icseg_calloc_array(1, sizeof *t);
+    if (!t) return icseg_fail_memory(error, 0, "the trainer");
+    t->lock = -1;
+    t->confusion_step = -1;
+    t->progress = own;
+    icseg_status status = open_trainer(t, recipe, &o, error);
+    if (status != ICSEG_OK) icseg_trainer_close(&t);
+    *out = t;
+    return status;
+}
+
+void icseg_trainer_close(icseg_trainer **trainer) {
+    if (!trainer || !*trainer) return;
+    icseg_trainer *t = *trainer;
     icseg_free(t->statistics);
+    icseg_confusion_close(&t->confusion);
     icseg_loader_close(&t->loader);
     icseg_log_writer_close(&t->log);
     icseg_adamw_close(&t->adamw);
@@ -148,150 +231,133 @@ static void close_run(icseg_trainer *t) {
     icseg_dataset_close(&t->train);
     icseg_dataset_close(&t->val);
     icseg_trainer_close_folder(t);
+    icseg_recipe_close(&t->recipe_copy);
     icseg_arena_close(&t->arena);
+    icseg_free(t);
+    *trainer = NULL;
 }
 
-/* -- the loop */
+/* -- stepping */
 
-/* Whether something that happens every `every` steps is due after this one; at the end all is. */
+/* Whether something that happens every `every` steps is due after this one; at the end everything is. */
 static bool is_due(const icseg_trainer *t, int32_t every) {
     return t->state.step == t->recipe->train.steps || (every > 0 && t->state.step % every == 0);
 }
 
-static icseg_status log_step(icseg_trainer *t, const icseg_step_report *report, icseg_error *error) {
+static icseg_status log_step(icseg_trainer *t, const icseg_train_step *step, icseg_error *error) {
     double images = (double)t->window_steps * t->recipe->train.batch * t->recipe->train.accumulate;
     icseg_log_step entry = {.step = t->state.step,
                             .seconds = icseg_clock() - t->begun,
-                            .lr = report->lr,
-                            .grad_norm = report->grad_norm,
+                            .lr = step->learning_rate,
+                            .grad_norm = step->gradient_norm,
                             .images_per_s = t->window > 0 ? images / t->window : 0,
                             .peak_mib = (double)icseg_memory_peak() / (1 << 20)};
-    memcpy(entry.loss, report->loss, sizeof entry.loss);
+    memcpy(entry.loss, step->loss, sizeof entry.loss);
     t->window = 0;
     t->window_steps = 0;
-    return icseg_log_writer_step(t->log, &entry, report->name, report->parts, error);
+    return icseg_log_writer_step(t->log, &entry, t->loss_name, step->loss_count, error);
 }
 
-/* false: the caller wants to stop. */
-static bool report_progress(const icseg_trainer *t, const icseg_step_report *report) {
-    char detail[400];
-    int used = 0;
-    if (!t->progress.report) return true;
-    for (int32_t i = 0; i < report->parts && used < (int)sizeof detail - 64; i++)
-        used += snprintf(detail + used, sizeof detail - (size_t)used, "%s %.3f%s", i ? report->name[i] : "loss",
-                         report->loss[i],
-                         i == 0                  ? " ("
-                         : i + 1 < report->parts ? ", "
-                                                 : ")");
-    if (used) snprintf(detail + used, sizeof detail - (size_t)used, "  lr %.2g", report->lr);
-    icseg_progress_event event = {.stage = "train",
-                                  .done = (double)t->state.step,
-                                  .total = t->recipe->train.steps,
-                                  .seconds = icseg_clock() - t->begun,
-                                  .detail = used ? detail : ""};
-    return t->progress.report(t->progress.user, &event);
-}
-
-static icseg_status stop(icseg_trainer *t, bool saved, icseg_error *error) {
-    if (!saved) ICSEG_TRY(icseg_trainer_save(t, error));
-    return icseg_fail(error, ICSEG_ERROR_CANCELLED,
-                      "stopped after step %lld of %d; everything is in %s, the same call with --resume goes on from "
-                      "there",
-                      (long long)t->state.step, t->recipe->train.steps, t->folder);
-}
-
-/* At a checkpoint the state is written before the evaluation, which may take long, and after it; else after one that
- * gave the best weights. */
-static icseg_status after_step(icseg_trainer *t, icseg_confusion *confusion, icseg_error *error) {
-    bool checkpoint = is_due(t, t->recipe->train.checkpoint_every);
+static icseg_status step_and_log(icseg_trainer *t, icseg_train_step *step, icseg_error *error) {
+    double start = icseg_clock();
+    if (!(t->begun > 0)) t->begun = start;
+    ICSEG_TRY(icseg_trainer_optimise(t, step, error));
+    step->seconds = icseg_clock() - start;
+    t->window += step->seconds;
+    t->window_steps++;
+    t->saved = false;
+    t->save_due = is_due(t, t->recipe->train.checkpoint_every);
     t->state.eval_pending = is_due(t, t->recipe->train.eval_every);
-    if (checkpoint) ICSEG_TRY(icseg_trainer_save(t, error));
-    if (!t->state.eval_pending) return ICSEG_OK;
-    icseg_confusion_close(confusion);
-    icseg_status status = icseg_trainer_evaluate(t, confusion, error);
-    if (status == ICSEG_ERROR_CANCELLED) return stop(t, checkpoint, error);
-    ICSEG_TRY(status);
-    return checkpoint || t->state.best_step == t->state.step ? icseg_trainer_save(t, error) : ICSEG_OK;
+    return is_due(t, t->recipe->train.log_every) ? log_step(t, step, error) : ICSEG_OK;
 }
 
-/* confusion: of the last evaluation. */
-static icseg_status loop(icseg_trainer *t, icseg_confusion *confusion, icseg_error *error) {
-    icseg_step_report report = {0};
-    const int32_t steps = t->recipe->train.steps;
-    if (t->state.eval_pending || t->state.step == steps) {
-        icseg_status status = icseg_trainer_evaluate(t, confusion, error);
-        if (status == ICSEG_ERROR_CANCELLED) return stop(t, true, error);
-        ICSEG_TRY(status);
-        ICSEG_TRY(icseg_trainer_save(t, error));
-    }
-    t->begun = icseg_clock();
-    while (t->state.step < steps) {
-        if (!report_progress(t, &report)) return stop(t, false, error);
-        double start = icseg_clock();
-        ICSEG_TRY(icseg_trainer_step(t, &report, error));
-        t->window += icseg_clock() - start;
-        t->window_steps++;
-        if (t->state.step == steps) report_progress(t, &report); /* ends the stage; all that is left is writing */
-        if (is_due(t, t->recipe->train.log_every)) ICSEG_TRY(log_step(t, &report, error));
-        ICSEG_TRY(after_step(t, confusion, error));
-    }
+static icseg_status check_open(const icseg_trainer *t, icseg_error *error) {
+    if (t->failed)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a step of this trainer failed; open the run again",
+                          t->folder);
+    if (!t->log) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run is finished", t->folder);
     return ICSEG_OK;
 }
 
-icseg_status icseg_trainer_run(const icseg_recipe *recipe, const icseg_train_options *options,
-                               const icseg_progress *progress, icseg_train_result *result, icseg_error *error) {
-    icseg_trainer t = {
-        .recipe = recipe, .folder = options->out, .lock = -1, .progress = *progress, .eval = eval_options(recipe)};
-    icseg_confusion confusion = {0};
-    icseg_metrics metrics = {0};
-    icseg_status status;
-    int threads_before = omp_get_max_threads();
-    omp_set_num_threads(recipe->train.threads ? recipe->train.threads : icseg_cores());
-    ICSEG_TRY_GOTO(open_run(&t, options, error));
-    ICSEG_TRY_GOTO(loop(&t, &confusion, error));
-    ICSEG_TRY_GOTO(icseg_log_writer_finish(&t.log, error));
-    ICSEG_TRY_GOTO(icseg_metrics_compute(&metrics, &confusion, error));
-    ICSEG_TRY_GOTO(icseg_trainer_write_report(&t, &confusion, &metrics, error));
-    if (result) {
-        *result = (icseg_train_result){
-            .steps = t.state.step, .metrics = metrics, .best_miou = t.state.best_miou, .best_step = t.state.best_step};
-        metrics = (icseg_metrics){0};
-    }
-fail:
+icseg_status icseg_trainer_step(icseg_trainer *t, icseg_train_step *out, icseg_error *error) {
+    enum { FIRST_SIZE = offsetof(icseg_train_step, loss) + sizeof out->loss };
+    icseg_train_step step = {.struct_size = sizeof step};
+    if (!t) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_trainer_step: trainer is NULL");
+    if (out) ICSEG_TRY(icseg_struct_write(out, &step, sizeof step, FIRST_SIZE, "icseg_train_step", error));
+    ICSEG_TRY(check_open(t, error));
+    if (t->state.step >= t->recipe->train.steps)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: all %d steps are done", t->folder, t->recipe->train.steps);
+    int before = enter(t);
+    icseg_status status = step_and_log(t, &step, error);
+    leave(before);
+    t->failed = status != ICSEG_OK;
+    if (status == ICSEG_OK && out) icseg_struct_write(out, &step, sizeof step, FIRST_SIZE, "icseg_train_step", NULL);
+    return status;
+}
+
+unsigned icseg_trainer_due(const icseg_trainer *t) {
+    if (!t) return 0;
+    return (t->state.eval_pending ? ICSEG_TRAIN_DUE_EVALUATE : 0) | (t->save_due ? ICSEG_TRAIN_DUE_SAVE : 0);
+}
+
+/* At a checkpoint the state is saved before the evaluation, which may take long. An evaluation makes a saved state
+ * outdated, so that it is saved again, and so it is with the best weights. */
+static icseg_status evaluate(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
+    int before = enter(t);
+    icseg_status status = icseg_trainer_measure(t, out, error);
+    leave(before);
+    if (status != ICSEG_OK) return status;
+    t->save_due |= t->saved || t->state.best_step == t->state.step;
+    t->saved = false;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_trainer_evaluate(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
+    icseg_metrics metrics;
+    if (!t) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_trainer_evaluate: trainer is NULL");
+    ICSEG_TRY(check_open(t, error));
+    ICSEG_TRY(evaluate(t, &metrics, error));
     icseg_metrics_close(&metrics);
-    icseg_confusion_close(&confusion);
-    close_run(&t);
-    omp_set_num_threads(threads_before);
+    return out ? icseg_metrics_compute(out, &t->confusion, error) : ICSEG_OK;
+}
+
+icseg_status icseg_trainer_save(icseg_trainer *t, icseg_error *error) {
+    if (!t) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_trainer_save: trainer is NULL");
+    ICSEG_TRY(check_open(t, error));
+    int before = enter(t);
+    icseg_status status = icseg_trainer_write_state(t, error);
+    leave(before);
+    if (status != ICSEG_OK) return status;
+    t->saved = true;
+    t->save_due = false;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_trainer_finish(icseg_trainer *t, icseg_error *error) {
+    icseg_metrics metrics = {.struct_size = sizeof metrics};
+    icseg_status status;
+    if (!t) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_trainer_finish: trainer is NULL");
+    ICSEG_TRY(check_open(t, error));
+    if (t->confusion_step != t->state.step) ICSEG_TRY(icseg_trainer_evaluate(t, NULL, error));
+    ICSEG_TRY(icseg_metrics_compute(&metrics, &t->confusion, error));
+    int before = enter(t);
+    ICSEG_TRY_GOTO(icseg_log_writer_finish(&t->log, error));
+    status = icseg_trainer_write_report(t, &metrics, error);
+fail:
+    leave(before);
+    icseg_metrics_close(&metrics);
     return status;
 }
 
-/* -- the public call */
+int64_t icseg_trainer_step_count(const icseg_trainer *t) { return t ? t->state.step : 0; }
+int64_t icseg_trainer_total_steps(const icseg_trainer *t) { return t ? t->recipe->train.steps : 0; }
+int32_t icseg_trainer_loss_count(const icseg_trainer *t) { return t ? t->loss_count : 0; }
 
-static icseg_status read_recipe(icseg_recipe *out, const icseg_train_options *o, icseg_arena *arena,
-                                icseg_error *error) {
-    if (!o->recipe || !o->out)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "training needs a recipe and a run directory");
-    ICSEG_TRY(icseg_recipe_read(out, o->recipe, arena, error));
-    for (size_t i = 0; i < o->set_count; i++) ICSEG_TRY(icseg_recipe_set(out, o->set[i], error));
-    if (o->data) ICSEG_TRY(icseg_recipe_assign(out, "data.folder", o->data, "--data", error));
-    if (o->init) ICSEG_TRY(icseg_recipe_assign(out, "model.init", o->init, "--init", error));
-    return icseg_recipe_check(out, error);
+const char *icseg_trainer_loss_name(const icseg_trainer *t, int32_t index) {
+    return t && index >= 0 && index < t->loss_count ? t->loss_name[index] : NULL;
 }
 
-icseg_status icseg_train(const icseg_train_options *options, const icseg_progress *progress, icseg_train_result *result,
-                         icseg_error *error) {
-    icseg_arena *arena = NULL;
-    icseg_recipe recipe;
-    icseg_progress own;
-    if (result) *result = (icseg_train_result){0};
-    ICSEG_TRY(icseg_progress_read(&own, progress, error));
-    ICSEG_TRY(icseg_arena_open(&arena, error));
-    icseg_status status = read_recipe(&recipe, options, arena, error);
-    if (status == ICSEG_OK) status = icseg_trainer_run(&recipe, options, &own, result, error);
-    icseg_arena_close(&arena);
-    return status;
-}
-
-void icseg_train_result_close(icseg_train_result *result) {
-    if (result) icseg_metrics_close(&result->metrics);
+double icseg_trainer_best_miou(const icseg_trainer *t, int64_t *step) {
+    if (step) *step = t ? t->state.best_step : 0;
+    return t ? t->state.best_miou : 0;
 }

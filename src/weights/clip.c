@@ -2,6 +2,7 @@
  * Plain CLIP out of a file of weights. */
 #include <math.h>
 
+#include "model/config.h"
 #include "weights/internal.h"
 
 static icseg_status read_logit_scale(const icseg_weights *w, float *out, icseg_error *error) {

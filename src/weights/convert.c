@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Weights from one file into another: tensors are read, renamed, turned, narrowed and written one at a time. */
+#include "model/config.h"
 #include "icseg/weights.h"
 
 #include <jansson.h>

@@ -24,6 +24,7 @@ static icseg_model *model_with(icseg_prompt prompt, bool post_prompt) {
     static const char *const names[CLASSES] = {"sky", "a long name", "road"};
     icseg_model_options options = {.class_names = names, .seed = 5};
     icseg_model *m;
+    options.config.struct_size = ICSEG_CONFIG_INIT;
     ok(icseg_config_preset(&options.config, "tiny-resnet", &error));
     options.config.vocab_size = 258;
     options.config.num_classes = CLASSES;

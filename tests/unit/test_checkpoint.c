@@ -29,6 +29,7 @@ static int set_up(void **state) {
     if (!mkdtemp(folder)) return -1;
     snprintf(whole, sizeof whole, "%s/whole.safetensors", folder);
     snprintf(other, sizeof other, "%s/other.safetensors", folder);
+    options.config.struct_size = ICSEG_CONFIG_INIT;
     if (icseg_config_preset(&options.config, "tiny-resnet", NULL) != ICSEG_OK) return -1;
     options.config.resnet_width = 4;
     options.config.embed_dim = 16;
@@ -167,6 +168,7 @@ static icseg_model *model_with(int32_t classes, const char *const *names, const 
     icseg_model_options options = {.class_names = names, .class_synonyms = synonyms, .seed = 3};
     icseg_model *model;
     icseg_error error;
+    options.config.struct_size = ICSEG_CONFIG_INIT;
     assert_int_equal(icseg_config_preset(&options.config, "tiny-resnet", NULL), ICSEG_OK);
     options.config.vocab_size = 258;
     options.config.prompt = ICSEG_PROMPT_TEMPLATE;

@@ -323,6 +323,7 @@ static icseg_model *segmentation_model(int model) {
     icseg_config clip = config_of(model);
     icseg_model_options options = {.class_names = classes, .seed = 2};
     icseg_model *out;
+    options.config.struct_size = ICSEG_CONFIG_INIT;
     OK(icseg_config_preset(&options.config, clip.backbone == ICSEG_BACKBONE_VIT ? "tiny-vit" : "tiny-resnet", &error));
     icseg_config *c = &options.config;
     memcpy(c->resnet_layers, clip.resnet_layers, sizeof c->resnet_layers);

@@ -615,6 +615,7 @@ static void models_are_made_with_either_tokenizer(void **state) {
         .class_names = names, .tokenizer = ICSEG_TOKENIZER_CLIP, .vocab = DATA "clip_merges.txt"};
     icseg_model *model;
     icseg_error error;
+    options.config.struct_size = ICSEG_CONFIG_INIT;
     assert_int_equal(icseg_config_preset(&options.config, "tiny-resnet", NULL), ICSEG_OK);
     options.config.num_classes = 2;
     assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_FORMAT); /* vocab_size is 258 */

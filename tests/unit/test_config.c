@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "model/config.h"
 #include "base/memory.h"
 #include "icseg/icseg.h"
 #include "support/locale.h"
@@ -58,11 +59,11 @@ static void the_references_json_returns_byte_for_byte(void **state) {
     (void)state;
     const char *const texts[] = {denseclip, vit_instance, defaults};
     for (int i = 0; i < 3; i++) {
-        icseg_config config;
+        icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
         assert_int_equal(icseg_config_read_json(&config, texts[i], &error), ICSEG_OK);
         writes(&config, texts[i]);
     }
-    icseg_config config;
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_read_json(&config, denseclip, &error), ICSEG_OK);
     assert_int_equal(config.prompt, ICSEG_PROMPT_STATIC);
     assert_true(config.post_prompt && config.contrast_weight == 0.0 && config.resnet_layers[1] == 2);
@@ -80,7 +81,7 @@ static void the_references_json_returns_byte_for_byte(void **state) {
 
 static void missing_keys_take_the_default_and_unknown_ones_are_ignored(void **state) {
     (void)state;
-    icseg_config config;
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_read_json(&config, "{\"future\": [1, {\"x\": null}], \"tau\": 1}", &error), ICSEG_OK);
     assert_true(config.tau == 1.0); /* an integer where a float stands */
     config.tau = 0.07;
@@ -91,7 +92,7 @@ static void missing_keys_take_the_default_and_unknown_ones_are_ignored(void **st
 
 static void an_update_keeps_what_it_does_not_name(void **state) {
     (void)state;
-    icseg_config config;
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_preset(&config, "vit-b16", &error), ICSEG_OK);
     assert_int_equal(icseg_config_update_json(&config, "{\"num_classes\": 2, \"align_strides\": [16]}", &error),
                      ICSEG_OK);
@@ -104,7 +105,7 @@ static void an_update_keeps_what_it_does_not_name(void **state) {
 
 static void presets_are_the_references(void **state) {
     (void)state;
-    icseg_config c;
+    icseg_config c = {.struct_size = ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_preset(&c, "rn50", &error), ICSEG_OK);
     writes(&c, defaults);
     assert_int_equal(icseg_config_preset(&c, "rn101", &error), ICSEG_OK);
@@ -133,12 +134,12 @@ static void numbers_return_exactly_in_any_locale(void **state) {
     for (int comma = 0; comma < 2; comma++) {
         if (comma) test_decimal_commas();
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-            icseg_config config = icseg_config_default(), back;
+            icseg_config config = icseg_config_default(), back = config;
             char *json;
-            config.tau = numbers[i];
+            config.contrast_weight = numbers[i];
             assert_int_equal(icseg_config_write_json(&config, &json, &error), ICSEG_OK);
             assert_int_equal(icseg_config_read_json(&back, json, &error), ICSEG_OK);
-            assert_true(back.tau == config.tau);
+            assert_true(back.contrast_weight == config.contrast_weight);
             icseg_buffer_free(json);
         }
     }
@@ -159,22 +160,22 @@ static void wrong_types_name_the_key(void **state) {
     refuses(ICSEG_ERROR_FORMAT, "{\"tau\": 0.1", "not JSON");
     refuses(ICSEG_ERROR_FORMAT, "{\"tau\": NaN}", "not JSON");
     refuses(ICSEG_ERROR_FORMAT, "{\"tau\": 0.1, \"tau\": 0.2}", "duplicate");
-    refuses(ICSEG_ERROR_FORMAT, "[]", "a list, an object was expected");
-    refuses(ICSEG_ERROR_FORMAT, "{\"backbone\": 1}", "\"backbone\" is an integer, a string");
-    refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": 256.0}", "\"fpn_dim\" is a number with a fraction, an integer");
+    refuses(ICSEG_ERROR_FORMAT, "[]", "is a list; expected an object");
+    refuses(ICSEG_ERROR_FORMAT, "{\"backbone\": 1}", "\"backbone\" is an integer; expected a string");
+    refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": 256.0}", "\"fpn_dim\" is a number with a fraction; expected an integer");
     refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": true}", "\"fpn_dim\" is a boolean");
     refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": null}", "\"fpn_dim\" is null");
     refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": \"256\"}", "\"fpn_dim\" is a string");
-    refuses(ICSEG_ERROR_FORMAT, "{\"tau\": \"0.07\"}", "\"tau\" is a string, a number");
+    refuses(ICSEG_ERROR_FORMAT, "{\"tau\": \"0.07\"}", "\"tau\" is a string; expected a number");
     refuses(ICSEG_ERROR_FORMAT, "{\"tau\": true}", "\"tau\" is a boolean");
-    refuses(ICSEG_ERROR_FORMAT, "{\"post_prompt\": 1}", "\"post_prompt\" is an integer, true or false");
-    refuses(ICSEG_ERROR_FORMAT, "{\"resnet_layers\": 3}", "\"resnet_layers\" is an integer, a list");
+    refuses(ICSEG_ERROR_FORMAT, "{\"post_prompt\": 1}", "\"post_prompt\" is an integer; expected true or false");
+    refuses(ICSEG_ERROR_FORMAT, "{\"resnet_layers\": 3}", "\"resnet_layers\" is an integer; expected a list");
     refuses(ICSEG_ERROR_FORMAT, "{\"resnet_layers\": [3, 4, 6.0, 3]}", "\"resnet_layers\"");
     refuses(ICSEG_ERROR_FORMAT, "{\"align_strides\": {\"8\": 1}}", "\"align_strides\" is an object");
     refuses(ICSEG_ERROR_FORMAT, "{\"align_strides\": [\"8\"]}", "\"align_strides\" is a string");
     refuses(ICSEG_ERROR_FORMAT, "{\"align_weights\": [0.1, 0.2, 0.4]}", "\"align_weights\" is a list");
     refuses(ICSEG_ERROR_FORMAT, "{\"align_weights\": {\"8\": \"0.1\"}}", "\"align_weights\" is a string");
-    refuses(ICSEG_ERROR_CONFIG, "{\"fpn_dim\": 4294967552}", "\"fpn_dim\" = 4294967552: beyond 32 bits");
+    refuses(ICSEG_ERROR_CONFIG, "{\"fpn_dim\": 4294967552}", "\"fpn_dim\" = 4294967552 does not fit into 32 bits");
 }
 
 static void configurations_that_cannot_work_are_refused(void **state) {
@@ -182,13 +183,14 @@ static void configurations_that_cannot_work_are_refused(void **state) {
     static const struct {
         const char *json, *because;
     } cases[] = {
-        {"{\"backbone\": \"convnext\"}", "\"backbone\" = \"convnext\": must be one of \"resnet\", \"vit\""},
+        {"{\"backbone\": \"convnext\"}", "\"backbone\" = \"convnext\" is not accepted; expected one of resnet, vit"},
         {"{\"prompt\": \"Instance\"}",
-         "\"prompt\" = \"Instance\": must be one of \"template\", \"static\", \"instance\""},
-        {"{\"resnet_layers\": [3, 4, 6]}", "\"resnet_layers\" has 3 values, 4 are needed"},
-        {"{\"resnet_layers\": [3, 4, 0, 3]}", "\"resnet_layers\" = 0: must be in 1..1000"},
+         "\"prompt\" = \"Instance\" is not accepted; expected one of template, static, instance"},
+        {"{\"resnet_layers\": [3, 4, 6]}", "\"resnet_layers\" has 3 values; expected 4"},
+        {"{\"resnet_layers\": [3, 4, 0, 3]}",
+         "\"resnet_layers\" = 0 is not accepted; expected a list of 4 whole numbers, each from 1 to 1000"},
         {"{\"resnet_layers\": [3, 4, 1001, 3]}", "\"resnet_layers\" = 1001"},
-        {"{\"resnet_width\": 1}", "\"resnet_width\" = 1: must be in 2.."},
+        {"{\"resnet_width\": 1}", "\"resnet_width\" = 1 is not accepted; expected a whole number from 2 to 2048"},
         {"{\"resnet_width\": 2049}", "\"resnet_width\" = 2049"},
         {"{\"resnet_width\": 7}", "\"resnet_width\" = 7: the attention pool's 3 heads do not divide its 224 channels"},
         {"{\"backbone\": \"vit\", \"vit_patch\": 32}", "\"vit_patch\" = 32: must be 16"},
@@ -196,43 +198,42 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"backbone\": \"vit\", \"vit_heads\": 0}", "\"vit_heads\" = 0"},
         {"{\"backbone\": \"vit\", \"vit_width\": 65537}", "\"vit_width\" = 65537"},
         {"{\"backbone\": \"vit\", \"vit_layers\": 3}", "\"vit_layers\" = 3"},
-        {"{\"backbone\": \"vit\", \"vit_layers\": 11}", "\"vit_taps\" holds 11: blocks are numbered 0..10"},
-        {"{\"backbone\": \"vit\", \"vit_taps\": [3, 5, 5, 11]}", "\"vit_taps\" holds 5 after 5: must be ascending"},
+        {"{\"backbone\": \"vit\", \"vit_layers\": 11}", "\"vit_taps\" contains 11: blocks are numbered 0..10"},
+        {"{\"backbone\": \"vit\", \"vit_taps\": [3, 5, 5, 11]}", "\"vit_taps\" contains 5 after 5: must be ascending"},
         {"{\"backbone\": \"vit\", \"vit_taps\": [3, 5, 7]}", "\"vit_taps\" has 3 values"},
         {"{\"backbone\": \"vit\", \"vit_taps\": [-1, 5, 7, 11]}", "\"vit_taps\" = -1"},
-        {"{\"vit_drop_path\": 1.0}", "\"vit_drop_path\" = 1: must be at least 0 and below 1"},
+        {"{\"vit_drop_path\": 1.0}", "\"vit_drop_path\" = 1 is not accepted; expected a number from 0 to 1 (excluded)"},
         {"{\"vit_drop_path\": -0.1}", "\"vit_drop_path\" = -0.1"},
         {"{\"pos_grid\": 0}", "\"pos_grid\" = 0"},
         {"{\"embed_dim\": 0}", "\"embed_dim\" = 0"},
-        {"{\"embed_dim\": 100000}", "\"embed_dim\" = 100000: must be in 1..65536"},
+        {"{\"embed_dim\": 100000}", "\"embed_dim\" = 100000 is not accepted; expected a whole number from 1 to 65536"},
         {"{\"text_width\": -512}", "\"text_width\" = -512"},
         {"{\"text_heads\": 7}", "\"text_heads\" = 7: must divide \"text_width\" = 512"},
-        {"{\"text_layers\": 1001}", "\"text_layers\" = 1001: must be in 1..1000"},
-        {"{\"vocab_size\": 2}", "\"vocab_size\" = 2: must be in 3.."},
+        {"{\"text_layers\": 1001}", "\"text_layers\" = 1001 is not accepted; expected a whole number from 1 to 1000"},
+        {"{\"vocab_size\": 2}", "\"vocab_size\" = 2 is not accepted; expected a whole number from 3 to"},
         {"{\"context_length\": 2}", "\"context_length\" = 2"},
-        {"{\"prompt_tokens\": 0}", "\"prompt_tokens\" = 0: must be in 1.."},
+        {"{\"prompt_tokens\": 0}", "\"prompt_tokens\" = 0 is not accepted; expected a whole number from 1 to"},
         {"{\"prompt\": \"static\", \"prompt_tokens\": 0}", "\"prompt_tokens\" = 0"},
-        {"{\"prompt_tokens\": 75}", "\"prompt_tokens\" = 75: with SOS and EOS they leave no room"},
+        {"{\"prompt_tokens\": 75}", "\"prompt_tokens\" = 75: with SOS and EOS they leave no space"},
         {"{\"prompt_heads\": 3}", "\"prompt_heads\" = 3: must divide \"prompt_width\" = 256"},
         {"{\"prompt_layers\": 0}", "\"prompt_layers\" = 0"},
         {"{\"post_prompt\": true, \"post_heads\": 3}", "\"post_heads\" = 3: must divide \"post_width\" = 256"},
         {"{\"post_prompt\": true, \"post_layers\": 0}", "\"post_layers\" = 0"},
-        {"{\"align_strides\": [8, 16]}",
-         "\"align_strides\" lacks 32, the stride at which a resnet gives its embeddings"},
+        {"{\"align_strides\": [8, 16]}", "\"align_strides\" lacks 32, the embedding stride of a resnet"},
         {"{\"align_strides\": []}", "\"align_strides\" lacks 32"},
         {"{\"backbone\": \"vit\", \"align_strides\": [8, 32]}", "\"align_strides\" lacks 16"},
-        {"{\"align_strides\": [8, 64]}", "\"align_strides\" holds 64: strides are 4, 8, 16 and 32"},
-        {"{\"align_strides\": [8, 8, 32]}", "\"align_strides\" holds 8 twice"},
+        {"{\"align_strides\": [8, 64]}", "\"align_strides\" contains 64; the strides are 4, 8, 16 and 32"},
+        {"{\"align_strides\": [8, 8, 32]}", "\"align_strides\" contains 8 twice"},
         {"{\"align_strides\": [4, 32]}", "\"align_weights\" has no weight for stride 4"},
         {"{\"align_weights\": {\"32\": 0.4}}", "\"align_weights\" has no weight for stride 8"},
         {"{\"align_weights\": {\"8\": 0.1, \"16\": -0.2, \"32\": 0.4}}", "\"align_weights\" has -0.2 for stride 16"},
         {"{\"align_dim\": 0}", "\"align_dim\" = 0"},
-        {"{\"tau\": 0}", "\"tau\" = 0: must be above 0"},
+        {"{\"tau\": 0}", "\"tau\" = 0 is not accepted; expected a number of at least 1e-30"},
         {"{\"tau\": -0.07}", "\"tau\" = -0.07"},
         {"{\"fpn_dim\": 0}", "\"fpn_dim\" = 0"},
-        {"{\"num_classes\": 0}", "\"num_classes\" = 0: must be in 1..16384"},
+        {"{\"num_classes\": 0}", "\"num_classes\" = 0 is not accepted; a model needs at least 1 class"},
         {"{\"num_classes\": 65535}", "\"num_classes\" = 65535"},
-        {"{\"dropout\": 1}", "\"dropout\" = 1: must be at least 0 and below 1"},
+        {"{\"dropout\": 1}", "\"dropout\" = 1 is not accepted; expected a number from 0 to 1 (excluded)"},
         {"{\"contrast_weight\": -1}", "\"contrast_weight\" = -1"},
         {"{\"contrast_positives\": 0}", "\"contrast_positives\" = 0"},
         {"{\"contrast_negatives\": 0}", "\"contrast_negatives\" = 0"},
@@ -243,7 +244,7 @@ static void configurations_that_cannot_work_are_refused(void **state) {
 
 static void fields_without_use_are_not_looked_at(void **state) {
     (void)state;
-    icseg_config config;
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_read_json(&config,
                                             "{\"vit_patch\": 32, \"vit_heads\": 0, \"vit_taps\": [9, 9, 9, 9], "
                                             "\"prompt\": \"template\", \"prompt_tokens\": 0, \"prompt_heads\": 0, "

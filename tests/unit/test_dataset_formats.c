@@ -494,7 +494,7 @@ static void eight_hundred_classes_go_from_file_to_matrix_and_back(void **state) 
     icseg_image_close(&image);
 
     icseg_confusion confusion;
-    icseg_metrics metrics;
+    icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
     assert_int_equal(icseg_confusion_create(&confusion, 847, NULL), ICSEG_OK);
     icseg_labels predicted;
     assert_int_equal(icseg_labels_create(&predicted, W, H, NULL), ICSEG_OK);

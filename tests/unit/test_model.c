@@ -17,6 +17,7 @@ static icseg_model *small_model(uint64_t seed) {
     icseg_model_options options = {.class_names = names, .seed = seed};
     icseg_error error = {0};
     icseg_model *model;
+    options.config.struct_size = ICSEG_CONFIG_INIT;
     assert_int_equal(icseg_config_preset(&options.config, "tiny-resnet", &error), ICSEG_OK);
     options.config.resnet_width = 4;
     options.config.vocab_size = ICSEG_BYTE_VOCAB;

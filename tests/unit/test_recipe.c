@@ -14,9 +14,8 @@
 #include "train/recipe.h"
 
 struct fixture {
-    icseg_arena *arena;
     char folder[64], path[96];
-    icseg_recipe recipe;
+    icseg_recipe *recipe;
     icseg_error error;
 };
 
@@ -26,23 +25,30 @@ static int set_up(void **state) {
     if (!f || !mkdtemp(f->folder)) return -1;
     snprintf(f->path, sizeof f->path, "%s/a.yaml", f->folder);
     *state = f;
-    return icseg_arena_open(&f->arena, NULL) != ICSEG_OK;
+    return 0;
 }
 
 static int tear_down(void **state) {
     struct fixture *f = *state;
-    icseg_arena_close(&f->arena);
+    icseg_recipe_close(&f->recipe);
     unlink(f->path);
     int left = rmdir(f->folder);
     free(f);
     return left;
 }
 
+static icseg_status open_path(struct fixture *f, const char *path) {
+    icseg_recipe_close(&f->recipe);
+    icseg_status status = icseg_recipe_open(&f->recipe, path, &f->error);
+    assert_true((status == ICSEG_OK) == (f->recipe != NULL));
+    return status;
+}
+
 static icseg_status read_text(struct fixture *f, const char *text, size_t size) {
     memset(&f->error, 0, sizeof f->error);
     FILE *file = fopen(f->path, "wb"); /* icseg_file_write would wait for the disk thousands of times */
     assert_true(file && fwrite(text, 1, size, file) == size && fclose(file) == 0);
-    return icseg_recipe_read(&f->recipe, f->path, f->arena, &f->error);
+    return open_path(f, f->path);
 }
 
 static void accept(struct fixture *f, const char *text) {
@@ -63,7 +69,7 @@ static void an_empty_recipe_is_the_published_setting(void **state) {
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
         if (i == 2) continue; /* a document that is a null scalar: refused, see below */
         accept(f, empty[i]);
-        const icseg_recipe *r = &f->recipe;
+        const icseg_recipe_settings *r = &f->recipe->settings;
         assert_true(r->train.steps == 80000 && r->train.batch == 32 && r->train.lr == 1e-4);
         assert_true(r->train.warmup == 1500 && r->train.min_lr == 1e-6 && r->train.backbone_lr_mult == 0.1);
         assert_true(r->model.resnet_layers[2] == 6 && r->model.embed_dim == 1024 && r->model.vocab_size == 49408);
@@ -74,15 +80,16 @@ static void an_empty_recipe_is_the_published_setting(void **state) {
 static void the_preset_acts_first_wherever_it_stands(void **state) {
     struct fixture *f = *state;
     accept(f, "model:\n  embed_dim: 99\n  tau: 0.5\n  preset: vit-b16\n  tokenizer: bytes\n");
-    assert_int_equal(f->recipe.model.backbone, ICSEG_BACKBONE_VIT);
-    assert_true(f->recipe.model.embed_dim == 99 && f->recipe.model.tau == 0.5 && f->recipe.model.vit_drop_path == 0.1);
-    assert_true(f->recipe.model.vocab_size == 258 && f->recipe.augment.crop_width == 640);
-    assert_int_equal(icseg_recipe_set(&f->recipe, "model.preset=rn101", &f->error), ICSEG_OK);
-    assert_int_equal(f->recipe.model.backbone, ICSEG_BACKBONE_RESNET);
-    assert_true(f->recipe.model.resnet_layers[2] == 23 && f->recipe.model.embed_dim == 99);
-    assert_true(f->recipe.augment.crop_width == 512 && f->recipe.model.vit_drop_path == 0);
+    assert_int_equal(f->recipe->settings.model.backbone, ICSEG_BACKBONE_VIT);
+    assert_true(f->recipe->settings.model.embed_dim == 99 && f->recipe->settings.model.tau == 0.5 &&
+                f->recipe->settings.model.vit_drop_path == 0.1);
+    assert_true(f->recipe->settings.model.vocab_size == 258 && f->recipe->settings.augment.crop_width == 640);
+    assert_int_equal(icseg_recipe_assign(f->recipe, "model.preset=rn101", &f->error), ICSEG_OK);
+    assert_int_equal(f->recipe->settings.model.backbone, ICSEG_BACKBONE_RESNET);
+    assert_true(f->recipe->settings.model.resnet_layers[2] == 23 && f->recipe->settings.model.embed_dim == 99);
+    assert_true(f->recipe->settings.augment.crop_width == 512 && f->recipe->settings.model.vit_drop_path == 0);
     accept(f, "model: {vocab_size: 300, tokenizer: bytes}\n");
-    assert_int_equal(f->recipe.model.vocab_size, 300);
+    assert_int_equal(f->recipe->settings.model.vocab_size, 300);
 }
 
 static void every_kind_of_value_is_read(void **state) {
@@ -92,7 +99,7 @@ static void every_kind_of_value_is_read(void **state) {
               "train: {lr: 1e-3, betas: [0.8, 0.99], seed: 9007199254740993}\n"
               "model:\n  prompt: static\n  align_weights: {8: 0.25, 32: 1}\n  align_strides: [32, 8]\n"
               "eval:\n  mode: slide\n  tta_scales: [1.0]\n");
-    const icseg_recipe *r = &f->recipe;
+    const icseg_recipe_settings *r = &f->recipe->settings;
     assert_string_equal(r->data.folder, "a b");
     assert_string_equal(r->data.classes, "");
     assert_true(r->data.ignore_count == 2 && r->data.ignore[1] == 254 && r->data.reduce_zero_label);
@@ -106,13 +113,13 @@ static void every_kind_of_value_is_read(void **state) {
 static void align_weights_may_be_a_list_in_the_order_of_strides(void **state) {
     struct fixture *f = *state;
     accept(f, "model:\n  align_weights: [0.5, 0.25]\n  align_strides: [8, 32]\n");
-    const double *weights = f->recipe.model.align_weights;
+    const double *weights = f->recipe->settings.model.align_weights;
     assert_true(weights[1] == 0.5 && weights[3] == 0.25 && weights[2] != weights[2]); /* NaN: not given */
-    assert_int_equal(icseg_recipe_set(&f->recipe, "model.align_weights=1,2", NULL), ICSEG_OK);
-    assert_true(f->recipe.model.align_weights[1] == 1 && f->recipe.model.align_weights[3] == 2);
-    assert_int_equal(icseg_recipe_set(&f->recipe, "model.align_weights=1,2,3", &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_assign(f->recipe, "model.align_weights=1,2", NULL), ICSEG_OK);
+    assert_true(f->recipe->settings.model.align_weights[1] == 1 && f->recipe->settings.model.align_weights[3] == 2);
+    assert_int_equal(icseg_recipe_assign(f->recipe, "model.align_weights=1,2,3", &f->error), ICSEG_ERROR_ARGUMENT);
     assert_string_equal(f->error.message,
-                        "--set: model.align_weights: a list needs one weight for each of the 2 align_strides");
+                        "model.align_weights: a list needs one weight for each of the 2 align_strides");
     refuse(f, "model:\n  align_weights: [0.5]\n",
            ":2: model.align_weights: a list needs one weight for each of the 3 align_strides");
 }
@@ -149,9 +156,9 @@ static void wrong_keys_and_values_are_refused_by_line(void **state) {
     refuse(f, "model:\n  align_strides: [8, 9]\n",
            ":2: model.align_strides: \"9\" is not accepted; expected a list out of 4, 8, 16, 32");
     char duplicate[200];
-    snprintf(duplicate, sizeof duplicate, ":3: train.lr: given twice, first at %s:2", f->path);
+    snprintf(duplicate, sizeof duplicate, ":3: train.lr: is set twice, first at %s:2", f->path);
     refuse(f, "train:\n  lr: 1\n  lr: 1\n", duplicate);
-    refuse(f, "train:\n  lr: 1\ndata:\ntrain:\n  lr: 1\n", ":4: train: this section stands twice");
+    refuse(f, "train:\n  lr: 1\ndata:\ntrain:\n  lr: 1\n", ":4: train: this section occurs twice");
     refuse(f, "train:\n  lr: \"\\xff\"\n", ":2: train.lr: \"\303\277\" is not accepted; expected a number above 0");
 }
 
@@ -160,7 +167,7 @@ static void yaml_beyond_recipes_is_refused(void **state) {
     refuse(f, "train: &x\n  lr: 1\n", ":1: anchors (&name) are not accepted; write the value out");
     refuse(f, "train:\n  lr: *x\n", ":2: aliases (*name) are not accepted; write the value out");
     refuse(f, "train:\n  lr: !!float 1\n", ":2: tags (!type) are not accepted");
-    refuse(f, "train:\n  lr: 1\n---\ntrain:\n", ":3: a second document; a recipe is one");
+    refuse(f, "train:\n  lr: 1\n---\ntrain:\n", ":3: contains a second document; a recipe must be one document");
     refuse(f, "- a\n- b\n", ":1: expected sections (model:, data:, train:, ...) with indented \"key: value\" lines");
     refuse(f, "---\n", ":2: expected sections (model:, data:, train:, ...) with indented \"key: value\" lines");
     refuse(f, "steps: 3\n", ":1: steps: expected a section: indented \"key: value\" lines below its name");
@@ -170,7 +177,7 @@ static void yaml_beyond_recipes_is_refused(void **state) {
     refuse(f, "augment:\n  crop: {a: {b: c}}\n", ":2: augment.crop: nested too deeply; expected plain values");
     refuse(f, "train:\n  lr: 1\n eps: 2\n", ":3: not YAML: did not find expected key");
     refuse(f, "train: {lr: 1\n", ":2: not YAML: did not find expected ',' or '}'");
-    refuse(f, "train:\n  lr: \"1\\0\"\n", ":2: text holds a NUL byte");
+    refuse(f, "train:\n  lr: \"1\\0\"\n", ":2: the text contains a NUL byte");
     assert_int_equal(read_text(f, "a: \xff\n", 5), ICSEG_ERROR_FORMAT);
     assert_non_null(strstr(f->error.message, "not YAML"));
 }
@@ -199,31 +206,33 @@ static void hostile_sizes_are_refused(void **state) {
 
 static void assignments_change_one_value_or_nothing(void **state) {
     struct fixture *f = *state;
-    icseg_recipe *r = &f->recipe;
     accept(f, "train:\n  lr: 0.5\n");
-    assert_int_equal(icseg_recipe_set(r, "train.lr=1e-3", NULL), ICSEG_OK);
-    assert_int_equal(icseg_recipe_set(r, "data.folder=a=b", NULL), ICSEG_OK);
-    assert_int_equal(icseg_recipe_set(r, "augment.crop=64,96", NULL), ICSEG_OK);
-    assert_int_equal(icseg_recipe_assign(r, "model.init", "w.safetensors", "--init", NULL), ICSEG_OK);
+    const icseg_recipe_settings *r = &f->recipe->settings;
+    assert_int_equal(icseg_recipe_assign(f->recipe, "train.lr=1e-3", NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_assign(f->recipe, "data.folder=a=b", NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_assign(f->recipe, "augment.crop=64,96", NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_set(f->recipe, "model.init", "w.safetensors", NULL), ICSEG_OK);
     assert_true(r->train.lr == 1e-3 && r->augment.crop_width == 96);
     assert_string_equal(r->data.folder, "a=b");
     assert_string_equal(r->model.backbone == ICSEG_BACKBONE_RESNET ? r->init : "", "w.safetensors");
     static const char *const wrong[][2] = {
-        {"train.lr", "--set: \"train.lr\" is not KEY=VALUE, such as train.lr=1e-3"},
-        {"=3", "--set: \"=3\" is not KEY=VALUE, such as train.lr=1e-3"},
-        {"lr=3", "--set: lr: unknown key; did you mean train.lr?"},
-        {"train.lr=", "--set: train.lr: \"\" is not accepted; expected a number above 0"},
-        {"train.lr=-1", "--set: train.lr: \"-1\" is not accepted; expected a number above 0"},
-        {"data.folder=\xff", "--set: data.folder: the text is not UTF-8"},
+        {"train.lr", "\"train.lr\" is not KEY=VALUE, such as train.lr=1e-3"},
+        {"=3", "\"=3\" is not KEY=VALUE, such as train.lr=1e-3"},
+        {"lr=3", "lr: unknown key; did you mean train.lr?"},
+        {"train.lr=", "train.lr: \"\" is not accepted; expected a number above 0"},
+        {"train.lr=-1", "train.lr: \"-1\" is not accepted; expected a number above 0"},
+        {"data.folder=\xff", "data.folder: the text is not UTF-8"},
     };
-    icseg_recipe before;
+    icseg_recipe_settings before;
     memcpy(&before, r, sizeof before);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(icseg_recipe_set(r, wrong[i][0], &f->error), ICSEG_ERROR_ARGUMENT);
+        assert_int_equal(icseg_recipe_assign(f->recipe, wrong[i][0], &f->error), ICSEG_ERROR_ARGUMENT);
         assert_string_equal(f->error.message, wrong[i][1]);
+        if (i > 1) assert_string_equal(f->error.field, i == 2 ? "lr" : i < 5 ? "train.lr" : "data.folder");
         assert_memory_equal(&before, r, sizeof before);
     }
-    assert_int_equal(icseg_recipe_set(r, "train.steps=7", NULL), ICSEG_OK); /* the list of assignments is whole */
+    assert_int_equal(icseg_recipe_assign(f->recipe, "train.steps=7", NULL),
+                     ICSEG_OK); /* the list of assignments is whole */
     assert_true(r->train.steps == 7 && r->train.lr == 1e-3);
 }
 
@@ -231,7 +240,7 @@ static void check_refuses(struct fixture *f, const char *text, const char *messa
     char whole[512], expected[512];
     snprintf(whole, sizeof whole, "data: {folder: %s}\n%s", f->folder, text);
     accept(f, whole);
-    assert_true(icseg_recipe_check(&f->recipe, &f->error) != ICSEG_OK);
+    assert_true(icseg_recipe_check(f->recipe, &f->error) != ICSEG_OK);
     snprintf(expected, sizeof expected, "%s%s", *message == ':' ? f->path : "", message);
     assert_string_equal(f->error.message, expected);
 }
@@ -239,52 +248,58 @@ static void check_refuses(struct fixture *f, const char *text, const char *messa
 static void the_check_sees_what_no_single_value_shows(void **state) {
     struct fixture *f = *state;
     accept(f, "");
-    assert_int_equal(icseg_recipe_check(&f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
-    assert_string_equal(f->error.message, "data.folder: no data set is named; give its folder");
+    assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(f->error.message, "data.folder: is not set; set it to the folder of the data set");
     accept(f, "data:\n  folder: /nowhere/at/all\n");
-    assert_int_equal(icseg_recipe_check(&f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
-    assert_string_equal(f->error.message + strlen(f->path), ":2: data.folder: there is no folder \"/nowhere/at/all\"");
+    assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(f->error.message + strlen(f->path),
+                        ":2: data.folder: the folder \"/nowhere/at/all\" does not exist");
     check_refuses(f, "",
                   "model.merges: CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to "
                   "train from scratch");
     char whole[512];
     snprintf(whole, sizeof whole, "data: {folder: %s}\nmodel: {tokenizer: bytes, init: /no/w}\n", f->folder);
     accept(f, whole);
-    assert_int_equal(icseg_recipe_check(&f->recipe, &f->error), ICSEG_OK); /* it may be one that goes on */
-    assert_int_equal(icseg_recipe_check_init(&f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
-    assert_string_equal(f->error.message + strlen(f->path), ":2: model.init: there is no file or folder \"/no/w\"");
+    assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_OK); /* it may be one that goes on */
+    assert_int_equal(icseg_recipe_check_init(f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(f->error.field, "model.init");
+    assert_string_equal(f->error.message + strlen(f->path),
+                        ":2: model.init: the file or folder \"/no/w\" does not exist");
     check_refuses(f, "model: {tokenizer: clip, merges: /no/m}\n",
-                  ":2: model.merges: there is no file or folder \"/no/m\"");
+                  ":2: model.merges: the file or folder \"/no/m\" does not exist");
     check_refuses(f, "model: {tokenizer: clip, vocab_size: 300}\n",
-                  ":2: model.vocab_size: 300, but CLIP's tokenizer has 49408 tokens");
+                  ":2: model.vocab_size: is 300, but the tokenizer \"clip\" has 49408 tokens");
     check_refuses(f, "model: {tokenizer: bytes}\ntrain: {steps: 10}\n",
-                  "train.warmup: 1500 steps of warm-up, but train.steps is only 10");
+                  "train.warmup: 1500 steps of warm-up do not fit into train.steps = 10");
     check_refuses(f, "model: {tokenizer: bytes}\ntrain:\n  min_lr: 1\n",
                   ":4: train.min_lr: 1 is above train.lr = 0.0001");
     check_refuses(f, "model: {tokenizer: bytes}\naugment: {scale: [2, 1]}\n",
-                  ":3: augment.scale: the smallest factor 2 is above the largest 1");
+                  ":3: augment.scale: the smallest factor 2 is above the largest factor 1");
     check_refuses(f, "model: {tokenizer: bytes}\naugment: {resize_long: 100}\n",
                   ":3: augment.resize_long: 100 is below augment.resize_short = 512");
     check_refuses(f, "model: {tokenizer: bytes}\neval: {stride: [512, 513]}\n",
-                  ":3: eval.stride: a step of 513 pixels skips some between windows of 512");
+                  ":3: eval.stride: a step of 513 pixels leaves gaps between windows of 512 pixels");
     check_refuses(f, "model: {tokenizer: bytes}\neval: {crop: [0, 16]}\n",
                   ":3: eval.crop: a window must be at least 32 pixels");
     check_refuses(f, "model: {tokenizer: bytes}\naugment: {scale: [1e-9, 1]}\n",
                   "augment: scale 1e-09 .. 1: 1/64 <= min <= max <= 64 is expected");
     snprintf(whole, sizeof whole, "data: {folder: %s}\n\nmodel: {tokenizer: bytes, text_width: 130}\n", f->folder);
     accept(f, whole); /* the model's own check, in its words */
-    assert_int_equal(icseg_recipe_check(&f->recipe, &f->error), ICSEG_ERROR_CONFIG);
+    assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_ERROR_CONFIG);
     assert_non_null(
         strstr(f->error.message, ":3: model: config: \"text_heads\" = 8: must divide \"text_width\" = 130"));
+    assert_string_equal(f->error.field, "model.text_heads");
+    check_refuses(f, "model: {tokenizer: bytes, vocab_size: 257}\n",
+                  ":2: model.vocab_size: is 257, but the tokenizer \"bytes\" has 258 tokens");
     snprintf(whole, sizeof whole, "data: {folder: %s}\nmodel: {tokenizer: bytes}\n", f->folder);
     accept(f, whole);
-    if (icseg_recipe_check(&f->recipe, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
+    if (icseg_recipe_check(f->recipe, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
 }
 
 static char *text_of(const icseg_recipe *recipe) {
-    icseg_string text = {0};
-    assert_int_equal(icseg_recipe_format(recipe, &text, NULL), ICSEG_OK);
-    return text.data;
+    char *text;
+    assert_int_equal(icseg_recipe_text(recipe, &text, NULL), ICSEG_OK);
+    return text;
 }
 
 static void a_written_recipe_reads_back_the_same(void **state) {
@@ -295,18 +310,18 @@ static void a_written_recipe_reads_back_the_same(void **state) {
         "train: {lr: 0.1234567890123456, seed: 9223372036854775807, eps: 1e-30}\neval: {tta_scales: [0.3, 1]}\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         accept(f, texts[i]);
-        char *first = text_of(&f->recipe);
-        assert_int_equal(icseg_recipe_write(&f->recipe, f->path, NULL), ICSEG_OK);
-        if (icseg_recipe_read(&f->recipe, f->path, f->arena, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
-        char *second = text_of(&f->recipe);
+        char *first = text_of(f->recipe);
+        assert_int_equal(icseg_recipe_write(f->recipe, f->path, NULL), ICSEG_OK);
+        if (open_path(f, f->path) != ICSEG_OK) fail_msg("%s", f->error.message);
+        char *second = text_of(f->recipe);
         assert_string_equal(first, second);
         icseg_free(first);
         icseg_free(second);
     }
-    assert_string_equal(f->recipe.data.folder, "a: #b\n\"'\\");
-    assert_string_equal(f->recipe.data.val_split, "yes");
-    assert_true(f->recipe.train.lr == 0.1234567890123456 && f->recipe.train.seed == INT64_MAX);
-    assert_int_equal(icseg_recipe_write(&f->recipe, "/nowhere/at/all/r.yaml", &f->error), ICSEG_ERROR_IO);
+    assert_string_equal(f->recipe->settings.data.folder, "a: #b\n\"'\\");
+    assert_string_equal(f->recipe->settings.data.val_split, "yes");
+    assert_true(f->recipe->settings.train.lr == 0.1234567890123456 && f->recipe->settings.train.seed == INT64_MAX);
+    assert_int_equal(icseg_recipe_write(f->recipe, "/nowhere/at/all/r.yaml", &f->error), ICSEG_ERROR_IO);
 }
 
 /* Every row of the table must be part of the round trip: set each to something else and read it back. */
@@ -334,14 +349,13 @@ static void every_key_survives_the_round_trip(void **state) {
         default: break;
         }
         accept(f, "");
-        char *before = text_of(&f->recipe);
-        if (icseg_recipe_assign(&f->recipe, o->key, value, NULL, &f->error) != ICSEG_OK)
-            fail_msg("%s", f->error.message);
-        char *changed = text_of(&f->recipe);
+        char *before = text_of(f->recipe);
+        if (icseg_recipe_set(f->recipe, o->key, value, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
+        char *changed = text_of(f->recipe);
         if (o->type != ICSEG_OPTION_BOOL && strcmp(o->key, "model.tokenizer")) assert_string_not_equal(before, changed);
-        assert_int_equal(icseg_recipe_write(&f->recipe, f->path, NULL), ICSEG_OK);
-        assert_int_equal(icseg_recipe_read(&f->recipe, f->path, f->arena, &f->error), ICSEG_OK);
-        char *back = text_of(&f->recipe);
+        assert_int_equal(icseg_recipe_write(f->recipe, f->path, NULL), ICSEG_OK);
+        assert_int_equal(open_path(f, f->path), ICSEG_OK);
+        char *back = text_of(f->recipe);
         assert_string_equal(changed, back);
         icseg_free(before);
         icseg_free(changed);
@@ -353,17 +367,17 @@ static void the_recipes_of_the_project_are_read(void **state) {
     struct fixture *f = *state;
     char path[512];
     snprintf(path, sizeof path, "%s/recipes/camvid.yaml", ICSEG_SOURCE_DIR);
-    if (icseg_recipe_read(&f->recipe, path, f->arena, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
-    const icseg_recipe *r = &f->recipe;
+    if (open_path(f, path) != ICSEG_OK) fail_msg("%s", f->error.message);
+    const icseg_recipe_settings *r = &f->recipe->settings;
     assert_true(r->model.resnet_width == 32 && r->model.vocab_size == 258 && r->model.embed_dim == 256);
     assert_true(r->train.steps == 400 && r->train.lr == 1e-3 && r->train.backbone_lr_mult == 1);
     assert_true(r->augment.crop_height == 256 && r->augment.crop_width == 320 && !r->augment.photometric);
-    assert_int_equal(icseg_recipe_assign(&f->recipe, "data.folder", f->folder, "--data", NULL), ICSEG_OK);
-    assert_int_equal(icseg_recipe_check(&f->recipe, &f->error), ICSEG_OK);
+    assert_int_equal(icseg_recipe_set(f->recipe, "data.folder", f->folder, NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_OK);
     snprintf(path, sizeof path, "%s/recipes/demo.yaml", ICSEG_SOURCE_DIR);
-    if (icseg_recipe_read(&f->recipe, path, f->arena, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
-    assert_int_equal(icseg_recipe_assign(&f->recipe, "data.folder", f->folder, "--data", NULL), ICSEG_OK);
-    if (icseg_recipe_check(&f->recipe, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
+    if (open_path(f, path) != ICSEG_OK) fail_msg("%s", f->error.message);
+    assert_int_equal(icseg_recipe_set(f->recipe, "data.folder", f->folder, NULL), ICSEG_OK);
+    if (icseg_recipe_check(f->recipe, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
 }
 
 static void a_recipe_cut_anywhere_is_read_or_refused_in_one_line(void **state) {
@@ -398,24 +412,23 @@ static void a_recipe_cut_anywhere_is_read_or_refused_in_one_line(void **state) {
 
 static void a_missing_file_or_a_folder_is_refused(void **state) {
     struct fixture *f = *state;
-    assert_int_equal(icseg_recipe_read(&f->recipe, "/nowhere/r.yaml", f->arena, &f->error), ICSEG_ERROR_IO);
+    assert_int_equal(open_path(f, "/nowhere/r.yaml"), ICSEG_ERROR_IO);
     assert_string_equal(f->error.message, "/nowhere/r.yaml: cannot open: No such file or directory");
-    assert_int_equal(icseg_recipe_read(&f->recipe, f->folder, f->arena, &f->error), ICSEG_ERROR_IO);
+    assert_int_equal(open_path(f, f->folder), ICSEG_ERROR_IO);
 }
 
 static void a_lack_of_memory_is_reported(void **state) {
     struct fixture *f = *state;
     accept(f, "model:\n  align_weights: [0.1, 0.2, 0.4]\ntrain: {lr: 1}\n");
     for (int64_t n = 0; n < 30; n++) {
-        icseg_arena *arena = NULL;
+        icseg_recipe *recipe = NULL;
         icseg_memory_fail_after(n);
-        icseg_status status = icseg_arena_open(&arena, NULL);
-        if (status == ICSEG_OK) status = icseg_recipe_read(&f->recipe, f->path, arena, NULL);
-        if (status == ICSEG_OK) status = icseg_recipe_set(&f->recipe, "train.lr=2", NULL);
+        icseg_status status = icseg_recipe_open(&recipe, f->path, NULL);
+        if (status == ICSEG_OK) status = icseg_recipe_assign(recipe, "train.lr=2", NULL);
         icseg_memory_fail_after(-1);
         assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
         assert_true(n >= 1 || status == ICSEG_ERROR_MEMORY);
-        icseg_arena_close(&arena);
+        icseg_recipe_close(&recipe);
     }
 }
 

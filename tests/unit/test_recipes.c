@@ -14,37 +14,36 @@
 #include "base/text.h"
 #include "train/recipe.h"
 
-static void read_recipe(icseg_recipe *r, const char *name, icseg_arena *arena) {
+static icseg_recipe *read_recipe(const char *name) {
     char path[512];
     icseg_error error = {0};
+    icseg_recipe *r;
     snprintf(path, sizeof path, "%s/recipes/%s", ICSEG_SOURCE_DIR, name);
-    if (icseg_recipe_read(r, path, arena, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    if (icseg_recipe_assign(r, "data.folder", "/tmp", "test", &error) != ICSEG_OK ||
-        icseg_recipe_assign(r, "model.init", "", "test", &error) != ICSEG_OK ||
-        (r->merges[0] && icseg_recipe_assign(r, "model.merges", path, "test", &error) != ICSEG_OK) ||
+    if (icseg_recipe_open(&r, path, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_recipe_set(r, "data.folder", "/tmp", &error) != ICSEG_OK ||
+        icseg_recipe_set(r, "model.init", "", &error) != ICSEG_OK ||
+        (r->settings.merges[0] && icseg_recipe_set(r, "model.merges", path, &error) != ICSEG_OK) ||
         icseg_recipe_check(r, &error) != ICSEG_OK)
         fail_msg("%s", error.message);
+    return r;
 }
 
 static void every_recipe_passes_its_check(void **state) {
     (void)state;
     char **names;
     size_t count, recipes = 0;
-    icseg_arena *arena;
-    assert_int_equal(icseg_arena_open(&arena, NULL), ICSEG_OK);
     assert_int_equal(icseg_folder_list(ICSEG_SOURCE_DIR "/recipes", &names, &count, NULL), ICSEG_OK);
     for (size_t i = 0; i < count; i++) {
-        icseg_recipe r;
         if (strcmp(icseg_path_extension(names[i]), "yaml") != 0) continue;
-        read_recipe(&r, names[i], arena);
+        icseg_recipe *r = read_recipe(names[i]);
+        icseg_recipe_close(&r);
         recipes++;
     }
     assert_true(recipes >= 21);
     icseg_free(names);
-    icseg_arena_close(&arena);
 }
 
-static void has_published_training(const icseg_recipe *r, int32_t side) {
+static void has_published_training(const icseg_recipe_settings *r, int32_t side) {
     assert_int_equal(r->train.batch * r->train.accumulate, 32);
     assert_int_equal(r->train.steps, 80000);
     assert_int_equal(r->train.warmup, 1500);
@@ -72,32 +71,27 @@ static void published_sets_have_the_published_settings(void **state) {
                 {"ade20k_full", ICSEG_DATASET_ADE20K_FULL}};
     static const struct {
         const char *name;
-        icseg_recipe_preset preset;
         int32_t side, embed_level;
-    } nets[] = {{"rn50", ICSEG_PRESET_RN50, 512, 3},
-                {"rn101", ICSEG_PRESET_RN101, 512, 3},
-                {"vit-b16", ICSEG_PRESET_VIT_B16, 640, 2}};
-    icseg_arena *arena;
-    assert_int_equal(icseg_arena_open(&arena, NULL), ICSEG_OK);
+    } nets[] = {{"rn50", 512, 3}, {"rn101", 512, 3}, {"vit-b16", 640, 2}};
     for (int i = 0; i < 18; i++) {
         int set = i / 6, net = i / 2 % 3;
         bool dense = i % 2;
         char name[64];
-        icseg_recipe r;
         snprintf(name, sizeof name, "%s_%s%s.yaml", sets[set].name, nets[net].name, dense ? "_denseclip" : "");
-        read_recipe(&r, name, arena);
-        assert_int_equal(r.preset, nets[net].preset);
-        assert_int_equal(r.data.format, sets[set].format);
-        assert_int_equal(r.tokenizer, ICSEG_TOKENIZER_CLIP);
-        has_published_training(&r, nets[net].side);
-        assert_int_equal(r.model.prompt, dense ? ICSEG_PROMPT_STATIC : ICSEG_PROMPT_INSTANCE);
-        assert_int_equal(r.model.post_prompt, dense);
-        assert_true(dense == (r.model.contrast_weight == 0));
+        icseg_recipe *recipe = read_recipe(name);
+        const icseg_recipe_settings *r = &recipe->settings;
+        assert_string_equal(icseg_preset_name(r->preset), nets[net].name);
+        assert_int_equal(r->data.format, sets[set].format);
+        assert_int_equal(r->tokenizer, ICSEG_TOKENIZER_CLIP);
+        has_published_training(r, nets[net].side);
+        assert_int_equal(r->model.prompt, dense ? ICSEG_PROMPT_STATIC : ICSEG_PROMPT_INSTANCE);
+        assert_int_equal(r->model.post_prompt, dense);
+        assert_true(dense == (r->model.contrast_weight == 0));
         for (int level = 0; level < ICSEG_LEVELS; level++)
-            assert_int_equal(r.model.align[level], dense ? level == nets[net].embed_level : level > 0);
-        assert_true(r.model.align_weights[nets[net].embed_level] == 0.4);
+            assert_int_equal(r->model.align[level], dense ? level == nets[net].embed_level : level > 0);
+        assert_true(r->model.align_weights[nets[net].embed_level] == 0.4);
+        icseg_recipe_close(&recipe);
     }
-    icseg_arena_close(&arena);
 }
 
 int main(void) {

@@ -180,7 +180,7 @@ static void the_nearest_mean_class_color_does_not_solve_held_out_scenes(void **s
     for (int k = 0; k < K; k++)
         for (int c = 0; c < 3; c++) mean[k][c] /= (double)count[k];
     icseg_confusion confusion;
-    icseg_metrics metrics;
+    icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
     assert_int_equal(icseg_confusion_create(&confusion, K, NULL), ICSEG_OK);
     for (int i = 0; i < HELD_OUT; i++) {
         scene s = make(3, (uint64_t)(1000 + i), WIDTH, HEIGHT);

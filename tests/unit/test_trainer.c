@@ -104,18 +104,31 @@ static void on_message(void *user, icseg_message_level level, const char *text) 
     snprintf(r->messages + used, sizeof r->messages - used, "%s\n", text);
 }
 
+/* The recipe of the run's settings; NULL and r->error when one is refused. */
+static icseg_recipe *open_recipe(run *r) {
+    icseg_recipe *recipe = NULL;
+    icseg_status status = icseg_recipe_open(&recipe, path_of("tiny.yaml"), &r->error);
+    for (size_t i = 0; i < SETS && r->set[i] && status == ICSEG_OK; i++)
+        status = icseg_recipe_assign(recipe, r->set[i], &r->error);
+    if (status == ICSEG_OK)
+        status = icseg_recipe_set(recipe, "data.folder", path_of(r->data ? r->data : "data"), &r->error);
+    if (status == ICSEG_OK && r->init) status = icseg_recipe_set(recipe, "model.init", r->init, &r->error);
+    if (status != ICSEG_OK) icseg_recipe_close(&recipe);
+    return recipe;
+}
+
 static icseg_status train(run *r) {
-    char out[PATH_MOST], data[PATH_MOST], recipe[PATH_MOST];
+    char out[PATH_MOST];
     snprintf(out, sizeof out, "%s/%s", folder, r->out);
-    snprintf(data, sizeof data, "%s/%s", folder, r->data ? r->data : "data");
-    snprintf(recipe, sizeof recipe, "%s/tiny.yaml", folder);
-    icseg_train_options o = {
-        .recipe = recipe, .set = r->set, .data = data, .init = r->init, .out = out, .resume = r->resume};
-    while (o.set_count < SETS && r->set[o.set_count]) o.set_count++;
+    icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = out, .resume = r->resume};
     icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = on_progress, .message = on_message, .user = r};
     r->messages[0] = '\0';
-    icseg_status status = icseg_train(&o, &progress, &r->result, &r->error);
-    r->miou = r->result.metrics.miou;
+    r->error.status = ICSEG_OK;
+    r->result.struct_size = ICSEG_TRAIN_RESULT_INIT;
+    icseg_recipe *recipe = open_recipe(r);
+    icseg_status status = recipe ? icseg_train(recipe, &o, &progress, &r->result, &r->error) : r->error.status;
+    icseg_recipe_close(&recipe);
+    if (status == ICSEG_OK) r->miou = r->result.metrics->miou;
     icseg_train_result_close(&r->result);
     return status;
 }
@@ -199,6 +212,7 @@ static icseg_model *open_weights(const char *out) {
 static icseg_model *fresh_model(void) {
     icseg_model_options o = {.class_names = icseg_synth_class_names(), .seed = 3};
     icseg_model *model;
+    o.config.struct_size = ICSEG_CONFIG_INIT;
     assert_int_equal(icseg_config_preset(&o.config, "tiny-resnet", NULL), ICSEG_OK);
     o.config.num_classes = ICSEG_SYNTH_CLASSES;
     o.config.vocab_size = 258;
@@ -270,11 +284,11 @@ static void a_stopped_run_resumes_to_the_same_bytes(void **state) {
     train_well(&(run){.out = "whole", .resume = true});
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         run r = {.out = "stopped", .stop_stage = stops[i].stage, .stop_at = stops[i].at};
-        train_badly(&r, ICSEG_ERROR_CANCELLED, "--resume");
+        train_badly(&r, ICSEG_ERROR_CANCELLED, "can be resumed");
         r.resume = true;
         r.stop_stage = NULL;
         train_well(&r);
-        assert_non_null(strstr(r.messages, "goes on after step"));
+        assert_non_null(strstr(r.messages, "continues after step"));
         assert_same_run("whole", "stopped");
         remove_tree(path_of("stopped"));
     }
@@ -295,7 +309,7 @@ static void a_run_stopped_at_every_step_resumes_to_the_same_bytes(void **state) 
 #define IN_BF16 .set = {"train.precision=bf16", "eval.precision=bf16"}
 
 /* Each of the images in turn, so that some are met in the second batch of a step, some in the first step. */
-static void an_image_that_cannot_be_read_ends_a_run_that_can_go_on(void **state) {
+static void an_image_that_cannot_be_read_ends_a_run_that_can_resume(void **state) {
     (void)state;
     char command[4 * PATH_MOST];
     train_well(&(run){.out = "two_batches", .set = {"train.accumulate=2"}});
@@ -312,7 +326,7 @@ static void an_image_that_cannot_be_read_ends_a_run_that_can_go_on(void **state)
     }
 }
 
-static void a_run_that_goes_on_keeps_what_it_began_with(void **state) {
+static void a_resumed_run_keeps_what_it_began_with(void **state) {
     (void)state;
     train_well(&(run){.out = "whole", .resume = true});
     run r = {.out = "begun", .stop_stage = "train", .stop_at = 5};
@@ -322,11 +336,11 @@ static void a_run_that_goes_on_keeps_what_it_began_with(void **state) {
     r.init = init;
     train_badly(&r, ICSEG_ERROR_CANCELLED, "stopped after step 5");
     assert_int_equal(rename(init, path_of("whole/best.safetensors")), 0);
-    train_badly(&(run){.out = "other", .init = init}, ICSEG_ERROR_ARGUMENT, "there is no file or folder");
+    train_badly(&(run){.out = "other", .init = init}, ICSEG_ERROR_ARGUMENT, "does not exist");
     run on = {.out = "begun", .resume = true, .init = "/no/such/file", .set = {"eval.tta=true", "eval.tta_scales=1"}};
     train_well(&on);
     assert_non_null(strstr(on.messages, "began with model.init"));
-    assert_non_null(strstr(on.messages, "eval.tta was false and is true now"));
+    assert_non_null(strstr(on.messages, "eval.tta was false and is now true"));
     assert_int_equal(on.result.best_step, 6); /* the evaluation after step 4 was of another kind */
     unsigned char *text;
     size_t size;
@@ -378,7 +392,7 @@ static void bf16_trains_repeats_and_resumes_to_the_same_bytes(void **state) {
     train_well(&first);
     assert_true(here == !strstr(first.messages, "f32 is used")); /* told where the processor has none */
     assert_true(here == !same_file("whole", "half", "checkpoint.safetensors"));
-    train_badly(&stopped, ICSEG_ERROR_CANCELLED, "--resume");
+    train_badly(&stopped, ICSEG_ERROR_CANCELLED, "can be resumed");
     stopped.resume = true;
     stopped.stop_stage = NULL;
     train_well(&stopped);
@@ -550,7 +564,7 @@ static void fails_at_once(run *r, const char *text) {
     char image[2][PATH_MOST], expected[3 * PATH_MOST], file[PATH_MOST];
     train_badly(r, ICSEG_ERROR_NUMERIC, text);
     first_images(image);
-    snprintf(expected, sizeof expected, "; images: %s, %s. What was saved", icseg_path_name(image[0]),
+    snprintf(expected, sizeof expected, "; images: %s, %s. Files that were saved", icseg_path_name(image[0]),
              icseg_path_name(image[1]));
     if (!strstr(r->error.message, expected)) fail_msg("\"%s\" is not in: %s", expected, r->error.message);
     snprintf(expected, sizeof expected, "the images of step 1:\n  %s\n  %s\n", image[0], image[1]);
@@ -622,7 +636,7 @@ static void other_weights_start_a_run(void **state) {
                 .init = path,
                 .set = {"train.steps=1", "train.lr=1e-30", "train.min_lr=0", "train.warmup=0", "train.weight_decay=0"}};
     train_well(&same);
-    assert_null(strstr(same.messages, "start fresh"));
+    assert_null(strstr(same.messages, "start new"));
     icseg_model *was = open_weights("whole"), *is = open_weights("same_classes");
     int all;
     assert_int_equal(count_changed(was, is, "", false, &all), 0);
@@ -633,8 +647,8 @@ static void other_weights_start_a_run(void **state) {
     other.out = "other_classes";
     other.data = "renamed";
     train_well(&other);
-    assert_non_null(strstr(other.messages, "its class list is another one"));
-    assert_non_null(strstr(other.messages, "start fresh: "));
+    assert_non_null(strstr(other.messages, "its class list differs"));
+    assert_non_null(strstr(other.messages, "start new: "));
     assert_non_null(strstr(other.messages, "decoder.head.conv_seg.weight"));
     is = open_weights("other_classes");
     assert_int_equal(count_changed(was, is, "visual.", false, &all), 0);
@@ -673,7 +687,7 @@ static void classes_of_several_names_train_and_stay_in_the_checkpoint(void **sta
                    .data = "synonyms",
                    .resume = true,
                    .set = {"model.synonyms=mean", "model.prompt=static", "train.steps=2", "train.warmup=0"}};
-    train_badly(&renamed, ICSEG_ERROR_ARGUMENT, "the tokens of the class names are others");
+    train_badly(&renamed, ICSEG_ERROR_ARGUMENT, "the tokens of the class names differ");
     r.out = "first"; /* as without the key: the line is the name */
     r.resume = false;
     train_well(&r);
@@ -685,9 +699,9 @@ static void classes_of_several_names_train_and_stay_in_the_checkpoint(void **sta
 static void what_does_not_fit_the_run_is_refused(void **state) {
     (void)state;
     train_well(&(run){.out = "whole", .resume = true});
-    train_badly(&(run){.out = "whole"}, ICSEG_ERROR_ARGUMENT, "holds a run already");
+    train_badly(&(run){.out = "whole"}, ICSEG_ERROR_ARGUMENT, "already contains a run");
     run r = {.out = "whole", .resume = true, .set = {"train.batch=4"}};
-    train_badly(&r, ICSEG_ERROR_ARGUMENT, "the run began with train.batch = 2, the recipe now says 4");
+    train_badly(&r, ICSEG_ERROR_ARGUMENT, "the run began with train.batch = 2, but the recipe now has 4");
     r.set[0] = "augment.crop=64,96";
     train_badly(&r, ICSEG_ERROR_ARGUMENT, "augment.crop");
     r.set[0] = "model.num_classes=12";
@@ -701,7 +715,7 @@ static void what_does_not_fit_the_run_is_refused(void **state) {
              folder);
     assert_int_equal(system(command), 0);
     r.data = "fewer";
-    train_badly(&r, ICSEG_ERROR_ARGUMENT, "training images are others");
+    train_badly(&r, ICSEG_ERROR_ARGUMENT, "training images differ");
     train_badly(&(run){.out = "tiny.yaml/below"}, ICSEG_ERROR_IO, "tiny.yaml");
 
     int other = open(path_of("whole"), O_RDONLY | O_DIRECTORY);
@@ -766,8 +780,8 @@ int main(void) {
         cmocka_unit_test(two_runs_give_the_same_bytes),
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bytes),
         cmocka_unit_test(a_run_stopped_at_every_step_resumes_to_the_same_bytes),
-        cmocka_unit_test(an_image_that_cannot_be_read_ends_a_run_that_can_go_on),
-        cmocka_unit_test(a_run_that_goes_on_keeps_what_it_began_with),
+        cmocka_unit_test(an_image_that_cannot_be_read_ends_a_run_that_can_resume),
+        cmocka_unit_test(a_resumed_run_keeps_what_it_began_with),
         cmocka_unit_test(a_finished_run_that_is_evaluated_anew_logs_it),
         cmocka_unit_test(the_state_knows_the_best_weights),
         cmocka_unit_test(bf16_trains_repeats_and_resumes_to_the_same_bytes),

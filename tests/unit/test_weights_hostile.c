@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "model/config.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "support/scratch.h"

@@ -38,6 +38,7 @@ icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
         snprintf(names[k], sizeof names[k], "class%d", k);
         list[k] = names[k];
     }
+    options.config.struct_size = ICSEG_CONFIG_INIT;
     assert_int_equal(icseg_config_preset(&options.config, preset, &error), ICSEG_OK);
     options.config.vocab_size = 258;
     options.config.num_classes = classes;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What comes after steps: the evaluation on the validation split, and the report with its sample pictures. */
+ * The evaluation on the validation split, and the report with its sample images. */
 #include <math.h>
 #include <string.h>
 
@@ -8,12 +8,12 @@
 
 enum { REPORT_SAMPLES = 8 };
 
-/* Killed after this line was written and before the state was, a resumed run would write it again. With other `eval`
- * settings it is another line. */
+/* A run that was killed after it wrote this line and before it wrote its state would write the line again. With other
+ * `eval` settings it is another line. */
 static icseg_status is_logged(const icseg_trainer *t, const icseg_metrics *m, bool *logged, icseg_error *error) {
     icseg_log log;
     const char *path = icseg_trainer_path(t, "log.jsonl");
-    if (!path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    if (!path) return icseg_fail_memory(error, 0, t->folder);
     ICSEG_TRY(icseg_log_read(&log, path, error));
     const icseg_log_eval *last = log.evals ? &log.eval[log.evals - 1] : NULL;
     *logged = last && last->step == t->state.step && !(fabs(last->miou - m->miou) > 1e-8); /* the log has 9 digits */
@@ -33,27 +33,36 @@ static icseg_status log_metrics(icseg_trainer *t, const icseg_metrics *m, icseg_
 static icseg_status keep_best(icseg_trainer *t, const icseg_metrics *m, icseg_error *error) {
     icseg_train_state *s = &t->state;
     if (s->best_step && !(m->miou > s->best_miou)) return ICSEG_OK;
-    ICSEG_TRY(icseg_trainer_save_best(t, error));
+    ICSEG_TRY(icseg_trainer_write_best(t, error));
     s->best_step = s->step;
     s->best_miou = m->miou == m->miou ? m->miou : 0; /* NaN: no labelled pixel */
     return ICSEG_OK;
 }
 
-icseg_status icseg_trainer_evaluate(icseg_trainer *t, icseg_confusion *out, icseg_error *error) {
-    icseg_metrics metrics;
-    ICSEG_TRY(icseg_evaluate(t->model, t->val, &t->eval, &t->progress, out, error));
-    icseg_status status = icseg_metrics_compute(&metrics, out, error);
-    if (status == ICSEG_OK) {
-        status = log_metrics(t, &metrics, error);
-        if (status == ICSEG_OK) status = keep_best(t, &metrics, error);
-        icseg_trainer_say(t, "step %lld: mIoU %.2f  mAcc %.2f  aAcc %.2f on %s%s", (long long)t->state.step,
-                          100 * metrics.miou, 100 * metrics.macc, 100 * metrics.aacc, t->recipe->data.val_split,
-                          t->state.best_step == t->state.step ? ", the best so far" : "");
-        icseg_metrics_close(&metrics);
+static icseg_status take_metrics(icseg_trainer *t, const icseg_metrics *m, icseg_error *error) {
+    ICSEG_TRY(log_metrics(t, m, error));
+    ICSEG_TRY(keep_best(t, m, error));
+    icseg_trainer_say(t, "step %lld: mIoU %.2f  mAcc %.2f  aAcc %.2f on %s%s", (long long)t->state.step, 100 * m->miou,
+                      100 * m->macc, 100 * m->aacc, t->recipe->data.val_split,
+                      t->state.best_step == t->state.step ? ", the best so far" : "");
+    return ICSEG_OK;
+}
+
+icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
+    t->state.eval_pending = true;
+    t->confusion_step = -1;
+    icseg_confusion_close(&t->confusion);
+    *out = (icseg_metrics){.struct_size = sizeof *out};
+    ICSEG_TRY(icseg_evaluate(t->model, t->val, &t->eval, &t->progress, &t->confusion, error));
+    ICSEG_TRY(icseg_metrics_compute(out, &t->confusion, error));
+    icseg_status status = take_metrics(t, out, error);
+    if (status != ICSEG_OK) {
+        icseg_metrics_close(out);
+        return status;
     }
-    if (status != ICSEG_OK) icseg_confusion_close(out);
-    t->state.eval_pending = status != ICSEG_OK;
-    return status;
+    t->confusion_step = t->state.step;
+    t->state.eval_pending = false;
+    return ICSEG_OK;
 }
 
 /* -- the report */
@@ -78,8 +87,7 @@ static icseg_status make_samples(icseg_trainer *t, int64_t count, sample *sample
     return ICSEG_OK;
 }
 
-icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_confusion *confusion,
-                                        const icseg_metrics *metrics, icseg_error *error) {
+icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_metrics *metrics, icseg_error *error) {
     sample samples[REPORT_SAMPLES] = {0};
     icseg_report_sample shown[REPORT_SAMPLES];
     icseg_palette palette = {0};
@@ -87,7 +95,7 @@ icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_confusion 
     icseg_status status;
     int64_t count = icseg_dataset_count(t->val) < REPORT_SAMPLES ? icseg_dataset_count(t->val) : REPORT_SAMPLES;
     const char *log = icseg_trainer_path(t, "log.jsonl"), *path = icseg_trainer_path(t, "report.html");
-    if (!log || !path) return icseg_fail_memory(error, strlen(t->folder), t->folder);
+    if (!log || !path) return icseg_fail_memory(error, 0, t->folder);
     ICSEG_TRY_GOTO(make_samples(t, count, samples, shown, error));
     ICSEG_TRY_GOTO(
         icseg_palette_create_for(&palette, icseg_dataset_class_names(t->val), icseg_dataset_classes(t->val), error));
@@ -95,7 +103,7 @@ icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_confusion 
     icseg_report_input input = {.log_path = log,
                                 .recipe = recipe.data,
                                 .metrics = metrics,
-                                .confusion = confusion,
+                                .confusion = &t->confusion,
                                 .classes = icseg_dataset_classes(t->val),
                                 .class_names = icseg_dataset_class_names(t->val),
                                 .palette = &palette,

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The table of a model's configuration fields, and the table of presets. */
+#ifndef ICSEG_MODEL_CONFIG_H
+#define ICSEG_MODEL_CONFIG_H
+
+#include "icseg/config.h"
+#include "options/options.h"
+
+/* The words of enumerations in their order, then NULL; and the stride of each level. */
+extern const char *const icseg_backbone_words[];
+extern const char *const icseg_prompt_words[];
+extern const int32_t icseg_strides[ICSEG_LEVELS];
+
+/* The fields of icseg_config as options: names as in the JSON, limits, descriptions. */
+icseg_option_table icseg_config_table(void);
+
+/* The reference's defaults: RN50, ICPC, 150 classes. */
+icseg_config icseg_config_default(void);
+
+/* The configuration of a caller whose icseg_config may be older or newer than this library's, and back. */
+icseg_status icseg_config_read(icseg_config *to, const icseg_config *from, icseg_error *error);
+icseg_status icseg_config_fill(icseg_config *to, const icseg_config *from, icseg_error *error);
+
+/* A named starting point of models and recipes. */
+typedef struct icseg_preset {
+    const char *name, *description;
+    void (*configure)(icseg_config *config); /* changes the defaults */
+    bool published;                          /* CLIP's architecture: recipes take CLIP's tokenizer; else bytes */
+    int32_t side;                            /* recipes: training crop and short side of images (pixels) */
+    double drop_path;                        /* recipes: vit_drop_path */
+} icseg_preset;
+
+/* NULL when `index` is out of range. */
+const icseg_preset *icseg_preset_at(int32_t index);
+/* The index of the preset, or -1 and ICSEG_ERROR_ARGUMENT in `error`, with the names that exist. */
+int32_t icseg_preset_find(const char *name, icseg_error *error);
+/* Every preset's name, then NULL: for tables of options. */
+extern const char *const icseg_preset_words[];
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The fields of a model's configuration, each described once, in the order of the reference's `Config`. The JSON reader
+ * and writer, icseg_config_check and the recipe's `model.*` keys are made from this list.
+ *
+ * Included wherever the list is needed, after defining
+ *     FIELD(name, member, type, usage, ...)
+ * where `member` is the field of icseg_config (the first element of an array), `type` one of options' ICSEG_FIELD_*,
+ * `usage` tells when the field is used at all, and the rest are the help, limits and words of an icseg_option. */
+
+#define SIZE  ICSEG_BETWEEN(1, 65536)
+#define HEADS ICSEG_BETWEEN(1, 4096)
+#define DEPTH ICSEG_BETWEEN(1, 1000)
+#define COUNT ICSEG_BETWEEN(1, INT32_MAX)
+#define SHARE ICSEG_BETWEEN(0, 1), .open_high = true
+
+FIELD(backbone, backbone, WORD, ALWAYS, "family of the image encoder", .words = icseg_backbone_words)
+FIELD(resnet_layers, resnet_layers[0], INTS, RESNET, "ResNet: number of blocks in each of the four stages",
+      ICSEG_EXACTLY(4), DEPTH)
+FIELD(resnet_width, resnet_width, INT, RESNET, "ResNet: width of the stem (channels)", ICSEG_BETWEEN(2, 2048))
+FIELD(vit_patch, vit_patch, INT, VIT, "ViT: side of a patch (pixels); must be 16", SIZE)
+FIELD(vit_width, vit_width, INT, VIT, "ViT: width of a token (channels)", SIZE)
+FIELD(vit_layers, vit_layers, INT, VIT, "ViT: number of blocks", ICSEG_BETWEEN(ICSEG_LEVELS, 1000))
+FIELD(vit_heads, vit_heads, INT, VIT, "ViT: number of attention heads", HEADS)
+FIELD(vit_taps, vit_taps[0], INTS, VIT, "ViT: blocks, counted from 0, whose outputs feed the four levels",
+      ICSEG_EXACTLY(4), ICSEG_BETWEEN(0, 999))
+FIELD(vit_drop_path, vit_drop_path, FLOAT, ALWAYS,
+      "ViT: stochastic depth of the last block (probability), growing linearly from 0; 0.1 with preset vit-b16", SHARE)
+FIELD(pos_grid, pos_grid, INT, ALWAYS, "side of the stored grid of positional embeddings (positions)",
+      ICSEG_BETWEEN(1, 1024))
+FIELD(embed_dim, embed_dim, INT, ALWAYS, "width of the joint embedding (channels)", SIZE)
+FIELD(text_width, text_width, INT, ALWAYS, "text transformer: width of a token (channels)", SIZE)
+FIELD(text_heads, text_heads, INT, ALWAYS, "text transformer: number of attention heads", HEADS)
+FIELD(text_layers, text_layers, INT, ALWAYS, "text transformer: number of blocks", DEPTH)
+FIELD(vocab_size, vocab_size, INT, ALWAYS, "text transformer: size of the vocabulary (tokens); follows the tokenizer",
+      ICSEG_BETWEEN(3, 1 << 22))
+FIELD(context_length, context_length, INT, ALWAYS, "text transformer: length of the longest sequence (tokens)",
+      ICSEG_BETWEEN(3, 65536))
+FIELD(prompt, prompt, WORD, ALWAYS,
+      "template: no learnt context; static: one context for all images (CoOp); instance: conditioned on the image "
+      "(ICPC)",
+      .words = icseg_prompt_words)
+FIELD(prompt_tokens, prompt_tokens, INT, LEARNT_PROMPT, "length of the learnt context (tokens)", SIZE)
+FIELD(prompt_width, prompt_width, INT, INSTANCE, "prompt learner: width (channels)", SIZE)
+FIELD(prompt_heads, prompt_heads, INT, INSTANCE, "prompt learner: number of attention heads", HEADS)
+FIELD(prompt_layers, prompt_layers, INT, INSTANCE, "prompt learner: number of decoder layers", DEPTH)
+FIELD(post_prompt, post_prompt, BOOL, ALWAYS, "adds DenseCLIP's context decoder after the text encoder")
+FIELD(post_width, post_width, INT, POST, "context decoder: width (channels)", SIZE)
+FIELD(post_heads, post_heads, INT, POST, "context decoder: number of attention heads", HEADS)
+FIELD(post_layers, post_layers, INT, POST, "context decoder: number of layers", DEPTH)
+FIELD(align_strides, align[0], SET, ALWAYS,
+      "strides that have a score map; must contain the embedding stride (32 for ResNet, 16 for ViT)",
+      .members = icseg_strides, .capacity = ICSEG_LEVELS)
+FIELD(align_dim, align_dim, INT, PROJECTED, "width in which the other strides are aligned (channels)", SIZE)
+FIELD(tau, tau, FLOAT, ALWAYS, "temperature of the alignment losses",
+      ICSEG_AT_LEAST(1e-30)) /* scores are divided by it: far above what is 0 as a float */
+FIELD(fpn_dim, fpn_dim, INT, ALWAYS, "width of the decoder (channels)", SIZE)
+FIELD(num_classes, num_classes, INT, ALWAYS, "number of classes; 0 in a recipe: as many as the data set has",
+      ICSEG_BETWEEN(0, 16384))
+FIELD(dropout, dropout, FLOAT, ALWAYS,
+      "dropout in the prompt learner and the context decoder, and of channels before the classifier (probability)",
+      SHARE)
+FIELD(align_weights, align_weights[0], KEYED, ALWAYS,
+      "weight of the alignment loss at each of align_strides; a list gives them in the order of rising strides",
+      .members = icseg_strides, .capacity = ICSEG_LEVELS, ICSEG_AT_LEAST(0))
+FIELD(contrast_weight, contrast_weight, FLOAT, ALWAYS, "weight of the align-guided contrastive loss; 0 turns it off",
+      ICSEG_AT_LEAST(0))
+FIELD(contrast_positives, contrast_positives, INT, CONTRAST, "contrastive loss: positives of an anchor (positions)",
+      COUNT)
+FIELD(contrast_negatives, contrast_negatives, INT, CONTRAST, "contrastive loss: negatives of an anchor (positions)",
+      COUNT)
+
+#undef SIZE
+#undef HEADS
+#undef DEPTH
+#undef COUNT
+#undef SHARE
+#undef FIELD

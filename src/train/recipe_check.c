@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Checking a recipe: keys that contradict each other, the model's configuration, folders and files that do not exist.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/argument.h"
+#include "base/file.h"
+#include "text/tokenizer.h"
+#include "train/assignment.h"
+
+enum { CLIP_VOCABULARY = 49408, KEY_MOST = 96 };
+
+int32_t icseg_recipe_vocabulary(icseg_tokenizer_kind tokenizer) {
+    return tokenizer == ICSEG_TOKENIZER_CLIP ? CLIP_VOCABULARY : ICSEG_BYTE_VOCAB;
+}
+
+/* "ORIGIN: KEY: TEXT", with the origin if the value is a file's. */
+static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format, ...) {
+    const icseg_recipe_assignment *a = icseg_recipe_find(recipe, key);
+    char text[ICSEG_ERROR_MESSAGE_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, key, ICSEG_REMEDY_SET_FIELD, "%s%s%s: %s",
+                            a && a->origin ? a->origin : "", a && a->origin ? ": " : "", key, text);
+}
+
+static icseg_status check_data(const icseg_recipe *recipe, icseg_error *error) {
+    const icseg_recipe_settings *s = &recipe->settings;
+    if (!s->data.folder[0])
+        return fail_key(recipe, "data.folder", error, "is not set; set it to the folder of the data set");
+    if (!icseg_folder_exists(s->data.folder))
+        return fail_key(recipe, "data.folder", error, "the folder \"%s\" does not exist", s->data.folder);
+    if (!s->data.train_split[0]) return fail_key(recipe, "data.train_split", error, "must not be empty");
+    if (!s->data.val_split[0]) return fail_key(recipe, "data.val_split", error, "must not be empty");
+    if (s->data.classes[0] && !icseg_file_exists(s->data.classes))
+        return fail_key(recipe, "data.classes", error, "the file \"%s\" does not exist", s->data.classes);
+    return ICSEG_OK;
+}
+
+/* Where one of the fields that the text names in quotes was set; NULL when none of them was, or not in a file. */
+static const char *find_quoted(const icseg_recipe *recipe, const char *text) {
+    char key[KEY_MOST];
+    for (const char *name = strchr(text, '"'); name; name = strchr(name + 1, '"')) {
+        snprintf(key, sizeof key, "model.%.*s", (int)strcspn(name + 1, "\""), name + 1);
+        const icseg_recipe_assignment *a = icseg_recipe_find(recipe, key);
+        if (a && a->origin) return a->origin;
+    }
+    return NULL;
+}
+
+static icseg_status check_config(const icseg_recipe *recipe, icseg_error *error) {
+    icseg_config model = recipe->settings.model;
+    icseg_error found;
+    char key[KEY_MOST];
+    if (model.num_classes == 0) model.num_classes = 2; /* any number: the data set decides later */
+    icseg_status status = icseg_config_check(&model, &found);
+    if (status == ICSEG_OK) return ICSEG_OK;
+    const char *origin = find_quoted(recipe, found.message);
+    snprintf(key, sizeof key, "model.%s", found.field);
+    return icseg_fail_field(error, status, key, ICSEG_REMEDY_SET_FIELD, "%s%smodel: %s", origin ? origin : "",
+                            origin ? ": " : "", found.message);
+}
+
+static icseg_status check_model(const icseg_recipe *recipe, icseg_error *error) {
+    const icseg_recipe_settings *s = &recipe->settings;
+    bool clip = s->tokenizer == ICSEG_TOKENIZER_CLIP;
+    ICSEG_TRY(check_config(recipe, error));
+    if (clip ? s->model.vocab_size != CLIP_VOCABULARY : s->model.vocab_size < ICSEG_BYTE_VOCAB)
+        return fail_key(recipe, "model.vocab_size", error, "is %d, but the tokenizer \"%s\" has %d tokens",
+                        (int)s->model.vocab_size, clip ? "clip" : "bytes", (int)icseg_recipe_vocabulary(s->tokenizer));
+    if (clip && !s->merges[0])
+        return fail_key(
+            recipe, "model.merges", error,
+            "CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to train from scratch");
+    if (s->merges[0] && !icseg_file_exists(s->merges) && !icseg_folder_exists(s->merges))
+        return fail_key(recipe, "model.merges", error, "the file or folder \"%s\" does not exist", s->merges);
+    return ICSEG_OK;
+}
+
+static icseg_status check_augmentation(const icseg_recipe *recipe, icseg_error *error) {
+    const icseg_augment_options *augment = &recipe->settings.augment;
+    icseg_error found;
+    if (augment->scale_min > augment->scale_max)
+        return fail_key(recipe, "augment.scale", error, "the smallest factor %g is above the largest factor %g",
+                        augment->scale_min, augment->scale_max);
+    if (augment->resize_long && augment->resize_long < augment->resize_short)
+        return fail_key(recipe, "augment.resize_long", error, "%d is below augment.resize_short = %d",
+                        augment->resize_long, augment->resize_short);
+    icseg_status status = icseg_augment_check(augment, &found); /* its own limits */
+    return status == ICSEG_OK ? ICSEG_OK : icseg_fail(error, ICSEG_ERROR_ARGUMENT, "augment: %s", found.message);
+}
+
+static icseg_status check_evaluation(const icseg_recipe *recipe, icseg_error *error) {
+    const icseg_recipe_settings *s = &recipe->settings;
+    const int32_t train_crop[2] = {s->augment.crop_height, s->augment.crop_width};
+    for (int i = 0; i < 2; i++) {
+        int32_t crop = s->eval.crop[i] ? s->eval.crop[i] : train_crop[i];
+        if (crop < 32) return fail_key(recipe, "eval.crop", error, "a window must be at least 32 pixels");
+        if (s->eval.stride[i] > crop)
+            return fail_key(recipe, "eval.stride", error,
+                            "a step of %d pixels leaves gaps between windows of %d pixels", s->eval.stride[i], crop);
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_recipe_check_init(const icseg_recipe *recipe, icseg_error *error) {
+    const char *init = recipe->settings.init;
+    if (!init[0] || icseg_file_exists(init) || icseg_folder_exists(init)) return ICSEG_OK;
+    return fail_key(recipe, "model.init", error, "the file or folder \"%s\" does not exist", init);
+}
+
+icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error) {
+    ICSEG_NEED(recipe);
+    const icseg_recipe_settings *s = &recipe->settings;
+    ICSEG_TRY(check_data(recipe, error));
+    ICSEG_TRY(check_model(recipe, error));
+    ICSEG_TRY(check_augmentation(recipe, error));
+    if (s->train.warmup >= s->train.steps)
+        return fail_key(recipe, "train.warmup", error, "%d steps of warm-up do not fit into train.steps = %d",
+                        s->train.warmup, s->train.steps);
+    if (s->train.min_lr > s->train.lr)
+        return fail_key(recipe, "train.min_lr", error, "%g is above train.lr = %g", s->train.min_lr, s->train.lr);
+    return check_evaluation(recipe, error);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * icseg_train: the loop over a trainer's steps, with what is due after each. */
+#include <stdio.h>
+
+#include "base/argument.h"
+#include "base/memory.h"
+#include "base/struct_size.h"
+#include "train/trainer.h"
+
+/* Saves what has not been saved and tells how to continue. */
+static icseg_status stop(icseg_trainer *t, icseg_error *error) {
+    if (!t->saved) ICSEG_TRY(icseg_trainer_save(t, error));
+    return icseg_fail_field(error, ICSEG_ERROR_CANCELLED, "", ICSEG_REMEDY_RESUME,
+                            "stopped after step %lld of %lld; the run is saved in %s and can be resumed",
+                            (long long)icseg_trainer_step_count(t), (long long)icseg_trainer_total_steps(t), t->folder);
+}
+
+static icseg_status do_due(icseg_trainer *t, icseg_error *error) {
+    if (icseg_trainer_due(t) & ICSEG_TRAIN_DUE_SAVE) ICSEG_TRY(icseg_trainer_save(t, error));
+    if (icseg_trainer_due(t) & ICSEG_TRAIN_DUE_EVALUATE) {
+        icseg_status status = icseg_trainer_evaluate(t, NULL, error);
+        if (status == ICSEG_ERROR_CANCELLED) return stop(t, error);
+        ICSEG_TRY(status);
+    }
+    return icseg_trainer_due(t) & ICSEG_TRAIN_DUE_SAVE ? icseg_trainer_save(t, error) : ICSEG_OK;
+}
+
+/* "loss 1.234 (decode 0.8, contrast 0.4)  lr 0.0001"; empty before the first step. */
+static void describe(const icseg_trainer *t, const icseg_train_step *step, char *out, size_t size) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (int32_t i = 0; i < step->loss_count && used + 64 < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s %.3f%s", i ? icseg_trainer_loss_name(t, i) : "loss",
+                                 step->loss[i],
+                                 i == 0                     ? " ("
+                                 : i + 1 < step->loss_count ? ", "
+                                                            : ")");
+    if (used) snprintf(out + used, size - used, "  lr %.2g", step->learning_rate);
+}
+
+static icseg_status loop(icseg_trainer *t, icseg_error *error) {
+    const int64_t total = icseg_trainer_total_steps(t);
+    icseg_train_step step = {.struct_size = sizeof step};
+    char detail[400] = "";
+    ICSEG_TRY(do_due(t, error));
+    icseg_stage stage = icseg_stage_begin(&t->progress, "train", total, "steps");
+    while (icseg_trainer_step_count(t) < total) {
+        icseg_status status = icseg_stage_report(&stage, icseg_trainer_step_count(t), detail, error);
+        if (status != ICSEG_OK) return stop(t, error);
+        ICSEG_TRY(icseg_trainer_step(t, &step, error));
+        describe(t, &step, detail, sizeof detail);
+        if (step.step == total) icseg_stage_report(&stage, total, detail, NULL); /* all that is left is writing */
+        ICSEG_TRY(do_due(t, error));
+    }
+    return icseg_trainer_finish(t, error);
+}
+
+static icseg_status make_result(const icseg_trainer *t, icseg_train_result *out, icseg_error *error) {
+    out->metrics = icseg_alloc(sizeof *out->metrics);
+    if (!out->metrics) return icseg_fail_memory(error, 0, "the metrics");
+    out->metrics->struct_size = sizeof *out->metrics;
+    out->steps = icseg_trainer_step_count(t);
+    out->best_miou = icseg_trainer_best_miou(t, &out->best_step);
+    return icseg_metrics_compute(out->metrics, &t->confusion, error);
+}
+
+icseg_status icseg_train(const icseg_recipe *recipe, const icseg_train_options *options, const icseg_progress *progress,
+                         icseg_train_result *result, icseg_error *error) {
+    enum { FIRST_SIZE = offsetof(icseg_train_result, metrics) + sizeof(void *) };
+    icseg_train_result made = {.struct_size = sizeof made};
+    icseg_trainer *trainer;
+    if (result) ICSEG_TRY(icseg_struct_write(result, &made, sizeof made, FIRST_SIZE, "icseg_train_result", error));
+    ICSEG_TRY(icseg_trainer_open(&trainer, recipe, options, progress, error));
+    icseg_status status = loop(trainer, error);
+    if (status == ICSEG_OK && result) status = make_result(trainer, &made, error);
+    icseg_trainer_close(&trainer);
+    if (status == ICSEG_OK && result)
+        return icseg_struct_write(result, &made, sizeof made, FIRST_SIZE, "icseg_train_result", error);
+    icseg_train_result_close(&made);
+    return status;
+}
+
+void icseg_train_result_close(icseg_train_result *result) {
+    if (!result) return;
+    icseg_metrics_close(result->metrics);
+    icseg_free(result->metrics);
+    result->metrics = NULL;
+}
