@@ -18,6 +18,7 @@
 #include "icseg/memory.h"
 #include "icseg/model.h"
 #include "icseg/progress.h"
+#include "icseg/recipe.h"
 #include "icseg/version.h"
 #include "icseg/weights.h"
 
