@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Writes tests/unit/data/clip_merges.txt and clip_tokens.txt: a small vocabulary of our own, and the ids that the
-independent tokenizer of check_tokenizer.py gives some 1,000 strings, with it and with CLIP's vocabulary.
+independent tokenizer of check_tokenizer.py gives some 900 strings, with it and with CLIP's vocabulary.
 
     python/make_tokenizer_fixture.py bpe_simple_vocab_16e6.txt.gz CLASSES_DIR"""
 import collections

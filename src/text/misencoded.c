@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/progress.h"
 #include "text/utf8.h"
 
 /* Bytes 0x80..0x9f; 0: not assigned. (https://encoding.spec.whatwg.org/index-windows-1252.txt) */
@@ -42,4 +43,20 @@ bool icseg_text_is_misencoded(const char *text, icseg_string *meant) {
     if (found && meant) icseg_string_append(meant, bytes.data, bytes.size);
     icseg_string_close(&bytes);
     return found;
+}
+
+void icseg_warn_misencoded(const char *const *names, int32_t count, const icseg_progress *progress) {
+    icseg_string meant = {0};
+    int32_t first = 0, found = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (!icseg_text_is_misencoded(names[i], found ? NULL : &meant)) continue;
+        if (!found) first = i;
+        found++;
+    }
+    if (found && !meant.failed)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
+                           "class name \"%s\" looks like UTF-8 that was decoded with the wrong encoding (\"%s\"?), %d "
+                           "of %d names in all; save the class list as UTF-8, or ignore this if the names are right",
+                           names[first], meant.data, found, count);
+    icseg_string_close(&meant);
 }

@@ -116,6 +116,27 @@ static void wrongly_decoded_text_is_recognised(void **state) {
     }
 }
 
+static void keep_message(void *user, icseg_message_level level, const char *text) {
+    assert_int_equal(level, ICSEG_MESSAGE_WARNING);
+    icseg_string_printf(user, "%s\n", text);
+}
+
+static void misencoded_class_names_are_reported_once(void **state) {
+    (void)state;
+    static const char *const names[] = {"wall", "caf\xc3\x83\xc2\xa9", "caf\xc3\xa9", "\xc3\x83\xc2\xbc"};
+    icseg_string said = {0};
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .message = keep_message, .user = &said};
+    icseg_warn_misencoded(names, 1, &progress);
+    assert_null(said.data);
+    icseg_warn_misencoded(names, 4, NULL);
+    icseg_warn_misencoded(names, 4, &progress);
+    assert_non_null(strstr(said.data, "\"caf\xc3\x83\xc2\xa9\""));
+    assert_non_null(strstr(said.data, "(\"caf\xc3\xa9\"?)"));
+    assert_non_null(strstr(said.data, "2 of 4 names"));
+    assert_ptr_equal(strchr(said.data, '\n'), said.data + said.size - 1); /* one message, one line */
+    icseg_string_close(&said);
+}
+
 /* --- the public functions ----------------------------------------------------------------------------------------- */
 
 #define SMALL ICSEG_SOURCE_DIR "/tests/unit/data/clip_merges.txt"
@@ -267,6 +288,7 @@ int main(void) {
         cmocka_unit_test(every_code_point_is_valid_and_surrogates_are_not),
         cmocka_unit_test(malformed_sequences_are_found),
         cmocka_unit_test(wrongly_decoded_text_is_recognised),
+        cmocka_unit_test(misencoded_class_names_are_reported_once),
         cmocka_unit_test(texts_are_encoded_with_and_without_special_tokens),
         cmocka_unit_test(a_context_is_filled_with_zeros_and_never_cut),
         cmocka_unit_test(ids_are_decoded_to_clean_text),
