@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Bicubic resizing with antialiasing. Both passes round to 8 bits, the horizontal one first, and weights have 22 bits:
- * this is what makes the result Pillow's. */
+ * Bicubic resizing with antialiasing. Both passes round to 8 bits, the horizontal one first, and weights have 22 bits,
+ * as in Pillow (src/libImaging/Resample.c). */
 #include "image/bicubic.h"
 
 #include <math.h>
@@ -11,9 +11,9 @@
 
 enum { WEIGHT_BITS = 22, HALF = 1 << (WEIGHT_BITS - 1), SUPPORT = 2 };
 
-/* What one axis of the window reads of the picture. */
+/* The pixels of the image that one axis of the window reads. */
 typedef struct axis {
-    int32_t count, most;   /* positions of the window; the most taps any of them has */
+    int32_t count, most;   /* positions of the window; the largest number of taps of a position */
     int32_t *first, *taps; /* (count) */
     int32_t *weights;      /* (count, most) */
 } axis;
@@ -66,7 +66,7 @@ static uint8_t to_byte(int64_t sum) {
     return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-/* One row of the picture -> out (columns->count, 3). */
+/* One row of the image -> out (columns->count, 3). */
 static void resize_row(const axis *columns, const uint8_t *row, uint8_t *out) {
     for (int32_t x = 0; x < columns->count; x++, out += 3) {
         const int32_t *weight = columns->weights + (size_t)x * (size_t)columns->most;
@@ -78,7 +78,7 @@ static void resize_row(const axis *columns, const uint8_t *row, uint8_t *out) {
     }
 }
 
-/* Rows of `width` bytes, the first of which is row `first` of the picture -> row y of the window. */
+/* Rows of `width` bytes, the first of which is row `first` of the image -> row y of the window. */
 static void blend_rows(const axis *rows, int32_t y, const uint8_t *from, int32_t first, size_t width, uint8_t *out) {
     const int32_t *weight = rows->weights + (size_t)y * (size_t)rows->most;
     from += (size_t)(rows->first[y] - first) * width;
@@ -97,7 +97,7 @@ icseg_status icseg_bicubic_resize(icseg_image *out, const icseg_image *image, co
     *out = (icseg_image){0};
     if (!image->data || w->width < 1 || w->height < 1 || w->x < 0 || w->y < 0 || w->full_width - w->x < w->width ||
         w->full_height - w->y < w->height)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "a window of %dx%d is not inside a picture of %lldx%lld pixels",
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "a window of %d x %d pixels is not inside an image of %lld x %lld",
                           w->width, w->height, (long long)w->full_width, (long long)w->full_height);
     ICSEG_TRY_GOTO(open_axis(&columns, image->width, w->full_width, w->x, w->width, error));
     ICSEG_TRY_GOTO(open_axis(&rows, image->height, w->full_height, w->y, w->height, error));

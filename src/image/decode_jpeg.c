@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * JPEG: header and EXIF by hand, pixels by libjpeg-turbo. Data that ends early or is damaged is an error. */
+ * JPEG. This file reads the header and EXIF, libjpeg the pixels. Data that end too early or are damaged are an error.
+ */
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h> /* jpeglib.h needs it first */
@@ -11,21 +12,22 @@
 #include "base/memory.h"
 #include "image/codec.h"
 
-enum { MOST_SCANS = 200 }; /* every scan passes over the whole picture: without a bound a small file costs hours */
+enum { MAX_SCANS = 200 }; /* every scan covers the whole image: without a limit a small file takes hours */
 
 static icseg_status fail_early(const icseg_source *source, icseg_error *error) {
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a JPEG whose data ends early (%zu bytes): truncated?",
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the JPEG data end too early (%zu bytes); the file is truncated",
                       source->name, source->size);
 }
 
-/* Huffman codes have at least one bit and every block of 8 x 8 has one, whatever the sampling (the 4 is for that): a
- * larger claim is refused before memory is taken for it. Arithmetic coding knows no such bound. */
+/* Every block of 8 x 8 pixels takes at least one bit in Huffman coding; the 4 allows for chroma subsampling. A header
+ * that claims more pixels is refused before memory is allocated. Arithmetic coding does not have such a limit. */
 static icseg_status check_claim(const icseg_header *header, bool arithmetic, const icseg_source *source,
                                 icseg_error *error) {
     if (arithmetic || (uint64_t)header->width * (uint64_t)header->height / (64 * 8 * 4) <= source->size)
         return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a JPEG of %d x %d pixels cannot fit in %zu bytes: truncated?",
-                      source->name, header->width, header->height, source->size);
+    return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                      "%s: a JPEG of %d x %d pixels cannot be in %zu bytes; the file is truncated", source->name,
+                      header->width, header->height, source->size);
 }
 
 icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, icseg_error *error) {
@@ -33,7 +35,7 @@ icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, ic
     bool sized = false;
     size_t at = 2;
     for (;;) {
-        while (at < source->size && data[at] != 0xff) at++; /* as lenient about stray bytes as libjpeg is */
+        while (at < source->size && data[at] != 0xff) at++; /* stray bytes are skipped, as libjpeg does */
         while (at < source->size && data[at] == 0xff) at++;
         if (at >= source->size) return fail_early(source, error);
         unsigned marker = data[at++];
@@ -67,7 +69,7 @@ typedef struct reader {
     const icseg_source *source;
     icseg_error *error;
     icseg_status status;
-    bool may_end;  /* all scans have begun: a missing end marker is no loss by itself */
+    bool may_end;  /* all scans have begun: only the end marker may be missing */
     uint8_t *line; /* (width, 4), CMYK only */
 } reader;
 
@@ -85,7 +87,7 @@ static void on_error(j_common_ptr codec) {
                               "%s: cannot decode this JPEG: %s", r->source->name, text));
 }
 
-/* Warnings that mean pixels are lost are errors; the rest (stray bytes, odd headers) does no harm. */
+/* Warnings that mean lost pixels are errors; others (stray bytes, unusual headers) are harmless. */
 static void on_message(j_common_ptr codec, int level) {
     if (level >= 0) return;
     reader *r = codec->client_data;
@@ -103,9 +105,10 @@ static void on_output(j_common_ptr codec) { (void)codec; }
 
 static void on_progress(j_common_ptr codec) {
     reader *r = codec->client_data;
-    if (r->codec.input_scan_number > MOST_SCANS)
-        escape_with(r, icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: a JPEG with more than %d scans is refused",
-                                  r->source->name, MOST_SCANS));
+    if (r->codec.input_scan_number > MAX_SCANS)
+        escape_with(r, icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                                  "%s: a JPEG with more than %d scans; save it as baseline JPEG or PNG",
+                                  r->source->name, MAX_SCANS));
 }
 
 static void on_start(j_decompress_ptr codec) { (void)codec; }
@@ -114,7 +117,7 @@ static boolean on_empty(j_decompress_ptr codec) {
     static const JOCTET end[2] = {0xff, JPEG_EOI};
     reader *r = codec->client_data;
     if (!r->may_end) escape_with(r, fail_early(r->source, r->error));
-    r->input.next_input_byte = end; /* missing coefficients, if any, then show up as JWRN_HIT_MARKER */
+    r->input.next_input_byte = end; /* libjpeg then reports missing coefficients as JWRN_HIT_MARKER */
     r->input.bytes_in_buffer = sizeof end;
     return TRUE;
 }
@@ -127,7 +130,7 @@ static void on_skip(j_decompress_ptr codec, long count) {
     r->input.bytes_in_buffer -= skipped;
 }
 
-/* Adobe stores CMYK inverted: 255 = no ink. */
+/* Adobe stores CMYK inverted: 255 is no ink. */
 static void cmyk_to_rgb(uint8_t *rgb, const uint8_t *cmyk, int32_t width, bool inverted) {
     unsigned flip = inverted ? 0 : 255;
     for (int32_t x = 0; x < width; x++)
@@ -144,7 +147,8 @@ static icseg_status decode(reader *r, const icseg_header *header, uint8_t *pixel
     codec->progress = &r->progress;
     jpeg_read_header(codec, TRUE);
     if (codec->image_width != (JDIMENSION)header->width || codec->image_height != (JDIMENSION)header->height)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: a JPEG with two different sizes", r->source->name);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: the JPEG has two different sizes",
+                          r->source->name);
     bool cmyk = codec->jpeg_color_space == JCS_CMYK || codec->jpeg_color_space == JCS_YCCK;
     codec->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     if (cmyk && !(r->line = icseg_alloc_array((size_t)header->width, 4)))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * PNG: header and eXIf by hand, pixels by libpng; as a picture (8-bit RGB) and as a mask (values as stored). */
+ * PNG. This file reads the header and the eXIf chunk, libpng the pixels: as an image (8-bit RGB) or as a mask (values
+ * as stored). */
 #include <setjmp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -16,24 +17,27 @@ static uint32_t big_endian(const unsigned char *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* A deflate stream grows at most 1032-fold: a larger claim is refused before memory is taken for it. */
+/* A deflate stream grows by a factor of 1032 at most. A header that claims more is refused before memory is allocated.
+ */
 static icseg_status check_claim(const icseg_header *header, const icseg_source *source, icseg_error *error) {
     static const int channels[7] = {1, 0, 3, 1, 2, 0, 4};
     unsigned depth = source->data[24], type = source->data[25];
     uint64_t bits = (uint64_t)header->width * depth * (uint64_t)(type < 7 ? channels[type] : 0);
     if ((bits / 8 + 1) * (uint64_t)header->height / 1032 > source->size)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a PNG of %d x %d pixels cannot fit in %zu bytes: truncated?",
-                          source->name, header->width, header->height, source->size);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: a PNG of %d x %d pixels cannot be in %zu bytes; the file is truncated", source->name,
+                          header->width, header->height, source->size);
     return ICSEG_OK;
 }
 
 icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, icseg_error *error) {
     const unsigned char *data = source->data;
     if (source->size < IHDR_END)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a PNG whose data ends early (%zu bytes): truncated?",
-                          source->name, source->size);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: the PNG data end too early (%zu bytes); the file is truncated", source->name,
+                          source->size);
     if (big_endian(data + SIGNATURE) != 13 || memcmp(data + SIGNATURE + 4, "IHDR", 4) != 0)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a PNG without its header chunk", source->name);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a PNG without a header chunk", source->name);
     ICSEG_TRY(icseg_header_set_size(out, big_endian(data + 16), big_endian(data + 20), source, error));
     for (size_t at = IHDR_END; source->size - at >= CHUNK_EXTRA;) {
         size_t length = big_endian(data + at), room = source->size - at - CHUNK_EXTRA;
@@ -53,7 +57,7 @@ typedef struct reader {
     const icseg_source *source;
     icseg_error *error;
     size_t at;
-    size_t missing; /* bytes of memory that libpng could not have */
+    size_t missing; /* bytes of libpng's allocation that failed */
     icseg_status status;
 } reader;
 
@@ -72,7 +76,7 @@ static void on_warning(png_structp png, png_const_charp text) {
 
 static void on_read(png_structp png, png_bytep to, size_t count) {
     reader *r = png_get_io_ptr(png);
-    if (count > r->source->size - r->at) png_error(png, "the data ends early: truncated?");
+    if (count > r->source->size - r->at) png_error(png, "the data end too early; the file is truncated");
     memcpy(to, r->source->data + r->at, count);
     r->at += count;
 }
@@ -84,16 +88,16 @@ static icseg_status open_reader(reader *r) {
     return r->info ? ICSEG_OK : icseg_fail_memory(r->error, r->missing, r->source->name);
 }
 
-/* After setjmp, as everything that may fail. */
+/* Must follow setjmp, as everything that may fail. */
 static void read_info(reader *r) {
     png_set_read_fn(r->png, r, on_read);
     png_set_user_limits(r->png, ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_SIDE);
-    /* Text, colour profiles and the like are skipped unread: slow, and hostile files put bombs there. */
+    /* Text, colour profiles and the like are skipped: reading them is slow, and they may decompress to any size. */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_read_info(r->png, r->info);
 }
 
-/* All passes of all rows, `stride` bytes apart; then the rest of the file, so that truncation there is seen too. */
+/* All passes of all rows, `stride` bytes apart; then the rest of the file, so that truncation there is noticed. */
 static void read_rows(reader *r, uint8_t *rows, size_t stride, int32_t height, int passes) {
     for (int pass = 0; pass < passes; pass++)
         for (int32_t y = 0; y < height; y++) png_read_row(r->png, rows + (size_t)y * stride, NULL);

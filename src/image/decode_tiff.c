@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * TIFF from memory by libtiff: the first page as a picture, or as a single-channel mask. */
+ * TIFF, decoded from memory by libtiff: the first page as an image, or as a single-channel mask. */
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,14 +9,15 @@
 #include "base/memory.h"
 #include "image/codec.h"
 
-/* Handlers per file came with libtiff 4.5; older ones know only process-wide handlers, which a library must leave. */
+/* Handlers for a single file exist since libtiff 4.5. Older versions have only handlers of the whole process, which a
+ * library must not change. */
 #define HAS_OPEN_OPTIONS (TIFFLIB_VERSION >= 20221213)
 
 typedef struct reader {
     TIFF *tiff;
     const icseg_source *source;
     uint64_t at;
-    char text[256]; /* libtiff's first complaint */
+    char text[256]; /* libtiff's first error */
 } reader;
 
 static tmsize_t on_read(thandle_t handle, void *to, tmsize_t count) {
@@ -86,7 +87,7 @@ static TIFF *open_tiff(reader *r) {
 
 static icseg_status fail(const reader *r, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: cannot decode this TIFF: %s", r->source->name,
-                      r->text[0] ? r->text : "its data is damaged or truncated");
+                      r->text[0] ? r->text : "the data are damaged or truncated");
 }
 
 static icseg_status open_reader(reader *r, const icseg_source *source, icseg_error *error) {
@@ -112,7 +113,7 @@ icseg_status icseg_tiff_header(icseg_header *out, const icseg_source *source, ic
     return icseg_header_set_size(out, width, height, source, error);
 }
 
-/* A strip or tile is decoded whole: one far larger than the picture is a bomb. */
+/* Strips and tiles are decoded completely. One that is far larger than the image would exhaust memory. */
 static bool has_sane_blocks(const reader *r, const icseg_header *header) {
     uint64_t most = ((uint64_t)header->width + 4096) * ((uint64_t)header->height + 4096) * 16;
     return (uint64_t)(TIFFIsTiled(r->tiff) ? TIFFTileSize64(r->tiff) : TIFFStripSize64(r->tiff)) <= most;
@@ -122,11 +123,11 @@ static icseg_status decode(reader *r, const icseg_header *header, uint32_t *rast
                            icseg_error *error) {
     char reason[1024] = "";
     if (!TIFFRGBAImageOK(r->tiff, reason))
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: cannot read this kind of TIFF as a picture: %s",
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: cannot read this kind of TIFF as an image: %s",
                           r->source->name, reason);
     if (!has_sane_blocks(r, header)) return fail(r, error);
-    /* Asking for the stored orientation keeps libtiff from flipping: it knows only four of the eight cases. Colours
-     * come multiplied by alpha, which is "over black". */
+    /* Asking for the stored orientation keeps libtiff from flipping, which it does in only four of the eight cases.
+     * Colours are already multiplied by alpha, which is the same as compositing over black. */
     if (!TIFFReadRGBAImageOriented(r->tiff, (uint32_t)header->width, (uint32_t)header->height, raster,
                                    header->orientation, 1))
         return fail(r, error);
@@ -163,7 +164,7 @@ static void copy_palette(icseg_mask *out, reader *r) {
     }
 }
 
-/* Values of one decoded row of a strip or tile; libtiff has put 16-bit ones into native order. */
+/* Values of one decoded row of a strip or tile; libtiff has converted 16-bit values to native byte order. */
 static void widen(uint16_t *to, const uint8_t *from, size_t count, int bits) {
     if (bits == 16)
         memcpy(to, from, 2 * count);

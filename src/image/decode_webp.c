@@ -9,13 +9,13 @@
 
 static icseg_status fail(const icseg_source *source, VP8StatusCode code, icseg_error *error) {
     if (code == VP8_STATUS_OUT_OF_MEMORY) return icseg_fail_memory(error, source->size, source->name);
-    const char *reason = code == VP8_STATUS_NOT_ENOUGH_DATA       ? "the data ends early: truncated?"
-                         : code == VP8_STATUS_UNSUPPORTED_FEATURE ? "it uses a feature libwebp does not support"
-                                                                  : "its data is damaged";
+    const char *reason = code == VP8_STATUS_NOT_ENOUGH_DATA       ? "the data end too early; the file is truncated"
+                         : code == VP8_STATUS_UNSUPPORTED_FEATURE ? "it uses a feature that libwebp does not support"
+                                                                  : "the data are damaged";
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: cannot decode this WebP: %s", source->name, reason);
 }
 
-/* The EXIF chunk stands after the pixels; chunks are (4 letters, 32-bit size, body padded to even). */
+/* The EXIF chunk follows the pixels. Chunks are (4 letters, 32-bit size, body padded to even). */
 static int find_orientation(const icseg_source *source) {
     const unsigned char *data = source->data;
     for (size_t at = 12; source->size - at >= 8;) {
@@ -25,7 +25,8 @@ static int find_orientation(const icseg_source *source) {
         if (length > room) break;
         if (memcmp(data + at, "EXIF", 4) == 0) {
             const unsigned char *body = data + at + 8;
-            size_t skip = length >= 6 && memcmp(body, "Exif\0\0", 6) == 0 ? 6 : 0; /* some writers keep JPEG's prefix */
+            size_t skip =
+                length >= 6 && memcmp(body, "Exif\0\0", 6) == 0 ? 6 : 0; /* some programs keep JPEG's prefix */
             return icseg_exif_orientation(body + skip, length - skip);
         }
         at += 8 + length;
@@ -39,8 +40,8 @@ icseg_status icseg_webp_header(icseg_header *out, const icseg_source *source, ic
     VP8StatusCode code = WebPGetFeatures(source->data, source->size, &features);
     if (code != VP8_STATUS_OK) return fail(source, code, error);
     if (features.has_animation)
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: an animated WebP; save the wanted frame as a still picture", source->name);
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: an animated WebP; save the frame as a still image",
+                          source->name);
     out->orientation = find_orientation(source);
     return icseg_header_set_size(out, (uint32_t)features.width, (uint32_t)features.height, source, error);
 }
@@ -50,8 +51,8 @@ icseg_status icseg_webp_decode(const icseg_source *source, const icseg_header *h
     WebPDecoderConfig config;
     size_t count = (size_t)header->width * (size_t)header->height;
     if (!WebPInitDecoderConfig(&config))
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: this libwebp differs from the one icseg was built with",
-                          source->name);
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: the installed libwebp differs from the one that icseg was built with", source->name);
     VP8StatusCode code = WebPGetFeatures(source->data, source->size, &config.input);
     if (code != VP8_STATUS_OK) return fail(source, code, error);
     int channels = config.input.has_alpha ? 4 : 3;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * EXIF orientation: finding it in an untrusted block, and turning pixels upright. */
+ * EXIF orientation: reading it from an untrusted block, and turning pixels upright. */
 #include <stdbool.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "image/codec.h"
 
-/* EXIF's values, named by the sides of the upright picture where the stored one's first row and column belong. */
+/* EXIF's values, named by the sides of the upright image where the first stored row and column belong. */
 enum { TOP_LEFT = 1, TOP_RIGHT, BOTTOM_RIGHT, BOTTOM_LEFT, LEFT_TOP, RIGHT_TOP, RIGHT_BOTTOM, LEFT_BOTTOM };
 
 static uint32_t read_number(const unsigned char *p, int bytes, bool big_endian) {
@@ -35,7 +35,7 @@ int icseg_exif_orientation(const unsigned char *data, size_t size) {
 icseg_status icseg_orient(void **pixels, int32_t *width, int32_t *height, size_t pixel, int orientation,
                           icseg_error *error) {
     static const struct {
-        bool right, bottom; /* the corner of the stored picture that becomes the upper left one */
+        bool right, bottom; /* the corner of the stored image that becomes the upper left one */
     } corner[] = {[TOP_LEFT] = {.right = false, .bottom = false},   [TOP_RIGHT] = {.right = true, .bottom = false},
                   [BOTTOM_RIGHT] = {.right = true, .bottom = true}, [BOTTOM_LEFT] = {.right = false, .bottom = true},
                   [LEFT_TOP] = {.right = false, .bottom = false},   [RIGHT_TOP] = {.right = false, .bottom = true},
@@ -50,7 +50,7 @@ icseg_status icseg_orient(void **pixels, int32_t *width, int32_t *height, size_t
     ptrdiff_t across = swapped ? step_y : step_x, down = swapped ? step_x : step_y;
     ptrdiff_t out_width = swapped ? h : w, out_height = swapped ? w : h;
     unsigned char *out = icseg_alloc_array((size_t)w * (size_t)h, pixel);
-    if (!out) return icseg_fail_memory(error, (size_t)w * (size_t)h * pixel, "the upright picture");
+    if (!out) return icseg_fail_memory(error, (size_t)w * (size_t)h * pixel, "the upright image");
     const unsigned char *in = *pixels;
     unsigned char *to = out;
     for (ptrdiff_t y = 0; y < out_height; y++)

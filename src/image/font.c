@@ -11,7 +11,7 @@ enum {
     CAPITAL = 20,
     GAP = 6,      /* between characters */
     FIRST = 0x20, /* ' ' */
-    BOX = 0x7f,   /* drawn for what is not ASCII */
+    BOX = 0x7f,   /* drawn for characters that are not ASCII */
     CURVE_STEPS = 8
 };
 #define STROKE 2.9 /* thickness in grid units */
@@ -147,11 +147,11 @@ typedef struct point {
     double x, y;
 } point;
 
-/* One character being drawn: where grid points fall, and how far ink reaches. Coverage of the strokes is joined by
- * maximum, so that crossings are not darker. */
+/* A character that is being drawn: the positions of grid points and the extent of the ink. The coverage of strokes is
+ * joined by maximum, so that crossings are not darker. */
 typedef struct glyph_pen {
     double x, baseline, scale, radius;
-    int left, top, width, height; /* the cell of the picture that `cover` is for */
+    int left, top, width, height; /* the part of the image that `cover` describes */
     uint8_t cover[96 * 192];
 } glyph_pen;
 

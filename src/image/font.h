@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A small stroke font for legends: smooth at any size, no font files needed. */
+ * A small stroke font for legends: smooth at any size, without font files. */
 #ifndef ICSEG_IMAGE_FONT_H
 #define ICSEG_IMAGE_FONT_H
 
@@ -12,7 +12,7 @@
  * is a box. */
 double icseg_font_width(const char *text, double height);
 
-/* Draws at (x, baseline), anti-aliased, clipped to the picture. */
+/* Draws at (x, baseline), anti-aliased, clipped to the image. */
 void icseg_font_draw(icseg_image *image, const char *text, double x, double baseline, double height,
                      const uint8_t color[3]);
 

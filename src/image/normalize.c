@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Pixels as the network takes them, and the size an image is resized to first. */
+ * Pixels as the network's input, and the size to which an image is resized first. */
 #include "image/normalize.h"
 
 #include <math.h>

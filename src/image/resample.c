@@ -20,7 +20,7 @@ struct icseg_resample {
     int32_t height, columns;
     tap *taps;        /* (columns) */
     int32_t *rows[2]; /* (columns, 3): source rows, resampled horizontally, ONE times the value */
-    int32_t held[2];  /* which source row each of them is */
+    int32_t held[2];  /* the source row in each of them */
 };
 
 static tap find_tap(int32_t size, int32_t full, int32_t position) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Which vocabulary file to use, and the tokenizer for it. */
+ * Finds a vocabulary file, and opens the tokenizer for it. */
 #include <string.h>
 
 #include "base/file.h"

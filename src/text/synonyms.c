@@ -42,7 +42,8 @@ icseg_status icseg_synonyms_split(icseg_synonyms *out, const char *line, icseg_a
         }
         if (!*end) break;
     }
-    if (!count) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "class name \"%.60s\": there is no name in it", line);
+    if (!count)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "class name \"%.60s\": it does not contain a name", line);
     *out = (icseg_synonyms){count, names};
     return ICSEG_OK;
 }

@@ -11,8 +11,8 @@ typedef struct icseg_synonyms {
     const char *const *names; /* (count), in the order of the line; in the arena */
 } icseg_synonyms;
 
-/* Splits at commas and semicolons outside round brackets; blanks around names, empty names and repeated names are left
- * out. A line without a name is ICSEG_ERROR_ARGUMENT. */
+/* Splits at commas and semicolons outside round brackets; blanks around names, empty names and repeated names are
+ * dropped. A line without a name is ICSEG_ERROR_ARGUMENT. */
 icseg_status icseg_synonyms_split(icseg_synonyms *out, const char *line, icseg_arena *arena, icseg_error *error);
 
 #endif

@@ -12,7 +12,7 @@
 #include "text/utf8.h"
 
 enum {
-    FILE_MAX = 16 << 20, /* bytes, also once unzipped; CLIP's are 1 to 4 MB */
+    FILE_MAX = 16 << 20, /* bytes, compressed or not; CLIP's files have 1 to 4 MB */
     MERGES_MAX = 1 << 20
 };
 
@@ -23,10 +23,10 @@ typedef struct symbol {
 
 typedef struct merge {
     const char *left, *right;
-    size_t line; /* of the file, or place in the list (from 1) */
+    size_t line; /* of the file, or position in the list, from 1 */
 } merge;
 
-/* A vocabulary while it is read. */
+/* A vocabulary that is being read. */
 typedef struct reader {
     const char *path; /* of the file with the merges */
     const char *unit; /* "line" or "merge": what merge.line counts */
@@ -35,13 +35,14 @@ typedef struct reader {
     size_t merge_count;
     symbol *symbols; /* sorted by text */
     size_t symbol_count;
-    bool clip; /* the file says that it is CLIP's own */
+    bool clip; /* the first line says that the file is CLIP's own */
     icseg_error *error;
 } reader;
 
 static icseg_status out_of_memory(reader *r) { return icseg_fail_memory(r->error, 0, r->path); }
 
-/* --- bytes of a file, unzipped ---------------------------------------------------------------------------------- */
+/* --- bytes of a file, decompressed ----------------------------------------------------------------------------------
+ */
 
 static icseg_status unzip(const char *path, unsigned char **data, size_t *size, icseg_error *error) {
     z_stream stream = {.next_in = *data, .avail_in = (uInt)*size};
@@ -67,12 +68,13 @@ static icseg_status unzip(const char *path, unsigned char **data, size_t *size, 
     if (!memory || code == Z_MEM_ERROR)
         status = icseg_fail_memory(error, capacity * 2, path);
     else if (code == Z_OK)
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: unzips to more than %d MB, which no vocabulary has", path,
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d MB when decompressed: not a vocabulary", path,
                             FILE_MAX >> 20);
     else if (code == Z_BUF_ERROR)
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the gzip data end too early: download it again", path);
+        status =
+            icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the gzip data end too early; download the file again", path);
     else if (code != Z_STREAM_END)
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the gzip data are damaged: download it again", path);
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the gzip data are damaged; download the file again", path);
     if (status != ICSEG_OK) {
         icseg_free(text);
         return status;
@@ -97,9 +99,7 @@ static icseg_status read_text(const char *path, char **out, size_t *size, icseg_
         if (valid < *size || memchr(data, 0, *size))
             status =
                 icseg_fail(error, ICSEG_ERROR_FORMAT,
-                           "%s: no text in UTF-8, so no vocabulary; a merges file, vocab.json or tokenizer.json was "
-                           "expected",
-                           path);
+                           "%s: not text in UTF-8; a merges file, vocab.json or tokenizer.json was expected", path);
     }
     if (status != ICSEG_OK) {
         icseg_free(data);
@@ -115,22 +115,24 @@ static icseg_status merge_line(reader *r, char *line, size_t number) {
     char *blank = strchr(line, ' ');
     if (!blank || blank == line || !blank[1] || strchr(blank + 1, ' '))
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: %s %zu: two symbols with a blank between them were expected, not \"%.60s\"", r->path,
-                          r->unit, number, line);
+                          "%s: %s %zu: expected two symbols separated by a blank, got \"%.60s\"", r->path, r->unit,
+                          number, line);
     *blank = '\0';
     r->merges[r->merge_count++] = (merge){line, blank + 1, number};
     return ICSEG_OK;
 }
 
-/* The text is cut up in place. CLIP's file goes on after the merges that CLIP uses. */
+/* Cuts the text into lines, in place. CLIP's file contains more merges than CLIP uses. */
 static icseg_status read_merge_lines(reader *r, char *text) {
     char *line_end = strchr(text, '\n');
     size_t head = line_end ? (size_t)(line_end - text) : strlen(text);
     char *mark = strstr(text, "#version");
     if (!mark || mark >= text + head)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: no vocabulary: the first line has no \"#version\" as merges files do, and it is no JSON",
-                          r->path);
+        return icseg_fail(
+            r->error, ICSEG_ERROR_FORMAT,
+            "%s: not a vocabulary: it is not JSON, and the first line does not contain the \"#version\" of a "
+            "merges file",
+            r->path);
     char *name = strstr(text, "bpe_simple_vocab_16e6");
     r->clip = name && name < text + head;
     r->unit = "line";
@@ -146,7 +148,8 @@ static icseg_status read_merge_lines(reader *r, char *text) {
         ICSEG_TRY(merge_line(r, line, number));
         line = next;
     }
-    if (!r->merge_count) return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: no merges after the first line", r->path);
+    if (!r->merge_count)
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: there are no merges after the first line", r->path);
     return ICSEG_OK;
 }
 
@@ -173,7 +176,7 @@ static const char *joined(reader *r, const char *left, const char *right) {
 
 static icseg_status check_length(reader *r, const merge *m) {
     if (strlen(m->left) + strlen(m->right) <= ICSEG_BPE_SYMBOL_MAX) return ICSEG_OK;
-    return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: %s %zu: makes a symbol of more than %d bytes", r->path,
+    return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: %s %zu: the merged symbol has more than %d bytes", r->path,
                       r->unit, m->line, ICSEG_BPE_SYMBOL_MAX);
 }
 
@@ -201,7 +204,7 @@ static icseg_status symbols_in_order(reader *r) {
         if (strcmp(list[i - 1].text, list[i].text) != 0) continue;
         int32_t later = list[i].id > list[i - 1].id ? list[i].id : list[i - 1].id;
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: %s %zu: makes \"%.60s\", which is in the vocabulary already", r->path, r->unit,
+                          "%s: %s %zu: the merged symbol \"%.60s\" is already in the vocabulary", r->path, r->unit,
                           r->merges[later - ICSEG_BPE_BYTES].line, list[i].text);
     }
     return ICSEG_OK;
@@ -213,16 +216,16 @@ static icseg_status symbols_from_json(reader *r, const char *path, json_t *vocab
     const char *key;
     json_t *value;
     if (count < ICSEG_BPE_BYTES + 2 || count > MERGES_MAX)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: the vocabulary has %zu tokens, %d to %d were expected",
-                          path, count, ICSEG_BPE_BYTES + 2, MERGES_MAX);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: the vocabulary has %zu tokens; expected %d to %d", path,
+                          count, ICSEG_BPE_BYTES + 2, MERGES_MAX);
     r->symbols = icseg_arena_array(r->arena, count, sizeof *r->symbols);
     const char **seen = icseg_arena_array(r->arena, count, sizeof *seen);
     if (!r->symbols || !seen) return out_of_memory(r);
     json_object_foreach(vocab, key, value) {
         json_int_t id = json_integer_value(value);
         if (!json_is_integer(value) || id < 0 || (size_t)id >= count)
-            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: token \"%.60s\": an id from 0 to %zu was expected",
-                              path, key, count - 1);
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: token \"%.60s\": expected an id from 0 to %zu", path,
+                              key, count - 1);
         if (seen[id])
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: tokens \"%.60s\" and \"%.60s\" have the same id %d",
                               path, seen[id], key, (int)id);
@@ -230,10 +233,11 @@ static icseg_status symbols_from_json(reader *r, const char *path, json_t *vocab
         r->symbols[i++] = (symbol){key, (int32_t)id};
     }
     if (strcmp(seen[count - 2], "<|startoftext|>") != 0 || strcmp(seen[count - 1], "<|endoftext|>") != 0)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: the last two tokens are \"%.40s\" and \"%.40s\", not CLIP's <|startoftext|> and "
-                          "<|endoftext|>",
-                          path, seen[count - 2], seen[count - 1]);
+        return icseg_fail(
+            r->error, ICSEG_ERROR_FORMAT,
+            "%s: not CLIP's vocabulary: the last two tokens are \"%.40s\" and \"%.40s\" instead of <|startoftext|> and "
+            "<|endoftext|>",
+            path, seen[count - 2], seen[count - 1]);
     qsort(r->symbols, count, sizeof *r->symbols, by_text);
     r->symbol_count = count;
     return ICSEG_OK;
@@ -250,7 +254,7 @@ static icseg_status find_bytes(reader *r, icseg_bpe *bpe) {
             bpe->bytes[last][byte] = find_symbol(r, text);
             if (bpe->bytes[last][byte] < 0)
                 return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                                  "%s: the vocabulary has no token \"%s\" for byte %d: not CLIP's", r->path, text,
+                                  "%s: not CLIP's vocabulary: there is no token \"%s\" for byte %d", r->path, text,
                                   byte);
         }
     }
@@ -264,7 +268,7 @@ static int by_pair(const void *a, const void *b) {
     return (x->rank > y->rank) - (x->rank < y->rank);
 }
 
-/* `ordered`: ids follow from the order of the merges, so a part must have been made by an earlier one. */
+/* `ordered`: the order of the merges defines the ids, so both parts must come from earlier merges. */
 static icseg_status build(reader *r, bool ordered, icseg_bpe *bpe) {
     ICSEG_TRY(find_bytes(r, bpe));
     icseg_bpe_pair *list = icseg_arena_array(r->arena, r->merge_count, sizeof *list);
@@ -278,14 +282,14 @@ static icseg_status build(reader *r, bool ordered, icseg_bpe *bpe) {
         bool left = pair.left >= 0 && (!ordered || pair.left < pair.id),
              right = pair.right >= 0 && (!ordered || pair.right < pair.id);
         if (!left || !right)
-            return icseg_fail(
-                r->error, ICSEG_ERROR_FORMAT,
-                "%s: %s %zu: \"%.60s\" is neither a byte nor made by an earlier merge: some are missing or "
-                "out of order",
-                r->path, r->unit, m->line, left ? m->right : m->left);
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                              "%s: %s %zu: \"%.60s\" is neither a byte nor the result of an earlier merge: merges are "
+                              "missing or out of "
+                              "order",
+                              r->path, r->unit, m->line, left ? m->right : m->left);
         if (pair.id < 0)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                              "%s: %s %zu: makes \"%.60s\", which the vocabulary does not have", r->path, r->unit,
+                              "%s: %s %zu: the merged symbol \"%.60s\" is not in the vocabulary", r->path, r->unit,
                               m->line, whole);
         list[i] = pair;
     }
@@ -337,7 +341,7 @@ static icseg_status keep_texts(reader *r, icseg_bpe *bpe) {
 static icseg_status merges_from_json(reader *r, json_t *list) {
     size_t count = json_array_size(list);
     if (!json_is_array(list) || count == 0 || count > MERGES_MAX)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: model.merges must be a list of 1 to %d pairs", r->path,
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: model.merges: expected a list of 1 to %d pairs", r->path,
                           MERGES_MAX);
     r->unit = "merge";
     r->merges = icseg_arena_array(r->arena, count, sizeof *r->merges);
@@ -351,7 +355,7 @@ static icseg_status merges_from_json(reader *r, json_t *list) {
             continue;
         }
         if (!json_is_string(item))
-            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: model.merges[%zu]: a pair of symbols was expected",
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: model.merges[%zu]: expected a pair of symbols",
                               r->path, i);
         char *line = icseg_arena_strdup(r->arena, json_string_value(item));
         if (!line) return out_of_memory(r);
@@ -364,14 +368,15 @@ static icseg_status check_model(reader *r, json_t *model) {
     const char *type = json_string_value(json_object_get(model, "type"));
     const char *suffix = json_string_value(json_object_get(model, "end_of_word_suffix"));
     if (type && strcmp(type, "BPE") != 0)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: model.type is \"%.40s\", CLIP's is \"BPE\"", r->path,
-                          type);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                          "%s: not CLIP's tokenizer: model.type is \"%.40s\" instead of \"BPE\"", r->path, type);
     if (!suffix || strcmp(suffix, "</w>") != 0)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: model.end_of_word_suffix is \"%.40s\", CLIP's is \"</w>\": another model's tokenizer",
+                          "%s: not CLIP's tokenizer: model.end_of_word_suffix is \"%.40s\" instead of \"</w>\"",
                           r->path, suffix ? suffix : "");
     if (!json_is_object(json_object_get(model, "vocab")))
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: model.vocab must be an object of tokens and ids", r->path);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: model.vocab: expected an object of tokens and ids",
+                          r->path);
     return ICSEG_OK;
 }
 
@@ -387,7 +392,7 @@ static icseg_status open_json(reader *r, const char *path, const char *text, siz
     size_t length;
     icseg_status status;
     if (!json_is_object(root)) {
-        status = icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: line %d: no valid JSON object: %.100s", path,
+        status = icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: line %d: not a valid JSON object: %.100s", path,
                             root ? 1 : fault.line, root ? "another value" : fault.text);
         goto fail;
     }
@@ -404,8 +409,8 @@ static icseg_status open_json(reader *r, const char *path, const char *text, siz
             goto fail;
         }
         if (!icseg_file_exists(r->path)) {
-            status =
-                icseg_fail(r->error, ICSEG_ERROR_IO, "%s: needs its merges.txt beside it, which is not there", path);
+            status = icseg_fail(r->error, ICSEG_ERROR_IO,
+                                "%s: the merges.txt that belongs to it is missing; put it into the same folder", path);
             goto fail;
         }
         ICSEG_TRY_GOTO(read_text(r->path, &lines, &length, r->error));
@@ -425,17 +430,17 @@ fail:
     return status;
 }
 
-/* In CLIP's own file, which is longer than what is used, a lost line shows in where the used part ends. */
+/* CLIP's own file is longer than the part that CLIP uses: a lost line changes the last merge of that part. */
 static icseg_status check_clip(reader *r) {
     const merge *last = &r->merges[r->merge_count - 1];
     if (!r->clip ||
         (r->merge_count == ICSEG_BPE_CLIP_MERGES && !strcmp(last->left, "jeky") && !strcmp(last->right, "ll</w>")))
         return ICSEG_OK;
-    return icseg_fail(
-        r->error, ICSEG_ERROR_FORMAT,
-        "%s: CLIP's file has \"jeky ll</w>\" in line %d; here that is \"%.40s %.40s\" in line %zu: lines are "
-        "missing or added, download it again",
-        r->path, ICSEG_BPE_CLIP_MERGES + 1, last->left, last->right, last->line);
+    return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                      "%s: line %d of CLIP's file is \"jeky ll</w>\", but here the last merge is \"%.40s %.40s\" in "
+                      "line %zu: lines are "
+                      "missing or added; download the file again",
+                      r->path, ICSEG_BPE_CLIP_MERGES + 1, last->left, last->right, last->line);
 }
 
 static icseg_status open_merges(reader *r, char *text, icseg_bpe *bpe) {

@@ -406,13 +406,13 @@ static void faults_in_merges_are_named(void **state) {
     refused_text("wall\nbuilding\n", "#version");
     refused_text("#version: 1\n", "no merges");
     refused_text("#version: 1", "no merges");
-    refused_text("#version: 1\na b\nab\n", "line 3: two symbols");
-    refused_text("#version: 1\na b\n\nc d\n", "line 3: two symbols");
-    refused_text("#version: 1\na b c\n", "line 2: two symbols");
+    refused_text("#version: 1\na b\nab\n", "line 3: expected two symbols");
+    refused_text("#version: 1\na b\n\nc d\n", "line 3: expected two symbols");
+    refused_text("#version: 1\na b c\n", "line 2: expected two symbols");
     refused_text("#version: 1\na b\nab cd\n", "line 3: \"cd\" is neither");
     refused_text("#version: 1\nab c\na b\n", "line 2: \"ab\" is neither");
-    refused_text("#version: 1\na b\na b\n", "line 3: makes \"ab\"");
-    refused_text("#version: 1\na b\nab c\nb c\na bc\n", "line 5: makes \"abc\"");
+    refused_text("#version: 1\na b\na b\n", "line 3: the merged symbol \"ab\"");
+    refused_text("#version: 1\na b\nab c\nb c\na bc\n", "line 5: the merged symbol \"abc\"");
     refused_text("#version: 1\na \xff\n", "UTF-8");
     refused_text("\"bpe_simple_vocab_16e6.txt#version: 0.2\na b\n", "jeky");
     refused(write_file("bad.txt", "#version: 1\na b\0c\n", 18), ICSEG_ERROR_FORMAT, "UTF-8");
@@ -424,7 +424,7 @@ static void faults_in_merges_are_named(void **state) {
         memcpy(symbol + size, symbol, size);
         symbol[2 * size] = '\0';
     }
-    refused_text(doubling.data, "line 14: makes a symbol of more");
+    refused_text(doubling.data, "line 14: the merged symbol has more");
     icseg_string_close(&doubling);
     icseg_tokenizer *tokenizer = open_path(write_text("crlf.txt", "#version: 1\r\na b\r\nab c</w>\r\n"));
     assert_ids(tokenizer, "abc ab", "513 64 321"); /* b at the end of a word is another symbol */
@@ -470,7 +470,7 @@ static void truncated_damaged_and_huge_gzip_is_refused(void **state) {
     size_t bomb = (size_t)40 << 20;
     char *zeros = icseg_alloc(bomb);
     memset(zeros, 'a', bomb);
-    refused(write_gzip("bomb.gz", zeros, bomb), ICSEG_ERROR_FORMAT, "unzips to more than 16 MB");
+    refused(write_gzip("bomb.gz", zeros, bomb), ICSEG_ERROR_FORMAT, "more than 16 MB when decompressed");
     refused(write_file("large.txt", zeros, bomb), ICSEG_ERROR_FORMAT, "at most");
     icseg_free(zeros);
     unlink(in_folder("large.txt"));
@@ -489,11 +489,11 @@ static void faults_in_json_are_named(void **state) {
     refused_text(HEAD "\"merges\": 3}}", "model.merges");
     refused_text(HEAD "\"merges\": [3]}}", "model.merges[0]");
     refused_text(HEAD "\"merges\": [[\"a\", 3]]}}", "model.merges[0]");
-    refused_text(HEAD "\"merges\": [\"a\"]}}", "merge 1: two symbols");
+    refused_text(HEAD "\"merges\": [\"a\"]}}", "merge 1: expected two symbols");
     refused_text(HEAD "\"merges\": [\"a b\"]}}", "has 0 tokens");
 
     icseg_string json = as_json(&(json_form){.drop = "a"});
-    refused(write_text("vocab.json", json.data), ICSEG_ERROR_IO, "needs its merges.txt");
+    refused(write_text("vocab.json", json.data), ICSEG_ERROR_IO, "the merges.txt that belongs to it");
     char *merges = small_merges();
     write_text("merges.txt", merges);
     refused(in_folder("vocab.json"), ICSEG_ERROR_FORMAT, "no token \"a\"");
