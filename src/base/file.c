@@ -90,6 +90,8 @@ void icseg_file_reader_close(icseg_file_reader **reader) {
     *reader = NULL;
 }
 
+size_t icseg_file_reader_size(const icseg_file_reader *r) { return (size_t)r->opened.st_size; }
+
 static bool is_unchanged(const icseg_file_reader *r) {
     struct stat now;
     return fstat(r->fd, &now) == 0 && now.st_size == r->opened.st_size &&

@@ -17,6 +17,7 @@ icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out
  * as icseg_file_writer does it, is no problem: the old one is read on. May be used by many threads. */
 typedef struct icseg_file_reader icseg_file_reader;
 icseg_status icseg_file_reader_open(icseg_file_reader **out, const char *path, icseg_error *error);
+size_t icseg_file_reader_size(const icseg_file_reader *reader); /* bytes, when it was opened */
 icseg_status icseg_file_reader_read(const icseg_file_reader *reader, size_t offset, void *to, size_t size,
                                     icseg_error *error);
 void icseg_file_reader_close(icseg_file_reader **reader);

@@ -66,8 +66,11 @@ static icseg_status read_tensor(const check *c, const char *prefix, const char *
     *out = icseg_alloc_array((size_t)count, sizeof **out);
     if (!*out) return icseg_fail_memory(error, (size_t)count * sizeof **out, full);
     *shape = entry->shape;
-    icseg_f32_from(*out, entry->data, entry->dtype, (size_t)count);
-    return ICSEG_OK;
+    icseg_status status = icseg_safetensors_read(c->file, entry, 0, (size_t)count, *out, error);
+    if (status == ICSEG_OK) return ICSEG_OK;
+    icseg_free(*out);
+    *out = NULL;
+    return status;
 }
 
 static icseg_status shape_error(const check *c, const char *name, icseg_shape shape, icseg_error *error) {

@@ -44,16 +44,16 @@ icseg_status icseg_image_read(icseg_image *out, const char *path, icseg_error *e
 }
 
 icseg_status icseg_image_read_size(int32_t *width, int32_t *height, const char *path, icseg_error *error) {
-    icseg_map map; /* only the pages that hold the header are read from disk */
+    unsigned char *data;
+    size_t size;
     icseg_header header;
     ICSEG_NEED(width);
     ICSEG_NEED(height);
     *width = *height = 0;
     ICSEG_NEED(path);
-    ICSEG_TRY(icseg_map_open(&map, path, error));
-    icseg_status status =
-        icseg_header_read(&header, &(icseg_source){.data = map.data, .size = map.size, .name = path}, error);
-    icseg_map_close(&map);
+    ICSEG_TRY(icseg_file_read(path, ICSEG_IMAGE_FILE_LIMIT, &data, &size, error));
+    icseg_status status = icseg_header_read(&header, &(icseg_source){.data = data, .size = size, .name = path}, error);
+    icseg_free(data);
     if (status != ICSEG_OK) return status;
     bool swapped = header.orientation >= 5;
     *width = swapped ? header.height : header.width;

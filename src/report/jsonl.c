@@ -10,6 +10,8 @@
 #include "base/file.h"
 #include "base/text.h"
 
+#define LARGEST_LOG ((size_t)1 << 30) /* bytes: millions of steps */
+
 /* The next line of a log, without its newline. */
 typedef struct line {
     const char *text;
@@ -18,15 +20,21 @@ typedef struct line {
     bool last; /* nothing follows it, or it has no newline */
 } line;
 
-static bool next_line(const icseg_map *map, size_t *at, line *out) {
-    if (*at >= map->size) return false;
-    const char *start = (const char *)map->data + *at;
-    const char *end = memchr(start, '\n', map->size - *at);
+/* A whole log in memory. */
+typedef struct content {
+    unsigned char *data;
+    size_t size;
+} content;
+
+static bool next_line(const content *log, size_t *at, line *out) {
+    if (*at >= log->size) return false;
+    const char *start = (const char *)log->data + *at;
+    const char *end = memchr(start, '\n', log->size - *at);
     out->text = start;
-    out->size = end ? (size_t)(end - start) : map->size - *at;
+    out->size = end ? (size_t)(end - start) : log->size - *at;
     out->number++;
     *at += out->size + 1;
-    out->last = *at >= map->size;
+    out->last = *at >= log->size;
     return true;
 }
 
@@ -74,12 +82,12 @@ struct icseg_log_writer {
 
 /* Rewrites the log with the entries a run resumed at first_step keeps; the file changes whole or not at all. */
 static icseg_status keep_entries(icseg_log_writer *w, int64_t first_step, icseg_error *error) {
-    icseg_map map;
+    content log;
     icseg_file_writer *file = NULL;
-    ICSEG_TRY(icseg_map_open(&map, w->path, error));
+    ICSEG_TRY(icseg_file_read(w->path, LARGEST_LOG, &log.data, &log.size, error));
     icseg_status status = icseg_file_writer_open(&file, w->path, error);
     line l = {0};
-    for (size_t at = 0; status == ICSEG_OK && next_line(&map, &at, &l);) {
+    for (size_t at = 0; status == ICSEG_OK && next_line(&log, &at, &l);) {
         json_t *entry;
         status = parse_line(&l, w->path, &entry, error);
         if (status != ICSEG_OK || !entry) break;
@@ -95,7 +103,7 @@ static icseg_status keep_entries(icseg_log_writer *w, int64_t first_step, icseg_
     }
     if (status == ICSEG_OK) status = icseg_file_writer_commit(file, error);
     icseg_file_writer_close(&file);
-    icseg_map_close(&map);
+    icseg_free(log.data);
     return status;
 }
 
@@ -267,15 +275,15 @@ static bool read_start(icseg_log *log, const json_t *entry) {
     return log->start.recipe && log->start.version;
 }
 
-static icseg_status read_entries(icseg_log *log, const icseg_map *map, const char *path, icseg_error *error) {
+static icseg_status read_entries(icseg_log *log, const content *bytes, const char *path, icseg_error *error) {
     line l = {0};
     size_t lines = 0;
-    for (size_t at = 0; next_line(map, &at, &l);) lines += l.size >= strlen("{\"type\":\"step\"}");
+    for (size_t at = 0; next_line(bytes, &at, &l);) lines += l.size >= strlen("{\"type\":\"step\"}");
     log->step = icseg_arena_array(log->arena, lines, sizeof *log->step);
     log->eval = icseg_arena_array(log->arena, lines, sizeof *log->eval);
     if (!log->step || !log->eval) return icseg_fail_memory(error, lines * sizeof *log->step, path);
     l = (line){0};
-    for (size_t at = 0; next_line(map, &at, &l);) {
+    for (size_t at = 0; next_line(bytes, &at, &l);) {
         json_t *entry;
         ICSEG_TRY(parse_line(&l, path, &entry, error));
         if (!entry) {
@@ -298,11 +306,11 @@ static icseg_status read_entries(icseg_log *log, const icseg_map *map, const cha
 
 icseg_status icseg_log_read(icseg_log *out, const char *path, icseg_error *error) {
     *out = (icseg_log){0};
-    icseg_map map;
-    ICSEG_TRY(icseg_map_open(&map, path, error));
+    content bytes;
+    ICSEG_TRY(icseg_file_read(path, LARGEST_LOG, &bytes.data, &bytes.size, error));
     icseg_status status = icseg_arena_open(&out->arena, error);
-    if (status == ICSEG_OK) status = read_entries(out, &map, path, error);
-    icseg_map_close(&map);
+    if (status == ICSEG_OK) status = read_entries(out, &bytes, path, error);
+    icseg_free(bytes.data);
     if (status != ICSEG_OK) icseg_log_close(out);
     return status;
 }

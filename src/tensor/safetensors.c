@@ -14,15 +14,19 @@ enum { PREFIX = 8 };                                     /* bytes of the header 
 enum { MOST_VALUES = 1 << 22 };                          /* JSON values in a header: bounds what parsing can allocate */
 static const uint64_t header_limit = 100u * 1000 * 1000; /* bytes; the format's own */
 
+/* An entry, and where its data begins in the file. */
+typedef struct place {
+    icseg_safetensors_entry entry; /* the first member: a pointer to it is one to the place */
+    size_t offset;
+} place;
+
 struct icseg_safetensors {
     icseg_arena *arena; /* names, metadata and the arrays below */
     icseg_file_reader *reader;
-    icseg_map map; /* of the header, and for who looks at an entry's data */
     const char *path;
-    const unsigned char *data; /* first byte after the header */
-    size_t data_size;
+    size_t data, data_size; /* where the data begins in the file, its bytes */
     size_t count, pairs;
-    icseg_safetensors_entry *entries;
+    place *places;                           /* in header order */
     const icseg_safetensors_entry **by_name; /* sorted bytewise */
     icseg_safetensors_pair *metadata;
 };
@@ -49,8 +53,10 @@ static icseg_status read_shape(const icseg_safetensors *st, icseg_safetensors_en
     return ICSEG_OK;
 }
 
-static icseg_status read_entry(const icseg_safetensors *st, icseg_safetensors_entry *entry, const json_t *info,
-                               icseg_error *error) {
+static size_t offset_of(const icseg_safetensors_entry *entry) { return ((const place *)(const void *)entry)->offset; }
+
+static icseg_status read_entry(const icseg_safetensors *st, place *p, const json_t *info, icseg_error *error) {
+    icseg_safetensors_entry *entry = &p->entry;
     if (!json_is_object(info)) return bad_tensor(st, entry->name, error, "its entry is not an object");
     const char *dtype = json_string_value(json_object_get(info, "dtype"));
     if (!dtype) return bad_tensor(st, entry->name, error, "\"dtype\" is not a string");
@@ -80,7 +86,7 @@ static icseg_status read_entry(const icseg_safetensors *st, icseg_safetensors_en
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
                           "%s: damaged header: tensor \"%.100s\": %s of shape %s takes %" PRId64 " bytes, not %" PRId64,
                           st->path, entry->name, dtype, text, bytes, end - begin);
-    entry->data = st->data + begin;
+    p->offset = st->data + (size_t)begin;
     entry->bytes = (size_t)bytes;
     return ICSEG_OK;
 }
@@ -112,7 +118,7 @@ static int compare_names(const void *a, const void *b) {
 static int compare_places(const void *a, const void *b) {
     const icseg_safetensors_entry *x = *(const icseg_safetensors_entry *const *)a;
     const icseg_safetensors_entry *y = *(const icseg_safetensors_entry *const *)b;
-    if (x->data != y->data) return (const char *)x->data < (const char *)y->data ? -1 : 1;
+    if (offset_of(x) != offset_of(y)) return offset_of(x) < offset_of(y) ? -1 : 1;
     return (x->bytes > y->bytes) - (x->bytes < y->bytes); /* empty tensors stand before what shares their place */
 }
 
@@ -122,7 +128,7 @@ static icseg_status check_places(icseg_safetensors *st, icseg_error *error) {
     size_t covered = 0;
     for (size_t i = 0; i < st->count; i++) {
         const icseg_safetensors_entry *entry = st->by_name[i];
-        size_t begin = (size_t)((const unsigned char *)entry->data - st->data);
+        size_t begin = offset_of(entry) - st->data;
         if (begin < covered) return bad_tensor(st, entry->name, error, "its data overlaps another tensor's");
         if (begin > covered) return bad_tensor(st, entry->name, error, "there is a hole before its data");
         covered += entry->bytes;
@@ -138,9 +144,9 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
     if (!json_is_object(root))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: not a JSON object", st->path);
     size_t most = json_object_size(root);
-    st->entries = icseg_arena_array(st->arena, most, sizeof *st->entries);
+    st->places = icseg_arena_array(st->arena, most, sizeof *st->places);
     st->by_name = icseg_arena_array(st->arena, most, sizeof *st->by_name);
-    if (!st->entries || !st->by_name) return icseg_fail_memory(error, most * sizeof *st->entries, st->path);
+    if (!st->places || !st->by_name) return icseg_fail_memory(error, most * sizeof *st->places, st->path);
     const char *name;
     json_t *info;
     json_object_foreach(root, name, info) {
@@ -148,11 +154,11 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
             ICSEG_TRY(read_metadata(st, info, error));
             continue;
         }
-        icseg_safetensors_entry *entry = &st->entries[st->count];
-        entry->name = icseg_arena_strdup(st->arena, name);
-        if (!entry->name) return icseg_fail_memory(error, strlen(name), st->path);
-        ICSEG_TRY(read_entry(st, entry, info, error));
-        st->by_name[st->count++] = entry;
+        place *p = &st->places[st->count];
+        p->entry.name = icseg_arena_strdup(st->arena, name);
+        if (!p->entry.name) return icseg_fail_memory(error, strlen(name), st->path);
+        ICSEG_TRY(read_entry(st, p, info, error));
+        st->by_name[st->count++] = &p->entry;
     }
     return check_places(st, error);
 }
@@ -172,36 +178,48 @@ static const char *hint(const unsigned char *bytes) {
     return "";
 }
 
-static icseg_status parse_file(icseg_safetensors *st, icseg_error *error) {
-    const unsigned char *bytes = st->map.data;
-    if (st->map.size < PREFIX)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a safetensors file: %zu bytes are too few", st->path,
-                          st->map.size);
-    uint64_t header;
-    memcpy(&header, bytes, sizeof header);
-    if (header > header_limit)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: not a safetensors file: a header of %" PRIu64 " bytes, at most %" PRIu64
-                          " are accepted%s",
-                          st->path, header, header_limit, hint(bytes));
-    if (header > st->map.size - PREFIX)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: cut short or not a safetensors file: a header of %" PRIu64 " bytes in a file of %zu%s",
-                          st->path, header, st->map.size, hint(bytes));
-    if (header == 0 || bytes[PREFIX] != '{')
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a safetensors file: the header does not start with '{'",
-                          st->path);
-    if (has_too_many_values(bytes + PREFIX, (size_t)header))
+static icseg_status parse_header(icseg_safetensors *st, const unsigned char *text, size_t size, icseg_error *error) {
+    if (has_too_many_values(text, size))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: more than %d values", st->path, MOST_VALUES);
-    st->data = bytes + PREFIX + header;
-    st->data_size = st->map.size - PREFIX - (size_t)header;
     json_error_t fault;
-    json_t *root = json_loadb((const char *)bytes + PREFIX, (size_t)header, JSON_REJECT_DUPLICATES, &fault);
+    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &fault);
     if (!root)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: %s at byte %d", st->path, fault.text,
                           PREFIX + fault.position);
     icseg_status status = read_header(st, root, error);
     json_decref(root);
+    return status;
+}
+
+static icseg_status parse_file(icseg_safetensors *st, icseg_error *error) {
+    size_t size = icseg_file_reader_size(st->reader);
+    unsigned char prefix[PREFIX], first = 0;
+    if (size < PREFIX)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a safetensors file: %zu bytes are too few", st->path,
+                          size);
+    ICSEG_TRY(icseg_file_reader_read(st->reader, 0, prefix, PREFIX, error));
+    uint64_t header;
+    memcpy(&header, prefix, sizeof header);
+    if (header > header_limit)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: not a safetensors file: a header of %" PRIu64 " bytes, at most %" PRIu64
+                          " are accepted%s",
+                          st->path, header, header_limit, hint(prefix));
+    if (header > size - PREFIX)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: cut short or not a safetensors file: a header of %" PRIu64 " bytes in a file of %zu%s",
+                          st->path, header, size, hint(prefix));
+    if (header) ICSEG_TRY(icseg_file_reader_read(st->reader, PREFIX, &first, 1, error));
+    if (first != '{')
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a safetensors file: the header does not start with '{'",
+                          st->path);
+    st->data = PREFIX + (size_t)header;
+    st->data_size = size - st->data;
+    unsigned char *text = icseg_alloc((size_t)header);
+    if (!text) return icseg_fail_memory(error, (size_t)header, st->path);
+    icseg_status status = icseg_file_reader_read(st->reader, PREFIX, text, (size_t)header, error);
+    if (status == ICSEG_OK) status = parse_header(st, text, (size_t)header, error);
+    icseg_free(text);
     return status;
 }
 
@@ -217,7 +235,6 @@ icseg_status icseg_safetensors_open(icseg_safetensors **out, const char *path, i
         goto fail;
     }
     ICSEG_TRY_GOTO(icseg_file_reader_open(&st->reader, path, error));
-    ICSEG_TRY_GOTO(icseg_map_reader(&st->map, st->reader, error));
     ICSEG_TRY_GOTO(parse_file(st, error));
     *out = st;
     return ICSEG_OK;
@@ -228,7 +245,6 @@ fail:
 
 void icseg_safetensors_close(icseg_safetensors **st) {
     if (!st || !*st) return;
-    icseg_map_close(&(*st)->map);
     icseg_file_reader_close(&(*st)->reader);
     icseg_arena_close(&(*st)->arena);
     icseg_free(*st);
@@ -240,7 +256,7 @@ size_t icseg_safetensors_count(const icseg_safetensors *st) { return st->count; 
 size_t icseg_safetensors_metadata_count(const icseg_safetensors *st) { return st->pairs; }
 
 const icseg_safetensors_entry *icseg_safetensors_at(const icseg_safetensors *st, size_t index) {
-    return index < st->count ? &st->entries[index] : NULL;
+    return index < st->count ? &st->places[index].entry : NULL;
 }
 
 icseg_safetensors_pair icseg_safetensors_metadata_at(const icseg_safetensors *st, size_t index) {
@@ -285,7 +301,7 @@ icseg_status icseg_safetensors_get_f32(const icseg_safetensors *st, const char *
 
 const icseg_file_reader *icseg_safetensors_locate(const icseg_safetensors *st, const icseg_safetensors_entry *entry,
                                                   size_t *offset) {
-    *offset = (size_t)((const unsigned char *)entry->data - st->map.data);
+    *offset = offset_of(entry);
     return st->reader;
 }
 

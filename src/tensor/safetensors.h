@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * safetensors files (an 8-byte header length, a JSON header, raw tensors): a mapped, fully validated reader and a
+ * safetensors files (an 8-byte header length, a JSON header, raw tensors): a fully validated reader and a
  * streaming, atomic writer. Format: https://huggingface.co/docs/safetensors */
 #ifndef ICSEG_TENSOR_SAFETENSORS_H
 #define ICSEG_TENSOR_SAFETENSORS_H
@@ -15,7 +15,7 @@ typedef struct icseg_safetensors_entry {
     const char *name;
     icseg_dtype dtype;
     icseg_shape shape;
-    const void *data; /* row-major, little-endian, of any alignment */
+    const void *data; /* to be written: row-major, little-endian, of any alignment; NULL in an entry that was read */
     size_t bytes;
 } icseg_safetensors_entry;
 
@@ -26,7 +26,7 @@ typedef struct icseg_safetensors_pair {
 /* A file being read. What the functions below return lives until close; all of them may be called from many threads. */
 typedef struct icseg_safetensors icseg_safetensors;
 
-/* Maps the file and checks the whole header: nothing in it can later be out of range. Values are not looked at (NaN is
+/* Reads the header and checks all of it: nothing in it can later be out of range. Values are not looked at (NaN is
  * no error here). ICSEG_ERROR_IO when it cannot be opened, _FORMAT when it is damaged or no safetensors file,
  * _UNSUPPORTED for element types and ranks that icseg has none of. */
 icseg_status icseg_safetensors_open(icseg_safetensors **out, const char *path, icseg_error *error);
@@ -44,8 +44,8 @@ const char *icseg_safetensors_metadata(const icseg_safetensors *st, const char *
 size_t icseg_safetensors_metadata_count(const icseg_safetensors *st);
 icseg_safetensors_pair icseg_safetensors_metadata_at(const icseg_safetensors *st, size_t index);
 
-/* Elements first .. first + count - 1 of a tensor of any floating-point type, converted. They are read from the file,
- * not from its map: a file that has changed since it was opened is ICSEG_ERROR_IO. */
+/* Elements first .. first + count - 1 of a tensor of any floating-point type, converted. A file that
+ * has changed since it was opened is ICSEG_ERROR_IO. */
 icseg_status icseg_safetensors_read(const icseg_safetensors *st, const icseg_safetensors_entry *entry, size_t first,
                                     size_t count, float *out, icseg_error *error);
 /* The open file, and where in it the entry's data starts: for who reads it in another way. */

@@ -47,12 +47,12 @@ struct icseg_weights {
 icseg_status icseg_weights_add(icseg_weights *weights, const char *name, size_t name_size, icseg_weights_tensor tensor,
                                icseg_error *error);
 
-/* PyTorch's containers. The map of the file is only used here, the file until the weights are closed. */
-icseg_status icseg_torch_read_zip(icseg_weights *weights, const icseg_file_reader *file, icseg_map map,
-                                  const char *path, icseg_error *error);
-icseg_status icseg_torch_read_legacy(icseg_weights *weights, const icseg_file_reader *file, icseg_map map,
-                                     const char *path, icseg_error *error);
-bool icseg_torch_is_legacy(icseg_map map);
+/* PyTorch's containers. The file stays open until the weights are closed. */
+icseg_status icseg_torch_read_zip(icseg_weights *weights, const icseg_file_reader *file, const char *path,
+                                  icseg_error *error);
+icseg_status icseg_torch_read_legacy(icseg_weights *weights, const icseg_file_reader *file, const char *path,
+                                     icseg_error *error);
+bool icseg_torch_is_legacy(const unsigned char *start, size_t size); /* by the first bytes of a file */
 
 /* tensors -> entries and foreign: recognises the naming. */
 icseg_status icseg_weights_apply_names(icseg_weights *weights, icseg_error *error);

@@ -178,20 +178,19 @@ static const icseg_zip_entry *find_pickle(reader *r, const icseg_zip *zip) {
     return NULL;
 }
 
-/* The content of an entry of at most LARGEST_PICKLE bytes, unpacked into the scratch arena if need be. */
+/* The content of an entry of at most LARGEST_PICKLE bytes, in the scratch arena. */
 static icseg_status read_whole(reader *r, const icseg_zip_entry *entry, const unsigned char **out) {
     if (entry->size > LARGEST_PICKLE)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: %.200s has %zu bytes, at most %d are accepted", r->path,
                           entry->name, entry->size, LARGEST_PICKLE);
-    *out = entry->data;
-    if (!entry->deflated) return ICSEG_OK;
     unsigned char *content = icseg_arena_alloc(r->scratch, entry->size);
     if (!content) return icseg_fail_memory(r->error, entry->size, r->path);
+    *out = content;
+    if (!entry->deflated) return icseg_file_reader_read(r->file, entry->offset, content, entry->size, r->error);
     icseg_zip_stream *stream;
     ICSEG_TRY(icseg_zip_stream_open(&stream, entry, r->file, r->path, r->error));
     icseg_status status = icseg_zip_stream_read(stream, content, entry->size, r->error);
     icseg_zip_stream_close(&stream);
-    *out = content;
     return status;
 }
 
@@ -207,12 +206,12 @@ static icseg_status check_byte_order(reader *r) {
     return ICSEG_OK;
 }
 
-static icseg_status read_zip(reader *r, icseg_map map) {
+static icseg_status read_zip(reader *r) {
     icseg_zip zip;
     icseg_pickle_value *top;
     const unsigned char *content;
     size_t used;
-    ICSEG_TRY(icseg_zip_open(&zip, map, r->path, r->scratch, r->error));
+    ICSEG_TRY(icseg_zip_open(&zip, r->file, r->path, r->scratch, r->error));
     const icseg_zip_entry *pickle = find_pickle(r, &zip);
     if (!pickle)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
@@ -227,13 +226,13 @@ static icseg_status read_zip(reader *r, icseg_map map) {
     return read_state(r, top);
 }
 
-icseg_status icseg_torch_read_zip(icseg_weights *w, const icseg_file_reader *file, icseg_map map, const char *path,
+icseg_status icseg_torch_read_zip(icseg_weights *w, const icseg_file_reader *file, const char *path,
                                   icseg_error *error) {
     icseg_arena *scratch;
     ICSEG_TRY(icseg_arena_open(&scratch, error));
     char *where = icseg_arena_printf(scratch, "%s: data.pkl", path);
     reader r = {.weights = w, .file = file, .path = path, .where = where, .scratch = scratch, .error = error};
-    icseg_status status = where ? read_zip(&r, map) : icseg_fail_memory(error, strlen(path), path);
+    icseg_status status = where ? read_zip(&r) : icseg_fail_memory(error, strlen(path), path);
     icseg_arena_close(&scratch);
     return status;
 }
@@ -244,12 +243,28 @@ icseg_status icseg_torch_read_zip(icseg_weights *w, const icseg_file_reader *fil
 static const unsigned char magic[] = {0x80, 2,    0x8a, 10,   0x6c, 0xfc, 0x9c, 0x46,
                                       0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
 
-bool icseg_torch_is_legacy(icseg_map map) { return map.size >= sizeof magic && !memcmp(map.data, magic, sizeof magic); }
+bool icseg_torch_is_legacy(const unsigned char *start, size_t size) {
+    return size >= sizeof magic && !memcmp(start, magic, sizeof magic);
+}
 
-static icseg_status next_pickle(reader *r, icseg_map map, size_t *at, icseg_pickle_value **out) {
-    size_t used, left = map.size - *at;
-    ICSEG_TRY(icseg_pickle_read(out, &used, map.data + *at, left < LARGEST_PICKLE ? left : LARGEST_PICKLE, r->scratch,
-                                r->where, r->error));
+/* The first bytes of the file, up to LARGEST_PICKLE: the pickles are among them. */
+typedef struct head {
+    const unsigned char *data;
+    size_t size;
+} head;
+
+static icseg_status read_head(reader *r, head *out) {
+    size_t size = icseg_file_reader_size(r->file);
+    if (size > LARGEST_PICKLE) size = LARGEST_PICKLE;
+    unsigned char *data = icseg_arena_alloc(r->scratch, size);
+    if (!data) return icseg_fail_memory(r->error, size, r->path);
+    *out = (head){data, size};
+    return icseg_file_reader_read(r->file, 0, data, size, r->error);
+}
+
+static icseg_status next_pickle(reader *r, const head *h, size_t *at, icseg_pickle_value **out) {
+    size_t used;
+    ICSEG_TRY(icseg_pickle_read(out, &used, h->data + *at, h->size - *at, r->scratch, r->where, r->error));
     *at += used;
     return ICSEG_OK;
 }
@@ -288,8 +303,8 @@ static icseg_status find_sizes(reader *r, const icseg_pickle_value *top, sizes *
 }
 
 /* The storages in the order of `keys`, each an i64 count of elements and its data. */
-static icseg_status find_places(reader *r, icseg_map map, size_t at, const icseg_pickle_value *keys,
-                                const sizes *known) {
+static icseg_status find_places(reader *r, size_t at, const icseg_pickle_value *keys, const sizes *known) {
+    size_t end = icseg_file_reader_size(r->file);
     if (keys->kind != ICSEG_PICKLE_LIST)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: no list of storages", r->where);
     place *places = icseg_arena_array(r->scratch, keys->list.count, sizeof *places);
@@ -308,50 +323,52 @@ static icseg_status find_places(reader *r, icseg_map map, size_t at, const icseg
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: no tensor uses storage %.60s", r->where,
                               name);
         int64_t count;
-        if (map.size - at < sizeof count)
+        if (end - at < sizeof count)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: cut short before storage %.60s", r->path, name);
-        memcpy(&count, map.data + at, sizeof count);
+        ICSEG_TRY(icseg_file_reader_read(r->file, at, &count, sizeof count, r->error));
         at += sizeof count;
-        if (count < 0 || (uint64_t)count > (map.size - at) / size->bytes)
+        if (count < 0 || (uint64_t)count > (end - at) / size->bytes)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                               "%s: cut short or damaged: storage %.60s is said to have %lld elements", r->path, name,
                               (long long)count);
         places[i] = (place){name, at, (uint64_t)count * size->bytes};
         at += (size_t)places[i].bytes;
     }
-    if (at != map.size)
+    if (at != end)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: %zu bytes follow the last storage", r->path,
-                          map.size - at);
+                          end - at);
     r->places = places;
     r->place_count = keys->list.count;
     if (r->place_count) qsort(places, r->place_count, sizeof *places, compare_places);
     return ICSEG_OK;
 }
 
-static icseg_status read_legacy(reader *r, icseg_map map) {
+static icseg_status read_legacy(reader *r) {
     icseg_pickle_value *protocol, *system, *top, *keys;
     size_t at = sizeof magic;
     sizes known;
-    ICSEG_TRY(next_pickle(r, map, &at, &protocol));
-    ICSEG_TRY(next_pickle(r, map, &at, &system));
+    head h = {0};
+    ICSEG_TRY(read_head(r, &h));
+    ICSEG_TRY(next_pickle(r, &h, &at, &protocol));
+    ICSEG_TRY(next_pickle(r, &h, &at, &system));
     const icseg_pickle_value *little = icseg_pickle_get(system, "little_endian");
     if (protocol->kind != ICSEG_PICKLE_INT || protocol->integer != LEGACY_PROTOCOL ||
         (little && little->kind == ICSEG_PICKLE_BOOL && !little->integer))
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: another protocol or byte order than PyTorch 0.1.10 to 1.5 wrote on x86", r->path);
-    ICSEG_TRY(next_pickle(r, map, &at, &top));
-    ICSEG_TRY(next_pickle(r, map, &at, &keys));
+    ICSEG_TRY(next_pickle(r, &h, &at, &top));
+    ICSEG_TRY(next_pickle(r, &h, &at, &keys));
     ICSEG_TRY(find_sizes(r, top, &known));
-    ICSEG_TRY(find_places(r, map, at, keys, &known));
+    ICSEG_TRY(find_places(r, at, keys, &known));
     return read_state(r, top);
 }
 
-icseg_status icseg_torch_read_legacy(icseg_weights *w, const icseg_file_reader *file, icseg_map map, const char *path,
+icseg_status icseg_torch_read_legacy(icseg_weights *w, const icseg_file_reader *file, const char *path,
                                      icseg_error *error) {
     icseg_arena *scratch;
     ICSEG_TRY(icseg_arena_open(&scratch, error));
     reader r = {.weights = w, .file = file, .path = path, .where = path, .scratch = scratch, .error = error};
-    icseg_status status = read_legacy(&r, map);
+    icseg_status status = read_legacy(&r);
     w->container = "PyTorch file (before 1.6)";
     icseg_arena_close(&scratch);
     return status;

@@ -167,39 +167,39 @@ static icseg_status read_safetensors(icseg_weights *w, const char *path, icseg_e
 }
 
 /* What people pass by mistake, told by its first bytes. */
-static const char *hint(icseg_map map) {
-    if (map.size >= 8 && !memcmp(map.data, "version ", 8))
+static const char *hint(const unsigned char *start, size_t size) {
+    if (size >= 8 && !memcmp(start, "version ", 8))
         return "; it is a Git LFS pointer: fetch the file itself with `git lfs pull`";
-    if (map.size && map.data[0] == '<') return "; it looks like a web page: the download failed";
-    if (map.size >= 2 && map.data[0] == 0x80) return "; it is a bare pickle: save it with torch.save";
-    if (map.size >= 2 && map.data[0] == 0x1f && map.data[1] == 0x8b) return "; it is compressed: gunzip it first";
+    if (size && start[0] == '<') return "; it looks like a web page: the download failed";
+    if (size >= 2 && start[0] == 0x80) return "; it is a bare pickle: save it with torch.save";
+    if (size >= 2 && start[0] == 0x1f && start[1] == 0x8b) return "; it is compressed: gunzip it first";
     return "";
 }
 
-static icseg_status read_container(icseg_weights *w, const icseg_file_reader *file, icseg_map map, const char *path,
+static icseg_status read_container(icseg_weights *w, const icseg_file_reader *file, const char *path,
                                    icseg_error *error) {
-    if (map.size >= 4 && !memcmp(map.data, "PK", 2) && map.data[2] <= 6)
-        return icseg_torch_read_zip(w, file, map, path, error);
-    if (icseg_torch_is_legacy(map)) return icseg_torch_read_legacy(w, file, map, path, error);
-    if (!strcmp(icseg_path_extension(path), "safetensors") || (map.size > 8 && map.data[8] == '{'))
+    unsigned char start[16];
+    size_t size = icseg_file_reader_size(file);
+    if (size > sizeof start) size = sizeof start;
+    ICSEG_TRY(icseg_file_reader_read(file, 0, start, size, error));
+    if (size >= 4 && !memcmp(start, "PK", 2) && start[2] <= 6) return icseg_torch_read_zip(w, file, path, error);
+    if (icseg_torch_is_legacy(start, size)) return icseg_torch_read_legacy(w, file, path, error);
+    if (!strcmp(icseg_path_extension(path), "safetensors") || (size > 8 && start[8] == '{'))
         return read_safetensors(w, path, error); /* which opens it itself */
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
                       "%s: not weights that are known: safetensors, PyTorch's .pt, .pth and .bin, or an .index.json of "
                       "shards were expected%s",
-                      path, hint(map));
+                      path, hint(start, size));
 }
 
 static icseg_status read_file(icseg_weights *w, const char *path, icseg_error *error) {
-    icseg_map map;
     icseg_file_reader **file = &w->file[w->files];
     if (w->files + w->shards == ICSEG_WEIGHTS_SHARDS)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d shards", w->path, ICSEG_WEIGHTS_SHARDS);
     ICSEG_TRY(icseg_file_reader_open(file, path, error));
     w->files++;
-    ICSEG_TRY(icseg_map_reader(&map, *file, error));
     int shards = w->shards;
-    icseg_status status = read_container(w, *file, map, path, error);
-    icseg_map_close(&map);
+    icseg_status status = read_container(w, *file, path, error);
     if (w->shards > shards) icseg_file_reader_close(&w->file[--w->files]);
     return status;
 }

@@ -9,7 +9,7 @@
 enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, CENTRAL_SIZE = 46, LOCAL_SIZE = 30 };
 enum { END_MARK = 0x06054b50, END64_MARK = 0x06064b50, LOCATOR_MARK = 0x07064b50, CENTRAL_MARK = 0x02014b50 };
 enum { LOCAL_MARK = 0x04034b50, ZIP64_EXTRA = 1, STORED = 0, DEFLATED = 8, ENCRYPTED = 1, LONGEST_COMMENT = 65535 };
-enum { MOST_ENTRIES = 1 << 17, GROWTH = 100, SPARE = 1 << 20 };
+enum { MOST_ENTRIES = 1 << 17, LARGEST_DIRECTORY = 64 << 20, LONGEST_NAME = 65535, GROWTH = 100, SPARE = 1 << 20 };
 
 /* Little-endian numbers of any alignment; the caller has checked that they are inside. */
 static uint32_t read16(const unsigned char *p) { return (uint32_t)(p[0] | p[1] << 8); }
@@ -17,13 +17,19 @@ static uint32_t read32(const unsigned char *p) { return read16(p) | read16(p + 2
 static uint64_t read64(const unsigned char *p) { return read32(p) | (uint64_t)read32(p + 4) << 32; }
 
 typedef struct reader {
-    icseg_map map;
+    const icseg_file_reader *file;
     const char *path;
     icseg_arena *arena;
     icseg_error *error;
-    uint64_t count, begin, size; /* the central directory: entries, first byte, bytes */
-    uint64_t end;                /* of it and of all data: where the end records start */
+    uint64_t count, begin, size;    /* the central directory: entries, first byte, bytes */
+    uint64_t end;                   /* of it and of all data: where the end records start */
+    const unsigned char *directory; /* its bytes, (size) */
+    char *name;                     /* (LONGEST_NAME), of a local header */
 } reader;
+
+static icseg_status fetch(reader *r, uint64_t at, void *to, size_t size) {
+    return icseg_file_reader_read(r->file, (size_t)at, to, size, r->error);
+}
 
 static icseg_status damaged(reader *r, const char *what) {
     return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: %s", r->path, what);
@@ -31,34 +37,41 @@ static icseg_status damaged(reader *r, const char *what) {
 
 /* The record of 64-bit numbers that stands before an end record with saturated ones. */
 static icseg_status read_end64(reader *r, size_t end) {
-    const unsigned char *data = r->map.data;
-    if (end < LOCATOR_SIZE || read32(data + end - LOCATOR_SIZE) != LOCATOR_MARK) return ICSEG_OK; /* no zip64 */
-    uint64_t at = read64(data + end - LOCATOR_SIZE + 8), room = end - LOCATOR_SIZE;
-    if (room < END64_SIZE || at > room - END64_SIZE || read32(data + at) != END64_MARK)
-        return damaged(r, "its zip64 end record is not where it should be");
-    if (read32(data + at + 16) || read32(data + at + 20)) return damaged(r, "it spans several volumes");
-    r->count = read64(data + at + 32);
-    r->size = read64(data + at + 40);
-    r->begin = read64(data + at + 48);
+    unsigned char locator[LOCATOR_SIZE], record[END64_SIZE] = {0};
+    if (end < LOCATOR_SIZE) return ICSEG_OK;
+    ICSEG_TRY(fetch(r, end - LOCATOR_SIZE, locator, LOCATOR_SIZE));
+    if (read32(locator) != LOCATOR_MARK) return ICSEG_OK; /* no zip64 */
+    uint64_t at = read64(locator + 8), most = end - LOCATOR_SIZE;
+    bool inside = most >= END64_SIZE && at <= most - END64_SIZE;
+    if (inside) ICSEG_TRY(fetch(r, at, record, END64_SIZE));
+    if (read32(record) != END64_MARK) return damaged(r, "its zip64 end record is not where it should be");
+    if (read32(record + 16) || read32(record + 20)) return damaged(r, "it spans several volumes");
+    r->count = read64(record + 32);
+    r->size = read64(record + 40);
+    r->begin = read64(record + 48);
     r->end = at;
     return ICSEG_OK;
 }
 
 /* The end record is the last thing in the file but for a comment. */
 static icseg_status read_end(reader *r) {
-    const unsigned char *data = r->map.data;
-    size_t size = r->map.size, furthest = size > END_SIZE + LONGEST_COMMENT ? size - END_SIZE - LONGEST_COMMENT : 0;
-    for (size_t at = size < END_SIZE ? 0 : size - END_SIZE + 1; at-- > furthest;) {
-        if (read32(data + at) != END_MARK || read16(data + at + 20) != size - at - END_SIZE) continue;
-        if (read16(data + at + 4) || read16(data + at + 6)) return damaged(r, "it spans several volumes");
-        r->count = read16(data + at + 10);
-        r->size = read32(data + at + 12);
-        r->begin = read32(data + at + 16);
-        r->end = at;
-        ICSEG_TRY(read_end64(r, at));
+    size_t file = icseg_file_reader_size(r->file);
+    size_t size = file < END_SIZE + LONGEST_COMMENT ? file : END_SIZE + LONGEST_COMMENT;
+    unsigned char *tail = icseg_arena_alloc(r->arena, size);
+    if (!tail) return icseg_fail_memory(r->error, size, r->path);
+    ICSEG_TRY(fetch(r, file - size, tail, size));
+    for (size_t at = size < END_SIZE ? 0 : size - END_SIZE + 1; at-- > 0;) {
+        const unsigned char *record = tail + at;
+        if (read32(record) != END_MARK || read16(record + 20) != size - at - END_SIZE) continue;
+        if (read16(record + 4) || read16(record + 6)) return damaged(r, "it spans several volumes");
+        r->count = read16(record + 10);
+        r->size = read32(record + 12);
+        r->begin = read32(record + 16);
+        r->end = file - size + at;
+        ICSEG_TRY(read_end64(r, (size_t)r->end));
         if (r->begin > r->end || r->size > r->end - r->begin || r->count > r->size / CENTRAL_SIZE)
             return damaged(r, "its directory lies outside the file");
-        if (r->count > MOST_ENTRIES) return damaged(r, "too many entries");
+        if (r->count > MOST_ENTRIES || r->size > LARGEST_DIRECTORY) return damaged(r, "too many entries");
         return ICSEG_OK;
     }
     return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
@@ -99,19 +112,20 @@ static icseg_status read_extra(reader *r, const unsigned char *extra, size_t siz
 static icseg_status locate(reader *r, icseg_zip_entry *entry, uint64_t header, uint64_t packed, uint64_t size,
                            uint32_t method) {
     if (r->begin < LOCAL_SIZE || header > r->begin - LOCAL_SIZE) return damaged(r, "an entry lies outside the file");
-    const unsigned char *local = r->map.data + header;
+    unsigned char local[LOCAL_SIZE];
+    ICSEG_TRY(fetch(r, header, local, LOCAL_SIZE));
     uint64_t start = header + LOCAL_SIZE + read16(local + 26) + read16(local + 28), name = read16(local + 26);
     if (read32(local) != LOCAL_MARK) return damaged(r, "an entry has no header where the directory says");
     if (start > r->begin || packed > r->begin - start)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: %.200s runs past the end of the data",
                           r->path, entry->name);
-    if (name != strlen(entry->name) || memcmp(local + LOCAL_SIZE, entry->name, name) || read16(local + 8) != method)
+    ICSEG_TRY(fetch(r, header + LOCAL_SIZE, r->name, (size_t)name)); /* it ends before `start` */
+    if (name != strlen(entry->name) || memcmp(r->name, entry->name, (size_t)name) || read16(local + 8) != method)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                           "%s: damaged zip archive: header and directory disagree about %.200s", r->path, entry->name);
     if (method == STORED && packed != size)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                           "%s: damaged zip archive: %.200s is stored, but its two sizes differ", r->path, entry->name);
-    entry->data = r->map.data + start;
     entry->offset = (size_t)start;
     entry->packed = (size_t)packed;
     entry->size = (size_t)size;
@@ -120,7 +134,7 @@ static icseg_status locate(reader *r, icseg_zip_entry *entry, uint64_t header, u
 }
 
 static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry) {
-    const unsigned char *record = r->map.data + *at;
+    const unsigned char *record = r->directory + (*at - r->begin);
     uint64_t left = r->begin + r->size - *at;
     if (left < CENTRAL_SIZE || read32(record) != CENTRAL_MARK) return damaged(r, "its directory is cut short");
     uint64_t name = read16(record + 28), extra = read16(record + 30), comment = read16(record + 32);
@@ -154,7 +168,7 @@ static int compare_names(const void *a, const void *b) {
 
 static int compare_places(const void *a, const void *b) {
     const icseg_zip_entry *x = a, *y = b;
-    if (x->data != y->data) return x->data < y->data ? -1 : 1;
+    if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
     return (x->packed > y->packed) - (x->packed < y->packed);
 }
 
@@ -173,11 +187,17 @@ static icseg_status check_growth(reader *r, const icseg_zip_entry *entries, size
     return ICSEG_OK;
 }
 
-icseg_status icseg_zip_open(icseg_zip *out, icseg_map map, const char *path, icseg_arena *arena, icseg_error *error) {
-    reader r = {.map = map, .path = path, .arena = arena, .error = error};
+icseg_status icseg_zip_open(icseg_zip *out, const icseg_file_reader *file, const char *path, icseg_arena *arena,
+                            icseg_error *error) {
+    reader r = {.file = file, .path = path, .arena = arena, .error = error};
     *out = (icseg_zip){0};
     ICSEG_TRY(read_end(&r));
     size_t count = (size_t)r.count;
+    unsigned char *directory = icseg_arena_alloc(arena, (size_t)r.size);
+    r.name = icseg_arena_alloc(arena, LONGEST_NAME);
+    if (!directory || !r.name) return icseg_fail_memory(error, (size_t)r.size + LONGEST_NAME, path);
+    ICSEG_TRY(fetch(&r, r.begin, directory, (size_t)r.size));
+    r.directory = directory;
     icseg_zip_entry *entries = icseg_arena_array(arena, count, sizeof *entries);
     if (!entries) return icseg_fail_memory(error, count * sizeof *entries, path);
     uint64_t at = r.begin;
@@ -186,7 +206,7 @@ icseg_status icseg_zip_open(icseg_zip *out, icseg_map map, const char *path, ics
     if (!places) return icseg_fail_memory(error, count * sizeof *entries, path);
     if (count) qsort(places, count, sizeof *places, compare_places);
     for (size_t i = 1; i < count; i++)
-        if ((size_t)(places[i].data - places[i - 1].data) < places[i - 1].packed)
+        if (places[i].offset - places[i - 1].offset < places[i - 1].packed)
             return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: refused: %.200s and %.200s overlap in the archive", path,
                               places[i - 1].name, places[i].name);
     ICSEG_TRY(check_growth(&r, entries, count));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The directory of a zip archive. PyTorch stores entries as they are, so their bytes are used where they lie; archives
+ * The directory of a zip archive. PyTorch stores entries as they are, so their bytes are read where they are; archives
  * that were packed again are deflated, and read as streams. Everything is checked at open. */
 #ifndef ICSEG_WEIGHTS_ZIP_H
 #define ICSEG_WEIGHTS_ZIP_H
@@ -12,12 +12,11 @@
 #include "base/memory.h"
 
 typedef struct icseg_zip_entry {
-    const char *name;          /* a relative path without "..", unique */
-    const unsigned char *data; /* in the map, as long as it is open */
-    size_t offset;             /* the same place in the file */
-    size_t packed;             /* bytes there */
-    size_t size;               /* bytes of the content; those of `data` unless deflated */
-    uint32_t crc;              /* of the content */
+    const char *name; /* a relative path without "..", unique */
+    size_t offset;    /* of its data in the file */
+    size_t packed;    /* bytes there */
+    size_t size;      /* bytes of the content; `packed` unless deflated */
+    uint32_t crc;     /* of the content */
     bool deflated;
 } icseg_zip_entry;
 
@@ -29,7 +28,8 @@ typedef struct icseg_zip {
 /* Reads the central directory (zip64 too). Truncation, names that leave the archive, entries that overlap or lie
  * outside the file or grow beyond reason, encryption, several volumes and other methods than deflate are errors that
  * name the file. */
-icseg_status icseg_zip_open(icseg_zip *out, icseg_map map, const char *path, icseg_arena *arena, icseg_error *error);
+icseg_status icseg_zip_open(icseg_zip *out, const icseg_file_reader *file, const char *path, icseg_arena *arena,
+                            icseg_error *error);
 
 const icseg_zip_entry *icseg_zip_find(const icseg_zip *zip, const char *name); /* or NULL */
 

@@ -33,21 +33,12 @@ static int open_folder(void **state) {
         if ((call) != ICSEG_OK) fail_msg("%s", error.message);                                                         \
     } while (0)
 
-static unsigned char *read_fixture(const char *name, size_t *size) {
-    char from[300];
-    unsigned char *data;
-    snprintf(from, sizeof from, FIXTURES "%s", name);
-    OK(icseg_file_read(from, 1 << 20, &data, size, &error));
-    return data;
-}
-
 static void repack(const char *name) {
-    size_t size;
-    unsigned char *data = read_fixture(name, &size);
+    char from[300];
     test_zip zip = {0};
-    test_zip_repack(&zip, data, size);
+    snprintf(from, sizeof from, FIXTURES "%s", name);
+    test_zip_repack(&zip, from);
     test_zip_write(&zip, path);
-    icseg_free(data);
 }
 
 static float *read_values(const icseg_weights_entry *entry, icseg_status *status) {

@@ -73,14 +73,21 @@ void test_zip_deflate(test_zip *zip, const char *name, const void *data, size_t 
     free(packed);
 }
 
-void test_zip_repack(test_zip *zip, const void *archive, size_t size) {
+void test_zip_repack(test_zip *zip, const char *archive) {
     icseg_zip from;
+    icseg_file_reader *file;
     icseg_arena *arena;
     icseg_error error;
     must(icseg_arena_open(&arena, &error) == ICSEG_OK, "memory");
-    must(icseg_zip_open(&from, (icseg_map){archive, size}, "test", arena, &error) == ICSEG_OK, "archive");
-    for (size_t i = 0; i < from.count; i++)
-        test_zip_deflate(zip, from.entries[i].name, from.entries[i].data, from.entries[i].size);
+    must(icseg_file_reader_open(&file, archive, &error) == ICSEG_OK, archive);
+    must(icseg_zip_open(&from, file, archive, arena, &error) == ICSEG_OK, "archive");
+    for (size_t i = 0; i < from.count; i++) {
+        const icseg_zip_entry *e = &from.entries[i];
+        void *content = icseg_arena_alloc(arena, e->size);
+        must(content && icseg_file_reader_read(file, e->offset, content, e->size, &error) == ICSEG_OK, e->name);
+        test_zip_deflate(zip, e->name, content, e->size);
+    }
+    icseg_file_reader_close(&file);
     icseg_arena_close(&arena);
 }
 

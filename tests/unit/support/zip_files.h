@@ -22,8 +22,8 @@ void test_poke(icseg_string *s, size_t at, uint64_t value, int bytes);
 void test_zip_add(test_zip *zip, const char *name, const void *data, size_t size, unsigned method);
 /* Deflated, with checksum. */
 void test_zip_deflate(test_zip *zip, const char *name, const void *data, size_t size);
-/* All entries of an archive in memory, deflated. */
-void test_zip_repack(test_zip *zip, const void *archive, size_t size);
+/* All entries of an archive, which stores them, deflated. */
+void test_zip_repack(test_zip *zip, const char *archive);
 
 /* Without icseg_file_write's fsync: tests write thousands. A file that is truncated instead of removed would be flushed
  * by ext4 as well. */
