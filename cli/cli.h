@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a command of the program is, and what it is given to work with. */
+ * A command of the program, and what it runs with. */
 #ifndef ICSEG_CLI_H
 #define ICSEG_CLI_H
 
-#include "options/options.h"
 #include "icseg/progress.h"
+#include "options/options.h"
 #include "progress.h"
 
 typedef struct icseg_command_context {
@@ -21,15 +21,18 @@ typedef struct icseg_command {
     icseg_option_table options;      /* ICSEG_TABLE(rows) */
     size_t size;                     /* of the struct the options are parsed into */
     void (*defaults)(void *options); /* fills that struct (it is zeroed before); NULL: all zero */
-    /* Does the work. Results go to standard output. A failure is reported by the caller: ICSEG_ERROR_ARGUMENT (the call
-     * was wrong) ends the program with status 2, every other with 1. */
+    /* Does the work and writes results to standard output. The caller reports a failure: ICSEG_ERROR_ARGUMENT (the
+     * command line is wrong) ends the program with status 2, every other error with 1. */
     icseg_status (*run)(const icseg_command_context *context, const void *options, icseg_error *error);
     bool hidden; /* not listed by icseg --help */
 } icseg_command;
 
 extern const icseg_command *const icseg_commands[]; /* NULL-terminated, in main.c */
 
-/* The whole of `icseg NAME --help`. */
+/* A command's options with their defaults, in the arena; NULL when out of memory. */
+void *icseg_command_defaults(const icseg_command *command, icseg_arena *arena);
+
+/* All of `icseg NAME --help`. */
 void icseg_command_help(const icseg_command *command, const void *defaults, icseg_string *out);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "base/error.h"
+#include "support.h"
 
 const char *const inference_modes[] = {"whole", "slide", NULL};
 const char *const inference_precisions[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
@@ -12,8 +12,9 @@ const char *const inference_precisions[] = {"f32", "bf16", "auto", "bf16x2", "in
 icseg_status inference_use_precision(int32_t precision, icseg_model *model, const char *checkpoint,
                                      icseg_printer *printer, icseg_error *error) {
     if (precision == ICSEG_PRECISION_INT8 && !icseg_model_is_calibrated(model))
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "--precision int8: %s is not calibrated; `icseg calibrate` makes a copy that is", checkpoint);
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "--precision int8: %s is not calibrated; `icseg calibrate` makes a copy that is",
+                               checkpoint);
     icseg_precision used = icseg_model_use_precision(model, (icseg_precision)precision);
     if (used != ICSEG_PRECISION_F32 || precision == ICSEG_PRECISION_AUTO || precision == ICSEG_PRECISION_F32)
         return ICSEG_OK;
@@ -25,10 +26,10 @@ icseg_status inference_use_precision(int32_t precision, icseg_model *model, cons
 
 icseg_status inference_check_resize(int32_t resize_short, int32_t resize_long, icseg_error *error) {
     if (resize_long && resize_short <= 0)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long needs --resize-short");
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--resize-long needs --resize-short");
     if (resize_long && resize_long < resize_short)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--resize-long %d is below --resize-short %d", resize_long,
-                          resize_short);
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--resize-long %d is below --resize-short %d", resize_long,
+                               resize_short);
     return ICSEG_OK;
 }
 
@@ -63,10 +64,10 @@ icseg_status inference_resolve(const inference_options *o, const icseg_model *mo
         memcpy(out->scale, published, sizeof published);
     }
     if (out->stride_height > out->crop_height || out->stride_width > out->crop_width)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "--stride %dx%d: more than --crop %dx%d would leave gaps between the windows",
-                          out->stride_height, out->stride_width, out->crop_height, out->crop_width);
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "--stride %dx%d: more than --crop %dx%d would leave gaps between the windows",
+                               out->stride_height, out->stride_width, out->crop_height, out->crop_width);
     if (o->stride[0] && out->mode != ICSEG_EVAL_SLIDE)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--stride is for --mode slide");
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--stride is for --mode slide");
     return ICSEG_OK;
 }

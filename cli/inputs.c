@@ -8,15 +8,12 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "base/error.h"
-#include "base/text.h"
-#include "base/file.h"
-#include "base/system.h"
+#include "support.h"
 
 static bool is_image_name(const char *name) {
     static const char *const types[] = {"jpg", "jpeg", "png", "webp", "tif", "tiff"};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcasecmp(icseg_path_extension(name), types[i])) return true;
+        if (!strcasecmp(path_extension(name), types[i])) return true;
     return false;
 }
 
@@ -24,15 +21,13 @@ static icseg_status add(input_list *list, const char *path, icseg_arena *arena, 
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 64;
         input_file *files = icseg_arena_array(arena, capacity, sizeof *files);
-        if (!files) return icseg_fail_memory(error, capacity * sizeof *files, "the list of images");
+        if (!files) return out_of_memory(error);
         if (list->count) memcpy(files, list->files, list->count * sizeof *files);
         list->files = files;
         list->capacity = capacity;
     }
-    size_t size = strlen(icseg_path_name(path)) + 1;
-    char *copy = icseg_arena_strdup(arena, path), *stem = icseg_arena_alloc(arena, size);
-    if (!copy || !stem) return icseg_fail_memory(error, strlen(path), "the list of images");
-    icseg_path_stem(path, stem, size);
+    char *copy = icseg_arena_strdup(arena, path), *stem = path_stem(arena, path);
+    if (!copy || !stem) return out_of_memory(error);
     list->files[list->count++] = (input_file){copy, stem};
     return ICSEG_OK;
 }
@@ -40,33 +35,32 @@ static icseg_status add(input_list *list, const char *path, icseg_arena *arena, 
 static icseg_status add_folder(input_list *list, const char *path, icseg_arena *arena, icseg_error *error) {
     char **names;
     size_t count, before = list->count;
-    ICSEG_TRY(icseg_folder_list(path, &names, &count, error));
-    icseg_status status = ICSEG_OK;
+    TRY(folder_list(path, arena, &names, &count, error));
     size_t length = strlen(path);
     while (length > 1 && path[length - 1] == '/') length--;
-    for (size_t i = 0; i < count && status == ICSEG_OK; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!is_image_name(names[i])) continue;
         const char *file = icseg_arena_printf(arena, "%.*s/%s", (int)length, path, names[i]);
-        status = file ? add(list, file, arena, error) : icseg_fail_memory(error, length, path);
+        if (!file) return out_of_memory(error);
+        TRY(add(list, file, arena, error));
     }
-    icseg_free(names);
-    if (status == ICSEG_OK && list->count == before)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no images (jpg, png, webp, tif) in this folder", path);
-    return status;
+    if (list->count == before)
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: no images (jpg, png, webp, tif) in this folder", path);
+    return ICSEG_OK;
 }
 
 static icseg_status add_pattern(input_list *list, const char *pattern, icseg_arena *arena, icseg_error *error) {
     glob_t found;
     icseg_status status = ICSEG_OK;
     int fault = glob(pattern, 0, NULL, &found);
-    if (fault == GLOB_NOSPACE) return icseg_fail_memory(error, 0, pattern);
-    if (fault) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no file matches this pattern", pattern);
+    if (fault == GLOB_NOSPACE) return out_of_memory(error);
+    if (fault) return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: no file matches this pattern", pattern);
     size_t before = list->count;
     for (size_t i = 0; i < found.gl_pathc && status == ICSEG_OK; i++)
-        if (!icseg_folder_exists(found.gl_pathv[i])) status = add(list, found.gl_pathv[i], arena, error);
+        if (!folder_exists(found.gl_pathv[i])) status = add(list, found.gl_pathv[i], arena, error);
     globfree(&found);
     if (status == ICSEG_OK && list->count == before)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: only folders match this pattern", pattern);
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: only folders match this pattern", pattern);
     return status;
 }
 
@@ -85,7 +79,7 @@ static int compare_keys(const void *a, const void *b) {
 /* The same path twice, from a folder and a pattern, is one input: the first stays. */
 static icseg_status drop_repeats(input_list *list, icseg_arena *arena, icseg_error *error) {
     keyed *sorted = icseg_arena_array(arena, list->count, sizeof *sorted);
-    if (!sorted) return icseg_fail_memory(error, list->count * sizeof *sorted, "the list of images");
+    if (!sorted) return out_of_memory(error);
     for (size_t i = 0; i < list->count; i++) sorted[i] = (keyed){list->files[i].path, i};
     qsort(sorted, list->count, sizeof *sorted, compare_keys);
     for (size_t i = 1; i < list->count; i++)
@@ -101,12 +95,12 @@ icseg_status inputs_expand(input_list *out, const icseg_strings *arguments, icse
     *out = (input_list){0};
     for (size_t i = 0; i < arguments->count; i++) {
         const char *path = arguments->items[i];
-        if (icseg_folder_exists(path))
-            ICSEG_TRY(add_folder(out, path, arena, error));
-        else if (!icseg_file_exists(path) && strpbrk(path, "*?["))
-            ICSEG_TRY(add_pattern(out, path, arena, error));
+        if (folder_exists(path))
+            TRY(add_folder(out, path, arena, error));
+        else if (!file_exists(path) && strpbrk(path, "*?["))
+            TRY(add_pattern(out, path, arena, error));
         else
-            ICSEG_TRY(add(out, path, arena, error));
+            TRY(add(out, path, arena, error));
     }
     return drop_repeats(out, arena, error);
 }
@@ -126,7 +120,7 @@ static int compare_identities(const void *a, const void *b) {
 static icseg_status check_inputs(const input_list *list, const keyed *outputs, size_t count, icseg_arena *arena,
                                  icseg_error *error) {
     identity *inputs = icseg_arena_array(arena, list->count, sizeof *inputs);
-    if (!inputs) return icseg_fail_memory(error, list->count * sizeof *inputs, "the list of images");
+    if (!inputs) return out_of_memory(error);
     struct stat info;
     size_t known = 0;
     for (size_t i = 0; i < list->count; i++)
@@ -136,8 +130,9 @@ static icseg_status check_inputs(const input_list *list, const keyed *outputs, s
         if (stat(outputs[i].key, &info) != 0) continue;
         identity id = {info.st_dev, info.st_ino};
         if (bsearch(&id, inputs, known, sizeof id, compare_identities))
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                              "%s is one of the images and would be overwritten; choose another --out", outputs[i].key);
+            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                                   "%s is one of the input images and would be overwritten; choose another --out",
+                                   outputs[i].key);
     }
     return ICSEG_OK;
 }
@@ -147,20 +142,20 @@ icseg_status inputs_check_outputs(const input_list *list, const char *folder, co
     size_t kinds = 0, count = 0;
     while (suffixes[kinds]) kinds++;
     keyed *outputs = icseg_arena_array(arena, list->count * kinds, sizeof *outputs);
-    if (!outputs) return icseg_fail_memory(error, list->count * kinds * sizeof *outputs, "the list of images");
+    if (!outputs) return out_of_memory(error);
     for (size_t i = 0; i < list->count; i++)
         for (size_t k = 0; k < kinds; k++, count++) {
             outputs[count].index = i;
             outputs[count].key = icseg_arena_printf(arena, "%s/%s%s", folder, list->files[i].stem, suffixes[k]);
-            if (!outputs[count].key) return icseg_fail_memory(error, 0, "the list of images");
+            if (!outputs[count].key) return out_of_memory(error);
         }
     qsort(outputs, count, sizeof *outputs, compare_keys);
     for (size_t i = 1; i < count; i++)
         if (!strcmp(outputs[i].key, outputs[i - 1].key))
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                              "%s and %s would both be written to %s; predict them into different folders",
-                              list->files[outputs[i - 1].index].path, list->files[outputs[i].index].path,
-                              outputs[i].key);
+            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                                   "%s and %s would both be written to %s; predict them into different folders",
+                                   list->files[outputs[i - 1].index].path, list->files[outputs[i].index].path,
+                                   outputs[i].key);
     return check_inputs(list, outputs, count, arena, error);
 }
 
@@ -168,24 +163,27 @@ icseg_status inputs_for_each(const input_list *list, const icseg_command_context
                              inputs_work *work, const void *user, icseg_error *error) {
     const icseg_progress *progress = &context->progress;
     size_t failed = 0, count = list->count;
-    double start = icseg_clock();
+    double start = clock_seconds();
     icseg_error first = {0};
     for (size_t i = 0; i < count; i++) {
         icseg_error fault = {0};
         bool bad = false;
         icseg_status status = work(user, i, &bad, &fault);
-        if (status != ICSEG_OK && (!bad || count == 1)) return icseg_fail(error, status, "%s", fault.message);
+        if (status != ICSEG_OK && (!bad || count == 1)) {
+            *error = fault;
+            return status;
+        }
         if (status != ICSEG_OK) {
             icseg_printer_note(context->printer, "icseg %s: error: %s", stage, fault.message);
             if (!failed++) first = fault;
         }
-        icseg_progress_event event = {stage, (double)(i + 1), (double)count, icseg_clock() - start,
+        icseg_progress_event event = {stage, (double)(i + 1), (double)count, clock_seconds() - start,
                                       list->files[i].path};
         if (count > 1 && !progress->report(progress->user, &event))
-            return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %zu of %zu images", i + 1, count);
+            return icseg_error_set(error, ICSEG_ERROR_CANCELLED, "stopped after %zu of %zu images", i + 1, count);
     }
     if (!failed) return ICSEG_OK;
     /* whatever the first fault was, the call was right */
     icseg_status status = first.status == ICSEG_ERROR_ARGUMENT ? ICSEG_ERROR_FORMAT : first.status;
-    return icseg_fail(error, status, "%zu of %zu images failed", failed, count);
+    return icseg_error_set(error, status, "%zu of %zu images failed", failed, count);
 }

@@ -3,9 +3,8 @@
 #ifndef ICSEG_CLI_INPUTS_H
 #define ICSEG_CLI_INPUTS_H
 
-#include "base/memory.h"
-#include "options/options.h"
 #include "cli.h"
+#include "options/options.h"
 
 typedef struct input_file {
     const char *path, *stem; /* stem: the name without folder and extension */

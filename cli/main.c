@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "base/system.h"
 #include "cli.h"
-#include "icseg/icseg.h"
-#include "progress.h"
+#include "icseg/version.h"
+#include "remedy.h"
+#include "support.h"
 
 /* To add a command:
  *   1. Write cli/cmd_NAME.c: an options struct, a static icseg_option table over it (options/options.h says how a row
@@ -68,7 +68,7 @@ static void print_overview(FILE *stream) {
     for (int i = 0; icseg_commands[i]; i++)
         if (!icseg_commands[i]->hidden)
             fprintf(stream, "  %-10s %s\n", icseg_commands[i]->name, icseg_commands[i]->summary);
-    fputs("\nExit status: 0 done, 1 the work failed, 2 the call was wrong.\n", stream);
+    fputs("\nExit status: 0 success, 1 the work failed, 2 the command line is wrong.\n", stream);
 }
 
 static int wrong_call(const char *word) {
@@ -81,6 +81,12 @@ static int wrong_call(const char *word) {
     fprintf(stderr, "icseg: error: %.80s%sunknown %s; %s%s%s\n", word, *word ? ": " : "", option ? "option" : "command",
             nearest ? "did you mean " : "see icseg --help", nearest ? nearest : "", nearest ? "?" : "");
     return EXIT_WRONG_CALL;
+}
+
+void *icseg_command_defaults(const icseg_command *command, icseg_arena *arena) {
+    void *options = icseg_arena_alloc(arena, command->size);
+    if (options && command->defaults) command->defaults(options);
+    return options;
 }
 
 void icseg_command_help(const icseg_command *command, const void *defaults, icseg_string *out) {
@@ -100,7 +106,7 @@ void icseg_command_help(const icseg_command *command, const void *defaults, icse
     }
 }
 
-/* --help stands anywhere before a "--". */
+/* --help may be anywhere before a "--". */
 static bool wants_help(int argc, char *const *argv) {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return true;
@@ -110,7 +116,7 @@ static bool wants_help(int argc, char *const *argv) {
 static icseg_status print_help(const icseg_command *command, const void *defaults, icseg_error *error) {
     icseg_string text = {0};
     icseg_command_help(command, defaults, &text);
-    icseg_status status = text.failed ? icseg_fail_memory(error, text.size, "the help text") : ICSEG_OK;
+    icseg_status status = text.failed ? out_of_memory(error) : ICSEG_OK;
     if (status == ICSEG_OK) fputs(text.data, stdout);
     icseg_string_close(&text);
     return status;
@@ -118,13 +124,27 @@ static icseg_status print_help(const icseg_command *command, const void *default
 
 static icseg_status run_command(const icseg_command *command, icseg_arena *arena, icseg_printer *printer, int argc,
                                 char *const *argv, icseg_error *error) {
-    void *options = icseg_arena_alloc(arena, command->size);
-    if (!options) return icseg_fail_memory(error, command->size, "the options");
-    if (command->defaults) command->defaults(options);
+    void *options = icseg_command_defaults(command, arena);
+    if (!options) return out_of_memory(error);
     if (wants_help(argc, argv)) return print_help(command, options, error);
-    ICSEG_TRY(icseg_options_parse(&command->options, options, arena, argc, argv, error));
+    TRY(icseg_options_parse(&command->options, options, arena, argc, argv, error));
     icseg_command_context context = {.arena = arena, .progress = icseg_printer_progress(printer), .printer = printer};
-    ICSEG_TRY(command->run(&context, options, error));
+    TRY(command->run(&context, options, error));
+    return ICSEG_OK;
+}
+
+/* The first line is the version alone, for scripts. */
+static icseg_status print_version(icseg_error *error) {
+    icseg_build build = {.struct_size = ICSEG_BUILD_INIT};
+    TRY(icseg_build_info(&build, error));
+    printf("icseg %s\n\noneDNN %d.%d.%d, built with %s%s\n", build.version, (int)build.onednn[0], (int)build.onednn[1],
+           (int)build.onednn[2], build.compiler, build.sanitizers ? ", with sanitizers" : "");
+    printf("kernels   baseline%s%s\n", build.kernels_avx2 ? ", AVX2" : "", build.kernels_avx512 ? ", AVX-512" : "");
+    printf("processor%s%s%s%s%s\n", build.avx2 ? " AVX2" : "", build.avx512 ? " AVX-512" : "",
+           build.avx512_bf16 ? " AVX512_BF16" : "", build.amx ? " AMX" : "",
+           build.avx2 || build.avx512 ? "" : " baseline");
+    printf("parts    %s%s%s%s\n", build.train ? " train" : "", build.tiff ? " tiff" : "", build.webp ? " webp" : "",
+           build.matlab ? " matlab" : "");
     return ICSEG_OK;
 }
 
@@ -146,14 +166,18 @@ int main(int argc, char **argv) {
     } else if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
         print_overview(stdout);
     else if (!strcmp(argv[1], "--version"))
-        printf("icseg %s\n", icseg_version());
+        status = print_version(&error);
     else
         return wrong_call(argv[1]);
     /* Results that did not reach their file are a failure, even when nobody looked while writing. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == ICSEG_OK)
-        status = icseg_fail(&error, ICSEG_ERROR_IO, "cannot write the results to standard output");
-    if (status != ICSEG_OK)
-        fprintf(stderr, "icseg%s%s: error: %s\n", command ? " " : "", command ? command->name : "", error.message);
+        status = icseg_error_set(&error, ICSEG_ERROR_IO, "cannot write the results to standard output");
+    if (status != ICSEG_OK) {
+        char remedy[REMEDY_SIZE] = "";
+        if (command) remedy_describe(command, &error, remedy);
+        fprintf(stderr, "icseg%s%s: error: %s%s\n", command ? " " : "", command ? command->name : "", error.message,
+                remedy);
+    }
     icseg_arena_close(&arena);
     return status == ICSEG_OK ? EXIT_DONE : status == ICSEG_ERROR_ARGUMENT ? EXIT_WRONG_CALL : EXIT_FAILED;
 }

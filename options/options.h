@@ -110,6 +110,13 @@ void icseg_option_describe(const icseg_option *option, char *out, size_t size);
 /* Whether a number is within the option's limits. */
 bool icseg_option_accepts(const icseg_option *option, double value);
 
+/* How --help names an option: "--split NAME", "IMAGE...", "--mode whole|slide". */
+void icseg_option_name(const icseg_option *option, icseg_string *out);
+/* The value's placeholder: "NAME"; "" of a BOOL. */
+const char *icseg_option_metavar(const icseg_option *option);
+/* Appends the default as people read it; false and nothing when it has none, or none worth a word. */
+bool icseg_option_default(const icseg_option *option, const void *defaults, icseg_string *out);
+
 /* The field's value as icseg_option_set reads it. `yaml` quotes strings where YAML needs it. */
 void icseg_option_format(const icseg_option *option, const void *target, bool yaml, icseg_string *out);
 

@@ -91,8 +91,7 @@ void icseg_option_format(const icseg_option *o, const void *target, bool yaml, i
     }
 }
 
-/* The default as people want to read it; false when there is nothing to say. */
-static bool format_default(const icseg_option *o, const void *defaults, icseg_string *out) {
+bool icseg_option_default(const icseg_option *o, const void *defaults, icseg_string *out) {
     size_t before = out->size;
     if (o->required || o->positional || !defaults || o->type == ICSEG_OPTION_STRINGS) return false;
     if (o->shown)
@@ -108,7 +107,7 @@ static bool format_default(const icseg_option *o, const void *defaults, icseg_st
     return out->size > before;
 }
 
-static const char *metavar(const icseg_option *o) {
+const char *icseg_option_metavar(const icseg_option *o) {
     if (o->metavar) return o->metavar;
     switch (o->type) {
     case ICSEG_OPTION_BOOL: return "";
@@ -122,8 +121,7 @@ static const char *metavar(const icseg_option *o) {
     }
 }
 
-/* "--split NAME", "IMAGE...", "--mode whole|slide" */
-static void format_name(const icseg_option *o, icseg_string *out) {
+void icseg_option_name(const icseg_option *o, icseg_string *out) {
     icseg_string_printf(out, "%s%s", o->positional ? "" : "--", o->key);
     if (o->positional) {
         if (o->type == ICSEG_OPTION_STRINGS) icseg_string_printf(out, "...");
@@ -131,8 +129,8 @@ static void format_name(const icseg_option *o, icseg_string *out) {
     }
     if (o->type == ICSEG_OPTION_WORD && !o->metavar)
         for (int i = 0; o->words[i]; i++) icseg_string_printf(out, "%c%s", i ? '|' : ' ', o->words[i]);
-    else if (*metavar(o))
-        icseg_string_printf(out, " %s", metavar(o));
+    else if (*icseg_option_metavar(o))
+        icseg_string_printf(out, " %s", icseg_option_metavar(o));
 }
 
 /* Appends text broken between words; `column` is where the cursor stands. */
@@ -156,11 +154,11 @@ void icseg_options_help(const icseg_option_table *table, const void *defaults, i
     for (size_t i = 0; i < table->count; i++) {
         const icseg_option *o = &table->rows[i];
         icseg_string name = {0}, text = {0};
-        format_name(o, &name);
+        icseg_option_name(o, &name);
         icseg_string_printf(&text, "%s", o->help);
         size_t help_end = text.size;
         icseg_string_printf(&text, " (default: ");
-        if (format_default(o, defaults, &text))
+        if (icseg_option_default(o, defaults, &text))
             icseg_string_printf(&text, ")");
         else if (!text.failed)
             text.data[help_end] = '\0';
@@ -188,7 +186,7 @@ void icseg_options_usage(const icseg_option_table *table, size_t indent, icseg_s
             if (o->positional != (pass == 0)) continue;
             icseg_string piece = {0};
             icseg_string_printf(&piece, o->required ? "" : "[");
-            format_name(o, &piece);
+            icseg_option_name(o, &piece);
             icseg_string_printf(&piece, "%s%s", o->required ? "" : "]",
                                 o->type == ICSEG_OPTION_STRINGS && !o->positional ? "..." : "");
             if (column > indent && column + 1 + piece.size > HELP_WIDTH) {
@@ -237,7 +235,7 @@ void icseg_options_markdown(const icseg_option_table *table, const void *default
         if (section)
             icseg_string_printf(&cell, "%s", o->key + section + 1);
         else
-            format_name(o, &cell);
+            icseg_option_name(o, &cell);
         icseg_string_printf(out, "| `");
         append_cell(cell.data ? cell.data : "", out);
         icseg_option_describe(o, accepted, sizeof accepted);
@@ -249,7 +247,7 @@ void icseg_options_markdown(const icseg_option_table *table, const void *default
         else if (o->type == ICSEG_OPTION_BOOL && section)
             icseg_option_format(o, defaults, false, out);
         else
-            format_default(o, defaults, out);
+            icseg_option_default(o, defaults, out);
         icseg_string_printf(out, " | ");
         append_cell(o->help, out);
         icseg_string_printf(out, " |\n");

@@ -14,11 +14,12 @@
 #include "icseg/classify.h"
 #include "icseg/config.h"
 #include "icseg/error.h"
+#include "icseg/file.h"
 #include "icseg/image.h"
 #include "icseg/memory.h"
 #include "icseg/model.h"
 #include "icseg/progress.h"
-#include "icseg/recipe.h"
+#include "icseg/text.h"
 #include "icseg/version.h"
 #include "icseg/weights.h"
 
@@ -33,9 +34,9 @@
 #include "icseg/eval.h"
 #include "icseg/import.h"
 #include "icseg/metrics.h"
+#include "icseg/recipe.h"
 #include "icseg/report.h"
 #include "icseg/synth.h"
-#include "icseg/text.h"
 #include "icseg/train.h"
 #endif
 

@@ -40,7 +40,7 @@ typedef struct icseg_build {
     bool matlab;          /**< Labels in MATLAB's .mat files (ICSEG_MATLAB). */
     bool sanitizers;      /**< Built with sanitizers: slow, for tests only. */
 } icseg_build;
-/** Initialises #icseg_build: `icseg_build build = {ICSEG_BUILD_INIT};` */
+/** Initialises #icseg_build: `icseg_build build = {.struct_size = ICSEG_BUILD_INIT};` */
 #define ICSEG_BUILD_INIT sizeof(icseg_build)
 
 /** Fills *out.

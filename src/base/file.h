@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "icseg/file.h"
 
 /* Reads a whole regular file of at most `limit` bytes; *out is NUL-terminated beyond *size. Freed with icseg_free. */
 icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error);
@@ -47,8 +48,7 @@ icseg_status icseg_file_writer_write(icseg_file_writer *writer, const void *data
 icseg_status icseg_file_writer_commit(icseg_file_writer *writer, icseg_error *error);
 void icseg_file_writer_close(icseg_file_writer **writer);
 
-/* open + write + commit + close. */
-icseg_status icseg_file_write(const char *path, const void *data, size_t size, icseg_error *error);
+/* icseg_file_write, which is public, is open + write + commit + close. */
 
 /* Appends to a file, by the same rules for links, modes and what is refused; `empty`: its content goes first. The file
  * is created when it does not exist. Each call of write is one write(2) where the system takes all of it. Finish

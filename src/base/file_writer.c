@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/argument.h"
 #include "base/memory.h"
 
 enum { LINKS_MOST = 40 }; /* as many as Linux itself follows */
@@ -281,6 +282,8 @@ void icseg_file_writer_close(icseg_file_writer **writer) {
 }
 
 icseg_status icseg_file_write(const char *path, const void *data, size_t size, icseg_error *error) {
+    ICSEG_NEED(path);
+    if (size) ICSEG_NEED(data);
     icseg_file_writer *w;
     ICSEG_TRY(icseg_file_writer_open(&w, path, error));
     icseg_status status = icseg_file_writer_write(w, data, size, error);

@@ -16,7 +16,7 @@ check 'it installs' cmake --install "$build" --prefix "$work/first"
 mv "$work/first" "$work/prefix" # the installed tree can be moved
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name icseg.pc)") && export PKG_CONFIG_PATH
 libraries=$(dirname "$PKG_CONFIG_PATH")
-expect 0 "^$("$program" --version | cut -d ' ' -f 2)\$" pkg-config --modversion icseg
+expect 0 "^$("$program" --version | sed -n 's|^icseg ||p')\$" pkg-config --modversion icseg
 flags() { pkg-config --cflags --libs "$@" icseg; }
 # shellcheck disable=SC2046
 check 'it links with the shared library' cc -std=c11 -o "$work/shared" "$root/examples/predict.c" $(flags)

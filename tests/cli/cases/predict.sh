@@ -107,7 +107,7 @@ cp "$val/000000.jpg" "$work/s.jpg"
 cp "$val/000000.jpg" "$work/s_overlay.jpg"
 refuse 2 's_overlay.png' icseg predict "$tiny" "$work/s.jpg" "$work/s_overlay.jpg" --out "$work/x" --overlay
 cp "$work/one.png" "$work/mine.png"
-refuse 2 'mine.png is one of the images and would be overwritten' icseg predict "$tiny" "$work/mine.png" --out "$work"
+refuse 2 'mine.png is one of the input images and would be overwritten' icseg predict "$tiny" "$work/mine.png" --out "$work"
 mkdir "$work/link" && ln "$work/mine.png" "$work/link/mine.png"
 refuse 2 'would be overwritten' icseg predict "$tiny" "$work/mine.png" --out "$work/link"
 check 'the image is as it was' cmp "$work/mine.png" "$work/one.png"

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Manual pages from the option tables. */
+#include <string.h>
+
+#include "docs.h"
+#include "icseg/version.h"
+#include "support.h"
+
+/* Plain text: what troff would read as a request or an escape is quoted. */
+static void append_text(icseg_string *out, const char *text, size_t size) {
+    for (size_t i = 0; i < size; i++) {
+        bool starts_line = i == 0 || text[i - 1] == '\n';
+        if (text[i] == '\\')
+            icseg_string_printf(out, "\\e");
+        else if (text[i] == '-')
+            icseg_string_printf(out, "\\-");
+        else if (starts_line && (text[i] == '.' || text[i] == '\''))
+            icseg_string_printf(out, "\\&%c", text[i]);
+        else
+            icseg_string_append(out, text + i, 1);
+    }
+}
+
+static void append(icseg_string *out, const char *text) { append_text(out, text, strlen(text)); }
+
+static void heading(icseg_string *out, const char *text) { icseg_string_printf(out, ".SH %s\n", text); }
+
+/* Lines as they are. */
+static void append_lines(icseg_string *out, const char *text) {
+    icseg_string_printf(out, ".nf\n");
+    append(out, text);
+    icseg_string_printf(out, ".fi\n");
+}
+
+/* Paragraphs are filled; an empty line separates two, and a line that starts with a blank is kept as it is. */
+static void append_paragraphs(icseg_string *out, const char *text) {
+    bool verbatim = false;
+    for (const char *line = text, *end; *line; line = end + (*end != '\0')) {
+        end = line + strcspn(line, "\n");
+        if ((line[0] == ' ') != verbatim) {
+            verbatim = !verbatim;
+            icseg_string_printf(out, verbatim ? ".PP\n.nf\n" : ".fi\n");
+        }
+        if (end == line)
+            icseg_string_printf(out, ".PP");
+        else
+            append_text(out, line, (size_t)(end - line));
+        icseg_string_append(out, "\n", 1);
+    }
+    if (verbatim) icseg_string_printf(out, ".fi\n");
+}
+
+static void append_options(icseg_string *out, const icseg_option_table *table, const void *defaults) {
+    for (size_t i = 0; i < table->count; i++) {
+        const icseg_option *o = &table->rows[i];
+        icseg_string name = {0}, value = {0};
+        icseg_option_name(o, &name);
+        icseg_string_printf(out, ".TP\n.B ");
+        append(out, name.data ? name.data : "");
+        icseg_string_append(out, "\n", 1);
+        append(out, o->help);
+        if (icseg_option_default(o, defaults, &value) && value.data) {
+            icseg_string_printf(out, " (default: ");
+            append(out, value.data);
+            icseg_string_append(out, ")", 1);
+        }
+        icseg_string_append(out, "\n", 1);
+        if (name.failed || value.failed) out->failed = true;
+        icseg_string_close(&name);
+        icseg_string_close(&value);
+    }
+}
+
+static void exit_status(icseg_string *out) {
+    heading(out, "EXIT STATUS");
+    icseg_string_printf(out, "0: success. 1: the work failed. 2: the command line is wrong.\n");
+}
+
+static void page_of_program(icseg_string *out) {
+    icseg_string_printf(out, ".TH ICSEG 1 \"\" \"icseg %s\" \"User Commands\"\n", icseg_version());
+    heading(out, "NAME");
+    icseg_string_printf(out, "icseg \\- train, evaluate and run CLIP models for semantic segmentation on CPUs\n");
+    heading(out, "SYNOPSIS");
+    icseg_string_printf(out, ".B icseg\n.I COMMAND\n[\\fIARGUMENTS\\fR]\n.br\n.B icseg\n.I COMMAND\n.B \\-\\-help\n"
+                             ".br\n.B icseg \\-\\-version\n");
+    heading(out, "COMMANDS");
+    for (int i = 0; icseg_commands[i]; i++) {
+        const icseg_command *command = icseg_commands[i];
+        if (command->hidden) continue;
+        icseg_string_printf(out, ".TP\n.BR icseg\\-%s (1)\n", command->name);
+        append(out, command->summary);
+        icseg_string_printf(out, ".\n");
+    }
+    heading(out, "ENVIRONMENT");
+    icseg_string_printf(out, ".TP\n.B OMP_NUM_THREADS\nThe number of threads (default: one for each core that the "
+                             "process may use).\n");
+    exit_status(out);
+}
+
+icseg_status docs_man(const icseg_command *command, icseg_arena *arena, icseg_string *out, icseg_error *error) {
+    if (!command) {
+        page_of_program(out);
+        return ICSEG_OK;
+    }
+    void *defaults = icseg_command_defaults(command, arena);
+    if (!defaults) return out_of_memory(error);
+    icseg_string_printf(out, ".TH ICSEG\\-%s 1 \"\" \"icseg %s\" \"User Commands\"\n", command->name, icseg_version());
+    heading(out, "NAME");
+    icseg_string_printf(out, "icseg\\-%s \\- ", command->name);
+    append(out, command->summary);
+    icseg_string_append(out, "\n", 1);
+    heading(out, "SYNOPSIS");
+    icseg_string usage = {0};
+    icseg_string_printf(&usage, "icseg %s ", command->name);
+    icseg_options_usage(&command->options, usage.size, &usage);
+    icseg_string_append(&usage, "\n", 1);
+    append_lines(out, usage.data ? usage.data : "");
+    if (usage.failed) out->failed = true;
+    icseg_string_close(&usage);
+    if (command->description) {
+        heading(out, "DESCRIPTION");
+        append_paragraphs(out, command->description);
+    }
+    heading(out, "OPTIONS");
+    append_options(out, &command->options, defaults);
+    if (command->examples) {
+        heading(out, "EXAMPLES");
+        append_lines(out, command->examples);
+    }
+    exit_status(out);
+    heading(out, "SEE ALSO");
+    icseg_string_printf(out, ".BR icseg (1)\n");
+    return ICSEG_OK;
+}

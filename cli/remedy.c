@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * From (field, remedy) of an error to the program's own options and commands. */
+#include "remedy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Options that are not called what the library's field is. */
+static const struct {
+    const char *field, *option;
+} names[] = {
+    {"vocabulary", "vocab"}, {"classes_file", "classes"}, {"folder", "data"},
+    {"source", "DIR"},       {"class_names", "classes"},  {"sample_faults", "faults"},
+};
+
+/* What helps, where it is not another value of the field. The option is mentioned if the command has it. */
+static const struct {
+    icseg_remedy remedy;
+    const char *option, *text;
+} remedies[] = {
+    {ICSEG_REMEDY_RESUME, "resume", "continue the run with --resume"},
+    {ICSEG_REMEDY_OVERWRITE, "force", "replace the files with --force"},
+    {ICSEG_REMEDY_CALIBRATE, NULL, "calibrate the model with `icseg calibrate`"},
+    {ICSEG_REMEDY_CONVERT_WEIGHTS, NULL, "convert the weights with `icseg convert`"},
+    {ICSEG_REMEDY_IMPORT_DATASET, NULL, "import it with `icseg dataset DIR --format FORMAT --out NEW_DIR`"},
+    {ICSEG_REMEDY_CHECK_DATASET, NULL, "`icseg dataset DIR` lists every fault"},
+};
+
+static const icseg_option *find_option(const icseg_command *command, const char *field) {
+    char key[ICSEG_ERROR_FIELD_SIZE];
+    size_t i = 0;
+    for (; field[i] && i + 1 < sizeof key; i++) key[i] = field[i] == '_' ? '-' : field[i];
+    key[i] = '\0';
+    const icseg_option *option = icseg_option_find(&command->options, key);
+    for (i = 0; i < sizeof names / sizeof *names && !option; i++)
+        if (!strcmp(names[i].field, field)) option = icseg_option_find(&command->options, names[i].option);
+    return option;
+}
+
+/* The option of a field; else the recipe's key, if the command takes one and `field` is one. */
+static void describe_field(const icseg_command *command, const icseg_error *error, char out[REMEDY_SIZE]) {
+    const char *dot = strchr(error->field, '.');
+    const icseg_option *option = find_option(command, dot ? dot + 1 : error->field);
+    char name[ICSEG_ERROR_FIELD_SIZE + 8];
+    if (option && option->positional) return;
+    if (option)
+        snprintf(name, sizeof name, "--%s", option->key);
+    else if (dot && icseg_option_find(&command->options, "set"))
+        snprintf(name, sizeof name, "--set %s=", error->field);
+    else
+        return;
+    if (!strstr(error->message, name)) snprintf(out, REMEDY_SIZE, "; set it with %s", name);
+}
+
+void remedy_describe(const icseg_command *command, const icseg_error *error, char out[REMEDY_SIZE]) {
+    out[0] = '\0';
+    if (error->remedy == ICSEG_REMEDY_SET_FIELD) describe_field(command, error, out);
+    for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
+        if (remedies[i].remedy == error->remedy &&
+            (!remedies[i].option || icseg_option_find(&command->options, remedies[i].option)))
+            snprintf(out, REMEDY_SIZE, "; %s", remedies[i].text);
+}

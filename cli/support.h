@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the program needs beside the library: errors, paths, files, the clock. */
+#ifndef ICSEG_CLI_SUPPORT_H
+#define ICSEG_CLI_SUPPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "icseg/error.h"
+#include "options/arena.h"
+
+/* Returns from the enclosing function when `call` fails. */
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        icseg_status try_status_ = (call);                                                                             \
+        if (try_status_ != ICSEG_OK) return try_status_;                                                               \
+    } while (0)
+
+/* Jumps to `done:` when `call` fails; needs a local `icseg_status status`. */
+#define TRY_GOTO(call)                                                                                                 \
+    do {                                                                                                               \
+        status = (call);                                                                                               \
+        if (status != ICSEG_OK) goto done;                                                                             \
+    } while (0)
+
+icseg_status out_of_memory(icseg_error *error);
+/* Puts "PREFIX: " before the message; status, field and remedy stay. Returns the status. */
+icseg_status error_prefix(icseg_error *error, const char *format, ...) ICSEG_PRINTF(2, 3);
+
+const char *path_name(const char *path);               /* after the last '/' */
+const char *path_extension(const char *path);          /* "jpg" of "a/b.c.jpg"; "" if there is none */
+char *path_stem(icseg_arena *arena, const char *path); /* "b.c" of "a/b.c.jpg"; NULL when out of memory */
+bool file_exists(const char *path);                    /* a regular file */
+bool folder_exists(const char *path);
+
+/* Creates a folder and its parents. An existing folder is not an error. */
+icseg_status folder_create(const char *path, icseg_error *error);
+
+/* The names of the regular files in a folder, sorted by bytes, without hidden ones. They live in the arena. */
+icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, size_t *count, icseg_error *error);
+
+/* Reads a text of at most `limit` bytes into the arena and ends it with a NUL. */
+icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,
+                       icseg_error *error);
+
+double clock_seconds(void); /* monotonic, from an arbitrary start */
+
+/* The number of threads for the library: OMP_NUM_THREADS where it is set, else 0, which means all cores. */
+int32_t thread_count(void);
+
+#endif
