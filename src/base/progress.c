@@ -44,6 +44,8 @@ icseg_status icseg_stage_report(const icseg_stage *stage, int64_t done, const ch
                                   .seconds = icseg_clock() - stage->start,
                                   .detail = detail ? detail : ""};
     if (stage->progress->report(stage->progress->user, &event)) return ICSEG_OK;
+    if (!stage->total)
+        return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %lld %s", (long long)done, stage->unit);
     return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %lld of %lld %s", (long long)done,
                       (long long)stage->total, stage->unit);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * report.html: checks what it is given, puts the sections together, writes the file. */
+ * report.html: checks the input, puts the sections together, writes the file. */
 #include "icseg/report.h"
 
-#include <math.h>
 #include <string.h>
 
+#include "base/argument.h"
 #include "base/file.h"
+#include "base/struct_size.h"
 #include "icseg/version.h"
 #include "report/html.h"
 #include "report/sections.h"
@@ -15,24 +16,26 @@ enum { MOST_SAMPLES = 1000 };
 static icseg_status check_labels(const icseg_report_sample *s, const char *what, const icseg_labels *labels,
                                  int32_t classes, icseg_error *error) {
     if (labels->width != s->image->width || labels->height != s->image->height)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: sample %s: the %s is %d x %d, the image %d x %d", s->name,
-                          what, (int)labels->width, (int)labels->height, (int)s->image->width, (int)s->image->height);
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: sample %s: the %s is %d x %d, but the image is %d x %d",
+                          s->name, what, (int)labels->width, (int)labels->height, (int)s->image->width,
+                          (int)s->image->height);
     size_t pixels = (size_t)labels->width * (size_t)labels->height;
     for (size_t i = 0; i < pixels; i++)
         if (labels->data[i] != ICSEG_LABEL_IGNORE && (labels->data[i] < 0 || labels->data[i] >= classes))
-            return icseg_fail(error, ICSEG_ERROR_DATA, "report: sample %s: the %s has value %d, expected 0 to %d",
+            return icseg_fail(error, ICSEG_ERROR_DATA, "report: sample %s: the %s contains %d; expected 0 to %d",
                               s->name, what, (int)labels->data[i], (int)classes - 1);
     return ICSEG_OK;
 }
 
 static icseg_status check_samples(const icseg_report_input *in, icseg_error *error) {
     if (in->sample_count < 0 || in->sample_count > MOST_SAMPLES || (in->sample_count && !in->samples))
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: %lld samples, expected 0 to %d",
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: %lld samples; expected 0 to %d",
                           (long long)in->sample_count, (int)MOST_SAMPLES);
     if (in->sample_width < 0)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: sample_width is %d", (int)in->sample_width);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: sample_width is %d; expected 0 or more",
+                          (int)in->sample_width);
     if (in->sample_count && (!in->palette || in->palette->size < in->classes))
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: the palette has %d colors for %d classes",
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: the palette has %d colours for %d classes",
                           in->palette ? (int)in->palette->size : 0, (int)in->classes);
     for (int64_t i = 0; i < in->sample_count; i++) {
         const icseg_report_sample *s = &in->samples[i];
@@ -50,27 +53,12 @@ static icseg_status check_input(const icseg_report_input *in, icseg_error *error
     if (!named && (in->metrics || in->confusion || in->sample_count))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: metrics, confusions and samples need class names");
     if (in->metrics && in->metrics->classes != in->classes)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: metrics of %d classes, names of %d",
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: metrics of %d classes, but names of %d",
                           (int)in->metrics->classes, (int)in->classes);
     if (in->confusion && in->confusion->classes != in->classes)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: a confusion matrix of %d classes, names of %d",
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: a confusion matrix of %d classes, but names of %d",
                           (int)in->confusion->classes, (int)in->classes);
     return check_samples(in, error);
-}
-
-void icseg_report_swatch(const icseg_report_page *page, int32_t label) {
-    const icseg_palette *palette = page->in->palette;
-    if (!palette || label >= palette->size) return;
-    const uint8_t *rgb = palette->color[label];
-    icseg_string_printf(page->out, "<i class=\"swatch\" style=\"background:#%02x%02x%02x\"></i>", rgb[0], rgb[1],
-                        rgb[2]);
-}
-
-void icseg_report_percent(icseg_string *out, double share, int decimals) {
-    if (isfinite(share))
-        icseg_string_printf(out, "%.*f", decimals, 100 * share);
-    else
-        icseg_string_printf(out, "\xe2\x80\x93");
 }
 
 static const char *page_title(const icseg_report_page *page) {
@@ -94,9 +82,10 @@ static void put_header(const icseg_report_page *page) {
 
 static void put_recipe(const icseg_report_page *page) {
     if (!page->in->recipe) return;
-    icseg_string_printf(page->out,
-                        "<h2>Recipe</h2>\n<p class=\"lead\">Every key as it was resolved; with it and the same data "
-                        "the run can be repeated.</p>\n<pre class=\"card\">");
+    icseg_string_printf(
+        page->out,
+        "<h2>Recipe</h2>\n<p class=\"lead\">Every key with the value that was used. With it and the same data "
+        "the run can be repeated.</p>\n<pre class=\"card\">");
     icseg_html_text(page->out, page->in->recipe);
     icseg_string_printf(page->out, "</pre>\n");
 }
@@ -107,7 +96,7 @@ static void put_footer(const icseg_report_page *page) {
         icseg_string_printf(page->out, "; trained by ");
         icseg_html_text(page->out, page->log->start.version);
     }
-    if (page->log->torn) icseg_string_printf(page->out, ". The log's last line was cut short and is left out");
+    if (page->log->torn) icseg_string_printf(page->out, ". The last line of the log is incomplete and was left out");
     icseg_string_printf(page->out, ".</footer>\n");
 }
 
@@ -122,10 +111,15 @@ static icseg_status put_page(const icseg_report_page *page, icseg_error *error) 
     put_recipe(page);
     put_footer(page);
     icseg_html_end(page->out);
-    return page->out->failed ? icseg_fail_memory(error, page->out->capacity, "the report") : ICSEG_OK;
+    return page->out->failed ? icseg_fail_memory(error, 0, "the report") : ICSEG_OK;
 }
 
-icseg_status icseg_report_write(const char *path, const icseg_report_input *in, icseg_error *error) {
+icseg_status icseg_report_write(const char *path, const icseg_report_input *input, icseg_error *error) {
+    enum { FIRST_SIZE = offsetof(icseg_report_input, sample_width) + sizeof(int32_t) };
+    icseg_report_input own, *in = &own;
+    ICSEG_NEED(path);
+    ICSEG_NEED(input);
+    ICSEG_TRY(icseg_struct_read(&own, sizeof own, input, FIRST_SIZE, "icseg_report_input", error));
     icseg_log log = {0};
     icseg_arena *arena = NULL;
     icseg_string out = {0};

@@ -100,7 +100,8 @@ icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_metrics *m
     ICSEG_TRY_GOTO(
         icseg_palette_create_for(&palette, icseg_dataset_class_names(t->val), icseg_dataset_classes(t->val), error));
     ICSEG_TRY_GOTO(icseg_recipe_format(t->recipe, &recipe, error));
-    icseg_report_input input = {.log_path = log,
+    icseg_report_input input = {ICSEG_REPORT_INPUT_INIT,
+                                .log_path = log,
                                 .recipe = recipe.data,
                                 .metrics = metrics,
                                 .confusion = &t->confusion,

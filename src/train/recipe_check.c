@@ -6,14 +6,9 @@
 
 #include "base/argument.h"
 #include "base/file.h"
-#include "text/tokenizer.h"
 #include "train/assignment.h"
 
-enum { CLIP_VOCABULARY = 49408, KEY_MOST = 96 };
-
-int32_t icseg_recipe_vocabulary(icseg_tokenizer_kind tokenizer) {
-    return tokenizer == ICSEG_TOKENIZER_CLIP ? CLIP_VOCABULARY : ICSEG_BYTE_VOCAB;
-}
+enum { KEY_MOST = 96 };
 
 /* "ORIGIN: KEY: TEXT", with the origin if the value is a file's. */
 static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format, ...)
@@ -69,10 +64,11 @@ static icseg_status check_config(const icseg_recipe *recipe, icseg_error *error)
 static icseg_status check_model(const icseg_recipe *recipe, icseg_error *error) {
     const icseg_recipe_settings *s = &recipe->settings;
     bool clip = s->tokenizer == ICSEG_TOKENIZER_CLIP;
+    int32_t tokens = icseg_recipe_vocabulary(s->tokenizer);
     ICSEG_TRY(check_config(recipe, error));
-    if (clip ? s->model.vocab_size != CLIP_VOCABULARY : s->model.vocab_size < ICSEG_BYTE_VOCAB)
+    if (clip ? s->model.vocab_size != tokens : s->model.vocab_size < tokens)
         return fail_key(recipe, "model.vocab_size", error, "is %d, but the tokenizer \"%s\" has %d tokens",
-                        (int)s->model.vocab_size, clip ? "clip" : "bytes", (int)icseg_recipe_vocabulary(s->tokenizer));
+                        (int)s->model.vocab_size, clip ? "clip" : "bytes", (int)tokens);
     if (clip && !s->merges[0])
         return fail_key(
             recipe, "model.merges", error,

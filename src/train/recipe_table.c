@@ -8,8 +8,9 @@
 #include "base/struct_size.h"
 #include "dataset/formats.h"
 #include "model/config.h"
+#include "text/tokenizer.h"
 
-enum { SIDE_MOST = 16384, STEPS_MOST = 100000000, BATCH_MOST = 65536 };
+enum { SIDE_MOST = 16384, STEPS_MOST = 100000000, BATCH_MOST = 65536, CLIP_VOCABULARY = 49408 };
 
 #define LEAST_DIVISOR 1e-30 /* far above what becomes 0 as a float */
 
@@ -144,6 +145,10 @@ _Static_assert(offsetof(icseg_augment_options, crop_width) ==
 _Static_assert(offsetof(icseg_augment_options, scale_max) ==
                    offsetof(icseg_augment_options, scale_min) + sizeof(double),
                "augment.scale is two neighbours");
+
+int32_t icseg_recipe_vocabulary(icseg_tokenizer_kind tokenizer) {
+    return tokenizer == ICSEG_TOKENIZER_CLIP ? CLIP_VOCABULARY : ICSEG_BYTE_VOCAB;
+}
 
 icseg_option_table icseg_recipe_table(void) { return (icseg_option_table)ICSEG_TABLE(rows); }
 

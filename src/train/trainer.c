@@ -2,7 +2,6 @@
  * The trainer: opening everything a run consists of, and its public calls. */
 #include "train/trainer.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,16 +9,8 @@
 #include "base/file.h"
 #include "base/struct_size.h"
 #include "base/system.h"
+#include "base/threads.h"
 #include "icseg/icseg.h"
-
-/* The trainer's number of threads, around its own work. Returns the caller's for `leave`. */
-static int enter(const icseg_trainer *t) {
-    int before = omp_get_max_threads();
-    omp_set_num_threads(t->threads);
-    return before;
-}
-
-static void leave(int before) { omp_set_num_threads(before); }
 
 /* -- opening */
 
@@ -188,10 +179,10 @@ static icseg_status open_trainer(icseg_trainer *t, const icseg_recipe *recipe, c
     if (!t->folder) return icseg_fail_memory(error, 0, "the trainer");
     ICSEG_TRY(copy_recipe(t, recipe, error));
     t->eval = eval_options(t->recipe);
-    t->threads = o->threads > 0 ? o->threads : t->recipe->train.threads > 0 ? t->recipe->train.threads : icseg_cores();
-    int before = enter(t);
+    t->threads = icseg_threads_resolve(o->threads > 0 ? o->threads : t->recipe->train.threads);
+    icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = open_run(t, o->resume, error);
-    leave(before);
+    icseg_threads_leave(before);
     return status;
 }
 
@@ -287,9 +278,9 @@ icseg_status icseg_trainer_step(icseg_trainer *t, icseg_train_step *out, icseg_e
     ICSEG_TRY(check_open(t, error));
     if (t->state.step >= t->recipe->train.steps)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: all %d steps are done", t->folder, t->recipe->train.steps);
-    int before = enter(t);
+    icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = step_and_log(t, &step, error);
-    leave(before);
+    icseg_threads_leave(before);
     t->failed = status != ICSEG_OK;
     if (status == ICSEG_OK && out) icseg_struct_write(out, &step, sizeof step, FIRST_SIZE, "icseg_train_step", NULL);
     return status;
@@ -303,9 +294,9 @@ unsigned icseg_trainer_due(const icseg_trainer *t) {
 /* At a checkpoint the state is saved before the evaluation, which may take long. An evaluation makes a saved state
  * outdated, so that it is saved again, and so it is with the best weights. */
 static icseg_status evaluate(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
-    int before = enter(t);
+    icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = icseg_trainer_measure(t, out, error);
-    leave(before);
+    icseg_threads_leave(before);
     if (status != ICSEG_OK) return status;
     t->save_due |= t->saved || t->state.best_step == t->state.step;
     t->saved = false;
@@ -324,9 +315,9 @@ icseg_status icseg_trainer_evaluate(icseg_trainer *t, icseg_metrics *out, icseg_
 icseg_status icseg_trainer_save(icseg_trainer *t, icseg_error *error) {
     if (!t) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_trainer_save: trainer is NULL");
     ICSEG_TRY(check_open(t, error));
-    int before = enter(t);
+    icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = icseg_trainer_write_state(t, error);
-    leave(before);
+    icseg_threads_leave(before);
     if (status != ICSEG_OK) return status;
     t->saved = true;
     t->save_due = false;
@@ -340,11 +331,11 @@ icseg_status icseg_trainer_finish(icseg_trainer *t, icseg_error *error) {
     ICSEG_TRY(check_open(t, error));
     if (t->confusion_step != t->state.step) ICSEG_TRY(icseg_trainer_evaluate(t, NULL, error));
     ICSEG_TRY(icseg_metrics_compute(&metrics, &t->confusion, error));
-    int before = enter(t);
+    icseg_threads before = icseg_threads_enter(t->threads);
     ICSEG_TRY_GOTO(icseg_log_writer_finish(&t->log, error));
     status = icseg_trainer_write_report(t, &metrics, error);
 fail:
-    leave(before);
+    icseg_threads_leave(before);
     icseg_metrics_close(&metrics);
     return status;
 }

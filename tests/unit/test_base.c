@@ -158,6 +158,9 @@ static void progress_reaches_the_caller_who_may_cancel(void **state) {
     assert_int_equal(icseg_stage_report(&stage, 3, "black", &e), ICSEG_ERROR_CANCELLED);
     assert_string_equal(e.message, "stopped after 3 of 10 sheep");
     assert_string_equal(w.last.detail, "black");
+    stage.total = 0;
+    assert_int_equal(icseg_stage_report(&stage, 4, "", &e), ICSEG_ERROR_CANCELLED);
+    assert_string_equal(e.message, "stopped after 4 sheep");
     icseg_progress_say(&own, ICSEG_MESSAGE_WARNING, "%d left", 7);
     assert_string_equal(w.text, "7 left");
     assert_int_equal(w.level, ICSEG_MESSAGE_WARNING);

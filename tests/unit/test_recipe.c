@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "train/recipe.h"
+#include "train/assignment.h"
 
 struct fixture {
     char folder[64], path[96];
@@ -432,8 +432,140 @@ static void a_lack_of_memory_is_reported(void **state) {
     }
 }
 
+static void a_recipe_opens_from_a_preset_or_memory(void **state) {
+    struct fixture *f = *state;
+    static const char text[] = "train: {lr: 0.25}\nmodel: {preset: tiny-vit}\nGARBAGE";
+    icseg_recipe *r;
+    char *value;
+    assert_int_equal(icseg_recipe_open_preset(&r, "vit-b16", NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_get(r, "augment.crop", &value, NULL), ICSEG_OK);
+    assert_string_equal(value, "[640, 640]");
+    icseg_buffer_free(value);
+    icseg_recipe_close(&r);
+    assert_null(r);
+    assert_int_equal(icseg_recipe_open_preset(&r, NULL, NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_get(r, "model.preset", &value, NULL), ICSEG_OK);
+    assert_string_equal(value, "rn50");
+    icseg_buffer_free(value);
+    icseg_recipe_close(&r);
+    assert_int_equal(icseg_recipe_open_preset(&r, "rn51", &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_null(r);
+    assert_non_null(strstr(f->error.message, "did you mean \"rn50\"?"));
+
+    assert_int_equal(icseg_recipe_open_text(&r, "mine", text, sizeof text - 8, NULL), ICSEG_OK);
+    assert_int_equal(icseg_recipe_get(r, "train.lr", &value, NULL), ICSEG_OK);
+    assert_string_equal(value, "0.25");
+    icseg_buffer_free(value);
+    assert_int_equal(icseg_recipe_get(r, "model.vit_heads", &value, NULL), ICSEG_OK);
+    assert_string_equal(value, "4");
+    icseg_buffer_free(value);
+    assert_int_equal(icseg_recipe_get(r, "model.init", &value, NULL), ICSEG_OK);
+    assert_string_equal(value, "");
+    icseg_buffer_free(value);
+    icseg_recipe_close(&r);
+    assert_int_equal(icseg_recipe_open_text(&r, NULL, text, sizeof text - 1, &f->error), ICSEG_ERROR_FORMAT);
+    assert_null(r);
+    assert_memory_equal(f->error.message, "recipe:", 7); /* the name where none is given */
+}
+
+/* What icseg_recipe_get returns, icseg_recipe_set accepts; setting a key often keeps the list of assignments short. */
+static void values_return_as_text_that_can_be_set(void **state) {
+    struct fixture *f = *state;
+    accept(f, "");
+    for (int round = 0; round < 3; round++)
+        for (int32_t i = 0; i < icseg_recipe_key_count(); i++) {
+            icseg_recipe_key key = {.struct_size = ICSEG_RECIPE_KEY_INIT};
+            char *before, *after, *value;
+            assert_int_equal(icseg_recipe_key_at(&key, i, NULL), ICSEG_OK);
+            assert_int_equal(icseg_recipe_get(f->recipe, key.name, &value, NULL), ICSEG_OK);
+            assert_string_equal(value, key.default_value);
+            before = text_of(f->recipe);
+            if (icseg_recipe_set(f->recipe, key.name, value, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
+            after = text_of(f->recipe);
+            assert_string_equal(before, after);
+            icseg_buffer_free(before);
+            icseg_buffer_free(after);
+            icseg_buffer_free(value);
+        }
+    int32_t assignments = 0;
+    for (const icseg_recipe_assignment *a = f->recipe->first; a; a = a->next) assignments++;
+    assert_int_equal(assignments, icseg_recipe_key_count());
+}
+
+static void every_key_is_described(void **state) {
+    (void)state;
+    icseg_recipe_key key = {.struct_size = ICSEG_RECIPE_KEY_INIT};
+    bool lr = false, preset = false, strides = false;
+    for (int32_t i = 0; i < icseg_recipe_key_count(); i++) {
+        assert_int_equal(icseg_recipe_key_at(&key, i, NULL), ICSEG_OK);
+        assert_true(strchr(key.name, '.') && key.description[0] && key.range[0]);
+        assert_true((key.type == ICSEG_RECIPE_WORD) == (key.words != NULL));
+        if (!strcmp(key.name, "train.lr")) {
+            lr = key.type == ICSEG_RECIPE_REAL;
+            assert_string_equal(key.default_value, "0.0001");
+            assert_string_equal(key.range, "a number above 0");
+        }
+        if (!strcmp(key.name, "model.preset")) {
+            preset = key.type == ICSEG_RECIPE_WORD;
+            for (int32_t k = 0; k < icseg_preset_count(); k++) {
+                assert_string_equal(key.words[k], icseg_preset_name(k));
+                assert_true(icseg_preset_description(k)[0] != '\0');
+            }
+            assert_null(key.words[icseg_preset_count()]);
+        }
+        if (!strcmp(key.name, "model.align_strides")) {
+            strides = key.type == ICSEG_RECIPE_STRIDE_LIST;
+            assert_string_equal(key.default_value, "[8, 16, 32]");
+        }
+        if (!strcmp(key.name, "train.threads")) assert_string_equal(key.default_note, "0: all cores");
+    }
+    assert_true(lr && preset && strides);
+    assert_null(icseg_preset_name(-1));
+    assert_null(icseg_preset_description(icseg_preset_count()));
+}
+
+static void bad_input_is_an_error(void **state) {
+    struct fixture *f = *state;
+    icseg_recipe *r;
+    icseg_recipe_key key = {.struct_size = 3};
+    char *text;
+    accept(f, "");
+    assert_int_equal(icseg_recipe_open(NULL, f->path, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(f->error.message, "icseg_recipe_open: out is NULL");
+    assert_int_equal(icseg_recipe_open(&r, NULL, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_open_text(&r, "a", NULL, 1, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_open_text(&r, "a", "", ICSEG_RECIPE_SIZE_LIMIT + 1, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_open_text(&r, "a", NULL, 0, &f->error), ICSEG_OK); /* empty: the published settings */
+    icseg_recipe_close(&r);
+    assert_int_equal(icseg_recipe_open_preset(NULL, NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_set(NULL, "train.lr", "1", NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_set(f->recipe, NULL, "1", NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_set(f->recipe, "train.lr", NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_assign(f->recipe, NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_get(NULL, "train.lr", &text, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_null(text);
+    assert_int_equal(icseg_recipe_get(f->recipe, "train.lrr", &text, &f->error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(f->error.field, "train.lrr");
+    assert_non_null(strstr(f->error.message, "did you mean train.lr?"));
+    assert_int_equal(icseg_recipe_check(NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_write(f->recipe, NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_text(NULL, &text, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_key_at(NULL, 0, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_key_at(&key, 0, NULL), ICSEG_ERROR_ARGUMENT);
+    key.struct_size = ICSEG_RECIPE_KEY_INIT;
+    assert_int_equal(icseg_recipe_key_at(&key, -1, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_recipe_key_at(&key, icseg_recipe_key_count(), NULL), ICSEG_ERROR_ARGUMENT);
+    r = NULL;
+    icseg_recipe_close(&r);
+    icseg_recipe_close(NULL);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_recipe_opens_from_a_preset_or_memory, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(values_return_as_text_that_can_be_set, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_key_is_described, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bad_input_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_recipe_is_the_published_setting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_preset_acts_first_wherever_it_stands, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_kind_of_value_is_read, set_up, tear_down),

@@ -180,7 +180,8 @@ static void open_fixture(fixture *f) {
     assert_int_equal(icseg_metrics_compute(&f->metrics, &f->confusion, NULL), ICSEG_OK);
     f->sample[0] = (icseg_report_sample){"<img src=x>.jpg", &f->image, &f->truth, &f->prediction};
     f->sample[1] = (icseg_report_sample){"unlabelled", &f->image, NULL, &f->prediction};
-    f->in = (icseg_report_input){.title = "</title><script>",
+    f->in = (icseg_report_input){ICSEG_REPORT_INPUT_INIT,
+                                 .title = "</title><script>",
                                  .subtitle = "\"'<>&",
                                  .log_path = log_path,
                                  .recipe = "url: https://example.org/<x>\n# ]]>\n",
@@ -265,7 +266,7 @@ static void nothing_is_loaded_from_anywhere(void **state) {
 
 static void parts_that_are_not_given_are_left_out(void **state) {
     (void)state;
-    icseg_report_input in = {0};
+    icseg_report_input in = {.struct_size = ICSEG_REPORT_INPUT_INIT};
     assert_int_equal(icseg_report_write(path, &in, NULL), ICSEG_OK);
     char *page = read_page();
     assert_null(strstr(page, "<h2"));
@@ -308,7 +309,7 @@ static void extreme_numbers_of_a_log_stay_numbers(void **state) {
                          values[a], values[b], values[a], values[a], values[a], values[b], values[b], values[a],
                          values[a], values[b]);
             assert_int_equal(icseg_file_write(log_path, text, (size_t)size, NULL), ICSEG_OK);
-            icseg_report_input in = {.log_path = log_path};
+            icseg_report_input in = {ICSEG_REPORT_INPUT_INIT, .log_path = log_path};
             assert_int_equal(icseg_report_write(path, &in, NULL), ICSEG_OK);
             char *page = read_page();
             assert_null(strstr(page, "nan"));
@@ -332,7 +333,8 @@ static void eight_hundred_and_forty_seven_classes_make_a_page(void **state) {
         confusion.count[c * MANY + (c + 1) % MANY] = c / 2;
     }
     assert_int_equal(icseg_metrics_compute(&metrics, &confusion, NULL), ICSEG_OK);
-    icseg_report_input in = {.metrics = &metrics, .confusion = &confusion, .classes = MANY, .class_names = names};
+    icseg_report_input in = {ICSEG_REPORT_INPUT_INIT, .metrics = &metrics, .confusion = &confusion, .classes = MANY,
+                             .class_names = names};
     assert_int_equal(icseg_report_write(path, &in, NULL), ICSEG_OK);
     char *page = read_page();
     assert_int_equal(count_of(page, "<th scope=\"row\""), MANY);
@@ -360,7 +362,7 @@ static void input_that_does_not_fit_is_refused(void **state) {
     f.palette.size++;
     f.prediction.data[7] = K;
     assert_int_equal(icseg_report_write(path, &f.in, &error), ICSEG_ERROR_DATA);
-    assert_non_null(strstr(error.message, "prediction has value 3, expected 0 to 2"));
+    assert_non_null(strstr(error.message, "prediction contains 3; expected 0 to 2"));
     f.prediction.data[7] = 0;
     f.truth.width--;
     assert_int_equal(icseg_report_write(path, &f.in, &error), ICSEG_ERROR_SHAPE);

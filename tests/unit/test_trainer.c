@@ -627,6 +627,130 @@ static void make_renamed(void) {
     assert_int_equal(system(command), 0);
 }
 
+/* -- stepping */
+
+/* A trainer in folder/`out`, which must open. */
+static icseg_trainer *open_trainer(const char *out, bool resume) {
+    run r = {.out = out};
+    icseg_recipe *recipe = open_recipe(&r);
+    icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = path_of(out), .resume = resume};
+    icseg_trainer *trainer;
+    assert_non_null(recipe);
+    if (icseg_trainer_open(&trainer, recipe, &o, NULL, &r.error) != ICSEG_OK) fail_msg("%s", r.error.message);
+    icseg_recipe_close(&recipe); /* the trainer has its own */
+    return trainer;
+}
+
+static void done(icseg_status status, const icseg_error *error) {
+    if (status != ICSEG_OK) fail_msg("%s", error->message);
+}
+
+static void a_run_that_is_stepped_is_the_same(void **state) {
+    (void)state;
+    icseg_error error;
+    icseg_log log;
+    train_well(&(run){.out = "whole", .resume = true});
+    read_log(&log, "whole");
+    icseg_trainer *t = open_trainer("stepped", false);
+    assert_int_equal(icseg_trainer_total_steps(t), 6);
+    assert_int_equal(icseg_trainer_loss_count(t), log.parts);
+    for (int32_t i = 0; i < log.parts; i++) assert_string_equal(icseg_trainer_loss_name(t, i), log.part[i]);
+    assert_null(icseg_trainer_loss_name(t, log.parts));
+    int evaluations = 0;
+    double best = 0;
+    int64_t best_step;
+    while (icseg_trainer_step_count(t) < icseg_trainer_total_steps(t)) {
+        icseg_train_step step = {.struct_size = ICSEG_TRAIN_STEP_INIT};
+        icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
+        done(icseg_trainer_step(t, &step, &error), &error);
+        const icseg_log_step *line = &log.step[step.step - 1];
+        assert_int_equal(step.step, icseg_trainer_step_count(t));
+        assert_int_equal(line->step, step.step);
+        assert_near(step.learning_rate, line->lr, 1e-6 * line->lr);
+        assert_near(step.gradient_norm, line->grad_norm, 1e-6 * line->grad_norm); /* the log has 9 digits */
+        for (int32_t i = 0; i < step.loss_count; i++) assert_near(step.loss[i], line->loss[i], 1e-7);
+        if (icseg_trainer_due(t) & ICSEG_TRAIN_DUE_SAVE) done(icseg_trainer_save(t, &error), &error);
+        if (!(icseg_trainer_due(t) & ICSEG_TRAIN_DUE_EVALUATE)) continue;
+        done(icseg_trainer_evaluate(t, &metrics, &error), &error);
+        assert_near(metrics.miou, log.eval[evaluations++].miou, 1e-8);
+        best = metrics.miou > best ? metrics.miou : best;
+        icseg_metrics_close(&metrics);
+        if (icseg_trainer_due(t) & ICSEG_TRAIN_DUE_SAVE) done(icseg_trainer_save(t, &error), &error);
+        assert_int_equal(icseg_trainer_due(t), 0);
+    }
+    assert_int_equal(evaluations, log.evals);
+    assert_true(icseg_trainer_best_miou(t, &best_step) == best && best_step > 0);
+    assert_int_equal(icseg_trainer_step(t, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "all 6 steps are done"));
+    done(icseg_trainer_finish(t, &error), &error);
+    assert_int_equal(icseg_trainer_step(t, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "finished"));
+    assert_int_equal(icseg_trainer_save(t, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_trainer_close(&t);
+    assert_null(t);
+    assert_true(icseg_file_exists(path_of("stepped/report.html")));
+    assert_same_run("whole", "stepped");
+    icseg_log_close(&log);
+}
+
+/* Saved where and when the caller likes, and closed without a save. */
+static void a_stepped_run_resumes(void **state) {
+    (void)state;
+    icseg_error error;
+    train_well(&(run){.out = "whole", .resume = true});
+    icseg_trainer *t = open_trainer("interrupted", false);
+    for (int i = 0; i < 2; i++) done(icseg_trainer_step(t, NULL, &error), &error);
+    done(icseg_trainer_save(t, &error), &error);
+    done(icseg_trainer_step(t, NULL, &error), &error);
+    icseg_trainer_close(&t); /* the third step is lost */
+    t = open_trainer("interrupted", true);
+    assert_int_equal(icseg_trainer_step_count(t), 2);
+    for (int i = 2; i < 6; i++) done(icseg_trainer_step(t, NULL, &error), &error);
+    done(icseg_trainer_save(t, &error), &error);
+    done(icseg_trainer_finish(t, &error), &error); /* evaluates */
+    icseg_trainer_close(&t);
+    assert_true(same_file("whole", "interrupted", "checkpoint.safetensors"));
+    assert_true(icseg_file_exists(path_of("interrupted/best.safetensors")));
+}
+
+static void bad_input_is_an_error(void **state) {
+    (void)state;
+    run r = {.out = "bad"};
+    icseg_recipe *recipe = open_recipe(&r);
+    icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = path_of("bad")};
+    icseg_progress progress = {.report = on_progress}; /* without its size */
+    icseg_train_result result = {0};
+    icseg_trainer *t;
+    assert_int_equal(icseg_trainer_open(NULL, recipe, &o, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_open(&t, NULL, &o, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(r.error.message, "icseg_trainer_open: recipe is NULL");
+    assert_null(t);
+    assert_int_equal(icseg_trainer_open(&t, recipe, NULL, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(r.error.field, "out");
+    assert_int_equal(icseg_trainer_open(&t, recipe, &o, &progress, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(r.error.message, "icseg_progress"));
+    assert_int_equal(icseg_train(recipe, &o, NULL, &result, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(r.error.message, "icseg_train_result"));
+    o.struct_size = 8;
+    assert_int_equal(icseg_trainer_open(&t, recipe, &o, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_step(NULL, NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_evaluate(NULL, NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_save(NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_finish(NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_due(NULL), 0);
+    assert_int_equal(icseg_trainer_step_count(NULL), 0);
+    assert_int_equal(icseg_trainer_total_steps(NULL), 0);
+    assert_int_equal(icseg_trainer_loss_count(NULL), 0);
+    assert_null(icseg_trainer_loss_name(NULL, 0));
+    assert_true(icseg_trainer_best_miou(NULL, NULL) == 0);
+    t = NULL;
+    icseg_trainer_close(&t);
+    icseg_trainer_close(NULL);
+    icseg_train_result_close(NULL);
+    assert_false(icseg_file_exists(path_of("bad/log.jsonl")));
+    icseg_recipe_close(&recipe);
+}
+
 static void other_weights_start_a_run(void **state) {
     (void)state;
     char path[PATH_MOST];
@@ -779,6 +903,9 @@ int main(void) {
         cmocka_unit_test(it_learns_eight_images),
         cmocka_unit_test(two_runs_give_the_same_bytes),
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bytes),
+        cmocka_unit_test(a_run_that_is_stepped_is_the_same),
+        cmocka_unit_test(a_stepped_run_resumes),
+        cmocka_unit_test(bad_input_is_an_error),
         cmocka_unit_test(a_run_stopped_at_every_step_resumes_to_the_same_bytes),
         cmocka_unit_test(an_image_that_cannot_be_read_ends_a_run_that_can_resume),
         cmocka_unit_test(a_resumed_run_keeps_what_it_began_with),

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The page that a report's sections append to, and small parts that several of them use. */
+#ifndef ICSEG_REPORT_PAGE_PARTS_H
+#define ICSEG_REPORT_PAGE_PARTS_H
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "icseg/report.h"
+#include "report/jsonl.h"
+
+typedef struct icseg_report_page {
+    icseg_string *out;
+    const icseg_report_input *in;
+    const icseg_log *log; /* empty if there is no log */
+    icseg_arena *arena;
+} icseg_report_page;
+
+/* A small square in the colour of a class; nothing without a palette. */
+void icseg_report_swatch(const icseg_report_page *page, int32_t label);
+/* "38.9", or a dash when undefined. */
+void icseg_report_percent(icseg_string *out, double share, int decimals);
+
+#endif
