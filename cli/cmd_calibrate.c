@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "cli.h"
-#include "icseg/eval.h"
+#include "icseg/calibrate.h"
 #include "inference.h"
 #include "inputs.h"
 
@@ -32,15 +32,17 @@ static const icseg_option rows[] = {
 static void defaults(void *values) { ((struct options *)values)->resize_short = -1; }
 
 typedef struct job {
-    icseg_model *model;
+    icseg_model *model, *calibrated;
+    icseg_calibrator *calibrator;
+    icseg_session *exact, *quick; /* f32 and int8, of the calibrated model */
     icseg_eval_options eval;
     input_list inputs;
     int64_t pixels, equal; /* that int8 gives the class f32 gives */
 } job;
 
-static icseg_status label(const job *j, const icseg_image *image, const char *path, icseg_labels *out,
-                          icseg_error *error) {
-    icseg_status status = icseg_predict(j->model, image, &j->eval, out, NULL, error);
+static icseg_status label(const job *j, icseg_session *session, const icseg_image *image, const char *path,
+                          icseg_labels *out, icseg_error *error) {
+    icseg_status status = icseg_session_predict(session, image, &j->eval, out, NULL, error);
     if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
     return status;
 }
@@ -49,11 +51,12 @@ static icseg_status see_one(const void *user, size_t index, bool *bad, icseg_err
     const job *j = user;
     const char *path = j->inputs.files[index].path;
     icseg_image image = {0};
-    icseg_labels labels = {0};
     icseg_status status = icseg_image_read(&image, path, error);
     *bad = status != ICSEG_OK;
-    if (status == ICSEG_OK) status = label(j, &image, path, &labels, error);
-    icseg_labels_close(&labels);
+    if (status == ICSEG_OK) {
+        status = icseg_calibrator_add(j->calibrator, &image, error);
+        if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
+    }
     icseg_image_close(&image);
     return status;
 }
@@ -65,10 +68,8 @@ static icseg_status compare_one(const void *user, size_t index, bool *bad, icseg
     icseg_labels exact = {0}, quick = {0};
     icseg_status status = icseg_image_read(&image, path, error);
     *bad = status != ICSEG_OK;
-    icseg_model_use_precision(j->model, ICSEG_PRECISION_F32);
-    if (status == ICSEG_OK) status = label(j, &image, path, &exact, error);
-    icseg_model_use_precision(j->model, ICSEG_PRECISION_INT8);
-    if (status == ICSEG_OK) status = label(j, &image, path, &quick, error);
+    if (status == ICSEG_OK) status = label(j, j->exact, &image, path, &exact, error);
+    if (status == ICSEG_OK) status = label(j, j->quick, &image, path, &quick, error);
     int64_t pixels = status == ICSEG_OK ? (int64_t)exact.width * exact.height : 0;
     for (int64_t i = 0; i < pixels; i++) j->equal += exact.data[i] == quick.data[i];
     j->pixels += pixels;
@@ -79,7 +80,10 @@ static icseg_status compare_one(const void *user, size_t index, bool *bad, icseg
 }
 
 static icseg_status compare(job *j, const icseg_command_context *context, icseg_error *error) {
-    if (icseg_model_use_precision(j->model, ICSEG_PRECISION_INT8) != ICSEG_PRECISION_INT8) {
+    icseg_session_options int8 = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
+    ICSEG_TRY(icseg_session_open(&j->exact, j->calibrated, NULL, error));
+    ICSEG_TRY(icseg_session_open(&j->quick, j->calibrated, &int8, error));
+    if (icseg_session_precision(j->quick) != ICSEG_PRECISION_INT8) {
         icseg_printer_note(context->printer, "note: this processor has no AMX_INT8: what int8 changes is not measured");
         return ICSEG_OK;
     }
@@ -96,18 +100,24 @@ static icseg_status run(const icseg_command_context *context, const void *values
     ICSEG_TRY(inference_check_resize(o->resize_short, o->resize_long, error));
     ICSEG_TRY_GOTO(inputs_expand(&j.inputs, &o->images, context->arena, error));
     ICSEG_TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));
-    j.eval = icseg_eval_options_of(j.model);
+    j.eval = (icseg_eval_options){.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    ICSEG_TRY_GOTO(icseg_model_eval_options(j.model, &j.eval, error));
     if (o->resize_short >= 0) {
         j.eval.resize_short = o->resize_short;
         j.eval.resize_long = o->resize_long;
     }
-    ICSEG_TRY_GOTO(icseg_model_calibrate(j.model, 1, error));
+    icseg_calibrator_options options = {ICSEG_CALIBRATOR_OPTIONS_INIT, .eval = &j.eval};
+    ICSEG_TRY_GOTO(icseg_calibrator_open(&j.calibrator, j.model, &options, error));
     ICSEG_TRY_GOTO(inputs_for_each(&j.inputs, context, "calibrate", see_one, &j, error));
-    ICSEG_TRY_GOTO(icseg_model_calibrate(j.model, 0, error));
-    ICSEG_TRY_GOTO(icseg_model_save(j.model, o->out, error));
+    ICSEG_TRY_GOTO(icseg_calibrator_model(j.calibrator, &j.calibrated, error));
+    ICSEG_TRY_GOTO(icseg_model_save(j.calibrated, o->out, error));
     printf("%s\n", o->out);
     ICSEG_TRY_GOTO(compare(&j, context, error));
 fail:
+    icseg_session_close(&j.exact);
+    icseg_session_close(&j.quick);
+    icseg_calibrator_close(&j.calibrator);
+    icseg_model_close(&j.calibrated);
     icseg_model_close(&j.model);
     return status;
 }

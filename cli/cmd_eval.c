@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli.h"
+#include "icseg/eval.h"
 #include "icseg/dataset.h"
 #include "icseg/memory.h"
 #include "inference.h"
@@ -122,6 +123,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     const struct options *o = values;
     icseg_eval_options eval;
     icseg_model *model = NULL;
+    icseg_session *session = NULL;
     icseg_dataset *dataset = NULL;
     icseg_confusion confusion = {0};
     icseg_status status;
@@ -129,14 +131,15 @@ static icseg_status run(const icseg_command_context *context, const void *values
     ICSEG_TRY_GOTO(open_data(&dataset, o, error));
     ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
     ICSEG_TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));
-    ICSEG_TRY_GOTO(inference_use_precision(o->inference.precision, model, o->checkpoint, context->printer, error));
+    ICSEG_TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
     warn_about_names(context->printer, model, dataset);
-    ICSEG_TRY_GOTO(icseg_evaluate(model, dataset, &eval, &context->progress, &confusion, error));
+    ICSEG_TRY_GOTO(icseg_evaluate(session, dataset, &eval, &context->progress, &confusion, error));
     ICSEG_TRY_GOTO(
         print_metrics(o, &eval, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));
 fail:
     icseg_confusion_close(&confusion);
     icseg_dataset_close(&dataset);
+    icseg_session_close(&session);
     icseg_model_close(&model);
     return status;
 }

@@ -7,7 +7,8 @@
 #include "base/memory.h"
 #include "cli.h"
 #include "inference.h"
-#include "model/model.h"
+#include "icseg/session.h"
+#include "tensor/safetensors.h"
 
 enum { MOST_OUTPUTS = ICSEG_LEVELS + 2 };
 
@@ -25,87 +26,83 @@ static const icseg_option rows[] = {
     PRECISION_ROW(struct options, precision),
 };
 
-/* (B, rows, columns) -> (B, columns, rows): NCHW to NHWC with rows = C, columns = H * W, and back the other way. */
+/* (B, rows, columns) -> (B, columns, rows): NHWC to NCHW with rows = H * W, columns = C. */
 static void transpose(float *to, const float *from, int64_t batch, int64_t height, int64_t width) {
     for (int64_t b = 0; b < batch; b++, to += height * width, from += height * width)
         for (int64_t y = 0; y < height; y++)
             for (int64_t x = 0; x < width; x++) to[x * height + y] = from[y * width + x];
 }
 
-/* *out (B, H, W, 3), freed with icseg_free. */
+/* *out (B, 3, H, W), freed with icseg_free. */
 static icseg_status read_image(const struct options *o, float **out, icseg_shape *shape, icseg_error *error) {
     icseg_safetensors *file = NULL;
     const icseg_safetensors_entry *entry;
-    float *image = NULL;
     char text[ICSEG_SHAPE_TEXT];
     icseg_status status;
     *out = NULL;
     ICSEG_TRY_GOTO(icseg_safetensors_open(&file, o->in, error));
     ICSEG_TRY_GOTO(icseg_safetensors_get(file, "image", &entry, error));
     *shape = entry->shape;
-    int64_t count = icseg_shape_count(*shape), pixels = shape->dim[2] * shape->dim[3];
     if (shape->rank != 4 || shape->dim[0] < 1 || shape->dim[1] != 3 || shape->dim[2] < 32 || shape->dim[3] < 32) {
         status = icseg_fail(error, ICSEG_ERROR_SHAPE,
                             "%s: image is %s; expected (B, 3, H, W), normalised, both sides 32 or more", o->in,
                             icseg_shape_text(*shape, text, sizeof text));
         goto fail;
     }
-    image = icseg_alloc_array((size_t)count, sizeof *image);
-    *out = icseg_alloc_array((size_t)count, sizeof **out);
-    if (!image || !*out) {
-        status = icseg_fail_memory(error, (size_t)count * sizeof *image, o->in);
-        goto fail;
-    }
-    ICSEG_TRY_GOTO(icseg_safetensors_read_f32(file, "image", *shape, image, error));
-    transpose(*out, image, shape->dim[0], 3, pixels);
+    size_t bytes = (size_t)icseg_shape_bytes(*shape, ICSEG_F32);
+    *out = icseg_alloc(bytes);
+    status =
+        *out ? icseg_safetensors_read_f32(file, "image", *shape, *out, error) : icseg_fail_memory(error, bytes, o->in);
 fail:
     if (status != ICSEG_OK) {
         icseg_free(*out);
         *out = NULL;
     }
-    icseg_free(image);
     icseg_safetensors_close(&file);
     return status;
 }
 
 /* A map (B, h, w, K) of the network as (B, K, h, w). */
-static icseg_status take_map(const icseg_session *s, icseg_value value, const char *name, icseg_arena *arena,
+static icseg_status take_map(const icseg_tensor *map, const char *name, icseg_arena *arena,
                              icseg_safetensors_entry *out, icseg_error *error) {
-    icseg_shape shape = icseg_graph_value(s->graph, value)->shape;
+    const int64_t *d = map->shape;
+    icseg_shape shape = ICSEG_SHAPE(d[0], d[3], d[1], d[2]);
     size_t bytes = (size_t)icseg_shape_bytes(shape, ICSEG_F32);
     float *data = icseg_arena_alloc(arena, bytes);
     if (!data) return icseg_fail_memory(error, bytes, name);
-    transpose(data, icseg_executor_data(s->executor, value), shape.dim[0], shape.dim[1] * shape.dim[2], shape.dim[3]);
-    *out = (icseg_safetensors_entry){name, ICSEG_F32,
-                                     ICSEG_SHAPE(shape.dim[0], shape.dim[3], shape.dim[1], shape.dim[2]), data, bytes};
+    transpose(data, map->data, d[0], d[1] * d[2], d[3]);
+    *out = (icseg_safetensors_entry){name, ICSEG_F32, shape, data, bytes};
     return ICSEG_OK;
 }
 
 /* (1 or B, K, C) as (B, K, C). */
-static icseg_status take_text(const icseg_session *s, int64_t batch, icseg_arena *arena, icseg_safetensors_entry *out,
+static icseg_status take_text(const icseg_tensor *text, int64_t batch, icseg_arena *arena, icseg_safetensors_entry *out,
                               icseg_error *error) {
-    icseg_shape shape = icseg_graph_value(s->graph, s->network.text)->shape;
-    size_t one = (size_t)(shape.dim[1] * shape.dim[2]) * sizeof(float), bytes = (size_t)batch * one;
+    icseg_shape shape = ICSEG_SHAPE(batch, text->shape[1], text->shape[2]);
+    size_t one = (size_t)text->strides[0], bytes = (size_t)batch * one;
     char *data = icseg_arena_alloc(arena, bytes);
     if (!data) return icseg_fail_memory(error, bytes, "text");
-    const char *from = icseg_executor_data(s->executor, s->network.text);
     for (int64_t b = 0; b < batch; b++)
-        memcpy(data + (size_t)b * one, from + (shape.dim[0] == 1 ? 0 : (size_t)b * one), one);
-    *out = (icseg_safetensors_entry){"text", ICSEG_F32, ICSEG_SHAPE(batch, shape.dim[1], shape.dim[2]), data, bytes};
+        memcpy(data + (size_t)b * one, (const char *)text->data + (text->shape[0] == 1 ? 0 : (size_t)b * one), one);
+    *out = (icseg_safetensors_entry){"text", ICSEG_F32, shape, data, bytes};
     return ICSEG_OK;
 }
 
-static icseg_status write_outputs(const struct options *o, const icseg_session *s, int64_t batch, icseg_arena *arena,
-                                  icseg_error *error) {
-    static const char *const align[ICSEG_LEVELS] = {"align.4", "align.8", "align.16", "align.32"};
+static icseg_status write_outputs(const struct options *o, const icseg_result *result, int64_t batch,
+                                  icseg_arena *arena, icseg_error *error) {
+    static const char *const names[] = {"logits", "align.4", "align.8", "align.16", "align.32"};
     icseg_safetensors_entry entry[MOST_OUTPUTS];
+    icseg_tensor tensor;
     char text[ICSEG_SHAPE_TEXT];
     size_t count = 0;
-    ICSEG_TRY(take_map(s, s->network.logits, "logits", arena, &entry[count++], error));
-    for (int i = 0; i < ICSEG_LEVELS; i++)
-        if (s->network.score[i] != ICSEG_NONE)
-            ICSEG_TRY(take_map(s, s->network.score[i], align[i], arena, &entry[count++], error));
-    ICSEG_TRY(take_text(s, batch, arena, &entry[count++], error));
+    for (int i = 0; i <= ICSEG_LEVELS; i++) {
+        icseg_want want = (icseg_want)(ICSEG_WANT_LOGITS << i);
+        if (!(icseg_result_wants(result) & want)) continue;
+        ICSEG_TRY(icseg_result_tensor(result, want, &tensor, error));
+        ICSEG_TRY(take_map(&tensor, names[i], arena, &entry[count++], error));
+    }
+    ICSEG_TRY(icseg_result_tensor(result, ICSEG_WANT_CLASS_EMBEDDINGS, &tensor, error));
+    ICSEG_TRY(take_text(&tensor, batch, arena, &entry[count++], error));
     ICSEG_TRY(icseg_safetensors_write(o->out, entry, count, NULL, 0, error));
     for (size_t i = 0; i < count; i++)
         printf("%-10s %s\n", entry[i].name, icseg_shape_text(entry[i].shape, text, sizeof text));
@@ -115,24 +112,26 @@ static icseg_status write_outputs(const struct options *o, const icseg_session *
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     icseg_model *model = NULL;
-    icseg_session *session;
+    icseg_session *session = NULL;
+    icseg_result *result = NULL;
+    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LOGITS | ICSEG_WANT_CLASS_EMBEDDINGS};
+    icseg_batch batch = {.struct_size = ICSEG_BATCH_INIT};
+    icseg_tensor tensor;
     icseg_shape shape;
     float *image = NULL;
     icseg_status status;
     ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
-    ICSEG_TRY_GOTO(inference_use_precision(o->precision, model, o->checkpoint, context->printer, error));
+    ICSEG_TRY_GOTO(inference_open(&session, o->precision, model, o->checkpoint, context->printer, error));
     ICSEG_TRY_GOTO(read_image(o, &image, &shape, error));
-    icseg_network_options options;
-    memset(&options, 0, sizeof options); /* compared bytewise */
-    options.batch = shape.dim[0];
-    options.height = shape.dim[2];
-    options.width = shape.dim[3];
-    options.keep_outputs = 1;
-    ICSEG_TRY_GOTO(icseg_model_session(model, &options, &session, error));
-    icseg_executor_bind(session->executor, session->network.image, image);
-    ICSEG_TRY_GOTO(icseg_executor_run(session->executor, 0, 0, error));
-    ICSEG_TRY_GOTO(write_outputs(o, session, shape.dim[0], context->arena, error));
+    ICSEG_TRY_GOTO(icseg_tensor_dense(&tensor, ICSEG_TENSOR_F32, 4, shape.dim, image, error));
+    batch.tensor = &tensor;
+    for (int i = 0; i < ICSEG_LEVELS; i++)
+        if (icseg_model_config(model)->align[i]) options.want |= ICSEG_WANT_SCORES_4 << i;
+    ICSEG_TRY_GOTO(icseg_session_run(session, &batch, &options, &result, error));
+    ICSEG_TRY_GOTO(write_outputs(o, result, shape.dim[0], context->arena, error));
 fail:
+    icseg_result_close(&result);
+    icseg_session_close(&session);
     icseg_model_close(&model);
     icseg_free(image);
     return status;

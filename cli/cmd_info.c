@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "cli.h"
 #include "icseg/memory.h"
-#include "model/model.h"
+#include "icseg/session.h"
 
 struct options {
     const char *checkpoint;
@@ -47,7 +47,7 @@ static void print_names(const icseg_model *model) {
     const char *const *names = icseg_model_class_names(model);
     int32_t count = icseg_model_config(model)->num_classes;
     printf("\n%d classes", (int)count);
-    if (model->texts.names) printf(", the means of %d names", (int)model->texts.count);
+    if (icseg_model_name_count(model) > count) printf(", the means of %d names", (int)icseg_model_name_count(model));
     putchar('\n');
     for (int32_t k = 0; k < count; k++) {
         printf("  %5d  ", (int)k);
@@ -57,7 +57,7 @@ static void print_names(const icseg_model *model) {
     }
 }
 
-static void print_cost(const icseg_model_cost *cost, const int32_t size[2]) {
+static void print_cost(const icseg_session_cost *cost, const int32_t size[2]) {
     const double mib = 1 << 20;
     printf("\nparameters             %.3f million, %.3f million trainable\n", (double)cost->parameters / 1e6,
            (double)cost->trainable / 1e6);
@@ -85,17 +85,22 @@ static void print_eval(icseg_eval_options o) {
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     icseg_model *model = NULL;
-    icseg_model_cost cost;
+    icseg_session *session = NULL;
+    icseg_session_cost cost = {.struct_size = ICSEG_SESSION_COST_INIT};
+    icseg_eval_options eval = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_status status;
     (void)context;
     ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
-    ICSEG_TRY_GOTO(icseg_model_cost_at(&cost, model, 1, o->size[1], o->size[0], error));
+    ICSEG_TRY_GOTO(icseg_model_eval_options(model, &eval, error));
+    ICSEG_TRY_GOTO(icseg_session_open(&session, model, NULL, error));
+    ICSEG_TRY_GOTO(icseg_session_cost_at(session, 1, o->size[1], o->size[0], &cost, error));
     printf("%s\n\nconfiguration\n", o->checkpoint);
     ICSEG_TRY_GOTO(print_config(icseg_model_config(model), error));
     print_names(model);
-    print_eval(icseg_eval_options_of(model));
+    print_eval(eval);
     print_cost(&cost, o->size);
 fail:
+    icseg_session_close(&session);
     icseg_model_close(&model);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "cli.h"
+#include "icseg/dataset.h"
 #include "icseg/memory.h"
 #include "inference.h"
 #include "inputs.h"
@@ -48,6 +49,7 @@ typedef struct job {
     const struct options *options;
     const icseg_command_context *context;
     icseg_model *model;
+    icseg_session *session;
     icseg_eval_options eval;
     icseg_palette palette;
     input_list inputs;
@@ -139,7 +141,8 @@ static icseg_status write_results(const job *j, const picture *p, icseg_error *e
 /* Labels and overlay; then nothing is left that can fail because of the image. */
 static icseg_status label(const job *j, picture *p, icseg_error *error) {
     const struct options *o = j->options;
-    ICSEG_TRY(icseg_predict(j->model, &p->image, &j->eval, &p->labels, o->confidence ? &p->confidence : NULL, error));
+    ICSEG_TRY(icseg_session_predict(j->session, &p->image, &j->eval, &p->labels, o->confidence ? &p->confidence : NULL,
+                                    error));
     if (!o->overlay) return ICSEG_OK;
     icseg_overlay_options style = {ICSEG_OVERLAY_OPTIONS_INIT, .palette = &j->palette,
                                    .names = icseg_model_class_names(j->model),
@@ -182,13 +185,14 @@ static icseg_status run(const icseg_command_context *context, const void *values
     ICSEG_TRY_GOTO(check_outputs(&j, error));
     ICSEG_TRY_GOTO(icseg_model_open(&j.model, j.options->checkpoint, error));
     ICSEG_TRY_GOTO(inference_resolve(how, j.model, &j.eval, error));
-    ICSEG_TRY_GOTO(inference_use_precision(how->precision, j.model, j.options->checkpoint, context->printer, error));
+    ICSEG_TRY_GOTO(inference_open(&j.session, how->precision, j.model, j.options->checkpoint, context->printer, error));
     ICSEG_TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
                                             icseg_model_config(j.model)->num_classes, error));
     ICSEG_TRY_GOTO(icseg_folder_create(j.options->out, error));
     ICSEG_TRY_GOTO(inputs_for_each(&j.inputs, context, "predict", predict_one, &j, error));
 fail:
     icseg_palette_close(&j.palette);
+    icseg_session_close(&j.session);
     icseg_model_close(&j.model);
     return status;
 }

@@ -9,13 +9,16 @@
 const char *const inference_modes[] = {"whole", "slide", NULL};
 const char *const inference_precisions[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
 
-icseg_status inference_use_precision(int32_t precision, icseg_model *model, const char *checkpoint,
-                                     icseg_printer *printer, icseg_error *error) {
+icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model *model, const char *checkpoint,
+                            icseg_printer *printer, icseg_error *error) {
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = thread_count(),
+                                     .precision = (icseg_precision)precision};
     if (precision == ICSEG_PRECISION_INT8 && !icseg_model_is_calibrated(model))
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "--precision int8: %s is not calibrated; `icseg calibrate` makes a copy that is",
                                checkpoint);
-    icseg_precision used = icseg_model_use_precision(model, (icseg_precision)precision);
+    TRY(icseg_session_open(out, model, &options, error));
+    icseg_precision used = icseg_session_precision(*out);
     if (used != ICSEG_PRECISION_F32 || precision == ICSEG_PRECISION_AUTO || precision == ICSEG_PRECISION_F32)
         return ICSEG_OK;
     icseg_printer_note(printer, "note: --precision %s: this processor has %s; f32 is used",
@@ -41,7 +44,8 @@ void inference_defaults(inference_options *o) {
 icseg_status inference_resolve(const inference_options *o, const icseg_model *model, icseg_eval_options *out,
                                icseg_error *error) {
     static const double published[] = {0.5, 0.75, 1, 1.25, 1.5, 1.75};
-    *out = icseg_eval_options_of(model);
+    *out = (icseg_eval_options){.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    TRY(icseg_model_eval_options(model, out, error));
     if (o->mode != INFERENCE_AS_TRAINED) out->mode = o->mode == INFERENCE_SLIDE ? ICSEG_EVAL_SLIDE : ICSEG_EVAL_WHOLE;
     if (o->crop[0]) {
         out->crop_height = o->crop[0];

@@ -4,7 +4,8 @@
 #define ICSEG_CLI_INFERENCE_H
 
 #include "options/options.h"
-#include "icseg/eval.h"
+#include "icseg/image.h"
+#include "icseg/session.h"
 #include "progress.h"
 
 typedef enum inference_mode {
@@ -73,10 +74,10 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
         {"flip", ICSEG_FIELD_BOOL(S, inference.flip), "average with the mirror image"},                                \
         PRECISION_ROW(S, inference.precision)
 
-/* A note where this processor has not what was asked for; int8 of a model that is not calibrated is
- * ICSEG_ERROR_ARGUMENT. */
-icseg_status inference_use_precision(int32_t precision, icseg_model *model, const char *checkpoint,
-                                     icseg_printer *printer, icseg_error *error);
+/* A session of the model. Prints a note if the processor does not support the precision; int8 of a model that is not
+ * calibrated is ICSEG_ERROR_ARGUMENT. */
+icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model *model, const char *checkpoint,
+                            icseg_printer *printer, icseg_error *error);
 
 /* ICSEG_ERROR_ARGUMENT when --resize-long has no effect, or is below --resize-short. To be called first: it needs no
  * model. */

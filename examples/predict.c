@@ -21,13 +21,15 @@ int main(int argc, char **argv) {
     /* Everything starts empty, so that one piece of code closes whatever has been opened. */
     icseg_error error = {0};
     icseg_model *model = NULL;
+    icseg_session *session = NULL;
     icseg_image image = {0};
     icseg_labels labels = {0};
     icseg_palette palette = {0};
 
     icseg_status status = icseg_model_open(&model, argv[1], &error);
     if (status == ICSEG_OK) status = icseg_image_read(&image, argv[2], &error);
-    if (status == ICSEG_OK) status = icseg_predict(model, &image, NULL, &labels, NULL, &error);
+    if (status == ICSEG_OK) status = icseg_session_open(&session, model, NULL, &error);
+    if (status == ICSEG_OK) status = icseg_session_predict(session, &image, NULL, &labels, NULL, &error);
     if (status == ICSEG_OK)
         status = icseg_palette_create_for(&palette, icseg_model_class_names(model),
                                           icseg_model_config(model)->num_classes, &error);
@@ -43,6 +45,7 @@ int main(int argc, char **argv) {
     icseg_palette_close(&palette);
     icseg_labels_close(&labels);
     icseg_image_close(&image);
+    icseg_session_close(&session);
     icseg_model_close(&model);
     return status == ICSEG_OK ? EXIT_SUCCESS : EXIT_FAILURE;
 }

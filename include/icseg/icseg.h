@@ -10,6 +10,7 @@
 #ifndef ICSEG_ICSEG_H
 #define ICSEG_ICSEG_H
 
+#include "icseg/calibrate.h"
 #include "icseg/classes.h"
 #include "icseg/classify.h"
 #include "icseg/config.h"
@@ -19,6 +20,8 @@
 #include "icseg/memory.h"
 #include "icseg/model.h"
 #include "icseg/progress.h"
+#include "icseg/session.h"
+#include "icseg/tensor.h"
 #include "icseg/text.h"
 #include "icseg/version.h"
 #include "icseg/weights.h"

@@ -1,8 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0
- * A model: configuration, class names, weights. Made anew or opened from a checkpoint, saved, run. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * A model: configuration, class names and weights, created or opened from a checkpoint. Sessions run it
+ * (icseg/session.h). */
 #ifndef ICSEG_MODEL_H
 #define ICSEG_MODEL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,70 +16,120 @@
 extern "C" {
 #endif
 
-/* Not thread-safe: one call on one model at a time. */
+/** A model. It does not change after it was opened, so that any number of threads may use one model at the same time.
+ * Weights exist once a model, however many sessions it has: they are loaded and brought into the layout that the
+ * processor prefers when a session first needs them. */
 typedef struct icseg_model icseg_model;
 
+/** What a new model is made of. */
 typedef struct icseg_model_options {
-    icseg_config config;            /* num_classes is the number of names */
-    const char *const *class_names; /* (num_classes), UTF-8 */
-    /* NULL: a class is its name. Else (num_classes), "building, edifice": a class is the mean of these names
-     * (docs/method.md), separated by commas or semicolons outside brackets. */
+    size_t struct_size;             /**< ICSEG_MODEL_OPTIONS_INIT */
+    const icseg_config *config;     /**< required; num_classes is the number of names */
+    const char *const *class_names; /**< required: (num_classes), UTF-8 */
+    /** NULL: a class is its name. Else (num_classes), such as "building, edifice": a class is the mean of these names
+     * (docs/method.md), which commas or semicolons outside brackets separate. */
     const char *const *class_synonyms;
-    uint64_t seed;                  /* of the initial weights */
-    icseg_tokenizer_kind tokenizer; /* its vocabulary must have config.vocab_size tokens */
-    const char *vocab;              /* CLIP's tokenizer: the vocabulary's file, or a folder that has one */
+    uint64_t seed;                  /**< of the initial weights */
+    icseg_tokenizer_kind tokenizer; /**< its vocabulary must have config->vocab_size tokens */
+    const char *vocab;              /**< CLIP's tokenizer: the vocabulary's file, or a folder that contains one */
 } icseg_model_options;
 
-/* A model with fresh weights (PyTorch's default initialisation), a function of configuration and seed. Errors: a
- * configuration that cannot work or a vocabulary that does not fit it, a class name with too many tokens
- * (ICSEG_ERROR_CONFIG); a vocabulary that cannot be read. */
+/** Initialises an icseg_model_options. */
+#define ICSEG_MODEL_OPTIONS_INIT sizeof(icseg_model_options)
+
+/** Creates a model with new weights: PyTorch's default initialisation, as a function of configuration and seed.
+ *
+ * @param out receives the model, NULL on failure; close it with icseg_model_close
+ * @param options required
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_CONFIG if the configuration cannot work, the vocabulary does not fit it or a class name has too
+ * many tokens; ICSEG_ERROR_IO or ICSEG_ERROR_FORMAT if the vocabulary cannot be read */
 ICSEG_API icseg_status icseg_model_create(icseg_model **out, const icseg_model_options *options, icseg_error *error);
 
-/* Opens a checkpoint (docs/checkpoint.md): f32, f16, bf16 or f64 tensors. Every fault names file and tensor. */
+/** Opens a checkpoint (docs/checkpoint.md) of f32, f16, bf16 or f64 tensors. The file stays open and must not change
+ * while the model is open, as weights are read when they are first needed.
+ *
+ * @param out receives the model, NULL on failure; close it with icseg_model_close
+ * @param path the file
+ * @param error receives the message on failure, which names the file and the tensor; may be NULL
+ * @return ICSEG_ERROR_IO, ICSEG_ERROR_FORMAT if the file is damaged or not a checkpoint, ICSEG_ERROR_SHAPE,
+ * ICSEG_ERROR_CONFIG */
 ICSEG_API icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *error);
 
-/* Writes a checkpoint atomically: f32, PyTorch layouts, loadable by the PyTorch reference. */
+/** Writes a checkpoint atomically: f32 tensors in PyTorch's layouts, which the PyTorch reference loads. Thread-safe.
+ *
+ * @param model the model
+ * @param path the file to write; an existing one is replaced when the new one is complete
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_IO if the file cannot be written or the model's weights cannot be read */
 ICSEG_API icseg_status icseg_model_save(const icseg_model *model, const char *path, icseg_error *error);
 
+/** Closes the caller's handle and sets it to NULL. Sessions that are open keep the model in memory until they are
+ * closed. Accepts NULL and a pointer to NULL. */
 ICSEG_API void icseg_model_close(icseg_model **model);
 
+/** The configuration, which lives as long as the model. NULL for NULL. Thread-safe. */
 ICSEG_API const icseg_config *icseg_model_config(const icseg_model *model);
-ICSEG_API const char *const *icseg_model_class_names(const icseg_model *model); /* (num_classes) */
+/** The class names (num_classes), UTF-8, which live as long as the model. NULL for NULL. Thread-safe. */
+ICSEG_API const char *const *icseg_model_class_names(const icseg_model *model);
+/** How many names the class embeddings are made of; more than num_classes if classes have synonyms. 0 for NULL. */
+ICSEG_API int32_t icseg_model_name_count(const icseg_model *model);
+/** Whether the model has the activation ranges that ICSEG_PRECISION_INT8 needs (icseg/calibrate.h). */
+ICSEG_API bool icseg_model_is_calibrated(const icseg_model *model);
 
-/* Number format of convolutions and linear maps; normalisation, softmax, scores, losses and all sums are f32 always. */
+/** Number format of convolutions and linear maps. Normalisation, softmax, scores, losses and all sums are always f32,
+ * and so are the weights of a checkpoint. */
 typedef enum icseg_precision {
-    ICSEG_PRECISION_F32,
-    ICSEG_PRECISION_BF16,   /* f32 on a processor without instructions for it */
-    ICSEG_PRECISION_AUTO,   /* bf16 where it is faster */
-    ICSEG_PRECISION_BF16X2, /* inference: each f32 number as the sum of two bf16, which is off by 4e-6 and, on
-                              processors with AMX, faster than f32 (docs/performance.md); f32 elsewhere, and in training
-                            */
-    ICSEG_PRECISION_INT8 /* inference of a calibrated model (icseg_model_calibrate) on processors with AMX: products of
-                            8-bit integers; f32 elsewhere, and in training */
+    ICSEG_PRECISION_F32,  /**< single precision */
+    ICSEG_PRECISION_BF16, /**< bfloat16; falls back to F32 if the processor has no instructions for it */
+    ICSEG_PRECISION_AUTO, /**< BF16 where it is faster, else F32 */
+    /** Inference: each f32 number as the sum of two bf16, which differs by 4e-6 and is faster than f32 on processors
+     * with AMX (docs/performance.md). Falls back to F32 on other processors. */
+    ICSEG_PRECISION_BF16X2,
+    /** Inference of a calibrated model (icseg/calibrate.h): products of 8-bit integers on processors with AMX. Falls
+     * back to F32 on other processors. */
+    ICSEG_PRECISION_INT8
 } icseg_precision;
-/* What later calls on the model compute in (at first f32); weights stay f32. Returns what will be used, never
- * AUTO: F32 where the processor has not what was asked for, or INT8 was and the model is not calibrated. Training has
- * its own (train.precision of the recipe). */
-ICSEG_API icseg_precision icseg_model_use_precision(icseg_model *model, icseg_precision precision);
 
-/* For ICSEG_PRECISION_INT8 the model must know how large the numbers in it become. Between a call with 1 and one with 0
- * the model runs in f32 and notes them, and its precision is F32 afterwards: let it label a few dozen images of the
- * kind it is for (icseg_predict). The ranges are saved with the model. */
-ICSEG_API icseg_status icseg_model_calibrate(icseg_model *model, int on, icseg_error *error);
-ICSEG_API int icseg_model_is_calibrated(const icseg_model *model);
+/** How an image is divided for the network. */
+typedef enum icseg_eval_mode {
+    ICSEG_EVAL_WHOLE, /**< the whole image at once */
+    ICSEG_EVAL_SLIDE  /**< overlapping windows whose logits are averaged, as mmsegmentation does */
+} icseg_eval_mode;
 
-/* What the model weighs, and what a batch of images of some size costs. */
-typedef struct icseg_model_cost {
-    int64_t parameters, trainable; /* elements; buffers not counted */
-    double flops;                  /* one forward pass; a multiply-add counts as two */
-    size_t activations;            /* bytes of the planned activation memory */
-    size_t unplanned;              /* the same without reuse */
-    size_t scratch, weights;       /* bytes */
-} icseg_model_cost;
-/* For a batch of images of height x width, each at least 32 (else ICSEG_ERROR_SHAPE). Plans the network and keeps it
- * for later calls; runs nothing. */
-ICSEG_API icseg_status icseg_model_cost_at(icseg_model_cost *out, icseg_model *model, int64_t batch, int64_t height,
-                                           int64_t width, icseg_error *error);
+/** Limits. */
+enum {
+    ICSEG_EVAL_SCALES = 8 /**< most scales of test-time augmentation */
+};
+
+/** How an image is resized and divided for the network, and which variants of it are averaged. The label map always
+ * has the image's own size. All zero: the whole image at its own size. */
+typedef struct icseg_eval_options {
+    size_t struct_size;   /**< ICSEG_EVAL_OPTIONS_INIT */
+    icseg_eval_mode mode; /**< whole image or windows */
+    /** The short side is resized to this many pixels; 0: the image keeps its size. A side under 32 becomes 32. */
+    int32_t resize_short;
+    int32_t resize_long;             /**< with resize_short: the most pixels the long side may have; 0: no limit */
+    int32_t crop_height;             /**< windows: height in pixels, at least 32; 0: 512 */
+    int32_t crop_width;              /**< windows: width in pixels, at least 32; 0: 512 */
+    int32_t stride_height;           /**< windows: step downwards, at most crop_height; 0: two thirds of it */
+    int32_t stride_width;            /**< windows: step to the right, at most crop_width; 0: two thirds of it */
+    int32_t scale_count;             /**< test-time augmentation: how many of `scale`; 0: only 1.0 */
+    double scale[ICSEG_EVAL_SCALES]; /**< factors of the resized image's sides, 1/16..16 */
+    bool flip; /**< also the mirrored image; class probabilities are averaged over scales and mirror images */
+} icseg_eval_options;
+
+/** Initialises an icseg_eval_options. */
+#define ICSEG_EVAL_OPTIONS_INIT sizeof(icseg_eval_options)
+
+/** The options of the evaluations in the model's training, without test-time augmentation, if its checkpoint has them
+ * (docs/checkpoint.md, icseg.eval); else the defaults. Thread-safe.
+ *
+ * @param model the model
+ * @param out receives the options; its struct_size must be set
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if struct_size is wrong */
+ICSEG_API icseg_status icseg_model_eval_options(const icseg_model *model, icseg_eval_options *out, icseg_error *error);
 
 #ifdef __cplusplus
 }

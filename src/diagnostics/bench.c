@@ -10,7 +10,7 @@
 #include "base/compare.h"
 #include "base/system.h"
 #include "compute/primitive.h"
-#include "model/model.h"
+#include "inference/session.h"
 #include "train/adamw.h"
 
 enum { LONGEST_NAME = 3, TEXT_TOKENS = 257, PEAK_SIDE = 1536, PEAK_TRIES = 4, SEED = 1 };
@@ -22,9 +22,10 @@ struct icseg_bench {
     icseg_adamw *adamw;
     float *input;       /* images (B, S, S, 3), or tokens (B, 257, C) */
     int16_t *labels;    /* (B, S, S) */
-    icseg_graph *graph; /* of the text side; else the session's are run */
+    icseg_graph *graph; /* of the text side; else the network's are run */
     icseg_executor *executor;
     icseg_session *session;
+    icseg_prepared_network *network; /* of the session; NULL: `executor` is run */
     int64_t step;
     icseg_precision precision; /* what the processor can of what was asked for */
     double first_s, peak_flops_s, *seconds;
@@ -91,13 +92,13 @@ static icseg_status open_text(icseg_bench *b, icseg_error *error) {
     icseg_value prompts =
         b->config.prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(&builder, tokens);
     icseg_graph_keep(b->graph, icseg_build_class_text(&builder, prompts, &b->model->texts), "text");
-    icseg_network_rewrite(b->graph, b->precision, b->model->ranges);
-    ICSEG_TRY(icseg_executor_open(&b->executor, b->graph, b->model->workspace, error));
+    icseg_network_rewrite(b->graph, b->precision, b->session->ranges);
+    ICSEG_TRY(icseg_executor_open(&b->executor, b->graph, b->session->workspace, error));
     icseg_executor_bind(b->executor, tokens, b->input);
     return ICSEG_OK;
 }
 
-static icseg_status open_session(icseg_bench *b, icseg_error *error) {
+static icseg_status open_image_side(icseg_bench *b, icseg_error *error) {
     const icseg_bench_options *o = &b->options;
     icseg_network_options options = {.batch = o->batch, .height = o->size, .width = o->size};
     if (o->mode == ICSEG_BENCH_TRAIN)
@@ -105,9 +106,9 @@ static icseg_status open_session(icseg_bench *b, icseg_error *error) {
         options.low_memory = o->memory == ICSEG_MEMORY_LOW;
     else
         options.predict_height = options.predict_width = o->size;
-    ICSEG_TRY(icseg_model_session(b->model, &options, &b->session, error));
-    icseg_executor_bind(b->session->executor, b->session->network.image, b->input);
-    if (o->mode == ICSEG_BENCH_TRAIN) icseg_executor_bind(b->session->executor, b->session->network.labels, b->labels);
+    ICSEG_TRY(icseg_session_network(b->session, &options, &b->network, error));
+    icseg_executor_bind(b->network->executor, b->network->network.image, b->input);
+    if (o->mode == ICSEG_BENCH_TRAIN) icseg_executor_bind(b->network->executor, b->network->network.labels, b->labels);
     return ICSEG_OK;
 }
 
@@ -155,20 +156,33 @@ static icseg_status measure_peak(double *best, icseg_error *error) {
 }
 
 static icseg_status open_network(icseg_bench *b, icseg_error *error) {
-    return b->options.mode == ICSEG_BENCH_TEXT ? open_text(b, error) : open_session(b, error);
+    return b->options.mode == ICSEG_BENCH_TEXT ? open_text(b, error) : open_image_side(b, error);
+}
+
+static void close_network(icseg_bench *b) {
+    icseg_executor_close(&b->executor);
+    icseg_graph_close(&b->graph);
+    b->network = NULL;
+    icseg_session_close(&b->session);
 }
 
 /* Ranges for int8 from one run on the benchmark's own input. */
 static icseg_status calibrate(icseg_bench *b, icseg_error *error) {
+    icseg_activation_ranges *ranges;
+    icseg_model *calibrated = NULL;
     if (b->options.precision != ICSEG_PRECISION_INT8 || icseg_model_is_calibrated(b->model)) return ICSEG_OK;
     b->precision = ICSEG_PRECISION_INT8;
-    ICSEG_TRY(icseg_model_calibrate(b->model, 1, error));
-    ICSEG_TRY(open_network(b, error));
-    ICSEG_TRY(run_once(b, error));
-    icseg_executor_close(&b->executor);
-    icseg_graph_close(&b->graph);
-    b->session = NULL;
-    return icseg_model_calibrate(b->model, 0, error);
+    ICSEG_TRY(icseg_activation_ranges_open(&ranges, error));
+    icseg_status status = icseg_session_open_recording(&b->session, b->model, b->options.threads, ranges, error);
+    if (status == ICSEG_OK) status = open_network(b, error);
+    if (status == ICSEG_OK) status = run_once(b, error);
+    close_network(b);
+    if (status == ICSEG_OK) status = icseg_model_with_ranges(&calibrated, b->model, ranges, error);
+    icseg_activation_ranges_close(&ranges);
+    if (status != ICSEG_OK) return status;
+    icseg_model_close(&b->model);
+    b->model = calibrated;
+    return ICSEG_OK;
 }
 
 /* Figures of f32 must not pass for others'. */
@@ -177,7 +191,10 @@ static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
     if (forward_only && b->options.mode == ICSEG_BENCH_TRAIN)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "bf16x2 and int8 are for inference; training has f32 and bf16");
     ICSEG_TRY(calibrate(b, error));
-    b->precision = icseg_model_use_precision(b->model, b->options.precision);
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = b->options.threads,
+                                     .precision = b->options.precision};
+    ICSEG_TRY(icseg_session_open(&b->session, b->model, &options, error));
+    b->precision = icseg_session_precision(b->session);
     if (b->precision == b->options.precision || b->options.precision == ICSEG_PRECISION_AUTO) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
                       b->options.precision == ICSEG_PRECISION_BF16
@@ -223,8 +240,7 @@ fail:
 void icseg_bench_close(icseg_bench **bench) {
     if (!bench || !*bench) return;
     icseg_bench *b = *bench;
-    icseg_executor_close(&b->executor);
-    icseg_graph_close(&b->graph);
+    close_network(b);
     icseg_adamw_close(&b->adamw);
     icseg_model_close(&b->model);
     icseg_free(b->input);
@@ -234,8 +250,8 @@ void icseg_bench_close(icseg_bench **bench) {
     *bench = NULL;
 }
 
-icseg_executor *icseg_bench_executor(const icseg_bench *b) { return b->session ? b->session->executor : b->executor; }
-const icseg_graph *icseg_bench_graph(const icseg_bench *b) { return b->session ? b->session->graph : b->graph; }
+icseg_executor *icseg_bench_executor(const icseg_bench *b) { return b->network ? b->network->executor : b->executor; }
+const icseg_graph *icseg_bench_graph(const icseg_bench *b) { return b->network ? b->network->graph : b->graph; }
 
 icseg_status icseg_bench_run(icseg_bench *b, icseg_bench_result *out, icseg_error *error) {
     const icseg_bench_options *o = &b->options;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "model/model.h"
+#include "inference/session.h"
 #include "train/adamw.h"
 
 /* A gradient below this share of the largest one counts as zero; ours then may be ten times that. */
@@ -18,6 +18,7 @@ static const double SMALL_LOSS = 1e-3;
 typedef struct check {
     const icseg_safetensors *file;
     icseg_model *model;
+    icseg_session *session;
     icseg_parity_result *result;
     float *image;    /* (B, H, W, 3) */
     int16_t *labels; /* (B, H, W) */
@@ -80,8 +81,9 @@ static icseg_status shape_error(const check *c, const char *name, icseg_shape sh
 }
 
 /* Compares a map or the text with the reference's output of that name. */
-static icseg_status compare_output(const check *c, const icseg_session *s, icseg_value value, const char *prefix,
-                                   const char *name, icseg_parity_result *result, icseg_error *error) {
+static icseg_status compare_output(const check *c, const icseg_prepared_network *s, icseg_value value,
+                                   const char *prefix, const char *name, icseg_parity_result *result,
+                                   icseg_error *error) {
     icseg_shape shape;
     float *theirs;
     if (value == ICSEG_NONE) return ICSEG_OK;
@@ -108,7 +110,7 @@ static icseg_status compare_output(const check *c, const icseg_session *s, icseg
     return status;
 }
 
-static icseg_status compare_outputs(const check *c, const icseg_session *s, const char *prefix,
+static icseg_status compare_outputs(const check *c, const icseg_prepared_network *s, const char *prefix,
                                     icseg_parity_result *result, icseg_error *error) {
     ICSEG_TRY(compare_output(c, s, s->network.logits, prefix, "logits", result, error));
     ICSEG_TRY(compare_output(c, s, s->network.text, prefix, "text", result, error));
@@ -120,22 +122,22 @@ static icseg_status compare_outputs(const check *c, const icseg_session *s, cons
     return ICSEG_OK;
 }
 
-static icseg_status run(const check *c, icseg_session *s, int64_t step, icseg_error *error) {
+static icseg_status run(const check *c, icseg_prepared_network *s, int64_t step, icseg_error *error) {
     icseg_executor_bind(s->executor, s->network.image, c->image);
     if (s->network.labels != ICSEG_NONE) icseg_executor_bind(s->executor, s->network.labels, c->labels);
     return icseg_executor_run(s->executor, 0, step, error);
 }
 
 static icseg_status check_evaluation(check *c, icseg_error *error) {
-    icseg_session *s;
+    icseg_prepared_network *s;
     icseg_network_options options = {
-        .batch = c->options.batch, .height = c->options.height, .width = c->options.width, .keep_outputs = 1};
-    ICSEG_TRY(icseg_model_session(c->model, &options, &s, error));
+        .batch = c->options.batch, .height = c->options.height, .width = c->options.width, .keep = ICSEG_KEEP_OUTPUTS};
+    ICSEG_TRY(icseg_session_network(c->session, &options, &s, error));
     ICSEG_TRY(run(c, s, 0, error));
     return compare_outputs(c, s, "eval.", &c->result[ICSEG_PARITY_EVAL], error);
 }
 
-static icseg_status compare_loss(const check *c, const icseg_session *s, icseg_value value, const char *name,
+static icseg_status compare_loss(const check *c, const icseg_prepared_network *s, icseg_value value, const char *name,
                                  icseg_error *error) {
     icseg_shape shape;
     float *theirs;
@@ -147,7 +149,7 @@ static icseg_status compare_loss(const check *c, const icseg_session *s, icseg_v
     return ICSEG_OK;
 }
 
-static icseg_status compare_losses(const check *c, const icseg_session *s, icseg_error *error) {
+static icseg_status compare_losses(const check *c, const icseg_prepared_network *s, icseg_error *error) {
     const icseg_network *n = &s->network;
     ICSEG_TRY(compare_loss(c, s, n->decode, "decode", error));
     for (int i = 0; i < ICSEG_LEVELS; i++) {
@@ -199,8 +201,8 @@ static icseg_status compare_params(const check *c, const char *prefix, bool grad
 }
 
 static icseg_status check_training(check *c, icseg_error *error) {
-    icseg_session *s;
-    ICSEG_TRY(icseg_model_session(c->model, &c->options, &s, error));
+    icseg_prepared_network *s;
+    ICSEG_TRY(icseg_session_network(c->session, &c->options, &s, error));
     ICSEG_TRY(run(c, s, 0, error));
     ICSEG_TRY(compare_outputs(c, s, "train.", &c->result[ICSEG_PARITY_TRAIN], error));
     ICSEG_TRY(compare_losses(c, s, error));
@@ -208,7 +210,7 @@ static icseg_status check_training(check *c, icseg_error *error) {
     return compare_params(c, "after.", false, &c->result[ICSEG_PARITY_RUNNING], error);
 }
 
-static icseg_status follow_curve(const check *c, icseg_session *s, icseg_adamw *adamw, const float *totals,
+static icseg_status follow_curve(const check *c, icseg_prepared_network *s, icseg_adamw *adamw, const float *totals,
                                  const float *rates, int64_t steps, icseg_error *error) {
     icseg_schedule schedule = {.lr = c->learning_rate,
                                .min_lr = c->min_lr,
@@ -231,7 +233,7 @@ static icseg_status follow_curve(const check *c, icseg_session *s, icseg_adamw *
 }
 
 static icseg_status check_curve(check *c, icseg_error *error) {
-    icseg_session *s;
+    icseg_prepared_network *s;
     icseg_shape shape, rate_shape;
     float *totals = NULL, *rates = NULL;
     icseg_adamw *adamw = NULL;
@@ -243,7 +245,7 @@ static icseg_status check_curve(check *c, icseg_error *error) {
         status = shape_error(c, "curve.total", shape, error);
         goto fail;
     }
-    ICSEG_TRY_GOTO(icseg_model_session(c->model, &c->options, &s, error));
+    ICSEG_TRY_GOTO(icseg_session_network(c->session, &c->options, &s, error));
     ICSEG_TRY_GOTO(icseg_adamw_open(&adamw, c->model->params, &c->adamw, error));
     status = follow_curve(c, s, adamw, totals, rates, shape.dim[0], error);
 fail:
@@ -280,7 +282,7 @@ static icseg_status read_batch(check *c, icseg_error *error) {
                                              .training = 1,
                                              .losses = 1,
                                              .gradients = 1,
-                                             .keep_outputs = 1};
+                                             .keep = ICSEG_KEEP_OUTPUTS};
     }
     icseg_free(pixels);
     icseg_free(classes);
@@ -318,7 +320,9 @@ static icseg_status use_precision(check *c, icseg_precision precision, icseg_err
         [ICSEG_PARITY_EVAL] = 2e-2,     [ICSEG_PARITY_TRAIN] = 2e-2,   [ICSEG_PARITY_LOSS] = 2e-2,
         [ICSEG_PARITY_GRADIENT] = 5e-2, [ICSEG_PARITY_RUNNING] = 2e-2, [ICSEG_PARITY_CURVE] = 5e-2,
     };
-    c->options.precision = (int32_t)icseg_model_use_precision(c->model, precision);
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .precision = precision};
+    ICSEG_TRY(icseg_session_open(&c->session, c->model, &options, error));
+    c->options.precision = (int32_t)icseg_session_precision(c->session);
     if (precision != ICSEG_PRECISION_AUTO && c->options.precision != (int32_t)precision)
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: this processor has no instructions for it",
                           precision == ICSEG_PRECISION_BF16 ? "bf16" : "bf16x2");
@@ -353,6 +357,7 @@ icseg_status icseg_parity_run(const char *fixture, icseg_precision precision,
 fail:
     icseg_free(c.image);
     icseg_free(c.labels);
+    icseg_session_close(&c.session);
     icseg_model_close(&c.model);
     icseg_safetensors_close(&file);
     return status;

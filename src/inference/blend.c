@@ -10,7 +10,7 @@
 static size_t line_floats(const icseg_pass *p) { return (size_t)p->windows.x.count * (size_t)(p->w * p->classes); }
 
 size_t icseg_blend_floats(const icseg_blend *b) {
-    size_t total = 2 * (size_t)b->pass->classes;
+    size_t total = 2 * (size_t)b->pass->classes + 2 * (size_t)b->top_k;
     for (int32_t i = 0; i < b->count; i++) total += line_floats(&b->pass[i]);
     return (total + 15) / 16 * 16;
 }
@@ -25,14 +25,15 @@ ICSEG_KERNEL static void set_lerp(float *out, const float *a, const float *b, fl
     icseg_lerp(out, a, b, weight, factor, n);
 }
 
-/* line (windows.x.count, w, K): each column of windows, interpolated to row y and averaged over the rows of windows. */
-static void mix_rows(const icseg_pass *p, int32_t y, float *line) {
-    int64_t run = p->w * p->classes, begin = p->y.begin[y], end = p->y.begin[y + 1];
+/* line (windows.x.count, w, K): each column of windows, interpolated to row y of image n and averaged over the rows of
+ * windows. */
+static void mix_rows(const icseg_pass *p, int64_t n, int32_t y, float *line) {
+    int64_t run = p->w * p->classes, images = p->view->count, begin = p->y.begin[y], end = p->y.begin[y + 1];
     float factor = 1 / (float)(end - begin);
     for (int32_t column = 0; column < p->windows.x.count; column++, line += run)
         for (int64_t i = begin; i < end; i++) {
             icseg_cell c = p->y.cell[i];
-            const float *window = p->row[c.window] + column * p->h * run;
+            const float *window = p->row[c.window] + (column * images + n) * p->h * run;
             (i == begin ? set_lerp : add_lerp)(line, window + c.tap.low * run, window + c.tap.high * run, c.tap.weight,
                                                factor, run);
         }
@@ -76,55 +77,98 @@ static inline float exp_sum(const float *logits, float largest, int64_t n) {
     return sum;
 }
 
-/* One pass: the largest logit; its probability only when asked for. */
-ICSEG_KERNEL static void label_row(const icseg_blend *b, int32_t y, float *lines, float *logits) {
+/* One row of one image: which pixels of the outputs, and what a thread works with. */
+typedef struct row {
+    size_t at;            /* of the row's first pixel in outputs */
+    float *lines;         /* line_floats() of each pass */
+    float *logits, *mean; /* (K) each */
+    float *best;          /* (top_k) */
+    int16_t *best_class;  /* (top_k) */
+} row;
+
+/* Labels of one pass: the largest logit; its probability only when asked for. */
+ICSEG_KERNEL static void label_row(const icseg_blend *b, const row *r) {
     const icseg_pass *p = b->pass;
-    int32_t width = b->labels->width;
-    int16_t *label = b->labels->data + (size_t)y * (size_t)width;
-    float *confidence = b->confidence ? b->confidence + (size_t)y * (size_t)width : NULL;
-    for (int32_t x = 0; x < width; x++) {
-        mix_columns(p, lines, x, logits);
-        float largest = largest_of(logits, p->classes);
-        label[x] = (int16_t)index_of(logits, largest, p->classes);
-        if (confidence) confidence[x] = 1 / exp_sum(logits, largest, p->classes);
+    for (int32_t x = 0; x < b->width; x++) {
+        mix_columns(p, r->lines, x, r->logits);
+        float largest = largest_of(r->logits, p->classes);
+        if (b->labels) b->labels[r->at + (size_t)x] = (int16_t)index_of(r->logits, largest, p->classes);
+        if (b->confidence) b->confidence[r->at + (size_t)x] = 1 / exp_sum(r->logits, largest, p->classes);
     }
 }
 
-/* Several: the largest mean probability. */
-ICSEG_KERNEL static void label_row_mean(const icseg_blend *b, int32_t y, float *lines, float *logits, float *mean) {
-    int32_t width = b->labels->width;
-    int64_t classes = b->pass->classes;
-    for (int32_t x = 0; x < width; x++) {
-        const float *line = lines;
-        for (int64_t k = 0; k < classes; k++) mean[k] = 0;
-        for (int32_t i = 0; i < b->count; i++) {
-            mix_columns(&b->pass[i], line, x, logits);
-            float largest = largest_of(logits, classes);
-            float factor = 1 / (exp_sum(logits, largest, classes) * (float)b->count);
-#pragma omp simd
-            for (int64_t k = 0; k < classes; k++) mean[k] += factor * icseg_exp(logits[k] - largest);
-            line += (size_t)b->pass[i].windows.x.count * (size_t)(b->pass[i].w * classes);
+/* The top_k largest of `values`, the largest first; equals in order of their index. */
+static inline void find_best(const float *values, int64_t n, int32_t top_k, float *best, int16_t *best_class) {
+    int32_t found = 0;
+    for (int64_t k = 0; k < n; k++) {
+        if (found == top_k && !(values[k] > best[top_k - 1])) continue;
+        int32_t i = found < top_k ? found++ : top_k - 1;
+        for (; i > 0 && values[k] > best[i - 1]; i--) {
+            best[i] = best[i - 1];
+            best_class[i] = best_class[i - 1];
         }
-        float largest = largest_of(mean, classes);
-        size_t at = (size_t)y * (size_t)width + (size_t)x;
-        b->labels->data[at] = (int16_t)index_of(mean, largest, classes);
-        if (b->confidence) b->confidence[at] = largest < 1 ? largest : 1;
+        best[i] = values[k];
+        best_class[i] = (int16_t)k;
+    }
+}
+
+/* Outputs of one pixel from the probabilities of its classes and what ranks them, which is the same or the logits. */
+static inline void store(const icseg_blend *b, const row *r, size_t at, const float *rank, const float *probability) {
+    int64_t classes = b->pass->classes;
+    int64_t label = index_of(rank, largest_of(rank, classes), classes);
+    if (b->labels) b->labels[at] = (int16_t)label;
+    if (b->confidence) b->confidence[at] = probability[label] < 1 ? probability[label] : 1;
+    if (b->top_k) find_best(rank, classes, b->top_k, r->best, r->best_class);
+    for (int32_t i = 0; i < b->top_k; i++) {
+        int16_t k = r->best_class[i];
+        if (b->top_classes) b->top_classes[at * (size_t)b->top_k + (size_t)i] = k;
+        if (b->top_probabilities) b->top_probabilities[at * (size_t)b->top_k + (size_t)i] = probability[k];
+    }
+    if (!b->probabilities) return;
+    float *to = b->probabilities + at * (size_t)classes;
+    for (int64_t k = 0; k < classes; k++) to[k] = probability[k];
+}
+
+/* Mean probabilities over passes. Of one pass the logits rank the classes, so that labels are those of label_row. */
+ICSEG_KERNEL static void blend_row(const icseg_blend *b, const row *r) {
+    int64_t classes = b->pass->classes;
+    for (int32_t x = 0; x < b->width; x++) {
+        const float *line = r->lines;
+        for (int64_t k = 0; k < classes; k++) r->mean[k] = 0;
+        for (int32_t i = 0; i < b->count; i++) {
+            mix_columns(&b->pass[i], line, x, r->logits);
+            float largest = largest_of(r->logits, classes);
+            float factor = 1 / (exp_sum(r->logits, largest, classes) * (float)b->count);
+#pragma omp simd
+            for (int64_t k = 0; k < classes; k++) r->mean[k] += factor * icseg_exp(r->logits[k] - largest);
+            line += line_floats(&b->pass[i]);
+        }
+        store(b, r, r->at + (size_t)x, b->count == 1 ? r->logits : r->mean, r->mean);
     }
 }
 
 void icseg_blend_rows(const icseg_blend *b, int32_t first, int32_t end) {
-    size_t floats = icseg_blend_floats(b);
+    size_t floats = icseg_blend_floats(b), classes = (size_t)b->pass->classes;
+    bool labels_only = b->count == 1 && !b->top_k && !b->probabilities;
+    int64_t rows = end - first;
 #pragma omp parallel for schedule(static) num_threads(b->threads)
-    for (int32_t y = first; y < end; y++) {
-        float *logits = b->scratch + (size_t)omp_get_thread_num() * floats;
-        float *mean = logits + b->pass->classes, *lines = mean + b->pass->classes, *line = lines;
-        for (int32_t i = 0; i < b->count; i++) {
-            mix_rows(&b->pass[i], y, line);
-            line += line_floats(&b->pass[i]);
+    for (int64_t i = 0; i < b->images * rows; i++) {
+        float *scratch = b->scratch + (size_t)omp_get_thread_num() * floats;
+        int64_t n = i / rows, y = first + i % rows;
+        row r = {.at = (size_t)(n * b->height + y) * (size_t)b->width,
+                 .logits = scratch,
+                 .mean = scratch + classes,
+                 .best = scratch + 2 * classes,
+                 .best_class = (int16_t *)(void *)(scratch + 2 * classes + b->top_k),
+                 .lines = scratch + 2 * classes + 2 * (size_t)b->top_k};
+        float *line = r.lines;
+        for (int32_t j = 0; j < b->count; j++) {
+            mix_rows(&b->pass[j], n, (int32_t)y, line);
+            line += line_floats(&b->pass[j]);
         }
-        if (b->count == 1)
-            label_row(b, y, lines, logits);
+        if (labels_only)
+            label_row(b, &r);
         else
-            label_row_mean(b, y, lines, logits, mean);
+            blend_row(b, &r);
     }
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Passes: windows on a view, which windows cover a row of the label map, running them and dropping them again.
+ * Passes: windows on a view, the windows that cover a row of the label map, running them and dropping them again.
  *
  * mmsegmentation upsamples each window's logits to the window's size, averages where windows overlap, and resizes that
  * map to the image. Here position i of the label map is taken to the view (half-pixel centres) and reads the windows
  * that cover that point, at the point: the same numbers when the view has the image's size, one interpolation instead
- * of two when it has not. */
+ * of two if it does not. */
 #include "inference/pass.h"
 
 #include <math.h>
@@ -13,7 +13,6 @@
 #include "base/finite.h"
 #include "base/memory.h"
 #include "base/system.h"
-#include "image/normalize.h"
 
 /* The windows of an axis that cover point e (0 <= e < length) are first .. first + return value - 1. */
 static int32_t covering(const icseg_sliding_axis *axis, double e, int32_t *first) {
@@ -58,27 +57,27 @@ static icseg_status open_map(icseg_axis_map *map, const icseg_sliding_axis *axis
 static icseg_network_options window_options(const icseg_pass *p) {
     icseg_network_options options;
     memset(&options, 0, sizeof options); /* compared bytewise */
-    options.batch = 1;
+    options.batch = p->view->count;
     options.height = p->windows.y.window;
     options.width = p->windows.x.window;
-    options.keep_logits = 1;
+    options.keep = ICSEG_KEEP_LOGITS | p->keep;
     return options;
 }
 
-icseg_status icseg_pass_open(icseg_pass *p, icseg_model *model, const icseg_image *view, bool mirrored,
-                             const icseg_eval_options *o, int32_t width, int32_t height, icseg_error *error) {
-    icseg_sliding_options windows = {view->width, view->height, view->width, view->height};
-    icseg_session *session;
-    *p = (icseg_pass){.view = view, .mirrored = mirrored};
+icseg_status icseg_pass_open(icseg_pass *p, icseg_session *session, const icseg_eval_options *o, int32_t width,
+                             int32_t height, icseg_error *error) {
+    int32_t view_width = p->view->width, view_height = p->view->height;
+    icseg_sliding_options windows = {view_width, view_height, view_width, view_height};
+    icseg_prepared_network *n;
     if (o->mode == ICSEG_EVAL_SLIDE)
         windows = (icseg_sliding_options){o->crop_width, o->crop_height, o->stride_width, o->stride_height};
-    ICSEG_TRY(icseg_sliding_open(&p->windows, &windows, view->width, view->height, error));
+    ICSEG_TRY(icseg_sliding_open(&p->windows, &windows, view_width, view_height, error));
     icseg_network_options options = window_options(p);
-    ICSEG_TRY(icseg_model_session(model, &options, &session, error));
-    p->h = icseg_graph_dim(session->graph, session->network.logits, 1);
-    p->w = icseg_graph_dim(session->graph, session->network.logits, 2);
-    p->classes = icseg_graph_dim(session->graph, session->network.logits, 3);
-    ICSEG_TRY(open_map(&p->x, &p->windows.x, p->w, width, mirrored, error));
+    ICSEG_TRY(icseg_session_network(session, &options, &n, error));
+    p->h = icseg_graph_dim(n->graph, n->network.logits, 1);
+    p->w = icseg_graph_dim(n->graph, n->network.logits, 2);
+    p->classes = icseg_graph_dim(n->graph, n->network.logits, 3);
+    ICSEG_TRY(open_map(&p->x, &p->windows.x, p->w, width, p->mirrored, error));
     ICSEG_TRY(open_map(&p->y, &p->windows.y, p->h, height, false, error));
     p->row = icseg_calloc_array((size_t)p->windows.y.count, sizeof *p->row);
     if (!p->row) return icseg_fail_memory(error, (size_t)p->windows.y.count * sizeof *p->row, "sliding windows");
@@ -95,78 +94,69 @@ void icseg_pass_close(icseg_pass *p) {
     *p = (icseg_pass){0};
 }
 
-icseg_status icseg_pass_run(icseg_model *model, const icseg_network_options *options, const icseg_image *image,
-                            icseg_session **out, icseg_error *error) {
-    icseg_session *s;
-    ICSEG_TRY(icseg_model_session(model, options, &s, error));
-    size_t floats = (size_t)image->width * (size_t)image->height * 3;
-    float *input = icseg_alloc_array(floats, sizeof *input);
-    if (!input) return icseg_fail_memory(error, floats * sizeof *input, "the network's input");
-    icseg_image_normalize(image, input);
-    icseg_executor_bind(s->executor, s->network.image, input);
-    icseg_status status = icseg_executor_run(s->executor, 0, 0, error);
+/* The session's buffer for the network's input, of at least `floats`. */
+static icseg_status get_input(icseg_session *s, size_t floats, icseg_error *error) {
+    if (floats <= s->input_floats) return ICSEG_OK;
+    icseg_free(s->input);
+    s->input_floats = 0;
+    s->input = icseg_alloc_array(floats, sizeof *s->input);
+    if (!s->input) return icseg_fail_memory(error, floats * sizeof *s->input, "the network's input");
+    s->input_floats = floats;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_pass_run(icseg_session *session, const icseg_network_options *options, const icseg_images *images,
+                            icseg_window window, bool mirrored, const icseg_prepared_network **out,
+                            icseg_error *error) {
+    icseg_prepared_network *n;
+    ICSEG_TRY(icseg_session_network(session, options, &n, error));
+    size_t floats = (size_t)window.width * (size_t)window.height * 3;
+    ICSEG_TRY(get_input(session, (size_t)images->count * floats, error));
+    for (int32_t i = 0; i < images->count; i++)
+        icseg_images_read(images, i, window, mirrored, session->input + (size_t)i * floats);
+    icseg_executor_bind(n->executor, n->network.image, session->input);
+    icseg_status status = icseg_executor_run(n->executor, 0, 0, error);
     if (status == ICSEG_OK) {
-        int64_t count = icseg_graph_value(s->graph, s->network.logits)->count;
-        if (!icseg_all_finite(icseg_executor_data(s->executor, s->network.logits), count)) {
-            status = icseg_executor_run_checked(s->executor, 0, 0, error);
+        int64_t count = icseg_graph_value(n->graph, n->network.logits)->count;
+        if (!icseg_all_finite(icseg_executor_data(n->executor, n->network.logits), count)) {
+            status = icseg_executor_run_checked(n->executor, 0, 0, error);
             if (status == ICSEG_OK) status = icseg_fail(error, ICSEG_ERROR_NUMERIC, "logits are not finite");
         }
     }
-    icseg_executor_bind(s->executor, s->network.image, NULL);
-    icseg_free(input);
-    *out = s;
+    icseg_executor_bind(n->executor, n->network.image, NULL);
+    *out = n;
     return status;
-}
-
-/* The window of the view, or of the mirrored view. */
-static void cut(const icseg_pass *p, icseg_window at, icseg_image *out) {
-    size_t stride = (size_t)p->view->width * 3;
-    for (int32_t y = 0; y < at.height; y++) {
-        const uint8_t *from = p->view->data + (size_t)(at.y + y) * stride;
-        uint8_t *to = out->data + (size_t)y * (size_t)at.width * 3;
-        if (!p->mirrored) {
-            memcpy(to, from + 3 * (size_t)at.x, (size_t)at.width * 3);
-            continue;
-        }
-        from += stride - 3 * ((size_t)at.x + 1);
-        for (int32_t x = 0; x < at.width; x++, to += 3, from -= 3) memcpy(to, from, 3);
-    }
 }
 
 /* Logits of row `next` of windows. */
-static icseg_status run_row(icseg_pass *p, icseg_model *model, icseg_error *error) {
+static icseg_status run_row(icseg_pass *p, icseg_session *session, icseg_error *error) {
     icseg_network_options options = window_options(p);
-    size_t columns = (size_t)p->windows.x.count, size = (size_t)(p->h * p->w * p->classes);
-    icseg_image image = {0};
-    icseg_status status = ICSEG_OK;
+    size_t columns = (size_t)p->windows.x.count, size = (size_t)(p->view->count * p->h * p->w * p->classes);
     float *row = icseg_alloc_array(columns, size * sizeof *row);
     if (!row) return icseg_fail_memory(error, columns * size * sizeof *row, "the logits of a row of windows");
     p->row[p->next] = row;
-    ICSEG_TRY(icseg_image_create(&image, p->windows.x.window, p->windows.y.window, error));
-    for (size_t i = 0; i < columns && status == ICSEG_OK; i++) {
-        icseg_session *session;
-        cut(p, icseg_sliding_window(&p->windows, (int64_t)p->next * p->windows.x.count + (int64_t)i), &image);
-        status = icseg_pass_run(model, &options, &image, &session, error);
-        if (status == ICSEG_OK)
-            memcpy(row + i * size, icseg_executor_data(session->executor, session->network.logits), size * sizeof *row);
+    for (size_t i = 0; i < columns; i++) {
+        icseg_window at = icseg_sliding_window(&p->windows, (int64_t)p->next * p->windows.x.count + (int64_t)i);
+        ICSEG_TRY(icseg_pass_run(session, &options, p->view, at, p->mirrored, &p->network, error));
+        memcpy(row + i * size, icseg_executor_data(p->network->executor, p->network->network.logits),
+               size * sizeof *row);
     }
-    icseg_image_close(&image);
     p->next++;
-    return status;
+    return ICSEG_OK;
 }
 
 /* The windows row y of the label map reads. */
 static const icseg_cell *first_cell(const icseg_pass *p, int32_t y) { return &p->y.cell[p->y.begin[y]]; }
 static const icseg_cell *last_cell(const icseg_pass *p, int32_t y) { return &p->y.cell[p->y.begin[y + 1] - 1]; }
 
-icseg_status icseg_pass_advance(icseg_pass *p, icseg_model *model, int32_t y, icseg_error *error) {
+icseg_status icseg_pass_advance(icseg_pass *p, icseg_session *session, int32_t y, icseg_error *error) {
     int32_t keep = first_cell(p, y)->window;
     for (int32_t i = 0; i < keep; i++) {
         icseg_free(p->row[i]);
         p->row[i] = NULL;
     }
     if (p->next < keep) p->next = keep; /* an image much smaller than the view may step over rows of windows */
-    while (p->next <= last_cell(p, y)->window) ICSEG_TRY(run_row(p, model, error));
+    while (p->next <= last_cell(p, y)->window) ICSEG_TRY(run_row(p, session, error));
     return ICSEG_OK;
 }
 

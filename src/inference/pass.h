@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A pass: the model run over one view of an image (one scale, mirrored or not) in one or more windows, whose logits
- * stay at the network's stride. Passes are blended into a label map row by row; no K-channel map of full size exists.
- */
+ * A pass: the model run over one view of the images (one scale, mirrored or not) in one or more windows, whose logits
+ * stay at the network's stride. Passes are blended into label maps row by row; no K-channel map of full size exists
+ * unless the caller asks for one. */
 #ifndef ICSEG_INFERENCE_PASS_H
 #define ICSEG_INFERENCE_PASS_H
 
-#include "inference/sliding.h"
 #include "base/sampling.h"
-#include "icseg/eval.h"
-#include "model/model.h"
+#include "inference/images.h"
+#include "inference/session.h"
+#include "inference/sliding.h"
 
 /* Where one row or column of the label map reads: in which window, between which of its logits. */
 typedef struct icseg_cell {
@@ -24,44 +24,52 @@ typedef struct icseg_axis_map {
 } icseg_axis_map;
 
 typedef struct icseg_pass {
-    const icseg_image *view; /* at the network's scale; not owned */
-    bool mirrored;           /* windows lie on the mirrored view; the maps read them mirrored back */
+    const icseg_images *view; /* at the network's scale; not owned */
+    bool mirrored;            /* windows are on the mirrored view; the maps read them mirrored back */
+    uint32_t keep;            /* ICSEG_KEEP_* beside the logits */
     icseg_sliding windows;
     int64_t h, w, classes; /* of one window's logits */
     icseg_axis_map x, y;
-    float *
-        *row; /* (windows.y.count): logits (windows.x.count, h, w, K) of a row of windows; NULL: not yet, or dropped */
+    float **row;  /* (windows.y.count): logits (windows.x.count, N, h, w, K) of a row of windows; NULL: none now */
     int32_t next; /* row of windows that is run next */
+    const icseg_prepared_network *network; /* of the last run */
 } icseg_pass;
 
-/* Sets up windows and maps for a label map of `width` x `height`. On failure the pass may be half built: close it. */
-icseg_status icseg_pass_open(icseg_pass *pass, icseg_model *model, const icseg_image *view, bool mirrored,
-                             const icseg_eval_options *options, int32_t width, int32_t height, icseg_error *error);
+/* Sets up windows and maps for label maps of `width` x `height`; view, mirrored and keep are set already. On failure
+ * the pass may be half built: close it. */
+icseg_status icseg_pass_open(icseg_pass *pass, icseg_session *session, const icseg_eval_options *options, int32_t width,
+                             int32_t height, icseg_error *error);
 void icseg_pass_close(icseg_pass *pass);
 
 /* Runs the rows of windows that row y of the label map needs and drops those that end above it; y only grows. */
-icseg_status icseg_pass_advance(icseg_pass *pass, icseg_model *model, int32_t y, icseg_error *error);
+icseg_status icseg_pass_advance(icseg_pass *pass, icseg_session *session, int32_t y, icseg_error *error);
 /* The last row of the label map, counted from y, that needs no further run, plus one. */
 int32_t icseg_pass_ready(const icseg_pass *pass, int32_t y, int32_t height);
 
-/* Runs the network of `options` on a normalised image (height, width, 3). ICSEG_ERROR_NUMERIC, with the operator's
- * name, when logits are not finite. */
-icseg_status icseg_pass_run(icseg_model *model, const icseg_network_options *options, const icseg_image *image,
-                            icseg_session **out, icseg_error *error);
+/* Runs the network of `options` on a window of each image. ICSEG_ERROR_NUMERIC, with the operator's name, if logits are
+ * not finite. */
+icseg_status icseg_pass_run(icseg_session *session, const icseg_network_options *options, const icseg_images *images,
+                            icseg_window window, bool mirrored, const icseg_prepared_network **out, icseg_error *error);
 
-/* What rows of a label map are made from. Several passes: the mean of their class probabilities. */
+/* What rows of label maps are made from, and where they go; N images one after the other, NULL: not wanted. Several
+ * passes: the mean of their class probabilities. */
 typedef struct icseg_blend {
     const icseg_pass *pass;
-    int32_t count; /* passes */
-    icseg_labels *labels;
-    float *confidence; /* (height, width): probability of the label; NULL: not wanted */
-    float *scratch;    /* icseg_blend_floats() for each of `threads` */
+    int32_t count;                 /* passes */
+    int32_t images, width, height; /* N, W, H */
+    int32_t top_k;
+    int16_t *labels;          /* (N, H, W) */
+    float *confidence;        /* (N, H, W): probability of the label */
+    int16_t *top_classes;     /* (N, H, W, top_k) */
+    float *top_probabilities; /* (N, H, W, top_k) */
+    float *probabilities;     /* (N, H, W, K) */
+    float *scratch;           /* icseg_blend_floats() for each of `threads` */
     int threads;
 } icseg_blend;
 
-/* Floats of scratch one thread needs; 0 when it would overflow. */
+/* Floats of scratch one thread needs. */
 size_t icseg_blend_floats(const icseg_blend *blend);
-/* Rows first .. end - 1. The result does not depend on the number of threads. */
+/* Rows first .. end - 1 of every image. The result does not depend on the number of threads. */
 void icseg_blend_rows(const icseg_blend *blend, int32_t first, int32_t end);
 
 #endif

@@ -174,8 +174,8 @@ fail:
     return status;
 }
 
-icseg_status icseg_loader_next(icseg_loader *l, icseg_batch *out, icseg_error *error) {
-    *out = (icseg_batch){0};
+icseg_status icseg_loader_next(icseg_loader *l, icseg_loader_batch *out, icseg_error *error) {
+    *out = (icseg_loader_batch){0};
     icseg_status status = ICSEG_OK;
     pthread_mutex_lock(&l->lock);
     if (l->holding) {
@@ -191,7 +191,7 @@ icseg_status icseg_loader_next(icseg_loader *l, icseg_batch *out, icseg_error *e
         if (error) *error = s->error;
         status = s->error.status;
     } else
-        *out = (icseg_batch){
+        *out = (icseg_loader_batch){
             .step = l->taken, .size = l->options.batch, .image = s->image, .labels = s->labels, .sample = s->sample};
     l->taken++;
     l->holding = true;

@@ -32,13 +32,13 @@ icseg_status icseg_augment_check(const icseg_augment_options *options, icseg_err
 icseg_status icseg_augment(const icseg_augment_options *options, icseg_rng *rng, const icseg_image *image,
                            const icseg_labels *labels, float *out_image, int16_t *out_labels, icseg_error *error);
 
-typedef struct icseg_batch {
+typedef struct icseg_loader_batch {
     int64_t step;
     int32_t size;          /* samples */
     const float *image;    /* (B, crop_h, crop_w, 3) */
     const int16_t *labels; /* (B, crop_h, crop_w) */
     const int64_t *sample; /* (B): index of each sample's image in the data set, for error messages */
-} icseg_batch;
+} icseg_loader_batch;
 
 typedef struct icseg_loader_options {
     icseg_augment_options augment;
@@ -57,7 +57,7 @@ icseg_status icseg_loader_open(icseg_loader **out, const icseg_dataset *dataset,
 /* The next batch, waiting for it if need be; valid until the next call. A sample that cannot be read is an error that
  * names its file, given when its batch is asked for; the call after that goes on with the following batch. One thread
  * may call. */
-icseg_status icseg_loader_next(icseg_loader *loader, icseg_batch *out, icseg_error *error);
+icseg_status icseg_loader_next(icseg_loader *loader, icseg_loader_batch *out, icseg_error *error);
 /* Ends the threads (each finishes the sample it is at). */
 void icseg_loader_close(icseg_loader **loader);
 

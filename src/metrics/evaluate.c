@@ -3,9 +3,10 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "base/error.h"
+#include "base/argument.h"
 #include "base/progress.h"
-#include "inference/pass.h"
+#include "icseg/eval.h"
+#include "inference/session.h"
 
 /* One image in transit: the reader fills it when it is empty, the model's thread empties it. */
 typedef struct reader {
@@ -100,10 +101,10 @@ static icseg_status check_dataset(const icseg_model *model, const icseg_dataset 
     return ICSEG_OK;
 }
 
-static icseg_status add_image(icseg_model *model, const icseg_image *image, const icseg_labels *labels,
+static icseg_status add_image(icseg_session *session, const icseg_image *image, const icseg_labels *labels,
                               const icseg_eval_options *options, icseg_confusion *confusion, icseg_error *error) {
     icseg_labels predicted;
-    ICSEG_TRY(icseg_predict(model, image, options, &predicted, NULL, error));
+    ICSEG_TRY(icseg_session_predict(session, image, options, &predicted, NULL, error));
     icseg_status status = icseg_confusion_add(confusion, labels, &predicted, error);
     icseg_labels_close(&predicted);
     return status;
@@ -121,30 +122,33 @@ static icseg_status report(const icseg_stage *stage, int64_t done, const icseg_c
     return icseg_stage_report(stage, done, detail, error);
 }
 
-icseg_status icseg_evaluate(icseg_model *model, const icseg_dataset *dataset, const icseg_eval_options *options,
+icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *options,
                             const icseg_progress *progress, icseg_confusion *out, icseg_error *error) {
     reader r;
     icseg_status status;
     icseg_progress own;
-    int64_t count = icseg_dataset_count(dataset);
+    icseg_eval_options eval;
+    ICSEG_NEED(out);
     *out = (icseg_confusion){0};
-    if (!options) options = &model->eval;
+    ICSEG_NEED(session);
+    ICSEG_NEED(dataset);
     ICSEG_TRY(icseg_progress_read(&own, progress, error));
-    ICSEG_TRY(icseg_eval_options_check(options, error));
-    ICSEG_TRY(check_dataset(model, dataset, error));
-    ICSEG_TRY(icseg_confusion_create(out, icseg_model_config(model)->num_classes, error));
+    ICSEG_TRY(icseg_eval_options_read(&eval, options, &session->model->eval, error));
+    ICSEG_TRY(check_dataset(session->model, dataset, error));
+    ICSEG_TRY(icseg_confusion_create(out, session->model->config.num_classes, error));
     status = reader_open(&r, dataset, error);
     if (status != ICSEG_OK) {
         icseg_confusion_close(out);
         return status;
     }
+    int64_t count = icseg_dataset_count(dataset);
     icseg_stage stage = icseg_stage_begin(&own, "evaluate", count, "images");
     for (int64_t i = 0; i < count && status == ICSEG_OK; i++) {
         icseg_image image;
         icseg_labels labels;
         status = reader_next(&r, &image, &labels, error);
         if (status == ICSEG_OK) {
-            status = add_image(model, &image, &labels, options, out, error);
+            status = add_image(session, &image, &labels, &eval, out, error);
             if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", icseg_dataset_image_path(dataset, i));
         }
         icseg_image_close(&image);

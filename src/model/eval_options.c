@@ -1,49 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How images are brought to a model: what is accepted, and what a checkpoint says of its training's evaluations
- * (docs/checkpoint.md, "icseg.eval"). */
+ * How images are resized and divided for a model: which options work, and those that a checkpoint carries of the
+ * evaluations in its training (docs/checkpoint.md, "icseg.eval"). */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/argument.h"
+#include "base/struct_size.h"
+#include "icseg/image.h"
 #include "model/model.h"
+
+enum { FIRST_SIZE = sizeof(icseg_eval_options) }; /* of the first release */
 
 static const char *const modes[] = {[ICSEG_EVAL_WHOLE] = "whole", [ICSEG_EVAL_SLIDE] = "slide"};
 
-icseg_eval_options icseg_eval_options_default(void) {
-    return (icseg_eval_options){.mode = ICSEG_EVAL_WHOLE, .crop_height = 512, .crop_width = 512};
+icseg_status icseg_model_eval_options(const icseg_model *model, icseg_eval_options *out, icseg_error *error) {
+    ICSEG_NEED(model);
+    ICSEG_NEED(out);
+    return icseg_struct_write(out, &model->eval, sizeof model->eval, FIRST_SIZE, "icseg_eval_options", error);
 }
-
-icseg_eval_options icseg_eval_options_of(const icseg_model *m) { return m->eval; }
 
 static icseg_status check_side(const char *name, int32_t value, int32_t least, int32_t most, icseg_error *error) {
     if (value >= least && value <= most) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s %d: %d..%d is expected", name, value, least, most);
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, name, ICSEG_REMEDY_SET_FIELD, "%s is %d: expected %d..%d",
+                            name, value, least, most);
 }
 
-icseg_status icseg_eval_options_check(const icseg_eval_options *o, icseg_error *error) {
+static icseg_status check(const icseg_eval_options *o, icseg_error *error) {
     if (o->mode != ICSEG_EVAL_WHOLE && o->mode != ICSEG_EVAL_SLIDE)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "evaluation mode %d: whole or slide is expected", (int)o->mode);
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "mode", ICSEG_REMEDY_SET_FIELD,
+                                "mode is %d: not a value of icseg_eval_mode", (int)o->mode);
     ICSEG_TRY(check_side("resize_short", o->resize_short, 0, ICSEG_IMAGE_MAX_SIDE, error));
     ICSEG_TRY(check_side("resize_long", o->resize_long, 0, ICSEG_IMAGE_MAX_SIDE, error));
     if (o->resize_long && o->resize_long < o->resize_short)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "resize_long %d is below resize_short %d", o->resize_long,
-                          o->resize_short);
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "resize_long", ICSEG_REMEDY_SET_FIELD,
+                                "resize_long is %d, below resize_short %d", o->resize_long, o->resize_short);
     if (o->mode == ICSEG_EVAL_SLIDE) {
-        ICSEG_TRY(check_side("crop height", o->crop_height, ICSEG_SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
-        ICSEG_TRY(check_side("crop width", o->crop_width, ICSEG_SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
-        ICSEG_TRY(check_side("stride height", o->stride_height, 0, o->crop_height, error));
-        ICSEG_TRY(check_side("stride width", o->stride_width, 0, o->crop_width, error));
+        ICSEG_TRY(check_side("crop_height", o->crop_height, ICSEG_SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
+        ICSEG_TRY(check_side("crop_width", o->crop_width, ICSEG_SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
+        ICSEG_TRY(check_side("stride_height", o->stride_height, 0, o->crop_height, error));
+        ICSEG_TRY(check_side("stride_width", o->stride_width, 0, o->crop_width, error));
     }
     ICSEG_TRY(check_side("scale_count", o->scale_count, 0, ICSEG_EVAL_SCALES, error));
     for (int32_t i = 0; i < o->scale_count; i++)
         if (!(o->scale[i] >= 1.0 / 16 && o->scale[i] <= 16))
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "test scale %g: 0.0625..16 is expected", o->scale[i]);
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "scale", ICSEG_REMEDY_SET_FIELD,
+                                    "scale[%d] is %g: expected 0.0625..16", i, o->scale[i]);
     return ICSEG_OK;
+}
+
+icseg_status icseg_eval_options_read(icseg_eval_options *out, const icseg_eval_options *options,
+                                     const icseg_eval_options *fallback, icseg_error *error) {
+    enum { USUAL_CROP = 512 };
+    if (!options) {
+        *out = *fallback;
+        return ICSEG_OK;
+    }
+    ICSEG_TRY(icseg_struct_read(out, sizeof *out, options, FIRST_SIZE, "icseg_eval_options", error));
+    if (!out->crop_height) out->crop_height = USUAL_CROP;
+    if (!out->crop_width) out->crop_width = USUAL_CROP;
+    return check(out, error);
 }
 
 /* -- metadata: {"mode": "slide", "crop": [512, 512], "stride": [341, 341], "resize_short": 512} */
 
-/* The nearest there is; which sides are good is checked later. */
+/* The nearest int32_t; the range is checked later. */
 static int32_t side(json_int_t value) {
     return value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (int32_t)value;
 }
@@ -51,7 +72,7 @@ static int32_t side(json_int_t value) {
 icseg_status icseg_model_read_eval(icseg_model *m, const icseg_safetensors *file, icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.eval"), *mode;
     json_int_t crop[2], stride[2], resize_short;
-    icseg_eval_options o = {.mode = ICSEG_EVAL_SLIDE}; /* whose sides are checked in either mode */
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT, .mode = ICSEG_EVAL_SLIDE}; /* its sides are always checked */
     json_error_t fault;
     icseg_error found = {0};
     if (!text) return ICSEG_OK;
@@ -66,13 +87,13 @@ icseg_status icseg_model_read_eval(icseg_model *m, const icseg_safetensors *file
     o.crop_height = side(crop[0]), o.crop_width = side(crop[1]);
     o.stride_height = side(stride[0]), o.stride_width = side(stride[1]);
     o.resize_short = side(resize_short);
-    if (icseg_eval_options_check(&o, &found) != ICSEG_OK)
+    if (check(&o, &found) != ICSEG_OK)
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.eval: %s", path, found.message);
     else if (strcmp(mode, modes[ICSEG_EVAL_WHOLE]) == 0)
         o.mode = ICSEG_EVAL_WHOLE;
     else if (strcmp(mode, modes[ICSEG_EVAL_SLIDE]) != 0)
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.eval: mode \"%.40s\": whole or slide is expected",
-                            path, mode);
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.eval: mode \"%.40s\": expected whole or slide", path,
+                            mode);
     json_decref(root);
     if (status == ICSEG_OK) icseg_model_set_eval(m, &o);
     return status;

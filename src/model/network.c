@@ -40,7 +40,7 @@ icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_pa
     return icseg_graph_status(g, error);
 }
 
-static void build_forward(icseg_builder *b, const icseg_texts *texts, icseg_network *n) {
+static void build_forward(icseg_builder *b, const icseg_texts *texts, bool embedding, icseg_network *n) {
     const icseg_config *c = b->config;
     icseg_features f =
         c->backbone == ICSEG_BACKBONE_RESNET ? icseg_build_resnet(b, n->image) : icseg_build_vit(b, n->image);
@@ -53,6 +53,7 @@ static void build_forward(icseg_builder *b, const icseg_texts *texts, icseg_netw
         f.level[i] = icseg_concat(b->graph, 2, both, 3);
     }
     n->logits = icseg_build_decoder(b, f.level);
+    if (embedding) n->embedding = icseg_slice(b->graph, f.tokens, 1, 0, 1);
 }
 
 static void build_losses(icseg_builder *b, icseg_network *n) {
@@ -94,12 +95,11 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
     n->image = icseg_graph_input(g, "image", ICSEG_F32, ICSEG_SHAPE(o->batch, o->height, o->width, 3));
     if (o->text_given)
         n->given_text = icseg_graph_input(g, "text", ICSEG_F32, ICSEG_SHAPE(1, config->num_classes, config->embed_dim));
-    build_forward(&b, texts, n);
-    if (o->keep_outputs || o->keep_logits) icseg_graph_keep(g, n->logits, "logits");
-    if (o->keep_outputs) {
-        icseg_graph_keep(g, n->text, "text");
-        for (int i = 0; i < ICSEG_LEVELS; i++) icseg_graph_keep(g, n->score[i], "score");
-    }
+    build_forward(&b, texts, o->keep & ICSEG_KEEP_EMBEDDING, n);
+    if (o->keep & ICSEG_KEEP_LOGITS) icseg_graph_keep(g, n->logits, "logits");
+    if (o->keep & ICSEG_KEEP_TEXT) icseg_graph_keep(g, n->text, "text");
+    if (o->keep & ICSEG_KEEP_EMBEDDING) icseg_graph_keep(g, n->embedding, "embedding");
+    for (int i = 0; i < ICSEG_LEVELS && o->keep & ICSEG_KEEP_SCORES; i++) icseg_graph_keep(g, n->score[i], "score");
     if (o->predict_height > 0) {
         icseg_upsampled_argmax(g, n->logits, o->predict_height, o->predict_width, o->confidence != 0, n->prediction);
         icseg_graph_keep(g, n->prediction[0], "prediction");

@@ -9,7 +9,15 @@
 
 enum { ICSEG_SMALLEST_SIDE = 32 }; /* of an image, pixels */
 
-/* What to build. Zero-initialise first: options are compared bytewise by the session cache. */
+enum {
+    ICSEG_KEEP_LOGITS = 1,
+    ICSEG_KEEP_SCORES = 2,
+    ICSEG_KEEP_TEXT = 4,
+    ICSEG_KEEP_OUTPUTS = ICSEG_KEEP_LOGITS | ICSEG_KEEP_SCORES | ICSEG_KEEP_TEXT,
+    ICSEG_KEEP_EMBEDDING = 8 /* of the image; only then it is computed on its own */
+};
+
+/* What to build. Zero-initialise first: sessions compare options bytewise. */
 typedef struct icseg_network_options {
     int64_t batch, height, width;          /* of the image */
     int64_t predict_height, predict_width; /* 0: no label map */
@@ -19,8 +27,7 @@ typedef struct icseg_network_options {
     int32_t gradients;                     /* of the total loss, into the parameters */
     int32_t accumulate;                    /* gradients are added to what is there */
     int32_t freeze_bn;                     /* the image encoder's running statistics are used and kept */
-    int32_t keep_outputs;                  /* logits, scores and text stay readable after a run */
-    int32_t keep_logits;                   /* only the logits do */
+    uint32_t keep;                         /* what stays readable after a run: ICSEG_KEEP_* */
     int32_t plain;                         /* the graph is run as it is described: no operators are fused */
     int32_t precision;                     /* icseg_precision, not AUTO */
     int32_t low_memory;                    /* gradients with ICSEG_MEMORY_LOW (graph/passes/recompute.h) */
@@ -32,7 +39,8 @@ typedef struct icseg_network {
     icseg_value image;               /* input (B, H, W, 3), normalised */
     icseg_value labels;              /* input I16 (B, H, W) */
     icseg_value given_text;          /* input (1, K, C), with options.text_given */
-    icseg_value text;                /* (Bt, K, C); Bt = 1 when the text does not depend on the image */
+    icseg_value text;                /* (Bt, K, C); Bt = 1 if the text does not depend on the image */
+    icseg_value embedding;           /* (B, 1, C): CLIP's global token, with ICSEG_KEEP_EMBEDDING */
     icseg_value score[ICSEG_LEVELS]; /* (B, h, w, K), aligned levels */
     icseg_value logits;              /* (B, H/4, W/4, K) */
     icseg_value decode, align[ICSEG_LEVELS], contrast, total; /* losses, (1), weighted */

@@ -53,7 +53,7 @@ icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_e
     t->confusion_step = -1;
     icseg_confusion_close(&t->confusion);
     *out = (icseg_metrics){.struct_size = sizeof *out};
-    ICSEG_TRY(icseg_evaluate(t->model, t->val, &t->eval, &t->progress, &t->confusion, error));
+    ICSEG_TRY(icseg_evaluate(t->session, t->val, &t->eval, &t->progress, &t->confusion, error));
     ICSEG_TRY(icseg_metrics_compute(out, &t->confusion, error));
     icseg_status status = take_metrics(t, out, error);
     if (status != ICSEG_OK) {
@@ -78,7 +78,7 @@ static icseg_status make_samples(icseg_trainer *t, int64_t count, sample *sample
         int64_t index = i * icseg_dataset_count(t->val) / count;
         sample *s = &samples[i];
         ICSEG_TRY(icseg_dataset_read(t->val, index, &s->image, &s->truth, error));
-        ICSEG_TRY(icseg_predict(t->model, &s->image, &t->eval, &s->prediction, NULL, error));
+        ICSEG_TRY(icseg_session_predict(t->session, &s->image, &t->eval, &s->prediction, NULL, error));
         shown[i] = (icseg_report_sample){.name = icseg_path_name(icseg_dataset_image_path(t->val, index)),
                                          .image = &s->image,
                                          .truth = &s->truth,

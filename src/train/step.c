@@ -24,7 +24,7 @@ icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
     return icseg_loader_open(&t->loader, t->train, &options, error);
 }
 
-icseg_status icseg_trainer_session(icseg_trainer *t, icseg_session **out, icseg_error *error) {
+icseg_status icseg_trainer_network(icseg_trainer *t, icseg_prepared_network **out, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     icseg_network_options options = {.batch = r->train.batch,
                                      .height = r->augment.crop_height,
@@ -36,15 +36,16 @@ icseg_status icseg_trainer_session(icseg_trainer *t, icseg_session **out, icseg_
                                      .low_memory = r->train.memory == ICSEG_MEMORY_LOW,
                                      .precision = (int32_t)icseg_precision_here(r->train.precision),
                                      .freeze_bn = r->train.freeze_bn || r->train.freeze_backbone};
-    return icseg_model_session(t->model, &options, out, error);
+    return icseg_session_network(t->session, &options, out, error);
 }
 
-/* The next batch, and the session that will take it. */
-static icseg_status prepare(icseg_trainer *t, icseg_batch *batch, icseg_session **session, icseg_error *error) {
+/* The next batch, and the network that will take it. */
+static icseg_status prepare(icseg_trainer *t, icseg_loader_batch *batch, icseg_prepared_network **network,
+                            icseg_error *error) {
     ICSEG_TRY(icseg_loader_next(t->loader, batch, error));
-    ICSEG_TRY(icseg_trainer_session(t, session, error));
-    icseg_executor_bind((*session)->executor, (*session)->network.image, batch->image);
-    icseg_executor_bind((*session)->executor, (*session)->network.labels, batch->labels);
+    ICSEG_TRY(icseg_trainer_network(t, network, error));
+    icseg_executor_bind((*network)->executor, (*network)->network.image, batch->image);
+    icseg_executor_bind((*network)->executor, (*network)->network.labels, batch->labels);
     return ICSEG_OK;
 }
 
@@ -62,31 +63,31 @@ static int32_t list_losses(const icseg_network *n, const char *name[], icseg_val
     return count;
 }
 
-void icseg_trainer_name_losses(icseg_trainer *t, const icseg_session *session) {
+void icseg_trainer_name_losses(icseg_trainer *t, const icseg_prepared_network *network) {
     icseg_value values[ICSEG_TRAIN_LOSSES];
-    t->loss_count = list_losses(&session->network, t->loss_name, values);
+    t->loss_count = list_losses(&network->network, t->loss_name, values);
 }
 
 /* Adds `share` of each loss of the last run. */
-static void add_losses(icseg_train_step *out, const icseg_session *session, double share) {
+static void add_losses(icseg_train_step *out, const icseg_prepared_network *network, double share) {
     const char *names[ICSEG_TRAIN_LOSSES];
     icseg_value values[ICSEG_TRAIN_LOSSES];
-    out->loss_count = list_losses(&session->network, names, values);
+    out->loss_count = list_losses(&network->network, names, values);
     for (int32_t i = 0; i < out->loss_count; i++)
-        out->loss[i] += share * (double)*(const float *)icseg_executor_data(session->executor, values[i]);
+        out->loss[i] += share * (double)*(const float *)icseg_executor_data(network->executor, values[i]);
 }
 
 /* -- a step that failed */
 
 /* "a.png, b.png and 6 more" */
-static void name_files(const icseg_trainer *t, const icseg_batch *batch, icseg_string *out) {
+static void name_files(const icseg_trainer *t, const icseg_loader_batch *batch, icseg_string *out) {
     for (int32_t i = 0; i < batch->size && i < FILES_NAMED; i++)
         icseg_string_printf(out, "%s%s", i ? ", " : "",
                             icseg_path_name(icseg_dataset_image_path(t->train, batch->sample[i])));
     if (batch->size > FILES_NAMED) icseg_string_printf(out, " and %d more", batch->size - FILES_NAMED);
 }
 
-static void say_files(const icseg_trainer *t, const icseg_batch *batch) {
+static void say_files(const icseg_trainer *t, const icseg_loader_batch *batch) {
     icseg_string text = {0};
     for (int32_t i = 0; i < batch->size; i++)
         icseg_string_printf(&text, "\n  %s", icseg_dataset_image_path(t->train, batch->sample[i]));
@@ -95,8 +96,8 @@ static void say_files(const icseg_trainer *t, const icseg_batch *batch) {
 }
 
 /* `found`: the message of the checked run, empty when it found nothing. */
-static icseg_status fail_numeric(const icseg_trainer *t, const icseg_batch *batch, const char *what, const char *found,
-                                 icseg_error *error) {
+static icseg_status fail_numeric(const icseg_trainer *t, const icseg_loader_batch *batch, const char *what,
+                                 const char *found, icseg_error *error) {
     icseg_string files = {0};
     say_files(t, batch);
     name_files(t, batch, &files);
@@ -112,14 +113,14 @@ static icseg_status fail_numeric(const icseg_trainer *t, const icseg_batch *batc
 /* Repeats the step and checks every output of every operator. */
 static icseg_status diagnose(icseg_trainer *t, const char *what, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
-    icseg_batch batch;
-    icseg_session *session;
+    icseg_loader_batch batch;
+    icseg_prepared_network *network;
     icseg_error found = {0};
     ICSEG_TRY(icseg_trainer_open_loader(t, error));
     icseg_params_zero_gradients(t->model->params);
     for (int64_t micro = 0; micro < r->train.accumulate; micro++) {
-        ICSEG_TRY(prepare(t, &batch, &session, error));
-        icseg_status status = icseg_executor_run_checked(session->executor, (uint64_t)r->train.seed,
+        ICSEG_TRY(prepare(t, &batch, &network, error));
+        icseg_status status = icseg_executor_run_checked(network->executor, (uint64_t)r->train.seed,
                                                          t->state.step * r->train.accumulate + micro, &found);
         if (status == ICSEG_ERROR_NUMERIC) return fail_numeric(t, &batch, what, found.message, error);
         if (status != ICSEG_OK) return icseg_fail(error, status, "%s", found.message);
@@ -174,17 +175,17 @@ icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, ics
         ICSEG_TRY(keep_statistics(t, error));
     }
     for (int64_t micro = 0; micro < accumulate; micro++) {
-        icseg_batch batch;
-        icseg_session *session;
-        icseg_status status = prepare(t, &batch, &session, error);
+        icseg_loader_batch batch;
+        icseg_prepared_network *network;
+        icseg_status status = prepare(t, &batch, &network, error);
         if (status != ICSEG_OK) { /* an image that cannot be read: the steps before this one are kept */
             if (micro > 0) each_statistic(t, put_back);
             if (t->state.step > 0) icseg_trainer_write_state(t, NULL);
             return status;
         }
         ICSEG_TRY(
-            icseg_executor_run(session->executor, (uint64_t)r->train.seed, t->state.step * accumulate + micro, error));
-        add_losses(out, session, share);
+            icseg_executor_run(network->executor, (uint64_t)r->train.seed, t->state.step * accumulate + micro, error));
+        add_losses(out, network, share);
         if (!isfinite(out->loss[0])) return diagnose(t, "the loss", error);
     }
     out->gradient_norm = share * icseg_adamw_gradient_norm(t->adamw);

@@ -39,24 +39,27 @@ static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
     return icseg_trainer_check_data(t, error);
 }
 
-static void use_precision(const icseg_trainer *t) {
+static icseg_status open_session(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
-    icseg_model_use_precision(t->model, r->eval.precision);
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = t->threads, .precision = r->eval.precision};
     bool wanted = r->train.precision == ICSEG_PRECISION_BF16 || r->eval.precision == ICSEG_PRECISION_BF16;
     if (wanted && icseg_precision_here(ICSEG_PRECISION_BF16) == ICSEG_PRECISION_F32)
         icseg_trainer_warn(t, "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; f32 is used");
+    return icseg_session_open(&t->session, t->model, &options, error);
 }
 
 static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
+    icseg_config config = r->model;
     icseg_model_options options = {
-        .config = r->model,
+        ICSEG_MODEL_OPTIONS_INIT,
+        .config = &config,
         .class_names = icseg_dataset_class_names(t->train),
         .class_synonyms = r->synonyms == ICSEG_SYNONYMS_MEAN ? icseg_dataset_class_synonyms(t->train) : NULL,
         .seed = (uint64_t)r->train.seed,
         .tokenizer = r->tokenizer,
         .vocab = r->merges[0] ? r->merges : NULL};
-    options.config.num_classes = icseg_dataset_classes(t->train);
+    config.num_classes = icseg_dataset_classes(t->train);
     icseg_adamw_options adamw = {.weight_decay = r->train.weight_decay,
                                  .beta1 = r->train.betas[0],
                                  .beta2 = r->train.betas[1],
@@ -65,21 +68,21 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
     ICSEG_TRY(icseg_model_create(&t->model, &options, error));
     if (r->train.freeze_backbone) icseg_model_freeze_backbone(t->model);
     icseg_model_set_eval(t->model, &t->eval);
-    use_precision(t);
+    ICSEG_TRY(open_session(t, error));
     return icseg_adamw_open(&t->adamw, t->model->params, &adamw, error);
 }
 
 static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
     int64_t all = 0, trained = 0;
-    icseg_session *session;
+    icseg_prepared_network *network;
     for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
         const icseg_param *p = icseg_params_at(t->model->params, i);
         if (!p->options.buffer) all += p->count;
         if (p->options.trainable) trained += p->count;
     }
-    ICSEG_TRY(icseg_trainer_session(t, &session, error));
-    icseg_trainer_name_losses(t, session);
-    icseg_plan_summary plan = icseg_executor_summary(session->executor);
+    ICSEG_TRY(icseg_trainer_network(t, &network, error));
+    icseg_trainer_name_losses(t, network);
+    icseg_plan_summary plan = icseg_executor_summary(network->executor);
     icseg_trainer_say(t, "model: %.2f M parameters, %.2f M of them trained; a batch is %.1f GFLOP and %.0f MiB",
                       1e-6 * (double)all, 1e-6 * (double)trained, 1e-9 * plan.flops,
                       (double)(plan.activations + plan.scratch) / (1 << 20));
@@ -87,7 +90,7 @@ static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
 }
 
 static icseg_eval_options eval_options(const icseg_recipe_settings *r) {
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     const int32_t train_crop[2] = {r->augment.crop_height, r->augment.crop_width};
     int32_t crop[2], stride[2];
     for (int i = 0; i < 2; i++) {
@@ -218,6 +221,7 @@ void icseg_trainer_close(icseg_trainer **trainer) {
     icseg_loader_close(&t->loader);
     icseg_log_writer_close(&t->log);
     icseg_adamw_close(&t->adamw);
+    icseg_session_close(&t->session);
     icseg_model_close(&t->model);
     icseg_dataset_close(&t->train);
     icseg_dataset_close(&t->val);

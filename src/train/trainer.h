@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "icseg/eval.h"
 #include "icseg/train.h"
-#include "model/model.h"
+#include "inference/session.h"
 #include "report/jsonl.h"
 #include "train/adamw.h"
 #include "train/recipe.h"
@@ -30,6 +30,7 @@ struct icseg_trainer {
     icseg_arena *arena;
     icseg_dataset *train, *val;
     icseg_model *model;
+    icseg_session *session; /* runs the model, in training and in evaluations */
     icseg_adamw *adamw;
     icseg_loader *loader;
     float *statistics;     /* running statistics as they were before the step, where it has several batches */
@@ -81,10 +82,10 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
 /* -- step.c */
 
 icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error);
-/* The network that training runs; valid until the model's next session. */
-icseg_status icseg_trainer_session(icseg_trainer *t, icseg_session **out, icseg_error *error);
+/* The network that training runs; valid until the session's next network. */
+icseg_status icseg_trainer_network(icseg_trainer *t, icseg_prepared_network **out, icseg_error *error);
 /* Fills t->loss_name from the network. */
-void icseg_trainer_name_losses(icseg_trainer *t, const icseg_session *session);
+void icseg_trainer_name_losses(icseg_trainer *t, const icseg_prepared_network *network);
 /* One step of the optimiser; t->state.step is raised. A loss or gradient that is not finite is found before the
  * optimiser uses it. After any error the trainer can only be closed: running statistics have changed. */
 icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, icseg_error *error);

@@ -363,17 +363,17 @@ static void dropout_masks_agree_after_casts(void **state) {
 
 /* -- models */
 
-static int64_t logits(icseg_model *m, float *out) {
+static int64_t logits(icseg_session *session, float *out) {
     static float image[2 * SIDE * SIDE * 3];
     icseg_rng rng = icseg_rng_open(3, ICSEG_RNG_TEST, 7);
     for (int i = 0; i < 2 * SIDE * SIDE * 3; i++) image[i] = icseg_rng_normal(&rng);
     icseg_network_options options;
-    icseg_session *s;
+    icseg_prepared_network *s;
     memset(&options, 0, sizeof options);
     options.batch = 2;
     options.height = options.width = SIDE;
-    options.keep_logits = 1;
-    ok(icseg_model_session(m, &options, &s, &error));
+    options.keep = ICSEG_KEEP_LOGITS;
+    ok(icseg_session_network(session, &options, &s, &error));
     icseg_executor_bind(s->executor, s->network.image, image);
     ok(icseg_executor_run(s->executor, 0, 0, &error));
     int64_t count = icseg_graph_value(s->graph, s->network.logits)->count;
@@ -381,30 +381,40 @@ static int64_t logits(icseg_model *m, float *out) {
     return count;
 }
 
+/* Logits of a session of its own; returns the precision that is used. */
+static icseg_precision logits_in(icseg_model *m, icseg_precision precision, float *out) {
+    icseg_session *session = test_session(m, precision);
+    icseg_precision used = icseg_session_precision(session);
+    logits(session, out);
+    icseg_session_close(&session);
+    return used;
+}
+
 static void near_f32(const char *preset) {
     enum { ROOM = 1 << 16 };
     static float f32[ROOM], bf16[ROOM], bf16x2[ROOM], back[ROOM];
     icseg_model *m = test_model(preset, CLASSES, 1);
-    int64_t count = logits(m, f32);
-    bool splits = icseg_model_use_precision(m, ICSEG_PRECISION_BF16X2) == ICSEG_PRECISION_BF16X2;
+    icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
+    int64_t count = logits(session, f32);
+    bool splits = logits_in(m, ICSEG_PRECISION_BF16X2, bf16x2) == ICSEG_PRECISION_BF16X2;
     assert_int_equal(splits, icseg_compute_has_precision(ICSEG_PRODUCT_INT8));
-    logits(m, bf16x2);
     double from_split = difference(bf16x2, f32, count);
     if (!(from_split <= 1e-4)) fail_msg("%s: logits of bf16x2 differ by %g", preset, from_split);
     assert_int_equal(splits, from_split > 0);
-    icseg_precision used = icseg_model_use_precision(m, ICSEG_PRECISION_BF16);
+    icseg_precision used = logits_in(m, ICSEG_PRECISION_BF16, bf16);
     assert_int_equal(used, icseg_compute_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32);
-    assert_int_equal(logits(m, bf16), count);
     double d = difference(bf16, f32, count);
     if (!(d <= 2e-2)) fail_msg("%s: logits differ by %g", preset, d);
     if (used == ICSEG_PRECISION_BF16)
         assert_true(d > 1e-5);
     else
         print_message("bf16 is not fast on this processor: models use f32\n");
-    assert_int_equal(icseg_model_use_precision(m, ICSEG_PRECISION_AUTO), used);
-    assert_int_equal(icseg_model_use_precision(m, ICSEG_PRECISION_F32), ICSEG_PRECISION_F32);
-    logits(m, back);
+    assert_int_equal(logits_in(m, ICSEG_PRECISION_AUTO, back), used);
+    assert_int_equal(logits_in(m, ICSEG_PRECISION_F32, back), ICSEG_PRECISION_F32);
     assert_memory_equal(back, f32, (size_t)count * sizeof *back);
+    logits(session, back); /* sessions of other precisions changed nothing */
+    assert_memory_equal(back, f32, (size_t)count * sizeof *back);
+    icseg_session_close(&session);
     icseg_model_close(&m);
 }
 
@@ -415,21 +425,22 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
     (void)state;
     static float out[1 << 16];
     icseg_model *m = test_model("tiny-resnet", CLASSES, 4);
-    icseg_model_use_precision(m, ICSEG_PRECISION_BF16);
+    icseg_session *session = test_session(m, ICSEG_PRECISION_BF16);
     icseg_network_options options;
     icseg_status status = ICSEG_ERROR_MEMORY;
     memset(&options, 0, sizeof options);
     options.batch = 1;
     options.height = options.width = SIDE;
-    options.keep_logits = 1;
+    options.keep = ICSEG_KEEP_LOGITS;
     for (int64_t n = 0; status != ICSEG_OK; n += 5) {
-        icseg_session *s;
+        icseg_prepared_network *s;
         icseg_memory_fail_after(n);
-        status = icseg_model_session(m, &options, &s, &error);
+        status = icseg_session_network(session, &options, &s, &error);
         icseg_memory_fail_after(-1);
         if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
     }
-    assert_true(logits(m, out) > 0);
+    assert_true(logits(session, out) > 0);
+    icseg_session_close(&session);
     icseg_model_close(&m);
 }
 

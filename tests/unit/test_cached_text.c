@@ -22,24 +22,24 @@ static void ok(icseg_status status) {
 
 static icseg_model *model_with(icseg_prompt prompt, bool post_prompt) {
     static const char *const names[CLASSES] = {"sky", "a long name", "road"};
-    icseg_model_options options = {.class_names = names, .seed = 5};
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names, .seed = 5};
     icseg_model *m;
-    options.config.struct_size = ICSEG_CONFIG_INIT;
-    ok(icseg_config_preset(&options.config, "tiny-resnet", &error));
-    options.config.vocab_size = 258;
-    options.config.num_classes = CLASSES;
-    options.config.prompt = prompt;
-    options.config.post_prompt = post_prompt;
+    ok(icseg_config_preset(&config, "tiny-resnet", &error));
+    config.vocab_size = 258;
+    config.num_classes = CLASSES;
+    config.prompt = prompt;
+    config.post_prompt = post_prompt;
     ok(icseg_model_create(&m, &options, &error));
     ok(icseg_params_load(m->params, &error));
     return m;
 }
 
 /* Text and logits of one image of this width, one after the other. */
-static int64_t outputs(icseg_model *m, int64_t width, int32_t plain, float *out) {
+static int64_t outputs(icseg_session *session, int64_t width, int32_t plain, float *out) {
     static float image[SIDE * 2 * SIDE * 3];
     icseg_network_options options;
-    icseg_session *s;
+    icseg_prepared_network *s;
     int64_t at = 0;
     icseg_rng rng = icseg_rng_open(9, ICSEG_RNG_TEST, 0);
     for (size_t i = 0; i < sizeof image / sizeof *image; i++) image[i] = icseg_rng_normal(&rng);
@@ -47,9 +47,9 @@ static int64_t outputs(icseg_model *m, int64_t width, int32_t plain, float *out)
     options.batch = 1;
     options.height = SIDE;
     options.width = width;
-    options.keep_outputs = 1;
+    options.keep = ICSEG_KEEP_OUTPUTS;
     options.plain = plain;
-    ok(icseg_model_session(m, &options, &s, &error));
+    ok(icseg_session_network(session, &options, &s, &error));
     icseg_executor_bind(s->executor, s->network.image, image);
     ok(icseg_executor_run(s->executor, 0, 0, &error));
     icseg_value values[] = {s->network.text, s->network.logits};
@@ -61,11 +61,11 @@ static int64_t outputs(icseg_model *m, int64_t width, int32_t plain, float *out)
     return at;
 }
 
-static void same_as_plain(icseg_model *m, int64_t width) {
+static void same_as_plain(icseg_session *session, int64_t width) {
     static float plain[1 << 18], cached[1 << 18];
     double difference = 0, norm = 0;
-    int64_t count = outputs(m, width, 1, plain);
-    assert_int_equal(outputs(m, width, 0, cached), count);
+    int64_t count = outputs(session, width, 1, plain);
+    assert_int_equal(outputs(session, width, 0, cached), count);
     for (int64_t i = 0; i < count; i++) {
         difference += pow((double)plain[i] - (double)cached[i], 2);
         norm += pow((double)plain[i], 2);
@@ -86,29 +86,33 @@ static void fixed_text_is_computed_once_and_follows_its_parameters(void **state)
     (void)state;
     for (int i = 0; i < 3; i++) {
         icseg_model *m = model_with(prompts[i], i == 2);
-        same_as_plain(m, SIDE);
-        uint64_t version = m->text.version;
+        icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
+        same_as_plain(session, SIDE);
+        uint64_t version = session->text.version;
         assert_true(version > 0);
-        m->text.data[0] += 100; /* a mark that a second computation would wipe out */
-        float mark = m->text.data[0];
+        session->text.data[0] += 100; /* a mark that a second computation would wipe out */
+        float mark = session->text.data[0];
         static float out[1 << 18];
-        outputs(m, 2 * SIDE, 0, out);
-        assert_true(m->text.data[0] == mark);
-        m->text.data[0] -= 100;
+        outputs(session, 2 * SIDE, 0, out);
+        assert_true(session->text.data[0] == mark);
+        session->text.data[0] -= 100;
         change(m, "ln_final.bias");
-        same_as_plain(m, SIDE);
-        assert_true(m->text.version > version);
+        same_as_plain(session, SIDE);
+        assert_true(session->text.version > version);
         if (prompts[i] != ICSEG_PROMPT_TEMPLATE) change(m, "prompt.context");
-        same_as_plain(m, 2 * SIDE);
+        same_as_plain(session, 2 * SIDE);
+        icseg_session_close(&session);
         icseg_model_close(&m);
     }
 }
 
 static void text_of_instance_prompts_is_not_kept(void **state) {
     icseg_model *m = model_with(ICSEG_PROMPT_INSTANCE, false);
+    icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
     (void)state;
-    same_as_plain(m, SIDE);
-    assert_null(m->text.data);
+    same_as_plain(session, SIDE);
+    assert_null(session->text.data);
+    icseg_session_close(&session);
     icseg_model_close(&m);
 }
 
@@ -121,14 +125,16 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
     options.height = options.width = SIDE;
     for (int64_t n = 0; status != ICSEG_OK; n += 5) {
         icseg_model *m = model_with(ICSEG_PROMPT_TEMPLATE, false);
-        icseg_session *s;
+        icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
+        icseg_prepared_network *s;
         icseg_memory_fail_after(n);
-        status = icseg_model_session(m, &options, &s, &error);
+        status = icseg_session_network(session, &options, &s, &error);
         icseg_memory_fail_after(-1);
         if (status != ICSEG_OK) {
             assert_int_equal(status, ICSEG_ERROR_MEMORY);
-            same_as_plain(m, SIDE);
+            same_as_plain(session, SIDE);
         }
+        icseg_session_close(&session);
         icseg_model_close(&m);
         n += n / 4;
     }

@@ -15,8 +15,8 @@
 #include "graph/ops.h"
 #include "compute/primitive.h"
 #include "graph/activation_ranges.h"
-#include "icseg/eval.h"
-#include "model/model.h"
+#include "icseg/calibrate.h"
+#include "inference/session.h"
 #include "support/models.h"
 #include "support/scratch.h"
 #include "tensor/safetensors.h"
@@ -108,11 +108,15 @@ static void the_range_fits_most_values(void **state) {
 
 /* -- models */
 
-static icseg_labels label(icseg_model *m, uint64_t seed) {
-    icseg_image image = test_image(WIDTH, HEIGHT, (int)seed);
-    icseg_eval_options options = icseg_eval_options_default();
+/* Labels of one image at a precision, and which precision it was. */
+static icseg_labels label(icseg_model *m, icseg_precision precision, icseg_precision expected) {
+    icseg_image image = test_image(WIDTH, HEIGHT, 1);
+    icseg_eval_options options = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_session *session = test_session(m, precision);
     icseg_labels labels;
-    ok(icseg_predict(m, &image, &options, &labels, NULL, &error));
+    assert_int_equal(icseg_session_precision(session), expected);
+    ok(icseg_session_predict(session, &image, &options, &labels, NULL, &error));
+    icseg_session_close(&session);
     icseg_image_close(&image);
     return labels;
 }
@@ -124,53 +128,53 @@ static double share_equal(const icseg_labels *a, const icseg_labels *b) {
 }
 
 static void calibrated(const char *preset) {
-    icseg_model *m = test_model(preset, CLASSES, 2), *opened;
+    icseg_model *m = test_model(preset, CLASSES, 2), *made, *opened;
+    const icseg_precision f32 = ICSEG_PRECISION_F32, int8 = ICSEG_PRECISION_INT8;
     const char *path = test_scratch("calibrated.safetensors");
-    assert_int_equal(icseg_model_use_precision(m, ICSEG_PRECISION_INT8), ICSEG_PRECISION_F32);
-    icseg_labels before = label(m, 1);
-    assert_int_equal(icseg_model_calibrate(m, 0, &error), ICSEG_ERROR_ARGUMENT);
-    ok(icseg_model_calibrate(m, 1, &error));
-    assert_int_equal(icseg_model_calibrate(m, 1, &error), ICSEG_ERROR_ARGUMENT);
-    icseg_labels during = label(m, 1);
-    ok(icseg_model_calibrate(m, 0, &error));
-    assert_true(icseg_model_is_calibrated(m));
-    icseg_labels after = label(m, 1);
+    icseg_session_options wrong = {ICSEG_SESSION_OPTIONS_INIT, .precision = int8};
+    icseg_image image = test_image(WIDTH, HEIGHT, 1);
+    icseg_calibrator *calibrator;
+    icseg_session *session;
+    assert_int_equal(icseg_session_open(&session, m, &wrong, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(error.remedy, ICSEG_REMEDY_CALIBRATE);
+    assert_string_equal(error.field, "precision");
+    assert_null(session);
+    icseg_labels before = label(m, f32, f32);
+    ok(icseg_calibrator_open(&calibrator, m, NULL, &error));
+    assert_int_equal(icseg_calibrator_model(calibrator, &made, &error), ICSEG_ERROR_ARGUMENT);
+    assert_null(made);
+    ok(icseg_calibrator_add(calibrator, &image, &error));
+    ok(icseg_calibrator_model(calibrator, &made, &error));
+    assert_false(icseg_model_is_calibrated(m));
+    assert_true(icseg_model_is_calibrated(made));
+    assert_ptr_equal(made->params, m->params);
+    icseg_model_close(&m); /* the calibrated model keeps the weights */
+    icseg_calibrator_close(&calibrator);
+    icseg_labels after = label(made, f32, f32);
     assert_memory_equal(before.data, after.data, WIDTH * HEIGHT * sizeof *before.data);
-    assert_true(share_equal(&before, &during) > 0.99); /* no pairs of maps there: other sums */
-    ok(icseg_model_save(m, path, &error));
+    ok(icseg_model_save(made, path, &error));
     ok(icseg_model_open(&opened, path, &error));
-    assert_int_equal(icseg_activation_ranges_count(opened->ranges), icseg_activation_ranges_count(m->ranges));
-    for (size_t i = 0; i < icseg_activation_ranges_count(m->ranges); i++) {
+    assert_int_equal(icseg_activation_ranges_count(opened->ranges), icseg_activation_ranges_count(made->ranges));
+    for (size_t i = 0; i < icseg_activation_ranges_count(made->ranges); i++) {
         float range;
-        const char *name = icseg_activation_ranges_at(m->ranges, i, &range);
+        const char *name = icseg_activation_ranges_at(made->ranges, i, &range);
         assert_true(range > 0 && icseg_activation_ranges_find(opened->ranges, name) == range);
     }
-    icseg_precision expected =
-        icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? ICSEG_PRECISION_INT8 : ICSEG_PRECISION_F32;
-    assert_int_equal(icseg_model_use_precision(opened, ICSEG_PRECISION_INT8), expected);
-    assert_int_equal(icseg_model_use_precision(m, ICSEG_PRECISION_INT8), expected);
-    icseg_labels int8 = label(m, 1), from_file = label(opened, 1);
-    assert_memory_equal(int8.data, from_file.data, WIDTH * HEIGHT * sizeof *int8.data);
-    double equal = share_equal(&before, &int8);
+    icseg_precision expected = icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? int8 : f32;
+    icseg_labels quick = label(made, int8, expected), from_file = label(opened, int8, expected);
+    assert_memory_equal(quick.data, from_file.data, WIDTH * HEIGHT * sizeof *quick.data);
+    double equal = share_equal(&before, &quick);
     if (!(equal >= 0.9)) fail_msg("%s: only %.1f %% of the classes stay in int8", preset, 100 * equal);
-    if (expected == ICSEG_PRECISION_F32) print_message("no AMX on this processor: int8 itself is not tested\n");
-    icseg_labels *all[] = {&before, &during, &after, &int8, &from_file};
+    if (expected == f32) print_message("no AMX on this processor: int8 itself is not tested\n");
+    icseg_labels *all[] = {&before, &after, &quick, &from_file};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) icseg_labels_close(all[i]);
-    icseg_model_close(&m);
+    icseg_image_close(&image);
+    icseg_model_close(&made);
     icseg_model_close(&opened);
 }
 
 static void a_resnet_is_calibrated_saved_and_opened(void **state) { (void)state, calibrated("tiny-resnet"); }
 static void a_vit_is_calibrated_saved_and_opened(void **state) { (void)state, calibrated("tiny-vit"); }
-
-static void a_calibration_needs_an_image(void **state) {
-    (void)state;
-    icseg_model *m = test_model("tiny-resnet", CLASSES, 2);
-    ok(icseg_model_calibrate(m, 1, &error));
-    assert_int_equal(icseg_model_calibrate(m, 0, &error), ICSEG_ERROR_ARGUMENT);
-    assert_false(icseg_model_is_calibrated(m));
-    icseg_model_close(&m);
-}
 
 /* A checkpoint whose ranges are `text`. */
 static icseg_status open_with(const char *text) {
@@ -216,7 +220,6 @@ int main(void) {
         cmocka_unit_test(the_range_fits_most_values),
         cmocka_unit_test(a_resnet_is_calibrated_saved_and_opened),
         cmocka_unit_test(a_vit_is_calibrated_saved_and_opened),
-        cmocka_unit_test(a_calibration_needs_an_image),
         cmocka_unit_test(damaged_ranges_are_refused),
     };
     return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);

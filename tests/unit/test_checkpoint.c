@@ -23,19 +23,20 @@ static char folder[] = "/tmp/icseg_checkpoint_XXXXXX";
 static char whole[ROOM], other[ROOM]; /* paths: a good checkpoint, and one made from it */
 
 static int set_up(void **state) {
-    icseg_model_options options = {.class_names = (const char *const[]){"sky", "\"road\" \\", "Straße"}, .seed = 3};
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config,
+                                   .class_names = (const char *const[]){"sky", "\"road\" \\", "Straße"}, .seed = 3};
     icseg_model *model;
     (void)state;
     if (!mkdtemp(folder)) return -1;
     snprintf(whole, sizeof whole, "%s/whole.safetensors", folder);
     snprintf(other, sizeof other, "%s/other.safetensors", folder);
-    options.config.struct_size = ICSEG_CONFIG_INIT;
-    if (icseg_config_preset(&options.config, "tiny-resnet", NULL) != ICSEG_OK) return -1;
-    options.config.resnet_width = 4;
-    options.config.embed_dim = 16;
-    options.config.vocab_size = 258;
-    options.config.num_classes = 3;
-    options.config.text_layers = 1;
+    if (icseg_config_preset(&config, "tiny-resnet", NULL) != ICSEG_OK) return -1;
+    config.resnet_width = 4;
+    config.embed_dim = 16;
+    config.vocab_size = 258;
+    config.num_classes = 3;
+    config.text_layers = 1;
     if (icseg_model_create(&model, &options, NULL) != ICSEG_OK) return -1;
     icseg_status status = icseg_model_save(model, whole, NULL);
     icseg_model_close(&model);
@@ -116,27 +117,28 @@ static void write_with_metadata(const char *key, const char *value) {
     icseg_free(bytes);
 }
 
+static icseg_eval_options eval_of(const icseg_model *model) {
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    assert_int_equal(icseg_model_eval_options(model, &o, NULL), ICSEG_OK);
+    return o;
+}
+
 static void how_it_was_evaluated_comes_back(void **state) {
     (void)state;
-    static const icseg_eval_options asked = {.mode = ICSEG_EVAL_SLIDE,
-                                             .crop_height = 48,
-                                             .crop_width = 56,
-                                             .stride_height = 20,
-                                             .stride_width = 24,
-                                             .resize_short = 50,
-                                             .scale_count = 1,
-                                             .scale = {2},
-                                             .flip = true};
+    static const icseg_eval_options asked = {
+        ICSEG_EVAL_OPTIONS_INIT, .mode = ICSEG_EVAL_SLIDE, .crop_height = 48, .crop_width = 56, .stride_height = 20,
+        .stride_width = 24,      .resize_short = 50,       .scale_count = 1,  .scale = {2},     .flip = true};
     icseg_model *model = open_model(whole);
-    icseg_eval_options o = icseg_eval_options_of(model), d = icseg_eval_options_default();
-    assert_memory_equal(&o, &d, sizeof o);
+    icseg_eval_options o = eval_of(model);
+    assert_int_equal(o.mode, ICSEG_EVAL_WHOLE);
+    assert_true(o.crop_height == 512 && o.crop_width == 512 && o.resize_short == 0);
     icseg_model_set_eval(model, &asked);
-    o = icseg_eval_options_of(model);
-    assert_true(o.scale_count == 0 && !o.flip); /* augmentation is for who asks for it */
+    o = eval_of(model);
+    assert_true(o.scale_count == 0 && !o.flip); /* augmentation has to be asked for */
     assert_int_equal(icseg_model_save(model, other, NULL), ICSEG_OK);
     icseg_model_close(&model);
     model = open_model(other);
-    o = icseg_eval_options_of(model);
+    o = eval_of(model);
     assert_int_equal(o.mode, ICSEG_EVAL_SLIDE);
     assert_true(o.crop_height == 48 && o.crop_width == 56 && o.stride_height == 20 && o.stride_width == 24);
     assert_true(o.resize_short == 50 && o.resize_long == 0);
@@ -154,14 +156,14 @@ static void what_is_wrong_with_how_it_was_evaluated_is_named(void **state) {
                  {"[]", "Expected object"},
                  {"{\"mode\": \"whole\"}", "crop"},
                  {EVAL("7", "[48, 48]", "[20, 20]", "0"), "Expected string"},
-                 {EVAL("\"twice\"", "[48, 48]", "[20, 20]", "0"), "mode \"twice\": whole or slide is expected"},
+                 {EVAL("\"twice\"", "[48, 48]", "[20, 20]", "0"), "mode \"twice\": expected whole or slide"},
                  {EVAL("\"slide\"", "[48]", "[20, 20]", "0"), "icseg.eval: "},
                  {EVAL("\"slide\"", "[48, \"x\"]", "[20, 20]", "0"), "icseg.eval: "},
-                 {EVAL("\"slide\"", "[31, 48]", "[20, 20]", "0"), "crop height 31: 32..32768 is expected"},
-                 {EVAL("\"whole\"", "[48, 9223372036854775807]", "[20, 20]", "0"), "crop width 2147483647: "},
-                 {EVAL("\"slide\"", "[48, 48]", "[20, 49]", "0"), "stride width 49: 0..48 is expected"},
-                 {EVAL("\"slide\"", "[48, 48]", "[-4294967276, 20]", "0"), "stride height -2147483648: "},
-                 {EVAL("\"slide\"", "[48, 48]", "[20, 20]", "4294967297"), "resize_short 2147483647: "}};
+                 {EVAL("\"slide\"", "[31, 48]", "[20, 20]", "0"), "crop_height is 31: expected 32..32768"},
+                 {EVAL("\"whole\"", "[48, 9223372036854775807]", "[20, 20]", "0"), "crop_width is 2147483647: "},
+                 {EVAL("\"slide\"", "[48, 48]", "[20, 49]", "0"), "stride_width is 49: expected 0..48"},
+                 {EVAL("\"slide\"", "[48, 48]", "[-4294967276, 20]", "0"), "stride_height is -2147483648: "},
+                 {EVAL("\"slide\"", "[48, 48]", "[20, 20]", "4294967297"), "resize_short is 2147483647: "}};
 #undef EVAL
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_with_metadata("icseg.eval", cases[i].text);
@@ -169,23 +171,29 @@ static void what_is_wrong_with_how_it_was_evaluated_is_named(void **state) {
     }
 }
 
-/* Class embeddings of a model without prompts, (K, C). */
-static const float *text_of(icseg_model *model) {
+enum { C = 48 };
+
+/* Class embeddings of a model without prompts: to (K, C). */
+static void text_of(icseg_model *model, float *to) {
     const float *text;
     icseg_error error;
-    if (icseg_model_cached_text(model, &text, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    return text;
+    icseg_session *session;
+    if (icseg_session_open(&session, model, NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_session_text(session, &text, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    memcpy(to, text, (size_t)model->config.num_classes * C * sizeof *to);
+    icseg_session_close(&session);
 }
 
 static icseg_model *model_with(int32_t classes, const char *const *names, const char *const *synonyms) {
-    icseg_model_options options = {.class_names = names, .class_synonyms = synonyms, .seed = 3};
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names,
+                                   .class_synonyms = synonyms, .seed = 3};
     icseg_model *model;
     icseg_error error;
-    options.config.struct_size = ICSEG_CONFIG_INIT;
-    assert_int_equal(icseg_config_preset(&options.config, "tiny-resnet", NULL), ICSEG_OK);
-    options.config.vocab_size = 258;
-    options.config.prompt = ICSEG_PROMPT_TEMPLATE;
-    options.config.num_classes = classes;
+    assert_int_equal(icseg_config_preset(&config, "tiny-resnet", NULL), ICSEG_OK);
+    config.vocab_size = 258;
+    config.prompt = ICSEG_PROMPT_TEMPLATE;
+    config.num_classes = classes;
     if (icseg_model_create(&model, &options, &error) != ICSEG_OK) fail_msg("%s", error.message);
     return model;
 }
@@ -197,14 +205,15 @@ static void unit(const float *v, int32_t size, double *out) {
 }
 
 static void synonyms_are_averaged_and_come_back(void **state) {
-    enum { C = 48 };
     static const char *const single[] = {"wall", "building", "edifice"}, *const names[] = {"wall", "building"};
     static const char *const synonyms[] = {"wall", "building, edifice; building"};
     icseg_model *apart = model_with(3, single, NULL), *mean = model_with(2, names, synonyms);
     (void)state;
     assert_int_equal(mean->texts.count, 3); /* a name that is said twice counts once */
     double part[3][C], expected[2][C], squares = 0;
-    for (int k = 0; k < 3; k++) unit(text_of(apart) + k * C, C, part[k]);
+    float text[3 * C], reopened[2 * C];
+    text_of(apart, text);
+    for (int k = 0; k < 3; k++) unit(text + k * C, C, part[k]);
     for (int i = 0; i < C; i++) {
         expected[0][i] = part[0][i];
         expected[1][i] = (part[1][i] + part[2][i]) / 2;
@@ -212,11 +221,13 @@ static void synonyms_are_averaged_and_come_back(void **state) {
     }
     for (int i = 0; i < C; i++) expected[1][i] /= sqrt(squares);
     if (squares > 1 - 1e-4) fail_msg("the two names are too much alike: %g", squares);
-    for (int i = 0; i < 2 * C; i++) assert_true(fabs((double)text_of(mean)[i] - expected[i / C][i % C]) < 1e-6);
+    text_of(mean, text);
+    for (int i = 0; i < 2 * C; i++) assert_true(fabs((double)text[i] - expected[i / C][i % C]) < 1e-6);
     assert_int_equal(icseg_model_save(mean, other, NULL), ICSEG_OK);
     icseg_model *again = open_model(other);
     assert_string_equal(icseg_model_class_names(again)[1], "building");
-    assert_memory_equal(text_of(again), text_of(mean), 2 * C * sizeof(float));
+    text_of(again, reopened);
+    assert_memory_equal(reopened, text, sizeof reopened);
     icseg_model_close(&again);
     icseg_model_close(&mean);
     icseg_model_close(&apart);

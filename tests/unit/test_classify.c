@@ -321,11 +321,10 @@ static void heads_that_shapes_do_not_tell_are_kept_for_any_patch(void **state) {
 /* A segmentation model around the encoders of config_of(). */
 static icseg_model *segmentation_model(int model) {
     icseg_config clip = config_of(model);
-    icseg_model_options options = {.class_names = classes, .seed = 2};
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT}, *c = &config;
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = classes, .seed = 2};
     icseg_model *out;
-    options.config.struct_size = ICSEG_CONFIG_INIT;
-    OK(icseg_config_preset(&options.config, clip.backbone == ICSEG_BACKBONE_VIT ? "tiny-vit" : "tiny-resnet", &error));
-    icseg_config *c = &options.config;
+    OK(icseg_config_preset(&config, clip.backbone == ICSEG_BACKBONE_VIT ? "tiny-vit" : "tiny-resnet", &error));
     memcpy(c->resnet_layers, clip.resnet_layers, sizeof c->resnet_layers);
     c->resnet_width = clip.resnet_width;
     if (clip.backbone == ICSEG_BACKBONE_VIT) c->vit_width = clip.vit_width;

@@ -611,16 +611,16 @@ static void a_vocabulary_is_found_beside_the_weights(void **state) {
 static void models_are_made_with_either_tokenizer(void **state) {
     (void)state;
     static const char *const names[] = {"wall", "building, edifice"};
-    icseg_model_options options = {
-        .class_names = names, .tokenizer = ICSEG_TOKENIZER_CLIP, .vocab = DATA "clip_merges.txt"};
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names,
+                                   .tokenizer = ICSEG_TOKENIZER_CLIP, .vocab = DATA "clip_merges.txt"};
     icseg_model *model;
     icseg_error error;
-    options.config.struct_size = ICSEG_CONFIG_INIT;
-    assert_int_equal(icseg_config_preset(&options.config, "tiny-resnet", NULL), ICSEG_OK);
-    options.config.num_classes = 2;
+    assert_int_equal(icseg_config_preset(&config, "tiny-resnet", NULL), ICSEG_OK);
+    config.num_classes = 2;
     assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_FORMAT); /* vocab_size is 258 */
     assert_non_null(strstr(error.message, "914"));
-    options.config.vocab_size = SMALL_VOCAB;
+    config.vocab_size = SMALL_VOCAB;
     assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_OK);
     icseg_model_close(&model);
     options.vocab = NULL;

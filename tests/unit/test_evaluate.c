@@ -56,7 +56,8 @@ static void counts_every_labelled_pixel(void **state) {
     test_folder f = five_pairs();
     icseg_dataset *d = open_data(&f, false);
     icseg_model *model = test_model("tiny-resnet", CLASSES, 1);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error = {0};
     seen s = {0};
@@ -71,7 +72,7 @@ static void counts_every_labelled_pixel(void **state) {
             icseg_image image;
             icseg_labels labels, predicted;
             assert_int_equal(icseg_dataset_read(d, i, &image, &labels, &error), ICSEG_OK);
-            assert_int_equal(icseg_predict(model, &image, &o, &predicted, NULL, &error), ICSEG_OK);
+            assert_int_equal(icseg_session_predict(session, &image, &o, &predicted, NULL, &error), ICSEG_OK);
             for (int p = 0; p < labels.width * labels.height; p++)
                 if (labels.data[p] >= 0) expected[labels.data[p]][predicted.data[p]]++;
             icseg_labels_close(&predicted);
@@ -79,7 +80,7 @@ static void counts_every_labelled_pixel(void **state) {
             icseg_image_close(&image);
         }
         s = (seen){0};
-        if (icseg_evaluate(model, d, &o, &progress, &confusion, &error) != ICSEG_OK) fail_msg("%s", error.message);
+        if (icseg_evaluate(session, d, &o, &progress, &confusion, &error) != ICSEG_OK) fail_msg("%s", error.message);
         assert_int_equal(confusion.classes, CLASSES);
         assert_memory_equal(confusion.count, expected, sizeof expected);
         assert_int_equal(s.events, 5);
@@ -87,8 +88,9 @@ static void counts_every_labelled_pixel(void **state) {
         assert_non_null(strstr(s.detail, "mIoU "));
         icseg_confusion_close(&confusion);
     }
-    assert_int_equal(icseg_evaluate(model, d, &o, NULL, &confusion, NULL), ICSEG_OK); /* silent */
+    assert_int_equal(icseg_evaluate(session, d, &o, NULL, &confusion, NULL), ICSEG_OK); /* silent */
     icseg_confusion_close(&confusion);
+    icseg_session_close(&session);
     icseg_model_close(&model);
     icseg_dataset_close(&d);
     test_dataset_close(&f);
@@ -97,16 +99,18 @@ static void counts_every_labelled_pixel(void **state) {
 static void a_damaged_image_is_named(void **state) {
     test_folder f = five_pairs();
     icseg_model *model = test_model("tiny-resnet", CLASSES, 2);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error;
     (void)state;
     test_truncate(&f, "images/train/p3.png", 50);
     icseg_dataset *d = open_data(&f, false);
-    assert_int_not_equal(icseg_evaluate(model, d, &o, NULL, &confusion, &error), ICSEG_OK);
+    assert_int_not_equal(icseg_evaluate(session, d, &o, NULL, &confusion, &error), ICSEG_OK);
     assert_non_null(strstr(error.message, "p3.png"));
     assert_null(confusion.count);
     icseg_dataset_close(&d);
+    icseg_session_close(&session);
     icseg_model_close(&model);
     test_dataset_close(&f);
 }
@@ -115,15 +119,17 @@ static void options_are_checked_before_anything_is_read(void **state) {
     test_folder f = five_pairs();
     icseg_dataset *d = open_data(&f, false);
     icseg_model *model = test_model("tiny-resnet", CLASSES, 3);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error;
     (void)state;
     o.crop_width = 3;
     o.mode = ICSEG_EVAL_SLIDE;
-    assert_int_equal(icseg_evaluate(model, d, &o, NULL, &confusion, &error), ICSEG_ERROR_ARGUMENT);
-    assert_non_null(strstr(error.message, "crop width 3"));
+    assert_int_equal(icseg_evaluate(session, d, &o, NULL, &confusion, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "crop_width is 3"));
     assert_null(confusion.count);
+    icseg_session_close(&session);
     icseg_model_close(&model);
     icseg_dataset_close(&d);
     test_dataset_close(&f);
@@ -133,14 +139,18 @@ static void the_number_of_classes_must_agree(void **state) {
     test_folder f = five_pairs();
     icseg_dataset *d = open_data(&f, false), *bare = open_data(&f, true);
     icseg_model *model = test_model("tiny-resnet", CLASSES + 1, 4), *fitting = test_model("tiny-resnet", CLASSES, 4);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
+    icseg_session *other = test_session(fitting, ICSEG_PRECISION_F32);
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error;
     (void)state;
-    assert_int_equal(icseg_evaluate(model, d, &o, NULL, &confusion, &error), ICSEG_ERROR_DATA);
+    assert_int_equal(icseg_evaluate(session, d, &o, NULL, &confusion, &error), ICSEG_ERROR_DATA);
     assert_non_null(strstr(error.message, "5 classes"));
-    assert_int_equal(icseg_evaluate(fitting, bare, &o, NULL, &confusion, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_evaluate(other, bare, &o, NULL, &confusion, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_session_close(&session);
     icseg_model_close(&model);
+    icseg_session_close(&other);
     icseg_model_close(&fitting);
     icseg_dataset_close(&d);
     icseg_dataset_close(&bare);
@@ -151,17 +161,19 @@ static void stops_when_asked(void **state) {
     test_folder f = five_pairs();
     icseg_dataset *d = open_data(&f, false);
     icseg_model *model = test_model("tiny-resnet", CLASSES, 5);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error;
     (void)state;
     for (int stop = 1; stop <= 5; stop++) {
         seen s = {.stop_at = stop};
         icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = watch, .user = &s};
-        assert_int_equal(icseg_evaluate(model, d, &o, &progress, &confusion, &error), ICSEG_ERROR_CANCELLED);
+        assert_int_equal(icseg_evaluate(session, d, &o, &progress, &confusion, &error), ICSEG_ERROR_CANCELLED);
         assert_int_equal(s.events, stop);
         assert_null(confusion.count);
     }
+    icseg_session_close(&session);
     icseg_model_close(&model);
     icseg_dataset_close(&d);
     test_dataset_close(&f);

@@ -44,17 +44,19 @@ static const float *image_of(int64_t batch) {
 /* Logits of two images; `out` has room for them. */
 static int64_t logits(icseg_model *m, int32_t plain, float *out) {
     icseg_network_options options;
-    icseg_session *s;
+    icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
+    icseg_prepared_network *s;
     memset(&options, 0, sizeof options);
     options.batch = 2;
     options.height = options.width = SIDE;
-    options.keep_logits = 1;
+    options.keep = ICSEG_KEEP_LOGITS;
     options.plain = plain;
-    ok(icseg_model_session(m, &options, &s, &error));
+    ok(icseg_session_network(session, &options, &s, &error));
     icseg_executor_bind(s->executor, s->network.image, image_of(2));
     ok(icseg_executor_run(s->executor, 0, 0, &error));
     int64_t count = icseg_graph_value(s->graph, s->network.logits)->count;
     memcpy(out, icseg_executor_data(s->executor, s->network.logits), (size_t)count * sizeof *out);
+    icseg_session_close(&session);
     return count;
 }
 
@@ -203,17 +205,18 @@ static void a_large_mlp_in_blocks_of_rows_gives_the_same(void **state) {
 
 static void memory_that_runs_out_anywhere_is_a_status(void **state) {
     icseg_model *m = test_model("tiny-resnet", CLASSES, 4);
+    icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
     icseg_network_options options;
     icseg_status status = ICSEG_ERROR_MEMORY;
     (void)state;
     memset(&options, 0, sizeof options);
     options.batch = 1;
     options.height = options.width = SIDE;
-    options.keep_logits = 1;
+    options.keep = ICSEG_KEEP_LOGITS;
     for (int64_t n = 0; status != ICSEG_OK; n += 7) {
-        icseg_session *s;
+        icseg_prepared_network *s;
         icseg_memory_fail_after(n);
-        status = icseg_model_session(m, &options, &s, &error);
+        status = icseg_session_network(session, &options, &s, &error);
         if (status == ICSEG_OK) {
             icseg_executor_bind(s->executor, s->network.image, image_of(1));
             status = icseg_executor_run(s->executor, 0, 0, &error);
@@ -222,6 +225,7 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
         if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
     }
     same_logits(m);
+    icseg_session_close(&session);
     icseg_model_close(&m);
 }
 

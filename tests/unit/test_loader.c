@@ -65,7 +65,7 @@ static record *run(const set *s, const icseg_loader_options *o) {
     icseg_error error = {0};
     if (icseg_loader_open(&loader, s->dataset, o, &error) != ICSEG_OK) fail_msg("%s", error.message);
     for (int64_t step = o->first_step; step < STEPS; step++) {
-        icseg_batch b;
+        icseg_loader_batch b;
         if (icseg_loader_next(loader, &b, &error) != ICSEG_OK) fail_msg("%s", error.message);
         assert_true(b.step == step && b.size == BATCH);
         memcpy(r->image[step], b.image, sizeof r->image[step]);
@@ -163,7 +163,7 @@ static void a_file_that_breaks_is_named_at_its_batch(void **state) {
             int64_t bad = -1; /* the first bad one of the batch is reported */
             for (int i = BATCH - 1; i >= 0; i--)
                 if (fine->sample[step][i] == 3 || fine->sample[step][i] == 5) bad = fine->sample[step][i];
-            icseg_batch b;
+            icseg_loader_batch b;
             icseg_error error = {0};
             icseg_status status = icseg_loader_next(loader, &b, &error);
             if (bad < 0) {
@@ -187,7 +187,7 @@ static void closing_ends_the_threads_at_any_time(void **state) {
     (void)state;
     set s = set_open();
     icseg_loader *loader;
-    icseg_batch b;
+    icseg_loader_batch b;
     for (int taken = 0; taken < 12; taken++) {
         icseg_loader_options o = options(1 + taken % 4, 1 + taken % 3, taken);
         assert_int_equal(icseg_loader_open(&loader, s.dataset, &o, NULL), ICSEG_OK);
@@ -245,7 +245,7 @@ static void running_out_of_memory_is_an_error_each_time(void **state) {
     int failed = 0;
     for (int n = 0; n < 60; n++) {
         icseg_loader *loader;
-        icseg_batch b;
+        icseg_loader_batch b;
         icseg_loader_options o = options(2, 2, 0);
         icseg_memory_fail_after(n);
         icseg_status status = icseg_loader_open(&loader, s.dataset, &o, NULL);

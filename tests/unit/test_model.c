@@ -8,20 +8,20 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "model/model.h"
+#include "inference/session.h"
 
 enum { CLASSES = 3 };
 static const char *const names[CLASSES] = {"sky", "brick wall", "caf\xc3\xa9"};
 
 static icseg_model *small_model(uint64_t seed) {
-    icseg_model_options options = {.class_names = names, .seed = seed};
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names, .seed = seed};
     icseg_error error = {0};
     icseg_model *model;
-    options.config.struct_size = ICSEG_CONFIG_INIT;
-    assert_int_equal(icseg_config_preset(&options.config, "tiny-resnet", &error), ICSEG_OK);
-    options.config.resnet_width = 4;
-    options.config.vocab_size = ICSEG_BYTE_VOCAB;
-    options.config.num_classes = CLASSES;
+    assert_int_equal(icseg_config_preset(&config, "tiny-resnet", &error), ICSEG_OK);
+    config.resnet_width = 4;
+    config.vocab_size = ICSEG_BYTE_VOCAB;
+    config.num_classes = CLASSES;
     if (icseg_model_create(&model, &options, &error) != ICSEG_OK) fail_msg("%s", error.message);
     if (icseg_params_load(model->params, &error) != ICSEG_OK) fail_msg("%s", error.message);
     return model;
@@ -43,12 +43,16 @@ static void the_seed_makes_the_weights(void **state) {
 static void images_too_small_are_refused(void **state) {
     (void)state;
     icseg_model *model = small_model(1);
-    icseg_model_cost cost;
+    icseg_session_cost cost = {.struct_size = ICSEG_SESSION_COST_INIT};
     icseg_error error = {0};
-    assert_int_equal(icseg_model_cost_at(&cost, model, 1, 31, 64, &error), ICSEG_ERROR_SHAPE);
+    icseg_session *session;
+    assert_int_equal(icseg_session_open(&session, model, NULL, &error), ICSEG_OK);
+    assert_int_equal(icseg_session_cost_at(session, 1, 31, 64, &cost, &error), ICSEG_ERROR_SHAPE);
     assert_non_null(strstr(error.message, "at least 32"));
-    assert_int_equal(icseg_model_cost_at(&cost, model, 1, 32, 33, &error), ICSEG_OK);
+    assert_int_equal(icseg_session_cost_at(session, 1, 32, 33, &cost, &error), ICSEG_OK);
     assert_true(cost.flops > 1e6 && cost.activations < cost.unplanned && cost.parameters > cost.trainable);
+    assert_int_equal(cost.input, 32 * 33 * 3 * sizeof(float));
+    icseg_session_close(&session);
     icseg_model_close(&model);
 }
 

@@ -57,21 +57,25 @@ static icseg_model *open_model(void) {
 /* The label map's confidences: one image, all of the network. */
 static icseg_status run(icseg_model *m, int64_t side, float *sum) {
     static float image[SIDE * SIDE * 3];
-    icseg_session *s;
+    icseg_session *session;
+    icseg_prepared_network *s;
     icseg_network_options options;
     memset(&options, 0, sizeof options);
     options.batch = 1;
     options.height = options.width = options.predict_height = options.predict_width = side;
     options.confidence = 1;
-    icseg_model_use_precision(m, ICSEG_PRECISION_F32);
     for (int i = 0; i < SIDE * SIDE * 3; i++) image[i] = (float)(i % 29) / 10 - 1.4f;
-    ICSEG_TRY(icseg_model_session(m, &options, &s, &error));
-    icseg_executor_bind(s->executor, s->network.image, image);
-    ICSEG_TRY(icseg_executor_run(s->executor, 0, 0, &error));
-    const float *confidence = icseg_executor_data(s->executor, s->network.prediction[1]);
+    ICSEG_TRY(icseg_session_open(&session, m, NULL, &error));
+    icseg_status status = icseg_session_network(session, &options, &s, &error);
+    if (status == ICSEG_OK) {
+        icseg_executor_bind(s->executor, s->network.image, image);
+        status = icseg_executor_run(s->executor, 0, 0, &error);
+    }
     *sum = 0;
-    for (int64_t i = 0; i < side * side; i++) *sum += confidence[i];
-    return ICSEG_OK;
+    for (int64_t i = 0; i < side * side && status == ICSEG_OK; i++)
+        *sum += ((const float *)icseg_executor_data(s->executor, s->network.prediction[1]))[i];
+    icseg_session_close(&session);
+    return status;
 }
 
 static size_t all_bytes(const icseg_model *m) {

@@ -14,7 +14,6 @@
 #include "base/memory.h"
 #include "image/normalize.h"
 #include "inference/sliding.h"
-#include "icseg/eval.h"
 #include "support/models.h"
 #include "support/near.h"
 
@@ -35,14 +34,15 @@ static icseg_image part(const icseg_image *from, int32_t x0, int32_t y0, int32_t
 /* Logits of one picture, upsampled to `width` x `height`: (height, width, K) in double. */
 static double *naive_logits(icseg_model *model, const icseg_image *image, int32_t width, int32_t height) {
     icseg_error error = {0};
-    icseg_session *s;
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
+    icseg_prepared_network *s;
     icseg_network_options options;
     memset(&options, 0, sizeof options);
     options.batch = 1;
     options.height = image->height;
     options.width = image->width;
-    options.keep_outputs = 1;
-    if (icseg_model_session(model, &options, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    options.keep = ICSEG_KEEP_OUTPUTS;
+    if (icseg_session_network(session, &options, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     float *input = malloc((size_t)image->width * (size_t)image->height * 3 * sizeof *input);
     icseg_image_normalize(image, input);
     icseg_executor_bind(s->executor, s->network.image, input);
@@ -65,6 +65,7 @@ static double *naive_logits(icseg_model *model, const icseg_image *image, int32_
                          u * (double)logits[(y1 * w + x1) * classes + k]);
         }
     free(input);
+    icseg_session_close(&session);
     return out;
 }
 
@@ -134,7 +135,10 @@ typedef struct result {
 static result predict(icseg_model *model, const icseg_image *image, const icseg_eval_options *o) {
     icseg_error error = {0};
     result r;
-    if (icseg_predict(model, image, o, &r.labels, &r.confidence, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
+    if (icseg_session_predict(session, image, o, &r.labels, &r.confidence, &error) != ICSEG_OK)
+        fail_msg("%s", error.message);
+    icseg_session_close(&session);
     assert_int_equal(r.labels.width, image->width);
     assert_int_equal(r.labels.height, image->height);
     return r;
@@ -147,7 +151,7 @@ static void close_result(result *r) {
 
 static void whole_mode_is_the_argmax_of_upsampled_logits(void **state) {
     static const int32_t size[][2] = {{64, 64}, {97, 65}, {33, 47}, {1, 1}, {8, 100}, {150, 40}};
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_model *model = test_model("tiny-resnet", CLASSES, 1);
     (void)state;
     for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
@@ -172,7 +176,7 @@ static void resizing_follows_short_and_long_side(void **state) {
     icseg_image image = test_image(120, 80, 3);
     (void)state;
     for (size_t i = 0; i < sizeof limit / sizeof *limit; i++) {
-        icseg_eval_options o = icseg_eval_options_default();
+        icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
         o.resize_short = limit[i][0];
         o.resize_long = limit[i][1];
         icseg_image input;
@@ -192,7 +196,7 @@ static void resizing_follows_short_and_long_side(void **state) {
 static void one_window_is_the_whole_image(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 4);
     icseg_image image = test_image(75, 50, 4);
-    icseg_eval_options whole = icseg_eval_options_default(), slide = whole;
+    icseg_eval_options whole = {.struct_size = ICSEG_EVAL_OPTIONS_INIT}, slide = whole;
     (void)state;
     slide.mode = ICSEG_EVAL_SLIDE;
     result a = predict(model, &image, &whole), b = predict(model, &image, &slide);
@@ -214,7 +218,7 @@ static void windows_are_averaged_as_at_full_size(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int32_t *c = cases[i];
         icseg_image image = test_image(c[0], c[1], i);
-        icseg_eval_options o = icseg_eval_options_default();
+        icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
         o.mode = ICSEG_EVAL_SLIDE;
         o.crop_height = c[2];
         o.crop_width = c[3];
@@ -259,7 +263,7 @@ static double *naive_augmented(icseg_model *model, const icseg_image *image, con
 static void augmentation_averages_probabilities(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 6);
     icseg_image image = test_image(90, 70, 6);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     (void)state;
     o.scale_count = 3;
     memcpy(o.scale, (double[]){0.5, 1, 1.75}, 3 * sizeof(double));
@@ -278,7 +282,7 @@ static void augmentation_averages_probabilities(void **state) {
 static void without_options_it_is_as_in_training(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 5);
     icseg_image image = test_image(75, 50, 5);
-    icseg_eval_options plain = icseg_eval_options_default(), trained = plain;
+    icseg_eval_options plain = {.struct_size = ICSEG_EVAL_OPTIONS_INIT}, trained = plain;
     (void)state;
     trained.mode = ICSEG_EVAL_SLIDE;
     trained.crop_height = trained.crop_width = 40;
@@ -301,7 +305,7 @@ static void without_options_it_is_as_in_training(void **state) {
 static void a_mirrored_image_gives_the_mirrored_map(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 7);
     icseg_image image = test_image(131, 90, 7), mirrored = part(&image, 0, 0, 131, 90, true);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     (void)state;
     o.flip = true;
     for (int slide = 0; slide <= 1; slide++) {
@@ -330,7 +334,7 @@ static void a_mirrored_image_gives_the_mirrored_map(void **state) {
 static void windows_on_a_resized_image_fit_together(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 8);
     icseg_image image = test_image(40, 300, 8);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     (void)state;
     o.mode = ICSEG_EVAL_SLIDE;
     o.crop_height = o.crop_width = 64;
@@ -352,7 +356,7 @@ static void windows_on_a_resized_image_fit_together(void **state) {
 static void the_same_bytes_twice(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 9);
     icseg_image image = test_image(100, 80, 9);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     (void)state;
     o.mode = ICSEG_EVAL_SLIDE;
     o.crop_height = o.crop_width = 64;
@@ -368,36 +372,39 @@ static void the_same_bytes_twice(void **state) {
 
 static void options_that_cannot_work_are_refused(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 10);
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
     icseg_image image = test_image(64, 64, 10);
     icseg_labels labels;
     icseg_error error;
     (void)state;
     for (int i = 0; i < 8; i++) {
-        icseg_eval_options o = icseg_eval_options_default();
+        icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
         o.mode = ICSEG_EVAL_SLIDE;
         if (i == 0) o.crop_height = 31;
-        if (i == 1) o.crop_width = 0;
+        if (i == 1) o.crop_width = 31;
         if (i == 2) o.stride_width = 513;
         if (i == 3) o.stride_height = -1;
         if (i == 4) o.scale_count = ICSEG_EVAL_SCALES + 1;
         if (i == 5) o.scale_count = 1; /* of 0 */
         if (i == 6) o.resize_short = -4;
         if (i == 7) o.resize_short = 64, o.resize_long = 32;
-        assert_int_equal(icseg_predict(model, &image, &o, &labels, NULL, &error), ICSEG_ERROR_ARGUMENT);
+        assert_int_equal(icseg_session_predict(session, &image, &o, &labels, NULL, &error), ICSEG_ERROR_ARGUMENT);
         assert_true(strlen(error.message) > 10);
         assert_null(labels.data);
     }
     icseg_image empty = {0};
-    icseg_eval_options o = icseg_eval_options_default();
-    assert_int_equal(icseg_predict(model, &empty, &o, &labels, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    assert_int_equal(icseg_session_predict(session, &empty, &o, &labels, NULL, &error), ICSEG_ERROR_ARGUMENT);
     icseg_image_close(&image);
+    icseg_session_close(&session);
     icseg_model_close(&model);
 }
 
 static void weights_that_are_not_finite_are_named(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 11);
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
     icseg_image image = test_image(64, 64, 11);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_labels labels;
     icseg_error error;
     (void)state;
@@ -405,15 +412,16 @@ static void weights_that_are_not_finite_are_named(void **state) {
     assert_non_null(p);
     p->data[0] = NAN;
     p->version++;
-    assert_int_equal(icseg_predict(model, &image, &o, &labels, NULL, &error), ICSEG_ERROR_NUMERIC);
+    assert_int_equal(icseg_session_predict(session, &image, &o, &labels, NULL, &error), ICSEG_ERROR_NUMERIC);
     assert_non_null(strstr(error.message, "visual.layer1.0"));
     icseg_image_close(&image);
+    icseg_session_close(&session);
     icseg_model_close(&model);
 }
 
 static void running_out_of_memory_leaves_nothing_behind(void **state) {
     icseg_image image = test_image(90, 64, 12);
-    icseg_eval_options o = icseg_eval_options_default();
+    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_status status = ICSEG_ERROR_MEMORY;
     icseg_model *model = test_model("tiny-resnet", CLASSES, 12);
     (void)state;
@@ -421,18 +429,21 @@ static void running_out_of_memory_leaves_nothing_behind(void **state) {
     o.crop_height = o.crop_width = 64;
     o.flip = true;
     o.resize_short = 70;
-    /* The session exists from a first run, so that the failures are those of prediction. */
-    result r = predict(model, &image, &o);
-    close_result(&r);
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
+    icseg_labels first;
+    /* The network exists from a first run, so that the failures are those of prediction. */
+    assert_int_equal(icseg_session_predict(session, &image, &o, &first, NULL, NULL), ICSEG_OK);
+    icseg_labels_close(&first);
     for (int n = 0; status == ICSEG_ERROR_MEMORY && n < 1000; n++) {
         icseg_labels labels;
         icseg_memory_fail_after(n);
-        status = icseg_predict(model, &image, &o, &labels, NULL, NULL);
+        status = icseg_session_predict(session, &image, &o, &labels, NULL, NULL);
         icseg_memory_fail_after(-1);
         if (status != ICSEG_OK) assert_null(labels.data);
         icseg_labels_close(&labels);
     }
     assert_int_equal(status, ICSEG_OK);
+    icseg_session_close(&session);
     icseg_model_close(&model);
     icseg_image_close(&image);
 }

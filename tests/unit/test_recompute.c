@@ -31,7 +31,8 @@ static icseg_model *train(const char *preset, int side, int kind, bool bf16, ics
     for (int i = 0; i < BATCH * SIDE * SIDE; i++) labels[i] = (int16_t)icseg_rng_below(&rng, CLASSES);
     icseg_model *m = test_model(preset, CLASSES, 11);
     icseg_network_options options;
-    icseg_session *s;
+    icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
+    icseg_prepared_network *s;
     memset(&options, 0, sizeof options);
     options.batch = BATCH;
     options.height = options.width = side;
@@ -40,13 +41,14 @@ static icseg_model *train(const char *preset, int side, int kind, bool bf16, ics
     options.low_memory = kind == LOW;
     options.precision = bf16 ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
     for (int step = 0; step < STEPS; step++) {
-        ok(icseg_model_session(m, &options, &s, &error));
+        ok(icseg_session_network(session, &options, &s, &error));
         icseg_executor_bind(s->executor, s->network.image, image);
         icseg_executor_bind(s->executor, s->network.labels, labels);
         ok(icseg_executor_run(s->executor, 5, step, &error));
     }
     *plan = icseg_executor_summary(s->executor);
     *loss = *(const float *)icseg_executor_data(s->executor, s->network.total);
+    icseg_session_close(&session);
     return m;
 }
 

@@ -210,14 +210,15 @@ static icseg_model *open_weights(const char *out) {
 
 /* Fresh weights of the test's recipe; without dropout. */
 static icseg_model *fresh_model(void) {
-    icseg_model_options o = {.class_names = icseg_synth_class_names(), .seed = 3};
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_model_options o = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = icseg_synth_class_names(),
+                             .seed = 3};
     icseg_model *model;
-    o.config.struct_size = ICSEG_CONFIG_INIT;
-    assert_int_equal(icseg_config_preset(&o.config, "tiny-resnet", NULL), ICSEG_OK);
-    o.config.num_classes = ICSEG_SYNTH_CLASSES;
-    o.config.vocab_size = 258;
-    o.config.context_length = 40;
-    o.config.dropout = 0;
+    assert_int_equal(icseg_config_preset(&config, "tiny-resnet", NULL), ICSEG_OK);
+    config.num_classes = ICSEG_SYNTH_CLASSES;
+    config.vocab_size = 258;
+    config.context_length = 40;
+    config.dropout = 0;
     assert_int_equal(icseg_model_create(&model, &o, NULL), ICSEG_OK);
     assert_int_equal(icseg_params_load(model->params, NULL), ICSEG_OK);
     return model;
@@ -422,13 +423,15 @@ static void naive_step(icseg_model *model, const icseg_dataset *dataset, int bat
     icseg_adamw *adamw;
     int64_t count = icseg_params_count(model->params);
     float **sum = calloc((size_t)count, sizeof *sum);
+    icseg_session *session;
+    assert_int_equal(icseg_session_open(&session, model, NULL, NULL), ICSEG_OK);
     assert_int_equal(icseg_loader_open(&loader, dataset, &loading, NULL), ICSEG_OK);
     assert_int_equal(icseg_adamw_open(&adamw, model->params, &adam, NULL), ICSEG_OK);
     for (int b = 0; b < batches; b++) {
-        icseg_session *s;
-        icseg_batch batch;
+        icseg_prepared_network *s;
+        icseg_loader_batch batch;
         assert_int_equal(icseg_loader_next(loader, &batch, NULL), ICSEG_OK);
-        assert_int_equal(icseg_model_session(model, &options, &s, NULL), ICSEG_OK);
+        assert_int_equal(icseg_session_network(session, &options, &s, NULL), ICSEG_OK);
         icseg_executor_bind(s->executor, s->network.image, batch.image);
         icseg_executor_bind(s->executor, s->network.labels, batch.labels);
         assert_int_equal(icseg_executor_run(s->executor, 3, b, NULL), ICSEG_OK);
@@ -452,6 +455,7 @@ static void naive_step(icseg_model *model, const icseg_dataset *dataset, int bat
     icseg_adamw_step(adamw, 1, clip / (norm + 1e-6));
     for (int64_t i = 0; i < count; i++) free(sum[i]);
     free(sum);
+    icseg_session_close(&session);
     icseg_adamw_close(&adamw);
     icseg_loader_close(&loader);
 }
@@ -547,7 +551,7 @@ static void first_images(char path[2][PATH_MOST]) {
     icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *dataset;
     icseg_loader *loader;
-    icseg_batch batch;
+    icseg_loader_batch batch;
     loading.augment.crop_height = loading.augment.crop_width = 64;
     loading.augment.resize_short = 0;
     o.folder = path_of("data");

@@ -17,7 +17,7 @@
 #include "base/memory.h"
 #include "icseg/memory.h"
 #include "icseg/weights.h"
-#include "model/model.h"
+#include "inference/session.h"
 #include "support/scratch.h"
 #include "tensor/safetensors.h"
 #include "weights/internal.h"
@@ -161,6 +161,7 @@ static void a_denseclip_checkpoint_gives_the_references_logits(void **state) {
     enum { H = 64, W = 48, K = 3, AREA = H * W / 16 };
     icseg_model *model;
     icseg_session *session;
+    icseg_prepared_network *n;
     icseg_safetensors *reference;
     static float image[H * W * 3], expected[K * AREA];
     char *tokens = read_text(FIXTURES "denseclip_vit.tokens.json"), *config = read_text(FIXTURES "denseclip_vit.json");
@@ -169,12 +170,13 @@ static void a_denseclip_checkpoint_gives_the_references_logits(void **state) {
     icseg_free(config);
     OK(icseg_model_open(&model, first, &error));
     assert_string_equal(icseg_model_class_names(model)[1], "tree");
-    icseg_network_options options = {.batch = 1, .height = H, .width = W, .keep_outputs = 1};
-    OK(icseg_model_session(model, &options, &session, &error));
+    icseg_network_options options = {.batch = 1, .height = H, .width = W, .keep = ICSEG_KEEP_OUTPUTS};
+    OK(icseg_session_open(&session, model, NULL, &error));
+    OK(icseg_session_network(session, &options, &n, &error));
     make_image(image, H, W);
-    icseg_executor_bind(session->executor, session->network.image, image);
-    OK(icseg_executor_run(session->executor, 0, 0, &error));
-    const float *logits = icseg_executor_data(session->executor, session->network.logits); /* (1, h, w, K) */
+    icseg_executor_bind(n->executor, n->network.image, image);
+    OK(icseg_executor_run(n->executor, 0, 0, &error));
+    const float *logits = icseg_executor_data(n->executor, n->network.logits); /* (1, h, w, K) */
     OK(icseg_safetensors_open(&reference, FIXTURES "denseclip_vit.expected.safetensors", &error));
     OK(icseg_safetensors_read_f32(reference, "logits", ICSEG_SHAPE(1, K, H / 4, W / 4), expected, &error));
     double difference = 0, norm = 0;
@@ -187,6 +189,7 @@ static void a_denseclip_checkpoint_gives_the_references_logits(void **state) {
     assert_true(norm > 1e-3);
     if (!(sqrt(difference / norm) <= 1e-4)) fail_msg("relative difference %g", sqrt(difference / norm));
     icseg_safetensors_close(&reference);
+    icseg_session_close(&session);
     icseg_model_close(&model);
 }
 
@@ -569,7 +572,7 @@ static void a_checkpoint_keeps_names_and_tokens_under_another_configuration(void
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         convert(first, second, cases[i].options);
         OK(icseg_model_open(&model, second, &error));
-        assert_int_equal(icseg_eval_options_of(model).resize_short, 50);
+        assert_int_equal(model->eval.resize_short, 50);
         assert_int_equal(icseg_model_config(model)->text_heads, cases[i].heads);
         for (int k = 0; k < 3; k++) {
             assert_string_equal(icseg_model_class_names(model)[k], other_names[k]);

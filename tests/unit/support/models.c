@@ -3,6 +3,7 @@
 #include "support/models.h"
 
 #include <math.h>
+#include <omp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,7 +31,8 @@ static void scramble(icseg_model *m, uint64_t seed) {
 icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
     static char names[MOST_CLASSES][24];
     const char *list[MOST_CLASSES];
-    icseg_model_options options = {.class_names = list, .seed = seed};
+    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = list, .seed = seed};
     icseg_error error = {0};
     icseg_model *model;
     assert_true(classes <= MOST_CLASSES);
@@ -38,14 +40,22 @@ icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
         snprintf(names[k], sizeof names[k], "class%d", k);
         list[k] = names[k];
     }
-    options.config.struct_size = ICSEG_CONFIG_INIT;
-    assert_int_equal(icseg_config_preset(&options.config, preset, &error), ICSEG_OK);
-    options.config.vocab_size = 258;
-    options.config.num_classes = classes;
+    assert_int_equal(icseg_config_preset(&config, preset, &error), ICSEG_OK);
+    config.vocab_size = 258;
+    config.num_classes = classes;
     if (icseg_model_create(&model, &options, &error) != ICSEG_OK) fail_msg("%s", error.message);
     if (icseg_params_load(model->params, &error) != ICSEG_OK) fail_msg("%s", error.message);
     scramble(model, seed);
     return model;
+}
+
+icseg_session *test_session(icseg_model *model, icseg_precision precision) {
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = omp_get_max_threads(),
+                                     .precision = precision};
+    icseg_error error = {0};
+    icseg_session *session;
+    if (icseg_session_open(&session, model, &options, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    return session;
 }
 
 icseg_image test_image(int32_t width, int32_t height, uint64_t seed) {

@@ -4,11 +4,14 @@
 #define ICSEG_TEST_MODELS_H
 
 #include "icseg/image.h"
-#include "model/model.h"
+#include "inference/session.h"
 
 /* The "tiny-resnet" or "tiny-vit" preset with byte tokens, `classes` classes named class0, class1, ... and random
  * weights whose label maps are varied. */
 icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed);
+
+/* A session of the model with as many threads as OpenMP would use now. */
+icseg_session *test_session(icseg_model *model, icseg_precision precision);
 
 /* Smooth blobs of colour and some noise. */
 icseg_image test_image(int32_t width, int32_t height, uint64_t seed);

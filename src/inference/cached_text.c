@@ -2,16 +2,17 @@
  * Class embeddings that do not depend on the image, computed once for all images and input shapes. */
 #include <string.h>
 
-#include "model/model.h"
+#include "inference/session.h"
 
-static icseg_status open_text(icseg_model *m, icseg_cached_text *t, icseg_error *error) {
+static icseg_status open_text(icseg_session *s, icseg_cached_text *t, icseg_error *error) {
+    icseg_model *m = s->model;
     ICSEG_TRY(icseg_graph_open(&t->graph, false, error));
-    ICSEG_TRY(icseg_network_build_text(&t->value, t->graph, m->params, &m->config, &m->texts, m->precision, m->ranges,
+    ICSEG_TRY(icseg_network_build_text(&t->value, t->graph, m->params, &m->config, &m->texts, s->precision, s->ranges,
                                        error));
     size_t count = (size_t)icseg_graph_value(t->graph, t->value)->count;
     t->data = icseg_alloc_array(count, sizeof *t->data);
     if (!t->data) return icseg_fail_memory(error, count * sizeof *t->data, "class embeddings");
-    return icseg_executor_open(&t->executor, t->graph, m->workspace, error);
+    return icseg_executor_open(&t->executor, t->graph, s->workspace, error);
 }
 
 void icseg_cached_text_close(icseg_cached_text *t) {
@@ -30,11 +31,11 @@ static uint64_t version_of(const icseg_graph *g) {
     return sum;
 }
 
-icseg_status icseg_model_cached_text(icseg_model *m, const float **out, icseg_error *error) {
-    icseg_cached_text *t = &m->text;
+icseg_status icseg_session_text(icseg_session *s, const float **out, icseg_error *error) {
+    icseg_cached_text *t = &s->text;
     if (!t->executor) {
         icseg_cached_text_close(t);
-        icseg_status status = open_text(m, t, error);
+        icseg_status status = open_text(s, t, error);
         if (status != ICSEG_OK) {
             icseg_cached_text_close(t);
             return status;

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Frames and tensors as the network's input. */
+#include "inference/images.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/struct_size.h"
+#include "image/normalize.h"
+#include "model/network.h"
+
+enum { MOST_IMAGES = 65536, CHANNELS = 3 };
+
+static const struct {
+    uint8_t size, channel[CHANNELS];
+} formats[ICSEG_FRAME_FORMATS] = {
+    [ICSEG_FRAME_RGB8] = {3, {0, 1, 2}},  [ICSEG_FRAME_BGR8] = {3, {2, 1, 0}},  [ICSEG_FRAME_RGBA8] = {4, {0, 1, 2}},
+    [ICSEG_FRAME_BGRA8] = {4, {2, 1, 0}}, [ICSEG_FRAME_GREY8] = {1, {0, 0, 0}},
+};
+
+/* -- opening */
+
+static icseg_status fail(icseg_error *error, const char *field, const char *text) {
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD, "icseg_batch: %s", text);
+}
+
+/* index: of the frame, for messages. */
+static icseg_status open_frame(icseg_pixels *out, const icseg_frame *f, int32_t index, icseg_error *error) {
+    static const char field[] = "frames";
+    if ((int)f->format < 0 || f->format >= ICSEG_FRAME_FORMATS)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
+                                "frames[%d].format is %d: not a value of icseg_frame_format", index, (int)f->format);
+    if (!f->data)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD, "frames[%d].data is NULL",
+                                index);
+    if (f->width < 1 || f->height < 1 || f->width > ICSEG_IMAGE_MAX_SIDE || f->height > ICSEG_IMAGE_MAX_SIDE ||
+        (int64_t)f->width * f->height > ICSEG_IMAGE_MAX_PIXELS)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
+                                "frames[%d] is %dx%d: sides are 1..%d, and pixels at most %d", index, f->width,
+                                f->height, ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_PIXELS);
+    size_t row = (size_t)f->width * formats[f->format].size;
+    if (f->stride && f->stride < row)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
+                                "frames[%d].stride is %zu bytes: a row of %d pixels takes %zu", index, f->stride,
+                                f->width, row);
+    *out = (icseg_pixels){.data = f->data, .stride = f->stride ? f->stride : row, .size = formats[f->format].size};
+    memcpy(out->channel, formats[f->format].channel, sizeof out->channel);
+    return ICSEG_OK;
+}
+
+static icseg_status open_frames(icseg_images *out, const icseg_batch *b, icseg_error *error) {
+    if (b->count < 1 || b->count > MOST_IMAGES)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
+                                "icseg_batch: count is %d: expected 1..%d", b->count, MOST_IMAGES);
+    const icseg_frame *first = b->frames;
+    out->count = b->count;
+    out->width = first->width;
+    out->height = first->height;
+    out->pixels = icseg_calloc_array((size_t)b->count, sizeof *out->pixels);
+    if (!out->pixels) return icseg_fail_memory(error, (size_t)b->count * sizeof *out->pixels, "a batch");
+    for (int32_t i = 0; i < b->count; i++) {
+        ICSEG_TRY(open_frame(&out->pixels[i], &b->frames[i], i, error));
+        if (b->frames[i].width != first->width || b->frames[i].height != first->height)
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "frames", ICSEG_REMEDY_SET_FIELD,
+                                    "frames[%d] is %dx%d, but frames[0] is %dx%d: the images of a batch have one size",
+                                    i, b->frames[i].width, b->frames[i].height, first->width, first->height);
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status open_tensor(icseg_images *out, const icseg_batch *b, icseg_error *error) {
+    static const uint8_t axes[][4] = {[ICSEG_LAYOUT_NCHW] = {0, 2, 3, 1}, [ICSEG_LAYOUT_NHWC] = {0, 1, 2, 3}};
+    const icseg_tensor *t = b->tensor;
+    int64_t size[4];
+    if (t->type != ICSEG_TENSOR_F32) return fail(error, "tensor", "the tensor's type must be F32");
+    if (t->rank != 4)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
+                                "icseg_batch: the tensor's rank is %d: expected 4", t->rank);
+    if (!t->data) return fail(error, "tensor", "the tensor's data is NULL");
+    if (b->layout != ICSEG_LAYOUT_NCHW && b->layout != ICSEG_LAYOUT_NHWC)
+        return fail(error, "layout", "layout is not a value of icseg_image_layout");
+    for (int i = 0; i < 4; i++) {
+        size[i] = t->shape[axes[b->layout][i]];
+        out->stride[i] = t->strides[axes[b->layout][i]];
+    }
+    if (size[3] != CHANNELS)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
+                                "icseg_batch: the tensor has %lld channels instead of 3; is its layout the one given?",
+                                (long long)size[3]);
+    if (size[0] < 1 || size[0] > MOST_IMAGES)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
+                                "icseg_batch: the tensor has %lld images: expected 1..%d", (long long)size[0],
+                                MOST_IMAGES);
+    for (int i = 1; i < 3; i++)
+        if (size[i] < ICSEG_SMALLEST_SIDE || size[i] > ICSEG_IMAGE_MAX_SIDE)
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
+                                    "icseg_batch: the tensor's images are %lldx%lld: sides are %d..%d",
+                                    (long long)size[2], (long long)size[1], ICSEG_SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE);
+    out->count = (int32_t)size[0];
+    out->height = (int32_t)size[1];
+    out->width = (int32_t)size[2];
+    out->floats = t->data;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_images_open(icseg_images *out, const icseg_batch *batch, icseg_error *error) {
+    enum { FIRST_SIZE = sizeof(icseg_batch) };
+    icseg_batch b;
+    memset(out, 0, sizeof *out);
+    icseg_normalize_table(out->table);
+    ICSEG_TRY(icseg_struct_read(&b, sizeof b, batch, FIRST_SIZE, "icseg_batch", error));
+    if (b.frames && b.tensor) return fail(error, "tensor", "give frames or a tensor, not both");
+    if (!b.frames && !b.tensor) return fail(error, "frames", "frames and tensor are NULL; give one of them");
+    icseg_status status = b.frames ? open_frames(out, &b, error) : open_tensor(out, &b, error);
+    if (status != ICSEG_OK) icseg_images_close(out);
+    return status;
+}
+
+icseg_status icseg_images_open_grey(icseg_images *out, int32_t count, int32_t width, int32_t height,
+                                    icseg_error *error) {
+    static const uint8_t grey = 128;
+    icseg_frame frame = {ICSEG_FRAME_GREY8, width, height, 0, &grey};
+    icseg_batch batch = {ICSEG_BATCH_INIT, .count = 1, .frames = &frame};
+    if (count < 1 || count > MOST_IMAGES)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
+                                "count is %d: expected 1..%d", count, MOST_IMAGES);
+    ICSEG_TRY(icseg_images_open(out, &batch, error));
+    icseg_pixels *pixels = icseg_calloc_array((size_t)count, sizeof *pixels);
+    if (!pixels) {
+        icseg_images_close(out);
+        return icseg_fail_memory(error, (size_t)count * sizeof *pixels, "a batch");
+    }
+    for (int32_t i = 0; i < count; i++) pixels[i] = (icseg_pixels){.data = &grey}; /* every pixel is this one */
+    icseg_free(out->pixels);
+    out->pixels = pixels;
+    out->count = count;
+    return ICSEG_OK;
+}
+
+void icseg_images_close(icseg_images *images) {
+    for (int32_t i = 0; images->resized && i < images->count; i++) icseg_image_close(&images->resized[i]);
+    icseg_free(images->resized);
+    icseg_free(images->pixels);
+    memset(images, 0, sizeof *images);
+}
+
+/* -- resizing */
+
+/* (height, width, 3), dense. */
+static void copy_rgb(const icseg_images *images, int32_t index, uint8_t *to) {
+    const icseg_pixels *p = &images->pixels[index];
+    for (int32_t y = 0; y < images->height; y++) {
+        const uint8_t *from = p->data + (size_t)y * p->stride;
+        for (int32_t x = 0; x < images->width; x++, from += p->size)
+            for (int c = 0; c < CHANNELS; c++) *to++ = from[p->channel[c]];
+    }
+}
+
+static icseg_status resize_one(icseg_image *out, const icseg_images *images, int32_t index, int32_t width,
+                               int32_t height, icseg_error *error) {
+    const icseg_pixels *p = &images->pixels[index];
+    icseg_image copy = {0}, lent = {images->width, images->height, (uint8_t *)(uintptr_t)p->data};
+    bool as_it_is = p->size == CHANNELS && p->channel[0] == 0 && p->stride == (size_t)images->width * CHANNELS;
+    if (as_it_is) return icseg_image_resize(out, &lent, width, height, error);
+    ICSEG_TRY(icseg_image_create(&copy, images->width, images->height, error));
+    copy_rgb(images, index, copy.data);
+    icseg_status status = icseg_image_resize(out, &copy, width, height, error);
+    icseg_image_close(&copy);
+    return status;
+}
+
+icseg_status icseg_images_resize(icseg_images *out, const icseg_images *images, int32_t width, int32_t height,
+                                 icseg_error *error) {
+    size_t count = (size_t)images->count;
+    *out = *images;
+    out->width = width;
+    out->height = height;
+    out->pixels = icseg_calloc_array(count, sizeof *out->pixels);
+    out->resized = icseg_calloc_array(count, sizeof *out->resized);
+    icseg_status status = out->pixels && out->resized
+                              ? ICSEG_OK
+                              : icseg_fail_memory(error, count * sizeof *out->resized, "resized images");
+    for (int32_t i = 0; i < images->count && status == ICSEG_OK; i++) {
+        status = resize_one(&out->resized[i], images, i, width, height, error);
+        out->pixels[i] = (icseg_pixels){out->resized[i].data, (size_t)width * CHANNELS, CHANNELS, {0, 1, 2}};
+    }
+    if (status != ICSEG_OK) icseg_images_close(out);
+    return status;
+}
+
+/* -- reading */
+
+/* step: pixels to the right, or -1 to the left. */
+static void read_bytes(const icseg_images *images, const icseg_pixels *p, const uint8_t *from, int step, int32_t count,
+                       float *to) {
+    ptrdiff_t next = step * (ptrdiff_t)p->size;
+    for (int32_t x = 0; x < count; x++, from += next, to += CHANNELS)
+        for (int c = 0; c < CHANNELS; c++) to[c] = images->table[c][from[p->channel[c]]];
+}
+
+/* The caller's floats may have any alignment. */
+static void read_floats(const icseg_images *images, const char *from, int step, int32_t count, float *to) {
+    ptrdiff_t next = step * (ptrdiff_t)images->stride[2];
+    for (int32_t x = 0; x < count; x++, from += next, to += CHANNELS)
+        for (int c = 0; c < CHANNELS; c++) memcpy(&to[c], from + c * images->stride[3], sizeof *to);
+}
+
+void icseg_images_read(const icseg_images *images, int32_t index, icseg_window at, bool mirrored, float *to) {
+    int32_t x = mirrored ? images->width - 1 - at.x : at.x;
+    int step = mirrored ? -1 : 1;
+#pragma omp parallel for schedule(static)
+    for (int32_t i = 0; i < at.height; i++) {
+        float *row = to + (size_t)i * (size_t)at.width * CHANNELS;
+        int64_t y = at.y + i;
+        if (images->pixels) {
+            const icseg_pixels *p = &images->pixels[index];
+            read_bytes(images, p, p->data + (size_t)y * p->stride + (size_t)x * p->size, step, at.width, row);
+        } else {
+            const char *from = images->floats + index * images->stride[0] + y * images->stride[1];
+            read_floats(images, from + x * images->stride[2], step, at.width, row);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Running a model on a batch: whole or in windows, with or without test-time augmentation; predicting one image is a
+ * batch of one frame. */
+#include <string.h>
+
+#include "base/argument.h"
+#include "base/memory.h"
+#include "base/struct_size.h"
+#include "base/threads.h"
+#include "image/normalize.h"
+#include "inference/pass.h"
+#include "inference/result.h"
+
+enum { MOST_PASSES = 2 * ICSEG_EVAL_SCALES, USUAL_TOP_K = 5 };
+
+enum {
+    SCORES = ICSEG_WANT_SCORES_4 | ICSEG_WANT_SCORES_8 | ICSEG_WANT_SCORES_16 | ICSEG_WANT_SCORES_32,
+    TOP = ICSEG_WANT_TOP_CLASSES | ICSEG_WANT_TOP_PROBABILITIES,
+    LABELS = ICSEG_WANT_LABELS | ICSEG_WANT_CONFIDENCE, /* which the network can make itself */
+    PIXELS = LABELS | TOP | ICSEG_WANT_PROBABILITIES,   /* which have the images' size */
+    NETWORK = ICSEG_WANT_ALL & ~PIXELS                  /* which a single run of the network makes */
+};
+
+/* Everything one run needs. */
+typedef struct run {
+    icseg_session *session;
+    const icseg_images *images;
+    icseg_eval_options eval;
+    uint32_t want;
+    int32_t top_k;
+    icseg_result *result; /* NULL: networks are built, but nothing is computed */
+    int32_t views, passes;
+    icseg_images view[ICSEG_EVAL_SCALES]; /* resized copies; count 0: the images themselves */
+    icseg_pass pass[MOST_PASSES];
+    float *scratch;
+    icseg_error *error;
+} run;
+
+static void close_run(run *r) {
+    for (int32_t i = 0; i < MOST_PASSES; i++) icseg_pass_close(&r->pass[i]);
+    for (int32_t i = 0; i < ICSEG_EVAL_SCALES; i++) icseg_images_close(&r->view[i]);
+    icseg_free(r->scratch);
+}
+
+/* -- what is asked for */
+
+static icseg_status check_scores(const run *r, icseg_error *error) {
+    const icseg_config *c = icseg_model_config(r->session->model);
+    for (int i = 0; i < ICSEG_LEVELS; i++)
+        if (r->want & (ICSEG_WANT_SCORES_4 << i) && !c->align[i])
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "want", ICSEG_REMEDY_SET_FIELD,
+                                    "the model has no score map at stride %d; config.align lists those it has", 4 << i);
+    return ICSEG_OK;
+}
+
+static icseg_status check_want(const run *r, icseg_error *error) {
+    if (r->want & ~(uint32_t)ICSEG_WANT_ALL)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "want", ICSEG_REMEDY_SET_FIELD,
+                                "want is 0x%x: bits above 0x%x do not exist", r->want, (unsigned)ICSEG_WANT_ALL);
+    bool one_view = r->eval.mode == ICSEG_EVAL_WHOLE && r->eval.scale_count <= 1 && !r->eval.flip;
+    if (r->want & NETWORK && !one_view)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "want", ICSEG_REMEDY_SET_FIELD,
+                                "logits, score maps and embeddings belong to one view of the whole image: set mode to "
+                                "ICSEG_EVAL_WHOLE and leave out scales and flip, or ask for probabilities");
+    if (!r->images->pixels && (r->eval.resize_short || r->eval.scale_count))
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, r->eval.resize_short ? "resize_short" : "scale_count",
+                                ICSEG_REMEDY_SET_FIELD,
+                                "a tensor is used at its own size: resize it beforehand, or give frames");
+    return check_scores(r, error);
+}
+
+/* The options of a run, with defaults filled in. */
+static icseg_status read_options(run *r, const icseg_run_options *options, icseg_error *error) {
+    enum { FIRST_SIZE = sizeof(icseg_run_options) };
+    static const icseg_eval_options whole = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    const icseg_model *model = r->session->model;
+    icseg_run_options o;
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_run_options", error));
+    if (o.top_k < 0)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "top_k", ICSEG_REMEDY_SET_FIELD,
+                                "top_k is %d: expected 0 or more", o.top_k);
+    r->want = o.want ? o.want : ICSEG_WANT_LABELS;
+    if (r->want & TOP) r->top_k = o.top_k ? o.top_k : USUAL_TOP_K;
+    if (r->top_k > model->config.num_classes) r->top_k = model->config.num_classes;
+    ICSEG_TRY(icseg_eval_options_read(&r->eval, o.eval, r->images->pixels ? &model->eval : &whole, error));
+    return check_want(r, error);
+}
+
+/* -- results */
+
+static icseg_status allocate_pixels(const run *r, icseg_error *error) {
+    const icseg_images *m = r->images;
+    const int64_t shape[][4] = {
+        {m->count, m->height, m->width},
+        {m->count, m->height, m->width},
+        {m->count, m->height, m->width, r->top_k},
+        {m->count, m->height, m->width, r->top_k},
+        {m->count, m->height, m->width, r->session->model->config.num_classes},
+    };
+    for (int i = 0; i < (int)(sizeof shape / sizeof *shape); i++) {
+        icseg_want want = (icseg_want)(1 << i);
+        if (!(r->want & want)) continue;
+        bool classes = want & (ICSEG_WANT_LABELS | ICSEG_WANT_TOP_CLASSES);
+        ICSEG_TRY(icseg_result_allocate(r->result, want, classes ? ICSEG_TENSOR_I16 : ICSEG_TENSOR_F32,
+                                        want & LABELS ? 3 : 4, shape[i], error));
+    }
+    return ICSEG_OK;
+}
+
+/* A kept value of the network as a result of the same shape; rank 0: the value's own. */
+static icseg_status copy_value(const run *r, const icseg_prepared_network *n, icseg_value value, icseg_want want,
+                               icseg_error *error) {
+    const icseg_value_info *info = icseg_graph_value(n->graph, value);
+    int64_t shape[ICSEG_TENSOR_MAX_RANK];
+    int32_t rank = 0;
+    for (int i = 0; i < info->shape.rank; i++)
+        if (want != ICSEG_WANT_IMAGE_EMBEDDING || i != 1) shape[rank++] = info->shape.dim[i]; /* (N, 1, C) is (N, C) */
+    ICSEG_TRY(icseg_result_allocate(r->result, want, ICSEG_TENSOR_F32, rank, shape, error));
+    memcpy(icseg_result_data(r->result, want), icseg_executor_data(n->executor, value),
+           (size_t)info->count * sizeof(float));
+    return ICSEG_OK;
+}
+
+/* What the network left behind, before it runs again. */
+static icseg_status copy_network(const run *r, const icseg_prepared_network *n, icseg_error *error) {
+    const struct {
+        icseg_want want;
+        icseg_value value;
+    } all[] = {{ICSEG_WANT_LOGITS, n->network.logits},
+               {ICSEG_WANT_SCORES_4, n->network.score[0]},
+               {ICSEG_WANT_SCORES_8, n->network.score[1]},
+               {ICSEG_WANT_SCORES_16, n->network.score[2]},
+               {ICSEG_WANT_SCORES_32, n->network.score[3]},
+               {ICSEG_WANT_CLASS_EMBEDDINGS, n->network.text},
+               {ICSEG_WANT_IMAGE_EMBEDDING, n->network.embedding}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (r->want & all[i].want) ICSEG_TRY(copy_value(r, n, all[i].value, all[i].want, error));
+    return ICSEG_OK;
+}
+
+static uint32_t keep_of(const run *r) {
+    return ICSEG_KEEP_LOGITS | (r->want & SCORES ? ICSEG_KEEP_SCORES : 0) |
+           (r->want & ICSEG_WANT_CLASS_EMBEDDINGS ? ICSEG_KEEP_TEXT : 0) |
+           (r->want & ICSEG_WANT_IMAGE_EMBEDDING ? ICSEG_KEEP_EMBEDDING : 0);
+}
+
+/* -- one run of a network at the images' own size, which labels the pixels itself */
+
+static icseg_network_options options_once(const run *r) {
+    icseg_network_options options;
+    memset(&options, 0, sizeof options); /* compared bytewise */
+    options.batch = r->images->count;
+    options.height = r->images->height;
+    options.width = r->images->width;
+    options.keep = keep_of(r);
+    if (r->want & LABELS) {
+        options.predict_height = r->images->height;
+        options.predict_width = r->images->width;
+    }
+    options.confidence = (r->want & ICSEG_WANT_CONFIDENCE) != 0;
+    return options;
+}
+
+static icseg_status run_once(run *r, icseg_error *error) {
+    icseg_network_options options = options_once(r);
+    icseg_window all = {.width = r->images->width, .height = r->images->height};
+    const icseg_prepared_network *n;
+    ICSEG_TRY(allocate_pixels(r, error));
+    ICSEG_TRY(icseg_pass_run(r->session, &options, r->images, all, false, &n, error));
+    size_t pixels = (size_t)all.width * (size_t)all.height * (size_t)r->images->count;
+    if (r->want & ICSEG_WANT_LABELS)
+        memcpy(icseg_result_data(r->result, ICSEG_WANT_LABELS),
+               icseg_executor_data(n->executor, n->network.prediction[0]), pixels * sizeof(int16_t));
+    if (r->want & ICSEG_WANT_CONFIDENCE)
+        memcpy(icseg_result_data(r->result, ICSEG_WANT_CONFIDENCE),
+               icseg_executor_data(n->executor, n->network.prediction[1]), pixels * sizeof(float));
+    return copy_network(r, n, error);
+}
+
+/* -- passes */
+
+static const icseg_images *view_at(const run *r, int32_t i) { return r->view[i].count ? &r->view[i] : r->images; }
+
+static icseg_status open_views(run *r, icseg_error *error) {
+    const icseg_eval_options *o = &r->eval;
+    r->views = o->scale_count ? o->scale_count : 1;
+    for (int32_t i = 0; i < r->views; i++) {
+        int32_t width, height;
+        icseg_resize_target(o->resize_short, o->resize_long, o->scale_count ? o->scale[i] : 1, r->images->width,
+                            r->images->height, &width, &height);
+        if (width < ICSEG_SMALLEST_SIDE) width = ICSEG_SMALLEST_SIDE;
+        if (height < ICSEG_SMALLEST_SIDE) height = ICSEG_SMALLEST_SIDE;
+        if (width == r->images->width && height == r->images->height) continue;
+        ICSEG_TRY(icseg_images_resize(&r->view[i], r->images, width, height, error));
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status open_passes(run *r, icseg_error *error) {
+    for (int32_t i = 0; i < r->views; i++)
+        for (int mirrored = 0; mirrored <= r->eval.flip; mirrored++) {
+            icseg_pass *p = &r->pass[r->passes++];
+            *p = (icseg_pass){.view = view_at(r, i), .mirrored = mirrored, .keep = keep_of(r)};
+            ICSEG_TRY(icseg_pass_open(p, r->session, &r->eval, r->images->width, r->images->height, error));
+        }
+    return ICSEG_OK;
+}
+
+static icseg_status run_passes(run *r, icseg_error *error) {
+    int32_t height = r->images->height;
+    ICSEG_TRY(open_passes(r, error));
+    ICSEG_TRY(allocate_pixels(r, error));
+    icseg_blend b = {.pass = r->pass,
+                     .count = r->passes,
+                     .images = r->images->count,
+                     .width = r->images->width,
+                     .height = height,
+                     .top_k = r->top_k,
+                     .labels = icseg_result_data(r->result, ICSEG_WANT_LABELS),
+                     .confidence = icseg_result_data(r->result, ICSEG_WANT_CONFIDENCE),
+                     .top_classes = icseg_result_data(r->result, ICSEG_WANT_TOP_CLASSES),
+                     .top_probabilities = icseg_result_data(r->result, ICSEG_WANT_TOP_PROBABILITIES),
+                     .probabilities = icseg_result_data(r->result, ICSEG_WANT_PROBABILITIES),
+                     .threads = r->session->threads};
+    size_t floats = icseg_blend_floats(&b);
+    b.scratch = r->scratch = icseg_alloc_array((size_t)b.threads, floats * sizeof *r->scratch);
+    if (!b.scratch) return icseg_fail_memory(error, (size_t)b.threads * floats * sizeof(float), "rows of logits");
+    for (int32_t y = 0, end; y < height; y = end) {
+        end = height;
+        for (int32_t i = 0; i < r->passes; i++) {
+            ICSEG_TRY(icseg_pass_advance(&r->pass[i], r->session, y, error));
+            end = icseg_pass_ready(&r->pass[i], y, end);
+        }
+        if (r->want & NETWORK) ICSEG_TRY(copy_network(r, r->pass->network, error)); /* one pass of one window */
+        if (r->want & PIXELS) icseg_blend_rows(&b, y, end);
+    }
+    return ICSEG_OK;
+}
+
+/* -- running and preparing */
+
+static bool is_once(const run *r) {
+    return r->eval.mode == ICSEG_EVAL_WHOLE && r->views == 1 && !r->view[0].count && !r->eval.flip &&
+           !(r->want & PIXELS & ~LABELS);
+}
+
+static icseg_status perform(void *user) {
+    run *r = user;
+    icseg_status status = open_views(r, r->error);
+    if (status == ICSEG_OK) status = is_once(r) ? run_once(r, r->error) : run_passes(r, r->error);
+    close_run(r);
+    return status;
+}
+
+/* The session's model on `images`; *out is NULL on failure. */
+static icseg_status run_images(icseg_session *session, const icseg_images *images, const icseg_run_options *options,
+                               icseg_result **out, icseg_error *error) {
+    run r = {.session = session, .images = images, .error = error};
+    ICSEG_TRY(read_options(&r, options, error));
+    ICSEG_TRY(icseg_result_open(&r.result, error));
+    icseg_status status = icseg_threads_run(session->threads, perform, &r, error);
+    if (status != ICSEG_OK) icseg_result_close(&r.result);
+    *out = r.result;
+    return status;
+}
+
+icseg_status icseg_session_run(icseg_session *session, const icseg_batch *batch, const icseg_run_options *options,
+                               icseg_result **result, icseg_error *error) {
+    icseg_images images;
+    ICSEG_NEED(result);
+    *result = NULL;
+    ICSEG_NEED(session);
+    ICSEG_NEED(batch);
+    ICSEG_TRY(icseg_images_open(&images, batch, error));
+    icseg_status status = run_images(session, &images, options, result, error);
+    icseg_images_close(&images);
+    return status;
+}
+
+icseg_status icseg_session_prepare(icseg_session *session, int32_t count, int32_t height, int32_t width,
+                                   const icseg_run_options *options, icseg_error *error) {
+    icseg_images images;
+    icseg_result *result = NULL;
+    ICSEG_NEED(session);
+    ICSEG_TRY(icseg_images_open_grey(&images, count, width, height, error));
+    icseg_status status = run_images(session, &images, options, &result, error);
+    icseg_result_close(&result);
+    icseg_images_close(&images);
+    return status;
+}
+
+icseg_status icseg_session_predict(icseg_session *session, const icseg_image *image, const icseg_eval_options *options,
+                                   icseg_labels *labels, float **confidence, icseg_error *error) {
+    icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LABELS | (confidence ? ICSEG_WANT_CONFIDENCE : 0),
+                           .eval = options};
+    icseg_batch batch = {ICSEG_BATCH_INIT, .count = 1};
+    icseg_result *result = NULL;
+    ICSEG_NEED(labels);
+    *labels = (icseg_labels){0};
+    if (confidence) *confidence = NULL;
+    ICSEG_NEED(session);
+    ICSEG_NEED(image);
+    if (!image->data)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "image", ICSEG_REMEDY_SET_FIELD,
+                                "icseg_session_predict: the image is empty");
+    icseg_frame frame = {ICSEG_FRAME_RGB8, image->width, image->height, 0, image->data};
+    batch.frames = &frame;
+    ICSEG_TRY(icseg_session_run(session, &batch, &o, &result, error));
+    *labels = (icseg_labels){image->width, image->height, icseg_result_take(result, ICSEG_WANT_LABELS)};
+    if (confidence) *confidence = icseg_result_take(result, ICSEG_WANT_CONFIDENCE);
+    icseg_result_close(&result);
+    return ICSEG_OK;
+}
