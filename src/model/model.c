@@ -6,7 +6,6 @@
 
 #include "base/argument.h"
 #include "base/struct_size.h"
-#include "compute/amx/tiles.h"
 #include "compute/primitive.h"
 #include "model/config.h"
 #include "text/synonyms.h"
