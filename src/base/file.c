@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Bounded reading, memory maps, folders. */
+ * Bounded reading, folders. */
 #include "base/file.h"
 
 #include <dirent.h>
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -112,29 +111,6 @@ icseg_status icseg_file_reader_read(const icseg_file_reader *r, size_t offset, v
     return icseg_fail(error, ICSEG_ERROR_IO,
                       "%s: was written to or cut short while in use: put a new file in its place instead (mv)",
                       r->path);
-}
-
-icseg_status icseg_map_reader(icseg_map *out, const icseg_file_reader *r, icseg_error *error) {
-    size_t size = (size_t)r->opened.st_size;
-    *out = (icseg_map){0};
-    void *data = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, r->fd, 0) : NULL;
-    if (data == MAP_FAILED) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot map: %s", r->path, strerror(errno));
-    *out = (icseg_map){.data = data, .size = size};
-    return ICSEG_OK;
-}
-
-icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error) {
-    icseg_file_reader *reader;
-    *out = (icseg_map){0};
-    ICSEG_TRY(icseg_file_reader_open(&reader, path, error));
-    icseg_status status = icseg_map_reader(out, reader, error);
-    icseg_file_reader_close(&reader);
-    return status;
-}
-
-void icseg_map_close(icseg_map *map) {
-    if (map && map->data) munmap((void *)map->data, map->size);
-    if (map) *map = (icseg_map){0};
 }
 
 icseg_status icseg_folder_create(const char *path, icseg_error *error) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files: bounded reading, memory maps, and writing that leaves the old file in place when anything fails. */
+ * Files: bounded reading, and writing that leaves the old file in place when anything fails. */
 #ifndef ICSEG_BASE_FILE_H
 #define ICSEG_BASE_FILE_H
 
@@ -14,8 +14,8 @@
 icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error);
 
 /* A regular file open for reading anywhere in it. A file that is cut short or written to meanwhile is an error
- * (ICSEG_ERROR_IO), where reading a map of it would end the process or mix old bytes with new. A file that is replaced,
- * as icseg_file_writer does it, is no problem: the old one is read on. May be used by many threads. */
+ * (ICSEG_ERROR_IO); no file is mapped, since cutting a mapped file ends the process that reads it. A file that is
+ * replaced, as icseg_file_writer does it, is no problem: the old one is read on. May be used by many threads. */
 typedef struct icseg_file_reader icseg_file_reader;
 icseg_status icseg_file_reader_open(icseg_file_reader **out, const char *path, icseg_error *error);
 size_t icseg_file_reader_size(const icseg_file_reader *reader); /* bytes, when it was opened */
@@ -23,14 +23,11 @@ icseg_status icseg_file_reader_read(const icseg_file_reader *reader, size_t offs
                                     icseg_error *error);
 void icseg_file_reader_close(icseg_file_reader **reader);
 
-/* A read-only memory map of a whole regular file. An empty file gives data NULL, size 0. */
-typedef struct icseg_map {
+/* A whole file in memory. */
+typedef struct icseg_bytes {
     const unsigned char *data;
     size_t size;
-} icseg_map;
-icseg_status icseg_map_open(icseg_map *out, const char *path, icseg_error *error);
-icseg_status icseg_map_reader(icseg_map *out, const icseg_file_reader *reader, icseg_error *error); /* of its file */
-void icseg_map_close(icseg_map *map);
+} icseg_bytes;
 
 /* Atomic replacement: the bytes go to a new file in the target's folder, which has no name or NAME.tmp.RANDOM; commit
  * flushes it, renames it over the target and flushes the folder. Close without commit removes it. Any number of writers

@@ -115,12 +115,13 @@ icseg_status icseg_dataset_read_mask(const icseg_dataset *d, const char *path, i
 
 /* Whether the image's EXIF orientation swaps its sides. */
 static bool is_rotated(const char *path) {
-    icseg_map map;
+    unsigned char *data;
+    size_t size;
     icseg_header header;
-    if (icseg_map_open(&map, path, NULL) != ICSEG_OK) return false;
-    icseg_source source = {.data = map.data, .size = map.size, .name = path};
+    if (icseg_file_read(path, ICSEG_IMAGE_FILE_LIMIT, &data, &size, NULL) != ICSEG_OK) return false;
+    icseg_source source = {.data = data, .size = size, .name = path};
     bool rotated = icseg_header_read(&header, &source, NULL) == ICSEG_OK && header.orientation >= 5;
-    icseg_map_close(&map);
+    icseg_free(data);
     return rotated;
 }
 

@@ -16,11 +16,24 @@ static bool has(const char *source, const char *name) {
            (icseg_folder_exists(path) || icseg_file_exists(path));
 }
 
+/* Block by block, each with the end of the one before it: COCO's files may have gigabytes. */
 static bool contains(const char *path, const char *key) {
-    icseg_map map;
-    if (icseg_map_open(&map, path, NULL) != ICSEG_OK) return false;
-    bool found = map.data && memmem(map.data, map.size, key, strlen(key));
-    icseg_map_close(&map);
+    enum { BLOCK = 1 << 16, LONGEST_KEY = 32 };
+    char buffer[LONGEST_KEY + BLOCK];
+    size_t kept = 0, length = strlen(key), step;
+    bool found = false;
+    icseg_file_reader *file;
+    if (icseg_file_reader_open(&file, path, NULL) != ICSEG_OK) return false;
+    size_t size = icseg_file_reader_size(file);
+    for (size_t at = 0; at < size && !found; at += step) {
+        step = size - at < BLOCK ? size - at : BLOCK;
+        if (icseg_file_reader_read(file, at, buffer + kept, step, NULL) != ICSEG_OK) break;
+        found = memmem(buffer, kept + step, key, length) != NULL;
+        size_t filled = kept + step;
+        kept = filled < length - 1 ? filled : length - 1;
+        memmove(buffer, buffer + filled - kept, kept);
+    }
+    icseg_file_reader_close(&file);
     return found;
 }
 

@@ -32,14 +32,15 @@ const unsigned char *icseg_hdf5_at(const icseg_hdf5 *h, uint64_t address, uint64
     return address <= h->size && bytes <= h->size - address ? h->data + address : NULL;
 }
 
-icseg_status icseg_hdf5_open(icseg_hdf5 *out, icseg_map map, const char *path, icseg_error *error) {
+icseg_status icseg_hdf5_open(icseg_hdf5 *out, icseg_bytes content, const char *path, icseg_error *error) {
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
     size_t at = 0;
     *out = (icseg_hdf5){.path = path};
-    while (at < map.size && (map.size - at < 8 || memcmp(map.data + at, signature, 8) != 0)) at = at ? 2 * at : 512;
-    if (at >= map.size) return icseg_hdf5_fail(out, error);
-    out->data = map.data + at;
-    out->size = map.size - at;
+    while (at < content.size && (content.size - at < 8 || memcmp(content.data + at, signature, 8) != 0))
+        at = at ? 2 * at : 512;
+    if (at >= content.size) return icseg_hdf5_fail(out, error);
+    out->data = content.data + at;
+    out->size = content.size - at;
     const unsigned char *block = icseg_hdf5_at(out, 0, 100);
     if (!block) return icseg_hdf5_fail(out, error);
     if (block[8] > 1) return unsupported(out, "a superblock of version 2 or later", error);

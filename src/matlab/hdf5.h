@@ -35,7 +35,7 @@ typedef struct icseg_hdf5_set {
 } icseg_hdf5_set;
 
 /* Finds the superblock. */
-icseg_status icseg_hdf5_open(icseg_hdf5 *out, icseg_map map, const char *path, icseg_error *error);
+icseg_status icseg_hdf5_open(icseg_hdf5 *out, icseg_bytes content, const char *path, icseg_error *error);
 
 /* *found is false when the root group does not have a data set of that name. */
 icseg_status icseg_hdf5_find(const icseg_hdf5 *file, const char *name, icseg_hdf5_set *out, bool *found,

@@ -20,11 +20,12 @@ static icseg_status read_labels(const icseg_hdf5 *file, const icseg_hdf5_set *se
     return status;
 }
 
-icseg_status icseg_mat_read_hdf5(icseg_mask *out, int64_t *names, const char *path, icseg_map map, icseg_error *error) {
+icseg_status icseg_mat_read_hdf5(icseg_mask *out, int64_t *names, const char *path, icseg_bytes content,
+                                 icseg_error *error) {
     icseg_hdf5 file;
     icseg_hdf5_set labels, list;
     bool found;
-    ICSEG_TRY(icseg_hdf5_open(&file, map, path, error));
+    ICSEG_TRY(icseg_hdf5_open(&file, content, path, error));
     ICSEG_TRY(icseg_hdf5_find(&file, "S", &labels, &found, error));
     if (!found) return icseg_mat_fail_missing(path, error);
     ICSEG_TRY(icseg_hdf5_find(&file, "names", &list, &found, error));

@@ -7,9 +7,11 @@
 #include "icseg/image.h"
 
 /* Version 5: `data` has at least its header of 128 bytes. */
-icseg_status icseg_mat_read_v5(icseg_mask *out, int64_t *names, const char *path, icseg_map map, icseg_error *error);
+icseg_status icseg_mat_read_v5(icseg_mask *out, int64_t *names, const char *path, icseg_bytes content,
+                               icseg_error *error);
 /* Version 7.3. */
-icseg_status icseg_mat_read_hdf5(icseg_mask *out, int64_t *names, const char *path, icseg_map map, icseg_error *error);
+icseg_status icseg_mat_read_hdf5(icseg_mask *out, int64_t *names, const char *path, icseg_bytes content,
+                                 icseg_error *error);
 
 /* Checks the size and allocates out->data. */
 icseg_status icseg_mat_create(icseg_mask *out, const char *path, uint64_t height, uint64_t width, icseg_error *error);

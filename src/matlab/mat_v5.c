@@ -206,9 +206,10 @@ fail:
     return status;
 }
 
-icseg_status icseg_mat_read_v5(icseg_mask *out, int64_t *names, const char *path, icseg_map map, icseg_error *error) {
-    const unsigned char *data = map.data;
-    size_t size = map.size;
+icseg_status icseg_mat_read_v5(icseg_mask *out, int64_t *names, const char *path, icseg_bytes content,
+                               icseg_error *error) {
+    const unsigned char *data = content.data;
+    size_t size = content.size;
     uint16_t mark;
     memcpy(&mark, data + HEADER - 2, sizeof mark);
     walk w = {path, mark != ('M' << 8 | 'I'), out, names, error};

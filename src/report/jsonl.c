@@ -20,13 +20,7 @@ typedef struct line {
     bool last; /* nothing follows it, or it has no newline */
 } line;
 
-/* A whole log in memory. */
-typedef struct content {
-    unsigned char *data;
-    size_t size;
-} content;
-
-static bool next_line(const content *log, size_t *at, line *out) {
+static bool next_line(const icseg_bytes *log, size_t *at, line *out) {
     if (*at >= log->size) return false;
     const char *start = (const char *)log->data + *at;
     const char *end = memchr(start, '\n', log->size - *at);
@@ -82,9 +76,11 @@ struct icseg_log_writer {
 
 /* Rewrites the log with the entries a run resumed at first_step keeps; the file changes whole or not at all. */
 static icseg_status keep_entries(icseg_log_writer *w, int64_t first_step, icseg_error *error) {
-    content log;
+    unsigned char *data;
+    icseg_bytes log;
     icseg_file_writer *file = NULL;
-    ICSEG_TRY(icseg_file_read(w->path, LARGEST_LOG, &log.data, &log.size, error));
+    ICSEG_TRY(icseg_file_read(w->path, LARGEST_LOG, &data, &log.size, error));
+    log.data = data;
     icseg_status status = icseg_file_writer_open(&file, w->path, error);
     line l = {0};
     for (size_t at = 0; status == ICSEG_OK && next_line(&log, &at, &l);) {
@@ -103,7 +99,7 @@ static icseg_status keep_entries(icseg_log_writer *w, int64_t first_step, icseg_
     }
     if (status == ICSEG_OK) status = icseg_file_writer_commit(file, error);
     icseg_file_writer_close(&file);
-    icseg_free(log.data);
+    icseg_free(data);
     return status;
 }
 
@@ -275,7 +271,7 @@ static bool read_start(icseg_log *log, const json_t *entry) {
     return log->start.recipe && log->start.version;
 }
 
-static icseg_status read_entries(icseg_log *log, const content *bytes, const char *path, icseg_error *error) {
+static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const char *path, icseg_error *error) {
     line l = {0};
     size_t lines = 0;
     for (size_t at = 0; next_line(bytes, &at, &l);) lines += l.size >= strlen("{\"type\":\"step\"}");
@@ -306,11 +302,13 @@ static icseg_status read_entries(icseg_log *log, const content *bytes, const cha
 
 icseg_status icseg_log_read(icseg_log *out, const char *path, icseg_error *error) {
     *out = (icseg_log){0};
-    content bytes;
-    ICSEG_TRY(icseg_file_read(path, LARGEST_LOG, &bytes.data, &bytes.size, error));
+    unsigned char *data;
+    icseg_bytes bytes;
+    ICSEG_TRY(icseg_file_read(path, LARGEST_LOG, &data, &bytes.size, error));
+    bytes.data = data;
     icseg_status status = icseg_arena_open(&out->arena, error);
     if (status == ICSEG_OK) status = read_entries(out, &bytes, path, error);
-    icseg_free(bytes.data);
+    icseg_free(data);
     if (status != ICSEG_OK) icseg_log_close(out);
     return status;
 }

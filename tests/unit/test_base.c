@@ -254,10 +254,10 @@ static void files_are_replaced_whole_or_not_at_all(void **state) {
     assert_int_equal(icseg_file_read(path, 2, &data, &size, &error), ICSEG_ERROR_FORMAT);
     assert_int_equal(icseg_file_read(folder, 100, &data, &size, &error), ICSEG_ERROR_IO);
     assert_non_null(strstr(error.message, "folder"));
-    icseg_map map;
-    assert_int_equal(icseg_map_open(&map, path, NULL), ICSEG_OK);
-    assert_int_equal(map.size, 3);
-    icseg_map_close(&map);
+    icseg_file_reader *reader;
+    assert_int_equal(icseg_file_reader_open(&reader, path, NULL), ICSEG_OK);
+    assert_int_equal(icseg_file_reader_size(reader), 3);
+    icseg_file_reader_close(&reader);
     snprintf(path, sizeof path, "%s/pipe", folder);
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_int_equal(icseg_file_write(path, "a", 1, &error), ICSEG_ERROR_IO);

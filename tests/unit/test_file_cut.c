@@ -15,7 +15,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "dataset/labelling_tools.h"
 #include "icseg/image.h"
+#include "matlab/mat.h"
 #include "report/jsonl.h"
 #include "support/scratch.h"
 #include "support/zip_files.h"
@@ -85,7 +87,19 @@ static icseg_status resume_log(void) {
     return status;
 }
 
-/* `most`: calls after which the reader has surely finished. `keeps`: the reader accepts an empty file. */
+static icseg_status read_matlab(void) {
+    icseg_mask mask;
+    icseg_status status = icseg_mat_read(&mask, NULL, path, &error);
+    icseg_mask_close(&mask);
+    return status;
+}
+
+static icseg_status recognise(void) {
+    icseg_labelling_tool_recognise(path);
+    return ICSEG_OK;
+}
+
+/* `keeps`: the reader accepts an empty file. */
 static void cut_after_each_call(icseg_status (*reader)(void), const void *data, size_t size, bool keeps) {
     enum { MOST = 100000 };
     int n = 0, failed = 0;
@@ -145,6 +159,33 @@ static void a_log(void **state) {
     cut_after_each_call(resume_log, text, sizeof text - 1, true);
 }
 
+static void label_files(void **state) {
+    (void)state;
+    static const char coco[] = "{\"images\": [], \"categories\": []}";
+    unsigned char matrix[256] = "MATLAB 5.0 MAT-file"; /* an uncompressed 1 x 1 matrix S */
+    static const unsigned char body[] = {14,  0, 0, 0, 56, 0, 0, 0, 6, 0, 0, 0, 8, 0, 0, 0, 6, 0, 0, 0, 0, 0,
+                                         0,   0, 5, 0, 0,  0, 8, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0,
+                                         'S', 0, 0, 0, 9,  0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    memcpy(matrix + 124, "\0\1IM", 4);
+    memcpy(matrix + 128, body, sizeof body);
+    cut_after_each_call(read_matlab, matrix, 128 + sizeof body, false);
+    cut_after_each_call(recognise, coco, sizeof coco - 1, true);
+}
+
+static void coco_is_recognised_by_a_key_wherever_it_is(void **state) {
+    (void)state;
+    static char text[70000];
+    for (size_t at = 65500; at < 65600; at++) {
+        memset(text, ' ', sizeof text);
+        memcpy(text + at, "\"categories\"", 12);
+        test_put_file(path, text, sizeof text);
+        assert_int_equal(icseg_labelling_tool_recognise(path), ICSEG_IMPORT_COCO);
+        text[at + 5] = '_';
+        test_put_file(path, text, sizeof text);
+        assert_int_equal(icseg_labelling_tool_recognise(path), ICSEG_IMPORT_AUTO);
+    }
+}
+
 static int open_scratch(void **state) {
     if (test_scratch_open(state)) return -1;
     path = test_scratch("file");
@@ -156,6 +197,8 @@ int main(void) {
         cmocka_unit_test(weights_of_every_container),
         cmocka_unit_test(the_size_of_an_image),
         cmocka_unit_test(a_log),
+        cmocka_unit_test(label_files),
+        cmocka_unit_test(coco_is_recognised_by_a_key_wherever_it_is),
     };
     return cmocka_run_group_tests(tests, open_scratch, test_scratch_close);
 }
