@@ -26,7 +26,7 @@ static icseg_status read_bytes(icseg_image *out, test_bytes bytes, icseg_error *
     return icseg_image_read_memory(out, bytes.data, bytes.size, "test.file", error);
 }
 
-/* Reads and frees the bytes; the picture must be there. */
+/* Reads and frees the bytes; the image must be readable. */
 static icseg_image must_read(test_bytes bytes) {
     icseg_image image;
     icseg_error error = {0};
@@ -66,7 +66,7 @@ static void jpeg_is_read_grey_colour_progressive_and_with_restarts(void **state)
     uint8_t grey[16 * 8];
     for (int i = 0; i < 16 * 8; i++) grey[i] = (uint8_t)(i % 16 * 16);
     icseg_image image =
-        must_read(test_jpeg(&(test_picture){.width = 16, .height = 8, .channels = 1, .rows = grey}, &best_jpeg));
+        must_read(test_jpeg(&(test_pixels){.width = 16, .height = 8, .channels = 1, .rows = grey}, &best_jpeg));
     assert_int_equal(image.width, 16);
     assert_int_equal(image.height, 8);
     for (int i = 0; i < 16 * 8; i++) assert_near(image.data + 3 * i, grey[i], grey[i], grey[i], 2);
@@ -76,8 +76,7 @@ static void jpeg_is_read_grey_colour_progressive_and_with_restarts(void **state)
     uint8_t *photo = make_photo(61, 43);
     for (int variant = 0; variant < 4; variant++) {
         test_jpeg_options options = {.quality = 98, .progressive = variant & 1, .restart_rows = variant / 2};
-        image =
-            must_read(test_jpeg(&(test_picture){.width = 61, .height = 43, .channels = 3, .rows = photo}, &options));
+        image = must_read(test_jpeg(&(test_pixels){.width = 61, .height = 43, .channels = 3, .rows = photo}, &options));
         double error = 0;
         for (int i = 0; i < 61 * 43 * 3; i++) error += abs(image.data[i] - photo[i]);
         assert_true(error / (61 * 43 * 3) < 2);
@@ -99,7 +98,7 @@ static void cmyk_and_ycck_jpeg_have_the_right_colours(void **state) {
             }
             test_jpeg_options options = {.quality = 100, .ycck = ycck, .adobe = adobe};
             icseg_image image =
-                must_read(test_jpeg(&(test_picture){.width = 16, .height = 16, .channels = 4, .rows = rows}, &options));
+                must_read(test_jpeg(&(test_pixels){.width = 16, .height = 16, .channels = 4, .rows = rows}, &options));
             for (int i = 0; i < 16 * 16; i++) assert_near(image.data + 3 * i, 0, 102, 204, 3);
             icseg_image_close(&image);
         }
@@ -129,7 +128,7 @@ static void png_is_read_in_every_colour_type_and_depth(void **state) {
         test_png_options options = {.type = type, .interlaced = kind % 2, .key = -1};
         if (type == PNG_COLOR_TYPE_PALETTE) options.palette = palette, options.palette_size = 1 << bits;
         icseg_image image = must_read(test_png(
-            &(test_picture){.width = W, .height = H, .channels = channels, .bits = bits, .rows = rows}, &options));
+            &(test_pixels){.width = W, .height = H, .channels = channels, .bits = bits, .rows = rows}, &options));
         for (int y = 0; y < H; y++)
             for (int x = 0; x < W; x++) {
                 double value[4];
@@ -156,14 +155,14 @@ static void transparent_pixels_of_png_are_black(void **state) {
     const uint8_t palette[3][3] = {{200, 100, 50}, {10, 20, 30}, {255, 255, 255}}, alpha[2] = {0, 128},
                   indices[3] = {0, 1, 2}, grey[3] = {7, 8, 9};
     icseg_image image = must_read(test_png(
-        &(test_picture){.width = 3, .height = 1, .channels = 1, .bits = 8, .rows = indices},
+        &(test_pixels){.width = 3, .height = 1, .channels = 1, .bits = 8, .rows = indices},
         &(test_png_options){
             .type = PNG_COLOR_TYPE_PALETTE, .palette = palette, .palette_size = 3, .alpha = alpha, .alpha_size = 2}));
     assert_near(image.data, 0, 0, 0, 0);
     assert_near(image.data + 3, 5, 10, 15, 1);
     assert_near(image.data + 6, 255, 255, 255, 0);
     icseg_image_close(&image);
-    image = must_read(test_png(&(test_picture){.width = 3, .height = 1, .channels = 1, .bits = 8, .rows = grey},
+    image = must_read(test_png(&(test_pixels){.width = 3, .height = 1, .channels = 1, .bits = 8, .rows = grey},
                                &(test_png_options){.type = PNG_COLOR_TYPE_GRAY, .key = 8}));
     assert_near(image.data, 7, 7, 7, 0);
     assert_near(image.data + 3, 0, 0, 0, 0);
@@ -181,8 +180,8 @@ static void webp_and_tiff_are_read(void **state) {
         rgba[4 * i + 3] = (uint8_t)(i % 256);
         wide[i] = (uint16_t)(i * 77);
     }
-    test_picture rgb = {.width = W, .height = H, .channels = 3, .bits = 8, .rows = photo};
-    test_picture with_alpha = {.width = W, .height = H, .channels = 4, .bits = 8, .rows = rgba};
+    test_pixels rgb = {.width = W, .height = H, .channels = 3, .bits = 8, .rows = photo};
+    test_pixels with_alpha = {.width = W, .height = H, .channels = 4, .bits = 8, .rows = rgba};
     icseg_image images[] = {must_read(test_webp(&rgb)), must_read(test_tiff(&rgb, &plain_tiff)),
                             must_read(test_tiff(&rgb, &(test_tiff_options){.tiled = true, .deflate = true})),
                             must_read(test_webp(&with_alpha)),
@@ -198,17 +197,17 @@ static void webp_and_tiff_are_read(void **state) {
         icseg_image_close(&images[k]);
     }
     icseg_image image = must_read(
-        test_tiff(&(test_picture){.width = W, .height = H, .channels = 1, .bits = 16, .rows = wide}, &plain_tiff));
+        test_tiff(&(test_pixels){.width = W, .height = H, .channels = 1, .bits = 16, .rows = wide}, &plain_tiff));
     for (int i = 0; i < W * H; i++) assert_near(image.data + 3 * i, wide[i] >> 8, wide[i] >> 8, wide[i] >> 8, 1);
     icseg_image_close(&image);
-    image = must_read(test_tiff(&(test_picture){.width = W, .height = H, .channels = 1, .bits = 8, .rows = photo},
+    image = must_read(test_tiff(&(test_pixels){.width = W, .height = H, .channels = 1, .bits = 8, .rows = photo},
                                 &(test_tiff_options){.palette = true}));
     for (int i = 0; i < W * H; i++) assert_near(image.data + 3 * i, photo[i], 0, 255, 1);
     icseg_image_close(&image);
     free(photo);
 }
 
-/* EXIF says where row 0 and column 0 of the stored picture belong in the upright one. */
+/* EXIF says where row 0 and column 0 of the stored image belong in the upright one. */
 static void upright_place(int orientation, int width, int height, int x, int y, int *out_x, int *out_y) {
     static const struct {
         int swapped, row_far, column_far;
@@ -230,12 +229,12 @@ static void orientation_is_applied_in_every_format(void **state) {
     close(mkstemp(path));
     for (int orientation = 1; orientation <= 8; orientation++)
         for (int format = 0; format < 4; format++) {
-            test_picture picture = {
+            test_pixels input = {
                 .width = W, .height = H, .channels = 3, .bits = 8, .rows = rows, .orientation = orientation};
-            test_bytes bytes = format == 0   ? test_jpeg(&picture, &best_jpeg)
-                               : format == 1 ? test_png(&picture, &rgb_png)
-                               : format == 2 ? test_webp(&picture)
-                                             : test_tiff(&picture, &plain_tiff);
+            test_bytes bytes = format == 0   ? test_jpeg(&input, &best_jpeg)
+                               : format == 1 ? test_png(&input, &rgb_png)
+                               : format == 2 ? test_webp(&input)
+                                             : test_tiff(&input, &plain_tiff);
             test_write(path, bytes);
             int32_t width, height;
             assert_int_equal(icseg_image_read_size(&width, &height, path, NULL), ICSEG_OK);
@@ -264,8 +263,8 @@ static void oversized_headers_are_refused_at_once(void **state) {
     icseg_image image;
     icseg_error error;
     uint8_t *photo = make_photo(16, 16);
-    test_picture picture = {.width = 16, .height = 16, .channels = 3, .bits = 8, .rows = photo};
-    test_bytes png = test_png(&picture, &rgb_png), jpeg = test_jpeg(&picture, &best_jpeg);
+    test_pixels input = {.width = 16, .height = 16, .channels = 3, .bits = 8, .rows = photo};
+    test_bytes png = test_png(&input, &rgb_png), jpeg = test_jpeg(&input, &best_jpeg);
     put32(png.data + 16, 60000);
     put32(png.data + 20, 60000);
     assert_int_equal(read_bytes(&image, png, &error), ICSEG_ERROR_FORMAT);
@@ -328,7 +327,7 @@ static void what_is_no_image_is_named(void **state) {
 enum { FORMATS = 7 };
 
 static test_bytes make_file(int format, const uint8_t *photo, int width, int height) {
-    test_picture p = {.width = width, .height = height, .channels = 3, .bits = 8, .rows = photo, .orientation = 6};
+    test_pixels p = {.width = width, .height = height, .channels = 3, .bits = 8, .rows = photo, .orientation = 6};
     switch (format) {
     case 0: return test_jpeg(&p, &(test_jpeg_options){.quality = 90});
     case 1: return test_jpeg(&p, &(test_jpeg_options){.quality = 90, .progressive = true});
@@ -443,7 +442,7 @@ static void reading_survives_every_failed_allocation(void **state) {
     free(photo);
 }
 
-static void threads_read_the_same_picture(void **state) {
+static void threads_read_the_same_image(void **state) {
     (void)state;
     uint8_t *photo = make_photo(64, 48);
     int wrong = 0;
@@ -497,7 +496,7 @@ static void resize_is_bilinear_with_half_pixel_centres(void **state) {
                     assert_true(fabs(out.data[(y * w + x) * 3 + c] - expected) <= 0.75);
                 }
         icseg_image_close(&out);
-        for (int n = 0; n < 3; n++) { /* the picture, its rows, its weights */
+        for (int n = 0; n < 3; n++) { /* the image, its rows, its weights */
             if (w == in.width && h == in.height && n > 0) break;
             icseg_memory_fail_after(n);
             assert_int_equal(icseg_image_resize(&out, &in, w, h, NULL), ICSEG_ERROR_MEMORY);
@@ -514,7 +513,7 @@ static void resize_is_bilinear_with_half_pixel_centres(void **state) {
     icseg_image_close(&in);
 }
 
-static void encoded_pictures_come_back(void **state) {
+static void encoded_images_come_back(void **state) {
     (void)state;
     uint8_t *photo = make_photo(50, 33);
     icseg_image image = {.width = 50, .height = 33, .data = photo}, back;
@@ -687,9 +686,9 @@ int main(void) {
         cmocka_unit_test(damaged_files_never_crash),
         cmocka_unit_test(a_missing_end_marker_is_no_loss_in_a_single_scan),
         cmocka_unit_test(reading_survives_every_failed_allocation),
-        cmocka_unit_test(threads_read_the_same_picture),
+        cmocka_unit_test(threads_read_the_same_image),
         cmocka_unit_test(resize_is_bilinear_with_half_pixel_centres),
-        cmocka_unit_test(encoded_pictures_come_back),
+        cmocka_unit_test(encoded_images_come_back),
         cmocka_unit_test(encoding_survives_every_failed_allocation),
         cmocka_unit_test(failed_writes_leave_the_old_file),
         cmocka_unit_test(null_and_empty_arguments_are_refused),

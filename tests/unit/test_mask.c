@@ -50,8 +50,8 @@ static void png_values_are_indices_or_unscaled_grey(void **state) {
         if (indexed) options.palette = (const uint8_t(*)[3])palette, options.palette_size = 1 << bits;
         icseg_mask mask;
         icseg_error error = {0};
-        test_picture picture = {.width = W, .height = H, .channels = 1, .bits = bits, .rows = rows};
-        if (read_mask(&mask, test_png(&picture, &options), &error) != ICSEG_OK) fail_msg("%s", error.message);
+        test_pixels input = {.width = W, .height = H, .channels = 1, .bits = bits, .rows = rows};
+        if (read_mask(&mask, test_png(&input, &options), &error) != ICSEG_OK) fail_msg("%s", error.message);
         assert_int_equal(mask.width, W);
         assert_int_equal(mask.height, H);
         assert_int_equal(mask.bits, bits);
@@ -77,11 +77,11 @@ static void tiff_strips_and_tiles_are_read(void **state) {
     for (int kind = 0; kind < 16; kind++) {
         bool sixteen = kind & 1, palette = kind & 8 && !sixteen;
         test_tiff_options options = {.tiled = kind & 2, .deflate = kind & 4, .palette = palette};
-        test_picture picture = {
+        test_pixels input = {
             .width = W, .height = H, .channels = 1, .bits = sixteen ? 16 : 8, .rows = sixteen ? (void *)wide : narrow};
         icseg_mask mask;
         icseg_error error = {0};
-        if (read_mask(&mask, test_tiff(&picture, &options), &error) != ICSEG_OK) fail_msg("%s", error.message);
+        if (read_mask(&mask, test_tiff(&input, &options), &error) != ICSEG_OK) fail_msg("%s", error.message);
         assert_int_equal(mask.bits, sixteen ? 16 : 8);
         assert_int_equal(mask.palette_size, palette ? 256 : 0);
         if (palette) assert_memory_equal(mask.palette[9], ((uint8_t[]){9, 0, 255}), 3);
@@ -93,9 +93,9 @@ static void tiff_strips_and_tiles_are_read(void **state) {
 static void colour_and_lossy_files_are_refused_with_the_remedy(void **state) {
     (void)state;
     uint8_t rows[16 * 16 * 4] = {0};
-    test_picture p[5] = {{.width = 16, .height = 16, .bits = 8, .rows = rows}};
+    test_pixels p[5] = {{.width = 16, .height = 16, .bits = 8, .rows = rows}};
     for (int channels = 1; channels < 5; channels++) p[channels] = p[0], p[channels].channels = channels;
-    test_picture floats = {.width = 16, .height = 16, .channels = 1, .bits = 32, .rows = rows};
+    test_pixels floats = {.width = 16, .height = 16, .channels = 1, .bits = 32, .rows = rows};
     floats.height = 4;
     const struct {
         test_bytes bytes;
@@ -123,10 +123,10 @@ static void truncated_and_damaged_masks_are_errors(void **state) {
     uint16_t rows[40 * 30];
     icseg_rng rng = icseg_rng_open(4, ICSEG_RNG_TEST, 0);
     for (int i = 0; i < 40 * 30; i++) rows[i] = (uint16_t)icseg_rng_below(&rng, 300);
-    test_picture picture = {.width = 40, .height = 30, .channels = 1, .bits = 16, .rows = rows, .orientation = 6};
+    test_pixels input = {.width = 40, .height = 30, .channels = 1, .bits = 16, .rows = rows, .orientation = 6};
     for (int kind = 0; kind < 4; kind++) {
-        test_bytes whole = kind < 2 ? test_png(&picture, &(test_png_options){.interlaced = kind == 1, .key = -1})
-                                    : test_tiff(&picture, &(test_tiff_options){.tiled = kind == 3});
+        test_bytes whole = kind < 2 ? test_png(&input, &(test_png_options){.interlaced = kind == 1, .key = -1})
+                                    : test_tiff(&input, &(test_tiff_options){.tiled = kind == 3});
         icseg_mask mask;
         icseg_error error;
         for (size_t size = 0, step; size < whole.size; size += step) {

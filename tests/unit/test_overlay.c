@@ -225,7 +225,7 @@ static void text_is_measured_and_cut_between_characters(void **state) {
         memcpy(cut, text, kept);
         assert_true(kept == 0 || icseg_font_width(cut, 10) <= width);
     }
-    /* Every printable character leaves ink, and none of it outside the picture. */
+    /* Every printable character leaves ink, and none of it outside the image. */
     static const uint8_t ink[3] = {0, 0, 0};
     for (int c = 0x21; c < 0x80; c++) {
         icseg_image page;

@@ -258,6 +258,29 @@ static void null_and_bad_arguments_are_refused(void **state) {
     icseg_tokenizer_close(NULL);
 }
 
+static void threads_share_a_tokenizer(void **state) {
+    (void)state;
+    icseg_tokenizer *t;
+    int32_t *first, count;
+    static const char text[] = "a caf\xc3\xa9 &amp; \xce\xa3\xce\x91\xce\xa3 wall, building";
+    int wrong = 0;
+    assert_int_equal(icseg_tokenizer_open(&t, ICSEG_TOKENIZER_CLIP, SMALL, NULL), ICSEG_OK);
+    assert_int_equal(icseg_tokenizer_encode(t, text, true, &first, &count, NULL), ICSEG_OK);
+#pragma omp parallel for num_threads(4) reduction(+ : wrong)
+    for (int i = 0; i < 64; i++) {
+        int32_t *ids, n;
+        char *out = NULL;
+        wrong += icseg_tokenizer_encode(t, text, true, &ids, &n, NULL) != ICSEG_OK || n != count ||
+                 memcmp(ids, first, (size_t)n * sizeof *ids) != 0 ||
+                 icseg_tokenizer_decode(t, ids, n, &out, NULL) != ICSEG_OK || !strstr(out, "wall , building");
+        icseg_buffer_free(ids);
+        icseg_buffer_free(out);
+    }
+    assert_int_equal(wrong, 0);
+    icseg_buffer_free(first);
+    icseg_tokenizer_close(&t);
+}
+
 static void failing_allocations_leave_nothing_behind(void **state) {
     (void)state;
     icseg_tokenizer *t;
@@ -293,6 +316,7 @@ int main(void) {
         cmocka_unit_test(a_context_is_filled_with_zeros_and_never_cut),
         cmocka_unit_test(ids_are_decoded_to_clean_text),
         cmocka_unit_test(null_and_bad_arguments_are_refused),
+        cmocka_unit_test(threads_share_a_tokenizer),
         cmocka_unit_test(failing_allocations_leave_nothing_behind),
     };
     return cmocka_run_group_tests_name("tokenizer", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes the small files of the data tests with the format libraries themselves. Any failure ends the test program. */
+ * Writes the small files of the data tests with the format libraries. A failure ends the test program. */
 #include "dataset_files.h"
 
 #include <png.h>

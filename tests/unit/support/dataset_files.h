@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Small data sets in a temporary folder: pictures and masks of every kind the data tests need. */
+ * Small data sets in a temporary folder: images and masks of all kinds that the data tests need. */
 #ifndef TESTS_SUPPORT_DATASET_FILES_H
 #define TESTS_SUPPORT_DATASET_FILES_H
 
@@ -24,7 +24,7 @@ typedef enum test_png { TEST_PNG_GREY, TEST_PNG_PALETTE, TEST_PNG_RGB } test_png
 void test_write_png(const test_folder *folder, const char *name, test_png kind, int bits, int width, int height,
                     const uint16_t *values);
 void test_write_tiff16(const test_folder *folder, const char *name, int width, int height, const uint16_t *values);
-/* A grey ramp, stored width x height, with an EXIF orientation (1..8) unless 0. */
+/* A grey ramp, stored width x height, with an EXIF orientation (1..8; 0: none). */
 void test_write_jpeg(const test_folder *folder, const char *name, int width, int height, int orientation);
 
 /* images/train/STEM.png with a pattern that differs from pixel to pixel, and annotations/train/STEM.png, 8-bit grey,

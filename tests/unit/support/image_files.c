@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Image files made inside tests. Encoder failures end the test program: they are no fault of what is tested. */
+ * Image files for tests. Encoder failures end the test program, because they are not failures of the tested code. */
 #include "support/image_files.h"
 
 #include <stdio.h>
@@ -38,7 +38,7 @@ static void on_png_write(png_structp png, png_bytep data, size_t size) { append(
 
 static void on_png_flush(png_structp png) { (void)png; }
 
-test_bytes test_png(const test_picture *p, const test_png_options *options) {
+test_bytes test_png(const test_pixels *p, const test_png_options *options) {
     test_bytes out = {0};
     png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
     png_infop info = png_create_info_struct(png);
@@ -67,7 +67,7 @@ test_bytes test_png(const test_picture *p, const test_png_options *options) {
     return out;
 }
 
-test_bytes test_jpeg(const test_picture *p, const test_jpeg_options *options) {
+test_bytes test_jpeg(const test_pixels *p, const test_jpeg_options *options) {
     struct jpeg_compress_struct codec;
     struct jpeg_error_mgr manager;
     unsigned char *data = NULL;
@@ -106,7 +106,7 @@ test_bytes test_jpeg(const test_picture *p, const test_jpeg_options *options) {
     return out;
 }
 
-static void write_tiles(TIFF *tiff, const test_picture *p) {
+static void write_tiles(TIFF *tiff, const test_pixels *p) {
     enum { TILE = 16 };
     size_t pixel = (size_t)p->channels * (size_t)p->bits / 8;
     TIFFSetField(tiff, TIFFTAG_TILEWIDTH, TILE);
@@ -125,7 +125,7 @@ static void write_tiles(TIFF *tiff, const test_picture *p) {
     free(tile);
 }
 
-test_bytes test_tiff(const test_picture *p, const test_tiff_options *options) {
+test_bytes test_tiff(const test_pixels *p, const test_tiff_options *options) {
     char path[] = "/tmp/icseg_tiff_XXXXXX";
     int fd = mkstemp(path);
     require(fd >= 0, "mkstemp");
@@ -177,7 +177,7 @@ static void append_chunk(test_bytes *out, const char *name, const void *data, si
     if (size % 2) append(out, "", 1);
 }
 
-test_bytes test_webp(const test_picture *p) {
+test_bytes test_webp(const test_pixels *p) {
     uint8_t *data = NULL;
     int stride = p->width * p->channels;
     size_t size = p->channels == 4 ? WebPEncodeLosslessRGBA(p->rows, p->width, p->height, stride, &data)

@@ -12,8 +12,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-/* glibc's compiled category, as localedef writes it for `decimal_point ","` and no grouping: a magic number, the count
- * of fields, where each begins, the fields. */
+/* glibc's compiled category, as localedef writes it for `decimal_point ","` and no grouping: a magic number, the number
+ * of fields, the offset of each, the fields. */
 static const unsigned char lc_numeric[] = "\x14\x11\x03\x20\x06\0\0\0"
                                           "\x20\0\0\0\x22\0\0\0\x23\0\0\0\x24\0\0\0\x28\0\0\0\x2c\0\0\0"
                                           ",\0\0\0,\0\0\0,\0\0\0\0\0\0\0ANSI_X3.4-1968";

@@ -3,9 +3,9 @@
 #ifndef ICSEG_TESTS_LOCALE_H
 #define ICSEG_TESTS_LOCALE_H
 
-/* Numbers of the program's C library have a comma from here on. Fails the test where that cannot be had. */
+/* Makes the C library write numbers with a decimal comma. Fails the test when that is not possible. */
 void test_decimal_commas(void);
-/* As the program began. */
+/* Restores the locale of the program's start. */
 void test_decimal_points(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes MATLAB files by libmatio. Any failure ends the test program. */
+ * Writes MATLAB files with libmatio. A failure ends the test program. */
 #include "support/mat_files.h"
 
 #include <matio.h>

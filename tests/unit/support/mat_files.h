@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * MATLAB label files as COCO-Stuff 10k has them, written by libmatio: an independent writer for our readers. */
+ * MATLAB label files like those of COCO-Stuff 10k, written by libmatio, which is independent of our readers. */
 #ifndef TESTS_SUPPORT_MAT_FILES_H
 #define TESTS_SUPPORT_MAT_FILES_H
 
@@ -12,7 +12,7 @@ typedef struct test_mat {
     int matio_class;   /* MAT_C_DOUBLE, MAT_C_UINT8, ... */
     const char *name;  /* of the matrix; "S" */
     int names;         /* entries of the cell array `names`; 0: none */
-    bool others_first; /* the other variables stand before the matrix */
+    bool others_first; /* the other variables precede the matrix */
 } test_mat;
 
 /* values: (height, width). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Small models and pictures for tests that run a whole network. */
+ * Small models and images for tests that run a whole network. */
 #include "support/models.h"
 
 #include <math.h>
@@ -14,8 +14,8 @@
 
 enum { MOST_CLASSES = 400 };
 
-/* Fresh weights give all pixels nearly the same logits: matrices are drawn anew, at a scale that keeps the signal, and
- * the classifier at a larger one. */
+/* With initial weights all pixels have nearly the same logits. So matrices are drawn again, at a scale that preserves
+ * the signal, and the classifier at a larger one. */
 static void scramble(icseg_model *m, uint64_t seed) {
     for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
         icseg_param *p = icseg_params_at(m->params, i);

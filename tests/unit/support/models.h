@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Small models and pictures for tests that run a whole network. */
+ * Small models and images for tests that run a whole network. */
 #ifndef ICSEG_TEST_MODELS_H
 #define ICSEG_TEST_MODELS_H
 

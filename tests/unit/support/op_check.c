@@ -18,13 +18,13 @@
 enum {
     DIFFERENCES = 96, /* elements of each input whose gradient is compared */
     DIFFERENCES_OF_A_DRAW = DIFFERENCES / OP_DRAWS,
-    ROOM = 512 /* for the text of a case */
+    TEXT_SIZE = 512 /* of the description of a case */
 };
 
 typedef struct bench {
     const op_case *c;
     icseg_rng rng;
-    int64_t differences; /* at most so many elements of each gradient are compared */
+    int64_t differences; /* largest number of elements of each gradient that are compared */
     icseg_params *params;
     icseg_graph *graph;
     icseg_workspace *workspace;
@@ -38,20 +38,20 @@ typedef struct bench {
 } bench;
 
 /* "(2, 7, 5, 16) (8, 3, 3, 16), numbers 1 1" */
-static void sizes_of(const op_case *c, char out[ROOM]) {
+static void sizes_of(const op_case *c, char out[TEXT_SIZE]) {
     char shape[ICSEG_SHAPE_TEXT];
     int n = 0, numbers = OP_CASE_NUMBERS;
     while (numbers > 0 && c->number[numbers - 1] == 0) numbers--;
-    for (int i = 0; i < c->inputs && n < ROOM; i++)
-        n += snprintf(out + n, (size_t)(ROOM - n), "%s%s", i ? " " : "",
+    for (int i = 0; i < c->inputs && n < TEXT_SIZE; i++)
+        n += snprintf(out + n, (size_t)(TEXT_SIZE - n), "%s%s", i ? " " : "",
                       icseg_shape_text(c->input[i].shape, shape, sizeof shape));
-    for (int i = 0; i < numbers && n < ROOM; i++)
-        n += snprintf(out + n, (size_t)(ROOM - n), "%s %g", i ? "" : ", numbers", c->number[i]);
+    for (int i = 0; i < numbers && n < TEXT_SIZE; i++)
+        n += snprintf(out + n, (size_t)(TEXT_SIZE - n), "%s %g", i ? "" : ", numbers", c->number[i]);
 }
 
 static void fail_case(const op_case *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void fail_case(const op_case *c, const char *format, ...) {
-    char text[ROOM], sizes[ROOM];
+    char text[TEXT_SIZE], sizes[TEXT_SIZE];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -142,7 +142,7 @@ static void check_gradient(bench *b, int input, double *scratch) {
     const float *ours = b->param[input]->grad;
     int64_t n = b->count[input], tries = n < b->differences ? n : b->differences;
     double difference = 0, norm = 0, step = 1e-5;
-    for (int64_t i = 0; i < n; i++) /* all of them: not a number is what nobody wrote */
+    for (int64_t i = 0; i < n; i++) /* all elements: NaN marks one that was not written */
         if (!isfinite(ours[i]))
             fail_case(b->c, "element %lld of the gradient of input %d is %g", (long long)i, input, (double)ours[i]);
     for (int64_t t = 0; t < tries; t++) {
@@ -162,7 +162,7 @@ static void check_gradient(bench *b, int input, double *scratch) {
                   sqrt(difference / norm), sqrt(norm), b->c->gradient_tolerance);
 }
 
-/* The graph has the operator the case is about, and a gradient that could be checked has a tolerance. */
+/* The graph contains the case's operator, and there is a tolerance if a gradient can be checked. */
 static void check_case(const bench *b) {
     const icseg_op *op = NULL;
     bool trains = false;
@@ -185,7 +185,7 @@ static void build(bench *b) {
     must(c, icseg_workspace_open(&b->workspace, &error), &error);
     make_inputs(b);
     must(c, icseg_params_allocate_gradients(b->params, &error), &error);
-    for (int i = 0; i < c->inputs; i++) /* an element that is not written is seen */
+    for (int i = 0; i < c->inputs; i++) /* so that an element that is not written is noticed */
         for (int64_t j = 0; b->param[i] && b->param[i]->grad && j < b->count[i]; j++) b->param[i]->grad[j] = NAN;
     b->output = c->build(b->graph, b->value, c);
     must(c, icseg_graph_status(b->graph, &error), &error);

@@ -19,7 +19,7 @@ typedef enum op_input_kind {
 typedef struct op_case op_case;
 struct op_case {
     const char *op;    /* as in graph/ops/list.h; the graph must have such a node */
-    const char *label; /* what is special about this case; may be NULL */
+    const char *label; /* how this case differs from others; may be NULL */
     int inputs;
     struct {
         op_input_kind kind;
@@ -30,18 +30,19 @@ struct op_case {
     icseg_value (*build)(icseg_graph *g, const icseg_value *in, const op_case *c);
     /* out: as many doubles as the built output has elements (any dtype). */
     void (*reference)(const op_case *c, const double *const *in, double *out);
-    double tolerance;               /* ||ours - reference|| / ||reference|| of the output; 0 = exactly equal */
+    double tolerance;               /* ||ours - reference|| / ||reference|| of the output; 0: exactly equal */
     double gradient_tolerance;      /* the same of each gradient; 0 only where the operator or no input has one */
     bool training;                  /* builds a training graph */
-    double number[OP_CASE_NUMBERS]; /* the case's own numbers (stride, heads, eps, ...) */
+    double number[OP_CASE_NUMBERS]; /* numbers of the case (stride, heads, eps, ...) */
     const int32_t *integers;        /* and lists (segment lengths, rows) */
 };
 
-/* Fails the running cmocka test with a text that names the case, its shapes and its numbers. */
+/* On a difference, fails the running cmocka test with a message that names the case, its shapes and its numbers. */
 void op_check_all(const op_case *cases, int count);
 
-/* Sizes at random: a test draws them OP_DRAWS times and each time checks cases it writes with them. `draw` counts from
- * 0 and seeds the inputs. Fewer elements of each gradient are compared, in all as many as op_check_all does. */
+/* Random sizes: a test draws them OP_DRAWS times and each time checks cases of these sizes. `draw` counts from 0 and
+ * seeds the inputs. Each draw compares fewer elements of each gradient; all draws together compare as many as
+ * op_check_all. */
 int64_t op_draw(icseg_rng *rng, int64_t least, int64_t most); /* one of least .. most */
 void op_check_draw(const op_case *cases, int count, int draw);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes zip archives (APPNOTE.TXT 4.3). Any failure ends the test program. */
+ * Writes zip archives (APPNOTE.TXT 4.3). A failure ends the test program. */
 #include "support/zip_files.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Zip archives byte by byte, so that tests can make good ones and every kind of bad one. */
+ * Zip archives, written byte by byte, so that tests can make valid and damaged ones. */
 #ifndef TESTS_SUPPORT_ZIP_FILES_H
 #define TESTS_SUPPORT_ZIP_FILES_H
 
@@ -18,15 +18,15 @@ typedef struct test_zip {
 void test_put(icseg_string *s, uint64_t value, int bytes);
 void test_poke(icseg_string *s, size_t at, uint64_t value, int bytes);
 
-/* Data as they are under a method's number; the checksum is left 0. */
+/* Stores the data unchanged under the given compression method; the checksum is 0. */
 void test_zip_add(test_zip *zip, const char *name, const void *data, size_t size, unsigned method);
-/* Deflated, with checksum. */
+/* Deflates the data and adds the checksum. */
 void test_zip_deflate(test_zip *zip, const char *name, const void *data, size_t size);
 /* All entries of an archive, which stores them, deflated. */
 void test_zip_repack(test_zip *zip, const char *archive);
 
-/* Without icseg_file_write's fsync: tests write thousands. A file that is truncated instead of removed would be flushed
- * by ext4 as well. */
+/* Writes without the fsync of icseg_file_write, because tests write thousands of files. The old file is removed first:
+ * ext4 would flush a file that is truncated. */
 void test_put_file(const char *path, const void *data, size_t size);
 void test_zip_write(test_zip *zip, const char *path);
 
