@@ -2,12 +2,11 @@
  * icseg convert: other people's weights to safetensors under our names, and back under theirs. */
 #include <stdio.h>
 
-#include "base/file.h"
-#include "base/memory.h"
 #include "cli.h"
 #include "icseg/classes.h"
 #include "icseg/memory.h"
 #include "icseg/weights.h"
+#include "support.h"
 
 static const char *const types[] = {"f32", "f16", "bf16", NULL};
 static const char *const namings[] = {"icseg", "openai", "huggingface", NULL};
@@ -40,17 +39,14 @@ static const icseg_option rows[] = {
      .shown = "heads 64 wide, taps as published"},
 };
 
-/* Text of a file, NUL-terminated, in the arena. */
+/* Text of a file, in the arena. NULL if no file is given. */
 static icseg_status read_text(const icseg_command_context *context, const char *path, const char **out,
                               icseg_error *error) {
-    unsigned char *data;
+    char *text = NULL;
     size_t size;
-    *out = NULL;
-    if (!path) return ICSEG_OK;
-    ICSEG_TRY(icseg_file_read(path, LARGEST_TEXT, &data, &size, error));
-    *out = icseg_arena_strdup(context->arena, (const char *)data);
-    icseg_free(data);
-    return *out ? ICSEG_OK : icseg_fail_memory(error, size, path);
+    if (path) TRY(file_read(path, LARGEST_TEXT, context->arena, &text, &size, error));
+    *out = text;
+    return ICSEG_OK;
 }
 
 static icseg_status run(const icseg_command_context *context, const void *options, icseg_error *error) {
@@ -58,14 +54,14 @@ static icseg_status run(const icseg_command_context *context, const void *option
     icseg_weights_convert_options convert = {.type = o->type, .naming = o->naming, .vocab = o->vocab};
     icseg_class_list *classes = NULL;
     char *summary;
-    ICSEG_TRY(read_text(context, o->tokens, &convert.tokens, error));
-    ICSEG_TRY(read_text(context, o->config, &convert.config, error));
-    if (o->classes) ICSEG_TRY(icseg_class_list_open(&classes, o->classes, error));
+    TRY(read_text(context, o->tokens, &convert.tokens, error));
+    TRY(read_text(context, o->config, &convert.config, error));
+    if (o->classes) TRY(icseg_class_list_open(&classes, o->classes, error));
     convert.class_names = icseg_class_list_synonyms(classes);
     convert.class_count = (size_t)icseg_class_list_count(classes);
     icseg_status status = icseg_weights_convert(o->source, o->out, &convert, &summary, error);
     icseg_class_list_close(&classes);
-    ICSEG_TRY(status);
+    TRY(status);
     fputs(summary, stdout);
     icseg_buffer_free(summary);
     return ICSEG_OK;

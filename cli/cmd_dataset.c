@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
 #include "cli.h"
 #include "icseg/dataset.h"
 #include "icseg/import.h"
 #include "icseg/memory.h"
+#include "support.h"
 
 typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_IMPORT, ACTION_CONVERT } action;
 static const char *const actions[] = {"check", "show", "import", "convert", NULL};
@@ -93,7 +93,7 @@ static icseg_status open_split(icseg_dataset **out, const struct options *o, con
                                .ignore = o->ignore,
                                .ignore_count = o->ignore_count};
     *out = NULL;
-    ICSEG_TRY(icseg_dataset_format_find(&d.format, o->format, error));
+    TRY(icseg_dataset_format_find(&d.format, o->format, error));
     return icseg_dataset_open(out, &d, error);
 }
 
@@ -168,19 +168,19 @@ static icseg_status check_splits(const icseg_command_context *context, const str
     icseg_progress progress = context->progress;
     icseg_error *closed = icseg_arena_array(context->arena, (size_t)count, sizeof *closed);
     int32_t opened = 0;
-    if (!closed) return icseg_fail_memory(error, (size_t)count * sizeof *closed, "the splits");
+    if (!closed) return out_of_memory(error);
     for (int32_t i = 0; i < count; i++) {
         icseg_dataset *d;
         icseg_status status = open_split(&d, o, splits[i], true, &closed[i]);
-        if (status == ICSEG_ERROR_MEMORY) return icseg_fail(error, status, "%s", closed[i].message);
+        if (status == ICSEG_ERROR_MEMORY) return icseg_error_set(error, status, "%s", closed[i].message);
         if (status != ICSEG_OK) continue;
         if (opened++) printf("\n");
         status = check_split(&progress, o, d, splits[i], problems, error);
         progress.message = NULL;
         icseg_dataset_close(&d);
-        ICSEG_TRY(status);
+        TRY(status);
     }
-    if (!opened) return icseg_fail(error, closed[0].status, "%s", closed[0].message);
+    if (!opened) return icseg_error_set(error, closed[0].status, "%s", closed[0].message);
     if (opened < count) printf("\n");
     for (int32_t i = 0; i < count; i++)
         if (closed[i].status != ICSEG_OK) printf("problem: %s\n", closed[i].message);
@@ -193,13 +193,13 @@ static icseg_status check(const icseg_command_context *context, const struct opt
     char **splits = NULL;
     int32_t count = 0;
     int64_t problems = 0;
-    if (!o->split) ICSEG_TRY(icseg_dataset_splits(&splits, &count, o->folder, error));
+    if (!o->split) TRY(icseg_dataset_splits(&splits, &count, o->folder, error));
     icseg_status status =
         check_splits(context, o, count ? (const char *const *)splits : &one, count ? count : 1, &problems, error);
     icseg_buffer_free(splits);
     if (status == ICSEG_OK && problems)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %lld problem%s found; correct them before training", o->folder,
-                          (long long)problems, problems == 1 ? "" : "s");
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: %lld problem%s found; correct them before training",
+                               o->folder, (long long)problems, problems == 1 ? "" : "s");
     return status;
 }
 
@@ -217,8 +217,8 @@ static icseg_status open_sheet(sheet *s, const struct options *o, int32_t count,
     s->gap = o->tile / 40 + 1;
     int32_t lines = (count + s->columns - 1) / s->columns;
     int32_t width = s->columns * (s->tile_width + s->gap) + s->gap, height = lines * (s->tile_height + s->gap) + s->gap;
-    ICSEG_TRY(icseg_image_create(&s->image, width, height, error));
-    ICSEG_TRY(icseg_labels_create(&s->labels, width, height, error));
+    TRY(icseg_image_create(&s->image, width, height, error));
+    TRY(icseg_labels_create(&s->labels, width, height, error));
     size_t pixels = (size_t)width * (size_t)height;
     memset(s->image.data, 255, pixels * 3);
     for (size_t i = 0; i < pixels; i++) s->labels.data[i] = ICSEG_LABEL_IGNORE;
@@ -238,15 +238,15 @@ static icseg_status place(sheet *s, int32_t at, const icseg_image *image, const 
     icseg_image small = {0};
     icseg_labels small_labels = {0};
     icseg_status status;
-    ICSEG_TRY_GOTO(icseg_image_resize(&small, image, width, height, error));
-    ICSEG_TRY_GOTO(icseg_labels_resize(&small_labels, labels, width, height, error));
+    TRY_GOTO(icseg_image_resize(&small, image, width, height, error));
+    TRY_GOTO(icseg_labels_resize(&small_labels, labels, width, height, error));
     for (int32_t y = 0; y < height; y++) {
         size_t from = (size_t)y * (size_t)width;
         size_t to = (size_t)(top + y) * (size_t)s->image.width + (size_t)left;
         memcpy(s->image.data + 3 * to, small.data + 3 * from, (size_t)width * 3);
         memcpy(s->labels.data + to, small_labels.data + from, (size_t)width * sizeof *small_labels.data);
     }
-fail:
+done:
     icseg_labels_close(&small_labels);
     icseg_image_close(&small);
     return status;
@@ -256,11 +256,11 @@ static icseg_status fill_sheet(sheet *s, const icseg_dataset *d, int32_t count, 
     for (int32_t i = 0; i < count; i++) {
         icseg_image image;
         icseg_labels labels;
-        ICSEG_TRY(icseg_dataset_read(d, i * icseg_dataset_count(d) / count, &image, &labels, error));
+        TRY(icseg_dataset_read(d, i * icseg_dataset_count(d) / count, &image, &labels, error));
         icseg_status status = place(s, i, &image, &labels, error);
         icseg_image_close(&image);
         icseg_labels_close(&labels);
-        ICSEG_TRY(status);
+        TRY(status);
     }
     return ICSEG_OK;
 }
@@ -271,19 +271,19 @@ static icseg_status show(const struct options *o, icseg_error *error) {
     icseg_palette palette = {0};
     icseg_image drawn = {0};
     icseg_status status;
-    if (!o->out) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--out is missing: the PNG file to write");
-    ICSEG_TRY_GOTO(open_split(&d, o, o->split ? o->split : "train", false, error));
+    if (!o->out) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--out is missing: the PNG file to write");
+    TRY_GOTO(open_split(&d, o, o->split ? o->split : "train", false, error));
     int32_t count = icseg_dataset_count(d) < o->images ? (int32_t)icseg_dataset_count(d) : o->images;
-    ICSEG_TRY_GOTO(open_sheet(&s, o, count, error));
-    ICSEG_TRY_GOTO(fill_sheet(&s, d, count, error));
-    ICSEG_TRY_GOTO(icseg_palette_create_for(&palette, icseg_dataset_class_names(d), icseg_dataset_classes(d), error));
+    TRY_GOTO(open_sheet(&s, o, count, error));
+    TRY_GOTO(fill_sheet(&s, d, count, error));
+    TRY_GOTO(icseg_palette_create_for(&palette, icseg_dataset_class_names(d), icseg_dataset_classes(d), error));
     icseg_overlay_options style = {ICSEG_OVERLAY_OPTIONS_INIT, .palette = &palette,
                                    .names = icseg_dataset_class_names(d),
                                    .opacity = o->opacity > 0 ? o->opacity : ICSEG_OPACITY_NONE};
-    ICSEG_TRY_GOTO(icseg_overlay_draw(&drawn, &s.image, &s.labels, &style, error));
-    ICSEG_TRY_GOTO(icseg_image_write_png(&drawn, o->out, error));
+    TRY_GOTO(icseg_overlay_draw(&drawn, &s.image, &s.labels, &style, error));
+    TRY_GOTO(icseg_image_write_png(&drawn, o->out, error));
     printf("%s\n", o->out);
-fail:
+done:
     icseg_image_close(&drawn);
     icseg_palette_close(&palette);
     icseg_labels_close(&s.labels);
@@ -313,17 +313,17 @@ static icseg_status import(const icseg_command_context *context, const struct op
                               .user = &printer};
     icseg_dataset_format format;
     if (!o->out_folder)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "OUT is missing: the folder of the new data set");
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "OUT is missing: the folder of the new data set");
     if (strcmp(o->format, "auto") != 0 && icseg_dataset_format_find(&format, o->format, NULL) == ICSEG_OK)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--format %s is a data set already: train on it as it is",
-                          o->format);
-    ICSEG_TRY(icseg_import_format_find(&c.format, o->format, error));
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--format %s is a data set already: train on it as it is",
+                               o->format);
+    TRY(icseg_import_format_find(&c.format, o->format, error));
     icseg_status status = icseg_import_run(&c, &context->progress, &s, error);
     print_more(o, s.problems);
     if (s.problems && status == ICSEG_ERROR_DATA)
-        return icseg_fail(error, status, "%s: %lld problem%s found; nothing was written", o->folder,
-                          (long long)s.problems, s.problems == 1 ? "" : "s");
-    ICSEG_TRY(status);
+        return icseg_error_set(error, status, "%s: %lld problem%s found; nothing was written", o->folder,
+                               (long long)s.problems, s.problems == 1 ? "" : "s");
+    TRY(status);
     print_import(o, &s);
     return ICSEG_OK;
 }
@@ -332,17 +332,17 @@ static icseg_status import(const icseg_command_context *context, const struct op
 static icseg_status check_call(const struct options *o, icseg_error *error) {
     icseg_import_format format;
     if (strcmp(o->format, "auto") != 0 && icseg_import_format_find(&format, o->format, NULL) == ICSEG_OK)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "--format %s is the format of a labelling tool: icseg dataset import %s OUT first", o->format,
-                          o->folder);
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "--format %s is the format of a labelling tool: icseg dataset import %s OUT first",
+                               o->format, o->folder);
     if (o->out_folder)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: only import takes a second folder", o->out_folder);
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s: only import takes a second folder", o->out_folder);
     return ICSEG_OK;
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    if (o->action == ACTION_CHECK || o->action == ACTION_SHOW) ICSEG_TRY(check_call(o, error));
+    if (o->action == ACTION_CHECK || o->action == ACTION_SHOW) TRY(check_call(o, error));
     switch (o->action) {
     case ACTION_CHECK: return check(context, o, error);
     case ACTION_SHOW: return show(o, error);

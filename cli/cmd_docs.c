@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "docs.h"
+#include "icseg/recipe.h"
 #include "support.h"
-#include "train/recipe.h"
 
 typedef enum page { PAGE_COMMANDS, PAGE_RECIPE, PAGE_MAN, PAGE_BASH, PAGE_ZSH, PAGE_FISH } page;
 static const char *const pages[] = {"commands", "recipe", "man", "bash", "zsh", "fish", NULL};
@@ -49,13 +49,34 @@ static const char recipe_intro[] =
     "written `--set augment.crop=256,320`. `model.preset` and `model.tokenizer` act before all other keys, wherever\n"
     "they stand. The recipe as used, with every value, is written to the run directory and can be used again.\n\n";
 
-static icseg_status write_recipe(const icseg_command_context *context, icseg_string *out, icseg_error *error) {
-    icseg_recipe_settings published;
-    icseg_option_table table = icseg_recipe_table();
-    (void)context, (void)error;
-    icseg_recipe_published(&published, 0);
+/* A cell of a Markdown table, where '|' would end it. */
+static void append_cell(icseg_string *out, const char *text) {
+    for (; *text; text++) icseg_string_printf(out, *text == '|' ? "\\|" : "%c", *text);
+    icseg_string_append(out, " | ", 3);
+}
+
+static icseg_status write_recipe(icseg_string *out, icseg_error *error) {
+    const char *section = "";
+    size_t length = 0;
     icseg_string_append(out, recipe_intro, sizeof recipe_intro - 1);
-    icseg_options_markdown(&table, &published, out);
+    for (int32_t i = 0; i < icseg_recipe_key_count(); i++) {
+        icseg_recipe_key key = {.struct_size = ICSEG_RECIPE_KEY_INIT};
+        TRY(icseg_recipe_key_at(&key, i, error));
+        if (strncmp(section, key.name, length) != 0 || !length) {
+            section = key.name;
+            length = strcspn(section, ".") + 1;
+            icseg_string_printf(out, "%s## `%.*s`\n\n| key | accepts | default | meaning |\n|---|---|---|---|\n",
+                                i ? "\n" : "", (int)length - 1, section);
+        }
+        icseg_string_printf(out, "| `%s` | ", key.name + length);
+        append_cell(out, key.range);
+        append_cell(out, key.default_note                   ? key.default_note
+                         : !strcmp(key.default_value, "[]") ? "none"
+                                                            : key.default_value);
+        append_cell(out, key.description);
+        out->size -= out->failed ? 0 : 1; /* the blank behind the last column */
+        icseg_string_append(out, "\n", 1);
+    }
     return ICSEG_OK;
 }
 
@@ -75,7 +96,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "COMMAND is for the page man");
     switch (o->page) {
     case PAGE_COMMANDS: status = write_commands(context, &text, error); break;
-    case PAGE_RECIPE: status = write_recipe(context, &text, error); break;
+    case PAGE_RECIPE: status = write_recipe(&text, error); break;
     case PAGE_MAN: status = write_man(context, o->command, &text, error); break;
     case PAGE_BASH: docs_bash(&text); break;
     case PAGE_ZSH: docs_zsh(&text); break;

@@ -2,9 +2,9 @@
  * icseg parity: agreement with the PyTorch reference, as a table. */
 #include <stdio.h>
 
-#include "base/error.h"
 #include "cli.h"
 #include "diagnostics/parity.h"
+#include "support.h"
 
 struct options {
     icseg_strings fixtures;
@@ -31,7 +31,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     int failed = 0, compared = 0;
     for (size_t i = 0; i < o->fixtures.count; i++) {
         icseg_parity_result results[ICSEG_PARITY_GROUPS];
-        ICSEG_TRY(icseg_parity_run(o->fixtures.items[i], (icseg_precision)o->precision, results, error));
+        TRY(icseg_parity_run(o->fixtures.items[i], (icseg_precision)o->precision, results, error));
         printf("%s\n", o->fixtures.items[i]);
         for (int g = 0; g < ICSEG_PARITY_GROUPS; g++) {
             print_result(&results[g]);
@@ -41,7 +41,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
     }
     printf("%d compared, %d disagree\n", compared, failed);
     if (!failed) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%d of %d tensors disagree with the reference", failed, compared);
+    return icseg_error_set(error, ICSEG_ERROR_NUMERIC, "%d of %d tensors disagree with the reference", failed,
+                           compared);
 }
 
 const icseg_command icseg_command_parity = {

@@ -3,14 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/error.h"
-#include "base/text.h"
 #include "cli.h"
 #include "icseg/dataset.h"
 #include "icseg/memory.h"
 #include "icseg/model.h"
 #include "icseg/recipe.h"
 #include "icseg/train.h"
+#include "support.h"
 
 struct options {
     const char *recipe, *data, *init, *out;
@@ -49,26 +48,24 @@ static icseg_status print_result(const char *out, const icseg_train_result *resu
 }
 
 static icseg_status read_recipe(icseg_recipe **out, const struct options *o, icseg_error *error) {
-    ICSEG_TRY(icseg_recipe_open(out, o->recipe, error));
-    for (size_t i = 0; i < o->set.count; i++) ICSEG_TRY(icseg_recipe_assign(*out, o->set.items[i], error));
-    if (o->data) ICSEG_TRY(icseg_recipe_set(*out, "data.folder", o->data, error));
+    TRY(icseg_recipe_open(out, o->recipe, error));
+    for (size_t i = 0; i < o->set.count; i++) TRY(icseg_recipe_assign(*out, o->set.items[i], error));
+    if (o->data) TRY(icseg_recipe_set(*out, "data.folder", o->data, error));
     return o->init ? icseg_recipe_set(*out, "model.init", o->init, error) : ICSEG_OK;
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    char stem[256];
-    icseg_path_stem(icseg_path_name(o->recipe), stem, sizeof stem);
+    const char *stem = path_stem(context->arena, o->recipe);
+    if (!stem) return out_of_memory(error);
     const char *out = o->out ? o->out : icseg_arena_printf(context->arena, "runs/%s", stem);
-    if (!out) return icseg_fail_memory(error, 0, "the run directory's name");
+    if (!out) return out_of_memory(error);
     icseg_train_options options = {ICSEG_TRAIN_OPTIONS_INIT, .out = out, .resume = o->resume};
     icseg_train_result result = {.struct_size = ICSEG_TRAIN_RESULT_INIT};
     icseg_recipe *recipe = NULL;
     icseg_status status = read_recipe(&recipe, o, error);
     if (status == ICSEG_OK) status = icseg_train(recipe, &options, &context->progress, &result, error);
     if (status == ICSEG_OK) status = print_result(out, &result, error);
-    if (status != ICSEG_OK && error->remedy == ICSEG_REMEDY_RESUME)
-        icseg_printer_note(context->printer, "the option --resume continues the run in %s", out);
     icseg_train_result_close(&result);
     icseg_recipe_close(&recipe);
     return status;
