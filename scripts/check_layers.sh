@@ -68,6 +68,74 @@ include_order() {
         }'
 }
 
+# The symbols of the library's object files, as "FILE TYPE SYMBOL"; TYPE U: used, else defined.
+symbols() {
+    for source in $(find options src -name '*.c' | sort); do
+        folder=icseg_objects.dir
+        [[ $source != options/* ]] || folder=icseg_options.dir
+        echo "$build/CMakeFiles/$folder/$source.o"
+    done | xargs nm -A -g 2>/dev/null | sed -nE 's|^.*\.dir/(src/)?([^:]*)\.o: *[0-9a-f]* +([A-Za-z]) (icseg_[^ ]*)$|\2 \3 \4|p'
+}
+
+# A symbol that a folder uses is defined in it or in one before it. icseg_error_set, which options/ uses, is public.
+symbol_order() {
+    [ "$(symbols | wc -l)" -gt 1000 ] || echo "$build: no object files"
+    symbols | awk -v order="$order" '
+        function rank(path, i, best) {
+            for (i = 1; i <= n; i++) if (index(path, folder[i] "/") == 1) best = i
+            return best
+        }
+        BEGIN { n = split(order, folder, " ") }
+        $2 == "U" { use[++uses] = $1 " " $3; next }
+        { where[$3] = $1 }
+        END {
+            for (i = 1; i <= uses; i++) {
+                split(use[i], part, " ")
+                if (part[2] != "icseg_error_set" && where[part[2]] != "" && rank(where[part[2]]) > rank(part[1]))
+                    print part[1] ": uses " part[2] " of " where[part[2]]
+            }
+        }'
+}
+
+# Files of one folder that use each other in a circle.
+file_circles() {
+    symbols | awk '
+        function folder(path) { sub(/\/[^\/]*$/, "", path); return path }
+        $2 == "U" { use[++uses] = $1 " " $3; next }
+        { where[$3] = $1 }
+        END {
+            for (i = 1; i <= uses; i++) {
+                split(use[i], part, " "); a = part[1]; b = where[part[2]]
+                if (b == "" || a == b || folder(a) != folder(b)) continue
+                if (!((a, b) in edge)) edge[a, b] = part[2]
+                member[folder(a)] = member[folder(a)] " " a " " b
+            }
+            for (f in member) {
+                split("", seen); m = 0
+                count = split(member[f], list, " ")
+                for (i = 1; i <= count; i++) if (!(list[i] in seen)) { seen[list[i]] = 1; file[++m] = list[i] }
+                for (i = 1; i <= m; i++) for (j = 1; j <= m; j++) reach[i, j] = (file[i], file[j]) in edge
+                for (k = 1; k <= m; k++) for (i = 1; i <= m; i++) if (reach[i, k])
+                    for (j = 1; j <= m; j++) if (reach[k, j]) reach[i, j] = 1
+                for (i = 1; i <= m; i++) for (j = 1; j <= m; j++)
+                    if (i != j && reach[i, j] && reach[j, i] && ((file[i], file[j]) in edge))
+                        print file[i] ": in a circle, by " edge[file[i], file[j]] " of " file[j]
+            }
+        }' | sort
+}
+
+# The program reaches nothing that the library hides.
+program_symbols() {
+    local own="$build/CMakeFiles/icseg.dir/cli"
+    compgen -G "$own/*.o" >/dev/null || { echo "$own: no object files"; return; }
+    comm -23 <(nm -u "$own"/*.o | awk '$1 == "U" && $2 ~ /^icseg_/ {print $2}' | LC_ALL=C sort -u) \
+        <({ scripts/public_functions.sh include/icseg/*.h
+            nm -g --defined-only "$own"/*.o "$build"/CMakeFiles/icseg_options.dir/options/*.o | awk 'NF == 3 {print $3}'
+        } | LC_ALL=C sort -u) | while read -r name; do
+        echo "$name is not public, and is used by $(cd "$own" && grep -lF "$name" -- *.o | tr '\n' ' ')"
+    done
+}
+
 # Comments and strings may name these; code may not call or use them. snprintf, fputs to an open file and so on are fine.
 no_process_calls() {
     find options src -name '*.[ch]' | sort | while read -r file; do
@@ -155,7 +223,11 @@ sections() { sed -nE 's/^#+ +//p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/
 
 report "what the checks need is there" "$(tools)"
 report "folders include only from those above" "$(include_order)"
+report "folders use symbols only of those above" "$(symbol_order)"
+circles=$(file_circles)
+[ -z "$circles" ] || { echo "note  files of a folder that use each other:"; sed 's/^/        /' <<<"$circles"; }
 report "the program includes public headers and its own" "$(cli_includes)"
+[ -n "$cli_exceptions" ] || report "the program calls public functions and its own" "$(program_symbols)"
 report "the library does not print, exit or abort" "$(no_process_calls)"
 report "libicseg.so exports what the public headers declare, and nothing else" "$(shared_symbols)"
 report "all other global names start with icseg_ too" "$(static_symbols)"

@@ -83,7 +83,7 @@ interrupted() {
     kill -INT $pid
     wait $pid
     status=$?
-    [ $status -eq 1 ] && grep -q '--resume continues the run' "$work/four.txt"
+    [ $status -eq 1 ] && grep -qe '--resume' "$work/four.txt"
 }
 check 'interrupted' interrupted
 check 'interrupted, resumed' train --out "$work/four" --resume
@@ -93,9 +93,9 @@ check 'interrupted: the same run' same_run "$work/whole" "$work/four"
 refuse 2 'whole: already contains a run' train --out "$work/whole"
 refuse 2 'steps' train --out "$work/five" --set train.stepz=5
 refuse 2 'train.batch' train --out "$work/five" --set train.batch=-1
-refuse 2 'no folder' train --out "$work/five" --data "$work/nowhere"
+refuse 2 'nowhere" does not exist; set it with --data' train --out "$work/five" --data "$work/nowhere"
 check 'nothing was begun' test ! -e "$work/five"
-expect 2 'the run began with train.lr = 0.002, the recipe now says 0.1' \
+expect 2 'the run began with train.lr = 0.002, but the recipe now has 0.1' \
     train --out "$work/whole" --resume --set train.lr=0.1
 expect 0 'continues after step 41' train --out "$work/whole" --resume --set train.log_every=1
 expect 1 'step [0-9]+: the (loss|gradient) is not finite; first seen: .*; images: [0-9]+.jpg' \
