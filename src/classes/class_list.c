@@ -64,8 +64,13 @@ static icseg_status check_unique(const char *path, char *const *names, int32_t c
 
 static bool blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-static icseg_status parse(icseg_arena *arena, const char *path, const char *text, size_t size, char ***names,
-                          int32_t *count, icseg_error *error) {
+typedef struct line_list {
+    char **lines; /* (count) */
+    int32_t count;
+} line_list;
+
+static icseg_status parse(icseg_arena *arena, const char *path, const char *text, size_t size, line_list *out,
+                          icseg_error *error) {
     const char *p = text, *end = text + size;
     p += icseg_bom_size(p, size);
     while (end > p && (blank(end[-1]) || end[-1] == '\n')) end--;
@@ -75,8 +80,8 @@ static icseg_status parse(icseg_arena *arena, const char *path, const char *text
     if (lines > ICSEG_CLASSES_MAX)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %zu class names; at most %d are supported", path, lines,
                           ICSEG_CLASSES_MAX);
-    *names = icseg_arena_array(arena, lines, sizeof **names);
-    if (!*names) return icseg_fail_memory(error, lines * sizeof **names, path);
+    out->lines = icseg_arena_array(arena, lines, sizeof *out->lines);
+    if (!out->lines) return icseg_fail_memory(error, lines * sizeof *out->lines, path);
     for (int32_t line = 1; line <= (int32_t)lines; line++) {
         const char *stop = memchr(p, '\n', (size_t)(end - p)), *next = stop ? stop + 1 : end;
         if (!stop) stop = end;
@@ -87,25 +92,29 @@ static icseg_status parse(icseg_arena *arena, const char *path, const char *text
                               "%s: line %d is empty; remove it, or write the name of the class with that label", path,
                               line);
         ICSEG_TRY(check_name(path, line, p, (size_t)(stop - p), error));
-        char *name = (*names)[line - 1] = icseg_arena_alloc(arena, (size_t)(stop - p) + 1);
+        char *name = out->lines[line - 1] = icseg_arena_alloc(arena, (size_t)(stop - p) + 1);
         if (!name) return icseg_fail_memory(error, (size_t)(stop - p) + 1, path);
         memcpy(name, p, (size_t)(stop - p));
         p = next;
     }
-    *count = (int32_t)lines;
-    return check_unique(path, *names, *count, error);
+    out->count = (int32_t)lines;
+    return check_unique(path, out->lines, out->count, error);
 }
 
 icseg_status icseg_classes_read(icseg_arena *arena, const char *path, char ***lines, int32_t *count,
                                 icseg_error *error) {
     unsigned char *text;
     size_t size;
+    line_list list = {0};
     *lines = NULL;
     *count = 0;
     ICSEG_TRY(icseg_file_read(path, MAX_BYTES, &text, &size, error));
-    icseg_status status = parse(arena, path, (const char *)text, size, lines, count, error);
+    icseg_status status = parse(arena, path, (const char *)text, size, &list, error);
     icseg_free(text);
-    return status;
+    ICSEG_TRY(status);
+    *lines = list.lines;
+    *count = list.count;
+    return ICSEG_OK;
 }
 
 /* ---- one name for each class ---- */
@@ -122,26 +131,52 @@ static size_t names_length(const char *line, int pieces) {
     return end;
 }
 
-/* Length of the first name; if several classes share it ("bag"), of as many names as tell the class apart. */
-static size_t name_length(char *const *lines, int32_t count, int32_t k) {
-    const char *own = lines[k];
-    for (int pieces = 1;; pieces++) {
-        size_t length = names_length(own, pieces);
-        bool unique = true;
-        for (int32_t j = 0; j < count && unique; j++)
-            unique = j == k || names_length(lines[j], pieces) != length || strncmp(lines[j], own, length) != 0;
-        if ((unique && length) || length == names_length(own, INT_MAX)) return length;
-    }
+/* The first names of a line, while names are chosen. */
+typedef struct prefix {
+    const char *line;
+    size_t length;
+    int32_t k; /* class */
+} prefix;
+
+static int compare_prefixes(const void *a, const void *b) {
+    const prefix *x = a, *y = b;
+    int order = memcmp(x->line, y->line, x->length < y->length ? x->length : y->length);
+    return order ? order : (x->length > y->length) - (x->length < y->length);
 }
 
-static icseg_status name_classes(icseg_class_list *list, icseg_error *error) {
-    list->names = icseg_arena_array(list->arena, (size_t)list->count, sizeof *list->names);
-    if (!list->names) return icseg_fail_memory(error, (size_t)list->count * sizeof *list->names, "class names");
-    for (int32_t k = 0; k < list->count; k++) {
-        int length = (int)name_length(list->synonyms, list->count, k);
-        list->names[k] = icseg_arena_printf(list->arena, "%.*s", length, list->synonyms[k]);
-        if (!list->names[k]) return icseg_fail_memory(error, 0, "class names");
+/* Cuts each name to the first `pieces` names of its line if that tells the class apart. Returns how many classes need
+ * more pieces. `sorted`: (count) scratch. */
+static int32_t cut_names(icseg_class_list *list, int pieces, prefix *sorted) {
+    int32_t left = 0;
+    for (int32_t k = 0; k < list->count; k++)
+        sorted[k] = (prefix){list->synonyms[k], names_length(list->synonyms[k], pieces), k};
+    qsort(sorted, (size_t)list->count, sizeof *sorted, compare_prefixes);
+    for (int32_t i = 0; i < list->count; i++) {
+        const prefix *p = &sorted[i];
+        char *name = list->names[p->k];
+        if (strcmp(name, p->line) != 0) continue; /* done with fewer pieces */
+        bool unique =
+            (i == 0 || compare_prefixes(p - 1, p) != 0) && (i + 1 == list->count || compare_prefixes(p, p + 1) != 0);
+        if (unique && p->length)
+            name[p->length] = '\0';
+        else
+            left += p->length < names_length(p->line, INT_MAX);
     }
+    return left;
+}
+
+/* The first name of each line; if several classes share it ("bag"), as many names as tell the class apart. */
+static icseg_status name_classes(icseg_class_list *list, icseg_error *error) {
+    size_t count = (size_t)list->count;
+    list->names = icseg_arena_array(list->arena, count, sizeof *list->names);
+    if (!list->names) return icseg_fail_memory(error, count * sizeof *list->names, "class names");
+    for (size_t k = 0; k < count; k++)
+        if (!(list->names[k] = icseg_arena_strdup(list->arena, list->synonyms[k])))
+            return icseg_fail_memory(error, strlen(list->synonyms[k]) + 1, "class names");
+    prefix *sorted = icseg_alloc_array(count, sizeof *sorted);
+    if (!sorted) return icseg_fail_memory(error, count * sizeof *sorted, "class names");
+    for (int pieces = 1; cut_names(list, pieces, sorted); pieces++) continue;
+    icseg_free(sorted);
     return ICSEG_OK;
 }
 

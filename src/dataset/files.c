@@ -28,6 +28,11 @@ typedef struct stem_list {
     size_t count, capacity;
 } stem_list;
 
+/* The files of a split, both lists sorted by stem. */
+typedef struct split_files {
+    stem_list images, labels;
+} split_files;
+
 /* Which files of a folder count. */
 typedef struct file_kind {
     const char *const *types;
@@ -248,9 +253,9 @@ static void pair_one(icseg_dataset_pair *pair, const stem_file *image, const ste
     }
 }
 
-/* Label files without an image; both lists are sorted. */
-static icseg_status find_orphans(icseg_dataset *d, const stem_list *images, const stem_list *labels,
-                                 icseg_error *error) {
+/* Label files without an image. */
+static icseg_status find_orphans(icseg_dataset *d, const split_files *files, icseg_error *error) {
+    const stem_list *images = &files->images, *labels = &files->labels;
     d->orphans = icseg_arena_array(d->arena, labels->count, sizeof *d->orphans);
     if (!d->orphans) return icseg_fail_memory(error, labels->count * sizeof *d->orphans, d->label_folder);
     for (size_t i = 0, j = 0; i < labels->count; i++) {
@@ -281,43 +286,45 @@ icseg_status icseg_dataset_fail_unpaired(const icseg_dataset *d, const icseg_dat
                       pair->image, d->label_folder, stem, l->label_suffix, l->label_types[0]);
 }
 
-static icseg_status pair_files(icseg_dataset *d, const char *image_folder, const stem_list *images,
-                               const stem_list *labels, bool keep_unpaired, icseg_error *error) {
+/* `origin`: the folder or list of the images, for error messages. */
+static icseg_status pair_files(icseg_dataset *d, const char *origin, const split_files *files, bool keep_unpaired,
+                               icseg_error *error) {
+    const stem_list *images = &files->images;
     size_t usable = 0;
     for (size_t i = 0; i < images->count; i++) usable += images->files[i].usable;
     if (!usable)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no images (%s); subfolders are not searched", image_folder,
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no images (%s); subfolders are not searched", origin,
                           d->layout->format == ICSEG_DATASET_FOLDER ? ".jpg, .jpeg, .png, .webp, .tif or .tiff"
                                                                     : ".jpg");
     if (usable > UINT32_MAX)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %zu images; at most %u are supported", image_folder, usable,
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %zu images; at most %u are supported", origin, usable,
                           UINT32_MAX);
     d->pairs = icseg_arena_array(d->arena, usable, sizeof *d->pairs);
-    if (!d->pairs) return icseg_fail_memory(error, usable * sizeof *d->pairs, image_folder);
+    if (!d->pairs) return icseg_fail_memory(error, usable * sizeof *d->pairs, origin);
     for (size_t i = 0; i < images->count; i++) {
         if (!images->files[i].usable) continue;
         icseg_dataset_pair *pair = &d->pairs[d->count++];
-        pair_one(pair, &images->files[i], images, labels, !d->layout->label_suffix[0]);
+        pair_one(pair, &images->files[i], images, &files->labels, !d->layout->label_suffix[0]);
         if (!pair->label && !d->images_only && !keep_unpaired) return icseg_dataset_fail_unpaired(d, pair, error);
     }
-    return d->images_only ? ICSEG_OK : find_orphans(d, images, labels, error);
+    return d->images_only ? ICSEG_OK : find_orphans(d, files, error);
 }
 
 /* ---- sets whose splits are lists of stems ---- */
 
-/* The stems of the list, one a line, into the arena. */
+/* The stems of the list, one on each line, into the arena. */
 static icseg_status read_list(icseg_arena *arena, const char *path, char ***out, size_t *count, icseg_error *error) {
     unsigned char *text;
-    size_t size, most = 1;
+    size_t size, lines_at_most = 1;
     ICSEG_TRY(icseg_file_read(path, MAX_LIST_BYTES, &text, &size, error));
-    for (size_t i = 0; i < size; i++) most += text[i] == '\n';
+    for (size_t i = 0; i < size; i++) lines_at_most += text[i] == '\n';
     icseg_status status = ICSEG_OK;
-    *out = icseg_arena_array(arena, most, sizeof **out);
+    *out = icseg_arena_array(arena, lines_at_most, sizeof **out);
     *count = 0;
     if (memchr(text, '\0', size))
         status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: contains a NUL byte; not a list of image names", path);
     else if (!*out)
-        status = icseg_fail_memory(error, most * sizeof **out, path);
+        status = icseg_fail_memory(error, lines_at_most * sizeof **out, path);
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (strlen(line) > NAME_MAX - 16 || strpbrk(line, "/\r"))
@@ -331,8 +338,8 @@ static icseg_status read_list(icseg_arena *arena, const char *path, char ***out,
 
 /* Keeps the files that the list names. A listed image that is missing becomes an entry of its own, which the check
  * reports. */
-static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const char *image_folder, stem_list *images,
-                                stem_list *labels, bool keep_missing, icseg_error *error) {
+static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const char *image_folder, split_files *files,
+                                bool keep_missing, icseg_error *error) {
     char **stems;
     size_t count;
     ICSEG_TRY(read_list(d->arena, list_path, &stems, &count, error));
@@ -343,7 +350,8 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
     for (size_t i = 0; i < count; i++) {
         if (i && !strcmp(stems[i - 1], stems[i]))
             return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %s is listed twice; remove one line", list_path, stems[i]);
-        const stem_file *image = find_stem(images, stems[i]), *label = find_stem(labels, stems[i]);
+        const stem_file *image = find_stem(&files->images, stems[i]);
+        const stem_file *label = find_stem(&files->labels, stems[i]);
         if (!image && !keep_missing)
             return icseg_fail(error, ICSEG_ERROR_DATA,
                               "%s: lists %s, but %s/%s.jpg is missing; add it or remove the line", list_path, stems[i],
@@ -354,8 +362,7 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
         if (!kept.files[kept.count++].path) return icseg_fail_memory(error, 0, list_path);
         if (label) kept_labels.files[kept_labels.count++] = *label;
     }
-    *images = kept;
-    *labels = kept_labels;
+    *files = (split_files){kept, kept_labels};
     return ICSEG_OK;
 }
 
@@ -377,17 +384,17 @@ static icseg_status name_split(const icseg_dataset_layout *l, const char *given,
 static icseg_status find_listed(icseg_dataset *d, const icseg_dataset_options *o, const char *split,
                                 icseg_error *error) {
     const icseg_dataset_layout *l = d->layout;
-    stem_list images, labels = {0};
+    split_files files = {0};
     char *image_folder = icseg_arena_printf(d->arena, "%s/%s", o->folder, l->image_root);
     d->label_folder = icseg_arena_printf(d->arena, "%s/%s", o->folder, l->label_root);
     char *list = split_path(d->arena, o->folder, l, split);
     if (!image_folder || !d->label_folder || !list) return icseg_fail_memory(error, 0, o->folder);
-    ICSEG_TRY(list_stems(d->arena, image_folder, &(file_kind){l->image_types, ""}, 0, &images, error));
+    ICSEG_TRY(list_stems(d->arena, image_folder, &(file_kind){l->image_types, ""}, 0, &files.images, error));
     if (!o->images_only)
-        ICSEG_TRY(
-            list_stems(d->arena, d->label_folder, &(file_kind){l->label_types, l->label_suffix}, 0, &labels, error));
-    ICSEG_TRY(keep_listed(d, list, image_folder, &images, &labels, o->keep_unpaired, error));
-    return pair_files(d, list, &images, &labels, o->keep_unpaired, error);
+        ICSEG_TRY(list_stems(d->arena, d->label_folder, &(file_kind){l->label_types, l->label_suffix}, 0, &files.labels,
+                             error));
+    ICSEG_TRY(keep_listed(d, list, image_folder, &files, o->keep_unpaired, error));
+    return pair_files(d, list, &files, o->keep_unpaired, error);
 }
 
 icseg_status icseg_dataset_find_files(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
@@ -405,10 +412,10 @@ icseg_status icseg_dataset_find_files(icseg_dataset *d, const icseg_dataset_opti
             return fail_split(d->arena, parents[i], folders[i], error);
     }
     d->label_folder = folders[1];
-    stem_list images = {0}, labels = {0};
-    ICSEG_TRY(list_stems(d->arena, folders[0], &(file_kind){l->image_types, ""}, l->depth, &images, error));
+    split_files files = {0};
+    ICSEG_TRY(list_stems(d->arena, folders[0], &(file_kind){l->image_types, ""}, l->depth, &files.images, error));
     if (!o->images_only)
-        ICSEG_TRY(
-            list_stems(d->arena, folders[1], &(file_kind){l->label_types, l->label_suffix}, l->depth, &labels, error));
-    return pair_files(d, folders[0], &images, &labels, o->keep_unpaired, error);
+        ICSEG_TRY(list_stems(d->arena, folders[1], &(file_kind){l->label_types, l->label_suffix}, l->depth,
+                             &files.labels, error));
+    return pair_files(d, folders[0], &files, o->keep_unpaired, error);
 }

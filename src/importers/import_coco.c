@@ -214,16 +214,16 @@ static size_t first_link(const coco *c, int64_t image_id) {
 
 /* ---- segmentations ---- */
 
-static icseg_status read_polygons(const coco *c, icseg_arena *arena, size_t at, const json_t *list, icseg_object *out,
-                                  icseg_error *error) {
+static icseg_status read_polygons(const coco *c, const icseg_import_item *item, size_t at, const json_t *list,
+                                  icseg_object *out, icseg_error *error) {
     size_t i;
     const json_t *numbers;
     json_array_foreach(list, i, numbers) {
         size_t count = json_array_size(numbers);
         if (!json_is_array(numbers) || count % 2)
             return fail_field(c, "annotations", at, "a polygon is a list of x, y, x, y, ...", error);
-        icseg_outline *o = icseg_arena_alloc(arena, sizeof *o);
-        if (!o || !(o->xy = icseg_arena_array(arena, count, sizeof *o->xy)))
+        icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
+        if (!o || !(o->xy = icseg_arena_array(item->arena, count, sizeof *o->xy)))
             return icseg_fail_memory(error, 0, c->path);
         char where[PATH_MAX + 40];
         snprintf(where, sizeof where, "%s: annotations[%zu]", c->path, at);
@@ -257,16 +257,17 @@ static bool unpack_runs(const char *text, size_t length, uint32_t *runs, size_t 
     return true;
 }
 
-static icseg_status read_runs(const coco *c, icseg_arena *arena, size_t at, const json_t *rle, int64_t width,
-                              int64_t height, icseg_object *out, icseg_error *error) {
+static icseg_status read_runs(const coco *c, const icseg_import_item *item, size_t at, const json_t *rle,
+                              icseg_object *out, icseg_error *error) {
+    int64_t width = item->width, height = item->height;
     const json_t *size = json_object_get(rle, "size"), *counts = json_object_get(rle, "counts");
     if (json_array_size(size) != 2 || json_integer_value(json_array_get(size, 0)) != height ||
         json_integer_value(json_array_get(size, 1)) != width)
         return fail_field(c, "annotations", at, "the run lengths have another \"size\" than the image's height, width",
                           error);
     size_t count = json_is_string(counts) ? json_string_length(counts) : json_array_size(counts);
-    icseg_outline *o = icseg_arena_alloc(arena, sizeof *o);
-    if (!o || !(o->runs = icseg_arena_array(arena, count, sizeof *o->runs)))
+    icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
+    if (!o || !(o->runs = icseg_arena_array(item->arena, count, sizeof *o->runs)))
         return icseg_fail_memory(error, 0, c->path);
     bool fine = true;
     o->kind = ICSEG_OUTLINE_RUNS;
@@ -287,8 +288,8 @@ static icseg_status read_runs(const coco *c, icseg_arena *arena, size_t at, cons
     return ICSEG_OK;
 }
 
-static icseg_status read_object(const coco *c, icseg_arena *arena, size_t at, const icseg_import_item *item,
-                                icseg_object *out, icseg_error *error) {
+static icseg_status read_object(const coco *c, const icseg_import_item *item, size_t at, icseg_object *out,
+                                icseg_error *error) {
     const json_t *annotation = json_array_get(c->annotations, at), *id = json_object_get(annotation, "category_id");
     const json_t *segmentation = json_object_get(annotation, "segmentation");
     category key = {json_is_integer(id) ? json_integer_value(id) : INT64_MIN, 0};
@@ -296,9 +297,8 @@ static icseg_status read_object(const coco *c, icseg_arena *arena, size_t at, co
     *out = (icseg_object){0};
     if (!found) return fail_field(c, "annotations", at, "\"category_id\" is not one of the categories", error);
     out->label = (int16_t)found->label;
-    if (json_is_object(segmentation))
-        return read_runs(c, arena, at, segmentation, item->width, item->height, out, error);
-    if (json_is_array(segmentation)) return read_polygons(c, arena, at, segmentation, out, error);
+    if (json_is_object(segmentation)) return read_runs(c, item, at, segmentation, out, error);
+    if (json_is_array(segmentation)) return read_polygons(c, item, at, segmentation, out, error);
     if (!segmentation || json_is_null(segmentation)) return ICSEG_OK;
     return fail_field(c, "annotations", at, "\"segmentation\" is neither polygons nor run lengths", error);
 }
@@ -320,7 +320,7 @@ static icseg_status find_image(const coco *c, icseg_arena *arena, const char *na
                              NULL};
     for (int i = 0; i < 7; i++)
         if (!folders[i]) return icseg_fail_memory(error, 0, root);
-    ICSEG_TRY(icseg_import_find_image(c->im, arena, folders, name, false, out, error));
+    ICSEG_TRY(icseg_import_find_image(c->im, arena, (icseg_image_query){folders, name, false}, out, error));
     if (*out) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "images", ICSEG_REMEDY_SET_FIELD,
                             "%s: the image \"%.200s\" is missing (searched images/%s, %s, images and the file's "
@@ -329,17 +329,16 @@ static icseg_status find_image(const coco *c, icseg_arena *arena, const char *na
 }
 
 /* The image's annotations; those with a problem are noted and left out. */
-static icseg_status read_objects(coco *c, icseg_arena *arena, size_t at, int64_t id, icseg_import_item *item,
-                                 icseg_error *error) {
+static icseg_status read_objects(coco *c, size_t at, int64_t id, icseg_import_item *item, icseg_error *error) {
     size_t first = first_link(c, id), count = 0;
     while (first + count < c->link_count && c->links[first + count].image_id == id) count++;
-    item->objects = icseg_arena_array(arena, count, sizeof *item->objects);
+    item->objects = icseg_arena_array(item->arena, count, sizeof *item->objects);
     if (!item->objects) return icseg_fail_memory(error, count * sizeof *item->objects, c->path);
     for (size_t i = 0; i < count; i++) {
         icseg_object *object = &item->objects[item->object_count];
         link *l = &c->links[first + i];
         if (l->used) return fail_field(c, "images", at, "another image has the same \"id\"", error);
-        icseg_status status = read_object(c, arena, l->annotation, item, object, error);
+        icseg_status status = read_object(c, item, l->annotation, object, error);
         l->used = true;
         if (status != ICSEG_OK)
             ICSEG_TRY(icseg_import_problem(c->im, status, error));
@@ -360,7 +359,8 @@ static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, icseg_e
     char *path = NULL, *source = icseg_arena_printf(arena, "%s: images[%zu]", c->path, at);
     if (!source) return icseg_fail_memory(error, 0, c->path);
     ICSEG_TRY(icseg_import_problem(c->im, find_image(c, arena, json_string_value(name), &path, error), error));
-    icseg_import_item item = {.split = c->file->split,
+    icseg_import_item item = {.arena = arena,
+                              .split = c->file->split,
                               .name = json_string_value(name),
                               .image = path,
                               .source = source,
@@ -372,7 +372,7 @@ static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, icseg_e
         c->images_lost = true;
         return fail_field(c, "images", at, "\"width\" and \"height\" are not an image's size", error);
     }
-    ICSEG_TRY(read_objects(c, arena, at, json_integer_value(id), &item, error));
+    ICSEG_TRY(read_objects(c, at, json_integer_value(id), &item, error));
     return path ? icseg_import_write(c->im, &item, error) : ICSEG_OK;
 }
 

@@ -157,8 +157,11 @@ static icseg_status find_image(const labelme *l, const json_t *root, icseg_impor
     char *path = NULL;
     if (!folders[1]) return icseg_fail_memory(error, 0, l->path);
     if (json_is_string(name))
-        ICSEG_TRY(icseg_import_find_image(l->im, l->arena, folders, json_string_value(name), false, &path, error));
-    if (!path) ICSEG_TRY(icseg_import_find_image(l->im, l->arena, folders, item->name, true, &path, error));
+        ICSEG_TRY(icseg_import_find_image(l->im, l->arena, (icseg_image_query){folders, json_string_value(name), false},
+                                          &path, error));
+    if (!path)
+        ICSEG_TRY(
+            icseg_import_find_image(l->im, l->arena, (icseg_image_query){folders, item->name, true}, &path, error));
     item->image = path;
     if (path) return ICSEG_OK;
     if (json_is_string(data))
@@ -171,7 +174,8 @@ static icseg_status find_image(const labelme *l, const json_t *root, icseg_impor
 }
 
 static icseg_status import_root(const labelme *l, const char *split, const json_t *root, icseg_error *error) {
-    icseg_import_item item = {.split = split,
+    icseg_import_item item = {.arena = l->arena,
+                              .split = split,
                               .name = icseg_path_name(l->path),
                               .source = l->path,
                               .width = json_integer_value(json_object_get(root, "imageWidth")),

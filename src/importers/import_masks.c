@@ -185,7 +185,7 @@ static icseg_status import_mask(mask_source *m, const char *stem, const char *sp
         status = icseg_fail_memory(error, 0, m->source);
         goto fail;
     }
-    ICSEG_TRY_GOTO(icseg_import_find_image(m->im, arena, folders, name, true, &image, error));
+    ICSEG_TRY_GOTO(icseg_import_find_image(m->im, arena, (icseg_image_query){folders, name, true}, &image, error));
     if (!image) {
         status = icseg_fail_field(error, ICSEG_ERROR_DATA, "images", ICSEG_REMEDY_SET_FIELD,
                                   "%s: its image is missing in JPEGImages; name the folder of the images", path);

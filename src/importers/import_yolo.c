@@ -14,7 +14,7 @@
 #include "importers/internal.h"
 #include "dataset/text_lines.h"
 
-enum { MAX_TEXT = 64 << 20, MAX_YAML = 1 << 20, MAX_OBJECTS = 1 << 20, MAX_YAML_DEPTH = 32 };
+enum { MAX_TEXT = 64 << 20, MAX_YAML = 1 << 20, MAX_OBJECTS = 1 << 20, MAX_YAML_DEPTH = 32, MAX_SPLITS = 9 };
 
 static const char *const yaml_names[] = {"data.yaml", "data.yml", "dataset.yaml", NULL};
 
@@ -153,8 +153,9 @@ static icseg_status fail_line(const char *path, size_t line, const char *what, i
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: %s", path, line, what);
 }
 
-static icseg_status read_line(const yolo *y, icseg_arena *arena, const char *path, size_t line, const char *text,
-                              const icseg_import_item *item, icseg_object *out, icseg_error *error) {
+static icseg_status read_line(const yolo *y, const icseg_import_item *item, size_t line, const char *text,
+                              icseg_object *out, icseg_error *error) {
+    const char *path = item->source;
     char *end;
     long number = strtol(text, &end, 10);
     if (end == text || number < 0 || (size_t)number >= y->count)
@@ -163,8 +164,9 @@ static icseg_status read_line(const yolo *y, icseg_arena *arena, const char *pat
     for (const char *p = end; *(p += strspn(p, " \t")); fields++) p += strcspn(p, " \t");
     if (fields == 4) return fail_line(path, line, "a box, not a polygon: export segmentation, not detection", error);
     if (fields < 6 || fields % 2) return fail_line(path, line, "expected: class x y x y x y ...", error);
-    icseg_outline *o = icseg_arena_alloc(arena, sizeof *o);
-    if (!o || !(o->xy = icseg_arena_array(arena, fields, sizeof *o->xy))) return icseg_fail_memory(error, 0, path);
+    icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
+    if (!o || !(o->xy = icseg_arena_array(item->arena, fields, sizeof *o->xy)))
+        return icseg_fail_memory(error, 0, path);
     const char *p = end;
     for (size_t i = 0; i < fields; i++) {
         char *after;
@@ -180,22 +182,22 @@ static icseg_status read_line(const yolo *y, icseg_arena *arena, const char *pat
 }
 
 /* A missing label file means that there are no objects. */
-static icseg_status read_objects(const yolo *y, icseg_arena *arena, const char *path, icseg_import_item *item,
-                                 icseg_error *error) {
+static icseg_status read_objects(const yolo *y, icseg_import_item *item, icseg_error *error) {
+    const char *path = item->source;
     unsigned char *text;
-    size_t size, most = 1;
+    size_t size, lines_at_most = 1;
     if (!icseg_file_exists(path)) return ICSEG_OK;
     ICSEG_TRY(icseg_file_read(path, MAX_TEXT, &text, &size, error));
-    for (size_t i = 0; i < size; i++) most += text[i] == '\n';
+    for (size_t i = 0; i < size; i++) lines_at_most += text[i] == '\n';
     icseg_status status = ICSEG_OK;
-    if (most > MAX_OBJECTS)
+    if (lines_at_most > MAX_OBJECTS)
         status = fail_line(path, MAX_OBJECTS, "too many objects", error);
-    else if (!(item->objects = icseg_arena_array(arena, most, sizeof *item->objects)))
-        status = icseg_fail_memory(error, most * sizeof *item->objects, path);
+    else if (!(item->objects = icseg_arena_array(item->arena, lines_at_most, sizeof *item->objects)))
+        status = icseg_fail_memory(error, lines_at_most * sizeof *item->objects, path);
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (!*line) continue;
-        status = read_line(y, arena, path, lines.number, line, item, &item->objects[item->object_count], error);
+        status = read_line(y, item, lines.number, line, &item->objects[item->object_count], error);
         item->object_count += status == ICSEG_OK;
         status = icseg_import_problem(y->im, status, error);
     }
@@ -203,69 +205,88 @@ static icseg_status read_objects(const yolo *y, icseg_arena *arena, const char *
     return status;
 }
 
-static icseg_status import_image(const yolo *y, icseg_arena *arena, const char *images, const char *labels,
-                                 const char *split, const char *name, icseg_error *error) {
+/* ---- splits ---- */
+
+typedef struct split_folders {
+    const char *split, *images, *labels;
+} split_folders;
+
+static icseg_status import_image(const yolo *y, icseg_arena *arena, const split_folders *folders, const char *name,
+                                 icseg_error *error) {
     char stem[NAME_MAX + 1];
     int32_t width, height;
     icseg_path_stem(name, stem, sizeof stem);
-    char *image = icseg_arena_printf(arena, "%s/%s", images, name);
-    char *text = icseg_arena_printf(arena, "%s/%s.txt", labels, stem);
-    if (!image || !text) return icseg_fail_memory(error, 0, images);
+    char *image = icseg_arena_printf(arena, "%s/%s", folders->images, name);
+    char *text = icseg_arena_printf(arena, "%s/%s.txt", folders->labels, stem);
+    if (!image || !text) return icseg_fail_memory(error, 0, folders->images);
     ICSEG_TRY(icseg_image_read_size(&width, &height, image, error));
-    icseg_import_item item = {
-        .split = split, .name = name, .image = image, .source = text, .width = width, .height = height};
-    ICSEG_TRY(read_objects(y, arena, text, &item, error));
+    icseg_import_item item = {.arena = arena,
+                              .split = folders->split,
+                              .name = name,
+                              .image = image,
+                              .source = text,
+                              .width = width,
+                              .height = height};
+    ICSEG_TRY(read_objects(y, &item, error));
     return icseg_import_write(y->im, &item, error);
 }
 
-static icseg_status import_folder(const yolo *y, const char *images, const char *labels, const char *split,
-                                  icseg_error *error) {
+static icseg_status import_folders(const yolo *y, const split_folders *folders, icseg_error *error) {
     char **names;
     size_t count;
-    if (!icseg_folder_exists(images) || !icseg_folder_exists(labels)) return ICSEG_OK;
-    ICSEG_TRY(icseg_import_list(y->im->arena, images, icseg_dataset_image_types, &names, &count, error));
+    ICSEG_TRY(icseg_import_list(y->im->arena, folders->images, icseg_dataset_image_types, &names, &count, error));
     y->im->stage.total += (int64_t)count;
     for (size_t i = 0; i < count; i++) {
         icseg_arena *arena;
         ICSEG_TRY(icseg_arena_open(&arena, error));
-        icseg_status status = import_image(y, arena, images, labels, split, names[i], error);
+        icseg_status status = import_image(y, arena, folders, names[i], error);
         icseg_arena_close(&arena);
         ICSEG_TRY(icseg_import_problem(y->im, status, error));
     }
     return ICSEG_OK;
 }
 
-/* images/SPLIT with labels/SPLIT, SPLIT/images with SPLIT/labels, or images with labels. */
-static icseg_status import_splits(const yolo *y, icseg_error *error) {
-    static const char *const splits[] = {"train", "valid", "val", "test", ""};
-    static const char *const forms[] = {"%s/images/%s", "%s/labels/%s", "%s/%s/images", "%s/%s/labels"};
+/* images/SPLIT with labels/SPLIT and SPLIT/images with SPLIT/labels, as far as they exist, and last images with labels,
+ * which may contain the splits' folders or the files themselves. */
+static icseg_status find_splits(const yolo *y, split_folders *list, int *count, icseg_error *error) {
+    static const char *const splits[] = {"train", "valid", "val", "test", NULL};
     const char *source = y->im->options->source;
-    int found = 0;
-    for (int pass = 0; pass < 2; pass++) /* count first, to know whether there is only one */
-        for (size_t i = 0; i < sizeof splits / sizeof *splits; i++)
-            for (int form = 0; form < (splits[i][0] ? 4 : 2); form += 2) {
-                char images[PATH_MAX], labels[PATH_MAX];
-                const char *split = splits[i][0] ? splits[i] : "train";
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-                snprintf(images, sizeof images, forms[form], source, splits[i]);
-                snprintf(labels, sizeof labels, forms[form + 1], source, splits[i]);
-#pragma GCC diagnostic pop
-                if (!icseg_folder_exists(images) || !icseg_folder_exists(labels)) continue;
-                if (!pass) {
-                    found += splits[i][0] || !found; /* images/ itself contains the splits */
-                    continue;
-                }
-                y->im->one_split = found == 1;
-                if (y->im->options->split && found == 1) split = y->im->options->split;
-                if (!strcmp(split, "valid")) split = "val";
-                ICSEG_TRY(import_folder(y, images, labels, split, error));
-            }
-    if (found) return ICSEG_OK;
+    icseg_arena *arena = y->im->arena;
+    *count = 0;
+    for (int i = 0; i < MAX_SPLITS; i++) {
+        const char *split = splits[i / 2];
+        bool split_last = i % 2 == 0;
+        const char *images = !split       ? icseg_arena_printf(arena, "%s/images", source)
+                             : split_last ? icseg_arena_printf(arena, "%s/images/%s", source, split)
+                                          : icseg_arena_printf(arena, "%s/%s/images", source, split);
+        const char *labels = !split       ? icseg_arena_printf(arena, "%s/labels", source)
+                             : split_last ? icseg_arena_printf(arena, "%s/labels/%s", source, split)
+                                          : icseg_arena_printf(arena, "%s/%s/labels", source, split);
+        if (!images || !labels) return icseg_fail_memory(error, 0, source);
+        if (icseg_folder_exists(images) && icseg_folder_exists(labels))
+            list[(*count)++] = (split_folders){split, images, labels};
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status import_splits(const yolo *y, icseg_error *error) {
+    split_folders list[MAX_SPLITS];
+    int count, named = 0;
+    ICSEG_TRY(find_splits(y, list, &count, error));
+    for (int i = 0; i < count; i++) named += list[i].split != NULL;
+    y->im->one_split = named <= 1;
+    for (int i = 0; i < count; i++) {
+        split_folders *f = &list[i];
+        if (!f->split) f->split = "train";
+        if (y->im->options->split && y->im->one_split) f->split = y->im->options->split;
+        if (!strcmp(f->split, "valid")) f->split = "val";
+        ICSEG_TRY(import_folders(y, f, error));
+    }
+    if (count) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_DATA,
                       "%s: no images and labels; expected are images/train with labels/train, train/images with "
                       "train/labels, or images with labels",
-                      source);
+                      y->im->options->source);
 }
 
 icseg_status icseg_import_yolo(icseg_import *im, icseg_error *error) {

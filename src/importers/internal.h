@@ -42,6 +42,7 @@ typedef struct icseg_object {
 
 /* One image with its labels. */
 typedef struct icseg_import_item {
+    icseg_arena *arena; /* owns the objects */
     const char *split;
     const char *name;          /* the source's name of the image; its stem names the files written */
     const char *image;         /* path; or NULL, and the file's content is `data`: */
@@ -105,10 +106,16 @@ void icseg_import_item_close(const icseg_import_item *item);
 
 /* Notes a problem of the source and returns ICSEG_OK, so that the import continues. Other failures are returned. */
 icseg_status icseg_import_problem(icseg_import *im, icseg_status status, icseg_error *error);
-/* An image called `name` below one of the folders (NULL-terminated); folders in the name count too unless they lead
- * outside. `any_type` accepts another extension. *out is NULL when it is missing. */
-icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, const char *const *folders, const char *name,
-                                     bool any_type, char **out, icseg_error *error);
+/* Which image to find: one called `name`, in one of the folders (NULL-terminated) or below it, as folders in the name
+ * count unless they lead outside. The folder that the caller gave is searched first. */
+typedef struct icseg_image_query {
+    const char *const *folders;
+    const char *name;
+    bool any_type; /* accepts another extension */
+} icseg_image_query;
+/* The path in the arena; *out is NULL when the image is missing. */
+icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, icseg_image_query query, char **out,
+                                     icseg_error *error);
 /* Reads a JSON file of at most ICSEG_IMPORT_JSON_LIMIT bytes whose root is an object. */
 icseg_status icseg_import_read_json(json_t **out, const char *path, icseg_error *error);
 /* The names of the folder's files with one of the extensions, sorted, in the arena. None when the folder is missing. */

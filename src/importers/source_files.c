@@ -40,35 +40,33 @@ static const char *last_part(const char *path) {
     return back ? back + 1 : name;
 }
 
-icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, const char *const *folders, const char *name,
-                                     bool any_type, char **out, icseg_error *error) {
-    const char *const user[] = {im->options->images, NULL};
-    const char *base = last_part(name), *whole = is_inside(name) ? name : base;
+/* The image in one folder. */
+static icseg_status find_in(icseg_arena *arena, const char *folder, icseg_image_query query, char **out,
+                            icseg_error *error) {
+    const char *name = query.name, *base = last_part(name), *whole = is_inside(name) ? name : base;
+    const char *const candidates[] = {whole, base};
     size_t stem = strlen(base) - (icseg_path_extension(base)[0] ? strlen(icseg_path_extension(base)) + 1 : 0);
+    for (int i = 0; i < 2 && !(query.any_type && !is_image(base)); i++) {
+        char *path = icseg_arena_printf(arena, "%s/%s", folder, candidates[i]);
+        if (!path) return icseg_fail_memory(error, 0, name);
+        if (icseg_file_exists(path)) return *out = path, ICSEG_OK;
+    }
+    for (const char *const *type = candidate_types; query.any_type && *type; type++) {
+        char *path = icseg_arena_printf(arena, "%s/%.*s.%s", folder, (int)stem, base, *type);
+        if (!path) return icseg_fail_memory(error, 0, name);
+        if (icseg_file_exists(path)) return *out = path, ICSEG_OK;
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, icseg_image_query query, char **out,
+                                     icseg_error *error) {
+    const char *base = last_part(query.name);
     *out = NULL;
     if (!base[0] || !strcmp(base, "..") || !strcmp(base, ".")) return ICSEG_OK;
-    for (int turn = 0; turn < 2; turn++) {
-        if (!turn && !im->options->images) continue;
-        for (const char *const *folder = turn ? folders : user; *folder; folder++) {
-            const char *const candidates[] = {whole, base};
-            for (int i = 0; i < 2 && !(any_type && !is_image(base)); i++) {
-                char *path = icseg_arena_printf(arena, "%s/%s", *folder, candidates[i]);
-                if (!path) return icseg_fail_memory(error, 0, name);
-                if (icseg_file_exists(path)) {
-                    *out = path;
-                    return ICSEG_OK;
-                }
-            }
-            for (const char *const *type = candidate_types; any_type && *type; type++) {
-                char *path = icseg_arena_printf(arena, "%s/%.*s.%s", *folder, (int)stem, base, *type);
-                if (!path) return icseg_fail_memory(error, 0, name);
-                if (icseg_file_exists(path)) {
-                    *out = path;
-                    return ICSEG_OK;
-                }
-            }
-        }
-    }
+    if (im->options->images) ICSEG_TRY(find_in(arena, im->options->images, query, out, error));
+    for (const char *const *folder = query.folders; *folder && !*out; folder++)
+        ICSEG_TRY(find_in(arena, *folder, query, out, error));
     return ICSEG_OK;
 }
 

@@ -81,9 +81,28 @@ static icseg_status make_stem(const icseg_import_item *item, char out[NAME_MAX -
     return ICSEG_OK;
 }
 
-static icseg_status decode_image(const icseg_import_item *item, const unsigned char *data, size_t size,
-                                 icseg_image *image, icseg_error *error) {
-    ICSEG_TRY(icseg_image_read_memory(image, data, size, item->image ? item->image : item->source, error));
+/* One image while it is written. */
+typedef struct entry {
+    const icseg_import_item *item;
+    const char *split;
+    const unsigned char *data; /* (size): the image file */
+    size_t size;
+    unsigned char *owned; /* `data` if it was read here */
+    icseg_image image;
+    icseg_labels labels;
+} entry;
+
+static icseg_status read_image(entry *e, icseg_error *error) {
+    const icseg_import_item *item = e->item;
+    const icseg_image *image = &e->image;
+    const char *name = item->image ? item->image : item->source;
+    e->data = item->data;
+    e->size = item->size;
+    if (item->image) {
+        ICSEG_TRY(icseg_file_read(item->image, MAX_IMAGE_BYTES, &e->owned, &e->size, error));
+        e->data = e->owned;
+    }
+    ICSEG_TRY(icseg_image_read_memory(&e->image, e->data, e->size, name, error));
     int64_t width = item->ready ? item->ready->width : item->width,
             height = item->ready ? item->ready->height : item->height;
     if ((width && width != image->width) || (height && height != image->height))
@@ -96,10 +115,11 @@ static icseg_status decode_image(const icseg_import_item *item, const unsigned c
     return ICSEG_OK;
 }
 
-static icseg_status make_labels(icseg_import *im, const icseg_import_item *item, const icseg_image *image,
-                                icseg_labels *labels, icseg_error *error) {
-    size_t pixels = (size_t)image->width * (size_t)image->height;
-    ICSEG_TRY(icseg_labels_create(labels, image->width, image->height, error));
+static icseg_status make_labels(icseg_import *im, entry *e, icseg_error *error) {
+    const icseg_import_item *item = e->item;
+    icseg_labels *labels = &e->labels;
+    size_t pixels = (size_t)e->image.width * (size_t)e->image.height;
+    ICSEG_TRY(icseg_labels_create(labels, e->image.width, e->image.height, error));
     if (item->ready) {
         memcpy(labels->data, item->ready->data, pixels * sizeof *labels->data);
         return ICSEG_OK;
@@ -111,42 +131,44 @@ static icseg_status make_labels(icseg_import *im, const icseg_import_item *item,
 }
 
 /* Writes the label file also after a problem, to find images with the same name. */
-static icseg_status write_labels(icseg_import *im, const icseg_import_item *item, const char *split, const char *stem,
-                                 const icseg_labels *labels, icseg_error *error) {
+static icseg_status write_labels(icseg_import *im, const entry *e, const char *stem, icseg_error *error) {
     icseg_palette palette = {0};
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/annotations/%s/%s.png", im->staging, split, stem);
+    snprintf(path, sizeof path, "%s/annotations/%s/%s.png", im->staging, e->split, stem);
     if (icseg_file_exists(path))
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: two images would be called %s; rename one", item->source, stem);
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: two images would be called %s; rename one", e->item->source,
+                          stem);
     im->broken = true;
     ICSEG_TRY(icseg_palette_create_for(&palette, (const char *const *)im->names, im->classes, error));
-    icseg_status status = icseg_labels_write_png(labels, &palette, path, error);
+    icseg_status status = icseg_labels_write_png(&e->labels, &palette, path, error);
     icseg_palette_close(&palette);
     im->broken = status != ICSEG_OK;
     return status;
 }
 
-static icseg_status write_files(icseg_import *im, const icseg_import_item *item, const char *split,
-                                const unsigned char *data, size_t size, const icseg_labels *labels,
-                                icseg_error *error) {
-    char stem[NAME_MAX - 8], path[PATH_MAX];
-    const char *extension = icseg_path_extension(item->image ? item->image : item->name), *const *type =
-                                                                                              icseg_dataset_image_types;
+/* The extension in lower case; an unknown one becomes "jpg", as readers look at the content. */
+static const char *choose_extension(const icseg_import_item *item) {
+    const char *extension = icseg_path_extension(item->image ? item->image : item->name);
+    const char *const *type = icseg_dataset_image_types;
     while (*type && strcasecmp(*type, extension) != 0) type++;
-    if (!*type) type = icseg_dataset_image_types; /* readers look at the content */
-    ICSEG_TRY(make_stem(item, stem, error));
-    if (!im->classes) return ICSEG_OK; /* an error in the end, after other problems were noted */
+    return *type ? *type : icseg_dataset_image_types[0];
+}
+
+static icseg_status write_files(icseg_import *im, const entry *e, icseg_error *error) {
     static const char *const roots[] = {"images", "annotations"};
+    char stem[NAME_MAX - 8], path[PATH_MAX];
+    ICSEG_TRY(make_stem(e->item, stem, error));
+    if (!im->classes) return ICSEG_OK; /* an error in the end, after other problems were noted */
     im->broken = true;
     for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s/%s/%s", im->staging, roots[i], split);
+        snprintf(path, sizeof path, "%s/%s/%s", im->staging, roots[i], e->split);
         ICSEG_TRY(icseg_folder_create(path, error));
     }
     im->broken = false;
-    ICSEG_TRY(write_labels(im, item, split, stem, labels, error));
+    ICSEG_TRY(write_labels(im, e, stem, error));
     if (im->problems.count) return ICSEG_OK;
-    snprintf(path, sizeof path, "%s/images/%s/%s.%s", im->staging, split, stem, *type);
-    icseg_status status = icseg_file_write(path, data, size, error);
+    snprintf(path, sizeof path, "%s/images/%s/%s.%s", im->staging, e->split, stem, choose_extension(e->item));
+    icseg_status status = icseg_file_write(path, e->data, e->size, error);
     im->broken = status != ICSEG_OK;
     return status;
 }
@@ -158,27 +180,22 @@ static const char *choose_split(icseg_import *im, const icseg_import_item *item)
     return im->one_split && floor((double)(i + 1) * share) > floor((double)i * share) ? "val" : item->split;
 }
 
-icseg_status icseg_import_write(icseg_import *im, const icseg_import_item *item, icseg_error *error) {
-    unsigned char *bytes = NULL;
-    const unsigned char *data = item->data;
-    size_t size = item->size;
-    icseg_image image = {0};
-    icseg_labels labels = {0};
-    icseg_status status;
-    if (item->image) {
-        ICSEG_TRY_GOTO(icseg_file_read(item->image, MAX_IMAGE_BYTES, &bytes, &size, error));
-        data = bytes;
-    }
-    ICSEG_TRY_GOTO(decode_image(item, data, size, &image, error));
-    ICSEG_TRY_GOTO(make_labels(im, item, &image, &labels, error));
-    ICSEG_TRY_GOTO(write_files(im, item, choose_split(im, item), data, size, &labels, error));
-    im->summary.objects += (int64_t)item->object_count;
+static icseg_status write_entry(icseg_import *im, entry *e, icseg_error *error) {
+    ICSEG_TRY(read_image(e, error));
+    ICSEG_TRY(make_labels(im, e, error));
+    e->split = choose_split(im, e->item);
+    ICSEG_TRY(write_files(im, e, error));
+    im->summary.objects += (int64_t)e->item->object_count;
     im->summary.images++;
-    status = icseg_stage_report(&im->stage, im->summary.images, "", error);
-fail:
-    icseg_labels_close(&labels);
-    icseg_image_close(&image);
-    icseg_free(bytes);
+    return icseg_stage_report(&im->stage, im->summary.images, "", error);
+}
+
+icseg_status icseg_import_write(icseg_import *im, const icseg_import_item *item, icseg_error *error) {
+    entry e = {.item = item};
+    icseg_status status = write_entry(im, &e, error);
+    icseg_labels_close(&e.labels);
+    icseg_image_close(&e.image);
+    icseg_free(e.owned);
     icseg_import_item_close(item);
     return status;
 }
