@@ -147,7 +147,7 @@ typedef struct icseg_dataset_sample {
 
 /** Reads the next image of a data set in order, and frees the one before.
  *
- *     icseg_dataset_sample sample = {ICSEG_DATASET_SAMPLE_INIT};
+ *     icseg_dataset_sample sample = {.struct_size = ICSEG_DATASET_SAMPLE_INIT};
  *     while (icseg_dataset_next(dataset, &sample, &error)) use(&sample.image, &sample.labels);
  *     icseg_status status = sample.status;
  *     icseg_dataset_sample_close(&sample);
@@ -194,7 +194,7 @@ typedef struct icseg_dataset_summary {
     int32_t max_height;    /**< pixels */
 } icseg_dataset_summary;
 
-/** Initialises an icseg_dataset_summary. */
+/** Initialises an icseg_dataset_summary: `icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};` */
 #define ICSEG_DATASET_SUMMARY_INIT sizeof(icseg_dataset_summary)
 
 /** Reads every label file and the header of every image, and finds what would make training go wrong: values out of
@@ -203,7 +203,7 @@ typedef struct icseg_dataset_summary {
  * are reported in the order of the files, whatever the number of threads.
  * @param dataset  an open data set, with keep_unpaired so that missing partners do not fail icseg_dataset_open
  * @param options  NULL: the defaults
- * @param progress may be NULL; stage "check labels", in images; a warning for class names that look doubly encoded
+ * @param progress may be NULL; stage "check labels", in images; a warning if class names look doubly encoded
  * @param out      filled also when there are problems; always free it with icseg_dataset_summary_close
  * @param error    may be NULL
  * @return ICSEG_ERROR_DATA, with the first problem and the number of others, if there are problems;

@@ -2,7 +2,6 @@
  * The check before training: reads every label file, in parallel, and reports what would make training go wrong. */
 #include <omp.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/argument.h"
@@ -249,25 +248,6 @@ static icseg_status run_check(check *c, icseg_dataset_summary *out, icseg_proble
     return sink->count ? icseg_problems_fail(sink, error) : ICSEG_OK;
 }
 
-/* One message for the whole list: the first name that looks doubly encoded, and how many more there are. */
-static void warn_about_names(const icseg_dataset *d, const icseg_progress *progress) {
-    const char *const *names = icseg_class_list_synonyms(d->list);
-    const char *first = NULL;
-    int32_t count = 0;
-    for (int32_t k = 0; k < d->classes; k++)
-        if (icseg_text_is_misencoded(names[k], NULL) && !count++) first = names[k];
-    if (!first) return;
-    icseg_string meant = {0};
-    char more[48] = "";
-    icseg_text_is_misencoded(first, &meant);
-    if (count > 1) snprintf(more, sizeof more, " (and %d more class names)", count - 1);
-    icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
-                       "the class name \"%s\"%s looks as if its UTF-8 had been encoded twice; if it should be \"%s\", "
-                       "correct the class list",
-                       first, more, meant.data ? meant.data : "");
-    icseg_string_close(&meant);
-}
-
 icseg_status icseg_dataset_check(const icseg_dataset *dataset, const icseg_dataset_check_options *options,
                                  const icseg_progress *progress, icseg_dataset_summary *out, icseg_error *error) {
     icseg_dataset_check_options o;
@@ -282,7 +262,7 @@ icseg_status icseg_dataset_check(const icseg_dataset *dataset, const icseg_datas
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
                                 "threads: %d; use 1 to %d, or 0 for one on each core", o.threads, MAX_THREADS);
     ICSEG_TRY(icseg_progress_read(&own, progress, error));
-    warn_about_names(dataset, &own);
+    icseg_warn_misencoded(icseg_class_list_synonyms(dataset->list), dataset->classes, &own);
     check c = {.dataset = dataset, .decode_images = o.decode_images};
     c.stage = icseg_stage_begin(&own, "check labels", dataset->count, "images");
     c.threads = o.threads ? o.threads : icseg_cores();
