@@ -307,10 +307,11 @@ static void print_import(const struct options *o, const icseg_import_summary *s)
 static icseg_status import(const icseg_command_context *context, const struct options *o, icseg_error *error) {
     problem_printer printer = {o->problems ? o->problems : -1};
     icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
-    icseg_import_options c = {ICSEG_IMPORT_OPTIONS_INIT, .source = o->folder,        .out = o->out_folder,
-                              .images = o->image_folder, .classes_file = o->classes, .background = o->background,
-                              .split = o->split,         .val_share = o->val_share,  .on_problem = print_problem,
-                              .user = &printer};
+    icseg_import_options c = {ICSEG_IMPORT_OPTIONS_INIT,   .source = o->folder,
+                              .folder = o->out_folder,     .image_folder = o->image_folder,
+                              .classes_file = o->classes,  .background = o->background,
+                              .split = o->split,           .val_share = o->val_share,
+                              .on_problem = print_problem, .user = &printer};
     icseg_dataset_format format;
     if (!o->out_folder)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "OUT is missing: the folder of the new data set");

@@ -10,7 +10,7 @@ static const struct {
     const char *field, *option;
 } names[] = {
     {"vocabulary", "vocab"}, {"classes_file", "classes"}, {"folder", "data"},
-    {"source", "DIR"},       {"class_names", "classes"},  {"sample_faults", "faults"},
+    {"source", "DIR"},       {"class_names", "classes"},
 };
 
 /* What helps, where it is not another value of the field. The option is mentioned if the command has it. */
@@ -22,8 +22,8 @@ static const struct {
     {ICSEG_REMEDY_OVERWRITE, "force", "replace the files with --force"},
     {ICSEG_REMEDY_CALIBRATE, NULL, "calibrate the model with `icseg calibrate`"},
     {ICSEG_REMEDY_CONVERT_WEIGHTS, NULL, "convert the weights with `icseg convert`"},
-    {ICSEG_REMEDY_IMPORT_DATASET, NULL, "import it with `icseg dataset DIR --format FORMAT --out NEW_DIR`"},
-    {ICSEG_REMEDY_CHECK_DATASET, NULL, "`icseg dataset DIR` lists every fault"},
+    {ICSEG_REMEDY_IMPORT_DATASET, NULL, "import it with `icseg dataset import DIR NEW_DIR`"},
+    {ICSEG_REMEDY_CHECK_DATASET, NULL, "`icseg dataset check DIR` lists every problem"},
 };
 
 static const icseg_option *find_option(const icseg_command *command, const char *field) {

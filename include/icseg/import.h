@@ -39,13 +39,13 @@ ICSEG_API const char *icseg_import_format_description(icseg_import_format format
 /** The format of that name. ICSEG_ERROR_ARGUMENT, with the nearest name, when there is none. */
 ICSEG_API icseg_status icseg_import_format_find(icseg_import_format *out, const char *name, icseg_error *error);
 
-/** What to import. Zero-initialised but for struct_size, `source` and `out` are required. */
+/** What to import. Zero-initialised but for struct_size, `source` and `folder` are required. */
 typedef struct icseg_import_options {
     size_t struct_size;         /**< ICSEG_IMPORT_OPTIONS_INIT */
     const char *source;         /**< required: the folder that the tool exported, or a COCO JSON file */
-    const char *out;            /**< required: the folder of the new data set, missing or empty */
+    const char *folder;         /**< required: the folder of the new data set, missing or empty */
     icseg_import_format format; /**< 0: recognised */
-    const char *images;         /**< folder of the images, if they are not where the format has them; or NULL */
+    const char *image_folder;   /**< folder of the images, if they are not where the format has them; or NULL */
     const char *classes_file;   /**< class names in the order wanted, one a line; NULL: the classes of the source */
     const char *background; /**< class of pixels that no outline covers; NULL: "background"; "": unlabelled. They are
                                  unlabelled as well if classes_file does not contain the class */

@@ -176,7 +176,7 @@ static bool check_whole(const check *c, const tally *all, const icseg_dataset_su
         icseg_fail_field(
             problem, ICSEG_ERROR_DATA, "reduce_zero_label", ICSEG_REMEDY_SET_FIELD,
             "%s: these are ADE20K's label files, in which 0 means unlabelled and classes count from 1, but "
-            "0 is read as a class; set reduce_zero_label, or set the format to ade20k",
+            "0 is read as a class; set the format to ade20k, or set reduce_zero_label",
             d->label_folder);
     else if (white_path && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_white)
         icseg_fail_field(problem, ICSEG_ERROR_DATA, "ignore", ICSEG_REMEDY_SET_FIELD,

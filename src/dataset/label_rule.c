@@ -114,12 +114,11 @@ icseg_status icseg_dataset_fail_value(const icseg_dataset *d, const char *path, 
                                 "%s: value %d at x=%zu, y=%zu%s; the label files of %s contain %s; is this another "
                                 "edition of the set, or a set of your own? Set the format that it has",
                                 path, value, x, y, more, d->description, d->layout->values);
-    const char *remedy = value == high + 1 && !d->reduce_zero_label
-                             ? "if 0 means unlabelled and classes count from 1, set reduce_zero_label; if"
-                             : "if";
+    const char *shifted = value == high + 1 && !d->reduce_zero_label
+                              ? " if 0 means unlabelled and classes count from 1, set reduce_zero_label;"
+                              : "";
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "ignore", ICSEG_REMEDY_SET_FIELD,
-                            "%s: value %d at x=%zu, y=%zu%s; classes are %d..%d and %d is ignored; %s %d means "
-                            "unlabelled, add it to the ignored values; if it is a class, add its name to the class "
-                            "list",
-                            path, value, x, y, more, low, high, mask->bits == 16 ? 65535 : 255, remedy, value);
+                            "%s: value %d at x=%zu, y=%zu%s; classes are %d..%d and %d is ignored;%s if %d is a class, "
+                            "add its name to the class list; if it means unlabelled, add it to the ignored values",
+                            path, value, x, y, more, low, high, mask->bits == 16 ? 65535 : 255, shifted, value);
 }

@@ -91,7 +91,7 @@ static bool is_empty(const char *path) {
 
 static icseg_status check_options(const icseg_import_options *o, icseg_error *error) {
     if (!o->source || !o->source[0]) return fail_option("source", error, "the files to import are required");
-    if (!o->out || !o->out[0]) return fail_option("out", error, "the folder of the new data set is required");
+    if (!o->folder || !o->folder[0]) return fail_option("folder", error, "the folder of the new data set is required");
     if (!is_format(o->format)) return fail_option("format", error, "not an import format");
     if (!(o->val_share >= 0 && o->val_share <= 0.9))
         return fail_option("val_share", error, "the share must be between 0 and 0.9");
@@ -99,9 +99,9 @@ static icseg_status check_options(const icseg_import_options *o, icseg_error *er
         return fail_option("split", error, "the name of a split must be a folder name");
     if (!icseg_folder_exists(o->source) && !icseg_file_exists(o->source))
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: no such file or folder", o->source);
-    if (!is_empty(o->out))
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_SET_FIELD,
-                                "%s: the folder is not empty; name another folder", o->out);
+    if (!is_empty(o->folder))
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
+                                "%s: the folder is not empty; name another folder", o->folder);
     return ICSEG_OK;
 }
 

@@ -322,7 +322,7 @@ static icseg_status find_image(const coco *c, icseg_arena *arena, const char *na
         if (!folders[i]) return icseg_fail_memory(error, 0, root);
     ICSEG_TRY(icseg_import_find_image(c->im, arena, (icseg_image_query){folders, name, false}, out, error));
     if (*out) return ICSEG_OK;
-    return icseg_fail_field(error, ICSEG_ERROR_DATA, "images", ICSEG_REMEDY_SET_FIELD,
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                             "%s: the image \"%.200s\" is missing (searched images/%s, %s, images and the file's "
                             "folder); name the folder of the images",
                             c->path, name, own, own);

@@ -167,7 +167,7 @@ static icseg_status find_image(const labelme *l, const json_t *root, icseg_impor
     if (json_is_string(data))
         item->data = decode_base64(l->arena, json_string_value(data), json_string_length(data), &item->size);
     if (item->data) return ICSEG_OK;
-    return icseg_fail_field(error, ICSEG_ERROR_DATA, "images", ICSEG_REMEDY_SET_FIELD,
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                             "%s: its image \"%.200s\" is missing, and the file does not contain a copy (imageData); "
                             "name the folder of the images",
                             l->path, json_is_string(name) ? json_string_value(name) : "");

@@ -187,7 +187,7 @@ static icseg_status import_mask(mask_source *m, const char *stem, const char *sp
     }
     ICSEG_TRY_GOTO(icseg_import_find_image(m->im, arena, (icseg_image_query){folders, name, true}, &image, error));
     if (!image) {
-        status = icseg_fail_field(error, ICSEG_ERROR_DATA, "images", ICSEG_REMEDY_SET_FIELD,
+        status = icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                                   "%s: its image is missing in JPEGImages; name the folder of the images", path);
         goto fail;
     }

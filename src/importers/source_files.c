@@ -64,7 +64,7 @@ icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, icseg
     const char *base = last_part(query.name);
     *out = NULL;
     if (!base[0] || !strcmp(base, "..") || !strcmp(base, ".")) return ICSEG_OK;
-    if (im->options->images) ICSEG_TRY(find_in(arena, im->options->images, query, out, error));
+    if (im->options->image_folder) ICSEG_TRY(find_in(arena, im->options->image_folder, query, out, error));
     for (const char *const *folder = query.folders; *folder && !*out; folder++)
         ICSEG_TRY(find_in(arena, *folder, query, out, error));
     return ICSEG_OK;

@@ -35,12 +35,12 @@ static void remove_leftovers(const char *out) {
 }
 
 icseg_status icseg_staging_open(icseg_import *im, icseg_error *error) {
-    im->out_is_new = !icseg_folder_exists(im->options->out);
-    remove_leftovers(im->options->out);
-    im->staging = icseg_arena_printf(im->arena, "%s/" ICSEG_STAGING_PREFIX "%ld", im->options->out, (long)getpid());
-    if (!im->staging) return icseg_fail_memory(error, 0, im->options->out);
+    im->out_is_new = !icseg_folder_exists(im->options->folder);
+    remove_leftovers(im->options->folder);
+    im->staging = icseg_arena_printf(im->arena, "%s/" ICSEG_STAGING_PREFIX "%ld", im->options->folder, (long)getpid());
+    if (!im->staging) return icseg_fail_memory(error, 0, im->options->folder);
     if (strlen(im->staging) > PATH_MAX - 600)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.80s...: the path is too long", im->options->out);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.80s...: the path is too long", im->options->folder);
     return ICSEG_OK;
 }
 
@@ -50,7 +50,7 @@ icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error) {
     char from[PATH_MAX], to[PATH_MAX];
     for (int i = 0; i < 3; i++) {
         snprintf(from, sizeof from, "%s/%s", im->staging, parts[i]);
-        snprintf(to, sizeof to, "%s/%s", im->options->out, parts[i]);
+        snprintf(to, sizeof to, "%s/%s", im->options->folder, parts[i]);
         if (rename(from, to) != 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", to, strerror(errno));
     }
     return ICSEG_OK;
@@ -59,6 +59,6 @@ icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error) {
 void icseg_staging_close(icseg_import *im) {
     if (!im->staging) return;
     remove_all(im->staging);
-    if (im->out_is_new) (void)rmdir(im->options->out); /* fails, as it should, when it was filled */
+    if (im->out_is_new) (void)rmdir(im->options->folder); /* fails, as it should, when it was filled */
     im->staging = NULL;
 }

@@ -323,8 +323,8 @@ static void wrong_calls_of_imports_are_errors(void **state) {
     fails(icseg_import_run(&o, NULL, NULL, &e), ICSEG_ERROR_ARGUMENT, &e, "source: ");
     assert_string_equal(e.field, "source");
     o.source = f.path;
-    fails(icseg_import_run(&o, NULL, &s, &e), ICSEG_ERROR_ARGUMENT, &e, "out: ");
-    o.out = out;
+    fails(icseg_import_run(&o, NULL, &s, &e), ICSEG_ERROR_ARGUMENT, &e, "folder: ");
+    o.folder = out;
     o.format = ICSEG_IMPORT_FORMATS;
     fails(icseg_import_run(&o, NULL, &s, &e), ICSEG_ERROR_ARGUMENT, &e, "format: ");
     o.format = ICSEG_IMPORT_AUTO;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The published data sets, laid out in miniature as they are unpacked: recognition, pairing, label rules, wrong
- * editions, MATLAB files whole and damaged, 847 classes from label file to confusion matrix and written mask. */
+ * The published data sets, in miniature as they are unpacked: recognition, pairing, label rules, wrong editions, 847
+ * classes from label file to confusion matrix and written mask. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "classes/tables.h"
-#include "matlab/mat.h"
 #include "icseg/dataset.h"
 #include "icseg/memory.h"
 #include "icseg/metrics.h"
@@ -240,6 +239,26 @@ static test_folder make_cocostuff(const test_mat *kind, const uint16_t values[4]
     return f;
 }
 
+#ifdef ICSEG_NO_MATLAB
+
+static void a_build_without_matlab_files_says_so(void **state) {
+    (void)state;
+    test_folder f = make_cocostuff(&(test_mat){.matio_class = MAT_C_UINT8}, (const uint16_t[]){0, 1, 182, 92});
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT, .folder = f.path, .format = ICSEG_DATASET_AUTO};
+    icseg_dataset *d;
+    icseg_error error;
+    assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_ERROR_UNSUPPORTED);
+    assert_null(d);
+    assert_non_null(strstr(error.message, "does not read MATLAB files; rebuild icseg with ICSEG_MATLAB=ON"));
+    o.images_only = true;
+    assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_OK);
+    assert_int_equal(icseg_dataset_classes(d), 171);
+    icseg_dataset_close(&d);
+    test_dataset_close(&f);
+}
+
+#else
+
 static void cocostuff_1_1_has_cocos_ids(void **state) {
     (void)state;
     for (int i = 0; i < 4; i++) {
@@ -305,6 +324,8 @@ static void cocostuff_lists_and_values_are_checked(void **state) {
     test_dataset_close(&f);
 }
 
+#endif
+
 static void mmsegmentations_train_ids_are_read(void **state) {
     (void)state;
     test_folder f = make_folders("images/train2014", "images/test2014", "annotations/train2014", "annotations/test2014",
@@ -331,127 +352,6 @@ static void a_file_of_the_stem_without_the_suffix_is_not_a_label_file(void **sta
                   "its label file x_seg.png is missing; add it or remove the image");
     test_dataset_close(&coco);
     test_dataset_close(&full);
-}
-
-/* ---- MATLAB files ---- */
-
-static void matrices_of_every_kind_are_read(void **state) {
-    (void)state;
-    static const int classes[] = {MAT_C_DOUBLE, MAT_C_SINGLE, MAT_C_UINT8, MAT_C_INT16, MAT_C_UINT16};
-    const char *path = test_scratch("kinds.mat");
-    uint16_t values[5 * 7];
-    for (int i = 0; i < 35; i++) values[i] = (uint16_t)(i * 3);
-    for (int i = 0; i < 5 * 8; i++) {
-        test_mat kind = {
-            .hdf5 = i & 1, .deflate = i & 2, .others_first = i & 4, .matio_class = classes[i / 8], .names = 3};
-        icseg_mask mask;
-        icseg_error error = {0};
-        int64_t names;
-        test_write_mat(path, &kind, 7, 5, values);
-        if (icseg_mat_read(&mask, &names, path, &error) != ICSEG_OK) fail_msg("%d: %s", i, error.message);
-        assert_true(mask.width == 7 && mask.height == 5 && mask.bits == 16 && names == 3);
-        assert_memory_equal(mask.data, values, sizeof values);
-        icseg_mask_close(&mask);
-    }
-}
-
-static void fails_to_read_mat(const char *path, const char *piece) {
-    icseg_mask mask;
-    icseg_error error = {0};
-    assert_int_not_equal(icseg_mat_read(&mask, NULL, path, &error), ICSEG_OK);
-    assert_null(mask.data);
-    if (!strstr(error.message, piece)) fail_msg("'%s' is not in: %s", piece, error.message);
-}
-
-static void damaged_matlab_files_give_one_line(void **state) {
-    (void)state;
-    const char *path = test_scratch("damaged.mat");
-    static uint16_t values[60 * 50];
-    for (int i = 0; i < 3000; i++) values[i] = (uint16_t)(i * 7919 % 183);
-    for (int kind = 0; kind < 4; kind++) {
-        test_mat o = {.hdf5 = kind & 1, .deflate = kind & 2, .matio_class = MAT_C_DOUBLE};
-        unsigned char *data;
-        size_t size;
-        test_write_mat(path, &o, 60, 50, values);
-        assert_int_equal(icseg_file_read(path, 1 << 24, &data, &size, NULL), ICSEG_OK);
-        for (size_t keep = 0; keep < size; keep += keep < 600 ? 7 : 211) {
-            icseg_mask mask;
-            icseg_error error = {0};
-            assert_int_equal(icseg_file_write(path, data, keep, NULL), ICSEG_OK);
-            icseg_status status = icseg_mat_read(&mask, NULL, path, &error);
-            if (status == ICSEG_OK) /* what was cut is not needed: bytes after S */
-                assert_memory_equal(mask.data, values, sizeof values);
-            else
-                assert_true(error.message[0] && !strchr(error.message, '\n') && !mask.data);
-            icseg_mask_close(&mask);
-        }
-        for (size_t at = 100; at < size && at < 4096; at += 13) { /* a byte changed: any outcome but a crash */
-            icseg_mask mask;
-            unsigned char old = data[at];
-            data[at] ^= 0xff;
-            assert_int_equal(icseg_file_write(path, data, size, NULL), ICSEG_OK);
-            icseg_mat_read(&mask, NULL, path, NULL);
-            icseg_mask_close(&mask);
-            data[at] = old;
-        }
-        icseg_free(data);
-    }
-}
-
-static void matlab_files_without_a_label_matrix_are_refused(void **state) {
-    (void)state;
-    const char *path = test_scratch("other.mat");
-    for (int hdf5 = 0; hdf5 < 2; hdf5++) {
-        test_write_mat(path, &(test_mat){.hdf5 = hdf5, .matio_class = MAT_C_DOUBLE, .name = "T", .names = 2}, 2, 1,
-                       (const uint16_t[]){1, 2});
-        fails_to_read_mat(path, "the variable S is missing");
-        mat_t *file = Mat_CreateVer(path, NULL, hdf5 ? MAT_FT_MAT73 : MAT_FT_MAT5);
-        matvar_t *s = Mat_VarCreate("S", MAT_C_CELL, MAT_T_CELL, 2, (size_t[]){2, 2}, NULL, 0);
-        for (int i = 0; i < 4; i++)
-            Mat_VarSetCell(s, i,
-                           Mat_VarCreate(NULL, MAT_C_DOUBLE, MAT_T_DOUBLE, 2, (size_t[]){1, 1}, (double[]){1}, 0));
-        Mat_VarWrite(file, s, MAT_COMPRESSION_NONE);
-        Mat_VarFree(s);
-        Mat_Close(file);
-        fails_to_read_mat(path, "S is not a real matrix");
-        file = Mat_CreateVer(path, NULL, hdf5 ? MAT_FT_MAT73 : MAT_FT_MAT5);
-        s = Mat_VarCreate("S", MAT_C_DOUBLE, MAT_T_DOUBLE, 2, (size_t[]){1, 2}, (double[]){1, 1.5}, 0);
-        Mat_VarWrite(file, s, MAT_COMPRESSION_NONE);
-        Mat_VarFree(s);
-        Mat_Close(file);
-        fails_to_read_mat(path, "S is 1.5 at x=1, y=0");
-    }
-    /* A version-5 file whose S claims 2^31 x 2^31 values. */
-    static const unsigned char claim[] = {
-        14, 0, 0, 0, 64,   0,    0,    0,    6,    0,    0,    0,    8, 0, 0, 0, 6,   0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0,
-        8,  0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f, 1, 0, 1, 0, 'S', 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0};
-    unsigned char whole[128 + 72] = {0};
-    memcpy(whole + 124, "\0\1IM", 4);
-    memcpy(whole + 128, claim, sizeof claim);
-    assert_int_equal(icseg_file_write(path, whole, sizeof whole, NULL), ICSEG_OK);
-    fails_to_read_mat(path, "damaged");
-    assert_int_equal(icseg_file_write(path, "nothing", 7, NULL), ICSEG_OK);
-    fails_to_read_mat(path, "not a MATLAB file");
-}
-
-static void reading_matlab_files_survives_lack_of_memory(void **state) {
-    (void)state;
-    const char *path = test_scratch("memory.mat");
-    for (int kind = 0; kind < 3; kind++) {
-        test_write_mat(path, &(test_mat){.hdf5 = kind == 2, .deflate = kind == 1, .matio_class = MAT_C_UINT8}, 2, 2,
-                       (const uint16_t[]){1, 2, 3, 4});
-        int64_t failures = 0;
-        for (;; failures++) {
-            icseg_mask mask;
-            icseg_memory_fail_after(failures);
-            icseg_status status = icseg_mat_read(&mask, NULL, path, NULL);
-            icseg_memory_fail_after(-1);
-            icseg_mask_close(&mask);
-            if (status == ICSEG_OK) break;
-            assert_int_equal(status, ICSEG_ERROR_MEMORY);
-        }
-        assert_true(failures > 0);
-    }
 }
 
 /* ---- ADE20K-Full ---- */
@@ -539,6 +439,7 @@ static void the_sixteen_bit_form_of_the_full_set_is_read(void **state) {
     test_dataset_close(&f);
 }
 
+#ifndef ICSEG_NO_MATLAB
 static void opening_survives_lack_of_memory(void **state) {
     (void)state;
     test_folder f = make_cocostuff(&(test_mat){.matio_class = MAT_C_UINT8}, (const uint16_t[]){0, 1, 182, 92});
@@ -561,6 +462,7 @@ static void opening_survives_lack_of_memory(void **state) {
     assert_true(failures > 0);
     test_dataset_close(&f);
 }
+#endif
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -569,18 +471,18 @@ int main(void) {
         cmocka_unit_test(predictions_have_ade20ks_colours),
         cmocka_unit_test(a_wrong_edition_of_ade20k_is_named),
         cmocka_unit_test(labels_that_were_lowered_or_not_are_found),
+#ifdef ICSEG_NO_MATLAB
+        cmocka_unit_test(a_build_without_matlab_files_says_so),
+#else
         cmocka_unit_test(cocostuff_1_1_has_cocos_ids),
         cmocka_unit_test(cocostuff_1_0_counts_from_two),
         cmocka_unit_test(cocostuff_lists_and_values_are_checked),
+        cmocka_unit_test(opening_survives_lack_of_memory),
+#endif
         cmocka_unit_test(mmsegmentations_train_ids_are_read),
         cmocka_unit_test(a_file_of_the_stem_without_the_suffix_is_not_a_label_file),
-        cmocka_unit_test(matrices_of_every_kind_are_read),
-        cmocka_unit_test(damaged_matlab_files_give_one_line),
-        cmocka_unit_test(matlab_files_without_a_label_matrix_are_refused),
-        cmocka_unit_test(reading_matlab_files_survives_lack_of_memory),
         cmocka_unit_test(eight_hundred_classes_go_from_file_to_matrix_and_back),
         cmocka_unit_test(the_sixteen_bit_form_of_the_full_set_is_read),
-        cmocka_unit_test(opening_survives_lack_of_memory),
     };
     return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);
 }

@@ -199,7 +199,7 @@ static void files_of_windows_programs_are_imported(void **state) {
     icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     snprintf(out, sizeof out, "%.50s/out", f.path);
     o.source = f.path;
-    o.out = out;
+    o.folder = out;
     /* CVAT: byte order marks, Windows' line ends, capitals */
     test_write_jpeg(&f, "JPEGImages/A 1.JPG", 4, 1, 0);
     test_write_png(&f, "SegmentationClass/A 1.PNG", TEST_PNG_RGB, 8, 4, 1,
@@ -242,7 +242,7 @@ static void coco_ids_with_holes_unused_categories_and_crowds_are_read(void **sta
     icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     snprintf(out, sizeof out, "%.50s/out", f.path);
     o.source = f.path;
-    o.out = out;
+    o.folder = out;
     test_write_jpeg(&f, "images/train/x.jpg", 4, 2, 0);
     test_write_text(
         &f, "annotations/instances_train.json",

@@ -104,7 +104,7 @@ static icseg_import_options options_of(const test_folder *f, char out[128]) {
     icseg_import_options o = {.struct_size = ICSEG_IMPORT_OPTIONS_INIT};
     snprintf(out, 128, "%s/out", f->path);
     o.source = f->path;
-    o.out = out;
+    o.folder = out;
     return o;
 }
 
@@ -123,7 +123,7 @@ static void refuses(const icseg_import_options *o, const char *piece) {
     assert_int_not_equal(icseg_import_run(o, NULL, &s, &error), ICSEG_OK);
     if (!strstr(error.message, piece) || strchr(error.message, '\n'))
         fail_msg("'%s' is not in: %s", piece, error.message);
-    assert_false(icseg_folder_exists(o->out)); /* nothing is left */
+    assert_false(icseg_folder_exists(o->folder)); /* nothing is left */
 }
 
 typedef struct problem_list {
@@ -153,7 +153,7 @@ static void lists_problems(const icseg_import_options *o, const char *const *pie
         if (!strstr(list.lines[i], pieces[i])) fail_msg("'%s' is not in: %s", pieces[i], list.lines[i]);
     }
     assert_int_equal(strncmp(error.message, list.lines[0], strlen(list.lines[0])), 0);
-    assert_false(icseg_folder_exists(o->out));
+    assert_false(icseg_folder_exists(o->folder));
 }
 #define lists(O, ...) lists_problems(O, (const char *const[]){__VA_ARGS__, NULL})
 
@@ -558,7 +558,7 @@ static void cvats_colours_are_looked_up(void **state) {
                        (const uint16_t[]){255, 0, 0, 10, 20, 30, 0, 0, 0});
     refuses(&o, "its image is missing");
     snprintf(pictures, sizeof pictures, "%s/pictures", f.path);
-    o.images = pictures;
+    o.image_folder = pictures;
     o.val_share = 0.5;
     imports(&o, ICSEG_IMPORT_CVAT, 2);
     has_set(out, "train", "background wall: brick roof", 0, "210");
@@ -596,7 +596,7 @@ static void other_files_and_wrong_calls_are_refused(void **state) {
     o.source = "/nowhere/at/all";
     refuses(&o, "no such file");
     o.source = f.path;
-    o.out = f.path;
+    o.folder = f.path;
     icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error;
     assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_ARGUMENT);
@@ -691,7 +691,7 @@ static void survives_damage(const icseg_import_options *o, const char *path) {
         data[at % size] = old;
         if (icseg_import_run(o, NULL, &s, &error) != ICSEG_OK)
             assert_true(error.message[0] && !strchr(error.message, '\n'));
-        remove_out(o->out);
+        remove_out(o->folder);
     }
     icseg_free(data);
 }
