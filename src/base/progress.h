@@ -20,8 +20,8 @@ void icseg_progress_say(const icseg_progress *progress, icseg_message_level leve
 typedef struct icseg_stage {
     const icseg_progress *progress; /* borrowed; NULL: silent */
     const char *name, *unit;        /* "evaluate", "images": for the event and the text of a cancellation */
-    int64_t total; /* 0: unknown */
-    double start; /* icseg_clock() */
+    int64_t total;                  /* 0: unknown */
+    double start;                   /* icseg_clock() */
 } icseg_stage;
 
 icseg_stage icseg_stage_begin(const icseg_progress *progress, const char *name, int64_t total, const char *unit);
@@ -29,7 +29,8 @@ icseg_stage icseg_stage_begin(const icseg_progress *progress, const char *name, 
 /* False when nobody listens, so that a costly `detail` need not be made. */
 bool icseg_stage_is_watched(const icseg_stage *stage);
 
-/* Reports `done` units of work. ICSEG_ERROR_CANCELLED, "stopped after 3 of 10 images" or "stopped after 3 images", when the caller cancels. */
+/* Reports `done` units of work. ICSEG_ERROR_CANCELLED, "stopped after 3 of 10 images" or "stopped after 3 images", when
+ * the caller cancels. */
 icseg_status icseg_stage_report(const icseg_stage *stage, int64_t done, const char *detail, icseg_error *error);
 
 #endif

@@ -23,6 +23,14 @@ const icseg_recipe_assignment *icseg_recipe_find(const icseg_recipe *recipe, con
     return found;
 }
 
+/* An unknown key: setting it would not help, so that there is no remedy. */
+static icseg_status unknown_key(icseg_error *error, const char *key, const char *origin) {
+    icseg_option_table table = icseg_recipe_table();
+    icseg_status status = icseg_option_unknown(&table, key, origin, error);
+    if (error) snprintf(error->field, sizeof error->field, "%.*s", ICSEG_ERROR_FIELD_SIZE - 1, key);
+    return status;
+}
+
 /* Names the key in an error that does not name one yet. Returns `status`. */
 static icseg_status name_key(icseg_error *error, const char *key, icseg_status status) {
     if (status != ICSEG_OK && status != ICSEG_ERROR_MEMORY && error && !error->field[0]) {
@@ -150,7 +158,7 @@ icseg_status icseg_recipe_set(icseg_recipe *recipe, const char *key, const char 
     ICSEG_NEED(value);
     icseg_option_table table = icseg_recipe_table();
     const icseg_option *option = icseg_option_find(&table, key);
-    if (!option) return name_key(error, key, icseg_option_unknown(&table, key, NULL, error));
+    if (!option) return unknown_key(error, key, NULL);
     icseg_recipe_assignment *a = icseg_arena_alloc(recipe->arena, sizeof *a), *before = recipe->last;
     const char **item = icseg_arena_alloc(recipe->arena, sizeof *item);
     char *copy = icseg_arena_strdup(recipe->arena, value);
@@ -217,7 +225,7 @@ static icseg_status take_value(void *user, const icseg_yaml_value *value, icseg_
     icseg_recipe_assignment *a = icseg_arena_alloc(r->recipe->arena, sizeof *a);
     if (!a || !origin) return icseg_fail_memory(error, 0, r->name);
     const icseg_option *option = icseg_option_find(&table, value->key);
-    if (!option) return name_key(error, value->key, icseg_option_unknown(&table, value->key, origin, error));
+    if (!option) return unknown_key(error, value->key, origin);
     const icseg_recipe_assignment *earlier = icseg_recipe_find(r->recipe, value->key);
     if (earlier)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, value->key, ICSEG_REMEDY_SET_FIELD,
@@ -287,7 +295,7 @@ icseg_status icseg_recipe_get(const icseg_recipe *recipe, const char *key, char 
     ICSEG_NEED(key);
     icseg_option_table table = icseg_recipe_table();
     const icseg_option *option = icseg_option_find(&table, key);
-    if (!option) return name_key(error, key, icseg_option_unknown(&table, key, NULL, error));
+    if (!option) return unknown_key(error, key, NULL);
     icseg_string text = {0};
     icseg_option_format(option, &recipe->settings, false, &text);
     return hand_over(&text, out, error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The keys of a recipe, and the published settings that stand where a recipe says nothing. */
+ * The keys of a recipe, and the published settings, which are the values of keys that a recipe does not set. */
 #include "train/recipe.h"
 
 #include <stdio.h>
@@ -29,113 +29,120 @@ static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 #define INTS(field)  ICSEG_FIELD_INTS(icseg_recipe_settings, field)
 
 static const icseg_option rows[] = {
-    {"model.preset", WORD(preset), "starting point of the model; acts before all other keys",
+    {"model.preset", WORD(preset), "architecture that the recipe starts from; acts before all other keys",
      .words = icseg_preset_words},
     {"model.tokenizer", WORD(tokenizer),
-     "how class names become tokens: CLIP's byte-pair encoding (with CLIP's weights), or UTF-8 bytes (from scratch); "
-     "sets vocab_size",
+     "how class names become tokens: clip: CLIP's byte-pair encoding, for CLIP's weights; bytes: UTF-8 bytes, for "
+     "training from scratch; sets vocab_size",
      .words = tokenizers},
     {"model.synonyms", WORD(synonyms),
-     "classes of several names (\"building, edifice\"): first takes the name that icseg dataset check shows, "
-     "mean the mean of the embeddings of all names (published sets bring them; of your own, names between commas in "
-     "classes.txt)",
+     "classes of several names (\"building, edifice\"): first: the first name; mean: the mean of the embeddings of all "
+     "names; published data sets have synonyms, your own lists them between commas in classes.txt",
      .words = synonyms},
-    {"model.init", TEXT(init), "weights to start from: a file or folder, ours or published (docs/weights.md)",
+    {"model.init", TEXT(init),
+     "weights to start from: a checkpoint, or published weights, as a file or folder (docs/weights.md)",
      .shown = "from scratch"},
     {"model.merges", TEXT(merges),
-     "clip tokenizer: its merges (bpe_simple_vocab_16e6.txt.gz, tokenizer.json or merges.txt)", .shown = "none"},
+     "tokenizer clip: its merges file (bpe_simple_vocab_16e6.txt.gz, tokenizer.json or merges.txt) or its folder",
+     .shown = "none"},
 #define FIELD(name, member, type, usage, ...)                                                                          \
     {"model." #name, ICSEG_FIELD_##type(icseg_recipe_settings, model.member), __VA_ARGS__},
 #include "model/config_fields.h"
 
     {"data.folder", TEXT(data.folder),
-     "data set, with images/SPLIT, annotations/SPLIT and classes.txt; seen from where icseg is started",
-     .shown = "none; must be given"},
+     "folder of the data set, which contains images/SPLIT, annotations/SPLIT and classes.txt; relative to the working "
+     "directory",
+     .shown = "none; must be set"},
     {"data.format", WORD(data.format),
-     "form of the data set: folder (your own, as above), a published one as it was unpacked (docs/data.md), or auto: "
+     "format of the data set: folder: your own, with the layout above; ade20k, cocostuff10k, ade20k_full: published, "
      "as "
-     "the folders tell",
+     "unpacked (docs/data.md); auto: recognised by its folders",
      .words = icseg_dataset_format_words},
-    {"data.train_split", TEXT(data.train_split), "split that is trained on"},
-    {"data.val_split", TEXT(data.val_split), "split that is evaluated on"},
-    {"data.classes", TEXT(data.classes), "class names, one a line", .shown = "FOLDER/classes.txt"},
+    {"data.train_split", TEXT(data.train_split), "split to train on"},
+    {"data.val_split", TEXT(data.val_split), "split to evaluate on"},
+    {"data.classes", TEXT(data.classes), "file of class names, one on each line", .shown = "FOLDER/classes.txt"},
     {"data.reduce_zero_label", BOOL(data.reduce_zero_label),
-     "label files: 0 is unlabelled and every other value is one too high (ADE20K)"},
-    {"data.ignore", INTS(data.ignore[0]), "further label values that neither train nor count, besides 255 and 65535",
+     "label files: 0 means unlabelled and class k is stored as k + 1 (ADE20K)"},
+    {"data.ignore", INTS(data.ignore[0]), "label values to ignore in training and evaluation, besides 255 and 65535",
      .capacity = ICSEG_RECIPE_IGNORE, .count_offset = offsetof(icseg_recipe_settings, data.ignore_count),
      ICSEG_BETWEEN(0, 65535)},
-    {"data.loader_threads", INT(data.loader_threads), "threads that decode and augment; results do not depend on it",
-     ICSEG_BETWEEN(0, 256), .shown = "0: one, two from 8 cores on"},
+    {"data.loader_threads", INT(data.loader_threads),
+     "threads that decode and augment images; results do not depend on it", ICSEG_BETWEEN(0, 256),
+     .shown = "0: one, two from 8 cores on"},
 
     {"augment.crop", INTS(augment.crop_height),
-     "what a training sample is cut to: height, width (pixels); "
-     "[640, 640] with preset vit-b16",
-     ICSEG_EXACTLY(2), ICSEG_BETWEEN(32, SIDE_MOST)},
+     "height and width of a training sample (pixels); [640, 640] with preset vit-b16", ICSEG_EXACTLY(2),
+     ICSEG_BETWEEN(32, SIDE_MOST)},
     {"augment.resize_short", INT(augment.resize_short),
-     "short side before the random scale (pixels); 0 keeps the image's size; 640 with preset vit-b16",
+     "length of the short side before the random scale (pixels); 0: the image's own size; 640 with preset vit-b16",
      ICSEG_BETWEEN(0, SIDE_MOST)},
     {"augment.resize_long", INT(augment.resize_long),
-     "with resize_short: bound of the long side before the random scale (pixels); 0: none",
+     "with resize_short: limit of the long side before the random scale (pixels); 0: no limit",
      ICSEG_BETWEEN(0, SIDE_MOST)},
     {"augment.scale", ICSEG_FIELD_FLOATS(icseg_recipe_settings, augment.scale_min),
-     "random scale: smallest, largest factor", ICSEG_EXACTLY(2), .bounded = true, .open_low = true, .minimum = 0,
+     "random scale: smallest and largest factor", ICSEG_EXACTLY(2), .bounded = true, .open_low = true, .minimum = 0,
      .maximum = 16},
     {"augment.crop_max_share", FLOAT(augment.crop_max_share),
-     "no class over this share of a crop's labelled pixels, in 10 tries; 1 is off", .bounded = true, .open_low = true,
-     .minimum = 0, .maximum = 1},
-    {"augment.flip", FLOAT(augment.flip), "horizontal flip (probability)", ICSEG_BETWEEN(0, 1)},
+     "largest share of one class in a crop's labelled pixels, in at most 10 attempts; 1 turns it off", .bounded = true,
+     .open_low = true, .minimum = 0, .maximum = 1},
+    {"augment.flip", FLOAT(augment.flip), "probability of a horizontal flip", ICSEG_BETWEEN(0, 1)},
     {"augment.photometric", BOOL(augment.photometric), "random brightness, contrast, saturation and hue"},
 
-    {"train.steps", INT(train.steps), "steps of the optimiser", ICSEG_BETWEEN(1, STEPS_MOST)},
-    {"train.batch", INT(train.batch), "images of a batch", ICSEG_BETWEEN(1, BATCH_MOST)},
-    {"train.accumulate", INT(train.accumulate), "batches whose gradients make one step", ICSEG_BETWEEN(1, BATCH_MOST)},
+    {"train.steps", INT(train.steps), "number of optimiser steps", ICSEG_BETWEEN(1, STEPS_MOST)},
+    {"train.batch", INT(train.batch), "images in a batch", ICSEG_BETWEEN(1, BATCH_MOST)},
+    {"train.accumulate", INT(train.accumulate), "batches whose gradients are averaged for one step",
+     ICSEG_BETWEEN(1, BATCH_MOST)},
     {"train.lr", FLOAT(train.lr), "AdamW: peak learning rate", ICSEG_ABOVE(0)},
-    {"train.backbone_lr_mult", FLOAT(train.backbone_lr_mult), "learning rate of the image encoder, relative to lr",
+    {"train.backbone_lr_mult", FLOAT(train.backbone_lr_mult), "learning rate of the image encoder as a multiple of lr",
      ICSEG_AT_LEAST(0)},
     {"train.weight_decay", FLOAT(train.weight_decay), "AdamW: decoupled weight decay of matrices and kernels",
      ICSEG_AT_LEAST(0)},
-    {"train.betas", ICSEG_FIELD_FLOATS(icseg_recipe_settings, train.betas[0]), "AdamW: decay of the two moments",
+    {"train.betas", ICSEG_FIELD_FLOATS(icseg_recipe_settings, train.betas[0]), "AdamW: decay rates of the two moments",
      ICSEG_EXACTLY(2), ICSEG_BETWEEN(0, 1), .open_high = true},
     {"train.eps", FLOAT(train.eps), "AdamW: epsilon", ICSEG_AT_LEAST(LEAST_DIVISOR)},
     {"train.warmup", INT(train.warmup), "linear warm-up of the learning rate (steps)", STEPS},
-    {"train.warmup_ratio", FLOAT(train.warmup_ratio), "where the warm-up starts, relative to lr", ICSEG_BETWEEN(0, 1)},
-    {"train.power", FLOAT(train.power), "exponent of the polynomial decay", ICSEG_AT_LEAST(0)},
-    {"train.min_lr", FLOAT(train.min_lr), "learning rate where the decay ends", ICSEG_AT_LEAST(0)},
-    {"train.clip_norm", FLOAT(train.clip_norm), "bound of the gradient's global norm; 0 is off", ICSEG_AT_LEAST(0)},
-    {"train.freeze_bn", BOOL(train.freeze_bn), "the image encoder's batch normalisation keeps its running statistics"},
+    {"train.warmup_ratio", FLOAT(train.warmup_ratio), "learning rate at the start of the warm-up as a multiple of lr",
+     ICSEG_BETWEEN(0, 1)},
+    {"train.power", FLOAT(train.power), "exponent of the polynomial decay of the learning rate", ICSEG_AT_LEAST(0)},
+    {"train.min_lr", FLOAT(train.min_lr), "learning rate at the end of the decay", ICSEG_AT_LEAST(0)},
+    {"train.clip_norm", FLOAT(train.clip_norm), "limit of the gradient's global norm; 0 turns clipping off",
+     ICSEG_AT_LEAST(0)},
+    {"train.freeze_bn", BOOL(train.freeze_bn),
+     "keeps the running statistics of the image encoder's batch normalisation"},
     {"train.freeze_backbone", BOOL(train.freeze_backbone),
-     "the image encoder stays as it is, its running statistics too; a ViT's visual.fpn1 to fpn4, which CLIP's weights "
-     "do not have, train"},
+     "keeps the image encoder, including its running statistics; a ViT's visual.fpn1 to fpn4, which CLIP's weights do "
+     "not have, still train"},
     {"train.precision", WORD(train.precision),
      "number format of convolutions and linear maps, forward and backward; weights, their gradients, sums, "
-     "normalisation and losses are f32 always; auto: bf16 where the processor has it; bf16x2: f32",
+     "normalisation and losses are always f32; auto: bf16 if the processor supports it; bf16x2: f32",
      .words = precisions},
     {"train.memory", WORD(train.memory),
-     "low: the backward pass computes the results of most layers again, which takes a quarter more time; losses and "
-     "gradients are the same, bit by bit",
+     "low: the backward pass recomputes the results of most layers, which takes a quarter more time; losses and "
+     "gradients are the same, bit for bit",
      .words = memories},
-    {"train.seed", ICSEG_FIELD_INT64(icseg_recipe_settings, train.seed), "seed of everything random",
+    {"train.seed", ICSEG_FIELD_INT64(icseg_recipe_settings, train.seed), "seed of all random numbers",
      ICSEG_AT_LEAST(0)},
     {"train.threads", INT(train.threads), "compute threads", ICSEG_BETWEEN(0, 4096), .shown = "0: all cores"},
-    {"train.log_every", INT(train.log_every), "steps between two lines of log.jsonl", STEPS},
-    {"train.eval_every", INT(train.eval_every), "steps between two evaluations; 0: only at the end", STEPS},
-    {"train.checkpoint_every", INT(train.checkpoint_every), "steps between two checkpoints; 0: only at the end", STEPS},
+    {"train.log_every", INT(train.log_every), "steps between lines of log.jsonl; 0: only at the end", STEPS},
+    {"train.eval_every", INT(train.eval_every), "steps between evaluations; 0: only at the end", STEPS},
+    {"train.checkpoint_every", INT(train.checkpoint_every), "steps between checkpoints; 0: only at the end", STEPS},
 
-    {"eval.mode", WORD(eval.mode), "the whole image at once, or overlapping windows", .words = modes},
-    {"eval.precision", WORD(eval.precision), "the same of evaluations; bf16x2: f32 to within 4e-6",
-     .words = precisions},
-    {"eval.crop", INTS(eval.crop[0]), "slide: height, width of a window (pixels)", ICSEG_EXACTLY(2),
+    {"eval.mode", WORD(eval.mode), "whole: the whole image at once; slide: overlapping windows", .words = modes},
+    {"eval.precision", WORD(eval.precision),
+     "number format of convolutions and linear maps in evaluations; bf16x2: f32 to within 4e-6", .words = precisions},
+    {"eval.crop", INTS(eval.crop[0]), "slide: height and width of a window (pixels)", ICSEG_EXACTLY(2),
      ICSEG_BETWEEN(0, SIDE_MOST), .shown = "[0, 0]: the training crop"},
-    {"eval.stride", INTS(eval.stride[0]), "slide: vertical, horizontal step (pixels)", ICSEG_EXACTLY(2),
+    {"eval.stride", INTS(eval.stride[0]), "slide: vertical and horizontal step (pixels)", ICSEG_EXACTLY(2),
      ICSEG_BETWEEN(0, SIDE_MOST), .shown = "[0, 0]: two thirds of the window"},
     {"eval.resize_short", INT(eval.resize_short),
-     "short side of the image for the model (pixels); 0 keeps the image's size; 640 with preset vit-b16",
+     "length of the short side of the image that the model receives (pixels); 0: the image's own size; 640 with preset "
+     "vit-b16",
      ICSEG_BETWEEN(0, SIDE_MOST)},
-    {"eval.tta", BOOL(eval.tta), "test-time augmentation: averages over tta_scales and tta_flip"},
+    {"eval.tta", BOOL(eval.tta), "test-time augmentation: averages probabilities over tta_scales and tta_flip"},
     {"eval.tta_scales", ICSEG_FIELD_FLOATS(icseg_recipe_settings, eval.tta_scales[0]),
      "test-time augmentation: scale factors", .capacity = ICSEG_RECIPE_TTA_SCALES, .least = 1,
      .count_offset = offsetof(icseg_recipe_settings, eval.tta_count), ICSEG_BETWEEN(1.0 / 16, 16)},
-    {"eval.tta_flip", BOOL(eval.tta_flip), "test-time augmentation: the mirrored image too"},
+    {"eval.tta_flip", BOOL(eval.tta_flip), "test-time augmentation: also the mirrored image"},
 };
 
 /* Lists that are set over neighbouring fields. */
