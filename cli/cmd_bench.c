@@ -5,19 +5,17 @@
 #include <stdlib.h>
 
 #include "cli.h"
-#include "graph/run/profile.h"
-#include "diagnostics/bench.h"
-
-enum { SLOWEST_NODES = 30 };
+#include "icseg/bench.h"
+#include "support.h"
 
 struct options {
     const char *checkpoint;
-    int32_t model, mode, prompt, dtype, memory;
+    const char *model;
+    int32_t mode, prompt, dtype, memory;
     int32_t classes, size, batch, runs, threads;
     bool json, profile;
 };
 
-static const char *const models[] = {"rn50", "rn101", "vit-b16", NULL};
 static const char *const modes[] = {"infer", "train", "text", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
 static const char *const dtypes[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
@@ -25,7 +23,8 @@ static const char *const dtypes[] = {"f32", "bf16", "auto", "bf16x2", "int8", NU
 static const char *const memories[] = {"normal", "low", NULL};
 
 static const icseg_option rows[] = {
-    {"model", ICSEG_FIELD_WORD(struct options, model), "architecture; its weights are random", .words = models},
+    {"model", ICSEG_FIELD_STRING(struct options, model), "preset (rn50, rn101, vit-b16, ...) with random weights",
+     .metavar = "PRESET"},
     {"checkpoint", ICSEG_FIELD_STRING(struct options, checkpoint),
      "a model's file instead, with its own classes and prompts", .metavar = "FILE"},
     {"mode", ICSEG_FIELD_WORD(struct options, mode),
@@ -48,28 +47,30 @@ static const icseg_option rows[] = {
 
 static void defaults(void *values) {
     struct options *o = values;
-    *o = (struct options){.prompt = ICSEG_PROMPT_INSTANCE, .classes = 150, .size = 512, .batch = 1, .runs = 5};
+    *o = (struct options){
+        .model = "rn50", .prompt = ICSEG_PROMPT_INSTANCE, .classes = 150, .size = 512, .batch = 1, .runs = 5};
 }
 
-static const char *name_of(const struct options *o) { return o->checkpoint ? o->checkpoint : models[o->model]; }
+static const char *name_of(const struct options *o) { return o->checkpoint ? o->checkpoint : o->model; }
 
 static double mib(size_t bytes) { return (double)bytes / (1024 * 1024); }
 static double rate(const icseg_bench_result *r, const struct options *o) {
-    return r->flops / (r->min_s_per_image * o->batch);
+    return r->flops / (r->min_seconds * o->batch);
 }
 
 static icseg_status print_json(const struct options *o, const icseg_bench_result *r, icseg_error *error) {
-    json_t *line = json_pack(
-        "{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf}", "mode", modes[o->mode], "model", name_of(o),
-        "prompt", prompts[r->prompt], "dtype", dtypes[r->precision], "classes", (int)r->classes, "size", (int)o->size,
-        "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads, "min_s_per_image", r->min_s_per_image,
-        "median_s_per_image", r->median_s_per_image, "peak_mib", (json_int_t)mib(r->peak_bytes), "first_s", r->first_s,
-        "flops", r->flops, "flops_per_s", rate(r, o), "measured_peak_flops_per_s", r->peak_flops_s, "share_of_peak",
-        rate(r, o) / r->peak_flops_s, "activations_mib", mib(r->activations), "scratch_mib", mib(r->scratch),
-        "weights_mib", mib(r->weights), "packed_mib", mib(r->packed));
+    json_t *line =
+        json_pack("{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf}", "mode", modes[o->mode], "model",
+                  name_of(o), "prompt", prompts[r->prompt], "dtype", dtypes[r->precision], "classes", (int)r->classes,
+                  "size", (int)o->size, "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads,
+                  "min_s_per_image", r->min_seconds, "median_s_per_image", r->median_seconds, "peak_mib",
+                  (json_int_t)mib(r->peak_bytes), "first_s", r->first_seconds, "flops", r->flops, "flops_per_s",
+                  rate(r, o), "measured_peak_flops_per_s", r->peak_flops_per_second, "share_of_peak",
+                  rate(r, o) / r->peak_flops_per_second, "activations_mib", mib(r->activation_bytes), "scratch_mib",
+                  mib(r->scratch_bytes), "weights_mib", mib(r->weight_bytes), "packed_mib", mib(r->packed_bytes));
     char *text = line ? json_dumps(line, JSON_REAL_PRECISION(6)) : NULL;
     json_decref(line);
-    if (!text) return icseg_fail_memory(error, 0, "the results");
+    if (!text) return out_of_memory(error);
     puts(text);
     free(text);
     return ICSEG_OK;
@@ -78,65 +79,50 @@ static icseg_status print_json(const struct options *o, const icseg_bench_result
 static void print_text(const struct options *o, const icseg_bench_result *r) {
     printf("%s, %s, %s prompts, %d classes, %dx%d, batch %d, %s, %d threads\n", name_of(o), modes[o->mode],
            prompts[r->prompt], r->classes, o->size, o->size, o->batch, dtypes[r->precision], r->threads);
-    printf("  seconds an image    %.4f (median %.4f of %d runs; first result after %.2f)\n", r->min_s_per_image,
-           r->median_s_per_image, o->runs, r->first_s);
+    printf("  seconds an image    %.4f (median %.4f of %d runs; first result after %.2f)\n", r->min_seconds,
+           r->median_seconds, o->runs, r->first_seconds);
     printf("  work a run          %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f that f32 matrix products reach\n",
-           r->flops * 1e-9, rate(r, o) * 1e-9, 100 * rate(r, o) / r->peak_flops_s, r->peak_flops_s * 1e-9);
+           r->flops * 1e-9, rate(r, o) * 1e-9, 100 * rate(r, o) / r->peak_flops_per_second,
+           r->peak_flops_per_second * 1e-9);
     printf("  memory              %.0f MiB resident at most: weights %.0f, packed %.0f", mib(r->peak_bytes),
-           mib(r->weights), mib(r->packed));
-    if (r->training) printf(", gradients and moments %.0f", mib(r->training));
-    printf(", activations %.0f, scratch %.0f\n", mib(r->activations), mib(r->scratch));
+           mib(r->weight_bytes), mib(r->packed_bytes));
+    if (r->training_bytes) printf(", gradients and moments %.0f", mib(r->training_bytes));
+    printf(", activations %.0f, scratch %.0f\n", mib(r->activation_bytes), mib(r->scratch_bytes));
 }
 
-static icseg_status print_profile(const struct options *o, icseg_bench *bench, icseg_arena *arena, icseg_error *error) {
-    icseg_string text = {0};
-    icseg_status status = ICSEG_OK;
-    for (int key = ICSEG_PROFILE_OPERATOR; key <= ICSEG_PROFILE_NODE && status == ICSEG_OK; key++) {
-        icseg_profile profile;
-        status =
-            icseg_profile_sum(&profile, icseg_bench_graph(bench), icseg_executor_seconds(icseg_bench_executor(bench)),
-                              (icseg_profile_key)key, arena, error);
-        if (status != ICSEG_OK) break;
-        icseg_string_printf(&text, "\n");
-        icseg_profile_table(&profile, o->runs, key == ICSEG_PROFILE_NODE ? SLOWEST_NODES : SIZE_MAX, &text);
-    }
-    for (int key = ICSEG_PROFILE_OPERATOR; key <= ICSEG_PROFILE_MODULE && status == ICSEG_OK; key++) {
-        icseg_profile profile;
-        status = icseg_profile_memory(&profile, icseg_bench_executor(bench), icseg_bench_graph(bench),
-                                      (icseg_profile_key)key, arena, error);
-        if (status != ICSEG_OK) break;
-        icseg_string_printf(&text, "\n");
-        icseg_profile_memory_table(&profile, SLOWEST_NODES, &text);
-    }
-    if (status == ICSEG_OK && text.failed) status = icseg_fail_memory(error, text.size, "the profile");
-    if (status == ICSEG_OK) fputs(text.data, stdout);
-    icseg_string_close(&text);
-    return status;
+static icseg_status print_profile(icseg_bench *bench, icseg_error *error) {
+    char *text;
+    TRY(icseg_bench_profile_text(bench, &text, error));
+    fputs(text, stdout);
+    icseg_buffer_free(text);
+    return ICSEG_OK;
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     if (o->json && o->profile)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--profile: a table, which --json has no room for");
-    icseg_bench_options options = {.model = models[o->model],
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--profile prints tables; leave out --json");
+    icseg_bench_options options = {ICSEG_BENCH_OPTIONS_INIT,
+                                   .preset = o->model,
                                    .checkpoint = o->checkpoint,
                                    .mode = (icseg_bench_mode)o->mode,
                                    .prompt = (icseg_prompt)o->prompt,
                                    .precision = (icseg_precision)o->dtype,
-                                   .memory = (icseg_memory)o->memory,
+                                   .low_memory = o->memory == 1,
                                    .classes = o->classes,
                                    .size = o->size,
                                    .batch = o->batch,
                                    .runs = o->runs,
-                                   .threads = o->threads};
+                                   .threads = o->threads,
+                                   .profile = o->profile};
     icseg_bench *bench;
-    icseg_bench_result result;
-    icseg_status status = icseg_bench_open(&bench, &options, error);
-    if (status == ICSEG_OK) icseg_executor_profile(icseg_bench_executor(bench), o->profile);
+    icseg_bench_result result = {.struct_size = ICSEG_BENCH_RESULT_INIT};
+    (void)context;
+    icseg_status status = icseg_bench_open(&bench, &options, NULL, error);
     if (status == ICSEG_OK) status = icseg_bench_run(bench, &result, error);
     if (status == ICSEG_OK && o->json) status = print_json(o, &result, error);
     if (status == ICSEG_OK && !o->json) print_text(o, &result);
-    if (status == ICSEG_OK && o->profile) status = print_profile(o, bench, context->arena, error);
+    if (status == ICSEG_OK && o->profile) status = print_profile(bench, error);
     icseg_bench_close(&bench);
     return status;
 }

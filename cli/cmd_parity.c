@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "cli.h"
-#include "diagnostics/parity.h"
+#include "icseg/parity.h"
 #include "support.h"
 
 struct options {
@@ -20,24 +20,26 @@ static const icseg_option rows[] = {
      "number format of convolutions and linear maps; the bounds are wider in bf16", .words = precisions},
 };
 
-static void print_result(const icseg_parity_result *r) {
-    printf("  %-20s %4d compared   worst %9.2e   bound %7.0e   %s%s%s\n", r->title, r->tensors, r->worst, r->bound,
-           r->failed ? "FAILED " : "ok     ", r->failed ? "worst: " : "", r->failed ? r->worst_name : "");
+static icseg_status print_report(const char *fixture, const icseg_parity_report *report, icseg_error *error) {
+    char *text;
+    TRY(icseg_parity_text(report, &text, error));
+    printf("%s\n%s", fixture, text);
+    icseg_buffer_free(text);
+    return ICSEG_OK;
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
-    (void)context;
     const struct options *o = values;
     int failed = 0, compared = 0;
+    icseg_parity_options options = {ICSEG_PARITY_OPTIONS_INIT, .precision = (icseg_precision)o->precision,
+                                    .threads = thread_count()};
+    (void)context;
     for (size_t i = 0; i < o->fixtures.count; i++) {
-        icseg_parity_result results[ICSEG_PARITY_GROUPS];
-        TRY(icseg_parity_run(o->fixtures.items[i], (icseg_precision)o->precision, results, error));
-        printf("%s\n", o->fixtures.items[i]);
-        for (int g = 0; g < ICSEG_PARITY_GROUPS; g++) {
-            print_result(&results[g]);
-            failed += results[g].failed;
-            compared += results[g].tensors;
-        }
+        icseg_parity_report report = {.struct_size = ICSEG_PARITY_REPORT_INIT};
+        TRY(icseg_parity_run(&report, o->fixtures.items[i], &options, NULL, error));
+        TRY(print_report(o->fixtures.items[i], &report, error));
+        failed += report.failed;
+        compared += report.compared;
     }
     printf("%d compared, %d disagree\n", compared, failed);
     if (!failed) return ICSEG_OK;

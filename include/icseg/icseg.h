@@ -33,10 +33,12 @@
 #endif
 #endif
 #ifndef ICSEG_ABSENT_TRAIN
+#include "icseg/bench.h"
 #include "icseg/dataset.h"
 #include "icseg/eval.h"
 #include "icseg/import.h"
 #include "icseg/metrics.h"
+#include "icseg/parity.h"
 #include "icseg/recipe.h"
 #include "icseg/report.h"
 #include "icseg/synth.h"

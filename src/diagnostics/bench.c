@@ -1,35 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The benchmark: random model, random images, timed runs, and a calibration of the machine beside them. */
+ * The benchmark: a model, random images, timed runs, and the speed of large matrix products as a yardstick. With random
+ * weights it times what the PyTorch peer (python/torch_peer.py) times, with class names of the same lengths. */
 #include "diagnostics/bench.h"
 
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/argument.h"
 #include "base/compare.h"
+#include "base/progress.h"
+#include "base/struct_size.h"
 #include "base/system.h"
+#include "base/threads.h"
 #include "compute/primitive.h"
 #include "inference/session.h"
 #include "train/adamw.h"
 
-enum { LONGEST_NAME = 3, TEXT_TOKENS = 257, PEAK_SIDE = 1536, PEAK_TRIES = 4, SEED = 1 };
-
-struct icseg_bench {
-    icseg_bench_options options;
-    icseg_config config;
-    icseg_model *model;
-    icseg_adamw *adamw;
-    float *input;       /* images (B, S, S, 3), or tokens (B, 257, C) */
-    int16_t *labels;    /* (B, S, S) */
-    icseg_graph *graph; /* of the text side; else the network's are run */
-    icseg_executor *executor;
-    icseg_session *session;
-    icseg_prepared_network *network; /* of the session; NULL: `executor` is run */
-    int64_t step;
-    icseg_precision precision; /* what the processor can of what was asked for */
-    double first_s, peak_flops_s, *seconds;
-};
+enum { LONGEST_NAME = 3, TEXT_TOKENS = 257, PEAK_SIDE = 1536, PEAK_TRIES = 4, SEED = 1, MOST_CLASSES = 16384 };
 
 static const icseg_adamw_options adamw_options = {
     .weight_decay = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .backbone_lr_mult = 0.1};
@@ -103,7 +91,7 @@ static icseg_status open_image_side(icseg_bench *b, icseg_error *error) {
     icseg_network_options options = {.batch = o->batch, .height = o->size, .width = o->size};
     if (o->mode == ICSEG_BENCH_TRAIN)
         options.training = options.losses = options.gradients = 1, options.precision = (int32_t)b->precision,
-        options.low_memory = o->memory == ICSEG_MEMORY_LOW;
+        options.low_memory = o->low_memory;
     else
         options.predict_height = options.predict_width = o->size;
     ICSEG_TRY(icseg_session_network(b->session, &options, &b->network, error));
@@ -118,8 +106,8 @@ static icseg_status run_once(icseg_bench *b, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* FLOP/s of the best of a few large matrix products, where that is more than *best. Done before and after the runs, and
- * its memory returned: it does not count in their peak. */
+/* Raises *best to the FLOP/s of the fastest of a few large matrix products. Done before and after the runs. Its memory
+ * is freed and does not count in their peak. */
 static icseg_status measure_peak(double *best, icseg_error *error) {
     size_t count = (size_t)PEAK_SIDE * PEAK_SIDE, bytes = count * sizeof(float);
     const int64_t n = PEAK_SIDE;
@@ -185,55 +173,96 @@ static icseg_status calibrate(icseg_bench *b, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* Figures of f32 must not pass for others'. */
+/* Fails rather than timing f32 in place of what was asked for. */
 static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
     bool forward_only = b->options.precision == ICSEG_PRECISION_BF16X2 || b->options.precision == ICSEG_PRECISION_INT8;
     if (forward_only && b->options.mode == ICSEG_BENCH_TRAIN)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "bf16x2 and int8 are for inference; training has f32 and bf16");
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_SET_FIELD,
+                                "bf16x2 and int8 are for inference; train in f32 or bf16");
     ICSEG_TRY(calibrate(b, error));
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = b->options.threads,
                                      .precision = b->options.precision};
     ICSEG_TRY(icseg_session_open(&b->session, b->model, &options, error));
     b->precision = icseg_session_precision(b->session);
     if (b->precision == b->options.precision || b->options.precision == ICSEG_PRECISION_AUTO) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                      b->options.precision == ICSEG_PRECISION_BF16
-                          ? "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto"
-                          : "bf16x2, int8: this processor has no AMX; use f32 or auto");
+    return icseg_fail_field(error, ICSEG_ERROR_UNSUPPORTED, "precision", ICSEG_REMEDY_NONE,
+                            b->options.precision == ICSEG_PRECISION_BF16
+                                ? "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto"
+                                : "bf16x2, int8: this processor does not have AMX; use f32 or auto");
 }
 
-icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *options, icseg_error *error) {
-    icseg_status status;
-    double start;
-    icseg_bench *b = *out = icseg_calloc_array(1, sizeof *b);
-    if (!b) return icseg_fail_memory(error, sizeof *b, "a benchmark");
-    b->options = *options;
-    if (!b->options.threads) b->options.threads = icseg_cores();
-    omp_set_num_threads(b->options.threads);
-    b->config.struct_size = ICSEG_CONFIG_INIT;
-    ICSEG_TRY_GOTO(icseg_config_preset(&b->config, options->model, error));
-    b->config.num_classes = options->classes;
-    b->config.prompt = options->prompt;
-    b->seconds = icseg_alloc_array((size_t)options->runs, sizeof *b->seconds);
-    if (!b->seconds) {
-        status = icseg_fail_memory(error, (size_t)options->runs * sizeof *b->seconds, "times");
-        goto fail;
-    }
-    ICSEG_TRY_GOTO(measure_peak(&b->peak_flops_s, error));
-    start = icseg_clock();
-    ICSEG_TRY_GOTO(options->checkpoint ? open_checkpoint(b, error) : open_random(b, error));
-    ICSEG_TRY_GOTO(open_input(b, error));
-    ICSEG_TRY_GOTO(choose_precision(b, error));
-    ICSEG_TRY_GOTO(open_network(b, error));
-    if (options->mode == ICSEG_BENCH_TRAIN) {
-        ICSEG_TRY_GOTO(icseg_adamw_open(&b->adamw, b->model->params, &adamw_options, error));
-        ICSEG_TRY_GOTO(icseg_params_load(b->model->params, error)); /* as the trainer */
-    }
-    ICSEG_TRY_GOTO(run_once(b, error));
-    b->first_s = icseg_clock() - start;
+static icseg_status check_range(const char *field, int32_t value, int32_t least, int32_t most, icseg_error *error) {
+    if (value >= least && value <= most) return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
+                            "%s: %d is not accepted; expected %d to %d", field, (int)value, (int)least, (int)most);
+}
+
+/* The options with their defaults. */
+static icseg_status read_options(icseg_bench_options *o, const icseg_bench_options *given, icseg_error *error) {
+    enum { FIRST_SIZE = offsetof(icseg_bench_options, profile) + sizeof(bool) };
+    ICSEG_TRY(icseg_struct_read(o, sizeof *o, given, FIRST_SIZE, "icseg_bench_options", error));
+    if (!o->preset) o->preset = icseg_preset_name(0);
+    if (!o->classes) o->classes = 150;
+    if (!o->size) o->size = 512;
+    if (!o->batch) o->batch = 1;
+    if (!o->runs) o->runs = 5;
+    ICSEG_TRY(check_range("mode", (int32_t)o->mode, ICSEG_BENCH_INFER, ICSEG_BENCH_TEXT, error));
+    ICSEG_TRY(check_range("precision", (int32_t)o->precision, ICSEG_PRECISION_F32, ICSEG_PRECISION_INT8, error));
+    ICSEG_TRY(check_range("classes", o->classes, 2, MOST_CLASSES, error));
+    ICSEG_TRY(check_range("size", o->size, 32, 8192, error));
+    ICSEG_TRY(check_range("batch", o->batch, 1, 256, error));
+    ICSEG_TRY(check_range("runs", o->runs, 1, 100000, error));
+    ICSEG_TRY(check_range("threads", o->threads, 0, 4096, error));
+    o->threads = icseg_threads_resolve(o->threads);
     return ICSEG_OK;
-fail:
-    icseg_bench_close(out);
+}
+
+static icseg_status open_model(icseg_bench *b, icseg_error *error) {
+    b->config.struct_size = ICSEG_CONFIG_INIT;
+    ICSEG_TRY(icseg_config_preset(&b->config, b->options.preset, error));
+    b->config.num_classes = b->options.classes;
+    b->config.prompt = b->options.prompt;
+    ICSEG_TRY(icseg_config_check(&b->config, error));
+    return b->options.checkpoint ? open_checkpoint(b, error) : open_random(b, error);
+}
+
+static icseg_status open_bench(icseg_bench *b, icseg_error *error) {
+    b->seconds = icseg_alloc_array((size_t)b->options.runs, sizeof *b->seconds);
+    if (!b->seconds) return icseg_fail_memory(error, 0, "the benchmark's times");
+    ICSEG_TRY(measure_peak(&b->peak_flops, error));
+    double start = icseg_clock();
+    ICSEG_TRY(open_model(b, error));
+    ICSEG_TRY(open_input(b, error));
+    ICSEG_TRY(choose_precision(b, error));
+    ICSEG_TRY(open_network(b, error));
+    if (b->options.mode == ICSEG_BENCH_TRAIN) {
+        ICSEG_TRY(icseg_adamw_open(&b->adamw, b->model->params, &adamw_options, error));
+        ICSEG_TRY(icseg_params_load(b->model->params, error)); /* as the trainer does */
+    }
+    ICSEG_TRY(run_once(b, error));
+    b->first_seconds = icseg_clock() - start;
+    icseg_executor_profile(icseg_bench_executor(b), b->options.profile);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *options, const icseg_progress *progress,
+                              icseg_error *error) {
+    icseg_bench_options o;
+    icseg_progress own;
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_TRY(icseg_progress_read(&own, progress, error));
+    ICSEG_TRY(read_options(&o, options, error));
+    icseg_bench *b = icseg_calloc_array(1, sizeof *b);
+    if (!b) return icseg_fail_memory(error, 0, "a benchmark");
+    b->options = o;
+    b->progress = own;
+    icseg_threads before = icseg_threads_enter(o.threads);
+    icseg_status status = open_bench(b, error);
+    icseg_threads_leave(before);
+    b->options.preset = b->options.checkpoint = NULL; /* borrowed for the call */
+    if (status != ICSEG_OK) icseg_bench_close(&b);
+    *out = b;
     return status;
 }
 
@@ -246,6 +275,7 @@ void icseg_bench_close(icseg_bench **bench) {
     icseg_free(b->input);
     icseg_free(b->labels);
     icseg_free(b->seconds);
+    icseg_arena_close(&b->profile);
     icseg_free(b);
     *bench = NULL;
 }
@@ -253,32 +283,53 @@ void icseg_bench_close(icseg_bench **bench) {
 icseg_executor *icseg_bench_executor(const icseg_bench *b) { return b->network ? b->network->executor : b->executor; }
 const icseg_graph *icseg_bench_graph(const icseg_bench *b) { return b->network ? b->network->graph : b->graph; }
 
-icseg_status icseg_bench_run(icseg_bench *b, icseg_bench_result *out, icseg_error *error) {
-    const icseg_bench_options *o = &b->options;
-    size_t runs = (size_t)o->runs;
-    icseg_plan_summary plan = icseg_executor_summary(icseg_bench_executor(b));
-    for (size_t i = 0; i < runs; i++) {
+static icseg_status time_runs(icseg_bench *b, icseg_error *error) {
+    icseg_stage stage = icseg_stage_begin(&b->progress, "bench", b->options.runs, "runs");
+    for (int32_t i = 0; i < b->options.runs; i++) {
         double start = icseg_clock();
         ICSEG_TRY(run_once(b, error));
         b->seconds[i] = icseg_clock() - start;
+        b->runs_done++;
+        ICSEG_TRY(icseg_stage_report(&stage, i + 1, "", error));
     }
-    *out = (icseg_bench_result){.first_s = b->first_s,
-                                .flops = plan.flops,
-                                .peak_bytes = icseg_memory_peak(),
-                                .activations = plan.activations,
-                                .scratch = plan.scratch,
-                                .threads = o->threads,
-                                .classes = o->classes,
-                                .prompt = b->config.prompt,
-                                .precision = b->precision};
-    icseg_params_memory held = icseg_params_count_memory(b->model->params);
-    out->weights = held.plain;
-    out->packed = held.packed;
-    out->training = held.gradients * (b->adamw ? 3 : 1);
-    out->peak_flops_s = b->peak_flops_s;
-    ICSEG_TRY(measure_peak(&out->peak_flops_s, error));
-    qsort(b->seconds, runs, sizeof *b->seconds, icseg_compare_doubles);
-    out->min_s_per_image = b->seconds[0] / o->batch;
-    out->median_s_per_image = b->seconds[runs / 2] / o->batch;
     return ICSEG_OK;
+}
+
+static icseg_status run_and_measure(icseg_bench *b, icseg_bench_result *r, icseg_error *error) {
+    const icseg_bench_options *o = &b->options;
+    icseg_plan_summary plan = icseg_executor_summary(icseg_bench_executor(b));
+    ICSEG_TRY(time_runs(b, error));
+    icseg_params_memory held = icseg_params_count_memory(b->model->params);
+    *r = (icseg_bench_result){.struct_size = sizeof *r,
+                              .first_seconds = b->first_seconds,
+                              .flops = plan.flops,
+                              .peak_bytes = icseg_memory_peak(),
+                              .activation_bytes = plan.activations,
+                              .scratch_bytes = plan.scratch,
+                              .weight_bytes = held.plain,
+                              .packed_bytes = held.packed,
+                              .training_bytes = held.gradients * (b->adamw ? 3 : 1),
+                              .threads = o->threads,
+                              .classes = o->classes,
+                              .prompt = b->config.prompt,
+                              .precision = b->precision};
+    ICSEG_TRY(measure_peak(&b->peak_flops, error));
+    r->peak_flops_per_second = b->peak_flops;
+    qsort(b->seconds, (size_t)o->runs, sizeof *b->seconds, icseg_compare_doubles);
+    r->min_seconds = b->seconds[0] / o->batch;
+    r->median_seconds = b->seconds[o->runs / 2] / o->batch;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_bench_run(icseg_bench *bench, icseg_bench_result *out, icseg_error *error) {
+    enum { FIRST_SIZE = offsetof(icseg_bench_result, precision) + sizeof out->precision };
+    icseg_bench_result result = {.struct_size = sizeof result};
+    ICSEG_NEED(bench);
+    ICSEG_NEED(out);
+    ICSEG_TRY(icseg_struct_write(out, &result, sizeof result, FIRST_SIZE, "icseg_bench_result", error));
+    icseg_threads before = icseg_threads_enter(bench->options.threads);
+    icseg_status status = run_and_measure(bench, &result, error);
+    icseg_threads_leave(before);
+    if (status != ICSEG_OK) return status;
+    return icseg_struct_write(out, &result, sizeof result, FIRST_SIZE, "icseg_bench_result", error);
 }

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Runs a fixture through the model and compares every tensor. */
-#include "diagnostics/parity.h"
+#include "icseg/parity.h"
 
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/argument.h"
+#include "base/progress.h"
+#include "base/struct_size.h"
+#include "base/threads.h"
 #include "inference/session.h"
 #include "train/adamw.h"
 
-/* A gradient below this share of the largest one counts as zero; ours then may be ten times that. */
+/* A gradient below this share of the largest one counts as zero; ours may then be ten times that. */
 static const double ZERO_GRADIENT = 1e-6;
 /* A loss below this is compared as if it were this: with one class every loss is zero. */
 static const double SMALL_LOSS = 1e-3;
@@ -30,9 +34,9 @@ typedef struct check {
 static bool is_bf16(const check *c) { return c->options.precision == ICSEG_PRECISION_BF16; }
 
 static void record(icseg_parity_result *r, const char *name, double difference) {
-    r->tensors++;
+    r->compared++;
     if (!(difference <= r->bound)) r->failed++; /* NaN fails */
-    if (r->tensors > 1 && difference <= r->worst) return;
+    if (r->compared > 1 && difference <= r->worst) return;
     r->worst = difference;
     snprintf(r->worst_name, sizeof r->worst_name, "%s", name);
 }
@@ -41,8 +45,8 @@ static double relative(double difference_square, double norm_square) {
     return norm_square > 0 ? sqrt(difference_square / norm_square) : sqrt(difference_square);
 }
 
-/* ||a - b|| / ||b||, where b is in the order of PyTorch and a's element for it stands at `at[i]`-like strides:
- * b (B, C, P) against a (B, P, C); for equal order C = 1. */
+/* ||a - b|| / ||b|| of a (B, P, C), in our order, and b (B, C, P), in PyTorch's. C = 1 for tensors of the same order.
+ */
 static double compare(const float *a, const float *b, int64_t batch, int64_t channels, int64_t positions) {
     double difference = 0, norm = 0;
     for (int64_t n = 0; n < batch; n++)
@@ -161,7 +165,7 @@ static icseg_status compare_losses(const check *c, const icseg_prepared_network 
     return compare_loss(c, s, n->total, "total", error);
 }
 
-/* Every parameter with prefix + name in the file, `gradients` ? its gradient : its value. */
+/* Compares every trainable parameter's gradient, or every running statistic, with the tensor `prefix` + name. */
 static icseg_status compare_params(const check *c, const char *prefix, bool gradients, icseg_parity_result *result,
                                    icseg_error *error) {
     double largest = 0, all_difference = 0, all_norm = 0;
@@ -302,63 +306,118 @@ static icseg_status read_settings(check *c, icseg_error *error) {
                                 &c->adamw.beta1, &c->adamw.beta2, "eps", &c->adamw.eps) != 0;
     json_decref(json);
     if (failed)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata fixture.train is missing or incomplete: no fixture",
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: not a fixture: the metadata fixture.train is missing or incomplete",
                           icseg_safetensors_path(c->file));
     const icseg_config *config = icseg_model_config(c->model);
     if (config->dropout > 0 || config->vit_drop_path > 0)
         return icseg_fail(
             error, ICSEG_ERROR_UNSUPPORTED,
-            "%s: its model drops out at random (dropout %g, vit_drop_path %g), which no other program can "
-            "repeat; write the fixture with both at 0",
+            "%s: its model has dropout (dropout %g, vit_drop_path %g), which another program cannot repeat; "
+            "write the fixture with both at 0",
             icseg_safetensors_path(c->file), config->dropout, config->vit_drop_path);
     return ICSEG_OK;
 }
 
-/* The bounds of bf16: 8 bits of precision through some hundred operators. */
-static icseg_status use_precision(check *c, icseg_precision precision, icseg_error *error) {
-    static const double bounds[ICSEG_PARITY_GROUPS] = {
-        [ICSEG_PARITY_EVAL] = 2e-2,     [ICSEG_PARITY_TRAIN] = 2e-2,   [ICSEG_PARITY_LOSS] = 2e-2,
-        [ICSEG_PARITY_GRADIENT] = 5e-2, [ICSEG_PARITY_RUNNING] = 2e-2, [ICSEG_PARITY_CURVE] = 5e-2,
-    };
-    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .precision = precision};
+static const icseg_parity_result groups[ICSEG_PARITY_GROUPS] = {
+    [ICSEG_PARITY_EVAL] = {.title = "evaluation outputs", .bound = 1e-4},
+    [ICSEG_PARITY_TRAIN] = {.title = "training outputs", .bound = 1e-4},
+    [ICSEG_PARITY_LOSS] = {.title = "losses", .bound = 1e-5},
+    [ICSEG_PARITY_GRADIENT] = {.title = "gradients", .bound = 1e-3},
+    [ICSEG_PARITY_RUNNING] = {.title = "running statistics", .bound = 1e-4},
+    [ICSEG_PARITY_CURVE] = {.title = "training curve", .bound = 1e-3},
+};
+
+/* bf16 has 8 bits of precision, and values pass through some hundred operators. */
+static const double bf16_bounds[ICSEG_PARITY_GROUPS] = {
+    [ICSEG_PARITY_EVAL] = 2e-2,     [ICSEG_PARITY_TRAIN] = 2e-2,   [ICSEG_PARITY_LOSS] = 2e-2,
+    [ICSEG_PARITY_GRADIENT] = 5e-2, [ICSEG_PARITY_RUNNING] = 2e-2, [ICSEG_PARITY_CURVE] = 5e-2,
+};
+
+static icseg_status open_session(check *c, const icseg_parity_options *o, icseg_error *error) {
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = o->threads, .precision = o->precision};
     ICSEG_TRY(icseg_session_open(&c->session, c->model, &options, error));
     c->options.precision = (int32_t)icseg_session_precision(c->session);
-    if (precision != ICSEG_PRECISION_AUTO && c->options.precision != (int32_t)precision)
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: this processor has no instructions for it",
-                          precision == ICSEG_PRECISION_BF16 ? "bf16" : "bf16x2");
-    for (int i = 0; is_bf16(c) && i < ICSEG_PARITY_GROUPS; i++) c->result[i].bound = bounds[i];
+    if (o->precision != ICSEG_PRECISION_AUTO && c->options.precision != (int32_t)o->precision)
+        return icseg_fail_field(error, ICSEG_ERROR_UNSUPPORTED, "precision", ICSEG_REMEDY_NONE,
+                                "%s: this processor has no instructions for it",
+                                o->precision == ICSEG_PRECISION_BF16 ? "bf16" : "bf16x2");
+    for (int i = 0; is_bf16(c) && i < ICSEG_PARITY_GROUPS; i++) c->result[i].bound = bf16_bounds[i];
     return ICSEG_OK;
 }
 
-icseg_status icseg_parity_run(const char *fixture, icseg_precision precision,
-                              icseg_parity_result out[ICSEG_PARITY_GROUPS], icseg_error *error) {
-    static const icseg_parity_result groups[ICSEG_PARITY_GROUPS] = {
-        [ICSEG_PARITY_EVAL] = {.title = "evaluation outputs", .bound = 1e-4},
-        [ICSEG_PARITY_TRAIN] = {.title = "training outputs", .bound = 1e-4},
-        [ICSEG_PARITY_LOSS] = {.title = "losses", .bound = 1e-5},
-        [ICSEG_PARITY_GRADIENT] = {.title = "gradients", .bound = 1e-3},
-        [ICSEG_PARITY_RUNNING] = {.title = "running statistics", .bound = 1e-4},
-        [ICSEG_PARITY_CURVE] = {.title = "training curve", .bound = 1e-3},
-    };
-    memcpy(out, groups, sizeof groups);
-    icseg_safetensors *file = NULL;
-    check c = {.result = out};
-    icseg_status status;
+static icseg_status compare_all(check *c, const icseg_parity_options *o, const icseg_progress *progress,
+                                icseg_error *error) {
+    static icseg_status (*const checks[])(check * c, icseg_error * error) = {check_evaluation, check_training,
+                                                                             check_curve};
+    enum { CHECKS = sizeof checks / sizeof *checks };
+    icseg_stage stage = icseg_stage_begin(progress, "compare", CHECKS, "comparisons");
+    ICSEG_TRY(icseg_model_open_metadata(&c->model, c->file, error));
+    ICSEG_TRY(read_settings(c, error));
+    ICSEG_TRY(icseg_model_read_params(c->model, c->file, "model.", true, error));
+    ICSEG_TRY(read_batch(c, error));
+    ICSEG_TRY(open_session(c, o, error));
+    for (int i = 0; i < CHECKS; i++) {
+        ICSEG_TRY(checks[i](c, error));
+        ICSEG_TRY(icseg_stage_report(&stage, i + 1, "", error));
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status run_fixture(const char *fixture, const icseg_parity_options *o, const icseg_progress *progress,
+                                icseg_parity_result *result, icseg_error *error) {
+    icseg_safetensors *file;
     ICSEG_TRY(icseg_safetensors_open(&file, fixture, error));
-    c.file = file;
-    ICSEG_TRY_GOTO(icseg_model_open_metadata(&c.model, file, error));
-    ICSEG_TRY_GOTO(read_settings(&c, error));
-    ICSEG_TRY_GOTO(icseg_model_read_params(c.model, file, "model.", true, error));
-    ICSEG_TRY_GOTO(read_batch(&c, error));
-    ICSEG_TRY_GOTO(use_precision(&c, precision, error));
-    ICSEG_TRY_GOTO(check_evaluation(&c, error));
-    ICSEG_TRY_GOTO(check_training(&c, error));
-    ICSEG_TRY_GOTO(check_curve(&c, error));
-fail:
+    check c = {.file = file, .result = result};
+    icseg_threads before = icseg_threads_enter(icseg_threads_resolve(o->threads));
+    icseg_status status = compare_all(&c, o, progress, error);
+    icseg_threads_leave(before);
     icseg_free(c.image);
     icseg_free(c.labels);
     icseg_session_close(&c.session);
     icseg_model_close(&c.model);
     icseg_safetensors_close(&file);
     return status;
+}
+
+icseg_status icseg_parity_run(icseg_parity_report *out, const char *fixture, const icseg_parity_options *options,
+                              const icseg_progress *progress, icseg_error *error) {
+    enum {
+        FIRST_SIZE = offsetof(icseg_parity_report, group) + sizeof out->group,
+        FIRST_OPTIONS = offsetof(icseg_parity_options, threads) + sizeof(int32_t)
+    };
+    icseg_parity_options o;
+    icseg_progress own;
+    icseg_parity_report report = {.struct_size = sizeof report};
+    ICSEG_NEED(out);
+    ICSEG_NEED(fixture);
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS, "icseg_parity_options", error));
+    ICSEG_TRY(icseg_progress_read(&own, progress, error));
+    ICSEG_TRY(icseg_struct_write(out, &report, sizeof report, FIRST_SIZE, "icseg_parity_report", error));
+    memcpy(report.group, groups, sizeof groups);
+    ICSEG_TRY(run_fixture(fixture, &o, &own, report.group, error));
+    for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
+        report.compared += report.group[i].compared;
+        report.failed += report.group[i].failed;
+    }
+    return icseg_struct_write(out, &report, sizeof report, FIRST_SIZE, "icseg_parity_report", error);
+}
+
+icseg_status icseg_parity_text(const icseg_parity_report *report, char **out, icseg_error *error) {
+    icseg_string text = {0};
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_NEED(report);
+    for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
+        const icseg_parity_result *r = &report->group[i];
+        icseg_string_printf(&text, "  %-20s %4d compared   worst %9.2e   bound %7.0e   %s%s%s\n", r->title,
+                            (int)r->compared, r->worst, r->bound, r->failed ? "FAILED " : "ok     ",
+                            r->failed ? "worst: " : "", r->failed ? r->worst_name : "");
+    }
+    if (text.failed) {
+        icseg_string_close(&text);
+        return icseg_fail_memory(error, 0, "the results");
+    }
+    *out = text.data;
+    return ICSEG_OK;
 }

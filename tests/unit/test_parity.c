@@ -5,23 +5,31 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "compute/primitive.h"
-#include "diagnostics/parity.h"
+#include "icseg/memory.h"
+#include "icseg/parity.h"
 
 static void agrees_in(const char *name, icseg_precision precision) {
     char path[512];
     snprintf(path, sizeof path, "%s/tests/parity/%s.safetensors", ICSEG_SOURCE_DIR, name);
-    icseg_parity_result result[ICSEG_PARITY_GROUPS];
+    icseg_parity_report report = {.struct_size = ICSEG_PARITY_REPORT_INIT};
+    icseg_parity_options options = {ICSEG_PARITY_OPTIONS_INIT, .precision = precision, .threads = 2};
     icseg_error error = {0};
-    if (icseg_parity_run(path, precision, result, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    int32_t compared = 0;
+    if (icseg_parity_run(&report, path, &options, NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
     for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
-        if (result[i].failed)
-            fail_msg("%s, %s: %d of %d disagree, worst %s by %.3g (bound %g)", name, result[i].title, result[i].failed,
-                     result[i].tensors, result[i].worst_name, result[i].worst, result[i].bound);
-        assert_true(result[i].tensors > 0);
+        const icseg_parity_result *r = &report.group[i];
+        if (r->failed)
+            fail_msg("%s, %s: %d of %d disagree, worst %s by %.3g (bound %g)", name, r->title, r->failed, r->compared,
+                     r->worst_name, r->worst, r->bound);
+        assert_true(r->compared > 0 && r->worst <= r->bound);
+        compared += r->compared;
     }
+    assert_int_equal(report.compared, compared);
+    assert_int_equal(report.failed, 0);
 }
 
 static void agrees(const char *name) { agrees_in(name, ICSEG_PRECISION_F32); }
@@ -46,13 +54,56 @@ static void resnet_with_300_classes(void **state) { (void)state, agrees("resnet_
 static void vit_with_instance_prompts(void **state) { (void)state, agrees("vit_instance"); }
 static void vit_as_denseclip(void **state) { (void)state, agrees("vit_denseclip"); }
 
+static bool stop_at_once(void *user, const icseg_progress_event *event) {
+    assert_string_equal(event->stage, "compare");
+    ++*(int *)user;
+    return false;
+}
+
+static void bad_input_and_cancellation_are_errors(void **state) {
+    (void)state;
+    static const char fixture[] = ICSEG_SOURCE_DIR "/tests/parity/resnet_template.safetensors";
+    icseg_parity_report report = {0};
+    icseg_parity_options options = {ICSEG_PARITY_OPTIONS_INIT, .threads = 1};
+    icseg_error error;
+    char *text;
+    int calls = 0;
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = stop_at_once, .user = &calls};
+    assert_int_equal(icseg_parity_run(&report, fixture, NULL, NULL, &error), ICSEG_ERROR_ARGUMENT); /* no size */
+    report.struct_size = ICSEG_PARITY_REPORT_INIT;
+    assert_int_equal(icseg_parity_run(NULL, fixture, NULL, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.message, "icseg_parity_run: out is NULL");
+    assert_int_equal(icseg_parity_run(&report, NULL, NULL, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_parity_run(&report, "/nowhere", NULL, NULL, &error), ICSEG_ERROR_IO);
+    assert_int_equal(icseg_parity_run(&report, fixture, &options, &progress, &error), ICSEG_ERROR_CANCELLED);
+    assert_int_equal(calls, 1);
+    assert_int_equal(report.compared, 0);
+    assert_int_equal(icseg_parity_text(NULL, &text, &error), ICSEG_ERROR_ARGUMENT);
+    report.group[ICSEG_PARITY_LOSS] =
+        (icseg_parity_result){.title = "losses", .compared = 5, .failed = 1, .worst = 0.25, .bound = 1e-5};
+    snprintf(report.group[ICSEG_PARITY_LOSS].worst_name, 16, "align.8");
+    for (int i = 0; i < ICSEG_PARITY_GROUPS; i++)
+        if (!report.group[i].title) report.group[i].title = "?";
+    assert_int_equal(icseg_parity_text(&report, &text, &error), ICSEG_OK);
+    assert_non_null(strstr(text,
+                           "  losses                  5 compared   worst  2.50e-01   bound   1e-05   FAILED worst: "
+                           "align.8\n"));
+    icseg_buffer_free(text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resnet_with_instance_prompts), cmocka_unit_test(resnet_at_an_odd_size),
-        cmocka_unit_test(resnet_as_denseclip),          cmocka_unit_test(resnet_with_a_template),
-        cmocka_unit_test(vit_with_instance_prompts),    cmocka_unit_test(a_trained_resnet),
-        cmocka_unit_test(a_trained_resnet_in_bf16),     cmocka_unit_test(resnet_with_the_mean_of_synonyms),
-        cmocka_unit_test(resnet_with_300_classes),      cmocka_unit_test(vit_as_denseclip),
+        cmocka_unit_test(bad_input_and_cancellation_are_errors),
+        cmocka_unit_test(resnet_with_instance_prompts),
+        cmocka_unit_test(resnet_at_an_odd_size),
+        cmocka_unit_test(resnet_as_denseclip),
+        cmocka_unit_test(resnet_with_a_template),
+        cmocka_unit_test(vit_with_instance_prompts),
+        cmocka_unit_test(a_trained_resnet),
+        cmocka_unit_test(a_trained_resnet_in_bf16),
+        cmocka_unit_test(resnet_with_the_mean_of_synonyms),
+        cmocka_unit_test(resnet_with_300_classes),
+        cmocka_unit_test(vit_as_denseclip),
     };
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
 }
