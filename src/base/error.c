@@ -33,7 +33,7 @@ static size_t announced(unsigned char lead) {
                                          : 0;
 }
 
-/* A sequence that "%.80s" or the end of a buffer has cut: its first bytes are right and the rest is missing. */
+/* Bytes of a sequence that "%.80s" or the end of a buffer has cut: the first ones are right and the rest is missing. */
 static size_t cut_sequence(const unsigned char *from, size_t left) {
     size_t wanted = announced(from[0]), got = 1;
     while (wanted && got < wanted && got < left && (from[got] & 0xc0) == 0x80) got++;

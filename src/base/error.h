@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writing error messages inside the library. The function that detects a fault writes it; callers pass it on. */
+ * Writing error messages inside the library. The function that detects an error writes it; callers pass it on. */
 #ifndef ICSEG_BASE_ERROR_H
 #define ICSEG_BASE_ERROR_H
 
@@ -8,21 +8,21 @@
 
 #include "icseg/error.h"
 
-/* Writes status and message into `error` (NULL is fine) and returns `status`, so that a fault is one line:
+/* Writes status and message into `error` (NULL is fine) and returns `status`, so that reporting an error is one line:
  *     return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
  * The message never names an option of a program: use icseg_fail_field for that. */
 icseg_status icseg_fail(icseg_error *error, icseg_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 icseg_status icseg_fail_v(icseg_error *error, icseg_status status, const char *format, va_list args);
 
-/* The same, and names the option at fault ("vocab"; NULL: none) and the remedy. */
+/* The same, and names the option that is wrong ("vocab"; NULL: none) and the remedy. */
 icseg_status icseg_fail_field(icseg_error *error, icseg_status status, const char *field, icseg_remedy remedy,
                               const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Puts "PREFIX: " before the existing message; field and remedy stay. Returns the error's status. */
 icseg_status icseg_fail_prefix(icseg_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The message of a failed allocation. bytes 0: the size is unknown and left out. */
+/* The message of a failed allocation; bytes 0: unknown, left out. */
 icseg_status icseg_fail_memory(icseg_error *error, size_t bytes, const char *what);
 
 void icseg_error_clear(icseg_error *error);

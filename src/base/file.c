@@ -15,16 +15,16 @@
 #include "base/memory.h"
 
 static icseg_status open_regular(const char *path, int *fd, struct stat *info, icseg_error *error) {
-    /* A pipe nobody writes to would keep the process waiting in open(2). */
+    /* open(2) of a pipe without a writer would block. */
     *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (*fd < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
     const char *fault = NULL;
     if (fstat(*fd, info) != 0)
         fault = strerror(errno);
     else if (S_ISDIR(info->st_mode))
-        fault = "it is a folder, a file was expected";
+        fault = "it is a folder; a file is expected";
     else if (!S_ISREG(info->st_mode))
-        fault = "it is a pipe, a socket or a device, a regular file was expected";
+        fault = "it is a pipe, a socket or a device; a regular file is expected";
     if (fault) {
         close(*fd);
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, fault);
@@ -43,14 +43,14 @@ icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out
     unsigned char *data = NULL;
     if (expected > limit)
         status =
-            icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %zu bytes, at most %zu are accepted", path, expected, limit);
+            icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %zu bytes; at most %zu are accepted", path, expected, limit);
     else if (!(data = icseg_alloc(expected + 1)))
         status = icseg_fail_memory(error, expected, path);
     while (status == ICSEG_OK && done < expected) {
         ssize_t got = read(fd, data + done, expected - done);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
-        if (got <= 0) break; /* a file that shrank meanwhile ends here */
+        if (got <= 0) break; /* the file was truncated in the meantime */
         done += (size_t)got;
     }
     close(fd);
@@ -66,7 +66,7 @@ icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out
 
 struct icseg_file_reader {
     int fd;
-    struct stat opened; /* what the file was then */
+    struct stat opened; /* the file's state at that time */
     char path[];
 };
 
@@ -109,8 +109,7 @@ icseg_status icseg_file_reader_read(const icseg_file_reader *r, size_t offset, v
     }
     if (done == size && is_unchanged(r)) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_IO,
-                      "%s: was written to or cut short while in use: put a new file in its place instead (mv)",
-                      r->path);
+                      "%s: was changed or truncated while in use; replace the file instead of writing to it", r->path);
 }
 
 icseg_status icseg_folder_create(const char *path, icseg_error *error) {
@@ -149,21 +148,21 @@ icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, ics
     if (!folder) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
     icseg_status status = ICSEG_OK;
     char *names = NULL; /* all names, each with its NUL */
-    size_t used = 0, room = 0, n = 0;
+    size_t used = 0, capacity = 0, n = 0;
     for (struct dirent *entry; (entry = readdir(folder));) {
         struct stat info;
         if (entry->d_name[0] == '.' || fstatat(dirfd(folder), entry->d_name, &info, 0) != 0 || !S_ISREG(info.st_mode))
             continue;
         size_t length = strlen(entry->d_name) + 1;
-        if (used + length > room) {
-            size_t wanted = (room + length) * 2 + 4096;
+        if (used + length > capacity) {
+            size_t wanted = (capacity + length) * 2 + 4096;
             char *grown = icseg_realloc_array(names, used, wanted, 1);
             if (!grown) {
                 status = icseg_fail_memory(error, wanted, path);
                 break;
             }
             names = grown;
-            room = wanted;
+            capacity = wanted;
         }
         memcpy(names + used, entry->d_name, length);
         used += length;

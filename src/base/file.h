@@ -10,12 +10,13 @@
 #include "base/error.h"
 #include "icseg/file.h"
 
-/* Reads a whole regular file of at most `limit` bytes; *out is NUL-terminated beyond *size. Freed with icseg_free. */
+/* Reads a whole regular file of at most `limit` bytes. A NUL that *size does not count follows the data. Free *out with
+ * icseg_free. */
 icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error);
 
-/* A regular file open for reading anywhere in it. A file that is cut short or written to meanwhile is an error
- * (ICSEG_ERROR_IO); no file is mapped, since cutting a mapped file ends the process that reads it. A file that is
- * replaced, as icseg_file_writer does it, is no problem: the old one is read on. May be used by many threads. */
+/* A regular file open for reading at any offset. If the file is truncated or written to in the meantime, reading it is
+ * an error (ICSEG_ERROR_IO). Files are never mapped, because truncating a mapped file ends the process that reads it.
+ * If the file is replaced, as icseg_file_writer does, the old one is still read. Safe to use from several threads. */
 typedef struct icseg_file_reader icseg_file_reader;
 icseg_status icseg_file_reader_open(icseg_file_reader **out, const char *path, icseg_error *error);
 size_t icseg_file_reader_size(const icseg_file_reader *reader); /* bytes, when it was opened */
@@ -29,16 +30,16 @@ typedef struct icseg_bytes {
     size_t size;
 } icseg_bytes;
 
-/* Atomic replacement: the bytes go to a new file in the target's folder, which has no name or NAME.tmp.RANDOM; commit
- * flushes it, renames it over the target and flushes the folder. Close without commit removes it. Any number of writers
- * may write one path at a time: the last to commit wins. The first failed write is remembered and reported by commit
- * too. A limit of the file size is an error and no signal.
+/* Atomic replacement. The bytes go to a new file in the target's folder, which has no name or is called
+ * NAME.tmp.RANDOM. Commit flushes it, renames it over the target and flushes the folder. Close without commit removes
+ * it. Several writers may write the same path: the last one to commit wins. Commit also reports the first write that
+ * failed. A file size limit is an error, not a signal.
  *
- * A path that is a link stays one: its target is replaced, or created where the link dangles. Another user's link in a
- * folder that everybody may write to is refused. The new file has the old one's mode, and its owner and group where
- * this process may set them; a hard link is broken, and access lists and extended attributes are not kept. Refused are
- * folders, pipes, sockets and devices, files that this process may not write, and files that nobody may (0444), which
- * root could. */
+ * A path that is a link stays one: its target is replaced, or created if the link dangles. Another user's link in a
+ * folder that everybody may write to is refused. The new file has the old one's mode, and its owner and group if this
+ * process may set them. A hard link is broken; access lists and extended attributes are lost. Folders, pipes, sockets
+ * and devices are refused, and so are files that this process may not write and files that nobody may write (0444),
+ * even for root. */
 typedef struct icseg_file_writer icseg_file_writer;
 icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error);
 icseg_status icseg_file_writer_write(icseg_file_writer *writer, const void *data, size_t size, icseg_error *error);
@@ -47,8 +48,8 @@ void icseg_file_writer_close(icseg_file_writer **writer);
 
 /* icseg_file_write, which is public, is open + write + commit + close. */
 
-/* Appends to a file, by the same rules for links, modes and what is refused; `empty`: its content goes first. The file
- * is created when it does not exist. Each call of write is one write(2) where the system takes all of it. Finish
+/* Appends to a file, with the same rules for links, modes and refused targets. `empty` truncates it first. The file is
+ * created if it does not exist. Each call of write is one write(2), unless the system accepts only a part. Finish
  * flushes, closes, sets the pointer to NULL, and accepts a pointer to NULL. */
 typedef struct icseg_file_appender icseg_file_appender;
 icseg_status icseg_file_appender_open(icseg_file_appender **out, const char *path, bool empty, icseg_error *error);
@@ -61,8 +62,8 @@ icseg_status icseg_folder_create(const char *path, icseg_error *error);
 bool icseg_file_exists(const char *path);
 bool icseg_folder_exists(const char *path);
 
-/* Names (not paths) of a folder's regular files and links to them, sorted bytewise, hidden ones left out. One block,
- * freed with icseg_free(*out). */
+/* Names (not paths) of a folder's regular files and links to them, without hidden ones, in byte order. One block; free
+ * it with icseg_free(*out). */
 icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the library says about memory to its callers. */
+ * The process's peak memory, and the public allocation functions. */
 #include "base/memory.h"
 
 #include <sys/resource.h>

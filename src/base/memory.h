@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Memory: blocks and arenas, which the option library brings, and what the system says about this process. */
+ * Memory: blocks and arenas (from the option library) and the peak memory of the process. */
 #ifndef ICSEG_BASE_MEMORY_H
 #define ICSEG_BASE_MEMORY_H
 

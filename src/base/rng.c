@@ -43,7 +43,7 @@ float icseg_rng_normal(icseg_rng *rng) {
 }
 
 uint64_t icseg_rng_below(icseg_rng *rng, uint64_t bound) {
-    uint64_t reject = (0 - bound) % bound; /* 2^64 mod bound values at the bottom would be drawn once too often */
+    uint64_t reject = (0 - bound) % bound; /* the lowest 2^64 mod bound values would be drawn once too often */
     for (;;) {
         uint64_t x = icseg_rng_u64(rng);
         if (x >= reject) return x % bound;

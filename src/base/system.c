@@ -39,8 +39,8 @@ int icseg_cores_of_quota(const char *text) {
     return cores > INT_MAX ? INT_MAX : (int)cores;
 }
 
-/* What a container that was given a share of the machine sees (control groups, version 2). OpenMP looks at the affinity
- * mask only: with more threads than cores' worth of time, all stop for the rest of each period. */
+/* The CPU quota of a container (control groups, version 2). OpenMP looks at the affinity mask only; with more threads
+ * than the quota allows, all of them stop for the rest of each period. */
 static int granted_cores(void) {
     char text[64];
     FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");

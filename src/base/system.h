@@ -6,15 +6,15 @@
 /* Seconds from an arbitrary start, monotonic. */
 double icseg_clock(void);
 
-/* Cores this process may use: its affinity mask, or the time its container is granted if that is less; at least 1. */
+/* Cores that this process may use: its affinity mask, or its container's CPU quota if that is less; at least 1. */
 int icseg_cores(void);
 
 /* The cores' worth of time in the text of a control group's cpu.max, such as "150000 100000", rounded up; 0: no limit.
  */
 int icseg_cores_of_quota(const char *text);
 
-/* Denormal numbers (below 1.2e-38) cost a hundred times more than others and mean nothing here: between these two calls
- * the calling thread and OpenMP's team take them for 0. Calls nest; the former mode comes back with the second. */
+/* Denormal numbers (below 1.2e-38) cost a hundred times more than others and make no difference here. Between these two
+ * calls the calling thread and OpenMP's team treat them as 0. Calls nest; the second restores the former mode. */
 typedef unsigned icseg_float_mode;
 icseg_float_mode icseg_denormals_off(void);
 void icseg_denormals_restore(icseg_float_mode mode);
@@ -27,7 +27,8 @@ void icseg_denormals_restore(icseg_float_mode mode);
 #else
 #define ICSEG_KERNEL
 #endif
-/* For a function that kernels call: one that is not inlined is compiled once, for the oldest instruction set. */
+/* For a function that kernels call; if it were not inlined, it would be compiled for the oldest instruction set
+ * only. */
 #define ICSEG_INLINE static inline __attribute__((always_inline))
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Text: numbers and growing strings, which the option library brings; byte order marks; the parts of paths. */
+ * Text: numbers and growing strings (from the option library), byte order marks, and the parts of paths. */
 #ifndef ICSEG_BASE_TEXT_H
 #define ICSEG_BASE_TEXT_H
 
@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "options/string.h"
 
-/* 3 when the text begins with UTF-8's byte order mark, as Windows programs write it, else 0. */
+/* 3 if the text begins with UTF-8's byte order mark, as Windows programs write it; otherwise 0. */
 size_t icseg_bom_size(const void *text, size_t size);
 
 const char *icseg_path_name(const char *path);                    /* after the last '/' */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Functions that vectorise inside `omp simd` loops of ICSEG_KERNELs, where libm's calls would not. */
+ * Functions that vectorise inside `omp simd` loops of ICSEG_KERNELs, unlike calls of libm. */
 #ifndef ICSEG_BASE_VMATH_H
 #define ICSEG_BASE_VMATH_H
 
@@ -32,8 +32,8 @@ ICSEG_INLINE float icseg_exp(float x) {
 /* Sixteen floats at any address: one register with AVX-512, two or four without. */
 typedef float icseg_vector __attribute__((vector_size(64), aligned(4), may_alias));
 
-/* Reductions of one vector by halving: four steps. GCC's reduction clause goes through the lanes one by one, which for
- * short loops is most of their time. The lanes are overwritten. */
+/* Reductions of one vector by halving: four steps. GCC's reduction clause goes through the lanes one by one, which
+ * takes most of the time of a short loop. The lanes are overwritten. */
 enum { ICSEG_LANES = 16 };
 ICSEG_INLINE float icseg_lanes_max(float *lane) {
 #pragma omp simd

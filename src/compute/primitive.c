@@ -8,7 +8,7 @@
 #include "compute/amx/amx.h"
 #include "compute/onednn/onednn.h"
 
-/* In the order in which they are asked. */
+/* The first one that supports a primitive computes it. */
 static const icseg_backend *const backends[] = {&icseg_amx_backend, &icseg_onednn_backend};
 enum { BACKENDS = sizeof backends / sizeof *backends };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Ranges by name, and finding the one that suits a tensor. */
+ * Activation ranges by name, and finding the best range of a tensor. */
 #include "graph/activation_ranges.h"
 
 #include <math.h>
@@ -15,7 +15,7 @@ typedef struct entry {
 
 struct icseg_activation_ranges {
     entry *entries;
-    size_t count, room;
+    size_t count, capacity;
     bool recording;
 };
 
@@ -50,12 +50,12 @@ icseg_status icseg_activation_ranges_set(icseg_activation_ranges *r, const char 
         known->range = range;
         return ICSEG_OK;
     }
-    if (r->count == r->room) {
-        size_t room = r->room ? 2 * r->room : 64;
-        entry *grown = icseg_realloc_array(r->entries, r->count, room, sizeof *grown);
-        if (!grown) return icseg_fail_memory(error, room * sizeof *grown, "ranges");
+    if (r->count == r->capacity) {
+        size_t capacity = r->capacity ? 2 * r->capacity : 64;
+        entry *grown = icseg_realloc_array(r->entries, r->count, capacity, sizeof *grown);
+        if (!grown) return icseg_fail_memory(error, capacity * sizeof *grown, "ranges");
         r->entries = grown;
-        r->room = room;
+        r->capacity = capacity;
     }
     char *copy = icseg_strdup(name);
     if (!copy) return icseg_fail_memory(error, strlen(name) + 1, "ranges");
@@ -86,7 +86,8 @@ bool icseg_activation_ranges_recording(const icseg_activation_ranges *r) { retur
 
 enum { BINS = 2048, LEAST_BINS = BINS / 4, STEPS = 127 };
 
-/* The mean square error, times the count, of numbers cut to `bins` bins and rounded to 127 steps; in bins squared. */
+/* The mean square error, times the count, of numbers clamped to `bins` bins and rounded to 127 steps; in bins
+ * squared. */
 static double error_of(const double *histogram, int bins) {
     double inside = 0, beyond = 0, step = (double)bins / STEPS;
     for (int i = 0; i < bins; i++) inside += histogram[i];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How large the inputs of products are, by the names of their nodes: what int8 is scaled by. Found by running a network
- * in f32 on some images while it is being recorded. */
+ * Activation ranges: the magnitude of the inputs of products, by node name, from which int8 takes its scales. A
+ * calibration records them while a network runs in f32 on some images. */
 #ifndef ICSEG_GRAPH_ACTIVATION_RANGES_H
 #define ICSEG_GRAPH_ACTIVATION_RANGES_H
 
@@ -15,18 +15,17 @@ struct icseg_kernel;
 icseg_status icseg_activation_ranges_open(icseg_activation_ranges **out, icseg_error *error);
 void icseg_activation_ranges_close(icseg_activation_ranges **ranges);
 
-/* Replaces or adds. The name is copied; the range is finite and positive. */
+/* Adds or replaces a range, which is finite and positive. The name is copied. */
 icseg_status icseg_activation_ranges_set(icseg_activation_ranges *ranges, const char *name, float range,
                                          icseg_error *error);
-float icseg_activation_ranges_find(const icseg_activation_ranges *ranges, const char *name); /* 0: none */
+float icseg_activation_ranges_find(const icseg_activation_ranges *ranges, const char *name); /* 0 when there is none */
 size_t icseg_activation_ranges_count(const icseg_activation_ranges *ranges);
 const char *icseg_activation_ranges_at(const icseg_activation_ranges *ranges, size_t index,
                                        float *range); /* the name */
 
-/* Recording: executors of graphs that use these ranges show each node before it runs; the largest range over all runs
- * is kept. The range of one input is the one that quantised to 127 steps on each side differs least from it (mean
- * square), so that few very large values do not cost the others their precision. Starting to record forgets all ranges.
- */
+/* Recording: executors of graphs that use these ranges call observe before they run a node; the largest range over all
+ * runs is kept. The range of an input minimises the mean square error of its values quantised to 127 steps on each
+ * side, so that a few very large values do not cost the others their precision. Starting to record drops all ranges. */
 void icseg_activation_ranges_record(icseg_activation_ranges *ranges, bool on);
 bool icseg_activation_ranges_recording(const icseg_activation_ranges *ranges);
 icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *ranges, const struct icseg_kernel *kernel,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The builders: one function per operator, one file each in graph/ops/. All take and return values of the same graph,
- * f32 unless said otherwise; a shape that does not fit fails the graph with the shapes in the text. */
+ * The builders: one function per operator, each in a file of its own in graph/ops/. They take and return values of the
+ * same graph, f32 unless stated otherwise. If shapes do not fit, the graph fails with a message that contains them. */
 #ifndef ICSEG_GRAPH_OPS_H
 #define ICSEG_GRAPH_OPS_H
 
 #include "graph/graph.h"
 
-/* -- linear algebra (oneDNN) */
+/* -- linear algebra (compute/) */
 
 /* x (B, H, W, I), weight (O, kh, kw, I), bias (O) or ICSEG_NONE -> (B, H', W', O), H' = (H + 2 padding - kh) / stride
  * + 1. */
@@ -20,12 +20,12 @@ icseg_value icseg_project(icseg_graph *g, icseg_value x, icseg_value weight);
 /* a (B, M, C), b (B, N, C) or (1, N, C) for all images -> a b^T (B, M, N). */
 icseg_value icseg_similarity(icseg_graph *g, icseg_value a, icseg_value b);
 
-/* -- attention: softmax(q k^T / sqrt(width / heads)) v per head; probabilities are never stored, the backward pass
- * computes them again block by block */
+/* -- attention: softmax(q k^T / sqrt(width / heads)) v per head; probabilities are never stored, and the backward pass
+ * recomputes them block by block */
 
 /* q (B, Lq, W), k and v (B, Lk, W) -> (B, Lq, W). */
 icseg_value icseg_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads);
-/* qkv (B, L, 3W): [q | k | v] in the last axis, as one linear map makes them -> (B, L, W). */
+/* qkv (B, L, 3W): [q | k | v] in the last axis, the output of one linear map -> (B, L, W). */
 icseg_value icseg_attention_packed(icseg_graph *g, icseg_value qkv, int heads);
 /* Shared-prefix causal attention (docs/method.md 2). qkv (B, L, 3W), L = prefix + sum of lengths: rows 0 .. prefix-1
  * attend causally to the prefix; then `count` segments of lengths[i] rows, each attending to the whole prefix and
@@ -37,10 +37,12 @@ icseg_value icseg_segment_attention(icseg_graph *g, icseg_value qkv, int heads, 
 
 typedef struct icseg_batch_norm_options {
     float eps, momentum;   /* 1e-5, 0.1 */
-    bool batch_statistics; /* normalise by this batch and update the running statistics; else by the running ones */
+    bool batch_statistics; /* normalise with the batch's statistics and update the running ones; else use the running
+                              ones */
     bool relu;             /* max(0, .) of the result, fused */
 } icseg_batch_norm_options;
-/* x (..., C); weight, bias, running_mean, running_var (C) -> (..., C). Running variance gets the unbiased estimate. */
+/* x (..., C); weight, bias, running_mean, running_var (C) -> (..., C). The running variance uses the unbiased
+ * estimate. */
 icseg_value icseg_batch_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias,
                              icseg_value running_mean, icseg_value running_var, icseg_batch_norm_options options);
 /* Over the last axis; weight, bias (C). */
@@ -61,7 +63,7 @@ icseg_value icseg_add(icseg_graph *g, icseg_value a, icseg_value b);
 icseg_value icseg_scale_channels(icseg_graph *g, icseg_value x, icseg_value gamma);
 
 typedef enum icseg_dropout_mode {
-    ICSEG_DROPOUT_ELEMENT, /* every element for itself */
+    ICSEG_DROPOUT_ELEMENT, /* each element independently */
     ICSEG_DROPOUT_CHANNEL, /* x (B, ..., C): whole channels of a sample (Dropout2d) */
     ICSEG_DROPOUT_SAMPLE   /* x (B, ...): whole samples (stochastic depth) */
 } icseg_dropout_mode;
@@ -83,7 +85,8 @@ icseg_value icseg_gather_rows(icseg_graph *g, icseg_value x, int count, const in
 icseg_value icseg_group_mean(icseg_graph *g, icseg_value x, int count, const int32_t *sizes);
 icseg_value icseg_mean_rows(icseg_graph *g, icseg_value x);          /* x (B, L, C) -> (B, 1, C) */
 icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size); /* x (B, H, W, C), stride = size, floor */
-icseg_value icseg_max_pool(icseg_graph *g, icseg_value x, int size); /* the same; the first maximum gets the gradient */
+icseg_value icseg_max_pool(icseg_graph *g, icseg_value x,
+                           int size); /* the same; the gradient goes to the first maximum */
 /* x (B, h, w, C) -> (B, H, W, C). Bilinear: half-pixel centres, edges clamped (align_corners=False). Nearest:
  * PyTorch's 'nearest', source = floor(i * (float)h / H). */
 icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width);
@@ -91,18 +94,19 @@ icseg_value icseg_resize_nearest(icseg_graph *g, icseg_value x, int64_t height, 
 
 /* -- losses and predictions; labels are I16 (B, H, W), ICSEG_LABEL_IGNORE = -1 */
 
-/* weight * mean over labelled pixels of the cross-entropy of `scale * logits` upsampled bilinearly to (H, W).
- * logits (B, h, w, K) -> (1). No tensor of size H * W * K exists. No labelled pixel: PyTorch gives NaN; we give 0. */
+/* weight * mean over labelled pixels of the cross-entropy of `scale * logits` upsampled bilinearly to (H, W). logits
+ * (B, h, w, K) -> (1). No tensor of size H * W * K exists. Without a labelled pixel the loss is 0 (PyTorch returns
+ * NaN). */
 icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, icseg_value labels, float scale,
                                           float weight);
 typedef struct icseg_contrast_options {
     float tau, weight;
     int32_t positives, negatives;
 } icseg_contrast_options;
-/* The align-guided contrastive loss (docs/method.md): score (B, h, w, K) -> (1). No pair: 0. */
+/* The align-guided contrastive loss (docs/method.md): score (B, h, w, K) -> (1); 0 without pairs. */
 icseg_value icseg_align_contrast(icseg_graph *g, icseg_value score, icseg_value labels, icseg_contrast_options options);
-/* logits (B, h, w, K) upsampled bilinearly to (H, W): the class of the largest (the lowest index among equals), I16
- * (B, H, W), and with `confidence` its softmax probability, f32 (B, H, W); else out[1] = ICSEG_NONE. */
+/* logits (B, h, w, K) upsampled bilinearly to (H, W) -> out[0]: the class with the largest logit (the lowest index
+ * among equals), I16 (B, H, W); out[1]: its softmax probability, f32 (B, H, W), if `confidence`, else ICSEG_NONE. */
 void icseg_upsampled_argmax(icseg_graph *g, icseg_value logits, int64_t height, int64_t width, bool confidence,
                             icseg_value out[2]);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A parameter's values: reading them from where they come from, in memory's layout, and keeping them. */
+ * A parameter's values: reading them from their source in memory's layout, and keeping them. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -54,7 +54,7 @@ static void permute(const icseg_param *p, const float *from, float *to, bool imp
 void icseg_param_import(const icseg_param *p, const float *file, float *to) { permute(p, file, to, true); }
 void icseg_param_export(const icseg_param *p, const float *memory, float *to) { permute(p, memory, to, false); }
 
-/* The same numbers in the same order: so are 1 x 1 convolutions. */
+/* The same numbers in the same order; true of 1 x 1 convolutions too. */
 static bool is_plain(const icseg_param *p) {
     const int64_t *d = p->file_shape.dim;
     return p->options.layout == ICSEG_LAYOUT_PLAIN ||
@@ -63,7 +63,7 @@ static bool is_plain(const icseg_param *p) {
 
 /* -- sources */
 
-/* `count` values of the stream of initial ones. */
+/* Draws `count` initial values. */
 static void draw(const icseg_param *p, icseg_rng *rng, int64_t count, float *to) {
     float scale = p->options.scale;
     for (int64_t i = 0; i < count; i++) switch (p->options.init) {
@@ -101,7 +101,7 @@ icseg_status icseg_param_read(const icseg_param *p, float *to, icseg_error *erro
     return ICSEG_OK;
 }
 
-/* Initial values can only be drawn one after the other. */
+/* Initial values can only be drawn in sequence. */
 static void draw_rows(const icseg_param *p, int64_t count, const int32_t *rows, int64_t width, float *row, float *to) {
     icseg_rng rng = icseg_rng_open(p->source.seed, ICSEG_RNG_INIT, p->source.index);
     for (int64_t r = 0; r < p->file_shape.dim[0]; r++) {

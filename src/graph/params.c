@@ -9,12 +9,12 @@
 
 struct icseg_params {
     icseg_param **list; /* in order of declaration */
-    int64_t count, room;
+    int64_t count, capacity;
     icseg_safetensors **files; /* sources of parameters */
     int64_t file_count;
     int32_t *table; /* open-addressing hash of names -> index + 1 */
     int64_t table_size;
-    pthread_mutex_t lock; /* of the copies that are made on first use */
+    pthread_mutex_t lock; /* held while copies are made on first use */
 };
 
 icseg_status icseg_params_open(icseg_params **out, icseg_error *error) {
@@ -65,16 +65,16 @@ static int32_t *slot(const icseg_params *params, const char *name) {
 }
 
 static icseg_status reserve(icseg_params *params, icseg_error *error) {
-    if (params->count < params->room) return ICSEG_OK;
-    int64_t room = params->room ? params->room * 2 : 256;
-    icseg_param **list = icseg_realloc_array(params->list, (size_t)params->count, (size_t)room, sizeof *list);
+    if (params->count < params->capacity) return ICSEG_OK;
+    int64_t capacity = params->capacity ? params->capacity * 2 : 256;
+    icseg_param **list = icseg_realloc_array(params->list, (size_t)params->count, (size_t)capacity, sizeof *list);
     if (list) params->list = list;
-    int32_t *table = list ? icseg_calloc_array((size_t)room * 2, sizeof *table) : NULL;
-    if (!table) return icseg_fail_memory(error, (size_t)room * sizeof *list, "the parameter list");
+    int32_t *table = list ? icseg_calloc_array((size_t)capacity * 2, sizeof *table) : NULL;
+    if (!table) return icseg_fail_memory(error, (size_t)capacity * sizeof *list, "the parameter list");
     icseg_free(params->table);
     params->table = table;
-    params->table_size = room * 2;
-    params->room = room;
+    params->table_size = capacity * 2;
+    params->capacity = capacity;
     for (int64_t i = 0; i < params->count; i++) *slot(params, params->list[i]->name) = (int32_t)i + 1;
     return ICSEG_OK;
 }

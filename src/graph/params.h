@@ -2,13 +2,12 @@
  * The parameter store: every named tensor of a model, its gradient, and its packed copies. Graphs refer to parameters
  * and do not own them, so that graphs for several input shapes share one set of weights.
  *
- * Values stay where they come from, a checkpoint or the rule for initial values, until somebody needs them in memory. A
- * network that only infers reads most of them once, to pack them, and needs no plain copy.
+ * Values stay in their source, a checkpoint or the rule for initial values, until they are needed in memory. A network
+ * for inference reads most of them once, to pack them, and needs no plain copy.
  *
- * Threads: any number of executors may run on one store at once as long as none of them changes values (training does).
- * What is made on first use (plain, packed and folded copies) is made under the store's lock, once, and published by an
- * atomic store into the pointers below; what has been published is never changed or freed while values do not change.
- */
+ * Threads: any number of executors may use one store at the same time if none of them changes values, as training does.
+ * Plain, packed and folded copies are made on first use, once, under the store's lock, and published by an atomic store
+ * to the pointers below. A published copy is never changed or freed as long as the values do not change. */
 #ifndef ICSEG_GRAPH_PARAMS_H
 #define ICSEG_GRAPH_PARAMS_H
 
@@ -20,14 +19,14 @@
 #include "base/rng.h"
 #include "tensor/safetensors.h"
 
-/* How files store a parameter; in memory its last axis is always the input channel. */
+/* The layout of a parameter in files. In memory its last axis is always the input channel. */
 typedef enum icseg_layout {
-    ICSEG_LAYOUT_PLAIN, /* the same in memory */
+    ICSEG_LAYOUT_PLAIN, /* the same as in memory */
     ICSEG_LAYOUT_OIHW,  /* convolution: file (O, I, H, W), memory (O, H, W, I) */
     ICSEG_LAYOUT_IOHW   /* transposed convolution: file (I, O, H, W), memory (H, W, O, I) */
 } icseg_layout;
 
-/* Initial values, as PyTorch gives them to the reference's modules. */
+/* Initial values, the same as those of the reference's modules in PyTorch. */
 typedef enum icseg_init {
     ICSEG_INIT_ZERO,
     ICSEG_INIT_CONSTANT, /* scale */
@@ -43,15 +42,15 @@ typedef struct icseg_param_options {
     bool buffer;    /* running statistics: written by forward passes, not by the optimiser */
 } icseg_param_options;
 
-/* Where values come from while they are not in memory. */
+/* The source of values that are not in memory. */
 typedef struct icseg_param_source {
     enum { ICSEG_SOURCE_ZERO, ICSEG_SOURCE_INIT, ICSEG_SOURCE_FILE } kind;
     uint64_t seed, index;                 /* INIT: the random stream */
     const icseg_safetensors *file;        /* FILE: kept open by the store */
-    const icseg_safetensors_entry *entry; /* of it */
+    const icseg_safetensors_entry *entry; /* in the file */
 } icseg_param_source;
 
-typedef struct icseg_packed icseg_packed; /* src/dnnl: a copy in the layout a primitive prefers */
+typedef struct icseg_packed icseg_packed; /* compute/primitive.h: copies in the layouts that primitives prefer */
 typedef struct icseg_folded icseg_folded; /* graph/ops: a convolution's weights with its batch norm folded into them */
 
 typedef struct icseg_param {
@@ -61,14 +60,14 @@ typedef struct icseg_param {
     icseg_param_options options;
     int64_t count;
     icseg_param_source source;
-    float *_Atomic data;   /* NULL: only the source has them; whoever writes here loads them first */
-    float *grad;           /* NULL until icseg_params_allocate_gradients, and for what does not train */
+    float *_Atomic data;   /* NULL: only in the source; load them before writing here */
+    float *grad;           /* NULL until icseg_params_allocate_gradients, and if not trainable */
     uint64_t version;      /* raised whenever data changes; packed copies compare it */
     pthread_mutex_t *lock; /* the store's: held while one of the copies is made */
     icseg_packed *_Atomic packed;
-    void (*free_packed)(icseg_packed *packed); /* set by whoever sets `packed` */
+    void (*free_packed)(icseg_packed *packed); /* set together with `packed` */
     icseg_folded *_Atomic folded;
-    void (*free_folded)(icseg_folded *folded); /* these two set by whoever sets `folded` */
+    void (*free_folded)(icseg_folded *folded); /* these two are set together with `folded` */
     size_t (*folded_bytes)(const icseg_folded *folded);
 } icseg_param;
 
@@ -89,35 +88,36 @@ void icseg_params_zero_gradients(icseg_params *params);
 
 /* -- values */
 
-/* Every parameter by its init rule; a function of the seed and the order of declaration. */
+/* Initialises every parameter by its rule: a function of the seed and the order of declaration. */
 void icseg_params_initialise(icseg_params *params, uint64_t seed);
-/* Values from there; what was in memory is dropped, the version raised. */
+/* Takes values from this source: drops those in memory and raises the version. */
 void icseg_param_set_source(icseg_param *param, icseg_param_source source);
-/* Values from a file's tensor, which must have the parameter's file shape. The file must stay open until the values are
- * loaded: icseg_params_own makes it the store's, to be closed with it or when all are loaded. */
+/* Takes values from a file's tensor, which must have the parameter's file shape. The file must stay open until the
+ * values are loaded. icseg_params_own passes it to the store, which closes it when all values are loaded or the store
+ * is closed. */
 icseg_status icseg_param_from_file(icseg_param *param, const icseg_safetensors *file, const char *name,
                                    icseg_error *error);
 icseg_status icseg_params_own(icseg_params *params, icseg_safetensors *file, icseg_error *error);
 
-/* Loads the values into `data` unless they are there. */
+/* Loads the values into `data`, if they are not there yet. */
 icseg_status icseg_param_load(icseg_param *param, icseg_error *error);
-/* The same for all of them; the files are closed. */
+/* Loads all parameters and closes the files. */
 icseg_status icseg_params_load(icseg_params *params, icseg_error *error);
-/* `data` for who overwrites all of it: what the source has is not read. Raises the version. */
+/* Provides `data` for a caller that overwrites all of it; the source is not read. Raises the version. */
 icseg_status icseg_param_replace(icseg_param *param, icseg_error *error);
-/* A copy of the values, loaded or not; (count), in memory's layout. */
+/* Copies the values, loaded or not, to `to` (count) in memory's layout. */
 icseg_status icseg_param_read(const icseg_param *param, float *to, icseg_error *error);
-/* The same for some rows of a matrix that is stored plainly: to (count, columns). */
+/* Copies some rows of a matrix with the plain layout: to (count, columns). */
 icseg_status icseg_param_read_rows(const icseg_param *param, int64_t count, const int32_t *rows, float *to,
                                    icseg_error *error);
-/* The values, for reading: `data`, or a copy that the caller frees: *copy (else NULL). */
+/* The values for reading: `data`, or a copy, which the caller frees: *copy (otherwise NULL). */
 icseg_status icseg_param_borrow(const icseg_param *param, const float **values, float **copy, icseg_error *error);
 
 /* File layout <-> memory layout, count floats. `from` and `to` do not overlap. */
 void icseg_param_import(const icseg_param *param, const float *file, float *to);
 void icseg_param_export(const icseg_param *param, const float *memory, float *to);
 
-/* Bytes that parameters take now. */
+/* Bytes that the parameters take now. */
 typedef struct icseg_params_memory {
     size_t plain, packed, gradients;
 } icseg_params_memory;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What may follow a convolution or product in the same pass over its result. */
+ * Activations that a convolution or product can apply to its result in the same pass. */
 #ifndef ICSEG_TENSOR_ACTIVATION_H
 #define ICSEG_TENSOR_ACTIVATION_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Single elements of f32 and bf16 tensors, for kernels that are written once for both: `bf16` is a constant where these
- * are inlined, so that loops vectorise. */
+ * Single elements of f32 and bf16 tensors, for kernels that are written once for both types. `bf16` is a constant where
+ * these functions are inlined, so that loops vectorise. */
 #ifndef ICSEG_TENSOR_BF16_H
 #define ICSEG_TENSOR_BF16_H
 
@@ -42,7 +42,7 @@ ICSEG_INLINE void icseg_set_element(void *tensor, bool bf16, int64_t i, float va
         ((float *)tensor)[i] = value;
 }
 
-/* Where element i lies. */
+/* The address of element i. */
 ICSEG_INLINE void *icseg_at(const void *tensor, bool bf16, int64_t i) { return (char *)tensor + i * (bf16 ? 2 : 4); }
 
 #endif

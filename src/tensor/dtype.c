@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Element types: sizes, names, conversion kernels. Half precision is done in integers, so that every bit is ours and
- * the loops vectorise on any instruction set. */
+ * Element types: sizes, names, conversion kernels. F16 and BF16 are converted with integers, so that the results do not
+ * depend on the processor and the loops vectorise on any instruction set. */
 #include "tensor/dtype.h"
 
 #include <string.h>
@@ -43,7 +43,7 @@ static inline float widen_f16(uint16_t bits) {
 
 static inline uint16_t narrow_f16(float value) {
     uint32_t bits = icseg_float_bits(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
-    /* Half of a unit in the last place, less one when that place is even; a carry runs into the exponent as it must. */
+    /* Half a unit in the last place, less one when that place is even; a carry into the exponent is right. */
     uint32_t normal = (magnitude - (112u << 23) + 0xfff + (magnitude >> 13 & 1)) >> 13;
     uint32_t finite = normal < 0x7c00 ? normal : 0x7c00;
     /* Next to 0.5 the unit in the last place of f32 is that of f16 subnormals, so the addition does the rounding. */

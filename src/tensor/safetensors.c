@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The safetensors reader. Files come from strangers: everything the header says is checked against the file once, at
- * open, so that all later access is in range. */
+ * The safetensors reader. Files are not trusted: the whole header is checked against the file at open, so that all
+ * later access is in range. */
 #include "tensor/safetensors.h"
 
 #include <inttypes.h>
@@ -11,12 +11,12 @@
 #include "base/memory.h"
 
 enum { PREFIX = 8 };                                     /* bytes of the header length */
-enum { MOST_VALUES = 1 << 22 };                          /* JSON values in a header: bounds what parsing can allocate */
+enum { MOST_VALUES = 1 << 22 };                          /* JSON values in a header: limits the memory of parsing */
 static const uint64_t header_limit = 100u * 1000 * 1000; /* bytes; the format's own */
 
 /* An entry, and where its data begins in the file. */
 typedef struct place {
-    icseg_safetensors_entry entry; /* the first member: a pointer to it is one to the place */
+    icseg_safetensors_entry entry; /* first, so that a pointer to it is one to the place */
     size_t offset;
 } place;
 
@@ -41,13 +41,13 @@ static icseg_status read_shape(const icseg_safetensors *st, icseg_safetensors_en
     size_t rank = json_array_size(array);
     if (rank > ICSEG_MAX_RANK)
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: tensor \"%.100s\" has %zu dimensions, at most %d are read", st->path, entry->name, rank,
-                          ICSEG_MAX_RANK);
+                          "%s: tensor \"%.100s\" has %zu dimensions; at most %d are supported", st->path, entry->name,
+                          rank, ICSEG_MAX_RANK);
     entry->shape.rank = (int32_t)rank;
     for (size_t i = 0; i < rank; i++) {
         const json_t *dim = json_array_get(array, i);
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
-            return bad_tensor(st, entry->name, error, "\"shape\" holds something that is not an integer >= 0");
+            return bad_tensor(st, entry->name, error, "\"shape\" contains something that is not an integer >= 0");
         entry->shape.dim[i] = json_integer_value(dim);
     }
     return ICSEG_OK;
@@ -63,7 +63,7 @@ static icseg_status read_entry(const icseg_safetensors *st, place *p, const json
     if (!icseg_dtype_parse(dtype, &entry->dtype))
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: tensor \"%.100s\" has dtype \"%.20s\"; F32, F16, BF16, F64, I64, I32, I16, I8, U8, U16 "
-                          "and BOOL are read",
+                          "and BOOL are supported",
                           st->path, entry->name, dtype);
     ICSEG_TRY(read_shape(st, entry, json_object_get(info, "shape"), error));
     const json_t *offsets = json_object_get(info, "data_offsets");
@@ -79,8 +79,8 @@ static icseg_status read_entry(const icseg_safetensors *st, place *p, const json
                           st->path, entry->name, text);
     if (begin < 0 || begin > end || (uint64_t)end > st->data_size)
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: tensor \"%.100s\" is said to lie at bytes %" PRId64 " to %" PRId64
-                          " of the data, which has %zu: the file is cut short or damaged",
+                          "%s: tensor \"%.100s\": its bytes %" PRId64 " to %" PRId64
+                          " are outside the data of %zu bytes: the file is truncated or damaged",
                           st->path, entry->name, begin, end, st->data_size);
     if (end - begin != bytes)
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
@@ -119,18 +119,18 @@ static int compare_places(const void *a, const void *b) {
     const icseg_safetensors_entry *x = *(const icseg_safetensors_entry *const *)a;
     const icseg_safetensors_entry *y = *(const icseg_safetensors_entry *const *)b;
     if (offset_of(x) != offset_of(y)) return offset_of(x) < offset_of(y) ? -1 : 1;
-    return (x->bytes > y->bytes) - (x->bytes < y->bytes); /* empty tensors stand before what shares their place */
+    return (x->bytes > y->bytes) - (x->bytes < y->bytes); /* empty tensors come before a tensor at the same place */
 }
 
-/* Tensors cover the data without overlap and without holes. `by_name` is put in order of place here, then of name. */
+/* Checks that tensors cover the data without overlaps and gaps. Sorts `by_name` by place, and then by name. */
 static icseg_status check_places(icseg_safetensors *st, icseg_error *error) {
     qsort(st->by_name, st->count, sizeof *st->by_name, compare_places);
     size_t covered = 0;
     for (size_t i = 0; i < st->count; i++) {
         const icseg_safetensors_entry *entry = st->by_name[i];
         size_t begin = offset_of(entry) - st->data;
-        if (begin < covered) return bad_tensor(st, entry->name, error, "its data overlaps another tensor's");
-        if (begin > covered) return bad_tensor(st, entry->name, error, "there is a hole before its data");
+        if (begin < covered) return bad_tensor(st, entry->name, error, "its data overlaps that of another tensor");
+        if (begin > covered) return bad_tensor(st, entry->name, error, "there is a gap before its data");
         covered += entry->bytes;
     }
     if (covered != st->data_size)
@@ -163,29 +163,29 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
     return check_places(st, error);
 }
 
-/* Each JSON value but the first follows one of these, so that a small file cannot make the parser take gigabytes. */
+/* Every JSON value but the first follows one of these characters. The limit keeps a small file from making the parser
+ * use gigabytes. */
 static bool has_too_many_values(const unsigned char *text, size_t size) {
     size_t count = 0;
     for (size_t i = 0; i < size; i++) count += text[i] == ',' || text[i] == '[' || text[i] == '{' || text[i] == ':';
     return count > MOST_VALUES;
 }
 
-/* What people pass instead of a safetensors file, told by its first bytes. */
+/* Files that are often passed instead of a safetensors file, recognised by their first bytes. */
 static const char *hint(const unsigned char *bytes) {
-    if (!memcmp(bytes, "PK\3\4", 4))
-        return "; it is a zip archive, as PyTorch writes them: `icseg convert` reads those";
-    if (!memcmp(bytes, "version ", 8)) return "; it is a Git LFS pointer: fetch the file itself with `git lfs pull`";
+    if (!memcmp(bytes, "PK\3\4", 4)) return "; it is a zip archive, as PyTorch writes them: convert it to safetensors";
+    if (!memcmp(bytes, "version ", 8)) return "; it is a Git LFS pointer: fetch the file with `git lfs pull`";
     return "";
 }
 
 static icseg_status parse_header(icseg_safetensors *st, const unsigned char *text, size_t size, icseg_error *error) {
     if (has_too_many_values(text, size))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: more than %d values", st->path, MOST_VALUES);
-    json_error_t fault;
-    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &fault);
+    json_error_t problem;
+    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &problem);
     if (!root)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: %s at byte %d", st->path, fault.text,
-                          PREFIX + fault.position);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: %s at byte %d", st->path, problem.text,
+                          PREFIX + problem.position);
     icseg_status status = read_header(st, root, error);
     json_decref(root);
     return status;
@@ -202,12 +202,12 @@ static icseg_status parse_file(icseg_safetensors *st, icseg_error *error) {
     memcpy(&header, prefix, sizeof header);
     if (header > header_limit)
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: not a safetensors file: a header of %" PRIu64 " bytes, at most %" PRIu64
+                          "%s: not a safetensors file: a header of %" PRIu64 " bytes; at most %" PRIu64
                           " are accepted%s",
                           st->path, header, header_limit, hint(prefix));
     if (header > size - PREFIX)
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: cut short or not a safetensors file: a header of %" PRIu64 " bytes in a file of %zu%s",
+                          "%s: truncated or not a safetensors file: a header of %" PRIu64 " bytes in a file of %zu%s",
                           st->path, header, size, hint(prefix));
     if (header) ICSEG_TRY(icseg_file_reader_read(st->reader, PREFIX, &first, 1, error));
     if (first != '{')
@@ -279,7 +279,7 @@ icseg_status icseg_safetensors_get(const icseg_safetensors *st, const char *name
                                    icseg_error *error) {
     *out = icseg_safetensors_find(st, name);
     if (*out) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: there is no tensor \"%.200s\" among its %zu", st->path, name,
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: has no tensor \"%.200s\" among its %zu", st->path, name,
                       st->count);
 }
 
@@ -289,12 +289,12 @@ icseg_status icseg_safetensors_get_f32(const icseg_safetensors *st, const char *
     const icseg_safetensors_entry *entry = *out;
     if (!icseg_dtype_is_float(entry->dtype))
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: tensor \"%.200s\" is %s, floating-point numbers were expected", st->path, name,
+                          "%s: tensor \"%.200s\" has type %s; a floating-point type is expected", st->path, name,
                           icseg_dtype_name(entry->dtype));
     char is[ICSEG_SHAPE_TEXT], wanted[ICSEG_SHAPE_TEXT];
     if (!icseg_shape_equal(entry->shape, shape))
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: tensor \"%.200s\" has shape %s, expected %s", st->path, name,
-                          icseg_shape_text(entry->shape, is, sizeof is),
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: tensor \"%.200s\" has shape %s; expected is %s", st->path,
+                          name, icseg_shape_text(entry->shape, is, sizeof is),
                           icseg_shape_text(shape, wanted, sizeof wanted));
     return ICSEG_OK;
 }

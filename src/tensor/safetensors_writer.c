@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The safetensors writer. The header needs every offset before the first tensor, so tensors are declared first and
- * streamed afterwards; the writer checks that what is streamed is what was declared. */
+ * streamed afterwards. The writer checks that the streamed tensors are the declared ones. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -36,8 +36,8 @@ static icseg_status misused(icseg_safetensors_writer *w, icseg_error *error, con
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: cannot write \"%.200s\": %s", w->path, name, what);
 }
 
-/* jansson fails alike for text that is not UTF-8 and without memory. A key that is there already takes no memory: when
- * it is set again only the first is left. */
+/* jansson reports invalid UTF-8 and a lack of memory in the same way. Setting an existing key again takes no memory, so
+ * only the first reason is left. */
 static icseg_status check_utf8(icseg_safetensors_writer *w, const char *text, const char *name, const char *fault,
                                icseg_error *error) {
     json_t *probe = json_object();
@@ -85,7 +85,7 @@ icseg_status icseg_safetensors_writer_declare(icseg_safetensors_writer *w, const
                                               icseg_shape shape, icseg_error *error) {
     int64_t bytes = icseg_shape_bytes(shape, dtype), end;
     if (w->begun) return misused(w, error, name, "tensors are declared before begin");
-    if (json_object_get(w->header, name)) return misused(w, error, name, "the name is taken");
+    if (json_object_get(w->header, name)) return misused(w, error, name, "the name is already used");
     if (bytes < 0 || __builtin_add_overflow(w->offset, bytes, &end))
         return misused(w, error, name, "its shape is negative or too large");
     ICSEG_TRY(check_utf8(w, name, name, "the name is not UTF-8", error));
@@ -110,7 +110,7 @@ icseg_status icseg_safetensors_writer_declare(icseg_safetensors_writer *w, const
 icseg_status icseg_safetensors_writer_metadata(icseg_safetensors_writer *w, const char *key, const char *value,
                                                icseg_error *error) {
     if (w->begun) return misused(w, error, key, "metadata is set before begin");
-    if (json_object_get(w->metadata, key)) return misused(w, error, key, "the metadata key is taken");
+    if (json_object_get(w->metadata, key)) return misused(w, error, key, "the metadata key is already used");
     ICSEG_TRY(check_utf8(w, key, key, "the metadata is not UTF-8", error));
     ICSEG_TRY(check_utf8(w, value, key, "the metadata is not UTF-8", error));
     if (json_object_set_new(w->metadata, key, json_string(value)) != 0) return out_of_memory(w, strlen(value), error);
@@ -157,7 +157,7 @@ icseg_status icseg_safetensors_writer_commit(icseg_safetensors_writer *w, icseg_
     if (!w->begun) return misused(w, error, "the file", "begin has not been called");
     if (w->next < w->count) return misused(w, error, w->tensors[w->next].name, "its data was never appended");
     icseg_status status = icseg_file_writer_commit(w->file, error);
-    w->failed = true; /* committed or broken: nothing more goes in */
+    w->failed = true; /* committed or failed: accepts nothing more */
     return status;
 }
 

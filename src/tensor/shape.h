@@ -9,7 +9,7 @@
 
 #include "tensor/dtype.h"
 
-enum { ICSEG_MAX_RANK = 6, ICSEG_SHAPE_TEXT = ICSEG_MAX_RANK * 22 + 3 }; /* room for any shape's text */
+enum { ICSEG_MAX_RANK = 6, ICSEG_SHAPE_TEXT = ICSEG_MAX_RANK * 22 + 3 }; /* enough for the text of any shape */
 
 /* Rank 0 is a scalar. Dimensions past the rank are ignored. */
 typedef struct icseg_shape {
@@ -25,7 +25,7 @@ int64_t icseg_shape_count(icseg_shape shape);
 /* Bytes of a tensor, or -1 in the same cases. */
 int64_t icseg_shape_bytes(icseg_shape shape, icseg_dtype dtype);
 bool icseg_shape_equal(icseg_shape a, icseg_shape b);
-/* Writes "(2, 3, 4)", cut to `size`, and returns `out`, so that it can stand in an argument list. */
+/* Writes "(2, 3, 4)", cut to `size`. Returns `out`, so that the call can be an argument. */
 const char *icseg_shape_text(icseg_shape shape, char *out, size_t size);
 
 #endif

@@ -375,7 +375,7 @@ static void a_pipe_is_not_waited_for(void **state) {
     for (int i = 0; i < 3; i++) {
         assert_int_equal(icseg_file_read(paths[i], 100, &data, &size, &error), ICSEG_ERROR_IO);
         assert_null(data);
-        assert_non_null(strstr(error.message, "a regular file was expected"));
+        assert_non_null(strstr(error.message, "a regular file is expected"));
         assert_int_equal(icseg_file_reader_open(&reader, paths[i], &error), ICSEG_ERROR_IO);
         assert_null(reader);
     }

@@ -188,7 +188,7 @@ static void hostile_sizes_are_refused(void **state) {
     char *text = malloc(size);
     memset(text, '#', size);
     assert_int_equal(read_text(f, text, size), ICSEG_ERROR_FORMAT);
-    assert_non_null(strstr(f->error.message, "1048577 bytes, at most 1048576 are accepted"));
+    assert_non_null(strstr(f->error.message, "1048577 bytes; at most 1048576 are accepted"));
     size--;
     for (const char *fill = "#[{-?:\"&*! a"; *fill; fill++) {
         memset(text, *fill, size);

@@ -145,7 +145,7 @@ static void f32_is_read_from_every_float_type_with_the_shape_checked(void **stat
 
     assert_int_equal(icseg_safetensors_read_f32(st, "f16", ICSEG_SHAPE(2), out, &error), ICSEG_ERROR_SHAPE);
     assert_non_null(strstr(error.message, path));
-    assert_non_null(strstr(error.message, "\"f16\" has shape (1, 2), expected (2)"));
+    assert_non_null(strstr(error.message, "\"f16\" has shape (1, 2); expected is (2)"));
     assert_int_equal(icseg_safetensors_read_f32(st, "i64", shape, out, &error), ICSEG_ERROR_FORMAT);
     assert_non_null(strstr(error.message, "I64"));
     assert_int_equal(icseg_safetensors_read_f32(st, "f8", shape, out, &error), ICSEG_ERROR_FORMAT);
@@ -162,7 +162,7 @@ static void data_must_be_covered_once_and_in_range(void **state) {
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]},\"b\":{" U8_4 "[5,9]}}", 9, "hole");
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[1,5]}}", 5, "hole");
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]}}", 5, "1 bytes follow");
-    refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]}}", 3, "cut short");
+    refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]}}", 3, "truncated");
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[4,0]}}", 4, "damaged");
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[-4,0]}}", 4, "damaged");
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,3]}}", 3, "takes 4 bytes, not 3");
@@ -394,8 +394,8 @@ static void impossible_declarations_are_refused(void **state) {
     static const struct {
         const char *name, *because;
         icseg_shape shape;
-    } cases[] = {{"a", "the name is taken", {1, {1}}},
-                 {"__metadata__", "the name is taken", {1, {1}}},
+    } cases[] = {{"a", "the name is already used", {1, {1}}},
+                 {"__metadata__", "the name is already used", {1, {1}}},
                  {"\xff", "not UTF-8", {1, {1}}},
                  {"n", "negative or too large", {1, {-1}}},
                  {"n", "negative or too large", {2, {INT64_MAX, 2}}},

@@ -93,7 +93,7 @@ static void an_archive_that_is_cut_short_while_open_is_an_error(void **state) {
     assert_int_equal(truncate(path, 0), 0);
     icseg_free(read_values(icseg_weights_at(w, 0), &status));
     assert_int_equal(status, ICSEG_ERROR_IO);
-    assert_non_null(strstr(error.message, "cut short while in use"));
+    assert_non_null(strstr(error.message, "truncated while in use"));
     icseg_weights_close(&w);
 }
 

@@ -111,7 +111,7 @@ static void a_file_that_is_cut_short_while_open_is_an_error(void **state) {
         assert_non_null(values);
         assert_int_equal(icseg_weights_read(entry, values, &error), ICSEG_ERROR_IO);
         assert_non_null(strstr(error.message, path));
-        assert_non_null(strstr(error.message, "cut short while in use"));
+        assert_non_null(strstr(error.message, "truncated while in use"));
         icseg_free(values);
         icseg_weights_close(&w);
     }

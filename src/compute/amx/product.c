@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Products on tiles. Positions of x are taken in blocks that fit the second-level cache: split or quantised into panels
- * (one for each 32 or 64 input channels and each part: a row of 64 bytes a position), then multiplied with 32 output
- * channels at a time. A 3x3 convolution is nine products whose panels begin at different positions: a block has a
- * border of zeros, and results for positions of the border are computed and dropped. */
+ * Products on AMX. Positions of x are processed in blocks that fit the second-level cache. A block is split or
+ * quantised into panels (one for each 32 or 64 input channels and each part; a position is a row of 64 bytes) and then
+ * multiplied with 32 output channels at a time. A 3x3 convolution is nine products whose panels begin at different
+ * positions: a block has a border of zeros, and results for positions of the border are computed and dropped. */
 #include "compute/amx/product.h"
 
 #include <math.h>
@@ -17,7 +17,7 @@
 enum {
     BLOCK = ICSEG_BLOCK,
     BLOCK_BYTES = 1 << 20, /* of a block's panels */
-    GROUP_BYTES = 1 << 18, /* weights that a thread has all positions of a block go through */
+    GROUP_BYTES = 1 << 18, /* weights that a thread applies to all positions of a block */
     MOST_GROUP = 8         /* panels */
 };
 
@@ -28,12 +28,12 @@ struct icseg_amx_product {
     int64_t border;        /* on each side */
     int64_t blocks, block_lines;       /* of an image */
     int64_t panels, steps;             /* of 32 output channels; taps times panels of the input */
-    int64_t positions;                 /* a panel has room for */
+    int64_t positions;                 /* capacity of a panel */
     size_t next_rows, next_panel, low; /* bytes from 32 positions to the next 32, between panels, to the low parts */
     size_t *from;                      /* (steps): where the rows of a step begin, see icseg_amx_block */
     int64_t group;                     /* panels at a time */
     int threads;
-    bool apart; /* each thread takes blocks of its own; else all work on the same block */
+    bool apart; /* each thread has blocks of its own; otherwise all threads share each block */
     size_t block_bytes;
 };
 
@@ -66,7 +66,7 @@ static void choose_blocks(icseg_amx_product *p) {
     p->blocks = (p->lines + p->block_lines - 1) / p->block_lines;
     p->positions = up(p->block_lines * p->padded, BLOCK) + 2 * p->border * (p->padded + 1);
     p->block_bytes = (size_t)(bytes * p->positions);
-    /* A linear map reads the panels of 32 positions one after the other; a tap may begin at any position. */
+    /* A linear map reads the panels of 32 positions in a row; a tap may begin at any position. */
     p->next_rows = p->border ? BLOCK * ICSEG_ROW_BYTES : (size_t)(bytes * BLOCK);
     p->low = (size_t)(p->border ? p->positions : BLOCK) * ICSEG_ROW_BYTES;
     p->next_panel = (size_t)p->parts * p->low;
@@ -75,9 +75,10 @@ static void choose_blocks(icseg_amx_product *p) {
 icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_shape *s, icseg_error *error) {
     const icseg_amx_weights *w = &s->weights;
     *out = NULL;
-    if (!icseg_amx_available()) return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "this processor has no tiles (AMX)");
+    if (!icseg_amx_available())
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "this processor does not support AMX");
     icseg_amx_product *p = *out = icseg_calloc_array(1, sizeof *p);
-    if (!p) return icseg_fail_memory(error, sizeof *p, "a product on tiles");
+    if (!p) return icseg_fail_memory(error, 0, "a product on AMX");
     bool linear = w->kernel == 1, whole = w->kind == ICSEG_PRODUCT_INT8;
     int64_t inner = whole ? 64 : 32, input_panels = (w->in + inner - 1) / inner;
     *p = (icseg_amx_product){.shape = *s,
@@ -96,7 +97,7 @@ icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_sha
     p->group = p->group < 1 ? 1 : least(p->group, MOST_GROUP);
     p->from = icseg_alloc_array((size_t)p->steps, sizeof *p->from);
     if (!p->from) {
-        icseg_status status = icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a product on tiles");
+        icseg_status status = icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a product on AMX");
         icseg_amx_product_close(out);
         return status;
     }
@@ -121,7 +122,7 @@ size_t icseg_amx_product_scratch(const icseg_amx_product *p) {
 
 /* -- weights */
 
-/* Tiles, and for INT8 the unit of each output channel behind them. */
+/* Tiles; for INT8 the units of the output channels follow. */
 static size_t tile_bytes(const icseg_amx_product *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
 
 size_t icseg_amx_product_packed_size(const icseg_amx_product *p) {
@@ -140,8 +141,8 @@ bool icseg_amx_same_weights(icseg_amx_weights a, icseg_amx_weights b) {
            a.next_in == b.next_in;
 }
 
-/* A 127th of the largest weight of output channel o; 1 where all are 0; NaN, and so all its results, where one is not
- * finite. */
+/* 1/127 of the largest weight of output channel o. 1 if all weights are 0; NaN, as are then all its results, if one is
+ * not finite. */
 static float unit_of(const icseg_amx_weights *w, const float *weights, int64_t o) {
     float most = 0, nothing = 0; /* NaN and infinity times 0 are NaN */
     for (int64_t tap = 0; tap < w->kernel * w->kernel; tap++)
@@ -153,8 +154,8 @@ static float unit_of(const icseg_amx_weights *w, const float *weights, int64_t o
     return (most > 0 ? most / 127 : 1) + nothing;
 }
 
-/* Weights of 32 output channels and one step (of which there are `columns`, `inner`) as tiles: the 4 bytes of inner
- * values that belong together, of 16 channels, follow each other. unit: of each channel, or NULL. */
+/* Packs the weights of `columns` <= 32 output channels and one step of `inner` values as tiles: groups of 4 bytes of
+ * inner values, for 16 channels in a row. unit: of each channel, or NULL. */
 static void pack_step(const icseg_amx_product *p, const float *weights, int64_t columns, int64_t inner,
                       const float *unit, uint32_t *to) {
     enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, FOURS = ICSEG_ROW_BYTES / 4, MOST_INNER = 64 };
@@ -191,7 +192,7 @@ void icseg_amx_product_pack(const icseg_amx_product *p, const float *weights, vo
 
 /* -- running */
 
-/* A block of positions: of which image, which lines. */
+/* A block of positions: its image and its lines. */
 typedef struct block {
     int64_t image, first, lines;
 } block;
@@ -201,7 +202,7 @@ static block block_of(const icseg_amx_product *p, int64_t i) {
     return (block){i / p->blocks, first, least(p->block_lines, p->lines - first)};
 }
 
-/* `rows` rows of x to panels at `to`. */
+/* Converts `rows` rows of x to panels at `to`. */
 static void make_panels(const icseg_amx_product *p, const float *x, int64_t rows, char *to) {
     if (p->shape.weights.kind == ICSEG_PRODUCT_INT8)
         icseg_amx_quantise(x, rows, p->shape.weights.in, p->shape.range / 127, to, p->next_panel);
@@ -209,23 +210,23 @@ static void make_panels(const icseg_amx_product *p, const float *x, int64_t rows
         icseg_amx_split(x, rows, p->shape.weights.in, to, p->low, p->next_panel);
 }
 
-/* Line `line` of a block, counted with the border, or, of a linear map, position `line`. */
-static void make_line(const icseg_amx_product *p, const float *x, block b, int64_t line, char *room) {
+/* Converts line `line` of a block, counting the border, or position `line` of a linear map. */
+static void make_line(const icseg_amx_product *p, const float *x, block b, int64_t line, char *panels) {
     int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
     if (!p->border) {
-        char *to = room + (size_t)(line / BLOCK) * p->next_rows + line % BLOCK * ICSEG_ROW_BYTES;
+        char *to = panels + (size_t)(line / BLOCK) * p->next_rows + line % BLOCK * ICSEG_ROW_BYTES;
         make_panels(p, x + y * in, 1, to);
         return;
     }
     bool outside = y < 0 || y >= p->lines;
-    char *to = room + line * p->padded * ICSEG_ROW_BYTES, *last = to + (width + 1) * ICSEG_ROW_BYTES;
+    char *to = panels + line * p->padded * ICSEG_ROW_BYTES, *last = to + (width + 1) * ICSEG_ROW_BYTES;
     const float *from = outside ? NULL : x + (b.image * p->lines + y) * width * in;
     make_panels(p, NULL, 1, to);
     make_panels(p, from, width, to + ICSEG_ROW_BYTES);
     make_panels(p, NULL, 1, last);
 }
 
-/* Sums of integers become numbers, in place: those of column i times unit[i] and the unit of x. */
+/* Converts integer sums to f32 in place: column i times unit[i] and the unit of x. */
 ICSEG_KERNEL static void to_numbers(float *sums, const float *unit, float unit_of_x) {
     float factor[BLOCK];
     for (int64_t i = 0; i < BLOCK; i++) factor[i] = unit[i] * unit_of_x;
@@ -237,7 +238,7 @@ ICSEG_KERNEL static void to_numbers(float *sums, const float *unit, float unit_o
     }
 }
 
-/* rows of 32 sums -> rows of `columns` <= 32 of out, `stride` apart; the sums are overwritten. */
+/* Writes rows of 32 sums to rows of `columns` <= 32 values of out, `stride` apart. Overwrites the sums. */
 ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns, const float *bias, bool accumulate,
                                      icseg_activation activation, float *out, int64_t stride) {
     float added[BLOCK] = {0};
@@ -260,7 +261,7 @@ ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns,
     for (int64_t r = 0; r < rows; r++) memcpy(out + r * stride, sums + r * BLOCK, (size_t)columns * sizeof *out);
 }
 
-/* Positions [begin, end) of a block, border included, are done: those that are not of the border go to out. */
+/* Writes the sums of positions [begin, end) of a block, except those of its border, to out. */
 static void finish(const icseg_amx_product *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
                    const float *bias, float *out) {
     const icseg_amx_shape *s = &p->shape;
@@ -281,8 +282,9 @@ static void finish(const icseg_amx_product *p, block b, int64_t begin, int64_t e
     }
 }
 
-/* Output channels of `group` panels from `panel` on, of positions [begin, end) of a block, multiples of 32. */
-static void multiply(const icseg_amx_product *p, block b, int64_t begin, int64_t end, int64_t panel, const char *room,
+/* Computes `group` panels of output channels from `panel` on, for positions [begin, end) of a block, multiples of
+ * 32. */
+static void multiply(const icseg_amx_product *p, block b, int64_t begin, int64_t end, int64_t panel, const char *panels,
                      const void *packed, const float *bias, float *out) {
     const char *weights = packed;
     const float *units = units_of(p, packed);
@@ -290,7 +292,7 @@ static void multiply(const icseg_amx_product *p, block b, int64_t begin, int64_t
     for (int64_t row = begin; row < end; row += BLOCK)
         for (int64_t i = panel; i < stop; i++) {
             _Alignas(64) float sums[BLOCK * BLOCK];
-            const char *a = room + (size_t)(row / BLOCK) * p->next_rows,
+            const char *a = panels + (size_t)(row / BLOCK) * p->next_rows,
                        *columns = weights + i * p->steps * p->step_bytes;
             if (units) {
                 icseg_amx_block_int8(a, p->from, columns, p->steps, (int32_t *)(void *)sums);
@@ -306,21 +308,21 @@ static void run_apart(const icseg_amx_product *p, const float *x, const void *pa
                       char *scratch) {
 #pragma omp parallel num_threads(p->threads)
     {
-        char *room = scratch + (size_t)omp_get_thread_num() * p->block_bytes;
+        char *panels = scratch + (size_t)omp_get_thread_num() * p->block_bytes;
         icseg_amx_begin();
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, room);
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, panels);
             for (int64_t panel = 0; panel < p->panels; panel += p->group)
-                multiply(p, b, 0, up(b.lines * p->padded, BLOCK), panel, room, packed, bias, out);
+                multiply(p, b, 0, up(b.lines * p->padded, BLOCK), panel, panels, packed, bias, out);
         }
         icseg_amx_end();
     }
 }
 
 static void run_together(const icseg_amx_product *p, const float *x, const void *packed, const float *bias, float *out,
-                         char *room) {
+                         char *panels) {
     int64_t groups = (p->panels + p->group - 1) / p->group;
 #pragma omp parallel num_threads(p->threads)
     {
@@ -331,11 +333,11 @@ static void run_together(const icseg_amx_product *p, const float *x, const void 
             int64_t part = up((rows + parts - 1) / parts, BLOCK);
             parts = (rows + part - 1) / part;
 #pragma omp for schedule(static)
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, room);
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, panels);
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < groups * parts; task++) {
                 int64_t begin = task % parts * part;
-                multiply(p, b, begin, least(begin + part, rows), task / parts * p->group, room, packed, bias, out);
+                multiply(p, b, begin, least(begin + part, rows), task / parts * p->group, panels, packed, bias, out);
             }
         }
         icseg_amx_end();

@@ -23,7 +23,7 @@ typedef struct icseg_amx_shape {
     int64_t images, height, width;
     icseg_amx_weights weights;
     float range;     /* INT8: values of x outside -range to range are clamped */
-    bool accumulate; /* adds to what `out` holds, before the activation */
+    bool accumulate; /* adds to the contents of `out`, before the activation */
     icseg_activation activation;
 } icseg_amx_shape;
 
@@ -41,7 +41,7 @@ void icseg_amx_product_pack(const icseg_amx_product *product, const float *weigh
 icseg_amx_weights icseg_amx_layout(const icseg_amx_product *product);
 bool icseg_amx_same_weights(icseg_amx_weights a, icseg_amx_weights b);
 
-/* bias (out) may be NULL. scratch: 64-byte aligned. Not inside an `omp parallel` region. */
+/* bias (out) may be NULL. scratch is 64-byte aligned. Do not call it inside an `omp parallel` region. */
 void icseg_amx_product_run(const icseg_amx_product *product, const float *x, const void *packed, const float *bias,
                            float *out, void *scratch);
 

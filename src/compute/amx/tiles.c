@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Tile registers: asking for them, and the block of products. */
+ * AMX tile registers: requesting them, converting numbers, multiplying blocks. */
 #include "compute/amx/tiles.h"
 
 #if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
@@ -19,7 +19,7 @@ enum { SPLIT_INNER = 32, INT8_INNER = 64 }; /* values in a row of a panel */
 static pthread_once_t there_once = PTHREAD_ONCE_INIT;
 static bool there;
 
-/* Linux gives a process the state of tile registers (8 KiB a thread) only if it asks. */
+/* Linux allocates the state of tile registers (8 KiB a thread) only for a process that requests it. */
 static void ask(void) {
     enum {
         AMX_BF16 = 1 << 22,
@@ -30,7 +30,7 @@ static void ask(void) {
     };
     unsigned a, b, c, d;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || ~d & (AMX_BF16 | AMX_TILE | AMX_INT8)) return;
-    if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512bf16")) return; /* to split with */
+    if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512bf16")) return; /* used for splitting */
     there = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
@@ -41,7 +41,7 @@ bool icseg_amx_available(void) {
 
 TILES void icseg_amx_begin(void) {
     enum { B = ICSEG_ROW_BYTES, R = ICSEG_TILE_ROWS };
-    /* static: GCC does not see that the instruction reads all of it */
+    /* static: GCC does not know that the instruction reads all of it */
     static const struct {
         uint8_t palette, start_row, reserved[14];
         uint16_t bytes[16]; /* of a row of each tile */
@@ -81,7 +81,7 @@ SPLIT void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float un
             __m128i *panel = (__m128i *)(void *)(to + (size_t)(i / INT8_INNER) * next);
             for (int j = 0; j < 4; j++) {
                 __m512 values = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16 * j), x + r * in + i + 16 * j);
-                values = _mm512_min_ps(values * scale, most); /* NaN, and what no int32 holds, too */
+                values = _mm512_min_ps(values * scale, most); /* also clamps NaN and values outside int32 */
                 _mm_store_si128(panel + j, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(values)));
             }
         }

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The tile registers of x86 processors with AMX: blocks of 32 x 32 sums of products of split numbers
- * (compute/amx/product.h).
- */
+ * The tile registers of x86 processors with AMX: blocks of 32 x 32 sums of products. */
 #ifndef ICSEG_COMPUTE_AMX_TILES_H
 #define ICSEG_COMPUTE_AMX_TILES_H
 
@@ -9,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A tile has 16 rows of 64 bytes: 32 bf16 or 64 int8 values, or 16 sums. A block is two tiles by two. A panel holds the
- * 32 bf16 or 64 int8 values of many rows, one row behind the other. */
+/* A tile has 16 rows of 64 bytes: 32 bf16 values, 64 int8 values, or 16 sums. A block is two tiles by two. A panel
+ * holds 32 bf16 or 64 int8 values of each of many rows, row after row. */
 enum {
     ICSEG_ROW_BYTES = 64,
     ICSEG_TILE_ROWS = 16,
@@ -18,23 +16,23 @@ enum {
     ICSEG_BLOCK = 32 /* rows and columns of a block */
 };
 
-/* Whether processor and kernel offer tiles for bf16 and int8; asks the kernel for them when first called. */
+/* Whether processor and kernel support tiles of bf16 and int8. The first call requests them from the kernel. */
 bool icseg_amx_available(void);
 
-/* Between these two calls the thread's tile registers are ours. */
+/* The thread's tile registers may be used between these two calls. */
 void icseg_amx_begin(void);
 void icseg_amx_end(void);
 
-/* A block of sums over `steps` steps, each a panel's width of inner values: rows of a at a + from[step], columns of b
- * as tiles, two a step, in which pairs (bf16) or fours (int8) of inner values of a column lie together. bf16x2: a_high
- * b_high + a_high b_low + a_low b_high; a's low parts lie `low` bytes further on, b has four tiles a step, high parts
- * first. sums: f32 (bf16x2) or int32 (int8), (32, 32), 64-byte aligned. */
+/* A block of sums over `steps` steps, each a panel's width of inner values. Rows of a are at a + from[step]. Columns of
+ * b are tiles, two a step, in which pairs (bf16) or groups of four (int8) of a column's inner values are adjacent.
+ * bf16x2 computes a_high b_high + a_high b_low + a_low b_high; the low parts of a are `low` bytes after the high ones,
+ * and b has four tiles a step, high parts first. sums (32, 32): f32 (bf16x2) or int32 (int8), 64-byte aligned. */
 void icseg_amx_block_bf16x2(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, float *sums);
 void icseg_amx_block_int8(const char *a, const size_t *from, const char *b, int64_t steps, int32_t *sums);
 
-/* `rows` rows of `in` values (x NULL: zeros) become row r of panels at `to`, `next` bytes from one panel to the next.
- * What the last panel lacks is 0. Split: high parts, low parts `low` bytes further on. Quantised: the integers nearest
- * to x / unit, from -128 to 127. */
+/* Converts `rows` rows of `in` values (x NULL: zeros) to rows of panels at `to`, with `next` bytes from one panel to
+ * the next. The last panel is padded with 0. split: high parts, and low parts `low` bytes after them. quantise: the
+ * integers nearest to x / unit, clamped to -128 to 127. */
 void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, size_t low, size_t next);
 void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t next);
 

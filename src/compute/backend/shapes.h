@@ -22,13 +22,14 @@ typedef struct icseg_matmul_shape {
     int64_t a_stride[4], b_stride[4], out_stride[4]; /* a (.., rows, inner), b (.., inner, columns) */
 } icseg_matmul_shape;
 
-/* How f32 operands are multiplied. What is read and written stays f32.
+/* How f32 operands are multiplied; tensors stay f32.
  *
- * BF16X2 (split bf16): each number is the sum of two bf16, x = high + low + e with |e| <= 2^-17 |x|, and
- * a b = a_high b_high + a_high b_low + a_low b_high, summed in f32. The error of a sum of products is 4e-6 (root mean
- * square, relative to the root of the sum of squares).
- * INT8: numbers are multiples of a unit. x has one unit, 1/127 of its range in a calibration, and -128 to 127 of it;
- * weights have one for each output channel, and -127 to 127 of it. Sums are exact. */
+ * BF16X2 (split bf16): each number is the sum of two bf16, x = high + low + e with |e| <= 2^-17 |x|, and a b = a_high
+ * b_high + a_high b_low + a_low b_high, summed in f32. The error of a sum of products is 4e-6 (root mean square,
+ * relative to the root of the sum of squares).
+ *
+ * INT8: numbers are multiples of a unit. The unit of x is 1/127 of its range in a calibration, with multiples from -128
+ * to 127; weights have one unit for each output channel, with multiples from -127 to 127. Sums are exact. */
 typedef enum icseg_product_precision {
     ICSEG_PRODUCT_F32,
     ICSEG_PRODUCT_BF16X2,

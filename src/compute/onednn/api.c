@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Primitive descriptors: oneDNN 3.x makes one in a call where 2.x first fills the description of an operation. */
+ * Primitive descriptors: one call in oneDNN 3.x; in 2.x the description of an operation comes first. */
 #include "compute/onednn/api.h"
 
 #if DNNL_VERSION_MAJOR >= 3

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What differs between oneDNN 2.x and 3.x, and nothing else. A descriptor of a tensor was a struct to copy; since 3.0
- * it is a handle that somebody owns. Here it is a layout, which is opened and closed, and a view, which is lent. */
+ * The differences between oneDNN 2.x and 3.x. A descriptor of a tensor was a struct to copy; since 3.0 it is a handle
+ * with an owner. Here it is a layout, which is opened and closed, and a view, which is borrowed. */
 #ifndef ICSEG_COMPUTE_ONEDNN_API_H
 #define ICSEG_COMPUTE_ONEDNN_API_H
 

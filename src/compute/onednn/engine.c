@@ -19,7 +19,7 @@ icseg_status icseg_onednn_engine(dnnl_engine_t *out, icseg_error *error) {
 }
 
 icseg_bf16_support icseg_onednn_bf16(void) {
-    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(); /* each is a set of bits that includes the lesser ones */
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(); /* each is a set of bits that includes the smaller sets */
     const unsigned tiles = dnnl_cpu_isa_avx512_core_amx, fast = dnnl_cpu_isa_avx512_core_bf16,
                    least = dnnl_cpu_isa_avx512_core;
     return (isa & tiles) == tiles   ? ICSEG_BF16_AMX

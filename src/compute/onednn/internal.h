@@ -42,19 +42,19 @@ icseg_status icseg_onednn_fail(icseg_error *error, dnnl_status_t status, const c
         }                                                                                                              \
     } while (0)
 
-/* Attributes: the caller's scratchpad, and what happens to the result. */
+/* Attributes: the caller's scratchpad, accumulation and activation. */
 icseg_status icseg_onednn_attributes(dnnl_primitive_attr_t *out, icseg_primitive_options options, icseg_error *error);
 
-/* A reorder between two layouts. The caller lends its scratchpad, and closes the scratchpad's layout, on failure too.
- */
+/* A reorder between two layouts. The caller lends its scratchpad, and closes the scratchpad's layout, also after a
+ * failure. */
 icseg_status icseg_onednn_reorder(dnnl_primitive_t *out, icseg_onednn_layout_view from, icseg_onednn_layout_view to,
                                   icseg_onednn_layout *scratchpad, icseg_error *error);
 
 typedef struct icseg_onednn_operand {
     int arg;                        /* DNNL_ARG_.. */
     dnnl_query_t query;             /* which descriptor of the primitive it is */
-    int index;                      /* of several of that kind (bias: weights 1) */
-    icseg_onednn_layout_view plain; /* our layout, where the primitive chose its own */
+    int index;                      /* among those of that kind (bias: weights 1) */
+    icseg_onednn_layout_view plain; /* our layout, where the primitive chooses its own */
 } icseg_onednn_operand;
 
 /* Creates the primitive and its memory objects from a descriptor, which is released in any case. */

@@ -4,8 +4,8 @@
 
 #include "compute/onednn/internal.h"
 
-/* (batch[0], batch[1], rows, columns) without the batch axes that are 1: fewer axes find faster implementations.
- * `shared`: the same matrix for the whole batch. */
+/* (batch[0], batch[1], rows, columns) without the batch axes of size 1: oneDNN has faster implementations for fewer
+ * axes. `shared`: the same matrix for the whole batch. */
 static dnnl_status_t describe(icseg_onednn_layout *out, icseg_dtype dtype, const int64_t batch[2], bool shared,
                               int64_t rows, int64_t columns, const int64_t stride[4], bool any) {
     dnnl_dims_t dims, strides;
@@ -24,8 +24,8 @@ static dnnl_status_t describe(icseg_onednn_layout *out, icseg_dtype dtype, const
                : icseg_onednn_layout_by_strides(out, rank, dims, type, strides);
 }
 
-/* Dense rows times a weight, stored (columns, inner), that is to be packed, in f32. In bf16 matrix products are as fast
- * as convolutions. */
+/* Whether it is a product of dense rows with a weight stored as (columns, inner), to be packed, in f32. (In bf16,
+ * matrix products are as fast as convolutions.) */
 static bool is_linear(const icseg_matmul_shape *s, icseg_primitive_options options) {
     return options.pack && options.in == ICSEG_F32 && s->batch[0] == 1 && s->batch[1] == 1 &&
            s->a_stride[2] == s->inner && s->a_stride[3] == 1 && s->out_stride[2] == s->columns &&

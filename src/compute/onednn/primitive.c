@@ -14,7 +14,7 @@ static dnnl_status_t empty_memory(dnnl_memory_t *out, icseg_onednn_layout_view l
     return dnnl_memory_create(out, layout, engine, DNNL_MEMORY_NONE);
 }
 
-/* out in oneDNN's layout is computed in scratch memory first. */
+/* A result in oneDNN's own layout goes to scratch memory first, and is then copied to `out`. */
 static icseg_status open_staging(icseg_onednn_primitive *p, icseg_onednn_layout_view own,
                                  icseg_onednn_layout_view plain, dnnl_engine_t engine, icseg_error *error) {
     icseg_status status = ICSEG_OK;

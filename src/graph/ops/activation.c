@@ -8,7 +8,7 @@
 #include "graph/ops.h"
 #include "tensor/dtype.h"
 
-enum { BLOCK = 8192 }; /* elements a task: fits the second-level cache, and a stack */
+enum { BLOCK = 8192 }; /* elements of a task: fit the second-level cache and the stack */
 
 typedef void (*forward_kernel)(const float *x, float *y, int64_t n);
 typedef void (*backward_kernel)(const float *saved, const float *dy, float *dx, int64_t n);
@@ -47,30 +47,31 @@ static void gelu_backward(const float *x, const float *dy, float *dx, int64_t n)
     }
 }
 
-/* One block of n from element `at` on; results that are bf16 pass through `room`. */
+/* One block of n elements from `at` on; bf16 results pass through `buffer`. */
 static void run_block(const icseg_kernel *k, forward_kernel forward, backward_kernel backward, int64_t at, int64_t n,
-                      float *room) {
+                      float *buffer) {
     bool bf16 = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
     const float *x = k->in[0], *dy = k->in[1];
-    float *out = bf16 ? room : (float *)k->out[0] + at;
+    float *out = bf16 ? buffer : (float *)k->out[0] + at;
     if (forward)
         forward(x + at, out, n);
     else
         backward(x + at, dy + at, out, n);
-    if (bf16) icseg_bf16_from_f32((uint16_t *)k->out[0] + at, room, (size_t)n);
+    if (bf16) icseg_bf16_from_f32((uint16_t *)k->out[0] + at, buffer, (size_t)n);
 }
 
-/* Either of the kernels; the other is NULL. */
+/* Runs one of the kernels; the other is NULL. */
 static void run_blocks(const icseg_kernel *k, forward_kernel forward, backward_kernel backward) {
     int64_t n = icseg_kernel_out(k, 0)->count;
 #pragma omp parallel for schedule(static)
     for (int64_t at = 0; at < n; at += BLOCK) {
-        float room[BLOCK];
-        run_block(k, forward, backward, at, n - at < BLOCK ? n - at : BLOCK, room);
+        float buffer[BLOCK];
+        run_block(k, forward, backward, at, n - at < BLOCK ? n - at : BLOCK, buffer);
     }
 }
 
-/* Everything about one function but its mathematics. SAVED: what the gradient reads, input x or output y. */
+/* Everything about one function except its mathematics. SAVED: the tensor that the gradient reads, input x or output
+ * y. */
 #define ACTIVATION(NAME, SAVED, IN_PLACE, CHEAP)                                                                       \
     static icseg_status NAME##_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {                        \
         (void)run, (void)error;                                                                                        \

@@ -19,7 +19,7 @@ ICSEG_INLINE void add_types(const void *a, bool ha, const void *b, bool hb, void
     for (int64_t i = 0; i < n; i++) icseg_set_element(y, hy, i, icseg_element(a, ha, i) + icseg_element(b, hb, i));
 }
 
-/* The first is the bf16 one where they differ. */
+/* If their types differ, the first is bf16. */
 ICSEG_KERNEL static void add_bf16_block(const void *a, const void *b, bool hb, void *y, bool hy, int64_t n) {
     if (hb && hy)
         add_types(a, true, b, true, y, true, n);
@@ -62,7 +62,8 @@ static icseg_status add_run(icseg_kernel *k, const icseg_run *run, icseg_error *
     return ICSEG_OK;
 }
 
-/* Sum over the leading axes: x (R, period) -> (period). Columns are split among threads, so the order is fixed. */
+/* Sum over the leading axes: x (R, period) -> (period). Columns are split between threads, so the order of the sum is
+ * fixed. */
 static icseg_status sum_leading_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const float *x = k->in[0];
@@ -85,7 +86,7 @@ static void add_gradient(icseg_graph *g, const icseg_node *node, const icseg_val
     grad_in[1] = grad_out[0];
     const icseg_value_info *a = icseg_graph_value(g, node->input[0]), *b = icseg_graph_value(g, node->input[1]);
     if (icseg_shape_equal(a->shape, b->shape) || !icseg_node_wants(g, node, 1)) return;
-    if (a->count == b->count) { /* nothing but leading ones */
+    if (a->count == b->count) { /* only leading axes of size 1 */
         grad_in[1] = icseg_reshape(g, grad_out[0], b->shape);
         return;
     }

@@ -16,7 +16,7 @@ typedef struct candidate {
     int32_t position;
 } candidate;
 
-/* One image's share of the scratch area. */
+/* One image's part of the scratch memory. */
 typedef struct buffers {
     int16_t *label;         /* (h * w): labels at the score map's size */
     unsigned char *present; /* (K) */
@@ -153,7 +153,8 @@ icseg_value icseg_align_contrast(icseg_graph *g, icseg_value score, icseg_value 
     const icseg_value_info *x = icseg_graph_value(g, score), *y = icseg_graph_value(g, labels);
     if (x->shape.rank != 4 || y->shape.rank != 3 || y->dtype != ICSEG_I16 || x->shape.dim[0] != y->shape.dim[0]) {
         char s[ICSEG_SHAPE_TEXT], t[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "align_contrast", ICSEG_ERROR_SHAPE, "score %s does not fit labels %s (I16 wanted)",
+        return icseg_graph_fail(g, "align_contrast", ICSEG_ERROR_SHAPE,
+                                "score %s does not fit labels %s (I16 expected)",
                                 icseg_shape_text(x->shape, s, sizeof s), icseg_shape_text(y->shape, t, sizeof t));
     }
     icseg_value loss = icseg_node_output(g, node, ICSEG_F32, ICSEG_SHAPE(1));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * attention: softmax(q k^T / sqrt(D)) v for each head, in blocks of query rows whose probabilities live in scratch
- * memory only; the gradient computes them again. All heads of an image are one batched product. */
+ * attention: softmax(q k^T / sqrt(D)) v for each head, in blocks of query rows. Probabilities exist in scratch memory
+ * only; the gradient recomputes them. All heads of an image are one batched product. */
 #include <math.h>
 #include <omp.h>
 #include <string.h>
@@ -20,11 +20,11 @@ enum { Q, K, V };
 
 typedef struct attention {
     int64_t batch, queries, keys, width, heads;
-    bool packed;   /* input 0 is [q | k | v], else inputs 0, 1, 2 */
+    bool packed;   /* input 0 is [q | k | v]; otherwise inputs 0, 1, 2 */
     bool wants[3]; /* the gradient node: of q, k, v */
 } attention;
 
-/* Where q, k or v, or their gradients, lie: pointer of an image's first row, elements from row to row. */
+/* q, k or v, or a gradient of them: an image's first row, and elements from row to row. */
 static int64_t pitch_of(const attention *a) { return a->packed ? 3 * a->width : a->width; }
 
 static float *rows_of(const attention *a, void *const *tensors, int which, int64_t image, int64_t row) {
@@ -33,7 +33,7 @@ static float *rows_of(const attention *a, void *const *tensors, int which, int64
     return base + (image * length + row) * pitch_of(a);
 }
 
-/* -- blocks: all of the same number of rows, but the last */
+/* -- blocks: all but the last have the same number of rows */
 
 typedef struct blocks {
     int64_t count, rows, last;
@@ -56,7 +56,7 @@ enum { P_SCORES, P_GRADIENT, P_TO_V, S_TO_Q, S_TO_K, BACKWARD_PRODUCTS, MOST_PRO
 
 typedef struct attention_state {
     blocks blocks;
-    int64_t heads;                              /* of a block; backward: all */
+    int64_t heads;                              /* of a block; backward: all heads */
     icseg_primitive *product[2][MOST_PRODUCTS]; /* [1]: of the last block, where it is smaller */
     size_t own, scores, gradient;               /* offsets in scratch */
     size_t q, k, v;                             /* the forward pass's copies, head by head: offsets in scratch */
@@ -80,7 +80,7 @@ static icseg_status open_product(icseg_primitive **out, int64_t heads, int64_t r
     return icseg_matmul_open(out, &shape, (icseg_primitive_options){.accumulate = accumulate}, error);
 }
 
-/* Heads of a block, few enough for its scores to stay near the cores, and a divisor of all. */
+/* Heads of a block: few enough for its scores to stay in the caches, and a divisor of all heads. */
 static int64_t heads_of(const attention *a, int64_t rows) {
     int64_t most = scores_of_thread * omp_get_max_threads() / (rows * a->keys), heads = most < 1 ? 1 : most;
     if (heads > a->heads) heads = a->heads;
@@ -221,7 +221,7 @@ static icseg_status multiply(const block *b, int product, const float *x, const 
     return icseg_primitive_run(b->product[product], operands, b->own, error);
 }
 
-/* rows (n, width), `pitch` apart -> (heads, n, depth) */
+/* Rows (n, width), `pitch` apart -> (heads, n, depth) */
 static void gather_heads(const attention *a, const float *rows, int64_t n, float *to) {
     int64_t depth = a->width / a->heads, pitch = pitch_of(a);
 #pragma omp parallel for schedule(static)
@@ -230,7 +230,7 @@ static void gather_heads(const attention *a, const float *rows, int64_t n, float
             memcpy(to + (h * n + i) * depth, rows + i * pitch + h * depth, (size_t)depth * sizeof *to);
 }
 
-/* from (.., from_pitch) -> to (columns, to_pitch) transposed, a square of `rows` x `columns` */
+/* Transposes a block of `rows` x `columns`: from (.., from_pitch) -> to (columns, to_pitch) */
 ICSEG_KERNEL static void transpose_square(const float *from, int64_t from_pitch, float *to, int64_t to_pitch,
                                           int64_t rows, int64_t columns) {
     for (int64_t c = 0; c < columns; c++)
@@ -238,7 +238,7 @@ ICSEG_KERNEL static void transpose_square(const float *from, int64_t from_pitch,
         for (int64_t r = 0; r < rows; r++) to[c * to_pitch + r] = from[r * from_pitch + c];
 }
 
-/* rows (n, width), `pitch` apart -> (heads, depth, n) */
+/* Rows (n, width), `pitch` apart -> (heads, depth, n) */
 static void gather_transposed(const attention *a, const float *rows, int64_t n, float *to) {
     int64_t depth = a->width / a->heads, pitch = pitch_of(a);
 #pragma omp parallel for schedule(static)
@@ -249,7 +249,7 @@ static void gather_transposed(const attention *a, const float *rows, int64_t n, 
                                  n - i < SQUARE ? n - i : SQUARE, depth - d < SQUARE ? depth - d : SQUARE);
 }
 
-/* The products like their matrices dense, and the keys transposed: docs/performance.md. */
+/* Products are faster with dense matrices and transposed keys (docs/performance.md). */
 static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     const attention *a = k->node->attributes;
     const attention_state *s = k->state;
@@ -274,7 +274,7 @@ static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_err
     return ICSEG_OK;
 }
 
-/* Several blocks add to dk and dv: their rows start from zero. */
+/* Several blocks add to dk and dv, so these start from zero. */
 static void clear(const attention *a, void *const *gradients, int which) {
     int64_t rows = a->batch * a->keys, pitch = pitch_of(a);
     float *first = rows_of(a, gradients, which, 0, 0);

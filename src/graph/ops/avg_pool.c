@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * avg_pool: means of size x size windows, stride = size; rows and columns that fill no window are left out. */
+ * avg_pool: means of size x size windows, stride = size; rows and columns that do not fill a window are left out. */
 #include <string.h>
 
 #include "base/system.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * batch_norm: normalisation per channel by the batch's or the running statistics, with an optional fused ReLU. The
+ * batch_norm: normalisation per channel with the batch's or the running statistics, and an optional fused ReLU. The
  * batch's moments take one pass over memory: each chunk of rows is read twice while it is in the cache (mean, then
- * centred squares), and the chunks' moments are combined in double (Chan, Golub and LeVeque). The gradient computes the
- * ReLU's mask again from x, which it reads anyway. */
+ * centred squares), and the chunks' moments are combined in double (Chan, Golub and LeVeque). The gradient recomputes
+ * the ReLU's mask from x, which it reads anyway. */
 #include <math.h>
 #include <string.h>
 
@@ -83,7 +83,7 @@ ICSEG_KERNEL static void apply_rows(const float *x, const float *scale, const fl
         apply_types(x, scale, shift, relu, y, false, rows, c);
 }
 
-/* Sums over rows of g and of g (x - mean), g = dy where the ReLU let through. */
+/* Sums over rows of g and of g (x - mean), where g is dy masked by the ReLU. */
 ICSEG_KERNEL static void chunk_sums(const float *x, const float *dy, const float *mean, const float *scale,
                                     const float *shift, bool relu, int64_t rows, int64_t c, float *sum, float *dot) {
     float floor = relu ? 0 : -INFINITY;
@@ -110,7 +110,7 @@ ICSEG_KERNEL static void chunk_sums(const float *x, const float *dy, const float
     }
 }
 
-/* What the gradient is made of, per channel. */
+/* The terms of the gradient, per channel. */
 typedef struct gradient_terms {
     const float *mean, *scale, *shift, *a, *b;
     bool relu;
@@ -145,7 +145,7 @@ static icseg_chunks chunks_of(const icseg_kernel *k, int like, int channels) {
     return icseg_chunks_of(icseg_kernel_in(k, like)->count / c, c);
 }
 
-/* y = x scale + shift: the same two numbers forward and backward, so that the ReLU's mask is the same. */
+/* y = x scale + shift, with the same scale and shift forward and backward, so that the ReLU's mask is the same. */
 static void affine(const float *weight, const float *bias, const float *mean, const float *inv, int64_t c, float *scale,
                    float *shift) {
     for (int64_t j = 0; j < c; j++) {
@@ -154,7 +154,7 @@ static void affine(const float *weight, const float *bias, const float *mean, co
     }
 }
 
-/* Writes mean and 1 / sqrt(var + eps) (C) of the batch, and moves the running statistics towards it. */
+/* Writes mean and 1 / sqrt(var + eps) (C) of the batch and updates the running statistics. */
 static void batch_moments(const icseg_kernel *k, const icseg_chunks *m, float *partial) {
     const icseg_batch_norm_options *o = k->node->attributes;
     const float *x = k->in[X];
@@ -220,7 +220,7 @@ static icseg_status batch_norm_run(icseg_kernel *k, const icseg_run *run, icseg_
     return ICSEG_OK;
 }
 
-/* -- the output once more, for the backward pass: x, weight, bias, mean, inv -> y */
+/* -- recomputing the output for the backward pass: x, weight, bias, mean, inv -> y */
 
 enum { A_MEAN = BIAS + 1, A_INV, A_INPUTS };
 
@@ -233,7 +233,7 @@ static icseg_status again_run(icseg_kernel *k, const icseg_run *run, icseg_error
 
 static const icseg_op again_op = {.name = "batch_norm", .prepare = batch_norm_prepare, .run = again_run, .in_place = 1};
 
-/* The statistics have been taken and moved. */
+/* The statistics are known, and the running ones have been updated. */
 static icseg_value recompute(icseg_graph *g, const icseg_node *node, const icseg_value *inputs) {
     icseg_value in[A_INPUTS] = {inputs[X], inputs[WEIGHT], inputs[BIAS], node->output[1], node->output[2]};
     icseg_node *n =
@@ -250,7 +250,7 @@ enum { G_X, G_DY, G_WEIGHT, G_BIAS, G_MEAN, G_INV, G_INPUTS };
 
 typedef struct gradient_attributes {
     bool batch_statistics, relu;
-    bool wants_x, wants_parameters; /* which outputs there are */
+    bool wants_x, wants_parameters; /* which outputs exist */
 } gradient_attributes;
 
 static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
@@ -314,7 +314,7 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     icseg_value in[G_INPUTS] = {node->input[X],    grad_out[0],     node->input[WEIGHT],
                                 node->input[BIAS], node->output[1], node->output[2]};
     if (!o->batch_statistics && !o->relu && !attributes.wants_parameters)
-        in[G_X] = in[G_DY]; /* a scaling: its factor b of x is 0, and x need not be kept */
+        in[G_X] = in[G_DY]; /* a scaling: the factor b of x is 0, so x need not be kept */
     icseg_node *n = icseg_node_append(g, &gradient_op, &attributes, sizeof attributes, in, G_INPUTS, 0);
     if (!n) return;
     icseg_shape channels = icseg_graph_value(g, node->input[WEIGHT])->shape;
@@ -345,14 +345,15 @@ icseg_value icseg_batch_norm(icseg_graph *g, icseg_value x, icseg_value weight, 
     icseg_shape shape = icseg_graph_value(g, x)->shape, channels = icseg_graph_value(g, weight)->shape;
     if (options.batch_statistics && icseg_graph_value(g, x)->count == channels.dim[0]) {
         char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "batch_norm", ICSEG_ERROR_SHAPE,
-                                "training needs more than one value per channel, x is %s: use a larger batch or crop",
-                                icseg_shape_text(shape, s, sizeof s));
+        return icseg_graph_fail(
+            g, "batch_norm", ICSEG_ERROR_SHAPE,
+            "training needs more than one value per channel, but x is %s; use a larger batch or crop",
+            icseg_shape_text(shape, s, sizeof s));
     }
     for (int i = RUNNING_MEAN; i < INPUTS && options.batch_statistics; i++)
         if (icseg_graph_value(g, in[i])->kind != ICSEG_VALUE_PARAM)
-            return icseg_graph_fail(g, "batch_norm", ICSEG_ERROR_INTERNAL, "%s is no parameter: it cannot be updated",
-                                    names[i]);
+            return icseg_graph_fail(g, "batch_norm", ICSEG_ERROR_INTERNAL,
+                                    "%s is not a parameter and cannot be updated", names[i]);
     icseg_value y = icseg_node_output(g, node, ICSEG_F32, shape);
     icseg_node_output(g, node, ICSEG_F32, channels); /* mean, for the gradient */
     icseg_node_output(g, node, ICSEG_F32, channels); /* 1 / sqrt(var + eps) */

@@ -5,7 +5,7 @@
 #include "base/system.h"
 #include "graph/ops/linear_algebra.h"
 
-enum { ROWS = 1024, MOST_PARTS = 64 }; /* rows a part, until there are too many parts */
+enum { ROWS = 1024, MOST_PARTS = 64 }; /* rows of a part, unless there would be too many parts */
 
 static int64_t parts_of(int64_t rows) {
     int64_t parts = (rows + ROWS - 1) / ROWS;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Sums of partial sums, copies of runs, a shape check: what several operators share. */
+ * Shared by several operators: sums of partial sums, copies of runs, a shape check. */
 #include "graph/ops/chunks.h"
 
 #include <string.h>
@@ -28,7 +28,7 @@ void icseg_sum_partials(const float *partial, int64_t count, int64_t stride, int
 
 void icseg_copy_runs(icseg_runs to, icseg_runs from, int64_t rows, int64_t run) {
     bool to_bf16 = to.dtype == ICSEG_BF16, from_bf16 = from.dtype == ICSEG_BF16;
-    int64_t pieces = (run + RUN - 1) / RUN; /* long runs are split: there may be few of them */
+    int64_t pieces = (run + RUN - 1) / RUN; /* long runs are split, because there may be few of them */
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t r = 0; r < rows; r++)
         for (int64_t p = 0; p < pieces; p++) {
@@ -42,7 +42,7 @@ bool icseg_check_channels(icseg_graph *g, const char *op, icseg_value x, const c
     icseg_shape shape = icseg_graph_value(g, x)->shape, given = icseg_graph_value(g, value)->shape;
     if (shape.rank >= 1 && icseg_shape_equal(given, ICSEG_SHAPE(shape.dim[shape.rank - 1]))) return true;
     char s[ICSEG_SHAPE_TEXT], t[ICSEG_SHAPE_TEXT];
-    icseg_graph_fail(g, op, ICSEG_ERROR_SHAPE, "%s has shape %s; one number for each channel of x %s is needed", name,
+    icseg_graph_fail(g, op, ICSEG_ERROR_SHAPE, "%s has shape %s; one number for each channel of x %s is expected", name,
                      icseg_shape_text(given, t, sizeof t), icseg_shape_text(shape, s, sizeof s));
     return false;
 }

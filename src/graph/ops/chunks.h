@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the row-wise operators share: a matrix cut into chunks of rows whose borders depend on its shape only, so that
- * sums over rows (float inside a chunk, double across, in order) are the same bits for any number of threads. */
+ * Shared by the row-wise operators: a matrix cut into chunks of rows. The cuts depend on its shape only, so that sums
+ * over rows (float inside a chunk, double across chunks, in order) have the same bits for any number of threads. */
 #ifndef ICSEG_GRAPH_OPS_CHUNKS_H
 #define ICSEG_GRAPH_OPS_CHUNKS_H
 
@@ -8,11 +8,11 @@
 
 typedef struct icseg_chunks {
     int64_t rows, width; /* of the matrix */
-    int64_t step, count; /* rows of a chunk but the last, number of chunks */
+    int64_t step, count; /* rows of all chunks but the last; number of chunks */
 } icseg_chunks;
 
-/* Chunks of about 128 KB, so that one read a second time comes from the second-level cache, and of at most 512 rows,
- * so that float sums stay accurate. */
+/* Chunks of about 128 KB, so that reading one a second time hits the second-level cache, and of at most 512 rows, so
+ * that float sums stay accurate. */
 static inline icseg_chunks icseg_chunks_of(int64_t rows, int64_t width) {
     int64_t step = 32768 / width;
     step = step < 8 ? 8 : step > 512 ? 512 : step;
@@ -29,14 +29,14 @@ void icseg_sum_partials(const float *partial, int64_t count, int64_t stride, int
 
 /* The same run of elements in each row of a matrix. */
 typedef struct icseg_runs {
-    const void *data; /* the first one's first element */
+    const void *data; /* first element of the first run */
     icseg_dtype dtype;
     int64_t stride; /* elements from row to row */
 } icseg_runs;
 /* Copies `rows` runs of `run` elements, f32 or bf16, from one matrix to another, in parallel. */
 void icseg_copy_runs(icseg_runs to, icseg_runs from, int64_t rows, int64_t run);
 
-/* Whether `value`, called `name` in the text, has shape (C) for x (..., C); if not, the graph has failed. */
+/* Whether `value`, called `name` in the message, has shape (C) for x (..., C). If not, the graph fails. */
 bool icseg_check_channels(icseg_graph *g, const char *op, icseg_value x, const char *name, icseg_value value);
 
 #endif

@@ -7,10 +7,10 @@
 #include "graph/ops/winograd.h"
 
 typedef struct conv_state {
-    icseg_primitive *primitive; /* either this */
-    icseg_winograd *winograd;   /* or that */
-    bool turned;                /* the primitive's operands are dy, x */
-    size_t own, weights;        /* offsets in scratch */
+    icseg_primitive *primitive; /* one of these two */
+    icseg_winograd *winograd;
+    bool turned;         /* the primitive's operands are dy, x */
+    size_t own, weights; /* offsets in scratch */
 } conv_state;
 
 static icseg_primitive_kind direction_of(const icseg_kernel *k);
@@ -103,7 +103,7 @@ bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_optio
     return options.in == ICSEG_F32 && !icseg_conv_reduces_precision(shape, options) && icseg_winograd_pays(shape);
 }
 
-/* Twice the rate of f32 is less than Winograd gains. */
+/* Twice the rate of f32 is less than what Winograd gains. */
 bool icseg_conv_bf16_pays(const icseg_graph *g, const icseg_node *node) {
     (void)g;
     return icseg_compute_bf16() == ICSEG_BF16_AMX || !icseg_winograd_pays(node->attributes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The two ways to convolve: oneDNN's convolutions, and patches laid out as rows of a matrix. */
+ * The ways to convolve: primitives, Winograd's algorithm, and patches laid out as rows of a matrix. */
 #ifndef ICSEG_GRAPH_OPS_CONV2D_H
 #define ICSEG_GRAPH_OPS_CONV2D_H
 
@@ -7,9 +7,9 @@
 
 /* Kernel = stride > 1, no padding (a ViT's patch embedding): inputs x, weight, perhaps bias. */
 icseg_value icseg_patch_conv(icseg_graph *g, const icseg_conv_shape *shape, const icseg_value *inputs, int count);
-/* Of nodes whose attributes begin with an icseg_conv_shape. */
+/* For nodes whose attributes begin with an icseg_conv_shape. */
 double icseg_conv_flops(const icseg_graph *g, const icseg_node *node);
-/* Whether Winograd's algorithm is to be used, rather than a primitive with these options. */
+/* Whether to use Winograd's algorithm rather than a primitive with these options. */
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options);
 bool icseg_conv_bf16_pays(const icseg_graph *g, const icseg_node *node);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conv_transpose2x2: kernel 2, stride 2, so every input pixel makes its own square of four output pixels: a matrix
- * product with the weight (4 O, I), then the squares are put in their places. Image by image, which bounds scratch. */
+ * conv_transpose2x2: kernel 2, stride 2. Every input pixel makes a square of four output pixels: a matrix product with
+ * the weight (4 O, I), after which the squares are moved to their places. Images are processed one by one, which limits
+ * scratch memory. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -30,7 +31,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     if (k->node->op == &input_gradient_op) product = icseg_product_shape(pixels, square, t->in, false, false);
     if (k->node->op == &weight_gradient_op) {
         product = icseg_product_shape(square, pixels, t->in, true, false);
-        options = (icseg_primitive_options){.accumulate = true}; /* over the images */
+        options = (icseg_primitive_options){.accumulate = true}; /* sums over the images */
     }
     ICSEG_TRY(icseg_matmul_open(&s->primitive, &product, options, error));
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
@@ -67,7 +68,7 @@ static void spread(const transpose_shape *t, const float *squares, const float *
 
 /* image (2H, 2W, O) -> squares (H W, 2, 2, O) */
 static void collect(const transpose_shape *t, const float *image, float *squares) {
-    int64_t n = 2 * t->out; /* two pixels of a square are neighbours in the image too */
+    int64_t n = 2 * t->out; /* two pixels of a square are also neighbours in the image */
 #pragma omp parallel for schedule(static)
     for (int64_t line = 0; line < 2 * t->height; line++)
         for (int64_t x = 0; x < t->width; x++)

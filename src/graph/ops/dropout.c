@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * dropout of elements, channels or samples. The mask is a hash of (seed, step, node, index): nothing is stored, threads
- * do not matter, and the gradient is the same operator with the forward node's key. */
+ * dropout of elements, channels or samples. The mask is a hash of (seed, step, node, index): nothing is stored, the
+ * number of threads does not matter, and the gradient is the same operator with the forward node's key. */
 #include "base/rng.h"
 #include "base/system.h"
 #include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 
-enum { BLOCK = 16384 }; /* numbers that share a key drawn from the generator */
+enum { BLOCK = 16384 }; /* numbers that share a key from the generator */
 
 typedef struct dropout_attributes {
     float p;
@@ -59,7 +59,7 @@ static void drop(const icseg_kernel *k, const icseg_run *run, const float *x, in
     }
 }
 
-/* How many numbers the mask has: one for each element, channel of a sample, or sample. */
+/* Size of the mask: one number for each element, channel of a sample, or sample. */
 static int64_t mask_size(const icseg_kernel *k) {
     const icseg_value_info *x = icseg_kernel_in(k, 0);
     switch (((const dropout_attributes *)k->node->attributes)->mode) {
@@ -125,7 +125,7 @@ icseg_value icseg_dropout(icseg_graph *g, icseg_value x, float p, icseg_dropout_
     int least = mode == ICSEG_DROPOUT_CHANNEL ? 2 : mode == ICSEG_DROPOUT_SAMPLE ? 1 : 0;
     if (shape.rank < least) {
         char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "dropout", ICSEG_ERROR_SHAPE, "x is %s, %s is needed",
+        return icseg_graph_fail(g, "dropout", ICSEG_ERROR_SHAPE, "x is %s; %s is expected",
                                 icseg_shape_text(shape, s, sizeof s), least == 2 ? "(B, ..., C)" : "(B, ...)");
     }
     dropout_attributes attributes = {.p = p, .mode = mode, .key = icseg_graph_node_count(g)};

@@ -6,10 +6,10 @@
 #include "graph/node.h"
 #include "graph/ops.h"
 
-/* The rows of a table that is not in memory, read once: a vocabulary is a hundred megabytes, the names in use are a few
- * hundred rows of it. */
+/* Rows of a table that is not in memory are read once: a vocabulary takes a hundred megabytes, and the names in use are
+ * a few hundred rows of it. */
 typedef struct embedding_state {
-    uint64_t version; /* of the table they were read from; 0: not yet */
+    uint64_t version; /* of the table when they were read; 0: not read yet */
     float rows[];
 } embedding_state;
 
@@ -53,7 +53,7 @@ icseg_value icseg_embedding(icseg_graph *g, icseg_value table, int count, const 
     if (!node) return ICSEG_NONE;
     int64_t rows = icseg_graph_dim(g, table, 0);
     if (icseg_graph_value(g, table)->shape.rank != 2)
-        return icseg_graph_fail(g, "embedding", ICSEG_ERROR_SHAPE, "the table needs two axes");
+        return icseg_graph_fail(g, "embedding", ICSEG_ERROR_SHAPE, "the table must have two axes");
     for (int i = 0; i < count; i++)
         if (ids[i] < 0 || ids[i] >= rows)
             return icseg_graph_fail(g, "embedding", ICSEG_ERROR_CONFIG, "id %d is not in 0..%lld", ids[i],

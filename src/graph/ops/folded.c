@@ -6,12 +6,13 @@
 #include "base/memory.h"
 #include "graph/ops/fused.h"
 
-/* Published in the weight parameter when the bias is there; the other two are published when they are made. */
+/* Published in the weight parameter when the bias is ready; weights and packed copies are published when they are
+ * made. */
 struct icseg_folded {
     const icseg_param *gamma; /* of which batch norm */
-    uint64_t version;         /* sum of all parameters' versions, which only grow; 0: nothing here yet */
+    uint64_t version;         /* sum of all parameters' versions, which only grow; 0: not folded yet */
     float *bias;              /* (O) */
-    float *_Atomic weights;   /* (O, kh, kw, I), where some primitive takes them as they are; else NULL */
+    float *_Atomic weights;   /* (O, kh, kw, I), if some primitive uses them unpacked; else NULL */
     size_t bytes;             /* of these two */
     icseg_packed *_Atomic packed;
 };
@@ -61,7 +62,7 @@ static void fold_bias(const icseg_kernel *k, float *to) {
         to[o] = (float)((double)beta[o] + ((bias ? (double)bias[o] : 0) - (double)mean[o]) * scale_of(k, o));
 }
 
-/* A ReLU in a primitive turns NaN into 0, so it is looked for where it would come from. */
+/* A ReLU in a primitive turns NaN into 0, so the weights are checked instead. */
 static icseg_status check_finite(const icseg_kernel *k, const float *values, int64_t count, icseg_error *error) {
     const icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
     if (icseg_all_finite(values, count)) return ICSEG_OK;
@@ -83,12 +84,12 @@ static icseg_folded *open_folded(const icseg_param *weight) {
 
 static bool is_plain(const icseg_primitive *primitive) { return !primitive || !icseg_primitive_packed_size(primitive); }
 
-/* What lies in the layout already, or NULL. */
+/* Weights that are in the layout already, or NULL. */
 static const void *find(const icseg_folded *f, const icseg_primitive *primitive) {
     return is_plain(primitive) ? f->weights : icseg_packed_find(f->packed, primitive, f->version);
 }
 
-/* Weights as they are lie in f->weights; else they are only needed until they are packed. */
+/* Unpacked weights stay in f->weights; others are only needed until they are packed. */
 static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, const icseg_primitive *primitive,
                                 const void **out, icseg_error *error) {
     *out = find(f, primitive);
@@ -116,7 +117,7 @@ static bool is_current(const icseg_folded *f, const icseg_kernel *k) {
     return f->version == version_of(k) && f->gamma == param(k, ICSEG_FUSED_GAMMA);
 }
 
-/* Folds the bias anew and drops what was made of older values. */
+/* Folds the bias again and drops copies of older values. */
 static icseg_status renew(icseg_folded *f, const icseg_kernel *k, icseg_error *error) {
     const icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT), *gamma = param(k, ICSEG_FUSED_GAMMA);
     fold_bias(k, f->bias);
@@ -133,7 +134,7 @@ static icseg_status renew(icseg_folded *f, const icseg_kernel *k, icseg_error *e
     return ICSEG_OK;
 }
 
-/* The folded copies of a weight, with a bias of the parameters' present values. Under the weight's lock. */
+/* The folded copies of a weight, with a bias from the parameters' current values. Called under the weight's lock. */
 static icseg_status get_folded(const icseg_kernel *k, icseg_folded **out, icseg_error *error) {
     icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
     icseg_folded *known = weight->folded, *f = known ? known : open_folded(weight);

@@ -7,9 +7,9 @@
 #include "graph/ops/winograd.h"
 
 typedef struct fused_state {
-    icseg_primitive *primitive; /* either this */
-    icseg_winograd *winograd;   /* or that */
-    size_t own, weights;        /* offsets in scratch */
+    icseg_primitive *primitive; /* one of these two */
+    icseg_winograd *winograd;
+    size_t own, weights; /* offsets in scratch */
 } fused_state;
 
 static bool has(const icseg_kernel *k, int i) { return i < k->node->input_count && k->node->input[i] != ICSEG_NONE; }
@@ -29,7 +29,7 @@ static icseg_primitive_options options_of(const icseg_kernel *k) {
     return options;
 }
 
-/* Winograd's convolution neither adds to its output nor knows other activations. */
+/* Winograd's convolution does not add to its output and has no other activations. */
 static bool is_winograd(const icseg_kernel *k) {
     if (k->node->op != &icseg_op_conv2d_fused || has(k, ICSEG_FUSED_RESIDUAL)) return false;
     const icseg_fused_conv *a = k->node->attributes;
@@ -62,11 +62,11 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     return is_winograd(k) ? open_winograd(k, s, error) : open_primitive(k, s, error);
 }
 
-static icseg_status get_weights(icseg_kernel *k, void *room, icseg_operands *operands, icseg_error *error) {
+static icseg_status get_weights(icseg_kernel *k, void *scratch, icseg_operands *operands, icseg_error *error) {
     const fused_state *s = k->state;
     if (has_norm(k)) return icseg_folded_get(k, s->primitive, &operands->b, &operands->bias, error);
     return s->winograd ? icseg_weights_plain(k, ICSEG_FUSED_WEIGHT, &operands->b, error)
-                       : icseg_weights_get(k, ICSEG_FUSED_WEIGHT, s->primitive, room, &operands->b, error);
+                       : icseg_weights_get(k, ICSEG_FUSED_WEIGHT, s->primitive, scratch, &operands->b, error);
 }
 
 static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error) {
@@ -88,7 +88,7 @@ static void release(icseg_kernel *k) {
     icseg_free(s);
 }
 
-/* Where Winograd's convolution cannot be had, bf16 need not beat it. */
+/* If Winograd's convolution is not possible, bf16 need not beat it. */
 static bool conv_pays(const icseg_graph *g, const icseg_node *node) {
     const icseg_fused_conv *a = node->attributes;
     bool direct = node->input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE || a->activation > ICSEG_ACTIVATION_RELU;

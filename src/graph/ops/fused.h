@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Operators that only icseg_graph_fuse makes: a convolution or linear map together with what follows it. */
+ * Operators that only graph/passes/fuse.h appends: a convolution or linear map together with the operators after it. */
 #ifndef ICSEG_GRAPH_OPS_FUSED_H
 #define ICSEG_GRAPH_OPS_FUSED_H
 
@@ -49,9 +49,8 @@ typedef struct icseg_fused_pair {
 /* Whether blocks of rows are faster, for that many rows and bytes between the two maps. */
 bool icseg_linear_pair_pays(int64_t rows, int64_t between_bytes);
 
-/* The convolution's weights in the primitive's layout (NULL: as they are) and its bias, both with the batch norm folded
- * in. They are made when first asked for, and again when one of the parameters has changed; kept with the weight
- * parameter. */
+/* The convolution's weights in the primitive's layout (NULL: unpacked) and its bias, both with the batch norm folded
+ * in. They are made on first use, and again when a parameter has changed, and are kept with the weight parameter. */
 icseg_status icseg_folded_get(const icseg_kernel *k, const icseg_primitive *primitive, const void **weights,
                               const float **bias, icseg_error *error);
 

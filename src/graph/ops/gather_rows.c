@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * gather_rows: the listed rows of every sample; its gradient is zero in the others. */
+ * gather_rows: the listed rows of every sample; the gradient of the other rows is zero. */
 #include <string.h>
 
 #include "graph/node.h"
@@ -32,7 +32,7 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
     size_t row = (size_t)dim[2] * sizeof *dx;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t b = 0; b < dim[0]; b++)
-        for (int i = 0; i <= a->count; i++) { /* the rows nobody read before row i's, then row i's */
+        for (int i = 0; i <= a->count; i++) { /* the rows before row i that were not read, then row i's */
             int64_t first = i ? a->rows[i - 1] + 1 : 0, last = i < a->count ? a->rows[i] : dim[1];
             float *to = dx + (b * dim[1] + first) * dim[2];
             memset(to, 0, (size_t)(last - first) * row);
@@ -60,7 +60,7 @@ icseg_value icseg_gather_rows(icseg_graph *g, icseg_value x, int count, const in
     icseg_shape shape = icseg_graph_value(g, x)->shape;
     char s[ICSEG_SHAPE_TEXT];
     if (shape.rank != 3)
-        return icseg_graph_fail(g, "gather_rows", ICSEG_ERROR_SHAPE, "x is %s, (B, L, C) is needed",
+        return icseg_graph_fail(g, "gather_rows", ICSEG_ERROR_SHAPE, "x is %s; (B, L, C) is expected",
                                 icseg_shape_text(shape, s, sizeof s));
     for (int i = 0; i < count; i++)
         if (rows[i] < 0 || rows[i] >= shape.dim[1] || (i > 0 && rows[i] <= rows[i - 1]))

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * group_mean: the mean over neighbouring rows, group by group: several rows a class become one. */
+ * group_mean: the mean over neighbouring rows, group by group, so that several rows of a class become one. */
 #include "base/system.h"
 #include "graph/node.h"
 #include "graph/ops.h"
 
 typedef struct groups_attributes {
     int count;
-    const int32_t *ends; /* (count): the row behind each group; in the graph's arena */
+    const int32_t *ends; /* (count): the row after each group; in the graph's arena */
 } groups_attributes;
 
 static int64_t first_row(const groups_attributes *a, int group) { return group ? a->ends[group - 1] : 0; }
@@ -80,7 +80,7 @@ icseg_value icseg_group_mean(icseg_graph *g, icseg_value x, int count, const int
     icseg_shape shape = icseg_graph_value(g, x)->shape;
     if (shape.rank != 3 || shape.dim[1] != rows) {
         char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "group_mean", ICSEG_ERROR_SHAPE, "x is %s, (B, %lld, C) is needed",
+        return icseg_graph_fail(g, "group_mean", ICSEG_ERROR_SHAPE, "x is %s; (B, %lld, C) is expected",
                                 icseg_shape_text(shape, s, sizeof s), (long long)rows);
     }
     shape.dim[1] = count;

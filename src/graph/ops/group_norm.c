@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * group_norm with one group: over all of a sample. Moments and gradient sums take one pass over memory each, in chunks
- * of rows combined in order (as in batch_norm). */
+ * group_norm with one group, over a whole sample. Moments and gradient sums take one pass over memory each, in chunks
+ * of rows that are combined in order (as in batch_norm). */
 #include <math.h>
 #include <string.h>
 
@@ -179,7 +179,7 @@ icseg_value icseg_group_norm(icseg_graph *g, icseg_value x, icseg_value weight, 
     icseg_shape shape = x == ICSEG_NONE ? ICSEG_SHAPE(1, 1) : icseg_graph_value(g, x)->shape;
     if (shape.rank < 2) {
         char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "group_norm", ICSEG_ERROR_SHAPE, "x is %s, (B, ..., C) is needed",
+        return icseg_graph_fail(g, "group_norm", ICSEG_ERROR_SHAPE, "x is %s; (B, ..., C) is expected",
                                 icseg_shape_text(shape, s, sizeof s));
     }
     return icseg_norm_node(g, &icseg_op_group_norm, x, weight, bias, eps, ICSEG_SHAPE(shape.dim[0]));

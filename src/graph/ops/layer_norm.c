@@ -110,7 +110,7 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < m.count; i++) {
         int64_t row = i * m.step, at = row * c, rows = icseg_chunk_rows(&m, i);
-        if (o->wants_parameters) { /* first: dx may lie where x or dy lay */
+        if (o->wants_parameters) { /* first, because dx may overwrite x or dy */
             float *p = partial + i * 2 * c;
             memset(p, 0, (size_t)(2 * c) * sizeof *p);
             parameter_rows(x + at, dy + at, mean + row, inv + row, rows, c, p, p + c);

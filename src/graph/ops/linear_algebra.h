@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the operators built on src/dnnl share: weights that are packed once per parameter, nodes that are one matrix
- * product, the gradient of a bias. */
+ * Shared by the operators built on compute/primitive.h: weights that are packed once per parameter, nodes that are one
+ * matrix product, the gradient of a bias. */
 #ifndef ICSEG_GRAPH_OPS_LINEAR_ALGEBRA_H
 #define ICSEG_GRAPH_OPS_LINEAR_ALGEBRA_H
 
 #include "compute/primitive.h"
 #include "graph/node.h"
 
-/* Offsets into the scratch area of a run: room for `bytes` is reserved after what the kernel has reserved so far. */
+/* Reserves `bytes` of a run's scratch memory and returns their offset. */
 size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes);
 
-/* Lets a primitive whose first operand is input 0 multiply on tiles as the graph wants it to. */
+/* Sets the graph's precision, and the range of input 0, for a primitive whose first operand is input 0. */
 void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options);
 
 /* -- weights: a primitive's second operand, input i of the node */
 
-/* Whether to have a primitive choose the layout of input i, a matrix. Weights that change every step are not worth
- * packing for the few per cent it gains. */
+/* Whether a primitive should choose the layout of input i, a matrix. For weights that change at every step packing
+ * costs more than it gains. */
 bool icseg_weights_want_packing(const icseg_kernel *k, int i);
-/* Scratch bytes to hold the packed copy of an input that is no parameter; parameters keep theirs. */
+/* Scratch bytes for the packed copy of an input that does not keep it. A parameter keeps its copy. */
 size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive *primitive);
-/* The operand as the primitive wants it. `room`: icseg_weights_scratch bytes. An operator that calls these for input i
- * says so in op->lazy_inputs. */
-icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *room,
+/* The operand in the primitive's layout. `scratch`: icseg_weights_scratch bytes. An operator that calls these functions
+ * for input i sets bit i of op->lazy_inputs. */
+icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *scratch,
                                const void **out, icseg_error *error);
-/* The same, as it is. */
+/* The operand unpacked. */
 icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out, icseg_error *error);
 
-/* -- nodes that are one matrix product: inputs a, b and perhaps a bias; the attributes are its icseg_matmul_shape */
+/* -- nodes that are one matrix product: inputs a, b and optionally a bias; the attributes are its icseg_matmul_shape */
 
 /* out (rows, columns) = a b of dense matrices, either of them stored transposed. */
 icseg_matmul_shape icseg_product_shape(int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
                                        bool b_transposed);
-/* The same for `batch` matrices that lie one behind the other. */
+/* The same for `batch` matrices in a row. */
 icseg_matmul_shape icseg_product_batch(int64_t batch, int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
                                        bool b_transposed);
 icseg_value icseg_product(icseg_graph *g, const icseg_op *op, icseg_matmul_shape product, const icseg_value *inputs,
@@ -42,7 +42,7 @@ icseg_status icseg_product_run(icseg_kernel *k, const icseg_run *run, icseg_erro
 void icseg_product_release(icseg_kernel *k);
 double icseg_product_flops(const icseg_graph *g, const icseg_node *node);
 
-/* Operands that are no parameters may be bf16, the result where BF16_OUT is 1. */
+/* BF16_IN: bits of the operands that may be bf16; BF16_OUT: whether the result may. */
 #define ICSEG_PRODUCT_OP(NAME, GRADIENT, BF16_IN, BF16_OUT)                                                            \
     {                                                                                                                  \
         .name = NAME, .gradient = GRADIENT, .prepare = icseg_product_prepare, .run = icseg_product_run,                \

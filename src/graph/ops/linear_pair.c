@@ -74,9 +74,9 @@ static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error)
         icseg_operands first = {.a = x + i * s->rows * in, .bias = k->in[FIRST_BIAS], .out = between};
         icseg_operands second = {.a = between, .bias = k->in[SECOND_BIAS], .out = y + i * s->rows * out};
         icseg_primitive *const *p = s->product[last];
-        const size_t *room = s->weights[last];
-        ICSEG_TRY(icseg_weights_get(k, FIRST_WEIGHT, p[FIRST], scratch + room[FIRST], &first.b, error));
-        ICSEG_TRY(icseg_weights_get(k, SECOND_WEIGHT, p[SECOND], scratch + room[SECOND], &second.b, error));
+        const size_t *weights = s->weights[last];
+        ICSEG_TRY(icseg_weights_get(k, FIRST_WEIGHT, p[FIRST], scratch + weights[FIRST], &first.b, error));
+        ICSEG_TRY(icseg_weights_get(k, SECOND_WEIGHT, p[SECOND], scratch + weights[SECOND], &second.b, error));
         ICSEG_TRY(icseg_primitive_run(p[FIRST], first, scratch + s->own, error));
         ICSEG_TRY(icseg_primitive_run(p[SECOND], second, scratch + s->own, error));
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * max_pool: maxima of size x size windows, stride = size; rows and columns that fill no window are left out. The
- * gradient goes to the first maximum of each window, found again from x; NaN counts as the largest. */
+ * max_pool: maxima of size x size windows, stride = size; rows and columns that do not fill a window are left out. The
+ * gradient goes to the first maximum of each window, which is searched again in x. NaN counts as the largest value. */
 #include <string.h>
 
 #include "base/system.h"
@@ -26,7 +26,7 @@ ICSEG_KERNEL static void forward_row(const void *from_rows, int64_t width, int64
     }
 }
 
-/* One row of windows, n <= LANES channels of c: fills size rows of dx, but for the columns that fill no window. */
+/* One row of windows, n <= LANES channels of c: fills `size` rows of dx, except for the columns outside all windows. */
 ICSEG_KERNEL static void gradient_row(const float *x, const float *dy, int64_t width, int64_t c, int64_t n,
                                       int64_t size, int64_t out, float *dx) {
     float best[LANES];
@@ -70,7 +70,7 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
         for (int64_t h = 0; h < in[1]; h++) {
             int64_t at = (b * in[1] + h) * in_row, window = h / size, skip = window < out[1] ? covered : 0;
             memset(dx + at + skip, 0, (size_t)(in_row - skip) * sizeof *dx);
-            if (h % size || window == out[1]) continue; /* a window's first row does all of its rows */
+            if (h % size || window == out[1]) continue; /* the first row of a window handles all of its rows */
             for (int64_t j = 0; j < c; j += LANES)
                 gradient_row(x + at + j, dy + (b * out[1] + window) * out_row + j, in[2], c,
                              c - j < LANES ? c - j : LANES, size, out[2], dx + at + j);

@@ -72,7 +72,7 @@ icseg_value icseg_mean_rows(icseg_graph *g, icseg_value x) {
     icseg_shape shape = icseg_graph_value(g, x)->shape;
     if (shape.rank != 3) {
         char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "mean_rows", ICSEG_ERROR_SHAPE, "x is %s, (B, L, C) is needed",
+        return icseg_graph_fail(g, "mean_rows", ICSEG_ERROR_SHAPE, "x is %s; (B, L, C) is expected",
                                 icseg_shape_text(shape, s, sizeof s));
     }
     shape.dim[1] = 1;

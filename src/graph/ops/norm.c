@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What layer norm and group norm share: x, weight (C), bias (C) -> y, mean, 1 / standard deviation; and their
+ * Shared by layer norm and group norm: x, weight (C), bias (C) -> y, mean, 1 / standard deviation; and their
  * gradients. */
 #include "graph/ops/norm.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * normalize: rows divided by their length. Keeps y and 1 / length for the gradient, so that x need not be kept. */
+ * normalize: rows divided by their length. The gradient needs y and 1 / length, but not x. */
 #include <math.h>
 
 #include "base/system.h"
@@ -7,7 +7,7 @@
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 
-#define SHORTEST 1e-12f /* shorter rows are divided by this, as a constant */
+#define SHORTEST 1e-12f /* shorter rows are divided by this constant */
 
 ICSEG_KERNEL static void forward_rows(const float *x, int64_t rows, int64_t c, float *y, float *inv) {
     for (int64_t r = 0; r < rows; r++, x += c, y += c) {
@@ -79,7 +79,7 @@ icseg_value icseg_normalize(icseg_graph *g, icseg_value x) {
     icseg_node *node = icseg_node_append(g, &icseg_op_normalize, NULL, 0, &x, 1, 0);
     if (!node) return ICSEG_NONE;
     icseg_shape shape = icseg_graph_value(g, x)->shape, rows = shape;
-    if (shape.rank < 1) return icseg_graph_fail(g, "normalize", ICSEG_ERROR_SHAPE, "x is (), (..., C) is needed");
+    if (shape.rank < 1) return icseg_graph_fail(g, "normalize", ICSEG_ERROR_SHAPE, "x is (); (..., C) is expected");
     rows.dim[rows.rank - 1] = 1;
     icseg_value y = icseg_node_output(g, node, ICSEG_F32, shape);
     icseg_node_output(g, node, ICSEG_F32, rows); /* 1 / length, for the gradient */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conv2d whose kernel equals its stride, without padding: patches do not overlap, so that the convolution is a matrix
- * product of patches laid out as rows (B H' W', kh kw I) with the weight (O, kh kw I). oneDNN's own backward pass of
- * such convolutions is slow. */
+ * conv2d whose kernel equals its stride, without padding. Patches do not overlap, so the convolution is a matrix
+ * product of patches laid out as rows (B H' W', kh kw I) with the weight (O, kh kw I). oneDNN's backward pass of such
+ * convolutions is slow. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -16,7 +16,7 @@ typedef struct patch_state {
 static int64_t row_size(const icseg_conv_shape *s) { return s->kernel_height * s->kernel_width * s->in; }
 static int64_t row_count(const icseg_conv_shape *s) { return s->batch * s->out_height * s->out_width; }
 
-/* A patch's line of pixels is contiguous in the image and in the row. `rows` to `image` with `back`. */
+/* A patch's line of pixels is contiguous in the image and in the row. With `back`: copies `rows` to `image`. */
 static void lay_out(const icseg_conv_shape *s, float *image, float *rows, bool back) {
     int64_t line = s->kernel_width * s->in, pitch = s->width * s->in, row = row_size(s), lines = s->kernel_height;
 #pragma omp parallel for collapse(2) schedule(static)
@@ -76,7 +76,7 @@ static icseg_status input_gradient_run(icseg_kernel *k, const icseg_run *run, ic
     ICSEG_TRY(icseg_weights_get(k, 1, s->primitive, scratch + s->weights, &operands.b, error));
     ICSEG_TRY(icseg_primitive_run(s->primitive, operands, scratch + s->own, error));
     const icseg_value_info *dx = icseg_kernel_out(k, 0);
-    memset(k->out[0], 0, (size_t)dx->count * sizeof(float)); /* no patch covers the rest of a division */
+    memset(k->out[0], 0, (size_t)dx->count * sizeof(float)); /* pixels outside all patches */
     lay_out(k->node->attributes, k->out[0], rows, true);
     return ICSEG_OK;
 }

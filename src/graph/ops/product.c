@@ -23,7 +23,7 @@ bool icseg_weights_want_packing(const icseg_kernel *k, int i) {
     return param_of(k, i) && !icseg_graph_training(k->graph);
 }
 
-/* A parameter's packed copy is kept with it, unless every step would make it anew. */
+/* A parameter's packed copy is kept with it, unless every step would pack it again. */
 static bool keeps_packed(const icseg_kernel *k, int i) {
     const icseg_param *param = param_of(k, i);
     return param && (!param->options.trainable || !icseg_graph_training(k->graph));
@@ -40,7 +40,7 @@ icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out,
     return ICSEG_OK;
 }
 
-/* Under the parameter's lock. Another thread may have packed it in the meantime. */
+/* Called under the parameter's lock. Another thread may have packed it in the meantime. */
 static icseg_status pack_param(icseg_param *param, const icseg_primitive *primitive, const void **out,
                                icseg_error *error) {
     const float *plain;
@@ -54,15 +54,15 @@ static icseg_status pack_param(icseg_param *param, const icseg_primitive *primit
     return status;
 }
 
-icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *room,
+icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *scratch,
                                const void **out, icseg_error *error) {
     icseg_param *param = param_of(k, i);
     if (!icseg_primitive_packed_size(primitive)) return icseg_weights_plain(k, i, out, error);
     if (!keeps_packed(k, i)) {
         const void *plain;
         ICSEG_TRY(icseg_weights_plain(k, i, &plain, error));
-        *out = room;
-        return icseg_primitive_pack(primitive, plain, room, error);
+        *out = scratch;
+        return icseg_primitive_pack(primitive, plain, scratch, error);
     }
     *out = icseg_packed_find(param->packed, primitive, param->version);
     if (*out) return ICSEG_OK;
@@ -109,7 +109,7 @@ icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
                                        .in = icseg_kernel_in(k, 0)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
     icseg_set_precision(k, &options);
-    options.pack |= icseg_kernel_in(k, 1)->dtype != options.in; /* to make the weight bf16 at least */
+    options.pack |= icseg_kernel_in(k, 1)->dtype != options.in; /* at least to convert the weight to bf16 */
     ICSEG_TRY(icseg_matmul_open(&s->primitive, k->node->attributes, options, error));
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
     s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));

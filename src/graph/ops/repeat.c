@@ -7,7 +7,7 @@
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 
-enum { BLOCK = 1024 }; /* columns a task of the gradient sums */
+enum { BLOCK = 1024 }; /* columns that a task of the gradient sums */
 
 static icseg_status repeat_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
@@ -50,7 +50,7 @@ icseg_value icseg_repeat(icseg_graph *g, icseg_value x, int64_t count) {
     icseg_shape from = icseg_graph_value(g, x)->shape, shape = {.rank = from.rank + 1, .dim = {count}};
     if (count < 1 || from.rank == ICSEG_MAX_RANK) {
         char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "repeat", ICSEG_ERROR_SHAPE, "%lld copies of %s cannot be made", (long long)count,
+        return icseg_graph_fail(g, "repeat", ICSEG_ERROR_SHAPE, "cannot make %lld copies of %s", (long long)count,
                                 icseg_shape_text(from, s, sizeof s));
     }
     memcpy(shape.dim + 1, from.dim, (size_t)from.rank * sizeof *shape.dim);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * reshape: the same data seen in another shape; no copy, and so is its gradient. */
+ * reshape: a view of the same data in another shape; so is its gradient. */
 #include "graph/node.h"
 #include "graph/ops.h"
 

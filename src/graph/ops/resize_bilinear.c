@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * resize_bilinear with half-pixel centres and clamped edges: PyTorch's interpolate(align_corners=False), positions in
- * float as there. The gradient gathers: each source pixel collects from the output pixels that read it, so that no two
- * threads write the same place and the order of the sum is fixed. */
+ * resize_bilinear with half-pixel centres and clamped edges: PyTorch's interpolate(align_corners=False). The gradient
+ * gathers: each source pixel collects from the output pixels that read it, so that no two threads write the same
+ * element and the order of the sum is fixed. */
 #include <string.h>
 
 #include "base/sampling.h"
@@ -189,7 +189,7 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     grad_in[0] = icseg_space_gradient(g, &gradient_op, node, 0, grad_out[0]);
 }
 
-/* A second input, of the output's shape, is added; only icseg_graph_fuse gives one. */
+/* A second input, of the output's shape, is added; only icseg_graph_fuse sets one. */
 const icseg_op icseg_op_resize_bilinear = {.name = "resize_bilinear",
                                            .gradient = gradient,
                                            .cheap = true,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * resize_nearest: PyTorch's 'nearest', source = floor(i * (float)in / out). The gradient gathers: each source pixel
- * sums the output pixels that read it. */
+ * resize_nearest: PyTorch's 'nearest'. The gradient gathers: each source pixel sums the output pixels that read it. */
 #include <string.h>
 
 #include "base/sampling.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * segment_attention: causal self-attention of sequences that share a prefix (docs/method.md 2). The prefix's keys and
- * values are computed once and read by every segment; nothing is padded. Probabilities are held for a few rows at a
- * time only; the gradient computes them again. */
+ * values are computed once and read by every segment; nothing is padded. Probabilities exist for a few rows at a time;
+ * the gradient recomputes them. */
 #include <math.h>
 #include <string.h>
 
@@ -26,17 +26,17 @@ typedef struct head {
     float scale;   /* 1 / sqrt(width) */
 } head;
 
-/* Rows [first, first + rows), each of which sees the `shared` rows of the prefix and its own from `first` on. */
+/* Rows [first, first + rows). Each attends to the `shared` rows of the prefix, and to rows from `first` to itself. */
 typedef struct part {
     int64_t shared, first, rows;
 } part;
 
-/* Where a task works: the prefix's keys and values with one column for each row, (width, padded), and probabilities and
- * their gradients, (rows, pitch): the prefix's, then the part's own. */
-typedef struct room {
+/* A task's scratch memory: the prefix's keys and values with one column for each row, (width, padded); probabilities
+ * and their gradients, (rows, pitch), the prefix's columns first and then the part's own. */
+typedef struct buffers {
     float *keys, *values, *p, *ds;
     int64_t padded, pitch;
-} room;
+} buffers;
 
 static int64_t whole(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
 
@@ -97,7 +97,7 @@ static void transpose(const float *rows, int64_t stride, int64_t n, int64_t widt
 
 /* -- softmax */
 
-/* n scores, with room for whole vectors: softmax(scale * p). */
+/* p = softmax(scale * p) of n scores; p has space for whole vectors. */
 ICSEG_INLINE void softmax(float *p, int64_t n, float scale) {
     int64_t end = whole(n);
     float lane[LANES], sums[LANES] = {0};
@@ -120,14 +120,14 @@ ICSEG_INLINE void softmax(float *p, int64_t n, float scale) {
 }
 
 /* Probabilities of the part's row i, into p. */
-ICSEG_INLINE void probabilities(const head *h, const room *r, const part *s, int64_t i, float *p) {
+ICSEG_INLINE void probabilities(const head *h, const buffers *r, const part *s, int64_t i, float *p) {
     const float *q = h->q + (s->first + i) * h->stride, *own = h->k + s->first * h->stride;
     if (s->shared) times_columns(q, r->keys, h->width, r->padded, p);
     for (int64_t j = 0; j <= i; j++) p[s->shared + j] = dot(q, own + j * h->stride, h->width);
     softmax(p, s->shared + i + 1, h->scale);
 }
 
-/* Rows lie too far apart for the machine to see the next one coming; one past the last does no harm. */
+/* Rows are too far apart for the hardware prefetcher; prefetching one past the last is harmless. */
 ICSEG_INLINE void fetch(const head *h, int64_t row) {
     for (int64_t at = 0; at < h->width; at += LANES) {
         __builtin_prefetch(h->q + row * h->stride + at);
@@ -138,7 +138,7 @@ ICSEG_INLINE void fetch(const head *h, int64_t row) {
 
 /* -- forward and backward of one part */
 
-ICSEG_KERNEL static void forward_part(const head *h, const room *r, const part *s, float *out) {
+ICSEG_KERNEL static void forward_part(const head *h, const buffers *r, const part *s, float *out) {
     const float *own = h->v + s->first * h->stride;
     for (int64_t i = 0; i < s->rows; i++) {
         float *y = out + (s->first + i) * h->out_stride;
@@ -151,13 +151,13 @@ ICSEG_KERNEL static void forward_part(const head *h, const room *r, const part *
 }
 
 typedef struct gradients {
-    const float *out; /* of the output: rows as its */
-    float *q, *k, *v; /* rows as q, k, v */
+    const float *out; /* of the output, with its stride */
+    float *q, *k, *v; /* with the stride of q, k, v */
 } gradients;
 
-/* Probabilities p and the gradients ds of the products q k^T, into the rows from `at` on of the room; dq is written,
- * what the part gives its own keys and values is added to dk and dv. */
-ICSEG_KERNEL static void backward_part(const head *h, const room *r, const part *s, int64_t at, const gradients *d) {
+/* Computes probabilities p and gradients ds of the products q k^T into the rows from `at` on of the buffers. Writes dq,
+ * and adds the part's contribution to its own keys and values to dk and dv. */
+ICSEG_KERNEL static void backward_part(const head *h, const buffers *r, const part *s, int64_t at, const gradients *d) {
     const float *own_k = h->k + s->first * h->stride, *own_v = h->v + s->first * h->stride;
     const float *own_q = h->q + s->first * h->stride, *own_dy = d->out + s->first * h->out_stride;
     float *all_p = r->p + at * r->pitch, *all_ds = r->ds + at * r->pitch;
@@ -183,8 +183,8 @@ ICSEG_KERNEL static void backward_part(const head *h, const room *r, const part 
     }
 }
 
-/* What rows [first, first + n), the first n of the room, give the prefix. */
-ICSEG_KERNEL static void backward_prefix(const head *h, const room *r, int64_t prefix, int64_t first, int64_t n,
+/* Adds the contribution of rows [first, first + n), the first n of the buffers, to the prefix's gradient. */
+ICSEG_KERNEL static void backward_prefix(const head *h, const buffers *r, int64_t prefix, int64_t first, int64_t n,
                                          const gradients *d) {
     for (int64_t i = 0; i < prefix; i++) {
         add_rows(d->v + i * h->stride, r->p + i, r->pitch, d->out + first * h->out_stride, h->out_stride, n, h->width);
@@ -207,19 +207,19 @@ static head head_of(const icseg_kernel *k, const attributes *a, int64_t image, i
                   .scale = 1 / sqrtf((float)per_head)};
 }
 
-/* The task's part of scratch memory, or with scratch NULL its size in floats. One layout serves both directions: it is
- * small. */
-static int64_t room_of(const attributes *a, int64_t width, float *scratch, int64_t task, room *out) {
+/* A task's part of scratch memory; with scratch NULL, only its size in floats. It is small, so one layout serves both
+ * directions. */
+static int64_t buffers_of(const attributes *a, int64_t width, float *scratch, int64_t task, buffers *out) {
     int64_t padded = whole(a->prefix), pitch = padded + whole(a->longest);
     int64_t columns = whole(width * padded), rows = (CHUNK + a->longest) * pitch, floats = 2 * (columns + rows);
     if (!scratch) return floats;
     float *base = scratch + task * floats;
-    *out = (room){.keys = base,
-                  .values = base + columns,
-                  .p = base + 2 * columns,
-                  .ds = base + 2 * columns + rows,
-                  .padded = padded,
-                  .pitch = pitch};
+    *out = (buffers){.keys = base,
+                     .values = base + columns,
+                     .p = base + 2 * columns,
+                     .ds = base + 2 * columns + rows,
+                     .padded = padded,
+                     .pitch = pitch};
     return floats;
 }
 
@@ -228,7 +228,8 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     const attributes *a = k->node->attributes;
     const icseg_shape *shape = &icseg_kernel_in(k, 0)->shape;
     int64_t tasks = shape->dim[0] * a->heads * PIECES;
-    k->scratch_size = (size_t)tasks * (size_t)room_of(a, shape->dim[2] / 3 / a->heads, NULL, 0, NULL) * sizeof(float);
+    k->scratch_size =
+        (size_t)tasks * (size_t)buffers_of(a, shape->dim[2] / 3 / a->heads, NULL, 0, NULL) * sizeof(float);
     return ICSEG_OK;
 }
 
@@ -241,8 +242,8 @@ static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_err
     for (int64_t task = 0; task < tasks; task++) {
         int64_t image = task / PIECES / a->heads, index = task / PIECES % a->heads, piece = task % PIECES;
         head h = head_of(k, a, image, index);
-        room r;
-        room_of(a, h.width, run->scratch, task, &r);
+        buffers r;
+        buffers_of(a, h.width, run->scratch, task, &r);
         float *out = (float *)k->out[0] + image * shape->dim[1] * shape->dim[2] + index * h.width;
         transpose(h.k, h.stride, a->prefix, h.width, r.padded, r.keys);
         part s = {.rows = a->prefix};
@@ -256,7 +257,7 @@ static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_err
     return ICSEG_OK;
 }
 
-static void backward_head(const attributes *a, const head *h, room *r, const gradients *d, int64_t rows) {
+static void backward_head(const attributes *a, const head *h, buffers *r, const gradients *d, int64_t rows) {
     transpose(h->k, h->stride, a->prefix, h->width, r->padded, r->keys);
     transpose(h->v, h->stride, a->prefix, h->width, r->padded, r->values);
     for (int64_t row = 0; row < rows; row++) {
@@ -266,7 +267,7 @@ static void backward_head(const attributes *a, const head *h, room *r, const gra
     part s = {.rows = a->prefix};
     backward_part(h, r, &s, 0, d);
     s = (part){.shared = a->prefix, .first = a->prefix};
-    int64_t held = 0; /* rows whose part in the prefix's gradient is still to be added */
+    int64_t held = 0; /* rows whose contribution to the prefix's gradient is not added yet */
     for (int64_t i = 0; i < a->count; i++) {
         s.rows = a->lengths[i];
         backward_part(h, r, &s, held, d);
@@ -288,8 +289,8 @@ static icseg_status backward_run(icseg_kernel *k, const icseg_run *run, icseg_er
     for (int64_t task = 0; task < tasks; task++) {
         int64_t image = task / a->heads, index = task % a->heads;
         head h = head_of(k, a, image, index);
-        room r;
-        room_of(a, h.width, run->scratch, task, &r);
+        buffers r;
+        buffers_of(a, h.width, run->scratch, task, &r);
         float *dq = (float *)k->out[0] + (h.q - (const float *)k->in[0]);
         gradients d = {.out = (const float *)k->in[1] + image * rows * h.out_stride + index * h.width,
                        .q = dq,
@@ -345,7 +346,7 @@ icseg_value icseg_segment_attention(icseg_graph *g, icseg_value qkv, int heads, 
     if (shape.rank != 3 || shape.dim[1] != rows || heads < 1 || shape.dim[2] % (3 * (int64_t)heads)) {
         char text[ICSEG_SHAPE_TEXT];
         return icseg_graph_fail(g, "segment_attention", ICSEG_ERROR_SHAPE,
-                                "qkv has shape %s; %lld rows in the segments, %d heads",
+                                "qkv has shape %s, which does not fit %lld rows in the segments and %d heads",
                                 icseg_shape_text(shape, text, sizeof text), (long long)rows, heads);
     }
     shape.dim[2] /= 3;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * similarity: a b^T for each image, b its own or shared by all. */
+ * similarity: a b^T for each image; each image has its own b, or all share one. */
 #include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
@@ -8,7 +8,7 @@ static const icseg_op a_gradient_op = ICSEG_PRODUCT_OP("similarity_gradient_a", 
 static const icseg_op b_gradient_op = ICSEG_PRODUCT_OP("similarity_gradient_b", NULL, 0, 0);
 
 typedef struct sizes {
-    int64_t batch, rows, channels, columns; /* a shared b: one image of batch * rows rows */
+    int64_t batch, rows, channels, columns; /* with a shared b: one image of batch * rows rows */
 } sizes;
 
 static sizes sizes_of(const icseg_shape *a, const icseg_shape *b) {

@@ -66,7 +66,7 @@ icseg_value icseg_slice(icseg_graph *g, icseg_value x, int axis, int64_t begin, 
     int64_t size = icseg_graph_dim(g, x, axis);
     if (begin < 0 || length < 1 || begin > size || length > size - begin) {
         char s[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(g, "slice", ICSEG_ERROR_SHAPE, "%lld entries from %lld of axis %d are not in %s",
+        return icseg_graph_fail(g, "slice", ICSEG_ERROR_SHAPE, "%lld entries from %lld on of axis %d are outside %s",
                                 (long long)length, (long long)begin, axis, icseg_shape_text(shape, s, sizeof s));
     }
     shape.dim[attributes.axis] = length;

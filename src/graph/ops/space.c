@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What operators that change height and width share: pooling in windows, resizing. */
+ * Shared by operators that change height and width: pooling in windows, resizing. */
 #include "graph/ops/space.h"
 
 #include "tensor/bf16.h"
@@ -35,7 +35,7 @@ icseg_value icseg_resize_node(icseg_graph *g, const icseg_op *op, icseg_value x,
     icseg_node *node = icseg_node_append(g, op, NULL, 0, &x, 1, 0);
     if (!node) return ICSEG_NONE;
     icseg_shape shape = icseg_graph_value(g, x)->shape;
-    const int64_t most = 1 << 24; /* positions are exact floats */
+    const int64_t most = 1 << 24; /* so that floats hold positions exactly */
     if (shape.rank != 4 || height < 1 || width < 1 || height > most || width > most || shape.dim[1] > most ||
         shape.dim[2] > most) {
         char s[ICSEG_SHAPE_TEXT];

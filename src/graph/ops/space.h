@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What operators that change height and width share: pooling in windows, resizing. */
+ * Shared by operators that change height and width: pooling in windows, resizing. */
 #ifndef ICSEG_GRAPH_OPS_SPACE_H
 #define ICSEG_GRAPH_OPS_SPACE_H
 
@@ -14,11 +14,11 @@ typedef void icseg_pool_row(const void *x, int64_t width, int64_t c, int64_t siz
 /* Runs a pooling operator's forward kernel on each of its rows, in parallel. */
 void icseg_pool_rows(const icseg_kernel *k, icseg_pool_row *row);
 
-/* Appends `op` on x (B, H, W, C), which becomes (B, height, width, C); x itself where it has that size. */
+/* Appends `op` on x (B, H, W, C) -> (B, height, width, C). Returns x itself if it already has that size. */
 icseg_value icseg_resize_node(icseg_graph *g, const icseg_op *op, icseg_value x, int64_t height, int64_t width);
 
-/* Appends `gradient`, with the attributes (of `size` bytes) of `node`: from the gradient of its output alone to that of
- * its input. */
+/* Appends `gradient`, with the attributes (`size` bytes) of `node`. It computes the gradient of the input from that of
+ * the output alone. */
 icseg_value icseg_space_gradient(icseg_graph *g, const icseg_op *gradient, const icseg_node *node, size_t size,
                                  icseg_value grad_out);
 

@@ -22,10 +22,10 @@ typedef struct state {
     icseg_tap *x; /* (width) */
 } state;
 
-/* row (w, padded): logits of one output row before horizontal interpolation, filled with -infinity. At every pixel the
- * largest class, the lowest index among equals, and its logit: every lane keeps its own, then the lanes are compared.
- * (All in one function: vectors in an inlined one would be taken apart before it is compiled for each instruction set.)
- */
+/* row (w, padded): logits of one output row before horizontal interpolation, padded with -infinity. Finds at every
+ * pixel the class with the largest logit, the lowest index among equals, and the logit: every lane keeps its own
+ * maximum, then the lanes are compared. (All in one function: vectors in an inlined one would be split before it is
+ * compiled for each instruction set.) */
 ICSEG_KERNEL static void argmax_row(const state *s, const float *row, int16_t *label, float *largest) {
     for (int64_t x = 0; x < s->width; x++) {
         const float *a = row + s->x[x].low * s->padded, *b = row + s->x[x].high * s->padded;
@@ -45,12 +45,12 @@ ICSEG_KERNEL static void argmax_row(const state *s, const float *row, int16_t *l
         int32_t first = INT32_MAX;
         for (int j = 1; j < LANES; j++) top = best[j] > top ? best[j] : top;
         for (int j = 0; j < LANES; j++) first = best[j] == top && at[j] < first ? at[j] : first;
-        label[x] = (int16_t)(first < s->classes ? first : 0); /* 0: nothing but NaN */
+        label[x] = (int16_t)(first < s->classes ? first : 0); /* 0: all are NaN */
         if (largest) largest[x] = top;
     }
 }
 
-/* Softmax probability of the largest: `confidence` holds its logit before. */
+/* Softmax probability of the largest logit, which `confidence` contains before. */
 ICSEG_KERNEL static void confidence_row(const state *s, const float *row, float *confidence) {
     for (int64_t x = 0; x < s->width; x++) {
         const float *a = row + s->x[x].low * s->padded, *b = row + s->x[x].high * s->padded;
@@ -132,7 +132,7 @@ void icseg_upsampled_argmax(icseg_graph *g, icseg_value logits, int64_t height, 
     if (!node) return;
     icseg_shape shape = icseg_graph_value(g, logits)->shape;
     if (shape.rank != 4) {
-        icseg_graph_fail(g, "upsampled_argmax", ICSEG_ERROR_SHAPE, "logits need four axes");
+        icseg_graph_fail(g, "upsampled_argmax", ICSEG_ERROR_SHAPE, "logits must have four axes");
         return;
     }
     shape = ICSEG_SHAPE(shape.dim[0], height, width);

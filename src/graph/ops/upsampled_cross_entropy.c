@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * upsampled_cross_entropy: cross-entropy of bilinearly upsampled logits, row by row, so that the upsampled map never
- * exists. When a gradient is wanted the same pass leaves it in a second output, and the gradient node only scales it.
+ * exists. If the gradient is needed, the same pass stores it in a second output, and the gradient node only scales it.
  *
- * Output rows are grouped by the source row above them: a task owns the rows between source rows r and r + 1, adds
- * what falls on r to the gradient and what falls on r + 1 to a second buffer; a last pass adds the two. So the result
- * does not depend on the number of threads. */
+ * Output rows are grouped by the source row above them. A task owns the rows between source rows r and r + 1. It adds
+ * the gradient of row r to one buffer and that of row r + 1 to another; a last pass adds the two. So the result does
+ * not depend on the number of threads. */
 #include <math.h>
 #include <omp.h>
 #include <string.h>
@@ -20,7 +20,7 @@ typedef struct attributes {
     float scale, weight;
 } attributes;
 
-enum { LANES = 16 };    /* a pixel's classes are padded to a multiple: loops over them have no rest */
+enum { LANES = 16 };    /* a pixel's classes are padded to a multiple, so that loops over them have no remainder */
 #define NO_CLASS -1e30f /* logit of the padding */
 #define TINY     -60.0f /* e^x below is 0: it changes no sum, and denormal products would be a hundred times slower */
 
@@ -29,7 +29,7 @@ typedef struct state {
     int64_t blocks; /* of LANES classes */
     int threads;
     icseg_tap *x, *y; /* (width), (height) */
-    int64_t *first;   /* (h + 1): output rows [first[r], first[r + 1]) lie below source row r */
+    int64_t *first;   /* (h + 1): output rows [first[r], first[r + 1]) are below source row r */
     bool wants_gradient;
 } state;
 
@@ -148,7 +148,7 @@ static icseg_status count_labelled(const state *s, const int16_t *labels, int64_
     return ICSEG_OK;
 }
 
-/* gradient = factor * (above + what the band before left for this row) */
+/* gradient = factor * (above + the previous band's gradient of this row) */
 static void finish_gradient(const state *s, float *gradient, const float *below, float factor) {
     int64_t line = s->w * s->classes;
 #pragma omp parallel for schedule(static)
@@ -278,8 +278,8 @@ icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, ic
     if (x->shape.rank != 4 || y->shape.rank != 3 || y->dtype != ICSEG_I16 || x->shape.dim[0] != y->shape.dim[0]) {
         char s[ICSEG_SHAPE_TEXT], t[ICSEG_SHAPE_TEXT];
         return icseg_graph_fail(g, "upsampled_cross_entropy", ICSEG_ERROR_SHAPE,
-                                "logits %s do not fit labels %s (I16 wanted)", icseg_shape_text(x->shape, s, sizeof s),
-                                icseg_shape_text(y->shape, t, sizeof t));
+                                "logits %s do not fit labels %s (I16 expected)",
+                                icseg_shape_text(x->shape, s, sizeof s), icseg_shape_text(y->shape, t, sizeof t));
     }
     icseg_value loss = icseg_node_output(g, node, ICSEG_F32, ICSEG_SHAPE(1));
     if (x->needs_grad) icseg_node_output(g, node, ICSEG_F32, x->shape);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Winograd's convolution around oneDNN's batched matrix product. The tiles of all images are numbered in one row and
- * taken in groups, so that a group's transformed tiles stay near the cores. */
+ * Winograd's convolution around a batched matrix product. The tiles of all images are numbered consecutively and
+ * processed in groups, so that a group's transformed tiles stay in the caches. */
 #include "graph/ops/winograd.h"
 
 #include <string.h>
@@ -25,18 +25,19 @@ struct icseg_winograd {
     int64_t count, group;                        /* tiles in all, tiles at a time */
     side a, b;                                   /* forward: x, y; backward data: dy, dx; backward weights: x, dy */
     int64_t in, out;
-    icseg_primitive *product, *further;  /* further: of later groups, adding to the first one's weight gradient */
+    icseg_primitive *product, *further;  /* further: of later groups, which add to the first group's weight gradient */
     int64_t block;                       /* channels of b whose weights are transformed at a time */
     size_t zeros, weights, own, scratch; /* offsets; weights: transformed (36, out, in) of a block, or their gradient */
 };
 
-/* Fewer channels leave the 36 products too thin, fewer tiles do not pay for transforming the weights. */
+/* With fewer channels the 36 products are inefficient; with fewer tiles transforming the weights costs too much. */
 bool icseg_winograd_pays(const icseg_conv_shape *s) {
     enum { LEAST_CHANNELS = 32, LEAST_CHANNELS_SUM = 96, LEAST_TILES = 32 };
     if (s->kernel_height != 3 || s->kernel_width != 3 || s->stride != 1 || s->padding != 1) return false;
     if (s->in < LEAST_CHANNELS || s->out < LEAST_CHANNELS || s->in + s->out < LEAST_CHANNELS_SUM) return false;
     int64_t tiles = s->batch * ((s->height + OUT - 1) / OUT) * ((s->width + OUT - 1) / OUT);
-    bool wasteful = 3 * tiles * OUT * OUT > 4 * s->batch * s->height * s->width; /* tiles that hang over the border */
+    bool wasteful =
+        3 * tiles * OUT * OUT > 4 * s->batch * s->height * s->width; /* much of the tiles is outside the image */
     return tiles >= LEAST_TILES && !wasteful;
 }
 
@@ -72,9 +73,9 @@ static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
     return icseg_matmul_open(&w->product, &s, options, error);
 }
 
-/* How many tiles and weights are transformed at a time. Weights are transformed by each run: reading them as they are,
- * a quarter of the bytes, and transforming them costs about what reading them transformed would. Those of few tiles and
- * many channels would fill a cache several times over: they are taken in blocks, once for all tiles. */
+/* Chooses how many tiles and weights are transformed at a time. Each run transforms the weights: reading them
+ * untransformed, a quarter of the bytes, and transforming them takes about as long as reading transformed ones. With
+ * few tiles and many channels they would exceed the cache, so they are processed in blocks, each for all tiles. */
 static void choose_parts(icseg_winograd *w) {
     int64_t channels = w->in + w->out, most = GROUP_BYTES / (MATRICES * (int64_t)sizeof(float) * channels);
     int64_t groups = most < 1 ? w->count : (w->count + most - 1) / most, blocks = 1;
@@ -149,7 +150,7 @@ static void transform_weights(const icseg_winograd *w, const float *weights, int
 
 /* -- tiles */
 
-/* The size x size elements from (row, column) of an image on, `outside` where there is none. */
+/* Pointers to size x size elements from (row, column) of an image on; `outside` for those outside it. */
 static void gather(const icseg_winograd *w, float *image, int64_t channels, int64_t row, int64_t column, int size,
                    float *outside, float **out) {
     for (int64_t y = row; y < row + size; y++)
@@ -159,7 +160,7 @@ static void gather(const icseg_winograd *w, float *image, int64_t channels, int6
         }
 }
 
-/* The tile's elements in its image: 6 x 6 that are read by, or 4 x 4 that are, its outputs. */
+/* The tile's elements in its image: the 6 x 6 inputs or the 4 x 4 outputs. */
 static void gather_tile(const icseg_winograd *w, const float *images, int64_t channels, int64_t tile, int size,
                         float *outside, float **out) {
     int64_t of_image = w->rows * w->columns, image = tile / of_image, at = tile % of_image;
@@ -201,7 +202,7 @@ static void write_group(const icseg_winograd *w, side s, float *images, const fl
     for (int64_t i = 0; i < count; i++) {
         float *from[MATRICES], *to[OUT * OUT];
         tile_matrices(w, s, scratch, i, from);
-        /* what lies outside is written over the first matrix, which has been read by then */
+        /* elements outside the image overwrite the first matrix, which has already been read */
         gather_tile(w, images, s.channels, first + i, OUT, from[0], to);
         icseg_winograd_output((const float *const *)from, to, s.channels, bias, w->relu);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * 3 x 3 convolutions (stride 1, padding 1) in f32 by Winograd's F(4 x 4, 3 x 3): 36 matrix products over tiles of 4 x 4
- * outputs, a quarter of the direct multiplications. Activations stay NHWC: a tile is gathered where it lies. */
+ * 3 x 3 convolutions (stride 1, padding 1) in f32 with Winograd's F(4 x 4, 3 x 3): 36 matrix products over tiles of 4 x
+ * 4 outputs, with a quarter of the multiplications. Activations stay NHWC: tiles are gathered in place. */
 #ifndef ICSEG_GRAPH_OPS_WINOGRAD_H
 #define ICSEG_GRAPH_OPS_WINOGRAD_H
 
@@ -18,7 +18,7 @@ void icseg_winograd_close(icseg_winograd **winograd);
 
 size_t icseg_winograd_scratch(const icseg_winograd *winograd); /* bytes lent to each run, 64-byte aligned */
 
-/* Operands as icseg_primitive_run's; b: weights as they are, (out, 3, 3, in), or dy. */
+/* Operands as in icseg_primitive_run; b: unpacked weights (out, 3, 3, in), or dy. */
 icseg_status icseg_winograd_run(icseg_winograd *winograd, icseg_operands operands, void *scratch, icseg_error *error);
 
 #endif

@@ -7,7 +7,10 @@
 
 #include "base/system.h"
 
-enum { MOST = ICSEG_WINOGRAD_IN, LANES = 64 }; /* channels at a time: the columns' results stay in the first cache */
+enum {
+    MOST = ICSEG_WINOGRAD_IN,
+    LANES = 64
+}; /* channels at a time, so that the columns' results stay in the first-level cache */
 
 /* The points +-a, +-b, and the normalisers of their polynomials. */
 #define A  0.625f
@@ -111,8 +114,8 @@ ICSEG_INLINE void add_bias(float *const *y, int count, const float *bias, bool r
     }
 }
 
-/* Columns first, then rows; in and out are the lengths of the line before and after. bias: (c), or NULL, and then there
- * is no relu either. */
+/* Columns first, then rows; in and out are the lengths of a line before and after. bias: (c), or NULL, which also means
+ * no relu. */
 ICSEG_INLINE void both_ways(line map, int in, int out, const float *const *from, float *const *to, int64_t c,
                             const float *bias, bool relu) {
     float between[MOST * MOST][LANES]; /* (out, in) */

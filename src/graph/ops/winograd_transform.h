@@ -14,9 +14,9 @@
 enum { ICSEG_WINOGRAD_IN = 6, ICSEG_WINOGRAD_OUT = 4, ICSEG_WINOGRAD_KERNEL = 3, ICSEG_WINOGRAD_MATRICES = 36 };
 
 /* from and to: arrays of size^2 pointers to c floats, row by row. `to` may repeat a pointer whose values are not
- * wanted. */
+ * used. */
 void icseg_winograd_input(const float *const *from, float *const *to, int64_t c); /* 36 -> 36: B^T x B */
-/* 36 -> 16: A^T m A, plus bias (c), and then max(0, .) if relu; a NULL bias adds nothing and does without relu */
+/* 36 -> 16: A^T m A, plus bias (c), then max(0, .) if relu; a NULL bias adds nothing and ignores relu */
 void icseg_winograd_output(const float *const *from, float *const *to, int64_t c, const float *bias, bool relu);
 void icseg_winograd_output_gradient(const float *const *from, float *const *to, int64_t c); /* 16 -> 36: A dy A^T */
 void icseg_winograd_weights(const float *const *from, float *const *to, int64_t c);         /* 9 -> 36: G w G^T */

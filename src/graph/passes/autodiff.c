@@ -8,7 +8,7 @@
 #include "graph/node.h"
 #include "graph/ops.h"
 
-/* Writes (or adds) a gradient into its parameter's buffer, where it could not be computed in place. */
+/* Copies or adds a gradient to its parameter's buffer, if it could not be computed there directly. */
 typedef struct store_attributes {
     bool add;
 } store_attributes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Fusing: nodes are visited in order, and a node that can be computed together with the one before it becomes the two
- * in one, under the same output value. The node before it is then read by nobody, so the executor leaves it out. */
+ * Fusion. Nodes are visited in order. A node that can be computed together with its producer becomes one node for both,
+ * with the same output value. The producer then has no reader, and the executor leaves it out. */
 #include "graph/passes/fuse.h"
 
 #include <string.h>
@@ -18,7 +18,7 @@ typedef struct fusion {
     const int32_t *readers; /* (values): nodes that read each */
 } fusion;
 
-/* A convolution or linear map, alone or with what has already been fused to it. */
+/* A convolution or linear map, alone or fused with other nodes. */
 typedef struct map {
     const icseg_node *node;
     const icseg_op *op; /* the fused one */
@@ -31,7 +31,7 @@ typedef struct map {
     icseg_activation activation;
 } map;
 
-/* The node that computes `value`, if it has one reader only. */
+/* The node that computes `value`, if `value` has a single reader. */
 static const icseg_node *node_behind(const fusion *f, icseg_value value) {
     const icseg_value_info *info = f->graph->values[value];
     if (info->kind != ICSEG_VALUE_COMPUTED || info->view_of != ICSEG_NONE || info->keep || f->readers[value] != 1)
@@ -39,7 +39,7 @@ static const icseg_node *node_behind(const fusion *f, icseg_value value) {
     return f->graph->nodes[info->producer];
 }
 
-/* The map whose only reader reads `value`. */
+/* The map that computes `value`, if nothing else reads it. */
 static bool map_behind(const fusion *f, icseg_value value, map *out) {
     const icseg_node *node = node_behind(f, value);
     if (!node) return false;
@@ -101,7 +101,7 @@ static void fuse_batch_norm(const fusion *f, icseg_node *node) {
         if (!is_param(f, node->input[i])) return;
         m.input[ICSEG_FUSED_GAMMA + i - BN_WEIGHT] = node->input[i];
     }
-    for (int i = 1; i < node->output_count; i++) /* moments for the gradient: nobody will compute them */
+    for (int i = 1; i < node->output_count; i++) /* moments for the gradient: they will not be computed */
         if (f->readers[node->output[i]] || f->graph->values[node->output[i]]->keep) return;
     m.attributes.conv.eps = o->eps;
     if (o->relu) set_activation(&m, ICSEG_ACTIVATION_RELU);
@@ -122,7 +122,7 @@ static void fuse_add(const fusion *f, icseg_node *node) {
     }
 }
 
-/* The sum becomes the resizing, with what it is added to as its second input. */
+/* The sum becomes the resizing, with the other summand as its second input. */
 static void fuse_resize(const fusion *f, icseg_node *node) {
     for (int side = 0; side < 2; side++) {
         icseg_value resized = node->input[side], residual = node->input[1 - side];
@@ -169,7 +169,7 @@ void icseg_graph_fuse(icseg_graph *g) {
 
 /* -- pairs of linear maps */
 
-/* The linear map whose only reader is `node`, another one, if computing the two in blocks of rows is faster. */
+/* The linear map whose only reader is the linear map `node`, if computing both in blocks of rows is faster. */
 static const icseg_node *first_of(const fusion *f, const icseg_node *node) {
     if (node->op != &icseg_op_linear_fused) return NULL;
     const icseg_node *first = node_behind(f, node->input[ICSEG_FUSED_X]);

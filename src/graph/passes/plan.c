@@ -45,7 +45,7 @@ static bool same_size(const icseg_graph *g, icseg_value value, const icseg_node 
     return a->dtype == b->dtype && a->count == b->count;
 }
 
-/* Lets results take the storage of inputs that die at their node, where the operator allows it. */
+/* Lets a result take the storage of an input whose last reader is its node, if the operator allows it. */
 static void share_in_place(const icseg_graph *g, const bool *live, storage *s) {
     for (int32_t n = 0; n < icseg_graph_node_count(g); n++) {
         const icseg_node *node = icseg_graph_node(g, n);
@@ -55,7 +55,7 @@ static void share_in_place(const icseg_graph *g, const bool *live, storage *s) {
             if (!(node->op->in_place >> i & 1) || node->input[i] == ICSEG_NONE) continue;
             icseg_value r = root_of(s, node->input[i]);
             bool free_to_take = s[r].planned && s[r].last == n && same_size(g, r, node);
-            for (int j = 0; j < node->input_count && free_to_take; j++) /* read under another, not in-place, role */
+            for (int j = 0; j < node->input_count && free_to_take; j++) /* also read as an input that is not in place */
                 if (!(node->op->in_place >> j & 1) && node->input[j] != ICSEG_NONE && root_of(s, node->input[j]) == r)
                     free_to_take = false;
             if (!free_to_take) continue;

@@ -11,11 +11,11 @@ typedef struct lowering {
     icseg_graph *graph;
     bool *live;    /* (nodes) */
     bool *product; /* (nodes): multiplies in bf16 */
-    bool *bf16;    /* (values): whether a storage, named by the value that owns it, is bf16 */
+    bool *bf16;    /* (values): whether the storage that this value owns is bf16 */
 } lowering;
 
-/* What is given from outside is never rounded. Of all roundings that of the image changes a network's gradient most: by
- * half of the whole on CamVid (docs/performance.md), and its convolution is a thousandth of the work. */
+/* Inputs of the graph are never rounded. Rounding the image changes a network's gradient more than any other rounding:
+ * on CamVid it causes half of the change (docs/performance.md), and its convolution is a thousandth of the work. */
 static bool reads_input(const icseg_graph *g, const icseg_node *node) {
     for (int i = 0; i < node->input_count; i++)
         if (node->input[i] != ICSEG_NONE && g->values[icseg_graph_owner(g, node->input[i])]->kind == ICSEG_VALUE_INPUT)
@@ -39,7 +39,7 @@ static uint32_t outputs_of(const lowering *l, const icseg_node *node) {
     return r->product && !l->product[node->index] ? 0 : r->out;
 }
 
-/* What its producer can give in bf16. */
+/* Starts with every storage whose producer can write bf16. */
 static void begin(lowering *l) {
     icseg_graph *g = l->graph;
     for (icseg_value v = 0; v < g->value_count; v++) {
@@ -53,7 +53,7 @@ static void begin(lowering *l) {
         if (g->values[v]->keep || g->values[v]->param) l->bf16[icseg_graph_owner(g, v)] = false;
 }
 
-/* A storage that somebody needs in f32 is f32: rounding it would gain nothing. */
+/* A storage with a reader that needs f32 is f32: rounding it would gain nothing. */
 static void ask_readers(lowering *l) {
     icseg_graph *g = l->graph;
     for (int32_t n = 0; n < g->node_count; n++) {
@@ -65,7 +65,7 @@ static void ask_readers(lowering *l) {
     }
 }
 
-/* Where a node's tensors must have one type and do not, they are f32. Returns whether anything changed. */
+/* If a node's tensors must have one type and do not, they become f32. Returns whether anything changed. */
 static bool agree(lowering *l, const icseg_node *node) {
     icseg_graph *g = l->graph;
     const icseg_bf16_rules *r = &node->op->bf16;
@@ -97,7 +97,7 @@ static void settle(lowering *l) {
 
 /* -- casts */
 
-/* Appends casts for the products of `node` that read f32; made[v] is the cast of v there is already. */
+/* Appends casts for the f32 inputs of the product of `node`; made[v] is an existing cast of v. */
 static void cast_inputs(lowering *l, icseg_node *node, icseg_value *made) {
     icseg_graph *g = l->graph;
     for (int i = 0; i < node->input_count; i++) {
@@ -115,7 +115,7 @@ static void cast_inputs(lowering *l, icseg_node *node, icseg_value *made) {
     }
 }
 
-/* Appended casts go before the first node that reads them. Their nodes come in the order of those. */
+/* Moves each appended cast in front of its first reader. Casts were appended in the order of their readers. */
 static void reorder(lowering *l, int32_t count, const int32_t *casts_before) {
     icseg_graph *g = l->graph;
     icseg_node **old = icseg_arena_copy(g->arena, g->nodes, (size_t)g->node_count * sizeof *old);

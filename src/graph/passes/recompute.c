@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Recomputation. A forward value that a backward node reads is either kept, or restored: right before the first such
- * node stand copies of the nodes that lead to it from kept values. What is between is copied once and lives until its
- * last reader, so that at any time only the values of one block are there. */
+ * Recomputation. A forward value that a backward node reads is either kept or restored: copies of the nodes that lead
+ * to it from kept values are placed right before its first backward reader. Nodes in between are copied once and their
+ * values live until their last reader, so that only the values of one block exist at a time. */
 #include "graph/passes/recompute.h"
 
 #include <string.h>
@@ -9,8 +9,8 @@
 #include "graph/internal.h"
 #include "graph/node.h"
 
-enum { LEAST_BYTES = 64 << 10 };     /* smaller values are not worth it */
-static const double most_flops = 64; /* for a byte: a narrow layer that makes a wide one */
+enum { LEAST_BYTES = 64 << 10 };     /* smaller values are always kept */
+static const double most_flops = 64; /* per byte of the result: a narrow layer with a wide output */
 
 typedef struct rewriting {
     icseg_graph *graph;
@@ -30,13 +30,13 @@ static size_t bytes_of(const icseg_graph *g, icseg_value v) {
     return (size_t)g->values[v]->count * icseg_dtype_size(g->values[v]->dtype);
 }
 
-/* Whether the value is there in the backward pass, kept or restored. */
+/* Whether the value is available in the backward pass, kept or restored. */
 static bool is_there(const rewriting *r, icseg_value owner) {
     return r->graph->values[owner]->kind != ICSEG_VALUE_COMPUTED || bytes_of(r->graph, owner) < LEAST_BYTES ||
            r->used[owner] || r->restorable[owner];
 }
 
-/* Bytes of the inputs that would have to be kept for the node to be run again. */
+/* Bytes of the inputs that would have to be kept in order to run the node again. */
 static size_t missing_bytes(const rewriting *r, const icseg_node *node) {
     size_t missing = 0;
     for (int i = 0; i < node->input_count; i++) {
@@ -46,8 +46,8 @@ static size_t missing_bytes(const rewriting *r, const icseg_node *node) {
     return missing;
 }
 
-/* Little work for the memory it saves; what it needs is there or small beside the result (class scores that are joined
- * to feature maps). */
+/* Whether it is little work for the memory that it saves, and its inputs are available or small compared with the
+ * result (class scores that are joined to feature maps). */
 static bool pays(const rewriting *r, const icseg_node *node, size_t bytes) {
     bool cheap = node->op->cheap || (node->op->flops && node->op->flops(r->graph, node) <= most_flops * (double)bytes);
     return cheap && missing_bytes(r, node) <= bytes / 4;
@@ -65,7 +65,7 @@ static bool may_restore(const rewriting *r, const icseg_node *node, icseg_memory
     return memory == ICSEG_MEMORY_LOW || pays(r, node, bytes);
 }
 
-/* Other outputs than the first are statistics: small, and kept. */
+/* Outputs other than the first are statistics: small, and kept. */
 static void find_restorable(rewriting *r, int32_t first_backward, icseg_memory memory) {
     const icseg_graph *g = r->graph;
     for (int32_t n = 0; n < first_backward; n++) {

@@ -7,7 +7,7 @@
 
 enum { MODULE_DEPTH = 2 };
 
-/* The name of a node's row: `*name`, of which so many characters. */
+/* The name of a node's row: the first characters of *name; returns how many. */
 static size_t key_of(const icseg_node *node, icseg_profile_key key, const char **name) {
     *name = key == ICSEG_PROFILE_OPERATOR ? node->op->name : key == ICSEG_PROFILE_MODULE ? node->scope : node->name;
     size_t end = strlen(*name);
@@ -87,7 +87,7 @@ icseg_status icseg_profile_memory(icseg_profile *out, const icseg_executor *exec
 
 void icseg_profile_memory_table(const icseg_profile *p, size_t rows, icseg_string *out) {
     const double mib = 1 << 20;
-    icseg_string_printf(out, "%-46s %6s %10s %7s\n", "alive when memory is fullest", "values", "MiB", "share");
+    icseg_string_printf(out, "%-46s %6s %10s %7s\n", "alive at peak memory", "values", "MiB", "share");
     for (size_t i = 0; i < p->count && i < rows; i++) {
         const icseg_profile_row *r = &p->rows[i];
         icseg_string_printf(out, "%-46s %6lld %10.1f %6.1f%%\n", r->name[0] ? r->name : "(top)", (long long)r->nodes,
