@@ -194,7 +194,7 @@ static void shapes_that_do_not_fit_are_named(void **state) {
     const op_case no_axis = {"concat", NULL, 2, {X(2, 3), X(2, 3)}, build_concat, NULL, 0, 0, false, {2}, NULL};
     op_refuses(&no_axis, 2, (const char *const[]){"(2, 3)", "axis 2"});
     const op_case too_long = {"slice", NULL, 1, {X(2, 6)}, build_slice, NULL, 0, 0, false, {1, 3, 4}, NULL};
-    op_refuses(&too_long, 2, (const char *const[]){"(2, 6)", "4 entries from 3 of axis 1"});
+    op_refuses(&too_long, 2, (const char *const[]){"(2, 6)", "4 entries from 3 on of axis 1"});
     const op_case negative = {"slice", NULL, 1, {X(2, 6)}, build_slice, NULL, 0, 0, false, {1, -1, 2}, NULL};
     op_refuses(&negative, 1, (const char *const[]){"(2, 6)"});
     const op_case outside = {"slice", NULL, 1, {X(2, 6)}, build_slice, NULL, 0, 0, false, {3, 0, 1}, NULL};

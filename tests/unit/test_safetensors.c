@@ -159,8 +159,8 @@ static void data_must_be_covered_once_and_in_range(void **state) {
     (void)state;
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]},\"b\":{" U8_4 "[3,7]}}", 7, "overlaps");
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]},\"b\":{" U8_4 "[0,4]}}", 4, "overlaps");
-    refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]},\"b\":{" U8_4 "[5,9]}}", 9, "hole");
-    refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[1,5]}}", 5, "hole");
+    refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]},\"b\":{" U8_4 "[5,9]}}", 9, "gap");
+    refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[1,5]}}", 5, "gap");
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]}}", 5, "1 bytes follow");
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[0,4]}}", 3, "truncated");
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":{" U8_4 "[4,0]}}", 4, "damaged");
@@ -227,7 +227,7 @@ static void header_lengths_are_not_believed(void **state) {
     }
     put_file("PK\3\4 a zip archive", 18);
     assert_int_equal(icseg_safetensors_open(&st, path, &error), ICSEG_ERROR_FORMAT);
-    assert_non_null(strstr(error.message, "icseg convert"));
+    assert_non_null(strstr(error.message, "convert it to safetensors"));
     put_file("version https://git-lfs.github.com/spec/v1", 42);
     assert_int_equal(icseg_safetensors_open(&st, path, &error), ICSEG_ERROR_FORMAT);
     assert_non_null(strstr(error.message, "git lfs pull"));
@@ -413,7 +413,7 @@ static void impossible_declarations_are_refused(void **state) {
     is_refused(w, icseg_safetensors_writer_metadata(w, "k", "\xc3", &error), "not UTF-8");
     assert_int_equal(icseg_safetensors_writer_open(&w, path, &error), ICSEG_OK);
     assert_int_equal(icseg_safetensors_writer_metadata(w, "k", "v", &error), ICSEG_OK);
-    is_refused(w, icseg_safetensors_writer_metadata(w, "k", "w", &error), "taken");
+    is_refused(w, icseg_safetensors_writer_metadata(w, "k", "w", &error), "already used");
     assert_int_equal(icseg_safetensors_writer_open(&w, path, &error), ICSEG_OK);
     is_refused(w, icseg_safetensors_writer_append(w, "k", "w", 1, &error), "begin has not been called");
 }

@@ -61,4 +61,12 @@ typedef struct icseg_onednn_operand {
 icseg_status icseg_onednn_primitive_open(icseg_primitive **out, dnnl_primitive_desc_t descriptor,
                                          const icseg_onednn_operand operands[OPERANDS], icseg_error *error);
 
+/* The functions of icseg_backend. */
+void icseg_onednn_close(icseg_primitive *primitive);
+icseg_status icseg_onednn_run(icseg_primitive *primitive, icseg_operands operands, void *scratch, icseg_error *error);
+icseg_status icseg_onednn_pack(const icseg_primitive *primitive, const float *plain, void *packed, icseg_error *error);
+void *icseg_onednn_packed_layout_open(const icseg_primitive *primitive);
+bool icseg_onednn_packed_layout_fits(const void *layout, const icseg_primitive *primitive);
+void icseg_onednn_packed_layout_close(void *layout);
+
 #endif

@@ -52,7 +52,7 @@ fail:
     return status;
 }
 
-static void close_primitive(icseg_primitive *primitive) {
+void icseg_onednn_close(icseg_primitive *primitive) {
     icseg_onednn_primitive *p = (icseg_onednn_primitive *)primitive;
     dnnl_memory_t memory[] = {p->memory[0], p->memory[1],  p->memory[2],         p->memory[3],
                               p->staged,    p->scratchpad, p->unstage_scratchpad};
@@ -77,7 +77,6 @@ icseg_status icseg_onednn_primitive_open(icseg_primitive **out, dnnl_primitive_d
         status = icseg_fail_memory(error, 0, "a primitive");
         goto fail;
     }
-    p->base.backend = &icseg_onednn_backend;
     ICSEG_TRY_GOTO(icseg_onednn_engine(&engine, error));
     icseg_onednn_layout_view scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
     p->base.scratch = aligned(dnnl_memory_desc_get_size(scratchpad));
@@ -93,11 +92,11 @@ fail:
     if (status == ICSEG_OK)
         *out = &p->base;
     else if (p)
-        close_primitive(&p->base);
+        icseg_onednn_close(&p->base);
     return status;
 }
 
-static icseg_status run(icseg_primitive *primitive, icseg_operands operands, void *scratch, icseg_error *error) {
+icseg_status icseg_onednn_run(icseg_primitive *primitive, icseg_operands operands, void *scratch, icseg_error *error) {
     icseg_onednn_primitive *p = (icseg_onednn_primitive *)primitive;
     icseg_status status = ICSEG_OK;
     const char *what = "running a primitive";
@@ -128,7 +127,7 @@ fail:
 
 /* -- packing */
 
-static icseg_status pack(const icseg_primitive *primitive, const float *plain, void *packed, icseg_error *error) {
+icseg_status icseg_onednn_pack(const icseg_primitive *primitive, const float *plain, void *packed, icseg_error *error) {
     const icseg_onednn_primitive *p = (const icseg_onednn_primitive *)primitive;
     icseg_status status = ICSEG_OK;
     const char *what = "packing weights";
@@ -168,21 +167,21 @@ typedef struct packed_layout {
     icseg_onednn_layout plain, packed;
 } packed_layout;
 
-static void layout_close(void *layout) {
+void icseg_onednn_packed_layout_close(void *layout) {
     packed_layout *l = layout;
     icseg_onednn_layout_close(&l->plain);
     icseg_onednn_layout_close(&l->packed);
     icseg_free(l);
 }
 
-static void *layout_open(const icseg_primitive *primitive) {
+void *icseg_onednn_packed_layout_open(const icseg_primitive *primitive) {
     const icseg_onednn_primitive *p = (const icseg_onednn_primitive *)primitive;
     packed_layout *l = icseg_calloc_array(1, sizeof *l);
     if (!l) return NULL;
     if (icseg_onednn_layout_copy(&l->plain, icseg_onednn_layout_of(&p->plain_b)) == dnnl_success &&
         icseg_onednn_layout_copy(&l->packed, icseg_onednn_layout_of(&p->packed_b)) == dnnl_success)
         return l;
-    layout_close(l);
+    icseg_onednn_packed_layout_close(l);
     return NULL;
 }
 
@@ -190,30 +189,8 @@ static bool same(const icseg_onednn_layout *a, const icseg_onednn_layout *b) {
     return dnnl_memory_desc_equal(icseg_onednn_layout_of(a), icseg_onednn_layout_of(b));
 }
 
-static bool layout_fits(const void *layout, const icseg_primitive *primitive) {
+bool icseg_onednn_packed_layout_fits(const void *layout, const icseg_primitive *primitive) {
     const packed_layout *l = layout;
     const icseg_onednn_primitive *p = (const icseg_onednn_primitive *)primitive;
     return same(&l->packed, &p->packed_b) && same(&l->plain, &p->plain_b);
 }
-
-/* -- the backend */
-
-static bool supports(const icseg_primitive_spec *spec) { return spec->options.precision == ICSEG_PRODUCT_F32; }
-
-static icseg_status open_primitive(icseg_primitive **out, const icseg_primitive_spec *spec, icseg_error *error) {
-    return spec->kind == ICSEG_MATMUL ? icseg_onednn_matmul_open(out, &spec->matmul, spec->options, error)
-                                      : icseg_onednn_conv_open(out, spec->kind, &spec->conv, spec->options, error);
-}
-
-static bool has_precision(icseg_product_precision precision) { return precision == ICSEG_PRODUCT_F32; }
-
-const icseg_backend icseg_onednn_backend = {.supports = supports,
-                                            .open = open_primitive,
-                                            .close = close_primitive,
-                                            .run = run,
-                                            .pack = pack,
-                                            .layout_open = layout_open,
-                                            .layout_fits = layout_fits,
-                                            .layout_close = layout_close,
-                                            .bf16 = icseg_onednn_bf16,
-                                            .has_precision = has_precision};

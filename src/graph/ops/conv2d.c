@@ -92,13 +92,6 @@ static void release(icseg_kernel *k) {
     icseg_free(s);
 }
 
-double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
-    (void)g;
-    const icseg_conv_shape *s = node->attributes;
-    return 2.0 * (double)s->batch * (double)s->out_height * (double)s->out_width * (double)s->out * (double)s->in *
-           (double)s->kernel_height * (double)s->kernel_width;
-}
-
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options) {
     return options.in == ICSEG_F32 && !icseg_conv_reduces_precision(shape, options) && icseg_winograd_pays(shape);
 }

@@ -8,7 +8,12 @@
 /* Kernel = stride > 1, no padding (a ViT's patch embedding): inputs x, weight, perhaps bias. */
 icseg_value icseg_patch_conv(icseg_graph *g, const icseg_conv_shape *shape, const icseg_value *inputs, int count);
 /* For nodes whose attributes begin with an icseg_conv_shape. */
-double icseg_conv_flops(const icseg_graph *g, const icseg_node *node);
+static inline double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
+    (void)g;
+    const icseg_conv_shape *s = node->attributes;
+    return 2.0 * (double)s->batch * (double)s->out_height * (double)s->out_width * (double)s->out * (double)s->in *
+           (double)s->kernel_height * (double)s->kernel_width;
+}
 /* Whether to use Winograd's algorithm rather than a primitive with these options. */
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options);
 bool icseg_conv_bf16_pays(const icseg_graph *g, const icseg_node *node);
