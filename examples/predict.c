@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A program on libicseg: opens a checkpoint, labels one image, writes the label map as a PNG with a palette, and prints
- * the share of each class. docs/library.md walks through it; tests/cli/cases/library.sh builds and runs it. */
+ * the share of each class. docs/library.md explains it. Compiles as C11 and as C++17. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,13 +18,13 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: predict CHECKPOINT IMAGE OUT.png\n");
         return 2;
     }
-    /* Everything starts empty, so that one piece of code closes whatever has been opened. */
-    icseg_error error = {0};
+    /* Everything starts empty (static objects are zero), so that the same code closes whatever has been opened. */
+    static icseg_error error;
+    static icseg_image image;
+    static icseg_labels labels;
+    static icseg_palette palette;
     icseg_model *model = NULL;
     icseg_session *session = NULL;
-    icseg_image image = {0};
-    icseg_labels labels = {0};
-    icseg_palette palette = {0};
 
     icseg_status status = icseg_model_open(&model, argv[1], &error);
     if (status == ICSEG_OK) status = icseg_image_read(&image, argv[2], &error);

@@ -73,17 +73,16 @@ typedef struct icseg_session_cost {
     int64_t trainable;  /**< how many of them training changes */
     double flops;       /**< floating-point operations of one run; a multiply-add counts as two */
     size_t weights;     /**< bytes of the weights in f32 */
-    size_t activations; /**< bytes of working memory for the network's intermediate results */
+    size_t activations; /**< bytes of working memory for the normalised input and all intermediate results */
     size_t unplanned;   /**< what they would take if no memory was used twice */
     size_t scratch;     /**< bytes of further working memory of single operators */
-    size_t input;       /**< bytes of the batch as normalised floats */
 } icseg_session_cost;
 
 /** Initialises an icseg_session_cost. */
 #define ICSEG_SESSION_COST_INIT sizeof(icseg_session_cost)
 
-/** Builds the network that labels `count` images of `height` x `width` pixels at once, and says what it costs. The
- * session keeps the network for later runs.
+/** Builds the network that labels `count` images of `height` x `width` pixels at once (icseg_session_predict without
+ * confidence, at the images' own size), and says what it costs. The session keeps the network for later runs.
  *
  * @param session the session
  * @param count images in the batch, at least 1
@@ -163,9 +162,10 @@ typedef enum icseg_want {
     /** Probabilities of all classes: F32 (N, H, W, K). The only want whose memory grows with pixels times classes:
      * 150 MiB for an image of 512 x 512 and 150 classes. */
     ICSEG_WANT_PROBABILITIES = 1 << 4,
-    /** The network's output before upsampling, at stride 4: F32 (N, h, w, K) with h = H / 4 and w = W / 4 rounded up.
-     * The softmax of its bilinear interpolation (half-pixel centres) is the probabilities. Like all that follow, it
-     * needs the whole image as one view: windows, scales and mirror images are ICSEG_ERROR_ARGUMENT. */
+    /** The network's output before upsampling, at stride 4: F32 (N, h, w, K), where h and w are about H / 4 and W / 4;
+     * the tensor's shape has the exact numbers. The softmax of its bilinear interpolation (half-pixel centres) is the
+     * probabilities. Like all that follow, it needs the whole image as one view: windows, several scales and mirror
+     * images are ICSEG_ERROR_ARGUMENT. */
     ICSEG_WANT_LOGITS = 1 << 5,
     /** Cosines of pixels and classes at stride 4: F32 (N, h, w, K), before the division by tau. Score maps that the
      * model does not have (config.align) are ICSEG_ERROR_ARGUMENT. */

@@ -158,12 +158,12 @@ static icseg_status measure(void *user) {
     icseg_prepared_network *n;
     ICSEG_TRY(icseg_session_network(m->session, &m->options, &n, m->error));
     icseg_plan_summary plan = icseg_executor_summary(n->executor);
+    size_t input = (size_t)icseg_graph_value(n->graph, n->network.image)->count * sizeof(float);
     m->cost = (icseg_session_cost){.struct_size = sizeof m->cost,
                                    .flops = plan.flops,
-                                   .activations = plan.activations,
-                                   .unplanned = plan.unplanned,
+                                   .activations = input + plan.activations,
+                                   .unplanned = input + plan.unplanned,
                                    .scratch = plan.scratch};
-    m->cost.input = (size_t)icseg_graph_value(n->graph, n->network.image)->count * sizeof(float);
     for (int64_t i = 0; i < icseg_params_count(params); i++) {
         const icseg_param *p = icseg_params_at(params, i);
         m->cost.weights += (size_t)p->count * sizeof(float);
@@ -185,6 +185,7 @@ icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_
     m.options.batch = count;
     m.options.height = m.options.predict_height = height;
     m.options.width = m.options.predict_width = width;
+    m.options.keep = ICSEG_KEEP_LOGITS; /* as icseg_session_predict */
     ICSEG_TRY(
         icseg_struct_write(out, &(icseg_session_cost){0}, sizeof m.cost, FIRST_SIZE, "icseg_session_cost", error));
     ICSEG_TRY(icseg_threads_run(session->threads, measure, &m, error));

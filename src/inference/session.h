@@ -32,8 +32,8 @@ typedef struct icseg_cached_text {
 struct icseg_session {
     icseg_model *model; /* one reference */
     int threads;
-    icseg_precision precision; /* of what is only run forward */
-    icseg_activation_ranges *ranges;      /* not owned: the model's, or those that a calibration records */
+    icseg_precision precision;       /* of what is only run forward */
+    icseg_activation_ranges *ranges; /* not owned: the model's, or those that a calibration records */
     icseg_workspace *workspace;
     float *input; /* (input_floats): normalised images; grows */
     size_t input_floats;
