@@ -195,7 +195,7 @@ static icseg_status classify_one(const void *user, size_t index, bool *bad, icse
 static icseg_status open_classifier(job *j, icseg_error *error) {
     const struct options *o = j->options;
     icseg_classifier_options options = {.weights = o->weights,
-                                        .vocab = o->vocab,
+                                        .vocabulary = o->vocab,
                                         .synonyms = o->synonyms,
                                         .templates = o->templates.items,
                                         .template_count = o->templates.count};

@@ -18,7 +18,7 @@ enum { ICSEG_CLASSIFY_MOST_CLASSES = 16384, ICSEG_CLASSIFY_MOST_TEMPLATES = 256 
 
 typedef struct icseg_classifier_options {
     const char *weights;            /* CLIP as it is published: any file or folder that icseg_weights_convert reads */
-    const char *vocab;              /* CLIP's vocabulary, a file or a folder that has one; NULL: beside the weights */
+    const char *vocabulary;         /* CLIP's vocabulary, a file or a folder that has one; NULL: beside the weights */
     const char *const *class_names; /* (class_count), UTF-8; "building, edifice" has two names */
     size_t class_count;
     icseg_synonyms_use synonyms;  /* of classes of several names: the first, or the mean of all */

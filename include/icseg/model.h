@@ -31,7 +31,7 @@ typedef struct icseg_model_options {
     const char *const *class_synonyms;
     uint64_t seed;                  /**< of the initial weights */
     icseg_tokenizer_kind tokenizer; /**< its vocabulary must have config->vocab_size tokens */
-    const char *vocab;              /**< CLIP's tokenizer: the vocabulary's file, or a folder that contains one */
+    const char *vocabulary;         /**< CLIP's tokenizer: the vocabulary's file, or a folder that contains one */
 } icseg_model_options;
 
 /** Initialises an icseg_model_options. */

@@ -25,9 +25,9 @@ typedef struct icseg_weights_convert_options {
     icseg_naming naming;
     const char *const *class_names; /* (class_count) of a segmentation model; NULL: those that the file carries */
     size_t class_count;
-    const char *vocab;  /* CLIP's vocabulary, for the class names: a file or folder; NULL: beside the source */
-    const char *tokens; /* JSON list of lists of token ids, one for each class; NULL: names are tokenised */
-    const char *config; /* JSON object: what shapes do not tell ("vit_heads": 4); NULL: CLIP's usual values */
+    const char *vocabulary; /* CLIP's vocabulary, for the class names: a file or folder; NULL: beside the source */
+    const char *tokens;     /* JSON list of lists of token ids, one for each class; NULL: names are tokenised */
+    const char *config;     /* JSON object: what shapes do not tell ("vit_heads": 4); NULL: CLIP's usual values */
 } icseg_weights_convert_options;
 
 /* Writes `source` (any file or folder that weights are published in) to the safetensors file `out`. A segmentation

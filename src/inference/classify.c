@@ -10,6 +10,7 @@
 #include "image/normalize.h"
 #include "image/bicubic.h"
 #include "model/clip.h"
+#include "text/misencoded.h"
 #include "text/synonyms.h"
 #include "weights/weights.h"
 
@@ -156,12 +157,13 @@ static icseg_status open_text(icseg_classifier *c, const icseg_classifier_option
     icseg_tokenizer *tokenizer;
     const char *vocab = NULL;
     text_list list = {0};
-    if (!bytes) ICSEG_TRY(icseg_tokenizer_find(&vocab, o->weights, o->vocab, c->arena, error));
+    if (!bytes) ICSEG_TRY(icseg_tokenizer_find(&vocab, o->weights, o->vocabulary, c->arena, error));
     ICSEG_TRY(icseg_tokenizer_open_sized(&tokenizer, bytes ? ICSEG_TOKENIZER_BYTES : ICSEG_TOKENIZER_CLIP, vocab,
                                          c->clip.config.vocab_size, error));
     icseg_status status = list_texts(c, o, tokenizer, &list, error);
     icseg_tokenizer_close(&tokenizer);
     if (status != ICSEG_OK) return status;
+    icseg_warn_misencoded(o->class_names, (int32_t)o->class_count, progress);
     size_t width = (size_t)c->info.width;
     float *each = icseg_alloc_array((size_t)list.count, width * sizeof *each);
     c->text = icseg_calloc_array(o->class_count, width * sizeof *c->text);

@@ -102,7 +102,8 @@ static icseg_status create(icseg_model **out, const icseg_model_options *options
     const icseg_config *config = options->config;
     ICSEG_TRY(icseg_config_check(config, error));
     ICSEG_TRY(check_names(options, error));
-    ICSEG_TRY(icseg_tokenizer_open_sized(&tokenizer, options->tokenizer, options->vocab, config->vocab_size, error));
+    ICSEG_TRY(
+        icseg_tokenizer_open_sized(&tokenizer, options->tokenizer, options->vocabulary, config->vocab_size, error));
     ICSEG_TRY_GOTO(icseg_arena_open(&arena, error));
     ICSEG_TRY_GOTO(make_texts(options, tokenizer, arena, &texts, error));
     ICSEG_TRY_GOTO(icseg_model_build(out, config, options->class_names, &texts, error));

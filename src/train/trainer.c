@@ -58,7 +58,7 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
         .class_synonyms = r->synonyms == ICSEG_SYNONYMS_MEAN ? icseg_dataset_class_synonyms(t->train) : NULL,
         .seed = (uint64_t)r->train.seed,
         .tokenizer = r->tokenizer,
-        .vocab = r->merges[0] ? r->merges : NULL};
+        .vocabulary = r->merges[0] ? r->merges : NULL};
     config.num_classes = icseg_dataset_classes(t->train);
     icseg_adamw_options adamw = {.weight_decay = r->train.weight_decay,
                                  .beta1 = r->train.betas[0],

@@ -89,7 +89,7 @@ static icseg_status make_tokens(converter *c, const char *const *names, icseg_to
     icseg_tokenizer *tokenizer;
     const char *vocab = NULL;
     if (c->options->tokens) return read_tokens(c, names, out);
-    if (!bytes) ICSEG_TRY(icseg_tokenizer_find(&vocab, c->weights->path, c->options->vocab, c->arena, c->error));
+    if (!bytes) ICSEG_TRY(icseg_tokenizer_find(&vocab, c->weights->path, c->options->vocabulary, c->arena, c->error));
     ICSEG_TRY(icseg_tokenizer_open_sized(&tokenizer, bytes ? ICSEG_TOKENIZER_BYTES : ICSEG_TOKENIZER_CLIP, vocab,
                                          g->vocab_size, c->error));
     icseg_status status = ICSEG_OK;

@@ -428,7 +428,7 @@ static void weights_that_are_not_a_whole_clip_are_refused_by_name(void **state) 
     refuses(&options, ICSEG_ERROR_IO, "/nonexistent.pt");
     options.weights = ICSEG_SOURCE_DIR "/tests/weights/openai_resnet.pt"; /* 32 tokens */
     refuses(&options, ICSEG_ERROR_IO, "does not contain a vocabulary");
-    options.vocab = ICSEG_SOURCE_DIR "/tests/unit/data/clip_merges.txt";
+    options.vocabulary = ICSEG_SOURCE_DIR "/tests/unit/data/clip_merges.txt";
     refuses(&options, ICSEG_ERROR_FORMAT, "the model has 32");
 }
 

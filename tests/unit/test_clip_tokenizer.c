@@ -613,7 +613,7 @@ static void models_are_made_with_either_tokenizer(void **state) {
     static const char *const names[] = {"wall", "building, edifice"};
     icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names,
-                                   .tokenizer = ICSEG_TOKENIZER_CLIP, .vocab = DATA "clip_merges.txt"};
+                                   .tokenizer = ICSEG_TOKENIZER_CLIP, .vocabulary = DATA "clip_merges.txt"};
     icseg_model *model;
     icseg_error error;
     assert_int_equal(icseg_config_preset(&config, "tiny-resnet", NULL), ICSEG_OK);
@@ -623,7 +623,7 @@ static void models_are_made_with_either_tokenizer(void **state) {
     config.vocab_size = SMALL_VOCAB;
     assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_OK);
     icseg_model_close(&model);
-    options.vocab = NULL;
+    options.vocabulary = NULL;
     assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_ARGUMENT);
     options.tokenizer = ICSEG_TOKENIZER_BYTES;
     assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_CONFIG);
