@@ -442,7 +442,7 @@ static void classes_and_templates_that_cannot_be_are_refused(void **state) {
     refuses(&o, ICSEG_ERROR_ARGUMENT, "at most 16384");
     o = good;
     o.class_names = (const char *const[]){"cat", " , ", "dog"};
-    refuses(&o, ICSEG_ERROR_ARGUMENT, "there is no name in it");
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "it does not contain a name");
     o.class_names = (const char *const[]){"cat", "caf\xe9", "dog"};
     refuses(&o, ICSEG_ERROR_ARGUMENT, "not UTF-8");
     o.class_names = (const char *const[]){"cat", "a name of so many letters that the text has no room", "dog"};
