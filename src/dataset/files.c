@@ -77,7 +77,7 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
     }
     closedir(open);
     if (!*out)
-        status = icseg_fail_memory(error, MAX_FOLDERS * sizeof **out, folder);
+        status = icseg_fail_memory(error, 0, folder);
     else
         qsort(*out, (size_t)*count, sizeof **out, icseg_compare_names);
     return status;

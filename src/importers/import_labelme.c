@@ -22,21 +22,27 @@ typedef struct labelme {
 
 /* ---- base64 ---- */
 
-/* Digits with line breaks between them and padding at the end. NULL for other text, or when out of memory. */
-static unsigned char *decode_base64(icseg_arena *arena, const char *text, size_t length, size_t *size) {
+/* Digits with line breaks between them and padding at the end. *out is in the arena; NULL for other text. */
+static icseg_status decode_base64(const labelme *l, const json_t *json, unsigned char **out, size_t *size,
+                                  icseg_error *error) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    unsigned char *out = icseg_arena_alloc(arena, length / 4 * 3 + 4);
+    const char *text = json_string_value(json);
+    size_t length = json_string_length(json), capacity = length / 4 * 3 + 4;
     uint32_t bits = 0, held = 0;
+    unsigned char *bytes = icseg_arena_alloc(l->arena, capacity);
+    *out = NULL;
     *size = 0;
+    if (!bytes) return icseg_fail_memory(error, capacity, l->path);
     while (length && (text[length - 1] == '=' || text[length - 1] == '\n')) length--;
-    for (size_t i = 0; out && i < length; i++) {
+    for (size_t i = 0; i < length; i++) {
         const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
         if (text[i] == '\n' || text[i] == '\r') continue;
-        if (!digit) return NULL;
+        if (!digit) return ICSEG_OK;
         held = held << 6 | (uint32_t)(digit - digits);
-        if ((bits += 6) >= 8) out[(*size)++] = (unsigned char)(held >> (bits -= 8));
+        if ((bits += 6) >= 8) bytes[(*size)++] = (unsigned char)(held >> (bits -= 8));
     }
-    return out;
+    *out = bytes;
+    return ICSEG_OK;
 }
 
 /* ---- shapes ---- */
@@ -76,8 +82,9 @@ static icseg_status read_mask(const labelme *l, size_t at, const json_t *text, i
     size_t size;
     if (!json_is_string(text) || json_string_length(text) > MAX_MASK_BYTES || !o->count)
         return fail_shape(l, at, "a mask needs its corner in \"points\" and a base64 PNG in \"mask\"", error);
-    unsigned char *data = decode_base64(l->arena, json_string_value(text), json_string_length(text), &size);
+    unsigned char *data;
     icseg_image image = {0};
+    ICSEG_TRY(decode_base64(l, text, &data, &size, error));
     if (!data) return fail_shape(l, at, "\"mask\" is not base64", error);
     ICSEG_TRY(icseg_image_read_memory(&image, data, size, l->path, error));
     size_t pixels = (size_t)image.width * (size_t)image.height;
@@ -164,9 +171,10 @@ static icseg_status find_image(const labelme *l, const json_t *root, icseg_impor
             icseg_import_find_image(l->im, l->arena, (icseg_image_query){folders, item->name, true}, &path, error));
     item->image = path;
     if (path) return ICSEG_OK;
-    if (json_is_string(data))
-        item->data = decode_base64(l->arena, json_string_value(data), json_string_length(data), &item->size);
-    if (item->data) return ICSEG_OK;
+    unsigned char *copy = NULL;
+    if (json_is_string(data)) ICSEG_TRY(decode_base64(l, data, &copy, &item->size, error));
+    item->data = copy;
+    if (copy) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                             "%s: its image \"%.200s\" is missing, and the file does not contain a copy (imageData); "
                             "name the folder of the images",
