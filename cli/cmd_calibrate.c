@@ -2,11 +2,11 @@
  * icseg calibrate: a copy of a checkpoint that knows how large the numbers in it become, for int8. */
 #include <stdio.h>
 
-#include "base/error.h"
 #include "cli.h"
 #include "icseg/calibrate.h"
 #include "inference.h"
 #include "inputs.h"
+#include "support.h"
 
 struct options {
     const char *checkpoint, *out;
@@ -43,7 +43,7 @@ typedef struct job {
 static icseg_status label(const job *j, icseg_session *session, const icseg_image *image, const char *path,
                           icseg_labels *out, icseg_error *error) {
     icseg_status status = icseg_session_predict(session, image, &j->eval, out, NULL, error);
-    if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
+    if (status != ICSEG_OK) error_prefix(error, "%s", path);
     return status;
 }
 
@@ -55,7 +55,7 @@ static icseg_status see_one(const void *user, size_t index, bool *bad, icseg_err
     *bad = status != ICSEG_OK;
     if (status == ICSEG_OK) {
         status = icseg_calibrator_add(j->calibrator, &image, error);
-        if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
+        if (status != ICSEG_OK) error_prefix(error, "%s", path);
     }
     icseg_image_close(&image);
     return status;
@@ -81,13 +81,13 @@ static icseg_status compare_one(const void *user, size_t index, bool *bad, icseg
 
 static icseg_status compare(job *j, const icseg_command_context *context, icseg_error *error) {
     icseg_session_options int8 = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
-    ICSEG_TRY(icseg_session_open(&j->exact, j->calibrated, NULL, error));
-    ICSEG_TRY(icseg_session_open(&j->quick, j->calibrated, &int8, error));
+    TRY(icseg_session_open(&j->exact, j->calibrated, NULL, error));
+    TRY(icseg_session_open(&j->quick, j->calibrated, &int8, error));
     if (icseg_session_precision(j->quick) != ICSEG_PRECISION_INT8) {
         icseg_printer_note(context->printer, "note: this processor has no AMX_INT8: what int8 changes is not measured");
         return ICSEG_OK;
     }
-    ICSEG_TRY(inputs_for_each(&j->inputs, context, "compare", compare_one, j, error));
+    TRY(inputs_for_each(&j->inputs, context, "compare", compare_one, j, error));
     printf("%.2f %% of the pixels have the same class in int8 as in f32\n",
            100.0 * (double)j->equal / (double)j->pixels);
     return ICSEG_OK;
@@ -97,23 +97,23 @@ static icseg_status run(const icseg_command_context *context, const void *values
     const struct options *o = values;
     job j = {0};
     icseg_status status;
-    ICSEG_TRY(inference_check_resize(o->resize_short, o->resize_long, error));
-    ICSEG_TRY_GOTO(inputs_expand(&j.inputs, &o->images, context->arena, error));
-    ICSEG_TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));
+    TRY(inference_check_resize(o->resize_short, o->resize_long, error));
+    TRY_GOTO(inputs_expand(&j.inputs, &o->images, context->arena, error));
+    TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));
     j.eval = (icseg_eval_options){.struct_size = ICSEG_EVAL_OPTIONS_INIT};
-    ICSEG_TRY_GOTO(icseg_model_eval_options(j.model, &j.eval, error));
+    TRY_GOTO(icseg_model_eval_options(j.model, &j.eval, error));
     if (o->resize_short >= 0) {
         j.eval.resize_short = o->resize_short;
         j.eval.resize_long = o->resize_long;
     }
     icseg_calibrator_options options = {ICSEG_CALIBRATOR_OPTIONS_INIT, .eval = &j.eval};
-    ICSEG_TRY_GOTO(icseg_calibrator_open(&j.calibrator, j.model, &options, error));
-    ICSEG_TRY_GOTO(inputs_for_each(&j.inputs, context, "calibrate", see_one, &j, error));
-    ICSEG_TRY_GOTO(icseg_calibrator_model(j.calibrator, &j.calibrated, error));
-    ICSEG_TRY_GOTO(icseg_model_save(j.calibrated, o->out, error));
+    TRY_GOTO(icseg_calibrator_open(&j.calibrator, j.model, &options, error));
+    TRY_GOTO(inputs_for_each(&j.inputs, context, "calibrate", see_one, &j, error));
+    TRY_GOTO(icseg_calibrator_model(j.calibrator, &j.calibrated, error));
+    TRY_GOTO(icseg_model_save(j.calibrated, o->out, error));
     printf("%s\n", o->out);
-    ICSEG_TRY_GOTO(compare(&j, context, error));
-fail:
+    TRY_GOTO(compare(&j, context, error));
+done:
     icseg_session_close(&j.exact);
     icseg_session_close(&j.quick);
     icseg_calibrator_close(&j.calibrator);

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "cli.h"
 #include "icseg/classes.h"
 #include "icseg/classify.h"
+#include "icseg/tensor_file.h"
 #include "inputs.h"
-#include "tensor/safetensors.h"
+#include "support.h"
 
 enum { TABLE_ROWS = 10 };
 
@@ -75,7 +75,7 @@ static icseg_status split_classes(icseg_arena *arena, const char *text, const ch
     size_t most = 1;
     for (const char *c = text; *c; c++) most += *c == ',';
     *out = icseg_arena_array(arena, most, sizeof **out);
-    if (!*out) return icseg_fail_memory(error, most * sizeof **out, "class names");
+    if (!*out) return out_of_memory(error);
     for (const char *start = text, *end;; start = end + 1) {
         int depth = 0;
         for (end = start; *end && (depth > 0 || *end != ','); end++)
@@ -84,13 +84,13 @@ static icseg_status split_classes(icseg_arena *arena, const char *text, const ch
         int length = end > start ? (int)(end - start) : 0;
         while (length && (start[length - 1] == ' ' || start[length - 1] == '\t')) length--;
         if (!length)
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--classes: name %zu is empty; names stand between commas",
-                              *count + 1);
+            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                                   "--classes: name %zu is empty; names stand between commas", *count + 1);
         const char *name = icseg_arena_printf(arena, "%.*s", length, start);
-        if (!name) return icseg_fail_memory(error, (size_t)length, "class names");
+        if (!name) return out_of_memory(error);
         for (size_t i = 0; i < *count; i++)
             if (!strcmp((*out)[i], name))
-                return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "--classes: \"%.60s\" is there twice", name);
+                return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--classes: \"%.60s\" is there twice", name);
         (*out)[(*count)++] = name;
         if (!*end) return ICSEG_OK;
     }
@@ -101,12 +101,12 @@ static icseg_status read_classes(job *j, const char *const **out, size_t *count,
     const char **names = NULL;
     *count = 0;
     if (!o->classes == !o->classes_file)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s; give --classes \"cat, dog\" or --classes-file FILE",
-                          o->classes ? "the classes are given twice" : "there are no classes");
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s; give --classes \"cat, dog\" or --classes-file FILE",
+                               o->classes ? "the classes are given twice" : "there are no classes");
     if (o->classes) {
-        ICSEG_TRY(split_classes(j->context->arena, o->classes, &names, count, error));
+        TRY(split_classes(j->context->arena, o->classes, &names, count, error));
     } else {
-        ICSEG_TRY(icseg_class_list_open(&j->list, o->classes_file, error));
+        TRY(icseg_class_list_open(&j->list, o->classes_file, error));
         *count = (size_t)icseg_class_list_count(j->list);
     }
     *out = j->list ? icseg_class_list_synonyms(j->list) : names;
@@ -142,7 +142,7 @@ static icseg_status print_json(const job *j, const char *path, int32_t shown, ic
     json_t *root = json_pack("{s:o, s:o}", "image", name ? name : json_null(), "classes", list);
     char *text = root ? json_dumps(root, JSON_REAL_PRECISION(8)) : NULL;
     json_decref(root);
-    if (!text) return icseg_fail_memory(error, 0, path);
+    if (!text) return out_of_memory(error);
     puts(text);
     free(text);
     return ICSEG_OK;
@@ -168,10 +168,12 @@ static icseg_status print_result(const job *j, const char *path, icseg_error *er
 
 static icseg_status write_embeddings(const job *j, icseg_error *error) {
     int64_t images = (int64_t)j->inputs.count, classes = j->info->class_count, width = j->info->width;
-    const icseg_safetensors_entry entries[] = {
-        {"image", ICSEG_F32, ICSEG_SHAPE(images, width), j->embeddings, (size_t)(images * width) * sizeof(float)},
-        {"text", ICSEG_F32, ICSEG_SHAPE(classes, width), j->info->text, (size_t)(classes * width) * sizeof(float)}};
-    return icseg_safetensors_write(j->options->embeddings, entries, 2, NULL, 0, error);
+    static const char *const names[] = {"image", "text"};
+    icseg_tensor tensors[2];
+    TRY(icseg_tensor_dense(&tensors[0], ICSEG_TENSOR_F32, 2, (int64_t[]){images, width}, j->embeddings, error));
+    TRY(icseg_tensor_dense(&tensors[1], ICSEG_TENSOR_F32, 2, (int64_t[]){classes, width},
+                           (void *)(uintptr_t)j->info->text, error));
+    return icseg_tensors_write(j->options->embeddings, names, tensors, 2, error);
 }
 
 /* -- running */
@@ -185,7 +187,7 @@ static icseg_status classify_one(const void *user, size_t index, bool *bad, icse
     if (status != ICSEG_OK) return status;
     float *embedding = j->embeddings + (j->options->embeddings ? index * (size_t)j->info->width : 0);
     status = icseg_classifier_embed(j->classifier, &image, embedding, error);
-    if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
+    if (status != ICSEG_OK) error_prefix(error, "%s", path);
     icseg_image_close(&image);
     if (status != ICSEG_OK) return status;
     icseg_classifier_score(j->classifier, embedding, j->probabilities, j->cosines);
@@ -199,9 +201,9 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
                                         .synonyms = o->synonyms,
                                         .templates = o->templates.items,
                                         .template_count = o->templates.count};
-    ICSEG_TRY(read_classes(j, &options.class_names, &options.class_count, error));
-    ICSEG_TRY(inputs_expand(&j->inputs, &o->images, j->context->arena, error));
-    ICSEG_TRY(icseg_classifier_open(&j->classifier, &options, &j->context->progress, error));
+    TRY(read_classes(j, &options.class_names, &options.class_count, error));
+    TRY(inputs_expand(&j->inputs, &o->images, j->context->arena, error));
+    TRY(icseg_classifier_open(&j->classifier, &options, &j->context->progress, error));
     j->info = icseg_classifier_describe(j->classifier);
     for (const char *line = j->info->summary; *line; line += strcspn(line, "\n") + 1)
         icseg_printer_note(j->context->printer, "%.*s", (int)strcspn(line, "\n"), line);
@@ -212,7 +214,7 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
     j->ranks = icseg_arena_array(arena, classes, sizeof *j->ranks);
     j->embeddings = icseg_arena_array(arena, o->embeddings ? j->inputs.count : 1, width * sizeof *j->embeddings);
     if (j->probabilities && j->cosines && j->ranks && j->embeddings) return ICSEG_OK;
-    return icseg_fail_memory(error, j->inputs.count * width * sizeof *j->embeddings, "the results");
+    return out_of_memory(error);
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
-#include "base/file.h"
 #include "cli.h"
-#include "icseg/eval.h"
 #include "icseg/dataset.h"
+#include "icseg/eval.h"
+#include "icseg/file.h"
 #include "icseg/memory.h"
 #include "inference.h"
+#include "support.h"
 
 enum { MAX_IGNORE = 16 };
 
@@ -60,7 +60,7 @@ static icseg_status open_data(icseg_dataset **out, const struct options *o, icse
                                .ignore = o->ignore,
                                .ignore_count = o->ignore_count};
     *out = NULL;
-    ICSEG_TRY(icseg_dataset_format_find(&d.format, o->format, error));
+    TRY(icseg_dataset_format_find(&d.format, o->format, error));
     return icseg_dataset_open(out, &d, error);
 }
 
@@ -84,7 +84,7 @@ static void warn_about_names(icseg_printer *printer, const icseg_model *model, c
 static icseg_status write_json(const struct options *o, const icseg_eval_options *eval, const icseg_metrics *metrics,
                                const char *const *names, int64_t images, icseg_error *error) {
     char *text = NULL;
-    ICSEG_TRY(icseg_metrics_json(metrics, names, &text, error));
+    TRY(icseg_metrics_json(metrics, names, &text, error));
     json_t *root = json_loads(text, 0, NULL);
     icseg_buffer_free(text);
     json_object_set_new(root, "checkpoint", json_string(o->checkpoint));
@@ -95,12 +95,11 @@ static icseg_status write_json(const struct options *o, const icseg_eval_options
     json_object_set_new(root, "images", json_integer(images));
     char *all = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
-    if (!all) return icseg_fail_memory(error, 0, o->json);
+    if (!all) return out_of_memory(error);
     icseg_string line = {0};
     icseg_string_printf(&line, "%s\n", all);
     free(all);
-    icseg_status status = line.failed ? icseg_fail_memory(error, line.size, o->json)
-                                      : icseg_file_write(o->json, line.data, line.size, error);
+    icseg_status status = line.failed ? out_of_memory(error) : icseg_file_write(o->json, line.data, line.size, error);
     icseg_string_close(&line);
     return status;
 }
@@ -110,7 +109,7 @@ static icseg_status print_metrics(const struct options *o, const icseg_eval_opti
                                   icseg_error *error) {
     icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
     char *table = NULL;
-    ICSEG_TRY(icseg_metrics_compute(&metrics, confusion, error));
+    TRY(icseg_metrics_compute(&metrics, confusion, error));
     icseg_status status = icseg_metrics_table(&metrics, names, &table, error);
     if (status == ICSEG_OK) fputs(table, stdout);
     icseg_buffer_free(table);
@@ -127,16 +126,15 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_dataset *dataset = NULL;
     icseg_confusion confusion = {0};
     icseg_status status;
-    ICSEG_TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
-    ICSEG_TRY_GOTO(open_data(&dataset, o, error));
-    ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
-    ICSEG_TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));
-    ICSEG_TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
+    TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
+    TRY_GOTO(open_data(&dataset, o, error));
+    TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
+    TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));
+    TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
     warn_about_names(context->printer, model, dataset);
-    ICSEG_TRY_GOTO(icseg_evaluate(session, dataset, &eval, &context->progress, &confusion, error));
-    ICSEG_TRY_GOTO(
-        print_metrics(o, &eval, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));
-fail:
+    TRY_GOTO(icseg_evaluate(session, dataset, &eval, &context->progress, &confusion, error));
+    TRY_GOTO(print_metrics(o, &eval, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));
+done:
     icseg_confusion_close(&confusion);
     icseg_dataset_close(&dataset);
     icseg_session_close(&session);

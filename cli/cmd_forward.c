@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * icseg forward: the network on tensors, to compare it with another implementation. */
 #include <stdio.h>
-#include <string.h>
 
-#include "base/error.h"
-#include "base/memory.h"
 #include "cli.h"
-#include "inference.h"
+#include "icseg/memory.h"
 #include "icseg/session.h"
-#include "tensor/safetensors.h"
+#include "icseg/tensor_file.h"
+#include "inference.h"
+#include "support.h"
 
-enum { MOST_OUTPUTS = ICSEG_LEVELS + 2 };
+enum { MOST_OUTPUTS = ICSEG_LEVELS + 2, SHAPE_TEXT = 160 };
 
 struct options {
     const char *checkpoint, *in, *out;
@@ -26,86 +25,60 @@ static const icseg_option rows[] = {
     PRECISION_ROW(struct options, precision),
 };
 
-/* (B, rows, columns) -> (B, columns, rows): NHWC to NCHW with rows = H * W, columns = C. */
-static void transpose(float *to, const float *from, int64_t batch, int64_t height, int64_t width) {
-    for (int64_t b = 0; b < batch; b++, to += height * width, from += height * width)
-        for (int64_t y = 0; y < height; y++)
-            for (int64_t x = 0; x < width; x++) to[x * height + y] = from[y * width + x];
+/* "(2, 3, 64, 64)" */
+static const char *shape_text(const icseg_tensor *tensor, char out[SHAPE_TEXT]) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (int32_t i = 0; i < tensor->rank; i++)
+        used += (size_t)snprintf(out + used, SHAPE_TEXT - used, "%s%lld", i ? ", " : "(", (long long)tensor->shape[i]);
+    snprintf(out + used, SHAPE_TEXT - used, tensor->rank ? ")" : "()");
+    return out;
 }
 
-/* *out (B, 3, H, W), freed with icseg_free. */
-static icseg_status read_image(const struct options *o, float **out, icseg_shape *shape, icseg_error *error) {
-    icseg_safetensors *file = NULL;
-    const icseg_safetensors_entry *entry;
-    char text[ICSEG_SHAPE_TEXT];
-    icseg_status status;
-    *out = NULL;
-    ICSEG_TRY_GOTO(icseg_safetensors_open(&file, o->in, error));
-    ICSEG_TRY_GOTO(icseg_safetensors_get(file, "image", &entry, error));
-    *shape = entry->shape;
-    if (shape->rank != 4 || shape->dim[0] < 1 || shape->dim[1] != 3 || shape->dim[2] < 32 || shape->dim[3] < 32) {
-        status = icseg_fail(error, ICSEG_ERROR_SHAPE,
-                            "%s: image is %s; expected (B, 3, H, W), normalised, both sides 32 or more", o->in,
-                            icseg_shape_text(*shape, text, sizeof text));
-        goto fail;
+/* *out (B, 3, H, W); its data is freed with icseg_buffer_free. */
+static icseg_status read_image(const struct options *o, icseg_tensor *out, icseg_error *error) {
+    TRY(icseg_tensor_read(out, o->in, "image", error));
+    const int64_t *d = out->shape;
+    if (out->rank == 4 && d[0] >= 1 && d[1] == 3 && d[2] >= 32 && d[3] >= 32) return ICSEG_OK;
+    char text[SHAPE_TEXT];
+    return icseg_error_set(error, ICSEG_ERROR_SHAPE,
+                           "%s: image is %s; expected (B, 3, H, W), normalised, both sides 32 or more", o->in,
+                           shape_text(out, text));
+}
+
+/* A map (B, h, w, K) as (B, K, h, w): the same memory, its axes in another order. */
+static void put_channels_second(icseg_tensor *map) {
+    static const int order[4] = {0, 3, 1, 2};
+    icseg_tensor before = *map;
+    for (int i = 0; i < 4; i++) {
+        map->shape[i] = before.shape[order[i]];
+        map->strides[i] = before.strides[order[i]];
     }
-    size_t bytes = (size_t)icseg_shape_bytes(*shape, ICSEG_F32);
-    *out = icseg_alloc(bytes);
-    status =
-        *out ? icseg_safetensors_read_f32(file, "image", *shape, *out, error) : icseg_fail_memory(error, bytes, o->in);
-fail:
-    if (status != ICSEG_OK) {
-        icseg_free(*out);
-        *out = NULL;
-    }
-    icseg_safetensors_close(&file);
-    return status;
-}
-
-/* A map (B, h, w, K) of the network as (B, K, h, w). */
-static icseg_status take_map(const icseg_tensor *map, const char *name, icseg_arena *arena,
-                             icseg_safetensors_entry *out, icseg_error *error) {
-    const int64_t *d = map->shape;
-    icseg_shape shape = ICSEG_SHAPE(d[0], d[3], d[1], d[2]);
-    size_t bytes = (size_t)icseg_shape_bytes(shape, ICSEG_F32);
-    float *data = icseg_arena_alloc(arena, bytes);
-    if (!data) return icseg_fail_memory(error, bytes, name);
-    transpose(data, map->data, d[0], d[1] * d[2], d[3]);
-    *out = (icseg_safetensors_entry){name, ICSEG_F32, shape, data, bytes};
-    return ICSEG_OK;
-}
-
-/* (1 or B, K, C) as (B, K, C). */
-static icseg_status take_text(const icseg_tensor *text, int64_t batch, icseg_arena *arena, icseg_safetensors_entry *out,
-                              icseg_error *error) {
-    icseg_shape shape = ICSEG_SHAPE(batch, text->shape[1], text->shape[2]);
-    size_t one = (size_t)text->strides[0], bytes = (size_t)batch * one;
-    char *data = icseg_arena_alloc(arena, bytes);
-    if (!data) return icseg_fail_memory(error, bytes, "text");
-    for (int64_t b = 0; b < batch; b++)
-        memcpy(data + (size_t)b * one, (const char *)text->data + (text->shape[0] == 1 ? 0 : (size_t)b * one), one);
-    *out = (icseg_safetensors_entry){"text", ICSEG_F32, shape, data, bytes};
-    return ICSEG_OK;
 }
 
 static icseg_status write_outputs(const struct options *o, const icseg_result *result, int64_t batch,
-                                  icseg_arena *arena, icseg_error *error) {
-    static const char *const names[] = {"logits", "align.4", "align.8", "align.16", "align.32"};
-    icseg_safetensors_entry entry[MOST_OUTPUTS];
-    icseg_tensor tensor;
-    char text[ICSEG_SHAPE_TEXT];
+                                  icseg_error *error) {
+    static const char *const all[] = {"logits", "align.4", "align.8", "align.16", "align.32"};
+    const char *names[MOST_OUTPUTS];
+    icseg_tensor tensors[MOST_OUTPUTS];
+    char text[SHAPE_TEXT];
     size_t count = 0;
     for (int i = 0; i <= ICSEG_LEVELS; i++) {
         icseg_want want = (icseg_want)(ICSEG_WANT_LOGITS << i);
         if (!(icseg_result_wants(result) & want)) continue;
-        ICSEG_TRY(icseg_result_tensor(result, want, &tensor, error));
-        ICSEG_TRY(take_map(&tensor, names[i], arena, &entry[count++], error));
+        TRY(icseg_result_tensor(result, want, &tensors[count], error));
+        put_channels_second(&tensors[count]);
+        names[count++] = all[i];
     }
-    ICSEG_TRY(icseg_result_tensor(result, ICSEG_WANT_CLASS_EMBEDDINGS, &tensor, error));
-    ICSEG_TRY(take_text(&tensor, batch, arena, &entry[count++], error));
-    ICSEG_TRY(icseg_safetensors_write(o->out, entry, count, NULL, 0, error));
-    for (size_t i = 0; i < count; i++)
-        printf("%-10s %s\n", entry[i].name, icseg_shape_text(entry[i].shape, text, sizeof text));
+    icseg_tensor *embeddings = &tensors[count];
+    TRY(icseg_result_tensor(result, ICSEG_WANT_CLASS_EMBEDDINGS, embeddings, error));
+    if (embeddings->shape[0] == 1) { /* (1, K, C) of prompts that do not depend on the image: the same for each */
+        embeddings->shape[0] = batch;
+        embeddings->strides[0] = 0;
+    }
+    names[count++] = "text";
+    TRY(icseg_tensors_write(o->out, names, tensors, count, error));
+    for (size_t i = 0; i < count; i++) printf("%-10s %s\n", names[i], shape_text(&tensors[i], text));
     return ICSEG_OK;
 }
 
@@ -116,24 +89,21 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_result *result = NULL;
     icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LOGITS | ICSEG_WANT_CLASS_EMBEDDINGS};
     icseg_batch batch = {.struct_size = ICSEG_BATCH_INIT};
-    icseg_tensor tensor;
-    icseg_shape shape;
-    float *image = NULL;
+    icseg_tensor image = {.data = NULL};
     icseg_status status;
-    ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
-    ICSEG_TRY_GOTO(inference_open(&session, o->precision, model, o->checkpoint, context->printer, error));
-    ICSEG_TRY_GOTO(read_image(o, &image, &shape, error));
-    ICSEG_TRY_GOTO(icseg_tensor_dense(&tensor, ICSEG_TENSOR_F32, 4, shape.dim, image, error));
-    batch.tensor = &tensor;
+    TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
+    TRY_GOTO(inference_open(&session, o->precision, model, o->checkpoint, context->printer, error));
+    TRY_GOTO(read_image(o, &image, error));
+    batch.tensor = &image;
     for (int i = 0; i < ICSEG_LEVELS; i++)
         if (icseg_model_config(model)->align[i]) options.want |= ICSEG_WANT_SCORES_4 << i;
-    ICSEG_TRY_GOTO(icseg_session_run(session, &batch, &options, &result, error));
-    ICSEG_TRY_GOTO(write_outputs(o, result, shape.dim[0], context->arena, error));
-fail:
+    TRY_GOTO(icseg_session_run(session, &batch, &options, &result, error));
+    TRY_GOTO(write_outputs(o, result, image.shape[0], error));
+done:
     icseg_result_close(&result);
     icseg_session_close(&session);
     icseg_model_close(&model);
-    icseg_free(image);
+    icseg_buffer_free(image.data);
     return status;
 }
 

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/error.h"
 #include "cli.h"
 #include "icseg/memory.h"
 #include "icseg/session.h"
+#include "support.h"
 
 struct options {
     const char *checkpoint;
@@ -30,10 +30,10 @@ static icseg_status print_config(const icseg_config *config, icseg_error *error)
     char *text = NULL;
     const char *key;
     json_t *value;
-    ICSEG_TRY(icseg_config_write_json(config, &text, error));
+    TRY(icseg_config_write_json(config, &text, error));
     json_t *root = json_loads(text, 0, NULL);
     icseg_buffer_free(text);
-    if (!root) return icseg_fail_memory(error, 0, "the configuration");
+    if (!root) return out_of_memory(error);
     json_object_foreach(root, key, value) {
         char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
         printf("  %-20s %s\n", key, shown ? shown : "");
@@ -90,16 +90,16 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_eval_options eval = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
     icseg_status status;
     (void)context;
-    ICSEG_TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
-    ICSEG_TRY_GOTO(icseg_model_eval_options(model, &eval, error));
-    ICSEG_TRY_GOTO(icseg_session_open(&session, model, NULL, error));
-    ICSEG_TRY_GOTO(icseg_session_cost_at(session, 1, o->size[1], o->size[0], &cost, error));
+    TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
+    TRY_GOTO(icseg_model_eval_options(model, &eval, error));
+    TRY_GOTO(icseg_session_open(&session, model, NULL, error));
+    TRY_GOTO(icseg_session_cost_at(session, 1, o->size[1], o->size[0], &cost, error));
     printf("%s\n\nconfiguration\n", o->checkpoint);
-    ICSEG_TRY_GOTO(print_config(icseg_model_config(model), error));
+    TRY_GOTO(print_config(icseg_model_config(model), error));
     print_names(model);
     print_eval(eval);
     print_cost(&cost, o->size);
-fail:
+done:
     icseg_session_close(&session);
     icseg_model_close(&model);
     return status;

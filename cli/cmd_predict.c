@@ -5,14 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/error.h"
-#include "base/file.h"
-#include "base/memory.h"
 #include "cli.h"
 #include "icseg/dataset.h"
+#include "icseg/file.h"
 #include "icseg/memory.h"
 #include "inference.h"
 #include "inputs.h"
+#include "support.h"
 
 struct options {
     const char *checkpoint, *out;
@@ -85,7 +84,7 @@ static int compare_shares(const void *a, const void *b) {
 static json_t *shares_json(const job *j, const picture *p) {
     int32_t classes = icseg_model_config(j->model)->num_classes;
     size_t pixels = (size_t)p->labels.width * (size_t)p->labels.height;
-    share *shares = icseg_calloc_array((size_t)classes, sizeof *shares);
+    share *shares = calloc((size_t)classes, sizeof *shares);
     json_t *list = json_array();
     for (int32_t k = 0; k < classes && shares; k++) shares[k].index = k;
     for (size_t i = 0; i < pixels && shares; i++) shares[p->labels.data[i]].pixels++;
@@ -99,7 +98,7 @@ static json_t *shares_json(const job *j, const picture *p) {
         json_decref(list);
         list = NULL;
     }
-    icseg_free(shares);
+    free(shares);
     return list;
 }
 
@@ -110,7 +109,7 @@ static icseg_status write_json(const job *j, const picture *p, const char *path,
                              "height", (int)p->labels.height, "classes", shares);
     char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
     json_decref(root);
-    if (!text) return icseg_fail_memory(error, 0, path);
+    if (!text) return out_of_memory(error);
     icseg_status status = icseg_file_write(path, text, strlen(text), error);
     free(text);
     return status;
@@ -122,7 +121,7 @@ static icseg_status write_results(const job *j, const picture *p, icseg_error *e
     icseg_string_printf(&path, "%s/%s", o->out, p->file->stem);
     size_t length = path.size;
     icseg_string_printf(&path, "_confidence.png"); /* room for the longest suffix */
-    if (path.failed) return icseg_fail_memory(error, length, p->file->path);
+    if (path.failed) return out_of_memory(error);
     char *suffix = path.data + length;
     icseg_status status = ICSEG_OK;
     if (o->confidence)
@@ -141,8 +140,8 @@ static icseg_status write_results(const job *j, const picture *p, icseg_error *e
 /* Labels and overlay; then nothing is left that can fail because of the image. */
 static icseg_status label(const job *j, picture *p, icseg_error *error) {
     const struct options *o = j->options;
-    ICSEG_TRY(icseg_session_predict(j->session, &p->image, &j->eval, &p->labels, o->confidence ? &p->confidence : NULL,
-                                    error));
+    TRY(icseg_session_predict(j->session, &p->image, &j->eval, &p->labels, o->confidence ? &p->confidence : NULL,
+                              error));
     if (!o->overlay) return ICSEG_OK;
     icseg_overlay_options style = {ICSEG_OVERLAY_OPTIONS_INIT, .palette = &j->palette,
                                    .names = icseg_model_class_names(j->model),
@@ -159,7 +158,7 @@ static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg
     if (status == ICSEG_OK) {
         status = label(j, &p, error);
         *bad = status == ICSEG_ERROR_MEMORY || status == ICSEG_ERROR_DATA; /* a smaller one may fit */
-        if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", file->path);
+        if (status != ICSEG_OK) error_prefix(error, "%s", file->path);
     }
     if (status == ICSEG_OK) status = write_results(j, &p, error);
     close_picture(&p);
@@ -180,17 +179,17 @@ static icseg_status run(const icseg_command_context *context, const void *values
     job j = {.options = values, .context = context};
     icseg_status status;
     const inference_options *how = &j.options->inference;
-    ICSEG_TRY_GOTO(inference_check_resize(how->resize_short, how->resize_long, error));
-    ICSEG_TRY_GOTO(inputs_expand(&j.inputs, &j.options->images, context->arena, error));
-    ICSEG_TRY_GOTO(check_outputs(&j, error));
-    ICSEG_TRY_GOTO(icseg_model_open(&j.model, j.options->checkpoint, error));
-    ICSEG_TRY_GOTO(inference_resolve(how, j.model, &j.eval, error));
-    ICSEG_TRY_GOTO(inference_open(&j.session, how->precision, j.model, j.options->checkpoint, context->printer, error));
-    ICSEG_TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
-                                            icseg_model_config(j.model)->num_classes, error));
-    ICSEG_TRY_GOTO(icseg_folder_create(j.options->out, error));
-    ICSEG_TRY_GOTO(inputs_for_each(&j.inputs, context, "predict", predict_one, &j, error));
-fail:
+    TRY_GOTO(inference_check_resize(how->resize_short, how->resize_long, error));
+    TRY_GOTO(inputs_expand(&j.inputs, &j.options->images, context->arena, error));
+    TRY_GOTO(check_outputs(&j, error));
+    TRY_GOTO(icseg_model_open(&j.model, j.options->checkpoint, error));
+    TRY_GOTO(inference_resolve(how, j.model, &j.eval, error));
+    TRY_GOTO(inference_open(&j.session, how->precision, j.model, j.options->checkpoint, context->printer, error));
+    TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
+                                      icseg_model_config(j.model)->num_classes, error));
+    TRY_GOTO(folder_create(j.options->out, error));
+    TRY_GOTO(inputs_for_each(&j.inputs, context, "predict", predict_one, &j, error));
+done:
     icseg_palette_close(&j.palette);
     icseg_session_close(&j.session);
     icseg_model_close(&j.model);

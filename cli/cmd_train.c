@@ -54,6 +54,15 @@ static icseg_status read_recipe(icseg_recipe **out, const struct options *o, ics
     return o->init ? icseg_recipe_set(*out, "model.init", o->init, error) : ICSEG_OK;
 }
 
+/* The environment decides how many threads there are where the recipe does not. */
+static icseg_status choose_threads(int32_t *out, const icseg_recipe *recipe, icseg_error *error) {
+    char *text;
+    TRY(icseg_recipe_get(recipe, "train.threads", &text, error));
+    *out = strcmp(text, "0") ? 0 : thread_count();
+    icseg_buffer_free(text);
+    return ICSEG_OK;
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     const char *stem = path_stem(context->arena, o->recipe);
@@ -64,6 +73,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_train_result result = {.struct_size = ICSEG_TRAIN_RESULT_INIT};
     icseg_recipe *recipe = NULL;
     icseg_status status = read_recipe(&recipe, o, error);
+    if (status == ICSEG_OK) status = choose_threads(&options.threads, recipe, error);
     if (status == ICSEG_OK) status = icseg_train(recipe, &options, &context->progress, &result, error);
     if (status == ICSEG_OK) status = print_result(out, &result, error);
     icseg_train_result_close(&result);

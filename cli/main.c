@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The icseg program: finds the command, parses its options, runs it, reports how it ended. */
-#include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/system.h"
 #include "cli.h"
 #include "icseg/version.h"
 #include "remedy.h"
@@ -158,7 +156,6 @@ int main(int argc, char **argv) {
     icseg_arena *arena = NULL;
     icseg_status status = ICSEG_OK;
     if (command) {
-        if (!getenv("OMP_NUM_THREADS")) omp_set_num_threads(icseg_cores());
         icseg_printer printer = icseg_printer_open(stderr);
         status = icseg_arena_open(&arena, &error);
         if (status == ICSEG_OK) status = run_command(command, arena, &printer, argc - 2, argv + 2, &error);

@@ -55,6 +55,7 @@ script() {
 export CTEST_OUTPUT_ON_FAILURE=1
 if unit release build; then
     script "checks" scripts/check_layers.sh build
+    script "installed library" tests/install/run.sh build
     script "command line" tests/cli/run.sh build/icseg
 fi
 unit sanitize build-sanitize

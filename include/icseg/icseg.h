@@ -22,6 +22,7 @@
 #include "icseg/progress.h"
 #include "icseg/session.h"
 #include "icseg/tensor.h"
+#include "icseg/tensor_file.h"
 #include "icseg/text.h"
 #include "icseg/version.h"
 #include "icseg/weights.h"

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The library as packagers and users see it: installed to a prefix that is then moved, found with CMake and pkg-config,
+# from C11 and C++17; and built without its optional parts. Usage: run.sh [BUILD_DIR]. Prints "N passed, N failed".
+set -u
+cd "$(dirname "$0")/../.."
+root=$PWD build=$(realpath "${1:-build}")
+passed=0 failed=0
+work=$(mktemp -d /tmp/icseg_install.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+
+check() { # TITLE COMMAND...
+    if "${@:2}" >"$work/log" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAIL  $1"
+        tail -n 20 "$work/log" | sed 's/^/        /'
+    fi
+}
+
+# ---- installed ----
+check 'it installs' cmake --install "$build" --prefix "$work/first"
+mv "$work/first" "$work/prefix"
+pc=$(dirname "$(find "$work/prefix" -name icseg.pc)")
+libraries=$(dirname "$pc")
+export PKG_CONFIG_PATH=$pc LD_LIBRARY_PATH=$libraries
+for file in share/man/man1/icseg.1 share/man/man1/icseg-predict.1 share/bash-completion/completions/icseg \
+    share/zsh/site-functions/_icseg share/fish/vendor_completions.d/icseg.fish bin/icseg include/icseg/icseg.h; do
+    check "$file is installed" test -s "$work/prefix/$file"
+done
+check 'no more headers than the public ones' diff <(ls include/icseg) <(ls "$work/prefix/include/icseg")
+check 'the installed program runs' "$work/prefix/bin/icseg" --version
+# shellcheck disable=SC2016 # expanded by the inner shell
+check 'nothing installed names the build' sh -c '! grep -rlF "$1" "$2" --include=*.cmake --include=*.pc' sh "$build" "$work/prefix"
+
+warnings="-Wall -Wextra -pedantic -Werror -Wno-missing-field-initializers"
+for source in examples/*.c; do
+    name=$(basename "$source" .c)
+    # shellcheck disable=SC2046,SC2086
+    check "$name: C11, pkg-config" cc -std=c11 -D_GNU_SOURCE $warnings -o "$work/$name.c11" "$source" \
+        $(pkg-config --cflags --libs icseg) -lpthread
+    # shellcheck disable=SC2046,SC2086
+    check "$name: C11, static, pkg-config" cc -std=c11 -D_GNU_SOURCE $warnings -o "$work/$name.static" "$source" \
+        $(pkg-config --cflags icseg) -L"$libraries" -l:libicseg.a $(pkg-config --libs --static icseg | sed 's/-licseg\>//') -lpthread
+    # shellcheck disable=SC2046,SC2086
+    check "$name: C++17, pkg-config" g++ -x c++ -std=c++17 $warnings -o "$work/$name.cxx" "$source" \
+        $(pkg-config --cflags --libs icseg) -lpthread
+    for program in "$work/$name".{c11,static,cxx}; do
+        check "$(basename "$program") starts" sh -c '"$1" >/dev/null 2>&1; test $? -le 2' sh "$program"
+    done
+done
+
+# The same with find_package, in both languages; the C++ half has no C compiler to lean on.
+for language in C CXX; do
+    project=$work/$language
+    mkdir "$project"
+    {
+        echo 'cmake_minimum_required(VERSION 3.21)'
+        echo "project(consumer LANGUAGES $language)"
+        echo 'set(CMAKE_C_STANDARD 11)'
+        echo 'set(CMAKE_CXX_STANDARD 17)'
+        echo 'find_package(Threads REQUIRED)'
+        echo 'find_package(icseg 0.2 REQUIRED)'
+        for source in examples/*.c; do
+            name=$(basename "$source" .c)
+            echo "add_executable($name $root/$source)"
+            echo "set_source_files_properties($root/$source PROPERTIES LANGUAGE $language)"
+            echo "target_link_libraries($name PRIVATE icseg::icseg Threads::Threads)"
+            echo "add_executable(${name}_static $root/$source)"
+            echo "target_link_libraries(${name}_static PRIVATE icseg::icseg_static Threads::Threads)"
+        done
+    } >"$project/CMakeLists.txt"
+    check "find_package, $language: configures" cmake -S "$project" -B "$project/build" -G Ninja "-DCMAKE_PREFIX_PATH=$work/prefix"
+    check "find_package, $language: builds" cmake --build "$project/build"
+done
+check 'another minor version is refused' sh -c \
+    'printf "cmake_minimum_required(VERSION 3.21)\nproject(p C)\nfind_package(icseg 0.1 REQUIRED)\n" >"$1/CMakeLists.txt"
+     ! cmake -S "$1" -B "$1/b" -G Ninja "-DCMAKE_PREFIX_PATH=$2"' sh "$work/C" "$work/prefix"
+
+# ---- without optional parts, and without a build type ----
+small=$work/small
+check 'without optional parts: configures' cmake -S . -B "$small" -G Ninja -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF \
+    -DICSEG_TESTS=OFF "-DCMAKE_INSTALL_PREFIX=$work/small-prefix" "-DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER-}"
+check 'without a build type nothing optimises' sh -c '! grep -qE -- "-O[1-9s]" "$1/build.ninja"' sh "$small"
+check 'without optional parts: builds' cmake --build "$small"
+check 'without optional parts: installs' cmake --install "$small"
+needed=$(readelf -d "$small/libicseg.so" | sed -nE 's/.*NEEDED.*\[lib([a-z0-9_+-]+)\.so.*/\1/p' | sort | tr '\n' ' ')
+check "it links what it should, and got $needed" sh -c \
+    'for l in $1; do case $l in c|m|gomp|dnnl|jpeg|png16|jansson|z|utf8proc|ld-linux-x86-64) ;; *) exit 1 ;; esac; done' sh "$needed"
+check 'the headers of absent parts are absent' sh -c '! ls "$1/include/icseg" | grep -E "train|dataset|synth|recipe"' sh "$work/small-prefix"
+check 'icseg.h is complete without them' sh -c \
+    'echo "#include <icseg/icseg.h>" | cc -x c -std=c11 -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$1/include" -' sh "$work/small-prefix"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
