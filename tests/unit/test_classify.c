@@ -517,7 +517,8 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
     (void)state;
     write_weights(first, 3, NULL);
     icseg_classifier_options options = options_for(first, 1);
-    for (int64_t n = 0; status != ICSEG_OK; n += 1 + n / 12) {
+    int64_t n = 0;
+    for (; status != ICSEG_OK; n += 1 + n / 12) {
         icseg_classifier *c;
         float out[CLASSES];
         icseg_memory_fail_after(n);
@@ -531,6 +532,7 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
         }
         icseg_classifier_close(&c);
     }
+    assert_true(n > 50); /* allocations did fail */
     icseg_image_close(&image);
 }
 

@@ -543,16 +543,19 @@ static void failing_allocations_leave_nothing_behind(void **state) {
         icseg_tokenizer_close(&tokenizer);
         const char *path = in_folder(names[i]);
         icseg_status status = ICSEG_ERROR_MEMORY;
-        for (int n = 0; status != ICSEG_OK; n++) {
+        int n = 0;
+        for (; status != ICSEG_OK; n++) {
             assert_true(n < 5000);
             icseg_memory_fail_after(n);
             status = icseg_tokenizer_open_sized(&tokenizer, ICSEG_TOKENIZER_CLIP, path, SMALL_VOCAB, &error);
             icseg_memory_fail_after(-1);
             if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
         }
+        assert_true(n > 10); /* allocations did fail */
     }
     icseg_status status = ICSEG_ERROR_MEMORY;
-    for (int n = 0; status != ICSEG_OK; n++) {
+    int n = 0;
+    for (; status != ICSEG_OK; n++) {
         icseg_arena *arena;
         icseg_tokens tokens;
         assert_int_equal(icseg_arena_open(&arena, NULL), ICSEG_OK);
@@ -563,6 +566,7 @@ static void failing_allocations_leave_nothing_behind(void **state) {
         if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
         icseg_arena_close(&arena);
     }
+    assert_true(n > 1); /* allocations did fail */
     icseg_tokenizer_close(&tokenizer);
 }
 

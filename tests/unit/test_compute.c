@@ -363,7 +363,8 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool failed = true;
-        for (int n = 0; failed && n < 500; n++) {
+        int n = 0;
+        for (; failed && n < 500; n++) {
             model m;
             runner r = {0};
             open_model(&m, cases[i].weight, true);
@@ -375,6 +376,7 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
             close_runner(&r);
             close_model(&m);
         }
+        assert_true(n > 1); /* allocations did fail */
         assert_false(failed);
     }
 }

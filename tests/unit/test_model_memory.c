@@ -183,12 +183,14 @@ static void memory_that_runs_out_while_weights_are_packed_is_a_status(void **sta
     save(1, path);
     icseg_model *m = open_model();
     icseg_status status = ICSEG_ERROR_MEMORY;
-    for (int64_t n = 0; status != ICSEG_OK && n < 20000; n += n < 200 ? 7 : 97) {
+    int64_t n = 0;
+    for (; status != ICSEG_OK && n < 20000; n += n < 200 ? 7 : 97) {
         icseg_memory_fail_after(n);
         status = run(m, SIDE, &sum);
         icseg_memory_fail_after(-1);
         assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
     }
+    assert_true(n > 49); /* allocations did fail */
     assert_int_equal(status, ICSEG_OK);
     icseg_model_close(&m);
 }

@@ -434,7 +434,8 @@ static void running_out_of_memory_leaves_nothing_behind(void **state) {
     /* The network exists from a first run, so that the failures are those of prediction. */
     assert_int_equal(icseg_session_predict(session, &image, &o, &first, NULL, NULL), ICSEG_OK);
     icseg_labels_close(&first);
-    for (int n = 0; status == ICSEG_ERROR_MEMORY && n < 1000; n++) {
+    int n = 0;
+    for (; status == ICSEG_ERROR_MEMORY && n < 1000; n++) {
         icseg_labels labels;
         icseg_memory_fail_after(n);
         status = icseg_session_predict(session, &image, &o, &labels, NULL, NULL);
@@ -442,6 +443,7 @@ static void running_out_of_memory_leaves_nothing_behind(void **state) {
         if (status != ICSEG_OK) assert_null(labels.data);
         icseg_labels_close(&labels);
     }
+    assert_true(n > 1); /* allocations did fail */
     assert_int_equal(status, ICSEG_OK);
     icseg_session_close(&session);
     icseg_model_close(&model);

@@ -421,7 +421,8 @@ static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
     (void)state;
     const icseg_synth_scene_options small = {ICSEG_SYNTH_SCENE_OPTIONS_INIT, .width = 64, .height = 64};
     bool done = false;
-    for (int64_t n = 0; !done; n++) {
+    int64_t n = 0;
+    for (; !done; n++) {
         scene s;
         icseg_error error = {0};
         assert_true(n < 100);
@@ -436,13 +437,14 @@ static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
         }
         drop(&s);
     }
+    assert_true(n > 2); /* allocations did fail */
     test_folder f = test_dataset_open("");
     char folder[128];
     snprintf(folder, sizeof folder, "%s/out", f.path);
     icseg_synth_options o = small_set(folder);
     o.train = o.val = o.threads = 1;
     done = false;
-    for (int64_t n = 0; !done; n++) {
+    for (n = 0; !done; n++) {
         icseg_error error = {0};
         assert_true(n < 1000);
         icseg_memory_fail_after(n);
@@ -452,6 +454,7 @@ static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
         if (!done) assert_true(error.status == status && error.message[0]);
         o.force = true; /* the marker itself may be what could not be written */
     }
+    assert_true(n > 10); /* allocations did fail */
     test_dataset_close(&f);
 }
 

@@ -890,7 +890,8 @@ static void a_damaged_state_is_an_error(void **state) {
 static void running_out_of_memory_is_an_error(void **state) {
     (void)state;
     bool done = false;
-    for (int64_t n = 0; !done; n += n / 3 + 1) {
+    int64_t n = 0;
+    for (; !done; n += n / 3 + 1) {
         remove_tree(path_of("memory"));
         icseg_memory_fail_after(n);
         run r = {.out = "memory", .set = {"train.steps=1", "train.warmup=0", "data.loader_threads=1"}};
@@ -900,6 +901,7 @@ static void running_out_of_memory_is_an_error(void **state) {
         if (!done && status != ICSEG_ERROR_MEMORY)
             fail_msg("allocation %lld: %s: %s", (long long)n, icseg_status_name(status), r.error.message);
     }
+    assert_true(n > 50); /* allocations did fail */
 }
 
 int main(void) {

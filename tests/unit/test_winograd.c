@@ -171,7 +171,8 @@ static void a_failing_allocation_leaves_nothing_behind(void **state) {
     (void)state;
     icseg_conv_shape s = shape_of(1, 8, 8, 32, 32);
     bool opened = false;
-    for (int64_t n = 0; !opened; n++) {
+    int64_t n = 0;
+    for (; !opened; n++) {
         icseg_error error = {0};
         icseg_winograd *w = NULL;
         icseg_memory_fail_after(n);
@@ -182,6 +183,7 @@ static void a_failing_allocation_leaves_nothing_behind(void **state) {
         if (!opened) assert_null(w);
         icseg_winograd_close(&w);
     }
+    assert_true(n > 1); /* allocations did fail */
 }
 
 int main(void) {
