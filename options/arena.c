@@ -8,7 +8,12 @@
 
 #include "options/memory.h"
 
-enum { ARENA_ALIGNMENT = 16, ARENA_CHUNK = 64 * 1024 };
+/* Of exact blocks each is a chunk of its own. */
+enum {
+    ARENA_ALIGNMENT = 16,
+    ARENA_STEP = ICSEG_EXACT_BLOCKS ? 1 : ARENA_ALIGNMENT,
+    ARENA_CHUNK = ICSEG_EXACT_BLOCKS ? 0 : 64 * 1024
+};
 
 typedef struct chunk {
     struct chunk *next;
@@ -38,7 +43,7 @@ void icseg_arena_close(icseg_arena **arena) {
 
 void *icseg_arena_alloc(icseg_arena *arena, size_t bytes) {
     if (bytes > SIZE_MAX / 2) return NULL;
-    bytes = (bytes + ARENA_ALIGNMENT - 1) / ARENA_ALIGNMENT * ARENA_ALIGNMENT;
+    bytes = (bytes + ARENA_STEP - 1) / ARENA_STEP * ARENA_STEP;
     chunk *c = arena->head;
     if (!c || c->size - c->used < bytes) {
         size_t size = bytes > ARENA_CHUNK ? bytes : ARENA_CHUNK;

@@ -31,11 +31,7 @@ static void *with_header(void *block, void *start, size_t mapped) {
     return block;
 }
 
-#ifdef __SANITIZE_ADDRESS__
-static const size_t MAPPED_FROM = SIZE_MAX; /* never: it only watches the heap */
-#else
 static const size_t MAPPED_FROM = 1 << 20;
-#endif
 
 /* Activations and weights in pages of 2 MB, where the system has them: fewer page faults and TLB misses (a training
  * step gains several per cent, docs/performance.md). What does not fill such a page is in small ones. */
@@ -51,8 +47,14 @@ static void *alloc_mapped(size_t bytes) {
     return with_header(block, start, mapped);
 }
 
+static void *alloc_exact(size_t bytes) {
+    void *block;
+    return posix_memalign(&block, ALIGNMENT, bytes) == 0 ? block : NULL;
+}
+
 void *icseg_alloc(size_t bytes) {
     if (should_fail() || bytes > SIZE_MAX / 2) return NULL;
+    if (ICSEG_EXACT_BLOCKS) return alloc_exact(bytes);
     if (bytes >= MAPPED_FROM) return alloc_mapped(bytes);
     char *start = aligned_alloc(ALIGNMENT, ALIGNMENT + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     return start ? with_header(start + ALIGNMENT, start, 0) : NULL;
@@ -60,6 +62,10 @@ void *icseg_alloc(size_t bytes) {
 
 void icseg_free(void *block) {
     if (!block) return;
+    if (ICSEG_EXACT_BLOCKS) {
+        free(block);
+        return;
+    }
     const header *h = (const header *)(const void *)((char *)block - ALIGNMENT);
     if (h->mapped)
         munmap(h->start, h->mapped);
@@ -74,7 +80,7 @@ void *icseg_alloc_array(size_t count, size_t size) {
 
 void *icseg_calloc_array(size_t count, size_t size) {
     void *block = icseg_alloc_array(count, size);
-    if (!block || count * size >= MAPPED_FROM) return block; /* fresh from the system */
+    if (!block || (!ICSEG_EXACT_BLOCKS && count * size >= MAPPED_FROM)) return block; /* fresh from the system */
     return memset(block, 0, count * size);
 }
 

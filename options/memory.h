@@ -6,6 +6,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Under the address sanitizer every block is an allocation of exactly its size, so that the first byte beyond it is
+ * noticed; arenas put nothing together. GCC and clang say it in different ways. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ICSEG_EXACT_BLOCKS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ICSEG_EXACT_BLOCKS 1
+#endif
+#endif
+#ifndef ICSEG_EXACT_BLOCKS
+#define ICSEG_EXACT_BLOCKS 0
+#endif
+
 /* NULL when out of memory or when count * size overflows. Freed with icseg_free. A size of 0 gives a valid block. */
 void *icseg_alloc(size_t bytes);
 void *icseg_alloc_array(size_t count, size_t size);

@@ -104,7 +104,8 @@ static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, const ic
         return status;
     }
     if (is_plain(primitive)) {
-        *out = f->weights = plain; /* published last */
+        f->weights = plain; /* published last */
+        *out = plain;
         f->bytes += (size_t)count * sizeof *plain;
         return ICSEG_OK;
     }
