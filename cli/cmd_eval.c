@@ -7,7 +7,7 @@
 
 #include "cli.h"
 #include "icseg/dataset.h"
-#include "icseg/eval.h"
+#include "icseg/evaluate.h"
 #include "icseg/file.h"
 #include "icseg/memory.h"
 #include "inference.h"

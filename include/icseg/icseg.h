@@ -36,7 +36,7 @@
 #ifndef ICSEG_ABSENT_TRAIN
 #include "icseg/bench.h"
 #include "icseg/dataset.h"
-#include "icseg/eval.h"
+#include "icseg/evaluate.h"
 #include "icseg/import.h"
 #include "icseg/metrics.h"
 #include "icseg/parity.h"

@@ -33,6 +33,7 @@
 
 #include "icseg/error.h"
 #include "icseg/metrics.h"
+#include "icseg/model.h"
 #include "icseg/progress.h"
 #include "icseg/recipe.h"
 
@@ -167,6 +168,10 @@ ICSEG_API icseg_status icseg_trainer_save(icseg_trainer *trainer, icseg_error *e
 /** Ends the log and writes report.html. Evaluates before if the current weights have not been evaluated. The trainer
  * cannot step afterwards. */
 ICSEG_API icseg_status icseg_trainer_finish(icseg_trainer *trainer, icseg_error *error);
+
+/** The model with the current weights, for sessions (icseg_session_open); NULL for NULL. It is borrowed. A step changes
+ * its weights: run its sessions between steps, from the thread that steps. Close them before the trainer. */
+ICSEG_API icseg_model *icseg_trainer_model(icseg_trainer *trainer);
 
 /** Steps completed, those of earlier processes of a resumed run included; 0 for NULL. */
 ICSEG_API int64_t icseg_trainer_step_count(const icseg_trainer *trainer);

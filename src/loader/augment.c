@@ -28,23 +28,27 @@ icseg_augment_options icseg_augment_options_default(void) {
 
 icseg_status icseg_augment_check(const icseg_augment_options *o, icseg_error *error) {
     if (o->crop_height < 1 || o->crop_height > MOST_CROP || o->crop_width < 1 || o->crop_width > MOST_CROP)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "crop %dx%d (height x width): each must be 1..%d",
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "crop: %dx%d (height x width) is not accepted; expected 1 to %d",
                           o->crop_height, o->crop_width, MOST_CROP);
     if (o->resize_short < 0 || o->resize_short > ICSEG_IMAGE_MAX_SIDE || o->resize_long < 0 ||
         o->resize_long > ICSEG_IMAGE_MAX_SIDE)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "resize %d (short), %d (long): each must be 0..%d",
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "resize: %d (short side) and %d (long side) are not accepted; expected 0 to %d",
                           o->resize_short, o->resize_long, ICSEG_IMAGE_MAX_SIDE);
     if (o->resize_short && o->resize_long && o->resize_long < o->resize_short)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "resize: the long side's limit %d is below the short side %d",
-                          o->resize_long, o->resize_short);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "resize: the limit of the long side, %d, is below the short side, %d", o->resize_long,
+                          o->resize_short);
     if (!(o->scale_min >= 1 / max_scale && o->scale_min <= o->scale_max && o->scale_max <= max_scale))
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "scale %g .. %g: 1/%g <= min <= max <= %g is expected",
-                          o->scale_min, o->scale_max, max_scale, max_scale);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "scale: %g to %g is not accepted; expected 1/%g <= smallest <= largest <= %g", o->scale_min,
+                          o->scale_max, max_scale, max_scale);
     if (!(o->crop_max_share > 0 && o->crop_max_share <= 1))
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "crop_max_share %g: more than 0, at most 1 is expected",
-                          o->crop_max_share);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "crop_max_share: %g is not accepted; expected more than 0 and at most 1", o->crop_max_share);
     if (!(o->flip >= 0 && o->flip <= 1))
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "flip %g: a probability of 0..1 is expected", o->flip);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "flip: %g is not accepted; expected a probability from 0 to 1",
+                          o->flip);
     return ICSEG_OK;
 }
 
@@ -110,8 +114,7 @@ ICSEG_KERNEL static void turn_colours(uint8_t *restrict row, int32_t pixels, flo
     }
 }
 
-/* What of the resized picture the crop shows: `width` x `height` pixels from (x, y); the rest of the crop is padding.
- */
+/* The part of the resized image that the crop shows: `width` x `height` pixels from (x, y). The rest is padding. */
 typedef struct window {
     int32_t full_width, full_height, x, y, width, height;
 } window;
@@ -184,7 +187,7 @@ icseg_status icseg_augment(const icseg_augment_options *o, icseg_rng *rng, const
                            const icseg_labels *labels, float *out_image, int16_t *out_labels, icseg_error *error) {
     ICSEG_TRY(icseg_augment_check(o, error));
     if (image->width < 1 || image->height < 1 || image->width != labels->width || image->height != labels->height)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "the picture is %dx%d, its labels are %dx%d", image->width,
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "the image is %dx%d, but its labels are %dx%d", image->width,
                           image->height, labels->width, labels->height);
     window w;
     double r = o->scale_min + (o->scale_max - o->scale_min) * icseg_rng_uniform(rng);
@@ -197,7 +200,7 @@ icseg_status icseg_augment(const icseg_augment_options *o, icseg_rng *rng, const
     icseg_resample *rows = NULL;
     icseg_status status = ICSEG_OK;
     if (!counts || !row) {
-        status = icseg_fail_memory(error, (LABELS + (size_t)w.width) * sizeof *counts, "augmentation");
+        status = icseg_fail_memory(error, 0, "augmentation");
         goto fail;
     }
     bool flip = icseg_rng_uniform(rng) < o->flip;

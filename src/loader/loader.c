@@ -52,12 +52,12 @@ static int64_t image_of(icseg_loader *l, uint64_t n) {
 
 static icseg_status make_sample(const icseg_loader *l, uint64_t n, int64_t index, float *image, int16_t *labels,
                                 icseg_error *error) {
-    icseg_image picture;
+    icseg_image source;
     icseg_labels map;
-    ICSEG_TRY(icseg_dataset_read(l->dataset, index, &picture, &map, error));
+    ICSEG_TRY(icseg_dataset_read(l->dataset, index, &source, &map, error));
     icseg_rng rng = icseg_rng_open(l->options.seed, ICSEG_RNG_AUGMENT, n);
-    icseg_status status = icseg_augment(&l->options.augment, &rng, &picture, &map, image, labels, error);
-    icseg_image_close(&picture);
+    icseg_status status = icseg_augment(&l->options.augment, &rng, &source, &map, image, labels, error);
+    icseg_image_close(&source);
     icseg_labels_close(&map);
     return status;
 }

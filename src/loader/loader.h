@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Training batches: decoding and augmentation in threads of their own, ahead of the trainer.
- * Sample n of the run (n = step * batch + position) is a pure function of (seed, n): the epoch's shuffle decides which
- * image, ICSEG_RNG_AUGMENT how it is changed. So a resumed run, or one with other thread counts, sees the same bytes.
- */
+ * Training batches: threads decode and augment images ahead of the trainer.
+ * Sample n of the run (n = step * batch + position) is a pure function of (seed, n): the shuffle of the epoch selects
+ * the image, and ICSEG_RNG_AUGMENT decides how it is changed. A resumed run, or one with another number of threads,
+ * therefore gets the same bytes. */
 #ifndef ICSEG_LOADER_LOADER_H
 #define ICSEG_LOADER_LOADER_H
 
@@ -11,7 +11,7 @@
 
 /* docs/method.md's augmentation. */
 typedef struct icseg_augment_options {
-    int32_t crop_height, crop_width;   /* size of what comes out */
+    int32_t crop_height, crop_width;   /* size of the result (pixels) */
     int32_t resize_short, resize_long; /* short side is scaled to resize_short * r, long side at most resize_long * r
                                           (0: no limit); resize_short 0: the image's own size times r */
     double scale_min, scale_max;       /* r ~ U(min, max); 0.5 .. 2 */
@@ -23,7 +23,7 @@ typedef struct icseg_augment_options {
 } icseg_augment_options;
 
 icseg_augment_options icseg_augment_options_default(void);
-/* ICSEG_ERROR_ARGUMENT with the field and its range when an option cannot work. */
+/* ICSEG_ERROR_ARGUMENT with the field and its range when an option is out of range. */
 icseg_status icseg_augment_check(const icseg_augment_options *options, icseg_error *error);
 
 /* Applies the augmentation to one decoded pair: resize, crop, flip, photometric distortion, as mmsegmentation's
@@ -46,7 +46,7 @@ typedef struct icseg_loader_options {
     int32_t threads; /* decoding threads, 1..256 */
     int32_t ahead;   /* batches kept ready, 1..64 */
     uint64_t seed;
-    int64_t first_step; /* where to start: the step counter of a resumed run */
+    int64_t first_step; /* the first batch to return: the step counter of a resumed run */
 } icseg_loader_options;
 
 typedef struct icseg_loader icseg_loader;
@@ -54,9 +54,8 @@ typedef struct icseg_loader icseg_loader;
 /* Starts the threads. The data set must outlive the loader and have labels. */
 icseg_status icseg_loader_open(icseg_loader **out, const icseg_dataset *dataset, const icseg_loader_options *options,
                                icseg_error *error);
-/* The next batch, waiting for it if need be; valid until the next call. A sample that cannot be read is an error that
- * names its file, given when its batch is asked for; the call after that goes on with the following batch. One thread
- * may call. */
+/* Returns the next batch and waits for it if necessary; it is valid until the next call. If a sample of the batch
+ * cannot be read, the error names its file, and the next call returns the following batch. One thread at a time. */
 icseg_status icseg_loader_next(icseg_loader *loader, icseg_loader_batch *out, icseg_error *error);
 /* Ends the threads (each finishes the sample it is at). */
 void icseg_loader_close(icseg_loader **loader);

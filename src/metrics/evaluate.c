@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The model on a whole data set. One helper thread decodes the next image while the model runs on this one. */
+ * Runs a model on a whole data set. A helper thread decodes the next image while the model runs on this one. */
 #include <pthread.h>
 #include <stdio.h>
 
 #include "base/argument.h"
 #include "base/progress.h"
-#include "icseg/eval.h"
+#include "icseg/evaluate.h"
 #include "inference/session.h"
 
-/* One image in transit: the reader fills it when it is empty, the model's thread empties it. */
+/* Holds one image: the reading thread fills it when it is empty, and the model's thread empties it. */
 typedef struct reader {
     const icseg_dataset *dataset;
     pthread_t thread;
@@ -93,8 +93,8 @@ static icseg_status check_dataset(const icseg_model *model, const icseg_dataset 
     if (classes != theirs)
         return icseg_fail(
             error, ICSEG_ERROR_DATA,
-            "the model knows %d classes (first \"%.80s\"), the data set has %d; evaluate on a set with the "
-            "classes the model was trained on",
+            "the model has %d classes (first \"%.80s\"), but the data set has %d; evaluate on a data set with "
+            "the classes that the model was trained on",
             classes, icseg_model_class_names(model)[0], theirs);
     if (icseg_dataset_count(dataset) > 0 && !icseg_dataset_label_path(dataset, 0))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the data set was opened without its annotations");
@@ -110,7 +110,7 @@ static icseg_status add_image(icseg_session *session, const icseg_image *image, 
     return status;
 }
 
-/* After each image, with the figures so far. */
+/* Reports the metrics so far after each image. */
 static icseg_status report(const icseg_stage *stage, int64_t done, const icseg_confusion *confusion,
                            icseg_error *error) {
     icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};

@@ -7,7 +7,7 @@
 #include "report/sections.h"
 
 enum {
-    MOST_IN_MATRIX = 40, /* classes: larger matrices say nothing to the eye */
+    MOST_IN_MATRIX = 40, /* classes: larger matrices cannot be read */
     MOST_WITH_NUMBERS = 16,
     PAIRS = 12,
     NAME_POINTS = 16 /* longer names are cut beside the matrix */
@@ -23,7 +23,7 @@ static void put_bar(icseg_string *out, const char *kind, double share) {
     icseg_string_printf(out, "</u></div></td>");
 }
 
-/* The class that takes most of a row's pixels besides itself; -1: none does. */
+/* The class that most pixels of a row are mistaken for; -1: there are no mistakes. */
 static int32_t largest_error(const icseg_confusion *confusion, int32_t label) {
     const int64_t *row = confusion->count + (size_t)label * (size_t)confusion->classes;
     int32_t best = -1;
@@ -60,7 +60,7 @@ static void put_class(const icseg_report_page *page, int32_t c, double labelled)
     icseg_string_printf(out, "</tr>\n");
 }
 
-/* Which convention the mean follows, and what the others give when they differ. */
+/* The convention of the mean, and the values of the others if they differ. */
 static void put_convention(icseg_string *out, const icseg_metrics *m) {
     if (m->counted == m->classes && m->miou == m->miou_labelled) {
         icseg_string_printf(out, "All %d classes occur in the labels and enter the mean IoU.", (int)m->classes);
@@ -181,7 +181,7 @@ static void put_cells(const icseg_report_page *page, const layout *l, int32_t la
     for (int32_t c = 0; sum && c < confusion->classes; c++) {
         double share = (double)confusion->count[(size_t)label * (size_t)confusion->classes + (size_t)c] / (double)sum;
         if (share < 0.0005) continue;
-        double strength = pow(share, 0.6); /* small confusions are what one looks for */
+        double strength = pow(share, 0.6); /* makes small confusions visible */
         int x = l->left + c * l->cell;
         icseg_string_printf(out,
                             "<rect class=\"cell\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" rx=\"3\" "
@@ -201,7 +201,7 @@ static void put_cells(const icseg_report_page *page, const layout *l, int32_t la
 static void put_matrix(const icseg_report_page *page) {
     const icseg_confusion *confusion = page->in->confusion;
     icseg_string *out = page->out;
-    int longest = 11; /* code points; "prediction" stands there too */
+    int longest = 11; /* code points; at least those of "prediction" */
     for (int32_t c = 0; c < confusion->classes; c++) longest = shown_points(page->in->class_names[c], longest);
     layout l = {
         .cell = confusion->classes <= MOST_WITH_NUMBERS ? 32 : 17, .left = 22 + 7 * longest, .top = 20 + 5 * longest};
@@ -236,12 +236,12 @@ void icseg_report_confusions(const icseg_report_page *page) {
     int64_t all = 0;
     for (int32_t c = 0; c < confusion->classes; c++) all += row_sum(confusion, c);
     if (!all) return;
-    icseg_string_printf(
-        page->out, "<h2>Confusions</h2>\n<p class=\"lead\">%s</p>\n<div class=\"split\">\n",
-        confusion->classes <= MOST_IN_MATRIX
-            ? "Each row of the matrix shows, in percent, where the pixels of one class went; beside it, what "
-              "cost the most pixels."
-            : "What cost the most pixels.");
+    icseg_string_printf(page->out, "<h2>Confusions</h2>\n<p class=\"lead\">%s</p>\n<div class=\"split\">\n",
+                        confusion->classes <= MOST_IN_MATRIX
+                            ? "Each row of the matrix shows, in percent, how the pixels of one class were classified. "
+                              "The table lists the "
+                              "mistakes that cost the most pixels."
+                            : "The mistakes that cost the most pixels.");
     if (confusion->classes <= MOST_IN_MATRIX) put_matrix(page);
     if (found) put_pairs(page, pairs, found, all);
     icseg_string_printf(page->out, "</div>\n");

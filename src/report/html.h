@@ -13,7 +13,7 @@ void icseg_html_text(icseg_string *out, const char *text);
 
 void icseg_html_base64(icseg_string *out, const void *data, size_t size);
 
-/* Everything up to and including <main>, with the style sheet; and everything from </main> on, with the script. Colors
+/* Everything up to and including <main>, with the style sheet; and everything from </main> on, with the script. Colours
  * of series are the custom properties --s0 .. --s7. */
 void icseg_html_begin(icseg_string *out, const char *title);
 void icseg_html_end(icseg_string *out);

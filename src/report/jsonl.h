@@ -21,13 +21,12 @@ typedef struct icseg_log_start {
     int32_t threads, batch;
 } icseg_log_start;
 
-/* One optimiser step. A figure that is not finite is written as null and read as NaN. */
+/* One optimiser step. A number that is not finite is written as null and read as NaN. */
 typedef struct icseg_log_step {
     int64_t step;
-    double
-        seconds; /* since this process began to train; what earlier processes of the run took is added by the writer */
+    double seconds; /* since this process began to train; the writer adds the time of earlier processes of the run */
     double lr, grad_norm, images_per_s, peak_mib;
-    double loss[ICSEG_LOG_PARTS]; /* in the order of the names; NaN where a line has none */
+    double loss[ICSEG_LOG_PARTS]; /* in the order of the names; NaN if a line does not have it */
 } icseg_log_step;
 
 /* One evaluation; shares in 0..1, NaN = undefined. */
@@ -52,9 +51,9 @@ icseg_status icseg_log_writer_start(icseg_log_writer *writer, const icseg_log_st
 icseg_status icseg_log_writer_step(icseg_log_writer *writer, const icseg_log_step *step, const char *const *names,
                                    int32_t parts, icseg_error *error);
 icseg_status icseg_log_writer_eval(icseg_log_writer *writer, const icseg_log_eval *eval, icseg_error *error);
-/* fsync, then as close; the place to learn that a disk is full. */
+/* Syncs and closes the file, and reports errors such as a full disk. */
 icseg_status icseg_log_writer_finish(icseg_log_writer **writer, icseg_error *error);
-/* Accepts NULL and clears the pointer; syncs, too, but has no one to tell. */
+/* Syncs and closes without reporting errors. Accepts NULL and clears the pointer. */
 void icseg_log_writer_close(icseg_log_writer **writer);
 
 /* A whole log in memory; everything belongs to its arena. */
@@ -70,8 +69,8 @@ typedef struct icseg_log {
     int64_t evals;
 } icseg_log;
 
-/* Unknown types and keys are passed over. A line that is no JSON object is ICSEG_ERROR_FORMAT with its number, unless
- * it is the last one. */
+/* Ignores unknown types and keys. A line that is not a JSON object is ICSEG_ERROR_FORMAT with its number, unless it is
+ * the last one. */
 icseg_status icseg_log_read(icseg_log *out, const char *path, icseg_error *error);
 void icseg_log_close(icseg_log *log);
 

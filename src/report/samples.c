@@ -6,13 +6,13 @@
 
 enum { DEFAULT_WIDTH = 640, JPEG_QUALITY = 84 };
 
-/* The whole factor a picture of this width is reduced by. */
+/* The whole factor by which an image of this width is reduced. */
 static int32_t factor_of(int32_t width, int32_t most) {
     if (!most) most = DEFAULT_WIDTH;
     return width > most ? (int32_t)(((int64_t)width + most - 1) / most) : 1;
 }
 
-/* Mean of f x f blocks; a rest at the right and bottom is cut off unless it is all there is. */
+/* Means of f x f blocks. A remainder at the right and bottom is cut off unless the image is smaller than a block. */
 static icseg_status reduce_image(icseg_image *out, const icseg_image *in, int32_t f, icseg_error *error) {
     ICSEG_TRY(icseg_image_create(out, in->width < f ? 1 : in->width / f, in->height < f ? 1 : in->height / f, error));
     int32_t block_w = in->width < f ? in->width : f, block_h = in->height < f ? in->height : f;
@@ -30,7 +30,7 @@ static icseg_status reduce_image(icseg_image *out, const icseg_image *in, int32_
     return ICSEG_OK;
 }
 
-/* Label map in the palette's colors, reduced like the image; ignored pixels are hatched in grey. */
+/* Label map in the palette's colours, reduced like the image; ignored pixels are hatched in grey. */
 static icseg_status paint_labels(icseg_image *out, const icseg_labels *in, const icseg_palette *palette, int32_t f,
                                  icseg_error *error) {
     ICSEG_TRY(icseg_image_create(out, in->width < f ? 1 : in->width / f, in->height < f ? 1 : in->height / f, error));

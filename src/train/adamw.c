@@ -25,7 +25,7 @@ icseg_status icseg_adamw_open(icseg_adamw **out, icseg_params *params, const ics
                               icseg_error *error) {
     int64_t count = icseg_params_count(params);
     icseg_adamw *a = *out = icseg_calloc_array(1, sizeof *a);
-    if (!a) return icseg_fail_memory(error, sizeof *a, "the optimiser");
+    if (!a) return icseg_fail_memory(error, 0, "the optimiser");
     a->params = params;
     a->options = *options;
     a->list = icseg_calloc_array((size_t)count + 1, sizeof *a->list);

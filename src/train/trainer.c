@@ -344,6 +344,7 @@ fail:
     return status;
 }
 
+icseg_model *icseg_trainer_model(icseg_trainer *t) { return t ? t->model : NULL; }
 int64_t icseg_trainer_step_count(const icseg_trainer *t) { return t ? t->state.step : 0; }
 int64_t icseg_trainer_total_steps(const icseg_trainer *t) { return t ? t->recipe->train.steps : 0; }
 int32_t icseg_trainer_loss_count(const icseg_trainer *t) { return t ? t->loss_count : 0; }

@@ -5,7 +5,7 @@
 
 #include "base/progress.h"
 #include "base/text.h"
-#include "icseg/eval.h"
+#include "icseg/evaluate.h"
 #include "icseg/train.h"
 #include "inference/session.h"
 #include "report/jsonl.h"

@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "icseg/eval.h"
+#include "icseg/evaluate.h"
 #include "support/models.h"
 
 enum { LIMIT = 1 << 26, ROOM = 128 };

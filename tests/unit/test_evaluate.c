@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "icseg/eval.h"
+#include "icseg/evaluate.h"
 #include "support/dataset_files.h"
 #include "support/models.h"
 

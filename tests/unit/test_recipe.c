@@ -282,7 +282,7 @@ static void the_check_sees_what_no_single_value_shows(void **state) {
     check_refuses(f, "model: {tokenizer: bytes}\neval: {crop: [0, 16]}\n",
                   ":3: eval.crop: a window must be at least 32 pixels");
     check_refuses(f, "model: {tokenizer: bytes}\naugment: {scale: [1e-9, 1]}\n",
-                  "augment: scale 1e-09 .. 1: 1/64 <= min <= max <= 64 is expected");
+                  "augment: scale: 1e-09 to 1 is not accepted; expected 1/64 <= smallest <= largest <= 64");
     snprintf(whole, sizeof whole, "data: {folder: %s}\n\nmodel: {tokenizer: bytes, text_width: 130}\n", f->folder);
     accept(f, whole); /* the model's own check, in its words */
     assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_ERROR_CONFIG);

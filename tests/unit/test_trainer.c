@@ -697,6 +697,28 @@ static void a_run_that_is_stepped_is_the_same(void **state) {
     icseg_log_close(&log);
 }
 
+/* The same labels from the trainer's model as from a checkpoint of its weights. */
+static void assert_predicts_as(icseg_trainer *trainer, const char *checkpoint) {
+    icseg_model *model[2] = {icseg_trainer_model(trainer)};
+    icseg_labels labels[2];
+    icseg_image image;
+    icseg_error error;
+    done(icseg_model_open(&model[1], path_of(checkpoint), &error), &error);
+    done(icseg_image_create(&image, 80, 64, &error), &error);
+    for (int i = 0; i < 3 * 80 * 64; i++) image.data[i] = (uint8_t)(i * i >> 3);
+    for (int i = 0; i < 2; i++) {
+        icseg_session *session;
+        icseg_session_options o = {ICSEG_SESSION_OPTIONS_INIT, .threads = 1};
+        done(icseg_session_open(&session, model[i], &o, &error), &error);
+        done(icseg_session_predict(session, &image, NULL, &labels[i], NULL, &error), &error);
+        icseg_session_close(&session);
+    }
+    assert_memory_equal(labels[0].data, labels[1].data, 80 * 64 * sizeof *labels[0].data);
+    for (int i = 0; i < 2; i++) icseg_labels_close(&labels[i]);
+    icseg_image_close(&image);
+    icseg_model_close(&model[1]);
+}
+
 /* Saved where and when the caller likes, and closed without a save. */
 static void a_stepped_run_resumes(void **state) {
     (void)state;
@@ -711,6 +733,7 @@ static void a_stepped_run_resumes(void **state) {
     assert_int_equal(icseg_trainer_step_count(t), 2);
     for (int i = 2; i < 6; i++) done(icseg_trainer_step(t, NULL, &error), &error);
     done(icseg_trainer_save(t, &error), &error);
+    assert_predicts_as(t, "interrupted/checkpoint.safetensors");
     done(icseg_trainer_finish(t, &error), &error); /* evaluates */
     icseg_trainer_close(&t);
     assert_true(same_file("whole", "interrupted", "checkpoint.safetensors"));
@@ -742,6 +765,7 @@ static void bad_input_is_an_error(void **state) {
     assert_int_equal(icseg_trainer_save(NULL, NULL), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_trainer_finish(NULL, NULL), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_trainer_due(NULL), 0);
+    assert_null(icseg_trainer_model(NULL));
     assert_int_equal(icseg_trainer_step_count(NULL), 0);
     assert_int_equal(icseg_trainer_total_steps(NULL), 0);
     assert_int_equal(icseg_trainer_loss_count(NULL), 0);

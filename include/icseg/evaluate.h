@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
  * The evaluation of a model on a data set. */
-#ifndef ICSEG_EVAL_H
-#define ICSEG_EVAL_H
+#ifndef ICSEG_EVALUATE_H
+#define ICSEG_EVALUATE_H
 
 #include "icseg/dataset.h"
 #include "icseg/error.h"
