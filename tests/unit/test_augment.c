@@ -372,15 +372,15 @@ static void options_and_sizes_that_cannot_work_are_refused(void **state) {
         assert_int_equal(icseg_augment_check(&o, &error), ICSEG_ERROR_ARGUMENT);                                       \
         assert_non_null(strstr(error.message, text));                                                                  \
     } while (0)
-    assert_refused(crop_height, 0, "crop 0x4");
-    assert_refused(crop_width, 1 << 20, "crop 4x1048576");
-    assert_refused(resize_short, -1, "resize -1");
-    assert_refused(scale_min, 0, "scale 0 .. 1");
-    assert_refused(scale_min, NAN, "scale nan");
-    assert_refused(scale_max, 0.5, "scale 1 .. 0.5");
-    assert_refused(scale_max, 1e9, "scale 1 .. 1e+09");
-    assert_refused(crop_max_share, 0, "crop_max_share 0");
-    assert_refused(flip, 1.5, "flip 1.5");
+    assert_refused(crop_height, 0, "crop: 0x4");
+    assert_refused(crop_width, 1 << 20, "crop: 4x1048576");
+    assert_refused(resize_short, -1, "resize: -1");
+    assert_refused(scale_min, 0, "scale: 0 to 1");
+    assert_refused(scale_min, NAN, "scale: nan");
+    assert_refused(scale_max, 0.5, "scale: 1 to 0.5");
+    assert_refused(scale_max, 1e9, "scale: 1 to 1e+09");
+    assert_refused(crop_max_share, 0, "crop_max_share: 0");
+    assert_refused(flip, 1.5, "flip: 1.5");
     o = good;
     o.resize_short = 20, o.resize_long = 10;
     assert_int_equal(icseg_augment_check(&o, &error), ICSEG_ERROR_ARGUMENT);

@@ -218,7 +218,7 @@ static void options_that_cannot_work_are_refused(void **state) {
     assert_refused(ahead = -1, "ahead is -1");
     assert_refused(first_step = -1, "first_step");
     assert_refused(first_step = INT64_MAX, "first_step");
-    assert_refused(augment.flip = 2, "flip 2");
+    assert_refused(augment.flip = 2, "flip: 2");
     set_close(&s);
 }
 
