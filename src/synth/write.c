@@ -124,7 +124,7 @@ static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *e
     if (!empty && !ours && !o->force)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "force", ICSEG_REMEDY_OVERWRITE,
                                 "%s: the folder is not empty and does not contain an earlier set of generated scenes; "
-                                "name another folder, or allow files to be replaced",
+                                "name another folder",
                                 o->folder);
     ICSEG_TRY(icseg_folder_create(o->folder, error));
     ICSEG_TRY(write_texts(o, error));

@@ -36,7 +36,7 @@ icseg_status icseg_tokenizer_find(const char **out, const char *weights, const c
     const char *given = vocabulary && *vocabulary ? vocabulary : weights;
     if (!given)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "vocabulary", ICSEG_REMEDY_SET_FIELD,
-                                "CLIP's tokenizer needs a vocabulary file; name one");
+                                "CLIP's tokenizer needs a vocabulary file");
     if (given == vocabulary && !icseg_folder_exists(vocabulary)) {
         if (!icseg_file_exists(vocabulary))
             return icseg_fail_field(error, ICSEG_ERROR_IO, "vocabulary", ICSEG_REMEDY_NONE,
@@ -57,7 +57,7 @@ icseg_status icseg_tokenizer_find(const char **out, const char *weights, const c
                             "%.*s: the folder does not contain a vocabulary (tokenizer.json, vocab.json with "
                             "merges.txt, or bpe_simple_vocab_16e6.txt.gz); put one there%s",
                             length ? length : 1, length ? folder : ".",
-                            given == vocabulary ? "" : ", beside the weights, or name one");
+                            given == vocabulary ? "" : ", beside the weights");
 }
 
 icseg_status icseg_tokenizer_open_sized(icseg_tokenizer **out, icseg_tokenizer_kind kind, const char *vocabulary,
