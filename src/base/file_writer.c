@@ -226,7 +226,7 @@ static bool open_temporary(icseg_file_writer *w) {
 icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error) {
     *out = NULL;
     icseg_file_writer *w = icseg_calloc_array(1, sizeof *w);
-    if (!w) return icseg_fail_memory(error, sizeof *w, path);
+    if (!w) return icseg_fail_memory(error, 0, path);
     w->fd = w->target.folder = -1;
     w->path = icseg_strdup(path);
     icseg_status status =

@@ -345,7 +345,7 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
     ICSEG_TRY(read_list(d->arena, list_path, &stems, &count, error));
     stem_list kept = {icseg_arena_array(d->arena, count, sizeof(stem_file)), 0, count};
     stem_list kept_labels = {icseg_arena_array(d->arena, count, sizeof(stem_file)), 0, count};
-    if (!kept.files || !kept_labels.files) return icseg_fail_memory(error, count * sizeof(stem_file), list_path);
+    if (!kept.files || !kept_labels.files) return icseg_fail_memory(error, 0, list_path);
     if (count) qsort(stems, count, sizeof *stems, icseg_compare_names);
     for (size_t i = 0; i < count; i++) {
         if (i && !strcmp(stems[i - 1], stems[i]))

@@ -126,7 +126,7 @@ static icseg_status measure_peak(double *best, icseg_error *error) {
         size_t packed = icseg_primitive_packed_size(product);
         b = icseg_calloc_array(1, packed ? packed : bytes);
         scratch = icseg_alloc(icseg_primitive_scratch(product));
-        if (!a || !b || !c || !scratch) status = icseg_fail_memory(error, bytes, "the measurement of the peak");
+        if (!a || !b || !c || !scratch) status = icseg_fail_memory(error, 0, "the measurement of the peak");
     }
     icseg_operands operands = {.a = a, .b = b, .out = c};
     for (int i = 0; i < PEAK_TRIES && status == ICSEG_OK; i++) {

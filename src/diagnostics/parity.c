@@ -274,7 +274,7 @@ static icseg_status read_batch(check *c, icseg_error *error) {
     if (status == ICSEG_OK) {
         c->image = icseg_alloc_array((size_t)icseg_shape_count(image), sizeof *c->image);
         c->labels = icseg_alloc_array((size_t)icseg_shape_count(label), sizeof *c->labels);
-        if (!c->image || !c->labels) status = icseg_fail_memory(error, (size_t)area * sizeof *c->image, "the batch");
+        if (!c->image || !c->labels) status = icseg_fail_memory(error, 0, "the batch");
     }
     if (status == ICSEG_OK) {
         for (int64_t i = 0; i < icseg_shape_count(image); i++) /* i runs over (B, 3, HW) */

@@ -21,7 +21,7 @@ struct icseg_activation_ranges {
 
 icseg_status icseg_activation_ranges_open(icseg_activation_ranges **out, icseg_error *error) {
     *out = icseg_calloc_array(1, sizeof **out);
-    return *out ? ICSEG_OK : icseg_fail_memory(error, sizeof **out, "ranges");
+    return *out ? ICSEG_OK : icseg_fail_memory(error, 0, "ranges");
 }
 
 static void forget(icseg_activation_ranges *r) {

@@ -19,7 +19,7 @@ struct icseg_params {
 
 icseg_status icseg_params_open(icseg_params **out, icseg_error *error) {
     *out = icseg_calloc_array(1, sizeof **out);
-    if (!*out) return icseg_fail_memory(error, sizeof **out, "parameters");
+    if (!*out) return icseg_fail_memory(error, 0, "parameters");
     pthread_mutex_init(&(*out)->lock, NULL);
     return ICSEG_OK;
 }
@@ -107,7 +107,7 @@ icseg_param *icseg_params_declare(icseg_params *params, const char *name, icseg_
     if (p) p->name = icseg_strdup(name);
     if (!p || !p->name) {
         free_param(p);
-        icseg_fail_memory(error, sizeof *p, name);
+        icseg_fail_memory(error, 0, name);
         return NULL;
     }
     p->shape = memory_shape(file_shape, options.layout);

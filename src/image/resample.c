@@ -44,7 +44,7 @@ icseg_status icseg_resample_open(icseg_resample **out, const icseg_image *image,
     for (int i = 0; i < 2; i++) r->rows[i] = icseg_alloc_array((size_t)columns, 3 * sizeof **r->rows);
     if (!r->taps || !r->rows[0] || !r->rows[1]) {
         icseg_resample_close(&r);
-        return icseg_fail_memory(error, (size_t)columns * (sizeof(tap) + 6 * sizeof(int32_t)), "resizing");
+        return icseg_fail_memory(error, 0, "resizing");
     }
     for (int32_t i = 0; i < columns; i++) r->taps[i] = find_tap(image->width, width, x + i);
     *out = r;

@@ -84,7 +84,7 @@ static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_optio
     icseg_synonyms *names = icseg_arena_array(c->arena, o->class_count, sizeof *names);
     const char **first = icseg_arena_array(c->arena, o->class_count, sizeof *first);
     out->sizes = icseg_arena_array(c->arena, o->class_count, sizeof *out->sizes);
-    if (!names || !first || !out->sizes) return icseg_fail_memory(error, o->class_count * sizeof *names, "class names");
+    if (!names || !first || !out->sizes) return icseg_fail_memory(error, 0, "class names");
     c->info.class_names = first;
     for (size_t k = 0; k < o->class_count; k++) {
         ICSEG_TRY(icseg_synonyms_split(&names[k], o->class_names[k], c->arena, error));

@@ -132,7 +132,7 @@ static icseg_status read_chunks(values *v) {
     if (s->tree == UINT64_MAX) return ICSEG_OK; /* never written: all 0 */
     v->chunk_bytes = chunk[0] * chunk[1] * s->width;
     for (int i = 0; i < 2; i++) v->chunk[i] = icseg_alloc(v->chunk_bytes + CHECKSUM);
-    if (!v->chunk[0] || !v->chunk[1]) return icseg_fail_memory(v->error, v->chunk_bytes, v->file->path);
+    if (!v->chunk[0] || !v->chunk[1]) return icseg_fail_memory(v->error, 0, v->file->path);
     return read_tree(v, s->tree, -1);
 }
 

@@ -76,7 +76,7 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
     for (size_t k = 0; k < classes; k++) count += several ? json_array_size(json_array_get(list, k)) : 1;
     icseg_tokens *tokens = icseg_arena_array(arena, count, sizeof *tokens), *next = tokens;
     int32_t *names = icseg_arena_array(arena, classes, sizeof *names);
-    if (!tokens || !names) return icseg_fail_memory(error, (classes + count) * sizeof *tokens, path);
+    if (!tokens || !names) return icseg_fail_memory(error, 0, path);
     for (size_t k = 0; k < classes; k++) {
         json_t *entry = json_array_get(list, k);
         size_t size = several ? json_array_size(entry) : 1;

@@ -69,7 +69,7 @@ static icseg_status make_texts(const icseg_model_options *options, const icseg_t
     size_t classes = (size_t)options->config->num_classes, count = classes;
     icseg_synonyms *all = icseg_arena_array(arena, classes, sizeof *all);
     int32_t *names = icseg_arena_array(arena, classes, sizeof *names);
-    if (!all || !names) return icseg_fail_memory(error, classes * sizeof *all, "class names");
+    if (!all || !names) return icseg_fail_memory(error, 0, "class names");
     for (size_t k = 0; k < classes; k++) {
         all[k] = (icseg_synonyms){1, &options->class_names[k]};
         if (!options->class_synonyms) continue;

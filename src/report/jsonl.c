@@ -277,7 +277,7 @@ static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const
     for (size_t at = 0; next_line(bytes, &at, &l);) lines += l.size >= strlen("{\"type\":\"step\"}");
     log->step = icseg_arena_array(log->arena, lines, sizeof *log->step);
     log->eval = icseg_arena_array(log->arena, lines, sizeof *log->eval);
-    if (!log->step || !log->eval) return icseg_fail_memory(error, lines * sizeof *log->step, path);
+    if (!log->step || !log->eval) return icseg_fail_memory(error, 0, path);
     l = (line){0};
     for (size_t at = 0; next_line(bytes, &at, &l);) {
         json_t *entry;

@@ -105,7 +105,7 @@ static icseg_status read_metadata(icseg_safetensors *st, json_t *object, icseg_e
         icseg_safetensors_pair *pair = &st->metadata[st->pairs++];
         pair->key = icseg_arena_strdup(st->arena, key);
         pair->value = icseg_arena_strdup(st->arena, json_string_value(value));
-        if (!pair->key || !pair->value) return icseg_fail_memory(error, json_string_length(value), st->path);
+        if (!pair->key || !pair->value) return icseg_fail_memory(error, 0, st->path);
     }
     return ICSEG_OK;
 }
@@ -146,7 +146,7 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
     size_t most = json_object_size(root);
     st->places = icseg_arena_array(st->arena, most, sizeof *st->places);
     st->by_name = icseg_arena_array(st->arena, most, sizeof *st->by_name);
-    if (!st->places || !st->by_name) return icseg_fail_memory(error, most * sizeof *st->places, st->path);
+    if (!st->places || !st->by_name) return icseg_fail_memory(error, 0, st->path);
     const char *name;
     json_t *info;
     json_object_foreach(root, name, info) {
@@ -227,7 +227,7 @@ icseg_status icseg_safetensors_open(icseg_safetensors **out, const char *path, i
     icseg_status status;
     *out = NULL;
     icseg_safetensors *st = icseg_calloc_array(1, sizeof *st);
-    if (!st) return icseg_fail_memory(error, sizeof *st, path);
+    if (!st) return icseg_fail_memory(error, 0, path);
     ICSEG_TRY_GOTO(icseg_arena_open(&st->arena, error));
     st->path = icseg_arena_strdup(st->arena, path);
     if (!st->path) {

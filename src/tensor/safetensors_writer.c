@@ -52,7 +52,7 @@ icseg_status icseg_safetensors_writer_open(icseg_safetensors_writer **out, const
     icseg_status status;
     *out = NULL;
     icseg_safetensors_writer *w = icseg_calloc_array(1, sizeof *w);
-    if (!w) return icseg_fail_memory(error, sizeof *w, path);
+    if (!w) return icseg_fail_memory(error, 0, path);
     w->path = path; /* until there is a copy */
     ICSEG_TRY_GOTO(icseg_arena_open(&w->arena, error));
     const char *copy = icseg_arena_strdup(w->arena, path);

@@ -22,7 +22,7 @@ static icseg_status look_in(const char *folder, int length, const char **out, ic
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const char *path = icseg_arena_printf(arena, "%.*s%s", length, folder, known[i].name);
         const char *other = icseg_arena_printf(arena, "%.*s%s", length, folder, known[i].needs ? known[i].needs : "");
-        if (!path || !other) return icseg_fail_memory(error, strlen(folder), "the vocabulary's path");
+        if (!path || !other) return icseg_fail_memory(error, 0, "the vocabulary's path");
         if (!icseg_file_exists(path) || (known[i].needs && !icseg_file_exists(other))) continue;
         *out = path;
         break;

@@ -232,7 +232,7 @@ static icseg_status add_class_embedding(icseg_weights *w, icseg_error *error) {
         return ICSEG_OK;
     /* a copy, which lives as long as the weights wherever entries go */
     positions->first_row = icseg_arena_copy(w->arena, &class->part[0], sizeof class->part[0]);
-    return positions->first_row ? ICSEG_OK : icseg_fail_memory(error, sizeof class->part[0], w->path);
+    return positions->first_row ? ICSEG_OK : icseg_fail_memory(error, 0, w->path);
 }
 
 static icseg_status make_pieces(icseg_weights *w, const rule *rules, piece *pieces, size_t *count, icseg_error *error) {

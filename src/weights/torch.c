@@ -61,7 +61,7 @@ static icseg_status find_packed(reader *r, const icseg_zip_entry *entry, icseg_w
     if (!*known) {
         icseg_weights_packed *packed = icseg_arena_alloc(w->arena, sizeof *packed);
         char *path = icseg_arena_strdup(w->arena, r->path), *name = icseg_arena_strdup(w->arena, entry->name);
-        if (!packed || !path || !name) return icseg_fail_memory(r->error, sizeof *packed, r->path);
+        if (!packed || !path || !name) return icseg_fail_memory(r->error, 0, r->path);
         *packed = (icseg_weights_packed){.entry = *entry, .path = path, .cursor = &w->cursor};
         packed->entry.name = name;
         *known = packed;

@@ -195,7 +195,7 @@ icseg_status icseg_zip_open(icseg_zip *out, const icseg_file_reader *file, const
     size_t count = (size_t)r.count;
     unsigned char *directory = icseg_arena_alloc(arena, (size_t)r.size);
     r.name = icseg_arena_alloc(arena, LONGEST_NAME);
-    if (!directory || !r.name) return icseg_fail_memory(error, (size_t)r.size + LONGEST_NAME, path);
+    if (!directory || !r.name) return icseg_fail_memory(error, 0, path);
     ICSEG_TRY(fetch(&r, r.begin, directory, (size_t)r.size));
     r.directory = directory;
     icseg_zip_entry *entries = icseg_arena_array(arena, count, sizeof *entries);

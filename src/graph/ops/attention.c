@@ -115,7 +115,7 @@ static icseg_status open_backward(icseg_primitive **p, const attention *a, int64
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     const attention *a = k->node->attributes;
     attention_state *s = k->state = icseg_calloc_array(1, sizeof *s);
-    if (!s) return icseg_fail_memory(error, sizeof *s, "attention");
+    if (!s) return icseg_fail_memory(error, 0, "attention");
     bool backward = k->node->op->gradient == NULL;
     s->blocks = blocks_of(a);
     s->heads = backward ? a->heads : heads_of(a, s->blocks.rows);

@@ -64,7 +64,7 @@ static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *err
 
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     conv_state *s = k->state = icseg_calloc_array(1, sizeof *s);
-    if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution");
+    if (!s) return icseg_fail_memory(error, 0, "a convolution");
     const icseg_conv_shape *shape = k->node->attributes;
     icseg_primitive_options options = options_of(k);
     bool winograd = icseg_conv_is_winograd(shape, options);

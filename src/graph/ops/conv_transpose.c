@@ -23,7 +23,7 @@ static const icseg_op input_gradient_op, weight_gradient_op;
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     const transpose_shape *t = k->node->attributes;
     transpose_state *s = k->state = icseg_calloc_array(1, sizeof *s);
-    if (!s) return icseg_fail_memory(error, sizeof *s, "a transposed convolution");
+    if (!s) return icseg_fail_memory(error, 0, "a transposed convolution");
     int64_t pixels = t->height * t->width, square = 4 * t->out;
     icseg_primitive_options options = {.pack = icseg_weights_want_packing(k, 1)};
     icseg_set_precision(k, &options);

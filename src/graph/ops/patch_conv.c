@@ -35,7 +35,7 @@ static const icseg_op input_gradient_op, weight_gradient_op;
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     const icseg_conv_shape *c = k->node->attributes;
     patch_state *s = k->state = icseg_calloc_array(1, sizeof *s);
-    if (!s) return icseg_fail_memory(error, sizeof *s, "a convolution of patches");
+    if (!s) return icseg_fail_memory(error, 0, "a convolution of patches");
     int64_t rows = row_count(c), row = row_size(c);
     icseg_primitive_options options = {.bias = k->node->input_count > 2, .pack = icseg_weights_want_packing(k, 1)};
     icseg_set_precision(k, &options);

@@ -103,7 +103,7 @@ typedef struct product_state {
 
 icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
     product_state *s = k->state = icseg_calloc_array(1, sizeof *s);
-    if (!s) return icseg_fail_memory(error, sizeof *s, "a matrix product");
+    if (!s) return icseg_fail_memory(error, 0, "a matrix product");
     icseg_primitive_options options = {.bias = k->node->input_count > 2 && k->node->input[2] != ICSEG_NONE,
                                        .pack = icseg_weights_want_packing(k, 1),
                                        .in = icseg_kernel_in(k, 0)->dtype,

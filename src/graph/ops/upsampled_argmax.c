@@ -93,7 +93,7 @@ static icseg_status argmax_run(icseg_kernel *k, const icseg_run *run, icseg_erro
 static icseg_status argmax_prepare(icseg_kernel *k, icseg_error *error) {
     const icseg_shape *in = &icseg_kernel_in(k, 0)->shape, *out = &icseg_kernel_out(k, 0)->shape;
     state *s = k->state = icseg_calloc_array(1, sizeof *s);
-    if (!s) return icseg_fail_memory(error, sizeof *s, "tables");
+    if (!s) return icseg_fail_memory(error, 0, "tables");
     *s = (state){.batch = in->dim[0],
                  .h = in->dim[1],
                  .w = in->dim[2],

@@ -197,7 +197,7 @@ static icseg_status loss_run(icseg_kernel *k, const icseg_run *run, icseg_error 
 static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
     const icseg_shape *logits = &icseg_kernel_in(k, 0)->shape, *labels = &icseg_kernel_in(k, 1)->shape;
     state *s = k->state = icseg_calloc_array(1, sizeof *s);
-    if (!s) return icseg_fail_memory(error, sizeof *s, "tables");
+    if (!s) return icseg_fail_memory(error, 0, "tables");
     *s = (state){.batch = logits->dim[0],
                  .h = logits->dim[1],
                  .w = logits->dim[2],
@@ -210,7 +210,7 @@ static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
     s->x = icseg_alloc_array((size_t)s->width, sizeof *s->x);
     s->y = icseg_alloc_array((size_t)s->height, sizeof *s->y);
     s->first = icseg_alloc_array((size_t)s->h + 1, sizeof *s->first);
-    if (!s->x || !s->y || !s->first) return icseg_fail_memory(error, (size_t)s->width * sizeof *s->x, "tables");
+    if (!s->x || !s->y || !s->first) return icseg_fail_memory(error, 0, "tables");
     for (int64_t x = 0; x < s->width; x++) s->x[x] = icseg_tap_at(x, s->w, s->width);
     for (int64_t y = 0; y < s->height; y++) s->y[y] = icseg_tap_at(y, s->h, s->height);
     for (int64_t r = 0, y = 0; r <= s->h; r++) {

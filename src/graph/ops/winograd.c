@@ -92,7 +92,7 @@ static void choose_parts(icseg_winograd *w) {
 icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s, icseg_primitive_kind direction,
                                  icseg_error *error) {
     icseg_winograd *w = *out = icseg_calloc_array(1, sizeof *w);
-    if (!w) return icseg_fail_memory(error, sizeof *w, "a convolution");
+    if (!w) return icseg_fail_memory(error, 0, "a convolution");
     bool turned = direction == ICSEG_CONV_BACKWARD_DATA;
     *w = (icseg_winograd){.direction = direction,
                           .batch = s->batch,
