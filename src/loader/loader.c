@@ -102,7 +102,7 @@ static icseg_status check_options(const icseg_dataset *dataset, const icseg_load
         {"batch", o->batch, MOST_BATCH}, {"threads", o->threads, MOST_THREADS}, {"ahead", o->ahead, MOST_AHEAD}};
     for (int i = 0; i < 3; i++)
         if (ranges[i].value < 1 || ranges[i].value > ranges[i].most)
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: %s is %d, 1..%d is expected", ranges[i].name,
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: %s is %d; expected 1 to %d", ranges[i].name,
                               ranges[i].value, ranges[i].most);
     if (o->first_step < 0 || o->first_step > INT64_MAX / 2 / o->batch)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: first_step is %lld", (long long)o->first_step);

@@ -55,7 +55,7 @@ static const char *type_of(const json_t *object) {
     return type ? type : "";
 }
 
-/* NaN when it is no number, or one that no run comes to and sums would overflow on. */
+/* NaN for what is not a number, and for numbers so large that no run reaches them and sums would overflow. */
 static double number_in(const json_t *value) {
     double number = json_is_number(value) ? json_number_value(value) : (double)NAN;
     return fabs(number) <= 1e30 ? number : (double)NAN;

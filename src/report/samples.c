@@ -46,8 +46,8 @@ static icseg_status paint_labels(icseg_image *out, const icseg_labels *in, const
     return ICSEG_OK;
 }
 
-static icseg_status put_picture(icseg_string *out, const icseg_image *image, bool photograph, const char *caption,
-                                icseg_error *error) {
+static icseg_status put_image(icseg_string *out, const icseg_image *image, bool photograph, const char *caption,
+                              icseg_error *error) {
     void *file = NULL;
     size_t size = 0;
     if (photograph)
@@ -66,7 +66,7 @@ static icseg_status put_labels(const icseg_report_page *page, const icseg_labels
                                const char *caption, icseg_error *error) {
     icseg_image painted = {0};
     icseg_status status = paint_labels(&painted, labels, page->in->palette, factor, error);
-    if (status == ICSEG_OK) status = put_picture(page->out, &painted, false, caption, error);
+    if (status == ICSEG_OK) status = put_image(page->out, &painted, false, caption, error);
     icseg_image_close(&painted);
     return status;
 }
@@ -92,7 +92,7 @@ static icseg_status put_sample(const icseg_report_page *page, const icseg_report
     put_heading(out, s);
     icseg_string_printf(out, "<div class=\"triple\">\n");
     icseg_status status = reduce_image(&reduced, s->image, factor, error);
-    if (status == ICSEG_OK) status = put_picture(out, &reduced, true, "image", error);
+    if (status == ICSEG_OK) status = put_image(out, &reduced, true, "image", error);
     icseg_image_close(&reduced);
     ICSEG_TRY(status);
     if (s->truth)

@@ -214,7 +214,7 @@ static void options_that_cannot_work_are_refused(void **state) {
         assert_non_null(strstr(error.message, text));                                                                  \
     } while (0)
     assert_refused(batch = 0, "batch is 0");
-    assert_refused(threads = 1000, "threads is 1000, 1..256");
+    assert_refused(threads = 1000, "threads is 1000; expected 1 to 256");
     assert_refused(ahead = -1, "ahead is -1");
     assert_refused(first_step = -1, "first_step");
     assert_refused(first_step = INT64_MAX, "first_step");
