@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Files in memory, checks and cutting of inputs for the fuzz targets. */
+#include "fuzz.h"
+
+#include <ftw.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64];
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk) {
+    (void)info, (void)type, (void)walk;
+    return remove(path);
+}
+
+static void remove_folder(void) { nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS); }
+
+const char *fuzz_path(const char *name) {
+    static char paths[8][128];
+    static unsigned next;
+    if (!*folder) {
+        strcpy(folder, "/dev/shm/icseg_fuzz_XXXXXX");
+        FUZZ_REQUIRE(mkdtemp(folder));
+        atexit(remove_folder);
+    }
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+const char *fuzz_put(const char *name, const void *data, size_t size) {
+    const char *path = fuzz_path(name);
+    FILE *file = fopen(path, "wb");
+    FUZZ_REQUIRE(file && fwrite(data, 1, size, file) == size && fclose(file) == 0);
+    return path;
+}
+
+bool fuzz_is_utf8(const char *text) {
+    for (const unsigned char *p = (const unsigned char *)text; *p;) {
+        int more = *p < 0x80                 ? 0
+                   : *p >= 0xc2 && *p < 0xe0 ? 1
+                   : (*p & 0xf0) == 0xe0     ? 2
+                   : *p >= 0xf0 && *p < 0xf5 ? 3
+                                             : -1;
+        if (more < 0) return false;
+        for (p++; more > 0; more--, p++)
+            if ((*p & 0xc0) != 0x80) return false;
+    }
+    return true;
+}
+
+bool fuzz_succeeded(icseg_status status, const icseg_error *error) {
+    if (status == ICSEG_OK) return true;
+    FUZZ_REQUIRE(status == error->status);
+    FUZZ_REQUIRE(status != ICSEG_ERROR_INTERNAL);
+    FUZZ_REQUIRE(*error->message && !strchr(error->message, '\n') && fuzz_is_utf8(error->message));
+    return false;
+}
+
+size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t most) {
+    static const uint8_t mark[] = {0xff, 'S', 'E', 'P'};
+    size_t count = 0;
+    for (const uint8_t *end = data + size;;) {
+        const uint8_t *cut = count + 1 < most ? memmem(data, (size_t)(end - data), mark, sizeof mark) : NULL;
+        parts[count++] = (fuzz_part){data, (size_t)((cut ? cut : end) - data)};
+        if (!cut) return count;
+        data = cut + sizeof mark;
+    }
+}
+
+uint8_t *fuzz_copy(const void *data, size_t size) {
+    uint8_t *copy = malloc(size ? size : 1);
+    FUZZ_REQUIRE(copy);
+    if (size) memcpy(copy, data, size);
+    return copy;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the fuzz targets share. A broken invariant ends the process, which is how libFuzzer learns of it. */
+#ifndef FUZZ_FUZZ_H
+#define FUZZ_FUZZ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+
+#define FUZZ_REQUIRE(condition)                                                                                        \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            fprintf(stderr, "%s:%d: broken invariant: %s\n", __FILE__, __LINE__, #condition);                          \
+            abort();                                                                                                   \
+        }                                                                                                              \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What every call promises: a failure has its status in the error, a message of valid UTF-8 without line breaks, and is
+ * not a bug of icseg's own. Returns whether the call succeeded. */
+bool fuzz_succeeded(icseg_status status, const icseg_error *error);
+
+/* A file of that name in this process's folder in memory. The path stays valid for the next seven calls. */
+const char *fuzz_path(const char *name);
+const char *fuzz_put(const char *name, const void *data, size_t size);
+
+bool fuzz_is_utf8(const char *text);
+
+/* Inputs of several files are cut at 0xFF "SEP". Returns the number of parts, 1 .. most. */
+typedef struct fuzz_part {
+    const uint8_t *data;
+    size_t size;
+} fuzz_part;
+size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t most);
+
+/* A copy of exactly that size, so that the sanitizer sees the first byte read beyond it. Freed with free. */
+uint8_t *fuzz_copy(const void *data, size_t size);
+
+#endif
