@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "support.h"
 #include "icseg/classes.h"
 #include "icseg/classify.h"
 #include "icseg/tensor_file.h"
@@ -190,13 +191,15 @@ static icseg_status classify_one(const void *user, size_t index, bool *bad, icse
     if (status != ICSEG_OK) error_prefix(error, "%s", path);
     icseg_image_close(&image);
     if (status != ICSEG_OK) return status;
-    icseg_classifier_score(j->classifier, embedding, j->probabilities, j->cosines);
+    status = icseg_classifier_score(j->classifier, embedding, j->probabilities, j->cosines, error);
     return print_result(j, path, error);
 }
 
 static icseg_status open_classifier(job *j, icseg_error *error) {
     const struct options *o = j->options;
-    icseg_classifier_options options = {.weights = o->weights,
+    icseg_classifier_options options = {ICSEG_CLASSIFIER_OPTIONS_INIT,
+                                        .threads = thread_count(),
+                                        .weights = o->weights,
                                         .vocabulary = o->vocab,
                                         .synonyms = o->synonyms,
                                         .templates = o->templates.items,

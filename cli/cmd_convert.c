@@ -51,7 +51,8 @@ static icseg_status read_text(const icseg_command_context *context, const char *
 
 static icseg_status run(const icseg_command_context *context, const void *options, icseg_error *error) {
     const struct options *o = options;
-    icseg_weights_convert_options convert = {.type = o->type, .naming = o->naming, .vocabulary = o->vocab};
+    icseg_weights_convert_options convert = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .type = o->type, .naming = o->naming,
+                                             .vocabulary = o->vocab};
     icseg_class_list *classes = NULL;
     char *summary;
     TRY(read_text(context, o->tokens, &convert.tokens, error));

@@ -1,9 +1,13 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Zero-shot classification with plain CLIP weights: how alike an image and the names of classes are. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Zero-shot classification with plain CLIP weights: how similar an image is to the names of classes (CLIP, Radford et
+ * al. 2021). */
 #ifndef ICSEG_CLASSIFY_H
 #define ICSEG_CLASSIFY_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "icseg/config.h"
 #include "icseg/error.h"
@@ -14,52 +18,93 @@
 extern "C" {
 #endif
 
-enum { ICSEG_CLASSIFY_MOST_CLASSES = 16384, ICSEG_CLASSIFY_MOST_TEMPLATES = 256 };
+/** Limits. */
+enum {
+    ICSEG_CLASSIFY_MOST_CLASSES = 16384, /**< most classes */
+    ICSEG_CLASSIFY_MOST_TEMPLATES = 256  /**< most templates */
+};
 
+/** What a classifier is made of. */
 typedef struct icseg_classifier_options {
-    const char *weights;            /* CLIP as it is published: any file or folder that icseg_weights_convert reads */
-    const char *vocabulary;         /* CLIP's vocabulary, a file or a folder that has one; NULL: beside the weights */
-    const char *const *class_names; /* (class_count), UTF-8; "building, edifice" has two names */
-    size_t class_count;
-    icseg_synonyms_use synonyms;  /* of classes of several names: the first, or the mean of all */
-    const char *const *templates; /* (template_count): texts in which "{}" stands for the name. With several a class is
-                                     the mean of all, at unit length. */
-    size_t template_count;        /* 0: the one template "a photo of a {}" */
+    size_t struct_size;             /**< ICSEG_CLASSIFIER_OPTIONS_INIT */
+    const char *weights;            /**< required: CLIP as published, any file or folder icseg_weights_convert reads */
+    const char *vocabulary;         /**< CLIP's vocabulary, a file or a folder with one; NULL: beside the weights */
+    const char *const *class_names; /**< required: (class_count), UTF-8; "building, edifice" has two names */
+    size_t class_count;             /**< 1..ICSEG_CLASSIFY_MOST_CLASSES */
+    icseg_synonyms_use synonyms;    /**< of classes with several names: the first, or the mean of all */
+    /** (template_count): texts in which "{}" is replaced by the name. With several, a class is the mean of all, at unit
+     * length. */
+    const char *const *templates;
+    size_t template_count; /**< 0: the one template "a photo of a {}" */
+    int32_t threads;       /**< OpenMP threads, 0..1024; 0: all cores that the process may use */
 } icseg_classifier_options;
 
-/* Not thread-safe: one call on one classifier at a time. */
+/** Initialises an icseg_classifier_options. */
+#define ICSEG_CLASSIFIER_OPTIONS_INIT sizeof(icseg_classifier_options)
+
+/** A classifier. One thread at a time may run it; icseg_classifier_score and icseg_classifier_describe may be called
+ * from any number of threads. */
 typedef struct icseg_classifier icseg_classifier;
 
-/* Loads both encoders and computes the classes' embeddings. Errors: weights that are not a whole CLIP (what is missing
- * is named), a vocabulary that is missing or does not fit, no class, a class name or template that is empty, not UTF-8
- * or makes a text too long for the model (named). progress: NULL, or called when there are texts for some seconds of
- * work; ICSEG_ERROR_CANCELLED. */
+/** Loads both encoders and computes the embeddings of the classes.
+ *
+ * @param out receives the classifier, NULL on failure; close it with icseg_classifier_close
+ * @param options required
+ * @param progress NULL, or called if there are texts for some seconds of work (stage "encode texts")
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_FORMAT if the weights are not a complete CLIP model (the message names what is missing) or the
+ * vocabulary does not fit; ICSEG_ERROR_ARGUMENT if there is no class, or if a name or template is empty, not UTF-8 or
+ * too long for the model; ICSEG_ERROR_IO; ICSEG_ERROR_NUMERIC; ICSEG_ERROR_CANCELLED */
 ICSEG_API icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifier_options *options,
                                              const icseg_progress *progress, icseg_error *error);
+/** Closes a classifier and sets the pointer to NULL. Accepts NULL and a pointer to NULL. */
 ICSEG_API void icseg_classifier_close(icseg_classifier **classifier);
 
-/* One image, prepared as CLIP does: the short side to the model's size, bicubic with antialiasing, the centre cut out,
- * normalised. probabilities (class_count): softmax of logit scale times cosine, sum 1. cosines (class_count), in -1..1,
- * or NULL. ICSEG_ERROR_NUMERIC when the weights give values that are not finite. */
+/** Classifies one image, prepared as CLIP does: the short side resized to the model's size, bicubic with antialiasing,
+ * the centre cut out, normalised.
+ *
+ * @param classifier the classifier
+ * @param image the image, at least 1 x 1
+ * @param probabilities receives (class_count): the softmax of logit scale times cosine, with sum 1
+ * @param cosines NULL, or receives (class_count), -1..1
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_NUMERIC if the weights compute values that are not finite; ICSEG_ERROR_ARGUMENT */
 ICSEG_API icseg_status icseg_classifier_run(icseg_classifier *classifier, const icseg_image *image,
                                             float *probabilities, float *cosines, icseg_error *error);
 
-/* The two halves of it: the image's embedding (width) at unit length, and probabilities and cosines of an embedding. */
+/** The first half of icseg_classifier_run: the embedding of an image.
+ *
+ * @param classifier the classifier
+ * @param image the image, at least 1 x 1
+ * @param out receives (width), at unit length
+ * @param error receives the message on failure; may be NULL
+ * @return as icseg_classifier_run */
 ICSEG_API icseg_status icseg_classifier_embed(icseg_classifier *classifier, const icseg_image *image, float *out,
                                               icseg_error *error);
 
-ICSEG_API void icseg_classifier_score(const icseg_classifier *classifier, const float *embedding, float *probabilities,
-                                      float *cosines);
+/** The second half of icseg_classifier_run: probabilities and cosines of an embedding. Thread-safe.
+ *
+ * @param classifier the classifier
+ * @param embedding (width), at unit length
+ * @param probabilities receives (class_count), with sum 1
+ * @param cosines NULL, or receives (class_count), -1..1
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if a required pointer is NULL */
+ICSEG_API icseg_status icseg_classifier_score(const icseg_classifier *classifier, const float *embedding,
+                                              float *probabilities, float *cosines, icseg_error *error);
 
-/* What was opened. */
+/** What was opened. Owned by the classifier and valid as long as it is open. */
 typedef struct icseg_classifier_info {
-    const char *summary;              /* lines for people: file, container, names, architecture, warnings; ends in \n */
-    const char *const *class_names;   /* (class_count): the first name of each */
-    const float *text;                /* (class_count, width): the classes' embeddings at unit length */
-    int32_t class_count, width, side; /* side: of the square the model sees, pixels */
-    float logit_scale;                /* cosines are multiplied by it */
-    bool logit_scale_missing; /* the weights have none (segmentation drops it): 100, where CLIP's training ends */
+    const char *summary; /**< lines for people: file, container, names, architecture, warnings; ends in a newline */
+    const char *const *class_names; /**< (class_count): the first name of each */
+    const float *text;              /**< (class_count, width): embeddings of the classes at unit length */
+    int32_t class_count;            /**< number of classes */
+    int32_t width;                  /**< elements of an embedding */
+    int32_t side;                   /**< side of the square image that the model reads, pixels */
+    float logit_scale;              /**< factor of the cosines before the softmax */
+    bool logit_scale_missing; /**< the weights have none (segmentation drops it): 100, which CLIP's training ends at */
 } icseg_classifier_info;
+/** Describes a classifier. NULL for NULL. Thread-safe. */
 ICSEG_API const icseg_classifier_info *icseg_classifier_describe(const icseg_classifier *classifier);
 
 #ifdef __cplusplus

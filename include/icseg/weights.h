@@ -1,5 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0
- * Converting weights between the files people have (OpenAI, open_clip, Hugging Face, DenseCLIP) and safetensors. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Converting weights between the files people have (OpenAI, open_clip, Hugging Face, DenseCLIP) and safetensors
+ * (docs/weights.md). */
 #ifndef ICSEG_WEIGHTS_H
 #define ICSEG_WEIGHTS_H
 
@@ -11,29 +13,47 @@
 extern "C" {
 #endif
 
-typedef enum icseg_weights_type { ICSEG_WEIGHTS_F32, ICSEG_WEIGHTS_F16, ICSEG_WEIGHTS_BF16 } icseg_weights_type;
+/** Element type of converted tensors. */
+typedef enum icseg_weights_type {
+    ICSEG_WEIGHTS_F32, /**< single precision */
+    ICSEG_WEIGHTS_F16, /**< IEEE half precision */
+    ICSEG_WEIGHTS_BF16 /**< bfloat16 */
+} icseg_weights_type;
 
+/** Names of converted tensors. */
 typedef enum icseg_naming {
-    ICSEG_NAMING_ICSEG,      /* a checkpoint of this project */
-    ICSEG_NAMING_OPENAI,     /* CLIP alone, for PyTorch code with OpenAI's or open_clip's module names */
-    ICSEG_NAMING_HUGGINGFACE /* CLIP alone (ViT), for transformers.CLIPModel */
+    ICSEG_NAMING_ICSEG,      /**< a checkpoint of this project */
+    ICSEG_NAMING_OPENAI,     /**< CLIP alone, for PyTorch code with the module names of OpenAI and open_clip */
+    ICSEG_NAMING_HUGGINGFACE /**< CLIP alone (ViT), for transformers.CLIPModel */
 } icseg_naming;
 
-/* Zero-initialised: f32, our names, everything else from the file. */
+/** How weights are converted. All zero: f32, this project's names, everything else from the file. */
 typedef struct icseg_weights_convert_options {
-    icseg_weights_type type;
-    icseg_naming naming;
-    const char *const *class_names; /* (class_count) of a segmentation model; NULL: those that the file carries */
-    size_t class_count;
-    const char *vocabulary; /* CLIP's vocabulary, for the class names: a file or folder; NULL: beside the source */
-    const char *tokens;     /* JSON list of lists of token ids, one for each class; NULL: names are tokenised */
-    const char *config;     /* JSON object: what shapes do not tell ("vit_heads": 4); NULL: CLIP's usual values */
+    size_t struct_size;             /**< ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT */
+    icseg_weights_type type;        /**< of the tensors that are written */
+    icseg_naming naming;            /**< of the tensors that are written */
+    const char *const *class_names; /**< (class_count) of a segmentation model; NULL: those in the file */
+    size_t class_count;             /**< number of class_names */
+    const char *vocabulary; /**< CLIP's vocabulary, for the class names: a file or folder; NULL: beside the source */
+    const char *tokens;     /**< JSON list of lists of token ids, one for each class; NULL: the names are tokenised */
+    const char *config; /**< JSON object: what shapes do not determine ("vit_heads": 4); NULL: CLIP's usual values */
 } icseg_weights_convert_options;
 
-/* Writes `source` (any file or folder that weights are published in) to the safetensors file `out`. A segmentation
- * model becomes a whole checkpoint; plain CLIP weights become CLIP's tensors with the metadata `icseg.clip`, which
- * --init reads but which is no checkpoint. *summary (may be NULL) tells in a few lines what was read, written and left
- * out; it is freed with icseg_buffer_free and set on success only. Missing tensors and wrong shapes are errors. */
+/** Initialises an icseg_weights_convert_options. */
+#define ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT sizeof(icseg_weights_convert_options)
+
+/** Converts weights to one safetensors file. A segmentation model becomes a complete checkpoint. Plain CLIP weights
+ * become CLIP's tensors with the metadata `icseg.clip`: training can start from them (model.init of a recipe), but they
+ * are not a checkpoint. Thread-safe.
+ *
+ * @param source any file or folder in which weights are published
+ * @param out the file to write; an existing one is replaced when the new one is complete
+ * @param options NULL: the defaults
+ * @param summary NULL, or receives a few lines on what was read, written and left out; free it with
+ * icseg_buffer_free; NULL on failure
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_IO, ICSEG_ERROR_FORMAT, ICSEG_ERROR_SHAPE if a tensor has a wrong shape, ICSEG_ERROR_CONFIG,
+ * ICSEG_ERROR_ARGUMENT, ICSEG_ERROR_UNSUPPORTED */
 ICSEG_API icseg_status icseg_weights_convert(const char *source, const char *out,
                                              const icseg_weights_convert_options *options, char **summary,
                                              icseg_error *error);

@@ -5,8 +5,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/argument.h"
+#include "base/struct_size.h"
 #include "base/system.h"
 #include "base/text.h"
+#include "base/threads.h"
 #include "image/normalize.h"
 #include "image/bicubic.h"
 #include "model/clip.h"
@@ -19,6 +22,7 @@ enum { ROWS_AT_ONCE = 4096, SHOWN = 8 }; /* tokens encoded together; names in a 
 static const float final_logit_scale = 100; /* where CLIP's training clips it */
 
 struct icseg_classifier {
+    int threads;
     icseg_arena *arena; /* names */
     icseg_clip clip;
     icseg_string summary;
@@ -63,16 +67,28 @@ static icseg_status encode_text(const icseg_classifier *c, const icseg_tokenizer
 }
 
 static icseg_status check_options(const icseg_classifier_options *o, icseg_error *error) {
-    if (!o->class_count) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "there are no classes; give their names");
+    enum { MOST_THREADS = 1024 };
+    if (!o->weights)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "weights", ICSEG_REMEDY_SET_FIELD, "weights is NULL");
+    if (!o->class_count || !o->class_names)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "class_names", ICSEG_REMEDY_SET_FIELD,
+                                "there are no classes; give their names");
     if (o->class_count > ICSEG_CLASSIFY_MOST_CLASSES || o->template_count > ICSEG_CLASSIFY_MOST_TEMPLATES)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%zu classes and %zu templates: at most %d and %d are possible",
                           o->class_count, o->template_count, ICSEG_CLASSIFY_MOST_CLASSES,
                           ICSEG_CLASSIFY_MOST_TEMPLATES);
+    if (o->threads < 0 || o->threads > MOST_THREADS)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
+                                "threads is %d: expected 0..%d", o->threads, MOST_THREADS);
+    for (size_t i = 0; i < o->class_count; i++)
+        if (!o->class_names[i])
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "class_names", ICSEG_REMEDY_SET_FIELD,
+                                    "the name of class %zu is NULL", i);
     for (size_t i = 0; i < o->template_count; i++)
-        if (!strstr(o->templates[i], "{}"))
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                              "template \"%.80s\": {} must stand where the class name goes, as in \"a photo of a {}\"",
-                              o->templates[i]);
+        if (!o->templates || !o->templates[i] || !strstr(o->templates[i], "{}"))
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "templates", ICSEG_REMEDY_SET_FIELD,
+                                    "template \"%.80s\": write {} where the class name goes, as in \"a photo of a {}\"",
+                                    o->templates && o->templates[i] ? o->templates[i] : "");
     return ICSEG_OK;
 }
 
@@ -201,30 +217,47 @@ static icseg_status open_weights(icseg_classifier *c, const char *path, icseg_er
     return status;
 }
 
-icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifier_options *options,
-                                   const icseg_progress *progress, icseg_error *error) {
-    icseg_status status;
-    *out = NULL;
-    ICSEG_TRY(check_options(options, error));
-    icseg_classifier *c = icseg_calloc_array(1, sizeof *c);
-    if (!c) return icseg_fail_memory(error, sizeof *c, "a classifier");
-    c->info.class_count = (int32_t)options->class_count;
-    ICSEG_TRY_GOTO(icseg_arena_open(&c->arena, error));
-    ICSEG_TRY_GOTO(open_weights(c, options->weights, error));
-    ICSEG_TRY_GOTO(open_text(c, options, progress, error));
+/* What is computed with the classifier's number of threads. */
+typedef struct task {
+    icseg_classifier *classifier;
+    const icseg_classifier_options *options;
+    const icseg_progress *progress;
+    const icseg_image *image;
+    float *embedding;
+    icseg_error *error;
+} task;
+
+static icseg_status open_classifier(void *user) {
+    const task *t = user;
+    icseg_classifier *c = t->classifier;
+    c->info.class_count = (int32_t)t->options->class_count;
+    ICSEG_TRY(icseg_arena_open(&c->arena, t->error));
+    ICSEG_TRY(open_weights(c, t->options->weights, t->error));
+    ICSEG_TRY(open_text(c, t->options, t->progress, t->error));
     size_t pixels = (size_t)c->info.side * (size_t)c->info.side * 3;
     c->pixels = icseg_alloc_array(pixels, sizeof *c->pixels);
     c->embedding = icseg_alloc_array((size_t)c->info.width, sizeof *c->embedding);
-    if (!c->pixels || !c->embedding) {
-        status = icseg_fail_memory(error, pixels * sizeof *c->pixels, "a classifier");
-        goto fail;
-    }
+    if (!c->pixels || !c->embedding) return icseg_fail_memory(t->error, 0, "a classifier");
     c->info.summary = c->summary.data;
     c->info.text = c->text;
-    *out = c;
     return ICSEG_OK;
-fail:
-    icseg_classifier_close(&c);
+}
+
+icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifier_options *options,
+                                   const icseg_progress *progress, icseg_error *error) {
+    enum { FIRST_SIZE = sizeof(icseg_classifier_options) };
+    icseg_classifier_options o;
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_NEED(options);
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_classifier_options", error));
+    ICSEG_TRY(check_options(&o, error));
+    icseg_classifier *c = *out = icseg_calloc_array(1, sizeof *c);
+    if (!c) return icseg_fail_memory(error, sizeof *c, "a classifier");
+    c->threads = icseg_threads_resolve(o.threads);
+    task t = {.classifier = c, .options = &o, .progress = progress, .error = error};
+    icseg_status status = icseg_threads_run(c->threads, open_classifier, &t, error);
+    if (status != ICSEG_OK) icseg_classifier_close(out);
     return status;
 }
 
@@ -241,7 +274,7 @@ void icseg_classifier_close(icseg_classifier **classifier) {
     *classifier = NULL;
 }
 
-const icseg_classifier_info *icseg_classifier_describe(const icseg_classifier *c) { return &c->info; }
+const icseg_classifier_info *icseg_classifier_describe(const icseg_classifier *c) { return c ? &c->info : NULL; }
 
 /* ----------------------------------------------------------------------------------------------------------- images */
 
@@ -257,8 +290,7 @@ static icseg_status prepare(icseg_classifier *c, const icseg_image *image, icseg
     int64_t side = c->info.side, width = image->width, height = image->height;
     icseg_window w = {.width = (int32_t)side, .height = (int32_t)side};
     icseg_image square;
-    if (!image->data || width < 1 || height < 1)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "an empty picture cannot be classified");
+    if (!image->data || width < 1 || height < 1) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the image is empty");
     w.full_width = width <= height ? side : side * width / height;
     w.full_height = width <= height ? side * height / width : side;
     w.x = center(w.full_width, side);
@@ -269,13 +301,29 @@ static icseg_status prepare(icseg_classifier *c, const icseg_image *image, icseg
     return ICSEG_OK;
 }
 
-icseg_status icseg_classifier_embed(icseg_classifier *c, const icseg_image *image, float *out, icseg_error *error) {
-    ICSEG_TRY(prepare(c, image, error));
-    ICSEG_TRY(icseg_clip_encode_image(&c->clip, c->pixels, out, error));
-    return normalise(out, c->info.width) ? ICSEG_OK : fail_numeric("the image", error);
+static icseg_status embed(void *user) {
+    const task *t = user;
+    icseg_classifier *c = t->classifier;
+    ICSEG_TRY(prepare(c, t->image, t->error));
+    ICSEG_TRY(icseg_clip_encode_image(&c->clip, c->pixels, t->embedding, t->error));
+    return normalise(t->embedding, c->info.width) ? ICSEG_OK : fail_numeric("the image", t->error);
 }
 
-void icseg_classifier_score(const icseg_classifier *c, const float *embedding, float *probabilities, float *cosines) {
+icseg_status icseg_classifier_embed(icseg_classifier *classifier, const icseg_image *image, float *out,
+                                    icseg_error *error) {
+    ICSEG_NEED(classifier);
+    ICSEG_NEED(image);
+    ICSEG_NEED(out);
+    task t = {.classifier = classifier, .image = image, .embedding = out, .error = error};
+    return icseg_threads_run(classifier->threads, embed, &t, error);
+}
+
+icseg_status icseg_classifier_score(const icseg_classifier *classifier, const float *embedding, float *probabilities,
+                                    float *cosines, icseg_error *error) {
+    ICSEG_NEED(classifier);
+    ICSEG_NEED(embedding);
+    ICSEG_NEED(probabilities);
+    const icseg_classifier *c = classifier;
     int32_t classes = c->info.class_count, width = c->info.width;
     double largest = -1, sum = 0, scale = (double)c->info.logit_scale;
     for (int32_t k = 0; k < classes; k++) {
@@ -289,11 +337,12 @@ void icseg_classifier_score(const icseg_classifier *c, const float *embedding, f
     for (int32_t k = 0; k < classes; k++) sum += exp(scale * ((double)probabilities[k] - largest));
     for (int32_t k = 0; k < classes; k++)
         probabilities[k] = (float)(exp(scale * ((double)probabilities[k] - largest)) / sum);
+    return ICSEG_OK;
 }
 
-icseg_status icseg_classifier_run(icseg_classifier *c, const icseg_image *image, float *probabilities, float *cosines,
-                                  icseg_error *error) {
-    ICSEG_TRY(icseg_classifier_embed(c, image, c->embedding, error));
-    icseg_classifier_score(c, c->embedding, probabilities, cosines);
-    return ICSEG_OK;
+icseg_status icseg_classifier_run(icseg_classifier *classifier, const icseg_image *image, float *probabilities,
+                                  float *cosines, icseg_error *error) {
+    ICSEG_NEED(classifier);
+    ICSEG_TRY(icseg_classifier_embed(classifier, image, classifier->embedding, error));
+    return icseg_classifier_score(classifier, classifier->embedding, probabilities, cosines, error);
 }

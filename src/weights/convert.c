@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "icseg/memory.h"
+#include "base/argument.h"
+#include "base/struct_size.h"
 #include "base/finite.h"
 #include "model/model.h"
 #include "weights/internal.h"
@@ -333,8 +335,9 @@ static icseg_status summarise(converter *c, const char *out, char **summary) {
     icseg_weights_describe(&c->config, &s);
     if (c->full) icseg_string_printf(&s, ", %d classes", c->config.num_classes);
     icseg_string_printf(&s, "\n%s: %s, %zu tensors in %s, %s names\n", out,
-                        c->full ? "segmentation checkpoint" : "CLIP weights (for --init; no decoder)", c->written,
-                        icseg_dtype_name(stored_type(c)), namings[c->options->naming]);
+                        c->full ? "segmentation checkpoint"
+                                : "CLIP weights (to start training from; without a decoder)",
+                        c->written, icseg_dtype_name(stored_type(c)), namings[c->options->naming]);
     if (c->left_out && !c->full) icseg_string_printf(&s, "left out, not CLIP's: %zu tensors\n", c->left_out);
     icseg_weights_report_text(&c->report, 8, &s);
     if (s.failed) {
@@ -358,8 +361,13 @@ static icseg_status convert(converter *c, const char *source, const char *out, c
 
 icseg_status icseg_weights_convert(const char *source, const char *out, const icseg_weights_convert_options *options,
                                    char **summary, icseg_error *error) {
-    converter c = {.options = options, .error = error};
+    enum { FIRST_SIZE = sizeof(icseg_weights_convert_options) };
+    icseg_weights_convert_options o;
+    converter c = {.options = &o, .error = error};
     if (summary) *summary = NULL;
+    ICSEG_NEED(source);
+    ICSEG_NEED(out);
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_weights_convert_options", error));
     icseg_status status = convert(&c, source, out, summary);
     icseg_safetensors_writer_close(&c.writer);
     icseg_weights_report_close(&c.report);

@@ -19,6 +19,13 @@
 
 enum { K = 7, N = 3, W = 70, H = 50, PIXELS = W * H };
 
+/* GCC's OpenMP runtime is not instrumented: ThreadSanitizer sees races where its teams begin and end. */
+#ifdef __SANITIZE_THREAD__
+#define SKIP_TEAMS() skip()
+#else
+#define SKIP_TEAMS() (void)0
+#endif
+
 static icseg_error error;
 
 static void ok(icseg_status status) {
@@ -544,6 +551,7 @@ static void running_out_of_memory_anywhere_is_a_status(void **state) {
     icseg_frame frames[2];
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = 2, .frames = frames};
     icseg_run_options once = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LABELS | ICSEG_WANT_LOGITS};
+    icseg_session_options single = {ICSEG_SESSION_OPTIONS_INIT, .threads = 1};
     icseg_eval_options flip = {ICSEG_EVAL_OPTIONS_INIT, .flip = true, .resize_short = 40};
     icseg_run_options many = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_TOP_CLASSES, .eval = &flip};
     (void)state;
@@ -554,7 +562,7 @@ static void running_out_of_memory_anywhere_is_a_status(void **state) {
             icseg_session *session = NULL;
             icseg_result *result = NULL;
             icseg_memory_fail_after(n);
-            status = icseg_session_open(&session, f.model, NULL, &error);
+            status = icseg_session_open(&session, f.model, &single, &error);
             if (status == ICSEG_OK) status = icseg_session_run(session, &batch, kind ? &many : &once, &result, &error);
             icseg_memory_fail_after(-1);
             if (status != ICSEG_OK) {
@@ -587,6 +595,7 @@ static void objects_outlive_those_they_were_made_with(void **state) {
 }
 
 static void the_hosts_openmp_settings_change_nothing(void **state) {
+    SKIP_TEAMS();
     fixture f = open_fixture("tiny-resnet");
     icseg_session_options two = {ICSEG_SESSION_OPTIONS_INIT, .threads = 2};
     icseg_session *session;

@@ -143,6 +143,7 @@ static void the_architecture_is_inferred_from_shapes(void **state) {
 /* ------------------------------------------------------------------------------------------------------ conversion */
 
 static void convert(const char *source, const char *out, icseg_weights_convert_options options) {
+    options.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT;
     char *summary;
     OK(icseg_weights_convert(source, out, &options, &summary, &error));
     assert_non_null(strstr(summary, out));
@@ -165,7 +166,8 @@ static void a_denseclip_checkpoint_gives_the_references_logits(void **state) {
     icseg_safetensors *reference;
     static float image[H * W * 3], expected[K * AREA];
     char *tokens = read_text(FIXTURES "denseclip_vit.tokens.json"), *config = read_text(FIXTURES "denseclip_vit.json");
-    convert(FIXTURES "denseclip_vit.pth", first, (icseg_weights_convert_options){.tokens = tokens, .config = config});
+    convert(FIXTURES "denseclip_vit.pth", first,
+            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .tokens = tokens, .config = config});
     icseg_free(tokens);
     icseg_free(config);
     OK(icseg_model_open(&model, first, &error));
@@ -210,9 +212,12 @@ static void conversion_to_other_names_and_back_loses_nothing(void **state) {
     for (int i = 0; i < 2; i++) {
         char third[100];
         snprintf(third, sizeof third, "%s/third.safetensors", test_scratch_folder);
-        convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){.type = ICSEG_WEIGHTS_F16});
-        convert(FIXTURES "open_clip_vit_legacy.pt", second, (icseg_weights_convert_options){.naming = namings[i]});
-        convert(second, third, (icseg_weights_convert_options){.type = ICSEG_WEIGHTS_F16});
+        convert(FIXTURES "open_clip_vit_legacy.pt", first,
+                (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .type = ICSEG_WEIGHTS_F16});
+        convert(FIXTURES "open_clip_vit_legacy.pt", second,
+                (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = namings[i]});
+        convert(second, third,
+                (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .type = ICSEG_WEIGHTS_F16});
         assert_same_file(first, third);
         unlink(third);
     }
@@ -222,7 +227,8 @@ static void exports_have_the_names_and_shapes_of_their_library(void **state) {
     (void)state;
     icseg_safetensors *st;
     convert(FIXTURES "open_clip_vit_legacy.pt", first,
-            (icseg_weights_convert_options){.naming = ICSEG_NAMING_HUGGINGFACE, .type = ICSEG_WEIGHTS_BF16});
+            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = ICSEG_NAMING_HUGGINGFACE,
+                                            .type = ICSEG_WEIGHTS_BF16});
     OK(icseg_safetensors_open(&st, first, &error));
     const icseg_safetensors_entry *q =
         icseg_safetensors_find(st, "vision_model.encoder.layers.3.self_attn.q_proj.bias");
@@ -234,7 +240,7 @@ static void exports_have_the_names_and_shapes_of_their_library(void **state) {
     assert_null(icseg_safetensors_find(st, "visual.proj"));
     assert_string_equal(icseg_safetensors_metadata(st, "format"), "pt");
     icseg_safetensors_close(&st);
-    icseg_weights_convert_options wrong = {.naming = ICSEG_NAMING_HUGGINGFACE};
+    icseg_weights_convert_options wrong = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = ICSEG_NAMING_HUGGINGFACE};
     refuses(icseg_weights_convert(FIXTURES "openai_resnet.pt", first, &wrong, NULL, &error), ICSEG_ERROR_UNSUPPORTED,
             "no names for CLIP's ResNets");
 }
@@ -242,7 +248,7 @@ static void exports_have_the_names_and_shapes_of_their_library(void **state) {
 static void a_segmentation_model_needs_names_and_tokens(void **state) {
     (void)state;
     const char *names[] = {"a", "b"};
-    icseg_weights_convert_options options = {0};
+    icseg_weights_convert_options options = {.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT};
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_IO,
             "does not contain a vocabulary");
     options.tokens = "[[1], [2], [99]]";
@@ -286,8 +292,7 @@ static void tensors_that_the_model_does_not_have_change_nothing(void **state) {
     (void)state;
     static const char *const names[] = {"wall", "tree", "sky"};
     const char *third = test_scratch("third.safetensors");
-    icseg_weights_convert_options options = {.class_names = names,
-                                             .class_count = 3,
+    icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .class_names = names, .class_count = 3,
                                              .tokens = "[[5, 6], [7], [8, 9, 10]]",
                                              .config = "{\"vit_heads\": 2, \"text_heads\": 2, \"post_heads\": 2}"};
     convert(FIXTURES "denseclip_vit.pth", first, options);
@@ -316,7 +321,7 @@ static void a_shorter_context_takes_the_first_positions(void **state) {
     icseg_weights *w;
     icseg_model *model;
     convert(FIXTURES "denseclip_vit.pth", first,
-            (icseg_weights_convert_options){.tokens = "[[5, 6], [7], [8, 9, 10]]",
+            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .tokens = "[[5, 6], [7], [8, 9, 10]]",
                                             .config = "{\"vit_heads\": 2, \"text_heads\": 2, \"post_heads\": 2, "
                                                       "\"context_length\": 9}"});
     OK(icseg_model_open(&model, first, &error));
@@ -348,7 +353,8 @@ static void another_activation_is_refused(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char path[120];
         icseg_weights *w;
-        convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){.naming = cases[i].naming});
+        convert(FIXTURES "open_clip_vit_legacy.pt", first,
+                (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = cases[i].naming});
         snprintf(path, sizeof path, "%s/%s", test_scratch_folder, cases[i].file);
         OK(icseg_file_write(path, cases[i].text, strlen(cases[i].text), &error));
         icseg_status status = icseg_weights_open(&w, first, &error);
@@ -397,7 +403,8 @@ static void what_does_not_match_is_listed_with_both_shapes(void **state) {
     icseg_weights *w;
     icseg_weights_report report = {0};
     icseg_config c = icseg_config_default();
-    convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){0});
+    convert(FIXTURES "open_clip_vit_legacy.pt", first,
+            (icseg_weights_convert_options){.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
     rewrite(first, second, spoil);
     OK(icseg_weights_open(&w, second, &error));
     OK(icseg_weights_infer(w, &c, &error));
@@ -410,7 +417,7 @@ static void what_does_not_match_is_listed_with_both_shapes(void **state) {
     icseg_string_close(&text);
     icseg_weights_report_close(&report);
     icseg_weights_close(&w);
-    icseg_weights_convert_options options = {0};
+    icseg_weights_convert_options options = {.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT};
     refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_FORMAT,
             "not complete: missing (1): ln_final.bias; wrong shape (1): visual.ln_pre.bias (7)");
 }
@@ -433,7 +440,7 @@ static void an_encoder_without_blocks_is_not_complete(void **state) {
         {FIXTURES "open_clip_vit_legacy.pt", drop_text_blocks, "there are no tensors transformer.resblocks.0.*"},
         {FIXTURES "openai_resnet.pt", drop_stages, "there are no tensors visual.layer1.0.*"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        icseg_weights_convert_options options = {0};
+        icseg_weights_convert_options options = {.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT};
         convert(cases[i].file, first, options);
         rewrite(first, second, cases[i].change);
         refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_FORMAT, cases[i].because);
@@ -455,13 +462,15 @@ static bool make_large(icseg_safetensors_entry *entry) {
 static void numbers_that_are_not_finite_are_named(void **state) {
     (void)state;
     char *summary;
-    icseg_weights_convert_options options = {.type = ICSEG_WEIGHTS_F16};
-    convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){0});
+    icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .type = ICSEG_WEIGHTS_F16};
+    convert(FIXTURES "open_clip_vit_legacy.pt", first,
+            (icseg_weights_convert_options){.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
     rewrite(first, second, make_nan);
     OK(icseg_weights_convert(second, first, &options, &summary, &error));
     assert_non_null(strstr(summary, "warning: NaN or infinite elements (1): ln_final.weight (2)"));
     icseg_buffer_free(summary);
-    convert(FIXTURES "open_clip_vit_legacy.pt", first, (icseg_weights_convert_options){0});
+    convert(FIXTURES "open_clip_vit_legacy.pt", first,
+            (icseg_weights_convert_options){.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
     rewrite(first, second, make_large);
     refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_NUMERIC,
             "ln_final.weight holds 100000, beyond the range of f16");
@@ -618,7 +627,7 @@ static void contradictions_with_the_model_are_errors_and_change_nothing(void **s
 static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
     (void)state;
     char *tokens = read_text(FIXTURES "denseclip_vit.tokens.json");
-    icseg_weights_convert_options options = {.tokens = tokens};
+    icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .tokens = tokens};
     icseg_status status = ICSEG_ERROR_MEMORY;
     int64_t n = 0;
     for (; status != ICSEG_OK && n < 20000; n += n < 60 ? 1 : 23) {

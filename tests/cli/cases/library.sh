@@ -36,4 +36,19 @@ refuse 1 'predict: io error: .*nowhere' shared "$work/nowhere" "$photo" "$work/n
 refuse 1 'predict: format error: .*000000.jpg' shared "$photo" "$photo" "$work/no.png"
 refuse 1 'predict: [a-z]+ error: .*tiny.yaml' shared "$model" "$work/tiny.yaml" "$work/no.png"
 check 'nothing is left behind' test ! -e "$work/no.png"
+# The other examples, with an installed library, as C11 and as C++17.
+for language in 'c c11' 'c++ c++17'; do
+    [ "${language%% *}" = c ] || command -v g++ >/dev/null || continue
+    for name in frame threads; do
+        # shellcheck disable=SC2046
+        check "$name.c compiles as ${language##* }" gcc -x "${language%% *}" -std="${language##* }" -Wall -Wextra -Werror \
+            -D_DEFAULT_SOURCE -o "$work/$name" "$root/examples/$name.c" -x none $(flags) -pthread
+    done
+    expect 0 '^scores, 8 +\(3, 15, 20, [0-9]+\)$' env LD_LIBRARY_PATH="$libraries" "$work/frame" "$model"
+    expect 0 '^4 sessions, the same bits as one session$' env LD_LIBRARY_PATH="$libraries" "$work/threads" "$model" "$photo"
+done
+expect 0 '^logits +\(3, 30, 40, [0-9]+\)$' "$build/example_frame" "$model"
+expect 0 '^labels +\(3, 120, 160\)$' "$build/example_frame" "$model"
+refuse 1 'frame: io error: .*nowhere' "$build/example_frame" "$work/nowhere"
+refuse 2 '^usage: threads' "$build/example_threads" "$model"
 unset PKG_CONFIG_PATH
