@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # The commands people type; the build itself is CMakeLists.txt. Each target does all set-up it needs.
-.PHONY: all setup build test demo docs format clean
+.PHONY: all setup build test demo docs reference abi format clean
 
 all: build
 
@@ -19,6 +19,17 @@ docs: build
 	build/icseg docs commands >docs/commands.md
 	build/icseg docs recipe >docs/recipe.md
 
+# The API's reference as web pages: build/reference/html/index.html.
+reference: setup
+	ICSEG_VERSION=$$(sed -n 's/^project(icseg VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt) ICSEG_REFERENCE=build/reference \
+		doxygen docs/Doxyfile
+
+# The binary interface against that of the last release. `scripts/abi.sh --update` writes the dump of a new one.
+abi: setup
+	@cmake --preset sanitize >/dev/null
+	@cmake --build build-sanitize --target icseg_shared
+	@scripts/abi.sh build-sanitize
+
 # The main job on generated scenes, from nothing: see scripts/demo.sh.
 demo: build
 	@scripts/demo.sh
@@ -27,4 +38,4 @@ format:
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf build build-debug build-sanitize
+	rm -rf build build-debug build-sanitize build-threads

@@ -5,7 +5,7 @@
 set -eu
 
 # package, or command:package where any package with that command will do. libdnnl-dev's CMake files look for OpenCL's.
-needed="cc:build-essential cmake ninja:ninja-build pkg-config:pkgconf clang-format nm:binutils
+needed="cc:build-essential cmake ninja:ninja-build pkg-config:pkgconf clang-format nm:binutils doxygen abidw:abigail-tools man:man-db
 libdnnl-dev ocl-icd-opencl-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libjansson-dev libyaml-dev libutf8proc-dev zlib1g-dev
 libcmocka-dev libmatio-dev libhdf5-dev"
 

@@ -58,7 +58,9 @@ if unit release build; then
     script "installed library" tests/install/run.sh build
     script "command line" tests/cli/run.sh build/icseg
 fi
-unit sanitize build-sanitize
+if unit sanitize build-sanitize && command -v abidw >/dev/null && [ "$(uname -m)" = x86_64 ]; then
+    script "binary interface" scripts/abi.sh build-sanitize
+fi
 echo
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

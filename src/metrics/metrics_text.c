@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "base/argument.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "icseg/metrics.h"
@@ -93,7 +94,10 @@ static icseg_status finish(icseg_string *s, char **out, icseg_error *error) {
 icseg_status icseg_metrics_table(const icseg_metrics *m, const char *const *names, char **out, icseg_error *error) {
     static const char line[] = "+--------+--------+--------+\n";
     icseg_string s = {0};
+    ICSEG_NEED(out);
     *out = NULL;
+    ICSEG_NEED(m);
+    ICSEG_NEED(names);
     class_table(&s, m, names);
     icseg_string_printf(&s, "\n%s| %6s | %6s | %6s |\n%s", line, "aAcc", "mIoU", "mAcc", line);
     icseg_string_append(&s, "|", 1);
@@ -117,7 +121,10 @@ static int append_json(const char *bytes, size_t size, void *user) {
 }
 
 icseg_status icseg_metrics_json(const icseg_metrics *m, const char *const *names, char **out, icseg_error *error) {
+    ICSEG_NEED(out);
     *out = NULL;
+    ICSEG_NEED(m);
+    ICSEG_NEED(names);
     icseg_status status = ICSEG_OK;
     icseg_string s = {0};
     json_t *list = json_array();

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/argument.h"
 #include "icseg/memory.h"
 #include "model/model.h"
 
@@ -195,7 +196,9 @@ icseg_status icseg_model_read_params(icseg_model *m, const icseg_safetensors *fi
 icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *error) {
     icseg_status status;
     icseg_safetensors *file;
+    ICSEG_NEED(out);
     *out = NULL;
+    ICSEG_NEED(path);
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
     ICSEG_TRY_GOTO(icseg_model_open_metadata(out, file, error));
     ICSEG_TRY_GOTO(icseg_model_find_params(*out, file, "", true, error));
@@ -289,6 +292,8 @@ icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *
 
 icseg_status icseg_model_save(const icseg_model *m, const char *path, icseg_error *error) {
     icseg_safetensors_writer *writer;
+    ICSEG_NEED(m);
+    ICSEG_NEED(path);
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
     icseg_status status = icseg_model_declare(m, writer, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_begin(writer, error);

@@ -51,6 +51,16 @@ for source in examples/*.c; do
     done
 done
 
+# Every public function, from both languages (scripts/make_api_calls.sh).
+scripts/make_api_calls.sh include/icseg/*.h >"$work/calls.c"
+check 'every public function is called' diff <(scripts/public_functions.sh include/icseg/*.h) \
+    <(sed -n 's/^static void call_\(icseg_.*\)(void) {/\1/p' "$work/calls.c" | LC_ALL=C sort)
+for compiler in "cc -x c -std=c11" "g++ -x c++ -std=c++17"; do
+    # shellcheck disable=SC2046,SC2086
+    check "calls of every function: $compiler" $compiler $warnings -o "$work/calls" "$work/calls.c" $(pkg-config --cflags --libs icseg)
+    check "calls of every function run: $compiler" "$work/calls"
+done
+
 # The same with find_package, in both languages; the C++ half has no C compiler to lean on.
 for language in C CXX; do
     project=$work/$language

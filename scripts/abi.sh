@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Compares the binary interface of libicseg.so with that of the last release, abi/libicseg.so.abi, by libabigail.
+# Functions may be added, and structs that begin with their size may grow at their end. Anything else needs a new
+# version of the interface (SOVERSION). Usage: abi.sh [--update] [BUILD_DIR]; BUILD_DIR was built with -g
+# (default: build-sanitize). --update writes the dump, for a release. Prints "N passed, N failed".
+set -u
+cd "$(dirname "$0")/.."
+update=
+[ "${1:-}" != --update ] || { update=1; shift; }
+library=${1:-build-sanitize}/libicseg.so
+dump=abi/libicseg.so.abi
+
+if ! command -v abidw >/dev/null || [ "$(uname -m)" != x86_64 ]; then
+    echo "note  the ABI is not compared: that needs x86-64 and libabigail (abigail-tools)"
+    exit 0
+fi
+[ -f "$library" ] || { echo "FAIL  $library: not built"; echo "0 passed, 1 failed"; exit 1; }
+describe() { abidw --headers-dir include/icseg --drop-private-types --no-corpus-path --no-comp-dir-path --no-show-locs "$library"; }
+if [ -n "$update" ]; then
+    describe >"$dump"
+    exit
+fi
+work=$(mktemp -d /tmp/icseg_abi.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+describe >"$work/now.abi"
+if abidiff --no-added-syms --suppressions abi/growth.suppr "$dump" "$work/now.abi" >"$work/report" 2>&1; then
+    echo "ok    the ABI is that of the last release, or has grown"
+    echo "1 passed, 0 failed"
+else
+    echo "FAIL  the ABI has changed"
+    sed 's/^/        /' "$work/report"
+    echo "0 passed, 1 failed"
+    exit 1
+fi
