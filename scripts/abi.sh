@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Compares the binary interface of libicseg.so with that of the last release, abi/libicseg.so.abi, by libabigail.
-# Functions may be added, and structs that begin with their size may grow at their end. Anything else needs a new
-# version of the interface (SOVERSION). Usage: abi.sh [--update] [BUILD_DIR]; BUILD_DIR was built with -g
-# (default: build-sanitize). --update writes the dump, for a release. Prints "N passed, N failed".
+# New functions are fine. Every other change is reported: if it is no more than new fields at the end of structs that
+# begin with their size, run this with --update; else the interface needs a new version (SOVERSION). Usage: abi.sh [--update] [BUILD_DIR]; BUILD_DIR was built with -g
+# (default: build-sanitize). --update writes the dump. Prints "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.."
 update=
@@ -32,8 +32,8 @@ if [ -n "$update" ]; then
     exit
 fi
 describe >"$work/now.abi"
-if abidiff --no-added-syms --suppressions abi/growth.suppr "$dump" "$work/now.abi" >"$work/report" 2>&1; then
-    echo "ok    the ABI is that of the last release, or has grown"
+if abidiff --no-added-syms "$dump" "$work/now.abi" >"$work/report" 2>&1; then
+    echo "ok    the ABI is that of the last release, or has more functions"
     echo "1 passed, 0 failed"
 else
     echo "FAIL  the ABI has changed"
