@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Compares the binary interface of libicseg.so with that of the last release, abi/libicseg.so.abi, by libabigail.
 # New functions are fine. Every other change is reported: if it is no more than new fields at the end of structs that
-# begin with their size, run this with --update; else the interface needs a new version (SOVERSION). Usage: abi.sh [--update] [BUILD_DIR]; BUILD_DIR was built with -g
-# (default: build-sanitize). --update writes the dump. Prints "N passed, N failed".
+# begin with their size, run this with --update; else the interface needs a new version (SOVERSION).
+# Usage: abi.sh [--update] [BUILD_DIR]; BUILD_DIR was built with -g (default: build-sanitize). --update writes the dump.
+# Prints "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.."
 update=
