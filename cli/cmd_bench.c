@@ -116,7 +116,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
                                    .threads = o->threads,
                                    .profile = o->profile};
     icseg_bench *bench;
-    icseg_bench_result result = {.struct_size = ICSEG_BENCH_RESULT_INIT};
+    icseg_bench_result result = {ICSEG_BENCH_RESULT_INIT};
     (void)context;
     icseg_status status = icseg_bench_open(&bench, &options, NULL, error);
     if (status == ICSEG_OK) status = icseg_bench_run(bench, &result, error);

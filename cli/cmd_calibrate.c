@@ -100,7 +100,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY(inference_check_resize(o->resize_short, o->resize_long, error));
     TRY_GOTO(inputs_expand(&j.inputs, &o->images, context->arena, error));
     TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));
-    j.eval = (icseg_eval_options){.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    j.eval = (icseg_eval_options){ICSEG_EVAL_OPTIONS_INIT};
     TRY_GOTO(icseg_model_eval_options(j.model, &j.eval, error));
     if (o->resize_short >= 0) {
         j.eval.resize_short = o->resize_short;

@@ -146,7 +146,7 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
 /* Adds the number of problems to *problems; fails only if the check itself could not be done. */
 static icseg_status check_split(const icseg_progress *progress, const struct options *o, const icseg_dataset *d,
                                 const char *split, int64_t *problems, icseg_error *error) {
-    icseg_dataset_summary summary = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary summary = {ICSEG_DATASET_SUMMARY_INIT};
     problem_printer printer = {o->problems ? o->problems : -1};
     icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = o->threads,
                                        .decode_images = o->decode, .on_problem = print_problem, .user = &printer};
@@ -306,7 +306,7 @@ static void print_import(const struct options *o, const icseg_import_summary *s)
 
 static icseg_status import(const icseg_command_context *context, const struct options *o, icseg_error *error) {
     problem_printer printer = {o->problems ? o->problems : -1};
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_import_options c = {ICSEG_IMPORT_OPTIONS_INIT,   .source = o->folder,
                               .folder = o->out_folder,     .image_folder = o->image_folder,
                               .classes_file = o->classes,  .background = o->background,

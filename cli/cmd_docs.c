@@ -60,7 +60,7 @@ static icseg_status write_recipe(icseg_string *out, icseg_error *error) {
     size_t length = 0;
     icseg_string_append(out, recipe_intro, sizeof recipe_intro - 1);
     for (int32_t i = 0; i < icseg_recipe_key_count(); i++) {
-        icseg_recipe_key key = {.struct_size = ICSEG_RECIPE_KEY_INIT};
+        icseg_recipe_key key = {ICSEG_RECIPE_KEY_INIT};
         TRY(icseg_recipe_key_at(&key, i, error));
         if (strncmp(section, key.name, length) != 0 || !length) {
             section = key.name;

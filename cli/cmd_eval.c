@@ -107,7 +107,7 @@ static icseg_status write_json(const struct options *o, const icseg_eval_options
 static icseg_status print_metrics(const struct options *o, const icseg_eval_options *eval,
                                   const icseg_confusion *confusion, const char *const *names, int64_t images,
                                   icseg_error *error) {
-    icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics metrics = {ICSEG_METRICS_INIT};
     char *table = NULL;
     TRY(icseg_metrics_compute(&metrics, confusion, error));
     icseg_status status = icseg_metrics_table(&metrics, names, &table, error);

@@ -88,7 +88,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_session *session = NULL;
     icseg_result *result = NULL;
     icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LOGITS | ICSEG_WANT_CLASS_EMBEDDINGS};
-    icseg_batch batch = {.struct_size = ICSEG_BATCH_INIT};
+    icseg_batch batch = {ICSEG_BATCH_INIT};
     icseg_tensor image = {.data = NULL};
     icseg_status status;
     TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));

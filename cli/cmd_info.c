@@ -86,8 +86,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
     const struct options *o = values;
     icseg_model *model = NULL;
     icseg_session *session = NULL;
-    icseg_session_cost cost = {.struct_size = ICSEG_SESSION_COST_INIT};
-    icseg_eval_options eval = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_session_cost cost = {ICSEG_SESSION_COST_INIT};
+    icseg_eval_options eval = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_status status;
     (void)context;
     TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));

@@ -35,7 +35,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
                                     .threads = thread_count()};
     (void)context;
     for (size_t i = 0; i < o->fixtures.count; i++) {
-        icseg_parity_report report = {.struct_size = ICSEG_PARITY_REPORT_INIT};
+        icseg_parity_report report = {ICSEG_PARITY_REPORT_INIT};
         TRY(icseg_parity_run(&report, o->fixtures.items[i], &options, NULL, error));
         TRY(print_report(o->fixtures.items[i], &report, error));
         failed += report.failed;

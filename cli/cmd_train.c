@@ -70,7 +70,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     const char *out = o->out ? o->out : icseg_arena_printf(context->arena, "runs/%s", stem);
     if (!out) return out_of_memory(error);
     icseg_train_options options = {ICSEG_TRAIN_OPTIONS_INIT, .out = out, .resume = o->resume};
-    icseg_train_result result = {.struct_size = ICSEG_TRAIN_RESULT_INIT};
+    icseg_train_result result = {ICSEG_TRAIN_RESULT_INIT};
     icseg_recipe *recipe = NULL;
     icseg_status status = read_recipe(&recipe, o, error);
     if (status == ICSEG_OK) status = choose_threads(&options.threads, recipe, error);

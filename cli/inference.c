@@ -44,7 +44,7 @@ void inference_defaults(inference_options *o) {
 icseg_status inference_resolve(const inference_options *o, const icseg_model *model, icseg_eval_options *out,
                                icseg_error *error) {
     static const double published[] = {0.5, 0.75, 1, 1.25, 1.5, 1.75};
-    *out = (icseg_eval_options){.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    *out = (icseg_eval_options){ICSEG_EVAL_OPTIONS_INIT};
     TRY(icseg_model_eval_options(model, out, error));
     if (o->mode != INFERENCE_AS_TRAINED) out->mode = o->mode == INFERENCE_SLIDE ? ICSEG_EVAL_SLIDE : ICSEG_EVAL_WHOLE;
     if (o->crop[0]) {

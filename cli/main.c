@@ -133,7 +133,7 @@ static icseg_status run_command(const icseg_command *command, icseg_arena *arena
 
 /* The first line is the version alone, for scripts. */
 static icseg_status print_version(icseg_error *error) {
-    icseg_build build = {.struct_size = ICSEG_BUILD_INIT};
+    icseg_build build = {ICSEG_BUILD_INIT};
     TRY(icseg_build_info(&build, error));
     printf("icseg %s\n\noneDNN %d.%d.%d, built with %s%s\n", build.version, (int)build.onednn[0], (int)build.onednn[1],
            (int)build.onednn[2], build.compiler, build.sanitizers ? ", with sanitizers" : "");

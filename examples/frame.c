@@ -77,10 +77,10 @@ int main(int argc, char **argv) {
         frames[i].stride = STRIDE; /* more than a row of pixels takes */
         frames[i].data = pixels[i];
     }
-    batch.struct_size = ICSEG_BATCH_INIT;
+    batch.struct_size = sizeof batch;
     batch.count = COUNT;
     batch.frames = frames;
-    options.struct_size = ICSEG_RUN_OPTIONS_INIT;
+    options.struct_size = sizeof options;
     options.want = ICSEG_WANT_LABELS | ICSEG_WANT_LOGITS | ICSEG_WANT_TOP_CLASSES | ICSEG_WANT_TOP_PROBABILITIES;
     options.top_k = TOP;
 

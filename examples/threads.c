@@ -31,9 +31,9 @@ static void *label(void *user) {
     icseg_session *session = NULL;
     icseg_session_options options;
     memset(&options, 0, sizeof options);
-    options.struct_size = ICSEG_SESSION_OPTIONS_INIT;
+    options.struct_size = sizeof options;
     options.threads = 1; /* results depend on this number and on nothing else of the host */
-    w->cost.struct_size = ICSEG_SESSION_COST_INIT;
+    w->cost.struct_size = sizeof w->cost;
     w->status = icseg_session_open(&session, w->model, &options, &w->error);
     if (w->status == ICSEG_OK)
         w->status = icseg_session_cost_at(session, 1, w->image->height, w->image->width, &w->cost, &w->error);

@@ -44,7 +44,7 @@ typedef struct icseg_bench_options {
 } icseg_bench_options;
 
 /** Initialises an icseg_bench_options. */
-#define ICSEG_BENCH_OPTIONS_INIT sizeof(icseg_bench_options)
+#define ICSEG_BENCH_OPTIONS_INIT ICSEG_INIT(icseg_bench_options)
 
 /** Figures of a benchmark. */
 typedef struct icseg_bench_result {
@@ -67,7 +67,7 @@ typedef struct icseg_bench_result {
 } icseg_bench_result;
 
 /** Initialises an icseg_bench_result. */
-#define ICSEG_BENCH_RESULT_INIT sizeof(icseg_bench_result)
+#define ICSEG_BENCH_RESULT_INIT ICSEG_INIT(icseg_bench_result)
 
 /** A benchmark that has been opened. One thread at a time. */
 typedef struct icseg_bench icseg_bench;

@@ -27,7 +27,7 @@ typedef struct icseg_calibrator_options {
 } icseg_calibrator_options;
 
 /** Initialises an icseg_calibrator_options. */
-#define ICSEG_CALIBRATOR_OPTIONS_INIT sizeof(icseg_calibrator_options)
+#define ICSEG_CALIBRATOR_OPTIONS_INIT ICSEG_INIT(icseg_calibrator_options)
 
 /** Begins a calibration.
  *

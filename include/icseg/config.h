@@ -84,8 +84,8 @@ typedef struct icseg_config {
     int32_t contrast_negatives;         /**< contrastive loss: negatives of an anchor */
 } icseg_config;
 
-/** Initialises an icseg_config: `icseg_config c = {.struct_size = ICSEG_CONFIG_INIT};` */
-#define ICSEG_CONFIG_INIT sizeof(icseg_config)
+/** Initialises an icseg_config: `icseg_config c = {ICSEG_CONFIG_INIT};` */
+#define ICSEG_CONFIG_INIT ICSEG_INIT(icseg_config)
 
 /** Number of presets. */
 ICSEG_API int32_t icseg_preset_count(void);

@@ -69,7 +69,7 @@ typedef struct icseg_dataset_options {
 } icseg_dataset_options;
 
 /** Initialises an icseg_dataset_options: `icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT, .folder = "data"};` */
-#define ICSEG_DATASET_OPTIONS_INIT sizeof(icseg_dataset_options)
+#define ICSEG_DATASET_OPTIONS_INIT ICSEG_INIT(icseg_dataset_options)
 
 /** An open data set: the list of its files, its classes and its label rule. */
 typedef struct icseg_dataset icseg_dataset;
@@ -143,11 +143,11 @@ typedef struct icseg_dataset_sample {
 } icseg_dataset_sample;
 
 /** Initialises an icseg_dataset_sample. */
-#define ICSEG_DATASET_SAMPLE_INIT sizeof(icseg_dataset_sample)
+#define ICSEG_DATASET_SAMPLE_INIT ICSEG_INIT(icseg_dataset_sample)
 
 /** Reads the next image of a data set in order, and frees the one before.
  *
- *     icseg_dataset_sample sample = {.struct_size = ICSEG_DATASET_SAMPLE_INIT};
+ *     icseg_dataset_sample sample = {ICSEG_DATASET_SAMPLE_INIT};
  *     while (icseg_dataset_next(dataset, &sample, &error)) use(&sample.image, &sample.labels);
  *     icseg_status status = sample.status;
  *     icseg_dataset_sample_close(&sample);
@@ -176,7 +176,7 @@ typedef struct icseg_dataset_check_options {
 } icseg_dataset_check_options;
 
 /** Initialises an icseg_dataset_check_options. */
-#define ICSEG_DATASET_CHECK_OPTIONS_INIT sizeof(icseg_dataset_check_options)
+#define ICSEG_DATASET_CHECK_OPTIONS_INIT ICSEG_INIT(icseg_dataset_check_options)
 
 /** What a check counted. Pixels are those of the files without a problem. */
 typedef struct icseg_dataset_summary {
@@ -194,8 +194,8 @@ typedef struct icseg_dataset_summary {
     int32_t max_height;    /**< pixels */
 } icseg_dataset_summary;
 
-/** Initialises an icseg_dataset_summary: `icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};` */
-#define ICSEG_DATASET_SUMMARY_INIT sizeof(icseg_dataset_summary)
+/** Initialises an icseg_dataset_summary: `icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};` */
+#define ICSEG_DATASET_SUMMARY_INIT ICSEG_INIT(icseg_dataset_summary)
 
 /** Reads every label file and the header of every image, and finds what would make training go wrong: values out of
  * range, missing partners, sizes that differ, colour masks, unreadable files, and, over the whole set, masks of only 0

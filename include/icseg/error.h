@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Status codes and error messages: how every function of the library reports failure. */
+ * Status codes and error messages: how every function of the library reports failure. And what all public structs
+ * share. */
 #ifndef ICSEG_ERROR_H
 #define ICSEG_ERROR_H
 
@@ -8,14 +9,35 @@
 extern "C" {
 #endif
 
+/** @def ICSEG_API
+ * Marks the functions that the shared library exports.
+ * @def ICSEG_PRINTF
+ * Lets the compiler check a format string and its arguments, whose positions are counted from 1. */
 #if defined(__GNUC__)
-/** Marks a function that libicseg.so exports. */
-#define ICSEG_API __attribute__((visibility("default")))
-/** Lets the compiler check the arguments of a format. */
+#define ICSEG_API                __attribute__((visibility("default")))
 #define ICSEG_PRINTF(text, args) __attribute__((format(printf, text, args)))
 #else
 #define ICSEG_API
 #define ICSEG_PRINTF(text, args)
+#endif
+
+/** @def ICSEG_INIT
+ * Initialises a struct that begins with its size, which lets structs grow without breaking programs that were built
+ * before. All other fields become zero, which is their default. Each such struct has a macro of its own, as in
+ * `icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT};`. In C, designated initialisers may follow it:
+ * `{ICSEG_SESSION_OPTIONS_INIT, .threads = 2}`. */
+#ifndef __cplusplus
+#define ICSEG_INIT(type) .struct_size = sizeof(type)
+#else
+#define ICSEG_INIT(type) icseg_sized<type>()
+extern "C++" {
+/** Returns a T whose struct_size is set and whose other fields are zero. */
+template <typename T> inline T icseg_sized() {
+    T object = T();
+    object.struct_size = sizeof(T);
+    return object;
+}
+}
 #endif
 
 /** The kind of failure. The message in icseg_error names the file, field or shape, says what was expected and what to
@@ -37,37 +59,41 @@ typedef enum icseg_status {
 
 /** What would help, for programs that turn it into their own options or buttons. */
 typedef enum icseg_remedy {
-    ICSEG_REMEDY_NONE = 0,        /**< nothing is known to help */
+    ICSEG_REMEDY_NONE = 0,        /**< nothing in particular */
     ICSEG_REMEDY_SET_FIELD,       /**< give the option `field` a value, or a different one */
-    ICSEG_REMEDY_RESUME,          /**< continue the training run that the directory holds */
+    ICSEG_REMEDY_RESUME,          /**< continue the training run that the directory contains */
     ICSEG_REMEDY_CALIBRATE,       /**< calibrate the model for INT8 first */
     ICSEG_REMEDY_CONVERT_WEIGHTS, /**< convert the weights to a checkpoint first */
     ICSEG_REMEDY_IMPORT_DATASET,  /**< import the labelling tool's files as a data set first */
-    ICSEG_REMEDY_CHECK_DATASET,   /**< check the data set, which lists every fault */
+    ICSEG_REMEDY_CHECK_DATASET,   /**< check the data set, which lists every problem */
     ICSEG_REMEDY_OVERWRITE        /**< allow existing files to be replaced */
 } icseg_remedy;
 
-/** Sizes of an error's texts. */
+/** Sizes of the texts in icseg_error, in bytes with the terminating NUL. */
 enum {
-    ICSEG_ERROR_FIELD_SIZE = 64,    /**< bytes of icseg_error.field, the NUL included */
-    ICSEG_ERROR_MESSAGE_SIZE = 1024 /**< bytes of icseg_error.message, the NUL included */
+    ICSEG_ERROR_FIELD_SIZE = 64,    /**< of icseg_error.field */
+    ICSEG_ERROR_MESSAGE_SIZE = 1024 /**< of icseg_error.message */
 };
 
-/** Filled by the function that detects a fault and left alone on success. The caller owns it. Every function accepts
- * NULL in place of an icseg_error. */
+/** Filled by the function that detects a failure and left alone on success: examine the returned status, not the
+ * struct. The caller owns it. Every function accepts NULL in place of an icseg_error. */
 typedef struct icseg_error {
-    icseg_status status;                    /**< the kind of failure */
-    icseg_remedy remedy;                    /**< ICSEG_REMEDY_NONE when there is none */
+    icseg_status status;                    /**< the status that the function returned */
+    icseg_remedy remedy;                    /**< ICSEG_REMEDY_NONE if nothing in particular would help */
     char field[ICSEG_ERROR_FIELD_SIZE];     /**< the option or key at fault: "resize_long", "train.lr"; or empty */
-    char message[ICSEG_ERROR_MESSAGE_SIZE]; /**< one line of valid UTF-8 without a newline; empty when status is OK */
+    char message[ICSEG_ERROR_MESSAGE_SIZE]; /**< one line of valid UTF-8 without a newline */
 } icseg_error;
 
 /** A short constant name such as "format"; never NULL. Thread-safe. */
 ICSEG_API const char *icseg_status_name(icseg_status status);
 
-/** Writes status and message for programs and callbacks that report through icseg_error; field and remedy are cleared.
- * Control characters and bytes that are not UTF-8 are replaced, and long messages are cut between characters. Returns
- * `status`. Thread-safe for different errors. */
+/** Writes status and message, for programs and callbacks that report through icseg_error. Field and remedy are cleared.
+ * Control characters and bytes that are not UTF-8 are replaced, and long messages are cut between characters.
+ *
+ * @param error the error to fill; may be NULL
+ * @param status the status to write
+ * @param format printf's format of the message, without a newline
+ * @return `status` */
 ICSEG_API icseg_status icseg_error_set(icseg_error *error, icseg_status status, const char *format, ...)
     ICSEG_PRINTF(3, 4);
 

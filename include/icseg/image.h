@@ -213,7 +213,7 @@ typedef struct icseg_overlay_options {
 } icseg_overlay_options;
 
 /** Initialises an icseg_overlay_options. */
-#define ICSEG_OVERLAY_OPTIONS_INIT sizeof(icseg_overlay_options)
+#define ICSEG_OVERLAY_OPTIONS_INIT ICSEG_INIT(icseg_overlay_options)
 
 /** An opacity that leaves the image as it is. */
 #define ICSEG_OPACITY_NONE (-1.0)

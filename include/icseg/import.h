@@ -58,7 +58,7 @@ typedef struct icseg_import_options {
 } icseg_import_options;
 
 /** Initialises an icseg_import_options. */
-#define ICSEG_IMPORT_OPTIONS_INIT sizeof(icseg_import_options)
+#define ICSEG_IMPORT_OPTIONS_INIT ICSEG_INIT(icseg_import_options)
 
 /** What was imported. */
 typedef struct icseg_import_summary {
@@ -75,7 +75,7 @@ typedef struct icseg_import_summary {
 } icseg_import_summary;
 
 /** Initialises an icseg_import_summary. */
-#define ICSEG_IMPORT_SUMMARY_INIT sizeof(icseg_import_summary)
+#define ICSEG_IMPORT_SUMMARY_INIT ICSEG_INIT(icseg_import_summary)
 
 /** Writes a new data set. Images are copied unchanged. Outlines are filled by the even-odd rule at pixel centres, small
  * objects over large ones, and written as single-channel PNG files.

@@ -59,7 +59,7 @@ typedef struct icseg_metrics {
 } icseg_metrics;
 
 /** Initialises an icseg_metrics. */
-#define ICSEG_METRICS_INIT sizeof(icseg_metrics)
+#define ICSEG_METRICS_INIT ICSEG_INIT(icseg_metrics)
 
 /** Computes the metrics of a confusion matrix.
  *

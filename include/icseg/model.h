@@ -35,7 +35,7 @@ typedef struct icseg_model_options {
 } icseg_model_options;
 
 /** Initialises an icseg_model_options. */
-#define ICSEG_MODEL_OPTIONS_INIT sizeof(icseg_model_options)
+#define ICSEG_MODEL_OPTIONS_INIT ICSEG_INIT(icseg_model_options)
 
 /** Creates a model with new weights: PyTorch's default initialisation, as a function of configuration and seed.
  *
@@ -120,7 +120,7 @@ typedef struct icseg_eval_options {
 } icseg_eval_options;
 
 /** Initialises an icseg_eval_options. */
-#define ICSEG_EVAL_OPTIONS_INIT sizeof(icseg_eval_options)
+#define ICSEG_EVAL_OPTIONS_INIT ICSEG_INIT(icseg_eval_options)
 
 /** The options of the evaluations in the model's training, without test-time augmentation, if its checkpoint has them
  * (docs/checkpoint.md, icseg.eval); else the defaults. Thread-safe.

@@ -48,7 +48,7 @@ typedef struct icseg_parity_report {
 } icseg_parity_report;
 
 /** Initialises an icseg_parity_report. */
-#define ICSEG_PARITY_REPORT_INIT sizeof(icseg_parity_report)
+#define ICSEG_PARITY_REPORT_INIT ICSEG_INIT(icseg_parity_report)
 
 /** How to compare. */
 typedef struct icseg_parity_options {
@@ -58,7 +58,7 @@ typedef struct icseg_parity_options {
 } icseg_parity_options;
 
 /** Initialises an icseg_parity_options. */
-#define ICSEG_PARITY_OPTIONS_INIT sizeof(icseg_parity_options)
+#define ICSEG_PARITY_OPTIONS_INIT ICSEG_INIT(icseg_parity_options)
 
 /** Runs one fixture and compares everything in it. Success means that it could be run: `out->failed` tells whether it
  * agrees.

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "icseg/error.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -42,7 +44,7 @@ typedef struct icseg_progress {
 } icseg_progress;
 
 /** Initialises an icseg_progress: `icseg_progress p = {ICSEG_PROGRESS_INIT, .report = f};` */
-#define ICSEG_PROGRESS_INIT sizeof(icseg_progress)
+#define ICSEG_PROGRESS_INIT ICSEG_INIT(icseg_progress)
 
 #ifdef __cplusplus
 }

@@ -116,7 +116,7 @@ typedef struct icseg_recipe_key {
 } icseg_recipe_key;
 
 /** Initialises an icseg_recipe_key. */
-#define ICSEG_RECIPE_KEY_INIT sizeof(icseg_recipe_key)
+#define ICSEG_RECIPE_KEY_INIT ICSEG_INIT(icseg_recipe_key)
 
 /** Number of keys. */
 ICSEG_API int32_t icseg_recipe_key_count(void);

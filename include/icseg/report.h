@@ -42,7 +42,7 @@ typedef struct icseg_report_input {
 } icseg_report_input;
 
 /** Initialises an icseg_report_input. */
-#define ICSEG_REPORT_INPUT_INIT sizeof(icseg_report_input)
+#define ICSEG_REPORT_INPUT_INIT ICSEG_INIT(icseg_report_input)
 
 /** Writes the page atomically: if anything fails, an existing file stays as it was.
  *

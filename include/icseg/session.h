@@ -43,7 +43,7 @@ typedef struct icseg_session_options {
 } icseg_session_options;
 
 /** Initialises an icseg_session_options. */
-#define ICSEG_SESSION_OPTIONS_INIT sizeof(icseg_session_options)
+#define ICSEG_SESSION_OPTIONS_INIT ICSEG_INIT(icseg_session_options)
 
 /** Opens a session. It keeps the model in memory until it is closed. Thread-safe.
  *
@@ -79,7 +79,7 @@ typedef struct icseg_session_cost {
 } icseg_session_cost;
 
 /** Initialises an icseg_session_cost. */
-#define ICSEG_SESSION_COST_INIT sizeof(icseg_session_cost)
+#define ICSEG_SESSION_COST_INIT ICSEG_INIT(icseg_session_cost)
 
 /** Builds the network that labels `count` images of `height` x `width` pixels at once (icseg_session_predict without
  * confidence, at the images' own size), and says what it costs. The session keeps the network for later runs.
@@ -148,7 +148,7 @@ typedef struct icseg_batch {
 } icseg_batch;
 
 /** Initialises an icseg_batch. */
-#define ICSEG_BATCH_INIT sizeof(icseg_batch)
+#define ICSEG_BATCH_INIT ICSEG_INIT(icseg_batch)
 
 /** What a run can return, as bits that can be combined. N: images of the batch, H and W: their height and width, K:
  * classes, C: config.embed_dim, k: top_k. All tensors are dense and row-major. */
@@ -193,7 +193,7 @@ typedef struct icseg_run_options {
 } icseg_run_options;
 
 /** Initialises an icseg_run_options. */
-#define ICSEG_RUN_OPTIONS_INIT sizeof(icseg_run_options)
+#define ICSEG_RUN_OPTIONS_INIT ICSEG_INIT(icseg_run_options)
 
 /** What a run returned: memory of its own, independent of the session and the model, which do not have to stay open.
  * It does not change, so that any number of threads may read it. */

@@ -40,7 +40,7 @@ typedef struct icseg_synth_scene_options {
 } icseg_synth_scene_options;
 
 /** Initialises an icseg_synth_scene_options. */
-#define ICSEG_SYNTH_SCENE_OPTIONS_INIT sizeof(icseg_synth_scene_options)
+#define ICSEG_SYNTH_SCENE_OPTIONS_INIT ICSEG_INIT(icseg_synth_scene_options)
 
 /**
  * Draws one scene. Every pixel is labelled. The proportions follow the size: a scene of another size is another scene.
@@ -68,7 +68,7 @@ typedef struct icseg_synth_options {
 } icseg_synth_options;
 
 /** Initialises an icseg_synth_options. */
-#define ICSEG_SYNTH_OPTIONS_INIT sizeof(icseg_synth_options)
+#define ICSEG_SYNTH_OPTIONS_INIT ICSEG_INIT(icseg_synth_options)
 
 /**
  * Writes a data set: FOLDER/images/{train,val}/NNNNNN.jpg, FOLDER/annotations/{train,val}/NNNNNN.png (8-bit indexed),

@@ -50,7 +50,7 @@ typedef struct icseg_train_options {
 } icseg_train_options;
 
 /** Initialises an icseg_train_options. */
-#define ICSEG_TRAIN_OPTIONS_INIT sizeof(icseg_train_options)
+#define ICSEG_TRAIN_OPTIONS_INIT ICSEG_INIT(icseg_train_options)
 
 /** Result of a run. Close it with icseg_train_result_close. */
 typedef struct icseg_train_result {
@@ -62,7 +62,7 @@ typedef struct icseg_train_result {
 } icseg_train_result;
 
 /** Initialises an icseg_train_result. */
-#define ICSEG_TRAIN_RESULT_INIT sizeof(icseg_train_result)
+#define ICSEG_TRAIN_RESULT_INIT ICSEG_INIT(icseg_train_result)
 
 /** Trains from the first step, or the step at which the run stopped, to the last; then writes the report.
  *
@@ -130,7 +130,7 @@ typedef struct icseg_train_step {
 } icseg_train_step;
 
 /** Initialises an icseg_train_step. */
-#define ICSEG_TRAIN_STEP_INIT sizeof(icseg_train_step)
+#define ICSEG_TRAIN_STEP_INIT ICSEG_INIT(icseg_train_step)
 
 /** Does one step of the optimiser, and adds a line to log.jsonl when one is due.
  *

@@ -40,8 +40,8 @@ typedef struct icseg_build {
     bool matlab;          /**< Labels in MATLAB's .mat files (ICSEG_MATLAB). */
     bool sanitizers;      /**< Built with sanitizers: slow, for tests only. */
 } icseg_build;
-/** Initialises #icseg_build: `icseg_build build = {.struct_size = ICSEG_BUILD_INIT};` */
-#define ICSEG_BUILD_INIT sizeof(icseg_build)
+/** Initialises #icseg_build: `icseg_build build = {ICSEG_BUILD_INIT};` */
+#define ICSEG_BUILD_INIT ICSEG_INIT(icseg_build)
 
 /** Fills *out.
  * @param[in,out] out  Its struct_size says how much of it the caller knows.

@@ -218,7 +218,7 @@ static icseg_status read_options(icseg_bench_options *o, const icseg_bench_optio
 }
 
 static icseg_status open_model(icseg_bench *b, icseg_error *error) {
-    b->config.struct_size = ICSEG_CONFIG_INIT;
+    b->config.struct_size = sizeof b->config;
     ICSEG_TRY(icseg_config_preset(&b->config, b->options.preset, error));
     b->config.num_classes = b->options.classes;
     b->config.prompt = b->options.prompt;

@@ -72,7 +72,7 @@ static icseg_status check_want(const run *r, icseg_error *error) {
 /* The options of a run, with defaults filled in. */
 static icseg_status read_options(run *r, const icseg_run_options *options, icseg_error *error) {
     enum { FIRST_SIZE = sizeof(icseg_run_options) };
-    static const icseg_eval_options whole = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    static const icseg_eval_options whole = {ICSEG_EVAL_OPTIONS_INIT};
     const icseg_model *model = r->session->model;
     icseg_run_options o;
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_run_options", error));

@@ -113,7 +113,7 @@ static icseg_status add_image(icseg_session *session, const icseg_image *image, 
 /* Reports the metrics so far after each image. */
 static icseg_status report(const icseg_stage *stage, int64_t done, const icseg_confusion *confusion,
                            icseg_error *error) {
-    icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics metrics = {ICSEG_METRICS_INIT};
     char detail[96];
     if (!icseg_stage_is_watched(stage)) return ICSEG_OK;
     ICSEG_TRY(icseg_metrics_compute(&metrics, confusion, error));

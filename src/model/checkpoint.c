@@ -135,7 +135,7 @@ static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer 
 
 icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icpc.config");
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     json_t *classes = NULL, *ids = NULL;
     icseg_arena *arena = NULL;
     const char **names = NULL;

@@ -52,8 +52,7 @@ static void say_classes(const icseg_trainer *t, const icseg_dataset_summary summ
 icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error) {
     const icseg_dataset *dataset[2] = {t->train, t->val};
     const char *name[2] = {t->recipe->data.train_split, t->recipe->data.val_split};
-    icseg_dataset_summary summary[2] = {{.struct_size = ICSEG_DATASET_SUMMARY_INIT},
-                                        {.struct_size = ICSEG_DATASET_SUMMARY_INIT}};
+    icseg_dataset_summary summary[2] = {{ICSEG_DATASET_SUMMARY_INIT}, {ICSEG_DATASET_SUMMARY_INIT}};
     problem_list found = {.trainer = t};
     icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = t->recipe->train.threads,
                                        .on_problem = show_problem, .user = &found};

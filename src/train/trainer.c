@@ -90,7 +90,7 @@ static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
 }
 
 static icseg_eval_options eval_options(const icseg_recipe_settings *r) {
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     const int32_t train_crop[2] = {r->augment.crop_height, r->augment.crop_width};
     int32_t crop[2], stride[2];
     for (int i = 0; i < 2; i++) {

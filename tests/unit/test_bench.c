@@ -34,7 +34,7 @@ static void each_mode_has_its_figures(void **state) {
     (void)state;
     for (int mode = ICSEG_BENCH_INFER; mode <= ICSEG_BENCH_TEXT; mode++) {
         icseg_bench_options o = small((icseg_bench_mode)mode);
-        icseg_bench_result r = {.struct_size = ICSEG_BENCH_RESULT_INIT};
+        icseg_bench_result r = {ICSEG_BENCH_RESULT_INIT};
         icseg_bench *bench = open_bench(&o);
         if (icseg_bench_run(bench, &r, &error) != ICSEG_OK) fail_msg("%s", error.message);
         assert_true(r.min_seconds > 0 && r.min_seconds <= r.median_seconds && r.first_seconds > 0);
@@ -55,7 +55,7 @@ static void profiles_add_up(void **state) {
     (void)state;
     for (int mode = ICSEG_BENCH_INFER; mode <= ICSEG_BENCH_TRAIN; mode++) {
         icseg_bench_options o = small((icseg_bench_mode)mode);
-        icseg_bench_result r = {.struct_size = ICSEG_BENCH_RESULT_INIT};
+        icseg_bench_result r = {ICSEG_BENCH_RESULT_INIT};
         const icseg_bench_row *rows;
         int32_t count, nodes = 0;
         double seconds = 0, bytes = 0;
@@ -112,7 +112,7 @@ static void bad_input_and_cancellation_are_errors(void **state) {
         {"prompt", {ICSEG_BENCH_OPTIONS_INIT, .prompt = (icseg_prompt)7}},
         {"precision", {ICSEG_BENCH_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8, .mode = ICSEG_BENCH_TRAIN}},
     };
-    icseg_bench_result r = {.struct_size = ICSEG_BENCH_RESULT_INIT};
+    icseg_bench_result r = {ICSEG_BENCH_RESULT_INIT};
     icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = stop_at_two};
     icseg_bench *bench;
     const icseg_bench_row *rows;
@@ -130,7 +130,7 @@ static void bad_input_and_cancellation_are_errors(void **state) {
     icseg_bench_options o = small(ICSEG_BENCH_INFER);
     o.struct_size = 4;
     assert_int_equal(icseg_bench_open(&bench, &o, NULL, &error), ICSEG_ERROR_ARGUMENT);
-    o.struct_size = ICSEG_BENCH_OPTIONS_INIT;
+    o.struct_size = sizeof o;
     assert_int_equal(icseg_bench_open(&bench, &o, &progress, &error), ICSEG_OK);
     assert_int_equal(icseg_bench_run(bench, &r, &error), ICSEG_ERROR_CANCELLED);
     assert_int_equal(icseg_bench_profile(bench, ICSEG_BENCH_NODE, &rows, &count, &error), ICSEG_ERROR_ARGUMENT);

@@ -22,7 +22,7 @@ static void ok(icseg_status status) {
 
 static icseg_model *model_with(icseg_prompt prompt, bool post_prompt) {
     static const char *const names[CLASSES] = {"sky", "a long name", "road"};
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names, .seed = 5};
     icseg_model *m;
     ok(icseg_config_preset(&config, "tiny-resnet", &error));

@@ -111,7 +111,7 @@ static void the_range_fits_most_values(void **state) {
 /* Labels of one image at a precision, and which precision it was. */
 static icseg_labels label(icseg_model *m, icseg_precision precision, icseg_precision expected) {
     icseg_image image = test_image(WIDTH, HEIGHT, 1);
-    icseg_eval_options options = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options options = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_session *session = test_session(m, precision);
     icseg_labels labels;
     assert_int_equal(icseg_session_precision(session), expected);

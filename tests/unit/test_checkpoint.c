@@ -23,7 +23,7 @@ static char folder[] = "/tmp/icseg_checkpoint_XXXXXX";
 static char whole[ROOM], other[ROOM]; /* paths: a good checkpoint, and one made from it */
 
 static int set_up(void **state) {
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config,
                                    .class_names = (const char *const[]){"sky", "\"road\" \\", "Straße"}, .seed = 3};
     icseg_model *model;
@@ -118,7 +118,7 @@ static void write_with_metadata(const char *key, const char *value) {
 }
 
 static icseg_eval_options eval_of(const icseg_model *model) {
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     assert_int_equal(icseg_model_eval_options(model, &o, NULL), ICSEG_OK);
     return o;
 }
@@ -185,7 +185,7 @@ static void text_of(icseg_model *model, float *to) {
 }
 
 static icseg_model *model_with(int32_t classes, const char *const *names, const char *const *synonyms) {
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names,
                                    .class_synonyms = synonyms, .seed = 3};
     icseg_model *model;

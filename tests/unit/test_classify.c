@@ -322,7 +322,7 @@ static void heads_that_shapes_do_not_tell_are_kept_for_any_patch(void **state) {
 /* A segmentation model around the encoders of config_of(). */
 static icseg_model *segmentation_model(int model) {
     icseg_config clip = config_of(model);
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT}, *c = &config;
+    icseg_config config = {ICSEG_CONFIG_INIT}, *c = &config;
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = classes, .seed = 2};
     icseg_model *out;
     OK(icseg_config_preset(&config, clip.backbone == ICSEG_BACKBONE_VIT ? "tiny-vit" : "tiny-resnet", &error));

@@ -615,7 +615,7 @@ static void a_vocabulary_is_found_beside_the_weights(void **state) {
 static void models_are_made_with_either_tokenizer(void **state) {
     (void)state;
     static const char *const names[] = {"wall", "building, edifice"};
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names,
                                    .tokenizer = ICSEG_TOKENIZER_CLIP, .vocabulary = DATA "clip_merges.txt"};
     icseg_model *model;

@@ -59,11 +59,11 @@ static void the_references_json_returns_byte_for_byte(void **state) {
     (void)state;
     const char *const texts[] = {denseclip, vit_instance, defaults};
     for (int i = 0; i < 3; i++) {
-        icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+        icseg_config config = {ICSEG_CONFIG_INIT};
         assert_int_equal(icseg_config_read_json(&config, texts[i], &error), ICSEG_OK);
         writes(&config, texts[i]);
     }
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_read_json(&config, denseclip, &error), ICSEG_OK);
     assert_int_equal(config.prompt, ICSEG_PROMPT_STATIC);
     assert_true(config.post_prompt && config.contrast_weight == 0.0 && config.resnet_layers[1] == 2);
@@ -81,7 +81,7 @@ static void the_references_json_returns_byte_for_byte(void **state) {
 
 static void missing_keys_take_the_default_and_unknown_ones_are_ignored(void **state) {
     (void)state;
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_read_json(&config, "{\"future\": [1, {\"x\": null}], \"tau\": 1}", &error), ICSEG_OK);
     assert_true(config.tau == 1.0); /* an integer where a float stands */
     config.tau = 0.07;
@@ -92,7 +92,7 @@ static void missing_keys_take_the_default_and_unknown_ones_are_ignored(void **st
 
 static void an_update_keeps_what_it_does_not_name(void **state) {
     (void)state;
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_preset(&config, "vit-b16", &error), ICSEG_OK);
     assert_int_equal(icseg_config_update_json(&config, "{\"num_classes\": 2, \"align_strides\": [16]}", &error),
                      ICSEG_OK);
@@ -105,7 +105,7 @@ static void an_update_keeps_what_it_does_not_name(void **state) {
 
 static void presets_are_the_references(void **state) {
     (void)state;
-    icseg_config c = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config c = {ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_preset(&c, "rn50", &error), ICSEG_OK);
     writes(&c, defaults);
     assert_int_equal(icseg_config_preset(&c, "rn101", &error), ICSEG_OK);
@@ -244,7 +244,7 @@ static void configurations_that_cannot_work_are_refused(void **state) {
 
 static void fields_without_use_are_not_looked_at(void **state) {
     (void)state;
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_read_json(&config,
                                             "{\"vit_patch\": 32, \"vit_heads\": 0, \"vit_taps\": [9, 9, 9, 9], "
                                             "\"prompt\": \"template\", \"prompt_tokens\": 0, \"prompt_heads\": 0, "

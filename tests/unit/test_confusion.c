@@ -35,7 +35,7 @@ static void figures_agree_with_those_worked_out_by_hand(void **state) {
     icseg_confusion confusion = example();
     assert_int_equal(confusion.count[0 * 4 + 2], 1); /* row = label */
     assert_int_equal(confusion.count[1 * 4 + 0], 1);
-    icseg_metrics m = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics m = {ICSEG_METRICS_INIT};
     assert_int_equal(icseg_metrics_compute(&m, &confusion, NULL), ICSEG_OK);
     NEAR(m.iou[0], 0.5);
     NEAR(m.iou[1], 0.75);
@@ -56,7 +56,7 @@ static void figures_agree_with_those_worked_out_by_hand(void **state) {
 static void absent_classes_follow_each_of_the_three_conventions(void **state) {
     (void)state;
     icseg_confusion confusion = example();
-    icseg_metrics m = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics m = {ICSEG_METRICS_INIT};
     assert_int_equal(icseg_metrics_compute(&m, &confusion, NULL), ICSEG_OK);
     NEAR(m.iou[2], 0); /* predicted, never right */
     assert_true(isnan(m.accuracy[2]) && isnan(m.iou[3]) && isnan(m.accuracy[3]));
@@ -115,7 +115,7 @@ static void eight_hundred_and_forty_seven_classes_work(void **state) {
     }
     icseg_labels a = row(label, 2 * K), b = row(prediction, 2 * K);
     assert_int_equal(icseg_confusion_add(&confusion, &a, &b, NULL), ICSEG_OK);
-    icseg_metrics m = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics m = {ICSEG_METRICS_INIT};
     assert_int_equal(icseg_metrics_compute(&m, &confusion, NULL), ICSEG_OK);
     NEAR(m.miou, 1.0 / 3);
     NEAR(m.aacc, 0.5);
@@ -128,7 +128,7 @@ static void eight_hundred_and_forty_seven_classes_work(void **state) {
 static void the_table_is_aligned_and_says_its_convention(void **state) {
     (void)state;
     icseg_confusion confusion = example();
-    icseg_metrics m = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics m = {ICSEG_METRICS_INIT};
     char *text;
     const char *names[] = {"sky", "Fußgänger", "歩道", "e\033vil"};
     assert_int_equal(icseg_metrics_compute(&m, &confusion, NULL), ICSEG_OK);
@@ -163,7 +163,7 @@ static void the_table_is_aligned_and_says_its_convention(void **state) {
 static void json_carries_every_figure_and_null_for_undefined(void **state) {
     (void)state;
     icseg_confusion confusion = example();
-    icseg_metrics m = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics m = {ICSEG_METRICS_INIT};
     char *text;
     const char *names[] = {"a \"quoted\"\n", "b", "c", "d"};
     assert_int_equal(icseg_metrics_compute(&m, &confusion, NULL), ICSEG_OK);
@@ -191,7 +191,7 @@ static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
     const char *names[] = {"a", "b", "c", "d"};
     int failed = 0;
     for (int n = 0; n < 40; n++) {
-        icseg_metrics m = {.struct_size = ICSEG_METRICS_INIT};
+        icseg_metrics m = {ICSEG_METRICS_INIT};
         char *table = NULL, *json = NULL;
         icseg_memory_fail_after(n);
         icseg_status status = icseg_confusion_create(&other, 4, NULL);

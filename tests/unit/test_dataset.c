@@ -36,7 +36,7 @@ static void collect(void *user, const icseg_error *problem) {
 static const icseg_dataset_check_options one_thread = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = 1};
 
 static icseg_dataset_options in(const test_folder *f) {
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     o.folder = f->path;
     return o;
 }
@@ -66,7 +66,7 @@ static icseg_status check(const icseg_dataset_options *o, int threads, lines *l,
 static void finds(const icseg_dataset_options *o, bool decode_images, const char *const *pieces) {
     for (int threads = 1; threads <= 3; threads += 2) {
         lines l = {.decode_images = decode_images};
-        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+        icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
         icseg_error error;
         assert_int_equal(check(o, threads, &l, &s, &error), ICSEG_ERROR_DATA);
         if (l.count != 1) fail_msg("%d problems: %s | %s", l.count, l.text[0], l.text[1]);
@@ -107,7 +107,7 @@ static void a_fine_set_is_paired_counted_and_read(void **state) {
     icseg_image_close(&image);
     icseg_labels_close(&labels);
     assert_int_equal(icseg_dataset_read(d, 3, &image, &labels, &error), ICSEG_ERROR_ARGUMENT);
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     assert_int_equal(icseg_dataset_check(d, NULL, NULL, &s, &error), ICSEG_OK);
     assert_true(s.images == 3 && s.pixels == 16 * 8 + 12 * 8 + 12 * 9 && s.ignored == 0 && s.problems == 0);
     assert_true(s.class_pixels[0] + s.class_pixels[1] == s.pixels && s.class_pixels[2] == 0);
@@ -227,7 +227,7 @@ static void values_out_of_range_are_named_with_the_remedy(void **state) {
     o.ignore = (const int32_t[]){4};
     o.ignore_count = 1;
     lines l = {0};
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_OK);
     icseg_dataset_summary_close(&s);
     test_dataset_close(&f);
@@ -245,7 +245,7 @@ static void files_that_do_not_fit_are_named(void **state) {
                  "add it or remove the image");
     test_write_png(&f, "annotations/train/p_mask.png", TEST_PNG_GREY, 8, 8, 4, values);
     lines l = {0};
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     icseg_error error;
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_ERROR_DATA);
     assert_int_equal(l.count, 2);
@@ -296,7 +296,7 @@ static void a_hint_names_a_label_file_that_may_be_the_images(void **state) {
     test_write_text(&f, "annotations/train/1.a.json", "{}");
     assert_finds(&o, "annotations/train/1.png is missing; add it or remove the image");
     lines l = {0};
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     icseg_error error;
     assert_int_equal(rename(test_path(&f, "annotations/train/10.png"), test_path(&f, "annotations/train/1-x.png")), 0);
     test_write_pair(&f, "10", 8, 8, 2, 0);
@@ -311,7 +311,7 @@ static void a_truncated_image_is_found_when_images_are_checked(void **state) {
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
     lines l = {.decode_images = true};
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     test_write_pair(&f, "x", 40, 40, 2, 0);
     test_write_pair(&f, "y", 40, 40, 2, 0);
     test_write_jpeg(&f, "images/train/z.jpg", 40, 40, 0);
@@ -342,7 +342,7 @@ static void a_label_file_cut_anywhere_is_a_problem(void **state) {
     for (size_t keep = 0; keep + 16 < size; keep += 3) { /* the last 12 bytes are IEND, before it a checksum */
         assert_int_equal(icseg_file_write(test_path(&f, mask), whole, keep, NULL), ICSEG_OK);
         lines l = {0};
-        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+        icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
         assert_int_equal(check(&o, 1, &l, &s, NULL), ICSEG_ERROR_DATA);
         assert_int_equal(l.count, 1);
         assert_has(l.text[0], "annotations/train/x.png: ");
@@ -370,7 +370,7 @@ static void masks_of_zero_and_255_are_recognised(void **state) {
         assert_finds(&o, "annotations/train/3.png: value", bits == 8 ? "255 at x=1, y=1" : "65535 at x=1, y=1",
                      "contain only 0 and", "store class numbers", "ignored values");
         lines l = {0};
-        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+        icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
         o.ignore = (const int32_t[]){white}; /* as the message says */
         o.ignore_count = 1;
         assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK);
@@ -407,7 +407,7 @@ static void problems_come_in_file_order_whatever_the_threads(void **state) {
         if (i % 6 == 5) test_truncate(&f, name, 40);
     }
     lines one = {0}, many = {0};
-    icseg_dataset_summary s1 = {.struct_size = ICSEG_DATASET_SUMMARY_INIT}, s4 = s1;
+    icseg_dataset_summary s1 = {ICSEG_DATASET_SUMMARY_INIT}, s4 = s1;
     icseg_error e1, e4;
     assert_int_equal(check(&o, 1, &one, &s1, &e1), ICSEG_ERROR_DATA);
     assert_int_equal(check(&o, 4, &many, &s4, &e4), ICSEG_ERROR_DATA);
@@ -438,7 +438,7 @@ static void progress_is_reported_and_can_cancel(void **state) {
     icseg_dataset_options o = in(&f);
     for (int i = 0; i < 6; i++) test_write_pair(&f, (char[]){(char)('a' + i), 0}, 8, 8, 2, 0);
     icseg_dataset *d;
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     icseg_error error;
     int calls = 0;
     icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = stop_at_three, .user = &calls};
@@ -596,7 +596,7 @@ static void running_out_of_memory_is_an_error_each_time(void **state) {
     int n = 0;
     for (; !done && n < 200; n++) {
         icseg_dataset *d;
-        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+        icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
         icseg_memory_fail_after(n);
         icseg_status status = icseg_dataset_open(&d, &o, NULL);
         if (status == ICSEG_OK) {

@@ -89,7 +89,7 @@ static void samples_come_in_order_and_can_begin_anywhere(void **state) {
     test_folder f = make_set(3);
     icseg_dataset *d = open_set(&f);
     icseg_error error;
-    icseg_dataset_sample s = {.struct_size = ICSEG_DATASET_SAMPLE_INIT};
+    icseg_dataset_sample s = {ICSEG_DATASET_SAMPLE_INIT};
     for (int round = 0; round < 2; round++) { /* close makes it start again */
         int count = 0;
         for (; icseg_dataset_next(d, &s, &error); count++) {
@@ -120,7 +120,7 @@ static void a_sample_that_fails_can_be_skipped(void **state) {
     test_folder f = make_set(3);
     icseg_dataset *d = open_set(&f);
     icseg_error error;
-    icseg_dataset_sample s = {.struct_size = ICSEG_DATASET_SAMPLE_INIT};
+    icseg_dataset_sample s = {ICSEG_DATASET_SAMPLE_INIT};
     test_truncate(&f, "annotations/train/l.png", 20);
     assert_true(icseg_dataset_next(d, &s, &error));
     assert_false(icseg_dataset_next(d, &s, &error));
@@ -144,7 +144,7 @@ static void problems_name_the_field_that_helps(void **state) {
     test_folder f = make_set(1);
     icseg_error problem = {0}, error;
     icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .on_problem = keep_problem, .user = &problem};
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     test_write_png(&f, "annotations/train/k.png", TEST_PNG_GREY, 8, 4, 3, (const uint16_t[12]){0, 1, 7});
     icseg_dataset *d = open_set(&f);
     assert_int_equal(icseg_dataset_check(d, &how, NULL, &s, &error), ICSEG_ERROR_DATA);
@@ -182,7 +182,7 @@ static void names_that_are_encoded_twice_are_reported_once(void **state) {
     test_folder f = test_dataset_open("caf\xc3\x83\xc2\xa9\n\xc3\xa4ther\nna\xc3\x83\xc2\xafve\n");
     message_list list = {0};
     icseg_progress progress = {ICSEG_PROGRESS_INIT, .message = note_message, .user = &list};
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     test_write_pair(&f, "k", 4, 4, 2, 0);
     icseg_dataset *d = open_set(&f);
     assert_int_equal(icseg_dataset_check(d, NULL, &progress, &s, NULL), ICSEG_OK);
@@ -217,7 +217,7 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     fails(icseg_dataset_open(&d, NULL, &e), ICSEG_ERROR_ARGUMENT, &e, "options is NULL");
     assert_null(d);
     fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_dataset_options: its size field is 0");
-    o.struct_size = ICSEG_DATASET_OPTIONS_INIT;
+    o.struct_size = sizeof o;
     o.format = ICSEG_DATASET_FORMATS;
     fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "is not a data set format");
     o.format = (icseg_dataset_format)-1;
@@ -245,7 +245,7 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     icseg_dataset_sample s = {.struct_size = 8};
     assert_false(icseg_dataset_next(d, &s, &e));
     fails(s.status, ICSEG_ERROR_ARGUMENT, &e, "ICSEG_DATASET_SAMPLE_INIT");
-    s = (icseg_dataset_sample){.struct_size = ICSEG_DATASET_SAMPLE_INIT, .next = -1};
+    s = (icseg_dataset_sample){ICSEG_DATASET_SAMPLE_INIT, .next = -1};
     assert_false(icseg_dataset_next(d, &s, &e));
     assert_int_equal(s.status, ICSEG_ERROR_ARGUMENT);
     s.next = 0;
@@ -258,10 +258,10 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     icseg_dataset_check_options how = {0};
     fails(icseg_dataset_check(d, NULL, NULL, NULL, &e), ICSEG_ERROR_ARGUMENT, &e, "out is NULL");
     fails(icseg_dataset_check(d, NULL, NULL, &summary, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_dataset_summary");
-    summary.struct_size = ICSEG_DATASET_SUMMARY_INIT;
+    summary.struct_size = sizeof summary;
     fails(icseg_dataset_check(NULL, NULL, NULL, &summary, &e), ICSEG_ERROR_ARGUMENT, &e, "dataset is NULL");
     fails(icseg_dataset_check(d, &how, NULL, &summary, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_dataset_check_options");
-    how.struct_size = ICSEG_DATASET_CHECK_OPTIONS_INIT;
+    how.struct_size = sizeof how;
     how.threads = -1;
     fails(icseg_dataset_check(d, &how, NULL, &summary, &e), ICSEG_ERROR_ARGUMENT, &e, "threads: -1");
     how.threads = 1 << 30;
@@ -316,10 +316,10 @@ static void wrong_calls_of_imports_are_errors(void **state) {
     char out[96];
     snprintf(out, sizeof out, "%s/out", f.path);
     fails(icseg_import_run(&o, NULL, &s, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_import_summary");
-    s.struct_size = ICSEG_IMPORT_SUMMARY_INIT;
+    s.struct_size = sizeof s;
     fails(icseg_import_run(NULL, NULL, &s, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_import_run: options is NULL");
     fails(icseg_import_run(&o, NULL, &s, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_import_options");
-    o.struct_size = ICSEG_IMPORT_OPTIONS_INIT;
+    o.struct_size = sizeof o;
     fails(icseg_import_run(&o, NULL, NULL, &e), ICSEG_ERROR_ARGUMENT, &e, "source: ");
     assert_string_equal(e.field, "source");
     o.source = f.path;

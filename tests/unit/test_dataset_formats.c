@@ -32,7 +32,7 @@ static test_folder make(const char *const *folders) {
 #define make_folders(...) make((const char *const[]){__VA_ARGS__, NULL})
 
 static icseg_dataset *open_set(const test_folder *f, icseg_dataset_format format, const char *split) {
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     icseg_error error = {0};
     o.folder = f->path;
@@ -43,7 +43,7 @@ static icseg_dataset *open_set(const test_folder *f, icseg_dataset_format format
 }
 
 static void fails_to_open(const test_folder *f, icseg_dataset_format format, const char *split, const char *piece) {
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     icseg_error error = {0};
     o.folder = f->path;
@@ -196,7 +196,7 @@ static icseg_status check_set(const icseg_dataset *d, char first[1024], icseg_da
 static void labels_that_were_lowered_or_not_are_found(void **state) {
     (void)state;
     char text[1024];
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     test_folder f = make_ade20k();
     icseg_dataset *d = open_set(&f, ICSEG_DATASET_ADE20K, "train");
     assert_int_equal(check_set(d, text, &s), ICSEG_OK);
@@ -274,7 +274,7 @@ static void cocostuff_1_1_has_cocos_ids(void **state) {
         icseg_dataset_close(&d);
         d = open_set(&f, ICSEG_DATASET_COCOSTUFF10K, "val");
         assert_non_null(strstr(icseg_dataset_image_path(d, 0), "149.jpg"));
-        icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+        icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
         char text[1024];
         assert_int_equal(check_set(d, text, &s), ICSEG_OK);
         assert_true(s.images == 1 && s.class_pixels[0] == 1 && s.class_pixels[170] == 1 && s.ignored == 1);
@@ -394,7 +394,7 @@ static void eight_hundred_classes_go_from_file_to_matrix_and_back(void **state) 
     icseg_image_close(&image);
 
     icseg_confusion confusion;
-    icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics metrics = {ICSEG_METRICS_INIT};
     assert_int_equal(icseg_confusion_create(&confusion, 847, NULL), ICSEG_OK);
     icseg_labels predicted;
     assert_int_equal(icseg_labels_create(&predicted, W, H, NULL), ICSEG_OK);
@@ -443,7 +443,7 @@ static void the_sixteen_bit_form_of_the_full_set_is_read(void **state) {
 static void opening_survives_lack_of_memory(void **state) {
     (void)state;
     test_folder f = make_cocostuff(&(test_mat){.matio_class = MAT_C_UINT8}, (const uint16_t[]){0, 1, 182, 92});
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     o.folder = f.path;
     o.format = ICSEG_DATASET_AUTO;
     icseg_status status = ICSEG_ERROR_MEMORY;

@@ -19,7 +19,7 @@
 static icseg_error error;
 
 static icseg_dataset *open_set(const test_folder *f) {
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     o.folder = f->path;
     if (icseg_dataset_open(&d, &o, &error) != ICSEG_OK) fail_msg("%s", error.message);
@@ -27,7 +27,7 @@ static icseg_dataset *open_set(const test_folder *f) {
 }
 
 static void passes_its_check(const icseg_dataset *d) {
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     if (icseg_dataset_check(d, NULL, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     icseg_dataset_summary_close(&s);
 }
@@ -112,7 +112,7 @@ static void links_to_files_and_folders_are_followed(void **state) {
     icseg_dataset_close(&d);
     /* a link that leads nowhere is a missing file, with its name */
     test_remove(&store, "annotations/train/y.png");
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     o.folder = f.path;
     assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_ERROR_DATA);
     assert_non_null(strstr(error.message, "y.png: its label file"));
@@ -148,7 +148,7 @@ static void rotated_images_have_masks_that_are_rotated_too(void **state) {
     icseg_dataset_close(&d);
     test_write_png(&f, "annotations/train/x.png", TEST_PNG_GREY, 8, 8, 4, values);
     d = open_set(&f);
-    icseg_dataset_summary s = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
     assert_int_equal(icseg_dataset_check(d, NULL, NULL, &s, &error), ICSEG_ERROR_DATA);
     assert_non_null(strstr(error.message, "EXIF rotation"));
     icseg_dataset_summary_close(&s);
@@ -159,7 +159,7 @@ static void rotated_images_have_masks_that_are_rotated_too(void **state) {
 static void other_folders_are_named_with_the_remedy(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     o.folder = f.path;
     for (int format = 0; format < 2; format++) {
@@ -195,8 +195,8 @@ static void files_of_windows_programs_are_imported(void **state) {
     char out[60];
     static const char *const folders[] = {"JPEGImages", "SegmentationClass", "ImageSets/Segmentation", "labels/train"};
     for (int i = 0; i < 4; i++) assert_int_equal(icseg_folder_create(test_path(&f, folders[i]), NULL), ICSEG_OK);
-    icseg_import_options o = {.struct_size = ICSEG_IMPORT_OPTIONS_INIT};
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_options o = {ICSEG_IMPORT_OPTIONS_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     snprintf(out, sizeof out, "%.50s/out", f.path);
     o.source = f.path;
     o.folder = out;
@@ -238,8 +238,8 @@ static void coco_ids_with_holes_unused_categories_and_crowds_are_read(void **sta
     (void)state;
     test_folder f = test_dataset_open("unused\n");
     char out[60];
-    icseg_import_options o = {.struct_size = ICSEG_IMPORT_OPTIONS_INIT};
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_options o = {ICSEG_IMPORT_OPTIONS_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     snprintf(out, sizeof out, "%.50s/out", f.path);
     o.source = f.path;
     o.folder = out;

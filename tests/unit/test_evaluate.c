@@ -26,7 +26,7 @@ static test_folder five_pairs(void) {
 }
 
 static icseg_dataset *open_data(const test_folder *f, bool images_only) {
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     icseg_error error = {0};
     o.folder = f->path;
@@ -57,7 +57,7 @@ static void counts_every_labelled_pixel(void **state) {
     icseg_dataset *d = open_data(&f, false);
     icseg_model *model = test_model("tiny-resnet", CLASSES, 1);
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error = {0};
     seen s = {0};
@@ -100,7 +100,7 @@ static void a_damaged_image_is_named(void **state) {
     test_folder f = five_pairs();
     icseg_model *model = test_model("tiny-resnet", CLASSES, 2);
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error;
     (void)state;
@@ -120,7 +120,7 @@ static void options_are_checked_before_anything_is_read(void **state) {
     icseg_dataset *d = open_data(&f, false);
     icseg_model *model = test_model("tiny-resnet", CLASSES, 3);
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error;
     (void)state;
@@ -141,7 +141,7 @@ static void the_number_of_classes_must_agree(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES + 1, 4), *fitting = test_model("tiny-resnet", CLASSES, 4);
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
     icseg_session *other = test_session(fitting, ICSEG_PRECISION_F32);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error;
     (void)state;
@@ -162,7 +162,7 @@ static void stops_when_asked(void **state) {
     icseg_dataset *d = open_data(&f, false);
     icseg_model *model = test_model("tiny-resnet", CLASSES, 5);
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_confusion confusion;
     icseg_error error;
     (void)state;

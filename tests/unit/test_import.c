@@ -101,7 +101,7 @@ static void write_image(const test_folder *f, const char *name, int width, int h
 }
 
 static icseg_import_options options_of(const test_folder *f, char out[128]) {
-    icseg_import_options o = {.struct_size = ICSEG_IMPORT_OPTIONS_INIT};
+    icseg_import_options o = {ICSEG_IMPORT_OPTIONS_INIT};
     snprintf(out, 128, "%s/out", f->path);
     o.source = f->path;
     o.folder = out;
@@ -109,7 +109,7 @@ static icseg_import_options options_of(const test_folder *f, char out[128]) {
 }
 
 static icseg_import_summary imports(const icseg_import_options *o, icseg_import_format format, int64_t images) {
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
     if (icseg_import_run(o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     assert_int_equal(s.format, format);
@@ -118,7 +118,7 @@ static icseg_import_summary imports(const icseg_import_options *o, icseg_import_
 }
 
 static void refuses(const icseg_import_options *o, const char *piece) {
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
     assert_int_not_equal(icseg_import_run(o, NULL, &s, &error), ICSEG_OK);
     if (!strstr(error.message, piece) || strchr(error.message, '\n'))
@@ -139,7 +139,7 @@ static void note_problem(void *user, const icseg_error *problem) {
 
 /* The problems in their order, by a piece of each; pieces end with NULL. */
 static void lists_problems(const icseg_import_options *o, const char *const *pieces) {
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
     problem_list list = {0};
     icseg_import_options noting = *o;
@@ -159,7 +159,7 @@ static void lists_problems(const icseg_import_options *o, const char *const *pie
 
 /* The written set: names of its classes and the labels of its image `index`, as rows of letters ('.' = ignored). */
 static void has_set(const char *folder, const char *split, const char *classes, int64_t index, const char *labels) {
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
     icseg_image image;
     icseg_labels l;
@@ -382,7 +382,7 @@ static void labelme_shapes_are_drawn(void **state) {
     test_folder f = make_folders("none");
     char out[128];
     icseg_import_options o = options_of(&f, out);
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
     write_image(&f, "a.png", 4, 4);
     test_write_text(
@@ -415,7 +415,7 @@ static void pixels_around_objects_need_a_class_or_are_ignored(void **state) {
     test_folder f = make_folders("lm");
     char out[128], lm[128], classes[128];
     icseg_import_options o = options_of(&f, out);
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
     snprintf(lm, sizeof lm, "%s/lm", f.path);
     snprintf(classes, sizeof classes, "%s/list.txt", f.path);
@@ -600,7 +600,7 @@ static void other_files_and_wrong_calls_are_refused(void **state) {
     refuses(&o, "no such file");
     o.source = f.path;
     o.folder = f.path;
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error;
     assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, "not empty"));
@@ -668,7 +668,7 @@ static void an_empty_folder_that_was_there_stays_and_is_filled(void **state) {
     o.source = lm;
     write_image(&f, "lm/a.png", 5, 4);
     test_write_text(&f, "lm/a.json", "{\"shapes\": 3}");
-    icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error;
     assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_DATA);
     assert_true(icseg_folder_exists(out));
@@ -684,7 +684,7 @@ static void survives_damage(const icseg_import_options *o, const char *path) {
     size_t size;
     assert_int_equal(icseg_file_read(path, 1 << 20, &data, &size, NULL), ICSEG_OK);
     for (size_t at = 0; at < 2 * size; at += 5) {
-        icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+        icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
         icseg_error error = {0};
         unsigned char old = data[at % size];
         FILE *file = fopen(path, "wb");
@@ -728,7 +728,7 @@ static void survives_lack_of_memory(const icseg_import_options *o) {
     int failures = 0,
         fine = 0; /* some successes in a row: a few allocations are optional, as in synchronising a folder */
     for (int64_t n = 0; fine < 8; n++) {
-        icseg_import_summary s = {.struct_size = ICSEG_IMPORT_SUMMARY_INIT};
+        icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
         icseg_error error = {0};
         assert_true(n < 5000);
         icseg_memory_fail_after(n);

@@ -28,7 +28,7 @@ static set set_open(void) {
         snprintf(stem, sizeof stem, "i%d", i);
         test_write_pair(&s.folder, stem, 20 + 3 * i, 30 - 2 * i, 3, i);
     }
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     o.folder = s.folder.path;
     assert_int_equal(icseg_dataset_open(&s.dataset, &o, NULL), ICSEG_OK);
     return s;
@@ -228,7 +228,7 @@ static void a_set_without_labels_is_refused(void **state) {
     icseg_dataset *pictures;
     icseg_loader *loader;
     icseg_error error;
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     o.folder = s.folder.path;
     o.images_only = true;
     assert_int_equal(icseg_dataset_open(&pictures, &o, NULL), ICSEG_OK);

@@ -14,7 +14,7 @@ enum { CLASSES = 3 };
 static const char *const names[CLASSES] = {"sky", "brick wall", "caf\xc3\xa9"};
 
 static icseg_model *small_model(uint64_t seed) {
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names, .seed = seed};
     icseg_error error = {0};
     icseg_model *model;
@@ -43,7 +43,7 @@ static void the_seed_makes_the_weights(void **state) {
 static void images_too_small_are_refused(void **state) {
     (void)state;
     icseg_model *model = small_model(1);
-    icseg_session_cost cost = {.struct_size = ICSEG_SESSION_COST_INIT};
+    icseg_session_cost cost = {ICSEG_SESSION_COST_INIT};
     icseg_error error = {0};
     icseg_session *session;
     assert_int_equal(icseg_session_open(&session, model, NULL, &error), ICSEG_OK);

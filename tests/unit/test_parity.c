@@ -15,7 +15,7 @@
 static void agrees_in(const char *name, icseg_precision precision) {
     char path[512];
     snprintf(path, sizeof path, "%s/tests/parity/%s.safetensors", ICSEG_SOURCE_DIR, name);
-    icseg_parity_report report = {.struct_size = ICSEG_PARITY_REPORT_INIT};
+    icseg_parity_report report = {ICSEG_PARITY_REPORT_INIT};
     icseg_parity_options options = {ICSEG_PARITY_OPTIONS_INIT, .precision = precision, .threads = 2};
     icseg_error error = {0};
     int32_t compared = 0;
@@ -70,7 +70,7 @@ static void bad_input_and_cancellation_are_errors(void **state) {
     int calls = 0;
     icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = stop_at_once, .user = &calls};
     assert_int_equal(icseg_parity_run(&report, fixture, NULL, NULL, &error), ICSEG_ERROR_ARGUMENT); /* no size */
-    report.struct_size = ICSEG_PARITY_REPORT_INIT;
+    report.struct_size = sizeof report;
     assert_int_equal(icseg_parity_run(NULL, fixture, NULL, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_string_equal(error.message, "icseg_parity_run: out is NULL");
     assert_int_equal(icseg_parity_run(&report, NULL, NULL, NULL, &error), ICSEG_ERROR_ARGUMENT);

@@ -151,7 +151,7 @@ static void close_result(result *r) {
 
 static void whole_mode_is_the_argmax_of_upsampled_logits(void **state) {
     static const int32_t size[][2] = {{64, 64}, {97, 65}, {33, 47}, {1, 1}, {8, 100}, {150, 40}};
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_model *model = test_model("tiny-resnet", CLASSES, 1);
     (void)state;
     for (size_t i = 0; i < sizeof size / sizeof *size; i++) {
@@ -176,7 +176,7 @@ static void resizing_follows_short_and_long_side(void **state) {
     icseg_image image = test_image(120, 80, 3);
     (void)state;
     for (size_t i = 0; i < sizeof limit / sizeof *limit; i++) {
-        icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+        icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
         o.resize_short = limit[i][0];
         o.resize_long = limit[i][1];
         icseg_image input;
@@ -196,7 +196,7 @@ static void resizing_follows_short_and_long_side(void **state) {
 static void one_window_is_the_whole_image(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 4);
     icseg_image image = test_image(75, 50, 4);
-    icseg_eval_options whole = {.struct_size = ICSEG_EVAL_OPTIONS_INIT}, slide = whole;
+    icseg_eval_options whole = {ICSEG_EVAL_OPTIONS_INIT}, slide = whole;
     (void)state;
     slide.mode = ICSEG_EVAL_SLIDE;
     result a = predict(model, &image, &whole), b = predict(model, &image, &slide);
@@ -218,7 +218,7 @@ static void windows_are_averaged_as_at_full_size(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const int32_t *c = cases[i];
         icseg_image image = test_image(c[0], c[1], i);
-        icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+        icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
         o.mode = ICSEG_EVAL_SLIDE;
         o.crop_height = c[2];
         o.crop_width = c[3];
@@ -263,7 +263,7 @@ static double *naive_augmented(icseg_model *model, const icseg_image *image, con
 static void augmentation_averages_probabilities(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 6);
     icseg_image image = test_image(90, 70, 6);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     (void)state;
     o.scale_count = 3;
     memcpy(o.scale, (double[]){0.5, 1, 1.75}, 3 * sizeof(double));
@@ -282,7 +282,7 @@ static void augmentation_averages_probabilities(void **state) {
 static void without_options_it_is_as_in_training(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 5);
     icseg_image image = test_image(75, 50, 5);
-    icseg_eval_options plain = {.struct_size = ICSEG_EVAL_OPTIONS_INIT}, trained = plain;
+    icseg_eval_options plain = {ICSEG_EVAL_OPTIONS_INIT}, trained = plain;
     (void)state;
     trained.mode = ICSEG_EVAL_SLIDE;
     trained.crop_height = trained.crop_width = 40;
@@ -305,7 +305,7 @@ static void without_options_it_is_as_in_training(void **state) {
 static void a_mirrored_image_gives_the_mirrored_map(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 7);
     icseg_image image = test_image(131, 90, 7), mirrored = part(&image, 0, 0, 131, 90, true);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     (void)state;
     o.flip = true;
     for (int slide = 0; slide <= 1; slide++) {
@@ -334,7 +334,7 @@ static void a_mirrored_image_gives_the_mirrored_map(void **state) {
 static void windows_on_a_resized_image_fit_together(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 8);
     icseg_image image = test_image(40, 300, 8);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     (void)state;
     o.mode = ICSEG_EVAL_SLIDE;
     o.crop_height = o.crop_width = 64;
@@ -356,7 +356,7 @@ static void windows_on_a_resized_image_fit_together(void **state) {
 static void the_same_bytes_twice(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 9);
     icseg_image image = test_image(100, 80, 9);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     (void)state;
     o.mode = ICSEG_EVAL_SLIDE;
     o.crop_height = o.crop_width = 64;
@@ -378,7 +378,7 @@ static void options_that_cannot_work_are_refused(void **state) {
     icseg_error error;
     (void)state;
     for (int i = 0; i < 8; i++) {
-        icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+        icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
         o.mode = ICSEG_EVAL_SLIDE;
         if (i == 0) o.crop_height = 31;
         if (i == 1) o.crop_width = 31;
@@ -393,7 +393,7 @@ static void options_that_cannot_work_are_refused(void **state) {
         assert_null(labels.data);
     }
     icseg_image empty = {0};
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     assert_int_equal(icseg_session_predict(session, &empty, &o, &labels, NULL, &error), ICSEG_ERROR_ARGUMENT);
     icseg_image_close(&image);
     icseg_session_close(&session);
@@ -404,7 +404,7 @@ static void weights_that_are_not_finite_are_named(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 11);
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
     icseg_image image = test_image(64, 64, 11);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_labels labels;
     icseg_error error;
     (void)state;
@@ -421,7 +421,7 @@ static void weights_that_are_not_finite_are_named(void **state) {
 
 static void running_out_of_memory_leaves_nothing_behind(void **state) {
     icseg_image image = test_image(90, 64, 12);
-    icseg_eval_options o = {.struct_size = ICSEG_EVAL_OPTIONS_INIT};
+    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_status status = ICSEG_ERROR_MEMORY;
     icseg_model *model = test_model("tiny-resnet", CLASSES, 12);
     (void)state;

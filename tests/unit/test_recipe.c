@@ -474,7 +474,7 @@ static void values_return_as_text_that_can_be_set(void **state) {
     accept(f, "");
     for (int round = 0; round < 3; round++)
         for (int32_t i = 0; i < icseg_recipe_key_count(); i++) {
-            icseg_recipe_key key = {.struct_size = ICSEG_RECIPE_KEY_INIT};
+            icseg_recipe_key key = {ICSEG_RECIPE_KEY_INIT};
             char *before, *after, *value;
             assert_int_equal(icseg_recipe_key_at(&key, i, NULL), ICSEG_OK);
             assert_int_equal(icseg_recipe_get(f->recipe, key.name, &value, NULL), ICSEG_OK);
@@ -494,7 +494,7 @@ static void values_return_as_text_that_can_be_set(void **state) {
 
 static void every_key_is_described(void **state) {
     (void)state;
-    icseg_recipe_key key = {.struct_size = ICSEG_RECIPE_KEY_INIT};
+    icseg_recipe_key key = {ICSEG_RECIPE_KEY_INIT};
     bool lr = false, preset = false, strides = false;
     for (int32_t i = 0; i < icseg_recipe_key_count(); i++) {
         assert_int_equal(icseg_recipe_key_at(&key, i, NULL), ICSEG_OK);
@@ -552,7 +552,7 @@ static void bad_input_is_an_error(void **state) {
     assert_int_equal(icseg_recipe_text(NULL, &text, NULL), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_recipe_key_at(NULL, 0, NULL), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_recipe_key_at(&key, 0, NULL), ICSEG_ERROR_ARGUMENT);
-    key.struct_size = ICSEG_RECIPE_KEY_INIT;
+    key.struct_size = sizeof key;
     assert_int_equal(icseg_recipe_key_at(&key, -1, NULL), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_recipe_key_at(&key, icseg_recipe_key_count(), NULL), ICSEG_ERROR_ARGUMENT);
     r = NULL;

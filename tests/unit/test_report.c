@@ -176,7 +176,7 @@ static void open_fixture(fixture *f) {
         f->prediction.data[i] = (int16_t)(i % K);
     }
     assert_int_equal(icseg_confusion_add(&f->confusion, &f->truth, &f->prediction, NULL), ICSEG_OK);
-    f->metrics.struct_size = ICSEG_METRICS_INIT;
+    f->metrics.struct_size = sizeof f->metrics;
     assert_int_equal(icseg_metrics_compute(&f->metrics, &f->confusion, NULL), ICSEG_OK);
     f->sample[0] = (icseg_report_sample){"<img src=x>.jpg", &f->image, &f->truth, &f->prediction};
     f->sample[1] = (icseg_report_sample){"unlabelled", &f->image, NULL, &f->prediction};
@@ -266,7 +266,7 @@ static void nothing_is_loaded_from_anywhere(void **state) {
 
 static void parts_that_are_not_given_are_left_out(void **state) {
     (void)state;
-    icseg_report_input in = {.struct_size = ICSEG_REPORT_INPUT_INIT};
+    icseg_report_input in = {ICSEG_REPORT_INPUT_INIT};
     assert_int_equal(icseg_report_write(path, &in, NULL), ICSEG_OK);
     char *page = read_page();
     assert_null(strstr(page, "<h2"));
@@ -322,7 +322,7 @@ static void eight_hundred_and_forty_seven_classes_make_a_page(void **state) {
     (void)state;
     enum { MANY = 847 };
     icseg_confusion confusion;
-    icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics metrics = {ICSEG_METRICS_INIT};
     static char text[MANY][24];
     static const char *names[MANY];
     assert_int_equal(icseg_confusion_create(&confusion, MANY, NULL), ICSEG_OK);

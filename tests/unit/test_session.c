@@ -435,7 +435,7 @@ static void tensors_that_cannot_work_are_refused(void **state) {
     static float data[3 * 64 * 64];
     icseg_tensor good, t;
     icseg_batch batch = {ICSEG_BATCH_INIT, .tensor = &t};
-    icseg_run_options options = {.struct_size = ICSEG_RUN_OPTIONS_INIT};
+    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT};
     icseg_eval_options eval = {ICSEG_EVAL_OPTIONS_INIT, .resize_short = 64};
     (void)state;
     ok(icseg_tensor_dense(&good, ICSEG_TENSOR_F32, 4, (int64_t[]){1, 3, 64, 64}, data, &error));
@@ -528,7 +528,7 @@ static void options_that_cannot_work_are_refused(void **state) {
     assert_int_equal(icseg_session_open(&session, NULL, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_session_open(NULL, f.model, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_session_cost_at(f.session, 1, 64, 64, &cost, &error), ICSEG_ERROR_ARGUMENT);
-    cost.struct_size = ICSEG_SESSION_COST_INIT;
+    cost.struct_size = sizeof cost;
     assert_int_equal(icseg_session_cost_at(f.session, 0, 64, 64, &cost, &error), ICSEG_ERROR_SHAPE);
     assert_int_equal(icseg_session_cost_at(NULL, 1, 64, 64, &cost, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_session_cost_at(f.session, 1, 64, 64, NULL, &error), ICSEG_ERROR_ARGUMENT);

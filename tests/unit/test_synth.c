@@ -180,7 +180,7 @@ static void the_nearest_mean_class_color_does_not_solve_held_out_scenes(void **s
     for (int k = 0; k < K; k++)
         for (int c = 0; c < 3; c++) mean[k][c] /= (double)count[k];
     icseg_confusion confusion;
-    icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
+    icseg_metrics metrics = {ICSEG_METRICS_INIT};
     assert_int_equal(icseg_confusion_create(&confusion, K, NULL), ICSEG_OK);
     for (int i = 0; i < HELD_OUT; i++) {
         scene s = make(3, (uint64_t)(1000 + i), WIDTH, HEIGHT);
@@ -247,9 +247,9 @@ static void a_written_set_opens_as_a_data_set_with_the_scenes_labels(void **stat
     icseg_synth_options o = small_set(folder);
     o.seed = 9;
     assert_int_equal(icseg_synth_write(&o, NULL, NULL), ICSEG_OK);
-    icseg_dataset_options in = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options in = {ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *d;
-    icseg_dataset_summary summary = {.struct_size = ICSEG_DATASET_SUMMARY_INIT};
+    icseg_dataset_summary summary = {ICSEG_DATASET_SUMMARY_INIT};
     icseg_error error = {0};
     in.folder = folder;
     in.split = "train";

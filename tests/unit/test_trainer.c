@@ -124,7 +124,7 @@ static icseg_status train(run *r) {
     icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = on_progress, .message = on_message, .user = r};
     r->messages[0] = '\0';
     r->error.status = ICSEG_OK;
-    r->result.struct_size = ICSEG_TRAIN_RESULT_INIT;
+    r->result.struct_size = sizeof r->result;
     icseg_recipe *recipe = open_recipe(r);
     icseg_status status = recipe ? icseg_train(recipe, &o, &progress, &r->result, &r->error) : r->error.status;
     icseg_recipe_close(&recipe);
@@ -210,7 +210,7 @@ static icseg_model *open_weights(const char *out) {
 
 /* Fresh weights of the test's recipe; without dropout. */
 static icseg_model *fresh_model(void) {
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options o = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = icseg_synth_class_names(),
                              .seed = 3};
     icseg_model *model;
@@ -467,7 +467,7 @@ static void accumulation_averages_gradients_and_clips_their_mean(void **state) {
                .set = {"train.steps=1", "train.batch=1", "train.accumulate=3", "train.warmup=0", "model.dropout=0",
                        "train.lr=1", "train.eps=1", "train.clip_norm=0.5", "augment.photometric=true"}});
     icseg_model *trained = open_weights("accumulated"), *expected = fresh_model();
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *dataset;
     o.folder = path_of("data");
     assert_int_equal(icseg_dataset_open(&dataset, &o, NULL), ICSEG_OK);
@@ -548,7 +548,7 @@ static const char *spoilt_weights(const char *name, int64_t each, float value) {
 static void first_images(char path[2][PATH_MOST]) {
     icseg_loader_options loading = {
         .augment = icseg_augment_options_default(), .batch = 2, .threads = 1, .ahead = 1, .seed = 3};
-    icseg_dataset_options o = {.struct_size = ICSEG_DATASET_OPTIONS_INIT};
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     icseg_dataset *dataset;
     icseg_loader *loader;
     icseg_loader_batch batch;
@@ -664,8 +664,8 @@ static void a_run_that_is_stepped_is_the_same(void **state) {
     double best = 0;
     int64_t best_step;
     while (icseg_trainer_step_count(t) < icseg_trainer_total_steps(t)) {
-        icseg_train_step step = {.struct_size = ICSEG_TRAIN_STEP_INIT};
-        icseg_metrics metrics = {.struct_size = ICSEG_METRICS_INIT};
+        icseg_train_step step = {ICSEG_TRAIN_STEP_INIT};
+        icseg_metrics metrics = {ICSEG_METRICS_INIT};
         done(icseg_trainer_step(t, &step, &error), &error);
         const icseg_log_step *line = &log.step[step.step - 1];
         assert_int_equal(step.step, icseg_trainer_step_count(t));

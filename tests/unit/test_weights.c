@@ -480,7 +480,7 @@ static void numbers_that_are_not_finite_are_named(void **state) {
 
 static icseg_model *fresh_model(void (*change)(icseg_config *c), const char *const *names) {
     static const int32_t ids[] = {5, 6, 7};
-    icseg_config c = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config c = {ICSEG_CONFIG_INIT};
     icseg_model *model;
     icseg_tokens tokens[3] = {{1, ids}, {2, ids}, {3, ids}};
     OK(icseg_config_preset(&c, "tiny-vit", &error));

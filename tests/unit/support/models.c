@@ -31,7 +31,7 @@ static void scramble(icseg_model *m, uint64_t seed) {
 icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
     static char names[MOST_CLASSES][24];
     const char *list[MOST_CLASSES];
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = list, .seed = seed};
     icseg_error error = {0};
     icseg_model *model;
