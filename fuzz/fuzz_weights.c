@@ -77,7 +77,7 @@ static void read_all(const icseg_weights *w) {
 
 static void describe(const icseg_weights *w) {
     icseg_error error;
-    icseg_config config = {.struct_size = ICSEG_CONFIG_INIT};
+    icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_weights_report report = {0};
     icseg_string text = {0};
     FUZZ_REQUIRE(icseg_config_preset(&config, "tiny-resnet", NULL) == ICSEG_OK);

@@ -40,7 +40,7 @@ typedef struct icseg_classifier_options {
 } icseg_classifier_options;
 
 /** Initialises an icseg_classifier_options. */
-#define ICSEG_CLASSIFIER_OPTIONS_INIT sizeof(icseg_classifier_options)
+#define ICSEG_CLASSIFIER_OPTIONS_INIT ICSEG_INIT(icseg_classifier_options)
 
 /** A classifier. One thread at a time may run it; icseg_classifier_score and icseg_classifier_describe may be called
  * from any number of threads. */

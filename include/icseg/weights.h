@@ -40,7 +40,7 @@ typedef struct icseg_weights_convert_options {
 } icseg_weights_convert_options;
 
 /** Initialises an icseg_weights_convert_options. */
-#define ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT sizeof(icseg_weights_convert_options)
+#define ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT ICSEG_INIT(icseg_weights_convert_options)
 
 /** Converts weights to one safetensors file. A segmentation model becomes a complete checkpoint. Plain CLIP weights
  * become CLIP's tensors with the metadata `icseg.clip`: training can start from them (model.init of a recipe), but they

@@ -143,7 +143,7 @@ static void the_architecture_is_inferred_from_shapes(void **state) {
 /* ------------------------------------------------------------------------------------------------------ conversion */
 
 static void convert(const char *source, const char *out, icseg_weights_convert_options options) {
-    options.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT;
+    options.struct_size = sizeof options;
     char *summary;
     OK(icseg_weights_convert(source, out, &options, &summary, &error));
     assert_non_null(strstr(summary, out));
@@ -248,7 +248,7 @@ static void exports_have_the_names_and_shapes_of_their_library(void **state) {
 static void a_segmentation_model_needs_names_and_tokens(void **state) {
     (void)state;
     const char *names[] = {"a", "b"};
-    icseg_weights_convert_options options = {.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT};
+    icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT};
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_IO,
             "does not contain a vocabulary");
     options.tokens = "[[1], [2], [99]]";
@@ -404,7 +404,7 @@ static void what_does_not_match_is_listed_with_both_shapes(void **state) {
     icseg_weights_report report = {0};
     icseg_config c = icseg_config_default();
     convert(FIXTURES "open_clip_vit_legacy.pt", first,
-            (icseg_weights_convert_options){.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
+            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
     rewrite(first, second, spoil);
     OK(icseg_weights_open(&w, second, &error));
     OK(icseg_weights_infer(w, &c, &error));
@@ -417,7 +417,7 @@ static void what_does_not_match_is_listed_with_both_shapes(void **state) {
     icseg_string_close(&text);
     icseg_weights_report_close(&report);
     icseg_weights_close(&w);
-    icseg_weights_convert_options options = {.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT};
+    icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT};
     refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_FORMAT,
             "not complete: missing (1): ln_final.bias; wrong shape (1): visual.ln_pre.bias (7)");
 }
@@ -440,7 +440,7 @@ static void an_encoder_without_blocks_is_not_complete(void **state) {
         {FIXTURES "open_clip_vit_legacy.pt", drop_text_blocks, "there are no tensors transformer.resblocks.0.*"},
         {FIXTURES "openai_resnet.pt", drop_stages, "there are no tensors visual.layer1.0.*"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        icseg_weights_convert_options options = {.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT};
+        icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT};
         convert(cases[i].file, first, options);
         rewrite(first, second, cases[i].change);
         refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_FORMAT, cases[i].because);
@@ -464,13 +464,13 @@ static void numbers_that_are_not_finite_are_named(void **state) {
     char *summary;
     icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .type = ICSEG_WEIGHTS_F16};
     convert(FIXTURES "open_clip_vit_legacy.pt", first,
-            (icseg_weights_convert_options){.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
+            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
     rewrite(first, second, make_nan);
     OK(icseg_weights_convert(second, first, &options, &summary, &error));
     assert_non_null(strstr(summary, "warning: NaN or infinite elements (1): ln_final.weight (2)"));
     icseg_buffer_free(summary);
     convert(FIXTURES "open_clip_vit_legacy.pt", first,
-            (icseg_weights_convert_options){.struct_size = ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
+            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
     rewrite(first, second, make_large);
     refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_NUMERIC,
             "ln_final.weight holds 100000, beyond the range of f16");
