@@ -228,8 +228,7 @@ sections() { sed -nE 's/^#+ +//p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/
 report "what the checks need is there" "$(tools)"
 report "folders include only from those above" "$(include_order)"
 report "folders use symbols only of those above" "$(symbol_order)"
-circles=$(file_circles)
-[ -z "$circles" ] || { echo "note  files of a folder that use each other:"; sed 's/^/        /' <<<"$circles"; }
+report "files of a folder do not use each other in a circle" "$(file_circles)"
 report "the program includes public headers and its own" "$(cli_includes)"
 report "the program calls public functions and its own" "$(program_symbols)"
 report "the library does not print, exit or abort" "$(no_process_calls)"
