@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-/** What is timed. */
+/** The work that a benchmark times. */
 typedef enum icseg_bench_mode {
     ICSEG_BENCH_INFER, /**< from a batch of images to label maps of the images' size */
     ICSEG_BENCH_TRAIN, /**< training steps: forward pass, backward pass, AdamW */
@@ -34,7 +34,7 @@ typedef struct icseg_bench_options {
     icseg_bench_mode mode;     /**< what is timed */
     icseg_prompt prompt;       /**< kind of prompt; zero is ICSEG_PROMPT_TEMPLATE */
     icseg_precision precision; /**< of convolutions and linear maps; AUTO may fall back to F32, others fail instead */
-    bool low_memory;           /**< training steps: as train.memory = low */
+    bool low_memory;           /**< for training steps: as train.memory = low */
     int32_t classes;           /**< classes with names of 1 to 3 tokens; 0: 150 */
     int32_t size;              /**< side of the images (pixels), 32..8192; 0: 512 */
     int32_t batch;             /**< images of a run, at most 256; 0: 1 */
@@ -94,16 +94,16 @@ ICSEG_API icseg_status icseg_bench_run(icseg_bench *bench, icseg_bench_result *o
 /** Closes the benchmark and sets the pointer to NULL. Accepts NULL. */
 ICSEG_API void icseg_bench_close(icseg_bench **bench);
 
-/** By what a profile is summed. */
+/** How the rows of a profile are grouped. */
 typedef enum icseg_bench_key {
     ICSEG_BENCH_OPERATOR, /**< by operator: "conv2d_gradient_input" */
     ICSEG_BENCH_MODULE,   /**< by the first two names of the module: "visual.layer1", "decoder.head" */
-    ICSEG_BENCH_NODE      /**< every operator of the graph for itself: "visual.layer1.0.conv1.conv2d_fused" */
+    ICSEG_BENCH_NODE      /**< every operator of the graph separately: "visual.layer1.0.conv1.conv2d_fused" */
 } icseg_bench_key;
 
 /** A row of a profile. The struct never grows. */
 typedef struct icseg_bench_row {
-    const char *name; /**< what the row sums; lives as long as the rows */
+    const char *name; /**< operator, module or node; lives as long as the rows */
     int64_t nodes;    /**< number of operators of the graph that ran */
     double forward;   /**< seconds of a run in the forward pass */
     double backward;  /**< seconds of a run in the backward pass */
@@ -114,7 +114,7 @@ typedef struct icseg_bench_row {
 /** Sums the profile of the runs so far; the slowest row comes first.
  *
  * @param bench a benchmark that was opened with `profile`
- * @param key by what to sum
+ * @param key how to group the rows
  * @param rows receives (count) rows, which live until the next call or icseg_bench_close; NULL on failure
  * @param count receives their number
  * @param error receives the message on failure; may be NULL

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Calibration for INT8: measuring how large the inputs of a model's convolutions and linear maps become. */
+ * Calibration for INT8: measuring the activation ranges of a model's convolutions and linear maps. */
 #ifndef ICSEG_CALIBRATE_H
 #define ICSEG_CALIBRATE_H
 
@@ -15,15 +15,15 @@
 extern "C" {
 #endif
 
-/** A calibration in progress. It runs the model in f32 on images that are added and keeps the range of the inputs of
- * each product. One thread at a time may use it; the model itself does not change. */
+/** A calibration in progress. It runs the model in f32 on the images that are added, and records the range of the
+ * inputs of each product. One thread at a time may use it; the model itself does not change. */
 typedef struct icseg_calibrator icseg_calibrator;
 
-/** How images are brought to the model while it is calibrated. */
+/** How the model runs while it is calibrated. */
 typedef struct icseg_calibrator_options {
     size_t struct_size;             /**< ICSEG_CALIBRATOR_OPTIONS_INIT */
     int32_t threads;                /**< OpenMP threads, 0..1024; 0: all cores that the process may use */
-    const icseg_eval_options *eval; /**< NULL: as in the model's training (icseg_model_eval_options) */
+    const icseg_eval_options *eval; /**< resizing; NULL: as in the model's training (icseg_model_eval_options) */
 } icseg_calibrator_options;
 
 /** Initialises an icseg_calibrator_options. */
@@ -44,7 +44,7 @@ ICSEG_API icseg_status icseg_calibrator_open(icseg_calibrator **out, icseg_model
  * @param calibrator the calibrator
  * @param image the image, at least 1 x 1
  * @param error receives the message on failure; may be NULL
- * @return what icseg_session_predict returns */
+ * @return the errors of icseg_session_predict */
 ICSEG_API icseg_status icseg_calibrator_add(icseg_calibrator *calibrator, const icseg_image *image, icseg_error *error);
 
 /** A model with the ranges found so far. It shares the weights of the model that was calibrated, which does not change

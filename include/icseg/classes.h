@@ -16,7 +16,7 @@ extern "C" {
 /** The largest number of classes in a list. */
 #define ICSEG_CLASSES_MAX 16384
 
-/** A list of class names; a class's index is its label. Read-only, so that any number of threads may use one list. */
+/** A list of class names; a class's index is its label. It is read-only: any number of threads may use one list. */
 typedef struct icseg_class_list icseg_class_list;
 
 /** Reads a text file with one class a line, in the order of the labels from 0. A line may hold several names of its
@@ -43,8 +43,8 @@ ICSEG_API void icseg_class_list_close(icseg_class_list **list);
 /** The number of classes; 0 for NULL. */
 ICSEG_API int32_t icseg_class_list_count(const icseg_class_list *list);
 
-/** One name for each class, all different: the first name of its line, followed by as many of the next as tell the
- * class apart from the others ("bag", "bag, handbag"). (count), owned by the list; NULL for NULL. */
+/** One name for each class, all different: the first name of its line, followed by as many of the next as distinguish
+ * the class from the others ("bag", "bag, handbag"). (count), owned by the list; NULL for NULL. */
 ICSEG_API const char *const *icseg_class_list_names(const icseg_class_list *list);
 
 /** All names of each class, as its line has them: "building, edifice". (count), owned by the list; NULL for NULL. */

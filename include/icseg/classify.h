@@ -24,7 +24,7 @@ enum {
     ICSEG_CLASSIFY_MOST_TEMPLATES = 256  /**< most templates */
 };
 
-/** What a classifier is made of. */
+/** Weights, vocabulary and classes of a classifier. */
 typedef struct icseg_classifier_options {
     size_t struct_size;             /**< ICSEG_CLASSIFIER_OPTIONS_INIT */
     const char *weights;            /**< required: CLIP as published, any file or folder icseg_weights_convert reads */
@@ -50,7 +50,7 @@ typedef struct icseg_classifier icseg_classifier;
  *
  * @param out receives the classifier, NULL on failure; close it with icseg_classifier_close
  * @param options required
- * @param progress NULL, or called if there are texts for some seconds of work (stage "encode texts")
+ * @param progress NULL, or called if the texts take some seconds (stage "encode texts")
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_FORMAT if the weights are not a complete CLIP model (the message names what is missing) or the
  * vocabulary does not fit; ICSEG_ERROR_ARGUMENT if there is no class, or if a name or template is empty, not UTF-8 or
@@ -93,7 +93,7 @@ ICSEG_API icseg_status icseg_classifier_embed(icseg_classifier *classifier, cons
 ICSEG_API icseg_status icseg_classifier_score(const icseg_classifier *classifier, const float *embedding,
                                               float *probabilities, float *cosines, icseg_error *error);
 
-/** What was opened. Owned by the classifier and valid as long as it is open. */
+/** Description of an open classifier. It belongs to the classifier and is valid as long as that is open. */
 typedef struct icseg_classifier_info {
     const char *summary; /**< lines for people: file, container, names, architecture, warnings; ends in a newline */
     const char *const *class_names; /**< (class_count): the first name of each */
@@ -102,7 +102,8 @@ typedef struct icseg_classifier_info {
     int32_t width;                  /**< elements of an embedding */
     int32_t side;                   /**< side of the square image that the model reads, pixels */
     float logit_scale;              /**< factor of the cosines before the softmax */
-    bool logit_scale_missing; /**< the weights have none (segmentation drops it): 100, which CLIP's training ends at */
+    bool
+        logit_scale_missing; /**< the weights do not have one, as after segmentation: 100 is used, CLIP's final value */
 } icseg_classifier_info;
 /** Describes a classifier. NULL for NULL. Thread-safe. */
 ICSEG_API const icseg_classifier_info *icseg_classifier_describe(const icseg_classifier *classifier);

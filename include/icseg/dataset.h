@@ -44,12 +44,13 @@ ICSEG_API const char *icseg_dataset_format_description(icseg_dataset_format form
 /** The folders and files that the format consists of, in one line. NULL for an unknown format and for AUTO. */
 ICSEG_API const char *icseg_dataset_format_layout(icseg_dataset_format format);
 
-/** The format of that name. ICSEG_ERROR_ARGUMENT, with the nearest name, when there is none. */
+/** Finds the format of a name. ICSEG_ERROR_ARGUMENT, with the nearest name, if no format has it. */
 ICSEG_API icseg_status icseg_dataset_format_find(icseg_dataset_format *out, const char *name, icseg_error *error);
 
 /** @} */
 
-/** Which data set to open, and what its label files mean. Zero-initialised but for struct_size, `folder` is required.
+/** Which data set to open, and how to interpret its label files. Zero-initialised but for struct_size, `folder` is
+ * required.
  */
 typedef struct icseg_dataset_options {
     size_t struct_size;          /**< ICSEG_DATASET_OPTIONS_INIT */
@@ -152,7 +153,7 @@ typedef struct icseg_dataset_sample {
  *     icseg_status status = sample.status;
  *     icseg_dataset_sample_close(&sample);
  *
- * Threads may iterate over one data set at the same time, each with a sample of its own.
+ * Threads may iterate over one data set at the same time, each with its own sample.
  * @return whether the sample was filled; false at the end of the data set (status ICSEG_OK) and on failure, where
  *         `next` is already that of the image after the one that failed */
 ICSEG_API bool icseg_dataset_next(const icseg_dataset *dataset, icseg_dataset_sample *sample, icseg_error *error);
@@ -178,7 +179,7 @@ typedef struct icseg_dataset_check_options {
 /** Initialises an icseg_dataset_check_options. */
 #define ICSEG_DATASET_CHECK_OPTIONS_INIT ICSEG_INIT(icseg_dataset_check_options)
 
-/** What a check counted. Pixels are those of the files without a problem. */
+/** Counts of a check. Pixels are those of the files without a problem. */
 typedef struct icseg_dataset_summary {
     size_t struct_size;    /**< ICSEG_DATASET_SUMMARY_INIT */
     int64_t images;        /**< images without a problem */
@@ -197,10 +198,10 @@ typedef struct icseg_dataset_summary {
 /** Initialises an icseg_dataset_summary: `icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};` */
 #define ICSEG_DATASET_SUMMARY_INIT ICSEG_INIT(icseg_dataset_summary)
 
-/** Reads every label file and the header of every image, and finds what would make training go wrong: values out of
- * range, missing partners, sizes that differ, colour masks, unreadable files, and, over the whole set, masks of only 0
- * and 255 and sets without a labelled pixel. A class without a pixel is not a problem; class_pixels shows it. Problems
- * are reported in the order of the files, whatever the number of threads.
+/** Reads every label file and the header of every image, and finds everything that would make training fail or go
+ * wrong: values out of range, missing partners, sizes that differ, colour masks, unreadable files, and, over the whole
+ * set, masks of only 0 and 255 and sets without a labelled pixel. A class without a pixel is not a problem;
+ * class_pixels shows it. Problems are reported in the order of the files, whatever the number of threads.
  * @param dataset  an open data set, with keep_unpaired so that missing partners do not fail icseg_dataset_open
  * @param options  NULL: the defaults
  * @param progress may be NULL; stage "check labels", in images; a warning if class names look doubly encoded

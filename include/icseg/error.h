@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Status codes and error messages: how every function of the library reports failure. And what all public structs
- * share. */
+ * Status codes and error messages, with which every function of the library reports failure, and macros that all
+ * public headers use. */
 #ifndef ICSEG_ERROR_H
 #define ICSEG_ERROR_H
 
@@ -23,7 +23,7 @@ extern "C" {
 
 /** @def ICSEG_INIT
  * Initialises a struct that begins with its size, which lets structs grow without breaking programs that were built
- * before. All other fields become zero, which is their default. Each such struct has a macro of its own, as in
+ * before. All other fields become zero, which is their default. Each such struct has its own macro, as in
  * `icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT};`. In C, designated initialisers may follow it:
  * `{ICSEG_SESSION_OPTIONS_INIT, .threads = 2}`. */
 #ifndef __cplusplus
@@ -40,8 +40,8 @@ template <typename T> inline T icseg_sized() {
 }
 #endif
 
-/** The kind of failure. The message in icseg_error names the file, field or shape, says what was expected and what to
- * do. */
+/** The kind of failure. The message in icseg_error names the file, field or shape, the expected value, and the
+ * remedy. */
 typedef enum icseg_status {
     ICSEG_OK = 0,            /**< success */
     ICSEG_ERROR_ARGUMENT,    /**< the caller passed something that cannot work: NULL, a bad option, a misspelt key */
@@ -52,14 +52,14 @@ typedef enum icseg_status {
     ICSEG_ERROR_CONFIG,      /**< a model configuration that cannot work */
     ICSEG_ERROR_DATA,        /**< a data set that cannot be used for training or evaluation */
     ICSEG_ERROR_NUMERIC,     /**< a loss, gradient or activation is not finite */
-    ICSEG_ERROR_UNSUPPORTED, /**< recognised, but this build cannot do it */
+    ICSEG_ERROR_UNSUPPORTED, /**< recognised, but not supported by this build or processor */
     ICSEG_ERROR_CANCELLED,   /**< the caller's progress callback asked to stop */
     ICSEG_ERROR_INTERNAL     /**< a bug in icseg */
 } icseg_status;
 
-/** What would help, for programs that turn it into their own options or buttons. */
+/** A remedy, for programs that turn it into their own options or buttons. */
 typedef enum icseg_remedy {
-    ICSEG_REMEDY_NONE = 0,        /**< nothing in particular */
+    ICSEG_REMEDY_NONE = 0,        /**< no particular remedy */
     ICSEG_REMEDY_SET_FIELD,       /**< give the option `field` a value, or a different one */
     ICSEG_REMEDY_RESUME,          /**< continue the training run that the directory contains */
     ICSEG_REMEDY_CALIBRATE,       /**< calibrate the model for INT8 first */
@@ -79,8 +79,8 @@ enum {
  * struct. The caller owns it. Every function accepts NULL in place of an icseg_error. */
 typedef struct icseg_error {
     icseg_status status;                    /**< the status that the function returned */
-    icseg_remedy remedy;                    /**< ICSEG_REMEDY_NONE if nothing in particular would help */
-    char field[ICSEG_ERROR_FIELD_SIZE];     /**< the option or key at fault: "resize_long", "train.lr"; or empty */
+    icseg_remedy remedy;                    /**< ICSEG_REMEDY_NONE if no particular remedy is known */
+    char field[ICSEG_ERROR_FIELD_SIZE];     /**< the option or key that is wrong: "resize_long"; or empty */
     char message[ICSEG_ERROR_MESSAGE_SIZE]; /**< one line of valid UTF-8 without a newline */
 } icseg_error;
 

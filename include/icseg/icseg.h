@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The whole public interface of libicseg: CLIP models for semantic segmentation, trained and run on CPUs.
  *
- * What holds everywhere unless a comment says otherwise (docs/library.md has the whole of it):
- *   - Pointers must not be NULL, `error` excepted.
- *   - `out` and other outputs are overwritten whatever they held; on failure they are empty (NULL, zero).
- *   - Close functions accept NULL and what is empty, and leave it empty.
- *   - Option strings and arrays are borrowed for the call; what a getter returns lives as long as its object.
- *   - Any call that allocates can fail with ICSEG_ERROR_MEMORY, any that reads or writes files with ICSEG_ERROR_IO. */
+ * Rules that hold everywhere unless a comment says otherwise (docs/library.md has all of them):
+ *   - Pointers must not be NULL, except for `error`.
+ *   - `out` and other outputs are overwritten, whatever they contain; on failure they are empty (NULL, zero).
+ *   - Close functions accept NULL and empty objects, and leave objects empty.
+ *   - Option strings and arrays are borrowed for the call; the value of a getter lives as long as its object.
+ *   - Any call that allocates can fail with ICSEG_ERROR_MEMORY, and any that accesses files with ICSEG_ERROR_IO. */
 #ifndef ICSEG_ICSEG_H
 #define ICSEG_ICSEG_H
 

@@ -2,7 +2,7 @@
 /** @file
  * Images, label maps, palettes and overlays: reading, writing, resizing and drawing.
  *
- * The structs here are fixed for ever and may be filled by the caller. Zero-initialised, they are empty. Functions that
+ * These structs never grow, and the caller may fill them. Zero-initialised, they are empty. Functions that
  * take an output of this kind overwrite it whatever it contained, and leave it empty on failure. A function may be
  * called from several threads at once if no two calls write to the same object.
  *
@@ -80,7 +80,7 @@ ICSEG_API icseg_status icseg_image_read(icseg_image *out, const char *path, icse
  * @param[out] out    close it with icseg_image_close()
  * @param data        (size) bytes, not kept
  * @param size        in bytes
- * @param name        what errors call the image; NULL: "image"
+ * @param name        name of the image in error messages; NULL: "image"
  * @param[out] error  may be NULL
  */
 ICSEG_API icseg_status icseg_image_read_memory(icseg_image *out, const void *data, size_t size, const char *name,

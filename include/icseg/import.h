@@ -36,7 +36,7 @@ ICSEG_API const char *icseg_import_format_name(icseg_import_format format);
 /** A short description: "COCO instances JSON". NULL for an unknown format. */
 ICSEG_API const char *icseg_import_format_description(icseg_import_format format);
 
-/** The format of that name. ICSEG_ERROR_ARGUMENT, with the nearest name, when there is none. */
+/** Finds the format of a name. ICSEG_ERROR_ARGUMENT, with the nearest name, if no format has it. */
 ICSEG_API icseg_status icseg_import_format_find(icseg_import_format *out, const char *name, icseg_error *error);
 
 /** What to import. Zero-initialised but for struct_size, `source` and `folder` are required. */
@@ -46,12 +46,12 @@ typedef struct icseg_import_options {
     const char *folder;         /**< required: the folder of the new data set, missing or empty */
     icseg_import_format format; /**< 0: recognised */
     const char *image_folder;   /**< folder of the images, if they are not where the format has them; or NULL */
-    const char *classes_file;   /**< class names in the order wanted, one a line; NULL: the classes of the source */
+    const char *classes_file;   /**< class names in the desired order, one a line; NULL: the classes of the source */
     const char *background; /**< class of pixels that no outline covers; NULL: "background"; "": unlabelled. They are
                                  unlabelled as well if classes_file does not contain the class */
-    const char *split;      /**< name of the split of a source without splits, NULL: "train". Of several COCO files
-                                 each is the split that its name says; those that say none are joined into one only
-                                 by this name */
+    const char *split;      /**< name of the split of a source without splits, NULL: "train". A COCO file whose
+                                 name contains a split is that split; several files without one are joined into this
+                                 split, but only if it is set */
     double val_share;       /**< 0..0.9: this share of a single split becomes the split "val" */
     icseg_dataset_problem on_problem; /**< receives each problem; may be NULL */
     void *user;                       /**< passed to on_problem */
@@ -60,7 +60,7 @@ typedef struct icseg_import_options {
 /** Initialises an icseg_import_options. */
 #define ICSEG_IMPORT_OPTIONS_INIT ICSEG_INIT(icseg_import_options)
 
-/** What was imported. */
+/** Counts of an import. */
 typedef struct icseg_import_summary {
     size_t struct_size;         /**< ICSEG_IMPORT_SUMMARY_INIT */
     icseg_import_format format; /**< the format that was read */
@@ -70,7 +70,7 @@ typedef struct icseg_import_summary {
     int64_t skipped;            /**< shapes without an area: points, lines, boxes of COCO without an outline */
     int64_t problems;           /**< number of problems reported */
     bool no_background;         /**< pixels without an object are unlabelled, as classes_file lacks the background */
-    bool split_unused;          /**< `split` had no effect: the source has several splits of its own */
+    bool split_unused;          /**< `split` had no effect: the source already has several splits */
     bool val_share_unused;      /**< `val_share` had no effect, for the same reason */
 } icseg_import_summary;
 

@@ -63,7 +63,7 @@ typedef struct icseg_metrics {
 
 /** Computes the metrics of a confusion matrix.
  *
- * @param out receives the metrics; what it held is overwritten, not freed. Empty on failure
+ * @param out receives the metrics; earlier contents are overwritten, not freed. Empty on failure
  * @param confusion the matrix
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT for NULL or a wrong struct_size */

@@ -16,12 +16,12 @@
 extern "C" {
 #endif
 
-/** A model. It does not change after it was opened, so that any number of threads may use one model at the same time.
- * Weights exist once a model, however many sessions it has: they are loaded and brought into the layout that the
- * processor prefers when a session first needs them. */
+/** A model. It does not change after it was opened: any number of threads may use one model at the same time. Weights
+ * exist once per model, however many sessions it has. They are loaded and packed for the processor when a session first
+ * needs them. */
 typedef struct icseg_model icseg_model;
 
-/** What a new model is made of. */
+/** Configuration, classes and tokenizer of a new model. */
 typedef struct icseg_model_options {
     size_t struct_size;             /**< ICSEG_MODEL_OPTIONS_INIT */
     const icseg_config *config;     /**< required; num_classes is the number of names */
@@ -81,8 +81,8 @@ ICSEG_API bool icseg_model_is_calibrated(const icseg_model *model);
  * and so are the weights of a checkpoint. */
 typedef enum icseg_precision {
     ICSEG_PRECISION_F32,  /**< single precision */
-    ICSEG_PRECISION_BF16, /**< bfloat16; falls back to F32 if the processor has no instructions for it */
-    ICSEG_PRECISION_AUTO, /**< BF16 where it is faster, else F32 */
+    ICSEG_PRECISION_BF16, /**< bfloat16; falls back to F32 if the processor does not support it */
+    ICSEG_PRECISION_AUTO, /**< BF16 if it is faster on this processor, else F32 */
     /** Inference: each f32 number as the sum of two bf16, which differs by 4e-6 and is faster than f32 on processors
      * with AMX (docs/performance.md). Falls back to F32 on other processors. */
     ICSEG_PRECISION_BF16X2,

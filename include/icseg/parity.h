@@ -18,7 +18,7 @@
 extern "C" {
 #endif
 
-/** What is compared. */
+/** Groups of compared values. */
 typedef enum icseg_parity_group {
     ICSEG_PARITY_EVAL,     /**< outputs in evaluation mode */
     ICSEG_PARITY_TRAIN,    /**< outputs in training mode */
@@ -60,8 +60,8 @@ typedef struct icseg_parity_options {
 /** Initialises an icseg_parity_options. */
 #define ICSEG_PARITY_OPTIONS_INIT ICSEG_INIT(icseg_parity_options)
 
-/** Runs one fixture and compares everything in it. Success means that it could be run: `out->failed` tells whether it
- * agrees.
+/** Runs one fixture and compares everything in it. Success means that the fixture could be run; `out->failed` is the
+ * number of disagreements.
  *
  * @param out receives the results
  * @param fixture the file

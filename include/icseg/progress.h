@@ -24,7 +24,7 @@ typedef struct icseg_progress_event {
 
 /** How important a message is. */
 typedef enum icseg_message_level {
-    ICSEG_MESSAGE_INFO,   /**< what is being done, or a result */
+    ICSEG_MESSAGE_INFO,   /**< the current activity, or a result */
     ICSEG_MESSAGE_WARNING /**< something that the user probably did not intend */
 } icseg_message_level;
 

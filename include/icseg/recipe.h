@@ -75,11 +75,11 @@ ICSEG_API icseg_status icseg_recipe_assign(icseg_recipe *recipe, const char *ass
  * @return ICSEG_ERROR_ARGUMENT if there is no such key */
 ICSEG_API icseg_status icseg_recipe_get(const icseg_recipe *recipe, const char *key, char **out, icseg_error *error);
 
-/** Checks what no single value shows: keys that contradict each other, the model's configuration, folders and files
- * that do not exist. icseg_train and icseg_trainer_open check too.
+/** Checks the recipe as a whole: keys that contradict each other, the model's configuration, folders and files that do
+ * not exist. icseg_train and icseg_trainer_open check it too.
  *
  * @param recipe the recipe
- * @param error receives the first fault; may be NULL
+ * @param error receives the first problem; may be NULL
  * @return ICSEG_ERROR_ARGUMENT, or ICSEG_ERROR_CONFIG for a model that cannot be built */
 ICSEG_API icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error);
 
@@ -109,10 +109,10 @@ typedef struct icseg_recipe_key {
     const char *name;         /**< "train.lr": the section, a dot, and the name in it */
     icseg_recipe_type type;   /**< type of its value */
     const char *description;  /**< one line for people, with the unit */
-    const char *const *words; /**< ICSEG_RECIPE_WORD: what is accepted, then NULL; else NULL */
-    const char *default_note; /**< what the default means ("0: all cores"), or NULL where the value says it */
+    const char *const *words; /**< ICSEG_RECIPE_WORD: the accepted words, then NULL; else NULL */
+    const char *default_note; /**< meaning of the default ("0: all cores"), or NULL if the value is clear */
     char default_value[160];  /**< value in the published settings of the first preset */
-    char range[288];          /**< what is accepted, in words: "a number above 0" */
+    char range[288];          /**< accepted values in words: "a number above 0" */
 } icseg_recipe_key;
 
 /** Initialises an icseg_recipe_key. */

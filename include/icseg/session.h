@@ -25,13 +25,13 @@
 extern "C" {
 #endif
 
-/** What one caller needs to run a model: a number of threads, working memory, and the networks built so far, one for
- * each shape of input. One thread at a time may use a session; different sessions of one model may run at the same
- * time.
+/** The state that one caller needs to run a model: a number of threads, working memory, and the networks built so far,
+ * one for each shape of input. One thread at a time may use a session; different sessions of one model may run at the
+ * same time.
  *
  * Results are a function of model, input, precision and the session's number of threads. The library sets OpenMP's
  * number of threads for its own work and restores the caller's afterwards. A call from inside an active OpenMP parallel
- * region runs on a thread of its own and gives the same results. */
+ * region runs on a separate thread and returns the same results. */
 typedef struct icseg_session icseg_session;
 
 /** How a session runs its model. All zero: f32 on all cores. */
@@ -39,7 +39,7 @@ typedef struct icseg_session_options {
     size_t struct_size;        /**< ICSEG_SESSION_OPTIONS_INIT */
     int32_t threads;           /**< OpenMP threads, 0..1024; 0: all cores that the process may use */
     icseg_precision precision; /**< of convolutions and linear maps */
-    int32_t cached_networks;   /**< networks kept, 0..1024; the least recently used one makes way; 0: 8 */
+    int32_t cached_networks;   /**< networks kept, 0..1024, the most recently used ones; 0: 8 */
 } icseg_session_options;
 
 /** Initialises an icseg_session_options. */
@@ -66,7 +66,7 @@ ICSEG_API int32_t icseg_session_threads(const icseg_session *session);
 /** The precision in use, never AUTO: F32 if the processor does not support the requested one. F32 for NULL. */
 ICSEG_API icseg_precision icseg_session_precision(const icseg_session *session);
 
-/** What a model takes in memory, and what running it on one batch costs. */
+/** The memory of a model, and the cost of running it on one batch. */
 typedef struct icseg_session_cost {
     size_t struct_size; /**< ICSEG_SESSION_COST_INIT */
     int64_t parameters; /**< elements of the weights, without running statistics */
@@ -74,7 +74,7 @@ typedef struct icseg_session_cost {
     double flops;       /**< floating-point operations of one run; a multiply-add counts as two */
     size_t weights;     /**< bytes of the weights in f32 */
     size_t activations; /**< bytes of working memory for the normalised input and all intermediate results */
-    size_t unplanned;   /**< what they would take if no memory was used twice */
+    size_t unplanned;   /**< activations if no memory was reused */
     size_t scratch;     /**< bytes of further working memory of single operators */
 } icseg_session_cost;
 
@@ -82,7 +82,7 @@ typedef struct icseg_session_cost {
 #define ICSEG_SESSION_COST_INIT ICSEG_INIT(icseg_session_cost)
 
 /** Builds the network that labels `count` images of `height` x `width` pixels at once (icseg_session_predict without
- * confidence, at the images' own size), and says what it costs. The session keeps the network for later runs.
+ * confidence, at the images' own size), and returns its cost. The session keeps the network for later runs.
  *
  * @param session the session
  * @param count images in the batch, at least 1
@@ -110,14 +110,14 @@ ICSEG_API icseg_status icseg_session_predict(icseg_session *session, const icseg
                                              const icseg_eval_options *options, icseg_labels *labels,
                                              float **confidence, icseg_error *error);
 
-/** How the channels of a frame's pixels are stored, one byte each. */
+/** Order of the channels of a frame's pixels, one byte each. */
 typedef enum icseg_frame_format {
     ICSEG_FRAME_RGB8,   /**< red, green, blue */
     ICSEG_FRAME_BGR8,   /**< blue, green, red, as in OpenCV */
     ICSEG_FRAME_RGBA8,  /**< red, green, blue, alpha; alpha is ignored */
     ICSEG_FRAME_BGRA8,  /**< blue, green, red, alpha; alpha is ignored */
     ICSEG_FRAME_GREY8,  /**< one channel, used as red, green and blue */
-    ICSEG_FRAME_FORMATS /**< how many there are */
+    ICSEG_FRAME_FORMATS /**< number of formats */
 } icseg_frame_format;
 
 /** An 8-bit sRGB image in the caller's memory, such as a camera frame. */
@@ -150,8 +150,8 @@ typedef struct icseg_batch {
 /** Initialises an icseg_batch. */
 #define ICSEG_BATCH_INIT ICSEG_INIT(icseg_batch)
 
-/** What a run can return, as bits that can be combined. N: images of the batch, H and W: their height and width, K:
- * classes, C: config.embed_dim, k: top_k. All tensors are dense and row-major. */
+/** The results that a run can return, as bits that can be combined. N: images of the batch, H and W: their height and
+ * width, K: classes, C: config.embed_dim, k: top_k. All tensors are dense and row-major. */
 typedef enum icseg_want {
     ICSEG_WANT_LABELS = 1 << 0,     /**< class of each pixel: I16 (N, H, W) */
     ICSEG_WANT_CONFIDENCE = 1 << 1, /**< probability of that class: F32 (N, H, W), 0..1 */
@@ -159,7 +159,7 @@ typedef enum icseg_want {
      * (N, H, W, k). Class 0 of a pixel is its label. */
     ICSEG_WANT_TOP_CLASSES = 1 << 2,
     ICSEG_WANT_TOP_PROBABILITIES = 1 << 3, /**< their probabilities: F32 (N, H, W, k), 0..1 */
-    /** Probabilities of all classes: F32 (N, H, W, K). The only want whose memory grows with pixels times classes:
+    /** Probabilities of all classes: F32 (N, H, W, K). The only result whose memory grows with pixels times classes:
      * 150 MiB for an image of 512 x 512 and 150 classes. */
     ICSEG_WANT_PROBABILITIES = 1 << 4,
     /** The network's output before upsampling, at stride 4: F32 (N, h, w, K), where h and w are about H / 4 and W / 4;
@@ -173,8 +173,8 @@ typedef enum icseg_want {
     ICSEG_WANT_SCORES_8 = 1 << 7,  /**< the same at stride 8 */
     ICSEG_WANT_SCORES_16 = 1 << 8, /**< the same at stride 16 */
     ICSEG_WANT_SCORES_32 = 1 << 9, /**< the same at stride 32 */
-    /** What the score maps compare with: F32 (N, K, C), or (1, K, C) if it is the same for all images (templates and
-     * static prompts without post-model prompting). Not normalised to unit length. */
+    /** The class embeddings that the score maps compare with: F32 (N, K, C), or (1, K, C) if it is the same for all
+     * images (templates and static prompts without post-model prompting). Not normalised to unit length. */
     ICSEG_WANT_CLASS_EMBEDDINGS = 1 << 10,
     /** CLIP's embedding of the whole image: F32 (N, C), not normalised. ResNet: the output of attention pooling for the
      * mean of the last feature map. ViT: the class token after the last layer norm and the projection. */
@@ -182,7 +182,7 @@ typedef enum icseg_want {
     ICSEG_WANT_ALL = (1 << 12) - 1 /**< every bit above */
 } icseg_want;
 
-/** What a run computes, and how. All zero: labels, with the resizing and windows of the model's training. */
+/** Which results a run computes, and how. All zero: labels, with the resizing and windows of the model's training. */
 typedef struct icseg_run_options {
     size_t struct_size; /**< ICSEG_RUN_OPTIONS_INIT */
     uint32_t want;      /**< icseg_want bits; 0: ICSEG_WANT_LABELS */
@@ -195,8 +195,8 @@ typedef struct icseg_run_options {
 /** Initialises an icseg_run_options. */
 #define ICSEG_RUN_OPTIONS_INIT ICSEG_INIT(icseg_run_options)
 
-/** What a run returned: memory of its own, independent of the session and the model, which do not have to stay open.
- * It does not change, so that any number of threads may read it. */
+/** The results of a run. They have their own memory: the session and the model do not have to stay open. A result does
+ * not change, and any number of threads may read it. */
 typedef struct icseg_result icseg_result;
 
 /** Runs the model on a batch. The first run of a shape builds a network, which takes longer; icseg_session_prepare does
@@ -215,8 +215,8 @@ typedef struct icseg_result icseg_result;
 ICSEG_API icseg_status icseg_session_run(icseg_session *session, const icseg_batch *batch,
                                          const icseg_run_options *options, icseg_result **result, icseg_error *error);
 
-/** Builds what runs of this shape need, loads the weights, and runs the network once on a grey image, so that the next
- * icseg_session_run of the same shape and options takes no longer than those that follow.
+/** Builds the network for runs of this shape, loads the weights, and runs it once on a grey image. The next
+ * icseg_session_run of the same shape and options is then as fast as those that follow.
  *
  * @param session the session
  * @param count images in a batch
@@ -231,14 +231,14 @@ ICSEG_API icseg_status icseg_session_prepare(icseg_session *session, int32_t cou
 /** One tensor of a result.
  *
  * @param result the result
- * @param want one of the bits that the run was asked for
+ * @param want one of the bits that the run computed
  * @param out receives the tensor; its memory lives until icseg_result_close, and `owner` is the result
  * @param error receives the message on failure; may be NULL
- * @return ICSEG_ERROR_ARGUMENT if the run was not asked for it */
+ * @return ICSEG_ERROR_ARGUMENT if the run did not compute it */
 ICSEG_API icseg_status icseg_result_tensor(const icseg_result *result, icseg_want want, icseg_tensor *out,
                                            icseg_error *error);
 
-/** The icseg_want bits that the result holds. 0 for NULL. */
+/** The icseg_want bits of the results that it contains. 0 for NULL. */
 ICSEG_API uint32_t icseg_result_wants(const icseg_result *result);
 
 /** Frees a result and its tensors, and sets the pointer to NULL. Accepts NULL and a pointer to NULL. */

@@ -62,7 +62,7 @@ typedef struct icseg_synth_options {
     int32_t val;        /**< images of the validation split, up to ICSEG_SYNTH_MAX_IMAGES; 0: 100 */
     int32_t width;      /**< in pixels, ICSEG_SYNTH_MIN_SIDE..ICSEG_SYNTH_MAX_SIDE; 0: 256 */
     int32_t height;     /**< in pixels, ICSEG_SYNTH_MIN_SIDE..ICSEG_SYNTH_MAX_SIDE; 0: 192 */
-    uint64_t seed;      /**< another seed gives other scenes */
+    uint64_t seed;      /**< different seeds give different scenes */
     int32_t threads;    /**< 0: all cores; the files do not depend on it */
     bool force;         /**< write even into a folder that contains other files, which stay */
 } icseg_synth_options;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Arrays of numbers in memory: what the library takes and returns where images and label maps are not enough. */
+ * Arrays of numbers in memory, for inputs and outputs that are not images or label maps. */
 #ifndef ICSEG_TENSOR_H
 #define ICSEG_TENSOR_H
 
@@ -25,8 +25,8 @@ typedef enum icseg_tensor_type {
     ICSEG_TENSOR_U8   /**< uint8_t; NumPy uint8 */
 } icseg_tensor_type;
 
-/** A strided array in memory that somebody else owns. Its fields are those of Python's buffer protocol and of DLPack,
- * so that it becomes a NumPy array or a PyTorch tensor without a copy.
+/** A strided array in memory that it does not own. Its fields are those of Python's buffer protocol and of DLPack, so
+ * it can become a NumPy array or a PyTorch tensor without a copy.
  *
  * A tensor that the library returns is dense and row-major, and its memory belongs to `owner`. A tensor that the
  * library takes may have any strides, negative ones and 0 included. Element (i, j, ..) is at
@@ -37,13 +37,13 @@ typedef struct icseg_tensor {
     int64_t shape[ICSEG_TENSOR_MAX_RANK];   /**< (rank) elements along each axis */
     int64_t strides[ICSEG_TENSOR_MAX_RANK]; /**< (rank) bytes from one element to the next along each axis */
     void *data;                             /**< the first element */
-    void *owner; /**< the object that `data` lives as long as (an icseg_result); NULL: the caller's own memory */
+    void *owner;                            /**< the object that owns `data` (an icseg_result); NULL: the caller */
 } icseg_tensor;
 
 /** Bytes of one element; 0 for a type that does not exist. */
 ICSEG_API size_t icseg_tensor_type_size(icseg_tensor_type type);
 
-/** Describes dense, row-major memory of the caller's.
+/** Describes dense, row-major memory of the caller.
  *
  * @param out receives the description; `owner` is NULL
  * @param type type of the elements

@@ -22,8 +22,8 @@
  * model.init is a file or folder of weights, written by this library or published by OpenAI, open_clip, Hugging Face or
  * DenseCLIP, whose tensors replace the new ones of the same name. A tensor of another shape is an error, and so is a
  * file whose configuration describes other encoders. Tensors that depend on the class list (the classifier, and the
- * lateral convolutions that read score maps) start new when the file's class list differs or is missing. Messages tell
- * which tensors started new and which were not used. */
+ * lateral convolutions that read score maps) keep their initial values if the file's class list differs or is missing.
+ * Messages name the tensors that kept their initial values and those that were not used. */
 #ifndef ICSEG_TRAIN_H
 #define ICSEG_TRAIN_H
 
@@ -72,7 +72,7 @@ typedef struct icseg_train_result {
  * @param result receives the result on success; NULL: not needed
  * @param error receives the message on failure; may be NULL
  * @return the errors of icseg_trainer_open and icseg_trainer_step; ICSEG_ERROR_CANCELLED when the progress callback
- * cancels: the state has been written then, and the run can be resumed */
+ * cancels: the state is written first, and the run can be resumed */
 ICSEG_API icseg_status icseg_train(const icseg_recipe *recipe, const icseg_train_options *options,
                                    const icseg_progress *progress, icseg_train_result *result, icseg_error *error);
 
@@ -103,8 +103,8 @@ typedef struct icseg_trainer icseg_trainer;
  * @param error receives the message on failure; may be NULL
  * @return the errors of icseg_recipe_check, of data sets and of checkpoints; ICSEG_ERROR_ARGUMENT with remedy
  * ICSEG_REMEDY_RESUME if the directory contains a run and `resume` is false; ICSEG_ERROR_ARGUMENT with the key if a
- * recipe differs from the run's in what decides weights; ICSEG_ERROR_IO if the directory cannot be written or another
- * process trains in it */
+ * recipe differs from the run's in a key that decides the weights; ICSEG_ERROR_IO if the directory cannot be written or
+ * another process trains in it */
 ICSEG_API icseg_status icseg_trainer_open(icseg_trainer **out, const icseg_recipe *recipe,
                                           const icseg_train_options *options, const icseg_progress *progress,
                                           icseg_error *error);
@@ -142,7 +142,7 @@ typedef struct icseg_train_step {
  * image that cannot be read: the steps before are saved then */
 ICSEG_API icseg_status icseg_trainer_step(icseg_trainer *trainer, icseg_train_step *out, icseg_error *error);
 
-/** What the recipe schedules after a step; bits of icseg_trainer_due. */
+/** The work that the recipe schedules after a step; bits of icseg_trainer_due. */
 typedef enum icseg_train_due {
     ICSEG_TRAIN_DUE_EVALUATE = 1, /**< an evaluation: train.eval_every, and after the last step */
     ICSEG_TRAIN_DUE_SAVE = 2      /**< a checkpoint: train.checkpoint_every, and after the last step */
@@ -165,7 +165,7 @@ ICSEG_API icseg_status icseg_trainer_evaluate(icseg_trainer *trainer, icseg_metr
  * nothing is written then. */
 ICSEG_API icseg_status icseg_trainer_save(icseg_trainer *trainer, icseg_error *error);
 
-/** Ends the log and writes report.html. Evaluates before if the current weights have not been evaluated. The trainer
+/** Ends the log and writes report.html. First evaluates the current weights if that has not been done. The trainer
  * cannot step afterwards. */
 ICSEG_API icseg_status icseg_trainer_finish(icseg_trainer *trainer, icseg_error *error);
 

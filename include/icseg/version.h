@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * The version of the library, and what this build of it contains.
+ * The version of the library, and the contents of this build.
  *
  * Both functions may be called from any thread at any time. */
 #ifndef ICSEG_VERSION_H
@@ -19,10 +19,10 @@ extern "C" {
 /** The version of the headers, as one number that grows: 10000 major + 100 minor + patch. */
 #define ICSEG_VERSION_NUMBER 200
 
-/** The version of the library that is loaded, such as "0.2.0". Never NULL; valid for ever. */
+/** The version of the library that is loaded, such as "0.2.0". Never NULL; it stays valid. */
 ICSEG_API const char *icseg_version(void);
 
-/** What the library was built with, and what the processor offers to it. The strings are valid for ever. */
+/** How the library was built, and what the processor supports. The strings stay valid. */
 typedef struct icseg_build {
     size_t struct_size;   /**< Set by #ICSEG_BUILD_INIT. */
     const char *version;  /**< As icseg_version() returns it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Converting weights between the files people have (OpenAI, open_clip, Hugging Face, DenseCLIP) and safetensors
+ * Converting weights between the published formats (OpenAI, open_clip, Hugging Face, DenseCLIP) and safetensors
  * (docs/weights.md). */
 #ifndef ICSEG_WEIGHTS_H
 #define ICSEG_WEIGHTS_H
@@ -36,7 +36,7 @@ typedef struct icseg_weights_convert_options {
     size_t class_count;             /**< number of class_names */
     const char *vocabulary; /**< CLIP's vocabulary, for the class names: a file or folder; NULL: beside the source */
     const char *tokens;     /**< JSON list of lists of token ids, one for each class; NULL: the names are tokenised */
-    const char *config; /**< JSON object: what shapes do not determine ("vit_heads": 4); NULL: CLIP's usual values */
+    const char *config; /**< JSON object: fields that shapes do not determine ("vit_heads": 4); NULL: CLIP's values */
 } icseg_weights_convert_options;
 
 /** Initialises an icseg_weights_convert_options. */

@@ -37,7 +37,7 @@ static const icseg_option rows[] = {
      .words = tokenizers},
     {"model.synonyms", WORD(synonyms),
      "classes of several names (\"building, edifice\"): first: the first name; mean: the mean of the embeddings of all "
-     "names; published data sets have synonyms, your own lists them between commas in classes.txt",
+     "names; published data sets have synonyms; in your own classes.txt, separate them by commas",
      .words = synonyms},
     {"model.init", TEXT(init),
      "weights to start from: a checkpoint, or published weights, as a file or folder (docs/weights.md)",
@@ -55,8 +55,7 @@ static const icseg_option rows[] = {
      .shown = "none; must be set"},
     {"data.format", WORD(data.format),
      "format of the data set: folder: your own, with the layout above; ade20k, cocostuff10k, ade20k_full: published, "
-     "as "
-     "unpacked (docs/data.md); auto: recognised by its folders",
+     "as unpacked (docs/data.md); auto: recognised by its folders",
      .words = icseg_dataset_format_words},
     {"data.train_split", TEXT(data.train_split), "split to train on"},
     {"data.val_split", TEXT(data.val_split), "split to evaluate on"},
