@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The commands people type; the build itself is CMakeLists.txt. Each target does all set-up it needs.
+# Short commands; the build itself is CMakeLists.txt. Each target does all the set-up that it needs.
 .PHONY: all setup build test demo docs reference abi format clean
 
 all: build
@@ -30,7 +30,7 @@ abi: setup
 	@cmake --build build-sanitize --target icseg_shared
 	@scripts/abi.sh build-sanitize
 
-# The main job on generated scenes, from nothing: see scripts/demo.sh.
+# The whole program on generated scenes, from a fresh clone: see scripts/demo.sh.
 demo: build
 	@scripts/demo.sh
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Sourced: with CPU_TIME set, `clock` holds what to put before a command (after env) so that its clock becomes the CPU
-# time of its only thread, and `threads` is 1. Without, `clock` is empty.
+# To be sourced. With CPU_TIME set, `clock` is a prefix for a command (after env) that replaces its clock by the CPU time
+# of its only thread, and `threads` is 1. Otherwise `clock` is empty.
 clock=()
 if [ -n "${CPU_TIME:-}" ]; then
     threads=1

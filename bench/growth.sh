@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# How cost grows: one image of RN50 with instance prompts while classes, size or batch change, the others standing at
-# 150, 512, 1. Prints a Markdown table: seconds an image, the same for a million pixels, work, peak memory.
+# Measures how cost grows: RN50 with instance prompts, while one of classes, size and batch changes and the others stay
+# at 150, 512 and 1. Prints a Markdown table: seconds per image and per million pixels, work, peak memory.
 # Usage: bench/growth.sh [RUNS]
 #   THREADS=2         threads (default: all cores)
-#   CPU_TIME=1        CPU time of one thread instead of the clock: for machines that are shared
+#   CPU_TIME=1        CPU time of one thread instead of wall time, for shared machines
 #   BENCH=...         options for every `icseg bench`, such as "--prompt static" or "--model vit-b16"
 set -eu
 cd "$(dirname "$0")/.."
 runs=${1:-3}
 threads=${THREADS:-$(nproc)}
 program=build/icseg
-[ -x "$program" ] || { echo "$0: $program is not there: run make first" >&2; exit 1; }
+[ -x "$program" ] || { echo "$0: $program does not exist: run make first" >&2; exit 1; }
 work=$(mktemp -d /tmp/icseg_growth.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 . bench/clock.sh

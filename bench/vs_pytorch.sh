@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# icseg beside the same model in PyTorch (python/torch_peer.py) or, exported, in ONNX Runtime (python/ort_peer.py), in
-# turn, in one go: both sides run each case ROUNDS times, alternately; the medians over the rounds are compared. Prints a
-# Markdown table.
+# Compares icseg with the same model in PyTorch (python/torch_peer.py) or, exported, in ONNX Runtime (python/ort_peer.py).
+# Both sides run each case ROUNDS times, alternately, and the medians over the rounds are compared. Prints a Markdown
+# table.
 # Usage: bench/vs_pytorch.sh [ROUNDS [CASE...]]
 #   cases: infer150 infer847 text150 vit150 train150 train847 (PyTorch), onnx150 onnx847 (ONNX Runtime: pip install
-#          onnxruntime onnx), instance (icseg with static prompts beside icseg with instance prompts)
-#   cases of bf16, for processors that have it: CASE:bf16 with CASE one of PyTorch's (both sides in bf16), CASE:bf16:f32
-#          (PyTorch in f32), CASE:bf16x2, CASE:int8 (AMX; PyTorch in f32), own150 owntrain150 (icseg in bf16 beside icseg in f32)
+#          onnxruntime onnx), instance (icseg with static prompts against instance prompts)
+#   cases in bf16, for processors that support it: CASE:bf16 with CASE one of PyTorch's (both sides in bf16), CASE:bf16:f32
+#          (PyTorch in f32), CASE:bf16x2, CASE:int8 (AMX; PyTorch in f32), own150 owntrain150 (icseg in bf16 against f32)
 #   THREADS=2      threads of both sides (default: all cores)
-#   CPU_TIME=1     CPU time of one thread on both sides instead of the clock: for machines that are shared
+#   CPU_TIME=1     CPU time of one thread on both sides instead of wall time, for shared machines
 #   PYTHON=python3 an interpreter with torch
 set -u
 cd "$(dirname "$0")/.."
@@ -21,9 +21,9 @@ program=build/icseg
 work=$(mktemp -d /tmp/icseg_vs.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
-[ -x "$program" ] || { echo "$0: $program is not there: run make first" >&2; exit 1; }
+[ -x "$program" ] || { echo "$0: $program does not exist: run make first" >&2; exit 1; }
 torch=$("$python" -c 'import torch; print(torch.__version__)' 2>"$work/why") || {
-    echo "$0: $python has no torch, so there is nothing to compare with: pip install torch==2.13.0, or set PYTHON" >&2
+    echo "$0: $python cannot import torch: run pip install torch==2.13.0, or set PYTHON" >&2
     tail -1 "$work/why" >&2
     exit 1
 }
@@ -34,7 +34,7 @@ export OMP_NUM_THREADS=$threads
 field() { sed -n "s/.*\"$2\": *\([0-9.e+-]*\).*/\1/p" <<<"$1"; }
 median() { sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
-# one SIDE COMMAND...: runs it, notes seconds and MiB.
+# one SIDE COMMAND...: runs it, records seconds and MiB.
 one() {
     local side=$1 line
     shift
@@ -78,7 +78,7 @@ with_torch() {
 with_onnx() {
     local same=(--classes "$2" --size 512 --n "$3" --threads "$threads")
     "$python" -c 'import onnx, onnxruntime' 2>"$work/why" || { # not worth the other cases' results
-        echo "$0: $1: $python has no onnxruntime or no onnx (pip install onnxruntime onnx), or set PYTHON" >&2
+        echo "$0: $1: $python cannot import onnxruntime and onnx: run pip install onnxruntime onnx, or set PYTHON" >&2
         return
     }
     "$python" python/ort_peer.py --classes "$2" --n 0 >"$work/out" 2>&1 || { tail -3 "$work/out" >&2; exit 1; }
@@ -111,7 +111,7 @@ echo "|---|---|---|---|---|---|---|"
 for case in "$@"; do
     types=
     [[ $case != *:* ]] || types=${case#*:}
-    case $types in "" | bf16 | bf16:f32 | bf16x2 | int8) ;; *) echo "$0: $case: no such case" >&2; exit 2 ;; esac
+    case $types in "" | bf16 | bf16:f32 | bf16x2 | int8) ;; *) echo "$0: $case: unknown case" >&2; exit 2 ;; esac
     case ${case%%:*} in
     infer150) with_torch "RN50, K 150, 512" infer rn50 rn50 150 512 1 3 ;;
     infer847) with_torch "RN50, K 847, 512" infer rn50 rn50 847 512 1 1 ;;
@@ -124,6 +124,6 @@ for case in "$@"; do
     own150) with_own "RN50, K 150, 512, bf16 beside icseg in f32" infer 1 ;;
     owntrain150) with_own "training step RN50, K 150, 512, batch 2, bf16 beside icseg in f32" train 2 ;;
     instance) with_static "RN50, K 150, 512, static beside instance prompts" ;;
-    *) echo "$0: $case: no such case" >&2; exit 2 ;;
+    *) echo "$0: $case: unknown case" >&2; exit 2 ;;
     esac
 done

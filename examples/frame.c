@@ -9,7 +9,7 @@
 
 enum { COUNT = 3, WIDTH = 160, HEIGHT = 120, STRIDE = 4 * WIDTH + 64, TOP = 3 };
 
-/* Stands in for a camera: a pattern that moves from frame to frame. */
+/* In place of a camera: a pattern that moves from frame to frame. */
 static void draw(unsigned char *pixels, int time) {
     for (int y = 0; y < HEIGHT; y++)
         for (int x = 0; x < WIDTH; x++) {
@@ -44,7 +44,7 @@ static icseg_status print_result(const icseg_result *result, const icseg_model *
     if (status == ICSEG_OK) status = icseg_result_tensor(result, ICSEG_WANT_TOP_CLASSES, &classes, error);
     if (status == ICSEG_OK) status = icseg_result_tensor(result, ICSEG_WANT_TOP_PROBABILITIES, &probabilities, error);
     if (status != ICSEG_OK) return status;
-    /* Of frame 0, the pixel in the middle: (N, H, W, k), dense. */
+    /* The middle pixel of frame 0; both tensors are (N, H, W, k), dense. */
     int64_t top = classes.shape[3], first = (HEIGHT / 2 * WIDTH + WIDTH / 2) * top;
     for (int64_t i = 0; i < top; i++) {
         int16_t k = ((const int16_t *)classes.data)[first + i];
@@ -59,7 +59,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: frame CHECKPOINT\n");
         return 2;
     }
-    /* Static, so that every field that is not set is zero, which is the default. */
+    /* Static, so every field that is not set is zero, which is the default. */
     static unsigned char pixels[COUNT][HEIGHT * STRIDE];
     static icseg_frame frames[COUNT];
     static icseg_batch batch;

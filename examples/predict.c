@@ -6,7 +6,7 @@
 
 #include <icseg/icseg.h>
 
-/* Percent of the pixels that carry label k. Predicted maps have no ignored pixels. */
+/* Percent of the pixels with label k. Predicted maps do not have ignored pixels. */
 static double share(const icseg_labels *labels, int32_t k) {
     size_t pixels = (size_t)labels->width * (size_t)labels->height, count = 0;
     for (size_t i = 0; i < pixels; i++) count += labels->data[i] == k;
@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "usage: predict CHECKPOINT IMAGE OUT.png\n");
         return 2;
     }
-    /* Everything starts empty (static objects are zero), so that the same code closes whatever has been opened. */
+    /* Everything starts empty (static objects are zero), so the same code closes whatever has been opened. */
     static icseg_error error;
     static icseg_image image;
     static icseg_labels labels;

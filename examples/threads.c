@@ -12,11 +12,11 @@
 
 enum { THREADS = 4, RUNS = 3 };
 
-/* What a session holds beside its working memory: the built network (graph, prepared operators), the thread's stack and
+/* Memory of a session besides its working memory: the built network (graph, prepared operators), the thread's stack and
  * the caller's labels. */
 static const size_t network = 6 << 20;
 
-/* What one thread does: its own session, and its own labels of the image. */
+/* The state of one thread: its own session, and its own labels of the image. */
 typedef struct worker {
     icseg_model *model;
     const icseg_image *image;
@@ -32,7 +32,7 @@ static void *label(void *user) {
     icseg_session_options options;
     memset(&options, 0, sizeof options);
     options.struct_size = sizeof options;
-    options.threads = 1; /* results depend on this number and on nothing else of the host */
+    options.threads = 1; /* results depend on this number and not on the host's settings */
     w->cost.struct_size = sizeof w->cost;
     w->status = icseg_session_open(&session, w->model, &options, &w->error);
     if (w->status == ICSEG_OK)
@@ -57,7 +57,7 @@ static int same(const worker *a, const worker *b) {
     return !memcmp(a->labels.data, b->labels.data, pixels * sizeof *a->labels.data);
 }
 
-/* `count` threads at once; the status of the first that failed. */
+/* Runs `count` threads at once; returns the status of the first that failed. */
 static icseg_status run_threads(worker *workers, int count, icseg_error *error) {
     pthread_t thread[THREADS];
     icseg_status status = ICSEG_OK;

@@ -3,10 +3,10 @@
 
     python3 python/check_classify.py [--program build/icseg] [RN50 RN101 RN50x4 ViT-B-16 ViT-B-32 huggingface]
 
-The models get random weights and are saved the way they are published; pictures of many sizes go through Pillow's and
-torchvision's preprocessing, class names through open_clip's tokenizer. Probabilities must agree within 1e-3, embeddings
-within 1e-4 (relative). Not part of `make test`: it needs `pip install open_clip_torch transformers` and minutes; without
-them it says so and ends.
+The models get random weights and are saved as they are published. Images of many sizes pass through the preprocessing of
+Pillow and torchvision, and class names through open_clip's tokenizer. Probabilities must agree within 1e-3, embeddings
+within 1e-4 (relative). This check is not part of `make test`: it needs `pip install open_clip_torch transformers` and takes
+minutes. Without these packages it prints a message and ends.
 """
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def report(name: str, good: bool, text: str) -> None:
 
 
 def randomise(model: torch.nn.Module, seed: int) -> None:
-    """Nothing stays at zero or one, signals keep their size."""
+    """Draws values such that nothing stays at zero or one and signals keep their scale."""
     g = torch.Generator().manual_seed(seed)
     for name, t in model.state_dict().items():
         if not t.is_floating_point() or t.ndim == 0 or "attn_mask" in name:
@@ -92,7 +92,7 @@ def classify(program: str, weights: str, files: List[str], names: List[str], tem
 
 
 def zero_shot(encode, tokenize, templates: List[str], mean: bool) -> torch.Tensor:
-    """Class embeddings as CLIP's zero-shot notebook makes them."""
+    """Class embeddings, computed as in CLIP's zero-shot notebook."""
     rows = []
     for names in CLASSES:
         texts = [t.format(n) for n in (names if mean else names[:1]) for t in templates]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Full-size models, both ways: a checkpoint that PyTorch wrote gives the same outputs in icseg, and one that icseg trained
-gives the same outputs in PyTorch.
+"""Compares full-size models in both directions: a checkpoint that PyTorch wrote must have the same outputs in icseg, and one
+that icseg trained must have the same outputs in PyTorch.
 
 usage: check_full_size.py ICSEG [--models rn50 rn101 vit] [--size 256]         needs torch and numpy, 4 GiB of disk in /tmp
-prints one line a comparison; exit status 1 when any tensor differs by more than 1e-4 of its norm.
+prints one line per comparison; exit status 1 if any tensor differs by more than 1e-4 of its norm.
 """
 import argparse
 import os

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares `icseg tokenize` with OpenAI's simple_tokenizer on more than 50,000 strings, the differences that
-docs/tokenizer.md lists taken into account: ftfy does not repair encodings here, and only XML's references are replaced.
+"""Compares `icseg tokenize` with OpenAI's simple_tokenizer on more than 50,000 strings, configured for the
+differences that docs/tokenizer.md lists: ftfy does not repair encodings here, and only XML's references are replaced.
 
     python/check_tokenizer.py ICSEG --vocab FILE [--classes DIR] [--count N] [--seed S]
 
-ICSEG is the program, FILE bpe_simple_vocab_16e6.txt.gz, DIR holds class lists as JSON. The other side is written here
-from CLIP's published behaviour, with the packages that CLIP uses (pip install ftfy regex); without them or without FILE
-the check is skipped, in so many words, with exit status 77."""
+ICSEG is the program, FILE bpe_simple_vocab_16e6.txt.gz, DIR holds class lists as JSON. The reference is written here
+from CLIP's published behaviour, with the packages that CLIP uses (pip install ftfy regex). Without them or without FILE the
+check is skipped with a message and exit status 77."""
 import argparse
 import gzip
 import html
@@ -163,7 +163,7 @@ def odd_utf8(rng):
 
 
 def wrong_bytes(rng):
-    """UTF-8 with damage, read as programs do: with U+FFFD for what is broken."""
+    """Damaged UTF-8, decoded with U+FFFD in place of invalid bytes."""
     raw = bytearray(" ".join(rng.choices(WORDS, k=3)).encode())
     for _ in range(rng.randrange(1, 4)):
         raw[rng.randrange(len(raw))] = rng.randrange(1, 256)
@@ -176,7 +176,7 @@ def marks(rng):
 
 
 def suspects(rng, pool=[]):
-    """Letters and signs that turn up where encodings were confused, at random."""
+    """Random letters and signs that occur in text whose encoding was confused."""
     if not pool:
         pool.extend(sorted({ch for e in ENCODINGS for ch in bytes(range(0x80, 256)).decode(e, "ignore")}))
         pool.extend(" aZ?\n\r\x1a\ufffd")

@@ -5,9 +5,9 @@ by CLIP's own embeddings and by logits.
     python3 python/check_weights.py [--program build/icseg] [--dir DIR] [rn50 rn101 rn50x4 vit-b16 vit-b32]
 
 Random weights are made by make_weights.py in DIR (about 2.5 GB a model; kept when DIR is given). A converted file must
-hold exactly PyTorch's values; image and text embeddings that classify makes of each file must be PyTorch's within 1e-4; a
-converted DenseCLIP checkpoint must give the reference's logits and text embeddings
-within 1e-4. Time and peak memory of each run are printed. Not part of `make test`: it needs PyTorch and minutes.
+contain exactly PyTorch's values. Image and text embeddings that classify computes from each file must agree with PyTorch's
+within 1e-4, and so must the logits and text embeddings of a converted DenseCLIP checkpoint with the reference's. Time and peak memory of each run are printed. This check is not part of
+`make test`: it needs PyTorch and takes minutes.
 """
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ print(time.time() - start, usage.ru_maxrss)
 
 
 def run(command: List[str]) -> Tuple[float, float]:
-    """Seconds and peak MiB of a command that must succeed. A small process starts it: a child's peak begins at what its
+    """Seconds and peak MiB of a command that must succeed. A small process starts it: a child's peak begins at that of its
     parent holds, and this one holds whole models."""
     answer = subprocess.run([sys.executable, "-c", MEASURE, *command], stdout=subprocess.PIPE, text=True, check=True)
     seconds, kib = answer.stdout.split()
@@ -57,7 +57,7 @@ def report(name: str, good: bool, text: str) -> None:
 
 
 def same_tensors(path: str, expected: Dict[str, torch.Tensor]) -> str:
-    """What differs; empty when all is equal."""
+    """The differences; empty if everything is equal."""
     found, _ = ref.load_safetensors(path)
     names = set(found) ^ set(expected)
     if names:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/unit/data/clip_classify.txt: what the public CLIP code makes of small models and pictures that the unit
-test makes too, by the same formulas. Needs `pip install open_clip_torch "pillow<13"` (13 resizes some sizes in another order of the
-passes, which changes single bits); the test needs the file only.
+"""Writes tests/unit/data/clip_classify.txt: the public CLIP code's results for small models and images, which the
+unit test generates with the same formulas. Needs `pip install open_clip_torch "pillow<13"` (13 swaps the passes for some
+sizes, which changes single bits); the test needs only the file.
 
     python3 python/make_classify_fixture.py tests/unit/data/clip_classify.txt
 """
@@ -25,8 +25,8 @@ MODELS = {
 }
 CLASSES = [["cat"], ["dog", "hound"], ["caf\u00e9 (small, old)"]]
 TEMPLATES = [["a photo of a {}"], ["a {}.", "{} or {}"]]
-PICTURES = [(80, 70), (50, 131), (96, 96), (33, 90)]
-RESIZES = [  # picture, full size, window
+IMAGES = [(80, 70), (50, 131), (96, 96), (33, 90)]
+RESIZES = [  # image, full size, window
     ((80, 70), (80, 70), (0, 0, 80, 70)), ((80, 70), (31, 27), (0, 0, 31, 27)), ((50, 131), (224, 586), (0, 181, 224, 224)),
     ((96, 96), (7, 7), (2, 1, 4, 5)), ((3, 2), (40, 33), (0, 0, 40, 33)), ((1, 1), (5, 4), (0, 0, 5, 4)),
     ((640, 5), (64, 48), (10, 8, 40, 40)), ((33, 90), (48, 130), (0, 41, 48, 48))]
@@ -62,7 +62,7 @@ def fill(name: str, t: torch.Tensor) -> None:
     t.copy_(torch.from_numpy(np.ascontiguousarray(u)))
 
 
-def picture(w: int, h: int) -> Image.Image:
+def image(w: int, h: int) -> Image.Image:
     y, x, c = np.mgrid[0:h, 0:w, 0:3]
     return Image.fromarray(((7 * y + 13 * x + 29 * c + x * y % 11 * 5) % 256).astype(np.uint8))
 
@@ -87,7 +87,7 @@ def lines(name: str) -> Iterator[str]:
                 fill(key, t)
         model.logit_scale.fill_(3.0)
         prepare = open_clip.image_transform(MODELS[name]["image_size"], is_train=False)
-        images = unit(torch.cat([model.encode_image(prepare(picture(*size))[None]) for size in PICTURES]))
+        images = unit(torch.cat([model.encode_image(prepare(image(*size))[None]) for size in IMAGES]))
         for variant, templates in enumerate(TEMPLATES):
             rows = [unit(unit(model.encode_text(tokenize([t.replace("{}", n) for n in (k if variant else k[:1])
                                                           for t in templates]))).mean(0)) for k in CLASSES]
@@ -101,7 +101,7 @@ def lines(name: str) -> Iterator[str]:
 def main() -> None:
     with open(sys.argv[1], "w") as f:
         for size, full, (x, y, w, h) in RESIZES:
-            made = np.asarray(picture(*size).resize(full, Image.BICUBIC))[y: y + h, x: x + w]
+            made = np.asarray(image(*size).resize(full, Image.BICUBIC))[y: y + h, x: x + w]
             f.write(f"resize {size[0]} {size[1]} {full[0]} {full[1]} {x} {y} {w} {h} {fnv(made.tobytes())}\n")
         for name in MODELS:
             f.write("\n".join(lines(name)) + "\n")

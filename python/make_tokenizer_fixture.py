@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes tests/unit/data/clip_merges.txt and clip_tokens.txt: a small vocabulary of our own, and the ids that the
-independent tokenizer of check_tokenizer.py gives some 900 strings, with it and with CLIP's vocabulary.
+"""Writes tests/unit/data/clip_merges.txt and clip_tokens.txt: a small vocabulary, and the ids of some 900
+strings with it and with CLIP's vocabulary, computed by the independent tokenizer of check_tokenizer.py.
 
     python/make_tokenizer_fixture.py bpe_simple_vocab_16e6.txt.gz CLASSES_DIR"""
 import collections
@@ -52,7 +52,7 @@ small = check.SimpleTokenizer(lines)
 texts = list(check.strings(40000, 11, None))
 odd = random.Random(3)
 macroman = random.Random(4)
-# One string for each rule that random ones hardly ever need, found by planting bugs.
+# One string for each rule that random strings hardly ever trigger, found by planting bugs.
 rare = ["&ltx;", "&gtx", "&amp;amp;lt;", "&#x1;&#65;&#x41;", "\u0394\u03a3\u0345 \u0394\u03a3.\u0391", "\u1fb7 \ufb1d\u0323"]
 chosen = rare + [check.odd_utf8(odd) for _ in range(40)] + [check.suspects(macroman) for _ in range(60)]
 chosen += check.WORDS + rng.sample(names, 60) + [t for t in texts[-STRINGS + 150 :]] + rng.sample(texts[:-STRINGS], 90)

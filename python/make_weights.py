@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes random weights the way other people publish theirs, to test `icseg convert` and `--init`.
+"""Writes random weights in the formats in which weights are published, to test `icseg convert` and `--init`.
 
     python3 python/make_weights.py tests/weights            the tiny fixtures of the unit tests (committed)
     python3 python/make_weights.py --full DIR [rn50 ...]    full-size models, for python/check_weights.py
@@ -72,7 +72,7 @@ class CLIP(nn.Module):
 
 
 def randomise(module: nn.Module, seed: int) -> None:
-    """Values that betray a wrong place: nothing stays at 0 or 1."""
+    """Values that reveal a wrong position: nothing stays at 0 or 1."""
     g = torch.Generator().manual_seed(seed)
     for name, t in module.state_dict().items():
         if not t.is_floating_point() or name == "logit_scale":
@@ -161,7 +161,7 @@ def denseclip(model: ref.ICPC, classes: List[str]) -> dict:
 
 # --------------------------------------------------------------------------- containers
 def save_torchscript(path: str, clip: CLIP, small: bool = False) -> None:
-    """`small` leaves out what only a debugger reads."""
+    """`small` leaves out data that only a debugger reads."""
     clip = clip.eval()
     traced = torch.jit.trace(clip, torch.zeros(1, 3, dtype=torch.long), check_trace=False)
     torch.jit.save(traced.half(), path)
@@ -243,13 +243,13 @@ def baseline_keys(backbone: str, **kw) -> dict:
 
 
 def image_of(h: int, w: int) -> Tensor:
-    """What the C test makes too: (1, 3, h, w), value at (c, y, x)."""
+    """The image that the C test also makes: (1, 3, h, w), value at (c, y, x)."""
     y, x = torch.meshgrid(torch.arange(h), torch.arange(w), indexing="ij")
     return torch.stack([((7 * y + 13 * x + 29 * c + (y * x) % 11) % 64).float() / 32 - 1 for c in range(3)])[None]
 
 
 def sums(state: Dict[str, Tensor]) -> List[str]:
-    """name, shape, sum, and a sum weighted by place: enough to tell a tensor."""
+    """name, shape, sum, and a sum weighted by place: enough to identify a tensor."""
     out = []
     for name in sorted(state):
         v = state[name].double().flatten()
@@ -313,7 +313,7 @@ BASELINES = ("rn50", "rn101", "vit-b16")                    # DenseCLIP's
 
 
 def write_vocabulary(path: str) -> None:
-    """A merges.txt that gives 49,408 tokens: pairs of bytes, none of longer words."""
+    """A merges.txt with 49,408 tokens: pairs of bytes, no longer words."""
     printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
     letters = [chr(b) for b in printed] + [chr(256 + i) for i in range(256 - len(printed))]
     with open(path, "w", encoding="utf-8") as f:
@@ -321,13 +321,13 @@ def write_vocabulary(path: str) -> None:
 
 
 def picture(side: int) -> bytes:
-    """The pixels (side, side, 3) of a picture that needs no resizing."""
+    """The pixels (side, side, 3) of an image that does not need resizing."""
     g = torch.Generator().manual_seed(8)
     return bytes(torch.randint(0, 256, (side * side * 3,), generator=g).tolist())
 
 
 def embeddings(clip: CLIP, texts: List[List[int]]) -> Dict[str, Tensor]:
-    """What clip makes of the picture and the texts, at unit length."""
+    """clip's embeddings of the image and the texts, at unit length."""
     side = int(clip.input_resolution)
     mean, std = torch.tensor([0.48145466, 0.4578275, 0.40821073]), torch.tensor([0.26862954, 0.26130258, 0.27577711])
     pixels = torch.tensor(list(picture(side)), dtype=torch.float32).view(side, side, 3) / 255

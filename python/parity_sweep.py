@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parity beyond the committed fixtures: random configurations of both backbones, other seeds, sizes, depths, batch sizes
-and class counts, each written by make_fixtures.py's code and checked by `icseg parity`.
+"""Checks parity beyond the committed fixtures: random configurations of both backbones with other seeds, sizes, depths, batch
+sizes and class counts, each written by make_fixtures.py's code and checked by `icseg parity`.
 
-A ReLU's gradient jumps at zero. Where an input of one lies closer to zero than f32 rounds, f32 and f64 may take different
-sides, and PyTorch in f32 then disagrees with PyTorch in f64 by as much as we do. Such fixtures are drawn again, and of
-those that all come close the one that stays farthest away is taken.
+A ReLU's gradient jumps at zero. If an input of a ReLU is closer to zero than the rounding of f32, f32 and f64 may be on
+different sides of it, and PyTorch in f32 then disagrees with PyTorch in f64 by as much as icseg does. Such fixtures are drawn
+again; if all attempts come close, the one that stays farthest away is used.
 
 usage: parity_sweep.py ICSEG [--cases N] [--seed S] [--keep DIR]          needs torch and numpy
-prints one line a case; exit status 1 when any disagrees.
+prints one line per case; exit status 1 if any disagrees.
 """
 import argparse
 import contextlib
@@ -30,7 +30,7 @@ KINK, TRIES = 1e-5, 12  # inputs of a ReLU are of the order of 1 and carry error
 def random_case(r: random.Random):
     """(description, config, (height, width), batch)"""
     vit = r.random() < 0.4
-    # Batch norm over two values is a sign function: its training curve says nothing. So at least four at stride 32.
+    # Batch norm over two values is a sign function: its training curve is meaningless. Use at least four at stride 32.
     batch = r.choice([1, 2, 2, 3, 4])
     low = 32 if batch == 4 else 64
     size = (r.randint(low, 120), r.randint(low, 120))

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Compares the binary interface of libicseg.so with that of the last release, abi/libicseg.so.abi, by libabigail.
-# New functions are fine. Every other change is reported: if it is no more than new fields at the end of structs that
-# begin with their size, run this with --update; else the interface needs a new version (SOVERSION).
+# New functions are fine. Every other change is reported. If structs that begin with their size only got new fields at the
+# end, run this with --update; otherwise the interface needs a new version (SOVERSION).
 # Usage: abi.sh [--update] [BUILD_DIR]; BUILD_DIR was built with -g (default: build-sanitize). --update writes the dump.
 # Prints "N passed, N failed".
 set -u
@@ -20,7 +20,7 @@ fi
 work=$(mktemp -d /tmp/icseg_abi.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
-# Types that the headers declare and do not define: what is in them may change.
+# Types that the headers declare but do not define: their contents may change.
 opaque=$(grep -hoE '^typedef struct (icseg_[a-z_0-9]+) icseg_[a-z_0-9]+;' include/icseg/*.h | awk '{print $3}' | sort -u | paste -sd'|')
 printf '[suppress_type]\n  type_kind = struct\n  name_regexp = ^(%s)$\n  drop = yes\n' "$opaque" >"$work/opaque.suppr"
 describe() {

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Checks what the compiler does not: include order of the folders, no printing or exiting in the library, symbol names,
-# headers that stand alone, licence lines, formatting, links, generated pages. Usage: check_layers.sh [BUILD_DIR]
-# Prints one line for each check, with file and line of what is wrong, and at the end "N passed, N failed".
+# self-contained headers, licence lines, formatting, links, generated pages. Usage: check_layers.sh [BUILD_DIR]
+# Prints one line for each check, with file and line of each finding, and at the end "N passed, N failed".
 set -u
 cd "$(dirname "$0")/.."
 build=${1:-build}
 passed=0 failed=0
 
-# report NAME FINDINGS: a check is good when it found nothing.
+# report NAME FINDINGS: a check passes if it found nothing.
 report() {
     if [ -z "$2" ]; then
         echo "ok    $1"
@@ -20,7 +20,7 @@ report() {
     fi
 }
 
-# Without one of these the checks below would find nothing wrong.
+# Without one of these, the checks below would pass without checking anything.
 tools() {
     for tool in git cc gcc nm awk; do command -v $tool >/dev/null || echo "$tool is not installed"; done
     [ -n "$(git ls-files 2>&1 | grep -m 1 -F CMakeLists.txt)" ] || echo "git does not list the files here"
@@ -94,7 +94,7 @@ symbol_order() {
         }'
 }
 
-# Files of one folder that use each other in a circle.
+# Files of one folder that depend on each other in a circle.
 file_circles() {
     symbols | awk '
         function folder(path) { sub(/\/[^\/]*$/, "", path); return path }
@@ -121,7 +121,7 @@ file_circles() {
         }' | sort
 }
 
-# The program reaches nothing that the library hides.
+# The program uses no hidden symbols of the library.
 program_symbols() {
     local own="$build/CMakeFiles/icseg.dir/cli"
     compgen -G "$own/*.o" >/dev/null || { echo "$own: no object files"; return; }
@@ -183,19 +183,19 @@ reference() {
     local out
     out=$(mktemp -d /tmp/icseg_reference.XXXXXX)
     ICSEG_VERSION=0 ICSEG_REFERENCE=$out doxygen docs/Doxyfile 2>&1 | sed "s|$PWD/||"
-    [ -s "$out/html/index.html" ] || echo "docs/Doxyfile: nothing is written"
+    [ -s "$out/html/index.html" ] || echo "docs/Doxyfile: Doxygen wrote nothing"
     rm -rf "$out"
 }
 
 generated_pages() {
     [ -x "$build/icseg" ] || { echo "$build/icseg: not built"; return; }
     for page in commands recipe; do
-        "$build/icseg" docs $page | cmp -s - docs/$page.md || echo "docs/$page.md: not what the tables say; run make docs"
+        "$build/icseg" docs $page | cmp -s - docs/$page.md || echo "docs/$page.md: differs from the tables; run make docs"
     done
 }
 
 # Links to files, with or without #section, from the folder of the page; code blocks are left out. And pages of docs/
-# that comments and programs name.
+# that comments and programs mention.
 links() {
     git ls-files -co --exclude-standard '*.md' | while read -r page; do
         [ -f "$page" ] || continue
@@ -225,12 +225,12 @@ links() {
 # Anchors of a page's headings, as code hosts make them.
 sections() { sed -nE 's/^#+ +//p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'; }
 
-report "what the checks need is there" "$(tools)"
-report "folders include only from those above" "$(include_order)"
-report "folders use symbols only of those above" "$(symbol_order)"
+report "the tools that the checks need are installed" "$(tools)"
+report "folders include only from the folders above" "$(include_order)"
+report "folders use only symbols of the folders above" "$(symbol_order)"
 report "files of a folder do not use each other in a circle" "$(file_circles)"
-report "the program includes public headers and its own" "$(cli_includes)"
-report "the program calls public functions and its own" "$(program_symbols)"
+report "the program includes only public headers and its own" "$(cli_includes)"
+report "the program calls only public functions and its own" "$(program_symbols)"
 report "the library does not print, exit or abort" "$(no_process_calls)"
 report "libicseg.so exports what the public headers declare, and nothing else" "$(shared_symbols)"
 report "all other global names start with icseg_ too" "$(static_symbols)"
@@ -238,21 +238,21 @@ report "public headers compile alone as C11" "$(headers_alone cc c c11)"
 if command -v g++ >/dev/null; then
     report "public headers compile alone as C++" "$(headers_alone g++ c++ c++11)"
 else
-    echo "note  public headers not compiled as C++: there is no g++"
+    echo "note  public headers not compiled as C++: g++ is not installed"
 fi
 report "files start with the licence line" "$(licence_lines)"
 if clang-format --version 2>/dev/null | grep -q 'version 14\.'; then
-    report "clang-format is content" "$(formatting)"
+    report "files are formatted by clang-format" "$(formatting)"
 else
-    echo "note  formatting not checked: it is defined by clang-format 14"
+    echo "note  formatting not checked: clang-format 14 is not installed"
 fi
 if command -v doxygen >/dev/null; then
     report "Doxygen builds the reference without a warning" "$(reference)"
 else
-    echo "note  the reference is not built: there is no doxygen"
+    echo "note  reference not built: doxygen is not installed"
 fi
-report "links in Markdown files lead somewhere" "$(links)"
-report "docs/ has the pages made from the option tables" "$(generated_pages)"
+report "links in Markdown files resolve" "$(links)"
+report "generated pages in docs/ are up to date" "$(generated_pages)"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# The main job from nothing: generated scenes, a model trained on them from scratch, its table on held-out scenes, label
-# maps and overlays, a report. Usage: demo.sh [--short] [PROGRAM]; --short is the same way with little of everything.
+# Demonstrates the whole program: generates scenes, trains a model on them from scratch, evaluates it on held-out scenes,
+# writes label maps, overlays and a report. Usage: demo.sh [--short] [PROGRAM]; --short does the same on a small scale.
 set -eu
 cd "$(dirname "$0")/.."
 short=
@@ -19,11 +19,11 @@ echo "2. training from scratch"
 echo "3. evaluation on held-out scenes"
 "$icseg" eval "$out/run/checkpoint.safetensors" --data "$out/data" --split val --json "$out/val.json"
 echo "4. predictions"
-mapfile -t pictures < <(find "$out/data/images/val" -name '*.jpg' | sort | head -n 12)
-"$icseg" predict "$out/run/checkpoint.safetensors" "${pictures[@]}" --out "$out/predictions" --overlay --confidence --json
+mapfile -t images < <(find "$out/data/images/val" -name '*.jpg' | sort | head -n 12)
+"$icseg" predict "$out/run/checkpoint.safetensors" "${images[@]}" --out "$out/predictions" --overlay --confidence --json
 cat <<END
 
-Look at
+Results:
   $out/run/report.html       curves, the table per class, image | truth | prediction
   $out/predictions/          label maps, overlays, confidences
   $out/run/                  checkpoint, log, the recipe as used

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Runs the fuzz targets (docs/fuzzing.md). Builds them with clang into build-fuzz when needed.
-# Usage: scripts/fuzz.sh [SECONDS [NAME...]]     seconds for each target, 3600 without; all targets without names
+# Usage: scripts/fuzz.sh [SECONDS [NAME...]]     seconds per target (default: 3600); default: all targets
 # New inputs are kept in build-fuzz/corpus/NAME, inputs that fail in build-fuzz/findings/. Exits with 1 on a finding.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Prints the functions that headers declare with ICSEG_API, one a line, sorted.
+# Prints the functions that headers declare with ICSEG_API, one per line, sorted.
 # Usage: public_functions.sh [--map VERSION] HEADER...      --map: as a version script for the linker
 set -eu
 version=

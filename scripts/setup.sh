@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what building and testing need, from the packages of Debian 12, 13 or Ubuntu; with sudo when not root. Does
-# and says nothing when everything is there.
+# Installs the packages of Debian 12, 13 or Ubuntu that building and testing need, with sudo if not run as root. Does
+# nothing and prints nothing if all of them are installed.
 set -eu
 
 # package, or command:package where any package with that command will do. libdnnl-dev's CMake files look for OpenCL's.
@@ -12,7 +12,7 @@ libcmocka-dev libmatio-dev libhdf5-dev"
 installed() { [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = "install ok installed" ]; }
 
 if ! command -v dpkg-query >/dev/null; then
-    echo "setup: no dpkg here, so this is neither Debian nor Ubuntu; see this script for the libraries to install" >&2
+    echo "setup: dpkg is missing, so this is neither Debian nor Ubuntu; install the libraries that this script lists" >&2
     exit 0
 fi
 missing=()

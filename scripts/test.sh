@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Everything that is tested: release build with warnings as errors, sanitizer build, unit tests in both, checks, command
-# line. The last line is "N passed, N failed", over test cases, command line cases and checks; exit status 1 on failures.
+# Runs all tests: release build with warnings as errors, sanitizer build, unit tests in both, checks, command line.
+# The last line is "N passed, N failed", over test cases, command line cases and checks; exit status 1 on failures.
 set -u
 cd "$(dirname "$0")/.."
 passed=0 failed=0
@@ -13,7 +13,7 @@ add() { # takes "N passed, N failed"
     passed=$((passed + p)) failed=$((failed + f))
 }
 
-# usage: unit PRESET BUILD_DIR: builds, runs every cmocka program, counts its cases; a crash or a time-out is one more.
+# usage: unit PRESET BUILD_DIR: builds, runs every cmocka program, counts its cases; a crash or a time-out counts as one.
 unit() {
     echo "== $1 build and unit tests"
     if ! { cmake --preset "$1" && cmake --build "$2"; } >"$log/$1.build" 2>&1; then
@@ -42,7 +42,7 @@ unit() {
     add "$sum"
 }
 
-# usage: script NAME COMMAND...: shows what it prints, adds its last line.
+# usage: script NAME COMMAND...: runs it, shows its output, and adds the counts of its last line.
 script() {
     echo "== $1"
     timeout --kill-after=10 3600 "${@:2}" 2>&1 | tee "$log/script"
