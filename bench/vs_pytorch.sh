@@ -68,8 +68,8 @@ with_torch() {
     ours=("$program" bench --mode "$2" --model "$4" "${same[@]}" --json)
     peer=("$python" python/torch_peer.py "$2" --model "$3" "${same[@]}")
     [ "$types" != bf16 ] || { peer+=(--bf16); name+=", bf16"; }
-    [ "$types" != bf16:f32 ] || name+=", bf16 beside PyTorch in f32"
-    [[ ! $types =~ ^(bf16x2|int8)$ ]] || name+=", $types beside PyTorch in f32"
+    [ "$types" != bf16:f32 ] || name+=", bf16 against PyTorch in f32"
+    [[ ! $types =~ ^(bf16x2|int8)$ ]] || name+=", $types against PyTorch in f32"
     [ -z "$types" ] || ours+=(--dtype "${types%%:*}")
     compare "$name"
 }
@@ -121,9 +121,9 @@ for case in "$@"; do
     train847) with_torch "training step RN50, K 847, 512, batch 2" train rn50 rn50 847 512 2 1 ;;
     onnx150) with_onnx "RN50, K 150, 512, ONNX Runtime" 150 3 ;;
     onnx847) with_onnx "RN50, K 847, 512, ONNX Runtime" 847 1 ;;
-    own150) with_own "RN50, K 150, 512, bf16 beside icseg in f32" infer 1 ;;
-    owntrain150) with_own "training step RN50, K 150, 512, batch 2, bf16 beside icseg in f32" train 2 ;;
-    instance) with_static "RN50, K 150, 512, static beside instance prompts" ;;
+    own150) with_own "RN50, K 150, 512, bf16 against icseg in f32" infer 1 ;;
+    owntrain150) with_own "training step RN50, K 150, 512, batch 2, bf16 against icseg in f32" train 2 ;;
+    instance) with_static "RN50, K 150, 512, static against instance prompts" ;;
     *) echo "$0: $case: unknown case" >&2; exit 2 ;;
     esac
 done

@@ -116,7 +116,7 @@ def check_embeddings(program: str, folder: str, model: str) -> None:
     texts = [[int(i) for i in line.split()] for line in ids]
     clip = make_weights.full_clip(model)
     side = int(clip.input_resolution)
-    write_png(image, side, make_weights.picture(side))
+    write_png(image, side, make_weights.image_pixels(side))
     full = make_weights.embeddings(clip, texts)
     clip.load_state_dict(ref.load_safetensors(path("f16.expected.safetensors"))[0], strict=False)
     half = make_weights.embeddings(clip, texts)

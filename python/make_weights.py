@@ -320,7 +320,7 @@ def write_vocabulary(path: str) -> None:
         f.write("#version: 0.2\n" + "".join(f"{letters[i // 256]} {letters[i % 256]}\n" for i in range(49408 - 512 - 2)))
 
 
-def picture(side: int) -> bytes:
+def image_pixels(side: int) -> bytes:
     """The pixels (side, side, 3) of an image that does not need resizing."""
     g = torch.Generator().manual_seed(8)
     return bytes(torch.randint(0, 256, (side * side * 3,), generator=g).tolist())
@@ -330,7 +330,7 @@ def embeddings(clip: CLIP, texts: List[List[int]]) -> Dict[str, Tensor]:
     """clip's embeddings of the image and the texts, at unit length."""
     side = int(clip.input_resolution)
     mean, std = torch.tensor([0.48145466, 0.4578275, 0.40821073]), torch.tensor([0.26862954, 0.26130258, 0.27577711])
-    pixels = torch.tensor(list(picture(side)), dtype=torch.float32).view(side, side, 3) / 255
+    pixels = torch.tensor(list(image_pixels(side)), dtype=torch.float32).view(side, side, 3) / 255
     with torch.no_grad():
         image = clip.encode_image(((pixels - mean) / std).permute(2, 0, 1)[None])
         return {k: v / v.norm(dim=-1, keepdim=True) for k, v in (("image", image), ("text", clip.encode_texts(texts)))}

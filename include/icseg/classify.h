@@ -28,7 +28,7 @@ enum {
 typedef struct icseg_classifier_options {
     size_t struct_size;             /**< ICSEG_CLASSIFIER_OPTIONS_INIT */
     const char *weights;            /**< required: CLIP as published, any file or folder icseg_weights_convert reads */
-    const char *vocabulary;         /**< CLIP's vocabulary, a file or a folder with one; NULL: beside the weights */
+    const char *vocabulary;         /**< CLIP's vocabulary, a file or a folder with one; NULL: next to the weights */
     const char *const *class_names; /**< required: (class_count), UTF-8; "building, edifice" has two names */
     size_t class_count;             /**< 1..ICSEG_CLASSIFY_MOST_CLASSES */
     icseg_synonyms_use synonyms;    /**< of classes with several names: the first, or the mean of all */

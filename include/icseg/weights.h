@@ -34,7 +34,7 @@ typedef struct icseg_weights_convert_options {
     icseg_naming naming;            /**< of the tensors that are written */
     const char *const *class_names; /**< (class_count) of a segmentation model; NULL: those in the file */
     size_t class_count;             /**< number of class_names */
-    const char *vocabulary; /**< CLIP's vocabulary, for the class names: a file or folder; NULL: beside the source */
+    const char *vocabulary; /**< CLIP's vocabulary, for the class names: a file or folder; NULL: next to the source */
     const char *tokens;     /**< JSON list of lists of token ids, one for each class; NULL: the names are tokenised */
     const char *config; /**< JSON object: fields that shapes do not determine ("vit_heads": 4); NULL: CLIP's values */
 } icseg_weights_convert_options;
