@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/argument.h"
+#include "base/progress.h"
 #include "base/struct_size.h"
-#include "base/system.h"
 #include "base/text.h"
 #include "base/threads.h"
 #include "image/normalize.h"
@@ -138,17 +138,15 @@ static icseg_status fail_numeric(const char *what, icseg_error *error) {
 /* Embeddings of all texts, some at a time, (count, width). */
 static icseg_status encode_texts(icseg_classifier *c, const text_list *list, const icseg_progress *progress, float *out,
                                  icseg_error *error) {
-    double start = icseg_clock();
+    icseg_stage stage = icseg_stage_begin(progress, "encode texts", list->count, "texts");
     for (int32_t i = 0, next; i < list->count; i = next) {
         int32_t rows = 0;
         for (next = i; next < list->count && (next == i || rows + list->tokens[next].count < ROWS_AT_ONCE); next++)
             rows += list->tokens[next].count + 1;
         ICSEG_TRY(icseg_clip_encode_texts(&c->clip, list->tokens + i, next - i, out + (size_t)i * (size_t)c->info.width,
                                           error));
-        icseg_progress_event event = {"encode texts", next, list->count, icseg_clock() - start, ""};
-        bool at_once = i == 0 && next == list->count;
-        if (progress && progress->report && !at_once && !progress->report(progress->user, &event))
-            return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %d of %d texts", next, list->count);
+        bool at_once = i == 0 && next == list->count; /* not worth a report */
+        if (!at_once) ICSEG_TRY(icseg_stage_report(&stage, next, NULL, error));
     }
     return ICSEG_OK;
 }
@@ -247,15 +245,17 @@ icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifie
                                    const icseg_progress *progress, icseg_error *error) {
     enum { FIRST_SIZE = sizeof(icseg_classifier_options) };
     icseg_classifier_options o;
+    icseg_progress own;
     ICSEG_NEED(out);
     *out = NULL;
     ICSEG_NEED(options);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_classifier_options", error));
+    ICSEG_TRY(icseg_progress_read(&own, progress, error));
     ICSEG_TRY(check_options(&o, error));
     icseg_classifier *c = *out = icseg_calloc_array(1, sizeof *c);
     if (!c) return icseg_fail_memory(error, sizeof *c, "a classifier");
     c->threads = icseg_threads_resolve(o.threads);
-    task t = {.classifier = c, .options = &o, .progress = progress, .error = error};
+    task t = {.classifier = c, .options = &o, .progress = &own, .error = error};
     icseg_status status = icseg_threads_run(c->threads, open_classifier, &t, error);
     if (status != ICSEG_OK) icseg_classifier_close(out);
     return status;

@@ -480,6 +480,10 @@ static void many_texts_are_encoded_in_parts_and_can_be_stopped(void **state) {
     assert_int_equal(icseg_classifier_open(&c, &many, &progress, &error), ICSEG_ERROR_CANCELLED);
     assert_null(c);
     assert_int_equal(calls, 3);
+    assert_non_null(strstr(error.message, " of 900 texts"));
+    progress.struct_size = 1;
+    assert_int_equal(icseg_classifier_open(&c, &many, &progress, &error), ICSEG_ERROR_ARGUMENT);
+    assert_null(c);
     OK(icseg_classifier_open(&c, &many, NULL, &error));
     for (int k = 0; k < MANY; k += 299) { /* in any part: as if it were alone */
         one.class_names = &list[k];
