@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The icseg program: finds the command, parses its options, runs it, reports how it ended. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,6 +148,7 @@ static icseg_status print_version(icseg_error *error) {
 }
 
 int main(int argc, char **argv) {
+    signal(SIGXFSZ, SIG_IGN); /* exceeding a limit on file size is then an error of the write */
     if (argc < 2) {
         print_overview(stderr);
         return EXIT_WRONG_CALL;

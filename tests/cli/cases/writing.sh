@@ -32,7 +32,7 @@ check 'nothing was made' test -z "$(ls -A "$work/shut")"
 no_files() { ! find "$1" -type f "${@:2}" -ls | grep .; } # DIR [FIND'S TESTS...]
 no_space() { ( # messages go through a pipe: the limit holds for files of any kind
     set -o pipefail
-    (trap '' XFSZ && ulimit -f "${space:-0}" && exec timeout 120 "$program" "$@") 2>&1 | cat
+    (ulimit -f "${space:-0}" && exec timeout 120 "$program" "$@") 2>&1 | cat
 ); }
 on_full_disk() { # OUT ARGUMENTS...
     expect 1 "^icseg [a-z ]+: error: $1.*: File too large" no_space "${@:2}"
