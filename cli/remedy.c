@@ -13,17 +13,18 @@ static const struct {
     {"source", "DIR"},       {"class_names", "classes"},
 };
 
-/* What helps, where it is not another value of the field. The option is mentioned if the command has it. */
+/* Remedies other than another value of the field. Each text continues the library's message, which says what to do; it
+ * is left out if the command does not have the option. */
 static const struct {
     icseg_remedy remedy;
     const char *option, *text;
 } remedies[] = {
-    {ICSEG_REMEDY_RESUME, "resume", "continue the run with --resume"},
-    {ICSEG_REMEDY_OVERWRITE, "force", "replace the files with --force"},
-    {ICSEG_REMEDY_CALIBRATE, NULL, "calibrate the model with `icseg calibrate`"},
-    {ICSEG_REMEDY_CONVERT_WEIGHTS, NULL, "convert the weights with `icseg convert`"},
-    {ICSEG_REMEDY_IMPORT_DATASET, NULL, "import it with `icseg dataset import DIR NEW_DIR`"},
-    {ICSEG_REMEDY_CHECK_DATASET, NULL, "`icseg dataset check DIR` lists every problem"},
+    {ICSEG_REMEDY_RESUME, "resume", " with --resume"},
+    {ICSEG_REMEDY_OVERWRITE, "force", " or write into this one with --force"},
+    {ICSEG_REMEDY_CALIBRATE, NULL, " with `icseg calibrate`"},
+    {ICSEG_REMEDY_CONVERT_WEIGHTS, NULL, " with `icseg convert`"},
+    {ICSEG_REMEDY_IMPORT_DATASET, NULL, " with `icseg dataset import DIR NEW_DIR`"},
+    {ICSEG_REMEDY_CHECK_DATASET, NULL, "; `icseg dataset check DIR` lists every problem"},
 };
 
 static const icseg_option *find_option(const icseg_command *command, const char *field) {
@@ -58,5 +59,5 @@ void remedy_describe(const icseg_command *command, const icseg_error *error, cha
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
         if (remedies[i].remedy == error->remedy &&
             (!remedies[i].option || icseg_option_find(&command->options, remedies[i].option)))
-            snprintf(out, REMEDY_SIZE, "; %s", remedies[i].text);
+            snprintf(out, REMEDY_SIZE, "%s", remedies[i].text);
 }

@@ -56,8 +56,8 @@ icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_erro
         if (!path) return icseg_fail_memory(error, 0, t->folder);
         if (icseg_file_exists(path))
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_RESUME,
-                                    "%s: already contains a run (%s); resume it or choose another directory", t->folder,
-                                    ours[i]);
+                                    "%s: already contains a run (%s); choose another directory or resume the run",
+                                    t->folder, ours[i]);
     }
     return ICSEG_OK;
 }

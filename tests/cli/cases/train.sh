@@ -90,7 +90,7 @@ check 'interrupted, resumed' train --out "$work/four" --resume
 check 'interrupted: the same run' same_run "$work/whole" "$work/four"
 
 # Refusals.
-refuse 2 'whole: already contains a run' train --out "$work/whole"
+refuse 2 'whole: already contains a run \([a-z.]+\); choose another directory or resume the run with --resume$' train --out "$work/whole"
 refuse 2 'steps' train --out "$work/five" --set train.stepz=5
 refuse 2 'train.batch' train --out "$work/five" --set train.batch=-1
 refuse 2 'nowhere" does not exist; set it with --data' train --out "$work/five" --data "$work/nowhere"
