@@ -23,26 +23,28 @@ static const char *const dtypes[] = {"f32", "bf16", "auto", "bf16x2", "int8", NU
 static const char *const memories[] = {"normal", "low", NULL};
 
 static const icseg_option rows[] = {
-    {"model", ICSEG_FIELD_STRING(struct options, model), "preset (rn50, rn101, vit-b16, ...) with random weights",
+    {"model", ICSEG_FIELD_STRING(struct options, model), "preset with random weights: rn50, rn101, vit-b16, ...",
      .metavar = "PRESET"},
     {"checkpoint", ICSEG_FIELD_STRING(struct options, checkpoint),
-     "a model's file instead, with its own classes and prompts", .metavar = "FILE"},
+     "a checkpoint instead, with its own classes and prompts", .metavar = "FILE"},
     {"mode", ICSEG_FIELD_WORD(struct options, mode),
-     "label maps of images, training steps, or the text side of a label map alone", .words = modes},
-    {"prompt", ICSEG_FIELD_WORD(struct options, prompt), "kind of prompts", .words = prompts},
-    {"classes", ICSEG_FIELD_INT(struct options, classes), "names of 1 to 3 tokens each", .metavar = "K",
-     ICSEG_BETWEEN(2, 20000)},
-    {"size", ICSEG_FIELD_INT(struct options, size), "side of the images in pixels", .metavar = "S",
+     "infer: label maps of images; train: training steps; text: only the text side of a label map", .words = modes},
+    {"prompt", ICSEG_FIELD_WORD(struct options, prompt), "kind of prompt", .words = prompts},
+    {"classes", ICSEG_FIELD_INT(struct options, classes), "number of classes, with names of 1 to 3 tokens each",
+     .metavar = "K", ICSEG_BETWEEN(2, 20000)},
+    {"size", ICSEG_FIELD_INT(struct options, size), "side of the square images, in pixels", .metavar = "S",
      ICSEG_BETWEEN(32, 8192)},
-    {"batch", ICSEG_FIELD_INT(struct options, batch), "images a run", .metavar = "B", ICSEG_BETWEEN(1, 256)},
-    {"n", ICSEG_FIELD_INT(struct options, runs), "timed runs", ICSEG_BETWEEN(1, 100000)},
-    {"threads", ICSEG_FIELD_INT(struct options, threads), "cores to use", .shown = "all", ICSEG_BETWEEN(0, 1024)},
-    {"dtype", ICSEG_FIELD_WORD(struct options, dtype), "number format of convolutions and linear maps",
+    {"batch", ICSEG_FIELD_INT(struct options, batch), "images per run", .metavar = "B", ICSEG_BETWEEN(1, 256)},
+    {"n", ICSEG_FIELD_INT(struct options, runs), "number of timed runs", ICSEG_BETWEEN(1, 100000)},
+    {"threads", ICSEG_FIELD_INT(struct options, threads), "number of threads", .shown = "all cores",
+     ICSEG_BETWEEN(0, 1024)},
+    {"dtype", ICSEG_FIELD_WORD(struct options, dtype), "number format of convolutions and linear layers",
      .words = dtypes},
-    {"memory", ICSEG_FIELD_WORD(struct options, memory), "of training steps, as train.memory", .words = memories},
-    {"json", ICSEG_FIELD_BOOL(struct options, json), "one line of JSON"},
+    {"memory", ICSEG_FIELD_WORD(struct options, memory), "memory use of training steps, as train.memory in a recipe",
+     .words = memories},
+    {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON"},
     {"profile", ICSEG_FIELD_BOOL(struct options, profile),
-     "where the time goes: by operator, by module, the slowest nodes"},
+     "show where the time goes: by operator, by module and the slowest nodes"},
 };
 
 static void defaults(void *values) {
@@ -79,12 +81,12 @@ static icseg_status print_json(const struct options *o, const icseg_bench_result
 static void print_text(const struct options *o, const icseg_bench_result *r) {
     printf("%s, %s, %s prompts, %d classes, %dx%d, batch %d, %s, %d threads\n", name_of(o), modes[o->mode],
            prompts[r->prompt], r->classes, o->size, o->size, o->batch, dtypes[r->precision], r->threads);
-    printf("  seconds an image    %.4f (median %.4f of %d runs; first result after %.2f)\n", r->min_seconds,
+    printf("  seconds per image   %.4f (median %.4f of %d runs; first result after %.2f)\n", r->min_seconds,
            r->median_seconds, o->runs, r->first_seconds);
-    printf("  work a run          %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f that f32 matrix products reach\n",
+    printf("  work per run        %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f of f32 matrix products\n",
            r->flops * 1e-9, rate(r, o) * 1e-9, 100 * rate(r, o) / r->peak_flops_per_second,
            r->peak_flops_per_second * 1e-9);
-    printf("  memory              %.0f MiB resident at most: weights %.0f, packed %.0f", mib(r->peak_bytes),
+    printf("  memory              %.0f MiB at the peak: weights %.0f, packed %.0f", mib(r->peak_bytes),
            mib(r->weight_bytes), mib(r->packed_bytes));
     if (r->training_bytes) printf(", gradients and moments %.0f", mib(r->training_bytes));
     printf(", activations %.0f, scratch %.0f\n", mib(r->activation_bytes), mib(r->scratch_bytes));
@@ -129,11 +131,12 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_bench = {
     .name = "bench",
-    .summary = "Times a model, with random weights or a checkpoint's",
-    .description = "Times are minimum and median over the runs, per image. Work is counted from the\n"
-                   "model as it is described (a multiply-add is two), so a faster algorithm for the\n"
-                   "same result shows as a higher rate; the rate of large matrix products is\n"
-                   "measured in the same process. bench/vs_pytorch.sh compares with PyTorch.\n",
+    .summary = "Measures the speed of a preset or a checkpoint",
+    .description = "Reports the minimum and the median time of the runs, per image. The work is\n"
+                   "counted from the definition of the model, and a multiply-add counts as two\n"
+                   "operations, so a faster algorithm for the same result shows a higher rate. The\n"
+                   "rate of large matrix products is measured in the same process, for comparison.\n"
+                   "bench/vs_pytorch.sh compares with PyTorch.\n",
     .examples = "icseg bench --classes 847 --json\nicseg bench --mode train --batch 2 --n 3\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

@@ -15,17 +15,18 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors file",
      .positional = true, .required = true},
     {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images),
-     "a few dozen images of the kind the model is for: files, folders of them, quoted patterns like 'a/*.jpg'",
-     .positional = true, .required = true},
+     "a few dozen typical images: files, folders or quoted patterns such as 'a/*.jpg'", .positional = true,
+     .required = true},
     {"out", ICSEG_FIELD_STRING(struct options, out), "the calibrated checkpoint to write", .metavar = "FILE",
      .required = true},
-    {"resize-short", ICSEG_FIELD_INT(struct options, resize_short), "bring the short side to N pixels for the model",
-     .metavar = "N", .shown = "as in training, else 0, the image's own size", ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
+    {"resize-short", ICSEG_FIELD_INT(struct options, resize_short),
+     "resize images for the model so that the short side is N pixels; 0: do not resize", .metavar = "N",
+     .shown = "as in training, else 0", ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
     {"resize-long", ICSEG_FIELD_INT(struct options, resize_long),
-     "with --resize-short: the long side is at most N pixels", .metavar = "N", .shown = "no limit",
+     "with --resize-short: limit the long side to N pixels", .metavar = "N", .shown = "no limit",
      ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
 };
 
@@ -84,7 +85,8 @@ static icseg_status compare(job *j, const icseg_command_context *context, icseg_
     TRY(icseg_session_open(&j->exact, j->calibrated, NULL, error));
     TRY(icseg_session_open(&j->quick, j->calibrated, &int8, error));
     if (icseg_session_precision(j->quick) != ICSEG_PRECISION_INT8) {
-        icseg_printer_note(context->printer, "note: this processor has no AMX_INT8: what int8 changes is not measured");
+        icseg_printer_note(context->printer,
+                           "note: this processor does not support AMX_INT8; int8 was not compared with f32");
         return ICSEG_OK;
     }
     TRY(inputs_for_each(&j->inputs, context, "compare", compare_one, j, error));
@@ -124,12 +126,13 @@ done:
 
 const icseg_command icseg_command_calibrate = {
     .name = "calibrate",
-    .summary = "Makes a checkpoint ready for int8",
-    .description = "Labels images in f32, notes how large the numbers before each convolution and\n"
-                   "linear map become, and writes a copy of the checkpoint that carries these ranges.\n"
-                   "With it `--precision int8` of eval, predict and forward, and `--dtype int8` of bench,\n"
-                   "multiply 8-bit integers, on processors with AMX. Says at the end how many pixels of\n"
-                   "the images int8 gives the class that f32 gives; `icseg eval --precision int8` says more.\n",
+    .summary = "Prepares a checkpoint for int8",
+    .description = "Runs the model on the images in f32, records the range of the values that enter\n"
+                   "each convolution and linear layer, and writes a copy of the checkpoint that\n"
+                   "contains these ranges. `--precision int8` of eval, predict and forward and\n"
+                   "`--dtype int8` of bench need such a checkpoint, and a processor with AMX. At the\n"
+                   "end, the command reports on what share of the pixels of these images int8 and\n"
+                   "f32 choose the same class. `icseg eval --precision int8` measures the accuracy.\n",
     .examples = "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors\n"
                 "icseg predict int8.safetensors street.jpg --out labels --precision int8\n",
     .options = ICSEG_TABLE(rows),

@@ -26,26 +26,26 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"WEIGHTS", ICSEG_FIELD_STRING(struct options, weights), "CLIP's weights: a file or folder as published",
+    {"WEIGHTS", ICSEG_FIELD_STRING(struct options, weights), "CLIP's weights: the file or folder as published",
      .positional = true, .required = true},
-    {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images),
-     "image files, folders of them, quoted patterns like 'a/*.jpg'", .positional = true, .required = true},
+    {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images), "image files, folders or quoted patterns such as 'a/*.jpg'",
+     .positional = true, .required = true},
     {"classes", ICSEG_FIELD_STRING(struct options, classes),
-     "class names between commas; semicolons stand between the names of one class", .metavar = "NAMES"},
+     "class names, separated by commas; semicolons separate several names of one class", .metavar = "NAMES"},
     {"classes-file", ICSEG_FIELD_STRING(struct options, classes_file),
-     "one class a line instead; commas stand between the names of one class", .metavar = "FILE"},
+     "class names, one class per line; commas separate several names of one class", .metavar = "FILE"},
     {"template", ICSEG_FIELD_STRINGS(struct options, templates),
-     "text with {} where the name goes; given several times, a class is the mean of all", .metavar = "TEXT",
+     "text with {} in place of the class name; if repeated, a class is the mean of all templates", .metavar = "TEXT",
      .shown = "a photo of a {}"},
-    {"synonyms", ICSEG_FIELD_WORD(struct options, synonyms), "classes of several names: the first, or the mean of all",
-     .words = synonyms},
-    {"vocab", ICSEG_FIELD_STRING(struct options, vocab), "CLIP's vocabulary: a file or a folder that has one",
+    {"synonyms", ICSEG_FIELD_WORD(struct options, synonyms),
+     "classes with several names: use the first one or the mean of all", .words = synonyms},
+    {"vocab", ICSEG_FIELD_STRING(struct options, vocab), "CLIP's vocabulary: a file or a folder that contains one",
      .metavar = "FILE", .shown = "beside WEIGHTS"},
     {"top", ICSEG_FIELD_INT(struct options, top), "show the N most probable classes; 0: all", .metavar = "N",
      .shown = "10 in the table, all with --json", ICSEG_BETWEEN(0, ICSEG_CLASSIFY_MOST_CLASSES)},
-    {"json", ICSEG_FIELD_BOOL(struct options, json), "a line of JSON for each image instead of tables"},
+    {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON per image instead of a table"},
     {"embeddings", ICSEG_FIELD_STRING(struct options, embeddings),
-     "write the tensors image (images, C) and text (classes, C), rows of unit length", .metavar = "FILE"},
+     "write the tensors image (images, C) and text (classes, C), with rows of unit length", .metavar = "FILE"},
 };
 
 static void defaults(void *values) { ((struct options *)values)->top = -1; }
@@ -86,12 +86,12 @@ static icseg_status split_classes(icseg_arena *arena, const char *text, const ch
         while (length && (start[length - 1] == ' ' || start[length - 1] == '\t')) length--;
         if (!length)
             return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
-                                   "--classes: name %zu is empty; names stand between commas", *count + 1);
+                                   "--classes: name %zu is empty; separate the names with commas", *count + 1);
         const char *name = icseg_arena_printf(arena, "%.*s", length, start);
         if (!name) return out_of_memory(error);
         for (size_t i = 0; i < *count; i++)
             if (!strcmp((*out)[i], name))
-                return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--classes: \"%.60s\" is there twice", name);
+                return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--classes: \"%.60s\" is given twice", name);
         (*out)[(*count)++] = name;
         if (!*end) return ICSEG_OK;
     }
@@ -102,8 +102,8 @@ static icseg_status read_classes(job *j, const char *const **out, size_t *count,
     const char **names = NULL;
     *count = 0;
     if (!o->classes == !o->classes_file)
-        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s; give --classes \"cat, dog\" or --classes-file FILE",
-                               o->classes ? "the classes are given twice" : "there are no classes");
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s --classes \"cat, dog\" or --classes-file FILE",
+                               o->classes ? "the classes are given twice; use" : "no classes are given; use");
     if (o->classes) {
         TRY(split_classes(j->context->arena, o->classes, &names, count, error));
     } else {
@@ -232,17 +232,19 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_classify = {
     .name = "classify",
-    .summary = "Tells which of some classes an image shows, with plain CLIP weights (zero-shot)",
-    .description = "Prints CLIP's own probabilities, to see at once whether weights work: image and\n"
-                   "class names go through the two encoders, scaled cosines through a softmax.\n"
-                   "WEIGHTS is what convert reads: OpenAI's RN50.pt or ViT-B-32.pt, an open_clip\n"
-                   "file, a Hugging Face folder, a converted file. Images are prepared as CLIP does:\n"
-                   "the short side to the model's size (bicubic), the centre cut out. What was read\n"
-                   "goes to standard error. An image that cannot be read is reported and the others\n"
-                   "go on; the exit status is 1 then.\n",
+    .summary = "Classifies images with plain CLIP weights (zero-shot)",
+    .description = "Prints the class probabilities that CLIP assigns to each image, which is a quick\n"
+                   "test of whether weights work. The probabilities are the softmax of the scaled\n"
+                   "cosines between the embeddings of the image and of the class names. WEIGHTS is\n"
+                   "anything that `icseg convert` reads: OpenAI's RN50.pt or ViT-B-32.pt, an\n"
+                   "open_clip file, a Hugging Face folder or a converted file. Images are prepared\n"
+                   "as CLIP does: resized (bicubic) to the model's size on the short side, then\n"
+                   "cropped to the centre. A summary of the weights is written to standard error. If\n"
+                   "an image cannot be read, the command reports it, continues with the others and\n"
+                   "exits with status 1.\n",
     .examples = "icseg classify RN50.pt photo.jpg --classes \"cat, dog\" --vocab clip/\n"
-                "icseg classify clip-vit-base-patch32/ photos/ --classes-file classes.txt --top 3\n"
-                "icseg classify ViT-B-16.pt a.jpg --classes \"car; auto, bus\" --synonyms mean --json\n"
+                "icseg classify clip-vit-base-patch32/ photos/ --classes-file names.txt --top 3\n"
+                "icseg classify ViT-B-16.pt a.jpg --classes \"car; auto, bus\" --synonyms mean\n"
                 "icseg classify RN50.pt a.jpg --classes \"cat, dog\" --template \"art of a {}.\"\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

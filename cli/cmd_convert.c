@@ -20,23 +20,23 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"SOURCE", ICSEG_FIELD_STRING(struct options, source), "file, .index.json of shards, or downloaded folder",
+    {"SOURCE", ICSEG_FIELD_STRING(struct options, source), "weights file, .index.json of shards or downloaded folder",
      .metavar = "SOURCE", .positional = true, .required = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out), "the safetensors file to write", .metavar = "OUT",
      .positional = true, .required = true},
-    {"dtype", ICSEG_FIELD_WORD(struct options, type), "element type in the new file", .words = types},
+    {"dtype", ICSEG_FIELD_WORD(struct options, type), "element type of the new file", .words = types},
     {"names", ICSEG_FIELD_WORD(struct options, naming),
-     "tensor names; openai and huggingface write CLIP's tensors only, for PyTorch", .words = namings},
-    {"classes", ICSEG_FIELD_STRING(struct options, classes), "class names of a segmentation model, one a line",
-     .metavar = "FILE", .shown = "those that SOURCE carries"},
+     "naming of the tensors; openai and huggingface write only CLIP's tensors, for use with PyTorch", .words = namings},
+    {"classes", ICSEG_FIELD_STRING(struct options, classes), "class names of a segmentation model, one per line",
+     .metavar = "FILE", .shown = "those in SOURCE"},
     {"vocab", ICSEG_FIELD_STRING(struct options, vocab),
-     "CLIP's vocabulary, for the class names: a file or a folder that has one", .metavar = "FILE",
+     "CLIP's vocabulary, for the class names: a file or a folder that contains one", .metavar = "FILE",
      .shown = "beside SOURCE"},
     {"tokens", ICSEG_FIELD_STRING(struct options, tokens),
-     "JSON list of the token ids of each class name, in place of a vocabulary", .metavar = "FILE"},
+     "JSON list of the token ids of each class name, instead of a vocabulary", .metavar = "FILE"},
     {"config", ICSEG_FIELD_STRING(struct options, config),
-     "JSON object with what shapes do not tell, such as {\"vit_heads\": 4}", .metavar = "FILE",
-     .shown = "heads 64 wide, taps as published"},
+     "JSON object with settings that tensor shapes do not determine, such as {\"vit_heads\": 4}", .metavar = "FILE",
+     .shown = "heads of width 64, taps as published"},
 };
 
 /* Text of a file, in the arena. NULL if no file is given. */
@@ -70,16 +70,17 @@ static icseg_status run(const icseg_command_context *context, const void *option
 
 const icseg_command icseg_command_convert = {
     .name = "convert",
-    .summary = "Converts weights from where they are published to safetensors, and back",
-    .description = "SOURCE is what people have: OpenAI's RN50.pt or ViT-B-16.pt (TorchScript), PyTorch's\n"
-                   ".pt, .pth and .bin state dicts, safetensors with or without shards, with the names of\n"
-                   "OpenAI, open_clip, Hugging Face or DenseCLIP (mmsegmentation). Pickles are read, never\n"
-                   "executed. A segmentation model becomes a checkpoint that every command takes; CLIP\n"
-                   "alone becomes a file for train --init, which also takes SOURCE as it is. Tensors that\n"
-                   "are missing or have another shape than the architecture needs end the command.\n",
+    .summary = "Converts published weights to safetensors, and back",
+    .description = "SOURCE is OpenAI's RN50.pt or ViT-B-16.pt (TorchScript), a PyTorch state dict\n"
+                   "(.pt, .pth or .bin) or a safetensors file, with or without shards. Tensors may\n"
+                   "have the names of OpenAI, open_clip, Hugging Face or DenseCLIP (mmsegmentation).\n"
+                   "Pickles are read but never executed. A segmentation model becomes a checkpoint\n"
+                   "that every command accepts. CLIP alone becomes a file for `icseg train --init`,\n"
+                   "which also accepts SOURCE itself. The command fails if a tensor that the\n"
+                   "architecture needs is missing or has the wrong shape.\n",
     .examples = "icseg convert RN50.pt rn50.safetensors --dtype f16\n"
                 "icseg convert clip-vit-base-patch16/ vit-b16.safetensors\n"
-                "icseg convert denseclip.pth model.safetensors --vocab bpe_simple_vocab_16e6.txt.gz\n"
+                "icseg convert denseclip.pth model.safetensors --vocab clip/\n"
                 "icseg convert model.safetensors clip.safetensors --names huggingface\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

@@ -27,48 +27,48 @@ struct options {
 static const icseg_option rows[] = {
     {"ACTION", ICSEG_FIELD_WORD(struct options, action),
      "check: read every label file; show: draw a sheet of images; import: make a data set from the files of a "
-     "labelling "
-     "tool (convert: the same)",
+     "labelling tool (convert is the same)",
      .words = actions, .positional = true, .required = true},
-    {"DIR", ICSEG_FIELD_STRING(struct options, folder), "the data set; import: the files of the labelling tool",
+    {"DIR", ICSEG_FIELD_STRING(struct options, folder), "folder of the data set; import: of the labelling tool's files",
      .metavar = "DIR", .positional = true, .required = true},
-    {"OUT", ICSEG_FIELD_STRING(struct options, out_folder), "import: folder of the new data set, missing or empty",
-     .metavar = "OUT", .positional = true},
+    {"OUT", ICSEG_FIELD_STRING(struct options, out_folder),
+     "import: folder of the new data set, which must be new or empty", .metavar = "OUT", .positional = true},
     {"format", ICSEG_FIELD_STRING(struct options, format),
      "check, show: folder (with classes.txt), ade20k, cocostuff10k or ade20k_full; import: voc, cvat, coco, labelme or "
-     "yolo; auto: recognised by the files",
+     "yolo; auto: recognise it by the files",
      .metavar = "NAME"},
     {"split", ICSEG_FIELD_STRING(struct options, split),
-     "check, show: the split; import: name of the split of a source that has only one", .metavar = "NAME",
-     .shown = "check: all of them; show: train; import: as the source says, or train"},
+     "check, show: the split to read; import: name of the split if the source has only one", .metavar = "NAME",
+     .shown = "check: all; show: train; import: the source's name, else train"},
     {"classes", ICSEG_FIELD_STRING(struct options, classes),
-     "class list, one name on each line; import: if it lacks the background, pixels without an object are unlabelled",
+     "class list, one name per line; import: pixels without an object are unlabelled if it does not contain the "
+     "background",
      .metavar = "FILE", .shown = "DIR/classes.txt; import: the classes of the source"},
     {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
-     "stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit)", .capacity = MAX_IGNORE,
+     "stored values that mean unlabelled, in addition to 255 (8 bits) and 65535 (16 bits)", .capacity = MAX_IGNORE,
      .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
     {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
-     "0 means unlabelled and classes count from 1"},
-    {"threads", ICSEG_FIELD_INT(struct options, threads), "check: threads", .shown = "all cores",
+     "stored 0 means unlabelled, and classes are numbered from 1"},
+    {"threads", ICSEG_FIELD_INT(struct options, threads), "check: number of threads", .shown = "all cores",
      ICSEG_BETWEEN(0, 1024)},
     {"decode", ICSEG_FIELD_BOOL(struct options, decode),
-     "check: decode every image as well, to find truncated ones; takes longer"},
+     "check: also decode every image, which finds truncated files but takes longer"},
     {"problems", ICSEG_FIELD_INT(struct options, problems),
-     "check, import: the most problems to list (check: for each split); 0: all", ICSEG_AT_LEAST(0)},
+     "check, import: list at most N problems (check: per split); 0: all", ICSEG_AT_LEAST(0)},
     {"out", ICSEG_FIELD_STRING(struct options, out), "show: the PNG file to write", .metavar = "FILE"},
-    {"images", ICSEG_FIELD_INT(struct options, images), "show: number of images, spread over the split",
+    {"images", ICSEG_FIELD_INT(struct options, images), "show: number of images, taken evenly from the split",
      ICSEG_BETWEEN(1, 1024)},
-    {"columns", ICSEG_FIELD_INT(struct options, columns), "show: images side by side", ICSEG_BETWEEN(1, 64)},
-    {"tile", ICSEG_FIELD_INT(struct options, tile), "show: width of an image on the sheet, in pixels",
+    {"columns", ICSEG_FIELD_INT(struct options, columns), "show: images per row", ICSEG_BETWEEN(1, 64)},
+    {"tile", ICSEG_FIELD_INT(struct options, tile), "show: width of each image on the sheet, in pixels",
      ICSEG_BETWEEN(16, 4096)},
-    {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "show: of the class colours over the image",
+    {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "show: opacity of the class colours over the image",
      ICSEG_BETWEEN(0, 1)},
     {"image-folder", ICSEG_FIELD_STRING(struct options, image_folder),
-     "import: folder of the images, if they are not beside the label files", .metavar = "DIR"},
+     "import: folder of the images, if they are not next to the label files", .metavar = "DIR"},
     {"background", ICSEG_FIELD_STRING(struct options, background),
      "import: class of pixels without an object; \"\" makes them unlabelled", .metavar = "NAME"},
     {"val-share", ICSEG_FIELD_FLOAT(struct options, val_share),
-     "import: share of the images that become the split val, if the source has one split", ICSEG_BETWEEN(0, 0.9)},
+     "import: fraction of the images to put into the split val, if the source has one split", ICSEG_BETWEEN(0, 0.9)},
 };
 
 static void defaults(void *values) {
@@ -138,9 +138,7 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
     for (int32_t k = 0; k < s->classes; k++)
         printf("%5d  %-*s  %8lld  %14lld  %6.2f %%\n", k, width, names[k], (long long)s->class_images[k],
                (long long)s->class_pixels[k], labelled ? 100.0 * (double)s->class_pixels[k] / (double)labelled : 0.0);
-    if (missing)
-        printf("note: %d of %d classes do not have a pixel in this split; they are the rows with 0\n", missing,
-               s->classes);
+    if (missing) printf("note: %d of %d classes do not occur in this split (the rows with 0)\n", missing, s->classes);
 }
 
 /* Adds the number of problems to *problems; fails only if the check itself could not be done. */
@@ -271,7 +269,7 @@ static icseg_status show(const struct options *o, icseg_error *error) {
     icseg_palette palette = {0};
     icseg_image drawn = {0};
     icseg_status status;
-    if (!o->out) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--out is missing: the PNG file to write");
+    if (!o->out) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--out is missing; name the PNG file to write");
     TRY_GOTO(open_split(&d, o, o->split ? o->split : "train", false, error));
     int32_t count = icseg_dataset_count(d) < o->images ? (int32_t)icseg_dataset_count(d) : o->images;
     TRY_GOTO(open_sheet(&s, o, count, error));
@@ -296,7 +294,7 @@ static void print_import(const struct options *o, const icseg_import_summary *s)
     printf("%s: %lld images, %d classes", o->out_folder, (long long)s->images, s->classes);
     if (s->objects) printf(", %lld objects", (long long)s->objects);
     printf(" (read as %s)\n", icseg_import_format_name(s->format));
-    if (s->skipped) printf("note: %lld shapes without an area were left out\n", (long long)s->skipped);
+    if (s->skipped) printf("note: %lld shapes without an area were skipped\n", (long long)s->skipped);
     if (s->no_background)
         printf("note: %s does not contain the class \"%s\": pixels without an object are unlabelled\n", o->classes,
                o->background);
@@ -314,9 +312,9 @@ static icseg_status import(const icseg_command_context *context, const struct op
                               .on_problem = print_problem, .user = &printer};
     icseg_dataset_format format;
     if (!o->out_folder)
-        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "OUT is missing: the folder of the new data set");
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "OUT is missing; name the folder of the new data set");
     if (strcmp(o->format, "auto") != 0 && icseg_dataset_format_find(&format, o->format, NULL) == ICSEG_OK)
-        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--format %s is a data set already: train on it as it is",
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--format %s is already a data set; train on it directly",
                                o->format);
     TRY(icseg_import_format_find(&c.format, o->format, error));
     icseg_status status = icseg_import_run(&c, &context->progress, &s, error);
@@ -334,7 +332,7 @@ static icseg_status check_call(const struct options *o, icseg_error *error) {
     icseg_import_format format;
     if (strcmp(o->format, "auto") != 0 && icseg_import_format_find(&format, o->format, NULL) == ICSEG_OK)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
-                               "--format %s is the format of a labelling tool: icseg dataset import %s OUT first",
+                               "--format %s is the format of a labelling tool; run `icseg dataset import %s OUT` first",
                                o->format, o->folder);
     if (o->out_folder)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s: only import takes a second folder", o->out_folder);
@@ -353,15 +351,17 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_dataset = {
     .name = "dataset",
-    .summary = "Checks labelled images, draws a sheet of them, or imports a labelling tool's files",
-    .description = "A data set is a folder with images/SPLIT (JPEG, PNG, WebP, TIFF), annotations/SPLIT\n"
-                   "(single-channel or palette PNG or TIFF of the same stem, 8 or 16 bit, whose values\n"
-                   "are class numbers) and classes.txt (one name on each line, in the order of the\n"
-                   "numbers). check names every file that would make training go wrong, with position\n"
-                   "and remedy, and prints the images and pixels of each class; if there are problems,\n"
-                   "the exit status is 1. ADE20K, COCO-Stuff 10k and ADE20K-Full are read as they are\n"
-                   "unpacked. import makes such a folder from the files of Pascal VOC tools, CVAT, COCO,\n"
-                   "LabelMe and YOLO (docs/data.md).\n",
+    .summary = "Checks, shows or imports labelled images",
+    .description = "A data set is a folder with images/SPLIT (JPEG, PNG, WebP or TIFF),\n"
+                   "annotations/SPLIT (for each image a PNG or TIFF file of the same stem, grey or\n"
+                   "palette, 8 or 16 bits, whose values are class numbers) and classes.txt (one name\n"
+                   "per line, in the order of the numbers). ADE20K, COCO-Stuff 10k and ADE20K-Full\n"
+                   "are read as they are published.\n"
+                   "\n"
+                   "check lists every file that would spoil training, with position and remedy, and\n"
+                   "prints the images and pixels of each class. It exits with status 1 if it finds\n"
+                   "problems. import makes a data set from the files of Pascal VOC tools, CVAT,\n"
+                   "COCO, LabelMe or YOLO (docs/data.md).\n",
     .examples = "icseg dataset check data/camvid\n"
                 "icseg dataset check data/ADEChallengeData2016 --split val\n"
                 "icseg dataset show data/camvid --split val --out sheet.png\n"

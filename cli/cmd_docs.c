@@ -18,15 +18,15 @@ struct options {
 
 static const icseg_option rows[] = {
     {"PAGE", ICSEG_FIELD_WORD(struct options, page),
-     "commands, recipe: a reference page in Markdown; man: a manual page; bash, zsh, fish: completions for that shell",
+     "commands, recipe: a reference page in Markdown; man: a manual page; bash, zsh, fish: completions for this shell",
      .words = pages, .positional = true, .required = true},
-    {"COMMAND", ICSEG_FIELD_STRING(struct options, command), "man: the command (default: the program)",
+    {"COMMAND", ICSEG_FIELD_STRING(struct options, command), "man: page of this command (default: of the program)",
      .positional = true},
 };
 
 static icseg_status write_commands(const icseg_command_context *context, icseg_string *out, icseg_error *error) {
     icseg_string_printf(out, "# Commands\n\nWritten by `make docs` from the option tables in `cli/`; do not edit.\n"
-                             "Exit status: 0 success, 1 the work failed, 2 the command line is wrong.\n");
+                             "Exit status: 0 success, 1 failure, 2 wrong command line.\n");
     for (int i = 0; icseg_commands[i]; i++) {
         const icseg_command *command = icseg_commands[i];
         if (command->hidden) continue;
@@ -41,13 +41,15 @@ static icseg_status write_commands(const icseg_command_context *context, icseg_s
 
 static const char recipe_intro[] =
     "# Recipes\n\nWritten by `make docs` from the table in `src/train/recipe_table.c`; do not edit.\n\n"
-    "A recipe is a YAML file with the sections below; everything it does not say has the default, which is the\n"
-    "published setting (`docs/method.md`). Lists are `[256, 320]` or a line `- 256` each. Anchors, aliases, tags and\n"
-    "deeper nesting are refused, and so are unknown keys, with the nearest valid one named. `recipes/` has "
-    "examples.\n\n"
-    "On the command line `icseg train RECIPE --set train.lr=1e-3` changes one value and may be repeated; lists are\n"
-    "written `--set augment.crop=256,320`. `model.preset` and `model.tokenizer` act before all other keys, wherever\n"
-    "they stand. The recipe as used, with every value, is written to the run directory and can be used again.\n\n";
+    "A recipe is a YAML file with the sections below. A key that it leaves out has its default, which is the "
+    "published\n"
+    "setting (`docs/method.md`). Write a list as `[256, 320]`, or with one line `- 256` per element. Anchors, "
+    "aliases,\n"
+    "tags, deeper nesting and unknown keys are errors. `recipes/` contains examples.\n\n"
+    "On the command line, `icseg train RECIPE --set train.lr=1e-3` changes one value; `--set` may be repeated. Write "
+    "a\n"
+    "list as `--set augment.crop=256,320`. `model.preset` and `model.tokenizer` are applied before all other keys,\n"
+    "wherever they appear. Training writes the complete recipe to the run directory, where it can be used again.\n\n";
 
 /* A cell of a Markdown table, where '|' would end it. */
 static void append_cell(icseg_string *out, const char *text) {

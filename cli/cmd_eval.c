@@ -24,24 +24,24 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors file",
      .positional = true, .required = true},
-    {"data", ICSEG_FIELD_STRING(struct options, data), "data set: images/SPLIT, annotations/SPLIT, classes.txt",
-     .metavar = "DIR", .required = true},
+    {"data", ICSEG_FIELD_STRING(struct options, data),
+     "data set: a folder with images/SPLIT, annotations/SPLIT and classes.txt", .metavar = "DIR", .required = true},
     {"format", ICSEG_FIELD_STRING(struct options, format),
-     "format of the data set: folder (with classes.txt), ade20k, cocostuff10k, ade20k_full, or auto: recognised by its "
-     "folders",
+     "format of the data set: folder (with classes.txt), ade20k, cocostuff10k or ade20k_full; auto: recognise it by "
+     "its folders",
      .metavar = "NAME"},
-    {"split", ICSEG_FIELD_STRING(struct options, split), "which split", .metavar = "NAME"},
+    {"split", ICSEG_FIELD_STRING(struct options, split), "split to evaluate", .metavar = "NAME"},
     INFERENCE_ROWS(struct options),
-    {"json", ICSEG_FIELD_STRING(struct options, json), "write the metrics as JSON too", .metavar = "FILE"},
-    {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name a line", .metavar = "FILE",
+    {"json", ICSEG_FIELD_STRING(struct options, json), "also write the metrics as JSON", .metavar = "FILE"},
+    {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name per line", .metavar = "FILE",
      .shown = "DIR/classes.txt"},
     {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
-     "stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit)", .capacity = MAX_IGNORE,
+     "stored values that mean unlabelled, in addition to 255 (8 bits) and 65535 (16 bits)", .capacity = MAX_IGNORE,
      .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
     {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
-     "0 means unlabelled and classes count from 1"},
+     "stored 0 means unlabelled, and classes are numbered from 1"},
 };
 
 static void defaults(void *values) {
@@ -144,13 +144,16 @@ done:
 
 const icseg_command icseg_command_eval = {
     .name = "eval",
-    .summary = "Measures a model on a labelled data set",
-    .description = "Prints IoU and accuracy of each class, then pixel accuracy (aAcc), mean IoU and\n"
-                   "mean accuracy, from one confusion matrix over all images. Pixels without a label do\n"
-                   "not count. The mean leaves out classes that occur neither in labels nor in\n"
-                   "predictions; the line below the table has the other conventions. Images are brought\n"
-                   "to the model as in the evaluations of its training (`icseg info` shows how), so that\n"
-                   "the figures are those of the training; --mode, --crop and --resize-short change that.\n",
+    .summary = "Evaluates a model on a labelled data set",
+    .description = "Prints the IoU and accuracy of each class, then pixel accuracy (aAcc), mean IoU\n"
+                   "and mean accuracy, from one confusion matrix over all images. Unlabelled pixels\n"
+                   "do not count. The means leave out classes that occur neither in the labels nor\n"
+                   "in the predictions; the line below the table shows the mean IoU under other\n"
+                   "conventions.\n"
+                   "\n"
+                   "By default, images are processed as in the evaluations during training, which\n"
+                   "`icseg info` shows, so that the results match those of training. Use --mode,\n"
+                   "--crop and --resize-short to change this.\n",
     .examples = "icseg eval runs/camvid/checkpoint.safetensors --data data/camvid\n"
                 "icseg eval rn50.safetensors --data data/ADEChallengeData2016 \\\n"
                 "    --mode slide --crop 512x512 --resize-short 512 --tta --json eval.json\n",

@@ -17,7 +17,7 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors file",
      .positional = true, .required = true},
     {"IN", ICSEG_FIELD_STRING(struct options, in), "safetensors file with the tensor image (B, 3, H, W)",
      .positional = true, .required = true},
@@ -110,10 +110,10 @@ done:
 const icseg_command icseg_command_forward = {
     .name = "forward",
     .summary = "Runs a model on tensors, for comparison with PyTorch",
-    .description = "IN holds the tensor image (B, 3, H, W), already normalised. OUT receives logits\n"
-                   "(B, K, H/4, W/4), a score map align.S (B, K, H/S, W/S) for each aligned stride S, and\n"
-                   "text (B, K, C), as f32 in PyTorch's layouts. Nothing is random: dropout is off and\n"
-                   "batch norm uses its running statistics.\n",
+    .description = "IN contains the tensor image (B, 3, H, W), which is already normalised. OUT\n"
+                   "receives logits (B, K, H/4, W/4), a score map align.S (B, K, H/S, W/S) for each\n"
+                   "aligned stride S, and text (B, K, C), as f32 in PyTorch's layouts. The result is\n"
+                   "deterministic: dropout is off, and batch norm uses its running statistics.\n",
     .examples = "icseg forward checkpoint.safetensors image.safetensors outputs.safetensors\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

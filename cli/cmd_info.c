@@ -15,10 +15,10 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors file",
      .positional = true, .required = true},
-    {"size", ICSEG_FIELD_INTS(struct options, size[0]), "image size the work and memory are for", .metavar = "WxH",
-     .shown = "512x512", ICSEG_EXACTLY(2), ICSEG_BETWEEN(32, 32768)},
+    {"size", ICSEG_FIELD_INTS(struct options, size[0]), "image size for which work and memory are computed",
+     .metavar = "WxH", .shown = "512x512", ICSEG_EXACTLY(2), ICSEG_BETWEEN(32, 32768)},
 };
 
 static void defaults(void *values) {
@@ -72,14 +72,14 @@ static void print_cost(const icseg_session_cost *cost, const int32_t size[2]) {
 static void print_eval(icseg_eval_options o) {
     printf("\nevaluation             ");
     if (o.mode == ICSEG_EVAL_SLIDE)
-        printf("windows of %dx%d, %dx%d from one to the next; ", (int)o.crop_height, (int)o.crop_width,
-               (int)o.stride_height, (int)o.stride_width);
+        printf("windows of %dx%d, stride %dx%d; ", (int)o.crop_height, (int)o.crop_width, (int)o.stride_height,
+               (int)o.stride_width);
     else
-        printf("the whole image at once; ");
+        printf("whole image; ");
     if (o.resize_short)
-        printf("its short side brought to %d pixels\n", (int)o.resize_short);
+        printf("short side resized to %d pixels\n", (int)o.resize_short);
     else
-        printf("its own size\n");
+        printf("not resized\n");
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
@@ -108,8 +108,9 @@ done:
 const icseg_command icseg_command_info = {
     .name = "info",
     .summary = "Shows a checkpoint's configuration, classes, size and cost",
-    .description = "Work and memory are those of labelling one image. Activations is the memory all\n"
-                   "layers share by taking turns; what it would be without is in brackets.\n",
+    .description = "Work and memory are those of labelling one image. Layers take turns in using the\n"
+                   "same memory for their activations; the figure in brackets is the memory that\n"
+                   "activations would need otherwise.\n",
     .examples = "icseg info runs/camvid/checkpoint.safetensors\n"
                 "icseg info rn50.safetensors --size 1024x512\n",
     .options = ICSEG_TABLE(rows),

@@ -14,10 +14,10 @@ struct options {
 static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 
 static const icseg_option rows[] = {
-    {"FIXTURE", ICSEG_FIELD_STRINGS(struct options, fixtures), "file that python/make_fixtures.py wrote",
+    {"FIXTURE", ICSEG_FIELD_STRINGS(struct options, fixtures), "file written by python/make_fixtures.py",
      .positional = true, .required = true},
     {"precision", ICSEG_FIELD_WORD(struct options, precision),
-     "number format of convolutions and linear maps; the bounds are wider in bf16", .words = precisions},
+     "number format of convolutions and linear layers; tolerances are wider in bf16", .words = precisions},
 };
 
 static icseg_status print_report(const char *fixture, const icseg_parity_report *report, icseg_error *error) {
@@ -50,11 +50,12 @@ static icseg_status run(const icseg_command_context *context, const void *values
 const icseg_command icseg_command_parity = {
     .name = "parity",
     .summary = "Compares this program with the PyTorch reference",
-    .description = "Each fixture holds a small model with its inputs, outputs, losses, gradients and\n"
-                   "the loss at each of ten AdamW steps, computed in double precision by PyTorch.\n"
-                   "Exit status 1 when any of them disagrees.\n",
+    .description = "Each fixture contains a small model with its inputs, outputs, losses, gradients\n"
+                   "and the loss at each of ten AdamW steps, computed by PyTorch in double\n"
+                   "precision. The exit status is 1 if any of them disagree.\n",
     .examples = "icseg parity tests/parity/*.safetensors\n"
-                "python3 python/make_fixtures.py /tmp/fixtures 7 && icseg parity /tmp/fixtures/*.safetensors\n",
+                "python3 python/make_fixtures.py /tmp/fixtures 7\n"
+                "icseg parity /tmp/fixtures/*.safetensors\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .run = run,

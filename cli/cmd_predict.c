@@ -22,18 +22,19 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors",
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors file",
      .positional = true, .required = true},
-    {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images),
-     "image files, folders of them, quoted patterns like 'a/*.jpg'", .positional = true, .required = true},
-    {"out", ICSEG_FIELD_STRING(struct options, out), "folder for the results; made when missing", .metavar = "DIR",
-     .required = true},
+    {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images), "image files, folders or quoted patterns such as 'a/*.jpg'",
+     .positional = true, .required = true},
+    {"out", ICSEG_FIELD_STRING(struct options, out), "folder for the results; created if it does not exist",
+     .metavar = "DIR", .required = true},
     {"overlay", ICSEG_FIELD_BOOL(struct options, overlay),
-     "STEM_overlay.png: class colours over the image, and a legend"},
-    {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "of the overlay's colours", ICSEG_BETWEEN(0, 1)},
+     "write STEM_overlay.png: class colours over the image, with a legend"},
+    {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "opacity of the overlay's colours", ICSEG_BETWEEN(0, 1)},
     {"confidence", ICSEG_FIELD_BOOL(struct options, confidence),
-     "STEM_confidence.png: probability of each pixel's class, 16 bit, 65535 = 1"},
-    {"json", ICSEG_FIELD_BOOL(struct options, json), "STEM.json: size, and pixels and share of each class present"},
+     "write STEM_confidence.png: the probability of each pixel's class, 16 bits, 65535 for 1"},
+    {"json", ICSEG_FIELD_BOOL(struct options, json),
+     "write STEM.json: image size, and the pixels and share of each class present"},
     INFERENCE_ROWS(struct options),
 };
 
@@ -199,15 +200,18 @@ done:
 const icseg_command icseg_command_predict = {
     .name = "predict",
     .summary = "Labels the pixels of images",
-    .description = "For each image DIR/STEM.png: one channel, class numbers, with a palette (16-bit grey\n"
-                   "from 256 classes on), as large as the image. Reads JPEG, PNG, WebP and TIFF of any\n"
-                   "size, grey or colour, and turns photographs the way EXIF says. The model sees them as in\n"
-                   "the evaluations of its training (`icseg info` shows how) unless options say otherwise.\n"
-                   "Prints the label maps it has written. An image that cannot be read is reported and the\n"
-                   "others go on; the exit status is 1 then.\n",
+    .description = "Writes DIR/STEM.png for each image: a label map of the size of the image, whose\n"
+                   "values are class numbers, with a palette or, from 256 classes on, as 16-bit\n"
+                   "grey. Images may be JPEG, PNG, WebP or TIFF files of any size, grey or colour;\n"
+                   "the orientation in their EXIF data is applied.\n"
+                   "\n"
+                   "By default, images are processed as in the evaluations during training, which\n"
+                   "`icseg info` shows. The command prints the names of the label maps. If an image\n"
+                   "cannot be read, it is reported, and the command continues with the others and\n"
+                   "exits with status 1.\n",
     .examples = "icseg predict checkpoint.safetensors street.jpg --out labels --overlay\n"
-                "icseg predict checkpoint.safetensors photos/ 'more/*.png' --out labels --json --confidence\n"
-                "icseg predict checkpoint.safetensors photos/ --out labels --mode slide --crop 512x512\n",
+                "icseg predict checkpoint.safetensors photos/ 'more/*.png' --out labels --json\n"
+                "icseg predict checkpoint.safetensors photos/ --out labels --mode slide\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

@@ -13,17 +13,18 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"OUT_DIR", ICSEG_FIELD_STRING(struct options, folder), "folder for the data set", .positional = true,
+    {"OUT_DIR", ICSEG_FIELD_STRING(struct options, folder), "folder of the new data set", .positional = true,
      .required = true},
     {"images", ICSEG_FIELD_INT(struct options, images), "number of scenes", .metavar = "N",
      ICSEG_BETWEEN(1, ICSEG_SYNTH_MAX_IMAGES)},
-    {"val", ICSEG_FIELD_INT(struct options, val), "how many of them are held out for validation", .metavar = "N",
+    {"val", ICSEG_FIELD_INT(struct options, val), "number of them that are held out for validation", .metavar = "N",
      .shown = "a fifth", ICSEG_BETWEEN(0, ICSEG_SYNTH_MAX_IMAGES)},
     {"size", ICSEG_FIELD_INTS(struct options, size[0]), "width and height in pixels", .metavar = "WxH",
      .shown = "256x192", ICSEG_EXACTLY(2), ICSEG_BETWEEN(ICSEG_SYNTH_MIN_SIDE, ICSEG_SYNTH_MAX_SIDE)},
-    {"seed", ICSEG_FIELD_INT64(struct options, seed), "a different seed gives different scenes", ICSEG_AT_LEAST(0)},
-    {"threads", ICSEG_FIELD_INT(struct options, threads), "the scenes do not depend on it", .shown = "all cores",
-     ICSEG_BETWEEN(0, 256)},
+    {"seed", ICSEG_FIELD_INT64(struct options, seed), "seed of the random numbers; another seed gives other scenes",
+     ICSEG_AT_LEAST(0)},
+    {"threads", ICSEG_FIELD_INT(struct options, threads), "number of threads; the scenes do not depend on it",
+     .shown = "all cores", ICSEG_BETWEEN(0, 256)},
     {"force", ICSEG_FIELD_BOOL(struct options, force), "write into a folder that contains other files"},
 };
 
@@ -55,12 +56,12 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_synth = {
     .name = "synth",
-    .summary = "Generate scenes with label maps, to try everything without data",
-    .description = "Draws streets, meadows and lakes at various times of day, in 13 classes, with\n"
-                   "every pixel labelled. OUT_DIR becomes a data set: images/{train,val},\n"
+    .summary = "Generates labelled scenes, to try everything without data",
+    .description = "Draws streets, meadows and lakes at various times of day. There are 13 classes,\n"
+                   "and every pixel is labelled. OUT_DIR becomes a data set: images/{train,val},\n"
                    "annotations/{train,val} and classes.txt. The same seed and size give the same\n"
-                   "files. An earlier set in OUT_DIR is replaced. A folder with other content is\n"
-                   "refused without --force.\n",
+                   "files. An earlier set in OUT_DIR is replaced. A folder with other contents is\n"
+                   "refused unless --force is given.\n",
     .examples = "icseg synth scenes\nicseg synth scenes --images 2500 --size 320x256 --seed 7\n"
                 "icseg synth probe --images 20 --val 20 --size 640x480\n",
     .options = ICSEG_TABLE(rows),

@@ -17,10 +17,11 @@ struct options {
 static const char *const kinds[] = {"bytes", "clip", NULL};
 
 static const icseg_option rows[] = {
-    {"tokenizer", ICSEG_FIELD_WORD(struct options, tokenizer), "how text becomes tokens", .words = kinds},
+    {"tokenizer", ICSEG_FIELD_WORD(struct options, tokenizer),
+     "clip: the byte-pair encoding of CLIP; bytes: one token per byte", .words = kinds},
     {"vocab", ICSEG_FIELD_STRING(struct options, vocabulary),
-     "clip: the vocabulary file, or a folder that contains one", .metavar = "FILE", .shown = "none"},
-    {"null", ICSEG_FIELD_BOOL(struct options, null), "texts end with NUL instead of a newline"},
+     "clip: the vocabulary: a file or a folder that contains one", .metavar = "FILE", .shown = "none"},
+    {"null", ICSEG_FIELD_BOOL(struct options, null), "texts end with a NUL byte instead of a newline"},
 };
 
 static void defaults(void *options) {
@@ -63,8 +64,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_tokenize = {
     .name = "tokenize",
-    .summary = "Print the token ids of each line of standard input",
-    .description = "A text that cannot be tokenized gives a line \"refused: REASON\".\n",
+    .summary = "Prints the token ids of each line of standard input",
+    .description = "For a text that cannot be tokenized, prints \"refused: REASON\".\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

@@ -18,17 +18,17 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"RECIPE", ICSEG_FIELD_STRING(struct options, recipe), "YAML file; docs/recipe.md lists its keys",
+    {"RECIPE", ICSEG_FIELD_STRING(struct options, recipe), "YAML file with settings; docs/recipe.md lists the keys",
      .positional = true, .required = true},
-    {"set", ICSEG_FIELD_STRINGS(struct options, set), "changes one value of the recipe; may be repeated",
+    {"set", ICSEG_FIELD_STRINGS(struct options, set), "change one value of the recipe; may be repeated",
      .metavar = "KEY=VALUE"},
-    {"data", ICSEG_FIELD_STRING(struct options, data), "data set", .metavar = "DIR",
+    {"data", ICSEG_FIELD_STRING(struct options, data), "folder of the data set", .metavar = "DIR",
      .shown = "the recipe's data.folder"},
     {"init", ICSEG_FIELD_STRING(struct options, init), "weights to start from", .metavar = "WEIGHTS",
      .shown = "the recipe's model.init"},
     {"out", ICSEG_FIELD_STRING(struct options, out), "run directory", .metavar = "RUN_DIR",
-     .shown = "runs/ and the recipe's name"},
-    {"resume", ICSEG_FIELD_BOOL(struct options, resume), "go on with the run in RUN_DIR; begin it when there is none"},
+     .shown = "runs/NAME, NAME being the recipe's"},
+    {"resume", ICSEG_FIELD_BOOL(struct options, resume), "continue the run in RUN_DIR, or start one if there is none"},
 };
 
 static icseg_status print_result(const char *out, const icseg_train_result *result, icseg_error *error) {
@@ -83,16 +83,17 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_train = {
     .name = "train",
-    .summary = "Trains a model as a recipe says",
+    .summary = "Trains a model as described in a recipe",
     .description = "Checks every label file first, then trains, evaluates and writes to RUN_DIR:\n"
-                   "recipe.yaml (as used), log.jsonl, checkpoint.safetensors (last), best.safetensors\n"
-                   "(best validation mIoU), state.safetensors (for --resume), report.html.\n"
-                   "Ctrl-C writes the state and ends; a run that was ended or killed at any moment and\n"
-                   "is called again with --resume gives the bytes of one that was not.\n",
+                   "recipe.yaml (as used), log.jsonl, checkpoint.safetensors (last),\n"
+                   "best.safetensors (best validation mIoU), state.safetensors (for --resume) and\n"
+                   "report.html. Ctrl-C saves the state and stops. A run that was stopped or killed\n"
+                   "at any moment and then continued with --resume writes the same bytes as one that\n"
+                   "was not.\n",
     .examples = "icseg train recipes/demo.yaml --data demo/data --out demo/run\n"
                 "icseg train recipes/camvid.yaml --set train.steps=2000 --set train.seed=1\n"
                 "icseg train recipes/camvid.yaml --out runs/camvid --resume\n"
-                "icseg train my.yaml --init runs/camvid/best.safetensors --set train.freeze_backbone=true\n",
+                "icseg train my.yaml --init best.safetensors --set train.freeze_backbone=true\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .run = run,

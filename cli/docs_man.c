@@ -73,7 +73,7 @@ static void append_options(icseg_string *out, const icseg_option_table *table, c
 
 static void exit_status(icseg_string *out) {
     heading(out, "EXIT STATUS");
-    icseg_string_printf(out, "0: success. 1: the work failed. 2: the command line is wrong.\n");
+    icseg_string_printf(out, "0: success. 1: failure. 2: wrong command line.\n");
 }
 
 static void page_of_program(icseg_string *out) {

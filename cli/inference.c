@@ -15,15 +15,15 @@ icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model 
                                      .precision = (icseg_precision)precision};
     if (precision == ICSEG_PRECISION_INT8 && !icseg_model_is_calibrated(model))
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
-                               "--precision int8: %s is not calibrated; `icseg calibrate` makes a copy that is",
+                               "--precision int8: %s is not calibrated; calibrate it with `icseg calibrate`",
                                checkpoint);
     TRY(icseg_session_open(out, model, &options, error));
     icseg_precision used = icseg_session_precision(*out);
     if (used != ICSEG_PRECISION_F32 || precision == ICSEG_PRECISION_AUTO || precision == ICSEG_PRECISION_F32)
         return ICSEG_OK;
-    icseg_printer_note(printer, "note: --precision %s: this processor has %s; f32 is used",
+    icseg_printer_note(printer, "note: --precision %s: this processor supports %s; f32 is used",
                        inference_precisions[precision],
-                       precision == ICSEG_PRECISION_BF16 ? "neither AVX512_BF16 nor AMX_BF16" : "no AMX");
+                       precision == ICSEG_PRECISION_BF16 ? "neither AVX512_BF16 nor AMX_BF16" : "not AMX");
     return ICSEG_OK;
 }
 
@@ -69,7 +69,7 @@ icseg_status inference_resolve(const inference_options *o, const icseg_model *mo
     }
     if (out->stride_height > out->crop_height || out->stride_width > out->crop_width)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
-                               "--stride %dx%d: more than --crop %dx%d would leave gaps between the windows",
+                               "--stride %dx%d: larger than --crop %dx%d, which would leave gaps between the windows",
                                out->stride_height, out->stride_width, out->crop_height, out->crop_width);
     if (o->stride[0] && out->mode != ICSEG_EVAL_SLIDE)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--stride is for --mode slide");

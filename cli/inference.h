@@ -17,8 +17,8 @@ typedef enum inference_mode {
 typedef struct inference_options {
     inference_mode mode;
     int32_t precision;          /* icseg_precision */
-    int32_t crop[2], stride[2]; /* height, width; 0: nothing is said */
-    int32_t resize_short;       /* -1: nothing is said */
+    int32_t crop[2], stride[2]; /* height, width; 0: not given */
+    int32_t resize_short;       /* -1: not given */
     int32_t resize_long;
     bool tta, flip;
     double scale[ICSEG_EVAL_SCALES];
@@ -30,46 +30,47 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
 #define PRECISION_ROW(S, MEMBER)                                                                                       \
     {                                                                                                                  \
         "precision", ICSEG_FIELD_WORD(S, MEMBER),                                                                      \
-            "number format of convolutions and linear maps: bf16 is several times faster on processors that have it; " \
-            "auto: bf16 there, f32 elsewhere; bf16x2: as f32 to within 4e-6, and faster where bf16 is; "               \
-            "int8: of a checkpoint that icseg calibrate has written",                                                  \
+            "number format of convolutions and linear layers: bf16 is several times faster on processors that "        \
+            "support it; auto: bf16 there, f32 elsewhere; bf16x2: as f32 to within 4e-6, and faster where bf16 is; "   \
+            "int8: for checkpoints written by `icseg calibrate`",                                                      \
             .words = inference_precisions                                                                              \
     }
 
 /* Rows of an option table over struct S, whose inference_options are the member `inference`. */
 #define INFERENCE_ROWS(S)                                                                                              \
-    {"mode", ICSEG_FIELD_WORD(S, inference.mode), "the image at once, or overlapping windows averaged",                \
-     .words = inference_modes, .shown = "as in training, else whole"},                                                 \
+    {"mode", ICSEG_FIELD_WORD(S, inference.mode),                                                                      \
+     "whole: the image at once; slide: the average of overlapping windows", .words = inference_modes,                  \
+     .shown = "as in training, else whole"},                                                                           \
         {"crop",                                                                                                       \
          ICSEG_FIELD_INTS(S, inference.crop[0]),                                                                       \
-         "slide: the window, height x width in pixels",                                                                \
+         "slide: size of the window, height x width in pixels",                                                        \
          .metavar = "HxW",                                                                                             \
          .shown = "as in training, else 512x512",                                                                      \
          ICSEG_EXACTLY(2),                                                                                             \
          ICSEG_BETWEEN(32, ICSEG_IMAGE_MAX_SIDE)},                                                                     \
         {"stride",                                                                                                     \
          ICSEG_FIELD_INTS(S, inference.stride[0]),                                                                     \
-         "slide: step from window to window, at most the crop",                                                        \
+         "slide: step from one window to the next, at most the crop",                                                  \
          .metavar = "HxW",                                                                                             \
-         .shown = "as in training; of another --crop two thirds",                                                      \
+         .shown = "as in training; with --crop two thirds of it",                                                      \
          ICSEG_EXACTLY(2),                                                                                             \
          ICSEG_BETWEEN(1, ICSEG_IMAGE_MAX_SIDE)},                                                                      \
         {"resize-short",                                                                                               \
          ICSEG_FIELD_INT(S, inference.resize_short),                                                                   \
-         "bring the short side to N pixels for the model",                                                             \
+         "resize images for the model so that the short side is N pixels; 0: do not resize",                           \
          .metavar = "N",                                                                                               \
-         .shown = "as in training, else 0, the image's own size",                                                      \
+         .shown = "as in training, else 0",                                                                            \
          ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},                                                                      \
         {"resize-long",                                                                                                \
          ICSEG_FIELD_INT(S, inference.resize_long),                                                                    \
-         "with --resize-short: the long side is at most N pixels",                                                     \
+         "with --resize-short: limit the long side to N pixels",                                                       \
          .metavar = "N",                                                                                               \
          .shown = "no limit",                                                                                          \
          ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},                                                                      \
         {"tta", ICSEG_FIELD_BOOL(S, inference.tta),                                                                    \
-         "test-time augmentation: scales 0.5 to 1.75 and mirror images, 12 runs an image"},                            \
+         "test-time augmentation: scales from 0.5 to 1.75 and mirror images, 12 runs per image"},                      \
         {"scales",           ICSEG_FIELD_FLOATS(S, inference.scale[0]),          "average over these scales",          \
-         .metavar = "S,...", .shown = "1; with --tta 0.5,0.75,1,1.25,1.5,1.75",  .capacity = ICSEG_EVAL_SCALES,        \
+         .metavar = "S,...", .shown = "1; with --tta: 0.5,0.75,1,1.25,1.5,1.75", .capacity = ICSEG_EVAL_SCALES,        \
          .least = 1,         .count_offset = offsetof(S, inference.scale_count), ICSEG_BETWEEN(0.0625, 16)},           \
         {"flip", ICSEG_FIELD_BOOL(S, inference.flip), "average with the mirror image"},                                \
         PRECISION_ROW(S, inference.precision)

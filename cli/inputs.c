@@ -45,7 +45,8 @@ static icseg_status add_folder(input_list *list, const char *path, icseg_arena *
         TRY(add(list, file, arena, error));
     }
     if (list->count == before)
-        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: no images (jpg, png, webp, tif) in this folder", path);
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: the folder does not contain images (jpg, png, webp, tif)",
+                               path);
     return ICSEG_OK;
 }
 
@@ -54,13 +55,13 @@ static icseg_status add_pattern(input_list *list, const char *pattern, icseg_are
     icseg_status status = ICSEG_OK;
     int fault = glob(pattern, 0, NULL, &found);
     if (fault == GLOB_NOSPACE) return out_of_memory(error);
-    if (fault) return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: no file matches this pattern", pattern);
+    if (fault) return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: no file matches the pattern", pattern);
     size_t before = list->count;
     for (size_t i = 0; i < found.gl_pathc && status == ICSEG_OK; i++)
         if (!folder_exists(found.gl_pathv[i])) status = add(list, found.gl_pathv[i], arena, error);
     globfree(&found);
     if (status == ICSEG_OK && list->count == before)
-        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: only folders match this pattern", pattern);
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: only folders match the pattern", pattern);
     return status;
 }
 
@@ -152,10 +153,9 @@ icseg_status inputs_check_outputs(const input_list *list, const char *folder, co
     qsort(outputs, count, sizeof *outputs, compare_keys);
     for (size_t i = 1; i < count; i++)
         if (!strcmp(outputs[i].key, outputs[i - 1].key))
-            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
-                                   "%s and %s would both be written to %s; predict them into different folders",
-                                   list->files[outputs[i - 1].index].path, list->files[outputs[i].index].path,
-                                   outputs[i].key);
+            return icseg_error_set(
+                error, ICSEG_ERROR_ARGUMENT, "%s and %s would both be written to %s; choose different folders for them",
+                list->files[outputs[i - 1].index].path, list->files[outputs[i].index].path, outputs[i].key);
     return check_inputs(list, outputs, count, arena, error);
 }
 

@@ -61,13 +61,13 @@ static const icseg_command *find_command(const char *name) {
 }
 
 static void print_overview(FILE *stream) {
-    fputs("icseg trains, evaluates and applies CLIP models for semantic segmentation.\n\n"
+    fputs("icseg trains, evaluates and runs CLIP models for semantic segmentation.\n\n"
           "Usage: icseg COMMAND [ARGUMENTS]\n       icseg COMMAND --help\n       icseg --version\n\nCommands:\n",
           stream);
     for (int i = 0; icseg_commands[i]; i++)
         if (!icseg_commands[i]->hidden)
             fprintf(stream, "  %-10s %s\n", icseg_commands[i]->name, icseg_commands[i]->summary);
-    fputs("\nExit status: 0 success, 1 the work failed, 2 the command line is wrong.\n", stream);
+    fputs("\nExit status: 0 success, 1 failure, 2 wrong command line.\n", stream);
 }
 
 static int wrong_call(const char *word) {
@@ -96,7 +96,7 @@ void icseg_command_help(const icseg_command *command, const void *defaults, icse
     if (command->description) icseg_string_printf(out, "\n%s", command->description);
     icseg_string_printf(out, "\nOptions:\n");
     icseg_options_help(&command->options, defaults, out);
-    icseg_string_printf(out, "  --help                  this text\n");
+    icseg_string_printf(out, "  --help                  show this text\n");
     if (!command->examples) return;
     icseg_string_printf(out, "\nExamples:\n");
     for (const char *line = command->examples, *end; *line; line = end + (*end != '\0')) {
@@ -168,7 +168,7 @@ int main(int argc, char **argv) {
         status = print_version(&error);
     else
         return wrong_call(argv[1]);
-    /* Results that did not reach their file are a failure, even when nobody looked while writing. */
+    /* Results that did not reach their file are a failure, even if no write reported it. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == ICSEG_OK)
         status = icseg_error_set(&error, ICSEG_ERROR_IO, "cannot write the results to standard output");
     if (status != ICSEG_OK) {

@@ -18,7 +18,7 @@ static icseg_status read_list(const icseg_safetensors *file, const char *key, js
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, key);
     *out = NULL;
     if (!text)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata %s is missing: this is no icseg checkpoint", path,
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata %s is missing: not an icseg checkpoint", path,
                           key);
     json_error_t reason;
     *out = json_loads(text, JSON_REJECT_DUPLICATES, &reason);
@@ -142,7 +142,7 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     icseg_texts texts;
     *out = NULL;
     if (!text)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icpc.config is missing: this is no icseg checkpoint",
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icpc.config is missing: not an icseg checkpoint",
                           path);
     icseg_status status = icseg_config_read_json(&config, text, error);
     if (status != ICSEG_OK) {

@@ -5,7 +5,7 @@ val=$tiny_data/images/val
 
 expect 0 '^Usage: icseg calibrate CHECKPOINT IMAGE\.\.\. --out FILE' icseg calibrate --help
 expect 0 "^$work/int8.safetensors\$" icseg calibrate "$tiny" "$val" --out "$work/int8.safetensors"
-expect 0 '(pixels have the same class in int8|note: this processor has no AMX_INT8)' icseg calibrate "$tiny" \
+expect 0 '(pixels have the same class in int8|note: this processor does not support AMX_INT8)' icseg calibrate "$tiny" \
     "$val/000000.jpg" --out "$work/one.safetensors" --resize-short 64 --resize-long 96
 expect 0 '000000.png' icseg predict "$work/int8.safetensors" "$val" --out "$work/p" --precision int8
 expect 0 'mIoU' icseg eval "$work/int8.safetensors" --data "$tiny_data" --precision int8
@@ -15,7 +15,7 @@ check 'f32 is as before' cmp "$work/f32/000000.png" "$work/before/000000.png"
 check 'a calibrated copy calibrates to itself' bash -c "'$program' calibrate '$work/int8.safetensors' '$val' \
     --out '$work/again.safetensors' >/dev/null 2>&1 && cmp '$work/int8.safetensors' '$work/again.safetensors'"
 
-refuse 2 "--precision int8: $tiny is not calibrated; .icseg calibrate. makes a copy that is" \
+refuse 2 "--precision int8: $tiny is not calibrated; calibrate it with .icseg calibrate." \
     icseg predict "$tiny" "$val" --out "$work/q" --precision int8
 check 'nothing was made' test ! -e "$work/q"
 refuse 2 '--resize-long needs --resize-short' icseg calibrate "$tiny" "$val" --out "$work/x" --resize-long 64

@@ -20,10 +20,10 @@ check 'names of one class stand between semicolons' bash -c "'$program' classify
 expect 0 '' icseg classify "$tiny" "$tiny_data/images/val" --classes 'a, b' --embeddings "$work/e.safetensors"
 check 'embeddings are written' grep -q '"text":' "$work/e.safetensors"
 
-refuse 2 'there are no classes; give --classes' classify
+refuse 2 'no classes are given; use --classes' classify
 refuse 2 'the classes are given twice' classify --classes a --classes-file "$work/names.txt"
 refuse 2 'name 2 is empty' classify --classes 'a,,b'
-refuse 2 '"a" is there twice' classify --classes 'a, b, a'
+refuse 2 '"a" is given twice' classify --classes 'a, b, a'
 refuse 2 '\{\} where the class name goes' classify --classes 'a, b' --template 'a photo'
 refuse 2 'has [0-9]+ tokens, the model has room for' classify --classes 'a name that is far too long for forty, b'
 refuse 1 'none.txt: cannot open' classify --classes-file none.txt

@@ -24,4 +24,4 @@ printf '{"context_length": 9}' >"$work/short.json"
 expect 0 'positional_embedding \(9, 8\) of \(12, 8\)' icseg convert "$work/dense.safetensors" "$work/short.safetensors" \
     --config "$work/short.json"
 expect 0 'wall' icseg info "$work/short.safetensors"
-refuse 1 'no icseg checkpoint' icseg info "$work/clip.safetensors"
+refuse 1 'not an icseg checkpoint' icseg info "$work/clip.safetensors"

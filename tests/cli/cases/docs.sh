@@ -18,6 +18,10 @@ for command in $commands; do
     check "icseg-$command(1) is valid" valid_page "icseg-$command" "$command"
     check "icseg(1) names $command" grep -q "icseg.-$command (1)" "$work/icseg.1"
 done
+narrow() { icseg $1 --help >"$work/help" && ! grep -n '.\{81\}' "$work/help"; } # COMMAND
+for command in '' $commands docs tokenize; do
+    check "icseg $command --help has at most 80 columns" narrow "$command"
+done
 refuse 2 'nonsense: unknown command' icseg docs man nonsense
 for shell in bash zsh fish; do
     check "$shell completion is written" icseg docs $shell

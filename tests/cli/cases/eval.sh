@@ -33,15 +33,15 @@ check 'another mode' other_figure --mode whole
 check 'another window, with steps of two thirds' other_figure --crop 40x40
 check 'another size' other_figure --resize-short 0
 check 'the JSON file says how' grep -q '"resize_short": 0' "$work/t.json"
-expect 0 '^evaluation +windows of 48x56, 44x50 from one to the next; its short side brought to 50 pixels$' \
+expect 0 '^evaluation +windows of 48x56, stride 44x50; short side resized to 50 pixels$' \
     icseg info "$work/run/checkpoint.safetensors"
-refuse 2 '--stride 20x57: more than --crop 48x56' trained --stride 20x57
+refuse 2 '--stride 20x57: larger than --crop 48x56' trained --stride 20x57
 expect 0 '000000.png' icseg calibrate "$work/run/checkpoint.safetensors" "$tiny_data/images/val" --out "$work/000000.png"
 expect 0 '^evaluation +windows of 48x56' icseg info "$work/000000.png"
 
 refuse 2 '--data is missing' icseg eval "$tiny"
 refuse 2 '--mode: "slied" is not accepted; .*slide' ev --mode slied
-refuse 2 '--stride 65x10: more than --crop 64x64' ev --mode slide --crop 64x64 --stride 65x10
+refuse 2 '--stride 65x10: larger than --crop 64x64' ev --mode slide --crop 64x64 --stride 65x10
 refuse 2 '--stride is for --mode slide' ev --stride 10x10
 refuse 2 '--crop' ev --mode slide --crop 16x64
 refuse 2 '--crop' ev --mode slide --crop 64
@@ -60,7 +60,7 @@ sed -i 's/paved road/motorway/' "$work/set/classes.txt"
 expect 0 'warning: 1 of 13 class names differ, first class 3: "paved road" in the model, "motorway" in the data' \
     icseg eval "$tiny" --data "$work/set"
 echo extra >>"$work/set/classes.txt"
-expect 1 'the model knows 13 classes .* the data set has 14' icseg eval "$tiny" --data "$work/set"
+expect 1 'the model has 13 classes .* the data set has 14' icseg eval "$tiny" --data "$work/set"
 cp "$tiny_data/classes.txt" "$work/set/classes.txt"
 head -c 700 "$tiny_data/images/val/000001.jpg" >"$work/set/images/val/000001.jpg"
 expect 1 '^icseg eval: error: .*images/val/000001.jpg: ' icseg eval "$tiny" --data "$work/set"

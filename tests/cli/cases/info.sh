@@ -8,7 +8,7 @@ expect 0 '^ +3  paved road$' icseg info "$tiny"
 expect 0 '^  resnet_layers +\[1, 2, 1, 1\]$' icseg info "$tiny"
 expect 0 '^one image of 96x64$' icseg info "$tiny" --size 96x64
 expect 0 '^  work +[0-9.]+ GFLOP' icseg info "$tiny" --size 33x640
-expect 0 '^evaluation +the whole image at once; its own size$' icseg info "$tiny"
+expect 0 '^evaluation +whole image; not resized$' icseg info "$tiny"
 refuse 2 '--size' icseg info "$tiny" --size 31x64
 refuse 2 '--size' icseg info "$tiny" --size 64
 refuse 2 'CHECKPOINT is missing' icseg info
@@ -70,4 +70,4 @@ refuse 1 'num_classes' icseg info "$bad"
 edited 's/resnet_width\\": 4/resnet_width\\": 8/' >"$bad"
 refuse 1 'visual' icseg info "$bad"
 tensors '{"__metadata__":{"a":"b"}}' 0 >"$bad"
-refuse 1 'bad.safetensors: metadata icpc.config is missing: this is no icseg checkpoint' icseg info "$bad"
+refuse 1 'bad.safetensors: metadata icpc.config is missing: not an icseg checkpoint' icseg info "$bad"
