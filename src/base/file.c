@@ -115,7 +115,7 @@ icseg_status icseg_file_reader_read(const icseg_file_reader *r, size_t offset, v
 icseg_status icseg_folder_create(const char *path, icseg_error *error) {
     if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the name of the folder to create is empty");
     char *part = icseg_strdup(path);
-    if (!part) return icseg_fail_memory(error, strlen(path), path);
+    if (!part) return icseg_fail_memory(error, 0, path);
     icseg_status status = ICSEG_OK;
     for (char *p = part + 1; status == ICSEG_OK; p++) {
         if (*p != '/' && *p != '\0') continue;

@@ -93,7 +93,7 @@ static icseg_status parse(icseg_arena *arena, const char *path, const char *text
                               line);
         ICSEG_TRY(check_name(path, line, p, (size_t)(stop - p), error));
         char *name = out->lines[line - 1] = icseg_arena_alloc(arena, (size_t)(stop - p) + 1);
-        if (!name) return icseg_fail_memory(error, (size_t)(stop - p) + 1, path);
+        if (!name) return icseg_fail_memory(error, 0, path);
         memcpy(name, p, (size_t)(stop - p));
         p = next;
     }
@@ -172,7 +172,7 @@ static icseg_status name_classes(icseg_class_list *list, icseg_error *error) {
     if (!list->names) return icseg_fail_memory(error, count * sizeof *list->names, "class names");
     for (size_t k = 0; k < count; k++)
         if (!(list->names[k] = icseg_arena_strdup(list->arena, list->synonyms[k])))
-            return icseg_fail_memory(error, strlen(list->synonyms[k]) + 1, "class names");
+            return icseg_fail_memory(error, 0, "class names");
     prefix *sorted = icseg_alloc_array(count, sizeof *sorted);
     if (!sorted) return icseg_fail_memory(error, count * sizeof *sorted, "class names");
     for (int pieces = 1; cut_names(list, pieces, sorted); pieces++) continue;

@@ -330,7 +330,7 @@ static icseg_status read_list(icseg_arena *arena, const char *path, char ***out,
         if (strlen(line) > NAME_MAX - 16 || strpbrk(line, "/\r"))
             status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is not an image name", path, lines.number);
         else if (*line && !((*out)[(*count)++] = icseg_arena_strdup(arena, line)))
-            status = icseg_fail_memory(error, strlen(line) + 1, path);
+            status = icseg_fail_memory(error, 0, path);
     }
     icseg_free(text);
     return status;

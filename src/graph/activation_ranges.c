@@ -58,7 +58,7 @@ icseg_status icseg_activation_ranges_set(icseg_activation_ranges *r, const char 
         r->capacity = capacity;
     }
     char *copy = icseg_strdup(name);
-    if (!copy) return icseg_fail_memory(error, strlen(name) + 1, "ranges");
+    if (!copy) return icseg_fail_memory(error, 0, "ranges");
     r->entries[r->count++] = (entry){copy, range};
     return ICSEG_OK;
 }

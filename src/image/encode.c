@@ -240,7 +240,7 @@ static void on_jpeg_start(j_compress_ptr codec) {
 static void append_block(jpeg_job *job, size_t size) {
     icseg_string_append(&job->out, (const char *)job->block, size);
     if (!job->out.failed) return;
-    job->status = icseg_fail_memory(job->error, job->out.size, "an encoded JPEG");
+    job->status = icseg_fail_memory(job->error, 0, "an encoded JPEG");
     longjmp(job->escape, 1);
 }
 

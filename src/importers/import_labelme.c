@@ -116,7 +116,7 @@ static icseg_status read_shape(const labelme *l, size_t at, const json_t *shape,
     if (!strcmp(type, "point") || !strcmp(type, "points") || !strcmp(type, "line") || !strcmp(type, "linestrip"))
         return ICSEG_OK;
     icseg_outline *o = icseg_arena_alloc(l->arena, sizeof *o);
-    if (!o) return icseg_fail_memory(error, sizeof *o, l->path);
+    if (!o) return icseg_fail_memory(error, 0, l->path);
     ICSEG_TRY(read_points(l, at, points, o, error));
     if (!strcmp(type, "rectangle") && o->count == 2)
         ICSEG_TRY(make_rectangle(l, o, error));

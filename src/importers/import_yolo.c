@@ -52,7 +52,7 @@ static icseg_status add_name(const yaml_walk *w, const char *name, icseg_error *
     if (list->count == ICSEG_CLASSES_MAX)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: names: more than %d classes", w->path, ICSEG_CLASSES_MAX);
     list->names[list->count] = icseg_arena_strdup(w->arena, name);
-    return list->names[list->count++] ? ICSEG_OK : icseg_fail_memory(error, strlen(name) + 1, "class names");
+    return list->names[list->count++] ? ICSEG_OK : icseg_fail_memory(error, 0, "class names");
 }
 
 static icseg_status take_scalar(yaml_walk *w, const char *text, size_t line, icseg_error *error) {

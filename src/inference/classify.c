@@ -59,7 +59,7 @@ static icseg_status encode_text(const icseg_classifier *c, const icseg_tokenizer
                                 const char *name, icseg_tokens *out, icseg_error *error) {
     int32_t room = c->clip.config.context_length - 2;
     const char *text = fill_template(c->arena, template, name);
-    if (!text) return icseg_fail_memory(error, strlen(template) + strlen(name), "a class's text");
+    if (!text) return icseg_fail_memory(error, 0, "a class's text");
     ICSEG_TRY(icseg_tokenize(tokenizer, text, c->arena, out, error));
     if (out->count <= room) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.80s%s\" has %d tokens, the model has room for %d", text,
@@ -208,7 +208,7 @@ static icseg_status open_weights(icseg_classifier *c, const char *path, icseg_er
                             (double)c->info.logit_scale,
                             c->info.logit_scale_missing ? " (the weights have none: CLIP's own)" : "");
         icseg_weights_report_text(&report, SHOWN, &c->summary);
-        if (c->summary.failed) status = icseg_fail_memory(error, c->summary.size, "the summary");
+        if (c->summary.failed) status = icseg_fail_memory(error, 0, "the summary");
     }
     icseg_weights_report_close(&report);
     icseg_weights_close(&w);

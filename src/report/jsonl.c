@@ -109,7 +109,7 @@ icseg_status icseg_log_writer_open(icseg_log_writer **out, const char *path, int
     if (!w) return icseg_fail_memory(error, sizeof *w, path);
     icseg_status status = ICSEG_OK;
     w->path = icseg_strdup(path);
-    if (!w->path) status = icseg_fail_memory(error, strlen(path), path);
+    if (!w->path) status = icseg_fail_memory(error, 0, path);
     bool resumed = first_step > 1;
     if (status == ICSEG_OK && resumed && icseg_file_exists(path)) status = keep_entries(w, first_step, error);
     if (status == ICSEG_OK) status = icseg_file_appender_open(&w->file, path, !resumed, error);
@@ -295,7 +295,7 @@ static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const
         else if (!strcmp(type, "start"))
             done = read_start(log, entry);
         json_decref(entry);
-        if (!done) return icseg_fail_memory(error, l.size, path);
+        if (!done) return icseg_fail_memory(error, 0, path);
     }
     return ICSEG_OK;
 }

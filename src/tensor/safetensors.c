@@ -156,7 +156,7 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
         }
         place *p = &st->places[st->count];
         p->entry.name = icseg_arena_strdup(st->arena, name);
-        if (!p->entry.name) return icseg_fail_memory(error, strlen(name), st->path);
+        if (!p->entry.name) return icseg_fail_memory(error, 0, st->path);
         ICSEG_TRY(read_entry(st, p, info, error));
         st->by_name[st->count++] = &p->entry;
     }
@@ -231,7 +231,7 @@ icseg_status icseg_safetensors_open(icseg_safetensors **out, const char *path, i
     ICSEG_TRY_GOTO(icseg_arena_open(&st->arena, error));
     st->path = icseg_arena_strdup(st->arena, path);
     if (!st->path) {
-        status = icseg_fail_memory(error, strlen(path), path);
+        status = icseg_fail_memory(error, 0, path);
         goto fail;
     }
     ICSEG_TRY_GOTO(icseg_file_reader_open(&st->reader, path, error));

@@ -42,13 +42,13 @@ icseg_status icseg_tokenizer_find(const char **out, const char *weights, const c
             return icseg_fail_field(error, ICSEG_ERROR_IO, "vocabulary", ICSEG_REMEDY_NONE,
                                     "%s: the vocabulary file does not exist", vocabulary);
         *out = icseg_arena_strdup(arena, vocabulary);
-        return *out ? ICSEG_OK : icseg_fail_memory(error, strlen(vocabulary), "the vocabulary's path");
+        return *out ? ICSEG_OK : icseg_fail_memory(error, 0, "the vocabulary's path");
     }
     int length = (int)(icseg_path_name(given) - given);
     const char *folder = given;
     if (icseg_folder_exists(given)) {
         folder = icseg_arena_printf(arena, "%s/", given);
-        if (!folder) return icseg_fail_memory(error, strlen(given), "the vocabulary's path");
+        if (!folder) return icseg_fail_memory(error, 0, "the vocabulary's path");
         length = (int)strlen(folder);
     }
     ICSEG_TRY(look_in(folder, length, out, arena, error));

@@ -36,7 +36,7 @@ icseg_status icseg_synonyms_split(icseg_synonyms *out, const char *line, icseg_a
         for (size_t i = 0; i < count && !known; i++) known = !strncmp(names[i], first, size) && !names[i][size];
         if (!known) {
             char *name = icseg_arena_alloc(arena, size + 1);
-            if (!name) return icseg_fail_memory(error, size + 1, "class names");
+            if (!name) return icseg_fail_memory(error, 0, "class names");
             memcpy(name, first, size);
             names[count++] = name;
         }

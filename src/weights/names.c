@@ -248,7 +248,7 @@ static icseg_status make_pieces(icseg_weights *w, const rule *rules, piece *piec
         }
         piece *p = &pieces[(*count)++];
         *p = (piece){icseg_arena_strdup(w->arena, ours), r, w->tensors[i]};
-        if (!p->ours) return icseg_fail_memory(error, strlen(ours), w->path);
+        if (!p->ours) return icseg_fail_memory(error, 0, w->path);
         ICSEG_TRY(turn(w, p, error));
     }
     return ICSEG_OK;

@@ -15,7 +15,7 @@ icseg_status icseg_weights_report_add(icseg_weights_report *r, icseg_weights_fin
         r->room = room;
     }
     finding.name = icseg_arena_strdup(r->arena, finding.name);
-    if (!finding.name) return icseg_fail_memory(error, ICSEG_WEIGHTS_NAME, "the report of a load");
+    if (!finding.name) return icseg_fail_memory(error, 0, "the report of a load");
     r->findings[r->count++] = finding;
     return ICSEG_OK;
 }

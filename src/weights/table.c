@@ -23,7 +23,7 @@ icseg_status icseg_weights_add(icseg_weights *w, const char *name, size_t name_s
         w->tensor_room = room;
     }
     char *copy = icseg_arena_alloc(w->arena, name_size + 1);
-    if (!copy) return icseg_fail_memory(error, name_size + 1, w->path);
+    if (!copy) return icseg_fail_memory(error, 0, w->path);
     memcpy(copy, name, name_size);
     tensor.name = copy;
     w->tensors[w->tensor_count++] = tensor;

@@ -140,7 +140,7 @@ static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
         const icseg_pickle_value *name = list->list.items[i];
         if (name->kind != ICSEG_PICKLE_TEXT || memchr(name->text.data, '\0', name->text.size)) return ICSEG_OK;
         char *copy = icseg_arena_alloc(w->arena, name->text.size + 1);
-        if (!copy) return icseg_fail_memory(r->error, name->text.size, r->path);
+        if (!copy) return icseg_fail_memory(r->error, 0, r->path);
         memcpy(copy, name->text.data, name->text.size);
         names[i] = copy;
     }
@@ -232,7 +232,7 @@ icseg_status icseg_torch_read_zip(icseg_weights *w, const icseg_file_reader *fil
     ICSEG_TRY(icseg_arena_open(&scratch, error));
     char *where = icseg_arena_printf(scratch, "%s: data.pkl", path);
     reader r = {.weights = w, .file = file, .path = path, .where = where, .scratch = scratch, .error = error};
-    icseg_status status = where ? read_zip(&r) : icseg_fail_memory(error, strlen(path), path);
+    icseg_status status = where ? read_zip(&r) : icseg_fail_memory(error, 0, path);
     icseg_arena_close(&scratch);
     return status;
 }
@@ -314,7 +314,7 @@ static icseg_status find_places(reader *r, size_t at, const icseg_pickle_value *
         if (key->kind != ICSEG_PICKLE_TEXT || key->text.size > ICSEG_WEIGHTS_NAME)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: a storage without a name", r->where);
         char *name = icseg_arena_alloc(r->scratch, key->text.size + 1);
-        if (!name) return icseg_fail_memory(r->error, key->text.size, r->path);
+        if (!name) return icseg_fail_memory(r->error, 0, r->path);
         memcpy(name, key->text.data, key->text.size);
         const place wanted = {.key = name};
         const place *size =

@@ -201,7 +201,7 @@ static icseg_status read_shards(icseg_weights *w, json_t *map, const char *path,
     for (size_t i = 0; i < used; i++) {
         if (i && !strcmp(files[i], files[i - 1])) continue;
         const char *shard = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(path) - path), path, files[i]);
-        if (!shard) return icseg_fail_memory(error, strlen(path), path);
+        if (!shard) return icseg_fail_memory(error, 0, path);
         ICSEG_TRY(read_file(w, shard, error));
     }
     return ICSEG_OK;
@@ -256,7 +256,7 @@ static icseg_status find_in_folder(icseg_weights *w, const char *folder, const c
         "checkpoint.safetensors"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         *out = icseg_arena_printf(w->arena, "%s/%s", folder, names[i]);
-        if (!*out) return icseg_fail_memory(error, strlen(folder), folder);
+        if (!*out) return icseg_fail_memory(error, 0, folder);
         if (icseg_file_exists(*out)) return ICSEG_OK;
     }
     return icseg_fail(error, ICSEG_ERROR_IO,
@@ -305,7 +305,7 @@ static icseg_status check_activation(icseg_weights *w, icseg_error *error) {
 
 static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error *error) {
     w->path = icseg_arena_strdup(w->arena, path);
-    if (!w->path) return icseg_fail_memory(error, strlen(path), path);
+    if (!w->path) return icseg_fail_memory(error, 0, path);
     if (icseg_folder_exists(path)) ICSEG_TRY(find_in_folder(w, path, &w->path, error));
     if (ends_with(w->path, ".index.json"))
         ICSEG_TRY(read_index(w, w->path, error));

@@ -144,7 +144,7 @@ static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry) 
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: the archive has an entry with an unsafe name",
                           r->path);
     char *copy = icseg_arena_alloc(r->arena, (size_t)name + 1);
-    if (!copy) return icseg_fail_memory(r->error, (size_t)name + 1, r->path);
+    if (!copy) return icseg_fail_memory(r->error, 0, r->path);
     memcpy(copy, text, (size_t)name);
     entry->name = copy;
     if (read16(record + 8) & ENCRYPTED)
