@@ -229,8 +229,7 @@ icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, i
     if (!w) return icseg_fail_memory(error, 0, path);
     w->fd = w->target.folder = -1;
     w->path = icseg_strdup(path);
-    icseg_status status =
-        w->path ? find_target(&w->target, path, error) : icseg_fail_memory(error, 0, path);
+    icseg_status status = w->path ? find_target(&w->target, path, error) : icseg_fail_memory(error, 0, path);
     if (status == ICSEG_OK && !open_temporary(w))
         status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
     if (status == ICSEG_OK)

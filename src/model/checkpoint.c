@@ -18,8 +18,7 @@ static icseg_status read_list(const icseg_safetensors *file, const char *key, js
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, key);
     *out = NULL;
     if (!text)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata %s is missing: not an icseg checkpoint", path,
-                          key);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata %s is missing: not an icseg checkpoint", path, key);
     json_error_t reason;
     *out = json_loads(text, JSON_REJECT_DUPLICATES, &reason);
     if (!json_is_array(*out)) {

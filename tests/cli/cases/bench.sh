@@ -4,7 +4,7 @@ expect 0 '^\{"mode": "infer", "model": "rn50", "prompt": "template".*"min_s_per_
     icseg bench --prompt template --classes 2 --size 32 --n 1 --json
 expect 0 '^rn50, text, instance prompts, 3 classes' icseg bench --mode text --classes 3 --size 32 --n 1 --threads 1
 expect 0 'conv2d_fused' icseg bench --profile --prompt template --classes 2 --size 32 --n 1
-refuse 2 '^icseg bench: error: --profile: ' icseg bench --profile --json
+refuse 2 '^icseg bench: error: --profile prints tables; leave out --json' icseg bench --profile --json
 refuse 2 '^icseg bench: error: --dtype: .*f32' icseg bench --dtype f23
 refuse 2 '^icseg bench: error: --classes: ' icseg bench --classes 1
 refuse 2 '^icseg bench: error: --mode: ' icseg bench --mode serve

@@ -26,7 +26,7 @@ changed grad.decoder.head.conv_seg.weight
 expect 1 '^  gradients .* FAILED worst: decoder\.head\.conv_seg\.weight$' icseg parity "$bad"
 
 edited 's/"fixture.train"/"fixture.trayn"/'
-refuse 1 'bad.safetensors: metadata fixture.train is missing or incomplete: no fixture' icseg parity "$bad"
+refuse 1 'bad.safetensors: not a fixture: the metadata fixture.train is missing or incomplete' icseg parity "$bad"
 edited 's/"image": /"imoge": /'
 refuse 1 'bad.safetensors: has no tensor "image"' icseg parity "$bad"
 head -c 100000 "$small" >"$bad"
