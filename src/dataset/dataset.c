@@ -155,7 +155,7 @@ fail:
 /* ---- one after the other ---- */
 
 static icseg_status check_sample(const icseg_dataset *dataset, const icseg_dataset_sample *sample, icseg_error *error) {
-    ICSEG_NEED(dataset);
+    if (!dataset) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_dataset_next: dataset is NULL");
     if (sample->struct_size < FIRST_SAMPLE_SIZE || sample->next < 0)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                           "icseg_dataset_next: the sample has the size %zu and the next index %lld; initialise it with "

@@ -11,7 +11,6 @@
 enum { SLOWEST_ROWS = 30 };
 
 static icseg_status check(const icseg_bench *bench, icseg_error *error) {
-    ICSEG_NEED(bench);
     if (bench->options.profile && bench->runs_done) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "profile", ICSEG_REMEDY_SET_FIELD,
                             bench->options.profile ? "there is no profile yet; run the benchmark first"
@@ -69,6 +68,7 @@ icseg_status icseg_bench_profile(icseg_bench *bench, icseg_bench_key key, const 
     ICSEG_NEED(count);
     *rows = NULL;
     *count = 0;
+    ICSEG_NEED(bench);
     ICSEG_TRY(check(bench, error));
     if ((unsigned)key > ICSEG_BENCH_NODE)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_bench_profile: %d is not a key", (int)key);
@@ -103,6 +103,7 @@ icseg_status icseg_bench_profile_text(icseg_bench *bench, char **out, icseg_erro
     icseg_string text = {0};
     ICSEG_NEED(out);
     *out = NULL;
+    ICSEG_NEED(bench);
     ICSEG_TRY(check(bench, error));
     ICSEG_TRY(icseg_arena_open(&arena, error));
     icseg_status status = write_tables(bench, arena, &text, error);

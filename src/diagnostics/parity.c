@@ -408,6 +408,9 @@ icseg_status icseg_parity_text(const icseg_parity_report *report, char **out, ic
     ICSEG_NEED(out);
     *out = NULL;
     ICSEG_NEED(report);
+    if (!report->group[0].title)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "icseg_parity_text: the report is empty; fill it with icseg_parity_run");
     for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
         const icseg_parity_result *r = &report->group[i];
         icseg_string_printf(&text, "  %-20s %4d compared   worst %9.2e   bound %7.0e   %s%s%s\n", r->title,

@@ -199,6 +199,13 @@ icseg_status icseg_overlay_draw(icseg_image *out, const icseg_image *image, cons
     int64_t total = (int64_t)image->width * image->height;
     ICSEG_TRY(count_classes(&entries, &count, labels, palette->size, error));
     layout l = {0};
+    for (int32_t i = 0; o.names && i < count; i++) {
+        int32_t class = entries[i].class;
+        if (o.names[class]) continue;
+        icseg_free(entries);
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "names", ICSEG_REMEDY_SET_FIELD,
+                                "icseg_overlay_draw: names[%d] is NULL", class);
+    }
     if (o.names) l = plan_legend(entries, count, o.names, image->width, total);
     icseg_status status = icseg_image_create(out, image->width, image->height + l.height, error);
     if (status == ICSEG_ERROR_ARGUMENT) /* only the legend makes it too large */

@@ -80,6 +80,9 @@ static icseg_status check_options(const icseg_classifier_options *o, icseg_error
     if (o->threads < 0 || o->threads > MOST_THREADS)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
                                 "threads is %d: expected 0..%d", o->threads, MOST_THREADS);
+    if (o->synonyms != ICSEG_SYNONYMS_FIRST && o->synonyms != ICSEG_SYNONYMS_MEAN)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "synonyms", ICSEG_REMEDY_SET_FIELD,
+                                "synonyms is %d: not a value of icseg_synonyms_use", (int)o->synonyms);
     for (size_t i = 0; i < o->class_count; i++)
         if (!o->class_names[i])
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "class_names", ICSEG_REMEDY_SET_FIELD,

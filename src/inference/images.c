@@ -2,6 +2,7 @@
  * Frames and tensors as the network's input. */
 #include "inference/images.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -24,6 +25,16 @@ static icseg_status fail(icseg_error *error, const char *field, const char *text
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD, "icseg_batch: %s", text);
 }
 
+icseg_status icseg_images_check_size(const char *name, const char *field, int32_t width, int32_t height,
+                                     icseg_error *error) {
+    if (width >= 1 && height >= 1 && width <= ICSEG_IMAGE_MAX_SIDE && height <= ICSEG_IMAGE_MAX_SIDE &&
+        (int64_t)width * height <= ICSEG_IMAGE_MAX_PIXELS)
+        return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
+                            "%s is %dx%d: sides are 1..%d, and pixels at most %d", name, width, height,
+                            ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_PIXELS);
+}
+
 /* index: of the frame, for messages. */
 static icseg_status open_frame(icseg_pixels *out, const icseg_frame *f, int32_t index, icseg_error *error) {
     static const char field[] = "frames";
@@ -33,16 +44,18 @@ static icseg_status open_frame(icseg_pixels *out, const icseg_frame *f, int32_t 
     if (!f->data)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD, "frames[%d].data is NULL",
                                 index);
-    if (f->width < 1 || f->height < 1 || f->width > ICSEG_IMAGE_MAX_SIDE || f->height > ICSEG_IMAGE_MAX_SIDE ||
-        (int64_t)f->width * f->height > ICSEG_IMAGE_MAX_PIXELS)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
-                                "frames[%d] is %dx%d: sides are 1..%d, and pixels at most %d", index, f->width,
-                                f->height, ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_PIXELS);
+    char name[32];
+    snprintf(name, sizeof name, "frames[%d]", index);
+    ICSEG_TRY(icseg_images_check_size(name, field, f->width, f->height, error));
     size_t row = (size_t)f->width * formats[f->format].size;
     if (f->stride && f->stride < row)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
                                 "frames[%d].stride is %zu bytes: a row of %d pixels takes %zu", index, f->stride,
                                 f->width, row);
+    if (f->stride > PTRDIFF_MAX / (size_t)f->height)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
+                                "frames[%d].stride is %zu bytes: %d such rows are larger than memory can be", index,
+                                f->stride, f->height);
     *out = (icseg_pixels){.data = f->data, .stride = f->stride ? f->stride : row, .size = formats[f->format].size};
     memcpy(out->channel, formats[f->format].channel, sizeof out->channel);
     return ICSEG_OK;
@@ -66,6 +79,17 @@ static icseg_status open_frames(icseg_images *out, const icseg_batch *b, icseg_e
                                     i, b->frames[i].width, b->frames[i].height, first->width, first->height);
     }
     return ICSEG_OK;
+}
+
+/* Whether the distance between any two elements of a tensor of rank 4 can be computed. */
+static bool strides_fit(const icseg_tensor *t) {
+    int64_t left = PTRDIFF_MAX;
+    for (int i = 0; i < 4; i++) {
+        int64_t steps = t->shape[i] - 1, most = steps ? left / steps : left;
+        if (t->strides[i] > most || t->strides[i] < -most) return false;
+        left -= steps * (t->strides[i] < 0 ? -t->strides[i] : t->strides[i]);
+    }
+    return true;
 }
 
 static icseg_status open_tensor(icseg_images *out, const icseg_batch *b, icseg_error *error) {
@@ -96,6 +120,7 @@ static icseg_status open_tensor(icseg_images *out, const icseg_batch *b, icseg_e
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
                                     "icseg_batch: the tensor's images are %lldx%lld: sides are %d..%d",
                                     (long long)size[2], (long long)size[1], ICSEG_SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE);
+    if (!strides_fit(t)) return fail(error, "tensor", "the tensor's strides lead outside of memory");
     out->count = (int32_t)size[0];
     out->height = (int32_t)size[1];
     out->width = (int32_t)size[2];
@@ -124,6 +149,8 @@ icseg_status icseg_images_open_grey(icseg_images *out, int32_t count, int32_t wi
     if (count < 1 || count > MOST_IMAGES)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
                                 "count is %d: expected 1..%d", count, MOST_IMAGES);
+    ICSEG_TRY(icseg_images_check_size("an image", width >= 1 && width <= ICSEG_IMAGE_MAX_SIDE ? "height" : "width",
+                                      width, height, error));
     ICSEG_TRY(icseg_images_open(out, &batch, error));
     icseg_pixels *pixels = icseg_calloc_array((size_t)count, sizeof *pixels);
     if (!pixels) {

@@ -24,6 +24,9 @@ typedef struct icseg_images {
     float table[3][256]; /* the normalised value of each channel's bytes */
 } icseg_images;
 
+/* Checks the size of an image that messages call `name`. */
+icseg_status icseg_images_check_size(const char *name, const char *field, int32_t width, int32_t height,
+                                     icseg_error *error);
 /* Checks a batch, whose memory must outlive `out`. Errors name the field. */
 icseg_status icseg_images_open(icseg_images *out, const icseg_batch *batch, icseg_error *error);
 /* `count` grey images. */

@@ -303,6 +303,7 @@ icseg_status icseg_session_predict(icseg_session *session, const icseg_image *im
     if (!image->data)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "image", ICSEG_REMEDY_SET_FIELD,
                                 "icseg_session_predict: the image is empty");
+    ICSEG_TRY(icseg_images_check_size("image", "image", image->width, image->height, error));
     icseg_frame frame = {ICSEG_FRAME_RGB8, image->width, image->height, 0, image->data};
     batch.frames = &frame;
     ICSEG_TRY(icseg_session_run(session, &batch, &o, &result, error));

@@ -7,6 +7,7 @@
 #include "base/argument.h"
 #include "base/struct_size.h"
 #include "base/threads.h"
+#include "model/network.h"
 
 enum { USUAL_NETWORKS = 8, MOST_NETWORKS = 1024, MOST_THREADS = 1024 };
 
@@ -179,6 +180,13 @@ icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_
     measuring m;
     ICSEG_NEED(session);
     ICSEG_NEED(out);
+    if (count < 1)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
+                                "count is %d: expected at least 1", count);
+    if (height < ICSEG_SMALLEST_SIDE || width < ICSEG_SMALLEST_SIDE)
+        return icseg_fail_field(error, ICSEG_ERROR_SHAPE, height < ICSEG_SMALLEST_SIDE ? "height" : "width",
+                                ICSEG_REMEDY_SET_FIELD, "an image is %dx%d: both sides need at least %d", width, height,
+                                ICSEG_SMALLEST_SIDE);
     memset(&m, 0, sizeof m); /* options are compared bytewise */
     m.session = session;
     m.error = error;

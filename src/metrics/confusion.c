@@ -51,6 +51,8 @@ icseg_status icseg_confusion_add(icseg_confusion *confusion, const icseg_labels 
     ICSEG_NEED(confusion);
     ICSEG_NEED(labels);
     ICSEG_NEED(predicted);
+    if (!confusion->count)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_confusion_add: the confusion matrix is empty");
     if (labels->width != predicted->width || labels->height != predicted->height)
         return icseg_fail(error, ICSEG_ERROR_SHAPE,
                           "the labels are %d x %d, but the prediction is %d x %d; the sizes must be equal",

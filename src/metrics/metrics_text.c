@@ -91,24 +91,33 @@ static icseg_status finish(icseg_string *s, char **out, icseg_error *error) {
     return ICSEG_OK;
 }
 
-icseg_status icseg_metrics_table(const icseg_metrics *m, const char *const *names, char **out, icseg_error *error) {
+static icseg_status check_names(const icseg_metrics *metrics, const char *const *names, icseg_error *error) {
+    for (int32_t c = 0; c < metrics->classes; c++)
+        if (!names[c]) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the name of class %d is NULL", (int)c);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_metrics_table(const icseg_metrics *metrics, const char *const *names, char **out,
+                                 icseg_error *error) {
     static const char line[] = "+--------+--------+--------+\n";
     icseg_string s = {0};
     ICSEG_NEED(out);
     *out = NULL;
-    ICSEG_NEED(m);
+    ICSEG_NEED(metrics);
     ICSEG_NEED(names);
-    class_table(&s, m, names);
+    ICSEG_TRY(check_names(metrics, names, error));
+    class_table(&s, metrics, names);
     icseg_string_printf(&s, "\n%s| %6s | %6s | %6s |\n%s", line, "aAcc", "mIoU", "mAcc", line);
     icseg_string_append(&s, "|", 1);
-    percent_cell(&s, m->aacc);
-    percent_cell(&s, m->miou);
-    percent_cell(&s, m->macc);
+    percent_cell(&s, metrics->aacc);
+    percent_cell(&s, metrics->miou);
+    percent_cell(&s, metrics->macc);
     icseg_string_printf(&s, "\n%s", line);
     icseg_string_printf(&s,
                         "mIoU over the %d of %d classes that occur in labels or predictions; over those in the labels: "
                         "%.2f; with absent classes as 0: %.2f\n",
-                        (int)m->counted, (int)m->classes, 100 * m->miou_labelled, 100 * m->miou_all);
+                        (int)metrics->counted, (int)metrics->classes, 100 * metrics->miou_labelled,
+                        100 * metrics->miou_all);
     return finish(&s, out, error);
 }
 
@@ -120,27 +129,30 @@ static int append_json(const char *bytes, size_t size, void *user) {
     return s->failed ? -1 : 0;
 }
 
-icseg_status icseg_metrics_json(const icseg_metrics *m, const char *const *names, char **out, icseg_error *error) {
+icseg_status icseg_metrics_json(const icseg_metrics *metrics, const char *const *names, char **out,
+                                icseg_error *error) {
     ICSEG_NEED(out);
     *out = NULL;
-    ICSEG_NEED(m);
+    ICSEG_NEED(metrics);
     ICSEG_NEED(names);
+    ICSEG_TRY(check_names(metrics, names, error));
     icseg_status status = ICSEG_OK;
     icseg_string s = {0};
     json_t *list = json_array();
-    for (int32_t c = 0; status == ICSEG_OK && c < m->classes; c++) {
+    for (int32_t c = 0; status == ICSEG_OK && c < metrics->classes; c++) {
         json_t *name = json_string(names[c]);
         if (!name) {
             status = icseg_fail(error, ICSEG_ERROR_DATA, "the name of class %d is not UTF-8", (int)c);
             break;
         }
-        json_t *entry = json_pack("{s:o, s:o, s:o, s:I}", "name", name, "iou", number(m->iou[c]), "acc",
-                                  number(m->accuracy[c]), "pixels", (json_int_t)m->pixels[c]);
+        json_t *entry = json_pack("{s:o, s:o, s:o, s:I}", "name", name, "iou", number(metrics->iou[c]), "acc",
+                                  number(metrics->accuracy[c]), "pixels", (json_int_t)metrics->pixels[c]);
         if (json_array_append_new(list, entry) != 0) status = icseg_fail_memory(error, 256, "the metrics' JSON");
     }
-    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:O}", "aacc", number(m->aacc), "miou", number(m->miou),
-                             "macc", number(m->macc), "miou_labelled", number(m->miou_labelled), "miou_all",
-                             number(m->miou_all), "counted", (int)m->counted, "classes", list);
+    json_t *root =
+        json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:O}", "aacc", number(metrics->aacc), "miou", number(metrics->miou),
+                  "macc", number(metrics->macc), "miou_labelled", number(metrics->miou_labelled), "miou_all",
+                  number(metrics->miou_all), "counted", (int)metrics->counted, "classes", list);
     json_decref(list);
     if (status == ICSEG_OK) {
         if (root) (void)!json_dump_callback(root, append_json, &s, JSON_INDENT(2) | JSON_REAL_PRECISION(9));

@@ -289,14 +289,14 @@ icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *
     return status;
 }
 
-icseg_status icseg_model_save(const icseg_model *m, const char *path, icseg_error *error) {
+icseg_status icseg_model_save(const icseg_model *model, const char *path, icseg_error *error) {
     icseg_safetensors_writer *writer;
-    ICSEG_NEED(m);
+    ICSEG_NEED(model);
     ICSEG_NEED(path);
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
-    icseg_status status = icseg_model_declare(m, writer, error);
+    icseg_status status = icseg_model_declare(model, writer, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_begin(writer, error);
-    if (status == ICSEG_OK) status = icseg_model_append(m, writer, error);
+    if (status == ICSEG_OK) status = icseg_model_append(model, writer, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_commit(writer, error);
     icseg_safetensors_writer_close(&writer);
     return status;

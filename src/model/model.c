@@ -66,6 +66,7 @@ fail:
 /* The token ids of the classes' names, or of all their synonyms. */
 static icseg_status make_texts(const icseg_model_options *options, const icseg_tokenizer *tokenizer, icseg_arena *arena,
                                icseg_texts *out, icseg_error *error) {
+    icseg_status status;
     size_t classes = (size_t)options->config->num_classes, count = classes;
     icseg_synonyms *all = icseg_arena_array(arena, classes, sizeof *all);
     int32_t *names = icseg_arena_array(arena, classes, sizeof *names);
@@ -73,7 +74,8 @@ static icseg_status make_texts(const icseg_model_options *options, const icseg_t
     for (size_t k = 0; k < classes; k++) {
         all[k] = (icseg_synonyms){1, &options->class_names[k]};
         if (!options->class_synonyms) continue;
-        ICSEG_TRY(icseg_synonyms_split(&all[k], options->class_synonyms[k], arena, error));
+        if ((status = icseg_synonyms_split(&all[k], options->class_synonyms[k], arena, error)) != ICSEG_OK)
+            return icseg_fail_prefix(error, "the name of class %zu", k), status;
         names[k] = (int32_t)all[k].count;
         count += all[k].count - 1;
     }
@@ -81,7 +83,8 @@ static icseg_status make_texts(const icseg_model_options *options, const icseg_t
     if (!tokens) return icseg_fail_memory(error, count * sizeof *tokens, "class names");
     for (size_t k = 0; k < classes; k++)
         for (size_t i = 0; i < all[k].count; i++)
-            ICSEG_TRY(icseg_tokenize(tokenizer, all[k].names[i], arena, next++, error));
+            if ((status = icseg_tokenize(tokenizer, all[k].names[i], arena, next++, error)) != ICSEG_OK)
+                return icseg_fail_prefix(error, "the name of class %zu", k), status;
     *out = (icseg_texts){(int32_t)count, tokens, options->class_synonyms ? names : NULL};
     return ICSEG_OK;
 }

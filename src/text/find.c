@@ -63,6 +63,10 @@ icseg_status icseg_tokenizer_find(const char **out, const char *weights, const c
 icseg_status icseg_tokenizer_open_sized(icseg_tokenizer **out, icseg_tokenizer_kind kind, const char *vocabulary,
                                         int32_t vocab_size, icseg_error *error) {
     *out = NULL;
+    if (kind != ICSEG_TOKENIZER_BYTES && kind != ICSEG_TOKENIZER_CLIP)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tokenizer", ICSEG_REMEDY_SET_FIELD,
+                                "tokenizer is %d: expected bytes (%d) or clip (%d)", (int)kind, ICSEG_TOKENIZER_BYTES,
+                                ICSEG_TOKENIZER_CLIP);
     if (kind == ICSEG_TOKENIZER_BYTES) {
         if (vocab_size && vocab_size != ICSEG_BYTE_VOCAB)
             return icseg_fail(error, ICSEG_ERROR_CONFIG,

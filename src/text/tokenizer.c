@@ -31,9 +31,6 @@ icseg_status icseg_tokenizer_open(icseg_tokenizer **out, icseg_tokenizer_kind ki
                                   icseg_error *error) {
     ICSEG_NEED(out);
     *out = NULL;
-    if (kind != ICSEG_TOKENIZER_BYTES && kind != ICSEG_TOKENIZER_CLIP)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "tokenizer kind %d: expected bytes (%d) or clip (%d)", (int)kind,
-                          ICSEG_TOKENIZER_BYTES, ICSEG_TOKENIZER_CLIP);
     return icseg_tokenizer_open_sized(out, kind, vocabulary, 0, error);
 }
 

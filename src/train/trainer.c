@@ -12,6 +12,8 @@
 #include "base/threads.h"
 #include "icseg/icseg.h"
 
+enum { MOST_THREADS = 4096 };
+
 /* -- opening */
 
 static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
@@ -202,6 +204,9 @@ icseg_status icseg_trainer_open(icseg_trainer **out, const icseg_recipe *recipe,
     if (!o.out || !o.out[0])
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_SET_FIELD,
                                 "training needs a run directory; set `out`");
+    if (o.threads < 0 || o.threads > MOST_THREADS)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
+                                "threads is %d: expected 0..%d", o.threads, MOST_THREADS);
     icseg_trainer *t = icseg_calloc_array(1, sizeof *t);
     if (!t) return icseg_fail_memory(error, 0, "the trainer");
     t->lock = -1;

@@ -359,6 +359,20 @@ static icseg_status convert(converter *c, const char *source, const char *out, c
     return summary ? summarise(c, out, summary) : ICSEG_OK;
 }
 
+static icseg_status check_options(const icseg_weights_convert_options *o, icseg_error *error) {
+    if ((int)o->type < 0 || o->type > ICSEG_WEIGHTS_BF16)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "type", ICSEG_REMEDY_SET_FIELD,
+                                "type is %d: not a value of icseg_weights_type", (int)o->type);
+    if ((int)o->naming < 0 || o->naming > ICSEG_NAMING_HUGGINGFACE)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "naming", ICSEG_REMEDY_SET_FIELD,
+                                "naming is %d: not a value of icseg_naming", (int)o->naming);
+    for (size_t k = 0; o->class_names && k < o->class_count; k++)
+        if (!o->class_names[k])
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "class_names", ICSEG_REMEDY_SET_FIELD,
+                                    "the name of class %zu is NULL", k);
+    return ICSEG_OK;
+}
+
 icseg_status icseg_weights_convert(const char *source, const char *out, const icseg_weights_convert_options *options,
                                    char **summary, icseg_error *error) {
     enum { FIRST_SIZE = sizeof(icseg_weights_convert_options) };
@@ -368,6 +382,7 @@ icseg_status icseg_weights_convert(const char *source, const char *out, const ic
     ICSEG_NEED(source);
     ICSEG_NEED(out);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_weights_convert_options", error));
+    ICSEG_TRY(check_options(&o, error));
     icseg_status status = convert(&c, source, out, summary);
     icseg_safetensors_writer_close(&c.writer);
     icseg_weights_report_close(&c.report);

@@ -156,8 +156,14 @@ static void the_table_is_aligned_and_says_its_convention(void **state) {
     icseg_error error;
     assert_int_equal(icseg_metrics_json(&m, broken, &text, &error), ICSEG_ERROR_DATA);
     assert_null(text);
+    broken[2] = NULL;
+    assert_int_equal(icseg_metrics_table(&m, broken, &text, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.message, "the name of class 2 is NULL");
+    assert_int_equal(icseg_metrics_json(&m, broken, &text, &error), ICSEG_ERROR_ARGUMENT);
     icseg_metrics_close(&m);
     icseg_confusion_close(&confusion);
+    assert_int_equal(icseg_confusion_add(&confusion, &(icseg_labels){0}, &(icseg_labels){0}, &error),
+                     ICSEG_ERROR_ARGUMENT);
 }
 
 static void json_carries_every_figure_and_null_for_undefined(void **state) {

@@ -250,7 +250,7 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     assert_int_equal(s.status, ICSEG_ERROR_ARGUMENT);
     s.next = 0;
     assert_false(icseg_dataset_next(NULL, &s, &e));
-    fails(s.status, ICSEG_ERROR_ARGUMENT, &e, "dataset is NULL");
+    fails(s.status, ICSEG_ERROR_ARGUMENT, &e, "icseg_dataset_next: dataset is NULL");
     assert_false(icseg_dataset_next(d, NULL, &e));
     fails(e.status, ICSEG_ERROR_ARGUMENT, &e, "sample is NULL");
 

@@ -40,6 +40,33 @@ static void the_seed_makes_the_weights(void **state) {
     icseg_model_close(&c);
 }
 
+static void names_that_cannot_be_tokenised_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *message;
+    } cases[] = {{NULL, "the name of class 1 is NULL"},
+                 {"", "the name of class 1: "},
+                 {"a\xff", "the name of class 1: text \"a...\": not UTF-8"}};
+    icseg_config config = {ICSEG_CONFIG_INIT};
+    const char *wrong[CLASSES] = {"sky", NULL, "sea"};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = wrong};
+    icseg_error error;
+    icseg_model *model;
+    assert_int_equal(icseg_config_preset(&config, "tiny-resnet", &error), ICSEG_OK);
+    config.vocab_size = ICSEG_BYTE_VOCAB;
+    config.num_classes = CLASSES;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wrong[1] = cases[i].name;
+        assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_ARGUMENT);
+        assert_null(model);
+        assert_non_null(strstr(error.message, cases[i].message));
+    }
+    wrong[1] = "road";
+    options.tokenizer = (icseg_tokenizer_kind)9;
+    assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "tokenizer is 9"));
+}
+
 static void images_too_small_are_refused(void **state) {
     (void)state;
     icseg_model *model = small_model(1);
@@ -58,6 +85,7 @@ static void images_too_small_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_seed_makes_the_weights),
+        cmocka_unit_test(names_that_cannot_be_tokenised_are_named),
         cmocka_unit_test(images_too_small_are_refused),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);

@@ -202,6 +202,11 @@ static void what_does_not_fit_together_is_refused(void **state) {
     s.labels.height = 9;
     assert_int_equal(draw(&out, &s, NULL, 0.5, &error), ICSEG_ERROR_SHAPE);
     s.labels.height = 10;
+    static const char *const one_is_missing[] = {"a", NULL, "c", "d"};
+    s.labels.data[0] = 1;
+    s.labels.data[5 * 10 + 7] = 0;
+    assert_int_equal(draw(&out, &s, one_is_missing, 0.5, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "names[1] is NULL"));
     close_scene(&s);
     static const char *const names[] = {"a", "b"};
     s = open_scene(2, ICSEG_IMAGE_MAX_SIDE, 2); /* no room for a legend */

@@ -413,6 +413,8 @@ static void frames_that_cannot_work_are_refused(void **state) {
     BAD(format, (icseg_frame_format)17, "frames[1].format is 17");
     BAD(format, (icseg_frame_format)-1, "frames[1].format is -1");
     BAD(stride, 255, "frames[1].stride is 255 bytes: a row of 64 pixels takes 256");
+    BAD(stride, SIZE_MAX, "frames[1].stride is 18446744073709551615 bytes: 64 such rows are larger than memory can be");
+    BAD(stride, SIZE_MAX / 64, "larger than memory can be");
     BAD(width, 63, "frames[1] is 63x64, but frames[0] is 64x64");
 #undef BAD
     batch.count = 0;
@@ -454,6 +456,9 @@ static void tensors_that_cannot_work_are_refused(void **state) {
     BAD(shape[0], -2, "-2 images");
     BAD(shape[2], 31, "64x31: sides are 32..32768");
     BAD(shape[3], 1 << 20, "1048576x64");
+    BAD(strides[1], INT64_MAX, "strides lead outside of memory");
+    BAD(strides[2], INT64_MIN, "strides lead outside of memory");
+    BAD(strides[3], INT64_MAX / 63, "strides lead outside of memory"); /* together with the others */
 #undef BAD
     t = good;
     batch.layout = (icseg_image_layout)9;
@@ -529,12 +534,14 @@ static void options_that_cannot_work_are_refused(void **state) {
     assert_int_equal(icseg_session_open(NULL, f.model, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_session_cost_at(f.session, 1, 64, 64, &cost, &error), ICSEG_ERROR_ARGUMENT);
     cost.struct_size = sizeof cost;
-    assert_int_equal(icseg_session_cost_at(f.session, 0, 64, 64, &cost, &error), ICSEG_ERROR_SHAPE);
+    assert_int_equal(icseg_session_cost_at(f.session, 0, 64, 64, &cost, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.field, "count");
     assert_int_equal(icseg_session_cost_at(NULL, 1, 64, 64, &cost, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_session_cost_at(f.session, 1, 64, 64, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_session_prepare(NULL, 1, 64, 64, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_session_prepare(f.session, 0, 64, 64, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_session_prepare(f.session, 1, -4, 64, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.field, "height");
     icseg_labels labels;
     assert_int_equal(icseg_session_predict(NULL, &f.image[0], NULL, &labels, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_session_predict(f.session, NULL, NULL, &labels, NULL, &error), ICSEG_ERROR_ARGUMENT);

@@ -758,6 +758,9 @@ static void bad_input_is_an_error(void **state) {
     assert_non_null(strstr(r.error.message, "icseg_progress"));
     assert_int_equal(icseg_train(recipe, &o, NULL, &result, &r.error), ICSEG_ERROR_ARGUMENT);
     assert_non_null(strstr(r.error.message, "icseg_train_result"));
+    o.threads = -1;
+    assert_int_equal(icseg_trainer_open(&t, recipe, &o, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(r.error.field, "threads");
     o.struct_size = 8;
     assert_int_equal(icseg_trainer_open(&t, recipe, &o, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_trainer_step(NULL, NULL, NULL), ICSEG_ERROR_ARGUMENT);

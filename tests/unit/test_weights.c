@@ -624,6 +624,23 @@ static void contradictions_with_the_model_are_errors_and_change_nothing(void **s
     icseg_model_close(&model);
 }
 
+static void options_that_do_not_exist_are_refused(void **state) {
+    (void)state;
+    static const char *const one_is_missing[] = {"sky", NULL};
+    const struct {
+        icseg_weights_convert_options options;
+        const char *field;
+    } cases[] = {
+        {{ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .type = (icseg_weights_type)9}, "type"},
+        {{ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = (icseg_naming)-1}, "naming"},
+        {{ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .class_names = one_is_missing, .class_count = 2}, "class_names"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        icseg_error e = {0};
+        assert_int_equal(icseg_weights_convert("none", "none", &cases[i].options, NULL, &e), ICSEG_ERROR_ARGUMENT);
+        assert_string_equal(e.field, cases[i].field);
+    }
+}
+
 static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
     (void)state;
     char *tokens = read_text(FIXTURES "denseclip_vit.tokens.json");
@@ -665,6 +682,7 @@ int main(void) {
         cmocka_unit_test(a_model_starts_from_a_checkpoint_with_other_classes),
         cmocka_unit_test(a_checkpoint_keeps_names_and_tokens_under_another_configuration),
         cmocka_unit_test(contradictions_with_the_model_are_errors_and_change_nothing),
+        cmocka_unit_test(options_that_do_not_exist_are_refused),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, open_folder, test_scratch_close);
