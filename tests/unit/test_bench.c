@@ -82,7 +82,7 @@ static void profiles_add_up(void **state) {
         assert_true(bytes > 0 && bytes <= (double)r.activation_bytes);
         assert_true(seconds < 100 * r.median_seconds); /* of a run, not of all runs in some other unit */
         assert_int_equal(icseg_bench_profile_text(bench, &text, &error), ICSEG_OK);
-        assert_non_null(strstr(text, "alive when memory is fullest"));
+        assert_non_null(strstr(text, "alive at peak memory"));
         icseg_buffer_free(text);
         icseg_bench_close(&bench);
     }
