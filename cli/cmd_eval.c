@@ -24,7 +24,7 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors file",
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
      .positional = true, .required = true},
     {"data", ICSEG_FIELD_STRING(struct options, data),
      "data set: a folder with images/SPLIT, annotations/SPLIT and classes.txt", .metavar = "DIR", .required = true},

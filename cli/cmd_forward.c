@@ -17,7 +17,7 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors file",
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
      .positional = true, .required = true},
     {"IN", ICSEG_FIELD_STRING(struct options, in), "safetensors file with the tensor image (B, 3, H, W)",
      .positional = true, .required = true},

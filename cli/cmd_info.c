@@ -15,7 +15,7 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors file",
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
      .positional = true, .required = true},
     {"size", ICSEG_FIELD_INTS(struct options, size[0]), "image size for which work and memory are computed",
      .metavar = "WxH", .shown = "512x512", ICSEG_EXACTLY(2), ICSEG_BETWEEN(32, 32768)},

@@ -22,7 +22,7 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "the model: a checkpoint.safetensors file",
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
      .positional = true, .required = true},
     {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images), "image files, folders or quoted patterns such as 'a/*.jpg'",
      .positional = true, .required = true},

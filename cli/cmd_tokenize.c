@@ -19,8 +19,8 @@ static const char *const kinds[] = {"bytes", "clip", NULL};
 static const icseg_option rows[] = {
     {"tokenizer", ICSEG_FIELD_WORD(struct options, tokenizer),
      "clip: the byte-pair encoding of CLIP; bytes: one token per byte", .words = kinds},
-    {"vocab", ICSEG_FIELD_STRING(struct options, vocabulary),
-     "clip: the vocabulary: a file or a folder that contains one", .metavar = "FILE", .shown = "none"},
+    {"vocab", ICSEG_FIELD_STRING(struct options, vocabulary), "clip: vocabulary file, or a folder that contains one",
+     .metavar = "FILE", .shown = "none"},
     {"null", ICSEG_FIELD_BOOL(struct options, null), "texts end with a NUL byte instead of a newline"},
 };
 
