@@ -75,7 +75,8 @@ typedef struct icseg_session_cost {
     size_t weights;     /**< bytes of the weights in f32 */
     size_t activations; /**< bytes of working memory for the normalised input and all intermediate results */
     size_t unplanned;   /**< activations if no memory was reused */
-    size_t scratch;     /**< bytes of further working memory of single operators */
+    size_t scratch; /**< bytes of further working memory of the neediest operator. Where it fits, it uses gaps between
+                         the intermediate results, so that a session takes at most activations + scratch */
 } icseg_session_cost;
 
 /** Initialises an icseg_session_cost. */

@@ -14,6 +14,7 @@ typedef struct icseg_kernel {
     const icseg_node *node;
     void *state;                /* the operator's own; released by op->release */
     size_t scratch_size;        /* scratch bytes that run() needs, set by prepare() */
+    size_t scratch_offset;      /* where they are in the workspace, set by the executor */
     void *in[ICSEG_MAX_INPUTS]; /* data, set by the executor before run(); NULL where the input is ICSEG_NONE */
     void *out[ICSEG_MAX_OUTPUTS];
 } icseg_kernel;

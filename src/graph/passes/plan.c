@@ -136,6 +136,23 @@ icseg_value icseg_plan_root(const icseg_plan *plan, icseg_value value) { return 
 
 static bool is_alive(const storage *s, int32_t node) { return s->planned && s->first <= node && s->last >= node; }
 
+/* The end of a storage that is alive at `node` and overlaps offset .. offset + bytes - 1; 0: none does. */
+static size_t end_of_overlap(const icseg_plan *plan, int32_t values, int32_t node, size_t offset, size_t bytes) {
+    for (icseg_value v = 0; v < values; v++) {
+        const storage *s = &plan->storage[v];
+        if (is_alive(s, node) && s->offset < offset + bytes && s->offset + s->bytes > offset)
+            return s->offset + s->bytes;
+    }
+    return 0;
+}
+
+size_t icseg_plan_gap(const icseg_plan *plan, const icseg_graph *g, int32_t node, size_t bytes) {
+    int32_t values = icseg_graph_value_count(g);
+    size_t offset = 0, end;
+    while ((end = end_of_overlap(plan, values, node, offset, bytes))) offset = end;
+    return offset;
+}
+
 int32_t icseg_plan_fullest(const icseg_plan *plan, const icseg_graph *g, size_t *bytes) {
     int32_t values = icseg_graph_value_count(g), fullest = 0;
     size_t most = 0;

@@ -27,6 +27,10 @@ void icseg_plan_close(icseg_plan *plan);
 /* The value in whose storage `value` is. */
 icseg_value icseg_plan_root(const icseg_plan *plan, icseg_value value);
 
+/* The lowest offset at which `bytes` are free while `node` runs: scratch memory goes there, between the values or
+ * behind them. */
+size_t icseg_plan_gap(const icseg_plan *plan, const icseg_graph *graph, int32_t node, size_t bytes);
+
 /* The node at which the planned values take most memory. bytes (icseg_graph_value_count): what each takes at that node;
  * 0 when it is not alive or shares the storage of another. */
 int32_t icseg_plan_fullest(const icseg_plan *plan, const icseg_graph *graph, size_t *bytes);

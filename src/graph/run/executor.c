@@ -11,8 +11,8 @@
 #include "tensor/bf16.h"
 
 struct icseg_workspace {
-    unsigned char *data, *scratch;
-    size_t size, scratch_size;
+    unsigned char *data; /* activations, with scratch memory between and behind them */
+    size_t size;
 };
 
 struct icseg_executor {
@@ -36,24 +36,18 @@ icseg_status icseg_workspace_open(icseg_workspace **out, icseg_error *error) {
 void icseg_workspace_close(icseg_workspace **workspace) {
     if (!workspace || !*workspace) return;
     icseg_free((*workspace)->data);
-    icseg_free((*workspace)->scratch);
     icseg_free(*workspace);
     *workspace = NULL;
 }
 
-static icseg_status grow(unsigned char **block, size_t *size, size_t wanted, const char *what, icseg_error *error) {
-    if (wanted <= *size) return ICSEG_OK;
-    icseg_free(*block);
-    *size = 0;
-    *block = icseg_alloc(wanted);
-    if (!*block) return icseg_fail_memory(error, wanted, what);
-    *size = wanted;
+static icseg_status reserve(icseg_workspace *w, size_t bytes, icseg_error *error) {
+    if (bytes <= w->size) return ICSEG_OK;
+    icseg_free(w->data);
+    w->size = 0;
+    w->data = icseg_alloc(bytes);
+    if (!w->data) return icseg_fail_memory(error, bytes, "activations");
+    w->size = bytes;
     return ICSEG_OK;
-}
-
-static icseg_status reserve(icseg_workspace *w, const icseg_plan_summary *needed, icseg_error *error) {
-    ICSEG_TRY(grow(&w->data, &w->size, needed->activations, "activations", error));
-    return grow(&w->scratch, &w->scratch_size, needed->scratch, "scratch memory", error);
 }
 
 /* -- opening */
@@ -70,6 +64,13 @@ static void count_work(icseg_executor *x, const icseg_node *node) {
         }
 }
 
+static void place_scratch(icseg_executor *x, icseg_kernel *k, int32_t node) {
+    k->scratch_offset = k->scratch_size ? icseg_plan_gap(&x->plan, x->graph, node, k->scratch_size) : 0;
+    if (k->scratch_size > x->summary.scratch) x->summary.scratch = k->scratch_size;
+    if (k->scratch_offset + k->scratch_size > x->summary.workspace)
+        x->summary.workspace = k->scratch_offset + k->scratch_size;
+}
+
 static icseg_status prepare(icseg_executor *x, icseg_error *error) {
     for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
         if (!x->plan.live[n]) continue;
@@ -81,7 +82,7 @@ static icseg_status prepare(icseg_executor *x, icseg_error *error) {
             icseg_fail_prefix(error, "%s", k->node->name);
             return status;
         }
-        if (k->scratch_size > x->summary.scratch) x->summary.scratch = k->scratch_size;
+        place_scratch(x, k, n);
         count_work(x, k->node);
     }
     return ICSEG_OK;
@@ -94,10 +95,10 @@ static icseg_status build(icseg_executor *x, icseg_error *error) {
     x->seconds = icseg_calloc_array(nodes + 1, sizeof *x->seconds);
     if (!x->bound || !x->kernels || !x->seconds) return icseg_fail_memory(error, 0, "an executor");
     ICSEG_TRY(icseg_plan_open(&x->plan, x->graph, error));
-    x->summary.activations = x->plan.activations;
+    x->summary.activations = x->summary.workspace = x->plan.activations;
     x->summary.unplanned = x->plan.unplanned;
     ICSEG_TRY(prepare(x, error));
-    return reserve(x->workspace, &x->summary, error);
+    return reserve(x->workspace, x->summary.workspace, error);
 }
 
 icseg_status icseg_executor_open(icseg_executor **out, const icseg_graph *graph, icseg_workspace *workspace,
@@ -200,7 +201,7 @@ static icseg_status check_finite(const icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status run_all(icseg_executor *x, const icseg_run *run, bool checked, icseg_error *error) {
+static icseg_status run_all(icseg_executor *x, icseg_run *run, bool checked, icseg_error *error) {
     icseg_activation_ranges *ranges = icseg_graph_activation_ranges(x->graph);
     for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
         icseg_kernel *k = &x->kernels[n];
@@ -208,6 +209,7 @@ static icseg_status run_all(icseg_executor *x, const icseg_run *run, bool checke
         ICSEG_TRY(get_inputs(x, k, error));
         ICSEG_TRY(get_outputs(x, k, error));
         if (ranges) ICSEG_TRY(icseg_activation_ranges_observe(ranges, k, error));
+        run->scratch = x->workspace->data + k->scratch_offset;
         double start = x->profiling ? icseg_clock() : 0;
         icseg_status status = k->node->op->run(k, run, error);
         if (status == ICSEG_OK && checked)
@@ -221,8 +223,8 @@ static icseg_status run_all(icseg_executor *x, const icseg_run *run, bool checke
 }
 
 static icseg_status run(icseg_executor *x, uint64_t seed, int64_t step, bool checked, icseg_error *error) {
-    ICSEG_TRY(reserve(x->workspace, &x->summary, error)); /* in case it failed to grow for another executor */
-    icseg_run run = {.seed = seed, .step = step, .scratch = x->workspace->scratch};
+    ICSEG_TRY(reserve(x->workspace, x->summary.workspace, error)); /* in case it failed to grow for another executor */
+    icseg_run run = {.seed = seed, .step = step};
     icseg_float_mode mode = icseg_denormals_off();
     icseg_status status = run_all(x, &run, checked, error);
     icseg_denormals_restore(mode);

@@ -30,9 +30,10 @@ icseg_status icseg_executor_run_checked(icseg_executor *executor, uint64_t seed,
 const void *icseg_executor_data(const icseg_executor *executor, icseg_value value);
 
 typedef struct icseg_plan_summary {
-    size_t activations; /* bytes of the planned block */
+    size_t activations; /* bytes that the values need */
     size_t unplanned;   /* bytes that the same values would take without reuse */
-    size_t scratch;
+    size_t scratch;     /* bytes that the neediest node needs in addition while it runs */
+    size_t workspace;   /* bytes of the block with both, at most their sum: scratch memory uses gaps between values */
     double flops, bytes;
 } icseg_plan_summary;
 icseg_plan_summary icseg_executor_summary(const icseg_executor *executor);
