@@ -63,7 +63,7 @@ static icseg_status read_strides(const icseg_option *f, const json_t *value, boo
     if (!json_is_array(value)) return wrong_kind(error, f->key, value, "a list of strides");
     bool found[ICSEG_LEVELS] = {false};
     for (size_t i = 0; i < json_array_size(value); i++) {
-        int32_t stride, level = 0;
+        int32_t stride = 0, level = 0;
         ICSEG_TRY(read_integer(f->key, json_array_get(value, i), &stride, error));
         while (level < ICSEG_LEVELS && icseg_strides[level] != stride) level++;
         if (level == ICSEG_LEVELS)
