@@ -74,7 +74,7 @@ icseg_value icseg_build_positions(icseg_builder *b, int64_t h, int64_t w, int64_
 /* Prompts (Bt, N, D) or ICSEG_NONE (template) -> embeddings of the texts (Bt, count, C); Bt is 1 for the template. */
 icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts);
 /* The same -> class embeddings (Bt, K, C). Those of several names: the mean of the names' embeddings at unit length,
- * brought to unit length again. */
+ * normalised to unit length again. */
 icseg_value icseg_build_class_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts);
 /* tokens (B, 1 + HW, C) -> (B, N, D), or (1, N, D) for static prompts. */
 icseg_value icseg_build_prompts(icseg_builder *b, icseg_value tokens);

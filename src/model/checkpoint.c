@@ -47,7 +47,7 @@ static icseg_status read_names(json_t *list, const char *path, int32_t classes, 
 /* One text's ids; `where` stands for it in errors: "icpc.tokens[3]". */
 static icseg_status read_ids(json_t *ids, const char *path, const char *where, const icseg_config *config,
                              icseg_arena *arena, icseg_tokens *out, icseg_error *error) {
-    size_t count = json_array_size(ids); /* 0 for what is no array */
+    size_t count = json_array_size(ids); /* 0 if it is not an array */
     if (!count || count > (size_t)config->context_length)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %s must be a list of 1 to %d token ids", path, where,
                           config->context_length);

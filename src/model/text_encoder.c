@@ -5,7 +5,7 @@
 
 #include "model/builder.h"
 
-/* The rows after the prefix: their token ids, their positions, and where each text's EOS stands in the sequence. */
+/* The rows after the prefix: their token ids, their positions, and the index of each text's EOS in the sequence. */
 typedef struct rows {
     int32_t count, *id, *position, *length, *eos;
 } rows;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * CLIP's VisionTransformer: for an image's embedding, and with four taps, brought to strides 4, 8, 16, 32 (reference:
+ * CLIP's VisionTransformer: for an image's embedding, and with four taps, resampled to strides 4, 8, 16, 32 (reference:
  * ViT). */
 #include <math.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the readers of containers fill in, and the naming step that follows them. */
+ * The list of tensors that the readers of containers fill in, and the naming step that follows them. */
 #ifndef ICSEG_WEIGHTS_INTERNAL_H
 #define ICSEG_WEIGHTS_INTERNAL_H
 
@@ -13,7 +13,7 @@
 
 enum { ICSEG_WEIGHTS_MOST = 1 << 16, ICSEG_WEIGHTS_SHARDS = 256, ICSEG_WEIGHTS_NAME = 500 };
 
-/* The stream of deflated storages that is open: tensors mostly lie one after another. */
+/* The open stream of a deflated storage: tensors are mostly stored one after another. */
 typedef struct icseg_weights_cursor {
     const icseg_weights_packed *at;
     icseg_zip_stream *stream;
@@ -63,13 +63,13 @@ typedef struct icseg_weights_alias {
     int part, parts; /* which slice of the first axis, of how many */
     bool transpose;
 } icseg_weights_alias;
-/* Number of aliases written, at most ICSEG_WEIGHTS_PARTS; 0 when the naming has no such tensor. */
+/* Number of aliases written, at most ICSEG_WEIGHTS_PARTS; 0 if the naming does not have such a tensor. */
 int icseg_weights_aliases(const char *name, icseg_naming naming, icseg_weights_alias out[ICSEG_WEIGHTS_PARTS]);
 
-/* Tensors of CLIP (either encoder), not of what segmentation adds. */
+/* Whether a tensor belongs to CLIP (either encoder) and not to the parts that segmentation adds. */
 bool icseg_weights_is_clip(const char *name);
 
-/* The entry; of a longer table of text positions the first rows, so many as `shape` has. */
+/* The entry, or the first rows of a longer table of text positions, as many as `shape` has. */
 icseg_weights_entry icseg_weights_cut(const icseg_weights_entry *entry, icseg_shape shape);
 
 /* Into a parameter of the entry's shape or, of text positions, of fewer rows; NaN and infinite values are reported. */

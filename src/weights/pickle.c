@@ -260,7 +260,7 @@ static icseg_status push_storage(machine *m, const value *id) {
     if (id->kind != ICSEG_PICKLE_TUPLE || id->list.count < 5 || !icseg_pickle_is_text(item[0], "storage") ||
         item[1]->kind != ICSEG_PICKLE_GLOBAL || item[1]->integer < STORAGE_TYPE || item[2]->kind != ICSEG_PICKLE_TEXT ||
         item[4]->kind != ICSEG_PICKLE_INT || item[4]->integer < 0)
-        return damaged(m, "a persistent id that is no storage");
+        return damaged(m, "a persistent id that is not a storage");
     if (id->list.count > 5 && item[5]->kind != ICSEG_PICKLE_NONE) return damaged(m, "a view of a storage");
     const char *key = item[2]->text.data;
     size_t size = item[2]->text.size;
@@ -342,7 +342,7 @@ static icseg_status reduce(machine *m) {
     ICSEG_TRY(pop(m, &arguments));
     ICSEG_TRY(pop(m, &function));
     if (function->kind != ICSEG_PICKLE_GLOBAL || arguments->kind != ICSEG_PICKLE_TUPLE)
-        return damaged(m, "a call of what is no function");
+        return damaged(m, "a call of something that is not a function");
     value *first = arguments->list.count ? arguments->list.items[0] : NULL;
     switch (function->integer) {
     case ORDERED_DICT: return push_ordered(m, arguments);
@@ -355,7 +355,7 @@ static icseg_status reduce(machine *m) {
     case TYPE_TAG:
         if (!first) return damaged(m, "a call without arguments");
         return push(m, first);
-    default: return damaged(m, "a call of what is no function");
+    default: return damaged(m, "a call of something that is not a function");
     }
 }
 
@@ -365,7 +365,7 @@ static icseg_status build(machine *m) {
     ICSEG_TRY(pop(m, &state));
     value *object = m->height ? m->stack[m->height - 1] : NULL;
     if (!object || (object->kind != ICSEG_PICKLE_OBJECT && object->kind != ICSEG_PICKLE_DICT))
-        return damaged(m, "attributes for what has none");
+        return damaged(m, "attributes for a value that cannot have any");
     if (object->kind == ICSEG_PICKLE_OBJECT && state->kind == ICSEG_PICKLE_DICT)
         return append(m, object, state->list.items, state->list.count);
     return ICSEG_OK;
@@ -376,7 +376,7 @@ static icseg_status new_object(machine *m) {
     ICSEG_TRY(pop(m, &arguments));
     ICSEG_TRY(pop(m, &class));
     if (class->kind != ICSEG_PICKLE_GLOBAL || class->integer != CLASS || arguments->kind != ICSEG_PICKLE_TUPLE)
-        return damaged(m, "an object of what is no class");
+        return damaged(m, "an object of something that is not a class");
     return push_new(m, (value){.kind = ICSEG_PICKLE_OBJECT});
 }
 
@@ -427,7 +427,7 @@ static icseg_status read_global(machine *m, bool from_stack) {
     ICSEG_TRY(pop(m, &name_value));
     ICSEG_TRY(pop(m, &module_value));
     if (name_value->kind != ICSEG_PICKLE_TEXT || module_value->kind != ICSEG_PICKLE_TEXT)
-        return damaged(m, "a name that is no text");
+        return damaged(m, "a name that is not text");
     return push_global(m, module_value->text.data, module_value->text.size, name_value->text.data,
                        name_value->text.size);
 }

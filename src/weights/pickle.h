@@ -37,7 +37,7 @@ typedef struct icseg_pickle_storage {
     int64_t count; /* elements */
 } icseg_pickle_storage;
 
-/* A view of a storage; every element lies inside it, and there are no more of them than it has. */
+/* A view of a storage. Every element is inside the storage, and the view has at most as many elements. */
 typedef struct icseg_pickle_tensor {
     const icseg_pickle_storage *storage;
     int64_t offset; /* elements */
@@ -65,11 +65,11 @@ struct icseg_pickle_value {
 };
 
 /* Reads one pickle at the start of `data`, which must outlive the result; *used is its length. Values live in the
- * arena. `where` ("RN50.pt: data.pkl") starts error texts. */
+ * arena. `where` ("RN50.pt: data.pkl") begins error messages. */
 icseg_status icseg_pickle_read(icseg_pickle_value **out, size_t *used, const unsigned char *data, size_t size,
                                icseg_arena *arena, const char *where, icseg_error *error);
 
-/* The value under a text key of a DICT or OBJECT; NULL when there is none. The last of several counts. */
+/* The value under a text key of a DICT or OBJECT; or NULL. If there are several, the last one counts. */
 icseg_pickle_value *icseg_pickle_get(const icseg_pickle_value *dict, const char *key);
 bool icseg_pickle_is_text(const icseg_pickle_value *value, const char *text);
 

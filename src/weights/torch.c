@@ -110,8 +110,8 @@ static icseg_status visit(reader *r, const icseg_pickle_value *v, size_t name_si
         const icseg_pickle_value *key = v->list.items[i], *item = v->list.items[i + 1];
         if (item->kind != ICSEG_PICKLE_TENSOR && item->kind != ICSEG_PICKLE_OBJECT) continue;
         if (key->kind != ICSEG_PICKLE_TEXT || name_size + key->text.size + 2 > sizeof r->name)
-            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: a tensor whose name is no text, or too long",
-                              r->where);
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                              "%s: damaged: a tensor whose name is not text or is too long", r->where);
         size_t at = name_size;
         if (at) r->name[at++] = '.';
         if (key->text.size) memcpy(r->name + at, key->text.data, key->text.size);
@@ -159,7 +159,7 @@ static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
     }
     if (!state)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: there are no weights in it: neither the pickle nor its \"state_dict\" holds tensors",
+                          "%s: contains no weights: neither the pickle nor its \"state_dict\" contains tensors",
                           r->where);
     ICSEG_TRY(read_classes(r, top));
     return visit(r, state, 0, 0);

@@ -141,7 +141,7 @@ static icseg_status read_safetensors(icseg_weights *w, const char *path, icseg_e
     return ICSEG_OK;
 }
 
-/* What people pass by mistake, told by its first bytes. */
+/* Files that people pass by mistake, recognised by their first bytes. */
 static const char *hint(const unsigned char *start, size_t size) {
     if (size >= 8 && !memcmp(start, "version ", 8))
         return "; it is a Git LFS pointer: fetch the file itself with `git lfs pull`";
@@ -162,8 +162,8 @@ static icseg_status read_container(icseg_weights *w, const icseg_file_reader *fi
     if (!strcmp(icseg_path_extension(path), "safetensors") || (size > 8 && start[8] == '{'))
         return read_safetensors(w, path, error); /* which opens it itself */
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                      "%s: not weights that are known: safetensors, PyTorch's .pt, .pth and .bin, or an .index.json of "
-                      "shards were expected%s",
+                      "%s: not a known format of weights; expected safetensors, PyTorch's .pt, .pth or .bin, or the "
+                      ".index.json of shards%s",
                       path, hint(start, size));
 }
 
@@ -296,7 +296,7 @@ static icseg_status check_activation(icseg_weights *w, icseg_error *error) {
     json_decref(root);
     if (!other) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                      "%s: %s beside it says that this CLIP was trained with another activation than QuickGELU; use "
+                      "%s: %s beside it says that this CLIP was trained with an activation other than QuickGELU; use "
                       "OpenAI's weights",
                       w->path, file);
 }
@@ -311,7 +311,7 @@ static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error
         ICSEG_TRY(read_index(w, w->path, error));
     else
         ICSEG_TRY(read_file(w, w->path, error));
-    if (!w->tensor_count) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: there are no tensors in it", w->path);
+    if (!w->tensor_count) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: contains no tensors", w->path);
     ICSEG_TRY(icseg_weights_apply_names(w, error));
     return check_activation(w, error);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Other people's checkpoints: opened in any container and naming as a list of tensors under our names, from which a
- * configuration is inferred and a model filled. Tensors stay in the file until they are asked for, so that loading
- * takes the model's memory and little more. The file may be replaced meanwhile (mv); one that is cut short or written
- * to is ICSEG_ERROR_IO. Only opening looks at a map of it, and trusts the file to stay as it is. */
+ * Checkpoints of other projects. Any container and naming is opened as a list of tensors under our names, from which a
+ * configuration is inferred and a model is filled. Tensors stay in the file until they are needed, so that loading
+ * takes little more than the model's own memory. The file may be replaced meanwhile (mv). A file that is cut short or
+ * written to is ICSEG_ERROR_IO. */
 #ifndef ICSEG_WEIGHTS_WEIGHTS_H
 #define ICSEG_WEIGHTS_WEIGHTS_H
 
@@ -22,7 +22,7 @@ typedef struct icseg_weights_tensor {
     icseg_dtype dtype;
     icseg_shape shape;
     int64_t stride[ICSEG_MAX_RANK]; /* elements, >= 0 */
-    const icseg_file_reader *file;  /* may be NULL when there are no elements */
+    const icseg_file_reader *file;  /* may be NULL if the tensor is empty */
     icseg_weights_packed *packed;   /* its storage, if that is deflated */
     size_t offset;                  /* of the first element, in bytes: in the file or, unpacked, in the storage */
 } icseg_weights_tensor;
@@ -54,30 +54,31 @@ size_t icseg_weights_count(const icseg_weights *weights);
 const icseg_weights_entry *icseg_weights_at(const icseg_weights *weights, size_t index);       /* sorted by name */
 const icseg_weights_entry *icseg_weights_find(const icseg_weights *weights, const char *name); /* or NULL */
 size_t icseg_weights_foreign_count(const icseg_weights *weights);
-const char *icseg_weights_foreign_at(const icseg_weights *weights, size_t index);  /* names that mean nothing to us */
+const char *icseg_weights_foreign_at(const icseg_weights *weights, size_t index);  /* names that are not recognised */
 const char *icseg_weights_metadata(const icseg_weights *weights, const char *key); /* of a safetensors file, or NULL */
-/* Class names that the file itself carries (mmsegmentation's meta.CLASSES); NULL when it has none. */
+/* Class names that the file itself contains (mmsegmentation's meta.CLASSES), or NULL. */
 const char *const *icseg_weights_classes(const icseg_weights *weights, size_t *count);
-/* The file has more than CLIP: a decoder, that is a whole segmentation model. */
+/* Whether the file contains a decoder, so that it is a whole segmentation model and not CLIP alone. */
 bool icseg_weights_has_decoder(const icseg_weights *weights);
 
 /* Row-major f32, (entry->shape), of any number type. Errors: a file that has changed since it was opened
  * (ICSEG_ERROR_IO), deflated data that is damaged (ICSEG_ERROR_FORMAT). */
 icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, icseg_error *error);
 
-/* Fills in what shapes tell: backbone, depths, widths, patch, grid, embedding, vocabulary, context, and of a whole
- * model prompts, alignment and decoder. What they do not tell (heads unless 64 wide, tau, taps, ...) comes from the
- * file's own configuration if it has one, else from *config. ICSEG_ERROR_FORMAT when CLIP's tensors are missing or
- * contradict one another. The result may have a patch size that icseg_config_check refuses. */
+/* Infers the configuration from the shapes: backbone, depths, widths, patch, grid, embedding, vocabulary, context, and
+ * of a whole model prompts, alignment and decoder. Fields that shapes do not determine (heads unless 64 wide, tau,
+ * taps, ...) come from the file's own configuration if it has one, otherwise from *config. ICSEG_ERROR_FORMAT when
+ * CLIP's tensors are missing or contradict one another. The result may have a patch size that icseg_config_check
+ * refuses. */
 icseg_status icseg_weights_infer(const icseg_weights *weights, icseg_config *config, icseg_error *error);
 
 typedef enum icseg_weights_fault {
     ICSEG_WEIGHTS_MISSING,     /* the model has it, the file does not */
-    ICSEG_WEIGHTS_UNEXPECTED,  /* the other way round */
+    ICSEG_WEIGHTS_UNEXPECTED,  /* the file has it, the model does not */
     ICSEG_WEIGHTS_WRONG_SHAPE, /* both shapes are given; not loaded */
     ICSEG_WEIGHTS_NOT_FINITE,  /* loaded, but `count` elements are NaN or infinite */
     ICSEG_WEIGHTS_CUT,         /* loaded: the first rows of a longer table of positions */
-    ICSEG_WEIGHTS_OTHER_CLASS  /* not loaded: its channels stand for other classes than the model's */
+    ICSEG_WEIGHTS_OTHER_CLASS  /* not loaded: its channels belong to other classes than the model's */
 } icseg_weights_fault;
 
 typedef struct icseg_weights_finding {
@@ -87,7 +88,7 @@ typedef struct icseg_weights_finding {
     int64_t count;
 } icseg_weights_finding;
 
-/* What was matched and what was not. Zero-initialise; close frees it. */
+/* Which tensors matched and which did not. Zero-initialise it; close frees it. */
 typedef struct icseg_weights_report {
     icseg_arena *arena;
     icseg_weights_finding *findings;
@@ -109,18 +110,18 @@ icseg_status icseg_weights_apply(const icseg_weights *weights, icseg_model *mode
                                  icseg_error *error);
 
 /* Plain CLIP from what has been opened: every tensor of both encoders must be there and fit. *logit_scale is the factor
- * (not its logarithm) that the file holds, or 0 when it has none. On failure *out is empty. */
+ * (not its logarithm) that the file contains, or 0. On failure *out is empty. */
 icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, const icseg_weights *weights,
                                      icseg_weights_report *report, icseg_error *error);
 
-/* "ResNet 3-4-6-3 of width 64, grid 7, ...": what infer has found. */
+/* "ResNet 3-4-6-3 of width 64, grid 7, ...": the result of icseg_weights_infer, for people. */
 void icseg_weights_describe(const icseg_config *config, icseg_string *out);
 
-/* `--init`: opens `path` and loads what it has into a model with fresh weights. CLIP's tensors (image and text encoder)
- * must all be there, and what is there must have the model's shape and, if the file tells them, the model's heads and
- * taps: else an error that names the key or tensor and both values. Two exceptions: a longer table of text positions is
- * cut, and tensors tied to the class list (classifier, laterals that read score maps) stay fresh unless the file's list
- * is the model's. `report` may be NULL; the caller closes it. */
+/* Opens `path` and loads its tensors into a model with new weights (model.init of a recipe). CLIP's tensors (image and
+ * text encoder) must all be present. Each tensor must have the model's shape and, if the file states them, the model's
+ * heads and taps; otherwise the error names the key or tensor and both values. There are two exceptions: a longer table
+ * of text positions is cut, and tensors that depend on the class list (classifier, laterals that read score maps) keep
+ * their new weights unless the file's list is the model's. `report` may be NULL; the caller closes it. */
 icseg_status icseg_weights_init_model(icseg_model *model, const char *path, icseg_weights_report *report,
                                       icseg_error *error);
 

@@ -70,7 +70,7 @@ static icseg_status read_end(reader *r) {
         r->end = file - size + at;
         ICSEG_TRY(read_end64(r, (size_t)r->end));
         if (r->begin > r->end || r->size > r->end - r->begin || r->count > r->size / CENTRAL_SIZE)
-            return damaged(r, "its directory lies outside the file");
+            return damaged(r, "its directory is outside the file");
         if (r->count > MOST_ENTRIES || r->size > LARGEST_DIRECTORY) return damaged(r, "too many entries");
         return ICSEG_OK;
     }
@@ -111,7 +111,7 @@ static icseg_status read_extra(reader *r, const unsigned char *extra, size_t siz
 /* Finds the data behind the local header. */
 static icseg_status locate(reader *r, icseg_zip_entry *entry, uint64_t header, uint64_t packed, uint64_t size,
                            uint32_t method) {
-    if (r->begin < LOCAL_SIZE || header > r->begin - LOCAL_SIZE) return damaged(r, "an entry lies outside the file");
+    if (r->begin < LOCAL_SIZE || header > r->begin - LOCAL_SIZE) return damaged(r, "an entry is outside the file");
     unsigned char local[LOCAL_SIZE];
     ICSEG_TRY(fetch(r, header, local, LOCAL_SIZE));
     uint64_t start = header + LOCAL_SIZE + read16(local + 26) + read16(local + 28), name = read16(local + 26);

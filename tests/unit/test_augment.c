@@ -128,7 +128,7 @@ static void cropping_first_equals_resizing_first(void **state) {
     assert_true(corners[0] && corners[1]); /* crops reach the borders */
 }
 
-/* Width and height of what is no padding. */
+/* Width and height of what is not padding. */
 static void extent(const sample *s, int32_t *width, int32_t *height) {
     *width = *height = 0;
     for (int32_t i = 0; i < s->height * s->width; i++)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg parity: fixtures that agree, one number that does not, files that are no fixtures.
+# icseg parity: fixtures that agree, one number that does not, files that are not fixtures.
 fixtures=$root/tests/parity
 small=$fixtures/resnet_synonyms.safetensors
 bad=$work/bad.safetensors
