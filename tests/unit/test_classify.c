@@ -417,7 +417,7 @@ static void weights_that_are_not_a_whole_clip_are_refused_by_name(void **state) 
     icseg_safetensors_entry entry = {"features.0.weight", ICSEG_F32, ICSEG_SHAPE(4), some, sizeof some};
     OK(icseg_safetensors_write(first, &entry, 1, NULL, 0, &error));
     icseg_classifier_options options = options_for(first, 0);
-    refuses(&options, ICSEG_ERROR_FORMAT, "no CLIP weights");
+    refuses(&options, ICSEG_ERROR_FORMAT, "not CLIP weights");
     entry.name = "visual.conv1.weight";
     OK(icseg_safetensors_write(first, &entry, 1, NULL, 0, &error));
     refuses(&options, ICSEG_ERROR_FORMAT, "not the weights of a whole CLIP model");

@@ -30,7 +30,7 @@ refuse 1 'none.txt: cannot open' classify --classes-file none.txt
 refuse 2 'IMAGE is missing' icseg classify "$tiny" --classes a
 refuse 1 'none.pt: cannot open' icseg classify none.pt "$photo" --classes a
 tensors '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}' 8 >"$work/other.safetensors"
-refuse 1 'other.safetensors: no CLIP weights' icseg classify "$work/other.safetensors" "$photo" --classes a
+refuse 1 'other.safetensors: not CLIP weights' icseg classify "$work/other.safetensors" "$photo" --classes a
 refuse 1 'not a known format of weights' icseg classify "$photo" "$photo" --classes a
 refuse 1 'does not contain a vocabulary' icseg classify "$root/tests/weights/openai_resnet.pt" "$photo" --classes a
 refuse 1 'clip_merges.txt: a vocabulary of [0-9]+ tokens .*the model has 32' icseg classify "$root/tests/weights/openai_resnet.pt" \

@@ -114,7 +114,7 @@ check 'the image is as it was' cmp "$work/mine.png" "$work/one.png"
 gone "$work/x"
 
 mkdir "$work/void"
-refuse 1 'void: no images' icseg predict "$tiny" "$work/void" --out "$work/x"
+refuse 1 'void: the folder does not contain images' icseg predict "$tiny" "$work/void" --out "$work/x"
 refuse 1 'no file matches' icseg predict "$tiny" "$work/*.bmp" --out "$work/x"
 refuse 2 '--out is missing' icseg predict "$tiny" "$work/one.png"
 refuse 2 'IMAGE is missing' icseg predict "$tiny" --out "$work/x"
