@@ -212,7 +212,7 @@ typedef struct icseg_result icseg_result;
  * @param result receives the result, NULL on failure; close it with icseg_result_close
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT if batch or options cannot work (the message says which field), ICSEG_ERROR_SHAPE if
- * the network does not take images of this size, ICSEG_ERROR_NUMERIC if logits are not finite */
+ * the network does not take images of this size, ICSEG_ERROR_NUMERIC if the tensor or the logits are not finite */
 ICSEG_API icseg_status icseg_session_run(icseg_session *session, const icseg_batch *batch,
                                          const icseg_run_options *options, icseg_result **result, icseg_error *error);
 

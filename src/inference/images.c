@@ -2,6 +2,7 @@
  * Frames and tensors as the network's input. */
 #include "inference/images.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -92,6 +93,25 @@ static bool strides_fit(const icseg_tensor *t) {
     return true;
 }
 
+/* A ReLU would turn a NaN into 0 and hide it. */
+static icseg_status check_finite(const icseg_images *m, icseg_error *error) {
+    for (int32_t n = 0; n < m->count; n++)
+        for (int32_t y = 0; y < m->height; y++)
+            for (int32_t x = 0; x < m->width; x++)
+                for (int32_t c = 0; c < CHANNELS; c++) {
+                    float value;
+                    memcpy(&value,
+                           m->floats + n * m->stride[0] + y * m->stride[1] + x * m->stride[2] + c * m->stride[3],
+                           sizeof value);
+                    if (isfinite(value)) continue;
+                    return icseg_fail_field(error, ICSEG_ERROR_NUMERIC, "tensor", ICSEG_REMEDY_SET_FIELD,
+                                            "icseg_batch: the tensor is %f at image %d, row %d, column %d, channel %d; "
+                                            "all values must be finite",
+                                            (double)value, n, y, x, c);
+                }
+    return ICSEG_OK;
+}
+
 static icseg_status open_tensor(icseg_images *out, const icseg_batch *b, icseg_error *error) {
     static const uint8_t axes[][4] = {[ICSEG_LAYOUT_NCHW] = {0, 2, 3, 1}, [ICSEG_LAYOUT_NHWC] = {0, 1, 2, 3}};
     const icseg_tensor *t = b->tensor;
@@ -125,7 +145,7 @@ static icseg_status open_tensor(icseg_images *out, const icseg_batch *b, icseg_e
     out->height = (int32_t)size[1];
     out->width = (int32_t)size[2];
     out->floats = t->data;
-    return ICSEG_OK;
+    return check_finite(out, error);
 }
 
 icseg_status icseg_images_open(icseg_images *out, const icseg_batch *batch, icseg_error *error) {

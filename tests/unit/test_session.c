@@ -458,6 +458,16 @@ static void tensors_that_cannot_work_are_refused(void **state) {
     BAD(shape[3], 1 << 20, "1048576x64");
     BAD(strides[1], INT64_MAX, "strides lead outside of memory");
     BAD(strides[2], INT64_MIN, "strides lead outside of memory");
+    t = good;
+    const float values[] = {NAN, INFINITY, -INFINITY};
+    for (int i = 0; i < 3; i++) {
+        icseg_result *result = NULL;
+        data[2 * 64 * 64 + 5 * 64 + 7] = values[i]; /* channel 2, row 5, column 7 */
+        assert_int_equal(icseg_session_run(f.session, &batch, NULL, &result, &error), ICSEG_ERROR_NUMERIC);
+        assert_non_null(strstr(error.message, "at image 0, row 5, column 7, channel 2"));
+        assert_null(result);
+    }
+    data[2 * 64 * 64 + 5 * 64 + 7] = 0;
     BAD(strides[3], INT64_MAX / 63, "strides lead outside of memory"); /* together with the others */
 #undef BAD
     t = good;
