@@ -56,14 +56,14 @@ typedef struct job {
 } job;
 
 /* What is known of one image. */
-typedef struct picture {
+typedef struct labelled {
     const input_file *file;
     icseg_image image, overlay;
     icseg_labels labels;
     float *confidence;
-} picture;
+} labelled;
 
-static void close_picture(picture *p) {
+static void close_labelled(labelled *p) {
     icseg_image_close(&p->image);
     icseg_image_close(&p->overlay);
     icseg_labels_close(&p->labels);
@@ -82,7 +82,7 @@ static int compare_shares(const void *a, const void *b) {
 }
 
 /* The classes present, largest first, as a JSON list; NULL when out of memory. */
-static json_t *shares_json(const job *j, const picture *p) {
+static json_t *shares_json(const job *j, const labelled *p) {
     int32_t classes = icseg_model_config(j->model)->num_classes;
     size_t pixels = (size_t)p->labels.width * (size_t)p->labels.height;
     share *shares = calloc((size_t)classes, sizeof *shares);
@@ -103,7 +103,7 @@ static json_t *shares_json(const job *j, const picture *p) {
     return list;
 }
 
-static icseg_status write_json(const job *j, const picture *p, const char *path, icseg_error *error) {
+static icseg_status write_json(const job *j, const labelled *p, const char *path, icseg_error *error) {
     json_t *name = json_string(p->file->path); /* NULL when the name is not UTF-8 */
     json_t *shares = shares_json(j, p);
     json_t *root = json_pack("{s:o, s:i, s:i, s:o}", "image", name ? name : json_null(), "width", (int)p->labels.width,
@@ -116,12 +116,12 @@ static icseg_status write_json(const job *j, const picture *p, const char *path,
     return status;
 }
 
-static icseg_status write_results(const job *j, const picture *p, icseg_error *error) {
+static icseg_status write_results(const job *j, const labelled *p, icseg_error *error) {
     const struct options *o = j->options;
     icseg_string path = {0};
     icseg_string_printf(&path, "%s/%s", o->out, p->file->stem);
     size_t length = path.size;
-    icseg_string_printf(&path, "_confidence.png"); /* room for the longest suffix */
+    icseg_string_printf(&path, "_confidence.png"); /* space for the longest suffix */
     if (path.failed) return out_of_memory(error);
     char *suffix = path.data + length;
     icseg_status status = ICSEG_OK;
@@ -139,7 +139,7 @@ static icseg_status write_results(const job *j, const picture *p, icseg_error *e
 }
 
 /* Labels and overlay; then nothing is left that can fail because of the image. */
-static icseg_status label(const job *j, picture *p, icseg_error *error) {
+static icseg_status label(const job *j, labelled *p, icseg_error *error) {
     const struct options *o = j->options;
     TRY(icseg_session_predict(j->session, &p->image, &j->eval, &p->labels, o->confidence ? &p->confidence : NULL,
                               error));
@@ -153,7 +153,7 @@ static icseg_status label(const job *j, picture *p, icseg_error *error) {
 static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg_error *error) {
     const job *j = user;
     const input_file *file = &j->inputs.files[index];
-    picture p = {.file = file};
+    labelled p = {.file = file};
     icseg_status status = icseg_image_read(&p.image, file->path, error);
     *bad = status != ICSEG_OK;
     if (status == ICSEG_OK) {
@@ -162,7 +162,7 @@ static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg
         if (status != ICSEG_OK) error_prefix(error, "%s", file->path);
     }
     if (status == ICSEG_OK) status = write_results(j, &p, error);
-    close_picture(&p);
+    close_labelled(&p);
     return status;
 }
 

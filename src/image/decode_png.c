@@ -40,8 +40,8 @@ icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, ics
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a PNG without a header chunk", source->name);
     ICSEG_TRY(icseg_header_set_size(out, big_endian(data + 16), big_endian(data + 20), source, error));
     for (size_t at = IHDR_END; source->size - at >= CHUNK_EXTRA;) {
-        size_t length = big_endian(data + at), room = source->size - at - CHUNK_EXTRA;
-        if (length > room || memcmp(data + at + 4, "IDAT", 4) == 0) break;
+        size_t length = big_endian(data + at), left = source->size - at - CHUNK_EXTRA;
+        if (length > left || memcmp(data + at + 4, "IDAT", 4) == 0) break;
         if (memcmp(data + at + 4, "eXIf", 4) == 0) {
             out->orientation = icseg_exif_orientation(data + at + 8, length);
             break;

@@ -21,8 +21,8 @@ static int find_orientation(const icseg_source *source) {
     for (size_t at = 12; source->size - at >= 8;) {
         size_t length =
             (size_t)data[at + 4] | (size_t)data[at + 5] << 8 | (size_t)data[at + 6] << 16 | (size_t)data[at + 7] << 24;
-        size_t room = source->size - at - 8;
-        if (length > room) break;
+        size_t left = source->size - at - 8;
+        if (length > left) break;
         if (memcmp(data + at, "EXIF", 4) == 0) {
             const unsigned char *body = data + at + 8;
             size_t skip =

@@ -84,16 +84,16 @@ static layout plan_legend(const entry *entries, int32_t count, const char *const
         widest = fmax(widest, icseg_font_width(names[entries[i].class], l.text));
         l.share = fmax(l.share, icseg_font_width(share, l.text));
     }
-    int room = width - 2 * l.margin, between = 3 * l.gap;
+    int available = width - 2 * l.margin, between = 3 * l.gap;
     int wanted = l.swatch + 2 * l.gap + (int)ceil(widest + l.share + l.gap) + between;
-    l.columns = (room + between) / wanted;
+    l.columns = (available + between) / wanted;
     if (l.columns < 1) l.columns = 1;
     if (l.columns > count) l.columns = count;
     l.rows = count ? (count + l.columns - 1) / l.columns : 0;
     if (l.rows) l.columns = (count + l.rows - 1) / l.rows;
-    l.column = wanted < room + between ? wanted : room + between;
+    l.column = wanted < available + between ? wanted : available + between;
     /* Columns spread over the strip, but not so far that a share loses its name. */
-    int spread = l.columns ? (room + between) / l.columns : l.column;
+    int spread = l.columns ? (available + between) / l.columns : l.column;
     l.column = spread < l.column + l.column / 4 ? spread : l.column + l.column / 4;
     l.height = l.rows ? l.rows * l.line + 2 * l.margin - (l.line - l.swatch) : 0;
     return l;
@@ -122,11 +122,11 @@ static void draw_entry(icseg_image *image, const layout *l, const entry *e, int 
     double baseline = y + (int)lrint((l->swatch + l->text) / 2), start = x + l->swatch + l->gap;
     double end = x + l->column - 3 * l->gap;
     format_share(share, e->pixels, total);
-    double room = end - icseg_font_width(share, l->text) - l->gap - start;
-    if (icseg_font_width(name, l->text) <= room)
+    double available = end - icseg_font_width(share, l->text) - l->gap - start;
+    if (icseg_font_width(name, l->text) <= available)
         snprintf(cut, sizeof cut, "%.250s", name);
     else {
-        size_t kept = icseg_font_fit(name, l->text, room - icseg_font_width("..", l->text) - l->text / 3);
+        size_t kept = icseg_font_fit(name, l->text, available - icseg_font_width("..", l->text) - l->text / 3);
         if (kept > 250) kept = 250;
         snprintf(cut, sizeof cut, "%.*s..", (int)kept, name);
     }

@@ -57,13 +57,13 @@ static char *fill_template(icseg_arena *arena, const char *template, const char 
 
 static icseg_status encode_text(const icseg_classifier *c, const icseg_tokenizer *tokenizer, const char *template,
                                 const char *name, icseg_tokens *out, icseg_error *error) {
-    int32_t room = c->clip.config.context_length - 2;
+    int32_t most = c->clip.config.context_length - 2;
     const char *text = fill_template(c->arena, template, name);
     if (!text) return icseg_fail_memory(error, 0, "a class's text");
     ICSEG_TRY(icseg_tokenize(tokenizer, text, c->arena, out, error));
-    if (out->count <= room) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.80s%s\" has %d tokens, the model has room for %d", text,
-                      strlen(text) > 80 ? "..." : "", out->count, room);
+    if (out->count <= most) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.80s%s\" has %d tokens, but the model accepts %d", text,
+                      strlen(text) > 80 ? "..." : "", out->count, most);
 }
 
 static icseg_status check_options(const icseg_classifier_options *o, icseg_error *error) {

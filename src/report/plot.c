@@ -23,9 +23,9 @@ enum {
 int32_t icseg_plot_ticks(double low, double high, int32_t wanted, bool outside, double tick[16]) {
     double largest = fmax(fabs(low), fabs(high));
     if (!(high - low > 1e-9 * largest)) { /* a constant still wants an axis around it */
-        double room = largest > 0 ? largest / 2 : 1;
-        low -= room;
-        high += room;
+        double margin = largest > 0 ? largest / 2 : 1;
+        low -= margin;
+        high += margin;
     }
     double rough = (high - low) / wanted, unit = pow(10, floor(log10(rough)));
     double step = rough <= unit ? unit : rough <= 2 * unit ? 2 * unit : rough <= 5 * unit ? 5 * unit : 10 * unit;
@@ -188,9 +188,9 @@ static void open_axes(canvas *c, const icseg_plot *plot, const range *r) {
     *x = (axis){.low = r->x_low, .high = r->x_high, .from = MARGIN_LEFT, .to = plot->width - MARGIN_RIGHT};
     if (x->low > 0 && x->low < x->high / 4) x->low = 0; /* a run is seen from its start */
     if (!(x->high > x->low)) {
-        double room = fmax(1, fabs(x->low) * 1e-6);
-        x->low -= room;
-        x->high += room;
+        double margin = fmax(1, fabs(x->low) * 1e-6);
+        x->low -= margin;
+        x->high += margin;
     }
     x->ticks = icseg_plot_ticks(x->low, x->high, plot->width > 450 ? 7 : 4, false, x->tick);
     y->from = plot->height - MARGIN_BOTTOM;

@@ -42,18 +42,18 @@ static icseg_dtype stored_type(const converter *c) {
 /* -------------------------------------------------------------------------------------------- names and tokens */
 
 /* Tokens that a class name may have: the rest of the context are SOS, prompts and EOS. */
-static int32_t name_room(const converter *c) {
+static int32_t name_limit(const converter *c) {
     const icseg_config *g = &c->config;
-    int32_t room = g->context_length - 2 - (g->prompt == ICSEG_PROMPT_TEMPLATE ? 0 : g->prompt_tokens);
-    return room > 1 ? room : 1;
+    int32_t limit = g->context_length - 2 - (g->prompt == ICSEG_PROMPT_TEMPLATE ? 0 : g->prompt_tokens);
+    return limit > 1 ? limit : 1;
 }
 
 static icseg_status read_token_list(converter *c, json_t *list, const char *name, icseg_tokens *out) {
-    size_t count = json_array_size(list), room = (size_t)name_room(c);
+    size_t count = json_array_size(list), limit = (size_t)name_limit(c);
     if (!count)
         return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens of class \"%.60s\": a list of ids was expected",
                           name);
-    if (count > room) count = room;
+    if (count > limit) count = limit;
     int32_t *ids = icseg_arena_array(c->arena, count, sizeof *ids);
     if (!ids) return icseg_fail_memory(c->error, count * sizeof *ids, "tokens");
     for (size_t i = 0; i < count; i++) {
@@ -84,7 +84,7 @@ static icseg_status read_tokens(converter *c, const char *const *names, icseg_to
     return status;
 }
 
-/* With CLIP's vocabulary names are cut to what the context has room for, as DenseCLIP's tokenizer does. */
+/* With CLIP's vocabulary names are cut to the number of tokens that fit the context, as DenseCLIP's tokenizer does. */
 static icseg_status make_tokens(converter *c, const char *const *names, icseg_tokens *out) {
     const icseg_config *g = &c->config;
     bool bytes = g->vocab_size == ICSEG_BYTE_VOCAB;
@@ -97,7 +97,7 @@ static icseg_status make_tokens(converter *c, const char *const *names, icseg_to
     icseg_status status = ICSEG_OK;
     for (int32_t k = 0; k < g->num_classes && status == ICSEG_OK; k++) {
         status = icseg_tokenize(tokenizer, names[k], c->arena, &out[k], c->error);
-        if (!bytes && out[k].count > name_room(c)) out[k].count = name_room(c);
+        if (!bytes && out[k].count > name_limit(c)) out[k].count = name_limit(c);
     }
     icseg_tokenizer_close(&tokenizer);
     return status;

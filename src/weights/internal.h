@@ -34,7 +34,7 @@ struct icseg_weights {
     icseg_weights_cursor cursor;
     int files, shards;
     icseg_weights_tensor *tensors; /* as the file names them */
-    size_t tensor_count, tensor_room;
+    size_t tensor_count, tensor_capacity;
     icseg_weights_entry *entries; /* under our names, sorted */
     size_t entry_count;
     const char **foreign;

@@ -90,7 +90,7 @@ typedef struct machine {
     const char *where;
     icseg_error *error;
     value **stack, **memo;
-    size_t height, stack_room, memo_count, memo_room;
+    size_t height, stack_capacity, memo_count, memo_capacity;
     size_t items; /* put into containers: a single opcode can copy a whole one */
     int opcodes;
     value mark;
@@ -129,18 +129,18 @@ static icseg_status take_line(machine *m, const char **out, size_t *size) {
     return ICSEG_OK;
 }
 
-static icseg_status grow(machine *m, value ***array, size_t count, size_t *room, size_t wanted) {
-    if (wanted <= *room) return ICSEG_OK;
+static icseg_status grow(machine *m, value ***array, size_t count, size_t *capacity, size_t wanted) {
+    if (wanted <= *capacity) return ICSEG_OK;
     size_t larger = wanted * 2 + 64;
     value **grown = icseg_realloc_array(*array, count, larger, sizeof *grown);
     if (!grown) return no_memory(m, larger * sizeof *grown);
     *array = grown;
-    *room = larger;
+    *capacity = larger;
     return ICSEG_OK;
 }
 
 static icseg_status push(machine *m, value *v) {
-    ICSEG_TRY(grow(m, &m->stack, m->height, &m->stack_room, m->height + 1));
+    ICSEG_TRY(grow(m, &m->stack, m->height, &m->stack_capacity, m->height + 1));
     m->stack[m->height++] = v;
     return ICSEG_OK;
 }
@@ -170,7 +170,7 @@ static icseg_status pop_marked(machine *m, value ***out, size_t *count) {
 static icseg_status memo_put(machine *m, uint64_t index) {
     if (index >= MOST_MEMO) return damaged(m, "a memo index out of range");
     if (!m->height || m->stack[m->height - 1]->kind == ICSEG_PICKLE_MARK) return damaged(m, "the stack is empty");
-    ICSEG_TRY(grow(m, &m->memo, m->memo_count, &m->memo_room, (size_t)index + 1));
+    ICSEG_TRY(grow(m, &m->memo, m->memo_count, &m->memo_capacity, (size_t)index + 1));
     while (m->memo_count <= index) m->memo[m->memo_count++] = NULL;
     m->memo[index] = m->stack[m->height - 1];
     return ICSEG_OK;
@@ -189,13 +189,13 @@ static icseg_status append(machine *m, value *list, value **items, size_t count)
     if (m->items > MOST_ITEMS)
         return icseg_fail(m->error, ICSEG_ERROR_FORMAT, "%s: refused: a pickle that puts more than %d items into lists",
                           m->where, MOST_ITEMS);
-    if (needed > list->list.room) {
-        size_t room = list->kind == ICSEG_PICKLE_TUPLE ? needed : needed * 2;
-        value **grown = icseg_arena_array(m->arena, room, sizeof *grown);
-        if (!grown) return no_memory(m, room * sizeof *grown);
+    if (needed > list->list.capacity) {
+        size_t capacity = list->kind == ICSEG_PICKLE_TUPLE ? needed : needed * 2;
+        value **grown = icseg_arena_array(m->arena, capacity, sizeof *grown);
+        if (!grown) return no_memory(m, capacity * sizeof *grown);
         if (list->list.count) memcpy(grown, list->list.items, list->list.count * sizeof *grown);
         list->list.items = grown;
-        list->list.room = room;
+        list->list.capacity = capacity;
     }
     for (size_t i = 0; i < count; i++) {
         if (items[i]->depth >= DEEPEST)

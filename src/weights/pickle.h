@@ -57,7 +57,7 @@ struct icseg_pickle_value {
         } text;
         struct {
             icseg_pickle_value **items;
-            size_t count, room;
+            size_t count, capacity;
         } list; /* TUPLE, LIST, DICT, OBJECT */
         const icseg_pickle_storage *storage;
         const icseg_pickle_tensor *tensor;

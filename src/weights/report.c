@@ -7,12 +7,12 @@
 
 icseg_status icseg_weights_report_add(icseg_weights_report *r, icseg_weights_finding finding, icseg_error *error) {
     if (!r->arena) ICSEG_TRY(icseg_arena_open(&r->arena, error));
-    if (r->count == r->room) {
-        size_t room = r->room * 2 + 32;
-        icseg_weights_finding *grown = icseg_realloc_array(r->findings, r->count, room, sizeof *grown);
-        if (!grown) return icseg_fail_memory(error, room * sizeof *grown, "the report of a load");
+    if (r->count == r->capacity) {
+        size_t capacity = r->capacity * 2 + 32;
+        icseg_weights_finding *grown = icseg_realloc_array(r->findings, r->count, capacity, sizeof *grown);
+        if (!grown) return icseg_fail_memory(error, capacity * sizeof *grown, "the report of a load");
         r->findings = grown;
-        r->room = room;
+        r->capacity = capacity;
     }
     finding.name = icseg_arena_strdup(r->arena, finding.name);
     if (!finding.name) return icseg_fail_memory(error, 0, "the report of a load");

@@ -15,12 +15,12 @@ icseg_status icseg_weights_add(icseg_weights *w, const char *name, size_t name_s
             return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a tensor's name has a control character", w->path);
     if (w->tensor_count >= ICSEG_WEIGHTS_MOST)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d tensors", w->path, ICSEG_WEIGHTS_MOST);
-    if (w->tensor_count == w->tensor_room) {
-        size_t room = w->tensor_room * 2 + 256;
-        icseg_weights_tensor *grown = icseg_realloc_array(w->tensors, w->tensor_count, room, sizeof *grown);
-        if (!grown) return icseg_fail_memory(error, room * sizeof *grown, w->path);
+    if (w->tensor_count == w->tensor_capacity) {
+        size_t capacity = w->tensor_capacity * 2 + 256;
+        icseg_weights_tensor *grown = icseg_realloc_array(w->tensors, w->tensor_count, capacity, sizeof *grown);
+        if (!grown) return icseg_fail_memory(error, capacity * sizeof *grown, w->path);
         w->tensors = grown;
-        w->tensor_room = room;
+        w->tensor_capacity = capacity;
     }
     char *copy = icseg_arena_alloc(w->arena, name_size + 1);
     if (!copy) return icseg_fail_memory(error, 0, w->path);

@@ -92,7 +92,7 @@ typedef struct icseg_weights_finding {
 typedef struct icseg_weights_report {
     icseg_arena *arena;
     icseg_weights_finding *findings;
-    size_t count, room;
+    size_t count, capacity;
     size_t loaded; /* tensors */
     const char *container, *naming;
 } icseg_weights_report;

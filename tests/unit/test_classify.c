@@ -447,7 +447,7 @@ static void classes_and_templates_that_cannot_be_are_refused(void **state) {
     o.class_names = (const char *const[]){"cat", "caf\xe9", "dog"};
     refuses(&o, ICSEG_ERROR_ARGUMENT, "not UTF-8");
     o.class_names = (const char *const[]){"cat", "a name of so many letters that the text has no room", "dog"};
-    refuses(&o, ICSEG_ERROR_ARGUMENT, "the model has room for 46");
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "but the model accepts 46");
     o = good;
     o.templates = (const char *const[]){"a photo"};
     o.template_count = 1;

@@ -25,7 +25,7 @@ refuse 2 'the classes are given twice' classify --classes a --classes-file "$wor
 refuse 2 'name 2 is empty' classify --classes 'a,,b'
 refuse 2 '"a" is given twice' classify --classes 'a, b, a'
 refuse 2 '\{\} where the class name goes' classify --classes 'a, b' --template 'a photo'
-refuse 2 'has [0-9]+ tokens, the model has room for' classify --classes 'a name that is far too long for forty, b'
+refuse 2 'has [0-9]+ tokens, but the model accepts' classify --classes 'a name that is far too long for forty, b'
 refuse 1 'none.txt: cannot open' classify --classes-file none.txt
 refuse 2 'IMAGE is missing' icseg classify "$tiny" --classes a
 refuse 1 'none.pt: cannot open' icseg classify none.pt "$photo" --classes a
