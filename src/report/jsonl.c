@@ -215,18 +215,20 @@ void icseg_log_writer_close(icseg_log_writer **writer) {
     *writer = NULL;
 }
 
-/* Column of a loss; -1 when the table of names is full. */
-static int32_t part_index(icseg_log *log, const char *name) {
-    for (int32_t i = 0; i < log->parts; i++)
-        if (!strcmp(log->part[i], name)) return i;
-    if (log->parts == ICSEG_LOG_PARTS) return -1;
+/* The column of a loss, or -1 when the table of names is full. false: out of memory. */
+static bool find_part(icseg_log *log, const char *name, int32_t *out) {
+    *out = -1;
+    for (int32_t i = 0; i < log->parts && *out < 0; i++)
+        if (!strcmp(log->part[i], name)) *out = i;
+    if (*out >= 0 || log->parts == ICSEG_LOG_PARTS) return true;
     char *copy = icseg_arena_strdup(log->arena, name);
-    if (!copy) return -1;
+    if (!copy) return false;
     log->part[log->parts] = copy;
-    return log->parts++;
+    *out = log->parts++;
+    return true;
 }
 
-static void read_step(icseg_log *log, const json_t *entry) {
+static bool read_step(icseg_log *log, const json_t *entry) {
     icseg_log_step *step = &log->step[log->steps++];
     *step = (icseg_log_step){.step = integer_of(entry, "step"),
                              .seconds = number_of(entry, "seconds"),
@@ -238,9 +240,11 @@ static void read_step(icseg_log *log, const json_t *entry) {
     const char *name;
     json_t *value;
     json_object_foreach(json_object_get(entry, "loss"), name, value) {
-        int32_t part = part_index(log, name);
+        int32_t part;
+        if (!find_part(log, name, &part)) return false;
         if (part >= 0) step->loss[part] = number_in(value);
     }
+    return true;
 }
 
 static bool read_eval(icseg_log *log, const json_t *entry) {
@@ -289,7 +293,7 @@ static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const
         const char *type = type_of(entry);
         bool done = true;
         if (!strcmp(type, "step"))
-            read_step(log, entry);
+            done = read_step(log, entry);
         else if (!strcmp(type, "eval"))
             done = read_eval(log, entry);
         else if (!strcmp(type, "start"))
