@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One model, four threads, four sessions: all label the same image at the same time. Checks that each gets the same
- * bits as one session alone, and that they need no more memory than one session plus three times its working memory.
- * docs/library.md explains it. Compiles as C11 and as C++17. */
+ * bits as one session alone, and that they need no more memory than one session plus three times its working memory
+ * and 2 MiB. docs/library.md explains it. Compiles as C11 and as C++17. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
