@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Products on tiles against sums in double precision: shapes that fill no tile, several blocks, borders, weights stored
  * either way, what follows the sums; the same bits whatever the threads; memory that is not ours; infinities; which
- * primitives are products on tiles. Skipped, with a message, where the processor has no AMX. */
+ * primitives are products on tiles. With emulated tiles; test_amx_native uses the processor's, and is skipped where it
+ * has none. */
 #include <math.h>
 #include <omp.h>
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Graphs that compute in bf16: which tensors change their type, and that results stay near those of f32 (models in
- * bf16x2 too). Runs wherever oneDNN has bf16, emulated or not; is skipped, with a message, elsewhere. */
+ * bf16x2 too). With emulated bf16 and tiles; test_bf16_native uses the processor's, and is skipped where it has none.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

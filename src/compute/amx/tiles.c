@@ -2,15 +2,22 @@
  * AMX tile registers: requesting them, converting numbers, multiplying blocks. */
 #include "compute/amx/tiles.h"
 
-#if defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#if defined(ICSEG_AMX_EMULATION) /* for tests: a header that defines the intrinsics in plain C */
+#define ICSEG_AMX_BUILT
+#include ICSEG_AMX_EMULATION
 
+#define TILES
+#define SPLIT
+
+bool icseg_amx_available(void) { return true; }
+
+#elif defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
+#define ICSEG_AMX_BUILT
 #include <cpuid.h>
 #include <immintrin.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-enum { SPLIT_INNER = 32, INT8_INNER = 64 }; /* values in a row of a panel */
 
 #define TILES __attribute__((target("amx-tile,amx-bf16,amx-int8")))
 #define SPLIT __attribute__((target("avx512f,avx512bw,avx512bf16")))
@@ -38,6 +45,12 @@ bool icseg_amx_available(void) {
     pthread_once(&there_once, ask);
     return there;
 }
+
+#endif
+
+#ifdef ICSEG_AMX_BUILT
+
+enum { SPLIT_INNER = 32, INT8_INNER = 64 }; /* values in a row of a panel */
 
 TILES void icseg_amx_begin(void) {
     enum { B = ICSEG_ROW_BYTES, R = ICSEG_TILE_ROWS };
