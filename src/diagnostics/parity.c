@@ -352,7 +352,7 @@ static icseg_status compare_all(check *c, const icseg_parity_options *o, const i
                                                                              check_curve};
     enum { CHECKS = sizeof checks / sizeof *checks };
     icseg_stage stage = icseg_stage_begin(progress, "compare", CHECKS, "comparisons");
-    ICSEG_TRY(icseg_model_open_metadata(&c->model, c->file, error));
+    ICSEG_TRY(icseg_model_open_metadata(&c->model, c->file, "model.", error));
     ICSEG_TRY(read_settings(c, error));
     ICSEG_TRY(icseg_model_read_params(c->model, c->file, "model.", true, error));
     ICSEG_TRY(read_batch(c, error));

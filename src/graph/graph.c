@@ -25,6 +25,7 @@ void icseg_graph_close(icseg_graph **graph) {
     if (!graph || !*graph) return;
     icseg_free((*graph)->values);
     icseg_free((*graph)->nodes);
+    icseg_free((*graph)->param_table);
     icseg_arena *arena = (*graph)->arena;
     icseg_arena_close(&arena);
     *graph = NULL;
@@ -165,15 +166,45 @@ icseg_value icseg_graph_input(icseg_graph *g, const char *name, icseg_dtype dtyp
     return value;
 }
 
+/* -- parameters: a hash table, so that building a deep graph takes linear time */
+
+/* Where the parameter is in the table, or the empty place for it. */
+static icseg_value *param_slot(const icseg_graph *g, const icseg_param *param) {
+    uint64_t mask = (uint64_t)g->param_capacity - 1;
+    uint64_t at = ((uint64_t)(uintptr_t)param >> 4) * 0x9e3779b97f4a7c15u >> 32 & mask;
+    while (g->param_table[at] != ICSEG_NONE && g->values[g->param_table[at]]->param != param) at = (at + 1) & mask;
+    return &g->param_table[at];
+}
+
+/* Ensures space for one more parameter: at most half of the table is in use. */
+static bool grow_params(icseg_graph *g) {
+    if (2 * (g->param_count + 1) <= g->param_capacity) return true;
+    int32_t old_capacity = g->param_capacity, capacity = old_capacity ? 2 * old_capacity : 512;
+    icseg_value *old = g->param_table, *table = icseg_alloc_array((size_t)capacity, sizeof *table);
+    if (!table) {
+        icseg_graph_fail(g, "graph", ICSEG_ERROR_MEMORY, "out of memory");
+        return false;
+    }
+    for (int32_t i = 0; i < capacity; i++) table[i] = ICSEG_NONE;
+    g->param_table = table;
+    g->param_capacity = capacity;
+    for (int32_t i = 0; i < old_capacity; i++)
+        if (old[i] != ICSEG_NONE) *param_slot(g, g->values[old[i]]->param) = old[i];
+    icseg_free(old);
+    return true;
+}
+
 icseg_value icseg_graph_param(icseg_graph *g, icseg_param *param) {
     if (!param) return icseg_graph_fail(g, "parameter", ICSEG_ERROR_INTERNAL, "missing from the parameter store");
-    for (icseg_value v = 0; v < g->value_count; v++)
-        if (g->values[v]->kind == ICSEG_VALUE_PARAM && g->values[v]->param == param) return v;
-    icseg_value value;
+    if (g->error.status != ICSEG_OK || !grow_params(g)) return ICSEG_NONE;
+    icseg_value value, *slot = param_slot(g, param);
+    if (*slot != ICSEG_NONE) return *slot;
     icseg_value_info *info = icseg_graph_value_add(g, ICSEG_VALUE_PARAM, ICSEG_F32, param->shape, param->name, &value);
     if (info) {
         info->param = param;
         info->needs_grad = param->options.trainable;
+        *slot = value;
+        g->param_count++;
     }
     return value;
 }

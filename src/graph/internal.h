@@ -14,6 +14,8 @@ struct icseg_graph {
     icseg_value_info **values;
     icseg_node **nodes;
     int32_t value_count, value_capacity, node_count, node_capacity;
+    icseg_value *param_table; /* open-addressing hash of parameters -> value, or ICSEG_NONE */
+    int32_t param_count, param_capacity;
     char scope[256];          /* "visual.layer1." */
     uint16_t scope_start[16]; /* lengths before each push */
     int32_t scope_depth;

@@ -132,7 +132,8 @@ static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer 
     return status;
 }
 
-icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, icseg_error *error) {
+icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, const char *prefix,
+                                       icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icpc.config");
     icseg_config config = {ICSEG_CONFIG_INIT};
     json_t *classes = NULL, *ids = NULL;
@@ -153,6 +154,7 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     ICSEG_TRY_GOTO(read_list(file, "icpc.tokens", &ids, error));
     ICSEG_TRY_GOTO(read_names(classes, path, config.num_classes, arena, &names, error));
     ICSEG_TRY_GOTO(read_texts(ids, path, &config, arena, &texts, error));
+    if (prefix) ICSEG_TRY_GOTO(icseg_config_check_tensors(&config, file, prefix, error));
     status = icseg_model_build(out, &config, names, &texts, error);
     if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
     if (status == ICSEG_OK) status = read_ranges(*out, file, error);
@@ -199,7 +201,7 @@ icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *
     *out = NULL;
     ICSEG_NEED(path);
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
-    ICSEG_TRY_GOTO(icseg_model_open_metadata(out, file, error));
+    ICSEG_TRY_GOTO(icseg_model_open_metadata(out, file, "", error));
     ICSEG_TRY_GOTO(icseg_model_find_params(*out, file, "", true, error));
     ICSEG_TRY_GOTO(icseg_params_own((*out)->params, file, error));
     return ICSEG_OK;

@@ -40,8 +40,15 @@ icseg_precision icseg_precision_here(icseg_precision wanted);
 /* The image encoder (icseg_is_image_encoder) stops training. Call before the first training network is built. */
 void icseg_model_freeze_backbone(icseg_model *model);
 
-/* Reads config, names and tokens of a checkpoint's metadata and builds the model; weights stay zero. */
-icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, icseg_error *error);
+/* Whether the file has tensors, named `prefix` + name, of the sizes and in the numbers that the configuration asks for.
+ * The error names the file, the field and the tensor. Cheap, and linear in the number of tensors. */
+icseg_status icseg_config_check_tensors(const icseg_config *config, const icseg_safetensors *file, const char *prefix,
+                                        icseg_error *error);
+
+/* Reads config, names and tokens of a checkpoint's metadata and builds the model; weights stay zero. prefix: of the
+ * tensors, with which the configuration is compared before anything is built; NULL: they have other names. */
+icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, const char *prefix,
+                                       icseg_error *error);
 
 /* Every parameter comes from the tensor `prefix` + name from now on (icseg_param_from_file). Missing tensors and wrong
  * shapes are errors. With `strict`, tensors under the prefix that the model does not have are errors too. */

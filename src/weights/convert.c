@@ -126,9 +126,9 @@ static icseg_status build_named(converter *c, const char *const *names, size_t c
 static icseg_status build_described(converter *c, icseg_model **out) {
     const icseg_weights_convert_options *o = c->options;
     const icseg_safetensors *file = c->weights->safetensors[0];
-    if (!o->config && !o->tokens) return icseg_model_open_metadata(out, file, c->error);
+    if (!o->config && !o->tokens) return icseg_model_open_metadata(out, file, NULL, c->error);
     icseg_model *own;
-    ICSEG_TRY(icseg_model_open_metadata(&own, file, c->error));
+    ICSEG_TRY(icseg_model_open_metadata(&own, file, NULL, c->error));
     icseg_status status = build_named(c, icseg_model_class_names(own), (size_t)own->config.num_classes,
                                       o->tokens ? NULL : &own->texts, out);
     if (status == ICSEG_OK && own->eval_known) icseg_model_set_eval(*out, &own->eval);

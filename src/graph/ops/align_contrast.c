@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/sampling.h"
 #include "graph/node.h"
 #include "graph/ops.h"
@@ -23,6 +24,7 @@ typedef struct buffers {
     candidate *own, *other; /* (h * w) */
 } buffers;
 
+/* Scores are finite where candidates are sorted (image_loss): a NaN is neither lower nor higher than any number. */
 static int lowest_first(const void *x, const void *y) {
     const candidate *p = x, *q = y;
     if (p->a != q->a) return p->a < q->a ? -1 : 1;
@@ -57,7 +59,7 @@ static double pair_loss(const icseg_contrast_options *o, candidate *own, int64_t
     return loss / (double)positives;
 }
 
-/* All classes of one image. Returns the number of pairs. */
+/* All classes of one image. Returns the number of pairs. A score that is not finite makes the loss NaN. */
 static int64_t image_loss(const icseg_contrast_options *o, const icseg_shape *score_shape, const float *score,
                           const icseg_shape *label_shape, const int16_t *labels, buffers b, float *gradient,
                           double *loss) {
@@ -71,6 +73,10 @@ static int64_t image_loss(const icseg_contrast_options *o, const icseg_shape *sc
             if (c >= 0 && c < classes) b.present[c] = 1;
         }
     *loss = 0;
+    if (icseg_first_not_finite(score, h * w * classes) < h * w * classes) { /* sorting would hide it */
+        *loss = NAN;
+        return 1;
+    }
     for (int64_t c = 0; c < classes; c++) {
         if (!b.present[c]) continue;
         int64_t owns = 0, others = 0;
