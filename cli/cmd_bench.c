@@ -60,16 +60,18 @@ static double rate(const icseg_bench_result *r, const struct options *o) {
     return r->flops / (r->min_seconds * o->batch);
 }
 
-static icseg_status print_json(const struct options *o, const icseg_bench_result *r, icseg_error *error) {
-    json_t *line =
-        json_pack("{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf}", "mode", modes[o->mode], "model",
-                  name_of(o), "prompt", prompts[r->prompt], "dtype", dtypes[r->precision], "classes", (int)r->classes,
-                  "size", (int)o->size, "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads,
-                  "min_s_per_image", r->min_seconds, "median_s_per_image", r->median_seconds, "peak_mib",
-                  (json_int_t)mib(r->peak_bytes), "first_s", r->first_seconds, "flops", r->flops, "flops_per_s",
-                  rate(r, o), "measured_peak_flops_per_s", r->peak_flops_per_second, "share_of_peak",
-                  rate(r, o) / r->peak_flops_per_second, "activations_mib", mib(r->activation_bytes), "scratch_mib",
-                  mib(r->scratch_bytes), "weights_mib", mib(r->weight_bytes), "packed_mib", mib(r->packed_bytes));
+static icseg_status print_json(const struct options *o, const icseg_bench_result *r, const icseg_session_layers *layers,
+                               icseg_error *error) {
+    json_t *line = json_pack(
+        "{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf s{si si si si}}", "mode", modes[o->mode],
+        "model", name_of(o), "prompt", prompts[r->prompt], "dtype", dtypes[r->precision], "classes", (int)r->classes,
+        "size", (int)o->size, "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads, "min_s_per_image",
+        r->min_seconds, "median_s_per_image", r->median_seconds, "peak_mib", (json_int_t)mib(r->peak_bytes), "first_s",
+        r->first_seconds, "flops", r->flops, "flops_per_s", rate(r, o), "measured_peak_flops_per_s",
+        r->peak_flops_per_second, "share_of_peak", rate(r, o) / r->peak_flops_per_second, "activations_mib",
+        mib(r->activation_bytes), "scratch_mib", mib(r->scratch_bytes), "weights_mib", mib(r->weight_bytes),
+        "packed_mib", mib(r->packed_bytes), "layers", "f32", (int)layers->f32, "bf16", (int)layers->bf16, "bf16x2",
+        (int)layers->bf16x2, "int8", (int)layers->int8);
     char *text = line ? json_dumps(line, JSON_REAL_PRECISION(6)) : NULL;
     json_decref(line);
     if (!text) return out_of_memory(error);
@@ -78,7 +80,22 @@ static icseg_status print_json(const struct options *o, const icseg_bench_result
     return ICSEG_OK;
 }
 
-static void print_text(const struct options *o, const icseg_bench_result *r) {
+/* "  layers              40 int8, 3 f32": the precisions that occur. */
+static void print_layers(const icseg_session_layers *l) {
+    const struct {
+        const char *name;
+        int32_t count;
+    } all[] = {{"int8", l->int8}, {"bf16x2", l->bf16x2}, {"bf16", l->bf16}, {"f32", l->f32}};
+    const char *between = "  layers              ";
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (!all[i].count) continue;
+        printf("%s%d %s", between, (int)all[i].count, all[i].name);
+        between = ", ";
+    }
+    putchar('\n');
+}
+
+static void print_text(const struct options *o, const icseg_bench_result *r, const icseg_session_layers *layers) {
     printf("%s, %s, %s prompts, %d classes, %dx%d, batch %d, %s, %d threads\n", name_of(o), modes[o->mode],
            prompts[r->prompt], r->classes, o->size, o->size, o->batch, dtypes[r->precision], r->threads);
     printf("  seconds per image   %.4f (median %.4f of %d runs; first result after %.2f)\n", r->min_seconds,
@@ -86,6 +103,7 @@ static void print_text(const struct options *o, const icseg_bench_result *r) {
     printf("  work per run        %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f of f32 matrix products\n",
            r->flops * 1e-9, rate(r, o) * 1e-9, 100 * rate(r, o) / r->peak_flops_per_second,
            r->peak_flops_per_second * 1e-9);
+    print_layers(layers);
     printf("  memory              %.0f MiB at the peak: weights %.0f, packed %.0f", mib(r->peak_bytes),
            mib(r->weight_bytes), mib(r->packed_bytes));
     if (r->training_bytes) printf(", gradients and moments %.0f", mib(r->training_bytes));
@@ -119,11 +137,13 @@ static icseg_status run(const icseg_command_context *context, const void *values
                                    .profile = o->profile};
     icseg_bench *bench;
     icseg_bench_result result = {ICSEG_BENCH_RESULT_INIT};
+    icseg_session_layers layers = {ICSEG_SESSION_LAYERS_INIT};
     (void)context;
     icseg_status status = icseg_bench_open(&bench, &options, NULL, error);
     if (status == ICSEG_OK) status = icseg_bench_run(bench, &result, error);
-    if (status == ICSEG_OK && o->json) status = print_json(o, &result, error);
-    if (status == ICSEG_OK && !o->json) print_text(o, &result);
+    if (status == ICSEG_OK) status = icseg_bench_layers(bench, &layers, error);
+    if (status == ICSEG_OK && o->json) status = print_json(o, &result, &layers, error);
+    if (status == ICSEG_OK && !o->json) print_text(o, &result, &layers);
     if (status == ICSEG_OK && o->profile) status = print_profile(bench, error);
     icseg_bench_close(&bench);
     return status;

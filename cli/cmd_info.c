@@ -69,6 +69,26 @@ static void print_cost(const icseg_session_cost *cost, const int32_t size[2]) {
     printf("  scratch              %.1f MiB\n", (double)cost->scratch / mib);
 }
 
+/* What int8 would run in which precision, on this processor. */
+static icseg_status print_calibration(icseg_model *model, const int32_t size[2], icseg_error *error) {
+    icseg_model_calibration found = {ICSEG_MODEL_CALIBRATION_INIT};
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
+    icseg_session_layers layers = {ICSEG_SESSION_LAYERS_INIT};
+    icseg_session *session = NULL;
+    TRY(icseg_model_calibration_of(model, &found, error));
+    printf("int8 calibration       ");
+    if (found.problem) printf("%s; calibrate it again with `icseg calibrate`\n", found.problem);
+    if (!found.problem && !found.covered) printf("none\n");
+    if (!found.covered) return ICSEG_OK;
+    icseg_status status = icseg_session_open(&session, model, &options, error);
+    if (status == ICSEG_OK) status = icseg_session_layers_at(session, 1, size[1], size[0], &layers, error);
+    if (status == ICSEG_OK)
+        printf("all %d layers; this processor runs %d in int8 and %d in f32\n", (int)found.layers, (int)layers.int8,
+               (int)layers.f32);
+    icseg_session_close(&session);
+    return status;
+}
+
 static void print_eval(icseg_eval_options o) {
     printf("\nevaluation             ");
     if (o.mode == ICSEG_EVAL_SLIDE)
@@ -99,6 +119,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     print_names(model);
     print_eval(eval);
     print_cost(&cost, o->size);
+    TRY_GOTO(print_calibration(model, o->size, error));
 done:
     icseg_session_close(&session);
     icseg_model_close(&model);

@@ -13,6 +13,12 @@ icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model 
                             icseg_printer *printer, icseg_error *error) {
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = thread_count(),
                                      .precision = (icseg_precision)precision};
+    icseg_model_calibration calibration = {ICSEG_MODEL_CALIBRATION_INIT};
+    TRY(icseg_model_calibration_of(model, &calibration, error));
+    if (precision == ICSEG_PRECISION_INT8 && calibration.problem)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "--precision int8: %s: %s; calibrate it again with `icseg calibrate`", checkpoint,
+                               calibration.problem);
     if (precision == ICSEG_PRECISION_INT8 && !icseg_model_is_calibrated(model))
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "--precision int8: %s is not calibrated; calibrate it with `icseg calibrate`",

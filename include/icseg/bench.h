@@ -14,6 +14,7 @@
 #include "icseg/memory.h"
 #include "icseg/model.h"
 #include "icseg/progress.h"
+#include "icseg/session.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -90,6 +91,14 @@ ICSEG_API icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_opt
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_CANCELLED when the progress callback cancels */
 ICSEG_API icseg_status icseg_bench_run(icseg_bench *bench, icseg_bench_result *out, icseg_error *error);
+
+/** How many layers of the network that is timed are computed in each precision (icseg_session_layers_at).
+ *
+ * @param bench the benchmark
+ * @param out receives the numbers; its struct_size must be set
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT for NULL or a wrong struct_size */
+ICSEG_API icseg_status icseg_bench_layers(const icseg_bench *bench, icseg_session_layers *out, icseg_error *error);
 
 /** Closes the benchmark and sets the pointer to NULL. Accepts NULL. */
 ICSEG_API void icseg_bench_close(icseg_bench **bench);

@@ -53,7 +53,8 @@ ICSEG_API icseg_status icseg_calibrator_add(icseg_calibrator *calibrator, const 
  * @param calibrator the calibrator, which continues to accept images
  * @param out receives the model, NULL on failure; close it with icseg_model_close
  * @param error receives the message on failure; may be NULL
- * @return ICSEG_ERROR_ARGUMENT if no image was added */
+ * @return ICSEG_ERROR_ARGUMENT if no image was added; ICSEG_ERROR_NUMERIC if a layer's range is not plausible, which
+ * means that the weights are damaged */
 ICSEG_API icseg_status icseg_calibrator_model(const icseg_calibrator *calibrator, icseg_model **out,
                                               icseg_error *error);
 

@@ -74,8 +74,29 @@ ICSEG_API const icseg_config *icseg_model_config(const icseg_model *model);
 ICSEG_API const char *const *icseg_model_class_names(const icseg_model *model);
 /** How many names the class embeddings are made of; more than num_classes if classes have synonyms. 0 for NULL. */
 ICSEG_API int32_t icseg_model_name_count(const icseg_model *model);
-/** Whether the model has the activation ranges that ICSEG_PRECISION_INT8 needs (icseg/calibrate.h). */
+/** Whether every layer of the model has the activation range that ICSEG_PRECISION_INT8 needs (icseg/calibrate.h). */
 ICSEG_API bool icseg_model_is_calibrated(const icseg_model *model);
+
+/** How far a model is calibrated for INT8. */
+typedef struct icseg_model_calibration {
+    size_t struct_size;  /**< ICSEG_MODEL_CALIBRATION_INIT */
+    int32_t layers;      /**< convolutions and linear maps that need an activation range for INT8 */
+    int32_t covered;     /**< how many of them have one: all, or 0 if the model is not calibrated */
+    const char *problem; /**< why the calibration in the model's file cannot be used, such as "the INT8 calibration
+                            covers 12 of 65 layers"; lives as long as the model. NULL: it can, or there is none */
+} icseg_model_calibration;
+
+/** Initialises an icseg_model_calibration. */
+#define ICSEG_MODEL_CALIBRATION_INIT ICSEG_INIT(icseg_model_calibration)
+
+/** How far the model is calibrated for INT8. Thread-safe.
+ *
+ * @param model the model
+ * @param out receives the result; its struct_size must be set
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT for NULL or a wrong struct_size */
+ICSEG_API icseg_status icseg_model_calibration_of(const icseg_model *model, icseg_model_calibration *out,
+                                                  icseg_error *error);
 
 /** Number format of convolutions and linear maps. Normalisation, softmax, scores, losses and all sums are always f32,
  * and so are the weights of a checkpoint. */

@@ -95,6 +95,31 @@ typedef struct icseg_session_cost {
 ICSEG_API icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
                                              icseg_session_cost *out, icseg_error *error);
 
+/** How many convolutions and linear maps with weights a network computes in each precision. */
+typedef struct icseg_session_layers {
+    size_t struct_size; /**< ICSEG_SESSION_LAYERS_INIT */
+    int32_t f32;        /**< single precision */
+    int32_t bf16;       /**< ICSEG_PRECISION_BF16 */
+    int32_t bf16x2;     /**< ICSEG_PRECISION_BF16X2 */
+    int32_t int8;       /**< ICSEG_PRECISION_INT8 */
+} icseg_session_layers;
+
+/** Initialises an icseg_session_layers. */
+#define ICSEG_SESSION_LAYERS_INIT ICSEG_INIT(icseg_session_layers)
+
+/** Builds the same network as icseg_session_cost_at, and counts its layers by precision, as this processor computes
+ * them: a layer whose shape does not gain from a reduced precision is computed in f32.
+ *
+ * @param session the session
+ * @param count images in the batch, at least 1
+ * @param height pixels, at least 32
+ * @param width pixels, at least 32
+ * @param out receives the numbers; its struct_size must be set
+ * @param error receives the message on failure; may be NULL
+ * @return as icseg_session_cost_at */
+ICSEG_API icseg_status icseg_session_layers_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
+                                               icseg_session_layers *out, icseg_error *error);
+
 /** Labels one image.
  *
  * @param session the session

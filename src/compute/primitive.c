@@ -26,7 +26,9 @@ static icseg_status open(icseg_primitive **out, icseg_primitive_spec spec, icseg
         backend = find(&spec);
     }
     ICSEG_CHECK(backend);
-    return backend->open(out, &spec, error);
+    ICSEG_TRY(backend->open(out, &spec, error));
+    (*out)->precision = spec.options.precision;
+    return ICSEG_OK;
 }
 
 static icseg_status open_conv(icseg_primitive **out, icseg_primitive_kind kind, const icseg_conv_shape *shape,
@@ -61,6 +63,7 @@ void icseg_primitive_close(icseg_primitive **primitive) {
 }
 
 const char *icseg_primitive_implementation(const icseg_primitive *p) { return p->implementation; }
+icseg_product_precision icseg_primitive_precision(const icseg_primitive *p) { return p->precision; }
 size_t icseg_primitive_scratch(const icseg_primitive *p) { return p->scratch; }
 size_t icseg_primitive_packed_size(const icseg_primitive *p) { return p->packed_size; }
 

@@ -26,6 +26,8 @@ void icseg_primitive_close(icseg_primitive **primitive);
 
 /* The backend's name of the implementation. One that contains "ref" is a hundred times too slow. */
 const char *icseg_primitive_implementation(const icseg_primitive *primitive);
+/* The precision in which it multiplies f32 operands: the one of its options, or F32. */
+icseg_product_precision icseg_primitive_precision(const icseg_primitive *primitive);
 size_t icseg_primitive_scratch(const icseg_primitive *primitive); /* bytes lent to each run, 64-byte aligned */
 
 icseg_status icseg_primitive_run(icseg_primitive *primitive, icseg_operands operands, void *scratch,

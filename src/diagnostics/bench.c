@@ -333,3 +333,12 @@ icseg_status icseg_bench_run(icseg_bench *bench, icseg_bench_result *out, icseg_
     if (status != ICSEG_OK) return status;
     return icseg_struct_write(out, &result, sizeof result, FIRST_SIZE, "icseg_bench_result", error);
 }
+
+icseg_status icseg_bench_layers(const icseg_bench *bench, icseg_session_layers *out, icseg_error *error) {
+    enum { FIRST_SIZE = sizeof(icseg_session_layers) };
+    icseg_session_layers layers = {.struct_size = sizeof layers};
+    ICSEG_NEED(bench);
+    ICSEG_NEED(out);
+    icseg_session_add_layers(&layers, icseg_bench_executor(bench));
+    return icseg_struct_write(out, &layers, sizeof layers, FIRST_SIZE, "icseg_session_layers", error);
+}

@@ -1,86 +1,115 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Activation ranges by name, and finding the best range of a tensor. */
+ * Activation ranges by layer, and finding the best range of a tensor. */
 #include "graph/activation_ranges.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "base/memory.h"
 #include "graph/op.h"
 
-typedef struct entry {
-    char *name;
-    float range;
-} entry;
-
+/* By the parameter's index. NOT_SEEN: no range. */
 struct icseg_activation_ranges {
-    entry *entries;
-    size_t count, capacity;
+    float *range;
+    size_t capacity, count;
     bool recording;
 };
+
+static const float NOT_SEEN = -1;
 
 icseg_status icseg_activation_ranges_open(icseg_activation_ranges **out, icseg_error *error) {
     *out = icseg_calloc_array(1, sizeof **out);
     return *out ? ICSEG_OK : icseg_fail_memory(error, 0, "ranges");
 }
 
-static void forget(icseg_activation_ranges *r) {
-    for (size_t i = 0; i < r->count; i++) icseg_free(r->entries[i].name);
-    r->count = 0;
-}
-
 void icseg_activation_ranges_close(icseg_activation_ranges **ranges) {
     if (!ranges || !*ranges) return;
-    forget(*ranges);
-    icseg_free((*ranges)->entries);
+    icseg_free((*ranges)->range);
     icseg_free(*ranges);
     *ranges = NULL;
 }
 
-static entry *find(const icseg_activation_ranges *r, const char *name) {
-    for (size_t i = 0; i < r->count; i++)
-        if (!strcmp(r->entries[i].name, name)) return &r->entries[i];
-    return NULL;
-}
-
-icseg_status icseg_activation_ranges_set(icseg_activation_ranges *r, const char *name, float range,
-                                         icseg_error *error) {
-    entry *known = find(r, name);
-    if (known) {
-        known->range = range;
-        return ICSEG_OK;
-    }
-    if (r->count == r->capacity) {
-        size_t capacity = r->capacity ? 2 * r->capacity : 64;
-        entry *grown = icseg_realloc_array(r->entries, r->count, capacity, sizeof *grown);
-        if (!grown) return icseg_fail_memory(error, capacity * sizeof *grown, "ranges");
-        r->entries = grown;
-        r->capacity = capacity;
-    }
-    char *copy = icseg_strdup(name);
-    if (!copy) return icseg_fail_memory(error, 0, "ranges");
-    r->entries[r->count++] = (entry){copy, range};
+static icseg_status reserve(icseg_activation_ranges *r, size_t count, icseg_error *error) {
+    if (count <= r->capacity) return ICSEG_OK;
+    size_t capacity = count > 2 * r->capacity ? count : 2 * r->capacity;
+    float *grown = icseg_realloc_array(r->range, r->capacity, capacity, sizeof *grown);
+    if (!grown) return icseg_fail_memory(error, capacity * sizeof *grown, "ranges");
+    for (size_t i = r->capacity; i < capacity; i++) grown[i] = NOT_SEEN;
+    r->range = grown;
+    r->capacity = capacity;
     return ICSEG_OK;
 }
 
-float icseg_activation_ranges_find(const icseg_activation_ranges *r, const char *name) {
-    const entry *known = find(r, name);
-    return known ? known->range : 0;
+bool icseg_activation_ranges_has(const icseg_activation_ranges *r, const icseg_param *layer) {
+    return (size_t)layer->index < r->capacity && r->range[layer->index] >= 0;
+}
+
+icseg_status icseg_activation_ranges_set(icseg_activation_ranges *r, const icseg_param *layer, float range,
+                                         icseg_error *error) {
+    ICSEG_TRY(reserve(r, (size_t)layer->index + 1, error));
+    r->count += !icseg_activation_ranges_has(r, layer);
+    r->range[layer->index] = range;
+    return ICSEG_OK;
+}
+
+float icseg_activation_ranges_find(const icseg_activation_ranges *r, const icseg_param *layer) {
+    return icseg_activation_ranges_has(r, layer) ? r->range[layer->index] : 0;
 }
 
 size_t icseg_activation_ranges_count(const icseg_activation_ranges *r) { return r->count; }
 
-const char *icseg_activation_ranges_at(const icseg_activation_ranges *r, size_t index, float *range) {
-    *range = r->entries[index].range;
-    return r->entries[index].name;
+icseg_status icseg_activation_ranges_copy(icseg_activation_ranges *to, const icseg_activation_ranges *from,
+                                          icseg_error *error) {
+    ICSEG_TRY(reserve(to, from->capacity, error));
+    for (size_t i = 0; i < to->capacity; i++) to->range[i] = i < from->capacity ? from->range[i] : NOT_SEEN;
+    to->count = from->count;
+    return ICSEG_OK;
 }
 
 void icseg_activation_ranges_record(icseg_activation_ranges *r, bool on) {
-    if (on) forget(r);
+    for (size_t i = 0; on && i < r->capacity; i++) r->range[i] = NOT_SEEN;
+    if (on) r->count = 0;
     r->recording = on;
 }
 
 bool icseg_activation_ranges_recording(const icseg_activation_ranges *r) { return r->recording; }
+
+/* -- layers */
+
+icseg_param *icseg_activation_ranges_layer(const icseg_graph *g, const icseg_node *node) {
+    enum { WEIGHT = 1 };
+    if (!(node->op->bf16.product & 1) || node->input_count <= WEIGHT || node->input[WEIGHT] == ICSEG_NONE) return NULL;
+    return icseg_graph_param_of(g, node->input[WEIGHT]);
+}
+
+void icseg_activation_ranges_mark(const icseg_graph *g) {
+    for (int32_t n = 0; n < icseg_graph_node_count(g); n++) {
+        icseg_param *layer = icseg_activation_ranges_layer(g, icseg_graph_node(g, n));
+        if (layer) layer->is_layer = true;
+    }
+}
+
+bool icseg_activation_ranges_check(const icseg_activation_ranges *r, const icseg_params *params,
+                                   icseg_ranges_summary *out) {
+    *out = (icseg_ranges_summary){0};
+    for (int64_t i = 0; i < icseg_params_count(params); i++) {
+        const icseg_param *p = icseg_params_at(params, i);
+        float range = icseg_activation_ranges_find(r, p);
+        if (!p->is_layer) continue;
+        out->layers++;
+        out->covered += icseg_activation_ranges_has(r, p);
+        if (!out->problem[0] && range != 0 && !(range >= ICSEG_LEAST_RANGE && range <= ICSEG_LARGEST_RANGE))
+            snprintf(out->problem, sizeof out->problem,
+                     "the INT8 calibration has a range of %g for %.100s; %g..%g is plausible", (double)range, p->name,
+                     (double)ICSEG_LEAST_RANGE, (double)ICSEG_LARGEST_RANGE);
+    }
+    if (out->covered < out->layers)
+        snprintf(out->problem, sizeof out->problem, "the INT8 calibration covers %d of %d layers", out->covered,
+                 out->layers);
+    return !out->problem[0];
+}
 
 /* -- recording */
 
@@ -100,11 +129,11 @@ static float range_of(const float *values, int64_t count) {
     float most = 0;
 #pragma omp parallel for simd reduction(max : most)
     for (int64_t i = 0; i < count; i++) most = fabsf(values[i]) > most ? fabsf(values[i]) : most;
-    if (!(most > 0) || !isfinite(most)) return 0;
+    if (!(most >= ICSEG_LEAST_RANGE)) return 0;
     double histogram[BINS] = {0};
     float scale = BINS / most;
     for (int64_t i = 0; i < count; i++) {
-        float at = fabsf(values[i]) * scale; /* NaN and infinity count as the largest */
+        float at = fabsf(values[i]) * scale;
         histogram[at < BINS ? (int)at : BINS - 1]++;
     }
     int best = BINS;
@@ -119,11 +148,14 @@ static float range_of(const float *values, int64_t count) {
 }
 
 icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *r, const icseg_kernel *k, icseg_error *error) {
-    if (!r->recording || !(k->node->op->bf16.product & 1)) return ICSEG_OK;
+    const icseg_param *layer = r->recording ? icseg_activation_ranges_layer(k->graph, k->node) : NULL;
+    if (!layer) return ICSEG_OK;
     const icseg_value_info *x = icseg_kernel_in(k, 0);
     if (x->dtype != ICSEG_F32) return ICSEG_OK;
+    if (!icseg_all_finite(k->in[0], x->count))
+        return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s: its input is not finite; nothing can be calibrated with it",
+                          k->node->name);
     float range = range_of(k->in[0], x->count);
-    return range > icseg_activation_ranges_find(r, k->node->name)
-               ? icseg_activation_ranges_set(r, k->node->name, range, error)
-               : ICSEG_OK;
+    bool larger = !icseg_activation_ranges_has(r, layer) || range > icseg_activation_ranges_find(r, layer);
+    return larger ? icseg_activation_ranges_set(r, layer, range, error) : ICSEG_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Activation ranges: the magnitude of the inputs of products, by node name, from which int8 takes its scales. A
- * calibration records them while a network runs in f32 on some images. */
+ * Activation ranges: the magnitude of the inputs of layers, from which int8 takes its scales. A layer is a convolution
+ * or linear map; its weights' name in the checkpoint identifies it, whatever the graph is rewritten to. A calibration
+ * records the ranges while a network runs in f32 on some images. */
 #ifndef ICSEG_GRAPH_ACTIVATION_RANGES_H
 #define ICSEG_GRAPH_ACTIVATION_RANGES_H
 
@@ -8,24 +9,52 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "graph/params.h"
 
 typedef struct icseg_activation_ranges icseg_activation_ranges;
+struct icseg_graph;
 struct icseg_kernel;
+struct icseg_node;
+
+/* CLIP was trained and published in f16, which ends at 65,504 and below 6e-8: a range outside of these limits is not a
+ * measurement of such a network. */
+#define ICSEG_LEAST_RANGE   1e-8f
+#define ICSEG_LARGEST_RANGE 1e6f
 
 icseg_status icseg_activation_ranges_open(icseg_activation_ranges **out, icseg_error *error);
 void icseg_activation_ranges_close(icseg_activation_ranges **ranges);
 
-/* Adds or replaces a range, which is finite and positive. The name is copied. */
-icseg_status icseg_activation_ranges_set(icseg_activation_ranges *ranges, const char *name, float range,
+/* Adds or replaces the range of the layer with these weights. 0: its input was always (almost) zero; it stays f32. */
+icseg_status icseg_activation_ranges_set(icseg_activation_ranges *ranges, const icseg_param *layer, float range,
                                          icseg_error *error);
-float icseg_activation_ranges_find(const icseg_activation_ranges *ranges, const char *name); /* 0 when there is none */
+bool icseg_activation_ranges_has(const icseg_activation_ranges *ranges, const icseg_param *layer);
+float icseg_activation_ranges_find(const icseg_activation_ranges *ranges, const icseg_param *layer); /* or 0 */
 size_t icseg_activation_ranges_count(const icseg_activation_ranges *ranges);
-const char *icseg_activation_ranges_at(const icseg_activation_ranges *ranges, size_t index,
-                                       float *range); /* the name */
+icseg_status icseg_activation_ranges_copy(icseg_activation_ranges *to, const icseg_activation_ranges *from,
+                                          icseg_error *error);
 
-/* Recording: executors of graphs that use these ranges call observe before they run a node; the largest range over all
- * runs is kept. The range of an input minimises the mean square error of its values quantised to 127 steps on each
- * side, so that a few very large values do not cost the others their precision. Starting to record drops all ranges. */
+/* -- layers */
+
+/* The weights of the layer that the node computes, or NULL. */
+icseg_param *icseg_activation_ranges_layer(const struct icseg_graph *graph, const struct icseg_node *node);
+/* Marks the weights of all layers of the graph of a whole model. */
+void icseg_activation_ranges_mark(const struct icseg_graph *graph);
+
+typedef struct icseg_ranges_summary {
+    int32_t layers, covered; /* marked layers, and how many of them have a range */
+    char problem[200];       /* a clause; "" when every layer has a plausible range */
+} icseg_ranges_summary;
+
+/* Whether int8 can use the ranges: each marked layer has one, and it is plausible. */
+bool icseg_activation_ranges_check(const icseg_activation_ranges *ranges, const icseg_params *params,
+                                   icseg_ranges_summary *out);
+
+/* -- recording */
+
+/* Executors of graphs that use these ranges call observe before they run a node; the largest range over all runs is
+ * kept. The range of an input minimises the mean square error of its values quantised to 127 steps on each side, so
+ * that a few very large values do not cost the others their precision. An input that is not finite is
+ * ICSEG_ERROR_NUMERIC. Starting to record drops all ranges. */
 void icseg_activation_ranges_record(icseg_activation_ranges *ranges, bool on);
 bool icseg_activation_ranges_recording(const icseg_activation_ranges *ranges);
 icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *ranges, const struct icseg_kernel *kernel,

@@ -70,7 +70,7 @@ bool icseg_graph_training(const icseg_graph *graph);
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
 /* The precision in which forward convolutions and linear maps multiply f32 tensors, where that is faster. ranges: for
- * INT8, those of the nodes' first inputs; must outlive the graph. A node without a range stays f32. */
+ * INT8, those of the layers; must outlive the graph. A layer without a range stays f32. */
 void icseg_graph_use_precision(icseg_graph *graph, icseg_product_precision precision, icseg_activation_ranges *ranges);
 icseg_product_precision icseg_graph_precision(const icseg_graph *graph);
 icseg_activation_ranges *icseg_graph_activation_ranges(const icseg_graph *graph); /* NULL when not set */

@@ -12,10 +12,11 @@
 typedef struct icseg_kernel {
     const icseg_graph *graph;
     const icseg_node *node;
-    void *state;                /* the operator's own; released by op->release */
-    size_t scratch_size;        /* scratch bytes that run() needs, set by prepare() */
-    size_t scratch_offset;      /* where they are in the workspace, set by the executor */
-    void *in[ICSEG_MAX_INPUTS]; /* data, set by the executor before run(); NULL where the input is ICSEG_NONE */
+    void *state;                       /* the operator's own; released by op->release */
+    icseg_product_precision precision; /* in which it multiplies f32 tensors, set by prepare(); F32 if it does not */
+    size_t scratch_size;               /* scratch bytes that run() needs, set by prepare() */
+    size_t scratch_offset;             /* where they are in the workspace, set by the executor */
+    void *in[ICSEG_MAX_INPUTS];        /* data, set by the executor before run(); NULL where the input is ICSEG_NONE */
     void *out[ICSEG_MAX_OUTPUTS];
 } icseg_kernel;
 

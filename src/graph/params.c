@@ -114,6 +114,7 @@ icseg_param *icseg_params_declare(icseg_params *params, const char *name, icseg_
     p->file_shape = file_shape;
     p->options = options;
     p->count = count;
+    p->index = params->count;
     p->version = 1;
     p->lock = &params->lock;
     *slot(params, name) = (int32_t)params->count + 1;

@@ -59,6 +59,8 @@ typedef struct icseg_param {
     icseg_shape file_shape;
     icseg_param_options options;
     int64_t count;
+    int64_t index; /* in the order of declaration */
+    bool is_layer; /* a convolution's or linear map's weights: for int8 its input has an activation range */
     icseg_param_source source;
     float *_Atomic data;   /* NULL: only in the source; load them before writing here */
     float *grad;           /* NULL until icseg_params_allocate_gradients, and if not trainable */

@@ -49,6 +49,9 @@ icseg_status icseg_calibrator_model(const icseg_calibrator *calibrator, icseg_mo
     ICSEG_NEED(calibrator);
     if (!icseg_activation_ranges_count(calibrator->ranges))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "a calibration needs at least one image");
+    icseg_ranges_summary summary;
+    if (!icseg_activation_ranges_check(calibrator->ranges, calibrator->session->model->params, &summary))
+        return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s", summary.problem);
     return icseg_model_with_ranges(out, calibrator->session->model, calibrator->ranges, error);
 }
 

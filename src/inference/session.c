@@ -40,6 +40,9 @@ static icseg_status check(const icseg_session_options *o, const icseg_model *mod
     if ((int)o->precision < ICSEG_PRECISION_F32 || o->precision > ICSEG_PRECISION_INT8)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_SET_FIELD,
                                 "precision is %d: not a value of icseg_precision", (int)o->precision);
+    if (o->precision == ICSEG_PRECISION_INT8 && model->ranges_problem[0])
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_CALIBRATE,
+                                "%s; calibrate the model again", model->ranges_problem);
     if (o->precision == ICSEG_PRECISION_INT8 && !icseg_model_is_calibrated(model))
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_CALIBRATE,
                                 "int8 needs activation ranges, which this model does not have; calibrate it first");
@@ -150,8 +153,17 @@ typedef struct measuring {
     icseg_session *session;
     icseg_network_options options;
     icseg_session_cost cost;
+    icseg_session_layers layers;
     icseg_error *error;
 } measuring;
+
+void icseg_session_add_layers(icseg_session_layers *sum, const icseg_executor *executor) {
+    icseg_layer_count count = icseg_executor_layers(executor);
+    sum->f32 += count.f32;
+    sum->bf16 += count.bf16;
+    sum->bf16x2 += count.bf16x2;
+    sum->int8 += count.int8;
+}
 
 static icseg_status measure(void *user) {
     measuring *m = user;
@@ -171,7 +183,30 @@ static icseg_status measure(void *user) {
         if (!p->options.buffer) m->cost.parameters += p->count;
         if (p->options.trainable) m->cost.trainable += p->count;
     }
+    m->layers.struct_size = sizeof m->layers;
+    icseg_session_add_layers(&m->layers, n->executor);
+    if (n->network.given_text != ICSEG_NONE) icseg_session_add_layers(&m->layers, m->session->text.executor);
     return ICSEG_OK;
+}
+
+/* Builds the network of icseg_session_predict for `count` images and measures it. */
+static icseg_status measure_at(measuring *m, icseg_session *session, int32_t count, int32_t height, int32_t width,
+                               icseg_error *error) {
+    if (count < 1)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
+                                "count is %d: expected at least 1", count);
+    if (height < ICSEG_SMALLEST_SIDE || width < ICSEG_SMALLEST_SIDE)
+        return icseg_fail_field(error, ICSEG_ERROR_SHAPE, height < ICSEG_SMALLEST_SIDE ? "height" : "width",
+                                ICSEG_REMEDY_SET_FIELD, "an image is %dx%d: both sides need at least %d", width, height,
+                                ICSEG_SMALLEST_SIDE);
+    memset(m, 0, sizeof *m); /* options are compared bytewise */
+    m->session = session;
+    m->error = error;
+    m->options.batch = count;
+    m->options.height = m->options.predict_height = height;
+    m->options.width = m->options.predict_width = width;
+    m->options.keep = ICSEG_KEEP_LOGITS;
+    return icseg_threads_run(session->threads, measure, m, error);
 }
 
 icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
@@ -180,22 +215,20 @@ icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_
     measuring m;
     ICSEG_NEED(session);
     ICSEG_NEED(out);
-    if (count < 1)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
-                                "count is %d: expected at least 1", count);
-    if (height < ICSEG_SMALLEST_SIDE || width < ICSEG_SMALLEST_SIDE)
-        return icseg_fail_field(error, ICSEG_ERROR_SHAPE, height < ICSEG_SMALLEST_SIDE ? "height" : "width",
-                                ICSEG_REMEDY_SET_FIELD, "an image is %dx%d: both sides need at least %d", width, height,
-                                ICSEG_SMALLEST_SIDE);
-    memset(&m, 0, sizeof m); /* options are compared bytewise */
-    m.session = session;
-    m.error = error;
-    m.options.batch = count;
-    m.options.height = m.options.predict_height = height;
-    m.options.width = m.options.predict_width = width;
-    m.options.keep = ICSEG_KEEP_LOGITS; /* as icseg_session_predict */
     ICSEG_TRY(
         icseg_struct_write(out, &(icseg_session_cost){0}, sizeof m.cost, FIRST_SIZE, "icseg_session_cost", error));
-    ICSEG_TRY(icseg_threads_run(session->threads, measure, &m, error));
+    ICSEG_TRY(measure_at(&m, session, count, height, width, error));
     return icseg_struct_write(out, &m.cost, sizeof m.cost, FIRST_SIZE, "icseg_session_cost", error);
+}
+
+icseg_status icseg_session_layers_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
+                                     icseg_session_layers *out, icseg_error *error) {
+    enum { FIRST_SIZE = sizeof(icseg_session_layers) };
+    measuring m;
+    ICSEG_NEED(session);
+    ICSEG_NEED(out);
+    ICSEG_TRY(icseg_struct_write(out, &(icseg_session_layers){0}, sizeof m.layers, FIRST_SIZE, "icseg_session_layers",
+                                 error));
+    ICSEG_TRY(measure_at(&m, session, count, height, width, error));
+    return icseg_struct_write(out, &m.layers, sizeof m.layers, FIRST_SIZE, "icseg_session_layers", error);
 }

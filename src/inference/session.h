@@ -52,6 +52,9 @@ icseg_status icseg_session_open_recording(icseg_session **out, icseg_model *mode
 icseg_status icseg_session_network(icseg_session *session, const icseg_network_options *options,
                                    icseg_prepared_network **out, icseg_error *error);
 
+/* Adds an executor's layers to `sum`. */
+void icseg_session_add_layers(icseg_session_layers *sum, const icseg_executor *executor);
+
 /* The class embeddings (1, K, C) of a model whose text is fixed; valid until the next call. */
 icseg_status icseg_session_text(icseg_session *session, const float **out, icseg_error *error);
 void icseg_cached_text_close(icseg_cached_text *text);

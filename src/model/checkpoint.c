@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and metadata strings
  * (docs/checkpoint.md). */
+#include <float.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,39 +92,67 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
     return ICSEG_OK;
 }
 
-/* Ranges of int8 (graph/activation_ranges.h), where the model has been calibrated. */
-static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, icseg_error *error) {
-    enum { MOST_RANGES = 4096 }; /* a network has a few hundred products */
-    const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.ranges"), *name;
-    if (!text) return ICSEG_OK;
-    json_t *ranges = json_loads(text, JSON_REJECT_DUPLICATES, NULL), *value;
-    icseg_status status = ICSEG_OK;
+/* -- icseg.ranges: {"version": 2, "ranges": {"visual.conv1.weight": 2.5, ...}}, by the names of weights. Version 1 had
+ * no version, and the names of the graph's nodes, which changed with the graph: it cannot be used any more. */
+
+enum { RANGES_VERSION = 2 };
+
+static icseg_status read_range(icseg_model *m, const char *path, const char *name, const json_t *value,
+                               icseg_error *error) {
+    const icseg_param *layer = icseg_params_find(m->params, name);
+    double range = json_number_value(value);
+    if (!json_is_number(value) || !(range >= 0 && range <= (double)FLT_MAX))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: %.80s is not a number of at least 0", path,
+                          name);
+    if (!layer || !layer->is_layer)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: the model has no layer %.80s", path, name);
+    return icseg_activation_ranges_set(m->ranges, layer, (float)range, error);
+}
+
+/* Ranges that int8 cannot use are dropped, and the model remembers why: the rest of it is good, and it can be
+ * calibrated again. */
+static icseg_status drop_ranges(icseg_model *m, const char *problem, icseg_error *error) {
+    snprintf(m->ranges_problem, sizeof m->ranges_problem, "%s", problem);
+    icseg_activation_ranges_close(&m->ranges);
+    return icseg_activation_ranges_open(&m->ranges, error);
+}
+
+static icseg_status read_ranges_of(icseg_model *m, const char *path, json_t *root, icseg_error *error) {
+    json_t *version = json_object_get(root, "version"), *ranges = json_object_get(root, "ranges"), *value;
+    icseg_ranges_summary summary;
+    const char *name;
+    if (!json_is_object(root))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.ranges is not a JSON object", path);
+    if (!json_is_integer(version) || json_integer_value(version) != RANGES_VERSION)
+        return drop_ranges(m, "the INT8 calibration has the format of another version", error);
     if (!json_is_object(ranges))
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.ranges is not a JSON object", path);
-    else if (json_object_size(ranges) > MOST_RANGES)
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges has %zu entries, more than %d", path,
-                            json_object_size(ranges), MOST_RANGES);
-    json_object_foreach(ranges, name, value) {
-        if (status != ICSEG_OK) break;
-        float range = (float)json_number_value(value);
-        if (!(json_is_number(value) && range > 0 && isfinite(range)))
-            status =
-                icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: %.80s is not a positive number", path, name);
-        if (status == ICSEG_OK) status = icseg_activation_ranges_set(m->ranges, name, range, error);
-    }
-    json_decref(ranges);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: \"ranges\" is not a JSON object", path);
+    json_object_foreach(ranges, name, value) ICSEG_TRY(read_range(m, path, name, value, error));
+    if (icseg_activation_ranges_check(m->ranges, m->params, &summary)) return ICSEG_OK;
+    return drop_ranges(m, summary.problem, error);
+}
+
+static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, icseg_error *error) {
+    const char *text = icseg_safetensors_metadata(file, "icseg.ranges");
+    if (!text) return ICSEG_OK;
+    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    icseg_status status = read_ranges_of(m, icseg_safetensors_path(file), root, error);
+    json_decref(root);
     return status;
 }
 
 static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
     json_t *ranges = json_object();
     bool complete = ranges != NULL;
-    for (size_t i = 0; i < icseg_activation_ranges_count(m->ranges) && complete; i++) {
-        float range;
-        const char *name = icseg_activation_ranges_at(m->ranges, i, &range);
-        complete = json_object_set_new(ranges, name, json_real((double)range)) == 0;
+    for (int64_t i = 0; i < icseg_params_count(m->params) && complete; i++) {
+        const icseg_param *p = icseg_params_at(m->params, i);
+        if (!icseg_activation_ranges_has(m->ranges, p)) continue;
+        double range = (double)icseg_activation_ranges_find(m->ranges, p);
+        complete = json_object_set_new(ranges, p->name, json_real(range)) == 0;
     }
-    char *text = complete ? json_dumps(ranges, JSON_REAL_PRECISION(9)) : NULL;
+    json_t *root = complete ? json_pack("{si sO}", "version", RANGES_VERSION, "ranges", ranges) : NULL;
+    char *text = root ? json_dumps(root, JSON_REAL_PRECISION(9)) : NULL;
+    json_decref(root);
     json_decref(ranges);
     icseg_status status = text ? icseg_safetensors_writer_metadata(writer, "icseg.ranges", text, error)
                                : icseg_fail_memory(error, 0, "checkpoint metadata");

@@ -19,6 +19,7 @@ static icseg_status declare_params(icseg_model *m, icseg_error *error) {
     ICSEG_TRY(icseg_graph_open(&graph, false, error));
     icseg_status status =
         icseg_network_build(&network, graph, m->params, &m->config, &m->texts, true, &options, NULL, error);
+    if (status == ICSEG_OK) icseg_activation_ranges_mark(graph);
     icseg_graph_close(&graph);
     return status;
 }
@@ -169,11 +170,7 @@ icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, cons
                        .eval = model->eval,
                        .eval_known = model->eval_known};
     icseg_status status = icseg_activation_ranges_open(&m->ranges, error);
-    for (size_t i = 0; status == ICSEG_OK && i < icseg_activation_ranges_count(ranges); i++) {
-        float range;
-        const char *name = icseg_activation_ranges_at(ranges, i, &range);
-        status = icseg_activation_ranges_set(m->ranges, name, range, error);
-    }
+    if (status == ICSEG_OK) status = icseg_activation_ranges_copy(m->ranges, ranges, error);
     if (status != ICSEG_OK) icseg_model_close(out);
     return status;
 }
@@ -196,3 +193,16 @@ const icseg_config *icseg_model_config(const icseg_model *m) { return m ? &m->co
 const char *const *icseg_model_class_names(const icseg_model *m) { return m ? m->class_names : NULL; }
 int32_t icseg_model_name_count(const icseg_model *m) { return m ? m->texts.count : 0; }
 bool icseg_model_is_calibrated(const icseg_model *m) { return m && icseg_activation_ranges_count(m->ranges) > 0; }
+
+icseg_status icseg_model_calibration_of(const icseg_model *m, icseg_model_calibration *out, icseg_error *error) {
+    enum { FIRST_SIZE = sizeof(icseg_model_calibration) };
+    icseg_ranges_summary summary;
+    ICSEG_NEED(m);
+    ICSEG_NEED(out);
+    icseg_activation_ranges_check(m->ranges, m->params, &summary);
+    const icseg_model_calibration found = {.struct_size = sizeof found,
+                                           .layers = summary.layers,
+                                           .covered = summary.covered,
+                                           .problem = m->ranges_problem[0] ? m->ranges_problem : NULL};
+    return icseg_struct_write(out, &found, sizeof found, FIRST_SIZE, "icseg_model_calibration", error);
+}

@@ -17,7 +17,8 @@ struct icseg_model {
     const char **class_names;
     icseg_texts texts; /* in the arena */
     icseg_params *params;
-    icseg_activation_ranges *ranges; /* of products, for int8; empty: not calibrated */
+    icseg_activation_ranges *ranges; /* of layers, for int8; empty: not calibrated, or not in a usable way */
+    char ranges_problem[256];        /* what the file's calibration lacks: a clause; "" */
     icseg_eval_options eval;         /* of the evaluations in its training, or, unless they are known, the default */
     bool eval_known;
 };
@@ -30,7 +31,7 @@ icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, co
 /* One more reference, which icseg_model_close drops. Thread-safe. */
 icseg_model *icseg_model_retain(icseg_model *model);
 
-/* A model with the same weights and other ranges, which are copied. */
+/* A model with the same weights and other ranges, which are copied; they need not cover all layers. */
 icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, const icseg_activation_ranges *ranges,
                                      icseg_error *error);
 

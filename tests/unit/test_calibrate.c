@@ -31,34 +31,41 @@ static void ok(icseg_status status) {
 
 /* -- ranges */
 
-static void ranges_are_kept_by_name(void **state) {
+static void ranges_are_kept_by_layer(void **state) {
     (void)state;
-    icseg_activation_ranges *r;
-    float range;
+    enum { MANY = 200 };
+    icseg_param layer[MANY];
+    icseg_activation_ranges *r, *copy;
     ok(icseg_activation_ranges_open(&r, &error));
-    char name[32];
-    for (int i = 0; i < 200; i++) {
-        snprintf(name, sizeof name, "node %d", i);
-        ok(icseg_activation_ranges_set(r, name, (float)i + 1, &error));
+    ok(icseg_activation_ranges_open(&copy, &error));
+    for (int i = 0; i < MANY; i++) layer[i] = (icseg_param){.index = i};
+    for (int i = MANY - 1; i >= 0; i -= 2) ok(icseg_activation_ranges_set(r, &layer[i], (float)i, &error));
+    ok(icseg_activation_ranges_set(r, &layer[7], 0.5f, &error));
+    ok(icseg_activation_ranges_set(r, &layer[9], 0, &error)); /* seen, and always zero */
+    assert_int_equal(icseg_activation_ranges_count(r), MANY / 2);
+    ok(icseg_activation_ranges_copy(copy, r, &error));
+    for (int i = 0; i < MANY; i++) {
+        float expected = i % 2 == 0 || i == 9 ? 0 : i == 7 ? 0.5f : (float)i;
+        assert_true(icseg_activation_ranges_has(r, &layer[i]) == (i % 2 == 1));
+        assert_true(icseg_activation_ranges_find(r, &layer[i]) == expected);
+        assert_true(icseg_activation_ranges_find(copy, &layer[i]) == expected);
     }
-    ok(icseg_activation_ranges_set(r, "node 7", 0.5f, &error));
-    assert_int_equal(icseg_activation_ranges_count(r), 200);
-    assert_true(icseg_activation_ranges_find(r, "node 7") == 0.5f &&
-                icseg_activation_ranges_find(r, "node 199") == 200);
-    assert_true(icseg_activation_ranges_find(r, "node") == 0);
-    assert_string_equal(icseg_activation_ranges_at(r, 3, &range), "node 3");
-    assert_true(range == 4);
     icseg_activation_ranges_record(r, true);
     assert_int_equal(icseg_activation_ranges_count(r), 0);
+    assert_false(icseg_activation_ranges_has(r, &layer[7]));
+    ok(icseg_activation_ranges_copy(copy, r, &error));
+    assert_false(icseg_activation_ranges_has(copy, &layer[7]));
+    layer[0].index = 1 << 20;
     icseg_memory_fail_after(0);
-    assert_int_equal(icseg_activation_ranges_set(r, "a", 1, &error), ICSEG_ERROR_MEMORY);
+    assert_int_equal(icseg_activation_ranges_set(r, &layer[0], 1, &error), ICSEG_ERROR_MEMORY);
     icseg_memory_fail_after(-1);
+    icseg_activation_ranges_close(&copy);
     icseg_activation_ranges_close(&r);
     assert_null(r);
 }
 
 /* The range recorded of a linear map that reads x. */
-static float range_of(const float *x) {
+static icseg_status record(const float *x, float *range) {
     icseg_params *params;
     icseg_graph *g;
     icseg_workspace *workspace;
@@ -75,13 +82,19 @@ static float range_of(const float *x) {
     icseg_activation_ranges_record(ranges, true);
     ok(icseg_executor_open(&executor, g, workspace, &error));
     icseg_executor_bind(executor, in, x);
-    ok(icseg_executor_run(executor, 0, 0, &error));
-    float range = icseg_activation_ranges_find(ranges, "linear");
+    icseg_status status = icseg_executor_run(executor, 0, 0, &error);
+    *range = icseg_activation_ranges_find(ranges, w);
     icseg_executor_close(&executor);
     icseg_graph_close(&g);
     icseg_workspace_close(&workspace);
     icseg_params_close(&params);
     icseg_activation_ranges_close(&ranges);
+    return status;
+}
+
+static float range_of(const float *x) {
+    float range;
+    ok(record(x, &range));
     return range;
 }
 
@@ -98,12 +111,25 @@ static void the_range_fits_most_values(void **state) {
     x[17] = -12;
     float outlier = range_of(x);
     assert_true(outlier >= 3 && outlier < 11); /* one value out of many does not set the scale */
-    x[17] = NAN;
-    assert_true(range_of(x) > 2.5f && range_of(x) < 4.5f);
+    for (int i = 0; i < COUNT; i++) x[i] = 1e-7f;
+    assert_true(range_of(x) > 0.9e-7f && range_of(x) < 1.1e-7f);
     for (int i = 0; i < COUNT; i++) x[i] = 1e-37f;
-    assert_true(range_of(x) > 0.9e-37f && range_of(x) < 1.1e-37f);
+    assert_true(range_of(x) == 0); /* as good as nothing: the layer stays f32 */
     memset(x, 0, sizeof x);
-    assert_true(range_of(x) == 0); /* nothing is known: the node stays f32 */
+    assert_true(range_of(x) == 0);
+}
+
+static void an_input_that_is_not_finite_ends_a_calibration(void **state) {
+    (void)state;
+    static float x[COUNT];
+    const float bad[] = {NAN, INFINITY, -INFINITY};
+    float range;
+    for (int i = 0; i < COUNT; i++) x[i] = (float)(i % 7);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        x[COUNT - 1] = bad[i];
+        assert_int_equal(record(x, &range), ICSEG_ERROR_NUMERIC);
+        assert_non_null(strstr(error.message, "linear"));
+    }
 }
 
 /* -- models */
@@ -155,10 +181,10 @@ static void calibrated(const char *preset) {
     ok(icseg_model_save(made, path, &error));
     ok(icseg_model_open(&opened, path, &error));
     assert_int_equal(icseg_activation_ranges_count(opened->ranges), icseg_activation_ranges_count(made->ranges));
-    for (size_t i = 0; i < icseg_activation_ranges_count(made->ranges); i++) {
-        float range;
-        const char *name = icseg_activation_ranges_at(made->ranges, i, &range);
-        assert_true(range > 0 && icseg_activation_ranges_find(opened->ranges, name) == range);
+    for (int64_t i = 0; i < icseg_params_count(made->params); i++) {
+        const icseg_param *a = icseg_params_at(made->params, i), *b = icseg_params_at(opened->params, i);
+        assert_true(icseg_activation_ranges_has(made->ranges, a) == a->is_layer);
+        assert_true(icseg_activation_ranges_find(opened->ranges, b) == icseg_activation_ranges_find(made->ranges, a));
     }
     icseg_precision expected = icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? int8 : f32;
     icseg_labels quick = label(made, int8, expected), from_file = label(opened, int8, expected);
@@ -176,10 +202,41 @@ static void calibrated(const char *preset) {
 static void a_resnet_is_calibrated_saved_and_opened(void **state) { (void)state, calibrated("tiny-resnet"); }
 static void a_vit_is_calibrated_saved_and_opened(void **state) { (void)state, calibrated("tiny-vit"); }
 
+static void a_calibration_covers_every_layer_whatever_the_prompts_are(void **state) {
+    (void)state;
+    static const icseg_prompt prompts[] = {ICSEG_PROMPT_TEMPLATE, ICSEG_PROMPT_STATIC, ICSEG_PROMPT_INSTANCE};
+    for (int i = 0; i < 6; i++) {
+        icseg_config config = {ICSEG_CONFIG_INIT};
+        icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config,
+                                       .class_names = (const char *const[]){"sky", "road"}, .seed = 1};
+        icseg_image image = test_image(WIDTH, HEIGHT, 1);
+        icseg_calibrator *calibrator;
+        icseg_model *m, *made;
+        icseg_model_calibration before = {ICSEG_MODEL_CALIBRATION_INIT}, after = {ICSEG_MODEL_CALIBRATION_INIT};
+        ok(icseg_config_preset(&config, i < 3 ? "tiny-resnet" : "tiny-vit", &error));
+        config.vocab_size = 258;
+        config.num_classes = 2;
+        config.prompt = prompts[i % 3];
+        config.post_prompt = i % 2 == 0;
+        ok(icseg_model_create(&m, &options, &error));
+        ok(icseg_model_calibration_of(m, &before, &error));
+        assert_true(before.layers > 20 && before.covered == 0 && !before.problem);
+        ok(icseg_calibrator_open(&calibrator, m, NULL, &error));
+        ok(icseg_calibrator_add(calibrator, &image, &error));
+        ok(icseg_calibrator_model(calibrator, &made, &error));
+        ok(icseg_model_calibration_of(made, &after, &error));
+        assert_true(after.layers == before.layers && after.covered == after.layers && !after.problem);
+        icseg_calibrator_close(&calibrator);
+        icseg_image_close(&image);
+        icseg_model_close(&made);
+        icseg_model_close(&m);
+    }
+}
+
 /* A checkpoint whose ranges are `text`. */
-static icseg_status open_with(const char *text) {
+static icseg_status open_with(const char *text, icseg_model **opened) {
     const char *path = test_scratch("ranges.safetensors");
-    icseg_model *m = test_model("tiny-resnet", CLASSES, 2), *opened;
+    icseg_model *m = test_model("tiny-resnet", CLASSES, 2);
     icseg_safetensors_writer *writer;
     ok(icseg_safetensors_writer_open(&writer, path, &error));
     ok(icseg_model_declare(m, writer, &error));
@@ -188,39 +245,131 @@ static icseg_status open_with(const char *text) {
     ok(icseg_model_append(m, writer, &error));
     ok(icseg_safetensors_writer_commit(writer, &error));
     icseg_safetensors_writer_close(&writer);
-    icseg_status status = icseg_model_open(&opened, path, &error);
-    if (status != ICSEG_OK) {
-        assert_null(opened);
-        assert_non_null(strstr(error.message, path));
-        assert_non_null(strstr(error.message, "icseg.ranges"));
-    }
-    icseg_model_close(&opened);
     icseg_model_close(&m);
-    return status;
+    return icseg_model_open(opened, path, &error);
 }
 
 static void damaged_ranges_are_refused(void **state) {
     (void)state;
-    assert_int_equal(open_with("{}"), ICSEG_OK);
-    assert_int_equal(open_with("{\"no such node\": 1.5}"), ICSEG_OK); /* of another version's graph: not used */
-    const char *bad[] = {
-        "",         "[1]", "7", "{\"a\": 0}", "{\"a\": -1}", "{\"a\": 1e300}", "{\"a\": \"1\"}", "{\"a\": 1, \"a\": 2}",
-        "{\"a\": 1"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(open_with(bad[i]), ICSEG_ERROR_FORMAT);
-    static char many[5000 * 12 + 2] = "{\"a\": 1"; /* finding one among very many would take long */
-    size_t length = strlen(many);
-    for (int i = 0; i < 5000; i++) length += (size_t)sprintf(many + length, ",\"%d\":1", i);
-    strcpy(many + length, "}");
-    assert_int_equal(open_with(many), ICSEG_ERROR_FORMAT);
+#define RANGES(TEXT) "{\"version\": 2, \"ranges\": {" TEXT "}}"
+    const char *bad[] = {"",
+                         "[1]",
+                         "7",
+                         "{\"version\": 2}",
+                         "{\"version\": 2, \"ranges\": [1]}",
+                         RANGES("\"visual.conv1.weight\": -1"),
+                         RANGES("\"visual.conv1.weight\": 1e300"),
+                         RANGES("\"visual.conv1.weight\": \"1\""),
+                         RANGES("\"visual.conv1.weight\": 1, \"visual.conv1.weight\": 2"),
+                         RANGES("\"no such layer\": 1"),
+                         RANGES("\"visual.bn1.weight\": 1")};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        icseg_model *opened;
+        assert_int_equal(open_with(bad[i], &opened), ICSEG_ERROR_FORMAT);
+        assert_null(opened);
+        assert_non_null(strstr(error.message, "ranges.safetensors"));
+        assert_non_null(strstr(error.message, "icseg.ranges"));
+    }
+}
+
+/* Ranges for the first `count` layers, all `value`; the layer after them has `other`. */
+static void write_ranges(char *text, size_t size, int count, const char *value, const char *other) {
+    icseg_model *m = test_model("tiny-resnet", CLASSES, 2);
+    size_t length = (size_t)snprintf(text, size, "{\"version\": 2, \"ranges\": {");
+    int written = 0;
+    for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
+        const icseg_param *p = icseg_params_at(m->params, i);
+        if (!p->is_layer || written > count || (written == count && !other)) continue;
+        length += (size_t)snprintf(text + length, size - length, "%s\"%s\": %s", written ? ", " : "", p->name,
+                                   written == count ? other : value);
+        written++;
+    }
+    snprintf(text + length, size - length, "}}");
+    icseg_model_close(&m);
+}
+
+static int count_layers(void) {
+    icseg_model *m = test_model("tiny-resnet", CLASSES, 2);
+    icseg_model_calibration found = {ICSEG_MODEL_CALIBRATION_INIT};
+    ok(icseg_model_calibration_of(m, &found, &error));
+    icseg_model_close(&m);
+    return found.layers;
+}
+
+/* The checkpoint opens and runs in f32, but not in int8: the error has `piece` and the remedy. */
+static void cannot_be_used(const char *text, const char *piece) {
+    icseg_session_options int8 = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
+    icseg_model_calibration found = {ICSEG_MODEL_CALIBRATION_INIT};
+    icseg_model *m;
+    icseg_session *session;
+    ok(open_with(text, &m));
+    assert_false(icseg_model_is_calibrated(m));
+    ok(icseg_model_calibration_of(m, &found, &error));
+    assert_non_null(found.problem);
+    assert_int_equal(found.covered, 0);
+    assert_int_equal(icseg_session_open(&session, m, &int8, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(error.remedy, ICSEG_REMEDY_CALIBRATE);
+    if (!strstr(error.message, piece) || !strstr(error.message, found.problem)) fail_msg("%s", error.message);
+    ok(icseg_session_open(&session, m, NULL, &error));
+    icseg_session_close(&session);
+    icseg_model_close(&m);
+}
+
+static void a_calibration_that_int8_cannot_use_is_refused_when_int8_is_asked_for(void **state) {
+    (void)state;
+    static char text[1 << 16];
+    int layers = count_layers();
+    char piece[96];
+    cannot_be_used("{}", "another version");
+    cannot_be_used("{\"visual.conv1.conv2d_fused\": 1.5}", "another version"); /* version 1: names of nodes */
+    cannot_be_used("{\"version\": 3, \"ranges\": {}}", "another version");
+    for (int covered = 0; covered < layers; covered += layers - 1) {
+        write_ranges(text, sizeof text, covered, "2.5", NULL);
+        snprintf(piece, sizeof piece, "covers %d of %d layers; calibrate the model again", covered, layers);
+        cannot_be_used(text, piece);
+    }
+    const char *implausible[] = {"3e38", "1e7", "1e-9", "1e-38"};
+    for (size_t i = 0; i < sizeof implausible / sizeof *implausible; i++) {
+        write_ranges(text, sizeof text, layers - 1, "2.5", implausible[i]);
+        cannot_be_used(text, "is plausible; calibrate the model again");
+    }
+}
+
+static void a_complete_calibration_is_used_and_layers_are_counted_by_precision(void **state) {
+    (void)state;
+    static char text[1 << 16];
+    int layers = count_layers();
+    bool amx = icseg_compute_has_precision(ICSEG_PRODUCT_INT8);
+    icseg_session_options int8 = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
+    icseg_session_layers plain = {ICSEG_SESSION_LAYERS_INIT}, quick = {ICSEG_SESSION_LAYERS_INIT};
+    icseg_model *m;
+    icseg_session *session;
+    write_ranges(text, sizeof text, layers - 1, "2.5", "0"); /* an input that is always zero */
+    ok(open_with(text, &m));
+    assert_true(icseg_model_is_calibrated(m));
+    ok(icseg_session_open(&session, m, NULL, &error));
+    ok(icseg_session_layers_at(session, 1, HEIGHT, WIDTH, &plain, &error));
+    assert_true(plain.f32 == layers && !plain.bf16 && !plain.bf16x2 && !plain.int8);
+    icseg_session_close(&session);
+    ok(icseg_session_open(&session, m, &int8, &error));
+    ok(icseg_session_layers_at(session, 1, HEIGHT, WIDTH, &quick, &error));
+    assert_int_equal(quick.f32 + quick.int8, layers);
+    assert_true(amx ? quick.int8 > 0 : quick.int8 == 0);
+    icseg_session_close(&session);
+    icseg_model_close(&m);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranges_are_kept_by_name),
+        cmocka_unit_test(ranges_are_kept_by_layer),
         cmocka_unit_test(the_range_fits_most_values),
+        cmocka_unit_test(an_input_that_is_not_finite_ends_a_calibration),
         cmocka_unit_test(a_resnet_is_calibrated_saved_and_opened),
         cmocka_unit_test(a_vit_is_calibrated_saved_and_opened),
+        cmocka_unit_test(a_calibration_covers_every_layer_whatever_the_prompts_are),
         cmocka_unit_test(damaged_ranges_are_refused),
+        cmocka_unit_test(a_calibration_that_int8_cannot_use_is_refused_when_int8_is_asked_for),
+        cmocka_unit_test(a_complete_calibration_is_used_and_layers_are_counted_by_precision),
     };
     return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);
 }

@@ -12,9 +12,10 @@ typedef struct icseg_backend icseg_backend;
 /* The first member of each backend's own primitive. */
 typedef struct icseg_primitive {
     const icseg_backend *backend;
-    size_t scratch;          /* bytes that the caller lends to each run, 64-byte aligned */
-    size_t packed_size;      /* bytes of the packed second operand; 0: it is used as it is */
-    char implementation[48]; /* name, for messages and tests */
+    size_t scratch;                    /* bytes that the caller lends to each run, 64-byte aligned */
+    size_t packed_size;                /* bytes of the packed second operand; 0: it is used as it is */
+    char implementation[48];           /* name, for messages and tests */
+    icseg_product_precision precision; /* in which f32 operands are multiplied; set by compute/primitive.c */
 } icseg_primitive;
 
 struct icseg_backend {

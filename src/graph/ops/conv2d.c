@@ -57,6 +57,7 @@ static icseg_status open_direct(icseg_kernel *k, conv_state *s, icseg_error *err
     else
         status = icseg_conv_backward_weights_open(&s->primitive, shape, options, error);
     ICSEG_TRY(status);
+    k->precision = icseg_primitive_precision(s->primitive);
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
     s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));
     return ICSEG_OK;

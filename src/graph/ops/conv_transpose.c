@@ -34,6 +34,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
         options = (icseg_primitive_options){.accumulate = true}; /* sums over the images */
     }
     ICSEG_TRY(icseg_matmul_open(&s->primitive, &product, options, error));
+    k->precision = icseg_primitive_precision(s->primitive);
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
     s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));
     s->squares = icseg_scratch_reserve(k, (size_t)(pixels * square) * sizeof(float));

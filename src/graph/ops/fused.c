@@ -51,6 +51,7 @@ static icseg_status open_primitive(icseg_kernel *k, fused_state *s, icseg_error 
     ICSEG_TRY(k->node->op == &icseg_op_conv2d_fused
                   ? icseg_conv_forward_open(&s->primitive, &conv->shape, options, error)
                   : icseg_matmul_open(&s->primitive, &linear->shape, options, error));
+    k->precision = icseg_primitive_precision(s->primitive);
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
     s->weights = icseg_scratch_reserve(k, has_norm(k) ? 0 : icseg_weights_scratch(k, ICSEG_FUSED_WEIGHT, s->primitive));
     return ICSEG_OK;

@@ -55,6 +55,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
             s->weights[last][map] = icseg_scratch_reserve(k, icseg_weights_scratch(k, weight_of(map), *p));
             own = icseg_primitive_scratch(*p) > own ? icseg_primitive_scratch(*p) : own;
         }
+    k->precision = icseg_primitive_precision(s->product[0][FIRST]);
     s->own = icseg_scratch_reserve(k, own);
     s->between = icseg_scratch_reserve(k, (size_t)(s->rows * a->map[FIRST].shape.columns) * sizeof(float));
     return ICSEG_OK;

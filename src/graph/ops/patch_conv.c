@@ -46,6 +46,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
         options.pack = false; /* the second operand is the rows, not input 1 */
     }
     ICSEG_TRY(icseg_matmul_open(&s->primitive, &product, options, error));
+    k->precision = icseg_primitive_precision(s->primitive);
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
     s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));
     s->rows = icseg_scratch_reserve(k, (size_t)(rows * row) * sizeof(float));

@@ -14,7 +14,8 @@ void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options
     const icseg_activation_ranges *ranges = icseg_graph_activation_ranges(k->graph);
     bool known = ranges && !icseg_activation_ranges_recording(ranges);
     options->precision = icseg_graph_precision(k->graph);
-    options->range = known ? icseg_activation_ranges_find(ranges, k->node->name) : 0;
+    const icseg_param *layer = icseg_activation_ranges_layer(k->graph, k->node);
+    options->range = known && layer ? icseg_activation_ranges_find(ranges, layer) : 0;
 }
 
 static icseg_param *param_of(const icseg_kernel *k, int i) { return icseg_graph_param_of(k->graph, k->node->input[i]); }
@@ -111,6 +112,7 @@ icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
     icseg_set_precision(k, &options);
     options.pack |= icseg_kernel_in(k, 1)->dtype != options.in; /* at least to convert the weight to bf16 */
     ICSEG_TRY(icseg_matmul_open(&s->primitive, k->node->attributes, options, error));
+    k->precision = icseg_primitive_precision(s->primitive);
     s->own = icseg_scratch_reserve(k, icseg_primitive_scratch(s->primitive));
     s->weights = icseg_scratch_reserve(k, icseg_weights_scratch(k, 1, s->primitive));
     return ICSEG_OK;

@@ -133,6 +133,31 @@ void icseg_executor_close(icseg_executor **executor) {
 const icseg_plan *icseg_executor_plan(const icseg_executor *x) { return &x->plan; }
 icseg_plan_summary icseg_executor_summary(const icseg_executor *x) { return x->summary; }
 void icseg_executor_profile(icseg_executor *x, bool on) { x->profiling = on; }
+
+static void count_layer(icseg_layer_count *count, const icseg_kernel *k) {
+    if (icseg_kernel_in(k, 0)->dtype == ICSEG_BF16)
+        count->bf16++;
+    else if (k->precision == ICSEG_PRODUCT_BF16X2)
+        count->bf16x2++;
+    else if (k->precision == ICSEG_PRODUCT_INT8)
+        count->int8++;
+    else
+        count->f32++;
+}
+
+icseg_layer_count icseg_executor_layers(const icseg_executor *x) {
+    icseg_layer_count count = {0};
+    for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
+        const icseg_kernel *k = &x->kernels[n];
+        for (int i = 0; k->node && i < k->node->input_count; i++) {
+            const icseg_param *p =
+                k->node->input[i] == ICSEG_NONE ? NULL : icseg_graph_param_of(x->graph, k->node->input[i]);
+            if (p && p->is_layer) count_layer(&count, k);
+        }
+    }
+    return count;
+}
+
 const double *icseg_executor_seconds(const icseg_executor *x) { return x->seconds; }
 
 /* -- running */

@@ -39,6 +39,12 @@ typedef struct icseg_plan_summary {
 icseg_plan_summary icseg_executor_summary(const icseg_executor *executor);
 const icseg_plan *icseg_executor_plan(const icseg_executor *executor);
 
+/* How many layers (graph/activation_ranges.h) are computed in each precision. */
+typedef struct icseg_layer_count {
+    int32_t f32, bf16, bf16x2, int8;
+} icseg_layer_count;
+icseg_layer_count icseg_executor_layers(const icseg_executor *executor);
+
 /* Seconds spent in each node (icseg_graph_node_count), summed over the runs with profiling switched on. */
 void icseg_executor_profile(icseg_executor *executor, bool on);
 const double *icseg_executor_seconds(const icseg_executor *executor);
