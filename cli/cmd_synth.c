@@ -24,7 +24,7 @@ static const icseg_option rows[] = {
     {"seed", ICSEG_FIELD_INT64(struct options, seed), "seed of the random numbers; another seed gives other scenes",
      ICSEG_AT_LEAST(0)},
     {"threads", ICSEG_FIELD_INT(struct options, threads), "number of threads; the scenes do not depend on it",
-     .shown = "all cores", ICSEG_BETWEEN(0, 256)},
+     .shown = "all cores", ICSEG_BETWEEN(0, 1024)},
     {"force", ICSEG_FIELD_BOOL(struct options, force), "write into a folder that contains other files"},
 };
 

@@ -2,6 +2,7 @@
  * Status names and error messages. */
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -24,6 +25,11 @@ const char *icseg_status_name(icseg_status status) {
     return "unknown";
 }
 
+enum { MOST_TEXT = 6 * ICSEG_ERROR_MESSAGE_SIZE }; /* a path of PATH_MAX and a reason */
+
+/* Whether the byte is inside of a UTF-8 sequence, not at its beginning. */
+static bool is_continued(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
+
 /* Length of the UTF-8 sequence that a lead byte announces, 0 for a byte that cannot lead one. */
 static size_t announced(unsigned char lead) {
     return lead < 0x80                   ? 1
@@ -36,7 +42,7 @@ static size_t announced(unsigned char lead) {
 /* Bytes of a sequence that "%.80s" or the end of a buffer has cut: the first ones are right and the rest is missing. */
 static size_t cut_sequence(const unsigned char *from, size_t left) {
     size_t wanted = announced(from[0]), got = 1;
-    while (wanted && got < wanted && got < left && (from[got] & 0xc0) == 0x80) got++;
+    while (wanted && got < wanted && got < left && is_continued((char)from[got])) got++;
     return wanted && got < wanted ? got : 0;
 }
 
@@ -70,14 +76,32 @@ static void copy_clean(char *to, size_t size, const char *text) {
     to[used] = '\0';
 }
 
+/* Copies a message that is too long without its middle: it begins with the file, whose name can be long, and ends with
+ * the reason. */
+static void copy_message(char *to, size_t size, const char *message) {
+    static const char gap[] = "...";
+    size_t length = strlen(message), head = size / 3, tail;
+    if (length < size) {
+        memcpy(to, message, length + 1);
+        return;
+    }
+    tail = length - (size - sizeof gap - head);
+    while (is_continued(message[head])) head--;
+    while (is_continued(message[tail])) tail++;
+    memcpy(to, message, head);
+    memcpy(to + head, gap, sizeof gap - 1);
+    memcpy(to + head + sizeof gap - 1, message + tail, length - tail + 1);
+}
+
 icseg_status icseg_fail_v(icseg_error *error, icseg_status status, const char *format, va_list args) {
     if (!error) return status;
-    char text[2 * ICSEG_ERROR_MESSAGE_SIZE];
+    char text[MOST_TEXT], clean[3 * MOST_TEXT]; /* a byte that is not UTF-8 becomes three */
     vsnprintf(text, sizeof text, format, args);
     error->status = status;
     error->remedy = ICSEG_REMEDY_NONE;
     error->field[0] = '\0';
-    copy_clean(error->message, sizeof error->message, text);
+    copy_clean(clean, sizeof clean, text);
+    copy_message(error->message, sizeof error->message, clean);
     return status;
 }
 
@@ -112,7 +136,7 @@ icseg_status icseg_fail_field(icseg_error *error, icseg_status status, const cha
 icseg_status icseg_fail_prefix(icseg_error *error, const char *format, ...) {
     if (!error) return ICSEG_ERROR_INTERNAL;
     icseg_error before = *error;
-    char prefix[512];
+    char prefix[MOST_TEXT - ICSEG_ERROR_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
     vsnprintf(prefix, sizeof prefix, format, args);

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 
 static icseg_status open_regular(const char *path, int *fd, struct stat *info, icseg_error *error) {
+    if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the path is empty; name a file");
     /* open(2) of a pipe without a writer would block. */
     *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (*fd < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
@@ -144,6 +145,7 @@ bool icseg_folder_exists(const char *path) {
 icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error) {
     *out = NULL;
     *count = 0;
+    if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the path is empty; name a folder");
     DIR *folder = opendir(path);
     if (!folder) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
     icseg_status status = ICSEG_OK;

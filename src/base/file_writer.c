@@ -78,6 +78,7 @@ static icseg_status find_target(target *t, const char *path, icseg_error *error)
     char link[PATH_MAX];
     const char *fault = NULL;
     *t = (target){.folder = AT_FDCWD};
+    if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the path is empty; name a file");
     /* First as the system sees it: it knows links that have no text, such as those of /proc. */
     if (stat(path, &t->info) == 0)
         fault = unfit(&t->info);

@@ -7,6 +7,12 @@
 
 #include "base/system.h"
 
+icseg_status icseg_threads_check(int32_t threads, icseg_error *error) {
+    if (threads >= 0 && threads <= ICSEG_MOST_THREADS) return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
+                            "threads is %d: expected 0..%d", (int)threads, ICSEG_MOST_THREADS);
+}
+
 int icseg_threads_resolve(int threads) {
     int count = threads > 0 ? threads : icseg_cores(), limit = omp_get_thread_limit();
     return count < limit || limit < 1 ? count : limit;

@@ -5,6 +5,7 @@
 #define ICSEG_BASE_THREADS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -12,6 +13,11 @@
 typedef struct icseg_threads {
     int count, dynamic, active_levels;
 } icseg_threads;
+
+enum { ICSEG_MOST_THREADS = 1024 }; /* that any part of the library accepts */
+
+/* ICSEG_ERROR_ARGUMENT with the field "threads" unless `threads`, an option, is 0..ICSEG_MOST_THREADS. */
+icseg_status icseg_threads_check(int32_t threads, icseg_error *error);
 
 /* The number of threads an object that is opened with `threads` will use: icseg_cores() for 0 and for negative values,
  * and never more than OpenMP's thread limit. */

@@ -8,14 +8,14 @@
 #include "base/progress.h"
 #include "base/struct_size.h"
 #include "base/system.h"
+#include "base/threads.h"
 #include "dataset/internal.h"
 #include "dataset/problems.h"
 #include "text/misencoded.h"
 
 enum {
     FIRST_OPTIONS_SIZE = sizeof(icseg_dataset_check_options), /* in the first release, as below */
-    FIRST_SUMMARY_SIZE = sizeof(icseg_dataset_summary),
-    MAX_THREADS = 1024
+    FIRST_SUMMARY_SIZE = sizeof(icseg_dataset_summary)
 };
 
 /* The counts of one thread. They are integers, so the summary does not depend on which thread reads which file. */
@@ -258,9 +258,7 @@ icseg_status icseg_dataset_check(const icseg_dataset *dataset, const icseg_datas
     ICSEG_TRY(icseg_struct_write(out, &summary, sizeof *out, FIRST_SUMMARY_SIZE, "icseg_dataset_summary", error));
     ICSEG_NEED(dataset);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS_SIZE, "icseg_dataset_check_options", error));
-    if (o.threads < 0 || o.threads > MAX_THREADS)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
-                                "threads: %d; use 1 to %d, or 0 for one on each core", o.threads, MAX_THREADS);
+    ICSEG_TRY(icseg_threads_check(o.threads, error));
     ICSEG_TRY(icseg_progress_read(&own, progress, error));
     icseg_warn_misencoded(icseg_class_list_synonyms(dataset->list), dataset->classes, &own);
     check c = {.dataset = dataset, .decode_images = o.decode_images};

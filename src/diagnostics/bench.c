@@ -212,7 +212,7 @@ static icseg_status read_options(icseg_bench_options *o, const icseg_bench_optio
     ICSEG_TRY(check_range("size", o->size, 32, 8192, error));
     ICSEG_TRY(check_range("batch", o->batch, 1, 256, error));
     ICSEG_TRY(check_range("runs", o->runs, 1, 100000, error));
-    ICSEG_TRY(check_range("threads", o->threads, 0, 4096, error));
+    ICSEG_TRY(icseg_threads_check(o->threads, error));
     o->threads = icseg_threads_resolve(o->threads);
     return ICSEG_OK;
 }

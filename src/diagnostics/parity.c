@@ -394,6 +394,7 @@ icseg_status icseg_parity_run(icseg_parity_report *out, const char *fixture, con
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS, "icseg_parity_options", error));
     ICSEG_TRY(icseg_progress_read(&own, progress, error));
     ICSEG_TRY(icseg_struct_write(out, &report, sizeof report, FIRST_SIZE, "icseg_parity_report", error));
+    ICSEG_TRY(icseg_threads_check(o.threads, error));
     memcpy(report.group, groups, sizeof groups);
     ICSEG_TRY(run_fixture(fixture, &o, &own, report.group, error));
     for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {

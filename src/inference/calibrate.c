@@ -3,6 +3,7 @@
 #include "base/argument.h"
 #include "base/memory.h"
 #include "base/struct_size.h"
+#include "base/threads.h"
 #include "icseg/calibrate.h"
 #include "inference/session.h"
 
@@ -14,7 +15,7 @@ struct icseg_calibrator {
 
 icseg_status icseg_calibrator_open(icseg_calibrator **out, icseg_model *model, const icseg_calibrator_options *options,
                                    icseg_error *error) {
-    enum { FIRST_SIZE = sizeof(icseg_calibrator_options), MOST_THREADS = 1024 };
+    enum { FIRST_SIZE = sizeof(icseg_calibrator_options) };
     icseg_calibrator_options o;
     icseg_eval_options eval;
     ICSEG_NEED(out);
@@ -22,9 +23,7 @@ icseg_status icseg_calibrator_open(icseg_calibrator **out, icseg_model *model, c
     ICSEG_NEED(model);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_calibrator_options", error));
     ICSEG_TRY(icseg_eval_options_read(&eval, o.eval, &model->eval, error));
-    if (o.threads < 0 || o.threads > MOST_THREADS)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
-                                "threads is %d: expected 0..%d", o.threads, MOST_THREADS);
+    ICSEG_TRY(icseg_threads_check(o.threads, error));
     icseg_calibrator *c = *out = icseg_calloc_array(1, sizeof *c);
     if (!c) return icseg_fail_memory(error, sizeof *c, "a calibrator");
     c->eval = eval;

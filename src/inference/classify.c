@@ -67,7 +67,6 @@ static icseg_status encode_text(const icseg_classifier *c, const icseg_tokenizer
 }
 
 static icseg_status check_options(const icseg_classifier_options *o, icseg_error *error) {
-    enum { MOST_THREADS = 1024 };
     if (!o->weights)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "weights", ICSEG_REMEDY_SET_FIELD, "weights is NULL");
     if (!o->class_count || !o->class_names)
@@ -77,9 +76,7 @@ static icseg_status check_options(const icseg_classifier_options *o, icseg_error
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%zu classes and %zu templates: at most %d and %d are possible",
                           o->class_count, o->template_count, ICSEG_CLASSIFY_MOST_CLASSES,
                           ICSEG_CLASSIFY_MOST_TEMPLATES);
-    if (o->threads < 0 || o->threads > MOST_THREADS)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
-                                "threads is %d: expected 0..%d", o->threads, MOST_THREADS);
+    ICSEG_TRY(icseg_threads_check(o->threads, error));
     if (o->synonyms != ICSEG_SYNONYMS_FIRST && o->synonyms != ICSEG_SYNONYMS_MEAN)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "synonyms", ICSEG_REMEDY_SET_FIELD,
                                 "synonyms is %d: not a value of icseg_synonyms_use", (int)o->synonyms);
@@ -95,6 +92,12 @@ static icseg_status check_options(const icseg_classifier_options *o, icseg_error
     return ICSEG_OK;
 }
 
+/* Adds which class an error is about. */
+static icseg_status fail_name(size_t index, icseg_status status, icseg_error *error) {
+    if (status != ICSEG_ERROR_MEMORY) icseg_fail_prefix(error, "the name of class %zu", index);
+    return status;
+}
+
 static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_options *o, const icseg_tokenizer *tokenizer,
                                text_list *out, icseg_error *error) {
     static const char *const usual[] = {"a photo of a {}"};
@@ -106,7 +109,8 @@ static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_optio
     if (!names || !first || !out->sizes) return icseg_fail_memory(error, 0, "class names");
     c->info.class_names = first;
     for (size_t k = 0; k < o->class_count; k++) {
-        ICSEG_TRY(icseg_synonyms_split(&names[k], o->class_names[k], c->arena, error));
+        icseg_status status = icseg_synonyms_split(&names[k], o->class_names[k], c->arena, error);
+        if (status != ICSEG_OK) return fail_name(k, status, error);
         first[k] = names[k].names[0];
         if (o->synonyms == ICSEG_SYNONYMS_FIRST) names[k].count = 1;
         out->sizes[k] = (int32_t)(names[k].count * template_count);
@@ -118,9 +122,11 @@ static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_optio
     if (!out->tokens) return icseg_fail_memory(error, total * sizeof *out->tokens, "class names");
     for (size_t k = 0; k < o->class_count; k++)
         for (size_t n = 0; n < names[k].count; n++)
-            for (size_t t = 0; t < template_count; t++)
-                ICSEG_TRY(
-                    encode_text(c, tokenizer, templates[t], names[k].names[n], &out->tokens[out->count++], error));
+            for (size_t t = 0; t < template_count; t++) {
+                icseg_status status =
+                    encode_text(c, tokenizer, templates[t], names[k].names[n], &out->tokens[out->count++], error);
+                if (status != ICSEG_OK) return fail_name(k, status, error);
+            }
     return ICSEG_OK;
 }
 
@@ -346,6 +352,8 @@ icseg_status icseg_classifier_score(const icseg_classifier *classifier, const fl
 icseg_status icseg_classifier_run(icseg_classifier *classifier, const icseg_image *image, float *probabilities,
                                   float *cosines, icseg_error *error) {
     ICSEG_NEED(classifier);
+    ICSEG_NEED(image);
+    ICSEG_NEED(probabilities);
     ICSEG_TRY(icseg_classifier_embed(classifier, image, classifier->embedding, error));
     return icseg_classifier_score(classifier, classifier->embedding, probabilities, cosines, error);
 }

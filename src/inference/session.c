@@ -9,7 +9,7 @@
 #include "base/threads.h"
 #include "model/network.h"
 
-enum { USUAL_NETWORKS = 8, MOST_NETWORKS = 1024, MOST_THREADS = 1024 };
+enum { USUAL_NETWORKS = 8, MOST_NETWORKS = 1024 };
 
 /* -- opening, closing */
 
@@ -31,9 +31,7 @@ static icseg_status open_session(icseg_session **out, icseg_model *model, int32_
 }
 
 static icseg_status check(const icseg_session_options *o, const icseg_model *model, icseg_error *error) {
-    if (o->threads < 0 || o->threads > MOST_THREADS)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
-                                "threads is %d: expected 0..%d", o->threads, MOST_THREADS);
+    ICSEG_TRY(icseg_threads_check(o->threads, error));
     if (o->cached_networks < 0 || o->cached_networks > MOST_NETWORKS)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "cached_networks", ICSEG_REMEDY_SET_FIELD,
                                 "cached_networks is %d: expected 0..%d", o->cached_networks, MOST_NETWORKS);

@@ -18,6 +18,7 @@
 #include "base/progress.h"
 #include "base/struct_size.h"
 #include "base/system.h"
+#include "base/threads.h"
 #include "base/text.h"
 #include "synth/synth.h"
 
@@ -47,9 +48,7 @@ static icseg_status check(icseg_synth_options *o, icseg_error *error) {
     if (o->train + o->val == 0)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "train", ICSEG_REMEDY_SET_FIELD,
                                 "generated scenes: no images are asked for; at least 1 is needed");
-    if (o->threads < 0)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
-                                "generated scenes: %d threads; expected 0 (all cores) or more", o->threads);
+    ICSEG_TRY(icseg_threads_check(o->threads, error));
     if (!o->width) o->width = ICSEG_SYNTH_WIDTH;
     if (!o->height) o->height = ICSEG_SYNTH_HEIGHT;
     return icseg_synth_check_size(o->width, o->height, error);
@@ -195,7 +194,7 @@ static void work(team *t, bool reports) {
 }
 
 icseg_status icseg_synth_write(const icseg_synth_options *options, const icseg_progress *progress, icseg_error *error) {
-    enum { FIRST_SIZE = offsetof(icseg_synth_options, force) + sizeof(bool), MAX_THREADS = 256 };
+    enum { FIRST_SIZE = offsetof(icseg_synth_options, force) + sizeof(bool) };
     icseg_synth_options o;
     icseg_progress callbacks;
     ICSEG_NEED(options);
@@ -206,7 +205,6 @@ icseg_status icseg_synth_write(const icseg_synth_options *options, const icseg_p
     team t = {.options = &o, .stage = icseg_stage_begin(&callbacks, "generate scenes", o.train + o.val, "scenes")};
     int threads = o.threads ? o.threads : icseg_cores();
     if (threads > t.stage.total) threads = (int)t.stage.total;
-    if (threads > MAX_THREADS) threads = MAX_THREADS;
     ICSEG_TRY(icseg_palette_create(&t.palette, ICSEG_SYNTH_CLASSES, error));
 #pragma omp parallel num_threads(threads)
     work(&t, omp_get_thread_num() == 0);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/argument.h"
+#include "base/threads.h"
 #include "base/struct_size.h"
 #include "dataset/formats.h"
 #include "model/config.h"
@@ -121,7 +122,8 @@ static const icseg_option rows[] = {
      .words = memories},
     {"train.seed", ICSEG_FIELD_INT64(icseg_recipe_settings, train.seed), "seed of all random numbers",
      ICSEG_AT_LEAST(0)},
-    {"train.threads", INT(train.threads), "compute threads", ICSEG_BETWEEN(0, 4096), .shown = "0: all cores"},
+    {"train.threads", INT(train.threads), "compute threads", ICSEG_BETWEEN(0, ICSEG_MOST_THREADS),
+     .shown = "0: all cores"},
     {"train.log_every", INT(train.log_every), "steps between lines of log.jsonl; 0: only at the end", STEPS},
     {"train.eval_every", INT(train.eval_every), "steps between evaluations; 0: only at the end", STEPS},
     {"train.checkpoint_every", INT(train.checkpoint_every), "steps between checkpoints; 0: only at the end", STEPS},

@@ -69,6 +69,7 @@ icseg_status icseg_train(const icseg_recipe *recipe, const icseg_train_options *
     enum { FIRST_SIZE = offsetof(icseg_train_result, metrics) + sizeof(void *) };
     icseg_train_result made = {.struct_size = sizeof made};
     icseg_trainer *trainer;
+    ICSEG_NEED(recipe);
     if (result) ICSEG_TRY(icseg_struct_write(result, &made, sizeof made, FIRST_SIZE, "icseg_train_result", error));
     ICSEG_TRY(icseg_trainer_open(&trainer, recipe, options, progress, error));
     icseg_status status = loop(trainer, error);

@@ -12,8 +12,6 @@
 #include "base/threads.h"
 #include "icseg/icseg.h"
 
-enum { MOST_THREADS = 4096 };
-
 /* -- opening */
 
 static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
@@ -204,9 +202,7 @@ icseg_status icseg_trainer_open(icseg_trainer **out, const icseg_recipe *recipe,
     if (!o.out || !o.out[0])
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_SET_FIELD,
                                 "training needs a run directory; set `out`");
-    if (o.threads < 0 || o.threads > MOST_THREADS)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
-                                "threads is %d: expected 0..%d", o.threads, MOST_THREADS);
+    ICSEG_TRY(icseg_threads_check(o.threads, error));
     icseg_trainer *t = icseg_calloc_array(1, sizeof *t);
     if (!t) return icseg_fail_memory(error, 0, "the trainer");
     t->lock = -1;
@@ -313,8 +309,10 @@ static icseg_status evaluate(icseg_trainer *t, icseg_metrics *out, icseg_error *
 }
 
 icseg_status icseg_trainer_evaluate(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
-    icseg_metrics metrics;
+    enum { FIRST_SIZE = offsetof(icseg_metrics, miou_all) + sizeof(double) };
+    icseg_metrics metrics = {.struct_size = sizeof metrics};
     if (!t) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_trainer_evaluate: trainer is NULL");
+    if (out) ICSEG_TRY(icseg_struct_write(out, &metrics, sizeof metrics, FIRST_SIZE, "icseg_metrics", error));
     ICSEG_TRY(check_open(t, error));
     ICSEG_TRY(evaluate(t, &metrics, error));
     icseg_metrics_close(&metrics);

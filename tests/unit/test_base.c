@@ -49,9 +49,10 @@ static void errors_are_valid_utf8_and_cut_between_characters(void **state) {
     assert_string_equal(e.message, "c1 ? del ?");
     char longest[sizeof e.message + 1] = "";
     memset(longest, 'x', sizeof e.message - 2);
-    memcpy(longest + sizeof e.message - 2, "\xc3\xa9", 3); /* its second byte has no place */
+    memcpy(longest + sizeof e.message - 2, "\xc3\xa9", 3); /* one byte too many */
     icseg_fail(&e, ICSEG_ERROR_DATA, "%s", longest);
-    assert_int_equal(strlen(e.message), sizeof e.message - 2);
+    assert_int_equal(strlen(e.message), sizeof e.message - 1); /* the middle is left out, not a part of the end */
+    assert_string_equal(e.message + sizeof e.message - 4, "x\xc3\xa9");
     assert_int_equal(icseg_error_set(&e, ICSEG_ERROR_IO, "%d%%", 5), ICSEG_ERROR_IO);
     assert_string_equal(e.message, "5%");
 }

@@ -675,6 +675,10 @@ static void a_run_that_is_stepped_is_the_same(void **state) {
         for (int32_t i = 0; i < step.loss_count; i++) assert_near(step.loss[i], line->loss[i], 1e-7);
         if (icseg_trainer_due(t) & ICSEG_TRAIN_DUE_SAVE) done(icseg_trainer_save(t, &error), &error);
         if (!(icseg_trainer_due(t) & ICSEG_TRAIN_DUE_EVALUATE)) continue;
+        metrics.struct_size = 1; /* refused before the work, which stays due */
+        assert_int_equal(icseg_trainer_evaluate(t, &metrics, &error), ICSEG_ERROR_ARGUMENT);
+        assert_true(icseg_trainer_due(t) & ICSEG_TRAIN_DUE_EVALUATE);
+        metrics.struct_size = sizeof metrics;
         done(icseg_trainer_evaluate(t, &metrics, &error), &error);
         assert_near(metrics.miou, log.eval[evaluations++].miou, 1e-8);
         best = metrics.miou > best ? metrics.miou : best;
