@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "cli.h"
-#include "icseg/dataset.h"
+#include "icseg/classes.h"
 #include "icseg/file.h"
 #include "icseg/memory.h"
 #include "inference.h"

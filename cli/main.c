@@ -17,33 +17,41 @@
  *                                                    .size = sizeof(struct options), .run = run};
  *   2. Add its two lines below, in the order in which --help lists the commands.
  *   3. Run `make docs` (docs/commands.md comes from the table) and add cases in tests/cli/cases/NAME.sh. */
-extern const icseg_command icseg_command_bench;
 extern const icseg_command icseg_command_calibrate;
 extern const icseg_command icseg_command_classify;
 extern const icseg_command icseg_command_convert;
-extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_docs;
-extern const icseg_command icseg_command_eval;
 extern const icseg_command icseg_command_forward;
 extern const icseg_command icseg_command_info;
-extern const icseg_command icseg_command_parity;
 extern const icseg_command icseg_command_predict;
-extern const icseg_command icseg_command_synth;
 extern const icseg_command icseg_command_tokenize;
+
+/* Commands that need ICSEG_TRAIN. CMakeLists.txt leaves out the files of those that are named here. */
+#ifndef ICSEG_NO_TRAIN
+extern const icseg_command icseg_command_bench;
+extern const icseg_command icseg_command_dataset;
+extern const icseg_command icseg_command_eval;
+extern const icseg_command icseg_command_parity;
+extern const icseg_command icseg_command_synth;
 extern const icseg_command icseg_command_train;
+#define WITH_TRAIN(...) __VA_ARGS__
+#else
+#define WITH_TRAIN(...)
+#endif
+static const char *const training_commands[] = {"bench", "dataset", "eval", "parity", "synth", "train"};
 
 const icseg_command *const icseg_commands[] = {
     /* clang-format off */
-    &icseg_command_synth,
-    &icseg_command_train,
-    &icseg_command_eval,
+    WITH_TRAIN(&icseg_command_synth,)
+    WITH_TRAIN(&icseg_command_train,)
+    WITH_TRAIN(&icseg_command_eval,)
     &icseg_command_predict,
     &icseg_command_calibrate,
     &icseg_command_info,
-    &icseg_command_dataset,
+    WITH_TRAIN(&icseg_command_dataset,)
     &icseg_command_forward,
-    &icseg_command_parity,
-    &icseg_command_bench,
+    WITH_TRAIN(&icseg_command_parity,)
+    WITH_TRAIN(&icseg_command_bench,)
     &icseg_command_convert,
     &icseg_command_classify,
     &icseg_command_docs,
@@ -61,8 +69,9 @@ static const icseg_command *find_command(const char *name) {
 }
 
 static void print_overview(FILE *stream) {
-    fputs("icseg trains, evaluates and runs CLIP models for semantic segmentation.\n\n"
-          "Usage: icseg COMMAND [ARGUMENTS]\n       icseg COMMAND --help\n       icseg --version\n\nCommands:\n",
+    fputs("icseg " WITH_TRAIN("trains, evaluates and ") "runs CLIP models for semantic segmentation.\n\n"
+                                                        "Usage: icseg COMMAND [ARGUMENTS]\n       icseg COMMAND "
+                                                        "--help\n       icseg --version\n\nCommands:\n",
           stream);
     for (int i = 0; icseg_commands[i]; i++)
         if (!icseg_commands[i]->hidden)
@@ -71,6 +80,11 @@ static void print_overview(FILE *stream) {
 }
 
 static int wrong_call(const char *word) {
+    for (size_t i = 0; i < sizeof training_commands / sizeof *training_commands; i++)
+        if (!strcmp(word, training_commands[i])) { /* here only if the build leaves it out */
+            fprintf(stderr, "icseg: error: %s: this build has no training; build icseg with ICSEG_TRAIN=ON\n", word);
+            return EXIT_WRONG_CALL;
+        }
     const char *names[COMMANDS_MOST] = {"--help", "--version"};
     bool option = word[0] == '-';
     size_t count = option ? 2 : 0;
@@ -142,8 +156,9 @@ static icseg_status print_version(icseg_error *error) {
     printf("processor%s%s%s%s%s\n", build.avx2 ? " AVX2" : "", build.avx512 ? " AVX-512" : "",
            build.avx512_bf16 ? " AVX512_BF16" : "", build.amx ? " AMX" : "",
            build.avx2 || build.avx512 ? "" : " baseline");
-    printf("parts    %s%s%s%s\n", build.train ? " train" : "", build.tiff ? " tiff" : "", build.webp ? " webp" : "",
-           build.matlab ? " matlab" : "");
+    bool none = !build.train && !build.tiff && !build.webp && !build.matlab;
+    printf("parts    %s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "", build.tiff ? " tiff" : "",
+           build.webp ? " webp" : "", build.matlab ? " matlab" : "");
     return ICSEG_OK;
 }
 

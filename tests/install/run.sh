@@ -91,13 +91,41 @@ check 'another minor version is refused' sh -c \
 # ---- without optional parts, and without a build type ----
 small=$work/small
 check 'without optional parts: configures' cmake -S . -B "$small" -G Ninja -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF \
-    -DICSEG_TESTS=OFF "-DCMAKE_INSTALL_PREFIX=$work/small-prefix" "-DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER-}"
+    -DICSEG_MATLAB=OFF -DICSEG_WERROR=ON "-DCMAKE_INSTALL_PREFIX=$work/small-prefix" "-DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER-}"
 check 'without a build type nothing optimises' sh -c '! grep -qE -- "-O[1-9s]" "$1/build.ninja"' sh "$small"
 check 'without optional parts: builds' cmake --build "$small"
 check 'without optional parts: installs' cmake --install "$small"
 needed=$(readelf -d "$small/libicseg.so" | sed -nE 's/.*NEEDED.*\[lib([a-z0-9_+-]+)\.so.*/\1/p' | sort | tr '\n' ' ')
 check "it links what it should, and got $needed" sh -c \
     'for l in $1; do case $l in c|m|gomp|dnnl|jpeg|png16|jansson|z|utf8proc|ld-linux-x86-64) ;; *) exit 1 ;; esac; done' sh "$needed"
+check 'without optional parts: its tests pass' sh -c 'cd "$1" && ctest --output-on-failure' sh "$small"
+
+# Its program runs the models that the other build trains, and says which commands it does not have.
+unset LD_LIBRARY_PATH
+program=$work/small-prefix/bin/icseg
+scratch=$work
+icseg() { "$build/icseg" "$@"; }
+# shellcheck source=tests/cli/tiny_model.sh
+source tests/cli/tiny_model.sh
+for p in "$build/icseg" "$program"; do
+    check "$p predicts" "$p" predict "$tiny" "$tiny_data/images/val" --out "$work/labels.$(basename "$(dirname "$p")")"
+done
+check 'both label the same' diff -r "$work/labels.$(basename "$build")" "$work/labels.bin"
+printf 'II*\0\10\0\0\0' >"$work/image.tif"
+printf 'RIFF\4\0\0\0WEBPVP8 ' >"$work/image.webp"
+for format in tif webp; do
+    # shellcheck disable=SC2016
+    check "$format is recognised, and the remedy named" sh -c '! "$1" predict "$2" "$3" --out "$3.labels" 2>"$4" && grep "this build of icseg does not read" "$4"' \
+        sh "$program" "$tiny" "$work/image.$format" "$work/message"
+done
+check 'it is described' "$program" info "$tiny"
+for command in bench dataset eval parity synth train; do
+    # shellcheck disable=SC2016
+    check "$command is known and not there" sh -c '"$1" "$2" x 2>"$3"; test $? = 2 && grep "^icseg: error: $2: this build has no training" "$3"' \
+        sh "$program" "$command" "$work/message"
+done
+check 'its manual has its commands only' diff <(ls "$work/small-prefix/share/man/man1" | sed 's/^icseg-*//; s/\.1$//' | grep .) \
+    <(printf '%s\n' calibrate classify convert docs forward info predict tokenize)
 check 'the headers of absent parts are absent' sh -c '! ls "$1/include/icseg" | grep -E "train|dataset|synth|recipe"' sh "$work/small-prefix"
 check 'icseg.h is complete without them' sh -c \
     'echo "#include <icseg/icseg.h>" | cc -x c -std=c11 -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$1/include" -' sh "$work/small-prefix"

@@ -263,7 +263,7 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     fails(icseg_dataset_check(d, &how, NULL, &summary, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_dataset_check_options");
     how.struct_size = sizeof how;
     how.threads = -1;
-    fails(icseg_dataset_check(d, &how, NULL, &summary, &e), ICSEG_ERROR_ARGUMENT, &e, "threads: -1");
+    fails(icseg_dataset_check(d, &how, NULL, &summary, &e), ICSEG_ERROR_ARGUMENT, &e, "threads is -1");
     how.threads = 1 << 30;
     fails(icseg_dataset_check(d, &how, NULL, &summary, &e), ICSEG_ERROR_ARGUMENT, &e, "threads");
     assert_null(summary.class_pixels);
