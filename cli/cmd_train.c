@@ -31,6 +31,16 @@ static const icseg_option rows[] = {
     {"resume", ICSEG_FIELD_BOOL(struct options, resume), "continue the run in RUN_DIR, or start one if there is none"},
 };
 
+/* Those that nobody has removed in the meantime. */
+static void print_files(const char *out) {
+    static const char *const names[] = {"checkpoint.safetensors", "best.safetensors", "report.html"};
+    char path[4096];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/%s", out, names[i]);
+        if (file_exists(path)) printf("%s\n", path);
+    }
+}
+
 static icseg_status print_result(const char *out, const icseg_train_result *result, icseg_error *error) {
     icseg_model *model = NULL;
     char *table = NULL, path[4096];
@@ -38,10 +48,11 @@ static icseg_status print_result(const char *out, const icseg_train_result *resu
     icseg_status status = icseg_model_open(&model, path, error);
     if (status == ICSEG_OK)
         status = icseg_metrics_table(result->metrics, icseg_model_class_names(model), &table, error);
-    if (status == ICSEG_OK)
-        printf("%s\nbest mIoU %.2f after step %lld of %lld\n%s/checkpoint.safetensors\n%s/best.safetensors\n"
-               "%s/report.html\n",
-               table, 100 * result->best_miou, (long long)result->best_step, (long long)result->steps, out, out, out);
+    if (status == ICSEG_OK) {
+        printf("%s\nbest mIoU %.2f after step %lld of %lld\n", table, 100 * result->best_miou,
+               (long long)result->best_step, (long long)result->steps);
+        print_files(out);
+    }
     icseg_buffer_free(table);
     icseg_model_close(&model);
     return status;

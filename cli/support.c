@@ -126,6 +126,8 @@ icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char 
     else if ((*size = fread(*text, 1, (size_t)info.st_size, file)) != (size_t)info.st_size)
         status = icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path,
                                  ferror(file) ? strerror(errno) : "the file has become shorter");
+    else if (memchr(*text, '\0', *size))
+        status = icseg_error_set(error, ICSEG_ERROR_FORMAT, "%s: contains a NUL byte; a text file is expected", path);
     fclose(file);
     return status;
 }

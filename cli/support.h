@@ -40,7 +40,8 @@ icseg_status folder_create(const char *path, icseg_error *error);
 /* The names of the regular files in a folder, sorted by bytes, without hidden ones. They live in the arena. */
 icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, size_t *count, icseg_error *error);
 
-/* Reads a text of at most `limit` bytes into the arena and ends it with a NUL. */
+/* Reads a text of at most `limit` bytes into the arena and ends it with a NUL. A NUL in the text, after which the rest
+ * would be dropped, is an error. */
 icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,
                        icseg_error *error);
 

@@ -195,8 +195,8 @@ static icseg_status check_alignment(const icseg_config *c, icseg_error *error) {
         if (c->align[i] && isnan(weight))
             return FAIL("align_weights", "has no weight for stride %d, which is in \"align_strides\"",
                         icseg_strides[i]);
-        if (!isnan(weight) && !(weight >= 0 && isfinite(weight)))
-            return FAIL("align_weights", "has %g for stride %d: must be a finite number of at least 0", weight,
+        if (!isnan(weight) && !(weight >= 0 && weight <= 1e30))
+            return FAIL("align_weights", "has %g for stride %d; expected a number from 0 to 1e+30", weight,
                         icseg_strides[i]);
     }
     return ICSEG_OK;

@@ -7,11 +7,12 @@
  * where `member` is the field of icseg_config (the first element of an array), `type` one of options' ICSEG_FIELD_*,
  * `usage` tells when the field is used at all, and the rest are the help, limits and words of an icseg_option. */
 
-#define SIZE  ICSEG_BETWEEN(1, 65536)
-#define HEADS ICSEG_BETWEEN(1, 4096)
-#define DEPTH ICSEG_BETWEEN(1, 1000)
-#define COUNT ICSEG_BETWEEN(1, INT32_MAX)
-#define SHARE ICSEG_BETWEEN(0, 1), .open_high = true
+#define SIZE        ICSEG_BETWEEN(1, 65536)
+#define HEADS       ICSEG_BETWEEN(1, 4096)
+#define DEPTH       ICSEG_BETWEEN(1, 1000)
+#define COUNT       ICSEG_BETWEEN(1, INT32_MAX)
+#define SHARE       ICSEG_BETWEEN(0, 1), .open_high = true
+#define LOSS_WEIGHT ICSEG_BETWEEN(0, 1e30)
 
 FIELD(backbone, backbone, WORD, ALWAYS, "family of the image encoder", .words = icseg_backbone_words)
 FIELD(resnet_layers, resnet_layers[0], INTS, RESNET, "ResNet: number of blocks in each of the four stages",
@@ -52,7 +53,7 @@ FIELD(align_strides, align[0], SET, ALWAYS,
       .members = icseg_strides, .capacity = ICSEG_LEVELS)
 FIELD(align_dim, align_dim, INT, PROJECTED, "width in which the other strides are aligned (channels)", SIZE)
 FIELD(tau, tau, FLOAT, ALWAYS, "temperature of the alignment losses",
-      ICSEG_AT_LEAST(1e-30)) /* scores are divided by it: far above what is 0 as a float */
+      ICSEG_BETWEEN(1e-30, 1e30)) /* scores are divided by it: neither 0 nor infinite as a float */
 FIELD(fpn_dim, fpn_dim, INT, ALWAYS, "width of the decoder (channels)", SIZE)
 FIELD(num_classes, num_classes, INT, ALWAYS, "number of classes; 0 in a recipe: as many as the data set has",
       ICSEG_BETWEEN(0, 16384))
@@ -61,9 +62,9 @@ FIELD(dropout, dropout, FLOAT, ALWAYS,
       SHARE)
 FIELD(align_weights, align_weights[0], KEYED, ALWAYS,
       "weight of the alignment loss at each of align_strides; a list gives them in the order of rising strides",
-      .members = icseg_strides, .capacity = ICSEG_LEVELS, ICSEG_AT_LEAST(0))
+      .members = icseg_strides, .capacity = ICSEG_LEVELS, LOSS_WEIGHT)
 FIELD(contrast_weight, contrast_weight, FLOAT, ALWAYS, "weight of the align-guided contrastive loss; 0 turns it off",
-      ICSEG_AT_LEAST(0))
+      LOSS_WEIGHT)
 FIELD(contrast_positives, contrast_positives, INT, CONTRAST, "contrastive loss: positives of an anchor (positions)",
       COUNT)
 FIELD(contrast_negatives, contrast_negatives, INT, CONTRAST, "contrastive loss: negatives of an anchor (positions)",
@@ -74,4 +75,5 @@ FIELD(contrast_negatives, contrast_negatives, INT, CONTRAST, "contrastive loss: 
 #undef DEPTH
 #undef COUNT
 #undef SHARE
+#undef LOSS_WEIGHT
 #undef FIELD

@@ -32,24 +32,37 @@ static void fingerprint(const icseg_dataset *dataset, char out[24]) {
 
 /* -- writing */
 
+/* The first value of a parameter or its moments that is not finite. */
+typedef struct finding {
+    const char *what; /* put before the parameter's name; NULL: all are finite */
+    float value;
+} finding;
+
+static finding find_not_finite(const icseg_trainer *t, int64_t param) {
+    const icseg_param *p = icseg_params_at(t->model->params, param);
+    const struct {
+        const char *what;
+        const float *values; /* NULL: does not train */
+    } held[] = {{"", p->data},
+                {"AdamW's first moment of ", moment(t, 0, param)},
+                {"AdamW's second moment of ", moment(t, 1, param)}};
+    for (int which = 0; which < 3; which++) {
+        const float *values = held[which].values;
+        int64_t bad = values ? icseg_first_not_finite(values, p->count) : p->count;
+        if (bad < p->count) return (finding){held[which].what, values[bad]};
+    }
+    return (finding){0};
+}
+
 static icseg_status check_finite(const icseg_trainer *t, icseg_error *error) {
     for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
-        const icseg_param *p = icseg_params_at(t->model->params, i);
-        const struct {
-            const char *what;
-            const float *values; /* NULL: does not train */
-        } held[] = {{"", p->data},
-                    {"AdamW's first moment of ", moment(t, 0, i)},
-                    {"AdamW's second moment of ", moment(t, 1, i)}};
-        for (int which = 0; which < 3; which++) {
-            const float *values = held[which].values;
-            int64_t bad = values ? icseg_first_not_finite(values, p->count) : p->count;
-            if (bad < p->count)
-                return icseg_fail(error, ICSEG_ERROR_NUMERIC,
-                                  "after step %lld %s%s contains %f: nothing is saved, and the files of the last "
-                                  "checkpoint are kept; try a lower train.lr or a train.clip_norm",
-                                  (long long)t->state.step, held[which].what, p->name, (double)values[bad]);
-        }
+        finding bad = find_not_finite(t, i);
+        if (bad.what)
+            return icseg_fail(error, ICSEG_ERROR_NUMERIC,
+                              "after step %lld %s%s contains %f: nothing is saved, and the files of the last "
+                              "checkpoint are kept; try a lower train.lr or a train.clip_norm",
+                              (long long)t->state.step, bad.what, icseg_params_at(t->model->params, i)->name,
+                              (double)bad.value);
     }
     return ICSEG_OK;
 }
@@ -193,7 +206,7 @@ static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings 
 
 static icseg_status compare_classes(const icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
     const char *text = icseg_safetensors_metadata(file, "icpc.classes");
-    json_t *list = text ? json_loads(text, 0, NULL) : NULL;
+    json_t *list = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
     icseg_status status = ICSEG_OK;
     int32_t classes = icseg_dataset_classes(t->train);
     if (json_array_size(list) != (size_t)classes)
@@ -224,32 +237,81 @@ static icseg_status compare_tokens(const icseg_trainer *t, const icseg_safetenso
                       t->folder);
 }
 
-static icseg_status read_counters(icseg_trainer *t, const icseg_safetensors *file, icseg_train_state *out,
-                                  int64_t *updates, icseg_error *error) {
-    const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.state");
-    json_t *object = text ? json_loads(text, 0, NULL) : NULL;
-    const char *images = "";
-    int version = 0, pending = 0;
-    json_int_t step = -1, done = -1, best = -1;
-    double miou = 0;
-    icseg_status status = ICSEG_OK;
-    int unpacked =
-        json_unpack(object, "{s:i, s:I, s:I, s:b, s:I, s:F, s:s}", "version", &version, "step", &step, "updates", &done,
-                    "eval_pending", &pending, "best_step", &best, "best_miou", &miou, "train_images", &images);
+/* The metadata icseg.state, while it is read. */
+typedef struct counters {
+    const char *path;
+    json_t *object;
+    icseg_error *error;
+} counters;
+
+static icseg_status read_counter(const counters *c, const char *key, int64_t least, int64_t most, int64_t *out) {
+    const json_t *value = json_object_get(c->object, key);
+    if (!json_is_integer(value))
+        return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: %s is missing or not an integer", c->path,
+                          key);
+    *out = json_integer_value(value);
+    if (*out >= least && *out <= most) return ICSEG_OK;
+    return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: %s is %lld; expected %lld..%lld", c->path, key,
+                      (long long)*out, (long long)least, (long long)most);
+}
+
+static icseg_status read_version(const counters *c) {
+    int64_t version;
+    ICSEG_TRY(read_counter(c, "version", 1, INT64_MAX, &version));
+    if (version == STATE_VERSION) return ICSEG_OK;
+    return icseg_fail(c->error, ICSEG_ERROR_UNSUPPORTED, "%s: written by a later version of icseg (state version %lld)",
+                      c->path, (long long)version);
+}
+
+static icseg_status read_best_miou(const counters *c, bool evaluated, double *out) {
+    const json_t *value = json_object_get(c->object, "best_miou");
+    *out = json_number_value(value);
+    if (!json_is_number(value))
+        return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: best_miou is missing or not a number",
+                          c->path);
+    if (*out >= 0 && *out <= (evaluated ? 1 : 0)) return ICSEG_OK;
+    return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: best_miou is %g; expected %s", c->path, *out,
+                      evaluated ? "0..1" : "0, because best_step is 0");
+}
+
+static icseg_status compare_images(const icseg_trainer *t, const counters *c) {
+    const char *then = json_string_value(json_object_get(c->object, "train_images"));
     char now[24];
     fingerprint(t->train, now);
-    if (version > STATE_VERSION)
-        status = icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                            "%s: written by a later version of icseg (state version %d)", path, version);
-    else if (unpacked != 0 || step < 0 || step > t->recipe->train.steps || done < 0 || best < 0 || best > step)
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the metadata icseg.state is missing or damaged", path);
-    else if (strcmp(images, now) != 0)
-        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                            "%s: the training images differ from those when the run began (now %lld, in %s)", t->folder,
-                            (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
-    *out = (icseg_train_state){.step = step, .best_step = best, .best_miou = miou, .eval_pending = pending != 0};
-    *updates = done;
-    json_decref(object);
+    if (!then)
+        return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: train_images is missing or not a string",
+                          c->path);
+    if (!strcmp(then, now)) return ICSEG_OK;
+    return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT,
+                      "%s: the training images differ from those when the run began (now %lld, in %s)", t->folder,
+                      (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
+}
+
+/* Every step makes one update. */
+static icseg_status read_fields(const icseg_trainer *t, const counters *c, icseg_train_state *out) {
+    const json_t *pending = json_object_get(c->object, "eval_pending");
+    int64_t updates;
+    ICSEG_TRY(read_version(c));
+    ICSEG_TRY(read_counter(c, "step", 0, t->recipe->train.steps, &out->step));
+    ICSEG_TRY(read_counter(c, "updates", out->step, out->step, &updates));
+    ICSEG_TRY(read_counter(c, "best_step", 0, out->step, &out->best_step));
+    ICSEG_TRY(read_best_miou(c, out->best_step > 0, &out->best_miou));
+    if (!json_is_boolean(pending))
+        return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: eval_pending is missing or not a boolean",
+                          c->path);
+    out->eval_pending = json_is_true(pending);
+    return compare_images(t, c);
+}
+
+static icseg_status read_counters(const icseg_trainer *t, const icseg_safetensors *file, icseg_train_state *out,
+                                  icseg_error *error) {
+    const char *text = icseg_safetensors_metadata(file, "icseg.state");
+    counters c = {icseg_safetensors_path(file), text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL, error};
+    icseg_status status = json_is_object(c.object)
+                              ? read_fields(t, &c, out)
+                              : icseg_fail(error, ICSEG_ERROR_FORMAT,
+                                           "%s: the metadata icseg.state is missing or not a JSON object", c.path);
+    json_decref(c.object);
     return status;
 }
 
@@ -265,6 +327,36 @@ static icseg_status read_moments(icseg_trainer *t, const icseg_safetensors *file
     return ICSEG_OK;
 }
 
+static icseg_status check_values(const icseg_trainer *t, const char *path, icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
+        const icseg_param *p = icseg_params_at(t->model->params, i);
+        const float *second = moment(t, 1, i);
+        finding bad = find_not_finite(t, i);
+        if (bad.what)
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged: %s%s contains %f", path, bad.what, p->name,
+                              (double)bad.value);
+        for (int64_t j = 0; second && j < p->count; j++)
+            if (second[j] < 0)
+                return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                                  "%s: damaged: %s%s contains %g; a mean of squares is not negative", path,
+                                  moment_prefix[1], p->name, (double)second[j]);
+    }
+    return ICSEG_OK;
+}
+
+/* The weights of the best evaluation, where best.safetensors has been removed: those of this state, or those of the
+ * next evaluation. */
+static icseg_status replace_best(icseg_trainer *t, icseg_error *error) {
+    const char *path = icseg_trainer_path(t, "best.safetensors");
+    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!t->state.best_step || icseg_file_exists(path)) return ICSEG_OK;
+    if (t->state.best_step == t->state.step) return icseg_trainer_write_best(t, error);
+    icseg_trainer_warn(t, "%s is missing: the best weights are those of evaluations from here on", path);
+    t->state.best_step = 0;
+    t->state.best_miou = 0;
+    return ICSEG_OK;
+}
+
 bool icseg_trainer_has_state(const icseg_trainer *t) {
     const char *path = icseg_trainer_path(t, "state.safetensors");
     return path && icseg_file_exists(path);
@@ -275,7 +367,6 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     icseg_safetensors *file;
     icseg_recipe *then = NULL;
     icseg_train_state state;
-    int64_t updates;
     icseg_status status;
     if (!path) return icseg_fail_memory(error, 0, t->folder);
     *found = icseg_file_exists(path);
@@ -285,11 +376,13 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     ICSEG_TRY_GOTO(compare_recipe(t, &then->settings, error));
     ICSEG_TRY_GOTO(compare_classes(t, file, error));
     ICSEG_TRY_GOTO(compare_tokens(t, file, error));
-    ICSEG_TRY_GOTO(read_counters(t, file, &state, &updates, error));
+    ICSEG_TRY_GOTO(read_counters(t, file, &state, error));
     ICSEG_TRY_GOTO(icseg_model_read_params(t->model, file, "", false, error));
     ICSEG_TRY_GOTO(read_moments(t, file, error));
-    icseg_adamw_set_updates(t->adamw, updates);
+    ICSEG_TRY_GOTO(check_values(t, path, error));
+    icseg_adamw_set_updates(t->adamw, state.step);
     t->state = state;
+    ICSEG_TRY_GOTO(replace_best(t, error));
     ICSEG_TRY_GOTO(follow_recipe(t, &then->settings, error));
 fail:
     icseg_recipe_close(&then);

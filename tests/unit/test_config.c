@@ -129,7 +129,7 @@ static void presets_are_the_references(void **state) {
 
 static void numbers_return_exactly_in_any_locale(void **state) {
     (void)state;
-    static const double numbers[] = {0.07,        1.0, 1e-5, 1.0 / 3, 0.1 + 0.2, 5e-324, 1.7976931348623157e308,
+    static const double numbers[] = {0.07,        1.0, 1e-5, 1.0 / 3, 0.1 + 0.2, 5e-324, 8.98846567431158e29,
                                      123456789.0, 1e22};
     for (int comma = 0; comma < 2; comma++) {
         if (comma) test_decimal_commas();
@@ -228,13 +228,16 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"align_weights\": {\"32\": 0.4}}", "\"align_weights\" has no weight for stride 8"},
         {"{\"align_weights\": {\"8\": 0.1, \"16\": -0.2, \"32\": 0.4}}", "\"align_weights\" has -0.2 for stride 16"},
         {"{\"align_dim\": 0}", "\"align_dim\" = 0"},
-        {"{\"tau\": 0}", "\"tau\" = 0 is not accepted; expected a number of at least 1e-30"},
+        {"{\"tau\": 0}", "\"tau\" = 0 is not accepted; expected a number from 1e-30 to 1e+30"},
+        {"{\"tau\": 1e308}", "\"tau\" = 1e+308 is not accepted"},
         {"{\"tau\": -0.07}", "\"tau\" = -0.07"},
         {"{\"fpn_dim\": 0}", "\"fpn_dim\" = 0"},
         {"{\"num_classes\": 0}", "\"num_classes\" = 0 is not accepted; a model needs at least 1 class"},
         {"{\"num_classes\": 65535}", "\"num_classes\" = 65535"},
         {"{\"dropout\": 1}", "\"dropout\" = 1 is not accepted; expected a number from 0 to 1 (excluded)"},
         {"{\"contrast_weight\": -1}", "\"contrast_weight\" = -1"},
+        {"{\"contrast_weight\": 1e308}", "\"contrast_weight\" = 1e+308"},
+        {"{\"align_weights\": {\"8\": 1e308, \"16\": 0, \"32\": 0}}", "\"align_weights\" has 1e+308 for stride 8"},
         {"{\"contrast_positives\": 0}", "\"contrast_positives\" = 0"},
         {"{\"contrast_negatives\": 0}", "\"contrast_negatives\" = 0"},
     };

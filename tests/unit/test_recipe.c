@@ -136,7 +136,7 @@ static void wrong_keys_and_values_are_refused_by_line(void **state) {
     refuse(f, "train:\n  eps: 1e-40\n", /* 0 as a float */
            ":2: train.eps: \"1e-40\" is not accepted; expected a number of at least 1e-30");
     refuse(f, "model:\n  tau: 1e-40\n",
-           ":2: model.tau: \"1e-40\" is not accepted; expected a number of at least 1e-30");
+           ":2: model.tau: \"1e-40\" is not accepted; expected a number from 1e-30 to 1e+30");
     refuse(f, "eval:\n  tta_scales: [1, 0.05]\n",
            ":2: eval.tta_scales: \"0.05\" is not accepted; expected a list of at most 8 (not empty) numbers, each from "
            "0.0625 to 16");

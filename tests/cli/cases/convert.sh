@@ -16,6 +16,15 @@ refuse 2 'has? ?3 classes, 2 names|have 3 classes, 2 names' icseg convert "$weig
 printf '[[1], oops' >"$work/tokens.json"
 refuse 2 "tokens: not JSON: .*'oops' at byte [0-9]+" icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors" \
     --tokens "$work/tokens.json"
+printf '[[1, 2], [3], [4]]\0 oops' >"$work/tokens.json"
+refuse 1 'tokens.json: contains a NUL byte; a text file is expected$' icseg convert "$weights/denseclip_vit.pth" \
+    "$work/out.safetensors" --tokens "$work/tokens.json"
+printf '[[1, 2], [3], [4, "\\u0000"]]' >"$work/tokens.json"
+refuse 2 'tokens: not JSON: .*u0000' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors" \
+    --tokens "$work/tokens.json"
+printf '{"vit_heads": 2, "text_heads": 2, "post_heads": 2}\0 oops' >"$work/config.json"
+refuse 1 'config.json: contains a NUL byte; a text file is expected$' icseg convert "$weights/denseclip_vit.pth" \
+    "$work/out.safetensors" --tokens "$weights/denseclip_vit.tokens.json" --config "$work/config.json"
 check 'a failed conversion leaves nothing' test ! -e "$work/out.safetensors"
 expect 0 'segmentation checkpoint, [0-9]+ tensors' icseg convert "$weights/denseclip_vit.pth" "$work/dense.safetensors" \
     --tokens "$weights/denseclip_vit.tokens.json" --config "$weights/denseclip_vit.json"
