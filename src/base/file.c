@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -135,6 +136,15 @@ icseg_status icseg_folder_create(const char *path, icseg_error *error) {
 bool icseg_file_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISREG(info.st_mode);
+}
+
+icseg_status icseg_folder_lock(const char *path, const char *busy, int *out, icseg_error *error) {
+    *out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*out < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    if (flock(*out, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return ICSEG_OK;
+    close(*out);
+    *out = -1;
+    return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", path, busy);
 }
 
 bool icseg_folder_exists(const char *path) {

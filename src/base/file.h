@@ -60,6 +60,9 @@ icseg_status icseg_file_appender_finish(icseg_file_appender **appender, icseg_er
 /* Creates a folder and its parents; an existing folder is fine. */
 icseg_status icseg_folder_create(const char *path, icseg_error *error);
 bool icseg_file_exists(const char *path);
+/* Locks a folder for this process until the descriptor *out is closed, however the process ends. When another process
+ * has locked it, fails with the folder and the sentence `busy`. File systems without locks give no protection. */
+icseg_status icseg_folder_lock(const char *path, const char *busy, int *out, icseg_error *error);
 bool icseg_folder_exists(const char *path);
 
 /* Names (not paths) of a folder's regular files and links to them, without hidden ones, in byte order. One block; free

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * icseg_import_run: options, the choice of the importer, and what all imports begin and end with. */
-#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,17 +77,6 @@ static icseg_status fail_option(const char *field, icseg_error *error, const cha
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD, "%s: %s", field, what);
 }
 
-/* Whether the folder is missing, or contains only what killed imports left. */
-static bool is_empty(const char *path) {
-    DIR *folder = opendir(path);
-    bool empty = true;
-    for (struct dirent *entry; folder && empty && (entry = readdir(folder));)
-        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-                !strncmp(entry->d_name, ICSEG_STAGING_PREFIX, strlen(ICSEG_STAGING_PREFIX));
-    if (folder) closedir(folder);
-    return empty;
-}
-
 static icseg_status check_options(const icseg_import_options *o, icseg_error *error) {
     if (!o->source || !o->source[0]) return fail_option("source", error, "the files to import are required");
     if (!o->folder || !o->folder[0]) return fail_option("folder", error, "the folder of the new data set is required");
@@ -99,9 +87,6 @@ static icseg_status check_options(const icseg_import_options *o, icseg_error *er
         return fail_option("split", error, "the name of a split must be a folder name");
     if (!icseg_folder_exists(o->source) && !icseg_file_exists(o->source))
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: no such file or folder", o->source);
-    if (!is_empty(o->folder))
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
-                                "%s: the folder is not empty; name another folder", o->folder);
     return ICSEG_OK;
 }
 
@@ -155,7 +140,8 @@ icseg_status icseg_import_run(const icseg_import_options *options, const icseg_p
     ICSEG_NEED(options);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS_SIZE, "icseg_import_options", error));
     ICSEG_TRY(icseg_progress_read(&own_progress, progress, error));
-    icseg_import im = {.options = &o, .stage = icseg_stage_begin(&own_progress, "import", 0, "images")};
+    icseg_import im = {
+        .options = &o, .lock = -1, .marker = -1, .stage = icseg_stage_begin(&own_progress, "import", 0, "images")};
     im.background = o.background ? o.background : "background";
     im.problems = (icseg_problems){.on_problem = o.on_problem, .user = o.user};
     ICSEG_TRY(check_options(&o, error));

@@ -69,18 +69,25 @@ typedef struct icseg_import {
     bool one_split;
     bool split_used; /* one of several splits has the name that the caller asked for */
     icseg_problems problems;
-    bool broken;   /* the new folder cannot be written, which is not a problem of the source */
-    char *staging; /* folder in which files are collected; NULL: not open */
-    bool out_is_new;
+    bool broken; /* the new folder cannot be written, which is not a problem of the source */
+    /* staging.c */
+    char *staging;   /* folder in which files are collected; NULL: not created */
+    int lock;        /* descriptor of the new folder, which is locked; -1: not open */
+    int marker;      /* descriptor of the marker file in the staging folder, which is locked; -1: not open */
+    size_t new_from; /* length of the part of the new folder's path that the import creates first; 0: it existed */
 } icseg_import;
 
 /* ---- staging.c: the new folder ---- */
 
-/* Files are collected in a hidden folder of the process inside the new folder. Close removes files that were not
- * committed; open removes those of processes that were killed. */
-#define ICSEG_STAGING_PREFIX ".import."
+/* Files are collected in a hidden folder inside the new folder. Its name is random. A marker file in it, which the
+ * process keeps locked, tells it from a user's folder and from one that a killed import left. */
+
+/* Creates and locks the new folder, so that a second import into it fails. Removes what killed imports left; fails when
+ * the folder contains anything else. */
 icseg_status icseg_staging_open(icseg_import *im, icseg_error *error);
+/* Moves the files up into the new folder. */
 icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error);
+/* Removes what this import created and did not commit. */
 void icseg_staging_close(icseg_import *im);
 
 /* ---- classes.c ---- */

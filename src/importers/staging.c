@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The folder of the new data set. Files are collected in a hidden folder inside it and moved up when all of them are
  * there, so that an import that ends early leaves nothing. */
-#define _XOPEN_SOURCE 700 /* nftw */
+#define _XOPEN_SOURCE   700 /* nftw, mkdtemp */
+#define _DEFAULT_SOURCE     /* flock */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "importers/internal.h"
+
+#define PREFIX ".import."
+#define MARKER "staging.lock"
+static const char magic[] = "icseg import: a folder of unfinished files\n";
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *place) {
     (void)info, (void)type, (void)place;
@@ -21,27 +29,96 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 
 static void remove_all(const char *folder) { (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
 
-/* Removes what killed imports left. */
-static void remove_leftovers(const char *out) {
+/* Whether the entry of the folder is a staging folder whose import was killed: a folder, not a link to one, that
+ * contains our marker with nobody's lock on it. Its path is written to `path`. */
+static bool is_leftover(const char *folder, const char *entry, char path[PATH_MAX]) {
+    char content[sizeof magic];
+    struct stat info;
+    if (strncmp(entry, PREFIX, strlen(PREFIX)) != 0) return false;
+    if (snprintf(path, PATH_MAX, "%s/%s", folder, entry) >= PATH_MAX - (int)sizeof "/" MARKER) return false;
+    if (lstat(path, &info) != 0 || !S_ISDIR(info.st_mode)) return false;
+    size_t length = strlen(path);
+    strcpy(path + length, "/" MARKER);
+    int marker = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    path[length] = '\0';
+    if (marker < 0) return false;
+    bool left = read(marker, content, sizeof content) == (ssize_t)strlen(magic) &&
+                !memcmp(content, magic, strlen(magic)) && flock(marker, LOCK_EX | LOCK_NB) == 0;
+    close(marker);
+    return left;
+}
+
+static icseg_status check_empty(const char *folder, icseg_error *error) {
     char path[PATH_MAX];
-    DIR *folder = opendir(out);
-    for (struct dirent *entry; folder && (entry = readdir(folder));) {
-        long process;
-        if (sscanf(entry->d_name, ICSEG_STAGING_PREFIX "%ld", &process) != 1) continue;
-        if (kill((pid_t)process, 0) == 0 || errno != ESRCH) continue; /* still running */
-        if ((size_t)snprintf(path, sizeof path, "%s/%s", out, entry->d_name) < sizeof path) remove_all(path);
-    }
+    DIR *target = opendir(folder);
+    bool empty = true;
+    for (struct dirent *entry; target && empty && (entry = readdir(target));)
+        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || is_leftover(folder, entry->d_name, path);
+    if (target) closedir(target);
+    if (empty) return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
+                            "%s: the folder is not empty; name another folder", folder);
+}
+
+static void remove_leftovers(const char *target) {
+    char path[PATH_MAX];
+    DIR *folder = opendir(target);
+    for (struct dirent *entry; folder && (entry = readdir(folder));)
+        if (is_leftover(target, entry->d_name, path)) remove_all(path);
     if (folder) closedir(folder);
 }
 
-icseg_status icseg_staging_open(icseg_import *im, icseg_error *error) {
-    im->out_is_new = !icseg_folder_exists(im->options->folder);
-    remove_leftovers(im->options->folder);
-    im->staging = icseg_arena_printf(im->arena, "%s/" ICSEG_STAGING_PREFIX "%ld", im->options->folder, (long)getpid());
-    if (!im->staging) return icseg_fail_memory(error, 0, im->options->folder);
-    if (strlen(im->staging) > PATH_MAX - 600)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.80s...: the path is too long", im->options->folder);
+/* The length of the shortest part of the path that does not exist; 0 when all of it does. */
+static size_t first_missing(const char *folder) {
+    char path[PATH_MAX];
+    size_t length = strlen(folder);
+    for (size_t i = 1; i <= length && i < sizeof path; i++) {
+        if (folder[i] != '/' && folder[i] != '\0') continue;
+        memcpy(path, folder, i);
+        path[i] = '\0';
+        if (access(path, F_OK) != 0) return i;
+    }
+    return 0;
+}
+
+/* Removes the folders that icseg_folder_create made, from the last one up, as far as they are empty. */
+static void remove_new_folders(const icseg_import *im) {
+    char path[PATH_MAX];
+    if (!im->new_from) return;
+    snprintf(path, sizeof path, "%s", im->options->folder);
+    for (size_t i = strlen(path); i >= im->new_from; i--) {
+        if (path[i] != '/' && path[i] != '\0') continue;
+        path[i] = '\0';
+        if (path[i - 1] != '/' && rmdir(path) != 0) return; /* fails, as it should, when it was filled */
+    }
+}
+
+static icseg_status open_marker(icseg_import *im, icseg_error *error) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/" MARKER, im->staging);
+    im->marker = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (im->marker >= 0) (void)flock(im->marker, LOCK_EX | LOCK_NB); /* before others can recognise it */
+    if (im->marker < 0 || write(im->marker, magic, strlen(magic)) != (ssize_t)strlen(magic))
+        return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", path, strerror(errno));
     return ICSEG_OK;
+}
+
+icseg_status icseg_staging_open(icseg_import *im, icseg_error *error) {
+    const char *folder = im->options->folder;
+    if (strlen(folder) > PATH_MAX - 600)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.80s...: the path is too long", folder);
+    char *name = icseg_arena_printf(im->arena, "%s/" PREFIX "XXXXXX", folder);
+    if (!name) return icseg_fail_memory(error, 0, folder);
+    im->new_from = first_missing(folder);
+    ICSEG_TRY(icseg_folder_create(folder, error));
+    ICSEG_TRY(icseg_folder_lock(folder,
+                                "another import is writing into this folder; wait for its end or name another folder",
+                                &im->lock, error));
+    ICSEG_TRY(check_empty(folder, error));
+    remove_leftovers(folder);
+    if (!mkdtemp(name)) return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", folder, strerror(errno));
+    im->staging = name;
+    return open_marker(im, error);
 }
 
 icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error) {
@@ -57,8 +134,10 @@ icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error) {
 }
 
 void icseg_staging_close(icseg_import *im) {
-    if (!im->staging) return;
-    remove_all(im->staging);
-    if (im->out_is_new) (void)rmdir(im->options->folder); /* fails, as it should, when it was filled */
+    if (im->staging) remove_all(im->staging);
+    if (im->marker >= 0) close(im->marker);
+    remove_new_folders(im);
+    if (im->lock >= 0) close(im->lock);
     im->staging = NULL;
+    im->marker = im->lock = -1;
 }

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The run directory: only one process trains in it, and a run is not overwritten. */
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -15,15 +12,6 @@ enum { OURS = sizeof ours / sizeof *ours };
 
 const char *icseg_trainer_path(const icseg_trainer *t, const char *name) {
     return icseg_arena_printf(t->arena, "%s/%s", t->folder, name);
-}
-
-/* The lock ends with the process, however that ends. On file systems without locks there is no protection. */
-static icseg_status lock_folder(icseg_trainer *t, icseg_error *error) {
-    t->lock = open(t->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (t->lock < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", t->folder, strerror(errno));
-    if (flock(t->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        return icseg_fail(error, ICSEG_ERROR_IO, "%s: another process is training in this directory", t->folder);
-    return ICSEG_OK;
 }
 
 /* "NAME.tmp.RANDOM" of one of our files, which a killed process did not finish. */
@@ -49,7 +37,7 @@ static icseg_status remove_leftovers(const icseg_trainer *t, icseg_error *error)
 
 icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_error *error) {
     ICSEG_TRY(icseg_folder_create(t->folder, error));
-    ICSEG_TRY(lock_folder(t, error));
+    ICSEG_TRY(icseg_folder_lock(t->folder, "another process is training in this directory", &t->lock, error));
     if (resume) return remove_leftovers(t, error);
     for (int i = 0; i < OURS; i++) {
         const char *path = icseg_trainer_path(t, ours[i]);

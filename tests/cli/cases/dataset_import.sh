@@ -14,10 +14,6 @@ expect 0 'set: 4 images, 3 classes, 8 objects \(read as labelme\)$' \
     icseg dataset import "$work/labels" "$work/set" --val-share 0.25
 expect 0 '^train: 3 images, 4x3, 36 pixels' icseg dataset check "$work/set"
 expect 0 '^ +1 +bird +1 +1 +8.33 %$' icseg dataset check "$work/set" --split val
-mkdir -p "$work/killed/.import.999999999/images" # no process has this number
-: >"$work/killed/.import.999999999/images/a.png"
-expect 0 'killed: 4 images' icseg dataset convert "$work/labels" "$work/killed"
-check 'the files of a killed import are removed' test ! -e "$work/killed/.import.999999999"
 refuse 2 'the folder is not empty' icseg dataset import "$work/labels" "$work/set"
 refuse 2 'OUT is missing' icseg dataset import "$work/labels"
 refuse 2 '--format labelme is the format of a labelling tool; run .icseg dataset import' icseg dataset check "$work/labels" --format labelme
