@@ -9,6 +9,9 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "importers/internal.h"
+#include "importers/json_stream.h"
+
+enum { MAX_SOURCES = 64, MAX_IMAGES = 1 << 24, MAX_ANNOTATIONS = 1 << 26 };
 
 /* One JSON file and its split. */
 typedef struct source_file {
@@ -27,30 +30,37 @@ typedef struct category {
     int32_t label;
 } category;
 
-/* Links an annotation, by its index in the list, to the image that it belongs to. */
+/* An annotation: its place in the file, and the image that it belongs to. There may be tens of millions. */
 typedef struct link {
     int64_t image_id;
-    size_t annotation;
-    bool used;
+    uint64_t offset;
+    uint32_t size;
+    uint32_t annotation : 30; /* its index in the list */
+    uint32_t used : 1;
+    uint32_t lost : 1; /* without an image_id */
 } link;
 
+/* The file is read once to find its images and annotations, and each of them again when its turn comes. So only their
+ * places are in memory. */
 typedef struct coco {
     icseg_import *im;
     const char *path;
     const source_file *file;
-    json_t *images, *annotations;
+    icseg_json_stream *stream;
+    json_t *category_list;
     category *categories;
     size_t category_count;
-    link *links; /* sorted */
-    size_t link_count;
+    icseg_json_span *images;
+    size_t image_count, image_capacity;
+    link *links; /* sorted by link_annotations */
+    size_t link_count, link_capacity;
+    bool has_images, has_annotations;
     bool images_lost; /* some images are unreadable: an annotation without an image is then not another problem */
 } coco;
 
 /* ---- the files ---- */
 
 static const char *const json_types[] = {"json", NULL};
-
-enum { MAX_SOURCES = 64 };
 
 /* `split`: NULL to take it from the name: "instances_train2017.json" is train2017. */
 static icseg_status add_source(icseg_import *im, source_list *list, const char *path, const char *folder,
@@ -183,20 +193,18 @@ static int compare_links(const void *a, const void *b) {
     return (x->annotation > y->annotation) - (x->annotation < y->annotation);
 }
 
+/* Notes annotations without an image_id, and sorts the others. */
 static icseg_status link_annotations(coco *c, icseg_error *error) {
-    size_t count = json_array_size(c->annotations), i;
-    const json_t *annotation;
-    c->links = icseg_arena_array(c->im->arena, count, sizeof *c->links);
-    if (!c->links) return icseg_fail_memory(error, count * sizeof *c->links, c->path);
-    json_array_foreach(c->annotations, i, annotation) {
-        const json_t *id = json_object_get(annotation, "image_id");
-        if (json_is_integer(id))
-            c->links[c->link_count++] = (link){json_integer_value(id), i, false};
+    size_t kept = 0;
+    for (size_t i = 0; i < c->link_count; i++) {
+        if (!c->links[i].lost)
+            c->links[kept++] = c->links[i];
         else
             ICSEG_TRY(icseg_import_problem(
                 c->im, fail_field(c, "annotations", i, "\"image_id\" is not an integer", error), error));
     }
-    if (c->link_count) qsort(c->links, c->link_count, sizeof *c->links, compare_links);
+    c->link_count = kept;
+    if (kept) qsort(c->links, kept, sizeof *c->links, compare_links);
     return ICSEG_OK;
 }
 
@@ -288,9 +296,9 @@ static icseg_status read_runs(const coco *c, const icseg_import_item *item, size
     return ICSEG_OK;
 }
 
-static icseg_status read_object(const coco *c, const icseg_import_item *item, size_t at, icseg_object *out,
-                                icseg_error *error) {
-    const json_t *annotation = json_array_get(c->annotations, at), *id = json_object_get(annotation, "category_id");
+static icseg_status read_object(const coco *c, const icseg_import_item *item, size_t at, const json_t *annotation,
+                                icseg_object *out, icseg_error *error) {
+    const json_t *id = json_object_get(annotation, "category_id");
     const json_t *segmentation = json_object_get(annotation, "segmentation");
     category key = {json_is_integer(id) ? json_integer_value(id) : INT64_MIN, 0};
     const category *found = bsearch(&key, c->categories, c->category_count, sizeof *c->categories, compare_categories);
@@ -338,7 +346,10 @@ static icseg_status read_objects(coco *c, size_t at, int64_t id, icseg_import_it
         icseg_object *object = &item->objects[item->object_count];
         link *l = &c->links[first + i];
         if (l->used) return fail_field(c, "images", at, "another image has the same \"id\"", error);
-        icseg_status status = read_object(c, item, l->annotation, object, error);
+        json_t *annotation;
+        ICSEG_TRY(icseg_json_stream_load(c->stream, (icseg_json_span){l->offset, l->size}, &annotation, error));
+        icseg_status status = read_object(c, item, l->annotation, annotation, object, error);
+        json_decref(annotation);
         l->used = true;
         if (status != ICSEG_OK)
             ICSEG_TRY(icseg_import_problem(c->im, status, error));
@@ -350,8 +361,8 @@ static icseg_status read_objects(coco *c, size_t at, int64_t id, icseg_import_it
     return ICSEG_OK;
 }
 
-static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, icseg_error *error) {
-    const json_t *image = json_array_get(c->images, at), *id = json_object_get(image, "id");
+static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, const json_t *image, icseg_error *error) {
+    const json_t *id = json_object_get(image, "id");
     const json_t *name = json_object_get(image, "file_name");
     if (!json_is_integer(id)) c->images_lost = true;
     if (!json_is_integer(id) || !json_is_string(name))
@@ -377,10 +388,13 @@ static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, icseg_e
 }
 
 static icseg_status import_images(coco *c, icseg_error *error) {
-    for (size_t i = 0; i < json_array_size(c->images); i++) {
+    for (size_t i = 0; i < c->image_count; i++) {
         icseg_arena *arena;
+        json_t *image = NULL;
         ICSEG_TRY(icseg_arena_open(&arena, error));
-        icseg_status status = import_image(c, arena, i, error);
+        icseg_status status = icseg_json_stream_load(c->stream, c->images[i], &image, error);
+        if (status == ICSEG_OK) status = import_image(c, arena, i, image, error);
+        json_decref(image);
         icseg_arena_close(&arena);
         ICSEG_TRY(icseg_import_problem(c->im, status, error));
     }
@@ -393,23 +407,103 @@ static icseg_status import_images(coco *c, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* ---- one file ---- */
+
+/* Makes space for one more element. */
+static icseg_status grow(const coco *c, void **list, size_t count, size_t *capacity, size_t size, icseg_error *error) {
+    if (count < *capacity) return ICSEG_OK;
+    size_t more = *capacity ? *capacity + *capacity / 2 : 256;
+    void *grown = icseg_realloc_array(*list, *capacity, more, size);
+    if (!grown) return icseg_fail_memory(error, more * size, c->path);
+    *list = grown;
+    *capacity = more;
+    return ICSEG_OK;
+}
+
+static icseg_status scan_image(coco *c, icseg_error *error) {
+    json_t *image;
+    void *list = c->images;
+    if (c->image_count == MAX_IMAGES)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d images", c->path, MAX_IMAGES);
+    ICSEG_TRY(grow(c, &list, c->image_count, &c->image_capacity, sizeof *c->images, error));
+    c->images = list;
+    ICSEG_TRY(icseg_json_stream_read(c->stream, &image, &c->images[c->image_count], error));
+    json_decref(image);
+    c->image_count++;
+    return ICSEG_OK;
+}
+
+static icseg_status scan_annotation(coco *c, icseg_error *error) {
+    json_t *annotation;
+    icseg_json_span span;
+    void *list = c->links;
+    if (c->link_count == MAX_ANNOTATIONS)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d annotations", c->path, MAX_ANNOTATIONS);
+    ICSEG_TRY(grow(c, &list, c->link_count, &c->link_capacity, sizeof *c->links, error));
+    c->links = list;
+    ICSEG_TRY(icseg_json_stream_read(c->stream, &annotation, &span, error));
+    const json_t *id = json_object_get(annotation, "image_id");
+    c->links[c->link_count] = (link){.image_id = json_integer_value(id),
+                                     .offset = span.offset,
+                                     .size = span.size,
+                                     .annotation = (uint32_t)c->link_count & 0x3fffffff,
+                                     .lost = !json_is_integer(id)};
+    json_decref(annotation);
+    c->link_count++;
+    return ICSEG_OK;
+}
+
+static icseg_status scan_list(coco *c, bool *found, icseg_status (*scan_one)(coco *c, icseg_error *error),
+                              icseg_error *error) {
+    bool more;
+    ICSEG_TRY(icseg_json_stream_enter(c->stream, found, error));
+    if (!*found) return icseg_json_stream_skip(c->stream, error);
+    for (;;) {
+        ICSEG_TRY(icseg_json_stream_element(c->stream, &more, error));
+        if (!more) return ICSEG_OK;
+        ICSEG_TRY(scan_one(c, error));
+    }
+}
+
+/* Finds the three lists, in any order, and the elements of two of them. */
+static icseg_status scan_file(coco *c, icseg_error *error) {
+    static const char *const lists[] = {"images", "annotations", "categories"};
+    enum { IMAGES, ANNOTATIONS, CATEGORIES, LISTS };
+    bool seen[LISTS] = {false}, more;
+    char key[ICSEG_JSON_KEY_SIZE];
+    for (;;) {
+        int list = 0;
+        ICSEG_TRY(icseg_json_stream_member(c->stream, key, &more, error));
+        if (!more) break;
+        while (list < LISTS && strcmp(key, lists[list]) != 0) list++;
+        if (list < LISTS && seen[list])
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: \"%s\" occurs twice; remove one of them", c->path, key);
+        if (list < LISTS) seen[list] = true;
+        ICSEG_TRY(list == IMAGES        ? scan_list(c, &c->has_images, scan_image, error)
+                  : list == ANNOTATIONS ? scan_list(c, &c->has_annotations, scan_annotation, error)
+                  : list == CATEGORIES  ? icseg_json_stream_read(c->stream, &c->category_list, NULL, error)
+                                        : icseg_json_stream_skip(c->stream, error));
+    }
+    if (c->has_images && c->has_annotations) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                      "%s: not a COCO file: lists \"images\", \"annotations\" and \"categories\" are expected",
+                      c->path);
+}
+
 static icseg_status import_file(icseg_import *im, const source_file *file, icseg_error *error) {
     coco c = {.im = im, .path = file->path, .file = file};
-    json_t *root;
     icseg_status status;
-    ICSEG_TRY(icseg_import_read_json(&root, file->path, error));
-    c.images = json_object_get(root, "images");
-    c.annotations = json_object_get(root, "annotations");
-    if (!json_is_array(c.images) || !json_is_array(c.annotations))
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT,
-                            "%s: not a COCO file: lists \"images\", \"annotations\" and \"categories\" are expected",
-                            file->path);
-    else
-        status = read_categories(&c, json_object_get(root, "categories"), error);
-    im->stage.total += (int64_t)json_array_size(c.images);
-    if (status == ICSEG_OK) status = link_annotations(&c, error);
-    if (status == ICSEG_OK) status = import_images(&c, error);
-    json_decref(root);
+    ICSEG_TRY(icseg_json_stream_open(&c.stream, file->path, error));
+    ICSEG_TRY_GOTO(scan_file(&c, error));
+    ICSEG_TRY_GOTO(read_categories(&c, c.category_list, error));
+    im->stage.total += (int64_t)c.image_count;
+    ICSEG_TRY_GOTO(link_annotations(&c, error));
+    status = import_images(&c, error);
+fail:
+    json_decref(c.category_list);
+    icseg_free(c.images);
+    icseg_free(c.links);
+    icseg_json_stream_close(&c.stream);
     return status;
 }
 

@@ -16,7 +16,7 @@
 #include "importers/raster.h"
 #include "icseg/dataset.h"
 #include "icseg/import.h"
-#include "support/dataset_files.h"
+#include "support/import_files.h"
 #include "support/locale.h"
 
 /* ---- the fill rule ---- */
@@ -86,46 +86,6 @@ static void edges_belong_to_one_side_and_the_outside_is_cut_off(void **state) {
 
 /* ---- importing ---- */
 
-static test_folder make(const char *const *folders) {
-    test_folder f = {"/tmp/icseg_import_XXXXXX"};
-    assert_non_null(mkdtemp(f.path));
-    for (; *folders; folders++) assert_int_equal(icseg_folder_create(test_path(&f, *folders), NULL), ICSEG_OK);
-    return f;
-}
-#define make_folders(...) make((const char *const[]){__VA_ARGS__, NULL})
-
-static void write_image(const test_folder *f, const char *name, int width, int height) {
-    uint16_t *values = calloc((size_t)width * (size_t)height, 3 * sizeof *values);
-    test_write_png(f, name, TEST_PNG_RGB, 8, width, height, values);
-    free(values);
-}
-
-static icseg_import_options options_of(const test_folder *f, char out[128]) {
-    icseg_import_options o = {ICSEG_IMPORT_OPTIONS_INIT};
-    snprintf(out, 128, "%s/out", f->path);
-    o.source = f->path;
-    o.folder = out;
-    return o;
-}
-
-static icseg_import_summary imports(const icseg_import_options *o, icseg_import_format format, int64_t images) {
-    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
-    icseg_error error = {0};
-    if (icseg_import_run(o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    assert_int_equal(s.format, format);
-    assert_int_equal(s.images, images);
-    return s;
-}
-
-static void refuses(const icseg_import_options *o, const char *piece) {
-    icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
-    icseg_error error = {0};
-    assert_int_not_equal(icseg_import_run(o, NULL, &s, &error), ICSEG_OK);
-    if (!strstr(error.message, piece) || strchr(error.message, '\n'))
-        fail_msg("'%s' is not in: %s", piece, error.message);
-    assert_false(icseg_folder_exists(o->folder)); /* nothing is left */
-}
-
 typedef struct problem_list {
     int count;
     char lines[16][1024];
@@ -157,153 +117,112 @@ static void lists_problems(const icseg_import_options *o, const char *const *pie
 }
 #define lists(O, ...) lists_problems(O, (const char *const[]){__VA_ARGS__, NULL})
 
-/* The written set: names of its classes and the labels of its image `index`, as rows of letters ('.' = ignored). */
-static void has_set(const char *folder, const char *split, const char *classes, int64_t index, const char *labels) {
-    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
-    icseg_dataset *d;
-    icseg_image image;
-    icseg_labels l;
-    icseg_error error = {0};
-    char text[256] = "";
-    o.folder = folder;
-    o.split = split;
-    if (icseg_dataset_open(&d, &o, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    for (int k = 0; k < icseg_dataset_classes(d); k++)
-        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", k ? " " : "",
-                 icseg_dataset_class_names(d)[k]);
-    assert_string_equal(text, classes);
-    if (icseg_dataset_read(d, index, &image, &l, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    char *p = text;
-    for (int y = 0; y < l.height; y++) {
-        if (y) *p++ = ' ';
-        for (int x = 0; x < l.width; x++) {
-            int16_t v = l.data[y * l.width + x];
-            *p++ = (char)(v < 0 ? '.' : '0' + v);
-        }
-    }
-    *p = '\0';
-    assert_string_equal(text, labels);
-    icseg_image_close(&image);
-    icseg_labels_close(&l);
-    icseg_dataset_close(&d);
-}
-
-static void remove_out(const char *out) {
-    char command[200];
-    snprintf(command, sizeof command, "rm -rf %s", out);
-    assert_int_equal(system(command), 0);
-}
-
-#define COCO_HEAD                                                                                                      \
-    "{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4}],"                               \
-    "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 3, \"name\": \"dog\"}], \"annotations\": ["
-
 static void coco_polygons_and_runs_are_drawn_small_over_large(void **state) {
     (void)state;
-    test_folder f = make_folders("annotations", "images/train");
+    test_folder f = test_import_folders("annotations", "images/train");
     char out[128];
-    icseg_import_options o = options_of(&f, out);
-    write_image(&f, "images/train/a.png", 5, 4);
+    icseg_import_options o = test_import_options(&f, out);
+    test_import_image(&f, "images/train/a.png", 5, 4);
     /* 20 pixels, down the columns: runs 2 3 5 2 8, plain and packed; the small polygon comes first, yet ends on top */
     static const char *const counts[] = {"[2, 3, 5, 2, 8]", "\"235O3\""};
     for (int i = 0; i < 2; i++) {
         char text[1024];
         snprintf(text, sizeof text,
-                 COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4, 0, 4]]},"
-                           "{\"image_id\": 7, \"category_id\": 9, \"iscrowd\": 1, "
-                           "\"segmentation\": {\"size\": [4, 5], \"counts\": %s}},"
-                           "{\"image_id\": 7, \"category_id\": 9, \"segmentation\": []}]}",
+                 TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4, 0, 4]]},"
+                                "{\"image_id\": 7, \"category_id\": 9, \"iscrowd\": 1, "
+                                "\"segmentation\": {\"size\": [4, 5], \"counts\": %s}},"
+                                "{\"image_id\": 7, \"category_id\": 9, \"segmentation\": []}]}",
                  counts[i]);
         test_write_text(&f, "annotations/instances_train.json", text);
-        imports(&o, ICSEG_IMPORT_COCO, 1);
-        has_set(out, "train", "background dog cat", 0, "02000 00000 10200 10200");
-        remove_out(out);
+        test_imports(&o, ICSEG_IMPORT_COCO, 1);
+        test_import_has(out, "train", "background dog cat", 0, "02000 00000 10200 10200");
+        test_import_remove(out);
     }
     o.background = "";
-    imports(&o, ICSEG_IMPORT_COCO, 1);
-    has_set(out, "train", "dog cat", 0, ".1... ..... 0.1.. 0.1..");
-    remove_out(out);
+    test_imports(&o, ICSEG_IMPORT_COCO, 1);
+    test_import_has(out, "train", "dog cat", 0, ".1... ..... 0.1.. 0.1..");
+    test_import_remove(out);
     char classes[128];
     snprintf(classes, sizeof classes, "%s", test_path(&f, "list.txt"));
     test_write_text(&f, "list.txt", "cat\nbird\ndog\n");
     o.classes_file = classes;
-    imports(&o, ICSEG_IMPORT_COCO, 1);
-    has_set(out, "train", "cat bird dog", 0, ".0... ..... 2.0.. 2.0..");
-    remove_out(out);
+    test_imports(&o, ICSEG_IMPORT_COCO, 1);
+    test_import_has(out, "train", "cat bird dog", 0, ".0... ..... 2.0.. 2.0..");
+    test_import_remove(out);
     test_write_text(&f, "list.txt", "cat\nbird\n");
-    refuses(&o, "the class \"dog\" is not in");
+    test_import_refuses(&o, "the class \"dog\" is not in");
     test_dataset_close(&f);
 }
 
 static void a_single_coco_file_and_roboflows_folders_are_found(void **state) {
     (void)state;
     char out[128], file[128];
-    test_folder f = make_folders("train", "valid");
-    icseg_import_options o = options_of(&f, out);
-    write_image(&f, "train/a.png", 5, 4);
-    write_image(&f, "valid/a.png", 5, 4);
-    test_write_text(&f, "train/_annotations.coco.json", COCO_HEAD "]}");
-    test_write_text(&f, "valid/_annotations.coco.json", COCO_HEAD "]}");
-    imports(&o, ICSEG_IMPORT_COCO, 2);
-    has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
-    remove_out(out);
+    test_folder f = test_import_folders("train", "valid");
+    icseg_import_options o = test_import_options(&f, out);
+    test_import_image(&f, "train/a.png", 5, 4);
+    test_import_image(&f, "valid/a.png", 5, 4);
+    test_write_text(&f, "train/_annotations.coco.json", TEST_COCO_HEAD "]}");
+    test_write_text(&f, "valid/_annotations.coco.json", TEST_COCO_HEAD "]}");
+    test_imports(&o, ICSEG_IMPORT_COCO, 2);
+    test_import_has(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_remove(out);
     snprintf(file, sizeof file, "%s/train/_annotations.coco.json", f.path);
     o.source = file;
     o.split = "mine";
-    imports(&o, ICSEG_IMPORT_COCO, 1);
-    has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    test_imports(&o, ICSEG_IMPORT_COCO, 1);
+    test_import_has(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
     test_dataset_close(&f);
 }
 
 static void coco_files_keep_their_splits_and_are_never_joined_unasked(void **state) {
     (void)state;
-    test_folder f = make_folders("annotations", "images/train", "images/val");
+    test_folder f = test_import_folders("annotations", "images/train", "images/val");
     char out[128], name[48];
-    icseg_import_options o = options_of(&f, out);
-    write_image(&f, "images/train/a.png", 5, 4);
-    write_image(&f, "images/val/a.png", 5, 4);
-    test_write_text(&f, "annotations/instances_train.json", COCO_HEAD "]}");
-    test_write_text(&f, "annotations/instances_val.json", COCO_HEAD "]}");
+    icseg_import_options o = test_import_options(&f, out);
+    test_import_image(&f, "images/train/a.png", 5, 4);
+    test_import_image(&f, "images/val/a.png", 5, 4);
+    test_write_text(&f, "annotations/instances_train.json", TEST_COCO_HEAD "]}");
+    test_write_text(&f, "annotations/instances_val.json", TEST_COCO_HEAD "]}");
     o.split = "mine"; /* for sources without splits */
     o.val_share = 0.5;
-    icseg_import_summary s = imports(&o, ICSEG_IMPORT_COCO, 2);
+    icseg_import_summary s = test_imports(&o, ICSEG_IMPORT_COCO, 2);
     assert_true(s.split_unused && s.val_share_unused);
-    has_set(out, "train", "background dog cat", 0, "00000 00000 00000 00000");
-    has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
-    remove_out(out);
+    test_import_has(out, "train", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_has(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_remove(out);
     test_remove(&f, "annotations/instances_val.json");
-    s = imports(&o, ICSEG_IMPORT_COCO, 1);
+    s = test_imports(&o, ICSEG_IMPORT_COCO, 1);
     assert_false(s.split_unused || s.val_share_unused);
-    has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
-    remove_out(out);
+    test_import_has(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_remove(out);
     test_remove(&f, "annotations/instances_train.json");
-    write_image(&f, "images/train/b.png", 5, 4);
-    test_write_text(&f, "annotations/train.json", COCO_HEAD "]}");
+    test_import_image(&f, "images/train/b.png", 5, 4);
+    test_write_text(&f, "annotations/train.json", TEST_COCO_HEAD "]}");
     test_write_text(&f, "annotations/more.json",
                     "{\"images\": [{\"id\": 7, \"file_name\": \"train/b.png\", \"width\": 5, \"height\": 4}],"
                     "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 3, \"name\": \"dog\"}],"
                     "\"annotations\": []}");
-    s = imports(&o, ICSEG_IMPORT_COCO, 2);
+    s = test_imports(&o, ICSEG_IMPORT_COCO, 2);
     assert_false(s.split_unused || s.val_share_unused);
-    has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
-    has_set(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
-    remove_out(out);
-    write_image(&f, "images/a.png", 5, 4);
-    test_write_text(&f, "annotations/instances.json", COCO_HEAD "]}");
-    test_write_text(&f, "annotations/instances_val.json", COCO_HEAD "]}");
-    s = imports(&o, ICSEG_IMPORT_COCO, 2); /* beside one that names its own */
+    test_import_has(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_has(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_remove(out);
+    test_import_image(&f, "images/a.png", 5, 4);
+    test_write_text(&f, "annotations/instances.json", TEST_COCO_HEAD "]}");
+    test_write_text(&f, "annotations/instances_val.json", TEST_COCO_HEAD "]}");
+    s = test_imports(&o, ICSEG_IMPORT_COCO, 2); /* beside one that names its own */
     assert_true(!s.split_unused && s.val_share_unused);
-    has_set(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
-    remove_out(out);
+    test_import_has(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_remove(out);
     test_remove(&f, "annotations/instances.json");
     test_remove(&f, "annotations/instances_val.json");
     o.split = NULL;
-    refuses(&o, "train.json would both be the split train; call them instances_SPLIT.json");
+    test_import_refuses(&o, "train.json would both be the split train; call them instances_SPLIT.json");
     for (int i = 0; i < 65; i++) {
         snprintf(name, sizeof name, "annotations/instances_%d.json", i);
-        test_write_text(&f, name, COCO_HEAD "]}");
+        test_write_text(&f, name, TEST_COCO_HEAD "]}");
     }
-    refuses(&o, "more than 64 COCO JSON files");
+    test_import_refuses(&o, "more than 64 COCO JSON files");
     test_dataset_close(&f);
 }
 
@@ -315,22 +234,25 @@ static void hostile_coco_files_give_one_line(void **state) {
         {"[]", "not an object"},
         {"{\"categories\": 3}", "not a COCO file"},
         {"{\"images\": [], \"annotations\": [], \"categories\": []}", "categories: a list"},
-        {COCO_HEAD "{\"image_id\": \"x\"}]}", "annotations[0]: \"image_id\" is not an integer"},
-        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 4}]}", "annotations[0]: \"category_id\" is not one"},
-        {COCO_HEAD "{\"image_id\": 8, \"category_id\": 3}]}", "\"image_id\" is not one of the images"},
-        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": 5}]}", "neither polygons nor run"},
-        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 3]]}]}", "x, y, x, y"},
-        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 3, \"a\"]]}]}", "coordinate"},
-        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 1e300, 4, 5, 6]]}]}", "coordinate"},
-        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [5, 4], \"counts\": [20]}}]}",
+        {TEST_COCO_HEAD "{\"image_id\": \"x\"}]}", "annotations[0]: \"image_id\" is not an integer"},
+        {TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 4}]}", "annotations[0]: \"category_id\" is not one"},
+        {TEST_COCO_HEAD "{\"image_id\": 8, \"category_id\": 3}]}", "\"image_id\" is not one of the images"},
+        {TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": 5}]}", "neither polygons nor run"},
+        {TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 3]]}]}", "x, y, x, y"},
+        {TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 3, \"a\"]]}]}", "coordinate"},
+        {TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[1, 2, 1e300, 4, 5, 6]]}]}",
+         "coordinate"},
+        {TEST_COCO_HEAD
+         "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [5, 4], \"counts\": [20]}}]}",
          "another \"size\""},
-        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [4, 5], \"counts\": [21]}}]}",
+        {TEST_COCO_HEAD
+         "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [4, 5], \"counts\": [21]}}]}",
          "do not add up"},
-        {COCO_HEAD
+        {TEST_COCO_HEAD
          "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [4, 5], \"counts\": [-1, 21]}}]}",
          "do not add up"},
-        {COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [4, 5], \"counts\": "
-                   "\"oooooooooooooooooooooooooooo\"}}]}",
+        {TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [4, 5], \"counts\": "
+                        "\"oooooooooooooooooooooooooooo\"}}]}",
          "do not add up"},
         {"{\"images\": [{\"id\": 7, \"file_name\": \"/etc/passwd\", \"width\": 5, \"height\": 4}], \"annotations\": "
          "[], "
@@ -350,23 +272,23 @@ static void hostile_coco_files_give_one_line(void **state) {
          "cannot be a class name"},
         {"{\"images\": [], \"annotations\": [], \"categories\": [{\"id\": 1, \"name\": \"\\u007f\"}]}",
          "cannot be a class name"},
-        {COCO_HEAD, "not JSON: line 1"},
+        {TEST_COCO_HEAD, "not JSON: line 1"},
     };
-    test_folder f = make_folders("annotations", "images");
+    test_folder f = test_import_folders("annotations", "images");
     char out[128];
-    icseg_import_options o = options_of(&f, out);
+    icseg_import_options o = test_import_options(&f, out);
     o.format = ICSEG_IMPORT_COCO;
-    write_image(&f, "images/a.png", 5, 4);
+    test_import_image(&f, "images/a.png", 5, 4);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         test_write_text(&f, "annotations/instances_train.json", bad[i].text);
-        refuses(&o, bad[i].piece);
+        test_import_refuses(&o, bad[i].piece);
     }
     char *deep = malloc(300000);
     memset(deep, '[', 299999);
     memcpy(deep, "{\"a\":", 5);
     deep[299999] = '\0';
     test_write_text(&f, "annotations/instances_train.json", deep);
-    refuses(&o, "not JSON");
+    test_import_refuses(&o, "not JSON");
     free(deep);
     test_dataset_close(&f);
 }
@@ -379,12 +301,12 @@ static void hostile_coco_files_give_one_line(void **state) {
 
 static void labelme_shapes_are_drawn(void **state) {
     (void)state;
-    test_folder f = make_folders("none");
+    test_folder f = test_import_folders("none");
     char out[128];
-    icseg_import_options o = options_of(&f, out);
+    icseg_import_options o = test_import_options(&f, out);
     icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
-    write_image(&f, "a.png", 4, 4);
+    test_import_image(&f, "a.png", 4, 4);
     test_write_text(
         &f, "a.json",
         LABELME("{\"label\": \"b\", \"points\": [[4, 4], [0, 2]], \"shape_type\": \"rectangle\"},"
@@ -397,30 +319,30 @@ static void labelme_shapes_are_drawn(void **state) {
                 ""));
     if (icseg_import_run(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     assert_true(s.format == ICSEG_IMPORT_LABELME && s.objects == 4 && s.skipped == 1 && s.classes == 3);
-    has_set(out, "train", "background a b", 0, ".011 0011 1222 1122");
-    remove_out(out);
+    test_import_has(out, "train", "background a b", 0, ".011 0011 1222 1122");
+    test_import_remove(out);
 
     test_remove(&f, "a.png"); /* then the copy inside serves */
-    refuses(&o, "its image");
+    test_import_refuses(&o, "its image");
     test_write_text(&f, "a.json",
                     LABELME("{\"label\": \"b\", \"points\": [[0, 0], [9, 0], [9, 1], [0, 1]]}",
                             ", \"imageData\": \"" LABELME_IMAGE "\""));
-    imports(&o, ICSEG_IMPORT_LABELME, 1);
-    has_set(out, "train", "background b", 0, "1111 0000 0000 0000");
+    test_imports(&o, ICSEG_IMPORT_LABELME, 1);
+    test_import_has(out, "train", "background b", 0, "1111 0000 0000 0000");
     test_dataset_close(&f);
 }
 
 static void pixels_around_objects_need_a_class_or_are_ignored(void **state) {
     (void)state;
-    test_folder f = make_folders("lm");
+    test_folder f = test_import_folders("lm");
     char out[128], lm[128], classes[128];
-    icseg_import_options o = options_of(&f, out);
+    icseg_import_options o = test_import_options(&f, out);
     icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
     snprintf(lm, sizeof lm, "%s/lm", f.path);
     snprintf(classes, sizeof classes, "%s/list.txt", f.path);
     o.source = lm;
-    write_image(&f, "lm/a.png", 4, 4);
+    test_import_image(&f, "lm/a.png", 4, 4);
     test_write_text(&f, "lm/a.json", LABELME("{\"label\": \"b\", \"points\": [[0, 0], [4, 0], [4, 1], [0, 1]]}", ""));
     for (int i = 0; i < 3; i++) { /* told only when it is not what was asked for */
         static const char *const lists[] = {"b\nbackground\n", "b\n", "b\n"};
@@ -429,13 +351,13 @@ static void pixels_around_objects_need_a_class_or_are_ignored(void **state) {
         o.background = i < 2 ? "background" : "";
         if (icseg_import_run(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
         assert_int_equal(s.no_background, i == 1);
-        has_set(out, "train", i ? "b" : "b background", 0, i ? "0000 .... .... ...." : "0000 1111 1111 1111");
-        remove_out(out);
+        test_import_has(out, "train", i ? "b" : "b background", 0, i ? "0000 .... .... ...." : "0000 1111 1111 1111");
+        test_import_remove(out);
     }
     o.classes_file = NULL;
     test_write_text(&f, "lm/a.json", LABELME("", ""));
     assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_DATA);
-    refuses(&o, "/lm: no classes: nothing is labelled");
+    test_import_refuses(&o, "/lm: no classes: nothing is labelled");
     test_dataset_close(&f);
 }
 
@@ -455,68 +377,68 @@ static void hostile_labelme_files_give_one_line(void **state) {
         {LABELME("{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"mask\"}", ""), "a mask needs"},
         {LABELME("{\"label\": \" \", \"points\": []}", ""), "cannot be a class name"},
     };
-    test_folder f = make_folders("none");
+    test_folder f = test_import_folders("none");
     char out[128];
-    icseg_import_options o = options_of(&f, out);
+    icseg_import_options o = test_import_options(&f, out);
     o.format = ICSEG_IMPORT_LABELME;
-    write_image(&f, "a.png", 4, 4);
+    test_import_image(&f, "a.png", 4, 4);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         test_write_text(&f, "a.json", bad[i].text);
-        refuses(&o, bad[i].piece);
+        test_import_refuses(&o, bad[i].piece);
     }
     test_dataset_close(&f);
 }
 
 static void yolo_polygons_are_fractions_of_the_image(void **state) {
     (void)state;
-    test_folder f = make_folders("images/train", "images/val", "labels/train", "labels/val");
+    test_folder f = test_import_folders("images/train", "images/val", "labels/train", "labels/val");
     char out[128];
-    icseg_import_options o = options_of(&f, out);
-    write_image(&f, "images/train/a.png", 4, 2);
-    write_image(&f, "images/train/b.png", 4, 2);
-    write_image(&f, "images/val/c.png", 4, 2);
+    icseg_import_options o = test_import_options(&f, out);
+    test_import_image(&f, "images/train/a.png", 4, 2);
+    test_import_image(&f, "images/train/b.png", 4, 2);
+    test_import_image(&f, "images/val/c.png", 4, 2);
     test_write_text(&f, "data.yaml",
                     "path: .\ntrain: images/train\nnc: 2\nnames:\n  0: car\n  1: bus\nextra: [a, {b: c}]\n");
     test_write_text(&f, "labels/train/a.txt", "1 0.5 0 1.0 0 1 1 0.5 1\r\n\n0 -1 0.5 0.25 0.5 0.25 1 -1 1\n");
-    imports(&o, ICSEG_IMPORT_YOLO, 3);
-    has_set(out, "train", "background car bus", 0, "0022 1022");
-    has_set(out, "train", "background car bus", 1, "0000 0000");
-    has_set(out, "val", "background car bus", 0, "0000 0000");
-    remove_out(out);
+    test_imports(&o, ICSEG_IMPORT_YOLO, 3);
+    test_import_has(out, "train", "background car bus", 0, "0022 1022");
+    test_import_has(out, "train", "background car bus", 1, "0000 0000");
+    test_import_has(out, "val", "background car bus", 0, "0000 0000");
+    test_import_remove(out);
     test_write_text(&f, "data.yaml", "names: [car, bus]\n");
     test_decimal_commas(); /* what the numbers in the files do not have */
-    imports(&o, ICSEG_IMPORT_YOLO, 3);
+    test_imports(&o, ICSEG_IMPORT_YOLO, 3);
     test_decimal_points();
-    has_set(out, "train", "background car bus", 0, "0022 1022");
-    remove_out(out);
+    test_import_has(out, "train", "background car bus", 0, "0022 1022");
+    test_import_remove(out);
 
     test_write_text(&f, "labels/train/a.txt", "0 0.5 0.5 0.2 0.2\n");
-    refuses(&o, "a.txt: line 1: a box");
+    test_import_refuses(&o, "a.txt: line 1: a box");
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 1\n2 0 0 1 0 1 1\n");
-    refuses(&o, "a.txt: line 2: the first number");
+    test_import_refuses(&o, "a.txt: line 2: the first number");
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 nan\n");
-    refuses(&o, "fraction of the image");
+    test_import_refuses(&o, "fraction of the image");
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1\n");
-    refuses(&o, "x y x y");
+    test_import_refuses(&o, "x y x y");
     test_write_text(&f, "data.yaml", "names: {1: car}\n");
-    refuses(&o, "expected the number 0");
+    test_import_refuses(&o, "expected the number 0");
     test_write_text(&f, "data.yaml", "names: 3\n");
-    refuses(&o, "\"names\" must be a list");
+    test_import_refuses(&o, "\"names\" must be a list");
     test_write_text(&f, "data.yaml", "nothing: {names: [a]}\n");
-    refuses(&o, "no class names");
+    test_import_refuses(&o, "no class names");
     char *many = malloc(16385 * 9 + 10), *p = many + sprintf(many, "names:\n");
     for (int i = 0; i < 16385; i++) p += sprintf(p, "- n%05d\n", i);
     test_write_text(&f, "data.yaml", many);
     free(many);
-    refuses(&o, "data.yaml: names: more than 16384 classes");
+    test_import_refuses(&o, "data.yaml: names: more than 16384 classes");
     test_dataset_close(&f);
 }
 
 static void voc_indices_and_colours_are_read(void **state) {
     (void)state;
-    test_folder f = make_folders("SegmentationClass", "JPEGImages", "ImageSets/Segmentation");
+    test_folder f = test_import_folders("SegmentationClass", "JPEGImages", "ImageSets/Segmentation");
     char out[128];
-    icseg_import_options o = options_of(&f, out);
+    icseg_import_options o = test_import_options(&f, out);
     test_write_jpeg(&f, "JPEGImages/2007_1.jpg", 4, 1, 0);
     test_write_jpeg(&f, "JPEGImages/2007_2.jpg", 4, 1, 0);
     test_write_png(&f, "SegmentationClass/2007_1.png", TEST_PNG_PALETTE, 8, 4, 1, (const uint16_t[]){0, 1, 5, 255});
@@ -525,79 +447,79 @@ static void voc_indices_and_colours_are_read(void **state) {
     test_write_text(&f, "ImageSets/Segmentation/train.txt", "2007_1\n");
     test_write_text(&f, "ImageSets/Segmentation/val.txt", "2007_2 \r\n");
     test_write_text(&f, "ImageSets/Segmentation/trainval.txt", "2007_1\n2007_2\n");
-    imports(&o, ICSEG_IMPORT_VOC, 2);
+    test_imports(&o, ICSEG_IMPORT_VOC, 2);
     const char *names = "background aeroplane bicycle bird boat bottle bus car cat chair cow dining table dog horse "
                         "motorbike person potted plant sheep sofa train tv/monitor";
-    has_set(out, "train", names, 0, "015.");
-    has_set(out, "val", names, 0, "12.3");
-    remove_out(out);
+    test_import_has(out, "train", names, 0, "015.");
+    test_import_has(out, "val", names, 0, "12.3");
+    test_import_remove(out);
     test_write_png(&f, "SegmentationClass/2007_2.png", TEST_PNG_RGB, 8, 4, 1,
                    (const uint16_t[]){128, 0, 0, 0, 128, 1, 224, 224, 192, 0, 128, 128});
-    refuses(&o, "colour 0,128,1 at x=1, y=0");
+    test_import_refuses(&o, "colour 0,128,1 at x=1, y=0");
     test_write_text(&f, "class_names.txt", "_background_\ncat\n");
-    refuses(&o, "index 5 at x=2, y=0, but there are 2 classes");
+    test_import_refuses(&o, "index 5 at x=2, y=0, but there are 2 classes");
     test_write_text(&f, "ImageSets/Segmentation/train.txt", "../../secret\n");
-    refuses(&o, "line 1 is not an image name");
+    test_import_refuses(&o, "line 1 is not an image name");
     assert_int_equal(icseg_file_write(test_path(&f, "ImageSets/Segmentation/train.txt"), "2007_1\0\n", 8, NULL),
                      ICSEG_OK);
-    refuses(&o, "train.txt: contains a NUL byte");
+    test_import_refuses(&o, "train.txt: contains a NUL byte");
     test_dataset_close(&f);
 }
 
 static void cvats_colours_are_looked_up(void **state) {
     (void)state;
-    test_folder f = make_folders("SegmentationClass", "ImageSets/Segmentation", "pictures");
+    test_folder f = test_import_folders("SegmentationClass", "ImageSets/Segmentation", "pictures");
     char out[128], pictures[128];
-    icseg_import_options o = options_of(&f, out);
-    write_image(&f, "pictures/x.png", 3, 1);
-    write_image(&f, "pictures/y.png", 3, 1);
+    icseg_import_options o = test_import_options(&f, out);
+    test_import_image(&f, "pictures/x.png", 3, 1);
+    test_import_image(&f, "pictures/y.png", 3, 1);
     test_write_text(&f, "labelmap.txt",
                     "# label:color_rgb:parts:actions\nbackground:0,0,0::\nwall: brick:10,20,30::\nroof:255,0,0::\n");
     test_write_text(&f, "ImageSets/Segmentation/default.txt", "x\ny\n");
     for (int i = 0; i < 2; i++)
         test_write_png(&f, i ? "SegmentationClass/y.png" : "SegmentationClass/x.png", TEST_PNG_RGB, 8, 3, 1,
                        (const uint16_t[]){255, 0, 0, 10, 20, 30, 0, 0, 0});
-    refuses(&o, "its image is missing");
+    test_import_refuses(&o, "its image is missing");
     snprintf(pictures, sizeof pictures, "%s/pictures", f.path);
     o.image_folder = pictures;
     assert_int_equal(icseg_folder_create(test_path(&f, "JPEGImages"), NULL), ICSEG_OK);
-    write_image(&f, "JPEGImages/x.png", 7, 1); /* the caller's folder comes first */
+    test_import_image(&f, "JPEGImages/x.png", 7, 1); /* the caller's folder comes first */
     o.val_share = 0.5;
-    imports(&o, ICSEG_IMPORT_CVAT, 2);
-    has_set(out, "train", "background wall: brick roof", 0, "210");
-    has_set(out, "val", "background wall: brick roof", 0, "210");
-    remove_out(out);
+    test_imports(&o, ICSEG_IMPORT_CVAT, 2);
+    test_import_has(out, "train", "background wall: brick roof", 0, "210");
+    test_import_has(out, "val", "background wall: brick roof", 0, "210");
+    test_import_remove(out);
     o.background = "";
-    imports(&o, ICSEG_IMPORT_CVAT, 2);
-    has_set(out, "train", "wall: brick roof", 0, "10.");
-    remove_out(out);
+    test_imports(&o, ICSEG_IMPORT_CVAT, 2);
+    test_import_has(out, "train", "wall: brick roof", 0, "10.");
+    test_import_remove(out);
     test_write_text(&f, "labelmap.txt", "roof:255,0,0::\n");
-    refuses(&o, "colour 10,20,30 at x=1, y=0");
+    test_import_refuses(&o, "colour 10,20,30 at x=1, y=0");
     test_write_text(&f, "labelmap.txt", "roof:255,0::\n");
-    refuses(&o, "labelmap.txt: line 1:");
+    test_import_refuses(&o, "labelmap.txt: line 1:");
     test_dataset_close(&f);
 }
 
 static void other_files_and_wrong_calls_are_refused(void **state) {
     (void)state;
-    test_folder f = make_folders("stuff");
+    test_folder f = test_import_folders("stuff");
     char out[128];
-    icseg_import_options o = options_of(&f, out);
-    refuses(&o, "does not contain files of a labelling tool");
+    icseg_import_options o = test_import_options(&f, out);
+    test_import_refuses(&o, "does not contain files of a labelling tool");
     o.format = ICSEG_IMPORT_YOLO;
-    refuses(&o, "no data.yaml");
+    test_import_refuses(&o, "no data.yaml");
     o.format = ICSEG_IMPORT_COCO;
-    refuses(&o, "no COCO JSON");
+    test_import_refuses(&o, "no COCO JSON");
     o.format = ICSEG_IMPORT_LABELME;
-    refuses(&o, "no images with labels");
+    test_import_refuses(&o, "no images with labels");
     o.val_share = 2;
-    refuses(&o, "val_share");
+    test_import_refuses(&o, "val_share");
     o.val_share = 0;
     o.split = "a/b";
-    refuses(&o, "split");
+    test_import_refuses(&o, "split");
     o.split = NULL;
     o.source = "/nowhere/at/all";
-    refuses(&o, "no such file");
+    test_import_refuses(&o, "no such file");
     o.source = f.path;
     o.folder = f.path;
     icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
@@ -610,11 +532,11 @@ static void other_files_and_wrong_calls_are_refused(void **state) {
 static void every_problem_is_listed_and_nothing_is_written(void **state) {
     (void)state;
     test_folder f =
-        make_folders("annotations", "images/train", "labels/train", "SegmentationClass", "JPEGImages", "lm");
+        test_import_folders("annotations", "images/train", "labels/train", "SegmentationClass", "JPEGImages", "lm");
     char out[128], lm[128];
-    icseg_import_options o = options_of(&f, out);
-    write_image(&f, "images/train/a.png", 5, 4);
-    write_image(&f, "images/train/b.png", 5, 4);
+    icseg_import_options o = test_import_options(&f, out);
+    test_import_image(&f, "images/train/a.png", 5, 4);
+    test_import_image(&f, "images/train/b.png", 5, 4);
     test_write_text(&f, "images/train/c.jpg", "not an image");
     o.format = ICSEG_IMPORT_COCO;
     test_write_text(&f, "annotations/instances_train.json",
@@ -644,13 +566,13 @@ static void every_problem_is_listed_and_nothing_is_written(void **state) {
     test_write_png(&f, "SegmentationClass/a.png", TEST_PNG_PALETTE, 8, 5, 4, high);
     test_write_png(&f, "SegmentationClass/b.png", TEST_PNG_PALETTE, 8, 4, 5, wide);
     test_write_png(&f, "SegmentationClass/d.png", TEST_PNG_PALETTE, 8, 4, 5, wide);
-    write_image(&f, "JPEGImages/a.png", 5, 4);
-    write_image(&f, "JPEGImages/b.png", 5, 4);
+    test_import_image(&f, "JPEGImages/a.png", 5, 4);
+    test_import_image(&f, "JPEGImages/b.png", 5, 4);
     lists(&o, "a.png: index 200 at x=2, y=0", "b.png: labels of 4x5 pixels", "d.png: its image is missing");
     o.format = ICSEG_IMPORT_LABELME;
     snprintf(lm, sizeof lm, "%s/lm", f.path);
     o.source = lm;
-    write_image(&f, "lm/a.png", 5, 4);
+    test_import_image(&f, "lm/a.png", 5, 4);
     test_write_text(&f, "lm/a.json", "{\"shapes\": [{}, {\"label\": \"x\", \"points\": [[1]]}, 5]}");
     test_write_text(&f, "lm/b.json", "[]");
     test_write_text(&f, "lm/c.json", "{\"shapes\": [{\"label\": \"x\", \"points\": [[1, null]]}]}");
@@ -661,20 +583,20 @@ static void every_problem_is_listed_and_nothing_is_written(void **state) {
 
 static void an_empty_folder_that_was_there_stays_and_is_filled(void **state) {
     (void)state;
-    test_folder f = make_folders("lm", "out");
+    test_folder f = test_import_folders("lm", "out");
     char out[128], lm[128];
-    icseg_import_options o = options_of(&f, out);
+    icseg_import_options o = test_import_options(&f, out);
     snprintf(lm, sizeof lm, "%s/lm", f.path);
     o.source = lm;
-    write_image(&f, "lm/a.png", 5, 4);
+    test_import_image(&f, "lm/a.png", 5, 4);
     test_write_text(&f, "lm/a.json", "{\"shapes\": 3}");
     icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error;
     assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_DATA);
     assert_true(icseg_folder_exists(out));
     test_write_text(&f, "lm/a.json", "{\"shapes\": [{\"label\": \"x\", \"points\": [[0, 0], [2, 0], [2, 9]]}]}");
-    imports(&o, ICSEG_IMPORT_LABELME, 1); /* nothing hidden was left that made it not empty */
-    has_set(out, "train", "background x", 0, "11000 11000 01000 01000");
+    test_imports(&o, ICSEG_IMPORT_LABELME, 1); /* nothing hidden was left that made it not empty */
+    test_import_has(out, "train", "background x", 0, "11000 11000 01000 01000");
     test_dataset_close(&f);
 }
 
@@ -694,19 +616,19 @@ static void survives_damage(const icseg_import_options *o, const char *path) {
         data[at % size] = old;
         if (icseg_import_run(o, NULL, &s, &error) != ICSEG_OK)
             assert_true(error.message[0] && !strchr(error.message, '\n'));
-        remove_out(o->folder);
+        test_import_remove(o->folder);
     }
     icseg_free(data);
 }
 
 static void damaged_label_files_give_one_line(void **state) {
     (void)state;
-    test_folder f = make_folders("annotations", "images/train", "labels/train");
+    test_folder f = test_import_folders("annotations", "images/train", "labels/train");
     char out[128], path[128];
-    icseg_import_options o = options_of(&f, out);
-    write_image(&f, "images/train/a.png", 5, 4);
+    icseg_import_options o = test_import_options(&f, out);
+    test_import_image(&f, "images/train/a.png", 5, 4);
     test_write_text(&f, "annotations/instances_train.json",
-                    COCO_HEAD
+                    TEST_COCO_HEAD
                     "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4]]}, {\"image_id\": "
                     "7, \"category_id\": 9, \"segmentation\": {\"size\": [4, 5], \"counts\": \"235O3\"}}]}");
     o.format = ICSEG_IMPORT_COCO;
@@ -734,7 +656,7 @@ static void survives_lack_of_memory(const icseg_import_options *o) {
         icseg_memory_fail_after(n);
         icseg_status status = icseg_import_run(o, NULL, &s, &error);
         icseg_memory_fail_after(-1);
-        remove_out(o->folder);
+        test_import_remove(o->folder);
         fine = status == ICSEG_OK ? fine + 1 : 0;
         if (status == ICSEG_OK) continue;
         if (status != ICSEG_ERROR_MEMORY) fail_msg("allocation %d: %s", (int)n, error.message);
@@ -746,12 +668,13 @@ static void survives_lack_of_memory(const icseg_import_options *o) {
 
 static void importing_survives_lack_of_memory(void **state) {
     (void)state;
-    test_folder f = make_folders("annotations", "images", "deep/lm");
+    test_folder f = test_import_folders("annotations", "images", "deep/lm");
     char out[128], lm[128];
-    icseg_import_options o = options_of(&f, out);
-    write_image(&f, "images/a.png", 5, 4);
+    icseg_import_options o = test_import_options(&f, out);
+    test_import_image(&f, "images/a.png", 5, 4);
     test_write_text(&f, "annotations/instances_train.json",
-                    COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4, 0, 4]]}]}");
+                    TEST_COCO_HEAD
+                    "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4, 0, 4]]}]}");
     o.format = ICSEG_IMPORT_COCO;
     survives_lack_of_memory(&o);
     test_write_text(&f, "deep/lm/a.json",

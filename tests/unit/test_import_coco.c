@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * COCO files as streams: sections in any order, values of any size, positions of errors, memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "importers/json_stream.h"
+#include "support/import_files.h"
+
+#define FILE_NAME "annotations/instances_train.json"
+
+static test_folder folder;
+static char out[128];
+static icseg_import_options options;
+
+static int open_folder(void **state) {
+    (void)state;
+    folder = test_import_folders("annotations", "images");
+    options = test_import_options(&folder, out);
+    options.format = ICSEG_IMPORT_COCO;
+    test_import_image(&folder, "images/a.png", 5, 4);
+    test_import_image(&folder, "images/b.png", 5, 4);
+    return 0;
+}
+
+static int close_folder(void **state) {
+    (void)state;
+    test_dataset_close(&folder);
+    return 0;
+}
+
+static const char images[] = "\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4},"
+                             "{\"height\": 4, \"width\": 5, \"file_name\": \"b.png\", \"id\": -3}]";
+static const char categories[] = "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 3, \"name\": \"dog\"}]";
+static const char annotations[] =
+    "\"annotations\": [{\"image_id\": 7, \"category_id\": 3, \"segmentation\": [[0, 2, 1, 2, 1, 4, 0, 4]]},"
+    "{\"segmentation\": [[0, 0, 5, 0, 5, 1, 0, 1]], \"category_id\": 9, \"image_id\": -3},"
+    "{\"image_id\": 7, \"category_id\": 9, \"segmentation\": [[1, 0, 3, 0, 3, 4, 1, 4]]}]";
+
+static void sections_may_come_in_any_order(void **state) {
+    (void)state;
+    static const char other[] =
+        "\"info\": {\"a\": [1, \"]}\\\"\", {\"images\": []}], \"b\": null}, \"licenses\": 3.5e2";
+    const char *const sections[] = {images, annotations, categories, other};
+    for (int order = 0; order < 256; order++) {
+        int at[4] = {order & 3, order >> 2 & 3, order >> 4 & 3, order >> 6};
+        if ((1 << at[0] | 1 << at[1] | 1 << at[2] | 1 << at[3]) != 15) continue;
+        char text[2048];
+        snprintf(text, sizeof text, "\xef\xbb\xbf \t{%s ,\r\n%s,%s, %s }\n", sections[at[0]], sections[at[1]],
+                 sections[at[2]], sections[at[3]]);
+        test_write_text(&folder, FILE_NAME, text);
+        test_imports(&options, ICSEG_IMPORT_COCO, 2);
+        test_import_has(out, "train", "background dog cat", 0, "02200 02200 12200 12200");
+        test_import_has(out, "train", "background dog cat", 1, "22222 00000 00000 00000");
+        test_import_remove(out);
+    }
+}
+
+static void what_is_not_json_is_refused_with_its_position(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *piece;
+    } bad[] = {
+        {"", "not JSON: line 1, column 1: '{' is expected"},
+        {"\n x", "not JSON: line 2, column 2: '{' is expected"},
+        {"[{}]", "the JSON is not an object"},
+        {"{\"images\": []\n \"annotations\": []}", "line 2, column 2: ',' or '}' is expected"},
+        {"{\"images\": [{} {}]}", "line 1, column 16: ',' or ']' is expected"},
+        {"{\"images\": [{},]}", "a value is expected"},
+        {"{\"images\": [,{}]}", "a value is expected"},
+        {"{\"images\": [],}", "a key in quotation marks is expected"},
+        {"{images: []}", "line 1, column 2: a key in quotation marks is expected"},
+        {"{\"images\" []}", "line 1, column 11: ':' is expected"},
+        {"{\"images\": [{}]", "',' or '}' is expected"},
+        {"{\"images\": [\n{}, \n {\"id\": x}]}", "line 3, column "},
+        {"{\"images\": [{\"id\": 1,\n\"id\": 2}]}", "duplicate object key"},
+        {"{\"info\": [1, {2]}}", "line 1, column 16: the bracket does not match"},
+        {"{\"info\": [1, {\"a\": [2}", "the bracket does not match"},
+        {"{\"info\": [1, \"2\\\"", "the file ends within a value"},
+        {"{\"images\": [], \"annotations\": [], \"categories\": []} {}", "the end of the file is expected"},
+        {"{\"images\": [], \"images\": []}", "\"images\" occurs twice"},
+        {"{\"annotations\": [], \"images\": [], \"annotations\": 3}", "\"annotations\" occurs twice"},
+        {"{\"images\": {}, \"annotations\": []}", "not a COCO file"},
+        {"{\"images\": [], \"annotations\": [], \"categories\": {\"id\": 3}}", "categories: a list"},
+        {"{\"images\": [], \"annotations\": [5], \"categories\": [{\"id\": 3, \"name\": \"a\"}]}",
+         "annotations[0]: \"image_id\" is not an integer"},
+        {"{\"images\": [5], \"annotations\": [], \"categories\": [{\"id\": 3, \"name\": \"a\"}]}",
+         "images[0]: an integer"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        test_write_text(&folder, FILE_NAME, bad[i].text);
+        test_import_refuses(&options, bad[i].piece);
+    }
+    static const char nul[] = "{\"images\": [{\"id\": 1, \0\"file_name\": 3}]}";
+    assert_int_equal(icseg_file_write(test_path(&folder, FILE_NAME), nul, sizeof nul - 1, NULL), ICSEG_OK);
+    test_import_refuses(&options, "not JSON: line 1");
+}
+
+/* A file with `count` times the text in its section "info" or in its annotation. */
+static void write_long(bool skipped, const char *piece, size_t count) {
+    FILE *file = fopen(test_path(&folder, FILE_NAME), "w");
+    assert_non_null(file);
+    fprintf(file, "{\"%s\": [0", skipped ? "info" : "annotations\": [{\"image_id\": 7, \"category_id\": 9, \"extra");
+    for (size_t i = 0; i < count; i++) fputs(piece, file);
+    fprintf(file, "]%s, %s, %s%s}", skipped ? "" : "}]", images, categories, skipped ? ", \"annotations\": []" : "");
+    assert_int_equal(fclose(file), 0);
+}
+
+static void only_values_that_are_read_have_a_largest_size(void **state) {
+    (void)state;
+    enum { PIECES = ICSEG_JSON_VALUE_LIMIT / 16 + 1 };
+    write_long(false, ", \"0123456789ab\"", PIECES);
+    test_import_refuses(&options, "instances_train.json: line 1: a value has more than 16777216 bytes");
+    write_long(true, ", \"0123456789ab\"", PIECES);
+    test_imports(&options, ICSEG_IMPORT_COCO, 2);
+    test_import_remove(out);
+    for (int skipped = 0; skipped < 2; skipped++) {
+        write_long(skipped, ", [", 100000);
+        test_import_refuses(&options, "nested too deeply");
+    }
+}
+
+/* 12 MB of small objects took 900 MB when all of them were in memory at once. */
+static void memory_does_not_grow_with_the_file(void **state) {
+    (void)state;
+    enum { ANNOTATIONS = 4000, LARGEST = 400 << 10 }; /* KB: a sanitizer keeps up to 256 MB of freed blocks */
+    FILE *file = fopen(test_path(&folder, FILE_NAME), "w");
+    assert_non_null(file);
+    fprintf(file, "{%s, %s, \"annotations\": [", images, categories);
+    for (int i = 0; i < ANNOTATIONS; i++) {
+        fprintf(file, "%s{\"image_id\": 7, \"category_id\": 9, \"extra\": [{}", i ? "," : "");
+        for (int k = 0; k < 1000; k++) fputs(",{}", file);
+        fputs("]}", file);
+    }
+    fputs("]}", file);
+    assert_int_equal(fclose(file), 0);
+    int status;
+    struct rusage usage;
+    pid_t child = fork();
+    if (!child) _exit(icseg_import_run(&options, NULL, NULL, NULL) == ICSEG_OK ? 0 : 1);
+    assert_int_equal(wait4(child, &status, 0, &usage), child);
+    assert_int_equal(status, 0);
+    assert_true(usage.ru_maxrss < LARGEST);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(sections_may_come_in_any_order, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(what_is_not_json_is_refused_with_its_position, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(only_values_that_are_read_have_a_largest_size, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(memory_does_not_grow_with_the_file, open_folder, close_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
