@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Multi-scale alignment: a score map, the cosine of each position's vector with each class embedding, at every aligned
+ * Multi-scale alignment: a score map (the cosine of each position's vector with each class embedding) at every aligned
  * stride (reference: ICPC.forward). */
 #include <stdio.h>
 

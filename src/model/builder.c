@@ -28,7 +28,7 @@ static icseg_value parameter(icseg_builder *b, const char *leaf, icseg_shape sha
     }
     if (param && !icseg_shape_equal(param->file_shape, shape)) {
         char ours[ICSEG_SHAPE_TEXT], theirs[ICSEG_SHAPE_TEXT];
-        return icseg_graph_fail(b->graph, leaf, ICSEG_ERROR_SHAPE, "the parameter has shape %s, %s is needed",
+        return icseg_graph_fail(b->graph, leaf, ICSEG_ERROR_SHAPE, "the parameter has shape %s; expected %s",
                                 icseg_shape_text(param->file_shape, theirs, sizeof theirs),
                                 icseg_shape_text(shape, ours, sizeof ours));
     }
@@ -40,7 +40,7 @@ icseg_value icseg_build_param(icseg_builder *b, const char *leaf, icseg_shape sh
     return parameter(b, leaf, shape, (icseg_param_options){.layout = layout, .init = init, .scale = scale});
 }
 
-/* One value per channel, constant at first. */
+/* One value per channel, initialised to a constant. */
 static icseg_value vector(icseg_builder *b, const char *leaf, int64_t size, float value, bool buffer) {
     return parameter(b, leaf, ICSEG_SHAPE(size),
                      (icseg_param_options){.init = ICSEG_INIT_CONSTANT, .scale = value, .buffer = buffer});
@@ -62,7 +62,7 @@ icseg_value icseg_build_conv(icseg_builder *b, const char *name, icseg_value x, 
 
 icseg_value icseg_build_conv_transpose(icseg_builder *b, const char *name, icseg_value x, int64_t out) {
     int64_t in = icseg_graph_dim(b->graph, x, -1);
-    float bound = 1 / sqrtf((float)(out * 4)); /* PyTorch takes the second axis for the fan-in */
+    float bound = 1 / sqrtf((float)(out * 4)); /* PyTorch uses the second axis as the fan-in */
     icseg_graph_push(b->graph, "%s", name);
     icseg_value weight =
         icseg_build_param(b, "weight", ICSEG_SHAPE(in, out, 2, 2), ICSEG_LAYOUT_IOHW, ICSEG_INIT_UNIFORM, bound);

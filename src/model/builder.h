@@ -14,12 +14,12 @@ typedef struct icseg_builder {
     icseg_graph *graph;
     icseg_params *params;
     const icseg_config *config;
-    bool declare;   /* create parameters that are not there */
+    bool declare;   /* create missing parameters */
     bool freeze_bn; /* the image encoder's batch norms use and keep their running statistics */
 } icseg_builder;
 
-/* Whether a parameter or scope belongs to CLIP's image encoder: `visual.*` but for `visual.fpn1` to `fpn4`, the ViT's
- * way to four strides, which no published CLIP weights have. What is frozen goes by this. */
+/* Whether a parameter or scope belongs to CLIP's image encoder: `visual.*` except `visual.fpn1` to `fpn4`, the ViT's
+ * resampling to four strides, which published CLIP weights lack. This decides which parameters freeze. */
 bool icseg_is_image_encoder(const char *name);
 
 /* A parameter of the current scope. shape is the checkpoint's. */
@@ -57,14 +57,14 @@ typedef struct icseg_texts {
     const int32_t *names;       /* (classes): how many of the texts each class has; NULL: one each, not averaged */
 } icseg_texts;
 
-/* What an image encoder gives: maps at strides 4, 8, 16, 32 and tokens (B, 1 + HW, C), the global one first. */
+/* The output of an image encoder: maps at strides 4, 8, 16, 32 and tokens (B, 1 + HW, C), the global one first. */
 typedef struct icseg_features {
     icseg_value level[ICSEG_LEVELS]; /* (B, h, w, channels) */
     icseg_value tokens;
 } icseg_features;
 icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image); /* image (B, H, W, 3), scope `visual` */
 icseg_features icseg_build_vit(icseg_builder *b, icseg_value image);
-/* CLIP's own embedding of an image alone, (B, 1, C): what the global token is. */
+/* Only CLIP's embedding of an image, (B, 1, C): the global token. */
 icseg_value icseg_build_resnet_embedding(icseg_builder *b, icseg_value image);
 icseg_value icseg_build_vit_embedding(icseg_builder *b, icseg_value image);
 
@@ -73,7 +73,7 @@ icseg_value icseg_build_positions(icseg_builder *b, int64_t h, int64_t w, int64_
 
 /* Prompts (Bt, N, D) or ICSEG_NONE (template) -> embeddings of the texts (Bt, count, C); Bt is 1 for the template. */
 icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts);
-/* The same -> class embeddings (Bt, K, C). Those of several names: the mean of the names' embeddings at unit length,
+/* The same -> class embeddings (Bt, K, C). A class of several names gets the mean of their embeddings at unit length,
  * normalised to unit length again. */
 icseg_value icseg_build_class_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts);
 /* tokens (B, 1 + HW, C) -> (B, N, D), or (1, N, D) for static prompts. */

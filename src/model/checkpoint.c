@@ -32,8 +32,9 @@ static icseg_status read_list(const icseg_safetensors *file, const char *key, js
 static icseg_status read_names(json_t *list, const char *path, int32_t classes, icseg_arena *arena, const char ***out,
                                icseg_error *error) {
     if (json_array_size(list) != (size_t)classes)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.classes has %zu names, the configuration %d classes",
-                          path, json_array_size(list), classes);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: icpc.classes has %zu names, but the configuration has %d classes", path,
+                          json_array_size(list), classes);
     const char **names = icseg_arena_array(arena, (size_t)classes, sizeof *names);
     if (!names) return icseg_fail_memory(error, (size_t)classes * sizeof *names, path);
     for (int32_t k = 0; k < classes; k++) {
@@ -44,7 +45,7 @@ static icseg_status read_names(json_t *list, const char *path, int32_t classes, 
     return ICSEG_OK;
 }
 
-/* One text's ids; `where` stands for it in errors: "icpc.tokens[3]". */
+/* One text's ids; errors name it by `where`: "icpc.tokens[3]". */
 static icseg_status read_ids(json_t *ids, const char *path, const char *where, const icseg_config *config,
                              icseg_arena *arena, icseg_tokens *out, icseg_error *error) {
     size_t count = json_array_size(ids); /* 0 if it is not an array */
@@ -65,13 +66,15 @@ static icseg_status read_ids(json_t *ids, const char *path, const char *where, c
     return ICSEG_OK;
 }
 
-/* icpc.tokens: for each class its name's ids, or, if the first is that, a list of the ids of all its names. */
+/* icpc.tokens: for each class its name's ids, or a list of the ids of all its names if the first class has that form.
+ */
 static icseg_status read_texts(json_t *list, const char *path, const icseg_config *config, icseg_arena *arena,
                                icseg_texts *out, icseg_error *error) {
     size_t classes = (size_t)config->num_classes, count = 0;
     if (json_array_size(list) != classes)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.tokens has %zu lists, the configuration %zu classes",
-                          path, json_array_size(list), classes);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: icpc.tokens has %zu lists, but the configuration has %zu classes", path,
+                          json_array_size(list), classes);
     bool several = json_is_array(json_array_get(json_array_get(list, 0), 0));
     for (size_t k = 0; k < classes; k++) count += several ? json_array_size(json_array_get(list, k)) : 1;
     icseg_tokens *tokens = icseg_arena_array(arena, count, sizeof *tokens), *next = tokens;

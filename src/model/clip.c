@@ -16,13 +16,13 @@ static icseg_status check(const icseg_config *c, icseg_error *error) {
     int64_t heads = vit ? c->vit_heads : width / 64;
     if (heads < 1 || width % heads || c->text_heads < 1 || c->text_width % c->text_heads)
         return icseg_fail(error, ICSEG_ERROR_CONFIG,
-                          "%lld heads of %lld channels, text: %d heads of %d: heads must divide", (long long)heads,
-                          (long long)width, c->text_heads, c->text_width);
+                          "image: %lld heads for %lld channels, text: %d heads for %d: heads must divide channels",
+                          (long long)heads, (long long)width, c->text_heads, c->text_width);
     int64_t side = icseg_clip_side(c);
     if (side >= 1 && side <= ICSEG_CLIP_LARGEST_SIDE) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_CONFIG,
-                      "a grid of %d positions a side means images of %lld pixels, at most %d work", c->pos_grid,
-                      (long long)side, ICSEG_CLIP_LARGEST_SIDE);
+                      "a grid of %d positions a side means images of %lld pixels a side; the largest is %d",
+                      c->pos_grid, (long long)side, ICSEG_CLIP_LARGEST_SIDE);
 }
 
 static void build_image(icseg_clip *c, icseg_graph *g, bool declare, icseg_value *image, icseg_value *embedding) {

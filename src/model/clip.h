@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Plain CLIP: an image encoder and a text encoder that meet in one embedding, without anything that segments. */
+ * Plain CLIP: an image encoder and a text encoder with a joint embedding, without the parts that segment. */
 #ifndef ICSEG_MODEL_CLIP_H
 #define ICSEG_MODEL_CLIP_H
 
@@ -7,7 +7,7 @@
 #include "model/builder.h"
 
 typedef struct icseg_clip {
-    icseg_config config; /* only what CLIP decides is looked at; any patch size */
+    icseg_config config; /* only CLIP's fields are used; any patch size */
     icseg_params *params;
     icseg_workspace *workspace;
     icseg_graph *graph; /* of the image encoder, for one image */
@@ -21,10 +21,10 @@ void icseg_clip_close(icseg_clip *clip);
 
 enum { ICSEG_CLIP_LARGEST_SIDE = 2048 };
 
-/* Side of the square images that the stored positions are for, in pixels. */
+/* Side in pixels of the square images that the stored positions fit. */
 int64_t icseg_clip_side(const icseg_config *config);
 
-/* image (S, S, 3), normalised -> out (C), the projected embedding at the length it comes with. The first call prepares
+/* image (S, S, 3), normalised -> out (C), the projected embedding, not normalised. The first call prepares
  * the encoder: call it when the parameters are loaded. */
 icseg_status icseg_clip_encode_image(icseg_clip *clip, const float *image, float *out, icseg_error *error);
 

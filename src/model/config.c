@@ -14,7 +14,7 @@ const char *const icseg_backbone_words[] = {"resnet", "vit", NULL};
 const char *const icseg_prompt_words[] = {"template", "static", "instance", NULL};
 const int32_t icseg_strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
-/* When a field is used at all. A checkpoint may hold anything in a field that its model does not use. */
+/* When a field is used. A checkpoint may hold anything in a field that its model does not use. */
 typedef enum usage { ALWAYS, RESNET, VIT, LEARNT_PROMPT, INSTANCE, POST, PROJECTED, CONTRAST } usage;
 
 #define FIELD(name, member, type, usage, ...) {#name, ICSEG_FIELD_##type(icseg_config, member), __VA_ARGS__},
@@ -116,7 +116,7 @@ static bool is_used(usage use, const icseg_config *c) {
     return true;
 }
 
-/* Fails with the field at fault. The text begins with its name in quotes, as it is in the JSON. */
+/* Fails and names the field. The text begins with its name in quotes, as in the JSON. */
 #define FAIL(field, text, ...)                                                                                         \
     icseg_fail_field(error, ICSEG_ERROR_CONFIG, field, ICSEG_REMEDY_SET_FIELD, "config: \"%s\" " text, field,          \
                      __VA_ARGS__)
@@ -206,7 +206,7 @@ icseg_status icseg_config_check(const icseg_config *config, icseg_error *error) 
     icseg_config own;
     ICSEG_NEED(config);
     ICSEG_TRY(icseg_config_read(&own, config, error));
-    for (int i = 0; i < FIELDS; i++) /* first what decides which of the others are used */
+    for (int i = 0; i < FIELDS; i++) /* first the fields that decide which others are used */
         if (fields[i].type == ICSEG_OPTION_WORD) ICSEG_TRY(check_field(&fields[i], &own, error));
     for (int i = 0; i < FIELDS; i++)
         if (is_used(usages[i], &own)) ICSEG_TRY(check_field(&fields[i], &own, error));

@@ -6,7 +6,7 @@
 #include "icseg/config.h"
 #include "options/options.h"
 
-/* The words of enumerations in their order, then NULL; and the stride of each level. */
+/* The words of each enumeration in order, then NULL; and the stride of each level. */
 extern const char *const icseg_backbone_words[];
 extern const char *const icseg_prompt_words[];
 extern const int32_t icseg_strides[ICSEG_LEVELS];
@@ -32,7 +32,7 @@ typedef struct icseg_preset {
 
 /* NULL when `index` is out of range. */
 const icseg_preset *icseg_preset_at(int32_t index);
-/* The index of the preset, or -1 and ICSEG_ERROR_ARGUMENT in `error`, with the names that exist. */
+/* The index of the preset, or -1 and ICSEG_ERROR_ARGUMENT in `error`, which lists the names. */
 int32_t icseg_preset_find(const char *name, icseg_error *error);
 /* Every preset's name, then NULL: for tables of options. */
 extern const char *const icseg_preset_words[];

@@ -5,7 +5,7 @@
  * Included wherever the list is needed, after defining
  *     FIELD(name, member, type, usage, ...)
  * where `member` is the field of icseg_config (the first element of an array), `type` one of options' ICSEG_FIELD_*,
- * `usage` tells when the field is used at all, and the rest are the help, limits and words of an icseg_option. */
+ * `usage` tells when the field is used, and the rest are the help, limits and words of an icseg_option. */
 
 #define SIZE        ICSEG_BETWEEN(1, 65536)
 #define HEADS       ICSEG_BETWEEN(1, 4096)
@@ -55,13 +55,13 @@ FIELD(align_dim, align_dim, INT, PROJECTED, "width in which the other strides ar
 FIELD(tau, tau, FLOAT, ALWAYS, "temperature of the alignment losses",
       ICSEG_BETWEEN(1e-30, 1e30)) /* scores are divided by it: neither 0 nor infinite as a float */
 FIELD(fpn_dim, fpn_dim, INT, ALWAYS, "width of the decoder (channels)", SIZE)
-FIELD(num_classes, num_classes, INT, ALWAYS, "number of classes; 0 in a recipe: as many as the data set has",
+FIELD(num_classes, num_classes, INT, ALWAYS, "number of classes; 0 in a recipe: those of the data set",
       ICSEG_BETWEEN(0, 16384))
 FIELD(dropout, dropout, FLOAT, ALWAYS,
       "dropout in the prompt learner and the context decoder, and of channels before the classifier (probability)",
       SHARE)
 FIELD(align_weights, align_weights[0], KEYED, ALWAYS,
-      "weight of the alignment loss at each of align_strides; a list gives them in the order of rising strides",
+      "weight of the alignment loss at each of align_strides; a list is in ascending order of strides",
       .members = icseg_strides, .capacity = ICSEG_LEVELS, LOSS_WEIGHT)
 FIELD(contrast_weight, contrast_weight, FLOAT, ALWAYS, "weight of the align-guided contrastive loss; 0 turns it off",
       LOSS_WEIGHT)

@@ -15,7 +15,7 @@ static const char *json_kind(const json_t *value) {
     case JSON_ARRAY: return "a list";
     case JSON_STRING: return "a string";
     case JSON_INTEGER: return "an integer";
-    case JSON_REAL: return "a number with a fraction";
+    case JSON_REAL: return "a floating-point number";
     case JSON_TRUE:
     case JSON_FALSE: return "a boolean";
     default: return "null";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * How images are resized and divided for a model: which options work, and those that a checkpoint carries of the
- * evaluations in its training (docs/checkpoint.md, "icseg.eval"). */
+ * How images are resized and divided for a model: which options are valid, and those that a checkpoint records of the
+ * evaluations during its training (docs/checkpoint.md, "icseg.eval"). */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #include "text/synonyms.h"
 #include "text/tokenizer.h"
 
-/* Every parameter is declared by one build at a small size. */
+/* One build at a small size declares every parameter. */
 static icseg_status declare_params(icseg_model *m, icseg_error *error) {
     icseg_graph *graph;
     icseg_network network;

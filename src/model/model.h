@@ -8,7 +8,7 @@
 #include "model/network.h"
 #include "tensor/safetensors.h"
 
-/* Read-only for sessions; only a trainer changes parameters, of a model that it alone uses. */
+/* Read-only for sessions. Only a trainer changes parameters, and only those of a model that nothing else uses. */
 struct icseg_model {
     _Atomic int references; /* handles and sessions */
     icseg_model *base;      /* of a calibrated model: the one that owns arena and parameters; else NULL */
@@ -19,12 +19,12 @@ struct icseg_model {
     icseg_params *params;
     icseg_activation_ranges *ranges; /* of layers, for int8; empty: not calibrated, or not in a usable way */
     char ranges_problem[256];        /* what the file's calibration lacks: a clause; "" */
-    icseg_eval_options eval;         /* of the evaluations in its training, or, unless they are known, the default */
+    icseg_eval_options eval;         /* of the evaluations during its training; the default if unknown */
     bool eval_known;
 };
 
-/* Builds the model's parameters (zero) for a configuration, the names of its classes (num_classes) and what the text
- * encoder reads for them; both are copied. */
+/* Builds the model's parameters (zero) for a configuration, the names of its classes (num_classes) and the texts that
+ * the text encoder reads for them; both are copied. */
 icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, const char *const *names,
                                const icseg_texts *texts, icseg_error *error);
 
@@ -51,7 +51,7 @@ icseg_status icseg_config_check_tensors(const icseg_config *config, const icseg_
 icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, const char *prefix,
                                        icseg_error *error);
 
-/* Every parameter comes from the tensor `prefix` + name from now on (icseg_param_from_file). Missing tensors and wrong
+/* From now on every parameter comes from the tensor `prefix` + name (icseg_param_from_file). Missing tensors and wrong
  * shapes are errors. With `strict`, tensors under the prefix that the model does not have are errors too. */
 icseg_status icseg_model_find_params(icseg_model *model, const icseg_safetensors *file, const char *prefix, bool strict,
                                      icseg_error *error);
@@ -59,20 +59,20 @@ icseg_status icseg_model_find_params(icseg_model *model, const icseg_safetensors
 icseg_status icseg_model_read_params(icseg_model *model, const icseg_safetensors *file, const char *prefix, bool strict,
                                      icseg_error *error);
 
-/* Metadata icseg.eval: read if the file has it (a damaged one is ICSEG_ERROR_FORMAT), written if it is known. */
+/* Metadata icseg.eval: read if the file has it (if damaged: ICSEG_ERROR_FORMAT), written if known. */
 icseg_status icseg_model_read_eval(icseg_model *model, const icseg_safetensors *file, icseg_error *error);
 icseg_status icseg_model_write_eval(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
-/* Without test-time augmentation, which has to be asked for. */
+/* Without test-time augmentation, which the caller must request. */
 void icseg_model_set_eval(icseg_model *model, const icseg_eval_options *options);
 
 /* The caller's options with defaults filled in and checked; NULL: `fallback`. ICSEG_ERROR_ARGUMENT with the field and
- * its range if an option cannot work. */
+ * its range if an option is invalid. */
 icseg_status icseg_eval_options_read(icseg_eval_options *out, const icseg_eval_options *options,
                                      const icseg_eval_options *fallback, icseg_error *error);
 
 /* The metadata strings of a checkpoint: three, icseg.eval after training, icseg.ranges if the model is calibrated. */
 icseg_status icseg_model_write_metadata(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
-/* icpc.tokens: all that the model knows of its class names' texts. The caller frees it with free; NULL: out of memory.
+/* icpc.tokens: the token ids of the model's class names. The caller frees it with free; NULL: out of memory.
  */
 char *icseg_model_tokens_json(const icseg_model *model);
 /* Declares and appends metadata and parameters on a writer, for files that hold more than a model. */

@@ -14,7 +14,7 @@ enum {
     ICSEG_KEEP_SCORES = 2,
     ICSEG_KEEP_TEXT = 4,
     ICSEG_KEEP_OUTPUTS = ICSEG_KEEP_LOGITS | ICSEG_KEEP_SCORES | ICSEG_KEEP_TEXT,
-    ICSEG_KEEP_EMBEDDING = 8 /* of the image; only then it is computed on its own */
+    ICSEG_KEEP_EMBEDDING = 8 /* of the image; computed separately only with this */
 };
 
 /* What to build. Zero-initialise first: sessions compare options bytewise. */
@@ -25,13 +25,13 @@ typedef struct icseg_network_options {
     int32_t training;                      /* batch statistics, dropout */
     int32_t losses;                        /* labels (B, height, width) -> losses */
     int32_t gradients;                     /* of the total loss, into the parameters */
-    int32_t accumulate;                    /* gradients are added to what is there */
+    int32_t accumulate;                    /* gradients are added to the present ones */
     int32_t freeze_bn;                     /* the image encoder's running statistics are used and kept */
-    uint32_t keep;                         /* what stays readable after a run: ICSEG_KEEP_* */
-    int32_t plain;                         /* the graph is run as it is described: no operators are fused */
+    uint32_t keep;                         /* values that stay readable after a run: ICSEG_KEEP_* */
+    int32_t plain;                         /* the graph runs as described: no operators are fused */
     int32_t precision;                     /* icseg_precision, not AUTO */
     int32_t low_memory;                    /* gradients with ICSEG_MEMORY_LOW (graph/passes/recompute.h) */
-    int32_t text_given;                    /* text is an input, where it does not depend on the image */
+    int32_t text_given;                    /* text is an input if it does not depend on the image */
 } icseg_network_options;
 
 /* Values of the built graph; ICSEG_NONE where not built. */
@@ -55,7 +55,7 @@ icseg_status icseg_network_build(icseg_network *out, icseg_graph *graph, icseg_p
 
 /* Whether all images have the same class embeddings (before post-model prompting). */
 bool icseg_network_text_is_fixed(const icseg_config *config);
-/* Their graph alone: (1, K, C), kept. */
+/* The graph of these embeddings alone: (1, K, C), kept. */
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *graph, icseg_params *params,
                                       const icseg_config *config, const icseg_texts *texts, icseg_precision precision,
                                       icseg_activation_ranges *ranges, icseg_error *error);

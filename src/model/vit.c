@@ -25,7 +25,7 @@ static icseg_value tap(icseg_builder *b, int level, icseg_value t, int64_t h, in
 
 static float initial_scale(const icseg_config *c) { return 1 / sqrtf((float)c->vit_width); }
 
-/* image (B, H, W, 3) -> what the blocks read, (B, 1 + h * w, W). */
+/* image (B, H, W, 3) -> the input of the blocks, (B, 1 + h * w, W). */
 static icseg_value embed_patches(icseg_builder *b, icseg_value image, int64_t *rows_out, int64_t *columns_out) {
     const icseg_config *c = b->config;
     icseg_graph *g = b->graph;

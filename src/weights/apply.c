@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Weights into a model, and what --init does with them. */
+ * Loading weights into a model, and initialising a model from weights (model.init of a recipe). */
 #include <jansson.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -43,12 +43,12 @@ icseg_status icseg_weights_load_param(icseg_param *p, const icseg_weights_entry 
         report, (icseg_weights_finding){.fault = ICSEG_WEIGHTS_NOT_FINITE, .name = p->name, .count = bad}, error);
 }
 
-/* What to do with the weights. */
+/* How to load the weights. */
 typedef struct plan {
     const icseg_weights *weights;
     const icseg_model *model;
-    bool loading;       /* else only the report is made */
-    bool other_classes; /* what is tied to the class list is not loaded */
+    bool loading;       /* else only report */
+    bool other_classes; /* do not load tensors that depend on the class list */
     icseg_weights_report *report;
     icseg_error *error;
 } plan;
@@ -106,15 +106,15 @@ icseg_status icseg_weights_compare(const icseg_weights *w, const icseg_model *mo
     return match(&(plan){w, model, false, false, report, error});
 }
 
-/* -------------------------------------------------------------------------------------------------------- --init */
+/* ---------------------------------------------------------------------------------------------------- model.init */
 
-/* What weights and recipe must agree on, for either encoder. */
+/* Fields that must be equal in weights and recipe, for either encoder. */
 static icseg_status check_agreement(const icseg_weights *w, const icseg_config *model, icseg_error *error) {
     static const struct {
         const char *name;
         size_t offset;
         int backbone; /* -1: both */
-        bool told;    /* by the file's own configuration, not by shapes */
+        bool told;    /* by the file's configuration, not by shapes */
     } fields[] = {
         {"resnet_width", offsetof(icseg_config, resnet_width), ICSEG_BACKBONE_RESNET, false},
         {"resnet_layers[0]", offsetof(icseg_config, resnet_layers[0]), ICSEG_BACKBONE_RESNET, false},
@@ -140,7 +140,7 @@ static icseg_status check_agreement(const icseg_weights *w, const icseg_config *
     icseg_config file = *model;
     ICSEG_TRY(icseg_weights_infer(w, &file, error));
     if (file.backbone != model->backbone)
-        return icseg_fail(error, ICSEG_ERROR_CONFIG, "%s: these are the weights of a %s, the model has a %s", w->path,
+        return icseg_fail(error, ICSEG_ERROR_CONFIG, "%s: these are the weights of a %s; the model has a %s", w->path,
                           file.backbone == ICSEG_BACKBONE_VIT ? "vision transformer" : "ResNet",
                           model->backbone == ICSEG_BACKBONE_VIT ? "vision transformer" : "ResNet");
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
@@ -151,7 +151,7 @@ static icseg_status check_agreement(const icseg_weights *w, const icseg_config *
             (fields[i].backbone >= 0 && fields[i].backbone != (int)model->backbone))
             continue;
         return icseg_fail(error, ICSEG_ERROR_CONFIG,
-                          "%s: the weights have %s = %d, the model has %d; set it to %d, or give other weights",
+                          "%s: the weights have %s = %d, but the model has %d; set it to %d, or use other weights",
                           w->path, fields[i].name, theirs, ours, theirs);
     }
     return ICSEG_OK;
@@ -172,16 +172,16 @@ static bool same_classes(const icseg_weights *w, const icseg_model *model) {
     return same;
 }
 
-/* Every CLIP tensor of the model is there, and nothing has another shape. */
+/* Every CLIP tensor of the model is present, and every shape is right. */
 static icseg_status check_findings(const icseg_weights_report *report, const char *path, icseg_error *error) {
     for (size_t i = 0; i < report->count; i++) {
         const icseg_weights_finding *f = &report->findings[i];
         char file[ICSEG_SHAPE_TEXT], model[ICSEG_SHAPE_TEXT];
         if (f->fault == ICSEG_WEIGHTS_MISSING && icseg_weights_is_clip(f->name))
-            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the weights are not complete: %s is missing", path,
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the weights are incomplete: %s is missing", path,
                               f->name);
         if (f->fault == ICSEG_WEIGHTS_WRONG_SHAPE)
-            return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: %s has shape %s, the model needs %s", path, f->name,
+            return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: %s has shape %s; the model needs %s", path, f->name,
                               icseg_shape_text(f->file, file, sizeof file),
                               icseg_shape_text(f->model, model, sizeof model));
     }

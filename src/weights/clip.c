@@ -15,8 +15,8 @@ static icseg_status read_logit_scale(const icseg_weights *w, float *out, icseg_e
     ICSEG_TRY(icseg_weights_read(entry, &value, error));
     *out = expf(value);
     if (isfinite(*out) && *out > 0) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s: logit_scale is %g, of which no scale can be made", w->path,
-                      (double)value);
+    return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s: logit_scale is %g: exp(logit_scale) must be finite and positive",
+                      w->path, (double)value);
 }
 
 static icseg_status load(icseg_clip *clip, const icseg_weights *w, icseg_weights_report *report, icseg_error *error) {
@@ -24,7 +24,8 @@ static icseg_status load(icseg_clip *clip, const icseg_weights *w, icseg_weights
         icseg_param *p = icseg_params_at(clip->params, i);
         const icseg_weights_entry *entry = icseg_weights_find(w, p->name);
         if (!entry || !icseg_shape_equal(entry->shape, p->file_shape))
-            return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: %s was not looked for", w->path, p->name);
+            return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: %s is not in the list of CLIP's tensors", w->path,
+                              p->name);
         ICSEG_TRY(icseg_weights_load_param(p, entry, report, error));
     }
     return ICSEG_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Weights from one file into another: tensors are read, renamed, turned, narrowed and written one at a time. */
+ * Converts weights from one file to another: reads, renames, transposes, narrows and writes one tensor at a time. */
 #include "model/config.h"
 #include "icseg/weights.h"
 
@@ -16,7 +16,7 @@
 #include "model/model.h"
 #include "weights/internal.h"
 
-static const float default_logit_scale = 4.6051702f; /* ln 100: where CLIP's training clips it */
+static const float default_logit_scale = 4.6051702f; /* ln 100: CLIP's training clips it there */
 
 typedef struct converter {
     const icseg_weights_convert_options *options;
@@ -41,7 +41,7 @@ static icseg_dtype stored_type(const converter *c) {
 
 /* -------------------------------------------------------------------------------------------- names and tokens */
 
-/* Tokens that a class name may have: the rest of the context are SOS, prompts and EOS. */
+/* Tokens that a class name may have: SOS, prompts and EOS take the rest of the context. */
 static int32_t name_limit(const converter *c) {
     const icseg_config *g = &c->config;
     int32_t limit = g->context_length - 2 - (g->prompt == ICSEG_PROMPT_TEMPLATE ? 0 : g->prompt_tokens);
@@ -51,16 +51,16 @@ static int32_t name_limit(const converter *c) {
 static icseg_status read_token_list(converter *c, json_t *list, const char *name, icseg_tokens *out) {
     size_t count = json_array_size(list), limit = (size_t)name_limit(c);
     if (!count)
-        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens of class \"%.60s\": a list of ids was expected",
-                          name);
+        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens of class \"%.60s\": expected a list of ids", name);
     if (count > limit) count = limit;
     int32_t *ids = icseg_arena_array(c->arena, count, sizeof *ids);
     if (!ids) return icseg_fail_memory(c->error, count * sizeof *ids, "tokens");
     for (size_t i = 0; i < count; i++) {
         json_t *id = json_array_get(list, i);
         if (!json_is_integer(id) || json_integer_value(id) < 0 || json_integer_value(id) >= c->config.vocab_size)
-            return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens of class \"%.60s\": ids are integers in 0..%d",
-                              name, c->config.vocab_size - 1);
+            return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT,
+                              "tokens of class \"%.60s\": ids must be integers in 0..%d", name,
+                              c->config.vocab_size - 1);
         ids[i] = (int32_t)json_integer_value(id);
     }
     *out = (icseg_tokens){(int32_t)count, ids};
@@ -76,8 +76,7 @@ static icseg_status read_tokens(converter *c, const char *const *names, icseg_to
         status =
             icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens: not JSON: %s at byte %d", fault.text, fault.position);
     else if (json_array_size(lists) != (size_t)classes)
-        status =
-            icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens: a JSON list of %d lists of ids was expected", classes);
+        status = icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens: expected a JSON list of %d lists of ids", classes);
     for (int32_t k = 0; k < classes && status == ICSEG_OK; k++)
         status = read_token_list(c, json_array_get(lists, (size_t)k), names[k], &out[k]);
     json_decref(lists);
@@ -103,12 +102,12 @@ static icseg_status make_tokens(converter *c, const char *const *names, icseg_to
     return status;
 }
 
-/* `texts` NULL: they are made of the names. */
+/* `texts` NULL: made from the names. */
 static icseg_status build_named(converter *c, const char *const *names, size_t count, const icseg_texts *texts,
                                 icseg_model **out) {
     icseg_texts made = {.count = (int32_t)count};
     if (count != (size_t)c->config.num_classes)
-        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "%s: the weights have %d classes, %zu names were given",
+        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "%s: the weights have %d classes, but %zu names were given",
                           c->weights->path, c->config.num_classes, count);
     if (!texts) {
         icseg_tokens *tokens = icseg_arena_array(c->arena, count, sizeof *tokens);
@@ -122,7 +121,7 @@ static icseg_status build_named(converter *c, const char *const *names, size_t c
     return status;
 }
 
-/* Of a checkpoint of ours, with another configuration or other tokens if they are given. */
+/* Of an icseg checkpoint, with another configuration or other tokens if given. */
 static icseg_status build_described(converter *c, icseg_model **out) {
     const icseg_weights_convert_options *o = c->options;
     const icseg_safetensors *file = c->weights->safetensors[0];
@@ -136,7 +135,7 @@ static icseg_status build_described(converter *c, icseg_model **out) {
     return status;
 }
 
-/* A model of the file's architecture; its values stay zero, it stands for the names, shapes and metadata. */
+/* A model of the file's architecture. Its values stay zero: only names, shapes and metadata are used. */
 static icseg_status build_model(converter *c, icseg_model **out) {
     const icseg_weights *w = c->weights;
     size_t count = c->options->class_count;
@@ -151,7 +150,7 @@ static icseg_status build_model(converter *c, icseg_model **out) {
 
 /* ---------------------------------------------------------------------------------------------------- metadata */
 
-/* The keys of `icpc.config` that CLIP decides. */
+/* The keys of `icpc.config` that CLIP determines. */
 static icseg_status write_clip_metadata(converter *c) {
     const icseg_config *g = &c->config;
     bool vit = g->backbone == ICSEG_BACKBONE_VIT;
@@ -167,13 +166,13 @@ static icseg_status write_clip_metadata(converter *c) {
              "\"text_layers\": %d, \"vocab_size\": %d, \"context_length\": %d}",
              vit ? "vit" : "resnet", image, g->pos_grid, g->embed_dim, g->text_width, g->text_heads, g->text_layers,
              g->vocab_size, g->context_length);
-    ICSEG_TRY(icseg_safetensors_writer_metadata(c->writer, "format", "pt", c->error)); /* transformers asks for it */
+    ICSEG_TRY(icseg_safetensors_writer_metadata(c->writer, "format", "pt", c->error)); /* transformers requires it */
     return icseg_safetensors_writer_metadata(c->writer, "icseg.clip", text, c->error);
 }
 
 /* ---------------------------------------------------------------------------------------------------- tensors */
 
-/* The entries to write: of a segmentation model what it has, in its shapes (a longer table of positions is cut), else
+/* The entries to write: a segmentation model's tensors in its shapes (a longer table of positions is cut), otherwise
  * CLIP's. */
 static icseg_status choose_entries(converter *c, const icseg_model *model) {
     const icseg_weights *w = c->weights;
@@ -191,7 +190,7 @@ static icseg_status choose_entries(converter *c, const icseg_model *model) {
     return ICSEG_OK;
 }
 
-/* Of one slice under its new name. */
+/* One slice under its new name. */
 static icseg_shape alias_shape(icseg_shape shape, const icseg_weights_alias *alias) {
     if (alias->parts > 1) shape.dim[0] /= alias->parts;
     return alias->transpose ? ICSEG_SHAPE(shape.dim[1], shape.dim[0]) : shape;
@@ -209,7 +208,7 @@ static icseg_status declare_entry(converter *c, const icseg_weights_entry *entry
     return ICSEG_OK;
 }
 
-/* Room for the largest tensor. At once: buffers that grow would leave the small ones behind as holes. */
+/* Space for the largest tensor, allocated up front: a growing buffer would leave holes in the heap. */
 static icseg_status reserve(converter *c) {
     size_t count = 1;
     for (size_t i = 0; i < c->entry_count; i++) {
@@ -243,7 +242,7 @@ static icseg_status append_alias(converter *c, const icseg_weights_entry *entry,
     size_t count = (size_t)icseg_shape_count(shape);
     const float *from = c->values + (size_t)alias->part * count;
     if (alias->transpose) {
-        int64_t rows = shape.dim[1], columns = shape.dim[0]; /* of what is turned */
+        int64_t rows = shape.dim[1], columns = shape.dim[0]; /* of the tensor to transpose */
         for (int64_t i = 0; i < rows; i++)
             for (int64_t j = 0; j < columns; j++) c->turned[j * rows + i] = from[i * columns + j];
         from = c->turned;
@@ -271,7 +270,7 @@ static icseg_status append_entry(converter *c, const icseg_weights_entry *entry)
     return ICSEG_OK;
 }
 
-/* CLIP in PyTorch has a logit scale, which segmentation has no use for. */
+/* CLIP in PyTorch has a logit scale, which segmentation does not use. */
 static icseg_status append_logit_scale(converter *c) {
     const icseg_weights_entry entry = {.name = "logit_scale"}; /* a scalar */
     icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
@@ -295,7 +294,7 @@ static icseg_status write_tensors(converter *c) {
 
 /* ---------------------------------------------------------------------------------------------------- the whole */
 
-/* Completeness, before anything is written. The model is only there for its names and shapes. */
+/* Checks completeness before anything is written. The model is only used for its names and shapes. */
 static icseg_status check_source(converter *c) {
     const icseg_weights *w = c->weights;
     if (!c->full) {
@@ -319,12 +318,12 @@ static icseg_status infer(converter *c) {
     ICSEG_TRY(icseg_weights_infer(c->weights, &c->config, c->error));
     c->full = icseg_weights_has_decoder(c->weights) && c->options->naming == ICSEG_NAMING_ICSEG;
     int32_t patch = c->config.vit_patch;
-    if (!c->full) c->config.vit_patch = 16; /* CLIP alone may have any, the check knows segmentation's only */
+    if (!c->full) c->config.vit_patch = 16; /* CLIP alone may have any; the check accepts only segmentation's */
     if (c->options->config) ICSEG_TRY(icseg_config_update_json(&c->config, c->options->config, c->error));
     c->config.vit_patch = patch;
     if (c->options->naming == ICSEG_NAMING_HUGGINGFACE && c->config.backbone != ICSEG_BACKBONE_VIT)
         return icseg_fail(c->error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: Hugging Face has no names for CLIP's ResNets; use OpenAI's", c->weights->path);
+                          "%s: Hugging Face has no names for CLIP's ResNets; use OpenAI's naming", c->weights->path);
     return ICSEG_OK;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The architecture that a set of weights is of, from the shapes of its tensors, and the list of tensors that CLIP has.
+ * Infers the architecture of a set of weights from the shapes of its tensors, and lists the tensors that CLIP has.
  */
 #include <jansson.h>
 #include <math.h>
@@ -17,7 +17,7 @@ typedef struct reader {
     icseg_error *error;
 } reader;
 
-/* The tensor's shape; a missing one, another rank and dimensions that no model has are errors. */
+/* The tensor's shape. A missing tensor, a wrong rank and dimensions that no model has are errors. */
 static icseg_status shape_of(const reader *r, const char *name, int rank, icseg_shape *out) {
     const icseg_weights_entry *entry = icseg_weights_find(r->weights, name);
     const char *path = icseg_weights_path(r->weights);
@@ -29,7 +29,7 @@ static icseg_status shape_of(const reader *r, const char *name, int rank, icseg_
     for (int i = 0; i < rank && good; i++) good = out->dim[i] > 0 && out->dim[i] <= LARGEST_DIM;
     if (good) return ICSEG_OK;
     char text[ICSEG_SHAPE_TEXT];
-    return icseg_fail(r->error, ICSEG_ERROR_SHAPE, "%s: %s has shape %s, %d dimensions were expected", path, name,
+    return icseg_fail(r->error, ICSEG_ERROR_SHAPE, "%s: %s has shape %s; expected %d dimensions", path, name,
                       icseg_shape_text(*out, text, sizeof text), rank);
 }
 
@@ -57,7 +57,7 @@ static icseg_status layers_of(const reader *r, const char *prefix, int32_t *out)
                       icseg_weights_path(r->weights), prefix);
 }
 
-/* CLIP's heads are 64 wide; the file's own configuration may know better. */
+/* CLIP's heads are 64 wide, unless the file's configuration says otherwise. */
 static int32_t heads_of(bool keep, int32_t heads, int32_t width) {
     if (keep && heads > 0 && width % heads == 0) return heads;
     return width < HEAD_WIDTH ? 1 : width / HEAD_WIDTH;
@@ -69,7 +69,7 @@ static icseg_status grid_of(const reader *r, const char *name, int32_t *out) {
     ICSEG_TRY(dim_of(r, name, 2, 0, &rows));
     *out = (int32_t)lround(sqrt(rows - 1));
     if (*out > 0 && *out * *out + 1 == rows) return ICSEG_OK;
-    return icseg_fail(r->error, ICSEG_ERROR_SHAPE, "%s: %s has %d rows, which is not one more than a square",
+    return icseg_fail(r->error, ICSEG_ERROR_SHAPE, "%s: %s has %d rows, which is not a square plus one",
                       icseg_weights_path(r->weights), name, rows);
 }
 
@@ -86,7 +86,7 @@ static icseg_status infer_resnet(const reader *r, icseg_config *c) {
     return grid_of(r, "visual.attnpool.positional_embedding", &c->pos_grid);
 }
 
-/* Taps that the file cannot tell: as published for 12 blocks, else after each quarter. */
+/* Taps when the file does not record them: as published for 12 blocks, else after each quarter. */
 static void choose_taps(icseg_config *c) {
     static const int32_t published[ICSEG_LEVELS] = {3, 5, 7, 11};
     bool fit = true;
@@ -118,7 +118,7 @@ static icseg_status infer_text(const reader *r, icseg_config *c, bool keep_heads
     return ICSEG_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------- what is around CLIP */
+/* ------------------------------------------------------------------------------------------------- segmentation */
 
 static icseg_status infer_prompts(const reader *r, icseg_config *c, bool keep_heads) {
     c->prompt = ICSEG_PROMPT_TEMPLATE;
@@ -140,7 +140,7 @@ static icseg_status infer_prompts(const reader *r, icseg_config *c, bool keep_he
     return ICSEG_OK;
 }
 
-/* A level that carries a score map has K more channels than the encoder gives it. */
+/* A level that carries a score map has K more channels than the encoder outputs. */
 static icseg_status infer_decoder(const reader *r, icseg_config *c) {
     ICSEG_TRY(dim_of(r, "decoder.head.conv_seg.weight", 4, 0, &c->num_classes));
     ICSEG_TRY(dim_of(r, "decoder.head.conv_seg.weight", 4, 1, &c->fpn_dim));
@@ -151,8 +151,8 @@ static icseg_status infer_decoder(const reader *r, icseg_config *c) {
         ICSEG_TRY(dim_of(r, name, 4, 1, &in));
         if (in != own && in - own != c->num_classes)
             return icseg_fail(r->error, ICSEG_ERROR_SHAPE,
-                              "%s: %s takes %d channels; the encoder gives %d, with a score map of %d classes %d",
-                              icseg_weights_path(r->weights), name, in, own, c->num_classes, own + c->num_classes);
+                              "%s: %s takes %d channels; the encoder outputs %d, or %d with a score map of %d classes",
+                              icseg_weights_path(r->weights), name, in, own, own + c->num_classes, c->num_classes);
         c->align[i] = in != own;
         if (c->align[i] && isnan(c->align_weights[i])) c->align_weights[i] = 0;
     }

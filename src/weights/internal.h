@@ -33,7 +33,7 @@ struct icseg_weights {
     icseg_safetensors *safetensors[ICSEG_WEIGHTS_SHARDS];
     icseg_weights_cursor cursor;
     int files, shards;
-    icseg_weights_tensor *tensors; /* as the file names them */
+    icseg_weights_tensor *tensors; /* under the file's names */
     size_t tensor_count, tensor_capacity;
     icseg_weights_entry *entries; /* under our names, sorted */
     size_t entry_count;
@@ -54,13 +54,13 @@ icseg_status icseg_torch_read_legacy(icseg_weights *weights, const icseg_file_re
                                      icseg_error *error);
 bool icseg_torch_is_legacy(const unsigned char *start, size_t size); /* by the first bytes of a file */
 
-/* tensors -> entries and foreign: recognises the naming. */
+/* Recognises the naming and sorts tensors into entries and foreign names. */
 icseg_status icseg_weights_apply_names(icseg_weights *weights, icseg_error *error);
 
-/* Names for writing: the tensors that one of ours becomes under another naming. */
+/* Names for writing: the tensors that an entry becomes under another naming. */
 typedef struct icseg_weights_alias {
     char name[ICSEG_WEIGHTS_NAME + 100];
-    int part, parts; /* which slice of the first axis, of how many */
+    int part, parts; /* index and number of slices of the first axis */
     bool transpose;
 } icseg_weights_alias;
 /* Number of aliases written, at most ICSEG_WEIGHTS_PARTS; 0 if the naming does not have such a tensor. */

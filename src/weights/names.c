@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Namings: which tensor of somebody's checkpoint is which of ours, and back. */
+ * Namings: maps the tensor names of other projects to ours, and back. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,10 +7,10 @@
 
 #include "weights/internal.h"
 
-/* '#' stands for a number and a last '*' for any rest; both are carried over. The first rule that fits counts. */
+/* '#' matches a number and a final '*' any suffix; both are carried over. The first rule that matches applies. */
 typedef struct rule {
     const char *theirs, *ours;
-    int part, parts;           /* which of how many joined along the first axis; 0, 0: the whole */
+    int part, parts;           /* index and number of parts joined along the first axis; 0, 0: the whole */
     bool transpose, drop_axis; /* (a, b) -> (b, a); (1, a, b) -> (a, b) */
 } rule;
 
@@ -53,7 +53,7 @@ static const rule denseclip[] = {
 };
 
 static const rule openai[] = {
-    {"text.text_projection.weight", "text_projection", 0, 0, true, false}, /* open_clip's text tower of its own */
+    {"text.text_projection.weight", "text_projection", 0, 0, true, false}, /* open_clip's separate text tower */
     {"text.*", "*", 0, 0, false, false},
     {"*", "*", 0, 0, false, false},
     {NULL, NULL, 0, 0, false, false},
@@ -79,7 +79,7 @@ static bool matches(const char *pattern, const char *name, const char **number, 
     return *name == '\0';
 }
 
-/* The other side of a rule with number and rest filled in; false when it is too long. */
+/* The other side of a rule with number and suffix filled in; false if it is too long. */
 static bool expand(const char *pattern, const char *number, const char *rest, char *out, size_t size) {
     size_t used = 0;
     for (; *pattern && used + 1 < size; pattern++) {
@@ -131,7 +131,7 @@ static bool is_known(const char *ours) {
 
 /* ---------------------------------------------------------------------------------------------------- recognising */
 
-/* Wrappers put their attribute's name before all names: "module." (data parallel), "model.". */
+/* Wrappers prefix all names with an attribute's name: "module." (data parallel), "model.". */
 static void strip_wrappers(icseg_weights *w) {
     static const char *const prefixes[] = {"module.", "model.", "clip.", "clip_model."};
     for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes;) {
@@ -139,7 +139,7 @@ static void strip_wrappers(icseg_weights *w) {
         for (size_t i = 0; i < w->tensor_count && all; i++) all = starts(w->tensors[i].name, prefixes[p]);
         if (all)
             for (size_t i = 0; i < w->tensor_count; i++) w->tensors[i].name += strlen(prefixes[p]);
-        p = all ? 0 : p + 1; /* one may hide another */
+        p = all ? 0 : p + 1; /* there may be another prefix behind it */
     }
 }
 
@@ -176,13 +176,13 @@ static int compare_pieces(const void *a, const void *b) {
     return order ? order : (x->rule->part > y->rule->part) - (x->rule->part < y->rule->part);
 }
 
-/* Both changes of axes are changes of strides. */
+/* Both changes of axes only change strides. */
 static icseg_status turn(icseg_weights *w, piece *p, icseg_error *error) {
     icseg_shape *s = &p->tensor.shape;
     int64_t *stride = p->tensor.stride;
     if ((p->rule->transpose && s->rank != 2) || (p->rule->drop_axis && (s->rank != 3 || s->dim[0] != 1))) {
         char text[ICSEG_SHAPE_TEXT];
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: tensor %.200s has shape %s, %s was expected", w->path,
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: tensor %.200s has shape %s; expected %s", w->path,
                           p->tensor.name, icseg_shape_text(*s, text, sizeof text),
                           p->rule->transpose ? "a matrix" : "(1, tokens, width)");
     }
@@ -200,7 +200,7 @@ static icseg_status turn(icseg_weights *w, piece *p, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* `pieces` have one name of ours and are in order of their parts. */
+/* `pieces` map to one of our names and are in order of their parts. */
 static icseg_status join(icseg_weights *w, const piece *pieces, size_t count, icseg_weights_entry *out,
                          icseg_error *error) {
     int parts = pieces->rule->parts ? pieces->rule->parts : 1;
@@ -219,18 +219,18 @@ static icseg_status join(icseg_weights *w, const piece *pieces, size_t count, ic
         out->part[i] = *t;
     }
     if (count == (size_t)parts && out->part[parts - 1].name) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %s: %zu tensors of the file were found for it, %d were expected",
-                      w->path, pieces->ours, count, parts);
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %s is joined from %d tensors of the file, but %zu were found",
+                      w->path, pieces->ours, parts, count);
 }
 
-/* DenseCLIP adds the class embedding in the embedding and again in its position: here position 0 gets the second. */
+/* DenseCLIP adds the class embedding to the embedding and again to its position: here position 0 gets the second. */
 static icseg_status add_class_embedding(icseg_weights *w, icseg_error *error) {
     icseg_weights_entry *positions = (icseg_weights_entry *)icseg_weights_find(w, "visual.positional_embedding");
     const icseg_weights_entry *class = icseg_weights_find(w, "visual.class_embedding");
     if (!positions || !class || positions->shape.rank != 2 || positions->shape.dim[0] < 1 ||
         !icseg_shape_equal(class->shape, ICSEG_SHAPE(positions->shape.dim[1])))
         return ICSEG_OK;
-    /* a copy, which lives as long as the weights wherever entries go */
+    /* a copy that lives as long as the weights */
     positions->first_row = icseg_arena_copy(w->arena, &class->part[0], sizeof class->part[0]);
     return positions->first_row ? ICSEG_OK : icseg_fail_memory(error, 0, w->path);
 }

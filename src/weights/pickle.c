@@ -54,7 +54,7 @@ typedef enum opcode {
     OP_FRAME = 0x95
 } opcode;
 
-/* What the globals that are known stand for; element types follow as STORAGE_TYPE + dtype. */
+/* The meanings of the known globals; element types follow as STORAGE_TYPE + dtype. */
 enum { ORDERED_DICT, REBUILD_TENSOR, REBUILD_TENSOR_V2, REBUILD_PARAMETER, TYPED_LIST, TYPE_TAG, CLASS, STORAGE_TYPE };
 
 static const struct {
@@ -91,7 +91,7 @@ typedef struct machine {
     icseg_error *error;
     value **stack, **memo;
     size_t height, stack_capacity, memo_count, memo_capacity;
-    size_t items; /* put into containers: a single opcode can copy a whole one */
+    size_t items; /* put into containers: a single opcode can copy a whole container */
     int opcodes;
     value mark;
 } machine;
@@ -156,11 +156,11 @@ static icseg_status pop(machine *m, value **out) {
     return ICSEG_OK;
 }
 
-/* The values above the topmost mark, good until the next push; the mark goes too. */
+/* Pops the values above the topmost mark, valid until the next push, and the mark. */
 static icseg_status pop_marked(machine *m, value ***out, size_t *count) {
     size_t at = m->height;
     while (at && m->stack[at - 1]->kind != ICSEG_PICKLE_MARK) at--;
-    if (!at) return damaged(m, "there is no mark");
+    if (!at) return damaged(m, "the mark is missing");
     *out = m->stack + at;
     *count = m->height - at;
     m->height = at - 1;
@@ -219,7 +219,7 @@ static icseg_status push_short_tuple(machine *m, size_t count) {
     return push_tuple(m, items, count);
 }
 
-/* To the list or dict (`kind`) on the stack what is above it: all since the mark, or one item or pair. */
+/* Adds the values above the list or dict (`kind`) on the stack to it: all since the mark, or one item or pair. */
 static icseg_status add_items(machine *m, icseg_pickle_kind kind, bool marked) {
     value *pair[2] = {NULL}, **items = pair;
     size_t count = kind == ICSEG_PICKLE_DICT ? 2 : 1;
@@ -228,7 +228,7 @@ static icseg_status add_items(machine *m, icseg_pickle_kind kind, bool marked) {
     else
         for (size_t i = count; i-- > 0;) ICSEG_TRY(pop(m, &pair[i]));
     value *list = m->height ? m->stack[m->height - 1] : NULL;
-    if (!list || list->kind != kind) return damaged(m, "items for what holds none");
+    if (!list || list->kind != kind) return damaged(m, "items for a value that is not a container");
     if (kind == ICSEG_PICKLE_DICT && count % 2) return damaged(m, "a key without a value");
     return append(m, list, items, count);
 }
@@ -241,7 +241,7 @@ static icseg_status push_global(machine *m, const char *module, size_t module_si
         if (strlen(globals[i].module) == module_size && !memcmp(globals[i].module, module, module_size) &&
             strlen(globals[i].name) == size && !memcmp(globals[i].name, name, size))
             v.integer = globals[i].meaning;
-    static const char script[] = "__torch__"; /* a module or class of a TorchScript archive's own */
+    static const char script[] = "__torch__"; /* a module or class defined in a TorchScript archive */
     if (module_size >= sizeof script - 1 && !memcmp(module, script, sizeof script - 1)) v.integer = CLASS;
     if (v.integer >= 0) return push_new(m, v);
     char text[200];
@@ -250,7 +250,7 @@ static icseg_status push_global(machine *m, const char *module, size_t module_si
     for (char *p = text; *p; p++)
         if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e) *p = '?';
     return icseg_fail(m->error, ICSEG_ERROR_UNSUPPORTED,
-                      "%s: refused: the pickle asks for %s, which no tensor needs; save the bare weights with "
+                      "%s: refused: the pickle calls %s, which tensors do not need; save only the weights with "
                       "torch.save(model.state_dict(), ...) and use that file",
                       m->where, text);
 }
@@ -284,7 +284,7 @@ static bool read_dims(const value *tuple, int64_t out[ICSEG_MAX_RANK]) {
     return true;
 }
 
-/* The element furthest from the first is inside the storage, and no element is there more than its share. */
+/* The element furthest from the first is inside the storage, and the view has no more elements than the storage. */
 static bool is_inside(const icseg_pickle_tensor *t) {
     int64_t last = t->offset, count = icseg_shape_count(t->shape), step;
     if (count == 0) return true;
@@ -304,8 +304,9 @@ static icseg_status push_tensor(machine *m, const value *arguments) {
         item[2]->list.count != item[3]->list.count)
         return damaged(m, "a tensor that lacks storage, shape or strides");
     if (item[2]->list.count > ICSEG_MAX_RANK)
-        return icseg_fail(m->error, ICSEG_ERROR_UNSUPPORTED, "%s: a tensor has %zu dimensions, at most %d are read",
-                          m->where, item[2]->list.count, ICSEG_MAX_RANK);
+        return icseg_fail(m->error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: a tensor has %zu dimensions; at most %d are supported", m->where, item[2]->list.count,
+                          ICSEG_MAX_RANK);
     icseg_pickle_tensor *t = icseg_arena_alloc(m->arena, sizeof *t);
     if (!t) return no_memory(m, sizeof *t);
     t->storage = item[0]->storage;
@@ -327,11 +328,12 @@ static icseg_status push_tensor(machine *m, const value *arguments) {
 static icseg_status push_ordered(machine *m, const value *arguments) {
     value dict = {.kind = ICSEG_PICKLE_DICT};
     const value *pairs = arguments->list.count ? arguments->list.items[0] : NULL;
-    if (pairs && pairs->kind != ICSEG_PICKLE_LIST) return damaged(m, "an OrderedDict made of something odd");
+    if (pairs && pairs->kind != ICSEG_PICKLE_LIST)
+        return damaged(m, "an OrderedDict that is not made from a list of pairs");
     for (size_t i = 0; pairs && i < pairs->list.count; i++) {
         const value *pair = pairs->list.items[i];
         if ((pair->kind != ICSEG_PICKLE_TUPLE && pair->kind != ICSEG_PICKLE_LIST) || pair->list.count != 2)
-            return damaged(m, "an OrderedDict made of something odd");
+            return damaged(m, "an OrderedDict that is not made from a list of pairs");
         ICSEG_TRY(append(m, &dict, pair->list.items, 2));
     }
     return push_new(m, dict);
@@ -342,7 +344,7 @@ static icseg_status reduce(machine *m) {
     ICSEG_TRY(pop(m, &arguments));
     ICSEG_TRY(pop(m, &function));
     if (function->kind != ICSEG_PICKLE_GLOBAL || arguments->kind != ICSEG_PICKLE_TUPLE)
-        return damaged(m, "a call of something that is not a function");
+        return damaged(m, "a call of a value that is not a function");
     value *first = arguments->list.count ? arguments->list.items[0] : NULL;
     switch (function->integer) {
     case ORDERED_DICT: return push_ordered(m, arguments);
@@ -355,11 +357,11 @@ static icseg_status reduce(machine *m) {
     case TYPE_TAG:
         if (!first) return damaged(m, "a call without arguments");
         return push(m, first);
-    default: return damaged(m, "a call of something that is not a function");
+    default: return damaged(m, "a call of a value that is not a function");
     }
 }
 
-/* Sets an object's attributes; an OrderedDict's `_metadata` is of no interest. */
+/* Sets an object's attributes; an OrderedDict's `_metadata` is ignored. */
 static icseg_status build(machine *m) {
     value *state;
     ICSEG_TRY(pop(m, &state));
@@ -376,7 +378,7 @@ static icseg_status new_object(machine *m) {
     ICSEG_TRY(pop(m, &arguments));
     ICSEG_TRY(pop(m, &class));
     if (class->kind != ICSEG_PICKLE_GLOBAL || class->integer != CLASS || arguments->kind != ICSEG_PICKLE_TUPLE)
-        return damaged(m, "an object of something that is not a class");
+        return damaged(m, "an object whose type is not a class");
     return push_new(m, (value){.kind = ICSEG_PICKLE_OBJECT});
 }
 

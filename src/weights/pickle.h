@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A reader of the pickles that PyTorch writes (protocols 2 to 4). It knows containers, numbers, text, tensors and
+ * A reader of the pickles that PyTorch writes (protocols 2 to 4). It supports containers, numbers, text, tensors and
  * TorchScript module objects; any other class or function is refused by name, and nothing is ever executed. Time and
  * memory grow with the pickle's size, up to a fixed limit. */
 #ifndef ICSEG_WEIGHTS_PICKLE_H
@@ -49,7 +49,7 @@ struct icseg_pickle_value {
     icseg_pickle_kind kind;
     int32_t depth; /* of nesting */
     union {
-        int64_t integer; /* INT, BOOL; of a GLOBAL what it means */
+        int64_t integer; /* INT, BOOL; the meaning of a GLOBAL */
         double real;
         struct {
             const char *data; /* in the pickle, not NUL-terminated */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The report of a load: what was not matched, gathered and put into words. */
+ * The report of a load: collects the tensors that did not match and describes them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -43,7 +43,7 @@ static void write_finding(const icseg_weights_finding *f, icseg_string *out) {
     if (f->fault == ICSEG_WEIGHTS_NOT_FINITE) icseg_string_printf(out, " (%lld)", (long long)f->count);
 }
 
-/* "TITLE (3): a, b, ..." with names alone or, for shapes and counts, what is behind them. */
+/* "TITLE (3): a, b, ...", with the shapes or the count behind each name where the kind has them. */
 static void write_list(const icseg_weights_report *r, icseg_weights_fault fault, const char *title, size_t most,
                        icseg_string *out) {
     size_t total = icseg_weights_report_faults(r, fault), written = 0;
@@ -65,7 +65,7 @@ void icseg_weights_report_text(const icseg_weights_report *r, size_t most, icseg
     write_list(r, ICSEG_WEIGHTS_MISSING, "missing", most, out);
     write_list(r, ICSEG_WEIGHTS_UNEXPECTED, "unexpected, left out", most, out);
     write_list(r, ICSEG_WEIGHTS_WRONG_SHAPE, "wrong shape", most, out);
-    write_list(r, ICSEG_WEIGHTS_OTHER_CLASS, "of other classes, left fresh", most, out);
+    write_list(r, ICSEG_WEIGHTS_OTHER_CLASS, "of other classes, not loaded", most, out);
     write_list(r, ICSEG_WEIGHTS_CUT, "cut to the first rows", most, out);
     write_list(r, ICSEG_WEIGHTS_NOT_FINITE, "warning: NaN or infinite elements", most, out);
 }
@@ -87,7 +87,7 @@ icseg_status icseg_weights_report_check(const icseg_weights_report *r, const cha
     icseg_string text = {0};
     write_list(r, ICSEG_WEIGHTS_MISSING, "missing", 4, &text);
     if (missing && wrong && text.size) {
-        text.size--; /* the line's end */
+        text.size--; /* the newline */
         icseg_string_append(&text, "; ", 2);
     }
     write_list(r, ICSEG_WEIGHTS_WRONG_SHAPE, "wrong shape", 4, &text);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Opened weights as a table: the readers of containers add tensors, everybody else looks them up. */
+ * Opened weights as a table: the readers of containers add tensors, other code looks them up. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,11 +8,11 @@
 icseg_status icseg_weights_add(icseg_weights *w, const char *name, size_t name_size, icseg_weights_tensor tensor,
                                icseg_error *error) {
     if (!name_size || name_size >= ICSEG_WEIGHTS_NAME)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a tensor's name has %zu bytes, 1 to %d are accepted", w->path,
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a tensor's name has %zu bytes; expected 1 to %d", w->path,
                           name_size, ICSEG_WEIGHTS_NAME - 1);
     for (size_t i = 0; i < name_size; i++)
         if ((unsigned char)name[i] < 0x20 || (unsigned char)name[i] == 0x7f)
-            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a tensor's name has a control character", w->path);
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a tensor's name contains a control character", w->path);
     if (w->tensor_count >= ICSEG_WEIGHTS_MOST)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d tensors", w->path, ICSEG_WEIGHTS_MOST);
     if (w->tensor_count == w->tensor_capacity) {

@@ -11,7 +11,7 @@
 
 enum { LARGEST_PICKLE = 64 << 20, DEEPEST_MODULE = 64, MOST_VISITS = 1 << 20, LEGACY_PROTOCOL = 1001 };
 
-/* A storage of the old container, where they have no names in the file. */
+/* A storage of the old container, which does not store their names beside the data. */
 typedef struct place {
     const char *key;
     size_t offset; /* in the file */
@@ -25,7 +25,7 @@ typedef struct reader {
     icseg_arena *scratch; /* values of the pickle */
     icseg_error *error;
     const icseg_zip *zip;          /* NULL in the old container */
-    icseg_weights_packed **packed; /* of zip's entries, NULL until asked for */
+    icseg_weights_packed **packed; /* of zip's entries, NULL until first used */
     char folder[ICSEG_WEIGHTS_NAME];
     const place *places; /* sorted by key */
     size_t place_count;
@@ -43,11 +43,10 @@ static icseg_status find_stored(reader *r, const icseg_pickle_storage *storage, 
     const place wanted = {.key = storage->key};
     const place *found = bsearch(&wanted, r->places, r->place_count, sizeof wanted, compare_places);
     if (!found)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: there is no storage %.60s", r->path,
-                          storage->key);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: storage %.60s is missing", r->path, storage->key);
     if (found->bytes / icseg_dtype_size(storage->dtype) < (uint64_t)storage->count)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: damaged: storage %.60s has %llu bytes, %lld elements of %s were expected", r->path,
+                          "%s: damaged: storage %.60s has %llu bytes; expected %lld elements of %s", r->path,
                           storage->key, (unsigned long long)found->bytes, (long long)storage->count,
                           icseg_dtype_name(storage->dtype));
     *offset = found->offset;
@@ -70,7 +69,7 @@ static icseg_status find_packed(reader *r, const icseg_zip_entry *entry, icseg_w
     return ICSEG_OK;
 }
 
-/* Where the tensor's storage is. */
+/* Finds the tensor's storage. */
 static icseg_status find_storage(reader *r, const icseg_pickle_storage *storage, icseg_weights_tensor *out) {
     char name[2 * ICSEG_WEIGHTS_NAME + 16];
     out->file = r->file;
@@ -78,11 +77,12 @@ static icseg_status find_storage(reader *r, const icseg_pickle_storage *storage,
     snprintf(name, sizeof name, "%sdata/%s", r->folder, storage->key);
     const icseg_zip_entry *entry = icseg_zip_find(r->zip, name);
     if (!entry)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: the archive has no %.200s", r->path, name);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: the archive does not contain %.200s", r->path,
+                          name);
     if (entry->size / icseg_dtype_size(storage->dtype) < (uint64_t)storage->count)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: damaged: %.200s has %zu bytes, %lld elements of %s were expected", r->path, name,
-                          entry->size, (long long)storage->count, icseg_dtype_name(storage->dtype));
+                          "%s: damaged: %.200s has %zu bytes; expected %lld elements of %s", r->path, name, entry->size,
+                          (long long)storage->count, icseg_dtype_name(storage->dtype));
     if (entry->deflated) return find_packed(r, entry, &out->packed);
     out->offset = entry->offset;
     return ICSEG_OK;
@@ -100,12 +100,12 @@ static icseg_status add_tensor(reader *r, const icseg_pickle_tensor *t, size_t n
 
 /* ------------------------------------------------------------------------------------------------ state and modules */
 
-/* Collects tensors: of a state dict its values, of a TorchScript module those of its modules too, by dotted names. */
+/* Collects the values of a state dict, or the tensors of a TorchScript module and its submodules, by dotted names. */
 static icseg_status visit(reader *r, const icseg_pickle_value *v, size_t name_size, int depth) {
     if (v->kind == ICSEG_PICKLE_TENSOR) return add_tensor(r, v->tensor, name_size);
     if (v->kind != ICSEG_PICKLE_OBJECT && (v->kind != ICSEG_PICKLE_DICT || depth > 0)) return ICSEG_OK;
     if (depth > DEEPEST_MODULE || (r->visits += 1 + (int)(v->list.count / 2)) > MOST_VISITS)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: modules are nested without end", r->where);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: modules are nested too deeply", r->where);
     for (size_t i = 0; i + 1 < v->list.count; i += 2) {
         const icseg_pickle_value *key = v->list.items[i], *item = v->list.items[i + 1];
         if (item->kind != ICSEG_PICKLE_TENSOR && item->kind != ICSEG_PICKLE_OBJECT) continue;
@@ -149,7 +149,7 @@ static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
     return ICSEG_OK;
 }
 
-/* The state dict is the whole pickle, or under one of the keys that trainers use. */
+/* The state dict is the whole pickle or the value of one of the keys that trainers use. */
 static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
     static const char *const keys[] = {"state_dict", "model", "model_state_dict"};
     const icseg_pickle_value *state = holds_tensors(top) ? top : NULL;
@@ -159,8 +159,7 @@ static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
     }
     if (!state)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: contains no weights: neither the pickle nor its \"state_dict\" contains tensors",
-                          r->where);
+                          "%s: neither the pickle nor its \"state_dict\" contains tensors", r->where);
     ICSEG_TRY(read_classes(r, top));
     return visit(r, state, 0, 0);
 }
@@ -181,8 +180,8 @@ static const icseg_zip_entry *find_pickle(reader *r, const icseg_zip *zip) {
 /* The content of an entry of at most LARGEST_PICKLE bytes, in the scratch arena. */
 static icseg_status read_whole(reader *r, const icseg_zip_entry *entry, const unsigned char **out) {
     if (entry->size > LARGEST_PICKLE)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: %.200s has %zu bytes, at most %d are accepted", r->path,
-                          entry->name, entry->size, LARGEST_PICKLE);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: %.200s has %zu bytes; the largest accepted size is %d",
+                          r->path, entry->name, entry->size, LARGEST_PICKLE);
     unsigned char *content = icseg_arena_alloc(r->scratch, entry->size);
     if (!content) return icseg_fail_memory(r->error, entry->size, r->path);
     *out = content;
@@ -215,7 +214,7 @@ static icseg_status read_zip(reader *r) {
     const icseg_zip_entry *pickle = find_pickle(r, &zip);
     if (!pickle)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: a zip archive, but not one of PyTorch's: it has no data.pkl", r->path);
+                          "%s: not a PyTorch archive: this zip archive does not contain data.pkl", r->path);
     r->zip = &zip;
     r->packed = icseg_arena_array(r->scratch, zip.count, sizeof *r->packed);
     if (!r->packed) return icseg_fail_memory(r->error, zip.count * sizeof *r->packed, r->path);
@@ -239,7 +238,7 @@ icseg_status icseg_torch_read_zip(icseg_weights *w, const icseg_file_reader *fil
 
 /* ------------------------------------------------------------------------------------- the container before 1.6 */
 
-/* A pickle of the number 0x1950a86a20f9469cfc6c stands first. */
+/* The file begins with a pickle of the number 0x1950a86a20f9469cfc6c. */
 static const unsigned char magic[] = {0x80, 2,    0x8a, 10,   0x6c, 0xfc, 0x9c, 0x46,
                                       0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
 
@@ -247,7 +246,7 @@ bool icseg_torch_is_legacy(const unsigned char *start, size_t size) {
     return size >= sizeof magic && !memcmp(start, magic, sizeof magic);
 }
 
-/* The first bytes of the file, up to LARGEST_PICKLE: the pickles are among them. */
+/* The first bytes of the file, up to LARGEST_PICKLE, which include the pickles. */
 typedef struct head {
     const unsigned char *data;
     size_t size;
@@ -269,15 +268,15 @@ static icseg_status next_pickle(reader *r, const head *h, size_t *at, icseg_pick
     return ICSEG_OK;
 }
 
-/* Element sizes of the storages that tensors refer to: the old container does not repeat them where the data is. */
+/* Element sizes of the storages that tensors refer to: the old container does not repeat them beside the data. */
 typedef struct sizes {
-    place *list; /* bytes: of one element */
+    place *list; /* `bytes` is the size of one element */
     size_t count;
 } sizes;
 
 static icseg_status collect_sizes(reader *r, const icseg_pickle_value *v, sizes *out, int depth) {
     if (depth > DEEPEST_MODULE || ++r->visits > MOST_VISITS)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: values are nested without end", r->where);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: values are nested too deeply", r->where);
     if (v->kind == ICSEG_PICKLE_TENSOR) {
         if (out->list)
             out->list[out->count] =
@@ -306,7 +305,7 @@ static icseg_status find_sizes(reader *r, const icseg_pickle_value *top, sizes *
 static icseg_status find_places(reader *r, size_t at, const icseg_pickle_value *keys, const sizes *known) {
     size_t end = icseg_file_reader_size(r->file);
     if (keys->kind != ICSEG_PICKLE_LIST)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: no list of storages", r->where);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: the list of storages is missing", r->where);
     place *places = icseg_arena_array(r->scratch, keys->list.count, sizeof *places);
     if (!places) return icseg_fail_memory(r->error, keys->list.count * sizeof *places, r->path);
     for (size_t i = 0; i < keys->list.count; i++) {
@@ -329,7 +328,7 @@ static icseg_status find_places(reader *r, size_t at, const icseg_pickle_value *
         at += sizeof count;
         if (count < 0 || (uint64_t)count > (end - at) / size->bytes)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                              "%s: cut short or damaged: storage %.60s is said to have %lld elements", r->path, name,
+                              "%s: cut short or damaged: storage %.60s claims %lld elements", r->path, name,
                               (long long)count);
         places[i] = (place){name, at, (uint64_t)count * size->bytes};
         at += (size_t)places[i].bytes;
@@ -355,7 +354,7 @@ static icseg_status read_legacy(reader *r) {
     if (protocol->kind != ICSEG_PICKLE_INT || protocol->integer != LEGACY_PROTOCOL ||
         (little && little->kind == ICSEG_PICKLE_BOOL && !little->integer))
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: another protocol or byte order than PyTorch 0.1.10 to 1.5 wrote on x86", r->path);
+                          "%s: not the protocol and byte order that PyTorch 0.1.10 to 1.5 wrote on x86", r->path);
     ICSEG_TRY(next_pickle(r, &h, &at, &top));
     ICSEG_TRY(next_pickle(r, &h, &at, &keys));
     ICSEG_TRY(find_sizes(r, top, &known));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Opening weights: what kind of file or folder it is, shards, and reading tensors. */
+ * Opening weights: recognising files and folders, shards, and reading tensors. */
 #include "weights/weights.h"
 
 #include <jansson.h>
@@ -11,7 +11,7 @@
 #include "weights/internal.h"
 
 enum { LARGEST_INDEX = 32 << 20, LARGEST_CONFIG = 1 << 20 };
-/* A deflated tensor may span so many times its bytes, and GRANTED bytes in any case. */
+/* A deflated tensor may span this many times its bytes, and GRANTED bytes in any case. */
 enum { SPARSE = 64, GRANTED = 1 << 20 };
 
 /* ------------------------------------------------------------------------------------------------------- tensors */
@@ -23,7 +23,7 @@ static bool is_contiguous(const icseg_weights_tensor *t) {
     return true;
 }
 
-/* Brings the stream of a deflated storage to the tensor's first byte. */
+/* Advances the stream of a deflated storage to the tensor's first byte. */
 static icseg_status seek(const icseg_weights_tensor *t, icseg_error *error) {
     icseg_weights_cursor *c = t->packed->cursor;
     if (c->at != t->packed || icseg_zip_stream_position(c->stream) > t->offset) {
@@ -35,7 +35,7 @@ static icseg_status seek(const icseg_weights_tensor *t, icseg_error *error) {
     return icseg_zip_stream_read(c->stream, NULL, t->offset - icseg_zip_stream_position(c->stream), error);
 }
 
-/* Bytes `at` .. `at` + `size` from the tensor's first on; of a deflated one in order, after `seek`. */
+/* Bytes `at` .. `at` + `size`, counted from the tensor's first; of a deflated tensor in order, after `seek`. */
 static icseg_status read_bytes(const icseg_weights_tensor *t, size_t at, void *out, size_t size, icseg_error *error) {
     if (t->packed) return icseg_zip_stream_read(t->packed->cursor->stream, out, size, error);
     return icseg_file_reader_read(t->file, t->offset + at, out, size, error);
@@ -53,7 +53,7 @@ static icseg_status read_contiguous(const icseg_weights_tensor *t, size_t count,
     return ICSEG_OK;
 }
 
-/* Row-major f32 out of what the elements span; index counts through all axes but the last. */
+/* Row-major f32 from the span of the elements; index counts through all axes but the last. */
 static void gather(const icseg_weights_tensor *t, const unsigned char *data, int64_t count, float *out) {
     int64_t index[ICSEG_MAX_RANK] = {0};
     int last = t->shape.rank - 1; /* a scalar is contiguous */
@@ -141,7 +141,7 @@ static icseg_status read_safetensors(icseg_weights *w, const char *path, icseg_e
     return ICSEG_OK;
 }
 
-/* Files that people pass by mistake, recognised by their first bytes. */
+/* Files passed by mistake, recognised by their first bytes. */
 static const char *hint(const unsigned char *start, size_t size) {
     if (size >= 8 && !memcmp(start, "version ", 8))
         return "; it is a Git LFS pointer: fetch the file itself with `git lfs pull`";
@@ -160,7 +160,7 @@ static icseg_status read_container(icseg_weights *w, const icseg_file_reader *fi
     if (size >= 4 && !memcmp(start, "PK", 2) && start[2] <= 6) return icseg_torch_read_zip(w, file, path, error);
     if (icseg_torch_is_legacy(start, size)) return icseg_torch_read_legacy(w, file, path, error);
     if (!strcmp(icseg_path_extension(path), "safetensors") || (size > 8 && start[8] == '{'))
-        return read_safetensors(w, path, error); /* which opens it itself */
+        return read_safetensors(w, path, error); /* which opens the file again */
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
                       "%s: not a known format of weights; expected safetensors, PyTorch's .pt, .pth or .bin, or the "
                       ".index.json of shards%s",
@@ -218,7 +218,7 @@ static icseg_status check_index(icseg_weights *w, json_t *map, const char *path,
     json_object_foreach(map, key, file) {
         const icseg_weights_tensor wanted = {.name = key}, *at = &wanted;
         if (!w->tensor_count || !bsearch(&at, list, w->tensor_count, sizeof *list, compare_tensors))
-            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: tensor %.200s is not in %.200s, where the index says",
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: tensor %.200s is not in %.200s, contrary to the index",
                               path, key, json_string_value(file));
     }
     return ICSEG_OK;
@@ -234,7 +234,7 @@ static icseg_status read_index(icseg_weights *w, const char *path, icseg_error *
     icseg_status status;
     if (!json_is_object(map))
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not an index of shards: %s", path,
-                            root ? "it has no object \"weight_map\"" : fault.text);
+                            root ? "the object \"weight_map\" is missing" : fault.text);
     else
         status = read_shards(w, map, path, error);
     if (status == ICSEG_OK) status = check_index(w, map, path, error);
@@ -259,15 +259,16 @@ static icseg_status find_in_folder(icseg_weights *w, const char *folder, const c
         if (!*out) return icseg_fail_memory(error, 0, folder);
         if (icseg_file_exists(*out)) return ICSEG_OK;
     }
-    return icseg_fail(error, ICSEG_ERROR_IO,
-                      "%s: the folder has no weights under a usual name (model.safetensors, pytorch_model.bin, their "
-                      ".index.json, open_clip_model.safetensors); give the file itself",
-                      folder);
+    return icseg_fail(
+        error, ICSEG_ERROR_IO,
+        "%s: the folder does not contain weights under a usual name (model.safetensors, pytorch_model.bin, their "
+        ".index.json, open_clip_model.safetensors); use the file's path",
+        folder);
 }
 
 /* ---------------------------------------------------------------------------------------------------- activation */
 
-/* A JSON file beside the weights; NULL when there is none that can be read. */
+/* A JSON file beside the weights; NULL if it is missing or cannot be read. */
 static json_t *read_beside(icseg_weights *w, const char *name) {
     unsigned char *text;
     size_t size;
@@ -278,8 +279,8 @@ static json_t *read_beside(icseg_weights *w, const char *name) {
     return root;
 }
 
-/* Some of open_clip's models have plain GELU where CLIP has x * sigmoid(1.702 x). Their tensors look the same, only the
- * configuration in their folder tells. */
+/* Some of open_clip's models have plain GELU where CLIP has x * sigmoid(1.702 x). Their tensors look the same; only the
+ * configuration in their folder tells them apart. */
 static icseg_status check_activation(icseg_weights *w, icseg_error *error) {
     bool hugging_face = !strcmp(w->naming, "Hugging Face");
     const char *file = hugging_face ? "config.json" : "open_clip_config.json";

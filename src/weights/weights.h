@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checkpoints of other projects. Any container and naming is opened as a list of tensors under our names, from which a
+ * Checkpoints of other projects. Any container and naming opens as a list of tensors under our names, from which a
  * configuration is inferred and a model is filled. Tensors stay in the file until they are needed, so that loading
  * takes little more than the model's own memory. The file may be replaced meanwhile (mv). A file that is cut short or
  * written to is ICSEG_ERROR_IO. */
@@ -23,7 +23,7 @@ typedef struct icseg_weights_tensor {
     icseg_shape shape;
     int64_t stride[ICSEG_MAX_RANK]; /* elements, >= 0 */
     const icseg_file_reader *file;  /* may be NULL if the tensor is empty */
-    icseg_weights_packed *packed;   /* its storage, if that is deflated */
+    icseg_weights_packed *packed;   /* its storage, if deflated */
     size_t offset;                  /* of the first element, in bytes: in the file or, unpacked, in the storage */
 } icseg_weights_tensor;
 
@@ -66,8 +66,8 @@ bool icseg_weights_has_decoder(const icseg_weights *weights);
 icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, icseg_error *error);
 
 /* Infers the configuration from the shapes: backbone, depths, widths, patch, grid, embedding, vocabulary, context, and
- * of a whole model prompts, alignment and decoder. Fields that shapes do not determine (heads unless 64 wide, tau,
- * taps, ...) come from the file's own configuration if it has one, otherwise from *config. ICSEG_ERROR_FORMAT when
+ * for a whole model also prompts, alignment and decoder. Fields that shapes do not determine (heads unless 64 wide,
+ * tau, taps, ...) come from the file's own configuration if it has one, otherwise from *config. ICSEG_ERROR_FORMAT when
  * CLIP's tensors are missing or contradict one another. The result may have a patch size that icseg_config_check
  * refuses. */
 icseg_status icseg_weights_infer(const icseg_weights *weights, icseg_config *config, icseg_error *error);
@@ -105,11 +105,11 @@ void icseg_weights_report_text(const icseg_weights_report *report, size_t most, 
 icseg_status icseg_weights_check_clip(const icseg_weights *weights, const icseg_config *config,
                                       icseg_weights_report *report, icseg_error *error);
 
-/* Loads every tensor that the model has and the file too, and reports the rest. Only running out of memory fails. */
+/* Loads every tensor that both model and file have, and reports the rest. Fails only when memory runs out. */
 icseg_status icseg_weights_apply(const icseg_weights *weights, icseg_model *model, icseg_weights_report *report,
                                  icseg_error *error);
 
-/* Plain CLIP from what has been opened: every tensor of both encoders must be there and fit. *logit_scale is the factor
+/* Plain CLIP from opened weights: every tensor of both encoders must be present and fit. *logit_scale is the factor
  * (not its logarithm) that the file contains, or 0. On failure *out is empty. */
 icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, const icseg_weights *weights,
                                      icseg_weights_report *report, icseg_error *error);

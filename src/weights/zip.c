@@ -22,7 +22,7 @@ typedef struct reader {
     icseg_arena *arena;
     icseg_error *error;
     uint64_t count, begin, size;    /* the central directory: entries, first byte, bytes */
-    uint64_t end;                   /* of it and of all data: where the end records start */
+    uint64_t end;                   /* of the directory and of all data: where the end records start */
     const unsigned char *directory; /* its bytes, (size) */
     char *name;                     /* (LONGEST_NAME), of a local header */
 } reader;
@@ -35,7 +35,7 @@ static icseg_status damaged(reader *r, const char *what) {
     return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: %s", r->path, what);
 }
 
-/* The record of 64-bit numbers that stands before an end record with saturated ones. */
+/* The record of 64-bit numbers that precedes an end record with saturated ones. */
 static icseg_status read_end64(reader *r, size_t end) {
     unsigned char locator[LOCATOR_SIZE], record[END64_SIZE] = {0};
     if (end < LOCATOR_SIZE) return ICSEG_OK;
@@ -44,7 +44,7 @@ static icseg_status read_end64(reader *r, size_t end) {
     uint64_t at = read64(locator + 8), most = end - LOCATOR_SIZE;
     bool inside = most >= END64_SIZE && at <= most - END64_SIZE;
     if (inside) ICSEG_TRY(fetch(r, at, record, END64_SIZE));
-    if (read32(record) != END64_MARK) return damaged(r, "its zip64 end record is not where it should be");
+    if (read32(record) != END64_MARK) return damaged(r, "its zip64 end record is not where its locator says");
     if (read32(record + 16) || read32(record + 20)) return damaged(r, "it spans several volumes");
     r->count = read64(record + 32);
     r->size = read64(record + 40);
@@ -53,7 +53,7 @@ static icseg_status read_end64(reader *r, size_t end) {
     return ICSEG_OK;
 }
 
-/* The end record is the last thing in the file but for a comment. */
+/* Only a comment may follow the end record. */
 static icseg_status read_end(reader *r) {
     size_t file = icseg_file_reader_size(r->file);
     size_t size = file < END_SIZE + LONGEST_COMMENT ? file : END_SIZE + LONGEST_COMMENT;
@@ -75,11 +75,11 @@ static icseg_status read_end(reader *r) {
         return ICSEG_OK;
     }
     return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                      "%s: this zip archive has no directory at its end: the file is cut short, fetch it again",
+                      "%s: this zip archive has no directory at its end: the file is cut short; download it again",
                       r->path);
 }
 
-/* Names are only compared, never opened; a name that would leave its folder is a sign of ill will all the same. */
+/* Names are only compared, never opened; a name that would leave its folder still marks a hostile file. */
 static bool is_safe(const char *name, size_t size) {
     if (size == 0 || name[0] == '/') return false;
     for (size_t i = 0; i < size; i++) {
@@ -151,10 +151,11 @@ static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry) 
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED, "%s: %.200s is encrypted", r->path, copy);
     uint32_t method = read16(record + 10);
     if (method != STORED && method != DEFLATED)
-        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: %.200s is packed by method %u, only stored and deflated entries are read; save the file "
-                          "again with torch.save",
-                          r->path, copy, (unsigned)method);
+        return icseg_fail(
+            r->error, ICSEG_ERROR_UNSUPPORTED,
+            "%s: %.200s uses compression method %u, but only stored and deflated entries are supported; save the file "
+            "again with torch.save",
+            r->path, copy, (unsigned)method);
     uint64_t packed = read32(record + 20), size = read32(record + 24), header = read32(record + 42);
     entry->crc = read32(record + 16);
     ICSEG_TRY(read_extra(r, record + CENTRAL_SIZE + name, (size_t)extra, (uint64_t *[3]){&size, &packed, &header}));
@@ -172,7 +173,7 @@ static int compare_places(const void *a, const void *b) {
     return (x->packed > y->packed) - (x->packed < y->packed);
 }
 
-/* No weights shrink a hundredfold; what does is made to fill the memory. */
+/* Weights do not shrink a hundredfold; a file that does is made to fill the memory. */
 static icseg_status check_growth(reader *r, const icseg_zip_entry *entries, size_t count) {
     uint64_t packed = 0, size = 0;
     for (size_t i = 0; i < count; i++) {
@@ -213,7 +214,7 @@ icseg_status icseg_zip_open(icseg_zip *out, const icseg_file_reader *file, const
     if (count) qsort(entries, count, sizeof *entries, compare_names);
     for (size_t i = 1; i < count; i++)
         if (!strcmp(entries[i].name, entries[i - 1].name))
-            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: there are two entries %.200s", path,
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: entry %.200s occurs twice", path,
                               entries[i].name);
     *out = (icseg_zip){entries, count};
     return ICSEG_OK;

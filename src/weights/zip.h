@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The directory of a zip archive. PyTorch stores entries as they are, so their bytes are read where they are; archives
- * that were packed again are deflated, and read as streams. Everything is checked at open. */
+ * The directory of a zip archive. PyTorch stores entries uncompressed, so their bytes are read in place; archives
+ * that were repacked are deflated and read as streams. Everything is checked at open. */
 #ifndef ICSEG_WEIGHTS_ZIP_H
 #define ICSEG_WEIGHTS_ZIP_H
 
@@ -25,8 +25,8 @@ typedef struct icseg_zip {
     size_t count;
 } icseg_zip;
 
-/* Reads the central directory (zip64 too). Truncation, names that leave the archive, entries that overlap or lie
- * outside the file or grow beyond reason, encryption, several volumes and other methods than deflate are errors that
+/* Reads the central directory (zip64 too). Truncation, names that leave the archive, entries that overlap, are
+ * outside the file or grow beyond reason, encryption, several volumes and methods other than deflate are errors that
  * name the file. */
 icseg_status icseg_zip_open(icseg_zip *out, const icseg_file_reader *file, const char *path, icseg_arena *arena,
                             icseg_error *error);
@@ -37,7 +37,7 @@ const icseg_zip_entry *icseg_zip_find(const icseg_zip *zip, const char *name); /
 typedef struct icseg_zip_stream icseg_zip_stream;
 icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry *entry, const icseg_file_reader *file,
                                    const char *path, icseg_error *error);
-/* The next `size` bytes; `out` NULL passes over them. The last byte is given only if the checksum is right. */
+/* The next `size` bytes; NULL `out` skips them. The last byte is returned only if the checksum is right. */
 icseg_status icseg_zip_stream_read(icseg_zip_stream *stream, void *out, size_t size, icseg_error *error);
 size_t icseg_zip_stream_position(const icseg_zip_stream *stream); /* bytes read so far */
 void icseg_zip_stream_close(icseg_zip_stream **stream);

@@ -11,7 +11,7 @@ struct icseg_zip_stream {
     const icseg_zip_entry *entry;
     const icseg_file_reader *file;
     const char *path;
-    size_t taken, position; /* bytes read of the entry's data, bytes given */
+    size_t taken, position; /* bytes read of the entry's data, bytes returned */
     uint32_t crc;
     unsigned char input[INPUT];
 };
@@ -36,7 +36,7 @@ icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry
     return ICSEG_OK;
 }
 
-/* More of the file for zlib, which has used what it had. */
+/* Refills zlib's input, which is used up. */
 static icseg_status refill(icseg_zip_stream *s, icseg_error *error) {
     size_t left = s->entry->packed - s->taken, size = left < INPUT ? left : INPUT;
     ICSEG_TRY(icseg_file_reader_read(s->file, s->entry->offset + s->taken, s->input, size, error));
@@ -56,7 +56,7 @@ static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t si
         int code = inflate(z, Z_NO_FLUSH);
         if (code == Z_MEM_ERROR) return icseg_fail_memory(error, 1 << 15, s->path);
         if (code == Z_STREAM_END && !z->avail_out) break;
-        if (code == Z_STREAM_END || code == Z_BUF_ERROR) /* the latter: there is no more input */
+        if (code == Z_STREAM_END || code == Z_BUF_ERROR) /* the latter: the input has ended */
             return damaged(s, "ends before its size", error);
         if (code != Z_OK) return damaged(s, "cannot be unpacked", error);
     }
@@ -68,7 +68,7 @@ static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t si
 
 icseg_status icseg_zip_stream_read(icseg_zip_stream *s, void *out, size_t size, icseg_error *error) {
     unsigned char waste[WASTE];
-    if (size > s->entry->size - s->position) return damaged(s, "is shorter than what is read of it", error);
+    if (size > s->entry->size - s->position) return damaged(s, "is shorter than the data read from it", error);
     for (size_t at = 0, step; at < size; at += step) {
         step = size - at < STEP ? size - at : STEP;
         if (!out && step > WASTE) step = WASTE;

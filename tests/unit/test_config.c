@@ -162,7 +162,8 @@ static void wrong_types_name_the_key(void **state) {
     refuses(ICSEG_ERROR_FORMAT, "{\"tau\": 0.1, \"tau\": 0.2}", "duplicate");
     refuses(ICSEG_ERROR_FORMAT, "[]", "is a list; expected an object");
     refuses(ICSEG_ERROR_FORMAT, "{\"backbone\": 1}", "\"backbone\" is an integer; expected a string");
-    refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": 256.0}", "\"fpn_dim\" is a number with a fraction; expected an integer");
+    refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": 256.0}", "\"fpn_dim\" is a floating-point number; expected an integer");
+    refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": 1e99}", "\"fpn_dim\" is a floating-point number; expected an integer");
     refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": true}", "\"fpn_dim\" is a boolean");
     refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": null}", "\"fpn_dim\" is null");
     refuses(ICSEG_ERROR_FORMAT, "{\"fpn_dim\": \"256\"}", "\"fpn_dim\" is a string");

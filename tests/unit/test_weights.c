@@ -253,17 +253,17 @@ static void a_segmentation_model_needs_names_and_tokens(void **state) {
             "does not contain a vocabulary");
     options.tokens = "[[1], [2], [99]]";
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
-            "\"sky\": ids are integers in 0..31");
+            "\"sky\": ids must be integers in 0..31");
     options.tokens = "[[1], [2]]";
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
-            "tokens: a JSON list of 3 lists of ids was expected");
+            "tokens: expected a JSON list of 3 lists of ids");
     options.tokens = "[[1], oops";
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
             "tokens: not JSON: invalid token near 'oops' at byte ");
     options.class_names = names;
     options.class_count = 2;
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
-            "3 classes, 2 names");
+            "3 classes, but 2 names");
 }
 
 /* The DenseCLIP fixture, and two tensors that sort before those of its image encoder. */
@@ -602,9 +602,9 @@ static void contradictions_with_the_model_are_errors_and_change_nothing(void **s
     static const struct {
         void (*change)(icseg_config *c);
         const char *because;
-    } cases[] = {{widen, "embed_dim = 8, the model has 16"},
-                 {deepen, "vit_layers = 4, the model has 5"},
-                 {lengthen, "context_length = 12, the model has 13"}};
+    } cases[] = {{widen, "embed_dim = 8, but the model has 16"},
+                 {deepen, "vit_layers = 4, but the model has 5"},
+                 {lengthen, "context_length = 12, but the model has 13"}};
     for (size_t i = 0; i < 3; i++) {
         icseg_model *model = fresh_model(cases[i].change, other_names);
         float before = icseg_params_find(model->params, "text_projection")->data[0];
@@ -615,12 +615,12 @@ static void contradictions_with_the_model_are_errors_and_change_nothing(void **s
     }
     icseg_model *model = fresh_model(NULL, other_names);
     refuses(icseg_weights_init_model(model, FIXTURES "openai_resnet.pt", NULL, &error), ICSEG_ERROR_CONFIG,
-            "weights of a ResNet, the model has a vision transformer");
+            "weights of a ResNet; the model has a vision transformer");
     OK(icseg_model_save(model, first, &error));
     icseg_model_close(&model);
     model = fresh_model(split, other_names);
     refuses(icseg_weights_init_model(model, first, NULL, &error), ICSEG_ERROR_CONFIG,
-            "text_heads = 2, the model has 4");
+            "text_heads = 2, but the model has 4");
     icseg_model_close(&model);
 }
 

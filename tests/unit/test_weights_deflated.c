@@ -232,7 +232,7 @@ static void sizes_and_checksums_must_be_true(void **state) {
     write_lie(16, 1);
     refuses("x/data/0 has a wrong checksum");
     write_lie(24, UINT32_MAX); /* one byte less than the tensor needs */
-    refuses("x/data/0 has 2399 bytes, 600 elements of F32 were expected");
+    refuses("x/data/0 has 2399 bytes; expected 600 elements of F32");
     write_lie(20, (uint32_t)-40);
     refuses("x/data/0 ends before its size");
     write_lie(20, 1 << 20);

@@ -118,7 +118,7 @@ check 'nothing half-written stays' test "$(ls -A "$work/one" | wc -l)" = 6
 # Other weights to start from.
 expect 0 'checkpoint.safetensors: .*; ([0-9]+) of \1 tensors loaded$' \
     train --out "$work/fine" --init "$work/whole/checkpoint.safetensors" --set train.steps=3
-expect 1 'the weights have embed_dim = 48, the model has 64' \
+expect 1 'the weights have embed_dim = 48, but the model has 64' \
     train --out "$work/other" --init "$work/whole/checkpoint.safetensors" --set model.embed_dim=64
 
 # Classes of several names, from training to prediction.
