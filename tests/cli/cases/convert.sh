@@ -12,7 +12,7 @@ expect 0 '94 tensors in BF16, Hugging Face names' icseg convert "$work/vit.safet
 refuse 1 'no names for CLIP.s ResNets' icseg convert "$work/clip.safetensors" "$work/out.safetensors" --names huggingface
 refuse 1 'does not contain a vocabulary' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors"
 printf 'wall\ntree\n' >"$work/two.txt"
-refuse 2 'has? ?3 classes, 2 names|have 3 classes, 2 names' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors" --classes "$work/two.txt"
+refuse 2 'the weights have 3 classes, but 2 names' icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors" --classes "$work/two.txt"
 printf '[[1], oops' >"$work/tokens.json"
 refuse 2 "tokens: not JSON: .*'oops' at byte [0-9]+" icseg convert "$weights/denseclip_vit.pth" "$work/out.safetensors" \
     --tokens "$work/tokens.json"
