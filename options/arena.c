@@ -7,10 +7,12 @@
 #include <string.h>
 
 #include "options/memory.h"
+#include "options/poison.h"
 
-/* Of exact blocks each is a chunk of its own. */
+/* Of exact blocks each is a chunk of its own, with poisoned bytes before it. */
 enum {
     ARENA_ALIGNMENT = 16,
+    ARENA_FRONT = ICSEG_EXACT_BLOCKS ? 32 : 0,
     ARENA_STEP = ICSEG_EXACT_BLOCKS ? 1 : ARENA_ALIGNMENT,
     ARENA_CHUNK = ICSEG_EXACT_BLOCKS ? 0 : 64 * 1024
 };
@@ -47,12 +49,13 @@ void *icseg_arena_alloc(icseg_arena *arena, size_t bytes) {
     chunk *c = arena->head;
     if (!c || c->size - c->used < bytes) {
         size_t size = bytes > ARENA_CHUNK ? bytes : ARENA_CHUNK;
-        c = icseg_alloc(sizeof *c + size);
+        c = icseg_alloc(sizeof *c + ARENA_FRONT + size);
         if (!c) return NULL;
         *c = (chunk){.next = arena->head, .size = size};
+        ICSEG_POISON(c->data, ARENA_FRONT);
         arena->head = c;
     }
-    void *block = c->data + c->used;
+    void *block = c->data + ARENA_FRONT + c->used;
     c->used += bytes;
     return memset(block, 0, bytes);
 }

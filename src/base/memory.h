@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "options/arena.h"
 #include "options/memory.h"
+#include "options/poison.h"
 
 /* The largest resident set this process has had, in bytes; 0 when the system does not say. */
 size_t icseg_memory_peak(void);

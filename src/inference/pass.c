@@ -96,12 +96,15 @@ void icseg_pass_close(icseg_pass *p) {
 
 /* The session's buffer for the network's input, of at least `floats`. */
 static icseg_status get_input(icseg_session *s, size_t floats, icseg_error *error) {
-    if (floats <= s->input_floats) return ICSEG_OK;
-    icseg_free(s->input);
-    s->input_floats = 0;
-    s->input = icseg_alloc_array(floats, sizeof *s->input);
-    if (!s->input) return icseg_fail_memory(error, floats * sizeof *s->input, "the network's input");
-    s->input_floats = floats;
+    if (floats > s->input_floats) {
+        icseg_free(s->input);
+        s->input_floats = 0;
+        s->input = icseg_alloc_array(floats, sizeof *s->input);
+        if (!s->input) return icseg_fail_memory(error, floats * sizeof *s->input, "the network's input");
+        s->input_floats = floats;
+    }
+    ICSEG_POISON(s->input, s->input_floats * sizeof *s->input);
+    ICSEG_UNPOISON(s->input, floats * sizeof *s->input);
     return ICSEG_OK;
 }
 

@@ -204,6 +204,38 @@ static icseg_status get_outputs(const icseg_executor *x, icseg_kernel *k, icseg_
     return ICSEG_OK;
 }
 
+/* -- poisoning, under the address sanitizer: of the workspace, only what the plan says is in use can be accessed */
+
+static void *storage_data(const icseg_executor *x, icseg_value root) {
+    return x->workspace->data + x->plan.storage[root].offset;
+}
+
+/* Before a node runs: the storages that begin with it, in their exact size, and its scratch memory. */
+static void open_storages(const icseg_executor *x, const icseg_kernel *k) {
+    for (int o = 0; o < k->node->output_count; o++) {
+        icseg_value root = icseg_plan_root(&x->plan, k->node->output[o]);
+        const icseg_plan_storage *s = &x->plan.storage[root];
+        const icseg_value_info *info = icseg_graph_value(x->graph, root);
+        if (s->planned && s->first == k->node->index)
+            ICSEG_UNPOISON(storage_data(x, root), (size_t)info->count * icseg_dtype_size(info->dtype));
+    }
+    if (k->scratch_size) ICSEG_UNPOISON(x->workspace->data + k->scratch_offset, k->scratch_size);
+}
+
+static void close_storage(const icseg_executor *x, icseg_value value, int32_t node) {
+    if (value == ICSEG_NONE) return;
+    icseg_value root = icseg_plan_root(&x->plan, value);
+    const icseg_plan_storage *s = &x->plan.storage[root];
+    if (s->planned && s->last == node) ICSEG_POISON(storage_data(x, root), s->bytes);
+}
+
+/* After it: the storages whose last reader it was, and its scratch memory. */
+static void close_storages(const icseg_executor *x, const icseg_kernel *k) {
+    for (int i = 0; i < k->node->input_count; i++) close_storage(x, k->node->input[i], k->node->index);
+    for (int o = 0; o < k->node->output_count; o++) close_storage(x, k->node->output[o], k->node->index);
+    if (k->scratch_size) ICSEG_POISON(x->workspace->data + k->scratch_offset, k->scratch_size);
+}
+
 /* The index of the first element that is not finite, or `count`. */
 static int64_t first_not_finite(const void *data, icseg_dtype dtype, int64_t count) {
     if (dtype == ICSEG_F32) return icseg_first_not_finite(data, count);
@@ -226,23 +258,30 @@ static icseg_status check_finite(const icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status run_all(icseg_executor *x, icseg_run *run, bool checked, icseg_error *error) {
+static icseg_status run_node(icseg_executor *x, icseg_kernel *k, icseg_run *run, bool checked, icseg_error *error) {
     icseg_activation_ranges *ranges = icseg_graph_activation_ranges(x->graph);
+    ICSEG_TRY(get_inputs(x, k, error));
+    ICSEG_TRY(get_outputs(x, k, error));
+    if (ranges) ICSEG_TRY(icseg_activation_ranges_observe(ranges, k, error));
+    run->scratch = x->workspace->data + k->scratch_offset;
+    double start = x->profiling ? icseg_clock() : 0;
+    icseg_status status = k->node->op->run(k, run, error);
+    if (status == ICSEG_OK && checked)
+        status = check_finite(k, error);
+    else if (status != ICSEG_OK)
+        icseg_fail_prefix(error, "%s", k->node->name);
+    if (x->profiling) x->seconds[k->node->index] += icseg_clock() - start;
+    return status;
+}
+
+static icseg_status run_all(icseg_executor *x, icseg_run *run, bool checked, icseg_error *error) {
+    ICSEG_POISON(x->workspace->data, x->workspace->size);
     for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
         icseg_kernel *k = &x->kernels[n];
-        if (!k->node || !k->node->op->run) continue;
-        ICSEG_TRY(get_inputs(x, k, error));
-        ICSEG_TRY(get_outputs(x, k, error));
-        if (ranges) ICSEG_TRY(icseg_activation_ranges_observe(ranges, k, error));
-        run->scratch = x->workspace->data + k->scratch_offset;
-        double start = x->profiling ? icseg_clock() : 0;
-        icseg_status status = k->node->op->run(k, run, error);
-        if (status == ICSEG_OK && checked)
-            status = check_finite(k, error);
-        else if (status != ICSEG_OK)
-            icseg_fail_prefix(error, "%s", k->node->name);
-        if (x->profiling) x->seconds[n] += icseg_clock() - start;
-        ICSEG_TRY(status);
+        if (!k->node) continue;
+        open_storages(x, k);
+        if (k->node->op->run) ICSEG_TRY(run_node(x, k, run, checked, error));
+        close_storages(x, k);
     }
     return ICSEG_OK;
 }
