@@ -2,10 +2,10 @@
  * icseg bench: how fast a model runs on this machine, and how much memory it takes. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cli.h"
 #include "icseg/bench.h"
+#include "json.h"
 #include "support.h"
 
 struct options {
@@ -63,20 +63,19 @@ static double rate(const icseg_bench_result *r, const struct options *o) {
 static icseg_status print_json(const struct options *o, const icseg_bench_result *r, const icseg_session_layers *layers,
                                icseg_error *error) {
     json_t *line = json_pack(
-        "{ss ss ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf s{si si si si}}", "mode", modes[o->mode],
-        "model", name_of(o), "prompt", prompts[r->prompt], "dtype", dtypes[r->precision], "classes", (int)r->classes,
-        "size", (int)o->size, "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads, "min_s_per_image",
-        r->min_seconds, "median_s_per_image", r->median_seconds, "peak_mib", (json_int_t)mib(r->peak_bytes), "first_s",
-        r->first_seconds, "flops", r->flops, "flops_per_s", rate(r, o), "measured_peak_flops_per_s",
-        r->peak_flops_per_second, "share_of_peak", rate(r, o) / r->peak_flops_per_second, "activations_mib",
-        mib(r->activation_bytes), "scratch_mib", mib(r->scratch_bytes), "weights_mib", mib(r->weight_bytes),
-        "packed_mib", mib(r->packed_bytes), "layers", "f32", (int)layers->f32, "bf16", (int)layers->bf16, "bf16x2",
-        (int)layers->bf16x2, "int8", (int)layers->int8);
-    char *text = line ? json_dumps(line, JSON_REAL_PRECISION(6)) : NULL;
-    json_decref(line);
-    if (!text) return out_of_memory(error);
-    puts(text);
-    free(text);
+        "{ss so ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf s{si si si si}}", "mode", modes[o->mode],
+        "model", json_text(name_of(o)), "prompt", prompts[r->prompt], "dtype", dtypes[r->precision], "classes",
+        (int)r->classes, "size", (int)o->size, "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads,
+        "min_s_per_image", r->min_seconds, "median_s_per_image", r->median_seconds, "peak_mib",
+        (json_int_t)mib(r->peak_bytes), "first_s", r->first_seconds, "flops", r->flops, "flops_per_s", rate(r, o),
+        "measured_peak_flops_per_s", r->peak_flops_per_second, "share_of_peak", rate(r, o) / r->peak_flops_per_second,
+        "activations_mib", mib(r->activation_bytes), "scratch_mib", mib(r->scratch_bytes), "weights_mib",
+        mib(r->weight_bytes), "packed_mib", mib(r->packed_bytes), "layers", "f32", (int)layers->f32, "bf16",
+        (int)layers->bf16, "bf16x2", (int)layers->bf16x2, "int8", (int)layers->int8);
+    icseg_string text = {0};
+    TRY(json_finish(line, false, JSON_REAL_PRECISION(6), &text, error));
+    puts(text.data);
+    icseg_string_close(&text);
     return ICSEG_OK;
 }
 

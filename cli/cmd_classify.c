@@ -11,6 +11,7 @@
 #include "icseg/classify.h"
 #include "icseg/tensor_file.h"
 #include "inputs.h"
+#include "json.h"
 #include "support.h"
 
 enum { TABLE_ROWS = 10 };
@@ -133,19 +134,20 @@ static void print_table(const job *j, const char *path, int32_t shown) {
 }
 
 static icseg_status print_json(const job *j, const char *path, int32_t shown, icseg_error *error) {
-    json_t *name = json_string(path), *list = json_array(); /* no name when it is not UTF-8 */
+    json_t *list = json_array();
+    bool failed = false;
     for (int32_t i = 0; i < shown; i++) {
         int32_t k = j->ranks[i].index;
-        json_array_append_new(list,
-                              json_pack("{s:s, s:i, s:f, s:f}", "name", j->info->class_names[k], "index", (int)k,
-                                        "probability", (double)j->probabilities[k], "cosine", (double)j->cosines[k]));
+        json_add(list,
+                 json_pack("{s:s, s:i, s:f, s:f}", "name", j->info->class_names[k], "index", (int)k, "probability",
+                           (double)j->probabilities[k], "cosine", (double)j->cosines[k]),
+                 &failed);
     }
-    json_t *root = json_pack("{s:o, s:o}", "image", name ? name : json_null(), "classes", list);
-    char *text = root ? json_dumps(root, JSON_REAL_PRECISION(8)) : NULL;
-    json_decref(root);
-    if (!text) return out_of_memory(error);
-    puts(text);
-    free(text);
+    icseg_string text = {0};
+    TRY(json_finish(json_pack("{s:o, s:o}", "image", json_text(path), "classes", list), failed, JSON_REAL_PRECISION(8),
+                    &text, error));
+    puts(text.data);
+    icseg_string_close(&text);
     return ICSEG_OK;
 }
 

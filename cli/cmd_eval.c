@@ -2,7 +2,6 @@
  * icseg eval: the metrics of a model on a labelled data set. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -11,6 +10,7 @@
 #include "icseg/file.h"
 #include "icseg/memory.h"
 #include "inference.h"
+#include "json.h"
 #include "support.h"
 
 enum { MAX_IGNORE = 16 };
@@ -87,18 +87,14 @@ static icseg_status write_json(const struct options *o, const icseg_eval_options
     TRY(icseg_metrics_json(metrics, names, &text, error));
     json_t *root = json_loads(text, 0, NULL);
     icseg_buffer_free(text);
-    json_object_set_new(root, "checkpoint", json_string(o->checkpoint));
-    json_object_set_new(root, "data", json_string(o->data));
-    json_object_set_new(root, "split", json_string(o->split));
-    json_object_set_new(root, "mode", json_string(inference_modes[eval->mode]));
-    json_object_set_new(root, "resize_short", json_integer(eval->resize_short));
-    json_object_set_new(root, "images", json_integer(images));
-    char *all = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(root);
-    if (!all) return out_of_memory(error);
+    json_t *call = json_pack("{s:o, s:o, s:o, s:s, s:i, s:I}", "checkpoint", json_text(o->checkpoint), "data",
+                             json_text(o->data), "split", json_text(o->split), "mode", inference_modes[eval->mode],
+                             "resize_short", (int)eval->resize_short, "images", (json_int_t)images);
+    bool failed = json_object_update(root, call) != 0;
+    json_decref(call);
     icseg_string line = {0};
-    icseg_string_printf(&line, "%s\n", all);
-    free(all);
+    TRY(json_finish(root, failed, JSON_INDENT(2) | JSON_REAL_PRECISION(9), &line, error));
+    icseg_string_append(&line, "\n", 1);
     icseg_status status = line.failed ? out_of_memory(error) : icseg_file_write(o->json, line.data, line.size, error);
     icseg_string_close(&line);
     return status;

@@ -2,11 +2,11 @@
  * icseg info: what a checkpoint is and what running it costs. */
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "cli.h"
 #include "icseg/memory.h"
 #include "icseg/session.h"
+#include "json.h"
 #include "support.h"
 
 struct options {
@@ -34,13 +34,16 @@ static icseg_status print_config(const icseg_config *config, icseg_error *error)
     json_t *root = json_loads(text, 0, NULL);
     icseg_buffer_free(text);
     if (!root) return out_of_memory(error);
+    icseg_status status = ICSEG_OK;
     json_object_foreach(root, key, value) {
-        char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
-        printf("  %-20s %s\n", key, shown ? shown : "");
-        free(shown);
+        icseg_string shown = {0};
+        status = json_finish(json_incref(value), false, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9), &shown, error);
+        if (status != ICSEG_OK) break;
+        printf("  %-20s %s\n", key, shown.data);
+        icseg_string_close(&shown);
     }
     json_decref(root);
-    return ICSEG_OK;
+    return status;
 }
 
 static void print_names(const icseg_model *model) {

@@ -11,6 +11,7 @@
 #include "icseg/memory.h"
 #include "inference.h"
 #include "inputs.h"
+#include "json.h"
 #include "support.h"
 
 struct options {
@@ -81,38 +82,34 @@ static int compare_shares(const void *a, const void *b) {
     return x->index - y->index;
 }
 
-/* The classes present, largest first, as a JSON list; NULL when out of memory. */
-static json_t *shares_json(const job *j, const labelled *p) {
+/* The classes present, largest first, as a JSON list. */
+static json_t *shares_json(const job *j, const labelled *p, bool *failed) {
     int32_t classes = icseg_model_config(j->model)->num_classes;
     size_t pixels = (size_t)p->labels.width * (size_t)p->labels.height;
     share *shares = calloc((size_t)classes, sizeof *shares);
     json_t *list = json_array();
+    *failed |= !shares;
     for (int32_t k = 0; k < classes && shares; k++) shares[k].index = k;
     for (size_t i = 0; i < pixels && shares; i++) shares[p->labels.data[i]].pixels++;
     if (shares) qsort(shares, (size_t)classes, sizeof *shares, compare_shares);
     for (int32_t k = 0; k < classes && shares && shares[k].pixels; k++)
-        json_array_append_new(list, json_pack("{s:i, s:s, s:I, s:f}", "index", (int)shares[k].index, "name",
-                                              icseg_model_class_names(j->model)[shares[k].index], "pixels",
-                                              (json_int_t)shares[k].pixels, "share",
-                                              (double)shares[k].pixels / (double)pixels));
-    if (!shares) {
-        json_decref(list);
-        list = NULL;
-    }
+        json_add(list,
+                 json_pack("{s:i, s:s, s:I, s:f}", "index", (int)shares[k].index, "name",
+                           icseg_model_class_names(j->model)[shares[k].index], "pixels", (json_int_t)shares[k].pixels,
+                           "share", (double)shares[k].pixels / (double)pixels),
+                 failed);
     free(shares);
     return list;
 }
 
 static icseg_status write_json(const job *j, const labelled *p, const char *path, icseg_error *error) {
-    json_t *name = json_string(p->file->path); /* NULL when the name is not UTF-8 */
-    json_t *shares = shares_json(j, p);
-    json_t *root = json_pack("{s:o, s:i, s:i, s:o}", "image", name ? name : json_null(), "width", (int)p->labels.width,
-                             "height", (int)p->labels.height, "classes", shares);
-    char *text = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
-    json_decref(root);
-    if (!text) return out_of_memory(error);
-    icseg_status status = icseg_file_write(path, text, strlen(text), error);
-    free(text);
+    bool failed = false;
+    json_t *root = json_pack("{s:o, s:i, s:i, s:o}", "image", json_text(p->file->path), "width", (int)p->labels.width,
+                             "height", (int)p->labels.height, "classes", shares_json(j, p, &failed));
+    icseg_string text = {0};
+    TRY(json_finish(root, failed, JSON_INDENT(2) | JSON_REAL_PRECISION(6), &text, error));
+    icseg_status status = icseg_file_write(path, text.data, text.size, error);
+    icseg_string_close(&text);
     return status;
 }
 

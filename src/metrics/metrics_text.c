@@ -7,8 +7,10 @@
 
 #include "base/argument.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "icseg/metrics.h"
+#include "text/utf8.h"
 
 /* Reads one code point; a byte that does not begin one counts as itself. */
 static uint32_t next_code_point(const char **text) {
@@ -121,14 +123,6 @@ icseg_status icseg_metrics_table(const icseg_metrics *metrics, const char *const
     return finish(&s, out, error);
 }
 
-static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
-
-static int append_json(const char *bytes, size_t size, void *user) {
-    icseg_string *s = user;
-    icseg_string_append(s, bytes, size);
-    return s->failed ? -1 : 0;
-}
-
 icseg_status icseg_metrics_json(const icseg_metrics *metrics, const char *const *names, char **out,
                                 icseg_error *error) {
     ICSEG_NEED(out);
@@ -141,23 +135,24 @@ icseg_status icseg_metrics_json(const icseg_metrics *metrics, const char *const 
     json_t *list = json_array();
     for (int32_t c = 0; status == ICSEG_OK && c < metrics->classes; c++) {
         json_t *name = json_string(names[c]);
-        if (!name) {
+        if (icseg_utf8_check(names[c], strlen(names[c])) < strlen(names[c])) {
             status = icseg_fail(error, ICSEG_ERROR_DATA, "the name of class %d is not UTF-8", (int)c);
             break;
         }
-        json_t *entry = json_pack("{s:o, s:o, s:o, s:I}", "name", name, "iou", number(metrics->iou[c]), "acc",
-                                  number(metrics->accuracy[c]), "pixels", (json_int_t)metrics->pixels[c]);
-        if (json_array_append_new(list, entry) != 0) status = icseg_fail_memory(error, 256, "the metrics' JSON");
+        json_t *entry =
+            json_pack("{s:o, s:o, s:o, s:I}", "name", name, "iou", icseg_json_number(metrics->iou[c]), "acc",
+                      icseg_json_number(metrics->accuracy[c]), "pixels", (json_int_t)metrics->pixels[c]);
+        if (json_array_append_new(list, entry) != 0) status = icseg_fail_memory(error, 0, "the metrics' JSON");
     }
-    json_t *root =
-        json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:O}", "aacc", number(metrics->aacc), "miou", number(metrics->miou),
-                  "macc", number(metrics->macc), "miou_labelled", number(metrics->miou_labelled), "miou_all",
-                  number(metrics->miou_all), "counted", (int)metrics->counted, "classes", list);
+    json_t *root = json_pack("{s:o, s:o, s:o, s:o, s:o, s:i, s:O}", "aacc", icseg_json_number(metrics->aacc), "miou",
+                             icseg_json_number(metrics->miou), "macc", icseg_json_number(metrics->macc),
+                             "miou_labelled", icseg_json_number(metrics->miou_labelled), "miou_all",
+                             icseg_json_number(metrics->miou_all), "counted", (int)metrics->counted, "classes", list);
     json_decref(list);
     if (status == ICSEG_OK) {
-        if (root) (void)!json_dump_callback(root, append_json, &s, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+        icseg_json_append(&s, root, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
         icseg_string_append(&s, "\n", 1);
-        status = root ? finish(&s, out, error) : icseg_fail_memory(error, 256, "the metrics' JSON");
+        status = finish(&s, out, error);
     }
     json_decref(root);
     return status;

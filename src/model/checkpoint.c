@@ -2,12 +2,12 @@
  * Checkpoints: one safetensors file with CLIP's tensor names, PyTorch layouts and metadata strings
  * (docs/checkpoint.md). */
 #include <float.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/argument.h"
+#include "base/json.h"
+#include "base/memory.h"
 #include "icseg/memory.h"
 #include "model/model.h"
 
@@ -154,12 +154,11 @@ static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer 
         complete = json_object_set_new(ranges, p->name, json_real(range)) == 0;
     }
     json_t *root = complete ? json_pack("{si sO}", "version", RANGES_VERSION, "ranges", ranges) : NULL;
-    char *text = root ? json_dumps(root, JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(root);
+    char *text = icseg_json_text(root, JSON_REAL_PRECISION(9));
     json_decref(ranges);
     icseg_status status = text ? icseg_safetensors_writer_metadata(writer, "icseg.ranges", text, error)
                                : icseg_fail_memory(error, 0, "checkpoint metadata");
-    free(text);
+    icseg_free(text);
     return status;
 }
 
@@ -263,9 +262,9 @@ char *icseg_model_tokens_json(const icseg_model *m) {
         for (int32_t i = 0; i < m->texts.names[k]; i++) complete &= append_ids(all, next++);
         complete &= json_array_append_new(lists, all) == 0;
     }
-    char *text = complete ? json_dumps(lists, 0) : NULL;
+    if (complete) return icseg_json_text(lists, 0);
     json_decref(lists);
-    return text;
+    return NULL;
 }
 
 static char *classes_json(const icseg_model *m) {
@@ -273,9 +272,9 @@ static char *classes_json(const icseg_model *m) {
     bool complete = names != NULL;
     for (int32_t k = 0; k < m->config.num_classes && complete; k++)
         complete = json_array_append_new(names, json_string(m->class_names[k])) == 0;
-    char *text = complete ? json_dumps(names, 0) : NULL;
+    if (complete) return icseg_json_text(names, 0);
     json_decref(names);
-    return text;
+    return NULL;
 }
 
 icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
@@ -288,8 +287,8 @@ icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_
     if (status == ICSEG_OK) status = icseg_model_write_eval(m, writer, error);
     if (status == ICSEG_OK && icseg_model_is_calibrated(m)) status = write_ranges(m, writer, error);
     icseg_buffer_free(config);
-    free(classes);
-    free(tokens);
+    icseg_free(classes);
+    icseg_free(tokens);
     return status;
 }
 

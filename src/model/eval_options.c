@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * How images are resized and divided for a model: which options are valid, and those that a checkpoint records of the
  * evaluations during its training (docs/checkpoint.md, "icseg.eval"). */
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/argument.h"
+#include "base/json.h"
+#include "base/memory.h"
 #include "base/struct_size.h"
 #include "icseg/image.h"
 #include "model/model.h"
@@ -105,11 +105,10 @@ icseg_status icseg_model_write_eval(const icseg_model *m, icseg_safetensors_writ
     json_t *root =
         json_pack("{s:s, s:[ii], s:[ii], s:i}", "mode", modes[o->mode], "crop", (int)o->crop_height, (int)o->crop_width,
                   "stride", (int)o->stride_height, (int)o->stride_width, "resize_short", (int)o->resize_short);
-    char *text = root ? json_dumps(root, 0) : NULL;
-    json_decref(root);
+    char *text = icseg_json_text(root, 0);
     icseg_status status = text ? icseg_safetensors_writer_metadata(writer, "icseg.eval", text, error)
                                : icseg_fail_memory(error, 0, "checkpoint metadata");
-    free(text);
+    icseg_free(text);
     return status;
 }
 

@@ -72,8 +72,7 @@ icseg_status icseg_eval_options_read(icseg_eval_options *out, const icseg_eval_o
 
 /* The metadata strings of a checkpoint: three, icseg.eval after training, icseg.ranges if the model is calibrated. */
 icseg_status icseg_model_write_metadata(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
-/* icpc.tokens: the token ids of the model's class names. The caller frees it with free; NULL: out of memory.
- */
+/* icpc.tokens: the token ids of the model's class names. The caller frees it with icseg_free; NULL: out of memory. */
 char *icseg_model_tokens_json(const icseg_model *model);
 /* Declares and appends metadata and parameters on a writer, for files that hold more than a model. */
 icseg_status icseg_model_declare(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);

@@ -8,7 +8,9 @@
 #include <jansson.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
+#include "text/utf8.h"
 
 #define LARGEST_LOG ((size_t)1 << 30) /* bytes: millions of steps */
 
@@ -17,7 +19,7 @@ typedef struct line {
     const char *text;
     size_t size;
     int64_t number;
-    bool last; /* nothing follows it, or it has no newline */
+    bool cut; /* it has no newline: the program that wrote it was stopped */
 } line;
 
 static bool next_line(const icseg_bytes *log, size_t *at, line *out) {
@@ -28,11 +30,11 @@ static bool next_line(const icseg_bytes *log, size_t *at, line *out) {
     out->size = end ? (size_t)(end - start) : log->size - *at;
     out->number++;
     *at += out->size + 1;
-    out->last = *at >= log->size;
+    out->cut = !end;
     return true;
 }
 
-/* The caller owns *out (json_decref); it is NULL for a last line that was torn. */
+/* The caller owns *out (json_decref); it is NULL for a last line that was cut. */
 static icseg_status parse_line(const line *l, const char *path, json_t **out, icseg_error *error) {
     *out = NULL;
     if (l->size > ICSEG_LOG_MAX_LINE)
@@ -45,7 +47,7 @@ static icseg_status parse_line(const line *l, const char *path, json_t **out, ic
         return ICSEG_OK;
     }
     json_decref(value);
-    if (l->last) return ICSEG_OK;
+    if (l->cut) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %lld is not a JSON object: %s", path, (long long)l->number,
                       *fault.text ? fault.text : "another type of value");
 }
@@ -120,35 +122,28 @@ icseg_status icseg_log_writer_open(icseg_log_writer **out, const char *path, int
 
 bool icseg_log_writer_started(const icseg_log_writer *writer) { return writer->started; }
 
-static json_t *number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
-
 /* Paths and names need not be UTF-8, JSON must be: then every byte beyond ASCII becomes '?'. */
 static json_t *text_of(const char *text) {
-    json_t *value = json_string(text ? text : "");
-    if (value) return value;
+    if (!text) text = "";
+    size_t size = strlen(text);
+    if (icseg_utf8_check(text, size) == size) return json_string(text);
     char *ascii = icseg_strdup(text);
     for (char *p = ascii; p && *p; p++)
         if ((unsigned char)*p >= 0x80) *p = '?';
-    value = json_string(ascii);
+    json_t *value = json_string(ascii);
     icseg_free(ascii);
     return value;
-}
-
-static int append_json(const char *bytes, size_t size, void *user) {
-    icseg_string *s = user;
-    icseg_string_append(s, bytes, size);
-    return s->failed ? -1 : 0;
 }
 
 /* Takes `entry`, which may be NULL when it could not be built. */
 static icseg_status write_entry(icseg_log_writer *w, json_t *entry, icseg_error *error) {
     icseg_string s = {0};
-    bool dumped = entry && json_dump_callback(entry, append_json, &s, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0;
+    icseg_json_append(&s, entry, JSON_COMPACT | JSON_REAL_PRECISION(9));
     json_decref(entry);
     icseg_string_append(&s, "\n", 1);
     icseg_status status = ICSEG_OK;
-    if (!dumped || s.failed)
-        status = icseg_fail_memory(error, s.capacity, w->path);
+    if (s.failed)
+        status = icseg_fail_memory(error, 0, w->path);
     else if (s.size > ICSEG_LOG_MAX_LINE)
         status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: an entry of %zu bytes, at most %d are allowed", w->path,
                             s.size, (int)ICSEG_LOG_MAX_LINE);
@@ -175,26 +170,35 @@ icseg_status icseg_log_writer_step(icseg_log_writer *w, const icseg_log_step *st
                           (int)parts, (int)ICSEG_LOG_PARTS);
     json_t *loss = json_object();
     for (int32_t i = 0; i < parts; i++)
-        if (json_object_set_new(loss, names[i], number(step->loss[i])) != 0) {
+        if (json_object_set_new(loss, names[i], icseg_json_number(step->loss[i])) != 0) {
+            size_t size = strlen(names[i]);
             json_decref(loss);
+            if (icseg_utf8_check(names[i], size) == size) return icseg_fail_memory(error, 0, w->path);
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: loss %d cannot be logged: its name is not UTF-8",
                               w->path, (int)i);
         }
-    return write_entry(w,
-                       json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "type", "step", "step",
-                                 (json_int_t)step->step, "seconds", number(w->seconds_before + step->seconds), "lr",
-                                 number(step->lr), "loss", loss, "grad_norm", number(step->grad_norm), "images_per_s",
-                                 number(step->images_per_s), "peak_mib", number(step->peak_mib)),
-                       error);
+    return write_entry(
+        w,
+        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "type", "step", "step", (json_int_t)step->step, "seconds",
+                  icseg_json_number(w->seconds_before + step->seconds), "lr", icseg_json_number(step->lr), "loss", loss,
+                  "grad_norm", icseg_json_number(step->grad_norm), "images_per_s",
+                  icseg_json_number(step->images_per_s), "peak_mib", icseg_json_number(step->peak_mib)),
+        error);
 }
 
 icseg_status icseg_log_writer_eval(icseg_log_writer *w, const icseg_log_eval *eval, icseg_error *error) {
     json_t *iou = json_array();
-    for (int32_t c = 0; c < eval->classes; c++) json_array_append_new(iou, number(eval->iou[c]));
+    bool complete = iou != NULL;
+    for (int32_t c = 0; c < eval->classes && complete; c++)
+        complete = json_array_append_new(iou, icseg_json_number(eval->iou[c])) == 0;
+    if (!complete) {
+        json_decref(iou);
+        return icseg_fail_memory(error, 0, w->path);
+    }
     return write_entry(w,
                        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "type", "eval", "step", (json_int_t)eval->step,
-                                 "miou", number(eval->miou), "macc", number(eval->macc), "aacc", number(eval->aacc),
-                                 "iou", iou),
+                                 "miou", icseg_json_number(eval->miou), "macc", icseg_json_number(eval->macc), "aacc",
+                                 icseg_json_number(eval->aacc), "iou", iou),
                        error);
 }
 

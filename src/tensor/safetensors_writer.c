@@ -2,11 +2,10 @@
  * The safetensors writer. The header needs every offset before the first tensor, so tensors are declared first and
  * streamed afterwards. The writer checks that the streamed tensors are the declared ones. */
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "tensor/safetensors.h"
 
@@ -122,14 +121,14 @@ icseg_status icseg_safetensors_writer_begin(icseg_safetensors_writer *w, icseg_e
     if (w->failed) return misused(w, error, "header", "an earlier call failed");
     w->begun = true;
     if (json_object_size(w->metadata) == 0) json_object_del(w->header, "__metadata__");
-    char *text = json_dumps(w->header, JSON_COMPACT); /* members stay in the order they were set */
-    if (!text) return out_of_memory(w, w->count * 100, error);
+    char *text = icseg_json_text(json_incref(w->header), JSON_COMPACT); /* members stay in the order they were set */
+    if (!text) return out_of_memory(w, 0, error);
     static const char blanks[8] = "        ";
     uint64_t size = strlen(text), padded = (size + 7) / 8 * 8;
     icseg_status status = icseg_file_writer_write(w->file, &padded, sizeof padded, error);
     if (status == ICSEG_OK) status = icseg_file_writer_write(w->file, text, size, error);
     if (status == ICSEG_OK) status = icseg_file_writer_write(w->file, blanks, padded - size, error);
-    free(text);
+    icseg_free(text);
     w->failed = status != ICSEG_OK;
     return status;
 }

@@ -310,6 +310,7 @@ const char *icseg_recipe_compare(const icseg_recipe_settings *a, const icseg_rec
         icseg_string_close(b_text);
         icseg_option_format(&table.rows[i], a, true, a_text);
         icseg_option_format(&table.rows[i], b, true, b_text);
+        if (a_text->failed || b_text->failed) return table.rows[i].key;
         if (a_text->data && b_text->data && strcmp(a_text->data, b_text->data) != 0) return table.rows[i].key;
     }
     return NULL;

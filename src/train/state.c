@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -168,7 +167,9 @@ static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe_se
     icseg_string now_text = {0}, then_text = {0};
     icseg_status status = ICSEG_OK;
     const char *key = icseg_recipe_compare(t->recipe, then, decides_weights, &now_text, &then_text);
-    if (key)
+    if (key && (now_text.failed || then_text.failed))
+        status = icseg_fail_memory(error, 0, "the recipes that are compared");
+    else if (key)
         status = icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, key, ICSEG_REMEDY_SET_FIELD,
                                   "%s: the run began with %s = %s, but the recipe now has %s; set it back, or train in "
                                   "another directory, with model.init = %s/checkpoint.safetensors to start from these "
@@ -184,7 +185,8 @@ static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe_se
 static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings *then, icseg_error *error) {
     icseg_string now_text = {0}, then_text = {0};
     const char *key = icseg_recipe_compare(t->recipe, then, decides_evaluation, &now_text, &then_text);
-    if (key) {
+    bool failed = now_text.failed || then_text.failed;
+    if (key && !failed) {
         icseg_trainer_warn(t, "%s: %s was %s and is now %s: the best weights are those of evaluations from here on",
                            t->folder, key, then_text.data, now_text.data);
         t->state.best_step = 0;
@@ -192,6 +194,7 @@ static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings 
     }
     icseg_string_close(&now_text);
     icseg_string_close(&then_text);
+    if (failed) return icseg_fail_memory(error, 0, "the recipes that are compared");
     if (!strcmp(t->recipe->init, then->init)) return ICSEG_OK;
     if (t->recipe->init[0])
         icseg_trainer_warn(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, then->init,
@@ -229,7 +232,7 @@ static icseg_status compare_tokens(const icseg_trainer *t, const icseg_safetenso
     char *now = icseg_model_tokens_json(t->model);
     if (!now) return icseg_fail_memory(error, 0, "the class names' tokens");
     bool same = then && !strcmp(then, now);
-    free(now);
+    icseg_free(now);
     if (same) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                       "%s: the tokens of the class names differ from those when the run began: the vocabulary "

@@ -157,7 +157,7 @@ static icseg_status check_agreement(const icseg_weights *w, const icseg_config *
     return ICSEG_OK;
 }
 
-static bool same_classes(const icseg_weights *w, const icseg_model *model) {
+static icseg_status compare_classes(const icseg_weights *w, const icseg_model *model, bool *out, icseg_error *error) {
     const char *text = icseg_weights_metadata(w, "icpc.classes");
     json_t *list = text ? json_loads(text, 0, NULL) : NULL;
     size_t count = text ? json_array_size(list) : 0;
@@ -168,8 +168,11 @@ static bool same_classes(const icseg_weights *w, const icseg_model *model) {
         const char *name = list ? json_string_value(json_array_get(list, k)) : names[k];
         same = name && !strcmp(name, model->class_names[k]);
     }
+    bool read = !text || json_is_array(list);
     json_decref(list);
-    return same;
+    *out = same;
+    return read ? ICSEG_OK
+                : icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icpc.classes is not a JSON list", w->path);
 }
 
 /* Every CLIP tensor of the model is present, and every shape is right. */
@@ -192,9 +195,11 @@ icseg_status icseg_weights_init_model(icseg_model *model, const char *path, icse
                                       icseg_error *error) {
     icseg_weights_report first = {0}, own = {0};
     icseg_weights *w;
+    bool same = false;
     ICSEG_TRY(icseg_weights_open(&w, path, error));
-    plan m = {w, model, false, !same_classes(w, model), &first, error};
-    icseg_status status = check_agreement(w, &model->config, error);
+    icseg_status status = compare_classes(w, model, &same, error);
+    plan m = {w, model, false, !same, &first, error};
+    if (status == ICSEG_OK) status = check_agreement(w, &model->config, error);
     if (status == ICSEG_OK) status = match(&m); /* before anything of the model is changed */
     if (status == ICSEG_OK) status = check_findings(&first, w->path, error);
     m.loading = true;

@@ -161,25 +161,33 @@ static icseg_status infer_decoder(const reader *r, icseg_config *c) {
     return ICSEG_OK;
 }
 
-/* The file's own configuration, as far as shapes do not tell it; false when it has none. Of CLIP alone only heads are
- * wanted: a patch size that no segmentation model takes (ViT-B/32) is no fault. */
-static bool read_own_config(const icseg_weights *w, icseg_config *c) {
+/* The file's own configuration, as far as shapes do not determine it. Of CLIP alone only the heads are needed: a patch
+ * size that no segmentation model has (ViT-B/32) is not an error. */
+static icseg_status read_own_config(const icseg_weights *w, icseg_config *c, bool *known, icseg_error *error) {
     const char *own = icseg_weights_metadata(w, "icpc.config"), *clip = icseg_weights_metadata(w, "icseg.clip");
-    if (own) return icseg_config_update_json(c, own, NULL) == ICSEG_OK;
-    json_t *root = clip ? json_loads(clip, 0, NULL) : NULL;
+    *known = own || clip;
+    if (own) {
+        icseg_status status = icseg_config_update_json(c, own, error);
+        if (status != ICSEG_OK) icseg_fail_prefix(error, "%s: icpc.config", w->path);
+        return status;
+    }
+    if (!clip) return ICSEG_OK;
+    json_t *root = json_loads(clip, JSON_REJECT_DUPLICATES, NULL);
     json_int_t image = json_integer_value(json_object_get(root, "vit_heads"));
     json_int_t text = json_integer_value(json_object_get(root, "text_heads"));
-    bool known = json_is_object(root);
+    bool read = json_is_object(root);
     json_decref(root);
+    if (!read) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.clip is not a JSON object", w->path);
     c->vit_heads = image > 0 && image <= LARGEST_DIM ? (int32_t)image : 0;
     c->text_heads = text > 0 && text <= LARGEST_DIM ? (int32_t)text : 0;
-    return known;
+    return ICSEG_OK;
 }
 
 icseg_status icseg_weights_infer(const icseg_weights *w, icseg_config *config, icseg_error *error) {
     const reader r = {w, error};
     icseg_config c = *config;
-    bool keep = read_own_config(w, &c);
+    bool keep;
+    ICSEG_TRY(read_own_config(w, &c, &keep, error));
     bool vit = icseg_weights_find(w, "visual.class_embedding") != NULL;
     ICSEG_TRY(vit ? infer_vit(&r, &c, keep) : infer_resnet(&r, &c));
     ICSEG_TRY(infer_text(&r, &c, keep));

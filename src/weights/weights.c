@@ -268,15 +268,26 @@ static icseg_status find_in_folder(icseg_weights *w, const char *folder, const c
 
 /* ---------------------------------------------------------------------------------------------------- activation */
 
-/* A JSON file beside the weights; NULL if it is missing or cannot be read. */
-static json_t *read_beside(icseg_weights *w, const char *name) {
+/* The JSON object in a file beside the weights; NULL where there is no such file. Freed with json_decref. */
+static icseg_status read_beside(icseg_weights *w, const char *name, json_t **out, icseg_error *error) {
     unsigned char *text;
     size_t size;
+    json_error_t fault;
     const char *path = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(w->path) - w->path), w->path, name);
-    if (!path || icseg_file_read(path, LARGEST_CONFIG, &text, &size, NULL) != ICSEG_OK) return NULL;
-    json_t *root = json_loadb((const char *)text, size, 0, NULL);
+    *out = NULL;
+    if (!path) return icseg_fail_memory(error, 0, w->path);
+    if (!icseg_file_exists(path)) return ICSEG_OK;
+    ICSEG_TRY(icseg_file_read(path, LARGEST_CONFIG, &text, &size, error));
+    json_t *root = json_loadb((const char *)text, size, 0, &fault);
     icseg_free(text);
-    return root;
+    if (json_is_object(root)) {
+        *out = root;
+        return ICSEG_OK;
+    }
+    icseg_status status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a JSON object: %.100s", path,
+                                     root ? "another type of value" : fault.text);
+    json_decref(root);
+    return status;
 }
 
 /* Some of open_clip's models have plain GELU where CLIP has x * sigmoid(1.702 x). Their tensors look the same; only the
@@ -284,7 +295,8 @@ static json_t *read_beside(icseg_weights *w, const char *name) {
 static icseg_status check_activation(icseg_weights *w, icseg_error *error) {
     bool hugging_face = !strcmp(w->naming, "Hugging Face");
     const char *file = hugging_face ? "config.json" : "open_clip_config.json";
-    json_t *root = read_beside(w, file);
+    json_t *root;
+    ICSEG_TRY(read_beside(w, file, &root, error));
     if (!root) return ICSEG_OK;
     bool other = false;
     static const char *const towers[] = {"text_config", "vision_config"};
