@@ -105,7 +105,8 @@ static icseg_status fail_numeric(const icseg_trainer *t, const icseg_loader_batc
         error, ICSEG_ERROR_NUMERIC,
         "step %lld: %s is not finite; first seen: %.300s; images: %.400s. Files that were saved before are kept; "
         "try a lower train.lr, a longer train.warmup or a train.clip_norm",
-        (long long)t->state.step + 1, what, *found ? found : "not seen when the step was repeated", files.data ? files.data : "");
+        (long long)t->state.step + 1, what, *found ? found : "not seen when the step was repeated",
+        files.data ? files.data : "");
     icseg_string_close(&files);
     return status;
 }

@@ -817,7 +817,7 @@ static void other_weights_start_a_run(void **state) {
     icseg_model_close(&was);
 
     run wrong = {.out = "wrong", .init = path, .set = {"model.embed_dim=64"}};
-    train_badly(&wrong, ICSEG_ERROR_CONFIG, "embed_dim = 48, the model has 64");
+    train_badly(&wrong, ICSEG_ERROR_CONFIG, "embed_dim = 48, but the model has 64");
     wrong.set[0] = "model.fpn_dim=32";
     train_badly(&wrong, ICSEG_ERROR_SHAPE, "decoder.");
     assert_false(icseg_file_exists(path_of("wrong/log.jsonl")));
