@@ -110,6 +110,13 @@ bool icseg_parse_i64(const char *text, int64_t *out) {
     return true;
 }
 
+bool icseg_parse_between(const char *text, int64_t low, int64_t high, int64_t *out) {
+    int64_t value;
+    if (!icseg_parse_i64(text, &value) || value < low || value > high) return false;
+    *out = value;
+    return true;
+}
+
 bool icseg_parse_f64(const char *text, double *out) {
     if (!text[0] || isspace((unsigned char)text[0]) || strpbrk(text, "xX")) return false;
     char *end;

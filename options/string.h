@@ -30,6 +30,7 @@ void icseg_string_close(icseg_string *string);
 
 /* The whole text must be the number: no blanks, no trailing junk, no overflow, no NaN or infinity. */
 bool icseg_parse_i64(const char *text, int64_t *out);
+bool icseg_parse_between(const char *text, int64_t low, int64_t high, int64_t *out); /* both included */
 bool icseg_parse_f64(const char *text, double *out);
 bool icseg_parse_bool(const char *text, bool *out); /* true, false, yes, no, on, off, 1, 0 */
 

@@ -66,6 +66,20 @@ icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out
     return ICSEG_OK;
 }
 
+icseg_status icseg_file_read_text(const char *path, size_t limit, unsigned char **out, size_t *size,
+                                  icseg_error *error) {
+    size_t line = 1;
+    ICSEG_TRY(icseg_file_read(path, limit, out, size, error));
+    const unsigned char *nul = memchr(*out, '\0', *size);
+    if (!nul) return ICSEG_OK;
+    for (const unsigned char *p = *out; p < nul; p++) line += *p == '\n';
+    icseg_free(*out);
+    *out = NULL;
+    *size = 0;
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu contains a NUL byte; save the file as UTF-8 text", path,
+                      line);
+}
+
 struct icseg_file_reader {
     int fd;
     struct stat opened; /* the file's state at that time */

@@ -13,6 +13,9 @@
 /* Reads a whole regular file of at most `limit` bytes. A NUL that *size does not count follows the data. Free *out with
  * icseg_free. */
 icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error);
+/* The same for text, whose NUL bytes would end lines: one is an error (ICSEG_ERROR_FORMAT) that names its line. */
+icseg_status icseg_file_read_text(const char *path, size_t limit, unsigned char **out, size_t *size,
+                                  icseg_error *error);
 
 /* A regular file open for reading at any offset. If the file is truncated or written to in the meantime, reading it is
  * an error (ICSEG_ERROR_IO). Files are never mapped, because truncating a mapped file ends the process that reads it.

@@ -108,7 +108,7 @@ icseg_status icseg_classes_read(icseg_arena *arena, const char *path, char ***li
     line_list list = {0};
     *lines = NULL;
     *count = 0;
-    ICSEG_TRY(icseg_file_read(path, MAX_BYTES, &text, &size, error));
+    ICSEG_TRY(icseg_file_read_text(path, MAX_BYTES, &text, &size, error));
     icseg_status status = parse(arena, path, (const char *)text, size, &list, error);
     icseg_free(text);
     ICSEG_TRY(status);

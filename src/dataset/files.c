@@ -316,14 +316,12 @@ static icseg_status pair_files(icseg_dataset *d, const char *origin, const split
 static icseg_status read_list(icseg_arena *arena, const char *path, char ***out, size_t *count, icseg_error *error) {
     unsigned char *text;
     size_t size, lines_at_most = 1;
-    ICSEG_TRY(icseg_file_read(path, MAX_LIST_BYTES, &text, &size, error));
+    ICSEG_TRY(icseg_file_read_text(path, MAX_LIST_BYTES, &text, &size, error));
     for (size_t i = 0; i < size; i++) lines_at_most += text[i] == '\n';
     icseg_status status = ICSEG_OK;
     *out = icseg_arena_array(arena, lines_at_most, sizeof **out);
     *count = 0;
-    if (memchr(text, '\0', size))
-        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: contains a NUL byte; not a list of image names", path);
-    else if (!*out)
+    if (!*out)
         status = icseg_fail_memory(error, lines_at_most * sizeof **out, path);
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {

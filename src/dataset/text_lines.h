@@ -12,7 +12,7 @@ typedef struct icseg_text_lines {
     size_t number; /* of the current line, from 1 */
 } icseg_text_lines;
 
-/* For a text from icseg_file_read; skips the byte order mark. */
+/* For a text from icseg_file_read_text; skips the byte order mark. */
 static inline icseg_text_lines icseg_text_lines_of(unsigned char *text, size_t size) {
     return (icseg_text_lines){.rest = (char *)text + icseg_bom_size(text, size), .end = (char *)text + size};
 }

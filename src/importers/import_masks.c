@@ -45,24 +45,45 @@ static int compare_colours(const void *a, const void *b) {
     return (x->rgb > y->rgb) - (x->rgb < y->rgb);
 }
 
+/* Whether the text up to the next colon is "r,g,b". *fine: each is in 0..255. */
+static bool read_rgb(const char *text, uint32_t *rgb, bool *fine) {
+    char field[64];
+    size_t length = strcspn(text, ":"), commas = 0;
+    if (length >= sizeof field || strspn(text, "0123456789+-, ") < length) return false;
+    memcpy(field, text, length);
+    field[length] = '\0';
+    *rgb = 0;
+    *fine = true;
+    for (char *p = field, *next; p; p = next) {
+        int64_t value = 0;
+        if ((next = strchr(p, ','))) *next++ = '\0', commas++;
+        *fine &= icseg_parse_between(p + strspn(p, " "), 0, 255, &value);
+        *rgb = *rgb << 8 | (uint32_t)value;
+    }
+    return commas == 2;
+}
+
 /* "name:r,g,b:parts:actions" */
 static icseg_status read_colour(mask_source *m, const char *path, size_t line, char *text, icseg_error *error) {
-    unsigned r, g, b;
-    int used = 0;
+    uint32_t rgb;
     int32_t label;
-    char *split = text;
+    bool fine = false;
+    char *split = NULL;
     char where[PATH_MAX + 24];
-    for (char *p = text; (p = strchr(p, ':')); p++) /* names may contain colons */
-        if (sscanf(p, ":%u,%u,%u%n", &r, &g, &b, &used) == 3 && (p[used] == ':' || !p[used])) {
-            split = p;
-            break;
-        }
-    if (split == text || r > 255 || g > 255 || b > 255 || m->count == MAX_COLOURS)
+    for (char *p = text; !split && (p = strchr(p, ':')); p++) /* names may contain colons */
+        if (read_rgb(p + 1, &rgb, &fine)) split = p;
+    if (!split || split == text)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"name:red,green,blue::\" is expected", path, line);
+    if (!fine)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: line %zu: \"%.40s\": red, green and blue are numbers from 0 to 255", path, line,
+                          split + 1);
+    if (m->count == MAX_COLOURS)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu: more than %d classes", path, line, MAX_COLOURS);
     *split = '\0';
     snprintf(where, sizeof where, "%s: line %zu", path, line);
     ICSEG_TRY(icseg_import_class(m->im, text, where, &label, error));
-    m->colours[m->count++] = (colour){r << 16 | g << 8 | b, (int16_t)label};
+    m->colours[m->count++] = (colour){rgb, (int16_t)label};
     return ICSEG_OK;
 }
 
@@ -72,7 +93,7 @@ static icseg_status read_labelmap(mask_source *m, icseg_error *error) {
     char *path = icseg_arena_printf(m->im->arena, "%s/labelmap.txt", m->source);
     m->colours = icseg_arena_array(m->im->arena, MAX_COLOURS, sizeof *m->colours);
     if (!path || !m->colours) return icseg_fail_memory(error, 0, m->source);
-    ICSEG_TRY(icseg_file_read(path, MAX_TEXT, &text, &size, error));
+    ICSEG_TRY(icseg_file_read_text(path, MAX_TEXT, &text, &size, error));
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     icseg_status status = ICSEG_OK;
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));)
@@ -207,9 +228,7 @@ static icseg_status import_list(mask_source *m, const char *path, const char *sp
     unsigned char *text;
     size_t size;
     icseg_status status = ICSEG_OK;
-    ICSEG_TRY(icseg_file_read(path, MAX_TEXT, &text, &size, error));
-    if (memchr(text, '\0', size))
-        status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: contains a NUL byte; not a list of images", path);
+    ICSEG_TRY(icseg_file_read_text(path, MAX_TEXT, &text, &size, error));
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (strlen(line) > NAME_MAX - 16 || *line == '/' || strstr(line, ".."))

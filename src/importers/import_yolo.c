@@ -14,7 +14,17 @@
 #include "importers/internal.h"
 #include "dataset/text_lines.h"
 
-enum { MAX_TEXT = 64 << 20, MAX_YAML = 1 << 20, MAX_OBJECTS = 1 << 20, MAX_YAML_DEPTH = 32, MAX_SPLITS = 9 };
+enum {
+    MAX_TEXT = 64 << 20,
+    MAX_YAML = 1 << 20,
+    MAX_OBJECTS = 1 << 20,
+    MAX_YAML_DEPTH = 32,
+    MAX_YAML_KEYS = 256,
+    MAX_SPLITS = 9
+};
+
+/* The largest coordinate: annotators draw a little beyond the image, and pixels are larger. */
+#define MOST_FRACTION 1.1
 
 static const char *const yaml_names[] = {"data.yaml", "data.yml", "dataset.yaml", NULL};
 
@@ -33,17 +43,26 @@ typedef struct name_list {
     size_t count;
 } name_list;
 
-static icseg_status fail_yaml(const char *path, size_t line, icseg_error *error) {
-    return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                      "%s: line %zu: \"names\" must be a list, or a mapping 0: name, 1: name, ...", path, line + 1);
+static icseg_status fail_yaml(const char *path, size_t line, const char *what, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: %s", path, line + 1, what);
 }
+
+static const char names_expected[] = "\"names\" must be a list, or a mapping 0: name, 1: name, ...";
+
+/* A key of the outermost mapping. */
+typedef struct yaml_key {
+    const char *name;
+    size_t line; /* from 0, as libyaml counts */
+} yaml_key;
 
 typedef struct yaml_walk {
     const char *path;
     icseg_arena *arena;
     name_list *out;
-    int depth;
-    bool key, in_names, mapping; /* key: the next scalar of the outermost mapping is a key */
+    yaml_key keys[MAX_YAML_KEYS];
+    size_t key_count;
+    int depth, documents;
+    bool key, in_names, mapping; /* key: the next value at the outermost level is a key */
     bool number;                 /* in a mapping of names: the next scalar is a number */
 } yaml_walk;
 
@@ -55,40 +74,72 @@ static icseg_status add_name(const yaml_walk *w, const char *name, icseg_error *
     return list->names[list->count++] ? ICSEG_OK : icseg_fail_memory(error, 0, "class names");
 }
 
+static icseg_status add_key(yaml_walk *w, const char *name, size_t line, icseg_error *error) {
+    for (size_t i = 0; i < w->key_count; i++)
+        if (!strcmp(w->keys[i].name, name))
+            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"%.40s\" is set twice, first in line %zu",
+                              w->path, line + 1, name, w->keys[i].line + 1);
+    if (w->key_count == MAX_YAML_KEYS) return fail_yaml(w->path, line, "too many keys", error);
+    yaml_key *key = &w->keys[w->key_count++];
+    *key = (yaml_key){icseg_arena_strdup(w->arena, name), line};
+    if (!key->name) return icseg_fail_memory(error, 0, w->path);
+    w->in_names = !strcmp(name, "names");
+    return ICSEG_OK;
+}
+
 static icseg_status take_scalar(yaml_walk *w, const char *text, size_t line, icseg_error *error) {
     int64_t number;
-    if (w->in_names && w->mapping && w->number) {
+    if (w->depth == 1) {
+        if (w->in_names) return fail_yaml(w->path, line, names_expected, error);
+        w->key = !w->key;
+        return w->key ? ICSEG_OK : add_key(w, text, line, error);
+    }
+    if (!w->in_names) return ICSEG_OK;
+    if (w->mapping && w->number) {
         w->number = false;
         if (!icseg_parse_i64(text, &number) || number != (int64_t)w->out->count)
             return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: names: expected the number %zu, not \"%.40s\"",
                               w->path, line + 1, w->out->count, text);
         return ICSEG_OK;
     }
-    if (w->in_names) {
-        w->number = true;
-        return add_name(w, text, error);
-    }
-    if (w->depth == 1 && w->key && !strcmp(text, "names")) w->in_names = true;
-    if (w->depth == 1) w->key = !w->key;
-    return ICSEG_OK;
+    w->number = true;
+    return add_name(w, text, error);
 }
 
 static icseg_status take_event(yaml_walk *w, const yaml_event_t *event, icseg_error *error) {
-    bool start = event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT;
-    if (event->type == YAML_SCALAR_EVENT) {
-        if (w->in_names && w->depth == 1) return fail_yaml(w->path, event->start_mark.line, error);
-        return take_scalar(w, (const char *)event->data.scalar.value, event->start_mark.line, error);
+    size_t line = event->start_mark.line;
+    switch (event->type) {
+    case YAML_DOCUMENT_START_EVENT:
+        return w->documents++ ? fail_yaml(w->path, line, "a second document; one is expected", error) : ICSEG_OK;
+    case YAML_SCALAR_EVENT: {
+        const char *text = (const char *)event->data.scalar.value;
+        if (strlen(text) != event->data.scalar.length)
+            return fail_yaml(w->path, line, "the text contains a NUL byte", error);
+        if (!w->depth) return fail_yaml(w->path, line, "keys such as \"names:\" are expected", error);
+        return take_scalar(w, text, line, error);
     }
-    if (start && (++w->depth > MAX_YAML_DEPTH || (w->in_names && w->depth > 2)))
-        return fail_yaml(w->path, event->start_mark.line, error);
-    if (start && w->depth == 1) w->key = event->type == YAML_MAPPING_START_EVENT;
-    if (start && w->depth == 2) {
+    case YAML_ALIAS_EVENT:
+        if (w->in_names || w->key) return fail_yaml(w->path, line, "aliases (*name) are not read", error);
+        w->key = w->depth == 1;
+        return ICSEG_OK;
+    case YAML_SEQUENCE_START_EVENT:
+    case YAML_MAPPING_START_EVENT:
+        w->depth++;
+        if (w->depth > MAX_YAML_DEPTH) return fail_yaml(w->path, line, "nested too deeply", error);
+        if (w->in_names && w->depth > 2) return fail_yaml(w->path, line, names_expected, error);
+        if (w->depth == 1 ? event->type != YAML_MAPPING_START_EVENT : w->depth == 2 && w->key)
+            return fail_yaml(w->path, line, "keys such as \"names:\" are expected", error);
+        if (w->depth == 1) w->key = true;
+        if (w->depth == 2) w->mapping = w->number = event->type == YAML_MAPPING_START_EVENT;
+        return ICSEG_OK;
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+        if (--w->depth != 1) return ICSEG_OK;
+        w->in_names = false;
         w->key = true; /* after this value */
-        w->mapping = w->number = event->type == YAML_MAPPING_START_EVENT;
+        return ICSEG_OK;
+    default: return ICSEG_OK;
     }
-    if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT)
-        if (--w->depth == 1) w->in_names = false;
-    return ICSEG_OK;
 }
 
 static icseg_status read_yaml(icseg_arena *arena, const char *path, name_list *out, icseg_error *error) {
@@ -96,7 +147,7 @@ static icseg_status read_yaml(icseg_arena *arena, const char *path, name_list *o
     size_t size;
     yaml_parser_t parser;
     yaml_walk w = {.path = path, .arena = arena, .out = out};
-    ICSEG_TRY(icseg_file_read(path, MAX_YAML, &text, &size, error));
+    ICSEG_TRY(icseg_file_read_text(path, MAX_YAML, &text, &size, error));
     if (!yaml_parser_initialize(&parser)) {
         icseg_free(text);
         return icseg_fail_memory(error, 0, path);
@@ -153,31 +204,49 @@ static icseg_status fail_line(const char *path, size_t line, const char *what, i
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: %s", path, line, what);
 }
 
-static icseg_status read_line(const yolo *y, const icseg_import_item *item, size_t line, const char *text,
-                              icseg_object *out, icseg_error *error) {
-    const char *path = item->source;
-    char *end;
-    long number = strtol(text, &end, 10);
-    if (end == text || number < 0 || (size_t)number >= y->count)
-        return fail_line(path, line, "the first number is not a class", error);
+/* The next word of the line, which is cut there; NULL at the end. */
+static char *next_word(char **rest) {
+    char *word = *rest + strspn(*rest, " \t"), *end = word + strcspn(word, " \t");
+    *rest = *end ? end + 1 : end;
+    *end = '\0';
+    return *word ? word : NULL;
+}
+
+static icseg_status read_coordinate(const icseg_import_item *item, size_t line, const char *word, double *out,
+                                    icseg_error *error) {
+    if (!icseg_parse_f64(word, out) || *out < -MOST_FRACTION)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: line %zu: the coordinate \"%.40s\" is not a fraction of the image (0..1)", item->source,
+                          line, word);
+    if (*out <= MOST_FRACTION) return ICSEG_OK;
+    return icseg_fail(
+        error, ICSEG_ERROR_FORMAT,
+        "%s: line %zu: the coordinate %.40s looks like pixels; divide x by the image's width and y by its "
+        "height, as YOLO's coordinates are fractions of the image (0..1)",
+        item->source, line, word);
+}
+
+/* out->outlines stays NULL for a box. The line is cut into words. */
+static icseg_status read_line(const yolo *y, const icseg_import_item *item, size_t line, char *text, icseg_object *out,
+                              icseg_error *error) {
+    const char *path = item->source, *class = next_word(&text);
+    int64_t number;
     size_t fields = 0;
-    for (const char *p = end; *(p += strspn(p, " \t")); fields++) p += strcspn(p, " \t");
-    if (fields == 4) return fail_line(path, line, "a box, not a polygon: export segmentation, not detection", error);
-    if (fields < 6 || fields % 2) return fail_line(path, line, "expected: class x y x y x y ...", error);
+    *out = (icseg_object){0};
+    if (!class || !icseg_parse_between(class, 0, (int64_t)y->count - 1, &number))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"%.40s\" is not a class; the classes are 0 to %zu",
+                          path, line, class ? class : "", y->count - 1);
+    for (const char *p = text; *(p += strspn(p, " \t")); fields++) p += strcspn(p, " \t");
+    if (fields < 4 || fields % 2) return fail_line(path, line, "expected: class x y x y x y ...", error);
     icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
     if (!o || !(o->xy = icseg_arena_array(item->arena, fields, sizeof *o->xy)))
         return icseg_fail_memory(error, 0, path);
-    const char *p = end;
     for (size_t i = 0; i < fields; i++) {
-        char *after;
-        double fraction = icseg_text_number(p, &after);
-        if (after == p || (*after && *after != ' ' && *after != '\t') || !(fraction >= -1e3 && fraction <= 1e3))
-            return fail_line(path, line, "a coordinate is not a fraction of the image (0..1)", error);
-        o->xy[i] = fraction * (double)(i % 2 ? item->height : item->width);
-        p = after;
+        ICSEG_TRY(read_coordinate(item, line, next_word(&text), &o->xy[i], error));
+        o->xy[i] *= (double)(i % 2 ? item->height : item->width);
     }
     o->count = fields / 2;
-    *out = (icseg_object){.label = (int16_t)y->labels[number], .outlines = o};
+    if (fields > 4) *out = (icseg_object){.label = (int16_t)y->labels[number], .outlines = o};
     return ICSEG_OK;
 }
 
@@ -187,7 +256,7 @@ static icseg_status read_objects(const yolo *y, icseg_import_item *item, icseg_e
     unsigned char *text;
     size_t size, lines_at_most = 1;
     if (!icseg_file_exists(path)) return ICSEG_OK;
-    ICSEG_TRY(icseg_file_read(path, MAX_TEXT, &text, &size, error));
+    ICSEG_TRY(icseg_file_read_text(path, MAX_TEXT, &text, &size, error));
     for (size_t i = 0; i < size; i++) lines_at_most += text[i] == '\n';
     icseg_status status = ICSEG_OK;
     if (lines_at_most > MAX_OBJECTS)
@@ -197,8 +266,12 @@ static icseg_status read_objects(const yolo *y, icseg_import_item *item, icseg_e
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (!*line) continue;
-        status = read_line(y, item, lines.number, line, &item->objects[item->object_count], error);
-        item->object_count += status == ICSEG_OK;
+        icseg_object *object = &item->objects[item->object_count];
+        status = read_line(y, item, lines.number, line, object, error);
+        if (status == ICSEG_OK && object->outlines)
+            item->object_count++;
+        else if (status == ICSEG_OK)
+            y->im->summary.skipped++;
         status = icseg_import_problem(y->im, status, error);
     }
     icseg_free(text);

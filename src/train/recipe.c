@@ -266,7 +266,7 @@ icseg_status icseg_recipe_open(icseg_recipe **out, const char *path, icseg_error
     ICSEG_NEED(out);
     *out = NULL;
     ICSEG_NEED(path);
-    ICSEG_TRY(icseg_file_read(path, ICSEG_RECIPE_SIZE_LIMIT, &text, &size, error));
+    ICSEG_TRY(icseg_file_read_text(path, ICSEG_RECIPE_SIZE_LIMIT, &text, &size, error));
     icseg_status status = open_text(out, path, text, size, error);
     icseg_free(text);
     return status;
