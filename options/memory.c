@@ -12,7 +12,7 @@ enum { ALIGNMENT = 64, HUGE_PAGE = 2 << 20 };
 /* Counts down to the allocation that fails; only tests write it. */
 static _Atomic int64_t fail_countdown = -1;
 
-void icseg_memory_fail_after(int64_t n) { atomic_store(&fail_countdown, n); }
+bool icseg_memory_fail_after(int64_t n) { return atomic_exchange(&fail_countdown, n) < 0; }
 
 static int should_fail(void) {
     if (atomic_load_explicit(&fail_countdown, memory_order_relaxed) < 0) return 0;

@@ -3,6 +3,7 @@
 #ifndef ICSEG_OPTIONS_MEMORY_H
 #define ICSEG_OPTIONS_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,7 +30,7 @@ char *icseg_strdup(const char *text);
 void icseg_free(void *block);
 
 /* Test hook, process-wide: the n-th allocation from now fails (0 = the next), then all work again; < 0 switches it off.
- */
-void icseg_memory_fail_after(int64_t n);
+ * Returns whether the hook was off: switching it off returns true if an allocation has failed. */
+bool icseg_memory_fail_after(int64_t n);
 
 #endif

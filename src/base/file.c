@@ -166,12 +166,19 @@ bool icseg_folder_exists(const char *path) {
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+icseg_status icseg_folder_open(DIR **out, const char *path, icseg_error *error) {
+    *out = opendir(path);
+    if (*out) return ICSEG_OK;
+    if (errno == ENOMEM) return icseg_fail_memory(error, 0, path);
+    return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
+}
+
 icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error) {
     *out = NULL;
     *count = 0;
     if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the path is empty; name a folder");
-    DIR *folder = opendir(path);
-    if (!folder) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
+    DIR *folder;
+    ICSEG_TRY(icseg_folder_open(&folder, path, error));
     icseg_status status = ICSEG_OK;
     char *names = NULL; /* all names, each with its NUL */
     size_t used = 0, capacity = 0, n = 0;

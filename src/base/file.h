@@ -3,6 +3,7 @@
 #ifndef ICSEG_BASE_FILE_H
 #define ICSEG_BASE_FILE_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -68,6 +69,8 @@ bool icseg_file_exists(const char *path);
 icseg_status icseg_folder_lock(const char *path, const char *busy, int *out, icseg_error *error);
 bool icseg_folder_exists(const char *path);
 
+/* opendir, with an error: ICSEG_ERROR_MEMORY or ICSEG_ERROR_IO. Close *out with closedir. */
+icseg_status icseg_folder_open(DIR **out, const char *path, icseg_error *error);
 /* Names (not paths) of a folder's regular files and links to them, without hidden ones, in byte order. One block; free
  * it with icseg_free(*out). */
 icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error);

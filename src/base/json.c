@@ -1,8 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writing JSON. */
+ * Reading and writing JSON. */
 #include "base/json.h"
 
+#include <errno.h>
 #include <math.h>
+
+icseg_status icseg_json_parse(json_t **out, const char *text, size_t size, size_t flags, json_error_t *fault,
+                              icseg_error *error) {
+    int before = errno;
+    errno = 0;
+    *out = json_loadb(text, size, flags, fault);
+    bool memory = errno == ENOMEM;
+    errno = before;
+    if (!memory) return ICSEG_OK;
+    json_decref(*out);
+    *out = NULL;
+    return icseg_fail_memory(error, 0, "the values of a JSON text");
+}
 
 static int append(const char *bytes, size_t size, void *user) {
     icseg_string *s = user;

@@ -60,9 +60,10 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
                                  icseg_error *error) {
     enum { MAX_FOLDERS = 4096 };
     icseg_status status = ICSEG_OK;
-    DIR *open = opendir(folder);
+    DIR *open;
     *count = 0;
-    if (!open) return icseg_dataset_fail_folder(folder, error);
+    if (!icseg_folder_exists(folder)) return icseg_dataset_fail_folder(folder, error);
+    ICSEG_TRY(icseg_folder_open(&open, folder, error));
     *out = icseg_arena_array(arena, MAX_FOLDERS, sizeof **out);
     for (struct dirent *entry; *out && status == ICSEG_OK && (entry = readdir(open));) {
         struct stat info;
@@ -321,8 +322,7 @@ static icseg_status read_list(icseg_arena *arena, const char *path, char ***out,
     icseg_status status = ICSEG_OK;
     *out = icseg_arena_array(arena, lines_at_most, sizeof **out);
     *count = 0;
-    if (!*out)
-        status = icseg_fail_memory(error, lines_at_most * sizeof **out, path);
+    if (!*out) status = icseg_fail_memory(error, lines_at_most * sizeof **out, path);
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (strlen(line) > NAME_MAX - 16 || strpbrk(line, "/\r"))

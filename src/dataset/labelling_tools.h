@@ -9,12 +9,14 @@
 
 typedef struct icseg_labelling_tool {
     const char *name, *description;
-    bool (*fits)(const char *source); /* NULL for ICSEG_IMPORT_AUTO; looks at names and for one key of a JSON file */
+    bool (*fits)(const char *source,
+                 icseg_error *error); /* NULL for ICSEG_IMPORT_AUTO; looks at names and for one key of a JSON file */
 } icseg_labelling_tool;
 
 extern const icseg_labelling_tool icseg_labelling_tools[ICSEG_IMPORT_FORMATS];
 
-/* The format of a folder, or of a COCO JSON file; ICSEG_IMPORT_AUTO when it is none of them. */
-icseg_import_format icseg_labelling_tool_recognise(const char *source);
+/* The format of a folder, or of a COCO JSON file; ICSEG_IMPORT_AUTO when it is none of them. Fails only when memory
+ * runs out. */
+icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_format *out, icseg_error *error);
 
 #endif

@@ -73,7 +73,8 @@ icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, b
     bool images = has_folder(folder, "images"), labels = !needs_labels || has_folder(folder, "annotations");
     bool classes = !needs_classes || has_class_list(folder);
     if (images && labels && classes) return ICSEG_OK;
-    icseg_import_format format = icseg_labelling_tool_recognise(folder);
+    icseg_import_format format;
+    ICSEG_TRY(icseg_labelling_tool_recognise(folder, &format, error));
     if (format != ICSEG_IMPORT_AUTO)
         return icseg_fail_field(error, ICSEG_ERROR_DATA, NULL, ICSEG_REMEDY_IMPORT_DATASET,
                                 "%s: these are files of a labelling tool (%s), not a data set; import them first",

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/argument.h"
+#include "base/json.h"
 #include "base/progress.h"
 #include "base/struct_size.h"
 #include "base/threads.h"
@@ -296,7 +297,8 @@ static icseg_status read_batch(check *c, icseg_error *error) {
 static icseg_status read_settings(check *c, icseg_error *error) {
     const char *text = icseg_safetensors_metadata(c->file, "fixture.train");
     json_error_t reason;
-    json_t *json = text ? json_loads(text, 0, &reason) : NULL;
+    json_t *json = NULL;
+    if (text) ICSEG_TRY(icseg_json_parse(&json, text, strlen(text), 0, &reason, error));
     c->adamw.backbone_lr_mult = 1;
     int failed =
         !json || json_unpack_ex(json, &reason, 0, "{s:F, s:F, s:F, s:F, s:F, s:F, s:F, s:F, s:[FF], s:F}", "lr",

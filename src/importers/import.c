@@ -57,7 +57,8 @@ icseg_status icseg_import_format_find(icseg_import_format *out, const char *name
 }
 
 static icseg_status choose_format(const icseg_import_options *o, icseg_import_format *out, icseg_error *error) {
-    *out = o->format == ICSEG_IMPORT_AUTO ? icseg_labelling_tool_recognise(o->source) : o->format;
+    *out = o->format;
+    if (*out == ICSEG_IMPORT_AUTO) ICSEG_TRY(icseg_labelling_tool_recognise(o->source, out, error));
     if (*out != ICSEG_IMPORT_AUTO) return ICSEG_OK;
     icseg_string known = {0};
     for (int i = ICSEG_IMPORT_AUTO + 1; i < ICSEG_IMPORT_FORMATS; i++)

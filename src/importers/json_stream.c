@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -158,9 +159,9 @@ static icseg_status pass_value(icseg_json_stream *s, bool kept, icseg_error *err
 /* Parses s->value, which begins at the line and column. */
 static icseg_status parse(const icseg_json_stream *s, size_t line, size_t column, json_t **out, icseg_error *error) {
     json_error_t problem;
-    *out = json_loadb(s->value, s->value_size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &problem);
+    const size_t flags = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;
+    ICSEG_TRY(icseg_json_parse(out, s->value, s->value_size, flags, &problem, error));
     if (*out) return ICSEG_OK;
-    if (json_error_code(&problem) == json_error_out_of_memory) return icseg_fail_memory(error, 0, s->path);
     if (problem.line > 1)
         return fail_at(s, line + (size_t)problem.line - 1, (size_t)problem.column, problem.text, error);
     return fail_at(s, line, column + (size_t)(problem.column > 1 ? problem.column - 1 : 0), problem.text, error);

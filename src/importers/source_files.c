@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "dataset/formats.h"
 #include "importers/internal.h"
@@ -77,8 +78,9 @@ icseg_status icseg_import_read_json(json_t **out, const char *path, icseg_error 
     *out = NULL;
     ICSEG_TRY(icseg_file_read(path, ICSEG_IMPORT_JSON_LIMIT, &text, &size, error));
     size_t bom = icseg_bom_size(text, size);
-    *out = json_loadb((const char *)text + bom, size - bom, 0, &problem);
+    icseg_status status = icseg_json_parse(out, (const char *)text + bom, size - bom, 0, &problem, error);
     icseg_free(text);
+    ICSEG_TRY(status);
     if (!*out)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not JSON: line %d, column %d: %s", path, problem.line,
                           problem.column, problem.text);

@@ -48,24 +48,21 @@ static bool is_leftover(const char *folder, const char *entry, char path[PATH_MA
     return left;
 }
 
-static icseg_status check_empty(const char *folder, icseg_error *error) {
+/* Removes what killed imports left; fails when the folder contains anything else. */
+static icseg_status clear(const char *folder, icseg_error *error) {
     char path[PATH_MAX];
-    DIR *target = opendir(folder);
+    DIR *target;
     bool empty = true;
-    for (struct dirent *entry; target && empty && (entry = readdir(target));)
+    ICSEG_TRY(icseg_folder_open(&target, folder, error));
+    for (struct dirent *entry; empty && (entry = readdir(target));)
         empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || is_leftover(folder, entry->d_name, path);
-    if (target) closedir(target);
+    rewinddir(target);
+    for (struct dirent *entry; empty && (entry = readdir(target));)
+        if (is_leftover(folder, entry->d_name, path)) remove_all(path);
+    closedir(target);
     if (empty) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
                             "%s: the folder is not empty; name another folder", folder);
-}
-
-static void remove_leftovers(const char *target) {
-    char path[PATH_MAX];
-    DIR *folder = opendir(target);
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        if (is_leftover(target, entry->d_name, path)) remove_all(path);
-    if (folder) closedir(folder);
 }
 
 /* The length of the shortest part of the path that does not exist; 0 when all of it does. */
@@ -114,8 +111,7 @@ icseg_status icseg_staging_open(icseg_import *im, icseg_error *error) {
     ICSEG_TRY(icseg_folder_lock(folder,
                                 "another import is writing into this folder; wait for its end or name another folder",
                                 &im->lock, error));
-    ICSEG_TRY(check_empty(folder, error));
-    remove_leftovers(folder);
+    ICSEG_TRY(clear(folder, error));
     if (!mkdtemp(name)) return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", folder, strerror(errno));
     im->staging = name;
     return open_marker(im, error);

@@ -19,8 +19,7 @@ static icseg_status read_list(const icseg_safetensors *file, const char *key, js
     *out = NULL;
     if (!text)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata %s is missing: not an icseg checkpoint", path, key);
-    json_error_t reason;
-    *out = json_loads(text, JSON_REJECT_DUPLICATES, &reason);
+    ICSEG_TRY(icseg_json_parse(out, text, strlen(text), JSON_REJECT_DUPLICATES, NULL, error));
     if (!json_is_array(*out)) {
         json_decref(*out);
         *out = NULL;
@@ -138,7 +137,8 @@ static icseg_status read_ranges_of(icseg_model *m, const char *path, json_t *roo
 static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, icseg_error *error) {
     const char *text = icseg_safetensors_metadata(file, "icseg.ranges");
     if (!text) return ICSEG_OK;
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_t *root;
+    ICSEG_TRY(icseg_json_parse(&root, text, strlen(text), JSON_REJECT_DUPLICATES, NULL, error));
     icseg_status status = read_ranges_of(m, icseg_safetensors_path(file), root, error);
     json_decref(root);
     return status;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/argument.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "model/config.h"
 
@@ -111,7 +112,8 @@ static icseg_status read_field(const icseg_option *f, const json_t *value, icseg
 static icseg_status update(icseg_config *config, const char *json, icseg_error *error) {
     json_error_t fault;
     icseg_option_table table = icseg_config_table();
-    json_t *root = json_loads(json, JSON_REJECT_DUPLICATES, &fault);
+    json_t *root;
+    ICSEG_TRY(icseg_json_parse(&root, json, strlen(json), JSON_REJECT_DUPLICATES, &fault, error));
     if (!root)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "config: not JSON: %s at byte %d", fault.text, fault.position);
     icseg_status status = ICSEG_OK;

@@ -76,7 +76,8 @@ icseg_status icseg_model_read_eval(icseg_model *m, const icseg_safetensors *file
     json_error_t fault;
     icseg_error found = {0};
     if (!text) return ICSEG_OK;
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &fault);
+    json_t *root;
+    ICSEG_TRY(icseg_json_parse(&root, text, strlen(text), JSON_REJECT_DUPLICATES, &fault, error));
     icseg_status status = ICSEG_OK;
     if (!root || json_unpack_ex(root, &fault, 0, "{s:s, s:[II], s:[II], s:I}", "mode", &mode, "crop", &crop[0],
                                 &crop[1], "stride", &stride[0], &stride[1], "resize_short", &resize_short) != 0) {

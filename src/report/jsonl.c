@@ -41,7 +41,8 @@ static icseg_status parse_line(const line *l, const char *path, json_t **out, ic
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %lld has %zu bytes, at most %d are accepted", path,
                           (long long)l->number, l->size, (int)ICSEG_LOG_MAX_LINE);
     json_error_t fault = {.text = ""};
-    json_t *value = json_loadb(l->text, l->size, 0, &fault);
+    json_t *value;
+    ICSEG_TRY(icseg_json_parse(&value, l->text, l->size, 0, &fault, error));
     if (json_is_object(value)) {
         *out = value;
         return ICSEG_OK;

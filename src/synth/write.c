@@ -57,9 +57,9 @@ static icseg_status check(icseg_synth_options *o, icseg_error *error) {
 /* Whether the folder is empty; a folder that does not exist is. */
 static icseg_status find_whether_empty(const char *path, bool *empty, icseg_error *error) {
     *empty = true;
-    DIR *folder = opendir(path);
-    if (!folder && errno == ENOENT) return ICSEG_OK;
-    if (!folder) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
+    DIR *folder;
+    if (access(path, F_OK) != 0 && errno == ENOENT) return ICSEG_OK;
+    ICSEG_TRY(icseg_folder_open(&folder, path, error));
     for (struct dirent *entry; *empty && (entry = readdir(folder));)
         *empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
     closedir(folder);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/memory.h"
 
 enum { PREFIX = 8 };                                     /* bytes of the header length */
@@ -182,7 +183,8 @@ static icseg_status parse_header(icseg_safetensors *st, const unsigned char *tex
     if (has_too_many_values(text, size))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: more than %d values", st->path, MOST_VALUES);
     json_error_t problem;
-    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &problem);
+    json_t *root;
+    ICSEG_TRY(icseg_json_parse(&root, (const char *)text, size, JSON_REJECT_DUPLICATES, &problem, error));
     if (!root)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: %s at byte %d", st->path, problem.text,
                           PREFIX + problem.position);

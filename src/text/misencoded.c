@@ -28,18 +28,20 @@ static int byte_of(int32_t c) {
 
 bool icseg_text_is_misencoded(const char *text, icseg_string *meant) {
     icseg_string bytes = {0};
-    bool ascii = true, possible = true;
+    bool possible = true;
+    const char *end = text;
+    while (*end && !(*end & 0x80)) end++;
+    if (!*end) return false; /* ASCII */
     for (size_t left = strlen(text); left && possible;) {
         int32_t c;
         size_t length = icseg_utf8_get(text, left, &c);
         int byte = byte_of(c);
         possible = byte >= 0;
-        ascii &= c < 0x80;
         icseg_string_append(&bytes, &(char){(char)byte}, 1);
         text += length;
         left -= length;
     }
-    bool found = possible && !ascii && !bytes.failed && icseg_utf8_check(bytes.data, bytes.size) == bytes.size;
+    bool found = possible && !bytes.failed && icseg_utf8_check(bytes.data, bytes.size) == bytes.size;
     if (found && meant) icseg_string_append(meant, bytes.data, bytes.size);
     icseg_string_close(&bytes);
     return found;

@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "text/bpe.h"
@@ -387,7 +388,9 @@ static const char *beside(reader *r, const char *path, const char *name) {
 
 static icseg_status open_json(reader *r, const char *path, const char *text, size_t size, icseg_bpe *bpe) {
     json_error_t fault;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &fault), *model = json_object_get(root, "model");
+    json_t *root;
+    ICSEG_TRY(icseg_json_parse(&root, text, size, JSON_REJECT_DUPLICATES, &fault, r->error));
+    json_t *model = json_object_get(root, "model");
     char *lines = NULL;
     size_t length;
     icseg_status status;

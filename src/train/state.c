@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/finite.h"
+#include "base/json.h"
 #include "train/trainer.h"
 
 enum { STATE_VERSION = 1 };
@@ -209,8 +210,9 @@ static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings 
 
 static icseg_status compare_classes(const icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
     const char *text = icseg_safetensors_metadata(file, "icpc.classes");
-    json_t *list = text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *list = NULL;
     icseg_status status = ICSEG_OK;
+    if (text) ICSEG_TRY(icseg_json_parse(&list, text, strlen(text), JSON_REJECT_DUPLICATES, NULL, error));
     int32_t classes = icseg_dataset_classes(t->train);
     if (json_array_size(list) != (size_t)classes)
         status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run began with %zu classes, but the data set has %d",
@@ -309,7 +311,8 @@ static icseg_status read_fields(const icseg_trainer *t, const counters *c, icseg
 static icseg_status read_counters(const icseg_trainer *t, const icseg_safetensors *file, icseg_train_state *out,
                                   icseg_error *error) {
     const char *text = icseg_safetensors_metadata(file, "icseg.state");
-    counters c = {icseg_safetensors_path(file), text ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL, error};
+    counters c = {icseg_safetensors_path(file), NULL, error};
+    if (text) ICSEG_TRY(icseg_json_parse(&c.object, text, strlen(text), JSON_REJECT_DUPLICATES, NULL, error));
     icseg_status status = json_is_object(c.object)
                               ? read_fields(t, &c, out)
                               : icseg_fail(error, ICSEG_ERROR_FORMAT,

@@ -31,7 +31,7 @@ static double share(const icseg_dataset_summary *s, int32_t k) {
 }
 
 /* summary: of the training and of the validation split. */
-static void say_classes(const icseg_trainer *t, const icseg_dataset_summary summary[2]) {
+static icseg_status say_classes(const icseg_trainer *t, const icseg_dataset_summary summary[2], icseg_error *error) {
     const char *const *names = icseg_dataset_class_names(t->train);
     icseg_string text = {0}, absent = {0};
     icseg_string_printf(&text, "%5s  %-*s  %14s  %8s  %8s  %14s  %8s  %8s", "Label", (int)NAME_COLUMNS, "Class",
@@ -43,10 +43,12 @@ static void say_classes(const icseg_trainer *t, const icseg_dataset_summary summ
                                 share(&summary[i], k), (long long)summary[i].class_images[k]);
         if (summary[0].class_pixels[k] == 0) icseg_string_printf(&absent, "%s%s", absent.size ? ", " : "", names[k]);
     }
-    if (text.data && !text.failed) icseg_trainer_say(t, "%s", text.data);
-    if (absent.size) icseg_trainer_warn(t, "classes without a training pixel: %s", absent.data);
+    bool complete = !text.failed && !absent.failed;
+    if (complete) icseg_trainer_say(t, "%s", text.data);
+    if (complete && absent.size) icseg_trainer_warn(t, "classes without a training pixel: %s", absent.data);
     icseg_string_close(&text);
     icseg_string_close(&absent);
+    return complete ? ICSEG_OK : icseg_fail_memory(error, 0, "the table of classes");
 }
 
 icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error) {
@@ -63,7 +65,7 @@ icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error
         progress.message = NULL; /* messages about the class list, which the splits share, are sent once */
         if (status == ICSEG_OK) say_split(t, name[i], &summary[i]);
     }
-    if (status == ICSEG_OK) say_classes(t, summary);
+    if (status == ICSEG_OK) status = say_classes(t, summary, error);
     if (found.count > MAX_SHOWN)
         icseg_trainer_say(t, "... and %lld more; check the data set to list them all",
                           (long long)found.count - MAX_SHOWN);

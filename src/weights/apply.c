@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/finite.h"
+#include "base/json.h"
 #include "model/model.h"
 #include "weights/internal.h"
 
@@ -157,20 +158,20 @@ static icseg_status check_agreement(const icseg_weights *w, const icseg_config *
     return ICSEG_OK;
 }
 
-static icseg_status compare_classes(const icseg_weights *w, const icseg_model *model, bool *out, icseg_error *error) {
+static icseg_status compare_classes(const icseg_weights *w, const icseg_model *model, bool *same, icseg_error *error) {
     const char *text = icseg_weights_metadata(w, "icpc.classes");
-    json_t *list = text ? json_loads(text, 0, NULL) : NULL;
+    json_t *list = NULL;
+    if (text) ICSEG_TRY(icseg_json_parse(&list, text, strlen(text), 0, NULL, error));
     size_t count = text ? json_array_size(list) : 0;
     const char *const *names = icseg_weights_classes(w, &(size_t){0});
     if (!text) icseg_weights_classes(w, &count);
-    bool same = (list || names) && count == (size_t)model->config.num_classes;
-    for (size_t k = 0; k < count && same; k++) {
+    *same = (list || names) && count == (size_t)model->config.num_classes;
+    for (size_t k = 0; k < count && *same; k++) {
         const char *name = list ? json_string_value(json_array_get(list, k)) : names[k];
-        same = name && !strcmp(name, model->class_names[k]);
+        *same = name && !strcmp(name, model->class_names[k]);
     }
     bool read = !text || json_is_array(list);
     json_decref(list);
-    *out = same;
     return read ? ICSEG_OK
                 : icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icpc.classes is not a JSON list", w->path);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Converts weights from one file to another: reads, renames, transposes, narrows and writes one tensor at a time. */
 #include "model/config.h"
+#include "base/json.h"
 #include "icseg/weights.h"
 
 #include <jansson.h>
@@ -69,7 +70,8 @@ static icseg_status read_token_list(converter *c, json_t *list, const char *name
 
 static icseg_status read_tokens(converter *c, const char *const *names, icseg_tokens *out) {
     json_error_t fault;
-    json_t *lists = json_loads(c->options->tokens, 0, &fault);
+    json_t *lists;
+    ICSEG_TRY(icseg_json_parse(&lists, c->options->tokens, strlen(c->options->tokens), 0, &fault, c->error));
     int32_t classes = c->config.num_classes;
     icseg_status status = ICSEG_OK;
     if (!lists)

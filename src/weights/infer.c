@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "weights/internal.h"
+#include "base/json.h"
 
 enum { HEAD_WIDTH = 64, MOST_LAYERS = 1000, LARGEST_DIM = 1 << 22, PUBLISHED_LAYERS = 12 };
 
@@ -172,7 +173,8 @@ static icseg_status read_own_config(const icseg_weights *w, icseg_config *c, boo
         return status;
     }
     if (!clip) return ICSEG_OK;
-    json_t *root = json_loads(clip, JSON_REJECT_DUPLICATES, NULL);
+    json_t *root;
+    ICSEG_TRY(icseg_json_parse(&root, clip, strlen(clip), JSON_REJECT_DUPLICATES, NULL, error));
     json_int_t image = json_integer_value(json_object_get(root, "vit_heads"));
     json_int_t text = json_integer_value(json_object_get(root, "text_heads"));
     bool read = json_is_object(root);

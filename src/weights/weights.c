@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/compare.h"
+#include "base/json.h"
 #include "weights/internal.h"
 
 enum { LARGEST_INDEX = 32 << 20, LARGEST_CONFIG = 1 << 20 };
@@ -229,14 +230,13 @@ static icseg_status read_index(icseg_weights *w, const char *path, icseg_error *
     size_t size;
     json_error_t fault;
     ICSEG_TRY(icseg_file_read(path, LARGEST_INDEX, &text, &size, error));
-    json_t *root = json_loadb((const char *)text, size, JSON_REJECT_DUPLICATES, &fault);
+    json_t *root;
+    icseg_status status = icseg_json_parse(&root, (const char *)text, size, JSON_REJECT_DUPLICATES, &fault, error);
     json_t *map = json_object_get(root, "weight_map");
-    icseg_status status;
-    if (!json_is_object(map))
+    if (status == ICSEG_OK && !json_is_object(map))
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not an index of shards: %s", path,
                             root ? "the object \"weight_map\" is missing" : fault.text);
-    else
-        status = read_shards(w, map, path, error);
+    if (status == ICSEG_OK) status = read_shards(w, map, path, error);
     if (status == ICSEG_OK) status = check_index(w, map, path, error);
     json_decref(root);
     icseg_free(text);
@@ -278,15 +278,13 @@ static icseg_status read_beside(icseg_weights *w, const char *name, json_t **out
     if (!path) return icseg_fail_memory(error, 0, w->path);
     if (!icseg_file_exists(path)) return ICSEG_OK;
     ICSEG_TRY(icseg_file_read(path, LARGEST_CONFIG, &text, &size, error));
-    json_t *root = json_loadb((const char *)text, size, 0, &fault);
+    icseg_status status = icseg_json_parse(out, (const char *)text, size, 0, &fault, error);
     icseg_free(text);
-    if (json_is_object(root)) {
-        *out = root;
-        return ICSEG_OK;
-    }
-    icseg_status status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a JSON object: %.100s", path,
-                                     root ? "another type of value" : fault.text);
-    json_decref(root);
+    if (status != ICSEG_OK || json_is_object(*out)) return status;
+    status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a JSON object: %.100s", path,
+                        *out ? "another type of value" : fault.text);
+    json_decref(*out);
+    *out = NULL;
     return status;
 }
 

@@ -95,8 +95,8 @@ static icseg_status read_matlab(void) {
 }
 
 static icseg_status recognise(void) {
-    icseg_labelling_tool_recognise(path);
-    return ICSEG_OK;
+    icseg_import_format format;
+    return icseg_labelling_tool_recognise(path, &format, &error);
 }
 
 /* `keeps`: the reader accepts an empty file. */
@@ -175,14 +175,17 @@ static void label_files(void **state) {
 static void coco_is_recognised_by_a_key_wherever_it_is(void **state) {
     (void)state;
     static char text[70000];
+    icseg_import_format format;
     for (size_t at = 65500; at < 65600; at++) {
         memset(text, ' ', sizeof text);
         memcpy(text + at, "\"categories\"", 12);
         test_put_file(path, text, sizeof text);
-        assert_int_equal(icseg_labelling_tool_recognise(path), ICSEG_IMPORT_COCO);
+        assert_int_equal(icseg_labelling_tool_recognise(path, &format, &error), ICSEG_OK);
+        assert_int_equal(format, ICSEG_IMPORT_COCO);
         text[at + 5] = '_';
         test_put_file(path, text, sizeof text);
-        assert_int_equal(icseg_labelling_tool_recognise(path), ICSEG_IMPORT_AUTO);
+        assert_int_equal(icseg_labelling_tool_recognise(path, &format, &error), ICSEG_OK);
+        assert_int_equal(format, ICSEG_IMPORT_AUTO);
     }
 }
 
