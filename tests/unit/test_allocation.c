@@ -379,7 +379,7 @@ static icseg_status call_icseg_tensor_read(icseg_error *error) {
     icseg_tensor out = {.data = BAD};
     icseg_status status = icseg_tensor_read(&out, path("tensors.safetensors"), "a", error);
     assert_true((out.data != NULL) == (status == ICSEG_OK));
-    if (status == ICSEG_OK) icseg_buffer_free(out.owner);
+    if (status == ICSEG_OK) icseg_buffer_free(out.data);
     return status;
 }
 static icseg_status call_icseg_tensors_write(icseg_error *error) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
 #define REAL(name) __interceptor_##name
 void *__interceptor_malloc(size_t size);
 void *__interceptor_calloc(size_t count, size_t size);
@@ -32,8 +33,12 @@ static int spared_count = -1;
 static _Atomic int64_t countdown = INT64_MAX; /* the number that succeed before all fail; OFF: all */
 
 static int spare(struct dl_phdr_info *info, size_t size, void *data) {
-    static const char *const names[] = {"libgomp", "ld-linux",  "libasan", "libubsan",
-                                        "libtsan", "libcmocka", "libdnnl", "libstdc++"};
+    static const char *const names[] = {
+        "libgomp", "ld-linux", "libasan", "libubsan", "libtsan", "libcmocka", "libdnnl", "libstdc++",
+#ifdef SANITIZED
+        "libc.so", /* a sanitizer ends the process when it cannot find the bounds of a new thread's stack */
+#endif
+    };
     (void)size, (void)data;
     bool found = !info->dlpi_name[0]; /* the program, with libicseg in it */
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) found = found || strstr(info->dlpi_name, names[i]);
