@@ -163,7 +163,7 @@ static icseg_status print_version(icseg_error *error) {
 }
 
 int main(int argc, char **argv) {
-    signal(SIGXFSZ, SIG_IGN); /* exceeding a limit on file size is then an error of the write */
+    (void)signal(SIGXFSZ, SIG_IGN); /* exceeding a limit on file size is then an error of the write */
     if (argc < 2) {
         print_overview(stderr);
         return EXIT_WRONG_CALL;

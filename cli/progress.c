@@ -100,7 +100,7 @@ static bool report(void *user, const icseg_progress_event *event) {
         if (p->terminal) cut(line, terminal_width(p->stream) - 1);
         for (size_t end = strlen(line); end && line[end - 1] == ' ';) line[--end] = '\0';
         fprintf(p->stream, p->terminal ? "\r%s\033[K" : "%s\n", line);
-        fflush(p->stream);
+        (void)fflush(p->stream); /* progress that nobody can read does not stop the work */
         p->open_line = p->terminal;
         p->printed_seconds = event->seconds;
     }

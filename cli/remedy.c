@@ -30,7 +30,7 @@ static const struct {
 static const icseg_option *find_option(const icseg_command *command, const char *field) {
     char key[ICSEG_ERROR_FIELD_SIZE];
     size_t i = 0;
-    for (; field[i] && i + 1 < sizeof key; i++) key[i] = field[i] == '_' ? '-' : field[i];
+    for (; field[i] && i + 1 < sizeof key; i++) key[i] = (char)(field[i] == '_' ? '-' : field[i]);
     key[i] = '\0';
     const icseg_option *option = icseg_option_find(&command->options, key);
     for (i = 0; i < sizeof names / sizeof *names && !option; i++)

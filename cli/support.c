@@ -128,7 +128,7 @@ icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char 
                                  ferror(file) ? strerror(errno) : "the file has become shorter");
     else if (memchr(*text, '\0', *size))
         status = icseg_error_set(error, ICSEG_ERROR_FORMAT, "%s: contains a NUL byte; a text file is expected", path);
-    fclose(file);
+    (void)fclose(file); /* it was only read */
     return status;
 }
 

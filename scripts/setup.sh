@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the packages of Debian 12, 13 or Ubuntu that building and testing need, with sudo if not run as root. Does
-# nothing and prints nothing if all of them are installed.
+# nothing and prints nothing if all of them are installed. Usage: setup.sh [PACKAGE...]: further packages
 set -eu
 
 # package, or command:package where any package with that command will do. libdnnl-dev's CMake files look for OpenCL's.
 needed="cc:build-essential cmake ninja:ninja-build pkg-config:pkgconf clang-format nm:binutils doxygen abidw:abigail-tools man:man-db
 libdnnl-dev ocl-icd-opencl-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libjansson-dev libyaml-dev libutf8proc-dev zlib1g-dev
-libcmocka-dev libmatio-dev libhdf5-dev"
+libcmocka-dev libmatio-dev libhdf5-dev $*"
 
 installed() { [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = "install ok installed" ]; }
 

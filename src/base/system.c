@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #if defined(__SSE2__)
@@ -33,8 +34,10 @@ double icseg_clock(void) {
 }
 
 int icseg_cores_of_quota(const char *text) {
-    long long quota, period;
-    if (sscanf(text, "%lld %lld", &quota, &period) != 2 || quota <= 0 || period <= 0) return 0;
+    char *end;
+    /* "max" is 0; a number that is too large is LLONG_MAX. */
+    long long quota = strtoll(text, &end, 10), period = strtoll(end, NULL, 10);
+    if (quota <= 0 || period <= 0) return 0;
     long long cores = quota / period + (quota % period != 0);
     return cores > INT_MAX ? INT_MAX : (int)cores;
 }
@@ -46,7 +49,7 @@ static int granted_cores(void) {
     FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
     if (!file) return 0;
     int cores = fgets(text, sizeof text, file) ? icseg_cores_of_quota(text) : 0;
-    fclose(file);
+    (void)fclose(file); /* it was only read */
     return cores;
 }
 

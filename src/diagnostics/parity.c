@@ -263,7 +263,7 @@ fail:
 /* -- the fixture's batch and settings */
 
 static icseg_status read_batch(check *c, icseg_error *error) {
-    icseg_shape image, label;
+    icseg_shape image = {0}, label = {0};
     float *pixels = NULL, *classes = NULL;
     icseg_status status = read_tensor(c, "", "image", &image, &pixels, error);
     if (status == ICSEG_OK) status = read_tensor(c, "", "label", &label, &classes, error);

@@ -46,7 +46,8 @@ static int fill_candidates(candidate *out) {
     for (int i = 0; i < CANDIDATES; i++) {
         double lightness = 0.50 + 0.38 * (i % LIGHTNESS) / (LIGHTNESS - 1);
         double chroma = 0.08 + 0.16 * (i / LIGHTNESS % CHROMAS) / (CHROMAS - 1);
-        double hue = 2 * 3.14159265358979 * (i / LIGHTNESS / CHROMAS) / HUES;
+        int turn = i / LIGHTNESS / CHROMAS; /* of HUES */
+        double hue = 2 * 3.14159265358979 * turn / HUES;
         candidate *c = &out[count];
         if (!to_srgb(lightness, chroma, hue, c->rgb)) continue;
         c->at[0] = (float)(0.7 * lightness);

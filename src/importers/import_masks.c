@@ -183,7 +183,7 @@ static icseg_status from_indices(const mask_source *m, const char *path, icseg_l
                                       "class list",
                                       path, mask.data[i], i % (size_t)mask.width, i / (size_t)mask.width, m->indices);
         else
-            out->data[i] = mask.data[i] == 255 ? ICSEG_LABEL_IGNORE : m->index_label[mask.data[i]];
+            out->data[i] = (int16_t)(mask.data[i] == 255 ? ICSEG_LABEL_IGNORE : m->index_label[mask.data[i]]);
     }
     icseg_mask_close(&mask);
     return status;

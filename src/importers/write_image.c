@@ -75,7 +75,7 @@ static icseg_status make_stem(const icseg_import_item *item, char out[NAME_MAX -
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: \"%.80s\" cannot name a file", item->source, item->name);
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)name[i];
-        out[i] = c == '/' || c == '\\' || c < 0x20 || c == 0x7f || (i == 0 && c == '.') ? '_' : (char)c;
+        out[i] = (char)(c == '/' || c == '\\' || c < 0x20 || c == 0x7f || (i == 0 && c == '.') ? '_' : c);
     }
     out[length] = '\0';
     return ICSEG_OK;

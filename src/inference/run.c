@@ -198,7 +198,7 @@ static icseg_status open_views(run *r, icseg_error *error) {
 
 static icseg_status open_passes(run *r, icseg_error *error) {
     for (int32_t i = 0; i < r->views; i++)
-        for (int mirrored = 0; mirrored <= r->eval.flip; mirrored++) {
+        for (int mirrored = 0; mirrored <= (r->eval.flip ? 1 : 0); mirrored++) {
             icseg_pass *p = &r->pass[r->passes++];
             *p = (icseg_pass){.view = view_at(r, i), .mirrored = mirrored, .keep = keep_of(r)};
             ICSEG_TRY(icseg_pass_open(p, r->session, &r->eval, r->images->width, r->images->height, error));

@@ -64,7 +64,7 @@ static bool coin(icseg_rng *rng) { return icseg_rng_u64(rng) >> 63; }
 
 static void fill_curve(uint8_t curve[256], float factor, float shift, float factor_after) {
     for (int v = 0; v < 256; v++) {
-        float x = v * factor + shift;
+        float x = (float)v * factor + shift;
         x = (x < 0 ? 0 : x > 255 ? 255 : floorf(x + 0.5f)) * factor_after;
         curve[v] = (uint8_t)(x > 255 ? 255 : x + 0.5f);
     }

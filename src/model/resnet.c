@@ -81,7 +81,7 @@ icseg_value icseg_build_resnet_embedding(icseg_builder *b, icseg_value image) {
 }
 
 icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image) {
-    icseg_features out;
+    icseg_features out = {0};
     icseg_graph_push(b->graph, "visual");
     stages(b, image, out.level);
     out.tokens = attention_pool(b, out.level[ICSEG_LEVELS - 1], false);

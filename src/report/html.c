@@ -53,7 +53,7 @@ void icseg_html_base64(icseg_string *out, const void *data, size_t size) {
         size_t left = size - i;
         uint32_t bits =
             (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (left > 2 ? (uint32_t)p[i + 2] : 0);
-        for (int d = 0; d < 4; d++) line[used++] = (size_t)d <= left ? digits[bits >> (18 - 6 * d) & 63] : '=';
+        for (int d = 0; d < 4; d++) line[used++] = (char)((size_t)d <= left ? digits[bits >> (18 - 6 * d) & 63] : '=');
         if (used == sizeof line || left <= 3) {
             icseg_string_append(out, line, used);
             used = 0;

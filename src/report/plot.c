@@ -33,6 +33,7 @@ int32_t icseg_plot_ticks(double low, double high, int32_t wanted, bool outside, 
     double first = outside ? floor(low / step + slack) : ceil(low / step - slack);
     double last = outside ? ceil(high / step - slack) : floor(high / step + slack);
     int32_t count = 0;
+    /* NOLINTNEXTLINE(cert-flp30-c): whole numbers, which a double counts exactly */
     for (double n = first; n <= last && count < MOST_TICKS; n++) tick[count++] = n == 0 ? 0 : n * step;
     return count;
 }
@@ -44,9 +45,11 @@ int32_t icseg_plot_log_ticks(double low, double high, double tick[16]) {
     int32_t count = 0;
     if (top - bottom > 3) {
         double step = ceil((top - bottom) / 6);
+        /* NOLINTNEXTLINE(cert-flp30-c): whole numbers, which a double counts exactly */
         for (double e = bottom; e < top + step && count < MOST_TICKS; e += step) tick[count++] = pow(10, e);
         return count;
     }
+    /* NOLINTNEXTLINE(cert-flp30-c): whole numbers, which a double counts exactly */
     for (double e = bottom; e <= top; e++)
         for (int i = 0; i < 3 && count < MOST_TICKS; i++) tick[count++] = within[i] * pow(10, e);
     int32_t first = 0;

@@ -237,7 +237,7 @@ static void place_objects(icseg_scene *scene, icseg_rng *rng, placing *placed) {
     size_t count = 0;
     for (size_t i = 0; i < KINDS; i++) {
         const kind *k = &kinds[i];
-        float number = (float)k->least + (float)icseg_rng_below(rng, (uint64_t)(k->most - k->least + 1));
+        float number = (float)k->least + (float)icseg_rng_below(rng, (uint64_t)(k->most - k->least) + 1);
         if (wide > 1) number *= wide;
         for (int n = (int)(number + 0.5f); n > 0 && count < MAX_PLACINGS; n--)
             if (find_spot(scene, rng, k, placed, count, &placed[count].foot)) {

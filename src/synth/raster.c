@@ -16,6 +16,7 @@ typedef struct canvas {
 
 static float ridge_top(const icseg_scene *scene, const icseg_synth_ridge *ridge, float x) {
     float u = x / ridge->detail, peaks = 0, weight = 0.6f;
+    /* NOLINTNEXTLINE(cert-flp30-c): an integer counts */
     for (int i = 0; i < 4; i++, weight *= 0.42f, u *= 2.1f) /* folded noise: sharp peaks, round valleys */
         peaks += weight * (1 - fabsf(2 * icseg_synth_noise(u, 0.5f, ridge->seed + (uint32_t)i) - 1));
     return scene->horizon - ridge->height * icseg_clamp01(0.18f + 0.8f * peaks);

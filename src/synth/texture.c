@@ -28,6 +28,7 @@ float icseg_synth_noise(float x, float y, uint32_t seed) {
 
 float icseg_synth_fractal(float x, float y, uint32_t seed, int octaves) {
     float sum = 0, weight = 0.5f, total = 0;
+    /* NOLINTNEXTLINE(cert-flp30-c): an integer counts */
     for (int i = 0; i < octaves; i++, weight *= 0.5f, x *= 2.03f, y *= 2.03f) {
         sum += weight * icseg_synth_noise(x, y, seed + (uint32_t)i);
         total += weight;

@@ -84,7 +84,7 @@ static icseg_status remove_stale(const char *folder, const char *extension, int3
     ICSEG_TRY(icseg_folder_list(folder, &names, &files, error));
     for (size_t i = 0; i < files && status == ICSEG_OK; i++) {
         if (strspn(names[i], "0123456789") != 6 || strcmp(names[i] + 6, extension) != 0) continue;
-        if (atoi(names[i]) < count) continue;
+        if (strtol(names[i], NULL, 10) < count) continue;
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         if (unlink(path) != 0)
             status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot remove the old scene: %s", path, strerror(errno));

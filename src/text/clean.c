@@ -54,7 +54,7 @@ static size_t reference(const char *s, int32_t *character) {
     for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
         size_t length = strlen(named[i].name);
         if (strncmp(s, named[i].name, length) != 0) continue;
-        *character = named[i].character;
+        *character = (unsigned char)named[i].character;
         return length;
     }
     return 0;

@@ -170,8 +170,9 @@ static const char *joined(reader *r, const char *left, const char *right) {
     size_t a = strlen(left), b = strlen(right);
     char *text = icseg_arena_alloc(r->arena, a + b + 1);
     if (!text) return NULL;
-    memcpy(text, left, a);
-    memcpy(text + a, right, b + 1);
+    memcpy(text, left, a); /* NOLINT(bugprone-not-null-terminated-result): ended below */
+    memcpy(text + a, right, b);
+    text[a + b] = '\0';
     return text;
 }
 

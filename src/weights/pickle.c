@@ -151,6 +151,7 @@ static icseg_status push_new(machine *m, value v) {
 }
 
 static icseg_status pop(machine *m, value **out) {
+    *out = NULL;
     if (!m->height || m->stack[m->height - 1]->kind == ICSEG_PICKLE_MARK) return damaged(m, "the stack is empty");
     *out = m->stack[--m->height];
     return ICSEG_OK;

@@ -215,7 +215,7 @@ static icseg_status read_zip(reader *r) {
     if (!pickle)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                           "%s: not a PyTorch archive: this zip archive does not contain data.pkl", r->path);
-    r->zip = &zip;
+    r->zip = &zip; /* cppcheck-suppress autoVariables ; for the functions that this one calls */
     r->packed = icseg_arena_array(r->scratch, zip.count, sizeof *r->packed);
     if (!r->packed) return icseg_fail_memory(r->error, zip.count * sizeof *r->packed, r->path);
     ICSEG_TRY(check_byte_order(r));

@@ -72,6 +72,7 @@ icseg_status icseg_zip_stream_read(icseg_zip_stream *s, void *out, size_t size, 
     for (size_t at = 0, step; at < size; at += step) {
         step = size - at < STEP ? size - at : STEP;
         if (!out && step > WASTE) step = WASTE;
+        /* cppcheck-suppress legacyUninitvar ; it is written to */
         ICSEG_TRY(read_step(s, out ? (unsigned char *)out + at : waste, step, error));
     }
     return ICSEG_OK;

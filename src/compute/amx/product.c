@@ -251,6 +251,7 @@ ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns,
 #pragma omp simd
         for (int64_t i = 0; i < columns; i++) sums[r * BLOCK + i] += out[r * stride + i];
     }
+    /* NOLINTNEXTLINE(bugprone-branch-clone): it does not compare the loops behind the pragmas */
     if (activation == ICSEG_ACTIVATION_RELU) {
 #pragma omp simd
         for (int64_t i = 0; i < rows * BLOCK; i++) sums[i] = sums[i] < 0 ? 0 : sums[i];

@@ -46,7 +46,7 @@ static double pair_loss(const icseg_contrast_options *o, candidate *own, int64_t
     int64_t negatives = others < o->negatives ? others : o->negatives;
     double sum = 0, loss = 0, push = 0, largest = other[0].a;
     for (int64_t j = 0; j < negatives; j++) sum += exp(other[j].a - largest);
-    double rest = largest + log(sum);
+    double rest = largest + log(sum); /* cppcheck-suppress invalidFunctionArg ; the largest score adds 1 */
     for (int64_t i = 0; i < positives; i++) {
         double d = rest - own[i].a; /* loss = log(1 + e^d) */
         loss += d > 0 ? d + log1p(exp(-d)) : log1p(exp(d));

@@ -192,7 +192,10 @@ static void softmax_gradient(const float *p, float *d, int64_t rows, int64_t n, 
 
 /* -- running */
 
-static float scale_of(const attention *a) { return 1 / sqrtf((float)(a->width / a->heads)); }
+static float scale_of(const attention *a) {
+    int64_t head_width = a->width / a->heads; /* without a remainder */
+    return 1 / sqrtf((float)head_width);
+}
 
 typedef struct block {
     int64_t image, first, rows;

@@ -308,7 +308,8 @@ static double forward_flops(const icseg_graph *g, const icseg_node *node) {
     for (int32_t i = 0; i < a->count; i++)
         pairs += (double)a->lengths[i] * a->prefix + 0.5 * a->lengths[i] * (a->lengths[i] + 1);
     const icseg_shape *shape = &icseg_graph_value(g, node->input[0])->shape;
-    return 4 * pairs * (double)(shape->dim[0] * shape->dim[2] / 3);
+    int64_t width = shape->dim[2] / 3; /* without a remainder: q, k and v */
+    return 4 * pairs * (double)(shape->dim[0] * width);
 }
 
 static double backward_flops(const icseg_graph *g, const icseg_node *node) { return 2.5 * forward_flops(g, node); }
