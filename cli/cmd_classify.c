@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "cli.h"
-#include "support.h"
 #include "icseg/classes.h"
 #include "icseg/classify.h"
 #include "icseg/tensor_file.h"
@@ -193,7 +192,7 @@ static icseg_status classify_one(const void *user, size_t index, bool *bad, icse
     if (status != ICSEG_OK) error_prefix(error, "%s", path);
     icseg_image_close(&image);
     if (status != ICSEG_OK) return status;
-    status = icseg_classifier_score(j->classifier, embedding, j->probabilities, j->cosines, error);
+    TRY(icseg_classifier_score(j->classifier, embedding, j->probabilities, j->cosines, error));
     return print_result(j, path, error);
 }
 

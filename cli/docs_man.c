@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Manual pages from the option tables. */
+#include <ctype.h>
 #include <string.h>
 
 #include "docs.h"
 #include "icseg/version.h"
 #include "support.h"
 
-/* Plain text: what troff would read as a request or an escape is quoted. */
+/* The date in the footer of the pages. Change it together with the version in CMakeLists.txt. */
+static const char page_date[] = "2026-11-29";
+
+/* Plain text: requests and escapes of troff are quoted. */
 static void append_text(icseg_string *out, const char *text, size_t size) {
     for (size_t i = 0; i < size; i++) {
         bool starts_line = i == 0 || text[i - 1] == '\n';
@@ -25,7 +29,32 @@ static void append(icseg_string *out, const char *text) { append_text(out, text,
 
 static void heading(icseg_string *out, const char *text) { icseg_string_printf(out, ".SH %s\n", text); }
 
-/* Lines as they are. */
+/* The title line of a page: "icseg" or "icseg-NAME" in capitals, the section, the date, the source, the manual. */
+static void title(icseg_string *out, const char *command) {
+    icseg_string_printf(out, ".TH ICSEG%s", command ? "\\-" : "");
+    for (; command && *command; command++) icseg_string_printf(out, "%c", toupper((unsigned char)*command));
+    icseg_string_printf(out, " 1 \"%s\" \"icseg %s\" \"User Commands\"\n", page_date, icseg_version());
+}
+
+/* The arguments of a command. Lines are not broken inside brackets. */
+static void append_synopsis(icseg_string *out, const icseg_command *command) {
+    icseg_string usage = {0};
+    icseg_options_usage(&command->options, 0, &usage);
+    icseg_string_printf(out, ".SY \"icseg %s\"\n", command->name);
+    int depth = 0;
+    for (const char *c = usage.data; c && *c; c++) {
+        depth += *c == '[' ? 1 : *c == ']' ? -1 : 0;
+        if (*c == '\n' || *c == ' ')
+            icseg_string_printf(out, depth ? "\\ " : "\n");
+        else
+            append_text(out, c, 1);
+    }
+    icseg_string_printf(out, "\n.YS\n");
+    if (usage.failed) out->failed = true;
+    icseg_string_close(&usage);
+}
+
+/* Lines are kept. */
 static void append_lines(icseg_string *out, const char *text) {
     icseg_string_printf(out, ".nf\n");
     append(out, text);
@@ -73,16 +102,19 @@ static void append_options(icseg_string *out, const icseg_option_table *table, c
 
 static void exit_status(icseg_string *out) {
     heading(out, "EXIT STATUS");
-    icseg_string_printf(out, "0: success. 1: failure. 2: wrong command line.\n");
+    icseg_string_printf(out, ".TP\n.B 0\nsuccess\n.TP\n.B 1\nfailure\n.TP\n.B 2\nwrong command line\n");
 }
 
 static void page_of_program(icseg_string *out) {
-    icseg_string_printf(out, ".TH ICSEG 1 \"\" \"icseg %s\" \"User Commands\"\n", icseg_version());
+    title(out, NULL);
     heading(out, "NAME");
     icseg_string_printf(out, "icseg \\- train, evaluate and run CLIP models for semantic segmentation on CPUs\n");
     heading(out, "SYNOPSIS");
     icseg_string_printf(out, ".B icseg\n.I COMMAND\n[\\fIARGUMENTS\\fR]\n.br\n.B icseg\n.I COMMAND\n.B \\-\\-help\n"
                              ".br\n.B icseg \\-\\-version\n");
+    heading(out, "DESCRIPTION");
+    icseg_string_printf(out, "icseg turns a CLIP model into a semantic segmentation model, trains it, evaluates it and "
+                             "runs it on CPUs.\nEach command has a page of its own.\n");
     heading(out, "COMMANDS");
     for (int i = 0; icseg_commands[i]; i++) {
         const icseg_command *command = icseg_commands[i];
@@ -104,19 +136,13 @@ icseg_status docs_man(const icseg_command *command, icseg_arena *arena, icseg_st
     }
     void *defaults = icseg_command_defaults(command, arena);
     if (!defaults) return out_of_memory(error);
-    icseg_string_printf(out, ".TH ICSEG\\-%s 1 \"\" \"icseg %s\" \"User Commands\"\n", command->name, icseg_version());
+    title(out, command->name);
     heading(out, "NAME");
-    icseg_string_printf(out, "icseg\\-%s \\- ", command->name);
-    append(out, command->summary);
+    icseg_string_printf(out, "icseg\\-%s \\- %c", command->name, tolower((unsigned char)command->summary[0]));
+    append(out, command->summary + 1);
     icseg_string_append(out, "\n", 1);
     heading(out, "SYNOPSIS");
-    icseg_string usage = {0};
-    icseg_string_printf(&usage, "icseg %s ", command->name);
-    icseg_options_usage(&command->options, usage.size, &usage);
-    icseg_string_append(&usage, "\n", 1);
-    append_lines(out, usage.data ? usage.data : "");
-    if (usage.failed) out->failed = true;
-    icseg_string_close(&usage);
+    append_synopsis(out, command);
     if (command->description) {
         heading(out, "DESCRIPTION");
         append_paragraphs(out, command->description);

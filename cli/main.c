@@ -168,6 +168,11 @@ int main(int argc, char **argv) {
         print_overview(stderr);
         return EXIT_WRONG_CALL;
     }
+    char *help[] = {argv[0], argv[2], "--help", NULL}; /* `icseg help NAME` is `icseg NAME --help` */
+    if (argc > 2 && !strcmp(argv[1], "help")) {
+        argv = help;
+        argc = 3;
+    }
     const icseg_command *command = find_command(argv[1]);
     icseg_error error = {0};
     icseg_arena *arena = NULL;

@@ -3,6 +3,8 @@
 expect 0 '^icseg [0-9]+\.[0-9]+\.[0-9]+$' icseg --version
 expect 0 '^Usage: icseg COMMAND' icseg --help
 expect 0 '^Usage: icseg COMMAND' icseg help
+expect 0 "^Usage: icseg predict CHECKPOINT" icseg help predict
+refuse 2 "^icseg: error: frobnicate: unknown command" icseg help frobnicate
 expect 2 '^Usage: icseg COMMAND' icseg
 refuse 2 '^icseg: error: frobnicate: unknown command; see icseg --help$' icseg frobnicate
 refuse 2 '^icseg: error: --versoin: unknown option; did you mean --version\?$' icseg --versoin
