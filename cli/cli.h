@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A command of the program, and what it runs with. */
+ * A command of the program and the context in which it runs. */
 #ifndef ICSEG_CLI_H
 #define ICSEG_CLI_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg bench: how fast a model runs on this machine, and how much memory it takes. */
+ * icseg bench: the speed and the memory use of a model on this machine. */
 #include <jansson.h>
 #include <stdio.h>
 
@@ -26,7 +26,7 @@ static const icseg_option rows[] = {
     {"model", ICSEG_FIELD_STRING(struct options, model), "preset with random weights: rn50, rn101, vit-b16, ...",
      .metavar = "PRESET"},
     {"checkpoint", ICSEG_FIELD_STRING(struct options, checkpoint),
-     "a checkpoint instead, with its own classes and prompts", .metavar = "FILE"},
+     "measure this checkpoint instead, with its own classes and prompts", .metavar = "FILE"},
     {"mode", ICSEG_FIELD_WORD(struct options, mode),
      "infer: label maps of images; train: training steps; text: only the text side of a label map", .words = modes},
     {"prompt", ICSEG_FIELD_WORD(struct options, prompt), "kind of prompt", .words = prompts},
@@ -44,7 +44,7 @@ static const icseg_option rows[] = {
      .words = memories},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON"},
     {"profile", ICSEG_FIELD_BOOL(struct options, profile),
-     "show where the time goes: by operator, by module and the slowest nodes"},
+     "show the time of each operator and module, and the slowest nodes"},
 };
 
 static void defaults(void *values) {
@@ -150,7 +150,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_bench = {
     .name = "bench",
-    .summary = "Measures the speed of a preset or a checkpoint",
+    .summary = "Measures the speed and memory use of a preset or checkpoint",
     .description = "Reports the minimum and the median time of the runs, per image. The work is\n"
                    "counted from the definition of the model, and a multiply-add counts as two\n"
                    "operations, so a faster algorithm for the same result shows a higher rate. The\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg calibrate: a copy of a checkpoint that knows how large the numbers in it become, for int8. */
+ * icseg calibrate: writes a copy of a checkpoint with activation ranges, for int8. */
 #include <stdio.h>
 
 #include "cli.h"
@@ -38,7 +38,7 @@ typedef struct job {
     icseg_session *exact, *quick; /* f32 and int8, of the calibrated model */
     icseg_eval_options eval;
     input_list inputs;
-    int64_t pixels, equal; /* that int8 gives the class f32 gives */
+    int64_t pixels, equal; /* equal: pixels that have the same class in int8 as in f32 */
 } job;
 
 static icseg_status label(const job *j, icseg_session *session, const icseg_image *image, const char *path,
@@ -48,7 +48,7 @@ static icseg_status label(const job *j, icseg_session *session, const icseg_imag
     return status;
 }
 
-static icseg_status see_one(const void *user, size_t index, bool *bad, icseg_error *error) {
+static icseg_status calibrate_one(const void *user, size_t index, bool *bad, icseg_error *error) {
     const job *j = user;
     const char *path = j->inputs.files[index].path;
     icseg_image image = {0};
@@ -110,7 +110,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     }
     icseg_calibrator_options options = {ICSEG_CALIBRATOR_OPTIONS_INIT, .eval = &j.eval};
     TRY_GOTO(icseg_calibrator_open(&j.calibrator, j.model, &options, error));
-    TRY_GOTO(inputs_for_each(&j.inputs, context, "calibrate", see_one, &j, error));
+    TRY_GOTO(inputs_for_each(&j.inputs, context, "calibrate", calibrate_one, &j, error));
     TRY_GOTO(icseg_calibrator_model(j.calibrator, &j.calibrated, error));
     TRY_GOTO(icseg_model_save(j.calibrated, o->out, error));
     printf("%s\n", o->out);
@@ -130,9 +130,10 @@ const icseg_command icseg_command_calibrate = {
     .description = "Runs the model on the images in f32, records the range of the values that enter\n"
                    "each convolution and linear layer, and writes a copy of the checkpoint that\n"
                    "contains these ranges. `--precision int8` of eval, predict and forward and\n"
-                   "`--dtype int8` of bench need such a checkpoint, and a processor with AMX. At the\n"
-                   "end, the command reports on what share of the pixels of these images int8 and\n"
-                   "f32 choose the same class. `icseg eval --precision int8` measures the accuracy.\n",
+                   "`--dtype int8` of bench need such a checkpoint, and a processor with AMX.\n"
+                   "Finally, the command prints the percentage of pixels of these images for which\n"
+                   "int8 and f32 choose the same class. `icseg eval --precision int8` measures the\n"
+                   "accuracy.\n",
     .examples = "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors\n"
                 "icseg predict int8.safetensors street.jpg --out labels --precision int8\n",
     .options = ICSEG_TABLE(rows),

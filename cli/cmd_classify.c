@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg classify: CLIP's zero-shot probabilities of images, to see at once whether weights work. */
+ * icseg classify: zero-shot classification of images with CLIP, a quick test of whether weights work. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static const icseg_option rows[] = {
     {"synonyms", ICSEG_FIELD_WORD(struct options, synonyms),
      "classes with several names: use the first one or the mean of all", .words = synonyms},
     {"vocab", ICSEG_FIELD_STRING(struct options, vocab), "CLIP's vocabulary: a file or a folder that contains one",
-     .metavar = "FILE", .shown = "beside WEIGHTS"},
+     .metavar = "FILE", .shown = "next to WEIGHTS"},
     {"top", ICSEG_FIELD_INT(struct options, top), "show the N most probable classes; 0: all", .metavar = "N",
      .shown = "10 in the table, all with --json", ICSEG_BETWEEN(0, ICSEG_CLASSIFY_MOST_CLASSES)},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON per image instead of a table"},
@@ -116,7 +116,7 @@ static icseg_status read_classes(job *j, const char *const **out, size_t *count,
 
 /* -- results */
 
-/* Names come from files: control characters must not reach the terminal. */
+/* Names come from files. Their control characters must not reach the terminal. */
 static void print_text(const char *text) {
     for (; *text; text++) putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
 }
@@ -150,7 +150,7 @@ static icseg_status print_json(const job *j, const char *path, int32_t shown, ic
     return ICSEG_OK;
 }
 
-/* The most probable first, then as given. */
+/* The most probable first; equals in the order in which they are given. */
 static int compare_ranks(const void *a, const void *b) {
     const rank *x = a, *y = b;
     if (x->probability != y->probability) return x->probability > y->probability ? -1 : 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg convert: other people's weights to safetensors under our names, and back under theirs. */
+ * icseg convert: published weights to safetensors with icseg's tensor names, and back. */
 #include <stdio.h>
 
 #include "cli.h"
@@ -26,12 +26,12 @@ static const icseg_option rows[] = {
      .positional = true, .required = true},
     {"dtype", ICSEG_FIELD_WORD(struct options, type), "element type of the new file", .words = types},
     {"names", ICSEG_FIELD_WORD(struct options, naming),
-     "naming of the tensors; openai and huggingface write only CLIP's tensors, for use with PyTorch", .words = namings},
+     "names of the tensors; openai and huggingface write only CLIP's tensors, for use with PyTorch", .words = namings},
     {"classes", ICSEG_FIELD_STRING(struct options, classes), "class names of a segmentation model, one per line",
      .metavar = "FILE", .shown = "those in SOURCE"},
     {"vocab", ICSEG_FIELD_STRING(struct options, vocab),
      "CLIP's vocabulary, for the class names: a file or a folder that contains one", .metavar = "FILE",
-     .shown = "beside SOURCE"},
+     .shown = "next to SOURCE"},
     {"tokens", ICSEG_FIELD_STRING(struct options, tokens),
      "JSON list of the token ids of each class name, instead of a vocabulary", .metavar = "FILE"},
     {"config", ICSEG_FIELD_STRING(struct options, config),
@@ -39,7 +39,7 @@ static const icseg_option rows[] = {
      .shown = "heads of width 64, taps as published"},
 };
 
-/* Text of a file, in the arena. NULL if no file is given. */
+/* The text of a file, in the arena; NULL if `path` is NULL. */
 static icseg_status read_text(const icseg_command_context *context, const char *path, const char **out,
                               icseg_error *error) {
     char *text = NULL;

@@ -27,12 +27,12 @@ struct options {
 static const icseg_option rows[] = {
     {"ACTION", ICSEG_FIELD_WORD(struct options, action),
      "check: read every label file; show: draw a sheet of images; import: make a data set from the files of a "
-     "labelling tool (convert is the same)",
+     "labelling tool; convert: another name for import",
      .words = actions, .positional = true, .required = true},
     {"DIR", ICSEG_FIELD_STRING(struct options, folder), "folder of the data set; import: of the labelling tool's files",
      .metavar = "DIR", .positional = true, .required = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out_folder),
-     "import: folder of the new data set, which must be new or empty", .metavar = "OUT", .positional = true},
+     "import: folder to write the data set to; must be new or empty", .metavar = "OUT", .positional = true},
     {"format", ICSEG_FIELD_STRING(struct options, format),
      "check, show: folder (with classes.txt), ade20k, cocostuff10k or ade20k_full; import: voc, cvat, coco, labelme or "
      "yolo; auto: recognise it by the files",
@@ -110,10 +110,10 @@ static void print_problem(void *user, const icseg_error *problem) {
 
 static void print_more(const struct options *o, int64_t problems) {
     if (o->problems && problems > o->problems)
-        printf("... and %lld more problems (--problems 0 lists all)\n", (long long)problems - o->problems);
+        printf("... and %lld more problems; --problems 0 lists all\n", (long long)problems - o->problems);
 }
 
-/* "480x360", or the range. */
+/* ", 480x360", or the range of sizes. */
 static void print_sizes(const icseg_dataset_summary *s) {
     printf(", %dx%d", s->min_width, s->min_height);
     if (s->min_width != s->max_width || s->min_height != s->max_height)
@@ -141,7 +141,7 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
     if (missing) printf("note: %d of %d classes do not occur in this split (the rows with 0)\n", missing, s->classes);
 }
 
-/* Adds the number of problems to *problems; fails only if the check itself could not be done. */
+/* Adds the number of problems to *problems. Fails only if the check itself fails. */
 static icseg_status check_split(const icseg_progress *progress, const struct options *o, const icseg_dataset *d,
                                 const char *split, int64_t *problems, icseg_error *error) {
     icseg_dataset_summary summary = {ICSEG_DATASET_SUMMARY_INIT};
@@ -201,7 +201,7 @@ static icseg_status check(const icseg_command_context *context, const struct opt
     return status;
 }
 
-/* The sheet as one image and one label map, so that it has one overlay and one legend. */
+/* The sheet is one image and one label map, so that it gets one overlay and one legend. */
 typedef struct sheet {
     icseg_image image;
     icseg_labels labels;
@@ -223,7 +223,7 @@ static icseg_status open_sheet(sheet *s, const struct options *o, int32_t count,
     return ICSEG_OK;
 }
 
-/* Fits one pair into its tile, centred. */
+/* Fits one image and its labels into their tile, centred. */
 static icseg_status place(sheet *s, int32_t at, const icseg_image *image, const icseg_labels *labels,
                           icseg_error *error) {
     double scale = (double)s->tile_width / image->width, other = (double)s->tile_height / image->height;
@@ -327,7 +327,7 @@ static icseg_status import(const icseg_command_context *context, const struct op
     return ICSEG_OK;
 }
 
-/* Catches what only import understands. */
+/* Refuses what only import accepts. */
 static icseg_status check_call(const struct options *o, icseg_error *error) {
     icseg_import_format format;
     if (strcmp(o->format, "auto") != 0 && icseg_import_format_find(&format, o->format, NULL) == ICSEG_OK)
@@ -358,10 +358,10 @@ const icseg_command icseg_command_dataset = {
                    "per line, in the order of the numbers). ADE20K, COCO-Stuff 10k and ADE20K-Full\n"
                    "are read as they are published.\n"
                    "\n"
-                   "check lists every file that would spoil training, with position and remedy, and\n"
-                   "prints the images and pixels of each class. It exits with status 1 if it finds\n"
-                   "problems. import makes a data set from the files of Pascal VOC tools, CVAT,\n"
-                   "COCO, LabelMe or YOLO (docs/data.md).\n",
+                   "check reports every file that would spoil training, with position and remedy,\n"
+                   "and prints the number of images and pixels of each class. It exits with status 1\n"
+                   "if it finds problems. import makes a data set from the files of Pascal VOC\n"
+                   "tools, CVAT, COCO, LabelMe or YOLO (docs/data.md).\n",
     .examples = "icseg dataset check data/camvid\n"
                 "icseg dataset check data/ADEChallengeData2016 --split val\n"
                 "icseg dataset show data/camvid --split val --out sheet.png\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg docs: what is made from the option tables. `make docs` writes the reference pages to docs/, the build writes
+ * icseg docs: texts made from the option tables. `make docs` writes the reference pages to docs/; the build writes the
  * manual pages and shell completions. */
 #include <stdio.h>
 #include <string.h>
@@ -19,8 +19,8 @@ static const icseg_option rows[] = {
     {"PAGE", ICSEG_FIELD_WORD(struct options, page),
      "commands, recipe: a reference page in Markdown; man: a manual page; bash, zsh, fish: completions for this shell",
      .words = pages, .positional = true, .required = true},
-    {"COMMAND", ICSEG_FIELD_STRING(struct options, command), "man: page of this command (default: of the program)",
-     .positional = true},
+    {"COMMAND", ICSEG_FIELD_STRING(struct options, command),
+     "man: the page of this command (default: that of the program)", .positional = true},
 };
 
 static icseg_status write_commands(const icseg_command_context *context, icseg_string *out, icseg_error *error) {

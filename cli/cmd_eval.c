@@ -64,7 +64,7 @@ static icseg_status open_data(icseg_dataset **out, const struct options *o, icse
     return icseg_dataset_open(out, &d, error);
 }
 
-/* The same number of classes in another order, or of another set, gives figures that mean nothing. */
+/* Classes in another order, or those of another data set, would make the metrics meaningless. */
 static void warn_about_names(icseg_printer *printer, const icseg_model *model, const icseg_dataset *dataset) {
     const char *const *ours = icseg_model_class_names(model), *const *theirs = icseg_dataset_class_names(dataset);
     int32_t count = icseg_model_config(model)->num_classes, different = 0, first = -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg forward: the network on tensors, to compare it with another implementation. */
+ * icseg forward: runs the network on tensors, to compare it with another implementation. */
 #include <stdio.h>
 
 #include "cli.h"
@@ -19,7 +19,7 @@ struct options {
 static const icseg_option rows[] = {
     {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
      .positional = true, .required = true},
-    {"IN", ICSEG_FIELD_STRING(struct options, in), "safetensors file with the tensor image (B, 3, H, W)",
+    {"IN", ICSEG_FIELD_STRING(struct options, in), "safetensors file with a tensor `image` (B, 3, H, W)",
      .positional = true, .required = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out), "safetensors file to write", .positional = true, .required = true},
     PRECISION_ROW(struct options, precision),
@@ -46,7 +46,7 @@ static icseg_status read_image(const struct options *o, icseg_tensor *out, icseg
                            shape_text(out, text));
 }
 
-/* A map (B, h, w, K) as (B, K, h, w): the same memory, its axes in another order. */
+/* Makes a map (B, h, w, K) a view (B, K, h, w) of the same memory. */
 static void put_channels_second(icseg_tensor *map) {
     static const int order[4] = {0, 3, 1, 2};
     icseg_tensor before = *map;
@@ -72,7 +72,7 @@ static icseg_status write_outputs(const struct options *o, const icseg_result *r
     }
     icseg_tensor *embeddings = &tensors[count];
     TRY(icseg_result_tensor(result, ICSEG_WANT_CLASS_EMBEDDINGS, embeddings, error));
-    if (embeddings->shape[0] == 1) { /* (1, K, C) of prompts that do not depend on the image: the same for each */
+    if (embeddings->shape[0] == 1) { /* (1, K, C): the prompts do not depend on the image */
         embeddings->shape[0] = batch;
         embeddings->strides[0] = 0;
     }
@@ -110,7 +110,7 @@ done:
 const icseg_command icseg_command_forward = {
     .name = "forward",
     .summary = "Runs a model on tensors, for comparison with PyTorch",
-    .description = "IN contains the tensor image (B, 3, H, W), which is already normalised. OUT\n"
+    .description = "IN contains a tensor `image` (B, 3, H, W) that is already normalised. OUT\n"
                    "receives logits (B, K, H/4, W/4), a score map align.S (B, K, H/S, W/S) for each\n"
                    "aligned stride S, and text (B, K, C), as f32 in PyTorch's layouts. The result is\n"
                    "deterministic: dropout is off, and batch norm uses its running statistics.\n",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg info: what a checkpoint is and what running it costs. */
+ * icseg info: a checkpoint's configuration and classes, and the cost of running it. */
 #include <jansson.h>
 #include <stdio.h>
 
@@ -54,7 +54,7 @@ static void print_names(const icseg_model *model) {
     putchar('\n');
     for (int32_t k = 0; k < count; k++) {
         printf("  %5d  ", (int)k);
-        /* names come from a file: control characters must not reach the terminal */
+        /* names come from a file; their control characters must not reach the terminal */
         for (const char *c = names[k]; *c; c++) putchar((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c);
         putchar('\n');
     }
@@ -72,7 +72,7 @@ static void print_cost(const icseg_session_cost *cost, const int32_t size[2]) {
     printf("  scratch              %.1f MiB\n", (double)cost->scratch / mib);
 }
 
-/* What int8 would run in which precision, on this processor. */
+/* How many layers would run in int8 on this processor, and how many in f32. */
 static icseg_status print_calibration(icseg_model *model, const int32_t size[2], icseg_error *error) {
     icseg_model_calibration found = {ICSEG_MODEL_CALIBRATION_INIT};
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
@@ -132,9 +132,9 @@ done:
 const icseg_command icseg_command_info = {
     .name = "info",
     .summary = "Shows a checkpoint's configuration, classes, size and cost",
-    .description = "Work and memory are those of labelling one image. Layers take turns in using the\n"
-                   "same memory for their activations; the figure in brackets is the memory that\n"
-                   "activations would need otherwise.\n",
+    .description = "Work and memory are those of labelling one image. Activations that are not\n"
+                   "needed at the same time share memory; the figure in brackets is the size of all\n"
+                   "activations without this reuse.\n",
     .examples = "icseg info runs/camvid/checkpoint.safetensors\n"
                 "icseg info rn50.safetensors --size 1024x512\n",
     .options = ICSEG_TABLE(rows),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg predict: label maps of images, overlays, confidences, shares of the classes. */
+ * icseg predict: writes label maps of images, and overlays, confidences and the share of each class. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ static const icseg_option rows[] = {
     {"confidence", ICSEG_FIELD_BOOL(struct options, confidence),
      "write STEM_confidence.png: the probability of each pixel's class, 16 bits, 65535 for 1"},
     {"json", ICSEG_FIELD_BOOL(struct options, json),
-     "write STEM.json: image size, and the pixels and share of each class present"},
+     "write STEM.json: the image size, and the pixels and share of each class that occurs"},
     INFERENCE_ROWS(struct options),
 };
 
@@ -56,7 +56,7 @@ typedef struct job {
     input_list inputs;
 } job;
 
-/* What is known of one image. */
+/* One image and its results. */
 typedef struct labelled {
     const input_file *file;
     icseg_image image, overlay;
@@ -82,7 +82,7 @@ static int compare_shares(const void *a, const void *b) {
     return x->index - y->index;
 }
 
-/* The classes present, largest first, as a JSON list. */
+/* The classes that occur, the largest first, as a JSON list. */
 static json_t *shares_json(const job *j, const labelled *p, bool *failed) {
     int32_t classes = icseg_model_config(j->model)->num_classes;
     size_t pixels = (size_t)p->labels.width * (size_t)p->labels.height;
@@ -135,7 +135,7 @@ static icseg_status write_results(const job *j, const labelled *p, icseg_error *
     return status;
 }
 
-/* Labels and overlay; then nothing is left that can fail because of the image. */
+/* Computes labels and overlay. What follows does not fail because of the image. */
 static icseg_status label(const job *j, labelled *p, icseg_error *error) {
     const struct options *o = j->options;
     TRY(icseg_session_predict(j->session, &p->image, &j->eval, &p->labels, o->confidence ? &p->confidence : NULL,
@@ -155,7 +155,7 @@ static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg
     *bad = status != ICSEG_OK;
     if (status == ICSEG_OK) {
         status = label(j, &p, error);
-        *bad = status == ICSEG_ERROR_MEMORY || status == ICSEG_ERROR_DATA; /* a smaller one may fit */
+        *bad = status == ICSEG_ERROR_MEMORY || status == ICSEG_ERROR_DATA; /* a smaller image may fit */
         if (status != ICSEG_OK) error_prefix(error, "%s", file->path);
     }
     if (status == ICSEG_OK) status = write_results(j, &p, error);
@@ -204,8 +204,8 @@ const icseg_command icseg_command_predict = {
                    "\n"
                    "By default, images are processed as in the evaluations during training, which\n"
                    "`icseg info` shows. The command prints the names of the label maps. If an image\n"
-                   "cannot be read, it is reported, and the command continues with the others and\n"
-                   "exits with status 1.\n",
+                   "cannot be read, the command reports it, continues with the others and exits with\n"
+                   "status 1.\n",
     .examples = "icseg predict checkpoint.safetensors street.jpg --out labels --overlay\n"
                 "icseg predict checkpoint.safetensors photos/ 'more/*.png' --out labels --json\n"
                 "icseg predict checkpoint.safetensors photos/ --out labels --mode slide\n",

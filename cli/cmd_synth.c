@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg synth: writes generated scenes with label maps as a data set to train on. */
+ * icseg synth: writes a data set of generated scenes. */
 #include <stdio.h>
 
 #include "cli.h"
@@ -17,11 +17,11 @@ static const icseg_option rows[] = {
      .required = true},
     {"images", ICSEG_FIELD_INT(struct options, images), "number of scenes", .metavar = "N",
      ICSEG_BETWEEN(1, ICSEG_SYNTH_MAX_IMAGES)},
-    {"val", ICSEG_FIELD_INT(struct options, val), "number of them that are held out for validation", .metavar = "N",
+    {"val", ICSEG_FIELD_INT(struct options, val), "number of these scenes to hold out for validation", .metavar = "N",
      .shown = "a fifth", ICSEG_BETWEEN(0, ICSEG_SYNTH_MAX_IMAGES)},
     {"size", ICSEG_FIELD_INTS(struct options, size[0]), "width and height in pixels", .metavar = "WxH",
      .shown = "256x192", ICSEG_EXACTLY(2), ICSEG_BETWEEN(ICSEG_SYNTH_MIN_SIDE, ICSEG_SYNTH_MAX_SIDE)},
-    {"seed", ICSEG_FIELD_INT64(struct options, seed), "seed of the random numbers; another seed gives other scenes",
+    {"seed", ICSEG_FIELD_INT64(struct options, seed), "random seed; another seed generates other scenes",
      ICSEG_AT_LEAST(0)},
     {"threads", ICSEG_FIELD_INT(struct options, threads), "number of threads; the scenes do not depend on it",
      .shown = "all cores", ICSEG_BETWEEN(0, 1024)},
@@ -56,10 +56,10 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_synth = {
     .name = "synth",
-    .summary = "Generates labelled scenes, to try everything without data",
+    .summary = "Generates labelled scenes, to try icseg without data",
     .description = "Draws streets, meadows and lakes at various times of day. There are 13 classes,\n"
                    "and every pixel is labelled. OUT_DIR becomes a data set: images/{train,val},\n"
-                   "annotations/{train,val} and classes.txt. The same seed and size give the same\n"
+                   "annotations/{train,val} and classes.txt. The same options generate the same\n"
                    "files. An earlier set in OUT_DIR is replaced. A folder with other contents is\n"
                    "refused unless --force is given.\n",
     .examples = "icseg synth scenes\nicseg synth scenes --images 2500 --size 320x256 --seed 7\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg train: a recipe and a data set make a run directory with checkpoints, log and report. */
+ * icseg train: trains as a recipe says and writes a run directory with checkpoints, log and report. */
 #include <stdio.h>
 #include <string.h>
 
@@ -27,11 +27,11 @@ static const icseg_option rows[] = {
     {"init", ICSEG_FIELD_STRING(struct options, init), "weights to start from", .metavar = "WEIGHTS",
      .shown = "the recipe's model.init"},
     {"out", ICSEG_FIELD_STRING(struct options, out), "run directory", .metavar = "RUN_DIR",
-     .shown = "runs/NAME, NAME being the recipe's"},
+     .shown = "runs/RECIPE, without .yaml"},
     {"resume", ICSEG_FIELD_BOOL(struct options, resume), "continue the run in RUN_DIR, or start one if there is none"},
 };
 
-/* Those that nobody has removed in the meantime. */
+/* Prints the files that still exist. */
 static void print_files(const char *out) {
     static const char *const names[] = {"checkpoint.safetensors", "best.safetensors", "report.html"};
     char path[4096];
@@ -65,7 +65,7 @@ static icseg_status read_recipe(icseg_recipe **out, const struct options *o, ics
     return o->init ? icseg_recipe_set(*out, "model.init", o->init, error) : ICSEG_OK;
 }
 
-/* The environment decides how many threads there are where the recipe does not. */
+/* A number of threads in the recipe takes precedence over that of the environment. */
 static icseg_status choose_threads(int32_t *out, const icseg_recipe *recipe, icseg_error *error) {
     char *text;
     TRY(icseg_recipe_get(recipe, "train.threads", &text, error));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Shell completions from the option tables: commands, options, the words that an option accepts; else file names. */
+ * Shell completions from the option tables: commands, options, the words that an option accepts, and file names. */
 #include <string.h>
 
 #include "docs.h"

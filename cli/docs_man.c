@@ -61,7 +61,7 @@ static void append_lines(icseg_string *out, const char *text) {
     icseg_string_printf(out, ".fi\n");
 }
 
-/* Paragraphs are filled; an empty line separates two, and a line that starts with a blank is kept as it is. */
+/* Paragraphs are filled. An empty line separates two of them. Lines that start with a blank are kept. */
 static void append_paragraphs(icseg_string *out, const char *text) {
     bool verbatim = false;
     for (const char *line = text, *end; *line; line = end + (*end != '\0')) {

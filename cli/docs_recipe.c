@@ -43,7 +43,7 @@ icseg_status docs_recipe(icseg_string *out, icseg_error *error) {
                          : !strcmp(key.default_value, "[]") ? "none"
                                                             : key.default_value);
         append_cell(out, key.description);
-        out->size -= out->failed ? 0 : 1; /* the blank behind the last column */
+        out->size -= out->failed ? 0 : 1; /* the blank after the last column */
         icseg_string_append(out, "\n", 1);
     }
     return ICSEG_OK;

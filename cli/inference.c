@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * From the options of a command to those of the library. */
+ * Turns the options of a command into those of the library. */
 #include "inference.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The options of every command that labels images: how an image is brought to the model. */
+ * The options of the commands that label images: resizing, windows, test-time augmentation, precision. */
 #ifndef ICSEG_CLI_INFERENCE_H
 #define ICSEG_CLI_INFERENCE_H
 
@@ -9,7 +9,7 @@
 #include "progress.h"
 
 typedef enum inference_mode {
-    INFERENCE_AS_TRAINED = -1, /* nothing is said */
+    INFERENCE_AS_TRAINED = -1, /* not given */
     INFERENCE_WHOLE,
     INFERENCE_SLIDE
 } inference_mode;
@@ -30,16 +30,16 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
 #define PRECISION_ROW(S, MEMBER)                                                                                       \
     {                                                                                                                  \
         "precision", ICSEG_FIELD_WORD(S, MEMBER),                                                                      \
-            "number format of convolutions and linear layers: bf16 is several times faster on processors that "        \
-            "support it; auto: bf16 there, f32 elsewhere; bf16x2: as f32 to within 4e-6, and faster where bf16 is; "   \
-            "int8: for checkpoints written by `icseg calibrate`",                                                      \
+            "number format of convolutions and linear layers; bf16: several times faster on processors that support "  \
+            "it; auto: bf16 if the processor supports it, else f32; bf16x2: within 4e-6 of f32, and faster on "        \
+            "processors with AMX; int8: for checkpoints written by `icseg calibrate`",                                 \
             .words = inference_precisions                                                                              \
     }
 
 /* Rows of an option table over struct S, whose inference_options are the member `inference`. */
 #define INFERENCE_ROWS(S)                                                                                              \
     {"mode", ICSEG_FIELD_WORD(S, inference.mode),                                                                      \
-     "whole: the image at once; slide: the average of overlapping windows", .words = inference_modes,                  \
+     "whole: the whole image at once; slide: the average of overlapping windows", .words = inference_modes,            \
      .shown = "as in training, else whole"},                                                                           \
         {"crop",                                                                                                       \
          ICSEG_FIELD_INTS(S, inference.crop[0]),                                                                       \
@@ -50,7 +50,7 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
          ICSEG_BETWEEN(32, ICSEG_IMAGE_MAX_SIDE)},                                                                     \
         {"stride",                                                                                                     \
          ICSEG_FIELD_INTS(S, inference.stride[0]),                                                                     \
-         "slide: step from one window to the next, at most the crop",                                                  \
+         "slide: step from one window to the next; at most the size of the window",                                    \
          .metavar = "HxW",                                                                                             \
          .shown = "as in training; with --crop two thirds of it",                                                      \
          ICSEG_EXACTLY(2),                                                                                             \
@@ -80,13 +80,12 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
 icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model *model, const char *checkpoint,
                             icseg_printer *printer, icseg_error *error);
 
-/* ICSEG_ERROR_ARGUMENT when --resize-long has no effect, or is below --resize-short. To be called first: it needs no
- * model. */
+/* ICSEG_ERROR_ARGUMENT if --resize-long has no effect or is below --resize-short. Call it first: it needs no model. */
 icseg_status inference_check_resize(int32_t resize_short, int32_t resize_long, icseg_error *error);
 
 void inference_defaults(inference_options *options);
-/* What the options say, and what they do not say as in the model's training. ICSEG_ERROR_ARGUMENT when they contradict
- * each other. */
+/* The options; those that are not given are as in the model's training. ICSEG_ERROR_ARGUMENT if they contradict each
+ * other. */
 icseg_status inference_resolve(const inference_options *options, const icseg_model *model, icseg_eval_options *out,
                                icseg_error *error);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Expansion of image arguments, and the check that no output hides another or an input. */
+ * Expands image arguments and checks that no output overwrites an input or another output. */
 #include "inputs.h"
 
 #include <glob.h>
@@ -53,9 +53,9 @@ static icseg_status add_folder(input_list *list, const char *path, icseg_arena *
 static icseg_status add_pattern(input_list *list, const char *pattern, icseg_arena *arena, icseg_error *error) {
     glob_t found;
     icseg_status status = ICSEG_OK;
-    int fault = glob(pattern, 0, NULL, &found);
-    if (fault == GLOB_NOSPACE) return out_of_memory(error);
-    if (fault) return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: no file matches the pattern", pattern);
+    int result = glob(pattern, 0, NULL, &found);
+    if (result == GLOB_NOSPACE) return out_of_memory(error);
+    if (result) return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: no file matches the pattern", pattern);
     size_t before = list->count;
     for (size_t i = 0; i < found.gl_pathc && status == ICSEG_OK; i++)
         if (!folder_exists(found.gl_pathv[i])) status = add(list, found.gl_pathv[i], arena, error);
@@ -65,7 +65,7 @@ static icseg_status add_pattern(input_list *list, const char *pattern, icseg_are
     return status;
 }
 
-/* One position in a list that is sorted to find equals. */
+/* An entry of a list that is sorted to find equal paths. */
 typedef struct keyed {
     const char *key; /* a path */
     size_t index;    /* of the input */
@@ -77,7 +77,7 @@ static int compare_keys(const void *a, const void *b) {
     return order ? order : x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* The same path twice, from a folder and a pattern, is one input: the first stays. */
+/* A path that is given twice, for instance by a folder and a pattern, is one input: the first is kept. */
 static icseg_status drop_repeats(input_list *list, icseg_arena *arena, icseg_error *error) {
     keyed *sorted = icseg_arena_array(arena, list->count, sizeof *sorted);
     if (!sorted) return out_of_memory(error);
@@ -106,7 +106,7 @@ icseg_status inputs_expand(input_list *out, const icseg_strings *arguments, icse
     return drop_repeats(out, arena, error);
 }
 
-/* What a file is, whatever it is called. */
+/* Identifies a file, whatever its name. */
 typedef struct identity {
     dev_t device;
     ino_t inode;
@@ -166,16 +166,16 @@ icseg_status inputs_for_each(const input_list *list, const icseg_command_context
     double start = clock_seconds();
     icseg_error first = {0};
     for (size_t i = 0; i < count; i++) {
-        icseg_error fault = {0};
+        icseg_error failure = {0};
         bool bad = false;
-        icseg_status status = work(user, i, &bad, &fault);
+        icseg_status status = work(user, i, &bad, &failure);
         if (status != ICSEG_OK && (!bad || count == 1)) {
-            *error = fault;
+            *error = failure;
             return status;
         }
         if (status != ICSEG_OK) {
-            icseg_printer_note(context->printer, "icseg %s: error: %s", stage, fault.message);
-            if (!failed++) first = fault;
+            icseg_printer_note(context->printer, "icseg %s: error: %s", stage, failure.message);
+            if (!failed++) first = failure;
         }
         icseg_progress_event event = {stage, (double)(i + 1), (double)count, clock_seconds() - start,
                                       list->files[i].path};
@@ -183,7 +183,7 @@ icseg_status inputs_for_each(const input_list *list, const icseg_command_context
             return icseg_error_set(error, ICSEG_ERROR_CANCELLED, "stopped after %zu of %zu images", i + 1, count);
     }
     if (!failed) return ICSEG_OK;
-    /* whatever the first fault was, the call was right */
+    /* ICSEG_ERROR_ARGUMENT would mean that the command line is wrong */
     icseg_status status = first.status == ICSEG_ERROR_ARGUMENT ? ICSEG_ERROR_FORMAT : first.status;
     return icseg_error_set(error, status, "%zu of %zu images failed", failed, count);
 }

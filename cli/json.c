@@ -4,8 +4,8 @@
 
 #include "support.h"
 
-/* jansson fails in the same way when a text is not UTF-8 and when out of memory. Setting a key that exists takes no
- * memory, which leaves the first reason. */
+/* jansson does not say whether a text is not UTF-8 or memory ran out. Setting a key that exists needs no memory, so it
+ * fails only if the text is not UTF-8. */
 json_t *json_text(const char *text) {
     json_t *probe = json_object(), *value = NULL;
     if (json_object_set_new_nocheck(probe, text, json_null()) == 0)
@@ -22,7 +22,7 @@ static int append(const char *bytes, size_t size, void *user) {
     return s->failed ? -1 : 0;
 }
 
-/* json_dumps can leave a key out, and succeed, when its buffer could not grow. */
+/* json_dumps can succeed without a key when its buffer could not grow. */
 icseg_status json_finish(json_t *root, bool failed, size_t flags, icseg_string *out, icseg_error *error) {
     if (!root || failed || json_dump_callback(root, append, out, flags) != 0) out->failed = true;
     json_decref(root);

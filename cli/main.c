@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The icseg program: finds the command, parses its options, runs it, reports how it ended. */
+ * The icseg program: finds the command, parses its options, runs it and reports its error. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ extern const icseg_command icseg_command_info;
 extern const icseg_command icseg_command_predict;
 extern const icseg_command icseg_command_tokenize;
 
-/* Commands that need ICSEG_TRAIN. CMakeLists.txt leaves out the files of those that are named here. */
+/* Commands that need ICSEG_TRAIN. A build without it leaves out their files (CMakeLists.txt). */
 #ifndef ICSEG_NO_TRAIN
 extern const icseg_command icseg_command_bench;
 extern const icseg_command icseg_command_dataset;
@@ -81,7 +81,7 @@ static void print_overview(FILE *stream) {
 
 static int wrong_call(const char *word) {
     for (size_t i = 0; i < sizeof training_commands / sizeof *training_commands; i++)
-        if (!strcmp(word, training_commands[i])) { /* here only if the build leaves it out */
+        if (!strcmp(word, training_commands[i])) { /* not found, so the build leaves it out */
             fprintf(stderr, "icseg: error: %s: this build has no training; build icseg with ICSEG_TRAIN=ON\n", word);
             return EXIT_WRONG_CALL;
         }

@@ -13,7 +13,7 @@ enum { BAR_WIDTH = 20, LINE_MOST = 512 };
 /* Stage seconds between two lines, on a terminal and in a log. */
 static const double redraw_interval = 0.1, log_interval = 10;
 
-/* A signal handler can reach nothing else. */
+/* The only state that the signal handler changes. */
 static volatile sig_atomic_t stop_requested;
 
 static void on_signal(int number) {
@@ -21,7 +21,7 @@ static void on_signal(int number) {
     stop_requested = 1;
 }
 
-/* Once, so that a second signal ends the program. */
+/* SA_RESETHAND: a second signal ends the program. */
 static void catch_signals(icseg_printer *p) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
     if (p->catches_signals) return;
@@ -106,12 +106,13 @@ static bool report(void *user, const icseg_progress_event *event) {
     }
     if (last) {
         icseg_printer_close(p);
-        p->stage[0] = '\0'; /* the same stage may come again */
+        p->stage[0] = '\0'; /* the next event may begin the same stage again */
     }
     return !stop_requested;
 }
 
-/* Names out of files must not reach the terminal's controls. The next event draws its line again. */
+/* Texts contain names from files, whose control characters must not reach the terminal. The next event draws the
+ * progress line again. */
 static void print_text(icseg_printer *p, const char *prefix, const char *text) {
     fprintf(p->stream, p->open_line ? "\r\033[K%s" : "%s", prefix);
     for (const char *c = text; *c; c++)

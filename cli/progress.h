@@ -12,18 +12,18 @@
 typedef struct icseg_printer {
     FILE *stream;
     bool terminal;
-    bool open_line;                   /* the cursor stands behind a line that will be rewritten */
+    bool open_line;                   /* the cursor is at the end of a line that will be rewritten */
     char stage[64];                   /* of the last event */
     double first_done, first_seconds; /* of the stage: a resumed run does not start at 0 */
     double printed_seconds;           /* stage time of the last line */
     bool catches_signals;
 } icseg_printer;
 
-/* From the first report on SIGINT and SIGTERM ask the library to stop; a second one ends the program at once. Work that
- * reports nothing ends at the first. */
+/* From the first report on, SIGINT or SIGTERM asks the library to stop; a second signal ends the program at once. Work
+ * that reports no progress ends at the first signal. */
 icseg_printer icseg_printer_open(FILE *stream);
 icseg_progress icseg_printer_progress(icseg_printer *printer);
-/* A line of its own between those of the progress, without its newline. */
+/* Prints a separate line; `format` does not end with a newline. */
 void icseg_printer_note(icseg_printer *printer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Ends the line that is being rewritten. */
 void icseg_printer_close(icseg_printer *printer);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * From (field, remedy) of an error to the program's own options and commands. */
+ * Turns field and remedy of an error into the program's options and commands. */
 #include "remedy.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Options that are not called what the library's field is. */
+/* Options whose names differ from those of the library's fields. */
 static const struct {
     const char *field, *option;
 } names[] = {
@@ -13,7 +13,7 @@ static const struct {
     {"source", "DIR"},       {"class_names", "classes"},
 };
 
-/* Remedies other than another value of the field. Each text continues the library's message, which says what to do; it
+/* Remedies other than another value of the field. Each text continues the library's message, which says what to do. It
  * is left out if the command does not have the option. */
 static const struct {
     icseg_remedy remedy;
@@ -38,7 +38,7 @@ static const icseg_option *find_option(const icseg_command *command, const char 
     return option;
 }
 
-/* The option of a field; else the recipe's key, if the command takes one and `field` is one. */
+/* Names the option of a field, or, in a command with --set, the recipe's key. */
 static void describe_field(const icseg_command *command, const icseg_error *error, char out[REMEDY_SIZE]) {
     const char *dot = strchr(error->field, '.');
     const icseg_option *option = find_option(command, dot ? dot + 1 : error->field);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The library says which field is at fault and what would help; this turns both into options and commands. */
+ * The library says which field is wrong and what would help. This turns both into options and commands. */
 #ifndef ICSEG_CLI_REMEDY_H
 #define ICSEG_CLI_REMEDY_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Errors, paths, files and the clock, for the program. */
+ * Helpers of the program: errors, paths, files, the clock. */
 #include "support.h"
 
 #include <dirent.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the program needs beside the library: errors, paths, files, the clock. */
+ * Helpers of the program: errors, paths, files, the clock. */
 #ifndef ICSEG_CLI_SUPPORT_H
 #define ICSEG_CLI_SUPPORT_H
 
@@ -10,14 +10,14 @@
 #include "icseg/error.h"
 #include "options/arena.h"
 
-/* Returns from the enclosing function when `call` fails. */
+/* Returns from the enclosing function if `call` fails. */
 #define TRY(call)                                                                                                      \
     do {                                                                                                               \
         icseg_status try_status_ = (call);                                                                             \
         if (try_status_ != ICSEG_OK) return try_status_;                                                               \
     } while (0)
 
-/* Jumps to `done:` when `call` fails; needs a local `icseg_status status`. */
+/* Jumps to `done:` if `call` fails; needs a local `icseg_status status`. */
 #define TRY_GOTO(call)                                                                                                 \
     do {                                                                                                               \
         status = (call);                                                                                               \
@@ -25,7 +25,7 @@
     } while (0)
 
 icseg_status out_of_memory(icseg_error *error);
-/* Puts "PREFIX: " before the message; status, field and remedy stay. Returns the status. */
+/* Puts "PREFIX: " before the message; keeps status, field and remedy. Returns the status. */
 icseg_status error_prefix(icseg_error *error, const char *format, ...) ICSEG_PRINTF(2, 3);
 
 const char *path_name(const char *path);               /* after the last '/' */
@@ -37,17 +37,16 @@ bool folder_exists(const char *path);
 /* Creates a folder and its parents. An existing folder is not an error. */
 icseg_status folder_create(const char *path, icseg_error *error);
 
-/* The names of the regular files in a folder, sorted by bytes, without hidden ones. They live in the arena. */
+/* The names of the regular files in a folder, without hidden ones, sorted by bytes, in the arena. */
 icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, size_t *count, icseg_error *error);
 
-/* Reads a text of at most `limit` bytes into the arena and ends it with a NUL. A NUL in the text, after which the rest
- * would be dropped, is an error. */
+/* Reads a text of at most `limit` bytes into the arena and terminates it with a NUL. A NUL in the text is an error. */
 icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,
                        icseg_error *error);
 
 double clock_seconds(void); /* monotonic, from an arbitrary start */
 
-/* The number of threads for the library: OMP_NUM_THREADS where it is set, else 0, which means all cores. */
+/* The number of threads for the library: OMP_NUM_THREADS if it is set, else 0, which means all cores. */
 int32_t thread_count(void);
 
 #endif
