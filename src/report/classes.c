@@ -7,10 +7,10 @@
 #include "report/sections.h"
 
 enum {
-    MOST_IN_MATRIX = 40, /* classes: larger matrices cannot be read */
-    MOST_WITH_NUMBERS = 16,
+    MAX_MATRIX_CLASSES = 40, /* larger matrices are illegible */
+    MAX_NUMBERED_CLASSES = 16,
     PAIRS = 12,
-    NAME_POINTS = 16 /* longer names are cut beside the matrix */
+    NAME_POINTS = 16 /* code points: longer names are cut beside the matrix */
 };
 
 static void put_bar(icseg_string *out, const char *kind, double share) {
@@ -23,7 +23,7 @@ static void put_bar(icseg_string *out, const char *kind, double share) {
     icseg_string_printf(out, "</u></div></td>");
 }
 
-/* The class that most pixels of a row are mistaken for; -1: there are no mistakes. */
+/* The class that pixels of class `label` are most often mistaken for; -1: there are no mistakes. */
 static int32_t largest_error(const icseg_confusion *confusion, int32_t label) {
     const int64_t *row = confusion->count + (size_t)label * (size_t)confusion->classes;
     int32_t best = -1;
@@ -60,10 +60,10 @@ static void put_class(const icseg_report_page *page, int32_t c, double labelled)
     icseg_string_printf(out, "</tr>\n");
 }
 
-/* The convention of the mean, and the values of the others if they differ. */
+/* The convention of the mean IoU, and the values under other conventions if they differ. */
 static void put_convention(icseg_string *out, const icseg_metrics *m) {
     if (m->counted == m->classes && m->miou == m->miou_labelled) {
-        icseg_string_printf(out, "All %d classes occur in the labels and enter the mean IoU.", (int)m->classes);
+        icseg_string_printf(out, "All %d classes occur in the labels and count towards the mean IoU.", (int)m->classes);
         return;
     }
     icseg_string_printf(out, "The mean IoU of ");
@@ -72,7 +72,7 @@ static void put_convention(icseg_string *out, const icseg_metrics *m) {
         out, " is over the %d of %d classes that occur in labels or predictions. Over those in the labels it is ",
         (int)m->counted, (int)m->classes);
     icseg_report_percent(out, m->miou_labelled, 2);
-    icseg_string_printf(out, ", with absent classes as 0 it is ");
+    icseg_string_printf(out, "; with absent classes counted as 0, it is ");
     icseg_report_percent(out, m->miou_all, 2);
     icseg_string_printf(out, ".");
 }
@@ -90,13 +90,14 @@ void icseg_report_classes(const icseg_report_page *page) {
                         "<th scope=\"col\"><button>IoU</button></th><th scope=\"col\"><button>Accuracy</button></th>"
                         "<th scope=\"col\"><button>Share of pixels</button></th>");
     if (page->in->confusion)
-        icseg_string_printf(out, "<th scope=\"col\" class=\"wide-only\"><button>Most often taken for</button></th>");
+        icseg_string_printf(out, "<th scope=\"col\" class=\"wide-only\"><button>Most often mistaken for</button></th>");
     icseg_string_printf(out, "</tr></thead>\n<tbody>\n");
     for (int32_t c = 0; c < m->classes; c++) put_class(page, c, labelled);
     icseg_string_printf(out, "</tbody></table></div>\n<p class=\"below\">");
     put_convention(out, m);
     icseg_string_printf(out, "</p>\n");
 }
+
 typedef struct pair {
     int64_t count;
     int32_t label, prediction;
@@ -144,11 +145,11 @@ static void put_pairs(const icseg_report_page *page, const pair *pairs, int foun
     icseg_string_printf(out, "</tbody></table></div>\n");
 }
 
-/* The larger of `least` and the code points of a name that are shown beside the matrix. */
-static int shown_points(const char *name, int least) {
+/* The number of code points of a name that are shown beside the matrix, at least `minimum`. */
+static int shown_points(const char *name, int minimum) {
     int points = 0;
     for (; *name && points < NAME_POINTS; name++) points += ((unsigned char)*name & 0xc0) != 0x80;
-    return points > least ? points : least;
+    return points > minimum ? points : minimum;
 }
 
 static void put_short_name(icseg_string *out, const char *name) {
@@ -167,7 +168,7 @@ static void put_short_name(icseg_string *out, const char *name) {
     icseg_html_text(out, text);
 }
 
-/* Sizes of the drawing, in units of its text. */
+/* Dimensions of the drawing, in units of the SVG's viewBox. */
 typedef struct layout {
     int cell, left, top, side;
 } layout;
@@ -191,7 +192,7 @@ static void put_cells(const icseg_report_page *page, const layout *l, int32_t la
         icseg_string_printf(out, " \xe2\x86\x92 ");
         icseg_html_text(out, names[c]);
         icseg_string_printf(out, " %.1f %%</title></rect>", 100 * share);
-        if (confusion->classes <= MOST_WITH_NUMBERS && share >= 0.005)
+        if (confusion->classes <= MAX_NUMBERED_CLASSES && share >= 0.005)
             icseg_string_printf(out, "<text class=\"v%s\" x=\"%d\" y=\"%d\">%.0f</text>", strength > 0.6 ? " hi" : "",
                                 x + l->cell / 2, y + l->cell / 2 + 4, 100 * share);
         icseg_string_append(out, "\n", 1);
@@ -201,10 +202,11 @@ static void put_cells(const icseg_report_page *page, const layout *l, int32_t la
 static void put_matrix(const icseg_report_page *page) {
     const icseg_confusion *confusion = page->in->confusion;
     icseg_string *out = page->out;
-    int longest = 11; /* code points; at least those of "prediction" */
+    int longest = 11; /* code points; wide enough for the axis names */
     for (int32_t c = 0; c < confusion->classes; c++) longest = shown_points(page->in->class_names[c], longest);
-    layout l = {
-        .cell = confusion->classes <= MOST_WITH_NUMBERS ? 32 : 17, .left = 22 + 7 * longest, .top = 20 + 5 * longest};
+    layout l = {.cell = confusion->classes <= MAX_NUMBERED_CLASSES ? 32 : 17,
+                .left = 22 + 7 * longest,
+                .top = 20 + 5 * longest};
     l.side = confusion->classes * l.cell;
     icseg_string_printf(
         out,
@@ -237,12 +239,11 @@ void icseg_report_confusions(const icseg_report_page *page) {
     for (int32_t c = 0; c < confusion->classes; c++) all += row_sum(confusion, c);
     if (!all) return;
     icseg_string_printf(page->out, "<h2>Confusions</h2>\n<p class=\"lead\">%s</p>\n<div class=\"split\">\n",
-                        confusion->classes <= MOST_IN_MATRIX
+                        confusion->classes <= MAX_MATRIX_CLASSES
                             ? "Each row of the matrix shows, in percent, how the pixels of one class were classified. "
-                              "The table lists the "
-                              "mistakes that cost the most pixels."
-                            : "The mistakes that cost the most pixels.");
-    if (confusion->classes <= MOST_IN_MATRIX) put_matrix(page);
+                              "The table lists the confusions that affect the most pixels."
+                            : "The table lists the confusions that affect the most pixels.");
+    if (confusion->classes <= MAX_MATRIX_CLASSES) put_matrix(page);
     if (found) put_pairs(page, pairs, found, all);
     icseg_string_printf(page->out, "</div>\n");
 }

@@ -28,7 +28,7 @@ static const icseg_log_eval *best_eval(const icseg_log *log) {
     return best;
 }
 
-/* The final metrics, or the last evaluation's when there are none. */
+/* The final metrics, or those of the last evaluation if there are none. NaN if not evaluated. */
 static void accuracies(const icseg_report_page *page, double *miou, double *macc, double *aacc) {
     const icseg_metrics *m = page->in->metrics;
     const icseg_log_eval *last = page->log->evals ? &page->log->eval[page->log->evals - 1] : NULL;
@@ -67,11 +67,11 @@ static void put_time(icseg_string *out, const icseg_log *log, double seconds) {
         snprintf(value, sizeof value, "%ld<small>d</small> %ld<small>h</small>", minutes / 1440, minutes / 60 % 24);
     char note[64] = "";
     if (log->steps > 1)
-        icseg_text_printf(note, sizeof note, "%.3g s a step", seconds / (double)log->step[log->steps - 1].step);
+        icseg_text_printf(note, sizeof note, "%.3g s per step", seconds / (double)log->step[log->steps - 1].step);
     put_figure(out, "Training time", value, unit, note);
 }
 
-/* Median of the steps' images/s: the first steps and those that share the machine do not count for much. NaN: none. */
+/* Median of the steps' images per second, which a slow start and other load barely affect. NaN if none is logged. */
 static double median_speed(const icseg_log *log, double *scratch) {
     size_t n = 0;
     for (int64_t i = 0; i < log->steps; i++)
@@ -105,7 +105,7 @@ static void put_run_figures(const icseg_report_page *page, double *scratch) {
     snprintf(value, sizeof value, "%lld", (long long)last->step);
     note[0] = '\0';
     if (log->has_start && log->start.steps > last->step)
-        snprintf(note, sizeof note, "of %lld planned", (long long)log->start.steps);
+        snprintf(note, sizeof note, "of %lld", (long long)log->start.steps);
     else if (log->has_start && log->start.batch > 0)
         snprintf(note, sizeof note, "of %d images each", (int)log->start.batch);
     put_figure(out, "Steps", value, "", note);
@@ -115,7 +115,7 @@ static void put_run_figures(const icseg_report_page *page, double *scratch) {
     if (log->has_start && log->start.threads > 0)
         snprintf(note, sizeof note, "median, %d threads", (int)log->start.threads);
     icseg_text_printf(value, sizeof value, speed < 100 ? "%.3g" : "%.0f", speed);
-    if (isfinite(speed)) put_figure(out, "Images a second", value, "", note);
+    if (isfinite(speed)) put_figure(out, "Images per second", value, "", note);
     for (int64_t i = 0; i < log->steps; i++) peak = fmax(peak, log->step[i].peak_mib);
     icseg_text_printf(value, sizeof value, peak < 10240 ? "%.0f" : "%.1f", peak < 10240 ? peak : peak / 1024);
     if (isfinite(peak)) put_figure(out, "Peak memory", value, peak < 10240 ? "MiB" : "GiB", "of the whole process");
@@ -139,14 +139,14 @@ icseg_status icseg_report_figures(const icseg_report_page *page, icseg_error *er
     return ICSEG_OK;
 }
 
-/* What the curves are drawn from: columns of the log. */
+/* The log's columns, from which the curves are drawn. */
 typedef struct columns {
     const icseg_report_page *page;
     double *step, *eval_step;
     bool failed;
 } columns;
 
-/* One number of each step; `offset` is its place in icseg_log_step. */
+/* One field of every step; `offset` is that of the field in icseg_log_step. */
 static double *step_column(columns *c, size_t offset) {
     const icseg_log *log = c->page->log;
     double *column = icseg_arena_array(c->page->arena, (size_t)log->steps, sizeof *column);
@@ -156,7 +156,7 @@ static double *step_column(columns *c, size_t offset) {
     return column;
 }
 
-/* One share of each evaluation, in percent. */
+/* One field of every evaluation, in percent. */
 static double *eval_column(columns *c, size_t offset) {
     const icseg_log *log = c->page->log;
     double *column = icseg_arena_array(c->page->arena, (size_t)log->evals, sizeof *column);
@@ -177,7 +177,7 @@ static icseg_series step_series(columns *c, const char *name, size_t offset, int
                           .smooth = smooth};
 }
 
-static bool wants_log(const icseg_series *series, size_t count) {
+static bool needs_log_axis(const icseg_series *series, size_t count) {
     double low = (double)INFINITY, high = 0;
     for (size_t s = 0; s < count; s++)
         for (size_t i = 0; series[s].y && i < series[s].count; i++) {
@@ -215,17 +215,15 @@ static icseg_status put_losses(columns *c, icseg_error *error) {
         }
     }
     if (totals) {
-        bool log_y = wants_log(total, totals);
+        bool log_y = needs_log_axis(total, totals);
         ICSEG_TRY(put_plot(
             c, (icseg_plot){.title = "Loss", .series = total, .count = totals, .log_y = log_y, .from_zero = true}, true,
             error));
     }
     if (parts) {
-        bool log_y = wants_log(part, parts);
+        bool log_y = needs_log_axis(part, parts);
         ICSEG_TRY(put_plot(
-            c,
-            (icseg_plot){
-                .title = "Parts of the loss", .series = part, .count = parts, .log_y = log_y, .from_zero = true},
+            c, (icseg_plot){.title = "Loss terms", .series = part, .count = parts, .log_y = log_y, .from_zero = true},
             true, error));
     }
     return ICSEG_OK;
@@ -257,16 +255,16 @@ icseg_status icseg_report_curves(const icseg_report_page *page, icseg_error *err
     c.failed = !c.step || !c.eval_step;
     for (int64_t i = 0; c.step && i < log->steps; i++) c.step[i] = (double)log->step[i].step;
     for (int64_t i = 0; c.eval_step && i < log->evals; i++) c.eval_step[i] = (double)log->eval[i].step;
-    icseg_string_printf(page->out,
-                        "<h2>Training</h2>\n<p class=\"lead\">Faint lines are single steps, strong ones a moving mean. "
-                        "Move over a curve to read it.</p>\n<div class=\"plots\">\n");
+    icseg_string_printf(
+        page->out, "<h2>Training</h2>\n<p class=\"lead\">Faint lines show single steps, strong lines a moving mean. "
+                   "Move the pointer over a curve to read its values.</p>\n<div class=\"plots\">\n");
     if (log->steps) ICSEG_TRY(put_losses(&c, error));
     bool wide = log->evals == 0;
     if (log->evals) ICSEG_TRY(put_validation(&c, error));
     if (log->steps) {
         icseg_series lr = step_series(&c, "", offsetof(icseg_log_step, lr), 5, false);
         icseg_series norm = step_series(&c, "", offsetof(icseg_log_step, grad_norm), 3, true);
-        bool log_norm = wants_log(&norm, 1);
+        bool log_norm = needs_log_axis(&norm, 1);
         ICSEG_TRY(put_plot(&c, (icseg_plot){.title = "Learning rate", .series = &lr, .count = 1, .from_zero = true},
                            wide, error));
         ICSEG_TRY(put_plot(

@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence at p that XML allows, 0 when there is none. The text is NUL-terminated. */
+/* Length in bytes of the UTF-8 sequence at p; 0 if it is invalid or XML does not allow it. The text is NUL-terminated.
+ */
 static size_t character_size(const unsigned char *p) {
     if (*p < 0x80) return *p >= 0x20 ? *p != 0x7f : *p == '\n' || *p == '\t';
     size_t size = *p >= 0xf0 && *p <= 0xf4 ? 4 : *p >= 0xe0 && *p < 0xf0 ? 3 : *p >= 0xc2 && *p < 0xe0 ? 2 : 0;

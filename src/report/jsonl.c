@@ -12,14 +12,14 @@
 #include "base/text.h"
 #include "text/utf8.h"
 
-#define LARGEST_LOG ((size_t)1 << 30) /* bytes: millions of steps */
+#define LOG_SIZE_LIMIT ((size_t)1 << 30) /* bytes: millions of steps */
 
 /* The next line of a log, without its newline. */
 typedef struct line {
     const char *text;
     size_t size;
     int64_t number;
-    bool cut; /* it has no newline: the program that wrote it was stopped */
+    bool truncated; /* without a newline: its writer was killed */
 } line;
 
 static bool next_line(const icseg_bytes *log, size_t *at, line *out) {
@@ -30,27 +30,27 @@ static bool next_line(const icseg_bytes *log, size_t *at, line *out) {
     out->size = end ? (size_t)(end - start) : log->size - *at;
     out->number++;
     *at += out->size + 1;
-    out->cut = !end;
+    out->truncated = !end;
     return true;
 }
 
-/* The caller owns *out (json_decref); it is NULL for a last line that was cut. */
+/* The caller owns *out (json_decref); it is NULL for a truncated last line. */
 static icseg_status parse_line(const line *l, const char *path, json_t **out, icseg_error *error) {
     *out = NULL;
     if (l->size > ICSEG_LOG_MAX_LINE)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %lld has %zu bytes, at most %d are accepted", path,
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %lld has %zu bytes; expected at most %d", path,
                           (long long)l->number, l->size, (int)ICSEG_LOG_MAX_LINE);
-    json_error_t fault = {.text = ""};
+    json_error_t syntax = {.text = ""};
     json_t *value;
-    ICSEG_TRY(icseg_json_parse(&value, l->text, l->size, 0, &fault, error));
+    ICSEG_TRY(icseg_json_parse(&value, l->text, l->size, 0, &syntax, error));
     if (json_is_object(value)) {
         *out = value;
         return ICSEG_OK;
     }
     json_decref(value);
-    if (l->cut) return ICSEG_OK;
+    if (l->truncated) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %lld is not a JSON object: %s", path, (long long)l->number,
-                      *fault.text ? fault.text : "another type of value");
+                      *syntax.text ? syntax.text : "it is another type of value");
 }
 
 static const char *type_of(const json_t *object) {
@@ -58,7 +58,7 @@ static const char *type_of(const json_t *object) {
     return type ? type : "";
 }
 
-/* NaN for what is not a number, and for numbers so large that no run reaches them and sums would overflow. */
+/* NaN if the value is not a number, or is so large that sums would overflow. */
 static double number_in(const json_t *value) {
     double number = json_is_number(value) ? json_number_value(value) : (double)NAN;
     return fabs(number) <= 1e30 ? number : (double)NAN;
@@ -73,16 +73,16 @@ static int64_t integer_of(const json_t *object, const char *key) {
 struct icseg_log_writer {
     icseg_file_appender *file;
     bool started;
-    double seconds_before; /* training time of the entries a resumed log keeps */
+    double seconds_before; /* training time of the entries that a resumed log keeps */
     char *path;
 };
 
-/* Rewrites the log with the entries a run resumed at first_step keeps; the file changes whole or not at all. */
+/* Rewrites the log, atomically, with the entries that a run resumed at first_step keeps. */
 static icseg_status keep_entries(icseg_log_writer *w, int64_t first_step, icseg_error *error) {
     unsigned char *data;
     icseg_bytes log;
     icseg_file_writer *file = NULL;
-    ICSEG_TRY(icseg_file_read(w->path, LARGEST_LOG, &data, &log.size, error));
+    ICSEG_TRY(icseg_file_read(w->path, LOG_SIZE_LIMIT, &data, &log.size, error));
     log.data = data;
     icseg_status status = icseg_file_writer_open(&file, w->path, error);
     line l = {0};
@@ -123,7 +123,7 @@ icseg_status icseg_log_writer_open(icseg_log_writer **out, const char *path, int
 
 bool icseg_log_writer_started(const icseg_log_writer *writer) { return writer->started; }
 
-/* Paths and names need not be UTF-8, JSON must be: then every byte beyond ASCII becomes '?'. */
+/* JSON must be UTF-8. In text that is not, such as some paths, every byte outside ASCII becomes '?'. */
 static json_t *text_of(const char *text) {
     if (!text) text = "";
     size_t size = strlen(text);
@@ -136,7 +136,7 @@ static json_t *text_of(const char *text) {
     return value;
 }
 
-/* Takes `entry`, which may be NULL when it could not be built. */
+/* Takes ownership of `entry`, which is NULL if it could not be built. */
 static icseg_status write_entry(icseg_log_writer *w, json_t *entry, icseg_error *error) {
     icseg_string s = {0};
     icseg_json_append(&s, entry, JSON_COMPACT | JSON_REAL_PRECISION(9));
@@ -146,7 +146,7 @@ static icseg_status write_entry(icseg_log_writer *w, json_t *entry, icseg_error 
     if (s.failed)
         status = icseg_fail_memory(error, 0, w->path);
     else if (s.size > ICSEG_LOG_MAX_LINE)
-        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: an entry of %zu bytes, at most %d are allowed", w->path,
+        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: an entry has %zu bytes; expected at most %d", w->path,
                             s.size, (int)ICSEG_LOG_MAX_LINE);
     else
         status = icseg_file_appender_write(w->file, s.data, s.size, error);
@@ -167,7 +167,7 @@ icseg_status icseg_log_writer_start(icseg_log_writer *w, const icseg_log_start *
 icseg_status icseg_log_writer_step(icseg_log_writer *w, const icseg_log_step *step, const char *const *names,
                                    int32_t parts, icseg_error *error) {
     if (parts < 0 || parts > ICSEG_LOG_PARTS)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: %d losses in a step, at most %d are logged", w->path,
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a step has %d losses; expected at most %d", w->path,
                           (int)parts, (int)ICSEG_LOG_PARTS);
     json_t *loss = json_object();
     for (int32_t i = 0; i < parts; i++)
@@ -175,8 +175,7 @@ icseg_status icseg_log_writer_step(icseg_log_writer *w, const icseg_log_step *st
             size_t size = strlen(names[i]);
             json_decref(loss);
             if (icseg_utf8_check(names[i], size) == size) return icseg_fail_memory(error, 0, w->path);
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: loss %d cannot be logged: its name is not UTF-8",
-                              w->path, (int)i);
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the name of loss %d is not UTF-8", w->path, (int)i);
         }
     return write_entry(
         w,
@@ -220,7 +219,7 @@ void icseg_log_writer_close(icseg_log_writer **writer) {
     *writer = NULL;
 }
 
-/* The column of a loss, or -1 when the table of names is full. false: out of memory. */
+/* Finds or adds the column of a loss; *out is -1 if the table of names is full. false: out of memory. */
 static bool find_part(icseg_log *log, const char *name, int32_t *out) {
     *out = -1;
     for (int32_t i = 0; i < log->parts && *out < 0; i++)
@@ -292,7 +291,7 @@ static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const
         json_t *entry;
         ICSEG_TRY(parse_line(&l, path, &entry, error));
         if (!entry) {
-            log->torn = l.size > 0;
+            log->truncated = l.size > 0;
             continue;
         }
         const char *type = type_of(entry);
@@ -313,7 +312,7 @@ icseg_status icseg_log_read(icseg_log *out, const char *path, icseg_error *error
     *out = (icseg_log){0};
     unsigned char *data;
     icseg_bytes bytes;
-    ICSEG_TRY(icseg_file_read(path, LARGEST_LOG, &data, &bytes.size, error));
+    ICSEG_TRY(icseg_file_read(path, LOG_SIZE_LIMIT, &data, &bytes.size, error));
     bytes.data = data;
     icseg_status status = icseg_arena_open(&out->arena, error);
     if (status == ICSEG_OK) status = read_entries(out, &bytes, path, error);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Head and tail of a report: the style sheet for light and dark screens and print, and a script without which
- * everything is still there (it sorts tables and reads curves under the pointer). */
+ * Head and tail of a report: a style sheet for light and dark screens and for print, and a script that sorts tables and
+ * shows the values of curves under the pointer. The page is complete without the script. */
 #include <string.h>
 
 #include "report/html.h"
 
-/* In pieces: a compiler need not take string literals beyond 4095 bytes. The script is free of '<' and '&', so that the
- * page stays well-formed XML. */
+/* In pieces, because C guarantees string literals of at most 4095 bytes. The script does not contain '<' or '&', so
+ * that the page is well-formed XML. */
 static const char *const style[] = {
     ":root{color-scheme:light "
     "dark;--bg:#f5f6f8;--card:#fff;--line:#e3e6eb;--grid:#eceef2;--text:#1b2230;--muted:#667085;"
@@ -181,7 +181,7 @@ void icseg_html_begin(icseg_string *out, const char *title) {
     put(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
              "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
              "<meta name=\"color-scheme\" content=\"light dark\"/>\n"
-             /* whatever a name or recipe holds, the page loads nothing from anywhere */
+             /* whatever a name or recipe contains, the page loads nothing */
              "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src "
              "'unsafe-inline'; script-src 'unsafe-inline'\"/>\n<title>");
     icseg_html_text(out, title);

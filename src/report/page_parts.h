@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The page that a report's sections append to, and small parts that several of them use. */
+ * The page to which a report's sections append, and small parts that several of them use. */
 #ifndef ICSEG_REPORT_PAGE_PARTS_H
 #define ICSEG_REPORT_PAGE_PARTS_H
 
@@ -17,7 +17,7 @@ typedef struct icseg_report_page {
 
 /* A small square in the colour of a class; nothing without a palette. */
 void icseg_report_swatch(const icseg_report_page *page, int32_t label);
-/* "38.9", or a dash when undefined. */
+/* "38.9", or a dash if `share` is not finite. */
 void icseg_report_percent(icseg_string *out, double share, int decimals);
 
 #endif

@@ -11,30 +11,23 @@
 #include "base/memory.h"
 #include "report/html.h"
 
-enum {
-    MOST_TICKS = 16,
-    MARGIN_LEFT = 46,
-    MARGIN_RIGHT = 14,
-    MARGIN_TOP = 10,
-    MARGIN_BOTTOM = 26,
-    FEWEST_SMOOTHED = 20
-};
+enum { MAX_TICKS = 16, MARGIN_LEFT = 46, MARGIN_RIGHT = 14, MARGIN_TOP = 10, MARGIN_BOTTOM = 26, MIN_SMOOTHED = 20 };
 
-int32_t icseg_plot_ticks(double low, double high, int32_t wanted, bool outside, double tick[16]) {
+int32_t icseg_plot_ticks(double low, double high, int32_t target, bool outside, double tick[16]) {
     double largest = fmax(fabs(low), fabs(high));
-    if (!(high - low > 1e-9 * largest)) { /* a constant still wants an axis around it */
+    if (!(high - low > 1e-9 * largest)) { /* a constant: put an axis around it */
         double margin = largest > 0 ? largest / 2 : 1;
         low -= margin;
         high += margin;
     }
-    double rough = (high - low) / wanted, unit = pow(10, floor(log10(rough)));
+    double rough = (high - low) / target, unit = pow(10, floor(log10(rough)));
     double step = rough <= unit ? unit : rough <= 2 * unit ? 2 * unit : rough <= 5 * unit ? 5 * unit : 10 * unit;
     double slack = 1e-9; /* in steps: 0.30000000000000004 is 0.3 */
     double first = outside ? floor(low / step + slack) : ceil(low / step - slack);
     double last = outside ? ceil(high / step - slack) : floor(high / step + slack);
     int32_t count = 0;
     /* NOLINTNEXTLINE(cert-flp30-c): whole numbers, which a double counts exactly */
-    for (double n = first; n <= last && count < MOST_TICKS; n++) tick[count++] = n == 0 ? 0 : n * step;
+    for (double n = first; n <= last && count < MAX_TICKS; n++) tick[count++] = n == 0 ? 0 : n * step;
     return count;
 }
 
@@ -46,12 +39,12 @@ int32_t icseg_plot_log_ticks(double low, double high, double tick[16]) {
     if (top - bottom > 3) {
         double step = ceil((top - bottom) / 6);
         /* NOLINTNEXTLINE(cert-flp30-c): whole numbers, which a double counts exactly */
-        for (double e = bottom; e < top + step && count < MOST_TICKS; e += step) tick[count++] = pow(10, e);
+        for (double e = bottom; e < top + step && count < MAX_TICKS; e += step) tick[count++] = pow(10, e);
         return count;
     }
     /* NOLINTNEXTLINE(cert-flp30-c): whole numbers, which a double counts exactly */
     for (double e = bottom; e <= top; e++)
-        for (int i = 0; i < 3 && count < MOST_TICKS; i++) tick[count++] = within[i] * pow(10, e);
+        for (int i = 0; i < 3 && count < MAX_TICKS; i++) tick[count++] = within[i] * pow(10, e);
     int32_t first = 0;
     while (first + 2 < count && tick[first + 1] <= low * (1 + 1e-9)) first++;
     while (count - 2 > first && tick[count - 2] >= high * (1 - 1e-9)) count--;
@@ -83,7 +76,7 @@ typedef struct axis {
     double from, to;  /* on the page */
     bool log;
     int32_t ticks;
-    double tick[MOST_TICKS];
+    double tick[MAX_TICKS];
 } axis;
 
 static double place(const axis *a, double value) {
@@ -91,36 +84,36 @@ static double place(const axis *a, double value) {
     return a->from + (v - a->low) / (a->high - a->low) * (a->to - a->from);
 }
 
-/* Numbers too large or small for an axis are gaps like those that are not finite. */
+/* Values that are too large or too small for an axis are gaps, like those that are not finite. */
 static bool drawable(const axis *y, double value) {
     double magnitude = fabs(value);
     return magnitude < 1e30 && (magnitude > 1e-30 ? !y->log || value > 0 : !y->log && value == 0);
 }
 
-/* Centred moving mean over 2 * half + 1 points, narrower at the ends so that the curve keeps no lag; gaps are left out.
+/* Centred moving mean over 2 * half + 1 points, narrower at the ends so that the curve does not lag. Gaps are skipped.
  */
-static void moving_mean(const axis *y, const icseg_series *s, double *out, double *sum, double *seen) {
+static void moving_mean(const axis *y, const icseg_series *s, double *out, double *sum, double *points) {
     size_t n = s->count, half = n / 50 < 3 ? 3 : n / 50;
-    sum[0] = seen[0] = 0;
+    sum[0] = points[0] = 0;
     for (size_t i = 0; i < n; i++) {
         bool counts = drawable(y, s->y[i]);
         sum[i + 1] = sum[i] + (counts ? s->y[i] : 0);
-        seen[i + 1] = seen[i] + counts;
+        points[i + 1] = points[i] + counts;
     }
     for (size_t i = 0; i < n; i++) {
         size_t reach = i < n - 1 - i ? i : n - 1 - i;
         if (reach > half) reach = half;
-        if (reach < half / 4 + 1) reach = half / 4 + 1; /* the very ends: one-sided, rather than a single noisy point */
+        if (reach < half / 4 + 1) reach = half / 4 + 1; /* one-sided at the ends, where one point would be too noisy */
         size_t from = i > reach ? i - reach : 0, to = i + reach + 1 < n ? i + reach + 1 : n;
-        double points = seen[to] - seen[from];
-        out[i] = points > 0 ? (sum[to] - sum[from]) / points : (double)NAN;
+        double n_points = points[to] - points[from];
+        out[i] = n_points > 0 ? (sum[to] - sum[from]) / n_points : (double)NAN;
     }
 }
 
 typedef struct canvas {
     icseg_string *out;
     axis x, y;
-    bool open; /* the path's pen is down */
+    bool open; /* the next point continues the path's line */
 } canvas;
 
 static void put_point(canvas *c, double x, double y) {
@@ -130,11 +123,11 @@ static void put_point(canvas *c, double x, double y) {
     c->open = true;
 }
 
-/* More points than can be told apart. */
+/* Whether there are more points than can be distinguished. */
 static bool dense(const canvas *c, const icseg_series *s) { return s->count > 2 * (size_t)(c->x.to - c->x.from); }
 
-/* One path. Long curves are cut into as many buckets as there are units of width; a bucket gives its extremes, in the
- * order they occur, so that no spike is lost. */
+/* One path. A long curve is divided into one bucket per unit of width, and the extremes of each bucket are drawn in
+ * their order, so that no spike is lost. */
 static void put_path(canvas *c, const icseg_series *s, const double *y) {
     size_t buckets = (size_t)(c->x.to - c->x.from), n = s->count;
     size_t per = dense(c, s) ? (n + buckets - 1) / buckets : 1;
@@ -170,7 +163,8 @@ static void include(range *r, const axis *y_axis, double x, double y) {
     if (y > r->high) r->high = y;
 }
 
-/* The smoothed curve counts in full, of raw points the middle 99 %: one spike must not flatten the rest. */
+/* Extends the range by the whole smoothed curve and the middle 99 % of its raw points, so that one spike does not
+ * flatten the rest. */
 static void range_of(range *r, const axis *y_axis, const icseg_series *s, const double *smoothed, double *scratch) {
     size_t n = 0;
     for (size_t i = 0; i < s->count; i++) {
@@ -189,7 +183,7 @@ static void range_of(range *r, const axis *y_axis, const icseg_series *s, const 
 static void open_axes(canvas *c, const icseg_plot *plot, const range *r) {
     axis *x = &c->x, *y = &c->y;
     *x = (axis){.low = r->x_low, .high = r->x_high, .from = MARGIN_LEFT, .to = plot->width - MARGIN_RIGHT};
-    if (x->low > 0 && x->low < x->high / 4) x->low = 0; /* a run is seen from its start */
+    if (x->low > 0 && x->low < x->high / 4) x->low = 0; /* show the run from its start */
     if (!(x->high > x->low)) {
         double margin = fmax(1, fabs(x->low) * 1e-6);
         x->low -= margin;
@@ -254,7 +248,7 @@ static void put_series(canvas *c, const icseg_plot *plot, size_t index, const do
                                 (int)s->color, place(&c->x, s->x[i]), place(&c->y, s->y[i]));
 }
 
-/* Three digits, as the script writes them. */
+/* Three digits, as in the script. */
 static void last_value(char *out, size_t size, double value) {
     char digits[32];
     icseg_text_printf(digits, sizeof digits, fabs(value) < 1000 ? "%.3g" : "%.4g", value);
@@ -288,7 +282,7 @@ static icseg_status smooth_all(const icseg_plot *plot, const axis *y, double **s
     if (!*scratch) return icseg_fail_memory(error, longest * 2 * sizeof **scratch, "a plot");
     for (size_t i = 0; i < plot->count; i++) {
         const icseg_series *s = &plot->series[i];
-        if (s->smooth && s->count >= FEWEST_SMOOTHED) {
+        if (s->smooth && s->count >= MIN_SMOOTHED) {
             smoothed[i] = icseg_alloc_array(s->count, sizeof **smoothed);
             if (!smoothed[i]) return icseg_fail_memory(error, s->count * sizeof **smoothed, "a plot");
             moving_mean(y, s, smoothed[i], *scratch, *scratch + s->count + 1);
@@ -326,14 +320,14 @@ static void put_figure(canvas *c, const icseg_plot *plot, const range *r, double
 
 icseg_status icseg_plot_svg(icseg_string *out, const icseg_plot *plot, icseg_error *error) {
     if (plot->count > ICSEG_PLOT_SERIES)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "plot \"%s\": %zu series, at most %d are drawn", plot->title,
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "plot \"%s\": %zu series; expected at most %d", plot->title,
                           plot->count, (int)ICSEG_PLOT_SERIES);
     double *smoothed[ICSEG_PLOT_SERIES] = {NULL}, *scratch = NULL;
     range r = {0};
     canvas c = {.out = out, .y.log = plot->log_y};
     icseg_status status = smooth_all(plot, &c.y, smoothed, &scratch, &r, error);
     if (status == ICSEG_OK) put_figure(&c, plot, &r, smoothed);
-    if (status == ICSEG_OK && out->failed) status = icseg_fail_memory(error, out->capacity, "a plot");
+    if (status == ICSEG_OK && out->failed) status = icseg_fail_memory(error, 0, "a plot");
     for (size_t i = 0; i < plot->count; i++) icseg_free(smoothed[i]);
     icseg_free(scratch);
     return status;

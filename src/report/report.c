@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * report.html: checks the input, puts the sections together, writes the file. */
+ * report.html: checks the input, assembles the sections, writes the file. */
 #include "icseg/report.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "report/html.h"
 #include "report/sections.h"
 
-enum { MOST_SAMPLES = 1000 };
+enum { MAX_SAMPLES = 1000 };
 
 static icseg_status check_labels(const icseg_report_sample *s, const char *what, const icseg_labels *labels,
                                  int32_t classes, icseg_error *error) {
@@ -28,9 +28,9 @@ static icseg_status check_labels(const icseg_report_sample *s, const char *what,
 }
 
 static icseg_status check_samples(const icseg_report_input *in, icseg_error *error) {
-    if (in->sample_count < 0 || in->sample_count > MOST_SAMPLES || (in->sample_count && !in->samples))
+    if (in->sample_count < 0 || in->sample_count > MAX_SAMPLES || (in->sample_count && !in->samples))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: %lld samples; expected 0 to %d",
-                          (long long)in->sample_count, (int)MOST_SAMPLES);
+                          (long long)in->sample_count, (int)MAX_SAMPLES);
     if (in->sample_width < 0)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: sample_width is %d; expected 0 or more",
                           (int)in->sample_width);
@@ -40,8 +40,8 @@ static icseg_status check_samples(const icseg_report_input *in, icseg_error *err
     for (int64_t i = 0; i < in->sample_count; i++) {
         const icseg_report_sample *s = &in->samples[i];
         if (!s->name || !s->image || !s->image->data || !s->prediction)
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                              "report: sample %lld needs a name, an image and a prediction", (long long)i);
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: sample %lld: name, image or prediction is NULL",
+                              (long long)i);
         if (s->truth) ICSEG_TRY(check_labels(s, "truth", s->truth, in->classes, error));
         ICSEG_TRY(check_labels(s, "prediction", s->prediction, in->classes, error));
     }
@@ -51,12 +51,14 @@ static icseg_status check_samples(const icseg_report_input *in, icseg_error *err
 static icseg_status check_input(const icseg_report_input *in, icseg_error *error) {
     bool named = in->class_names && in->classes > 0;
     if (!named && (in->metrics || in->confusion || in->sample_count))
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: metrics, confusions and samples need class names");
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "report: class_names is NULL or classes is 0; metrics, confusion and samples need them");
     if (in->metrics && in->metrics->classes != in->classes)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: metrics of %d classes, but names of %d",
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: the metrics have %d classes, but there are %d class names",
                           (int)in->metrics->classes, (int)in->classes);
     if (in->confusion && in->confusion->classes != in->classes)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: a confusion matrix of %d classes, but names of %d",
+        return icseg_fail(error, ICSEG_ERROR_SHAPE,
+                          "report: the confusion matrix has %d classes, but there are %d class names",
                           (int)in->confusion->classes, (int)in->classes);
     return check_samples(in, error);
 }
@@ -84,8 +86,8 @@ static void put_recipe(const icseg_report_page *page) {
     if (!page->in->recipe) return;
     icseg_string_printf(
         page->out,
-        "<h2>Recipe</h2>\n<p class=\"lead\">Every key with the value that was used. With it and the same data "
-        "the run can be repeated.</p>\n<pre class=\"card\">");
+        "<h2>Recipe</h2>\n<p class=\"lead\">All keys with the values used. With this recipe and the same data, the run "
+        "can be repeated.</p>\n<pre class=\"card\">");
     icseg_html_text(page->out, page->in->recipe);
     icseg_string_printf(page->out, "</pre>\n");
 }
@@ -96,7 +98,8 @@ static void put_footer(const icseg_report_page *page) {
         icseg_string_printf(page->out, "; trained by ");
         icseg_html_text(page->out, page->log->start.version);
     }
-    if (page->log->torn) icseg_string_printf(page->out, ". The last line of the log is incomplete and was left out");
+    if (page->log->truncated)
+        icseg_string_printf(page->out, ". The last line of the log is incomplete and was left out");
     icseg_string_printf(page->out, ".</footer>\n");
 }
 
@@ -116,10 +119,10 @@ static icseg_status put_page(const icseg_report_page *page, icseg_error *error) 
 
 icseg_status icseg_report_write(const char *path, const icseg_report_input *input, icseg_error *error) {
     enum { FIRST_SIZE = offsetof(icseg_report_input, sample_width) + sizeof(int32_t) };
-    icseg_report_input own, *in = &own;
+    icseg_report_input copy, *in = &copy;
     ICSEG_NEED(path);
     ICSEG_NEED(input);
-    ICSEG_TRY(icseg_struct_read(&own, sizeof own, input, FIRST_SIZE, "icseg_report_input", error));
+    ICSEG_TRY(icseg_struct_read(&copy, sizeof copy, input, FIRST_SIZE, "icseg_report_input", error));
     icseg_log log = {0};
     icseg_arena *arena = NULL;
     icseg_string out = {0};

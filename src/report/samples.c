@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The report's grid image | truth | prediction: photographs as JPEG, label maps as PNG, both inside the page. */
+ * The report's grid image | truth | prediction: images as JPEG, label maps as PNG, both inline. */
 #include "icseg/memory.h"
 #include "report/html.h"
 #include "report/sections.h"
 
 enum { DEFAULT_WIDTH = 640, JPEG_QUALITY = 84 };
 
-/* The whole factor by which an image of this width is reduced. */
-static int32_t factor_of(int32_t width, int32_t most) {
-    if (!most) most = DEFAULT_WIDTH;
-    return width > most ? (int32_t)(((int64_t)width + most - 1) / most) : 1;
+/* The integer factor by which an image of this width is reduced. limit 0: the default. */
+static int32_t factor_of(int32_t width, int32_t limit) {
+    if (!limit) limit = DEFAULT_WIDTH;
+    return width > limit ? (int32_t)(((int64_t)width + limit - 1) / limit) : 1;
 }
 
 /* Means of f x f blocks. A remainder at the right and bottom is cut off unless the image is smaller than a block. */
@@ -30,7 +30,7 @@ static icseg_status reduce_image(icseg_image *out, const icseg_image *in, int32_
     return ICSEG_OK;
 }
 
-/* Label map in the palette's colours, reduced like the image; ignored pixels are hatched in grey. */
+/* The label map in the palette's colours, reduced like the image. Ignored pixels are hatched in grey. */
 static icseg_status paint_labels(icseg_image *out, const icseg_labels *in, const icseg_palette *palette, int32_t f,
                                  icseg_error *error) {
     ICSEG_TRY(icseg_image_create(out, in->width < f ? 1 : in->width / f, in->height < f ? 1 : in->height / f, error));
@@ -75,12 +75,12 @@ static void put_heading(icseg_string *out, const icseg_report_sample *s) {
     icseg_string_printf(out, "<p><b>");
     icseg_html_text(out, s->name);
     icseg_string_printf(out, "</b><span>");
-    size_t pixels = (size_t)s->prediction->width * (size_t)s->prediction->height, labelled = 0, right = 0;
+    size_t pixels = (size_t)s->prediction->width * (size_t)s->prediction->height, labelled = 0, correct = 0;
     for (size_t i = 0; s->truth && i < pixels; i++) {
         labelled += s->truth->data[i] != ICSEG_LABEL_IGNORE;
-        right += s->truth->data[i] != ICSEG_LABEL_IGNORE && s->truth->data[i] == s->prediction->data[i];
+        correct += s->truth->data[i] != ICSEG_LABEL_IGNORE && s->truth->data[i] == s->prediction->data[i];
     }
-    if (labelled) icseg_string_printf(out, "pixel accuracy %.1f %%", 100 * (double)right / (double)labelled);
+    if (labelled) icseg_string_printf(out, "pixel accuracy %.1f %%", 100 * (double)correct / (double)labelled);
     icseg_string_printf(out, "</span></p>\n");
 }
 
@@ -98,7 +98,7 @@ static icseg_status put_sample(const icseg_report_page *page, const icseg_report
     if (s->truth)
         ICSEG_TRY(put_labels(page, s->truth, factor, "truth", error));
     else
-        icseg_string_printf(out, "<figure><div class=\"none\">no labels</div></figure>\n");
+        icseg_string_printf(out, "<figure><div class=\"none\">unlabelled</div></figure>\n");
     ICSEG_TRY(put_labels(page, s->prediction, factor, "prediction", error));
     icseg_string_printf(out, "</div></div>\n");
     return ICSEG_OK;
@@ -131,7 +131,7 @@ static icseg_status put_legend(const icseg_report_page *page, icseg_error *error
         icseg_html_text(page->out, in->class_names[c]);
         icseg_string_printf(page->out, "</li>\n");
     }
-    if (ignored) icseg_string_printf(page->out, "<li><i class=\"swatch hatch\"></i>not labelled</li>\n");
+    if (ignored) icseg_string_printf(page->out, "<li><i class=\"swatch hatch\"></i>unlabelled</li>\n");
     icseg_string_printf(page->out, "</ul>\n");
     return ICSEG_OK;
 }

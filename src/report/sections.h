@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The sections of report.html. Each appends nothing when its input was not given. */
+ * The sections of report.html. Each appends nothing if its input is missing. */
 #ifndef ICSEG_REPORT_SECTIONS_H
 #define ICSEG_REPORT_SECTIONS_H
 

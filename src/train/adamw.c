@@ -8,10 +8,10 @@
 #include "base/memory.h"
 #include "base/system.h"
 
-enum { BLOCK = 16384 }; /* parameters a task */
+enum { BLOCK = 16384 }; /* elements per task */
 
 typedef struct moments {
-    float *first, *second; /* NULL: does not train */
+    float *first, *second; /* NULL: not trained */
 } moments;
 
 struct icseg_adamw {
@@ -39,7 +39,7 @@ icseg_status icseg_adamw_open(icseg_adamw **out, icseg_params *params, const ics
     }
     if (complete) return ICSEG_OK;
     icseg_adamw_close(out);
-    return icseg_fail(error, ICSEG_ERROR_MEMORY, "out of memory for the optimiser's state");
+    return icseg_fail_memory(error, 0, "the optimiser's state");
 }
 
 void icseg_adamw_close(icseg_adamw **adamw) {
@@ -54,7 +54,7 @@ void icseg_adamw_close(icseg_adamw **adamw) {
     *adamw = NULL;
 }
 
-/* One parameter's constants of one update. */
+/* Constants of one parameter in one update. */
 typedef struct update {
     float gradient_scale, decay, beta1, beta2, step_size, root_correction, eps;
 } update;
@@ -73,7 +73,7 @@ ICSEG_KERNEL static void update_block(const update *u, float *p, const float *g,
 
 void icseg_adamw_step(icseg_adamw *a, double lr, double gradient_scale) {
     const icseg_adamw_options *o = &a->options;
-    icseg_float_mode mode = icseg_denormals_off(); /* moments of what no longer gets a gradient fade away */
+    icseg_float_mode mode = icseg_denormals_off(); /* moments decay into denormals where gradients are 0 */
     a->updates++;
     double correction1 = 1 - pow(o->beta1, (double)a->updates), correction2 = 1 - pow(o->beta2, (double)a->updates);
     for (int64_t i = 0; i < icseg_params_count(a->params); i++) {

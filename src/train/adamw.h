@@ -12,7 +12,7 @@ typedef struct icseg_adamw_options {
 
 typedef struct icseg_adamw icseg_adamw;
 
-/* Allocates the moments, which are zero, of every parameter that is trainable now. `params` must outlive it. */
+/* Allocates zeroed moments for every parameter that is trainable now. `params` must outlive the optimiser. */
 icseg_status icseg_adamw_open(icseg_adamw **out, icseg_params *params, const icseg_adamw_options *options,
                               icseg_error *error);
 void icseg_adamw_close(icseg_adamw **adamw);
@@ -21,11 +21,11 @@ void icseg_adamw_close(icseg_adamw **adamw);
  * normalisation weights and other one-dimensional parameters are not decayed. Raises the parameters' versions. */
 void icseg_adamw_step(icseg_adamw *adamw, double lr, double gradient_scale);
 
-/* L2 norm over all gradients; NaN or infinite when one of them is. The same for any number of threads. */
+/* L2 norm over all gradients; not finite if any gradient is not. Does not depend on the number of threads. */
 double icseg_adamw_gradient_norm(const icseg_adamw *adamw);
 
-/* State for checkpoints: the number of updates so far, and the moments of the i-th parameter in memory layout (NULL for
- * parameters that do not train). */
+/* State for checkpoints: the number of updates so far, and the moments of a parameter in memory layout (NULL if the
+ * parameter is not trained). */
 int64_t icseg_adamw_updates(const icseg_adamw *adamw);
 void icseg_adamw_set_updates(icseg_adamw *adamw, int64_t updates);
 float *icseg_adamw_first_moment(icseg_adamw *adamw, int64_t param);

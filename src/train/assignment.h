@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The assignments a recipe is made of: what was set, and where. */
+ * The assignments that make up a recipe: keys, values and where they were set. */
 #ifndef ICSEG_TRAIN_ASSIGNMENT_H
 #define ICSEG_TRAIN_ASSIGNMENT_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The evaluation on the validation split, and the report with its sample images. */
+ * Evaluation on the validation split, and the report with its sample images. */
 #include <math.h>
 #include <string.h>
 
@@ -8,8 +8,8 @@
 
 enum { REPORT_SAMPLES = 8 };
 
-/* A run that was killed after it wrote this line and before it wrote its state would write the line again. With other
- * `eval` settings it is another line. */
+/* A run that was killed between this line and its saved state evaluates again and would log the line twice. If the
+ * `eval` settings have changed since, the metrics differ and the new line is logged. */
 static icseg_status is_logged(const icseg_trainer *t, const icseg_metrics *m, bool *logged, icseg_error *error) {
     icseg_log log;
     const char *path = icseg_trainer_path(t, "log.jsonl");
@@ -35,7 +35,7 @@ static icseg_status keep_best(icseg_trainer *t, const icseg_metrics *m, icseg_er
     if (s->best_step && !(m->miou > s->best_miou)) return ICSEG_OK;
     ICSEG_TRY(icseg_trainer_write_best(t, error));
     s->best_step = s->step;
-    s->best_miou = m->miou == m->miou ? m->miou : 0; /* NaN: no labelled pixel */
+    s->best_miou = m->miou == m->miou ? m->miou : 0; /* NaN if no pixel is labelled */
     return ICSEG_OK;
 }
 

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Starting from the weights of a file: an icseg checkpoint with the same or other classes, or CLIP's two encoders as
+ * Initialises the model from a file: an icseg checkpoint with the same or other classes, or CLIP's two encoders as
  * published. */
 #include <stdio.h>
 
 #include "train/trainer.h"
 #include "weights/weights.h"
 
-enum { NAMES_SAID = 12 };
+enum { NAMES_SHOWN = 12 };
 
-/* The first few names, then the number of further ones. */
+/* Reports the first few names and the number of the others. */
 static void say_names(const icseg_trainer *t, const char *path, const icseg_weights_report *report,
                       icseg_weights_fault fault, const char *what) {
-    size_t total = icseg_weights_report_faults(report, fault), said = 0;
+    size_t total = icseg_weights_report_faults(report, fault), shown = 0;
     icseg_string text = {0};
-    for (size_t i = 0; i < report->count && said < NAMES_SAID; i++)
+    for (size_t i = 0; i < report->count && shown < NAMES_SHOWN; i++)
         if (report->findings[i].fault == fault)
-            icseg_string_printf(&text, "%s%s", said++ ? ", " : "", report->findings[i].name);
-    if (total > said) icseg_string_printf(&text, ", and %zu more", total - said);
+            icseg_string_printf(&text, "%s%s", shown++ ? ", " : "", report->findings[i].name);
+    if (total > shown) icseg_string_printf(&text, ", and %zu more", total - shown);
     if (total && !text.failed) icseg_trainer_say(t, "%s: %zu %s: %s", path, total, what, text.data);
     icseg_string_close(&text);
 }
@@ -29,9 +29,9 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icse
         icseg_trainer_say(t, "%s: %s, %s names; %zu of %lld tensors loaded%s", path, report.container, report.naming,
                           report.loaded, (long long)icseg_params_count(t->model->params),
                           other ? "; its class list differs or is missing" : "");
-        say_names(t, path, &report, ICSEG_WEIGHTS_MISSING, "tensors of the model start new");
-        say_names(t, path, &report, ICSEG_WEIGHTS_OTHER_CLASS, "tensors of other classes start new");
-        say_names(t, path, &report, ICSEG_WEIGHTS_UNEXPECTED, "tensors of the file are not used");
+        say_names(t, path, &report, ICSEG_WEIGHTS_MISSING, "tensors of the model keep their initial values");
+        say_names(t, path, &report, ICSEG_WEIGHTS_OTHER_CLASS, "tensors of other classes keep their initial values");
+        say_names(t, path, &report, ICSEG_WEIGHTS_UNEXPECTED, "tensors of the file were not used");
         say_names(t, path, &report, ICSEG_WEIGHTS_NOT_FINITE, "tensors contain NaN or infinite elements");
     }
     icseg_weights_report_close(&report);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Opening, changing and writing recipes. A recipe is a list of assignments. Its settings are the published ones plus
- * these, and are computed anew at every change, so that presets act first whenever they are set. */
+ * Opening, changing and writing recipes. A recipe is a list of assignments on top of the published settings. Its
+ * settings are recomputed after every change, so that a preset is applied first whenever it is set. */
 #include "train/recipe.h"
 
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #include "train/assignment.h"
 #include "train/recipe_yaml.h"
 
-enum { KEY_MOST = 96 };
+enum { KEY_SIZE = 96 };
 
 const icseg_recipe_assignment *icseg_recipe_find(const icseg_recipe *recipe, const char *key) {
     const icseg_recipe_assignment *found = NULL;
@@ -23,7 +23,7 @@ const icseg_recipe_assignment *icseg_recipe_find(const icseg_recipe *recipe, con
     return found;
 }
 
-/* An unknown key: setting it would not help, so that there is no remedy. */
+/* Setting an unknown key would not help, so the error has no remedy. */
 static icseg_status unknown_key(icseg_error *error, const char *key, const char *origin) {
     icseg_option_table table = icseg_recipe_table();
     icseg_status status = icseg_option_unknown(&table, key, origin, error);
@@ -31,7 +31,7 @@ static icseg_status unknown_key(icseg_error *error, const char *key, const char 
     return status;
 }
 
-/* Names the key in an error that does not name one yet. Returns `status`. */
+/* Adds the key to an error that does not name a field yet. Returns `status`. */
 static icseg_status name_key(icseg_error *error, const char *key, icseg_status status) {
     if (status != ICSEG_OK && status != ICSEG_ERROR_MEMORY && error && !error->field[0]) {
         snprintf(error->field, sizeof error->field, "%s", key);
@@ -94,26 +94,26 @@ static icseg_status apply_weight_list(icseg_recipe *recipe, const icseg_recipe_a
 
 /* ---- from assignments to settings ---- */
 
-/* 0: keys that decide the defaults of others; 2: keys whose meaning depends on others; 1: all other keys. */
+/* 0: keys that set the defaults of others; 2: keys whose meaning depends on others; 1: all other keys. */
 static int pass_of(const char *key) {
     if (!strcmp(key, "model.preset") || !strcmp(key, "model.tokenizer")) return 0;
     return strcmp(key, "model.align_weights") != 0 ? 1 : 2;
 }
 
-/* Computes the settings anew. On failure they are as they were. */
+/* Recomputes the settings. They are unchanged on failure. */
 static icseg_status resolve(icseg_recipe *recipe, icseg_error *error) {
-    icseg_recipe made = *recipe;
+    icseg_recipe updated = *recipe;
     const icseg_recipe_assignment *preset = icseg_recipe_find(recipe, "model.preset");
-    if (preset) ICSEG_TRY(apply(&made, preset, error));
-    icseg_recipe_published(&made.settings, preset ? made.settings.preset : 0);
+    if (preset) ICSEG_TRY(apply(&updated, preset, error));
+    icseg_recipe_published(&updated.settings, preset ? updated.settings.preset : 0);
     for (int pass = 0; pass < 3; pass++) {
-        for (const icseg_recipe_assignment *a = made.first; a; a = a->next) {
+        for (const icseg_recipe_assignment *a = updated.first; a; a = a->next) {
             if (pass_of(a->key) != pass) continue;
-            ICSEG_TRY(is_weight_list(a) ? apply_weight_list(&made, a, error) : apply(&made, a, error));
+            ICSEG_TRY(is_weight_list(a) ? apply_weight_list(&updated, a, error) : apply(&updated, a, error));
         }
-        if (pass == 0) made.settings.model.vocab_size = icseg_recipe_vocabulary(made.settings.tokenizer);
+        if (pass == 0) updated.settings.model.vocab_size = icseg_recipe_vocabulary(updated.settings.tokenizer);
     }
-    recipe->settings = made.settings;
+    recipe->settings = updated.settings;
     return ICSEG_OK;
 }
 
@@ -178,7 +178,7 @@ icseg_status icseg_recipe_set(icseg_recipe *recipe, const char *key, const char 
 icseg_status icseg_recipe_assign(icseg_recipe *recipe, const char *assignment, icseg_error *error) {
     ICSEG_NEED(recipe);
     ICSEG_NEED(assignment);
-    char key[KEY_MOST];
+    char key[KEY_SIZE];
     const char *equals = strchr(assignment, '=');
     size_t length = equals ? (size_t)(equals - assignment) : 0;
     if (!length)
@@ -214,7 +214,7 @@ icseg_status icseg_recipe_open_preset(icseg_recipe **out, const char *preset, ic
 
 typedef struct reading {
     icseg_recipe *recipe;
-    icseg_recipe scratch; /* each value is tried here, so that errors come in the order of the file */
+    icseg_recipe scratch; /* each value is tried here, so that errors are found in file order */
     const char *name;
 } reading;
 
@@ -238,7 +238,7 @@ static icseg_status take_value(void *user, const icseg_yaml_value *value, icseg_
     return ICSEG_OK;
 }
 
-/* `path`: how messages name the text. */
+/* Messages name the text `path`. */
 static icseg_status open_text(icseg_recipe **out, const char *path, const void *text, size_t size, icseg_error *error) {
     ICSEG_TRY(create(out, icseg_path_name(path), error));
     reading r = {.recipe = *out, .scratch = **out, .name = path};
@@ -255,7 +255,7 @@ icseg_status icseg_recipe_open_text(icseg_recipe **out, const char *name, const 
     if (size > 0) ICSEG_NEED(text);
     if (!name) name = "recipe";
     if (size > ICSEG_RECIPE_SIZE_LIMIT)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: %zu bytes are too long for a recipe; the limit is %d", name,
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: %zu bytes is too long for a recipe; the limit is %d", name,
                           size, (int)ICSEG_RECIPE_SIZE_LIMIT);
     return open_text(out, name, size ? text : "", size, error);
 }
@@ -281,8 +281,8 @@ void icseg_recipe_close(icseg_recipe **recipe) {
 
 /* ---- reading, comparing and writing ---- */
 
-/* The caller owns *out; it is empty text when nothing was written. */
-static icseg_status hand_over(icseg_string *text, char **out, icseg_error *error) {
+/* Passes the text to the caller, who owns *out. */
+static icseg_status release(icseg_string *text, char **out, icseg_error *error) {
     *out = text->failed ? NULL : text->data ? text->data : icseg_strdup("");
     if (text->failed) icseg_string_close(text);
     return *out ? ICSEG_OK : icseg_fail_memory(error, 0, "the recipe's text");
@@ -298,7 +298,7 @@ icseg_status icseg_recipe_get(const icseg_recipe *recipe, const char *key, char 
     if (!option) return unknown_key(error, key, NULL);
     icseg_string text = {0};
     icseg_option_format(option, &recipe->settings, false, &text);
-    return hand_over(&text, out, error);
+    return release(&text, out, error);
 }
 
 const char *icseg_recipe_compare(const icseg_recipe_settings *a, const icseg_recipe_settings *b,
@@ -329,7 +329,7 @@ icseg_status icseg_recipe_text(const icseg_recipe *recipe, char **out, icseg_err
     ICSEG_NEED(recipe);
     icseg_option_table table = icseg_recipe_table();
     icseg_options_yaml(&table, &recipe->settings, &text);
-    return hand_over(&text, out, error);
+    return release(&text, out, error);
 }
 
 icseg_status icseg_recipe_write(const icseg_recipe *recipe, const char *path, icseg_error *error) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The recipe inside the library: its settings as a struct, and the table of its keys, from which everything else about
- * them is made: reading, writing, checking ranges, icseg_recipe_key and docs/recipe.md. */
+ * The recipe inside the library: its settings as a struct, and the table of its keys. Reading, writing, range checks,
+ * icseg_recipe_key and docs/recipe.md all use this table. */
 #ifndef ICSEG_TRAIN_RECIPE_H
 #define ICSEG_TRAIN_RECIPE_H
 
@@ -24,7 +24,7 @@ typedef enum icseg_recipe_mode { ICSEG_RECIPE_WHOLE, ICSEG_RECIPE_SLIDE } icseg_
 /* The values of all keys. Strings are never NULL and live in the recipe's arena. */
 typedef struct icseg_recipe_settings {
     int32_t preset;     /* index: icseg_preset_at */
-    icseg_config model; /* num_classes 0: as many as the data set has */
+    icseg_config model; /* num_classes 0: that of the data set */
     icseg_tokenizer_kind tokenizer;
     icseg_synonyms_use synonyms;
     const char *init;   /* weights to start from; "": from scratch */
@@ -61,7 +61,7 @@ typedef struct icseg_recipe_settings {
     } eval;
 } icseg_recipe_settings;
 
-/* A value that was set, with its origin; private to recipe.c. */
+/* A value that was set, with its origin (train/assignment.h). */
 typedef struct icseg_recipe_assignment icseg_recipe_assignment;
 
 struct icseg_recipe {
@@ -71,23 +71,24 @@ struct icseg_recipe {
     icseg_recipe_assignment *first, *last;
 };
 
-/* The rows' fields are those of icseg_recipe_settings. */
+/* The rows refer to fields of icseg_recipe_settings. */
 icseg_option_table icseg_recipe_table(void);
 
 /* The published settings (docs/method.md) of a preset, without a data set. */
 void icseg_recipe_published(icseg_recipe_settings *out, int32_t preset);
 
-/* Tokens of a tokenizer's vocabulary: what model.vocab_size is unless it is set. */
+/* Number of tokens in a tokenizer's vocabulary: the default of model.vocab_size. */
 int32_t icseg_recipe_vocabulary(icseg_tokenizer_kind tokenizer);
 
-/* Checks that model.init exists: only a run that begins needs it. */
+/* Checks that model.init exists, which only a new run needs. */
 icseg_status icseg_recipe_check_init(const icseg_recipe *recipe, icseg_error *error);
 
-/* The first key that `matters` and whose values differ, with both values as text (the caller closes them), or NULL. */
+/* The first key for which `matters` returns true and whose values differ, or NULL. The texts receive both values; the
+ * caller closes them. */
 const char *icseg_recipe_compare(const icseg_recipe_settings *a, const icseg_recipe_settings *b,
                                  bool (*matters)(const char *key), icseg_string *a_text, icseg_string *b_text);
 
-/* Every value as YAML. The caller closes *out, in case of failure too. */
+/* Every value as YAML. The caller closes *out, even on failure. */
 icseg_status icseg_recipe_format(const icseg_recipe_settings *settings, icseg_string *out, icseg_error *error);
 
 #endif

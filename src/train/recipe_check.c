@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checking a recipe: keys that contradict each other, the model's configuration, folders and files that do not exist.
+ * Checks a recipe: keys that contradict each other, the model's configuration, missing files and folders.
  */
 #include <stdio.h>
 #include <string.h>
@@ -8,9 +8,9 @@
 #include "base/file.h"
 #include "train/assignment.h"
 
-enum { KEY_MOST = 96 };
+enum { KEY_SIZE = 96 };
 
-/* "ORIGIN: KEY: TEXT", with the origin if the value is a file's. */
+/* "ORIGIN: KEY: TEXT"; the origin only if the value comes from a file. */
 static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format, ...) {
@@ -37,9 +37,9 @@ static icseg_status check_data(const icseg_recipe *recipe, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* Where one of the fields that the text names in quotes was set; NULL when none of them was, or not in a file. */
+/* The origin of the first field that the text names in quotes and that was set in a file, or NULL. */
 static const char *find_quoted(const icseg_recipe *recipe, const char *text) {
-    char key[KEY_MOST];
+    char key[KEY_SIZE];
     for (const char *name = strchr(text, '"'); name; name = strchr(name + 1, '"')) {
         snprintf(key, sizeof key, "model.%.*s", (int)strcspn(name + 1, "\""), name + 1);
         const icseg_recipe_assignment *a = icseg_recipe_find(recipe, key);
@@ -51,8 +51,8 @@ static const char *find_quoted(const icseg_recipe *recipe, const char *text) {
 static icseg_status check_config(const icseg_recipe *recipe, icseg_error *error) {
     icseg_config model = recipe->settings.model;
     icseg_error found;
-    char key[KEY_MOST];
-    if (model.num_classes == 0) model.num_classes = 2; /* any number: the data set decides later */
+    char key[KEY_SIZE];
+    if (model.num_classes == 0) model.num_classes = 2; /* any valid number: the data set's replaces it later */
     icseg_status status = icseg_config_check(&model, &found);
     if (status == ICSEG_OK) return ICSEG_OK;
     const char *origin = find_quoted(recipe, found.message);
@@ -72,7 +72,7 @@ static icseg_status check_model(const icseg_recipe *recipe, icseg_error *error) 
     if (clip && !s->merges[0])
         return fail_key(
             recipe, "model.merges", error,
-            "CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to train from scratch");
+            "is not set; CLIP's tokenizer needs its merges file (to train from scratch, set model.tokenizer to bytes)");
     if (s->merges[0] && !icseg_file_exists(s->merges) && !icseg_folder_exists(s->merges))
         return fail_key(recipe, "model.merges", error, "the file or folder \"%s\" does not exist", s->merges);
     return ICSEG_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The keys of a recipe, and the published settings, which are the values of keys that a recipe does not set. */
+ * The keys of a recipe, and the published settings, which are the defaults of all keys. */
 #include "train/recipe.h"
 
 #include <stdio.h>
@@ -11,9 +11,9 @@
 #include "model/config.h"
 #include "text/tokenizer.h"
 
-enum { SIDE_MOST = 16384, STEPS_MOST = 100000000, BATCH_MOST = 65536, CLIP_VOCABULARY = 49408 };
+enum { MAX_SIDE = 16384, MAX_STEPS = 100000000, MAX_BATCH = 65536, CLIP_VOCABULARY = 49408 };
 
-#define LEAST_DIVISOR 1e-30 /* far above what becomes 0 as a float */
+#define LEAST_DIVISOR 1e-30 /* well above the smallest normal float */
 
 static const char *const tokenizers[] = {"bytes", "clip", NULL};
 static const char *const synonyms[] = {"first", "mean", NULL};
@@ -21,7 +21,7 @@ static const char *const modes[] = {"whole", "slide", NULL};
 static const char *const memories[] = {"normal", "low", NULL};
 static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 
-#define STEPS        ICSEG_BETWEEN(0, STEPS_MOST)
+#define STEPS        ICSEG_BETWEEN(0, MAX_STEPS)
 #define BOOL(field)  ICSEG_FIELD_BOOL(icseg_recipe_settings, field)
 #define INT(field)   ICSEG_FIELD_INT(icseg_recipe_settings, field)
 #define FLOAT(field) ICSEG_FIELD_FLOAT(icseg_recipe_settings, field)
@@ -30,14 +30,15 @@ static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 #define INTS(field)  ICSEG_FIELD_INTS(icseg_recipe_settings, field)
 
 static const icseg_option rows[] = {
-    {"model.preset", WORD(preset), "architecture that the recipe starts from; acts before all other keys",
+    {"model.preset", WORD(preset), "architecture that the recipe starts from; applied before all other keys",
      .words = icseg_preset_words},
     {"model.tokenizer", WORD(tokenizer),
      "how class names become tokens: clip: CLIP's byte-pair encoding, for CLIP's weights; bytes: UTF-8 bytes, for "
      "training from scratch; sets vocab_size",
      .words = tokenizers},
     {"model.synonyms", WORD(synonyms),
-     "classes of several names (\"building, edifice\"): first: the first name; mean: the mean of the embeddings of all "
+     "classes with several names (\"building, edifice\"): first: the first name; mean: the mean of the embeddings of "
+     "all "
      "names; published data sets have synonyms; in your own classes.txt, separate them by commas",
      .words = synonyms},
     {"model.init", TEXT(init),
@@ -72,13 +73,13 @@ static const icseg_option rows[] = {
 
     {"augment.crop", INTS(augment.crop_height),
      "height and width of a training sample (pixels); [640, 640] with preset vit-b16", ICSEG_EXACTLY(2),
-     ICSEG_BETWEEN(32, SIDE_MOST)},
+     ICSEG_BETWEEN(32, MAX_SIDE)},
     {"augment.resize_short", INT(augment.resize_short),
      "length of the short side before the random scale (pixels); 0: the image's own size; 640 with preset vit-b16",
-     ICSEG_BETWEEN(0, SIDE_MOST)},
+     ICSEG_BETWEEN(0, MAX_SIDE)},
     {"augment.resize_long", INT(augment.resize_long),
      "with resize_short: limit of the long side before the random scale (pixels); 0: no limit",
-     ICSEG_BETWEEN(0, SIDE_MOST)},
+     ICSEG_BETWEEN(0, MAX_SIDE)},
     {"augment.scale", ICSEG_FIELD_FLOATS(icseg_recipe_settings, augment.scale_min),
      "random scale: smallest and largest factor", ICSEG_EXACTLY(2), .bounded = true, .open_low = true, .minimum = 0,
      .maximum = 16},
@@ -88,10 +89,10 @@ static const icseg_option rows[] = {
     {"augment.flip", FLOAT(augment.flip), "probability of a horizontal flip", ICSEG_BETWEEN(0, 1)},
     {"augment.photometric", BOOL(augment.photometric), "random brightness, contrast, saturation and hue"},
 
-    {"train.steps", INT(train.steps), "number of optimiser steps", ICSEG_BETWEEN(1, STEPS_MOST)},
-    {"train.batch", INT(train.batch), "images in a batch", ICSEG_BETWEEN(1, BATCH_MOST)},
+    {"train.steps", INT(train.steps), "number of optimiser steps", ICSEG_BETWEEN(1, MAX_STEPS)},
+    {"train.batch", INT(train.batch), "images in a batch", ICSEG_BETWEEN(1, MAX_BATCH)},
     {"train.accumulate", INT(train.accumulate), "batches whose gradients are averaged for one step",
-     ICSEG_BETWEEN(1, BATCH_MOST)},
+     ICSEG_BETWEEN(1, MAX_BATCH)},
     {"train.lr", FLOAT(train.lr), "AdamW: peak learning rate", ICSEG_ABOVE(0)},
     {"train.backbone_lr_mult", FLOAT(train.backbone_lr_mult), "learning rate of the image encoder as a multiple of lr",
      ICSEG_AT_LEAST(0)},
@@ -108,10 +109,10 @@ static const icseg_option rows[] = {
     {"train.clip_norm", FLOAT(train.clip_norm), "limit of the gradient's global norm; 0 turns clipping off",
      ICSEG_AT_LEAST(0)},
     {"train.freeze_bn", BOOL(train.freeze_bn),
-     "keeps the running statistics of the image encoder's batch normalisation"},
+     "freezes the running statistics of the image encoder's batch normalisation"},
     {"train.freeze_backbone", BOOL(train.freeze_backbone),
-     "keeps the image encoder, including its running statistics; a ViT's visual.fpn1 to fpn4, which CLIP's weights do "
-     "not have, still train"},
+     "freezes the image encoder, including its running statistics; a ViT's visual.fpn1 to fpn4, which CLIP's weights "
+     "do not have, are still trained"},
     {"train.precision", WORD(train.precision),
      "number format of convolutions and linear maps, forward and backward; weights, their gradients, sums, "
      "normalisation and losses are always f32; auto: bf16 if the processor supports it; bf16x2: f32",
@@ -132,13 +133,13 @@ static const icseg_option rows[] = {
     {"eval.precision", WORD(eval.precision),
      "number format of convolutions and linear maps in evaluations; bf16x2: f32 to within 4e-6", .words = precisions},
     {"eval.crop", INTS(eval.crop[0]), "slide: height and width of a window (pixels)", ICSEG_EXACTLY(2),
-     ICSEG_BETWEEN(0, SIDE_MOST), .shown = "[0, 0]: the training crop"},
+     ICSEG_BETWEEN(0, MAX_SIDE), .shown = "[0, 0]: the training crop"},
     {"eval.stride", INTS(eval.stride[0]), "slide: vertical and horizontal step (pixels)", ICSEG_EXACTLY(2),
-     ICSEG_BETWEEN(0, SIDE_MOST), .shown = "[0, 0]: two thirds of the window"},
+     ICSEG_BETWEEN(0, MAX_SIDE), .shown = "[0, 0]: two thirds of the window"},
     {"eval.resize_short", INT(eval.resize_short),
      "length of the short side of the image that the model receives (pixels); 0: the image's own size; 640 with preset "
      "vit-b16",
-     ICSEG_BETWEEN(0, SIDE_MOST)},
+     ICSEG_BETWEEN(0, MAX_SIDE)},
     {"eval.tta", BOOL(eval.tta), "test-time augmentation: averages probabilities over tta_scales and tta_flip"},
     {"eval.tta_scales", ICSEG_FIELD_FLOATS(icseg_recipe_settings, eval.tta_scales[0]),
      "test-time augmentation: scale factors", .capacity = ICSEG_RECIPE_TTA_SCALES, .least = 1,
@@ -146,13 +147,13 @@ static const icseg_option rows[] = {
     {"eval.tta_flip", BOOL(eval.tta_flip), "test-time augmentation: also the mirrored image"},
 };
 
-/* Lists that are set over neighbouring fields. */
+/* A list is stored in adjacent fields. */
 _Static_assert(offsetof(icseg_augment_options, crop_width) ==
                    offsetof(icseg_augment_options, crop_height) + sizeof(int32_t),
-               "augment.crop is two neighbours");
+               "augment.crop is stored in two adjacent fields");
 _Static_assert(offsetof(icseg_augment_options, scale_max) ==
                    offsetof(icseg_augment_options, scale_min) + sizeof(double),
-               "augment.scale is two neighbours");
+               "augment.scale is stored in two adjacent fields");
 
 int32_t icseg_recipe_vocabulary(icseg_tokenizer_kind tokenizer) {
     return tokenizer == ICSEG_TOKENIZER_CLIP ? CLIP_VOCABULARY : ICSEG_BYTE_VOCAB;
@@ -196,7 +197,7 @@ void icseg_recipe_published(icseg_recipe_settings *out, int32_t index) {
     out->model.num_classes = 0;
 }
 
-/* ---- the table as the public API shows it ---- */
+/* ---- the table in the public API ---- */
 
 static icseg_recipe_type type_of(icseg_option_type type) {
     switch (type) {
@@ -231,7 +232,7 @@ icseg_status icseg_recipe_key_at(icseg_recipe_key *out, int32_t index, icseg_err
     icseg_string value = {0};
     icseg_recipe_published(&published, 0);
     icseg_option_format(row, &published, false, &value);
-    if (value.failed) return icseg_fail_memory(error, 0, "the default of a key");
+    if (value.failed) return icseg_fail_memory(error, 0, "a key's default value");
     snprintf(key.default_value, sizeof key.default_value, "%s", value.data ? value.data : "");
     icseg_string_close(&value);
     icseg_option_describe(row, key.range, sizeof key.range);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reads the recipes' subset of YAML from libyaml's events, with bounded depth and an error line for everything else. */
+ * Reads the recipes' subset of YAML from libyaml's events. Everything else is an error that names its line. */
 #include "train/recipe_yaml.h"
 
 #include <string.h>
 #include <yaml.h>
 
-enum { SECTIONS_MOST = 32, ITEMS_MOST = 64 };
+enum { MAX_SECTIONS = 32, MAX_ITEMS = 64 };
 
 typedef struct reader {
     yaml_parser_t parser;
@@ -14,7 +14,7 @@ typedef struct reader {
     icseg_error *error;
     yaml_event_t event; /* the current one; deleted when the next is fetched */
     bool has_event;
-    const char *sections[SECTIONS_MOST];
+    const char *sections[MAX_SECTIONS];
     size_t section_count;
 } reader;
 
@@ -40,7 +40,7 @@ static icseg_status next_event(reader *r) {
                       problem);
 }
 
-/* YAML that recipes do not use: references to other places, explicit types. */
+/* Refuses the parts of YAML that recipes do not use: anchors, aliases and tags. */
 static icseg_status refuse_extras(const reader *r) {
     const yaml_event_t *e = &r->event;
     const yaml_char_t *anchor = NULL, *tag = NULL;
@@ -70,11 +70,11 @@ static icseg_status scalar_text(const reader *r, const char **out) {
     return *out ? ICSEG_OK : icseg_fail_memory(r->error, 0, r->name);
 }
 
-/* A list or mapping of scalars; the start event is the current one. */
+/* Reads a list or mapping of scalars, whose start is the current event. */
 static icseg_status read_items(reader *r, icseg_yaml_value *value) {
     bool mapping = r->event.type == YAML_MAPPING_START_EVENT;
     yaml_event_type_t end = mapping ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
-    const char **items = icseg_arena_array(r->arena, ITEMS_MOST, sizeof *items);
+    const char **items = icseg_arena_array(r->arena, MAX_ITEMS, sizeof *items);
     if (!items) return icseg_fail_memory(r->error, 0, r->name);
     for (;;) {
         const char *text, *number;
@@ -83,9 +83,9 @@ static icseg_status read_items(reader *r, icseg_yaml_value *value) {
         if (r->event.type != YAML_SCALAR_EVENT)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s:%zu: %s: nested too deeply; expected plain values",
                               r->name, line_of(r), value->key);
-        if (value->count == ITEMS_MOST)
+        if (value->count == MAX_ITEMS)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s:%zu: %s: more than %d values", r->name, line_of(r),
-                              value->key, (int)ITEMS_MOST);
+                              value->key, (int)MAX_ITEMS);
         ICSEG_TRY(scalar_text(r, &text));
         if (mapping) {
             ICSEG_TRY(next(r));
@@ -125,7 +125,7 @@ static icseg_status enter_section(reader *r, const char **section) {
         if (!strcmp(r->sections[i], *section))
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s:%zu: %s: this section occurs twice", r->name,
                               line_of(r), *section);
-    if (r->section_count == SECTIONS_MOST) return fail_here(r, "too many sections");
+    if (r->section_count == MAX_SECTIONS) return fail_here(r, "too many sections");
     r->sections[r->section_count++] = *section;
     return ICSEG_OK;
 }

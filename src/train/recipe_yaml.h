@@ -21,8 +21,7 @@ typedef struct icseg_yaml_value {
 
 typedef icseg_status (*icseg_yaml_take)(void *user, const icseg_yaml_value *value, icseg_error *error);
 
-/* Calls `take` for each value in the order of the text; a failure of it ends the reading. `name` is the file's name in
- * error texts. */
+/* Calls `take` for each value, in file order, until it fails. Error messages call the text `name`. */
 icseg_status icseg_yaml_read_sections(const char *name, const unsigned char *text, size_t size, icseg_arena *arena,
                                       icseg_yaml_take take, void *user, icseg_error *error);
 

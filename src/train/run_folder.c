@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The run directory: only one process trains in it, and a run is not overwritten. */
+ * The run directory: one process at a time trains in it, and runs are not overwritten. */
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "train/trainer.h"
 
-static const char *const ours[] = {
+static const char *const run_files[] = {
     "state.safetensors", "checkpoint.safetensors", "best.safetensors", "log.jsonl", "recipe.yaml", "report.html"};
-enum { OURS = sizeof ours / sizeof *ours };
+enum { RUN_FILES = sizeof run_files / sizeof *run_files };
 
 const char *icseg_trainer_path(const icseg_trainer *t, const char *name) {
     return icseg_arena_printf(t->arena, "%s/%s", t->folder, name);
 }
 
-/* "NAME.tmp.RANDOM" of one of our files, which a killed process did not finish. */
+/* Whether the name is "NAME.tmp.RANDOM" for one of the run's files: a killed process left it half-written. */
 static bool is_leftover(const char *file) {
-    for (int i = 0; i < OURS; i++) {
-        size_t length = strlen(ours[i]);
-        if (!strncmp(file, ours[i], length) && !strncmp(file + length, ".tmp.", 5)) return true;
+    for (int i = 0; i < RUN_FILES; i++) {
+        size_t length = strlen(run_files[i]);
+        if (!strncmp(file, run_files[i], length) && !strncmp(file + length, ".tmp.", 5)) return true;
     }
     return false;
 }
@@ -29,7 +29,7 @@ static icseg_status remove_leftovers(const icseg_trainer *t, icseg_error *error)
     ICSEG_TRY(icseg_folder_list(t->folder, &names, &count, error));
     for (size_t i = 0; i < count; i++) {
         const char *path = is_leftover(names[i]) ? icseg_trainer_path(t, names[i]) : NULL;
-        if (path) unlink(path); /* a failure costs nothing but the space */
+        if (path) unlink(path); /* a failure wastes disk space, nothing else */
     }
     icseg_free(names);
     return ICSEG_OK;
@@ -39,13 +39,13 @@ icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_erro
     ICSEG_TRY(icseg_folder_create(t->folder, error));
     ICSEG_TRY(icseg_folder_lock(t->folder, "another process is training in this directory", &t->lock, error));
     if (resume) return remove_leftovers(t, error);
-    for (int i = 0; i < OURS; i++) {
-        const char *path = icseg_trainer_path(t, ours[i]);
+    for (int i = 0; i < RUN_FILES; i++) {
+        const char *path = icseg_trainer_path(t, run_files[i]);
         if (!path) return icseg_fail_memory(error, 0, t->folder);
         if (icseg_file_exists(path))
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_RESUME,
                                     "%s: already contains a run (%s); choose another directory or resume the run",
-                                    t->folder, ours[i]);
+                                    t->folder, run_files[i]);
     }
     return ICSEG_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * state.safetensors: a checkpoint that also holds AdamW's moments ("adamw.first.NAME" and "adamw.second.NAME", in
+ * state.safetensors: a checkpoint that also contains AdamW's moments ("adamw.first.NAME" and "adamw.second.NAME", in
  * memory layout), the run's counters (metadata "icseg.state", JSON) and the recipe as used ("icseg.recipe", YAML). */
 #include <inttypes.h>
 #include <jansson.h>
@@ -19,7 +19,7 @@ static float *moment(const icseg_trainer *t, int which, int64_t param) {
     return which ? icseg_adamw_second_moment(t->adamw, param) : icseg_adamw_first_moment(t->adamw, param);
 }
 
-/* A number that changes when images are added, removed or renamed: their order decides which ones a step uses. */
+/* A hash that changes when images are added, removed or renamed: a step selects images by their position. */
 static void fingerprint(const icseg_dataset *dataset, char out[24]) {
     uint64_t hash = 1469598103934665603u; /* FNV-1a */
     for (int64_t i = 0; i < icseg_dataset_count(dataset); i++) {
@@ -34,7 +34,7 @@ static void fingerprint(const icseg_dataset *dataset, char out[24]) {
 
 /* The first value of a parameter or its moments that is not finite. */
 typedef struct finding {
-    const char *what; /* put before the parameter's name; NULL: all are finite */
+    const char *what; /* prefix of the parameter's name; NULL: all are finite */
     float value;
 } finding;
 
@@ -42,14 +42,14 @@ static finding find_not_finite(const icseg_trainer *t, int64_t param) {
     const icseg_param *p = icseg_params_at(t->model->params, param);
     const struct {
         const char *what;
-        const float *values; /* NULL: does not train */
-    } held[] = {{"", p->data},
-                {"AdamW's first moment of ", moment(t, 0, param)},
-                {"AdamW's second moment of ", moment(t, 1, param)}};
+        const float *values; /* NULL: not trained */
+    } stored[] = {{"", p->data},
+                  {"AdamW's first moment of ", moment(t, 0, param)},
+                  {"AdamW's second moment of ", moment(t, 1, param)}};
     for (int which = 0; which < 3; which++) {
-        const float *values = held[which].values;
+        const float *values = stored[which].values;
         int64_t bad = values ? icseg_first_not_finite(values, p->count) : p->count;
-        if (bad < p->count) return (finding){held[which].what, values[bad]};
+        if (bad < p->count) return (finding){stored[which].what, values[bad]};
     }
     return (finding){0};
 }
@@ -59,8 +59,8 @@ static icseg_status check_finite(const icseg_trainer *t, icseg_error *error) {
         finding bad = find_not_finite(t, i);
         if (bad.what)
             return icseg_fail(error, ICSEG_ERROR_NUMERIC,
-                              "after step %lld %s%s contains %f: nothing is saved, and the files of the last "
-                              "checkpoint are kept; try a lower train.lr or a train.clip_norm",
+                              "step %lld: %s%s contains %f; nothing is saved, and the files of the last checkpoint "
+                              "are kept; try a lower train.lr or a train.clip_norm",
                               (long long)t->state.step, bad.what, icseg_params_at(t->model->params, i)->name,
                               (double)bad.value);
     }
@@ -146,15 +146,15 @@ icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error) {
 
 static bool decides_evaluation(const char *key) { return !strncmp(key, "eval.", 5) || !strcmp(key, "data.val_split"); }
 
-/* All keys but those of the place of the data, of speed, of how often something is written, and of evaluations. The
- * tokens of the names are compared in place of model.merges. */
+/* All keys except those for the location of the data, speed, output intervals and evaluation. The tokens of the class
+ * names are compared instead of model.merges. */
 static bool decides_weights(const char *key) {
-    static const char *const free_keys[] = {
+    static const char *const exempt[] = {
         "data.folder",      "data.classes",           "data.loader_threads", "train.threads", "train.log_every",
         "train.eval_every", "train.checkpoint_every", "train.memory",        "model.init",    "model.merges"};
     if (decides_evaluation(key)) return false;
-    for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
-        if (!strcmp(key, free_keys[i])) return false;
+    for (size_t i = 0; i < sizeof exempt / sizeof *exempt; i++)
+        if (!strcmp(key, exempt[i])) return false;
     return true;
 }
 
@@ -164,44 +164,44 @@ static icseg_status read_recipe(const icseg_safetensors *file, icseg_recipe **ou
     return icseg_recipe_open_text(out, path, text, strlen(text), error);
 }
 
-static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe_settings *then, icseg_error *error) {
-    icseg_string now_text = {0}, then_text = {0};
+static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe_settings *saved, icseg_error *error) {
+    icseg_string current_text = {0}, saved_text = {0};
     icseg_status status = ICSEG_OK;
-    const char *key = icseg_recipe_compare(t->recipe, then, decides_weights, &now_text, &then_text);
-    if (key && (now_text.failed || then_text.failed))
+    const char *key = icseg_recipe_compare(t->recipe, saved, decides_weights, &current_text, &saved_text);
+    if (key && (current_text.failed || saved_text.failed))
         status = icseg_fail_memory(error, 0, "the recipes that are compared");
     else if (key)
         status = icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, key, ICSEG_REMEDY_SET_FIELD,
                                   "%s: the run began with %s = %s, but the recipe now has %s; set it back, or train in "
                                   "another directory, with model.init = %s/checkpoint.safetensors to start from these "
                                   "weights",
-                                  t->folder, key, then_text.data, now_text.data, t->folder);
-    icseg_string_close(&now_text);
-    icseg_string_close(&then_text);
+                                  t->folder, key, saved_text.data, current_text.data, t->folder);
+    icseg_string_close(&current_text);
+    icseg_string_close(&saved_text);
     return status;
 }
 
-/* Differences that are allowed and have consequences: the run keeps its model.init, and after a change of the
- * evaluations the best one is searched for anew. */
-static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings *then, icseg_error *error) {
-    icseg_string now_text = {0}, then_text = {0};
-    const char *key = icseg_recipe_compare(t->recipe, then, decides_evaluation, &now_text, &then_text);
-    bool failed = now_text.failed || then_text.failed;
+/* Handles the differences that are allowed: the run keeps its model.init, and when evaluation settings change, the
+ * search for the best evaluation starts over. */
+static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings *saved, icseg_error *error) {
+    icseg_string current_text = {0}, saved_text = {0};
+    const char *key = icseg_recipe_compare(t->recipe, saved, decides_evaluation, &current_text, &saved_text);
+    bool failed = current_text.failed || saved_text.failed;
     if (key && !failed) {
-        icseg_trainer_warn(t, "%s: %s was %s and is now %s: the best weights are those of evaluations from here on",
-                           t->folder, key, then_text.data, now_text.data);
+        icseg_trainer_warn(t, "%s: %s was %s and is now %s; the search for the best weights starts over", t->folder,
+                           key, saved_text.data, current_text.data);
         t->state.best_step = 0;
         t->state.best_miou = 0;
     }
-    icseg_string_close(&now_text);
-    icseg_string_close(&then_text);
+    icseg_string_close(&current_text);
+    icseg_string_close(&saved_text);
     if (failed) return icseg_fail_memory(error, 0, "the recipes that are compared");
-    if (!strcmp(t->recipe->init, then->init)) return ICSEG_OK;
+    if (!strcmp(t->recipe->init, saved->init)) return ICSEG_OK;
     if (t->recipe->init[0])
-        icseg_trainer_warn(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, then->init,
+        icseg_trainer_warn(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, saved->init,
                            t->recipe->init);
     icseg_recipe_settings *kept = icseg_arena_copy(t->arena, t->recipe, sizeof *kept);
-    const char *init = icseg_arena_strdup(t->arena, then->init);
+    const char *init = icseg_arena_strdup(t->arena, saved->init);
     if (!kept || !init) return icseg_fail_memory(error, 0, "the recipe");
     kept->init = init;
     t->recipe = kept;
@@ -218,23 +218,23 @@ static icseg_status compare_classes(const icseg_trainer *t, const icseg_safetens
         status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run began with %zu classes, but the data set has %d",
                             t->folder, json_array_size(list), classes);
     for (int32_t k = 0; k < classes && status == ICSEG_OK; k++) {
-        const char *then = json_string_value(json_array_get(list, (size_t)k));
-        const char *now = icseg_dataset_class_names(t->train)[k];
-        if (!then || strcmp(then, now) != 0)
+        const char *saved = json_string_value(json_array_get(list, (size_t)k));
+        const char *current = icseg_dataset_class_names(t->train)[k];
+        if (!saved || strcmp(saved, current) != 0)
             status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                                 "%s: class %d was \"%s\" when the run began; in the data set it is \"%s\"", t->folder,
-                                k, then ? then : "?", now);
+                                k, saved ? saved : "?", current);
     }
     json_decref(list);
     return status;
 }
 
 static icseg_status compare_tokens(const icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
-    const char *then = icseg_safetensors_metadata(file, "icpc.tokens");
-    char *now = icseg_model_tokens_json(t->model);
-    if (!now) return icseg_fail_memory(error, 0, "the class names' tokens");
-    bool same = then && !strcmp(then, now);
-    icseg_free(now);
+    const char *saved = icseg_safetensors_metadata(file, "icpc.tokens");
+    char *current = icseg_model_tokens_json(t->model);
+    if (!current) return icseg_fail_memory(error, 0, "the class names' tokens");
+    bool same = saved && !strcmp(saved, current);
+    icseg_free(current);
     if (same) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                       "%s: the tokens of the class names differ from those when the run began: the vocabulary "
@@ -280,13 +280,13 @@ static icseg_status read_best_miou(const counters *c, bool evaluated, double *ou
 }
 
 static icseg_status compare_images(const icseg_trainer *t, const counters *c) {
-    const char *then = json_string_value(json_object_get(c->object, "train_images"));
-    char now[24];
-    fingerprint(t->train, now);
-    if (!then)
+    const char *saved = json_string_value(json_object_get(c->object, "train_images"));
+    char current[24];
+    fingerprint(t->train, current);
+    if (!saved)
         return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: train_images is missing or not a string",
                           c->path);
-    if (!strcmp(then, now)) return ICSEG_OK;
+    if (!strcmp(saved, current)) return ICSEG_OK;
     return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT,
                       "%s: the training images differ from those when the run began (now %lld, in %s)", t->folder,
                       (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
@@ -344,20 +344,20 @@ static icseg_status check_values(const icseg_trainer *t, const char *path, icseg
         for (int64_t j = 0; second && j < p->count; j++)
             if (second[j] < 0)
                 return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                                  "%s: damaged: %s%s contains %g; a mean of squares is not negative", path,
+                                  "%s: damaged: %s%s contains %g; a mean of squares cannot be negative", path,
                                   moment_prefix[1], p->name, (double)second[j]);
     }
     return ICSEG_OK;
 }
 
-/* The weights of the best evaluation, where best.safetensors has been removed: those of this state, or those of the
- * next evaluation. */
+/* If best.safetensors has been removed: writes it again if this state has the best weights, otherwise lets the next
+ * evaluation write it. */
 static icseg_status replace_best(icseg_trainer *t, icseg_error *error) {
     const char *path = icseg_trainer_path(t, "best.safetensors");
     if (!path) return icseg_fail_memory(error, 0, t->folder);
     if (!t->state.best_step || icseg_file_exists(path)) return ICSEG_OK;
     if (t->state.best_step == t->state.step) return icseg_trainer_write_best(t, error);
-    icseg_trainer_warn(t, "%s is missing: the best weights are those of evaluations from here on", path);
+    icseg_trainer_warn(t, "%s: is missing; the search for the best weights starts over", path);
     t->state.best_step = 0;
     t->state.best_miou = 0;
     return ICSEG_OK;
@@ -371,15 +371,15 @@ bool icseg_trainer_has_state(const icseg_trainer *t) {
 icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error) {
     const char *path = icseg_trainer_path(t, "state.safetensors");
     icseg_safetensors *file;
-    icseg_recipe *then = NULL;
+    icseg_recipe *saved = NULL;
     icseg_train_state state;
     icseg_status status;
     if (!path) return icseg_fail_memory(error, 0, t->folder);
     *found = icseg_file_exists(path);
     if (!*found) return ICSEG_OK;
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
-    ICSEG_TRY_GOTO(read_recipe(file, &then, error));
-    ICSEG_TRY_GOTO(compare_recipe(t, &then->settings, error));
+    ICSEG_TRY_GOTO(read_recipe(file, &saved, error));
+    ICSEG_TRY_GOTO(compare_recipe(t, &saved->settings, error));
     ICSEG_TRY_GOTO(compare_classes(t, file, error));
     ICSEG_TRY_GOTO(compare_tokens(t, file, error));
     ICSEG_TRY_GOTO(read_counters(t, file, &state, error));
@@ -389,9 +389,9 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     icseg_adamw_set_updates(t->adamw, state.step);
     t->state = state;
     ICSEG_TRY_GOTO(replace_best(t, error));
-    ICSEG_TRY_GOTO(follow_recipe(t, &then->settings, error));
+    ICSEG_TRY_GOTO(follow_recipe(t, &saved->settings, error));
 fail:
-    icseg_recipe_close(&then);
+    icseg_recipe_close(&saved);
     icseg_safetensors_close(&file);
     return status;
 }

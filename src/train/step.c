@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One step of training, and finding the cause of one that failed. */
+ * One training step, and the diagnosis of a step that failed. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@ enum { LOADER_AHEAD = 4, MANY_CORES = 8, FILES_NAMED = 6 };
 icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     int32_t threads = r->data.loader_threads;
-    if (threads == 0) threads = icseg_cores() < MANY_CORES ? 1 : 2; /* more would slow down computing */
+    if (threads == 0) threads = icseg_cores() < MANY_CORES ? 1 : 2; /* more would slow down the computation */
     icseg_loader_options options = {.augment = r->augment,
                                     .batch = r->train.batch,
                                     .threads = threads,
@@ -39,7 +39,7 @@ icseg_status icseg_trainer_network(icseg_trainer *t, icseg_prepared_network **ou
     return icseg_session_network(t->session, &options, out, error);
 }
 
-/* The next batch, and the network that will take it. */
+/* Takes the next batch and binds it to the training network. */
 static icseg_status prepare(icseg_trainer *t, icseg_loader_batch *batch, icseg_prepared_network **network,
                             icseg_error *error) {
     ICSEG_TRY(icseg_loader_next(t->loader, batch, error));
@@ -49,7 +49,7 @@ static icseg_status prepare(icseg_trainer *t, icseg_loader_batch *batch, icseg_p
     return ICSEG_OK;
 }
 
-/* The losses of the network in the order of their names; returns their number. */
+/* Lists the network's losses and their names; returns their number. */
 static int32_t list_losses(const icseg_network *n, const char *name[], icseg_value value[]) {
     static const char *const align[ICSEG_LEVELS] = {"align.4", "align.8", "align.16", "align.32"};
     const char *names[] = {"total", "decode", align[0], align[1], align[2], align[3], "contrast"};
@@ -95,7 +95,7 @@ static void say_files(const icseg_trainer *t, const icseg_loader_batch *batch) {
     icseg_string_close(&text);
 }
 
-/* `found`: the message of the checked run, empty when it found nothing. */
+/* `found`: the message of the checked run; empty if it found nothing. */
 static icseg_status fail_numeric(const icseg_trainer *t, const icseg_loader_batch *batch, const char *what,
                                  const char *found, icseg_error *error) {
     icseg_string files = {0};
@@ -129,16 +129,16 @@ static icseg_status diagnose(icseg_trainer *t, const char *what, icseg_error *er
     return fail_numeric(t, &batch, what, "", error);
 }
 
-/* -- running statistics, which every batch of a step changes */
+/* -- running statistics: every batch of a step changes them, so they are restored when a later batch fails */
 
-typedef void (*statistics_copy)(icseg_param *p, float *kept);
-static void keep(icseg_param *p, float *kept) { memcpy(kept, p->data, (size_t)p->count * sizeof *kept); }
-static void put_back(icseg_param *p, float *kept) {
-    memcpy(p->data, kept, (size_t)p->count * sizeof *kept);
+typedef void (*statistics_copy)(icseg_param *p, float *saved);
+static void save(icseg_param *p, float *saved) { memcpy(saved, p->data, (size_t)p->count * sizeof *saved); }
+static void restore(icseg_param *p, float *saved) {
+    memcpy(p->data, saved, (size_t)p->count * sizeof *saved);
     p->version++;
 }
 
-/* Returns their number. */
+/* Calls `copy`, unless it is NULL, for each parameter of running statistics. Returns the number of elements. */
 static size_t each_statistic(icseg_trainer *t, statistics_copy copy) {
     size_t at = 0;
     for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
@@ -150,11 +150,11 @@ static size_t each_statistic(icseg_trainer *t, statistics_copy copy) {
     return at;
 }
 
-static icseg_status keep_statistics(icseg_trainer *t, icseg_error *error) {
+static icseg_status save_statistics(icseg_trainer *t, icseg_error *error) {
     size_t count = each_statistic(t, NULL);
     if (!t->statistics) t->statistics = icseg_alloc_array(count, sizeof *t->statistics);
     if (!t->statistics) return icseg_fail_memory(error, count * sizeof *t->statistics, "the running statistics");
-    each_statistic(t, keep);
+    each_statistic(t, save);
     return ICSEG_OK;
 }
 
@@ -173,14 +173,14 @@ icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, ics
     *out = (icseg_train_step){.struct_size = sizeof *out, .learning_rate = icseg_schedule_lr(&schedule, t->state.step)};
     if (accumulate > 1) {
         icseg_params_zero_gradients(t->model->params);
-        ICSEG_TRY(keep_statistics(t, error));
+        ICSEG_TRY(save_statistics(t, error));
     }
     for (int64_t micro = 0; micro < accumulate; micro++) {
         icseg_loader_batch batch;
         icseg_prepared_network *network;
         icseg_status status = prepare(t, &batch, &network, error);
-        if (status != ICSEG_OK) { /* an image that cannot be read: the steps before this one are kept */
-            if (micro > 0) each_statistic(t, put_back);
+        if (status != ICSEG_OK) { /* an image that cannot be read: save the completed steps */
+            if (micro > 0) each_statistic(t, restore);
             if (t->state.step > 0) icseg_trainer_write_state(t, NULL);
             return status;
         }

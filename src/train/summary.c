@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checking the data before training: problems, and how many pixels each class has. */
+ * Checks the data before training; reports problems and the number of pixels of each class. */
 #include <stdio.h>
 
 #include "train/trainer.h"
@@ -30,7 +30,7 @@ static double share(const icseg_dataset_summary *s, int32_t k) {
     return labelled ? 100.0 * (double)s->class_pixels[k] / (double)labelled : 0.0;
 }
 
-/* summary: of the training and of the validation split. */
+/* summary: of the training and the validation split. */
 static icseg_status say_classes(const icseg_trainer *t, const icseg_dataset_summary summary[2], icseg_error *error) {
     const char *const *names = icseg_dataset_class_names(t->train);
     icseg_string text = {0}, absent = {0};
@@ -45,7 +45,7 @@ static icseg_status say_classes(const icseg_trainer *t, const icseg_dataset_summ
     }
     bool complete = !text.failed && !absent.failed;
     if (complete) icseg_trainer_say(t, "%s", text.data);
-    if (complete && absent.size) icseg_trainer_warn(t, "classes without a training pixel: %s", absent.data);
+    if (complete && absent.size) icseg_trainer_warn(t, "classes without training pixels: %s", absent.data);
     icseg_string_close(&text);
     icseg_string_close(&absent);
     return complete ? ICSEG_OK : icseg_fail_memory(error, 0, "the table of classes");
@@ -62,7 +62,7 @@ icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error
     icseg_status status = ICSEG_OK;
     for (int i = 0; i < 2 && status == ICSEG_OK; i++) {
         status = icseg_dataset_check(dataset[i], &how, &progress, &summary[i], error);
-        progress.message = NULL; /* messages about the class list, which the splits share, are sent once */
+        progress.message = NULL; /* both splits share the class list: report its problems once */
         if (status == ICSEG_OK) say_split(t, name[i], &summary[i]);
     }
     if (status == ICSEG_OK) status = say_classes(t, summary, error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg_train: the loop over a trainer's steps, with what is due after each. */
+ * icseg_train: the loop over a trainer's steps, with the saves and evaluations that are due after each. */
 #include <stdio.h>
 
 #include "base/argument.h"
@@ -7,7 +7,7 @@
 #include "base/struct_size.h"
 #include "train/trainer.h"
 
-/* Saves what has not been saved and tells how to continue. */
+/* Saves the run unless it is saved. The error tells how to resume it. */
 static icseg_status stop(icseg_trainer *t, icseg_error *error) {
     if (!t->saved) ICSEG_TRY(icseg_trainer_save(t, error));
     return icseg_fail_field(error, ICSEG_ERROR_CANCELLED, "", ICSEG_REMEDY_RESUME,
@@ -49,7 +49,7 @@ static icseg_status loop(icseg_trainer *t, icseg_error *error) {
         if (status != ICSEG_OK) return stop(t, error);
         ICSEG_TRY(icseg_trainer_step(t, &step, error));
         describe(t, &step, detail, sizeof detail);
-        if (step.step == total) icseg_stage_report(&stage, total, detail, NULL); /* all that is left is writing */
+        if (step.step == total) icseg_stage_report(&stage, total, detail, NULL); /* only writing remains */
         ICSEG_TRY(do_due(t, error));
     }
     return icseg_trainer_finish(t, error);
@@ -67,17 +67,17 @@ static icseg_status make_result(const icseg_trainer *t, icseg_train_result *out,
 icseg_status icseg_train(const icseg_recipe *recipe, const icseg_train_options *options, const icseg_progress *progress,
                          icseg_train_result *result, icseg_error *error) {
     enum { FIRST_SIZE = offsetof(icseg_train_result, metrics) + sizeof(void *) };
-    icseg_train_result made = {.struct_size = sizeof made};
+    icseg_train_result output = {.struct_size = sizeof output};
     icseg_trainer *trainer;
     ICSEG_NEED(recipe);
-    if (result) ICSEG_TRY(icseg_struct_write(result, &made, sizeof made, FIRST_SIZE, "icseg_train_result", error));
+    if (result) ICSEG_TRY(icseg_struct_write(result, &output, sizeof output, FIRST_SIZE, "icseg_train_result", error));
     ICSEG_TRY(icseg_trainer_open(&trainer, recipe, options, progress, error));
     icseg_status status = loop(trainer, error);
-    if (status == ICSEG_OK && result) status = make_result(trainer, &made, error);
+    if (status == ICSEG_OK && result) status = make_result(trainer, &output, error);
     icseg_trainer_close(&trainer);
     if (status == ICSEG_OK && result)
-        return icseg_struct_write(result, &made, sizeof made, FIRST_SIZE, "icseg_train_result", error);
-    icseg_train_result_close(&made);
+        return icseg_struct_write(result, &output, sizeof output, FIRST_SIZE, "icseg_train_result", error);
+    icseg_train_result_close(&output);
     return status;
 }
 

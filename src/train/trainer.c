@@ -42,8 +42,8 @@ static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
 static icseg_status open_session(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = t->threads, .precision = r->eval.precision};
-    bool wanted = r->train.precision == ICSEG_PRECISION_BF16 || r->eval.precision == ICSEG_PRECISION_BF16;
-    if (wanted && icseg_precision_here(ICSEG_PRECISION_BF16) == ICSEG_PRECISION_F32)
+    bool requested = r->train.precision == ICSEG_PRECISION_BF16 || r->eval.precision == ICSEG_PRECISION_BF16;
+    if (requested && icseg_precision_here(ICSEG_PRECISION_BF16) == ICSEG_PRECISION_F32)
         icseg_trainer_warn(t, "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; f32 is used");
     return icseg_session_open(&t->session, t->model, &options, error);
 }
@@ -72,18 +72,24 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
     return icseg_adamw_open(&t->adamw, t->model->params, &adamw, error);
 }
 
-static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
-    int64_t all = 0, trained = 0;
-    icseg_prepared_network *network;
+/* Number of elements of the parameters, and of those that are trained. */
+static void count_parameters(const icseg_trainer *t, int64_t *all, int64_t *trained) {
+    *all = *trained = 0;
     for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
         const icseg_param *p = icseg_params_at(t->model->params, i);
-        if (!p->options.buffer) all += p->count;
-        if (p->options.trainable) trained += p->count;
+        if (!p->options.buffer) *all += p->count;
+        if (p->options.trainable) *trained += p->count;
     }
+}
+
+static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
+    int64_t all, trained;
+    icseg_prepared_network *network;
+    count_parameters(t, &all, &trained);
     ICSEG_TRY(icseg_trainer_network(t, &network, error));
     icseg_trainer_name_losses(t, network);
     icseg_plan_summary plan = icseg_executor_summary(network->executor);
-    icseg_trainer_say(t, "model: %.2f M parameters, %.2f M of them trained; a batch is %.1f GFLOP and %.0f MiB",
+    icseg_trainer_say(t, "model: %.2f M parameters, %.2f M of them trained; a batch takes %.1f GFLOP and %.0f MiB",
                       1e-6 * (double)all, 1e-6 * (double)trained, 1e-9 * plan.flops,
                       (double)(plan.activations + plan.scratch) / (1 << 20));
     return ICSEG_OK;
@@ -110,13 +116,11 @@ static icseg_eval_options eval_options(const icseg_recipe_settings *r) {
 
 static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
-    int64_t trained = 0;
-    for (int64_t i = 0; i < icseg_params_count(t->model->params); i++)
-        if (icseg_params_at(t->model->params, i)->options.trainable)
-            trained += icseg_params_at(t->model->params, i)->count;
+    int64_t all, trained;
     const char *log = icseg_trainer_path(t, "log.jsonl");
     if (!log) return icseg_fail_memory(error, 0, t->folder);
     ICSEG_TRY(icseg_log_writer_open(&t->log, log, t->state.step + 1, error));
+    count_parameters(t, &all, &trained);
     icseg_log_start start = {.recipe = t->recipe_copy->name,
                              .version = icseg_version(),
                              .parameters = trained,
@@ -136,17 +140,17 @@ static icseg_status write_recipe(const icseg_trainer *t, icseg_error *error) {
     return status;
 }
 
-/* Continues the run in the directory, or begins with new or given weights. */
+/* Resumes the run in the directory, or starts from model.init or random weights. */
 static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *error) {
     bool found = false;
     if (resume) ICSEG_TRY(icseg_trainer_load(t, &found, error));
     t->saved = found;
     if (found && t->state.step == t->recipe->train.steps) t->state.eval_pending = true; /* to report its metrics */
     if (found)
-        icseg_trainer_say(t, "%s: continues after step %lld of %d", t->folder, (long long)t->state.step,
+        icseg_trainer_say(t, "%s: resumes after step %lld of %d", t->folder, (long long)t->state.step,
                           t->recipe->train.steps);
     else if (resume)
-        icseg_trainer_say(t, "%s: there is nothing to resume yet; begins with the first step", t->folder);
+        icseg_trainer_say(t, "%s: there is no run to resume; starts at the first step", t->folder);
     if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, t->recipe->init, error));
     return icseg_params_load(t->model->params, error); /* the files may be removed while training runs */
 }
@@ -164,10 +168,10 @@ static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) 
     return open_log(t, error);
 }
 
-/* The trainer's own copy of the recipe, which the caller may change or close. */
+/* The trainer needs its own copy: the caller may change or close the recipe. */
 static icseg_status copy_recipe(icseg_trainer *t, const icseg_recipe *recipe, icseg_error *error) {
     char *text;
-    ICSEG_TRY(icseg_recipe_check(recipe, error)); /* here errors name the file's lines */
+    ICSEG_TRY(icseg_recipe_check(recipe, error)); /* while errors can still name the file's lines */
     ICSEG_TRY(icseg_recipe_text(recipe, &text, error));
     icseg_status status = icseg_recipe_open_text(&t->recipe_copy, recipe->name, text, strlen(text), error);
     icseg_buffer_free(text);
@@ -201,7 +205,7 @@ icseg_status icseg_trainer_open(icseg_trainer **out, const icseg_recipe *recipe,
     ICSEG_TRY(icseg_progress_read(&own, progress, error));
     if (!o.out || !o.out[0])
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_SET_FIELD,
-                                "training needs a run directory; set `out`");
+                                "out: is not set; set it to the run directory");
     ICSEG_TRY(icseg_threads_check(o.threads, error));
     icseg_trainer *t = icseg_calloc_array(1, sizeof *t);
     if (!t) return icseg_fail_memory(error, 0, "the trainer");
@@ -235,7 +239,7 @@ void icseg_trainer_close(icseg_trainer **trainer) {
 
 /* -- stepping */
 
-/* Whether something that happens every `every` steps is due after this one; at the end everything is. */
+/* Whether an action that is due every `every` steps is due after this step. After the last step, all are. */
 static bool is_due(const icseg_trainer *t, int32_t every) {
     return t->state.step == t->recipe->train.steps || (every > 0 && t->state.step % every == 0);
 }
@@ -296,8 +300,8 @@ unsigned icseg_trainer_due(const icseg_trainer *t) {
     return (t->state.eval_pending ? ICSEG_TRAIN_DUE_EVALUATE : 0) | (t->save_due ? ICSEG_TRAIN_DUE_SAVE : 0);
 }
 
-/* At a checkpoint the state is saved before the evaluation, which may take long. An evaluation makes a saved state
- * outdated, so that it is saved again, and so it is with the best weights. */
+/* An evaluation may take long, so a checkpoint that is due is saved first. The state is saved again after an evaluation
+ * that follows a save or finds the best weights. */
 static icseg_status evaluate(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
     icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = icseg_trainer_measure(t, out, error);

@@ -69,7 +69,7 @@ static void entries_come_back_as_they_were_written(void **state) {
     icseg_free(whole_log(&size));
     icseg_log log;
     assert_int_equal(icseg_log_read(&log, path, NULL), ICSEG_OK);
-    assert_true(log.has_start && !log.torn);
+    assert_true(log.has_start && !log.truncated);
     assert_string_equal(log.start.recipe, "camvid");
     assert_int_equal(log.start.parameters, 123456);
     assert_int_equal(log.start.threads, 2);
@@ -138,7 +138,7 @@ static void a_log_cut_at_any_byte_gives_its_whole_lines(void **state) {
         for (size_t i = 0; i < cut; i++) whole += all[i] == '\n';
         bool complete = cut < size && all[cut] == '\n'; /* only the newline is missing */
         assert_int_equal(log.has_start + log.steps + log.evals, whole + complete);
-        assert_int_equal(log.torn, cut > 0 && all[cut - 1] != '\n' && !complete);
+        assert_int_equal(log.truncated, cut > 0 && all[cut - 1] != '\n' && !complete);
         icseg_log_close(&log);
     }
     icseg_free(all);
@@ -174,7 +174,7 @@ static void a_new_run_empties_the_log_and_a_missing_one_can_be_resumed(void **st
     icseg_log_writer_close(&w);
     icseg_log_writer_close(&w);
     assert_int_equal(icseg_log_read(&log, path, NULL), ICSEG_OK);
-    assert_true(log.steps == 0 && log.evals == 0 && !log.has_start && !log.torn);
+    assert_true(log.steps == 0 && log.evals == 0 && !log.has_start && !log.truncated);
     icseg_log_close(&log);
     unlink(path);
     assert_int_equal(icseg_log_writer_open(&w, path, 100, NULL), ICSEG_OK);

@@ -255,8 +255,8 @@ static void the_check_sees_what_no_single_value_shows(void **state) {
     assert_string_equal(f->error.message + strlen(f->path),
                         ":2: data.folder: the folder \"/nowhere/at/all\" does not exist");
     check_refuses(f, "",
-                  "model.merges: CLIP's tokenizer needs its merges file; or set model.tokenizer to bytes to "
-                  "train from scratch");
+                  "model.merges: is not set; CLIP's tokenizer needs its merges file (to train from scratch, set "
+                  "model.tokenizer to bytes)");
     char whole[512];
     snprintf(whole, sizeof whole, "data: {folder: %s}\nmodel: {tokenizer: bytes, init: /no/w}\n", f->folder);
     accept(f, whole);

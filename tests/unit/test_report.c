@@ -241,7 +241,7 @@ static void a_full_report_is_well_formed_and_everything_is_escaped(void **state)
     assert_non_null(strstr(page, "&lt;b&gt;&amp;amp;&quot;")); /* a loss's name */
     assert_int_equal(count_of(page, "data:image/jpeg;base64,"), 2);
     assert_int_equal(count_of(page, "data:image/png;base64,"), 3);
-    assert_non_null(strstr(page, "no labels"));
+    assert_non_null(strstr(page, "unlabelled"));
     assert_non_null(strstr(page, "best in training 90.00 at step 10"));
     assert_int_equal(count_of(page, "<svg"), 6); /* five plots, one matrix */
     icseg_free(page);

@@ -235,7 +235,7 @@ static void best_weights_that_were_removed_are_made_again(void **state) {
     assert_int_equal(unlink(path_of("run/best.safetensors")), 0);
     r.stop_at = 0;
     assert_int_equal(resume(&r), ICSEG_OK);
-    assert_non_null(strstr(r.messages, "best.safetensors is missing: the best weights are those of evaluations from"));
+    assert_non_null(strstr(r.messages, "best.safetensors: is missing; the search for the best weights starts over"));
     assert_true(icseg_file_exists(path_of("run/best.safetensors")));
     assert_int_equal(r.result.best_step, STEPS);
 

@@ -289,7 +289,7 @@ static void a_stopped_run_resumes_to_the_same_bytes(void **state) {
         r.resume = true;
         r.stop_stage = NULL;
         train_well(&r);
-        assert_non_null(strstr(r.messages, "continues after step"));
+        assert_non_null(strstr(r.messages, "resumes after step"));
         assert_same_run("whole", "stopped");
         remove_tree(path_of("stopped"));
     }
@@ -795,7 +795,7 @@ static void other_weights_start_a_run(void **state) {
                 .init = path,
                 .set = {"train.steps=1", "train.lr=1e-30", "train.min_lr=0", "train.warmup=0", "train.weight_decay=0"}};
     train_well(&same);
-    assert_null(strstr(same.messages, "start new"));
+    assert_null(strstr(same.messages, "keep their initial values"));
     icseg_model *was = open_weights("whole"), *is = open_weights("same_classes");
     int all;
     assert_int_equal(count_changed(was, is, "", false, &all), 0);
@@ -807,7 +807,7 @@ static void other_weights_start_a_run(void **state) {
     other.data = "renamed";
     train_well(&other);
     assert_non_null(strstr(other.messages, "its class list differs"));
-    assert_non_null(strstr(other.messages, "start new: "));
+    assert_non_null(strstr(other.messages, "keep their initial values: "));
     assert_non_null(strstr(other.messages, "decoder.head.conv_seg.weight"));
     is = open_weights("other_classes");
     assert_int_equal(count_changed(was, is, "visual.", false, &all), 0);

@@ -97,7 +97,7 @@ refuse 2 'nowhere" does not exist; set it with --data' train --out "$work/five" 
 check 'nothing was begun' test ! -e "$work/five"
 expect 2 'the run began with train.lr = 0.002, but the recipe now has 0.1' \
     train --out "$work/whole" --resume --set train.lr=0.1
-expect 0 'continues after step 41' train --out "$work/whole" --resume --set train.log_every=1
+expect 0 'resumes after step 41' train --out "$work/whole" --resume --set train.log_every=1
 expect 1 'step [0-9]+: the (loss|gradient) is not finite; first seen: .*; images: [0-9]+.jpg' \
     train --out "$work/nan" --set train.lr=1e30 --set train.clip_norm=0
 check 'weights of a failed run are finite' test ! -e "$work/nan/checkpoint.safetensors"
