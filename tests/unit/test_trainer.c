@@ -617,7 +617,7 @@ static void a_run_that_diverges_keeps_its_last_good_checkpoint(void **state) {
 static void moments_that_overflow_are_not_saved(void **state) {
     (void)state;
     run r = {.out = "overflow", .set = {"model.contrast_weight=1e25", "train.clip_norm=0", "train.checkpoint_every=1"}};
-    train_badly(&r, ICSEG_ERROR_NUMERIC, "after step 1 AdamW's second moment of ");
+    train_badly(&r, ICSEG_ERROR_NUMERIC, "step 1: AdamW's second moment of ");
     assert_false(icseg_file_exists(path_of("overflow/state.safetensors")));
 }
 
