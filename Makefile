@@ -38,4 +38,4 @@ format:
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf build build-debug build-sanitize build-threads
+	rm -rf build build-debug build-sanitize build-threads build-coverage

@@ -82,17 +82,14 @@ static void failed_allocations_name_their_size_where_it_is_known(void **state) {
     assert_string_equal(e.message, "out of memory: cannot allocate 3.0 MiB for labels");
 }
 
-struct old_options {
-    size_t size;
-    int32_t first;
+struct old_options { /* without padding, where `second` would read what nobody has written */
+    size_t size, first;
 };
 struct now_options {
-    size_t size;
-    int32_t first, second;
+    size_t size, first, second;
 };
 struct new_options {
-    size_t size;
-    int32_t first, second, third[2];
+    size_t size, first, second, third[2];
 };
 
 static void options_structs_may_be_older_or_newer_than_the_library(void **state) {

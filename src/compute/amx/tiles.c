@@ -2,32 +2,28 @@
  * AMX tile registers: requesting them, converting numbers, multiplying blocks. */
 #include "compute/amx/tiles.h"
 
+#include <pthread.h>
+
 #if defined(ICSEG_AMX_EMULATION) /* for tests: a header that defines the intrinsics in plain C */
 #define ICSEG_AMX_BUILT
 #include ICSEG_AMX_EMULATION
 
 #define TILES
 #define SPLIT
-
-bool icseg_amx_available(void) { return true; }
+#define processor_has_amx() true
 
 #elif defined(__x86_64__) && defined(__linux__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
 #define ICSEG_AMX_BUILT
 #include <cpuid.h>
 #include <immintrin.h>
-#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define TILES __attribute__((target("amx-tile,amx-bf16,amx-int8")))
 #define SPLIT __attribute__((target("avx512f,avx512bw,avx512bf16")))
 
-/* Written once, under pthread_once. */
-static pthread_once_t there_once = PTHREAD_ONCE_INIT;
-static bool there;
-
 /* Linux allocates the state of tile registers (8 KiB a thread) only for a process that requests it. */
-static void ask(void) {
+static bool processor_has_amx(void) {
     enum {
         AMX_BF16 = 1 << 22,
         AMX_TILE = 1 << 24,
@@ -36,19 +32,25 @@ static void ask(void) {
         XFEATURE_XTILEDATA = 18
     };
     unsigned a, b, c, d;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || ~d & (AMX_BF16 | AMX_TILE | AMX_INT8)) return;
-    if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512bf16")) return; /* used for splitting */
-    there = syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
-}
-
-bool icseg_amx_available(void) {
-    pthread_once(&there_once, ask);
-    return there;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || ~d & (AMX_BF16 | AMX_TILE | AMX_INT8)) return false;
+    if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512bf16")) return false; /* for splitting */
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
 #endif
 
 #ifdef ICSEG_AMX_BUILT
+
+/* Written once, under pthread_once. */
+static pthread_once_t there_once = PTHREAD_ONCE_INIT;
+static bool there;
+
+static void ask(void) { there = processor_has_amx(); }
+
+bool icseg_amx_available(void) {
+    pthread_once(&there_once, ask);
+    return there;
+}
 
 enum { SPLIT_INNER = 32, INT8_INNER = 64 }; /* values in a row of a panel */
 
