@@ -222,6 +222,50 @@ links() {
         done
 }
 
+# What pages write in backquotes or as a command: files, functions and macros, recipe keys, options of commands. Names with
+# a placeholder, such as icseg_build_NAME, are left out.
+names() {
+    local name place kind
+    local -A known
+    while read -r name; do known[$name]=1; done < <({
+        git grep -hoiE '\bicseg_[a-z0-9_]+' -- src include options cli tests scripts fuzz CMakeLists.txt
+        awk '/^## `/ {section = $2; gsub(/`/, "", section)} /^\| `/ {key = $2; gsub(/`/, "", key); print section "." key}' docs/recipe.md
+        awk '/^## icseg / {command = $3} /^  --/ {print command " " $1; print $1}' docs/commands.md
+    } | sort -u)
+    git ls-files '*.md' | grep -vxF CHANGELOG.md | xargs awk '
+        function find(text, pattern, kind, before) {
+            while (match(text, pattern)) {
+                before = RSTART > 1 ? substr(text, RSTART - 1, 1) : " "
+                if (before !~ /[A-Za-z0-9_\/.-]/) print FILENAME ":" FNR " " kind " " substr(text, RSTART, RLENGTH)
+                text = substr(text, RSTART + RLENGTH)
+            }
+        }
+        function examine(code, command) {
+            find(code, "(icseg|ICSEG)_[A-Za-z0-9_*]+", "name")
+            find(code, "(src|include|cli|docs|scripts|tests|python|recipes|bench|fuzz|options|examples)/[A-Za-z0-9_./*-]*", "file")
+            if (code ~ /^(model|data|augment|train|eval)\.[a-z_][a-z_]+($|[:= ])/) { sub(/[:= ].*/, "", code); print FILENAME ":" FNR " name " code }
+            if (code ~ /^--[a-z]/) { sub(/[ =].*/, "", code); print FILENAME ":" FNR " name " code }
+            if (match(code, /(^|\/| )icseg [a-z]+ /)) {
+                command = substr(code, RSTART, RLENGTH - 1); sub(/.* /, "", command)
+                code = substr(code, RSTART + RLENGTH); sub(/#.*/, "", code)
+                while (match(code, /--[a-z-]+/)) {
+                    print FILENAME ":" FNR " name " command " " substr(code, RSTART, RLENGTH)
+                    code = substr(code, RSTART + RLENGTH)
+                }
+            }
+        }
+        /^    / { examine($0); next }
+        { n = split($0, part, "`"); for (i = 2; i <= n; i += 2) examine(part[i]) }' | sort -u |
+        while read -r place kind name; do
+            case $kind:$name in
+            *NAME* | *TOOL* | *icseg_X_* | *icseg_thing_* | name:*\*) ;;
+            name:model.safetensors | name:data.yaml) ;;
+            file:*) compgen -G "$name" >/dev/null || echo "$place: no file $name" ;;
+            *) [ -n "${known[$name]-}" ] || echo "$place: no $name" ;;
+            esac
+        done
+}
+
 # Anchors of a page's headings, as code hosts make them.
 sections() { sed -nE 's/^#+ +//p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'; }
 
@@ -252,6 +296,7 @@ else
     echo "note  reference not built: doxygen is not installed"
 fi
 report "links in Markdown files resolve" "$(links)"
+report "names in Markdown files exist" "$(names)"
 report "generated pages in docs/ are up to date" "$(generated_pages)"
 
 echo "$passed passed, $failed failed"
