@@ -2,10 +2,19 @@
  * Files in memory, checks and cutting of inputs for the fuzz targets. */
 #include "fuzz.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/file.h"
+
+/* A small quarantine keeps the targets in the processor's cache. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) {
+    return "allocator_may_return_null=1:quarantine_size_mb=8:malloc_context_size=10";
+}
 
 static char folder[64];
 
@@ -14,7 +23,9 @@ static int remove_one(const char *path, const struct stat *info, int type, struc
     return remove(path);
 }
 
-static void remove_folder(void) { nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS); }
+static void remove_all(const char *path) { nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS); }
+
+static void remove_folder(void) { remove_all(folder); }
 
 const char *fuzz_path(const char *name) {
     static char paths[8][128];
@@ -31,10 +42,25 @@ const char *fuzz_path(const char *name) {
 
 const char *fuzz_put(const char *name, const void *data, size_t size) {
     const char *path = fuzz_path(name);
-    FILE *file = fopen(path, "wb");
-    FUZZ_REQUIRE(file && fwrite(data, 1, size, file) == size && fclose(file) == 0);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    FUZZ_REQUIRE(file >= 0 && write(file, data, size) == (ssize_t)size && close(file) == 0);
     return path;
 }
+
+const char *fuzz_put_part(const char *name, fuzz_part part) {
+    if (part.size) return fuzz_put(name, part.data, part.size);
+    const char *path = fuzz_path(name);
+    unlink(path);
+    return path;
+}
+
+const char *fuzz_folder(const char *name) {
+    const char *path = fuzz_path(name);
+    FUZZ_REQUIRE(icseg_folder_create(path, NULL) == ICSEG_OK);
+    return path;
+}
+
+void fuzz_remove(const char *name) { remove_all(fuzz_path(name)); }
 
 bool fuzz_is_utf8(const char *text) {
     for (const unsigned char *p = (const unsigned char *)text; *p;) {
@@ -50,17 +76,27 @@ bool fuzz_is_utf8(const char *text) {
     return true;
 }
 
+static void check_error(const icseg_error *error) {
+    FUZZ_REQUIRE(error->status != ICSEG_OK && error->status != ICSEG_ERROR_INTERNAL);
+    FUZZ_REQUIRE(*error->message && !strchr(error->message, '\n') && fuzz_is_utf8(error->message));
+}
+
 bool fuzz_succeeded(icseg_status status, const icseg_error *error) {
     if (status == ICSEG_OK) return true;
     FUZZ_REQUIRE(status == error->status);
-    FUZZ_REQUIRE(status != ICSEG_ERROR_INTERNAL);
-    FUZZ_REQUIRE(*error->message && !strchr(error->message, '\n') && fuzz_is_utf8(error->message));
+    check_error(error);
     return false;
+}
+
+void fuzz_problem(void *user, const icseg_error *problem) {
+    (void)user;
+    check_error(problem);
 }
 
 size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t most) {
     static const uint8_t mark[] = {0xff, 'S', 'E', 'P'};
     size_t count = 0;
+    memset(parts, 0, most * sizeof *parts);
     for (const uint8_t *end = data + size;;) {
         const uint8_t *cut = count + 1 < most ? memmem(data, (size_t)(end - data), mark, sizeof mark) : NULL;
         parts[count++] = (fuzz_part){data, (size_t)((cut ? cut : end) - data)};
@@ -69,9 +105,19 @@ size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t mos
     }
 }
 
+unsigned fuzz_choice(fuzz_part part, size_t at) { return at < part.size ? part.data[at] : 0; }
+
 uint8_t *fuzz_copy(const void *data, size_t size) {
     uint8_t *copy = malloc(size ? size : 1);
     FUZZ_REQUIRE(copy);
     if (size) memcpy(copy, data, size);
     return copy;
+}
+
+char *fuzz_text(fuzz_part part) {
+    char *text = malloc(part.size + 1);
+    FUZZ_REQUIRE(text);
+    if (part.size) memcpy(text, part.data, part.size);
+    text[part.size] = '\0';
+    return text;
 }

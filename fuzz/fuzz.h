@@ -11,6 +11,9 @@
 
 #include "base/error.h"
 
+/* A callback for messages: each is one line of valid UTF-8. */
+void fuzz_problem(void *user, const icseg_error *problem);
+
 #define FUZZ_REQUIRE(condition)                                                                                        \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
@@ -28,17 +31,26 @@ bool fuzz_succeeded(icseg_status status, const icseg_error *error);
 /* A file of that name in this process's folder in memory. The path stays valid for the next seven calls. */
 const char *fuzz_path(const char *name);
 const char *fuzz_put(const char *name, const void *data, size_t size);
+/* A folder of that name, with those above it, and removing one with all that it contains. */
+const char *fuzz_folder(const char *name);
+void fuzz_remove(const char *name);
 
 bool fuzz_is_utf8(const char *text);
 
-/* Inputs of several files are cut at 0xFF "SEP". Returns the number of parts, 1 .. most. */
+/* Inputs of several files are cut at 0xFF "SEP". Returns the number of parts, 1 .. most; the others are empty. */
 typedef struct fuzz_part {
     const uint8_t *data;
     size_t size;
 } fuzz_part;
 size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t most);
+/* The part as a file of that name; an empty part means that there is no such file. */
+const char *fuzz_put_part(const char *name, fuzz_part part);
+/* Byte `at` of a part whose bits choose options; 0 beyond its end. */
+unsigned fuzz_choice(fuzz_part part, size_t at);
 
 /* A copy of exactly that size, so that the sanitizer sees the first byte read beyond it. Freed with free. */
 uint8_t *fuzz_copy(const void *data, size_t size);
+/* The same as text, with a NUL after it. */
+char *fuzz_text(fuzz_part part);
 
 #endif

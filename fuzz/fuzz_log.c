@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_REQUIRE(icseg_log_writer_step(w, &step, (const char *const[]){"total", "decode"}, 2, &error) == ICSEG_OK);
     FUZZ_REQUIRE(icseg_log_writer_finish(&w, &error) == ICSEG_OK);
     FUZZ_REQUIRE(fuzz_succeeded(icseg_log_read(&log, path, &error), &error));
-    FUZZ_REQUIRE(!log.torn && log.steps >= 1 && log.step[log.steps - 1].step == first);
+    FUZZ_REQUIRE(!log.truncated && log.steps >= 1 && log.step[log.steps - 1].step == first);
     icseg_log_close(&log);
     return 0;
 }

@@ -7,8 +7,8 @@
 #include "dataset/internal.h"
 
 static void fill(icseg_dataset *d, int16_t label) {
-    for (int deep = 0; deep < 2; deep++)
-        for (int32_t v = 0; v < ICSEG_LABEL_VALUES; v++) d->rule[deep][v] = label;
+    for (int32_t v = 0; v < ICSEG_LABEL_VALUES; v++) d->rule[0][v] = label;
+    memcpy(d->rule[1], d->rule[0], sizeof d->rule[0]);
 }
 
 static void set_value(icseg_dataset *d, int32_t value, int32_t label) {
@@ -17,13 +17,10 @@ static void set_value(icseg_dataset *d, int32_t value, int32_t label) {
 
 /* Values are classes, from 0, or from 1 when 0 is unlabelled. */
 static void set_plain_rule(icseg_dataset *d, bool reduce_zero_label) {
-    for (int deep = 0; deep < 2; deep++) {
-        for (int32_t v = 0; v < ICSEG_LABEL_VALUES; v++) {
-            int32_t label = reduce_zero_label ? v - 1 : v; /* 0 becomes -1: ignore */
-            d->rule[deep][v] = (int16_t)(label < d->classes ? label : ICSEG_LABEL_INVALID);
-        }
-        d->rule[deep][deep ? 65535 : 255] = ICSEG_LABEL_IGNORE;
-    }
+    fill(d, ICSEG_LABEL_INVALID);
+    if (reduce_zero_label) set_value(d, 0, ICSEG_LABEL_IGNORE);
+    for (int32_t k = 0; k < d->classes; k++) set_value(d, reduce_zero_label ? k + 1 : k, k);
+    d->rule[0][255] = d->rule[1][65535] = ICSEG_LABEL_IGNORE;
 }
 
 static void set_mat_rule(icseg_dataset *d) {

@@ -150,6 +150,7 @@ icseg_status icseg_import_run(const icseg_import_options *options, const icseg_p
     ICSEG_TRY(icseg_arena_open(&im.arena, error));
     icseg_status status = import(&im, error);
     im.summary.problems = im.problems.count;
+    icseg_palette_close(&im.palette);
     icseg_staging_close(&im);
     icseg_arena_close(&im.arena);
     if (out) icseg_struct_write(out, &im.summary, sizeof *out, FIRST_SUMMARY_SIZE, "icseg_import_summary", NULL);

@@ -63,7 +63,8 @@ typedef struct icseg_import {
     icseg_stage stage;      /* its total grows as images are found */
     char **names;           /* (classes) */
     int32_t classes;
-    bool fixed; /* the classes are the caller's: no names are added */
+    bool fixed;            /* the classes are the caller's: no names are added */
+    icseg_palette palette; /* of the label files; made again when a class was added */
     icseg_import_summary summary;
     int64_t in_split; /* images seen while the source has one split */
     bool one_split;

@@ -132,16 +132,17 @@ static icseg_status make_labels(icseg_import *im, entry *e, icseg_error *error) 
 
 /* Writes the label file also after a problem, to find images with the same name. */
 static icseg_status write_labels(icseg_import *im, const entry *e, const char *stem, icseg_error *error) {
-    icseg_palette palette = {0};
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/annotations/%s/%s.png", im->staging, e->split, stem);
     if (icseg_file_exists(path))
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: two images would be called %s; rename one", e->item->source,
                           stem);
     im->broken = true;
-    ICSEG_TRY(icseg_palette_create_for(&palette, (const char *const *)im->names, im->classes, error));
-    icseg_status status = icseg_labels_write_png(&e->labels, &palette, path, error);
-    icseg_palette_close(&palette);
+    if (im->palette.size != im->classes) {
+        icseg_palette_close(&im->palette);
+        ICSEG_TRY(icseg_palette_create_for(&im->palette, (const char *const *)im->names, im->classes, error));
+    }
+    icseg_status status = icseg_labels_write_png(&e->labels, &im->palette, path, error);
     im->broken = status != ICSEG_OK;
     return status;
 }

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the targets of the importers share. */
+#ifndef FUZZ_IMPORTER_H
+#define FUZZ_IMPORTER_H
+
+#include "fuzz.h"
+#include "icseg/import.h"
+
+enum { FUZZ_IMAGE_WIDTH = 12, FUZZ_IMAGE_HEIGHT = 10 };
+
+/* An image of that size as a PNG file. */
+void fuzz_put_image(const char *name);
+
+/* Imports a folder. Two bytes of `choices` select the options. If the import fails, nothing is left of the new data
+ * set; otherwise it can be opened, and all of it read. */
+void fuzz_import(icseg_import_format format, const char *source, fuzz_part choices);
+
+#endif
