@@ -12,7 +12,9 @@
 #include "base/memory.h"
 #include "image/codec.h"
 
-enum { MAX_SCANS = 200 }; /* every scan covers the whole image: without a limit a small file takes hours */
+/* Every scan of a progressive JPEG visits all coefficients, even when it has next to no bytes: 199 scans in 151 KB take
+ * 19 seconds. Encoders write about 10 scans. */
+enum { MAX_SCANS = 64 };
 
 static icseg_status fail_early(const icseg_source *source, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the JPEG data end too early (%zu bytes); the file is truncated",
@@ -107,7 +109,7 @@ static void on_progress(j_common_ptr codec) {
     reader *r = codec->client_data;
     if (r->codec.input_scan_number > MAX_SCANS)
         escape_with(r, icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                                  "%s: a JPEG with more than %d scans; save it as baseline JPEG or PNG",
+                                  "%s: a JPEG with more than %d scans; save it again as a baseline JPEG",
                                   r->source->name, MAX_SCANS));
 }
 

@@ -11,7 +11,7 @@
 #include "image/codec.h"
 #include "image/png_memory.h"
 
-enum { SIGNATURE = 8, IHDR_END = SIGNATURE + 8 + 13 + 4, CHUNK_EXTRA = 12 };
+enum { SIGNATURE = 8, IHDR_END = SIGNATURE + 8 + 13 + 4, CHUNK_EXTRA = 12, PASSES = 7 };
 
 static uint32_t big_endian(const unsigned char *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
@@ -51,22 +51,34 @@ icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, ics
     return ICSEG_OK;
 }
 
-typedef struct reader {
+typedef struct reader reader;
+struct reader {
     png_structp png;
     png_infop info;
     const icseg_source *source;
+    const icseg_header *header;
     icseg_error *error;
-    size_t at;
+    /* Once the header is known: sets the conversions, `rows` and `stride`. */
+    icseg_status (*start)(reader *r);
+    icseg_mask *mask; /* NULL for an image */
+    uint8_t *rows;
+    size_t stride; /* bytes from row to row */
+    bool started;
+    bool ended;     /* the end of the file has been read */
     size_t missing; /* bytes of libpng's allocation that failed */
     icseg_status status;
-} reader;
+};
+
+static void escape_with(reader *r, icseg_status status) {
+    r->status = status;
+    png_longjmp(r->png, 1);
+}
 
 static void on_error(png_structp png, png_const_charp text) {
     reader *r = png_get_error_ptr(png);
-    r->status = r->missing
-                    ? icseg_fail_memory(r->error, r->missing, r->source->name)
-                    : icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: cannot decode this PNG: %s", r->source->name, text);
-    png_longjmp(png, 1);
+    escape_with(r, r->missing ? icseg_fail_memory(r->error, r->missing, r->source->name)
+                              : icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: cannot decode this PNG: %s",
+                                           r->source->name, text));
 }
 
 static void on_warning(png_structp png, png_const_charp text) {
@@ -74,62 +86,74 @@ static void on_warning(png_structp png, png_const_charp text) {
     (void)text;
 }
 
-static void on_read(png_structp png, png_bytep to, size_t count) {
-    reader *r = png_get_io_ptr(png);
-    if (count > r->source->size - r->at) png_error(png, "the data end too early; the file is truncated");
-    memcpy(to, r->source->data + r->at, count);
-    r->at += count;
+static void on_info(png_structp png, png_infop info) {
+    reader *r = png_get_progressive_ptr(png);
+    (void)info;
+    if (r->started) png_error(png, "its pixels are interrupted by other data"); /* libpng would begin again */
+    r->started = true;
+    icseg_status status = r->start(r);
+    if (status != ICSEG_OK) escape_with(r, status);
 }
 
-static icseg_status open_reader(reader *r) {
-    r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, on_warning, &r->missing, icseg_png_alloc,
-                                      icseg_png_free);
-    r->info = r->png ? png_create_info_struct(r->png) : NULL;
-    return r->info ? ICSEG_OK : icseg_fail_memory(r->error, r->missing, r->source->name);
+/* Interlaced images call this for all rows in every pass; `from` is NULL where the pass adds nothing to a row. */
+static void on_row(png_structp png, png_bytep from, png_uint_32 y, int pass) {
+    reader *r = png_get_progressive_ptr(png);
+    (void)pass;
+    if (from) png_progressive_combine_row(png, r->rows + (size_t)y * r->stride, from);
 }
 
-/* Must follow setjmp, as everything that may fail. */
-static void read_info(reader *r) {
-    png_set_read_fn(r->png, r, on_read);
+static void on_end(png_structp png, png_infop info) {
+    reader *r = png_get_progressive_ptr(png);
+    (void)info;
+    bool interlaced = png_get_interlace_type(png, r->info) != PNG_INTERLACE_NONE;
+    if (interlaced ? png_get_current_pass_number(png) < PASSES
+                   : png_get_current_row_number(png) < (png_uint_32)r->header->height)
+        png_error(png, "the image data end too early");
+    r->ended = true;
+}
+
+/* libpng's reader for data that arrive in pieces: unlike the other one, it does not decompress what follows the last
+ * row, which may be any amount. The whole file is one piece. */
+static icseg_status read_all(reader *r) {
+    if (setjmp(png_jmpbuf(r->png))) return r->status;
+    png_set_progressive_read_fn(r->png, r, on_info, on_row, on_end);
     png_set_user_limits(r->png, ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_SIDE);
     /* Text, colour profiles and the like are skipped: reading them is slow, and they may decompress to any size. */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
-    png_read_info(r->png, r->info);
+    png_process_data(r->png, r->info, (png_bytep)(uintptr_t)r->source->data, r->source->size);
+    if (!r->ended) png_error(r->png, "the data end too early; the file is truncated");
+    return ICSEG_OK;
 }
 
-/* All passes of all rows, `stride` bytes apart; then the rest of the file, so that truncation there is noticed. */
-static void read_rows(reader *r, uint8_t *rows, size_t stride, int32_t height, int passes) {
-    for (int pass = 0; pass < passes; pass++)
-        for (int32_t y = 0; y < height; y++) png_read_row(r->png, rows + (size_t)y * stride, NULL);
-    png_read_end(r->png, NULL);
+static icseg_status decode(reader *r) {
+    icseg_status status = check_claim(r->header, r->source, r->error);
+    if (status != ICSEG_OK) return status;
+    r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, on_warning, &r->missing, icseg_png_alloc,
+                                      icseg_png_free);
+    r->info = r->png ? png_create_info_struct(r->png) : NULL;
+    status = r->info ? read_all(r) : icseg_fail_memory(r->error, r->missing, r->source->name);
+    png_destroy_read_struct(&r->png, &r->info, NULL);
+    return status;
 }
 
-static icseg_status decode(reader *r, const icseg_header *header, uint8_t *pixels) {
-    if (setjmp(png_jmpbuf(r->png))) return r->status;
-    read_info(r);
+static icseg_status start_image(reader *r) {
     bool alpha = (png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_ALPHA) != 0 ||
                  png_get_valid(r->png, r->info, PNG_INFO_tRNS) != 0;
     png_set_expand(r->png);
     png_set_scale_16(r->png);
     if (alpha) png_set_background_fixed(r->png, &(png_color_16){0}, PNG_BACKGROUND_GAMMA_SCREEN, 0, 0);
     png_set_gray_to_rgb(r->png);
-    int passes = png_set_interlace_handling(r->png);
+    png_set_interlace_handling(r->png);
     png_read_update_info(r->png, r->info);
-    size_t stride = (size_t)header->width * 3;
-    if (png_get_rowbytes(r->png, r->info) != stride)
-        return icseg_fail(r->error, ICSEG_ERROR_INTERNAL, "%s: PNG rows have an unexpected size", r->source->name);
-    read_rows(r, pixels, stride, header->height, passes);
-    return ICSEG_OK;
+    r->stride = (size_t)r->header->width * 3;
+    return png_get_rowbytes(r->png, r->info) == r->stride
+               ? ICSEG_OK
+               : icseg_fail(r->error, ICSEG_ERROR_INTERNAL, "%s: PNG rows have an unexpected size", r->source->name);
 }
 
 icseg_status icseg_png_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
                               icseg_error *error) {
-    reader r = {.source = source, .error = error};
-    icseg_status status = check_claim(header, source, error);
-    if (status == ICSEG_OK) status = open_reader(&r);
-    if (status == ICSEG_OK) status = decode(&r, header, pixels);
-    png_destroy_read_struct(&r.png, &r.info, NULL);
-    return status;
+    return decode(&(reader){.source = source, .header = header, .error = error, .start = start_image, .rows = pixels});
 }
 
 static void copy_palette(icseg_mask *out, reader *r) {
@@ -144,9 +168,7 @@ static void copy_palette(icseg_mask *out, reader *r) {
     out->palette_size = count < 256 ? count : 256;
 }
 
-static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *header) {
-    if (setjmp(png_jmpbuf(r->png))) return r->status;
-    read_info(r);
+static icseg_status start_mask(reader *r) {
     int type = png_get_color_type(r->png, r->info), depth = png_get_bit_depth(r->png, r->info);
     if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)
         return icseg_mask_fail_colour(r->source,
@@ -154,31 +176,33 @@ static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *
                                       : type == PNG_COLOR_TYPE_RGB_ALPHA ? "RGBA"
                                                                          : "grey with alpha",
                                       r->error);
-    out->bits = depth;
-    if (type == PNG_COLOR_TYPE_PALETTE) copy_palette(out, r);
-    ICSEG_TRY(icseg_mask_allocate(out, header, r->source, r->error));
+    r->mask->bits = depth;
+    if (type == PNG_COLOR_TYPE_PALETTE) copy_palette(r->mask, r);
+    ICSEG_TRY(icseg_mask_allocate(r->mask, r->header, r->source, r->error));
+    r->rows = (uint8_t *)r->mask->data;
+    r->stride = sizeof *r->mask->data * (size_t)r->header->width;
     png_set_packing(r->png); /* 1, 2, 4 bits to a byte each, not scaled */
-    int passes = png_set_interlace_handling(r->png);
+    png_set_interlace_handling(r->png);
     png_read_update_info(r->png, r->info);
-    size_t width = (size_t)header->width;
-    read_rows(r, (uint8_t *)out->data, 2 * width, header->height, passes);
-    for (size_t y = 0; y < (size_t)header->height; y++) {
-        uint16_t *row = out->data + y * width; /* holds `width` bytes, or big-endian pairs: widened in place */
+    return ICSEG_OK;
+}
+
+/* Widens each row in place: it holds one byte a pixel, or big-endian pairs. */
+static void widen(icseg_mask *mask) {
+    size_t width = (size_t)mask->width;
+    for (size_t y = 0; y < (size_t)mask->height; y++) {
+        uint16_t *row = mask->data + y * width;
         const uint8_t *bytes = (const uint8_t *)row;
-        if (depth == 16)
+        if (mask->bits == 16)
             for (size_t x = 0; x < width; x++) row[x] = (uint16_t)(bytes[2 * x] << 8 | bytes[2 * x + 1]);
         else
             for (size_t x = width; x-- > 0;) row[x] = bytes[x];
     }
-    return ICSEG_OK;
 }
 
 icseg_status icseg_png_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
                                    icseg_error *error) {
-    reader r = {.source = source, .error = error};
-    icseg_status status = check_claim(header, source, error);
-    if (status == ICSEG_OK) status = open_reader(&r);
-    if (status == ICSEG_OK) status = decode_mask(out, &r, header);
-    png_destroy_read_struct(&r.png, &r.info, NULL);
-    return status;
+    ICSEG_TRY(decode(&(reader){.source = source, .header = header, .error = error, .start = start_mask, .mask = out}));
+    widen(out);
+    return ICSEG_OK;
 }

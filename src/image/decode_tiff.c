@@ -90,8 +90,42 @@ static icseg_status fail(const reader *r, icseg_error *error) {
                       r->text[0] ? r->text : "the data are damaged or truncated");
 }
 
+static uint64_t load(const unsigned char *p, size_t bytes, bool big_endian) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < bytes; i++) value = value << 8 | p[big_endian ? i : bytes - 1 - i];
+    return value;
+}
+
+/* libtiff copies the values of all tags when it opens a file, also of those that it does not know. The values are in
+ * the file, but thousands of tags may share them: 1.3 MB took 4 GB. A directory that libtiff cannot read is left to it.
+ */
+static icseg_status check_tags(const icseg_source *source, icseg_error *error) {
+    enum { SHARED = 1 << 16 }; /* bytes; some programs store equal resolutions only once */
+    static const uint8_t widths[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8};
+    const unsigned char *data = source->data;
+    if (source->size < 16) return ICSEG_OK;
+    bool big_endian = data[0] == 'M', wide = load(data + 2, 2, big_endian) == 43; /* BigTIFF */
+    size_t word = wide ? 8 : 4, head = wide ? 8 : 2, entry = 4 + 2 * word;
+    uint64_t at = load(data + word, word, big_endian), total = 0;
+    if (at > source->size || source->size - at < head) return ICSEG_OK;
+    uint64_t count = load(data + at, head, big_endian), most = (source->size - at - head) / entry;
+    for (uint64_t i = 0; i < count && i < most; i++) {
+        const unsigned char *tag = data + at + head + i * entry;
+        uint64_t type = load(tag + 2, 2, big_endian), values = load(tag + 4, word, big_endian), bytes = 0;
+        if (type < sizeof widths && __builtin_mul_overflow(values, (uint64_t)widths[type], &bytes)) bytes = UINT64_MAX;
+        total += bytes < source->size ? bytes : source->size; /* libtiff stops at the file's end */
+        if (total > source->size + SHARED)
+            return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                              "%s: refused: the tags of this TIFF claim more bytes than the file has (%zu); save it "
+                              "again",
+                              source->name, source->size);
+    }
+    return ICSEG_OK;
+}
+
 static icseg_status open_reader(reader *r, const icseg_source *source, icseg_error *error) {
     *r = (reader){.source = source};
+    ICSEG_TRY(check_tags(source, error));
     r->tiff = open_tiff(r);
     return r->tiff ? ICSEG_OK : fail(r, error);
 }
@@ -113,10 +147,31 @@ icseg_status icseg_tiff_header(icseg_header *out, const icseg_source *source, ic
     return icseg_header_set_size(out, width, height, source, error);
 }
 
-/* Strips and tiles are decoded completely. One that is far larger than the image would exhaust memory. */
-static bool has_sane_blocks(const reader *r, const icseg_header *header) {
-    uint64_t most = ((uint64_t)header->width + 4096) * ((uint64_t)header->height + 4096) * 16;
-    return (uint64_t)(TIFFIsTiled(r->tiff) ? TIFFTileSize64(r->tiff) : TIFFStripSize64(r->tiff)) <= most;
+/* Strips and tiles are decoded completely, and may share their data: without limits a file of 32 KB takes minutes. What
+ * they decode to is limited by the image, enlarged to whole tiles, and what they are decoded from by that and the file.
+ */
+static icseg_status check_blocks(const reader *r, const icseg_header *header, icseg_error *error) {
+    enum {
+        EDGE = 1024,
+        PIXEL = 32
+    }; /* pixels beyond the image in each direction; bytes of a pixel, such as 16 bands */
+    bool tiled = TIFFIsTiled(r->tiff);
+    uint64_t block = tiled ? TIFFTileSize64(r->tiff) : TIFFStripSize64(r->tiff), decoded, packed = 0;
+    uint32_t count = tiled ? TIFFNumberOfTiles(r->tiff) : TIFFNumberOfStrips(r->tiff);
+    uint64_t most = ((uint64_t)header->width + EDGE) * ((uint64_t)header->height + EDGE) * PIXEL;
+    if (!block || !count) return fail(r, error);
+    if (__builtin_mul_overflow(block, (uint64_t)count, &decoded) || decoded > most)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: refused: %u %s of %llu bytes are too large for a TIFF of %d x %d pixels; save it again",
+                          r->source->name, count, tiled ? "tiles" : "strips", (unsigned long long)block, header->width,
+                          header->height);
+    for (uint32_t i = 0; i < count; i++)
+        if (__builtin_add_overflow(packed, TIFFGetStrileByteCount(r->tiff, i), &packed)) packed = UINT64_MAX;
+    return packed <= r->source->size + decoded
+               ? ICSEG_OK
+               : icseg_fail(error, ICSEG_ERROR_FORMAT,
+                            "%s: refused: the %s of this TIFF claim %llu bytes, but the file has %zu; save it again",
+                            r->source->name, tiled ? "tiles" : "strips", (unsigned long long)packed, r->source->size);
 }
 
 static icseg_status decode(reader *r, const icseg_header *header, uint32_t *raster, uint8_t *pixels,
@@ -125,7 +180,7 @@ static icseg_status decode(reader *r, const icseg_header *header, uint32_t *rast
     if (!TIFFRGBAImageOK(r->tiff, reason))
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: cannot read this kind of TIFF as an image: %s",
                           r->source->name, reason);
-    if (!has_sane_blocks(r, header)) return fail(r, error);
+    ICSEG_TRY(check_blocks(r, header, error));
     /* Asking for the stored orientation keeps libtiff from flipping, which it does in only four of the eight cases.
      * Colours are already multiplied by alpha, which is the same as compositing over black. */
     if (!TIFFReadRGBAImageOriented(r->tiff, (uint32_t)header->width, (uint32_t)header->height, raster,
@@ -212,7 +267,8 @@ static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *
         TIFFGetFieldDefaulted(r->tiff, TIFFTAG_ROWSPERSTRIP, &down);
         if (down > (uint32_t)header->height) down = (uint32_t)header->height;
     }
-    if (!across || !down || !has_sane_blocks(r, header)) return fail(r, error);
+    if (!across || !down) return fail(r, error);
+    ICSEG_TRY(check_blocks(r, header, error));
     tmsize_t bytes = tiled ? TIFFTileSize(r->tiff) : TIFFStripSize(r->tiff);
     if (bytes <= 0 || (uint64_t)bytes < (uint64_t)across * down * bits / 8) return fail(r, error);
     ICSEG_TRY(icseg_mask_allocate(out, header, r->source, error));

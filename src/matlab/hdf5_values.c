@@ -5,7 +5,8 @@
 
 #include "matlab/hdf5_bytes.h"
 
-enum { MAX_CHUNK = 1 << 24, MAX_ALL_CHUNKS = 4 * MAX_CHUNK /* elements; edges are padded */ };
+/* Chunks at the edges are padded: together they may have this many times the matrix's elements, and a few more. */
+enum { PADDED = 4, SPARE = 1 << 20 };
 enum { MAX_NODES = 1 << 16, MAX_DEPTH = 16 };
 enum { FILTER_DEFLATE = 1, FILTER_SHUFFLE = 2, FILTER_FLETCHER32 = 3, CHECKSUM = 4 };
 
@@ -15,6 +16,7 @@ typedef struct values {
     double *out;
     unsigned char *chunk[2]; /* decompressed, in turns; each of chunk_bytes and a checksum */
     uint64_t chunk_bytes, chunks_left;
+    uint64_t bytes_left; /* of the file: chunks do not share bytes, else a small file takes minutes */
     int nodes;
     icseg_error *error;
 } values;
@@ -97,7 +99,10 @@ static icseg_status read_chunk(values *v, const unsigned char *key, uint64_t add
     uint64_t bytes = icseg_hdf5_load(key, 4);
     const uint64_t start[2] = {icseg_hdf5_load(key + 8, 8), icseg_hdf5_load(key + 16, 8)};
     const unsigned char *data = icseg_hdf5_at(v->file, address, bytes);
-    if (!data || start[0] >= v->set->extent[0] || start[1] >= v->set->extent[1] || !v->chunks_left--) return damaged(v);
+    if (!data || start[0] >= v->set->extent[0] || start[1] >= v->set->extent[1] || !v->chunks_left-- ||
+        bytes > v->bytes_left)
+        return damaged(v);
+    v->bytes_left -= bytes;
     ICSEG_TRY(unpack(v, &data, bytes, icseg_hdf5_load(key + 4, 4)));
     place(v, start, data);
     return ICSEG_OK;
@@ -122,15 +127,16 @@ static icseg_status read_tree(values *v, uint64_t address, int level) {
 static icseg_status read_chunks(values *v) {
     const icseg_hdf5_set *s = v->set;
     const uint64_t *chunk = s->chunk, *extent = s->extent;
-    bool fits = chunk[0] && chunk[1] && chunk[0] <= MAX_CHUNK && chunk[1] <= MAX_CHUNK / chunk[0];
-    if (fits) v->chunks_left = ((extent[0] - 1) / chunk[0] + 1) * ((extent[1] - 1) / chunk[1] + 1);
-    if (!fits || v->chunks_left > MAX_ALL_CHUNKS / (chunk[0] * chunk[1]))
+    uint64_t size = chunk[0] * chunk[1], most = PADDED * s->elements + SPARE; /* the sides have 32 bits */
+    if (size) v->chunks_left = ((extent[0] - 1) / chunk[0] + 1) * ((extent[1] - 1) / chunk[1] + 1);
+    if (!size || v->chunks_left > most / size)
         return icseg_fail(v->error, ICSEG_ERROR_FORMAT,
                           "%s: %llu x %llu values in chunks of %llu x %llu, which is too large", v->file->path,
                           (unsigned long long)extent[0], (unsigned long long)extent[1], (unsigned long long)chunk[0],
                           (unsigned long long)chunk[1]);
     if (s->tree == UINT64_MAX) return ICSEG_OK; /* never written: all 0 */
-    v->chunk_bytes = chunk[0] * chunk[1] * s->width;
+    v->chunk_bytes = size * s->width;
+    v->bytes_left = v->file->size;
     for (int i = 0; i < 2; i++) v->chunk[i] = icseg_alloc(v->chunk_bytes + CHECKSUM);
     if (!v->chunk[0] || !v->chunk[1]) return icseg_fail_memory(v->error, 0, v->file->path);
     return read_tree(v, s->tree, -1);

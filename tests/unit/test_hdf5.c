@@ -305,16 +305,55 @@ static void chunks_far_larger_than_the_matrix_are_refused(void **state) {
         test_put(&s, 3 | 2 << 8 | 3 << 16, 3); /* in pieces */
         test_put(&s, UINT64_MAX, 8);           /* none of which was written */
         test_put(&s, 1, 4);
-        test_put(&s, width ? 1 << 24 : 64, 4);
+        test_put(&s, width ? 1 << 21 : 64, 4);
         test_put(&s, 2, 4);
         double *values = read_bytes(&s, &status);
         if (width) {
             assert_null(values);
             assert_int_equal(status, ICSEG_ERROR_FORMAT);
-            assert_non_null(strstr(error.message, "851 x 1 values in chunks of 1 x 16777216"));
+            assert_non_null(strstr(error.message, "851 x 1 values in chunks of 1 x 2097152"));
         } else
             assert_true(values && values[0] == 0);
         icseg_free(values);
+    }
+}
+
+/* The chunks of a matrix all have the same bytes in the file; each has 64 values. */
+static void chunks_that_share_their_bytes_are_refused(void **state) {
+    (void)state;
+    enum { CHUNK = 64, KEY = 40 };
+    for (uint64_t chunks = 1; chunks <= 13; chunks += 12) {
+        icseg_string s = {0};
+        icseg_status status;
+        put_group(&s, "S", 1, 1);
+        put_header(&s, 32 + 20 + 31);
+        put_space(&s, CHUNK * chunks, 1);
+        put_type(&s);
+        put_message(&s, LAYOUT, 23);
+        test_put(&s, 3 | 2 << 8 | 3 << 16, 3); /* in chunks */
+        uint64_t tree = s.size + 20, values = tree + 24 + KEY * chunks;
+        test_put(&s, tree, 8);
+        test_put(&s, CHUNK, 4);
+        test_put(&s, 1, 4);
+        test_put(&s, 2, 4);
+        icseg_string_append(&s, "TREE\1", 5);
+        test_put(&s, chunks << 8, 19); /* level 0 */
+        for (uint64_t i = 0; i < chunks; i++) {
+            test_put(&s, 2 * CHUNK, 8); /* all filters are applied */
+            test_put(&s, CHUNK * i, 8);
+            test_put(&s, 0, 16);
+            test_put(&s, values, 8);
+        }
+        for (int i = 0; i < CHUNK; i++) test_put(&s, 0x0201, 2);
+        double *read = read_bytes(&s, &status);
+        if (chunks == 1)
+            assert_true(read && read[0] == 0x0102 && read[CHUNK - 1] == 0x0102);
+        else {
+            assert_null(read);
+            assert_int_equal(status, ICSEG_ERROR_FORMAT);
+            assert_non_null(strstr(error.message, "damaged"));
+        }
+        icseg_free(read);
     }
 }
 
@@ -327,6 +366,7 @@ int main(void) {
         cmocka_unit_test(of_several_types_the_last_counts),
         cmocka_unit_test(a_leaf_that_stands_there_again_and_again_is_left),
         cmocka_unit_test(chunks_far_larger_than_the_matrix_are_refused),
+        cmocka_unit_test(chunks_that_share_their_bytes_are_refused),
     };
     return cmocka_run_group_tests(tests, open_path, remove_path);
 }
