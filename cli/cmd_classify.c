@@ -42,7 +42,7 @@ static const icseg_option rows[] = {
     {"vocab", ICSEG_FIELD_STRING(struct options, vocab), "CLIP's vocabulary: a file or a folder that contains one",
      .metavar = "FILE", .shown = "next to WEIGHTS"},
     {"top", ICSEG_FIELD_INT(struct options, top), "show the N most probable classes; 0: all", .metavar = "N",
-     .shown = "10 in the table, all with --json", ICSEG_BETWEEN(0, ICSEG_CLASSIFY_MOST_CLASSES)},
+     .shown = "10 in the table, all with --json", ICSEG_BETWEEN(0, ICSEG_CLASSIFY_MAX_CLASSES)},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON per image instead of a table"},
     {"embeddings", ICSEG_FIELD_STRING(struct options, embeddings),
      "write the tensors image (images, C) and text (classes, C), with rows of unit length", .metavar = "FILE"},

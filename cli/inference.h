@@ -71,7 +71,7 @@ extern const char *const inference_modes[], *const inference_precisions[]; /* wo
          "test-time augmentation: scales from 0.5 to 1.75 and mirror images, 12 runs per image"},                      \
         {"scales",           ICSEG_FIELD_FLOATS(S, inference.scale[0]),          "average over these scales",          \
          .metavar = "S,...", .shown = "1; with --tta: 0.5,0.75,1,1.25,1.5,1.75", .capacity = ICSEG_EVAL_SCALES,        \
-         .least = 1,         .count_offset = offsetof(S, inference.scale_count), ICSEG_BETWEEN(0.0625, 16)},           \
+         .min_count = 1,     .count_offset = offsetof(S, inference.scale_count), ICSEG_BETWEEN(0.0625, 16)},           \
         {"flip", ICSEG_FIELD_BOOL(S, inference.flip), "average with the mirror image"},                                \
         PRECISION_ROW(S, inference.precision)
 

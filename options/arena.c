@@ -9,11 +9,11 @@
 #include "options/memory.h"
 #include "options/poison.h"
 
-/* Of exact blocks each is a chunk of its own, with poisoned bytes before it. */
+/* With ICSEG_EXACT_BLOCKS, each block is a chunk of its own and is preceded by poisoned bytes. */
 enum {
     ARENA_ALIGNMENT = 16,
-    ARENA_FRONT = ICSEG_EXACT_BLOCKS ? 32 : 0,
-    ARENA_STEP = ICSEG_EXACT_BLOCKS ? 1 : ARENA_ALIGNMENT,
+    ARENA_RED_ZONE = ICSEG_EXACT_BLOCKS ? 32 : 0,
+    ARENA_ROUNDING = ICSEG_EXACT_BLOCKS ? 1 : ARENA_ALIGNMENT,
     ARENA_CHUNK = ICSEG_EXACT_BLOCKS ? 0 : 64 * 1024
 };
 
@@ -45,17 +45,17 @@ void icseg_arena_close(icseg_arena **arena) {
 
 void *icseg_arena_alloc(icseg_arena *arena, size_t bytes) {
     if (bytes > SIZE_MAX / 2) return NULL;
-    bytes = (bytes + ARENA_STEP - 1) / ARENA_STEP * ARENA_STEP;
+    bytes = (bytes + ARENA_ROUNDING - 1) / ARENA_ROUNDING * ARENA_ROUNDING;
     chunk *c = arena->head;
     if (!c || c->size - c->used < bytes) {
         size_t size = bytes > ARENA_CHUNK ? bytes : ARENA_CHUNK;
-        c = icseg_alloc(sizeof *c + ARENA_FRONT + size);
+        c = icseg_alloc(sizeof *c + ARENA_RED_ZONE + size);
         if (!c) return NULL;
         *c = (chunk){.next = arena->head, .size = size};
-        ICSEG_POISON(c->data, ARENA_FRONT);
+        ICSEG_POISON(c->data, ARENA_RED_ZONE);
         arena->head = c;
     }
-    void *block = c->data + ARENA_FRONT + c->used;
+    void *block = c->data + ARENA_RED_ZONE + c->used;
     c->used += bytes;
     return memset(block, 0, bytes);
 }

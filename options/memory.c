@@ -19,8 +19,8 @@ static int should_fail(void) {
     return atomic_fetch_sub(&fail_countdown, 1) == 0;
 }
 
-/* Stands before every block. Large ones are mapped: they are zero at first, take no memory before they are written to,
- * and go back to the system when they are freed, where the C library's heap would keep some of them. */
+/* Precedes every block. Large blocks are mapped: they start as zeros, take no memory until they are written to, and
+ * return to the system when they are freed, while the C library's heap would keep some of them. */
 typedef struct header {
     size_t mapped; /* bytes from `start`; 0: from the heap */
     void *start;
@@ -31,10 +31,10 @@ static void *with_header(void *block, void *start, size_t mapped) {
     return block;
 }
 
-static const size_t MAPPED_FROM = 1 << 20;
+static const size_t MAP_THRESHOLD = 1 << 20; /* bytes */
 
-/* Activations and weights in pages of 2 MB, where the system has them: fewer page faults and TLB misses (a training
- * step gains several per cent, docs/performance.md). What does not fill such a page is in small ones. */
+/* Blocks of 4 MiB and more use pages of 2 MiB where the system has them, which saves page faults and TLB misses: a
+ * training step gains several per cent (docs/performance.md). */
 static void *alloc_mapped(size_t bytes) {
     size_t alignment = bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : ALIGNMENT, mapped = bytes + alignment + ALIGNMENT;
     char *start = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -42,7 +42,7 @@ static void *alloc_mapped(size_t bytes) {
     char *block = start + ALIGNMENT;
     block += (alignment - (uintptr_t)block % alignment) % alignment;
 #ifdef MADV_HUGEPAGE
-    if (alignment == HUGE_PAGE) madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* no: no failure */
+    if (alignment == HUGE_PAGE) madvise(block, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE); /* a hint */
 #endif
     return with_header(block, start, mapped);
 }
@@ -55,7 +55,7 @@ static void *alloc_exact(size_t bytes) {
 void *icseg_alloc(size_t bytes) {
     if (should_fail() || bytes > SIZE_MAX / 2) return NULL;
     if (ICSEG_EXACT_BLOCKS) return alloc_exact(bytes);
-    if (bytes >= MAPPED_FROM) return alloc_mapped(bytes);
+    if (bytes >= MAP_THRESHOLD) return alloc_mapped(bytes);
     char *start = aligned_alloc(ALIGNMENT, ALIGNMENT + (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     return start ? with_header(start + ALIGNMENT, start, 0) : NULL;
 }
@@ -80,7 +80,7 @@ void *icseg_alloc_array(size_t count, size_t size) {
 
 void *icseg_calloc_array(size_t count, size_t size) {
     void *block = icseg_alloc_array(count, size);
-    if (!block || (!ICSEG_EXACT_BLOCKS && count * size >= MAPPED_FROM)) return block; /* fresh from the system */
+    if (!block || (!ICSEG_EXACT_BLOCKS && count * size >= MAP_THRESHOLD)) return block; /* mapped: already zero */
     return memset(block, 0, count * size);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Option tables: finding a row, turning text into a field with errors that say what is accepted, and the command line.
- */
+ * Option tables: looking up a row, parsing text into a field, parsing the command line. Errors name the accepted
+ * values. */
 #include "options/options.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { KEYS_MOST = 256, TEXT_MOST = 512 };
+enum { MAX_KEYS = 256, MAX_TEXT = 512 };
 
 #define TRY(call)                                                                                                      \
     do {                                                                                                               \
@@ -37,12 +37,12 @@ static const char *leaf_of(const char *key) {
 
 /* The key that was probably meant: "lr" and "model.lr" mean "train.lr", "train.stpes" means "train.steps". */
 static const char *nearest_key(const icseg_option_table *table, const char *key, bool positional) {
-    const char *leaves[KEYS_MOST], *leaf = leaf_of(key), *found = NULL;
+    const char *leaves[MAX_KEYS], *leaf = leaf_of(key), *found = NULL;
     for (size_t i = 0; i < table->count; i++)
         if (!table->rows[i].positional && !strcmp(leaf_of(table->rows[i].key), leaf)) return table->rows[i].key;
     for (int pass = 0; pass < 2 && !found; pass++) { /* first inside the section, then anywhere */
         size_t count = 0, section = pass == 0 ? (size_t)(leaf - key) : 0;
-        for (size_t i = 0; i < table->count && count < KEYS_MOST; i++)
+        for (size_t i = 0; i < table->count && count < MAX_KEYS; i++)
             if ((positional || !table->rows[i].positional) && !strncmp(table->rows[i].key, key, section))
                 leaves[count++] = leaf_of(table->rows[i].key);
         found = icseg_text_nearest(leaf, leaves, count);
@@ -60,7 +60,7 @@ icseg_status icseg_option_unknown(const icseg_option_table *table, const char *k
                            nearest ? "?" : "");
 }
 
-/* ---- what is accepted, in words ---- */
+/* ---- describing the accepted values ---- */
 
 static void describe_range(const icseg_option *o, char *out, size_t size) {
     out[0] = '\0';
@@ -100,11 +100,11 @@ void icseg_option_describe(const icseg_option *o, char *out, size_t size) {
     case ICSEG_OPTION_WORD: describe_choices(o, out, size, "one of "); break;
     case ICSEG_OPTION_INT_LIST:
     case ICSEG_OPTION_FLOAT_LIST:
-        snprintf(out, size, "a list of %s%d%s %snumbers%s%s", o->least < o->capacity ? "at most " : "",
-                 (int)o->capacity, o->least > 0 && o->least < o->capacity ? " (not empty)" : "",
+        snprintf(out, size, "a list of %s%d%s %snumbers%s%s", o->min_count < o->capacity ? "at most " : "",
+                 (int)o->capacity, o->min_count > 0 && o->min_count < o->capacity ? " (not empty)" : "",
                  o->type == ICSEG_OPTION_INT_LIST ? "whole " : "", o->bounded ? ", each" : "", range);
         break;
-    case ICSEG_OPTION_SET: describe_choices(o, out, size, "a list out of "); break;
+    case ICSEG_OPTION_SET: describe_choices(o, out, size, "a list of any of "); break;
     case ICSEG_OPTION_KEYED:
         describe_choices(o, choices, sizeof choices, "");
         snprintf(out, size, "a mapping of %s to a number%s, such as {%d: 0.1}", choices, range, (int)o->members[0]);
@@ -114,24 +114,24 @@ void icseg_option_describe(const icseg_option *o, char *out, size_t size) {
 
 /* ---- text to value ---- */
 
-/* Where a value came from and what it is for: all that an error text needs. */
-typedef struct place {
+/* The option that a value is for and the origin of the value, for error messages. */
+typedef struct context {
     const icseg_option *option;
     const char *name, *origin;
     icseg_error *error;
-} place;
+} context;
 
-static icseg_status refuse(const place *p, const char *text) {
-    char accepted[TEXT_MOST];
-    icseg_option_describe(p->option, accepted, sizeof accepted);
+static icseg_status refuse(const context *c, const char *text) {
+    char accepted[MAX_TEXT];
+    icseg_option_describe(c->option, accepted, sizeof accepted);
     const char *nearest = NULL;
-    if (p->option->words) {
+    if (c->option->words) {
         size_t count = 0;
-        while (p->option->words[count]) count++;
-        nearest = icseg_text_nearest(text, p->option->words, count);
+        while (c->option->words[count]) count++;
+        nearest = icseg_text_nearest(text, c->option->words, count);
     }
-    return icseg_error_set(p->error, ICSEG_ERROR_ARGUMENT, "%s%s%s: \"%.80s\" is not accepted; expected %s%s%s%s",
-                           p->origin ? p->origin : "", p->origin ? ": " : "", p->name, text, accepted,
+    return icseg_error_set(c->error, ICSEG_ERROR_ARGUMENT, "%s%s%s: \"%.80s\" is not accepted; expected %s%s%s%s",
+                           c->origin ? c->origin : "", c->origin ? ": " : "", c->name, text, accepted,
                            nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
@@ -164,23 +164,23 @@ static icseg_status append_string(icseg_strings *strings, icseg_arena *arena, co
     return ICSEG_OK;
 }
 
-static icseg_status set_scalar(const place *p, void *field, icseg_arena *arena, const char *text) {
-    const icseg_option *o = p->option;
+static icseg_status set_scalar(const context *c, void *field, icseg_arena *arena, const char *text) {
+    const icseg_option *o = c->option;
     int64_t integer;
     char *copy;
     switch (o->type) {
-    case ICSEG_OPTION_BOOL: return icseg_parse_bool(text, field) ? ICSEG_OK : refuse(p, text);
+    case ICSEG_OPTION_BOOL: return icseg_parse_bool(text, field) ? ICSEG_OK : refuse(c, text);
     case ICSEG_OPTION_INT:
-        if (!parse_int(o, text, &integer)) return refuse(p, text);
+        if (!parse_int(o, text, &integer)) return refuse(c, text);
         *(int32_t *)field = (int32_t)integer;
         return ICSEG_OK;
     case ICSEG_OPTION_INT64:
-        if (!parse_int(o, text, &integer)) return refuse(p, text);
+        if (!parse_int(o, text, &integer)) return refuse(c, text);
         *(int64_t *)field = integer;
         return ICSEG_OK;
     case ICSEG_OPTION_FLOAT: {
         double number;
-        if (!parse_float(o, text, &number)) return refuse(p, text);
+        if (!parse_float(o, text, &number)) return refuse(c, text);
         *(double *)field = number;
         return ICSEG_OK;
     }
@@ -190,11 +190,11 @@ static icseg_status set_scalar(const place *p, void *field, icseg_arena *arena, 
                 memcpy(field, &i, sizeof i);
                 return ICSEG_OK;
             }
-        return refuse(p, text);
-    case ICSEG_OPTION_STRINGS: return append_string(field, arena, text, p->error);
+        return refuse(c, text);
+    case ICSEG_OPTION_STRINGS: return append_string(field, arena, text, c->error);
     default:
         copy = icseg_arena_strdup(arena, text);
-        if (!copy) return no_memory(p->error);
+        if (!copy) return no_memory(c->error);
         *(const char **)field = copy;
         return ICSEG_OK;
     }
@@ -209,48 +209,48 @@ static int32_t find_member(const icseg_option *o, const char *text) {
     return -1;
 }
 
-static icseg_status set_numbers(const place *p, void *target, const char *const *items, size_t count) {
-    const icseg_option *o = p->option;
-    int32_t integers[ICSEG_OPTION_LIST_MOST];
-    double floats[ICSEG_OPTION_LIST_MOST];
+static icseg_status set_numbers(const context *c, void *target, const char *const *items, size_t count) {
+    const icseg_option *o = c->option;
+    int32_t integers[ICSEG_OPTION_MAX_LIST];
+    double floats[ICSEG_OPTION_MAX_LIST];
     bool whole = o->type == ICSEG_OPTION_INT_LIST;
-    if (count > (size_t)o->capacity || count < (size_t)o->least) {
-        char accepted[TEXT_MOST];
+    if (count > (size_t)o->capacity || count < (size_t)o->min_count) {
+        char accepted[MAX_TEXT];
         icseg_option_describe(o, accepted, sizeof accepted);
-        return icseg_error_set(p->error, ICSEG_ERROR_ARGUMENT, "%s%s%s: %zu value%s given; expected %s",
-                               p->origin ? p->origin : "", p->origin ? ": " : "", p->name, count,
+        return icseg_error_set(c->error, ICSEG_ERROR_ARGUMENT, "%s%s%s: %zu value%s given; expected %s",
+                               c->origin ? c->origin : "", c->origin ? ": " : "", c->name, count,
                                count == 1 ? " is" : "s are", accepted);
     }
     for (size_t i = 0; i < count; i++) {
         int64_t integer = 0;
         if (whole ? !parse_int(o, items[i], &integer) : !parse_float(o, items[i], &floats[i]))
-            return refuse(p, items[i]);
+            return refuse(c, items[i]);
         integers[i] = (int32_t)integer;
     }
     char *field = (char *)target + o->offset;
     if (count)
         memcpy(field, whole ? (void *)integers : (void *)floats, count * (whole ? sizeof *integers : sizeof *floats));
-    if (o->least < o->capacity) *(int32_t *)((char *)target + o->count_offset) = (int32_t)count;
+    if (o->min_count < o->capacity) *(int32_t *)((char *)target + o->count_offset) = (int32_t)count;
     return ICSEG_OK;
 }
 
-static icseg_status set_members(const place *p, void *target, const char *const *items, size_t count) {
-    const icseg_option *o = p->option;
-    bool chosen[ICSEG_OPTION_LIST_MOST] = {false};
-    double values[ICSEG_OPTION_LIST_MOST];
+static icseg_status set_members(const context *c, void *target, const char *const *items, size_t count) {
+    const icseg_option *o = c->option;
+    bool chosen[ICSEG_OPTION_MAX_LIST] = {false};
+    double values[ICSEG_OPTION_MAX_LIST];
     for (int32_t i = 0; i < o->capacity; i++) values[i] = NAN;
     for (size_t i = 0; i < count; i++) {
         char member[32];
         const char *number = NULL, *colon = strchr(items[i], ':');
         size_t length = colon ? (size_t)(colon - items[i]) : strlen(items[i]);
-        if ((o->type == ICSEG_OPTION_KEYED) != (colon != NULL) || length >= sizeof member) return refuse(p, items[i]);
+        if ((o->type == ICSEG_OPTION_KEYED) != (colon != NULL) || length >= sizeof member) return refuse(c, items[i]);
         memcpy(member, items[i], length);
         while (length && isspace((unsigned char)member[length - 1])) length--;
         member[length] = '\0';
         int32_t index = find_member(o, member);
         if (colon) number = colon + 1 + strspn(colon + 1, " \t");
         if (index < 0 || chosen[index] || (number && !parse_float(o, number, &values[index])))
-            return refuse(p, items[i]);
+            return refuse(c, items[i]);
         chosen[index] = true;
     }
     char *field = (char *)target + o->offset;
@@ -261,8 +261,8 @@ static icseg_status set_members(const place *p, void *target, const char *const 
     return ICSEG_OK;
 }
 
-/* Takes "[a, b]" apart in place; at most `most` items, one more is counted so that the caller refuses. */
-static size_t split(const icseg_option *o, char *text, const char **items, size_t most) {
+/* Splits "[a, b]" in place into at most limit + 1 items: the one too many makes the caller refuse the list. */
+static size_t split(const icseg_option *o, char *text, const char **items, size_t limit) {
     size_t length = strlen(text), count = 0;
     if (length >= 2 && ((text[0] == '[' && text[length - 1] == ']') || (text[0] == '{' && text[length - 1] == '}'))) {
         text[length - 1] = '\0';
@@ -270,7 +270,7 @@ static size_t split(const icseg_option *o, char *text, const char **items, size_
     }
     if (!text[strspn(text, " \t")]) return 0;
     const char *separators = o->type == ICSEG_OPTION_INT_LIST ? ",x" : ",";
-    for (char *start = text; start && count <= most; count++) {
+    for (char *start = text; start && count <= limit; count++) {
         char *end = strpbrk(start, separators), *next = end ? end + 1 : NULL;
         if (!end) end = start + strlen(start);
         *end = '\0';
@@ -282,45 +282,46 @@ static size_t split(const icseg_option *o, char *text, const char **items, size_
     return count;
 }
 
-static icseg_status set_list(const place *p, void *target, icseg_arena *arena, const char *const *items, size_t count) {
-    if (p->option->capacity > ICSEG_OPTION_LIST_MOST) /* a row that was written wrongly */
-        return icseg_error_set(p->error, ICSEG_ERROR_INTERNAL, "%s: a list of more than %d", p->name,
-                               ICSEG_OPTION_LIST_MOST);
-    switch (p->option->type) {
+static icseg_status set_list(const context *c, void *target, icseg_arena *arena, const char *const *items,
+                             size_t count) {
+    if (c->option->capacity > ICSEG_OPTION_MAX_LIST) /* a mistake in the table */
+        return icseg_error_set(c->error, ICSEG_ERROR_INTERNAL, "%s: the table allows lists of more than %d", c->name,
+                               ICSEG_OPTION_MAX_LIST);
+    switch (c->option->type) {
     case ICSEG_OPTION_INT_LIST:
-    case ICSEG_OPTION_FLOAT_LIST: return set_numbers(p, target, items, count);
+    case ICSEG_OPTION_FLOAT_LIST: return set_numbers(c, target, items, count);
     case ICSEG_OPTION_SET:
-    case ICSEG_OPTION_KEYED: return set_members(p, target, items, count);
+    case ICSEG_OPTION_KEYED: return set_members(c, target, items, count);
     case ICSEG_OPTION_STRINGS:
         for (size_t i = 0; i < count; i++)
-            TRY(append_string((void *)((char *)target + p->option->offset), arena, items[i], p->error));
+            TRY(append_string((void *)((char *)target + c->option->offset), arena, items[i], c->error));
         return ICSEG_OK;
-    default: return refuse(p, "(a list)");
+    default: return refuse(c, "(a list)");
     }
 }
 
-static icseg_status set_text(const place *p, void *target, icseg_arena *arena, const char *text) {
-    if (!is_list(p->option)) return set_scalar(p, (char *)target + p->option->offset, arena, text);
-    char buffer[TEXT_MOST];
-    const char *items[ICSEG_OPTION_LIST_MOST + 1];
-    if (strlen(text) >= sizeof buffer) return refuse(p, text);
+static icseg_status set_text(const context *c, void *target, icseg_arena *arena, const char *text) {
+    if (!is_list(c->option)) return set_scalar(c, (char *)target + c->option->offset, arena, text);
+    char buffer[MAX_TEXT];
+    const char *items[ICSEG_OPTION_MAX_LIST + 1];
+    if (strlen(text) >= sizeof buffer) return refuse(c, text);
     memcpy(buffer, text, strlen(text) + 1);
-    size_t count = split(p->option, buffer, items, ICSEG_OPTION_LIST_MOST);
-    return set_list(p, target, arena, items, count);
+    size_t count = split(c->option, buffer, items, ICSEG_OPTION_MAX_LIST);
+    return set_list(c, target, arena, items, count);
 }
 
 icseg_status icseg_option_set(const icseg_option_table *table, void *target, icseg_arena *arena, const char *key,
                               const char *text, const char *origin, icseg_error *error) {
     const icseg_option *option = icseg_option_find(table, key);
     if (!option) return icseg_option_unknown(table, key, origin, error);
-    return set_text(&(place){option, key, origin, error}, target, arena, text);
+    return set_text(&(context){option, key, origin, error}, target, arena, text);
 }
 
 icseg_status icseg_option_set_list(const icseg_option_table *table, void *target, icseg_arena *arena, const char *key,
                                    const char *const *items, size_t count, const char *origin, icseg_error *error) {
     const icseg_option *option = icseg_option_find(table, key);
     if (!option) return icseg_option_unknown(table, key, origin, error);
-    return set_list(&(place){option, key, origin, error}, target, arena, items, count);
+    return set_list(&(context){option, key, origin, error}, target, arena, items, count);
 }
 
 /* ---- the command line ---- */
@@ -333,11 +334,11 @@ typedef struct command_line {
     bool *given; /* (table->count) */
 } command_line;
 
-static icseg_status take(command_line *line, const icseg_option *row, const char *text) {
+static icseg_status assign(command_line *line, const icseg_option *row, const char *text) {
     char name[80];
     snprintf(name, sizeof name, "%s%s", row->positional ? "" : "--", row->key);
     line->given[row - line->table->rows] = true;
-    return set_text(&(place){row, name, NULL, line->error}, line->target, line->arena, text);
+    return set_text(&(context){row, name, NULL, line->error}, line->target, line->arena, text);
 }
 
 static icseg_status unknown_option(const command_line *line, const char *argument) {
@@ -346,8 +347,8 @@ static icseg_status unknown_option(const command_line *line, const char *argumen
                            nearest ? "; did you mean --" : "", nearest ? nearest : "", nearest ? "?" : "; see --help");
 }
 
-/* One "--..." argument; *index moves on when the value is the next argument. */
-static icseg_status take_option(command_line *line, int *index, int argc, char *const *argv) {
+/* Parses one "--..." argument. Advances *index if the value is the next argument. */
+static icseg_status parse_named(command_line *line, int *index, int argc, char *const *argv) {
     const char *argument = argv[*index], *equals = strchr(argument, '=');
     char key[80];
     size_t length = equals ? (size_t)(equals - argument) : strlen(argument);
@@ -357,7 +358,7 @@ static icseg_status take_option(command_line *line, int *index, int argc, char *
     const icseg_option *row = icseg_option_find(line->table, key);
     if (!row && !strncmp(key, "no-", 3) && !equals) {
         row = icseg_option_find(line->table, key + 3);
-        if (row && row->type == ICSEG_OPTION_BOOL) return take(line, row, "false");
+        if (row && row->type == ICSEG_OPTION_BOOL) return assign(line, row, "false");
         row = NULL;
     }
     if (!row || row->positional) {
@@ -365,14 +366,15 @@ static icseg_status take_option(command_line *line, int *index, int argc, char *
         snprintf(name, sizeof name, "--%s", key);
         return unknown_option(line, name);
     }
-    if (equals) return take(line, row, equals + 1);
-    if (row->type == ICSEG_OPTION_BOOL) return take(line, row, "true");
+    if (equals) return assign(line, row, equals + 1);
+    if (row->type == ICSEG_OPTION_BOOL) return assign(line, row, "true");
     if (*index + 1 == argc || !strncmp(argv[*index + 1], "--", 2)) {
-        char accepted[TEXT_MOST];
+        char accepted[MAX_TEXT];
         icseg_option_describe(row, accepted, sizeof accepted);
-        return icseg_error_set(line->error, ICSEG_ERROR_ARGUMENT, "--%s: a value is missing (%s)", key, accepted);
+        return icseg_error_set(line->error, ICSEG_ERROR_ARGUMENT, "--%s: the value is missing; expected %s", key,
+                               accepted);
     }
-    return take(line, row, argv[++*index]);
+    return assign(line, row, argv[++*index]);
 }
 
 static const icseg_option *next_positional(const command_line *line) {
@@ -387,19 +389,19 @@ icseg_status icseg_options_parse(const icseg_option_table *table, void *target, 
                                  char *const *argv, icseg_error *error) {
     command_line line = {table, target, arena, error, icseg_arena_array(arena, table->count, sizeof(bool))};
     if (!line.given) return no_memory(error);
-    bool names_end = false;
+    bool options_ended = false;
     for (int i = 0; i < argc; i++) {
-        if (!names_end && !strcmp(argv[i], "--")) {
-            names_end = true;
+        if (!options_ended && !strcmp(argv[i], "--")) {
+            options_ended = true;
             continue;
         }
-        if (!names_end && argv[i][0] == '-' && argv[i][1]) { /* a lone "-" is an argument */
-            TRY(take_option(&line, &i, argc, argv));
+        if (!options_ended && argv[i][0] == '-' && argv[i][1]) { /* a lone "-" is an argument */
+            TRY(parse_named(&line, &i, argc, argv));
             continue;
         }
         const icseg_option *row = next_positional(&line);
-        if (!row) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%.200s: one argument too many", argv[i]);
-        TRY(take(&line, row, argv[i]));
+        if (!row) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%.200s: unexpected argument", argv[i]);
+        TRY(assign(&line, row, argv[i]));
     }
     for (size_t i = 0; i < table->count; i++)
         if (table->rows[i].required && !line.given[i])

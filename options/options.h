@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Option tables. One table of rows (name, type, field, accepted values, help) feeds the command line, --help, the
- * recipe file, the resolved recipe, the documentation, man pages and shell completions, so that none can disagree.
+ * recipe file, the resolved recipe, the documentation, man pages and shell completions, so that they always agree.
  *
- * options/ is a library of its own and the lowest layer: it uses the C library and icseg_error_set. libicseg reads
- * recipes with it and the program its command line, each with its own hidden copy. Arenas and growing strings, which it
- * needs, are here too, and src/base/ takes them from here: there is one of each. */
+ * options/ is a separate library and the lowest layer: it uses the C library and icseg_error_set. libicseg parses
+ * recipes with it and the program parses its command line; each links a hidden copy. It also contains the memory,
+ * arenas and growing strings that all of libicseg uses. */
 #ifndef ICSEG_OPTIONS_OPTIONS_H
 #define ICSEG_OPTIONS_OPTIONS_H
 
@@ -18,7 +18,7 @@
 #include "options/arena.h"
 #include "options/string.h"
 
-/* What the text of an option becomes, and the C type of its field. */
+/* The type of an option's value, and the C type of its field. */
 typedef enum icseg_option_type {
     ICSEG_OPTION_BOOL,       /* bool */
     ICSEG_OPTION_INT,        /* int32_t */
@@ -28,12 +28,12 @@ typedef enum icseg_option_type {
     ICSEG_OPTION_WORD,       /* an enum counting from 0 in the order of `words` */
     ICSEG_OPTION_INT_LIST,   /* int32_t[capacity] */
     ICSEG_OPTION_FLOAT_LIST, /* double[capacity] */
-    ICSEG_OPTION_SET,        /* bool[capacity]: a list out of `members`; the others become false */
+    ICSEG_OPTION_SET,        /* bool[capacity]: a list of some `members`; the others become false */
     ICSEG_OPTION_KEYED,      /* double[capacity]: {member: number}; the others become NaN, "not given" */
     ICSEG_OPTION_STRINGS     /* icseg_strings: each use appends one (IMAGE..., --set KEY=VALUE) */
 } icseg_option_type;
 
-enum { ICSEG_OPTION_LIST_MOST = 16 }; /* largest `capacity` */
+enum { ICSEG_OPTION_MAX_LIST = 16 }; /* largest `capacity` */
 
 typedef struct icseg_strings {
     const char **items;
@@ -41,21 +41,22 @@ typedef struct icseg_strings {
 } icseg_strings;
 
 typedef struct icseg_option {
-    const char *key; /* "train.lr" in a recipe, "out" for --out, "IMAGE" for an argument without a name */
+    const char *key; /* "train.lr" in a recipe, "out" for --out, "IMAGE" for a positional argument */
     icseg_option_type type;
     size_t offset; /* of the field in the target struct */
     const char *help;
     const char *metavar;      /* "DIR"; NULL: by type */
-    const char *shown;        /* default as text when the field's value says little ("all cores"); NULL: the value */
+    const char *shown;        /* default as text where the value is not clear ("all cores"); NULL: the value */
     const char *const *words; /* WORD: NULL-terminated */
     const int32_t *members;   /* SET, KEYED: (capacity) */
-    int32_t capacity, least;  /* lists: most and fewest elements */
-    size_t count_offset;      /* lists: an int32_t for the number of elements, when least < capacity */
-    bool bounded;             /* numbers, and each number of a list: minimum and maximum hold ... */
-    bool open_low, open_high; /* ... and are themselves excluded */
+    int32_t capacity;         /* lists: largest number of elements */
+    int32_t min_count;        /* lists: smallest number of elements */
+    size_t count_offset;      /* lists: an int32_t for the number of elements, if min_count < capacity */
+    bool bounded;             /* numbers, also those of lists: `minimum` and `maximum` apply */
+    bool open_low, open_high; /* the minimum, the maximum is itself excluded */
     double minimum, maximum;
-    bool positional; /* an argument without a name; a STRINGS row takes all that remain */
-    bool required;   /* the command line must give it */
+    bool positional; /* a positional argument; a STRINGS row takes all that remain */
+    bool required;   /* the command line must contain it */
 } icseg_option;
 
 typedef struct icseg_option_table {
@@ -82,14 +83,14 @@ typedef struct icseg_option_table {
 #define ICSEG_FIELD_SET(S, first)    .type = ICSEG_OPTION_SET, .offset = ICSEG_FIELD_OFFSET(S, first, bool)
 #define ICSEG_FIELD_KEYED(S, first)  .type = ICSEG_OPTION_KEYED, .offset = ICSEG_FIELD_OFFSET(S, first, double)
 
-#define ICSEG_EXACTLY(n)         .capacity = (n), .least = (n)
+#define ICSEG_EXACTLY(n)         .capacity = (n), .min_count = (n)
 #define ICSEG_BETWEEN(low, high) .bounded = true, .minimum = (low), .maximum = (high)
 #define ICSEG_AT_LEAST(low)      .bounded = true, .minimum = (low), .maximum = HUGE_VAL
 #define ICSEG_ABOVE(low)         ICSEG_AT_LEAST(low), .open_low = true
 #define ICSEG_TABLE(rows_)                                                                                             \
     { (rows_), sizeof(rows_) / sizeof *(rows_) }
 
-/* NULL when there is none. */
+/* The row of `key`, or NULL. */
 const icseg_option *icseg_option_find(const icseg_option_table *table, const char *key);
 
 /* ICSEG_ERROR_ARGUMENT "ORIGIN: KEY: unknown key; did you mean ...?". `origin` may be NULL everywhere. */
@@ -97,14 +98,14 @@ icseg_status icseg_option_unknown(const icseg_option_table *table, const char *k
                                   icseg_error *error);
 
 /* Parses `text` into the field of `key`. Lists are "[1, 2]" or "1,2" (ints also "1x2"), KEYED is "{8: 0.1}". `origin`
- * ("recipes/a.yaml:12", "--set") starts the error text. On failure the field is as it was. Strings go to `arena`. */
+ * ("recipes/a.yaml:12", "--set") starts the error message. On failure the field is unchanged. Strings go to `arena`. */
 icseg_status icseg_option_set(const icseg_option_table *table, void *target, icseg_arena *arena, const char *key,
                               const char *text, const char *origin, icseg_error *error);
-/* The same from the `count` elements of a list that has been taken apart already; those of KEYED are "8: 0.1". */
+/* The same for a list that is already split into `count` elements; an element of a KEYED is "8: 0.1". */
 icseg_status icseg_option_set_list(const icseg_option_table *table, void *target, icseg_arena *arena, const char *key,
                                    const char *const *items, size_t count, const char *origin, icseg_error *error);
 
-/* What an option accepts, in words: "a number above 0", "one of whole, slide". */
+/* Describes the accepted values: "a number above 0", "one of whole, slide". */
 void icseg_option_describe(const icseg_option *option, char *out, size_t size);
 
 /* Whether a number is within the option's limits. */
@@ -114,14 +115,14 @@ bool icseg_option_accepts(const icseg_option *option, double value);
 void icseg_option_name(const icseg_option *option, icseg_string *out);
 /* The value's placeholder: "NAME"; "" of a BOOL. */
 const char *icseg_option_metavar(const icseg_option *option);
-/* Appends the default as people read it; false and nothing when it has none, or none worth a word. */
+/* Appends the default as --help shows it. Returns false and appends nothing if there is no default to show. */
 bool icseg_option_default(const icseg_option *option, const void *defaults, icseg_string *out);
 
 /* The field's value as icseg_option_set reads it. `yaml` quotes strings where YAML needs it. */
 void icseg_option_format(const icseg_option *option, const void *target, bool yaml, icseg_string *out);
 
-/* Fills the target from command line arguments (program and command name not among them): --key VALUE, --key=VALUE,
- * --flag, --no-flag, --, and arguments without a name. Strings live in the arena. */
+/* Fills the target from command-line arguments, which do not include the names of the program and the command: --key
+ * VALUE, --key=VALUE, --flag, --no-flag, --, and positional arguments. Strings live in the arena. */
 icseg_status icseg_options_parse(const icseg_option_table *table, void *target, icseg_arena *arena, int argc,
                                  char *const *argv, icseg_error *error);
 

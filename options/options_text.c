@@ -14,7 +14,7 @@ static void format_float(double value, icseg_string *out) {
     icseg_string_printf(out, "%s", text);
 }
 
-/* A word that YAML reads as this very string without quotes. */
+/* Whether YAML reads the text as this string without quotes. */
 static bool is_plain(const char *text) {
     double number;
     bool truth;
@@ -46,7 +46,8 @@ static void format_string(const char *text, bool yaml, icseg_string *out) {
 
 static void format_list(const icseg_option *o, const void *target, icseg_string *out) {
     const char *field = (const char *)target + o->offset;
-    bool counted = (o->type == ICSEG_OPTION_INT_LIST || o->type == ICSEG_OPTION_FLOAT_LIST) && o->least < o->capacity;
+    bool counted =
+        (o->type == ICSEG_OPTION_INT_LIST || o->type == ICSEG_OPTION_FLOAT_LIST) && o->min_count < o->capacity;
     int32_t count = counted ? *(const int32_t *)((const char *)target + o->count_offset) : o->capacity;
     const char *separator = "";
     icseg_string_printf(out, o->type == ICSEG_OPTION_KEYED ? "{" : "[");
@@ -133,7 +134,7 @@ void icseg_option_name(const icseg_option *o, icseg_string *out) {
         icseg_string_printf(out, " %s", icseg_option_metavar(o));
 }
 
-/* Appends text broken between words; `column` is where the cursor stands. */
+/* Appends text broken between words, starting at `column`. */
 static void wrap(const char *text, size_t column, icseg_string *out) {
     while (*text) {
         size_t word = strcspn(text, " ");
@@ -180,7 +181,7 @@ void icseg_options_help(const icseg_option_table *table, const void *defaults, i
 
 void icseg_options_usage(const icseg_option_table *table, size_t indent, icseg_string *out) {
     size_t column = indent;
-    for (int pass = 0; pass < 2; pass++) /* arguments without a name stand first */
+    for (int pass = 0; pass < 2; pass++) /* positional arguments first */
         for (size_t i = 0; i < table->count; i++) {
             const icseg_option *o = &table->rows[i];
             if (o->positional != (pass == 0)) continue;
@@ -205,7 +206,7 @@ void icseg_options_usage(const icseg_option_table *table, size_t indent, icseg_s
         }
 }
 
-/* A cell of a Markdown table: '|' would end it. */
+/* Appends a cell of a Markdown table, in which '|' must be escaped. */
 static void append_cell(const char *text, icseg_string *out) {
     for (; *text; text++) icseg_string_printf(out, *text == '|' ? "\\|" : "%c", *text);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Manual poisoning: under the address sanitizer, an access to a poisoned region ends the process with a report. For
- * parts of larger blocks, of which the sanitizer knows nothing by itself. Nothing in other builds. */
+ * Manual poisoning: under the address sanitizer, an access to a poisoned region ends the process with a report. It
+ * marks parts of blocks, of which the sanitizer does not know by itself. Does nothing in other builds. */
 #ifndef ICSEG_OPTIONS_POISON_H
 #define ICSEG_OPTIONS_POISON_H
 

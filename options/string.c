@@ -14,7 +14,7 @@
 
 #include "options/memory.h"
 
-/* -- numbers, with a decimal point whatever the locale of the program */
+/* -- numbers, with a decimal point in every locale */
 
 typedef struct c_locale {
     locale_t c, before;
@@ -53,7 +53,7 @@ double icseg_text_number(const char *text, char **end) {
 }
 
 void icseg_text_shortest(char out[ICSEG_NUMBER_SIZE], double value) {
-    for (int digits = 6; digits <= 17; digits++) { /* fewer would make 2e+03 of 2000 */
+    for (int digits = 6; digits <= 17; digits++) { /* fewer would print 2000 as 2e+03 */
         icseg_text_printf(out, ICSEG_NUMBER_SIZE, "%.*g", digits, value);
         if (icseg_text_number(out, NULL) == value) return;
     }
@@ -137,11 +137,11 @@ bool icseg_parse_bool(const char *text, bool *out) {
     return false;
 }
 
-/* Edit distance with swaps of neighbours (optimal string alignment); words over 63 letters count as far. */
+/* Edit distance with swaps of neighbours (optimal string alignment); SIZE_MAX for words of more than 63 bytes. */
 static size_t distance(const char *a, const char *b) {
-    enum { MOST = 64 };
-    size_t n = strlen(a), m = strlen(b), row[3][MOST] = {{0}};
-    if (n >= MOST || m >= MOST) return MOST;
+    enum { MAX_SIZE = 64 };
+    size_t n = strlen(a), m = strlen(b), row[3][MAX_SIZE] = {{0}};
+    if (n >= MAX_SIZE || m >= MAX_SIZE) return SIZE_MAX;
     for (size_t j = 0; j <= m; j++) row[0][j] = j;
     for (size_t i = 1; i <= n; i++) {
         size_t *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];

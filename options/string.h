@@ -8,12 +8,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As vsnprintf, snprintf and strtod, but numbers have a decimal point whatever locale the program has set. What goes to
- * people's eyes alone (error texts) may use the others. */
+/* As vsnprintf, snprintf and strtod, but numbers have a decimal point in every locale. Text that only people read, such
+ * as an error message, may use the originals. */
 int icseg_text_vprintf(char *out, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 int icseg_text_printf(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 double icseg_text_number(const char *text, char **end);
-/* The shortest text that reads back as the same number; "nan" and "inf" too. */
+/* As "%.Ng" with the smallest N from 6 that reads back as the same number; "nan" and "inf" too. */
 enum { ICSEG_NUMBER_SIZE = 32 };
 void icseg_text_shortest(char out[ICSEG_NUMBER_SIZE], double value);
 
@@ -34,7 +34,7 @@ bool icseg_parse_between(const char *text, int64_t low, int64_t high, int64_t *o
 bool icseg_parse_f64(const char *text, double *out);
 bool icseg_parse_bool(const char *text, bool *out); /* true, false, yes, no, on, off, 1, 0 */
 
-/* The key nearest to `word` by edit distance, or NULL when none is near (more than a third of the letters differ). */
+/* The key nearest to `word` by edit distance, or NULL if every distance is above a third of its length plus 1. */
 const char *icseg_text_nearest(const char *word, const char *const *keys, size_t count);
 
 #endif

@@ -92,7 +92,7 @@ ICSEG_API icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_opt
  * @return ICSEG_ERROR_CANCELLED when the progress callback cancels */
 ICSEG_API icseg_status icseg_bench_run(icseg_bench *bench, icseg_bench_result *out, icseg_error *error);
 
-/** How many layers of the network that is timed are computed in each precision (icseg_session_layers_at).
+/** Counts the layers of the timed network by the precision in which they are computed (icseg_session_layers_at).
  *
  * @param bench the benchmark
  * @param out receives the numbers; its struct_size must be set
@@ -117,7 +117,7 @@ typedef struct icseg_bench_row {
     double forward;   /**< seconds of a run in the forward pass */
     double backward;  /**< seconds of a run in the backward pass */
     double flops;     /**< of a run */
-    double bytes;     /**< activations alive at the moment when most memory is in use */
+    double bytes;     /**< activations alive at the moment of the largest memory use */
 } icseg_bench_row;
 
 /** Sums the profile of the runs so far; the slowest row comes first.

@@ -39,7 +39,7 @@ typedef struct icseg_calibrator_options {
 ICSEG_API icseg_status icseg_calibrator_open(icseg_calibrator **out, icseg_model *model,
                                              const icseg_calibrator_options *options, icseg_error *error);
 
-/** Runs the model on one image. A few dozen images of the kind the model is for are enough.
+/** Runs the model on one image. A few dozen images that are typical of the model's use are enough.
  *
  * @param calibrator the calibrator
  * @param image the image, at least 1 x 1
@@ -58,7 +58,7 @@ ICSEG_API icseg_status icseg_calibrator_add(icseg_calibrator *calibrator, const 
 ICSEG_API icseg_status icseg_calibrator_model(const icseg_calibrator *calibrator, icseg_model **out,
                                               icseg_error *error);
 
-/** Ends a calibration and sets the pointer to NULL. Models made by it stay valid. Accepts NULL and a pointer to NULL.
+/** Closes a calibrator and sets the pointer to NULL. Models made by it stay valid. Accepts NULL and a pointer to NULL.
  */
 ICSEG_API void icseg_calibrator_close(icseg_calibrator **calibrator);
 

@@ -43,11 +43,11 @@ ICSEG_API void icseg_class_list_close(icseg_class_list **list);
 /** The number of classes; 0 for NULL. */
 ICSEG_API int32_t icseg_class_list_count(const icseg_class_list *list);
 
-/** One name for each class, all different: the first name of its line, followed by as many of the next as distinguish
- * the class from the others ("bag", "bag, handbag"). (count), owned by the list; NULL for NULL. */
+/** One name for each class, all different: the first name of its line, followed by as many others as are needed to
+ * distinguish the class ("bag", "bag, handbag"). (count), owned by the list; NULL for NULL. */
 ICSEG_API const char *const *icseg_class_list_names(const icseg_class_list *list);
 
-/** All names of each class, as its line has them: "building, edifice". (count), owned by the list; NULL for NULL. */
+/** All names of each class, as in its line: "building, edifice". (count), owned by the list; NULL for NULL. */
 ICSEG_API const char *const *icseg_class_list_synonyms(const icseg_class_list *list);
 
 /** Creates the palette of a class list: the published colours if the names are those of ADE20K's 150 classes in their

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Zero-shot classification with plain CLIP weights: how similar an image is to the names of classes (CLIP, Radford et
+ * Zero-shot classification with plain CLIP weights: an image is compared with the names of classes (CLIP, Radford et
  * al. 2021). */
 #ifndef ICSEG_CLASSIFY_H
 #define ICSEG_CLASSIFY_H
@@ -20,8 +20,8 @@ extern "C" {
 
 /** Limits. */
 enum {
-    ICSEG_CLASSIFY_MOST_CLASSES = 16384, /**< most classes */
-    ICSEG_CLASSIFY_MOST_TEMPLATES = 256  /**< most templates */
+    ICSEG_CLASSIFY_MAX_CLASSES = 16384, /**< the largest number of classes */
+    ICSEG_CLASSIFY_MAX_TEMPLATES = 256  /**< the largest number of templates */
 };
 
 /** Weights, vocabulary and classes of a classifier. */
@@ -30,10 +30,10 @@ typedef struct icseg_classifier_options {
     const char *weights;            /**< required: CLIP as published, any file or folder icseg_weights_convert reads */
     const char *vocabulary;         /**< CLIP's vocabulary, a file or a folder with one; NULL: next to the weights */
     const char *const *class_names; /**< required: (class_count), UTF-8; "building, edifice" has two names */
-    size_t class_count;             /**< 1..ICSEG_CLASSIFY_MOST_CLASSES */
+    size_t class_count;             /**< 1..ICSEG_CLASSIFY_MAX_CLASSES */
     icseg_synonyms_use synonyms;    /**< of classes with several names: the first, or the mean of all */
-    /** (template_count): texts in which "{}" is replaced by the name. With several, a class is the mean of all, at unit
-     * length. */
+    /** (template_count): texts in which the name replaces "{}". With several templates, a class is the mean of all,
+     * normalised to unit length. */
     const char *const *templates;
     size_t template_count; /**< 0: the one template "a photo of a {}" */
     int32_t threads;       /**< OpenMP threads, 0..1024; 0: all cores that the process may use */
@@ -60,8 +60,8 @@ ICSEG_API icseg_status icseg_classifier_open(icseg_classifier **out, const icseg
 /** Closes a classifier and sets the pointer to NULL. Accepts NULL and a pointer to NULL. */
 ICSEG_API void icseg_classifier_close(icseg_classifier **classifier);
 
-/** Classifies one image, prepared as CLIP does: the short side resized to the model's size, bicubic with antialiasing,
- * the centre cut out, normalised.
+/** Classifies one image. It is prepared as by CLIP: the short side is resized to the model's size (bicubic with
+ * antialiasing), and the centre is cropped and normalised.
  *
  * @param classifier the classifier
  * @param image the image, at least 1 x 1
@@ -76,7 +76,7 @@ ICSEG_API icseg_status icseg_classifier_run(icseg_classifier *classifier, const 
  *
  * @param classifier the classifier
  * @param image the image, at least 1 x 1
- * @param out receives (width), at unit length
+ * @param out receives (width), normalised to unit length
  * @param error receives the message on failure; may be NULL
  * @return as icseg_classifier_run */
 ICSEG_API icseg_status icseg_classifier_embed(icseg_classifier *classifier, const icseg_image *image, float *out,
@@ -85,7 +85,7 @@ ICSEG_API icseg_status icseg_classifier_embed(icseg_classifier *classifier, cons
 /** The second half of icseg_classifier_run: probabilities and cosines of an embedding. Thread-safe.
  *
  * @param classifier the classifier
- * @param embedding (width), at unit length
+ * @param embedding (width), normalised to unit length
  * @param probabilities receives (class_count), with sum 1
  * @param cosines NULL, or receives (class_count), -1..1
  * @param error receives the message on failure; may be NULL
@@ -97,14 +97,15 @@ ICSEG_API icseg_status icseg_classifier_score(const icseg_classifier *classifier
 typedef struct icseg_classifier_info {
     const char *summary; /**< lines for people: file, container, names, architecture, warnings; ends in a newline */
     const char *const *class_names; /**< (class_count): the first name of each */
-    const float *text;              /**< (class_count, width): embeddings of the classes at unit length */
+    const float *text;              /**< (class_count, width): embeddings of the classes, of unit length */
     int32_t class_count;            /**< number of classes */
     int32_t width;                  /**< elements of an embedding */
     int32_t side;                   /**< side of the square image that the model reads, pixels */
     float logit_scale;              /**< factor of the cosines before the softmax */
-    bool
-        logit_scale_missing; /**< the weights do not have one, as after segmentation: 100 is used, CLIP's final value */
+    /** The weights do not contain a logit scale, as in segmentation models: 100 is used, CLIP's final value. */
+    bool logit_scale_missing;
 } icseg_classifier_info;
+
 /** Describes a classifier. NULL for NULL. Thread-safe. */
 ICSEG_API const icseg_classifier_info *icseg_classifier_describe(const icseg_classifier *classifier);
 

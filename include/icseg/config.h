@@ -94,15 +94,15 @@ ICSEG_API const char *icseg_preset_name(int32_t index);
 /** One line about a preset for people. NULL when `index` is out of range. */
 ICSEG_API const char *icseg_preset_description(int32_t index);
 
-/** Fills *out with a preset. ICSEG_ERROR_ARGUMENT for another name; *out is left as it was then. */
+/** Fills *out with a preset. ICSEG_ERROR_ARGUMENT for an unknown name; *out is then unchanged. */
 ICSEG_API icseg_status icseg_config_preset(icseg_config *out, const char *name, icseg_error *error);
 
-/** Reads the JSON object. Unknown keys are ignored, missing keys get the values of preset "rn50". The result has been
+/** Reads the JSON object. Unknown keys are ignored, and missing keys get the values of preset "rn50". The result is
  * checked. Errors: a value of the wrong type (ICSEG_ERROR_FORMAT), and those of icseg_config_check. On failure *out is
- * left as it was. */
+ * unchanged. */
 ICSEG_API icseg_status icseg_config_read_json(icseg_config *out, const char *json, icseg_error *error);
 
-/** The same, but missing keys keep their value in *config. On failure *config is left as it was. */
+/** The same, but missing keys keep their value in *config. On failure *config is unchanged. */
 ICSEG_API icseg_status icseg_config_update_json(icseg_config *config, const char *json, icseg_error *error);
 
 /** Writes the JSON object with every key, in the form and order of the reference's `json.dumps(asdict(config))`.
@@ -110,7 +110,7 @@ ICSEG_API icseg_status icseg_config_update_json(icseg_config *config, const char
  * icseg_buffer_free. */
 ICSEG_API icseg_status icseg_config_write_json(const icseg_config *config, char **out, icseg_error *error);
 
-/** Checks that a model can be built. ICSEG_ERROR_CONFIG with the field, its value and the reason when it cannot. Fields
+/** Checks that a model can be built. ICSEG_ERROR_CONFIG with the field, its value and the reason if it cannot. Fields
  * that the configuration does not use (vit_* of a ResNet, prompt_* of a template) are not checked. */
 ICSEG_API icseg_status icseg_config_check(const icseg_config *config, icseg_error *error);
 

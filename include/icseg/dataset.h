@@ -49,17 +49,16 @@ ICSEG_API icseg_status icseg_dataset_format_find(icseg_dataset_format *out, cons
 
 /** @} */
 
-/** Which data set to open, and how to interpret its label files. Zero-initialised but for struct_size, `folder` is
- * required.
- */
+/** Which data set to open, and how to interpret its label files. All fields may be zero except struct_size and
+ * `folder`. */
 typedef struct icseg_dataset_options {
     size_t struct_size;          /**< ICSEG_DATASET_OPTIONS_INIT */
     const char *folder;          /**< required: the folder of the data set */
     icseg_dataset_format format; /**< 0: ICSEG_DATASET_FOLDER */
-    const char *split;           /**< NULL: "train". Published sets take their own split names and "train" and "val".
-                                      "": a folder without splits, with its files in images/ and annotations/ */
+    const char *split;           /**< NULL: "train". Published sets accept their own split names, "train" and "val".
+                                      "": a folder without splits, whose files are in images/ and annotations/ */
     const char *classes_file;    /**< the class list; NULL: FOLDER/classes.txt, or the published names */
-    bool reduce_zero_label;      /**< 0 means unlabelled and class k is stored as k + 1; published sets know this */
+    bool reduce_zero_label;      /**< 0 means unlabelled and class k is stored as k + 1; not needed by published sets */
     const int32_t *ignore;       /**< (ignore_count) further stored values 0..65535 that mean unlabelled, besides 255
                                       (8 bit) and 65535 (16 bit) */
     int32_t ignore_count;        /**< length of `ignore` */
@@ -77,7 +76,7 @@ typedef struct icseg_dataset icseg_dataset;
 
 /** Lists the splits of a data set: the names of the folders in FOLDER/images, sorted, or those of the published set
  * that the folder contains.
- * @param out    (count) names in one block, to be freed with icseg_buffer_free; NULL on failure
+ * @param out    (count) names in one block; free it with icseg_buffer_free; NULL on failure
  * @param count  the number of names
  * @param folder the data set
  * @param error  may be NULL
@@ -85,7 +84,7 @@ typedef struct icseg_dataset icseg_dataset;
 ICSEG_API icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folder, icseg_error *error);
 
 /** Lists the files of one split and pairs images with label files by stem, in the order of the stems. Reads no pixels.
- * @param out     the data set, to be closed with icseg_dataset_close; NULL on failure
+ * @param out     the data set; close it with icseg_dataset_close; NULL on failure
  * @param options which data set
  * @param error   may be NULL
  * @return ICSEG_ERROR_DATA for a missing folder (naming the splits that exist), a split without images, an image
@@ -146,7 +145,7 @@ typedef struct icseg_dataset_sample {
 /** Initialises an icseg_dataset_sample. */
 #define ICSEG_DATASET_SAMPLE_INIT ICSEG_INIT(icseg_dataset_sample)
 
-/** Reads the next image of a data set in order, and frees the one before.
+/** Reads the next image of a data set, and frees the one before.
  *
  *     icseg_dataset_sample sample = {ICSEG_DATASET_SAMPLE_INIT};
  *     while (icseg_dataset_next(dataset, &sample, &error)) use(&sample.image, &sample.labels);
@@ -154,8 +153,8 @@ typedef struct icseg_dataset_sample {
  *     icseg_dataset_sample_close(&sample);
  *
  * Threads may iterate over one data set at the same time, each with its own sample.
- * @return whether the sample was filled; false at the end of the data set (status ICSEG_OK) and on failure, where
- *         `next` is already that of the image after the one that failed */
+ * @return whether the sample was filled; false at the end of the data set (status ICSEG_OK) and on failure. After a
+ *         failure, `next` is the index of the image after the one that failed */
 ICSEG_API bool icseg_dataset_next(const icseg_dataset *dataset, icseg_dataset_sample *sample, icseg_error *error);
 
 /** Frees the image and the labels, and makes the sample start at the first image again. Accepts NULL. */
@@ -198,9 +197,9 @@ typedef struct icseg_dataset_summary {
 /** Initialises an icseg_dataset_summary: `icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};` */
 #define ICSEG_DATASET_SUMMARY_INIT ICSEG_INIT(icseg_dataset_summary)
 
-/** Reads every label file and the header of every image, and finds everything that would make training fail or go
- * wrong: values out of range, missing partners, sizes that differ, colour masks, unreadable files, and, over the whole
- * set, masks of only 0 and 255 and sets without a labelled pixel. A class without a pixel is not a problem;
+/** Reads every label file and the header of every image, and finds what would make training fail or go wrong: values
+ * out of range, missing partners, sizes that differ, colour masks, unreadable files, and, over the whole set, masks of
+ * only 0 and 255 and sets without a labelled pixel. A class without a pixel is not a problem;
  * class_pixels shows it. Problems are reported in the order of the files, whatever the number of threads.
  * @param dataset  an open data set, with keep_unpaired so that missing partners do not fail icseg_dataset_open
  * @param options  NULL: the defaults
@@ -213,7 +212,7 @@ ICSEG_API icseg_status icseg_dataset_check(const icseg_dataset *dataset, const i
                                            const icseg_progress *progress, icseg_dataset_summary *out,
                                            icseg_error *error);
 
-/** Frees the arrays and clears the summary but for its size. Accepts NULL. */
+/** Frees the arrays and clears all fields but struct_size. Accepts NULL. */
 ICSEG_API void icseg_dataset_summary_close(icseg_dataset_summary *summary);
 
 #ifdef __cplusplus

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Status codes and error messages, with which every function of the library reports failure, and macros that all
+ * Status codes and error messages, through which every function of the library reports failure, and macros that all
  * public headers use. */
 #ifndef ICSEG_ERROR_H
 #define ICSEG_ERROR_H
@@ -22,7 +22,7 @@ extern "C" {
 #endif
 
 /** @def ICSEG_INIT
- * Initialises a struct that begins with its size, which lets structs grow without breaking programs that were built
+ * Initialises a struct that begins with its size, so that structs can grow without breaking programs that were built
  * before. All other fields become zero, which is their default. Each such struct has its own macro, as in
  * `icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT};`. In C, designated initialisers may follow it:
  * `{ICSEG_SESSION_OPTIONS_INIT, .threads = 2}`. */

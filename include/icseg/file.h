@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Writing a file as the library writes its own: a file that exists stays as it is until the new one is complete. */
+ * Writing a file as the library writes its own: an existing file is unchanged until the new one is complete. */
 #ifndef ICSEG_FILE_H
 #define ICSEG_FILE_H
 
@@ -12,15 +12,15 @@
 extern "C" {
 #endif
 
-/** Writes a whole file. A process that reads `path` meanwhile sees the old content or the new one, never a part, and a
- * failure leaves the old content. A `path` that is not a regular file (a device, a pipe, a folder) is refused.
+/** Writes a whole file. A process that reads `path` meanwhile sees the old content or the new content, never a part,
+ * and a failure leaves the old content. A `path` that is not a regular file (a device, a pipe, a folder) is refused.
  *
  * May be called from several threads.
  * @param path   The file to create or replace.
  * @param data   Its content; may be NULL if `size` is 0.
  * @param size   Bytes of `data`.
  * @param error  May be NULL.
- * @return #ICSEG_OK, #ICSEG_ERROR_ARGUMENT if a pointer is NULL that must not be, or #ICSEG_ERROR_IO. */
+ * @return #ICSEG_OK, #ICSEG_ERROR_ARGUMENT if a required pointer is NULL, or #ICSEG_ERROR_IO. */
 ICSEG_API icseg_status icseg_file_write(const char *path, const void *data, size_t size, icseg_error *error);
 
 #ifdef __cplusplus

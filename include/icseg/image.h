@@ -6,10 +6,10 @@
  * take an output of this kind overwrite it whatever it contained, and leave it empty on failure. A function may be
  * called from several threads at once if no two calls write to the same object.
  *
- * Every function returns ICSEG_ERROR_ARGUMENT when a pointer is NULL that must not be, or when an image or label map
- * that it reads is empty; ICSEG_ERROR_MEMORY when an allocation fails. Functions that read or write a file return
- * ICSEG_ERROR_IO when that fails. Files are written under another name and then renamed: an old file is replaced
- * completely or stays as it was. */
+ * Every function returns ICSEG_ERROR_ARGUMENT if a required pointer is NULL or an image or label map that it reads is
+ * empty, and ICSEG_ERROR_MEMORY if an allocation fails. Functions that read or write a file return ICSEG_ERROR_IO if
+ * that fails. Files are written under another name and then renamed: an old file is replaced completely or not at
+ * all. */
 #ifndef ICSEG_IMAGE_H
 #define ICSEG_IMAGE_H
 
@@ -24,6 +24,7 @@
 extern "C" {
 #endif
 
+/** Limits, and the label of pixels to ignore. */
 enum {
     ICSEG_LABEL_IGNORE = -1,          /**< the label of a pixel that is neither trained on nor evaluated */
     ICSEG_IMAGE_MAX_SIDE = 32768,     /**< the largest width and height, in pixels */
@@ -157,7 +158,7 @@ ICSEG_API icseg_status icseg_image_resize(icseg_image *out, const icseg_image *i
  * @param[out] out    close it with icseg_mask_close()
  * @param path        of the file
  * @param[out] error  may be NULL; says how to convert a file that cannot be used
- * @return as icseg_image_read(), and ICSEG_ERROR_DATA for a colour image and for formats that change values.
+ * @return as icseg_image_read(), and ICSEG_ERROR_DATA for a colour image and for lossy formats.
  */
 ICSEG_API icseg_status icseg_mask_read(icseg_mask *out, const char *path, icseg_error *error);
 
@@ -222,8 +223,8 @@ typedef struct icseg_overlay_options {
  * Draws an image with the colours of its labels blended over it, thin dark borders between regions, and, if there are
  * names, a legend below: a colour sample, the name and the share of pixels of each class that occurs, largest first.
  *
- * @param[out] out    as wide as `image`, and higher with a legend; close it with icseg_image_close(); must not be
- * `image`
+ * @param[out] out    as wide as `image`, and taller with a legend; close it with icseg_image_close(); must not be
+ *                    `image`
  * @param image       not empty
  * @param labels      of the same size
  * @param options     required, because of the palette

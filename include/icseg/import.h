@@ -39,13 +39,13 @@ ICSEG_API const char *icseg_import_format_description(icseg_import_format format
 /** Finds the format of a name. ICSEG_ERROR_ARGUMENT, with the nearest name, if no format has it. */
 ICSEG_API icseg_status icseg_import_format_find(icseg_import_format *out, const char *name, icseg_error *error);
 
-/** What to import. Zero-initialised but for struct_size, `source` and `folder` are required. */
+/** What to import. All fields may be zero except struct_size, `source` and `folder`. */
 typedef struct icseg_import_options {
     size_t struct_size;         /**< ICSEG_IMPORT_OPTIONS_INIT */
     const char *source;         /**< required: the folder that the tool exported, or a COCO JSON file */
     const char *folder;         /**< required: the folder of the new data set, missing or empty */
-    icseg_import_format format; /**< 0: recognised */
-    const char *image_folder;   /**< folder of the images, if they are not where the format has them; or NULL */
+    icseg_import_format format; /**< 0: recognised by its files */
+    const char *image_folder;   /**< folder of the images; NULL: where the format has them */
     const char *classes_file;   /**< class names in the desired order, one a line; NULL: the classes of the source */
     const char *background; /**< class of pixels that no outline covers; NULL: "background"; "": unlabelled. They are
                                  unlabelled as well if classes_file does not contain the class */
@@ -69,7 +69,7 @@ typedef struct icseg_import_summary {
     int64_t objects;            /**< outlines drawn */
     int64_t skipped;            /**< shapes without an area: points, lines, boxes of COCO and YOLO without an outline */
     int64_t problems;           /**< number of problems reported */
-    bool no_background;         /**< pixels without an object are unlabelled, as classes_file lacks the background */
+    bool no_background;         /**< classes_file lacks the background: pixels without an object are unlabelled */
     bool split_unused;          /**< `split` had no effect: the source already has several splits */
     bool val_share_unused;      /**< `val_share` had no effect, for the same reason */
 } icseg_import_summary;
@@ -80,8 +80,8 @@ typedef struct icseg_import_summary {
 /** Writes a new data set. Images are copied unchanged. Outlines are filled by the even-odd rule at pixel centres, small
  * objects over large ones, and written as single-channel PNG files.
  *
- * If there is a problem, all of them are reported and nothing remains in the new folder. A process that is killed
- * leaves a hidden folder .import.PID there, which the next import removes.
+ * If there are problems, all of them are reported and nothing remains in the new folder. A process that is killed
+ * leaves a hidden folder .import.RANDOM there, which the next import removes.
  * @param options  what to import
  * @param progress may be NULL; stage "import", in images; the total is 0 while it is unknown
  * @param out      filled also when there are problems; may be NULL

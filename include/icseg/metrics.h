@@ -42,8 +42,8 @@ ICSEG_API void icseg_confusion_close(icseg_confusion *confusion);
 ICSEG_API icseg_status icseg_confusion_add(icseg_confusion *confusion, const icseg_labels *labels,
                                            const icseg_labels *predicted, icseg_error *error);
 
-/** Metrics, as shares in 0..1. Three conventions for the mean over classes are in use; they differ in classes that do
- * not occur. Close it with icseg_metrics_close. */
+/** Metrics, as fractions in 0..1. Three conventions for the mean over classes are in use; they differ in how they count
+ * classes that do not occur. Close it with icseg_metrics_close. */
 typedef struct icseg_metrics {
     size_t struct_size;   /**< ICSEG_METRICS_INIT */
     int32_t classes;      /**< number of classes */
@@ -52,7 +52,7 @@ typedef struct icseg_metrics {
     double *accuracy;     /**< (classes), owned; NaN for a class that does not occur in the labels */
     int64_t *pixels;      /**< (classes), owned: labelled pixels */
     double miou;          /**< mean IoU, without classes that occur neither in labels nor in predictions */
-    double macc;          /**< mean accuracy of the same classes */
+    double macc;          /**< mean accuracy over the classes that occur in the labels */
     double aacc;          /**< accuracy over all labelled pixels */
     double miou_labelled; /**< mean IoU over the classes that occur in the labels */
     double miou_all;      /**< mean IoU over all classes; an undefined IoU counts as 0 */
@@ -81,7 +81,7 @@ ICSEG_API void icseg_metrics_close(icseg_metrics *metrics);
 ICSEG_API icseg_status icseg_metrics_table(const icseg_metrics *metrics, const char *const *names, char **out,
                                            icseg_error *error);
 
-/** The same as a JSON object, as shares, null where undefined. ICSEG_ERROR_DATA if a name is not UTF-8. */
+/** The same as a JSON object, as fractions, null where undefined. ICSEG_ERROR_DATA if a name is not UTF-8. */
 ICSEG_API icseg_status icseg_metrics_json(const icseg_metrics *metrics, const char *const *names, char **out,
                                           icseg_error *error);
 

@@ -72,7 +72,8 @@ ICSEG_API void icseg_model_close(icseg_model **model);
 ICSEG_API const icseg_config *icseg_model_config(const icseg_model *model);
 /** The class names (num_classes), UTF-8, which live as long as the model. NULL for NULL. Thread-safe. */
 ICSEG_API const char *const *icseg_model_class_names(const icseg_model *model);
-/** How many names the class embeddings are made of; more than num_classes if classes have synonyms. 0 for NULL. */
+/** Number of names from which the class embeddings are computed; above num_classes if classes have synonyms. 0 for
+ * NULL. */
 ICSEG_API int32_t icseg_model_name_count(const icseg_model *model);
 /** Whether every layer of the model has the activation range that ICSEG_PRECISION_INT8 needs (icseg/calibrate.h). */
 ICSEG_API bool icseg_model_is_calibrated(const icseg_model *model);
@@ -83,7 +84,7 @@ typedef struct icseg_model_calibration {
     int32_t layers;      /**< convolutions and linear maps that need an activation range for INT8 */
     int32_t covered;     /**< how many of them have one: all, or 0 if the model is not calibrated */
     const char *problem; /**< why the calibration in the model's file cannot be used, such as "the INT8 calibration
-                            covers 12 of 65 layers"; lives as long as the model. NULL: it can, or there is none */
+                            covers 12 of 65 layers"; lives as long as the model. NULL: usable or missing */
 } icseg_model_calibration;
 
 /** Initialises an icseg_model_calibration. */
@@ -120,7 +121,7 @@ typedef enum icseg_eval_mode {
 
 /** Limits. */
 enum {
-    ICSEG_EVAL_SCALES = 8 /**< most scales of test-time augmentation */
+    ICSEG_EVAL_SCALES = 8 /**< the largest number of scales of test-time augmentation */
 };
 
 /** How an image is resized and divided for the network, and which variants of it are averaged. The label map always
@@ -143,8 +144,8 @@ typedef struct icseg_eval_options {
 /** Initialises an icseg_eval_options. */
 #define ICSEG_EVAL_OPTIONS_INIT ICSEG_INIT(icseg_eval_options)
 
-/** The options of the evaluations in the model's training, without test-time augmentation, if its checkpoint has them
- * (docs/checkpoint.md, icseg.eval); else the defaults. Thread-safe.
+/** The options with which the training evaluated the model, without test-time augmentation, if its checkpoint contains
+ * them (docs/checkpoint.md, icseg.eval); else the defaults. Thread-safe.
  *
  * @param model the model
  * @param out receives the options; its struct_size must be set

@@ -28,7 +28,7 @@ typedef struct icseg_recipe icseg_recipe;
  * @param out receives the recipe, NULL on failure; close it with icseg_recipe_close
  * @param preset the preset's name or NULL
  * @param error receives the message on failure; may be NULL
- * @return ICSEG_ERROR_ARGUMENT if there is no such preset */
+ * @return ICSEG_ERROR_ARGUMENT if the preset is unknown */
 ICSEG_API icseg_status icseg_recipe_open_preset(icseg_recipe **out, const char *preset, icseg_error *error);
 
 /** Opens a YAML file: sections with indented "key: value" lines.
@@ -54,13 +54,13 @@ ICSEG_API icseg_status icseg_recipe_open_text(icseg_recipe **out, const char *na
 /** Closes the recipe and sets the pointer to NULL. Accepts NULL. */
 ICSEG_API void icseg_recipe_close(icseg_recipe **recipe);
 
-/** Sets a key. Lists are "[256, 320]" or "256,320", mappings "{8: 0.1, 16: 0.2}". On failure the recipe is as it was.
+/** Sets a key. Lists are "[256, 320]" or "256,320", mappings "{8: 0.1, 16: 0.2}". On failure the recipe is unchanged.
  *
  * @param recipe the recipe
  * @param key such as "train.lr"
  * @param value its value as text, UTF-8
  * @param error receives the message on failure; may be NULL
- * @return ICSEG_ERROR_ARGUMENT if there is no such key (the nearest is named) or the value is not accepted */
+ * @return ICSEG_ERROR_ARGUMENT if the key is unknown (the message names the nearest) or the value is not accepted */
 ICSEG_API icseg_status icseg_recipe_set(icseg_recipe *recipe, const char *key, const char *value, icseg_error *error);
 
 /** Sets a key from "KEY=VALUE", such as "train.lr=1e-3". Otherwise as icseg_recipe_set. */
@@ -72,7 +72,7 @@ ICSEG_API icseg_status icseg_recipe_assign(icseg_recipe *recipe, const char *ass
  * @param key such as "train.lr"
  * @param out receives the text, NULL on failure; free it with icseg_buffer_free
  * @param error receives the message on failure; may be NULL
- * @return ICSEG_ERROR_ARGUMENT if there is no such key */
+ * @return ICSEG_ERROR_ARGUMENT if the key is unknown */
 ICSEG_API icseg_status icseg_recipe_get(const icseg_recipe *recipe, const char *key, char **out, icseg_error *error);
 
 /** Checks the recipe as a whole: keys that contradict each other, the model's configuration, folders and files that do

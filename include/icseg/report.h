@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * report.html: the results of a training run or an evaluation, in one file without references to others. */
+ * report.html: the results of a training run or an evaluation, in one self-contained file. */
 #ifndef ICSEG_REPORT_H
 #define ICSEG_REPORT_H
 
@@ -44,7 +44,7 @@ typedef struct icseg_report_input {
 /** Initialises an icseg_report_input. */
 #define ICSEG_REPORT_INPUT_INIT ICSEG_INIT(icseg_report_input)
 
-/** Writes the page atomically: if anything fails, an existing file stays as it was.
+/** Writes the page atomically: if anything fails, an existing file is unchanged.
  *
  * @param path the file to write
  * @param input what to write

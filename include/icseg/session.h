@@ -75,8 +75,8 @@ typedef struct icseg_session_cost {
     size_t weights;     /**< bytes of the weights in f32 */
     size_t activations; /**< bytes of working memory for the normalised input and all intermediate results */
     size_t unplanned;   /**< activations if no memory was reused */
-    size_t scratch; /**< bytes of further working memory of the neediest operator. Where it fits, it uses gaps between
-                         the intermediate results, so that a session takes at most activations + scratch */
+    size_t scratch;     /**< bytes of further working memory of the operator that needs most. It uses gaps between the
+                             intermediate results where it fits: a session takes at most activations + scratch */
 } icseg_session_cost;
 
 /** Initialises an icseg_session_cost. */
@@ -91,11 +91,11 @@ typedef struct icseg_session_cost {
  * @param width pixels, at least 32
  * @param out receives the figures; its struct_size must be set
  * @param error receives the message on failure; may be NULL
- * @return ICSEG_ERROR_ARGUMENT, ICSEG_ERROR_SHAPE if the network does not take this size */
+ * @return ICSEG_ERROR_ARGUMENT, ICSEG_ERROR_SHAPE if the network does not accept this size */
 ICSEG_API icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
                                              icseg_session_cost *out, icseg_error *error);
 
-/** How many convolutions and linear maps with weights a network computes in each precision. */
+/** Numbers of convolutions and linear maps with weights that a network computes in each precision. */
 typedef struct icseg_session_layers {
     size_t struct_size; /**< ICSEG_SESSION_LAYERS_INIT */
     int32_t f32;        /**< single precision */
@@ -236,8 +236,8 @@ typedef struct icseg_result icseg_result;
  * @param options NULL: the defaults
  * @param result receives the result, NULL on failure; close it with icseg_result_close
  * @param error receives the message on failure; may be NULL
- * @return ICSEG_ERROR_ARGUMENT if batch or options cannot work (the message says which field), ICSEG_ERROR_SHAPE if
- * the network does not take images of this size, ICSEG_ERROR_NUMERIC if the tensor or the logits are not finite */
+ * @return ICSEG_ERROR_ARGUMENT if batch or options cannot work (the message names the field), ICSEG_ERROR_SHAPE if the
+ * network does not accept images of this size, ICSEG_ERROR_NUMERIC if the tensor or the logits are not finite */
 ICSEG_API icseg_status icseg_session_run(icseg_session *session, const icseg_batch *batch,
                                          const icseg_run_options *options, icseg_result **result, icseg_error *error);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Generated street and country scenes with exact label maps, to try everything without data.
+ * Generated street and country scenes with exact label maps, to try the library without data.
  *
  * A scene is a function of its seed, index and size: it does not depend on threads or on the other scenes. All
  * functions are thread-safe. */
@@ -19,6 +19,7 @@
 extern "C" {
 #endif
 
+/** Limits and special values. */
 enum {
     ICSEG_SYNTH_CLASSES = 13,         /**< classes of a scene */
     ICSEG_SYNTH_MIN_SIDE = 64,        /**< the smallest width and height, in pixels */

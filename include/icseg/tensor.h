@@ -15,7 +15,7 @@ extern "C" {
 
 /** Limits. */
 enum {
-    ICSEG_TENSOR_MAX_RANK = 8 /**< most axes a tensor can have */
+    ICSEG_TENSOR_MAX_RANK = 8 /**< the largest number of axes */
 };
 
 /** Element type of a tensor, in the machine's byte order. */
@@ -28,8 +28,8 @@ typedef enum icseg_tensor_type {
 /** A strided array in memory that it does not own. Its fields are those of Python's buffer protocol and of DLPack, so
  * it can become a NumPy array or a PyTorch tensor without a copy.
  *
- * A tensor that the library returns is dense and row-major, and its memory belongs to `owner`. A tensor that the
- * library takes may have any strides, negative ones and 0 included. Element (i, j, ..) is at
+ * A tensor that the library returns is dense and row-major, and its memory belongs to `owner`. A tensor that the caller
+ * passes may have any strides, negative ones and 0 included. Element (i, j, ..) is at
  * `(char *)data + i * strides[0] + j * strides[1] + ..`. */
 typedef struct icseg_tensor {
     icseg_tensor_type type;                 /**< of the elements */

@@ -23,6 +23,7 @@ typedef enum icseg_tokenizer_kind {
     ICSEG_TOKENIZER_CLIP   /**< CLIP's byte-pair encoding, 49,408 tokens, from a vocabulary file */
 } icseg_tokenizer_kind;
 
+/** Limits. */
 enum {
     ICSEG_TEXT_MAX_BYTES = 8192,     /**< CLIP's tokenizer refuses longer texts */
     ICSEG_CLIP_CONTEXT_LENGTH = 77,  /**< token ids of a text in the published CLIP models, with SOS and EOS */
@@ -53,7 +54,7 @@ ICSEG_API void icseg_tokenizer_close(icseg_tokenizer **tokenizer);
 /** The number of tokens, with SOS and EOS: the rows of the model's token embedding. 0 for NULL. */
 ICSEG_API int32_t icseg_tokenizer_vocabulary_size(const icseg_tokenizer *tokenizer);
 
-/** The id of the start token (SOS, "<|startoftext|>"), the last but one of the vocabulary. 0 for NULL. */
+/** The id of the start token (SOS, "<|startoftext|>"), the second to last of the vocabulary. 0 for NULL. */
 ICSEG_API int32_t icseg_tokenizer_sos(const icseg_tokenizer *tokenizer);
 
 /** The id of the end token (EOS, "<|endoftext|>"), the last of the vocabulary. 0 for NULL. */

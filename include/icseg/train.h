@@ -5,9 +5,9 @@
  * The run directory contains, each replaced atomically:
  *
  *     recipe.yaml              the recipe as used, with every value
- *     log.jsonl                a line for every train.log_every-th step and for every evaluation
+ *     log.jsonl                a line for every step that is logged (train.log_every) and for every evaluation
  *     checkpoint.safetensors   the last weights (icseg_model_open)
- *     best.safetensors         the weights of the best validation mIoU; the earlier ones if two are equal
+ *     best.safetensors         the weights with the best validation mIoU; the earliest if several are equal
  *     state.safetensors        everything needed to resume: weights, moments, step, the recipe as used
  *     report.html              losses, mIoU, classes, samples
  *
@@ -114,7 +114,7 @@ ICSEG_API void icseg_trainer_close(icseg_trainer **trainer);
 
 /** Sizes of a step's results. */
 enum {
-    ICSEG_TRAIN_LOSSES = 16 /**< most losses of a step */
+    ICSEG_TRAIN_LOSSES = 16 /**< the largest number of losses of a step */
 };
 
 /** Results of one step. */
@@ -139,7 +139,7 @@ typedef struct icseg_train_step {
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT after the last step; ICSEG_ERROR_NUMERIC when a loss or gradient is not finite: the
  * message names the step, the images and the first operator, and files that were saved before are kept; the error of an
- * image that cannot be read: the steps before are saved then */
+ * image that cannot be read: the completed steps are then saved */
 ICSEG_API icseg_status icseg_trainer_step(icseg_trainer *trainer, icseg_train_step *out, icseg_error *error);
 
 /** The work that the recipe schedules after a step; bits of icseg_trainer_due. */
@@ -148,8 +148,8 @@ typedef enum icseg_train_due {
     ICSEG_TRAIN_DUE_SAVE = 2      /**< a checkpoint: train.checkpoint_every, and after the last step */
 } icseg_train_due;
 
-/** The bits of icseg_train_due that the recipe schedules after the current step and that have not been done; 0 for
- * NULL. A run that is resumed may have an evaluation due. */
+/** The bits of icseg_train_due that the recipe schedules after the current step and that are still to be done; 0 for
+ * NULL. A resumed run may have an evaluation due. */
 ICSEG_API unsigned icseg_trainer_due(const icseg_trainer *trainer);
 
 /** Evaluates the current weights on the validation split, adds a line to log.jsonl, and keeps the weights as
@@ -161,8 +161,8 @@ ICSEG_API unsigned icseg_trainer_due(const icseg_trainer *trainer);
  * @return as icseg_evaluate; ICSEG_ERROR_CANCELLED when the progress callback cancels */
 ICSEG_API icseg_status icseg_trainer_evaluate(icseg_trainer *trainer, icseg_metrics *out, icseg_error *error);
 
-/** Writes checkpoint.safetensors and state.safetensors. ICSEG_ERROR_NUMERIC if a weight or moment is not finite:
- * nothing is written then. */
+/** Writes checkpoint.safetensors and state.safetensors. ICSEG_ERROR_NUMERIC if a weight or moment is not finite;
+ * nothing is then written. */
 ICSEG_API icseg_status icseg_trainer_save(icseg_trainer *trainer, icseg_error *error);
 
 /** Ends the log and writes report.html. First evaluates the current weights if that has not been done. The trainer

@@ -49,7 +49,7 @@ typedef struct icseg_weights_convert_options {
  * @param source any file or folder in which weights are published
  * @param out the file to write; an existing one is replaced when the new one is complete
  * @param options NULL: the defaults
- * @param summary NULL, or receives a few lines on what was read, written and left out; free it with
+ * @param summary NULL, or receives a few lines about the tensors read, written and left out; free it with
  * icseg_buffer_free; NULL on failure
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_IO, ICSEG_ERROR_FORMAT, ICSEG_ERROR_SHAPE if a tensor has a wrong shape, ICSEG_ERROR_CONFIG,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * ICSEG_CHECK(condition): for what only a mistake in this library can break. Debug and sanitizer builds stop at the
- * place; release builds do not evaluate the condition. What input can break is an error with a status instead. */
+ * ICSEG_CHECK(condition) states an invariant that only a bug in this library can break. Debug and sanitizer builds trap
+ * there; release builds do not evaluate the condition. Whatever bad input can break returns an error instead. */
 #ifndef ICSEG_BASE_CHECK_H
 #define ICSEG_BASE_CHECK_H
 
@@ -12,8 +12,8 @@
 #define ICSEG_CHECK(condition) ((void)sizeof((condition) ? 1 : 0))
 #endif
 
-/* Called before the program is trapped. The library itself never prints: a test reports the message here, or leaves
- * with longjmp. Process-wide; NULL, the default, for none. */
+/* Called before the trap. The library itself never prints; a test can print the condition here, or leave with longjmp.
+ * Process-wide; NULL, the default: no hook. */
 typedef void icseg_check_hook(const char *condition, const char *file, int line);
 void icseg_check_set_hook(icseg_check_hook *hook);
 

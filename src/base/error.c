@@ -25,13 +25,13 @@ const char *icseg_status_name(icseg_status status) {
     return "unknown";
 }
 
-enum { MOST_TEXT = 6 * ICSEG_ERROR_MESSAGE_SIZE }; /* a path of PATH_MAX and a reason */
+enum { MAX_TEXT = 6 * ICSEG_ERROR_MESSAGE_SIZE }; /* a path of PATH_MAX and a reason */
 
-/* Whether the byte is inside of a UTF-8 sequence, not at its beginning. */
-static bool is_continued(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
+/* Whether the byte continues a UTF-8 sequence. */
+static bool is_continuation(char byte) { return ((unsigned char)byte & 0xc0) == 0x80; }
 
-/* Length of the UTF-8 sequence that a lead byte announces, 0 for a byte that cannot lead one. */
-static size_t announced(unsigned char lead) {
+/* Length of the UTF-8 sequence that begins with `lead`; 0 if no sequence does. */
+static size_t sequence_length(unsigned char lead) {
     return lead < 0x80                   ? 1
            : lead >= 0xc2 && lead < 0xe0 ? 2
            : (lead & 0xf0) == 0xe0       ? 3
@@ -39,11 +39,11 @@ static size_t announced(unsigned char lead) {
                                          : 0;
 }
 
-/* Bytes of a sequence that "%.80s" or the end of a buffer has cut: the first ones are right and the rest is missing. */
-static size_t cut_sequence(const unsigned char *from, size_t left) {
-    size_t wanted = announced(from[0]), got = 1;
-    while (wanted && got < wanted && got < left && is_continued((char)from[got])) got++;
-    return wanted && got < wanted ? got : 0;
+/* Bytes of a sequence whose end is missing, because "%.80s" or the end of a buffer cut it; 0 for other bytes. */
+static size_t truncated_length(const unsigned char *from, size_t left) {
+    size_t length = sequence_length(from[0]), present = 1;
+    while (length && present < length && present < left && is_continuation((char)from[present])) present++;
+    return length && present < length ? present : 0;
 }
 
 /* Copies text that may quote names from hostile files: control characters would break the one-line rule, and invalid
@@ -55,12 +55,12 @@ static void copy_clean(char *to, size_t size, const char *text) {
         utf8proc_int32_t code;
         utf8proc_ssize_t taken = utf8proc_iterate(from, (utf8proc_ssize_t)left, &code);
         const char *shown = (const char *)from;
-        size_t count = taken > 0 ? (size_t)taken : cut_sequence(from, left), write = count;
+        size_t count = taken > 0 ? (size_t)taken : truncated_length(from, left), write = count;
         if (taken > 0 && (code < 0x20 || (code >= 0x7f && code < 0xa0))) {
             shown = "?";
             write = 1;
         } else if (taken <= 0) {
-            write = 0; /* a sequence that was cut is dropped ... */
+            write = 0; /* a truncated sequence is dropped ... */
             if (!count) {
                 shown = "\xef\xbf\xbd"; /* ... and a byte that is not UTF-8 becomes U+FFFD */
                 write = 3;
@@ -76,8 +76,8 @@ static void copy_clean(char *to, size_t size, const char *text) {
     to[used] = '\0';
 }
 
-/* Copies a message that is too long without its middle: it begins with the file, whose name can be long, and ends with
- * the reason. */
+/* Copies a message. One that is too long loses its middle, because it begins with the file, whose name can be long, and
+ * ends with the reason. */
 static void copy_message(char *to, size_t size, const char *message) {
     static const char gap[] = "...";
     size_t length = strlen(message), head = size / 3, tail;
@@ -86,8 +86,8 @@ static void copy_message(char *to, size_t size, const char *message) {
         return;
     }
     tail = length - (size - sizeof gap - head);
-    while (is_continued(message[head])) head--;
-    while (is_continued(message[tail])) tail++;
+    while (is_continuation(message[head])) head--;
+    while (is_continuation(message[tail])) tail++;
     memcpy(to, message, head);
     memcpy(to + head, gap, sizeof gap - 1);
     memcpy(to + head + sizeof gap - 1, message + tail, length - tail + 1);
@@ -95,7 +95,7 @@ static void copy_message(char *to, size_t size, const char *message) {
 
 icseg_status icseg_fail_v(icseg_error *error, icseg_status status, const char *format, va_list args) {
     if (!error) return status;
-    char text[MOST_TEXT], clean[3 * MOST_TEXT]; /* a byte that is not UTF-8 becomes three */
+    char text[MAX_TEXT], clean[3 * MAX_TEXT]; /* a byte that is not UTF-8 becomes three */
     vsnprintf(text, sizeof text, format, args);
     error->status = status;
     error->remedy = ICSEG_REMEDY_NONE;
@@ -136,7 +136,7 @@ icseg_status icseg_fail_field(icseg_error *error, icseg_status status, const cha
 icseg_status icseg_fail_prefix(icseg_error *error, const char *format, ...) {
     if (!error) return ICSEG_ERROR_INTERNAL;
     icseg_error before = *error;
-    char prefix[MOST_TEXT - ICSEG_ERROR_MESSAGE_SIZE];
+    char prefix[MAX_TEXT - ICSEG_ERROR_MESSAGE_SIZE];
     va_list args;
     va_start(args, format);
     vsnprintf(prefix, sizeof prefix, format, args);

@@ -15,14 +15,14 @@ icseg_status icseg_fail(icseg_error *error, icseg_status status, const char *for
     __attribute__((format(printf, 3, 4)));
 icseg_status icseg_fail_v(icseg_error *error, icseg_status status, const char *format, va_list args);
 
-/* The same, and names the option that is wrong ("vocab"; NULL: none) and the remedy. */
+/* The same, and sets the field that is wrong ("vocabulary"; NULL: none) and the remedy. */
 icseg_status icseg_fail_field(icseg_error *error, icseg_status status, const char *field, icseg_remedy remedy,
                               const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Puts "PREFIX: " before the existing message; field and remedy stay. Returns the error's status. */
 icseg_status icseg_fail_prefix(icseg_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The message of a failed allocation; bytes 0: unknown, left out. */
+/* Reports a failed allocation of `what`. bytes 0: the size is unknown, and the message leaves it out. */
 icseg_status icseg_fail_memory(icseg_error *error, size_t bytes, const char *what);
 
 void icseg_error_clear(icseg_error *error);

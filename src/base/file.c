@@ -17,19 +17,19 @@
 
 static icseg_status open_regular(const char *path, int *fd, struct stat *info, icseg_error *error) {
     if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the path is empty; name a file");
-    /* open(2) of a pipe without a writer would block. */
+    /* O_NONBLOCK: opening a pipe without a writer would block. */
     *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (*fd < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
-    const char *fault = NULL;
+    const char *problem = NULL;
     if (fstat(*fd, info) != 0)
-        fault = strerror(errno);
+        problem = strerror(errno);
     else if (S_ISDIR(info->st_mode))
-        fault = "it is a folder; a file is expected";
+        problem = "it is a folder; a file is expected";
     else if (!S_ISREG(info->st_mode))
-        fault = "it is a pipe, a socket or a device; a regular file is expected";
-    if (fault) {
+        problem = "it is a pipe, a socket or a device; a regular file is expected";
+    if (problem) {
         close(*fd);
-        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, fault);
+        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, problem);
     }
     return ICSEG_OK;
 }
@@ -135,13 +135,13 @@ icseg_status icseg_folder_create(const char *path, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     for (char *p = part + 1; status == ICSEG_OK; p++) {
         if (*p != '/' && *p != '\0') continue;
-        char held = *p;
+        char saved = *p;
         *p = '\0';
         int reason = mkdir(part, 0777) == 0 ? 0 : errno;
         if (reason != 0 && !icseg_folder_exists(part))
             status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create the folder: %s", part, strerror(reason));
-        *p = held;
-        if (!held) break;
+        *p = saved;
+        if (!saved) break;
     }
     icseg_free(part);
     return status;

@@ -14,13 +14,13 @@
 /* Reads a whole regular file of at most `limit` bytes. A NUL that *size does not count follows the data. Free *out with
  * icseg_free. */
 icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error);
-/* The same for text, whose NUL bytes would end lines: one is an error (ICSEG_ERROR_FORMAT) that names its line. */
+/* The same for text. A NUL byte, which would end the text early, is ICSEG_ERROR_FORMAT; the message names its line. */
 icseg_status icseg_file_read_text(const char *path, size_t limit, unsigned char **out, size_t *size,
                                   icseg_error *error);
 
-/* A regular file open for reading at any offset. If the file is truncated or written to in the meantime, reading it is
- * an error (ICSEG_ERROR_IO). Files are never mapped, because truncating a mapped file ends the process that reads it.
- * If the file is replaced, as icseg_file_writer does, the old one is still read. Safe to use from several threads. */
+/* A regular file open for reading at any offset. If the file is truncated or written to after it was opened, reads fail
+ * with ICSEG_ERROR_IO. Files are never mapped: truncating a mapped file would end the process that reads it. If the
+ * file is replaced, as icseg_file_writer does, reads continue with the old one. Thread-safe. */
 typedef struct icseg_file_reader icseg_file_reader;
 icseg_status icseg_file_reader_open(icseg_file_reader **out, const char *path, icseg_error *error);
 size_t icseg_file_reader_size(const icseg_file_reader *reader); /* bytes, when it was opened */
@@ -39,9 +39,9 @@ typedef struct icseg_bytes {
  * it. Several writers may write the same path: the last one to commit wins. Commit also reports the first write that
  * failed. A file size limit is an error, not a signal.
  *
- * A path that is a link stays one: its target is replaced, or created if the link dangles. Another user's link in a
- * folder that everybody may write to is refused. The new file has the old one's mode, and its owner and group if this
- * process may set them. A hard link is broken; access lists and extended attributes are lost. Folders, pipes, sockets
+ * A symbolic link stays one: its target is replaced, or created if the link dangles. Another user's link in a
+ * world-writable folder is refused. The new file has the old one's mode, and its owner and group if this process may
+ * set them. A hard link is broken; access lists and extended attributes are lost. Folders, pipes, sockets
  * and devices are refused, and so are files that this process may not write and files that nobody may write (0444),
  * even for root. */
 typedef struct icseg_file_writer icseg_file_writer;
@@ -64,8 +64,8 @@ icseg_status icseg_file_appender_finish(icseg_file_appender **appender, icseg_er
 /* Creates a folder and its parents; an existing folder is fine. */
 icseg_status icseg_folder_create(const char *path, icseg_error *error);
 bool icseg_file_exists(const char *path);
-/* Locks a folder for this process until the descriptor *out is closed, however the process ends. When another process
- * has locked it, fails with the folder and the sentence `busy`. File systems without locks give no protection. */
+/* Locks a folder until the descriptor *out is closed or the process ends. If another process holds the lock, fails with
+ * "FOLDER: " and the sentence `busy`. File systems without locks offer no protection. */
 icseg_status icseg_folder_lock(const char *path, const char *busy, int *out, icseg_error *error);
 bool icseg_folder_exists(const char *path);
 

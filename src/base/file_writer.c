@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writing files: atomic replacement and appending, through links, in folders that other people may write to. */
+ * Writing files: atomic replacement and appending, through symbolic links, in folders that other users may write to. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,16 +15,16 @@
 #include "base/argument.h"
 #include "base/memory.h"
 
-enum { LINKS_MOST = 40 }; /* as many as Linux itself follows */
+enum { MAX_LINKS = 40 }; /* as many as Linux follows */
 
-static icseg_status fail_write(icseg_error *error, const char *path, const char *fault) {
-    return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", path, fault);
+static icseg_status fail_write(icseg_error *error, const char *path, const char *problem) {
+    return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", path, problem);
 }
 
 /* ------------------------------------------------------------------------------------------------------- targets */
 
-/* Where the bytes of a path belong once its links are followed. Holding the folder open keeps every later step in it,
- * whatever happens to the path. */
+/* The file that a path names after its links are followed. The folder is kept open, so that every later step happens in
+ * it, whatever happens to the path. */
 typedef struct target {
     int folder;
     char name[NAME_MAX + 1];
@@ -32,7 +32,7 @@ typedef struct target {
     struct stat info; /* of the file, where it exists */
 } target;
 
-/* Opens the folder of `path`, which is relative to `*folder`, in its place, and copies the last part of the path. */
+/* Replaces t->folder by the folder of `path`, which is relative to it, and copies the last part of the path. */
 static bool enter(target *t, const char *path) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     char parent[PATH_MAX] = ".";
@@ -49,21 +49,21 @@ static bool enter(target *t, const char *path) {
     return true;
 }
 
-/* In a folder that everybody may write to, somebody else's link may point to a file that only this user may write. */
+/* Whether the link is another user's in a world-writable folder: it may name a file that only this user may write. */
 static bool is_planted(const target *t) {
     struct stat folder;
     if (fstat(t->folder, &folder) != 0) return true;
     return (folder.st_mode & S_IWOTH) && t->info.st_uid != geteuid() && t->info.st_uid != folder.st_uid;
 }
 
-/* NULL, or why nothing is written to it. */
-static const char *unfit(const struct stat *info) {
-    if (S_ISDIR(info->st_mode)) return "it is a folder, name a file";
-    if (S_ISFIFO(info->st_mode)) return "it is a pipe, name a regular file";
-    if (S_ISSOCK(info->st_mode)) return "it is a socket, name a regular file";
-    if (!S_ISREG(info->st_mode)) return "it is a device, name a regular file";
+/* The reason why a file is not written to, or NULL. */
+static const char *refusal_of(const struct stat *info) {
+    if (S_ISDIR(info->st_mode)) return "it is a folder; name a file";
+    if (S_ISFIFO(info->st_mode)) return "it is a pipe; name a regular file";
+    if (S_ISSOCK(info->st_mode)) return "it is a socket; name a regular file";
+    if (!S_ISREG(info->st_mode)) return "it is a device; name a regular file";
     if (!(info->st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)))
-        return "the file is read-only, make it writable (chmod u+w) or name another file";
+        return "the file is read-only; make it writable (chmod u+w) or name another file";
     return NULL;
 }
 
@@ -72,50 +72,50 @@ static void close_target(target *t) {
     t->folder = -1;
 }
 
-/* Follows the links that `path` ends in and checks that the file they lead to may be written. A file that does not
- * exist, which a dangling link may name, is to be created. On failure t->folder is closed. */
+/* Follows the links at the end of `path` and checks that the file may be written. The file may be missing, also as the
+ * target of a link; it is then created later. On failure t->folder is closed. */
 static icseg_status find_target(target *t, const char *path, icseg_error *error) {
     char link[PATH_MAX];
-    const char *fault = NULL;
+    const char *problem = NULL;
     *t = (target){.folder = AT_FDCWD};
     if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the path is empty; name a file");
-    /* First as the system sees it: it knows links that have no text, such as those of /proc. */
+    /* First as the system resolves it, which also knows links without a text, such as those of /proc. */
     if (stat(path, &t->info) == 0)
-        fault = unfit(&t->info);
-    else if (errno != ENOENT || !*path)
-        fault = strerror(errno);
-    for (int links = 0; !fault; links++) {
+        problem = refusal_of(&t->info);
+    else if (errno != ENOENT)
+        problem = strerror(errno);
+    for (int links = 0; !problem; links++) {
         t->exists = false;
         if (!enter(t, links ? link : path))
-            fault = strerror(errno);
+            problem = strerror(errno);
         else if (!*t->name)
-            fault = "it is a folder, name a file";
+            problem = "it is a folder; name a file";
         else if (fstatat(t->folder, t->name, &t->info, AT_SYMLINK_NOFOLLOW) != 0) {
             if (errno == ENOENT) return ICSEG_OK;
-            fault = strerror(errno);
+            problem = strerror(errno);
         } else if (!S_ISLNK(t->info.st_mode)) {
             t->exists = true;
-            fault = unfit(&t->info);
-            if (!fault && faccessat(t->folder, t->name, W_OK, AT_EACCESS) != 0) fault = strerror(errno);
-            if (!fault) return ICSEG_OK;
-        } else if (links == LINKS_MOST)
-            fault = strerror(ELOOP);
+            problem = refusal_of(&t->info);
+            if (!problem && faccessat(t->folder, t->name, W_OK, AT_EACCESS) != 0) problem = strerror(errno);
+            if (!problem) return ICSEG_OK;
+        } else if (links == MAX_LINKS)
+            problem = strerror(ELOOP);
         else if (is_planted(t))
-            fault = "it is another user's link in a folder that everybody may write to";
+            problem = "it is another user's link in a world-writable folder; name another file";
         else {
             ssize_t size = readlinkat(t->folder, t->name, link, sizeof link);
-            if (size < 0 || size == (ssize_t)sizeof link) fault = strerror(size < 0 ? errno : ENAMETOOLONG);
+            if (size < 0 || size == (ssize_t)sizeof link) problem = strerror(size < 0 ? errno : ENAMETOOLONG);
             if (size >= 0 && size < (ssize_t)sizeof link) link[size] = '\0';
         }
     }
     close_target(t);
-    return fail_write(error, path, fault);
+    return fail_write(error, path, problem);
 }
 
 /* ------------------------------------------------------------------------------------------------------- writing */
 
-/* write(2), where a limit of file sizes (RLIMIT_FSIZE) is EFBIG and not the end of the process: SIGXFSZ comes to the
- * thread that wrote, which holds it back and takes it away. */
+/* write(2) that returns EFBIG at a file size limit (RLIMIT_FSIZE) instead of ending the process: SIGXFSZ is sent to the
+ * thread that writes, which blocks the signal and consumes it. */
 static ssize_t write_some(int fd, const void *data, size_t size) {
     sigset_t signal, before, pending;
     sigemptyset(&signal);
@@ -132,7 +132,7 @@ static ssize_t write_some(int fd, const void *data, size_t size) {
     return put;
 }
 
-/* 0, or the errno of the write that failed; -1 when the device took nothing. */
+/* Returns 0, the errno of the write that failed, or -1 if the device accepted nothing. */
 static int write_all(int fd, const unsigned char *data, size_t size) {
     while (size) {
         ssize_t put = write_some(fd, data, size);
@@ -146,7 +146,7 @@ static int write_all(int fd, const unsigned char *data, size_t size) {
 
 static const char *reason_of(int failed) { return failed > 0 ? strerror(failed) : "the device accepts no more bytes"; }
 
-/* File systems that cannot flush, and folders that may not be read, are accepted as they are. */
+/* Also succeeds where flushing is impossible: on some file systems, and for folders that may not be read (O_PATH). */
 static bool flush(int fd) { return fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == EBADF; }
 
 /* --------------------------------------------------------------------------------------------------- replacement */
@@ -163,8 +163,8 @@ struct icseg_file_writer {
     unsigned char buffer[64 * 1024];
 };
 
-/* NAME.tmp.RANDOM: nobody can put a link there beforehand, and no two writers meet. NAME is cut, between characters,
- * where it is long. */
+/* NAME.tmp.RANDOM: nobody can plant a link there beforehand, and no two writers collide. A long NAME is cut between
+ * characters. */
 static bool name_temporary(icseg_file_writer *w) {
     unsigned char bytes[RANDOM_BYTES];
     ssize_t got;
@@ -179,7 +179,7 @@ static bool name_temporary(icseg_file_writer *w) {
     return true;
 }
 
-/* Where the system can give a nameless file a name later, nothing stays behind when the process is killed. */
+/* A nameless file leaves nothing behind if the process is killed. Returns -1 where it could not be named later. */
 static int open_nameless(const icseg_file_writer *w, mode_t mode) {
     char entry[64];
     int fd = openat(w->target.folder, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, mode);
@@ -212,7 +212,7 @@ static bool link_nameless(icseg_file_writer *w) {
     return false;
 }
 
-/* The new file takes over owner and mode of the old one, as far as this process may give them. */
+/* The new file gets the mode of the old one, and its owner and group if this process may set them. */
 static bool open_temporary(icseg_file_writer *w) {
     const struct stat *old = &w->target.info;
     mode_t mode = w->target.exists ? 0600 : 0666;
@@ -240,7 +240,7 @@ icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, i
     return status;
 }
 
-/* The first failure is remembered, so that commit reports it, too. */
+/* The first failure is remembered, so that commit reports it too. */
 static icseg_status put(icseg_file_writer *w, const unsigned char *data, size_t size, icseg_error *error) {
     if (!w->failed) w->failed = write_all(w->fd, data, size);
     return w->failed ? fail_write(error, w->path, reason_of(w->failed)) : ICSEG_OK;
@@ -299,8 +299,8 @@ struct icseg_file_appender {
     char path[];
 };
 
-/* The file itself, which may have been exchanged since it was looked at. */
-static int open_end(const target *t, bool empty) {
+/* Opens the file and checks it again, because it may have been replaced since find_target. */
+static int open_for_append(const target *t, bool empty) {
     struct stat info;
     int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     int fd = openat(t->folder, t->name, flags, 0666);
@@ -320,7 +320,7 @@ icseg_status icseg_file_appender_open(icseg_file_appender **out, const char *pat
     memcpy(a->path, path, length);
     icseg_status status = find_target(&t, path, error);
     if (status == ICSEG_OK) {
-        a->fd = open_end(&t, empty);
+        a->fd = open_for_append(&t, empty);
         if (a->fd < 0)
             status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
         else if (!t.exists)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Looking for NaN and infinity. */
+ * Detecting NaN and infinity. */
 #include "base/finite.h"
 
 #include <math.h>

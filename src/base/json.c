@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <math.h>
 
-icseg_status icseg_json_parse(json_t **out, const char *text, size_t size, size_t flags, json_error_t *fault,
+icseg_status icseg_json_parse(json_t **out, const char *text, size_t size, size_t flags, json_error_t *problem,
                               icseg_error *error) {
     int before = errno;
     errno = 0;
-    *out = json_loadb(text, size, flags, fault);
+    *out = json_loadb(text, size, flags, problem);
     bool memory = errno == ENOMEM;
     errno = before;
     if (!memory) return ICSEG_OK;

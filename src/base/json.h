@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reading and writing JSON with jansson, so that a lack of memory is an error. */
+ * Reading and writing JSON with jansson, such that running out of memory is always an error. */
 #ifndef ICSEG_BASE_JSON_H
 #define ICSEG_BASE_JSON_H
 
@@ -9,13 +9,14 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* json_loadb calls a text invalid, or loses characters of it, when memory runs out: that is an error here. A text that
- * is not JSON is not: *out is NULL, and *fault (may be NULL) says why. The caller owns *out (json_decref). */
-icseg_status icseg_json_parse(json_t **out, const char *text, size_t size, size_t flags, json_error_t *fault,
+/* Parses JSON. Returns ICSEG_ERROR_MEMORY when memory runs out, where json_loadb reports invalid text or drops
+ * characters. Invalid text is ICSEG_OK: *out is NULL, and *problem (may be NULL) says why. The caller owns *out
+ * (json_decref). */
+icseg_status icseg_json_parse(json_t **out, const char *text, size_t size, size_t flags, json_error_t *problem,
                               icseg_error *error);
 
-/* Appends `value`, which may be NULL when out of memory; out->failed is then set. Use this instead of json_dumps, which
- * can leave a key out, and succeed, when its buffer could not grow. */
+/* Appends `value`; NULL, the result of a call that ran out of memory, sets out->failed. (json_dumps can leave a key out
+ * and succeed when its buffer cannot grow.) */
 void icseg_json_append(icseg_string *out, const json_t *value, size_t flags);
 
 /* The same as a text that the caller frees with icseg_free; NULL when out of memory. Takes `value`. */

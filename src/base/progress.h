@@ -26,7 +26,7 @@ typedef struct icseg_stage {
 
 icseg_stage icseg_stage_begin(const icseg_progress *progress, const char *name, int64_t total, const char *unit);
 
-/* False when nobody listens, so that a costly `detail` need not be made. */
+/* False when nobody listens: a costly `detail` need not be formatted. */
 bool icseg_stage_is_watched(const icseg_stage *stage);
 
 /* Reports `done` units of work. ICSEG_ERROR_CANCELLED, "stopped after 3 of 10 images" or "stopped after 3 images", when

@@ -52,8 +52,8 @@ uint64_t icseg_rng_below(icseg_rng *rng, uint64_t bound) {
 
 void icseg_rng_shuffle(icseg_rng *rng, uint32_t *array, uint32_t count) {
     for (uint32_t i = count; i > 1; i--) {
-        uint32_t j = (uint32_t)icseg_rng_below(rng, i), held = array[i - 1];
+        uint32_t j = (uint32_t)icseg_rng_below(rng, i), swapped = array[i - 1];
         array[i - 1] = array[j];
-        array[j] = held;
+        array[j] = swapped;
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Random numbers. A stream is a pure function of (seed, purpose, index). So only the step counter has to be stored to
- * resume a run, and results do not depend on which thread draws. */
+ * Random numbers. A stream is a pure function of (seed, purpose, index): only the step counter must be stored to resume
+ * a run, and results do not depend on which thread draws. */
 #ifndef ICSEG_BASE_RNG_H
 #define ICSEG_BASE_RNG_H
 
@@ -10,7 +10,7 @@ typedef struct icseg_rng {
     uint64_t state[4]; /* xoshiro256** */
 } icseg_rng;
 
-/* The purpose of a stream. The numbers are part of the reproducibility contract: only append. */
+/* The purpose of a stream. The numbers decide results: append only. */
 typedef enum icseg_rng_purpose {
     ICSEG_RNG_INIT = 1,    /* initial weights; index = position of the parameter */
     ICSEG_RNG_SHUFFLE = 2, /* order of the samples; index = epoch */

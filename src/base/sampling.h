@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where a resized axis reads its source, in PyTorch's float arithmetic: bilinear taps and the nearest sample. (Resizing
- * of 8-bit images, image/resample.c, follows OpenCV's integers instead.) */
+ * How a resized axis reads its source, in PyTorch's float arithmetic: linear interpolation and the nearest sample.
+ * (image/resample.c resizes 8-bit images with OpenCV's integer arithmetic instead.) */
 #ifndef ICSEG_BASE_SAMPLING_H
 #define ICSEG_BASE_SAMPLING_H
 
@@ -9,22 +9,22 @@
 #include "base/system.h"
 
 /* One output reads (1 - weight) * source[low] + weight * source[high]. */
-typedef struct icseg_tap {
+typedef struct icseg_interpolation {
     int32_t low, high;
     float weight;
-} icseg_tap;
+} icseg_interpolation;
 
-/* The tap of a position counted from the centre of the first of `in` samples; clamped at the edges. */
-static inline icseg_tap icseg_tap_near(float source, int64_t in) {
+/* At position `source`, counted from the centre of the first of `in` samples; clamped at the edges. */
+static inline icseg_interpolation icseg_interpolation_near(float source, int64_t in) {
     if (source < 0) source = 0;
     int32_t low = (int32_t)source;
     if (low > in - 1) low = (int32_t)(in - 1);
-    return (icseg_tap){.low = low, .high = low + (low < in - 1), .weight = source - (float)low};
+    return (icseg_interpolation){.low = low, .high = low + (low < in - 1), .weight = source - (float)low};
 }
 
-/* Output `index` of `out`, with half-pixel centres: PyTorch's align_corners=False. */
-static inline icseg_tap icseg_tap_at(int64_t index, int64_t in, int64_t out) {
-    return icseg_tap_near(((float)index + 0.5f) * ((float)in / (float)out) - 0.5f, in);
+/* For output `index` of `out`, with half-pixel centres: PyTorch's align_corners=False. */
+static inline icseg_interpolation icseg_interpolation_at(int64_t index, int64_t in, int64_t out) {
+    return icseg_interpolation_near(((float)index + 0.5f) * ((float)in / (float)out) - 0.5f, in);
 }
 
 /* The sample that output `index` of `out` copies: PyTorch's 'nearest', floor(index * in / out). */

@@ -10,13 +10,13 @@ static size_t size_of(const void *object) {
     return size;
 }
 
-enum { LARGEST_GROWTH = 65536 }; /* a size beyond it is an uninitialised field, not a newer header */
+enum { MAX_GROWTH = 65536 }; /* a larger size is an uninitialised field, not a newer header */
 
 static icseg_status check_size(const char *what, size_t given, size_t size, size_t first_size, icseg_error *error) {
-    if (given >= first_size && given <= size + LARGEST_GROWTH) return ICSEG_OK;
+    if (given >= first_size && given <= size + MAX_GROWTH) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                      "%s: its size field is %zu instead of %zu; initialise the struct with its _INIT macro", what,
-                      given, size);
+                      "%s: struct_size is %zu; expected %zu: initialise the struct with its _INIT macro", what, given,
+                      size);
 }
 
 icseg_status icseg_struct_read(void *to, size_t size, const void *from, size_t first_size, const char *what,
@@ -29,7 +29,7 @@ icseg_status icseg_struct_read(void *to, size_t size, const void *from, size_t f
     for (size_t i = size; i < given; i++)
         if (((const unsigned char *)from)[i])
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                              "%s: a field that this version of the library does not know is set; update the library",
+                              "%s: a field is set that this version of the library does not know; update the library",
                               what);
     memcpy(to, from, given < size ? given : size);
     memcpy(to, &size, sizeof size);

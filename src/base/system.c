@@ -35,21 +35,21 @@ double icseg_clock(void) {
 
 int icseg_cores_of_quota(const char *text) {
     char *end;
-    /* "max" is 0; a number that is too large is LLONG_MAX. */
+    /* strtoll returns 0 for "max" and LLONG_MAX for a number that is too large. */
     long long quota = strtoll(text, &end, 10), period = strtoll(end, NULL, 10);
     if (quota <= 0 || period <= 0) return 0;
     long long cores = quota / period + (quota % period != 0);
     return cores > INT_MAX ? INT_MAX : (int)cores;
 }
 
-/* The CPU quota of a container (control groups, version 2). OpenMP looks at the affinity mask only; with more threads
- * than the quota allows, all of them stop for the rest of each period. */
+/* The CPU quota of a container (control groups, version 2). OpenMP considers the affinity mask only; with more threads
+ * than the quota allows, all of them are paused for the rest of each period. */
 static int granted_cores(void) {
     char text[64];
     FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
     if (!file) return 0;
     int cores = fgets(text, sizeof text, file) ? icseg_cores_of_quota(text) : 0;
-    (void)fclose(file); /* it was only read */
+    (void)fclose(file);
     return cores;
 }
 

@@ -9,8 +9,7 @@ double icseg_clock(void);
 /* Cores that this process may use: its affinity mask, or its container's CPU quota if that is less; at least 1. */
 int icseg_cores(void);
 
-/* The cores' worth of time in the text of a control group's cpu.max, such as "150000 100000", rounded up; 0: no limit.
- */
+/* The number of cores that a control group's cpu.max allows, rounded up: 2 for "150000 100000". 0: no limit. */
 int icseg_cores_of_quota(const char *text);
 
 /* Denormal numbers (below 1.2e-38) cost a hundred times more than others and make no difference here. Between these two

@@ -8,9 +8,9 @@
 #include "base/system.h"
 
 icseg_status icseg_threads_check(int32_t threads, icseg_error *error) {
-    if (threads >= 0 && threads <= ICSEG_MOST_THREADS) return ICSEG_OK;
+    if (threads >= 0 && threads <= ICSEG_MAX_THREADS) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "threads", ICSEG_REMEDY_SET_FIELD,
-                            "threads is %d: expected 0..%d", (int)threads, ICSEG_MOST_THREADS);
+                            "threads is %d: expected 0..%d", (int)threads, ICSEG_MAX_THREADS);
 }
 
 int icseg_threads_resolve(int threads) {
@@ -56,7 +56,7 @@ icseg_status icseg_threads_run(int threads, icseg_status (*work)(void *user), vo
     }
     if (pthread_create(&thread, NULL, perform, &t) != 0)
         return icseg_fail(error, ICSEG_ERROR_MEMORY,
-                          "cannot start a thread, which a call from inside an OpenMP parallel region needs");
+                          "cannot start the thread that a call from inside an OpenMP parallel region needs");
     pthread_join(thread, NULL);
     return t.status;
 }

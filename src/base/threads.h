@@ -14,13 +14,13 @@ typedef struct icseg_threads {
     int count, dynamic, active_levels;
 } icseg_threads;
 
-enum { ICSEG_MOST_THREADS = 1024 }; /* that any part of the library accepts */
+enum { ICSEG_MAX_THREADS = 1024 }; /* that any part of the library accepts */
 
-/* ICSEG_ERROR_ARGUMENT with the field "threads" unless `threads`, an option, is 0..ICSEG_MOST_THREADS. */
+/* ICSEG_ERROR_ARGUMENT with the field "threads" unless `threads`, an option, is 0..ICSEG_MAX_THREADS. */
 icseg_status icseg_threads_check(int32_t threads, icseg_error *error);
 
-/* The number of threads an object that is opened with `threads` will use: icseg_cores() for 0 and for negative values,
- * and never more than OpenMP's thread limit. */
+/* The number of threads of an object that is opened with `threads`: icseg_cores() for 0 and for negative values, and
+ * never more than OpenMP's thread limit. */
 int icseg_threads_resolve(int threads);
 
 /* Parallel regions of the calling thread have exactly `threads` threads until icseg_threads_leave. Calls nest. Do not
@@ -28,8 +28,8 @@ int icseg_threads_resolve(int threads);
 icseg_threads icseg_threads_enter(int threads);
 void icseg_threads_leave(icseg_threads before);
 
-/* Calls work(user) with `threads` threads and returns its status. The work runs on the calling thread; where that
- * cannot have a team of its own, inside an active parallel region, it runs on a thread that lasts for the call. */
+/* Calls work(user) with `threads` threads and returns its status. The work runs on the calling thread, or on a new
+ * thread if the calling thread is inside an active parallel region and cannot have a team of its own. */
 icseg_status icseg_threads_run(int threads, icseg_status (*work)(void *user), void *user, icseg_error *error);
 
 #endif

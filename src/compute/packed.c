@@ -25,7 +25,7 @@ static void free_entry(icseg_packed *entry) {
     icseg_free(entry);
 }
 
-/* Not in the list yet, nor packed. */
+/* Creates an entry that is neither packed nor in the list. */
 static icseg_packed *open_entry(const icseg_primitive *p) {
     icseg_packed *entry = icseg_calloc_array(1, sizeof *entry);
     if (!entry) return NULL;
@@ -55,7 +55,7 @@ icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive
         entry->version = version;
         entry->packings++;
     }
-    if (!known) { /* published when it is complete */
+    if (!known) { /* published only when it is complete */
         entry->next = *list;
         *list = entry;
     }

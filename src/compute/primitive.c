@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Choosing the backend of a primitive, and calling it. */
+ * Selecting the backend of a primitive, and calling it. */
 #include "compute/primitive.h"
 
 #include <omp.h>
@@ -8,7 +8,7 @@
 #include "compute/amx/amx.h"
 #include "compute/onednn/onednn.h"
 
-/* The first one that supports a primitive computes it. */
+/* The first backend that supports a primitive computes it. */
 static const icseg_backend *const backends[] = {&icseg_amx_backend, &icseg_onednn_backend};
 enum { BACKENDS = sizeof backends / sizeof *backends };
 

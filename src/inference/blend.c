@@ -34,7 +34,7 @@ static void mix_rows(const icseg_pass *p, int64_t n, int32_t y, float *line) {
         for (int64_t i = begin; i < end; i++) {
             icseg_cell c = p->y.cell[i];
             const float *window = p->row[c.window] + (column * images + n) * p->h * run;
-            (i == begin ? set_lerp : add_lerp)(line, window + c.tap.low * run, window + c.tap.high * run, c.tap.weight,
+            (i == begin ? set_lerp : add_lerp)(line, window + c.at.low * run, window + c.at.high * run, c.at.weight,
                                                factor, run);
         }
 }
@@ -45,12 +45,12 @@ static inline void mix_columns(const icseg_pass *p, const float *line, int32_t x
     float factor = 1 / (float)(end - begin);
     for (int64_t i = begin; i < end; i++) {
         icseg_cell c = p->x.cell[i];
-        const float *a = line + (c.window * p->w + c.tap.low) * n, *b = line + (c.window * p->w + c.tap.high) * n;
+        const float *a = line + (c.window * p->w + c.at.low) * n, *b = line + (c.window * p->w + c.at.high) * n;
         if (i == begin) {
-            icseg_lerp(out, a, b, c.tap.weight, factor, n);
+            icseg_lerp(out, a, b, c.at.weight, factor, n);
             continue;
         }
-        float wa = factor * (1 - c.tap.weight), wb = factor * c.tap.weight;
+        float wa = factor * (1 - c.at.weight), wb = factor * c.at.weight;
 #pragma omp simd
         for (int64_t k = 0; k < n; k++) out[k] += wa * a[k] + wb * b[k];
     }

@@ -72,10 +72,9 @@ static icseg_status check_options(const icseg_classifier_options *o, icseg_error
     if (!o->class_count || !o->class_names)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "class_names", ICSEG_REMEDY_SET_FIELD,
                                 "there are no classes; give their names");
-    if (o->class_count > ICSEG_CLASSIFY_MOST_CLASSES || o->template_count > ICSEG_CLASSIFY_MOST_TEMPLATES)
+    if (o->class_count > ICSEG_CLASSIFY_MAX_CLASSES || o->template_count > ICSEG_CLASSIFY_MAX_TEMPLATES)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%zu classes and %zu templates: at most %d and %d are possible",
-                          o->class_count, o->template_count, ICSEG_CLASSIFY_MOST_CLASSES,
-                          ICSEG_CLASSIFY_MOST_TEMPLATES);
+                          o->class_count, o->template_count, ICSEG_CLASSIFY_MAX_CLASSES, ICSEG_CLASSIFY_MAX_TEMPLATES);
     ICSEG_TRY(icseg_threads_check(o->threads, error));
     if (o->synonyms != ICSEG_SYNONYMS_FIRST && o->synonyms != ICSEG_SYNONYMS_MEAN)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "synonyms", ICSEG_REMEDY_SET_FIELD,

@@ -48,7 +48,7 @@ static icseg_status open_map(icseg_axis_map *map, const icseg_sliding_axis *axis
         for (int32_t k = 0; k < count; k++) {
             float inside = (float)(e - icseg_sliding_start(axis, first + k));
             map->cell[map->begin[i] + k] =
-                (icseg_cell){.window = first + k, .tap = icseg_tap_near(inside * scale - 0.5f, cells)};
+                (icseg_cell){.window = first + k, .at = icseg_interpolation_near(inside * scale - 0.5f, cells)};
         }
     }
     return ICSEG_OK;

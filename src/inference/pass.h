@@ -13,7 +13,7 @@
 /* Where one row or column of the label map reads: in which window, between which of its logits. */
 typedef struct icseg_cell {
     int32_t window;
-    icseg_tap tap;
+    icseg_interpolation at;
 } icseg_cell;
 
 /* One axis of the label map: position i reads the mean over cell[begin[i]] .. cell[begin[i + 1] - 1], one for each

@@ -22,7 +22,7 @@ ICSEG_INLINE float icseg_float_of_bits(uint32_t bits) {
     return value;
 }
 
-/* To nearest, ties to even; overflows to infinity; NaN stays NaN and keeps the bits that fit. */
+/* Rounds to nearest, ties to even; overflows to infinity; NaN stays NaN and keeps the bits that fit. */
 ICSEG_INLINE uint16_t icseg_narrow_bf16(float value) {
     uint32_t bits = icseg_float_bits(value);
     uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;

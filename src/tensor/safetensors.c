@@ -12,22 +12,22 @@
 #include "base/memory.h"
 
 enum { PREFIX = 8 };                                     /* bytes of the header length */
-enum { MOST_VALUES = 1 << 22 };                          /* JSON values in a header: limits the memory of parsing */
-static const uint64_t header_limit = 100u * 1000 * 1000; /* bytes; the format's own */
+enum { MAX_VALUES = 1 << 22 };                           /* JSON values in a header: limits the memory of parsing */
+static const uint64_t header_limit = 100u * 1000 * 1000; /* bytes; the format's own limit */
 
-/* An entry, and where its data begins in the file. */
-typedef struct place {
-    icseg_safetensors_entry entry; /* first, so that a pointer to it is one to the place */
+/* An entry, and the offset of its data in the file. */
+typedef struct located_entry {
+    icseg_safetensors_entry entry; /* first: a pointer to it is also a pointer to the located_entry */
     size_t offset;
-} place;
+} located_entry;
 
 struct icseg_safetensors {
     icseg_arena *arena; /* names, metadata and the arrays below */
     icseg_file_reader *reader;
     const char *path;
-    size_t data, data_size; /* where the data begins in the file, its bytes */
+    size_t data, data_size; /* offset and size of the data in the file */
     size_t count, pairs;
-    place *places;                           /* in header order */
+    located_entry *entries;                  /* in header order */
     const icseg_safetensors_entry **by_name; /* sorted bytewise */
     icseg_safetensors_pair *metadata;
 };
@@ -48,15 +48,17 @@ static icseg_status read_shape(const icseg_safetensors *st, icseg_safetensors_en
     for (size_t i = 0; i < rank; i++) {
         const json_t *dim = json_array_get(array, i);
         if (!json_is_integer(dim) || json_integer_value(dim) < 0)
-            return bad_tensor(st, entry->name, error, "\"shape\" contains something that is not an integer >= 0");
+            return bad_tensor(st, entry->name, error, "\"shape\" contains a value that is not an integer >= 0");
         entry->shape.dim[i] = json_integer_value(dim);
     }
     return ICSEG_OK;
 }
 
-static size_t offset_of(const icseg_safetensors_entry *entry) { return ((const place *)(const void *)entry)->offset; }
+static size_t offset_of(const icseg_safetensors_entry *entry) {
+    return ((const located_entry *)(const void *)entry)->offset;
+}
 
-static icseg_status read_entry(const icseg_safetensors *st, place *p, const json_t *info, icseg_error *error) {
+static icseg_status read_entry(const icseg_safetensors *st, located_entry *p, const json_t *info, icseg_error *error) {
     icseg_safetensors_entry *entry = &p->entry;
     if (!json_is_object(info)) return bad_tensor(st, entry->name, error, "its entry is not an object");
     const char *dtype = json_string_value(json_object_get(info, "dtype"));
@@ -116,16 +118,16 @@ static int compare_names(const void *a, const void *b) {
     return strcmp((*x)->name, (*y)->name);
 }
 
-static int compare_places(const void *a, const void *b) {
+static int compare_offsets(const void *a, const void *b) {
     const icseg_safetensors_entry *x = *(const icseg_safetensors_entry *const *)a;
     const icseg_safetensors_entry *y = *(const icseg_safetensors_entry *const *)b;
     if (offset_of(x) != offset_of(y)) return offset_of(x) < offset_of(y) ? -1 : 1;
-    return (x->bytes > y->bytes) - (x->bytes < y->bytes); /* empty tensors come before a tensor at the same place */
+    return (x->bytes > y->bytes) - (x->bytes < y->bytes); /* empty tensors come before a tensor at the same offset */
 }
 
-/* Checks that tensors cover the data without overlaps and gaps. Sorts `by_name` by place, and then by name. */
-static icseg_status check_places(icseg_safetensors *st, icseg_error *error) {
-    qsort(st->by_name, st->count, sizeof *st->by_name, compare_places);
+/* Checks that tensors cover the data without overlaps and gaps. Sorts `by_name` by offset, and then by name. */
+static icseg_status check_offsets(icseg_safetensors *st, icseg_error *error) {
+    qsort(st->by_name, st->count, sizeof *st->by_name, compare_offsets);
     size_t covered = 0;
     for (size_t i = 0; i < st->count; i++) {
         const icseg_safetensors_entry *entry = st->by_name[i];
@@ -144,10 +146,10 @@ static icseg_status check_places(icseg_safetensors *st, icseg_error *error) {
 static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error *error) {
     if (!json_is_object(root))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: not a JSON object", st->path);
-    size_t most = json_object_size(root);
-    st->places = icseg_arena_array(st->arena, most, sizeof *st->places);
-    st->by_name = icseg_arena_array(st->arena, most, sizeof *st->by_name);
-    if (!st->places || !st->by_name) return icseg_fail_memory(error, 0, st->path);
+    size_t capacity = json_object_size(root);
+    st->entries = icseg_arena_array(st->arena, capacity, sizeof *st->entries);
+    st->by_name = icseg_arena_array(st->arena, capacity, sizeof *st->by_name);
+    if (!st->entries || !st->by_name) return icseg_fail_memory(error, 0, st->path);
     const char *name;
     json_t *info;
     json_object_foreach(root, name, info) {
@@ -155,13 +157,13 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
             ICSEG_TRY(read_metadata(st, info, error));
             continue;
         }
-        place *p = &st->places[st->count];
+        located_entry *p = &st->entries[st->count];
         p->entry.name = icseg_arena_strdup(st->arena, name);
         if (!p->entry.name) return icseg_fail_memory(error, 0, st->path);
         ICSEG_TRY(read_entry(st, p, info, error));
         st->by_name[st->count++] = &p->entry;
     }
-    return check_places(st, error);
+    return check_offsets(st, error);
 }
 
 /* Every JSON value but the first follows one of these characters. The limit keeps a small file from making the parser
@@ -169,19 +171,19 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
 static bool has_too_many_values(const unsigned char *text, size_t size) {
     size_t count = 0;
     for (size_t i = 0; i < size; i++) count += text[i] == ',' || text[i] == '[' || text[i] == '{' || text[i] == ':';
-    return count > MOST_VALUES;
+    return count > MAX_VALUES;
 }
 
-/* Files that are often passed instead of a safetensors file, recognised by their first bytes. */
+/* Recognises files that are often passed instead of a safetensors file by their first bytes. */
 static const char *hint(const unsigned char *bytes) {
-    if (!memcmp(bytes, "PK\3\4", 4)) return "; it is a zip archive, as PyTorch writes them: convert it to safetensors";
+    if (!memcmp(bytes, "PK\3\4", 4)) return "; it is a zip archive, as PyTorch writes: convert it to safetensors";
     if (!memcmp(bytes, "version ", 8)) return "; it is a Git LFS pointer: fetch the file with `git lfs pull`";
     return "";
 }
 
 static icseg_status parse_header(icseg_safetensors *st, const unsigned char *text, size_t size, icseg_error *error) {
     if (has_too_many_values(text, size))
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: more than %d values", st->path, MOST_VALUES);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: more than %d values", st->path, MAX_VALUES);
     json_error_t problem;
     json_t *root;
     ICSEG_TRY(icseg_json_parse(&root, (const char *)text, size, JSON_REJECT_DUPLICATES, &problem, error));
@@ -258,7 +260,7 @@ size_t icseg_safetensors_count(const icseg_safetensors *st) { return st->count; 
 size_t icseg_safetensors_metadata_count(const icseg_safetensors *st) { return st->pairs; }
 
 const icseg_safetensors_entry *icseg_safetensors_at(const icseg_safetensors *st, size_t index) {
-    return index < st->count ? &st->places[index].entry : NULL;
+    return index < st->count ? &st->entries[index].entry : NULL;
 }
 
 icseg_safetensors_pair icseg_safetensors_metadata_at(const icseg_safetensors *st, size_t index) {
@@ -281,8 +283,7 @@ icseg_status icseg_safetensors_get(const icseg_safetensors *st, const char *name
                                    icseg_error *error) {
     *out = icseg_safetensors_find(st, name);
     if (*out) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: has no tensor \"%.200s\" among its %zu", st->path, name,
-                      st->count);
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: tensor \"%.200s\" is missing", st->path, name);
 }
 
 icseg_status icseg_safetensors_get_f32(const icseg_safetensors *st, const char *name, icseg_shape shape,
@@ -291,13 +292,13 @@ icseg_status icseg_safetensors_get_f32(const icseg_safetensors *st, const char *
     const icseg_safetensors_entry *entry = *out;
     if (!icseg_dtype_is_float(entry->dtype))
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: tensor \"%.200s\" has type %s; a floating-point type is expected", st->path, name,
+                          "%s: tensor \"%.200s\" has type %s; expected a floating-point type", st->path, name,
                           icseg_dtype_name(entry->dtype));
-    char is[ICSEG_SHAPE_TEXT], wanted[ICSEG_SHAPE_TEXT];
+    char found[ICSEG_SHAPE_TEXT], expected[ICSEG_SHAPE_TEXT];
     if (!icseg_shape_equal(entry->shape, shape))
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: tensor \"%.200s\" has shape %s; expected is %s", st->path,
-                          name, icseg_shape_text(entry->shape, is, sizeof is),
-                          icseg_shape_text(shape, wanted, sizeof wanted));
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: tensor \"%.200s\" has shape %s; expected %s", st->path, name,
+                          icseg_shape_text(entry->shape, found, sizeof found),
+                          icseg_shape_text(shape, expected, sizeof expected));
     return ICSEG_OK;
 }
 

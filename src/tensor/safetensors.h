@@ -15,7 +15,7 @@ typedef struct icseg_safetensors_entry {
     const char *name;
     icseg_dtype dtype;
     icseg_shape shape;
-    const void *data; /* to be written: row-major, little-endian, of any alignment; NULL in an entry that was read */
+    const void *data; /* for writing: row-major, little-endian, of any alignment; NULL in an entry that was read */
     size_t bytes;
 } icseg_safetensors_entry;
 
@@ -37,7 +37,7 @@ const char *icseg_safetensors_path(const icseg_safetensors *st);
 size_t icseg_safetensors_count(const icseg_safetensors *st);
 const icseg_safetensors_entry *icseg_safetensors_at(const icseg_safetensors *st, size_t index); /* in header order */
 const icseg_safetensors_entry *icseg_safetensors_find(const icseg_safetensors *st, const char *name); /* or NULL */
-/* The same; a missing tensor is ICSEG_ERROR_FORMAT with the names of file and tensor. */
+/* The same; a missing tensor is ICSEG_ERROR_FORMAT, and the message names file and tensor. */
 icseg_status icseg_safetensors_get(const icseg_safetensors *st, const char *name, const icseg_safetensors_entry **out,
                                    icseg_error *error);
 
@@ -49,7 +49,7 @@ icseg_safetensors_pair icseg_safetensors_metadata_at(const icseg_safetensors *st
  * file has changed since it was opened. */
 icseg_status icseg_safetensors_read(const icseg_safetensors *st, const icseg_safetensors_entry *entry, size_t first,
                                     size_t count, float *out, icseg_error *error);
-/* The open file, and the offset of the entry's data in it, for callers that read it in another way. */
+/* The open file, and the offset of the entry's data in it, for callers that read it themselves. */
 const icseg_file_reader *icseg_safetensors_locate(const icseg_safetensors *st, const icseg_safetensors_entry *entry,
                                                   size_t *offset);
 /* The entry of a floating-point tensor of this shape. ICSEG_ERROR_FORMAT: it is missing or not of a floating-point
@@ -76,7 +76,7 @@ icseg_status icseg_safetensors_writer_append(icseg_safetensors_writer *writer, c
 icseg_status icseg_safetensors_writer_commit(icseg_safetensors_writer *writer, icseg_error *error);
 void icseg_safetensors_writer_close(icseg_safetensors_writer **writer);
 
-/* All of this in one call, for tensors in memory. */
+/* All of these calls in one, for tensors in memory. */
 icseg_status icseg_safetensors_write(const char *path, const icseg_safetensors_entry *entries, size_t count,
                                      const icseg_safetensors_pair *metadata, size_t pairs, icseg_error *error);
 

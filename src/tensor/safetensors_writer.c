@@ -36,15 +36,15 @@ static icseg_status misused(icseg_safetensors_writer *w, icseg_error *error, con
 }
 
 /* jansson reports invalid UTF-8 and a lack of memory in the same way. Setting an existing key again takes no memory, so
- * only the first reason is left. */
-static icseg_status check_utf8(icseg_safetensors_writer *w, const char *text, const char *name, const char *fault,
+ * a failure then means invalid UTF-8. */
+static icseg_status check_utf8(icseg_safetensors_writer *w, const char *text, const char *name, const char *problem,
                                icseg_error *error) {
     json_t *probe = json_object();
     bool stored = json_object_set_new_nocheck(probe, text, json_null()) == 0;
     bool valid = stored && json_object_set_new(probe, text, json_null()) == 0;
     json_decref(probe);
     if (!stored) return out_of_memory(w, strlen(text), error);
-    return valid ? ICSEG_OK : misused(w, error, name, fault);
+    return valid ? ICSEG_OK : misused(w, error, name, problem);
 }
 
 icseg_status icseg_safetensors_writer_open(icseg_safetensors_writer **out, const char *path, icseg_error *error) {
@@ -52,7 +52,7 @@ icseg_status icseg_safetensors_writer_open(icseg_safetensors_writer **out, const
     *out = NULL;
     icseg_safetensors_writer *w = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory(error, 0, path);
-    w->path = path; /* until there is a copy */
+    w->path = path; /* until it is copied */
     ICSEG_TRY_GOTO(icseg_arena_open(&w->arena, error));
     const char *copy = icseg_arena_strdup(w->arena, path);
     w->header = json_object();
@@ -89,19 +89,19 @@ icseg_status icseg_safetensors_writer_declare(icseg_safetensors_writer *w, const
         return misused(w, error, name, "its shape is negative or too large");
     ICSEG_TRY(check_utf8(w, name, name, "the name is not UTF-8", error));
     if (!grow(w)) return out_of_memory(w, w->count * sizeof *w->tensors, error);
-    const char *kept = icseg_arena_strdup(w->arena, name);
+    const char *copy = icseg_arena_strdup(w->arena, name);
     json_t *dims = json_array();
     for (int i = 0; i < shape.rank && dims; i++)
         if (json_array_append_new(dims, json_integer(shape.dim[i])) != 0) {
             json_decref(dims);
             dims = NULL;
         }
-    json_t *info = kept && dims ? json_pack("{s:s, s:O, s:[I, I]}", "dtype", icseg_dtype_name(dtype), "shape", dims,
+    json_t *info = copy && dims ? json_pack("{s:s, s:O, s:[I, I]}", "dtype", icseg_dtype_name(dtype), "shape", dims,
                                             "data_offsets", (json_int_t)w->offset, (json_int_t)end)
                                 : NULL;
     json_decref(dims);
     if (!info || json_object_set_new(w->header, name, info) != 0) return out_of_memory(w, strlen(name), error);
-    w->tensors[w->count++] = (declared){.name = kept, .bytes = (size_t)bytes};
+    w->tensors[w->count++] = (declared){.name = copy, .bytes = (size_t)bytes};
     w->offset = end;
     return ICSEG_OK;
 }
@@ -123,11 +123,11 @@ icseg_status icseg_safetensors_writer_begin(icseg_safetensors_writer *w, icseg_e
     if (json_object_size(w->metadata) == 0) json_object_del(w->header, "__metadata__");
     char *text = icseg_json_text(json_incref(w->header), JSON_COMPACT); /* members stay in the order they were set */
     if (!text) return out_of_memory(w, 0, error);
-    static const char blanks[8] = "        ";
+    static const char spaces[8] = "        ";
     uint64_t size = strlen(text), padded = (size + 7) / 8 * 8;
     icseg_status status = icseg_file_writer_write(w->file, &padded, sizeof padded, error);
     if (status == ICSEG_OK) status = icseg_file_writer_write(w->file, text, size, error);
-    if (status == ICSEG_OK) status = icseg_file_writer_write(w->file, blanks, padded - size, error);
+    if (status == ICSEG_OK) status = icseg_file_writer_write(w->file, spaces, padded - size, error);
     icseg_free(text);
     w->failed = status != ICSEG_OK;
     return status;

@@ -11,7 +11,7 @@
 
 enum { ICSEG_MAX_RANK = 6, ICSEG_SHAPE_TEXT = ICSEG_MAX_RANK * 22 + 3 }; /* enough for the text of any shape */
 
-/* Rank 0 is a scalar. Dimensions past the rank are ignored. */
+/* Rank 0 is a scalar. Dimensions beyond the rank are ignored. */
 typedef struct icseg_shape {
     int32_t rank;
     int64_t dim[ICSEG_MAX_RANK];
@@ -25,7 +25,7 @@ int64_t icseg_shape_count(icseg_shape shape);
 /* Bytes of a tensor, or -1 in the same cases. */
 int64_t icseg_shape_bytes(icseg_shape shape, icseg_dtype dtype);
 bool icseg_shape_equal(icseg_shape a, icseg_shape b);
-/* Writes "(2, 3, 4)", cut to `size`. Returns `out`, so that the call can be an argument. */
+/* Writes "(2, 3, 4)", truncated to `size`. Returns `out`, so that the call can be an argument. */
 const char *icseg_shape_text(icseg_shape shape, char *out, size_t size);
 
 #endif

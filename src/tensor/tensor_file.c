@@ -48,7 +48,7 @@ fail:
 static const icseg_dtype dtypes[] = {
     [ICSEG_TENSOR_F32] = ICSEG_F32, [ICSEG_TENSOR_I16] = ICSEG_I16, [ICSEG_TENSOR_U8] = ICSEG_U8};
 
-/* Copies axes `axis`.. of a strided tensor to dense memory and returns where the copy ends. */
+/* Copies a strided tensor, from `axis` on, to dense memory and returns the end of the copy. */
 static char *copy_axis(char *to, const char *from, const icseg_tensor *t, int32_t axis, size_t element) {
     if (axis == t->rank) {
         memcpy(to, from, element);

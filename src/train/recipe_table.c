@@ -123,7 +123,7 @@ static const icseg_option rows[] = {
      .words = memories},
     {"train.seed", ICSEG_FIELD_INT64(icseg_recipe_settings, train.seed), "seed of all random numbers",
      ICSEG_AT_LEAST(0)},
-    {"train.threads", INT(train.threads), "compute threads", ICSEG_BETWEEN(0, ICSEG_MOST_THREADS),
+    {"train.threads", INT(train.threads), "compute threads", ICSEG_BETWEEN(0, ICSEG_MAX_THREADS),
      .shown = "0: all cores"},
     {"train.log_every", INT(train.log_every), "steps between lines of log.jsonl; 0: only at the end", STEPS},
     {"train.eval_every", INT(train.eval_every), "steps between evaluations; 0: only at the end", STEPS},
@@ -142,7 +142,7 @@ static const icseg_option rows[] = {
      ICSEG_BETWEEN(0, MAX_SIDE)},
     {"eval.tta", BOOL(eval.tta), "test-time augmentation: averages probabilities over tta_scales and tta_flip"},
     {"eval.tta_scales", ICSEG_FIELD_FLOATS(icseg_recipe_settings, eval.tta_scales[0]),
-     "test-time augmentation: scale factors", .capacity = ICSEG_RECIPE_TTA_SCALES, .least = 1,
+     "test-time augmentation: scale factors", .capacity = ICSEG_RECIPE_TTA_SCALES, .min_count = 1,
      .count_offset = offsetof(icseg_recipe_settings, eval.tta_count), ICSEG_BETWEEN(1.0 / 16, 16)},
     {"eval.tta_flip", BOOL(eval.tta_flip), "test-time augmentation: also the mirrored image"},
 };

@@ -11,7 +11,7 @@
 #include "weights/weights.h"
 #include "weights/zip.h"
 
-enum { ICSEG_WEIGHTS_MOST = 1 << 16, ICSEG_WEIGHTS_SHARDS = 256, ICSEG_WEIGHTS_NAME = 500 };
+enum { ICSEG_WEIGHTS_MAX_TENSORS = 1 << 16, ICSEG_WEIGHTS_SHARDS = 256, ICSEG_WEIGHTS_NAME = 500 };
 
 /* The open stream of a deflated storage: tensors are mostly stored one after another. */
 typedef struct icseg_weights_cursor {

@@ -13,8 +13,8 @@ icseg_status icseg_weights_add(icseg_weights *w, const char *name, size_t name_s
     for (size_t i = 0; i < name_size; i++)
         if ((unsigned char)name[i] < 0x20 || (unsigned char)name[i] == 0x7f)
             return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a tensor's name contains a control character", w->path);
-    if (w->tensor_count >= ICSEG_WEIGHTS_MOST)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d tensors", w->path, ICSEG_WEIGHTS_MOST);
+    if (w->tensor_count >= ICSEG_WEIGHTS_MAX_TENSORS)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d tensors", w->path, ICSEG_WEIGHTS_MAX_TENSORS);
     if (w->tensor_count == w->tensor_capacity) {
         size_t capacity = w->tensor_capacity * 2 + 256;
         icseg_weights_tensor *grown = icseg_realloc_array(w->tensors, w->tensor_count, capacity, sizeof *grown);

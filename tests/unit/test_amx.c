@@ -109,9 +109,9 @@ static double sum_at(const icseg_amx_shape *s, const tensors *t, int64_t i, int6
         for (int64_t dx = -half; dx <= half; dx++) {
             if (y + dy < 0 || y + dy >= s->height || x + dx < 0 || x + dx >= s->width) continue;
             const float *from = t->x + ((image * s->height + y + dy) * s->width + x + dx) * w->in;
-            const float *weights = t->weights + o * w->next_out + ((dy + half) * w->kernel + dx + half) * w->in;
+            const float *weights = t->weights + o * w->out_stride + ((dy + half) * w->kernel + dx + half) * w->in;
             for (int64_t c = 0; c < w->in; c++) {
-                double product = (double)from[c] * (double)weights[c * w->next_in];
+                double product = (double)from[c] * (double)weights[c * w->in_stride];
                 sum += product;
                 *squares += product * product;
             }
@@ -158,9 +158,9 @@ static void quantise_tensors(const icseg_amx_shape *s, tensors *t) {
     int64_t taps = w->kernel * w->kernel;
     quantise(t->x, t->positions * w->in, 1, s->range / 127);
     for (int64_t o = 0; o < w->out; o++) {
-        float most = 0, *channel = t->weights + o * w->next_out;
-        for (int64_t i = 0; i < taps * w->in; i++) most = fmaxf(most, fabsf(channel[i * w->next_in]));
-        quantise(channel, taps * w->in, w->next_in, most / 127);
+        float most = 0, *channel = t->weights + o * w->out_stride;
+        for (int64_t i = 0; i < taps * w->in; i++) most = fmaxf(most, fabsf(channel[i * w->in_stride]));
+        quantise(channel, taps * w->in, w->in_stride, most / 127);
     }
 }
 
@@ -203,8 +203,8 @@ static void weights_may_be_stored_by_input_channel(void **state) {
     (void)state;
     need_tiles();
     icseg_amx_shape s = shape_of(1, 50, 1, 45, 70, 1);
-    s.weights.next_out = 1;
-    s.weights.next_in = s.weights.out;
+    s.weights.out_stride = 1;
+    s.weights.in_stride = s.weights.out;
     check(&s, false);
 }
 

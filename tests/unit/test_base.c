@@ -112,7 +112,7 @@ static void options_structs_may_be_older_or_newer_than_the_library(void **state)
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct now_options bad = {wrong[i], 1, 2};
         assert_int_equal(icseg_struct_read(&now, sizeof now, &bad, first, "options", &e), ICSEG_ERROR_ARGUMENT);
-        assert_non_null(strstr(e.message, "options: its size field is"));
+        assert_non_null(strstr(e.message, "options: struct_size is"));
         assert_int_equal(icseg_struct_write(&bad, &now, sizeof now, first, "options", &e), ICSEG_ERROR_ARGUMENT);
     }
     now = (struct now_options){sizeof now, 8, 9};
@@ -309,6 +309,9 @@ static void text_is_parsed_strictly(void **state) {
     assert_string_equal(icseg_text_nearest("bacth", keys, 3), "batch");
     assert_string_equal(icseg_text_nearest("learningrate", keys, 3), "learning_rate");
     assert_null(icseg_text_nearest("zzz", keys, 3));
+    char long_word[201] = "";
+    memset(long_word, 'z', sizeof long_word - 1);
+    assert_null(icseg_text_nearest(long_word, keys, 3));
     assert_string_equal(icseg_path_extension("a.b/c.tar.gz"), "gz");
     assert_string_equal(icseg_path_extension("a.b/c"), "");
     char stem[8];

@@ -439,7 +439,7 @@ static void classes_and_templates_that_cannot_be_are_refused(void **state) {
     icseg_classifier_options good = options_for(first, 0), o = good;
     o.class_count = 0;
     refuses(&o, ICSEG_ERROR_ARGUMENT, "there are no classes");
-    o.class_count = ICSEG_CLASSIFY_MOST_CLASSES + 1;
+    o.class_count = ICSEG_CLASSIFY_MAX_CLASSES + 1;
     refuses(&o, ICSEG_ERROR_ARGUMENT, "at most 16384");
     o = good;
     o.class_names = (const char *const[]){"cat", " , ", "dog"};

@@ -216,7 +216,7 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     fails(icseg_dataset_open(NULL, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_dataset_open: out is NULL");
     fails(icseg_dataset_open(&d, NULL, &e), ICSEG_ERROR_ARGUMENT, &e, "options is NULL");
     assert_null(d);
-    fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_dataset_options: its size field is 0");
+    fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_dataset_options: struct_size is 0");
     o.struct_size = sizeof o;
     o.format = ICSEG_DATASET_FORMATS;
     fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "is not a data set format");

@@ -119,9 +119,9 @@ static void a_missing_recipe_is_that_of_the_function_that_was_called(void **stat
 
 static void threads_have_one_limit(void **state) {
     (void)state;
-    static const int32_t bad[] = {-1, ICSEG_MOST_THREADS + 1, INT32_MAX, INT32_MIN};
+    static const int32_t bad[] = {-1, ICSEG_MAX_THREADS + 1, INT32_MAX, INT32_MIN};
     assert_int_equal(icseg_threads_check(0, &error), ICSEG_OK);
-    assert_int_equal(icseg_threads_check(ICSEG_MOST_THREADS, &error), ICSEG_OK);
+    assert_int_equal(icseg_threads_check(ICSEG_MAX_THREADS, &error), ICSEG_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(icseg_threads_check(bad[i], &error), ICSEG_ERROR_ARGUMENT);
         assert_string_equal(error.field, "threads");

@@ -295,7 +295,7 @@ static void another_users_link_in_a_shared_folder_is_refused(void **state) {
     assert_written("shared/out", "mine"); /* this user's own */
     assert_content("victim", "mine");
     assert_int_equal(lchown("shared/out", OTHER_USER, OTHER_USER), 0);
-    assert_refused("shared/out", "it is another user's link in a folder that everybody may write to");
+    assert_refused("shared/out", "it is another user's link in a world-writable folder; name another file");
     assert_content("victim", "mine");
     assert_int_equal(chmod("shared", 0755), 0);
     assert_written("shared/out", "theirs"); /* only this user can have put it there */
@@ -340,8 +340,8 @@ static void a_read_only_file_is_not_replaced(void **state) {
     put("out", "old");
     assert_int_equal(chmod("out", 0444), 0);
     assert_int_equal(symlink("out", "link"), 0);
-    assert_refused("out", "the file is read-only, make it writable (chmod u+w) or name another file");
-    assert_refused("link", "the file is read-only, make it writable (chmod u+w) or name another file");
+    assert_refused("out", "the file is read-only; make it writable (chmod u+w) or name another file");
+    assert_refused("link", "the file is read-only; make it writable (chmod u+w) or name another file");
     assert_content("out", "old");
     assert_int_equal(count_entries(), 2);
 }
@@ -354,11 +354,11 @@ static void only_regular_files_are_written(void **state) {
     close(bound);
     assert_int_equal(mkfifo("pipe", 0666), 0);
     assert_int_equal(symlink("pipe", "link"), 0);
-    assert_refused("socket", "it is a socket, name a regular file");
-    assert_refused("pipe", "it is a pipe, name a regular file");
-    assert_refused("link", "it is a pipe, name a regular file");
-    assert_refused("/dev/null", "it is a device, name a regular file");
-    assert_refused(".", "it is a folder, name a file");
+    assert_refused("socket", "it is a socket; name a regular file");
+    assert_refused("pipe", "it is a pipe; name a regular file");
+    assert_refused("link", "it is a pipe; name a regular file");
+    assert_refused("/dev/null", "it is a device; name a regular file");
+    assert_refused(".", "it is a folder; name a file");
     assert_refused("new/", "No such file or directory");
     assert_refused("pipe/out", "Not a directory");
     assert_true(S_ISFIFO(mode_of("pipe")) && S_ISLNK(mode_of("link")) && S_ISSOCK(mode_of("socket")));

@@ -154,7 +154,7 @@ static void wrong_keys_and_values_are_refused_by_line(void **state) {
            ":2: eval.tta_scales: 0 values are given; expected a list of at most 8 (not empty) numbers, each from "
            "0.0625 to 16");
     refuse(f, "model:\n  align_strides: [8, 9]\n",
-           ":2: model.align_strides: \"9\" is not accepted; expected a list out of 4, 8, 16, 32");
+           ":2: model.align_strides: \"9\" is not accepted; expected a list of any of 4, 8, 16, 32");
     char duplicate[200];
     snprintf(duplicate, sizeof duplicate, ":3: train.lr: is set twice, first at %s:2", f->path);
     refuse(f, "train:\n  lr: 1\n  lr: 1\n", duplicate);

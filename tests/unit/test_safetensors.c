@@ -145,7 +145,7 @@ static void f32_is_read_from_every_float_type_with_the_shape_checked(void **stat
 
     assert_int_equal(icseg_safetensors_read_f32(st, "f16", ICSEG_SHAPE(2), out, &error), ICSEG_ERROR_SHAPE);
     assert_non_null(strstr(error.message, path));
-    assert_non_null(strstr(error.message, "\"f16\" has shape (1, 2); expected is (2)"));
+    assert_non_null(strstr(error.message, "\"f16\" has shape (1, 2); expected (2)"));
     assert_int_equal(icseg_safetensors_read_f32(st, "i64", shape, out, &error), ICSEG_ERROR_FORMAT);
     assert_non_null(strstr(error.message, "I64"));
     assert_int_equal(icseg_safetensors_read_f32(st, "f8", shape, out, &error), ICSEG_ERROR_FORMAT);

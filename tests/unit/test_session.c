@@ -425,7 +425,7 @@ static void frames_that_cannot_work_are_refused(void **state) {
     batch.frames = NULL;
     refused(f.session, &batch, NULL, "frames and tensor are NULL");
     batch.struct_size = 3;
-    refused(f.session, &batch, NULL, "icseg_batch: its size field is 3");
+    refused(f.session, &batch, NULL, "icseg_batch: struct_size is 3");
     refused(NULL, &batch, NULL, "session is NULL");
     refused(f.session, NULL, NULL, "batch is NULL");
     assert_int_equal(icseg_session_run(f.session, &batch, NULL, NULL, &error), ICSEG_ERROR_ARGUMENT);
@@ -514,9 +514,9 @@ static void options_that_cannot_work_are_refused(void **state) {
     refused(f.session, &batch, &o, "no score map at stride 4");
     o.want = 0;
     o.eval = &small;
-    refused(f.session, &batch, &o, "icseg_eval_options: its size field is 2");
+    refused(f.session, &batch, &o, "icseg_eval_options: struct_size is 2");
     o.struct_size = 0;
-    refused(f.session, &batch, &o, "icseg_run_options: its size field is 0");
+    refused(f.session, &batch, &o, "icseg_run_options: struct_size is 0");
 
     o = (icseg_run_options){ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_TOP_CLASSES, .top_k = 1000};
     ok(icseg_session_run(f.session, &batch, &o, &result, &error));

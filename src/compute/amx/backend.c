@@ -31,7 +31,7 @@ static bool matmul_shape(icseg_amx_shape *out, const icseg_matmul_shape *s, cons
            s->out_stride[2] == s->columns && s->out_stride[3] == 1;
 }
 
-/* Whether the primitive is a product that this backend can compute. */
+/* Finds the product that the primitive computes. False if this backend cannot compute it. */
 static bool shape_of(icseg_amx_shape *out, const icseg_primitive_spec *spec) {
     const icseg_primitive_options *o = &spec->options;
     if (o->precision == ICSEG_PRODUCT_F32 || o->in != ICSEG_F32 || o->out != ICSEG_F32) return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Products on AMX. Positions of x are processed in blocks that fit the second-level cache. A block is split or
  * quantised into panels (one for each 32 or 64 input channels and each part; a position is a row of 64 bytes) and then
- * multiplied with 32 output channels at a time. A 3x3 convolution is nine products whose panels begin at different
- * positions: a block has a border of zeros, and results for positions of the border are computed and dropped. */
+ * multiplied with the weights of 32 output channels at a time. A 3x3 convolution is nine products whose panels begin at
+ * different positions: a block has a border of zeros, and results at border positions are computed and dropped. */
 #include "compute/amx/product.h"
 
 #include <math.h>
@@ -18,35 +18,41 @@ enum {
     BLOCK = ICSEG_BLOCK,
     BLOCK_BYTES = 1 << 20, /* of a block's panels */
     GROUP_BYTES = 1 << 18, /* weights that a thread applies to all positions of a block */
-    MOST_GROUP = 8         /* panels */
+    MAX_GROUP = 8          /* panels */
 };
 
 struct icseg_amx_product {
     icseg_amx_shape shape;
-    int64_t inner, parts, step_bytes; /* values of a panel's row; parts of a value; packed weights of a step */
-    int64_t lines, padded; /* of an image; positions of a line, border included. Linear maps: lines of one position */
-    int64_t border;        /* on each side */
-    int64_t blocks, block_lines;       /* of an image */
-    int64_t panels, steps;             /* of 32 output channels; taps times panels of the input */
-    int64_t positions;                 /* capacity of a panel */
-    size_t next_rows, next_panel, low; /* bytes from 32 positions to the next 32, between panels, to the low parts */
-    size_t *from;                      /* (steps): where the rows of a step begin, see icseg_amx_block */
-    int64_t group;                     /* panels at a time */
+    int64_t inner;               /* values in a row of a panel */
+    int64_t parts;               /* parts of a value: 2 in BF16X2 (high and low), 1 in INT8 */
+    int64_t step_bytes;          /* packed weights of a step */
+    int64_t lines;               /* of an image; a linear map has lines of one position */
+    int64_t padded;              /* positions of a line with its border */
+    int64_t border;              /* positions on each side */
+    int64_t blocks, block_lines; /* blocks of an image; lines of a block */
+    int64_t panels;              /* of 32 output channels */
+    int64_t steps;               /* kernel positions times panels of the input */
+    int64_t positions;           /* capacity of a panel */
+    size_t rows_stride;          /* bytes from 32 positions of a panel to the next 32 */
+    size_t panel_stride;         /* bytes from one panel to the next */
+    size_t low;                  /* bytes from the high parts to the low parts */
+    size_t *from;                /* (steps): offsets of the rows of each step, see icseg_amx_block_bf16x2 */
+    int64_t group;               /* panels of output channels at a time */
     int threads;
-    bool apart; /* each thread has blocks of its own; otherwise all threads share each block */
+    bool apart; /* each thread has its own blocks; otherwise all threads share each block */
     size_t block_bytes;
 };
 
-static int64_t up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t panels_of(const icseg_amx_product *p) { return (p->shape.weights.in + p->inner - 1) / p->inner; }
 
 bool icseg_amx_pays(const icseg_amx_shape *s) {
-    enum { LEAST_POSITIONS = 16, LEAST_IN = 32, LEAST_OUT = 32, MOST_ADDED = INT32_MAX / (128 * 128) };
+    enum { MIN_POSITIONS = 16, MIN_IN = 32, MIN_OUT = 32, MAX_TERMS = INT32_MAX / (128 * 128) };
     const icseg_amx_weights *w = &s->weights;
     if (w->kind == ICSEG_PRODUCT_F32 || s->activation == ICSEG_ACTIVATION_GELU) return false;
-    if (w->kind == ICSEG_PRODUCT_INT8 && (s->range <= 0 || w->in * w->kernel * w->kernel > MOST_ADDED)) return false;
-    return s->images * s->height * s->width >= LEAST_POSITIONS && w->in >= LEAST_IN && w->out >= LEAST_OUT &&
+    if (w->kind == ICSEG_PRODUCT_INT8 && (s->range <= 0 || w->in * w->kernel * w->kernel > MAX_TERMS)) return false;
+    return s->images * s->height * s->width >= MIN_POSITIONS && w->in >= MIN_IN && w->out >= MIN_OUT &&
            icseg_amx_available();
 }
 
@@ -59,17 +65,17 @@ static void choose_blocks(icseg_amx_product *p) {
     int64_t step = p->border ? 1 : BLOCK;
     lines = lines < step ? step : lines / step * step;
     p->blocks = (p->lines + lines - 1) / lines;
-    int64_t all = s->images * p->blocks;
-    p->apart = all >= p->threads;
-    if (p->apart && s->images == 1) p->blocks = least(up(p->blocks, p->threads), p->lines);
-    p->block_lines = up((p->lines + p->blocks - 1) / p->blocks, step);
+    p->apart = s->images * p->blocks >= p->threads;
+    if (p->apart && s->images == 1) p->blocks = smaller(round_up(p->blocks, p->threads), p->lines);
+    p->block_lines = round_up((p->lines + p->blocks - 1) / p->blocks, step);
     p->blocks = (p->lines + p->block_lines - 1) / p->block_lines;
-    p->positions = up(p->block_lines * p->padded, BLOCK) + 2 * p->border * (p->padded + 1);
+    p->positions = round_up(p->block_lines * p->padded, BLOCK) + 2 * p->border * (p->padded + 1);
     p->block_bytes = (size_t)(bytes * p->positions);
-    /* A linear map reads the panels of 32 positions in a row; a tap may begin at any position. */
-    p->next_rows = p->border ? BLOCK * ICSEG_ROW_BYTES : (size_t)(bytes * BLOCK);
+    /* A linear map reads all panels of 32 positions before the next 32; a convolution's kernel position may begin at
+     * any position of a panel. */
+    p->rows_stride = p->border ? BLOCK * ICSEG_ROW_BYTES : (size_t)(bytes * BLOCK);
     p->low = (size_t)(p->border ? p->positions : BLOCK) * ICSEG_ROW_BYTES;
-    p->next_panel = (size_t)p->parts * p->low;
+    p->panel_stride = (size_t)p->parts * p->low;
 }
 
 icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_shape *s, icseg_error *error) {
@@ -79,22 +85,22 @@ icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_sha
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "this processor does not support AMX");
     icseg_amx_product *p = *out = icseg_calloc_array(1, sizeof *p);
     if (!p) return icseg_fail_memory(error, 0, "a product on AMX");
-    bool linear = w->kernel == 1, whole = w->kind == ICSEG_PRODUCT_INT8;
-    int64_t inner = whole ? 64 : 32, input_panels = (w->in + inner - 1) / inner;
+    bool linear = w->kernel == 1, int8 = w->kind == ICSEG_PRODUCT_INT8;
+    int64_t inner = int8 ? 64 : 32, input_panels = (w->in + inner - 1) / inner;
     *p = (icseg_amx_product){.shape = *s,
                              .inner = inner,
-                             .parts = whole ? 1 : 2,
-                             .step_bytes = (whole ? 2 : 4) * ICSEG_TILE_BYTES,
+                             .parts = int8 ? 1 : 2,
+                             .step_bytes = (int8 ? 2 : 4) * ICSEG_TILE_BYTES,
                              .lines = linear ? s->images * s->height * s->width : s->height,
                              .padded = linear ? 1 : s->width + 2,
                              .border = linear ? 0 : 1,
-                             .panels = up(w->out, BLOCK) / BLOCK,
+                             .panels = round_up(w->out, BLOCK) / BLOCK,
                              .steps = w->kernel * w->kernel * input_panels,
                              .threads = omp_get_max_threads()};
     if (linear) p->shape.images = p->shape.width = 1;
     choose_blocks(p);
     p->group = GROUP_BYTES / (p->steps * p->step_bytes);
-    p->group = p->group < 1 ? 1 : least(p->group, MOST_GROUP);
+    p->group = p->group < 1 ? 1 : smaller(p->group, MAX_GROUP);
     p->from = icseg_alloc_array((size_t)p->steps, sizeof *p->from);
     if (!p->from) {
         icseg_status status = icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a product on AMX");
@@ -102,9 +108,9 @@ icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_sha
         return status;
     }
     for (int64_t i = 0; i < p->steps; i++) {
-        int64_t tap = i / input_panels, panel = i % input_panels;
-        int64_t shift = tap / w->kernel * p->padded + tap % w->kernel;
-        p->from[i] = (size_t)panel * p->next_panel + (size_t)shift * ICSEG_ROW_BYTES;
+        int64_t position = i / input_panels, panel = i % input_panels; /* of the kernel; of the input */
+        int64_t shift = position / w->kernel * p->padded + position % w->kernel;
+        p->from[i] = (size_t)panel * p->panel_stride + (size_t)shift * ICSEG_ROW_BYTES;
     }
     return ICSEG_OK;
 }
@@ -122,7 +128,7 @@ size_t icseg_amx_product_scratch(const icseg_amx_product *p) {
 
 /* -- weights */
 
-/* Tiles; for INT8 the units of the output channels follow. */
+/* Bytes of the tiles. In INT8, the units of the output channels follow them. */
 static size_t tile_bytes(const icseg_amx_product *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
 
 size_t icseg_amx_product_packed_size(const icseg_amx_product *p) {
@@ -137,40 +143,40 @@ static float *units_of(const icseg_amx_product *p, const void *packed) {
 icseg_amx_weights icseg_amx_layout(const icseg_amx_product *p) { return p->shape.weights; }
 
 bool icseg_amx_same_weights(icseg_amx_weights a, icseg_amx_weights b) {
-    return a.kind == b.kind && a.in == b.in && a.out == b.out && a.kernel == b.kernel && a.next_out == b.next_out &&
-           a.next_in == b.next_in;
+    return a.kind == b.kind && a.in == b.in && a.out == b.out && a.kernel == b.kernel && a.out_stride == b.out_stride &&
+           a.in_stride == b.in_stride;
 }
 
-/* 1/127 of the largest weight of output channel o. 1 if all weights are 0; NaN, as are then all its results, if one is
- * not finite. */
+/* 1/127 of the largest magnitude of the weights of output channel o; 1 if all weights are 0. NaN if a weight is not
+ * finite, and then so are the channel's results. */
 static float unit_of(const icseg_amx_weights *w, const float *weights, int64_t o) {
-    float most = 0, nothing = 0; /* NaN and infinity times 0 are NaN */
-    for (int64_t tap = 0; tap < w->kernel * w->kernel; tap++)
+    float largest = 0, zero = 0; /* NaN and infinity times 0 are NaN */
+    for (int64_t position = 0; position < w->kernel * w->kernel; position++)
         for (int64_t i = 0; i < w->in; i++) {
-            float weight = weights[o * w->next_out + tap * w->in + i * w->next_in];
-            most = fabsf(weight) > most ? fabsf(weight) : most;
-            nothing += weight * 0;
+            float weight = weights[o * w->out_stride + position * w->in + i * w->in_stride];
+            largest = fabsf(weight) > largest ? fabsf(weight) : largest;
+            zero += weight * 0;
         }
-    return (most > 0 ? most / 127 : 1) + nothing;
+    return (largest > 0 ? largest / 127 : 1) + zero;
 }
 
-/* Packs the weights of `columns` <= 32 output channels and one step of `inner` values as tiles: groups of 4 bytes of
- * inner values, for 16 channels in a row. unit: of each channel, or NULL. */
+/* Packs the weights of `columns` <= 32 output channels and one step of `inner` values as tiles: a row holds groups of 4
+ * bytes of inner values for 16 channels. unit: of each channel, or NULL. */
 static void pack_step(const icseg_amx_product *p, const float *weights, int64_t columns, int64_t inner,
                       const float *unit, uint32_t *to) {
-    enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, FOURS = ICSEG_ROW_BYTES / 4, MOST_INNER = 64 };
+    enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, GROUPS = ICSEG_ROW_BYTES / 4, MAX_INNER = 64 };
     const icseg_amx_weights *w = &p->shape.weights;
-    _Alignas(64) uint32_t row[2][FOURS]; /* of the one or two parts */
+    _Alignas(64) uint32_t row[2][GROUPS]; /* of the one or two parts */
     for (int64_t o = 0; o < BLOCK; o++) {
-        float values[MOST_INNER];
-        for (int64_t i = 0; o < columns && i < inner; i++) values[i] = weights[o * w->next_out + i * w->next_in];
+        float values[MAX_INNER];
+        for (int64_t i = 0; o < columns && i < inner; i++) values[i] = weights[o * w->out_stride + i * w->in_stride];
         const float *from = o < columns ? values : NULL;
         if (unit)
             icseg_amx_quantise(from, 1, inner, from ? unit[o] : 1, (char *)row, 0);
         else
             icseg_amx_split(from, 1, inner, (char *)row, sizeof row[0], 0);
         for (int64_t part = 0; part < p->parts; part++)
-            for (int64_t i = 0; i < FOURS; i++)
+            for (int64_t i = 0; i < GROUPS; i++)
                 to[(2 * part + o / COLUMNS) * TILE + i * COLUMNS + o % COLUMNS] = row[part][i];
     }
 }
@@ -182,10 +188,10 @@ void icseg_amx_product_pack(const icseg_amx_product *p, const float *weights, vo
     for (int64_t o = 0; units && o < p->panels * BLOCK; o++) units[o] = o < w.out ? unit_of(&w, weights, o) : 1;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < p->panels * p->steps; i++) {
-        int64_t o = i / p->steps * BLOCK, step = i % p->steps, tap = step / input_panels;
+        int64_t o = i / p->steps * BLOCK, step = i % p->steps, position = step / input_panels;
         int64_t in = step % input_panels * p->inner;
-        pack_step(p, weights + o * w.next_out + tap * w.in + in * w.next_in, least(w.out - o, BLOCK),
-                  least(w.in - in, p->inner), units ? units + o : NULL,
+        pack_step(p, weights + o * w.out_stride + position * w.in + in * w.in_stride, smaller(w.out - o, BLOCK),
+                  smaller(w.in - in, p->inner), units ? units + o : NULL,
                   (uint32_t *)(void *)((char *)packed + i * p->step_bytes));
     }
 }
@@ -199,22 +205,22 @@ typedef struct block {
 
 static block block_of(const icseg_amx_product *p, int64_t i) {
     int64_t first = i % p->blocks * p->block_lines;
-    return (block){i / p->blocks, first, least(p->block_lines, p->lines - first)};
+    return (block){i / p->blocks, first, smaller(p->block_lines, p->lines - first)};
 }
 
 /* Converts `rows` rows of x to panels at `to`. */
 static void make_panels(const icseg_amx_product *p, const float *x, int64_t rows, char *to) {
     if (p->shape.weights.kind == ICSEG_PRODUCT_INT8)
-        icseg_amx_quantise(x, rows, p->shape.weights.in, p->shape.range / 127, to, p->next_panel);
+        icseg_amx_quantise(x, rows, p->shape.weights.in, p->shape.range / 127, to, p->panel_stride);
     else
-        icseg_amx_split(x, rows, p->shape.weights.in, to, p->low, p->next_panel);
+        icseg_amx_split(x, rows, p->shape.weights.in, to, p->low, p->panel_stride);
 }
 
-/* Converts line `line` of a block, counting the border, or position `line` of a linear map. */
+/* Converts line `line` of a block, border included, or position `line` of a linear map. */
 static void make_line(const icseg_amx_product *p, const float *x, block b, int64_t line, char *panels) {
     int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
     if (!p->border) {
-        char *to = panels + (size_t)(line / BLOCK) * p->next_rows + line % BLOCK * ICSEG_ROW_BYTES;
+        char *to = panels + (size_t)(line / BLOCK) * p->rows_stride + line % BLOCK * ICSEG_ROW_BYTES;
         make_panels(p, x + y * in, 1, to);
         return;
     }
@@ -226,15 +232,15 @@ static void make_line(const icseg_amx_product *p, const float *x, block b, int64
     make_panels(p, NULL, 1, last);
 }
 
-/* Converts integer sums to f32 in place: column i times unit[i] and the unit of x. */
-ICSEG_KERNEL static void to_numbers(float *sums, const float *unit, float unit_of_x) {
+/* Converts integer sums to f32 in place: column i is multiplied by unit[i] and the unit of x. */
+ICSEG_KERNEL static void dequantise(float *sums, const float *unit, float unit_of_x) {
     float factor[BLOCK];
     for (int64_t i = 0; i < BLOCK; i++) factor[i] = unit[i] * unit_of_x;
     for (int64_t r = 0; r < BLOCK; r++) {
-        int32_t whole[BLOCK];
-        memcpy(whole, sums + r * BLOCK, sizeof whole);
+        int32_t integer[BLOCK];
+        memcpy(integer, sums + r * BLOCK, sizeof integer);
 #pragma omp simd
-        for (int64_t i = 0; i < BLOCK; i++) sums[r * BLOCK + i] = (float)whole[i] * factor[i];
+        for (int64_t i = 0; i < BLOCK; i++) sums[r * BLOCK + i] = (float)integer[i] * factor[i];
     }
 }
 
@@ -251,7 +257,7 @@ ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns,
 #pragma omp simd
         for (int64_t i = 0; i < columns; i++) sums[r * BLOCK + i] += out[r * stride + i];
     }
-    /* NOLINTNEXTLINE(bugprone-branch-clone): it does not compare the loops behind the pragmas */
+    /* NOLINTNEXTLINE(bugprone-branch-clone): the check does not compare the loops below the pragmas */
     if (activation == ICSEG_ACTIVATION_RELU) {
 #pragma omp simd
         for (int64_t i = 0; i < rows * BLOCK; i++) sums[i] = sums[i] < 0 ? 0 : sums[i];
@@ -266,38 +272,38 @@ ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns,
 static void finish(const icseg_amx_product *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
                    const float *bias, float *out) {
     const icseg_amx_shape *s = &p->shape;
-    int64_t stride = s->weights.out, columns = least(stride - panel * BLOCK, BLOCK), width = s->width;
+    int64_t stride = s->weights.out, columns = smaller(stride - panel * BLOCK, BLOCK), width = s->width;
     const float *own = bias ? bias + panel * BLOCK : NULL;
     float *to = out + (b.image * p->lines + b.first) * width * stride + panel * BLOCK;
-    end = least(end, b.lines * p->padded);
+    end = smaller(end, b.lines * p->padded);
     if (!p->border) {
         finish_rows(sums, end - begin, columns, own, s->accumulate, s->activation, to + begin * stride, stride);
         return;
     }
     for (int64_t at = begin; at < end;) {
-        int64_t line = at / p->padded, x = at % p->padded, run = least(end - at, p->padded - x);
+        int64_t line = at / p->padded, x = at % p->padded, run = smaller(end - at, p->padded - x);
         if (x < width)
-            finish_rows(sums + (at - begin) * BLOCK, least(run, width - x), columns, own, s->accumulate, s->activation,
-                        to + (line * width + x) * stride, stride);
+            finish_rows(sums + (at - begin) * BLOCK, smaller(run, width - x), columns, own, s->accumulate,
+                        s->activation, to + (line * width + x) * stride, stride);
         at += run;
     }
 }
 
-/* Computes `group` panels of output channels from `panel` on, for positions [begin, end) of a block, multiples of
- * 32. */
+/* Computes `group` panels of output channels, from `panel` on, at positions [begin, end) of a block, which are
+ * multiples of 32. */
 static void multiply(const icseg_amx_product *p, block b, int64_t begin, int64_t end, int64_t panel, const char *panels,
                      const void *packed, const float *bias, float *out) {
     const char *weights = packed;
     const float *units = units_of(p, packed);
-    int64_t stop = least(panel + p->group, p->panels);
+    int64_t stop = smaller(panel + p->group, p->panels);
     for (int64_t row = begin; row < end; row += BLOCK)
         for (int64_t i = panel; i < stop; i++) {
             _Alignas(64) float sums[BLOCK * BLOCK];
-            const char *a = panels + (size_t)(row / BLOCK) * p->next_rows,
+            const char *a = panels + (size_t)(row / BLOCK) * p->rows_stride,
                        *columns = weights + i * p->steps * p->step_bytes;
             if (units) {
                 icseg_amx_block_int8(a, p->from, columns, p->steps, (int32_t *)(void *)sums);
-                to_numbers(sums, units + i * BLOCK, p->shape.range / 127);
+                dequantise(sums, units + i * BLOCK, p->shape.range / 127);
             } else {
                 icseg_amx_block_bf16x2(a, p->low, p->from, columns, p->steps, sums);
             }
@@ -316,7 +322,7 @@ static void run_apart(const icseg_amx_product *p, const float *x, const void *pa
             block b = block_of(p, i);
             for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, panels);
             for (int64_t panel = 0; panel < p->panels; panel += p->group)
-                multiply(p, b, 0, up(b.lines * p->padded, BLOCK), panel, panels, packed, bias, out);
+                multiply(p, b, 0, round_up(b.lines * p->padded, BLOCK), panel, panels, packed, bias, out);
         }
         icseg_amx_end();
     }
@@ -330,15 +336,15 @@ static void run_together(const icseg_amx_product *p, const float *x, const void 
         icseg_amx_begin();
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
-            int64_t rows = up(b.lines * p->padded, BLOCK), parts = (2 * p->threads + groups - 1) / groups;
-            int64_t part = up((rows + parts - 1) / parts, BLOCK);
+            int64_t rows = round_up(b.lines * p->padded, BLOCK), parts = (2 * p->threads + groups - 1) / groups;
+            int64_t part = round_up((rows + parts - 1) / parts, BLOCK);
             parts = (rows + part - 1) / part;
 #pragma omp for schedule(static)
             for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, panels);
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < groups * parts; task++) {
                 int64_t begin = task % parts * part;
-                multiply(p, b, begin, least(begin + part, rows), task / parts * p->group, panels, packed, bias, out);
+                multiply(p, b, begin, smaller(begin + part, rows), task / parts * p->group, panels, packed, bias, out);
             }
         }
         icseg_amx_end();

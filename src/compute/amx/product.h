@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Linear maps and 3x3 convolutions of f32 tensors by processors with AMX, which multiply bf16 ten times as fast as f32,
+ * Linear maps and 3x3 convolutions of f32 tensors on processors with AMX, which multiply bf16 ten times as fast as f32,
  * and int8 twenty times. compute/backend/shapes.h defines the two precisions.
  *
- * In BF16X2, infinities in x become NaN. In INT8, NaN becomes the largest number and an infinity the nearest; of values
- * that are not finite only weights show in the results. Results do not depend on the number of threads. */
+ * In BF16X2, infinities in x become NaN. In INT8, NaN in x becomes the largest number and infinities are clamped; a
+ * weight that is not finite makes the results of its output channel NaN. Results do not depend on the number of
+ * threads. */
 #ifndef ICSEG_COMPUTE_AMX_PRODUCT_H
 #define ICSEG_COMPUTE_AMX_PRODUCT_H
 
 #include "base/error.h"
 #include "compute/backend/shapes.h"
 
-/* The weights (out, kernel, kernel, in), 3x3 taps `in` apart: all that their packed form depends on. */
+/* The weights (out, kernel, kernel, in), kernel positions `in` elements apart: their packed form depends on nothing
+ * else. */
 typedef struct icseg_amx_weights {
     icseg_product_precision kind;
     int64_t in, out;
-    int64_t kernel;            /* 1, or 3 with a border of zeros around x */
-    int64_t next_out, next_in; /* elements from one output channel to the next, from one input channel to the next */
+    int64_t kernel;                /* 1, or 3 with a border of zeros around x */
+    int64_t out_stride, in_stride; /* elements between output channels, between input channels */
 } icseg_amx_weights;
 
 /* x (images, height, width, in), dense -> out (images, height, width, out), dense. */
@@ -27,7 +29,7 @@ typedef struct icseg_amx_shape {
     icseg_activation activation;
 } icseg_amx_shape;
 
-/* Whether this processor supports it and gains. */
+/* Whether this processor supports the product and computes it faster than in f32. */
 bool icseg_amx_pays(const icseg_amx_shape *shape);
 
 typedef struct icseg_amx_product icseg_amx_product;
@@ -35,7 +37,7 @@ icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_sha
 void icseg_amx_product_close(icseg_amx_product **product);
 size_t icseg_amx_product_scratch(const icseg_amx_product *product);
 
-/* Packed weights take 4 bytes each (BF16X2) or 1 (INT8); channels are rounded up to whole tiles. */
+/* A packed weight takes 4 bytes (BF16X2) or 1 (INT8); channels are rounded up to whole tiles. */
 size_t icseg_amx_product_packed_size(const icseg_amx_product *product);
 void icseg_amx_product_pack(const icseg_amx_product *product, const float *weights, void *packed);
 icseg_amx_weights icseg_amx_layout(const icseg_amx_product *product);

@@ -56,7 +56,7 @@ enum { SPLIT_INNER = 32, INT8_INNER = 64 }; /* values in a row of a panel */
 
 TILES void icseg_amx_begin(void) {
     enum { B = ICSEG_ROW_BYTES, R = ICSEG_TILE_ROWS };
-    /* static: GCC does not know that the instruction reads all of it */
+    /* static, because GCC does not know that the instruction reads all of it */
     static const struct {
         uint8_t palette, start_row, reserved[14];
         uint16_t bytes[16]; /* of a row of each tile */
@@ -88,7 +88,7 @@ SPLIT void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, s
 }
 
 SPLIT void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t next) {
-    __m512 scale = _mm512_set1_ps(1 / unit), most = _mm512_set1_ps(127);
+    __m512 scale = _mm512_set1_ps(1 / unit), maximum = _mm512_set1_ps(127);
     for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
         for (int64_t i = 0; i < in; i += INT8_INNER) {
             int64_t left = x ? in - i : 0;
@@ -96,7 +96,7 @@ SPLIT void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float un
             __m128i *panel = (__m128i *)(void *)(to + (size_t)(i / INT8_INNER) * next);
             for (int j = 0; j < 4; j++) {
                 __m512 values = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16 * j), x + r * in + i + 16 * j);
-                values = _mm512_min_ps(values * scale, most); /* also clamps NaN and values outside int32 */
+                values = _mm512_min_ps(values * scale, maximum); /* also clamps NaN and values outside int32 */
                 _mm_store_si128(panel + j, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(values)));
             }
         }

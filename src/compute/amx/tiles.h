@@ -16,23 +16,24 @@ enum {
     ICSEG_BLOCK = 32 /* rows and columns of a block */
 };
 
-/* Whether processor and kernel support tiles of bf16 and int8. The first call requests them from the kernel. */
+/* Whether processor and operating system support tiles of bf16 and int8. The first call requests them from Linux. */
 bool icseg_amx_available(void);
 
 /* The thread's tile registers may be used between these two calls. */
 void icseg_amx_begin(void);
 void icseg_amx_end(void);
 
-/* A block of sums over `steps` steps, each a panel's width of inner values. Rows of a are at a + from[step]. Columns of
- * b are tiles, two a step, in which pairs (bf16) or groups of four (int8) of a column's inner values are adjacent.
- * bf16x2 computes a_high b_high + a_high b_low + a_low b_high; the low parts of a are `low` bytes after the high ones,
- * and b has four tiles a step, high parts first. sums (32, 32): f32 (bf16x2) or int32 (int8), 64-byte aligned. */
+/* Computes a block of sums over `steps` steps; a step is a panel's width of inner values. Rows of a are at a +
+ * from[step]. Columns of b are tiles, two a step, in which pairs (bf16) or groups of four (int8) of a column's inner
+ * values are adjacent. bf16x2 computes a_high b_high + a_high b_low + a_low b_high: the low parts of a are `low` bytes
+ * after the high ones, and b has four tiles a step, high parts first. sums (32, 32): f32 (bf16x2) or int32 (int8),
+ * 64-byte aligned. */
 void icseg_amx_block_bf16x2(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, float *sums);
 void icseg_amx_block_int8(const char *a, const size_t *from, const char *b, int64_t steps, int32_t *sums);
 
-/* Converts `rows` rows of `in` values (x NULL: zeros) to rows of panels at `to`, with `next` bytes from one panel to
- * the next. The last panel is padded with 0. split: high parts, and low parts `low` bytes after them. quantise: the
- * integers nearest to x / unit, clamped to -128 to 127. */
+/* Converts `rows` rows of `in` values (x NULL: zeros) to rows of panels at `to`, which are `next` bytes apart. The last
+ * panel is padded with 0. split writes the high parts, and the low parts `low` bytes after them. quantise writes the
+ * integers nearest to x / unit, clamped to -128..127. */
 void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, size_t low, size_t next);
 void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t next);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a backend implements. To add one, write a folder beside onednn/ and amx/ that defines an icseg_backend, and name
- * it in compute/primitive.c. */
+ * The interface of a backend. To add one, write a folder next to onednn/ and amx/ that defines an icseg_backend, and
+ * list it in compute/primitive.c. */
 #ifndef ICSEG_COMPUTE_BACKEND_BACKEND_H
 #define ICSEG_COMPUTE_BACKEND_BACKEND_H
 
@@ -12,14 +12,15 @@ typedef struct icseg_backend icseg_backend;
 /* The first member of each backend's own primitive. */
 typedef struct icseg_primitive {
     const icseg_backend *backend;
-    size_t scratch;                    /* bytes that the caller lends to each run, 64-byte aligned */
-    size_t packed_size;                /* bytes of the packed second operand; 0: it is used as it is */
+    size_t scratch;                    /* bytes that the caller provides for each run, 64-byte aligned */
+    size_t packed_size;                /* bytes of the packed second operand; 0: the operand is not packed */
     char implementation[48];           /* name, for messages and tests */
     icseg_product_precision precision; /* in which f32 operands are multiplied; set by compute/primitive.c */
 } icseg_primitive;
 
 struct icseg_backend {
-    /* Whether it computes this in just this precision, and is worth using for this shape on this processor. */
+    /* Whether it can compute this in the precision of the options, and is worth using for this shape on this
+     * processor. */
     bool (*supports)(const icseg_primitive_spec *spec);
 
     /* *out is NULL on failure. */

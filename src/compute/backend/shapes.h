@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a primitive computes: the shapes and options of convolutions and matrix products. */
+ * The shapes, options and operands of primitives: convolutions and matrix products. */
 #ifndef ICSEG_COMPUTE_BACKEND_SHAPES_H
 #define ICSEG_COMPUTE_BACKEND_SHAPES_H
 
@@ -10,7 +10,8 @@
 #include "tensor/activation.h"
 #include "tensor/dtype.h"
 
-/* x (batch, height, width, in), weights (out, kernel, kernel, in) -> (batch, out_height, out_width, out). */
+/* x (batch, height, width, in), weights (out, kernel_height, kernel_width, in) -> (batch, out_height, out_width,
+ * out). */
 typedef struct icseg_conv_shape {
     int64_t batch, height, width, in, out, kernel_height, kernel_width, stride, padding, out_height, out_width;
 } icseg_conv_shape;
@@ -37,8 +38,8 @@ typedef enum icseg_product_precision {
 } icseg_product_precision;
 
 typedef struct icseg_primitive_options {
-    bool bias;                         /* adds a vector of the output channels or columns */
-    bool accumulate;                   /* adds to the contents of `out`: gradients in parts, residual connections */
+    bool bias;                         /* adds a vector over the output channels or columns */
+    bool accumulate;                   /* adds to the contents of `out`: partial gradients, residual connections */
     icseg_activation activation;       /* applied last */
     icseg_product_precision precision; /* forward, of f32; F32 is used when this is not supported or not faster */
     float range;                       /* of a or x, for INT8; 0: unknown, so F32 is used */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Primitive descriptors: one call in oneDNN 3.x; in 2.x the description of an operation comes first. */
+ * Primitive descriptors: one call in oneDNN 3.x, two in 2.x. */
 #include "compute/onednn/api.h"
 
 #if DNNL_VERSION_MAJOR >= 3

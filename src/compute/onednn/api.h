@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The differences between oneDNN 2.x and 3.x. A descriptor of a tensor was a struct to copy; since 3.0 it is a handle
- * with an owner. Here it is a layout, which is opened and closed, and a view, which is borrowed. */
+ * The differences between oneDNN 2.x and 3.x. In 2.x, a tensor's descriptor is a struct that is copied; in 3.x, it is a
+ * handle with an owner. Here it is a layout, which is opened and closed, or a view, which is borrowed. */
 #ifndef ICSEG_COMPUTE_ONEDNN_API_H
 #define ICSEG_COMPUTE_ONEDNN_API_H
 

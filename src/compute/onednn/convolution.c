@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Convolution: forward, gradient of the input, gradient of the weights. Activations are always declared as nhwc;
- * otherwise oneDNN chooses another layout in training. */
+ * Convolutions: forward, gradient of the input, gradient of the weights. Activations are always declared as nhwc, or
+ * oneDNN would choose another layout in training. */
 #include <stdio.h>
 
 #include "compute/onednn/internal.h"
 
 typedef struct conv_layout {
-    icseg_onednn_layout x, y, bias, weights,
-        plain;                         /* weights: in any layout; plain: (O, kh, kw, I), as parameters are stored */
+    icseg_onednn_layout x, y, bias;
+    icseg_onednn_layout weights;       /* in any layout */
+    icseg_onednn_layout plain;         /* weights (O, kh, kw, I), as parameters are stored */
     icseg_onednn_conv_tensors tensors; /* views of the first four */
     char text[160];
 } conv_layout;
@@ -20,7 +21,7 @@ static void close_layouts(conv_layout *l) {
     icseg_onednn_layout_close(&l->plain);
 }
 
-/* types: of x, y and weights; plain weights are f32. The caller closes the layouts, also after a failure. */
+/* types: of x, y and weights; plain weights are f32. The caller closes the layouts, even after a failure. */
 static icseg_status describe(conv_layout *l, const icseg_conv_shape *s, const icseg_dtype types[3],
                              icseg_error *error) {
     icseg_status status = ICSEG_OK;

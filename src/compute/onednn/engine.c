@@ -4,7 +4,7 @@
 
 #include "compute/onednn/internal.h"
 
-/* Written once, under pthread_once. An engine is a handle of the CPU: it holds no tensors and lasts as long as the
+/* Written once, under pthread_once. The engine is a handle of the CPU: it holds no tensors and lives as long as the
  * process. */
 static pthread_once_t engine_once = PTHREAD_ONCE_INIT;
 static dnnl_engine_t engine;
@@ -19,13 +19,13 @@ icseg_status icseg_onednn_engine(dnnl_engine_t *out, icseg_error *error) {
 }
 
 icseg_bf16_support icseg_onednn_bf16(void) {
-    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(); /* each is a set of bits that includes the smaller sets */
-    const unsigned tiles = dnnl_cpu_isa_avx512_core_amx, fast = dnnl_cpu_isa_avx512_core_bf16,
-                   least = dnnl_cpu_isa_avx512_core;
-    return (isa & tiles) == tiles   ? ICSEG_BF16_AMX
-           : (isa & fast) == fast   ? ICSEG_BF16_FAST
-           : (isa & least) == least ? ICSEG_BF16_EMULATED
-                                    : ICSEG_BF16_NONE;
+    unsigned isa = (unsigned)dnnl_get_effective_cpu_isa(); /* bits; an instruction set includes those of smaller ones */
+    const unsigned amx = dnnl_cpu_isa_avx512_core_amx, bf16 = dnnl_cpu_isa_avx512_core_bf16,
+                   avx512 = dnnl_cpu_isa_avx512_core;
+    return (isa & amx) == amx         ? ICSEG_BF16_AMX
+           : (isa & bf16) == bf16     ? ICSEG_BF16_FAST
+           : (isa & avx512) == avx512 ? ICSEG_BF16_EMULATED
+                                      : ICSEG_BF16_NONE;
 }
 
 dnnl_data_type_t icseg_onednn_type(icseg_dtype dtype) { return dtype == ICSEG_BF16 ? dnnl_bf16 : dnnl_f32; }
@@ -33,7 +33,7 @@ dnnl_data_type_t icseg_onednn_type(icseg_dtype dtype) { return dtype == ICSEG_BF
 icseg_status icseg_onednn_fail(icseg_error *error, dnnl_status_t status, const char *what) {
     switch (status) {
     case dnnl_out_of_memory: return icseg_fail(error, ICSEG_ERROR_MEMORY, "oneDNN: out of memory while %s", what);
-    case dnnl_unimplemented: return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "oneDNN cannot do this: %s", what);
+    case dnnl_unimplemented: return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "oneDNN does not support %s", what);
     default: return icseg_fail(error, ICSEG_ERROR_INTERNAL, "oneDNN status %d while %s", (int)status, what);
     }
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the files of compute/onednn/ share. Only this folder includes <dnnl.h>. */
+ * Declarations that the files of compute/onednn/ share. Only this folder includes <dnnl.h>. */
 #ifndef ICSEG_COMPUTE_ONEDNN_INTERNAL_H
 #define ICSEG_COMPUTE_ONEDNN_INTERNAL_H
 
@@ -14,9 +14,9 @@ typedef struct icseg_onednn_primitive {
     dnnl_stream_t stream;
     int arg[OPERANDS]; /* DNNL_ARG_..; 0 for an operand that is not used */
     dnnl_memory_t memory[OPERANDS], scratchpad;
-    bool stages;
-    icseg_onednn_layout plain_b, packed_b; /* where b is packed */
-    dnnl_primitive_t unstage;              /* copies a result that oneDNN computed in a layout of its own into ours */
+    icseg_onednn_layout plain_b, packed_b; /* if b is packed */
+    bool stages; /* oneDNN computes the result in its own layout; it is then copied to ours: */
+    dnnl_primitive_t unstage;
     dnnl_memory_t staged, unstage_scratchpad;
     size_t staged_offset, unstage_offset;
 } icseg_onednn_primitive;
@@ -42,19 +42,19 @@ icseg_status icseg_onednn_fail(icseg_error *error, dnnl_status_t status, const c
         }                                                                                                              \
     } while (0)
 
-/* Attributes: the caller's scratchpad, accumulation and activation. */
+/* Attributes: a scratchpad provided by the caller, accumulation and activation. */
 icseg_status icseg_onednn_attributes(dnnl_primitive_attr_t *out, icseg_primitive_options options, icseg_error *error);
 
-/* A reorder between two layouts. The caller lends its scratchpad, and closes the scratchpad's layout, also after a
+/* A reorder between two layouts. The caller provides its scratchpad and closes the scratchpad's layout, even after a
  * failure. */
 icseg_status icseg_onednn_reorder(dnnl_primitive_t *out, icseg_onednn_layout_view from, icseg_onednn_layout_view to,
                                   icseg_onednn_layout *scratchpad, icseg_error *error);
 
 typedef struct icseg_onednn_operand {
     int arg;                        /* DNNL_ARG_.. */
-    dnnl_query_t query;             /* which descriptor of the primitive it is */
-    int index;                      /* among those of that kind (bias: weights 1) */
-    icseg_onednn_layout_view plain; /* our layout, where the primitive chooses its own */
+    dnnl_query_t query;             /* the kind of its descriptor in the primitive */
+    int index;                      /* among the descriptors of that kind (the bias is weights 1) */
+    icseg_onednn_layout_view plain; /* our layout, if the primitive chooses its own */
 } icseg_onednn_operand;
 
 /* Creates the primitive and its memory objects from a descriptor, which is released in any case. */

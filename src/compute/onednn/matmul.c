@@ -24,7 +24,7 @@ static dnnl_status_t describe(icseg_onednn_layout *out, icseg_dtype dtype, const
                : icseg_onednn_layout_by_strides(out, rank, dims, type, strides);
 }
 
-/* Whether it is a product of dense rows with a weight stored as (columns, inner), to be packed, in f32. (In bf16,
+/* Whether this is an f32 product of dense rows and a weight stored as (columns, inner), which is packed. (In bf16,
  * matrix products are as fast as convolutions.) */
 static bool is_linear(const icseg_matmul_shape *s, icseg_primitive_options options) {
     return options.pack && options.in == ICSEG_F32 && s->batch[0] == 1 && s->batch[1] == 1 &&

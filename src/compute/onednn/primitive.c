@@ -14,7 +14,7 @@ static dnnl_status_t empty_memory(dnnl_memory_t *out, icseg_onednn_layout_view l
     return dnnl_memory_create(out, layout, engine, DNNL_MEMORY_NONE);
 }
 
-/* A result in oneDNN's own layout goes to scratch memory first, and is then copied to `out`. */
+/* A result in oneDNN's own layout is computed in scratch memory and then copied to `out`. */
 static icseg_status open_staging(icseg_onednn_primitive *p, icseg_onednn_layout_view own,
                                  icseg_onednn_layout_view plain, dnnl_engine_t engine, icseg_error *error) {
     icseg_status status = ICSEG_OK;
@@ -100,16 +100,16 @@ icseg_status icseg_onednn_run(icseg_primitive *primitive, icseg_operands operand
     icseg_onednn_primitive *p = (icseg_onednn_primitive *)primitive;
     icseg_status status = ICSEG_OK;
     const char *what = "running a primitive";
-    char *lent = scratch;
+    char *memory = scratch;
     void *data[OPERANDS] = {(void *)operands.a, (void *)operands.b, (void *)operands.bias, operands.out};
     dnnl_exec_arg_t args[OPERANDS + 1] = {{DNNL_ARG_SCRATCHPAD, p->scratchpad}};
     int count = 1;
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->scratchpad, lent), what);
+    ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->scratchpad, memory), what);
     for (int i = 0; i < OPERANDS; i++) {
         if (!p->arg[i]) continue;
         ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->memory[i], data[i]), what);
         bool staged = p->stages && i == OPERAND_OUT;
-        if (staged) ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->staged, lent + p->staged_offset), what);
+        if (staged) ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->staged, memory + p->staged_offset), what);
         args[count++] = (dnnl_exec_arg_t){p->arg[i], staged ? p->staged : p->memory[i]};
     }
     ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_execute(p->primitive, p->stream, count, args), what);
@@ -117,7 +117,7 @@ icseg_status icseg_onednn_run(icseg_primitive *primitive, icseg_operands operand
         dnnl_exec_arg_t copy[] = {{DNNL_ARG_FROM, p->staged},
                                   {DNNL_ARG_TO, p->memory[OPERAND_OUT]},
                                   {DNNL_ARG_SCRATCHPAD, p->unstage_scratchpad}};
-        ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->unstage_scratchpad, lent + p->unstage_offset), what);
+        ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->unstage_scratchpad, memory + p->unstage_offset), what);
         ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_execute(p->unstage, p->stream, 3, copy), what);
     }
     ICSEG_ONEDNN_TRY_GOTO(dnnl_stream_wait(p->stream), what);

@@ -24,10 +24,10 @@ typedef struct resize_state {
 
 static void fill_forward(axis *a, int64_t in, int64_t out) {
     for (int64_t o = 0; o < out; o++) {
-        icseg_tap tap = icseg_tap_at(o, in, out);
-        a->first[o] = tap.low;
-        a->second[o] = tap.high;
-        a->lambda[o] = tap.weight;
+        icseg_interpolation at = icseg_interpolation_at(o, in, out);
+        a->first[o] = at.low;
+        a->second[o] = at.high;
+        a->lambda[o] = at.weight;
     }
 }
 

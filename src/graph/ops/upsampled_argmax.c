@@ -19,7 +19,7 @@ typedef struct state {
     int64_t batch, h, w, classes, height, width;
     int64_t padded; /* classes, up to a multiple of LANES */
     int threads;
-    icseg_tap *x; /* (width) */
+    icseg_interpolation *x; /* (width) */
 } state;
 
 /* row (w, padded): logits of one output row before horizontal interpolation, padded with -infinity. Finds at every
@@ -82,8 +82,8 @@ static icseg_status argmax_run(icseg_kernel *k, const icseg_run *run, icseg_erro
     for (int64_t i = 0; i < s->batch * s->height; i++) {
         float *row = (float *)run->scratch + omp_get_thread_num() * buffer_floats(s);
         const float *image = logits + i / s->height * s->h * line;
-        icseg_tap tap = icseg_tap_at(i % s->height, s->h, s->height);
-        interpolate_row(s, row, image + tap.low * line, image + tap.high * line, tap.weight);
+        icseg_interpolation at = icseg_interpolation_at(i % s->height, s->h, s->height);
+        interpolate_row(s, row, image + at.low * line, image + at.high * line, at.weight);
         argmax_row(s, row, labels + i * s->width, confidence ? confidence + i * s->width : NULL);
         if (confidence) confidence_row(s, row, confidence + i * s->width);
     }
@@ -104,7 +104,7 @@ static icseg_status argmax_prepare(icseg_kernel *k, icseg_error *error) {
                  .threads = omp_get_max_threads()};
     s->x = icseg_alloc_array((size_t)s->width, sizeof *s->x);
     if (!s->x) return icseg_fail_memory(error, (size_t)s->width * sizeof *s->x, "tables");
-    for (int64_t x = 0; x < s->width; x++) s->x[x] = icseg_tap_at(x, s->w, s->width);
+    for (int64_t x = 0; x < s->width; x++) s->x[x] = icseg_interpolation_at(x, s->w, s->width);
     k->scratch_size = (size_t)(s->threads * buffer_floats(s)) * sizeof(float);
     return ICSEG_OK;
 }

@@ -28,8 +28,8 @@ typedef struct state {
     int64_t batch, h, w, classes, height, width;
     int64_t blocks; /* of LANES classes */
     int threads;
-    icseg_tap *x, *y; /* (width), (height) */
-    int64_t *first;   /* (h + 1): output rows [first[r], first[r + 1]) are below source row r */
+    icseg_interpolation *x, *y; /* (width), (height) */
+    int64_t *first;             /* (h + 1): output rows [first[r], first[r + 1]) are below source row r */
     bool wants_gradient;
 } state;
 
@@ -80,14 +80,14 @@ ICSEG_KERNEL static double row_loss(const state *s, const buffers *b, const int1
     for (int64_t x = 0; x < s->width; x++) {
         int64_t label = labels[x];
         if (label < 0) continue;
-        icseg_tap tap = s->x[x];
-        const float *low = b->row + tap.low * n, *high = b->row + tap.high * n;
-        float own = (1 - tap.weight) * low[label] + tap.weight * high[label], largest;
-        float sum = exponentials(b->pixel, low, high, tap.weight, n, &largest), inverse = 1 / sum;
+        icseg_interpolation at = s->x[x];
+        const float *low = b->row + at.low * n, *high = b->row + at.high * n;
+        float own = (1 - at.weight) * low[label] + at.weight * high[label], largest;
+        float sum = exponentials(b->pixel, low, high, at.weight, n, &largest), inverse = 1 / sum;
         loss += (double)(logf(sum) + largest - own);
         if (!s->wants_gradient) continue;
-        add_gradient(b->row_grad + tap.low * n, b->pixel, inverse, 1 - tap.weight, n, label);
-        add_gradient(b->row_grad + tap.high * n, b->pixel, inverse, tap.weight, n, label);
+        add_gradient(b->row_grad + at.low * n, b->pixel, inverse, 1 - at.weight, n, label);
+        add_gradient(b->row_grad + at.high * n, b->pixel, inverse, at.weight, n, label);
     }
     return loss;
 }
@@ -123,13 +123,13 @@ static double band_loss(const state *s, const buffers *b, const float *logits, c
         memset(below, 0, (size_t)line * sizeof *below);
     }
     for (int64_t y = s->first[r]; y < s->first[r + 1]; y++) {
-        icseg_tap tap = s->y[y];
-        interpolate_row(s, b->row, logits + tap.low * line, logits + tap.high * line, tap.weight, scale);
+        icseg_interpolation at = s->y[y];
+        interpolate_row(s, b->row, logits + at.low * line, logits + at.high * line, at.weight, scale);
         if (s->wants_gradient) memset(b->row_grad, 0, (size_t)(s->w * s->blocks * LANES) * sizeof *b->row_grad);
         loss += row_loss(s, b, labels + y * s->width);
         if (!s->wants_gradient) continue;
-        add_row(s, above, b->row_grad, 1 - tap.weight);
-        add_row(s, below, b->row_grad, tap.weight);
+        add_row(s, above, b->row_grad, 1 - at.weight);
+        add_row(s, below, b->row_grad, at.weight);
     }
     return loss;
 }
@@ -211,8 +211,8 @@ static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
     s->y = icseg_alloc_array((size_t)s->height, sizeof *s->y);
     s->first = icseg_alloc_array((size_t)s->h + 1, sizeof *s->first);
     if (!s->x || !s->y || !s->first) return icseg_fail_memory(error, 0, "tables");
-    for (int64_t x = 0; x < s->width; x++) s->x[x] = icseg_tap_at(x, s->w, s->width);
-    for (int64_t y = 0; y < s->height; y++) s->y[y] = icseg_tap_at(y, s->h, s->height);
+    for (int64_t x = 0; x < s->width; x++) s->x[x] = icseg_interpolation_at(x, s->w, s->width);
+    for (int64_t y = 0; y < s->height; y++) s->y[y] = icseg_interpolation_at(y, s->h, s->height);
     for (int64_t r = 0, y = 0; r <= s->h; r++) {
         while (y < s->height && s->y[y].low < r) y++;
         s->first[r] = y;

@@ -28,7 +28,7 @@ expect 1 '^  gradients .* FAILED worst: decoder\.head\.conv_seg\.weight$' icseg 
 edited 's/"fixture.train"/"fixture.trayn"/'
 refuse 1 'bad.safetensors: not a fixture: the metadata fixture.train is missing or incomplete' icseg parity "$bad"
 edited 's/"image": /"imoge": /'
-refuse 1 'bad.safetensors: has no tensor "image"' icseg parity "$bad"
+refuse 1 'bad.safetensors: tensor "image" is missing' icseg parity "$bad"
 head -c 100000 "$small" >"$bad"
 refuse 1 'bad.safetensors: ' icseg parity "$bad"
 echo 'no fixture' >"$work/text"
