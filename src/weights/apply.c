@@ -97,11 +97,6 @@ static icseg_status match(const plan *m) {
     return ICSEG_OK;
 }
 
-icseg_status icseg_weights_apply(const icseg_weights *w, icseg_model *model, icseg_weights_report *report,
-                                 icseg_error *error) {
-    return match(&(plan){w, model, true, false, report, error});
-}
-
 icseg_status icseg_weights_compare(const icseg_weights *w, const icseg_model *model, icseg_weights_report *report,
                                    icseg_error *error) {
     return match(&(plan){w, model, false, false, report, error});

@@ -76,7 +76,7 @@ icseg_weights_entry icseg_weights_cut(const icseg_weights_entry *entry, icseg_sh
 icseg_status icseg_weights_load_param(icseg_param *param, const icseg_weights_entry *entry,
                                       icseg_weights_report *report, icseg_error *error);
 
-/* The findings of icseg_weights_apply without loading. */
+/* Reports the tensors that only the model or only the file has, or that differ in shape; loads nothing. */
 icseg_status icseg_weights_compare(const icseg_weights *weights, const icseg_model *model, icseg_weights_report *report,
                                    icseg_error *error);
 /* An error that names the first missing or misshapen tensors, if there are any. */

@@ -105,10 +105,6 @@ void icseg_weights_report_text(const icseg_weights_report *report, size_t most, 
 icseg_status icseg_weights_check_clip(const icseg_weights *weights, const icseg_config *config,
                                       icseg_weights_report *report, icseg_error *error);
 
-/* Loads every tensor that both model and file have, and reports the rest. Fails only when memory runs out. */
-icseg_status icseg_weights_apply(const icseg_weights *weights, icseg_model *model, icseg_weights_report *report,
-                                 icseg_error *error);
-
 /* Plain CLIP from opened weights: every tensor of both encoders must be present and fit. *logit_scale is the factor
  * (not its logarithm) that the file contains, or 0. On failure *out is empty. */
 icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, const icseg_weights *weights,

@@ -20,6 +20,7 @@
 #include "inference/session.h"
 #include "support/scratch.h"
 #include "tensor/safetensors.h"
+#include "text/tokenizer.h"
 #include "weights/internal.h"
 
 #define FIXTURES ICSEG_SOURCE_DIR "/tests/weights/"
@@ -254,6 +255,9 @@ static void a_segmentation_model_needs_names_and_tokens(void **state) {
     options.tokens = "[[1], [2], [99]]";
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
             "\"sky\": ids must be integers in 0..31");
+    options.tokens = "[[1], [], [2]]";
+    refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
+            "tokens of class \"tree\": expected a list of ids");
     options.tokens = "[[1], [2]]";
     refuses(icseg_weights_convert(FIXTURES "denseclip_vit.pth", first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
             "tokens: expected a JSON list of 3 lists of ids");
@@ -286,6 +290,14 @@ static void write_denseclip_with_more(const char *to) {
     OK(icseg_safetensors_write(to, entries, count + 2, NULL, 0, &error));
     for (size_t i = 0; i < count; i++) icseg_free((void *)entries[i].data);
     icseg_weights_close(&w);
+}
+
+static void a_file_that_does_not_name_its_classes_needs_their_names(void **state) {
+    (void)state;
+    icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .tokens = "[[1], [2], [3]]"};
+    write_denseclip_with_more(second);
+    refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
+            "the file does not say what its 3 classes are; give their names");
 }
 
 static void tensors_that_the_model_does_not_have_change_nothing(void **state) {
@@ -479,6 +491,122 @@ static void numbers_that_are_not_finite_are_named(void **state) {
             "ln_final.weight holds 100000, beyond the range of f16");
 }
 
+static bool rename_bias(icseg_safetensors_entry *entry) {
+    if (!strcmp(entry->name, "ln_final.bias")) entry->name = "text.ln_final.weight";
+    return true;
+}
+static bool flatten_positions(icseg_safetensors_entry *entry) {
+    if (!strcmp(entry->name, "visual.positional_embedding")) entry->shape = ICSEG_SHAPE(40);
+    return true;
+}
+static bool reshape_positions(icseg_safetensors_entry *entry) { /* (5, 8) in the file */
+    if (!strcmp(entry->name, "visual.positional_embedding")) entry->shape = ICSEG_SHAPE(4, 10);
+    return true;
+}
+static bool drop_keys(icseg_safetensors_entry *entry) {
+    return !strstr(entry->name, "layers.1.self_attn.k_proj.weight");
+}
+static bool drop_values(icseg_safetensors_entry *entry) {
+    return !strstr(entry->name, "layers.1.self_attn.v_proj.bias");
+}
+static bool flatten_projection(icseg_safetensors_entry *entry) {
+    if (!strcmp(entry->name, "visual_projection.weight")) entry->shape = ICSEG_SHAPE(64);
+    return true;
+}
+
+static void tensors_that_cannot_be_used_are_named(void **state) {
+    (void)state;
+    static const struct {
+        icseg_naming naming;
+        bool (*change)(icseg_safetensors_entry *entry);
+        icseg_status status;
+        const char *because;
+    } cases[] = {{ICSEG_NAMING_OPENAI, rename_bias, ICSEG_ERROR_FORMAT, " are both ln_final.weight"},
+                 {ICSEG_NAMING_OPENAI, flatten_positions, ICSEG_ERROR_SHAPE,
+                  "visual.positional_embedding has shape (40); expected 2 dimensions"},
+                 {ICSEG_NAMING_OPENAI, reshape_positions, ICSEG_ERROR_SHAPE,
+                  "visual.positional_embedding has 4 rows, which is not a square plus one"},
+                 {ICSEG_NAMING_HUGGINGFACE, drop_keys, ICSEG_ERROR_FORMAT,
+                  ".1.attn.in_proj_weight is joined from 3 tensors of the file, but 2 were found"},
+                 {ICSEG_NAMING_HUGGINGFACE, drop_values, ICSEG_ERROR_FORMAT,
+                  ".1.attn.in_proj_bias is joined from 3 tensors of the file, but 2 were found"},
+                 {ICSEG_NAMING_HUGGINGFACE, flatten_projection, ICSEG_ERROR_SHAPE,
+                  "tensor visual_projection.weight has shape (64); expected a matrix"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = cases[i].naming};
+        convert(FIXTURES "open_clip_vit_legacy.pt", first, options);
+        rewrite(first, second, cases[i].change);
+        refuses(icseg_weights_convert(second, first, &options, NULL, &error), cases[i].status, cases[i].because);
+    }
+}
+
+static bool flatten_contexts(icseg_safetensors_entry *entry) { /* DenseCLIP: (1, tokens, width) */
+    if (!strcmp(entry->name, "contexts")) entry->shape = ICSEG_SHAPE(entry->shape.dim[1], entry->shape.dim[2]);
+    return true;
+}
+
+static void contexts_of_denseclip_have_three_dimensions(void **state) {
+    (void)state;
+    icseg_weights *w;
+    write_denseclip_with_more(first);
+    rewrite(first, second, flatten_contexts);
+    refuses(icseg_weights_open(&w, second, &error), ICSEG_ERROR_SHAPE,
+            "tensor contexts has shape (3, 8); expected (1, tokens, width)");
+}
+
+static bool widen_lateral(icseg_safetensors_entry *entry) { /* (4, 8, 1, 1) or, with a score map, (4, 11, 1, 1) */
+    if (!strcmp(entry->name, "decoder.neck.lateral_convs.0.conv.weight")) entry->shape = ICSEG_SHAPE(1, 32, 1, 1);
+    return true;
+}
+
+static bool double_scale(icseg_safetensors_entry *entry) {
+    static const float two[2] = {1, 2};
+    if (!strcmp(entry->name, "logit_scale")) {
+        entry->shape = ICSEG_SHAPE(2);
+        entry->data = two;
+        entry->bytes = sizeof two;
+    }
+    return true;
+}
+
+static void a_logit_scale_is_one_number(void **state) {
+    (void)state;
+    icseg_weights *w;
+    icseg_clip clip;
+    float scale;
+    icseg_weights_report report = {0};
+    convert(FIXTURES "open_clip_vit_legacy.pt", first,
+            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = ICSEG_NAMING_OPENAI});
+    rewrite(first, second, double_scale);
+    OK(icseg_weights_open(&w, second, &error));
+    refuses(icseg_weights_open_clip(&clip, &scale, w, &report, &error), ICSEG_ERROR_SHAPE,
+            "logit_scale is not a single number");
+    assert_null(clip.params);
+    icseg_weights_report_close(&report);
+    icseg_weights_close(&w);
+}
+
+static bool drop_final_norm(icseg_safetensors_entry *entry) { return strncmp(entry->name, "ln_final.", 9) != 0; }
+
+static void a_report_may_be_short(void **state) {
+    (void)state;
+    icseg_weights *w;
+    icseg_weights_report report = {0};
+    icseg_config c = icseg_config_default();
+    icseg_string text = {0};
+    convert(FIXTURES "open_clip_vit_legacy.pt", first,
+            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
+    rewrite(first, second, drop_final_norm);
+    OK(icseg_weights_open(&w, second, &error));
+    OK(icseg_weights_infer(w, &c, &error));
+    OK(icseg_weights_check_clip(w, &c, &report, &error));
+    icseg_weights_report_text(&report, 1, &text);
+    assert_string_equal(text.data, "missing (2): ln_final.weight, ...\n");
+    icseg_string_close(&text);
+    icseg_weights_report_close(&report);
+    icseg_weights_close(&w);
+}
+
 /* ----------------------------------------------------------------------------------------------------------- --init */
 
 static icseg_model *fresh_model(void (*change)(icseg_config *c), const char *const *names) {
@@ -627,6 +755,79 @@ static void contradictions_with_the_model_are_errors_and_change_nothing(void **s
     icseg_model_close(&model);
 }
 
+static void a_lateral_of_other_channels_is_refused(void **state) {
+    (void)state;
+    icseg_weights *w;
+    icseg_config c = icseg_config_default();
+    icseg_model *model = fresh_model(NULL, other_names);
+    OK(icseg_model_save(model, first, &error));
+    icseg_model_close(&model);
+    rewrite(first, second, widen_lateral); /* which also leaves the metadata out */
+    OK(icseg_weights_open(&w, second, &error));
+    refuses(icseg_weights_infer(w, &c, &error), ICSEG_ERROR_SHAPE,
+            "decoder.neck.lateral_convs.0.conv.weight takes 32 channels; the encoder outputs 8, or 11 with a score map "
+            "of 3 classes");
+    icseg_weights_close(&w);
+}
+
+static void clip_alone_gets_the_scale_that_segmentation_does_not_have(void **state) {
+    (void)state;
+    icseg_weights *w;
+    float scale = 0;
+    icseg_model *model = fresh_model(NULL, other_names);
+    OK(icseg_model_save(model, first, &error));
+    convert(first, second,
+            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = ICSEG_NAMING_OPENAI});
+    OK(icseg_weights_open(&w, second, &error));
+    const icseg_weights_entry *entry = icseg_weights_find(w, "logit_scale");
+    assert_non_null(entry);
+    assert_int_equal(entry->shape.rank, 0);
+    OK(icseg_weights_read(entry, &scale, &error));
+    assert_true(fabsf(expf(scale) - 100) < 1e-3f); /* the largest that CLIP's training allows */
+    check_param(model, w, "text_projection");
+    for (size_t i = 0; i < icseg_weights_count(w); i++)
+        assert_true(icseg_weights_is_clip(icseg_weights_at(w, i)->name));
+    icseg_weights_close(&w);
+    icseg_model_close(&model);
+}
+
+static void use_bytes(icseg_config *c) { c->vocab_size = ICSEG_BYTE_VOCAB; }
+static void use_merges(icseg_config *c) { c->vocab_size = 2 * 256 + 400 + 2; } /* of clip_merges.txt */
+
+/* SOS, 4 prompt tokens and EOS leave 6 of 12 tokens for a name. */
+static void names_become_tokens_and_those_of_clip_are_cut(void **state) {
+    (void)state;
+    static const char *const names[] = {"ab", "c", "a b c d e f g h i"};
+    icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .class_names = names,
+                                             .class_count = 3};
+    icseg_model *model = fresh_model(use_merges, other_names);
+    assert_int_equal(model->config.prompt_tokens, 4);
+    OK(icseg_model_save(model, first, &error));
+    icseg_model_close(&model);
+    options.vocabulary = ICSEG_SOURCE_DIR "/tests/unit/data/clip_merges.txt";
+    convert(first, second, options);
+    OK(icseg_model_open(&model, second, &error));
+    static const int32_t letters[] = {'a' - '!' + 256, 'b' - '!' + 256, 'c' - '!' + 256,
+                                      'd' - '!' + 256, 'e' - '!' + 256, 'f' - '!' + 256}; /* "a</w>", ... */
+    assert_int_equal(model->texts.tokens[1].count, 1);
+    assert_int_equal(model->texts.tokens[1].ids[0], letters[2]);
+    assert_int_equal(model->texts.tokens[2].count, 6);
+    assert_memory_equal(model->texts.tokens[2].ids, letters, sizeof letters);
+    icseg_model_close(&model);
+
+    model = fresh_model(use_bytes, other_names);
+    OK(icseg_model_save(model, first, &error));
+    icseg_model_close(&model);
+    options.vocabulary = NULL;
+    options.class_names = (const char *const[]){"ab", "c", "sky"};
+    convert(first, second, options);
+    OK(icseg_model_open(&model, second, &error));
+    assert_int_equal(model->texts.tokens[0].count, 2);
+    assert_int_equal(model->texts.tokens[0].ids[0], 'a');
+    assert_int_equal(model->texts.tokens[0].ids[1], 'b');
+    icseg_model_close(&model);
+}
+
 static void options_that_do_not_exist_are_refused(void **state) {
     (void)state;
     static const char *const one_is_missing[] = {"sky", NULL};
@@ -674,6 +875,7 @@ int main(void) {
         cmocka_unit_test(conversion_to_other_names_and_back_loses_nothing),
         cmocka_unit_test(exports_have_the_names_and_shapes_of_their_library),
         cmocka_unit_test(a_segmentation_model_needs_names_and_tokens),
+        cmocka_unit_test(a_file_that_does_not_name_its_classes_needs_their_names),
         cmocka_unit_test(tensors_that_the_model_does_not_have_change_nothing),
         cmocka_unit_test(a_first_row_that_does_not_fit_is_not_added),
         cmocka_unit_test(a_shorter_context_takes_the_first_positions),
@@ -685,6 +887,13 @@ int main(void) {
         cmocka_unit_test(a_model_starts_from_a_checkpoint_with_other_classes),
         cmocka_unit_test(a_checkpoint_keeps_names_and_tokens_under_another_configuration),
         cmocka_unit_test(contradictions_with_the_model_are_errors_and_change_nothing),
+        cmocka_unit_test(tensors_that_cannot_be_used_are_named),
+        cmocka_unit_test(contexts_of_denseclip_have_three_dimensions),
+        cmocka_unit_test(a_logit_scale_is_one_number),
+        cmocka_unit_test(a_report_may_be_short),
+        cmocka_unit_test(a_lateral_of_other_channels_is_refused),
+        cmocka_unit_test(clip_alone_gets_the_scale_that_segmentation_does_not_have),
+        cmocka_unit_test(names_become_tokens_and_those_of_clip_are_cut),
         cmocka_unit_test(options_that_do_not_exist_are_refused),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
     };

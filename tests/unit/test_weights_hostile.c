@@ -313,6 +313,154 @@ static void depth_length_and_loops_are_bounded(void **state) {
     refuses(ICSEG_ERROR_FORMAT, "a storage with an impossible name");
 }
 
+/* A tensor of one element of storage "0" with `rank` axes. */
+static void make_rank(int rank) {
+    icseg_string p = {0};
+    static const char begin[] = "\x80\x02}X\1\0\0\0a"
+                                "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"
+                                "X\1\0\0\0000X\3\0\0\0cpuK\x10tQK\0";
+    icseg_string_append(&p, begin, sizeof begin - 1);
+    for (int tuple = 0; tuple < 2; tuple++) { /* shape and strides */
+        icseg_string_append(&p, "(", 1);
+        for (int i = 0; i < rank; i++) icseg_string_append(&p, "K\1", 2);
+        icseg_string_append(&p, "t", 1);
+    }
+    icseg_string_append(&p, "\x89}tRs.", 6);
+    make_archive(p.data, p.size, 64);
+    icseg_string_close(&p);
+}
+
+static void a_tensor_has_at_most_six_dimensions(void **state) {
+    (void)state;
+    make_rank(ICSEG_MAX_RANK + 1);
+    refuses(ICSEG_ERROR_UNSUPPORTED, "data.pkl: a tensor has 7 dimensions; at most 6 are supported");
+    make_rank(ICSEG_MAX_RANK); /* the name is not one of CLIP's */
+    refuses(ICSEG_ERROR_FORMAT, "none of its 1 tensors (a, ...)");
+}
+
+static void calls_without_their_arguments_are_refused(void **state) {
+    (void)state;
+    static const char no_pairs[] = "an OrderedDict that is not made from a list of pairs";
+    PICKLE("\x80\x02"
+           "ccollections\nOrderedDict\n}\x85R.");
+    refuses(ICSEG_ERROR_FORMAT, no_pairs);
+    PICKLE("\x80\x02"
+           "ccollections\nOrderedDict\n]K\1a\x85R.");
+    refuses(ICSEG_ERROR_FORMAT, no_pairs);
+    PICKLE("\x80\x02"
+           "ccollections\nOrderedDict\n]K\1\x85"
+           "a\x85R.");
+    refuses(ICSEG_ERROR_FORMAT, no_pairs);
+    PICKLE("\x80\x02"
+           "ctorch._utils\n_rebuild_parameter\n)R.");
+    refuses(ICSEG_ERROR_FORMAT, "a parameter without a tensor");
+    PICKLE("\x80\x02"
+           "ctorch._utils\n_rebuild_parameter\nK\1\x85R.");
+    refuses(ICSEG_ERROR_FORMAT, "a parameter without a tensor");
+    PICKLE("\x80\x02"
+           "ctorch.jit._pickle\nbuild_intlist\n)R.");
+    refuses(ICSEG_ERROR_FORMAT, "a call without arguments");
+    PICKLE("\x80\x02"
+           "ctorch.jit._pickle\nrestore_type_tag\n)R.");
+    refuses(ICSEG_ERROR_FORMAT, "a call without arguments");
+}
+
+/* {"visual.class_embedding": what _rebuild_parameter makes of the tensor of 16 numbers}, which a type tag wraps. */
+static void parameters_and_type_tags_are_what_they_wrap(void **state) {
+    (void)state;
+    static const char tag[] = "ctorch.jit._pickle\nrestore_type_tag\n",
+                      parameter[] = "ctorch._utils\n_rebuild_parameter\n";
+    icseg_string tensor = {0}, p = {0};
+    write_pickle(&tensor, 16, 0, 16, 1);
+    const char *value = memmem(tensor.data, tensor.size, "ctorch._utils", 13); /* behind the dict and its key */
+    assert_non_null(value);
+    size_t key = (size_t)(value - tensor.data), rest = tensor.size - key - 2; /* without "s." */
+    icseg_string_append(&p, tensor.data, 2);
+    icseg_string_append(&p, tag, sizeof tag - 1);
+    icseg_string_append(&p, tensor.data + 2, key - 2);
+    icseg_string_append(&p, parameter, sizeof parameter - 1);
+    icseg_string_append(&p, value, rest);
+    icseg_string_append(&p, "\x88}\x87Rs", 5);          /* requires a gradient; no hooks */
+    icseg_string_append(&p, "X\4\0\0\0Dict\x86R.", 12); /* the tag's second argument, which is not used */
+    make_archive(p.data, p.size, 64);
+    icseg_weights *w;
+    if (icseg_weights_open(&w, path, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    assert_int_equal(icseg_weights_count(w), 1);
+    assert_string_equal(icseg_weights_at(w, 0)->name, "visual.class_embedding");
+    assert_true(icseg_shape_equal(icseg_weights_at(w, 0)->shape, ICSEG_SHAPE(16)));
+    icseg_weights_close(&w);
+    icseg_string_close(&tensor);
+    icseg_string_close(&p);
+}
+
+static void names_of_tensors_are_bounded(void **state) {
+    (void)state;
+    PICKLE("\x80\x02" /* {3: an object} in a module */
+           "c__torch__\nM\n)\x81}K\3c__torch__\nM\n)\x81sb.");
+    refuses(ICSEG_ERROR_FORMAT, "a tensor whose name is not text or is too long");
+    icseg_string p = {0}, tensor = {0};
+    write_pickle(&tensor, 16, 0, 16, 1);
+    const char *value = memmem(tensor.data, tensor.size, "ctorch._utils", 13);
+    assert_non_null(value);
+    for (size_t length = 0; length <= 600; length += 600) {
+        p.size = 0;
+        icseg_string_append(&p, "\x80\x02}X", 4);
+        test_put(&p, length, 4);
+        for (size_t i = 0; i < length; i++) icseg_string_append(&p, "n", 1);
+        icseg_string_append(&p, value, tensor.size - (size_t)(value - tensor.data));
+        make_archive(p.data, p.size, 64);
+        refuses(ICSEG_ERROR_FORMAT,
+                length ? "whose name is not text or is too long" : "a tensor's name has 0 bytes; expected 1 to 499");
+    }
+    icseg_string_close(&tensor);
+    icseg_string_close(&p);
+}
+
+/* {q_proj's and k_proj's weights of a layer: (2^63 - 1, 0)}, which are joined along their first axis. */
+static void joined_tensors_are_bounded(void **state) {
+    (void)state;
+    icseg_string p = {0};
+    icseg_string_append(&p, "\x80\x02}", 3);
+    for (int i = 0; i < 2; i++) {
+        char name[80];
+        int length = snprintf(name, sizeof name, "text_model.encoder.layers.0.self_attn.%c_proj.weight", "qk"[i]);
+        icseg_string_append(&p, "X", 1);
+        test_put(&p, (uint64_t)length, 4);
+        icseg_string_append(&p, name, (size_t)length);
+        static const char tensor[] = "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"
+                                     "X\1\0\0\0000X\3\0\0\0cpuK\x10tQK\0";
+        icseg_string_append(&p, tensor, sizeof tensor - 1);
+        icseg_string_append(&p, "\x8a\x08", 2);
+        test_put(&p, INT64_MAX, 8);
+        icseg_string_append(&p, "K\0\x86K\1K\1\x86\x89}tRs", 13);
+    }
+    icseg_string_append(&p, ".", 1);
+    make_archive(p.data, p.size, 64);
+    icseg_string_close(&p);
+    refuses(ICSEG_ERROR_SHAPE, "layers.0.self_attn.k_proj.weight is too large");
+}
+
+static void the_number_of_tensors_is_bounded(void **state) {
+    (void)state;
+    enum { MOST = 1 << 16 };
+    icseg_string p = {0}, tensor = {0};
+    write_pickle(&tensor, 16, 0, 16, 1);
+    icseg_string_append(&p, tensor.data, tensor.size - 2);
+    icseg_string_append(&p, "q\1s", 3); /* the tensor, for further names */
+    for (int i = 0; i < MOST; i++) {
+        char name[24];
+        snprintf(name, sizeof name, "visual.%06d", i);
+        icseg_string_append(&p, "X\x0d\0\0\0", 5);
+        icseg_string_append(&p, name, 13);
+        icseg_string_append(&p, "h\1s", 3);
+    }
+    icseg_string_append(&p, ".", 1);
+    make_archive(p.data, p.size, 64);
+    icseg_string_close(&tensor);
+    icseg_string_close(&p);
+    refuses(ICSEG_ERROR_FORMAT, "a.pt: more than 65536 tensors");
+}
+
 /* A container that is copied again and again: a few kilobytes that could fill the memory. */
 static void copies_are_counted(void **state) {
     (void)state;
@@ -446,6 +594,26 @@ static void sizes_of_64_bits_are_read_and_bounded(void **state) {
     refuses(ICSEG_ERROR_FORMAT, "zip64 field is cut short");
 }
 
+static void a_big_endian_archive_and_a_huge_pickle_are_refused(void **state) {
+    (void)state;
+    test_zip a = good_archive();
+    test_zip_add(&a, "x/byteorder", "little", 6, 0);
+    test_zip_write(&a, path);
+    assert_int_equal(open_and_read(), ICSEG_OK);
+    a = good_archive();
+    test_zip_add(&a, "x/byteorder", "big", 3, 0);
+    test_zip_write(&a, path);
+    refuses(ICSEG_ERROR_UNSUPPORTED, "a.pt: written on a big-endian machine");
+    enum { HUGE_PICKLE = (64 << 20) + 1 };
+    char *zeros = icseg_calloc_array(HUGE_PICKLE, 1);
+    assert_non_null(zeros);
+    a = (test_zip){0};
+    test_zip_add(&a, "x/data.pkl", zeros, HUGE_PICKLE, 0);
+    test_zip_write(&a, path);
+    icseg_free(zeros);
+    refuses(ICSEG_ERROR_FORMAT, "x/data.pkl has 67108865 bytes; the largest accepted size is 67108864");
+}
+
 /* ---------------------------------------------------------------------------------------------------- other mistakes
  */
 
@@ -480,7 +648,12 @@ static void shards_stay_beside_their_index(void **state) {
                  {"{\"weight_map\": []}", "the object \"weight_map\""},
                  {"{\"weight_map\"", "not an index of shards"},
                  {"{\"weight_map\": {}}", "no tensors"},
-                 {"{\"weight_map\": {\"a\": \"none.safetensors\"}}", "none.safetensors"}};
+                 {"{\"weight_map\": {\"a\": \"none.safetensors\"}}", "none.safetensors"},
+                 {"{\"weight_map\": {\"logit_scale\": \"one.safetensors\", \"a\": \"one.safetensors\"}}",
+                  "tensor a is not in one.safetensors, contrary to the index"}};
+    static const float scale = 1;
+    const icseg_safetensors_entry only = {"logit_scale", ICSEG_F32, {.rank = 0}, &scale, sizeof scale};
+    assert_int_equal(icseg_safetensors_write(test_scratch("one.safetensors"), &only, 1, NULL, 0, &error), ICSEG_OK);
     char index[120];
     snprintf(index, sizeof index, "%s/model.safetensors.index.json", test_scratch_folder);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -492,6 +665,36 @@ static void shards_stay_beside_their_index(void **state) {
     unlink(index);
 }
 
+/* All are one file, under several names. */
+static void the_number_of_shards_is_bounded(void **state) {
+    (void)state;
+    enum { SHARDS = 257 };
+    static const float scale = 1;
+    const icseg_safetensors_entry only = {"logit_scale", ICSEG_F32, {.rank = 0}, &scale, sizeof scale};
+    const char *index = test_scratch("model.safetensors.index.json"), *shard = test_scratch("one.safetensors");
+    char name[120];
+    icseg_string text = {0};
+    assert_int_equal(icseg_safetensors_write(shard, &only, 1, NULL, 0, &error), ICSEG_OK);
+    icseg_string_printf(&text, "{\"weight_map\": {");
+    for (int i = 0; i < SHARDS; i++) {
+        snprintf(name, sizeof name, "%s/%03d.safetensors", test_scratch_folder, i);
+        assert_int_equal(link(shard, name), 0);
+        icseg_string_printf(&text, "%s\"t%d\": \"%03d.safetensors\"", i ? ", " : "", i, i);
+    }
+    icseg_string_printf(&text, "}}");
+    assert_int_equal(icseg_file_write(index, text.data, text.size, &error), ICSEG_OK);
+    icseg_weights *w;
+    assert_int_equal(icseg_weights_open(&w, index, &error), ICSEG_ERROR_FORMAT);
+    if (!strstr(error.message, "index.json: more than 256 shards")) fail_msg("%s", error.message);
+    icseg_string_close(&text);
+    for (int i = 0; i < SHARDS; i++) {
+        snprintf(name, sizeof name, "%s/%03d.safetensors", test_scratch_folder, i);
+        unlink(name);
+    }
+    unlink(index);
+    unlink(shard);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_files_are_refused_wherever_they_end),
@@ -501,12 +704,20 @@ int main(void) {
         cmocka_unit_test(tensors_stay_inside_their_storage),
         cmocka_unit_test(foreign_globals_are_refused_by_name_and_not_run),
         cmocka_unit_test(depth_length_and_loops_are_bounded),
+        cmocka_unit_test(a_tensor_has_at_most_six_dimensions),
+        cmocka_unit_test(calls_without_their_arguments_are_refused),
+        cmocka_unit_test(parameters_and_type_tags_are_what_they_wrap),
+        cmocka_unit_test(names_of_tensors_are_bounded),
+        cmocka_unit_test(joined_tensors_are_bounded),
+        cmocka_unit_test(the_number_of_tensors_is_bounded),
         cmocka_unit_test(copies_are_counted),
         cmocka_unit_test(names_that_leave_the_archive_are_refused),
         cmocka_unit_test(overlapping_doubled_and_growing_entries_are_refused),
         cmocka_unit_test(sizes_of_64_bits_are_read_and_bounded),
+        cmocka_unit_test(a_big_endian_archive_and_a_huge_pickle_are_refused),
         cmocka_unit_test(what_people_pass_by_mistake_is_named),
         cmocka_unit_test(shards_stay_beside_their_index),
+        cmocka_unit_test(the_number_of_shards_is_bounded),
     };
     return cmocka_run_group_tests(tests, open_folder, test_scratch_close);
 }
