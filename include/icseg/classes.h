@@ -26,8 +26,8 @@ typedef struct icseg_class_list icseg_class_list;
  * @param path  the file
  * @param error may be NULL
  * @return ICSEG_ERROR_IO if the file cannot be read; ICSEG_ERROR_DATA, naming file and line, for an empty list, an
- * empty line between names, two equal lines, a control character, bytes that are not UTF-8, or more than
- *         ICSEG_CLASSES_MAX names */
+ *         empty line between names, a line that begins with a separator, two equal lines, a control character, bytes
+ *         that are not UTF-8, a line of more than 1000 bytes, or more than ICSEG_CLASSES_MAX names */
 ICSEG_API icseg_status icseg_class_list_open(icseg_class_list **out, const char *path, icseg_error *error);
 
 /** The classes of a published data set.

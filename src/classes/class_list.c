@@ -10,9 +10,10 @@
 #include "base/argument.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "text/synonyms.h"
 #include "text/utf8.h"
 
-enum { MAX_BYTES = 16 << 20 };
+enum { MAX_BYTES = 4 << 20, MAX_LINE = 1000 }; /* names are chosen in time proportional to bytes * names of a line */
 
 struct icseg_class_list {
     icseg_arena *arena;       /* owns the strings */
@@ -22,16 +23,15 @@ struct icseg_class_list {
 
 /* ---- files ---- */
 
-static icseg_status check_name(const char *path, int32_t line, const char *name, size_t size, icseg_error *error) {
-    if (icseg_utf8_check(name, size) < size)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %d is not UTF-8; save the class list as UTF-8", path,
-                          line);
+const char *icseg_class_line_problem(const char *line, size_t size) {
+    if (icseg_utf8_check(line, size) < size) return "is not UTF-8; save the class list as UTF-8";
     for (size_t i = 0; i < size; i++)
-        if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-            return icseg_fail(error, ICSEG_ERROR_DATA,
-                              "%s: line %d contains a control character (a tab?); write one class name on each line",
-                              path, line);
-    return ICSEG_OK;
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            return "contains a control character (a tab?); write one class name on each line";
+    if (size > MAX_LINE) return "has more than 1000 bytes; shorten the names of the class";
+    if (icseg_bom_size(line, size)) return "begins with a byte order mark; remove it";
+    if (!size || strchr(" ,;", *line)) return "begins with a separator; write the name of the class first";
+    return NULL;
 }
 
 typedef struct named_line {
@@ -91,10 +91,12 @@ static icseg_status parse(icseg_arena *arena, const char *path, const char *text
             return icseg_fail(error, ICSEG_ERROR_DATA,
                               "%s: line %d is empty; remove it, or write the name of the class with that label", path,
                               line);
-        ICSEG_TRY(check_name(path, line, p, (size_t)(stop - p), error));
-        char *name = out->lines[line - 1] = icseg_arena_alloc(arena, (size_t)(stop - p) + 1);
+        size_t length = (size_t)(stop - p);
+        const char *problem = icseg_class_line_problem(p, length);
+        if (problem) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %d %s", path, line, problem);
+        char *name = out->lines[line - 1] = icseg_arena_alloc(arena, length + 1);
         if (!name) return icseg_fail_memory(error, 0, path);
-        memcpy(name, p, (size_t)(stop - p));
+        memcpy(name, p, length);
         p = next;
     }
     out->count = (int32_t)lines;
@@ -119,16 +121,12 @@ icseg_status icseg_classes_read(icseg_arena *arena, const char *path, char ***li
 
 /* ---- one name for each class ---- */
 
-/* Length of the first `pieces` names of a line; commas and semicolons outside round brackets separate them. */
+/* Length of the first `pieces` names of a line. */
 static size_t names_length(const char *line, int pieces) {
-    int depth = 0;
-    size_t end = 0;
-    for (; line[end]; end++) {
-        depth += (line[end] == '(') - (line[end] == ')');
-        if (depth <= 0 && (line[end] == ',' || line[end] == ';') && !--pieces) break;
-    }
-    while (end > 1 && line[end - 1] == ' ') end--;
-    return end;
+    const char *end = icseg_synonyms_end(line);
+    while (--pieces > 0 && *end) end = icseg_synonyms_end(end + 1);
+    while (end > line && end[-1] == ' ') end--;
+    return (size_t)(end - line);
 }
 
 /* The first names of a line, while names are chosen. */

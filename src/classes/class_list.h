@@ -11,6 +11,9 @@
 icseg_status icseg_classes_read(icseg_arena *arena, const char *path, char ***lines, int32_t *count,
                                 icseg_error *error);
 
+/* What is wrong with a line of a class list, as the end of a sentence about it; NULL if nothing is. */
+const char *icseg_class_line_problem(const char *line, size_t size);
+
 /* The list of a published set. */
 icseg_status icseg_class_list_open_table(icseg_class_list **out, const icseg_class_table *table, icseg_error *error);
 

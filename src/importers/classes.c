@@ -4,15 +4,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "classes/class_list.h"
 #include "importers/internal.h"
-#include "text/utf8.h"
 
 /* Whether a line of classes.txt can hold it. */
 static bool is_class_name(const char *name) {
     size_t length = strlen(name);
-    for (const char *p = name; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f) return false;
-    return length && icseg_utf8_check(name, length) >= length && name[0] != ' ' && name[length - 1] != ' ';
+    return !icseg_class_line_problem(name, length) && name[length - 1] != ' ';
 }
 
 icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,

@@ -7,10 +7,9 @@
 
 static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-/* The end of the name that starts at `text`. A bracket that is never closed is a character like any other. */
-static const char *name_end(const char *text) {
+const char *icseg_synonyms_end(const char *text) {
     int depth = 0;
-    const char *bracket = strchr(text, ')');
+    const char *bracket = strchr(text, ')'); /* one that is never closed is a character like any other */
     for (; *text; text++) {
         if (bracket && text > bracket) bracket = strchr(text, ')');
         if (*text == '(' && bracket) depth++;
@@ -27,7 +26,7 @@ icseg_status icseg_synonyms_split(icseg_synonyms *out, const char *line, icseg_a
     const char **names = icseg_arena_array(arena, most, sizeof *names);
     if (!names) return icseg_fail_memory(error, most * sizeof *names, "class names");
     for (const char *start = line, *end;; start = end + 1) {
-        end = name_end(start);
+        end = icseg_synonyms_end(start);
         const char *first = start, *last = end;
         while (first < last && is_blank(*first)) first++;
         while (first < last && is_blank(last[-1])) last--;
