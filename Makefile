@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Short commands; the build itself is CMakeLists.txt. Each target does all the set-up that it needs.
+# Short commands. CMakeLists.txt is the build. Each target does the set-up that it needs.
 .PHONY: all setup build test demo docs reference abi format clean
 
 all: build
@@ -14,7 +14,7 @@ build: setup
 test: setup
 	@scripts/test.sh
 
-# Pages made from the option tables.
+# Writes the pages that are made from the option tables.
 docs: build
 	build/icseg docs commands >docs/commands.md
 	build/icseg docs recipe >docs/recipe.md
@@ -24,13 +24,13 @@ reference: setup
 	ICSEG_VERSION=$$(sed -n 's/^project(icseg VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt) ICSEG_REFERENCE=build/reference \
 		doxygen docs/Doxyfile
 
-# The binary interface against that of the last release. `scripts/abi.sh --update` writes the dump of a new one.
+# Compares the binary interface with that of the last release. `scripts/abi.sh --update` writes the dump of a release.
 abi: setup
 	@cmake --preset sanitize >/dev/null
 	@cmake --build build-sanitize --target icseg_shared
 	@scripts/abi.sh build-sanitize
 
-# The whole program on generated scenes, from a fresh clone: see scripts/demo.sh.
+# Trains, evaluates and predicts on generated scenes: scripts/demo.sh.
 demo: build
 	@scripts/demo.sh
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# To be sourced. With CPU_TIME set, `clock` is a prefix for a command (after env) that replaces its clock by the CPU time
+# Sourced by the other scripts. If CPU_TIME is set, `env "${clock[@]}" COMMAND` runs a command whose clock is the CPU time
 # of its only thread, and `threads` is 1. Otherwise `clock` is empty.
 clock=()
 if [ -n "${CPU_TIME:-}" ]; then

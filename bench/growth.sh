@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Measures how cost grows: RN50 with instance prompts, while one of classes, size and batch changes and the others stay
-# at 150, 512 and 1. Prints a Markdown table: seconds per image and per million pixels, work, peak memory.
+# Measures how cost grows with the number of classes (150), the size (512) and the batch (1), one at a time, for RN50 with
+# instance prompts. Prints a Markdown table: seconds per image and per million pixels, work, memory.
 # Usage: bench/growth.sh [RUNS]
 #   THREADS=2         threads (default: all cores)
 #   CPU_TIME=1        CPU time of one thread instead of wall time, for shared machines

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Compares icseg with the same model in PyTorch (python/torch_peer.py) or, exported, in ONNX Runtime (python/ort_peer.py).
-# Both sides run each case ROUNDS times, alternately, and the medians over the rounds are compared. Prints a Markdown
+# The two sides run each case alternately, ROUNDS times each (default: 3), and their medians are compared. Prints a Markdown
 # table.
 # Usage: bench/vs_pytorch.sh [ROUNDS [CASE...]]
 #   cases: infer150 infer847 text150 vit150 train150 train847 (PyTorch), onnx150 onnx847 (ONNX Runtime: pip install
@@ -77,7 +77,7 @@ with_torch() {
 # with_onnx NAME CLASSES RUNS
 with_onnx() {
     local same=(--classes "$2" --size 512 --n "$3" --threads "$threads")
-    "$python" -c 'import onnx, onnxruntime' 2>"$work/why" || { # not worth the other cases' results
+    "$python" -c 'import onnx, onnxruntime' 2>"$work/why" || { # the other cases still run
         echo "$0: $1: $python cannot import onnxruntime and onnx: run pip install onnxruntime onnx, or set PYTHON" >&2
         return
     }
@@ -87,7 +87,7 @@ with_onnx() {
     compare "$1"
 }
 
-# How much longer an image takes when the text side has to be computed for it.
+# How much longer an image takes if its text side has to be computed.
 with_static() {
     ours=("$program" bench --prompt static --n 5 --threads "$threads" --json)
     peer=("$program" bench --prompt instance --n 5 --threads "$threads" --json)
@@ -105,7 +105,7 @@ with_own() {
 machine=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
 echo "$machine, $what; PyTorch $torch; $($program --version); $rounds rounds; $(date +%F)"
 echo
-echo "| case, f32 unless said otherwise | peer s/image | icseg s/image | faster | peer MiB | icseg MiB | ratio |"
+echo "| case, f32 unless stated otherwise | peer s/image | icseg s/image | faster | peer MiB | icseg MiB | ratio |"
 echo "|---|---|---|---|---|---|---|"
 [ $# -gt 0 ] || set -- infer150 infer847 text150 vit150 train150 train847 onnx150 onnx847 instance
 for case in "$@"; do

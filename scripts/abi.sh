@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Compares the binary interface of libicseg.so with that of the last release, abi/libicseg.so.abi, by libabigail.
-# New functions are fine. Every other change is reported. If structs that begin with their size only got new fields at the
-# end, run this with --update; otherwise the interface needs a new version (SOVERSION).
+# New functions are fine; every other change is reported. If the only change is new fields at the end of structs that begin
+# with their size, run this with --update. Otherwise the interface needs a new version (SOVERSION).
 # Usage: abi.sh [--update] [BUILD_DIR]; BUILD_DIR was built with -g (default: build-sanitize). --update writes the dump.
 # Prints "N passed, N failed".
 set -u
@@ -13,7 +13,7 @@ library=${1:-build-sanitize}/libicseg.so
 dump=abi/libicseg.so.abi
 
 if ! command -v abidw >/dev/null || [ "$(uname -m)" != x86_64 ]; then
-    echo "note  the ABI is not compared: that needs x86-64 and libabigail (abigail-tools)"
+    echo "note  the ABI is not compared: this needs x86-64 and libabigail (package abigail-tools)"
     exit 0
 fi
 [ -f "$library" ] || { echo "FAIL  $library: not built"; echo "0 passed, 1 failed"; exit 1; }

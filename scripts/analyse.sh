@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Static analysis of options/, src/ and cli/: clang-tidy (.clang-tidy), cppcheck (scripts/cppcheck.suppressions) and
-# gcc -fanalyzer. Usage: analyse.sh [BUILD_DIR]: of the release preset, for compile_commands.json
+# gcc -fanalyzer. Usage: analyse.sh [BUILD_DIR], where BUILD_DIR contains compile_commands.json (default: build)
 # Prints one line for each tool, with its findings, and at the end "N passed, N failed". Exit status 1 on a finding.
 set -u
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ passed=0 failed=0
 findings=$(mktemp /tmp/icseg_analyse.XXXXXX)
 trap 'rm -f "$findings"' EXIT
 
-# run NAME COMMAND...: the tool must end with status 0, having read at least one file.
+# run NAME COMMAND...: a tool passes if it exits with status 0.
 run() {
     if "${@:2}" >"$findings" 2>&1; then
         echo "ok    $1"
@@ -32,7 +32,7 @@ check() {
         options src cli
 }
 
-# What is off cannot know that icseg_fail returns a status that is not ICSEG_OK, or what an OpenMP region writes.
+# The checks that are off do not know that icseg_fail never returns ICSEG_OK, nor what an OpenMP region writes.
 analyzer() {
     each -n 8 gcc -fanalyzer -Wno-analyzer-null-dereference -Wno-analyzer-null-argument \
         -Wno-analyzer-use-of-uninitialized-value -Wno-analyzer-too-complex -Werror -O2 -std=c11 -fopenmp -D_GNU_SOURCE \

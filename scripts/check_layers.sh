@@ -133,7 +133,7 @@ program_symbols() {
     done
 }
 
-# Comments and strings may name these; code may not call or use them. snprintf, fputs to an open file and so on are fine.
+# Comments and strings may mention these; code may not use them. snprintf and output to files are fine.
 no_process_calls() {
     find options src -name '*.[ch]' | sort | while read -r file; do
         gcc -fpreprocessed -dD -E -w "$file" 2>/dev/null | awk -v file="$file" '
@@ -194,8 +194,8 @@ generated_pages() {
     done
 }
 
-# Links to files, with or without #section, from the folder of the page; code blocks are left out. And pages of docs/
-# that comments and programs mention.
+# Links to files, with or without #section, relative to the page, outside code blocks. Pages of docs/ that comments and
+# programs mention.
 links() {
     git ls-files -co --exclude-standard '*.md' | while read -r page; do
         [ -f "$page" ] || continue

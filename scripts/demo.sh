@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Demonstrates the whole program: generates scenes, trains a model on them from scratch, evaluates it on held-out scenes,
-# writes label maps, overlays and a report. Usage: demo.sh [--short] [PROGRAM]; --short does the same on a small scale.
+# Generates scenes, trains a model on them from scratch, evaluates it on held-out scenes, and writes label maps, overlays
+# and a report. Usage: demo.sh [--short] [PROGRAM]; --short does the same on a small scale.
 set -eu
 cd "$(dirname "$0")/.."
 short=
@@ -24,7 +24,7 @@ mapfile -t images < <(find "$out/data/images/val" -name '*.jpg' | sort | head -n
 cat <<END
 
 Results:
-  $out/run/report.html       curves, the table per class, image | truth | prediction
+  $out/run/report.html       curves, a table of the classes, images with labels and predictions
   $out/predictions/          label maps, overlays, confidences
   $out/run/                  checkpoint, log, the recipe as used
 END

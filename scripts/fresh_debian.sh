@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Follows the README on a bare system: a minimal Debian 12 in a folder, an ordinary user with sudo, a clone of the last
-# commit, `make TARGET`. The exit status is make's; the folder is removed at the end.
+# Runs `make TARGET` on a bare system: a minimal Debian 12 in a folder, an ordinary user with sudo, a clone of the last
+# commit. The exit status is that of make. The folder is removed at the end.
 # Usage: scripts/fresh_debian.sh [TARGET]      TARGET: test (default), demo, ...
 #   SUITE=trixie   Debian 13 instead (oneDNN 3.7; the formatting check needs clang-format 14 and is left out there)
 # Needs root, debootstrap and the network.

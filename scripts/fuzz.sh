@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs the fuzz targets (docs/fuzzing.md). Builds them with clang into build-fuzz when needed.
-# Usage: scripts/fuzz.sh [SECONDS [NAME...]]     seconds per target (default: 3600); default: all targets
-# New inputs are kept in build-fuzz/corpus/NAME, inputs that fail in build-fuzz/findings/. Exits with 1 on a finding.
+# Builds the fuzz targets with clang in build-fuzz/ and runs them (docs/fuzzing.md).
+# Usage: scripts/fuzz.sh [SECONDS [NAME...]]     SECONDS for each target (default: 3600); NAME: a target (default: all)
+# Keeps new inputs in build-fuzz/corpus/NAME, and inputs that fail in build-fuzz/findings/. Exit status 1 on a finding.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-3600}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Writes a program, in C and C++ alike, that includes the public headers and calls every function that they declare
-# once, with NULL and zero for every argument but `error`. Each call must return; one that fails must say why.
+# Writes a program, valid C and C++, that includes the public headers and calls each function that they declare once, with
+# NULL or zero for every argument except `error`. Each call must return, and a call that fails must set a message.
 # Usage: make_api_calls.sh HEADER...
 set -eu
 echo '/* Written by scripts/make_api_calls.sh. */'

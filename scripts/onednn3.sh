@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds with oneDNN 3.x from PyPI's packages and runs the unit tests. Debian 12 has oneDNN 2.6.
+# Builds icseg with oneDNN 3.x from PyPI and runs the unit tests. Debian 12 has oneDNN 2.6.
 # Usage: scripts/onednn3.sh [CTEST_ARGUMENT...]
 #   ONEDNN=2023.2.0   version of the packages (this one is oneDNN 3.2)
 # Needs python3 with pip, and the network for the first run. The result is build-onednn3/icseg.

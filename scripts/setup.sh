@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the packages of Debian 12, 13 or Ubuntu that building and testing need, with sudo if not run as root. Does
-# nothing and prints nothing if all of them are installed. Usage: setup.sh [PACKAGE...]: further packages
+# Installs the packages of Debian 12, Debian 13 or Ubuntu that building and testing need, with sudo if it is not run as
+# root. Does nothing and prints nothing if all of them are installed. Usage: setup.sh [FURTHER_PACKAGE...]
 set -eu
 
-# package, or command:package where any package with that command will do. libdnnl-dev's CMake files look for OpenCL's.
+# package, or command:package if any package with that command will do. The CMake files of libdnnl-dev look for OpenCL.
 needed="cc:build-essential cmake ninja:ninja-build pkg-config:pkgconf clang-format nm:binutils doxygen abidw:abigail-tools man:man-db
 libdnnl-dev ocl-icd-opencl-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libjansson-dev libyaml-dev libutf8proc-dev zlib1g-dev
 libcmocka-dev libmatio-dev libhdf5-dev $*"
@@ -12,7 +12,7 @@ libcmocka-dev libmatio-dev libhdf5-dev $*"
 installed() { [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = "install ok installed" ]; }
 
 if ! command -v dpkg-query >/dev/null; then
-    echo "setup: dpkg is missing, so this is neither Debian nor Ubuntu; install the libraries that this script lists" >&2
+    echo "setup: there is no dpkg, so this is neither Debian nor Ubuntu; install the libraries that scripts/setup.sh lists" >&2
     exit 0
 fi
 missing=()
@@ -25,7 +25,7 @@ done
 
 as_root=(env DEBIAN_FRONTEND=noninteractive)
 if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || { echo "setup: install these as root: ${missing[*]}" >&2; exit 1; }
+    command -v sudo >/dev/null || { echo "setup: there is no sudo; as root, install ${missing[*]}" >&2; exit 1; }
     as_root=(sudo "${as_root[@]}")
 fi
 echo "setup: installing ${missing[*]}"

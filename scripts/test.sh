@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Runs all tests: release build with warnings as errors, sanitizer build, unit tests in both, checks, command line.
-# The last line is "N passed, N failed", over test cases, command line cases and checks; exit status 1 on failures.
+# Runs all tests: a release build with warnings as errors and a sanitizer build, unit tests in both, checks, the installed
+# library, the program, the ABI. The last line is "N passed, N failed", the sum over all of them; exit status 1 on failures.
 set -u
 cd "$(dirname "$0")/.."
 passed=0 failed=0

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Tests of the icseg program from outside. Usage: run.sh [PROGRAM [CASES...]], CASES = names in tests/cli/cases/ without
-# .sh (default: all). Prints what failed and, at the end, "N passed, N failed".
+# Tests of the icseg program from outside. Usage: run.sh [PROGRAM [CASE...]], where a CASE is the name of a file in
+# tests/cli/cases/ without .sh (default: all). Prints the failures and, at the end, "N passed, N failed".
 #
-# To add cases: a file tests/cli/cases/NAME.sh, in which each case is one call of
+# To add cases, write a file tests/cli/cases/NAME.sh, in which each case is one call of
 #     expect STATUS 'REGEX' command...    exit status, and an extended regex that its output (both streams) must match
-#     refuse STATUS 'REGEX' command...    the same, and: nothing on standard output, exactly one line on standard error
+#     refuse STATUS 'REGEX' command...    the same, with nothing on standard output and exactly one line on standard error
 #     check 'NAME' command...             any command that must succeed
-# `powerless command...` runs a command for which folders without write permission are closed, also when root runs the tests.
+# `powerless command...` runs a command that respects file permissions even when root runs the tests.
 # `icseg` is the program under test, $work an empty folder of this file, $root the source tree.
 set -u
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -36,12 +36,12 @@ result() { # PROBLEM TITLE
 
 run() { "$@" >"$scratch/out" 2>"$scratch/err" </dev/null; }
 
-command_not_found_handle() { # a misspelt helper is no case that passes
+command_not_found_handle() { # so that a misspelt helper is a failure
     echo "$group: $1: no such command" | tee -a "$scratch/missing" >&2
     return 127
 }
 
-problem() { # GOT WANTED REGEX
+problem() { # STATUS EXPECTED REGEX
     if [ "$1" -ne "$2" ]; then echo "exit status $1, expected $2"
     elif [ -n "$3" ] && ! cat "$scratch/out" "$scratch/err" | grep -qE -e "$3"; then echo "no line matches: $3"
     fi
@@ -55,13 +55,13 @@ expect() {
 }
 
 refuse() {
-    local status=$1 regex=$2 fault
+    local status=$1 regex=$2 why
     shift 2
     run "$@"
-    fault=$(problem $? "$status" "$regex")
-    if [ -z "$fault" ] && [ -s "$scratch/out" ]; then fault="something on standard output"; fi
-    if [ -z "$fault" ] && [ "$(wc -l <"$scratch/err")" -ne 1 ]; then fault="not exactly one line on standard error"; fi
-    result "$fault" "$*"
+    why=$(problem $? "$status" "$regex")
+    if [ -z "$why" ] && [ -s "$scratch/out" ]; then why="something on standard output"; fi
+    if [ -z "$why" ] && [ "$(wc -l <"$scratch/err")" -ne 1 ]; then why="not exactly one line on standard error"; fi
+    result "$why" "$*"
 }
 
 check() {

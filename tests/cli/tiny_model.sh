@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by the cases that need a model: a small data set in $tiny_data and a checkpoint of 13 classes, $tiny, trained on
-# it for some steps; made once for all of them. Also ways to make safetensors files with faults.
+# it for some steps. They are made once for all cases. Also functions that make damaged safetensors files.
 tiny_data=$scratch/tiny/data
 tiny=$scratch/tiny/run/checkpoint.safetensors
 if [ ! -f "$tiny" ]; then

@@ -29,7 +29,7 @@ for file in share/man/man1/icseg.1 share/man/man1/icseg-predict.1 share/bash-com
     share/zsh/site-functions/_icseg share/fish/vendor_completions.d/icseg.fish bin/icseg include/icseg/icseg.h; do
     check "$file is installed" test -s "$work/prefix/$file"
 done
-check 'no more headers than the public ones' diff <(ls include/icseg) <(ls "$work/prefix/include/icseg")
+check 'all public headers are installed and no others' diff <(ls include/icseg) <(ls "$work/prefix/include/icseg")
 check 'the installed program runs' "$work/prefix/bin/icseg" --version
 # shellcheck disable=SC2016 # expanded by the inner shell
 check 'nothing installed names the build' sh -c '! grep -rlF "$1" "$2" --include=*.cmake --include=*.pc' sh "$build" "$work/prefix"
@@ -51,7 +51,7 @@ for source in examples/*.c; do
     done
 done
 
-# Every public function, from both languages (scripts/make_api_calls.sh).
+# Every public function, called from C and C++ (scripts/make_api_calls.sh).
 scripts/make_api_calls.sh include/icseg/*.h >"$work/calls.c"
 check 'every public function is called' diff <(scripts/public_functions.sh include/icseg/*.h) \
     <(sed -n 's/^static void call_\(icseg_.*\)(void) {/\1/p' "$work/calls.c" | LC_ALL=C sort)
@@ -61,7 +61,7 @@ for compiler in "cc -x c -std=c11" "g++ -x c++ -std=c++17"; do
     check "calls of every function run: $compiler" "$work/calls"
 done
 
-# The same with find_package, in both languages; the C++ half has no C compiler to lean on.
+# The examples with find_package, in C and in C++; the C++ project does not enable C.
 for language in C CXX; do
     project=$work/$language
     mkdir "$project"
@@ -92,15 +92,15 @@ check 'another minor version is refused' sh -c \
 small=$work/small
 check 'without optional parts: configures' cmake -S . -B "$small" -G Ninja -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF \
     -DICSEG_MATLAB=OFF -DICSEG_WERROR=ON "-DCMAKE_INSTALL_PREFIX=$work/small-prefix" "-DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER-}"
-check 'without a build type nothing optimises' sh -c '! grep -qE -- "-O[1-9s]" "$1/build.ninja"' sh "$small"
+check 'without a build type no optimisation flag is set' sh -c '! grep -qE -- "-O[1-9s]" "$1/build.ninja"' sh "$small"
 check 'without optional parts: builds' cmake --build "$small"
 check 'without optional parts: installs' cmake --install "$small"
 needed=$(readelf -d "$small/libicseg.so" | sed -nE 's/.*NEEDED.*\[lib([a-z0-9_+-]+)\.so.*/\1/p' | sort | tr '\n' ' ')
-check "it links what it should, and got $needed" sh -c \
+check "it links no other libraries: $needed" sh -c \
     'for l in $1; do case $l in c|m|gomp|dnnl|jpeg|png16|jansson|z|utf8proc|ld-linux-x86-64) ;; *) exit 1 ;; esac; done' sh "$needed"
 check 'without optional parts: its tests pass' sh -c 'cd "$1" && ctest --output-on-failure' sh "$small"
 
-# Its program runs the models that the other build trains, and says which commands it does not have.
+# The program of this build runs models that the full build trains, and says which commands it does not have.
 unset LD_LIBRARY_PATH
 program=$work/small-prefix/bin/icseg
 scratch=$work
@@ -110,24 +110,24 @@ source tests/cli/tiny_model.sh
 for p in "$build/icseg" "$program"; do
     check "$p predicts" "$p" predict "$tiny" "$tiny_data/images/val" --out "$work/labels.$(basename "$(dirname "$p")")"
 done
-check 'both label the same' diff -r "$work/labels.$(basename "$build")" "$work/labels.bin"
+check 'both programs write the same label maps' diff -r "$work/labels.$(basename "$build")" "$work/labels.bin"
 printf 'II*\0\10\0\0\0' >"$work/image.tif"
 printf 'RIFF\4\0\0\0WEBPVP8 ' >"$work/image.webp"
 for format in tif webp; do
     # shellcheck disable=SC2016
-    check "$format is recognised, and the remedy named" sh -c '! "$1" predict "$2" "$3" --out "$3.labels" 2>"$4" && grep "this build of icseg does not read" "$4"' \
+    check "$format is recognised, and the error names the remedy" sh -c '! "$1" predict "$2" "$3" --out "$3.labels" 2>"$4" && grep "this build of icseg does not read" "$4"' \
         sh "$program" "$tiny" "$work/image.$format" "$work/message"
 done
-check 'it is described' "$program" info "$tiny"
+check 'icseg info describes a model' "$program" info "$tiny"
 for command in bench dataset eval parity synth train; do
     # shellcheck disable=SC2016
-    check "$command is known and not there" sh -c '"$1" "$2" x 2>"$3"; test $? = 2 && grep "^icseg: error: $2: this build has no training" "$3"' \
+    check "$command: the error says that the build has no training" sh -c '"$1" "$2" x 2>"$3"; test $? = 2 && grep "^icseg: error: $2: this build has no training" "$3"' \
         sh "$program" "$command" "$work/message"
 done
-check 'its manual has its commands only' diff <(ls "$work/small-prefix/share/man/man1" | sed 's/^icseg-*//; s/\.1$//' | grep .) \
+check 'only its commands have manual pages' diff <(ls "$work/small-prefix/share/man/man1" | sed 's/^icseg-*//; s/\.1$//' | grep .) \
     <(printf '%s\n' calibrate classify convert docs forward info predict tokenize)
 check 'the headers of absent parts are absent' sh -c '! ls "$1/include/icseg" | grep -E "train|dataset|synth|recipe"' sh "$work/small-prefix"
-check 'icseg.h is complete without them' sh -c \
+check 'icseg.h compiles without them' sh -c \
     'echo "#include <icseg/icseg.h>" | cc -x c -std=c11 -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$1/include" -' sh "$work/small-prefix"
 
 echo "$passed passed, $failed failed"

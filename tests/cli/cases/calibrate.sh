@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg calibrate: the checkpoint it writes, int8 with it and without it, what is refused.
+# icseg calibrate: the checkpoint that it writes, int8 with and without it, refusals.
 source "$root/tests/cli/tiny_model.sh"
 val=$tiny_data/images/val
 
@@ -17,7 +17,7 @@ check 'a calibrated copy calibrates to itself' bash -c "'$program' calibrate '$w
 
 refuse 2 "--precision int8: $tiny is not calibrated; calibrate it with .icseg calibrate." \
     icseg predict "$tiny" "$val" --out "$work/q" --precision int8
-check 'nothing was made' test ! -e "$work/q"
+check 'nothing was written' test ! -e "$work/q"
 refuse 2 '--resize-long needs --resize-short' icseg calibrate "$tiny" "$val" --out "$work/x" --resize-long 64
 : >"$work/empty.jpg"
 refuse 1 "$work/empty.jpg" icseg calibrate "$tiny" "$work/empty.jpg" --out "$work/x"
@@ -26,7 +26,7 @@ check 'no checkpoint of a failed calibration' test ! -e "$work/x"
 refuse 1 "$work/no/x" icseg calibrate "$tiny" "$val/000000.jpg" --out "$work/no/x"
 refuse 1 'safetensors' icseg calibrate "$val/000000.jpg" "$val" --out "$work/x"
 
-# which layers int8 runs; a calibration that is of another version, or partial, is not used without a word
+# The number of layers that run in int8. A calibration of another version or of some layers only is refused.
 expect 0 '^int8 calibration +none$' icseg info "$tiny"
 expect 0 '^int8 calibration +all [0-9]+ layers; this processor runs [0-9]+ in int8 and [0-9]+ in f32$' icseg info "$work/int8.safetensors"
 bad=$work/bad.safetensors

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg classify: tables, JSON lines, embeddings, and one wrong input of each kind. $tiny's text side reads bytes, so it
-# needs no vocabulary; that the numbers are CLIP's is tests/unit/test_classify.c's matter.
+# icseg classify: tables, JSON lines, embeddings, and one wrong input of each kind. The text encoder of $tiny reads bytes, so
+# it needs no vocabulary. tests/unit/test_classify.c compares the numbers with CLIP's.
 # shellcheck source=/dev/null
 source "$root/tests/cli/tiny_model.sh"
 photo=$(ls "$tiny_data"/images/val/*.jpg "$tiny_data"/images/val/*.png 2>/dev/null | head -1)
@@ -15,7 +15,7 @@ printf 'cat\ndog; hound\nsky, heaven\n' >"$work/names.txt"
 check 'a table has one line for each class' test "$(table "$tiny" "$photo" --classes-file "$work/names.txt" | wc -l)" -eq 4
 check '--top shortens it' test "$(table "$tiny" "$photo" --classes-file "$work/names.txt" --top 1 | wc -l)" -eq 2
 expect 0 '^\{"image": .*"name": "sky", "index": 2, "probability": ' classify --classes-file "$work/names.txt" --json --synonyms mean
-check 'names of one class stand between semicolons' bash -c "'$program' classify '$tiny' '$photo' --classes 'a (b, c); d,e' \
+check 'semicolons separate the names of one class' bash -c "'$program' classify '$tiny' '$photo' --classes 'a (b, c); d,e' \
     --template 'x {}' --synonyms mean --json 2>/dev/null | grep -c '\"a (b, c)\".*\"e\"\|\"e\".*\"a (b, c)\"'"
 expect 0 '' icseg classify "$tiny" "$tiny_data/images/val" --classes 'a, b' --embeddings "$work/e.safetensors"
 check 'embeddings are written' grep -q '"text":' "$work/e.safetensors"
@@ -38,4 +38,4 @@ refuse 1 'clip_merges.txt: a vocabulary of [0-9]+ tokens .*the model has 32' ics
 expect 1 'names.txt: .*(image|format|JPEG)' icseg classify "$tiny" "$work/names.txt" --classes 'a, b'
 expect 1 '1 of 2 images failed' icseg classify "$tiny" "$work/names.txt" "$photo" --classes 'a, b'
 expect 1 '1 of 2 images failed' icseg classify "$tiny" "$work/names.txt" "$photo" --classes 'a, b' --embeddings "$work/f.safetensors"
-check 'no embeddings are written then' test ! -e "$work/f.safetensors"
+check 'no embeddings are written after a failure' test ! -e "$work/f.safetensors"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg convert, and weights as published given to others. The fixtures come from python/make_weights.py.
+# icseg convert, and published weights in other commands. The fixtures come from python/make_weights.py.
 weights=$root/tests/weights
 
 refuse 2 'SOURCE' icseg convert
@@ -25,7 +25,7 @@ refuse 2 'tokens: not JSON: .*u0000' icseg convert "$weights/denseclip_vit.pth" 
 printf '{"vit_heads": 2, "text_heads": 2, "post_heads": 2}\0 oops' >"$work/config.json"
 refuse 1 'config.json: contains a NUL byte; a text file is expected$' icseg convert "$weights/denseclip_vit.pth" \
     "$work/out.safetensors" --tokens "$weights/denseclip_vit.tokens.json" --config "$work/config.json"
-check 'a failed conversion leaves nothing' test ! -e "$work/out.safetensors"
+check 'a failed conversion leaves no file' test ! -e "$work/out.safetensors"
 expect 0 'segmentation checkpoint, [0-9]+ tensors' icseg convert "$weights/denseclip_vit.pth" "$work/dense.safetensors" \
     --tokens "$weights/denseclip_vit.tokens.json" --config "$weights/denseclip_vit.json"
 expect 0 'wall' icseg info "$work/dense.safetensors"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg dataset: a good set, each kind of problem that a user meets first, the sheet, wrong calls.
+# icseg dataset: a good data set, the problems that users meet first, the sheet, wrong command lines.
 decode() { base64 -d >"$work/$1"; }
 picture=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAE0lEQVR42mM4IScHRGDiBANODgDtzwwxe+6nfwAAAABJRU5ErkJggg==
 mask=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAAAAACRn/EaAAAAEklEQVR42mNgYGBkZAAT/4EEAAQyAQaU5HiyAAAAAElFTkSuQmCC

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg dataset import: a LabelMe folder becomes a data set that passes the check; wrong calls and broken files.
+# icseg dataset import: a LabelMe folder becomes a data set that passes the check; wrong command lines; broken files.
 picture=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAMElEQVR4nGNgENGwCUip6Fmw5cQdBlZJXcfQzNqJS3eefcjAJWfkFpXXNG3VvkvPABP0EC3YQDyVAAAAAElFTkSuQmCC
 mkdir "$work/labels"
 for stem in a b c d; do
@@ -32,7 +32,7 @@ expect 1 '^problem: .*a.json: shapes\[0\]: a coordinate' icseg dataset import "$
 expect 1 '^problem: .*a.json: shapes\[1\]: a string "label"' icseg dataset import "$work/labels" "$work/o2"
 expect 1 '^problem: .*c.json: not JSON: line 2' icseg dataset import "$work/labels" "$work/o2"
 expect 1 'labels: 3 problems found; nothing was written' icseg dataset import "$work/labels" "$work/o2"
-check 'an import with problems leaves nothing' test ! -e "$work/o2"
+check 'an import with problems writes nothing' test ! -e "$work/o2"
 
 # In a source with several splits --split and --val-share have no effect, and a note says so.
 mkdir -p "$work/yolo"/{train,valid}/{images,labels}
@@ -41,4 +41,4 @@ echo 'names: [bird]' >"$work/yolo/data.yaml"
 two_splits() { icseg dataset import "$work/yolo" "$work/$1" "${@:2}"; }
 expect 0 '^note: the source has several splits of its own; --split mine has no effect$' two_splits y1 --split mine
 expect 0 '^note: the source has several splits of its own; --val-share has no effect$' two_splits y2 --val-share 0.5
-check 'without these options there is not a note' bash -c "! '$program' dataset import '$work/yolo' '$work/y3' | grep note:"
+check 'there is no note without these options' bash -c "! '$program' dataset import '$work/yolo' '$work/y3' | grep note:"

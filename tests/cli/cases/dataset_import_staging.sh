@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The hidden folder in which icseg dataset import collects files: what it removes, what it leaves alone, two at once.
+# The hidden folder in which icseg dataset import collects files: what it removes, what it does not, two imports at once.
 mkdir "$work/labels" "$work/broken"
 image=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAMElEQVR4nGNgENGwCUip6Fmw5cQdBlZJXcfQzNqJS3eefcjAJWfkFpXXNG3VvkvPABP0EC3YQDyVAAAAAElFTkSuQmCC
 for i in $(seq 300); do
@@ -22,7 +22,7 @@ for name in .import.999999_backup .import.999999999 .import.abcdef; do
 done
 ln -s "$work/labels" "$work/user/.import.abcdef"
 refuse 2 'user: the folder is not empty' import "$work/user"
-check 'what a link refers to is still there' test -e "$work/labels/1.json"
+check 'the target of a link is still there' test -e "$work/labels/1.json"
 
 # An import that was killed leaves a hidden folder, which the next import removes.
 "$program" dataset import "$work/labels" "$work/killed" >/dev/null 2>&1 &

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg eval: the tables, the JSON file, the modes, and what does not fit together.
+# icseg eval: the tables, the JSON file, the modes, and options and files that do not match.
 source "$root/tests/cli/tiny_model.sh"
 ev() { icseg eval "$tiny" --data "$tiny_data" "$@"; }
 table() { ev "$@" 2>/dev/null; }
@@ -10,7 +10,7 @@ expect 0 '^\| +aAcc \| +mIoU \| +mAcc \|$' ev --split train
 expect 0 '^evaluate 100%  3/3 .* mIoU' ev
 expect 0 'mIoU over the [0-9]+ of 13 classes' ev --json "$work/m.json"
 check 'the JSON file has the figures' grep -qE '^  "miou": [0-9.e-]+,$' "$work/m.json"
-check 'and says of what' grep -q '"split": "val"' "$work/m.json"
+check 'the JSON file names the split' grep -q '"split": "val"' "$work/m.json"
 table >"$work/whole"
 table --mode slide --crop 96x96 >"$work/slide"
 check 'one window is the whole image' cmp "$work/whole" "$work/slide"
@@ -20,19 +20,19 @@ expect 0 'mIoU' ev --mode slide --crop 48x64 --stride 32x40 --flip
 expect 0 'mIoU' ev --tta
 expect 0 'mIoU' ev --resize-short 128 --resize-long 150 --scales 0.5,1
 
-# What is not said is as in the evaluations of the training, so the figures are the training's.
+# Settings that are not given are those of the evaluations in training, so the metrics are those of the training.
 trained() { OMP_NUM_THREADS=1 icseg eval "$work/run/checkpoint.safetensors" --data "$tiny_data" --json "$work/t.json" "$@"; }
 figure() { grep -o '"miou": *[0-9.e-]*' "$1" | tail -n 1 | tr -d ' '; }
 same_figure() { trained "$@" && [ "$(figure "$work/t.json")" = "$(figure "$work/run/log.jsonl")" ]; }
 other_figure() { trained "$@" && [ "$(figure "$work/t.json")" != "$(figure "$work/run/log.jsonl")" ]; }
 expect 0 'best mIoU' icseg train "$scratch/tiny/recipe.yaml" --out "$work/run" --set eval.mode=slide \
     --set 'eval.crop=[48,56]' --set 'eval.stride=[44,50]' --set eval.resize_short=50
-check 'the figures of the training' same_figure
-check 'said in full' same_figure --mode slide --crop 48x56 --stride 44x50 --resize-short 50
+check 'the metrics of the training' same_figure
+check 'the same with all options' same_figure --mode slide --crop 48x56 --stride 44x50 --resize-short 50
 check 'another mode' other_figure --mode whole
 check 'another window, with steps of two thirds' other_figure --crop 40x40
 check 'another size' other_figure --resize-short 0
-check 'the JSON file says how' grep -q '"resize_short": 0' "$work/t.json"
+check 'the JSON file contains the size' grep -q '"resize_short": 0' "$work/t.json"
 expect 0 '^evaluation +windows of 48x56, stride 44x50; short side resized to 50 pixels$' \
     icseg info "$work/run/checkpoint.safetensors"
 refuse 2 '--stride 20x57: larger than --crop 48x56' trained --stride 20x57

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg forward: shapes of the outputs, wrong inputs, nothing half written.
+# icseg forward: shapes of the outputs, wrong inputs, no partial files.
 source "$root/tests/cli/tiny_model.sh"
 image() { tensors "{\"image\":{\"dtype\":\"$1\",\"shape\":[$2],\"data_offsets\":[0,$3]}}" "$3"; }
 
@@ -38,4 +38,4 @@ refuse 1 'none/out' icseg forward "$tiny" "$work/in" "$work/none/out"
 refuse 2 'OUT is missing' icseg forward "$tiny" "$work/in"
 mkfifo "$work/pipe"
 refuse 1 'pipe: cannot write: it is a pipe' icseg forward "$tiny" "$work/in" "$work/pipe"
-check 'the pipe is still one' test -p "$work/pipe"
+check 'the pipe is still a pipe' test -p "$work/pipe"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The frame of the program: help, version, unknown words, exit status.
+# The program without a command: help, version, unknown words, exit status.
 expect 0 '^icseg [0-9]+\.[0-9]+\.[0-9]+$' icseg --version
 expect 0 '^Usage: icseg COMMAND' icseg --help
 expect 0 '^Usage: icseg COMMAND' icseg help

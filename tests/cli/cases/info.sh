@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg info, and every way in which a checkpoint can be damaged.
+# icseg info, and the ways in which a checkpoint can be damaged.
 source "$root/tests/cli/tiny_model.sh"
 bad=$work/bad.safetensors
 

@@ -28,14 +28,14 @@ expect 0 '^ *[0-9.]+ %  [a-z]' shared "$model" "$photo" "$work/shared.png"
 expect 0 '^ *[0-9.]+ %  [a-z]' "$work/static" "$model" "$photo" "$work/static.png"
 expect 0 '^ *[0-9.]+ %  [a-z]' "$build/example_predict" "$model" "$photo" "$work/built.png"
 check 'the label map is a PNG' cmp -n 4 "$work/shared.png" <(printf '\x89PNG')
-check 'the program says the same' icseg predict "$model" "$photo" --out "$work/out"
+check 'icseg predict labels the same image' icseg predict "$model" "$photo" --out "$work/out"
 check 'the program writes the same bytes' cmp "$work/shared.png" "$work/out/000000.png"
-check 'both ways give the same bytes' cmp "$work/shared.png" "$work/static.png"
+check 'both programs write the same bytes' cmp "$work/shared.png" "$work/static.png"
 refuse 2 '^usage: predict' shared "$model"
 refuse 1 'predict: io error: .*nowhere' shared "$work/nowhere" "$photo" "$work/no.png"
 refuse 1 'predict: format error: .*000000.jpg' shared "$photo" "$photo" "$work/no.png"
 refuse 1 'predict: [a-z]+ error: .*tiny.yaml' shared "$model" "$work/tiny.yaml" "$work/no.png"
-check 'nothing is left behind' test ! -e "$work/no.png"
+check 'no partial file is left' test ! -e "$work/no.png"
 # The other examples, with an installed library, as C11 and as C++17.
 for language in 'c c11' 'c++ c++17'; do
     [ "${language%% *}" = c ] || command -v g++ >/dev/null || continue

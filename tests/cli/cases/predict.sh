@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg predict: files, folders, patterns; what is written; images of every kind, and that are none; outputs that would
-# hide something.
+# icseg predict: files, folders and patterns; the files that it writes; images of every kind and files that are not images;
+# outputs that would overwrite something.
 source "$root/tests/cli/tiny_model.sh"
 val=$tiny_data/images/val
 png() { check "$1 is a PNG" cmp -n 4 "$1" <(printf '\x89PNG'); }
@@ -9,7 +9,7 @@ gone() { check "no $1" test ! -e "$1"; }
 expect 0 '^Usage: icseg predict CHECKPOINT IMAGE\.\.\. --out DIR' icseg predict --help
 expect 0 "^$work/a/b/000000.png\$" icseg predict "$tiny" "$val/000000.jpg" --out "$work/a/b"
 png "$work/a/b/000000.png"
-check 'nothing else' bash -c "[ \$(ls '$work/a/b' | wc -l) = 1 ]"
+check 'nothing else is written' bash -c "[ \$(ls '$work/a/b' | wc -l) = 1 ]"
 expect 0 '^predict 100%  3/3' icseg predict "$tiny" "$val" --out "$work/p" --overlay --confidence --json
 for stem in 000000 000001 000002; do
     for suffix in .png _overlay.png _confidence.png; do png "$work/p/$stem$suffix"; done
@@ -29,7 +29,7 @@ mkdir "$work/mix"
 cp "$val/000000.jpg" "$work/mix/good.jpg"
 cp "$val/000001.jpg" "$work/mix/zgood.jpg"
 : >"$work/mix/empty.jpg"
-echo 'no picture' >"$work/mix/text.jpg"
+echo 'not an image' >"$work/mix/text.jpg"
 head -c 900 "$val/000000.jpg" >"$work/mix/cut.jpg"
 printf '\x89\x50\x4e\x47\x0d\x0a\x1a\x0a\x00\x00\x00\x0d\x49\x48\x44\x52\x00\x00\xea\x60\x00\x00\xea\x60\x08\x02\x00\x00\x00\x0f\xb0\xe2\x15\x00\x00\x00\x00\x49\x44\x41\x54\x35\xaf\x06\x1e' >"$work/mix/huge.png"
 expect 1 '^icseg predict: error: .*mix/empty.jpg: ' icseg predict "$tiny" "$work/mix" --out "$work/m"
@@ -43,7 +43,7 @@ refuse 1 'huge.png: .*60000' icseg predict "$tiny" "$work/mix/huge.png" --out "$
 refuse 1 'nothing.jpg: ' icseg predict "$tiny" "$work/nothing.jpg" --out "$work/n"
 check 'no files of failed images' bash -c "[ -z \"\$(ls '$work/n')\" ]"
 
-# an image that leaves no room for the legend below its overlay
+# an image so tall that there is no space for the legend below its overlay
 tall=iVBORw0KGgoAAAANSUhEUgAAAAEAAIAACAAAAAB5NKICAAAAVElEQVR42u3BAQEAAACAkP6v7ggKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAagAPAAEn3N0JAAAAAElFTkSuQmCC
 mkdir "$work/tall"
 base64 -d <<<"$tall" >"$work/tall/a.png"
@@ -52,33 +52,33 @@ overlays() { icseg predict "$tiny" "$@" --overlay --confidence --resize-short 32
 expect 1 '^icseg predict: error: .*tall/a.png: overlay: 1 x 32768 pixels and [0-9]+ rows of legend' \
     overlays "$work/tall" --out "$work/t"
 expect 1 '^icseg predict: error: 1 of 2 images failed$' overlays "$work/tall" --out "$work/t"
-check 'of that image nothing, of the other everything' \
+check 'nothing is written of that image, everything of the other' \
     diff <(LC_ALL=C ls "$work/t") <(printf 'b.png\nb_confidence.png\nb_overlay.png\n')
 refuse 1 'tall/a.png: overlay: ' overlays "$work/tall/a.png" --out "$work/t"
 
-# pictures of other kinds, all stored as 48 x 32: grey, with alpha, 16 bits a pixel, turned by EXIF, progressive, CMYK
-picture() { base64 -d >"$work/kinds/$1"; }
-sized() { check "$1 has the picture's size" cmp <(tail -c +17 "$1" | head -c 8) <(printf "$2"); } # WIDTH_HEIGHT
+# images of other kinds, all stored as 48 x 32: grey, with alpha, 16 bits a pixel, rotated by EXIF, progressive, CMYK
+image_file() { base64 -d >"$work/kinds/$1"; }
+sized() { check "$1 has the image's size" cmp <(tail -c +17 "$1" | head -c 8) <(printf "$2"); } # WIDTH_HEIGHT
 mkdir "$work/kinds"
-picture grey.png <<END
+image_file grey.png <<END
 iVBORw0KGgoAAAANSUhEUgAAADAAAAAgCAAAAABxv6TAAAAALElEQVR42mNsZkAFD9H4vGh8JgYSwaiGUQ1DRwPLVzSBHDR+4GgojWoYORoAsp8DZct1
 MP4AAAAASUVORK5CYII=
 END
-picture alpha.png <<END
+image_file alpha.png <<END
 iVBORw0KGgoAAAANSUhEUgAAADAAAAAgCAYAAABU1PscAAAAbUlEQVR42mMM6Lnzn4ECULHBhxLtDCVRIoyU6GdiGOJg1AOjHhj1wKgHBhawDAI32Iwm
 oVEPjHpg1AOjHhi4ekDjzRyKDJBbYESR/kdOj0brgVEPjHpg1AOjHhjtD4wmoVEPjHpg1AOjHhgYAABulQquEU+pcgAAAABJRU5ErkJggg==
 END
-picture deep.png <<END
+image_file deep.png <<END
 iVBORw0KGgoAAAANSUhEUgAAADAAAAAgEAAAAAAhL3iDAAAAOUlEQVR42mNkYGfAC/wUKJNnYqAxGLVg1IJRC0YtGLWAGoBFRAS/AkrlR+Ng1IJRC0Yt
 GLVgSFgAAPrUAZ33xZVbAAAAAElFTkSuQmCC
 END
-picture turned.jpg <<END
+image_file turned.jpg <<END
 /9j/4AAQSkZJRgABAQAAAQABAAD/4QAiRXhpZgAATU0AKgAAAAgAAQESAAMAAAABAAYAAAAAAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0o
 OjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxlZ2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2Nj
 Y2NjY2NjY2NjY2NjY2NjY2NjY2P/wAARCAAgADADASIAAhEBAxEB/8QAGQABAAIDAAAAAAAAAAAAAAAAAAIDBQYH/8QAFBABAAAAAAAAAAAAAAAAAAAA
 AP/EABcBAQEBAQAAAAAAAAAAAAAAAAYEBQL/xAAUEQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIRAxEAPwCQDYZzHgC5muAdBawBc0m2AD6hycAnTP/Z
 END
-picture progressive.jpg <<END
+image_file progressive.jpg <<END
 /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19iZ2hnPk1xeXBkeFxl
 Z2P/2wBDARESEhgVGC8aGi9jQjhCY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2NjY2P/wgARCAAgADADASIAAhEB
 AxEB/8QAGQABAAIDAAAAAAAAAAAAAAAAAAECBAUG/8QAFwEBAQEBAAAAAAAAAAAAAAAABQMEAf/aAAwDAQACEAMQAAABkbM2OC2rjothfTtgfTkwnL//
@@ -87,7 +87,7 @@ xAAUEAEAAAAAAAAAAAAAAAAAAABA/9oACAEBAAEFAkf/xAAUEQEAAAAAAAAAAAAAAAAAAAAg/9oACAED
 AAAAEAQAAAA//8QAFBEBAAAAAAAAAAAAAAAAAAAAIP/aAAgBAwEBPxBf/8QAFBEBAAAAAAAAAAAAAAAAAAAAIP/aAAgBAgEBPxBf/8QAFBABAAAAAAAA
 AAAAAAAAAAAAQP/aAAgBAQABPxBH/9k=
 END
-picture cmyk.jpg <<END
+image_file cmyk.jpg <<END
 /9j/7gAOQWRvYmUAZAAAAAAA/9sAQwAQCwwODAoQDg0OEhEQExgoGhgWFhgxIyUdKDozPTw5Mzg3QEhcTkBEV0U3OFBtUVdfYmdoZz5NcXlwZHhcZWdj
 /8AAFAgAIAAwBEMRAE0RAFkRAEsRAP/EABkAAQADAQEAAAAAAAAAAAAAAAAEBgcFA//EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAOBEMATQBZAEsAAD8A
 472W5oAAvirslABnK2pQAJTyagAC+KuyUAGcralAA7yA7wALuuSAADG2QIAALatrvAAu65IAAMbZAgAA/9k=
@@ -101,7 +101,7 @@ for name in grey.png alpha.png deep.png plain.jpg turned.jpg progressive.jpg cmy
 done
 check 'the same map from a progressive file' cmp "$work/k/plain.png" "$work/k/progressive.png"
 
-# outputs and inputs in each other's way
+# outputs that would overwrite inputs or each other
 refuse 2 'would both be written to .*/000000.png' icseg predict "$tiny" "$val" "$tiny_data/images/train" --out "$work/x"
 cp "$val/000000.jpg" "$work/s.jpg"
 cp "$val/000000.jpg" "$work/s_overlay.jpg"
@@ -125,4 +125,4 @@ refuse 1 'one.png: cannot create the folder' icseg predict "$tiny" "$work/one.pn
 gone "$work/x"
 mkdir -p "$work/full/one.png"
 refuse 1 'full/one.png' icseg predict "$tiny" "$work/one.png" --out "$work/full"
-check 'no temporary files stay' bash -c "! find '$work' -name '*.tmp.*' | grep -q ."
+check 'no temporary files are left' bash -c "! find '$work' -name '*.tmp.*' | grep -q ."

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg train: a run and what it leaves, killed at several points and resumed, refusals, a full disk, a read-only folder.
+# icseg train: a run and its files; runs that are killed at several points and resumed; refusals; a full disk; a read-only
+# folder.
 LIMIT=120 icseg synth "$work/data" --images 6 --val 2 --size 96x64 >/dev/null
 cat >"$work/tiny.yaml" <<END
 model: {preset: tiny-resnet, context_length: 40, dropout: 0.1}
@@ -19,7 +20,7 @@ same_run() {
     done
     diff <(without_times "$1/log.jsonl") <(without_times "$2/log.jsonl")
 }
-# Starts a run and kills it once its log has so many lines and the pause is over. Fails when it had ended before.
+# Starts a run, waits until its log has LINES lines and PAUSE seconds more, and kills it. Fails if the run has ended before.
 killed_after() { # LINES PAUSE OUT
     local lines=$1 pause=$2 out=$3 pid
     "$program" train "$work/tiny.yaml" --out "$out" --resume >/dev/null 2>&1 &
@@ -42,10 +43,10 @@ expect 0 'aAcc \|   mIoU' quiet --out "$work/whole" --resume
 for file in checkpoint.safetensors best.safetensors state.safetensors log.jsonl recipe.yaml report.html; do
     check "$file is there" test -s "$work/whole/$file"
 done
-check 'nothing else is' test "$(ls -A "$work/whole" | wc -l)" = 6
+check 'there are no other files' test "$(ls -A "$work/whole" | wc -l)" = 6
 check 'a line for every second step, the last and six evaluations' test "$(wc -l <"$work/whole/log.jsonl")" = 28
 
-# Killed: before the first checkpoint, between two, around evaluations, twice in one run, late, again and again.
+# Killed: before the first checkpoint, between two, around evaluations, twice in one run, late, many times.
 check 'killed early' killed_after 2 0 "$work/one"
 check 'killed early, resumed' train --out "$work/one" --resume
 check 'killed early: the same run' same_run "$work/whole" "$work/one"
@@ -64,16 +65,16 @@ done
 check 'killed often, resumed' train --out "$work/often" --resume
 check 'killed often: the same run' same_run "$work/whole" "$work/often"
 
-# An image whose end is missing (its header is good, so the check passes) ends the run where it is met; put right, the
-# run goes on from the step before. Image 3 is not in the first batch of this seed.
+# An image whose end is missing passes the check, because its header is good, and ends the run when it is read. After it is
+# repaired, the run continues from the step before. Image 3 is not in the first batch of this seed.
 cp -r "$work/data" "$work/damaged"
 head -c 2000 "$work/data/images/train/000003.jpg" >"$work/damaged/images/train/000003.jpg"
 expect 1 'damaged/images/train/000003.jpg' train --out "$work/mended" --data "$work/damaged"
 check 'the steps before it are kept' test -s "$work/mended/state.safetensors"
-check 'the image put right, resumed' train --out "$work/mended" --resume
-check 'the image put right: the same run' same_run "$work/whole" "$work/mended"
-check 'resumed when all is done' train --out "$work/three" --resume
-check 'resumed when all is done: the same run' same_run "$work/whole" "$work/three"
+check 'the image repaired, resumed' train --out "$work/mended" --resume
+check 'the image repaired: the same run' same_run "$work/whole" "$work/mended"
+check 'resumed after the end' train --out "$work/three" --resume
+check 'resumed after the end: the same run' same_run "$work/whole" "$work/three"
 
 # Ctrl-C.
 interrupted() {
@@ -94,7 +95,7 @@ refuse 2 'whole: already contains a run \([a-z.]+\); choose another directory or
 refuse 2 'steps' train --out "$work/five" --set train.stepz=5
 refuse 2 'train.batch' train --out "$work/five" --set train.batch=-1
 refuse 2 'nowhere" does not exist; set it with --data' train --out "$work/five" --data "$work/nowhere"
-check 'nothing was begun' test ! -e "$work/five"
+check 'no run was begun' test ! -e "$work/five"
 expect 2 'the run began with train.lr = 0.002, but the recipe now has 0.1' \
     train --out "$work/whole" --resume --set train.lr=0.1
 expect 0 'resumes after step 41' train --out "$work/whole" --resume --set train.log_every=1
@@ -112,8 +113,8 @@ expect 1 'checkpoint.safetensors.*: cannot write: File too large' full_disk
 chmod 555 "$work/one"
 expect 1 "$work/one/.*: Permission denied" powerless "$program" train "$work/tiny.yaml" --out "$work/one" --resume
 chmod 755 "$work/one"
-check 'the files of before are intact' test "$(cat "$work"/one/*.safetensors | cksum)" = "$sum_before"
-check 'nothing half-written stays' test "$(ls -A "$work/one" | wc -l)" = 6
+check 'the old files are intact' test "$(cat "$work"/one/*.safetensors | cksum)" = "$sum_before"
+check 'no partial files are left' test "$(ls -A "$work/one" | wc -l)" = 6
 
 # Other weights to start from.
 expect 0 'checkpoint.safetensors: .*; ([0-9]+) of \1 tensors loaded$' \
@@ -121,7 +122,7 @@ expect 0 'checkpoint.safetensors: .*; ([0-9]+) of \1 tensors loaded$' \
 expect 1 'the weights have embed_dim = 48, but the model has 64' \
     train --out "$work/other" --init "$work/whole/checkpoint.safetensors" --set model.embed_dim=64
 
-# Classes of several names, from training to prediction.
+# Classes with several names, from training to prediction.
 cp -r "$work/data" "$work/synonyms"
 sed -i 's/^sky$/sky, heaven/' "$work/synonyms/classes.txt"
 expect 0 'done|checkpoint' train --data "$work/synonyms" --out "$work/mean" --set model.synonyms=mean --set train.steps=3

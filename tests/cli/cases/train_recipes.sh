@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every recipe of a published set runs end to end for two steps, with a tiny model in place of CLIP's, on one picture laid
-# out as the set is unpacked: training, evaluation, report, and icseg eval on what came out.
+# Every recipe of a published data set runs end to end for two steps, with a tiny model in place of CLIP's, on one image in
+# the layout of the unpacked data set: training, evaluation, report, and icseg eval on the result.
 picture=iVBORw0KGgoAAAANSUhEUgAAADAAAAAoCAIAAAA35e4mAAAAaElEQVR42u3OMRHAAAgEQeRQRwk1dUSgJDVykBUDnAJ+ZgWsmeXKQYACDQaYQgopdC/05MpBgAINBiikkEIHQ2+uHAQo0GCAQgopdDD05cpBgAINBiikkEIHQ5MrBwEKNBigkEIKnQv9ba1/ec83Q3UAAAAASUVORK5CYII=
 ade=iVBORw0KGgoAAAANSUhEUgAAADAAAAAoCAAAAACd7CatAAAAKUlEQVR42mNgQAKMSIAXCUxDAgyjGkY1jGoY1BpYSQSjGkY1jGoY1BoA1hysgRWu+5MAAAAASUVORK5CYII=
 seg=iVBORw0KGgoAAAANSUhEUgAAADAAAAAoCAIAAAA35e4mAAAAS0lEQVR42u3OQQ2AMBAEwLvwRkT9YIZ3JeACAWishP3SZJIRMHVUR/ebnV82r6yEhISEhISEhISENguNp39FSEhISEhISEhIaLPQArHJ+z1D+OgUAAAAAElFTkSuQmCC

@@ -41,7 +41,7 @@ mkdir "$work/full"
 writers on_full_disk "$work/full"
 check 'there are no files, not even empty ones' no_files "$work/full"
 
-# A disk that fills up on the way: here, files may have at most 1 KiB.
+# A disk that fills up later: here, files may have at most 1 KiB.
 cut_short() { # OUT ARGUMENTS...
     case ${1##*/} in metrics.json | maps | set | embeddings) return ;; esac # smaller than that
     space=1 on_full_disk "$@"
