@@ -43,8 +43,8 @@ print(time.time() - start, usage.ru_maxrss)
 
 
 def run(command: List[str]) -> Tuple[float, float]:
-    """Seconds and peak MiB of a command that must succeed. A small process starts it: a child's peak begins at that of its
-    parent holds, and this one holds whole models."""
+    """Seconds and peak MiB of a command that must succeed. A small process starts it, because the peak of a child begins at
+    the memory of its parent, and this process holds whole models."""
     answer = subprocess.run([sys.executable, "-c", MEASURE, *command], stdout=subprocess.PIPE, text=True, check=True)
     seconds, kib = answer.stdout.split()
     return float(seconds), float(kib) / 1024
@@ -105,7 +105,7 @@ def write_png(path: str, side: int, pixels: bytes) -> None:
 
 
 def check_embeddings(program: str, folder: str, model: str) -> None:
-    """Of every file that make_weights.py has written, and of what convert makes of one."""
+    """Checks each file that make_weights.py wrote, and one that convert wrote."""
     path = lambda end: os.path.join(folder, f"{model}.{end}")
     vocabulary, classes, image, out = os.path.join(folder, "merges.txt"), path("classes.txt"), path("png"), path("e.safetensors")
     make_weights.write_vocabulary(vocabulary)

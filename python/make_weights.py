@@ -29,7 +29,7 @@ class CLIP(nn.Module):
     def __init__(self, c: ref.Config):
         super().__init__()
         self.visual = ref.ResNet(c) if c.backbone == "resnet" else ref.ViT(c)
-        for name in ("fpn1", "fpn2", "fpn3", "fpn4"):       # segmentation's, not CLIP's
+        for name in ("fpn1", "fpn2", "fpn3", "fpn4"):       # not in CLIP
             if hasattr(self.visual, name):
                 delattr(self.visual, name)
         self.token_embedding = nn.Embedding(c.vocab_size, c.text_width)
@@ -140,7 +140,7 @@ def denseclip(model: ref.ICPC, classes: List[str]) -> dict:
             state[top[name]] = t[None] if name == "prompt.context" else t
         elif name.startswith("visual."):
             if name == "visual.positional_embedding" and model.c.backbone == "vit":
-                t[0] -= model.visual.class_embedding        # their code adds it a second time
+                t[0] -= model.visual.class_embedding        # DenseCLIP's code adds it a second time
             state["backbone." + name[7:]] = t
         elif name.startswith("post."):
             state["context_decoder." + name[5:]] = t
@@ -150,7 +150,7 @@ def denseclip(model: ref.ICPC, classes: List[str]) -> dict:
             state["decode_head." + name[13:]] = t
         else:
             state["text_encoder." + name] = t
-    state["identity_head.extra"] = torch.zeros(2)           # a head of theirs that only trains
+    state["identity_head.extra"] = torch.zeros(2)           # DenseCLIP's auxiliary head, for training only
     some = next(iter(state.values()))
     return {"meta": {"env_info": "sys.platform: linux", "epoch": 3, "iter": 80000, "time": 1.5,
                      "CLASSES": tuple(classes), "PALETTE": [[120, 120, 120], [4, -5, 70000]]},

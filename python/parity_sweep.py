@@ -103,7 +103,7 @@ def main() -> int:
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--keep", default="")
     a = p.parse_args()
-    torch.set_num_threads(1)  # small tensors: a second thread costs more than it brings
+    torch.set_num_threads(1)  # the tensors are small: a second thread costs more than it gains
     r = random.Random(a.seed)
     cases = list(special_cases()) + [("random", *random_case(r)) for _ in range(a.cases)]
     failed = 0
