@@ -19,6 +19,15 @@ static void append_words(icseg_string *out, const icseg_option *o) {
     for (int i = 0; o->words[i]; i++) icseg_string_printf(out, "%s%s", i ? " " : "", o->words[i]);
 }
 
+/* The first argument of a command if it is one of several words, such as the action of `icseg dataset`; else NULL. */
+static const icseg_option *first_word(const icseg_command *command) {
+    for (size_t i = 0; i < command->options.count; i++) {
+        const icseg_option *o = &command->options.rows[i];
+        if (o->positional) return o->type == ICSEG_OPTION_WORD ? o : NULL;
+    }
+    return NULL;
+}
+
 static void append_command_names(icseg_string *out) {
     for (int i = 0; icseg_commands[i]; i++)
         if (!icseg_commands[i]->hidden) icseg_string_printf(out, "%s ", icseg_commands[i]->name);
@@ -43,7 +52,13 @@ static void bash_command(icseg_string *out, const icseg_command *command) {
     icseg_string_printf(out, "        esac\n        options='");
     for (size_t i = 0; i < table->count; i++)
         if (!table->rows[i].positional) icseg_string_printf(out, "--%s ", table->rows[i].key);
-    icseg_string_printf(out, "--help'\n        ;;\n");
+    icseg_string_printf(out, "--help'\n");
+    if (first_word(command)) {
+        icseg_string_printf(out, "        [[ $COMP_CWORD -ne 2 || $word == -* ]] || words='");
+        append_words(out, first_word(command));
+        icseg_string_printf(out, "'\n");
+    }
+    icseg_string_printf(out, "        ;;\n");
 }
 
 void docs_bash(icseg_string *out) {
@@ -157,6 +172,16 @@ void docs_fish(icseg_string *out) {
         icseg_string_printf(out, "complete -c icseg -f -n __fish_use_subcommand -a %s -d '", command->name);
         fish_text(out, command->summary);
         icseg_string_printf(out, "'\n");
+        if (first_word(command)) {
+            icseg_string_printf(out,
+                                "complete -c icseg -f -n '__fish_seen_subcommand_from %s; and not "
+                                "__fish_seen_subcommand_from ",
+                                command->name);
+            append_words(out, first_word(command));
+            icseg_string_printf(out, "' -a '");
+            append_words(out, first_word(command));
+            icseg_string_printf(out, "'\n");
+        }
         for (size_t k = 0; k < command->options.count; k++) {
             const icseg_option *o = &command->options.rows[k];
             if (o->positional) continue;

@@ -36,8 +36,16 @@ complete_bash() { # WORD...: what bash offers for the last word
 expect 0 '^predict$' complete_bash icseg pre
 expect 0 '^--resume$' complete_bash icseg train --re
 expect 0 '^slide$' complete_bash icseg predict --mode sl
+expect 0 '^import$' complete_bash icseg dataset im
 touch "$work/photo.jpg"
 expect 0 'photo.jpg$' complete_bash icseg predict "$work/ph"
+if command -v fish >/dev/null; then
+    complete_fish() { fish --no-config -c "source '$work/icseg.fish'; complete -C '$1'"; } # LINE
+    expect 0 '^predict' complete_fish 'icseg pre'
+    expect 0 '^--resume' complete_fish 'icseg train --re'
+    expect 0 '^slide' complete_fish 'icseg predict --mode sl'
+    expect 0 '^import' complete_fish 'icseg dataset im'
+fi
 for page in "$build"/man/*.1; do
     name=$(basename "$page" .1)
     # shellcheck disable=SC2046 # icseg.1 is the page of no command
