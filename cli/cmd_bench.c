@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "icseg/bench.h"
+#include "icseg/config.h"
 #include "json.h"
 #include "support.h"
 
@@ -19,12 +20,16 @@ struct options {
 static const char *const modes[] = {"infer", "train", "text", NULL};
 static const char *const prompts[] = {"template", "static", "instance", NULL};
 static const char *const dtypes[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
-
 static const char *const memories[] = {"normal", "low", NULL};
 
+static void append_presets(icseg_string *out) {
+    for (int32_t i = 0; i < icseg_preset_count(); i++)
+        icseg_string_printf(out, "%s%s", i ? ", " : "", icseg_preset_name(i));
+}
+
 static const icseg_option rows[] = {
-    {"model", ICSEG_FIELD_STRING(struct options, model), "preset with random weights: rn50, rn101, vit-b16, ...",
-     .metavar = "PRESET"},
+    {"model", ICSEG_FIELD_STRING(struct options, model), "preset with random weights: ", .metavar = "PRESET",
+     .append_help = append_presets},
     {"checkpoint", ICSEG_FIELD_STRING(struct options, checkpoint),
      "measure this checkpoint instead, with its own classes and prompts", .metavar = "FILE"},
     {"mode", ICSEG_FIELD_WORD(struct options, mode),

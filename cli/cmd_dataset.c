@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "formats.h"
 #include "icseg/dataset.h"
 #include "icseg/import.h"
 #include "icseg/memory.h"
@@ -11,6 +12,14 @@
 
 typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_IMPORT, ACTION_CONVERT } action;
 static const char *const actions[] = {"check", "show", "import", "convert", NULL};
+
+/* Completes the help of --format. */
+static void append_formats(icseg_string *out) {
+    icseg_string_printf(out, "check, show: ");
+    dataset_format_names(out);
+    icseg_string_printf(out, "; import: ");
+    import_format_names(out);
+}
 
 enum { MAX_IGNORE = 16 };
 
@@ -33,10 +42,8 @@ static const icseg_option rows[] = {
      .metavar = "DIR", .positional = true, .required = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out_folder),
      "import: folder to write the data set to; must be new or empty", .metavar = "OUT", .positional = true},
-    {"format", ICSEG_FIELD_STRING(struct options, format),
-     "check, show: folder (with classes.txt), ade20k, cocostuff10k or ade20k_full; import: voc, cvat, coco, labelme or "
-     "yolo; auto: recognise it by the files",
-     .metavar = "NAME"},
+    {"format", ICSEG_FIELD_STRING(struct options, format), "format of the files; auto: recognise it; ",
+     .metavar = "NAME", .append_help = append_formats},
     {"split", ICSEG_FIELD_STRING(struct options, split),
      "check, show: the split to read; import: name of the split if the source has only one", .metavar = "NAME",
      .shown = "check: all; show: train; import: the source's name, else train"},

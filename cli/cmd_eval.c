@@ -9,6 +9,7 @@
 #include "icseg/evaluate.h"
 #include "icseg/file.h"
 #include "icseg/memory.h"
+#include "formats.h"
 #include "inference.h"
 #include "json.h"
 #include "support.h"
@@ -29,9 +30,8 @@ static const icseg_option rows[] = {
     {"data", ICSEG_FIELD_STRING(struct options, data),
      "data set: a folder with images/SPLIT, annotations/SPLIT and classes.txt", .metavar = "DIR", .required = true},
     {"format", ICSEG_FIELD_STRING(struct options, format),
-     "format of the data set: folder (with classes.txt), ade20k, cocostuff10k or ade20k_full; auto: recognise it by "
-     "its folders",
-     .metavar = "NAME"},
+     "format of the data set; auto: recognise it by its folders; one of ", .metavar = "NAME",
+     .append_help = dataset_format_names},
     {"split", ICSEG_FIELD_STRING(struct options, split), "split to evaluate", .metavar = "NAME"},
     INFERENCE_ROWS(struct options),
     {"json", ICSEG_FIELD_STRING(struct options, json), "also write the metrics as JSON", .metavar = "FILE"},

@@ -19,6 +19,15 @@ static void append_words(icseg_string *out, const icseg_option *o) {
     for (int i = 0; o->words[i]; i++) icseg_string_printf(out, "%s%s", i ? " " : "", o->words[i]);
 }
 
+/* The help of an option, quoted by `quote`. */
+static void append_help(icseg_string *out, const icseg_option *o, void (*quote)(icseg_string *out, const char *text)) {
+    icseg_string help = {0};
+    icseg_option_help(o, &help);
+    quote(out, help.data ? help.data : "");
+    if (help.failed) out->failed = true;
+    icseg_string_close(&help);
+}
+
 /* The first argument of a command if it is one of several words, such as the action of `icseg dataset`; else NULL. */
 static const icseg_option *first_word(const icseg_command *command) {
     for (size_t i = 0; i < command->options.count; i++) {
@@ -122,7 +131,7 @@ static void zsh_command(icseg_string *out, const icseg_command *command) {
             icseg_string_printf(out, "%s", o->type == ICSEG_OPTION_STRINGS ? "*" : o->required ? "" : ":");
         else {
             icseg_string_printf(out, "%s--%s[", o->type == ICSEG_OPTION_STRINGS ? "*" : "", o->key);
-            zsh_text(out, o->help);
+            append_help(out, o, zsh_text);
             icseg_string_append(out, "]", 1);
         }
         if (o->positional || o->type != ICSEG_OPTION_BOOL) {
@@ -196,7 +205,7 @@ void docs_fish(icseg_string *out) {
             else if (o->type != ICSEG_OPTION_BOOL)
                 icseg_string_printf(out, takes_file(o) ? " -r -F" : " -x");
             icseg_string_printf(out, " -d '");
-            fish_text(out, o->help);
+            append_help(out, o, fish_text);
             icseg_string_printf(out, "'\n");
         }
         icseg_string_printf(out,

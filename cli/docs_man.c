@@ -82,20 +82,22 @@ static void append_paragraphs(icseg_string *out, const char *text) {
 static void append_options(icseg_string *out, const icseg_option_table *table, const void *defaults) {
     for (size_t i = 0; i < table->count; i++) {
         const icseg_option *o = &table->rows[i];
-        icseg_string name = {0}, value = {0};
+        icseg_string name = {0}, help = {0}, value = {0};
         icseg_option_name(o, &name);
         icseg_string_printf(out, ".TP\n.B ");
         append(out, name.data ? name.data : "");
         icseg_string_append(out, "\n", 1);
-        append(out, o->help);
+        icseg_option_help(o, &help);
+        append(out, help.data ? help.data : "");
         if (icseg_option_default(o, defaults, &value) && value.data) {
             icseg_string_printf(out, " (default: ");
             append(out, value.data);
             icseg_string_append(out, ")", 1);
         }
         icseg_string_append(out, "\n", 1);
-        if (name.failed || value.failed) out->failed = true;
+        if (name.failed || help.failed || value.failed) out->failed = true;
         icseg_string_close(&name);
+        icseg_string_close(&help);
         icseg_string_close(&value);
     }
 }

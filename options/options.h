@@ -45,7 +45,8 @@ typedef struct icseg_option {
     icseg_option_type type;
     size_t offset; /* of the field in the target struct */
     const char *help;
-    const char *metavar;      /* "DIR"; NULL: by type */
+    void (*append_help)(icseg_string *out); /* appends what is known only at run time to the help; NULL: nothing */
+    const char *metavar;                    /* "DIR"; NULL: by type */
     const char *shown;        /* default as text where the value is not clear ("all cores"); NULL: the value */
     const char *const *words; /* WORD: NULL-terminated */
     const int32_t *members;   /* SET, KEYED: (capacity) */
@@ -115,6 +116,8 @@ bool icseg_option_accepts(const icseg_option *option, double value);
 void icseg_option_name(const icseg_option *option, icseg_string *out);
 /* The value's placeholder: "NAME"; "" of a BOOL. */
 const char *icseg_option_metavar(const icseg_option *option);
+/* Appends the help of an option, without its default. */
+void icseg_option_help(const icseg_option *option, icseg_string *out);
 /* Appends the default as --help shows it. Returns false and appends nothing if there is no default to show. */
 bool icseg_option_default(const icseg_option *option, const void *defaults, icseg_string *out);
 

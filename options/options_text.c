@@ -151,12 +151,17 @@ static void wrap(const char *text, size_t column, icseg_string *out) {
     }
 }
 
+void icseg_option_help(const icseg_option *o, icseg_string *out) {
+    icseg_string_printf(out, "%s", o->help);
+    if (o->append_help) o->append_help(out);
+}
+
 void icseg_options_help(const icseg_option_table *table, const void *defaults, icseg_string *out) {
     for (size_t i = 0; i < table->count; i++) {
         const icseg_option *o = &table->rows[i];
         icseg_string name = {0}, text = {0};
         icseg_option_name(o, &name);
-        icseg_string_printf(&text, "%s", o->help);
+        icseg_option_help(o, &text);
         size_t help_end = text.size;
         icseg_string_printf(&text, " (default: ");
         if (icseg_option_default(o, defaults, &text))

@@ -23,6 +23,9 @@ for command in '' $commands docs tokenize; do
     check "icseg $command --help has at most 80 columns" narrow "$command"
 done
 refuse 2 'nonsense: unknown command' icseg docs man nonsense
+one_line() { "$program" "$@" | tr -s ' \n' ' '; }
+expect 0 'import: auto, voc, cvat, coco, labelme, yolo \(default' one_line dataset --help
+for page in "man dataset" zsh fish; do expect 0 'cvat, coco, labelme, yolo' one_line docs $page; done
 for shell in bash zsh fish; do
     check "$shell completion is written" icseg docs $shell
     cp "$scratch/out" "$work/icseg.$shell"
