@@ -93,12 +93,12 @@ void fuzz_problem(void *user, const icseg_error *problem) {
     check_error(problem);
 }
 
-size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t most) {
+size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t max_parts) {
     static const uint8_t mark[] = {0xff, 'S', 'E', 'P'};
     size_t count = 0;
-    memset(parts, 0, most * sizeof *parts);
+    memset(parts, 0, max_parts * sizeof *parts);
     for (const uint8_t *end = data + size;;) {
-        const uint8_t *cut = count + 1 < most ? memmem(data, (size_t)(end - data), mark, sizeof mark) : NULL;
+        const uint8_t *cut = count + 1 < max_parts ? memmem(data, (size_t)(end - data), mark, sizeof mark) : NULL;
         parts[count++] = (fuzz_part){data, (size_t)((cut ? cut : end) - data)};
         if (!cut) return count;
         data = cut + sizeof mark;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the fuzz targets share. A broken invariant ends the process, which is how libFuzzer learns of it. */
+ * Shared by the fuzz targets. A broken invariant ends the process, which is how libFuzzer learns of it. */
 #ifndef FUZZ_FUZZ_H
 #define FUZZ_FUZZ_H
 
@@ -24,8 +24,8 @@ void fuzz_problem(void *user, const icseg_error *problem);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What every call promises: a failure has its status in the error, a message of valid UTF-8 without line breaks, and is
- * not a bug of icseg's own. Returns whether the call succeeded. */
+/* Checks what every call promises: a failure has its status in the error, a message of valid UTF-8 without line breaks,
+ * and is not a bug of icseg's own. Returns whether the call succeeded. */
 bool fuzz_succeeded(icseg_status status, const icseg_error *error);
 
 /* A file of that name in this process's folder in memory. The path stays valid for the next seven calls. */
@@ -37,12 +37,12 @@ void fuzz_remove(const char *name);
 
 bool fuzz_is_utf8(const char *text);
 
-/* Inputs of several files are cut at 0xFF "SEP". Returns the number of parts, 1 .. most; the others are empty. */
+/* Inputs of several files are cut at 0xFF "SEP". Returns the number of parts, 1 .. max_parts; the others are empty. */
 typedef struct fuzz_part {
     const uint8_t *data;
     size_t size;
 } fuzz_part;
-size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t most);
+size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t max_parts);
 /* The part as a file of that name; an empty part means that there is no such file. */
 const char *fuzz_put_part(const char *name, fuzz_part part);
 /* Byte `at` of a part whose bits choose options; 0 beyond its end. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * JPEG, PNG, WebP and TIFF, as images and as masks. The size that the header says is that of what is decoded. */
+ * JPEG, PNG, WebP and TIFF, as images and as masks. The decoded size is the header's. */
 #include "fuzz.h"
 #include "image/codec.h"
 
-enum { PIXELS_MOST = 600000 }; /* larger images only cost time */
+enum { MAX_PIXELS = 600000 }; /* larger images only cost time */
 
 static void read_image(const char *path, const uint8_t *data, size_t size) {
     icseg_error error;
@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     FUZZ_REQUIRE(orientation >= 1 && orientation <= 8);
     if (fuzz_succeeded(icseg_header_read(&header, &source, &error), &error)) {
         FUZZ_REQUIRE(header.orientation >= 1 && header.orientation <= 8 && header.width >= 1 && header.height >= 1);
-        if ((int64_t)header.width * header.height <= PIXELS_MOST) {
+        if ((int64_t)header.width * header.height <= MAX_PIXELS) {
             const char *path = fuzz_put("image", data, size);
             read_image(path, copy, size);
             read_mask(path, &header);

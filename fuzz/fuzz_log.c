@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * log.jsonl. What a resumed run leaves can be read, and its last line is whole. */
+ * log.jsonl. After a resumed run the log can be read, and its last line is complete. */
 #include "fuzz.h"
 #include "report/jsonl.h"
 

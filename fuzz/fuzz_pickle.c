@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Pickles. What is read is a tree of values in which every tensor is inside of its storage. */
+ * Pickles. A pickle is read as a tree of values in which every tensor is inside its storage. */
 #include <string.h>
 
 #include "fuzz.h"
 #include "weights/pickle.h"
 
-enum { DEEPEST = 200 };
+enum { MAX_DEPTH = 200 };
 
 static void check_tensor(const icseg_pickle_tensor *t) {
     int64_t last = t->offset, count = 1;
@@ -19,7 +19,7 @@ static void check_tensor(const icseg_pickle_tensor *t) {
 }
 
 static void walk(const icseg_pickle_value *v, int depth, int *left) {
-    if (!v || depth > DEEPEST || --*left < 0) return;
+    if (!v || depth > MAX_DEPTH || --*left < 0) return;
     switch (v->kind) {
     case ICSEG_PICKLE_TEXT: free(fuzz_copy(v->text.data, v->text.size)); break;
     case ICSEG_PICKLE_DICT:

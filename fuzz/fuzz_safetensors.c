@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * safetensors files. What opens can also be read: every tensor, whole. */
+ * safetensors files. From a file that opens, every tensor can be read completely. */
 #include <string.h>
 
 #include "fuzz.h"

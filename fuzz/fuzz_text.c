@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Any text through the byte tokenizer, which gives back valid text as it was, and as a line of synonyms. */
+ * Any text through the byte tokenizer, which returns valid text unchanged, and as a line of synonyms. */
 #include <string.h>
 
 #include "base/memory.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Vocabulary files: vocab.json with merges.txt where the input has two parts, otherwise whatever one file may be. A
- * vocabulary that opens encodes any text, and what it encodes decodes again. */
+ * Vocabulary files: vocab.json with merges.txt where the input has two parts, otherwise one file of any kind. A
+ * vocabulary that opens encodes any text and decodes the result. */
 #include <string.h>
 #include <sys/stat.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Other people's checkpoints in any container: zip archives, PyTorch before 1.6, safetensors. An input of several parts
+ * Foreign checkpoints in any container: zip archives, PyTorch before 1.6, safetensors. An input of several parts
  * is put into a well-formed zip archive as data.pkl and the storages 0 and 1, so that the pickle is reached. */
 #include <string.h>
 #include <zlib.h>
@@ -9,13 +9,13 @@
 #include "icseg/config.h"
 #include "weights/weights.h"
 
-enum { VALUES_MOST = 4 << 20, PARTS = 4 };
+enum { MAX_VALUES = 4 << 20, PARTS = 4 };
 
 static void put_number(icseg_string *s, uint64_t value, int bytes) {
     for (; bytes > 0; bytes--, value >>= 8) icseg_string_append(s, (char[]){(char)value}, 1);
 }
 
-/* What local header and directory have in common. */
+/* The fields that a local header and a directory entry share. */
 static void put_entry(icseg_string *s, const char *name, fuzz_part part) {
     put_number(s, 20, 2);
     put_number(s, 0, 8); /* flags, method "stored", time, date */
@@ -60,7 +60,7 @@ static icseg_string make_zip(const fuzz_part *parts, size_t count) {
 
 static void read_all(const icseg_weights *w) {
     icseg_error error;
-    size_t left = VALUES_MOST;
+    size_t left = MAX_VALUES;
     for (size_t i = 0; i < icseg_weights_count(w); i++) {
         const icseg_weights_entry *entry = icseg_weights_at(w, i);
         int64_t count = icseg_shape_count(entry->shape);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One import, and a look at what it leaves. */
+ * One import, and checks of its result. */
 #include "importer.h"
 
 #include <stdio.h>

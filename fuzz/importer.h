@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the targets of the importers share. */
+ * Shared by the targets of the importers. */
 #ifndef FUZZ_IMPORTER_H
 #define FUZZ_IMPORTER_H
 

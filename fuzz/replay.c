@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Takes the place of libFuzzer in tests: calls the target with each file of a folder, and with an empty input. */
+ * Replaces libFuzzer in tests: calls the target with each file of a folder, and with an empty input. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "fuzz.h"

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* As vsnprintf, snprintf and strtod, but numbers have a decimal point in every locale. Text that only people read, such
+/* As vsnprintf, snprintf and strtod, but numbers have a decimal point in every locale. Text for display only, such
  * as an error message, may use the originals. */
 int icseg_text_vprintf(char *out, size_t size, const char *format, va_list args) __attribute__((format(printf, 3, 0)));
 int icseg_text_printf(char *out, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));

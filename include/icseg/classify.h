@@ -95,7 +95,7 @@ ICSEG_API icseg_status icseg_classifier_score(const icseg_classifier *classifier
 
 /** Description of an open classifier. It belongs to the classifier and is valid as long as that is open. */
 typedef struct icseg_classifier_info {
-    const char *summary; /**< lines for people: file, container, names, architecture, warnings; ends in a newline */
+    const char *summary; /**< human-readable: file, container, names, architecture, warnings; ends in a newline */
     const char *const *class_names; /**< (class_count): the first name of each */
     const float *text;              /**< (class_count, width): embeddings of the classes, of unit length */
     int32_t class_count;            /**< number of classes */

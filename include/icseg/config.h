@@ -91,7 +91,7 @@ typedef struct icseg_config {
 ICSEG_API int32_t icseg_preset_count(void);
 /** Name of a preset, such as "rn50": the first is the reference's default. NULL when `index` is out of range. */
 ICSEG_API const char *icseg_preset_name(int32_t index);
-/** One line about a preset for people. NULL when `index` is out of range. */
+/** One human-readable line about a preset. NULL when `index` is out of range. */
 ICSEG_API const char *icseg_preset_description(int32_t index);
 
 /** Fills *out with a preset. ICSEG_ERROR_ARGUMENT for an unknown name; *out is then unchanged. */

@@ -111,7 +111,7 @@ ICSEG_API const char *const *icseg_dataset_class_synonyms(const icseg_dataset *d
 /** The format that was found, never ICSEG_DATASET_AUTO unless `dataset` is NULL. */
 ICSEG_API icseg_dataset_format icseg_dataset_recognised(const icseg_dataset *dataset);
 
-/** A line for people about the format and edition that was found; owned by the data set; NULL for NULL. */
+/** A human-readable line about the format and edition found; owned by the data set; NULL for NULL. */
 ICSEG_API const char *icseg_dataset_description(const icseg_dataset *dataset);
 
 /** The path of image `index`; owned by the data set; NULL for an index outside 0 .. count - 1. */

@@ -19,7 +19,7 @@ typedef struct icseg_progress_event {
     double done;        /**< work done, in units of the stage (steps, images) */
     double total;       /**< work of the whole stage, in the same units; 0: unknown */
     double seconds;     /**< since the stage began */
-    const char *detail; /**< one line for people, such as "loss 1.234 (decode 0.8)"; may be empty, never NULL */
+    const char *detail; /**< one human-readable line, such as "loss 1.234 (decode 0.8)"; may be empty, never NULL */
 } icseg_progress_event;
 
 /** How important a message is. */
@@ -37,7 +37,7 @@ typedef struct icseg_progress {
     /** Reports progress; NULL: not reported. Returns true to continue and false to cancel: the running call then
      * returns ICSEG_ERROR_CANCELLED. */
     bool (*report)(void *user, const icseg_progress_event *event);
-    /** Receives messages for people; NULL: not reported. `text` is UTF-8, one line or a table of several lines,
+    /** Receives human-readable messages; NULL: not reported. `text` is UTF-8, one line or a table of several lines,
      * without a newline at the end, and valid during the callback only. */
     void (*message)(void *user, icseg_message_level level, const char *text);
     void *user; /**< passed to both callbacks */

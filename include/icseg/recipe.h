@@ -108,7 +108,7 @@ typedef struct icseg_recipe_key {
     size_t struct_size;       /**< ICSEG_RECIPE_KEY_INIT */
     const char *name;         /**< "train.lr": the section, a dot, and the name in it */
     icseg_recipe_type type;   /**< type of its value */
-    const char *description;  /**< one line for people, with the unit */
+    const char *description;  /**< one human-readable line, with the unit */
     const char *const *words; /**< ICSEG_RECIPE_WORD: the accepted words, then NULL; else NULL */
     const char *default_note; /**< meaning of the default ("0: all cores"), or NULL if the value is clear */
     char default_value[160];  /**< value in the published settings of the first preset */

@@ -75,7 +75,7 @@ typedef struct icseg_session_cost {
     size_t weights;     /**< bytes of the weights in f32 */
     size_t activations; /**< bytes of working memory for the normalised input and all intermediate results */
     size_t unplanned;   /**< activations if no memory was reused */
-    size_t scratch;     /**< bytes of further working memory of the operator that needs most. It uses gaps between the
+    size_t scratch;     /**< bytes of extra working memory of the operator that needs the most. It uses gaps between the
                              intermediate results where it fits: a session takes at most activations + scratch */
 } icseg_session_cost;
 

@@ -188,14 +188,14 @@ icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, ics
             continue;
         size_t length = strlen(entry->d_name) + 1;
         if (used + length > capacity) {
-            size_t wanted = (capacity + length) * 2 + 4096;
-            char *grown = icseg_realloc_array(names, used, wanted, 1);
+            size_t needed = (capacity + length) * 2 + 4096;
+            char *grown = icseg_realloc_array(names, used, needed, 1);
             if (!grown) {
-                status = icseg_fail_memory(error, wanted, path);
+                status = icseg_fail_memory(error, needed, path);
                 break;
             }
             names = grown;
-            capacity = wanted;
+            capacity = needed;
         }
         memcpy(names + used, entry->d_name, length);
         used += length;

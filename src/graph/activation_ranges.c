@@ -10,14 +10,14 @@
 #include "base/memory.h"
 #include "graph/op.h"
 
-/* By the parameter's index. NOT_SEEN: no range. */
+/* range: by the index of the layer's parameter; UNKNOWN if the layer has none. */
 struct icseg_activation_ranges {
     float *range;
     size_t capacity, count;
     bool recording;
 };
 
-static const float NOT_SEEN = -1;
+static const float UNKNOWN = -1;
 
 icseg_status icseg_activation_ranges_open(icseg_activation_ranges **out, icseg_error *error) {
     *out = icseg_calloc_array(1, sizeof **out);
@@ -36,7 +36,7 @@ static icseg_status reserve(icseg_activation_ranges *r, size_t count, icseg_erro
     size_t capacity = count > 2 * r->capacity ? count : 2 * r->capacity;
     float *grown = icseg_realloc_array(r->range, r->capacity, capacity, sizeof *grown);
     if (!grown) return icseg_fail_memory(error, capacity * sizeof *grown, "ranges");
-    for (size_t i = r->capacity; i < capacity; i++) grown[i] = NOT_SEEN;
+    for (size_t i = r->capacity; i < capacity; i++) grown[i] = UNKNOWN;
     r->range = grown;
     r->capacity = capacity;
     return ICSEG_OK;
@@ -63,13 +63,13 @@ size_t icseg_activation_ranges_count(const icseg_activation_ranges *r) { return 
 icseg_status icseg_activation_ranges_copy(icseg_activation_ranges *to, const icseg_activation_ranges *from,
                                           icseg_error *error) {
     ICSEG_TRY(reserve(to, from->capacity, error));
-    for (size_t i = 0; i < to->capacity; i++) to->range[i] = i < from->capacity ? from->range[i] : NOT_SEEN;
+    for (size_t i = 0; i < to->capacity; i++) to->range[i] = i < from->capacity ? from->range[i] : UNKNOWN;
     to->count = from->count;
     return ICSEG_OK;
 }
 
 void icseg_activation_ranges_record(icseg_activation_ranges *r, bool on) {
-    for (size_t i = 0; on && i < r->capacity; i++) r->range[i] = NOT_SEEN;
+    for (size_t i = 0; on && i < r->capacity; i++) r->range[i] = UNKNOWN;
     if (on) r->count = 0;
     r->recording = on;
 }
@@ -100,10 +100,10 @@ bool icseg_activation_ranges_check(const icseg_activation_ranges *r, const icseg
         if (!p->is_layer) continue;
         out->layers++;
         out->covered += icseg_activation_ranges_has(r, p);
-        if (!out->problem[0] && range != 0 && !(range >= ICSEG_LEAST_RANGE && range <= ICSEG_LARGEST_RANGE))
+        if (!out->problem[0] && range != 0 && !(range >= ICSEG_MIN_RANGE && range <= ICSEG_MAX_RANGE))
             snprintf(out->problem, sizeof out->problem,
                      "the INT8 calibration has a range of %g for %.100s; %g..%g is plausible", (double)range, p->name,
-                     (double)ICSEG_LEAST_RANGE, (double)ICSEG_LARGEST_RANGE);
+                     (double)ICSEG_MIN_RANGE, (double)ICSEG_MAX_RANGE);
     }
     if (out->covered < out->layers)
         snprintf(out->problem, sizeof out->problem, "the INT8 calibration covers %d of %d layers", out->covered,
@@ -113,10 +113,9 @@ bool icseg_activation_ranges_check(const icseg_activation_ranges *r, const icseg
 
 /* -- recording */
 
-enum { BINS = 2048, LEAST_BINS = BINS / 4, STEPS = 127 };
+enum { BINS = 2048, MIN_BINS = BINS / 4, STEPS = 127 };
 
-/* The mean square error, times the count, of numbers clamped to `bins` bins and rounded to 127 steps; in bins
- * squared. */
+/* The sum of squared errors, in bins squared, of values that are clamped to `bins` bins and rounded to 127 steps. */
 static double error_of(const double *histogram, int bins) {
     double inside = 0, beyond = 0, step = (double)bins / STEPS;
     for (int i = 0; i < bins; i++) inside += histogram[i];
@@ -126,25 +125,25 @@ static double error_of(const double *histogram, int bins) {
 
 static float range_of(const float *values, int64_t count) {
     static const int candidate_step = BINS / 128;
-    float most = 0;
-#pragma omp parallel for simd reduction(max : most)
-    for (int64_t i = 0; i < count; i++) most = fabsf(values[i]) > most ? fabsf(values[i]) : most;
-    if (!(most >= ICSEG_LEAST_RANGE)) return 0;
+    float largest = 0;
+#pragma omp parallel for simd reduction(max : largest)
+    for (int64_t i = 0; i < count; i++) largest = fabsf(values[i]) > largest ? fabsf(values[i]) : largest;
+    if (!(largest >= ICSEG_MIN_RANGE)) return 0;
     double histogram[BINS] = {0};
-    float scale = BINS / most;
+    float scale = BINS / largest;
     for (int64_t i = 0; i < count; i++) {
         float at = fabsf(values[i]) * scale;
         histogram[at < BINS ? (int)at : BINS - 1]++;
     }
     int best = BINS;
-    double least = error_of(histogram, BINS);
-    for (int bins = LEAST_BINS; bins < BINS; bins += candidate_step) {
+    double smallest = error_of(histogram, BINS);
+    for (int bins = MIN_BINS; bins < BINS; bins += candidate_step) {
         double error = error_of(histogram, bins);
-        if (error >= least) continue;
-        least = error;
+        if (error >= smallest) continue;
+        smallest = error;
         best = bins;
     }
-    return most * (float)best / BINS;
+    return largest * (float)best / BINS;
 }
 
 icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *r, const icseg_kernel *k, icseg_error *error) {
@@ -153,7 +152,7 @@ icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *r, const i
     const icseg_value_info *x = icseg_kernel_in(k, 0);
     if (x->dtype != ICSEG_F32) return ICSEG_OK;
     if (!icseg_all_finite(k->in[0], x->count))
-        return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s: its input is not finite; nothing can be calibrated with it",
+        return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s: the input is not finite and cannot be used for calibration",
                           k->node->name);
     float range = range_of(k->in[0], x->count);
     bool larger = !icseg_activation_ranges_has(r, layer) || range > icseg_activation_ranges_find(r, layer);

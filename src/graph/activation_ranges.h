@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Activation ranges: the magnitude of the inputs of layers, from which int8 takes its scales. A layer is a convolution
- * or linear map; its weights' name in the checkpoint identifies it, whatever the graph is rewritten to. A calibration
- * records the ranges while a network runs in f32 on some images. */
+ * Activation ranges: the magnitude of the inputs of layers, from which INT8 derives its scales. A layer is a
+ * convolution or linear map; the name of its weights in the checkpoint identifies it, however the graph is rewritten. A
+ * calibration records the ranges while a network runs in f32 on some images. */
 #ifndef ICSEG_GRAPH_ACTIVATION_RANGES_H
 #define ICSEG_GRAPH_ACTIVATION_RANGES_H
 
@@ -16,10 +16,10 @@ struct icseg_graph;
 struct icseg_kernel;
 struct icseg_node;
 
-/* CLIP was trained and published in f16, which ends at 65,504 and below 6e-8: a range outside of these limits is not a
- * measurement of such a network. */
-#define ICSEG_LEAST_RANGE   1e-8f
-#define ICSEG_LARGEST_RANGE 1e6f
+/* CLIP was trained and published in f16, whose magnitudes are 6e-8 to 65,504: a range outside these limits was not
+ * measured on such a network. */
+#define ICSEG_MIN_RANGE 1e-8f
+#define ICSEG_MAX_RANGE 1e6f
 
 icseg_status icseg_activation_ranges_open(icseg_activation_ranges **out, icseg_error *error);
 void icseg_activation_ranges_close(icseg_activation_ranges **ranges);
@@ -45,7 +45,7 @@ typedef struct icseg_ranges_summary {
     char problem[200];       /* a clause; "" when every layer has a plausible range */
 } icseg_ranges_summary;
 
-/* Whether int8 can use the ranges: each marked layer has one, and it is plausible. */
+/* Whether INT8 can use the ranges: each marked layer has one, and it is plausible. */
 bool icseg_activation_ranges_check(const icseg_activation_ranges *ranges, const icseg_params *params,
                                    icseg_ranges_summary *out);
 

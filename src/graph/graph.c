@@ -121,14 +121,14 @@ const char *icseg_graph_node_scope(icseg_graph *g) {
 /* Ensures capacity for one more pointer. */
 static bool grow(icseg_graph *g, void **array, int32_t count, int32_t *capacity) {
     if (count < *capacity) return true;
-    int32_t wanted = *capacity ? *capacity * 2 : 256;
-    void *grown = icseg_realloc_array(*array, (size_t)count, (size_t)wanted, sizeof(void *));
+    int32_t larger = *capacity ? *capacity * 2 : 256;
+    void *grown = icseg_realloc_array(*array, (size_t)count, (size_t)larger, sizeof(void *));
     if (!grown) {
         icseg_graph_fail(g, "graph", ICSEG_ERROR_MEMORY, "out of memory");
         return false;
     }
     *array = grown;
-    *capacity = wanted;
+    *capacity = larger;
     return true;
 }
 
@@ -168,7 +168,7 @@ icseg_value icseg_graph_input(icseg_graph *g, const char *name, icseg_dtype dtyp
 
 /* -- parameters: a hash table, so that building a deep graph takes linear time */
 
-/* Where the parameter is in the table, or the empty place for it. */
+/* The parameter's slot in the table, or the empty slot for it. */
 static icseg_value *param_slot(const icseg_graph *g, const icseg_param *param) {
     uint64_t mask = (uint64_t)g->param_capacity - 1;
     uint64_t at = ((uint64_t)(uintptr_t)param >> 4) * 0x9e3779b97f4a7c15u >> 32 & mask;

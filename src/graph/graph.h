@@ -38,7 +38,7 @@ typedef struct icseg_value_info {
     int32_t producer;     /* node index, or -1 */
     icseg_value view_of;  /* shares this value's storage (reshape), or ICSEG_NONE */
     bool needs_grad;      /* it depends on a trainable parameter, or the caller asked */
-    bool boundary;        /* kept for the backward pass, so that nothing before it is computed a second time */
+    bool boundary;        /* kept for the backward pass, so that nothing before it is recomputed */
     bool keep;            /* an output of the graph: its storage is never reused */
     icseg_param *param;   /* of a PARAM; of a COMPUTED value that is a parameter's gradient: written to param->grad */
     const void *constant; /* of a CONSTANT */
@@ -59,7 +59,7 @@ typedef struct icseg_node {
 typedef struct icseg_graph icseg_graph;
 typedef struct icseg_activation_ranges icseg_activation_ranges;
 
-/* training: dropout is active. Batch norm has an option of its own. */
+/* training: dropout is active. (Batch norm has its own option.) */
 icseg_status icseg_graph_open(icseg_graph **out, bool training, icseg_error *error);
 void icseg_graph_close(icseg_graph **graph);
 icseg_status icseg_graph_status(const icseg_graph *graph, icseg_error *error);
@@ -69,8 +69,8 @@ icseg_value icseg_graph_fail(icseg_graph *graph, const char *op, icseg_status st
 bool icseg_graph_training(const icseg_graph *graph);
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
-/* The precision in which forward convolutions and linear maps multiply f32 tensors, where that is faster. ranges: for
- * INT8, those of the layers; must outlive the graph. A layer without a range stays f32. */
+/* Sets the precision in which forward convolutions and linear maps multiply f32 tensors, where that is faster. ranges:
+ * of the layers' inputs, for INT8; must outlive the graph. A layer without a range stays f32. */
 void icseg_graph_use_precision(icseg_graph *graph, icseg_product_precision precision, icseg_activation_ranges *ranges);
 icseg_product_precision icseg_graph_precision(const icseg_graph *graph);
 icseg_activation_ranges *icseg_graph_activation_ranges(const icseg_graph *graph); /* NULL when not set */

@@ -19,16 +19,15 @@ struct icseg_graph {
     char scope[256];          /* "visual.layer1." */
     uint16_t scope_start[16]; /* lengths before each push */
     int32_t scope_depth;
-    const char
-        *inherited_scope; /* of the node that a pass is working on, in place of `scope`; NULL when there is none */
-    bool in_backward;     /* nodes appended now belong to the backward pass */
+    const char *inherited_scope; /* the scope of the node that a pass works on, instead of `scope`; or NULL */
+    bool in_backward;            /* nodes appended now belong to the backward pass */
 };
 
 /* NULL when the graph has an error. */
 icseg_value_info *icseg_graph_value_add(icseg_graph *graph, icseg_value_kind kind, icseg_dtype dtype, icseg_shape shape,
                                         const char *name, icseg_value *index);
 
-/* Puts a node, new or taken out of the list, at the list's end. False, and an error, when out of memory. */
+/* Appends a node, which is new or was removed from the list. False, with the graph's error set, when out of memory. */
 bool icseg_graph_node_add(icseg_graph *graph, icseg_node *node);
 
 /* The scope of nodes appended now, without a dot at its end, in the graph's arena. NULL when out of memory. */
@@ -38,7 +37,8 @@ const char *icseg_graph_node_scope(icseg_graph *graph);
 
 /* live[n]: node n's results are kept, stored as a parameter's gradient, or read by such nodes. */
 void icseg_graph_find_live(const icseg_graph *graph, bool *live);
-/* (values), in the graph's arena: how many live nodes read each. NULL, and an error, when out of memory. */
+/* Counts the live nodes that read each value: (values), in the graph's arena. NULL, with the graph's error set, when
+ * out of memory. */
 int32_t *icseg_graph_count_readers(icseg_graph *graph);
 
 #endif

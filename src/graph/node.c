@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "graph/internal.h"
 
-/* False, and an error, when out of memory. */
+/* False, with the graph's error set, when out of memory. */
 static bool set_op(icseg_graph *g, icseg_node *node, const icseg_op *op, const char *scope) {
     node->op = op;
     node->scope = scope;
@@ -50,7 +50,7 @@ icseg_value icseg_node_output(icseg_graph *g, icseg_node *node, icseg_dtype dtyp
     if (!info) return ICSEG_NONE;
     info->producer = node->index;
     if (node->op->gradient)
-        for (int i = 0; i < node->input_count; i++) info->needs_grad |= icseg_node_wants(g, node, i);
+        for (int i = 0; i < node->input_count; i++) info->needs_grad |= icseg_node_needs_grad(g, node, i);
     node->output[node->output_count++] = value;
     return value;
 }

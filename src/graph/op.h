@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What an operator is. To add one, write a file in graph/ops/ with its icseg_op, its gradient and its builder (declared
- * in graph/ops.h), add a line to graph/ops/list.h, and add a naive reference and a case to tests/unit/test_ops_*.c.
- * docs/add-an-operator.md shows how. */
+ * The interface of an operator. To add one, write a file in graph/ops/ with its icseg_op, its gradient and its builder
+ * (declared in graph/ops.h), add a line to graph/ops/list.h, and add a naive reference and a case to
+ * tests/unit/test_ops_*.c. docs/add-an-operator.md shows how. */
 #ifndef ICSEG_GRAPH_OP_H
 #define ICSEG_GRAPH_OP_H
 
@@ -32,10 +32,10 @@ typedef struct icseg_run {
 typedef struct icseg_bf16_rules {
     uint32_t in, out;
     bool same; /* all of `in` and `out`, or none */
-    /* Inputs of the node's product; all of them are bf16 or none. They are worth a cast, because the product is then
+    /* Inputs of the node's product; all of them are bf16 or none. They are worth a cast, because a bf16 product is
      * several times faster. A node whose product is not bf16 has no bf16 tensors at all. */
     uint32_t product;
-    bool (*pays)(const icseg_graph *graph, const icseg_node *node); /* whether it is faster; NULL: always */
+    bool (*is_faster)(const icseg_graph *graph, const icseg_node *node); /* NULL: a bf16 product is always faster */
 } icseg_bf16_rules;
 
 struct icseg_op {

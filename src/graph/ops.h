@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The builders: one function per operator, each in a file of its own in graph/ops/. They take and return values of the
- * same graph, f32 unless stated otherwise. If shapes do not fit, the graph fails with a message that contains them. */
+ * The builders, one function per operator. They take and return values of the same graph, f32 unless stated otherwise.
+ * If shapes do not fit, the graph fails with a message that contains them. */
 #ifndef ICSEG_GRAPH_OPS_H
 #define ICSEG_GRAPH_OPS_H
 
@@ -85,8 +85,8 @@ icseg_value icseg_gather_rows(icseg_graph *g, icseg_value x, int count, const in
 icseg_value icseg_group_mean(icseg_graph *g, icseg_value x, int count, const int32_t *sizes);
 icseg_value icseg_mean_rows(icseg_graph *g, icseg_value x);          /* x (B, L, C) -> (B, 1, C) */
 icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size); /* x (B, H, W, C), stride = size, floor */
-icseg_value icseg_max_pool(icseg_graph *g, icseg_value x,
-                           int size); /* the same; the gradient goes to the first maximum */
+/* The same windows; the gradient goes to the first maximum. */
+icseg_value icseg_max_pool(icseg_graph *g, icseg_value x, int size);
 /* x (B, h, w, C) -> (B, H, W, C). Bilinear: half-pixel centres, edges clamped (align_corners=False). Nearest:
  * PyTorch's 'nearest', source = floor(i * (float)h / H). */
 icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A parameter's values: reading them from their source in memory's layout, and keeping them. */
+ * The values of parameters: reading them from their source in the memory layout, and keeping them in memory. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -54,7 +54,7 @@ static void permute(const icseg_param *p, const float *from, float *to, bool imp
 void icseg_param_import(const icseg_param *p, const float *file, float *to) { permute(p, file, to, true); }
 void icseg_param_export(const icseg_param *p, const float *memory, float *to) { permute(p, memory, to, false); }
 
-/* The same numbers in the same order; true of 1 x 1 convolutions too. */
+/* Whether the file has the values in the order of memory, as also for 1 x 1 convolutions. */
 static bool is_plain(const icseg_param *p) {
     const int64_t *d = p->file_shape.dim;
     return p->options.layout == ICSEG_LAYOUT_PLAIN ||

@@ -60,7 +60,7 @@ typedef struct icseg_param {
     icseg_param_options options;
     int64_t count;
     int64_t index; /* in the order of declaration */
-    bool is_layer; /* a convolution's or linear map's weights: for int8 its input has an activation range */
+    bool is_layer; /* the weights of a convolution or linear map, whose input needs an activation range for INT8 */
     icseg_param_source source;
     float *_Atomic data;   /* NULL: only in the source; load them before writing here */
     float *grad;           /* NULL until icseg_params_allocate_gradients, and if not trainable */
@@ -83,7 +83,7 @@ icseg_param *icseg_params_declare(icseg_params *params, const char *name, icseg_
                                   icseg_param_options options, icseg_error *error);
 int64_t icseg_params_count(const icseg_params *params);
 icseg_param *icseg_params_at(const icseg_params *params, int64_t index);      /* in order of declaration */
-icseg_param *icseg_params_find(const icseg_params *params, const char *name); /* NULL when there is none */
+icseg_param *icseg_params_find(const icseg_params *params, const char *name); /* or NULL */
 
 icseg_status icseg_params_allocate_gradients(icseg_params *params, icseg_error *error);
 void icseg_params_zero_gradients(icseg_params *params);
@@ -107,7 +107,7 @@ icseg_status icseg_param_load(icseg_param *param, icseg_error *error);
 icseg_status icseg_params_load(icseg_params *params, icseg_error *error);
 /* Provides `data` for a caller that overwrites all of it; the source is not read. Raises the version. */
 icseg_status icseg_param_replace(icseg_param *param, icseg_error *error);
-/* Copies the values, loaded or not, to `to` (count) in memory's layout. */
+/* Copies the values, loaded or not, to `to` (count) in the memory layout. */
 icseg_status icseg_param_read(const icseg_param *param, float *to, icseg_error *error);
 /* Copies some rows of a matrix with the plain layout: to (count, columns). */
 icseg_status icseg_param_read_rows(const icseg_param *param, int64_t count, const int32_t *rows, float *to,

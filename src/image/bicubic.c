@@ -13,9 +13,9 @@ enum { WEIGHT_BITS = 22, HALF = 1 << (WEIGHT_BITS - 1), SUPPORT = 2 };
 
 /* The pixels of the image that one axis of the window reads. */
 typedef struct axis {
-    int32_t count, most;   /* positions of the window; the largest number of taps of a position */
-    int32_t *first, *taps; /* (count) */
-    int32_t *weights;      /* (count, most) */
+    int32_t count, max_taps; /* positions of the window; the largest number of taps of any of them */
+    int32_t *first, *taps;   /* (count) */
+    int32_t *weights;        /* (count, max_taps) */
 } axis;
 
 static void close_axis(axis *a) {
@@ -41,24 +41,24 @@ static void find_taps(axis *a, int32_t i, int32_t size, double center, double st
     for (int32_t t = 0; t < end - first; t++) sum += values[t] = cubic((t + first - center + 0.5) * (1 / stretch));
     for (int32_t t = 0; t < end - first; t++) {
         double scaled = values[t] / sum * (1 << WEIGHT_BITS);
-        a->weights[(size_t)i * (size_t)a->most + (size_t)t] = (int32_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
+        a->weights[(size_t)i * (size_t)a->max_taps + (size_t)t] = (int32_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
     }
 }
 
 /* Positions offset .. offset + count - 1 of `size` pixels resized to `full`. */
 static icseg_status open_axis(axis *a, int32_t size, int64_t full, int64_t offset, int32_t count, icseg_error *error) {
     double scale = (double)size / (double)full, stretch = scale < 1 ? 1 : scale;
-    *a = (axis){.count = count, .most = (int32_t)ceil(SUPPORT * stretch) * 2 + 1};
+    *a = (axis){.count = count, .max_taps = (int32_t)ceil(SUPPORT * stretch) * 2 + 1};
     a->first = icseg_alloc_array((size_t)count, sizeof *a->first);
     a->taps = icseg_alloc_array((size_t)count, sizeof *a->taps);
-    a->weights = icseg_alloc_array((size_t)count * (size_t)a->most, sizeof *a->weights);
-    double *values = icseg_alloc_array((size_t)a->most, sizeof *values);
+    a->weights = icseg_alloc_array((size_t)count * (size_t)a->max_taps, sizeof *a->weights);
+    double *values = icseg_alloc_array((size_t)a->max_taps, sizeof *values);
     bool complete = a->first && a->taps && a->weights && values;
     for (int32_t i = 0; i < count && complete; i++)
         find_taps(a, i, size, ((double)(offset + i) + 0.5) * scale, stretch, values);
     icseg_free(values);
     return complete ? ICSEG_OK
-                    : icseg_fail_memory(error, (size_t)count * (size_t)a->most * sizeof *a->weights, "resizing");
+                    : icseg_fail_memory(error, (size_t)count * (size_t)a->max_taps * sizeof *a->weights, "resizing");
 }
 
 static uint8_t to_byte(int64_t sum) {
@@ -69,7 +69,7 @@ static uint8_t to_byte(int64_t sum) {
 /* One row of the image -> out (columns->count, 3). */
 static void resize_row(const axis *columns, const uint8_t *row, uint8_t *out) {
     for (int32_t x = 0; x < columns->count; x++, out += 3) {
-        const int32_t *weight = columns->weights + (size_t)x * (size_t)columns->most;
+        const int32_t *weight = columns->weights + (size_t)x * (size_t)columns->max_taps;
         const uint8_t *from = row + 3 * (size_t)columns->first[x];
         int64_t sum[3] = {HALF, HALF, HALF};
         for (int32_t t = 0; t < columns->taps[x]; t++, from += 3)
@@ -80,7 +80,7 @@ static void resize_row(const axis *columns, const uint8_t *row, uint8_t *out) {
 
 /* Rows of `width` bytes, the first of which is row `first` of the image -> row y of the window. */
 static void blend_rows(const axis *rows, int32_t y, const uint8_t *from, int32_t first, size_t width, uint8_t *out) {
-    const int32_t *weight = rows->weights + (size_t)y * (size_t)rows->most;
+    const int32_t *weight = rows->weights + (size_t)y * (size_t)rows->max_taps;
     from += (size_t)(rows->first[y] - first) * width;
     for (size_t x = 0; x < width; x++) {
         int64_t sum = HALF;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the decoders share: limits of sizes, and label maps. */
+ * Shared by the decoders: limits of sizes, and label maps. */
 #include "image/codec.h"
 
 #include "base/memory.h"

@@ -67,7 +67,7 @@ icseg_status icseg_png_decode_mask(icseg_mask *out, const icseg_source *source, 
 icseg_status icseg_tiff_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
                                     icseg_error *error);
 
-/* --- what the decoders share (codec.c, exif.c) -------------------------------------------------------------------- */
+/* --- shared by the decoders (codec.c, exif.c) --------------------------------------------------------------------- */
 
 /* Refuses sizes beyond ICSEG_IMAGE_MAX_SIDE and ICSEG_IMAGE_MAX_PIXELS. */
 icseg_status icseg_header_set_size(icseg_header *out, uint32_t width, uint32_t height, const icseg_source *source,

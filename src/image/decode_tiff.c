@@ -108,8 +108,8 @@ static icseg_status check_tags(const icseg_source *source, icseg_error *error) {
     size_t word = wide ? 8 : 4, head = wide ? 8 : 2, entry = 4 + 2 * word;
     uint64_t at = load(data + word, word, big_endian), total = 0;
     if (at > source->size || source->size - at < head) return ICSEG_OK;
-    uint64_t count = load(data + at, head, big_endian), most = (source->size - at - head) / entry;
-    for (uint64_t i = 0; i < count && i < most; i++) {
+    uint64_t count = load(data + at, head, big_endian), capacity = (source->size - at - head) / entry;
+    for (uint64_t i = 0; i < count && i < capacity; i++) {
         const unsigned char *tag = data + at + head + i * entry;
         uint64_t type = load(tag + 2, 2, big_endian), values = load(tag + 4, word, big_endian), bytes = 0;
         if (type < sizeof widths && __builtin_mul_overflow(values, (uint64_t)widths[type], &bytes)) bytes = UINT64_MAX;
@@ -147,9 +147,8 @@ icseg_status icseg_tiff_header(icseg_header *out, const icseg_source *source, ic
     return icseg_header_set_size(out, width, height, source, error);
 }
 
-/* Strips and tiles are decoded completely, and may share their data: without limits a file of 32 KB takes minutes. What
- * they decode to is limited by the image, enlarged to whole tiles, and what they are decoded from by that and the file.
- */
+/* Strips and tiles are decoded completely, and may share their data: without limits a file of 32 KB takes minutes. The
+ * decoded size is limited by the image, enlarged to whole tiles; the encoded size by that plus the file's size. */
 static icseg_status check_blocks(const reader *r, const icseg_header *header, icseg_error *error) {
     enum {
         EDGE = 1024,
@@ -158,9 +157,9 @@ static icseg_status check_blocks(const reader *r, const icseg_header *header, ic
     bool tiled = TIFFIsTiled(r->tiff);
     uint64_t block = tiled ? TIFFTileSize64(r->tiff) : TIFFStripSize64(r->tiff), decoded, packed = 0;
     uint32_t count = tiled ? TIFFNumberOfTiles(r->tiff) : TIFFNumberOfStrips(r->tiff);
-    uint64_t most = ((uint64_t)header->width + EDGE) * ((uint64_t)header->height + EDGE) * PIXEL;
+    uint64_t limit = ((uint64_t)header->width + EDGE) * ((uint64_t)header->height + EDGE) * PIXEL;
     if (!block || !count) return fail(r, error);
-    if (__builtin_mul_overflow(block, (uint64_t)count, &decoded) || decoded > most)
+    if (__builtin_mul_overflow(block, (uint64_t)count, &decoded) || decoded > limit)
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
                           "%s: refused: %u %s of %llu bytes are too large for a TIFF of %d x %d pixels; save it again",
                           r->source->name, count, tiled ? "tiles" : "strips", (unsigned long long)block, header->width,
@@ -235,10 +234,10 @@ static icseg_status read_blocks(icseg_mask *out, reader *r, uint32_t across, uin
         for (uint32_t x = 0; x < width; x += across) {
             uint32_t rows = height - y < down ? height - y : down, columns = width - x < across ? width - x : across;
             size_t stride = (size_t)across * (size_t)out->bits / 8;
-            tmsize_t wanted = tiled ? bytes : (tmsize_t)(rows * stride);
+            tmsize_t expected = tiled ? bytes : (tmsize_t)(rows * stride);
             tmsize_t got = tiled ? TIFFReadEncodedTile(r->tiff, TIFFComputeTile(r->tiff, x, y, 0, 0), block, bytes)
-                                 : TIFFReadEncodedStrip(r->tiff, TIFFComputeStrip(r->tiff, y, 0), block, wanted);
-            if (got < wanted) return fail(r, error);
+                                 : TIFFReadEncodedStrip(r->tiff, TIFFComputeStrip(r->tiff, y, 0), block, expected);
+            if (got < expected) return fail(r, error);
             for (uint32_t i = 0; i < rows; i++)
                 widen(out->data + (size_t)(y + i) * width + x, block + i * stride, columns, out->bits);
         }

@@ -65,7 +65,7 @@ static const format *recognise(const icseg_source *source) {
     return NULL;
 }
 
-/* Formats that people have and icseg does not read: the message names them instead of listing bytes. */
+/* Common formats that icseg does not read: messages name them instead of listing bytes. */
 static const char *foreign_format(const unsigned char *data, size_t size) {
     static const struct {
         size_t offset;

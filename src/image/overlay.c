@@ -85,14 +85,14 @@ static layout plan_legend(const entry *entries, int32_t count, const char *const
         l.share = fmax(l.share, icseg_font_width(share, l.text));
     }
     int available = width - 2 * l.margin, between = 3 * l.gap;
-    int wanted = l.swatch + 2 * l.gap + (int)ceil(widest + l.share + l.gap) + between;
-    l.columns = (available + between) / wanted;
+    int needed = l.swatch + 2 * l.gap + (int)ceil(widest + l.share + l.gap) + between;
+    l.columns = (available + between) / needed;
     if (l.columns < 1) l.columns = 1;
     if (l.columns > count) l.columns = count;
     l.rows = count ? (count + l.columns - 1) / l.columns : 0;
     if (l.rows) l.columns = (count + l.rows - 1) / l.rows;
-    l.column = wanted < available + between ? wanted : available + between;
-    /* Columns spread over the strip, but not so far that a share loses its name. */
+    l.column = needed < available + between ? needed : available + between;
+    /* Columns spread over the strip, but each share stays near its name. */
     int spread = l.columns ? (available + between) / l.columns : l.column;
     l.column = spread < l.column + l.column / 4 ? spread : l.column + l.column / 4;
     l.height = l.rows ? l.rows * l.line + 2 * l.margin - (l.line - l.swatch) : 0;

@@ -31,7 +31,7 @@ static bool to_srgb(double lightness, double chroma, double hue, uint8_t rgb[3])
     return true;
 }
 
-/* A colour that may be chosen, with its position in a space whose distances are how different colours look. */
+/* A colour that may be chosen, with its position in a space where distance is perceived difference. */
 typedef struct candidate {
     float at[3];   /* lightness counts less than hue, because the image under the colour changes it */
     float nearest; /* square of the distance to the nearest colour chosen so far */
@@ -64,7 +64,7 @@ static void choose_farthest(icseg_palette *out, candidate *candidates, int count
     const candidate *last = &candidates[count * 7 / 10];
     for (int32_t i = 0; i < out->size && i < CHOSEN; i++) {
         const candidate *best = last;
-        float most = -1;
+        float best_score = -1;
         memcpy(out->color[i], last->rgb, 3);
         for (int k = 0; k < count; k++) {
             candidate *c = &candidates[k];
@@ -72,8 +72,8 @@ static void choose_farthest(icseg_palette *out, candidate *candidates, int count
             float square = x * x + y * y + z * z;
             if (square < c->nearest) c->nearest = square;
             float score = square / 4 < c->nearest ? square / 4 : c->nearest;
-            if (score > most) {
-                most = score;
+            if (score > best_score) {
+                best_score = score;
                 best = c;
             }
         }

@@ -11,24 +11,24 @@
 enum { WEIGHT_BITS = 11, ONE = 1 << WEIGHT_BITS };
 
 /* Between source positions `low` and `high`; `weight` of ONE goes to `high`. */
-typedef struct tap {
+typedef struct interpolation {
     int32_t low, high, weight;
-} tap;
+} interpolation;
 
 struct icseg_resample {
     const icseg_image *image;
     int32_t height, columns;
-    tap *taps;        /* (columns) */
-    int32_t *rows[2]; /* (columns, 3): source rows, resampled horizontally, ONE times the value */
-    int32_t held[2];  /* the source row in each of them */
+    interpolation *positions; /* (columns) */
+    int32_t *rows[2];         /* (columns, 3): source rows, resampled horizontally, ONE times the value */
+    int32_t loaded[2];        /* the source row in each of them */
 };
 
-static tap find_tap(int32_t size, int32_t full, int32_t position) {
-    double at = (position + 0.5) * ((double)size / full) - 0.5;
-    if (at <= 0) return (tap){0, 0, 0};
-    if (at >= size - 1) return (tap){size - 1, size - 1, 0};
-    double low = floor(at);
-    return (tap){(int32_t)low, (int32_t)low + 1, (int32_t)((at - low) * ONE + 0.5)};
+static interpolation interpolation_at(int32_t size, int32_t full, int32_t position) {
+    double source = (position + 0.5) * ((double)size / full) - 0.5;
+    if (source <= 0) return (interpolation){0, 0, 0};
+    if (source >= size - 1) return (interpolation){size - 1, size - 1, 0};
+    double low = floor(source);
+    return (interpolation){(int32_t)low, (int32_t)low + 1, (int32_t)((source - low) * ONE + 0.5)};
 }
 
 icseg_status icseg_resample_open(icseg_resample **out, const icseg_image *image, int32_t width, int32_t height,
@@ -39,14 +39,14 @@ icseg_status icseg_resample_open(icseg_resample **out, const icseg_image *image,
                           image->height, width, height, x, (long long)x + columns - 1);
     icseg_resample *r = icseg_calloc_array(1, sizeof *r);
     if (!r) return icseg_fail_memory(error, sizeof *r, "resizing");
-    *r = (icseg_resample){.image = image, .height = height, .columns = columns, .held = {-1, -1}};
-    r->taps = icseg_alloc_array((size_t)columns, sizeof *r->taps);
+    *r = (icseg_resample){.image = image, .height = height, .columns = columns, .loaded = {-1, -1}};
+    r->positions = icseg_alloc_array((size_t)columns, sizeof *r->positions);
     for (int i = 0; i < 2; i++) r->rows[i] = icseg_alloc_array((size_t)columns, 3 * sizeof **r->rows);
-    if (!r->taps || !r->rows[0] || !r->rows[1]) {
+    if (!r->positions || !r->rows[0] || !r->rows[1]) {
         icseg_resample_close(&r);
         return icseg_fail_memory(error, 0, "resizing");
     }
-    for (int32_t i = 0; i < columns; i++) r->taps[i] = find_tap(image->width, width, x + i);
+    for (int32_t i = 0; i < columns; i++) r->positions[i] = interpolation_at(image->width, width, x + i);
     *out = r;
     return ICSEG_OK;
 }
@@ -55,14 +55,14 @@ icseg_status icseg_resample_open(icseg_resample **out, const icseg_image *image,
  * output row is still there when it is the upper row of the next. */
 static const int32_t *load_row(icseg_resample *r, int32_t row) {
     int32_t *sums = r->rows[row & 1], *to = sums;
-    if (r->held[row & 1] == row) return sums;
+    if (r->loaded[row & 1] == row) return sums;
     const uint8_t *from = r->image->data + (size_t)row * (size_t)r->image->width * 3;
     for (int32_t x = 0; x < r->columns; x++, to += 3) {
-        const uint8_t *low = from + 3 * (size_t)r->taps[x].low, *high = from + 3 * (size_t)r->taps[x].high;
-        int32_t weight = r->taps[x].weight;
+        const uint8_t *low = from + 3 * (size_t)r->positions[x].low, *high = from + 3 * (size_t)r->positions[x].high;
+        int32_t weight = r->positions[x].weight;
         for (int c = 0; c < 3; c++) to[c] = low[c] * ONE + (high[c] - low[c]) * weight;
     }
-    r->held[row & 1] = row;
+    r->loaded[row & 1] = row;
     return sums;
 }
 
@@ -75,14 +75,14 @@ ICSEG_KERNEL static void blend(const int32_t *restrict low, const int32_t *restr
 }
 
 void icseg_resample_row(icseg_resample *r, int32_t y, uint8_t *out) {
-    tap t = find_tap(r->image->height, r->height, y);
-    const int32_t *low = load_row(r, t.low), *high = load_row(r, t.high);
-    blend(low, high, t.weight, 3 * r->columns, out);
+    interpolation at = interpolation_at(r->image->height, r->height, y);
+    const int32_t *low = load_row(r, at.low), *high = load_row(r, at.high);
+    blend(low, high, at.weight, 3 * r->columns, out);
 }
 
 void icseg_resample_close(icseg_resample **resample) {
     if (!resample || !*resample) return;
-    icseg_free((*resample)->taps);
+    icseg_free((*resample)->positions);
     icseg_free((*resample)->rows[0]);
     icseg_free((*resample)->rows[1]);
     icseg_free(*resample);

@@ -136,10 +136,10 @@ static icseg_status open_tensor(icseg_images *out, const icseg_batch *b, icseg_e
                                 "icseg_batch: the tensor has %lld images: expected 1..%d", (long long)size[0],
                                 MOST_IMAGES);
     for (int i = 1; i < 3; i++)
-        if (size[i] < ICSEG_SMALLEST_SIDE || size[i] > ICSEG_IMAGE_MAX_SIDE)
+        if (size[i] < ICSEG_MIN_SIDE || size[i] > ICSEG_IMAGE_MAX_SIDE)
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
                                     "icseg_batch: the tensor's images are %lldx%lld: sides are %d..%d",
-                                    (long long)size[2], (long long)size[1], ICSEG_SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE);
+                                    (long long)size[2], (long long)size[1], ICSEG_MIN_SIDE, ICSEG_IMAGE_MAX_SIDE);
     if (!strides_fit(t)) return fail(error, "tensor", "the tensor's strides lead outside of memory");
     out->count = (int32_t)size[0];
     out->height = (int32_t)size[1];

@@ -188,8 +188,8 @@ static icseg_status open_views(run *r, icseg_error *error) {
         int32_t width, height;
         icseg_resize_target(o->resize_short, o->resize_long, o->scale_count ? o->scale[i] : 1, r->images->width,
                             r->images->height, &width, &height);
-        if (width < ICSEG_SMALLEST_SIDE) width = ICSEG_SMALLEST_SIDE;
-        if (height < ICSEG_SMALLEST_SIDE) height = ICSEG_SMALLEST_SIDE;
+        if (width < ICSEG_MIN_SIDE) width = ICSEG_MIN_SIDE;
+        if (height < ICSEG_MIN_SIDE) height = ICSEG_MIN_SIDE;
         if (width == r->images->width && height == r->images->height) continue;
         ICSEG_TRY(icseg_images_resize(&r->view[i], r->images, width, height, error));
     }

@@ -193,10 +193,10 @@ static icseg_status measure_at(measuring *m, icseg_session *session, int32_t cou
     if (count < 1)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
                                 "count is %d: expected at least 1", count);
-    if (height < ICSEG_SMALLEST_SIDE || width < ICSEG_SMALLEST_SIDE)
-        return icseg_fail_field(error, ICSEG_ERROR_SHAPE, height < ICSEG_SMALLEST_SIDE ? "height" : "width",
+    if (height < ICSEG_MIN_SIDE || width < ICSEG_MIN_SIDE)
+        return icseg_fail_field(error, ICSEG_ERROR_SHAPE, height < ICSEG_MIN_SIDE ? "height" : "width",
                                 ICSEG_REMEDY_SET_FIELD, "an image is %dx%d: both sides need at least %d", width, height,
-                                ICSEG_SMALLEST_SIDE);
+                                ICSEG_MIN_SIDE);
     memset(m, 0, sizeof *m); /* options are compared bytewise */
     m->session = session;
     m->error = error;

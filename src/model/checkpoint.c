@@ -306,17 +306,17 @@ icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *
         const icseg_param *p = icseg_params_at(m->params, i);
         size_t bytes = (size_t)p->count * sizeof(float);
         const float *values;
-        float *copy, *turned = NULL;
+        float *copy, *exported = NULL;
         ICSEG_TRY(icseg_param_borrow(p, &values, &copy, error));
         if (p->options.layout != ICSEG_LAYOUT_PLAIN) {
-            turned = icseg_alloc(bytes);
-            status = turned ? ICSEG_OK : icseg_fail_memory(error, bytes, p->name);
-            if (turned) icseg_param_export(p, values, turned);
+            exported = icseg_alloc(bytes);
+            status = exported ? ICSEG_OK : icseg_fail_memory(error, bytes, p->name);
+            if (exported) icseg_param_export(p, values, exported);
         }
         if (status == ICSEG_OK)
-            status = icseg_safetensors_writer_append(writer, p->name, turned ? turned : values, bytes, error);
+            status = icseg_safetensors_writer_append(writer, p->name, exported ? exported : values, bytes, error);
         icseg_free(copy);
-        icseg_free(turned);
+        icseg_free(exported);
     }
     return status;
 }

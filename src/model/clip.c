@@ -19,10 +19,10 @@ static icseg_status check(const icseg_config *c, icseg_error *error) {
                           "image: %lld heads for %lld channels, text: %d heads for %d: heads must divide channels",
                           (long long)heads, (long long)width, c->text_heads, c->text_width);
     int64_t side = icseg_clip_side(c);
-    if (side >= 1 && side <= ICSEG_CLIP_LARGEST_SIDE) return ICSEG_OK;
+    if (side >= 1 && side <= ICSEG_CLIP_MAX_SIDE) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_CONFIG,
                       "a grid of %d positions a side means images of %lld pixels a side; the largest is %d",
-                      c->pos_grid, (long long)side, ICSEG_CLIP_LARGEST_SIDE);
+                      c->pos_grid, (long long)side, ICSEG_CLIP_MAX_SIDE);
 }
 
 static void build_image(icseg_clip *c, icseg_graph *g, bool declare, icseg_value *image, icseg_value *embedding) {

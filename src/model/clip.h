@@ -19,7 +19,7 @@ typedef struct icseg_clip {
 icseg_status icseg_clip_open(icseg_clip *out, const icseg_config *config, icseg_error *error);
 void icseg_clip_close(icseg_clip *clip);
 
-enum { ICSEG_CLIP_LARGEST_SIDE = 2048 };
+enum { ICSEG_CLIP_MAX_SIDE = 2048 };
 
 /* Side in pixels of the square images that the stored positions fit. */
 int64_t icseg_clip_side(const icseg_config *config);

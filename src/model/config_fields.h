@@ -4,14 +4,14 @@
  *
  * Included wherever the list is needed, after defining
  *     FIELD(name, member, type, usage, ...)
- * where `member` is the field of icseg_config (the first element of an array), `type` one of options' ICSEG_FIELD_*,
- * `usage` tells when the field is used, and the rest are the help, limits and words of an icseg_option. */
+ * where `member` is the field of icseg_config (the first element of an array), `type` one of ICSEG_FIELD_*,
+ * `usage` says when the field is used, and the rest are the help, limits and words of its icseg_option. */
 
 #define SIZE        ICSEG_BETWEEN(1, 65536)
 #define HEADS       ICSEG_BETWEEN(1, 4096)
 #define DEPTH       ICSEG_BETWEEN(1, 1000)
 #define COUNT       ICSEG_BETWEEN(1, INT32_MAX)
-#define SHARE       ICSEG_BETWEEN(0, 1), .open_high = true
+#define PROBABILITY ICSEG_BETWEEN(0, 1), .open_high = true
 #define LOSS_WEIGHT ICSEG_BETWEEN(0, 1e30)
 
 FIELD(backbone, backbone, WORD, ALWAYS, "family of the image encoder", .words = icseg_backbone_words)
@@ -25,7 +25,8 @@ FIELD(vit_heads, vit_heads, INT, VIT, "ViT: number of attention heads", HEADS)
 FIELD(vit_taps, vit_taps[0], INTS, VIT, "ViT: blocks, counted from 0, whose outputs feed the four levels",
       ICSEG_EXACTLY(4), ICSEG_BETWEEN(0, 999))
 FIELD(vit_drop_path, vit_drop_path, FLOAT, ALWAYS,
-      "ViT: stochastic depth of the last block (probability), growing linearly from 0; 0.1 with preset vit-b16", SHARE)
+      "ViT: stochastic depth of the last block (probability), growing linearly from 0; 0.1 with preset vit-b16",
+      PROBABILITY)
 FIELD(pos_grid, pos_grid, INT, ALWAYS, "side of the stored grid of positional embeddings (positions)",
       ICSEG_BETWEEN(1, 1024))
 FIELD(embed_dim, embed_dim, INT, ALWAYS, "width of the joint embedding (channels)", SIZE)
@@ -59,7 +60,7 @@ FIELD(num_classes, num_classes, INT, ALWAYS, "number of classes; 0 in a recipe: 
       ICSEG_BETWEEN(0, 16384))
 FIELD(dropout, dropout, FLOAT, ALWAYS,
       "dropout in the prompt learner and the context decoder, and of channels before the classifier (probability)",
-      SHARE)
+      PROBABILITY)
 FIELD(align_weights, align_weights[0], KEYED, ALWAYS,
       "weight of the alignment loss at each of align_strides; a list is in ascending order of strides",
       .members = icseg_strides, .capacity = ICSEG_LEVELS, LOSS_WEIGHT)
@@ -74,6 +75,6 @@ FIELD(contrast_negatives, contrast_negatives, INT, CONTRAST, "contrastive loss: 
 #undef HEADS
 #undef DEPTH
 #undef COUNT
-#undef SHARE
+#undef PROBABILITY
 #undef LOSS_WEIGHT
 #undef FIELD

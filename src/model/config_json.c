@@ -110,12 +110,12 @@ static icseg_status read_field(const icseg_option *f, const json_t *value, icseg
 }
 
 static icseg_status update(icseg_config *config, const char *json, icseg_error *error) {
-    json_error_t fault;
+    json_error_t problem;
     icseg_option_table table = icseg_config_table();
     json_t *root;
-    ICSEG_TRY(icseg_json_parse(&root, json, strlen(json), JSON_REJECT_DUPLICATES, &fault, error));
+    ICSEG_TRY(icseg_json_parse(&root, json, strlen(json), JSON_REJECT_DUPLICATES, &problem, error));
     if (!root)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "config: not JSON: %s at byte %d", fault.text, fault.position);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "config: not JSON: %s at byte %d", problem.text, problem.position);
     icseg_status status = ICSEG_OK;
     if (!json_is_object(root))
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "config: is %s; expected an object", json_kind(root));

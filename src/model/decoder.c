@@ -9,15 +9,15 @@ static icseg_value neck_conv(icseg_builder *b, const char *list, int index, icse
     return x;
 }
 
-static icseg_value twice(icseg_graph *g, icseg_value x) {
+static icseg_value upsample_2x(icseg_graph *g, icseg_value x) {
     return icseg_resize_bilinear(g, x, 2 * icseg_graph_dim(g, x, 1), 2 * icseg_graph_dim(g, x, 2));
 }
 
-/* One scale: convolution, batch norm, ReLU, and x2 bilinear upsampling, until stride 4; without the last upsampling. */
+/* One scale: convolution, batch norm, ReLU, and x2 bilinear upsampling until stride 4, except the last upsampling. */
 static icseg_value scale_head(icseg_builder *b, int level, icseg_value x) {
     icseg_graph *g = b->graph;
     for (int i = 0; i < (level > 0 ? level : 1); i++) {
-        if (i > 0) x = icseg_graph_boundary(g, twice(g, x));
+        if (i > 0) x = icseg_graph_boundary(g, upsample_2x(g, x));
         icseg_graph_push(g, "scale_heads.%d.%d", level, level > 0 ? 2 * i : 0);
         x = icseg_build_conv(b, "conv", x, b->config->fpn_dim, 3, 1, 1, false);
         x = icseg_build_batch_norm(b, "bn", x, true);
@@ -32,12 +32,12 @@ static bool same_shape(const icseg_graph *g, icseg_value a, icseg_value b) {
 
 /* sum + the last upsampling of x */
 static icseg_value add_upsampled(icseg_graph *g, icseg_value sum, icseg_value x) {
-    x = twice(g, x);
+    x = upsample_2x(g, x);
     if (!same_shape(g, x, sum)) x = icseg_resize_bilinear(g, x, icseg_graph_dim(g, sum, 1), icseg_graph_dim(g, sum, 2));
     return icseg_add(g, sum, x);
 }
 
-/* The sum of all scales. Upsampling is linear, so that maps of one size are summed before it. */
+/* The sum of all scales. Upsampling is linear, so maps of equal size are summed before it. */
 static icseg_value sum_scales(icseg_builder *b, const icseg_value x[ICSEG_LEVELS]) {
     icseg_graph *g = b->graph;
     icseg_value sum = scale_head(b, 0, x[0]), half = ICSEG_NONE;

@@ -20,10 +20,10 @@ icseg_status icseg_model_eval_options(const icseg_model *model, icseg_eval_optio
     return icseg_struct_write(out, &model->eval, sizeof model->eval, FIRST_SIZE, "icseg_eval_options", error);
 }
 
-static icseg_status check_side(const char *name, int32_t value, int32_t least, int32_t most, icseg_error *error) {
-    if (value >= least && value <= most) return ICSEG_OK;
+static icseg_status check_side(const char *name, int32_t value, int32_t minimum, int32_t maximum, icseg_error *error) {
+    if (value >= minimum && value <= maximum) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, name, ICSEG_REMEDY_SET_FIELD, "%s is %d: expected %d..%d",
-                            name, value, least, most);
+                            name, value, minimum, maximum);
 }
 
 static icseg_status check(const icseg_eval_options *o, icseg_error *error) {
@@ -36,8 +36,8 @@ static icseg_status check(const icseg_eval_options *o, icseg_error *error) {
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "resize_long", ICSEG_REMEDY_SET_FIELD,
                                 "resize_long is %d, below resize_short %d", o->resize_long, o->resize_short);
     if (o->mode == ICSEG_EVAL_SLIDE) {
-        ICSEG_TRY(check_side("crop_height", o->crop_height, ICSEG_SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
-        ICSEG_TRY(check_side("crop_width", o->crop_width, ICSEG_SMALLEST_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
+        ICSEG_TRY(check_side("crop_height", o->crop_height, ICSEG_MIN_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
+        ICSEG_TRY(check_side("crop_width", o->crop_width, ICSEG_MIN_SIDE, ICSEG_IMAGE_MAX_SIDE, error));
         ICSEG_TRY(check_side("stride_height", o->stride_height, 0, o->crop_height, error));
         ICSEG_TRY(check_side("stride_width", o->stride_width, 0, o->crop_width, error));
     }
@@ -51,14 +51,14 @@ static icseg_status check(const icseg_eval_options *o, icseg_error *error) {
 
 icseg_status icseg_eval_options_read(icseg_eval_options *out, const icseg_eval_options *options,
                                      const icseg_eval_options *fallback, icseg_error *error) {
-    enum { USUAL_CROP = 512 };
+    enum { DEFAULT_CROP = 512 };
     if (!options) {
         *out = *fallback;
         return ICSEG_OK;
     }
     ICSEG_TRY(icseg_struct_read(out, sizeof *out, options, FIRST_SIZE, "icseg_eval_options", error));
-    if (!out->crop_height) out->crop_height = USUAL_CROP;
-    if (!out->crop_width) out->crop_width = USUAL_CROP;
+    if (!out->crop_height) out->crop_height = DEFAULT_CROP;
+    if (!out->crop_width) out->crop_width = DEFAULT_CROP;
     return check(out, error);
 }
 
@@ -73,15 +73,15 @@ icseg_status icseg_model_read_eval(icseg_model *m, const icseg_safetensors *file
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.eval"), *mode;
     json_int_t crop[2], stride[2], resize_short;
     icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT, .mode = ICSEG_EVAL_SLIDE}; /* its sides are always checked */
-    json_error_t fault;
+    json_error_t problem;
     icseg_error found = {0};
     if (!text) return ICSEG_OK;
     json_t *root;
-    ICSEG_TRY(icseg_json_parse(&root, text, strlen(text), JSON_REJECT_DUPLICATES, &fault, error));
+    ICSEG_TRY(icseg_json_parse(&root, text, strlen(text), JSON_REJECT_DUPLICATES, &problem, error));
     icseg_status status = ICSEG_OK;
-    if (!root || json_unpack_ex(root, &fault, 0, "{s:s, s:[II], s:[II], s:I}", "mode", &mode, "crop", &crop[0],
+    if (!root || json_unpack_ex(root, &problem, 0, "{s:s, s:[II], s:[II], s:I}", "mode", &mode, "crop", &crop[0],
                                 &crop[1], "stride", &stride[0], &stride[1], "resize_short", &resize_short) != 0) {
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.eval: %s", path, fault.text);
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.eval: %s", path, problem.text);
         json_decref(root);
         return status;
     }

@@ -36,7 +36,7 @@ icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, cons
                                      icseg_error *error);
 
 /* The precision that this processor uses for a requested one; never AUTO. */
-icseg_precision icseg_precision_here(icseg_precision wanted);
+icseg_precision icseg_precision_here(icseg_precision requested);
 
 /* The image encoder (icseg_is_image_encoder) stops training. Call before the first training network is built. */
 void icseg_model_freeze_backbone(icseg_model *model);

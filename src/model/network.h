@@ -7,7 +7,7 @@
 #include "icseg/model.h"
 #include "model/builder.h"
 
-enum { ICSEG_SMALLEST_SIDE = 32 }; /* of an image, pixels */
+enum { ICSEG_MIN_SIDE = 32 }; /* of an image, pixels */
 
 enum {
     ICSEG_KEEP_LOGITS = 1,
@@ -17,7 +17,7 @@ enum {
     ICSEG_KEEP_EMBEDDING = 8 /* of the image; computed separately only with this */
 };
 
-/* What to build. Zero-initialise first: sessions compare options bytewise. */
+/* Options of a network. Zero-initialise first: sessions compare options bytewise. */
 typedef struct icseg_network_options {
     int64_t batch, height, width;          /* of the image */
     int64_t predict_height, predict_width; /* 0: no label map */

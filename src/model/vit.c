@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * CLIP's VisionTransformer: for an image's embedding, and with four taps, resampled to strides 4, 8, 16, 32 (reference:
+ * CLIP's VisionTransformer, for an image's embedding or for feature maps at strides 4, 8, 16 and 32 (reference:
  * ViT). */
 #include <math.h>
 
 #include "model/builder.h"
 
 /* Block output (B, 1 + hw, W) -> the level's map. */
-static icseg_value tap(icseg_builder *b, int level, icseg_value t, int64_t h, int64_t w) {
+static icseg_value feature_map(icseg_builder *b, int level, icseg_value t, int64_t h, int64_t w) {
     icseg_graph *g = b->graph;
     int64_t batch = icseg_graph_dim(g, t, 0), width = icseg_graph_dim(g, t, 2);
     icseg_value x = icseg_reshape(g, icseg_slice(g, t, 1, 1, h * w), ICSEG_SHAPE(batch, h, w, width));
@@ -78,7 +78,7 @@ icseg_features icseg_build_vit(icseg_builder *b, icseg_value image) {
         float drop = c->vit_layers > 1 ? (float)(c->vit_drop_path * i / (c->vit_layers - 1)) : 0;
         t = block(b, i, t, drop, NULL);
         if (level < ICSEG_LEVELS && c->vit_taps[level] == i) {
-            out.level[level] = tap(b, level, t, h, w);
+            out.level[level] = feature_map(b, level, t, h, w);
             level++;
         }
     }

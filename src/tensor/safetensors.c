@@ -274,7 +274,7 @@ const char *icseg_safetensors_metadata(const icseg_safetensors *st, const char *
 }
 
 const icseg_safetensors_entry *icseg_safetensors_find(const icseg_safetensors *st, const char *name) {
-    const icseg_safetensors_entry wanted = {.name = name}, *key = &wanted;
+    const icseg_safetensors_entry target = {.name = name}, *key = &target;
     const icseg_safetensors_entry **found = bsearch(&key, st->by_name, st->count, sizeof *st->by_name, compare_names);
     return found ? *found : NULL;
 }

@@ -25,12 +25,13 @@ typedef struct icseg_bpe {
     int32_t bytes[2][256];
     icseg_bpe_pair *pairs; /* hash table of mask + 1 slots */
     size_t mask;
-    char *text;       /* the bytes of all tokens except SOS and EOS, a blank in place of "</w>" */
+    char *text;       /* the bytes of all tokens except SOS and EOS, a space in place of "</w>" */
     uint32_t *offset; /* (vocab_size - 1): token i is text[offset[i] .. offset[i + 1]) */
 } icseg_bpe;
 
 /* Reads the vocabulary `path`: bpe_simple_vocab_16e6.txt(.gz), merges.txt, vocab.json (with merges.txt beside it) or
- * tokenizer.json, told apart by content; each may be compressed with gzip. Errors name the file and the line or token.
+ * tokenizer.json, distinguished by content; each may be compressed with gzip. Errors name the file and the line or
+ * token.
  */
 icseg_status icseg_bpe_open(icseg_bpe *out, const char *path, icseg_error *error);
 void icseg_bpe_close(icseg_bpe *bpe);

@@ -98,8 +98,8 @@ static size_t terminal_escape(const char *s) {
     return (s[at] | 32) >= 'a' && (s[at] | 32) <= 'z' ? at + 1 : 0;
 }
 
-/* C1 control characters as the Windows-1252 characters that were meant, presentation forms and curly quotes as plain
- * characters; no control characters. */
+/* Converts C1 control characters to the Windows-1252 characters that were meant, and presentation forms and curly
+ * quotes to plain characters; drops other control characters. */
 static void plain_characters(const icseg_string *in, icseg_string *out) {
     for (size_t at = 0; at < in->size;) {
         size_t escape = terminal_escape(in->data + at);
@@ -137,19 +137,19 @@ static bool is_white(int32_t c) {
            c == '\t' || c == '\n' || c == '\f' || c == '\r';
 }
 
-/* One blank between words, none at the ends. */
+/* One space between words, none at the ends. */
 static void single_blanks(const icseg_string *in, icseg_string *out) {
-    bool blank = false;
+    bool space = false;
     for (size_t at = 0, length; at < in->size; at += length) {
         int32_t c;
         length = icseg_utf8_get(in->data + at, in->size - at, &c);
         if (is_white(c)) {
-            blank = true;
+            space = true;
             continue;
         }
-        if (blank && out->size) icseg_string_append(out, " ", 1);
+        if (space && out->size) icseg_string_append(out, " ", 1);
         icseg_string_append(out, in->data + at, length);
-        blank = false;
+        space = false;
     }
 }
 

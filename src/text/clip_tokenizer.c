@@ -28,7 +28,7 @@ static size_t match(const char *word, const char *s) {
     return (size_t)(s - start);
 }
 
-typedef enum kind { WHITE, LETTER, NUMBER, SIGN } kind;
+typedef enum kind { WHITE, LETTER, NUMBER, OTHER } kind;
 
 /* U+0345 is a mark, but its capital is a letter (iota), so that CLIP's pattern, which ignores case, takes it for
  * neither a letter nor a sign. */
@@ -43,7 +43,7 @@ static kind kind_of(int32_t c) {
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
     case UTF8PROC_CATEGORY_NO: return NUMBER;
-    default: return SIGN;
+    default: return OTHER;
     }
 }
 
@@ -93,9 +93,8 @@ static icseg_status encode_clip(const icseg_tokenizer *tokenizer, const char *te
                                 icseg_tokens *out, icseg_error *error) {
     size_t size = strlen(text), count = 0;
     if (size > ICSEG_TEXT_MAX_BYTES)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "text \"%.60s...\": it has %zu bytes, at most %d are accepted; shorten it", text, size,
-                          ICSEG_TEXT_MAX_BYTES);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "text \"%.60s...\": it has %zu bytes; at most %d are accepted",
+                          text, size, ICSEG_TEXT_MAX_BYTES);
     icseg_status status = ICSEG_OK;
     icseg_string clean = {0};
     icseg_clip_clean(text, size, &clean);

@@ -21,10 +21,10 @@ const char *icseg_synonyms_end(const char *text) {
 
 icseg_status icseg_synonyms_split(icseg_synonyms *out, const char *line, icseg_arena *arena, icseg_error *error) {
     *out = (icseg_synonyms){0};
-    size_t most = 1, count = 0;
-    for (const char *c = line; *c; c++) most += *c == ',' || *c == ';';
-    const char **names = icseg_arena_array(arena, most, sizeof *names);
-    if (!names) return icseg_fail_memory(error, most * sizeof *names, "class names");
+    size_t capacity = 1, count = 0;
+    for (const char *c = line; *c; c++) capacity += *c == ',' || *c == ';';
+    const char **names = icseg_arena_array(arena, capacity, sizeof *names);
+    if (!names) return icseg_fail_memory(error, capacity * sizeof *names, "class names");
     for (const char *start = line, *end;; start = end + 1) {
         end = icseg_synonyms_end(start);
         const char *first = start, *last = end;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What all tokenizers share: the public functions, and the checks of text. */
+ * Shared by all tokenizers: the public functions, and the checks of text. */
 #include "text/tokenizer.h"
 
 #include <string.h>
@@ -15,7 +15,7 @@ icseg_status icseg_tokenize(const icseg_tokenizer *tokenizer, const char *text, 
     size_t size = strlen(text);
     if (size == 0) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "text to tokenize: it is empty");
     if (size > BYTES_MAX)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "text \"%.60s...\": it has %zu bytes, at most %d are accepted",
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "text \"%.60s...\": it has %zu bytes; at most %d are accepted",
                           text, size, BYTES_MAX);
     size_t valid = icseg_utf8_check(text, size);
     if (valid < size)

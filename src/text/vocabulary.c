@@ -42,8 +42,7 @@ typedef struct reader {
 
 static icseg_status out_of_memory(reader *r) { return icseg_fail_memory(r->error, 0, r->path); }
 
-/* --- bytes of a file, decompressed ----------------------------------------------------------------------------------
- */
+/* --- bytes of a file, decompressed -------------------------------------------------------------------------------- */
 
 static icseg_status unzip(const char *path, unsigned char **data, size_t *size, icseg_error *error) {
     z_stream stream = {.next_in = *data, .avail_in = (uInt)*size};
@@ -113,17 +112,17 @@ static icseg_status read_text(const char *path, char **out, size_t *size, icseg_
 /* --- merges as lines of text -------------------------------------------------------------------------------------- */
 
 static icseg_status merge_line(reader *r, char *line, size_t number) {
-    char *blank = strchr(line, ' ');
-    if (!blank || blank == line || !blank[1] || strchr(blank + 1, ' '))
+    char *space = strchr(line, ' ');
+    if (!space || space == line || !space[1] || strchr(space + 1, ' '))
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: %s %zu: expected two symbols separated by a blank, got \"%.60s\"", r->path, r->unit,
+                          "%s: %s %zu: expected two symbols separated by a space, got \"%.60s\"", r->path, r->unit,
                           number, line);
-    *blank = '\0';
-    r->merges[r->merge_count++] = (merge){line, blank + 1, number};
+    *space = '\0';
+    r->merges[r->merge_count++] = (merge){line, space + 1, number};
     return ICSEG_OK;
 }
 
-/* Cuts the text into lines, in place. CLIP's file contains more merges than CLIP uses. */
+/* Splits the text into lines, in place. CLIP's file contains more merges than CLIP uses. */
 static icseg_status read_merge_lines(reader *r, char *text) {
     char *line_end = strchr(text, '\n');
     size_t head = line_end ? (size_t)(line_end - text) : strlen(text);
@@ -182,7 +181,7 @@ static icseg_status check_length(reader *r, const merge *m) {
                       r->unit, m->line, ICSEG_BPE_SYMBOL_MAX);
 }
 
-/* CLIP's order: bytes, bytes at the end of a word, what each merge makes, SOS, EOS. */
+/* CLIP's order: bytes, bytes at the end of a word, the result of each merge, SOS, EOS. */
 static icseg_status symbols_in_order(reader *r) {
     size_t count = ICSEG_BPE_BYTES + r->merge_count;
     symbol *list = r->symbols = icseg_arena_array(r->arena, count, sizeof *list);
@@ -286,8 +285,7 @@ static icseg_status build(reader *r, bool ordered, icseg_bpe *bpe) {
         if (!left || !right)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                               "%s: %s %zu: \"%.60s\" is neither a byte nor the result of an earlier merge: merges are "
-                              "missing or out of "
-                              "order",
+                              "missing or out of order",
                               r->path, r->unit, m->line, left ? m->right : m->left);
         if (pair.id < 0)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
@@ -388,16 +386,16 @@ static const char *beside(reader *r, const char *path, const char *name) {
 }
 
 static icseg_status open_json(reader *r, const char *path, const char *text, size_t size, icseg_bpe *bpe) {
-    json_error_t fault;
+    json_error_t problem;
     json_t *root;
-    ICSEG_TRY(icseg_json_parse(&root, text, size, JSON_REJECT_DUPLICATES, &fault, r->error));
+    ICSEG_TRY(icseg_json_parse(&root, text, size, JSON_REJECT_DUPLICATES, &problem, r->error));
     json_t *model = json_object_get(root, "model");
     char *lines = NULL;
     size_t length;
     icseg_status status;
     if (!json_is_object(root)) {
         status = icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: line %d: not a valid JSON object: %.100s", path,
-                            root ? 1 : fault.line, root ? "another value" : fault.text);
+                            root ? 1 : problem.line, root ? "another value" : problem.text);
         goto fail;
     }
     if (json_is_object(model)) {

@@ -10,11 +10,11 @@ enum { NAMES_SHOWN = 12 };
 
 /* Reports the first few names and the number of the others. */
 static void say_names(const icseg_trainer *t, const char *path, const icseg_weights_report *report,
-                      icseg_weights_fault fault, const char *what) {
-    size_t total = icseg_weights_report_faults(report, fault), shown = 0;
+                      icseg_weights_finding_kind kind, const char *what) {
+    size_t total = icseg_weights_report_count(report, kind), shown = 0;
     icseg_string text = {0};
     for (size_t i = 0; i < report->count && shown < NAMES_SHOWN; i++)
-        if (report->findings[i].fault == fault)
+        if (report->findings[i].kind == kind)
             icseg_string_printf(&text, "%s%s", shown++ ? ", " : "", report->findings[i].name);
     if (total > shown) icseg_string_printf(&text, ", and %zu more", total - shown);
     if (total && !text.failed) icseg_trainer_say(t, "%s: %zu %s: %s", path, total, what, text.data);
@@ -25,7 +25,7 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icse
     icseg_weights_report report = {0};
     icseg_status status = icseg_weights_init_model(t->model, path, &report, error);
     if (status == ICSEG_OK) {
-        size_t other = icseg_weights_report_faults(&report, ICSEG_WEIGHTS_OTHER_CLASS);
+        size_t other = icseg_weights_report_count(&report, ICSEG_WEIGHTS_OTHER_CLASS);
         icseg_trainer_say(t, "%s: %s, %s names; %zu of %lld tensors loaded%s", path, report.container, report.naming,
                           report.loaded, (long long)icseg_params_count(t->model->params),
                           other ? "; its class list differs or is missing" : "");

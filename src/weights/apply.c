@@ -41,7 +41,7 @@ icseg_status icseg_weights_load_param(icseg_param *p, const icseg_weights_entry 
     int64_t bad = icseg_count_not_finite(p->data, p->count);
     if (!bad) return ICSEG_OK;
     return icseg_weights_report_add(
-        report, (icseg_weights_finding){.fault = ICSEG_WEIGHTS_NOT_FINITE, .name = p->name, .count = bad}, error);
+        report, (icseg_weights_finding){.kind = ICSEG_WEIGHTS_NOT_FINITE, .name = p->name, .count = bad}, error);
 }
 
 /* How to load the weights. */
@@ -54,7 +54,7 @@ typedef struct plan {
     icseg_error *error;
 } plan;
 
-/* The classifier, and the laterals whose inputs end in score maps: their channels stand for classes. */
+/* The classifier, and the laterals whose inputs end in score maps: their channels are classes. */
 static bool is_tied_to_classes(const icseg_config *config, const char *name) {
     char lateral[64];
     if (!strncmp(name, "decoder.head.conv_seg.", 22)) return true;
@@ -72,10 +72,10 @@ static icseg_status match_param(const plan *m, icseg_param *p) {
     bool tied = entry && m->other_classes && is_tied_to_classes(&m->model->config, p->name);
     if (!entry || tied || !icseg_shape_equal(entry->shape, p->file_shape)) {
         bool cut = entry && can_cut(p, entry);
-        finding.fault = !entry ? ICSEG_WEIGHTS_MISSING
-                        : tied ? ICSEG_WEIGHTS_OTHER_CLASS
-                        : cut  ? ICSEG_WEIGHTS_CUT
-                               : ICSEG_WEIGHTS_WRONG_SHAPE;
+        finding.kind = !entry ? ICSEG_WEIGHTS_MISSING
+                       : tied ? ICSEG_WEIGHTS_OTHER_CLASS
+                       : cut  ? ICSEG_WEIGHTS_CUT
+                              : ICSEG_WEIGHTS_WRONG_SHAPE;
         ICSEG_TRY(icseg_weights_report_add(m->report, finding, m->error));
         if (!cut) return ICSEG_OK;
     }
@@ -91,7 +91,7 @@ static icseg_status match(const plan *m) {
     for (size_t i = 0; i < w->entry_count + w->foreign_count; i++) {
         const char *name = i < w->entry_count ? w->entries[i].name : w->foreign[i - w->entry_count];
         if ((i < w->entry_count && icseg_params_find(params, name)) || !strcmp(name, "logit_scale")) continue;
-        icseg_weights_finding finding = {.fault = ICSEG_WEIGHTS_UNEXPECTED, .name = name};
+        icseg_weights_finding finding = {.kind = ICSEG_WEIGHTS_UNEXPECTED, .name = name};
         ICSEG_TRY(icseg_weights_report_add(m->report, finding, m->error));
     }
     return ICSEG_OK;
@@ -109,8 +109,8 @@ static icseg_status check_agreement(const icseg_weights *w, const icseg_config *
     static const struct {
         const char *name;
         size_t offset;
-        int backbone; /* -1: both */
-        bool told;    /* by the file's configuration, not by shapes */
+        int backbone;  /* -1: both */
+        bool recorded; /* by the file's configuration, not by shapes */
     } fields[] = {
         {"resnet_width", offsetof(icseg_config, resnet_width), ICSEG_BACKBONE_RESNET, false},
         {"resnet_layers[0]", offsetof(icseg_config, resnet_layers[0]), ICSEG_BACKBONE_RESNET, false},
@@ -143,7 +143,7 @@ static icseg_status check_agreement(const icseg_weights *w, const icseg_config *
         int32_t theirs = *(const int32_t *)((const char *)&file + fields[i].offset);
         int32_t ours = *(const int32_t *)((const char *)model + fields[i].offset);
         bool cut = fields[i].offset == offsetof(icseg_config, context_length) && theirs > ours;
-        if (theirs == ours || cut || (fields[i].told && !own) ||
+        if (theirs == ours || cut || (fields[i].recorded && !own) ||
             (fields[i].backbone >= 0 && fields[i].backbone != (int)model->backbone))
             continue;
         return icseg_fail(error, ICSEG_ERROR_CONFIG,
@@ -176,10 +176,10 @@ static icseg_status check_findings(const icseg_weights_report *report, const cha
     for (size_t i = 0; i < report->count; i++) {
         const icseg_weights_finding *f = &report->findings[i];
         char file[ICSEG_SHAPE_TEXT], model[ICSEG_SHAPE_TEXT];
-        if (f->fault == ICSEG_WEIGHTS_MISSING && icseg_weights_is_clip(f->name))
+        if (f->kind == ICSEG_WEIGHTS_MISSING && icseg_weights_is_clip(f->name))
             return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the weights are incomplete: %s is missing", path,
                               f->name);
-        if (f->fault == ICSEG_WEIGHTS_WRONG_SHAPE)
+        if (f->kind == ICSEG_WEIGHTS_WRONG_SHAPE)
             return icseg_fail(error, ICSEG_ERROR_SHAPE, "%s: %s has shape %s; the model needs %s", path, f->name,
                               icseg_shape_text(f->file, file, sizeof file),
                               icseg_shape_text(f->model, model, sizeof model));

@@ -26,10 +26,10 @@ typedef struct converter {
     icseg_weights_report report;
     icseg_safetensors_writer *writer;
     icseg_arena *arena;           /* tokens, and the next */
-    icseg_weights_entry *entries; /* what is written */
+    icseg_weights_entry *entries; /* to write */
     size_t entry_count;
-    float *values, *turned; /* of the largest tensor; NULL when not needed */
-    uint16_t *halves;
+    float *values, *transposed; /* of the largest tensor; NULL when not needed */
+    uint16_t *narrowed;
     bool full; /* a segmentation checkpoint, not CLIP alone */
     size_t written, left_out;
     icseg_error *error;
@@ -69,14 +69,14 @@ static icseg_status read_token_list(converter *c, json_t *list, const char *name
 }
 
 static icseg_status read_tokens(converter *c, const char *const *names, icseg_tokens *out) {
-    json_error_t fault;
+    json_error_t problem;
     json_t *lists;
-    ICSEG_TRY(icseg_json_parse(&lists, c->options->tokens, strlen(c->options->tokens), 0, &fault, c->error));
+    ICSEG_TRY(icseg_json_parse(&lists, c->options->tokens, strlen(c->options->tokens), 0, &problem, c->error));
     int32_t classes = c->config.num_classes;
     icseg_status status = ICSEG_OK;
     if (!lists)
-        status =
-            icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens: not JSON: %s at byte %d", fault.text, fault.position);
+        status = icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens: not JSON: %s at byte %d", problem.text,
+                            problem.position);
     else if (json_array_size(lists) != (size_t)classes)
         status = icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "tokens: expected a JSON list of %d lists of ids", classes);
     for (int32_t k = 0; k < classes && status == ICSEG_OK; k++)
@@ -217,22 +217,23 @@ static icseg_status reserve(converter *c) {
         size_t elements = (size_t)icseg_shape_count(c->entries[i].shape);
         if (elements > count) count = elements;
     }
-    bool turning = c->options->naming == ICSEG_NAMING_HUGGINGFACE, narrowing = c->options->type != ICSEG_WEIGHTS_F32;
+    bool transposing = c->options->naming == ICSEG_NAMING_HUGGINGFACE,
+         narrowing = c->options->type != ICSEG_WEIGHTS_F32;
     c->values = icseg_alloc_array(count, sizeof *c->values);
-    c->turned = turning ? icseg_alloc_array(count, sizeof *c->turned) : NULL;
-    c->halves = narrowing ? icseg_alloc_array(count, sizeof *c->halves) : NULL;
-    if (c->values && (c->turned || !turning) && (c->halves || !narrowing)) return ICSEG_OK;
+    c->transposed = transposing ? icseg_alloc_array(count, sizeof *c->transposed) : NULL;
+    c->narrowed = narrowing ? icseg_alloc_array(count, sizeof *c->narrowed) : NULL;
+    if (c->values && (c->transposed || !transposing) && (c->narrowed || !narrowing)) return ICSEG_OK;
     return icseg_fail_memory(c->error, count * 10, "a tensor");
 }
 
 /* Values beyond a narrow type's range would become infinite. */
 static icseg_status narrow(converter *c, const char *name, const float *from, size_t count) {
     if (c->options->type == ICSEG_WEIGHTS_BF16)
-        icseg_bf16_from_f32(c->halves, from, count);
+        icseg_bf16_from_f32(c->narrowed, from, count);
     else
-        icseg_f16_from_f32(c->halves, from, count);
+        icseg_f16_from_f32(c->narrowed, from, count);
     for (size_t i = 0; i < count && c->options->type == ICSEG_WEIGHTS_F16; i++)
-        if ((c->halves[i] & 0x7fff) == 0x7c00 && isfinite(from[i]))
+        if ((c->narrowed[i] & 0x7fff) == 0x7c00 && isfinite(from[i]))
             return icseg_fail(c->error, ICSEG_ERROR_NUMERIC,
                               "%s: tensor %s holds %g, beyond the range of f16; use bf16", c->weights->path, name,
                               (double)from[i]);
@@ -246,13 +247,13 @@ static icseg_status append_alias(converter *c, const icseg_weights_entry *entry,
     if (alias->transpose) {
         int64_t rows = shape.dim[1], columns = shape.dim[0]; /* of the tensor to transpose */
         for (int64_t i = 0; i < rows; i++)
-            for (int64_t j = 0; j < columns; j++) c->turned[j * rows + i] = from[i * columns + j];
-        from = c->turned;
+            for (int64_t j = 0; j < columns; j++) c->transposed[j * rows + i] = from[i * columns + j];
+        from = c->transposed;
     }
     const void *data = from;
     if (c->options->type != ICSEG_WEIGHTS_F32) {
         ICSEG_TRY(narrow(c, entry->name, from, count));
-        data = c->halves;
+        data = c->narrowed;
     }
     return icseg_safetensors_writer_append(c->writer, alias->name, data, count * icseg_dtype_size(stored_type(c)),
                                            c->error);
@@ -266,7 +267,7 @@ static icseg_status append_entry(converter *c, const icseg_weights_entry *entry)
     int64_t bad = icseg_count_not_finite(c->values, icseg_shape_count(entry->shape));
     if (bad)
         ICSEG_TRY(icseg_weights_report_add(
-            &c->report, (icseg_weights_finding){.fault = ICSEG_WEIGHTS_NOT_FINITE, .name = entry->name, .count = bad},
+            &c->report, (icseg_weights_finding){.kind = ICSEG_WEIGHTS_NOT_FINITE, .name = entry->name, .count = bad},
             c->error));
     for (int i = 0; i < count; i++) ICSEG_TRY(append_alias(c, entry, &alias[i]));
     return ICSEG_OK;
@@ -390,7 +391,7 @@ icseg_status icseg_weights_convert(const char *source, const char *out, const ic
     icseg_weights_close(&c.weights);
     icseg_arena_close(&c.arena);
     icseg_free(c.values);
-    icseg_free(c.turned);
-    icseg_free(c.halves);
+    icseg_free(c.transposed);
+    icseg_free(c.narrowed);
     return status;
 }

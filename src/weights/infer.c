@@ -11,7 +11,7 @@
 #include "weights/internal.h"
 #include "base/json.h"
 
-enum { HEAD_WIDTH = 64, MOST_LAYERS = 1000, LARGEST_DIM = 1 << 22, PUBLISHED_LAYERS = 12 };
+enum { HEAD_WIDTH = 64, MAX_LAYERS = 1000, MAX_DIM = 1 << 22, PUBLISHED_LAYERS = 12 };
 
 typedef struct reader {
     const icseg_weights *weights;
@@ -27,7 +27,7 @@ static icseg_status shape_of(const reader *r, const char *name, int rank, icseg_
                           path, name);
     *out = entry->shape;
     bool good = out->rank == rank;
-    for (int i = 0; i < rank && good; i++) good = out->dim[i] > 0 && out->dim[i] <= LARGEST_DIM;
+    for (int i = 0; i < rank && good; i++) good = out->dim[i] > 0 && out->dim[i] <= MAX_DIM;
     if (good) return ICSEG_OK;
     char text[ICSEG_SHAPE_TEXT];
     return icseg_fail(r->error, ICSEG_ERROR_SHAPE, "%s: %s has shape %s; expected %d dimensions", path, name,
@@ -50,7 +50,7 @@ static icseg_status layers_of(const reader *r, const char *prefix, int32_t *out)
         if (strncmp(name, prefix, size)) continue;
         char *end;
         long index = strtol(name + size, &end, 10);
-        if (end != name + size && *end == '.' && index >= layers && index < MOST_LAYERS) layers = (int32_t)index + 1;
+        if (end != name + size && *end == '.' && index >= layers && index < MAX_LAYERS) layers = (int32_t)index + 1;
     }
     *out = layers;
     if (layers) return ICSEG_OK;
@@ -180,8 +180,8 @@ static icseg_status read_own_config(const icseg_weights *w, icseg_config *c, boo
     bool read = json_is_object(root);
     json_decref(root);
     if (!read) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.clip is not a JSON object", w->path);
-    c->vit_heads = image > 0 && image <= LARGEST_DIM ? (int32_t)image : 0;
-    c->text_heads = text > 0 && text <= LARGEST_DIM ? (int32_t)text : 0;
+    c->vit_heads = image > 0 && image <= MAX_DIM ? (int32_t)image : 0;
+    c->text_heads = text > 0 && text <= MAX_DIM ? (int32_t)text : 0;
     return ICSEG_OK;
 }
 
@@ -229,7 +229,7 @@ static void expect(expectation *e, icseg_shape shape, const char *format, ...) {
     else
         e->status = icseg_weights_report_add(
             e->report,
-            (icseg_weights_finding){.fault = entry ? ICSEG_WEIGHTS_WRONG_SHAPE : ICSEG_WEIGHTS_MISSING,
+            (icseg_weights_finding){.kind = entry ? ICSEG_WEIGHTS_WRONG_SHAPE : ICSEG_WEIGHTS_MISSING,
                                     .name = name,
                                     .model = shape,
                                     .file = entry ? entry->shape : shape},
@@ -323,7 +323,7 @@ icseg_status icseg_weights_check_clip(const icseg_weights *w, const icseg_config
     expect(&e, ICSEG_SHAPE(width, c->embed_dim), "text_projection");
     for (size_t i = 0; i < w->foreign_count && e.status == ICSEG_OK; i++)
         e.status = icseg_weights_report_add(
-            report, (icseg_weights_finding){.fault = ICSEG_WEIGHTS_UNEXPECTED, .name = w->foreign[i]}, error);
+            report, (icseg_weights_finding){.kind = ICSEG_WEIGHTS_UNEXPECTED, .name = w->foreign[i]}, error);
     report->loaded = e.found;
     report->container = w->container;
     report->naming = w->naming;

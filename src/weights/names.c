@@ -176,8 +176,8 @@ static int compare_pieces(const void *a, const void *b) {
     return order ? order : (x->rule->part > y->rule->part) - (x->rule->part < y->rule->part);
 }
 
-/* Both changes of axes only change strides. */
-static icseg_status turn(icseg_weights *w, piece *p, icseg_error *error) {
+/* Transposes or drops an axis; both only change shape and strides. */
+static icseg_status apply_axes(icseg_weights *w, piece *p, icseg_error *error) {
     icseg_shape *s = &p->tensor.shape;
     int64_t *stride = p->tensor.stride;
     if ((p->rule->transpose && s->rank != 2) || (p->rule->drop_axis && (s->rank != 3 || s->dim[0] != 1))) {
@@ -249,7 +249,7 @@ static icseg_status make_pieces(icseg_weights *w, const rule *rules, piece *piec
         piece *p = &pieces[(*count)++];
         *p = (piece){icseg_arena_strdup(w->arena, ours), r, w->tensors[i]};
         if (!p->ours) return icseg_fail_memory(error, 0, w->path);
-        ICSEG_TRY(turn(w, p, error));
+        ICSEG_TRY(apply_axes(w, p, error));
     }
     return ICSEG_OK;
 }

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_OPCODES = 1 << 20, MOST_ITEMS = 4 * MOST_OPCODES, DEEPEST = 100, MOST_MEMO = 1 << 20, LONGEST_NAME = 500 };
+enum { MAX_OPCODES = 1 << 20, MAX_ITEMS = 4 * MAX_OPCODES, MAX_DEPTH = 100, MAX_MEMO = 1 << 20, MAX_NAME = 500 };
 
 typedef enum opcode {
     OP_MARK = '(',
@@ -129,9 +129,9 @@ static icseg_status take_line(machine *m, const char **out, size_t *size) {
     return ICSEG_OK;
 }
 
-static icseg_status grow(machine *m, value ***array, size_t count, size_t *capacity, size_t wanted) {
-    if (wanted <= *capacity) return ICSEG_OK;
-    size_t larger = wanted * 2 + 64;
+static icseg_status grow(machine *m, value ***array, size_t count, size_t *capacity, size_t needed) {
+    if (needed <= *capacity) return ICSEG_OK;
+    size_t larger = needed * 2 + 64;
     value **grown = icseg_realloc_array(*array, count, larger, sizeof *grown);
     if (!grown) return no_memory(m, larger * sizeof *grown);
     *array = grown;
@@ -169,7 +169,7 @@ static icseg_status pop_marked(machine *m, value ***out, size_t *count) {
 }
 
 static icseg_status memo_put(machine *m, uint64_t index) {
-    if (index >= MOST_MEMO) return damaged(m, "a memo index out of range");
+    if (index >= MAX_MEMO) return damaged(m, "a memo index out of range");
     if (!m->height || m->stack[m->height - 1]->kind == ICSEG_PICKLE_MARK) return damaged(m, "the stack is empty");
     ICSEG_TRY(grow(m, &m->memo, m->memo_count, &m->memo_capacity, (size_t)index + 1));
     while (m->memo_count <= index) m->memo[m->memo_count++] = NULL;
@@ -187,9 +187,9 @@ static icseg_status memo_get(machine *m, uint64_t index) {
 static icseg_status append(machine *m, value *list, value **items, size_t count) {
     size_t needed = list->list.count + count;
     m->items += count;
-    if (m->items > MOST_ITEMS)
+    if (m->items > MAX_ITEMS)
         return icseg_fail(m->error, ICSEG_ERROR_FORMAT, "%s: refused: a pickle that puts more than %d items into lists",
-                          m->where, MOST_ITEMS);
+                          m->where, MAX_ITEMS);
     if (needed > list->list.capacity) {
         size_t capacity = list->kind == ICSEG_PICKLE_TUPLE ? needed : needed * 2;
         value **grown = icseg_arena_array(m->arena, capacity, sizeof *grown);
@@ -199,9 +199,9 @@ static icseg_status append(machine *m, value *list, value **items, size_t count)
         list->list.capacity = capacity;
     }
     for (size_t i = 0; i < count; i++) {
-        if (items[i]->depth >= DEEPEST)
+        if (items[i]->depth >= MAX_DEPTH)
             return icseg_fail(m->error, ICSEG_ERROR_FORMAT, "%s: refused: more than %d levels of nesting", m->where,
-                              DEEPEST);
+                              MAX_DEPTH);
         if (items[i]->depth >= list->depth) list->depth = items[i]->depth + 1;
         list->list.items[list->list.count++] = items[i];
     }
@@ -265,7 +265,7 @@ static icseg_status push_storage(machine *m, const value *id) {
     if (id->list.count > 5 && item[5]->kind != ICSEG_PICKLE_NONE) return damaged(m, "a view of a storage");
     const char *key = item[2]->text.data;
     size_t size = item[2]->text.size;
-    if (!size || size > LONGEST_NAME || memchr(key, '/', size) || memchr(key, '\0', size))
+    if (!size || size > MAX_NAME || memchr(key, '/', size) || memchr(key, '\0', size))
         return damaged(m, "a storage with an impossible name");
     icseg_pickle_storage *storage = icseg_arena_alloc(m->arena, sizeof *storage);
     char *copy = icseg_arena_alloc(m->arena, size + 1);
@@ -502,9 +502,9 @@ static icseg_status run_all(machine *m, value **out) {
         const unsigned char *op = NULL;
         ICSEG_TRY(take(m, 1, &op));
         if (*op == OP_STOP) break;
-        if (++m->opcodes > MOST_OPCODES)
+        if (++m->opcodes > MAX_OPCODES)
             return icseg_fail(m->error, ICSEG_ERROR_FORMAT, "%s: refused: a pickle of more than %d opcodes", m->where,
-                              MOST_OPCODES);
+                              MAX_OPCODES);
         ICSEG_TRY(run(m, (opcode)*op));
     }
     return pop(m, out);

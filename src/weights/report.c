@@ -27,9 +27,9 @@ void icseg_weights_report_close(icseg_weights_report *r) {
     *r = (icseg_weights_report){0};
 }
 
-size_t icseg_weights_report_faults(const icseg_weights_report *r, icseg_weights_fault fault) {
+size_t icseg_weights_report_count(const icseg_weights_report *r, icseg_weights_finding_kind kind) {
     size_t count = 0;
-    for (size_t i = 0; i < r->count; i++) count += r->findings[i].fault == fault;
+    for (size_t i = 0; i < r->count; i++) count += r->findings[i].kind == kind;
     return count;
 }
 
@@ -38,20 +38,20 @@ static void write_finding(const icseg_weights_finding *f, icseg_string *out) {
     icseg_shape_text(f->model, model, sizeof model);
     icseg_shape_text(f->file, file, sizeof file);
     icseg_string_printf(out, "%s", f->name);
-    if (f->fault == ICSEG_WEIGHTS_WRONG_SHAPE) icseg_string_printf(out, " %s in the file, %s expected", file, model);
-    if (f->fault == ICSEG_WEIGHTS_CUT) icseg_string_printf(out, " %s of %s", model, file);
-    if (f->fault == ICSEG_WEIGHTS_NOT_FINITE) icseg_string_printf(out, " (%lld)", (long long)f->count);
+    if (f->kind == ICSEG_WEIGHTS_WRONG_SHAPE) icseg_string_printf(out, " %s in the file, %s expected", file, model);
+    if (f->kind == ICSEG_WEIGHTS_CUT) icseg_string_printf(out, " %s of %s", model, file);
+    if (f->kind == ICSEG_WEIGHTS_NOT_FINITE) icseg_string_printf(out, " (%lld)", (long long)f->count);
 }
 
 /* "TITLE (3): a, b, ...", with the shapes or the count behind each name where the kind has them. */
-static void write_list(const icseg_weights_report *r, icseg_weights_fault fault, const char *title, size_t most,
+static void write_list(const icseg_weights_report *r, icseg_weights_finding_kind kind, const char *title, size_t limit,
                        icseg_string *out) {
-    size_t total = icseg_weights_report_faults(r, fault), written = 0;
+    size_t total = icseg_weights_report_count(r, kind), written = 0;
     if (!total) return;
     icseg_string_printf(out, "%s (%zu):", title, total);
     for (size_t i = 0; i < r->count; i++) {
-        if (r->findings[i].fault != fault) continue;
-        if (most && written == most) {
+        if (r->findings[i].kind != kind) continue;
+        if (limit && written == limit) {
             icseg_string_printf(out, ", ...");
             break;
         }
@@ -61,13 +61,13 @@ static void write_list(const icseg_weights_report *r, icseg_weights_fault fault,
     icseg_string_printf(out, "\n");
 }
 
-void icseg_weights_report_text(const icseg_weights_report *r, size_t most, icseg_string *out) {
-    write_list(r, ICSEG_WEIGHTS_MISSING, "missing", most, out);
-    write_list(r, ICSEG_WEIGHTS_UNEXPECTED, "unexpected, left out", most, out);
-    write_list(r, ICSEG_WEIGHTS_WRONG_SHAPE, "wrong shape", most, out);
-    write_list(r, ICSEG_WEIGHTS_OTHER_CLASS, "of other classes, not loaded", most, out);
-    write_list(r, ICSEG_WEIGHTS_CUT, "cut to the first rows", most, out);
-    write_list(r, ICSEG_WEIGHTS_NOT_FINITE, "warning: NaN or infinite elements", most, out);
+void icseg_weights_report_text(const icseg_weights_report *r, size_t limit, icseg_string *out) {
+    write_list(r, ICSEG_WEIGHTS_MISSING, "missing", limit, out);
+    write_list(r, ICSEG_WEIGHTS_UNEXPECTED, "unexpected, left out", limit, out);
+    write_list(r, ICSEG_WEIGHTS_WRONG_SHAPE, "wrong shape", limit, out);
+    write_list(r, ICSEG_WEIGHTS_OTHER_CLASS, "of other classes, not loaded", limit, out);
+    write_list(r, ICSEG_WEIGHTS_CUT, "cut to the first rows", limit, out);
+    write_list(r, ICSEG_WEIGHTS_NOT_FINITE, "warning: NaN or infinite elements", limit, out);
 }
 
 void icseg_weights_describe(const icseg_config *c, icseg_string *out) {
@@ -81,8 +81,8 @@ void icseg_weights_describe(const icseg_config *c, icseg_string *out) {
 }
 
 icseg_status icseg_weights_report_check(const icseg_weights_report *r, const char *path, icseg_error *error) {
-    size_t missing = icseg_weights_report_faults(r, ICSEG_WEIGHTS_MISSING);
-    size_t wrong = icseg_weights_report_faults(r, ICSEG_WEIGHTS_WRONG_SHAPE);
+    size_t missing = icseg_weights_report_count(r, ICSEG_WEIGHTS_MISSING);
+    size_t wrong = icseg_weights_report_count(r, ICSEG_WEIGHTS_WRONG_SHAPE);
     if (!missing && !wrong) return ICSEG_OK;
     icseg_string text = {0};
     write_list(r, ICSEG_WEIGHTS_MISSING, "missing", 4, &text);

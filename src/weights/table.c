@@ -43,8 +43,8 @@ static int compare_entries(const void *a, const void *b) {
 }
 
 const icseg_weights_entry *icseg_weights_find(const icseg_weights *w, const char *name) {
-    const icseg_weights_entry wanted = {.name = name};
-    return w->entry_count ? bsearch(&wanted, w->entries, w->entry_count, sizeof *w->entries, compare_entries) : NULL;
+    const icseg_weights_entry key = {.name = name};
+    return w->entry_count ? bsearch(&key, w->entries, w->entry_count, sizeof *w->entries, compare_entries) : NULL;
 }
 
 const char *icseg_weights_metadata(const icseg_weights *w, const char *key) {

@@ -9,14 +9,14 @@
 #include "weights/pickle.h"
 #include "weights/zip.h"
 
-enum { LARGEST_PICKLE = 64 << 20, DEEPEST_MODULE = 64, MOST_VISITS = 1 << 20, LEGACY_PROTOCOL = 1001 };
+enum { MAX_PICKLE = 64 << 20, MAX_MODULE_DEPTH = 64, MAX_VISITS = 1 << 20, LEGACY_PROTOCOL = 1001 };
 
 /* A storage of the old container, which does not store their names beside the data. */
-typedef struct place {
+typedef struct located_storage {
     const char *key;
     size_t offset; /* in the file */
     uint64_t bytes;
-} place;
+} located_storage;
 
 typedef struct reader {
     icseg_weights *weights;
@@ -27,21 +27,21 @@ typedef struct reader {
     const icseg_zip *zip;          /* NULL in the old container */
     icseg_weights_packed **packed; /* of zip's entries, NULL until first used */
     char folder[ICSEG_WEIGHTS_NAME];
-    const place *places; /* sorted by key */
-    size_t place_count;
+    const located_storage *storages; /* sorted by key */
+    size_t storage_count;
     char name[ICSEG_WEIGHTS_NAME]; /* of the value being visited */
     int visits;
 } reader;
 
-static int compare_places(const void *a, const void *b) {
-    return strcmp(((const place *)a)->key, ((const place *)b)->key);
+static int compare_storages(const void *a, const void *b) {
+    return strcmp(((const located_storage *)a)->key, ((const located_storage *)b)->key);
 }
 
 /* ------------------------------------------------------------------------------------------------------ storages */
 
 static icseg_status find_stored(reader *r, const icseg_pickle_storage *storage, size_t *offset) {
-    const place wanted = {.key = storage->key};
-    const place *found = bsearch(&wanted, r->places, r->place_count, sizeof wanted, compare_places);
+    const located_storage key = {.key = storage->key};
+    const located_storage *found = bsearch(&key, r->storages, r->storage_count, sizeof key, compare_storages);
     if (!found)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: storage %.60s is missing", r->path, storage->key);
     if (found->bytes / icseg_dtype_size(storage->dtype) < (uint64_t)storage->count)
@@ -104,7 +104,7 @@ static icseg_status add_tensor(reader *r, const icseg_pickle_tensor *t, size_t n
 static icseg_status visit(reader *r, const icseg_pickle_value *v, size_t name_size, int depth) {
     if (v->kind == ICSEG_PICKLE_TENSOR) return add_tensor(r, v->tensor, name_size);
     if (v->kind != ICSEG_PICKLE_OBJECT && (v->kind != ICSEG_PICKLE_DICT || depth > 0)) return ICSEG_OK;
-    if (depth > DEEPEST_MODULE || (r->visits += 1 + (int)(v->list.count / 2)) > MOST_VISITS)
+    if (depth > MAX_MODULE_DEPTH || (r->visits += 1 + (int)(v->list.count / 2)) > MAX_VISITS)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: modules are nested too deeply", r->where);
     for (size_t i = 0; i + 1 < v->list.count; i += 2) {
         const icseg_pickle_value *key = v->list.items[i], *item = v->list.items[i + 1];
@@ -177,11 +177,11 @@ static const icseg_zip_entry *find_pickle(reader *r, const icseg_zip *zip) {
     return NULL;
 }
 
-/* The content of an entry of at most LARGEST_PICKLE bytes, in the scratch arena. */
+/* The content of an entry of at most MAX_PICKLE bytes, in the scratch arena. */
 static icseg_status read_whole(reader *r, const icseg_zip_entry *entry, const unsigned char **out) {
-    if (entry->size > LARGEST_PICKLE)
+    if (entry->size > MAX_PICKLE)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: %.200s has %zu bytes; the largest accepted size is %d",
-                          r->path, entry->name, entry->size, LARGEST_PICKLE);
+                          r->path, entry->name, entry->size, MAX_PICKLE);
     unsigned char *content = icseg_arena_alloc(r->scratch, entry->size);
     if (!content) return icseg_fail_memory(r->error, entry->size, r->path);
     *out = content;
@@ -246,7 +246,7 @@ bool icseg_torch_is_legacy(const unsigned char *start, size_t size) {
     return size >= sizeof magic && !memcmp(start, magic, sizeof magic);
 }
 
-/* The first bytes of the file, up to LARGEST_PICKLE, which include the pickles. */
+/* The first bytes of the file, up to MAX_PICKLE, which include the pickles. */
 typedef struct head {
     const unsigned char *data;
     size_t size;
@@ -254,7 +254,7 @@ typedef struct head {
 
 static icseg_status read_head(reader *r, head *out) {
     size_t size = icseg_file_reader_size(r->file);
-    if (size > LARGEST_PICKLE) size = LARGEST_PICKLE;
+    if (size > MAX_PICKLE) size = MAX_PICKLE;
     unsigned char *data = icseg_arena_alloc(r->scratch, size);
     if (!data) return icseg_fail_memory(r->error, size, r->path);
     *out = (head){data, size};
@@ -270,17 +270,17 @@ static icseg_status next_pickle(reader *r, const head *h, size_t *at, icseg_pick
 
 /* Element sizes of the storages that tensors refer to: the old container does not repeat them beside the data. */
 typedef struct sizes {
-    place *list; /* `bytes` is the size of one element */
+    located_storage *list; /* `bytes` is the size of one element */
     size_t count;
 } sizes;
 
 static icseg_status collect_sizes(reader *r, const icseg_pickle_value *v, sizes *out, int depth) {
-    if (depth > DEEPEST_MODULE || ++r->visits > MOST_VISITS)
+    if (depth > MAX_MODULE_DEPTH || ++r->visits > MAX_VISITS)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: values are nested too deeply", r->where);
     if (v->kind == ICSEG_PICKLE_TENSOR) {
         if (out->list)
             out->list[out->count] =
-                (place){.key = v->tensor->storage->key, .bytes = icseg_dtype_size(v->tensor->storage->dtype)};
+                (located_storage){.key = v->tensor->storage->key, .bytes = icseg_dtype_size(v->tensor->storage->dtype)};
         out->count++;
     }
     bool nested = v->kind == ICSEG_PICKLE_DICT || v->kind == ICSEG_PICKLE_LIST || v->kind == ICSEG_PICKLE_TUPLE;
@@ -297,17 +297,17 @@ static icseg_status find_sizes(reader *r, const icseg_pickle_value *top, sizes *
     r->visits = 0;
     ICSEG_TRY(collect_sizes(r, top, out, 0));
     r->visits = 0;
-    if (out->count) qsort(out->list, out->count, sizeof *out->list, compare_places);
+    if (out->count) qsort(out->list, out->count, sizeof *out->list, compare_storages);
     return ICSEG_OK;
 }
 
 /* The storages in the order of `keys`, each an i64 count of elements and its data. */
-static icseg_status find_places(reader *r, size_t at, const icseg_pickle_value *keys, const sizes *known) {
+static icseg_status find_storages(reader *r, size_t at, const icseg_pickle_value *keys, const sizes *known) {
     size_t end = icseg_file_reader_size(r->file);
     if (keys->kind != ICSEG_PICKLE_LIST)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: the list of storages is missing", r->where);
-    place *places = icseg_arena_array(r->scratch, keys->list.count, sizeof *places);
-    if (!places) return icseg_fail_memory(r->error, keys->list.count * sizeof *places, r->path);
+    located_storage *storages = icseg_arena_array(r->scratch, keys->list.count, sizeof *storages);
+    if (!storages) return icseg_fail_memory(r->error, keys->list.count * sizeof *storages, r->path);
     for (size_t i = 0; i < keys->list.count; i++) {
         const icseg_pickle_value *key = keys->list.items[i];
         if (key->kind != ICSEG_PICKLE_TEXT || key->text.size > ICSEG_WEIGHTS_NAME)
@@ -315,9 +315,9 @@ static icseg_status find_places(reader *r, size_t at, const icseg_pickle_value *
         char *name = icseg_arena_alloc(r->scratch, key->text.size + 1);
         if (!name) return icseg_fail_memory(r->error, 0, r->path);
         memcpy(name, key->text.data, key->text.size);
-        const place wanted = {.key = name};
-        const place *size =
-            known->count ? bsearch(&wanted, known->list, known->count, sizeof wanted, compare_places) : NULL;
+        const located_storage target = {.key = name};
+        const located_storage *size =
+            known->count ? bsearch(&target, known->list, known->count, sizeof target, compare_storages) : NULL;
         if (!size)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: no tensor uses storage %.60s", r->where,
                               name);
@@ -330,15 +330,15 @@ static icseg_status find_places(reader *r, size_t at, const icseg_pickle_value *
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                               "%s: cut short or damaged: storage %.60s claims %lld elements", r->path, name,
                               (long long)count);
-        places[i] = (place){name, at, (uint64_t)count * size->bytes};
-        at += (size_t)places[i].bytes;
+        storages[i] = (located_storage){name, at, (uint64_t)count * size->bytes};
+        at += (size_t)storages[i].bytes;
     }
     if (at != end)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: %zu bytes follow the last storage", r->path,
                           end - at);
-    r->places = places;
-    r->place_count = keys->list.count;
-    if (r->place_count) qsort(places, r->place_count, sizeof *places, compare_places);
+    r->storages = storages;
+    r->storage_count = keys->list.count;
+    if (r->storage_count) qsort(storages, r->storage_count, sizeof *storages, compare_storages);
     return ICSEG_OK;
 }
 
@@ -358,7 +358,7 @@ static icseg_status read_legacy(reader *r) {
     ICSEG_TRY(next_pickle(r, &h, &at, &top));
     ICSEG_TRY(next_pickle(r, &h, &at, &keys));
     ICSEG_TRY(find_sizes(r, top, &known));
-    ICSEG_TRY(find_places(r, at, keys, &known));
+    ICSEG_TRY(find_storages(r, at, keys, &known));
     return read_state(r, top);
 }
 

@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "weights/internal.h"
 
-enum { LARGEST_INDEX = 32 << 20, LARGEST_CONFIG = 1 << 20 };
+enum { MAX_INDEX = 32 << 20, MAX_CONFIG = 1 << 20 };
 /* A deflated tensor may span this many times its bytes, and GRANTED bytes in any case. */
 enum { SPARSE = 64, GRANTED = 1 << 20 };
 
@@ -44,10 +44,10 @@ static icseg_status read_bytes(const icseg_weights_tensor *t, size_t at, void *o
 
 static icseg_status read_contiguous(const icseg_weights_tensor *t, size_t count, float *out, icseg_error *error) {
     unsigned char buffer[1 << 16];
-    size_t size = icseg_dtype_size(t->dtype), most = sizeof buffer / size;
+    size_t size = icseg_dtype_size(t->dtype), limit = sizeof buffer / size;
     if (t->dtype == ICSEG_F32) return read_bytes(t, 0, out, count * size, error);
     for (size_t at = 0, slice; at < count; at += slice) {
-        slice = count - at < most ? count - at : most;
+        slice = count - at < limit ? count - at : limit;
         ICSEG_TRY(read_bytes(t, at * size, buffer, slice * size, error));
         icseg_f32_from(out + at, buffer, t->dtype, slice);
     }
@@ -217,7 +217,7 @@ static icseg_status check_index(icseg_weights *w, json_t *map, const char *path,
     const char *key;
     json_t *file;
     json_object_foreach(map, key, file) {
-        const icseg_weights_tensor wanted = {.name = key}, *at = &wanted;
+        const icseg_weights_tensor target = {.name = key}, *at = &target;
         if (!w->tensor_count || !bsearch(&at, list, w->tensor_count, sizeof *list, compare_tensors))
             return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: tensor %.200s is not in %.200s, contrary to the index",
                               path, key, json_string_value(file));
@@ -228,14 +228,14 @@ static icseg_status check_index(icseg_weights *w, json_t *map, const char *path,
 static icseg_status read_index(icseg_weights *w, const char *path, icseg_error *error) {
     unsigned char *text;
     size_t size;
-    json_error_t fault;
-    ICSEG_TRY(icseg_file_read(path, LARGEST_INDEX, &text, &size, error));
+    json_error_t problem;
+    ICSEG_TRY(icseg_file_read(path, MAX_INDEX, &text, &size, error));
     json_t *root;
-    icseg_status status = icseg_json_parse(&root, (const char *)text, size, JSON_REJECT_DUPLICATES, &fault, error);
+    icseg_status status = icseg_json_parse(&root, (const char *)text, size, JSON_REJECT_DUPLICATES, &problem, error);
     json_t *map = json_object_get(root, "weight_map");
     if (status == ICSEG_OK && !json_is_object(map))
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not an index of shards: %s", path,
-                            root ? "the object \"weight_map\" is missing" : fault.text);
+                            root ? "the object \"weight_map\" is missing" : problem.text);
     if (status == ICSEG_OK) status = read_shards(w, map, path, error);
     if (status == ICSEG_OK) status = check_index(w, map, path, error);
     json_decref(root);
@@ -272,17 +272,17 @@ static icseg_status find_in_folder(icseg_weights *w, const char *folder, const c
 static icseg_status read_beside(icseg_weights *w, const char *name, json_t **out, icseg_error *error) {
     unsigned char *text;
     size_t size;
-    json_error_t fault;
+    json_error_t problem;
     const char *path = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(w->path) - w->path), w->path, name);
     *out = NULL;
     if (!path) return icseg_fail_memory(error, 0, w->path);
     if (!icseg_file_exists(path)) return ICSEG_OK;
-    ICSEG_TRY(icseg_file_read(path, LARGEST_CONFIG, &text, &size, error));
-    icseg_status status = icseg_json_parse(out, (const char *)text, size, 0, &fault, error);
+    ICSEG_TRY(icseg_file_read(path, MAX_CONFIG, &text, &size, error));
+    icseg_status status = icseg_json_parse(out, (const char *)text, size, 0, &problem, error);
     icseg_free(text);
     if (status != ICSEG_OK || json_is_object(*out)) return status;
     status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a JSON object: %.100s", path,
-                        *out ? "another type of value" : fault.text);
+                        *out ? "another type of value" : problem.text);
     json_decref(*out);
     *out = NULL;
     return status;

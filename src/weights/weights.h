@@ -48,7 +48,7 @@ icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_err
 void icseg_weights_close(icseg_weights **weights);
 
 const char *icseg_weights_path(const icseg_weights *weights);
-const char *icseg_weights_container(const icseg_weights *weights); /* "TorchScript archive", for people */
+const char *icseg_weights_container(const icseg_weights *weights); /* "TorchScript archive", for messages */
 const char *icseg_weights_naming(const icseg_weights *weights);    /* "OpenAI", ... */
 size_t icseg_weights_count(const icseg_weights *weights);
 const icseg_weights_entry *icseg_weights_at(const icseg_weights *weights, size_t index);       /* sorted by name */
@@ -72,17 +72,17 @@ icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, ic
  * refuses. */
 icseg_status icseg_weights_infer(const icseg_weights *weights, icseg_config *config, icseg_error *error);
 
-typedef enum icseg_weights_fault {
+typedef enum icseg_weights_finding_kind {
     ICSEG_WEIGHTS_MISSING,     /* the model has it, the file does not */
     ICSEG_WEIGHTS_UNEXPECTED,  /* the file has it, the model does not */
     ICSEG_WEIGHTS_WRONG_SHAPE, /* both shapes are given; not loaded */
     ICSEG_WEIGHTS_NOT_FINITE,  /* loaded, but `count` elements are NaN or infinite */
     ICSEG_WEIGHTS_CUT,         /* loaded: the first rows of a longer table of positions */
     ICSEG_WEIGHTS_OTHER_CLASS  /* not loaded: its channels belong to other classes than the model's */
-} icseg_weights_fault;
+} icseg_weights_finding_kind;
 
 typedef struct icseg_weights_finding {
-    icseg_weights_fault fault;
+    icseg_weights_finding_kind kind;
     const char *name;
     icseg_shape model, file;
     int64_t count;
@@ -97,9 +97,9 @@ typedef struct icseg_weights_report {
     const char *container, *naming;
 } icseg_weights_report;
 void icseg_weights_report_close(icseg_weights_report *report);
-size_t icseg_weights_report_faults(const icseg_weights_report *report, icseg_weights_fault fault);
-/* One line for each kind of finding, at most `most` names in each (0: all); ends in \n. */
-void icseg_weights_report_text(const icseg_weights_report *report, size_t most, icseg_string *out);
+size_t icseg_weights_report_count(const icseg_weights_report *report, icseg_weights_finding_kind kind);
+/* One line for each kind of finding, at most `limit` names in each (0: all); ends in \n. */
+void icseg_weights_report_text(const icseg_weights_report *report, size_t limit, icseg_string *out);
 
 /* Compares CLIP's tensors with those that `config` needs; loads nothing. */
 icseg_status icseg_weights_check_clip(const icseg_weights *weights, const icseg_config *config,
@@ -110,7 +110,7 @@ icseg_status icseg_weights_check_clip(const icseg_weights *weights, const icseg_
 icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, const icseg_weights *weights,
                                      icseg_weights_report *report, icseg_error *error);
 
-/* "ResNet 3-4-6-3 of width 64, grid 7, ...": the result of icseg_weights_infer, for people. */
+/* "ResNet 3-4-6-3 of width 64, grid 7, ...": the result of icseg_weights_infer, for messages. */
 void icseg_weights_describe(const icseg_config *config, icseg_string *out);
 
 /* Opens `path` and loads its tensors into a model with new weights (model.init of a recipe). CLIP's tensors (image and

@@ -8,8 +8,8 @@
 
 enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, CENTRAL_SIZE = 46, LOCAL_SIZE = 30 };
 enum { END_MARK = 0x06054b50, END64_MARK = 0x06064b50, LOCATOR_MARK = 0x07064b50, CENTRAL_MARK = 0x02014b50 };
-enum { LOCAL_MARK = 0x04034b50, ZIP64_EXTRA = 1, STORED = 0, DEFLATED = 8, ENCRYPTED = 1, LONGEST_COMMENT = 65535 };
-enum { MOST_ENTRIES = 1 << 17, LARGEST_DIRECTORY = 64 << 20, LONGEST_NAME = 65535, GROWTH = 100, SPARE = 1 << 20 };
+enum { LOCAL_MARK = 0x04034b50, ZIP64_EXTRA = 1, STORED = 0, DEFLATED = 8, ENCRYPTED = 1, MAX_COMMENT = 65535 };
+enum { MAX_ENTRIES = 1 << 17, MAX_DIRECTORY = 64 << 20, MAX_NAME = 65535, GROWTH = 100, SPARE = 1 << 20 };
 
 /* Little-endian numbers of any alignment; the caller has checked that they are inside. */
 static uint32_t read16(const unsigned char *p) { return (uint32_t)(p[0] | p[1] << 8); }
@@ -24,10 +24,10 @@ typedef struct reader {
     uint64_t count, begin, size;    /* the central directory: entries, first byte, bytes */
     uint64_t end;                   /* of the directory and of all data: where the end records start */
     const unsigned char *directory; /* its bytes, (size) */
-    char *name;                     /* (LONGEST_NAME), of a local header */
+    char *name;                     /* (MAX_NAME), of a local header */
 } reader;
 
-static icseg_status fetch(reader *r, uint64_t at, void *to, size_t size) {
+static icseg_status read_at(reader *r, uint64_t at, void *to, size_t size) {
     return icseg_file_reader_read(r->file, (size_t)at, to, size, r->error);
 }
 
@@ -39,11 +39,11 @@ static icseg_status damaged(reader *r, const char *what) {
 static icseg_status read_end64(reader *r, size_t end) {
     unsigned char locator[LOCATOR_SIZE], record[END64_SIZE] = {0};
     if (end < LOCATOR_SIZE) return ICSEG_OK;
-    ICSEG_TRY(fetch(r, end - LOCATOR_SIZE, locator, LOCATOR_SIZE));
+    ICSEG_TRY(read_at(r, end - LOCATOR_SIZE, locator, LOCATOR_SIZE));
     if (read32(locator) != LOCATOR_MARK) return ICSEG_OK; /* no zip64 */
-    uint64_t at = read64(locator + 8), most = end - LOCATOR_SIZE;
-    bool inside = most >= END64_SIZE && at <= most - END64_SIZE;
-    if (inside) ICSEG_TRY(fetch(r, at, record, END64_SIZE));
+    uint64_t at = read64(locator + 8), limit = end - LOCATOR_SIZE;
+    bool inside = limit >= END64_SIZE && at <= limit - END64_SIZE;
+    if (inside) ICSEG_TRY(read_at(r, at, record, END64_SIZE));
     if (read32(record) != END64_MARK) return damaged(r, "its zip64 end record is not where its locator says");
     if (read32(record + 16) || read32(record + 20)) return damaged(r, "it spans several volumes");
     r->count = read64(record + 32);
@@ -56,10 +56,10 @@ static icseg_status read_end64(reader *r, size_t end) {
 /* Only a comment may follow the end record. */
 static icseg_status read_end(reader *r) {
     size_t file = icseg_file_reader_size(r->file);
-    size_t size = file < END_SIZE + LONGEST_COMMENT ? file : END_SIZE + LONGEST_COMMENT;
+    size_t size = file < END_SIZE + MAX_COMMENT ? file : END_SIZE + MAX_COMMENT;
     unsigned char *tail = icseg_arena_alloc(r->arena, size);
     if (!tail) return icseg_fail_memory(r->error, size, r->path);
-    ICSEG_TRY(fetch(r, file - size, tail, size));
+    ICSEG_TRY(read_at(r, file - size, tail, size));
     for (size_t at = size < END_SIZE ? 0 : size - END_SIZE + 1; at-- > 0;) {
         const unsigned char *record = tail + at;
         if (read32(record) != END_MARK || read16(record + 20) != size - at - END_SIZE) continue;
@@ -71,7 +71,7 @@ static icseg_status read_end(reader *r) {
         ICSEG_TRY(read_end64(r, (size_t)r->end));
         if (r->begin > r->end || r->size > r->end - r->begin || r->count > r->size / CENTRAL_SIZE)
             return damaged(r, "its directory is outside the file");
-        if (r->count > MOST_ENTRIES || r->size > LARGEST_DIRECTORY) return damaged(r, "too many entries");
+        if (r->count > MAX_ENTRIES || r->size > MAX_DIRECTORY) return damaged(r, "too many entries");
         return ICSEG_OK;
     }
     return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
@@ -113,13 +113,13 @@ static icseg_status locate(reader *r, icseg_zip_entry *entry, uint64_t header, u
                            uint32_t method) {
     if (r->begin < LOCAL_SIZE || header > r->begin - LOCAL_SIZE) return damaged(r, "an entry is outside the file");
     unsigned char local[LOCAL_SIZE];
-    ICSEG_TRY(fetch(r, header, local, LOCAL_SIZE));
+    ICSEG_TRY(read_at(r, header, local, LOCAL_SIZE));
     uint64_t start = header + LOCAL_SIZE + read16(local + 26) + read16(local + 28), name = read16(local + 26);
     if (read32(local) != LOCAL_MARK) return damaged(r, "an entry has no header where the directory says");
     if (start > r->begin || packed > r->begin - start)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged zip archive: %.200s runs past the end of the data",
                           r->path, entry->name);
-    ICSEG_TRY(fetch(r, header + LOCAL_SIZE, r->name, (size_t)name)); /* it ends before `start` */
+    ICSEG_TRY(read_at(r, header + LOCAL_SIZE, r->name, (size_t)name)); /* it ends before `start` */
     if (name != strlen(entry->name) || memcmp(r->name, entry->name, (size_t)name) || read16(local + 8) != method)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                           "%s: damaged zip archive: header and directory disagree about %.200s", r->path, entry->name);
@@ -167,7 +167,7 @@ static int compare_names(const void *a, const void *b) {
     return strcmp(((const icseg_zip_entry *)a)->name, ((const icseg_zip_entry *)b)->name);
 }
 
-static int compare_places(const void *a, const void *b) {
+static int compare_offsets(const void *a, const void *b) {
     const icseg_zip_entry *x = a, *y = b;
     if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
     return (x->packed > y->packed) - (x->packed < y->packed);
@@ -195,21 +195,21 @@ icseg_status icseg_zip_open(icseg_zip *out, const icseg_file_reader *file, const
     ICSEG_TRY(read_end(&r));
     size_t count = (size_t)r.count;
     unsigned char *directory = icseg_arena_alloc(arena, (size_t)r.size);
-    r.name = icseg_arena_alloc(arena, LONGEST_NAME);
+    r.name = icseg_arena_alloc(arena, MAX_NAME);
     if (!directory || !r.name) return icseg_fail_memory(error, 0, path);
-    ICSEG_TRY(fetch(&r, r.begin, directory, (size_t)r.size));
+    ICSEG_TRY(read_at(&r, r.begin, directory, (size_t)r.size));
     r.directory = directory;
     icseg_zip_entry *entries = icseg_arena_array(arena, count, sizeof *entries);
     if (!entries) return icseg_fail_memory(error, count * sizeof *entries, path);
     uint64_t at = r.begin;
     for (size_t i = 0; i < count; i++) ICSEG_TRY(read_entry(&r, &at, &entries[i]));
-    icseg_zip_entry *places = icseg_arena_copy(arena, entries, count * sizeof *entries);
-    if (!places) return icseg_fail_memory(error, count * sizeof *entries, path);
-    if (count) qsort(places, count, sizeof *places, compare_places);
+    icseg_zip_entry *by_offset = icseg_arena_copy(arena, entries, count * sizeof *entries);
+    if (!by_offset) return icseg_fail_memory(error, count * sizeof *entries, path);
+    if (count) qsort(by_offset, count, sizeof *by_offset, compare_offsets);
     for (size_t i = 1; i < count; i++)
-        if (places[i].offset - places[i - 1].offset < places[i - 1].packed)
+        if (by_offset[i].offset - by_offset[i - 1].offset < by_offset[i - 1].packed)
             return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: refused: %.200s and %.200s overlap in the archive", path,
-                              places[i - 1].name, places[i].name);
+                              by_offset[i - 1].name, by_offset[i].name);
     ICSEG_TRY(check_growth(&r, entries, count));
     if (count) qsort(entries, count, sizeof *entries, compare_names);
     for (size_t i = 1; i < count; i++)
@@ -221,6 +221,6 @@ icseg_status icseg_zip_open(icseg_zip *out, const icseg_file_reader *file, const
 }
 
 const icseg_zip_entry *icseg_zip_find(const icseg_zip *zip, const char *name) {
-    const icseg_zip_entry wanted = {.name = name};
-    return zip->count ? bsearch(&wanted, zip->entries, zip->count, sizeof *zip->entries, compare_names) : NULL;
+    const icseg_zip_entry key = {.name = name};
+    return zip->count ? bsearch(&key, zip->entries, zip->count, sizeof *zip->entries, compare_names) : NULL;
 }

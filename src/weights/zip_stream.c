@@ -4,7 +4,7 @@
 
 #include "weights/zip.h"
 
-enum { STEP = 1 << 20, WASTE = 1 << 14, INPUT = 1 << 14 };
+enum { STEP = 1 << 20, SKIP = 1 << 14, INPUT = 1 << 14 };
 
 struct icseg_zip_stream {
     z_stream zlib;
@@ -67,13 +67,13 @@ static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t si
 }
 
 icseg_status icseg_zip_stream_read(icseg_zip_stream *s, void *out, size_t size, icseg_error *error) {
-    unsigned char waste[WASTE];
+    unsigned char skipped[SKIP];
     if (size > s->entry->size - s->position) return damaged(s, "is shorter than the data read from it", error);
     for (size_t at = 0, step; at < size; at += step) {
         step = size - at < STEP ? size - at : STEP;
-        if (!out && step > WASTE) step = WASTE;
+        if (!out && step > SKIP) step = SKIP;
         /* cppcheck-suppress legacyUninitvar ; it is written to */
-        ICSEG_TRY(read_step(s, out ? (unsigned char *)out + at : waste, step, error));
+        ICSEG_TRY(read_step(s, out ? (unsigned char *)out + at : skipped, step, error));
     }
     return ICSEG_OK;
 }

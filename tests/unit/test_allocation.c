@@ -68,7 +68,7 @@ static void shell(const char *command, const char *name) {
     assert_int_equal(system(text), 0);
 }
 
-/* -- calls. Each is set up, made once, and its result is checked and closed. */
+/* -- calls. Each is set up and made once; its result is checked and closed. */
 
 /* A function whose first argument is the pointer that it sets. */
 #define OPENS(function, type, close, ...)                                                                              \
@@ -668,8 +668,8 @@ static void write_text(const char *name, const char *text) {
 
 /* Weights of a small CLIP whose tokens are bytes. */
 static void write_clip(void) {
-    enum { MOST = 200 };
-    static icseg_safetensors_entry entries[MOST];
+    enum { MAX_ENTRIES = 200 };
+    static icseg_safetensors_entry entries[MAX_ENTRIES];
     const icseg_config c = {.backbone = ICSEG_BACKBONE_RESNET,
                             .resnet_layers = {1, 1, 1, 1},
                             .resnet_width = 4,
@@ -684,7 +684,7 @@ static void write_clip(void) {
     float scale = 3;
     ok(icseg_clip_open(&clip, &c, &plain));
     int64_t count = icseg_params_count(clip.params);
-    assert_true(count < MOST);
+    assert_true(count < MAX_ENTRIES);
     for (int64_t i = 0; i < count; i++) {
         icseg_param *p = icseg_params_at(clip.params, i);
         ok(icseg_param_replace(p, &plain));
@@ -785,7 +785,7 @@ typedef bool fail_after(int64_t n);
 static int wrong; /* results */
 
 /* Makes the call with the n-th allocation failing; whether there was one. */
-static bool fails(int f, fail_after *hook, int64_t n, const char *whose) {
+static bool fails(int f, fail_after *hook, int64_t n, const char *caller) {
     icseg_error error = {0};
     hook(n);
     icseg_status status = functions[f].call(&error);
@@ -797,7 +797,7 @@ static bool fails(int f, fail_after *hook, int64_t n, const char *whose) {
     bool unneeded = hook == test_heap_fail_after || !strncmp(functions[f].name, "icseg_train", 11);
     if (status == ICSEG_OK && unneeded) return true;
     if (status != ICSEG_ERROR_MEMORY || error.status != status || !error.message[0]) {
-        print_error("%s: without %s allocation %lld: %s, %s\n", functions[f].name, whose, (long long)n,
+        print_error("%s: without %s allocation %lld: %s, %s\n", functions[f].name, caller, (long long)n,
                     icseg_status_name(status), error.message);
         wrong++;
     }
@@ -805,10 +805,10 @@ static bool fails(int f, fail_after *hook, int64_t n, const char *whose) {
 }
 
 /* Lets each allocation fail; of many, the first ones and then some. Returns the number of failures. */
-static int64_t starve(int f, fail_after *hook, const char *whose) {
+static int64_t starve(int f, fail_after *hook, const char *caller) {
     enum { MANY = 300, FEW = 20 };
-    int64_t failures = 0, dense = fails(f, hook, MANY, whose) ? FEW : MANY;
-    for (int64_t n = 0; fails(f, hook, n, whose); n += n < dense ? 1 : n / 5) failures++;
+    int64_t failures = 0, dense = fails(f, hook, MANY, caller) ? FEW : MANY;
+    for (int64_t n = 0; fails(f, hook, n, caller); n += n < dense ? 1 : n / 5) failures++;
     return failures;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Products on tiles against sums in double precision: shapes that fill no tile, several blocks, borders, weights stored
- * either way, what follows the sums; the same bits whatever the threads; memory that is not ours; infinities; which
+ * either way, post-operations; equal bits for any number of threads; writes out of bounds; infinities; which
  * primitives are products on tiles. With emulated tiles; test_amx_native uses the processor's, and is skipped where it
  * has none. */
 #include <math.h>
@@ -40,7 +40,7 @@ static float *numbers(int64_t count, uint64_t stream) {
     return x;
 }
 
-/* A block with marks on both sides, and whether they are still there. */
+/* A block with guard values on both sides, and whether they are intact. */
 static void *guarded(size_t bytes) {
     char *block = icseg_alloc(bytes + 2 * GUARD);
     assert_non_null(block);
@@ -58,7 +58,7 @@ static void release_guarded(void *data, size_t bytes) {
 }
 
 typedef struct tensors {
-    float *x, *weights, *bias, *before; /* before: what out holds at first */
+    float *x, *weights, *bias, *before; /* before: the initial content of out */
     int64_t positions, outputs;
 } tensors;
 
@@ -80,7 +80,7 @@ static void close_tensors(tensors *t) {
     icseg_free(t->before);
 }
 
-/* The result, in memory of its own. */
+/* Returns the result in new memory. */
 static float *run(const icseg_amx_shape *s, const tensors *t, bool bias) {
     icseg_amx_product *p;
     ok(icseg_amx_product_open(&p, s, &error));
@@ -99,7 +99,7 @@ static float *run(const icseg_amx_shape *s, const tensors *t, bool bias) {
     return result;
 }
 
-/* The sum at position i for output channel o, and the sum of the squares of what it is made of. */
+/* The sum at position i for output channel o, and the sum of the squares of its terms. */
 static double sum_at(const icseg_amx_shape *s, const tensors *t, int64_t i, int64_t o, double *squares) {
     const icseg_amx_weights *w = &s->weights;
     int64_t image = i / (s->height * s->width), y = i / s->width % s->height, x = i % s->width, half = w->kernel / 2;
@@ -124,7 +124,7 @@ static double activated(icseg_activation activation, double x) {
     return activation == ICSEG_ACTIVATION_QUICK_GELU ? x / (1 + exp(-1.702 * x)) : x;
 }
 
-/* What the results may be off by, relative to the root of the sum of squares: each, and all together. */
+/* Tolerances relative to the root of the sum of squares: of each result, and of all together. */
 typedef struct tolerance {
     double each, all;
 } tolerance;
@@ -145,7 +145,7 @@ static void compare(const icseg_amx_shape *s, const tensors *t, const float *out
     if (!(errors <= most.all * most.all * norm)) fail_msg("off by %g on the whole", sqrt(errors / norm));
 }
 
-/* Values become the multiples of a unit that int8 makes of them. */
+/* Rounds values to multiples of the unit, as int8 does. */
 static void quantise(float *values, int64_t count, int64_t step, float unit) {
     for (int64_t i = 0; i < count; i++) {
         float n = nearbyintf(values[i * step] * (1 / unit));
@@ -164,7 +164,7 @@ static void quantise_tensors(const icseg_amx_shape *s, tensors *t) {
     }
 }
 
-/* bf16x2 against the numbers as they are, int8 against what it makes of them: with values beyond the range. */
+/* bf16x2 against the exact numbers, int8 against the quantised ones, with values beyond the range. */
 static void check(const icseg_amx_shape *shape, bool bias) {
     icseg_amx_shape s = *shape;
     for (int kind = ICSEG_PRODUCT_BF16X2; kind <= ICSEG_PRODUCT_INT8; kind++) {
@@ -208,7 +208,7 @@ static void weights_may_be_stored_by_input_channel(void **state) {
     check(&s, false);
 }
 
-static void sums_are_followed_by_all_that_is_asked_for(void **state) {
+static void post_operations_follow_the_sums(void **state) {
     (void)state;
     need_tiles();
     const icseg_activation after[] = {ICSEG_ACTIVATION_NONE, ICSEG_ACTIVATION_RELU, ICSEG_ACTIVATION_QUICK_GELU};
@@ -243,7 +243,7 @@ static void threads_do_not_change_a_bit(void **state) {
     omp_set_num_threads(before);
 }
 
-static void what_is_not_finite_stays_so(void **state) {
+static void values_that_are_not_finite_stay_so(void **state) {
     (void)state;
     need_tiles();
     icseg_amx_shape s = shape_of(1, 40, 1, 64, 32, 1);
@@ -257,7 +257,7 @@ static void what_is_not_finite_stays_so(void **state) {
     close_tensors(&t);
 }
 
-static void int8_takes_what_is_beyond_the_range_for_the_nearest(void **state) {
+static void int8_clamps_values_beyond_the_range(void **state) {
     (void)state;
     need_tiles();
     const float beyond[][2] = {{100, INFINITY}, {100, 1e30f}, {100, NAN}, {-100, -INFINITY}, {-100, -1e30f}};
@@ -308,7 +308,7 @@ static void a_failing_allocation_is_an_error(void **state) {
 
 /* -- as a primitive */
 
-static void primitives_use_tiles_only_where_asked(void **state) {
+static void primitives_use_tiles_only_on_request(void **state) {
     (void)state;
     need_tiles();
     const icseg_conv_shape conv = {1, 20, 20, 64, 64, 3, 3, 1, 1, 20, 20},
@@ -327,7 +327,7 @@ static void primitives_use_tiles_only_where_asked(void **state) {
     assert_false(icseg_conv_reduces_precision(&conv, without));
 }
 
-static void packed_copies_of_one_weight_are_shared_and_told_apart(void **state) {
+static void packed_copies_are_shared_and_distinguished(void **state) {
     (void)state;
     need_tiles();
     const icseg_matmul_shape s = {{1, 1}, 40, 64, 96, {0, 0, 64, 1}, {0, 0, 1, 64}, {0, 0, 96, 1}};
@@ -361,14 +361,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(maps_and_convolutions_of_any_size),
         cmocka_unit_test(weights_may_be_stored_by_input_channel),
-        cmocka_unit_test(sums_are_followed_by_all_that_is_asked_for),
+        cmocka_unit_test(post_operations_follow_the_sums),
         cmocka_unit_test(threads_do_not_change_a_bit),
-        cmocka_unit_test(what_is_not_finite_stays_so),
-        cmocka_unit_test(int8_takes_what_is_beyond_the_range_for_the_nearest),
+        cmocka_unit_test(values_that_are_not_finite_stay_so),
+        cmocka_unit_test(int8_clamps_values_beyond_the_range),
         cmocka_unit_test(weights_that_are_not_finite_show),
         cmocka_unit_test(a_failing_allocation_is_an_error),
-        cmocka_unit_test(primitives_use_tiles_only_where_asked),
-        cmocka_unit_test(packed_copies_of_one_weight_are_shared_and_told_apart),
+        cmocka_unit_test(primitives_use_tiles_only_on_request),
+        cmocka_unit_test(packed_copies_are_shared_and_distinguished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

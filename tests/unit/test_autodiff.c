@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * graph/passes/autodiff: gradients that are added up over several runs. (test_ops_*.c have those of each operator.) */
+ * graph/passes/autodiff: gradients accumulated over several runs. (test_ops_*.c have those of each operator.) */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 
 enum { COUNT = 3 };
 
-/* Runs the gradient of relu(x) so many times, into x->grad; what the last run returned. */
+/* Runs the gradient of relu(x) `runs` times, into x->grad; returns the status of the last run. */
 static icseg_status run(const float grad[COUNT], int times, bool accumulate, float out[COUNT], icseg_error *error) {
     icseg_params *params;
     icseg_graph *g;
@@ -48,7 +48,7 @@ static icseg_status run(const float grad[COUNT], int times, bool accumulate, flo
     return status;
 }
 
-static void gradients_are_added_up_only_when_asked(void **state) {
+static void gradients_are_accumulated_only_on_request(void **state) {
     (void)state;
     static const float grad[COUNT] = {1, 2, 4};
     float out[COUNT];
@@ -71,7 +71,7 @@ static void a_sum_that_overflows_names_its_parameter(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_are_added_up_only_when_asked),
+        cmocka_unit_test(gradients_are_accumulated_only_on_request),
         cmocka_unit_test(a_sum_that_overflows_names_its_parameter),
     };
     return cmocka_run_group_tests_name("autodiff", tests, NULL, NULL);

@@ -38,7 +38,7 @@ static void errors_are_one_line(void **state) {
     assert_int_equal(icseg_fail(NULL, ICSEG_ERROR_IO, "no one listens"), ICSEG_ERROR_IO);
 }
 
-static void errors_are_valid_utf8_and_cut_between_characters(void **state) {
+static void errors_are_valid_utf8_truncated_between_characters(void **state) {
     (void)state;
     icseg_error e = {0};
     icseg_fail(&e, ICSEG_ERROR_DATA, "%s", "ok \xc3\xa9 bad \xff\xc3( end");
@@ -82,7 +82,7 @@ static void failed_allocations_name_their_size_where_it_is_known(void **state) {
     assert_string_equal(e.message, "out of memory: cannot allocate 3.0 MiB for labels");
 }
 
-struct old_options { /* without padding, where `second` would read what nobody has written */
+struct old_options { /* without padding, where `second` would read uninitialised bytes */
     size_t size, first;
 };
 struct now_options {
@@ -238,7 +238,7 @@ static void files_are_replaced_whole_or_not_at_all(void **state) {
     icseg_file_writer *writer;
     assert_int_equal(icseg_file_writer_open(&writer, path, NULL), ICSEG_OK);
     assert_int_equal(icseg_file_writer_write(writer, "new", 3, NULL), ICSEG_OK);
-    icseg_file_writer_close(&writer); /* no commit: the old file stands */
+    icseg_file_writer_close(&writer); /* no commit: the old file stays */
     unsigned char *data;
     size_t size;
     assert_int_equal(icseg_file_read(path, 100, &data, &size, NULL), ICSEG_OK);
@@ -276,7 +276,7 @@ static void a_writer_short_of_memory_removes_no_file(void **state) {
     icseg_status status = ICSEG_ERROR_MEMORY;
     int failures = 0;
     for (int n = 0; n < 6; n++) {
-        char *recycled[8]; /* what the writer is given next has the file's name in it */
+        char *recycled[8]; /* the next allocations contain the file's name */
         for (int i = 0; i < 8; i++) recycled[i] = memcpy(icseg_alloc(strlen(path) + 32), path, strlen(path) + 1);
         for (int i = 0; i < 8; i++) icseg_free(recycled[i]);
         icseg_memory_fail_after(n);
@@ -335,12 +335,12 @@ static void numbers_have_a_point_in_any_locale(void **state) {
         icseg_string_close(&s);
         assert_true(icseg_parse_f64("0.25", &d) && d == 0.25);
         assert_false(icseg_parse_f64("0,25", &d));
-        assert_int_equal(localeconv()->decimal_point[0], comma ? ',' : '.'); /* the program's own stays */
+        assert_int_equal(localeconv()->decimal_point[0], comma ? ',' : '.'); /* the program's locale stays */
     }
     test_decimal_points();
 }
 
-/* Halves the smallest normal number in every thread; how many threads got a number other than 0. */
+/* Halves the smallest normal number in every thread; returns how many threads got a number other than 0. */
 static int threads_with_denormals(void) {
     volatile float smallest = 1.17549435e-38f;
     int found = 0;
@@ -371,7 +371,7 @@ static void denormals_are_zero_only_between_the_two_calls(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_one_line),
-        cmocka_unit_test(errors_are_valid_utf8_and_cut_between_characters),
+        cmocka_unit_test(errors_are_valid_utf8_truncated_between_characters),
         cmocka_unit_test(errors_name_field_and_remedy),
         cmocka_unit_test(failed_allocations_name_their_size_where_it_is_known),
         cmocka_unit_test(options_structs_may_be_older_or_newer_than_the_library),

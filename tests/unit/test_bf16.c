@@ -37,9 +37,9 @@ static void need_bf16(void) {
 
 typedef struct subject subject;
 struct subject {
-    const char *op; /* the operator that is looked for */
+    const char *op; /* the operator under test */
     icseg_value (*build)(subject *s, icseg_graph *g, icseg_value x);
-    bool fused, in_f32; /* in_f32: the operator reads f32 and gives bf16 */
+    bool fused, in_f32; /* in_f32: the operator reads f32 and writes bf16 */
     bool backward;
     double tolerance; /* ||bf16 - f32|| / ||f32|| */
     icseg_params *params;
@@ -152,7 +152,8 @@ static void check(subject s) {
     icseg_params_close(&s.params);
 }
 
-/* -- operators, each between two convolutions; rounding to 8 bits is 1.7e-3 of a tensor's norm (root mean square) */
+/* -- operators, each between two convolutions; rounding to 8 bits changes 1.7e-3 of a tensor's norm (root mean square)
+ */
 
 static icseg_value same(subject *s, icseg_graph *g, icseg_value x) { return (void)s, (void)g, x; }
 static icseg_value conv3(subject *s, icseg_graph *g, icseg_value x) { return conv(s, g, x, C, 3); }
@@ -161,7 +162,7 @@ static icseg_value residual(subject *s, icseg_graph *g, icseg_value x) {
     return icseg_relu(g, icseg_add(g, conv(s, g, x, C, 3), x));
 }
 
-/* The input of the last convolution is f32 then: somebody else reads it. */
+/* The input of the last convolution is f32 then, because another node reads it. */
 static icseg_value residual_of_other_type(subject *s, icseg_graph *g, icseg_value x) {
     icseg_value y = icseg_add(g, conv(s, g, x, C, 3), icseg_normalize(g, x));
     icseg_graph_keep(g, icseg_normalize(g, y), "other");
@@ -180,7 +181,8 @@ static icseg_value project(subject *s, icseg_graph *g, icseg_value x) {
 
 static icseg_value add_both(subject *s, icseg_graph *g, icseg_value x) {
     (void)s;
-    icseg_value pooled = icseg_resize_nearest(g, icseg_avg_pool(g, x, 2), H, W); /* no map that could take it in */
+    icseg_value pooled =
+        icseg_resize_nearest(g, icseg_avg_pool(g, x, 2), H, W); /* no convolution that it could be fused into */
     return icseg_add(g, pooled, x);
 }
 
@@ -211,7 +213,7 @@ static icseg_value layer_norm(subject *s, icseg_graph *g, icseg_value x) {
     return icseg_layer_norm(g, x, param(s, g, ICSEG_SHAPE(C), 1), param(s, g, ICSEG_SHAPE(C), 1), 1e-5f);
 }
 
-/* A map without a bias, whose gradient would want that of the map's result in f32. */
+/* A linear map without bias: the gradient of a bias would need that of the result in f32. */
 static icseg_value bare(subject *s, icseg_graph *g, icseg_value x) {
     return icseg_conv2d(g, x, param(s, g, ICSEG_SHAPE(C, 1, 1, C), 0.2f), ICSEG_NONE, 1, 0);
 }
@@ -263,7 +265,7 @@ OPERATOR(resize_nearest_in_bf16, .op = "resize_nearest", .build = nearest)
 OPERATOR(layer_norm_to_bf16, .op = "layer_norm", .build = layer_norm, .in_f32 = true)
 OPERATOR(batch_norm_to_bf16, .op = "batch_norm", .build = batch_norm, .in_f32 = true)
 
-static void gradient_of_batch_norm(void **s) { /* twice the products of the others lie behind it, and a ReLU */
+static void gradient_of_batch_norm(void **s) { /* its gradient passes through twice as many products, and a ReLU */
     (void)s;
     check((subject){
         .op = "batch_norm_gradient", .build = batch_norm, .in_f32 = true, .backward = true, .tolerance = 2e-2});
@@ -392,8 +394,8 @@ static icseg_precision logits_in(icseg_model *m, icseg_precision precision, floa
 }
 
 static void near_f32(const char *preset) {
-    enum { ROOM = 1 << 16 };
-    static float f32[ROOM], bf16[ROOM], bf16x2[ROOM], back[ROOM];
+    enum { MAX_VALUES = 1 << 16 };
+    static float f32[MAX_VALUES], bf16[MAX_VALUES], bf16x2[MAX_VALUES], back[MAX_VALUES];
     icseg_model *m = test_model(preset, CLASSES, 1);
     icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
     int64_t count = logits(session, f32);
@@ -441,7 +443,7 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
         icseg_memory_fail_after(-1);
         if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
     }
-    assert_true(n > 50); /* allocations did fail */
+    assert_true(n > 50); /* some allocations failed */
     assert_true(logits(session, out) > 0);
     icseg_session_close(&session);
     icseg_model_close(&m);

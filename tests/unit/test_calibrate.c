@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Calibration for int8: ranges by name, which range suits a tensor, a model that is calibrated, saved and opened, what
- * its label maps are then, and metadata that is damaged. */
+ * Calibration for int8: ranges by name, which range suits a tensor, a model that is calibrated, saved and opened,
+ * its label maps, and damaged metadata. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -64,7 +64,7 @@ static void ranges_are_kept_by_layer(void **state) {
     assert_null(r);
 }
 
-/* The range recorded of a linear map that reads x. */
+/* The range recorded for a linear layer that reads x. */
 static icseg_status record(const float *x, float *range) {
     icseg_params *params;
     icseg_graph *g;
@@ -104,7 +104,7 @@ static void the_range_fits_most_values(void **state) {
     icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
     for (int i = 0; i < COUNT; i++) x[i] = icseg_rng_range(&rng, -2, 2);
     float even = range_of(x);
-    assert_true(even > 1.98f && even <= 2); /* nothing to gain from cutting */
+    assert_true(even > 1.98f && even <= 2); /* clipping gains nothing */
     for (int i = 0; i < COUNT; i++) x[i] = icseg_rng_normal(&rng);
     float normal = range_of(x);
     assert_true(normal > 2.5f && normal < 4.5f);
@@ -114,7 +114,7 @@ static void the_range_fits_most_values(void **state) {
     for (int i = 0; i < COUNT; i++) x[i] = 1e-7f;
     assert_true(range_of(x) > 0.9e-7f && range_of(x) < 1.1e-7f);
     for (int i = 0; i < COUNT; i++) x[i] = 1e-37f;
-    assert_true(range_of(x) == 0); /* as good as nothing: the layer stays f32 */
+    assert_true(range_of(x) == 0); /* negligible: the layer stays f32 */
     memset(x, 0, sizeof x);
     assert_true(range_of(x) == 0);
 }
@@ -134,7 +134,7 @@ static void an_input_that_is_not_finite_ends_a_calibration(void **state) {
 
 /* -- models */
 
-/* Labels of one image at a precision, and which precision it was. */
+/* Labels of one image at a precision, and the precision used. */
 static icseg_labels label(icseg_model *m, icseg_precision precision, icseg_precision expected) {
     icseg_image image = test_image(WIDTH, HEIGHT, 1);
     icseg_eval_options options = {ICSEG_EVAL_OPTIONS_INIT};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * ICSEG_CHECK: where it is active it calls the hook with the place, and a program that the hook does not leave is
- * trapped; where it is not, the condition is not evaluated, and the graph fails cleanly all the same. */
+ * ICSEG_CHECK: where it is active it calls the hook with the source line, and traps if the hook returns; where it is
+ * not, the condition is not evaluated, and the graph still fails cleanly. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ static void leave(const char *condition, const char *file, int line) {
     longjmp(back, line);
 }
 
-static void a_failed_check_reports_the_condition_and_the_place(void **state) {
+static void a_failed_check_reports_the_condition_and_the_line(void **state) {
     (void)state;
     icseg_check_set_hook(leave);
     int line = setjmp(back);
@@ -79,7 +79,7 @@ static void too_many_inputs_of_a_node_are_caught(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_failed_check_reports_the_condition_and_the_place),
+        cmocka_unit_test(a_failed_check_reports_the_condition_and_the_line),
         cmocka_unit_test(without_a_hook_the_program_is_trapped),
         cmocka_unit_test(a_check_that_is_not_active_evaluates_nothing),
         cmocka_unit_test(too_many_inputs_of_a_node_are_caught),

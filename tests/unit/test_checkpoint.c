@@ -17,10 +17,10 @@
 #include "icseg/evaluate.h"
 #include "support/models.h"
 
-enum { LIMIT = 1 << 26, ROOM = 128 };
+enum { LIMIT = 1 << 26, PATH_SIZE = 128 };
 
 static char folder[] = "/tmp/icseg_checkpoint_XXXXXX";
-static char whole[ROOM], other[ROOM]; /* paths: a good checkpoint, and one made from it */
+static char whole[PATH_SIZE], other[PATH_SIZE]; /* paths: a good checkpoint, and one made from it */
 
 static int set_up(void **state) {
     icseg_config config = {ICSEG_CONFIG_INIT};
@@ -58,7 +58,7 @@ static icseg_model *open_model(const char *path) {
     return model;
 }
 
-/* `other` cannot be opened, and the text has the file's name and `piece`. */
+/* `other` cannot be opened; the message contains the file's name and `piece`. */
 static void refused(icseg_status status, const char *piece) {
     icseg_model *model = (icseg_model *)whole; /* not NULL: must be cleared */
     icseg_error error = {0};
@@ -87,7 +87,7 @@ static void the_same_model_comes_back(void **state) {
     icseg_model_close(&model);
 }
 
-/* An entry of `file`, which is `whole`, with its data, which is among the bytes of `whole`. */
+/* An entry of `file` (`whole`) with its data, which points into the bytes of `whole`. */
 static icseg_safetensors_entry entry_at(const icseg_safetensors *file, size_t index, const unsigned char *bytes) {
     size_t offset;
     icseg_safetensors_entry entry = *icseg_safetensors_at(file, index);
@@ -96,16 +96,16 @@ static icseg_safetensors_entry entry_at(const icseg_safetensors *file, size_t in
     return entry;
 }
 
-/* `other` with this metadata beside that of `whole`. */
+/* Writes `other`: `whole` with this metadata added. */
 static void write_with_metadata(const char *key, const char *value) {
-    enum { MOST = 400 };
+    enum { MAX_ENTRIES = 400 };
     static const char *const own[] = {"icpc.config", "icpc.classes", "icpc.tokens"};
     icseg_safetensors *file;
-    icseg_safetensors_entry entries[MOST];
+    icseg_safetensors_entry entries[MAX_ENTRIES];
     icseg_safetensors_pair metadata[4] = {{key, value}};
     assert_int_equal(icseg_safetensors_open(&file, whole, NULL), ICSEG_OK);
     size_t count = icseg_safetensors_count(file);
-    assert_true(count <= MOST);
+    assert_true(count <= MAX_ENTRIES);
     unsigned char *bytes;
     size_t size;
     assert_int_equal(icseg_file_read(whole, LIMIT, &bytes, &size, NULL), ICSEG_OK);
@@ -123,7 +123,7 @@ static icseg_eval_options eval_of(const icseg_model *model) {
     return o;
 }
 
-static void how_it_was_evaluated_comes_back(void **state) {
+static void evaluation_options_come_back(void **state) {
     (void)state;
     static const icseg_eval_options asked = {
         ICSEG_EVAL_OPTIONS_INIT, .mode = ICSEG_EVAL_SLIDE, .crop_height = 48, .crop_width = 56, .stride_height = 20,
@@ -134,7 +134,7 @@ static void how_it_was_evaluated_comes_back(void **state) {
     assert_true(o.crop_height == 512 && o.crop_width == 512 && o.resize_short == 0);
     icseg_model_set_eval(model, &asked);
     o = eval_of(model);
-    assert_true(o.scale_count == 0 && !o.flip); /* augmentation has to be asked for */
+    assert_true(o.scale_count == 0 && !o.flip); /* augmentation is off by default */
     assert_int_equal(icseg_model_save(model, other, NULL), ICSEG_OK);
     icseg_model_close(&model);
     model = open_model(other);
@@ -146,7 +146,7 @@ static void how_it_was_evaluated_comes_back(void **state) {
     icseg_model_close(&model);
 }
 
-static void what_is_wrong_with_how_it_was_evaluated_is_named(void **state) {
+static void damaged_evaluation_options_are_named(void **state) {
     (void)state;
 #define EVAL(MODE, CROP, STRIDE, SHORT)                                                                                \
     "{\"mode\": " MODE ", \"crop\": " CROP ", \"stride\": " STRIDE ", \"resize_short\": " SHORT "}"
@@ -209,7 +209,7 @@ static void synonyms_are_averaged_and_come_back(void **state) {
     static const char *const synonyms[] = {"wall", "building, edifice; building"};
     icseg_model *apart = model_with(3, single, NULL), *mean = model_with(2, names, synonyms);
     (void)state;
-    assert_int_equal(mean->texts.count, 3); /* a name that is said twice counts once */
+    assert_int_equal(mean->texts.count, 3); /* a repeated name counts once */
     double part[3][C], expected[2][C], squares = 0;
     float text[3 * C], reopened[2 * C];
     text_of(apart, text);
@@ -406,7 +406,7 @@ static void a_failed_save_keeps_the_old_file(void **state) {
 static void running_out_of_memory_while_opening_leaks_nothing(void **state) {
     int failures = 0, successes = 0;
     (void)state;
-    for (int n = 0; n < 100000 && successes < 8; n += 1 + n / 16) { /* some allocations can be done without */
+    for (int n = 0; n < 100000 && successes < 8; n += 1 + n / 16) { /* some allocations may fail without effect */
         icseg_model *model;
         icseg_memory_fail_after(n);
         icseg_status status = icseg_model_open(&model, whole, NULL);
@@ -425,8 +425,8 @@ static void running_out_of_memory_while_opening_leaks_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_model_comes_back),
-        cmocka_unit_test(how_it_was_evaluated_comes_back),
-        cmocka_unit_test(what_is_wrong_with_how_it_was_evaluated_is_named),
+        cmocka_unit_test(evaluation_options_come_back),
+        cmocka_unit_test(damaged_evaluation_options_are_named),
         cmocka_unit_test(synonyms_are_averaged_and_come_back),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),
         cmocka_unit_test(half_and_double_precision_are_read),

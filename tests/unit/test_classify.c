@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Zero-shot classification and its preprocessing against what the public CLIP code makes of the same small models and
- * pictures (tests/unit/data/clip_classify.txt, written by python/make_classify_fixture.py), and what is refused. */
+ * Zero-shot classification and its preprocessing against the results of the public CLIP code for the same small models
+ * and images (tests/unit/data/clip_classify.txt, written by python/make_classify_fixture.py), and refusals. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,7 +40,7 @@ static int open_folder(void **state) {
     return 0;
 }
 
-/* -------------------------------------------------------------------- models and pictures by the fixture's formulas */
+/* ---------------------------------------------------------------------- models and images by the fixture's formulas */
 
 static const struct {
     const char *name;
@@ -135,7 +135,7 @@ static void write_weights(const char *path, int model, edit_tensor *change) {
     icseg_clip_close(&clip);
 }
 
-static icseg_image picture(int32_t width, int32_t height) {
+static icseg_image make_image(int32_t width, int32_t height) {
     icseg_image image;
     OK(icseg_image_create(&image, width, height, &error));
     for (int32_t y = 0; y < height; y++)
@@ -147,7 +147,7 @@ static icseg_image picture(int32_t width, int32_t height) {
 
 static icseg_image picture_at(int index) {
     static const int32_t sizes[PICTURES][2] = {{80, 70}, {50, 131}, {96, 96}, {33, 90}};
-    return picture(sizes[index][0], sizes[index][1]);
+    return make_image(sizes[index][0], sizes[index][1]);
 }
 
 static icseg_classifier_options options_for(const char *weights, int variant) {
@@ -207,7 +207,7 @@ static void same_row(const char *model, int variant, const char *kind, int row, 
     assert_int_equal(*at, '\n');
 }
 
-static void small_models_give_the_public_codes_embeddings_and_probabilities(void **state) {
+static void small_models_have_the_public_codes_embeddings_and_probabilities(void **state) {
     (void)state;
     for (int m = 0; m < MODELS; m++) {
         write_weights(first, m, NULL);
@@ -247,7 +247,7 @@ static void resizing_is_pillows_to_the_bit(void **state) {
         assert_int_equal(sscanf(at, "resize %d %d %d %d %d %d %d %d %u", &width, &height, &full_width, &full_height, &x,
                                 &y, &w, &h, &hash),
                          9);
-        icseg_image image = picture(width, height), made;
+        icseg_image image = make_image(width, height), made;
         const icseg_window window = {full_width, full_height, x, y, w, h};
         OK(icseg_bicubic_resize(&made, &image, &window, &error));
         if (fnv(made.data, (size_t)w * (size_t)h * 3) != hash)
@@ -259,10 +259,10 @@ static void resizing_is_pillows_to_the_bit(void **state) {
     assert_int_equal(lines, 8);
 }
 
-static void windows_outside_the_picture_are_refused(void **state) {
+static void windows_outside_the_image_are_refused(void **state) {
     static const icseg_window bad[] = {{8, 8, 0, 0, 9, 8}, {8, 8, 0, 1, 8, 8}, {8, 8, -1, 0, 4, 4},
                                        {8, 8, 0, 0, 0, 8}, {0, 0, 0, 0, 0, 0}, {8, 8, INT64_MAX, 0, 1, 1}};
-    icseg_image image = picture(5, 4), made, none = {0};
+    icseg_image image = make_image(5, 4), made, none = {0};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(icseg_bicubic_resize(&made, &image, &bad[i], &error), ICSEG_ERROR_SHAPE);
@@ -304,7 +304,7 @@ static void converted_weights_give_the_same_bits(void **state) {
     }
 }
 
-static void heads_that_shapes_do_not_tell_are_kept_for_any_patch(void **state) {
+static void heads_that_shapes_do_not_determine_are_kept_for_any_patch(void **state) {
     float one[CLASSES], two[CLASSES], ours[CLASSES];
     const char *config[] = {"{\"vit_heads\": 1}", "{\"vit_heads\": 2}"};
     (void)state;
@@ -382,14 +382,14 @@ static void segmentation_models_have_encoders_but_no_scale(void **state) {
         const icseg_classifier_info *info = icseg_classifier_describe(c);
         assert_true(info->logit_scale_missing && info->logit_scale == 100);
         assert_non_null(strstr(info->summary, "the weights have none"));
-        icseg_image image = picture(400, 1); /* far wider than high */
+        icseg_image image = make_image(400, 1); /* far wider than high */
         OK(icseg_classifier_run(c, &image, out, NULL, &error));
         icseg_image_close(&image);
         icseg_classifier_close(&c);
     }
 }
 
-/* ------------------------------------------------------------------------------------------------- what is refused */
+/* ------------------------------------------------------------------------------------------------------- refusals */
 
 static void refuses(const icseg_classifier_options *options, icseg_status wanted, const char *because) {
     icseg_classifier *c = (icseg_classifier *)first; /* must be cleared */
@@ -411,7 +411,7 @@ static bool two_scales(const char *name, icseg_shape *shape, float *values) {
     return true;
 }
 
-static void weights_that_are_not_a_whole_clip_are_refused_by_name(void **state) {
+static void weights_without_all_of_clip_are_refused_by_name(void **state) {
     static const float some[4];
     (void)state;
     icseg_safetensors_entry entry = {"features.0.weight", ICSEG_F32, ICSEG_SHAPE(4), some, sizeof some};
@@ -433,7 +433,7 @@ static void weights_that_are_not_a_whole_clip_are_refused_by_name(void **state) 
     refuses(&options, ICSEG_ERROR_FORMAT, "the model has 32");
 }
 
-static void classes_and_templates_that_cannot_be_are_refused(void **state) {
+static void impossible_classes_and_templates_are_refused(void **state) {
     (void)state;
     write_weights(first, 3, NULL);
     icseg_classifier_options good = options_for(first, 0), o = good;
@@ -485,7 +485,7 @@ static void many_texts_are_encoded_in_parts_and_can_be_stopped(void **state) {
     assert_int_equal(icseg_classifier_open(&c, &many, &progress, &error), ICSEG_ERROR_ARGUMENT);
     assert_null(c);
     OK(icseg_classifier_open(&c, &many, NULL, &error));
-    for (int k = 0; k < MANY; k += 299) { /* in any part: as if it were alone */
+    for (int k = 0; k < MANY; k += 299) { /* in any part: the same as alone */
         one.class_names = &list[k];
         one.class_count = 1;
         OK(icseg_classifier_open(&alone, &one, NULL, &error));
@@ -503,9 +503,9 @@ static bool spoil(const char *name, icseg_shape *shape, float *values) {
     return true;
 }
 
-static void values_that_are_not_finite_are_told(void **state) {
+static void values_that_are_not_finite_are_reported(void **state) {
     float out[CLASSES];
-    icseg_image image = picture(40, 40), none = {0};
+    icseg_image image = make_image(40, 40), none = {0};
     (void)state;
     write_weights(first, 2, spoil);
     icseg_classifier *c = open_classifier(first, 0);
@@ -537,23 +537,23 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
         }
         icseg_classifier_close(&c);
     }
-    assert_true(n > 50); /* allocations did fail */
+    assert_true(n > 50); /* some allocations failed */
     icseg_image_close(&image);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_models_give_the_public_codes_embeddings_and_probabilities),
+        cmocka_unit_test(small_models_have_the_public_codes_embeddings_and_probabilities),
         cmocka_unit_test(resizing_is_pillows_to_the_bit),
-        cmocka_unit_test(windows_outside_the_picture_are_refused),
+        cmocka_unit_test(windows_outside_the_image_are_refused),
         cmocka_unit_test(converted_weights_give_the_same_bits),
-        cmocka_unit_test(heads_that_shapes_do_not_tell_are_kept_for_any_patch),
+        cmocka_unit_test(heads_that_shapes_do_not_determine_are_kept_for_any_patch),
         cmocka_unit_test(wider_resnets_start_a_segmentation_model_and_other_patches_do_not),
         cmocka_unit_test(segmentation_models_have_encoders_but_no_scale),
-        cmocka_unit_test(weights_that_are_not_a_whole_clip_are_refused_by_name),
-        cmocka_unit_test(classes_and_templates_that_cannot_be_are_refused),
+        cmocka_unit_test(weights_without_all_of_clip_are_refused_by_name),
+        cmocka_unit_test(impossible_classes_and_templates_are_refused),
         cmocka_unit_test(many_texts_are_encoded_in_parts_and_can_be_stopped),
-        cmocka_unit_test(values_that_are_not_finite_are_told),
+        cmocka_unit_test(values_that_are_not_finite_are_reported),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
     };
     return cmocka_run_group_tests_name("classify", tests, read_fixture, free_fixture);

@@ -107,7 +107,7 @@ static void ids_text(const icseg_tokenizer *tokenizer, const char *text, icseg_s
 static void assert_ids(const icseg_tokenizer *tokenizer, const char *text, const char *expected) {
     icseg_string got = {0};
     ids_text(tokenizer, text, &got);
-    if (strcmp(got.data, expected) != 0) fail_msg("\"%s\": want %s, got %s", text, expected, got.data);
+    if (strcmp(got.data, expected) != 0) fail_msg("\"%s\": expected %s, got %s", text, expected, got.data);
     icseg_string_close(&got);
 }
 
@@ -145,7 +145,7 @@ static void check_fixture(const icseg_tokenizer *tokenizer, int column) {
     icseg_free(all);
 }
 
-static void difficult_texts_have_the_ids_of_the_other_tokenizer(void **state) {
+static void difficult_texts_have_the_ids_of_an_independent_tokenizer(void **state) {
     (void)state;
     icseg_tokenizer *tokenizer = open_path(DATA "clip_merges.txt");
     assert_int_equal(tokenizer->vocab_size, SMALL_VOCAB);
@@ -216,7 +216,7 @@ static void clips_own_vocabulary_gives_clips_ids(void **state) {
     assert_null(tokenizer);
 }
 
-static void blank_long_and_broken_texts_are_refused(void **state) {
+static void empty_long_and_broken_texts_are_refused(void **state) {
     (void)state;
     icseg_tokenizer *tokenizer = open_path(DATA "clip_merges.txt");
     icseg_arena *arena;
@@ -288,7 +288,7 @@ static void cleaning_does_what_python_does(void **state) {
 
 typedef struct json_form {
     bool tokenizer, pairs; /* tokenizer.json, with merges as pairs */
-    int shift;             /* ids are turned by this many places, the special ones stay */
+    int shift;             /* ids are rotated by this many positions, except the special ones */
     const char *drop;      /* a token left out, its id given to the token "unheard" */
 } json_form;
 
@@ -399,7 +399,7 @@ static void refused_text(const char *text, const char *says) {
     refused(write_text("bad.txt", text), ICSEG_ERROR_FORMAT, says);
 }
 
-static void faults_in_merges_are_named(void **state) {
+static void errors_in_merges_are_named(void **state) {
     (void)state;
     refused(in_folder("nothing.txt"), ICSEG_ERROR_IO, "cannot open");
     refused_text("", "empty");
@@ -431,7 +431,7 @@ static void faults_in_merges_are_named(void **state) {
     icseg_tokenizer_close(&tokenizer);
 }
 
-static void every_missing_line_shows(void **state) {
+static void every_missing_line_is_noticed(void **state) {
     (void)state;
     char *text = small_merges();
     size_t size = strlen(text);
@@ -476,7 +476,7 @@ static void truncated_damaged_and_huge_gzip_is_refused(void **state) {
     unlink(in_folder("large.txt"));
 }
 
-static void faults_in_json_are_named(void **state) {
+static void errors_in_json_are_named(void **state) {
     (void)state;
     refused_text("{", "JSON");
     refused_text("[1, 2]", "another value");
@@ -551,7 +551,7 @@ static void failing_allocations_leave_nothing_behind(void **state) {
             icseg_memory_fail_after(-1);
             if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
         }
-        assert_true(n > 10); /* allocations did fail */
+        assert_true(n > 10); /* some allocations failed */
     }
     icseg_status status = ICSEG_ERROR_MEMORY;
     int n = 0;
@@ -566,7 +566,7 @@ static void failing_allocations_leave_nothing_behind(void **state) {
         if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
         icseg_arena_close(&arena);
     }
-    assert_true(n > 1); /* allocations did fail */
+    assert_true(n > 1); /* some allocations failed */
     icseg_tokenizer_close(&tokenizer);
 }
 
@@ -594,7 +594,7 @@ static void a_vocabulary_is_found_beside_the_weights(void **state) {
     snprintf(weights, sizeof weights, "%s/RN50.pt", here);
     assert_int_equal(icseg_folder_create(here, NULL), ICSEG_OK);
     found(weights, NULL, NULL);
-    write_text("find/vocab.json", "{}"); /* of no use without merges.txt */
+    write_text("find/vocab.json", "{}"); /* useless without merges.txt */
     found(weights, NULL, NULL);
     write_text("find/bpe_simple_vocab_16e6.txt.gz", "x");
     found(weights, "", "bpe_simple_vocab_16e6.txt.gz");
@@ -673,17 +673,17 @@ static void lines_split_into_synonyms(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(difficult_texts_have_the_ids_of_the_other_tokenizer),
+        cmocka_unit_test(difficult_texts_have_the_ids_of_an_independent_tokenizer),
         cmocka_unit_test(names_of_published_sets_keep_their_ids),
         cmocka_unit_test(clips_own_vocabulary_gives_clips_ids),
-        cmocka_unit_test(blank_long_and_broken_texts_are_refused),
+        cmocka_unit_test(empty_long_and_broken_texts_are_refused),
         cmocka_unit_test(cleaning_does_what_python_does),
         cmocka_unit_test(json_vocabularies_give_the_same_ids),
         cmocka_unit_test(ids_come_from_the_json_vocabulary),
-        cmocka_unit_test(faults_in_merges_are_named),
-        cmocka_unit_test(every_missing_line_shows),
+        cmocka_unit_test(errors_in_merges_are_named),
+        cmocka_unit_test(every_missing_line_is_noticed),
         cmocka_unit_test(truncated_damaged_and_huge_gzip_is_refused),
-        cmocka_unit_test(faults_in_json_are_named),
+        cmocka_unit_test(errors_in_json_are_named),
         cmocka_unit_test(json_cut_anywhere_is_refused),
         cmocka_unit_test(failing_allocations_leave_nothing_behind),
         cmocka_unit_test(a_vocabulary_is_found_beside_the_weights),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The oneDNN wrappers: what the operators' own tests do not see. Packed weights, post-operations, strides, choice of
+ * The oneDNN wrappers: what the operators' own tests do not cover: packed weights, post-operations, strides, choice of
  * implementation, repeatability. */
 #include <math.h>
 #include <omp.h>
@@ -34,7 +34,7 @@ static void close_to(const float *ours, const double *expected, int64_t count) {
         if (!(fabs(ours[i] - expected[i]) <= 1e-4)) fail_msg("%lld: %g, not %g", (long long)i, ours[i], expected[i]);
 }
 
-/* Runs a primitive with everything it needs around it. */
+/* Opens and runs a primitive. */
 static void run(icseg_primitive *p, const float *a, const float *b, const float *bias, float *out) {
     void *scratch = icseg_alloc(icseg_primitive_scratch(p)), *packed = NULL;
     size_t size = icseg_primitive_packed_size(p);
@@ -72,7 +72,7 @@ static double activated(icseg_activation activation, double x) {
 static void check_matmul(const icseg_matmul_shape *s, icseg_primitive_options options, int64_t size) {
     float *a = numbers(size, 1), *b = numbers(size, 2), *bias = numbers(s->columns, 3), *out = numbers(size, 4);
     double *expected = icseg_calloc_array((size_t)size, sizeof *expected);
-    for (int64_t i = 0; i < size; i++) expected[i] = out[i]; /* what lies between the rows must stay */
+    for (int64_t i = 0; i < size; i++) expected[i] = out[i]; /* gaps between the rows must stay */
     for (int64_t o = 0; o < s->batch[0]; o++)
         for (int64_t i = 0; i < s->batch[1]; i++)
             for (int64_t r = 0; r < s->rows; r++)
@@ -166,7 +166,7 @@ static void no_shape_of_our_models_falls_to_a_reference_implementation(void **st
         ok(icseg_conv_backward_weights_open(&p, &convolutions[i], none, &error));
         fast(&p);
     }
-    int64_t w = 768, l = 1025, h = 12, d = 64; /* ViT-B/16 at 512 x 512: linear maps and heads out of packed qkv */
+    int64_t w = 768, l = 1025, h = 12, d = 64; /* ViT-B/16 at 512 x 512: linear maps and heads from packed qkv */
     const icseg_matmul_shape products[] = {
         {{1, 1}, l, w, 3 * w, {0, 0, w, 1}, {0, 0, 1, w}, {0, 0, 3 * w, 1}},
         {{1, 1}, 3 * w, l, w, {0, 0, 1, 3 * w}, {0, 0, w, 1}, {0, 0, w, 1}},
@@ -376,7 +376,7 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
             close_runner(&r);
             close_model(&m);
         }
-        assert_true(n > 1); /* allocations did fail */
+        assert_true(n > 1); /* some allocations failed */
         assert_false(failed);
     }
 }

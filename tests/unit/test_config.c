@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * model/config: the reference's JSON in and out, presets, and each refusal. */
+ * model/config: reading and writing the reference's JSON, presets, and each refusal. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +55,7 @@ static void writes(const icseg_config *config, const char *expected) {
     icseg_buffer_free(json);
 }
 
-static void the_references_json_returns_byte_for_byte(void **state) {
+static void the_references_json_round_trips_byte_for_byte(void **state) {
     (void)state;
     const char *const texts[] = {denseclip, vit_instance, defaults};
     for (int i = 0; i < 3; i++) {
@@ -83,7 +83,7 @@ static void missing_keys_take_the_default_and_unknown_ones_are_ignored(void **st
     (void)state;
     icseg_config config = {ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_read_json(&config, "{\"future\": [1, {\"x\": null}], \"tau\": 1}", &error), ICSEG_OK);
-    assert_true(config.tau == 1.0); /* an integer where a float stands */
+    assert_true(config.tau == 1.0); /* an integer in place of a float */
     config.tau = 0.07;
     writes(&config, defaults);
     config = icseg_config_default();
@@ -127,7 +127,7 @@ static void presets_are_the_references(void **state) {
     assert_int_equal(icseg_config_preset(&c, "gpt", &error), ICSEG_ERROR_ARGUMENT);
 }
 
-static void numbers_return_exactly_in_any_locale(void **state) {
+static void numbers_round_trip_exactly_in_any_locale(void **state) {
     (void)state;
     static const double numbers[] = {0.07,        1.0, 1e-5, 1.0 / 3, 0.1 + 0.2, 5e-324, 8.98846567431158e29,
                                      123456789.0, 1e22};
@@ -246,7 +246,7 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         refuses(ICSEG_ERROR_CONFIG, cases[i].json, cases[i].because);
 }
 
-static void fields_without_use_are_not_looked_at(void **state) {
+static void unused_fields_are_not_checked(void **state) {
     (void)state;
     icseg_config config = {ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_read_json(&config,
@@ -257,7 +257,8 @@ static void fields_without_use_are_not_looked_at(void **state) {
                                             "\"contrast_positives\": 0, \"contrast_negatives\": -1}",
                                             &error),
                      ICSEG_OK);
-    assert_int_equal(icseg_config_read_json(&config, "{\"prompt_tokens\": 74}", &error), ICSEG_OK); /* room for one */
+    assert_int_equal(icseg_config_read_json(&config, "{\"prompt_tokens\": 74}", &error),
+                     ICSEG_OK); /* leaves one token for a class name */
     assert_int_equal(icseg_config_read_json(&config,
                                             "{\"backbone\": \"vit\", \"resnet_layers\": [0, 0, 0, 0], "
                                             "\"resnet_width\": 7}",
@@ -324,14 +325,14 @@ static void the_version_has_three_numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_references_json_returns_byte_for_byte),
+        cmocka_unit_test(the_references_json_round_trips_byte_for_byte),
         cmocka_unit_test(missing_keys_take_the_default_and_unknown_ones_are_ignored),
         cmocka_unit_test(an_update_keeps_what_it_does_not_name),
         cmocka_unit_test(presets_are_the_references),
-        cmocka_unit_test(numbers_return_exactly_in_any_locale),
+        cmocka_unit_test(numbers_round_trip_exactly_in_any_locale),
         cmocka_unit_test(wrong_types_name_the_key),
         cmocka_unit_test(configurations_that_cannot_work_are_refused),
-        cmocka_unit_test(fields_without_use_are_not_looked_at),
+        cmocka_unit_test(unused_fields_are_not_checked),
         cmocka_unit_test(structs_filled_by_hand_are_checked_too),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
         cmocka_unit_test(the_version_has_three_numbers),

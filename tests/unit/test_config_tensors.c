@@ -75,7 +75,7 @@ static void each_is_named(const char *preset, const change *changes, size_t coun
 
 #define AT(member) offsetof(icseg_config, member)
 
-static void a_field_that_the_tensors_do_not_bear_out_is_named(void **state) {
+static void a_field_that_contradicts_the_tensors_is_named(void **state) {
     static const change resnet[] = {
         {AT(resnet_width), 2048, "resnet_width", "visual.conv3.weight"},
         {AT(resnet_layers[0]), 1000, "resnet_layers", "visual.layer1.1.conv1.weight"},
@@ -131,7 +131,7 @@ static void a_small_file_that_asks_for_a_large_model_is_refused_before_anything_
     assert_null(model);
 }
 
-static void a_parameter_is_the_same_value_however_many_there_are(void **state) {
+static void a_parameter_is_one_value_however_many_there_are(void **state) {
     enum { MANY = 3000 };
     static icseg_value value[MANY];
     icseg_params *params;
@@ -157,9 +157,9 @@ static void a_parameter_is_the_same_value_however_many_there_are(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_field_that_the_tensors_do_not_bear_out_is_named),
+        cmocka_unit_test(a_field_that_contradicts_the_tensors_is_named),
         cmocka_unit_test(a_small_file_that_asks_for_a_large_model_is_refused_before_anything_is_built),
-        cmocka_unit_test(a_parameter_is_the_same_value_however_many_there_are),
+        cmocka_unit_test(a_parameter_is_one_value_however_many_there_are),
     };
     int handle = mkstemp(path);
     if (handle < 0) return 1;

@@ -22,7 +22,7 @@ static icseg_error error;
 
 static void put_text(icseg_string *s, const char *text) { icseg_string_append(s, text, strlen(text)); }
 
-/* Numbers of `bytes` bytes, the highest first. */
+/* Numbers of `bytes` bytes, big-endian. */
 static void put_big(icseg_string *s, uint64_t value, int bytes) {
     for (int i = bytes; i-- > 0;) icseg_string_append(s, &(char){(char)(value >> 8 * i)}, 1);
 }
@@ -190,7 +190,7 @@ static icseg_string tiff_of(icseg_string *data, const tag *tags, size_t count) {
         test_put(&s, tags[i].count, 4);
         test_put(&s, tags[i].value, 4);
     }
-    test_put(&s, DATA, 4); /* the next directory: nobody follows it */
+    test_put(&s, DATA, 4); /* the next directory, which is never read */
     return s;
 }
 

@@ -15,7 +15,7 @@
 
 enum { ALL = 65536 };
 
-/* What half precision means, written from its definition: 1 sign, `e` exponent and `m` mantissa bits. */
+/* Widening by the definition of the format: 1 sign, `e` exponent and `m` mantissa bits. */
 static double value_of(uint32_t bits, int e, int m) {
     int bias = (1 << (e - 1)) - 1, exponent = (int)(bits >> m & ((1u << e) - 1));
     double fraction = (double)(bits & ((1u << m) - 1)) / (1 << m), sign = bits >> (e + m) & 1 ? -1.0 : 1.0;
@@ -52,7 +52,7 @@ static void every_bf16_widens_exactly_and_returns(void **state) {
     widens_every_16_bit_value(ICSEG_BF16, 8, 7);
 }
 
-/* Between two neighbours the midpoint goes to the even one, and what lies beside it to the nearer one. */
+/* Between two neighbours the midpoint rounds to the even one, any other value to the nearer one. */
 static void narrowing_rounds_to_nearest_even(int e, int m, void (*narrow)(uint16_t *, const float *, size_t)) {
     uint16_t largest = (uint16_t)(((1u << e) - 1) << m); /* infinity: the last finite value rounds up to it */
     for (uint32_t i = 0; i < largest; i++) {
@@ -83,7 +83,7 @@ static void bf16_rounds_to_nearest_even(void **state) {
 
 static void special_values_keep_their_kind(void **state) {
     (void)state;
-    uint32_t low_nan = 0x7f800001u; /* its payload has no bit that 16 bits could hold */
+    uint32_t low_nan = 0x7f800001u; /* its payload has only bits that 16 bits cannot hold */
     float in[7] = {HUGE_VALF, -HUGE_VALF, 0, -0.0f, 3e38f, 1e-45f, -1e-45f}, nan;
     memcpy(&nan, &low_nan, sizeof nan);
     uint16_t half[7], brain[7], one;
@@ -109,7 +109,7 @@ static void vector_and_single_conversions_agree(void **state) {
         icseg_f16_from_f32(&single, &in[i], 1);
         assert_int_equal(single, many[i]);
     }
-    static unsigned char shifted[2 * N + 1]; /* tensors in files have no alignment */
+    static unsigned char shifted[2 * N + 1]; /* tensors in files may be unaligned */
     memcpy(shifted + 1, many, sizeof many);
     icseg_f32_from(out, shifted + 1, ICSEG_F16, N);
     for (int i = 0; i < N; i++) {
@@ -142,7 +142,7 @@ static void every_dtype_widens_from_unaligned_bytes(void **state) {
     icseg_f32_from(NULL, NULL, ICSEG_F32, 0); /* empty tensors have no data */
 }
 
-static void dtype_names_return(void **state) {
+static void dtype_names_round_trip(void **state) {
     (void)state;
     for (int i = 0; i < ICSEG_DTYPES; i++) {
         icseg_dtype parsed;
@@ -170,7 +170,7 @@ static void shapes_count_compare_and_print(void **state) {
     assert_true(icseg_shape_equal(ICSEG_SHAPE(2, 3), ICSEG_SHAPE(2, 3)));
     assert_false(icseg_shape_equal(ICSEG_SHAPE(2, 3), ICSEG_SHAPE(2, 3, 1)));
     assert_false(icseg_shape_equal(ICSEG_SHAPE(2, 3), ICSEG_SHAPE(3, 2)));
-    assert_true(icseg_shape_equal((icseg_shape){1, {2, 9}}, ICSEG_SHAPE(2))); /* past the rank is ignored */
+    assert_true(icseg_shape_equal((icseg_shape){1, {2, 9}}, ICSEG_SHAPE(2))); /* dimensions past the rank are ignored */
 }
 
 static void shapes_that_overflow_have_no_count(void **state) {
@@ -196,7 +196,7 @@ int main(void) {
         cmocka_unit_test(special_values_keep_their_kind),
         cmocka_unit_test(vector_and_single_conversions_agree),
         cmocka_unit_test(every_dtype_widens_from_unaligned_bytes),
-        cmocka_unit_test(dtype_names_return),
+        cmocka_unit_test(dtype_names_round_trip),
         cmocka_unit_test(shapes_count_compare_and_print),
         cmocka_unit_test(shapes_that_overflow_have_no_count),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The emulated instructions against values worked out by hand from Intel's manual: other tests rest on them. */
+ * The emulated instructions against values computed by hand from Intel's manual: other tests depend on them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ static float product(float c, const uint32_t a[16], const uint32_t b[16]) {
     return c;
 }
 
-static void pairs_are_summed_apart_and_then_added(void **state) {
+static void pairs_are_summed_separately_and_then_added(void **state) {
     (void)state;
     const uint32_t ones[16] = {[0] = pair(1, 1), [1] = pair(1, 1), [2] = pair(1, 1)};
     /* first values: 2^24 + 1 - 2^24 = 0, as 2^24 + 1 is rounded to 2^24; second values: 1 + 2 = 3 */
@@ -99,7 +99,7 @@ static void integers_are_rounded_and_clamped(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(pairs_are_summed_apart_and_then_added),
+        cmocka_unit_test(pairs_are_summed_separately_and_then_added),
         cmocka_unit_test(denormals_are_zero),
         cmocka_unit_test(int8_sums_are_exact),
         cmocka_unit_test(numbers_are_rounded_to_bf16_to_nearest_even),

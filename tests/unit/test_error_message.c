@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Messages about files with long names, without a name, and about arguments: they name what is wrong. */
+ * Messages about files with long names, without a name, and about arguments. */
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@ static bool ends_with(const char *text, const char *end) {
     return length >= size && !strcmp(text + length - size, end);
 }
 
-/* Every character is whole. */
+/* No character is cut. */
 static bool is_utf8(const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     utf8proc_int32_t code;
@@ -47,7 +47,7 @@ static void a_long_file_name_loses_its_middle_and_the_reason_stays(void **state)
     for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
         name[0] = '\0';
         for (size_t length = 0; length + 4 < sizeof name; length += strlen(units[u])) strcpy(name + length, units[u]);
-        for (size_t shift = 0; shift < 4; shift++) { /* the cuts are at each byte of a character */
+        for (size_t shift = 0; shift < 4; shift++) { /* cuts at each byte of a character */
             snprintf(shifted, sizeof shifted, "/%.*s%s", (int)shift, "xyz", name);
             icseg_fail(&error, ICSEG_ERROR_IO, "%s: cannot read: it is a folder", shifted);
             assert_true(error.message[0] == '/' && strstr(error.message, "..."));
@@ -66,7 +66,7 @@ static void a_long_file_name_loses_its_middle_and_the_reason_stays(void **state)
     assert_true(ends_with(error.message, ": cannot open: File name too long"));
 }
 
-static void a_message_that_fits_is_not_touched(void **state) {
+static void a_message_that_fits_is_unchanged(void **state) {
     (void)state;
     char text[ICSEG_ERROR_MESSAGE_SIZE];
     for (size_t length = ICSEG_ERROR_MESSAGE_SIZE - 3; length < ICSEG_ERROR_MESSAGE_SIZE; length++) {
@@ -131,7 +131,7 @@ static void threads_have_one_limit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_file_name_loses_its_middle_and_the_reason_stays),
-        cmocka_unit_test(a_message_that_fits_is_not_touched),
+        cmocka_unit_test(a_message_that_fits_is_unchanged),
         cmocka_unit_test(an_empty_path_is_called_empty),
         cmocka_unit_test(a_class_name_that_is_not_utf8_is_identified),
         cmocka_unit_test(a_missing_recipe_is_that_of_the_function_that_was_called),

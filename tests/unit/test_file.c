@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files in bad company: planted links, other writers, pipes where files are expected, limits. */
+ * Writing files safely: planted links, other writers, pipes where files are expected, limits. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -29,7 +29,7 @@ enum { OTHER_USER = 54321 };
 static char folder[64];
 static icseg_error error;
 
-/* ---- what the library calls: without nameless files where a test says so, and with an account of what is flushed */
+/* ---- replaced system calls: without nameless files on request, counting flushes */
 
 static bool nameless_refused;
 static int files_flushed, folders_flushed;
@@ -54,7 +54,7 @@ int fsync(int fd) {
 static int open_folder(void **state) {
     (void)state;
     strcpy(folder, "/tmp/icseg_file_XXXXXX");
-    alarm(60); /* whatever waits for a pipe ends here */
+    alarm(60); /* ends a test that waits for a pipe */
     return mkdtemp(folder) && chdir(folder) == 0 ? 0 : -1;
 }
 
@@ -100,7 +100,7 @@ static void assert_written(const char *path, const char *text) {
     if (icseg_file_write(path, text, strlen(text), &error) != ICSEG_OK) fail_msg("%s", error.message);
 }
 
-/* Refused by both kinds of writers, with these words after the path. */
+/* Refused by both kinds of writers, with this text after the path. */
 static void assert_refused(const char *path, const char *words) {
     char expected[300];
     icseg_file_appender *a;
@@ -201,14 +201,14 @@ static void threads_lose_no_write_whatever_the_names(void **state) {
     }
 }
 
-static void what_is_not_committed_leaves_nothing(void **state) {
+static void an_uncommitted_file_leaves_nothing(void **state) {
     (void)state;
     put("out", "old");
     for (int round = 0; round < 2; round++) {
         icseg_file_writer *w;
         nameless_refused = round == 1;
         assert_int_equal(icseg_file_writer_open(&w, "out", &error), ICSEG_OK);
-        assert_int_equal(count_entries(), 1 + round); /* a nameless file is not there when the process is killed */
+        assert_int_equal(count_entries(), 1 + round); /* a nameless file leaves nothing when the process is killed */
         assert_int_equal(icseg_file_writer_write(w, "new", 3, &error), ICSEG_OK);
         icseg_file_writer_close(&w);
         assert_null(w);
@@ -241,7 +241,7 @@ static void the_file_stays_in_its_folder_when_that_is_renamed(void **state) {
     assert_content("there/out", "new");
 }
 
-/* ---- links, modes, what is refused */
+/* ---- links, modes, refusals */
 
 static void a_link_stays_and_its_target_is_written(void **state) {
     (void)state;
@@ -287,18 +287,18 @@ static void links_in_a_circle_are_refused(void **state) {
 
 static void another_users_link_in_a_shared_folder_is_refused(void **state) {
     (void)state;
-    if (geteuid() != 0) skip(); /* nobody else can play two users */
+    if (geteuid() != 0) skip(); /* only root can act as two users */
     assert_int_equal(mkdir("shared", 0777), 0);
     assert_int_equal(chmod("shared", 0777), 0);
     put("victim", "precious");
     assert_int_equal(symlink("../victim", "shared/out"), 0);
-    assert_written("shared/out", "mine"); /* this user's own */
+    assert_written("shared/out", "mine"); /* a link of this user */
     assert_content("victim", "mine");
     assert_int_equal(lchown("shared/out", OTHER_USER, OTHER_USER), 0);
     assert_refused("shared/out", "it is another user's link in a world-writable folder; name another file");
     assert_content("victim", "mine");
     assert_int_equal(chmod("shared", 0755), 0);
-    assert_written("shared/out", "theirs"); /* only this user can have put it there */
+    assert_written("shared/out", "theirs"); /* only this user can have created it */
     assert_content("victim", "theirs");
 }
 
@@ -364,7 +364,7 @@ static void only_regular_files_are_written(void **state) {
     assert_true(S_ISFIFO(mode_of("pipe")) && S_ISLNK(mode_of("link")) && S_ISSOCK(mode_of("socket")));
 }
 
-static void a_pipe_is_not_waited_for(void **state) {
+static void writing_does_not_wait_for_a_pipe(void **state) {
     (void)state;
     unsigned char *data;
     size_t size;
@@ -392,7 +392,7 @@ static int mixed_up(const struct sigaction *action, const sigset_t *mask) {
            sigismember(&mask_now, SIGXFSZ) != sigismember(mask, SIGXFSZ);
 }
 
-/* In a process of its own, which a mistake would end. */
+/* In a separate process, which a bug would end. */
 static int write_beyond_the_limit(void) {
     char bytes[5000] = "";
     struct sigaction action;
@@ -434,7 +434,7 @@ int main(void) {
         TEST(links_at_names_that_can_be_guessed_are_not_followed),
         TEST(two_writers_of_one_file_do_not_mix),
         TEST(threads_lose_no_write_whatever_the_names),
-        TEST(what_is_not_committed_leaves_nothing),
+        TEST(an_uncommitted_file_leaves_nothing),
         TEST(file_and_folder_are_flushed),
         TEST(the_file_stays_in_its_folder_when_that_is_renamed),
         TEST(a_link_stays_and_its_target_is_written),
@@ -444,7 +444,7 @@ int main(void) {
         TEST(modes_and_owners_stay),
         TEST(a_read_only_file_is_not_replaced),
         TEST(only_regular_files_are_written),
-        TEST(a_pipe_is_not_waited_for),
+        TEST(writing_does_not_wait_for_a_pipe),
         TEST(a_limit_of_the_file_size_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

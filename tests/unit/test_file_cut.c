@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Files that somebody cuts short while they are read: every reader returns an error or what it has, and none is ended
+ * Files that are truncated while they are read: every reader returns an error or what it has read, and none is ended
  * by SIGBUS. The file is cut after each of the reader's system calls in turn. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -101,10 +101,10 @@ static icseg_status recognise(void) {
 
 /* `keeps`: the reader accepts an empty file. */
 static void cut_after_each_call(icseg_status (*reader)(void), const void *data, size_t size, bool keeps) {
-    enum { MOST = 100000 };
+    enum { MAX_CALLS = 100000 };
     int n = 0, failed = 0;
     for (bool reached = true; reached; n++) {
-        if (n == MOST) fail_msg("the reader never ends");
+        if (n == MAX_CALLS) fail_msg("the reader never ends");
         test_put_file(path, data, size);
         calls_left = n;
         icseg_status status = reader();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The fused graph computes what the graph as described computes, and follows its parameters. */
+ * The fused graph computes the same as the original graph, and follows its parameters. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,7 +41,7 @@ static const float *image_of(int64_t batch) {
     return image;
 }
 
-/* Logits of two images; `out` has room for them. */
+/* Logits of two images; `out` is large enough for them. */
 static int64_t logits(icseg_model *m, int32_t plain, float *out) {
     icseg_network_options options;
     icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
@@ -109,7 +109,7 @@ static void folded_weights_follow_each_of_their_parameters(void **state) {
     icseg_model_close(&m);
 }
 
-/* Nodes of an operator, whether or not anybody reads them. */
+/* Nodes of an operator, whether or not they are read. */
 static int count(const icseg_graph *g, const char *op) {
     int n = 0;
     for (int32_t i = 0; i < icseg_graph_node_count(g); i++) n += !strcmp(icseg_graph_node(g, i)->op->name, op);
@@ -124,7 +124,7 @@ static icseg_value conv(icseg_graph *g, icseg_params *params, icseg_value x, con
     return icseg_conv2d(g, x, icseg_graph_param(g, weight), ICSEG_NONE, 1, 1);
 }
 
-static void what_is_read_twice_or_kept_stays(void **state) {
+static void values_read_twice_or_kept_are_not_fused(void **state) {
     icseg_graph *g;
     icseg_params *params;
     (void)state;
@@ -139,7 +139,7 @@ static void what_is_read_twice_or_kept_stays(void **state) {
     icseg_graph_keep(g, icseg_relu(g, icseg_add(g, once, sum)), "y");
     icseg_graph_fuse(g);
     ok(icseg_graph_status(g, &error));
-    assert_int_equal(count(g, "conv2d_fused"), 2); /* once + sum, which then dies, and its ReLU */
+    assert_int_equal(count(g, "conv2d_fused"), 2); /* once + sum, and its ReLU */
     assert_int_equal(count(g, "relu"), 2);
     icseg_graph_close(&g);
     icseg_params_close(&params);
@@ -225,7 +225,7 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
         icseg_memory_fail_after(-1);
         if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
     }
-    assert_true(n > 49); /* allocations did fail */
+    assert_true(n > 49); /* some allocations failed */
     same_logits(m);
     icseg_session_close(&session);
     icseg_model_close(&m);
@@ -236,7 +236,7 @@ int main(void) {
         cmocka_unit_test(a_fused_resnet_gives_the_same_logits),
         cmocka_unit_test(a_fused_vit_gives_the_same_logits),
         cmocka_unit_test(folded_weights_follow_each_of_their_parameters),
-        cmocka_unit_test(what_is_read_twice_or_kept_stays),
+        cmocka_unit_test(values_read_twice_or_kept_are_not_fused),
         cmocka_unit_test(a_large_mlp_in_blocks_of_rows_gives_the_same),
         cmocka_unit_test(memory_that_runs_out_anywhere_is_a_status),
     };

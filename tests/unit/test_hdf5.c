@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * hdf5: matrices that libhdf5 wrote in every storage, type and filter give their values back; damaged files end in an
+ * hdf5: matrices that libhdf5 wrote with every storage, type and filter are read; damaged files are an
  * error. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,7 +41,7 @@ typedef struct form {
     hid_t type;
     hsize_t chunk[2]; /* 0: contiguous */
     bool compact, deflate, shuffle, fletcher;
-    int others; /* data sets beside it: many of them split the group's table */
+    int others; /* further data sets: many of them split the group's table */
 } form;
 
 static void write_matrix(const form *f) {
@@ -68,7 +68,7 @@ static void write_matrix(const form *f) {
     assert_true(H5Fclose(file) >= 0);
 }
 
-/* NULL with an error, or the values of S. */
+/* Returns the values of S, or NULL and an error. */
 static double *read_matrix(icseg_status *status) {
     unsigned char *data;
     icseg_bytes content;
@@ -113,7 +113,7 @@ static void matrices_of_every_form_are_read(void **state) {
     }
 }
 
-static void what_was_never_written_is_zero(void **state) {
+static void chunks_never_written_are_zero(void **state) {
     (void)state;
     const hsize_t extent[2] = {5, 4}, chunk[2] = {2, 2}, most[2] = {H5S_UNLIMITED, H5S_UNLIMITED};
     for (int chunked = 0; chunked < 2; chunked++) {
@@ -145,7 +145,7 @@ static void newer_forms_and_other_contents_are_refused_by_name(void **state) {
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     H5Gclose(H5Gcreate2(file, "S", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
     H5Fclose(file);
-    assert_null(read_matrix(&status)); /* a group is no data set */
+    assert_null(read_matrix(&status)); /* a group is not a data set */
     assert_int_equal(status, ICSEG_OK);
     static const hsize_t extent[2] = {2, 2};
     file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -157,7 +157,7 @@ static void newer_forms_and_other_contents_are_refused_by_name(void **state) {
     assert_non_null(strstr(error.message, "not a matrix of 1 to"));
 }
 
-static void damage_ends_in_an_error_or_other_values(void **state) {
+static void damage_is_an_error_or_changes_values(void **state) {
     (void)state;
     const form forms[] = {{.type = H5T_STD_I16LE, .chunk = {8, 8}, .deflate = true, .shuffle = true, .fletcher = true},
                           {.type = H5T_IEEE_F64LE, .others = 20}};
@@ -184,7 +184,7 @@ static void damage_ends_in_an_error_or_other_values(void **state) {
     }
 }
 
-/* ---- files byte by byte, for what libhdf5 does not write */
+/* ---- files byte by byte, with structures that libhdf5 does not write */
 
 enum { TYPE = 3, LAYOUT = 8, AT_ROOT = 96, AT_HEAP = AT_ROOT + 40, AT_TREE = AT_HEAP + 40 };
 
@@ -195,8 +195,8 @@ static void put_header(icseg_string *s, uint64_t bytes) {
 
 static void put_message(icseg_string *s, uint64_t type, uint64_t bytes) { test_put(s, type | bytes << 16, 8); }
 
-/* The outermost group: a tree of `leaves` times one and the same leaf, in which one and the same object stands
- * `entries` times. That object's header is to follow. */
+/* The outermost group: a tree of the same leaf `leaves` times, which contains the same object
+ * `entries` times. The caller appends that object's header. */
 static void put_group(icseg_string *s, const char *name, uint64_t leaves, uint64_t entries) {
     uint64_t leaf = AT_TREE + 24 + 16 * leaves, object = leaf + 8 + 40 * entries;
     icseg_string_append(s, "\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0", 16);
@@ -234,7 +234,7 @@ static void put_space(icseg_string *s, uint64_t rows, uint64_t columns) {
     test_put(s, columns, 8);
 }
 
-/* Whole numbers of 16 bits, the higher byte first. */
+/* 16-bit integers, big-endian. */
 static void put_type(icseg_string *s) {
     put_message(s, TYPE, 12);
     test_put(s, 0x10 | 1 << 8, 4);
@@ -249,7 +249,7 @@ static double *read_bytes(icseg_string *s, icseg_status *status) {
     return read_matrix(status);
 }
 
-static void of_several_types_the_last_counts(void **state) {
+static void the_last_of_several_types_counts(void **state) {
     (void)state;
     enum { LONG = 4096 };
     for (int text = 0; text < 2; text++) {
@@ -259,11 +259,11 @@ static void of_several_types_the_last_counts(void **state) {
         put_header(&s, 32 + 20 + 16 + 26);
         put_space(&s, 2, 2);
         put_type(&s);
-        put_message(&s, text ? TYPE : 0, 8); /* 0: to be passed over */
-        test_put(&s, 0x13 | 1 << 8, 4);      /* text, whose low flag is that of numbers with the higher byte first */
+        put_message(&s, text ? TYPE : 0, 8); /* 0: a message to skip */
+        test_put(&s, 0x13 | 1 << 8, 4);      /* text, whose low flag means big-endian for numbers */
         test_put(&s, LONG, 4);
         put_message(&s, LAYOUT, 18);
-        test_put(&s, 3 | 1 << 8, 2); /* in one piece */
+        test_put(&s, 3 | 1 << 8, 2); /* contiguous */
         test_put(&s, s.size + 16, 8);
         test_put(&s, 4 * LONG, 8);
         for (int i = 0; i < 4 * LONG; i++) test_put(&s, i % 2 + 1, 1);
@@ -279,7 +279,7 @@ static void of_several_types_the_last_counts(void **state) {
     }
 }
 
-static void a_leaf_that_stands_there_again_and_again_is_left(void **state) {
+static void a_leaf_that_repeats_endlessly_is_abandoned(void **state) {
     (void)state;
     icseg_string s = {0};
     icseg_status status;
@@ -302,8 +302,8 @@ static void chunks_far_larger_than_the_matrix_are_refused(void **state) {
         put_space(&s, COUNT, 1);
         put_type(&s);
         put_message(&s, LAYOUT, 23);
-        test_put(&s, 3 | 2 << 8 | 3 << 16, 3); /* in pieces */
-        test_put(&s, UINT64_MAX, 8);           /* none of which was written */
+        test_put(&s, 3 | 2 << 8 | 3 << 16, 3); /* chunked */
+        test_put(&s, UINT64_MAX, 8);           /* no chunk was written */
         test_put(&s, 1, 4);
         test_put(&s, width ? 1 << 21 : 64, 4);
         test_put(&s, 2, 4);
@@ -360,11 +360,11 @@ static void chunks_that_share_their_bytes_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrices_of_every_form_are_read),
-        cmocka_unit_test(what_was_never_written_is_zero),
+        cmocka_unit_test(chunks_never_written_are_zero),
         cmocka_unit_test(newer_forms_and_other_contents_are_refused_by_name),
-        cmocka_unit_test(damage_ends_in_an_error_or_other_values),
-        cmocka_unit_test(of_several_types_the_last_counts),
-        cmocka_unit_test(a_leaf_that_stands_there_again_and_again_is_left),
+        cmocka_unit_test(damage_is_an_error_or_changes_values),
+        cmocka_unit_test(the_last_of_several_types_counts),
+        cmocka_unit_test(a_leaf_that_repeats_endlessly_is_abandoned),
         cmocka_unit_test(chunks_far_larger_than_the_matrix_are_refused),
         cmocka_unit_test(chunks_that_share_their_bytes_are_refused),
     };

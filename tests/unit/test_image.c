@@ -90,7 +90,7 @@ static void cmyk_and_ycck_jpeg_have_the_right_colours(void **state) {
     /* Adobe stores 255 - ink. Cyan 255 ink, magenta 128, yellow 0, black 51: (0, 127 * .8, 204). */
     for (int adobe = 0; adobe < 2; adobe++)
         for (int ycck = 0; ycck < 2; ycck++) {
-            if (ycck && !adobe) continue; /* without the marker nothing tells that it is YCCK */
+            if (ycck && !adobe) continue; /* without the marker YCCK cannot be recognised */
             uint8_t rows[16 * 16 * 4];
             for (int i = 0; i < 16 * 16; i++) {
                 const uint8_t ink[4] = {255, 128, 0, 51};
@@ -104,7 +104,7 @@ static void cmyk_and_ycck_jpeg_have_the_right_colours(void **state) {
         }
 }
 
-/* Every colour type, depth and interlacing, against values worked out from the packed rows. */
+/* Every colour type, depth and interlacing, against values computed from the packed rows. */
 static void png_is_read_in_every_colour_type_and_depth(void **state) {
     (void)state;
     static const struct {
@@ -296,7 +296,7 @@ static void oversized_headers_are_refused_at_once(void **state) {
     free(photo);
 }
 
-static void what_is_no_image_is_named(void **state) {
+static void files_that_are_no_images_are_named(void **state) {
     (void)state;
     static const struct {
         const char *bytes;
@@ -345,7 +345,7 @@ static void truncated_files_are_errors_that_name_the_file(void **state) {
     for (int format = 0; format < FORMATS; format++) {
         test_bytes whole = make_file(format, photo, 64, 48);
         for (size_t size = 0; size<whole.size; size += size + 64> whole.size ? 1 : 13) {
-            unsigned char *part = malloc(size + 1); /* its own block, so that the sanitizer sees reads beyond */
+            unsigned char *part = malloc(size + 1); /* a block of that size, so that the sanitizer sees reads beyond */
             memcpy(part, whole.data, size);
             icseg_image image;
             icseg_error error = {0};
@@ -571,7 +571,7 @@ static void failed_writes_leave_the_old_file(void **state) {
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/a.png", folder);
     assert_int_equal(icseg_image_write_jpeg(&image, path, 90, &error), ICSEG_OK);
-    struct rlimit old, small; /* a disk that is full after 100 bytes */
+    struct rlimit old, small; /* simulates a disk that is full after 100 bytes */
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
     small = old;
     small.rlim_cur = 100;
@@ -659,7 +659,7 @@ static void null_and_empty_arguments_are_refused(void **state) {
     };
     for (size_t i = 0; i < sizeof results / sizeof *results; i++)
         if (results[i] != ICSEG_ERROR_ARGUMENT) fail_msg("call %zu: %s", i, icseg_status_name(results[i]));
-    assert_non_null(image.data); /* refused outputs that are inputs too stay */
+    assert_non_null(image.data); /* an output that is also an input stays when it is refused */
     assert_non_null(labels.data);
     icseg_image_close(&image);
     icseg_labels_close(&labels);
@@ -681,7 +681,7 @@ int main(void) {
         cmocka_unit_test(webp_and_tiff_are_read),
         cmocka_unit_test(orientation_is_applied_in_every_format),
         cmocka_unit_test(oversized_headers_are_refused_at_once),
-        cmocka_unit_test(what_is_no_image_is_named),
+        cmocka_unit_test(files_that_are_no_images_are_named),
         cmocka_unit_test(truncated_files_are_errors_that_name_the_file),
         cmocka_unit_test(damaged_files_never_crash),
         cmocka_unit_test(a_missing_end_marker_is_no_loss_in_a_single_scan),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Each of jansson's allocations fails in turn: what is written is complete, or the call fails. */
+ * Each of jansson's allocations fails in turn: the output is complete, or the call fails. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,12 +18,12 @@
 #include "support/models.h"
 #include "support/scratch.h"
 
-static int64_t left; /* allocations that succeed before one fails; < 0: all */
-static bool fell;    /* one has failed */
+static int64_t left;     /* allocations that succeed before one fails; < 0: all */
+static bool failed_once; /* one has failed */
 
 static void *allocate(size_t size) {
     if (left >= 0 && left-- == 0) {
-        fell = true;
+        failed_once = true;
         return NULL;
     }
     return malloc(size);
@@ -31,12 +31,12 @@ static void *allocate(size_t size) {
 
 static void fail_after(int64_t n) {
     left = n;
-    fell = false;
+    failed_once = false;
 }
 
 typedef icseg_status writer(void *user, icseg_error *error);
 
-/* Calls `write` until no allocation fails. Whatever succeeds has written the same as the call without a failure. */
+/* Calls `write` until no allocation fails. A call that succeeds writes the same as one without a failure. */
 static void try_all(writer *write, void *user, const char *path) {
     unsigned char *whole, *now;
     size_t size, size_now;
@@ -48,7 +48,7 @@ static void try_all(writer *write, void *user, const char *path) {
         unlink(path);
         fail_after(n);
         icseg_status status = write(user, &error);
-        bool failed = fell;
+        bool failed = failed_once;
         fail_after(-1);
         if (status != ICSEG_OK) {
             if (status != ICSEG_ERROR_MEMORY) fail_msg("allocation %d: %s", (int)n, error.message);

@@ -130,7 +130,7 @@ static void truncated_and_damaged_masks_are_errors(void **state) {
         icseg_mask mask;
         icseg_error error;
         for (size_t size = 0, step; size < whole.size; size += step) {
-            bool tail = size + 64 > whole.size; /* what a TIFF keeps behind its directory */
+            bool tail = size + 64 > whole.size; /* the data after a TIFF's directory */
             step = tail ? 1 : 29;
             test_write(path, (test_bytes){whole.data, size});
             icseg_status status = icseg_mask_read(&mask, path, &error);
@@ -194,7 +194,7 @@ static void labels_are_written_with_the_palette_or_in_16_bits(void **state) {
         labels.data[40] = (int16_t)sizes[k];
         assert_int_equal(icseg_labels_write_png(&labels, &palette, path, &error), ICSEG_ERROR_DATA);
         assert_non_null(strstr(error.message, "at x 9, y 1"));
-        assert_int_equal(icseg_mask_read(&mask, path, &error), ICSEG_OK); /* the old file stands */
+        assert_int_equal(icseg_mask_read(&mask, path, &error), ICSEG_OK); /* the old file stays */
         icseg_mask_close(&mask);
         icseg_labels_close(&labels);
         icseg_palette_close(&palette);

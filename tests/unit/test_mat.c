@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * MATLAB label files: whole ones of every kind by libmatio, damaged ones, and files without a label matrix. */
+ * MATLAB label files: complete ones of every kind by libmatio, damaged ones, and files without a label matrix. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -59,13 +59,13 @@ static void damaged_matlab_files_give_one_line(void **state) {
             icseg_error error = {0};
             assert_int_equal(icseg_file_write(path, data, keep, NULL), ICSEG_OK);
             icseg_status status = icseg_mat_read(&mask, NULL, path, &error);
-            if (status == ICSEG_OK) /* what was cut is not needed: bytes after S */
+            if (status == ICSEG_OK) /* only bytes after S were cut */
                 assert_memory_equal(mask.data, values, sizeof values);
             else
                 assert_true(error.message[0] && !strchr(error.message, '\n') && !mask.data);
             icseg_mask_close(&mask);
         }
-        for (size_t at = 100; at < size && at < 4096; at += 13) { /* a byte changed: any outcome but a crash */
+        for (size_t at = 100; at < size && at < 4096; at += 13) { /* any outcome but a crash */
             icseg_mask mask;
             unsigned char old = data[at];
             data[at] ^= 0xff;
@@ -101,7 +101,7 @@ static void matlab_files_without_a_label_matrix_are_refused(void **state) {
         Mat_Close(file);
         fails_to_read_mat(path, "S is 1.5 at x=1, y=0");
     }
-    /* A version-5 file whose S claims 2^31 x 2^31 values. */
+    /* A version-5 file whose matrix S claims 2^31 x 2^31 values. */
     static const unsigned char claim[] = {
         14, 0, 0, 0, 64,   0,    0,    0,    6,    0,    0,    0,    8, 0, 0, 0, 6,   0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0,
         8,  0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0xff, 0x7f, 1, 0, 1, 0, 'S', 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checkpoints: what is saved is what is opened, and what is damaged is refused by one line that names file and fault.
+ * Models: initial weights from a seed, class names, sizes of images.
  */
 #include <setjmp.h>
 #include <stdarg.h>

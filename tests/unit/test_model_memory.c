@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A model opened from a checkpoint: what it holds in memory by its own count, and what happens when the file is cut
+ * A model opened from a checkpoint: the memory it reports, and what happens when the file is cut
  * short, written to, replaced or removed meanwhile. */
 #include <fcntl.h>
 #include <setjmp.h>
@@ -104,7 +104,7 @@ static void inference_holds_each_weight_once(void **state) {
     icseg_params_memory later = icseg_params_count_memory(m->params);
     assert_int_equal(later.plain, held.plain);
     assert_int_equal(later.packed, held.packed);
-    ok(icseg_params_load(m->params, &error)); /* for training: nothing is left in the file */
+    ok(icseg_params_load(m->params, &error)); /* for training: every value is loaded from the file */
     assert_int_equal(icseg_params_count_memory(m->params).plain, all);
     icseg_model_close(&m);
 }
@@ -149,7 +149,7 @@ static void a_file_written_to_while_open_is_an_error(void **state) {
     save(1, path);
     icseg_model *m = open_model();
     ok(icseg_file_read(path, LIMIT, &bytes, &size, &error));
-    usleep(20000); /* the clock that files are stamped with may tick 100 times a second only */
+    usleep(20000); /* the clock of file times may have 100 ticks a second */
     int fd = open(path, O_WRONLY);
     assert_int_equal(write(fd, bytes, size), size);
     close(fd);
@@ -159,7 +159,7 @@ static void a_file_written_to_while_open_is_an_error(void **state) {
     icseg_model_close(&m);
 }
 
-static void a_file_that_is_replaced_or_removed_is_read_on(void **state) {
+static void a_file_that_is_replaced_or_removed_stays_readable(void **state) {
     (void)state;
     float first, second, sum;
     save(2, path);
@@ -168,10 +168,10 @@ static void a_file_that_is_replaced_or_removed_is_read_on(void **state) {
     icseg_model_close(&m);
     save(1, path);
     m = open_model();
-    save(2, path); /* as icseg_model_save replaces: another file under the same name */
+    save(2, path); /* as icseg_model_save does: another file of the same name */
     ok(run(m, SIDE, &first));
     assert_true(first != second);
-    ok(icseg_model_save(m, path, &error)); /* over the file that nobody reads any more */
+    ok(icseg_model_save(m, path, &error)); /* over the file that is no longer read */
     assert_int_equal(remove(path), 0);
     ok(run(m, 64, &sum)); /* other layouts are packed from the removed file */
     icseg_model_close(&m);
@@ -190,7 +190,7 @@ static void memory_that_runs_out_while_weights_are_packed_is_a_status(void **sta
         icseg_memory_fail_after(-1);
         assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
     }
-    assert_true(n > 49); /* allocations did fail */
+    assert_true(n > 49); /* some allocations failed */
     assert_int_equal(status, ICSEG_OK);
     icseg_model_close(&m);
 }
@@ -201,7 +201,7 @@ int main(void) {
         cmocka_unit_test(values_do_not_depend_on_when_they_are_loaded),
         cmocka_unit_test(a_file_cut_short_while_open_is_an_error),
         cmocka_unit_test(a_file_written_to_while_open_is_an_error),
-        cmocka_unit_test(a_file_that_is_replaced_or_removed_is_read_on),
+        cmocka_unit_test(a_file_that_is_replaced_or_removed_stays_readable),
         cmocka_unit_test(memory_that_runs_out_while_weights_are_packed_is_a_status),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A NaN among the scores reaches the loss, wherever it is and whatever the rest is: no comparison hides it. */
+ * A NaN among the scores reaches the loss, at any position and with any other values: no comparison hides it. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

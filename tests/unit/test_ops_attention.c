@@ -12,7 +12,7 @@
 
 enum { HEADS };
 
-/* One row of queries (depth) over `keys` rows, all `pitch` apart; accumulates nothing but `out` (depth). */
+/* One row of queries (depth) over `keys` rows, all `pitch` apart; writes only `out` (depth). */
 static void attend(const double *q, const double *k, const double *v, int64_t keys, int64_t pitch, int64_t depth,
                    double *out) {
     double top = -INFINITY, sum = 0;

@@ -12,7 +12,7 @@
 
 enum { STRIDE, PADDING, WINOGRAD };
 
-static bool winograd_pays(const op_case *c) {
+static bool winograd_is_faster(const op_case *c) {
     const int64_t *d = c->input[0].shape.dim, *w = c->input[1].shape.dim;
     icseg_conv_shape shape = {.batch = d[0],
                               .height = d[1],
@@ -23,11 +23,11 @@ static bool winograd_pays(const op_case *c) {
                               .kernel_width = w[2],
                               .stride = (int64_t)c->number[STRIDE],
                               .padding = (int64_t)c->number[PADDING]};
-    return icseg_winograd_pays(&shape);
+    return icseg_winograd_is_faster(&shape);
 }
 
 static icseg_value build_conv2d(icseg_graph *g, const icseg_value *in, const op_case *c) {
-    assert_int_equal(winograd_pays(c), c->number[WINOGRAD] != 0); /* the case is about the algorithm it names */
+    assert_int_equal(winograd_is_faster(c), c->number[WINOGRAD] != 0); /* the case tests the algorithm it names */
     icseg_value bias = c->inputs > 2 ? in[2] : ICSEG_NONE;
     return icseg_conv2d(g, in[0], in[1], bias, (int)c->number[STRIDE], (int)c->number[PADDING]);
 }
@@ -144,8 +144,8 @@ static void random_sizes_agree(void **state) {
     }
 }
 
-/* A few draws only: no small convolution is one of Winograd's, and the naive one takes long. */
-static void random_sizes_agree_where_winograd_pays(void **state) {
+/* A few draws only: Winograd is not used for small convolutions, and the naive one is slow. */
+static void random_sizes_agree_where_winograd_is_faster(void **state) {
     (void)state;
     icseg_rng rng = icseg_rng_open(2, ICSEG_RNG_TEST, 0);
     for (int draw = 0; draw < 3; draw++) {
@@ -208,7 +208,7 @@ int main(void) {
         cmocka_unit_test(conv2d_agrees_with_nested_loops),
         cmocka_unit_test(conv_transpose2x2_agrees_with_nested_loops),
         cmocka_unit_test(random_sizes_agree),
-        cmocka_unit_test(random_sizes_agree_where_winograd_pays),
+        cmocka_unit_test(random_sizes_agree_where_winograd_is_faster),
         cmocka_unit_test(a_transposed_convolution_of_another_kernel_is_refused),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused_with_both_in_the_text),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * dropout: what its masks are made of, that the gradient's mask is the forward one, and when masks repeat. */
+ * dropout: the statistics of its masks, that the gradient's mask is the forward one, and when masks repeat. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -151,7 +151,7 @@ static void whole_channels_of_a_sample_are_dropped(void **state) {
             differing += *first != y[c];
         }
     assert_true(abs(zeros - B * C / 4) < 68); /* 4.5 deviations */
-    assert_true(differing > 100);             /* samples have masks of their own */
+    assert_true(differing > 100);             /* each sample has its own mask */
     bench_close(&b);
 }
 
@@ -193,7 +193,7 @@ static void masks_repeat_with_seed_and_step_and_differ_otherwise(void **state) {
     bench_close(&b);
 }
 
-static void two_dropouts_of_a_graph_have_masks_of_their_own(void **state) {
+static void two_dropouts_of_a_graph_have_different_masks(void **state) {
     (void)state;
     enum { N = 20000 };
     icseg_graph *g;
@@ -268,7 +268,7 @@ int main(void) {
         cmocka_unit_test(whole_channels_of_a_sample_are_dropped),
         cmocka_unit_test(whole_samples_are_dropped),
         cmocka_unit_test(masks_repeat_with_seed_and_step_and_differ_otherwise),
-        cmocka_unit_test(two_dropouts_of_a_graph_have_masks_of_their_own),
+        cmocka_unit_test(two_dropouts_of_a_graph_have_different_masks),
         cmocka_unit_test(bits_do_not_depend_on_the_number_of_threads),
         cmocka_unit_test(without_training_or_probability_there_is_no_node),
         cmocka_unit_test(impossible_probabilities_and_shapes_are_refused),

@@ -36,7 +36,7 @@ static char *read_text(const char *path) {
     return text;
 }
 
-/* Whether `word` is in the text, after a character that is in no name. */
+/* Whether `word` is in the text, not preceded by a letter, digit or underscore. */
 static bool has_word(const char *text, const char *word) {
     for (const char *at = text; (at = strstr(at, word)); at++)
         if (at > text && at[-1] != '_' && !isalnum((unsigned char)at[-1])) return true;

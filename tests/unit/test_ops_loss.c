@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Losses and predictions on upsampled maps, against definitions that do hold the upsampled map. */
+ * Losses and predictions on upsampled maps, against definitions that materialise the upsampled map. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -200,7 +200,7 @@ static icseg_status run_loss(bool contrastive, const int16_t *labels, float *los
     return status;
 }
 
-static void nothing_labelled_is_zero_and_a_wrong_label_an_error(void **state) {
+static void unlabelled_maps_have_zero_loss_and_a_wrong_label_is_an_error(void **state) {
     (void)state;
     int16_t none[4] = {-1, -1, -1, -1}, wrong[4] = {0, 1, 3, -1}, one_class[4] = {1, 1, -1, 1};
     float loss;
@@ -219,7 +219,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_agree_with_their_definitions),
         cmocka_unit_test(random_sizes_agree),
-        cmocka_unit_test(nothing_labelled_is_zero_and_a_wrong_label_an_error),
+        cmocka_unit_test(unlabelled_maps_have_zero_loss_and_a_wrong_label_is_an_error),
     };
     return cmocka_run_group_tests_name("losses", tests, NULL, NULL);
 }

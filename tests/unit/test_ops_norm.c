@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Normalisation and scaling of channels against their definitions; running statistics; bits and texts. */
+ * Normalisation and scaling of channels against their definitions; running statistics; equal bits; messages. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -374,11 +374,12 @@ static void running_statistics_move_a_tenth_towards_the_unbiased_estimate(void *
         assert_near(b.param[3]->data[j], 0.9 * 10 + 0.1 * mean, 1e-4);
         assert_near(b.param[4]->data[j], 0.9 * 4 + 0.1 * squares / (ROWS - 1), 1e-5);
     }
-    assert_true(b.param[3]->version > b.version[0] && b.param[4]->version > b.version[1]); /* packed copies notice */
+    assert_true(b.param[3]->version > b.version[0] &&
+                b.param[4]->version > b.version[1]); /* so packed copies are renewed */
     bench_close(&b);
 }
 
-static void running_statistics_stay_when_they_are_used(void **state) {
+static void running_statistics_stay_in_inference(void **state) {
     (void)state;
     bench b;
     bench_open(&b, false);
@@ -450,7 +451,7 @@ int main(void) {
         cmocka_unit_test(bits_do_not_depend_on_the_number_of_threads),
         cmocka_unit_test(shapes_that_do_not_fit_are_named),
         cmocka_unit_test(running_statistics_move_a_tenth_towards_the_unbiased_estimate),
-        cmocka_unit_test(running_statistics_stay_when_they_are_used),
+        cmocka_unit_test(running_statistics_stay_in_inference),
         cmocka_unit_test(rows_too_short_are_divided_by_a_constant),
         cmocka_unit_test(values_far_from_zero_are_normalised_accurately),
     };

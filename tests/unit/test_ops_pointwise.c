@@ -56,7 +56,7 @@ static void add_self(const op_case *c, const double *const *in, double *out) {
     for (int64_t i = 0; i < size_of(c, 0); i++) out[i] = in[0][i] > 0 ? 2 * in[0][i] : 0;
 }
 
-/* The second operand has an operator of its own behind it, which must get a gradient of its own shape. */
+/* Another operator computes the second operand and must receive a gradient of that operand's shape. */
 static icseg_value build_add_concat(icseg_graph *g, const icseg_value *in, const op_case *c) {
     (void)c;
     icseg_value halves[] = {icseg_slice(g, in[1], 0, 0, 3), icseg_slice(g, in[1], 0, 3, 4)};

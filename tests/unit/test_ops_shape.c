@@ -171,7 +171,7 @@ static void random_sizes_agree(void **state) {
         int64_t b = op_draw(&rng, 1, 4), n = op_draw(&rng, 2, 20), m = op_draw(&rng, 1, 20), c = op_draw(&rng, 3, 40);
         int64_t begin = op_draw(&rng, 0, n - 1), length = op_draw(&rng, 1, n - begin), times = op_draw(&rng, 1, 5);
         int32_t rows[20], count = 0;
-        for (int32_t row = 0; row < n; row++) /* the first, so that there is one, and about half of the others */
+        for (int32_t row = 0; row < n; row++) /* the first and about half of the others */
             if (row == 0 || op_draw(&rng, 0, 1)) rows[count++] = row;
         const op_case cases[] = {
             {"reshape", NULL, 1, {X(b, n, c)}, build_reshape, reshape, 0, 1e-6, false, {b * n, c}, NULL},

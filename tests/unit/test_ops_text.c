@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The text side's operators. Segment attention is compared with ordinary causal attention over each class's whole
- * sequence, prefix repeated: what sharing must not change. */
+ * sequence with the prefix repeated: sharing must not change the result. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -102,12 +102,12 @@ static void text_operators_agree_with_their_definitions(void **state) {
 
 static void random_sizes_agree(void **state) {
     (void)state;
-    enum { MOST = 8 };
+    enum { MAX_CLASSES = 8 };
     icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
     for (int draw = 0; draw < OP_DRAWS; draw++) {
-        int64_t b = op_draw(&rng, 1, 3), prefix = op_draw(&rng, 1, 6), count = op_draw(&rng, 1, MOST), rows = 0;
+        int64_t b = op_draw(&rng, 1, 3), prefix = op_draw(&rng, 1, 6), count = op_draw(&rng, 1, MAX_CLASSES), rows = 0;
         int64_t heads = op_draw(&rng, 1, 4), width = heads * op_draw(&rng, 2, 9), table = op_draw(&rng, 2, 30);
-        int32_t lengths[MOST], ids[MOST];
+        int32_t lengths[MAX_CLASSES], ids[MAX_CLASSES];
         for (int64_t i = 0; i < count; i++) {
             rows += lengths[i] = (int32_t)op_draw(&rng, 1, 9);
             ids[i] = (int32_t)op_draw(&rng, 0, table - 1);

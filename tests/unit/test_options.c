@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * base/options: text to fields, refusals, the command line, texts made from a table. */
+ * base/options: parsing of text, refusals, the command line, texts generated from a table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ struct sample {
     mode mode;
     int32_t size[2];
     int32_t ignore_count, ignore[4];
-    double width, height; /* neighbours, set as one list */
+    double width, height; /* adjacent, set as one list */
     bool strides[3];
     double weights[3];
     icseg_strings images;
@@ -179,7 +179,7 @@ static icseg_status parse(struct sample *s, icseg_arena *arena, icseg_error *err
     return icseg_options_parse(&table, s, arena, argc, argv, error);
 }
 
-static void a_command_line_is_taken_apart(void **state) {
+static void a_command_line_is_parsed(void **state) {
     icseg_arena *arena = *state;
     struct sample s = sample_default();
     assert_int_equal(parse(&s, arena, NULL, "src --flag a.png --count=7 --rate 0.5 - --no-on b.png -- --c.png -d"),
@@ -301,7 +301,7 @@ int main(void) {
         cmocka_unit_test(lists_are_set_in_all_spellings),
         cmocka_unit_test(refusals_name_key_value_and_what_is_accepted),
         cmocka_unit_test(hostile_text_is_refused_without_damage),
-        cmocka_unit_test(a_command_line_is_taken_apart),
+        cmocka_unit_test(a_command_line_is_parsed),
         cmocka_unit_test(a_wrong_command_line_is_refused),
         cmocka_unit_test(help_usage_and_markdown_show_the_table),
         cmocka_unit_test(yaml_has_sections_and_quotes_what_needs_it),

@@ -16,7 +16,7 @@
 
 static double linear(int v) { return v <= 10 ? v / 255.0 / 12.92 : pow((v / 255.0 + 0.055) / 1.055, 2.4); }
 
-/* OKLab distance: 0.02 is about what one just sees, black to white is 1. */
+/* OKLab distance: 0.02 is barely visible, black to white is 1. */
 static double distance(const uint8_t a[3], const uint8_t b[3]) {
     double lab[2][3], sum = 0;
     for (int k = 0; k < 2; k++) {
@@ -109,7 +109,7 @@ static void regions_are_blended_and_have_dark_borders(void **state) {
     icseg_image_close(&out);
     for (int i = 0; i < 60 * 40; i++) s.labels.data[i] = ICSEG_LABEL_IGNORE;
     assert_int_equal(draw(&out, &s, NULL, 1, NULL), ICSEG_OK);
-    assert_memory_equal(out.data, s.image.data, 60 * 40 * 3); /* what is ignored stays a photograph */
+    assert_memory_equal(out.data, s.image.data, 60 * 40 * 3); /* ignored pixels stay unchanged */
     icseg_image_close(&out);
     close_scene(&s);
 }
@@ -144,9 +144,8 @@ static void legends_of_any_size_are_drawn(void **state) {
                                    {640, 8, 150}, {2500, 4, 12}, {6000, 2, 3}};
     const char *names[150];
     for (int i = 0; i < 150; i++)
-        names[i] = i % 4 == 0
-                       ? "a very long name of a class that nobody would want in a legend, but data sets have them: "
-                         "conveyor belt, conveyer belt, conveyer, conveyor, transporter"
+        names[i] = i % 4 == 0   ? "a very long name of a class that is too long for a legend, but occurs in data sets: "
+                                  "conveyor belt, conveyer belt, conveyer, conveyor, transporter"
                    : i % 4 == 1 ? "\xc3\xa9tag\xc3\xa8re \xe6\xa8\xb9 \xf0\x9f\x98\x80"
                    : i % 4 == 2 ? ""
                                 : "\xff\x80\xc3";
@@ -189,7 +188,7 @@ static void bad_arguments_are_refused(void **state) {
     close_scene(&s);
 }
 
-static void what_does_not_fit_together_is_refused(void **state) {
+static void inputs_that_do_not_match_are_refused(void **state) {
     (void)state;
     scene s = open_scene(10, 10, 3);
     icseg_image out;
@@ -209,7 +208,7 @@ static void what_does_not_fit_together_is_refused(void **state) {
     assert_non_null(strstr(error.message, "names[1] is NULL"));
     close_scene(&s);
     static const char *const names[] = {"a", "b"};
-    s = open_scene(2, ICSEG_IMAGE_MAX_SIDE, 2); /* no room for a legend */
+    s = open_scene(2, ICSEG_IMAGE_MAX_SIDE, 2); /* too large with a legend */
     assert_int_equal(draw(&out, &s, names, 0.5, &error), ICSEG_ERROR_DATA);
     assert_null(out.data);
     assert_non_null(strstr(error.message, "2 x 32768 pixels and "));
@@ -230,7 +229,7 @@ static void text_is_measured_and_cut_between_characters(void **state) {
         memcpy(cut, text, kept);
         assert_true(kept == 0 || icseg_font_width(cut, 10) <= width);
     }
-    /* Every printable character leaves ink, and none of it outside the image. */
+    /* Every printable character draws something, and nothing outside the image. */
     static const uint8_t ink[3] = {0, 0, 0};
     for (int c = 0x21; c < 0x80; c++) {
         icseg_image page;
@@ -253,7 +252,7 @@ int main(void) {
         cmocka_unit_test(the_legend_lists_present_classes_largest_first),
         cmocka_unit_test(legends_of_any_size_are_drawn),
         cmocka_unit_test(bad_arguments_are_refused),
-        cmocka_unit_test(what_does_not_fit_together_is_refused),
+        cmocka_unit_test(inputs_that_do_not_match_are_refused),
         cmocka_unit_test(text_is_measured_and_cut_between_characters),
     };
     return cmocka_run_group_tests_name("overlay", tests, NULL, NULL);

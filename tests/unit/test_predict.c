@@ -443,7 +443,7 @@ static void running_out_of_memory_leaves_nothing_behind(void **state) {
         if (status != ICSEG_OK) assert_null(labels.data);
         icseg_labels_close(&labels);
     }
-    assert_true(n > 1); /* allocations did fail */
+    assert_true(n > 1); /* some allocations failed */
     assert_int_equal(status, ICSEG_OK);
     icseg_session_close(&session);
     icseg_model_close(&model);

@@ -130,7 +130,8 @@ static void a_block_is_computed_again_from_its_boundary(void **state) {
         assert_int_equal(node->index, n);
         assert_true(node->backward);
         for (int i = 0; i < node->input_count; i++)
-            assert_true(icseg_graph_value(g, node->input[i])->producer < n); /* what is read has been computed */
+            assert_true(icseg_graph_value(g, node->input[i])->producer <
+                        n); /* inputs are computed before they are read */
         copies += node->op->gradient != NULL && n > forward;
         bool reads_first = node->op->gradient && node->input[0] == middle;
         if (reads_first) assert_true(n < forward + 4); /* the later half comes first */
@@ -140,11 +141,11 @@ static void a_block_is_computed_again_from_its_boundary(void **state) {
     icseg_params_close(&params);
 }
 
-/* Takes blocks of 16 bytes, `most` or until the arena needs memory for the next one; how many. */
-static int64_t fill(icseg_graph *g, int64_t most) {
+/* Takes blocks of 16 bytes, at most `limit`, until the arena needs memory for the next one; returns their number. */
+static int64_t fill(icseg_graph *g, int64_t limit) {
     int64_t taken = 0;
     icseg_memory_fail_after(0);
-    while (taken < most && icseg_arena_alloc(icseg_graph_arena(g), 16)) taken++;
+    while (taken < limit && icseg_arena_alloc(icseg_graph_arena(g), 16)) taken++;
     icseg_memory_fail_after(-1);
     return taken;
 }

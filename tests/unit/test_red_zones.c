@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The address sanitizer sees what is wrong inside of the blocks that icseg divides itself: each case reads where it
- * must not, in a process of its own, and the sanitizer must end it. Other builds have nothing to test. */
+ * The address sanitizer notices wrong reads inside blocks that icseg subdivides: each case reads where it
+ * must not, in a separate process, and the sanitizer must end it. Other builds have nothing to test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -104,7 +104,7 @@ static void past_a_value(void) {
     touch((const float *)icseg_executor_data(n.executor, n.y) + 2 * COUNT);
 }
 
-/* The values of a run are there until another executor of the workspace runs. */
+/* The values of a run stay readable until another executor of the workspace runs. */
 static void a_value_of_an_earlier_run(void) {
     icseg_workspace *workspace = open_workspace();
     network first = run_network(workspace);
@@ -120,7 +120,7 @@ static void a_value_of_an_earlier_run(void) {
     touch(kept + 8);
 }
 
-static void reads_outside_of_blocks_are_noticed(void **state) {
+static void reads_outside_blocks_are_noticed(void **state) {
     (void)state;
     if (!ICSEG_EXACT_BLOCKS) skip();
     is_noticed("past a block", past_a_block);
@@ -131,7 +131,7 @@ static void reads_outside_of_blocks_are_noticed(void **state) {
     is_noticed("a value of an earlier run", a_value_of_an_earlier_run);
 }
 
-static void what_is_kept_can_be_read(void **state) {
+static void kept_values_can_be_read(void **state) {
     (void)state;
     icseg_workspace *workspace = open_workspace();
     network n = run_network(workspace);
@@ -144,8 +144,8 @@ static void what_is_kept_can_be_read(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_outside_of_blocks_are_noticed),
-        cmocka_unit_test(what_is_kept_can_be_read),
+        cmocka_unit_test(reads_outside_blocks_are_noticed),
+        cmocka_unit_test(kept_values_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

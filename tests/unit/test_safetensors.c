@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tensor/safetensors: round trips, files of other writers, and everything a hostile header can say. */
+ * tensor/safetensors: round trips, files of other writers, hostile headers. */
 #include <math.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -29,7 +29,7 @@ static int open_folder(void **state) {
     return 0;
 }
 
-/* Without icseg_file_write's fsync: there are thousands of these. */
+/* Without icseg_file_write's fsync: it is called thousands of times. */
 static void put_file(const void *data, size_t size) {
     FILE *file = fopen(path, "wb");
     assert_non_null(file);
@@ -81,7 +81,7 @@ static void assert_stored(const icseg_safetensors *st, const icseg_safetensors_e
 
 static void files_of_other_writers_are_read(void **state) {
     (void)state;
-    /* as Python's json.dumps writes it: blanks, escapes, tensors out of order, empty and scalar tensors */
+    /* as written by Python's json.dumps: spaces, escapes, tensors out of order, empty and scalar tensors */
     make_file("{\"__metadata__\": {\"format\": \"pt\", \"note\": \"\\u00e9\\n\"}, "
               "\"b\": {\"dtype\": \"I64\", \"shape\": [1], \"data_offsets\": [5, 13]}, "
               "\"none\": {\"dtype\": \"F32\", \"shape\": [0, 3], \"data_offsets\": [5, 5]}, "
@@ -137,7 +137,7 @@ static void f32_is_read_from_every_float_type_with_the_shape_checked(void **stat
     assert_int_equal(icseg_safetensors_read_f32(st, "f64", shape, out, &error), ICSEG_OK);
     assert_true(out[0] == 0.5f && out[1] == -2.0f);
     assert_int_equal(icseg_safetensors_read_f32(st, "f32", shape, out, &error), ICSEG_OK);
-    assert_true(isnan(out[0]) && out[1] == 3.0f); /* not finite is no error here */
+    assert_true(isnan(out[0]) && out[1] == 3.0f); /* NaN and infinity are no error here */
     assert_int_equal(icseg_safetensors_read_f32(st, "f16", shape, out, &error), ICSEG_OK);
     assert_true(out[0] == 1.0f && out[1] == -2.0f);
     assert_int_equal(icseg_safetensors_read_f32(st, "bf16", shape, out, &error), ICSEG_OK);
@@ -215,7 +215,7 @@ static void entries_must_be_well_formed(void **state) {
     refuses(ICSEG_ERROR_FORMAT, "{\"a\":", 0, "damaged header");
 }
 
-static void header_lengths_are_not_believed(void **state) {
+static void header_lengths_are_checked(void **state) {
     (void)state;
     icseg_safetensors *st;
     static const int64_t excess[] = {1, 100, 99999998, 99999999, (int64_t)1 << 60, INT64_MAX, -3, -2};
@@ -248,10 +248,10 @@ static void deep_and_huge_headers_end_in_errors(void **state) {
         icseg_string_printf(&header, "%s\"t%d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}",
                             i ? "," : "{", i);
     icseg_string_append(&header, "}", 1);
-    assert_int_equal(open_made(header.data, 0), ICSEG_OK); /* many empty tensors share a place */
+    assert_int_equal(open_made(header.data, 0), ICSEG_OK); /* many empty tensors share an offset */
     header.size = 0;
     icseg_string_printf(&header, "{\"a\":[");
-    for (int i = 0; i < 1 << 21; i++) icseg_string_append(&header, "[],", 3); /* 6 MB that would become 250 in memory */
+    for (int i = 0; i < 1 << 21; i++) icseg_string_append(&header, "[],", 3); /* 6 MB that would take 250 MB parsed */
     icseg_string_append(&header, "0]}", 3);
     refuses(ICSEG_ERROR_FORMAT, header.data, 0, "more than 4194304 values");
     icseg_string_close(&header);
@@ -276,8 +276,8 @@ static void files_cut_short_anywhere_are_refused(void **state) {
     icseg_free(data);
 }
 
-/* Any single changed byte either fails or gives entries that lie inside the file; the sanitizers watch the reads. */
-static void changed_bytes_never_lead_outside(void **state) {
+/* Any single changed byte either fails or gives entries inside the file; the sanitizers watch the reads. */
+static void changed_bytes_never_cause_reads_outside(void **state) {
     (void)state;
     float values[2] = {1, 2}, sum = 0;
     const icseg_safetensors_entry entries[] = {{"a", ICSEG_F32, ICSEG_SHAPE(2), values, 8},
@@ -363,7 +363,7 @@ static void is_refused(icseg_safetensors_writer *w, icseg_status status, const c
     icseg_safetensors_writer_close(&w);
 }
 
-static void what_was_not_declared_cannot_be_written(void **state) {
+static void undeclared_tensors_cannot_be_written(void **state) {
     (void)state;
     icseg_safetensors_writer *w = begun();
     is_refused(w, icseg_safetensors_writer_append(w, "b", "xy", 2, &error), "the next tensor declared is \"a\"");
@@ -399,7 +399,7 @@ static void impossible_declarations_are_refused(void **state) {
                  {"\xff", "not UTF-8", {1, {1}}},
                  {"n", "negative or too large", {1, {-1}}},
                  {"n", "negative or too large", {2, {INT64_MAX, 2}}},
-                 {"n", "negative or too large", {1, {INT64_MAX}}}, /* alone it fits, after "a" it does not */
+                 {"n", "negative or too large", {1, {INT64_MAX}}}, /* it fits alone, but not after "a" */
                  {"n", "negative or too large", {7, {1}}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         icseg_safetensors_writer *w;
@@ -425,7 +425,7 @@ static void a_failed_write_leaves_the_old_file(void **state) {
     unsigned char *zeros = icseg_calloc_array(BIG, 1);
     const icseg_safetensors_entry entries[] = {{"a", ICSEG_U8, ICSEG_SHAPE(BIG), zeros, BIG},
                                                {"b", ICSEG_U8, ICSEG_SHAPE(BIG), zeros, BIG}};
-    /* a full disk, played by a limit on file sizes */
+    /* a full disk, simulated by a limit on file sizes */
     struct rlimit old_limit, limit;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &old_limit), 0);
     limit = old_limit;
@@ -458,7 +458,7 @@ static void failed_allocations_leave_nothing_behind(void **state) {
         if (status == ICSEG_OK) status = icseg_safetensors_open(&st, path, &error);
         icseg_memory_fail_after(-1);
         icseg_safetensors_close(&st);
-        /* commit can do without one of its allocations, so a success is not yet the end */
+        /* one allocation of commit may fail without effect, so a success does not end the loop */
         if (status == ICSEG_OK && n > 12) break;
         if (status != ICSEG_OK) {
             assert_int_equal(status, ICSEG_ERROR_MEMORY);
@@ -472,7 +472,7 @@ static int granted; /* allocations of jansson until one fails */
 
 static void *scarce_malloc(size_t size) { return granted-- == 0 ? NULL : malloc(size); }
 
-static void without_memory_no_name_is_called_wrong(void **state) {
+static void lack_of_memory_is_not_reported_as_a_wrong_name(void **state) {
     (void)state;
     const icseg_safetensors_pair metadata = {"k", "\xc3\xa9"};
     const icseg_safetensors_entry entry = {"\xc3\xa9", ICSEG_U8, ICSEG_SHAPE(3), "xyz", 3};
@@ -495,16 +495,16 @@ int main(void) {
         cmocka_unit_test(data_must_be_covered_once_and_in_range),
         cmocka_unit_test(shapes_must_be_possible),
         cmocka_unit_test(entries_must_be_well_formed),
-        cmocka_unit_test(header_lengths_are_not_believed),
+        cmocka_unit_test(header_lengths_are_checked),
         cmocka_unit_test(deep_and_huge_headers_end_in_errors),
         cmocka_unit_test(files_cut_short_anywhere_are_refused),
-        cmocka_unit_test(changed_bytes_never_lead_outside),
+        cmocka_unit_test(changed_bytes_never_cause_reads_outside),
         cmocka_unit_test(files_have_exactly_the_bytes_of_the_format),
-        cmocka_unit_test(what_was_not_declared_cannot_be_written),
+        cmocka_unit_test(undeclared_tensors_cannot_be_written),
         cmocka_unit_test(impossible_declarations_are_refused),
         cmocka_unit_test(a_failed_write_leaves_the_old_file),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
-        cmocka_unit_test(without_memory_no_name_is_called_wrong),
+        cmocka_unit_test(lack_of_memory_is_not_reported_as_a_wrong_name),
     };
     return cmocka_run_group_tests_name("safetensors", tests, open_folder, test_scratch_close);
 }

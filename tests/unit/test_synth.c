@@ -437,7 +437,7 @@ static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
         }
         drop(&s);
     }
-    assert_true(n > 2); /* allocations did fail */
+    assert_true(n > 2); /* some allocations failed */
     test_folder f = test_dataset_open("");
     char folder[128];
     snprintf(folder, sizeof folder, "%s/out", f.path);
@@ -454,7 +454,7 @@ static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
         if (!done) assert_true(error.status == status && error.message[0]);
         o.force = true; /* the marker itself may be what could not be written */
     }
-    assert_true(n > 10); /* allocations did fail */
+    assert_true(n > 10); /* some allocations failed */
     test_dataset_close(&f);
 }
 

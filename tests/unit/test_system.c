@@ -17,7 +17,7 @@ static void a_quota_is_cores_rounded_up(void **state) {
     assert_int_equal(icseg_cores_of_quota("9223372036854775807 1\n"), 2147483647);
 }
 
-static void what_is_no_quota_is_no_limit(void **state) {
+static void malformed_quotas_are_no_limit(void **state) {
     static const char *const texts[] = {"max 100000\n", "",         "\n",        "100000",
                                         "0 100000",     "100000 0", "-1 100000", "1 -1"};
     (void)state;
@@ -40,7 +40,7 @@ static void no_more_cores_than_the_affinity_mask_has(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_quota_is_cores_rounded_up),
-        cmocka_unit_test(what_is_no_quota_is_no_limit),
+        cmocka_unit_test(malformed_quotas_are_no_limit),
         cmocka_unit_test(no_more_cores_than_the_affinity_mask_has),
     };
     return cmocka_run_group_tests_name("system", tests, NULL, NULL);

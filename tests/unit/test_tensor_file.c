@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Public tensors in safetensors files: strides are followed, what cannot be written is refused. */
+ * Public tensors in safetensors files: strides are followed, unsupported tensors are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static void a_transposed_view_and_a_repeated_row_read_back_as_written(void **sta
     assert_non_null(strstr(error.message, "absent"));
 }
 
-static void what_cannot_be_written_is_refused(void **state) {
+static void unsupported_tensors_are_refused(void **state) {
     (void)state;
     float number = 1;
     const char *name = "x";
@@ -94,7 +94,7 @@ int main(void) {
     close(fd);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_transposed_view_and_a_repeated_row_read_back_as_written),
-        cmocka_unit_test(what_cannot_be_written_is_refused),
+        cmocka_unit_test(unsupported_tensors_are_refused),
         cmocka_unit_test(every_allocation_may_fail),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

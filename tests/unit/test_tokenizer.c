@@ -99,10 +99,10 @@ static void wrongly_decoded_text_is_recognised(void **state) {
          "d\xe2\x80\x99"
          "eau"},                                    /* U+2019, as Windows-1252 */
         {"\xc3\x83\xc2\x85", "\xc3\x85"},           /* 0x85, as Latin-1 */
-        {"caf\xc3\xa9", NULL},                      /* right as it is */
+        {"caf\xc3\xa9", NULL},                      /* correct text */
         {"cafe", NULL},                             /* ASCII */
         {"\xe6\x9d\xb1\xe4\xba\xac", NULL},         /* not in Windows-1252 */
-        {"caf\xc3\x83\xc2\xa9 \xe6\x9d\xb1", NULL}, /* one character is not */
+        {"caf\xc3\x83\xc2\xa9 \xe6\x9d\xb1", NULL}, /* one character is not in Windows-1252 */
         {"\xc3\x83", NULL},                         /* half a character */
         {"", NULL},
     };
@@ -124,17 +124,17 @@ static void keep_message(void *user, icseg_message_level level, const char *text
 static void misencoded_class_names_are_reported_once(void **state) {
     (void)state;
     static const char *const names[] = {"wall", "caf\xc3\x83\xc2\xa9", "caf\xc3\xa9", "\xc3\x83\xc2\xbc"};
-    icseg_string said = {0};
-    icseg_progress progress = {ICSEG_PROGRESS_INIT, .message = keep_message, .user = &said};
+    icseg_string reported = {0};
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .message = keep_message, .user = &reported};
     icseg_warn_misencoded(names, 1, &progress);
-    assert_null(said.data);
+    assert_null(reported.data);
     icseg_warn_misencoded(names, 4, NULL);
     icseg_warn_misencoded(names, 4, &progress);
-    assert_non_null(strstr(said.data, "\"caf\xc3\x83\xc2\xa9\""));
-    assert_non_null(strstr(said.data, "(\"caf\xc3\xa9\"?)"));
-    assert_non_null(strstr(said.data, "2 of 4 names"));
-    assert_ptr_equal(strchr(said.data, '\n'), said.data + said.size - 1); /* one message, one line */
-    icseg_string_close(&said);
+    assert_non_null(strstr(reported.data, "\"caf\xc3\x83\xc2\xa9\""));
+    assert_non_null(strstr(reported.data, "(\"caf\xc3\xa9\"?)"));
+    assert_non_null(strstr(reported.data, "2 of 4 names"));
+    assert_ptr_equal(strchr(reported.data, '\n'), reported.data + reported.size - 1); /* one message, one line */
+    icseg_string_close(&reported);
 }
 
 /* --- the public functions ----------------------------------------------------------------------------------------- */
@@ -302,7 +302,7 @@ static void failing_allocations_leave_nothing_behind(void **state) {
         icseg_buffer_free(out);
         assert_true(n < 100);
     }
-    assert_true(n > 3); /* allocations did fail */
+    assert_true(n > 3); /* some allocations failed */
     icseg_tokenizer_close(&t);
 }
 

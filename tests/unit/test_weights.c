@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * weights: every container and naming against what PyTorch wrote (tests/weights, made by python/make_weights.py),
- * inference, conversion there and back, and starting a model from them. */
+ * weights: every container and naming against sums by PyTorch (tests/weights, made by python/make_weights.py),
+ * inference, conversion and back, and starting a model from them. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ static float *read_entry(const icseg_weights_entry *entry) {
 
 /* ------------------------------------------------------------------------------------------ containers and namings */
 
-/* One line of a .sums file: name, shape, sum, sum weighted by place. */
+/* One line of a .sums file: name, shape, sum, sum weighted by position. */
 static void check_line(const icseg_weights *w, const char *line) {
     char name[200], shape[100], ours[100] = "";
     double sum, weighted, s = 0, p = 0, size = 0;
@@ -111,7 +111,7 @@ static void the_container_before_1_6_is_read_with_its_views_and_wrappers(void **
     check_sums("open_clip_vit_legacy.pt", "vit_f16.sums", "PyTorch file (before 1.6)", "OpenAI");
 }
 
-static void hugging_face_shards_are_joined_and_turned(void **state) {
+static void hugging_face_shards_are_joined_and_transposed(void **state) {
     (void)state;
     check_sums("huggingface_vit", "vit_bf16.sums", "safetensors", "Hugging Face");
     check_sums("huggingface_vit/model.safetensors.index.json", "vit_bf16.sums", "safetensors", "Hugging Face");
@@ -272,13 +272,13 @@ static void a_segmentation_model_needs_names_and_tokens(void **state) {
 
 /* The DenseCLIP fixture, and two tensors that sort before those of its image encoder. */
 static void write_denseclip_with_more(const char *to) {
-    enum { MOST = 400 };
+    enum { MAX_ENTRIES = 400 };
     static const float more[4] = {4.6f, 1, 2, 3};
-    icseg_safetensors_entry entries[MOST];
+    icseg_safetensors_entry entries[MAX_ENTRIES];
     icseg_weights *w;
     OK(icseg_weights_open(&w, FIXTURES "denseclip_vit.pth", &error));
     size_t count = w->tensor_count;
-    assert_true(count + 2 <= MOST);
+    assert_true(count + 2 <= MAX_ENTRIES);
     for (size_t i = 0; i < count; i++) {
         const icseg_weights_tensor *t = &w->tensors[i];
         const icseg_weights_entry alone = {.name = t->name, .shape = t->shape, .parts = 1, .part = {*t}};
@@ -380,7 +380,7 @@ static void another_activation_is_refused(void **state) {
     }
 }
 
-/* ------------------------------------------------------------------------------------------------- faults, reported */
+/* ------------------------------------------------------------------------------------------------------ the report */
 
 /* Rewrites a converted file with `change` applied to each entry; returning false leaves the tensor out. */
 static void rewrite(const char *from, const char *to, bool (*change)(icseg_safetensors_entry *entry)) {
@@ -413,7 +413,7 @@ static bool spoil(icseg_safetensors_entry *entry) {
     return strcmp(entry->name, "visual.class_embedding.none") != 0;
 }
 
-static void what_does_not_match_is_listed_with_both_shapes(void **state) {
+static void mismatches_are_listed_with_both_shapes(void **state) {
     (void)state;
     icseg_weights *w;
     icseg_weights_report report = {0};
@@ -650,10 +650,10 @@ static void a_model_starts_from_plain_clip_weights(void **state) {
     icseg_model *model = fresh_model(shorten, other_names);
     OK(icseg_weights_init_model(model, FIXTURES "huggingface_vit", &report, &error));
     assert_int_equal(report.loaded, 73);
-    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_CUT), 1);
-    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_WRONG_SHAPE), 0);
-    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_UNEXPECTED), 0);
-    assert_int_equal(report.loaded + icseg_weights_report_faults(&report, ICSEG_WEIGHTS_MISSING),
+    assert_int_equal(icseg_weights_report_count(&report, ICSEG_WEIGHTS_CUT), 1);
+    assert_int_equal(icseg_weights_report_count(&report, ICSEG_WEIGHTS_WRONG_SHAPE), 0);
+    assert_int_equal(icseg_weights_report_count(&report, ICSEG_WEIGHTS_UNEXPECTED), 0);
+    assert_int_equal(report.loaded + icseg_weights_report_count(&report, ICSEG_WEIGHTS_MISSING),
                      icseg_params_count(model->params));
     icseg_weights_report_close(&report);
     OK(icseg_weights_open(&w, FIXTURES "huggingface_vit", &error));
@@ -678,8 +678,8 @@ static void a_model_starts_from_a_checkpoint_with_other_classes(void **state) {
     OK(icseg_params_load(other->params, &error));
     float fresh = icseg_params_find(other->params, "decoder.head.conv_seg.bias")->data[0];
     OK(icseg_weights_init_model(other, first, &report, &error));
-    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_OTHER_CLASS), 2 + 2 * 3);
-    assert_int_equal(icseg_weights_report_faults(&report, ICSEG_WEIGHTS_MISSING), 0);
+    assert_int_equal(icseg_weights_report_count(&report, ICSEG_WEIGHTS_OTHER_CLASS), 2 + 2 * 3);
+    assert_int_equal(icseg_weights_report_count(&report, ICSEG_WEIGHTS_MISSING), 0);
     assert_true(icseg_params_find(other->params, "decoder.head.conv_seg.bias")->data[0] == fresh);
     assert_memory_equal(icseg_params_find(other->params, "prompt.context")->data,
                         icseg_params_find(model->params, "prompt.context")->data, 4 * 8 * sizeof(float));
@@ -695,7 +695,7 @@ static void a_model_starts_from_a_checkpoint_with_other_classes(void **state) {
     icseg_model_close(&model);
 }
 
-/* There is no vocabulary of its size: the tokens must come from the checkpoint, unless they are given. */
+/* No vocabulary has its size: the tokens must come from the checkpoint unless they are given. */
 static void a_checkpoint_keeps_names_and_tokens_under_another_configuration(void **state) {
     (void)state;
     static const struct {
@@ -869,7 +869,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(torchscript_archives_of_openai_are_read),
         cmocka_unit_test(the_container_before_1_6_is_read_with_its_views_and_wrappers),
-        cmocka_unit_test(hugging_face_shards_are_joined_and_turned),
+        cmocka_unit_test(hugging_face_shards_are_joined_and_transposed),
         cmocka_unit_test(the_architecture_is_inferred_from_shapes),
         cmocka_unit_test(a_denseclip_checkpoint_gives_the_references_logits),
         cmocka_unit_test(conversion_to_other_names_and_back_loses_nothing),
@@ -880,7 +880,7 @@ int main(void) {
         cmocka_unit_test(a_first_row_that_does_not_fit_is_not_added),
         cmocka_unit_test(a_shorter_context_takes_the_first_positions),
         cmocka_unit_test(another_activation_is_refused),
-        cmocka_unit_test(what_does_not_match_is_listed_with_both_shapes),
+        cmocka_unit_test(mismatches_are_listed_with_both_shapes),
         cmocka_unit_test(an_encoder_without_blocks_is_not_complete),
         cmocka_unit_test(numbers_that_are_not_finite_are_named),
         cmocka_unit_test(a_model_starts_from_plain_clip_weights),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * weights: PyTorch archives that were zipped again with compression give the tensors of the original, and damaged or
- * monstrous ones are refused before memory is taken for them. */
+ * weights: PyTorch archives rewritten with compression have the tensors of the original; damaged and oversized
+ * ones are refused before memory is allocated for them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -75,7 +75,7 @@ static void deflated_archives_have_the_tensors_of_the_original(void **state) {
         icseg_weights_classes(stored, &classes);
         icseg_weights_classes(deflated, &same);
         assert_int_equal(classes, same);
-        /* in order, backwards and again: the stream is wound back */
+        /* in order, backwards and again: the stream is rewound */
         for (size_t k = 0; k < count; k++)
             assert_same_entry(icseg_weights_at(stored, k), icseg_weights_at(deflated, k));
         for (size_t k = count; k-- > 0;) assert_same_entry(icseg_weights_at(stored, k), icseg_weights_at(deflated, k));
@@ -149,7 +149,7 @@ static void views_into_a_deflated_storage_are_gathered(void **state) {
         int64_t offset, shape[2], stride[2];
     } cases[] = {{0, {1, COUNT}, {1, 1}},       /* all of it */
                  {1, {3, 300000}, {200000, 1}}, /* rows that overlap */
-                 {5, {1000, 700}, {1, 1000}},   /* turned */
+                 {5, {1000, 700}, {1, 1000}},   /* transposed */
                  {COUNT - 40, {8, 5}, {5, 1}},  /* the end */
                  {7, {30, 20}, {1000, 3}}};
     for (size_t n = 0; n < sizeof cases / sizeof *cases; n++) {
@@ -176,7 +176,7 @@ static void refuses(const char *because) {
         fail_msg("status %s, \"%s\" lacks \"%s\"", icseg_status_name(got), error.message, because);
 }
 
-static void zip_bombs_are_refused_before_memory_is_taken(void **state) {
+static void zip_bombs_are_refused_before_memory_is_allocated(void **state) {
     (void)state;
     enum { COUNT = 16 << 20, NOISE = 1 << 19 };
     float *zeros = icseg_calloc_array(COUNT, sizeof *zeros);
@@ -206,7 +206,7 @@ static void zip_bombs_are_refused_before_memory_is_taken(void **state) {
     icseg_free(zeros);
 }
 
-/* An archive of one good tensor whose directory says another size, packed size or checksum of it. */
+/* An archive of one good tensor whose directory contains a wrong size, packed size or checksum. */
 static void write_lie(size_t field, uint64_t add) {
     static float storage[600];
     const int64_t shape[2] = {20, 30}, stride[2] = {30, 1};
@@ -287,7 +287,7 @@ static void running_out_of_memory_is_reported(void **state) {
         icseg_weights_close(&w);
         if (!done) assert_int_equal(status, ICSEG_ERROR_MEMORY);
     }
-    assert_true(n > 10); /* allocations did fail */
+    assert_true(n > 10); /* some allocations failed */
     assert_true(done);
 }
 
@@ -296,7 +296,7 @@ int main(void) {
         cmocka_unit_test(deflated_archives_have_the_tensors_of_the_original),
         cmocka_unit_test(an_archive_that_is_cut_short_while_open_is_an_error),
         cmocka_unit_test(views_into_a_deflated_storage_are_gathered),
-        cmocka_unit_test(zip_bombs_are_refused_before_memory_is_taken),
+        cmocka_unit_test(zip_bombs_are_refused_before_memory_is_allocated),
         cmocka_unit_test(sizes_and_checksums_must_be_true),
         cmocka_unit_test(damage_to_deflated_archives_never_crashes),
         cmocka_unit_test(running_out_of_memory_is_reported),

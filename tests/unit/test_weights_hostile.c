@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * weights: archives and pickles that are cut, damaged or made to do harm. Each is refused in one line that names the
+ * weights: archives and pickles that are truncated, damaged or malicious. Each is refused in one line that names the
  * file and the reason; nothing crashes, nothing is executed, memory stays bounded. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,7 +91,7 @@ static void cut_files_are_refused_wherever_they_end(void **state) {
     }
 }
 
-/* Who reads a map of such a file is killed. */
+/* Reading a mapping of such a file kills the process. */
 static void a_file_that_is_cut_short_while_open_is_an_error(void **state) {
     (void)state;
     static const float some[4] = {1, 2, 3, 4};
@@ -138,7 +138,7 @@ static void the_pickle_survives_every_damage(void **state) {
     (void)state;
     size_t size;
     unsigned char *data = read_fixture("denseclip_vit.pth", &size);
-    for (size_t at = 40; at < 3000; at++) { /* data.pkl stands first in the archive */
+    for (size_t at = 40; at < 3000; at++) { /* data.pkl is first in the archive */
         unsigned char held = data[at];
         data[at] = (unsigned char)(held * 167 + at * 13);
         put_file(data, size);
@@ -195,7 +195,7 @@ static void tensors_stay_inside_their_storage(void **state) {
     refuses(ICSEG_ERROR_FORMAT, outside);
     make_tensor(16, 0, 6, 4, 64);
     refuses(ICSEG_ERROR_FORMAT, outside);
-    make_tensor(16, 0, 17, 0, 64); /* one element again and again */
+    make_tensor(16, 0, 17, 0, 64); /* one element repeated */
     refuses(ICSEG_ERROR_FORMAT, outside);
     make_tensor(16, 0, most, 1, 64);
     refuses(ICSEG_ERROR_FORMAT, outside);
@@ -461,7 +461,7 @@ static void the_number_of_tensors_is_bounded(void **state) {
     refuses(ICSEG_ERROR_FORMAT, "a.pt: more than 65536 tensors");
 }
 
-/* A container that is copied again and again: a few kilobytes that could fill the memory. */
+/* A container that is copied repeatedly: a few kilobytes that could exhaust memory. */
 static void copies_are_counted(void **state) {
     (void)state;
     enum { PAIRS = 4096, COPIES = 600 };
@@ -520,7 +520,7 @@ static void overlapping_doubled_and_growing_entries_are_refused(void **state) {
     (void)state;
     test_zip a = good_archive();
     size_t inside = a.bytes.size - 64;
-    /* a second entry whose header lies in the data of the first: PK\3\4... within data/0 */
+    /* a second entry whose header is inside the data of the first: PK\3\4... within data/0 */
     test_zip inner = {0};
     test_zip_add(&inner, "y", "", 0, 0);
     memcpy(a.bytes.data + inside, inner.bytes.data, inner.bytes.size);
@@ -541,7 +541,7 @@ static void overlapping_doubled_and_growing_entries_are_refused(void **state) {
     write_pickle(&p, 16, 0, 16, 1);
     test_zip_add(&a, "x/data.pkl", p.data, p.size, 0);
     test_zip_add(&a, "x/data/0", "bomb", 4, 8);
-    test_poke(&a.directory, a.last_central + 24, 0xfffffff0, 4); /* unpacks to 4 GB, it says */
+    test_poke(&a.directory, a.last_central + 24, 0xfffffff0, 4); /* claims to unpack to 4 GB */
     test_zip_write(&a, path);
     refuses(ICSEG_ERROR_FORMAT, "a zip bomb: x/data/0 would grow from 4 bytes to 4294967280");
     test_zip_add(&a, "x/data.pkl", p.data, p.size, 12);
@@ -617,7 +617,7 @@ static void a_big_endian_archive_and_a_huge_pickle_are_refused(void **state) {
 /* ---------------------------------------------------------------------------------------------------- other mistakes
  */
 
-static void what_people_pass_by_mistake_is_named(void **state) {
+static void common_wrong_files_are_named(void **state) {
     (void)state;
     static const struct {
         const char *content, *because;
@@ -715,7 +715,7 @@ int main(void) {
         cmocka_unit_test(overlapping_doubled_and_growing_entries_are_refused),
         cmocka_unit_test(sizes_of_64_bits_are_read_and_bounded),
         cmocka_unit_test(a_big_endian_archive_and_a_huge_pickle_are_refused),
-        cmocka_unit_test(what_people_pass_by_mistake_is_named),
+        cmocka_unit_test(common_wrong_files_are_named),
         cmocka_unit_test(shards_stay_beside_their_index),
         cmocka_unit_test(the_number_of_shards_is_bounded),
     };

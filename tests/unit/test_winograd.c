@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Winograd's convolution against oneDNN's direct one: shapes with cut tiles, several groups of tiles, bias; the rule
- * that chooses it; a failing allocation. */
+ * Winograd's convolution against oneDNN's direct one: shapes with partial tiles, several groups of tiles, bias; the
+ * rule that chooses it; a failing allocation. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,7 +93,7 @@ static float *winograd(const icseg_conv_shape *s, icseg_primitive_kind direction
     assert_int_equal(icseg_winograd_open(&w, s, direction, &error), ICSEG_OK);
     float *out = icseg_alloc_array((size_t)t->out_count, sizeof *out);
     void *scratch = icseg_alloc(icseg_winograd_scratch(w));
-    memset(scratch, 0xff, icseg_winograd_scratch(w)); /* NaN: whatever is read must have been written */
+    memset(scratch, 0xff, icseg_winograd_scratch(w)); /* NaN: reads must follow writes */
     icseg_operands operands = operands_of(t, direction, bias, out);
     assert_int_equal(icseg_winograd_run(w, operands, scratch, &error), ICSEG_OK);
     icseg_free(scratch);
@@ -101,7 +101,7 @@ static float *winograd(const icseg_conv_shape *s, icseg_primitive_kind direction
     return out;
 }
 
-/* Relative root of the mean square. */
+/* Relative root mean square error. */
 static double distance(const float *a, const float *b, int64_t count) {
     double difference = 0, size = 0;
     for (int64_t i = 0; i < count; i++) {
@@ -147,24 +147,24 @@ static void two_runs_give_the_same_bits(void **state) {
     }
 }
 
-static void it_is_chosen_for_wide_layers_on_large_maps_only(void **state) {
+static void it_is_chosen_only_for_wide_layers_on_large_maps(void **state) {
     (void)state;
     icseg_conv_shape s = shape_of(2, 64, 64, 128, 128);
-    assert_true(icseg_winograd_pays(&s));
+    assert_true(icseg_winograd_is_faster(&s));
     s.stride = 2;
-    assert_false(icseg_winograd_pays(&s));
+    assert_false(icseg_winograd_is_faster(&s));
     s = shape_of(2, 64, 64, 128, 128);
     s.padding = 0;
-    assert_false(icseg_winograd_pays(&s));
+    assert_false(icseg_winograd_is_faster(&s));
     s.padding = 1;
     s.kernel_width = 1;
-    assert_false(icseg_winograd_pays(&s));
+    assert_false(icseg_winograd_is_faster(&s));
     s = shape_of(8, 128, 160, 16, 32); /* few channels */
-    assert_false(icseg_winograd_pays(&s));
+    assert_false(icseg_winograd_is_faster(&s));
     s = shape_of(1, 8, 8, 256, 256); /* few tiles */
-    assert_false(icseg_winograd_pays(&s));
+    assert_false(icseg_winograd_is_faster(&s));
     s = shape_of(16, 5, 5, 256, 256); /* 4 tiles of 16 outputs for 25 */
-    assert_false(icseg_winograd_pays(&s));
+    assert_false(icseg_winograd_is_faster(&s));
 }
 
 static void a_failing_allocation_leaves_nothing_behind(void **state) {
@@ -183,14 +183,14 @@ static void a_failing_allocation_leaves_nothing_behind(void **state) {
         if (!opened) assert_null(w);
         icseg_winograd_close(&w);
     }
-    assert_true(n > 1); /* allocations did fail */
+    assert_true(n > 1); /* some allocations failed */
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_directions_agree_with_the_direct_convolution),
         cmocka_unit_test(two_runs_give_the_same_bits),
-        cmocka_unit_test(it_is_chosen_for_wide_layers_on_large_maps_only),
+        cmocka_unit_test(it_is_chosen_only_for_wide_layers_on_large_maps),
         cmocka_unit_test(a_failing_allocation_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,7 +47,7 @@ static bool shape_of(icseg_amx_shape *out, const icseg_primitive_spec *spec) {
 
 static bool supports(const icseg_primitive_spec *spec) {
     icseg_amx_shape shape;
-    return shape_of(&shape, spec) && icseg_amx_pays(&shape);
+    return shape_of(&shape, spec) && icseg_amx_is_faster(&shape);
 }
 
 static void close(icseg_primitive *primitive) {

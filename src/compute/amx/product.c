@@ -47,7 +47,7 @@ static int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t panels_of(const icseg_amx_product *p) { return (p->shape.weights.in + p->inner - 1) / p->inner; }
 
-bool icseg_amx_pays(const icseg_amx_shape *s) {
+bool icseg_amx_is_faster(const icseg_amx_shape *s) {
     enum { MIN_POSITIONS = 16, MIN_IN = 32, MIN_OUT = 32, MAX_TERMS = INT32_MAX / (128 * 128) };
     const icseg_amx_weights *w = &s->weights;
     if (w->kind == ICSEG_PRODUCT_F32 || s->activation == ICSEG_ACTIVATION_GELU) return false;

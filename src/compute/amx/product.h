@@ -30,7 +30,7 @@ typedef struct icseg_amx_shape {
 } icseg_amx_shape;
 
 /* Whether this processor supports the product and computes it faster than in f32. */
-bool icseg_amx_pays(const icseg_amx_shape *shape);
+bool icseg_amx_is_faster(const icseg_amx_shape *shape);
 
 typedef struct icseg_amx_product icseg_amx_product;
 icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_shape *shape, icseg_error *error);

@@ -42,14 +42,14 @@ static bool processor_has_amx(void) {
 #ifdef ICSEG_AMX_BUILT
 
 /* Written once, under pthread_once. */
-static pthread_once_t there_once = PTHREAD_ONCE_INIT;
-static bool there;
+static pthread_once_t request_once = PTHREAD_ONCE_INIT;
+static bool available;
 
-static void ask(void) { there = processor_has_amx(); }
+static void request(void) { available = processor_has_amx(); }
 
 bool icseg_amx_available(void) {
-    pthread_once(&there_once, ask);
-    return there;
+    pthread_once(&request_once, request);
+    return available;
 }
 
 enum { SPLIT_INNER = 32, INT8_INNER = 64 }; /* values in a row of a panel */

@@ -70,8 +70,7 @@ static void run_blocks(const icseg_kernel *k, forward_kernel forward, backward_k
     }
 }
 
-/* Everything about one function except its mathematics. SAVED: the tensor that the gradient reads, input x or output
- * y. */
+/* Everything but the mathematics of an activation. SAVED: the tensor that the gradient reads, input x or output y. */
 #define ACTIVATION(NAME, SAVED, IN_PLACE, CHEAP)                                                                       \
     static icseg_status NAME##_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {                        \
         (void)run, (void)error;                                                                                        \

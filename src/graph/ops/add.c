@@ -85,7 +85,7 @@ static void add_gradient(icseg_graph *g, const icseg_node *node, const icseg_val
     grad_in[0] = grad_out[0];
     grad_in[1] = grad_out[0];
     const icseg_value_info *a = icseg_graph_value(g, node->input[0]), *b = icseg_graph_value(g, node->input[1]);
-    if (icseg_shape_equal(a->shape, b->shape) || !icseg_node_wants(g, node, 1)) return;
+    if (icseg_shape_equal(a->shape, b->shape) || !icseg_node_needs_grad(g, node, 1)) return;
     if (a->count == b->count) { /* only leading axes of size 1 */
         grad_in[1] = icseg_reshape(g, grad_out[0], b->shape);
         return;

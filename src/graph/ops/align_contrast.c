@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * align_contrast: the align-guided contrastive loss (docs/method.md, "Losses"; reference: align_guided_contrast). For
- * each image and class present, the positions of the class that its embedding scores lowest meet the labelled positions
- * of other classes that it scores highest. The forward pass leaves the gradient in a second output. */
+ * each image and each class in it, the positives are the positions of the class with the lowest scores, and the
+ * negatives are the labelled positions of other classes with the highest scores. The forward pass writes the gradient
+ * to a second output. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,7 @@ static int64_t image_loss(const icseg_contrast_options *o, const icseg_shape *sc
             if (c >= 0 && c < classes) b.present[c] = 1;
         }
     *loss = 0;
-    if (icseg_first_not_finite(score, h * w * classes) < h * w * classes) { /* sorting would hide it */
+    if (icseg_first_not_finite(score, h * w * classes) < h * w * classes) { /* sorting would hide a NaN */
         *loss = NAN;
         return 1;
     }
@@ -94,7 +95,7 @@ static int64_t image_loss(const icseg_contrast_options *o, const icseg_shape *sc
     return pairs;
 }
 
-/* Bytes of one image's buffers, and of its two results. */
+/* Bytes of one image's buffers. */
 static size_t image_bytes(const icseg_shape *score) {
     size_t positions = (size_t)(score->dim[1] * score->dim[2]);
     size_t bytes = positions * (2 * sizeof(candidate) + sizeof(int16_t)) + (size_t)score->dim[3];

@@ -12,8 +12,8 @@
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
 
-enum { MOST_ROWS = 128, ROW_STEP = 16, CHUNK = 8, SQUARE = 16 };
-static const int64_t most_scores = 8 << 20;      /* numbers in a block of scores: 32 MiB */
+enum { MAX_ROWS = 128, ROW_STEP = 16, CHUNK = 8, SQUARE = 16 };
+static const int64_t max_scores = 8 << 20;       /* numbers in a block of scores: 32 MiB */
 static const int64_t scores_of_thread = 1 << 18; /* forward, 1 MiB: they stay in the second-level cache */
 
 enum { Q, K, V };
@@ -21,10 +21,10 @@ enum { Q, K, V };
 typedef struct attention {
     int64_t batch, queries, keys, width, heads;
     bool packed;   /* input 0 is [q | k | v]; otherwise inputs 0, 1, 2 */
-    bool wants[3]; /* the gradient node: of q, k, v */
+    bool needs[3]; /* the gradient node: of q, k, v */
 } attention;
 
-/* q, k or v, or a gradient of them: an image's first row, and elements from row to row. */
+/* Rows of q, k or v, or of their gradients: the number of elements from row to row, and the address of a row. */
 static int64_t pitch_of(const attention *a) { return a->packed ? 3 * a->width : a->width; }
 
 static float *rows_of(const attention *a, void *const *tensors, int which, int64_t image, int64_t row) {
@@ -40,26 +40,26 @@ typedef struct blocks {
 } blocks;
 
 static blocks blocks_of(const attention *a) {
-    int64_t most = most_scores / (a->heads * a->keys);
-    most = most > MOST_ROWS ? MOST_ROWS : most < 1 ? 1 : most;
-    if (a->queries <= most) return (blocks){1, a->queries, a->queries};
-    int64_t count = (a->queries + most - 1) / most, rows = (a->queries + count - 1) / count;
-    int64_t even = (rows + ROW_STEP - 1) / ROW_STEP * ROW_STEP;
-    rows = even <= most ? even : rows;
+    int64_t limit = max_scores / (a->heads * a->keys);
+    limit = limit > MAX_ROWS ? MAX_ROWS : limit < 1 ? 1 : limit;
+    if (a->queries <= limit) return (blocks){1, a->queries, a->queries};
+    int64_t count = (a->queries + limit - 1) / limit, rows = (a->queries + count - 1) / count;
+    int64_t rounded = (rows + ROW_STEP - 1) / ROW_STEP * ROW_STEP;
+    rows = rounded <= limit ? rounded : rows;
     count = (a->queries + rows - 1) / rows;
     return (blocks){count, rows, a->queries - (count - 1) * rows};
 }
 
 /* The products of a block; a matrix is (heads, rows, columns) through its strides. */
 enum { SCORES, VALUES, FORWARD_PRODUCTS };
-enum { P_SCORES, P_GRADIENT, P_TO_V, S_TO_Q, S_TO_K, BACKWARD_PRODUCTS, MOST_PRODUCTS = BACKWARD_PRODUCTS };
+enum { P_SCORES, P_GRADIENT, P_TO_V, S_TO_Q, S_TO_K, BACKWARD_PRODUCTS, MAX_PRODUCTS = BACKWARD_PRODUCTS };
 
 typedef struct attention_state {
     blocks blocks;
-    int64_t heads;                              /* of a block; backward: all heads */
-    icseg_primitive *product[2][MOST_PRODUCTS]; /* [1]: of the last block, where it is smaller */
-    size_t own, scores, gradient;               /* offsets in scratch */
-    size_t q, k, v;                             /* the forward pass's copies, head by head: offsets in scratch */
+    int64_t heads;                             /* of a block; backward: all heads */
+    icseg_primitive *product[2][MAX_PRODUCTS]; /* [1]: of the last block, where it is smaller */
+    size_t own, scores, gradient;              /* offsets in scratch */
+    size_t q, k, v;                            /* the forward pass's copies, head by head: offsets in scratch */
 } attention_state;
 
 typedef struct matrix {
@@ -82,8 +82,8 @@ static icseg_status open_product(icseg_primitive **out, int64_t heads, int64_t r
 
 /* Heads of a block: few enough for its scores to stay in the caches, and a divisor of all heads. */
 static int64_t heads_of(const attention *a, int64_t rows) {
-    int64_t most = scores_of_thread * omp_get_max_threads() / (rows * a->keys), heads = most < 1 ? 1 : most;
-    if (heads > a->heads) heads = a->heads;
+    int64_t heads = scores_of_thread * omp_get_max_threads() / (rows * a->keys);
+    heads = heads < 1 ? 1 : heads > a->heads ? a->heads : heads;
     while (a->heads % heads) heads--;
     return heads;
 }
@@ -97,18 +97,19 @@ static icseg_status open_forward(icseg_primitive **p, const attention *a, int64_
     return open_product(&p[VALUES], heads, rows, keys, depth, scores, v, out, false, error);
 }
 
-static icseg_status open_backward(icseg_primitive **p, const attention *a, int64_t rows, bool several,
+static icseg_status open_backward(icseg_primitive **p, const attention *a, int64_t rows, bool accumulate,
                                   icseg_error *error) {
     int64_t depth = a->width / a->heads, keys = a->keys;
     matrix in = {depth, pitch_of(a), 1}, out = {depth, a->width, 1}, scores = {rows * keys, keys, 1};
     ICSEG_TRY(open_product(&p[P_SCORES], a->heads, rows, depth, keys, in, transposed(in), scores, false, error));
-    if (a->wants[V])
-        ICSEG_TRY(open_product(&p[P_TO_V], a->heads, keys, rows, depth, transposed(scores), out, in, several, error));
-    if (a->wants[Q] || a->wants[K])
+    if (a->needs[V])
+        ICSEG_TRY(
+            open_product(&p[P_TO_V], a->heads, keys, rows, depth, transposed(scores), out, in, accumulate, error));
+    if (a->needs[Q] || a->needs[K])
         ICSEG_TRY(open_product(&p[P_GRADIENT], a->heads, rows, depth, keys, out, transposed(in), scores, false, error));
-    if (a->wants[Q]) ICSEG_TRY(open_product(&p[S_TO_Q], a->heads, rows, keys, depth, scores, in, in, false, error));
-    if (a->wants[K])
-        ICSEG_TRY(open_product(&p[S_TO_K], a->heads, keys, rows, depth, transposed(scores), in, in, several, error));
+    if (a->needs[Q]) ICSEG_TRY(open_product(&p[S_TO_Q], a->heads, rows, keys, depth, scores, in, in, false, error));
+    if (a->needs[K])
+        ICSEG_TRY(open_product(&p[S_TO_K], a->heads, keys, rows, depth, transposed(scores), in, in, accumulate, error));
     return ICSEG_OK;
 }
 
@@ -124,9 +125,9 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
         int64_t rows = last ? s->blocks.last : s->blocks.rows;
         ICSEG_TRY(backward ? open_backward(s->product[last], a, rows, s->blocks.count > 1, error)
                            : open_forward(s->product[last], a, s->heads, rows, error));
-        for (int i = 0; i < MOST_PRODUCTS; i++) {
-            size_t wanted = s->product[last][i] ? icseg_primitive_scratch(s->product[last][i]) : 0;
-            own = wanted > own ? wanted : own;
+        for (int i = 0; i < MAX_PRODUCTS; i++) {
+            size_t bytes = s->product[last][i] ? icseg_primitive_scratch(s->product[last][i]) : 0;
+            own = bytes > own ? bytes : own;
         }
     }
     size_t bytes = (size_t)(s->blocks.rows * s->heads * a->keys) * sizeof(float);
@@ -142,8 +143,8 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
 
 static void release(icseg_kernel *k) {
     attention_state *s = k->state;
-    for (int i = 0; s && i < 2 * MOST_PRODUCTS; i++)
-        icseg_primitive_close(&s->product[i / MOST_PRODUCTS][i % MOST_PRODUCTS]);
+    for (int i = 0; s && i < 2 * MAX_PRODUCTS; i++)
+        icseg_primitive_close(&s->product[i / MAX_PRODUCTS][i % MAX_PRODUCTS]);
     icseg_free(s);
 }
 
@@ -165,7 +166,7 @@ ICSEG_KERNEL static void softmax_rows(float *scores, int64_t rows, int64_t n, fl
     }
 }
 
-/* d = scale p (d - <d, p>): from the gradient of the probabilities to that of the products of q and k. */
+/* d = scale p (d - <d, p>): turns the gradient of the probabilities into that of the products of q and k. */
 ICSEG_KERNEL static void softmax_gradient_rows(const float *probability, float *gradient, int64_t rows, int64_t n,
                                                float scale) {
     for (int64_t r = 0; r < rows; r++) {
@@ -277,7 +278,7 @@ static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_err
     return ICSEG_OK;
 }
 
-/* Several blocks add to dk and dv, so these start from zero. */
+/* Several blocks add to dk and dv, which therefore start from zero. */
 static void clear(const attention *a, void *const *gradients, int which) {
     int64_t rows = a->batch * a->keys, pitch = pitch_of(a);
     float *first = rows_of(a, gradients, which, 0, 0);
@@ -292,13 +293,13 @@ static icseg_status backward_block(const attention *a, const block *b, void *con
     const float *key = rows_of(a, in, K, b->image, 0), *v = rows_of(a, in, V, b->image, 0);
     ICSEG_TRY(multiply(b, P_SCORES, q, key, b->scores, error));
     softmax(b->scores, rows, a->keys, scale_of(a));
-    if (a->wants[V]) ICSEG_TRY(multiply(b, P_TO_V, b->scores, dy, rows_of(a, gradients, V, b->image, 0), error));
-    if (!a->wants[Q] && !a->wants[K]) return ICSEG_OK;
+    if (a->needs[V]) ICSEG_TRY(multiply(b, P_TO_V, b->scores, dy, rows_of(a, gradients, V, b->image, 0), error));
+    if (!a->needs[Q] && !a->needs[K]) return ICSEG_OK;
     ICSEG_TRY(multiply(b, P_GRADIENT, dy, v, b->gradient, error));
     softmax_gradient(b->scores, b->gradient, rows, a->keys, scale_of(a));
-    if (a->wants[Q])
+    if (a->needs[Q])
         ICSEG_TRY(multiply(b, S_TO_Q, b->gradient, key, rows_of(a, gradients, Q, b->image, b->first), error));
-    if (a->wants[K]) ICSEG_TRY(multiply(b, S_TO_K, b->gradient, q, rows_of(a, gradients, K, b->image, 0), error));
+    if (a->needs[K]) ICSEG_TRY(multiply(b, S_TO_K, b->gradient, q, rows_of(a, gradients, K, b->image, 0), error));
     return ICSEG_OK;
 }
 
@@ -308,9 +309,9 @@ static icseg_status backward_run(icseg_kernel *k, const icseg_run *run, icseg_er
     int inputs = a->packed ? 1 : 3, next = 0;
     void *gradients[3] = {NULL, NULL, NULL};
     for (int i = 0; i < inputs; i++)
-        if (a->wants[i]) gradients[i] = k->out[next++];
+        if (a->needs[i]) gradients[i] = k->out[next++];
     for (int i = K; i <= V && s->blocks.count > 1; i++)
-        if (a->wants[i]) clear(a, gradients, i);
+        if (a->needs[i]) clear(a, gradients, i);
     for (int64_t i = 0; i < a->batch * s->blocks.count; i++) {
         block b = block_at(k, run, i);
         const float *dy = (const float *)k->in[inputs] + (b.image * a->queries + b.first) * a->width;
@@ -334,7 +335,7 @@ static double forward_flops(const icseg_graph *g, const icseg_node *node) {
 static double backward_flops(const icseg_graph *g, const icseg_node *node) {
     (void)g;
     const attention *a = node->attributes;
-    return work(node, 1 + (a->wants[Q] || a->wants[K]) + a->wants[Q] + a->wants[K] + a->wants[V]);
+    return work(node, 1 + (a->needs[Q] || a->needs[K]) + a->needs[Q] + a->needs[K] + a->needs[V]);
 }
 
 static const icseg_op gradient_op = {
@@ -345,12 +346,12 @@ static void attention_gradient(icseg_graph *g, const icseg_node *node, const ics
     attention a = *(const attention *)node->attributes;
     int inputs = a.packed ? 1 : 3;
     icseg_value from[4];
-    for (int i = 0; i < 3; i++) a.wants[i] = icseg_node_wants(g, node, a.packed ? 0 : i);
+    for (int i = 0; i < 3; i++) a.needs[i] = icseg_node_needs_grad(g, node, a.packed ? 0 : i);
     for (int i = 0; i < inputs; i++) from[i] = node->input[i];
     from[inputs] = grad_out[0];
     icseg_node *back = icseg_node_append(g, &gradient_op, &a, sizeof a, from, inputs + 1, 0);
     for (int i = 0; back && i < inputs; i++)
-        if (a.wants[i]) grad_in[i] = icseg_node_output(g, back, ICSEG_F32, icseg_graph_value(g, node->input[i])->shape);
+        if (a.needs[i]) grad_in[i] = icseg_node_output(g, back, ICSEG_F32, icseg_graph_value(g, node->input[i])->shape);
 }
 
 const icseg_op icseg_op_attention = {.name = "attention",

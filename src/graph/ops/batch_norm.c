@@ -93,7 +93,8 @@ ICSEG_KERNEL static void chunk_sums(const float *x, const float *dy, const float
     for (; r + 2 <= rows; r += 2, x += 2 * c, dy += 2 * c)
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
-            float p = x[j], q = x[j + c], g = dy[j], h = dy[j + c]; /* loaded whatever the mask: no masked loads */
+            float p = x[j], q = x[j + c], g = dy[j],
+                  h = dy[j + c]; /* loaded before masking, which avoids masked loads */
             g = p * scale[j] + shift[j] <= floor ? 0 : g;
             h = q * scale[j] + shift[j] <= floor ? 0 : h;
             float products = g * (p - mean[j]) + h * (q - mean[j]);
@@ -189,7 +190,7 @@ static icseg_status batch_norm_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* y from x and its statistics. */
+/* Computes y from x and its statistics. */
 static void normalise(const icseg_kernel *k, const float *mean, const float *inv, bool relu, float *scratch) {
     icseg_chunks m = chunks_of(k, X, WEIGHT);
     int64_t c = m.width;
@@ -222,22 +223,23 @@ static icseg_status batch_norm_run(icseg_kernel *k, const icseg_run *run, icseg_
 
 /* -- recomputing the output for the backward pass: x, weight, bias, mean, inv -> y */
 
-enum { A_MEAN = BIAS + 1, A_INV, A_INPUTS };
+enum { R_MEAN = BIAS + 1, R_INV, R_INPUTS };
 
-static icseg_status again_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status recompute_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const icseg_batch_norm_options *o = k->node->attributes;
-    normalise(k, k->in[A_MEAN], k->in[A_INV], o->relu, run->scratch);
+    normalise(k, k->in[R_MEAN], k->in[R_INV], o->relu, run->scratch);
     return ICSEG_OK;
 }
 
-static const icseg_op again_op = {.name = "batch_norm", .prepare = batch_norm_prepare, .run = again_run, .in_place = 1};
+static const icseg_op recompute_op = {
+    .name = "batch_norm", .prepare = batch_norm_prepare, .run = recompute_run, .in_place = 1};
 
-/* The statistics are known, and the running ones have been updated. */
+/* Recomputes y from the saved statistics and does not update the running ones again. */
 static icseg_value recompute(icseg_graph *g, const icseg_node *node, const icseg_value *inputs) {
-    icseg_value in[A_INPUTS] = {inputs[X], inputs[WEIGHT], inputs[BIAS], node->output[1], node->output[2]};
+    icseg_value in[R_INPUTS] = {inputs[X], inputs[WEIGHT], inputs[BIAS], node->output[1], node->output[2]};
     icseg_node *n =
-        icseg_node_append(g, &again_op, node->attributes, sizeof(icseg_batch_norm_options), in, A_INPUTS, 0);
+        icseg_node_append(g, &recompute_op, node->attributes, sizeof(icseg_batch_norm_options), in, R_INPUTS, 0);
     if (!n) return ICSEG_NONE;
     icseg_node_name_like(n, node);
     const icseg_value_info *y = icseg_graph_value(g, node->output[0]);
@@ -250,7 +252,7 @@ enum { G_X, G_DY, G_WEIGHT, G_BIAS, G_MEAN, G_INV, G_INPUTS };
 
 typedef struct gradient_attributes {
     bool batch_statistics, relu;
-    bool wants_x, wants_parameters; /* which outputs exist */
+    bool needs_x, needs_parameters; /* which outputs exist */
 } gradient_attributes;
 
 static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
@@ -270,7 +272,7 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
     float *partial = b + c;
     affine(k->in[G_WEIGHT], k->in[G_BIAS], mean, inv, c, scale, shift);
     memset(sum, 0, (size_t)(4 * c) * sizeof *sum); /* also dot, a, b: running statistics do not depend on x */
-    if (o->batch_statistics || o->wants_parameters) {
+    if (o->batch_statistics || o->needs_parameters) {
 #pragma omp parallel for schedule(static)
         for (int64_t i = 0; i < m.count; i++) {
             float *p = partial + i * 2 * c;
@@ -287,12 +289,12 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
     gradient_terms terms = {mean, scale, shift, a, b, o->relu};
     bool bf16 = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < (o->wants_x ? m.count : 0); i++) {
+    for (int64_t i = 0; i < (o->needs_x ? m.count : 0); i++) {
         int64_t at = i * m.step * c;
         gradient_rows(x + at, dy + at, &terms, icseg_chunk_rows(&m, i), c, icseg_at(k->out[0], bf16, at), bf16);
     }
-    if (!o->wants_parameters) return ICSEG_OK;
-    float *dweight = k->out[o->wants_x], *dbias = k->out[o->wants_x + 1];
+    if (!o->needs_parameters) return ICSEG_OK;
+    float *dweight = k->out[o->needs_x], *dbias = k->out[o->needs_x + 1];
     for (int64_t j = 0; j < c; j++) dweight[j] = dot[j] * inv[j];
     memcpy(dbias, sum, (size_t)c * sizeof *dbias);
     return ICSEG_OK;
@@ -308,19 +310,19 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     const icseg_batch_norm_options *o = node->attributes;
     gradient_attributes attributes = {.batch_statistics = o->batch_statistics,
                                       .relu = o->relu,
-                                      .wants_x = icseg_node_wants(g, node, X),
-                                      .wants_parameters =
-                                          icseg_node_wants(g, node, WEIGHT) || icseg_node_wants(g, node, BIAS)};
+                                      .needs_x = icseg_node_needs_grad(g, node, X),
+                                      .needs_parameters = icseg_node_needs_grad(g, node, WEIGHT) ||
+                                                          icseg_node_needs_grad(g, node, BIAS)};
     icseg_value in[G_INPUTS] = {node->input[X],    grad_out[0],     node->input[WEIGHT],
                                 node->input[BIAS], node->output[1], node->output[2]};
-    if (!o->batch_statistics && !o->relu && !attributes.wants_parameters)
+    if (!o->batch_statistics && !o->relu && !attributes.needs_parameters)
         in[G_X] = in[G_DY]; /* a scaling: the factor b of x is 0, so x need not be kept */
     icseg_node *n = icseg_node_append(g, &gradient_op, &attributes, sizeof attributes, in, G_INPUTS, 0);
     if (!n) return;
     icseg_shape channels = icseg_graph_value(g, node->input[WEIGHT])->shape;
-    if (attributes.wants_x)
+    if (attributes.needs_x)
         grad_in[X] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[X])->shape);
-    if (!attributes.wants_parameters) return;
+    if (!attributes.needs_parameters) return;
     grad_in[WEIGHT] = icseg_node_output(g, n, ICSEG_F32, channels);
     grad_in[BIAS] = icseg_node_output(g, n, ICSEG_F32, channels);
 }

@@ -5,11 +5,11 @@
 #include "base/system.h"
 #include "graph/ops/linear_algebra.h"
 
-enum { ROWS = 1024, MOST_PARTS = 64 }; /* rows of a part, unless there would be too many parts */
+enum { ROWS = 1024, MAX_PARTS = 64 }; /* rows of a part, unless there would be too many parts */
 
 static int64_t parts_of(int64_t rows) {
     int64_t parts = (rows + ROWS - 1) / ROWS;
-    return parts < MOST_PARTS ? parts : MOST_PARTS;
+    return parts < MAX_PARTS ? parts : MAX_PARTS;
 }
 
 ICSEG_KERNEL static void sum_rows(const float *x, int64_t rows, int64_t columns, float *sum) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * cast: the same numbers in another type. Only icseg_graph_use_bf16 appends it. */
+ * cast: converts a tensor to another type. Only icseg_graph_use_bf16 appends it. */
 #ifndef ICSEG_GRAPH_OPS_CAST_H
 #define ICSEG_GRAPH_OPS_CAST_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Shared by the row-wise operators: a matrix cut into chunks of rows. The cuts depend on its shape only, so that sums
- * over rows (float inside a chunk, double across chunks, in order) have the same bits for any number of threads. */
+ * Shared by the row-wise operators: a matrix divided into chunks of rows. The division depends on the shape only, so
+ * that sums over rows (float inside a chunk, double across chunks, in order) have the same bits for any number of
+ * threads. */
 #ifndef ICSEG_GRAPH_OPS_CHUNKS_H
 #define ICSEG_GRAPH_OPS_CHUNKS_H
 

@@ -25,7 +25,7 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     int64_t at = 0;
     for (int i = 0; i < node->input_count; i++) {
         int64_t length = icseg_graph_dim(g, node->input[i], axis);
-        if (icseg_node_wants(g, node, i)) grad_in[i] = icseg_slice(g, grad_out[0], axis, at, length);
+        if (icseg_node_needs_grad(g, node, i)) grad_in[i] = icseg_slice(g, grad_out[0], axis, at, length);
         at += length;
     }
 }

@@ -9,7 +9,7 @@
 typedef struct conv_state {
     icseg_primitive *primitive; /* one of these two */
     icseg_winograd *winograd;
-    bool turned;         /* the primitive's operands are dy, x */
+    bool swapped;        /* the primitive's operands are dy, x */
     size_t own, weights; /* offsets in scratch */
 } conv_state;
 
@@ -25,14 +25,14 @@ static bool is_matrix(const icseg_conv_shape *s) {
     return s->kernel_height == 1 && s->kernel_width == 1 && s->stride == 1 && s->padding == 0;
 }
 
-/* Gradients of 1x1 convolutions in bf16: matrix products are up to three times as fast as oneDNN's convolutions. */
+/* For gradients of 1x1 convolutions in bf16: matrix products are up to three times as fast as oneDNN's convolutions. */
 static icseg_status open_product(icseg_kernel *k, conv_state *s, icseg_primitive_options options, icseg_error *error) {
     const icseg_conv_shape *c = k->node->attributes;
     int64_t rows = c->batch * c->height * c->width;
-    s->turned = direction_of(k) == ICSEG_CONV_BACKWARD_WEIGHTS;
-    options.pack = !s->turned;
-    icseg_matmul_shape product = s->turned ? icseg_product_shape(c->out, rows, c->in, true, false)
-                                           : icseg_product_shape(rows, c->out, c->in, false, false);
+    s->swapped = direction_of(k) == ICSEG_CONV_BACKWARD_WEIGHTS;
+    options.pack = !s->swapped;
+    icseg_matmul_shape product = s->swapped ? icseg_product_shape(c->out, rows, c->in, true, false)
+                                            : icseg_product_shape(rows, c->out, c->in, false, false);
     return icseg_matmul_open(&s->primitive, &product, options, error);
 }
 
@@ -82,7 +82,7 @@ static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error)
         return icseg_winograd_run(s->winograd, operands, scratch + s->own, error);
     }
     ICSEG_TRY(icseg_weights_get(k, 1, s->primitive, scratch + s->weights, &operands.b, error));
-    if (s->turned) operands.a = k->in[1], operands.b = k->in[0];
+    if (s->swapped) operands.a = k->in[1], operands.b = k->in[0];
     return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
 }
 
@@ -94,13 +94,13 @@ static void release(icseg_kernel *k) {
 }
 
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options) {
-    return options.in == ICSEG_F32 && !icseg_conv_reduces_precision(shape, options) && icseg_winograd_pays(shape);
+    return options.in == ICSEG_F32 && !icseg_conv_reduces_precision(shape, options) && icseg_winograd_is_faster(shape);
 }
 
-/* Twice the rate of f32 is less than what Winograd gains. */
-bool icseg_conv_bf16_pays(const icseg_graph *g, const icseg_node *node) {
+/* Without AMX, bf16 has twice the rate of f32, which is less than Winograd gains. */
+bool icseg_conv_bf16_is_faster(const icseg_graph *g, const icseg_node *node) {
     (void)g;
-    return icseg_compute_bf16() == ICSEG_BF16_AMX || !icseg_winograd_pays(node->attributes);
+    return icseg_compute_bf16() == ICSEG_BF16_AMX || !icseg_winograd_is_faster(node->attributes);
 }
 
 static const icseg_op input_gradient_op = {.name = "conv2d_gradient_input",
@@ -109,13 +109,13 @@ static const icseg_op input_gradient_op = {.name = "conv2d_gradient_input",
                                            .release = release,
                                            .flops = icseg_conv_flops,
                                            .lazy_inputs = 1 << 1,
-                                           .bf16 = {.product = 1, .out = 1, .pays = icseg_conv_bf16_pays}};
+                                           .bf16 = {.product = 1, .out = 1, .is_faster = icseg_conv_bf16_is_faster}};
 static const icseg_op weight_gradient_op = {.name = "conv2d_gradient_weight",
                                             .prepare = prepare,
                                             .run = run,
                                             .release = release,
                                             .flops = icseg_conv_flops,
-                                            .bf16 = {.product = 1 | 1 << 1, .pays = icseg_conv_bf16_pays}};
+                                            .bf16 = {.product = 1 | 1 << 1, .is_faster = icseg_conv_bf16_is_faster}};
 
 static icseg_primitive_kind direction_of(const icseg_kernel *k) {
     return k->node->op == &input_gradient_op    ? ICSEG_CONV_BACKWARD_DATA
@@ -132,9 +132,9 @@ static icseg_value append(icseg_graph *g, const icseg_op *op, const icseg_conv_s
 
 static void conv2d_gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
     icseg_value x = node->input[0], weight = node->input[1], dy = grad_out[0];
-    if (icseg_node_wants(g, node, 0)) grad_in[0] = append(g, &input_gradient_op, node->attributes, dy, weight, x);
-    if (icseg_node_wants(g, node, 1)) grad_in[1] = append(g, &weight_gradient_op, node->attributes, x, dy, weight);
-    if (node->input_count > 2 && icseg_node_wants(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
+    if (icseg_node_needs_grad(g, node, 0)) grad_in[0] = append(g, &input_gradient_op, node->attributes, dy, weight, x);
+    if (icseg_node_needs_grad(g, node, 1)) grad_in[1] = append(g, &weight_gradient_op, node->attributes, x, dy, weight);
+    if (node->input_count > 2 && icseg_node_needs_grad(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
 }
 
 const icseg_op icseg_op_conv2d = {.name = "conv2d",
@@ -144,7 +144,7 @@ const icseg_op icseg_op_conv2d = {.name = "conv2d",
                                   .release = release,
                                   .flops = icseg_conv_flops,
                                   .lazy_inputs = 1 << 1,
-                                  .bf16 = {.product = 1, .out = 1, .pays = icseg_conv_bf16_pays}};
+                                  .bf16 = {.product = 1, .out = 1, .is_faster = icseg_conv_bf16_is_faster}};
 
 static icseg_value refuse(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, int stride,
                           int padding) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ways to convolve: primitives, Winograd's algorithm, and patches laid out as rows of a matrix. */
+ * Implementations of convolution: primitives, Winograd's algorithm, and patches laid out as rows of a matrix. */
 #ifndef ICSEG_GRAPH_OPS_CONV2D_H
 #define ICSEG_GRAPH_OPS_CONV2D_H
 
 #include "graph/ops/linear_algebra.h"
 
-/* Kernel = stride > 1, no padding (a ViT's patch embedding): inputs x, weight, perhaps bias. */
+/* Kernel = stride > 1, no padding (a ViT's patch embedding): inputs x, weight and optionally bias. */
 icseg_value icseg_patch_conv(icseg_graph *g, const icseg_conv_shape *shape, const icseg_value *inputs, int count);
 /* For nodes whose attributes begin with an icseg_conv_shape. */
 static inline double icseg_conv_flops(const icseg_graph *g, const icseg_node *node) {
@@ -16,6 +16,6 @@ static inline double icseg_conv_flops(const icseg_graph *g, const icseg_node *no
 }
 /* Whether to use Winograd's algorithm rather than a primitive with these options. */
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options);
-bool icseg_conv_bf16_pays(const icseg_graph *g, const icseg_node *node);
+bool icseg_conv_bf16_is_faster(const icseg_graph *g, const icseg_node *node);
 
 #endif

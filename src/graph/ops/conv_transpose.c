@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conv_transpose2x2: kernel 2, stride 2. Every input pixel makes a square of four output pixels: a matrix product with
- * the weight (4 O, I), after which the squares are moved to their places. Images are processed one by one, which limits
+ * conv_transpose2x2: kernel 2, stride 2. A matrix product with the weight (4 O, I) turns every input pixel into a
+ * square of four output pixels, which are then moved to their places. Images are processed one by one, which limits
  * scratch memory. */
 #include <string.h>
 
@@ -25,7 +25,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     transpose_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, 0, "a transposed convolution");
     int64_t pixels = t->height * t->width, square = 4 * t->out;
-    icseg_primitive_options options = {.pack = icseg_weights_want_packing(k, 1)};
+    icseg_primitive_options options = {.pack = icseg_weights_should_pack(k, 1)};
     icseg_set_precision(k, &options);
     icseg_matmul_shape product = icseg_product_shape(pixels, t->in, square, false, true);
     if (k->node->op == &input_gradient_op) product = icseg_product_shape(pixels, square, t->in, false, false);
@@ -156,9 +156,9 @@ static icseg_value append(icseg_graph *g, const icseg_op *op, const icseg_node *
 static void conv_transpose2x2_gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out,
                                        icseg_value *grad_in) {
     icseg_value x = node->input[0], weight = node->input[1], dy = grad_out[0];
-    if (icseg_node_wants(g, node, 0)) grad_in[0] = append(g, &input_gradient_op, node, dy, weight, x);
-    if (icseg_node_wants(g, node, 1)) grad_in[1] = append(g, &weight_gradient_op, node, dy, x, weight);
-    if (node->input_count > 2 && icseg_node_wants(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
+    if (icseg_node_needs_grad(g, node, 0)) grad_in[0] = append(g, &input_gradient_op, node, dy, weight, x);
+    if (icseg_node_needs_grad(g, node, 1)) grad_in[1] = append(g, &weight_gradient_op, node, dy, x, weight);
+    if (node->input_count > 2 && icseg_node_needs_grad(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
 }
 
 const icseg_op icseg_op_conv_transpose2x2 = {.name = "conv_transpose2x2",

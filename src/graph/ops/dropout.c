@@ -122,11 +122,11 @@ icseg_value icseg_dropout(icseg_graph *g, icseg_value x, float p, icseg_dropout_
         return icseg_graph_fail(g, "dropout", ICSEG_ERROR_ARGUMENT, "probability %g is not in [0, 1)", (double)p);
     if (p == 0 || x == ICSEG_NONE || !icseg_graph_training(g)) return x;
     icseg_shape shape = icseg_graph_value(g, x)->shape;
-    int least = mode == ICSEG_DROPOUT_CHANNEL ? 2 : mode == ICSEG_DROPOUT_SAMPLE ? 1 : 0;
-    if (shape.rank < least) {
+    int min_rank = mode == ICSEG_DROPOUT_CHANNEL ? 2 : mode == ICSEG_DROPOUT_SAMPLE ? 1 : 0;
+    if (shape.rank < min_rank) {
         char s[ICSEG_SHAPE_TEXT];
         return icseg_graph_fail(g, "dropout", ICSEG_ERROR_SHAPE, "x is %s; %s is expected",
-                                icseg_shape_text(shape, s, sizeof s), least == 2 ? "(B, ..., C)" : "(B, ...)");
+                                icseg_shape_text(shape, s, sizeof s), min_rank == 2 ? "(B, ..., C)" : "(B, ...)");
     }
     dropout_attributes attributes = {.p = p, .mode = mode, .key = icseg_graph_node_count(g)};
     icseg_node *node = icseg_node_append(g, &icseg_op_dropout, &attributes, sizeof attributes, &x, 1, 0);

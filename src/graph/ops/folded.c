@@ -9,10 +9,10 @@
 /* Published in the weight parameter when the bias is ready; weights and packed copies are published when they are
  * made. */
 struct icseg_folded {
-    const icseg_param *gamma; /* of which batch norm */
+    const icseg_param *gamma; /* identifies the batch norm */
     uint64_t version;         /* sum of all parameters' versions, which only grow; 0: not folded yet */
     float *bias;              /* (O) */
-    float *_Atomic weights;   /* (O, kh, kw, I), if some primitive uses them unpacked; else NULL */
+    float *_Atomic weights;   /* (O, kh, kw, I), if a primitive uses them unpacked; else NULL */
     size_t bytes;             /* of these two */
     icseg_packed *_Atomic packed;
 };
@@ -84,7 +84,7 @@ static icseg_folded *open_folded(const icseg_param *weight) {
 
 static bool is_plain(const icseg_primitive *primitive) { return !primitive || !icseg_primitive_packed_size(primitive); }
 
-/* Weights that are in the layout already, or NULL. */
+/* The weights in the primitive's layout, if they exist already; otherwise NULL. */
 static const void *find(const icseg_folded *f, const icseg_primitive *primitive) {
     return is_plain(primitive) ? f->weights : icseg_packed_find(f->packed, primitive, f->version);
 }
@@ -119,7 +119,7 @@ static bool is_current(const icseg_folded *f, const icseg_kernel *k) {
 }
 
 /* Folds the bias again and drops copies of older values. */
-static icseg_status renew(icseg_folded *f, const icseg_kernel *k, icseg_error *error) {
+static icseg_status refresh(icseg_folded *f, const icseg_kernel *k, icseg_error *error) {
     const icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT), *gamma = param(k, ICSEG_FUSED_GAMMA);
     fold_bias(k, f->bias);
     ICSEG_TRY(check_finite(k, f->bias, weight->shape.dim[0], error));
@@ -140,7 +140,7 @@ static icseg_status get_folded(const icseg_kernel *k, icseg_folded **out, icseg_
     icseg_param *weight = param(k, ICSEG_FUSED_WEIGHT);
     icseg_folded *known = weight->folded, *f = known ? known : open_folded(weight);
     if (!f) return icseg_fail_memory(error, (size_t)weight->shape.dim[0] * sizeof(float), "a folded bias");
-    icseg_status status = is_current(f, k) ? ICSEG_OK : renew(f, k, error);
+    icseg_status status = is_current(f, k) ? ICSEG_OK : refresh(f, k, error);
     if (status != ICSEG_OK) {
         if (!known) free_folded(f);
         return status;

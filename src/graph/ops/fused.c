@@ -25,11 +25,11 @@ static icseg_primitive_options options_of(const icseg_kernel *k) {
                                        .in = icseg_kernel_in(k, ICSEG_FUSED_X)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
     icseg_set_precision(k, &options);
-    options.pack = !is_conv && (icseg_weights_want_packing(k, ICSEG_FUSED_WEIGHT) || options.in != ICSEG_F32);
+    options.pack = !is_conv && (icseg_weights_should_pack(k, ICSEG_FUSED_WEIGHT) || options.in != ICSEG_F32);
     return options;
 }
 
-/* Winograd's convolution does not add to its output and has no other activations. */
+/* Winograd's convolution does not add to its output and supports no activation but ReLU. */
 static bool is_winograd(const icseg_kernel *k) {
     if (k->node->op != &icseg_op_conv2d_fused || has(k, ICSEG_FUSED_RESIDUAL)) return false;
     const icseg_fused_conv *a = k->node->attributes;
@@ -89,11 +89,11 @@ static void release(icseg_kernel *k) {
     icseg_free(s);
 }
 
-/* If Winograd's convolution is not possible, bf16 need not beat it. */
-static bool conv_pays(const icseg_graph *g, const icseg_node *node) {
+/* Where Winograd's convolution cannot be used, bf16 need not be faster than it. */
+static bool conv_is_faster(const icseg_graph *g, const icseg_node *node) {
     const icseg_fused_conv *a = node->attributes;
     bool direct = node->input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE || a->activation > ICSEG_ACTIVATION_RELU;
-    return direct || icseg_conv_bf16_pays(g, node);
+    return direct || icseg_conv_bf16_is_faster(g, node);
 }
 
 const icseg_op icseg_op_conv2d_fused = {
@@ -104,7 +104,7 @@ const icseg_op icseg_op_conv2d_fused = {
     .flops = icseg_conv_flops,
     .lazy_inputs = 1 << ICSEG_FUSED_WEIGHT,
     .in_place = 1 << ICSEG_FUSED_RESIDUAL,
-    .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1, .pays = conv_pays}};
+    .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1, .is_faster = conv_is_faster}};
 const icseg_op icseg_op_linear_fused = {
     .name = "linear_fused",
     .prepare = prepare,

@@ -47,7 +47,7 @@ typedef struct icseg_fused_pair {
 } icseg_fused_pair;
 
 /* Whether blocks of rows are faster, for that many rows and bytes between the two maps. */
-bool icseg_linear_pair_pays(int64_t rows, int64_t between_bytes);
+bool icseg_linear_pair_is_faster(int64_t rows, int64_t between_bytes);
 
 /* The convolution's weights in the primitive's layout (NULL: unpacked) and its bias, both with the batch norm folded
  * in. They are made on first use, and again when a parameter has changed, and are kept with the weight parameter. */

@@ -10,7 +10,7 @@
 #include "graph/ops/chunks.h"
 #include "graph/ops/norm.h"
 
-enum { BLOCK = 1024 }; /* floats summed in float */
+enum { BLOCK = 1024 }; /* floats that are summed in float, before the sum is added in double */
 
 /* Mean and sum of centred squares of n numbers. */
 ICSEG_KERNEL static void chunk_moments(const float *x, int64_t n, double *mean, double *m2) {
@@ -30,9 +30,9 @@ ICSEG_KERNEL static void chunk_moments(const float *x, int64_t n, double *mean, 
         for (int64_t j = 0; j < size; j++) sum += (x[at + j] - m) * (x[at + j] - m);
         squares += (double)sum;
     }
-    double off = (double)m - total / (double)n; /* m was rounded */
+    double rounding = (double)m - total / (double)n; /* of m */
     *mean = total / (double)n;
-    *m2 = squares - (double)n * off * off;
+    *m2 = squares - (double)n * rounding * rounding;
 }
 
 ICSEG_KERNEL static void apply_rows(const float *x, const float *weight, const float *bias, float mean, float inv,
@@ -120,7 +120,7 @@ static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
 }
 
 static void parameter_gradients(const icseg_kernel *k, const float *sums, int64_t batch, int64_t c) {
-    int first = ((const icseg_norm_gradient_attributes *)k->node->attributes)->wants_x;
+    int first = ((const icseg_norm_gradient_attributes *)k->node->attributes)->needs_x;
     icseg_sum_partials(sums, batch, 2 * c, c, k->out[first + 1]);
     icseg_sum_partials(sums + c, batch, 2 * c, c, k->out[first]);
 }
@@ -143,8 +143,8 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
         }
     for (int64_t b = 0; b < batch; b++)
         icseg_sum_partials(partial + 2 * c * b * m.count, m.count, 2 * c, 2 * c, sums + 2 * c * b);
-    if (o->wants_parameters) parameter_gradients(k, sums, batch, c);
-    if (!o->wants_x) return ICSEG_OK;
+    if (o->needs_parameters) parameter_gradients(k, sums, batch, c);
+    if (!o->needs_x) return ICSEG_OK;
     float *dx = k->out[0];
     for (int64_t b = 0; b < batch; b++) {
         double sum = 0, dot = 0;

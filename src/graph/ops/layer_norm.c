@@ -94,7 +94,7 @@ static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
     (void)error;
     int64_t c = icseg_kernel_in(k, ICSEG_NORM_WEIGHT)->count;
     icseg_chunks m = icseg_chunks_of(icseg_kernel_in(k, ICSEG_NORM_X)->count / c, c);
-    if (((const icseg_norm_gradient_attributes *)k->node->attributes)->wants_parameters)
+    if (((const icseg_norm_gradient_attributes *)k->node->attributes)->needs_parameters)
         k->scratch_size = (size_t)(2 * c * m.count) * sizeof(float);
     return ICSEG_OK;
 }
@@ -106,20 +106,20 @@ static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_er
     icseg_chunks m = icseg_chunks_of(icseg_kernel_in(k, ICSEG_NORM_X)->count / c, c);
     const float *x = k->in[ICSEG_NORM_X], *dy = k->in[ICSEG_NORM_DY], *mean = k->in[ICSEG_NORM_MEAN],
                 *inv = k->in[ICSEG_NORM_INV];
-    float *partial = run->scratch, *dx = o->wants_x ? k->out[0] : NULL;
+    float *partial = run->scratch, *dx = o->needs_x ? k->out[0] : NULL;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < m.count; i++) {
         int64_t row = i * m.step, at = row * c, rows = icseg_chunk_rows(&m, i);
-        if (o->wants_parameters) { /* first, because dx may overwrite x or dy */
+        if (o->needs_parameters) { /* first, because dx may overwrite x or dy */
             float *p = partial + i * 2 * c;
             memset(p, 0, (size_t)(2 * c) * sizeof *p);
             parameter_rows(x + at, dy + at, mean + row, inv + row, rows, c, p, p + c);
         }
         if (dx) gradient_rows(x + at, dy + at, k->in[ICSEG_NORM_WEIGHT], mean + row, inv + row, rows, c, dx + at);
     }
-    if (!o->wants_parameters) return ICSEG_OK;
-    icseg_sum_partials(partial, m.count, 2 * c, c, k->out[o->wants_x]);
-    icseg_sum_partials(partial + c, m.count, 2 * c, c, k->out[o->wants_x + 1]);
+    if (!o->needs_parameters) return ICSEG_OK;
+    icseg_sum_partials(partial, m.count, 2 * c, c, k->out[o->needs_x]);
+    icseg_sum_partials(partial + c, m.count, 2 * c, c, k->out[o->needs_x + 1]);
     return ICSEG_OK;
 }
 

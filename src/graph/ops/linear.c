@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * linear: x W^T + b; project: x W. Both see x (..., I) as one matrix (rows, I). */
+ * linear: x W^T + b; project: x W. Both treat x (..., I) as one matrix (rows, I). */
 #include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
@@ -13,17 +13,17 @@ static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *
     icseg_value dy = grad_out[0];
     const icseg_value_info *x = icseg_graph_value(g, node->input[0]), *w = icseg_graph_value(g, node->input[1]);
     int64_t in = w->shape.dim[out_first], out = w->shape.dim[!out_first], rows = x->count / in;
-    if (icseg_node_wants(g, node, 0)) {
+    if (icseg_node_needs_grad(g, node, 0)) {
         icseg_value from[] = {dy, node->input[1]};
         grad_in[0] = icseg_product(g, &input_gradient_op, icseg_product_shape(rows, out, in, false, !out_first), from,
                                    2, x->shape);
     }
-    if (icseg_node_wants(g, node, 1)) {
+    if (icseg_node_needs_grad(g, node, 1)) {
         icseg_value from[] = {out_first ? dy : node->input[0], out_first ? node->input[0] : dy};
         icseg_matmul_shape product = icseg_product_shape(w->shape.dim[0], rows, w->shape.dim[1], true, false);
         grad_in[1] = icseg_product(g, &weight_gradient_op, product, from, 2, w->shape);
     }
-    if (node->input_count > 2 && icseg_node_wants(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
+    if (node->input_count > 2 && icseg_node_needs_grad(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
 }
 
 static void linear_gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
@@ -44,7 +44,7 @@ static icseg_value map(icseg_graph *g, const icseg_op *op, icseg_value x, icseg_
     icseg_shape s = icseg_graph_value(g, x)->shape, w = icseg_graph_value(g, weight)->shape;
     char st[ICSEG_SHAPE_TEXT], wt[ICSEG_SHAPE_TEXT], bt[ICSEG_SHAPE_TEXT];
     if (s.rank < 1 || w.rank != 2 || s.dim[s.rank - 1] != w.dim[out_first])
-        return icseg_graph_fail(g, op->name, ICSEG_ERROR_SHAPE, "x %s does not fit a weight %s, (%s) is expected",
+        return icseg_graph_fail(g, op->name, ICSEG_ERROR_SHAPE, "x %s does not fit a weight %s; (%s) is expected",
                                 icseg_shape_text(s, st, sizeof st), icseg_shape_text(w, wt, sizeof wt),
                                 out_first ? "out, in" : "in, out");
     int64_t in = w.dim[out_first], out = w.dim[!out_first];

@@ -15,16 +15,16 @@ void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options
 
 /* -- weights: a primitive's second operand, input i of the node */
 
-/* Whether a primitive should choose the layout of input i, a matrix. For weights that change at every step packing
- * costs more than it gains. */
-bool icseg_weights_want_packing(const icseg_kernel *k, int i);
+/* Whether a primitive should choose the layout of input i, a matrix. Packing weights that change at every step costs
+ * more than it gains. */
+bool icseg_weights_should_pack(const icseg_kernel *k, int i);
 /* Scratch bytes for the packed copy of an input that does not keep it. A parameter keeps its copy. */
 size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive *primitive);
 /* The operand in the primitive's layout. `scratch`: icseg_weights_scratch bytes. An operator that calls these functions
  * for input i sets bit i of op->lazy_inputs. */
 icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *scratch,
                                const void **out, icseg_error *error);
-/* The operand unpacked. */
+/* The unpacked operand. */
 icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out, icseg_error *error);
 
 /* -- nodes that are one matrix product: inputs a, b and optionally a bias; the attributes are its icseg_matmul_shape */
@@ -32,7 +32,7 @@ icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out,
 /* out (rows, columns) = a b of dense matrices, either of them stored transposed. */
 icseg_matmul_shape icseg_product_shape(int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
                                        bool b_transposed);
-/* The same for `batch` matrices in a row. */
+/* The same for `batch` consecutive matrices. */
 icseg_matmul_shape icseg_product_batch(int64_t batch, int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
                                        bool b_transposed);
 icseg_value icseg_product(icseg_graph *g, const icseg_op *op, icseg_matmul_shape product, const icseg_value *inputs,

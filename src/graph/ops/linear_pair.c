@@ -16,7 +16,7 @@ enum {
 enum { FIRST, SECOND, MAPS };
 
 /* With fewer rows the products are inefficient; more do not fit the caches (docs/performance.md). */
-enum { MOST_ROWS = 640, LEAST_BYTES = 8 << 20 };
+enum { MAX_ROWS = 640, MIN_BYTES = 8 << 20 };
 
 typedef struct pair_state {
     int64_t count, rows, last;             /* blocks; rows of one; rows of the last */
@@ -33,7 +33,7 @@ static icseg_status open_product(icseg_kernel *k, int64_t rows, int map, icseg_p
     icseg_primitive_options options = {.bias = has(k, bias),
                                        .accumulate = map == SECOND && has(k, RESIDUAL),
                                        .activation = a.activation,
-                                       .pack = icseg_weights_want_packing(k, weight_of(map))};
+                                       .pack = icseg_weights_should_pack(k, weight_of(map))};
     a.shape.rows = rows;
     icseg_set_precision(k, &options);
     return icseg_matmul_open(out, &a.shape, options, error);
@@ -44,7 +44,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     pair_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, 0, "a pair of linear maps");
     int64_t rows = a->map[FIRST].shape.rows;
-    s->count = (rows + MOST_ROWS - 1) / MOST_ROWS;
+    s->count = (rows + MAX_ROWS - 1) / MAX_ROWS;
     s->rows = (rows + s->count - 1) / s->count;
     s->last = rows - (s->count - 1) * s->rows;
     size_t own = 0;
@@ -105,6 +105,6 @@ const icseg_op icseg_op_linear_pair = {.name = "linear_pair",
                                        .lazy_inputs = 1 << FIRST_WEIGHT | 1 << SECOND_WEIGHT,
                                        .in_place = 1 << RESIDUAL};
 
-bool icseg_linear_pair_pays(int64_t rows, int64_t between_bytes) {
-    return rows > MOST_ROWS && between_bytes > LEAST_BYTES;
+bool icseg_linear_pair_is_faster(int64_t rows, int64_t between_bytes) {
+    return rows > MAX_ROWS && between_bytes > MIN_BYTES;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every operator, declared once. graph/ops/operators.h makes the declarations from this list and the tests a table:
- * each ICSEG_OP needs a case in tests/unit/test_ops_*.c. Operators of gradients are static in their operator's file.
+ * The list of operators. graph/ops/operators.h declares them from it, and the tests make a table of it: each ICSEG_OP
+ * needs a case in tests/unit/test_ops_*.c. Operators of gradients are static in their operator's file.
  *
- * ICSEG_OP(name): has a builder in graph/ops.h. ICSEG_FUSED_OP(name): made by graph/passes/fuse.h. */
+ * ICSEG_OP(name): has a builder in graph/ops.h. ICSEG_FUSED_OP(name): appended by graph/passes/fuse.h. */
 ICSEG_OP(add)
 ICSEG_OP(align_contrast)
 ICSEG_OP(attention)

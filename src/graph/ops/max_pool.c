@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * max_pool: maxima of size x size windows, stride = size; rows and columns that do not fill a window are left out. The
- * gradient goes to the first maximum of each window, which is searched again in x. NaN counts as the largest value. */
+ * gradient goes to the first maximum of each window, which is found again in x. NaN counts as the largest value. */
 #include <string.h>
 
 #include "base/system.h"

@@ -20,15 +20,15 @@ icseg_value icseg_norm_node(icseg_graph *g, const icseg_op *op, icseg_value x, i
 
 void icseg_norm_gradient(icseg_graph *g, const icseg_op *gradient, const icseg_node *node, icseg_value grad_out,
                          icseg_value *grad_in) {
-    icseg_norm_gradient_attributes attributes = {.wants_x = icseg_node_wants(g, node, 0),
-                                                 .wants_parameters =
-                                                     icseg_node_wants(g, node, 1) || icseg_node_wants(g, node, 2)};
+    icseg_norm_gradient_attributes attributes = {.needs_x = icseg_node_needs_grad(g, node, 0),
+                                                 .needs_parameters = icseg_node_needs_grad(g, node, 1) ||
+                                                                     icseg_node_needs_grad(g, node, 2)};
     icseg_value x = node->input[0], weight = node->input[1];
     icseg_value in[ICSEG_NORM_INPUTS] = {x, grad_out, weight, node->output[1], node->output[2]};
     icseg_node *n = icseg_node_append(g, gradient, &attributes, sizeof attributes, in, ICSEG_NORM_INPUTS, 0);
     if (!n) return;
-    if (attributes.wants_x) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, x)->shape);
-    if (!attributes.wants_parameters) return;
+    if (attributes.needs_x) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, x)->shape);
+    if (!attributes.needs_parameters) return;
     icseg_shape channels = icseg_graph_value(g, weight)->shape;
     grad_in[1] = icseg_node_output(g, n, ICSEG_F32, channels);
     grad_in[2] = icseg_node_output(g, n, ICSEG_F32, channels);

@@ -14,7 +14,7 @@ icseg_value icseg_norm_node(icseg_graph *g, const icseg_op *op, icseg_value x, i
 enum { ICSEG_NORM_X, ICSEG_NORM_DY, ICSEG_NORM_WEIGHT, ICSEG_NORM_MEAN, ICSEG_NORM_INV, ICSEG_NORM_INPUTS };
 
 typedef struct icseg_norm_gradient_attributes {
-    bool wants_x, wants_parameters; /* which outputs exist: dx; dweight and dbias */
+    bool needs_x, needs_parameters; /* which outputs exist: dx; dweight and dbias */
 } icseg_norm_gradient_attributes;
 
 /* Appends the gradient of `node`; grad_in as in icseg_op.gradient. */

@@ -7,14 +7,14 @@
 #include "graph/ops.h"
 #include "graph/ops/chunks.h"
 
-#define SHORTEST 1e-12f /* shorter rows are divided by this constant */
+#define MIN_LENGTH 1e-12f /* shorter rows are divided by this constant */
 
 ICSEG_KERNEL static void forward_rows(const float *x, int64_t rows, int64_t c, float *y, float *inv) {
     for (int64_t r = 0; r < rows; r++, x += c, y += c) {
         float squares = 0;
 #pragma omp simd reduction(+ : squares)
         for (int64_t j = 0; j < c; j++) squares += x[j] * x[j];
-        float length = sqrtf(squares), s = 1 / (length < SHORTEST ? SHORTEST : length);
+        float length = sqrtf(squares), s = 1 / (length < MIN_LENGTH ? MIN_LENGTH : length);
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) y[j] = x[j] * s;
         inv[r] = s;
@@ -27,7 +27,7 @@ ICSEG_KERNEL static void gradient_rows(const float *y, const float *dy, const fl
         float dot = 0, s = inv[r];
 #pragma omp simd reduction(+ : dot)
         for (int64_t j = 0; j < c; j++) dot += y[j] * dy[j];
-        if (s >= 1 / SHORTEST) dot = 0;
+        if (s >= 1 / MIN_LENGTH) dot = 0;
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) dx[j] = s * (dy[j] - y[j] * dot);
     }

@@ -37,7 +37,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     patch_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, 0, "a convolution of patches");
     int64_t rows = row_count(c), row = row_size(c);
-    icseg_primitive_options options = {.bias = k->node->input_count > 2, .pack = icseg_weights_want_packing(k, 1)};
+    icseg_primitive_options options = {.bias = k->node->input_count > 2, .pack = icseg_weights_should_pack(k, 1)};
     icseg_set_precision(k, &options);
     icseg_matmul_shape product = icseg_product_shape(rows, row, c->out, false, true);
     if (k->node->op == &input_gradient_op) product = icseg_product_shape(rows, c->out, row, false, false);
@@ -114,9 +114,9 @@ static icseg_value append(icseg_graph *g, const icseg_op *op, const icseg_conv_s
 static void patch_conv_gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out,
                                 icseg_value *grad_in) {
     icseg_value x = node->input[0], weight = node->input[1], dy = grad_out[0];
-    if (icseg_node_wants(g, node, 0)) grad_in[0] = append(g, &input_gradient_op, node->attributes, dy, weight, x);
-    if (icseg_node_wants(g, node, 1)) grad_in[1] = append(g, &weight_gradient_op, node->attributes, dy, x, weight);
-    if (node->input_count > 2 && icseg_node_wants(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
+    if (icseg_node_needs_grad(g, node, 0)) grad_in[0] = append(g, &input_gradient_op, node->attributes, dy, weight, x);
+    if (icseg_node_needs_grad(g, node, 1)) grad_in[1] = append(g, &weight_gradient_op, node->attributes, dy, x, weight);
+    if (node->input_count > 2 && icseg_node_needs_grad(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
 }
 
 static const icseg_op patch_conv_op = {.name = "conv2d",

@@ -20,7 +20,7 @@ void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options
 
 static icseg_param *param_of(const icseg_kernel *k, int i) { return icseg_graph_param_of(k->graph, k->node->input[i]); }
 
-bool icseg_weights_want_packing(const icseg_kernel *k, int i) {
+bool icseg_weights_should_pack(const icseg_kernel *k, int i) {
     return param_of(k, i) && !icseg_graph_training(k->graph);
 }
 
@@ -106,7 +106,7 @@ icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
     product_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, 0, "a matrix product");
     icseg_primitive_options options = {.bias = k->node->input_count > 2 && k->node->input[2] != ICSEG_NONE,
-                                       .pack = icseg_weights_want_packing(k, 1),
+                                       .pack = icseg_weights_should_pack(k, 1),
                                        .in = icseg_kernel_in(k, 0)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
     icseg_set_precision(k, &options);

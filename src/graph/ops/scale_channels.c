@@ -63,8 +63,8 @@ static icseg_status factors_run(icseg_kernel *k, const icseg_run *run, icseg_err
 static const icseg_op factors_op = {.name = "scale_channels_gradient", .prepare = factors_prepare, .run = factors_run};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
-    if (icseg_node_wants(g, node, 0)) grad_in[0] = icseg_scale_channels(g, grad_out[0], node->input[1]);
-    if (!icseg_node_wants(g, node, 1)) return;
+    if (icseg_node_needs_grad(g, node, 0)) grad_in[0] = icseg_scale_channels(g, grad_out[0], node->input[1]);
+    if (!icseg_node_needs_grad(g, node, 1)) return;
     icseg_value in[] = {node->input[0], grad_out[0]};
     icseg_node *n = icseg_node_append(g, &factors_op, NULL, 0, in, 2, 0);
     if (n) grad_in[1] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[1])->shape);

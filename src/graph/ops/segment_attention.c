@@ -10,7 +10,8 @@
 #include "graph/node.h"
 #include "graph/ops.h"
 
-/* PIECES: of a head's segments, for the threads. CHUNK: rows whose gradients are added to the prefix's at once. */
+/* PIECES: tasks among which the segments of a head are divided. CHUNK: rows whose gradients are added to the prefix's
+ * at once. AHEAD: rows to prefetch. */
 enum { LANES = ICSEG_LANES, PIECES = 4, CHUNK = 16, AHEAD = 3 };
 
 typedef struct attributes {
@@ -38,7 +39,7 @@ typedef struct buffers {
     int64_t padded, pitch;
 } buffers;
 
-static int64_t whole(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
+static int64_t round_up(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
 
 /* -- products of rows */
 
@@ -99,7 +100,7 @@ static void transpose(const float *rows, int64_t stride, int64_t n, int64_t widt
 
 /* p = softmax(scale * p) of n scores; p has space for whole vectors. */
 ICSEG_INLINE void softmax(float *p, int64_t n, float scale) {
-    int64_t end = whole(n);
+    int64_t end = round_up(n);
     float lane[LANES], sums[LANES] = {0};
     for (int64_t i = n; i < end; i++) p[i] = -INFINITY;
     memcpy(lane, p, sizeof lane);
@@ -127,8 +128,8 @@ ICSEG_INLINE void probabilities(const head *h, const buffers *r, const part *s, 
     softmax(p, s->shared + i + 1, h->scale);
 }
 
-/* Rows are too far apart for the hardware prefetcher; prefetching one past the last is harmless. */
-ICSEG_INLINE void fetch(const head *h, int64_t row) {
+/* Rows are too far apart for the hardware prefetcher. Prefetching rows beyond the last one is harmless. */
+ICSEG_INLINE void prefetch(const head *h, int64_t row) {
     for (int64_t at = 0; at < h->width; at += LANES) {
         __builtin_prefetch(h->q + row * h->stride + at);
         __builtin_prefetch(h->k + row * h->stride + at);
@@ -142,7 +143,7 @@ ICSEG_KERNEL static void forward_part(const head *h, const buffers *r, const par
     const float *own = h->v + s->first * h->stride;
     for (int64_t i = 0; i < s->rows; i++) {
         float *y = out + (s->first + i) * h->out_stride;
-        fetch(h, s->first + i + AHEAD);
+        prefetch(h, s->first + i + AHEAD);
         probabilities(h, r, s, i, r->p);
         memset(y, 0, (size_t)h->width * sizeof *y);
         add_rows(y, r->p, 1, h->v, h->stride, s->shared, h->width);
@@ -164,7 +165,7 @@ ICSEG_KERNEL static void backward_part(const head *h, const buffers *r, const pa
     for (int64_t i = 0; i < s->rows; i++) {
         const float *dy = own_dy + i * h->out_stride;
         float *p = all_p + i * r->pitch, *ds = all_ds + i * r->pitch, *dq = d->q + (s->first + i) * h->stride;
-        int64_t n = s->shared + i + 1, end = whole(n);
+        int64_t n = s->shared + i + 1, end = round_up(n);
         probabilities(h, r, s, i, p);
         if (s->shared) times_columns(dy, r->values, h->width, r->padded, ds);
         for (int64_t j = 0; j <= i; j++) ds[s->shared + j] = dot(dy, own_v + j * h->stride, h->width);
@@ -176,7 +177,7 @@ ICSEG_KERNEL static void backward_part(const head *h, const buffers *r, const pa
         add_rows(dq, ds, 1, h->k, h->stride, s->shared, h->width);
         add_rows(dq, ds + s->shared, 1, own_k, h->stride, i + 1, h->width);
     }
-    for (int64_t j = 0; j < s->rows; j++) { /* row j is seen by rows j, j + 1, .. */
+    for (int64_t j = 0; j < s->rows; j++) { /* rows j, j + 1, .. attend to row j */
         int64_t to = (s->first + j) * h->stride, from = j * r->pitch + s->shared + j, n = s->rows - j;
         add_rows(d->v + to, all_p + from, r->pitch, own_dy + j * h->out_stride, h->out_stride, n, h->width);
         add_rows(d->k + to, all_ds + from, r->pitch, own_q + j * h->stride, h->stride, n, h->width);
@@ -210,8 +211,8 @@ static head head_of(const icseg_kernel *k, const attributes *a, int64_t image, i
 /* A task's part of scratch memory; with scratch NULL, only its size in floats. It is small, so one layout serves both
  * directions. */
 static int64_t buffers_of(const attributes *a, int64_t width, float *scratch, int64_t task, buffers *out) {
-    int64_t padded = whole(a->prefix), pitch = padded + whole(a->longest);
-    int64_t columns = whole(width * padded), rows = (CHUNK + a->longest) * pitch, floats = 2 * (columns + rows);
+    int64_t padded = round_up(a->prefix), pitch = padded + round_up(a->longest);
+    int64_t columns = round_up(width * padded), rows = (CHUNK + a->longest) * pitch, floats = 2 * (columns + rows);
     if (!scratch) return floats;
     float *base = scratch + task * floats;
     *out = (buffers){.keys = base,
@@ -267,15 +268,15 @@ static void backward_head(const attributes *a, const head *h, buffers *r, const 
     part s = {.rows = a->prefix};
     backward_part(h, r, &s, 0, d);
     s = (part){.shared = a->prefix, .first = a->prefix};
-    int64_t held = 0; /* rows whose contribution to the prefix's gradient is not added yet */
+    int64_t pending = 0; /* rows whose contribution to the prefix's gradient is not added yet */
     for (int64_t i = 0; i < a->count; i++) {
         s.rows = a->lengths[i];
-        backward_part(h, r, &s, held, d);
-        held += s.rows;
+        backward_part(h, r, &s, pending, d);
+        pending += s.rows;
         s.first += s.rows;
-        if (held < CHUNK && i + 1 < a->count) continue;
-        backward_prefix(h, r, a->prefix, s.first - held, held, d);
-        held = 0;
+        if (pending < CHUNK && i + 1 < a->count) continue;
+        backward_prefix(h, r, a->prefix, s.first - pending, pending, d);
+        pending = 0;
     }
 }
 

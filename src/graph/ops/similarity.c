@@ -24,13 +24,13 @@ static void similarity_gradient(icseg_graph *g, const icseg_node *node, const ic
     icseg_value a = node->input[0], b = node->input[1], dy = grad_out[0];
     icseg_shape a_shape = icseg_graph_value(g, a)->shape, b_shape = icseg_graph_value(g, b)->shape;
     sizes s = sizes_of(&a_shape, &b_shape);
-    if (icseg_node_wants(g, node, 0)) {
+    if (icseg_node_needs_grad(g, node, 0)) {
         icseg_value from[] = {dy, b};
         grad_in[0] =
             icseg_product(g, &a_gradient_op, icseg_product_batch(s.batch, s.rows, s.columns, s.channels, false, false),
                           from, 2, a_shape);
     }
-    if (icseg_node_wants(g, node, 1)) {
+    if (icseg_node_needs_grad(g, node, 1)) {
         icseg_value from[] = {dy, a};
         grad_in[1] =
             icseg_product(g, &b_gradient_op, icseg_product_batch(s.batch, s.columns, s.rows, s.channels, true, false),

@@ -35,9 +35,9 @@ icseg_value icseg_resize_node(icseg_graph *g, const icseg_op *op, icseg_value x,
     icseg_node *node = icseg_node_append(g, op, NULL, 0, &x, 1, 0);
     if (!node) return ICSEG_NONE;
     icseg_shape shape = icseg_graph_value(g, x)->shape;
-    const int64_t most = 1 << 24; /* so that floats hold positions exactly */
-    if (shape.rank != 4 || height < 1 || width < 1 || height > most || width > most || shape.dim[1] > most ||
-        shape.dim[2] > most) {
+    const int64_t limit = 1 << 24; /* so that floats hold positions exactly */
+    if (shape.rank != 4 || height < 1 || width < 1 || height > limit || width > limit || shape.dim[1] > limit ||
+        shape.dim[2] > limit) {
         char s[ICSEG_SHAPE_TEXT];
         return icseg_graph_fail(g, op->name, ICSEG_ERROR_SHAPE, "x %s, (B, H, W, C), cannot become %lld x %lld",
                                 icseg_shape_text(shape, s, sizeof s), (long long)height, (long long)width);

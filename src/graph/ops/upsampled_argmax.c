@@ -50,7 +50,7 @@ ICSEG_KERNEL static void argmax_row(const state *s, const float *row, int16_t *l
     }
 }
 
-/* Softmax probability of the largest logit, which `confidence` contains before. */
+/* Replaces the largest logit of each pixel by its softmax probability. */
 ICSEG_KERNEL static void confidence_row(const state *s, const float *row, float *confidence) {
     for (int64_t x = 0; x < s->width; x++) {
         const float *a = row + s->x[x].low * s->padded, *b = row + s->x[x].high * s->padded;

@@ -3,7 +3,7 @@
  * exists. If the gradient is needed, the same pass stores it in a second output, and the gradient node only scales it.
  *
  * Output rows are grouped by the source row above them. A task owns the rows between source rows r and r + 1. It adds
- * the gradient of row r to one buffer and that of row r + 1 to another; a last pass adds the two. So the result does
+ * the gradient of row r to one buffer and that of row r + 1 to another; a last pass adds the two. Results therefore do
  * not depend on the number of threads. */
 #include <math.h>
 #include <omp.h>
@@ -22,7 +22,7 @@ typedef struct attributes {
 
 enum { LANES = 16 };    /* a pixel's classes are padded to a multiple, so that loops over them have no remainder */
 #define NO_CLASS -1e30f /* logit of the padding */
-#define TINY     -60.0f /* e^x below is 0: it changes no sum, and denormal products would be a hundred times slower */
+#define TINY     -60.0f /* e^x of less is 0: it changes no sum, and denormal products are a hundred times slower */
 
 typedef struct state {
     int64_t batch, h, w, classes, height, width;
@@ -30,7 +30,7 @@ typedef struct state {
     int threads;
     icseg_interpolation *x, *y; /* (width), (height) */
     int64_t *first;             /* (h + 1): output rows [first[r], first[r + 1]) are below source row r */
-    bool wants_gradient;
+    bool needs_gradient;
 } state;
 
 /* Buffers of one thread. P: classes with padding. */
@@ -52,12 +52,12 @@ ICSEG_INLINE float exponentials(float *v, const float *low, const float *high, f
             v[k + j] = logit;
             lane[j] = lane[j] > logit ? lane[j] : logit; /* a NaN shows in the sum */
         }
-    float most = *largest = icseg_lanes_max(lane);
+    float top = *largest = icseg_lanes_max(lane);
     for (int j = 0; j < LANES; j++) lane[j] = 0;
     for (int64_t k = 0; k < n; k += LANES)
 #pragma omp simd
         for (int j = 0; j < LANES; j++) {
-            float below = v[k + j] - most, e = icseg_exp(below);
+            float below = v[k + j] - top, e = icseg_exp(below);
             e = below < TINY ? 0 : e;
             v[k + j] = e;
             lane[j] += e;
@@ -85,7 +85,7 @@ ICSEG_KERNEL static double row_loss(const state *s, const buffers *b, const int1
         float own = (1 - at.weight) * low[label] + at.weight * high[label], largest;
         float sum = exponentials(b->pixel, low, high, at.weight, n, &largest), inverse = 1 / sum;
         loss += (double)(logf(sum) + largest - own);
-        if (!s->wants_gradient) continue;
+        if (!s->needs_gradient) continue;
         add_gradient(b->row_grad + at.low * n, b->pixel, inverse, 1 - at.weight, n, label);
         add_gradient(b->row_grad + at.high * n, b->pixel, inverse, at.weight, n, label);
     }
@@ -118,16 +118,16 @@ static double band_loss(const state *s, const buffers *b, const float *logits, c
                         float scale, float *above, float *below) {
     int64_t line = s->w * s->classes;
     double loss = 0;
-    if (s->wants_gradient) {
+    if (s->needs_gradient) {
         memset(above, 0, (size_t)line * sizeof *above);
         memset(below, 0, (size_t)line * sizeof *below);
     }
     for (int64_t y = s->first[r]; y < s->first[r + 1]; y++) {
         icseg_interpolation at = s->y[y];
         interpolate_row(s, b->row, logits + at.low * line, logits + at.high * line, at.weight, scale);
-        if (s->wants_gradient) memset(b->row_grad, 0, (size_t)(s->w * s->blocks * LANES) * sizeof *b->row_grad);
+        if (s->needs_gradient) memset(b->row_grad, 0, (size_t)(s->w * s->blocks * LANES) * sizeof *b->row_grad);
         loss += row_loss(s, b, labels + y * s->width);
-        if (!s->wants_gradient) continue;
+        if (!s->needs_gradient) continue;
         add_row(s, above, b->row_grad, 1 - at.weight);
         add_row(s, below, b->row_grad, at.weight);
     }
@@ -176,21 +176,21 @@ static icseg_status loss_run(icseg_kernel *k, const icseg_run *run, icseg_error 
 
     double *partial = run->scratch; /* (bands) */
     float *below = (float *)(partial + (bands + 7) / 8 * 8);
-    float *buffer = below + (s->wants_gradient ? round_up((size_t)(bands * line)) : 0);
+    float *buffer = below + (s->needs_gradient ? round_up((size_t)(bands * line)) : 0);
     size_t padded = (size_t)(s->w * s->blocks * LANES), per_thread = thread_floats(s);
 #pragma omp parallel for schedule(static) num_threads(s->threads)
     for (int64_t band = 0; band < bands; band++) {
         float *mine = buffer + (size_t)omp_get_thread_num() * per_thread;
         buffers b = {mine, mine + padded, mine + 2 * padded};
         int64_t image = band / s->h;
-        float *above = s->wants_gradient ? (float *)k->out[1] + band * line : NULL;
+        float *above = s->needs_gradient ? (float *)k->out[1] + band * line : NULL;
         partial[band] = band_loss(s, &b, logits + image * s->h * line, labels + image * s->height * s->width,
                                   band % s->h, a->scale, above, below + band * line);
     }
     double sum = 0, mean = labelled ? a->weight / (double)labelled : 0;
     for (int64_t band = 0; band < bands; band++) sum += partial[band];
     *(float *)k->out[0] = (float)(sum * mean);
-    if (s->wants_gradient) finish_gradient(s, k->out[1], below, (float)(mean * a->scale));
+    if (s->needs_gradient) finish_gradient(s, k->out[1], below, (float)(mean * a->scale));
     return ICSEG_OK;
 }
 
@@ -206,7 +206,7 @@ static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
                  .height = labels->dim[1],
                  .width = labels->dim[2],
                  .threads = omp_get_max_threads(),
-                 .wants_gradient = k->node->output_count > 1};
+                 .needs_gradient = k->node->output_count > 1};
     s->x = icseg_alloc_array((size_t)s->width, sizeof *s->x);
     s->y = icseg_alloc_array((size_t)s->height, sizeof *s->y);
     s->first = icseg_alloc_array((size_t)s->h + 1, sizeof *s->first);
@@ -219,7 +219,7 @@ static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
     }
     int64_t line = s->w * s->classes, bands = s->batch * s->h;
     k->scratch_size = (size_t)(bands + 8) * sizeof(double) + (size_t)s->threads * thread_floats(s) * sizeof(float) +
-                      (s->wants_gradient ? round_up((size_t)(bands * line)) * sizeof(float) : 0);
+                      (s->needs_gradient ? round_up((size_t)(bands * line)) * sizeof(float) : 0);
     return ICSEG_OK;
 }
 

@@ -25,20 +25,21 @@ struct icseg_winograd {
     int64_t count, group;                        /* tiles in all, tiles at a time */
     side a, b;                                   /* forward: x, y; backward data: dy, dx; backward weights: x, dy */
     int64_t in, out;
-    icseg_primitive *product, *further;  /* further: of later groups, which add to the first group's weight gradient */
+    icseg_primitive *product;            /* of the first group */
+    icseg_primitive *accumulating;       /* of later groups, which add to the first group's weight gradient */
     int64_t block;                       /* channels of b whose weights are transformed at a time */
     size_t zeros, weights, own, scratch; /* offsets; weights: transformed (36, out, in) of a block, or their gradient */
 };
 
 /* With fewer channels the 36 products are inefficient; with fewer tiles transforming the weights costs too much. */
-bool icseg_winograd_pays(const icseg_conv_shape *s) {
-    enum { LEAST_CHANNELS = 32, LEAST_CHANNELS_SUM = 96, LEAST_TILES = 32 };
+bool icseg_winograd_is_faster(const icseg_conv_shape *s) {
+    enum { MIN_CHANNELS = 32, MIN_CHANNELS_SUM = 96, MIN_TILES = 32 };
     if (s->kernel_height != 3 || s->kernel_width != 3 || s->stride != 1 || s->padding != 1) return false;
-    if (s->in < LEAST_CHANNELS || s->out < LEAST_CHANNELS || s->in + s->out < LEAST_CHANNELS_SUM) return false;
+    if (s->in < MIN_CHANNELS || s->out < MIN_CHANNELS || s->in + s->out < MIN_CHANNELS_SUM) return false;
     int64_t tiles = s->batch * ((s->height + OUT - 1) / OUT) * ((s->width + OUT - 1) / OUT);
     bool wasteful =
         3 * tiles * OUT * OUT > 4 * s->batch * s->height * s->width; /* much of the tiles is outside the image */
-    return tiles >= LEAST_TILES && !wasteful;
+    return tiles >= MIN_TILES && !wasteful;
 }
 
 static size_t reserve(icseg_winograd *w, int64_t floats) {
@@ -60,7 +61,7 @@ static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
                                 .out_stride = {0, b * a, a, 1}};
         ICSEG_TRY(icseg_matmul_open(&w->product, &s, options, error));
         options.accumulate = true;
-        return w->group < w->count ? icseg_matmul_open(&w->further, &s, options, error) : ICSEG_OK;
+        return w->group < w->count ? icseg_matmul_open(&w->accumulating, &s, options, error) : ICSEG_OK;
     }
     bool forward = w->direction == ICSEG_CONV_FORWARD;
     icseg_matmul_shape s = {.batch = {1, MATRICES},
@@ -73,12 +74,12 @@ static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
     return icseg_matmul_open(&w->product, &s, options, error);
 }
 
-/* Chooses how many tiles and weights are transformed at a time. Each run transforms the weights: reading them
- * untransformed, a quarter of the bytes, and transforming them takes about as long as reading transformed ones. With
- * few tiles and many channels they would exceed the cache, so they are processed in blocks, each for all tiles. */
+/* Chooses how many tiles and weights are transformed at a time. Each run transforms the weights: reading plain weights,
+ * a quarter of the bytes, and transforming them takes about as long as reading transformed ones. With few tiles and
+ * many channels, transformed weights would exceed the cache; they are then processed in blocks, each for all tiles. */
 static void choose_parts(icseg_winograd *w) {
-    int64_t channels = w->in + w->out, most = GROUP_BYTES / (MATRICES * (int64_t)sizeof(float) * channels);
-    int64_t groups = most < 1 ? w->count : (w->count + most - 1) / most, blocks = 1;
+    int64_t channels = w->in + w->out, limit = GROUP_BYTES / (MATRICES * (int64_t)sizeof(float) * channels);
+    int64_t groups = limit < 1 ? w->count : (w->count + limit - 1) / limit, blocks = 1;
     int64_t weights = MATRICES * (int64_t)sizeof(float) * w->in * w->out;
     if (w->direction != ICSEG_CONV_BACKWARD_WEIGHTS && groups <= 2 && weights > WEIGHT_BYTES) {
         groups = 1;
@@ -93,15 +94,15 @@ icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s
                                  icseg_error *error) {
     icseg_winograd *w = *out = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory(error, 0, "a convolution");
-    bool turned = direction == ICSEG_CONV_BACKWARD_DATA;
+    bool backward_data = direction == ICSEG_CONV_BACKWARD_DATA;
     *w = (icseg_winograd){.direction = direction,
                           .batch = s->batch,
                           .height = s->height,
                           .width = s->width,
                           .rows = (s->height + OUT - 1) / OUT,
                           .columns = (s->width + OUT - 1) / OUT,
-                          .a.channels = turned ? s->out : s->in,
-                          .b.channels = turned ? s->in : s->out,
+                          .a.channels = backward_data ? s->out : s->in,
+                          .b.channels = backward_data ? s->in : s->out,
                           .in = s->in,
                           .out = s->out};
     w->count = w->batch * w->rows * w->columns;
@@ -116,7 +117,8 @@ icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s
         return status;
     }
     w->own = w->scratch;
-    size_t own = icseg_primitive_scratch(w->product), later = w->further ? icseg_primitive_scratch(w->further) : 0;
+    size_t own = icseg_primitive_scratch(w->product),
+           later = w->accumulating ? icseg_primitive_scratch(w->accumulating) : 0;
     w->scratch += own > later ? own : later;
     return ICSEG_OK;
 }
@@ -124,7 +126,7 @@ icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s
 void icseg_winograd_close(icseg_winograd **winograd) {
     if (!winograd || !*winograd) return;
     icseg_primitive_close(&(*winograd)->product);
-    icseg_primitive_close(&(*winograd)->further);
+    icseg_primitive_close(&(*winograd)->accumulating);
     icseg_free(*winograd);
     *winograd = NULL;
 }
@@ -133,16 +135,16 @@ void icseg_winograd_set_relu(icseg_winograd *w) { w->relu = true; }
 size_t icseg_winograd_scratch(const icseg_winograd *w) { return w->scratch; }
 
 /* Transforms the weights (out, 9, in) of `block` channels of b from `first` on. The gradient of the input is the
- * convolution of dy with the kernel turned by 180 degrees. */
+ * convolution of dy with the kernel rotated by 180 degrees. */
 static void transform_weights(const icseg_winograd *w, const float *weights, int64_t first, float *transformed) {
-    bool turned = w->direction == ICSEG_CONV_BACKWARD_DATA;
-    int64_t rows = turned ? w->out : w->block, columns = turned ? w->block : w->in;
-    const float *plain = weights + (turned ? first : first * TAPS * w->in);
+    bool backward_data = w->direction == ICSEG_CONV_BACKWARD_DATA;
+    int64_t rows = backward_data ? w->out : w->block, columns = backward_data ? w->block : w->in;
+    const float *plain = weights + (backward_data ? first : first * TAPS * w->in);
 #pragma omp parallel for schedule(static)
     for (int64_t o = 0; o < rows; o++) {
         const float *from[TAPS];
         float *to[MATRICES];
-        for (int i = 0; i < TAPS; i++) from[i] = plain + (o * TAPS + (turned ? TAPS - 1 - i : i)) * w->in;
+        for (int i = 0; i < TAPS; i++) from[i] = plain + (o * TAPS + (backward_data ? TAPS - 1 - i : i)) * w->in;
         for (int i = 0; i < MATRICES; i++) to[i] = transformed + (i * rows + o) * columns;
         icseg_winograd_weights(from, to, columns);
     }
@@ -220,24 +222,24 @@ static void write_weight_gradient(const icseg_winograd *w, const float *gradient
 }
 
 icseg_status icseg_winograd_run(icseg_winograd *w, icseg_operands operands, void *scratch, icseg_error *error) {
-    char *lent = scratch;
-    float *a = (float *)(lent + w->a.tiles), *b = (float *)(lent + w->b.tiles), *weights = (float *)(lent + w->weights);
+    char *base = scratch;
+    float *a = (float *)(base + w->a.tiles), *b = (float *)(base + w->b.tiles), *weights = (float *)(base + w->weights);
     bool of_weights = w->direction == ICSEG_CONV_BACKWARD_WEIGHTS;
-    int64_t most = w->in > w->out ? w->in : w->out;
-    memset(lent + w->zeros, 0, (size_t)most * sizeof(float));
+    int64_t channels = w->in > w->out ? w->in : w->out;
+    memset(base + w->zeros, 0, (size_t)channels * sizeof(float));
     for (int64_t first = 0; first < w->count; first += w->group) {
-        transform_group(w, w->a, operands.a, first, IN, lent);
+        transform_group(w, w->a, operands.a, first, IN, base);
         if (of_weights) {
-            transform_group(w, w->b, operands.b, first, OUT, lent);
+            transform_group(w, w->b, operands.b, first, OUT, base);
             icseg_operands product = {.a = b, .b = a, .out = weights};
-            ICSEG_TRY(icseg_primitive_run(first ? w->further : w->product, product, lent + w->own, error));
+            ICSEG_TRY(icseg_primitive_run(first ? w->accumulating : w->product, product, base + w->own, error));
         } else {
             for (int64_t at = 0; at < w->b.channels; at += w->block) {
                 if (first == 0) transform_weights(w, operands.b, at, weights);
                 icseg_operands product = {.a = a, .b = weights, .out = b + at};
-                ICSEG_TRY(icseg_primitive_run(w->product, product, lent + w->own, error));
+                ICSEG_TRY(icseg_primitive_run(w->product, product, base + w->own, error));
             }
-            write_group(w, w->b, operands.out, operands.bias, first, lent);
+            write_group(w, w->b, operands.out, operands.bias, first, base);
         }
     }
     if (of_weights) write_weight_gradient(w, weights, operands.out);

@@ -8,7 +8,7 @@
 
 /* Whether it is faster than the direct convolution: a fixed rule of the shape, so that results do not depend on
  * timing. docs/performance.md has the measurements behind it. */
-bool icseg_winograd_pays(const icseg_conv_shape *shape);
+bool icseg_winograd_is_faster(const icseg_conv_shape *shape);
 
 typedef struct icseg_winograd icseg_winograd;
 icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *shape, icseg_primitive_kind direction,
@@ -16,7 +16,7 @@ icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s
 void icseg_winograd_set_relu(icseg_winograd *winograd); /* forward: max(0, .) of the result */
 void icseg_winograd_close(icseg_winograd **winograd);
 
-size_t icseg_winograd_scratch(const icseg_winograd *winograd); /* bytes lent to each run, 64-byte aligned */
+size_t icseg_winograd_scratch(const icseg_winograd *winograd); /* bytes of each run, 64-byte aligned */
 
 /* Operands as in icseg_primitive_run; b: unpacked weights (out, 3, 3, in), or dy. */
 icseg_status icseg_winograd_run(icseg_winograd *winograd, icseg_operands operands, void *scratch, icseg_error *error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The maps of Winograd's convolution: five one-dimensional ones, and the walk that applies one to columns, then rows.
- */
+ * The linear maps of Winograd's convolution: five one-dimensional maps, and the loops that apply one to columns and
+ * then to rows. */
 #include "graph/ops/winograd_transform.h"
 
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "base/system.h"
 
 enum {
-    MOST = ICSEG_WINOGRAD_IN,
+    MAX_LINE = ICSEG_WINOGRAD_IN,
     LANES = 64
 }; /* channels at a time, so that the columns' results stay in the first-level cache */
 
@@ -114,23 +114,23 @@ ICSEG_INLINE void add_bias(float *const *y, int count, const float *bias, bool r
     }
 }
 
-/* Columns first, then rows; in and out are the lengths of a line before and after. bias: (c), or NULL, which also means
- * no relu. */
-ICSEG_INLINE void both_ways(line map, int in, int out, const float *const *from, float *const *to, int64_t c,
-                            const float *bias, bool relu) {
-    float between[MOST * MOST][LANES]; /* (out, in) */
+/* Applies a map to columns and then to rows; in and out are the lengths of a line before and after it. bias: (c), or
+ * NULL, which also means no relu. */
+ICSEG_INLINE void apply_2d(line map, int in, int out, const float *const *from, float *const *to, int64_t c,
+                           const float *bias, bool relu) {
+    float between[MAX_LINE * MAX_LINE][LANES]; /* (out, in) */
     for (int64_t at = 0; at < c; at += LANES) {
         int64_t n = c - at < LANES ? c - at : LANES;
         for (int column = 0; column < in; column++) {
-            const float *x[MOST];
-            float *y[MOST];
+            const float *x[MAX_LINE];
+            float *y[MAX_LINE];
             for (int i = 0; i < in; i++) x[i] = from[i * in + column] + at;
             for (int i = 0; i < out; i++) y[i] = between[i * in + column];
             map(x, y, n);
         }
         for (int row = 0; row < out; row++) {
-            const float *x[MOST];
-            float *y[MOST];
+            const float *x[MAX_LINE];
+            float *y[MAX_LINE];
             for (int i = 0; i < in; i++) x[i] = between[row * in + i];
             for (int i = 0; i < out; i++) y[i] = to[row * out + i] + at;
             map(x, y, n);
@@ -140,22 +140,22 @@ ICSEG_INLINE void both_ways(line map, int in, int out, const float *const *from,
 }
 
 ICSEG_KERNEL void icseg_winograd_input(const float *const *from, float *const *to, int64_t c) {
-    both_ways(input_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_IN, from, to, c, NULL, false);
+    apply_2d(input_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_IN, from, to, c, NULL, false);
 }
 
 ICSEG_KERNEL void icseg_winograd_output(const float *const *from, float *const *to, int64_t c, const float *bias,
                                         bool relu) {
-    both_ways(output_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_OUT, from, to, c, bias, relu);
+    apply_2d(output_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_OUT, from, to, c, bias, relu);
 }
 
 ICSEG_KERNEL void icseg_winograd_output_gradient(const float *const *from, float *const *to, int64_t c) {
-    both_ways(output_gradient_line, ICSEG_WINOGRAD_OUT, ICSEG_WINOGRAD_IN, from, to, c, NULL, false);
+    apply_2d(output_gradient_line, ICSEG_WINOGRAD_OUT, ICSEG_WINOGRAD_IN, from, to, c, NULL, false);
 }
 
 ICSEG_KERNEL void icseg_winograd_weights(const float *const *from, float *const *to, int64_t c) {
-    both_ways(weight_line, ICSEG_WINOGRAD_KERNEL, ICSEG_WINOGRAD_IN, from, to, c, NULL, false);
+    apply_2d(weight_line, ICSEG_WINOGRAD_KERNEL, ICSEG_WINOGRAD_IN, from, to, c, NULL, false);
 }
 
 ICSEG_KERNEL void icseg_winograd_weight_gradient(const float *const *from, float *const *to, int64_t c) {
-    both_ways(weight_gradient_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_KERNEL, from, to, c, NULL, false);
+    apply_2d(weight_gradient_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_KERNEL, from, to, c, NULL, false);
 }

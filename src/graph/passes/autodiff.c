@@ -69,20 +69,20 @@ void icseg_graph_backward(icseg_graph *g, int count, const icseg_value *outputs,
     for (int32_t n = node_count - 1; n >= 0 && g->error.status == ICSEG_OK; n--) {
         const icseg_node *node = g->nodes[n];
         icseg_value out[ICSEG_MAX_OUTPUTS], in[ICSEG_MAX_INPUTS];
-        bool reached = false, wanted = false;
+        bool reached = false, needed = false;
         for (int i = 0; i < node->output_count; i++) {
             out[i] = grad[node->output[i]];
             reached |= out[i] != ICSEG_NONE;
         }
         for (int i = 0; i < node->input_count; i++) {
             in[i] = ICSEG_NONE;
-            wanted |= icseg_node_wants(g, node, i);
+            needed |= icseg_node_needs_grad(g, node, i);
         }
-        if (!reached || !wanted || !node->op->gradient) continue;
+        if (!reached || !needed || !node->op->gradient) continue;
         g->inherited_scope = node->scope;
         node->op->gradient(g, node, out, in);
         for (int i = 0; i < node->input_count; i++)
-            if (icseg_node_wants(g, node, i)) add_gradient(g, &grad[node->input[i]], in[i]);
+            if (icseg_node_needs_grad(g, node, i)) add_gradient(g, &grad[node->input[i]], in[i]);
     }
     g->inherited_scope = NULL;
 

@@ -7,7 +7,7 @@
 
 /* Appends gradient nodes for d(sum over i of <outputs[i], grads[i]>); grads[i] has the shape of outputs[i]. Each run
  * then writes (accumulate: adds) the gradient of every trainable parameter behind the outputs to param->grad. The
- * param->grad of a parameter that no output depends on is left alone. */
+ * param->grad of a parameter that no output depends on is unchanged. */
 void icseg_graph_backward(icseg_graph *graph, int count, const icseg_value *outputs, const icseg_value *grads,
                           bool accumulate);
 

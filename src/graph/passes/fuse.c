@@ -32,16 +32,16 @@ typedef struct map {
 } map;
 
 /* The node that computes `value`, if `value` has a single reader. */
-static const icseg_node *node_behind(const fusion *f, icseg_value value) {
+static const icseg_node *producer_of(const fusion *f, icseg_value value) {
     const icseg_value_info *info = f->graph->values[value];
     if (info->kind != ICSEG_VALUE_COMPUTED || info->view_of != ICSEG_NONE || info->keep || f->readers[value] != 1)
         return NULL;
     return f->graph->nodes[info->producer];
 }
 
-/* The map that computes `value`, if nothing else reads it. */
-static bool map_behind(const fusion *f, icseg_value value, map *out) {
-    const icseg_node *node = node_behind(f, value);
+/* The map that computes `value`, if `value` has a single reader. */
+static bool map_producing(const fusion *f, icseg_value value, map *out) {
+    const icseg_node *node = producer_of(f, value);
     if (!node) return false;
     *out = (map){.node = node};
     for (int i = 0; i < ICSEG_FUSED_INPUTS; i++) out->input[i] = i < node->input_count ? node->input[i] : ICSEG_NONE;
@@ -67,7 +67,7 @@ static bool map_behind(const fusion *f, icseg_value value, map *out) {
     return out->op && out->activation == ICSEG_ACTIVATION_NONE;
 }
 
-/* `node` becomes the map. */
+/* Turns `node` into the map. */
 static void replace(const fusion *f, icseg_node *node, const map *m) {
     const void *attributes = icseg_arena_copy(f->graph->arena, &m->attributes, m->attributes_size);
     if (!attributes) {
@@ -93,7 +93,7 @@ static bool is_param(const fusion *f, icseg_value value) { return f->graph->valu
 static void fuse_batch_norm(const fusion *f, icseg_node *node) {
     const icseg_batch_norm_options *o = node->attributes;
     map m;
-    if (o->batch_statistics || !map_behind(f, node->input[BN_X], &m) || m.op != &icseg_op_conv2d_fused) return;
+    if (o->batch_statistics || !map_producing(f, node->input[BN_X], &m) || m.op != &icseg_op_conv2d_fused) return;
     if (m.input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE || m.input[ICSEG_FUSED_GAMMA] != ICSEG_NONE) return;
     if (!is_param(f, m.input[ICSEG_FUSED_WEIGHT])) return;
     if (m.input[ICSEG_FUSED_BIAS] != ICSEG_NONE && !is_param(f, m.input[ICSEG_FUSED_BIAS])) return;
@@ -101,7 +101,7 @@ static void fuse_batch_norm(const fusion *f, icseg_node *node) {
         if (!is_param(f, node->input[i])) return;
         m.input[ICSEG_FUSED_GAMMA + i - BN_WEIGHT] = node->input[i];
     }
-    for (int i = 1; i < node->output_count; i++) /* moments for the gradient: they will not be computed */
+    for (int i = 1; i < node->output_count; i++) /* the moments, for the gradient: the fused node has none */
         if (f->readers[node->output[i]] || f->graph->values[node->output[i]]->keep) return;
     m.attributes.conv.eps = o->eps;
     if (o->relu) set_activation(&m, ICSEG_ACTIVATION_RELU);
@@ -112,7 +112,7 @@ static void fuse_add(const fusion *f, icseg_node *node) {
     for (int side = 0; side < 2; side++) {
         map m;
         icseg_value residual = node->input[1 - side];
-        if (residual == node->input[side] || !map_behind(f, node->input[side], &m)) continue;
+        if (residual == node->input[side] || !map_producing(f, node->input[side], &m)) continue;
         if (m.input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE) continue;
         if (!icseg_shape_equal(f->graph->values[residual]->shape, f->graph->values[node->output[0]]->shape)) continue;
         if (!icseg_shape_equal(f->graph->values[node->input[side]]->shape, f->graph->values[residual]->shape)) continue;
@@ -122,11 +122,11 @@ static void fuse_add(const fusion *f, icseg_node *node) {
     }
 }
 
-/* The sum becomes the resizing, with the other summand as its second input. */
+/* Turns the sum into the resize, with the other summand as its second input. */
 static void fuse_resize(const fusion *f, icseg_node *node) {
     for (int side = 0; side < 2; side++) {
         icseg_value resized = node->input[side], residual = node->input[1 - side];
-        const icseg_node *resize = node_behind(f, resized);
+        const icseg_node *resize = producer_of(f, resized);
         if (residual == resized || !resize || resize->op != &icseg_op_resize_bilinear || resize->input_count > 1)
             continue;
         if (!icseg_shape_equal(f->graph->values[residual]->shape, f->graph->values[resized]->shape)) continue;
@@ -140,7 +140,7 @@ static void fuse_resize(const fusion *f, icseg_node *node) {
 
 static void fuse_activation(const fusion *f, icseg_node *node, icseg_activation activation) {
     map m;
-    if (!map_behind(f, node->input[0], &m)) return;
+    if (!map_producing(f, node->input[0], &m)) return;
     set_activation(&m, activation);
     replace(f, node, &m);
 }
@@ -170,17 +170,17 @@ void icseg_graph_fuse(icseg_graph *g) {
 /* -- pairs of linear maps */
 
 /* The linear map whose only reader is the linear map `node`, if computing both in blocks of rows is faster. */
-static const icseg_node *first_of(const fusion *f, const icseg_node *node) {
+static const icseg_node *first_map_of(const fusion *f, const icseg_node *node) {
     if (node->op != &icseg_op_linear_fused) return NULL;
-    const icseg_node *first = node_behind(f, node->input[ICSEG_FUSED_X]);
+    const icseg_node *first = producer_of(f, node->input[ICSEG_FUSED_X]);
     if (!first || first->op != &icseg_op_linear_fused) return NULL;
     const icseg_fused_linear *a = first->attributes, *b = node->attributes;
     if (first->input[ICSEG_FUSED_RESIDUAL] != ICSEG_NONE || b->shape.rows != a->shape.rows) return NULL;
     int64_t bytes = f->graph->values[node->input[ICSEG_FUSED_X]]->count * (int64_t)sizeof(float);
-    return icseg_linear_pair_pays(a->shape.rows, bytes) ? first : NULL;
+    return icseg_linear_pair_is_faster(a->shape.rows, bytes) ? first : NULL;
 }
 
-static void pair_up(icseg_graph *g, const icseg_node *first, icseg_node *second) {
+static void fuse_pair(icseg_graph *g, const icseg_node *first, icseg_node *second) {
     const icseg_fused_linear *a = first->attributes, *b = second->attributes;
     const icseg_fused_pair pair = {{*a, *b}};
     const icseg_value input[ICSEG_PAIR_INPUTS] = {[ICSEG_PAIR_X] = first->input[ICSEG_FUSED_X],
@@ -204,7 +204,7 @@ void icseg_graph_fuse_pairs(icseg_graph *g) {
     if (g->error.status != ICSEG_OK) return;
     const fusion f = {.graph = g, .readers = icseg_graph_count_readers(g)};
     for (int32_t n = 0; f.readers && n < g->node_count; n++) {
-        const icseg_node *first = first_of(&f, g->nodes[n]);
-        if (first) pair_up(g, first, g->nodes[n]);
+        const icseg_node *first = first_map_of(&f, g->nodes[n]);
+        if (first) fuse_pair(g, first, g->nodes[n]);
     }
 }

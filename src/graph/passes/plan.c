@@ -54,11 +54,11 @@ static void share_in_place(const icseg_graph *g, const bool *live, storage *s) {
         for (int i = 0; i < node->input_count; i++) {
             if (!(node->op->in_place >> i & 1) || node->input[i] == ICSEG_NONE) continue;
             icseg_value r = root_of(s, node->input[i]);
-            bool free_to_take = s[r].planned && s[r].last == n && same_size(g, r, node);
-            for (int j = 0; j < node->input_count && free_to_take; j++) /* also read as an input that is not in place */
+            bool reusable = s[r].planned && s[r].last == n && same_size(g, r, node);
+            for (int j = 0; j < node->input_count && reusable; j++) /* also read as an input that is not in place */
                 if (!(node->op->in_place >> j & 1) && node->input[j] != ICSEG_NONE && root_of(s, node->input[j]) == r)
-                    free_to_take = false;
-            if (!free_to_take) continue;
+                    reusable = false;
+            if (!reusable) continue;
             s[r].last = out->last;
             out->root = r;
             out->planned = false;
@@ -78,7 +78,8 @@ static int larger_first(const void *a, const void *b) {
     return x->value < y->value ? -1 : 1;
 }
 
-/* Offsets for all planned storages. `order` and `placed` have space for every value. */
+/* Sets the offsets of all planned storages and returns the size of the block. `order` and `placed` are work arrays with
+ * space for every value. */
 static size_t place(storage *s, int32_t values, placement *order, icseg_value *placed) {
     int32_t count = 0, done = 0;
     size_t peak = 0;
@@ -136,7 +137,7 @@ icseg_value icseg_plan_root(const icseg_plan *plan, icseg_value value) { return 
 
 static bool is_alive(const storage *s, int32_t node) { return s->planned && s->first <= node && s->last >= node; }
 
-/* The end of a storage that is alive at `node` and overlaps offset .. offset + bytes - 1; 0: none does. */
+/* The end of a storage that is alive at `node` and overlaps offset .. offset + bytes - 1, or 0. */
 static size_t end_of_overlap(const icseg_plan *plan, int32_t values, int32_t node, size_t offset, size_t bytes) {
     for (icseg_value v = 0; v < values; v++) {
         const storage *s = &plan->storage[v];
@@ -153,18 +154,17 @@ size_t icseg_plan_gap(const icseg_plan *plan, const icseg_graph *g, int32_t node
     return offset;
 }
 
-int32_t icseg_plan_fullest(const icseg_plan *plan, const icseg_graph *g, size_t *bytes) {
-    int32_t values = icseg_graph_value_count(g), fullest = 0;
-    size_t most = 0;
+int32_t icseg_plan_peak(const icseg_plan *plan, const icseg_graph *g, size_t *bytes) {
+    int32_t values = icseg_graph_value_count(g), peak = 0;
+    size_t largest = 0;
     for (int32_t n = 0; n < icseg_graph_node_count(g); n++) {
         size_t sum = 0;
         for (icseg_value v = 0; v < values; v++)
             if (is_alive(&plan->storage[v], n)) sum += plan->storage[v].bytes;
-        if (sum <= most) continue;
-        most = sum;
-        fullest = n;
+        if (sum <= largest) continue;
+        largest = sum;
+        peak = n;
     }
-    for (icseg_value v = 0; v < values; v++)
-        bytes[v] = is_alive(&plan->storage[v], fullest) ? plan->storage[v].bytes : 0;
-    return fullest;
+    for (icseg_value v = 0; v < values; v++) bytes[v] = is_alive(&plan->storage[v], peak) ? plan->storage[v].bytes : 0;
+    return peak;
 }

@@ -15,7 +15,8 @@ typedef struct lowering {
 } lowering;
 
 /* Inputs of the graph are never rounded. Rounding the image changes a network's gradient more than any other rounding:
- * on CamVid it causes half of the change (docs/performance.md), and its convolution is a thousandth of the work. */
+ * on CamVid it causes half of the change (docs/performance.md), while the first convolution is a thousandth of the
+ * work. */
 static bool reads_input(const icseg_graph *g, const icseg_node *node) {
     for (int i = 0; i < node->input_count; i++)
         if (node->input[i] != ICSEG_NONE && g->values[icseg_graph_owner(g, node->input[i])]->kind == ICSEG_VALUE_INPUT)
@@ -25,7 +26,7 @@ static bool reads_input(const icseg_graph *g, const icseg_node *node) {
 
 static bool is_product(const icseg_graph *g, const icseg_node *node) {
     const icseg_bf16_rules *r = &node->op->bf16;
-    return r->product && !reads_input(g, node) && (!r->pays || r->pays(g, node));
+    return r->product && !reads_input(g, node) && (!r->is_faster || r->is_faster(g, node));
 }
 
 /* The inputs and outputs of a node that may be bf16. */
@@ -39,8 +40,8 @@ static uint32_t outputs_of(const lowering *l, const icseg_node *node) {
     return r->product && !l->product[node->index] ? 0 : r->out;
 }
 
-/* Starts with every storage whose producer can write bf16. */
-static void begin(lowering *l) {
+/* Marks every storage whose producer can write bf16. */
+static void mark_storages(lowering *l) {
     icseg_graph *g = l->graph;
     for (icseg_value v = 0; v < g->value_count; v++) {
         const icseg_value_info *info = g->values[v];
@@ -53,8 +54,8 @@ static void begin(lowering *l) {
         if (g->values[v]->keep || g->values[v]->param) l->bf16[icseg_graph_owner(g, v)] = false;
 }
 
-/* A storage with a reader that needs f32 is f32: rounding it would gain nothing. */
-static void ask_readers(lowering *l) {
+/* Unmarks storages with a reader that needs f32: rounding them would gain nothing. */
+static void unmark_f32_readers(lowering *l) {
     icseg_graph *g = l->graph;
     for (int32_t n = 0; n < g->node_count; n++) {
         const icseg_node *node = g->nodes[n];
@@ -66,7 +67,7 @@ static void ask_readers(lowering *l) {
 }
 
 /* If a node's tensors must have one type and do not, they become f32. Returns whether anything changed. */
-static bool agree(lowering *l, const icseg_node *node) {
+static bool unify(lowering *l, const icseg_node *node) {
     icseg_graph *g = l->graph;
     const icseg_bf16_rules *r = &node->op->bf16;
     bool all = true, any = false;
@@ -86,32 +87,32 @@ static bool agree(lowering *l, const icseg_node *node) {
     return any && !all;
 }
 
-static void settle(lowering *l) {
+static void unify_all(lowering *l) {
     icseg_graph *g = l->graph;
     for (bool changed = true; changed;) {
         changed = false;
         for (int32_t n = 0; n < g->node_count; n++)
-            if (l->live[n] && g->nodes[n]->op->bf16.same) changed |= agree(l, g->nodes[n]);
+            if (l->live[n] && g->nodes[n]->op->bf16.same) changed |= unify(l, g->nodes[n]);
     }
 }
 
 /* -- casts */
 
-/* Appends casts for the f32 inputs of the product of `node`; made[v] is an existing cast of v. */
-static void cast_inputs(lowering *l, icseg_node *node, icseg_value *made) {
+/* Appends casts of the f32 inputs of `node`'s product; cast[v] is an existing cast of v. */
+static void cast_inputs(lowering *l, icseg_node *node, icseg_value *cast) {
     icseg_graph *g = l->graph;
     for (int i = 0; i < node->input_count; i++) {
         icseg_value v = node->input[i];
         if (!(node->op->bf16.product >> i & 1) || v == ICSEG_NONE || l->bf16[icseg_graph_owner(g, v)]) continue;
-        if (made[v] == ICSEG_NONE) {
+        if (cast[v] == ICSEG_NONE) {
             g->inherited_scope = node->scope;
             g->in_backward = node->backward;
-            made[v] = icseg_cast(g, v, ICSEG_BF16);
+            cast[v] = icseg_cast(g, v, ICSEG_BF16);
             g->inherited_scope = NULL;
             g->in_backward = false;
-            if (made[v] == ICSEG_NONE) return;
+            if (cast[v] == ICSEG_NONE) return;
         }
-        node->input[i] = made[v];
+        node->input[i] = cast[v];
     }
 }
 
@@ -139,15 +140,15 @@ static void insert_casts(lowering *l) {
     icseg_graph *g = l->graph;
     int32_t count = g->node_count;
     int32_t *before = icseg_arena_array(g->arena, (size_t)count + 1, sizeof *before);
-    icseg_value *made = icseg_arena_array(g->arena, (size_t)g->value_count + 1, sizeof *made);
-    if (!before || !made) {
+    icseg_value *cast = icseg_arena_array(g->arena, (size_t)g->value_count + 1, sizeof *cast);
+    if (!before || !cast) {
         icseg_graph_fail(g, "precision", ICSEG_ERROR_MEMORY, "out of memory");
         return;
     }
-    for (icseg_value v = 0; v < g->value_count; v++) made[v] = ICSEG_NONE;
+    for (icseg_value v = 0; v < g->value_count; v++) cast[v] = ICSEG_NONE;
     for (int32_t n = 0; n < count && g->error.status == ICSEG_OK; n++) {
         int32_t so_far = g->node_count;
-        if (l->live[n] && l->product[n]) cast_inputs(l, g->nodes[n], made);
+        if (l->live[n] && l->product[n]) cast_inputs(l, g->nodes[n], cast);
         before[n] = g->node_count - so_far;
     }
     if (g->error.status == ICSEG_OK) reorder(l, count, before);
@@ -166,9 +167,9 @@ void icseg_graph_use_bf16(icseg_graph *g) {
     }
     icseg_graph_find_live(g, l.live);
     for (int32_t n = 0; n < g->node_count; n++) l.product[n] = is_product(g, g->nodes[n]);
-    begin(&l);
-    ask_readers(&l);
-    settle(&l);
+    mark_storages(&l);
+    unmark_f32_readers(&l);
+    unify_all(&l);
     for (icseg_value v = 0; v < g->value_count; v++)
         if (l.bf16[icseg_graph_owner(g, v)]) g->values[v]->dtype = ICSEG_BF16;
     insert_casts(&l);

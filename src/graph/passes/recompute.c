@@ -9,8 +9,8 @@
 #include "graph/internal.h"
 #include "graph/node.h"
 
-enum { LEAST_BYTES = 64 << 10 };     /* smaller values are always kept */
-static const double most_flops = 64; /* per byte of the result: a narrow layer with a wide output */
+enum { MIN_BYTES = 64 << 10 };      /* smaller values are always kept */
+static const double max_flops = 64; /* per byte of the result: a narrow layer with a wide output */
 
 typedef struct rewriting {
     icseg_graph *graph;
@@ -31,8 +31,8 @@ static size_t bytes_of(const icseg_graph *g, icseg_value v) {
 }
 
 /* Whether the value is available in the backward pass, kept or restored. */
-static bool is_there(const rewriting *r, icseg_value owner) {
-    return r->graph->values[owner]->kind != ICSEG_VALUE_COMPUTED || bytes_of(r->graph, owner) < LEAST_BYTES ||
+static bool is_available(const rewriting *r, icseg_value owner) {
+    return r->graph->values[owner]->kind != ICSEG_VALUE_COMPUTED || bytes_of(r->graph, owner) < MIN_BYTES ||
            r->used[owner] || r->restorable[owner];
 }
 
@@ -41,15 +41,15 @@ static size_t missing_bytes(const rewriting *r, const icseg_node *node) {
     size_t missing = 0;
     for (int i = 0; i < node->input_count; i++) {
         icseg_value in = node->input[i] == ICSEG_NONE ? ICSEG_NONE : icseg_graph_owner(r->graph, node->input[i]);
-        if (in != ICSEG_NONE && !is_there(r, in)) missing += bytes_of(r->graph, in);
+        if (in != ICSEG_NONE && !is_available(r, in)) missing += bytes_of(r->graph, in);
     }
     return missing;
 }
 
-/* Whether it is little work for the memory that it saves, and its inputs are available or small compared with the
- * result (class scores that are joined to feature maps). */
-static bool pays(const rewriting *r, const icseg_node *node, size_t bytes) {
-    bool cheap = node->op->cheap || (node->op->flops && node->op->flops(r->graph, node) <= most_flops * (double)bytes);
+/* Whether recomputing the node is little work for the memory that it saves, and its inputs are available or small
+ * compared with the result (class scores that are joined to feature maps). */
+static bool is_worthwhile(const rewriting *r, const icseg_node *node, size_t bytes) {
+    bool cheap = node->op->cheap || (node->op->flops && node->op->flops(r->graph, node) <= max_flops * (double)bytes);
     return cheap && missing_bytes(r, node) <= bytes / 4;
 }
 
@@ -61,8 +61,8 @@ static void keep_inputs(rewriting *r, const icseg_node *node) {
 static bool may_restore(const rewriting *r, const icseg_node *node, icseg_memory memory) {
     const icseg_value_info *info = r->graph->values[node->output[0]];
     size_t bytes = bytes_of(r->graph, node->output[0]);
-    if (node->op->never_recompute || info->keep || info->boundary || info->param || bytes < LEAST_BYTES) return false;
-    return memory == ICSEG_MEMORY_LOW || pays(r, node, bytes);
+    if (node->op->never_recompute || info->keep || info->boundary || info->param || bytes < MIN_BYTES) return false;
+    return memory == ICSEG_MEMORY_LOW || is_worthwhile(r, node, bytes);
 }
 
 /* Outputs other than the first are statistics: small, and kept. */
@@ -115,7 +115,7 @@ void icseg_graph_recompute(icseg_graph *g, icseg_memory memory) {
     find_used(&r, first);
     find_restorable(&r, first, memory);
     g->in_backward = true;
-    g->node_count = first; /* the backward nodes are appended again, after what each needs */
+    g->node_count = first; /* the backward nodes are appended again, each after the copies that it needs */
     for (int32_t n = 0; n < count - first && g->error.status == ICSEG_OK; n++) {
         icseg_node *node = backward[n];
         for (int i = 0; i < node->input_count; i++) node->input[i] = restore(&r, node->input[i]);

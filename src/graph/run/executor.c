@@ -11,7 +11,7 @@
 #include "tensor/bf16.h"
 
 struct icseg_workspace {
-    unsigned char *data; /* activations, with scratch memory between and behind them */
+    unsigned char *data; /* activations, with scratch memory between and after them */
     size_t size;
 };
 
@@ -20,7 +20,7 @@ struct icseg_executor {
     icseg_workspace *workspace;
     icseg_plan plan;
     const void **bound;    /* (values): pointers of inputs */
-    icseg_kernel *kernels; /* (nodes); kernels[i].node is NULL when its results are not needed */
+    icseg_kernel *kernels; /* (nodes); kernels[i].node is NULL if its results are not needed */
     double *seconds;       /* (nodes) */
     bool profiling;
     icseg_plan_summary summary;
@@ -178,7 +178,7 @@ static void *data_of(const icseg_executor *x, icseg_value value) {
 void icseg_executor_bind(icseg_executor *x, icseg_value input, const void *data) { x->bound[input] = data; }
 const void *icseg_executor_data(const icseg_executor *x, icseg_value value) { return data_of(x, value); }
 
-/* A parameter's values are loaded before the first node that reads them as they are. */
+/* Loads the values of a parameter when the first node reads them unpacked. */
 static icseg_status get_inputs(const icseg_executor *x, icseg_kernel *k, icseg_error *error) {
     for (int i = 0; i < k->node->input_count; i++) {
         icseg_value input = k->node->input[i];
@@ -204,14 +204,14 @@ static icseg_status get_outputs(const icseg_executor *x, icseg_kernel *k, icseg_
     return ICSEG_OK;
 }
 
-/* -- poisoning, under the address sanitizer: of the workspace, only what the plan says is in use can be accessed */
+/* -- poisoning, under the address sanitizer: only the parts of the workspace that the plan uses can be accessed */
 
 static void *storage_data(const icseg_executor *x, icseg_value root) {
     return x->workspace->data + x->plan.storage[root].offset;
 }
 
-/* Before a node runs: the storages that begin with it, in their exact size, and its scratch memory. */
-static void open_storages(const icseg_executor *x, const icseg_kernel *k) {
+/* Before a node runs: the storages whose life begins with it, at their exact size, and its scratch memory. */
+static void unpoison_storages(const icseg_executor *x, const icseg_kernel *k) {
     for (int o = 0; o < k->node->output_count; o++) {
         icseg_value root = icseg_plan_root(&x->plan, k->node->output[o]);
         const icseg_plan_storage *s = &x->plan.storage[root];
@@ -222,17 +222,17 @@ static void open_storages(const icseg_executor *x, const icseg_kernel *k) {
     if (k->scratch_size) ICSEG_UNPOISON(x->workspace->data + k->scratch_offset, k->scratch_size);
 }
 
-static void close_storage(const icseg_executor *x, icseg_value value, int32_t node) {
+static void poison_storage(const icseg_executor *x, icseg_value value, int32_t node) {
     if (value == ICSEG_NONE) return;
     icseg_value root = icseg_plan_root(&x->plan, value);
     const icseg_plan_storage *s = &x->plan.storage[root];
     if (s->planned && s->last == node) ICSEG_POISON(storage_data(x, root), s->bytes);
 }
 
-/* After it: the storages whose last reader it was, and its scratch memory. */
-static void close_storages(const icseg_executor *x, const icseg_kernel *k) {
-    for (int i = 0; i < k->node->input_count; i++) close_storage(x, k->node->input[i], k->node->index);
-    for (int o = 0; o < k->node->output_count; o++) close_storage(x, k->node->output[o], k->node->index);
+/* After it: the storages of which it was the last reader, and its scratch memory. */
+static void poison_storages(const icseg_executor *x, const icseg_kernel *k) {
+    for (int i = 0; i < k->node->input_count; i++) poison_storage(x, k->node->input[i], k->node->index);
+    for (int o = 0; o < k->node->output_count; o++) poison_storage(x, k->node->output[o], k->node->index);
     if (k->scratch_size) ICSEG_POISON(x->workspace->data + k->scratch_offset, k->scratch_size);
 }
 
@@ -279,9 +279,9 @@ static icseg_status run_all(icseg_executor *x, icseg_run *run, bool checked, ics
     for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
         icseg_kernel *k = &x->kernels[n];
         if (!k->node) continue;
-        open_storages(x, k);
+        unpoison_storages(x, k);
         if (k->node->op->run) ICSEG_TRY(run_node(x, k, run, checked, error));
-        close_storages(x, k);
+        poison_storages(x, k);
     }
     return ICSEG_OK;
 }

@@ -32,14 +32,14 @@ const void *icseg_executor_data(const icseg_executor *executor, icseg_value valu
 typedef struct icseg_plan_summary {
     size_t activations; /* bytes that the values need */
     size_t unplanned;   /* bytes that the same values would take without reuse */
-    size_t scratch;     /* bytes that the neediest node needs in addition while it runs */
+    size_t scratch;     /* bytes of scratch memory of the node that needs the most */
     size_t workspace;   /* bytes of the block with both, at most their sum: scratch memory uses gaps between values */
     double flops, bytes;
 } icseg_plan_summary;
 icseg_plan_summary icseg_executor_summary(const icseg_executor *executor);
 const icseg_plan *icseg_executor_plan(const icseg_executor *executor);
 
-/* How many layers (graph/activation_ranges.h) are computed in each precision. */
+/* Numbers of layers (graph/activation_ranges.h) that are computed in each precision. */
 typedef struct icseg_layer_count {
     int32_t f32, bf16, bf16x2, int8;
 } icseg_layer_count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Profiles: rows are found by name, sorted, and written as tables. */
+ * Profiles: sums by name, sorted, and written as tables. */
 #include "graph/run/profile.h"
 
 #include <stdlib.h>
@@ -71,7 +71,7 @@ icseg_status icseg_profile_memory(icseg_profile *out, const icseg_executor *exec
     *out = (icseg_profile){.rows = icseg_arena_array(arena, nodes + 1, sizeof *out->rows)};
     size_t *bytes = icseg_arena_array(arena, values + 1, sizeof *bytes);
     if (!out->rows || !bytes) return icseg_fail_memory(error, 0, "a profile");
-    icseg_plan_fullest(icseg_executor_plan(executor), graph, bytes);
+    icseg_plan_peak(icseg_executor_plan(executor), graph, bytes);
     for (size_t v = 0; v < values; v++) {
         if (!bytes[v]) continue;
         icseg_profile_row *row;

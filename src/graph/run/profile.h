@@ -36,8 +36,8 @@ icseg_status icseg_profile_memory(icseg_profile *out, const icseg_executor *exec
 /* Appends its table, largest first, at most `rows` rows. */
 void icseg_profile_memory_table(const icseg_profile *profile, size_t rows, icseg_string *out);
 
-/* Appends the table, at most `rows` rows: milliseconds of a run, share, GFLOP/s. runs: how many runs the seconds are
- * the sum of. */
+/* Appends the table, at most `rows` rows: milliseconds of a run, share, GFLOP/s. runs: number of runs over which the
+ * seconds were summed. */
 void icseg_profile_table(const icseg_profile *profile, int64_t runs, size_t rows, icseg_string *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Image files for tests. Encoder failures end the test program, because they are not failures of the tested code. */
+ * Image files for tests. Encoder failures end the test program, which are not failures of the tested code. */
 #include "support/image_files.h"
 
 #include <stdio.h>

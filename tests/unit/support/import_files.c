@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Small sources of imports, and what the imports make of them. */
+ * Small sources of imports, and checks of their results. */
 #include "import_files.h"
 
 #include <setjmp.h>

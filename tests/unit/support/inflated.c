@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * zlib's inflate, replaced by a function that calls it and counts. */
+ * zlib's inflate, replaced by a function that counts its output. */
 #include "support/inflated.h"
 
 #include <dlfcn.h>

@@ -12,9 +12,9 @@
 
 #include "base/memory.h"
 
-enum { MOST_CLASSES = 400 };
+enum { MAX_CLASSES = 400 };
 
-/* With initial weights all pixels have nearly the same logits. So matrices are drawn again, at a scale that preserves
+/* With initial weights all pixels have nearly the same logits. So matrices are redrawn at a scale that preserves
  * the signal, and the classifier at a larger one. */
 static void scramble(icseg_model *m, uint64_t seed) {
     for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
@@ -29,13 +29,13 @@ static void scramble(icseg_model *m, uint64_t seed) {
 }
 
 icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
-    static char names[MOST_CLASSES][24];
-    const char *list[MOST_CLASSES];
+    static char names[MAX_CLASSES][24];
+    const char *list[MAX_CLASSES];
     icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = list, .seed = seed};
     icseg_error error = {0};
     icseg_model *model;
-    assert_true(classes <= MOST_CLASSES);
+    assert_true(classes <= MAX_CLASSES);
     for (int32_t k = 0; k < classes; k++) {
         snprintf(names[k], sizeof names[k], "class%d", k);
         list[k] = names[k];

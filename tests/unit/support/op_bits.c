@@ -50,7 +50,7 @@ static void model_close(model *m) {
     icseg_params_close(&m->params);
 }
 
-/* Output, then gradients, one after the other; the caller frees. */
+/* The output followed by the gradients; the caller frees it. */
 static float *results(const op_case *c, int threads, int64_t *count) {
     omp_set_num_threads(threads);
     icseg_error error;

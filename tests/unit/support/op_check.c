@@ -142,17 +142,17 @@ static void check_gradient(bench *b, int input, double *scratch) {
     const float *ours = b->param[input]->grad;
     int64_t n = b->count[input], tries = n < b->differences ? n : b->differences;
     double difference = 0, norm = 0, step = 1e-5;
-    for (int64_t i = 0; i < n; i++) /* all elements: NaN marks one that was not written */
+    for (int64_t i = 0; i < n; i++) /* all elements: NaN marks an unwritten one */
         if (!isfinite(ours[i]))
             fail_case(b->c, "element %lld of the gradient of input %d is %g", (long long)i, input, (double)ours[i]);
     for (int64_t t = 0; t < tries; t++) {
         int64_t i = tries == n ? t : (int64_t)icseg_rng_below(&b->rng, (uint64_t)n);
-        double *x = &b->in[input][i], held = *x;
-        *x = held + step;
+        double *x = &b->in[input][i], saved = *x;
+        *x = saved + step;
         double above = weighted(b, scratch);
-        *x = held - step;
+        *x = saved - step;
         double below = weighted(b, scratch);
-        *x = held;
+        *x = saved;
         double expected = (above - below) / (2 * step);
         difference += (ours[i] - expected) * (ours[i] - expected);
         norm += expected * expected;
@@ -162,7 +162,7 @@ static void check_gradient(bench *b, int input, double *scratch) {
                   sqrt(difference / norm), sqrt(norm), b->c->gradient_tolerance);
 }
 
-/* The graph contains the case's operator, and there is a tolerance if a gradient can be checked. */
+/* Checks that the graph contains the case's operator, and that a case with gradients has a tolerance for them. */
 static void check_case(const bench *b) {
     const icseg_op *op = NULL;
     bool trains = false;
@@ -170,7 +170,7 @@ static void check_case(const bench *b) {
         const icseg_node *node = icseg_graph_node(b->graph, i);
         if (strcmp(node->op->name, b->c->op) == 0) op = node->op;
     }
-    if (!op) fail_case(b->c, "what was built has no such operator");
+    if (!op) fail_case(b->c, "the graph has no such operator");
     for (int i = 0; i < b->c->inputs; i++) trains |= b->param[i] && b->param[i]->options.trainable;
     if ((b->c->gradient_tolerance > 0) != (op->gradient && trains))
         fail_case(b->c, "it has %s gradient, but gradient_tolerance is %g", op->gradient && trains ? "a" : "no",
@@ -185,7 +185,7 @@ static void build(bench *b) {
     must(c, icseg_workspace_open(&b->workspace, &error), &error);
     make_inputs(b);
     must(c, icseg_params_allocate_gradients(b->params, &error), &error);
-    for (int i = 0; i < c->inputs; i++) /* so that an element that is not written is noticed */
+    for (int i = 0; i < c->inputs; i++) /* so that unwritten elements are noticed */
         for (int64_t j = 0; b->param[i] && b->param[i]->grad && j < b->count[i]; j++) b->param[i]->grad[j] = NAN;
     b->output = c->build(b->graph, b->value, c);
     must(c, icseg_graph_status(b->graph, &error), &error);

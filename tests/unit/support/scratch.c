@@ -6,10 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_FILES = 8, NAME_ROOM = 128 };
+enum { MAX_FILES = 8, PATH_SIZE = 128 };
 
 char test_scratch_folder[] = "/tmp/icseg_test_XXXXXX";
-static char path[MOST_FILES][NAME_ROOM];
+static char path[MAX_FILES][PATH_SIZE];
 static int count;
 
 int test_scratch_open(void **state) {
@@ -24,10 +24,10 @@ int test_scratch_close(void **state) {
 }
 
 const char *test_scratch(const char *name) {
-    char wanted[NAME_ROOM];
+    char wanted[PATH_SIZE];
     snprintf(wanted, sizeof wanted, "%s/%s", test_scratch_folder, name);
     for (int i = 0; i < count; i++)
         if (!strcmp(path[i], wanted)) return path[i];
-    if (count == MOST_FILES) abort();
+    if (count == MAX_FILES) abort();
     return strcpy(path[count++], wanted);
 }
