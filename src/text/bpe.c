@@ -9,30 +9,33 @@
 
 enum { NO_PAIR = INT32_MAX, LOOK_UP = -1 };
 
-/* Bytes that a vocabulary file writes as themselves (Latin-1); the others are written as U+0100 and up, in order. */
-static bool is_printed(int byte) { return (byte >= 33 && byte <= 126) || (byte >= 161 && byte != 173); }
+/* The bytes in the order of their tokens. A vocabulary file writes the first 188 as themselves (Latin-1), and the
+ * others as U+0100 and up. */
+static const struct { int first, count; } bytes[] = {{33, 94}, {161, 12}, {174, 82}, {0, 33}, {127, 34}, {173, 1}};
+enum { RUNS = sizeof bytes / sizeof *bytes, PRINTED = 94 + 12 + 82, UNPRINTED = 256 - PRINTED };
 
 int icseg_bpe_byte_at(int n) {
-    for (int printed = 1; printed >= 0; printed--)
-        for (int byte = 0; byte < 256; byte++)
-            if (is_printed(byte) == printed && n-- == 0) return byte;
-    return 0;
+    int run = 0;
+    while (n >= bytes[run].count) n -= bytes[run++].count;
+    return bytes[run].first + n;
+}
+
+/* The inverse of icseg_bpe_byte_at. */
+static int token_of(int byte) {
+    int before = 0, run = 0;
+    while (byte < bytes[run].first || byte >= bytes[run].first + bytes[run].count) before += bytes[run++].count;
+    return before + byte - bytes[run].first;
 }
 
 void icseg_bpe_byte_symbol(int byte, char out[4]) {
-    utf8proc_int32_t c = byte;
-    if (!is_printed(byte)) {
-        c = 256;
-        for (int before = 0; before < byte; before++) c += !is_printed(before);
-    }
+    int token = token_of(byte);
+    utf8proc_int32_t c = token < PRINTED ? byte : 256 + token - PRINTED;
     out[utf8proc_encode_char(c, (utf8proc_uint8_t *)out)] = '\0';
 }
 
 int icseg_bpe_symbol_byte(int32_t c) {
-    if (c < 256) return is_printed(c) ? c : -1;
-    for (int byte = 0; byte < 256; byte++)
-        if (!is_printed(byte) && c-- == 256) return byte;
-    return -1;
+    if (c >= 256) return c < 256 + UNPRINTED ? icseg_bpe_byte_at(PRINTED + c - 256) : -1;
+    return c >= 0 && token_of(c) < PRINTED ? c : -1;
 }
 
 icseg_status icseg_bpe_reserve(icseg_bpe *bpe, size_t count, icseg_error *error) {

@@ -136,10 +136,12 @@ static icseg_status read_merge_lines(reader *r, char *text) {
     char *name = strstr(text, "bpe_simple_vocab_16e6");
     r->clip = name && name < text + head;
     r->unit = "line";
-    r->merges = icseg_arena_array(r->arena, ICSEG_BPE_CLIP_MERGES, sizeof *r->merges);
+    size_t number = 1, most = 1;
+    for (const char *p = line_end; p; p = strchr(p + 1, '\n')) most++;
+    if (most > ICSEG_BPE_CLIP_MERGES) most = ICSEG_BPE_CLIP_MERGES;
+    r->merges = icseg_arena_array(r->arena, most, sizeof *r->merges);
     if (!r->merges) return out_of_memory(r);
-    size_t number = 1;
-    for (char *line = line_end ? line_end + 1 : text + head; *line && r->merge_count < ICSEG_BPE_CLIP_MERGES;) {
+    for (char *line = line_end ? line_end + 1 : text + head; *line && r->merge_count < most;) {
         char *end = line + strcspn(line, "\n"), *next = *end ? end + 1 : end;
         number++;
         *end = '\0';
