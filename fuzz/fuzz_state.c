@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * state.safetensors of a run that is resumed. Parts: icseg.state, icseg.recipe, icpc.classes and icpc.tokens, each
+ * taken from a good file if empty, and changes of the tensors: pairs of a place and a byte. What loads has sane
+ * counters and numbers, and is written and loaded again. */
+#include <math.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/file.h"
+#include "base/finite.h"
+#include "fuzz.h"
+#include "icseg/synth.h"
+#include "train/trainer.h"
+
+enum { KEYS = 4, HEADER_SIZE = 8, LARGEST = 1 << 24, STEPS = 4 };
+
+static const char *const keys[KEYS] = {"icseg.state", "icseg.recipe", "icpc.classes", "icpc.tokens"};
+
+static const char recipe_text[] =
+    "model: {preset: tiny-resnet, resnet_layers: [1, 1, 1, 1], resnet_width: 8, prompt: template, text_width: 8,\n"
+    "        text_heads: 2, text_layers: 1, embed_dim: 8, align_dim: 8, fpn_dim: 8, pos_grid: 2, context_length: 40}\n"
+    "augment: {crop: [64, 64], resize_short: 0}\n"
+    "train: {steps: 4, warmup: 1, batch: 1, threads: 1}\n"
+    "eval: {resize_short: 0}\n";
+
+/* A run whose state is loaded again and again, and its file. */
+static icseg_trainer *trainer;
+static const icseg_recipe_settings *settings;
+static icseg_arena *run_arena;
+static json_t *header;
+static unsigned char *file, *values;
+static size_t value_count; /* bytes */
+
+static void open_run(void) {
+    icseg_recipe *recipe;
+    size_t size;
+    uint64_t length;
+    char data[128], run[128];
+    snprintf(data, sizeof data, "%s", fuzz_folder("data"));
+    snprintf(run, sizeof run, "%s", fuzz_path("run"));
+    const icseg_synth_options synth = {
+        ICSEG_SYNTH_OPTIONS_INIT, .folder = data, .train = 1, .val = 1, .width = 64, .height = 64, .threads = 1};
+    const icseg_train_options options = {ICSEG_TRAIN_OPTIONS_INIT, .out = run};
+    icseg_error error;
+    FUZZ_REQUIRE(icseg_synth_write(&synth, NULL, NULL) == ICSEG_OK);
+    FUZZ_REQUIRE(
+        fuzz_succeeded(icseg_recipe_open_text(&recipe, "recipe", recipe_text, strlen(recipe_text), &error), &error));
+    FUZZ_REQUIRE(icseg_recipe_set(recipe, "data.folder", data, NULL) == ICSEG_OK);
+    FUZZ_REQUIRE(fuzz_succeeded(icseg_trainer_open(&trainer, recipe, &options, NULL, &error), &error));
+    icseg_recipe_close(&recipe);
+    FUZZ_REQUIRE(fuzz_succeeded(icseg_trainer_write_state(trainer, &error), &error));
+    settings = trainer->recipe;
+    run_arena = trainer->arena;
+    FUZZ_REQUIRE(icseg_file_read(fuzz_path("run/state.safetensors"), LARGEST, &file, &size, NULL) == ICSEG_OK);
+    memcpy(&length, file, HEADER_SIZE);
+    header = json_loadb((const char *)file + HEADER_SIZE, length, 0, NULL);
+    values = file + HEADER_SIZE + length;
+    value_count = size - HEADER_SIZE - length;
+    FUZZ_REQUIRE(header && value_count > 0);
+}
+
+/* False if a text is not UTF-8: JSON cannot have it. */
+static bool set_texts(json_t *metadata, const fuzz_part *parts) {
+    bool fine = true;
+    for (int i = 0; i < KEYS && fine; i++) {
+        if (!parts[i].size) continue;
+        json_t *text = json_stringn((const char *)parts[i].data, parts[i].size);
+        fine = text && json_object_set_new(metadata, keys[i], text) == 0;
+    }
+    return fine;
+}
+
+static void write_file(json_t *root, fuzz_part changes) {
+    char *text = json_dumps(root, JSON_COMPACT);
+    uint64_t length = strlen(text);
+    icseg_string s = {0};
+    icseg_string_append(&s, (const char *)&length, HEADER_SIZE);
+    icseg_string_append(&s, text, length);
+    icseg_string_append(&s, (const char *)values, value_count);
+    FUZZ_REQUIRE(!s.failed);
+    for (size_t i = 0; i + 3 < changes.size; i += 4) {
+        size_t at = changes.data[i] | changes.data[i + 1] << 8 | changes.data[i + 2] << 16;
+        s.data[HEADER_SIZE + length + at % value_count] = (char)changes.data[i + 3];
+    }
+    fuzz_put("run/state.safetensors", s.data, s.size);
+    icseg_string_close(&s);
+    free(text);
+}
+
+static bool load(void) {
+    icseg_error error;
+    bool found;
+    return fuzz_succeeded(icseg_trainer_load(trainer, &found, &error), &error) && found;
+}
+
+static void check_loaded(void) {
+    icseg_error error;
+    icseg_train_state state = trainer->state;
+    FUZZ_REQUIRE(state.step >= 0 && state.step <= STEPS && state.best_step >= 0 && state.best_step <= state.step);
+    FUZZ_REQUIRE(state.best_miou >= 0 && state.best_miou <= 1);
+    for (int64_t i = 0; i < icseg_params_count(trainer->model->params); i++) {
+        const icseg_param *p = icseg_params_at(trainer->model->params, i);
+        FUZZ_REQUIRE(icseg_first_not_finite(p->data, p->count) == p->count);
+    }
+    FUZZ_REQUIRE(fuzz_succeeded(icseg_trainer_write_state(trainer, &error), &error));
+    FUZZ_REQUIRE(load());
+    FUZZ_REQUIRE(trainer->state.step == state.step && trainer->state.eval_pending == state.eval_pending);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fuzz_part parts[KEYS + 1];
+    fuzz_split(data, size, parts, KEYS + 1);
+    if (!trainer) open_run();
+    json_t *root = json_deep_copy(header);
+    if (set_texts(json_object_get(root, "__metadata__"), parts)) {
+        write_file(root, parts[KEYS]);
+        trainer->recipe = settings;
+        trainer->state = (icseg_train_state){0};
+        FUZZ_REQUIRE(icseg_arena_open(&trainer->arena, NULL) == ICSEG_OK); /* loading allocates from it */
+        if (load()) check_loaded();
+        icseg_arena_close(&trainer->arena);
+        trainer->arena = run_arena;
+        trainer->recipe = settings;
+    }
+    json_decref(root);
+    return 0;
+}
