@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # icseg dataset: a good data set, the problems that users meet first, the sheet, wrong command lines.
 decode() { base64 -d >"$work/$1"; }
-picture=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAE0lEQVR42mM4IScHRGDiBANODgDtzwwxe+6nfwAAAABJRU5ErkJggg==
+png=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAE0lEQVR42mM4IScHRGDiBANODgDtzwwxe+6nfwAAAABJRU5ErkJggg==
 mask=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAAAAACRn/EaAAAAEklEQVR42mNgYGBkZAAT/4EEAAQyAQaU5HiyAAAAAElFTkSuQmCC
 bad=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAAAAACRn/EaAAAAF0lEQVR42mNgYGBkZGBgYGdk+M/AyAkABGQBFEbQnRgAAAAASUVORK5CYII=
 mkdir -p "$work"/set/{images,annotations}/{train,val}
 printf 'red\nblue\n' >"$work/set/classes.txt"
 for split in train val; do
     for stem in a b c; do
-        decode "set/images/$split/$stem.png" <<<"$picture"
+        decode "set/images/$split/$stem.png" <<<"$png"
         decode "set/annotations/$split/$stem.png" <<<"$mask"
     done
 done
@@ -27,7 +27,7 @@ expect 1 'problem: .*/images/val/c.png: ' icseg dataset check "$work/set" --deco
 cp "$work/whole" "$work/set/images/val/c.png"
 
 mkdir "$work/set/images/odd"
-decode set/images/odd/a.png <<<"$picture"
+decode set/images/odd/a.png <<<"$png"
 expect 1 '^problem: .*/annotations/odd: no such folder; .*/annotations contains the splits train, val$' \
     icseg dataset check "$work/set"
 expect 1 '^val: 3 images' icseg dataset check "$work/set"
@@ -42,7 +42,7 @@ expect 1 '^icseg dataset: error: .*/set: 1 problem found' icseg dataset check "$
 expect 0 '^val: 3 images' icseg dataset check "$work/set" --ignore 7,9
 refuse 1 'val/b.png: value 7' icseg dataset show "$work/set" --split val --out "$work/no.png"
 check 'no sheet is left behind' test ! -e "$work/no.png"
-decode set/annotations/val/b.png <<<"$picture"
+decode set/annotations/val/b.png <<<"$png"
 expect 1 'val/b.png: a colour image' icseg dataset check "$work/set"
 rm "$work/set/annotations/val/b.png"
 expect 1 'images/val/b.png: its label file .* is missing' icseg dataset check "$work/set"

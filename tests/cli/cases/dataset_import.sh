@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # icseg dataset import: a LabelMe folder becomes a data set that passes the check; wrong command lines; broken files.
-picture=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAMElEQVR4nGNgENGwCUip6Fmw5cQdBlZJXcfQzNqJS3eefcjAJWfkFpXXNG3VvkvPABP0EC3YQDyVAAAAAElFTkSuQmCC
+png=iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAMElEQVR4nGNgENGwCUip6Fmw5cQdBlZJXcfQzNqJS3eefcjAJWfkFpXXNG3VvkvPABP0EC3YQDyVAAAAAElFTkSuQmCC
 mkdir "$work/labels"
 for stem in a b c d; do
-    base64 -d >"$work/labels/$stem.png" <<<"$picture"
+    base64 -d >"$work/labels/$stem.png" <<<"$png"
     cat >"$work/labels/$stem.json" <<'END'
 {"shapes": [{"label": "tree", "points": [[0, 0], [2, 0], [2, 3], [0, 3]], "shape_type": "polygon"},
             {"label": "bird", "points": [[0, 0], [1, 1]], "shape_type": "rectangle"}],

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every recipe of a published data set runs end to end for two steps, with a tiny model in place of CLIP's, on one image in
 # the layout of the unpacked data set: training, evaluation, report, and icseg eval on the result.
-picture=iVBORw0KGgoAAAANSUhEUgAAADAAAAAoCAIAAAA35e4mAAAAaElEQVR42u3OMRHAAAgEQeRQRwk1dUSgJDVykBUDnAJ+ZgWsmeXKQYACDQaYQgopdC/05MpBgAINBiikkEIHQ2+uHAQo0GCAQgopdDD05cpBgAINBiikkEIHQ5MrBwEKNBigkEIKnQv9ba1/ec83Q3UAAAAASUVORK5CYII=
+png=iVBORw0KGgoAAAANSUhEUgAAADAAAAAoCAIAAAA35e4mAAAAaElEQVR42u3OMRHAAAgEQeRQRwk1dUSgJDVykBUDnAJ+ZgWsmeXKQYACDQaYQgopdC/05MpBgAINBiikkEIHQ2+uHAQo0GCAQgopdDD05cpBgAINBiikkEIHQ5MrBwEKNBigkEIKnQv9ba1/ec83Q3UAAAAASUVORK5CYII=
 ade=iVBORw0KGgoAAAANSUhEUgAAADAAAAAoCAAAAACd7CatAAAAKUlEQVR42mNgQAKMSIAXCUxDAgyjGkY1jGoY1BpYSQSjGkY1jGoY1BoA1hysgRWu+5MAAAAASUVORK5CYII=
 seg=iVBORw0KGgoAAAANSUhEUgAAADAAAAAoCAIAAAA35e4mAAAAS0lEQVR42u3OQQ2AMBAEwLvwRkT9YIZ3JeACAWishP3SZJIRMHVUR/ebnV82r6yEhISEhISEhISENguNp39FSEhISEhISEhIaLPQArHJ+z1D+OgUAAAAAElFTkSuQmCC
 mat=TUFUTEFCIDUuMCBNQVQtZmlsZSAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAABSU0PAAAASwAAAHja42NgYNjAzsDABqQ5gJiTAQJYoXwNIDYAYkYgDAbSTEDcwM6AFQhiAaPqhqY6RixgVN3wUReDBYyqGz7qtmEBo+qGjzoAhyZDvw==
 decode() { mkdir -p "$(dirname "$1")" && base64 -d >"$1"; }
 for split in training validation; do
-    decode "$work/ade20k/images/$split/ADE_1.jpg" <<<"$picture"
+    decode "$work/ade20k/images/$split/ADE_1.jpg" <<<"$png"
     decode "$work/ade20k/annotations/$split/ADE_1.png" <<<"$ade"
-    decode "$work/ade20k_full/images/ADE/$split/urban/street/ADE_1.jpg" <<<"$picture"
+    decode "$work/ade20k_full/images/ADE/$split/urban/street/ADE_1.jpg" <<<"$png"
     decode "$work/ade20k_full/images/ADE/$split/urban/street/ADE_1_seg.png" <<<"$seg"
 done
 for name in COCO_train2014_1 COCO_train2014_2; do
-    decode "$work/cocostuff10k/images/$name.jpg" <<<"$picture"
+    decode "$work/cocostuff10k/images/$name.jpg" <<<"$png"
     decode "$work/cocostuff10k/annotations/$name.mat" <<<"$mat"
 done
 mkdir "$work/cocostuff10k/imageLists"
@@ -51,7 +51,7 @@ check '150 classes are predicted in 8 bits with a palette' test "$(bytes ade20k 
 check "the palette is ADE20K's" test "$(bytes ade20k 41 6)" = ' 120 120 120 180 120 120'
 
 for split in train val; do # a user's own folder
-    decode "$work/mine/images/$split/a.png" <<<"$picture"
+    decode "$work/mine/images/$split/a.png" <<<"$png"
     decode "$work/mine/annotations/$split/a.png" <<<"$ade"
 done
 seq -f 'class %g' 0 150 >"$work/mine/classes.txt"
