@@ -34,7 +34,7 @@ typedef struct icseg_bench_options {
     const char *checkpoint;    /**< a checkpoint instead, with its own classes and prompts; NULL: random weights */
     icseg_bench_mode mode;     /**< what is timed */
     icseg_prompt prompt;       /**< kind of prompt; zero is ICSEG_PROMPT_TEMPLATE */
-    icseg_precision precision; /**< of convolutions and linear maps; AUTO may fall back to F32, others fail instead */
+    icseg_precision precision; /**< of convolutions and linear layers; AUTO may fall back to F32, others fail instead */
     bool low_memory;           /**< for training steps: as train.memory = low */
     int32_t classes;           /**< classes with names of 1 to 3 tokens; 0: 150 */
     int32_t size;              /**< side of the images (pixels), 32..8192; 0: 512 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
- * Calibration for INT8: measuring the activation ranges of a model's convolutions and linear maps. */
+ * Calibration for INT8: measuring the activation ranges of a model's convolutions and linear layers. */
 #ifndef ICSEG_CALIBRATE_H
 #define ICSEG_CALIBRATE_H
 

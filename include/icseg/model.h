@@ -81,7 +81,7 @@ ICSEG_API bool icseg_model_is_calibrated(const icseg_model *model);
 /** How far a model is calibrated for INT8. */
 typedef struct icseg_model_calibration {
     size_t struct_size;  /**< ICSEG_MODEL_CALIBRATION_INIT */
-    int32_t layers;      /**< convolutions and linear maps that need an activation range for INT8 */
+    int32_t layers;      /**< convolutions and linear layers that need an activation range for INT8 */
     int32_t covered;     /**< how many of them have one: all, or 0 if the model is not calibrated */
     const char *problem; /**< why the calibration in the model's file cannot be used, such as "the INT8 calibration
                             covers 12 of 65 layers"; lives as long as the model. NULL: usable or missing */
@@ -99,7 +99,7 @@ typedef struct icseg_model_calibration {
 ICSEG_API icseg_status icseg_model_calibration_of(const icseg_model *model, icseg_model_calibration *out,
                                                   icseg_error *error);
 
-/** Number format of convolutions and linear maps. Normalisation, softmax, scores, losses and all sums are always f32,
+/** Number format of convolutions and linear layers. Normalisation, softmax, scores, losses and all sums are always f32,
  * and so are the weights of a checkpoint. */
 typedef enum icseg_precision {
     ICSEG_PRECISION_F32,  /**< single precision */

@@ -53,7 +53,7 @@ typedef struct icseg_parity_report {
 /** How to compare. */
 typedef struct icseg_parity_options {
     size_t struct_size;        /**< ICSEG_PARITY_OPTIONS_INIT */
-    icseg_precision precision; /**< of convolutions and linear maps; bounds are wider in BF16 */
+    icseg_precision precision; /**< of convolutions and linear layers; bounds are wider in BF16 */
     int32_t threads;           /**< compute threads; 0: all cores */
 } icseg_parity_options;
 

@@ -38,7 +38,7 @@ typedef struct icseg_session icseg_session;
 typedef struct icseg_session_options {
     size_t struct_size;        /**< ICSEG_SESSION_OPTIONS_INIT */
     int32_t threads;           /**< OpenMP threads, 0..1024; 0: all cores that the process may use */
-    icseg_precision precision; /**< of convolutions and linear maps */
+    icseg_precision precision; /**< of convolutions and linear layers */
     int32_t cached_networks;   /**< networks kept, 0..1024, the most recently used ones; 0: 8 */
 } icseg_session_options;
 
@@ -95,7 +95,7 @@ typedef struct icseg_session_cost {
 ICSEG_API icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
                                              icseg_session_cost *out, icseg_error *error);
 
-/** Numbers of convolutions and linear maps with weights that a network computes in each precision. */
+/** Numbers of convolutions and linear layers with weights that a network computes in each precision. */
 typedef struct icseg_session_layers {
     size_t struct_size; /**< ICSEG_SESSION_LAYERS_INIT */
     int32_t f32;        /**< single precision */

@@ -114,7 +114,7 @@ static const icseg_option rows[] = {
      "freezes the image encoder, including its running statistics; a ViT's visual.fpn1 to fpn4, which CLIP's weights "
      "do not have, are still trained"},
     {"train.precision", WORD(train.precision),
-     "number format of convolutions and linear maps, forward and backward; weights, their gradients, sums, "
+     "number format of convolutions and linear layers, forward and backward; weights, their gradients, sums, "
      "normalisation and losses are always f32; auto: bf16 if the processor supports it; bf16x2: f32",
      .words = precisions},
     {"train.memory", WORD(train.memory),
@@ -131,7 +131,7 @@ static const icseg_option rows[] = {
 
     {"eval.mode", WORD(eval.mode), "whole: the whole image at once; slide: overlapping windows", .words = modes},
     {"eval.precision", WORD(eval.precision),
-     "number format of convolutions and linear maps in evaluations; bf16x2: f32 to within 4e-6", .words = precisions},
+     "number format of convolutions and linear layers in evaluations; bf16x2: within 4e-6 of f32", .words = precisions},
     {"eval.crop", INTS(eval.crop[0]), "slide: height and width of a window (pixels)", ICSEG_EXACTLY(2),
      ICSEG_BETWEEN(0, MAX_SIDE), .shown = "[0, 0]: the training crop"},
     {"eval.stride", INTS(eval.stride[0]), "slide: vertical and horizontal step (pixels)", ICSEG_EXACTLY(2),

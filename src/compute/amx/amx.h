@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The backend for processors with AMX: forward convolutions and linear maps of f32 tensors in bf16x2 and int8. */
+ * The backend for processors with AMX: forward convolutions and linear layers of f32 tensors in bf16x2 and int8. */
 #ifndef ICSEG_COMPUTE_AMX_AMX_H
 #define ICSEG_COMPUTE_AMX_AMX_H
 
