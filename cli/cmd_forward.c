@@ -64,14 +64,14 @@ static icseg_status write_outputs(const struct options *o, const icseg_result *r
     char text[SHAPE_TEXT];
     size_t count = 0;
     for (int i = 0; i <= ICSEG_LEVELS; i++) {
-        icseg_want want = (icseg_want)(ICSEG_WANT_LOGITS << i);
-        if (!(icseg_result_wants(result) & want)) continue;
-        TRY(icseg_result_tensor(result, want, &tensors[count], error));
+        icseg_output output = (icseg_output)(ICSEG_OUTPUT_LOGITS << i);
+        if (!(icseg_result_outputs(result) & output)) continue;
+        TRY(icseg_result_tensor(result, output, &tensors[count], error));
         put_channels_second(&tensors[count]);
         names[count++] = all[i];
     }
     icseg_tensor *embeddings = &tensors[count];
-    TRY(icseg_result_tensor(result, ICSEG_WANT_CLASS_EMBEDDINGS, embeddings, error));
+    TRY(icseg_result_tensor(result, ICSEG_OUTPUT_CLASS_EMBEDDINGS, embeddings, error));
     if (embeddings->shape[0] == 1) { /* (1, K, C): the prompts do not depend on the image */
         embeddings->shape[0] = batch;
         embeddings->strides[0] = 0;
@@ -87,7 +87,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_model *model = NULL;
     icseg_session *session = NULL;
     icseg_result *result = NULL;
-    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LOGITS | ICSEG_WANT_CLASS_EMBEDDINGS};
+    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT,
+                                 .outputs = ICSEG_OUTPUT_LOGITS | ICSEG_OUTPUT_CLASS_EMBEDDINGS};
     icseg_batch batch = {ICSEG_BATCH_INIT};
     icseg_tensor image = {.data = NULL};
     icseg_status status;
@@ -96,7 +97,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(read_image(o, &image, error));
     batch.tensor = &image;
     for (int i = 0; i < ICSEG_LEVELS; i++)
-        if (icseg_model_config(model)->align[i]) options.want |= ICSEG_WANT_SCORES_4 << i;
+        if (icseg_model_config(model)->align[i]) options.outputs |= ICSEG_OUTPUT_SCORES_4 << i;
     TRY_GOTO(icseg_session_run(session, &batch, &options, &result, error));
     TRY_GOTO(write_outputs(o, result, image.shape[0], error));
 done:

@@ -29,20 +29,20 @@ static void print_shape(const char *name, const icseg_tensor *tensor) {
 
 static icseg_status print_result(const icseg_result *result, const icseg_model *model, icseg_error *error) {
     static const struct {
-        icseg_want want;
+        icseg_output output;
         const char *name;
-    } maps[] = {{ICSEG_WANT_LABELS, "labels"},        {ICSEG_WANT_LOGITS, "logits"},
-                {ICSEG_WANT_SCORES_4, "scores, 4"},   {ICSEG_WANT_SCORES_8, "scores, 8"},
-                {ICSEG_WANT_SCORES_16, "scores, 16"}, {ICSEG_WANT_SCORES_32, "scores, 32"}};
+    } maps[] = {{ICSEG_OUTPUT_LABELS, "labels"},        {ICSEG_OUTPUT_LOGITS, "logits"},
+                {ICSEG_OUTPUT_SCORES_4, "scores, 4"},   {ICSEG_OUTPUT_SCORES_8, "scores, 8"},
+                {ICSEG_OUTPUT_SCORES_16, "scores, 16"}, {ICSEG_OUTPUT_SCORES_32, "scores, 32"}};
     icseg_tensor tensor, classes, probabilities;
     icseg_status status = ICSEG_OK;
     for (size_t i = 0; i < sizeof maps / sizeof *maps && status == ICSEG_OK; i++) {
-        if (!(icseg_result_wants(result) & (uint32_t)maps[i].want)) continue;
-        status = icseg_result_tensor(result, maps[i].want, &tensor, error);
+        if (!(icseg_result_outputs(result) & (uint32_t)maps[i].output)) continue;
+        status = icseg_result_tensor(result, maps[i].output, &tensor, error);
         if (status == ICSEG_OK) print_shape(maps[i].name, &tensor);
     }
-    if (status == ICSEG_OK) status = icseg_result_tensor(result, ICSEG_WANT_TOP_CLASSES, &classes, error);
-    if (status == ICSEG_OK) status = icseg_result_tensor(result, ICSEG_WANT_TOP_PROBABILITIES, &probabilities, error);
+    if (status == ICSEG_OK) status = icseg_result_tensor(result, ICSEG_OUTPUT_TOP_CLASSES, &classes, error);
+    if (status == ICSEG_OK) status = icseg_result_tensor(result, ICSEG_OUTPUT_TOP_PROBABILITIES, &probabilities, error);
     if (status != ICSEG_OK) return status;
     /* The middle pixel of frame 0; both tensors are (N, H, W, k), dense. */
     int64_t top = classes.shape[3], first = (HEIGHT / 2 * WIDTH + WIDTH / 2) * top;
@@ -81,7 +81,8 @@ int main(int argc, char **argv) {
     batch.count = COUNT;
     batch.frames = frames;
     options.struct_size = sizeof options;
-    options.want = ICSEG_WANT_LABELS | ICSEG_WANT_LOGITS | ICSEG_WANT_TOP_CLASSES | ICSEG_WANT_TOP_PROBABILITIES;
+    options.outputs =
+        ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_LOGITS | ICSEG_OUTPUT_TOP_CLASSES | ICSEG_OUTPUT_TOP_PROBABILITIES;
     options.top_k = TOP;
 
     icseg_status status = icseg_model_open(&model, argv[1], &error);
@@ -89,7 +90,7 @@ int main(int argc, char **argv) {
     if (status == ICSEG_OK) {
         const icseg_config *config = icseg_model_config(model);
         for (int i = 0; i < ICSEG_LEVELS; i++) /* the score maps that this model has */
-            if (config->align[i]) options.want |= (uint32_t)ICSEG_WANT_SCORES_4 << i;
+            if (config->align[i]) options.outputs |= (uint32_t)ICSEG_OUTPUT_SCORES_4 << i;
         status = icseg_session_run(session, &batch, &options, &result, &error);
     }
     icseg_session_close(&session); /* the result does not need it */

@@ -8,7 +8,7 @@
  *     batch.count = 1;
  *     batch.frames = &frame;
  *     icseg_session_run(session, &batch, NULL, &result, &error);
- *     icseg_result_tensor(result, ICSEG_WANT_LABELS, &labels, &error);
+ *     icseg_result_tensor(result, ICSEG_OUTPUT_LABELS, &labels, &error);
  */
 #ifndef ICSEG_SESSION_H
 #define ICSEG_SESSION_H
@@ -178,41 +178,41 @@ typedef struct icseg_batch {
 
 /** The results that a run can return, as bits that can be combined. N: images of the batch, H and W: their height and
  * width, K: classes, C: config.embed_dim, k: top_k. All tensors are dense and row-major. */
-typedef enum icseg_want {
-    ICSEG_WANT_LABELS = 1 << 0,     /**< class of each pixel: I16 (N, H, W) */
-    ICSEG_WANT_CONFIDENCE = 1 << 1, /**< probability of that class: F32 (N, H, W), 0..1 */
+typedef enum icseg_output {
+    ICSEG_OUTPUT_LABELS = 1 << 0,     /**< class of each pixel: I16 (N, H, W) */
+    ICSEG_OUTPUT_CONFIDENCE = 1 << 1, /**< probability of that class: F32 (N, H, W), 0..1 */
     /** The k most probable classes of each pixel, the most probable first and equals in order of their index: I16
      * (N, H, W, k). Class 0 of a pixel is its label. */
-    ICSEG_WANT_TOP_CLASSES = 1 << 2,
-    ICSEG_WANT_TOP_PROBABILITIES = 1 << 3, /**< their probabilities: F32 (N, H, W, k), 0..1 */
+    ICSEG_OUTPUT_TOP_CLASSES = 1 << 2,
+    ICSEG_OUTPUT_TOP_PROBABILITIES = 1 << 3, /**< their probabilities: F32 (N, H, W, k), 0..1 */
     /** Probabilities of all classes: F32 (N, H, W, K). The only result whose memory grows with pixels times classes:
      * 150 MiB for an image of 512 x 512 and 150 classes. */
-    ICSEG_WANT_PROBABILITIES = 1 << 4,
+    ICSEG_OUTPUT_PROBABILITIES = 1 << 4,
     /** The network's output before upsampling, at stride 4: F32 (N, h, w, K), where h and w are about H / 4 and W / 4;
      * the tensor's shape has the exact numbers. The softmax of its bilinear interpolation (half-pixel centres) is the
      * probabilities. Like all that follow, it needs the whole image as one view: windows, several scales and mirror
      * images are ICSEG_ERROR_ARGUMENT. */
-    ICSEG_WANT_LOGITS = 1 << 5,
+    ICSEG_OUTPUT_LOGITS = 1 << 5,
     /** Cosines of pixels and classes at stride 4: F32 (N, h, w, K), before the division by tau. Score maps that the
      * model does not have (config.align) are ICSEG_ERROR_ARGUMENT. */
-    ICSEG_WANT_SCORES_4 = 1 << 6,
-    ICSEG_WANT_SCORES_8 = 1 << 7,  /**< the same at stride 8 */
-    ICSEG_WANT_SCORES_16 = 1 << 8, /**< the same at stride 16 */
-    ICSEG_WANT_SCORES_32 = 1 << 9, /**< the same at stride 32 */
+    ICSEG_OUTPUT_SCORES_4 = 1 << 6,
+    ICSEG_OUTPUT_SCORES_8 = 1 << 7,  /**< the same at stride 8 */
+    ICSEG_OUTPUT_SCORES_16 = 1 << 8, /**< the same at stride 16 */
+    ICSEG_OUTPUT_SCORES_32 = 1 << 9, /**< the same at stride 32 */
     /** The class embeddings that the score maps compare with: F32 (N, K, C), or (1, K, C) if it is the same for all
      * images (templates and static prompts without post-model prompting). Not normalised to unit length. */
-    ICSEG_WANT_CLASS_EMBEDDINGS = 1 << 10,
+    ICSEG_OUTPUT_CLASS_EMBEDDINGS = 1 << 10,
     /** CLIP's embedding of the whole image: F32 (N, C), not normalised. ResNet: the output of attention pooling for the
      * mean of the last feature map. ViT: the class token after the last layer norm and the projection. */
-    ICSEG_WANT_IMAGE_EMBEDDING = 1 << 11,
-    ICSEG_WANT_ALL = (1 << 12) - 1 /**< every bit above */
-} icseg_want;
+    ICSEG_OUTPUT_IMAGE_EMBEDDING = 1 << 11,
+    ICSEG_OUTPUT_ALL = (1 << 12) - 1 /**< every bit above */
+} icseg_output;
 
 /** Which results a run computes, and how. All zero: labels, with the resizing and windows of the model's training. */
 typedef struct icseg_run_options {
     size_t struct_size; /**< ICSEG_RUN_OPTIONS_INIT */
-    uint32_t want;      /**< icseg_want bits; 0: ICSEG_WANT_LABELS */
-    int32_t top_k;      /**< classes in ICSEG_WANT_TOP_*; 0: 5; never more than the model has */
+    uint32_t outputs;   /**< icseg_output bits; 0: ICSEG_OUTPUT_LABELS */
+    int32_t top_k;      /**< classes in ICSEG_OUTPUT_TOP_*; 0: 5; never more than the model has */
     /** How images are resized and divided. NULL: frames as in the model's training (icseg_model_eval_options), a
      * tensor whole and as it is. A tensor cannot be resized: resize_short and scales are ICSEG_ERROR_ARGUMENT. */
     const icseg_eval_options *eval;
@@ -257,15 +257,15 @@ ICSEG_API icseg_status icseg_session_prepare(icseg_session *session, int32_t cou
 /** One tensor of a result.
  *
  * @param result the result
- * @param want one of the bits that the run computed
+ * @param output one of the bits that the run computed
  * @param out receives the tensor; its memory lives until icseg_result_close, and `owner` is the result
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT if the run did not compute it */
-ICSEG_API icseg_status icseg_result_tensor(const icseg_result *result, icseg_want want, icseg_tensor *out,
+ICSEG_API icseg_status icseg_result_tensor(const icseg_result *result, icseg_output output, icseg_tensor *out,
                                            icseg_error *error);
 
-/** The icseg_want bits of the results that it contains. 0 for NULL. */
-ICSEG_API uint32_t icseg_result_wants(const icseg_result *result);
+/** The icseg_output bits of the results that it contains. 0 for NULL. */
+ICSEG_API uint32_t icseg_result_outputs(const icseg_result *result);
 
 /** Frees a result and its tensors, and sets the pointer to NULL. Accepts NULL and a pointer to NULL. */
 ICSEG_API void icseg_result_close(icseg_result **result);

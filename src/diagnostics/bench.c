@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The benchmark: a model, random images, timed runs, and the speed of large matrix products as a yardstick. With random
- * weights it times what the PyTorch peer (python/torch_peer.py) times, with class names of the same lengths. */
+ * The benchmark: a model, random images, timed runs, and the speed of large matrix products for comparison. With random
+ * weights it times the same work as its PyTorch counterpart (python/torch_peer.py), with class names of the same
+ * lengths. */
 #include "diagnostics/bench.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@
 #include "inference/session.h"
 #include "train/adamw.h"
 
-enum { LONGEST_NAME = 3, TEXT_TOKENS = 257, PEAK_SIDE = 1536, PEAK_TRIES = 4, SEED = 1, MOST_CLASSES = 16384 };
+enum { MAX_NAME_TOKENS = 3, TEXT_TOKENS = 257, PEAK_SIDE = 1536, PEAK_TRIES = 4, SEED = 1, MAX_CLASSES = 16384 };
 
 static const icseg_adamw_options adamw_options = {
     .weight_decay = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .backbone_lr_mult = 0.1};
@@ -29,7 +30,7 @@ static icseg_status open_checkpoint(icseg_bench *b, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* Class names of 1 to 3 tokens. */
+/* A model with random weights and class names of 1 to 3 random tokens. */
 static icseg_status open_random(icseg_bench *b, icseg_error *error) {
     icseg_arena *arena;
     icseg_status status = ICSEG_OK;
@@ -40,8 +41,8 @@ static icseg_status open_random(icseg_bench *b, icseg_error *error) {
     const char **names = icseg_arena_array(arena, classes, sizeof *names);
     bool complete = tokens && names;
     for (size_t k = 0; k < classes && complete; k++) {
-        int32_t *ids = icseg_arena_array(arena, LONGEST_NAME, sizeof *ids);
-        tokens[k] = (icseg_tokens){.count = 1 + (int32_t)icseg_rng_below(&rng, LONGEST_NAME), .ids = ids};
+        int32_t *ids = icseg_arena_array(arena, MAX_NAME_TOKENS, sizeof *ids);
+        tokens[k] = (icseg_tokens){.count = 1 + (int32_t)icseg_rng_below(&rng, MAX_NAME_TOKENS), .ids = ids};
         names[k] = icseg_arena_printf(arena, "class %zu", k);
         complete = ids && names[k];
         for (int32_t i = 0; i < tokens[k].count && complete; i++)
@@ -71,7 +72,7 @@ static icseg_status open_input(icseg_bench *b, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* Prompts and text encoder alone. */
+/* The graph of prompts and text encoder alone. */
 static icseg_status open_text(icseg_bench *b, icseg_error *error) {
     ICSEG_TRY(icseg_graph_open(&b->graph, false, error));
     icseg_builder builder = {.graph = b->graph, .params = b->model->params, .config = &b->config};
@@ -86,7 +87,7 @@ static icseg_status open_text(icseg_bench *b, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status open_image_side(icseg_bench *b, icseg_error *error) {
+static icseg_status open_whole(icseg_bench *b, icseg_error *error) {
     const icseg_bench_options *o = &b->options;
     icseg_network_options options = {.batch = o->batch, .height = o->size, .width = o->size};
     if (o->mode == ICSEG_BENCH_TRAIN)
@@ -106,8 +107,8 @@ static icseg_status run_once(icseg_bench *b, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* Raises *best to the FLOP/s of the fastest of a few large matrix products. Done before and after the runs. Its memory
- * is freed and does not count in their peak. */
+/* Raises *best to the speed, in FLOP/s, of the fastest of a few large matrix products. Called before and after the
+ * runs, so that its memory does not count towards their peak. */
 static icseg_status measure_peak(double *best, icseg_error *error) {
     size_t count = (size_t)PEAK_SIDE * PEAK_SIDE, bytes = count * sizeof(float);
     const int64_t n = PEAK_SIDE;
@@ -144,7 +145,7 @@ static icseg_status measure_peak(double *best, icseg_error *error) {
 }
 
 static icseg_status open_network(icseg_bench *b, icseg_error *error) {
-    return b->options.mode == ICSEG_BENCH_TEXT ? open_text(b, error) : open_image_side(b, error);
+    return b->options.mode == ICSEG_BENCH_TEXT ? open_text(b, error) : open_whole(b, error);
 }
 
 static void close_network(icseg_bench *b) {
@@ -154,7 +155,7 @@ static void close_network(icseg_bench *b) {
     icseg_session_close(&b->session);
 }
 
-/* Ranges for int8 from one run on the benchmark's own input. */
+/* Calibrates the model for int8, if it is not calibrated, with one run on the benchmark's own input. */
 static icseg_status calibrate(icseg_bench *b, icseg_error *error) {
     icseg_activation_ranges *ranges;
     icseg_model *calibrated = NULL;
@@ -173,12 +174,12 @@ static icseg_status calibrate(icseg_bench *b, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* Fails rather than timing f32 in place of what was asked for. */
+/* Fails if the processor does not support the precision, instead of timing f32. */
 static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
     bool forward_only = b->options.precision == ICSEG_PRECISION_BF16X2 || b->options.precision == ICSEG_PRECISION_INT8;
     if (forward_only && b->options.mode == ICSEG_BENCH_TRAIN)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_SET_FIELD,
-                                "bf16x2 and int8 are for inference; train in f32 or bf16");
+                                "precision: bf16x2 and int8 are for inference only; train in f32 or bf16");
     ICSEG_TRY(calibrate(b, error));
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = b->options.threads,
                                      .precision = b->options.precision};
@@ -188,16 +189,16 @@ static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
     return icseg_fail_field(error, ICSEG_ERROR_UNSUPPORTED, "precision", ICSEG_REMEDY_NONE,
                             b->options.precision == ICSEG_PRECISION_BF16
                                 ? "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto"
-                                : "bf16x2, int8: this processor does not have AMX; use f32 or auto");
+                                : "bf16x2 and int8: this processor does not have AMX; use f32 or auto");
 }
 
-static icseg_status check_range(const char *field, int32_t value, int32_t least, int32_t most, icseg_error *error) {
-    if (value >= least && value <= most) return ICSEG_OK;
-    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
-                            "%s: %d is not accepted; expected %d to %d", field, (int)value, (int)least, (int)most);
+static icseg_status check_range(const char *field, int32_t value, int32_t min, int32_t max, icseg_error *error) {
+    if (value >= min && value <= max) return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD, "%s: is %d; expected %d to %d",
+                            field, (int)value, (int)min, (int)max);
 }
 
-/* The options with their defaults. */
+/* Reads the options, fills in defaults and checks ranges. */
 static icseg_status read_options(icseg_bench_options *o, const icseg_bench_options *given, icseg_error *error) {
     enum { FIRST_SIZE = offsetof(icseg_bench_options, profile) + sizeof(bool) };
     ICSEG_TRY(icseg_struct_read(o, sizeof *o, given, FIRST_SIZE, "icseg_bench_options", error));
@@ -208,7 +209,7 @@ static icseg_status read_options(icseg_bench_options *o, const icseg_bench_optio
     if (!o->runs) o->runs = 5;
     ICSEG_TRY(check_range("mode", (int32_t)o->mode, ICSEG_BENCH_INFER, ICSEG_BENCH_TEXT, error));
     ICSEG_TRY(check_range("precision", (int32_t)o->precision, ICSEG_PRECISION_F32, ICSEG_PRECISION_INT8, error));
-    ICSEG_TRY(check_range("classes", o->classes, 2, MOST_CLASSES, error));
+    ICSEG_TRY(check_range("classes", o->classes, 2, MAX_CLASSES, error));
     ICSEG_TRY(check_range("size", o->size, 32, 8192, error));
     ICSEG_TRY(check_range("batch", o->batch, 1, 256, error));
     ICSEG_TRY(check_range("runs", o->runs, 1, 100000, error));
@@ -248,15 +249,15 @@ static icseg_status open_bench(icseg_bench *b, icseg_error *error) {
 icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_options *options, const icseg_progress *progress,
                               icseg_error *error) {
     icseg_bench_options o;
-    icseg_progress own;
+    icseg_progress copy;
     ICSEG_NEED(out);
     *out = NULL;
-    ICSEG_TRY(icseg_progress_read(&own, progress, error));
+    ICSEG_TRY(icseg_progress_read(&copy, progress, error));
     ICSEG_TRY(read_options(&o, options, error));
     icseg_bench *b = icseg_calloc_array(1, sizeof *b);
     if (!b) return icseg_fail_memory(error, 0, "a benchmark");
     b->options = o;
-    b->progress = own;
+    b->progress = copy;
     icseg_threads before = icseg_threads_enter(o.threads);
     icseg_status status = open_bench(b, error);
     icseg_threads_leave(before);
@@ -299,16 +300,16 @@ static icseg_status run_and_measure(icseg_bench *b, icseg_bench_result *r, icseg
     const icseg_bench_options *o = &b->options;
     icseg_plan_summary plan = icseg_executor_summary(icseg_bench_executor(b));
     ICSEG_TRY(time_runs(b, error));
-    icseg_params_memory held = icseg_params_count_memory(b->model->params);
+    icseg_params_memory memory = icseg_params_count_memory(b->model->params);
     *r = (icseg_bench_result){.struct_size = sizeof *r,
                               .first_seconds = b->first_seconds,
                               .flops = plan.flops,
                               .peak_bytes = icseg_memory_peak(),
                               .activation_bytes = plan.activations,
                               .scratch_bytes = plan.scratch,
-                              .weight_bytes = held.plain,
-                              .packed_bytes = held.packed,
-                              .training_bytes = held.gradients * (b->adamw ? 3 : 1),
+                              .weight_bytes = memory.plain,
+                              .packed_bytes = memory.packed,
+                              .training_bytes = memory.gradients * (b->adamw ? 3 : 1),
                               .threads = o->threads,
                               .classes = o->classes,
                               .prompt = b->config.prompt,

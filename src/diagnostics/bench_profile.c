@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where a benchmark's time and memory go: as numbers and as tables. */
+ * The profile of a benchmark, its time and memory by operator, module or node: as numbers and as tables. */
 #include <string.h>
 
 #include "base/argument.h"
@@ -13,8 +13,8 @@ enum { SLOWEST_ROWS = 30 };
 static icseg_status check(const icseg_bench *bench, icseg_error *error) {
     if (bench->options.profile && bench->runs_done) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "profile", ICSEG_REMEDY_SET_FIELD,
-                            bench->options.profile ? "there is no profile yet; run the benchmark first"
-                                                   : "the benchmark was opened without a profile");
+                            bench->options.profile ? "profile: is empty; run the benchmark first"
+                                                   : "profile: is false; open the benchmark with profile = true");
 }
 
 static icseg_status sum_time(const icseg_bench *b, icseg_profile_key key, icseg_arena *arena, icseg_profile *out,
@@ -34,7 +34,7 @@ static icseg_bench_row *find_row(icseg_bench_row *rows, int32_t count, const cha
     return NULL;
 }
 
-/* Rows of time with their memory, then rows that only have memory. */
+/* Joins time and memory by name: rows with time first, then rows with memory only. */
 static icseg_status join(const icseg_profile *time, const icseg_profile *memory, int64_t runs, icseg_arena *arena,
                          icseg_bench_row **out, int32_t *count, icseg_error *error) {
     icseg_bench_row *rows = *out = icseg_arena_array(arena, time->count + memory->count + 1, sizeof *rows);
@@ -63,7 +63,7 @@ icseg_status icseg_bench_profile(icseg_bench *bench, icseg_bench_key key, const 
                                  icseg_error *error) {
     static const icseg_profile_key keys[] = {ICSEG_PROFILE_OPERATOR, ICSEG_PROFILE_MODULE, ICSEG_PROFILE_NODE};
     icseg_profile time, memory;
-    icseg_bench_row *made = NULL;
+    icseg_bench_row *joined = NULL;
     ICSEG_NEED(rows);
     ICSEG_NEED(count);
     *rows = NULL;
@@ -71,15 +71,16 @@ icseg_status icseg_bench_profile(icseg_bench *bench, icseg_bench_key key, const 
     ICSEG_NEED(bench);
     ICSEG_TRY(check(bench, error));
     if ((unsigned)key > ICSEG_BENCH_NODE)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_bench_profile: %d is not a key", (int)key);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_bench_profile: key is %d: not a value of icseg_bench_key",
+                          (int)key);
     icseg_arena_close(&bench->profile);
     ICSEG_TRY(icseg_arena_open(&bench->profile, error));
     ICSEG_TRY(sum_time(bench, keys[key], bench->profile, &time, error));
     ICSEG_TRY(sum_memory(bench, keys[key], bench->profile, &memory, error));
-    int32_t made_count = 0;
-    ICSEG_TRY(join(&time, &memory, bench->runs_done, bench->profile, &made, &made_count, error));
-    *rows = made;
-    *count = made_count;
+    int32_t joined_count = 0;
+    ICSEG_TRY(join(&time, &memory, bench->runs_done, bench->profile, &joined, &joined_count, error));
+    *rows = joined;
+    *count = joined_count;
     return ICSEG_OK;
 }
 

@@ -15,9 +15,10 @@
 #include "inference/session.h"
 #include "train/adamw.h"
 
-/* A gradient below this share of the largest one counts as zero; ours may then be ten times that. */
+/* A reference gradient whose norm is below this share of the largest one counts as zero. Ours must then be below ten
+ * times this share. */
 static const double ZERO_GRADIENT = 1e-6;
-/* A loss below this is compared as if it were this: with one class every loss is zero. */
+/* Losses below this are compared by their absolute difference: with one class every loss is zero. */
 static const double SMALL_LOSS = 1e-3;
 
 typedef struct check {
@@ -46,8 +47,7 @@ static double relative(double difference_square, double norm_square) {
     return norm_square > 0 ? sqrt(difference_square / norm_square) : sqrt(difference_square);
 }
 
-/* ||a - b|| / ||b|| of a (B, P, C), in our order, and b (B, C, P), in PyTorch's. C = 1 for tensors of the same order.
- */
+/* ||a - b|| / ||b|| of our a (B, P, C) and the reference's b (B, C, P). Use C = 1 for tensors in the same order. */
 static double compare(const float *a, const float *b, int64_t batch, int64_t channels, int64_t positions) {
     double difference = 0, norm = 0;
     for (int64_t n = 0; n < batch; n++)
@@ -85,7 +85,7 @@ static icseg_status shape_error(const check *c, const char *name, icseg_shape sh
                       icseg_safetensors_path(c->file), name, icseg_shape_text(shape, text, sizeof text));
 }
 
-/* Compares a map or the text with the reference's output of that name. */
+/* Compares a feature map or the class embeddings with the reference's output of that name. */
 static icseg_status compare_output(const check *c, const icseg_prepared_network *s, icseg_value value,
                                    const char *prefix, const char *name, icseg_parity_result *result,
                                    icseg_error *error) {
@@ -100,7 +100,8 @@ static icseg_status compare_output(const check *c, const icseg_prepared_network 
     double difference = 0;
     if (info->shape.rank == 4 && count == info->count) { /* (B, h, w, K) against (B, K, h, w) */
         difference = compare(ours, theirs, batch, info->shape.dim[3], info->shape.dim[1] * info->shape.dim[2]);
-    } else if (info->shape.rank == 3 && count % info->count == 0) { /* text: ours may be one for all images */
+    } else if (info->shape.rank == 3 &&
+               count % info->count == 0) { /* class embeddings: ours may have a batch of 1 for all images */
         for (int64_t at = 0; at < count; at += info->count) {
             double d = compare(ours, theirs + at, 1, 1, info->count);
             difference = d > difference || isnan(d) ? d : difference;
@@ -170,7 +171,7 @@ static icseg_status compare_losses(const check *c, const icseg_prepared_network 
 static icseg_status compare_params(const check *c, const char *prefix, bool gradients, icseg_parity_result *result,
                                    icseg_error *error) {
     double largest = 0, all_difference = 0, all_norm = 0;
-    for (int pass = 0; pass < 2; pass++) /* the first finds the largest norm */
+    for (int pass = 0; pass < 2; pass++) /* the first pass finds the largest norm */
         for (int64_t i = 0; i < icseg_params_count(c->model->params); i++) {
             const icseg_param *p = icseg_params_at(c->model->params, i);
             if (gradients ? !p->options.trainable : !p->options.buffer) continue;
@@ -182,10 +183,10 @@ static icseg_status compare_params(const check *c, const char *prefix, bool grad
                 status = shape_error(c, p->name, shape, error);
             if (status == ICSEG_OK) {
                 icseg_param_export(p, gradients ? p->grad : p->data, ours);
-                double norm = 0, own = 0, difference = 0;
+                double norm = 0, our_norm = 0, difference = 0;
                 for (int64_t j = 0; j < p->count; j++) {
                     norm += (double)theirs[j] * theirs[j];
-                    own += (double)ours[j] * ours[j];
+                    our_norm += (double)ours[j] * ours[j];
                     difference += ((double)ours[j] - theirs[j]) * ((double)ours[j] - theirs[j]);
                 }
                 if (pass == 0)
@@ -193,7 +194,7 @@ static icseg_status compare_params(const check *c, const char *prefix, bool grad
                 else if (gradients && is_bf16(c))
                     all_difference += difference, all_norm += norm;
                 else if (gradients && sqrt(norm) < ZERO_GRADIENT * largest)
-                    record(result, p->name, sqrt(own) < 10 * ZERO_GRADIENT * largest ? 0 : INFINITY);
+                    record(result, p->name, sqrt(our_norm) < 10 * ZERO_GRADIENT * largest ? 0 : INFINITY);
                 else
                     record(result, p->name, relative(difference, norm));
             }
@@ -201,7 +202,7 @@ static icseg_status compare_params(const check *c, const char *prefix, bool grad
             icseg_free(theirs);
             ICSEG_TRY(status);
         }
-    if (gradients && is_bf16(c)) record(result, "of all parameters", relative(all_difference, all_norm));
+    if (gradients && is_bf16(c)) record(result, "all parameters", relative(all_difference, all_norm));
     return ICSEG_OK;
 }
 
@@ -315,8 +316,8 @@ static icseg_status read_settings(check *c, icseg_error *error) {
     if (config->dropout > 0 || config->vit_drop_path > 0)
         return icseg_fail(
             error, ICSEG_ERROR_UNSUPPORTED,
-            "%s: its model has dropout (dropout %g, vit_drop_path %g), which another program cannot repeat; "
-            "write the fixture with both at 0",
+            "%s: the model uses dropout (dropout %g, vit_drop_path %g), which cannot be reproduced; write the fixture "
+            "with both set to 0",
             icseg_safetensors_path(c->file), config->dropout, config->vit_drop_path);
     return ICSEG_OK;
 }
@@ -330,7 +331,7 @@ static const icseg_parity_result groups[ICSEG_PARITY_GROUPS] = {
     [ICSEG_PARITY_CURVE] = {.title = "training curve", .bound = 1e-3},
 };
 
-/* bf16 has 8 bits of precision, and values pass through some hundred operators. */
+/* bf16 has 8 bits of precision, and values pass through about a hundred operators. */
 static const double bf16_bounds[ICSEG_PARITY_GROUPS] = {
     [ICSEG_PARITY_EVAL] = 2e-2,     [ICSEG_PARITY_TRAIN] = 2e-2,   [ICSEG_PARITY_LOSS] = 2e-2,
     [ICSEG_PARITY_GRADIENT] = 5e-2, [ICSEG_PARITY_RUNNING] = 2e-2, [ICSEG_PARITY_CURVE] = 5e-2,
@@ -342,7 +343,7 @@ static icseg_status open_session(check *c, const icseg_parity_options *o, icseg_
     c->options.precision = (int32_t)icseg_session_precision(c->session);
     if (o->precision != ICSEG_PRECISION_AUTO && c->options.precision != (int32_t)o->precision)
         return icseg_fail_field(error, ICSEG_ERROR_UNSUPPORTED, "precision", ICSEG_REMEDY_NONE,
-                                "%s: this processor has no instructions for it",
+                                "precision: this processor does not support %s; use f32 or auto",
                                 o->precision == ICSEG_PRECISION_BF16 ? "bf16" : "bf16x2");
     for (int i = 0; is_bf16(c) && i < ICSEG_PARITY_GROUPS; i++) c->result[i].bound = bf16_bounds[i];
     return ICSEG_OK;
@@ -389,16 +390,16 @@ icseg_status icseg_parity_run(icseg_parity_report *out, const char *fixture, con
         FIRST_OPTIONS = offsetof(icseg_parity_options, threads) + sizeof(int32_t)
     };
     icseg_parity_options o;
-    icseg_progress own;
+    icseg_progress copy;
     icseg_parity_report report = {.struct_size = sizeof report};
     ICSEG_NEED(out);
     ICSEG_NEED(fixture);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS, "icseg_parity_options", error));
-    ICSEG_TRY(icseg_progress_read(&own, progress, error));
+    ICSEG_TRY(icseg_progress_read(&copy, progress, error));
     ICSEG_TRY(icseg_struct_write(out, &report, sizeof report, FIRST_SIZE, "icseg_parity_report", error));
     ICSEG_TRY(icseg_threads_check(o.threads, error));
     memcpy(report.group, groups, sizeof groups);
-    ICSEG_TRY(run_fixture(fixture, &o, &own, report.group, error));
+    ICSEG_TRY(run_fixture(fixture, &o, &copy, report.group, error));
     for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
         report.compared += report.group[i].compared;
         report.failed += report.group[i].failed;

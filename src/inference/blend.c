@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Label maps from passes, row by row: logits of the windows that cover a row are interpolated and averaged, several
- * passes averaged as probabilities. */
+ * Blends passes into label maps, row by row: the logits of all windows that cover a row are interpolated and averaged;
+ * the probabilities of several passes are averaged. */
 #include <omp.h>
 
 #include "base/system.h"
@@ -25,8 +25,8 @@ ICSEG_KERNEL static void set_lerp(float *out, const float *a, const float *b, fl
     icseg_lerp(out, a, b, weight, factor, n);
 }
 
-/* line (windows.x.count, w, K): each column of windows, interpolated to row y of image n and averaged over the rows of
- * windows. */
+/* line: (windows.x.count, w, K). For each column of windows, interpolates their logits to row y of image n and averages
+ * over the windows of the column that cover it. */
 static void mix_rows(const icseg_pass *p, int64_t n, int32_t y, float *line) {
     int64_t run = p->w * p->classes, images = p->view->count, begin = p->y.begin[y], end = p->y.begin[y + 1];
     float factor = 1 / (float)(end - begin);
@@ -39,7 +39,7 @@ static void mix_rows(const icseg_pass *p, int64_t n, int32_t y, float *line) {
         }
 }
 
-/* Logits (K) of column x of a row. */
+/* Logits (K) of pixel x of a row, averaged over the columns of windows that cover it. */
 static inline void mix_columns(const icseg_pass *p, const float *line, int32_t x, float *out) {
     int64_t begin = p->x.begin[x], end = p->x.begin[x + 1], n = p->classes;
     float factor = 1 / (float)(end - begin);
@@ -63,7 +63,7 @@ static inline float largest_of(const float *values, int64_t n) {
     return largest;
 }
 
-/* Ties go to the lower index. */
+/* The lowest index of `value`. */
 static inline int64_t index_of(const float *values, float value, int64_t n) {
     int64_t k = 0;
     while (k < n - 1 && values[k] != value) k++;
@@ -77,16 +77,16 @@ static inline float exp_sum(const float *logits, float largest, int64_t n) {
     return sum;
 }
 
-/* One row of one image: which pixels of the outputs, and what a thread works with. */
+/* One row of one image: its place in the outputs, and a thread's scratch memory. */
 typedef struct row {
-    size_t at;            /* of the row's first pixel in outputs */
+    size_t at;            /* index of the row's first pixel in the outputs */
     float *lines;         /* line_floats() of each pass */
     float *logits, *mean; /* (K) each */
     float *best;          /* (top_k) */
     int16_t *best_class;  /* (top_k) */
 } row;
 
-/* Labels of one pass: the largest logit; its probability only when asked for. */
+/* One pass, labels and confidence only: the largest logit, and its probability if it is requested. */
 ICSEG_KERNEL static void label_row(const icseg_blend *b, const row *r) {
     const icseg_pass *p = b->pass;
     for (int32_t x = 0; x < b->width; x++) {
@@ -97,7 +97,7 @@ ICSEG_KERNEL static void label_row(const icseg_blend *b, const row *r) {
     }
 }
 
-/* The top_k largest of `values`, the largest first; equals in order of their index. */
+/* The top_k largest values in descending order; ties in order of their index. */
 static inline void find_best(const float *values, int64_t n, int32_t top_k, float *best, int16_t *best_class) {
     int32_t found = 0;
     for (int64_t k = 0; k < n; k++) {
@@ -112,7 +112,8 @@ static inline void find_best(const float *values, int64_t n, int32_t top_k, floa
     }
 }
 
-/* Outputs of one pixel from the probabilities of its classes and what ranks them, which is the same or the logits. */
+/* Writes the outputs of one pixel. rank, probability: (K); `rank` orders the classes: the probabilities, or the logits.
+ */
 static inline void store(const icseg_blend *b, const row *r, size_t at, const float *rank, const float *probability) {
     int64_t classes = b->pass->classes;
     int64_t label = index_of(rank, largest_of(rank, classes), classes);
@@ -129,7 +130,7 @@ static inline void store(const icseg_blend *b, const row *r, size_t at, const fl
     for (int64_t k = 0; k < classes; k++) to[k] = probability[k];
 }
 
-/* Mean probabilities over passes. Of one pass the logits rank the classes, so that labels are those of label_row. */
+/* Mean of the passes' probabilities. With one pass the logits rank the classes, so that labels equal label_row's. */
 ICSEG_KERNEL static void blend_row(const icseg_blend *b, const row *r) {
     int64_t classes = b->pass->classes;
     for (int32_t x = 0; x < b->width; x++) {

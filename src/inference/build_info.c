@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What this build contains, and which instructions the processor has for it. */
+ * The contents of this build, and the instruction sets of the processor. */
 #include "base/struct_size.h"
 #include "base/system.h"
 #include "compute/onednn/onednn.h"
@@ -14,7 +14,7 @@
 #define COMPILER "unknown"
 #endif
 
-/* The instruction sets that ICSEG_KERNEL compiles for and the processor has. */
+/* The instruction sets for which ICSEG_KERNEL compiles, and which of them the processor has. */
 static void describe_instructions(icseg_build *build) {
 #if defined(__x86_64__)
     build->avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");

@@ -22,6 +22,7 @@ void icseg_cached_text_close(icseg_cached_text *t) {
     *t = (icseg_cached_text){0};
 }
 
+/* Sum of the versions of the graph's parameters. */
 static uint64_t version_of(const icseg_graph *g) {
     uint64_t sum = 0;
     for (icseg_value v = 0; v < icseg_graph_value_count(g); v++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Calibration: a session that records ranges, and the models that are made of them. */
+ * Calibration: a session that records activation ranges, and models with these ranges. */
 #include "base/argument.h"
 #include "base/memory.h"
 #include "base/struct_size.h"
@@ -47,7 +47,8 @@ icseg_status icseg_calibrator_model(const icseg_calibrator *calibrator, icseg_mo
     *out = NULL;
     ICSEG_NEED(calibrator);
     if (!icseg_activation_ranges_count(calibrator->ranges))
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "a calibration needs at least one image");
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "icseg_calibrator_model: there are no activation ranges yet; add at least one image");
     icseg_ranges_summary summary;
     if (!icseg_activation_ranges_check(calibrator->ranges, calibrator->session->model->params, &summary))
         return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s", summary.problem);

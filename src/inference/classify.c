@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Zero-shot classification: CLIP's preprocessing, the classes' embeddings, and the softmax of scaled cosines. */
+ * Zero-shot classification: CLIP's preprocessing, class embeddings, and the softmax of scaled cosines. */
 #include "icseg/classify.h"
 
 #include <math.h>
@@ -17,9 +17,13 @@
 #include "text/synonyms.h"
 #include "weights/weights.h"
 
-enum { ROWS_AT_ONCE = 4096, SHOWN = 8 }; /* tokens encoded together; names in a warning */
+enum {
+    BATCH_TOKENS = 4096, /* tokens that are encoded together */
+    MAX_TEXTS = 1 << 22,
+    NAMES_SHOWN = 8 /* in the summary */
+};
 
-static const float final_logit_scale = 100; /* where CLIP's training clips it */
+static const float final_logit_scale = 100; /* the limit to which CLIP's training clips it */
 
 struct icseg_classifier {
     int threads;
@@ -34,20 +38,20 @@ struct icseg_classifier {
 
 /* ------------------------------------------------------------------------------------------------------ the classes */
 
-/* Every text of every class, class by class: its names in each template. */
+/* The texts of all classes, class by class: each name in each template. */
 typedef struct text_list {
     icseg_tokens *tokens; /* (count) */
     int32_t *sizes;       /* (class_count): texts of each class */
     int32_t count;
 } text_list;
 
-/* `name` in place of each "{}". */
+/* Replaces each "{}" by `name`. */
 static char *fill_template(icseg_arena *arena, const char *template, const char *name) {
     icseg_string s = {0};
-    for (const char *at = template, *hole; *at; at = hole + 2) {
-        hole = strstr(at, "{}");
-        icseg_string_append(&s, at, hole ? (size_t)(hole - at) : strlen(at));
-        if (!hole) break;
+    for (const char *at = template, *place; *at; at = place + 2) {
+        place = strstr(at, "{}");
+        icseg_string_append(&s, at, place ? (size_t)(place - at) : strlen(at));
+        if (!place) break;
         icseg_string_append(&s, name, strlen(name));
     }
     char *text = s.failed || !s.data ? NULL : icseg_arena_strdup(arena, s.data);
@@ -57,13 +61,13 @@ static char *fill_template(icseg_arena *arena, const char *template, const char 
 
 static icseg_status encode_text(const icseg_classifier *c, const icseg_tokenizer *tokenizer, const char *template,
                                 const char *name, icseg_tokens *out, icseg_error *error) {
-    int32_t most = c->clip.config.context_length - 2;
+    int32_t max = c->clip.config.context_length - 2; /* without SOS and EOS */
     const char *text = fill_template(c->arena, template, name);
     if (!text) return icseg_fail_memory(error, 0, "a class's text");
     ICSEG_TRY(icseg_tokenize(tokenizer, text, c->arena, out, error));
-    if (out->count <= most) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.80s%s\" has %d tokens, but the model accepts %d", text,
-                      strlen(text) > 80 ? "..." : "", out->count, most);
+    if (out->count <= max) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.80s%s\" has %d tokens, but the model accepts at most %d", text,
+                      strlen(text) > 80 ? "..." : "", out->count, max);
 }
 
 static icseg_status check_options(const icseg_classifier_options *o, icseg_error *error) {
@@ -71,9 +75,9 @@ static icseg_status check_options(const icseg_classifier_options *o, icseg_error
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "weights", ICSEG_REMEDY_SET_FIELD, "weights is NULL");
     if (!o->class_count || !o->class_names)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "class_names", ICSEG_REMEDY_SET_FIELD,
-                                "there are no classes; give their names");
+                                "class_names is empty; list the names of the classes");
     if (o->class_count > ICSEG_CLASSIFY_MAX_CLASSES || o->template_count > ICSEG_CLASSIFY_MAX_TEMPLATES)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%zu classes and %zu templates: at most %d and %d are possible",
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%zu classes and %zu templates: expected at most %d and %d",
                           o->class_count, o->template_count, ICSEG_CLASSIFY_MAX_CLASSES, ICSEG_CLASSIFY_MAX_TEMPLATES);
     ICSEG_TRY(icseg_threads_check(o->threads, error));
     if (o->synonyms != ICSEG_SYNONYMS_FIRST && o->synonyms != ICSEG_SYNONYMS_MEAN)
@@ -82,7 +86,7 @@ static icseg_status check_options(const icseg_classifier_options *o, icseg_error
     for (size_t i = 0; i < o->class_count; i++)
         if (!o->class_names[i])
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "class_names", ICSEG_REMEDY_SET_FIELD,
-                                    "the name of class %zu is NULL", i);
+                                    "class_names[%zu] is NULL", i);
     for (size_t i = 0; i < o->template_count; i++)
         if (!o->templates || !o->templates[i] || !strstr(o->templates[i], "{}"))
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "templates", ICSEG_REMEDY_SET_FIELD,
@@ -91,7 +95,7 @@ static icseg_status check_options(const icseg_classifier_options *o, icseg_error
     return ICSEG_OK;
 }
 
-/* Adds which class an error is about. */
+/* Adds the index of the class to an error. */
 static icseg_status fail_name(size_t index, icseg_status status, icseg_error *error) {
     if (status != ICSEG_ERROR_MEMORY) icseg_fail_prefix(error, "the name of class %zu", index);
     return status;
@@ -99,8 +103,8 @@ static icseg_status fail_name(size_t index, icseg_status status, icseg_error *er
 
 static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_options *o, const icseg_tokenizer *tokenizer,
                                text_list *out, icseg_error *error) {
-    static const char *const usual[] = {"a photo of a {}"};
-    const char *const *templates = o->template_count ? o->templates : usual;
+    static const char *const default_templates[] = {"a photo of a {}"};
+    const char *const *templates = o->template_count ? o->templates : default_templates;
     size_t template_count = o->template_count ? o->template_count : 1, total = 0;
     icseg_synonyms *names = icseg_arena_array(c->arena, o->class_count, sizeof *names);
     const char **first = icseg_arena_array(c->arena, o->class_count, sizeof *first);
@@ -115,8 +119,9 @@ static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_optio
         out->sizes[k] = (int32_t)(names[k].count * template_count);
         total += names[k].count * template_count;
     }
-    if (total > 1 << 22)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "names and templates make %zu texts, too many to encode", total);
+    if (total > MAX_TEXTS)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "class names and templates make %zu texts: expected at most %d",
+                          total, (int)MAX_TEXTS);
     out->tokens = icseg_arena_array(c->arena, total, sizeof *out->tokens);
     if (!out->tokens) return icseg_fail_memory(error, total * sizeof *out->tokens, "class names");
     for (size_t k = 0; k < o->class_count; k++)
@@ -139,27 +144,27 @@ static bool normalise(float *v, int32_t size) {
 }
 
 static icseg_status fail_numeric(const char *what, icseg_error *error) {
-    return icseg_fail(error, ICSEG_ERROR_NUMERIC,
-                      "the embedding of %s has no direction: it is zero or not finite; the weights are damaged", what);
+    return icseg_fail(error, ICSEG_ERROR_NUMERIC, "the embedding of %s is zero or not finite; the weights are damaged",
+                      what);
 }
 
-/* Embeddings of all texts, some at a time, (count, width). */
+/* Embeddings (count, width) of all texts, in batches. */
 static icseg_status encode_texts(icseg_classifier *c, const text_list *list, const icseg_progress *progress, float *out,
                                  icseg_error *error) {
     icseg_stage stage = icseg_stage_begin(progress, "encode texts", list->count, "texts");
     for (int32_t i = 0, next; i < list->count; i = next) {
         int32_t rows = 0;
-        for (next = i; next < list->count && (next == i || rows + list->tokens[next].count < ROWS_AT_ONCE); next++)
+        for (next = i; next < list->count && (next == i || rows + list->tokens[next].count < BATCH_TOKENS); next++)
             rows += list->tokens[next].count + 1;
         ICSEG_TRY(icseg_clip_encode_texts(&c->clip, list->tokens + i, next - i, out + (size_t)i * (size_t)c->info.width,
                                           error));
-        bool at_once = i == 0 && next == list->count; /* not worth a report */
-        if (!at_once) ICSEG_TRY(icseg_stage_report(&stage, next, NULL, error));
+        bool one_batch = i == 0 && next == list->count; /* too short for a progress report */
+        if (!one_batch) ICSEG_TRY(icseg_stage_report(&stage, next, NULL, error));
     }
     return ICSEG_OK;
 }
 
-/* The mean of a class's texts: each at unit length, and so is the mean. */
+/* The embedding of a class: the mean of its texts' embeddings, which are normalised to unit length, as is the mean. */
 static icseg_status average(icseg_classifier *c, const text_list *list, float *each, icseg_error *error) {
     int32_t width = c->info.width;
     for (int32_t k = 0; k < c->info.class_count; k++) {
@@ -189,8 +194,7 @@ static icseg_status open_text(icseg_classifier *c, const icseg_classifier_option
     size_t width = (size_t)c->info.width;
     float *each = icseg_alloc_array((size_t)list.count, width * sizeof *each);
     c->text = icseg_calloc_array(o->class_count, width * sizeof *c->text);
-    if (!each || !c->text)
-        status = icseg_fail_memory(error, (size_t)list.count * width * sizeof *each, "class embeddings");
+    if (!each || !c->text) status = icseg_fail_memory(error, 0, "class embeddings");
     if (status == ICSEG_OK) status = encode_texts(c, &list, progress, each, error);
     if (status == ICSEG_OK) status = average(c, &list, each, error);
     icseg_free(each);
@@ -214,8 +218,8 @@ static icseg_status open_weights(icseg_classifier *c, const char *path, icseg_er
         icseg_weights_describe(&c->clip.config, &c->summary);
         icseg_string_printf(&c->summary, "\nimages of %dx%d pixels, logit scale %.6g%s\n", c->info.side, c->info.side,
                             (double)c->info.logit_scale,
-                            c->info.logit_scale_missing ? " (the weights have none: CLIP's own)" : "");
-        icseg_weights_report_text(&report, SHOWN, &c->summary);
+                            c->info.logit_scale_missing ? " (CLIP's; the weights do not contain one)" : "");
+        icseg_weights_report_text(&report, NAMES_SHOWN, &c->summary);
         if (c->summary.failed) status = icseg_fail_memory(error, 0, "the summary");
     }
     icseg_weights_report_close(&report);
@@ -223,7 +227,7 @@ static icseg_status open_weights(icseg_classifier *c, const char *path, icseg_er
     return status;
 }
 
-/* What is computed with the classifier's number of threads. */
+/* Arguments of a function that runs with the classifier's number of threads. */
 typedef struct task {
     icseg_classifier *classifier;
     const icseg_classifier_options *options;
@@ -253,17 +257,17 @@ icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifie
                                    const icseg_progress *progress, icseg_error *error) {
     enum { FIRST_SIZE = sizeof(icseg_classifier_options) };
     icseg_classifier_options o;
-    icseg_progress own;
+    icseg_progress copy;
     ICSEG_NEED(out);
     *out = NULL;
     ICSEG_NEED(options);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_classifier_options", error));
-    ICSEG_TRY(icseg_progress_read(&own, progress, error));
+    ICSEG_TRY(icseg_progress_read(&copy, progress, error));
     ICSEG_TRY(check_options(&o, error));
     icseg_classifier *c = *out = icseg_calloc_array(1, sizeof *c);
     if (!c) return icseg_fail_memory(error, sizeof *c, "a classifier");
     c->threads = icseg_threads_resolve(o.threads);
-    task t = {.classifier = c, .options = &o, .progress = &own, .error = error};
+    task t = {.classifier = c, .options = &o, .progress = &copy, .error = error};
     icseg_status status = icseg_threads_run(c->threads, open_classifier, &t, error);
     if (status != ICSEG_OK) icseg_classifier_close(out);
     return status;
@@ -286,14 +290,13 @@ const icseg_classifier_info *icseg_classifier_describe(const icseg_classifier *c
 
 /* ----------------------------------------------------------------------------------------------------------- images */
 
-/* Where a window of `side` begins in the middle of `size`: half, and halves of a pixel to the even side, as Python
- * rounds. */
+/* Start of a centred window of `side` pixels in `size` pixels. Half pixels are rounded to even, as in Python. */
 static int64_t center(int64_t size, int64_t side) {
-    int64_t spare = size - side, half = spare / 2;
-    return spare % 2 ? half + half % 2 : half;
+    int64_t margin = size - side, half = margin / 2;
+    return margin % 2 ? half + half % 2 : half;
 }
 
-/* CLIP's preprocessing: the long side is cut to whole pixels, as torchvision's Resize does. */
+/* CLIP's preprocessing: the long side is rounded down to whole pixels, as in torchvision's Resize. */
 static icseg_status prepare(icseg_classifier *c, const icseg_image *image, icseg_error *error) {
     int64_t side = c->info.side, width = image->width, height = image->height;
     icseg_window w = {.width = (int32_t)side, .height = (int32_t)side};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Frames and tensors as the network's input. */
+ * Reads frames and tensors as the network's input. */
 #include "inference/images.h"
 
 #include <math.h>
@@ -11,7 +11,7 @@
 #include "image/normalize.h"
 #include "model/network.h"
 
-enum { MOST_IMAGES = 65536, CHANNELS = 3 };
+enum { MAX_IMAGES = 65536, CHANNELS = 3 };
 
 static const struct {
     uint8_t size, channel[CHANNELS];
@@ -32,11 +32,11 @@ icseg_status icseg_images_check_size(const char *name, const char *field, int32_
         (int64_t)width * height <= ICSEG_IMAGE_MAX_PIXELS)
         return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
-                            "%s is %dx%d: sides are 1..%d, and pixels at most %d", name, width, height,
+                            "%s is %dx%d: expected sides of 1..%d and at most %d pixels", name, width, height,
                             ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_PIXELS);
 }
 
-/* index: of the frame, for messages. */
+/* Checks frame `index` of the batch. */
 static icseg_status open_frame(icseg_pixels *out, const icseg_frame *f, int32_t index, icseg_error *error) {
     static const char field[] = "frames";
     if ((int)f->format < 0 || f->format >= ICSEG_FRAME_FORMATS)
@@ -55,7 +55,7 @@ static icseg_status open_frame(icseg_pixels *out, const icseg_frame *f, int32_t 
                                 f->width, row);
     if (f->stride > PTRDIFF_MAX / (size_t)f->height)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
-                                "frames[%d].stride is %zu bytes: %d such rows are larger than memory can be", index,
+                                "frames[%d].stride is %zu bytes: %d such rows exceed the address space", index,
                                 f->stride, f->height);
     *out = (icseg_pixels){.data = f->data, .stride = f->stride ? f->stride : row, .size = formats[f->format].size};
     memcpy(out->channel, formats[f->format].channel, sizeof out->channel);
@@ -63,9 +63,9 @@ static icseg_status open_frame(icseg_pixels *out, const icseg_frame *f, int32_t 
 }
 
 static icseg_status open_frames(icseg_images *out, const icseg_batch *b, icseg_error *error) {
-    if (b->count < 1 || b->count > MOST_IMAGES)
+    if (b->count < 1 || b->count > MAX_IMAGES)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
-                                "icseg_batch: count is %d: expected 1..%d", b->count, MOST_IMAGES);
+                                "icseg_batch: count is %d: expected 1..%d", b->count, MAX_IMAGES);
     const icseg_frame *first = b->frames;
     out->count = b->count;
     out->width = first->width;
@@ -75,25 +75,26 @@ static icseg_status open_frames(icseg_images *out, const icseg_batch *b, icseg_e
     for (int32_t i = 0; i < b->count; i++) {
         ICSEG_TRY(open_frame(&out->pixels[i], &b->frames[i], i, error));
         if (b->frames[i].width != first->width || b->frames[i].height != first->height)
-            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "frames", ICSEG_REMEDY_SET_FIELD,
-                                    "frames[%d] is %dx%d, but frames[0] is %dx%d: the images of a batch have one size",
-                                    i, b->frames[i].width, b->frames[i].height, first->width, first->height);
+            return icseg_fail_field(
+                error, ICSEG_ERROR_ARGUMENT, "frames", ICSEG_REMEDY_SET_FIELD,
+                "frames[%d] is %dx%d, but frames[0] is %dx%d: all images of a batch must have the same size", i,
+                b->frames[i].width, b->frames[i].height, first->width, first->height);
     }
     return ICSEG_OK;
 }
 
-/* Whether the distance between any two elements of a tensor of rank 4 can be computed. */
+/* Whether the distance in bytes between any two elements of a tensor of rank 4 fits into a ptrdiff_t. */
 static bool strides_fit(const icseg_tensor *t) {
-    int64_t left = PTRDIFF_MAX;
+    int64_t left = PTRDIFF_MAX; /* bytes */
     for (int i = 0; i < 4; i++) {
-        int64_t steps = t->shape[i] - 1, most = steps ? left / steps : left;
-        if (t->strides[i] > most || t->strides[i] < -most) return false;
+        int64_t steps = t->shape[i] - 1, max = steps ? left / steps : left;
+        if (t->strides[i] > max || t->strides[i] < -max) return false;
         left -= steps * (t->strides[i] < 0 ? -t->strides[i] : t->strides[i]);
     }
     return true;
 }
 
-/* A ReLU would turn a NaN into 0 and hide it. */
+/* Checked here because a ReLU would turn a NaN into 0 and hide it. */
 static icseg_status check_finite(const icseg_images *m, icseg_error *error) {
     for (int32_t n = 0; n < m->count; n++)
         for (int32_t y = 0; y < m->height; y++)
@@ -129,18 +130,18 @@ static icseg_status open_tensor(icseg_images *out, const icseg_batch *b, icseg_e
     }
     if (size[3] != CHANNELS)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
-                                "icseg_batch: the tensor has %lld channels instead of 3; is its layout the one given?",
+                                "icseg_batch: the tensor has %lld channels: expected 3; check `layout`",
                                 (long long)size[3]);
-    if (size[0] < 1 || size[0] > MOST_IMAGES)
+    if (size[0] < 1 || size[0] > MAX_IMAGES)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
                                 "icseg_batch: the tensor has %lld images: expected 1..%d", (long long)size[0],
-                                MOST_IMAGES);
+                                MAX_IMAGES);
     for (int i = 1; i < 3; i++)
         if (size[i] < ICSEG_MIN_SIDE || size[i] > ICSEG_IMAGE_MAX_SIDE)
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
-                                    "icseg_batch: the tensor's images are %lldx%lld: sides are %d..%d",
+                                    "icseg_batch: the tensor's images are %lldx%lld: expected sides of %d..%d",
                                     (long long)size[2], (long long)size[1], ICSEG_MIN_SIDE, ICSEG_IMAGE_MAX_SIDE);
-    if (!strides_fit(t)) return fail(error, "tensor", "the tensor's strides lead outside of memory");
+    if (!strides_fit(t)) return fail(error, "tensor", "the tensor's strides exceed the address space");
     out->count = (int32_t)size[0];
     out->height = (int32_t)size[1];
     out->width = (int32_t)size[2];
@@ -154,8 +155,8 @@ icseg_status icseg_images_open(icseg_images *out, const icseg_batch *batch, icse
     memset(out, 0, sizeof *out);
     icseg_normalize_table(out->table);
     ICSEG_TRY(icseg_struct_read(&b, sizeof b, batch, FIRST_SIZE, "icseg_batch", error));
-    if (b.frames && b.tensor) return fail(error, "tensor", "give frames or a tensor, not both");
-    if (!b.frames && !b.tensor) return fail(error, "frames", "frames and tensor are NULL; give one of them");
+    if (b.frames && b.tensor) return fail(error, "tensor", "frames and tensor are both set; set one of them");
+    if (!b.frames && !b.tensor) return fail(error, "frames", "frames and tensor are NULL; set one of them");
     icseg_status status = b.frames ? open_frames(out, &b, error) : open_tensor(out, &b, error);
     if (status != ICSEG_OK) icseg_images_close(out);
     return status;
@@ -166,9 +167,9 @@ icseg_status icseg_images_open_grey(icseg_images *out, int32_t count, int32_t wi
     static const uint8_t grey = 128;
     icseg_frame frame = {ICSEG_FRAME_GREY8, width, height, 0, &grey};
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = 1, .frames = &frame};
-    if (count < 1 || count > MOST_IMAGES)
+    if (count < 1 || count > MAX_IMAGES)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
-                                "count is %d: expected 1..%d", count, MOST_IMAGES);
+                                "count is %d: expected 1..%d", count, MAX_IMAGES);
     ICSEG_TRY(icseg_images_check_size("an image", width >= 1 && width <= ICSEG_IMAGE_MAX_SIDE ? "height" : "width",
                                       width, height, error));
     ICSEG_TRY(icseg_images_open(out, &batch, error));
@@ -177,7 +178,8 @@ icseg_status icseg_images_open_grey(icseg_images *out, int32_t count, int32_t wi
         icseg_images_close(out);
         return icseg_fail_memory(error, (size_t)count * sizeof *pixels, "a batch");
     }
-    for (int32_t i = 0; i < count; i++) pixels[i] = (icseg_pixels){.data = &grey}; /* every pixel is this one */
+    for (int32_t i = 0; i < count; i++)
+        pixels[i] = (icseg_pixels){.data = &grey}; /* stride and size 0: every pixel is this byte */
     icseg_free(out->pixels);
     out->pixels = pixels;
     out->count = count;
@@ -193,7 +195,7 @@ void icseg_images_close(icseg_images *images) {
 
 /* -- resizing */
 
-/* (height, width, 3), dense. */
+/* to: (height, width, 3). */
 static void copy_rgb(const icseg_images *images, int32_t index, uint8_t *to) {
     const icseg_pixels *p = &images->pixels[index];
     for (int32_t y = 0; y < images->height; y++) {
@@ -206,9 +208,9 @@ static void copy_rgb(const icseg_images *images, int32_t index, uint8_t *to) {
 static icseg_status resize_one(icseg_image *out, const icseg_images *images, int32_t index, int32_t width,
                                int32_t height, icseg_error *error) {
     const icseg_pixels *p = &images->pixels[index];
-    icseg_image copy = {0}, lent = {images->width, images->height, (uint8_t *)(uintptr_t)p->data};
-    bool as_it_is = p->size == CHANNELS && p->channel[0] == 0 && p->stride == (size_t)images->width * CHANNELS;
-    if (as_it_is) return icseg_image_resize(out, &lent, width, height, error);
+    icseg_image copy = {0}, view = {images->width, images->height, (uint8_t *)(uintptr_t)p->data};
+    bool dense = p->size == CHANNELS && p->channel[0] == 0 && p->stride == (size_t)images->width * CHANNELS;
+    if (dense) return icseg_image_resize(out, &view, width, height, error);
     ICSEG_TRY(icseg_image_create(&copy, images->width, images->height, error));
     copy_rgb(images, index, copy.data);
     icseg_status status = icseg_image_resize(out, &copy, width, height, error);
@@ -237,7 +239,7 @@ icseg_status icseg_images_resize(icseg_images *out, const icseg_images *images, 
 
 /* -- reading */
 
-/* step: pixels to the right, or -1 to the left. */
+/* step: 1 reads pixels to the right, -1 to the left. */
 static void read_bytes(const icseg_images *images, const icseg_pixels *p, const uint8_t *from, int step, int32_t count,
                        float *to) {
     ptrdiff_t next = step * (ptrdiff_t)p->size;
@@ -245,7 +247,7 @@ static void read_bytes(const icseg_images *images, const icseg_pixels *p, const 
         for (int c = 0; c < CHANNELS; c++) to[c] = images->table[c][from[p->channel[c]]];
 }
 
-/* The caller's floats may have any alignment. */
+/* By memcpy, because the caller's floats may have any alignment. */
 static void read_floats(const icseg_images *images, const char *from, int step, int32_t count, float *to) {
     ptrdiff_t next = step * (ptrdiff_t)images->stride[2];
     for (int32_t x = 0; x < count; x++, from += next, to += CHANNELS)

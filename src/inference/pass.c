@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Passes: windows on a view, the windows that cover a row of the label map, running them and dropping them again.
+ * Passes: the windows of a view, the windows that cover a row of the label map, running windows and freeing their
+ * logits.
  *
- * mmsegmentation upsamples each window's logits to the window's size, averages where windows overlap, and resizes that
- * map to the image. Here position i of the label map is taken to the view (half-pixel centres) and reads the windows
- * that cover that point, at the point: the same numbers when the view has the image's size, one interpolation instead
- * of two if it does not. */
+ * mmsegmentation upsamples each window's logits to the window's size, averages where windows overlap, and resizes the
+ * result to the image. Here each pixel of the label map is mapped to a point of the view (half-pixel centres), and the
+ * logits of the windows that cover this point are interpolated there and averaged. The numbers are the same if the view
+ * has the image's size; otherwise there is one interpolation instead of two. */
 #include "inference/pass.h"
 
 #include <math.h>
@@ -14,9 +15,9 @@
 #include "base/memory.h"
 #include "base/system.h"
 
-/* The windows of an axis that cover point e (0 <= e < length) are first .. first + return value - 1. */
+/* Returns the number of windows of an axis that cover point e (0 <= e < length); *first is the first of them. */
 static int32_t covering(const icseg_sliding_axis *axis, double e, int32_t *first) {
-    double skip = floor((e - axis->window) / axis->stride); /* windows before this one end above e */
+    double skip = floor((e - axis->window) / axis->stride); /* windows before this one end before e */
     int32_t at = skip > 0 ? (int32_t)skip : 0, count = 0;
     while (at < axis->count - 1 && icseg_sliding_start(axis, at) + axis->window <= e) at++;
     *first = at;
@@ -24,12 +25,12 @@ static int32_t covering(const icseg_sliding_axis *axis, double e, int32_t *first
     return count;
 }
 
-/* Centre of position i of `length`, on the axis of the view. */
+/* Centre of pixel i of `length` pixels, on the axis of the view. */
 static double centre(const icseg_sliding_axis *axis, int64_t i, int32_t length) {
     return ((double)i + 0.5) * axis->length / length;
 }
 
-/* cells: logits of a window along this axis. */
+/* cells: number of logits of a window along this axis. */
 static icseg_status open_map(icseg_axis_map *map, const icseg_sliding_axis *axis, int64_t cells, int32_t length,
                              bool mirrored, icseg_error *error) {
     float scale = (float)cells / (float)axis->window;
@@ -94,7 +95,7 @@ void icseg_pass_close(icseg_pass *p) {
     *p = (icseg_pass){0};
 }
 
-/* The session's buffer for the network's input, of at least `floats`. */
+/* Makes the session's buffer for the network's input at least `floats` large. */
 static icseg_status get_input(icseg_session *s, size_t floats, icseg_error *error) {
     if (floats > s->input_floats) {
         icseg_free(s->input);
@@ -131,7 +132,7 @@ icseg_status icseg_pass_run(icseg_session *session, const icseg_network_options 
     return status;
 }
 
-/* Logits of row `next` of windows. */
+/* Runs the windows of row `next` and keeps their logits. */
 static icseg_status run_row(icseg_pass *p, icseg_session *session, icseg_error *error) {
     icseg_network_options options = window_options(p);
     size_t columns = (size_t)p->windows.x.count, size = (size_t)(p->view->count * p->h * p->w * p->classes);
@@ -148,7 +149,7 @@ static icseg_status run_row(icseg_pass *p, icseg_session *session, icseg_error *
     return ICSEG_OK;
 }
 
-/* The windows row y of the label map reads. */
+/* The first and last window that row y of the label map reads. */
 static const icseg_cell *first_cell(const icseg_pass *p, int32_t y) { return &p->y.cell[p->y.begin[y]]; }
 static const icseg_cell *last_cell(const icseg_pass *p, int32_t y) { return &p->y.cell[p->y.begin[y + 1] - 1]; }
 
@@ -158,7 +159,7 @@ icseg_status icseg_pass_advance(icseg_pass *p, icseg_session *session, int32_t y
         icseg_free(p->row[i]);
         p->row[i] = NULL;
     }
-    if (p->next < keep) p->next = keep; /* an image much smaller than the view may step over rows of windows */
+    if (p->next < keep) p->next = keep; /* an image much smaller than the view may skip rows of windows */
     while (p->next <= last_cell(p, y)->window) ICSEG_TRY(run_row(p, session, error));
     return ICSEG_OK;
 }

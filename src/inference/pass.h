@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A pass: the model run over one view of the images (one scale, mirrored or not) in one or more windows, whose logits
- * stay at the network's stride. Passes are blended into label maps row by row; no K-channel map of full size exists
- * unless the caller asks for one. */
+ * A pass: the model runs over one view of the images (one scale, mirrored or not) in one or more windows, whose logits
+ * stay at the network's stride. Passes are blended into label maps row by row. A full-size map of K channels exists
+ * only if the caller asks for one. */
 #ifndef ICSEG_INFERENCE_PASS_H
 #define ICSEG_INFERENCE_PASS_H
 
@@ -10,14 +10,14 @@
 #include "inference/session.h"
 #include "inference/sliding.h"
 
-/* Where one row or column of the label map reads: in which window, between which of its logits. */
+/* The source of one row or column of the label map: a window, and two of its logits with their weights. */
 typedef struct icseg_cell {
     int32_t window;
     icseg_interpolation at;
 } icseg_cell;
 
-/* One axis of the label map: position i reads the mean over cell[begin[i]] .. cell[begin[i + 1] - 1], one for each
- * window that covers it. */
+/* One axis of the label map: position i is the mean over cell[begin[i]] .. cell[begin[i + 1] - 1], one for each window
+ * that covers it. */
 typedef struct icseg_axis_map {
     int64_t *begin; /* (length + 1) */
     icseg_cell *cell;
@@ -25,25 +25,26 @@ typedef struct icseg_axis_map {
 
 typedef struct icseg_pass {
     const icseg_images *view; /* at the network's scale; not owned */
-    bool mirrored;            /* windows are on the mirrored view; the maps read them mirrored back */
-    uint32_t keep;            /* ICSEG_KEEP_* beside the logits */
+    bool mirrored;            /* the windows are in the mirrored view; the maps mirror them back */
+    uint32_t keep;            /* ICSEG_KEEP_* besides the logits */
     icseg_sliding windows;
     int64_t h, w, classes; /* of one window's logits */
     icseg_axis_map x, y;
-    float **row;  /* (windows.y.count): logits (windows.x.count, N, h, w, K) of a row of windows; NULL: none now */
-    int32_t next; /* row of windows that is run next */
+    float **row;  /* (windows.y.count): logits (windows.x.count, N, h, w, K) of a row of windows; NULL: not in memory */
+    int32_t next; /* the row of windows that runs next */
     const icseg_prepared_network *network; /* of the last run */
 } icseg_pass;
 
-/* Sets up windows and maps for label maps of `width` x `height`; view, mirrored and keep are set already. On failure
- * the pass may be half built: close it. */
+/* Sets up windows and maps for label maps of `width` x `height`; view, mirrored and keep must be set. Close the pass
+ * even on failure. */
 icseg_status icseg_pass_open(icseg_pass *pass, icseg_session *session, const icseg_eval_options *options, int32_t width,
                              int32_t height, icseg_error *error);
 void icseg_pass_close(icseg_pass *pass);
 
-/* Runs the rows of windows that row y of the label map needs and drops those that end above it; y only grows. */
+/* Runs the rows of windows that row y of the label map needs, and frees those that end above it. y must not decrease.
+ */
 icseg_status icseg_pass_advance(icseg_pass *pass, icseg_session *session, int32_t y, icseg_error *error);
-/* The last row of the label map, counted from y, that needs no further run, plus one. */
+/* The end of the rows y .. end - 1 of the label map that can be blended without another run. */
 int32_t icseg_pass_ready(const icseg_pass *pass, int32_t y, int32_t height);
 
 /* Runs the network of `options` on a window of each image. ICSEG_ERROR_NUMERIC, with the operator's name, if logits are
@@ -51,8 +52,8 @@ int32_t icseg_pass_ready(const icseg_pass *pass, int32_t y, int32_t height);
 icseg_status icseg_pass_run(icseg_session *session, const icseg_network_options *options, const icseg_images *images,
                             icseg_window window, bool mirrored, const icseg_prepared_network **out, icseg_error *error);
 
-/* What rows of label maps are made from, and where they go; N images one after the other, NULL: not wanted. Several
- * passes: the mean of their class probabilities. */
+/* The passes to blend and the outputs to write, each NULL if it is not requested. Several passes are blended as the
+ * mean of their class probabilities. */
 typedef struct icseg_blend {
     const icseg_pass *pass;
     int32_t count;                 /* passes */
@@ -67,9 +68,9 @@ typedef struct icseg_blend {
     int threads;
 } icseg_blend;
 
-/* Floats of scratch one thread needs. */
+/* Number of floats of scratch memory for one thread. */
 size_t icseg_blend_floats(const icseg_blend *blend);
-/* Rows first .. end - 1 of every image. The result does not depend on the number of threads. */
+/* Blends rows first .. end - 1 of every image. The result does not depend on the number of threads. */
 void icseg_blend_rows(const icseg_blend *blend, int32_t first, int32_t end);
 
 #endif

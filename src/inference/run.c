@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Running a model on a batch: whole or in windows, with or without test-time augmentation; predicting one image is a
- * batch of one frame. */
+ * Runs a model on a batch: whole images or windows, with or without test-time augmentation. */
 #include <string.h>
 
 #include "base/argument.h"
@@ -11,65 +10,67 @@
 #include "inference/pass.h"
 #include "inference/result.h"
 
-enum { MOST_PASSES = 2 * ICSEG_EVAL_SCALES, USUAL_TOP_K = 5 };
+enum { MAX_PASSES = 2 * ICSEG_EVAL_SCALES, DEFAULT_TOP_K = 5 };
 
 enum {
-    SCORES = ICSEG_WANT_SCORES_4 | ICSEG_WANT_SCORES_8 | ICSEG_WANT_SCORES_16 | ICSEG_WANT_SCORES_32,
-    TOP = ICSEG_WANT_TOP_CLASSES | ICSEG_WANT_TOP_PROBABILITIES,
-    LABELS = ICSEG_WANT_LABELS | ICSEG_WANT_CONFIDENCE, /* which the network can make itself */
-    PIXELS = LABELS | TOP | ICSEG_WANT_PROBABILITIES,   /* which have the images' size */
-    NETWORK = ICSEG_WANT_ALL & ~PIXELS                  /* which a single run of the network makes */
+    SCORES = ICSEG_OUTPUT_SCORES_4 | ICSEG_OUTPUT_SCORES_8 | ICSEG_OUTPUT_SCORES_16 | ICSEG_OUTPUT_SCORES_32,
+    TOP = ICSEG_OUTPUT_TOP_CLASSES | ICSEG_OUTPUT_TOP_PROBABILITIES,
+    LABELS = ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_CONFIDENCE, /* the network can compute them itself */
+    PIXELS = LABELS | TOP | ICSEG_OUTPUT_PROBABILITIES,     /* have the images' size */
+    NETWORK = ICSEG_OUTPUT_ALL & ~PIXELS                    /* values of the network */
 };
 
-/* Everything one run needs. */
+/* The state of one run. */
 typedef struct run {
     icseg_session *session;
     const icseg_images *images;
     icseg_eval_options eval;
-    uint32_t want;
+    uint32_t outputs;
     int32_t top_k;
-    icseg_result *result; /* NULL: networks are built, but nothing is computed */
+    icseg_result *result;
     int32_t views, passes;
     icseg_images view[ICSEG_EVAL_SCALES]; /* resized copies; count 0: the images themselves */
-    icseg_pass pass[MOST_PASSES];
+    icseg_pass pass[MAX_PASSES];
     float *scratch;
     icseg_error *error;
 } run;
 
 static void close_run(run *r) {
-    for (int32_t i = 0; i < MOST_PASSES; i++) icseg_pass_close(&r->pass[i]);
+    for (int32_t i = 0; i < MAX_PASSES; i++) icseg_pass_close(&r->pass[i]);
     for (int32_t i = 0; i < ICSEG_EVAL_SCALES; i++) icseg_images_close(&r->view[i]);
     icseg_free(r->scratch);
 }
 
-/* -- what is asked for */
+/* -- options */
 
 static icseg_status check_scores(const run *r, icseg_error *error) {
     const icseg_config *c = icseg_model_config(r->session->model);
     for (int i = 0; i < ICSEG_LEVELS; i++)
-        if (r->want & (ICSEG_WANT_SCORES_4 << i) && !c->align[i])
-            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "want", ICSEG_REMEDY_SET_FIELD,
-                                    "the model has no score map at stride %d; config.align lists those it has", 4 << i);
+        if (r->outputs & (ICSEG_OUTPUT_SCORES_4 << i) && !c->align[i])
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "output", ICSEG_REMEDY_SET_FIELD,
+                                    "the model does not have a score map at stride %d; see icseg_config.align", 4 << i);
     return ICSEG_OK;
 }
 
 static icseg_status check_want(const run *r, icseg_error *error) {
-    if (r->want & ~(uint32_t)ICSEG_WANT_ALL)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "want", ICSEG_REMEDY_SET_FIELD,
-                                "want is 0x%x: bits above 0x%x do not exist", r->want, (unsigned)ICSEG_WANT_ALL);
+    if (r->outputs & ~(uint32_t)ICSEG_OUTPUT_ALL)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "output", ICSEG_REMEDY_SET_FIELD,
+                                "outputs is 0x%x: expected bits of icseg_output, up to 0x%x", r->outputs,
+                                (unsigned)ICSEG_OUTPUT_ALL);
     bool one_view = r->eval.mode == ICSEG_EVAL_WHOLE && r->eval.scale_count <= 1 && !r->eval.flip;
-    if (r->want & NETWORK && !one_view)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "want", ICSEG_REMEDY_SET_FIELD,
-                                "logits, score maps and embeddings belong to one view of the whole image: set mode to "
-                                "ICSEG_EVAL_WHOLE and leave out scales and flip, or ask for probabilities");
+    if (r->outputs & NETWORK && !one_view)
+        return icseg_fail_field(
+            error, ICSEG_ERROR_ARGUMENT, "output", ICSEG_REMEDY_SET_FIELD,
+            "outputs: logits, score maps and embeddings need one view of the whole image; set mode to "
+            "ICSEG_EVAL_WHOLE without scales and flip, or request probabilities instead");
     if (!r->images->pixels && (r->eval.resize_short || r->eval.scale_count))
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, r->eval.resize_short ? "resize_short" : "scale_count",
                                 ICSEG_REMEDY_SET_FIELD,
-                                "a tensor is used at its own size: resize it beforehand, or give frames");
+                                "tensor: a tensor cannot be resized; resize it beforehand, or pass frames");
     return check_scores(r, error);
 }
 
-/* The options of a run, with defaults filled in. */
+/* Reads the options, fills in defaults and checks them. */
 static icseg_status read_options(run *r, const icseg_run_options *options, icseg_error *error) {
     enum { FIRST_SIZE = sizeof(icseg_run_options) };
     static const icseg_eval_options whole = {ICSEG_EVAL_OPTIONS_INIT};
@@ -79,8 +80,8 @@ static icseg_status read_options(run *r, const icseg_run_options *options, icseg
     if (o.top_k < 0)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "top_k", ICSEG_REMEDY_SET_FIELD,
                                 "top_k is %d: expected 0 or more", o.top_k);
-    r->want = o.want ? o.want : ICSEG_WANT_LABELS;
-    if (r->want & TOP) r->top_k = o.top_k ? o.top_k : USUAL_TOP_K;
+    r->outputs = o.outputs ? o.outputs : ICSEG_OUTPUT_LABELS;
+    if (r->outputs & TOP) r->top_k = o.top_k ? o.top_k : DEFAULT_TOP_K;
     if (r->top_k > model->config.num_classes) r->top_k = model->config.num_classes;
     ICSEG_TRY(icseg_eval_options_read(&r->eval, o.eval, r->images->pixels ? &model->eval : &whole, error));
     return check_want(r, error);
@@ -98,81 +99,82 @@ static icseg_status allocate_pixels(const run *r, icseg_error *error) {
         {m->count, m->height, m->width, r->session->model->config.num_classes},
     };
     for (int i = 0; i < (int)(sizeof shape / sizeof *shape); i++) {
-        icseg_want want = (icseg_want)(1 << i);
-        if (!(r->want & want)) continue;
-        bool classes = want & (ICSEG_WANT_LABELS | ICSEG_WANT_TOP_CLASSES);
-        ICSEG_TRY(icseg_result_allocate(r->result, want, classes ? ICSEG_TENSOR_I16 : ICSEG_TENSOR_F32,
-                                        want & LABELS ? 3 : 4, shape[i], error));
+        icseg_output output = (icseg_output)(1 << i);
+        if (!(r->outputs & output)) continue;
+        bool classes = output & (ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_TOP_CLASSES);
+        ICSEG_TRY(icseg_result_allocate(r->result, output, classes ? ICSEG_TENSOR_I16 : ICSEG_TENSOR_F32,
+                                        output & LABELS ? 3 : 4, shape[i], error));
     }
     return ICSEG_OK;
 }
 
-/* A kept value of the network as a result of the same shape; rank 0: the value's own. */
-static icseg_status copy_value(const run *r, const icseg_prepared_network *n, icseg_value value, icseg_want want,
+/* Copies a kept value of the network into the result. */
+static icseg_status copy_value(const run *r, const icseg_prepared_network *n, icseg_value value, icseg_output output,
                                icseg_error *error) {
     const icseg_value_info *info = icseg_graph_value(n->graph, value);
     int64_t shape[ICSEG_TENSOR_MAX_RANK];
     int32_t rank = 0;
     for (int i = 0; i < info->shape.rank; i++)
-        if (want != ICSEG_WANT_IMAGE_EMBEDDING || i != 1) shape[rank++] = info->shape.dim[i]; /* (N, 1, C) is (N, C) */
-    ICSEG_TRY(icseg_result_allocate(r->result, want, ICSEG_TENSOR_F32, rank, shape, error));
-    memcpy(icseg_result_data(r->result, want), icseg_executor_data(n->executor, value),
+        if (output != ICSEG_OUTPUT_IMAGE_EMBEDDING || i != 1)
+            shape[rank++] = info->shape.dim[i]; /* (N, 1, C) is (N, C) */
+    ICSEG_TRY(icseg_result_allocate(r->result, output, ICSEG_TENSOR_F32, rank, shape, error));
+    memcpy(icseg_result_data(r->result, output), icseg_executor_data(n->executor, value),
            (size_t)info->count * sizeof(float));
     return ICSEG_OK;
 }
 
-/* What the network left behind, before it runs again. */
+/* Copies the network's kept values before it runs again. */
 static icseg_status copy_network(const run *r, const icseg_prepared_network *n, icseg_error *error) {
     const struct {
-        icseg_want want;
+        icseg_output output;
         icseg_value value;
-    } all[] = {{ICSEG_WANT_LOGITS, n->network.logits},
-               {ICSEG_WANT_SCORES_4, n->network.score[0]},
-               {ICSEG_WANT_SCORES_8, n->network.score[1]},
-               {ICSEG_WANT_SCORES_16, n->network.score[2]},
-               {ICSEG_WANT_SCORES_32, n->network.score[3]},
-               {ICSEG_WANT_CLASS_EMBEDDINGS, n->network.text},
-               {ICSEG_WANT_IMAGE_EMBEDDING, n->network.embedding}};
+    } all[] = {{ICSEG_OUTPUT_LOGITS, n->network.logits},
+               {ICSEG_OUTPUT_SCORES_4, n->network.score[0]},
+               {ICSEG_OUTPUT_SCORES_8, n->network.score[1]},
+               {ICSEG_OUTPUT_SCORES_16, n->network.score[2]},
+               {ICSEG_OUTPUT_SCORES_32, n->network.score[3]},
+               {ICSEG_OUTPUT_CLASS_EMBEDDINGS, n->network.text},
+               {ICSEG_OUTPUT_IMAGE_EMBEDDING, n->network.embedding}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (r->want & all[i].want) ICSEG_TRY(copy_value(r, n, all[i].value, all[i].want, error));
+        if (r->outputs & all[i].output) ICSEG_TRY(copy_value(r, n, all[i].value, all[i].output, error));
     return ICSEG_OK;
 }
 
 static uint32_t keep_of(const run *r) {
-    return ICSEG_KEEP_LOGITS | (r->want & SCORES ? ICSEG_KEEP_SCORES : 0) |
-           (r->want & ICSEG_WANT_CLASS_EMBEDDINGS ? ICSEG_KEEP_TEXT : 0) |
-           (r->want & ICSEG_WANT_IMAGE_EMBEDDING ? ICSEG_KEEP_EMBEDDING : 0);
+    return ICSEG_KEEP_LOGITS | (r->outputs & SCORES ? ICSEG_KEEP_SCORES : 0) |
+           (r->outputs & ICSEG_OUTPUT_CLASS_EMBEDDINGS ? ICSEG_KEEP_TEXT : 0) |
+           (r->outputs & ICSEG_OUTPUT_IMAGE_EMBEDDING ? ICSEG_KEEP_EMBEDDING : 0);
 }
 
-/* -- one run of a network at the images' own size, which labels the pixels itself */
+/* -- whole images at their own size: the network itself computes the labels */
 
-static icseg_network_options options_once(const run *r) {
+static icseg_network_options whole_options(const run *r) {
     icseg_network_options options;
     memset(&options, 0, sizeof options); /* compared bytewise */
     options.batch = r->images->count;
     options.height = r->images->height;
     options.width = r->images->width;
     options.keep = keep_of(r);
-    if (r->want & LABELS) {
+    if (r->outputs & LABELS) {
         options.predict_height = r->images->height;
         options.predict_width = r->images->width;
     }
-    options.confidence = (r->want & ICSEG_WANT_CONFIDENCE) != 0;
+    options.confidence = (r->outputs & ICSEG_OUTPUT_CONFIDENCE) != 0;
     return options;
 }
 
-static icseg_status run_once(run *r, icseg_error *error) {
-    icseg_network_options options = options_once(r);
+static icseg_status run_whole(run *r, icseg_error *error) {
+    icseg_network_options options = whole_options(r);
     icseg_window all = {.width = r->images->width, .height = r->images->height};
     const icseg_prepared_network *n;
     ICSEG_TRY(allocate_pixels(r, error));
     ICSEG_TRY(icseg_pass_run(r->session, &options, r->images, all, false, &n, error));
     size_t pixels = (size_t)all.width * (size_t)all.height * (size_t)r->images->count;
-    if (r->want & ICSEG_WANT_LABELS)
-        memcpy(icseg_result_data(r->result, ICSEG_WANT_LABELS),
+    if (r->outputs & ICSEG_OUTPUT_LABELS)
+        memcpy(icseg_result_data(r->result, ICSEG_OUTPUT_LABELS),
                icseg_executor_data(n->executor, n->network.prediction[0]), pixels * sizeof(int16_t));
-    if (r->want & ICSEG_WANT_CONFIDENCE)
-        memcpy(icseg_result_data(r->result, ICSEG_WANT_CONFIDENCE),
+    if (r->outputs & ICSEG_OUTPUT_CONFIDENCE)
+        memcpy(icseg_result_data(r->result, ICSEG_OUTPUT_CONFIDENCE),
                icseg_executor_data(n->executor, n->network.prediction[1]), pixels * sizeof(float));
     return copy_network(r, n, error);
 }
@@ -216,11 +218,11 @@ static icseg_status run_passes(run *r, icseg_error *error) {
                      .width = r->images->width,
                      .height = height,
                      .top_k = r->top_k,
-                     .labels = icseg_result_data(r->result, ICSEG_WANT_LABELS),
-                     .confidence = icseg_result_data(r->result, ICSEG_WANT_CONFIDENCE),
-                     .top_classes = icseg_result_data(r->result, ICSEG_WANT_TOP_CLASSES),
-                     .top_probabilities = icseg_result_data(r->result, ICSEG_WANT_TOP_PROBABILITIES),
-                     .probabilities = icseg_result_data(r->result, ICSEG_WANT_PROBABILITIES),
+                     .labels = icseg_result_data(r->result, ICSEG_OUTPUT_LABELS),
+                     .confidence = icseg_result_data(r->result, ICSEG_OUTPUT_CONFIDENCE),
+                     .top_classes = icseg_result_data(r->result, ICSEG_OUTPUT_TOP_CLASSES),
+                     .top_probabilities = icseg_result_data(r->result, ICSEG_OUTPUT_TOP_PROBABILITIES),
+                     .probabilities = icseg_result_data(r->result, ICSEG_OUTPUT_PROBABILITIES),
                      .threads = r->session->threads};
     size_t floats = icseg_blend_floats(&b);
     b.scratch = r->scratch = icseg_alloc_array((size_t)b.threads, floats * sizeof *r->scratch);
@@ -231,28 +233,28 @@ static icseg_status run_passes(run *r, icseg_error *error) {
             ICSEG_TRY(icseg_pass_advance(&r->pass[i], r->session, y, error));
             end = icseg_pass_ready(&r->pass[i], y, end);
         }
-        if (r->want & NETWORK) ICSEG_TRY(copy_network(r, r->pass->network, error)); /* one pass of one window */
-        if (r->want & PIXELS) icseg_blend_rows(&b, y, end);
+        if (r->outputs & NETWORK) ICSEG_TRY(copy_network(r, r->pass->network, error)); /* one pass of one window */
+        if (r->outputs & PIXELS) icseg_blend_rows(&b, y, end);
     }
     return ICSEG_OK;
 }
 
 /* -- running and preparing */
 
-static bool is_once(const run *r) {
+static bool is_whole(const run *r) {
     return r->eval.mode == ICSEG_EVAL_WHOLE && r->views == 1 && !r->view[0].count && !r->eval.flip &&
-           !(r->want & PIXELS & ~LABELS);
+           !(r->outputs & PIXELS & ~LABELS);
 }
 
 static icseg_status perform(void *user) {
     run *r = user;
     icseg_status status = open_views(r, r->error);
-    if (status == ICSEG_OK) status = is_once(r) ? run_once(r, r->error) : run_passes(r, r->error);
+    if (status == ICSEG_OK) status = is_whole(r) ? run_whole(r, r->error) : run_passes(r, r->error);
     close_run(r);
     return status;
 }
 
-/* The session's model on `images`; *out is NULL on failure. */
+/* *out is NULL on failure. */
 static icseg_status run_images(icseg_session *session, const icseg_images *images, const icseg_run_options *options,
                                icseg_result **out, icseg_error *error) {
     run r = {.session = session, .images = images, .error = error};
@@ -291,7 +293,8 @@ icseg_status icseg_session_prepare(icseg_session *session, int32_t count, int32_
 
 icseg_status icseg_session_predict(icseg_session *session, const icseg_image *image, const icseg_eval_options *options,
                                    icseg_labels *labels, float **confidence, icseg_error *error) {
-    icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LABELS | (confidence ? ICSEG_WANT_CONFIDENCE : 0),
+    icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT,
+                           .outputs = ICSEG_OUTPUT_LABELS | (confidence ? ICSEG_OUTPUT_CONFIDENCE : 0),
                            .eval = options};
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = 1};
     icseg_result *result = NULL;
@@ -307,8 +310,8 @@ icseg_status icseg_session_predict(icseg_session *session, const icseg_image *im
     icseg_frame frame = {ICSEG_FRAME_RGB8, image->width, image->height, 0, image->data};
     batch.frames = &frame;
     ICSEG_TRY(icseg_session_run(session, &batch, &o, &result, error));
-    *labels = (icseg_labels){image->width, image->height, icseg_result_take(result, ICSEG_WANT_LABELS)};
-    if (confidence) *confidence = icseg_result_take(result, ICSEG_WANT_CONFIDENCE);
+    *labels = (icseg_labels){image->width, image->height, icseg_result_take(result, ICSEG_OUTPUT_LABELS)};
+    if (confidence) *confidence = icseg_result_take(result, ICSEG_OUTPUT_CONFIDENCE);
     icseg_result_close(&result);
     return ICSEG_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Opening sessions, and the networks they keep. */
+ * Opening sessions, and their cache of networks. */
 #include "inference/session.h"
 
 #include <string.h>
@@ -9,11 +9,11 @@
 #include "base/threads.h"
 #include "model/network.h"
 
-enum { USUAL_NETWORKS = 8, MOST_NETWORKS = 1024 };
+enum { DEFAULT_NETWORKS = 8, MAX_NETWORKS = 1024 };
 
 /* -- opening, closing */
 
-/* Precision and ranges are left to the caller. */
+/* The caller sets precision and ranges. */
 static icseg_status open_session(icseg_session **out, icseg_model *model, int32_t threads, int32_t networks,
                                  icseg_error *error) {
     icseg_status status = ICSEG_OK;
@@ -21,7 +21,7 @@ static icseg_status open_session(icseg_session **out, icseg_model *model, int32_
     if (!s) return icseg_fail_memory(error, sizeof *s, "a session");
     s->model = icseg_model_retain(model);
     s->threads = icseg_threads_resolve(threads);
-    s->network_count = networks ? networks : USUAL_NETWORKS;
+    s->network_count = networks ? networks : DEFAULT_NETWORKS;
     s->networks = icseg_calloc_array((size_t)s->network_count, sizeof *s->networks);
     if (!s->networks)
         status = icseg_fail_memory(error, (size_t)s->network_count * sizeof *s->networks, "a session's networks");
@@ -32,9 +32,9 @@ static icseg_status open_session(icseg_session **out, icseg_model *model, int32_
 
 static icseg_status check(const icseg_session_options *o, const icseg_model *model, icseg_error *error) {
     ICSEG_TRY(icseg_threads_check(o->threads, error));
-    if (o->cached_networks < 0 || o->cached_networks > MOST_NETWORKS)
+    if (o->cached_networks < 0 || o->cached_networks > MAX_NETWORKS)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "cached_networks", ICSEG_REMEDY_SET_FIELD,
-                                "cached_networks is %d: expected 0..%d", o->cached_networks, MOST_NETWORKS);
+                                "cached_networks is %d: expected 0..%d", o->cached_networks, MAX_NETWORKS);
     if ((int)o->precision < ICSEG_PRECISION_F32 || o->precision > ICSEG_PRECISION_INT8)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_SET_FIELD,
                                 "precision is %d: not a value of icseg_precision", (int)o->precision);
@@ -119,11 +119,11 @@ static icseg_status bind_text(icseg_session *s, icseg_prepared_network *n, icseg
     return ICSEG_OK;
 }
 
-icseg_status icseg_session_network(icseg_session *s, const icseg_network_options *wanted, icseg_prepared_network **out,
-                                   icseg_error *error) {
+icseg_status icseg_session_network(icseg_session *s, const icseg_network_options *requested,
+                                   icseg_prepared_network **out, icseg_error *error) {
     icseg_prepared_network *n = NULL, *oldest = &s->networks[0];
-    icseg_network_options given = *wanted, *options = &given;
-    if (is_forward(options)) given.precision = (int32_t)s->precision;
+    icseg_network_options copy = *requested, *options = &copy;
+    if (is_forward(options)) copy.precision = (int32_t)s->precision;
     *out = NULL;
     for (int32_t i = 0; i < s->network_count; i++) {
         icseg_prepared_network *at = &s->networks[i];
@@ -147,13 +147,13 @@ icseg_status icseg_session_network(icseg_session *s, const icseg_network_options
 
 /* -- cost */
 
-typedef struct measuring {
+typedef struct measurement {
     icseg_session *session;
     icseg_network_options options;
     icseg_session_cost cost;
     icseg_session_layers layers;
     icseg_error *error;
-} measuring;
+} measurement;
 
 void icseg_session_add_layers(icseg_session_layers *sum, const icseg_executor *executor) {
     icseg_layer_count count = icseg_executor_layers(executor);
@@ -164,7 +164,7 @@ void icseg_session_add_layers(icseg_session_layers *sum, const icseg_executor *e
 }
 
 static icseg_status measure(void *user) {
-    measuring *m = user;
+    measurement *m = user;
     icseg_params *params = m->session->model->params;
     icseg_prepared_network *n;
     ICSEG_TRY(icseg_session_network(m->session, &m->options, &n, m->error));
@@ -188,15 +188,15 @@ static icseg_status measure(void *user) {
 }
 
 /* Builds the network of icseg_session_predict for `count` images and measures it. */
-static icseg_status measure_at(measuring *m, icseg_session *session, int32_t count, int32_t height, int32_t width,
+static icseg_status measure_at(measurement *m, icseg_session *session, int32_t count, int32_t height, int32_t width,
                                icseg_error *error) {
     if (count < 1)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
                                 "count is %d: expected at least 1", count);
     if (height < ICSEG_MIN_SIDE || width < ICSEG_MIN_SIDE)
         return icseg_fail_field(error, ICSEG_ERROR_SHAPE, height < ICSEG_MIN_SIDE ? "height" : "width",
-                                ICSEG_REMEDY_SET_FIELD, "an image is %dx%d: both sides need at least %d", width, height,
-                                ICSEG_MIN_SIDE);
+                                ICSEG_REMEDY_SET_FIELD, "the images are %dx%d: both sides must be at least %d", width,
+                                height, ICSEG_MIN_SIDE);
     memset(m, 0, sizeof *m); /* options are compared bytewise */
     m->session = session;
     m->error = error;
@@ -210,7 +210,7 @@ static icseg_status measure_at(measuring *m, icseg_session *session, int32_t cou
 icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
                                    icseg_session_cost *out, icseg_error *error) {
     enum { FIRST_SIZE = sizeof(icseg_session_cost) };
-    measuring m;
+    measurement m;
     ICSEG_NEED(session);
     ICSEG_NEED(out);
     ICSEG_TRY(
@@ -222,7 +222,7 @@ icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_
 icseg_status icseg_session_layers_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
                                      icseg_session_layers *out, icseg_error *error) {
     enum { FIRST_SIZE = sizeof(icseg_session_layers) };
-    measuring m;
+    measurement m;
     ICSEG_NEED(session);
     ICSEG_NEED(out);
     ICSEG_TRY(icseg_struct_write(out, &(icseg_session_layers){0}, sizeof m.layers, FIRST_SIZE, "icseg_session_layers",

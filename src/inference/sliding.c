@@ -5,16 +5,18 @@
 static icseg_status axis_open(icseg_sliding_axis *out, const char *name, const int32_t size[3], icseg_error *error) {
     int32_t length = size[0], crop = size[1], stride = size[2];
     if (length < 1)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "sliding window: the image's %s is %d", name, (int)length);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "sliding window: the image's %s is %d; expected at least 1",
+                          name, (int)length);
     if (crop < 1)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "sliding window: the crop's %s is %d", name, (int)crop);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "sliding window: the crop's %s is %d; expected at least 1", name,
+                          (int)crop);
     if (stride == 0) stride = crop < 2 ? 1 : (int32_t)((int64_t)crop * 2 / 3);
     if (stride < 1 || stride > crop)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "sliding window: stride %d with a crop %s of %d, expected 1 to %d (more leaves gaps)",
-                          (int)stride, name, (int)crop, (int)crop);
+                          "sliding window: the stride is %d; expected 1 to %d, the crop's %s", (int)stride, (int)crop,
+                          name);
     int32_t window = crop < length ? crop : length;
-    int64_t rest = (int64_t)length - window; /* how far the last window is from the first */
+    int64_t rest = (int64_t)length - window; /* pixels between the starts of the first and the last window */
     *out = (icseg_sliding_axis){
         .length = length, .window = window, .stride = stride, .count = (int32_t)((rest + stride - 1) / stride + 1)};
     return ICSEG_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Where the windows of sliding-window evaluation lie, as mmsegmentation places them: steps of `stride` from the top
- * left, the last window of a row or column moved back inside the image. A side shorter than the crop is taken whole. */
+ * The positions of the windows of sliding-window evaluation, as in mmsegmentation: steps of `stride` from the top left;
+ * the last window of a row or column is moved back inside the image. A side shorter than the crop is one window. */
 #ifndef ICSEG_INFERENCE_SLIDING_H
 #define ICSEG_INFERENCE_SLIDING_H
 
@@ -37,8 +37,8 @@ icseg_window icseg_sliding_window(const icseg_sliding *sliding, int64_t index);
 
 /* First pixel of window `index` along one axis. */
 int32_t icseg_sliding_start(const icseg_sliding_axis *axis, int32_t index);
-/* cover[i] = windows that contain position i, (axis->length). A pixel (x, y) lies in cover_x[x] * cover_y[y] windows:
- * what the summed logits are divided by. */
+/* cover: (axis->length); the number of windows that contain each position. cover_x[x] * cover_y[y] windows contain
+ * pixel (x, y). */
 void icseg_sliding_cover(const icseg_sliding_axis *axis, int32_t *cover);
 
 #endif

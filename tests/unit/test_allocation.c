@@ -352,7 +352,8 @@ static icseg_status run(icseg_result **out, icseg_error *error) {
     icseg_frame frame = {ICSEG_FRAME_RGB8, WIDTH, HEIGHT, 3 * WIDTH, image.data};
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = 1, .frames = &frame};
     icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT,
-                                 .want = ICSEG_WANT_LABELS | ICSEG_WANT_TOP_CLASSES | ICSEG_WANT_LOGITS, .top_k = 2};
+                                 .outputs = ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_TOP_CLASSES | ICSEG_OUTPUT_LOGITS,
+                                 .top_k = 2};
     return icseg_session_run(session, &batch, &options, out, error);
 }
 static icseg_status call_icseg_session_run(icseg_error *error) {
@@ -364,9 +365,9 @@ static icseg_status call_icseg_session_run(icseg_error *error) {
 }
 static icseg_status call_icseg_result_tensor(icseg_error *error) {
     icseg_tensor out;
-    return icseg_result_tensor(result, ICSEG_WANT_LABELS, &out, error);
+    return icseg_result_tensor(result, ICSEG_OUTPUT_LABELS, &out, error);
 }
-QUIET(icseg_result_wants, result)
+QUIET(icseg_result_outputs, result)
 CLOSES(icseg_result_close)
 QUIET(icseg_tensor_type_size, ICSEG_TENSOR_F32)
 static icseg_status call_icseg_tensor_dense(icseg_error *error) {

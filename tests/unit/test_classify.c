@@ -381,7 +381,7 @@ static void segmentation_models_have_encoders_but_no_scale(void **state) {
         OK(icseg_classifier_open(&c, &options, NULL, &error));
         const icseg_classifier_info *info = icseg_classifier_describe(c);
         assert_true(info->logit_scale_missing && info->logit_scale == 100);
-        assert_non_null(strstr(info->summary, "the weights have none"));
+        assert_non_null(strstr(info->summary, "the weights do not contain one"));
         icseg_image image = make_image(400, 1); /* far wider than high */
         OK(icseg_classifier_run(c, &image, out, NULL, &error));
         icseg_image_close(&image);
@@ -438,7 +438,7 @@ static void impossible_classes_and_templates_are_refused(void **state) {
     write_weights(first, 3, NULL);
     icseg_classifier_options good = options_for(first, 0), o = good;
     o.class_count = 0;
-    refuses(&o, ICSEG_ERROR_ARGUMENT, "there are no classes");
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "class_names is empty");
     o.class_count = ICSEG_CLASSIFY_MAX_CLASSES + 1;
     refuses(&o, ICSEG_ERROR_ARGUMENT, "at most 16384");
     o = good;
@@ -447,7 +447,7 @@ static void impossible_classes_and_templates_are_refused(void **state) {
     o.class_names = (const char *const[]){"cat", "caf\xe9", "dog"};
     refuses(&o, ICSEG_ERROR_ARGUMENT, "not UTF-8");
     o.class_names = (const char *const[]){"cat", "a name of so many letters that the text has no room", "dog"};
-    refuses(&o, ICSEG_ERROR_ARGUMENT, "but the model accepts 46");
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "but the model accepts at most 46");
     o = good;
     o.templates = (const char *const[]){"a photo"};
     o.template_count = 1;

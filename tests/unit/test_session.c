@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Running a model on images in memory: every want against naive computations, formats and layouts against each other,
+ * Running a model on images in memory: every output against naive computations, formats and layouts against each other,
  * bad input, lifetimes, OpenMP settings of the host, several threads. */
 #include <math.h>
 #include <omp.h>
@@ -32,9 +32,9 @@ static void ok(icseg_status status) {
     if (status != ICSEG_OK) fail_msg("%s", error.message);
 }
 
-static icseg_tensor tensor_of(const icseg_result *result, icseg_want want) {
+static icseg_tensor tensor_of(const icseg_result *result, icseg_output output) {
     icseg_tensor t;
-    ok(icseg_result_tensor(result, want, &t, &error));
+    ok(icseg_result_tensor(result, output, &t, &error));
     int64_t stride = (int64_t)icseg_tensor_type_size(t.type);
     for (int32_t i = t.rank - 1; i >= 0; i--) { /* dense, row-major */
         assert_int_equal(t.strides[i], stride);
@@ -44,8 +44,10 @@ static icseg_tensor tensor_of(const icseg_result *result, icseg_want want) {
     return t;
 }
 
-static const float *floats(const icseg_result *result, icseg_want want) { return tensor_of(result, want).data; }
-static const int16_t *classes(const icseg_result *result, icseg_want want) { return tensor_of(result, want).data; }
+static const float *floats(const icseg_result *result, icseg_output output) { return tensor_of(result, output).data; }
+static const int16_t *classes(const icseg_result *result, icseg_output output) {
+    return tensor_of(result, output).data;
+}
 
 static int64_t count_of(const icseg_tensor *t) {
     int64_t count = 1;
@@ -54,23 +56,23 @@ static int64_t count_of(const icseg_tensor *t) {
 }
 
 /* Whether the tensor's elements are the same bits in both. */
-static bool same(const icseg_result *a, const icseg_result *b, icseg_want want) {
-    icseg_tensor x = tensor_of(a, want), y = tensor_of(b, want);
+static bool same(const icseg_result *a, const icseg_result *b, icseg_output output) {
+    icseg_tensor x = tensor_of(a, output), y = tensor_of(b, output);
     return count_of(&x) == count_of(&y) &&
            !memcmp(x.data, y.data, (size_t)count_of(&x) * icseg_tensor_type_size(x.type));
 }
 
 /* Runs on images of W x H. */
-static icseg_result *run(icseg_session *session, const icseg_image *images, int32_t count, uint32_t want,
+static icseg_result *run(icseg_session *session, const icseg_image *images, int32_t count, uint32_t outputs,
                          const icseg_eval_options *eval) {
     icseg_frame frames[N];
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = count, .frames = frames};
-    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .want = want, .top_k = 3, .eval = eval};
+    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .outputs = outputs, .top_k = 3, .eval = eval};
     icseg_result *result;
     for (int32_t i = 0; i < count; i++)
         frames[i] = (icseg_frame){ICSEG_FRAME_RGB8, images[i].width, images[i].height, 0, images[i].data};
     ok(icseg_session_run(session, &batch, &options, &result, &error));
-    assert_int_equal(icseg_result_wants(result), want);
+    assert_int_equal(icseg_result_outputs(result), outputs);
     return result;
 }
 
@@ -94,7 +96,7 @@ static void close_fixture(fixture *f) {
     assert_null(f->session);
 }
 
-/* -- wants */
+/* -- outputs */
 
 /* Softmax of logits (h, w, K) interpolated at a pixel with half-pixel centres. */
 static void naive_probabilities(const float *logits, int64_t h, int64_t w, int y, int x, double *out) {
@@ -113,17 +115,17 @@ static void naive_probabilities(const float *logits, int64_t h, int64_t w, int y
 
 static void every_pixel_want_follows_from_the_logits(void **state) {
     fixture f = open_fixture("tiny-resnet");
-    uint32_t want = ICSEG_WANT_LABELS | ICSEG_WANT_CONFIDENCE | ICSEG_WANT_TOP_CLASSES | ICSEG_WANT_TOP_PROBABILITIES |
-                    ICSEG_WANT_PROBABILITIES | ICSEG_WANT_LOGITS;
+    uint32_t outputs = ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_CONFIDENCE | ICSEG_OUTPUT_TOP_CLASSES |
+                       ICSEG_OUTPUT_TOP_PROBABILITIES | ICSEG_OUTPUT_PROBABILITIES | ICSEG_OUTPUT_LOGITS;
     (void)state;
-    icseg_result *r = run(f.session, f.image, N, want, NULL);
-    icseg_tensor logits = tensor_of(r, ICSEG_WANT_LOGITS), top = tensor_of(r, ICSEG_WANT_TOP_CLASSES);
+    icseg_result *r = run(f.session, f.image, N, outputs, NULL);
+    icseg_tensor logits = tensor_of(r, ICSEG_OUTPUT_LOGITS), top = tensor_of(r, ICSEG_OUTPUT_TOP_CLASSES);
     assert_true(logits.rank == 4 && logits.shape[0] == N && logits.shape[3] == K);
     assert_true(llabs(logits.shape[1] - H / 4) <= 1 && llabs(logits.shape[2] - W / 4) <= 1);
     assert_true(top.rank == 4 && top.shape[1] == H && top.shape[2] == W && top.shape[3] == 3);
-    const int16_t *label = classes(r, ICSEG_WANT_LABELS), *best = top.data;
-    const float *confidence = floats(r, ICSEG_WANT_CONFIDENCE), *probability = floats(r, ICSEG_WANT_PROBABILITIES);
-    const float *top_probability = floats(r, ICSEG_WANT_TOP_PROBABILITIES);
+    const int16_t *label = classes(r, ICSEG_OUTPUT_LABELS), *best = top.data;
+    const float *confidence = floats(r, ICSEG_OUTPUT_CONFIDENCE), *probability = floats(r, ICSEG_OUTPUT_PROBABILITIES);
+    const float *top_probability = floats(r, ICSEG_OUTPUT_TOP_PROBABILITIES);
     int64_t h = logits.shape[1], w = logits.shape[2];
     for (int i = 0; i < N * PIXELS; i++) {
         double expected[K];
@@ -148,31 +150,32 @@ static void every_pixel_want_follows_from_the_logits(void **state) {
 
 static void labels_alone_are_those_of_predict(void **state) {
     fixture f = open_fixture("tiny-vit");
-    uint32_t want = ICSEG_WANT_LABELS | ICSEG_WANT_CONFIDENCE;
+    uint32_t outputs = ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_CONFIDENCE;
     icseg_labels labels;
     float *confidence;
     (void)state;
-    icseg_result *r = run(f.session, f.image, 1, want, NULL);
+    icseg_result *r = run(f.session, f.image, 1, outputs, NULL);
     ok(icseg_session_predict(f.session, &f.image[0], NULL, &labels, &confidence, &error));
-    assert_memory_equal(labels.data, classes(r, ICSEG_WANT_LABELS), PIXELS * sizeof(int16_t));
-    assert_memory_equal(confidence, floats(r, ICSEG_WANT_CONFIDENCE), PIXELS * sizeof(float));
+    assert_memory_equal(labels.data, classes(r, ICSEG_OUTPUT_LABELS), PIXELS * sizeof(int16_t));
+    assert_memory_equal(confidence, floats(r, ICSEG_OUTPUT_CONFIDENCE), PIXELS * sizeof(float));
     icseg_labels_close(&labels);
     icseg_buffer_free(confidence);
     icseg_result_close(&r);
     close_fixture(&f);
 }
 
-/* The values the network keeps, by the names of the wants. */
+/* The values the network keeps, by the names of the outputs. */
 static void network_wants_are_the_networks_values(void **state) {
     static const char *const presets[] = {"tiny-resnet", "tiny-vit"};
     (void)state;
     for (int p = 0; p < 2; p++) {
         fixture f = open_fixture(presets[p]);
         const icseg_config *c = icseg_model_config(f.model);
-        uint32_t want = ICSEG_WANT_LOGITS | ICSEG_WANT_CLASS_EMBEDDINGS | ICSEG_WANT_IMAGE_EMBEDDING;
-        for (int i = 0; i < ICSEG_LEVELS; i++) want |= c->align[i] ? (uint32_t)ICSEG_WANT_SCORES_4 << i : 0;
-        icseg_result *r = run(f.session, f.image, N, want, NULL);
-        icseg_tensor text = tensor_of(r, ICSEG_WANT_CLASS_EMBEDDINGS), image = tensor_of(r, ICSEG_WANT_IMAGE_EMBEDDING);
+        uint32_t outputs = ICSEG_OUTPUT_LOGITS | ICSEG_OUTPUT_CLASS_EMBEDDINGS | ICSEG_OUTPUT_IMAGE_EMBEDDING;
+        for (int i = 0; i < ICSEG_LEVELS; i++) outputs |= c->align[i] ? (uint32_t)ICSEG_OUTPUT_SCORES_4 << i : 0;
+        icseg_result *r = run(f.session, f.image, N, outputs, NULL);
+        icseg_tensor text = tensor_of(r, ICSEG_OUTPUT_CLASS_EMBEDDINGS),
+                     image = tensor_of(r, ICSEG_OUTPUT_IMAGE_EMBEDDING);
         assert_true(text.rank == 3 && text.shape[1] == K && text.shape[2] == c->embed_dim);
         assert_true(image.rank == 2 && image.shape[0] == N && image.shape[1] == c->embed_dim);
         for (int64_t i = 0; i < count_of(&image); i++) assert_true(isfinite(((const float *)image.data)[i]));
@@ -180,7 +183,7 @@ static void network_wants_are_the_networks_values(void **state) {
                                 (size_t)c->embed_dim * sizeof(float)); /* each image its own */
         for (int i = 0; i < ICSEG_LEVELS; i++) {
             if (!c->align[i]) continue;
-            icseg_tensor score = tensor_of(r, (icseg_want)(ICSEG_WANT_SCORES_4 << i));
+            icseg_tensor score = tensor_of(r, (icseg_output)(ICSEG_OUTPUT_SCORES_4 << i));
             int64_t stride = 4 << i;
             assert_true(score.rank == 4 && score.shape[0] == N && score.shape[3] == K);
             assert_true(llabs(score.shape[1] - H / stride) <= 1 && llabs(score.shape[2] - W / stride) <= 1);
@@ -199,7 +202,7 @@ static void network_wants_are_the_networks_values(void **state) {
         ok(icseg_session_network(f.session, &options, &n, &error));
         icseg_executor_bind(n->executor, n->network.image, input);
         ok(icseg_executor_run(n->executor, 0, 0, &error));
-        icseg_tensor logits = tensor_of(r, ICSEG_WANT_LOGITS);
+        icseg_tensor logits = tensor_of(r, ICSEG_OUTPUT_LOGITS);
         const struct {
             const icseg_tensor *tensor;
             icseg_value value;
@@ -216,7 +219,8 @@ static void network_wants_are_the_networks_values(void **state) {
 static void windows_and_augmentation_have_pixel_wants(void **state) {
     fixture f = open_fixture("tiny-resnet");
     icseg_eval_options eval = {ICSEG_EVAL_OPTIONS_INIT, .mode = ICSEG_EVAL_SLIDE, .crop_height = 40, .crop_width = 48};
-    uint32_t want = ICSEG_WANT_LABELS | ICSEG_WANT_CONFIDENCE | ICSEG_WANT_TOP_CLASSES | ICSEG_WANT_PROBABILITIES;
+    uint32_t outputs =
+        ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_CONFIDENCE | ICSEG_OUTPUT_TOP_CLASSES | ICSEG_OUTPUT_PROBABILITIES;
     (void)state;
     eval.flip = true;
     eval.scale_count = 2;
@@ -225,14 +229,14 @@ static void windows_and_augmentation_have_pixel_wants(void **state) {
     for (int augmented = 0; augmented < 2; augmented++) {
         if (!augmented) eval.scale_count = 0, eval.flip = false;
         if (augmented) eval.scale_count = 2, eval.flip = true;
-        icseg_result *all = run(f.session, f.image, N, want, &eval);
+        icseg_result *all = run(f.session, f.image, N, outputs, &eval);
         for (int n = 0; n < N; n++) {
             icseg_labels labels;
             float *confidence;
             ok(icseg_session_predict(f.session, &f.image[n], &eval, &labels, &confidence, &error));
-            const int16_t *label = classes(all, ICSEG_WANT_LABELS) + n * PIXELS;
-            const float *sure = floats(all, ICSEG_WANT_CONFIDENCE) + n * PIXELS;
-            const float *probability = floats(all, ICSEG_WANT_PROBABILITIES) + n * PIXELS * K;
+            const int16_t *label = classes(all, ICSEG_OUTPUT_LABELS) + n * PIXELS;
+            const float *sure = floats(all, ICSEG_OUTPUT_CONFIDENCE) + n * PIXELS;
+            const float *probability = floats(all, ICSEG_OUTPUT_PROBABILITIES) + n * PIXELS * K;
             for (int i = 0; i < PIXELS; i++) {
                 double sum = 0;
                 for (int k = 0; k < K; k++) sum += (double)probability[i * K + k];
@@ -255,11 +259,11 @@ static void a_batch_is_its_images(void **state) {
     (void)state;
     for (int kind = 0; kind < 2; kind++) {
         const icseg_eval_options *eval = kind ? &resized : NULL;
-        icseg_result *all = run(f.session, f.image, N, ICSEG_WANT_PROBABILITIES, eval);
+        icseg_result *all = run(f.session, f.image, N, ICSEG_OUTPUT_PROBABILITIES, eval);
         for (int n = 0; n < N; n++) {
-            icseg_result *one = run(f.session, &f.image[n], 1, ICSEG_WANT_PROBABILITIES, eval);
-            const float *a = floats(all, ICSEG_WANT_PROBABILITIES) + (size_t)n * PIXELS * K;
-            const float *b = floats(one, ICSEG_WANT_PROBABILITIES);
+            icseg_result *one = run(f.session, &f.image[n], 1, ICSEG_OUTPUT_PROBABILITIES, eval);
+            const float *a = floats(all, ICSEG_OUTPUT_PROBABILITIES) + (size_t)n * PIXELS * K;
+            const float *b = floats(one, ICSEG_OUTPUT_PROBABILITIES);
             for (int i = 0; i < PIXELS * K; i++) assert_true(fabsf(a[i] - b[i]) < 1e-4f);
             icseg_result_close(&one);
         }
@@ -299,13 +303,14 @@ static void formats_and_strides_are_the_same_image(void **state) {
     (void)state;
     for (int i = 0; i < PIXELS; i++) grey.data[3 * i + 1] = grey.data[3 * i + 2] = grey.data[3 * i];
     for (int kind = 0; kind < 3; kind++) {
-        icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_PROBABILITIES, .eval = &kinds[kind]};
+        icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .outputs = ICSEG_OUTPUT_PROBABILITIES,
+                                     .eval = &kinds[kind]};
         for (int format = 0; format < ICSEG_FRAME_FORMATS; format++) {
             const icseg_image *image = format == ICSEG_FRAME_GREY8 ? &grey : &f.image[0];
-            icseg_result *expected = run(f.session, image, 1, ICSEG_WANT_PROBABILITIES, &kinds[kind]), *got;
+            icseg_result *expected = run(f.session, image, 1, ICSEG_OUTPUT_PROBABILITIES, &kinds[kind]), *got;
             frame = frame_of(image, (icseg_frame_format)format, memory, STRIDE);
             ok(icseg_session_run(f.session, &batch, &options, &got, &error));
-            if (!same(expected, got, ICSEG_WANT_PROBABILITIES)) fail_msg("format %d, kind %d", format, kind);
+            if (!same(expected, got, ICSEG_OUTPUT_PROBABILITIES)) fail_msg("format %d, kind %d", format, kind);
             icseg_result_close(&expected);
             icseg_result_close(&got);
         }
@@ -319,8 +324,8 @@ static void tensors_are_the_same_image_in_any_layout(void **state) {
     fixture f = open_fixture("tiny-vit");
     icseg_tensor tensor;
     icseg_batch batch = {ICSEG_BATCH_INIT, .tensor = &tensor, .layout = ICSEG_LAYOUT_NHWC};
-    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LOGITS};
-    icseg_result *expected = run(f.session, f.image, N, ICSEG_WANT_LOGITS, NULL), *got;
+    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .outputs = ICSEG_OUTPUT_LOGITS};
+    icseg_result *expected = run(f.session, f.image, N, ICSEG_OUTPUT_LOGITS, NULL), *got;
     (void)state;
     for (int n = 0; n < N; n++) icseg_image_normalize(&f.image[n], nhwc + (size_t)n * PIXELS * 3);
     for (int i = 0; i < N * PIXELS; i++)
@@ -338,7 +343,7 @@ static void tensors_are_the_same_image_in_any_layout(void **state) {
         }
         batch.layout = kind == 1 ? ICSEG_LAYOUT_NCHW : ICSEG_LAYOUT_NHWC;
         ok(icseg_session_run(f.session, &batch, &options, &got, &error));
-        if (!same(expected, got, ICSEG_WANT_LOGITS)) fail_msg("kind %d", kind);
+        if (!same(expected, got, ICSEG_OUTPUT_LOGITS)) fail_msg("kind %d", kind);
         icseg_result_close(&got);
     }
     icseg_result_close(&expected);
@@ -347,13 +352,13 @@ static void tensors_are_the_same_image_in_any_layout(void **state) {
 
 static void prepare_builds_what_run_uses(void **state) {
     fixture f = open_fixture("tiny-resnet");
-    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LABELS};
+    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .outputs = ICSEG_OUTPUT_LABELS};
     (void)state;
     ok(icseg_session_prepare(f.session, 2, H, W, &options, &error));
     uint64_t uses = f.session->uses;
     const icseg_executor *executor = f.session->networks[0].executor;
     assert_non_null(executor);
-    icseg_result *r = run(f.session, f.image, 2, ICSEG_WANT_LABELS, NULL);
+    icseg_result *r = run(f.session, f.image, 2, ICSEG_OUTPUT_LABELS, NULL);
     assert_ptr_equal(f.session->networks[0].executor, executor);
     assert_null(f.session->networks[1].executor);
     assert_true(f.session->uses > uses);
@@ -413,8 +418,8 @@ static void frames_that_cannot_work_are_refused(void **state) {
     BAD(format, (icseg_frame_format)17, "frames[1].format is 17");
     BAD(format, (icseg_frame_format)-1, "frames[1].format is -1");
     BAD(stride, 255, "frames[1].stride is 255 bytes: a row of 64 pixels takes 256");
-    BAD(stride, SIZE_MAX, "frames[1].stride is 18446744073709551615 bytes: 64 such rows are larger than memory can be");
-    BAD(stride, SIZE_MAX / 64, "larger than memory can be");
+    BAD(stride, SIZE_MAX, "frames[1].stride is 18446744073709551615 bytes: 64 such rows exceed the address space");
+    BAD(stride, SIZE_MAX / 64, "exceed the address space");
     BAD(width, 63, "frames[1] is 63x64, but frames[0] is 64x64");
 #undef BAD
     batch.count = 0;
@@ -454,10 +459,10 @@ static void tensors_that_cannot_work_are_refused(void **state) {
     BAD(shape[1], 4, "4 channels");
     BAD(shape[0], 0, "0 images");
     BAD(shape[0], -2, "-2 images");
-    BAD(shape[2], 31, "64x31: sides are 32..32768");
+    BAD(shape[2], 31, "64x31: expected sides of 32..32768");
     BAD(shape[3], 1 << 20, "1048576x64");
-    BAD(strides[1], INT64_MAX, "strides lead outside of memory");
-    BAD(strides[2], INT64_MIN, "strides lead outside of memory");
+    BAD(strides[1], INT64_MAX, "strides exceed the address space");
+    BAD(strides[2], INT64_MIN, "strides exceed the address space");
     t = good;
     const float values[] = {NAN, INFINITY, -INFINITY};
     for (int i = 0; i < 3; i++) {
@@ -468,7 +473,7 @@ static void tensors_that_cannot_work_are_refused(void **state) {
         assert_null(result);
     }
     data[2 * 64 * 64 + 5 * 64 + 7] = 0;
-    BAD(strides[3], INT64_MAX / 63, "strides lead outside of memory"); /* together with the others */
+    BAD(strides[3], INT64_MAX / 63, "strides exceed the address space"); /* together with the others */
 #undef BAD
     t = good;
     batch.layout = (icseg_image_layout)9;
@@ -477,7 +482,7 @@ static void tensors_that_cannot_work_are_refused(void **state) {
     refused(f.session, &batch, NULL, "64 channels");
     batch.layout = ICSEG_LAYOUT_NCHW;
     options.eval = &eval;
-    refused(f.session, &batch, &options, "a tensor is used at its own size");
+    refused(f.session, &batch, &options, "a tensor cannot be resized");
     assert_int_equal(icseg_tensor_dense(&t, ICSEG_TENSOR_F32, 9, (int64_t[]){1}, data, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_tensor_dense(&t, ICSEG_TENSOR_F32, 0, (int64_t[]){1}, data, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_tensor_dense(&t, ICSEG_TENSOR_F32, 1, (int64_t[]){0}, data, &error), ICSEG_ERROR_ARGUMENT);
@@ -494,38 +499,38 @@ static void options_that_cannot_work_are_refused(void **state) {
     icseg_frame frame = {ICSEG_FRAME_RGB8, W, H, 0, f.image[0].data};
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = 1, .frames = &frame};
     icseg_eval_options flip = {ICSEG_EVAL_OPTIONS_INIT, .flip = true}, small = {.struct_size = 2};
-    icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT, .want = 1u << 20};
+    icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT, .outputs = 1u << 20};
     icseg_session *session;
     icseg_session_cost cost = {.struct_size = 1};
     icseg_result *result;
     icseg_tensor tensor;
     (void)state;
-    refused(f.session, &batch, &o, "want is 0x100000");
-    o.want = ICSEG_WANT_TOP_CLASSES;
+    refused(f.session, &batch, &o, "outputs is 0x100000");
+    o.outputs = ICSEG_OUTPUT_TOP_CLASSES;
     o.top_k = -1;
     refused(f.session, &batch, &o, "top_k is -1");
     o.top_k = 0;
-    o.want = ICSEG_WANT_LOGITS;
+    o.outputs = ICSEG_OUTPUT_LOGITS;
     o.eval = &flip;
     refused(f.session, &batch, &o, "one view of the whole image");
-    o.want = ICSEG_WANT_SCORES_4; /* the preset has none at stride 4 */
+    o.outputs = ICSEG_OUTPUT_SCORES_4; /* the preset has none at stride 4 */
     o.eval = NULL;
     assert_false(icseg_model_config(f.model)->align[0]);
-    refused(f.session, &batch, &o, "no score map at stride 4");
-    o.want = 0;
+    refused(f.session, &batch, &o, "does not have a score map at stride 4");
+    o.outputs = 0;
     o.eval = &small;
     refused(f.session, &batch, &o, "icseg_eval_options: struct_size is 2");
     o.struct_size = 0;
     refused(f.session, &batch, &o, "icseg_run_options: struct_size is 0");
 
-    o = (icseg_run_options){ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_TOP_CLASSES, .top_k = 1000};
+    o = (icseg_run_options){ICSEG_RUN_OPTIONS_INIT, .outputs = ICSEG_OUTPUT_TOP_CLASSES, .top_k = 1000};
     ok(icseg_session_run(f.session, &batch, &o, &result, &error));
-    assert_int_equal(tensor_of(result, ICSEG_WANT_TOP_CLASSES).shape[3], K); /* never more than there are */
-    assert_int_equal(icseg_result_tensor(result, ICSEG_WANT_LABELS, &tensor, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(tensor_of(result, ICSEG_OUTPUT_TOP_CLASSES).shape[3], K); /* never more than there are */
+    assert_int_equal(icseg_result_tensor(result, ICSEG_OUTPUT_LABELS, &tensor, &error), ICSEG_ERROR_ARGUMENT);
     assert_null(tensor.data);
-    assert_int_equal(icseg_result_tensor(result, (icseg_want)3, &tensor, &error), ICSEG_ERROR_ARGUMENT);
-    assert_int_equal(icseg_result_tensor(NULL, ICSEG_WANT_LABELS, &tensor, &error), ICSEG_ERROR_ARGUMENT);
-    assert_int_equal(icseg_result_tensor(result, ICSEG_WANT_TOP_CLASSES, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_result_tensor(result, (icseg_output)3, &tensor, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_result_tensor(NULL, ICSEG_OUTPUT_LABELS, &tensor, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_result_tensor(result, ICSEG_OUTPUT_TOP_CLASSES, NULL, &error), ICSEG_ERROR_ARGUMENT);
     icseg_result_close(&result);
     icseg_result_close(&result);
     icseg_result_close(NULL);
@@ -567,10 +572,10 @@ static void running_out_of_memory_anywhere_is_a_status(void **state) {
     fixture f = open_fixture("tiny-resnet");
     icseg_frame frames[2];
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = 2, .frames = frames};
-    icseg_run_options once = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_LABELS | ICSEG_WANT_LOGITS};
+    icseg_run_options once = {ICSEG_RUN_OPTIONS_INIT, .outputs = ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_LOGITS};
     icseg_session_options single = {ICSEG_SESSION_OPTIONS_INIT, .threads = 1};
     icseg_eval_options flip = {ICSEG_EVAL_OPTIONS_INIT, .flip = true, .resize_short = 40};
-    icseg_run_options many = {ICSEG_RUN_OPTIONS_INIT, .want = ICSEG_WANT_TOP_CLASSES, .eval = &flip};
+    icseg_run_options many = {ICSEG_RUN_OPTIONS_INIT, .outputs = ICSEG_OUTPUT_TOP_CLASSES, .eval = &flip};
     (void)state;
     for (int i = 0; i < 2; i++) frames[i] = (icseg_frame){ICSEG_FRAME_RGB8, W, H, 0, f.image[i].data};
     for (int kind = 0; kind < 2; kind++) {
@@ -601,11 +606,11 @@ static void running_out_of_memory_anywhere_is_a_status(void **state) {
 static void objects_outlive_those_they_were_made_with(void **state) {
     fixture f = open_fixture("tiny-resnet");
     (void)state;
-    icseg_result *before = run(f.session, f.image, 1, ICSEG_WANT_PROBABILITIES, NULL);
+    icseg_result *before = run(f.session, f.image, 1, ICSEG_OUTPUT_PROBABILITIES, NULL);
     icseg_model_close(&f.model);
-    icseg_result *after = run(f.session, f.image, 1, ICSEG_WANT_PROBABILITIES, NULL); /* the session keeps it */
+    icseg_result *after = run(f.session, f.image, 1, ICSEG_OUTPUT_PROBABILITIES, NULL); /* the session keeps it */
     icseg_session_close(&f.session);
-    assert_true(same(before, after, ICSEG_WANT_PROBABILITIES));
+    assert_true(same(before, after, ICSEG_OUTPUT_PROBABILITIES));
     icseg_result_close(&before);
     icseg_result_close(&after);
     close_fixture(&f);
@@ -620,12 +625,12 @@ static void the_hosts_openmp_settings_change_nothing(void **state) {
     (void)state;
     ok(icseg_session_open(&session, f.model, &two, &error));
     omp_set_num_threads(5);
-    icseg_result *expected = run(session, f.image, 2, ICSEG_WANT_PROBABILITIES, NULL);
+    icseg_result *expected = run(session, f.image, 2, ICSEG_OUTPUT_PROBABILITIES, NULL);
     assert_int_equal(omp_get_max_threads(), 5);
     omp_set_num_threads(1);
     omp_set_dynamic(1);
-    icseg_result *other = run(session, f.image, 2, ICSEG_WANT_PROBABILITIES, NULL);
-    assert_true(same(expected, other, ICSEG_WANT_PROBABILITIES));
+    icseg_result *other = run(session, f.image, 2, ICSEG_OUTPUT_PROBABILITIES, NULL);
+    assert_true(same(expected, other, ICSEG_OUTPUT_PROBABILITIES));
     assert_int_equal(omp_get_max_threads(), 1);
     assert_true(omp_get_dynamic());
     omp_set_dynamic(0);
@@ -636,11 +641,11 @@ static void the_hosts_openmp_settings_change_nothing(void **state) {
 #pragma omp master
         inside = omp_in_parallel();
 #pragma omp critical
-        results[omp_get_thread_num()] = run(session, f.image, 2, ICSEG_WANT_PROBABILITIES, NULL);
+        results[omp_get_thread_num()] = run(session, f.image, 2, ICSEG_OUTPUT_PROBABILITIES, NULL);
     }
     assert_true(inside);
     for (int i = 0; i < 2; i++) {
-        assert_true(same(expected, results[i], ICSEG_WANT_PROBABILITIES));
+        assert_true(same(expected, results[i], ICSEG_OUTPUT_PROBABILITIES));
         icseg_result_close(&results[i]);
     }
     icseg_result_close(&expected);

@@ -10,7 +10,7 @@ table() { icseg classify "$@" 2>/dev/null; }
 expect 0 '^Usage: icseg classify WEIGHTS IMAGE' icseg classify --help
 expect 0 'art of a' icseg classify --help
 expect 0 '^ +[0-9]+\.[0-9][0-9] %  dog$' classify --classes 'cat, dog'
-expect 0 '^images of 96x96 pixels, logit scale 100 \(the weights have none' classify --classes 'cat, dog'
+expect 0 '^images of 96x96 pixels, logit scale 100 \(CLIP.s; the weights do not contain one' classify --classes 'cat, dog'
 printf 'cat\ndog; hound\nsky, heaven\n' >"$work/names.txt"
 check 'a table has one line for each class' test "$(table "$tiny" "$photo" --classes-file "$work/names.txt" | wc -l)" -eq 4
 check '--top shortens it' test "$(table "$tiny" "$photo" --classes-file "$work/names.txt" --top 1 | wc -l)" -eq 2
