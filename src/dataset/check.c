@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The check before training: reads every label file, in parallel, and reports what would make training go wrong. */
+ * The check before training: reads every label file, in parallel, and reports everything that would spoil training. */
 #include <omp.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -18,15 +18,15 @@ enum {
     FIRST_SUMMARY_SIZE = sizeof(icseg_dataset_summary)
 };
 
-/* The counts of one thread. They are integers, so the summary does not depend on which thread reads which file. */
+/* The counts of one thread. They are integers, so the summary does not depend on the assignment of files to threads. */
 typedef struct tally {
-    uint32_t *values;      /* (65536): how often each stored value occurs in the current file */
+    uint32_t *values;      /* (65536): pixels of each stored value in the current file */
     int64_t *class_pixels; /* (classes) */
     int64_t *class_images;
     int64_t images, pixels, ignored;
     int32_t min_width, min_height, max_width, max_height;
     bool has_zero, has_others; /* stored values besides white (255, 65535) */
-    int64_t white_index;       /* the first pair with a white pixel, or -1, and that pixel: */
+    int64_t white_index;       /* the first pair with a white pixel, or -1; its position and value follow */
     int32_t white_x, white_y, white_value;
 } tally;
 
@@ -52,7 +52,7 @@ static void note_white(tally *t, int64_t index, const icseg_mask *mask, uint16_t
     t->white_value = white;
 }
 
-/* Counts the values of one mask; fails on a value outside the rule, before anything is added. */
+/* Counts the values of one mask. On a value outside the rule it fails without adding anything. */
 static icseg_status count_mask(const check *c, tally *t, int64_t index, const icseg_mask *mask, icseg_error *error) {
     const int16_t *rule = icseg_dataset_rule(c->dataset, mask->bits);
     int32_t values = mask->bits == 16 ? ICSEG_LABEL_VALUES : 256, white = values - 1;
@@ -120,7 +120,7 @@ static void report(check *c) {
         atomic_store(&c->stop, ICSEG_ERROR_CANCELLED);
 }
 
-/* The calling thread works too, and reports after each file of its own (`thread` 0). */
+/* The calling thread (`thread` 0) works too, and reports progress after each of its own files. */
 static void check_one(check *c, int thread, int64_t index) {
     icseg_error error;
     if (atomic_load(&c->stop)) return;
@@ -159,7 +159,7 @@ static void merge(const check *c, icseg_dataset_summary *out, tally *all) {
     out->max_width = all->max_width, out->max_height = all->max_height;
 }
 
-/* Problems that no single file shows. */
+/* Problems that only the whole set shows. */
 static bool check_whole(const check *c, const tally *all, const icseg_dataset_summary *out, bool others,
                         icseg_error *problem) {
     const icseg_dataset *d = c->dataset;
@@ -169,7 +169,7 @@ static bool check_whole(const check *c, const tally *all, const icseg_dataset_su
     if (d->layout->format == ICSEG_DATASET_ADE20K && white_path && !d->ignores_white)
         icseg_fail_field(problem, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
                          "%s: value %d at x=%d, y=%d; the label files of SceneParsing contain 0 (unlabelled) and "
-                         "1..150, but these seem to be one lower already; use the files as published, or the format "
+                         "1..150, but these seem to be shifted down by one; use the files as published, or the format "
                          "folder with a classes.txt",
                          white_path, white, all->white_x, all->white_y);
     else if (d->looks_like_ade20k && all->has_zero && !white_path)
@@ -181,8 +181,8 @@ static bool check_whole(const check *c, const tally *all, const icseg_dataset_su
     else if (white_path && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_white)
         icseg_fail_field(problem, ICSEG_ERROR_DATA, "ignore", ICSEG_REMEDY_SET_FIELD,
                          "%s: value %d at x=%d, y=%d; the masks contain only 0 and %d, and %d is ignored, so only one "
-                         "class remains; store class numbers (0, 1, ...) instead, or, if %d does mean unlabelled, add "
-                         "it to the ignored values",
+                         "class remains; store class numbers (0, 1, ...), or add %d to the ignored values if it does "
+                         "mean unlabelled",
                          white_path, white, all->white_x, all->white_y, white, white, white);
     else if (!others && out->pixels == out->ignored)
         icseg_fail_field(problem, ICSEG_ERROR_DATA, d->reduce_zero_label ? "reduce_zero_label" : "ignore",

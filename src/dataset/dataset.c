@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Data sets: opening one, and reading images with their labels. */
+ * Data sets: opening, and reading images with their labels. */
 #include "icseg/dataset.h"
 
 #include <string.h>
@@ -50,7 +50,7 @@ icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS_SIZE, "icseg_dataset_options", error));
     if (!o.folder || !o.folder[0])
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
-                                "folder: the folder of the data set is required");
+                                "folder: is not set; set it to the folder of the data set");
     ICSEG_TRY(icseg_dataset_find_layout(&layout, &o, error));
     icseg_dataset *d = icseg_calloc_array(1, sizeof *d);
     if (!d) return icseg_fail_memory(error, sizeof *d, "a data set");
@@ -71,7 +71,7 @@ void icseg_dataset_close(icseg_dataset **dataset) {
     *dataset = NULL;
 }
 
-/* ---- what is in it ---- */
+/* ---- contents ---- */
 
 static const icseg_dataset_pair *pair_at(const icseg_dataset *d, int64_t index) {
     return d && index >= 0 && index < d->count ? &d->pairs[index] : NULL;
@@ -107,7 +107,7 @@ const char *icseg_dataset_label_path(const icseg_dataset *d, int64_t index) {
 
 /* ---- reading ---- */
 
-/* Stored values to labels. */
+/* Maps stored values to labels. */
 static icseg_status apply_rule(const icseg_dataset *d, const char *path, const icseg_mask *mask, icseg_labels *labels,
                                icseg_error *error) {
     ICSEG_TRY(icseg_labels_create(labels, mask->width, mask->height, error));
@@ -132,7 +132,7 @@ icseg_status icseg_dataset_read(const icseg_dataset *dataset, int64_t index, ics
     const icseg_dataset *d = dataset;
     const icseg_dataset_pair *pair = pair_at(d, index);
     if (!pair)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: image %lld of a data set of %lld images", __func__,
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: index is %lld; the data set has %lld images", __func__,
                           (long long)index, (long long)d->count);
     icseg_mask mask = {0};
     icseg_status status;
@@ -152,14 +152,14 @@ fail:
     return status;
 }
 
-/* ---- one after the other ---- */
+/* ---- iteration ---- */
 
 static icseg_status check_sample(const icseg_dataset *dataset, const icseg_dataset_sample *sample, icseg_error *error) {
     if (!dataset) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_dataset_next: dataset is NULL");
     if (sample->struct_size < FIRST_SAMPLE_SIZE || sample->next < 0)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "icseg_dataset_next: the sample has the size %zu and the next index %lld; initialise it with "
-                          "ICSEG_DATASET_SAMPLE_INIT",
+                          "icseg_dataset_next: the sample's struct_size is %zu and its next index %lld; initialise it "
+                          "with ICSEG_DATASET_SAMPLE_INIT",
                           sample->struct_size, (long long)sample->next);
     return ICSEG_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Finding a data set's files and pairing images with label files by stem. */
+ * Finds the files of a data set and pairs images with label files by stem. */
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,10 +17,10 @@
 
 enum { MAX_LIST_BYTES = 64 << 20 };
 
-/* A file under the stem it is paired by. */
+/* A file, and the stem by which it is paired. */
 typedef struct stem_file {
     char *stem, *path;
-    bool usable; /* extension and suffix are those that are read */
+    bool usable; /* has an extension and suffix that are read */
 } stem_file;
 
 typedef struct stem_list {
@@ -33,10 +33,10 @@ typedef struct split_files {
     stem_list images, labels;
 } split_files;
 
-/* Which files of a folder count. */
+/* Selects the usable files of a folder. */
 typedef struct file_kind {
     const char *const *types;
-    const char *suffix; /* part of the name that is not part of the stem */
+    const char *suffix; /* end of the name that does not belong to the stem */
 } file_kind;
 
 static bool has_type(const char *name, const char *const *types) {
@@ -46,7 +46,7 @@ static bool has_type(const char *name, const char *const *types) {
     return false;
 }
 
-/* By stem; of one stem those of a usable type come first. */
+/* By stem; usable files come first. */
 static int compare_stems(const void *a, const void *b) {
     const stem_file *x = a, *y = b;
     int order = strcmp(x->stem, y->stem);
@@ -55,7 +55,7 @@ static int compare_stems(const void *a, const void *b) {
     return strcmp(x->path, y->path);
 }
 
-/* Names of the subfolders of `folder`, sorted; hidden ones are left out. The list belongs to the arena. */
+/* The names of the subfolders of `folder`, sorted, without hidden ones. The arena owns the list. */
 static icseg_status list_folders(icseg_arena *arena, const char *folder, char ***out, int32_t *count,
                                  icseg_error *error) {
     enum { MAX_FOLDERS = 4096 };
@@ -71,8 +71,7 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
             continue;
         if (*count == MAX_FOLDERS)
             status = icseg_fail(error, ICSEG_ERROR_DATA,
-                                "%s: more than %d subfolders, more than a data set can have; is this another folder?",
-                                folder, MAX_FOLDERS);
+                                "%s: more than %d subfolders; is this the folder of a data set?", folder, MAX_FOLDERS);
         else if (!((*out)[(*count)++] = icseg_arena_strdup(arena, entry->d_name)))
             *out = NULL;
     }
@@ -84,7 +83,7 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
     return status;
 }
 
-/* The names in `names` and their pointers as one block. */
+/* Copies the names and the pointers to them into one block. */
 static icseg_status copy_names(char ***out, char *const *names, int32_t count, const char *folder, icseg_error *error) {
     size_t bytes = 0;
     for (int32_t i = 0; i < count; i++) bytes += sizeof **out + strlen(names[i]) + 1;
@@ -97,7 +96,7 @@ static icseg_status copy_names(char ***out, char *const *names, int32_t count, c
     return ICSEG_OK;
 }
 
-/* The folder of a split's images, or, for sets with lists, the list. */
+/* The folder of a split's images, or the split's list. */
 static char *split_path(icseg_arena *arena, const char *folder, const icseg_dataset_layout *l, const char *split) {
     return l->list_root ? icseg_arena_printf(arena, "%s/%s/%s.txt", folder, l->list_root, split)
                         : icseg_arena_printf(arena, "%s/%s/%s", folder, l->image_root, split);
@@ -140,7 +139,7 @@ icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folde
     return status;
 }
 
-/* The error of a missing split names those that exist. */
+/* The error of a missing split; it names those that exist. */
 static icseg_status fail_split(icseg_arena *arena, const char *parent, const char *path, icseg_error *error) {
     char **names, splits[200] = "";
     int32_t count;
@@ -153,7 +152,7 @@ static icseg_status fail_split(icseg_arena *arena, const char *parent, const cha
                             "%s: no such folder; %s contains the splits %s", path, parent, splits);
 }
 
-/* Removes `suffix` from the end of the stem, if it ends so. */
+/* Removes the suffix from the end of the stem. False if the stem does not end in it. */
 static bool cut_suffix(char *stem, const char *suffix) {
     size_t length = strlen(stem), cut = strlen(suffix);
     if (length <= cut || strcmp(stem + length - cut, suffix) != 0) return false;
@@ -181,7 +180,7 @@ static icseg_status add_file(icseg_arena *arena, stem_list *list, const char *fo
     return ICSEG_OK;
 }
 
-/* The files `depth` levels below `folder`, not sorted. */
+/* Collects the files `depth` levels below `folder`, unsorted. */
 static icseg_status collect(icseg_arena *arena, const char *folder, const file_kind *kind, int depth, stem_list *out,
                             icseg_error *error) {
     if (depth > 0) {
@@ -205,7 +204,7 @@ static icseg_status collect(icseg_arena *arena, const char *folder, const file_k
     return status;
 }
 
-/* Lists `folder` (all files, `usable` marking those of the kind), sorted by stem. */
+/* Lists all files of `folder`, sorted by stem; `usable` marks those of the kind. */
 static icseg_status list_stems(icseg_arena *arena, const char *folder, const file_kind *kind, int depth, stem_list *out,
                                icseg_error *error) {
     *out = (stem_list){0};
@@ -213,8 +212,7 @@ static icseg_status list_stems(icseg_arena *arena, const char *folder, const fil
     if (out->count) qsort(out->files, out->count, sizeof *out->files, compare_stems);
     for (size_t i = 1; i < out->count; i++)
         if (out->files[i].usable && out->files[i - 1].usable && !strcmp(out->files[i - 1].stem, out->files[i].stem))
-            return icseg_fail(error, ICSEG_ERROR_DATA,
-                              "%s and %s have the same name but for the extension; remove one of them",
+            return icseg_fail(error, ICSEG_ERROR_DATA, "%s and %s differ only in the extension; remove one of them",
                               out->files[i - 1].path, icseg_path_name(out->files[i].path));
     return ICSEG_OK;
 }
@@ -237,8 +235,8 @@ static stem_file *find_stem(const stem_list *list, const char *stem) {
     return at < list->count && list->files[at].usable && !strcmp(list->files[at].stem, stem) ? &list->files[at] : NULL;
 }
 
-/* The label file of the image's stem; otherwise, as a hint, one like a_mask.png for a, unless it belongs to another
- * image. `any`: a file of the stem is taken even if it is not usable, so that reading it says what is wrong. */
+/* Finds the label file of the image's stem; otherwise, as a hint, one such as a_mask.png for a, unless it belongs to
+ * another image. `any`: accepts a file of the stem that is not usable, so that reading it reports what is wrong. */
 static void pair_one(icseg_dataset_pair *pair, const stem_file *image, const stem_list *images, const stem_list *labels,
                      bool any) {
     size_t length = strlen(image->stem);
@@ -254,7 +252,7 @@ static void pair_one(icseg_dataset_pair *pair, const stem_file *image, const ste
     }
 }
 
-/* Label files without an image. */
+/* Finds label files without an image. */
 static icseg_status find_orphans(icseg_dataset *d, const split_files *files, icseg_error *error) {
     const stem_list *images = &files->images, *labels = &files->labels;
     d->orphans = icseg_arena_array(d->arena, labels->count, sizeof *d->orphans);
@@ -280,14 +278,14 @@ icseg_status icseg_dataset_fail_unpaired(const icseg_dataset *d, const icseg_dat
     if (pair->hint)
         return icseg_fail(
             error, ICSEG_ERROR_DATA,
-            "%s: its label file %s/%s%s.%s is missing, but there is %s; rename that, as a label file has the "
-            "name of its image",
+            "%s: its label file %s/%s%s.%s is missing, but there is %s; rename it: a label file must have the name of "
+            "its image",
             pair->image, d->label_folder, stem, l->label_suffix, l->label_types[0], icseg_path_name(pair->hint));
     return icseg_fail(error, ICSEG_ERROR_DATA, "%s: its label file %s/%s%s.%s is missing; add it or remove the image",
                       pair->image, d->label_folder, stem, l->label_suffix, l->label_types[0]);
 }
 
-/* `origin`: the folder or list of the images, for error messages. */
+/* origin: the folder or list of the images, for messages. */
 static icseg_status pair_files(icseg_dataset *d, const char *origin, const split_files *files, bool keep_unpaired,
                                icseg_error *error) {
     const stem_list *images = &files->images;
@@ -313,16 +311,16 @@ static icseg_status pair_files(icseg_dataset *d, const char *origin, const split
 
 /* ---- sets whose splits are lists of stems ---- */
 
-/* The stems of the list, one on each line, into the arena. */
+/* Reads the stems of the list, one per line, into the arena. */
 static icseg_status read_list(icseg_arena *arena, const char *path, char ***out, size_t *count, icseg_error *error) {
     unsigned char *text;
-    size_t size, lines_at_most = 1;
+    size_t size, max_lines = 1;
     ICSEG_TRY(icseg_file_read_text(path, MAX_LIST_BYTES, &text, &size, error));
-    for (size_t i = 0; i < size; i++) lines_at_most += text[i] == '\n';
+    for (size_t i = 0; i < size; i++) max_lines += text[i] == '\n';
     icseg_status status = ICSEG_OK;
-    *out = icseg_arena_array(arena, lines_at_most, sizeof **out);
+    *out = icseg_arena_array(arena, max_lines, sizeof **out);
     *count = 0;
-    if (!*out) status = icseg_fail_memory(error, lines_at_most * sizeof **out, path);
+    if (!*out) status = icseg_fail_memory(error, max_lines * sizeof **out, path);
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (strlen(line) > NAME_MAX - 16 || strpbrk(line, "/\r"))
@@ -334,8 +332,7 @@ static icseg_status read_list(icseg_arena *arena, const char *path, char ***out,
     return status;
 }
 
-/* Keeps the files that the list names. A listed image that is missing becomes an entry of its own, which the check
- * reports. */
+/* Keeps the files that the list names. A missing image becomes an entry, which the check reports. */
 static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const char *image_folder, split_files *files,
                                 bool keep_missing, icseg_error *error) {
     char **stems;
@@ -352,8 +349,8 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
         const stem_file *label = find_stem(&files->labels, stems[i]);
         if (!image && !keep_missing)
             return icseg_fail(error, ICSEG_ERROR_DATA,
-                              "%s: lists %s, but %s/%s.jpg is missing; add it or remove the line", list_path, stems[i],
-                              image_folder, stems[i]);
+                              "%s: the list contains %s, but %s/%s.jpg is missing; add it or remove the line",
+                              list_path, stems[i], image_folder, stems[i]);
         kept.files[kept.count] =
             image ? *image
                   : (stem_file){stems[i], icseg_arena_printf(d->arena, "%s/%s.jpg", image_folder, stems[i]), true};
@@ -366,7 +363,7 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
 
 /* ---- the split ---- */
 
-/* The set's own name of the split: ADE20K calls "val" validation. */
+/* The set's own name for the split: ADE20K's for "val" is "validation". */
 static icseg_status name_split(const icseg_dataset_layout *l, const char *given, const char **out, icseg_error *error) {
     static const char *const common[2] = {"train", "val"};
     for (int i = 0; i < 2; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The data set formats, each described once: X(enumerator, word, description, layout). The order is that of
+ * The data set formats, described here only: X(enumerator, name, description, layout), in the order of
  * icseg_dataset_format. */
 #ifndef ICSEG_DATASET_FORMAT_LIST_H
 #define ICSEG_DATASET_FORMAT_LIST_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The data set formats and their layouts: where each keeps its files, and what its label files contain. */
+ * The data set formats and their layouts: the places of their files, and the contents of their label files. */
 #ifndef ICSEG_DATASET_FORMATS_H
 #define ICSEG_DATASET_FORMATS_H
 
 #include "classes/tables.h"
 #include "icseg/dataset.h"
 
-/* The words of the formats in the order of the enum, and NULL: for tables of options. */
+/* The names of the formats in the order of the enum, then NULL: for option tables. */
 extern const char *const icseg_dataset_format_words[ICSEG_DATASET_FORMATS + 1];
 
 /* Extensions of images, NULL-terminated. */
@@ -19,18 +19,18 @@ typedef enum icseg_label_source {
     ICSEG_LABELS_OBJECTS /* ADE20K's colour-coded *_seg.png: object id = R / 10 * 256 + G */
 } icseg_label_source;
 
-/* Where a format keeps its files. A format has one layout for each way in which it is distributed. */
+/* The places of a format's files. A format has one layout for each form in which it is distributed. */
 typedef struct icseg_dataset_layout {
     icseg_dataset_format format;
     icseg_label_source source;
-    const char *title;                   /* for people */
+    const char *title;                   /* for messages */
     const char *image_root, *label_root; /* below the data set's folder */
-    const char *splits[2];               /* train and val as the set calls them; NULL: the folders of image_root */
+    const char *splits[2];               /* the set's names for train and val; NULL: the folders of image_root */
     const char *list_root;               /* folder of lists SPLIT.txt instead of a folder for each split, or NULL */
     const char *label_suffix;            /* between stem and extension */
-    int depth;                           /* folder levels between split and files */
+    int depth;                           /* number of folder levels between split and files */
     const char *const *image_types, *const *label_types; /* extensions, NULL-terminated */
-    const char *values;                                  /* contents of its label files, for error messages */
+    const char *values;                                  /* the values in its label files, for error messages */
     const icseg_class_table *classes;                    /* or NULL */
 } icseg_dataset_layout;
 

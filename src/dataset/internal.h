@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the files of this folder share: the open data set, and each file's part in opening and reading it. */
+ * Shared by the files of this folder: the open data set, and the steps of opening and reading it. */
 #ifndef ICSEG_DATASET_INTERNAL_H
 #define ICSEG_DATASET_INTERNAL_H
 
@@ -14,8 +14,8 @@ enum {
 
 typedef struct icseg_dataset_pair {
     const char *image; /* paths */
-    const char *label; /* NULL: images_only, or no partner (keep_unpaired) */
-    const char *hint;  /* a label file of almost that name when label is NULL, or NULL */
+    const char *label; /* NULL: images_only, or missing (keep_unpaired) */
+    const char *hint;  /* if label is NULL: a label file with a similar name, or NULL */
 } icseg_dataset_pair;
 
 struct icseg_dataset {
@@ -30,25 +30,25 @@ struct icseg_dataset {
     icseg_class_list *list; /* owned; NULL without classes */
     int32_t classes;
     bool images_only, reduce_zero_label;
-    bool ignores_white;                  /* the caller listed 255 or 65535 as ignored */
-    bool looks_like_ade20k;              /* folder format, but ADE20K's files and classes, and 0 is a class */
+    bool ignores_white;                  /* the caller's `ignore` contains 255 or 65535 */
+    bool looks_like_ade20k;              /* folder format with 0 as a class, but ADE20K's file names and classes */
     int16_t rule[2][ICSEG_LABEL_VALUES]; /* stored value -> label; [1] for 16-bit files */
 };
 
-/* The rule for files of that depth. */
+/* The rule for files of 8 or 16 bits. */
 static inline const int16_t *icseg_dataset_rule(const icseg_dataset *dataset, int32_t bits) {
     return dataset->rule[bits == 16];
 }
 
 /* ---- recognise.c ---- */
 
-/* The layout of a folder as far as its subfolders tell; the folder format when no other fits. */
+/* The layout of a folder according to its subfolders; the folder format if no other fits. */
 const icseg_dataset_layout *icseg_dataset_recognise(const char *folder);
-/* The layout that the folder has; an error names the wrong edition, or what is missing. */
+/* Finds the layout of the folder. An error names the wrong edition, or the missing files. */
 icseg_status icseg_dataset_find_layout(const icseg_dataset_layout **out, const icseg_dataset_options *options,
                                        icseg_error *error);
-/* Checks that a folder has what the folder format needs. The error says what is missing, and what the folder is
- * instead, if that can be recognised. */
+/* Checks that a folder contains the files that the folder format needs. The error names the missing ones, and the
+ * format of the folder if it is recognised as another one. */
 icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, bool needs_classes, icseg_error *error);
 icseg_status icseg_dataset_fail_folder(const char *path, icseg_error *error);
 
@@ -62,14 +62,15 @@ icseg_status icseg_dataset_fail_unpaired(const icseg_dataset *dataset, const ics
 
 /* ---- label_files.c ---- */
 
-/* Fails when this build cannot read the layout's label files. */
+/* Fails if this build cannot read the layout's label files. */
 icseg_status icseg_dataset_check_source(const icseg_dataset_layout *layout, const char *folder, icseg_error *error);
-/* A label file as it is stored. */
+/* Reads a label file as it is stored. */
 icseg_status icseg_dataset_read_mask(const icseg_dataset *dataset, const char *path, icseg_mask *out,
                                      icseg_error *error);
-/* Whether the label files are those of COCO-Stuff 10k v1.0, by the first of them that can tell; false for v1.1. */
+/* Whether the label files are those of COCO-Stuff 10k v1.0, according to the first of them that shows it; false for
+ * v1.1. */
 bool icseg_dataset_is_cocostuff_1_0(const icseg_dataset *dataset);
-/* Fails when image and mask differ in size. */
+/* Fails if image and mask differ in size. */
 icseg_status icseg_dataset_check_size(const icseg_dataset_pair *pair, int32_t width, int32_t height,
                                       const icseg_mask *mask, icseg_error *error);
 
@@ -77,7 +78,7 @@ icseg_status icseg_dataset_check_size(const icseg_dataset_pair *pair, int32_t wi
 
 /* Sets the label rule and the description, after the files are known. */
 icseg_status icseg_dataset_set_rule(icseg_dataset *dataset, const icseg_dataset_options *options, icseg_error *error);
-/* The error of a mask that holds a value outside the rule; names the first one in reading order. */
+/* The error of a mask that contains values outside the rule; names the first one in reading order. */
 icseg_status icseg_dataset_fail_value(const icseg_dataset *dataset, const char *path, const icseg_mask *mask,
                                       icseg_error *error);
 

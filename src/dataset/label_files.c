@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reading label files of every kind, as they are stored. */
+ * Reads label files of every kind as they are stored. */
 #include <string.h>
 
 #include "base/file.h"
@@ -22,9 +22,9 @@ static icseg_status read_mat(icseg_mask *out, const char *path, icseg_error *err
     return icseg_mat_read(out, NULL, path, error);
 }
 
-/* What one file says about its version: > 0 for 1.1, < 0 for 1.0, 0 for nothing. Version 1.0 numbers 172 classes from 1
- * (unlabelled, 80 things, 91 stuff) and has as many names. Version 1.1 has COCO's ids, which leave some numbers out,
- * and 0 for unlabelled. */
+/* The version of one file: > 0 for 1.1, < 0 for 1.0, 0 if it cannot be told. Version 1.0 numbers 172 classes from 1
+ * (unlabelled, 80 things, 91 stuff) and has as many names. Version 1.1 has COCO's ids, which skip some numbers, and 0
+ * for unlabelled. */
 static int version_of(const char *path) {
     icseg_mask mask;
     int64_t names;
@@ -41,7 +41,7 @@ static int version_of(const char *path) {
 }
 
 bool icseg_dataset_is_cocostuff_1_0(const icseg_dataset *d) {
-    enum { MAX_FILES = 24 }; /* spread over the split */
+    enum { MAX_FILES = 24 }; /* evenly distributed over the split */
     int version = 0;
     for (int64_t i = 0; i < MAX_FILES && i < d->count && !version; i++) {
         const char *path = d->pairs[d->count > MAX_FILES ? i * d->count / MAX_FILES : i].label;
@@ -72,7 +72,7 @@ bool icseg_dataset_is_cocostuff_1_0(const icseg_dataset *d) { return (void)d, fa
 
 /* ---- ADE20K-Full's object ids ---- */
 
-/* A single-channel file belongs to another edition. */
+/* Fails on single-channel files, which belong to another edition. */
 static icseg_status decode_objects(const icseg_source *source, icseg_mask *out, icseg_error *error) {
     enum { DEPTH_AT = 24, COLOUR_AT = 25, RGB = 2 };
     icseg_header header;
@@ -80,7 +80,7 @@ static icseg_status decode_objects(const icseg_source *source, icseg_mask *out, 
     ICSEG_TRY(icseg_header_read(&header, source, error));
     if (header.codec != ICSEG_CODEC_PNG || source->data[COLOUR_AT] != RGB || source->data[DEPTH_AT] != 8)
         return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: not an 8-bit RGB PNG; the *_seg.png files of the full ADE20K code object ids in red and "
+                          "%s: not an 8-bit RGB PNG; the *_seg.png files of ADE20K-Full encode object ids in red and "
                           "green; is this a label file of SceneParsing 2016?",
                           source->name);
     ICSEG_TRY(icseg_image_read_memory(&image, source->data, source->size, source->name, error));
@@ -129,10 +129,11 @@ icseg_status icseg_dataset_check_size(const icseg_dataset_pair *pair, int32_t wi
                                       const icseg_mask *mask, icseg_error *error) {
     if (mask->width == width && mask->height == height) return ICSEG_OK;
     if (mask->width == height && mask->height == width && is_rotated(pair->image))
-        return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: the mask is %dx%d, which fits %s only without its EXIF rotation (%dx%d with it); rotate "
-                          "the mask, or remove the image's EXIF orientation",
-                          pair->label, mask->width, mask->height, pair->image, width, height);
+        return icseg_fail(
+            error, ICSEG_ERROR_DATA,
+            "%s: the mask is %dx%d, which matches %s only without its EXIF rotation (%dx%d with it); rotate "
+            "the mask, or remove the image's EXIF orientation",
+            pair->label, mask->width, mask->height, pair->image, width, height);
     return icseg_fail(error, ICSEG_ERROR_DATA,
                       "%s: the mask is %dx%d but its image %s is %dx%d; both must have the same size", pair->label,
                       mask->width, mask->height, pair->image, width, height);

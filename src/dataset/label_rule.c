@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The meaning of the values in label files: which are classes, which are unlabelled, and which are wrong. */
+ * The meaning of the values in label files: a class, unlabelled, or invalid. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ static void set_value(icseg_dataset *d, int32_t value, int32_t label) {
     d->rule[0][value] = d->rule[1][value] = (int16_t)label;
 }
 
-/* Values are classes, from 0, or from 1 when 0 is unlabelled. */
+/* Classes are numbered from 0, or from 1 if 0 means unlabelled. */
 static void set_plain_rule(icseg_dataset *d, bool reduce_zero_label) {
     fill(d, ICSEG_LABEL_INVALID);
     if (reduce_zero_label) set_value(d, 0, ICSEG_LABEL_IGNORE);
@@ -46,7 +46,8 @@ static void set_published_rule(icseg_dataset *d) {
             for (int32_t k = 0; k < d->classes; k++) set_value(d, icseg_classes_ade20k_full[k].stored, k);
         } else {
             set_plain_rule(d, false);
-            for (int32_t v = 0; v < 256; v++) d->rule[0][v] = ICSEG_LABEL_INVALID; /* 8 bits cannot hold 847 classes */
+            for (int32_t v = 0; v < 256; v++)
+                d->rule[0][v] = ICSEG_LABEL_INVALID; /* 8 bits cannot represent 847 classes */
         }
         break;
     default: set_plain_rule(d, true);
@@ -82,7 +83,7 @@ icseg_status icseg_dataset_set_rule(icseg_dataset *d, const icseg_dataset_option
         set_plain_rule(d, o->reduce_zero_label);
     else if (o->reduce_zero_label && l->format == ICSEG_DATASET_ADE20K_FULL)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "reduce_zero_label", ICSEG_REMEDY_SET_FIELD,
-                                "reduce_zero_label: %s has a label rule of its own; leave this out", l->title);
+                                "reduce_zero_label: does not apply to %s; unset it", l->title);
     else
         set_published_rule(d);
     ICSEG_TRY(ignore_values(d, o, error));
@@ -108,8 +109,8 @@ icseg_status icseg_dataset_fail_value(const icseg_dataset *d, const char *path, 
     if (others) snprintf(more, sizeof more, " and %zu more pixels out of range", others);
     if (d->layout->format != ICSEG_DATASET_FOLDER)
         return icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
-                                "%s: value %d at x=%zu, y=%zu%s; the label files of %s contain %s; is this another "
-                                "edition of the set, or a set of your own? Set the format that it has",
+                                "%s: value %d at x=%zu, y=%zu%s; the label files of %s contain %s; if this is another "
+                                "edition or your own data set, set its format",
                                 path, value, x, y, more, d->description, d->layout->values);
     const char *shifted = value == high + 1 && !d->reduce_zero_label
                               ? " if 0 means unlabelled and classes count from 1, set reduce_zero_label;"

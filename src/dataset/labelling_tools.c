@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Which files each labelling tool leaves. */
+ * The labelling tools, and the files by which each is recognised. */
 #include "dataset/labelling_tools.h"
 
 #include <limits.h>
@@ -16,10 +16,11 @@ static bool has(const char *source, const char *name) {
            (icseg_folder_exists(path) || icseg_file_exists(path));
 }
 
-/* Block by block, each with the end of the one before it: COCO's files may have gigabytes. */
+/* Whether the file contains the key. Reads it in blocks, each preceded by the end of the previous one, because COCO
+ * files may have gigabytes. */
 static bool contains(const char *path, const char *key, icseg_error *error) {
-    enum { BLOCK = 1 << 16, LONGEST_KEY = 32 };
-    char buffer[LONGEST_KEY + BLOCK];
+    enum { BLOCK = 1 << 16, MAX_KEY = 32 };
+    char buffer[MAX_KEY + BLOCK];
     size_t kept = 0, length = strlen(key), step;
     bool found = false;
     icseg_file_reader *file;
@@ -55,8 +56,8 @@ static bool fits_yolo(const char *source, icseg_error *error) {
            has(source, "labels") || has(source, "train/labels");
 }
 
-/* Whether the first JSON file of the folder contains the key; instances*.json come before others. *any: there is a JSON
- * file. */
+/* Whether the first JSON file of the folder contains the key; instances*.json come first. *any: there is a JSON file.
+ */
 static bool first_json_contains(const char *folder, const char *key, bool *any, icseg_error *error) {
     char path[PATH_MAX], **names = NULL;
     size_t count = 0, first;
@@ -74,7 +75,7 @@ static bool first_json_contains(const char *folder, const char *key, bool *any, 
     return found;
 }
 
-/* LabelMe's JSON files do not have COCO's list "categories". */
+/* LabelMe's JSON files do not contain COCO's list "categories". */
 static bool fits_coco(const char *source, icseg_error *error) {
     static const char *const files[] = {"train/_annotations.coco.json", "valid/_annotations.coco.json",
                                         "val/_annotations.coco.json", "test/_annotations.coco.json"};
@@ -114,12 +115,12 @@ const icseg_labelling_tool icseg_labelling_tools[ICSEG_IMPORT_FORMATS] = {
 };
 
 icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_format *out, icseg_error *error) {
-    /* CVAT before VOC, whose folders it shares. */
+    /* CVAT before VOC: both have the same folders. */
     static const icseg_import_format order[] = {ICSEG_IMPORT_CVAT, ICSEG_IMPORT_VOC, ICSEG_IMPORT_COCO,
                                                 ICSEG_IMPORT_YOLO, ICSEG_IMPORT_LABELME};
     *out = ICSEG_IMPORT_AUTO;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        icseg_error unread = {0}; /* a file that cannot be read is not a sign of the format */
+        icseg_error unread = {0}; /* a file that cannot be read does not show the format */
         bool fits = icseg_labelling_tools[order[i]].fits(source, &unread);
         if (unread.status == ICSEG_ERROR_MEMORY) return icseg_fail_memory(error, 0, source);
         if (!fits) continue;

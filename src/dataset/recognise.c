@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Telling data sets apart by their folders. */
+ * Recognises data sets by their folders. */
 #include <stdio.h>
 
 #include "base/file.h"
@@ -42,14 +42,14 @@ icseg_status icseg_dataset_fail_folder(const char *path, icseg_error *error) {
                       icseg_dataset_format_layout(ICSEG_DATASET_FOLDER));
 }
 
-/* The edition of 2016 has the images of ADE20K-Full in other folders and with other object ids. */
+/* The edition of 2016 has ADE20K-Full's images in other folders and with other object ids. */
 static bool is_ade20k_2016(const char *folder) {
     return has_folder(folder, "images/training") && !has_folder(folder, "annotations");
 }
 
 static icseg_status fail_ade20k_2016(const char *folder, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_DATA,
-                      "%s: images/training without annotations; this looks like the full ADE20K of 2016 "
+                      "%s: contains images/training but not annotations; this looks like the full ADE20K of 2016 "
                       "(ADE20K_2016_07_26), which is not supported; use SceneParsing 2016 (ADEChallengeData2016) for "
                       "150 classes or ADE20K_2021_17_01 for 847",
                       folder);
@@ -64,7 +64,7 @@ static icseg_status fail_layout(const char *folder, icseg_dataset_format format,
                                 icseg_dataset_format_name(found->format));
     if (is_ade20k_2016(folder)) return fail_ade20k_2016(folder, error);
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
-                            "%s: not laid out like %s, which has %s", folder, name,
+                            "%s: does not have the layout of %s: %s", folder, name,
                             icseg_dataset_format_layout(format));
 }
 
@@ -77,7 +77,7 @@ icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, b
     ICSEG_TRY(icseg_labelling_tool_recognise(folder, &format, error));
     if (format != ICSEG_IMPORT_AUTO)
         return icseg_fail_field(error, ICSEG_ERROR_DATA, NULL, ICSEG_REMEDY_IMPORT_DATASET,
-                                "%s: these are files of a labelling tool (%s), not a data set; import them first",
+                                "%s: contains files of a labelling tool (%s), not a data set; import them first",
                                 folder, icseg_labelling_tools[format].name);
     const char *instead = NULL;
     for (size_t i = 0; i < sizeof others / sizeof *others && !labels && !instead; i++)
@@ -89,8 +89,8 @@ icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, b
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s/%s: no such folder; a data set has %s", folder,
                           images ? "annotations" : "images", icseg_dataset_format_layout(ICSEG_DATASET_FOLDER));
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
-                            "%s/classes.txt: no such file; write the class names there, one on each line, in the order "
-                            "of their label values, or give another class list",
+                            "%s/classes.txt: no such file; write the class names there, one per line, in the order of "
+                            "their label values, or set classes_file",
                             folder);
 }
 
@@ -105,7 +105,7 @@ static icseg_status find_any(const icseg_dataset_layout **out, const icseg_datas
 static icseg_status find_folder(const icseg_dataset_layout **out, const icseg_dataset_options *o, icseg_error *error) {
     if ((*out)->format != ICSEG_DATASET_FOLDER && !o->classes_file && !o->images_only)
         return icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
-                                "%s: there is no classes.txt; this is %s, so set the format to %s", o->folder,
+                                "%s: classes.txt is missing; this is %s, so set the format to %s", o->folder,
                                 (*out)->title, icseg_dataset_format_name((*out)->format));
     *out = &icseg_dataset_layouts[ICSEG_LAYOUT_FOLDER];
     return icseg_dataset_check_folder(o->folder, !o->images_only, !o->images_only && !o->classes_file, error);
@@ -115,7 +115,7 @@ icseg_status icseg_dataset_find_layout(const icseg_dataset_layout **out, const i
                                        icseg_error *error) {
     if ((unsigned)o->format >= ICSEG_DATASET_FORMATS)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "format", ICSEG_REMEDY_SET_FIELD,
-                                "format: %d is not a data set format", (int)o->format);
+                                "format: is %d: not a value of icseg_dataset_format", (int)o->format);
     if (!icseg_folder_exists(o->folder)) return icseg_dataset_fail_folder(o->folder, error);
     *out = icseg_dataset_recognise(o->folder);
     if (o->format == ICSEG_DATASET_AUTO) return find_any(out, o, error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Training augmentation: resize, crop, flip, photometric distortion, normalisation, padding, one row at a time. Only
- * the crop is ever resized, from the source pixels under it; the values are those of resizing all and cropping then. */
+ * the pixels of the crop are computed; their values equal those of resizing the whole image first. */
 #include <math.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #include "image/normalize.h"
 #include "image/resample.h"
 
-enum { CROP_TRIES = 10, LABELS = 32768, MOST_CROP = 16384 };
+enum { CROP_ATTEMPTS = 10, LABELS = 32768, MAX_CROP = 16384 };
 
 static const double max_scale = 64;
 
@@ -27,9 +27,9 @@ icseg_augment_options icseg_augment_options_default(void) {
 }
 
 icseg_status icseg_augment_check(const icseg_augment_options *o, icseg_error *error) {
-    if (o->crop_height < 1 || o->crop_height > MOST_CROP || o->crop_width < 1 || o->crop_width > MOST_CROP)
+    if (o->crop_height < 1 || o->crop_height > MAX_CROP || o->crop_width < 1 || o->crop_width > MAX_CROP)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "crop: %dx%d (height x width) is not accepted; expected 1 to %d",
-                          o->crop_height, o->crop_width, MOST_CROP);
+                          o->crop_height, o->crop_width, MAX_CROP);
     if (o->resize_short < 0 || o->resize_short > ICSEG_IMAGE_MAX_SIDE || o->resize_long < 0 ||
         o->resize_long > ICSEG_IMAGE_MAX_SIDE)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
@@ -52,12 +52,13 @@ icseg_status icseg_augment_check(const icseg_augment_options *o, icseg_error *er
     return ICSEG_OK;
 }
 
-/* mmsegmentation's PhotoMetricDistortion: each part with probability 1/2, contrast before or after the others. */
+/* mmsegmentation's PhotoMetricDistortion: each step with probability 1/2, contrast before or after saturation and hue.
+ */
 typedef struct distortion {
     bool colour;           /* saturation or hue changes */
     float saturation, hue; /* factor; shift in sixths of a turn */
-    uint8_t before[256];   /* brightness, perhaps contrast */
-    uint8_t after[256];    /* perhaps contrast */
+    uint8_t before[256];   /* before colour changes: brightness, perhaps contrast */
+    uint8_t after[256];    /* after colour changes: perhaps contrast */
 } distortion;
 
 static bool coin(icseg_rng *rng) { return icseg_rng_u64(rng) >> 63; }
@@ -78,7 +79,7 @@ static void draw_distortion(distortion *d, bool photometric, icseg_rng *rng) {
         contrast_first = coin(rng);
         if (coin(rng)) contrast = icseg_rng_range(rng, 0.5f, 1.5f);
         if (coin(rng)) saturation = icseg_rng_range(rng, 0.5f, 1.5f);
-        if (coin(rng)) hue = icseg_rng_range(rng, -18, 18); /* OpenCV's 8-bit hue: 180 a turn */
+        if (coin(rng)) hue = icseg_rng_range(rng, -18, 18); /* OpenCV's 8-bit hue: a full turn is 180 */
     }
     d->colour = saturation != 1 || hue != 0;
     d->saturation = saturation;
@@ -87,17 +88,18 @@ static void draw_distortion(distortion *d, bool photometric, icseg_rng *rng) {
     fill_curve(d->after, contrast_first ? 1 : contrast, 0, 1);
 }
 
-/* One channel of a colour. `at`, 0 or more, is a place on the hue hexagon (6 sides), counted so that this channel falls
- * from 0 to 1, is lowest up to 3, rises up to 4 and is full from there to 6. */
-static inline uint8_t turned(float high, float chroma, float at) {
+/* One channel of a colour. `at`, 0 or more, is a position on the hue hexagon (6 sides), shifted so that the channel
+ * falls from 0 to 1, is lowest from 1 to 3, rises from 3 to 4 and is highest from 4 to 6. */
+static inline uint8_t channel_at(float high, float chroma, float at) {
     at -= 6 * (float)(int32_t)(at * (1 / 6.0f));
     float down = at < 4 - at ? at : 4 - at;
     down = down < 0 ? 0 : down > 1 ? 1 : down;
     return (uint8_t)(int32_t)(high - chroma * down + 0.5f);
 }
 
-/* Saturation times a factor (at most full), hue turned: HSV and back without storing it. `hue` within -6..6. */
-ICSEG_KERNEL static void turn_colours(uint8_t *restrict row, int32_t pixels, float saturation, float hue) {
+/* Multiplies the saturation by a factor, up to full saturation, and shifts the hue, -6..6: HSV and back in registers.
+ */
+ICSEG_KERNEL static void change_colours(uint8_t *restrict row, int32_t pixels, float saturation, float hue) {
 #pragma omp simd
     for (int32_t i = 0; i < pixels; i++) {
         float r = row[3 * i], g = row[3 * i + 1], b = row[3 * i + 2];
@@ -106,11 +108,11 @@ ICSEG_KERNEL static void turn_colours(uint8_t *restrict row, int32_t pixels, flo
         low = low < b ? low : b;
         float chroma = high - low, inverse = 1 / (chroma > 0 ? chroma : 1); /* grey has chroma 0 before and after */
         float h = high == r ? (g - b) * inverse : high == g ? 2 + (b - r) * inverse : 4 + (r - g) * inverse;
-        h += hue + 12; /* now positive; below 6 + 6 + 12 */
+        h += hue + 12; /* positive and below 24 */
         chroma = chroma * saturation < high ? chroma * saturation : high;
-        row[3 * i] = turned(high, chroma, h + 5);
-        row[3 * i + 1] = turned(high, chroma, h + 3);
-        row[3 * i + 2] = turned(high, chroma, h + 1);
+        row[3 * i] = channel_at(high, chroma, h + 5);
+        row[3 * i + 1] = channel_at(high, chroma, h + 3);
+        row[3 * i + 2] = channel_at(high, chroma, h + 1);
     }
 }
 
@@ -119,8 +121,8 @@ typedef struct window {
     int32_t full_width, full_height, x, y, width, height;
 } window;
 
-/* The labels under the window, into rows of `stride`; `columns` (width) is scratch. */
-static void take_labels(const window *w, const icseg_labels *labels, bool flip, int32_t *columns, int16_t *out,
+/* Copies the labels under the window to rows of `stride` elements. columns: (width) scratch. */
+static void crop_labels(const window *w, const icseg_labels *labels, bool flip, int32_t *columns, int16_t *out,
                         int32_t stride) {
     icseg_resample_nearest(columns, labels->width, w->full_width, w->x, w->width);
     for (int32_t y = 0; y < w->height; y++, out += stride) {
@@ -134,30 +136,32 @@ static void take_labels(const window *w, const icseg_labels *labels, bool flip, 
     }
 }
 
-/* Whether a crop is varied enough: two classes or more, none over `share` of the labelled pixels. `counts` (32768). */
-static bool varied(const window *w, const int16_t *labels, int32_t stride, double share, uint32_t *counts) {
-    uint32_t most = 0;
+/* Whether a crop is varied enough: two classes or more, none with more than `share` of the labelled pixels. counts:
+ * (LABELS) scratch. */
+static bool is_varied(const window *w, const int16_t *labels, int32_t stride, double share, uint32_t *counts) {
+    uint32_t largest = 0;
     uint64_t sum = 0;
     memset(counts, 0, LABELS * sizeof *counts);
     for (int32_t y = 0; y < w->height; y++, labels += stride)
         for (int32_t x = 0; x < w->width; x++) {
             if (labels[x] < 0) continue;
             uint32_t n = ++counts[labels[x]];
-            if (n > most) most = n;
+            if (n > largest) largest = n;
             sum++;
         }
-    return most < sum && (double)most <= share * (double)sum;
+    return largest < sum && (double)largest <= share * (double)sum;
 }
 
-/* Chooses the window and takes its labels. Flipping does not change the shares, so it is drawn before. */
+/* Chooses the window and crops its labels, already flipped, which does not change the shares of the classes. */
 static void choose_crop(const icseg_augment_options *o, icseg_rng *rng, const icseg_labels *labels, bool flip,
                         window *w, int32_t *columns, uint32_t *counts, int16_t *out) {
     int32_t free_x = w->full_width - w->width, free_y = w->full_height - w->height;
-    for (int i = 0; i < CROP_TRIES; i++) {
+    for (int i = 0; i < CROP_ATTEMPTS; i++) {
         w->y = (int32_t)icseg_rng_below(rng, (uint64_t)free_y + 1);
         w->x = (int32_t)icseg_rng_below(rng, (uint64_t)free_x + 1);
-        take_labels(w, labels, flip, columns, out, o->crop_width);
-        if (o->crop_max_share >= 1 || (!free_x && !free_y) || varied(w, out, o->crop_width, o->crop_max_share, counts))
+        crop_labels(w, labels, flip, columns, out, o->crop_width);
+        if (o->crop_max_share >= 1 || (!free_x && !free_y) ||
+            is_varied(w, out, o->crop_width, o->crop_max_share, counts))
             break;
     }
 }
@@ -175,7 +179,7 @@ static void finish_row(uint8_t *row, int32_t width, const distortion *d, const f
                        float *out) {
     if (d->colour) {
         for (int32_t i = 0; i < 3 * width; i++) row[i] = d->before[row[i]];
-        turn_colours(row, width, d->saturation, d->hue);
+        change_colours(row, width, d->saturation, d->hue);
     }
     for (int32_t x = 0; x < width; x++) {
         float *to = out + 3 * (flip ? width - 1 - x : x);
@@ -210,7 +214,7 @@ icseg_status icseg_augment(const icseg_augment_options *o, icseg_rng *rng, const
     float plain[3][256], table[3][256];
     draw_distortion(&d, o->photometric, rng);
     icseg_normalize_table(plain);
-    for (int c = 0; c < 3; c++) /* without colour changes, both curves and the statistics are one look-up */
+    for (int c = 0; c < 3; c++) /* without colour changes, both curves and the normalisation are one look-up */
         for (int v = 0; v < 256; v++) table[c][v] = plain[c][d.after[d.colour ? v : d.before[v]]];
 
     ICSEG_TRY_GOTO(icseg_resample_open(&rows, image, w.full_width, w.full_height, w.x, w.width, error));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Loader threads and the ring of batches. Threads claim samples in order and write them into the slot of their batch; a
- * slot is free again once the caller asks for the batch after it. One mutex guards all but the pixels. */
+ * Loader threads and the ring of batches. Threads claim samples in order and write them to the slot of their batch. A
+ * slot becomes free when the caller asks for the next batch. One mutex guards everything except the pixels. */
 #include "loader/loader.h"
 
 #include <pthread.h>
@@ -9,7 +9,7 @@
 
 #include "base/memory.h"
 
-enum { MOST_BATCH = 65536, MOST_THREADS = 256, MOST_AHEAD = 64 };
+enum { MAX_BATCH = 65536, MAX_THREADS = 256, MAX_AHEAD = 64 };
 
 typedef struct slot {
     float *image;      /* (B, crop_h, crop_w, 3) */
@@ -17,7 +17,7 @@ typedef struct slot {
     int64_t *sample;   /* (B) */
     int32_t finished;  /* samples written or failed */
     int32_t failed_at; /* lowest position that failed, or B */
-    icseg_error error; /* of that one */
+    icseg_error error; /* of the sample at failed_at */
 } slot;
 
 struct icseg_loader {
@@ -30,14 +30,14 @@ struct icseg_loader {
     int32_t started, slot_count;
     slot *slots;      /* (slot_count): batch s is in slot s % slot_count */
     uint64_t claimed; /* next sample to be claimed */
-    int64_t taken;    /* next step the caller gets; slots of steps below taken - 1 are free */
+    int64_t taken;    /* the step that the caller gets next; slots of steps below taken - 1 are free */
     bool holding;     /* the caller reads the batch of step taken - 1 */
     uint32_t *order;  /* (count): the permutation of `epoch` */
     uint64_t epoch;
     bool ordered;
 };
 
-/* The image of sample n. Claims ascend, so an epoch's order is made once. */
+/* The image of sample n. As claims ascend, each epoch is shuffled once. */
 static int64_t image_of(icseg_loader *l, uint64_t n) {
     uint64_t count = (uint64_t)icseg_dataset_count(l->dataset), epoch = n / count;
     if (!l->ordered || l->epoch != epoch) {
@@ -97,15 +97,15 @@ static void *work(void *user) {
 static icseg_status check_options(const icseg_dataset *dataset, const icseg_loader_options *o, icseg_error *error) {
     const struct {
         const char *name;
-        int32_t value, most;
-    } ranges[] = {
-        {"batch", o->batch, MOST_BATCH}, {"threads", o->threads, MOST_THREADS}, {"ahead", o->ahead, MOST_AHEAD}};
+        int32_t value, max;
+    } ranges[] = {{"batch", o->batch, MAX_BATCH}, {"threads", o->threads, MAX_THREADS}, {"ahead", o->ahead, MAX_AHEAD}};
     for (int i = 0; i < 3; i++)
-        if (ranges[i].value < 1 || ranges[i].value > ranges[i].most)
+        if (ranges[i].value < 1 || ranges[i].value > ranges[i].max)
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: %s is %d; expected 1 to %d", ranges[i].name,
-                              ranges[i].value, ranges[i].most);
+                              ranges[i].value, ranges[i].max);
     if (o->first_step < 0 || o->first_step > INT64_MAX / 2 / o->batch)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: first_step is %lld", (long long)o->first_step);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: first_step is %lld; expected 0 or more",
+                          (long long)o->first_step);
     if (!icseg_dataset_label_path(dataset, 0))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: the data set was opened without labels");
     return icseg_augment_check(&o->augment, error);
@@ -114,7 +114,7 @@ static icseg_status check_options(const icseg_dataset *dataset, const icseg_load
 static icseg_status open_slots(icseg_loader *l, icseg_error *error) {
     const size_t batch = (size_t)l->options.batch;
     const size_t pixels = (size_t)l->options.augment.crop_height * (size_t)l->options.augment.crop_width * batch;
-    l->slot_count = l->options.ahead + 1; /* one more: the caller's */
+    l->slot_count = l->options.ahead + 1; /* and the one that the caller reads */
     l->slots = icseg_calloc_array((size_t)l->slot_count, sizeof *l->slots);
     if (!l->slots) return icseg_fail_memory(error, (size_t)l->slot_count * sizeof *l->slots, "the loader");
     for (int32_t i = 0; i < l->slot_count; i++) {
@@ -125,12 +125,12 @@ static icseg_status open_slots(icseg_loader *l, icseg_error *error) {
         s->sample = icseg_calloc_array(batch, sizeof *s->sample);
         if (!s->image || !s->labels || !s->sample)
             return icseg_fail_memory(error, pixels * (3 * sizeof *s->image + sizeof *s->labels),
-                                     "a batch; a smaller batch, crop or `ahead` needs less");
+                                     "a batch; reduce the batch size or the crop");
     }
     return ICSEG_OK;
 }
 
-/* Signals are for the program's own threads. */
+/* The loader's threads block all signals, which are for the program's own threads. */
 static icseg_status start_threads(icseg_loader *l, icseg_error *error) {
     sigset_t all, before;
     int reason = 0;

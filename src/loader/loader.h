@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Training batches: threads decode and augment images ahead of the trainer.
- * Sample n of the run (n = step * batch + position) is a pure function of (seed, n): the shuffle of the epoch selects
- * the image, and ICSEG_RNG_AUGMENT decides how it is changed. A resumed run, or one with another number of threads,
- * therefore gets the same bytes. */
+ * Sample n of the run (n = step * batch + position) is a pure function of (seed, n): the epoch's shuffle selects the
+ * image, and ICSEG_RNG_AUGMENT its augmentation. A resumed run, or one with another number of threads, therefore gets
+ * the same bytes. */
 #ifndef ICSEG_LOADER_LOADER_H
 #define ICSEG_LOADER_LOADER_H
 
 #include "base/rng.h"
 #include "icseg/dataset.h"
 
-/* docs/method.md's augmentation. */
+/* The augmentation of docs/method.md. */
 typedef struct icseg_augment_options {
     int32_t crop_height, crop_width;   /* size of the result (pixels) */
     int32_t resize_short, resize_long; /* short side is scaled to resize_short * r, long side at most resize_long * r
                                           (0: no limit); resize_short 0: the image's own size times r */
     double scale_min, scale_max;       /* r ~ U(min, max); 0.5 .. 2 */
-    double crop_max_share;             /* two classes at least and none over this share of the crop's labelled pixels,
-                                          else another crop, 10 at most; 1: off */
+    double crop_max_share;             /* a crop needs at least two classes, none with more than this share of its
+                                          labelled pixels; at most 10 attempts; 1: off */
     double flip;                       /* probability of a horizontal flip */
-    bool photometric;                  /* brightness +-32, contrast and saturation 0.5..1.5, hue +-18 (180 a turn),
-                                          each with probability 1/2 */
+    bool photometric;                  /* brightness +-32, contrast and saturation 0.5..1.5, hue +-18 (a full turn is
+                                          180), each with probability 1/2 */
 } icseg_augment_options;
 
 icseg_augment_options icseg_augment_options_default(void);
-/* ICSEG_ERROR_ARGUMENT with the field and its range when an option is out of range. */
+/* Returns ICSEG_ERROR_ARGUMENT, with the field and its range, if an option is out of range. */
 icseg_status icseg_augment_check(const icseg_augment_options *options, icseg_error *error);
 
-/* Applies the augmentation to one decoded pair: resize, crop, flip, photometric distortion, as mmsegmentation's
- * pipeline does. out_image (crop_h, crop_w, 3): normalised with CLIP's statistics, 0 where padded (right and below);
- * out_labels (crop_h, crop_w): ignore where padded. */
+/* Applies the augmentation to an image and its labels: resize, crop, flip, photometric distortion, as in
+ * mmsegmentation's pipeline. out_image (crop_h, crop_w, 3): normalised with CLIP's statistics, 0 where padded (right
+ * and below); out_labels (crop_h, crop_w): ignore where padded. */
 icseg_status icseg_augment(const icseg_augment_options *options, icseg_rng *rng, const icseg_image *image,
                            const icseg_labels *labels, float *out_image, int16_t *out_labels, icseg_error *error);
 
@@ -44,9 +44,9 @@ typedef struct icseg_loader_options {
     icseg_augment_options augment;
     int32_t batch;   /* samples, 1..65536 */
     int32_t threads; /* decoding threads, 1..256 */
-    int32_t ahead;   /* batches kept ready, 1..64 */
+    int32_t ahead;   /* batches prepared in advance, 1..64 */
     uint64_t seed;
-    int64_t first_step; /* the first batch to return: the step counter of a resumed run */
+    int64_t first_step; /* the first batch to return; for a resumed run its step counter */
 } icseg_loader_options;
 
 typedef struct icseg_loader icseg_loader;
@@ -57,7 +57,7 @@ icseg_status icseg_loader_open(icseg_loader **out, const icseg_dataset *dataset,
 /* Returns the next batch and waits for it if necessary; it is valid until the next call. If a sample of the batch
  * cannot be read, the error names its file, and the next call returns the following batch. One thread at a time. */
 icseg_status icseg_loader_next(icseg_loader *loader, icseg_loader_batch *out, icseg_error *error);
-/* Ends the threads (each finishes the sample it is at). */
+/* Stops the threads; each finishes its current sample first. */
 void icseg_loader_close(icseg_loader **loader);
 
 #endif

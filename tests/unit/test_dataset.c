@@ -249,7 +249,7 @@ static void files_that_do_not_fit_are_named(void **state) {
     icseg_error error;
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_ERROR_DATA);
     assert_int_equal(l.count, 2);
-    assert_has(l.text[0], "p.jpg: its label file", "there is p_mask.png; rename that");
+    assert_has(l.text[0], "p.jpg: its label file", "there is p_mask.png; rename it");
     assert_has(l.text[1], "annotations/train/p_mask.png: its image is missing");
     assert_has(error.message, "(and 1 more problem)");
     icseg_dataset_summary_close(&s);
@@ -261,7 +261,7 @@ static void files_that_do_not_fit_are_named(void **state) {
     assert_finds(&o, "the mask is 4x8 but its image");
     test_write_png(&f, "annotations/train/p.png", TEST_PNG_GREY, 8, 8, 4, values);
     test_write_jpeg(&f, "images/train/p.jpg", 8, 4, 6);
-    assert_finds(&o, "the mask is 8x4, which fits", "without its EXIF rotation (4x8 with it)", "rotate the mask");
+    assert_finds(&o, "the mask is 8x4, which matches", "without its EXIF rotation (4x8 with it)", "rotate the mask");
     test_write_jpeg(&f, "images/train/p.jpg", 8, 4, 3); /* upside down: sizes agree */
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_OK);
     icseg_dataset_summary_close(&s);
@@ -474,7 +474,7 @@ static void sets_that_cannot_be_opened_say_why(void **state) {
     o.folder = "/nowhere/at/all";
     assert_fails_to_open(&o, ICSEG_ERROR_DATA, "/nowhere/at/all: no such folder");
     o.folder = NULL;
-    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "folder: the folder of the data set is required");
+    assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "folder: is not set; set it to the folder of the data set");
     o = in(&f);
     o.ignore_count = 1, o.ignore = (const int32_t[]){-1};
     assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "ignore: -1 is not a label value");
@@ -486,7 +486,7 @@ static void sets_that_cannot_be_opened_say_why(void **state) {
     assert_fails_to_open(&o, ICSEG_ERROR_ARGUMENT, "ignore: ignore_count is -1");
     o = in(&f);
     test_write_jpeg(&f, "images/train/x.JPG", 4, 4, 0);
-    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/train/x.JPG and x.png have the same name but for the extension");
+    assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/train/x.JPG and x.png differ only in the extension");
     test_remove(&f, "images/train/x.JPG");
     test_write_jpeg(&f, "images/train/y.jpg", 4, 4, 0);
     assert_fails_to_open(&o, ICSEG_ERROR_DATA, "images/train/y.jpg: its label file",

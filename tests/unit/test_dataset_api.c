@@ -219,9 +219,9 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "icseg_dataset_options: struct_size is 0");
     o.struct_size = sizeof o;
     o.format = ICSEG_DATASET_FORMATS;
-    fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "is not a data set format");
+    fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "not a value of icseg_dataset_format");
     o.format = (icseg_dataset_format)-1;
-    fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "is not a data set format");
+    fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "not a value of icseg_dataset_format");
     o.format = ICSEG_DATASET_FOLDER;
     o.folder = "";
     fails(icseg_dataset_open(&d, &o, &e), ICSEG_ERROR_ARGUMENT, &e, "folder");

@@ -207,7 +207,7 @@ static void labels_that_were_lowered_or_not_are_found(void **state) {
                    (const uint16_t[]){255, 0, 149, 1});
     d = open_set(&f, ICSEG_DATASET_ADE20K, "train");
     assert_int_equal(check_set(d, text, &s), ICSEG_ERROR_DATA);
-    assert_non_null(strstr(text, "one lower already"));
+    assert_non_null(strstr(text, "shifted down by one"));
     icseg_dataset_summary_close(&s);
     icseg_dataset_close(&d);
 

@@ -15,11 +15,11 @@ expect 0 '^validation: 1 images, 4x3, 12 pixels, 8.33 % of them ignored$' icseg 
 expect 0 '^ +149 +flag +1 +1 +9.09 %$' icseg dataset check "$set" --split val --format ade20k
 expect 0 'sheet.png$' icseg dataset show "$set" --split val --out "$work/sheet.png" --tile 64
 refuse 1 'this is ADE20K SceneParsing 2016, not ade20k_full; set the format to ade20k' icseg dataset check "$set" --format ade20k_full
-refuse 1 'there is no classes.txt; this is ADE20K SceneParsing 2016, so set the format to ade20k' \
+refuse 1 'classes.txt is missing; this is ADE20K SceneParsing 2016, so set the format to ade20k' \
     icseg dataset check "$set" --format folder
 refuse 2 'format: "ade" is not a data set format' icseg dataset check "$set" --format ade
 base64 -d >"$set/annotations/validation/ADE_1.png" <<<"$low"
-expect 1 'validation/ADE_1.png: value 255 at x=0, y=0; .* one lower already' icseg dataset check "$set"
+expect 1 'validation/ADE_1.png: value 255 at x=0, y=0; .* shifted down by one' icseg dataset check "$set"
 base64 -d >"$set/annotations/validation/ADE_1.png" <<<"$png"
 expect 1 'validation/ADE_1.png: a colour image' icseg dataset check "$set"
 
