@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Class lists: parsing and checking files, and choosing one name for each class. */
+ * Class lists: parses and checks files, and selects one name for each class. */
 #include "classes/class_list.h"
 
 #include <limits.h>
@@ -54,10 +54,11 @@ static icseg_status check_unique(const char *path, char *const *names, int32_t c
     for (int32_t i = 1; i < count; i++)
         if (!strcmp(sorted[i - 1].name, sorted[i].name) && (!twin || sorted[i].line < twin->line)) twin = &sorted[i];
     if (twin)
-        status = icseg_fail(error, ICSEG_ERROR_DATA,
-                            "%s: lines %d and %d are both '%s'; class names must differ, as the model tells classes "
-                            "apart by their names",
-                            path, twin[-1].line, twin->line, twin->name);
+        status =
+            icseg_fail(error, ICSEG_ERROR_DATA,
+                       "%s: lines %d and %d are both \"%s\"; class names must differ, because the model distinguishes "
+                       "classes by their names",
+                       path, twin[-1].line, twin->line, twin->name);
     icseg_free(sorted);
     return status;
 }
@@ -74,7 +75,7 @@ static icseg_status parse(icseg_arena *arena, const char *path, const char *text
     const char *p = text, *end = text + size;
     p += icseg_bom_size(p, size);
     while (end > p && (blank(end[-1]) || end[-1] == '\n')) end--;
-    if (p == end) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no class names; write one name on each line", path);
+    if (p == end) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no class names; write one name per line", path);
     size_t lines = 1;
     for (const char *q = p; q < end; q++) lines += *q == '\n';
     if (lines > ICSEG_CLASSES_MAX)
@@ -129,7 +130,7 @@ static size_t names_length(const char *line, int pieces) {
     return (size_t)(end - line);
 }
 
-/* The first names of a line, while names are chosen. */
+/* The first names of a line, while names are selected. */
 typedef struct prefix {
     const char *line;
     size_t length;
@@ -142,8 +143,8 @@ static int compare_prefixes(const void *a, const void *b) {
     return order ? order : (x->length > y->length) - (x->length < y->length);
 }
 
-/* Cuts each name to the first `pieces` names of its line if that tells the class apart. Returns how many classes need
- * more pieces. `sorted`: (count) scratch. */
+/* Cuts each name to the first `pieces` names of its line if they are unique. Returns the number of classes that need
+ * more pieces. sorted: (count) scratch. */
 static int32_t cut_names(icseg_class_list *list, int pieces, prefix *sorted) {
     int32_t left = 0;
     for (int32_t k = 0; k < list->count; k++)
@@ -163,7 +164,8 @@ static int32_t cut_names(icseg_class_list *list, int pieces, prefix *sorted) {
     return left;
 }
 
-/* The first name of each line; if several classes share it ("bag"), as many names as tell the class apart. */
+/* Names each class by the first name of its line; if several classes share it ("bag"), by as many names as make it
+ * unique. */
 static icseg_status name_classes(icseg_class_list *list, icseg_error *error) {
     size_t count = (size_t)list->count;
     list->names = icseg_arena_array(list->arena, count, sizeof *list->names);
@@ -188,7 +190,7 @@ static icseg_status copy_table(icseg_class_list *list, const icseg_class_table *
     return ICSEG_OK;
 }
 
-/* From the table, or, where that is NULL, from the file. */
+/* Reads the list from the table, or, if it is NULL, from the file. */
 static icseg_status open_list(icseg_class_list **out, const icseg_class_table *table, const char *path,
                               icseg_error *error) {
     icseg_status status;

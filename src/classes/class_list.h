@@ -7,14 +7,15 @@
 #include "classes/tables.h"
 #include "icseg/classes.h"
 
-/* Reads the lines of a class list file into the arena, blanks at both ends removed; errors as icseg_class_list_open. */
+/* Reads the lines of a class list file into the arena, without leading and trailing blanks. Errors: as
+ * icseg_class_list_open. */
 icseg_status icseg_classes_read(icseg_arena *arena, const char *path, char ***lines, int32_t *count,
                                 icseg_error *error);
 
-/* What is wrong with a line of a class list, as the end of a sentence about it; NULL if nothing is. */
+/* The problem of a line of a class list, as the predicate of a sentence; NULL if there is none. */
 const char *icseg_class_line_problem(const char *line, size_t size);
 
-/* The list of a published set. */
+/* Opens the list of a published data set. */
 icseg_status icseg_class_list_open_table(icseg_class_list **out, const icseg_class_table *table, icseg_error *error);
 
 #endif

@@ -11,7 +11,7 @@ typedef struct icseg_class_entry {
 } icseg_class_entry;
 
 typedef struct icseg_class_table {
-    const char *name; /* that of the data set format too */
+    const char *name; /* that of the data set format */
     const icseg_class_entry *entries;
     int32_t count;
 } icseg_class_table;

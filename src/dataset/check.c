@@ -217,16 +217,16 @@ static icseg_status open_check(check *c, icseg_arena *arena, icseg_dataset_summa
     out->classes = c->dataset->classes;
     out->class_pixels = icseg_calloc_array(classes, sizeof *out->class_pixels);
     out->class_images = icseg_calloc_array(classes, sizeof *out->class_images);
-    bool fine = c->problems && c->tallies && out->class_pixels && out->class_images;
-    for (int i = 0; fine && i < c->threads; i++) {
+    bool complete = c->problems && c->tallies && out->class_pixels && out->class_images;
+    for (int i = 0; complete && i < c->threads; i++) {
         tally *t = &c->tallies[i];
         t->white_index = -1;
         t->values = icseg_arena_array(arena, ICSEG_LABEL_VALUES, sizeof *t->values);
         t->class_pixels = icseg_arena_array(arena, classes, sizeof *t->class_pixels);
         t->class_images = icseg_arena_array(arena, classes, sizeof *t->class_images);
-        fine = t->values && t->class_pixels && t->class_images;
+        complete = t->values && t->class_pixels && t->class_images;
     }
-    return fine ? ICSEG_OK : icseg_fail_memory(error, 0, "checking the data set");
+    return complete ? ICSEG_OK : icseg_fail_memory(error, 0, "checking the data set");
 }
 
 static icseg_status run_check(check *c, icseg_dataset_summary *out, icseg_problems *sink, icseg_error *error) {

@@ -90,7 +90,7 @@ icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, b
                           images ? "annotations" : "images", icseg_dataset_format_layout(ICSEG_DATASET_FOLDER));
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
                             "%s/classes.txt: no such file; write the class names there, one per line, in the order of "
-                            "their label values, or set classes_file",
+                            "their label values, or specify another class list",
                             folder);
 }
 

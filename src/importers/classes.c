@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The classes of an import: those of the caller's list, or those that the source names, in the order of their first
- * use. */
+ * The classes of an import: those of the caller's list, or those that the source names, in order of first use. */
 #include <string.h>
 #include <strings.h>
 
 #include "classes/class_list.h"
 #include "importers/internal.h"
 
-/* Whether a line of classes.txt can hold it. */
+/* Whether the name can be a line of classes.txt. */
 static bool is_class_name(const char *name) {
     size_t length = strlen(name);
     return !icseg_class_line_problem(name, length) && name[length - 1] != ' ';
@@ -17,7 +16,7 @@ icseg_status icseg_import_class(icseg_import *im, const char *name, const char *
                                 icseg_error *error) {
     bool background = !strcasecmp(name, "background") || !strcmp(name, "_background_");
     *label = ICSEG_LABEL_IGNORE;
-    if (!strcmp(name, "__ignore__")) return ICSEG_OK; /* LabelMe's */
+    if (!strcmp(name, "__ignore__")) return ICSEG_OK; /* LabelMe's name for unlabelled pixels */
     if (background && !im->background[0]) return ICSEG_OK;
     if (background) name = im->background;
     for (int32_t k = 0; k < im->classes; k++)
@@ -29,7 +28,10 @@ icseg_status icseg_import_class(icseg_import *im, const char *name, const char *
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: the class \"%.80s\" is not in %s; add it", where, name,
                           im->options->classes_file);
     if (!is_class_name(name))
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: \"%.80s\" cannot be a class name", where, name);
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: \"%.80s\" cannot be a class name: it must be UTF-8 without control characters or outer "
+                          "spaces",
+                          where, name);
     if (im->classes == ICSEG_CLASSES_MAX)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d classes", where, ICSEG_CLASSES_MAX);
     if (!im->names) im->names = icseg_arena_array(im->arena, ICSEG_CLASSES_MAX, sizeof *im->names);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg_import_run: options, the choice of the importer, and what all imports begin and end with. */
+ * icseg_import_run: options, the choice of the importer, and the steps that all imports share. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,11 +63,11 @@ static icseg_status choose_format(const icseg_import_options *o, icseg_import_fo
     icseg_string known = {0};
     for (int i = ICSEG_IMPORT_AUTO + 1; i < ICSEG_IMPORT_FORMATS; i++)
         icseg_string_printf(&known, "%s%s", known.size ? ", " : "", icseg_labelling_tools[i].description);
-    icseg_status status = known.failed
-                              ? icseg_fail_memory(error, 0, o->source)
-                              : icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
-                                                 "%s: does not contain files of a labelling tool that is supported: %s",
-                                                 o->source, known.data);
+    icseg_status status =
+        known.failed
+            ? icseg_fail_memory(error, 0, o->source)
+            : icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
+                               "%s: does not contain files of a supported labelling tool: %s", o->source, known.data);
     icseg_string_close(&known);
     return status;
 }
@@ -79,13 +79,14 @@ static icseg_status fail_option(const char *field, icseg_error *error, const cha
 }
 
 static icseg_status check_options(const icseg_import_options *o, icseg_error *error) {
-    if (!o->source || !o->source[0]) return fail_option("source", error, "the files to import are required");
-    if (!o->folder || !o->folder[0]) return fail_option("folder", error, "the folder of the new data set is required");
-    if (!is_format(o->format)) return fail_option("format", error, "not an import format");
+    if (!o->source || !o->source[0]) return fail_option("source", error, "is not set; set it to the files to import");
+    if (!o->folder || !o->folder[0])
+        return fail_option("folder", error, "is not set; set it to the folder of the new data set");
+    if (!is_format(o->format)) return fail_option("format", error, "not a value of icseg_import_format");
     if (!(o->val_share >= 0 && o->val_share <= 0.9))
-        return fail_option("val_share", error, "the share must be between 0 and 0.9");
+        return fail_option("val_share", error, "must be between 0 and 0.9");
     if (o->split && (!o->split[0] || o->split[0] == '.' || strchr(o->split, '/')))
-        return fail_option("split", error, "the name of a split must be a folder name");
+        return fail_option("split", error, "must be the name of a folder, without / and a leading dot");
     if (!icseg_folder_exists(o->source) && !icseg_file_exists(o->source))
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: no such file or folder", o->source);
     return ICSEG_OK;
@@ -122,8 +123,8 @@ static icseg_status import(icseg_import *im, icseg_error *error) {
     if (!im->classes)
         return icseg_fail_field(
             error, ICSEG_ERROR_DATA, "background", ICSEG_REMEDY_SET_FIELD,
-            "%s: no classes: nothing is labelled, and pixels without an object are unlabelled; name "
-            "a class for the background",
+            "%s: no classes: the source labels nothing, and pixels without an object are unlabelled; set a class for "
+            "the background",
             o->source);
     ICSEG_TRY(write_classes(im, error));
     return icseg_staging_commit(im, error);
@@ -132,17 +133,17 @@ static icseg_status import(icseg_import *im, icseg_error *error) {
 icseg_status icseg_import_run(const icseg_import_options *options, const icseg_progress *progress,
                               icseg_import_summary *out, icseg_error *error) {
     icseg_import_options o;
-    icseg_progress own_progress;
-    icseg_error own_error; /* problems pass through it even when the caller does not want the message */
-    if (!error) error = &own_error;
+    icseg_progress progress_copy;
+    icseg_error local_error; /* problems pass through it even if the caller's is NULL */
+    if (!error) error = &local_error;
     if (out)
         ICSEG_TRY(icseg_struct_write(out, &(icseg_import_summary){0}, sizeof *out, FIRST_SUMMARY_SIZE,
                                      "icseg_import_summary", error));
     ICSEG_NEED(options);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS_SIZE, "icseg_import_options", error));
-    ICSEG_TRY(icseg_progress_read(&own_progress, progress, error));
+    ICSEG_TRY(icseg_progress_read(&progress_copy, progress, error));
     icseg_import im = {
-        .options = &o, .lock = -1, .marker = -1, .stage = icseg_stage_begin(&own_progress, "import", 0, "images")};
+        .options = &o, .lock = -1, .marker = -1, .stage = icseg_stage_begin(&progress_copy, "import", 0, "images")};
     im.background = o.background ? o.background : "background";
     im.problems = (icseg_problems){.on_problem = o.on_problem, .user = o.user};
     ICSEG_TRY(check_options(&o, error));

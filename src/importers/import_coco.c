@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * COCO instances JSON: images, categories, and annotations whose segmentation is a list of polygons or run lengths,
- * plain or packed into a string (github.com/cocodataset/cocoapi, common/maskApi.c). */
+ * COCO instances JSON: images, categories, and annotations whose segmentation is a list of polygons or run lengths, as
+ * numbers or packed into a string (github.com/cocodataset/cocoapi, common/maskApi.c). */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +15,9 @@ enum { MAX_SOURCES = 64, MAX_IMAGES = 1 << 24, MAX_ANNOTATIONS = 1 << 26 };
 
 /* One JSON file and its split. */
 typedef struct source_file {
-    char *path, *folder; /* folder: images are searched below it */
-    const char *split;   /* NULL until name_splits if the file's name does not say it */
-    bool named;          /* the file's name says it; set by name_splits */
+    char *path, *folder; /* folder: the root for finding images */
+    const char *split;   /* NULL until name_splits, unless the file's name contains it */
+    bool named;          /* the file's name contains it; set by name_splits */
 } source_file;
 
 typedef struct source_list {
@@ -30,7 +30,7 @@ typedef struct category {
     int32_t label;
 } category;
 
-/* An annotation: its place in the file, and the image that it belongs to. There may be tens of millions. */
+/* An annotation: its position in the file, and the image to which it belongs. There may be tens of millions. */
 typedef struct link {
     int64_t image_id;
     uint64_t offset;
@@ -40,8 +40,8 @@ typedef struct link {
     uint32_t lost : 1; /* without an image_id */
 } link;
 
-/* The file is read once to find its images and annotations, and each of them again when its turn comes. So only their
- * places are in memory. */
+/* A first pass over the file finds its images and annotations; each is read again when it is imported. So memory holds
+ * only their positions. */
 typedef struct coco {
     icseg_import *im;
     const char *path;
@@ -55,14 +55,14 @@ typedef struct coco {
     link *links; /* sorted by link_annotations */
     size_t link_count, link_capacity;
     bool has_images, has_annotations;
-    bool images_lost; /* some images are unreadable: an annotation without an image is then not another problem */
+    bool images_lost; /* some images are unreadable: annotations without an image are then not reported */
 } coco;
 
 /* ---- the files ---- */
 
 static const char *const json_types[] = {"json", NULL};
 
-/* `split`: NULL to take it from the name: "instances_train2017.json" is train2017. */
+/* split NULL: from the name; that of "instances_train2017.json" is train2017. */
 static icseg_status add_source(icseg_import *im, source_list *list, const char *path, const char *folder,
                                const char *split, icseg_error *error) {
     char stem[NAME_MAX + 1];
@@ -78,7 +78,8 @@ static icseg_status add_source(icseg_import *im, source_list *list, const char *
     return f->path && f->folder && (f->split || !named) ? ICSEG_OK : icseg_fail_memory(error, 0, path);
 }
 
-/* The JSON files of one folder: only instances_*.json if there are any, as captions and key points are beside them. */
+/* Adds the JSON files of one folder: only instances_*.json, if there are any, because others contain captions and key
+ * points. */
 static icseg_status add_folder(icseg_import *im, source_list *list, const char *folder, const char *root,
                                icseg_error *error) {
     char **names;
@@ -119,12 +120,11 @@ static icseg_status find_sources(icseg_import *im, source_list *list, icseg_erro
             ICSEG_TRY(add_source(im, list, path, folder, strcmp(splits[i], "valid") ? splits[i] : "val", error));
     }
     if (list->count) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no COCO JSON files; annotations/instances_*.json are expected",
-                      source);
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no COCO JSON files; expected annotations/instances_*.json", source);
 }
 
-/* The caller's split is that of a single file, whatever its name, and of all files whose names do not say one. Files
- * are joined only if the caller asks for it. */
+/* The caller's split applies to a single file, whatever its name, and to all files whose names do not contain one.
+ * Files are merged into one split only if the caller sets it. */
 static icseg_status name_splits(icseg_import *im, source_list *list, icseg_error *error) {
     const char *given = im->options->split;
     for (size_t i = 0; i < list->count; i++) {
@@ -139,8 +139,8 @@ static icseg_status name_splits(icseg_import *im, source_list *list, icseg_error
             return icseg_fail_field(error, ICSEG_ERROR_DATA, "split", ICSEG_REMEDY_SET_FIELD,
                                     "%s and %s would both be the split %s; %s", other->path, f->path, f->split,
                                     given || (f->named && other->named)
-                                        ? "give one of them another name, or import them one by one"
-                                        : "call them instances_SPLIT.json, or name one split for all of them");
+                                        ? "rename one of them, or import them one by one"
+                                        : "rename them to instances_SPLIT.json, or set one split for all of them");
         }
     }
     im->one_split = true;
@@ -159,18 +159,18 @@ static int compare_categories(const void *a, const void *b) {
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Classes get labels in the order of their category ids. */
+/* Labels are assigned in the order of category ids. */
 static icseg_status read_categories(coco *c, const json_t *list, icseg_error *error) {
     size_t count = json_array_size(list);
     if (!count || count > ICSEG_CLASSES_MAX)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: categories: a list of 1 to %d is expected", c->path,
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: categories: expected a list of 1 to %d", c->path,
                           ICSEG_CLASSES_MAX);
     c->categories = icseg_arena_array(c->im->arena, count, sizeof *c->categories);
     if (!c->categories) return icseg_fail_memory(error, count * sizeof *c->categories, c->path);
     for (size_t i = 0; i < count; i++) {
         const json_t *id = json_object_get(json_array_get(list, i), "id");
         if (!json_is_integer(id) || !json_is_string(json_object_get(json_array_get(list, i), "name")))
-            return fail_field(c, "categories", i, "an integer \"id\" and a string \"name\" are expected", error);
+            return fail_field(c, "categories", i, "expected an integer \"id\" and a string \"name\"", error);
         c->categories[i] = (category){json_integer_value(id), (int32_t)i};
     }
     qsort(c->categories, count, sizeof *c->categories, compare_categories);
@@ -178,7 +178,7 @@ static icseg_status read_categories(coco *c, const json_t *list, icseg_error *er
         size_t at = (size_t)c->categories[i].label;
         char where[PATH_MAX + 40];
         if (i && c->categories[i - 1].id == c->categories[i].id)
-            return fail_field(c, "categories", at, "the id is there twice", error);
+            return fail_field(c, "categories", at, "another category has the same \"id\"", error);
         snprintf(where, sizeof where, "%s: categories[%zu]", c->path, at);
         ICSEG_TRY(icseg_import_class(c->im, json_string_value(json_object_get(json_array_get(list, at), "name")), where,
                                      &c->categories[i].label, error));
@@ -193,7 +193,7 @@ static int compare_links(const void *a, const void *b) {
     return (x->annotation > y->annotation) - (x->annotation < y->annotation);
 }
 
-/* Notes annotations without an image_id, and sorts the others. */
+/* Records annotations without an image_id as problems, and sorts the others. */
 static icseg_status link_annotations(coco *c, icseg_error *error) {
     size_t kept = 0;
     for (size_t i = 0; i < c->link_count; i++) {
@@ -229,7 +229,7 @@ static icseg_status read_polygons(const coco *c, const icseg_import_item *item, 
     json_array_foreach(list, i, numbers) {
         size_t count = json_array_size(numbers);
         if (!json_is_array(numbers) || count % 2)
-            return fail_field(c, "annotations", at, "a polygon is a list of x, y, x, y, ...", error);
+            return fail_field(c, "annotations", at, "a polygon must be a list x, y, x, y, ...", error);
         icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
         if (!o || !(o->xy = icseg_arena_array(item->arena, count, sizeof *o->xy)))
             return icseg_fail_memory(error, 0, c->path);
@@ -244,9 +244,9 @@ static icseg_status read_polygons(const coco *c, const icseg_import_item *item, 
     return ICSEG_OK;
 }
 
-/* COCO's packed run lengths: 5 bits in each letter from '0', the lowest first; 0x20: more follow; 0x10 in the last
- * letter: negative. From the fourth run on, a number is the difference to the run before the last. False for invalid
- * text. */
+/* COCO's packed run lengths: each letter, counted from '0', contains 5 bits, the lowest first; 0x20: more letters
+ * follow; 0x10 in the last letter: the number is negative. From the fourth run on, a number is the difference from the
+ * run two before it. False for invalid text. */
 static bool unpack_runs(const char *text, size_t length, uint32_t *runs, size_t *count) {
     size_t at = 0;
     for (*count = 0; at < length; (*count)++) {
@@ -271,26 +271,26 @@ static icseg_status read_runs(const coco *c, const icseg_import_item *item, size
     const json_t *size = json_object_get(rle, "size"), *counts = json_object_get(rle, "counts");
     if (json_array_size(size) != 2 || json_integer_value(json_array_get(size, 0)) != height ||
         json_integer_value(json_array_get(size, 1)) != width)
-        return fail_field(c, "annotations", at, "the run lengths have another \"size\" than the image's height, width",
+        return fail_field(c, "annotations", at, "the \"size\" of the run lengths is not the image's height and width",
                           error);
     size_t count = json_is_string(counts) ? json_string_length(counts) : json_array_size(counts);
     icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
     if (!o || !(o->runs = icseg_arena_array(item->arena, count, sizeof *o->runs)))
         return icseg_fail_memory(error, 0, c->path);
-    bool fine = true;
+    bool valid = true;
     o->kind = ICSEG_OUTLINE_RUNS;
     o->count = count;
     if (json_is_string(counts))
-        fine = unpack_runs(json_string_value(counts), count, o->runs, &o->count);
+        valid = unpack_runs(json_string_value(counts), count, o->runs, &o->count);
     else
-        for (size_t i = 0; i < count && fine; i++) {
+        for (size_t i = 0; i < count && valid; i++) {
             const json_t *run = json_array_get(counts, i);
-            fine = json_is_integer(run) && json_integer_value(run) >= 0 && json_integer_value(run) <= UINT32_MAX;
-            if (fine) o->runs[i] = (uint32_t)json_integer_value(run);
+            valid = json_is_integer(run) && json_integer_value(run) >= 0 && json_integer_value(run) <= UINT32_MAX;
+            if (valid) o->runs[i] = (uint32_t)json_integer_value(run);
         }
     uint64_t sum = 0, pixels = (uint64_t)width * (uint64_t)height;
-    for (size_t i = 0; i < o->count && fine && sum <= pixels; i++) sum += o->runs[i];
-    if (!fine || sum != pixels)
+    for (size_t i = 0; i < o->count && valid && sum <= pixels; i++) sum += o->runs[i];
+    if (!valid || sum != pixels)
         return fail_field(c, "annotations", at, "the run lengths do not add up to the image's pixels", error);
     out->outlines = o;
     return ICSEG_OK;
@@ -332,11 +332,11 @@ static icseg_status find_image(const coco *c, icseg_arena *arena, const char *na
     if (*out) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                             "%s: the image \"%.200s\" is missing (searched images/%s, %s, images and the file's "
-                            "folder); name the folder of the images",
+                            "folder); specify the folder of the images",
                             c->path, name, own, own);
 }
 
-/* The image's annotations; those with a problem are noted and left out. */
+/* Reads the image's annotations. Those with a problem are recorded and left out. */
 static icseg_status read_objects(coco *c, size_t at, int64_t id, icseg_import_item *item, icseg_error *error) {
     size_t first = first_link(c, id), count = 0;
     while (first + count < c->link_count && c->links[first + count].image_id == id) count++;
@@ -366,7 +366,7 @@ static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, const j
     const json_t *name = json_object_get(image, "file_name");
     if (!json_is_integer(id)) c->images_lost = true;
     if (!json_is_integer(id) || !json_is_string(name))
-        return fail_field(c, "images", at, "an integer \"id\" and a string \"file_name\" are expected", error);
+        return fail_field(c, "images", at, "expected an integer \"id\" and a string \"file_name\"", error);
     char *path = NULL, *source = icseg_arena_printf(arena, "%s: images[%zu]", c->path, at);
     if (!source) return icseg_fail_memory(error, 0, c->path);
     ICSEG_TRY(icseg_import_problem(c->im, find_image(c, arena, json_string_value(name), &path, error), error));
@@ -377,11 +377,11 @@ static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, const j
                               .source = source,
                               .width = json_integer_value(json_object_get(image, "width")),
                               .height = json_integer_value(json_object_get(image, "height"))};
-    bool fine =
+    bool valid =
         item.width > 0 && item.height > 0 && item.width <= ICSEG_IMAGE_MAX_SIDE && item.height <= ICSEG_IMAGE_MAX_SIDE;
-    if (!fine) {
+    if (!valid) {
         c->images_lost = true;
-        return fail_field(c, "images", at, "\"width\" and \"height\" are not an image's size", error);
+        return fail_field(c, "images", at, "\"width\" and \"height\" are not a valid image size", error);
     }
     ICSEG_TRY(read_objects(c, at, json_integer_value(id), &item, error));
     return path ? icseg_import_write(c->im, &item, error) : ICSEG_OK;
@@ -465,7 +465,7 @@ static icseg_status scan_list(coco *c, bool *found, icseg_status (*scan_one)(coc
     }
 }
 
-/* Finds the three lists, in any order, and the elements of two of them. */
+/* Finds the three lists, in any order, and scans the elements of images and annotations. */
 static icseg_status scan_file(coco *c, icseg_error *error) {
     static const char *const lists[] = {"images", "annotations", "categories"};
     enum { IMAGES, ANNOTATIONS, CATEGORIES, LISTS };
@@ -486,8 +486,7 @@ static icseg_status scan_file(coco *c, icseg_error *error) {
     }
     if (c->has_images && c->has_annotations) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                      "%s: not a COCO file: lists \"images\", \"annotations\" and \"categories\" are expected",
-                      c->path);
+                      "%s: not a COCO file; expected lists \"images\", \"annotations\" and \"categories\"", c->path);
 }
 
 static icseg_status import_file(icseg_import *im, const source_file *file, icseg_error *error) {
@@ -517,7 +516,7 @@ icseg_status icseg_import_coco(icseg_import *im, icseg_error *error) {
         ICSEG_TRY(import_file(im, &list.files[i], error));
         if (i && im->classes != classes)
             return icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
-                                    "%s: has categories that %s does not have; give a class list with all of them",
+                                    "%s: has categories that %s does not have; specify a class list with all of them",
                                     list.files[i].path, list.files[0].path);
     }
     return ICSEG_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * LabelMe: one JSON file beside each image, with shapes in pixels. */
+ * LabelMe: one JSON file next to each image, with shapes in pixels. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ typedef struct labelme {
 
 /* ---- base64 ---- */
 
-/* Digits with line breaks between them and padding at the end. *out is in the arena; NULL for other text. */
+/* Accepts line breaks and padding. *out is in the arena; NULL if the text is not base64. */
 static icseg_status decode_base64(const labelme *l, const json_t *json, unsigned char **out, size_t *size,
                                   icseg_error *error) {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -60,14 +60,14 @@ static icseg_status read_points(const labelme *l, size_t at, const json_t *point
     snprintf(where, sizeof where, "%s: shapes[%zu]", l->path, at);
     for (size_t i = 0; i < 2 * count; i++) {
         const json_t *point = json_array_get(points, i / 2);
-        if (json_array_size(point) != 2) return fail_shape(l, at, "a point is a list of x and y", error);
+        if (json_array_size(point) != 2) return fail_shape(l, at, "a point must be a list of x and y", error);
         ICSEG_TRY(icseg_import_number(json_array_get(point, i % 2), where, &o->xy[i], error));
     }
     o->count = count;
     return ICSEG_OK;
 }
 
-/* Two opposite corners to four. */
+/* Replaces two opposite corners by all four. */
 static icseg_status make_rectangle(const labelme *l, icseg_outline *o, icseg_error *error) {
     double *c = icseg_arena_array(l->arena, 8, sizeof *c), x0 = o->xy[0], y0 = o->xy[1], x1 = o->xy[2], y1 = o->xy[3];
     if (!c) return icseg_fail_memory(error, 8 * sizeof *c, l->path);
@@ -107,9 +107,9 @@ static icseg_status read_shape(const labelme *l, size_t at, const json_t *shape,
     char where[PATH_MAX + 40];
     int32_t class_label;
     *out = (icseg_object){0};
-    if (!type) type = "polygon"; /* files older than the key */
+    if (!type) type = "polygon"; /* old files do not have the key */
     if (!json_is_string(label) || !json_is_array(points))
-        return fail_shape(l, at, "a string \"label\" and a list \"points\" are expected", error);
+        return fail_shape(l, at, "expected a string \"label\" and a list \"points\"", error);
     snprintf(where, sizeof where, "%s: shapes[%zu]", l->path, at);
     ICSEG_TRY(icseg_import_class(l->im, json_string_value(label), where, &class_label, error));
     out->label = (int16_t)class_label;
@@ -127,8 +127,8 @@ static icseg_status read_shape(const labelme *l, size_t at, const json_t *shape,
     else if (strcmp(type, "polygon") != 0 && strcmp(type, "rectangle") != 0 && strcmp(type, "oriented_rectangle") != 0)
         return icseg_fail(
             error, ICSEG_ERROR_FORMAT,
-            "%s: shape_type \"%.40s\" with %zu points is not supported; polygon, rectangle, circle (2 points) and "
-            "mask are read, points and lines are left out",
+            "%s: shape_type \"%.40s\" with %zu points is not supported; polygons, rectangles, circles (2 points) and "
+            "masks are read; points and lines are skipped",
             where, type, o->count);
     out->outlines = o;
     return ICSEG_OK;
@@ -138,8 +138,8 @@ static icseg_status read_shapes(const labelme *l, const json_t *root, icseg_impo
     const json_t *shapes = json_object_get(root, "shapes"), *shape;
     size_t i, count = json_array_size(shapes);
     if (!json_is_array(shapes) || count > MAX_SHAPES)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: not a LabelMe file; a list \"shapes\" of at most %d is expected", l->path, MAX_SHAPES);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a LabelMe file; expected a list of at most %d \"shapes\"",
+                          l->path, MAX_SHAPES);
     if (!(item->objects = icseg_arena_array(l->arena, count, sizeof *item->objects)))
         return icseg_fail_memory(error, count * sizeof *item->objects, l->path);
     json_array_foreach(shapes, i, shape) {
@@ -157,7 +157,7 @@ static icseg_status read_shapes(const labelme *l, const json_t *root, icseg_impo
 
 /* ---- images ---- */
 
-/* The file named by imagePath, one with the stem of the JSON file, or the copy inside the JSON file. */
+/* Finds the file named by imagePath, one with the stem of the JSON file, or the copy in the JSON file. */
 static icseg_status find_image(const labelme *l, const json_t *root, icseg_import_item *item, icseg_error *error) {
     const json_t *data = json_object_get(root, "imageData"), *name = json_object_get(root, "imagePath");
     const char *folders[] = {l->folder, icseg_arena_printf(l->arena, "%s/../images", l->folder), NULL};
@@ -177,7 +177,7 @@ static icseg_status find_image(const labelme *l, const json_t *root, icseg_impor
     if (copy) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                             "%s: its image \"%.200s\" is missing, and the file does not contain a copy (imageData); "
-                            "name the folder of the images",
+                            "specify the folder of the images",
                             l->path, json_is_string(name) ? json_string_value(name) : "");
 }
 
@@ -235,7 +235,7 @@ static icseg_status collect_classes(icseg_import *im, const char *folder, char *
     for (size_t i = 0; i < count; i++) {
         char *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
         if (!path) return icseg_fail_memory(error, 0, folder);
-        icseg_status status = note_labels(im, path, error); /* problems are noted when the file is imported */
+        icseg_status status = note_labels(im, path, error); /* problems are recorded when the file is imported */
         if (status == ICSEG_ERROR_MEMORY) return status;
     }
     if (im->classes > first)

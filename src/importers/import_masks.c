@@ -45,19 +45,19 @@ static int compare_colours(const void *a, const void *b) {
     return (x->rgb > y->rgb) - (x->rgb < y->rgb);
 }
 
-/* Whether the text up to the next colon is "r,g,b". *fine: each is in 0..255. */
-static bool read_rgb(const char *text, uint32_t *rgb, bool *fine) {
+/* Whether the text up to the next colon is "r,g,b". *valid: all three are in 0..255. */
+static bool read_rgb(const char *text, uint32_t *rgb, bool *valid) {
     char field[64];
     size_t length = strcspn(text, ":"), commas = 0;
     if (length >= sizeof field || strspn(text, "0123456789+-, ") < length) return false;
     memcpy(field, text, length);
     field[length] = '\0';
     *rgb = 0;
-    *fine = true;
+    *valid = true;
     for (char *p = field, *next; p; p = next) {
         int64_t value = 0;
         if ((next = strchr(p, ','))) *next++ = '\0', commas++;
-        *fine &= icseg_parse_between(p + strspn(p, " "), 0, 255, &value);
+        *valid &= icseg_parse_between(p + strspn(p, " "), 0, 255, &value);
         *rgb = *rgb << 8 | (uint32_t)value;
     }
     return commas == 2;
@@ -67,17 +67,16 @@ static bool read_rgb(const char *text, uint32_t *rgb, bool *fine) {
 static icseg_status read_colour(mask_source *m, const char *path, size_t line, char *text, icseg_error *error) {
     uint32_t rgb;
     int32_t label;
-    bool fine = false;
+    bool valid = false;
     char *split = NULL;
     char where[PATH_MAX + 24];
     for (char *p = text; !split && (p = strchr(p, ':')); p++) /* names may contain colons */
-        if (read_rgb(p + 1, &rgb, &fine)) split = p;
+        if (read_rgb(p + 1, &rgb, &valid)) split = p;
     if (!split || split == text)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"name:red,green,blue::\" is expected", path, line);
-    if (!fine)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: line %zu: \"%.40s\": red, green and blue are numbers from 0 to 255", path, line,
-                          split + 1);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: expected \"name:red,green,blue::\"", path, line);
+    if (!valid)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"%.40s\": red, green and blue must be 0 to 255",
+                          path, line, split + 1);
     if (m->count == MAX_COLOURS)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu: more than %d classes", path, line, MAX_COLOURS);
     *split = '\0';
@@ -111,7 +110,7 @@ static icseg_status read_labelmap(mask_source *m, icseg_error *error) {
 
 /* ---- VOC's classes ---- */
 
-/* VOC's colours: the bits of the index, spread over red, green and blue from the highest down. */
+/* VOC's colours: the bits of the index, distributed over the high bits of red, green and blue. */
 static uint32_t voc_colour(unsigned index) {
     uint32_t rgb = 0;
     for (int bit = 7; index; bit--, index >>= 3)
@@ -179,7 +178,7 @@ static icseg_status from_indices(const mask_source *m, const char *path, icseg_l
     for (size_t i = 0; status == ICSEG_OK && i < count; i++) {
         if (mask.data[i] >= m->indices && mask.data[i] != 255)
             status = icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
-                                      "%s: index %d at x=%zu, y=%zu, but there are %d classes and 255 is void; give a "
+                                      "%s: index %d at x=%zu, y=%zu, but there are %d classes and 255 is void; specify a "
                                       "class list",
                                       path, mask.data[i], i % (size_t)mask.width, i / (size_t)mask.width, m->indices);
         else
@@ -209,7 +208,7 @@ static icseg_status import_mask(mask_source *m, const char *stem, const char *sp
     ICSEG_TRY_GOTO(icseg_import_find_image(m->im, arena, (icseg_image_query){folders, name, true}, &image, error));
     if (!image) {
         status = icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
-                                  "%s: its image is missing in JPEGImages; name the folder of the images", path);
+                                  "%s: its image is missing in JPEGImages; specify the folder of the images", path);
         goto fail;
     }
     ICSEG_TRY_GOTO(m->coloured ? from_colours(m, path, &labels, error) : from_indices(m, path, &labels, error));
@@ -255,7 +254,7 @@ static icseg_status import_splits(mask_source *m, icseg_error *error) {
         char split[NAME_MAX + 1], *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
         if (!path) return icseg_fail_memory(error, 0, folder);
         icseg_path_stem(names[i], split, sizeof split);
-        if (train && !strcmp(split, "trainval")) continue; /* the union of the others */
+        if (train && !strcmp(split, "trainval")) continue; /* the union of train and val */
         ICSEG_TRY(import_list(m, path, count == 1 ? only : split, error));
     }
     if (count) return ICSEG_OK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * YOLO segmentation: a text file for each image, with a line for each object: class, then x y x y ... as fractions of
- * the image's width and height. Names are in data.yaml or classes.txt (docs.ultralytics.com/datasets/segment). */
+ * YOLO segmentation: a text file for each image with a line for each object: class x y x y ..., the coordinates as
+ * fractions of the image's width and height. Names are in data.yaml or classes.txt
+ * (docs.ultralytics.com/datasets/segment). */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,8 @@ enum {
     MAX_SPLITS = 9
 };
 
-/* The largest coordinate: annotators draw a little beyond the image, and pixels are larger. */
-#define MOST_FRACTION 1.1
+/* Polygons may extend a little beyond the image; larger coordinates are in pixels. */
+#define MAX_FRACTION 1.1
 
 static const char *const yaml_names[] = {"data.yaml", "data.yml", "dataset.yaml", NULL};
 
@@ -110,16 +111,17 @@ static icseg_status take_event(yaml_walk *w, const yaml_event_t *event, icseg_er
     size_t line = event->start_mark.line;
     switch (event->type) {
     case YAML_DOCUMENT_START_EVENT:
-        return w->documents++ ? fail_yaml(w->path, line, "a second document; one is expected", error) : ICSEG_OK;
+        return w->documents++ ? fail_yaml(w->path, line, "contains a second document; expected one", error) : ICSEG_OK;
     case YAML_SCALAR_EVENT: {
         const char *text = (const char *)event->data.scalar.value;
         if (strlen(text) != event->data.scalar.length)
             return fail_yaml(w->path, line, "the text contains a NUL byte", error);
-        if (!w->depth) return fail_yaml(w->path, line, "keys such as \"names:\" are expected", error);
+        if (!w->depth) return fail_yaml(w->path, line, "expected keys such as \"names:\"", error);
         return take_scalar(w, text, line, error);
     }
     case YAML_ALIAS_EVENT:
-        if (w->in_names || w->key) return fail_yaml(w->path, line, "aliases (*name) are not read", error);
+        if (w->in_names || w->key)
+            return fail_yaml(w->path, line, "aliases (*name) are not accepted; write the value out", error);
         w->key = w->depth == 1;
         return ICSEG_OK;
     case YAML_SEQUENCE_START_EVENT:
@@ -128,7 +130,7 @@ static icseg_status take_event(yaml_walk *w, const yaml_event_t *event, icseg_er
         if (w->depth > MAX_YAML_DEPTH) return fail_yaml(w->path, line, "nested too deeply", error);
         if (w->in_names && w->depth > 2) return fail_yaml(w->path, line, names_expected, error);
         if (w->depth == 1 ? event->type != YAML_MAPPING_START_EVENT : w->depth == 2 && w->key)
-            return fail_yaml(w->path, line, "keys such as \"names:\" are expected", error);
+            return fail_yaml(w->path, line, "expected keys such as \"names:\"", error);
         if (w->depth == 1) w->key = true;
         if (w->depth == 2) w->mapping = w->number = event->type == YAML_MAPPING_START_EVENT;
         return ICSEG_OK;
@@ -172,7 +174,7 @@ static icseg_status read_yaml(icseg_arena *arena, const char *path, name_list *o
     return status;
 }
 
-/* Names in the order of the class numbers. */
+/* Reads the names in the order of the class numbers. */
 static icseg_status read_names(icseg_import *im, name_list *out, icseg_error *error) {
     const char *source = im->options->source;
     char *yaml = find_yaml(im->arena, source), *list = icseg_arena_printf(im->arena, "%s/classes.txt", source);
@@ -186,7 +188,7 @@ static icseg_status read_names(icseg_import *im, name_list *out, icseg_error *er
         out->names = im->names, count = im->classes;
     else
         return icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
-                                "%s: no data.yaml or classes.txt with the class names; add one, or give a class list",
+                                "%s: no data.yaml or classes.txt with the class names; add one, or specify a class list",
                                 source);
     out->count = (size_t)count;
     return ICSEG_OK;
@@ -204,7 +206,7 @@ static icseg_status fail_line(const char *path, size_t line, const char *what, i
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: %s", path, line, what);
 }
 
-/* The next word of the line, which is cut there; NULL at the end. */
+/* The next word, NUL-terminated in place; NULL at the end of the line. */
 static char *next_word(char **rest) {
     char *word = *rest + strspn(*rest, " \t"), *end = word + strcspn(word, " \t");
     *rest = *end ? end + 1 : end;
@@ -214,19 +216,19 @@ static char *next_word(char **rest) {
 
 static icseg_status read_coordinate(const icseg_import_item *item, size_t line, const char *word, double *out,
                                     icseg_error *error) {
-    if (!icseg_parse_f64(word, out) || *out < -MOST_FRACTION)
+    if (!icseg_parse_f64(word, out) || *out < -MAX_FRACTION)
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
                           "%s: line %zu: the coordinate \"%.40s\" is not a fraction of the image (0..1)", item->source,
                           line, word);
-    if (*out <= MOST_FRACTION) return ICSEG_OK;
-    return icseg_fail(
-        error, ICSEG_ERROR_FORMAT,
-        "%s: line %zu: the coordinate %.40s looks like pixels; divide x by the image's width and y by its "
-        "height, as YOLO's coordinates are fractions of the image (0..1)",
-        item->source, line, word);
+    if (*out <= MAX_FRACTION) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                      "%s: line %zu: the coordinate %.40s seems to be in pixels; YOLO's coordinates are fractions of "
+                      "the image (0..1): "
+                      "divide x by the image's width and y by its height",
+                      item->source, line, word);
 }
 
-/* out->outlines stays NULL for a box. The line is cut into words. */
+/* out->outlines stays NULL for a box. Overwrites the line. */
 static icseg_status read_line(const yolo *y, const icseg_import_item *item, size_t line, char *text, icseg_object *out,
                               icseg_error *error) {
     const char *path = item->source, *class = next_word(&text);
@@ -234,7 +236,7 @@ static icseg_status read_line(const yolo *y, const icseg_import_item *item, size
     size_t fields = 0;
     *out = (icseg_object){0};
     if (!class || !icseg_parse_between(class, 0, (int64_t)y->count - 1, &number))
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"%.40s\" is not a class; the classes are 0 to %zu",
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"%.40s\" is not a class number from 0 to %zu",
                           path, line, class ? class : "", y->count - 1);
     for (const char *p = text; *(p += strspn(p, " \t")); fields++) p += strcspn(p, " \t");
     if (fields < 4 || fields % 2) return fail_line(path, line, "expected: class x y x y x y ...", error);
@@ -254,15 +256,15 @@ static icseg_status read_line(const yolo *y, const icseg_import_item *item, size
 static icseg_status read_objects(const yolo *y, icseg_import_item *item, icseg_error *error) {
     const char *path = item->source;
     unsigned char *text;
-    size_t size, lines_at_most = 1;
+    size_t size, max_lines = 1;
     if (!icseg_file_exists(path)) return ICSEG_OK;
     ICSEG_TRY(icseg_file_read_text(path, MAX_TEXT, &text, &size, error));
-    for (size_t i = 0; i < size; i++) lines_at_most += text[i] == '\n';
+    for (size_t i = 0; i < size; i++) max_lines += text[i] == '\n';
     icseg_status status = ICSEG_OK;
-    if (lines_at_most > MAX_OBJECTS)
+    if (max_lines > MAX_OBJECTS)
         status = fail_line(path, MAX_OBJECTS, "too many objects", error);
-    else if (!(item->objects = icseg_arena_array(item->arena, lines_at_most, sizeof *item->objects)))
-        status = icseg_fail_memory(error, lines_at_most * sizeof *item->objects, path);
+    else if (!(item->objects = icseg_arena_array(item->arena, max_lines, sizeof *item->objects)))
+        status = icseg_fail_memory(error, max_lines * sizeof *item->objects, path);
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (!*line) continue;
@@ -319,8 +321,8 @@ static icseg_status import_folders(const yolo *y, const split_folders *folders, 
     return ICSEG_OK;
 }
 
-/* images/SPLIT with labels/SPLIT and SPLIT/images with SPLIT/labels, as far as they exist, and last images with labels,
- * which may contain the splits' folders or the files themselves. */
+/* Finds images/SPLIT with labels/SPLIT, SPLIT/images with SPLIT/labels, and images with labels, which may contain the
+ * splits' folders or the files themselves. */
 static icseg_status find_splits(const yolo *y, split_folders *list, int *count, icseg_error *error) {
     static const char *const splits[] = {"train", "valid", "val", "test", NULL};
     const char *source = y->im->options->source;
@@ -356,10 +358,11 @@ static icseg_status import_splits(const yolo *y, icseg_error *error) {
         ICSEG_TRY(import_folders(y, f, error));
     }
     if (count) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_DATA,
-                      "%s: no images and labels; expected are images/train with labels/train, train/images with "
-                      "train/labels, or images with labels",
-                      y->im->options->source);
+    return icseg_fail(
+        error, ICSEG_ERROR_DATA,
+        "%s: no images and labels; expected images/train with labels/train, train/images with train/labels, "
+        "or images with labels",
+        y->im->options->source);
 }
 
 icseg_status icseg_import_yolo(icseg_import *im, icseg_error *error) {

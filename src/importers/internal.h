@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the importers share. An importer finds classes and images, and passes each image with its objects to
- * icseg_import_write. A problem of the source is noted, and the import continues to find the others; a failure of our
- * own (memory, a full disk, a cancellation) ends it. */
+ * Shared by the importers. An importer finds classes and images, and passes each image with its objects to
+ * icseg_import_write. A problem of the source is recorded, and the import continues to find others. Other failures
+ * (memory, a full disk, a cancellation) end it. */
 #ifndef ICSEG_IMPORTERS_INTERNAL_H
 #define ICSEG_IMPORTERS_INTERNAL_H
 
@@ -44,47 +44,47 @@ typedef struct icseg_object {
 typedef struct icseg_import_item {
     icseg_arena *arena; /* owns the objects */
     const char *split;
-    const char *name;          /* the source's name of the image; its stem names the files written */
-    const char *image;         /* path; or NULL, and the file's content is `data`: */
+    const char *name;          /* the source's name for the image; its stem names the new files */
+    const char *image;         /* path; NULL: the file's content is `data` */
     const unsigned char *data; /* (size) */
     size_t size;
     const char *source;        /* origin of the labels, for error messages */
     int64_t width, height;     /* according to the source; 0: unknown */
-    const icseg_labels *ready; /* a complete label map; or NULL, and the labels are `objects`: */
+    const icseg_labels *ready; /* a complete label map; NULL: the labels are `objects` */
     icseg_object *objects;     /* (object_count) */
     size_t object_count;
 } icseg_import_item;
 
 /* A running import. */
 typedef struct icseg_import {
-    icseg_arena *arena; /* lives as long as the import */
+    icseg_arena *arena; /* exists as long as the import */
     const icseg_import_options *options;
-    const char *background; /* as in the options, with the default filled in */
+    const char *background; /* of the options, or the default */
     icseg_stage stage;      /* its total grows as images are found */
     char **names;           /* (classes) */
     int32_t classes;
     bool fixed;            /* the classes are the caller's: no names are added */
     icseg_palette palette; /* of the label files; made again when a class was added */
     icseg_import_summary summary;
-    int64_t in_split; /* images seen while the source has one split */
+    int64_t in_split; /* images so far, if the source has one split */
     bool one_split;
-    bool split_used; /* one of several splits has the name that the caller asked for */
+    bool split_used; /* the caller's split is one of several */
     icseg_problems problems;
-    bool broken; /* the new folder cannot be written, which is not a problem of the source */
+    bool broken; /* writing to the new folder failed, which is not a problem of the source */
     /* staging.c */
     char *staging;   /* folder in which files are collected; NULL: not created */
     int lock;        /* descriptor of the new folder, which is locked; -1: not open */
     int marker;      /* descriptor of the marker file in the staging folder, which is locked; -1: not open */
-    size_t new_from; /* length of the part of the new folder's path that the import creates first; 0: it existed */
+    size_t new_from; /* length of the shortest part of the new folder's path that the import created; 0: none */
 } icseg_import;
 
 /* ---- staging.c: the new folder ---- */
 
-/* Files are collected in a hidden folder inside the new folder. Its name is random. A marker file in it, which the
- * process keeps locked, tells it from a user's folder and from one that a killed import left. */
+/* Files are collected in a hidden folder with a random name inside the new folder. A marker file in it, which the
+ * process keeps locked, distinguishes it from a user's folder and from the folder of a killed import. */
 
-/* Creates and locks the new folder, so that a second import into it fails. Removes what killed imports left; fails when
- * the folder contains anything else. */
+/* Creates and locks the new folder, so that a second import into it fails. Removes the leftovers of killed imports;
+ * fails if the folder contains anything else. */
 icseg_status icseg_staging_open(icseg_import *im, icseg_error *error);
 /* Moves the files up into the new folder. */
 icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error);
@@ -93,8 +93,8 @@ void icseg_staging_close(icseg_import *im);
 
 /* ---- classes.c ---- */
 
-/* The label of a class name, which is added unless the list is the caller's. -1 for the background when that is
- * unlabelled. `where` begins the error message for an unknown name. */
+/* The label of a class name, which is added unless the list is the caller's; ICSEG_LABEL_IGNORE for an unlabelled
+ * background. Error messages begin with `where`. */
 icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,
                                 icseg_error *error);
 /* Adds the class of pixels without an object as the first one, unless the list is the caller's. */
@@ -104,32 +104,32 @@ int16_t icseg_import_background_label(const icseg_import *im);
 
 /* ---- write_image.c ---- */
 
-/* Draws and writes one image; after a problem it only checks it. Objects are painted from the largest to the smallest;
- * of equal ones the later is on top. */
+/* Draws and writes one image, or, once the import has problems, only checks it. Objects are painted from the largest to
+ * the smallest; of equally large ones the later is on top. */
 icseg_status icseg_import_write(icseg_import *im, const icseg_import_item *item, icseg_error *error);
 /* Closes the masks of the item's outlines, as icseg_import_write does. */
 void icseg_import_item_close(const icseg_import_item *item);
 
 /* ---- source_files.c ---- */
 
-/* Notes a problem of the source and returns ICSEG_OK, so that the import continues. Other failures are returned. */
+/* Records a problem of the source and returns ICSEG_OK, so that the import continues. Returns other failures. */
 icseg_status icseg_import_problem(icseg_import *im, icseg_status status, icseg_error *error);
-/* Which image to find: one called `name`, in one of the folders (NULL-terminated) or below it, as folders in the name
- * count unless they lead outside. The folder that the caller gave is searched first. */
+/* The image to find: `name`, which may contain subfolders but not lead outside, in one of the folders
+ * (NULL-terminated). The caller's image_folder is searched first. */
 typedef struct icseg_image_query {
     const char *const *folders;
     const char *name;
-    bool any_type; /* accepts another extension */
+    bool any_type; /* accepts other extensions */
 } icseg_image_query;
-/* The path in the arena; *out is NULL when the image is missing. */
+/* *out is the path, in the arena; NULL if the image is missing. */
 icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, icseg_image_query query, char **out,
                                      icseg_error *error);
 /* Reads a JSON file of at most ICSEG_IMPORT_JSON_LIMIT bytes whose root is an object. */
 icseg_status icseg_import_read_json(json_t **out, const char *path, icseg_error *error);
-/* The names of the folder's files with one of the extensions, sorted, in the arena. None when the folder is missing. */
+/* The names of the folder's files with one of the extensions, sorted, in the arena; none if the folder is missing. */
 icseg_status icseg_import_list(icseg_arena *arena, const char *folder, const char *const *types, char ***out,
                                size_t *count, icseg_error *error);
-/* A coordinate: a finite JSON number of a sane size. `where` begins the error message. */
+/* A coordinate: a JSON number of magnitude up to 1e9. The error message begins with `where`. */
 icseg_status icseg_import_number(const json_t *value, const char *where, double *out, icseg_error *error);
 
 /* ---- the importers ---- */

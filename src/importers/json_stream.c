@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Finds the ends of values by their brackets and strings; jansson parses each of them alone. */
+ * Finds the end of each value by its brackets and strings; jansson parses the value. */
 #include "importers/json_stream.h"
 
 #include <string.h>
@@ -53,7 +53,7 @@ static icseg_status fail_at(const icseg_json_stream *s, size_t line, size_t colu
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not JSON: line %zu, column %zu: %s", s->path, line, column, what);
 }
 
-/* The error of the next byte, unless reading it failed. */
+/* An error at the next byte, unless reading it failed. */
 static icseg_status fail_here(const icseg_json_stream *s, const char *what, icseg_error *error) {
     if (s->status != ICSEG_OK) return s->status;
     return fail_at(s, s->line, offset_of(s) - s->line_start + 1, what, error);
@@ -89,7 +89,7 @@ icseg_status icseg_json_stream_open(icseg_json_stream **out, const char *path, i
         return ICSEG_OK;
     }
     status = c == '[' ? icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the JSON is not an object {...}", path)
-                      : fail_here(s, "'{' is expected", error);
+                      : fail_here(s, "expected '{'", error);
 fail:
     icseg_json_stream_close(&s);
     return status;
@@ -122,14 +122,14 @@ static icseg_status keep(icseg_json_stream *s, int c, icseg_error *error) {
 
 static bool ends_scalar(int c) { return c < 0 || strchr(" \t\r\n,:[]{}\"", c); }
 
-/* Moves behind the next value: to the bracket that matches its first one, to the end of its string, or to the first
- * byte that cannot belong to a number or a word. `kept`: copies its text to s->value. */
+/* Moves past the next value: past the matching bracket, past the end of the string, or to the first byte that cannot
+ * belong to a number or a word. `kept`: copies the value's text to s->value. */
 static icseg_status pass_value(icseg_json_stream *s, bool kept, icseg_error *error) {
     unsigned char lists[ICSEG_JSON_DEPTH_LIMIT / BITS]; /* one bit for each open bracket: it is '[' */
     int depth = 0, c = peek_text(s, error);
     bool in_string = false, escaped = false;
     s->value_size = 0;
-    if (ends_scalar(c) && c != '[' && c != '{' && c != '"') return fail_here(s, "a value is expected", error);
+    if (ends_scalar(c) && c != '[' && c != '{' && c != '"') return fail_here(s, "expected a value", error);
     bool scalar = !ends_scalar(c);
     do {
         c = peek(s, error);
@@ -148,7 +148,7 @@ static icseg_status pass_value(icseg_json_stream *s, bool kept, icseg_error *err
         } else if (c == ']' || c == '}') {
             depth--;
             if ((lists[depth / BITS] >> depth % BITS & 1) != (c == ']'))
-                return fail_here(s, "the bracket does not match the one that was opened last", error);
+                return fail_here(s, "the bracket does not match the last open one", error);
         }
         if (kept) ICSEG_TRY(keep(s, c, error));
         advance(s);
@@ -156,7 +156,7 @@ static icseg_status pass_value(icseg_json_stream *s, bool kept, icseg_error *err
     return ICSEG_OK;
 }
 
-/* Parses s->value, which begins at the line and column. */
+/* Parses s->value, which begins at this line and column. */
 static icseg_status parse(const icseg_json_stream *s, size_t line, size_t column, json_t **out, icseg_error *error) {
     json_error_t problem;
     const size_t flags = JSON_DECODE_ANY | JSON_REJECT_DUPLICATES;
@@ -193,14 +193,13 @@ icseg_status icseg_json_stream_load(icseg_json_stream *s, icseg_json_span span, 
 
 /* ---- members and elements ---- */
 
-/* What precedes a member or an element: nothing before the first, a comma before the others. *more is false behind the
- * closing bracket. */
+/* Reads the separator before a member or an element: nothing before the first, a comma before others. *more is false
+ * after the closing bracket. */
 static icseg_status separate(icseg_json_stream *s, char close, bool *more, icseg_error *error) {
     int c = peek_text(s, error);
     *more = c != close;
     if (*more && s->first) return s->first = false, ICSEG_OK;
-    if (*more && c != ',')
-        return fail_here(s, close == ']' ? "',' or ']' is expected" : "',' or '}' is expected", error);
+    if (*more && c != ',') return fail_here(s, close == ']' ? "expected ',' or ']'" : "expected ',' or '}'", error);
     advance(s);
     return ICSEG_OK;
 }
@@ -209,14 +208,14 @@ icseg_status icseg_json_stream_member(icseg_json_stream *s, char key[ICSEG_JSON_
                                       icseg_error *error) {
     json_t *text;
     ICSEG_TRY(separate(s, '}', more, error));
-    if (!*more) return peek_text(s, error) == END ? ICSEG_OK : fail_here(s, "the end of the file is expected", error);
-    if (peek_text(s, error) != '"') return fail_here(s, "a key in quotation marks is expected", error);
+    if (!*more) return peek_text(s, error) == END ? ICSEG_OK : fail_here(s, "expected the end of the file", error);
+    if (peek_text(s, error) != '"') return fail_here(s, "expected a key in quotation marks", error);
     ICSEG_TRY(icseg_json_stream_read(s, &text, NULL, error));
     size_t length = strnlen(json_string_value(text), ICSEG_JSON_KEY_SIZE - 1);
     memcpy(key, json_string_value(text), length);
     key[length] = '\0';
     json_decref(text);
-    if (peek_text(s, error) != ':') return fail_here(s, "':' is expected", error);
+    if (peek_text(s, error) != ':') return fail_here(s, "expected ':'", error);
     advance(s);
     return ICSEG_OK;
 }

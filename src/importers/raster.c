@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Filling by parity: each edge flips, in every row whose centre line it crosses, the first pixel right of the crossing;
- * a running exclusive-or along the row then yields the even-odd inside, without sorting and edge tables. */
+ * Fills by parity: in every row whose centre line it crosses, each edge flips the first pixel right of the crossing. A
+ * running exclusive-or along the row then yields the pixels inside, without sorting or edge tables. */
 #include "importers/raster.h"
 
 #include <math.h>
@@ -40,10 +40,10 @@ static void widen(icseg_region *r, int32_t left, int32_t top, int32_t right, int
     if (bottom > r->bottom) r->bottom = bottom;
 }
 
-/* The first pixel whose centre is not before `at`, within 0..most. */
-static int32_t first_pixel(double at, int32_t most) {
+/* The first pixel whose centre is not before `at`, clamped to 0..max. */
+static int32_t first_pixel(double at, int32_t max) {
     double first = ceil(at - 0.5);
-    return first <= 0 ? 0 : first >= most ? most : (int32_t)first;
+    return first <= 0 ? 0 : first >= max ? max : (int32_t)first;
 }
 
 typedef struct box {

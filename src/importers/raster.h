@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Filling outlines: polygons, circles and run lengths become pixels.
- * Rule: a pixel belongs to an outline when its centre (x + 0.5, y + 0.5) is inside by the even-odd rule; a centre on a
- * left or upper edge is inside, on a right or lower edge outside. Parts beyond the image are cut off. */
+ * Fills outlines: polygons, circles, run lengths and masks.
+ * A pixel belongs to an outline if its centre (x + 0.5, y + 0.5) is inside by the even-odd rule; a centre on a left or
+ * upper edge is inside, one on a right or lower edge outside. Outlines are clipped to the image. */
 #ifndef ICSEG_IMPORTERS_RASTER_H
 #define ICSEG_IMPORTERS_RASTER_H
 
@@ -17,10 +17,10 @@ typedef struct icseg_region {
     int32_t width, height;
     uint8_t *inside;                  /* (height, width): 0 or 1, owned */
     uint8_t *flips;                   /* (height, width + 1): scratch, all 0 between calls, owned */
-    int32_t left, top, right, bottom; /* bounds of the pixels that may be set: half-open, empty when left >= right */
+    int32_t left, top, right, bottom; /* bounds of the pixels that may be set: half-open, empty if left >= right */
 } icseg_region;
 
-/* Two bytes a pixel. */
+/* Allocates two bytes per pixel. */
 icseg_status icseg_region_open(icseg_region *out, int32_t width, int32_t height, icseg_error *error);
 void icseg_region_close(icseg_region *region);
 void icseg_region_clear(icseg_region *region);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Finding and reading the files of a source: images, JSON, lists of names; and noting what is wrong with them. */
+ * Finds and reads the files of a source: images, JSON, lists of names; records its problems. */
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +10,7 @@
 #include "dataset/formats.h"
 #include "importers/internal.h"
 
-/* Extensions that replace another one. */
+/* Extensions that are tried instead of the given one. */
 static const char *const candidate_types[] = {"jpg",  "jpeg", "png",  "webp", "tif",  "tiff", "JPG",
                                               "JPEG", "PNG",  "WEBP", "TIF",  "TIFF", NULL};
 
@@ -41,7 +41,7 @@ static const char *last_part(const char *path) {
     return back ? back + 1 : name;
 }
 
-/* The image in one folder. */
+/* Finds the image in one folder. */
 static icseg_status find_in(icseg_arena *arena, const char *folder, icseg_image_query query, char **out,
                             icseg_error *error) {
     const char *name = query.name, *base = last_part(name), *whole = is_inside(name) ? name : base;
@@ -99,20 +99,20 @@ icseg_status icseg_import_list(icseg_arena *arena, const char *folder, const cha
     if (!icseg_folder_exists(folder)) return ICSEG_OK;
     ICSEG_TRY(icseg_folder_list(folder, &names, &all, error));
     *out = icseg_arena_array(arena, all, sizeof **out);
-    bool fine = *out != NULL;
-    for (size_t i = 0; fine && i < all; i++)
+    bool complete = *out != NULL;
+    for (size_t i = 0; complete && i < all; i++)
         for (const char *const *type = types; *type; type++)
             if (!strcasecmp(icseg_path_extension(names[i]), *type)) {
-                fine = ((*out)[(*count)++] = icseg_arena_strdup(arena, names[i])) != NULL;
+                complete = ((*out)[(*count)++] = icseg_arena_strdup(arena, names[i])) != NULL;
                 break;
             }
     icseg_free(names);
-    return fine ? ICSEG_OK : icseg_fail_memory(error, 0, folder);
+    return complete ? ICSEG_OK : icseg_fail_memory(error, 0, folder);
 }
 
 icseg_status icseg_import_number(const json_t *value, const char *where, double *out, icseg_error *error) {
     *out = json_is_number(value) ? json_number_value(value) : NAN;
     return fabs(*out) <= 1e9
                ? ICSEG_OK
-               : icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a coordinate is not a number of pixels", where);
+               : icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a coordinate is not a number, or is above 1e9", where);
 }

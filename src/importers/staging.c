@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The folder of the new data set. Files are collected in a hidden folder inside it and moved up when all of them are
- * there, so that an import that ends early leaves nothing. */
+ * The folder of the new data set. Files are collected in a hidden folder inside it and moved up when all are complete,
+ * so that an import that ends early leaves nothing. */
 #define _XOPEN_SOURCE   700 /* nftw, mkdtemp */
 #define _DEFAULT_SOURCE     /* flock */
 #include <dirent.h>
@@ -29,8 +29,8 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 
 static void remove_all(const char *folder) { (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
 
-/* Whether the entry of the folder is a staging folder whose import was killed: a folder, not a link to one, that
- * contains our marker with nobody's lock on it. Its path is written to `path`. */
+/* Whether the entry is the staging folder of a killed import: a folder, not a link to one, that contains an unlocked
+ * marker. Writes its path to `path`. */
 static bool is_leftover(const char *folder, const char *entry, char path[PATH_MAX]) {
     char content[sizeof magic];
     struct stat info;
@@ -48,7 +48,7 @@ static bool is_leftover(const char *folder, const char *entry, char path[PATH_MA
     return left;
 }
 
-/* Removes what killed imports left; fails when the folder contains anything else. */
+/* Removes the leftovers of killed imports; fails if the folder contains anything else. */
 static icseg_status clear(const char *folder, icseg_error *error) {
     char path[PATH_MAX];
     DIR *target;
@@ -62,10 +62,10 @@ static icseg_status clear(const char *folder, icseg_error *error) {
     closedir(target);
     if (empty) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
-                            "%s: the folder is not empty; name another folder", folder);
+                            "%s: the folder is not empty; use a new or empty folder", folder);
 }
 
-/* The length of the shortest part of the path that does not exist; 0 when all of it does. */
+/* The length of the shortest part of the path that does not exist; 0 if all of it exists. */
 static size_t first_missing(const char *folder) {
     char path[PATH_MAX];
     size_t length = strlen(folder);
@@ -78,7 +78,7 @@ static size_t first_missing(const char *folder) {
     return 0;
 }
 
-/* Removes the folders that icseg_folder_create made, from the last one up, as far as they are empty. */
+/* Removes the folders that icseg_folder_create created, from the innermost outwards, while they are empty. */
 static void remove_new_folders(const icseg_import *im) {
     char path[PATH_MAX];
     if (!im->new_from) return;
@@ -86,7 +86,7 @@ static void remove_new_folders(const icseg_import *im) {
     for (size_t i = strlen(path); i >= im->new_from; i--) {
         if (path[i] != '/' && path[i] != '\0') continue;
         path[i] = '\0';
-        if (path[i - 1] != '/' && rmdir(path) != 0) return; /* fails, as it should, when it was filled */
+        if (path[i - 1] != '/' && rmdir(path) != 0) return; /* fails, as intended, if the folder is not empty */
     }
 }
 
@@ -94,7 +94,7 @@ static icseg_status open_marker(icseg_import *im, icseg_error *error) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/" MARKER, im->staging);
     im->marker = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (im->marker >= 0) (void)flock(im->marker, LOCK_EX | LOCK_NB); /* before others can recognise it */
+    if (im->marker >= 0) (void)flock(im->marker, LOCK_EX | LOCK_NB); /* before its content identifies it */
     if (im->marker < 0 || write(im->marker, magic, strlen(magic)) != (ssize_t)strlen(magic))
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", path, strerror(errno));
     return ICSEG_OK;
@@ -109,7 +109,7 @@ icseg_status icseg_staging_open(icseg_import *im, icseg_error *error) {
     im->new_from = first_missing(folder);
     ICSEG_TRY(icseg_folder_create(folder, error));
     ICSEG_TRY(icseg_folder_lock(folder,
-                                "another import is writing into this folder; wait for its end or name another folder",
+                                "another import is writing to this folder; wait until it ends, or use another folder",
                                 &im->lock, error));
     ICSEG_TRY(clear(folder, error));
     if (!mkdtemp(name)) return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", folder, strerror(errno));
@@ -119,7 +119,7 @@ icseg_status icseg_staging_open(icseg_import *im, icseg_error *error) {
 
 icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error) {
     static const char *const parts[] = {"images", "annotations",
-                                        "classes.txt"}; /* the list last: then the set is complete */
+                                        "classes.txt"}; /* the list comes last: it makes the set complete */
     char from[PATH_MAX], to[PATH_MAX];
     for (int i = 0; i < 3; i++) {
         snprintf(from, sizeof from, "%s/%s", im->staging, parts[i]);

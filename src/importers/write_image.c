@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One image of an import: drawing its objects, and writing image and label file to the staging folder. */
+ * One image of an import: draws its objects, and writes image and label file to the staging folder. */
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -65,14 +65,15 @@ void icseg_import_item_close(const icseg_import_item *item) {
         for (icseg_outline *o = item->objects[i].outlines; o; o = o->next) icseg_mask_close(&o->mask);
 }
 
-/* "a/b.jpg" becomes "a_b". A leading dot would hide the file. */
+/* "a/b.jpg" becomes "a_b". A leading dot, which would hide the file, becomes "_". */
 static icseg_status make_stem(const icseg_import_item *item, char out[NAME_MAX - 8], icseg_error *error) {
     const char *name = item->name;
     while (!strncmp(name, "../", 3) || !strncmp(name, "./", 2)) name = strchr(name, '/') + 1;
     const char *extension = icseg_path_extension(name);
     size_t length = strlen(name) - (extension[0] ? strlen(extension) + 1 : 0);
     if (!length || length >= NAME_MAX - 8)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: \"%.80s\" cannot name a file", item->source, item->name);
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: \"%.80s\" cannot be the name of a file", item->source,
+                          item->name);
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)name[i];
         out[i] = (char)(c == '/' || c == '\\' || c < 0x20 || c == 0x7f || (i == 0 && c == '.') ? '_' : c);
@@ -87,7 +88,7 @@ typedef struct entry {
     const char *split;
     const unsigned char *data; /* (size): the image file */
     size_t size;
-    unsigned char *owned; /* `data` if it was read here */
+    unsigned char *owned; /* `data` if it was read from a file */
     icseg_image image;
     icseg_labels labels;
 } entry;
@@ -130,12 +131,12 @@ static icseg_status make_labels(icseg_import *im, entry *e, icseg_error *error) 
     return item->object_count ? draw_objects(item, labels, error) : ICSEG_OK;
 }
 
-/* Writes the label file also after a problem, to find images with the same name. */
+/* Writes the label file even after a problem, to find images with the same name. */
 static icseg_status write_labels(icseg_import *im, const entry *e, const char *stem, icseg_error *error) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/annotations/%s/%s.png", im->staging, e->split, stem);
     if (icseg_file_exists(path))
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: two images would be called %s; rename one", e->item->source,
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: another image is also called %s; rename one", e->item->source,
                           stem);
     im->broken = true;
     if (im->palette.size != im->classes) {
@@ -147,7 +148,7 @@ static icseg_status write_labels(icseg_import *im, const entry *e, const char *s
     return status;
 }
 
-/* The extension in lower case; an unknown one becomes "jpg", as readers look at the content. */
+/* The extension in lower case; "jpg" for an unknown one, as readers examine the content. */
 static const char *choose_extension(const icseg_import_item *item) {
     const char *extension = icseg_path_extension(item->image ? item->image : item->name);
     const char *const *type = icseg_dataset_image_types;
@@ -159,7 +160,7 @@ static icseg_status write_files(icseg_import *im, const entry *e, icseg_error *e
     static const char *const roots[] = {"images", "annotations"};
     char stem[NAME_MAX - 8], path[PATH_MAX];
     ICSEG_TRY(make_stem(e->item, stem, error));
-    if (!im->classes) return ICSEG_OK; /* an error in the end, after other problems were noted */
+    if (!im->classes) return ICSEG_OK; /* reported at the end, after other problems */
     im->broken = true;
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s/%s", im->staging, roots[i], e->split);
@@ -174,7 +175,7 @@ static icseg_status write_files(icseg_import *im, const entry *e, icseg_error *e
     return status;
 }
 
-/* Holds out every 1/share-th image of a single split. */
+/* Assigns a share of the images of a single split, evenly distributed, to val. */
 static const char *choose_split(icseg_import *im, const icseg_import_item *item) {
     double share = im->options->val_share;
     int64_t i = im->in_split++;

@@ -19,12 +19,12 @@ enum {
 };
 
 icseg_status icseg_hdf5_fail(const icseg_hdf5 *h, icseg_error *error) {
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a damaged MATLAB 7.3 (HDF5) file; is it truncated?", h->path);
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged MATLAB 7.3 (HDF5) file; is it truncated?", h->path);
 }
 
 static icseg_status unsupported(const icseg_hdf5 *h, const char *what, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                      "%s: HDF5 with %s, which MATLAB does not write; save it with MATLAB's -v7 or -v7.3", h->path,
+                      "%s: uses HDF5 with %s, which MATLAB does not write; save it with MATLAB's -v7 or -v7.3", h->path,
                       what);
 }
 
@@ -44,7 +44,7 @@ icseg_status icseg_hdf5_open(icseg_hdf5 *out, icseg_bytes content, const char *p
     const unsigned char *block = icseg_hdf5_at(out, 0, 100);
     if (!block) return icseg_hdf5_fail(out, error);
     if (block[8] > 1) return unsupported(out, "a superblock of version 2 or later", error);
-    if (block[13] != 8 || block[14] != 8) return unsupported(out, "addresses of other than 8 bytes", error);
+    if (block[13] != 8 || block[14] != 8) return unsupported(out, "addresses that are not 8 bytes long", error);
     out->root = icseg_hdf5_load(block + (block[8] ? 60 : 56) + 8, 8);
     return ICSEG_OK;
 }
@@ -78,7 +78,7 @@ static icseg_status walk_header(const icseg_hdf5 *h, uint64_t address, message_f
             if (type == MESSAGE_CONTINUED) {
                 if (bytes < 16 || count == MAX_BLOCKS) return icseg_hdf5_fail(h, error);
                 blocks[count++] = (block){icseg_hdf5_load(message + 8, 8), icseg_hdf5_load(message + 16, 8)};
-            } else if (!(message[4] & 2)) /* messages shared with another object are not needed here */
+            } else if (!(message[4] & 2)) /* shared messages are not needed */
                 ICSEG_TRY(each(h, user, (uint32_t)type, message + 8, bytes, error));
             at += 8 + bytes;
         }
@@ -135,7 +135,7 @@ static icseg_status search_leaf(const icseg_hdf5 *h, symbols *s, uint64_t addres
     return ICSEG_OK;
 }
 
-/* Walks the whole tree, as groups here have few entries. `level`: according to the parent, or -1. */
+/* Searches the whole tree, because groups have few entries. level: according to the parent; -1: the root. */
 static icseg_status search_tree(const icseg_hdf5 *h, symbols *s, uint64_t address, int level, icseg_error *error) {
     const unsigned char *node = icseg_hdf5_at(h, address, 24);
     if (!node || memcmp(node, "TREE", 4) != 0 || node[4] != 0 || node[5] > MAX_DEPTH ||
@@ -166,7 +166,7 @@ static bool read_space(icseg_hdf5_set *s, const unsigned char *body, uint64_t by
     return true;
 }
 
-/* Integers that fill their bytes, and IEEE single and double. The last of several messages counts. */
+/* Reads the type: integers that fill their bytes, IEEE single and double. Of several messages the last counts. */
 static bool read_type(icseg_hdf5_set *s, const unsigned char *body, uint64_t bytes) {
     enum { FIXED = 0, FLOATING = 1 };
     if (bytes < 8) return false;
@@ -237,9 +237,9 @@ static icseg_status note_set(const icseg_hdf5 *h, void *user, uint32_t type, con
     case MESSAGE_FILTERS: fine = read_filters(s, body, bytes); break;
     case MESSAGE_EXTERNAL:
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: its values are stored outside the file, which is not supported", h->path);
+                          "%s: the values are stored in another file, which is not supported", h->path);
     case MESSAGE_LAYOUT:
-        if (bytes && body[0] != 3) return unsupported(h, "a data layout of another version than 3", error);
+        if (bytes && body[0] != 3) return unsupported(h, "a data layout that is not of version 3", error);
         fine = read_layout(h, s, body, bytes);
         break;
     default: break;
@@ -253,7 +253,7 @@ icseg_status icseg_hdf5_find(const icseg_hdf5 *h, const char *name, icseg_hdf5_s
     *out = (icseg_hdf5_set){.rank = -1};
     *found = false;
     ICSEG_TRY(walk_header(h, h->root, note_table, &s, error));
-    if (!s.has_table) return unsupported(h, "groups of the form of HDF5 1.8", error);
+    if (!s.has_table) return unsupported(h, "groups in the format of HDF5 1.8", error);
     ICSEG_TRY(open_heap(h, &s, error));
     ICSEG_TRY(search_tree(h, &s, s.tree, -1, error));
     if (!s.found) return ICSEG_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The part of HDF5 that MATLAB 7.3 files need: numeric matrices of the root group, in the structures that every version
- * of the library writes by default (superblock 0 or 1, object headers 1, B-trees 1). libhdf5 itself is not used,
- * because damaged files make it overrun its stack. */
+ * The part of HDF5 that MATLAB 7.3 files need: numeric matrices in the root group, in the structures that every version
+ * of libhdf5 writes by default (superblock 0 or 1, object headers 1, B-trees 1). libhdf5 itself is not used, because
+ * damaged files make it overrun its stack. */
 #ifndef ICSEG_MATLAB_HDF5_H
 #define ICSEG_MATLAB_HDF5_H
 
@@ -12,7 +12,7 @@
 
 enum { ICSEG_HDF5_FILTERS = 8 };
 
-/* A file in memory. Addresses in it count from its superblock. */
+/* A file in memory. Addresses are offsets from its superblock. */
 typedef struct icseg_hdf5 {
     const unsigned char *data; /* the superblock */
     uint64_t size;
@@ -20,7 +20,7 @@ typedef struct icseg_hdf5 {
     uint64_t root; /* address of the root group's header */
 } icseg_hdf5;
 
-/* Where and how a data set's elements are stored. */
+/* How a data set's elements are stored. */
 typedef struct icseg_hdf5_set {
     int32_t rank; /* -1: unknown; only the first two extents are stored */
     uint64_t extent[2], elements;
@@ -37,12 +37,12 @@ typedef struct icseg_hdf5_set {
 /* Finds the superblock. */
 icseg_status icseg_hdf5_open(icseg_hdf5 *out, icseg_bytes content, const char *path, icseg_error *error);
 
-/* *found is false when the root group does not have a data set of that name. */
+/* *found is false if the root group does not contain a data set of that name. */
 icseg_status icseg_hdf5_find(const icseg_hdf5 *file, const char *name, icseg_hdf5_set *out, bool *found,
                              icseg_error *error);
 
-/* All values of a matrix of numbers, (extent[0], extent[1]), which has at most `limit` elements. Freed with icseg_free.
- * Values that were never written are 0. */
+/* Reads a matrix of numbers, (extent[0], extent[1]), of at most `limit` elements. Free *out with icseg_free. Values
+ * that were never written are 0. */
 icseg_status icseg_hdf5_read(const icseg_hdf5 *file, const icseg_hdf5_set *set, uint64_t limit, double **out,
                              icseg_error *error);
 

@@ -30,7 +30,6 @@ icseg_status icseg_mat_store(icseg_mask *out, const char *path, size_t index, do
 
 icseg_status icseg_mat_fail_missing(const char *path, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                      "%s: the variable S is missing; COCO-Stuff's annotations store the label map in a matrix of that "
-                      "name",
+                      "%s: the variable S is missing; COCO-Stuff's annotations store the label map in the matrix S",
                       path);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * MATLAB label maps: telling the two containers apart. */
+ * MATLAB label maps: detects the file format. */
 #include "matlab/mat.h"
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "matlab/mat_parts.h"
 
-enum { HEADER = 128, USER_BLOCK = 512, LARGEST_FILE = 1 << 30 };
+enum { HEADER = 128, USER_BLOCK = 512, MAX_FILE_BYTES = 1 << 30 };
 
 static bool is_hdf5(const icseg_bytes *content) {
     static const char signature[8] = "\x89HDF\r\n\x1a\n";
@@ -30,7 +30,7 @@ icseg_status icseg_mat_read(icseg_mask *out, int64_t *names, const char *path, i
     if (!names) names = &ignored;
     *out = (icseg_mask){0};
     *names = 0;
-    ICSEG_TRY(icseg_file_read(path, LARGEST_FILE, &data, &content.size, error));
+    ICSEG_TRY(icseg_file_read(path, MAX_FILE_BYTES, &data, &content.size, error));
     content.data = data;
     icseg_status status;
     if (is_hdf5(&content))

@@ -21,7 +21,7 @@ enum {
     FLAG_COMPLEX = 0x800
 };
 
-/* Of elements; 8, 10 and 11 are unused. */
+/* Types of elements; 8, 10 and 11 are unused. */
 enum {
     TYPE_INT8 = 1,
     TYPE_UINT8,
@@ -50,7 +50,7 @@ typedef struct element {
     const unsigned char *body;
 } element;
 
-/* A matrix's flags, sizes and name. */
+/* Flags, sizes and name of a matrix. */
 typedef struct matrix {
     uint32_t class_type;
     bool complex;
@@ -74,7 +74,7 @@ static uint64_t load(const walk *w, const unsigned char *p, size_t bytes) {
     }
 }
 
-/* The element at `at` of a matrix body; small elements have their up to 4 bytes in the tag. Moves `at` past it. */
+/* Reads the element at `at` of a matrix body and moves `at` past it. Small elements store up to 4 bytes in the tag. */
 static bool take(const walk *w, const unsigned char *data, size_t size, size_t *at, element *out) {
     if (size - *at < 8) return false;
     const unsigned char *p = data + *at;
@@ -110,7 +110,7 @@ static bool read_head(const walk *w, const unsigned char *data, size_t size, mat
 
 static icseg_status fail_damaged(const walk *w) {
     return icseg_fail(w->error, ICSEG_ERROR_FORMAT,
-                      "%s: a damaged MATLAB file; its data ends early, or is not a variable", w->path);
+                      "%s: damaged MATLAB file: it ends early, or contains something that is not a variable", w->path);
 }
 
 static double value_of(const walk *w, const unsigned char *p, uint32_t type) {
@@ -138,7 +138,7 @@ static double value_of(const walk *w, const unsigned char *p, uint32_t type) {
     }
 }
 
-/* The matrix S; `body` is all of it. */
+/* Reads the matrix S, whose whole content is `body`. */
 static icseg_status read_labels(const walk *w, const unsigned char *body, size_t size) {
     static const uint8_t widths[] = {
         [TYPE_INT8] = 1,   [TYPE_UINT8] = 1,  [TYPE_INT16] = 2,  [TYPE_UINT16] = 2, [TYPE_INT32] = 4,
@@ -159,7 +159,7 @@ static icseg_status read_labels(const walk *w, const unsigned char *body, size_t
     return ICSEG_OK;
 }
 
-/* Notes the size of `names`. Returns whether this is S, and S has not been read yet. */
+/* Records the size of `names`. Returns whether this is S and S has not been read yet. */
 static bool is_wanted(const walk *w, const matrix *m) {
     if (!strcmp(m->name, "names") && m->class_type == CLASS_CELL) *w->names = (int64_t)m->count;
     return !strcmp(m->name, "S") && !w->out->data;
@@ -173,7 +173,7 @@ static icseg_status inflate_to(const walk *w, z_stream *stream, unsigned char *o
     return stream->avail_out ? fail_damaged(w) : ICSEG_OK;
 }
 
-/* A compressed variable: its head first, and the rest only for S. */
+/* Reads a compressed variable: its head, and the rest only if it is S. */
 static icseg_status read_compressed(const walk *w, const unsigned char *data, size_t size) {
     unsigned char tag[8], head[HEAD_BYTES], *body = NULL;
     matrix m;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The confusion matrix of a whole set of images and the metrics that follow from it. */
+ * The confusion matrix of a set of images, and the metrics computed from it. */
 #include "icseg/metrics.h"
 
 #include <math.h>
@@ -9,14 +9,14 @@
 #include "base/struct_size.h"
 
 /* Labels are int16 and the matrix is square: 16384 classes are already 2 GiB. */
-enum { MOST_CLASSES = 16384, FIRST_SIZE = offsetof(icseg_metrics, miou_all) + sizeof(double) };
+enum { MAX_CLASSES = 16384, FIRST_SIZE = offsetof(icseg_metrics, miou_all) + sizeof(double) };
 
 icseg_status icseg_confusion_create(icseg_confusion *out, int32_t classes, icseg_error *error) {
     ICSEG_NEED(out);
     *out = (icseg_confusion){0};
-    if (classes < 1 || classes > MOST_CLASSES)
+    if (classes < 1 || classes > MAX_CLASSES)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "confusion matrix: %d classes; expected 1 to %d", (int)classes,
-                          (int)MOST_CLASSES);
+                          (int)MAX_CLASSES);
     size_t cells = (size_t)classes * (size_t)classes;
     int64_t *count = icseg_calloc_array(cells, sizeof *count);
     if (!count) return icseg_fail_memory(error, cells * sizeof *count, "the confusion matrix");
@@ -30,7 +30,7 @@ void icseg_confusion_close(icseg_confusion *confusion) {
     *confusion = (icseg_confusion){0};
 }
 
-/* Checked before anything is counted, so that a refused image leaves the matrix as it was. */
+/* Called before counting, so that an image with an error leaves the matrix unchanged. */
 static icseg_status check_values(int32_t classes, const icseg_labels *labels, const icseg_labels *predicted,
                                  icseg_error *error) {
     size_t pixels = (size_t)labels->width * (size_t)labels->height;
@@ -39,7 +39,7 @@ static icseg_status check_values(int32_t classes, const icseg_labels *labels, co
         if (label == ICSEG_LABEL_IGNORE) continue;
         int label_fits = label >= 0 && label < classes;
         if (label_fits && prediction >= 0 && prediction < classes) continue;
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s %d at x %zu, y %zu; expected 0 to %d",
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s %d at x=%zu, y=%zu; expected 0 to %d",
                           label_fits ? "prediction" : "label", (int)(label_fits ? prediction : label),
                           i % (size_t)labels->width, i / (size_t)labels->width, (int)classes - 1);
     }
@@ -55,7 +55,7 @@ icseg_status icseg_confusion_add(icseg_confusion *confusion, const icseg_labels 
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_confusion_add: the confusion matrix is empty");
     if (labels->width != predicted->width || labels->height != predicted->height)
         return icseg_fail(error, ICSEG_ERROR_SHAPE,
-                          "the labels are %d x %d, but the prediction is %d x %d; the sizes must be equal",
+                          "the labels are %dx%d, but the prediction is %dx%d; the sizes must be equal",
                           (int)labels->width, (int)labels->height, (int)predicted->width, (int)predicted->height);
     ICSEG_TRY(check_values(confusion->classes, labels, predicted, error));
     size_t pixels = (size_t)labels->width * (size_t)labels->height, classes = (size_t)confusion->classes;
@@ -67,7 +67,7 @@ icseg_status icseg_confusion_add(icseg_confusion *confusion, const icseg_labels 
 
 static double ratio(int64_t part, int64_t whole) { return whole ? (double)part / (double)whole : (double)NAN; }
 
-/* Sums over the classes, in their order, so that the result is always the same. */
+/* Sums over the classes, always in their order, so that the result is reproducible. */
 typedef struct totals {
     int64_t correct, labelled;
     int32_t counted, occurring;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Runs a model on a whole data set. A helper thread decodes the next image while the model runs on this one. */
+ * Runs a model on a whole data set. A second thread decodes the next image while the model runs. */
 #include <pthread.h>
 #include <stdio.h>
 
@@ -8,7 +8,7 @@
 #include "icseg/evaluate.h"
 #include "inference/session.h"
 
-/* Holds one image: the reading thread fills it when it is empty, and the model's thread empties it. */
+/* A buffer for one image, which the reading thread fills and the model's thread empties. */
 typedef struct reader {
     const icseg_dataset *dataset;
     pthread_t thread;
@@ -57,10 +57,10 @@ static icseg_status reader_open(reader *r, const icseg_dataset *dataset, icseg_e
     if (pthread_create(&r->thread, NULL, read_images, r) == 0) return ICSEG_OK;
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->mutex);
-    return icseg_fail(error, ICSEG_ERROR_MEMORY, "cannot start the thread that reads images");
+    return icseg_fail(error, ICSEG_ERROR_MEMORY, "evaluation: cannot start the thread that reads images");
 }
 
-/* The next pair, which the caller then owns. */
+/* Passes the next image and its labels to the caller, who owns them. */
 static icseg_status reader_next(reader *r, icseg_image *image, icseg_labels *labels, icseg_error *error) {
     pthread_mutex_lock(&r->mutex);
     while (!r->full) pthread_cond_wait(&r->changed, &r->mutex);
@@ -89,15 +89,16 @@ static void reader_close(reader *r) {
 }
 
 static icseg_status check_dataset(const icseg_model *model, const icseg_dataset *dataset, icseg_error *error) {
-    int32_t classes = icseg_model_config(model)->num_classes, theirs = icseg_dataset_classes(dataset);
-    if (classes != theirs)
+    int32_t classes = icseg_model_config(model)->num_classes, labelled = icseg_dataset_classes(dataset);
+    if (classes != labelled)
         return icseg_fail(
             error, ICSEG_ERROR_DATA,
             "the model has %d classes (first \"%.80s\"), but the data set has %d; evaluate on a data set with "
             "the classes that the model was trained on",
-            classes, icseg_model_class_names(model)[0], theirs);
+            classes, icseg_model_class_names(model)[0], labelled);
     if (icseg_dataset_count(dataset) > 0 && !icseg_dataset_label_path(dataset, 0))
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the data set was opened without its annotations");
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "the data set was opened without labels; open it with images_only = false");
     return ICSEG_OK;
 }
 
@@ -126,13 +127,13 @@ icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset
                             const icseg_progress *progress, icseg_confusion *out, icseg_error *error) {
     reader r;
     icseg_status status;
-    icseg_progress own;
+    icseg_progress copy;
     icseg_eval_options eval;
     ICSEG_NEED(out);
     *out = (icseg_confusion){0};
     ICSEG_NEED(session);
     ICSEG_NEED(dataset);
-    ICSEG_TRY(icseg_progress_read(&own, progress, error));
+    ICSEG_TRY(icseg_progress_read(&copy, progress, error));
     ICSEG_TRY(icseg_eval_options_read(&eval, options, &session->model->eval, error));
     ICSEG_TRY(check_dataset(session->model, dataset, error));
     ICSEG_TRY(icseg_confusion_create(out, session->model->config.num_classes, error));
@@ -142,7 +143,7 @@ icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset
         return status;
     }
     int64_t count = icseg_dataset_count(dataset);
-    icseg_stage stage = icseg_stage_begin(&own, "evaluate", count, "images");
+    icseg_stage stage = icseg_stage_begin(&copy, "evaluate", count, "images");
     for (int64_t i = 0; i < count && status == ICSEG_OK; i++) {
         icseg_image image;
         icseg_labels labels;

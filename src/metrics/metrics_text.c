@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Metrics for people (the two tables mmsegmentation's users know) and for programs (JSON). */
+ * Metrics as text: mmsegmentation's two tables, and JSON. */
 #include <math.h>
 #include <string.h>
 
@@ -12,18 +12,18 @@
 #include "icseg/metrics.h"
 #include "text/utf8.h"
 
-/* Reads one code point; a byte that does not begin one counts as itself. */
+/* Reads one code point. An invalid byte counts as one. */
 static uint32_t next_code_point(const char **text) {
     const unsigned char *p = (const unsigned char *)*text;
     int more = *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : *p >= 0xc0 ? 1 : 0;
     uint32_t value = more ? *p & (0x3fu >> more) : *p;
-    int got = 0;
-    while (got < more && (p[got + 1] & 0xc0) == 0x80) value = value << 6 | (p[++got] & 0x3fu);
-    *text += got + 1;
+    int read = 0;
+    while (read < more && (p[read + 1] & 0xc0) == 0x80) value = value << 6 | (p[++read] & 0x3fu);
+    *text += read + 1;
     return value;
 }
 
-/* Terminal columns: combining marks take none, East Asian wide characters and pictographs two. */
+/* Number of terminal columns: 0 for combining marks, 2 for East Asian wide characters and pictographs. */
 static size_t display_width(const char *text) {
     size_t width = 0;
     while (*text) {
@@ -48,7 +48,7 @@ static void rule(icseg_string *s, size_t first) {
     icseg_string_printf(s, "+--------+--------+\n");
 }
 
-/* Control characters out of a class file must not reach the terminal. */
+/* Replaces control characters, which must not reach the terminal. */
 static void name_cell(icseg_string *s, const char *name, size_t width) {
     icseg_string_append(s, "| ", 2);
     for (const char *p = name; *p; p++) icseg_string_append(s, (unsigned char)*p < 0x20 || *p == 0x7f ? "?" : p, 1);
@@ -85,9 +85,8 @@ static void class_table(icseg_string *s, const icseg_metrics *m, const char *con
 
 static icseg_status finish(icseg_string *s, char **out, icseg_error *error) {
     if (s->failed || !s->data) {
-        size_t wanted = s->capacity;
         icseg_string_close(s);
-        return icseg_fail_memory(error, wanted, "the table of metrics");
+        return icseg_fail_memory(error, 0, "the metrics' text");
     }
     *out = s->data;
     return ICSEG_OK;
@@ -95,7 +94,7 @@ static icseg_status finish(icseg_string *s, char **out, icseg_error *error) {
 
 static icseg_status check_names(const icseg_metrics *metrics, const char *const *names, icseg_error *error) {
     for (int32_t c = 0; c < metrics->classes; c++)
-        if (!names[c]) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the name of class %d is NULL", (int)c);
+        if (!names[c]) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "names[%d] is NULL", (int)c);
     return ICSEG_OK;
 }
 
@@ -136,7 +135,7 @@ icseg_status icseg_metrics_json(const icseg_metrics *metrics, const char *const 
     for (int32_t c = 0; status == ICSEG_OK && c < metrics->classes; c++) {
         json_t *name = json_string(names[c]);
         if (icseg_utf8_check(names[c], strlen(names[c])) < strlen(names[c])) {
-            status = icseg_fail(error, ICSEG_ERROR_DATA, "the name of class %d is not UTF-8", (int)c);
+            status = icseg_fail(error, ICSEG_ERROR_DATA, "names[%d] is not UTF-8", (int)c);
             break;
         }
         json_t *entry =

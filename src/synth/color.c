@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The colours that generated scenes are painted with. */
+ * The colours of generated scenes. */
 #include <math.h>
 
 #include "synth/synth.h"
@@ -26,7 +26,7 @@ icseg_rgb icseg_synth_pick(icseg_rng *rng, const icseg_synth_paint *choice, size
                         icseg_clamp01(color.b * level + b));
 }
 
-float icseg_rgb_apart(icseg_rgb a, icseg_rgb b) {
+float icseg_rgb_distance(icseg_rgb a, icseg_rgb b) {
     float dr = a.r - b.r, dg = a.g - b.g, db = a.b - b.b;
     return sqrtf(dr * dr + dg * dg + db * db);
 }

@@ -14,7 +14,7 @@ static bool chance(icseg_rng *rng, float share) { return icseg_rng_uniform(rng) 
     icseg_synth_pick(rng, (const icseg_synth_paint[]){__VA_ARGS__},                                                    \
                      sizeof((const icseg_synth_paint[]){__VA_ARGS__}) / sizeof(icseg_synth_paint))
 
-/* A paint listed twice is twice as likely: a class tends to its usual colours and shares them with other classes. */
+/* A paint that is listed twice is twice as likely: classes prefer their usual colours but share them with others. */
 static icseg_rgb pick_grass(icseg_rng *rng) {
     return PICK(rng, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_MOSS, ICSEG_SYNTH_FOREST,
                 ICSEG_SYNTH_FOREST, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OLIVE, ICSEG_SYNTH_OLIVE,
@@ -42,7 +42,7 @@ static icseg_rgb pick_rock(icseg_rng *rng) {
                 ICSEG_SYNTH_MOSS, ICSEG_SYNTH_ROSE, ICSEG_SYNTH_CHARCOAL);
 }
 
-/* Sun, sky light and sky colours of one of four hours. */
+/* Chooses sun, sky light and sky colours for one of four times of day. */
 static void choose_light(icseg_scene *scene, icseg_rng *rng) {
     icseg_synth_light *light = &scene->light;
     icseg_synth_backdrop *back = &scene->back;
@@ -99,19 +99,19 @@ static void choose_light(icseg_scene *scene, icseg_rng *rng) {
     back->clouds = range(rng, hour == 2 ? 0.6f : 0.15f, 0.9f);
 }
 
-/* The colour of a ridge with light and haze. */
+/* The colour of a ridge including light and haze. */
 static icseg_rgb ridge_look(const icseg_scene *scene, const icseg_synth_ridge *ridge) {
     const icseg_synth_light *light = &scene->light;
     icseg_rgb level = icseg_rgb_add(light->ambient, icseg_rgb_scale(light->sun, 0.5f));
     return icseg_rgb_mix(icseg_rgb_times(icseg_rgb_scale(ridge->color, 0.8f), level), scene->back.haze, ridge->haze);
 }
 
-/* Against the sky at the horizon and half-way up. */
+/* Whether the ridge contrasts with the sky at the horizon and half-way up. */
 static bool stands_out(const icseg_scene *scene, const icseg_synth_ridge *ridge) {
     const icseg_synth_backdrop *back = &scene->back;
     icseg_rgb look = ridge_look(scene, ridge);
-    return icseg_rgb_apart(look, back->sky_low) > 0.36f &&
-           icseg_rgb_apart(look, icseg_rgb_mix(back->sky_high, back->sky_low, 0.4f)) > 0.26f;
+    return icseg_rgb_distance(look, back->sky_low) > 0.36f &&
+           icseg_rgb_distance(look, icseg_rgb_mix(back->sky_high, back->sky_low, 0.4f)) > 0.26f;
 }
 
 static void choose_ridges(icseg_scene *scene, icseg_rng *rng) {
@@ -138,11 +138,11 @@ static void choose_ground(icseg_scene *scene, icseg_rng *rng) {
     back->flower = icseg_synth_pick(rng, NULL, 0);
     back->flowers = chance(rng, 0.5f) ? range(rng, 0.03f, 0.14f) : 0;
     back->road = pick_road(rng);
-    for (int i = 0; i < 12 && icseg_rgb_apart(back->road, back->grass) < 0.2f; i++) back->road = pick_road(rng);
+    for (int i = 0; i < 12 && icseg_rgb_distance(back->road, back->grass) < 0.2f; i++) back->road = pick_road(rng);
     back->road_line = icseg_rgb_of(0.95f, 0.93f, 0.85f);
     if (back->road.r + back->road.g + back->road.b > 2) back->road_line = icseg_rgb_of(0.3f, 0.28f, 0.3f);
     back->water = pick_water(rng);
-    for (int i = 0; i < 12 && icseg_rgb_apart(back->water, back->grass) < 0.2f; i++) back->water = pick_water(rng);
+    for (int i = 0; i < 12 && icseg_rgb_distance(back->water, back->grass) < 0.2f; i++) back->water = pick_water(rng);
 
     float across = (float)scene->width / scene->unit; /* wide images have more space beside the road */
     float which = icseg_rng_uniform(rng);
@@ -183,8 +183,8 @@ typedef struct placing {
     uint32_t order;
 } placing;
 
-/* Where each kind of object may be: depth shares of the ground, how many a scene of the usual shape contains, and where
- * it must not be. */
+/* The placement of each kind of object: range of depths (shares of the ground), number in a scene of the usual aspect
+ * ratio, and restrictions. */
 typedef struct kind {
     add_object add;
     float near, far;
@@ -211,7 +211,7 @@ static int compare_placings(const void *a, const void *b) {
     return p->order < q->order ? -1 : 1;
 }
 
-/* Tries a few positions. If none is free, the last one that is allowed on its ground is taken. */
+/* Tries a few positions. If none is free, takes the last one on permitted ground. */
 static bool find_spot(const icseg_scene *scene, icseg_rng *rng, const kind *k, const placing *placed, size_t count,
                       icseg_point *out) {
     float reach = (float)scene->height - scene->horizon;
@@ -255,7 +255,7 @@ icseg_status icseg_scene_compose(icseg_scene *out, icseg_rng *rng, int32_t width
     *out = (icseg_scene){.width = width, .height = height};
     placing *placed = icseg_alloc_array(MAX_PLACINGS, sizeof *placed);
     if (!placed) return icseg_fail_memory(error, MAX_PLACINGS * sizeof *placed, "a generated scene");
-    out->unit = fminf((float)height, 1.5f * (float)width); /* a tall, narrow image is seen from higher up */
+    out->unit = fminf((float)height, 1.5f * (float)width); /* a tall, narrow image is viewed from higher up */
     out->horizon = (float)height * range(rng, 0.34f, 0.48f);
     out->camera = 2.0f * range(rng, 0.92f, 1.1f) * (float)height / out->unit;
     choose_light(out, rng);

@@ -37,9 +37,9 @@ static icseg_rgb usual_paint(icseg_rng *rng, icseg_synth_paint a, icseg_synth_pa
 }
 
 /* A paint that stands out against `other`. */
-static icseg_rgb other_paint(icseg_rng *rng, icseg_rgb other, float apart) {
+static icseg_rgb other_paint(icseg_rng *rng, icseg_rgb other, float distance) {
     icseg_rgb color = any_paint(rng);
-    for (int i = 0; i < 16 && icseg_rgb_apart(color, other) < apart; i++) color = any_paint(rng);
+    for (int i = 0; i < 16 && icseg_rgb_distance(color, other) < distance; i++) color = any_paint(rng);
     return color;
 }
 
@@ -159,7 +159,7 @@ void icseg_synth_add_house(icseg_scene *scene, icseg_rng *rng, icseg_point foot)
     roof.label = ICSEG_SYNTH_ROOF;
     roof.material = ICSEG_SYNTH_TILE;
     roof.color = usual_paint(rng, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_RED);
-    if (icseg_rgb_apart(roof.color, wall.color) < 0.25f) roof.color = other_paint(rng, wall.color, 0.3f);
+    if (icseg_rgb_distance(roof.color, wall.color) < 0.25f) roof.color = other_paint(rng, wall.color, 0.3f);
     roof.grain = range(rng, 0.5f, 0.62f);
     if (chance(rng, 0.5f)) { /* chimney, behind the roof */
         float x = half * range(rng, -0.6f, 0.6f);

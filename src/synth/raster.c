@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Paints a composed scene from far to near. How much of a pixel a part covers follows from its signed distance. The
- * label changes where a part covers at least half of a pixel: masks are exact to the pixel, colours antialiased. */
+ * Paints a composed scene from far to near. A part's signed distance determines the share of a pixel that it covers. It
+ * sets the label of pixels of which it covers at least half: masks are exact to the pixel, colours are antialiased. */
 #include <math.h>
 #include <string.h>
 
@@ -88,7 +88,7 @@ static window window_of(const canvas *c, float x0, float y0, float x1, float y1)
                     clamp_pixel(ceilf(fmaxf(x0, x1) + 1), c->width), clamp_pixel(ceilf(fmaxf(y0, y1) + 1), c->height)};
 }
 
-/* A part's shadow is its own outline, projected to the ground along the sun's rays. */
+/* A part's shadow is its outline, projected to the ground along the sun's rays. */
 static void cast_shadow(const icseg_scene *scene, const icseg_synth_part *part, canvas *c) {
     const icseg_synth_light *light = &scene->light;
     float lean = -light->x / light->y, forward = -light->z / light->y;

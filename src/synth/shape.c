@@ -13,7 +13,7 @@ static float box(float x, float y, icseg_point low, icseg_point high, float corn
     return inside + sqrtf(dx * dx + dy * dy) - corner;
 }
 
-/* First order: exact on the outline and about right to a pixel near it, which is enough for antialiasing. */
+/* First-order approximation: exact on the outline and accurate near it, which suffices for antialiasing. */
 static float ellipse(float x, float y, icseg_point centre, icseg_point radii) {
     float px = (x - centre.x) / radii.x, py = (y - centre.y) / radii.y;
     float value = sqrtf(px * px + py * py);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The scene generator's own declarations. A scene is a backdrop (sky, ridges, a ground plane with road and water) and a
- * list of parts, flat shapes that stand on the ground, sorted far to near. Layout fills it, the rasteriser paints it.
- * Pixel coordinates have y down and pixel centres at .5; a part's own coordinates are metres, y up from its foot. */
+ * The scene generator's internal declarations. A scene is a backdrop (sky, ridges, a ground plane with road and water)
+ * and a list of parts, upright flat shapes on the ground, sorted from far to near. layout.c composes it, raster.c
+ * paints it. In pixel coordinates y points down and pixel centres are at .5; a part's own coordinates are in metres,
+ * with y up from its foot. */
 #ifndef ICSEG_SYNTH_SYNTH_H
 #define ICSEG_SYNTH_SYNTH_H
 
@@ -54,7 +55,7 @@ typedef enum icseg_synth_material {
     ICSEG_SYNTH_LEAVES,
     ICSEG_SYNTH_GLASS,
     ICSEG_SYNTH_STRIPES, /* horizontal, color and second */
-    ICSEG_SYNTH_GLOW     /* its own light */
+    ICSEG_SYNTH_GLOW     /* emits light */
 } icseg_synth_material;
 
 enum { ICSEG_SYNTH_POINTS = 10 };
@@ -68,11 +69,11 @@ typedef struct icseg_synth_part {
     int32_t points;
     icseg_point point[ICSEG_SYNTH_POINTS]; /* metres */
     float radius[ICSEG_SYNTH_POINTS];      /* metres */
-    float rough;                           /* metres by which noise moves the outline */
+    float rough;                           /* metres: amplitude of the noise on the outline */
     float grain;                           /* metres: size of the material's features */
-    float bulge;                           /* 0: a flat front; 1: shaded as a round body */
+    float bulge;                           /* 0: shaded as a flat front; 1: as a round body */
     float haze;                            /* 0..1 */
-    bool flat;                             /* casts no shadow */
+    bool flat;                             /* does not cast a shadow */
     icseg_rgb color, second;
     uint32_t seed;
     icseg_point low, high; /* metres: bounds, filled in by icseg_synth_add */
@@ -81,7 +82,7 @@ typedef struct icseg_synth_part {
 typedef struct icseg_synth_light {
     float x, y, z; /* towards the sun: right, up, towards the viewer; unit length */
     icseg_rgb sun, ambient;
-    float shadow;   /* 0..1: how dark shadows are */
+    float shadow;   /* 0..1: darkness of shadows */
     float exposure; /* of the finished image */
     bool dusk;      /* windows and lamps are lit */
 } icseg_synth_light;
@@ -110,7 +111,7 @@ typedef struct icseg_synth_backdrop {
     int32_t ridges;
     icseg_synth_ridge ridge[2];
     icseg_rgb grass, grass_second, flower, road, road_line, water;
-    float flowers; /* share of tufts in bloom */
+    float flowers; /* share of tufts with flowers */
     icseg_synth_road road_kind;
     float road_at, road_half,
         curve; /* AHEAD: metres right of the viewer, half width, bend; ACROSS: depth share, half of it */
@@ -131,7 +132,7 @@ typedef struct icseg_scene {
     bool failed; /* out of memory while adding */
 } icseg_scene;
 
-/* One set of colours for everything (color.c), so that no class can be told by its colour. */
+/* All classes share these colours (color.c), so that colour does not identify a class. */
 typedef enum icseg_synth_paint {
     ICSEG_SYNTH_CREAM,
     ICSEG_SYNTH_WHITE,
@@ -155,9 +156,9 @@ typedef enum icseg_synth_paint {
     ICSEG_SYNTH_CHARCOAL,
     ICSEG_SYNTH_PAINTS
 } icseg_synth_paint;
-/* One of the `count` paints (all of them when `choice` is NULL), slightly varied. */
+/* One of the `count` paints, or of all if `choice` is NULL, slightly varied. */
 icseg_rgb icseg_synth_pick(icseg_rng *rng, const icseg_synth_paint *choice, size_t count);
-float icseg_rgb_apart(icseg_rgb a, icseg_rgb b); /* 0..about 1.7 */
+float icseg_rgb_distance(icseg_rgb a, icseg_rgb b); /* 0..about 1.7 */
 
 enum { ICSEG_SYNTH_WIDTH = 256, ICSEG_SYNTH_HEIGHT = 192 }; /* the default size */
 icseg_status icseg_synth_check_size(int32_t width, int32_t height, icseg_error *error);
@@ -167,7 +168,7 @@ icseg_status icseg_scene_compose(icseg_scene *out, icseg_rng *rng, int32_t width
 void icseg_scene_close(icseg_scene *scene);
 void icseg_synth_add(icseg_scene *scene, const icseg_synth_part *part);
 
-/* One object each, which touches the ground at `foot` (pixels). */
+/* Each adds one object, which touches the ground at `foot` (pixels). */
 void icseg_synth_add_tree(icseg_scene *scene, icseg_rng *rng, icseg_point foot);
 void icseg_synth_add_house(icseg_scene *scene, icseg_rng *rng, icseg_point foot);
 void icseg_synth_add_fence(icseg_scene *scene, icseg_rng *rng, icseg_point foot);

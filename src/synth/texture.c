@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Textures and light of generated scenes: noise, materials of objects, and the appearance of sky, ridges, grass, road
- * and water. Textures on the ground are made of rows that grow towards the viewer, so that they neither alias at the
- * horizon nor shear at the sides. */
+ * and water. Ground textures consist of rows that grow towards the viewer, so that they neither alias at the horizon
+ * nor shear at the sides. */
 #include <math.h>
 
 #include "synth/synth.h"
@@ -38,7 +38,7 @@ float icseg_synth_fractal(float x, float y, uint32_t seed, int octaves) {
 
 static float fraction(float x) { return x - floorf(x); }
 
-/* Light on a body whose normal leans by (x, y). */
+/* The light on a surface whose normal is tilted by (x, y). */
 static icseg_rgb lit(const icseg_synth_light *light, float x, float y) {
     float length = x * x + y * y;
     if (length > 0.95f) {
@@ -76,7 +76,7 @@ static float plank(const icseg_synth_part *part, float x, float y) {
     return (0.74f + 0.3f * own) * (0.85f + 0.3f * wood) * (0.38f + 0.62f * icseg_smooth(0.06f, 0.2f, edge));
 }
 
-/* Round clusters: the nearest of one scattered point a cell; 0 at its middle, about 1 half-way to the next. */
+/* Round clusters around one random point per cell: 0 at the nearest point, about 1 half-way to the next. */
 static float cluster(float x, float y, uint32_t seed, float *own) {
     float fx = floorf(x), fy = floorf(y), nearest = 9;
     for (int32_t j = -1; j <= 1; j++)
@@ -92,7 +92,7 @@ static float cluster(float x, float y, uint32_t seed, float *own) {
     return sqrtf(nearest) * 1.5f;
 }
 
-/* Bunches of leaves, each light on top and dark where it meets the next. */
+/* Clusters of leaves, each light on top and dark where it meets the next. */
 static float leaves(const icseg_synth_part *part, float x, float y) {
     float own = 0, away = cluster(x / part->grain, y / part->grain, part->seed, &own);
     float fine = icseg_synth_noise(x / part->grain * 3, y / part->grain * 3, part->seed + 9);
@@ -169,7 +169,7 @@ icseg_rgb icseg_synth_ridge_color(const icseg_scene *scene, const icseg_synth_ri
                          icseg_clamp01(ridge->haze + 0.15f * below / (ridge->height + 1)));
 }
 
-/* A row of ground texture: its number, its height in pixels and how far down it (0..1) a pixel is. */
+/* A row of ground texture: its number, its height in pixels, and the position of a pixel in it (0: top, 1: bottom). */
 typedef struct row {
     int32_t number;
     float height, down;

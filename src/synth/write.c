@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writes generated scenes as a folder data set: images/, annotations/, classes.txt, and synth.json, by which a later
- * run recognises the folder. */
+ * Writes generated scenes as a folder data set: images/, annotations/, classes.txt, and synth.json, which identifies
+ * the folder in later runs. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -31,7 +31,7 @@ static const char marker_start[] = "{\"generator\": \"icseg synth\"";
 static icseg_status check(icseg_synth_options *o, icseg_error *error) {
     if (!o->folder || !*o->folder)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
-                                "generated scenes: name the folder to write them to");
+                                "folder: is not set; set it to the folder for the generated scenes");
     if (strlen(o->folder) > PATH_SIZE - 64)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
                                 "%.60s...: the path of the folder is too long", o->folder);
@@ -42,20 +42,20 @@ static icseg_status check(icseg_synth_options *o, icseg_error *error) {
         *counts[i] = given == 0 ? defaults[i] : given == ICSEG_SYNTH_NO_IMAGES ? 0 : given;
         if (*counts[i] < 0 || *counts[i] > ICSEG_SYNTH_MAX_IMAGES)
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, split_names[i], ICSEG_REMEDY_SET_FIELD,
-                                    "generated scenes: %d images of the split %s; at most %d are possible", given,
-                                    split_names[i], ICSEG_SYNTH_MAX_IMAGES);
+                                    "%s: is %d images; expected at most %d", split_names[i], given,
+                                    ICSEG_SYNTH_MAX_IMAGES);
     }
     if (o->train + o->val == 0)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "train", ICSEG_REMEDY_SET_FIELD,
-                                "generated scenes: no images are asked for; at least 1 is needed");
+                                "train: both splits are empty; at least one image is needed");
     ICSEG_TRY(icseg_threads_check(o->threads, error));
     if (!o->width) o->width = ICSEG_SYNTH_WIDTH;
     if (!o->height) o->height = ICSEG_SYNTH_HEIGHT;
     return icseg_synth_check_size(o->width, o->height, error);
 }
 
-/* Whether the folder is empty; a folder that does not exist is. */
-static icseg_status find_whether_empty(const char *path, bool *empty, icseg_error *error) {
+/* Whether the folder is empty or does not exist. */
+static icseg_status check_empty(const char *path, bool *empty, icseg_error *error) {
     *empty = true;
     DIR *folder;
     if (access(path, F_OK) != 0 && errno == ENOENT) return ICSEG_OK;
@@ -66,7 +66,8 @@ static icseg_status find_whether_empty(const char *path, bool *empty, icseg_erro
     return ICSEG_OK;
 }
 
-static bool is_ours(const char *marker) {
+/* Whether the file is the synth.json of an earlier run. */
+static bool is_marker(const char *marker) {
     unsigned char *text = NULL;
     size_t size = 0;
     bool ours = icseg_file_read(marker, 4096, &text, &size, NULL) == ICSEG_OK && size >= sizeof marker_start - 1 &&
@@ -116,13 +117,13 @@ static icseg_status write_texts(const icseg_synth_options *o, icseg_error *error
 static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *error) {
     char path[PATH_SIZE];
     bool empty, ours;
-    ICSEG_TRY(find_whether_empty(o->folder, &empty, error));
+    ICSEG_TRY(check_empty(o->folder, &empty, error));
     snprintf(path, sizeof path, "%s/synth.json", o->folder);
-    ours = !empty && is_ours(path);
+    ours = !empty && is_marker(path);
     if (!empty && !ours && !o->force)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "force", ICSEG_REMEDY_OVERWRITE,
                                 "%s: the folder is not empty and does not contain an earlier set of generated scenes; "
-                                "name another folder",
+                                "use another folder",
                                 o->folder);
     ICSEG_TRY(icseg_folder_create(o->folder, error));
     ICSEG_TRY(write_texts(o, error));
@@ -133,7 +134,7 @@ static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *e
         if (count > 0)
             ICSEG_TRY(icseg_folder_create(path, error));
         else if (ours)
-            (void)rmdir(path); /* an empty split cannot be opened; fails when it contains other files, which stay */
+            (void)rmdir(path); /* an empty split cannot be opened; fails, as intended, if the user has added files */
     }
     return ICSEG_OK;
 }

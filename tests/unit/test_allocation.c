@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every public function while memory runs out: each allocation in turn fails, those of the library and those of the
- * libraries that it uses. The call must return an error and leave no object; then the same call must succeed. Functions
- * that do not allocate must not. */
+ * Every public function while memory runs out: each allocation in turn fails, including those of other libraries. The
+ * call must return an error without an object; then the same call must succeed. Functions that are documented not to
+ * allocate must not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,14 +18,14 @@
 #include "support/heap.h"
 #include "support/models.h"
 
-#define BAD     ((void *)(uintptr_t)64) /* what a failing call must overwrite */
+#define BAD     ((void *)(uintptr_t)64) /* a failing call must overwrite it */
 #define WEIGHTS ICSEG_SOURCE_DIR "/tests/weights/openai_resnet.pt"
 #define FIXTURE ICSEG_SOURCE_DIR "/tests/parity/resnet_denseclip.safetensors"
 
 enum { CLASSES = ICSEG_SYNTH_CLASSES, WIDTH = 64, HEIGHT = 64, PATH_SIZE = 160 };
 
 static char folder[] = "/tmp/icseg_allocation.XXXXXX";
-static icseg_error plain; /* of calls that must succeed */
+static icseg_error plain; /* for calls that must succeed */
 static icseg_image image;
 static icseg_labels labels;
 static icseg_model *model, *calibrated;
@@ -53,7 +53,7 @@ static void ok(icseg_status status) {
     if (status != ICSEG_OK) fail_msg("%s", plain.message);
 }
 
-/* FOLDER/name, valid until four calls later. */
+/* FOLDER/name, valid until the fourth call after this one. */
 static const char *path(const char *name) {
     static char text[4][PATH_SIZE];
     static int next;
@@ -106,7 +106,7 @@ static void shell(const char *command, const char *name) {
         (void)function(__VA_ARGS__);                                                                                   \
         return ICSEG_OK;                                                                                               \
     }
-#define CLOSES(function) /* in the calls that open, too */                                                             \
+#define CLOSES(function) /* closed in the calls that open */                                                           \
     static icseg_status call_##function(icseg_error *error) {                                                          \
         (void)error;                                                                                                   \
         function(NULL);                                                                                                \
@@ -794,7 +794,7 @@ static bool fails(int f, fail_after *hook, int64_t n, const char *caller) {
         if (status != ICSEG_OK) fail_msg("%s: fails when memory suffices: %s", functions[f].name, error.message);
         return false;
     }
-    /* Libraries can do without some. The loader's threads read samples ahead that no step needs. */
+    /* Other libraries tolerate some failures. The loader's threads read samples ahead that no step needs. */
     bool unneeded = hook == test_heap_fail_after || !strncmp(functions[f].name, "icseg_train", 11);
     if (status == ICSEG_OK && unneeded) return true;
     if (status != ICSEG_ERROR_MEMORY || error.status != status || !error.message[0]) {

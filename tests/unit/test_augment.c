@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Augmentation: the crop is that of the resized picture, labels follow the pixels, chances and ranges are as stated. */
+ * Augmentation: the crop is that of the resized image, labels follow the pixels, probabilities and ranges are as
+ * documented. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,7 @@ typedef struct sample {
     int16_t *labels;
 } sample;
 
-static void picture_open(icseg_image *image, icseg_labels *labels, int32_t width, int32_t height) {
+static void open_pair(icseg_image *image, icseg_labels *labels, int32_t width, int32_t height) {
     icseg_rng rng = icseg_rng_open(7, ICSEG_RNG_TEST, (uint64_t)(width * 1000 + height));
     assert_int_equal(icseg_image_create(image, width, height, NULL), ICSEG_OK);
     assert_int_equal(icseg_labels_create(labels, width, height, NULL), ICSEG_OK);
@@ -29,12 +30,12 @@ static void picture_open(icseg_image *image, icseg_labels *labels, int32_t width
     }
 }
 
-static void picture_close(icseg_image *image, icseg_labels *labels) {
+static void close_pair(icseg_image *image, icseg_labels *labels) {
     icseg_image_close(image);
     icseg_labels_close(labels);
 }
 
-/* Own size, no scaling, no flip, no distortion, any crop. */
+/* The image's own size, without scaling, flip, distortion or limits of the crop. */
 static icseg_augment_options plain(int32_t height, int32_t width) {
     icseg_augment_options o = icseg_augment_options_default();
     o.crop_height = height, o.crop_width = width;
@@ -52,7 +53,7 @@ static sample augment(const icseg_augment_options *o, uint64_t stream, const ics
     size_t n = (size_t)s.height * (size_t)s.width;
     s.image = malloc(n * 3 * sizeof *s.image);
     s.labels = malloc(n * sizeof *s.labels);
-    memset(s.image, 0xff, n * 3 * sizeof *s.image); /* NaN: what is not written is seen */
+    memset(s.image, 0xff, n * 3 * sizeof *s.image); /* NaN: values that are not written are found */
     memset(s.labels, 0x55, n * sizeof *s.labels);
     icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, stream);
     icseg_error error = {0};
@@ -66,13 +67,13 @@ static void sample_close(sample *s) {
     free(s->labels);
 }
 
-/* The 8-bit value a normalised one came from. */
+/* The 8-bit value of a normalised one. */
 static int stored(float value, int channel) {
     static const float mean[3] = ICSEG_MEAN, std[3] = ICSEG_STD;
     return (int)lrintf((value * std[channel] + mean[channel]) * 255);
 }
 
-/* Whether the sample's first columns x rows are the window at (x, y) of the picture. */
+/* Whether the sample's first columns x rows are the window at (x, y) of the image. */
 static bool is_window(const sample *s, const float *image, const icseg_labels *labels, int32_t x, int32_t y,
                       int32_t columns, int32_t rows) {
     for (int32_t r = 0; r < rows; r++) {
@@ -93,7 +94,7 @@ static void cropping_first_equals_resizing_first(void **state) {
         for (size_t j = 0; j < sizeof scales / sizeof *scales; j++) {
             icseg_image image, whole;
             icseg_labels labels, whole_labels;
-            picture_open(&image, &labels, sizes[k][0], sizes[k][1]);
+            open_pair(&image, &labels, sizes[k][0], sizes[k][1]);
             int32_t width = (int32_t)(sizes[k][0] * scales[j] + 0.5), height = (int32_t)(sizes[k][1] * scales[j] + 0.5);
             if (width < 1) width = 1;
             if (height < 1) height = 1;
@@ -114,7 +115,7 @@ static void cropping_first_equals_resizing_first(void **state) {
                             corners[1] |= y + rows == height && rows < height;
                         }
                 assert_true(found >= 1);
-                for (int32_t i = 0; i < 16 * 20; i++) { /* what the picture does not cover is padding */
+                for (int32_t i = 0; i < 16 * 20; i++) { /* pixels outside the image are padding */
                     if (i / 20 < rows && i % 20 < columns) continue;
                     assert_true(s.image[3 * i] == 0 && s.image[3 * i + 1] == 0 && s.image[3 * i + 2] == 0);
                     assert_int_equal(s.labels[i], ICSEG_LABEL_IGNORE);
@@ -122,13 +123,13 @@ static void cropping_first_equals_resizing_first(void **state) {
                 sample_close(&s);
             }
             free(normal);
-            picture_close(&image, &labels);
-            picture_close(&whole, &whole_labels);
+            close_pair(&image, &labels);
+            close_pair(&whole, &whole_labels);
         }
     assert_true(corners[0] && corners[1]); /* crops reach the borders */
 }
 
-/* Width and height of what is not padding. */
+/* Width and height without padding. */
 static void extent(const sample *s, int32_t *width, int32_t *height) {
     *width = *height = 0;
     for (int32_t i = 0; i < s->height * s->width; i++)
@@ -143,14 +144,14 @@ static void sides_follow_short_and_long_limit(void **state) {
     const struct {
         int32_t width, height, resize_short, resize_long;
         double r;
-        int32_t want_width, want_height;
+        int32_t expected_width, expected_height;
     } cases[] = {{60, 40, 20, 80, 1, 30, 20},    {40, 60, 20, 80, 1.5, 30, 45}, {100, 10, 20, 80, 1, 80, 8},
                  {100, 10, 20, 0, 1, 200, 20},   {60, 40, 0, 0, 0.5, 30, 20},   {60, 40, 21, 80, 0.5, 15, 10},
                  {30, 30, 16, 16, 0.01562, 1, 1}};
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         icseg_image image;
         icseg_labels labels;
-        picture_open(&image, &labels, cases[k].width, cases[k].height);
+        open_pair(&image, &labels, cases[k].width, cases[k].height);
         for (int32_t i = 0; i < labels.width * labels.height; i++) labels.data[i] = 3;
         icseg_augment_options o = plain(210, 210);
         o.resize_short = cases[k].resize_short, o.resize_long = cases[k].resize_long;
@@ -158,10 +159,10 @@ static void sides_follow_short_and_long_limit(void **state) {
         sample s = augment(&o, 0, &image, &labels);
         int32_t width, height;
         extent(&s, &width, &height);
-        assert_int_equal(width, k == 6 ? 1 : cases[k].want_width);
-        assert_int_equal(height, k == 6 ? 1 : cases[k].want_height);
+        assert_int_equal(width, k == 6 ? 1 : cases[k].expected_width);
+        assert_int_equal(height, k == 6 ? 1 : cases[k].expected_height);
         sample_close(&s);
-        picture_close(&image, &labels);
+        close_pair(&image, &labels);
     }
 }
 
@@ -169,7 +170,7 @@ static void scales_are_uniform_between_the_bounds(void **state) {
     (void)state;
     icseg_image image;
     icseg_labels labels;
-    picture_open(&image, &labels, 40, 2);
+    open_pair(&image, &labels, 40, 2);
     for (int32_t i = 0; i < 80; i++) labels.data[i] = 0;
     icseg_augment_options o = plain(4, 81);
     o.scale_min = 0.5, o.scale_max = 2;
@@ -183,14 +184,14 @@ static void scales_are_uniform_between_the_bounds(void **state) {
         sample_close(&s);
     }
     for (int i = 0; i < 3; i++) assert_in_range(counts[i], 150, 250);
-    picture_close(&image, &labels);
+    close_pair(&image, &labels);
 }
 
-static void flipping_mirrors_picture_and_labels(void **state) {
+static void flipping_mirrors_image_and_labels(void **state) {
     (void)state;
     icseg_image image;
     icseg_labels labels;
-    picture_open(&image, &labels, 30, 20);
+    open_pair(&image, &labels, 30, 20);
     for (int padded = 0; padded < 2; padded++) {
         icseg_augment_options o = plain(12, padded ? 70 : 16), mirrored;
         o.scale_min = o.scale_max = 1.3;
@@ -219,15 +220,15 @@ static void flipping_mirrors_picture_and_labels(void **state) {
         sample_close(&b);
     }
     assert_in_range(flipped, 240, 360);
-    picture_close(&image, &labels);
+    close_pair(&image, &labels);
 }
 
-static void labels_lie_where_their_pixels_lie(void **state) {
+static void labels_stay_with_their_pixels(void **state) {
     (void)state;
     icseg_image image;
     icseg_labels labels;
-    picture_open(&image, &labels, 24, 24);
-    for (int32_t i = 0; i < 24 * 24; i++) { /* an edge at (8, 16): the label says which side the pixel is on */
+    open_pair(&image, &labels, 24, 24);
+    for (int32_t i = 0; i < 24 * 24; i++) { /* an edge at (8, 16): the label is the side of the pixel */
         labels.data[i] = (int16_t)((i % 24 >= 8) + 2 * (i / 24 >= 16));
         image.data[3 * i] = i % 24 >= 8 ? 200 : 0;
         image.data[3 * i + 1] = i / 24 >= 16 ? 200 : 0;
@@ -245,10 +246,10 @@ static void labels_lie_where_their_pixels_lie(void **state) {
         }
         sample_close(&s);
     }
-    picture_close(&image, &labels);
+    close_pair(&image, &labels);
 }
 
-/* Crops of which one class covers more than 3/4, of 200. */
+/* The number of crops, of 200, of which one class covers more than 3/4. */
 static int count_dull(const icseg_augment_options *o, const icseg_image *image, const icseg_labels *labels) {
     int dull = 0;
     for (uint64_t stream = 0; stream < 200; stream++) {
@@ -266,11 +267,11 @@ static int count_dull(const icseg_augment_options *o, const icseg_image *image, 
     return dull;
 }
 
-static void crops_of_mostly_one_class_are_drawn_again(void **state) {
+static void crops_of_mostly_one_class_are_replaced(void **state) {
     (void)state;
     icseg_image image;
     icseg_labels labels;
-    picture_open(&image, &labels, 64, 16);
+    open_pair(&image, &labels, 64, 16);
     for (int32_t i = 0; i < 64 * 16; i++) { /* left half: class 0 and ignored pixels; right half: two classes in turn */
         int32_t x = i % 64;
         labels.data[i] = (int16_t)(x < 32 ? (x % 3 ? 0 : -1) : 1 + x % 2);
@@ -279,25 +280,25 @@ static void crops_of_mostly_one_class_are_drawn_again(void **state) {
     assert_in_range(count_dull(&o, &image, &labels), 50, 150);
     o.crop_max_share = 0.75;
     assert_in_range(count_dull(&o, &image, &labels), 0, 2);
-    for (int32_t i = 0; i < 64 * 16; i++) labels.data[i] = 2; /* nothing better to be had: it ends all the same */
+    for (int32_t i = 0; i < 64 * 16; i++) labels.data[i] = 2; /* no crop is better: the search must end */
     assert_int_equal(count_dull(&o, &image, &labels), 200);
     for (int32_t i = 0; i < 64 * 16; i++) labels.data[i] = -1;
     assert_int_equal(count_dull(&o, &image, &labels), 0);
-    picture_close(&image, &labels);
+    close_pair(&image, &labels);
 }
 
 static void photometric_distortion_keeps_its_ranges(void **state) {
     (void)state;
     icseg_image image;
     icseg_labels labels;
-    picture_open(&image, &labels, 2, 1);
+    open_pair(&image, &labels, 2, 1);
     labels.data[0] = 0, labels.data[1] = 1;
     const uint8_t pixels[6] = {100, 100, 100, 160, 80, 80}; /* grey; red at half saturation */
     memcpy(image.data, pixels, 6);
     icseg_augment_options o = plain(1, 2);
     o.photometric = true;
-    int low = 255, high = 0, same = 0, grey_same = 0, most_green = 0, most_blue = 0;
-    double most_saturated = 0, least_saturated = 1;
+    int low = 255, high = 0, same = 0, grey_same = 0, max_green = 0, max_blue = 0;
+    double max_saturation = 0, min_saturation = 1;
     for (uint64_t stream = 0; stream < 3000; stream++) {
         sample s = augment(&o, stream, &image, &labels);
         int v[6];
@@ -307,16 +308,17 @@ static void photometric_distortion_keeps_its_ranges(void **state) {
         high = v[0] > high ? v[0] : high;
         grey_same += v[0] == 100;
         same += v[0] == 100 && v[3] == 160 && v[4] == 80 && v[5] == 80;
-        assert_true(v[3] >= v[4] && v[3] >= v[5]); /* hue turns by less than a sixth: red stays the largest */
+        assert_true(v[3] >= v[4] &&
+                    v[3] >= v[5]); /* the hue changes by less than a sixth of a turn: red remains the largest */
         int least = v[4] < v[5] ? v[4] : v[5];
         if (v[0] == 100 &&
             v[3] == 160) { /* neither brightness nor contrast: V is kept, S times 0.5..1.5, hue within 36 degrees */
             double saturation = 1 - least / 160.0, turn = (v[4] > v[5] ? v[4] - v[5] : v[5] - v[4]) / (160.0 - least);
             assert_true(saturation > 0.245 && saturation < 0.755 && turn <= 0.62);
-            if (saturation > most_saturated) most_saturated = saturation;
-            if (saturation < least_saturated) least_saturated = saturation;
-            if (v[4] - v[5] > most_green) most_green = v[4] - v[5];
-            if (v[5] - v[4] > most_blue) most_blue = v[5] - v[4];
+            if (saturation > max_saturation) max_saturation = saturation;
+            if (saturation < min_saturation) min_saturation = saturation;
+            if (v[4] - v[5] > max_green) max_green = v[4] - v[5];
+            if (v[5] - v[4] > max_blue) max_blue = v[5] - v[4];
         }
         sample_close(&s);
     }
@@ -324,15 +326,15 @@ static void photometric_distortion_keeps_its_ranges(void **state) {
     assert_in_range(high, 186, 198);      /* (100 + 32) * 1.5 */
     assert_in_range(grey_same, 680, 850); /* 1/4 and those that round to no change */
     assert_in_range(same, 140, 250);      /* 1/16 */
-    assert_true(most_saturated > 0.7 && least_saturated < 0.3 && most_green > 45 && most_blue > 45);
-    picture_close(&image, &labels);
+    assert_true(max_saturation > 0.7 && min_saturation < 0.3 && max_green > 45 && max_blue > 45);
+    close_pair(&image, &labels);
 }
 
-static void colours_survive_a_turn_by_nothing(void **state) {
-    (void)state; /* distortion that changes no colour beyond rounding: saturation and hue go there and back */
+static void distortion_that_changes_nothing_preserves_colours(void **state) {
+    (void)state; /* some streams change nothing: converting saturation and hue and back must not either */
     icseg_image image;
     icseg_labels labels;
-    picture_open(&image, &labels, 64, 64);
+    open_pair(&image, &labels, 64, 64);
     icseg_augment_options o = plain(64, 64), off = o;
     o.photometric = true;
     sample plain_sample = augment(&off, 0, &image, &labels);
@@ -345,10 +347,10 @@ static void colours_survive_a_turn_by_nothing(void **state) {
     }
     assert_in_range(whole, 1, 12);
     sample_close(&plain_sample);
-    picture_close(&image, &labels);
+    close_pair(&image, &labels);
 }
 
-static void normalised_values_are_clips(void **state) {
+static void normalised_values_equal_those_of_clip(void **state) {
     (void)state;
     uint8_t pixels[6] = {0, 128, 255, 255, 0, 7};
     icseg_image image = {2, 1, pixels};
@@ -388,7 +390,7 @@ static void options_and_sizes_that_cannot_work_are_refused(void **state) {
     icseg_labels labels, other;
     float out[48];
     int16_t out_labels[16];
-    picture_open(&image, &labels, 5, 6);
+    open_pair(&image, &labels, 5, 6);
     assert_int_equal(icseg_labels_create(&other, 6, 5, NULL), ICSEG_OK);
     icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
     assert_int_equal(icseg_augment(&good, &rng, &image, &other, out, out_labels, &error), ICSEG_ERROR_SHAPE);
@@ -401,7 +403,7 @@ static void options_and_sizes_that_cannot_work_are_refused(void **state) {
     }
     assert_in_range(n, 3, 20);
     icseg_labels_close(&other);
-    picture_close(&image, &labels);
+    close_pair(&image, &labels);
 }
 
 int main(void) {
@@ -409,12 +411,12 @@ int main(void) {
         cmocka_unit_test(cropping_first_equals_resizing_first),
         cmocka_unit_test(sides_follow_short_and_long_limit),
         cmocka_unit_test(scales_are_uniform_between_the_bounds),
-        cmocka_unit_test(flipping_mirrors_picture_and_labels),
-        cmocka_unit_test(labels_lie_where_their_pixels_lie),
-        cmocka_unit_test(crops_of_mostly_one_class_are_drawn_again),
+        cmocka_unit_test(flipping_mirrors_image_and_labels),
+        cmocka_unit_test(labels_stay_with_their_pixels),
+        cmocka_unit_test(crops_of_mostly_one_class_are_replaced),
         cmocka_unit_test(photometric_distortion_keeps_its_ranges),
-        cmocka_unit_test(colours_survive_a_turn_by_nothing),
-        cmocka_unit_test(normalised_values_are_clips),
+        cmocka_unit_test(distortion_that_changes_nothing_preserves_colours),
+        cmocka_unit_test(normalised_values_equal_those_of_clip),
         cmocka_unit_test(options_and_sizes_that_cannot_work_are_refused),
     };
     return cmocka_run_group_tests_name("augment", tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * diagnostics/bench: figures of each mode, profiles whose rows add up, bad input, cancellation. */
+ * diagnostics/bench: the figures of each mode, the sums of profiles, bad input, cancellation. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static icseg_bench *open_bench(const icseg_bench_options *options) {
     return bench;
 }
 
-static void each_mode_has_its_figures(void **state) {
+static void each_mode_returns_its_figures(void **state) {
     (void)state;
     for (int mode = ICSEG_BENCH_INFER; mode <= ICSEG_BENCH_TEXT; mode++) {
         icseg_bench_options o = small((icseg_bench_mode)mode);
@@ -50,7 +50,7 @@ static void each_mode_has_its_figures(void **state) {
     }
 }
 
-/* The same total however it is summed, and a backward pass in training only. */
+/* The total does not depend on the key, and only training has a backward pass. */
 static void profiles_add_up(void **state) {
     (void)state;
     for (int mode = ICSEG_BENCH_INFER; mode <= ICSEG_BENCH_TRAIN; mode++) {
@@ -80,7 +80,7 @@ static void profiles_add_up(void **state) {
             assert_true(key != ICSEG_BENCH_NODE || count > nodes);
         }
         assert_true(bytes > 0 && bytes <= (double)r.activation_bytes);
-        assert_true(seconds < 100 * r.median_seconds); /* of a run, not of all runs in some other unit */
+        assert_true(seconds < 100 * r.median_seconds); /* per run, in seconds */
         assert_int_equal(icseg_bench_profile_text(bench, &text, &error), ICSEG_OK);
         assert_non_null(strstr(text, "alive at peak memory"));
         icseg_buffer_free(text);
@@ -164,7 +164,7 @@ static void running_out_of_memory_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_mode_has_its_figures),
+        cmocka_unit_test(each_mode_returns_its_figures),
         cmocka_unit_test(profiles_add_up),
         cmocka_unit_test(bad_input_and_cancellation_are_errors),
         cmocka_unit_test(running_out_of_memory_is_an_error),

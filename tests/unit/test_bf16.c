@@ -424,7 +424,7 @@ static void near_f32(const char *preset) {
 static void a_resnet_stays_near_f32(void **state) { (void)state, near_f32("tiny-resnet"); }
 static void a_vit_stays_near_f32(void **state) { (void)state, near_f32("tiny-vit"); }
 
-static void memory_that_runs_out_anywhere_is_a_status(void **state) {
+static void every_failed_allocation_is_reported(void **state) {
     (void)state;
     static float out[1 << 16];
     icseg_model *m = test_model("tiny-resnet", CLASSES, 4);
@@ -481,7 +481,7 @@ int main(void) {
         cmocka_unit_test(dropout_masks_agree_after_casts),
         cmocka_unit_test(a_resnet_stays_near_f32),
         cmocka_unit_test(a_vit_stays_near_f32),
-        cmocka_unit_test(memory_that_runs_out_anywhere_is_a_status),
+        cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests_name("bf16", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Class embeddings that no image has a part in are computed once, shared by all sessions, and follow their parameters.
+ * Class embeddings that do not depend on the image are computed once, and again when their parameters change.
  */
 #include <math.h>
 #include <setjmp.h>
@@ -35,7 +35,7 @@ static icseg_model *model_with(icseg_prompt prompt, bool post_prompt) {
     return m;
 }
 
-/* Text and logits of one image of this width, one after the other. */
+/* Class embeddings and logits of one image of this width. */
 static int64_t outputs(icseg_session *session, int64_t width, int32_t plain, float *out) {
     static float image[SIDE * 2 * SIDE * 3];
     icseg_network_options options;
@@ -76,7 +76,7 @@ static void same_as_plain(icseg_session *session, int64_t width) {
 
 static void change(icseg_model *m, const char *name) {
     icseg_param *p = icseg_params_find(m->params, name);
-    if (!p) fail_msg("the model has no %s", name);
+    if (!p) fail_msg("the model does not have %s", name);
     for (int64_t i = 0; i < p->count; i++) p->data[i] = 1.3f * p->data[i] + 0.02f;
     p->version++;
 }
@@ -90,7 +90,7 @@ static void fixed_text_is_computed_once_and_follows_its_parameters(void **state)
         same_as_plain(session, SIDE);
         uint64_t version = session->text.version;
         assert_true(version > 0);
-        session->text.data[0] += 100; /* a mark that a second computation would wipe out */
+        session->text.data[0] += 100; /* a mark that a second computation would overwrite */
         float mark = session->text.data[0];
         static float out[1 << 18];
         outputs(session, 2 * SIDE, 0, out);
@@ -106,7 +106,7 @@ static void fixed_text_is_computed_once_and_follows_its_parameters(void **state)
     }
 }
 
-static void text_of_instance_prompts_is_not_kept(void **state) {
+static void text_of_instance_prompts_is_not_cached(void **state) {
     icseg_model *m = model_with(ICSEG_PROMPT_INSTANCE, false);
     icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
     (void)state;
@@ -116,7 +116,7 @@ static void text_of_instance_prompts_is_not_kept(void **state) {
     icseg_model_close(&m);
 }
 
-static void memory_that_runs_out_anywhere_is_a_status(void **state) {
+static void every_failed_allocation_is_reported(void **state) {
     icseg_network_options options;
     icseg_status status = ICSEG_ERROR_MEMORY;
     (void)state;
@@ -145,8 +145,8 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_text_is_computed_once_and_follows_its_parameters),
-        cmocka_unit_test(text_of_instance_prompts_is_not_kept),
-        cmocka_unit_test(memory_that_runs_out_anywhere_is_a_status),
+        cmocka_unit_test(text_of_instance_prompts_is_not_cached),
+        cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests_name("cached text", tests, NULL, NULL);
 }

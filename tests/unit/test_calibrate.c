@@ -41,7 +41,7 @@ static void ranges_are_kept_by_layer(void **state) {
     for (int i = 0; i < MANY; i++) layer[i] = (icseg_param){.index = i};
     for (int i = MANY - 1; i >= 0; i -= 2) ok(icseg_activation_ranges_set(r, &layer[i], (float)i, &error));
     ok(icseg_activation_ranges_set(r, &layer[7], 0.5f, &error));
-    ok(icseg_activation_ranges_set(r, &layer[9], 0, &error)); /* seen, and always zero */
+    ok(icseg_activation_ranges_set(r, &layer[9], 0, &error)); /* recorded, always zero */
     assert_int_equal(icseg_activation_ranges_count(r), MANY / 2);
     ok(icseg_activation_ranges_copy(copy, r, &error));
     for (int i = 0; i < MANY; i++) {
@@ -110,7 +110,7 @@ static void the_range_fits_most_values(void **state) {
     assert_true(normal > 2.5f && normal < 4.5f);
     x[17] = -12;
     float outlier = range_of(x);
-    assert_true(outlier >= 3 && outlier < 11); /* one value out of many does not set the scale */
+    assert_true(outlier >= 3 && outlier < 11); /* a single value does not determine the range */
     for (int i = 0; i < COUNT; i++) x[i] = 1e-7f;
     assert_true(range_of(x) > 0.9e-7f && range_of(x) < 1.1e-7f);
     for (int i = 0; i < COUNT; i++) x[i] = 1e-37f;
@@ -119,7 +119,7 @@ static void the_range_fits_most_values(void **state) {
     assert_true(range_of(x) == 0);
 }
 
-static void an_input_that_is_not_finite_ends_a_calibration(void **state) {
+static void an_input_that_is_not_finite_stops_the_calibration(void **state) {
     (void)state;
     static float x[COUNT];
     const float bad[] = {NAN, INFINITY, -INFINITY};
@@ -202,7 +202,7 @@ static void calibrated(const char *preset) {
 static void a_resnet_is_calibrated_saved_and_opened(void **state) { (void)state, calibrated("tiny-resnet"); }
 static void a_vit_is_calibrated_saved_and_opened(void **state) { (void)state, calibrated("tiny-vit"); }
 
-static void a_calibration_covers_every_layer_whatever_the_prompts_are(void **state) {
+static void a_calibration_covers_every_layer_for_every_kind_of_prompt(void **state) {
     (void)state;
     static const icseg_prompt prompts[] = {ICSEG_PROMPT_TEMPLATE, ICSEG_PROMPT_STATIC, ICSEG_PROMPT_INSTANCE};
     for (int i = 0; i < 6; i++) {
@@ -233,7 +233,7 @@ static void a_calibration_covers_every_layer_whatever_the_prompts_are(void **sta
     }
 }
 
-/* A checkpoint whose ranges are `text`. */
+/* Writes a checkpoint whose ranges are `text`. */
 static icseg_status open_with(const char *text, icseg_model **opened) {
     const char *path = test_scratch("ranges.safetensors");
     icseg_model *m = test_model("tiny-resnet", CLASSES, 2);
@@ -272,7 +272,7 @@ static void damaged_ranges_are_refused(void **state) {
     }
 }
 
-/* Ranges for the first `count` layers, all `value`; the layer after them has `other`. */
+/* Writes ranges for the first `count` layers, all `value`; the next layer has `other`. */
 static void write_ranges(char *text, size_t size, int count, const char *value, const char *other) {
     icseg_model *m = test_model("tiny-resnet", CLASSES, 2);
     size_t length = (size_t)snprintf(text, size, "{\"version\": 2, \"ranges\": {");
@@ -296,8 +296,8 @@ static int count_layers(void) {
     return found.layers;
 }
 
-/* The checkpoint opens and runs in f32, but not in int8: the error has `piece` and the remedy. */
-static void cannot_be_used(const char *text, const char *piece) {
+/* The checkpoint opens and runs in f32, but not in int8: the error contains `piece` and the remedy. */
+static void is_unusable(const char *text, const char *piece) {
     icseg_session_options int8 = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
     icseg_model_calibration found = {ICSEG_MODEL_CALIBRATION_INIT};
     icseg_model *m;
@@ -315,23 +315,23 @@ static void cannot_be_used(const char *text, const char *piece) {
     icseg_model_close(&m);
 }
 
-static void a_calibration_that_int8_cannot_use_is_refused_when_int8_is_asked_for(void **state) {
+static void a_calibration_that_int8_cannot_use_is_refused_for_int8_only(void **state) {
     (void)state;
     static char text[1 << 16];
     int layers = count_layers();
     char piece[96];
-    cannot_be_used("{}", "another version");
-    cannot_be_used("{\"visual.conv1.conv2d_fused\": 1.5}", "another version"); /* version 1: names of nodes */
-    cannot_be_used("{\"version\": 3, \"ranges\": {}}", "another version");
+    is_unusable("{}", "another version");
+    is_unusable("{\"visual.conv1.conv2d_fused\": 1.5}", "another version"); /* version 1: names of nodes */
+    is_unusable("{\"version\": 3, \"ranges\": {}}", "another version");
     for (int covered = 0; covered < layers; covered += layers - 1) {
         write_ranges(text, sizeof text, covered, "2.5", NULL);
         snprintf(piece, sizeof piece, "covers %d of %d layers; calibrate the model again", covered, layers);
-        cannot_be_used(text, piece);
+        is_unusable(text, piece);
     }
     const char *implausible[] = {"3e38", "1e7", "1e-9", "1e-38"};
     for (size_t i = 0; i < sizeof implausible / sizeof *implausible; i++) {
         write_ranges(text, sizeof text, layers - 1, "2.5", implausible[i]);
-        cannot_be_used(text, "is plausible; calibrate the model again");
+        is_unusable(text, "is plausible; calibrate the model again");
     }
 }
 
@@ -363,12 +363,12 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_kept_by_layer),
         cmocka_unit_test(the_range_fits_most_values),
-        cmocka_unit_test(an_input_that_is_not_finite_ends_a_calibration),
+        cmocka_unit_test(an_input_that_is_not_finite_stops_the_calibration),
         cmocka_unit_test(a_resnet_is_calibrated_saved_and_opened),
         cmocka_unit_test(a_vit_is_calibrated_saved_and_opened),
-        cmocka_unit_test(a_calibration_covers_every_layer_whatever_the_prompts_are),
+        cmocka_unit_test(a_calibration_covers_every_layer_for_every_kind_of_prompt),
         cmocka_unit_test(damaged_ranges_are_refused),
-        cmocka_unit_test(a_calibration_that_int8_cannot_use_is_refused_when_int8_is_asked_for),
+        cmocka_unit_test(a_calibration_that_int8_cannot_use_is_refused_for_int8_only),
         cmocka_unit_test(a_complete_calibration_is_used_and_layers_are_counted_by_precision),
     };
     return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);

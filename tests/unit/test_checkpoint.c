@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Checkpoints: the same model comes back, other element types, files that are cut or do not fit, failing writes. */
+ * Checkpoints: a saved model opens unchanged; other element types; truncated and invalid files; failing writes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +60,7 @@ static icseg_model *open_model(const char *path) {
 
 /* `other` cannot be opened; the message contains the file's name and `piece`. */
 static void refused(icseg_status status, const char *piece) {
-    icseg_model *model = (icseg_model *)whole; /* not NULL: must be cleared */
+    icseg_model *model = (icseg_model *)whole; /* not NULL: the call must clear it */
     icseg_error error = {0};
     icseg_status got = icseg_model_open(&model, other, &error);
     if (got == ICSEG_OK || (status != ICSEG_OK && got != status) || !strstr(error.message, "other.safetensors") ||
@@ -69,7 +69,7 @@ static void refused(icseg_status status, const char *piece) {
     assert_null(model);
 }
 
-static void the_same_model_comes_back(void **state) {
+static void a_saved_model_opens_unchanged(void **state) {
     icseg_model *model = open_model(whole);
     unsigned char *a, *b;
     size_t size[2];
@@ -204,7 +204,7 @@ static void unit(const float *v, int32_t size, double *out) {
     for (int32_t i = 0; i < size; i++) out[i] = (double)v[i] / sqrt(squares);
 }
 
-static void synonyms_are_averaged_and_come_back(void **state) {
+static void synonyms_are_averaged_and_stored(void **state) {
     static const char *const single[] = {"wall", "building", "edifice"}, *const names[] = {"wall", "building"};
     static const char *const synonyms[] = {"wall", "building, edifice; building"};
     icseg_model *apart = model_with(3, single, NULL), *mean = model_with(2, names, synonyms);
@@ -233,14 +233,14 @@ static void synonyms_are_averaged_and_come_back(void **state) {
     icseg_model_close(&apart);
 }
 
-static void a_file_cut_anywhere_is_refused(void **state) {
+static void a_file_truncated_anywhere_is_refused(void **state) {
     unsigned char *bytes;
     size_t size;
     (void)state;
     assert_int_equal(icseg_file_read(whole, LIMIT, &bytes, &size, NULL), ICSEG_OK);
     assert_true(size > 20000);
     for (size_t keep = 0; keep < size; keep += 100) {
-        FILE *f = fopen(other, "wb"); /* not icseg_file_write: its fsync would take most of the time */
+        FILE *f = fopen(other, "wb"); /* icseg_file_write would spend most of the time in fsync */
         assert_non_null(f);
         assert_int_equal(fwrite(bytes, 1, keep, f), keep);
         assert_int_equal(fclose(f), 0);
@@ -253,10 +253,10 @@ static void a_file_cut_anywhere_is_refused(void **state) {
 
 /* How `other` differs from `whole`. */
 typedef struct change {
-    const char *drop, *add;       /* a tensor left out; one more tensor */
-    const char *reshape, *retype; /* a tensor given another shape; another element type */
-    const char *key, *value;      /* metadata replaced */
-    icseg_dtype dtype;            /* of all tensors, when `convert` */
+    const char *drop, *add;       /* a tensor to leave out; one to add */
+    const char *reshape, *retype; /* a tensor that gets another shape; another element type */
+    const char *key, *value;      /* metadata to replace */
+    icseg_dtype dtype;            /* of all tensors, if `convert` */
     bool convert;
 } change;
 
@@ -326,7 +326,7 @@ static void half_and_double_precision_are_read(void **state) {
     icseg_model_close(&first);
 }
 
-static void tensors_that_do_not_fit_are_named(void **state) {
+static void invalid_tensors_are_named(void **state) {
     icseg_model *model = open_model(whole);
     (void)state;
     for (int64_t i = 0; i < icseg_params_count(model->params); i++) {
@@ -343,7 +343,7 @@ static void tensors_that_do_not_fit_are_named(void **state) {
     refused(ICSEG_ERROR_FORMAT, "ln_final.bias");
 }
 
-static void metadata_that_does_not_fit_is_named(void **state) {
+static void invalid_metadata_is_named(void **state) {
     static const struct {
         const char *key, *value;
     } bad[] = {{"icpc.classes", "[\"a\", \"b\"]"},
@@ -372,7 +372,7 @@ static void metadata_that_does_not_fit_is_named(void **state) {
         write_other(&(change){.key = bad[i].key, .value = bad[i].value});
         refused(ICSEG_OK, bad[i].key);
     }
-    write_other(&(change){.key = "icpc.config", .value = "{}"}); /* a whole RN50 with 150 classes */
+    write_other(&(change){.key = "icpc.config", .value = "{}"}); /* describes an RN50 with 150 classes */
     refused(ICSEG_OK, "");
 }
 
@@ -430,8 +430,8 @@ int main(void) {
         cmocka_unit_test(synonyms_are_averaged_and_come_back),
         cmocka_unit_test(a_file_cut_anywhere_is_refused),
         cmocka_unit_test(half_and_double_precision_are_read),
-        cmocka_unit_test(tensors_that_do_not_fit_are_named),
-        cmocka_unit_test(metadata_that_does_not_fit_is_named),
+        cmocka_unit_test(invalid_tensors_are_named),
+        cmocka_unit_test(invalid_metadata_is_named),
         cmocka_unit_test(a_failed_save_keeps_the_old_file),
         cmocka_unit_test(running_out_of_memory_while_opening_leaks_nothing),
     };

@@ -20,7 +20,7 @@ static const char *write_list(const char *text) {
     return path;
 }
 
-static void a_file_gives_names_and_synonyms(void **state) {
+static void a_file_contains_names_and_synonyms(void **state) {
     (void)state;
     icseg_class_list *list;
     icseg_error error;
@@ -125,10 +125,8 @@ static void running_out_of_memory_is_an_error_each_time(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_gives_names_and_synonyms),
-        cmocka_unit_test(a_long_list_is_read),
-        cmocka_unit_test(published_lists_have_their_classes),
-        cmocka_unit_test(wrong_calls_are_errors),
+        cmocka_unit_test(a_file_contains_names_and_synonyms),          cmocka_unit_test(a_long_list_is_read),
+        cmocka_unit_test(published_lists_have_their_classes),          cmocka_unit_test(wrong_calls_are_errors),
         cmocka_unit_test(running_out_of_memory_is_an_error_each_time),
     };
     return cmocka_run_group_tests_name("classes", tests, test_scratch_open, test_scratch_close);

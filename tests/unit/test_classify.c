@@ -109,7 +109,7 @@ static icseg_config config_of(int model) {
     return c;
 }
 
-/* Changes a tensor before it is written; false leaves it out. */
+/* Changes a tensor before it is written; returns false to leave it out. */
 typedef bool edit_tensor(const char *name, icseg_shape *shape, float *values);
 
 static void write_weights(const char *path, int model, edit_tensor *change) {
@@ -145,7 +145,7 @@ static icseg_image make_image(int32_t width, int32_t height) {
     return image;
 }
 
-static icseg_image picture_at(int index) {
+static icseg_image image_at(int index) {
     static const int32_t sizes[PICTURES][2] = {{80, 70}, {50, 131}, {96, 96}, {33, 90}};
     return make_image(sizes[index][0], sizes[index][1]);
 }
@@ -186,7 +186,7 @@ static int free_fixture(void **state) {
     return test_scratch_close(state);
 }
 
-/* Row `row` of "MODEL VARIANT KIND values..." agrees with ours. */
+/* Compares row `row` of "MODEL VARIANT KIND values..." with our values. */
 static void same_row(const char *model, int variant, const char *kind, int row, const float *ours, int count,
                      double tolerance) {
     char start[64];
@@ -221,7 +221,7 @@ static void small_models_have_the_public_codes_embeddings_and_probabilities(void
                 same_row(models[m].name, variant, "text", k, info->text + k * EMBED, EMBED, 1e-5);
             for (int i = 0; i < PICTURES; i++) {
                 float embedding[EMBED], probabilities[CLASSES], cosines[CLASSES], again[CLASSES];
-                icseg_image image = picture_at(i);
+                icseg_image image = image_at(i);
                 OK(icseg_classifier_embed(c, &image, embedding, &error));
                 OK(icseg_classifier_run(c, &image, probabilities, NULL, &error));
                 OK(icseg_classifier_score(c, embedding, again, cosines, &error));
@@ -238,7 +238,7 @@ static void small_models_have_the_public_codes_embeddings_and_probabilities(void
     }
 }
 
-static void resizing_is_pillows_to_the_bit(void **state) {
+static void resizing_equals_pillows_bit_for_bit(void **state) {
     (void)state;
     int lines = 0;
     for (const char *at = strstr(fixture, "resize "); at; at = strstr(at + 1, "resize "), lines++) {
@@ -272,18 +272,19 @@ static void windows_outside_the_image_are_refused(void **state) {
     icseg_image_close(&image);
 }
 
-/* --------------------------------------------------------------------------------------------- weights of other forms
+/* --------------------------------------------------------------------------------------------- weights in other
+ * formats
  */
 
 static void probabilities_of(const char *weights, float *out) {
     icseg_classifier *c = open_classifier(weights, 1);
-    icseg_image image = picture_at(1);
+    icseg_image image = image_at(1);
     OK(icseg_classifier_run(c, &image, out, NULL, &error));
     icseg_image_close(&image);
     icseg_classifier_close(&c);
 }
 
-static void converted_weights_give_the_same_bits(void **state) {
+static void converted_weights_produce_the_same_bits(void **state) {
     static const icseg_naming namings[] = {ICSEG_NAMING_ICSEG, ICSEG_NAMING_OPENAI, ICSEG_NAMING_HUGGINGFACE};
     (void)state;
     for (int m = 0; m < MODELS; m++) {
@@ -341,10 +342,10 @@ static icseg_model *segmentation_model(int model) {
     return out;
 }
 
-static void wider_resnets_start_a_segmentation_model_and_other_patches_do_not(void **state) {
+static void wider_resnets_initialise_a_segmentation_model_and_other_patches_do_not(void **state) {
     icseg_weights_report report = {0};
     (void)state;
-    write_weights(first, 1, NULL); /* RN50x4: widths that are no powers of 2 */
+    write_weights(first, 1, NULL); /* RN50x4: widths that are not powers of 2 */
     icseg_model *model = segmentation_model(1);
     OK(icseg_weights_init_model(model, first, &report, &error));
     const icseg_param *p = icseg_params_find(model->params, "visual.layer3.1.bn2.running_var");
@@ -366,7 +367,7 @@ static bool drop_scale(const char *name, icseg_shape *shape, float *values) {
     return strcmp(name, "logit_scale") != 0;
 }
 
-static void segmentation_models_have_encoders_but_no_scale(void **state) {
+static void segmentation_models_contain_encoders_but_not_the_logit_scale(void **state) {
     float out[CLASSES];
     (void)state;
     icseg_model *model = test_model("tiny-vit", 4, 1);
@@ -406,7 +407,7 @@ static bool drop_projection(const char *name, icseg_shape *shape, float *values)
 
 static bool two_scales(const char *name, icseg_shape *shape, float *values) {
     (void)values;
-    if (!strcmp(name, "visual.bn1.bias")) shape->dim[0] = 2; /* stays */
+    if (!strcmp(name, "visual.bn1.bias")) shape->dim[0] = 2; /* unchanged */
     if (!strcmp(name, "logit_scale")) *values = NAN;
     return true;
 }
@@ -446,7 +447,7 @@ static void impossible_classes_and_templates_are_refused(void **state) {
     refuses(&o, ICSEG_ERROR_ARGUMENT, "it does not contain a name");
     o.class_names = (const char *const[]){"cat", "caf\xe9", "dog"};
     refuses(&o, ICSEG_ERROR_ARGUMENT, "not UTF-8");
-    o.class_names = (const char *const[]){"cat", "a name of so many letters that the text has no room", "dog"};
+    o.class_names = (const char *const[]){"cat", "a name of so many letters that the text is too long", "dog"};
     refuses(&o, ICSEG_ERROR_ARGUMENT, "but the model accepts at most 46");
     o = good;
     o.templates = (const char *const[]){"a photo"};
@@ -461,7 +462,7 @@ static bool stop_late(void *user, const icseg_progress_event *event) {
     return ++*calls < 3;
 }
 
-static void many_texts_are_encoded_in_parts_and_can_be_stopped(void **state) {
+static void many_texts_are_encoded_in_batches_and_can_be_cancelled(void **state) {
     enum { MANY = 900 };
     static char names[MANY][24];
     static const char *list[MANY];
@@ -518,7 +519,7 @@ static void values_that_are_not_finite_are_reported(void **state) {
 
 static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
     icseg_status status = ICSEG_ERROR_MEMORY;
-    icseg_image image = picture_at(0);
+    icseg_image image = image_at(0);
     (void)state;
     write_weights(first, 3, NULL);
     icseg_classifier_options options = options_for(first, 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * eval/: confusion matrix and metrics against figures worked out by hand, the three conventions for absent classes, the
- * printed table and the JSON. */
+ * metrics/: confusion matrix and metrics compared with hand-worked values, the three conventions for absent classes,
+ * the printed table and the JSON. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 
 static icseg_labels row(int16_t *values, int32_t count) { return (icseg_labels){count, 1, values}; }
 
-/* Classes 0, 1 occur; 2 is predicted only; 3 occurs nowhere. Of 8 pixels one is ignored.
+/* Classes 0 and 1 occur in the labels, 2 only in the prediction, 3 nowhere. One of 8 pixels is ignored.
  * label      0 0 0 1 1 1 1 -        0: hit 2, label 3, predicted 3 -> IoU 2/4
  * prediction 0 0 2 1 1 0 1 9        1: hit 3, label 4, predicted 3 -> IoU 3/4       2: IoU 0/1 */
 static icseg_confusion example(void) {
@@ -30,7 +30,7 @@ static icseg_confusion example(void) {
     return confusion;
 }
 
-static void figures_agree_with_those_worked_out_by_hand(void **state) {
+static void metrics_agree_with_hand_worked_values(void **state) {
     (void)state;
     icseg_confusion confusion = example();
     assert_int_equal(confusion.count[0 * 4 + 2], 1); /* row = label */
@@ -58,7 +58,7 @@ static void absent_classes_follow_each_of_the_three_conventions(void **state) {
     icseg_confusion confusion = example();
     icseg_metrics m = {ICSEG_METRICS_INIT};
     assert_int_equal(icseg_metrics_compute(&m, &confusion, NULL), ICSEG_OK);
-    NEAR(m.iou[2], 0); /* predicted, never right */
+    NEAR(m.iou[2], 0); /* predicted, never correctly */
     assert_true(isnan(m.accuracy[2]) && isnan(m.iou[3]) && isnan(m.accuracy[3]));
     assert_int_equal(m.counted, 3);
     NEAR(m.miou, (0.5 + 0.75 + 0) / 3);
@@ -66,7 +66,7 @@ static void absent_classes_follow_each_of_the_three_conventions(void **state) {
     NEAR(m.miou_all, (0.5 + 0.75) / 4);
     icseg_metrics_close(&m);
     icseg_confusion_close(&confusion);
-    assert_int_equal(icseg_confusion_create(&confusion, 2, NULL), ICSEG_OK); /* not one labelled pixel */
+    assert_int_equal(icseg_confusion_create(&confusion, 2, NULL), ICSEG_OK); /* without labelled pixels */
     assert_int_equal(icseg_metrics_compute(&m, &confusion, NULL), ICSEG_OK);
     assert_true(isnan(m.miou) && isnan(m.aacc) && isnan(m.macc) && isnan(m.miou_labelled) && isnan(m.miou_all));
     icseg_metrics_close(&m);
@@ -86,7 +86,7 @@ static void values_out_of_range_are_refused_and_nothing_is_counted(void **state)
         icseg_labels a = {2, 2, fine}, b = {2, 2, wrong};
         assert_int_equal(icseg_confusion_add(&confusion, &a, &b, &error), ICSEG_ERROR_DATA);
         assert_non_null(strstr(error.message, "prediction"));
-        assert_non_null(strstr(error.message, "x 1, y 1; expected 0 to 3"));
+        assert_non_null(strstr(error.message, "x=1, y=1; expected 0 to 3"));
         assert_int_equal(icseg_confusion_add(&confusion, &b, &a, &error), ICSEG_ERROR_DATA);
         assert_non_null(strstr(error.message, "label"));
     }
@@ -94,7 +94,7 @@ static void values_out_of_range_are_refused_and_nothing_is_counted(void **state)
     icseg_labels a = {2, 2, values}, b = {4, 1, values};
     assert_int_equal(icseg_confusion_add(&confusion, &a, &b, &error), ICSEG_ERROR_SHAPE);
     assert_non_null(strstr(error.message, "2 x 2"));
-    int16_t unpredicted[] = {-1, 1, 0, 0}; /* "ignore" is no prediction */
+    int16_t unpredicted[] = {-1, 1, 0, 0}; /* "ignore" is not a prediction */
     b = (icseg_labels){2, 2, unpredicted};
     assert_int_equal(icseg_confusion_add(&confusion, &a, &b, &error), ICSEG_ERROR_DATA);
     assert_memory_equal(before, confusion.count, sizeof before);
@@ -103,13 +103,13 @@ static void values_out_of_range_are_refused_and_nothing_is_counted(void **state)
     assert_int_equal(icseg_confusion_create(&confusion, INT32_MAX, &error), ICSEG_ERROR_ARGUMENT);
 }
 
-static void eight_hundred_and_forty_seven_classes_work(void **state) {
+static void all_847_classes_work(void **state) {
     (void)state;
     enum { K = 847 };
     icseg_confusion confusion;
     assert_int_equal(icseg_confusion_create(&confusion, K, NULL), ICSEG_OK);
     static int16_t label[2 * K], prediction[2 * K];
-    for (int16_t c = 0; c < K; c++) { /* each class twice: once right, once taken for the next */
+    for (int16_t c = 0; c < K; c++) { /* each class twice: once correct, once mistaken for the next */
         label[2 * c] = label[2 * c + 1] = prediction[2 * c] = c;
         prediction[2 * c + 1] = (int16_t)((c + 1) % K);
     }
@@ -125,7 +125,7 @@ static void eight_hundred_and_forty_seven_classes_work(void **state) {
     icseg_confusion_close(&confusion);
 }
 
-static void the_table_is_aligned_and_says_its_convention(void **state) {
+static void the_table_is_aligned_and_names_its_convention(void **state) {
     (void)state;
     icseg_confusion confusion = example();
     icseg_metrics m = {ICSEG_METRICS_INIT};
@@ -150,7 +150,7 @@ static void the_table_is_aligned_and_says_its_convention(void **state) {
                               "mIoU over the 3 of 4 classes that occur in labels or predictions; over those in the "
                               "labels: 62.50; with absent classes as 0: 31.25\n");
     icseg_buffer_free(text);
-    const char *broken[] = {"\xff\xfe", "\xe6\xad", "a", "\xf0"}; /* not UTF-8, cut short: no read past the end */
+    const char *broken[] = {"\xff\xfe", "\xe6\xad", "a", "\xf0"}; /* not UTF-8, truncated: must not read past the end */
     assert_int_equal(icseg_metrics_table(&m, broken, &text, NULL), ICSEG_OK);
     icseg_buffer_free(text);
     icseg_error error;
@@ -158,7 +158,7 @@ static void the_table_is_aligned_and_says_its_convention(void **state) {
     assert_null(text);
     broken[2] = NULL;
     assert_int_equal(icseg_metrics_table(&m, broken, &text, &error), ICSEG_ERROR_ARGUMENT);
-    assert_string_equal(error.message, "the name of class 2 is NULL");
+    assert_string_equal(error.message, "names[2] is NULL");
     assert_int_equal(icseg_metrics_json(&m, broken, &text, &error), ICSEG_ERROR_ARGUMENT);
     icseg_metrics_close(&m);
     icseg_confusion_close(&confusion);
@@ -166,7 +166,7 @@ static void the_table_is_aligned_and_says_its_convention(void **state) {
                      ICSEG_ERROR_ARGUMENT);
 }
 
-static void json_carries_every_figure_and_null_for_undefined(void **state) {
+static void json_contains_every_figure_and_null_for_undefined(void **state) {
     (void)state;
     icseg_confusion confusion = example();
     icseg_metrics m = {ICSEG_METRICS_INIT};
@@ -191,7 +191,7 @@ static void json_carries_every_figure_and_null_for_undefined(void **state) {
     icseg_confusion_close(&confusion);
 }
 
-static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
+static void a_failed_allocation_is_an_error_without_leaks(void **state) {
     (void)state;
     icseg_confusion confusion = example(), other;
     const char *names[] = {"a", "b", "c", "d"};
@@ -218,13 +218,13 @@ static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(figures_agree_with_those_worked_out_by_hand),
+        cmocka_unit_test(metrics_agree_with_hand_worked_values),
         cmocka_unit_test(absent_classes_follow_each_of_the_three_conventions),
         cmocka_unit_test(values_out_of_range_are_refused_and_nothing_is_counted),
-        cmocka_unit_test(eight_hundred_and_forty_seven_classes_work),
-        cmocka_unit_test(the_table_is_aligned_and_says_its_convention),
-        cmocka_unit_test(json_carries_every_figure_and_null_for_undefined),
-        cmocka_unit_test(a_failed_allocation_is_an_error_and_leaves_nothing),
+        cmocka_unit_test(all_847_classes_work),
+        cmocka_unit_test(the_table_is_aligned_and_names_its_convention),
+        cmocka_unit_test(json_contains_every_figure_and_null_for_undefined),
+        cmocka_unit_test(a_failed_allocation_is_an_error_without_leaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,7 +41,7 @@ static icseg_dataset_options in(const test_folder *f) {
     return o;
 }
 
-/* The text must hold every one of the given pieces. */
+/* The text must contain every piece. */
 static void has(const char *text, const char *const *pieces) {
     for (; *pieces; pieces++)
         if (!strstr(text, *pieces)) fail_msg("'%s' is not in: %s", *pieces, text);
@@ -62,7 +62,7 @@ static icseg_status check(const icseg_dataset_options *o, int threads, lines *l,
     return status;
 }
 
-/* The check finds only this problem, with one and with three threads, with the pieces in its text. */
+/* The check finds only this problem, whose text contains the pieces, with one and with three threads. */
 static void finds(const icseg_dataset_options *o, bool decode_images, const char *const *pieces) {
     for (int threads = 1; threads <= 3; threads += 2) {
         lines l = {.decode_images = decode_images};
@@ -79,7 +79,7 @@ static void finds(const icseg_dataset_options *o, bool decode_images, const char
 }
 #define assert_finds(options, ...) finds(options, false, (const char *const[]){__VA_ARGS__, NULL})
 
-static void a_fine_set_is_paired_counted_and_read(void **state) {
+static void a_valid_data_set_is_paired_counted_and_read(void **state) {
     (void)state;
     test_folder f = test_dataset_open("\xef\xbb\xbfsky\r\n  sea \r\n\xc3\xa4ther\r\n\r\n");
     test_write_pair(&f, "b", 16, 8, 2, 0);
@@ -119,7 +119,7 @@ static void a_fine_set_is_paired_counted_and_read(void **state) {
     test_dataset_close(&f);
 }
 
-/* One 4x1 mask of the values, read; the four labels. */
+/* Reads a 4x1 mask with these values; returns the four labels. */
 static void read_values(const icseg_dataset_options *o, int16_t out[4]) {
     icseg_dataset *d;
     icseg_image image;
@@ -168,7 +168,7 @@ static void stored_values_become_labels_by_the_rule(void **state) {
     test_dataset_close(&f);
 }
 
-static void sixteen_bits_hold_more_than_255_classes(void **state) {
+static void sixteen_bits_represent_more_than_255_classes(void **state) {
     (void)state;
     char names[300 * 4 + 1], *p = names;
     for (int i = 0; i < 300; i++) p += sprintf(p, "%03d\n", i);
@@ -184,7 +184,7 @@ static void sixteen_bits_hold_more_than_255_classes(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_class_of_several_names_goes_by_the_first_that_tells_it_apart(void **state) {
+static void a_class_with_several_names_is_called_by_the_first_unique_one(void **state) {
     (void)state;
     test_folder f = test_dataset_open("building, edifice\nbag\nbag; handbag\n, odd\ncar (red, new) , auto\n");
     icseg_dataset_options o = in(&f);
@@ -199,7 +199,7 @@ static void a_class_of_several_names_goes_by_the_first_that_tells_it_apart(void 
     test_dataset_close(&f);
 }
 
-static void values_out_of_range_are_named_with_the_remedy(void **state) {
+static void values_out_of_range_are_reported_with_the_remedy(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\nc\n");
     icseg_dataset_options o = in(&f);
@@ -233,7 +233,7 @@ static void values_out_of_range_are_named_with_the_remedy(void **state) {
     test_dataset_close(&f);
 }
 
-static void files_that_do_not_fit_are_named(void **state) {
+static void files_that_do_not_match_are_named(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\nc\n");
     icseg_dataset_options o = in(&f);
@@ -262,7 +262,7 @@ static void files_that_do_not_fit_are_named(void **state) {
     test_write_png(&f, "annotations/train/p.png", TEST_PNG_GREY, 8, 8, 4, values);
     test_write_jpeg(&f, "images/train/p.jpg", 8, 4, 6);
     assert_finds(&o, "the mask is 8x4, which matches", "without its EXIF rotation (4x8 with it)", "rotate the mask");
-    test_write_jpeg(&f, "images/train/p.jpg", 8, 4, 3); /* upside down: sizes agree */
+    test_write_jpeg(&f, "images/train/p.jpg", 8, 4, 3); /* upside down: the size is the same */
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_OK);
     icseg_dataset_summary_close(&s);
 
@@ -283,7 +283,7 @@ static void files_that_do_not_fit_are_named(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_hint_names_a_label_file_that_may_be_the_images(void **state) {
+static void a_hint_names_a_label_file_with_a_similar_name(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
@@ -324,7 +324,7 @@ static void a_truncated_image_is_found_when_images_are_checked(void **state) {
     test_remove(&f, "annotations/train/z.png");
     test_truncate(&f, "images/train/y.png", 300);
     finds(&o, true, (const char *const[]){"images/train/y.png", NULL});
-    l.decode_images = false; /* the header is whole */
+    l.decode_images = false; /* the header is complete */
     assert_int_equal(check(&o, 1, &l, &s, NULL), ICSEG_OK);
     icseg_dataset_summary_close(&s);
     test_dataset_close(&f);
@@ -339,7 +339,7 @@ static void a_label_file_cut_anywhere_is_a_problem(void **state) {
     unsigned char *whole;
     size_t size;
     assert_int_equal(icseg_file_read(test_path(&f, mask), 1 << 20, &whole, &size, NULL), ICSEG_OK);
-    for (size_t keep = 0; keep + 16 < size; keep += 3) { /* the last 12 bytes are IEND, before it a checksum */
+    for (size_t keep = 0; keep + 16 < size; keep += 3) { /* the last 12 bytes are IEND, preceded by a checksum */
         assert_int_equal(icseg_file_write(test_path(&f, mask), whole, keep, NULL), ICSEG_OK);
         lines l = {0};
         icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
@@ -371,20 +371,20 @@ static void masks_of_zero_and_255_are_recognised(void **state) {
                      "contain only 0 and", "store class numbers", "ignored values");
         lines l = {0};
         icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
-        o.ignore = (const int32_t[]){white}; /* as the message says */
+        o.ignore = (const int32_t[]){white}; /* the remedy of the message */
         o.ignore_count = 1;
         assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK);
         icseg_dataset_summary_close(&s);
         o.ignore_count = 0;
         test_write_png(&f, "annotations/train/8.png", TEST_PNG_GREY, bits, 2, 2, (const uint16_t[]){0, 1, 0, 0});
-        assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK); /* a class is there: 255 is what it should be */
+        assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK); /* with another class, 255 is what it should be */
         assert_int_equal(s.ignored, 5);
         icseg_dataset_summary_close(&s);
         test_dataset_close(&f);
     }
 }
 
-static void a_set_without_a_labelled_pixel_is_a_problem(void **state) {
+static void a_data_set_without_labelled_pixels_is_a_problem(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
@@ -394,7 +394,7 @@ static void a_set_without_a_labelled_pixel_is_a_problem(void **state) {
     test_dataset_close(&f);
 }
 
-static void problems_come_in_file_order_whatever_the_threads(void **state) {
+static void problems_are_in_file_order_for_any_number_of_threads(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
@@ -460,7 +460,7 @@ static void fails_to_open(const icseg_dataset_options *o, icseg_status status, c
 #define assert_fails_to_open(options, status, ...)                                                                     \
     fails_to_open(options, status, (const char *const[]){__VA_ARGS__, NULL})
 
-static void sets_that_cannot_be_opened_say_why(void **state) {
+static void errors_of_opening_name_the_cause(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = in(&f);
@@ -516,7 +516,7 @@ static void class_lists_are_checked(void **state) {
     const struct {
         const char *text, *piece;
     } cases[] = {{"\n \n", "no class names"},
-                 {"a\nb\n a\nb\n", "lines 1 and 3 are both 'a'"},
+                 {"a\nb\n a\nb\n", "lines 1 and 3 are both \"a\""},
                  {"a\n\nb\n", "line 2 is empty"},
                  {"a\nb\tc\n", "line 2 contains a control character"},
                  {"a\nb\xff\n", "line 2 is not UTF-8"},
@@ -544,7 +544,7 @@ static void class_lists_are_checked(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_set_without_splits_has_its_files_in_the_folders_themselves(void **state) {
+static void a_data_set_without_splits_has_its_files_directly_in_the_folders(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     const uint16_t values[3 * 4] = {0};
@@ -615,22 +615,22 @@ static void running_out_of_memory_is_an_error_each_time(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_fine_set_is_paired_counted_and_read),
+        cmocka_unit_test(a_valid_data_set_is_paired_counted_and_read),
         cmocka_unit_test(stored_values_become_labels_by_the_rule),
-        cmocka_unit_test(sixteen_bits_hold_more_than_255_classes),
-        cmocka_unit_test(a_class_of_several_names_goes_by_the_first_that_tells_it_apart),
-        cmocka_unit_test(values_out_of_range_are_named_with_the_remedy),
-        cmocka_unit_test(files_that_do_not_fit_are_named),
-        cmocka_unit_test(a_hint_names_a_label_file_that_may_be_the_images),
+        cmocka_unit_test(sixteen_bits_represent_more_than_255_classes),
+        cmocka_unit_test(a_class_with_several_names_is_called_by_the_first_unique_one),
+        cmocka_unit_test(values_out_of_range_are_reported_with_the_remedy),
+        cmocka_unit_test(files_that_do_not_match_are_named),
+        cmocka_unit_test(a_hint_names_a_label_file_with_a_similar_name),
         cmocka_unit_test(a_truncated_image_is_found_when_images_are_checked),
         cmocka_unit_test(a_label_file_cut_anywhere_is_a_problem),
         cmocka_unit_test(masks_of_zero_and_255_are_recognised),
-        cmocka_unit_test(a_set_without_a_labelled_pixel_is_a_problem),
-        cmocka_unit_test(problems_come_in_file_order_whatever_the_threads),
+        cmocka_unit_test(a_data_set_without_labelled_pixels_is_a_problem),
+        cmocka_unit_test(problems_are_in_file_order_for_any_number_of_threads),
         cmocka_unit_test(progress_is_reported_and_can_cancel),
-        cmocka_unit_test(sets_that_cannot_be_opened_say_why),
+        cmocka_unit_test(errors_of_opening_name_the_cause),
         cmocka_unit_test(class_lists_are_checked),
-        cmocka_unit_test(a_set_without_splits_has_its_files_in_the_folders_themselves),
+        cmocka_unit_test(a_data_set_without_splits_has_its_files_directly_in_the_folders),
         cmocka_unit_test(splits_are_the_folders_of_images),
         cmocka_unit_test(running_out_of_memory_is_an_error_each_time),
     };

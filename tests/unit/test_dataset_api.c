@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Data sets and imports as a program uses them: formats by name, iteration, fields and remedies, and wrong calls. */
+ * The public API of data sets and imports: formats by name, iteration, fields and remedies, wrong calls. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -84,13 +84,13 @@ static void import_formats_are_found_by_name(void **state) {
 
 /* ---- iteration ---- */
 
-static void samples_come_in_order_and_can_begin_anywhere(void **state) {
+static void samples_are_in_order_and_can_start_anywhere(void **state) {
     (void)state;
     test_folder f = make_set(3);
     icseg_dataset *d = open_set(&f);
     icseg_error error;
     icseg_dataset_sample s = {ICSEG_DATASET_SAMPLE_INIT};
-    for (int round = 0; round < 2; round++) { /* close makes it start again */
+    for (int round = 0; round < 2; round++) { /* close resets it */
         int count = 0;
         for (; icseg_dataset_next(d, &s, &error); count++) {
             assert_int_equal(s.index, count);
@@ -139,7 +139,7 @@ static void a_sample_that_fails_can_be_skipped(void **state) {
 
 static void keep_problem(void *user, const icseg_error *problem) { *(icseg_error *)user = *problem; }
 
-static void problems_name_the_field_that_helps(void **state) {
+static void problems_name_the_field_to_set(void **state) {
     (void)state;
     test_folder f = make_set(1);
     icseg_error problem = {0}, error;
@@ -176,9 +176,9 @@ static void note_message(void *user, icseg_message_level level, const char *text
     list->count++;
 }
 
-static void names_that_are_encoded_twice_are_reported_once(void **state) {
+static void misencoded_class_names_are_reported_once(void **state) {
     (void)state;
-    /* "café" as UTF-8, read as Latin-1 and written as UTF-8 again; "äther" is fine */
+    /* "café" in UTF-8, decoded as Latin-1 and encoded as UTF-8; "äther" is correct */
     test_folder f = test_dataset_open("caf\xc3\x83\xc2\xa9\n\xc3\xa4ther\nna\xc3\x83\xc2\xafve\n");
     message_list list = {0};
     icseg_progress progress = {ICSEG_PROGRESS_INIT, .message = note_message, .user = &list};
@@ -236,7 +236,8 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     fails(icseg_dataset_read(NULL, 0, &image, &labels, &e), ICSEG_ERROR_ARGUMENT, &e, "dataset is NULL");
     fails(icseg_dataset_read(d, 0, NULL, &labels, &e), ICSEG_ERROR_ARGUMENT, &e, "image is NULL");
     fails(icseg_dataset_read(d, 0, &image, NULL, &e), ICSEG_ERROR_ARGUMENT, &e, "labels is NULL");
-    fails(icseg_dataset_read(d, -1, &image, &labels, &e), ICSEG_ERROR_ARGUMENT, &e, "image -1 of a data set of 1");
+    fails(icseg_dataset_read(d, -1, &image, &labels, &e), ICSEG_ERROR_ARGUMENT, &e,
+          "index is -1; the data set has 1 images");
     fails(icseg_dataset_read(d, 1, &image, &labels, &e), ICSEG_ERROR_ARGUMENT, &e, "image 1 of a data set of 1");
     assert_true(!image.data && !labels.data);
     assert_null(icseg_dataset_image_path(d, 1));
@@ -334,7 +335,8 @@ static void wrong_calls_of_imports_are_errors(void **state) {
     o.split = "..";
     fails(icseg_import_run(&o, NULL, &s, &e), ICSEG_ERROR_ARGUMENT, &e, "split: ");
     o.split = NULL;
-    fails(icseg_import_run(&o, NULL, &s, &e), ICSEG_ERROR_DATA, &e, "does not contain files of a labelling tool");
+    fails(icseg_import_run(&o, NULL, &s, &e), ICSEG_ERROR_DATA, &e,
+          "does not contain files of a supported labelling tool");
     assert_int_equal(icseg_import_run(&o, NULL, NULL, NULL), ICSEG_ERROR_DATA);
     assert_int_equal(icseg_import_run(&o, &(icseg_progress){.report = NULL}, &s, &e), ICSEG_ERROR_ARGUMENT);
     test_dataset_close(&f);
@@ -344,10 +346,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(data_set_formats_are_found_by_name),
         cmocka_unit_test(import_formats_are_found_by_name),
-        cmocka_unit_test(samples_come_in_order_and_can_begin_anywhere),
+        cmocka_unit_test(samples_are_in_order_and_can_start_anywhere),
         cmocka_unit_test(a_sample_that_fails_can_be_skipped),
-        cmocka_unit_test(problems_name_the_field_that_helps),
-        cmocka_unit_test(names_that_are_encoded_twice_are_reported_once),
+        cmocka_unit_test(problems_name_the_field_to_set),
+        cmocka_unit_test(misencoded_class_names_are_reported_once),
         cmocka_unit_test(wrong_calls_of_data_sets_are_errors),
         cmocka_unit_test(structs_of_a_later_header_are_accepted),
         cmocka_unit_test(wrong_calls_of_imports_are_errors),

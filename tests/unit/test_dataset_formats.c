@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The published data sets, in miniature as they are unpacked: recognition, pairing, label rules, wrong editions, 847
- * classes from label file to confusion matrix and written mask. */
+ * The published data sets in miniature: recognition, pairing, label rules, wrong editions, 847 classes from label file
+ * to confusion matrix and written mask. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@
 #include "support/mat_files.h"
 #include "support/scratch.h"
 
-/* An empty folder, with these below it. */
+/* A folder with these empty subfolders. */
 static test_folder make(const char *const *folders) {
     test_folder f = {"/tmp/icseg_form_XXXXXX"};
     assert_non_null(mkdtemp(f.path));
@@ -74,7 +74,7 @@ static void has_labels(const icseg_dataset *d, int64_t index, size_t count, cons
     icseg_labels_close(&labels);
 }
 
-static void class_tables_are_whole_and_names_unique(void **state) {
+static void class_tables_are_complete_and_names_unique(void **state) {
     (void)state;
     test_folder f = make_folders("images/ADE/training/a/b");
     test_write_jpeg(&f, "images/ADE/training/a/b/ADE_train_1.jpg", 2, 1, 0);
@@ -155,7 +155,7 @@ static void predictions_have_ade20ks_colours(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_wrong_edition_of_ade20k_is_named(void **state) {
+static void the_wrong_edition_of_ade20k_is_named(void **state) {
     (void)state;
     test_folder parsing = make_ade20k(), full = make_folders("images/ADE/training/a/b", "images/ADE/validation"),
                 old = make_folders("images/training/a/abbey", "images/validation"),
@@ -193,7 +193,7 @@ static icseg_status check_set(const icseg_dataset *d, char first[1024], icseg_da
     return status;
 }
 
-static void labels_that_were_lowered_or_not_are_found(void **state) {
+static void labels_that_are_shifted_by_one_are_found(void **state) {
     (void)state;
     char text[1024];
     icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
@@ -288,7 +288,7 @@ static void cocostuff_1_0_counts_from_two(void **state) {
     (void)state;
     static const uint16_t holes[4] = {1, 2, 172, 12}, plain[4] = {1, 2, 172, 82};
     for (int i = 0; i < 4; i++) {
-        /* told by an id that 1.1 leaves out, or by the number of names */
+        /* recognised by an id that 1.1 skips, or by the number of names */
         test_mat kind = {.hdf5 = i & 1, .matio_class = MAT_C_UINT16, .names = i & 2 ? 172 : 0, .others_first = true};
         test_folder f = make_cocostuff(&kind, i & 2 ? plain : holes);
         icseg_dataset *d = open_set(&f, ICSEG_DATASET_AUTO, "train");
@@ -313,7 +313,7 @@ static void cocostuff_lists_and_values_are_checked(void **state) {
     fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "is listed twice");
     test_write_text(&f, "imageLists/train.txt", "\n");
     fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "no images");
-    char *old = malloc(100001); /* an old Macintosh's line ends */
+    char *old = malloc(100001); /* line breaks of classic Mac OS */
     for (int i = 0; i < 100000; i++) old[i] = i % 2 ? '\r' : 'x';
     old[100000] = '\0';
     test_write_text(&f, "imageLists/train.txt", old);
@@ -356,15 +356,15 @@ static void a_file_of_the_stem_without_the_suffix_is_not_a_label_file(void **sta
 
 /* ---- ADE20K-Full ---- */
 
-/* The stored colour of a class. */
+/* The colour in which a class is stored. */
 static void code(uint16_t rgb[3], int32_t k) {
     int32_t id = icseg_classes_ade20k_full[k].stored;
-    rgb[0] = (uint16_t)(id / 256 * 10 + id % 7); /* the last digit of red means nothing */
+    rgb[0] = (uint16_t)(id / 256 * 10 + id % 7); /* the last digit of red is not used */
     rgb[1] = (uint16_t)(id % 256);
     rgb[2] = (uint16_t)(k & 255); /* instances */
 }
 
-static void eight_hundred_classes_go_from_file_to_matrix_and_back(void **state) {
+static void all_847_classes_are_read_counted_and_written(void **state) {
     (void)state;
     enum { W = 29, H = 30 }; /* 870 pixels: every class once, then unknown objects */
     static uint16_t rgb[W * H][3];
@@ -372,7 +372,7 @@ static void eight_hundred_classes_go_from_file_to_matrix_and_back(void **state) 
     const char *folder = "images/ADE/training/urban/street/";
     char name[128];
     for (int k = 0; k < 847; k++) code(rgb[k], k);
-    rgb[860][0] = 120, rgb[860][1] = 94; /* an object, but none of the 847 */
+    rgb[860][0] = 120, rgb[860][1] = 94; /* an object that is not one of the 847 classes */
     snprintf(name, sizeof name, "%sADE_train_00000001.jpg", folder);
     test_write_jpeg(&f, name, W, H, 0);
     snprintf(name, sizeof name, "%sADE_train_00000001_seg.png", folder);
@@ -422,7 +422,7 @@ static void eight_hundred_classes_go_from_file_to_matrix_and_back(void **state) 
     test_dataset_close(&f);
 }
 
-static void the_sixteen_bit_form_of_the_full_set_is_read(void **state) {
+static void the_sixteen_bit_files_of_ade20k_full_are_read(void **state) {
     (void)state;
     test_folder f = make_folders("images_detectron2/training", "images_detectron2/validation",
                                  "annotations_detectron2/training", "annotations_detectron2/validation");
@@ -440,7 +440,7 @@ static void the_sixteen_bit_form_of_the_full_set_is_read(void **state) {
 }
 
 #ifndef ICSEG_NO_MATLAB
-static void opening_survives_lack_of_memory(void **state) {
+static void a_lack_of_memory_is_reported_by_opening(void **state) {
     (void)state;
     test_folder f = make_cocostuff(&(test_mat){.matio_class = MAT_C_UINT8}, (const uint16_t[]){0, 1, 182, 92});
     icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
@@ -466,23 +466,23 @@ static void opening_survives_lack_of_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(class_tables_are_whole_and_names_unique),
+        cmocka_unit_test(class_tables_are_complete_and_names_unique),
         cmocka_unit_test(ade20k_is_recognised_and_zero_is_unlabelled),
         cmocka_unit_test(predictions_have_ade20ks_colours),
-        cmocka_unit_test(a_wrong_edition_of_ade20k_is_named),
-        cmocka_unit_test(labels_that_were_lowered_or_not_are_found),
+        cmocka_unit_test(the_wrong_edition_of_ade20k_is_named),
+        cmocka_unit_test(labels_that_are_shifted_by_one_are_found),
 #ifdef ICSEG_NO_MATLAB
         cmocka_unit_test(a_build_without_matlab_files_says_so),
 #else
         cmocka_unit_test(cocostuff_1_1_has_cocos_ids),
         cmocka_unit_test(cocostuff_1_0_counts_from_two),
         cmocka_unit_test(cocostuff_lists_and_values_are_checked),
-        cmocka_unit_test(opening_survives_lack_of_memory),
+        cmocka_unit_test(a_lack_of_memory_is_reported_by_opening),
 #endif
         cmocka_unit_test(mmsegmentations_train_ids_are_read),
         cmocka_unit_test(a_file_of_the_stem_without_the_suffix_is_not_a_label_file),
-        cmocka_unit_test(eight_hundred_classes_go_from_file_to_matrix_and_back),
-        cmocka_unit_test(the_sixteen_bit_form_of_the_full_set_is_read),
+        cmocka_unit_test(all_847_classes_are_read_counted_and_written),
+        cmocka_unit_test(the_sixteen_bit_files_of_ade20k_full_are_read),
     };
     return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);
 }

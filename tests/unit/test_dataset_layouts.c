@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Data sets as they are found on disks: traces of other systems and programs in folders, names and lists. */
+ * Data sets with traces of other systems and programs: in folders, names and lists. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static void has_labels(const icseg_dataset *d, int64_t index, int count, const i
     icseg_labels_close(&read);
 }
 
-static void extensions_in_capitals_blanks_and_other_scripts_are_fine(void **state) {
+static void upper_case_extensions_blanks_and_other_scripts_are_accepted(void **state) {
     (void)state;
     test_folder f = test_dataset_open("\xef\xbb\xbfsky\r\nwater body\r\n");
     const uint16_t values[] = {0, 1, 1, 0};
@@ -63,7 +63,7 @@ static void extensions_in_capitals_blanks_and_other_scripts_are_fine(void **stat
     test_dataset_close(&f);
 }
 
-static void files_that_systems_leave_in_folders_are_skipped(void **state) {
+static void hidden_files_of_operating_systems_are_skipped(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     test_write_pair(&f, "x", 8, 8, 2, 0);
@@ -98,7 +98,7 @@ static void links_to_files_and_folders_are_followed(void **state) {
     char target[128];
     test_write_pair(&store, "x", 8, 8, 2, 0);
     test_write_pair(&store, "y", 8, 8, 2, 1);
-    for (int i = 0; i < 2; i++) { /* the images' folder is a link; each mask is one */
+    for (int i = 0; i < 2; i++) { /* the image folder is a link; so is each mask */
         static const char *const files[] = {"annotations/train/x.png", "annotations/train/y.png"};
         snprintf(target, sizeof target, "%s/%s", store.path, files[i]);
         assert_int_equal(symlink(target, test_path(&f, files[i])), 0);
@@ -110,7 +110,7 @@ static void links_to_files_and_folders_are_followed(void **state) {
     assert_int_equal(icseg_dataset_count(d), 2);
     passes_its_check(d);
     icseg_dataset_close(&d);
-    /* a link that leads nowhere is a missing file, with its name */
+    /* a dangling link is a missing file, reported by name */
     test_remove(&store, "annotations/train/y.png");
     icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     o.folder = f.path;
@@ -120,7 +120,7 @@ static void links_to_files_and_folders_are_followed(void **state) {
     test_dataset_close(&store);
 }
 
-static void masks_of_few_bits_hold_indices(void **state) {
+static void masks_of_fewer_than_8_bits_contain_indices(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\nc\nd\n");
     for (int kind = 0; kind < 2; kind++)
@@ -140,7 +140,7 @@ static void masks_of_few_bits_hold_indices(void **state) {
 static void rotated_images_have_masks_that_are_rotated_too(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
-    test_write_jpeg(&f, "images/train/x.jpg", 8, 4, 6); /* 4 wide, 8 high once turned */
+    test_write_jpeg(&f, "images/train/x.jpg", 8, 4, 6); /* 4x8 after rotation */
     const uint16_t values[32] = {0, 1};
     test_write_png(&f, "annotations/train/x.png", TEST_PNG_GREY, 8, 4, 8, values);
     icseg_dataset *d = open_set(&f);
@@ -156,7 +156,7 @@ static void rotated_images_have_masks_that_are_rotated_too(void **state) {
     test_dataset_close(&f);
 }
 
-static void other_folders_are_named_with_the_remedy(void **state) {
+static void misnamed_folders_are_reported_with_the_remedy(void **state) {
     (void)state;
     test_folder f = test_dataset_open("a\nb\n");
     icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
@@ -175,13 +175,13 @@ static void other_folders_are_named_with_the_remedy(void **state) {
         assert_int_equal(error.remedy, ICSEG_REMEDY_IMPORT_DATASET);
         char **splits;
         int32_t count;
-        assert_int_equal(rename(test_path(&f, "images"), test_path(&f, "pictures")), 0);
+        assert_int_equal(rename(test_path(&f, "images"), test_path(&f, "photos")), 0);
         assert_int_equal(icseg_dataset_splits(&splits, &count, f.path, &error), ICSEG_ERROR_DATA);
         assert_non_null(strstr(error.message, "files of a labelling tool (yolo)"));
         assert_int_equal(rmdir(test_path(&f, "labels")), 0);
         assert_int_equal(icseg_dataset_splits(&splits, &count, f.path, &error), ICSEG_ERROR_DATA);
         assert_non_null(strstr(error.message, "/images: no such folder; a data set has images/SPLIT"));
-        assert_int_equal(rename(test_path(&f, "pictures"), test_path(&f, "images")), 0);
+        assert_int_equal(rename(test_path(&f, "photos"), test_path(&f, "images")), 0);
         assert_int_equal(rename(test_path(&f, "masks"), test_path(&f, "annotations")), 0);
     }
     test_dataset_close(&f);
@@ -200,7 +200,7 @@ static void files_of_windows_programs_are_imported(void **state) {
     snprintf(out, sizeof out, "%.50s/out", f.path);
     o.source = f.path;
     o.folder = out;
-    /* CVAT: byte order marks, Windows' line ends, capitals */
+    /* CVAT: byte order marks, Windows line breaks, upper case */
     test_write_jpeg(&f, "JPEGImages/A 1.JPG", 4, 1, 0);
     test_write_png(&f, "SegmentationClass/A 1.PNG", TEST_PNG_RGB, 8, 4, 1,
                    (const uint16_t[]){0, 0, 0, 255, 0, 0, 0, 0, 0, 255, 0, 0});
@@ -228,13 +228,13 @@ static void files_of_windows_programs_are_imported(void **state) {
     o.format = ICSEG_IMPORT_YOLO;
     if (icseg_import_run(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     d = open_set(&made);
-    assert_int_equal(icseg_dataset_classes(d), 3); /* bus too, which no image has */
+    assert_int_equal(icseg_dataset_classes(d), 3); /* including bus, which no image contains */
     has_labels(d, 0, 4, (const int16_t[]){2, 2, 0, 0});
     icseg_dataset_close(&d);
     test_dataset_close(&f);
 }
 
-static void coco_ids_with_holes_unused_categories_and_crowds_are_read(void **state) {
+static void coco_ids_with_gaps_unused_categories_and_crowds_are_read(void **state) {
     (void)state;
     test_folder f = test_dataset_open("unused\n");
     char out[60];
@@ -249,13 +249,13 @@ static void coco_ids_with_holes_unused_categories_and_crowds_are_read(void **sta
         "\xef\xbb\xbf{\"info\": {}, \"images\": [{\"id\": 900000000000, \"file_name\": \"x.jpg\", \"width\": 4, "
         "\"height\": 2}], \"categories\": [{\"id\": 90, \"name\": \"kite\"}, {\"id\": 3, \"name\": \"car\"}, {\"id\": "
         "17, \"name\": \"never used\", \"supercategory\": \"none\"}], \"annotations\": ["
-        /* a crowd: plain run lengths down the columns; the left two columns */
+        /* a crowd: unpacked run lengths down the columns; the left two columns */
         "{\"id\": 1, \"image_id\": 900000000000, \"category_id\": 90, \"iscrowd\": 1, \"bbox\": [0, 0, 2, 2], "
         "\"segmentation\": {\"size\": [2, 4], \"counts\": [0, 4, 4]}}, "
         /* packed: 7 outside, 1 inside */
         "{\"id\": 2, \"image_id\": 900000000000, \"category_id\": 3, \"iscrowd\": 0, \"area\": 1, \"segmentation\": "
         "{\"size\": [2, 4], \"counts\": \"71\"}}, "
-        /* a box alone */
+        /* only a box */
         "{\"id\": 3, \"image_id\": 900000000000, \"category_id\": 3, \"bbox\": [0, 0, 1, 1], \"segmentation\": []}]}");
     if (icseg_import_run(&o, NULL, &s, &error) != ICSEG_OK) fail_msg("%s", error.message);
     assert_true(s.format == ICSEG_IMPORT_COCO && s.classes == 4 && s.objects == 2 && s.skipped == 1);
@@ -265,21 +265,21 @@ static void coco_ids_with_holes_unused_categories_and_crowds_are_read(void **sta
     static const char *const names[] = {"background", "car", "never used", "kite"};
     for (int k = 0; k < 4; k++) assert_string_equal(icseg_dataset_class_names(d)[k], names[k]);
     has_labels(d, 0, 8, (const int16_t[]){3, 3, 0, 0, 3, 3, 0, 1});
-    passes_its_check(d); /* a class without a pixel is not a problem */
+    passes_its_check(d); /* a class without pixels is not a problem */
     icseg_dataset_close(&d);
     test_dataset_close(&f);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(extensions_in_capitals_blanks_and_other_scripts_are_fine),
-        cmocka_unit_test(files_that_systems_leave_in_folders_are_skipped),
+        cmocka_unit_test(upper_case_extensions_blanks_and_other_scripts_are_accepted),
+        cmocka_unit_test(hidden_files_of_operating_systems_are_skipped),
         cmocka_unit_test(links_to_files_and_folders_are_followed),
-        cmocka_unit_test(masks_of_few_bits_hold_indices),
+        cmocka_unit_test(masks_of_fewer_than_8_bits_contain_indices),
         cmocka_unit_test(rotated_images_have_masks_that_are_rotated_too),
-        cmocka_unit_test(other_folders_are_named_with_the_remedy),
+        cmocka_unit_test(misnamed_folders_are_reported_with_the_remedy),
         cmocka_unit_test(files_of_windows_programs_are_imported),
-        cmocka_unit_test(coco_ids_with_holes_unused_categories_and_crowds_are_read),
+        cmocka_unit_test(coco_ids_with_gaps_unused_categories_and_crowds_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

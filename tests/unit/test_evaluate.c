@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Evaluation over a data set: the confusion matrix against one counted by hand, faults in the middle, cancelling. */
+ * Evaluation over a data set: the confusion matrix against one counted by hand, damaged images, cancellation. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static icseg_dataset *open_data(const test_folder *f, bool images_only) {
     return d;
 }
 
-/* What the progress callback saw. */
+/* What the progress callback received. */
 typedef struct seen {
     int events, stop_at;
     double done, total;
@@ -88,7 +88,7 @@ static void counts_every_labelled_pixel(void **state) {
         assert_non_null(strstr(s.detail, "mIoU "));
         icseg_confusion_close(&confusion);
     }
-    assert_int_equal(icseg_evaluate(session, d, &o, NULL, &confusion, NULL), ICSEG_OK); /* silent */
+    assert_int_equal(icseg_evaluate(session, d, &o, NULL, &confusion, NULL), ICSEG_OK); /* without progress */
     icseg_confusion_close(&confusion);
     icseg_session_close(&session);
     icseg_model_close(&model);
@@ -157,7 +157,7 @@ static void the_number_of_classes_must_agree(void **state) {
     test_dataset_close(&f);
 }
 
-static void stops_when_asked(void **state) {
+static void it_can_be_cancelled(void **state) {
     test_folder f = five_pairs();
     icseg_dataset *d = open_data(&f, false);
     icseg_model *model = test_model("tiny-resnet", CLASSES, 5);
@@ -185,7 +185,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_image_is_named),
         cmocka_unit_test(options_are_checked_before_anything_is_read),
         cmocka_unit_test(the_number_of_classes_must_agree),
-        cmocka_unit_test(stops_when_asked),
+        cmocka_unit_test(it_can_be_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,7 +87,7 @@ static double *read_matrix(icseg_status *status) {
     return values;
 }
 
-static void matrices_of_every_form_are_read(void **state) {
+static void matrices_in_every_storage_are_read(void **state) {
     (void)state;
     const form forms[] = {
         {.type = H5T_IEEE_F64LE},
@@ -132,7 +132,7 @@ static void chunks_never_written_are_zero(void **state) {
     }
 }
 
-static void newer_forms_and_other_contents_are_refused_by_name(void **state) {
+static void newer_formats_and_other_contents_are_refused_by_name(void **state) {
     (void)state;
     icseg_status status;
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
@@ -289,7 +289,7 @@ static void a_leaf_that_repeats_endlessly_is_abandoned(void **state) {
     assert_non_null(strstr(error.message, "damaged"));
     put_group(&s, "T", 1000, 1000);
     assert_null(read_bytes(&s, &status));
-    assert_int_equal(status, ICSEG_OK); /* there is no S */
+    assert_int_equal(status, ICSEG_OK); /* S does not exist */
 }
 
 static void chunks_far_larger_than_the_matrix_are_refused(void **state) {

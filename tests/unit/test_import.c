@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Importing labelling tools' files: the fill rule against point-in-polygon, each format in miniature, hostile files. */
+ * Importing files of labelling tools: the fill rule against point-in-polygon, each format in miniature, invalid files.
+ */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +64,7 @@ static void polygons_fill_the_pixels_whose_centres_are_inside(void **state) {
     icseg_region_close(&r);
 }
 
-static void edges_belong_to_one_side_and_the_outside_is_cut_off(void **state) {
+static void edges_belong_to_one_side_and_outlines_are_clipped(void **state) {
     (void)state;
     icseg_region r;
     assert_int_equal(icseg_region_open(&r, 4, 3, NULL), ICSEG_OK);
@@ -97,7 +98,7 @@ static void note_problem(void *user, const icseg_error *problem) {
     snprintf(l->lines[l->count++], sizeof l->lines[0], "%s", problem->message);
 }
 
-/* The problems in their order, by a piece of each; pieces end with NULL. */
+/* Checks the problems, in order, by a piece of each; the list of pieces ends with NULL. */
 static void lists_problems(const icseg_import_options *o, const char *const *pieces) {
     icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_error error = {0};
@@ -117,13 +118,13 @@ static void lists_problems(const icseg_import_options *o, const char *const *pie
 }
 #define lists(O, ...) lists_problems(O, (const char *const[]){__VA_ARGS__, NULL})
 
-static void coco_polygons_and_runs_are_drawn_small_over_large(void **state) {
+static void small_coco_objects_are_drawn_over_large_ones(void **state) {
     (void)state;
     test_folder f = test_import_folders("annotations", "images/train");
     char out[128];
     icseg_import_options o = test_import_options(&f, out);
     test_import_image(&f, "images/train/a.png", 5, 4);
-    /* 20 pixels, down the columns: runs 2 3 5 2 8, plain and packed; the small polygon comes first, yet ends on top */
+    /* 20 pixels, down the columns: runs 2 3 5 2 8, unpacked and packed; the small polygon is first, yet on top */
     static const char *const counts[] = {"[2, 3, 5, 2, 8]", "\"235O3\""};
     for (int i = 0; i < 2; i++) {
         char text[1024];
@@ -174,7 +175,7 @@ static void a_single_coco_file_and_roboflows_folders_are_found(void **state) {
     test_dataset_close(&f);
 }
 
-static void coco_files_keep_their_splits_and_are_never_joined_unasked(void **state) {
+static void coco_files_keep_their_splits_unless_the_caller_merges_them(void **state) {
     (void)state;
     test_folder f = test_import_folders("annotations", "images/train", "images/val");
     char out[128], name[48];
@@ -210,14 +211,14 @@ static void coco_files_keep_their_splits_and_are_never_joined_unasked(void **sta
     test_import_image(&f, "images/a.png", 5, 4);
     test_write_text(&f, "annotations/instances.json", TEST_COCO_HEAD "]}");
     test_write_text(&f, "annotations/instances_val.json", TEST_COCO_HEAD "]}");
-    s = test_imports(&o, ICSEG_IMPORT_COCO, 2); /* beside one that names its own */
+    s = test_imports(&o, ICSEG_IMPORT_COCO, 2); /* and one that contains its split */
     assert_true(!s.split_unused && s.val_share_unused);
     test_import_has(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
     test_import_remove(out);
     test_remove(&f, "annotations/instances.json");
     test_remove(&f, "annotations/instances_val.json");
     o.split = NULL;
-    test_import_refuses(&o, "train.json would both be the split train; call them instances_SPLIT.json");
+    test_import_refuses(&o, "train.json would both be the split train; rename them to instances_SPLIT.json");
     for (int i = 0; i < 65; i++) {
         snprintf(name, sizeof name, "annotations/instances_%d.json", i);
         test_write_text(&f, name, TEST_COCO_HEAD "]}");
@@ -226,14 +227,14 @@ static void coco_files_keep_their_splits_and_are_never_joined_unasked(void **sta
     test_dataset_close(&f);
 }
 
-static void hostile_coco_files_give_one_line(void **state) {
+static void invalid_coco_files_are_reported_in_one_line(void **state) {
     (void)state;
     static const struct {
         const char *text, *piece;
     } bad[] = {
         {"[]", "not an object"},
         {"{\"categories\": 3}", "not a COCO file"},
-        {"{\"images\": [], \"annotations\": [], \"categories\": []}", "categories: a list"},
+        {"{\"images\": [], \"annotations\": [], \"categories\": []}", "categories: expected a list"},
         {TEST_COCO_HEAD "{\"image_id\": \"x\"}]}", "annotations[0]: \"image_id\" is not an integer"},
         {TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 4}]}", "annotations[0]: \"category_id\" is not one"},
         {TEST_COCO_HEAD "{\"image_id\": 8, \"category_id\": 3}]}", "\"image_id\" is not one of the images"},
@@ -244,7 +245,7 @@ static void hostile_coco_files_give_one_line(void **state) {
          "coordinate"},
         {TEST_COCO_HEAD
          "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [5, 4], \"counts\": [20]}}]}",
-         "another \"size\""},
+         "the \"size\" of the run lengths"},
         {TEST_COCO_HEAD
          "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": {\"size\": [4, 5], \"counts\": [21]}}]}",
          "do not add up"},
@@ -263,7 +264,7 @@ static void hostile_coco_files_give_one_line(void **state) {
          "labels of 6x4 pixels"},
         {"{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 900000000, \"height\": 4}], \"annotations\": "
          "[], \"categories\": [{\"id\": 1, \"name\": \"a\"}]}",
-         "not an image's size"},
+         "not a valid image size"},
         {"{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4}, {\"id\": 8, \"file_name\": "
          "\"images/../a.png\", \"width\": 5, \"height\": 4}], \"annotations\": [], "
          "\"categories\": [{\"id\": 1, \"name\": \"a\\nb\"}]}",
@@ -322,7 +323,7 @@ static void labelme_shapes_are_drawn(void **state) {
     test_import_has(out, "train", "background a b", 0, ".011 0011 1222 1122");
     test_import_remove(out);
 
-    test_remove(&f, "a.png"); /* then the copy inside serves */
+    test_remove(&f, "a.png"); /* then the embedded copy is used */
     test_import_refuses(&o, "its image");
     test_write_text(&f, "a.json",
                     LABELME("{\"label\": \"b\", \"points\": [[0, 0], [9, 0], [9, 1], [0, 1]]}",
@@ -332,7 +333,7 @@ static void labelme_shapes_are_drawn(void **state) {
     test_dataset_close(&f);
 }
 
-static void pixels_around_objects_need_a_class_or_are_ignored(void **state) {
+static void pixels_without_an_object_are_background_or_ignored(void **state) {
     (void)state;
     test_folder f = test_import_folders("lm");
     char out[128], lm[128], classes[128];
@@ -344,7 +345,7 @@ static void pixels_around_objects_need_a_class_or_are_ignored(void **state) {
     o.source = lm;
     test_import_image(&f, "lm/a.png", 4, 4);
     test_write_text(&f, "lm/a.json", LABELME("{\"label\": \"b\", \"points\": [[0, 0], [4, 0], [4, 1], [0, 1]]}", ""));
-    for (int i = 0; i < 3; i++) { /* told only when it is not what was asked for */
+    for (int i = 0; i < 3; i++) { /* reported only if it differs from the request */
         static const char *const lists[] = {"b\nbackground\n", "b\n", "b\n"};
         test_write_text(&f, "list.txt", lists[i]);
         o.classes_file = classes;
@@ -357,18 +358,18 @@ static void pixels_around_objects_need_a_class_or_are_ignored(void **state) {
     o.classes_file = NULL;
     test_write_text(&f, "lm/a.json", LABELME("", ""));
     assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_DATA);
-    test_import_refuses(&o, "/lm: no classes: nothing is labelled");
+    test_import_refuses(&o, "/lm: no classes: the source labels nothing");
     test_dataset_close(&f);
 }
 
-static void hostile_labelme_files_give_one_line(void **state) {
+static void invalid_labelme_files_are_reported_in_one_line(void **state) {
     (void)state;
     static const struct {
         const char *text, *piece;
     } bad[] = {
-        {"{\"shapes\": 1}", "a list \"shapes\""},
-        {LABELME("{\"label\": 1, \"points\": []}", ""), "shapes[0]: a string \"label\""},
-        {LABELME("{\"label\": \"a\", \"points\": [1, 2]}", ""), "shapes[0]: a point is"},
+        {"{\"shapes\": 1}", "expected a list of"},
+        {LABELME("{\"label\": 1, \"points\": []}", ""), "shapes[0]: expected a string \"label\""},
+        {LABELME("{\"label\": \"a\", \"points\": [1, 2]}", ""), "shapes[0]: a point must be"},
         {LABELME("{\"label\": \"a\", \"points\": [[1, null]]}", ""), "shapes[0]: a coordinate"},
         {LABELME("{\"label\": \"a\", \"points\": [[1, 1]], \"shape_type\": \"circle\"}", ""),
          "\"circle\" with 1 points"},
@@ -406,14 +407,14 @@ static void yolo_polygons_are_fractions_of_the_image(void **state) {
     test_import_has(out, "val", "background car bus", 0, "0000 0000");
     test_import_remove(out);
     test_write_text(&f, "data.yaml", "names: [car, bus]\n");
-    test_decimal_commas(); /* what the numbers in the files do not have */
+    test_decimal_commas(); /* unlike the numbers in the files */
     test_imports(&o, ICSEG_IMPORT_YOLO, 3);
     test_decimal_points();
     test_import_has(out, "train", "background car bus", 0, "0022 1022");
     test_import_remove(out);
 
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 1\n2 0 0 1 0 1 1\n");
-    test_import_refuses(&o, "a.txt: line 2: \"2\" is not a class; the classes are 0 to 1");
+    test_import_refuses(&o, "a.txt: line 2: \"2\" is not a class number from 0 to 1");
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 nan\n");
     test_import_refuses(&o, "fraction of the image");
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1\n");
@@ -464,13 +465,13 @@ static void voc_indices_and_colours_are_read(void **state) {
     test_dataset_close(&f);
 }
 
-static void cvats_colours_are_looked_up(void **state) {
+static void cvats_colours_are_mapped_to_classes(void **state) {
     (void)state;
-    test_folder f = test_import_folders("SegmentationClass", "ImageSets/Segmentation", "pictures");
-    char out[128], pictures[128];
+    test_folder f = test_import_folders("SegmentationClass", "ImageSets/Segmentation", "photos");
+    char out[128], photos[128];
     icseg_import_options o = test_import_options(&f, out);
-    test_import_image(&f, "pictures/x.png", 3, 1);
-    test_import_image(&f, "pictures/y.png", 3, 1);
+    test_import_image(&f, "photos/x.png", 3, 1);
+    test_import_image(&f, "photos/y.png", 3, 1);
     test_write_text(&f, "labelmap.txt",
                     "# label:color_rgb:parts:actions\nbackground:0,0,0::\nwall: brick:10,20,30::\nroof:255,0,0::\n");
     test_write_text(&f, "ImageSets/Segmentation/default.txt", "x\ny\n");
@@ -478,8 +479,8 @@ static void cvats_colours_are_looked_up(void **state) {
         test_write_png(&f, i ? "SegmentationClass/y.png" : "SegmentationClass/x.png", TEST_PNG_RGB, 8, 3, 1,
                        (const uint16_t[]){255, 0, 0, 10, 20, 30, 0, 0, 0});
     test_import_refuses(&o, "its image is missing");
-    snprintf(pictures, sizeof pictures, "%s/pictures", f.path);
-    o.image_folder = pictures;
+    snprintf(photos, sizeof photos, "%s/photos", f.path);
+    o.image_folder = photos;
     assert_int_equal(icseg_folder_create(test_path(&f, "JPEGImages"), NULL), ICSEG_OK);
     test_import_image(&f, "JPEGImages/x.png", 7, 1); /* the caller's folder comes first */
     o.val_share = 0.5;
@@ -498,12 +499,12 @@ static void cvats_colours_are_looked_up(void **state) {
     test_dataset_close(&f);
 }
 
-static void other_files_and_wrong_calls_are_refused(void **state) {
+static void unknown_files_and_wrong_calls_are_refused(void **state) {
     (void)state;
     test_folder f = test_import_folders("stuff");
     char out[128];
     icseg_import_options o = test_import_options(&f, out);
-    test_import_refuses(&o, "does not contain files of a labelling tool");
+    test_import_refuses(&o, "does not contain files of a supported labelling tool");
     o.format = ICSEG_IMPORT_YOLO;
     test_import_refuses(&o, "no data.yaml");
     o.format = ICSEG_IMPORT_COCO;
@@ -550,9 +551,9 @@ static void every_problem_is_listed_and_nothing_is_written(void **state) {
                     "{\"image_id\": 77, \"category_id\": 9},"
                     "{\"image_id\": 2, \"category_id\": 9, \"segmentation\": 1}]}");
     lists(&o, "annotations[2]: \"image_id\" is not an integer", "annotations[0]: \"category_id\" is not one",
-          "annotations[1]: a polygon is a list", "the image \"lost.png\" is missing",
+          "annotations[1]: a polygon must be a list", "the image \"lost.png\" is missing",
           "annotations[4]: \"segmentation\" is neither", "images[2]: labels of 4x5 pixels",
-          "two images would be called", "c.jpg: ", "annotations[3]: \"image_id\" is not one of the images");
+          "another image is also called", "c.jpg: ", "annotations[3]: \"image_id\" is not one of the images");
     o.format = ICSEG_IMPORT_YOLO;
     test_write_text(&f, "data.yaml", "names: [car]\n");
     test_write_text(&f, "labels/train/a.txt", "1 0 0 1 0 1 1\n0 0 0 1 0 1 1\r\n0 0.5 0.5 0.1 0.1\n");
@@ -573,12 +574,12 @@ static void every_problem_is_listed_and_nothing_is_written(void **state) {
     test_write_text(&f, "lm/a.json", "{\"shapes\": [{}, {\"label\": \"x\", \"points\": [[1]]}, 5]}");
     test_write_text(&f, "lm/b.json", "[]");
     test_write_text(&f, "lm/c.json", "{\"shapes\": [{\"label\": \"x\", \"points\": [[1, null]]}]}");
-    lists(&o, "a.json: shapes[0]: a string", "a.json: shapes[1]: a point", "a.json: shapes[2]: a string",
+    lists(&o, "a.json: shapes[0]: expected a string", "a.json: shapes[1]: a point", "a.json: shapes[2]: a string",
           "b.json: the JSON is not an object", "c.json: its image", "c.json: shapes[0]: a coordinate");
     test_dataset_close(&f);
 }
 
-static void an_empty_folder_that_was_there_stays_and_is_filled(void **state) {
+static void an_existing_empty_folder_is_used_and_kept_after_a_failure(void **state) {
     (void)state;
     test_folder f = test_import_folders("lm", "out");
     char out[128], lm[128];
@@ -592,12 +593,12 @@ static void an_empty_folder_that_was_there_stays_and_is_filled(void **state) {
     assert_int_equal(icseg_import_run(&o, NULL, &s, &error), ICSEG_ERROR_DATA);
     assert_true(icseg_folder_exists(out));
     test_write_text(&f, "lm/a.json", "{\"shapes\": [{\"label\": \"x\", \"points\": [[0, 0], [2, 0], [2, 9]]}]}");
-    test_imports(&o, ICSEG_IMPORT_LABELME, 1); /* nothing hidden was left that made it not empty */
+    test_imports(&o, ICSEG_IMPORT_LABELME, 1); /* no hidden leftovers make it non-empty */
     test_import_has(out, "train", "background x", 0, "11000 11000 01000 01000");
     test_dataset_close(&f);
 }
 
-/* Cuts the file at, and damages it in, many places: a set, or one line that says why not. */
+/* Truncates and damages the file in many places: the result is a data set or an error in one line. */
 static void survives_damage(const icseg_import_options *o, const char *path) {
     unsigned char *data;
     size_t size;
@@ -618,7 +619,7 @@ static void survives_damage(const icseg_import_options *o, const char *path) {
     icseg_free(data);
 }
 
-static void damaged_label_files_give_one_line(void **state) {
+static void damaged_label_files_are_reported_in_one_line(void **state) {
     (void)state;
     test_folder f = test_import_folders("annotations", "images/train", "labels/train");
     char out[128], path[128];
@@ -642,10 +643,10 @@ static void damaged_label_files_give_one_line(void **state) {
     test_dataset_close(&f);
 }
 
-/* Lets every allocation fail in turn. */
+/* Makes every allocation fail in turn. */
 static void survives_lack_of_memory(const icseg_import_options *o) {
     int failures = 0,
-        fine = 0; /* some successes in a row: a few allocations are optional, as in synchronising a folder */
+        fine = 0; /* successes in a row: a few allocations are optional, such as those of syncing a folder */
     for (int64_t n = 0; fine < 8; n++) {
         icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
         icseg_error error = {0};
@@ -663,7 +664,7 @@ static void survives_lack_of_memory(const icseg_import_options *o) {
     assert_true(failures > 8);
 }
 
-static void importing_survives_lack_of_memory(void **state) {
+static void every_failed_allocation_is_reported(void **state) {
     (void)state;
     test_folder f = test_import_folders("annotations", "images", "deep/lm");
     char out[128], lm[128];
@@ -688,22 +689,22 @@ static void importing_survives_lack_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(polygons_fill_the_pixels_whose_centres_are_inside),
-        cmocka_unit_test(edges_belong_to_one_side_and_the_outside_is_cut_off),
-        cmocka_unit_test(coco_polygons_and_runs_are_drawn_small_over_large),
+        cmocka_unit_test(edges_belong_to_one_side_and_outlines_are_clipped),
+        cmocka_unit_test(small_coco_objects_are_drawn_over_large_ones),
         cmocka_unit_test(a_single_coco_file_and_roboflows_folders_are_found),
-        cmocka_unit_test(coco_files_keep_their_splits_and_are_never_joined_unasked),
-        cmocka_unit_test(hostile_coco_files_give_one_line),
+        cmocka_unit_test(coco_files_keep_their_splits_unless_the_caller_merges_them),
+        cmocka_unit_test(invalid_coco_files_are_reported_in_one_line),
         cmocka_unit_test(labelme_shapes_are_drawn),
-        cmocka_unit_test(pixels_around_objects_need_a_class_or_are_ignored),
-        cmocka_unit_test(hostile_labelme_files_give_one_line),
+        cmocka_unit_test(pixels_without_an_object_are_background_or_ignored),
+        cmocka_unit_test(invalid_labelme_files_are_reported_in_one_line),
         cmocka_unit_test(yolo_polygons_are_fractions_of_the_image),
         cmocka_unit_test(voc_indices_and_colours_are_read),
-        cmocka_unit_test(cvats_colours_are_looked_up),
-        cmocka_unit_test(other_files_and_wrong_calls_are_refused),
+        cmocka_unit_test(cvats_colours_are_mapped_to_classes),
+        cmocka_unit_test(unknown_files_and_wrong_calls_are_refused),
         cmocka_unit_test(every_problem_is_listed_and_nothing_is_written),
-        cmocka_unit_test(an_empty_folder_that_was_there_stays_and_is_filled),
-        cmocka_unit_test(damaged_label_files_give_one_line),
-        cmocka_unit_test(importing_survives_lack_of_memory),
+        cmocka_unit_test(an_existing_empty_folder_is_used_and_kept_after_a_failure),
+        cmocka_unit_test(damaged_label_files_are_reported_in_one_line),
+        cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

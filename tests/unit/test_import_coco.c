@@ -46,7 +46,7 @@ static const char annotations[] =
     "{\"segmentation\": [[0, 0, 5, 0, 5, 1, 0, 1]], \"category_id\": 9, \"image_id\": -3},"
     "{\"image_id\": 7, \"category_id\": 9, \"segmentation\": [[1, 0, 3, 0, 3, 4, 1, 4]]}]";
 
-static void sections_may_come_in_any_order(void **state) {
+static void sections_may_be_in_any_order(void **state) {
     (void)state;
     static const char other[] =
         "\"info\": {\"a\": [1, \"]}\\\"\", {\"images\": []}], \"b\": null}, \"licenses\": 3.5e2";
@@ -65,36 +65,36 @@ static void sections_may_come_in_any_order(void **state) {
     }
 }
 
-static void what_is_not_json_is_refused_with_its_position(void **state) {
+static void invalid_json_is_reported_with_its_position(void **state) {
     (void)state;
     static const struct {
         const char *text, *piece;
     } bad[] = {
-        {"", "not JSON: line 1, column 1: '{' is expected"},
-        {"\n x", "not JSON: line 2, column 2: '{' is expected"},
+        {"", "not JSON: line 1, column 1: expected '{'"},
+        {"\n x", "not JSON: line 2, column 2: expected '{'"},
         {"[{}]", "the JSON is not an object"},
-        {"{\"images\": []\n \"annotations\": []}", "line 2, column 2: ',' or '}' is expected"},
-        {"{\"images\": [{} {}]}", "line 1, column 16: ',' or ']' is expected"},
-        {"{\"images\": [{},]}", "a value is expected"},
-        {"{\"images\": [,{}]}", "a value is expected"},
-        {"{\"images\": [],}", "a key in quotation marks is expected"},
-        {"{images: []}", "line 1, column 2: a key in quotation marks is expected"},
-        {"{\"images\" []}", "line 1, column 11: ':' is expected"},
-        {"{\"images\": [{}]", "',' or '}' is expected"},
+        {"{\"images\": []\n \"annotations\": []}", "line 2, column 2: expected ',' or '}'"},
+        {"{\"images\": [{} {}]}", "line 1, column 16: expected ',' or ']'"},
+        {"{\"images\": [{},]}", "expected a value"},
+        {"{\"images\": [,{}]}", "expected a value"},
+        {"{\"images\": [],}", "expected a key in quotation marks"},
+        {"{images: []}", "line 1, column 2: expected a key in quotation marks"},
+        {"{\"images\" []}", "line 1, column 11: expected ':'"},
+        {"{\"images\": [{}]", "expected ',' or '}'"},
         {"{\"images\": [\n{}, \n {\"id\": x}]}", "line 3, column "},
         {"{\"images\": [{\"id\": 1,\n\"id\": 2}]}", "duplicate object key"},
         {"{\"info\": [1, {2]}}", "line 1, column 16: the bracket does not match"},
         {"{\"info\": [1, {\"a\": [2}", "the bracket does not match"},
         {"{\"info\": [1, \"2\\\"", "the file ends within a value"},
-        {"{\"images\": [], \"annotations\": [], \"categories\": []} {}", "the end of the file is expected"},
+        {"{\"images\": [], \"annotations\": [], \"categories\": []} {}", "expected the end of the file"},
         {"{\"images\": [], \"images\": []}", "\"images\" occurs twice"},
         {"{\"annotations\": [], \"images\": [], \"annotations\": 3}", "\"annotations\" occurs twice"},
         {"{\"images\": {}, \"annotations\": []}", "not a COCO file"},
-        {"{\"images\": [], \"annotations\": [], \"categories\": {\"id\": 3}}", "categories: a list"},
+        {"{\"images\": [], \"annotations\": [], \"categories\": {\"id\": 3}}", "categories: expected a list"},
         {"{\"images\": [], \"annotations\": [5], \"categories\": [{\"id\": 3, \"name\": \"a\"}]}",
          "annotations[0]: \"image_id\" is not an integer"},
         {"{\"images\": [5], \"annotations\": [], \"categories\": [{\"id\": 3, \"name\": \"a\"}]}",
-         "images[0]: an integer"},
+         "images[0]: expected an integer"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         test_write_text(&folder, FILE_NAME, bad[i].text);
@@ -105,7 +105,7 @@ static void what_is_not_json_is_refused_with_its_position(void **state) {
     test_import_refuses(&options, "not JSON: line 1");
 }
 
-/* A file with `count` times the text in its section "info" or in its annotation. */
+/* Writes a file with `count` copies of the text in its section "info" or in its annotation. */
 static void write_long(bool skipped, const char *piece, size_t count) {
     FILE *file = fopen(test_path(&folder, FILE_NAME), "w");
     assert_non_null(file);
@@ -115,7 +115,7 @@ static void write_long(bool skipped, const char *piece, size_t count) {
     assert_int_equal(fclose(file), 0);
 }
 
-static void only_values_that_are_read_have_a_largest_size(void **state) {
+static void only_values_that_are_read_have_a_size_limit(void **state) {
     (void)state;
     enum { PIECES = ICSEG_JSON_VALUE_LIMIT / 16 + 1 };
     write_long(false, ", \"0123456789ab\"", PIECES);
@@ -129,7 +129,7 @@ static void only_values_that_are_read_have_a_largest_size(void **state) {
     }
 }
 
-/* 12 MB of small objects took 900 MB when all of them were in memory at once. */
+/* 12 MB of small objects would take 900 MB if all were in memory at the same time. */
 static void memory_does_not_grow_with_the_file(void **state) {
     (void)state;
     enum { ANNOTATIONS = 4000, LARGEST = 400 << 10 }; /* KB */
@@ -149,15 +149,15 @@ static void memory_does_not_grow_with_the_file(void **state) {
     if (!child) _exit(icseg_import_run(&options, NULL, NULL, NULL) == ICSEG_OK ? 0 : 1);
     assert_int_equal(wait4(child, &status, 0, &usage), child);
     assert_int_equal(status, 0);
-    /* The address sanitizer keeps freed blocks, those of the tests before, too. */
+    /* The address sanitizer also keeps freed blocks, including those of earlier tests. */
     if (!ICSEG_EXACT_BLOCKS) assert_true(usage.ru_maxrss < LARGEST);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(sections_may_come_in_any_order, open_folder, close_folder),
-        cmocka_unit_test_setup_teardown(what_is_not_json_is_refused_with_its_position, open_folder, close_folder),
-        cmocka_unit_test_setup_teardown(only_values_that_are_read_have_a_largest_size, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(sections_may_be_in_any_order, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(invalid_json_is_reported_with_its_position, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(only_values_that_are_read_have_a_size_limit, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(memory_does_not_grow_with_the_file, open_folder, close_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,13 +48,13 @@ static int close_folder(void **state) {
     return 0;
 }
 
-/* The string literal, which may contain NUL bytes. */
+/* Writes a string literal, which may contain NUL bytes. */
 #define WRITE(NAME, TEXT) write_bytes(NAME, TEXT, sizeof(TEXT) - 1)
 static void write_bytes(const char *name, const char *text, size_t size) {
     assert_int_equal(icseg_file_write(test_path(&folder, name), text, size, NULL), ICSEG_OK);
 }
 
-static void a_nul_byte_in_yolos_files_is_an_error_with_its_line(void **state) {
+static void a_nul_byte_in_yolo_files_is_reported_with_its_line(void **state) {
     (void)state;
     test_imports(&options, ICSEG_IMPORT_YOLO, 1);
     test_import_has(out, "train", "background car bus", 0, "2222 0000");
@@ -71,7 +71,7 @@ static void a_nul_byte_in_yolos_files_is_an_error_with_its_line(void **state) {
     test_import_refuses(&options, "classes.txt: line 2 contains a NUL byte");
 }
 
-static void a_nul_byte_in_cvats_files_is_an_error_with_its_line(void **state) {
+static void a_nul_byte_in_cvat_files_is_reported_with_its_line(void **state) {
     (void)state;
     test_imports(&options, ICSEG_IMPORT_CVAT, 1);
     test_import_has(out, "train", "background cat dog", 0, "120");
@@ -83,7 +83,7 @@ static void a_nul_byte_in_cvats_files_is_an_error_with_its_line(void **state) {
     test_import_refuses(&options, "train.txt: line 1 contains a NUL byte");
 }
 
-static void a_nul_byte_in_lists_and_recipes_is_an_error_with_its_line(void **state) {
+static void a_nul_byte_in_lists_and_recipes_is_reported_with_its_line(void **state) {
     (void)state;
     icseg_error error;
     icseg_class_list *list;
@@ -115,16 +115,16 @@ static void colours_out_of_range_are_refused(void **state) {
     static const struct {
         const char *line, *piece;
     } bad[] = {
-        {"cat:4294967297,2,3::", "labelmap.txt: line 2: \"4294967297,2,3::\": red, green and blue are numbers"},
-        {"cat:1,2,18446744073709551619::", "red, green and blue are numbers from 0 to 255"},
-        {"cat:1,-254,3::", "red, green and blue are numbers from 0 to 255"},
-        {"cat:1,256,3", "red, green and blue are numbers from 0 to 255"},
-        {"cat:1,,3", "red, green and blue are numbers from 0 to 255"},
-        {"cat:1,2,3,4::", "line 2: \"name:red,green,blue::\" is expected"},
-        {"cat:1,2::", "line 2: \"name:red,green,blue::\" is expected"},
-        {"cat:0x1,2,3::", "line 2: \"name:red,green,blue::\" is expected"},
-        {":1,2,3::", "line 2: \"name:red,green,blue::\" is expected"},
-        {"cat", "line 2: \"name:red,green,blue::\" is expected"},
+        {"cat:4294967297,2,3::", "labelmap.txt: line 2: \"4294967297,2,3::\": red, green and blue must be"},
+        {"cat:1,2,18446744073709551619::", "red, green and blue must be 0 to 255"},
+        {"cat:1,-254,3::", "red, green and blue must be 0 to 255"},
+        {"cat:1,256,3", "red, green and blue must be 0 to 255"},
+        {"cat:1,,3", "red, green and blue must be 0 to 255"},
+        {"cat:1,2,3,4::", "line 2: expected \"name:red,green,blue::\""},
+        {"cat:1,2::", "line 2: expected \"name:red,green,blue::\""},
+        {"cat:0x1,2,3::", "line 2: expected \"name:red,green,blue::\""},
+        {":1,2,3::", "line 2: expected \"name:red,green,blue::\""},
+        {"cat", "line 2: expected \"name:red,green,blue::\""},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[128];
@@ -134,17 +134,17 @@ static void colours_out_of_range_are_refused(void **state) {
     }
 }
 
-static void numbers_of_label_files_are_whole_and_in_range(void **state) {
+static void numbers_in_label_files_are_integers_in_range(void **state) {
     (void)state;
     static const struct {
         const char *line, *piece;
     } bad[] = {
-        {"2 0 0 1 0 1 1", "labels/a.txt: line 2: \"2\" is not a class; the classes are 0 to 1"},
+        {"2 0 0 1 0 1 1", "labels/a.txt: line 2: \"2\" is not a class number from 0 to 1"},
         {"4294967297 0 0 1 0 1 1", "\"4294967297\" is not a class"},
         {"18446744073709551617 0 0 1 0 1 1", "is not a class"},
         {"-1 0 0 1 0 1 1", "\"-1\" is not a class"},
         {"1.0 0 0 1 0 1 1", "\"1.0\" is not a class"},
-        {"bus 0 0 1 0 1 1", "\"bus\" is not a class; the classes are 0 to 1"},
+        {"bus 0 0 1 0 1 1", "\"bus\" is not a class number from 0 to 1"},
         {"1 0 0 1 0 1", "line 2: expected: class x y x y"},
         {"1 0 0 1 0 1 1 1", "line 2: expected: class x y x y"},
         {"1", "line 2: expected: class x y x y"},
@@ -153,8 +153,8 @@ static void numbers_of_label_files_are_whole_and_in_range(void **state) {
         {"1 0 0 1 0 1 nan", "the coordinate \"nan\" is not a fraction"},
         {"1 0 0 1 0 1 1,5", "the coordinate \"1,5\" is not a fraction"},
         {"1 0 0 1 0 1 -2", "the coordinate \"-2\" is not a fraction"},
-        {"1 10 12 48 12 48 32", "line 2: the coordinate 10 looks like pixels; divide x by the image's width"},
-        {"1 0 0 1 0 1 1.11", "the coordinate 1.11 looks like pixels"},
+        {"1 10 12 48 12 48 32", "line 2: the coordinate 10 seems to be in pixels"},
+        {"1 0 0 1 0 1 1.11", "the coordinate 1.11 seems to be in pixels"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         char text[128];
@@ -167,7 +167,7 @@ static void numbers_of_label_files_are_whole_and_in_range(void **state) {
     test_import_has(out, "train", "background car bus", 0, "2222 0000");
 }
 
-static void boxes_among_polygons_are_left_out_and_counted(void **state) {
+static void boxes_among_polygons_are_skipped_and_counted(void **state) {
     (void)state;
     test_write_text(&folder, "labels/a.txt", "0 0.5 0.5 0.2 0.2\n1 0 0 1 0 1 0.5 0 0.5\n1 0.1 0.1 0.2 0.2\n");
     icseg_import_summary s = test_imports(&options, ICSEG_IMPORT_YOLO, 1);
@@ -176,7 +176,7 @@ static void boxes_among_polygons_are_left_out_and_counted(void **state) {
     test_import_has(out, "train", "background car bus", 0, "2222 0000");
     test_import_remove(out);
     test_write_text(&folder, "labels/a.txt", "0 50 50 20 20\n");
-    test_import_refuses(&options, "the coordinate 50 looks like pixels");
+    test_import_refuses(&options, "the coordinate 50 seems to be in pixels");
 }
 
 static void a_yaml_key_that_occurs_twice_is_refused(void **state) {
@@ -190,10 +190,10 @@ static void a_yaml_key_that_occurs_twice_is_refused(void **state) {
         {"names: {0: car, 0: bus}\n", "names: expected the number 1, not \"0\""},
         {"names: {4294967296: car}\n", "names: expected the number 0, not \"4294967296\""},
         {"names: [car]\n---\nnames: [bus]\n", "a second document"},
-        {"a: &a [car]\nnames: *a\n", "line 2: aliases (*name) are not read"},
-        {"- names\n- [car]\n", "line 1: keys such as \"names:\" are expected"},
-        {"? {names: 1}\n: 2\nnames: [car]\n", "line 1: keys such as \"names:\" are expected"},
-        {"names\n", "line 1: keys such as \"names:\" are expected"},
+        {"a: &a [car]\nnames: *a\n", "line 2: aliases (*name) are not accepted"},
+        {"- names\n- [car]\n", "line 1: expected keys such as \"names:\""},
+        {"? {names: 1}\n: 2\nnames: [car]\n", "line 1: expected keys such as \"names:\""},
+        {"names\n", "line 1: expected keys such as \"names:\""},
         {"names: [[car]]\n", "line 1: \"names\" must be a list"},
         {"nc: 2\n", "no class names under \"names\""},
     };
@@ -209,13 +209,13 @@ static void a_yaml_key_that_occurs_twice_is_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_nul_byte_in_yolos_files_is_an_error_with_its_line, open_yolo, close_folder),
-        cmocka_unit_test_setup_teardown(a_nul_byte_in_cvats_files_is_an_error_with_its_line, open_cvat, close_folder),
-        cmocka_unit_test_setup_teardown(a_nul_byte_in_lists_and_recipes_is_an_error_with_its_line, open_yolo,
+        cmocka_unit_test_setup_teardown(a_nul_byte_in_yolo_files_is_reported_with_its_line, open_yolo, close_folder),
+        cmocka_unit_test_setup_teardown(a_nul_byte_in_cvat_files_is_reported_with_its_line, open_cvat, close_folder),
+        cmocka_unit_test_setup_teardown(a_nul_byte_in_lists_and_recipes_is_reported_with_its_line, open_yolo,
                                         close_folder),
         cmocka_unit_test_setup_teardown(colours_out_of_range_are_refused, open_cvat, close_folder),
-        cmocka_unit_test_setup_teardown(numbers_of_label_files_are_whole_and_in_range, open_yolo, close_folder),
-        cmocka_unit_test_setup_teardown(boxes_among_polygons_are_left_out_and_counted, open_yolo, close_folder),
+        cmocka_unit_test_setup_teardown(numbers_in_label_files_are_integers_in_range, open_yolo, close_folder),
+        cmocka_unit_test_setup_teardown(boxes_among_polygons_are_skipped_and_counted, open_yolo, close_folder),
         cmocka_unit_test_setup_teardown(a_yaml_key_that_occurs_twice_is_refused, open_yolo, close_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

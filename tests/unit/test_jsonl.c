@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * report/jsonl: what is written comes back, what a crash leaves is survived, a resumed log equals an uninterrupted one.
- */
+ * report/jsonl: entries are read as written, truncated logs are accepted, a resumed log equals an uninterrupted one. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +62,7 @@ static char *whole_log(size_t *size) {
     return (char *)data;
 }
 
-static void entries_come_back_as_they_were_written(void **state) {
+static void entries_are_read_as_they_were_written(void **state) {
     (void)state;
     size_t size;
     icseg_free(whole_log(&size));
@@ -88,7 +87,7 @@ static void entries_come_back_as_they_were_written(void **state) {
     icseg_log_close(NULL);
 }
 
-static void a_loss_that_is_not_finite_is_null_in_the_file(void **state) {
+static void a_loss_that_is_not_finite_is_written_as_null(void **state) {
     (void)state;
     icseg_log_writer *w;
     assert_int_equal(icseg_log_writer_open(&w, path, 1, NULL), ICSEG_OK);
@@ -107,7 +106,7 @@ static void a_loss_that_is_not_finite_is_null_in_the_file(void **state) {
     icseg_log_close(&log);
 }
 
-static void control_characters_and_broken_utf8_stay_one_line(void **state) {
+static void control_characters_and_invalid_utf8_stay_in_one_line(void **state) {
     (void)state;
     icseg_log_writer *w;
     assert_int_equal(icseg_log_writer_open(&w, path, 0, NULL), ICSEG_OK);
@@ -126,7 +125,7 @@ static void control_characters_and_broken_utf8_stay_one_line(void **state) {
     icseg_log_close(&log);
 }
 
-static void a_log_cut_at_any_byte_gives_its_whole_lines(void **state) {
+static void a_log_truncated_at_any_byte_returns_its_complete_lines(void **state) {
     (void)state;
     size_t size;
     char *all = whole_log(&size);
@@ -144,7 +143,7 @@ static void a_log_cut_at_any_byte_gives_its_whole_lines(void **state) {
     icseg_free(all);
 }
 
-static void a_resumed_log_equals_the_uninterrupted_one(void **state) {
+static void a_resumed_log_equals_an_uninterrupted_one(void **state) {
     (void)state;
     size_t size, got;
     char *all = whole_log(&size);
@@ -153,7 +152,7 @@ static void a_resumed_log_equals_the_uninterrupted_one(void **state) {
         icseg_log_writer *w;
         assert_int_equal(icseg_log_writer_open(&w, path, 3, NULL), ICSEG_OK);
         assert_true(icseg_log_writer_started(w));
-        write_steps(w, 3, 6, 2); /* its clock starts anew; 2 s are in the log */
+        write_steps(w, 3, 6, 2); /* its clock restarts; 2 s are in the log */
         assert_int_equal(icseg_log_writer_finish(&w, NULL), ICSEG_OK);
         unsigned char *data;
         assert_int_equal(icseg_file_read(path, 1 << 20, &data, &got, NULL), ICSEG_OK);
@@ -196,7 +195,7 @@ static void damage_in_the_middle_is_named_by_its_line(void **state) {
     static const char middle[] = "{\"type\":\"step\",\"step\":1}\n{\"type\":\"st\n{}\n";
     assert_int_equal(read_text(middle, sizeof middle - 1, &error), ICSEG_ERROR_FORMAT);
     assert_non_null(strstr(error.message, "line 2"));
-    icseg_log_writer *w; /* nor is such a log resumed, or changed */
+    icseg_log_writer *w; /* such a log is neither resumed nor changed */
     assert_int_equal(icseg_log_writer_open(&w, path, 2, &error), ICSEG_ERROR_FORMAT);
     assert_null(w);
     unsigned char *data;
@@ -209,10 +208,11 @@ static void damage_in_the_middle_is_named_by_its_line(void **state) {
     static const char odd[] =
         "{}\n{\"type\":7}\n{\"type\":\"new\"}\n{\"type\":\"step\",\"step\":\"x\",\"loss\":[1],\"lr\":{}}\n"
         "{\"type\":\"eval\",\"iou\":{\"a\":1},\"miou\":null}\n{\"type\":\"start\",\"recipe\":1}\n";
-    assert_int_equal(read_text(odd, sizeof odd - 1, &error), ICSEG_OK); /* odd, but nothing that must stop a report */
+    assert_int_equal(read_text(odd, sizeof odd - 1, &error),
+                     ICSEG_OK); /* unusual, but not a reason to refuse the log */
 }
 
-static void lines_too_long_are_refused_in_both_directions(void **state) {
+static void lines_that_are_too_long_are_neither_written_nor_read(void **state) {
     (void)state;
     icseg_error error;
     size_t size = ICSEG_LOG_MAX_LINE + 8;
@@ -257,7 +257,7 @@ static void a_folder_or_full_disk_is_an_error(void **state) {
     icseg_log_writer_close(&w);
 }
 
-static void a_pipe_is_refused_and_not_waited_for(void **state) {
+static void a_pipe_is_refused_without_waiting(void **state) {
     (void)state;
     icseg_error error;
     icseg_log_writer *w;
@@ -308,16 +308,16 @@ static void a_failed_allocation_is_an_error_and_keeps_the_log(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(entries_come_back_as_they_were_written),
-        cmocka_unit_test(a_loss_that_is_not_finite_is_null_in_the_file),
-        cmocka_unit_test(control_characters_and_broken_utf8_stay_one_line),
-        cmocka_unit_test(a_log_cut_at_any_byte_gives_its_whole_lines),
-        cmocka_unit_test(a_resumed_log_equals_the_uninterrupted_one),
+        cmocka_unit_test(entries_are_read_as_they_were_written),
+        cmocka_unit_test(a_loss_that_is_not_finite_is_written_as_null),
+        cmocka_unit_test(control_characters_and_invalid_utf8_stay_in_one_line),
+        cmocka_unit_test(a_log_truncated_at_any_byte_returns_its_complete_lines),
+        cmocka_unit_test(a_resumed_log_equals_an_uninterrupted_one),
         cmocka_unit_test(a_new_run_empties_the_log_and_a_missing_one_can_be_resumed),
         cmocka_unit_test(damage_in_the_middle_is_named_by_its_line),
-        cmocka_unit_test(lines_too_long_are_refused_in_both_directions),
+        cmocka_unit_test(lines_that_are_too_long_are_neither_written_nor_read),
         cmocka_unit_test(a_folder_or_full_disk_is_an_error),
-        cmocka_unit_test(a_pipe_is_refused_and_not_waited_for),
+        cmocka_unit_test(a_pipe_is_refused_without_waiting),
         cmocka_unit_test(a_failed_allocation_is_an_error_and_keeps_the_log),
     };
     return cmocka_run_group_tests(tests, make_folder, test_scratch_close);

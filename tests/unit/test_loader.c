@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The loader: the same batches whatever the threads and wherever a run starts, errors at their batch, clean ends. */
+ * The loader: batches do not depend on threads or the first step; errors are reported with their batch; clean shutdown.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +53,7 @@ static icseg_loader_options options(int threads, int ahead, int64_t first_step) 
     return o;
 }
 
-/* Steps first..STEPS-1, one after the other. */
+/* Steps first..STEPS-1 in order. */
 typedef struct record {
     float image[STEPS][BATCH * CROP * CROP * 3];
     int16_t labels[STEPS][BATCH * CROP * CROP];
@@ -109,7 +110,7 @@ static void batches_do_not_depend_on_threads_or_start(void **state) {
     set_close(&s);
 }
 
-static void every_epoch_has_each_image_once_in_a_new_order(void **state) {
+static void every_epoch_contains_each_image_once_in_a_new_order(void **state) {
     (void)state;
     set s = set_open();
     icseg_loader_options o = options(2, 2, 0);
@@ -125,7 +126,7 @@ static void every_epoch_has_each_image_once_in_a_new_order(void **state) {
     set_close(&s);
 }
 
-static void one_sample_is_that_of_the_augmentation(void **state) {
+static void each_sample_equals_a_direct_augmentation(void **state) {
     (void)state;
     set s = set_open();
     icseg_loader_options o = options(2, 2, 0);
@@ -133,27 +134,27 @@ static void one_sample_is_that_of_the_augmentation(void **state) {
     for (uint64_t n = 0; n < STEPS * BATCH; n++) { /* sample n is a function of (seed, n) alone */
         float image[CROP * CROP * 3];
         int16_t labels[CROP * CROP];
-        icseg_image picture;
+        icseg_image source;
         icseg_labels map;
         icseg_rng rng = icseg_rng_open(o.seed, ICSEG_RNG_AUGMENT, n);
         int64_t index = r->sample[n / BATCH][n % BATCH];
-        assert_int_equal(icseg_dataset_read(s.dataset, index, &picture, &map, NULL), ICSEG_OK);
-        assert_int_equal(icseg_augment(&o.augment, &rng, &picture, &map, image, labels, NULL), ICSEG_OK);
+        assert_int_equal(icseg_dataset_read(s.dataset, index, &source, &map, NULL), ICSEG_OK);
+        assert_int_equal(icseg_augment(&o.augment, &rng, &source, &map, image, labels, NULL), ICSEG_OK);
         assert_memory_equal(image, r->image[n / BATCH] + n % BATCH * CROP * CROP * 3, sizeof image);
         assert_memory_equal(labels, r->labels[n / BATCH] + n % BATCH * CROP * CROP, sizeof labels);
-        icseg_image_close(&picture);
+        icseg_image_close(&source);
         icseg_labels_close(&map);
     }
     free(r);
     set_close(&s);
 }
 
-static void a_file_that_breaks_is_named_at_its_batch(void **state) {
+static void a_damaged_file_is_named_with_its_batch(void **state) {
     (void)state;
     set s = set_open();
     icseg_loader_options o = options(1, 1, 0);
     record *fine = run(&s, &o);
-    test_truncate(&s.folder, "images/train/i3.png", 100); /* after the set was opened */
+    test_truncate(&s.folder, "images/train/i3.png", 100); /* after the data set was opened */
     test_write_pair(&s.folder, "i5", 35, 20, 9, 0);       /* labels out of range */
     for (int threads = 1; threads <= 4; threads += 3) {
         icseg_loader *loader;
@@ -183,7 +184,7 @@ static void a_file_that_breaks_is_named_at_its_batch(void **state) {
     set_close(&s);
 }
 
-static void closing_ends_the_threads_at_any_time(void **state) {
+static void closing_stops_the_threads_at_any_time(void **state) {
     (void)state;
     set s = set_open();
     icseg_loader *loader;
@@ -192,7 +193,7 @@ static void closing_ends_the_threads_at_any_time(void **state) {
         icseg_loader_options o = options(1 + taken % 4, 1 + taken % 3, taken);
         assert_int_equal(icseg_loader_open(&loader, s.dataset, &o, NULL), ICSEG_OK);
         for (int i = 0; i < taken / 2; i++) assert_int_equal(icseg_loader_next(loader, &b, NULL), ICSEG_OK);
-        if (taken % 2) usleep(20000); /* most likely the threads now wait for a free batch */
+        if (taken % 2) usleep(20000); /* the threads are probably waiting for a free slot now */
         icseg_loader_close(&loader);
         icseg_loader_close(&loader);
     }
@@ -200,7 +201,7 @@ static void closing_ends_the_threads_at_any_time(void **state) {
     set_close(&s);
 }
 
-static void options_that_cannot_work_are_refused(void **state) {
+static void invalid_options_are_refused(void **state) {
     (void)state;
     set s = set_open();
     icseg_loader *loader;
@@ -222,20 +223,20 @@ static void options_that_cannot_work_are_refused(void **state) {
     set_close(&s);
 }
 
-static void a_set_without_labels_is_refused(void **state) {
+static void a_data_set_without_labels_is_refused(void **state) {
     (void)state;
     set s = set_open();
-    icseg_dataset *pictures;
+    icseg_dataset *unlabelled;
     icseg_loader *loader;
     icseg_error error;
     icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
     o.folder = s.folder.path;
     o.images_only = true;
-    assert_int_equal(icseg_dataset_open(&pictures, &o, NULL), ICSEG_OK);
+    assert_int_equal(icseg_dataset_open(&unlabelled, &o, NULL), ICSEG_OK);
     icseg_loader_options l = options(1, 1, 0);
-    assert_int_equal(icseg_loader_open(&loader, pictures, &l, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_loader_open(&loader, unlabelled, &l, &error), ICSEG_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, "without labels"));
-    icseg_dataset_close(&pictures);
+    icseg_dataset_close(&unlabelled);
     set_close(&s);
 }
 
@@ -262,12 +263,12 @@ static void running_out_of_memory_is_an_error_each_time(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(batches_do_not_depend_on_threads_or_start),
-        cmocka_unit_test(every_epoch_has_each_image_once_in_a_new_order),
-        cmocka_unit_test(one_sample_is_that_of_the_augmentation),
-        cmocka_unit_test(a_file_that_breaks_is_named_at_its_batch),
-        cmocka_unit_test(closing_ends_the_threads_at_any_time),
-        cmocka_unit_test(options_that_cannot_work_are_refused),
-        cmocka_unit_test(a_set_without_labels_is_refused),
+        cmocka_unit_test(every_epoch_contains_each_image_once_in_a_new_order),
+        cmocka_unit_test(each_sample_equals_a_direct_augmentation),
+        cmocka_unit_test(a_damaged_file_is_named_with_its_batch),
+        cmocka_unit_test(closing_stops_the_threads_at_any_time),
+        cmocka_unit_test(invalid_options_are_refused),
+        cmocka_unit_test(a_data_set_without_labels_is_refused),
         cmocka_unit_test(running_out_of_memory_is_an_error_each_time),
     };
     return cmocka_run_group_tests_name("loader", tests, NULL, NULL);

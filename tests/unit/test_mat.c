@@ -43,7 +43,7 @@ static void fails_to_read_mat(const char *path, const char *piece) {
     if (!strstr(error.message, piece)) fail_msg("'%s' is not in: %s", piece, error.message);
 }
 
-static void damaged_matlab_files_give_one_line(void **state) {
+static void damaged_matlab_files_are_reported_in_one_line(void **state) {
     (void)state;
     const char *path = test_scratch("damaged.mat");
     static uint16_t values[60 * 50];
@@ -114,7 +114,7 @@ static void matlab_files_without_a_label_matrix_are_refused(void **state) {
     fails_to_read_mat(path, "not a MATLAB file");
 }
 
-static void reading_matlab_files_survives_lack_of_memory(void **state) {
+static void every_failed_allocation_is_reported(void **state) {
     (void)state;
     const char *path = test_scratch("memory.mat");
     for (int kind = 0; kind < 3; kind++) {
@@ -137,9 +137,9 @@ static void reading_matlab_files_survives_lack_of_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrices_of_every_kind_are_read),
-        cmocka_unit_test(damaged_matlab_files_give_one_line),
+        cmocka_unit_test(damaged_matlab_files_are_reported_in_one_line),
         cmocka_unit_test(matlab_files_without_a_label_matrix_are_refused),
-        cmocka_unit_test(reading_matlab_files_survives_lack_of_memory),
+        cmocka_unit_test(every_failed_allocation_is_reported),
     };
     return cmocka_run_group_tests_name("mat", tests, test_scratch_open, test_scratch_close);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The committed fixtures agree with the PyTorch reference in every respect. */
+ * The model agrees with the fixtures of the PyTorch reference. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Label maps against naive ones: full-size upsampled logits of the network, window by window, scale by scale. */
+ * Label maps compared with naive ones: full-size upsampled logits, window by window, scale by scale. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,7 +31,7 @@ static icseg_image part(const icseg_image *from, int32_t x0, int32_t y0, int32_t
     return out;
 }
 
-/* Logits of one picture, upsampled to `width` x `height`: (height, width, K) in double. */
+/* Logits of one image, upsampled to `width` x `height`: (height, width, K) in double. */
 static double *naive_logits(icseg_model *model, const icseg_image *image, int32_t width, int32_t height) {
     icseg_error error = {0};
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
@@ -69,7 +69,7 @@ static double *naive_logits(icseg_model *model, const icseg_image *image, int32_
     return out;
 }
 
-/* mmsegmentation's slide_inference: logits of every window at full size, summed, divided by the cover. */
+/* mmsegmentation's slide_inference: full-size logits of every window, summed and divided by the number of windows. */
 static double *naive_slide(icseg_model *model, const icseg_image *image, const icseg_eval_options *o, int32_t classes) {
     size_t width = (size_t)image->width, height = (size_t)image->height, n = (size_t)classes;
     double *sum = calloc(width * height * n, sizeof *sum), *cover = calloc(width * height, sizeof *cover);
@@ -104,7 +104,7 @@ static void softmax(double *values, size_t pixels, size_t n) {
     }
 }
 
-/* The labels are the largest of `probability` (pixels, n) wherever that is clear, the confidence its value. */
+/* Labels and confidence must be the largest of `probability` (pixels, n), except near ties. */
 static void assert_labels(const icseg_labels *labels, const float *confidence, const double *probability, size_t n) {
     size_t pixels = (size_t)labels->width * (size_t)labels->height, seen = 0, unclear = 0;
     int first = labels->data[0];
@@ -124,7 +124,7 @@ static void assert_labels(const icseg_labels *labels, const float *confidence, c
             fail_msg("pixel %zu: confidence %g, expected %g", i, (double)confidence[i], p[best]);
     }
     assert_true(unclear * 100 <= pixels);
-    if (pixels > 1000) assert_true(seen > 0); /* else the test would show little */
+    if (pixels > 1000) assert_true(seen > 0); /* or the test would check little */
 }
 
 typedef struct result {
@@ -193,7 +193,7 @@ static void resizing_follows_short_and_long_side(void **state) {
     icseg_model_close(&model);
 }
 
-static void one_window_is_the_whole_image(void **state) {
+static void a_single_window_equals_the_whole_image(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 4);
     icseg_image image = test_image(75, 50, 4);
     icseg_eval_options whole = {ICSEG_EVAL_OPTIONS_INIT}, slide = whole;
@@ -208,7 +208,7 @@ static void one_window_is_the_whole_image(void **state) {
     icseg_model_close(&model);
 }
 
-static void windows_are_averaged_as_at_full_size(void **state) {
+static void windows_are_averaged_as_in_mmsegmentation(void **state) {
     /* width, height, crop height, width, stride height, width */
     static const int32_t cases[][6] = {{150, 110, 64, 64, 42, 42}, {150, 110, 48, 64, 48, 64},
                                        {90, 200, 64, 128, 0, 0},   {130, 70, 64, 64, 16, 24},
@@ -279,7 +279,7 @@ static void augmentation_averages_probabilities(void **state) {
     icseg_model_close(&model);
 }
 
-static void without_options_it_is_as_in_training(void **state) {
+static void the_default_options_are_those_of_training(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 5);
     icseg_image image = test_image(75, 50, 5);
     icseg_eval_options plain = {ICSEG_EVAL_OPTIONS_INIT}, trained = plain;
@@ -301,8 +301,8 @@ static void without_options_it_is_as_in_training(void **state) {
     icseg_model_close(&model);
 }
 
-/* Windows, scales and flips together, images whose rows of windows begin at different rows. */
-static void a_mirrored_image_gives_the_mirrored_map(void **state) {
+/* Combines windows, scales and flips, with images whose rows of windows begin at different rows. */
+static void a_mirrored_image_has_the_mirrored_label_map(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 7);
     icseg_image image = test_image(131, 90, 7), mirrored = part(&image, 0, 0, 131, 90, true);
     icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
@@ -331,7 +331,7 @@ static void a_mirrored_image_gives_the_mirrored_map(void **state) {
     icseg_model_close(&model);
 }
 
-static void windows_on_a_resized_image_fit_together(void **state) {
+static void windows_of_a_resized_image_are_blended_without_seams(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 8);
     icseg_image image = test_image(40, 300, 8);
     icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
@@ -353,7 +353,7 @@ static void windows_on_a_resized_image_fit_together(void **state) {
     icseg_model_close(&model);
 }
 
-static void the_same_bytes_twice(void **state) {
+static void results_are_reproducible(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 9);
     icseg_image image = test_image(100, 80, 9);
     icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
@@ -370,7 +370,7 @@ static void the_same_bytes_twice(void **state) {
     icseg_model_close(&model);
 }
 
-static void options_that_cannot_work_are_refused(void **state) {
+static void invalid_options_are_refused(void **state) {
     icseg_model *model = test_model("tiny-resnet", CLASSES, 10);
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
     icseg_image image = test_image(64, 64, 10);
@@ -419,7 +419,7 @@ static void weights_that_are_not_finite_are_named(void **state) {
     icseg_model_close(&model);
 }
 
-static void running_out_of_memory_leaves_nothing_behind(void **state) {
+static void a_lack_of_memory_is_reported_without_leaks(void **state) {
     icseg_image image = test_image(90, 64, 12);
     icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
     icseg_status status = ICSEG_ERROR_MEMORY;
@@ -431,7 +431,7 @@ static void running_out_of_memory_leaves_nothing_behind(void **state) {
     o.resize_short = 70;
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
     icseg_labels first;
-    /* The network exists from a first run, so that the failures are those of prediction. */
+    /* A first run has built the network, so that the failures are those of prediction. */
     assert_int_equal(icseg_session_predict(session, &image, &o, &first, NULL, NULL), ICSEG_OK);
     icseg_labels_close(&first);
     int n = 0;
@@ -454,16 +454,16 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_mode_is_the_argmax_of_upsampled_logits),
         cmocka_unit_test(resizing_follows_short_and_long_side),
-        cmocka_unit_test(one_window_is_the_whole_image),
-        cmocka_unit_test(windows_are_averaged_as_at_full_size),
+        cmocka_unit_test(a_single_window_equals_the_whole_image),
+        cmocka_unit_test(windows_are_averaged_as_in_mmsegmentation),
         cmocka_unit_test(augmentation_averages_probabilities),
-        cmocka_unit_test(without_options_it_is_as_in_training),
-        cmocka_unit_test(a_mirrored_image_gives_the_mirrored_map),
-        cmocka_unit_test(windows_on_a_resized_image_fit_together),
-        cmocka_unit_test(the_same_bytes_twice),
-        cmocka_unit_test(options_that_cannot_work_are_refused),
+        cmocka_unit_test(the_default_options_are_those_of_training),
+        cmocka_unit_test(a_mirrored_image_has_the_mirrored_label_map),
+        cmocka_unit_test(windows_of_a_resized_image_are_blended_without_seams),
+        cmocka_unit_test(results_are_reproducible),
+        cmocka_unit_test(invalid_options_are_refused),
         cmocka_unit_test(weights_that_are_not_finite_are_named),
-        cmocka_unit_test(running_out_of_memory_leaves_nothing_behind),
+        cmocka_unit_test(a_lack_of_memory_is_reported_without_leaks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static icseg_status open_path(struct fixture *f, const char *path) {
 
 static icseg_status read_text(struct fixture *f, const char *text, size_t size) {
     memset(&f->error, 0, sizeof f->error);
-    FILE *file = fopen(f->path, "wb"); /* icseg_file_write would wait for the disk thousands of times */
+    FILE *file = fopen(f->path, "wb"); /* icseg_file_write would sync thousands of times */
     assert_true(file && fwrite(text, 1, size, file) == size && fclose(file) == 0);
     return open_path(f, f->path);
 }
@@ -55,7 +55,7 @@ static void accept(struct fixture *f, const char *text) {
     if (read_text(f, text, strlen(text)) != ICSEG_OK) fail_msg("%s", f->error.message);
 }
 
-/* Reading fails with FILE followed by exactly `message`. */
+/* Reading must fail with exactly FILE followed by `message`. */
 static void refuse(struct fixture *f, const char *text, const char *message) {
     icseg_status status = read_text(f, text, strlen(text));
     assert_true(status == ICSEG_ERROR_ARGUMENT || status == ICSEG_ERROR_FORMAT);
@@ -63,7 +63,7 @@ static void refuse(struct fixture *f, const char *text, const char *message) {
     assert_string_equal(f->error.message + strlen(f->path), message);
 }
 
-static void an_empty_recipe_is_the_published_setting(void **state) {
+static void an_empty_recipe_has_the_published_settings(void **state) {
     struct fixture *f = *state;
     static const char *const empty[] = {"", "# nothing\n", "---\n", "{}\n", "train:\n"};
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
@@ -77,7 +77,7 @@ static void an_empty_recipe_is_the_published_setting(void **state) {
     }
 }
 
-static void the_preset_acts_first_wherever_it_stands(void **state) {
+static void the_preset_is_applied_first_wherever_it_is_set(void **state) {
     struct fixture *f = *state;
     accept(f, "model:\n  embed_dim: 99\n  tau: 0.5\n  preset: vit-b16\n  tokenizer: bytes\n");
     assert_int_equal(f->recipe->settings.model.backbone, ICSEG_BACKBONE_VIT);
@@ -114,7 +114,7 @@ static void align_weights_may_be_a_list_in_the_order_of_strides(void **state) {
     struct fixture *f = *state;
     accept(f, "model:\n  align_weights: [0.5, 0.25]\n  align_strides: [8, 32]\n");
     const double *weights = f->recipe->settings.model.align_weights;
-    assert_true(weights[1] == 0.5 && weights[3] == 0.25 && weights[2] != weights[2]); /* NaN: not given */
+    assert_true(weights[1] == 0.5 && weights[3] == 0.25 && weights[2] != weights[2]); /* NaN: not set */
     assert_int_equal(icseg_recipe_assign(f->recipe, "model.align_weights=1,2", NULL), ICSEG_OK);
     assert_true(f->recipe->settings.model.align_weights[1] == 1 && f->recipe->settings.model.align_weights[3] == 2);
     assert_int_equal(icseg_recipe_assign(f->recipe, "model.align_weights=1,2,3", &f->error), ICSEG_ERROR_ARGUMENT);
@@ -162,7 +162,7 @@ static void wrong_keys_and_values_are_refused_by_line(void **state) {
     refuse(f, "train:\n  lr: \"\\xff\"\n", ":2: train.lr: \"\303\277\" is not accepted; expected a number above 0");
 }
 
-static void yaml_beyond_recipes_is_refused(void **state) {
+static void other_yaml_is_refused(void **state) {
     struct fixture *f = *state;
     refuse(f, "train: &x\n  lr: 1\n", ":1: anchors (&name) are not accepted; write the value out");
     refuse(f, "train:\n  lr: *x\n", ":2: aliases (*name) are not accepted; write the value out");
@@ -232,7 +232,7 @@ static void assignments_change_one_value_or_nothing(void **state) {
         assert_memory_equal(&before, r, sizeof before);
     }
     assert_int_equal(icseg_recipe_assign(f->recipe, "train.steps=7", NULL),
-                     ICSEG_OK); /* the list of assignments is whole */
+                     ICSEG_OK); /* the list of assignments is intact */
     assert_true(r->train.steps == 7 && r->train.lr == 1e-3);
 }
 
@@ -245,7 +245,7 @@ static void check_refuses(struct fixture *f, const char *text, const char *messa
     assert_string_equal(f->error.message, expected);
 }
 
-static void the_check_sees_what_no_single_value_shows(void **state) {
+static void the_check_finds_contradictions_between_keys(void **state) {
     struct fixture *f = *state;
     accept(f, "");
     assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
@@ -260,7 +260,7 @@ static void the_check_sees_what_no_single_value_shows(void **state) {
     char whole[512];
     snprintf(whole, sizeof whole, "data: {folder: %s}\nmodel: {tokenizer: bytes, init: /no/w}\n", f->folder);
     accept(f, whole);
-    assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_OK); /* it may be one that goes on */
+    assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_OK); /* a resumed run does not need it */
     assert_int_equal(icseg_recipe_check_init(f->recipe, &f->error), ICSEG_ERROR_ARGUMENT);
     assert_string_equal(f->error.field, "model.init");
     assert_string_equal(f->error.message + strlen(f->path),
@@ -284,7 +284,7 @@ static void the_check_sees_what_no_single_value_shows(void **state) {
     check_refuses(f, "model: {tokenizer: bytes}\naugment: {scale: [1e-9, 1]}\n",
                   "augment: scale: 1e-09 to 1 is not accepted; expected 1/64 <= smallest <= largest <= 64");
     snprintf(whole, sizeof whole, "data: {folder: %s}\n\nmodel: {tokenizer: bytes, text_width: 130}\n", f->folder);
-    accept(f, whole); /* the model's own check, in its words */
+    accept(f, whole); /* the message of icseg_config_check */
     assert_int_equal(icseg_recipe_check(f->recipe, &f->error), ICSEG_ERROR_CONFIG);
     assert_non_null(
         strstr(f->error.message, ":3: model: config: \"text_heads\" = 8: must divide \"text_width\" = 130"));
@@ -302,7 +302,7 @@ static char *text_of(const icseg_recipe *recipe) {
     return text;
 }
 
-static void a_written_recipe_reads_back_the_same(void **state) {
+static void a_written_recipe_is_read_unchanged(void **state) {
     struct fixture *f = *state;
     static const char *const texts[] = {
         "", "model: {preset: vit-b16}\n", "model: {preset: tiny-vit, num_classes: 7, align_strides: [16]}\n",
@@ -380,7 +380,7 @@ static void the_recipes_of_the_project_are_read(void **state) {
     if (icseg_recipe_check(f->recipe, &f->error) != ICSEG_OK) fail_msg("%s", f->error.message);
 }
 
-static void a_recipe_cut_anywhere_is_read_or_refused_in_one_line(void **state) {
+static void a_recipe_truncated_anywhere_is_read_or_refused_in_one_line(void **state) {
     struct fixture *f = *state;
     static const char text[] =
         "model:\n  preset: tiny-resnet\n  align_strides: [8, 16, 32]\n"
@@ -398,7 +398,7 @@ static void a_recipe_cut_anywhere_is_read_or_refused_in_one_line(void **state) {
     }
     assert_in_range(good, 10, sizeof text - 100);
     assert_int_equal(read_text(f, text, sizeof text - 1), ICSEG_OK);
-    for (size_t at = 0; at < sizeof text - 1; at++) { /* and with each byte spoilt */
+    for (size_t at = 0; at < sizeof text - 1; at++) { /* and with each byte damaged */
         char spoilt[sizeof text];
         memcpy(spoilt, text, sizeof text);
         static const char bytes[] = {'\0', '\xff', ':', '[', '"', '&', '\t', '\n'};
@@ -465,11 +465,12 @@ static void a_recipe_opens_from_a_preset_or_memory(void **state) {
     icseg_recipe_close(&r);
     assert_int_equal(icseg_recipe_open_text(&r, NULL, text, sizeof text - 1, &f->error), ICSEG_ERROR_FORMAT);
     assert_null(r);
-    assert_memory_equal(f->error.message, "recipe:", 7); /* the name where none is given */
+    assert_memory_equal(f->error.message, "recipe:", 7); /* the default name */
 }
 
-/* What icseg_recipe_get returns, icseg_recipe_set accepts; setting a key often keeps the list of assignments short. */
-static void values_return_as_text_that_can_be_set(void **state) {
+/* icseg_recipe_set accepts the texts of icseg_recipe_get; setting a key repeatedly keeps the list of assignments short.
+ */
+static void values_are_returned_as_text_that_can_be_set(void **state) {
     struct fixture *f = *state;
     accept(f, "");
     for (int round = 0; round < 3; round++)
@@ -563,22 +564,22 @@ static void bad_input_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_recipe_opens_from_a_preset_or_memory, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(values_return_as_text_that_can_be_set, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(values_are_returned_as_text_that_can_be_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_key_is_described, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_input_is_an_error, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_empty_recipe_is_the_published_setting, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_preset_acts_first_wherever_it_stands, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_empty_recipe_has_the_published_settings, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_preset_is_applied_first_wherever_it_is_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_kind_of_value_is_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(align_weights_may_be_a_list_in_the_order_of_strides, set_up, tear_down),
         cmocka_unit_test_setup_teardown(wrong_keys_and_values_are_refused_by_line, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(yaml_beyond_recipes_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_yaml_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hostile_sizes_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(assignments_change_one_value_or_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_check_sees_what_no_single_value_shows, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_written_recipe_reads_back_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_check_finds_contradictions_between_keys, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_written_recipe_is_read_unchanged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_key_survives_the_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_recipes_of_the_project_are_read, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_recipe_cut_anywhere_is_read_or_refused_in_one_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_recipe_truncated_anywhere_is_read_or_refused_in_one_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_file_or_a_folder_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lack_of_memory_is_reported, set_up, tear_down),
     };

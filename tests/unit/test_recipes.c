@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The recipes that come with icseg: each parses and passes the check once its folders and weights exist, and those of
- * the published sets hold docs/method.md's settings. */
+ * The recipes that come with icseg: each passes the check if its folders and weights exist, and those of the published
+ * data sets have the settings of docs/method.md. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

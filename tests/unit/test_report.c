@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * report/: the page is well-formed, self-contained and escaped whatever names, logs and figures it is given; a failure
- * leaves the old file; axes have round ticks. */
+ * report/: the page is well-formed, self-contained and escaped for all names, logs and figures; a failure keeps the old
+ * file; axes have round ticks. */
 #include <ctype.h>
 #include <math.h>
 #include <setjmp.h>
@@ -41,7 +41,7 @@ static int remove_folder(void **state) {
     return rmdir(folder);
 }
 
-/* A checker of what the page promises: XML with a document type. Returns NULL, or what is wrong. */
+/* Checks that the page is XML with a document type. Returns NULL or the problem. */
 typedef struct checker {
     const char *at;
     char open[64][24];
@@ -79,8 +79,8 @@ static const char *check_tag(checker *c) {
     }
     if (!c->depth && c->rooted) return "a second root";
     c->rooted = true;
-    const char *fault = check_attributes(c, &closed);
-    if (fault || closed) return fault;
+    const char *problem = check_attributes(c, &closed);
+    if (problem || closed) return problem;
     if (c->depth == 64) return "too deep";
     strcpy(c->open[c->depth++], name);
     return NULL;
@@ -100,17 +100,17 @@ static const char *check_page(const char *text) {
     if (strncmp(text, doctype, strlen(doctype)) != 0) return "no document type";
     c.at += strlen(doctype);
     while (*c.at) {
-        const char *fault = NULL;
+        const char *problem = NULL;
         if (*c.at == '<') {
             c.at++;
-            fault = check_tag(&c);
+            problem = check_tag(&c);
         } else if (*c.at == '&')
-            fault = check_entity(c.at++);
+            problem = check_entity(c.at++);
         else if ((unsigned char)*c.at < 0x20 && *c.at != '\n' && *c.at != '\t')
-            fault = "a control character";
+            problem = "a control character";
         else
             c.at++;
-        if (fault) return fault;
+        if (problem) return problem;
     }
     return c.depth ? "a tag left open" : c.rooted ? NULL : "an empty page";
 }
@@ -120,9 +120,9 @@ static char *read_page(void) {
     size_t size;
     assert_int_equal(icseg_file_read(path, 1 << 26, &data, &size, NULL), ICSEG_OK);
     assert_int_equal(strlen((char *)data), size);
-    const char *fault = check_page((char *)data);
-    if (fault) print_error("%s\n", fault);
-    assert_null(fault);
+    const char *problem = check_page((char *)data);
+    if (problem) print_error("%s\n", problem);
+    assert_null(problem);
     return (char *)data;
 }
 
@@ -149,7 +149,7 @@ static void write_log(int64_t steps, double bad_every) {
     assert_int_equal(icseg_log_writer_finish(&w, NULL), ICSEG_OK);
 }
 
-/* A full input of K classes, its names hostile. */
+/* A complete input of K classes whose names need escaping. */
 typedef struct fixture {
     icseg_confusion confusion;
     icseg_metrics metrics;
@@ -209,7 +209,7 @@ static int count_of(const char *text, const char *what) {
     return count;
 }
 
-static void the_checker_of_this_test_finds_faults(void **state) {
+static void the_checker_of_this_test_finds_errors(void **state) {
     (void)state;
     assert_null(check_page("<!DOCTYPE html>\n<html a=\"b\"><br/>&amp;&#39;</html>\n"));
     static const char *const bad[] = {"<html></html>",
@@ -229,7 +229,7 @@ static void a_full_report_is_well_formed_and_everything_is_escaped(void **state)
     write_log(60, 0);
     assert_int_equal(icseg_report_write(path, &f.in, NULL), ICSEG_OK);
     char *page = read_page();
-    assert_int_equal(count_of(page, "<script>"), 1); /* the page's own */
+    assert_int_equal(count_of(page, "<script>"), 1); /* that of the page itself */
     assert_non_null(strstr(page, "&lt;script&gt;alert(1)&lt;/script&gt;"));
     assert_null(strstr(page, "alert(1)<"));
     assert_null(strstr(page, "' onload='"));
@@ -248,7 +248,7 @@ static void a_full_report_is_well_formed_and_everything_is_escaped(void **state)
     close_fixture(&f);
 }
 
-static void nothing_is_loaded_from_anywhere(void **state) {
+static void the_page_loads_nothing(void **state) {
     (void)state;
     fixture f;
     open_fixture(&f);
@@ -264,7 +264,7 @@ static void nothing_is_loaded_from_anywhere(void **state) {
     close_fixture(&f);
 }
 
-static void parts_that_are_not_given_are_left_out(void **state) {
+static void sections_without_input_are_left_out(void **state) {
     (void)state;
     icseg_report_input in = {ICSEG_REPORT_INPUT_INIT};
     assert_int_equal(icseg_report_write(path, &in, NULL), ICSEG_OK);
@@ -273,7 +273,7 @@ static void parts_that_are_not_given_are_left_out(void **state) {
     assert_null(strstr(page, "<svg"));
     icseg_free(page);
     in.log_path = log_path;
-    for (int64_t steps = 0; steps < 25; steps++) { /* a run that stopped early, or whose losses were never finite */
+    for (int64_t steps = 0; steps < 25; steps++) { /* a run that stopped early, or had no finite losses */
         write_log(steps, steps % 3 == 0 ? 1 : 5);
         assert_int_equal(icseg_report_write(path, &in, NULL), ICSEG_OK);
         page = read_page();
@@ -282,7 +282,7 @@ static void parts_that_are_not_given_are_left_out(void **state) {
         assert_null(strstr(page, "inf"));
         icseg_free(page);
     }
-    fixture f; /* an evaluation without a run */
+    fixture f; /* an evaluation without a training run */
     open_fixture(&f);
     f.in.log_path = NULL;
     f.in.sample_count = 0;
@@ -294,7 +294,7 @@ static void parts_that_are_not_given_are_left_out(void **state) {
     close_fixture(&f);
 }
 
-static void extreme_numbers_of_a_log_stay_numbers(void **state) {
+static void extreme_numbers_in_a_log_do_not_break_the_page(void **state) {
     (void)state;
     static const char *const values[] = {"1e308", "-1e308", "1e-320", "0", "-0.5", "9223372036854775807", "1e29"};
     for (size_t a = 0; a < sizeof values / sizeof *values; a++)
@@ -318,7 +318,7 @@ static void extreme_numbers_of_a_log_stay_numbers(void **state) {
         }
 }
 
-static void eight_hundred_and_forty_seven_classes_make_a_page(void **state) {
+static void a_page_with_847_classes_is_written(void **state) {
     (void)state;
     enum { MANY = 847 };
     icseg_confusion confusion;
@@ -338,14 +338,14 @@ static void eight_hundred_and_forty_seven_classes_make_a_page(void **state) {
     assert_int_equal(icseg_report_write(path, &in, NULL), ICSEG_OK);
     char *page = read_page();
     assert_int_equal(count_of(page, "<th scope=\"row\""), MANY);
-    assert_null(strstr(page, "<svg")); /* no matrix of that size */
+    assert_null(strstr(page, "<svg")); /* too large for a matrix */
     assert_non_null(strstr(page, "class 846<span class=\"arrow\">&#8594;</span>class 0</td>"));
     icseg_free(page);
     icseg_metrics_close(&metrics);
     icseg_confusion_close(&confusion);
 }
 
-static void input_that_does_not_fit_is_refused(void **state) {
+static void inconsistent_input_is_refused(void **state) {
     (void)state;
     fixture f;
     icseg_error error;
@@ -376,7 +376,7 @@ static void input_that_does_not_fit_is_refused(void **state) {
     close_fixture(&f);
 }
 
-static void pictures_of_odd_sizes_are_reduced(void **state) {
+static void images_of_odd_sizes_are_reduced(void **state) {
     (void)state;
     static const int32_t sizes[][2] = {{1, 1}, {1300, 1}, {1, 300}, {641, 3}, {2000, 2}};
     fixture f;
@@ -412,14 +412,14 @@ static void assert_old_page(void) {
     icseg_free(data);
 }
 
-static void a_failure_leaves_the_old_page(void **state) {
+static void a_failure_keeps_the_old_page(void **state) {
     (void)state;
     fixture f;
     icseg_error error;
     open_fixture(&f);
     write_log(40, 0);
     assert_int_equal(icseg_file_write(path, "old", 3, NULL), ICSEG_OK);
-    assert_int_equal(chmod(path, 0444), 0); /* which even root respects */
+    assert_int_equal(chmod(path, 0444), 0); /* also applies to root */
     assert_int_equal(icseg_report_write(path, &f.in, &error), ICSEG_ERROR_IO);
     assert_non_null(strstr(error.message, "report.html"));
     assert_int_equal(chmod(path, 0644), 0);
@@ -472,7 +472,7 @@ static void ticks_are_round_and_enclose_the_data(void **state) {
     }
 }
 
-static void a_long_curve_takes_bounded_room_and_keeps_its_spikes(void **state) {
+static void a_long_curve_takes_bounded_space_and_keeps_its_spikes(void **state) {
     (void)state;
     enum { LONG = 200000 };
     double *x = icseg_alloc_array(LONG, sizeof *x), *y = icseg_alloc_array(LONG, sizeof *y);
@@ -494,7 +494,7 @@ static void a_long_curve_takes_bounded_room_and_keeps_its_spikes(void **state) {
     icseg_free(y);
 }
 
-static void base64_agrees_with_the_standards_examples(void **state) {
+static void base64_agrees_with_the_examples_of_the_standard(void **state) {
     (void)state;
     static const char *const pairs[][2] = {{"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
                                            {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"foobar", "Zm9vYmFy"}};
@@ -515,18 +515,18 @@ static void base64_agrees_with_the_standards_examples(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_checker_of_this_test_finds_faults),
+        cmocka_unit_test(the_checker_of_this_test_finds_errors),
         cmocka_unit_test(a_full_report_is_well_formed_and_everything_is_escaped),
-        cmocka_unit_test(nothing_is_loaded_from_anywhere),
-        cmocka_unit_test(parts_that_are_not_given_are_left_out),
-        cmocka_unit_test(extreme_numbers_of_a_log_stay_numbers),
-        cmocka_unit_test(eight_hundred_and_forty_seven_classes_make_a_page),
-        cmocka_unit_test(input_that_does_not_fit_is_refused),
-        cmocka_unit_test(pictures_of_odd_sizes_are_reduced),
-        cmocka_unit_test(a_failure_leaves_the_old_page),
+        cmocka_unit_test(the_page_loads_nothing),
+        cmocka_unit_test(sections_without_input_are_left_out),
+        cmocka_unit_test(extreme_numbers_in_a_log_do_not_break_the_page),
+        cmocka_unit_test(a_page_with_847_classes_is_written),
+        cmocka_unit_test(inconsistent_input_is_refused),
+        cmocka_unit_test(images_of_odd_sizes_are_reduced),
+        cmocka_unit_test(a_failure_keeps_the_old_page),
         cmocka_unit_test(ticks_are_round_and_enclose_the_data),
-        cmocka_unit_test(a_long_curve_takes_bounded_room_and_keeps_its_spikes),
-        cmocka_unit_test(base64_agrees_with_the_standards_examples),
+        cmocka_unit_test(a_long_curve_takes_bounded_space_and_keeps_its_spikes),
+        cmocka_unit_test(base64_agrees_with_the_examples_of_the_standard),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

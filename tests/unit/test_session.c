@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Running a model on images in memory: every output against naive computations, formats and layouts against each other,
- * bad input, lifetimes, OpenMP settings of the host, several threads. */
+ * Running a model on images in memory: outputs against naive computations, formats and layouts against each other, bad
+ * input, lifetimes, OpenMP settings of the host, several threads. */
 #include <math.h>
 #include <omp.h>
 #include <pthread.h>
@@ -55,7 +55,7 @@ static int64_t count_of(const icseg_tensor *t) {
     return count;
 }
 
-/* Whether the tensor's elements are the same bits in both. */
+/* Whether a tensor has the same bits in both results. */
 static bool same(const icseg_result *a, const icseg_result *b, icseg_output output) {
     icseg_tensor x = tensor_of(a, output), y = tensor_of(b, output);
     return count_of(&x) == count_of(&y) &&
@@ -113,7 +113,7 @@ static void naive_probabilities(const float *logits, int64_t h, int64_t w, int y
     for (int64_t k = 0; k < K; k++) out[k] /= sum;
 }
 
-static void every_pixel_want_follows_from_the_logits(void **state) {
+static void every_output_per_pixel_follows_from_the_logits(void **state) {
     fixture f = open_fixture("tiny-resnet");
     uint32_t outputs = ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_CONFIDENCE | ICSEG_OUTPUT_TOP_CLASSES |
                        ICSEG_OUTPUT_TOP_PROBABILITIES | ICSEG_OUTPUT_PROBABILITIES | ICSEG_OUTPUT_LOGITS;
@@ -148,7 +148,7 @@ static void every_pixel_want_follows_from_the_logits(void **state) {
     close_fixture(&f);
 }
 
-static void labels_alone_are_those_of_predict(void **state) {
+static void labels_alone_equal_those_of_predict(void **state) {
     fixture f = open_fixture("tiny-vit");
     uint32_t outputs = ICSEG_OUTPUT_LABELS | ICSEG_OUTPUT_CONFIDENCE;
     icseg_labels labels;
@@ -164,8 +164,8 @@ static void labels_alone_are_those_of_predict(void **state) {
     close_fixture(&f);
 }
 
-/* The values the network keeps, by the names of the outputs. */
-static void network_wants_are_the_networks_values(void **state) {
+/* The outputs that are values of the network. */
+static void outputs_of_the_network_equal_its_values(void **state) {
     static const char *const presets[] = {"tiny-resnet", "tiny-vit"};
     (void)state;
     for (int p = 0; p < 2; p++) {
@@ -180,7 +180,7 @@ static void network_wants_are_the_networks_values(void **state) {
         assert_true(image.rank == 2 && image.shape[0] == N && image.shape[1] == c->embed_dim);
         for (int64_t i = 0; i < count_of(&image); i++) assert_true(isfinite(((const float *)image.data)[i]));
         assert_memory_not_equal(image.data, (const float *)image.data + c->embed_dim,
-                                (size_t)c->embed_dim * sizeof(float)); /* each image its own */
+                                (size_t)c->embed_dim * sizeof(float)); /* one per image */
         for (int i = 0; i < ICSEG_LEVELS; i++) {
             if (!c->align[i]) continue;
             icseg_tensor score = tensor_of(r, (icseg_output)(ICSEG_OUTPUT_SCORES_4 << i));
@@ -216,7 +216,7 @@ static void network_wants_are_the_networks_values(void **state) {
     }
 }
 
-static void windows_and_augmentation_have_pixel_wants(void **state) {
+static void windows_and_augmentation_have_all_outputs_per_pixel(void **state) {
     fixture f = open_fixture("tiny-resnet");
     icseg_eval_options eval = {ICSEG_EVAL_OPTIONS_INIT, .mode = ICSEG_EVAL_SLIDE, .crop_height = 40, .crop_width = 48};
     uint32_t outputs =
@@ -252,8 +252,8 @@ static void windows_and_augmentation_have_pixel_wants(void **state) {
     close_fixture(&f);
 }
 
-/* A batch differs from its images alone by rounding. */
-static void a_batch_is_its_images(void **state) {
+/* Only rounding differs between a batch and its images alone. */
+static void a_batch_equals_its_images(void **state) {
     fixture f = open_fixture("tiny-resnet");
     icseg_eval_options resized = {ICSEG_EVAL_OPTIONS_INIT, .resize_short = 64};
     (void)state;
@@ -274,7 +274,7 @@ static void a_batch_is_its_images(void **state) {
 
 /* -- formats, strides, layouts */
 
-/* The image in a format with padding behind each row. */
+/* The image in a format, with padding after each row. */
 static icseg_frame frame_of(const icseg_image *image, icseg_frame_format format, uint8_t *memory, size_t stride) {
     static const int size[] = {3, 3, 4, 4, 1}, red[] = {0, 2, 0, 2, 0};
     for (int32_t y = 0; y < image->height; y++)
@@ -336,7 +336,7 @@ static void tensors_are_the_same_image_in_any_layout(void **state) {
     for (int kind = 0; kind < 3; kind++) {
         if (kind == 0) ok(icseg_tensor_dense(&tensor, ICSEG_TENSOR_F32, 4, (int64_t[]){N, H, W, 3}, nhwc, &error));
         if (kind == 1) ok(icseg_tensor_dense(&tensor, ICSEG_TENSOR_F32, 4, (int64_t[]){N, 3, H, W}, nchw, &error));
-        if (kind == 2) { /* strides that go backwards */
+        if (kind == 2) { /* negative strides */
             ok(icseg_tensor_dense(&tensor, ICSEG_TENSOR_F32, 4, (int64_t[]){N, H, W, 3}, turned, &error));
             for (int i = 0; i < 3; i++) tensor.strides[i] = -tensor.strides[i];
             tensor.data = turned + (N * PIXELS - 1) * 3;
@@ -366,7 +366,7 @@ static void prepare_builds_what_run_uses(void **state) {
     close_fixture(&f);
 }
 
-static void as_many_networks_are_kept_as_asked_for(void **state) {
+static void the_cache_keeps_the_requested_number_of_networks(void **state) {
     fixture f = open_fixture("tiny-resnet");
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = 1, .cached_networks = 2};
     icseg_session *session;
@@ -397,7 +397,7 @@ static void refused(icseg_session *session, const icseg_batch *batch, const icse
     if (!strstr(error.message, piece)) fail_msg("\"%s\" does not contain \"%s\"", error.message, piece);
 }
 
-static void frames_that_cannot_work_are_refused(void **state) {
+static void invalid_frames_are_refused(void **state) {
     fixture f = open_fixture("tiny-resnet");
     static const uint8_t pixels[4 * 64 * 64];
     const icseg_frame good = {ICSEG_FRAME_RGBA8, 64, 64, 0, pixels};
@@ -437,7 +437,7 @@ static void frames_that_cannot_work_are_refused(void **state) {
     close_fixture(&f);
 }
 
-static void tensors_that_cannot_work_are_refused(void **state) {
+static void invalid_tensors_are_refused(void **state) {
     fixture f = open_fixture("tiny-resnet");
     static float data[3 * 64 * 64];
     icseg_tensor good, t;
@@ -494,7 +494,7 @@ static void tensors_that_cannot_work_are_refused(void **state) {
     close_fixture(&f);
 }
 
-static void options_that_cannot_work_are_refused(void **state) {
+static void invalid_options_are_refused(void **state) {
     fixture f = open_fixture("tiny-resnet");
     icseg_frame frame = {ICSEG_FRAME_RGB8, W, H, 0, f.image[0].data};
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = 1, .frames = &frame};
@@ -513,7 +513,7 @@ static void options_that_cannot_work_are_refused(void **state) {
     o.outputs = ICSEG_OUTPUT_LOGITS;
     o.eval = &flip;
     refused(f.session, &batch, &o, "one view of the whole image");
-    o.outputs = ICSEG_OUTPUT_SCORES_4; /* the preset has none at stride 4 */
+    o.outputs = ICSEG_OUTPUT_SCORES_4; /* the preset does not have one at stride 4 */
     o.eval = NULL;
     assert_false(icseg_model_config(f.model)->align[0]);
     refused(f.session, &batch, &o, "does not have a score map at stride 4");
@@ -525,7 +525,7 @@ static void options_that_cannot_work_are_refused(void **state) {
 
     o = (icseg_run_options){ICSEG_RUN_OPTIONS_INIT, .outputs = ICSEG_OUTPUT_TOP_CLASSES, .top_k = 1000};
     ok(icseg_session_run(f.session, &batch, &o, &result, &error));
-    assert_int_equal(tensor_of(result, ICSEG_OUTPUT_TOP_CLASSES).shape[3], K); /* never more than there are */
+    assert_int_equal(tensor_of(result, ICSEG_OUTPUT_TOP_CLASSES).shape[3], K); /* limited by the number of classes */
     assert_int_equal(icseg_result_tensor(result, ICSEG_OUTPUT_LABELS, &tensor, &error), ICSEG_ERROR_ARGUMENT);
     assert_null(tensor.data);
     assert_int_equal(icseg_result_tensor(result, (icseg_output)3, &tensor, &error), ICSEG_ERROR_ARGUMENT);
@@ -568,7 +568,7 @@ static void options_that_cannot_work_are_refused(void **state) {
     close_fixture(&f);
 }
 
-static void running_out_of_memory_anywhere_is_a_status(void **state) {
+static void every_failed_allocation_is_reported(void **state) {
     fixture f = open_fixture("tiny-resnet");
     icseg_frame frames[2];
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = 2, .frames = frames};
@@ -591,7 +591,7 @@ static void running_out_of_memory_anywhere_is_a_status(void **state) {
                 assert_int_equal(status, ICSEG_ERROR_MEMORY);
                 assert_null(result);
             }
-            if (status != ICSEG_OK && session) { /* the session still works */
+            if (status != ICSEG_OK && session) { /* the session must still work */
                 ok(icseg_session_run(session, &batch, kind ? &many : &once, &result, &error));
             }
             icseg_result_close(&result);
@@ -603,7 +603,7 @@ static void running_out_of_memory_anywhere_is_a_status(void **state) {
 
 /* -- lifetimes, threads */
 
-static void objects_outlive_those_they_were_made_with(void **state) {
+static void results_and_sessions_outlive_what_made_them(void **state) {
     fixture f = open_fixture("tiny-resnet");
     (void)state;
     icseg_result *before = run(f.session, f.image, 1, ICSEG_OUTPUT_PROBABILITIES, NULL);
@@ -616,7 +616,7 @@ static void objects_outlive_those_they_were_made_with(void **state) {
     close_fixture(&f);
 }
 
-static void the_hosts_openmp_settings_change_nothing(void **state) {
+static void the_hosts_openmp_settings_do_not_matter(void **state) {
     SKIP_TEAMS();
     fixture f = open_fixture("tiny-resnet");
     icseg_session_options two = {ICSEG_SESSION_OPTIONS_INIT, .threads = 2};
@@ -677,7 +677,7 @@ static void *work(void *user) {
     return NULL;
 }
 
-/* Weights are loaded and packed by whoever comes first. */
+/* The first thread loads and packs the weights. */
 static void many_threads_share_one_model(void **state) {
     enum { THREADS = 4 };
     static const char *const presets[] = {"tiny-resnet", "tiny-vit"};
@@ -708,21 +708,21 @@ static void many_threads_share_one_model(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_pixel_want_follows_from_the_logits),
-        cmocka_unit_test(labels_alone_are_those_of_predict),
-        cmocka_unit_test(network_wants_are_the_networks_values),
-        cmocka_unit_test(windows_and_augmentation_have_pixel_wants),
-        cmocka_unit_test(a_batch_is_its_images),
+        cmocka_unit_test(every_output_per_pixel_follows_from_the_logits),
+        cmocka_unit_test(labels_alone_equal_those_of_predict),
+        cmocka_unit_test(outputs_of_the_network_equal_its_values),
+        cmocka_unit_test(windows_and_augmentation_have_all_outputs_per_pixel),
+        cmocka_unit_test(a_batch_equals_its_images),
         cmocka_unit_test(formats_and_strides_are_the_same_image),
         cmocka_unit_test(tensors_are_the_same_image_in_any_layout),
         cmocka_unit_test(prepare_builds_what_run_uses),
-        cmocka_unit_test(as_many_networks_are_kept_as_asked_for),
-        cmocka_unit_test(frames_that_cannot_work_are_refused),
-        cmocka_unit_test(tensors_that_cannot_work_are_refused),
-        cmocka_unit_test(options_that_cannot_work_are_refused),
-        cmocka_unit_test(running_out_of_memory_anywhere_is_a_status),
-        cmocka_unit_test(objects_outlive_those_they_were_made_with),
-        cmocka_unit_test(the_hosts_openmp_settings_change_nothing),
+        cmocka_unit_test(the_cache_keeps_the_requested_number_of_networks),
+        cmocka_unit_test(invalid_frames_are_refused),
+        cmocka_unit_test(invalid_tensors_are_refused),
+        cmocka_unit_test(invalid_options_are_refused),
+        cmocka_unit_test(every_failed_allocation_is_reported),
+        cmocka_unit_test(results_and_sessions_outlive_what_made_them),
+        cmocka_unit_test(the_hosts_openmp_settings_do_not_matter),
         cmocka_unit_test(many_threads_share_one_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

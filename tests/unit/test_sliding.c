@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * eval/sliding: window positions, against mmsegmentation's rule spelt out and by properties over many sizes. */
+ * inference/sliding: window positions compared with mmsegmentation's rule, and their properties over many sizes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +23,7 @@ static void assert_window(const icseg_sliding *s, int64_t index, icseg_window ex
     assert_int_equal(got.height, expected.height);
 }
 
-static void windows_step_by_the_stride_and_the_last_moves_inside(void **state) {
+static void windows_step_by_the_stride_and_the_last_is_moved_inside(void **state) {
     (void)state;
     icseg_sliding s = open_sliding(1000, 512, (icseg_sliding_options){512, 512, 341, 341});
     assert_int_equal(s.x.count, 3);
@@ -90,7 +90,7 @@ static void every_size_agrees_with_the_reference_and_covers_each_pixel(void **st
             }
 }
 
-static void sizes_that_cannot_work_are_refused_with_the_reason(void **state) {
+static void invalid_sizes_are_refused_with_the_reason(void **state) {
     (void)state;
     icseg_error error;
     icseg_sliding s;
@@ -106,11 +106,11 @@ static void sizes_that_cannot_work_are_refused_with_the_reason(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(windows_step_by_the_stride_and_the_last_moves_inside),
+        cmocka_unit_test(windows_step_by_the_stride_and_the_last_is_moved_inside),
         cmocka_unit_test(an_image_smaller_than_the_crop_is_one_window_of_its_own_size),
         cmocka_unit_test(the_default_stride_is_two_thirds_of_the_crop),
         cmocka_unit_test(every_size_agrees_with_the_reference_and_covers_each_pixel),
-        cmocka_unit_test(sizes_that_cannot_work_are_refused_with_the_reason),
+        cmocka_unit_test(invalid_sizes_are_refused_with_the_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Generated scenes: reproducible, complete, of any size, not solvable by colour; and the data set they are written to.
+ * Generated scenes: reproducible, complete, of any size, not separable by colour; and the data set written from them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,7 +95,7 @@ static void every_class_is_frequent_and_none_dominates(void **state) {
     }
 }
 
-static void any_size_from_64_to_4096_is_drawn_in_full(void **state) {
+static void any_size_from_64_to_4096_is_drawn_completely(void **state) {
     (void)state;
     static const int sizes[][2] = {{65, 97}, {640, 480}, {64, 64}, {97, 65}, {1200, 64}, {64, 700}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -193,7 +193,7 @@ static void the_nearest_mean_class_color_does_not_solve_held_out_scenes(void **s
         drop(&s);
     }
     assert_int_equal(icseg_metrics_compute(&metrics, &confusion, NULL), ICSEG_OK);
-    assert_int_equal(metrics.counted, K); /* so that every convention gives the same mean */
+    assert_int_equal(metrics.counted, K); /* so that all conventions agree */
     assert_true(metrics.miou > 0 && metrics.miou < 0.35 && metrics.miou_all < 0.35);
     icseg_metrics_close(&metrics);
     icseg_confusion_close(&confusion);
@@ -216,12 +216,12 @@ static void assert_same_files(const char *one, const char *two, const char *name
     for (int i = 0; i < 2; i++) icseg_free(data[i]);
 }
 
-static void a_set_has_the_same_files_in_any_number_of_threads(void **state) {
+static void a_data_set_is_the_same_for_any_number_of_threads(void **state) {
     (void)state;
     test_folder f = test_dataset_open("");
     char one[128], three[128], name[64];
     snprintf(one, sizeof one, "%s/one", f.path);
-    snprintf(three, sizeof three, "%s/a/b/three", f.path); /* parents are made */
+    snprintf(three, sizeof three, "%s/a/b/three", f.path); /* parents are created */
     icseg_synth_options o = small_set(one);
     o.threads = 1;
     assert_int_equal(icseg_synth_write(&o, NULL, NULL), ICSEG_OK);
@@ -239,7 +239,7 @@ static void a_set_has_the_same_files_in_any_number_of_threads(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_written_set_opens_as_a_data_set_with_the_scenes_labels(void **state) {
+static void the_written_files_open_as_a_data_set_with_the_scenes_labels(void **state) {
     (void)state;
     test_folder f = test_dataset_open("");
     char folder[128];
@@ -289,7 +289,7 @@ static void training_and_held_out_scenes_differ(void **state) {
     test_dataset_close(&f);
 }
 
-static void an_earlier_set_is_replaced_without_leftovers(void **state) {
+static void an_earlier_data_set_is_replaced_without_leftovers(void **state) {
     (void)state;
     test_folder f = test_dataset_open("");
     char folder[128], path[192], mine[192];
@@ -308,8 +308,8 @@ static void an_earlier_set_is_replaced_without_leftovers(void **state) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         assert_int_equal(icseg_file_exists(path), i == 0);
     }
-    assert_true(icseg_file_exists(mine));                                 /* not one of ours */
-    static const char *const empty[] = {"images/val", "annotations/val"}; /* would be a split without images */
+    assert_true(icseg_file_exists(mine));                                 /* not a generated file */
+    static const char *const empty[] = {"images/val", "annotations/val"}; /* splits without images */
     for (int i = 0; i < 2; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, empty[i]);
         assert_false(icseg_folder_exists(path));
@@ -317,9 +317,9 @@ static void an_earlier_set_is_replaced_without_leftovers(void **state) {
     test_dataset_close(&f);
 }
 
-static void a_folder_with_other_content_is_refused_unless_forced(void **state) {
+static void a_folder_with_other_content_needs_force(void **state) {
     (void)state;
-    test_folder f = test_dataset_open("sky\n"); /* somebody's data set */
+    test_folder f = test_dataset_open("sky\n"); /* a user's data set */
     char image[192], ours[192];
     icseg_error error = {0};
     icseg_synth_options o = small_set(f.path);
@@ -352,7 +352,7 @@ static void a_folder_that_cannot_be_written_is_an_error_that_names_it(void **sta
     snprintf(path, sizeof path, "%s/file/below", f.path);
     assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_ERROR_IO);
     assert_non_null(strstr(error.message, path));
-    /* a folder where an image should go: fails in the threads, for root too */
+    /* a folder in the place of an image: fails in the threads, even for root */
     snprintf(path, sizeof path, "%s/out", f.path);
     test_write_text(&f, "none", "");
     char taken[256];
@@ -397,7 +397,7 @@ static bool stop_at_two(void *user, const icseg_progress_event *event) {
     return event->done < 2;
 }
 
-static void progress_can_stop_the_run(void **state) {
+static void progress_can_cancel_the_run(void **state) {
     (void)state;
     test_folder f = test_dataset_open("");
     char folder[128], last[192];
@@ -412,12 +412,12 @@ static void progress_can_stop_the_run(void **state) {
     assert_int_equal(calls, 2);
     snprintf(last, sizeof last, "%s/images/val/000001.jpg", folder);
     assert_false(icseg_file_exists(last));
-    o.train = 3; /* what was begun is known as ours */
+    o.train = 3; /* the incomplete data set is recognised */
     assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_OK);
     test_dataset_close(&f);
 }
 
-static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
+static void a_failed_allocation_is_an_error_without_leftovers(void **state) {
     (void)state;
     const icseg_synth_scene_options small = {ICSEG_SYNTH_SCENE_OPTIONS_INIT, .width = 64, .height = 64};
     bool done = false;
@@ -452,7 +452,7 @@ static void a_failed_allocation_is_an_error_and_leaves_nothing(void **state) {
         icseg_memory_fail_after(-1);
         done = status == ICSEG_OK;
         if (!done) assert_true(error.status == status && error.message[0]);
-        o.force = true; /* the marker itself may be what could not be written */
+        o.force = true; /* the marker may be missing */
     }
     assert_true(n > 10); /* some allocations failed */
     test_dataset_close(&f);
@@ -463,19 +463,19 @@ int main(void) {
         cmocka_unit_test(the_same_seed_and_index_give_the_same_bytes),
         cmocka_unit_test(class_names_are_one_to_three_distinct_words),
         cmocka_unit_test(every_class_is_frequent_and_none_dominates),
-        cmocka_unit_test(any_size_from_64_to_4096_is_drawn_in_full),
+        cmocka_unit_test(any_size_from_64_to_4096_is_drawn_completely),
         cmocka_unit_test(sizes_out_of_range_are_refused),
         cmocka_unit_test(null_arguments_are_refused_and_null_options_are_the_defaults),
         cmocka_unit_test(the_nearest_mean_class_color_does_not_solve_held_out_scenes),
-        cmocka_unit_test(a_set_has_the_same_files_in_any_number_of_threads),
-        cmocka_unit_test(a_written_set_opens_as_a_data_set_with_the_scenes_labels),
+        cmocka_unit_test(a_data_set_is_the_same_for_any_number_of_threads),
+        cmocka_unit_test(the_written_files_open_as_a_data_set_with_the_scenes_labels),
         cmocka_unit_test(training_and_held_out_scenes_differ),
-        cmocka_unit_test(an_earlier_set_is_replaced_without_leftovers),
-        cmocka_unit_test(a_folder_with_other_content_is_refused_unless_forced),
+        cmocka_unit_test(an_earlier_data_set_is_replaced_without_leftovers),
+        cmocka_unit_test(a_folder_with_other_content_needs_force),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_an_error_that_names_it),
         cmocka_unit_test(options_out_of_range_are_refused_before_anything_is_written),
-        cmocka_unit_test(progress_can_stop_the_run),
-        cmocka_unit_test(a_failed_allocation_is_an_error_and_leaves_nothing),
+        cmocka_unit_test(progress_can_cancel_the_run),
+        cmocka_unit_test(a_failed_allocation_is_an_error_without_leftovers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Resuming from files that were edited or removed: every number of state.safetensors is checked, and best.safetensors
- * is made again. */
+ * Resuming from files that were edited or removed: every number in state.safetensors is checked, and best.safetensors
+ * is written again. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@ static const char recipe_text[] = "model: {preset: tiny-resnet, context_length: 
                                   "        log_every: 1, eval_every: 2, checkpoint_every: 2, seed: 3}\n"
                                   "eval: {resize_short: 0}\n";
 
-/* One of four buffers in turn. */
+/* Returns one of four buffers in turn. */
 static const char *path_of(const char *name) {
     static char buffers[4][PATH_MOST];
     static int next;
@@ -38,7 +38,7 @@ static const char *path_of(const char *name) {
 }
 
 typedef struct run {
-    int64_t stop_at; /* asks for a stop after so many steps; 0: never */
+    int64_t stop_at; /* cancels after this number of steps; 0: never */
     icseg_train_result result;
     icseg_error error;
     char messages[16384];
@@ -84,7 +84,7 @@ static void write_file(const char *name, icseg_bytes bytes) {
 
 static void close_bytes(icseg_bytes *bytes) { icseg_free((void *)bytes->data); }
 
-/* Sets up a run that was stopped after step 4, whose files the tests keep in memory. */
+/* Prepares a run that was stopped after step 4; the tests keep its files in memory. */
 static icseg_bytes state_then, best_then;
 
 static int open_run(void **state) {
@@ -118,7 +118,7 @@ static int remove_run(void **state) {
     return system(command);
 }
 
-/* Writes the run's state with the text `from` of its header, which is there once, replaced by `to`. */
+/* Writes the run's state with the text `from` of its header, which must occur once, replaced by `to`. */
 static void edit_header(const char *from, const char *to) {
     icseg_string file = {0};
     uint64_t size = 0;
@@ -179,7 +179,7 @@ static void every_counter_is_checked(void **state) {
     resume_badly(ICSEG_ERROR_ARGUMENT, "the training images differ");
 }
 
-/* The place of a tensor's first value in the file. */
+/* The offset of a tensor's first value in the file. */
 static size_t place_of(const char *tensor) {
     char name[100];
     snprintf(name, sizeof name, "\"%s\":", tensor);
@@ -194,7 +194,7 @@ static size_t place_of(const char *tensor) {
     return 0;
 }
 
-static void values_that_training_cannot_leave_are_refused(void **state) {
+static void values_that_training_cannot_produce_are_refused(void **state) {
     static const struct {
         const char *tensor;
         float value;
@@ -219,7 +219,7 @@ static void values_that_training_cannot_leave_are_refused(void **state) {
 }
 
 /* The best evaluation of the stopped run was after step 4 or before; both are tried. */
-static void best_weights_that_were_removed_are_made_again(void **state) {
+static void removed_best_weights_are_written_again(void **state) {
     run r = {.stop_at = 4};
     (void)state;
     edit_header("\\\"best_step\\\": ", "\\\"best_step\\\": 4, \\\"x\\\": ");
@@ -239,7 +239,7 @@ static void best_weights_that_were_removed_are_made_again(void **state) {
     assert_true(icseg_file_exists(path_of("run/best.safetensors")));
     assert_int_equal(r.result.best_step, STEPS);
 
-    /* All is done: only the evaluation for the report is left. */
+    /* Only the evaluation for the report remains. */
     assert_int_equal(unlink(path_of("run/best.safetensors")), 0);
     assert_int_equal(resume(&r), ICSEG_OK);
     assert_true(icseg_file_exists(path_of("run/best.safetensors")));
@@ -249,8 +249,8 @@ static void best_weights_that_were_removed_are_made_again(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_counter_is_checked),
-        cmocka_unit_test(values_that_training_cannot_leave_are_refused),
-        cmocka_unit_test(best_weights_that_were_removed_are_made_again),
+        cmocka_unit_test(values_that_training_cannot_produce_are_refused),
+        cmocka_unit_test(removed_best_weights_are_written_again),
     };
     return cmocka_run_group_tests(tests, open_run, remove_run);
 }

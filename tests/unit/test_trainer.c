@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Training: it learns, gives the same bytes twice and after every kind of stop, averages as documented, leaves frozen
- * parts alone, names what is not finite, and refuses what does not fit. */
+ * Training: it learns, is reproducible and resumable after every kind of stop, averages gradients as documented, does
+ * not change frozen parts, reports values that are not finite, and refuses changes that do not match the run. */
 #include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
@@ -32,7 +32,7 @@ static const char recipe_text[] = "model: {preset: tiny-resnet, context_length: 
                                   "        log_every: 1, eval_every: 4, checkpoint_every: 3, clip_norm: 5, seed: 3}\n"
                                   "eval: {resize_short: 0}\n";
 
-/* One of four buffers in turn. */
+/* Returns one of four buffers in turn. */
 static const char *path_of(const char *name) {
     static char buffers[4][PATH_MOST];
     static int next;
@@ -79,7 +79,7 @@ typedef struct run {
     const char *set[SETS];
     const char *data, *init;
     bool resume;
-    const char *stop_stage; /* asks for a stop when this stage has done so much */
+    const char *stop_stage; /* cancels when this stage has progressed so far */
     double stop_at;
     double look_at; /* and whether there is a state after this many steps */
     bool had_state;
@@ -104,7 +104,7 @@ static void on_message(void *user, icseg_message_level level, const char *text) 
     snprintf(r->messages + used, sizeof r->messages - used, "%s\n", text);
 }
 
-/* The recipe of the run's settings; NULL and r->error when one is refused. */
+/* The recipe with the run's settings; NULL and r->error if one is refused. */
 static icseg_recipe *open_recipe(run *r) {
     icseg_recipe *recipe = NULL;
     icseg_status status = icseg_recipe_open(&recipe, path_of("tiny.yaml"), &r->error);
@@ -137,7 +137,7 @@ static void train_well(run *r) {
     if (train(r) != ICSEG_OK) fail_msg("%s", r->error.message);
 }
 
-/* The call fails so, and its text holds `text`. */
+/* The call must fail with this status and a message that contains `text`. */
 static void train_badly(run *r, icseg_status wanted, const char *text) {
     icseg_status status = train(r);
     if (status != wanted || !strstr(r->error.message, text))
@@ -167,7 +167,7 @@ static void read_log(icseg_log *log, const char *out) {
     assert_int_equal(icseg_log_read(log, path, NULL), ICSEG_OK);
 }
 
-/* All but times and memory. */
+/* Everything except times and memory. */
 static void assert_same_log(const char *a, const char *b) {
     icseg_log left, right;
     read_log(&left, a);
@@ -208,7 +208,7 @@ static icseg_model *open_weights(const char *out) {
     return model;
 }
 
-/* Fresh weights of the test's recipe; without dropout. */
+/* Initial weights for the test's recipe, without dropout. */
 static icseg_model *fresh_model(void) {
     icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options o = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = icseg_synth_class_names(),
@@ -224,8 +224,8 @@ static icseg_model *fresh_model(void) {
     return model;
 }
 
-/* How many parameters whose names start with `prefix`, weights or running statistics, differ; and how many there are.
- */
+/* The number of parameters, weights or running statistics, that differ and whose names start with `prefix`. *all: the
+ * number of all such parameters. */
 static int count_changed(const icseg_model *a, const icseg_model *b, const char *prefix, bool buffers, int *all) {
     int changed = 0;
     *all = 0;
@@ -264,11 +264,11 @@ static void it_learns_eight_images(void **state) {
     icseg_log_close(&log);
 }
 
-static void two_runs_give_the_same_bytes(void **state) {
+static void two_runs_produce_the_same_bytes(void **state) {
     (void)state;
     train_well(&(run){.out = "whole"});
     train_well(&(run){.out = "again", .set = {"data.loader_threads=3"}});
-    assert_false(same_file("whole", "again", "recipe.yaml")); /* it says loader_threads */
+    assert_false(same_file("whole", "again", "recipe.yaml")); /* it contains loader_threads */
     assert_true(same_file("whole", "again", "checkpoint.safetensors"));
     assert_true(same_file("whole", "again", "best.safetensors"));
     assert_same_log("whole", "again");
@@ -309,7 +309,7 @@ static void a_run_stopped_at_every_step_resumes_to_the_same_bytes(void **state) 
 
 #define IN_BF16 .set = {"train.precision=bf16", "eval.precision=bf16"}
 
-/* Each of the images in turn, so that some are met in the second batch of a step, some in the first step. */
+/* Each of the images in turn, so that some occur in the second batch of a step, some in the first step. */
 static void an_image_that_cannot_be_read_ends_a_run_that_can_resume(void **state) {
     (void)state;
     char command[4 * PATH_MOST];
@@ -327,7 +327,7 @@ static void an_image_that_cannot_be_read_ends_a_run_that_can_resume(void **state
     }
 }
 
-static void a_resumed_run_keeps_what_it_began_with(void **state) {
+static void a_resumed_run_keeps_the_settings_it_began_with(void **state) {
     (void)state;
     train_well(&(run){.out = "whole", .resume = true});
     run r = {.out = "begun", .stop_stage = "train", .stop_at = 5};
@@ -342,7 +342,7 @@ static void a_resumed_run_keeps_what_it_began_with(void **state) {
     train_well(&on);
     assert_non_null(strstr(on.messages, "began with model.init"));
     assert_non_null(strstr(on.messages, "eval.tta was false and is now true"));
-    assert_int_equal(on.result.best_step, 6); /* the evaluation after step 4 was of another kind */
+    assert_int_equal(on.result.best_step, 6); /* the evaluation after step 4 had other settings */
     unsigned char *text;
     size_t size;
     assert_int_equal(icseg_file_read(path_of("begun/recipe.yaml"), 1 << 20, &text, &size, NULL), ICSEG_OK);
@@ -359,7 +359,7 @@ static void assert_logged(const char *out, int64_t evals, double miou) {
     icseg_log_close(&log);
 }
 
-static void a_finished_run_that_is_evaluated_anew_logs_it(void **state) {
+static void a_new_evaluation_of_a_finished_run_is_logged(void **state) {
     (void)state;
     run r = {.out = "finished", .set = {"train.steps=30", "train.eval_every=0", "train.checkpoint_every=0"}};
     train_well(&r);
@@ -370,7 +370,7 @@ static void a_finished_run_that_is_evaluated_anew_logs_it(void **state) {
     assert_logged("finished", 1, before);
     r.set[3] = "eval.tta=true";
     r.set[4] = "eval.tta_scales=0.5";
-    for (int i = 0; i < 2; i++) { /* the second time it is the same again */
+    for (int i = 0; i < 2; i++) { /* the second evaluation equals the first */
         train_well(&r);
         if (!(fabs(r.miou - before) > 1e-5)) fail_msg("both evaluations give %g: this says nothing", before);
         assert_logged("finished", 2, r.miou);
@@ -378,7 +378,7 @@ static void a_finished_run_that_is_evaluated_anew_logs_it(void **state) {
     }
 }
 
-static void the_state_knows_the_best_weights(void **state) {
+static void the_state_records_the_best_evaluation(void **state) {
     (void)state;
     run r = {.out = "best_saved", .set = {"train.eval_every=2", "train.checkpoint_every=0"}, .look_at = 2};
     train_well(&r);
@@ -391,7 +391,7 @@ static void bf16_trains_repeats_and_resumes_to_the_same_bytes(void **state) {
     run first = {.out = "half", IN_BF16}, stopped = {.out = "stopped", IN_BF16, .stop_stage = "train", .stop_at = 4};
     train_well(&(run){.out = "whole", .resume = true});
     train_well(&first);
-    assert_true(here == !strstr(first.messages, "f32 is used")); /* told where the processor has none */
+    assert_true(here == !strstr(first.messages, "f32 is used")); /* reported if the processor does not support it */
     assert_true(here == !same_file("whole", "half", "checkpoint.safetensors"));
     train_badly(&stopped, ICSEG_ERROR_CANCELLED, "can be resumed");
     stopped.resume = true;
@@ -410,8 +410,8 @@ static void bf16_trains_repeats_and_resumes_to_the_same_bytes(void **state) {
     remove_tree(path_of("stopped"));
 }
 
-/* One step of the documented rule, written out: the mean over batches of each batch's gradient, clipped, then AdamW;
- * with eps = 1, so that the step follows the gradient and not its sign. */
+/* One step of the documented rule: the mean of the batches' gradients, clipped, then AdamW with eps = 1, so that the
+ * step depends on the gradient and not only on its sign. */
 static void naive_step(icseg_model *model, const icseg_dataset *dataset, int batches, double clip) {
     icseg_network_options options = {.batch = 1, .height = 64, .width = 64, .training = 1, .losses = 1, .gradients = 1};
     icseg_loader_options loading = {.augment = icseg_augment_options_default(), .batch = 1, .threads = 1, .ahead = 1};
@@ -447,7 +447,7 @@ static void naive_step(icseg_model *model, const icseg_dataset *dataset, int bat
         for (int64_t j = 0; sum[i] && j < icseg_params_at(model->params, i)->count; j++)
             norm += (double)sum[i][j] * (double)sum[i][j];
     norm = sqrt(norm);
-    assert_true(norm > clip); /* or the test says nothing about clipping */
+    assert_true(norm > clip); /* or the test would not check clipping */
     for (int64_t i = 0; i < count; i++)
         if (sum[i])
             memcpy(icseg_params_at(model->params, i)->grad, sum[i],
@@ -489,7 +489,7 @@ static void accumulation_averages_gradients_and_clips_their_mean(void **state) {
     icseg_model_close(&expected);
 }
 
-static void a_frozen_image_encoder_stays_as_it_was(void **state) {
+static void a_frozen_image_encoder_does_not_change(void **state) {
     (void)state;
     int all;
     train_well(&(run){.out = "frozen", .set = {"train.freeze_backbone=true", "train.steps=3"}});
@@ -498,13 +498,13 @@ static void a_frozen_image_encoder_stays_as_it_was(void **state) {
     assert_true(all > 10);
     assert_int_equal(count_changed(before, trained, "visual.", true, &all), 0);
     assert_true(all > 10);
-    assert_int_equal(count_changed(before, trained, "transformer.", false, &all), 0); /* never trains */
+    assert_int_equal(count_changed(before, trained, "transformer.", false, &all), 0); /* not trained */
     assert_true(count_changed(before, trained, "decoder.", false, &all) == all && all > 10);
     icseg_model_close(&trained);
     icseg_model_close(&before);
 }
 
-/* CLIP's weights have no way to four strides. */
+/* CLIP's weights do not contain the layers for four strides. */
 static void a_frozen_vit_learns_its_four_levels(void **state) {
     (void)state;
     int all;
@@ -521,7 +521,7 @@ static void a_frozen_vit_learns_its_four_levels(void **state) {
     icseg_model_close(&before);
 }
 
-static void frozen_statistics_stay_and_weights_train(void **state) {
+static void frozen_statistics_do_not_change_while_weights_train(void **state) {
     (void)state;
     int all;
     train_well(&(run){.out = "statistics", .set = {"train.freeze_bn=true", "train.steps=3"}});
@@ -533,7 +533,7 @@ static void frozen_statistics_stay_and_weights_train(void **state) {
     icseg_model_close(&before);
 }
 
-/* Fresh weights, but for `value` at every `each`-th element of one parameter, in a file. */
+/* Writes initial weights with `value` at every `each`-th element of one parameter. */
 static const char *spoilt_weights(const char *name, int64_t each, float value) {
     icseg_model *model = fresh_model();
     icseg_param *p = icseg_params_find(model->params, name);
@@ -563,7 +563,7 @@ static void first_images(char path[2][PATH_MOST]) {
     icseg_dataset_close(&dataset);
 }
 
-/* The run fails in its first step, names the images, and saves nothing. */
+/* The run must fail in its first step, name the images, and save nothing. */
 static void fails_at_once(run *r, const char *text) {
     char image[2][PATH_MOST], expected[3 * PATH_MOST], file[PATH_MOST];
     train_badly(r, ICSEG_ERROR_NUMERIC, text);
@@ -588,8 +588,8 @@ static void a_loss_that_is_not_finite_is_named(void **state) {
     fails_at_once(&r, "step 1: the loss is not finite; first seen: decoder.neck.fpn_convs.1.conv");
 }
 
-/* What this layer norm gives meets weights of zero: nothing of it is in the loss, but it is in those weights' gradient,
- * 1e36 * 1e25 times what that is otherwise. */
+/* The output of this layer norm is multiplied by weights of zero: it does not affect the loss, but makes these weights'
+ * gradient 1e36 * 1e25 times as large. */
 static void a_gradient_that_is_not_finite_is_named(void **state) {
     (void)state;
     run r = {.out = "infinite",
@@ -621,7 +621,7 @@ static void moments_that_overflow_are_not_saved(void **state) {
     assert_false(icseg_file_exists(path_of("overflow/state.safetensors")));
 }
 
-/* The data set "renamed": the same with another name for class 0. */
+/* Creates the data set "renamed": the same with another name for class 0. */
 static void make_renamed(void) {
     char command[5 * PATH_MOST];
     assert_true(icseg_file_exists(path_of("data/classes.txt")));
@@ -633,7 +633,7 @@ static void make_renamed(void) {
 
 /* -- stepping */
 
-/* A trainer in folder/`out`, which must open. */
+/* Opens a trainer in folder/`out`. */
 static icseg_trainer *open_trainer(const char *out, bool resume) {
     run r = {.out = out};
     icseg_recipe *recipe = open_recipe(&r);
@@ -641,7 +641,7 @@ static icseg_trainer *open_trainer(const char *out, bool resume) {
     icseg_trainer *trainer;
     assert_non_null(recipe);
     if (icseg_trainer_open(&trainer, recipe, &o, NULL, &r.error) != ICSEG_OK) fail_msg("%s", r.error.message);
-    icseg_recipe_close(&recipe); /* the trainer has its own */
+    icseg_recipe_close(&recipe); /* the trainer has a copy */
     return trainer;
 }
 
@@ -649,7 +649,7 @@ static void done(icseg_status status, const icseg_error *error) {
     if (status != ICSEG_OK) fail_msg("%s", error->message);
 }
 
-static void a_run_that_is_stepped_is_the_same(void **state) {
+static void a_stepped_run_equals_icseg_train(void **state) {
     (void)state;
     icseg_error error;
     icseg_log log;
@@ -675,7 +675,7 @@ static void a_run_that_is_stepped_is_the_same(void **state) {
         for (int32_t i = 0; i < step.loss_count; i++) assert_near(step.loss[i], line->loss[i], 1e-7);
         if (icseg_trainer_due(t) & ICSEG_TRAIN_DUE_SAVE) done(icseg_trainer_save(t, &error), &error);
         if (!(icseg_trainer_due(t) & ICSEG_TRAIN_DUE_EVALUATE)) continue;
-        metrics.struct_size = 1; /* refused before the work, which stays due */
+        metrics.struct_size = 1; /* refused before the evaluation, which remains due */
         assert_int_equal(icseg_trainer_evaluate(t, &metrics, &error), ICSEG_ERROR_ARGUMENT);
         assert_true(icseg_trainer_due(t) & ICSEG_TRAIN_DUE_EVALUATE);
         metrics.struct_size = sizeof metrics;
@@ -701,7 +701,7 @@ static void a_run_that_is_stepped_is_the_same(void **state) {
     icseg_log_close(&log);
 }
 
-/* The same labels from the trainer's model as from a checkpoint of its weights. */
+/* The trainer's model and a checkpoint of its weights must predict the same labels. */
 static void assert_predicts_as(icseg_trainer *trainer, const char *checkpoint) {
     icseg_model *model[2] = {icseg_trainer_model(trainer)};
     icseg_labels labels[2];
@@ -723,7 +723,7 @@ static void assert_predicts_as(icseg_trainer *trainer, const char *checkpoint) {
     icseg_model_close(&model[1]);
 }
 
-/* Saved where and when the caller likes, and closed without a save. */
+/* Saves at a time of the caller's choice, and closes without saving. */
 static void a_stepped_run_resumes(void **state) {
     (void)state;
     icseg_error error;
@@ -786,7 +786,7 @@ static void bad_input_is_an_error(void **state) {
     icseg_recipe_close(&recipe);
 }
 
-static void other_weights_start_a_run(void **state) {
+static void a_run_can_start_from_other_weights(void **state) {
     (void)state;
     char path[PATH_MOST];
     train_well(&(run){.out = "whole", .resume = true});
@@ -823,7 +823,7 @@ static void other_weights_start_a_run(void **state) {
     assert_false(icseg_file_exists(path_of("wrong/log.jsonl")));
 }
 
-static void classes_of_several_names_train_and_stay_in_the_checkpoint(void **state) {
+static void synonyms_are_trained_and_stored_in_the_checkpoint(void **state) {
     (void)state;
     char command[3 * PATH_MOST];
     snprintf(command, sizeof command,
@@ -841,13 +841,13 @@ static void classes_of_several_names_train_and_stay_in_the_checkpoint(void **sta
     r.resume = true;
     train_badly(&r, ICSEG_ERROR_ARGUMENT, "began with model.synonyms = mean");
     snprintf(command, sizeof command, "sed -i 's/, heaven$/, ether/' '%s/synonyms/classes.txt'", folder);
-    assert_int_equal(system(command), 0); /* the name that is shown is the same */
+    assert_int_equal(system(command), 0); /* the displayed name is the same */
     run renamed = {.out = "mean",
                    .data = "synonyms",
                    .resume = true,
                    .set = {"model.synonyms=mean", "model.prompt=static", "train.steps=2", "train.warmup=0"}};
     train_badly(&renamed, ICSEG_ERROR_ARGUMENT, "the tokens of the class names differ");
-    r.out = "first"; /* as without the key: the line is the name */
+    r.out = "first"; /* the default: the line is the name */
     r.resume = false;
     train_well(&r);
     model = open_weights("first");
@@ -855,7 +855,7 @@ static void classes_of_several_names_train_and_stay_in_the_checkpoint(void **sta
     icseg_model_close(&model);
 }
 
-static void what_does_not_fit_the_run_is_refused(void **state) {
+static void changes_that_do_not_match_the_run_are_refused(void **state) {
     (void)state;
     train_well(&(run){.out = "whole", .resume = true});
     train_badly(&(run){.out = "whole"}, ICSEG_ERROR_ARGUMENT, "already contains a run");
@@ -883,7 +883,7 @@ static void what_does_not_fit_the_run_is_refused(void **state) {
     close(other);
 }
 
-static void a_mask_that_is_wrong_stops_before_training(void **state) {
+static void a_wrong_mask_is_found_before_training(void **state) {
     (void)state;
     char command[3 * PATH_MOST];
     snprintf(command, sizeof command,
@@ -938,29 +938,29 @@ static void running_out_of_memory_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_learns_eight_images),
-        cmocka_unit_test(two_runs_give_the_same_bytes),
+        cmocka_unit_test(two_runs_produce_the_same_bytes),
         cmocka_unit_test(a_stopped_run_resumes_to_the_same_bytes),
-        cmocka_unit_test(a_run_that_is_stepped_is_the_same),
+        cmocka_unit_test(a_stepped_run_equals_icseg_train),
         cmocka_unit_test(a_stepped_run_resumes),
         cmocka_unit_test(bad_input_is_an_error),
         cmocka_unit_test(a_run_stopped_at_every_step_resumes_to_the_same_bytes),
         cmocka_unit_test(an_image_that_cannot_be_read_ends_a_run_that_can_resume),
-        cmocka_unit_test(a_resumed_run_keeps_what_it_began_with),
-        cmocka_unit_test(a_finished_run_that_is_evaluated_anew_logs_it),
-        cmocka_unit_test(the_state_knows_the_best_weights),
+        cmocka_unit_test(a_resumed_run_keeps_the_settings_it_began_with),
+        cmocka_unit_test(a_new_evaluation_of_a_finished_run_is_logged),
+        cmocka_unit_test(the_state_records_the_best_evaluation),
         cmocka_unit_test(bf16_trains_repeats_and_resumes_to_the_same_bytes),
         cmocka_unit_test(accumulation_averages_gradients_and_clips_their_mean),
-        cmocka_unit_test(a_frozen_image_encoder_stays_as_it_was),
+        cmocka_unit_test(a_frozen_image_encoder_does_not_change),
         cmocka_unit_test(a_frozen_vit_learns_its_four_levels),
-        cmocka_unit_test(frozen_statistics_stay_and_weights_train),
+        cmocka_unit_test(frozen_statistics_do_not_change_while_weights_train),
         cmocka_unit_test(a_loss_that_is_not_finite_is_named),
         cmocka_unit_test(a_gradient_that_is_not_finite_is_named),
         cmocka_unit_test(a_run_that_diverges_keeps_its_last_good_checkpoint),
         cmocka_unit_test(moments_that_overflow_are_not_saved),
-        cmocka_unit_test(other_weights_start_a_run),
-        cmocka_unit_test(classes_of_several_names_train_and_stay_in_the_checkpoint),
-        cmocka_unit_test(what_does_not_fit_the_run_is_refused),
-        cmocka_unit_test(a_mask_that_is_wrong_stops_before_training),
+        cmocka_unit_test(a_run_can_start_from_other_weights),
+        cmocka_unit_test(synonyms_are_trained_and_stored_in_the_checkpoint),
+        cmocka_unit_test(changes_that_do_not_match_the_run_are_refused),
+        cmocka_unit_test(a_wrong_mask_is_found_before_training),
         cmocka_unit_test(a_damaged_state_is_an_error),
         cmocka_unit_test(running_out_of_memory_is_an_error),
     };

@@ -15,7 +15,7 @@ hidden() { find "$1" -name '.import.*' | wc -l; }
 for name in .import.999999_backup .import.999999999 .import.abcdef; do
     mkdir -p "$work/user/$name"
     echo precious >"$work/user/$name/file"
-    refuse 2 'user: the folder is not empty; name another folder' import "$work/user"
+    refuse 2 'user: the folder is not empty; use a new or empty folder' import "$work/user"
     refuse 2 'user: the folder is not empty' icseg dataset import "$work/broken" "$work/user" --format labelme
     check "$name is still there" grep -q precious "$work/user/$name/file"
     rm -r "${work:?}/user/$name"
@@ -32,8 +32,8 @@ for _ in $(seq 2000); do
 done
 kill -STOP $victim
 check 'an import at work has one hidden folder' test "$(hidden "$work/killed")" = 1
-refuse 1 'killed: another import is writing into this folder; wait for its end or name another folder' import "$work/killed"
-refuse 1 'killed: another import is writing into this folder' icseg dataset import "$work/broken" "$work/killed" --format labelme
+refuse 1 'killed: another import is writing to this folder; wait until it ends, or use another folder' import "$work/killed"
+refuse 1 'killed: another import is writing to this folder' icseg dataset import "$work/broken" "$work/killed" --format labelme
 check 'its hidden folder is still there' test "$(hidden "$work/killed")" = 1
 kill -KILL $victim
 wait $victim 2>/dev/null

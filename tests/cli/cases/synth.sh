@@ -12,7 +12,7 @@ expect 0 '2 training and 0 held-out' icseg synth "$work/b" --images 2 --val 0 --
 check 'no leftovers of the larger set' bash -c "[ \$(find '$work/b/images' -type f | wc -l) = 2 ]"
 expect 0 '^train: 2 images' icseg dataset check "$work/b"
 mkdir -p "$work/other" && echo text >"$work/other/notes.txt"
-refuse 2 'other: the folder is not empty .*; name another folder or write into this one with --force$' icseg synth "$work/other" --images 2 --size 96x64
+refuse 2 'other: the folder is not empty .*; use another folder or write into this one with --force$' icseg synth "$work/other" --images 2 --size 96x64
 expect 0 '' icseg synth "$work/other" --images 2 --size 96x64 --force
 check 'the other files are kept' grep -q text "$work/other/notes.txt"
 refuse 1 'notes.txt: cannot' icseg synth "$work/other/notes.txt" --images 2
