@@ -93,7 +93,7 @@ static void values_out_of_range_are_refused_and_nothing_is_counted(void **state)
     int16_t values[] = {0, 1, 0, -1};
     icseg_labels a = {2, 2, values}, b = {4, 1, values};
     assert_int_equal(icseg_confusion_add(&confusion, &a, &b, &error), ICSEG_ERROR_SHAPE);
-    assert_non_null(strstr(error.message, "2 x 2"));
+    assert_non_null(strstr(error.message, "2x2"));
     int16_t unpredicted[] = {-1, 1, 0, 0}; /* "ignore" is not a prediction */
     b = (icseg_labels){2, 2, unpredicted};
     assert_int_equal(icseg_confusion_add(&confusion, &a, &b, &error), ICSEG_ERROR_DATA);
