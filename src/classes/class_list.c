@@ -27,7 +27,7 @@ const char *icseg_class_line_problem(const char *line, size_t size) {
     if (icseg_utf8_check(line, size) < size) return "is not UTF-8; save the class list as UTF-8";
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-            return "contains a control character (a tab?); write one class name on each line";
+            return "contains a control character (a tab?); write one class name per line";
     if (size > MAX_LINE) return "has more than 1000 bytes; shorten the names of the class";
     if (icseg_bom_size(line, size)) return "begins with a byte order mark; remove it";
     if (!size || strchr(" ,;", *line)) return "begins with a separator; write the name of the class first";

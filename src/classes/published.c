@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The published class tables by name, and the colours of one of them. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/argument.h"
@@ -18,8 +19,11 @@ icseg_status icseg_class_list_open_published(icseg_class_list **out, const char 
     for (int i = 0; i < ICSEG_CLASS_TABLES; i++)
         if (!strcmp(name, icseg_class_tables[i].name))
             return icseg_class_list_open_table(out, &icseg_class_tables[i], error);
-    return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                      "\"%.40s\" is not a published class list; use ade20k, cocostuff10k or ade20k_full", name);
+    char known[200] = "";
+    for (int i = 0, used = 0; i < ICSEG_CLASS_TABLES; i++)
+        used += snprintf(known + used, sizeof known - (size_t)used, "%s%s", i ? ", " : "", icseg_class_tables[i].name);
+    return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.40s\" is not a published class list; the lists are %s", name,
+                      known);
 }
 
 /* Whether `name` is the first of the synonyms, or all of them. */

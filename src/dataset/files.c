@@ -273,16 +273,18 @@ icseg_status icseg_dataset_fail_unpaired(const icseg_dataset *d, const icseg_dat
     char stem[NAME_MAX + 1];
     icseg_path_stem(pair->image, stem, sizeof stem);
     if (l->depth)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: its label file %s%s.%s is missing; add it or remove the image",
-                          pair->image, stem, l->label_suffix, l->label_types[0]);
+        return icseg_fail_field(error, ICSEG_ERROR_DATA, NULL, ICSEG_REMEDY_CHECK_DATASET,
+                                "%s: its label file %s%s.%s is missing; add it or remove the image", pair->image, stem,
+                                l->label_suffix, l->label_types[0]);
     if (pair->hint)
-        return icseg_fail(
-            error, ICSEG_ERROR_DATA,
+        return icseg_fail_field(
+            error, ICSEG_ERROR_DATA, NULL, ICSEG_REMEDY_CHECK_DATASET,
             "%s: its label file %s/%s%s.%s is missing, but there is %s; rename it: a label file must have the name of "
             "its image",
             pair->image, d->label_folder, stem, l->label_suffix, l->label_types[0], icseg_path_name(pair->hint));
-    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: its label file %s/%s%s.%s is missing; add it or remove the image",
-                      pair->image, d->label_folder, stem, l->label_suffix, l->label_types[0]);
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, NULL, ICSEG_REMEDY_CHECK_DATASET,
+                            "%s: its label file %s/%s%s.%s is missing; add it or remove the image", pair->image,
+                            d->label_folder, stem, l->label_suffix, l->label_types[0]);
 }
 
 /* origin: the folder or list of the images, for messages. */

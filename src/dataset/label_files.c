@@ -129,12 +129,12 @@ icseg_status icseg_dataset_check_size(const icseg_dataset_pair *pair, int32_t wi
                                       const icseg_mask *mask, icseg_error *error) {
     if (mask->width == width && mask->height == height) return ICSEG_OK;
     if (mask->width == height && mask->height == width && is_rotated(pair->image))
-        return icseg_fail(
-            error, ICSEG_ERROR_DATA,
+        return icseg_fail_field(
+            error, ICSEG_ERROR_DATA, NULL, ICSEG_REMEDY_CHECK_DATASET,
             "%s: the mask is %dx%d, which matches %s only without its EXIF rotation (%dx%d with it); rotate "
             "the mask, or remove the image's EXIF orientation",
             pair->label, mask->width, mask->height, pair->image, width, height);
-    return icseg_fail(error, ICSEG_ERROR_DATA,
-                      "%s: the mask is %dx%d but its image %s is %dx%d; both must have the same size", pair->label,
-                      mask->width, mask->height, pair->image, width, height);
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, NULL, ICSEG_REMEDY_CHECK_DATASET,
+                            "%s: the mask is %dx%d but its image %s is %dx%d; both must have the same size",
+                            pair->label, mask->width, mask->height, pair->image, width, height);
 }

@@ -172,8 +172,10 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     icseg_texts texts;
     *out = NULL;
     if (!text)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icpc.config is missing: not an icseg checkpoint",
-                          path);
+        return icseg_fail_field(error, ICSEG_ERROR_FORMAT, NULL, ICSEG_REMEDY_CONVERT_WEIGHTS,
+                                "%s: metadata icpc.config is missing: not an icseg checkpoint; convert a published "
+                                "segmentation model first",
+                                path);
     icseg_status status = icseg_config_read_json(&config, text, error);
     if (status != ICSEG_OK) {
         icseg_fail_prefix(error, "%s: icpc.config", path);

@@ -21,6 +21,13 @@ icseg_config icseg_config_default(void);
 icseg_status icseg_config_read(icseg_config *to, const icseg_config *from, icseg_error *error);
 icseg_status icseg_config_fill(icseg_config *to, const icseg_config *from, icseg_error *error);
 
+/* What the preset vit-b16 changes in recipes, for the table of presets and the help of the keys. */
+#define ICSEG_VIT_PRESET    "vit-b16"
+#define ICSEG_VIT_SIDE      640
+#define ICSEG_VIT_DROP_PATH 0.1
+#define ICSEG_QUOTE(text)   #text
+#define ICSEG_DIGITS(value) ICSEG_QUOTE(value) /* the value of a macro as a string literal */
+
 /* A named starting point of models and recipes. */
 typedef struct icseg_preset {
     const char *name, *description;

@@ -25,7 +25,8 @@ FIELD(vit_heads, vit_heads, INT, VIT, "ViT: number of attention heads", HEADS)
 FIELD(vit_taps, vit_taps[0], INTS, VIT, "ViT: blocks, counted from 0, whose outputs feed the four levels",
       ICSEG_EXACTLY(4), ICSEG_BETWEEN(0, 999))
 FIELD(vit_drop_path, vit_drop_path, FLOAT, ALWAYS,
-      "ViT: stochastic depth of the last block (probability), growing linearly from 0; 0.1 with preset vit-b16",
+      "ViT: stochastic depth of the last block (probability), growing linearly from 0; " ICSEG_DIGITS(
+          ICSEG_VIT_DROP_PATH) " with preset " ICSEG_VIT_PRESET,
       PROBABILITY)
 FIELD(pos_grid, pos_grid, INT, ALWAYS, "side of the stored grid of positional embeddings (positions)",
       ICSEG_BETWEEN(1, 1024))

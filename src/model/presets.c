@@ -58,7 +58,7 @@ static void tiny_vit(icseg_config *c) {
 #define PRESETS(X)                                                                                                     \
     X("rn50", "CLIP's ResNet-50", rn50, true, 512, 0)                                                                  \
     X("rn101", "CLIP's ResNet-101", rn101, true, 512, 0)                                                               \
-    X("vit-b16", "CLIP's ViT-B/16", vit_b16, true, 640, 0.1)                                                           \
+    X(ICSEG_VIT_PRESET, "CLIP's ViT-B/16", vit_b16, true, ICSEG_VIT_SIDE, ICSEG_VIT_DROP_PATH)                         \
     X("tiny-resnet", "a small ResNet for tests and demonstrations, trained from scratch", tiny_resnet, false, 512, 0)  \
     X("tiny-vit", "a small ViT for tests and demonstrations, trained from scratch", tiny_vit, false, 512, 0)
 

@@ -7,6 +7,7 @@
 #include "base/argument.h"
 #include "base/threads.h"
 #include "base/struct_size.h"
+#include "dataset/format_list.h"
 #include "dataset/formats.h"
 #include "model/config.h"
 #include "text/tokenizer.h"
@@ -20,6 +21,11 @@ static const char *const synonyms[] = {"first", "mean", NULL};
 static const char *const modes[] = {"whole", "slide", NULL};
 static const char *const memories[] = {"normal", "low", NULL};
 static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
+
+/* Pieces of help that other tables own. */
+#define VIT_SIDE                                ICSEG_DIGITS(ICSEG_VIT_SIDE)
+#define WITH_VIT                                " with preset " ICSEG_VIT_PRESET
+#define DESCRIBE(id, name, description, layout) name ": " description "; "
 
 #define STEPS        ICSEG_BETWEEN(0, MAX_STEPS)
 #define BOOL(field)  ICSEG_FIELD_BOOL(icseg_recipe_settings, field)
@@ -56,8 +62,7 @@ static const icseg_option rows[] = {
      "directory",
      .shown = "none; must be set"},
     {"data.format", WORD(data.format),
-     "format of the data set: folder: your own, with the layout above; ade20k, cocostuff10k, ade20k_full: published, "
-     "as unpacked (docs/data.md); auto: recognised by its folders",
+     "format of the data set: " ICSEG_DATASET_FORMAT_LIST(DESCRIBE) "docs/data.md describes them",
      .words = icseg_dataset_format_words},
     {"data.train_split", TEXT(data.train_split), "split to train on"},
     {"data.val_split", TEXT(data.val_split), "split to evaluate on"},
@@ -72,10 +77,10 @@ static const icseg_option rows[] = {
      .shown = "0: one, two from 8 cores on"},
 
     {"augment.crop", INTS(augment.crop_height),
-     "height and width of a training sample (pixels); [640, 640] with preset vit-b16", ICSEG_EXACTLY(2),
+     "height and width of a training sample (pixels); [" VIT_SIDE ", " VIT_SIDE "]" WITH_VIT, ICSEG_EXACTLY(2),
      ICSEG_BETWEEN(32, MAX_SIDE)},
     {"augment.resize_short", INT(augment.resize_short),
-     "length of the short side before the random scale (pixels); 0: the image's own size; 640 with preset vit-b16",
+     "length of the short side before the random scale (pixels); 0: the image's own size; " VIT_SIDE WITH_VIT,
      ICSEG_BETWEEN(0, MAX_SIDE)},
     {"augment.resize_long", INT(augment.resize_long),
      "with resize_short: limit of the long side before the random scale (pixels); 0: no limit",
@@ -137,8 +142,8 @@ static const icseg_option rows[] = {
     {"eval.stride", INTS(eval.stride[0]), "slide: vertical and horizontal step (pixels)", ICSEG_EXACTLY(2),
      ICSEG_BETWEEN(0, MAX_SIDE), .shown = "[0, 0]: two thirds of the window"},
     {"eval.resize_short", INT(eval.resize_short),
-     "length of the short side of the image that the model receives (pixels); 0: the image's own size; 640 with preset "
-     "vit-b16",
+     "length of the short side of the image that the model receives (pixels); 0: the image's own size; " VIT_SIDE
+         WITH_VIT,
      ICSEG_BETWEEN(0, MAX_SIDE)},
     {"eval.tta", BOOL(eval.tta), "test-time augmentation: averages probabilities over tta_scales and tta_flip"},
     {"eval.tta_scales", ICSEG_FIELD_FLOATS(icseg_recipe_settings, eval.tta_scales[0]),
