@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A batch of camera frames in memory: three RGBA images with padding behind each row go through the model in one call.
+ * A batch of camera frames in memory: three RGBA images with padding after each row go through the model in one call.
  * Prints the shapes of the label map, the logits and the score maps, and the most probable classes of the middle pixel.
  * docs/library.md explains it. Compiles as C11 and as C++17. */
 #include <stdio.h>

@@ -13,7 +13,7 @@
 enum { THREADS = 4, RUNS = 3 };
 
 /* Memory of a session besides its working memory: the built network (graph, prepared operators), the thread's stack and
- * heap, and the caller's labels. Small beside the working memory of a model of the usual size. */
+ * heap, and the caller's labels. Small compared with the working memory of a model of the usual size. */
 static const size_t fixed = 2 << 20;
 
 /* The state of one thread: its own session, and its own labels of the image. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * MATLAB files of version 5 (MathWorks, "MAT-File Format"): reads S and the size of `names`, and skips other variables.
- * libmatio is not used because it parses every variable before the one asked for, cells within cells, without bound.
+ * libmatio is not used because it parses every variable before the requested one, cells within cells, without bound.
  * Layout: 128 bytes of header, then elements of tag (type, size) and body; a variable is a matrix element, or a deflate
  * stream of one. */
 #include <stdbool.h>

@@ -10,7 +10,7 @@ enum {
     MAX_MATRIX_CLASSES = 40, /* larger matrices are illegible */
     MAX_NUMBERED_CLASSES = 16,
     PAIRS = 12,
-    NAME_POINTS = 16 /* code points: longer names are cut beside the matrix */
+    NAME_POINTS = 16 /* code points: longer names are truncated next to the matrix */
 };
 
 static void put_bar(icseg_string *out, const char *kind, double share) {
@@ -145,7 +145,7 @@ static void put_pairs(const icseg_report_page *page, const pair *pairs, int foun
     icseg_string_printf(out, "</tbody></table></div>\n");
 }
 
-/* The number of code points of a name that are shown beside the matrix, at least `minimum`. */
+/* The number of code points of a name that are shown next to the matrix, at least `minimum`. */
 static int shown_points(const char *name, int minimum) {
     int points = 0;
     for (; *name && points < NAME_POINTS; name++) points += ((unsigned char)*name & 0xc0) != 0x80;

@@ -179,7 +179,7 @@ typedef void (*add_object)(icseg_scene *scene, icseg_rng *rng, icseg_point foot)
 typedef struct placing {
     icseg_point foot;
     add_object add;
-    float beside;
+    float spacing;
     uint32_t order;
 } placing;
 
@@ -188,9 +188,9 @@ typedef struct placing {
 typedef struct kind {
     add_object add;
     float near, far;
-    int32_t least, most;
-    float apart;  /* in scene units, between two of the same kind */
-    float beside; /* ... and, times the other's, between two of different kinds */
+    int32_t min, max;
+    float own_spacing; /* in scene units, between two of the same kind */
+    float spacing;     /* ... and, times the other's, between two of different kinds */
     bool on_road, on_water;
 } kind;
 
@@ -226,7 +226,7 @@ static bool find_spot(const icseg_scene *scene, icseg_rng *rng, const kind *k, c
         bool clear = true;
         for (size_t j = 0; j < count && clear; j++)
             clear = fabsf(placed[j].foot.x - x) >=
-                    scene->unit * (placed[j].add == k->add ? k->apart : k->beside * placed[j].beside);
+                    scene->unit * (placed[j].add == k->add ? k->own_spacing : k->spacing * placed[j].spacing);
         if (clear) return true;
     }
     return found;
@@ -237,12 +237,12 @@ static void place_objects(icseg_scene *scene, icseg_rng *rng, placing *placed) {
     size_t count = 0;
     for (size_t i = 0; i < KINDS; i++) {
         const kind *k = &kinds[i];
-        float number = (float)k->least + (float)icseg_rng_below(rng, (uint64_t)(k->most - k->least) + 1);
+        float number = (float)k->min + (float)icseg_rng_below(rng, (uint64_t)(k->max - k->min) + 1);
         if (wide > 1) number *= wide;
         for (int n = (int)(number + 0.5f); n > 0 && count < MAX_PLACINGS; n--)
             if (find_spot(scene, rng, k, placed, count, &placed[count].foot)) {
                 placed[count].add = k->add;
-                placed[count].beside = k->beside;
+                placed[count].spacing = k->spacing;
                 placed[count].order = (uint32_t)count;
                 count++;
             }

@@ -220,12 +220,12 @@ static void small_models_have_the_public_codes_embeddings_and_probabilities(void
             for (int k = 0; k < CLASSES; k++)
                 same_row(models[m].name, variant, "text", k, info->text + k * EMBED, EMBED, 1e-5);
             for (int i = 0; i < PICTURES; i++) {
-                float embedding[EMBED], probabilities[CLASSES], cosines[CLASSES], again[CLASSES];
+                float embedding[EMBED], probabilities[CLASSES], cosines[CLASSES], repeated[CLASSES];
                 icseg_image image = image_at(i);
                 OK(icseg_classifier_embed(c, &image, embedding, &error));
                 OK(icseg_classifier_run(c, &image, probabilities, NULL, &error));
-                OK(icseg_classifier_score(c, embedding, again, cosines, &error));
-                assert_memory_equal(again, probabilities, sizeof again);
+                OK(icseg_classifier_score(c, embedding, repeated, cosines, &error));
+                assert_memory_equal(repeated, probabilities, sizeof repeated);
                 same_row(models[m].name, variant, "image", i, embedding, EMBED, 1e-5);
                 same_row(models[m].name, variant, "probabilities", i, probabilities, CLASSES, 1e-4);
                 assert_true(fabs((double)(probabilities[0] + probabilities[1] + probabilities[2]) - 1) < 1e-6);

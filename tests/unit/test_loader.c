@@ -86,9 +86,9 @@ static void batches_do_not_depend_on_threads_or_start(void **state) {
     const int32_t threads[] = {1, 4, 2, 4}, ahead[] = {5, 1, 3, 20};
     for (int k = 0; k < 4; k++) {
         o = options(threads[k], ahead[k], 0);
-        record *again = run(&s, &o);
-        assert_memory_equal(first, again, sizeof *first);
-        free(again);
+        record *repeated = run(&s, &o);
+        assert_memory_equal(first, repeated, sizeof *first);
+        free(repeated);
         for (int64_t start = 1; start < STEPS; start += 3) {
             o = options(threads[k], ahead[k], start);
             record *resumed = run(&s, &o);

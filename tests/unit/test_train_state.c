@@ -18,7 +18,7 @@
 #include "icseg/synth.h"
 #include "icseg/train.h"
 
-enum { PATH_MOST = 200, STEPS = 6, HEADER = 8 };
+enum { PATH_SIZE = 200, STEPS = 6, HEADER = 8 };
 
 static char folder[64];
 
@@ -30,10 +30,10 @@ static const char recipe_text[] = "model: {preset: tiny-resnet, context_length: 
 
 /* Returns one of four buffers in turn. */
 static const char *path_of(const char *name) {
-    static char buffers[4][PATH_MOST];
+    static char buffers[4][PATH_SIZE];
     static int next;
     char *buffer = buffers[next++ % 4];
-    snprintf(buffer, PATH_MOST, "%s/%s", folder, name);
+    snprintf(buffer, PATH_SIZE, "%s/%s", folder, name);
     return buffer;
 }
 
@@ -110,7 +110,7 @@ static int open_run(void **state) {
 }
 
 static int remove_run(void **state) {
-    char command[PATH_MOST];
+    char command[PATH_SIZE];
     (void)state;
     close_bytes(&state_then);
     close_bytes(&best_then);

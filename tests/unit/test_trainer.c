@@ -21,7 +21,7 @@
 #include "support/near.h"
 #include "train/trainer.h"
 
-enum { SETS = 12, PATH_MOST = 200 };
+enum { SETS = 12, PATH_SIZE = 200 };
 
 static char folder[64];
 
@@ -34,10 +34,10 @@ static const char recipe_text[] = "model: {preset: tiny-resnet, context_length: 
 
 /* Returns one of four buffers in turn. */
 static const char *path_of(const char *name) {
-    static char buffers[4][PATH_MOST];
+    static char buffers[4][PATH_SIZE];
     static int next;
     char *buffer = buffers[next++ % 4];
-    snprintf(buffer, PATH_MOST, "%s/%s", folder, name);
+    snprintf(buffer, PATH_SIZE, "%s/%s", folder, name);
     return buffer;
 }
 
@@ -46,7 +46,7 @@ static void write_text(const char *name, const char *text) {
 }
 
 static void remove_tree(const char *path) {
-    char command[PATH_MOST + 16];
+    char command[PATH_SIZE + 16];
     snprintf(command, sizeof command, "rm -rf '%s'", path);
     assert_int_equal(system(command), 0);
 }
@@ -91,7 +91,7 @@ typedef struct run {
 
 static bool on_progress(void *user, const icseg_progress_event *event) {
     run *r = user;
-    char state[PATH_MOST];
+    char state[PATH_SIZE];
     snprintf(state, sizeof state, "%s/%s/state.safetensors", folder, r->out);
     if (!strcmp(event->stage, "train") && event->done == r->look_at) r->had_state = icseg_file_exists(state);
     return !r->stop_stage || strcmp(r->stop_stage, event->stage) != 0 || event->done < r->stop_at;
@@ -118,7 +118,7 @@ static icseg_recipe *open_recipe(run *r) {
 }
 
 static icseg_status train(run *r) {
-    char out[PATH_MOST];
+    char out[PATH_SIZE];
     snprintf(out, sizeof out, "%s/%s", folder, r->out);
     icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = out, .resume = r->resume};
     icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = on_progress, .message = on_message, .user = r};
@@ -148,7 +148,7 @@ static void train_badly(run *r, icseg_status wanted, const char *text) {
 /* -- comparing */
 
 static bool same_file(const char *a, const char *b, const char *name) {
-    char one[PATH_MOST], other[PATH_MOST];
+    char one[PATH_SIZE], other[PATH_SIZE];
     unsigned char *left, *right;
     size_t left_size, right_size;
     snprintf(one, sizeof one, "%s/%s/%s", folder, a, name);
@@ -162,7 +162,7 @@ static bool same_file(const char *a, const char *b, const char *name) {
 }
 
 static void read_log(icseg_log *log, const char *out) {
-    char path[PATH_MOST];
+    char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/%s/log.jsonl", folder, out);
     assert_int_equal(icseg_log_read(log, path, NULL), ICSEG_OK);
 }
@@ -199,7 +199,7 @@ static void assert_same_run(const char *a, const char *b) {
 }
 
 static icseg_model *open_weights(const char *out) {
-    char path[PATH_MOST];
+    char path[PATH_SIZE];
     icseg_error error;
     icseg_model *model;
     snprintf(path, sizeof path, "%s/%s/checkpoint.safetensors", folder, out);
@@ -267,11 +267,11 @@ static void it_learns_eight_images(void **state) {
 static void two_runs_produce_the_same_bytes(void **state) {
     (void)state;
     train_well(&(run){.out = "whole"});
-    train_well(&(run){.out = "again", .set = {"data.loader_threads=3"}});
-    assert_false(same_file("whole", "again", "recipe.yaml")); /* it contains loader_threads */
-    assert_true(same_file("whole", "again", "checkpoint.safetensors"));
-    assert_true(same_file("whole", "again", "best.safetensors"));
-    assert_same_log("whole", "again");
+    train_well(&(run){.out = "repeated", .set = {"data.loader_threads=3"}});
+    assert_false(same_file("whole", "repeated", "recipe.yaml")); /* it contains loader_threads */
+    assert_true(same_file("whole", "repeated", "checkpoint.safetensors"));
+    assert_true(same_file("whole", "repeated", "best.safetensors"));
+    assert_same_log("whole", "repeated");
     train_well(&(run){.out = "seed", .set = {"train.seed=4"}});
     assert_false(same_file("whole", "seed", "checkpoint.safetensors"));
 }
@@ -312,7 +312,7 @@ static void a_run_stopped_at_every_step_resumes_to_the_same_bytes(void **state) 
 /* Each of the images in turn, so that some occur in the second batch of a step, some in the first step. */
 static void an_image_that_cannot_be_read_ends_a_run_that_can_resume(void **state) {
     (void)state;
-    char command[4 * PATH_MOST];
+    char command[4 * PATH_SIZE];
     train_well(&(run){.out = "two_batches", .set = {"train.accumulate=2"}});
     for (int i = 1; i <= 8; i++) {
         snprintf(command, sizeof command,
@@ -331,7 +331,7 @@ static void a_resumed_run_keeps_the_settings_it_began_with(void **state) {
     (void)state;
     train_well(&(run){.out = "whole", .resume = true});
     run r = {.out = "begun", .stop_stage = "train", .stop_at = 5};
-    char init[PATH_MOST];
+    char init[PATH_SIZE];
     snprintf(init, sizeof init, "%s/init.safetensors", folder);
     assert_int_equal(rename(path_of("whole/best.safetensors"), init), 0);
     r.init = init;
@@ -372,7 +372,7 @@ static void a_new_evaluation_of_a_finished_run_is_logged(void **state) {
     r.set[4] = "eval.tta_scales=0.5";
     for (int i = 0; i < 2; i++) { /* the second evaluation equals the first */
         train_well(&r);
-        if (!(fabs(r.miou - before) > 1e-5)) fail_msg("both evaluations give %g: this says nothing", before);
+        if (!(fabs(r.miou - before) > 1e-5)) fail_msg("both evaluations return %g, so nothing is checked", before);
         assert_logged("finished", 2, r.miou);
         assert_near(r.result.best_miou, r.miou, 1e-9);
     }
@@ -545,7 +545,7 @@ static const char *spoilt_weights(const char *name, int64_t each, float value) {
 }
 
 /* The images of a run's first batch of two. */
-static void first_images(char path[2][PATH_MOST]) {
+static void first_images(char path[2][PATH_SIZE]) {
     icseg_loader_options loading = {
         .augment = icseg_augment_options_default(), .batch = 2, .threads = 1, .ahead = 1, .seed = 3};
     icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT};
@@ -558,14 +558,14 @@ static void first_images(char path[2][PATH_MOST]) {
     assert_int_equal(icseg_dataset_open(&dataset, &o, NULL), ICSEG_OK);
     assert_int_equal(icseg_loader_open(&loader, dataset, &loading, NULL), ICSEG_OK);
     assert_int_equal(icseg_loader_next(loader, &batch, NULL), ICSEG_OK);
-    for (int i = 0; i < 2; i++) snprintf(path[i], PATH_MOST, "%s", icseg_dataset_image_path(dataset, batch.sample[i]));
+    for (int i = 0; i < 2; i++) snprintf(path[i], PATH_SIZE, "%s", icseg_dataset_image_path(dataset, batch.sample[i]));
     icseg_loader_close(&loader);
     icseg_dataset_close(&dataset);
 }
 
 /* The run must fail in its first step, name the images, and save nothing. */
 static void fails_at_once(run *r, const char *text) {
-    char image[2][PATH_MOST], expected[3 * PATH_MOST], file[PATH_MOST];
+    char image[2][PATH_SIZE], expected[3 * PATH_SIZE], file[PATH_SIZE];
     train_badly(r, ICSEG_ERROR_NUMERIC, text);
     first_images(image);
     snprintf(expected, sizeof expected, "; images: %s, %s. Files that were saved", icseg_path_name(image[0]),
@@ -623,7 +623,7 @@ static void moments_that_overflow_are_not_saved(void **state) {
 
 /* Creates the data set "renamed": the same with another name for class 0. */
 static void make_renamed(void) {
-    char command[5 * PATH_MOST];
+    char command[5 * PATH_SIZE];
     assert_true(icseg_file_exists(path_of("data/classes.txt")));
     snprintf(command, sizeof command,
              "rm -rf '%s/renamed' && cp -r '%s/data' '%s/renamed' && sed -i s/sky/heaven/ '%s/renamed/classes.txt'",
@@ -788,7 +788,7 @@ static void bad_input_is_an_error(void **state) {
 
 static void a_run_can_start_from_other_weights(void **state) {
     (void)state;
-    char path[PATH_MOST];
+    char path[PATH_SIZE];
     train_well(&(run){.out = "whole", .resume = true});
     snprintf(path, sizeof path, "%s/whole/checkpoint.safetensors", folder);
     run same = {.out = "same_classes",
@@ -796,10 +796,10 @@ static void a_run_can_start_from_other_weights(void **state) {
                 .set = {"train.steps=1", "train.lr=1e-30", "train.min_lr=0", "train.warmup=0", "train.weight_decay=0"}};
     train_well(&same);
     assert_null(strstr(same.messages, "keep their initial values"));
-    icseg_model *was = open_weights("whole"), *is = open_weights("same_classes");
+    icseg_model *initial = open_weights("whole"), *trained = open_weights("same_classes");
     int all;
-    assert_int_equal(count_changed(was, is, "", false, &all), 0);
-    icseg_model_close(&is);
+    assert_int_equal(count_changed(initial, trained, "", false, &all), 0);
+    icseg_model_close(&trained);
 
     make_renamed();
     run other = same;
@@ -809,12 +809,12 @@ static void a_run_can_start_from_other_weights(void **state) {
     assert_non_null(strstr(other.messages, "its class list differs"));
     assert_non_null(strstr(other.messages, "keep their initial values: "));
     assert_non_null(strstr(other.messages, "decoder.head.conv_seg.weight"));
-    is = open_weights("other_classes");
-    assert_int_equal(count_changed(was, is, "visual.", false, &all), 0);
-    assert_int_equal(count_changed(was, is, "decoder.neck.fpn_convs.", false, &all), 0);
-    assert_int_equal(count_changed(was, is, "decoder.head.conv_seg.weight", false, &all), 1);
-    icseg_model_close(&is);
-    icseg_model_close(&was);
+    trained = open_weights("other_classes");
+    assert_int_equal(count_changed(initial, trained, "visual.", false, &all), 0);
+    assert_int_equal(count_changed(initial, trained, "decoder.neck.fpn_convs.", false, &all), 0);
+    assert_int_equal(count_changed(initial, trained, "decoder.head.conv_seg.weight", false, &all), 1);
+    icseg_model_close(&trained);
+    icseg_model_close(&initial);
 
     run wrong = {.out = "wrong", .init = path, .set = {"model.embed_dim=64"}};
     train_badly(&wrong, ICSEG_ERROR_CONFIG, "embed_dim = 48, but the model has 64");
@@ -825,7 +825,7 @@ static void a_run_can_start_from_other_weights(void **state) {
 
 static void synonyms_are_trained_and_stored_in_the_checkpoint(void **state) {
     (void)state;
-    char command[3 * PATH_MOST];
+    char command[3 * PATH_SIZE];
     snprintf(command, sizeof command,
              "cp -r '%s/data' '%s/synonyms' && sed -i 's/^sky$/sky, heaven/' '%s/synonyms/classes.txt'", folder, folder,
              folder);
@@ -869,7 +869,7 @@ static void changes_that_do_not_match_the_run_are_refused(void **state) {
     make_renamed();
     r.data = "renamed";
     train_badly(&r, ICSEG_ERROR_ARGUMENT, "class 0 was \"sky\"");
-    char command[3 * PATH_MOST];
+    char command[3 * PATH_SIZE];
     snprintf(command, sizeof command, "cp -r '%s/data' '%s/fewer' && rm '%s'/fewer/*/train/000003.*", folder, folder,
              folder);
     assert_int_equal(system(command), 0);
@@ -885,7 +885,7 @@ static void changes_that_do_not_match_the_run_are_refused(void **state) {
 
 static void a_wrong_mask_is_found_before_training(void **state) {
     (void)state;
-    char command[3 * PATH_MOST];
+    char command[3 * PATH_SIZE];
     snprintf(command, sizeof command,
              "cp -r '%s/data' '%s/faulty' && head -n 5 '%s/data/classes.txt' >'%s/faulty/classes.txt'", folder, folder,
              folder, folder);

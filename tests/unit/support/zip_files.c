@@ -60,13 +60,13 @@ void test_zip_add(test_zip *zip, const char *name, const void *data, size_t size
 void test_zip_deflate(test_zip *zip, const char *name, const void *data, size_t size) {
     z_stream z = {0};
     must(deflateInit2(&z, 1, Z_DEFLATED, -MAX_WBITS, 8, Z_DEFAULT_STRATEGY) == Z_OK, "deflate");
-    size_t room = deflateBound(&z, size);
-    unsigned char *packed = malloc(room);
+    size_t bound = deflateBound(&z, size);
+    unsigned char *packed = malloc(bound);
     must(packed != NULL, "memory");
     z.next_in = (unsigned char *)(uintptr_t)data;
     z.avail_in = (uInt)size;
     z.next_out = packed;
-    z.avail_out = (uInt)room;
+    z.avail_out = (uInt)bound;
     must(deflate(&z, Z_FINISH) == Z_STREAM_END, "deflate");
     add(zip, name, packed, z.total_out, size, (uint32_t)crc32(0, data, (uInt)size), 8);
     deflateEnd(&z);
