@@ -66,7 +66,7 @@ static const icseg_option rows[] = {
      .words = icseg_dataset_format_words},
     {"data.train_split", TEXT(data.train_split), "split to train on"},
     {"data.val_split", TEXT(data.val_split), "split to evaluate on"},
-    {"data.classes", TEXT(data.classes), "file of class names, one on each line", .shown = "FOLDER/classes.txt"},
+    {"data.classes", TEXT(data.classes), "file of class names, one per line", .shown = "FOLDER/classes.txt"},
     {"data.reduce_zero_label", BOOL(data.reduce_zero_label),
      "label files: 0 means unlabelled and class k is stored as k + 1 (ADE20K)"},
     {"data.ignore", INTS(data.ignore[0]), "label values to ignore in training and evaluation, besides 255 and 65535",
