@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "icseg/calibrate.h"
+#include "icseg/file.h"
 #include "inference.h"
 #include "inputs.h"
 #include "support.h"
@@ -100,6 +101,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     job j = {0};
     icseg_status status;
     TRY(inference_check_resize(o->resize_short, o->resize_long, error));
+    TRY_GOTO(icseg_file_check_writable(o->out, error));
     TRY_GOTO(inputs_expand(&j.inputs, &o->images, context->arena, error));
     TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));
     j.eval = (icseg_eval_options){ICSEG_EVAL_OPTIONS_INIT};

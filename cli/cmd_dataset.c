@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "formats.h"
 #include "icseg/dataset.h"
+#include "icseg/file.h"
 #include "icseg/import.h"
 #include "icseg/memory.h"
 #include "support.h"
@@ -277,6 +278,7 @@ static icseg_status show(const struct options *o, icseg_error *error) {
     icseg_image drawn = {0};
     icseg_status status;
     if (!o->out) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--out is missing; name the PNG file to write");
+    TRY_GOTO(icseg_file_check_writable(o->out, error));
     TRY_GOTO(open_split(&d, o, o->split ? o->split : "train", false, error));
     int32_t count = icseg_dataset_count(d) < o->images ? (int32_t)icseg_dataset_count(d) : o->images;
     TRY_GOTO(open_sheet(&s, o, count, error));

@@ -123,6 +123,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_confusion confusion = {0};
     icseg_status status;
     TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
+    if (o->json) TRY_GOTO(icseg_file_check_writable(o->json, error));
     TRY_GOTO(open_data(&dataset, o, error));
     TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
     TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));

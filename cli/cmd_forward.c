@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cli.h"
+#include "icseg/file.h"
 #include "icseg/memory.h"
 #include "icseg/session.h"
 #include "icseg/tensor_file.h"
@@ -92,6 +93,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_batch batch = {ICSEG_BATCH_INIT};
     icseg_tensor image = {.data = NULL};
     icseg_status status;
+    TRY_GOTO(icseg_file_check_writable(o->out, error));
     TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
     TRY_GOTO(inference_open(&session, o->precision, model, o->checkpoint, context->printer, error));
     TRY_GOTO(read_image(o, &image, error));

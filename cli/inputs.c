@@ -7,7 +7,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "icseg/file.h"
 #include "support.h"
 
 static bool is_image_name(const char *name) {
@@ -156,7 +158,11 @@ icseg_status inputs_check_outputs(const input_list *list, const char *folder, co
             return icseg_error_set(
                 error, ICSEG_ERROR_ARGUMENT, "%s and %s would both be written to %s; choose different folders for them",
                 list->files[outputs[i - 1].index].path, list->files[outputs[i].index].path, outputs[i].key);
-    return check_inputs(list, outputs, count, arena, error);
+    TRY(check_inputs(list, outputs, count, arena, error));
+    for (size_t i = 0; i < count; i++)
+        if ((i == 0 && access(folder, F_OK) == 0) || access(outputs[i].key, F_OK) == 0)
+            TRY(icseg_file_check_writable(outputs[i].key, error));
+    return ICSEG_OK;
 }
 
 icseg_status inputs_for_each(const input_list *list, const icseg_command_context *context, const char *stage,

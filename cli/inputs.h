@@ -21,7 +21,8 @@ typedef struct input_list {
 icseg_status inputs_expand(input_list *out, const icseg_strings *arguments, icseg_arena *arena, icseg_error *error);
 
 /* ICSEG_ERROR_ARGUMENT when two inputs would be written to one file OUT/STEM+suffix, or when such a file is itself an
- * input. Suffixes: "" + ".png" ... as they are written, NULL-terminated. */
+ * input; ICSEG_ERROR_IO when one exists and cannot be written. Suffixes: "" + ".png" ... as they are written,
+ * NULL-terminated. */
 icseg_status inputs_check_outputs(const input_list *list, const char *folder, const char *const *suffixes,
                                   icseg_arena *arena, icseg_error *error);
 

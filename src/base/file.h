@@ -50,7 +50,8 @@ icseg_status icseg_file_writer_write(icseg_file_writer *writer, const void *data
 icseg_status icseg_file_writer_commit(icseg_file_writer *writer, icseg_error *error);
 void icseg_file_writer_close(icseg_file_writer **writer);
 
-/* icseg_file_write, which is public, is open + write + commit + close. */
+/* icseg_file_write and icseg_file_check_writable, which are public, are open + write + commit + close and open + close.
+ */
 
 /* Appends to a file, with the same rules for links, modes and refused targets. `empty` truncates it first. The file is
  * created if it does not exist. Each call of write is one write(2), unless the system accepts only a part. Finish

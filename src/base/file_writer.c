@@ -292,6 +292,14 @@ icseg_status icseg_file_write(const char *path, const void *data, size_t size, i
     return status;
 }
 
+icseg_status icseg_file_check_writable(const char *path, icseg_error *error) {
+    ICSEG_NEED(path);
+    icseg_file_writer *w;
+    ICSEG_TRY(icseg_file_writer_open(&w, path, error));
+    icseg_file_writer_close(&w);
+    return ICSEG_OK;
+}
+
 /* ----------------------------------------------------------------------------------------------------- appending */
 
 struct icseg_file_appender {

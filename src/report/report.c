@@ -128,6 +128,7 @@ icseg_status icseg_report_write(const char *path, const icseg_report_input *inpu
     icseg_string out = {0};
     icseg_status status;
     ICSEG_TRY_GOTO(check_input(in, error));
+    ICSEG_TRY_GOTO(icseg_file_check_writable(path, error));
     if (in->log_path) ICSEG_TRY_GOTO(icseg_log_read(&log, in->log_path, error));
     ICSEG_TRY_GOTO(icseg_arena_open(&arena, error));
     icseg_report_page page = {.out = &out, .in = in, .log = &log, .arena = arena};

@@ -38,14 +38,15 @@ static icseg_status remove_leftovers(const icseg_trainer *t, icseg_error *error)
 icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_error *error) {
     ICSEG_TRY(icseg_folder_create(t->folder, error));
     ICSEG_TRY(icseg_folder_lock(t->folder, "another process is training in this directory", &t->lock, error));
-    if (resume) return remove_leftovers(t, error);
+    if (resume) ICSEG_TRY(remove_leftovers(t, error));
     for (int i = 0; i < RUN_FILES; i++) {
         const char *path = icseg_trainer_path(t, run_files[i]);
         if (!path) return icseg_fail_memory(error, 0, t->folder);
-        if (icseg_file_exists(path))
+        if (!resume && icseg_file_exists(path))
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_RESUME,
                                     "%s: already contains a run (%s); choose another directory or resume the run",
                                     t->folder, run_files[i]);
+        ICSEG_TRY(icseg_file_check_writable(path, error)); /* the report, for instance, is written hours later */
     }
     return ICSEG_OK;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "icseg/file.h"
 #include "icseg/memory.h"
 #include "base/argument.h"
 #include "base/struct_size.h"
@@ -385,6 +386,7 @@ icseg_status icseg_weights_convert(const char *source, const char *out, const ic
     ICSEG_NEED(out);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_weights_convert_options", error));
     ICSEG_TRY(check_options(&o, error));
+    ICSEG_TRY(icseg_file_check_writable(out, error));
     icseg_status status = convert(&c, source, out, summary);
     icseg_safetensors_writer_close(&c.writer);
     icseg_weights_report_close(&c.report);
