@@ -303,7 +303,7 @@ static void print_import(const struct options *o, const icseg_import_summary *s)
     printf("%s: %lld images, %d classes", o->out_folder, (long long)s->images, s->classes);
     if (s->objects) printf(", %lld objects", (long long)s->objects);
     printf(" (read as %s)\n", icseg_import_format_name(s->format));
-    if (s->skipped) printf("note: %lld shapes without an area were skipped\n", (long long)s->skipped);
+    if (s->skipped) printf("note: %lld shapes without an area in their images were skipped\n", (long long)s->skipped);
     if (s->no_background)
         printf("note: %s does not contain the class \"%s\": pixels without an object are unlabelled\n", o->classes,
                o->background);

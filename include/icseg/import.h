@@ -67,7 +67,9 @@ typedef struct icseg_import_summary {
     int32_t classes;            /**< classes of the new data set */
     int64_t images;             /**< images written */
     int64_t objects;            /**< outlines drawn */
-    int64_t skipped;            /**< shapes without an area: points, lines, boxes of COCO and YOLO without an outline */
+    int64_t skipped;            /**< shapes without an area: points, lines, boxes of COCO and YOLO without an outline,
+                                     and outlines that cover no pixel of their image, the first of which a message
+                                     names */
     int64_t problems;           /**< number of problems reported */
     bool no_background;         /**< classes_file lacks the background: pixels without an object are unlabelled */
     bool split_unused;          /**< `split` had no effect: the source already has several splits */

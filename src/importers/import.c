@@ -127,7 +127,13 @@ static icseg_status import(icseg_import *im, icseg_error *error) {
             "the background",
             o->source);
     ICSEG_TRY(write_classes(im, error));
-    return icseg_staging_commit(im, error);
+    ICSEG_TRY(icseg_staging_commit(im, error));
+    if (im->outside)
+        icseg_progress_say(im->stage.progress, ICSEG_MESSAGE_WARNING,
+                           "%lld objects are outside of their images or smaller than a pixel and were skipped, the "
+                           "first in %s; %lld images have no other objects",
+                           (long long)im->outside, im->first_outside, (long long)im->emptied);
+    return ICSEG_OK;
 }
 
 icseg_status icseg_import_run(const icseg_import_options *options, const icseg_progress *progress,

@@ -39,16 +39,31 @@ static void draw(icseg_region *region, const icseg_object *object) {
         }
 }
 
-static icseg_status draw_objects(const icseg_import_item *item, icseg_labels *labels, icseg_error *error) {
+/* Objects that cover no pixel are often a sign of labels that belong to another image, or of wrong units. */
+static icseg_status note_outside(icseg_import *im, const icseg_import_item *item, size_t outside, icseg_error *error) {
+    if (!outside) return ICSEG_OK;
+    im->outside += (int64_t)outside;
+    im->summary.skipped += (int64_t)outside;
+    im->emptied += outside == item->object_count;
+    if (!im->first_outside) im->first_outside = icseg_arena_strdup(im->arena, item->source);
+    return im->first_outside ? ICSEG_OK : icseg_fail_memory(error, 0, item->source);
+}
+
+static icseg_status draw_objects(icseg_import *im, const icseg_import_item *item, icseg_labels *labels,
+                                 icseg_error *error) {
     icseg_region region = {0};
     icseg_status status;
+    size_t outside = 0;
     layer *layers = icseg_alloc_array(item->object_count, sizeof *layers);
     if (!layers) return icseg_fail_memory(error, item->object_count * sizeof *layers, item->source);
     ICSEG_TRY_GOTO(icseg_region_open(&region, labels->width, labels->height, error));
     for (size_t i = 0; i < item->object_count; i++) {
         draw(&region, &item->objects[i]);
         layers[i] = (layer){&item->objects[i], icseg_region_count(&region), i};
+        outside += layers[i].pixels == 0;
     }
+    ICSEG_TRY_GOTO(note_outside(im, item, outside, error));
+    im->summary.objects += (int64_t)(item->object_count - outside);
     qsort(layers, item->object_count, sizeof *layers, compare_layers);
     for (size_t i = 0; i < item->object_count; i++) {
         draw(&region, layers[i].object);
@@ -128,7 +143,7 @@ static icseg_status make_labels(icseg_import *im, entry *e, icseg_error *error) 
     int16_t empty = icseg_import_background_label(im);
     im->summary.no_background = empty == ICSEG_LABEL_IGNORE && im->background[0];
     for (size_t i = 0; i < pixels; i++) labels->data[i] = empty;
-    return item->object_count ? draw_objects(item, labels, error) : ICSEG_OK;
+    return item->object_count ? draw_objects(im, item, labels, error) : ICSEG_OK;
 }
 
 /* Writes the label file even after a problem, to find images with the same name. */
@@ -187,7 +202,6 @@ static icseg_status write_entry(icseg_import *im, entry *e, icseg_error *error) 
     ICSEG_TRY(make_labels(im, e, error));
     e->split = choose_split(im, e->item);
     ICSEG_TRY(write_files(im, e, error));
-    im->summary.objects += (int64_t)e->item->object_count;
     im->summary.images++;
     return icseg_stage_report(&im->stage, im->summary.images, "", error);
 }
