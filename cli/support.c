@@ -94,7 +94,8 @@ icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, si
     size_t kept = 0;
     for (int i = 0; i < found; i++) {
         struct stat info;
-        if (!failed && fstatat(folder, entries[i]->d_name, &info, 0) == 0 && S_ISREG(info.st_mode)) {
+        bool is_folder = fstatat(folder, entries[i]->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
+        if (!failed && !is_folder) {
             list[kept] = icseg_arena_strdup(arena, entries[i]->d_name);
             failed = !list[kept++];
         }
@@ -114,8 +115,13 @@ icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, si
 icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,
                        icseg_error *error) {
     struct stat info;
-    FILE *file = fopen(path, "re");
-    if (!file) return icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+    int opened = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); /* a pipe without a writer would block */
+    FILE *file = opened < 0 ? NULL : fdopen(opened, "r");
+    if (!file) {
+        icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+        if (opened >= 0) close(opened);
+        return ICSEG_ERROR_IO;
+    }
     icseg_status status = ICSEG_OK;
     if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode))
         status = icseg_error_set(error, ICSEG_ERROR_IO, "%s: not a regular file", path);

@@ -37,7 +37,8 @@ bool folder_exists(const char *path);
 /* Creates a folder and its parents. An existing folder is not an error. */
 icseg_status folder_create(const char *path, icseg_error *error);
 
-/* The names of the regular files in a folder, without hidden ones, sorted by bytes, in the arena. */
+/* The names of all that is in a folder but folders and hidden names, sorted by bytes, in the arena. They include links
+ * to files that do not exist, pipes and devices, which cannot be read: leaving them out would go unnoticed. */
 icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, size_t *count, icseg_error *error);
 
 /* Reads a text of at most `limit` bytes into the arena and terminates it with a NUL. A NUL in the text is an error. */

@@ -184,7 +184,7 @@ icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, ics
     size_t used = 0, capacity = 0, n = 0;
     for (struct dirent *entry; (entry = readdir(folder));) {
         struct stat info;
-        if (entry->d_name[0] == '.' || fstatat(dirfd(folder), entry->d_name, &info, 0) != 0 || !S_ISREG(info.st_mode))
+        if (entry->d_name[0] == '.' || (fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode)))
             continue;
         size_t length = strlen(entry->d_name) + 1;
         if (used + length > capacity) {

@@ -72,8 +72,9 @@ bool icseg_folder_exists(const char *path);
 
 /* opendir, with an error: ICSEG_ERROR_MEMORY or ICSEG_ERROR_IO. Close *out with closedir. */
 icseg_status icseg_folder_open(DIR **out, const char *path, icseg_error *error);
-/* Names (not paths) of a folder's regular files and links to them, without hidden ones, in byte order. One block; free
- * it with icseg_free(*out). */
+/* Names (not paths) of all that is in a folder but folders and hidden names, in byte order. They include links to files
+ * that do not exist, pipes and devices: leaving them out would silently make a data set smaller; opening them fails. One
+ * block; free it with icseg_free(*out). */
 icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Finds the files of a data set and pairs images with label files by stem. */
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,9 +68,13 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
     *out = icseg_arena_array(arena, MAX_FOLDERS, sizeof **out);
     for (struct dirent *entry; *out && status == ICSEG_OK && (entry = readdir(open));) {
         struct stat info;
-        if (entry->d_name[0] == '.' || fstatat(dirfd(open), entry->d_name, &info, 0) != 0 || !S_ISDIR(info.st_mode))
+        if (entry->d_name[0] == '.') continue;
+        if (fstatat(dirfd(open), entry->d_name, &info, 0) != 0) /* a link, perhaps to a folder full of images */
+            status =
+                icseg_fail(error, ICSEG_ERROR_IO, "%s/%s: cannot open: %s", folder, entry->d_name, strerror(errno));
+        else if (!S_ISDIR(info.st_mode))
             continue;
-        if (*count == MAX_FOLDERS)
+        else if (*count == MAX_FOLDERS)
             status = icseg_fail(error, ICSEG_ERROR_DATA,
                                 "%s: more than %d subfolders; is this the folder of a data set?", folder, MAX_FOLDERS);
         else if (!((*out)[(*count)++] = icseg_arena_strdup(arena, entry->d_name)))
@@ -176,6 +181,10 @@ static icseg_status add_file(icseg_arena *arena, stem_list *list, const char *fo
     stem_file *f = &list->files[list->count];
     *f = (stem_file){icseg_arena_strdup(arena, stem), icseg_arena_printf(arena, "%s/%s", folder, name), usable};
     if (!f->stem || !f->path) return icseg_fail_memory(error, 0, folder);
+    if (usable && !icseg_file_exists(f->path)) /* without it the data set would be another one */
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: a link to a missing file, a pipe or a device instead of an image; remove or replace it",
+                          f->path);
     list->count++;
     return ICSEG_OK;
 }
