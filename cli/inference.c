@@ -27,9 +27,9 @@ icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model 
     icseg_precision used = icseg_session_precision(*out);
     if (used != ICSEG_PRECISION_F32 || precision == ICSEG_PRECISION_AUTO || precision == ICSEG_PRECISION_F32)
         return ICSEG_OK;
-    icseg_printer_note(printer, "note: --precision %s: this processor supports %s; f32 is used",
-                       inference_precisions[precision],
-                       precision == ICSEG_PRECISION_BF16 ? "neither AVX512_BF16 nor AMX_BF16" : "not AMX");
+    icseg_printer_note(printer, "note: --precision %s: this processor %s; f32 is used", inference_precisions[precision],
+                       precision == ICSEG_PRECISION_BF16 ? "has neither AVX512_BF16 nor AMX_BF16"
+                                                         : "does not have AMX");
     return ICSEG_OK;
 }
 

@@ -18,6 +18,13 @@ icseg_status icseg_json_parse(json_t **out, const char *text, size_t size, size_
     return icseg_fail_memory(error, 0, "the values of a JSON text");
 }
 
+/* Every value but the first follows one of these characters. */
+bool icseg_json_exceeds(const char *text, size_t size, size_t values) {
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) count += text[i] == ',' || text[i] == '[' || text[i] == '{' || text[i] == ':';
+    return count > values;
+}
+
 static int append(const char *bytes, size_t size, void *user) {
     icseg_string *s = user;
     icseg_string_append(s, bytes, size);

@@ -9,6 +9,10 @@
 #include "base/error.h"
 #include "base/text.h"
 
+/* Whether a text may have more than `values` JSON values. To be asked before texts of many megabytes are parsed: a
+ * value of two bytes takes a hundred in memory. Characters inside strings count, too. */
+bool icseg_json_exceeds(const char *text, size_t size, size_t values);
+
 /* Parses JSON. Returns ICSEG_ERROR_MEMORY when memory runs out, where json_loadb reports invalid text or drops
  * characters. Invalid text is ICSEG_OK: *out is NULL, and *problem (may be NULL) says why. The caller owns *out
  * (json_decref). */

@@ -166,14 +166,6 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
     return check_offsets(st, error);
 }
 
-/* Every JSON value but the first follows one of these characters. The limit keeps a small file from making the parser
- * use gigabytes. */
-static bool has_too_many_values(const unsigned char *text, size_t size) {
-    size_t count = 0;
-    for (size_t i = 0; i < size; i++) count += text[i] == ',' || text[i] == '[' || text[i] == '{' || text[i] == ':';
-    return count > MAX_VALUES;
-}
-
 /* Recognises files that are often passed instead of a safetensors file by their first bytes. */
 static const char *hint(const unsigned char *bytes) {
     if (!memcmp(bytes, "PK\3\4", 4)) return "; it is a zip archive, as PyTorch writes: convert it to safetensors";
@@ -182,7 +174,7 @@ static const char *hint(const unsigned char *bytes) {
 }
 
 static icseg_status parse_header(icseg_safetensors *st, const unsigned char *text, size_t size, icseg_error *error) {
-    if (has_too_many_values(text, size))
+    if (icseg_json_exceeds((const char *)text, size, MAX_VALUES))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: more than %d values", st->path, MAX_VALUES);
     json_error_t problem;
     json_t *root;

@@ -14,7 +14,8 @@
 
 enum {
     FILE_MAX = 16 << 20, /* bytes, compressed or not; CLIP's files have 1 to 4 MB */
-    MERGES_MAX = 1 << 20
+    MERGES_MAX = 1 << 20,
+    VALUES_MAX = 1 << 20 /* of a JSON file; CLIP's tokenizer.json has 250,000 */
 };
 
 typedef struct symbol {
@@ -390,6 +391,8 @@ static const char *beside(reader *r, const char *path, const char *name) {
 static icseg_status open_json(reader *r, const char *path, const char *text, size_t size, icseg_bpe *bpe) {
     json_error_t problem;
     json_t *root;
+    if (icseg_json_exceeds(text, size, VALUES_MAX))
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: more than %d values: not a vocabulary", path, VALUES_MAX);
     ICSEG_TRY(icseg_json_parse(&root, text, size, JSON_REJECT_DUPLICATES, &problem, r->error));
     json_t *model = json_object_get(root, "model");
     char *lines = NULL;

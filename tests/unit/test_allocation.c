@@ -402,6 +402,7 @@ static icseg_status call_icseg_weights_convert(icseg_error *error) {
     return status;
 }
 DOES(icseg_file_write, path("file"), "text", 4)
+DOES(icseg_file_check_writable, path("file"))
 
 /* bench.h, parity.h */
 static icseg_bench_options bench_options(void) {

@@ -472,6 +472,10 @@ static void truncated_damaged_and_huge_gzip_is_refused(void **state) {
     memset(zeros, 'a', bomb);
     refused(write_gzip("bomb.gz", zeros, bomb), ICSEG_ERROR_FORMAT, "more than 16 MB when decompressed");
     refused(write_file("large.txt", zeros, bomb), ICSEG_ERROR_FORMAT, "at most");
+    memset(zeros, ',', (size_t)2 << 20); /* lists of 2 bytes take a hundred in memory */
+    zeros[0] = '[';
+    refused(write_gzip("values.gz", zeros, (size_t)2 << 20), ICSEG_ERROR_FORMAT,
+            "more than 1048576 values: not a vocabulary");
     icseg_free(zeros);
     unlink(in_folder("large.txt"));
 }
