@@ -79,34 +79,51 @@ icseg_status folder_create(const char *path, icseg_error *error) {
 
 static int compare_names(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static int is_visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
+typedef struct name_list {
+    char **names;
+    size_t count, capacity;
+} name_list;
+
+/* Adds the name unless it is hidden or that of a folder. A link to nothing, a pipe or a device is added: opening it
+ * fails, and leaving it out would make a set of images smaller. */
+static icseg_status add_name(DIR *folder, const char *path, const char *name, icseg_arena *arena, name_list *list,
+                             icseg_error *error) {
+    struct stat info;
+    if (name[0] == '.') return ICSEG_OK;
+    if (fstatat(dirfd(folder), name, &info, 0) != 0) {
+        if (errno != ENOENT && errno != ELOOP)
+            return icseg_error_set(error, ICSEG_ERROR_IO, "%s/%s: cannot read: %s", path, name, strerror(errno));
+    } else if (S_ISDIR(info.st_mode))
+        return ICSEG_OK;
+    if (list->count == list->capacity) {
+        size_t capacity = 2 * list->capacity + 64;
+        char **names = icseg_arena_array(arena, capacity, sizeof *names);
+        if (!names) return out_of_memory(error);
+        if (list->count) memcpy(names, list->names, list->count * sizeof *names);
+        list->names = names;
+        list->capacity = capacity;
+    }
+    list->names[list->count] = icseg_arena_strdup(arena, name);
+    return list->names[list->count++] ? ICSEG_OK : out_of_memory(error);
+}
 
 icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, size_t *count, icseg_error *error) {
-    struct dirent **entries;
+    name_list list = {0};
+    icseg_status status = ICSEG_OK;
+    const struct dirent *entry;
     *names = NULL;
     *count = 0;
-    int found = scandir(path, &entries, is_visible, NULL);
-    if (found < 0)
-        return icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
-    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    char **list = icseg_arena_array(arena, (size_t)found + 1, sizeof *list);
-    bool failed = !list;
-    size_t kept = 0;
-    for (int i = 0; i < found; i++) {
-        struct stat info;
-        bool is_folder = fstatat(folder, entries[i]->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode);
-        if (!failed && !is_folder) {
-            list[kept] = icseg_arena_strdup(arena, entries[i]->d_name);
-            failed = !list[kept++];
-        }
-        free(entries[i]);
-    }
-    free(entries);
-    if (folder >= 0) close(folder);
-    if (failed) return out_of_memory(error);
-    qsort(list, kept, sizeof *list, compare_names);
-    *names = list;
-    *count = kept;
+    DIR *folder = opendir(path);
+    if (!folder) return icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
+    while (status == ICSEG_OK && (errno = 0, entry = readdir(folder)))
+        status = add_name(folder, path, entry->d_name, arena, &list, error);
+    if (status == ICSEG_OK && errno)
+        status = icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot read the folder: %s", path, strerror(errno));
+    closedir(folder);
+    if (status != ICSEG_OK) return status;
+    if (list.count) qsort(list.names, list.count, sizeof *list.names, compare_names);
+    *names = list.names;
+    *count = list.count;
     return ICSEG_OK;
 }
 
@@ -114,27 +131,31 @@ icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, si
 
 icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,
                        icseg_error *error) {
-    struct stat info;
-    int opened = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC); /* a pipe without a writer would block */
-    FILE *file = opened < 0 ? NULL : fdopen(opened, "r");
-    if (!file) {
-        icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
-        if (opened >= 0) close(opened);
-        return ICSEG_ERROR_IO;
-    }
+    struct stat info = {0};
+    /* open(2) of a pipe without a writer would block. */
+    int fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (fd < 0) return icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
     icseg_status status = ICSEG_OK;
-    if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode))
+    *size = 0;
+    if (fstat(fd, &info) != 0)
+        status = icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+    else if (!S_ISREG(info.st_mode))
         status = icseg_error_set(error, ICSEG_ERROR_IO, "%s: not a regular file", path);
     else if ((uintmax_t)info.st_size > limit)
         status = icseg_error_set(error, ICSEG_ERROR_FORMAT, "%s: larger than %zu bytes", path, limit);
     else if (!(*text = icseg_arena_alloc(arena, (size_t)info.st_size + 1)))
         status = out_of_memory(error);
-    else if ((*size = fread(*text, 1, (size_t)info.st_size, file)) != (size_t)info.st_size)
-        status = icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path,
-                                 ferror(file) ? strerror(errno) : "the file has become shorter");
-    else if (memchr(*text, '\0', *size))
+    while (status == ICSEG_OK && *size < (size_t)info.st_size) {
+        ssize_t got = TEMP_FAILURE_RETRY(read(fd, *text + *size, (size_t)info.st_size - *size));
+        if (got > 0)
+            *size += (size_t)got;
+        else
+            status = icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path,
+                                     got < 0 ? strerror(errno) : "the file has become shorter");
+    }
+    if (status == ICSEG_OK && memchr(*text, '\0', *size))
         status = icseg_error_set(error, ICSEG_ERROR_FORMAT, "%s: contains a NUL byte; a text file is expected", path);
-    (void)fclose(file); /* it was only read */
+    close(fd);
     return status;
 }
 

@@ -18,7 +18,7 @@
 static icseg_status open_regular(const char *path, int *fd, struct stat *info, icseg_error *error) {
     if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the path is empty; name a file");
     /* O_NONBLOCK: opening a pipe without a writer would block. */
-    *fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    *fd = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (*fd < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
     const char *problem = NULL;
     if (fstat(*fd, info) != 0)
@@ -32,6 +32,23 @@ static icseg_status open_regular(const char *path, int *fd, struct stat *info, i
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, problem);
     }
     return ICSEG_OK;
+}
+
+static icseg_status fail_changed(const char *path, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_IO,
+                      "%s: was changed or truncated while in use; replace the file instead of writing to it", path);
+}
+
+/* Fails unless the file has the size and time that it had when it was opened. If it `may_grow`, as a log does, bytes
+ * that were appended do not matter. */
+static icseg_status check_unchanged(int fd, const char *path, const struct stat *opened, bool may_grow,
+                                    icseg_error *error) {
+    struct stat now;
+    if (fstat(fd, &now) != 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+    if (may_grow && now.st_size > opened->st_size) return ICSEG_OK;
+    bool same = now.st_size == opened->st_size && now.st_mtim.tv_sec == opened->st_mtim.tv_sec &&
+                now.st_mtim.tv_nsec == opened->st_mtim.tv_nsec;
+    return same ? ICSEG_OK : fail_changed(path, error);
 }
 
 icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error) {
@@ -49,12 +66,13 @@ icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out
     else if (!(data = icseg_alloc(expected + 1)))
         status = icseg_fail_memory(error, expected, path);
     while (status == ICSEG_OK && done < expected) {
-        ssize_t got = read(fd, data + done, expected - done);
-        if (got < 0 && errno == EINTR) continue;
+        ssize_t got = TEMP_FAILURE_RETRY(read(fd, data + done, expected - done));
         if (got < 0) status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
         if (got <= 0) break; /* the file was truncated in the meantime */
         done += (size_t)got;
     }
+    if (status == ICSEG_OK && done < expected) status = fail_changed(path, error);
+    if (status == ICSEG_OK) status = check_unchanged(fd, path, &info, true, error);
     close(fd);
     if (status != ICSEG_OK) {
         icseg_free(data);
@@ -107,25 +125,16 @@ void icseg_file_reader_close(icseg_file_reader **reader) {
 
 size_t icseg_file_reader_size(const icseg_file_reader *r) { return (size_t)r->opened.st_size; }
 
-static bool is_unchanged(const icseg_file_reader *r) {
-    struct stat now;
-    return fstat(r->fd, &now) == 0 && now.st_size == r->opened.st_size &&
-           now.st_mtim.tv_sec == r->opened.st_mtim.tv_sec && now.st_mtim.tv_nsec == r->opened.st_mtim.tv_nsec;
-}
-
 icseg_status icseg_file_reader_read(const icseg_file_reader *r, size_t offset, void *to, size_t size,
                                     icseg_error *error) {
     size_t done = 0;
     while (done < size) {
-        ssize_t got = pread(r->fd, (char *)to + done, size - done, (off_t)(offset + done));
-        if (got < 0 && errno == EINTR) continue;
+        ssize_t got = TEMP_FAILURE_RETRY(pread(r->fd, (char *)to + done, size - done, (off_t)(offset + done)));
         if (got < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", r->path, strerror(errno));
         if (got == 0) break;
         done += (size_t)got;
     }
-    if (done == size && is_unchanged(r)) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_IO,
-                      "%s: was changed or truncated while in use; replace the file instead of writing to it", r->path);
+    return done < size ? fail_changed(r->path, error) : check_unchanged(r->fd, r->path, &r->opened, false, error);
 }
 
 icseg_status icseg_folder_create(const char *path, icseg_error *error) {
@@ -153,9 +162,9 @@ bool icseg_file_exists(const char *path) {
 }
 
 icseg_status icseg_folder_lock(const char *path, const char *busy, int *out, icseg_error *error) {
-    *out = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *out = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (*out < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
-    if (flock(*out, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return ICSEG_OK;
+    if (TEMP_FAILURE_RETRY(flock(*out, LOCK_EX | LOCK_NB)) == 0 || errno != EWOULDBLOCK) return ICSEG_OK;
     close(*out);
     *out = -1;
     return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", path, busy);
@@ -173,6 +182,26 @@ icseg_status icseg_folder_open(DIR **out, const char *path, icseg_error *error) 
     return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
 }
 
+icseg_status icseg_folder_next(DIR *folder, const char *path, const char **name, icseg_error *error) {
+    const struct dirent *entry;
+    do {
+        errno = 0;
+        entry = readdir(folder);
+    } while (entry && (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")));
+    *name = entry ? entry->d_name : NULL;
+    if (entry || !errno) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read the folder: %s", path, strerror(errno));
+}
+
+icseg_status icseg_folder_is(DIR *folder, const char *path, const char *name, mode_t type, bool *out,
+                             icseg_error *error) {
+    struct stat info = {0};
+    bool found = fstatat(dirfd(folder), name, &info, 0) == 0;
+    *out = found && (info.st_mode & S_IFMT) == type;
+    if (found || errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_IO, "%s/%s: cannot read: %s", path, name, strerror(errno));
+}
+
 icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error) {
     *out = NULL;
     *count = 0;
@@ -182,11 +211,13 @@ icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, ics
     icseg_status status = ICSEG_OK;
     char *names = NULL; /* all names, each with its NUL */
     size_t used = 0, capacity = 0, n = 0;
-    for (struct dirent *entry; (entry = readdir(folder));) {
-        struct stat info;
-        if (entry->d_name[0] == '.' || (fstatat(dirfd(folder), entry->d_name, &info, 0) == 0 && S_ISDIR(info.st_mode)))
-            continue;
-        size_t length = strlen(entry->d_name) + 1;
+    for (const char *name; (status = icseg_folder_next(folder, path, &name, error)) == ICSEG_OK && name;) {
+        bool is_folder;
+        if (name[0] == '.') continue;
+        status = icseg_folder_is(folder, path, name, S_IFDIR, &is_folder, error);
+        if (status != ICSEG_OK) break;
+        if (is_folder) continue;
+        size_t length = strlen(name) + 1;
         if (used + length > capacity) {
             size_t needed = (capacity + length) * 2 + 4096;
             char *grown = icseg_realloc_array(names, used, needed, 1);
@@ -197,7 +228,7 @@ icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, ics
             names = grown;
             capacity = needed;
         }
-        memcpy(names + used, entry->d_name, length);
+        memcpy(names + used, name, length);
         used += length;
         n++;
     }

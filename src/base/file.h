@@ -7,11 +7,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "icseg/file.h"
 
-/* Reads a whole regular file of at most `limit` bytes. A NUL that *size does not count follows the data. Free *out with
+/* Reads a whole regular file of at most `limit` bytes. A file that is truncated or overwritten meanwhile is an error,
+ * and bytes that are appended are left out. A NUL that *size does not count follows the data. Free *out with
  * icseg_free. */
 icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out, size_t *size, icseg_error *error);
 /* The same for text. A NUL byte, which would end the text early, is ICSEG_ERROR_FORMAT; the message names its line. */
@@ -72,6 +74,13 @@ bool icseg_folder_exists(const char *path);
 
 /* opendir, with an error: ICSEG_ERROR_MEMORY or ICSEG_ERROR_IO. Close *out with closedir. */
 icseg_status icseg_folder_open(DIR **out, const char *path, icseg_error *error);
+/* The next entry except "." and "..", whose name is valid until the next call; NULL after the last one. `path` is for
+ * the message: an error of readdir must not look like the end. */
+icseg_status icseg_folder_next(DIR *folder, const char *path, const char **name, icseg_error *error);
+/* Whether the entry, or what it links to, is of the type S_IFREG or S_IFDIR. An entry that is gone and a dangling link
+ * are neither. */
+icseg_status icseg_folder_is(DIR *folder, const char *path, const char *name, mode_t type, bool *out,
+                             icseg_error *error);
 /* Names (not paths) of all that is in a folder but folders and hidden names, in byte order. They include links to files
  * that do not exist, pipes and devices: leaving them out would silently make a data set smaller; opening them fails. One
  * block; free it with icseg_free(*out). */

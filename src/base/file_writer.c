@@ -41,8 +41,9 @@ static bool enter(target *t, const char *path) {
     if (length >= sizeof parent || strlen(name) >= sizeof t->name) return false;
     if (length) snprintf(parent, sizeof parent, "%.*s", (int)length, path);
     strcpy(t->name, name);
-    int opened = openat(t->folder, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (opened < 0 && errno == EACCES) opened = openat(t->folder, parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int opened = TEMP_FAILURE_RETRY(openat(t->folder, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (opened < 0 && errno == EACCES)
+        opened = TEMP_FAILURE_RETRY(openat(t->folder, parent, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (opened < 0) return false;
     if (t->folder >= 0) close(t->folder);
     t->folder = opened;
@@ -135,8 +136,7 @@ static ssize_t write_some(int fd, const void *data, size_t size) {
 /* Returns 0, the errno of the write that failed, or -1 if the device accepted nothing. */
 static int write_all(int fd, const unsigned char *data, size_t size) {
     while (size) {
-        ssize_t put = write_some(fd, data, size);
-        if (put < 0 && errno == EINTR) continue;
+        ssize_t put = TEMP_FAILURE_RETRY(write_some(fd, data, size));
         if (put <= 0) return put < 0 ? errno : -1;
         data += put;
         size -= (size_t)put;
@@ -147,7 +147,12 @@ static int write_all(int fd, const unsigned char *data, size_t size) {
 static const char *reason_of(int failed) { return failed > 0 ? strerror(failed) : "the device accepts no more bytes"; }
 
 /* Also succeeds where flushing is impossible: on some file systems, and for folders that may not be read (O_PATH). */
-static bool flush(int fd) { return fsync(fd) == 0 || errno == EINVAL || errno == EROFS || errno == EBADF; }
+static bool flush(int fd) {
+    return TEMP_FAILURE_RETRY(fsync(fd)) == 0 || errno == EINVAL || errno == EROFS || errno == EBADF;
+}
+
+/* Linux closes the descriptor even if a signal interrupts the call. */
+static bool close_written(int fd) { return close(fd) == 0 || errno == EINTR; }
 
 /* --------------------------------------------------------------------------------------------------- replacement */
 
@@ -182,7 +187,7 @@ static bool name_temporary(icseg_file_writer *w) {
 /* A nameless file leaves nothing behind if the process is killed. Returns -1 where it could not be named later. */
 static int open_nameless(const icseg_file_writer *w, mode_t mode) {
     char entry[64];
-    int fd = openat(w->target.folder, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, mode);
+    int fd = TEMP_FAILURE_RETRY(openat(w->target.folder, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, mode));
     snprintf(entry, sizeof entry, "/proc/self/fd/%d", fd);
     if (fd < 0 || access(entry, F_OK) == 0) return fd;
     close(fd);
@@ -194,7 +199,8 @@ static int open_named(icseg_file_writer *w, mode_t mode) {
     errno = EEXIST;
     for (int i = 0; fd < 0 && errno == EEXIST && i < TRIES; i++) {
         if (!name_temporary(w)) break;
-        fd = openat(w->target.folder, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+        fd = TEMP_FAILURE_RETRY(
+            openat(w->target.folder, w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
     }
     if (fd < 0) *w->temporary = '\0'; /* it is not ours to remove */
     return fd;
@@ -261,10 +267,11 @@ icseg_status icseg_file_writer_commit(icseg_file_writer *w, icseg_error *error) 
     ICSEG_TRY(put(w, w->buffer, w->used, error));
     w->used = 0;
     bool done = flush(w->fd) && (*w->temporary || link_nameless(w));
-    int reason = errno, closed = close(w->fd);
+    int reason = errno;
+    bool closed = close_written(w->fd);
     w->fd = -1;
     if (!done) return fail_write(error, w->path, strerror(reason));
-    if (closed != 0 || renameat(w->target.folder, w->temporary, w->target.folder, w->target.name) != 0)
+    if (!closed || renameat(w->target.folder, w->temporary, w->target.folder, w->target.name) != 0)
         return fail_write(error, w->path, strerror(errno));
     *w->temporary = '\0';
     return flush(w->target.folder) ? ICSEG_OK : fail_write(error, w->path, strerror(errno));
@@ -311,11 +318,13 @@ struct icseg_file_appender {
 static int open_for_append(const target *t, bool empty) {
     struct stat info;
     int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-    int fd = openat(t->folder, t->name, flags, 0666);
+    int fd = TEMP_FAILURE_RETRY(openat(t->folder, t->name, flags, 0666));
     if (fd < 0) return -1;
-    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && (!empty || ftruncate(fd, 0) == 0)) return fd;
+    int reason = fstat(fd, &info) != 0 ? errno : S_ISREG(info.st_mode) ? 0 : EINVAL;
+    if (!reason && empty && TEMP_FAILURE_RETRY(ftruncate(fd, 0)) != 0) reason = errno;
+    if (!reason) return fd;
     close(fd);
-    errno = EINVAL;
+    errno = reason;
     return -1;
 }
 
@@ -331,8 +340,10 @@ icseg_status icseg_file_appender_open(icseg_file_appender **out, const char *pat
         a->fd = open_for_append(&t, empty);
         if (a->fd < 0)
             status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
-        else if (!t.exists)
-            (void)flush(t.folder);
+        else if (!t.exists && !flush(t.folder)) {
+            status = fail_write(error, path, strerror(errno));
+            close(a->fd);
+        }
         close_target(&t);
     }
     if (status == ICSEG_OK)
@@ -352,7 +363,7 @@ icseg_status icseg_file_appender_finish(icseg_file_appender **appender, icseg_er
     if (!a) return ICSEG_OK;
     *appender = NULL;
     int reason = flush(a->fd) ? 0 : errno;
-    if (close(a->fd) != 0 && !reason) reason = errno;
+    if (!close_written(a->fd) && !reason) reason = errno;
     icseg_status status = reason ? fail_write(error, a->path, strerror(reason)) : ICSEG_OK;
     icseg_free(a);
     return status;

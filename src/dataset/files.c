@@ -66,18 +66,18 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
     if (!icseg_folder_exists(folder)) return icseg_dataset_fail_folder(folder, error);
     ICSEG_TRY(icseg_folder_open(&open, folder, error));
     *out = icseg_arena_array(arena, MAX_FOLDERS, sizeof **out);
-    for (struct dirent *entry; *out && status == ICSEG_OK && (entry = readdir(open));) {
+    const char *name;
+    while (*out && status == ICSEG_OK && (status = icseg_folder_next(open, folder, &name, error)) == ICSEG_OK && name) {
         struct stat info;
-        if (entry->d_name[0] == '.') continue;
-        if (fstatat(dirfd(open), entry->d_name, &info, 0) != 0) /* a link, perhaps to a folder full of images */
-            status =
-                icseg_fail(error, ICSEG_ERROR_IO, "%s/%s: cannot open: %s", folder, entry->d_name, strerror(errno));
+        if (name[0] == '.') continue;
+        if (fstatat(dirfd(open), name, &info, 0) != 0) /* a link, perhaps to a folder full of images */
+            status = icseg_fail(error, ICSEG_ERROR_IO, "%s/%s: cannot open: %s", folder, name, strerror(errno));
         else if (!S_ISDIR(info.st_mode))
             continue;
         else if (*count == MAX_FOLDERS)
             status = icseg_fail(error, ICSEG_ERROR_DATA,
                                 "%s: more than %d subfolders; is this the folder of a data set?", folder, MAX_FOLDERS);
-        else if (!((*out)[(*count)++] = icseg_arena_strdup(arena, entry->d_name)))
+        else if (!((*out)[(*count)++] = icseg_arena_strdup(arena, name)))
             *out = NULL;
     }
     closedir(open);

@@ -20,7 +20,11 @@
 
 #define PREFIX ".import."
 #define MARKER "staging.lock"
+#define MOVING "staging.moving" /* exists while the parts are moved up */
 static const char magic[] = "icseg import: a folder of unfinished files\n";
+static const char *const parts[] = {"images", "annotations",
+                                    "classes.txt"}; /* the list last: then the set is complete */
+enum { PARTS = 3 };
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *place) {
     (void)info, (void)type, (void)place;
@@ -29,38 +33,86 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 
 static void remove_all(const char *folder) { (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
 
+/* The number of entries; -1 if they cannot be read. */
+static int count_entries(const char *folder) {
+    DIR *open;
+    const char *name;
+    int count = 0;
+    icseg_status status = icseg_folder_open(&open, folder, NULL);
+    if (status != ICSEG_OK) return -1;
+    while ((status = icseg_folder_next(open, folder, &name, NULL)) == ICSEG_OK && name) count++;
+    closedir(open);
+    return status == ICSEG_OK ? count : -1;
+}
+
 /* Whether the entry is the staging folder of a killed import: a folder, not a link to one, that contains an unlocked
- * marker. Writes its path to `path`. */
+ * marker, or nothing beside a marker that was not written completely. Writes its path to `path`. */
 static bool is_leftover(const char *folder, const char *entry, char path[PATH_MAX]) {
     char content[sizeof magic];
     struct stat info;
     if (strncmp(entry, PREFIX, strlen(PREFIX)) != 0) return false;
-    if (snprintf(path, PATH_MAX, "%s/%s", folder, entry) >= PATH_MAX - (int)sizeof "/" MARKER) return false;
+    if (snprintf(path, PATH_MAX, "%s/%s", folder, entry) >= PATH_MAX - (int)sizeof "/" MOVING) return false;
     if (lstat(path, &info) != 0 || !S_ISDIR(info.st_mode)) return false;
     size_t length = strlen(path);
     strcpy(path + length, "/" MARKER);
-    int marker = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int marker = TEMP_FAILURE_RETRY(open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    bool missing = marker < 0 && errno == ENOENT;
     path[length] = '\0';
-    if (marker < 0) return false;
-    bool left = read(marker, content, sizeof content) == (ssize_t)strlen(magic) &&
-                !memcmp(content, magic, strlen(magic)) && flock(marker, LOCK_EX | LOCK_NB) == 0;
+    if (marker < 0) return missing && count_entries(path) == 0;
+    ssize_t size = TEMP_FAILURE_RETRY(read(marker, content, sizeof content));
+    bool left = size >= 0 && size <= (ssize_t)strlen(magic) && !memcmp(content, magic, (size_t)size) &&
+                TEMP_FAILURE_RETRY(flock(marker, LOCK_EX | LOCK_NB)) == 0;
     close(marker);
-    return left;
+    return left && (size == (ssize_t)strlen(magic) || count_entries(path) == 1);
+}
+
+static bool exists_in(const char *folder, const char *name) {
+    char path[PATH_MAX];
+    struct stat info;
+    return snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path || lstat(path, &info) == 0;
+}
+
+/* Whether an import that was killed had moved the entry up from the staging folder `moving`. With the last part its set
+ * was complete: then nothing was. */
+static bool was_moved(const char *folder, const char *entry, const char *moving) {
+    if (!*moving || exists_in(folder, parts[PARTS - 1])) return false;
+    for (int i = 0; i < PARTS - 1; i++)
+        if (!strcmp(entry, parts[i])) return !exists_in(moving, entry);
+    return false;
+}
+
+/* Finds out whether the folder contains nothing but what killed imports left. */
+static icseg_status look(DIR *open, const char *folder, bool *clean, char moving[PATH_MAX], icseg_error *error) {
+    char path[PATH_MAX];
+    const char *name;
+    icseg_status status;
+    *moving = '\0';
+    *clean = true;
+    while ((status = icseg_folder_next(open, folder, &name, error)) == ICSEG_OK && name)
+        if (is_leftover(folder, name, path) && exists_in(path, MOVING)) strcpy(moving, path);
+    rewinddir(open);
+    while (*clean && status == ICSEG_OK && (status = icseg_folder_next(open, folder, &name, error)) == ICSEG_OK && name)
+        *clean = is_leftover(folder, name, path) || was_moved(folder, name, moving);
+    rewinddir(open);
+    return status;
 }
 
 /* Removes the leftovers of killed imports; fails if the folder contains anything else. */
 static icseg_status clear(const char *folder, icseg_error *error) {
-    char path[PATH_MAX];
-    DIR *target;
-    bool empty = true;
-    ICSEG_TRY(icseg_folder_open(&target, folder, error));
-    for (struct dirent *entry; empty && (entry = readdir(target));)
-        empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || is_leftover(folder, entry->d_name, path);
-    rewinddir(target);
-    for (struct dirent *entry; empty && (entry = readdir(target));)
-        if (is_leftover(folder, entry->d_name, path)) remove_all(path);
-    closedir(target);
-    if (empty) return ICSEG_OK;
+    char path[PATH_MAX], moving[PATH_MAX];
+    const char *name;
+    DIR *open;
+    bool clean;
+    ICSEG_TRY(icseg_folder_open(&open, folder, error));
+    icseg_status status = look(open, folder, &clean, moving, error);
+    for (int i = 0; clean && status == ICSEG_OK && *moving && i < PARTS - 1;
+         i++) /* before the folder that tells of them */
+        if (snprintf(path, sizeof path, "%s/%s", folder, parts[i]) < (int)sizeof path) remove_all(path);
+    while (clean && status == ICSEG_OK && (status = icseg_folder_next(open, folder, &name, error)) == ICSEG_OK && name)
+        if (is_leftover(folder, name, path)) remove_all(path);
+    closedir(open);
+    ICSEG_TRY(status);
+    if (clean) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
                             "%s: the folder is not empty; use a new or empty folder", folder);
 }
@@ -93,10 +145,14 @@ static void remove_new_folders(const icseg_import *im) {
 static icseg_status open_marker(icseg_import *im, icseg_error *error) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/" MARKER, im->staging);
-    im->marker = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (im->marker >= 0) (void)flock(im->marker, LOCK_EX | LOCK_NB); /* before its content identifies it */
-    if (im->marker < 0 || write(im->marker, magic, strlen(magic)) != (ssize_t)strlen(magic))
-        return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", path, strerror(errno));
+    im->marker = TEMP_FAILURE_RETRY(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (im->marker < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
+    (void)TEMP_FAILURE_RETRY(flock(im->marker, LOCK_EX | LOCK_NB)); /* before others can recognise it */
+    for (const char *text = magic; *text;) {
+        ssize_t put = TEMP_FAILURE_RETRY(write(im->marker, text, strlen(text)));
+        if (put <= 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
+        text += put;
+    }
     return ICSEG_OK;
 }
 
@@ -117,16 +173,25 @@ icseg_status icseg_staging_open(icseg_import *im, icseg_error *error) {
     return open_marker(im, error);
 }
 
+/* Moves a part up from the staging folder, or back. */
+static bool move(const icseg_import *im, const char *part, bool up) {
+    char inside[PATH_MAX], outside[PATH_MAX];
+    snprintf(inside, sizeof inside, "%s/%s", im->staging, part);
+    snprintf(outside, sizeof outside, "%s/%s", im->options->folder, part);
+    return rename(up ? inside : outside, up ? outside : inside) == 0;
+}
+
 icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error) {
-    static const char *const parts[] = {"images", "annotations",
-                                        "classes.txt"}; /* the list comes last: it makes the set complete */
-    char from[PATH_MAX], to[PATH_MAX];
-    for (int i = 0; i < 3; i++) {
-        snprintf(from, sizeof from, "%s/%s", im->staging, parts[i]);
-        snprintf(to, sizeof to, "%s/%s", im->options->folder, parts[i]);
-        if (rename(from, to) != 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", to, strerror(errno));
-    }
-    return ICSEG_OK;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/" MOVING, im->staging);
+    ICSEG_TRY(icseg_file_write(path, "", 0, error));
+    int moved = 0;
+    while (moved < PARTS && move(im, parts[moved], true)) moved++;
+    if (moved == PARTS && (TEMP_FAILURE_RETRY(fsync(im->lock)) == 0 || errno == EINVAL)) return ICSEG_OK;
+    icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create %s: %s", im->options->folder,
+               moved < PARTS ? parts[moved] : "the new files", strerror(errno));
+    while (moved > 0) (void)move(im, parts[--moved], false);
+    return ICSEG_ERROR_IO;
 }
 
 void icseg_staging_close(icseg_import *im) {

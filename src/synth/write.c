@@ -60,20 +60,24 @@ static icseg_status check_empty(const char *path, bool *empty, icseg_error *erro
     DIR *folder;
     if (access(path, F_OK) != 0 && errno == ENOENT) return ICSEG_OK;
     ICSEG_TRY(icseg_folder_open(&folder, path, error));
-    for (struct dirent *entry; *empty && (entry = readdir(folder));)
-        *empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+    const char *name;
+    icseg_status status = icseg_folder_next(folder, path, &name, error);
+    *empty = !name;
     closedir(folder);
-    return ICSEG_OK;
+    return status;
 }
 
 /* Whether the file is the synth.json of an earlier run. */
-static bool is_marker(const char *marker) {
+static icseg_status check_marker(const char *marker, bool *ours, icseg_error *error) {
     unsigned char *text = NULL;
     size_t size = 0;
-    bool ours = icseg_file_read(marker, 4096, &text, &size, NULL) == ICSEG_OK && size >= sizeof marker_start - 1 &&
-                !memcmp(text, marker_start, sizeof marker_start - 1);
+    *ours = false;
+    if (access(marker, F_OK) != 0 && errno == ENOENT) return ICSEG_OK;
+    icseg_status status = icseg_file_read(marker, 4096, &text, &size, error);
+    if (status != ICSEG_OK) return status == ICSEG_ERROR_FORMAT ? ICSEG_OK : status; /* ours is small */
+    *ours = size >= sizeof marker_start - 1 && !memcmp(text, marker_start, sizeof marker_start - 1);
     icseg_free(text);
-    return ours;
+    return ICSEG_OK;
 }
 
 /* Removes the files of an earlier, larger run: NNNNNN.EXTENSION with a number of `count` or more. */
@@ -116,10 +120,10 @@ static icseg_status write_texts(const icseg_synth_options *o, icseg_error *error
  * interrupted one. */
 static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *error) {
     char path[PATH_SIZE];
-    bool empty, ours;
+    bool empty, ours = false;
     ICSEG_TRY(check_empty(o->folder, &empty, error));
     snprintf(path, sizeof path, "%s/synth.json", o->folder);
-    ours = !empty && is_marker(path);
+    if (!empty) ICSEG_TRY(check_marker(path, &ours, error));
     if (!empty && !ours && !o->force)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "force", ICSEG_REMEDY_OVERWRITE,
                                 "%s: the folder is not empty and does not contain an earlier set of generated scenes; "
