@@ -170,6 +170,14 @@ icseg_status icseg_folder_lock(const char *path, const char *busy, int *out, ics
     return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", path, busy);
 }
 
+icseg_status icseg_path_find(const char *path, mode_t type, bool *found, icseg_error *error) {
+    struct stat info = {0};
+    bool exists = stat(path, &info) == 0;
+    *found = exists && (info.st_mode & S_IFMT) == type;
+    if (exists || errno == ENOENT || errno == ENOTDIR || errno == ELOOP) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+}
+
 bool icseg_folder_exists(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISDIR(info.st_mode);

@@ -67,6 +67,9 @@ icseg_status icseg_file_appender_finish(icseg_file_appender **appender, icseg_er
 /* Creates a folder and its parents; an existing folder is fine. */
 icseg_status icseg_folder_create(const char *path, icseg_error *error);
 bool icseg_file_exists(const char *path);
+/* Whether there is a file (S_IFREG) or folder (S_IFDIR), where a missing one is not an error: a failure to find out
+ * must not be taken for a missing file. */
+icseg_status icseg_path_find(const char *path, mode_t type, bool *found, icseg_error *error);
 /* Locks a folder until the descriptor *out is closed or the process ends. If another process holds the lock, fails with
  * "FOLDER: " and the sentence `busy`. File systems without locks offer no protection. */
 icseg_status icseg_folder_lock(const char *path, const char *busy, int *out, icseg_error *error);

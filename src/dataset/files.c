@@ -122,8 +122,13 @@ static icseg_status find_splits(icseg_arena *arena, const char *folder, char ***
         char *path = split_path(arena, folder, l, l->splits[i]);
         if (!path)
             *out = NULL;
-        else if (icseg_folder_exists(path) || icseg_file_exists(path))
-            if (!((*out)[(*count)++] = icseg_arena_strdup(arena, l->splits[i]))) *out = NULL;
+        else {
+            bool folder_found, list_found;
+            ICSEG_TRY(icseg_path_find(path, S_IFDIR, &folder_found, error));
+            ICSEG_TRY(icseg_path_find(path, S_IFREG, &list_found, error));
+            if ((folder_found || list_found) && !((*out)[(*count)++] = icseg_arena_strdup(arena, l->splits[i])))
+                *out = NULL;
+        }
     }
     return *out ? ICSEG_OK : icseg_fail_memory(error, 0, folder);
 }

@@ -118,14 +118,16 @@ icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_for
     /* CVAT before VOC: both have the same folders. */
     static const icseg_import_format order[] = {ICSEG_IMPORT_CVAT, ICSEG_IMPORT_VOC, ICSEG_IMPORT_COCO,
                                                 ICSEG_IMPORT_YOLO, ICSEG_IMPORT_LABELME};
+    icseg_error unread = {0};
     *out = ICSEG_IMPORT_AUTO;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        icseg_error unread = {0}; /* a file that cannot be read does not show the format */
-        bool fits = icseg_labelling_tools[order[i]].fits(source, &unread);
-        if (unread.status == ICSEG_ERROR_MEMORY) return icseg_fail_memory(error, 0, source);
+        icseg_error failure = {0}; /* a file that cannot be read does not show the format */
+        bool fits = icseg_labelling_tools[order[i]].fits(source, &failure);
+        if (failure.status == ICSEG_ERROR_MEMORY) return icseg_fail_memory(error, 0, source);
+        if (failure.status != ICSEG_OK && unread.status == ICSEG_OK) unread = failure;
         if (!fits) continue;
         *out = order[i];
         return ICSEG_OK;
     }
-    return ICSEG_OK;
+    return unread.status == ICSEG_OK ? ICSEG_OK : icseg_fail(error, unread.status, "%s", unread.message);
 }

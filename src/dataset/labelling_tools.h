@@ -16,8 +16,8 @@ typedef struct icseg_labelling_tool {
 
 extern const icseg_labelling_tool icseg_labelling_tools[ICSEG_IMPORT_FORMATS];
 
-/* Finds the format of a folder or of a COCO JSON file; ICSEG_IMPORT_AUTO if it is not recognised. Fails only if memory
- * runs out. */
+/* Finds the format of a folder or of a COCO JSON file; ICSEG_IMPORT_AUTO if it is not recognised. Fails if memory runs
+ * out, and if the format is not recognised but a file could not be read. */
 icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_format *out, icseg_error *error);
 
 #endif

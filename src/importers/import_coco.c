@@ -116,8 +116,9 @@ static icseg_status find_sources(icseg_import *im, source_list *list, icseg_erro
         char *path = icseg_arena_printf(im->arena, "%s/%s/_annotations.coco.json", source, splits[i]);
         char *folder = icseg_arena_printf(im->arena, "%s/%s", source, splits[i]);
         if (!path || !folder) return icseg_fail_memory(error, 0, source);
-        if (icseg_file_exists(path))
-            ICSEG_TRY(add_source(im, list, path, folder, strcmp(splits[i], "valid") ? splits[i] : "val", error));
+        bool found;
+        ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+        if (found) ICSEG_TRY(add_source(im, list, path, folder, strcmp(splits[i], "valid") ? splits[i] : "val", error));
     }
     if (list->count) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no COCO JSON files; expected annotations/instances_*.json", source);

@@ -257,7 +257,9 @@ static icseg_status read_objects(const yolo *y, icseg_import_item *item, icseg_e
     const char *path = item->source;
     unsigned char *text;
     size_t size, max_lines = 1;
-    if (!icseg_file_exists(path)) return ICSEG_OK;
+    bool found;
+    ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+    if (!found) return ICSEG_OK;
     ICSEG_TRY(icseg_file_read_text(path, MAX_TEXT, &text, &size, error));
     for (size_t i = 0; i < size; i++) max_lines += text[i] == '\n';
     icseg_status status = ICSEG_OK;
@@ -338,8 +340,10 @@ static icseg_status find_splits(const yolo *y, split_folders *list, int *count, 
                              : split_last ? icseg_arena_printf(arena, "%s/labels/%s", source, split)
                                           : icseg_arena_printf(arena, "%s/%s/labels", source, split);
         if (!images || !labels) return icseg_fail_memory(error, 0, source);
-        if (icseg_folder_exists(images) && icseg_folder_exists(labels))
-            list[(*count)++] = (split_folders){split, images, labels};
+        bool found, labelled;
+        ICSEG_TRY(icseg_path_find(images, S_IFDIR, &found, error));
+        ICSEG_TRY(icseg_path_find(labels, S_IFDIR, &labelled, error));
+        if (found && labelled) list[(*count)++] = (split_folders){split, images, labels};
     }
     return ICSEG_OK;
 }

@@ -46,16 +46,19 @@ static icseg_status find_in(icseg_arena *arena, const char *folder, icseg_image_
                             icseg_error *error) {
     const char *name = query.name, *base = last_part(name), *whole = is_inside(name) ? name : base;
     const char *const candidates[] = {whole, base};
+    bool found;
     size_t stem = strlen(base) - (icseg_path_extension(base)[0] ? strlen(icseg_path_extension(base)) + 1 : 0);
     for (int i = 0; i < 2 && !(query.any_type && !is_image(base)); i++) {
         char *path = icseg_arena_printf(arena, "%s/%s", folder, candidates[i]);
         if (!path) return icseg_fail_memory(error, 0, name);
-        if (icseg_file_exists(path)) return *out = path, ICSEG_OK;
+        ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+        if (found) return *out = path, ICSEG_OK;
     }
     for (const char *const *type = candidate_types; query.any_type && *type; type++) {
         char *path = icseg_arena_printf(arena, "%s/%.*s.%s", folder, (int)stem, base, *type);
         if (!path) return icseg_fail_memory(error, 0, name);
-        if (icseg_file_exists(path)) return *out = path, ICSEG_OK;
+        ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+        if (found) return *out = path, ICSEG_OK;
     }
     return ICSEG_OK;
 }
@@ -96,7 +99,9 @@ icseg_status icseg_import_list(icseg_arena *arena, const char *folder, const cha
     size_t all;
     *out = NULL;
     *count = 0;
-    if (!icseg_folder_exists(folder)) return ICSEG_OK;
+    bool found;
+    ICSEG_TRY(icseg_path_find(folder, S_IFDIR, &found, error));
+    if (!found) return ICSEG_OK;
     ICSEG_TRY(icseg_folder_list(folder, &names, &all, error));
     *out = icseg_arena_array(arena, all, sizeof **out);
     bool complete = *out != NULL;

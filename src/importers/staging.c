@@ -66,10 +66,12 @@ static bool is_leftover(const char *folder, const char *entry, char path[PATH_MA
     return left && (size == (ssize_t)strlen(magic) || count_entries(path) == 1);
 }
 
+/* A failure to find out counts as existing: what exists is not removed. */
 static bool exists_in(const char *folder, const char *name) {
     char path[PATH_MAX];
     struct stat info;
-    return snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path || lstat(path, &info) == 0;
+    int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return length >= (int)sizeof path || lstat(path, &info) == 0 || errno != ENOENT;
 }
 
 /* Whether an import that was killed had moved the entry up from the staging folder `moving`. With the last part its set

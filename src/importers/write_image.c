@@ -150,7 +150,9 @@ static icseg_status make_labels(icseg_import *im, entry *e, icseg_error *error) 
 static icseg_status write_labels(icseg_import *im, const entry *e, const char *stem, icseg_error *error) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/annotations/%s/%s.png", im->staging, e->split, stem);
-    if (icseg_file_exists(path))
+    bool found;
+    ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+    if (found)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: another image is also called %s; rename one", e->item->source,
                           stem);
     im->broken = true;

@@ -113,8 +113,9 @@ icseg_status icseg_log_writer_open(icseg_log_writer **out, const char *path, int
     icseg_status status = ICSEG_OK;
     w->path = icseg_strdup(path);
     if (!w->path) status = icseg_fail_memory(error, 0, path);
-    bool resumed = first_step > 1;
-    if (status == ICSEG_OK && resumed && icseg_file_exists(path)) status = keep_entries(w, first_step, error);
+    bool resumed = first_step > 1, found = false;
+    if (status == ICSEG_OK && resumed) status = icseg_path_find(path, S_IFREG, &found, error);
+    if (status == ICSEG_OK && found) status = keep_entries(w, first_step, error);
     if (status == ICSEG_OK) status = icseg_file_appender_open(&w->file, path, !resumed, error);
     if (status != ICSEG_OK) icseg_log_writer_close(&w);
     *out = w;

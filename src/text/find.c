@@ -23,7 +23,10 @@ static icseg_status look_in(const char *folder, int length, const char **out, ic
         const char *path = icseg_arena_printf(arena, "%.*s%s", length, folder, known[i].name);
         const char *other = icseg_arena_printf(arena, "%.*s%s", length, folder, known[i].needs ? known[i].needs : "");
         if (!path || !other) return icseg_fail_memory(error, 0, "the vocabulary's path");
-        if (!icseg_file_exists(path) || (known[i].needs && !icseg_file_exists(other))) continue;
+        bool found, complete = true;
+        ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+        if (known[i].needs) ICSEG_TRY(icseg_path_find(other, S_IFREG, &complete, error));
+        if (!found || !complete) continue;
         *out = path;
         break;
     }

@@ -42,7 +42,9 @@ icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_erro
     for (int i = 0; i < RUN_FILES; i++) {
         const char *path = icseg_trainer_path(t, run_files[i]);
         if (!path) return icseg_fail_memory(error, 0, t->folder);
-        if (!resume && icseg_file_exists(path))
+        bool found;
+        ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+        if (found && !resume)
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_RESUME,
                                     "%s: already contains a run (%s); choose another directory or resume the run",
                                     t->folder, run_files[i]);

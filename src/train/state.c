@@ -355,7 +355,9 @@ static icseg_status check_values(const icseg_trainer *t, const char *path, icseg
 static icseg_status replace_best(icseg_trainer *t, icseg_error *error) {
     const char *path = icseg_trainer_path(t, "best.safetensors");
     if (!path) return icseg_fail_memory(error, 0, t->folder);
-    if (!t->state.best_step || icseg_file_exists(path)) return ICSEG_OK;
+    bool found;
+    ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+    if (!t->state.best_step || found) return ICSEG_OK;
     if (t->state.best_step == t->state.step) return icseg_trainer_write_best(t, error);
     icseg_trainer_warn(t, "%s: is missing; the search for the best weights starts over", path);
     t->state.best_step = 0;
@@ -363,9 +365,10 @@ static icseg_status replace_best(icseg_trainer *t, icseg_error *error) {
     return ICSEG_OK;
 }
 
-bool icseg_trainer_has_state(const icseg_trainer *t) {
+icseg_status icseg_trainer_find_state(const icseg_trainer *t, bool *found, icseg_error *error) {
     const char *path = icseg_trainer_path(t, "state.safetensors");
-    return path && icseg_file_exists(path);
+    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    return icseg_path_find(path, S_IFREG, found, error);
 }
 
 icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error) {
@@ -375,7 +378,7 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     icseg_train_state state;
     icseg_status status;
     if (!path) return icseg_fail_memory(error, 0, t->folder);
-    *found = icseg_file_exists(path);
+    ICSEG_TRY(icseg_path_find(path, S_IFREG, found, error));
     if (!*found) return ICSEG_OK;
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
     ICSEG_TRY_GOTO(read_recipe(file, &saved, error));

@@ -157,7 +157,9 @@ static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *err
 
 static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) {
     ICSEG_TRY(icseg_recipe_check(t->recipe_copy, error));
-    if (!resume || !icseg_trainer_has_state(t)) ICSEG_TRY(icseg_recipe_check_init(t->recipe_copy, error));
+    bool found = false;
+    if (resume) ICSEG_TRY(icseg_trainer_find_state(t, &found, error));
+    if (!found) ICSEG_TRY(icseg_recipe_check_init(t->recipe_copy, error));
     ICSEG_TRY(icseg_trainer_open_folder(t, resume, error));
     ICSEG_TRY(open_data(t, error));
     ICSEG_TRY(open_model(t, error));

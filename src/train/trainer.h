@@ -75,7 +75,7 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icse
 icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error);
 /* Writes best.safetensors alone. */
 icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error);
-bool icseg_trainer_has_state(const icseg_trainer *t);
+icseg_status icseg_trainer_find_state(const icseg_trainer *t, bool *found, icseg_error *error);
 /* Reads state.safetensors into model, optimiser and t->state. If it does not exist, *found is false and nothing is
  * changed. Returns ICSEG_ERROR_ARGUMENT if the recipe, the class list, the tokens of its names or the training images
  * differ from the run's. t->recipe keeps the run's model.init. Changed `eval` settings are reported, and the search for

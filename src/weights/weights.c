@@ -257,7 +257,9 @@ static icseg_status find_in_folder(icseg_weights *w, const char *folder, const c
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         *out = icseg_arena_printf(w->arena, "%s/%s", folder, names[i]);
         if (!*out) return icseg_fail_memory(error, 0, folder);
-        if (icseg_file_exists(*out)) return ICSEG_OK;
+        bool found;
+        ICSEG_TRY(icseg_path_find(*out, S_IFREG, &found, error));
+        if (found) return ICSEG_OK;
     }
     return icseg_fail(
         error, ICSEG_ERROR_IO,
@@ -276,7 +278,9 @@ static icseg_status read_beside(icseg_weights *w, const char *name, json_t **out
     const char *path = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(w->path) - w->path), w->path, name);
     *out = NULL;
     if (!path) return icseg_fail_memory(error, 0, w->path);
-    if (!icseg_file_exists(path)) return ICSEG_OK;
+    bool found;
+    ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+    if (!found) return ICSEG_OK;
     ICSEG_TRY(icseg_file_read(path, MAX_CONFIG, &text, &size, error));
     icseg_status status = icseg_json_parse(out, (const char *)text, size, 0, &problem, error);
     icseg_free(text);

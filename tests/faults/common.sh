@@ -57,7 +57,11 @@ hit() { [ -s "$work/log" ]; } # whether a call failed
 # ---- judgement
 
 without_times() { sed -E 's/"(seconds|images_per_s|peak_mib)":[^,}]*,?//g' "$@"; }
-leftovers() { find "$work/out" -regextype posix-extended -regex '.*(\.tmp\.[0-9a-f]{16}|/\.import\.[^/]*)'; }
+# Temporary files and hidden folders that were not there before the run.
+leftovers() {
+    cd "$work/out" && find . -regextype posix-extended -regex '.*(\.tmp\.[0-9a-f]{16}|/\.import\.[^/]*)' |
+        while IFS= read -r file; do [ -e "$base/old/$job/$file" ] || echo "$file"; done
+}
 is_complete_report() { tail -n 1 "$1" | grep -q '</html>'; }
 
 # Whether out/ is what the job makes; temporary files of killed processes may be there.
