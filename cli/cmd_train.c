@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * icseg train: trains as a recipe says and writes a run directory with checkpoints, log and report. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "icseg/dataset.h"
@@ -37,7 +39,7 @@ static void print_files(const char *out) {
     char path[4096];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", out, names[i]);
-        if (file_exists(path)) printf("%s\n", path);
+        if (access(path, F_OK) == 0 || errno != ENOENT) printf("%s\n", path);
     }
 }
 
