@@ -7,7 +7,7 @@ groups=(io kill cut disk limits clock pairs)
 
 usage() {
     cat <<'END_OF_USAGE'
-Usage: scripts/faults.sh [--quick] [--seed N] [--build DIR] [GROUP...]
+Usage: scripts/faults.sh [--quick] [--seed N] [--job NAME] [--build DIR] [GROUP...]
 
 Runs commands of build/icseg under faults. They must fail with a message and leave complete files, or succeed with the
 same bytes as an undisturbed run. Groups (default: all):
@@ -21,6 +21,8 @@ same bytes as an undisturbed run. Groups (default: all):
 
   --quick     a small sample, in about a minute on two cores; the default takes about 15 minutes
   --seed N    for random moments (default: a new one, which is printed)
+  --job NAME  this command only: train, resume, import, convert, calibrate, predict, eval, synth, forward, classify or
+              show; in some groups also check, tokenize or info
   --build DIR the build of the release preset (default: build)
 
 The last line is "N passed, N failed". Exit status 1 if a trial failed. Examples:
@@ -30,14 +32,14 @@ END_OF_USAGE
 }
 
 wrong() { echo "faults.sh: $1; see scripts/faults.sh --help" >&2; exit 2; }
-quick='' seed=$((RANDOM * 32768 + RANDOM)) build=$root/build chosen=()
+quick='' only='' seed=$((RANDOM * 32768 + RANDOM)) build=$root/build chosen=()
 while [ $# -gt 0 ]; do
     case $1 in
     --help | -h) usage; exit 0 ;;
     --quick) quick=1 ;;
-    --seed | --build)
+    --seed | --build | --job)
         [ $# -ge 2 ] || wrong "$1 needs a value"
-        if [ "$1" = --seed ]; then seed=$2; else build=$(realpath "$2"); fi
+        case $1 in --seed) seed=$2 ;; --build) build=$(realpath "$2") ;; --job) only=$2 ;; esac
         shift
         ;;
     *)
@@ -58,10 +60,11 @@ scratch=$(mktemp -d /tmp/icseg_faults.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
 base=$scratch/base
 mkdir "$base"
-export build program scratch base quick seed
+export build program scratch base quick seed only
 source "$root/tests/faults/common.sh"
 source "$root/tests/faults/base.sh"
 echo "seed $seed"
+[ -z "$only" ] || [[ " ${every_job[*]} " = *" $only "* ]] || wrong "--job $only: no such command"
 make_base "$root" || { echo "0 passed, 1 failed"; exit 1; }
 
 # As many groups at a time as there are cores, but at most two, so that times stay comparable.

@@ -57,5 +57,5 @@ make_results() { # JOB
 make_base() { # ROOT
     local job
     make_inputs "$1" >"$base/log" 2>&1 || { tail "$base/log"; return 1; }
-    for job in "${all_jobs[@]}"; do make_results "$job" || { echo "$job: the undisturbed run failed"; return 1; }; done
+    for job in "${every_job[@]}"; do make_results "$job" || { echo "$job: the undisturbed run failed"; return 1; }; done
 }

@@ -3,13 +3,15 @@
 #
 # Each trial has a folder of its own, $work, with the inputs in in/ and the results in out/. out/ begins with old results:
 # files of the right names with other contents. What it must contain at the end was made by an undisturbed run.
-# From scripts/faults.sh: $program, $build, $base (inputs, old and new results), $scratch, $seed, and $quick, which may be empty.
+# From scripts/faults.sh: $program, $build, $base (inputs, old and new results), $scratch, $seed; $quick and $only, which may be empty.
 set -u
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=passive LC_ALL=C
 passed=0 failed=0 status=0
 work=$scratch/work_${group:=base}
-all_jobs=(train resume import convert calibrate predict eval synth forward classify show check tokenize info)
 writing_jobs=(train resume import convert calibrate predict eval synth forward classify show)
+all_jobs=("${writing_jobs[@]}" check tokenize info)
+every_job=("${all_jobs[@]}")
+if [ "${only:-}" ]; then all_jobs=("$only") writing_jobs=("$only"); fi
 RANDOM=$seed
 
 # The command line of a job, which runs in $work.
