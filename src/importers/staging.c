@@ -27,11 +27,18 @@ static const char *const parts[] = {"images", "annotations",
 enum { PARTS = 3 };
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *place) {
-    (void)info, (void)type, (void)place;
+    (void)info, (void)type;
+    if (place->level == 0 || (place->level == 1 && !strcmp(path + place->base, MARKER))) return 0;
     return remove(path) != 0 && errno != ENOENT;
 }
 
-static void remove_all(const char *folder) { (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
+/* The marker goes last: by it the next import recognises a folder whose removal was interrupted. */
+static void remove_all(const char *folder) {
+    char marker[PATH_MAX];
+    (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    if (snprintf(marker, sizeof marker, "%s/" MARKER, folder) < (int)sizeof marker) (void)remove(marker);
+    (void)remove(folder);
+}
 
 /* The number of entries; -1 if they cannot be read. */
 static int count_entries(const char *folder) {
