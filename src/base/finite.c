@@ -4,11 +4,21 @@
 
 #include <math.h>
 
-bool icseg_all_finite(const float *values, int64_t count) {
+/* 1 for a block with NaN or infinity. */
+static int not_finite(const float *values, int64_t count) {
     float sum = 0; /* NaN and infinity times 0 are NaN */
-#pragma omp parallel for simd reduction(+ : sum)
+#pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < count; i++) sum += values[i] * 0.0f;
-    return sum == 0;
+    return sum != 0;
+}
+
+/* Two loops: clang 14 -O1 compiles `parallel for simd` with a reduction of floats incorrectly. */
+bool icseg_all_finite(const float *values, int64_t count) {
+    enum { BLOCK = 1 << 14 };
+    int bad = 0;
+#pragma omp parallel for reduction(+ : bad)
+    for (int64_t i = 0; i < count; i += BLOCK) bad += not_finite(values + i, count - i < BLOCK ? count - i : BLOCK);
+    return bad == 0;
 }
 
 int64_t icseg_count_not_finite(const float *values, int64_t count) {

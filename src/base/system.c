@@ -60,14 +60,18 @@ int icseg_cores(void) {
     return cores > 0 ? cores : 1;
 }
 
+/* GCC's runtime leaves each thread its mode. LLVM's gives the calling thread's mode to the team when a region begins,
+ * and undoes changes when it ends. */
+static void set_mode_of_team(unsigned value) {
+#pragma omp parallel
+    set_mode(value);
+    set_mode(value);
+}
+
 icseg_float_mode icseg_denormals_off(void) {
     unsigned before = mode();
-#pragma omp parallel
-    set_mode(mode() | DENORMALS_OFF);
+    set_mode_of_team(before | DENORMALS_OFF);
     return before;
 }
 
-void icseg_denormals_restore(icseg_float_mode before) {
-#pragma omp parallel
-    set_mode(before);
-}
+void icseg_denormals_restore(icseg_float_mode before) { set_mode_of_team(before); }

@@ -19,13 +19,6 @@
 
 enum { K = 7, N = 3, W = 70, H = 50, PIXELS = W * H };
 
-/* GCC's OpenMP runtime is not instrumented: ThreadSanitizer sees races where its teams begin and end. */
-#ifdef __SANITIZE_THREAD__
-#define SKIP_TEAMS() skip()
-#else
-#define SKIP_TEAMS() (void)0
-#endif
-
 static icseg_error error;
 
 static void ok(icseg_status status) {
@@ -617,7 +610,6 @@ static void results_and_sessions_outlive_what_made_them(void **state) {
 }
 
 static void the_hosts_openmp_settings_do_not_matter(void **state) {
-    SKIP_TEAMS();
     fixture f = open_fixture("tiny-resnet");
     icseg_session_options two = {ICSEG_SESSION_OPTIONS_INIT, .threads = 2};
     icseg_session *session;

@@ -11,13 +11,6 @@
 #include "base/system.h"
 #include "base/threads.h"
 
-/* GCC's OpenMP runtime is not instrumented: ThreadSanitizer sees races where its teams begin and end. */
-#ifdef __SANITIZE_THREAD__
-#define SKIP_TEAMS() skip()
-#else
-#define SKIP_TEAMS() (void)0
-#endif
-
 static int team_size(void) {
     int size = 0;
 #pragma omp parallel
@@ -47,7 +40,6 @@ static void zero_threads_are_all_cores(void **state) {
 }
 
 static void settings_of_the_host_come_back(void **state) {
-    SKIP_TEAMS();
     (void)state;
     omp_set_num_threads(3);
     omp_set_dynamic(1);
@@ -65,7 +57,6 @@ static void settings_of_the_host_come_back(void **state) {
 }
 
 static void work_runs_on_the_calling_thread(void **state) {
-    SKIP_TEAMS();
     seen s = {.answer = ICSEG_ERROR_DATA};
     (void)state;
     assert_int_equal(icseg_threads_run(4, look, &s, NULL), ICSEG_ERROR_DATA);
@@ -74,7 +65,6 @@ static void work_runs_on_the_calling_thread(void **state) {
 }
 
 static void work_inside_a_parallel_region_has_its_team(void **state) {
-    SKIP_TEAMS();
     int teams[2] = {0};
     (void)state;
 #pragma omp parallel num_threads(2)
