@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds with each optional part off, with all of them off, with -O3 and with clang; warnings are errors. In each build
+# every program links, the library needs no more than these parts do, and the program runs, says which parts it has, and
+# names the missing part when it is given a file of it. Run before a release: it takes as long as ten builds.
+# Usage: options.sh [NAME...]: some of the builds. The last line is "N passed, N failed"
+set -u
+cd "$(dirname "$0")/.."
+passed=0 failed=0 wanted=" $* "
+work=$(mktemp -d /tmp/icseg_options.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+
+check() { # TITLE COMMAND...
+    if "${@:2}" >"$work/log" 2>&1; then
+        echo "ok    $1"
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAIL  $1"
+        { grep -E 'error:|warning:|FAILED' "$work/log" || tail -n 10 "$work/log"; } | head -n 30 | sed 's/^/        /'
+    fi
+}
+
+# FILE "LIBRARIES": it links these and no others, besides the C library.
+links() {
+    local got
+    got=$(readelf -d "$1" | sed -nE 's/.*NEEDED.*\[lib([a-z0-9_+-]+)\.so.*/\1/p' | grep -vE '^(c|m|ld-linux.*)$' | sort | xargs)
+    echo "links $got; expected: $2"
+    [ "$got" = "$2" ]
+}
+
+icseg() { "$build/icseg" "$@"; }
+says() { # REGEX COMMAND...
+    "${@:2}" 2>&1 | tee /dev/stderr | grep -E "$1"
+}
+
+# try NAME "PARTS" "LIBRARIES" CMAKE_OPTION...: PARTS as `icseg --version` prints them, "-": there is no program
+try() {
+    [ "$wanted" = "  " ] || [[ $wanted == *" $1 "* ]] || return 1
+    build=$work/$1
+    check "$1: configures" cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DICSEG_WERROR=ON \
+        "-DCMAKE_C_COMPILER_LAUNCHER=$(command -v ccache)" -DCMAKE_C_FLAGS_RELEASE=-O2 "${@:4}"
+    check "$1: builds" cmake --build "$build"
+    check "$1: links $3" links "$build/libicseg.so" "$3"
+    if [ "$2" != - ]; then
+        check "$1: has $2" says "^parts +$2\$" icseg --version
+        check "$1: describes itself" icseg --help
+    fi
+    if [ -e "$build/test_api_calls" ]; then check "$1: every public function can be called" "$build/test_api_calls"; fi
+    return 0
+}
+
+# A model, which the build at hand trains.
+tiny_model() {
+    scratch=$work
+    # shellcheck source=tests/cli/tiny_model.sh
+    source tests/cli/tiny_model.sh
+    [ -s "$tiny" ]
+}
+refuses_image() { # FILE
+    says "this build of icseg does not read" icseg predict "$tiny" "$1" --out "$work/labels"
+}
+printf 'II*\0\10\0\0\0' >"$work/image.tif"
+printf 'RIFF\4\0\0\0WEBPVP8 ' >"$work/image.webp"
+mkdir "$work/mat"
+
+if try tiff "train webp matlab" "dnnl gomp jansson jpeg png16 utf8proc webp yaml-0 z" -DICSEG_TIFF=OFF; then
+    check "tiff: a model for the next case" tiny_model
+    check "tiff: a TIFF file is refused" refuses_image "$work/image.tif"
+fi
+if try webp "train tiff matlab" "dnnl gomp jansson jpeg png16 tiff utf8proc yaml-0 z" -DICSEG_WEBP=OFF; then
+    check "webp: a model for the next case" tiny_model
+    check "webp: a WebP file is refused" refuses_image "$work/image.webp"
+fi
+if try matlab "train tiff webp" "dnnl gomp jansson jpeg png16 tiff utf8proc webp yaml-0 z" -DICSEG_MATLAB=OFF; then
+    check "matlab: .mat files are refused" says "does not read MATLAB files" \
+        icseg dataset check "$work/mat" --format cocostuff10k
+fi
+if try train "tiff webp" "dnnl gomp jansson jpeg png16 tiff utf8proc webp z" -DICSEG_TRAIN=OFF; then
+    check "train: a command of training is refused" says "train: this build has no training" icseg train recipe.yaml
+fi
+every="dnnl gomp jansson jpeg png16 tiff utf8proc webp yaml-0 z"
+try program - "$every" -DICSEG_PROGRAM=OFF
+try tests "train tiff webp matlab" "$every" -DICSEG_TESTS=OFF
+try harden "train tiff webp matlab" "$every" -DICSEG_HARDEN=OFF
+try none - "dnnl gomp jansson jpeg png16 utf8proc z" -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF \
+    -DICSEG_MATLAB=OFF -DICSEG_PROGRAM=OFF -DICSEG_TESTS=OFF
+try O3 "train tiff webp matlab" "$every" -DCMAKE_C_FLAGS_RELEASE=-O3
+try clang "train tiff webp matlab" "dnnl jansson jpeg omp png16 tiff utf8proc webp yaml-0 z" -DCMAKE_C_COMPILER=clang
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
