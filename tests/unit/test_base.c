@@ -57,6 +57,28 @@ static void errors_are_valid_utf8_truncated_between_characters(void **state) {
     assert_string_equal(e.message, "5%");
 }
 
+static void statuses_have_names(void **state) {
+    (void)state;
+    static const struct {
+        icseg_status status;
+        const char *name;
+    } cases[] = {{ICSEG_OK, "ok"},
+                 {ICSEG_ERROR_ARGUMENT, "argument"},
+                 {ICSEG_ERROR_MEMORY, "memory"},
+                 {ICSEG_ERROR_IO, "io"},
+                 {ICSEG_ERROR_FORMAT, "format"},
+                 {ICSEG_ERROR_SHAPE, "shape"},
+                 {ICSEG_ERROR_CONFIG, "config"},
+                 {ICSEG_ERROR_DATA, "data"},
+                 {ICSEG_ERROR_NUMERIC, "numeric"},
+                 {ICSEG_ERROR_UNSUPPORTED, "unsupported"},
+                 {ICSEG_ERROR_CANCELLED, "cancelled"},
+                 {ICSEG_ERROR_INTERNAL, "internal"},
+                 {(icseg_status)99, "unknown"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(icseg_status_name(cases[i].status), cases[i].name);
+}
+
 static void errors_name_field_and_remedy(void **state) {
     (void)state;
     icseg_error e = {0};
@@ -372,6 +394,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_one_line),
         cmocka_unit_test(errors_are_valid_utf8_truncated_between_characters),
+        cmocka_unit_test(statuses_have_names),
         cmocka_unit_test(errors_name_field_and_remedy),
         cmocka_unit_test(failed_allocations_name_their_size_where_it_is_known),
         cmocka_unit_test(options_structs_may_be_older_or_newer_than_the_library),

@@ -453,6 +453,16 @@ static void impossible_classes_and_templates_are_refused(void **state) {
     o.templates = (const char *const[]){"a photo"};
     o.template_count = 1;
     refuses(&o, ICSEG_ERROR_ARGUMENT, "write {} where");
+    o = good;
+    o.weights = NULL;
+    assert_int_equal(icseg_classifier_open(&(icseg_classifier *){NULL}, &o, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.message, "weights is NULL");
+    o = good;
+    o.synonyms = (icseg_synonyms_use)7;
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "synonyms is 7: not a value of icseg_synonyms_use");
+    o = good;
+    o.class_names = (const char *const[]){"cat", NULL, "dog"};
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "the name of class 1 is NULL");
 }
 
 static bool stop_late(void *user, const icseg_progress_event *event) {

@@ -524,6 +524,40 @@ static void errors_in_json_are_named(void **state) {
     unlink(in_folder("merges.txt"));
 }
 
+static void json_and_merges_must_belong_together(void **state) {
+    (void)state;
+    icseg_string json = as_json(&(json_form){0}), merges = {0};
+    memcpy(strstr(json.data, ": 7, "), ": -7,", 5);
+    refused(write_text("vocab.json", json.data), ICSEG_ERROR_FORMAT, ": expected an id from 0 to 913");
+    icseg_string_close(&json);
+
+    json = as_json(&(json_form){0});
+    strstr(json.data, "endoftext")[0] = 'E';
+    refused(write_text("vocab.json", json.data), ICSEG_ERROR_FORMAT,
+            "not CLIP's vocabulary: the last two tokens are \"<|startoftext|>\" and \"<|Endoftext|>\"");
+    icseg_string_close(&json);
+
+    char *text = small_merges();
+    json = as_json(&(json_form){.drop = "ot"});
+    write_text("merges.txt", text);
+    refused(write_text("vocab.json", json.data), ICSEG_ERROR_FORMAT,
+            "line 2: the merged symbol \"ot\" is not in the vocabulary");
+    icseg_string_close(&json);
+
+    json = as_json(&(json_form){0}); /* the first merge, "o t", in place of the last one */
+    size_t kept = strlen(text) - 1;
+    while (text[kept - 1] != '\n') kept--;
+    icseg_string_append(&merges, text, kept);
+    icseg_string_append(&merges, "o t\n", 4);
+    write_text("merges.txt", merges.data);
+    refused(write_text("vocab.json", json.data), ICSEG_ERROR_FORMAT, " 401: the same pair as line 2");
+    icseg_string_close(&json);
+    icseg_string_close(&merges);
+    icseg_free(text);
+    unlink(in_folder("vocab.json"));
+    unlink(in_folder("merges.txt"));
+}
+
 static void json_cut_anywhere_is_refused(void **state) {
     (void)state;
     icseg_string json = as_json(&(json_form){.tokenizer = true, .pairs = true});
@@ -688,6 +722,7 @@ int main(void) {
         cmocka_unit_test(every_missing_line_is_noticed),
         cmocka_unit_test(truncated_damaged_and_huge_gzip_is_refused),
         cmocka_unit_test(errors_in_json_are_named),
+        cmocka_unit_test(json_and_merges_must_belong_together),
         cmocka_unit_test(json_cut_anywhere_is_refused),
         cmocka_unit_test(failing_allocations_leave_nothing_behind),
         cmocka_unit_test(a_vocabulary_is_found_beside_the_weights),

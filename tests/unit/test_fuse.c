@@ -231,6 +231,44 @@ static void memory_that_runs_out_anywhere_is_a_status(void **state) {
     icseg_model_close(&m);
 }
 
+/* relu(x W + b + r), in which the sum is fused first and the activation into its result. */
+static void an_activation_joins_a_linear_map_with_a_residual(void **state) {
+    (void)state;
+    enum { COUNT = 2 * 3 };
+    static const float x[COUNT] = {1, -2, 3, 0, 1, -1}, r[COUNT] = {0.5f, 1, -9, 2, -4, 0};
+    static const float expected[COUNT] = {1.5f, 0, 0, 2, 0, 0};
+    for (int fused = 0; fused < 2; fused++) {
+        icseg_graph *g;
+        icseg_params *params;
+        icseg_workspace *workspace;
+        icseg_executor *executor;
+        ok(icseg_graph_open(&g, false, &error));
+        ok(icseg_params_open(&params, &error));
+        ok(icseg_workspace_open(&workspace, &error));
+        icseg_param *w = icseg_params_declare(params, "w", ICSEG_SHAPE(3, 3), (icseg_param_options){0}, &error);
+        assert_non_null(w);
+        ok(icseg_param_load(w, &error));
+        for (int i = 0; i < 3; i++) w->data[4 * i] = 1; /* the unit matrix */
+        icseg_value a = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(1, 2, 3)),
+                    b = icseg_graph_input(g, "r", ICSEG_F32, ICSEG_SHAPE(1, 2, 3));
+        icseg_value y = icseg_relu(g, icseg_add(g, icseg_linear(g, a, icseg_graph_param(g, w), ICSEG_NONE), b));
+        icseg_graph_keep(g, y, "y");
+        if (fused) icseg_graph_fuse(g);
+        ok(icseg_graph_status(g, &error));
+        ok(icseg_executor_open(&executor, g, workspace, &error));
+        icseg_executor_bind(executor, a, x);
+        icseg_executor_bind(executor, b, r);
+        ok(icseg_executor_run(executor, 0, 0, &error));
+        const float *got = icseg_executor_data(executor, y);
+        for (int i = 0; i < COUNT; i++) assert_true(got[i] == expected[i]);
+        assert_true(!fused || count(g, "linear_fused") > 0);
+        icseg_executor_close(&executor);
+        icseg_workspace_close(&workspace);
+        icseg_graph_close(&g);
+        icseg_params_close(&params);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fused_resnet_gives_the_same_logits),
@@ -239,6 +277,7 @@ int main(void) {
         cmocka_unit_test(values_read_twice_or_kept_are_not_fused),
         cmocka_unit_test(a_large_mlp_in_blocks_of_rows_gives_the_same),
         cmocka_unit_test(memory_that_runs_out_anywhere_is_a_status),
+        cmocka_unit_test(an_activation_joins_a_linear_map_with_a_residual),
     };
     return cmocka_run_group_tests_name("fused graphs", tests, NULL, NULL);
 }

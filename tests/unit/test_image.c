@@ -672,6 +672,43 @@ static void null_and_empty_arguments_are_refused(void **state) {
     assert_non_null(strstr(error.message, "image: not an image"));
 }
 
+/* Beyond one block of the encoder. */
+static void a_large_jpeg_is_written_whole(void **state) {
+    (void)state;
+    enum { SIDE = 700 };
+    uint8_t *photo = make_photo(SIDE, SIDE);
+    icseg_image image = {.width = SIDE, .height = SIDE, .data = photo}, back;
+    icseg_error error;
+    void *bytes;
+    size_t size;
+    double difference = 0;
+    assert_int_equal(icseg_image_encode_jpeg(&image, 100, &bytes, &size, &error), ICSEG_OK);
+    assert_true(size > 200000);
+    assert_int_equal(icseg_image_read_memory(&back, bytes, size, "large.jpg", &error), ICSEG_OK);
+    assert_true(back.width == SIDE && back.height == SIDE);
+    for (int i = 0; i < SIDE * SIDE * 3; i++) difference += abs(back.data[i] - photo[i]);
+    assert_true(difference / (SIDE * SIDE * 3) < 10); /* the noise in blue suffers from its coarser grid */
+    double green = 0;
+    for (int i = 0; i < SIDE * SIDE; i++) green += abs(back.data[3 * i + 1] - photo[3 * i + 1]);
+    assert_true(green / (SIDE * SIDE) < 10);
+    icseg_image_close(&back);
+    icseg_buffer_free(bytes);
+    free(photo);
+}
+
+/* The extended header of an animation of 5 x 4 pixels. */
+static void an_animated_webp_is_refused(void **state) {
+    (void)state;
+    static const unsigned char file[] = {'R', 'I', 'F', 'F', 22, 0, 0, 0, 'W', 'E', 'B', 'P', 'V', 'P', '8',
+                                         'X', 10,  0,   0,   0,  2, 0, 0, 0,   4,   0,   0,   3,   0,   0};
+    icseg_image image;
+    icseg_error error;
+    assert_int_equal(icseg_image_read_memory(&image, file, sizeof file, "moving.webp", &error),
+                     ICSEG_ERROR_UNSUPPORTED);
+    assert_string_equal(error.message, "moving.webp: an animated WebP; save the frame as a still image");
+    assert_null(image.data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jpeg_is_read_grey_colour_progressive_and_with_restarts),
@@ -692,6 +729,8 @@ int main(void) {
         cmocka_unit_test(encoding_survives_every_failed_allocation),
         cmocka_unit_test(failed_writes_leave_the_old_file),
         cmocka_unit_test(null_and_empty_arguments_are_refused),
+        cmocka_unit_test(a_large_jpeg_is_written_whole),
+        cmocka_unit_test(an_animated_webp_is_refused),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

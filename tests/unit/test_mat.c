@@ -134,12 +134,60 @@ static void every_failed_allocation_is_reported(void **state) {
     }
 }
 
+/* A version-5 file of S (2, 1) whose values are stored as `type`, in this machine's byte order. */
+static void write_stored(const char *path, unsigned char type, const void *values, unsigned char size) {
+    unsigned char body[56] = {6, 0, 0, 0, 8, 0, 0, 0, 6, 0, 0, 0, 0, 0,   0, 0, 5, 0,    0, 0, 8, 0,   0,
+                              0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 'S', 0, 0, 0, type, 0, 0, 0, size},
+                  whole[128 + 8 + 64] = {0};
+    memcpy(body + 48, values, size < 8 ? size : 8);
+    memcpy(whole + 124, "\0\1IM", 4);
+    memcpy(whole + 128, "\16\0\0\0\100\0\0\0", 8); /* a matrix of 64 bytes */
+    memcpy(whole + 136, body, sizeof body);
+    if (size > 8) memcpy(whole + 136 + 56, (const char *)values + 8, size - 8);
+    assert_int_equal(icseg_file_write(path, whole, sizeof whole, NULL), ICSEG_OK);
+}
+
+static void values_of_every_stored_type_are_read(void **state) {
+    (void)state;
+    const char *path = test_scratch("stored.mat");
+    static const struct {
+        unsigned char type, size;
+        const char *values; /* 5 and 120 */
+    } cases[] = {{1, 2, "\5\170"},
+                 {2, 2, "\5\170"},
+                 {3, 4, "\5\0\170\0"},
+                 {4, 4, "\5\0\170\0"},
+                 {5, 8, "\5\0\0\0\170\0\0"},
+                 {6, 8, "\5\0\0\0\170\0\0"},
+                 {12, 16, "\5\0\0\0\0\0\0\0\170\0\0\0\0\0\0"},
+                 {13, 16, "\5\0\0\0\0\0\0\0\170\0\0\0\0\0\0"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        icseg_mask mask;
+        icseg_error error = {0};
+        write_stored(path, cases[i].type, cases[i].values, cases[i].size);
+        if (icseg_mat_read(&mask, NULL, path, &error) != ICSEG_OK)
+            fail_msg("type %d: %s", cases[i].type, error.message);
+        const uint16_t *labels = (const uint16_t *)(const void *)mask.data;
+        assert_true(mask.width == 1 && mask.height == 2);
+        assert_int_equal(labels[0], 5);
+        assert_int_equal(labels[1], 120);
+        icseg_mask_close(&mask);
+    }
+    write_stored(path, 1, "\xff\1", 2);
+    fails_to_read_mat(path, "S is -1 at x=0, y=0");
+    write_stored(path, 5, "\xff\xff\xff\xff\1\0\0", 8);
+    fails_to_read_mat(path, "S is -1 at x=0, y=0");
+    write_stored(path, 12, "\xfe\xff\xff\xff\xff\xff\xff\xff\1\0\0\0\0\0\0", 16);
+    fails_to_read_mat(path, "S is -2 at x=0, y=0");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrices_of_every_kind_are_read),
         cmocka_unit_test(damaged_matlab_files_are_reported_in_one_line),
         cmocka_unit_test(matlab_files_without_a_label_matrix_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),
+        cmocka_unit_test(values_of_every_stored_type_are_read),
     };
     return cmocka_run_group_tests_name("mat", tests, test_scratch_open, test_scratch_close);
 }

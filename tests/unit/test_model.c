@@ -82,11 +82,54 @@ static void images_too_small_are_refused(void **state) {
     icseg_model_close(&model);
 }
 
+static void a_configuration_and_names_are_required(void **state) {
+    (void)state;
+    icseg_config config = {ICSEG_CONFIG_INIT};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .class_names = names};
+    icseg_error error;
+    icseg_model *model;
+    assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.message, "config is NULL");
+    assert_string_equal(error.field, "config");
+    assert_int_equal(icseg_config_preset(&config, "tiny-resnet", &error), ICSEG_OK);
+    options = (icseg_model_options){ICSEG_MODEL_OPTIONS_INIT, .config = &config};
+    assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.message, "class_names is NULL");
+    assert_string_equal(error.field, "class_names");
+    assert_null(model);
+}
+
+/* SOS, the prompt "a photo of a " of `prefix` tokens, the name and EOS must fit the context. */
+static void a_name_too_long_for_the_context_is_named(void **state) {
+    (void)state;
+    static const char *const long_names[CLASSES] = {"sky", "0123456789012345678901234567890123456789", "sea"};
+    static const char *const synonyms[CLASSES] = {"sky, heaven", "0123456789012345678901234567890123456789, x", "sea"};
+    icseg_config config = {ICSEG_CONFIG_INIT};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = long_names};
+    icseg_error error = {0};
+    icseg_model *model;
+    assert_int_equal(icseg_config_preset(&config, "tiny-resnet", &error), ICSEG_OK);
+    config.resnet_width = 4;
+    config.vocab_size = ICSEG_BYTE_VOCAB;
+    config.num_classes = CLASSES;
+    config.context_length = 20;
+    assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_CONFIG);
+    if (!strstr(error.message, "the name of class 1 has 40 tokens; with ")) fail_msg("%s", error.message);
+    options.class_synonyms = synonyms;
+    assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_CONFIG);
+    if (!strstr(error.message, "a name of class 1 has 40 tokens; with ")) fail_msg("%s", error.message);
+    options.class_synonyms = (const char *const[]){"sky", "a\xff", "sea"};
+    assert_int_equal(icseg_model_create(&model, &options, &error), ICSEG_ERROR_ARGUMENT);
+    if (!strstr(error.message, "the name of class 1")) fail_msg("%s", error.message);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_seed_makes_the_weights),
         cmocka_unit_test(names_that_cannot_be_tokenised_are_named),
         cmocka_unit_test(images_too_small_are_refused),
+        cmocka_unit_test(a_configuration_and_names_are_required),
+        cmocka_unit_test(a_name_too_long_for_the_context_is_named),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

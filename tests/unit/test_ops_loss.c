@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "graph/passes/autodiff.h"
 #include "graph/run/executor.h"
 #include "support/op_check.h"
 
@@ -215,11 +216,57 @@ static void unlabelled_maps_have_zero_loss_and_a_wrong_label_is_an_error(void **
     assert_non_null(strstr(error.message, "over 2"));
 }
 
+/* One positive and one negative of each class are chosen among equal scores: the first in the image. The gradient says
+ * which. Worked by hand for scores that are all 0 and tau = 1: each chosen pair gets d loss / d score of the same size,
+ * and every other position 0. */
+static void of_equal_scores_the_first_are_chosen(void **state) {
+    (void)state;
+    enum { SIDE = 2, KINDS = 2, COUNT = SIDE * SIDE * KINDS };
+    static const int16_t labels[SIDE * SIDE] = {1, 0, 0, 1};
+    icseg_graph *g;
+    icseg_params *params;
+    icseg_workspace *workspace;
+    icseg_executor *executor;
+    icseg_error error = {0};
+    assert_int_equal(icseg_params_open(&params, &error), ICSEG_OK);
+    icseg_param *score = icseg_params_declare(params, "score", ICSEG_SHAPE(1, SIDE, SIDE, KINDS),
+                                              (icseg_param_options){.trainable = true}, &error);
+    assert_non_null(score);
+    assert_int_equal(icseg_params_allocate_gradients(params, &error), ICSEG_OK);
+    assert_int_equal(icseg_graph_open(&g, true, &error), ICSEG_OK);
+    assert_int_equal(icseg_workspace_open(&workspace, &error), ICSEG_OK);
+    icseg_value x = icseg_graph_param(g, score),
+                l = icseg_graph_input(g, "labels", ICSEG_I16, ICSEG_SHAPE(1, SIDE, SIDE));
+    icseg_contrast_options options = {.tau = 1, .weight = 1, .positives = 1, .negatives = 1};
+    icseg_value loss = icseg_align_contrast(g, x, l, options);
+    const float one = 1;
+    icseg_value unit = icseg_graph_constant(g, "one", ICSEG_F32, ICSEG_SHAPE(1), &one);
+    icseg_graph_keep(g, loss, "loss");
+    icseg_graph_backward(g, 1, &loss, &unit, false);
+    if (icseg_graph_status(g, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    assert_int_equal(icseg_executor_open(&executor, g, workspace, &error), ICSEG_OK);
+    icseg_executor_bind(executor, l, labels);
+    if (icseg_executor_run(executor, 0, 0, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    /* class 0: own pixels 1 and 2, others 0 and 3; class 1: own 0 and 3, others 1 and 2 */
+    static const int sign[COUNT] = {
+        [0 * KINDS + 0] = 1, [1 * KINDS + 0] = -1, [0 * KINDS + 1] = -1, [1 * KINDS + 1] = 1};
+    for (int i = 0; i < COUNT; i++) {
+        int got = (score->grad[i] > 0) - (score->grad[i] < 0);
+        if (got != sign[i]) fail_msg("element %d: gradient %g", i, (double)score->grad[i]);
+        if (got) assert_true(fabsf(fabsf(score->grad[i]) - fabsf(score->grad[0])) < 1e-6f);
+    }
+    icseg_executor_close(&executor);
+    icseg_graph_close(&g);
+    icseg_workspace_close(&workspace);
+    icseg_params_close(&params);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_agree_with_their_definitions),
         cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(unlabelled_maps_have_zero_loss_and_a_wrong_label_is_an_error),
+        cmocka_unit_test(of_equal_scores_the_first_are_chosen),
     };
     return cmocka_run_group_tests_name("losses", tests, NULL, NULL);
 }

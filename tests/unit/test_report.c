@@ -318,6 +318,34 @@ static void extreme_numbers_in_a_log_do_not_break_the_page(void **state) {
         }
 }
 
+static void times_have_units_that_suit_them(void **state) {
+    (void)state;
+    static const struct {
+        const char *seconds, *text;
+    } cases[] = {{"5.25", ">5.2<small>s</small>"},
+                 {"119", ">119<small>s</small>"},
+                 {"120", ">2<small>min</small> 00<small>s</small>"},
+                 {"3599.7", ">1<small>h</small> 00<small>min</small>"},
+                 {"10830", ">3<small>h</small> 01<small>min</small>"},
+                 {"172800", ">2<small>d</small> 0<small>h</small>"},
+                 {"270000", ">3<small>d</small> 3<small>h</small>"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[256];
+        int size = snprintf(text, sizeof text,
+                            "{\"type\":\"step\",\"step\":10,\"lr\":0.1,\"loss\":{\"total\":1},\"seconds\":%s}\n",
+                            cases[i].seconds);
+        assert_int_equal(icseg_file_write(log_path, text, (size_t)size, NULL), ICSEG_OK);
+        icseg_report_input in = {ICSEG_REPORT_INPUT_INIT, .log_path = log_path};
+        assert_int_equal(icseg_report_write(path, &in, NULL), ICSEG_OK);
+        char *page = read_page();
+        if (!strstr(page, cases[i].text)) {
+            char *time = strstr(page, "Training time");
+            fail_msg("%s: %.200s", cases[i].seconds, time ? time : "there is no training time");
+        }
+        icseg_free(page);
+    }
+}
+
 static void a_page_with_847_classes_is_written(void **state) {
     (void)state;
     enum { MANY = 847 };
@@ -520,6 +548,7 @@ int main(void) {
         cmocka_unit_test(the_page_loads_nothing),
         cmocka_unit_test(sections_without_input_are_left_out),
         cmocka_unit_test(extreme_numbers_in_a_log_do_not_break_the_page),
+        cmocka_unit_test(times_have_units_that_suit_them),
         cmocka_unit_test(a_page_with_847_classes_is_written),
         cmocka_unit_test(inconsistent_input_is_refused),
         cmocka_unit_test(images_of_odd_sizes_are_reduced),
