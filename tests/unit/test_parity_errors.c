@@ -94,7 +94,7 @@ static void tensors_of_other_shapes_are_named(void **state) {
         {"label", join_axes, "tensor label has an unexpected shape ("},
         {"eval.logits", empty, "tensor logits has an unexpected shape (0, "},
         {"eval.text", empty, "tensor text has an unexpected shape (0, "},
-        {"grad.align.text.bias", add_axis, "tensor align.text.bias has an unexpected shape ("},
+        {"grad.visual.conv1.weight", add_axis, "tensor visual.conv1.weight has an unexpected shape ("},
         {"curve.total", add_axis, "tensor curve.total has an unexpected shape ("},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -104,8 +104,7 @@ static void work_inside_a_parallel_region_needs_a_thread(void **state) {
         after = icseg_threads_run(2, count_call, &calls, NULL);
     }
     assert_int_equal(status, ICSEG_ERROR_MEMORY);
-    assert_string_equal(error.message,
-                        "cannot start a thread, which a call from inside an OpenMP parallel region needs");
+    assert_non_null(strstr(error.message, "cannot start the thread"));
     assert_int_equal(after, ICSEG_OK);
     assert_int_equal(calls, 1);
 }
