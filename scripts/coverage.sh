@@ -6,14 +6,14 @@
 set -eu
 cd "$(dirname "$0")/.."
 build=build-coverage
-command -v gcovr >/dev/null || { echo "coverage: gcovr is missing; install the Debian package gcovr" >&2; exit 1; }
+command -v gcovr >/dev/null || { echo "coverage: gcovr is missing; install it with scripts/setup.sh gcovr" >&2; exit 1; }
 
 if [ "${1:-}" != --report ]; then
     cmake --preset coverage >/dev/null
     cmake --build $build
     find $build -name '*.gcda' -delete
     echo "== unit tests"
-    (cd $build && ctest --output-on-failure)
+    (cd $build && ctest --output-on-failure --timeout 1800) # test_allocation is slow with gcov's atomic counters
     echo "== command line" # without library.sh, whose program links libicseg.a without gcov's functions
     # shellcheck disable=SC2046
     tests/cli/run.sh $build/icseg $(basename -s .sh -a tests/cli/cases/*.sh | grep -vx library)
