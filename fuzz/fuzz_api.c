@@ -240,7 +240,7 @@ static void prepare(void) {
     icseg_error *e = error();
     options room, eval_room;
     icseg_eval_options eval = eval_options();
-    icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT, .want = byte(), .top_k = number(),
+    icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT, .outputs = byte(), .top_k = number(),
                            .eval = byte() % 2 ? NULL : OPTIONS(&eval_room, eval)};
     int32_t count = number() % 3, height = side(), width = side();
     void *given = OPTIONS(&room, o);
@@ -278,9 +278,9 @@ static void run(void) {
     icseg_batch batch = {ICSEG_BATCH_INIT, .count = byte() % 8 ? 1 + (int32_t)(byte() % 2) : -number(),
                          .frames = byte() % 8 == 7 ? NULL : frames, .tensor = byte() % 8 == 7 ? &ANY(tensor) : NULL,
                          .layout = (icseg_image_layout)(byte() % 3)};
-    icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT, .want = byte() | byte() << 8, .top_k = number(),
+    icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT, .outputs = byte() | byte() << 8, .top_k = number(),
                            .eval = byte() % 2 ? NULL : OPTIONS(&eval_room, eval)};
-    if (byte() % 2) o.want &= ICSEG_WANT_ALL;
+    if (byte() % 2) o.outputs &= ICSEG_OUTPUT_ALL;
     void *given = OPTIONS(&room, o), *given_batch = OPTIONS(&batch_room, batch);
     if (p.runs++ >= MOST_RUNS) return;
     OPEN(result, icseg_result_close, icseg_session_run(session, given_batch, given, OUT(result), e));
@@ -289,8 +289,8 @@ static void run(void) {
 static void look_at_result(void) {
     const icseg_result *result = ANY(result);
     icseg_error *e = error();
-    uint32_t wants = icseg_result_wants(result);
-    icseg_want want = (icseg_want)(byte() % 8 == 7 ? number() : 1 << byte() % 12);
+    uint32_t wants = icseg_result_outputs(result);
+    icseg_output want = (icseg_output)(byte() % 8 == 7 ? number() : 1 << byte() % 12);
     icseg_tensor tensor;
     if (!done(icseg_result_tensor(result, want, &tensor, e), e)) return;
     FUZZ_REQUIRE((wants & (uint32_t)want) == (uint32_t)want && tensor.rank >= 2);

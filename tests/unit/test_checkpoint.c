@@ -424,11 +424,11 @@ static void running_out_of_memory_while_opening_leaks_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_same_model_comes_back),
+        cmocka_unit_test(a_saved_model_opens_unchanged),
         cmocka_unit_test(evaluation_options_come_back),
         cmocka_unit_test(damaged_evaluation_options_are_named),
-        cmocka_unit_test(synonyms_are_averaged_and_come_back),
-        cmocka_unit_test(a_file_cut_anywhere_is_refused),
+        cmocka_unit_test(synonyms_are_averaged_and_stored),
+        cmocka_unit_test(a_file_truncated_anywhere_is_refused),
         cmocka_unit_test(half_and_double_precision_are_read),
         cmocka_unit_test(invalid_tensors_are_named),
         cmocka_unit_test(invalid_metadata_is_named),

@@ -555,15 +555,15 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_models_have_the_public_codes_embeddings_and_probabilities),
-        cmocka_unit_test(resizing_is_pillows_to_the_bit),
+        cmocka_unit_test(resizing_equals_pillows_bit_for_bit),
         cmocka_unit_test(windows_outside_the_image_are_refused),
-        cmocka_unit_test(converted_weights_give_the_same_bits),
+        cmocka_unit_test(converted_weights_produce_the_same_bits),
         cmocka_unit_test(heads_that_shapes_do_not_determine_are_kept_for_any_patch),
-        cmocka_unit_test(wider_resnets_start_a_segmentation_model_and_other_patches_do_not),
-        cmocka_unit_test(segmentation_models_have_encoders_but_no_scale),
+        cmocka_unit_test(wider_resnets_initialise_a_segmentation_model_and_other_patches_do_not),
+        cmocka_unit_test(segmentation_models_contain_encoders_but_not_the_logit_scale),
         cmocka_unit_test(weights_without_all_of_clip_are_refused_by_name),
         cmocka_unit_test(impossible_classes_and_templates_are_refused),
-        cmocka_unit_test(many_texts_are_encoded_in_parts_and_can_be_stopped),
+        cmocka_unit_test(many_texts_are_encoded_in_batches_and_can_be_cancelled),
         cmocka_unit_test(values_that_are_not_finite_are_reported),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
     };

@@ -46,7 +46,10 @@ int openat(int at, const char *path, int flags, ...) {
 
 int fsync(int fd) {
     struct stat info;
-    if (fstat(fd, &info) == 0) files_flushed += S_ISREG(info.st_mode), folders_flushed += S_ISDIR(info.st_mode);
+    if (fstat(fd, &info) == 0) {
+        files_flushed += S_ISREG(info.st_mode) ? 1 : 0;
+        folders_flushed += S_ISDIR(info.st_mode) ? 1 : 0;
+    }
     return 0;
 }
 

@@ -359,9 +359,9 @@ static void chunks_that_share_their_bytes_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matrices_of_every_form_are_read),
+        cmocka_unit_test(matrices_in_every_storage_are_read),
         cmocka_unit_test(chunks_never_written_are_zero),
-        cmocka_unit_test(newer_forms_and_other_contents_are_refused_by_name),
+        cmocka_unit_test(newer_formats_and_other_contents_are_refused_by_name),
         cmocka_unit_test(damage_is_an_error_or_changes_values),
         cmocka_unit_test(the_last_of_several_types_counts),
         cmocka_unit_test(a_leaf_that_repeats_endlessly_is_abandoned),
