@@ -13,7 +13,7 @@ if [ "${1:-}" != --report ]; then
     cmake --build $build
     find $build -name '*.gcda' -delete
     echo "== unit tests"
-    (cd $build && ctest --output-on-failure --timeout 1800) # test_allocation is slow with gcov's atomic counters
+    (cd $build && ctest --output-on-failure)
     echo "== command line" # without library.sh, whose program links libicseg.a without gcov's functions
     # shellcheck disable=SC2046
     tests/cli/run.sh $build/icseg $(basename -s .sh -a tests/cli/cases/*.sh | grep -vx library)
