@@ -23,8 +23,8 @@ extern "C" {
  * @return #ICSEG_OK, #ICSEG_ERROR_ARGUMENT if a required pointer is NULL, or #ICSEG_ERROR_IO. */
 ICSEG_API icseg_status icseg_file_write(const char *path, const void *data, size_t size, icseg_error *error);
 
-/** Checks whether icseg_file_write() could write `path` now, before work whose result it is to contain: the folder exists
- * and is writable, and `path` is not a folder, a device, a pipe or a read-only file. Writes nothing.
+/** Checks whether icseg_file_write() could write `path` now, before work whose result it is to contain: the folder
+ * exists and is writable, and `path` is not a folder, a device, a pipe or a read-only file. Writes nothing.
  *
  * May be called from several threads.
  * @param path   The file that will be created or replaced.

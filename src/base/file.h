@@ -85,8 +85,8 @@ icseg_status icseg_folder_next(DIR *folder, const char *path, const char **name,
 icseg_status icseg_folder_is(DIR *folder, const char *path, const char *name, mode_t type, bool *out,
                              icseg_error *error);
 /* Names (not paths) of all that is in a folder but folders and hidden names, in byte order. They include links to files
- * that do not exist, pipes and devices: leaving them out would silently make a data set smaller; opening them fails. One
- * block; free it with icseg_free(*out). */
+ * that do not exist, pipes and devices: leaving them out would silently make a data set smaller; opening them fails.
+ * One block; free it with icseg_free(*out). */
 icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, icseg_error *error);
 
 #endif

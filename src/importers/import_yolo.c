@@ -187,9 +187,9 @@ static icseg_status read_names(icseg_import *im, name_list *out, icseg_error *er
     else if (im->fixed)
         out->names = im->names, count = im->classes;
     else
-        return icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
-                                "%s: no data.yaml or classes.txt with the class names; add one, or specify a class list",
-                                source);
+        return icseg_fail_field(
+            error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
+            "%s: no data.yaml or classes.txt with the class names; add one, or specify a class list", source);
     out->count = (size_t)count;
     return ICSEG_OK;
 }

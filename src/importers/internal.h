@@ -73,7 +73,7 @@ typedef struct icseg_import {
     int64_t outside;           /* objects that cover no pixel; skipped */
     const char *first_outside; /* the labels of the first image with such an object, in the arena */
     int64_t emptied;           /* images that have objects, none of which covers a pixel */
-    bool broken; /* writing to the new folder failed, which is not a problem of the source */
+    bool broken;               /* writing to the new folder failed, which is not a problem of the source */
     /* staging.c */
     char *staging;   /* folder in which files are collected; NULL: not created */
     int lock;        /* descriptor of the new folder, which is locked; -1: not open */

@@ -29,10 +29,10 @@ static void scenes_need_a_folder(void **state) {
     (void)state;
     icseg_synth_options o = {ICSEG_SYNTH_OPTIONS_INIT};
     expect(icseg_synth_write(&o, NULL, &error), ICSEG_ERROR_ARGUMENT, "folder",
-           "generated scenes: name the folder to write them to");
+           "folder: is not set; set it to the folder for the generated scenes");
     o.folder = "";
     expect(icseg_synth_write(&o, NULL, &error), ICSEG_ERROR_ARGUMENT, "folder",
-           "generated scenes: name the folder to write them to");
+           "folder: is not set; set it to the folder for the generated scenes");
 }
 
 static void metrics_need_a_matrix(void **state) {

@@ -462,7 +462,7 @@ static void impossible_classes_and_templates_are_refused(void **state) {
     refuses(&o, ICSEG_ERROR_ARGUMENT, "synonyms is 7: not a value of icseg_synonyms_use");
     o = good;
     o.class_names = (const char *const[]){"cat", NULL, "dog"};
-    refuses(&o, ICSEG_ERROR_ARGUMENT, "the name of class 1 is NULL");
+    refuses(&o, ICSEG_ERROR_ARGUMENT, "class_names[1] is NULL");
 }
 
 static bool stop_late(void *user, const icseg_progress_event *event) {

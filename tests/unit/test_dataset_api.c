@@ -238,7 +238,8 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     fails(icseg_dataset_read(d, 0, &image, NULL, &e), ICSEG_ERROR_ARGUMENT, &e, "labels is NULL");
     fails(icseg_dataset_read(d, -1, &image, &labels, &e), ICSEG_ERROR_ARGUMENT, &e,
           "index is -1; the data set has 1 images");
-    fails(icseg_dataset_read(d, 1, &image, &labels, &e), ICSEG_ERROR_ARGUMENT, &e, "index is 1; the data set has 1 images");
+    fails(icseg_dataset_read(d, 1, &image, &labels, &e), ICSEG_ERROR_ARGUMENT, &e,
+          "index is 1; the data set has 1 images");
     assert_true(!image.data && !labels.data);
     assert_null(icseg_dataset_image_path(d, 1));
     assert_null(icseg_dataset_label_path(d, -1));

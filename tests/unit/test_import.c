@@ -574,8 +574,9 @@ static void every_problem_is_listed_and_nothing_is_written(void **state) {
     test_write_text(&f, "lm/a.json", "{\"shapes\": [{}, {\"label\": \"x\", \"points\": [[1]]}, 5]}");
     test_write_text(&f, "lm/b.json", "[]");
     test_write_text(&f, "lm/c.json", "{\"shapes\": [{\"label\": \"x\", \"points\": [[1, null]]}]}");
-    lists(&o, "a.json: shapes[0]: expected a string", "a.json: shapes[1]: a point", "a.json: shapes[2]: expected a string",
-          "b.json: the JSON is not an object", "c.json: its image", "c.json: shapes[0]: a coordinate");
+    lists(&o, "a.json: shapes[0]: expected a string", "a.json: shapes[1]: a point",
+          "a.json: shapes[2]: expected a string", "b.json: the JSON is not an object", "c.json: its image",
+          "c.json: shapes[0]: a coordinate");
     test_dataset_close(&f);
 }
 

@@ -50,7 +50,7 @@ static void yolos_numbers_may_be_those_of_a_list(void **state) {
     o.format = ICSEG_IMPORT_YOLO;
     test_import_image(&f, "images/a.png", 4, 2);
     test_write_text(&f, "labels/a.txt", "1 0 0 1 0 1 0.5 0 0.5\n"); /* the upper row */
-    test_import_refuses(&o, "no data.yaml or classes.txt with the class names; add one, or give a class list");
+    test_import_refuses(&o, "no data.yaml or classes.txt with the class names; add one, or specify a class list");
     give_classes(&f, &o, "car\nbus\n");
     test_imports(&o, ICSEG_IMPORT_YOLO, 1);
     test_import_has(out, "train", "car bus", 0, "1111 ....");

@@ -90,9 +90,11 @@ static void of_coco(void **state) {
         &folder, "labels.json",
         "{\"images\": [{\"id\": 1, \"file_name\": \"a.png\", \"width\": 4, \"height\": 2},"
         "{\"id\": 2, \"file_name\": \"b.png\", \"width\": 4, \"height\": 2}],"
-        "\"categories\": [{\"id\": 5, \"name\": \"cat\"}], \"annotations\": [" ANNOTATION("1", "-9, -9, 2, -9, 2, 9, "
-                                                                                               "-9, 9") ", " ANNOTATION(
-            "1", "4, 0, 9, 0, 9, 2, 4, 2") ", " ANNOTATION("2", "0, -7, 4, -7, 4, -1, 0, -1") "]}");
+        "\"categories\": [{\"id\": 5, \"name\": \"cat\"}], \"annotations\": [" ANNOTATION(
+            "1",
+            "-9, -9, 2, -9, 2, 9, "
+            "-9, 9") ", " ANNOTATION("1", "4, 0, 9, 0, 9, 2, 4, 2") ", " ANNOTATION("2",
+                                                                                    "0, -7, 4, -7, 4, -1, 0, -1") "]}");
     imports(ICSEG_IMPORT_COCO, "labels.json: images[0]");
 }
 

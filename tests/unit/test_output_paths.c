@@ -30,7 +30,7 @@ static void a_check_says_what_a_write_would_say_and_writes_nothing(void **state)
     const char *file = test_scratch("file"), *link = test_scratch("link"), *pipe = test_scratch("pipe");
     char **names;
     size_t count;
-    refuses(test_scratch_folder, "cannot write: it is a folder, name a file");
+    refuses(test_scratch_folder, "cannot write: it is a folder; name a file");
     refuses("/nonexistent/file", strerror(ENOENT));
     refuses("", "the path is empty");
     refuses("/dev/null", "it is a device");
@@ -62,10 +62,10 @@ static void long_work_begins_with_the_check(void **state) {
     (void)state;
     const char *folder = test_scratch_folder;
     assert_int_equal(icseg_weights_convert("gone.pt", folder, NULL, NULL, &error), ICSEG_ERROR_IO);
-    assert_non_null(strstr(error.message, "it is a folder, name a file"));
+    assert_non_null(strstr(error.message, "it is a folder; name a file"));
     icseg_report_input input = {ICSEG_REPORT_INPUT_INIT, .log_path = "gone.jsonl"};
     assert_int_equal(icseg_report_write(folder, &input, &error), ICSEG_ERROR_IO);
-    assert_non_null(strstr(error.message, "it is a folder, name a file"));
+    assert_non_null(strstr(error.message, "it is a folder; name a file"));
 }
 
 int main(void) {

@@ -73,7 +73,7 @@ static void an_evaluation_needs_its_reading_thread(void **state) {
     icseg_status status = icseg_evaluate(session, d, &o, NULL, &confusion, &error);
     allow_threads();
     assert_int_equal(status, ICSEG_ERROR_MEMORY);
-    assert_string_equal(error.message, "cannot start the thread that reads images");
+    assert_string_equal(error.message, "evaluation: cannot start the thread that reads images");
     assert_null(confusion.count);
     assert_int_equal(icseg_evaluate(session, d, &o, NULL, &confusion, &error), ICSEG_OK);
     icseg_confusion_close(&confusion);

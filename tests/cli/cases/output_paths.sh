@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Files that cannot be written are refused before any work begins: here the inputs do not even exist.
 source "$root/tests/cli/tiny_model.sh"
-folder='cannot write: it is a folder, name a file'
+folder='cannot write: it is a folder; name a file'
 outputs() { # ATTEMPT FILE: calls ATTEMPT with the arguments of every command that ends by writing FILE
     "$1" eval gone.safetensors --data gone --json "$2"
     "$1" calibrate gone.safetensors gone.jpg --out "$2"
