@@ -60,7 +60,7 @@ static void yolos_numbers_may_be_those_of_a_list(void **state) {
     o = test_import_options(&f, out);
     o.format = ICSEG_IMPORT_YOLO;
     test_write_text(&f, "classes.txt", "car\n");
-    test_import_refuses(&o, "no images and labels; expected are images/train with labels/train, ");
+    test_import_refuses(&o, "no images and labels; expected images/train with labels/train, ");
     test_dataset_close(&f);
 }
 

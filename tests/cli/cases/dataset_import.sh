@@ -29,7 +29,7 @@ expect 0 '^note: .*/names does not contain the class "background": pixels withou
 echo '{"shapes": [{"label": "tree", "points": [[0, "x"]]}, {"points": []}]}' >"$work/labels/a.json"
 echo '{' >"$work/labels/c.json"
 expect 1 '^problem: .*a.json: shapes\[0\]: a coordinate' icseg dataset import "$work/labels" "$work/o2"
-expect 1 '^problem: .*a.json: shapes\[1\]: a string "label"' icseg dataset import "$work/labels" "$work/o2"
+expect 1 '^problem: .*a.json: shapes\[1\]: expected a string "label"' icseg dataset import "$work/labels" "$work/o2"
 expect 1 '^problem: .*c.json: not JSON: line 2' icseg dataset import "$work/labels" "$work/o2"
 expect 1 'labels: 3 problems found; nothing was written' icseg dataset import "$work/labels" "$work/o2"
 check 'an import with problems writes nothing' test ! -e "$work/o2"
