@@ -17,7 +17,7 @@ same bytes as an undisturbed run. Groups (default: all):
   cut     input files are truncated, overwritten or replaced while they are read
   pairs   two of each command in one folder at the same time
   limits  little memory, stack, few descriptors, threads, small files
-  clock   clocks that stand still or jump, odd file times
+  clock   clocks that stop or jump, odd file times
 
   --quick     a small sample, in about a minute on two cores; the default takes about 15 minutes
   --seed N    for random moments (default: a new one, which is printed)

@@ -19,6 +19,7 @@
 #include "icseg/error.h"
 #include "icseg/image.h"
 #include "icseg/model.h"
+#include "icseg/progress.h"
 #include "icseg/tensor.h"
 
 #ifdef __cplusplus
@@ -216,6 +217,8 @@ typedef struct icseg_run_options {
     /** How images are resized and divided. NULL: frames as in the model's training (icseg_model_eval_options), a
      * tensor whole and as it is. A tensor cannot be resized: resize_short and scales are ICSEG_ERROR_ARGUMENT. */
     const icseg_eval_options *eval;
+    const icseg_progress *progress; /**< callbacks; NULL: silent. Stage "predict", in windows of all scales and mirror
+                                         images; the unit of cancellation is a window */
 } icseg_run_options;
 
 /** Initialises an icseg_run_options. */
@@ -237,7 +240,8 @@ typedef struct icseg_result icseg_result;
  * @param result receives the result, NULL on failure; close it with icseg_result_close
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT if batch or options cannot work (the message names the field), ICSEG_ERROR_SHAPE if the
- * network does not accept images of this size, ICSEG_ERROR_NUMERIC if the tensor or the logits are not finite */
+ * network does not accept images of this size, ICSEG_ERROR_NUMERIC if the tensor or the logits are not finite,
+ * ICSEG_ERROR_CANCELLED */
 ICSEG_API icseg_status icseg_session_run(icseg_session *session, const icseg_batch *batch,
                                          const icseg_run_options *options, icseg_result **result, icseg_error *error);
 

@@ -132,6 +132,11 @@ icseg_status icseg_pass_run(icseg_session *session, const icseg_network_options 
     return status;
 }
 
+icseg_status icseg_pass_report(icseg_pass_progress *progress, int64_t windows, icseg_error *error) {
+    progress->done += windows;
+    return icseg_stage_report(&progress->stage, progress->done, "", error);
+}
+
 /* Runs the windows of row `next` and keeps their logits. */
 static icseg_status run_row(icseg_pass *p, icseg_session *session, icseg_error *error) {
     icseg_network_options options = window_options(p);
@@ -144,6 +149,7 @@ static icseg_status run_row(icseg_pass *p, icseg_session *session, icseg_error *
         ICSEG_TRY(icseg_pass_run(session, &options, p->view, at, p->mirrored, &p->network, error));
         memcpy(row + i * size, icseg_executor_data(p->network->executor, p->network->network.logits),
                size * sizeof *row);
+        ICSEG_TRY(icseg_pass_report(p->progress, 1, error));
     }
     p->next++;
     return ICSEG_OK;
@@ -159,7 +165,10 @@ icseg_status icseg_pass_advance(icseg_pass *p, icseg_session *session, int32_t y
         icseg_free(p->row[i]);
         p->row[i] = NULL;
     }
-    if (p->next < keep) p->next = keep; /* an image much smaller than the view may skip rows of windows */
+    if (p->next < keep) { /* an image much smaller than the view may skip rows of windows */
+        ICSEG_TRY(icseg_pass_report(p->progress, (int64_t)(keep - p->next) * p->windows.x.count, error));
+        p->next = keep;
+    }
     while (p->next <= last_cell(p, y)->window) ICSEG_TRY(run_row(p, session, error));
     return ICSEG_OK;
 }

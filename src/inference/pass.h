@@ -5,6 +5,7 @@
 #ifndef ICSEG_INFERENCE_PASS_H
 #define ICSEG_INFERENCE_PASS_H
 
+#include "base/progress.h"
 #include "base/sampling.h"
 #include "inference/images.h"
 #include "inference/session.h"
@@ -23,10 +24,20 @@ typedef struct icseg_axis_map {
     icseg_cell *cell;
 } icseg_axis_map;
 
+/* How many windows of all passes have run. */
+typedef struct icseg_pass_progress {
+    icseg_stage stage;
+    int64_t done;
+} icseg_pass_progress;
+
+/* Adds `windows` and reports it; ICSEG_ERROR_CANCELLED if the caller cancels. */
+icseg_status icseg_pass_report(icseg_pass_progress *progress, int64_t windows, icseg_error *error);
+
 typedef struct icseg_pass {
-    const icseg_images *view; /* at the network's scale; not owned */
-    bool mirrored;            /* the windows are in the mirrored view; the maps mirror them back */
-    uint32_t keep;            /* ICSEG_KEEP_* besides the logits */
+    const icseg_images *view;      /* at the network's scale; not owned */
+    bool mirrored;                 /* the windows are in the mirrored view; the maps mirror them back */
+    uint32_t keep;                 /* ICSEG_KEEP_* besides the logits */
+    icseg_pass_progress *progress; /* shared by all passes */
     icseg_sliding windows;
     int64_t h, w, classes; /* of one window's logits */
     icseg_axis_map x, y;
@@ -35,8 +46,8 @@ typedef struct icseg_pass {
     const icseg_prepared_network *network; /* of the last run */
 } icseg_pass;
 
-/* Sets up windows and maps for label maps of `width` x `height`; view, mirrored and keep must be set. Close the pass
- * even on failure. */
+/* Sets up windows and maps for label maps of `width` x `height`; view, mirrored, keep and progress must be set. Close
+ * the pass even on failure. */
 icseg_status icseg_pass_open(icseg_pass *pass, icseg_session *session, const icseg_eval_options *options, int32_t width,
                              int32_t height, icseg_error *error);
 void icseg_pass_close(icseg_pass *pass);

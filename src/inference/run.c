@@ -32,6 +32,8 @@ typedef struct run {
     icseg_images view[ICSEG_EVAL_SCALES]; /* resized copies; count 0: the images themselves */
     icseg_pass pass[MAX_PASSES];
     float *scratch;
+    icseg_progress callbacks; /* the caller's */
+    icseg_pass_progress progress;
     icseg_error *error;
 } run;
 
@@ -47,20 +49,20 @@ static icseg_status check_scores(const run *r, icseg_error *error) {
     const icseg_config *c = icseg_model_config(r->session->model);
     for (int i = 0; i < ICSEG_LEVELS; i++)
         if (r->outputs & (ICSEG_OUTPUT_SCORES_4 << i) && !c->align[i])
-            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "output", ICSEG_REMEDY_SET_FIELD,
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "outputs", ICSEG_REMEDY_SET_FIELD,
                                     "the model does not have a score map at stride %d; see icseg_config.align", 4 << i);
     return ICSEG_OK;
 }
 
-static icseg_status check_want(const run *r, icseg_error *error) {
+static icseg_status check_outputs(const run *r, icseg_error *error) {
     if (r->outputs & ~(uint32_t)ICSEG_OUTPUT_ALL)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "output", ICSEG_REMEDY_SET_FIELD,
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "outputs", ICSEG_REMEDY_SET_FIELD,
                                 "outputs is 0x%x: expected bits of icseg_output, up to 0x%x", r->outputs,
                                 (unsigned)ICSEG_OUTPUT_ALL);
     bool one_view = r->eval.mode == ICSEG_EVAL_WHOLE && r->eval.scale_count <= 1 && !r->eval.flip;
     if (r->outputs & NETWORK && !one_view)
         return icseg_fail_field(
-            error, ICSEG_ERROR_ARGUMENT, "output", ICSEG_REMEDY_SET_FIELD,
+            error, ICSEG_ERROR_ARGUMENT, "outputs", ICSEG_REMEDY_SET_FIELD,
             "outputs: logits, score maps and embeddings need one view of the whole image; set mode to "
             "ICSEG_EVAL_WHOLE without scales and flip, or request probabilities instead");
     if (!r->images->pixels && (r->eval.resize_short || r->eval.scale_count))
@@ -77,6 +79,7 @@ static icseg_status read_options(run *r, const icseg_run_options *options, icseg
     const icseg_model *model = r->session->model;
     icseg_run_options o;
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_run_options", error));
+    ICSEG_TRY(icseg_progress_read(&r->callbacks, o.progress, error));
     if (o.top_k < 0)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "top_k", ICSEG_REMEDY_SET_FIELD,
                                 "top_k is %d: expected 0 or more", o.top_k);
@@ -84,7 +87,13 @@ static icseg_status read_options(run *r, const icseg_run_options *options, icseg
     if (r->outputs & TOP) r->top_k = o.top_k ? o.top_k : DEFAULT_TOP_K;
     if (r->top_k > model->config.num_classes) r->top_k = model->config.num_classes;
     ICSEG_TRY(icseg_eval_options_read(&r->eval, o.eval, r->images->pixels ? &model->eval : &whole, error));
-    return check_want(r, error);
+    return check_outputs(r, error);
+}
+
+/* Begins to report that `windows` windows run; fails if the caller cancels at once. */
+static icseg_status begin_progress(run *r, int64_t windows, icseg_error *error) {
+    r->progress.stage = icseg_stage_begin(&r->callbacks, "predict", windows, "windows");
+    return icseg_pass_report(&r->progress, 0, error);
 }
 
 /* -- results */
@@ -168,7 +177,9 @@ static icseg_status run_whole(run *r, icseg_error *error) {
     icseg_window all = {.width = r->images->width, .height = r->images->height};
     const icseg_prepared_network *n;
     ICSEG_TRY(allocate_pixels(r, error));
+    ICSEG_TRY(begin_progress(r, 1, error));
     ICSEG_TRY(icseg_pass_run(r->session, &options, r->images, all, false, &n, error));
+    ICSEG_TRY(icseg_pass_report(&r->progress, 1, error));
     size_t pixels = (size_t)all.width * (size_t)all.height * (size_t)r->images->count;
     if (r->outputs & ICSEG_OUTPUT_LABELS)
         memcpy(icseg_result_data(r->result, ICSEG_OUTPUT_LABELS),
@@ -199,13 +210,16 @@ static icseg_status open_views(run *r, icseg_error *error) {
 }
 
 static icseg_status open_passes(run *r, icseg_error *error) {
+    int64_t windows = 0;
     for (int32_t i = 0; i < r->views; i++)
         for (int mirrored = 0; mirrored <= (r->eval.flip ? 1 : 0); mirrored++) {
             icseg_pass *p = &r->pass[r->passes++];
-            *p = (icseg_pass){.view = view_at(r, i), .mirrored = mirrored, .keep = keep_of(r)};
+            *p =
+                (icseg_pass){.view = view_at(r, i), .mirrored = mirrored, .keep = keep_of(r), .progress = &r->progress};
             ICSEG_TRY(icseg_pass_open(p, r->session, &r->eval, r->images->width, r->images->height, error));
+            windows += icseg_sliding_count(&p->windows);
         }
-    return ICSEG_OK;
+    return begin_progress(r, windows, error);
 }
 
 static icseg_status run_passes(run *r, icseg_error *error) {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A library for LD_PRELOAD, in which clocks go wrong. For scripts/faults.sh. FAULT_CLOCK says how:
  *
- *   SECONDS   the wall clock stands at this time
+ *   SECONDS   the wall clock stays at this time
  *   jumps     the wall clock jumps back and forth by years with every call
- *   frozen    the monotonic clock, too, stands still */
+ *   frozen    the monotonic clock stays too */
 #include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../cli/progress.c" /* the program is no library */
+#include "../../cli/progress.c" /* the program is not a library */
 
 /* Feeds events to a printer over a memory stream; *text is freed by the caller. */
 static icseg_printer open_printer(char **text, size_t *size, bool terminal) {

@@ -596,6 +596,55 @@ static void every_failed_allocation_is_reported(void **state) {
 
 /* -- lifetimes, threads */
 
+typedef struct listener {
+    int events, cancel_at; /* cancel_at: the event that cancels; 0: none */
+    double done, total;
+} listener;
+
+static bool listen(void *user, const icseg_progress_event *event) {
+    listener *l = user;
+    assert_string_equal(event->stage, "predict");
+    assert_true(event->done >= l->done && event->done <= event->total);
+    l->done = event->done;
+    l->total = event->total;
+    return ++l->events != l->cancel_at;
+}
+
+/* Windows at two scales and mirrored: each window is reported, and each report can cancel. */
+static void a_run_reports_its_windows_and_can_be_cancelled(void **state) {
+    (void)state;
+    fixture f = open_fixture("tiny-resnet");
+    icseg_eval_options eval = {ICSEG_EVAL_OPTIONS_INIT, .mode = ICSEG_EVAL_SLIDE, .crop_height = 40, .crop_width = 48,
+                               .scale_count = 2,        .scale = {1, 1.5},        .flip = true};
+    icseg_frame frame = {ICSEG_FRAME_RGB8, W, H, 0, f.image[0].data};
+    icseg_batch batch = {ICSEG_BATCH_INIT, .count = 1, .frames = &frame};
+    listener l = {0};
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = listen, .user = &l};
+    icseg_run_options options = {ICSEG_RUN_OPTIONS_INIT, .eval = &eval, .progress = &progress};
+    icseg_result *r;
+    ok(icseg_session_run(f.session, &batch, &options, &r, &error));
+    icseg_result_close(&r);
+    int events = l.events;
+    assert_true(l.done == l.total && l.total == events - 1 && events > 8);
+    for (int at = 1; at <= events; at++) {
+        l = (listener){.cancel_at = at};
+        assert_int_equal(icseg_session_run(f.session, &batch, &options, &r, &error), ICSEG_ERROR_CANCELLED);
+        assert_null(r);
+        assert_int_equal(l.events, at);
+    }
+    options.eval = NULL; /* the whole image is one window */
+    l = (listener){0};
+    ok(icseg_session_run(f.session, &batch, &options, &r, &error));
+    icseg_result_close(&r);
+    assert_true(l.events == 2 && l.total == 1);
+    l = (listener){.cancel_at = 1};
+    assert_int_equal(icseg_session_run(f.session, &batch, &options, &r, &error), ICSEG_ERROR_CANCELLED);
+    assert_string_equal(error.message, "stopped after 0 of 1 windows");
+    progress.struct_size = 3;
+    assert_int_equal(icseg_session_run(f.session, &batch, &options, &r, &error), ICSEG_ERROR_ARGUMENT);
+    close_fixture(&f);
+}
+
 static void results_and_sessions_outlive_what_made_them(void **state) {
     fixture f = open_fixture("tiny-resnet");
     (void)state;
@@ -713,6 +762,7 @@ int main(void) {
         cmocka_unit_test(invalid_tensors_are_refused),
         cmocka_unit_test(invalid_options_are_refused),
         cmocka_unit_test(every_failed_allocation_is_reported),
+        cmocka_unit_test(a_run_reports_its_windows_and_can_be_cancelled),
         cmocka_unit_test(results_and_sessions_outlive_what_made_them),
         cmocka_unit_test(the_hosts_openmp_settings_do_not_matter),
         cmocka_unit_test(many_threads_share_one_model),
