@@ -32,13 +32,13 @@ team() { # CLAUSE
     clang -g -fopenmp -fsanitize=thread -o "$work/team" "$work/team.c" && "$work/team"
 }
 
-a_race_is_found() { ! team "" && grep 'WARNING: ThreadSanitizer: data race' "$work/log"; }
+a_race_is_found() { ! team "" >"$work/race" 2>&1 && grep 'WARNING: ThreadSanitizer: data race' "$work/race"; }
 
 # The example exceeds its limit of memory here, and its exit status says so.
 example() {
     "$build/icseg" synth "$work/data" --images 2 --val 1 --size 96x64 &&
         printf 'model: {preset: tiny-resnet, context_length: 40, tokenizer: bytes}\ndata: {folder: %s}
-augment: {crop: [64, 64], resize_short: 0}\ntrain: {steps: 1, batch: 2, warmup: 1, threads: 2}\neval: {resize_short: 0}\n' \
+augment: {crop: [64, 64], resize_short: 0}\ntrain: {steps: 2, batch: 1, warmup: 1, threads: 2}\neval: {resize_short: 0}\n' \
             "$work/data" >"$work/tiny.yaml" &&
         "$build/icseg" train "$work/tiny.yaml" --out "$work/run" || return 1
     "$build/example_threads" "$work/run/checkpoint.safetensors" "$work/data/images/val/000000.jpg" | tee "$work/example"
