@@ -43,7 +43,7 @@ typedef struct fuzz_part {
     size_t size;
 } fuzz_part;
 size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t max_parts);
-/* The part as a file of that name; an empty part means that there is no such file. */
+/* Writes the part to a file of that name. If the part is empty, the file does not exist. */
 const char *fuzz_put_part(const char *name, fuzz_part part);
 /* Byte `at` of a part whose bits choose options; 0 beyond its end. */
 unsigned fuzz_choice(fuzz_part part, size_t at);

@@ -118,7 +118,7 @@ void icseg_option_name(const icseg_option *option, icseg_string *out);
 const char *icseg_option_metavar(const icseg_option *option);
 /* Appends the help of an option, without its default. */
 void icseg_option_help(const icseg_option *option, icseg_string *out);
-/* Appends the default as --help shows it. Returns false and appends nothing if there is no default to show. */
+/* Appends the default as --help shows it. Returns false and appends nothing if --help does not show a default. */
 bool icseg_option_default(const icseg_option *option, const void *defaults, icseg_string *out);
 
 /* The field's value as icseg_option_set reads it. `yaml` quotes strings where YAML needs it. */

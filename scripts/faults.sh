@@ -19,7 +19,7 @@ same bytes as an undisturbed run. Groups (default: all):
   limits  little memory, stack, few descriptors, threads, small files
   clock   clocks that stop or jump, odd file times
 
-  --quick     a small sample, in about a minute on two cores; the default takes about 15 minutes
+  --quick     a small sample, in about a minute on two cores; the default takes far longer
   --seed N    for random moments (default: a new one, which is printed)
   --job NAME  this command only: train, resume, import, convert, calibrate, predict, eval, synth, forward, classify or
               show; in some groups also check, tokenize or info

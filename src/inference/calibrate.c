@@ -48,7 +48,7 @@ icseg_status icseg_calibrator_model(const icseg_calibrator *calibrator, icseg_mo
     ICSEG_NEED(calibrator);
     if (!icseg_activation_ranges_count(calibrator->ranges))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "icseg_calibrator_model: there are no activation ranges yet; add at least one image");
+                          "icseg_calibrator_model: no activation ranges have been recorded; add at least one image");
     icseg_ranges_summary summary;
     if (!icseg_activation_ranges_check(calibrator->ranges, calibrator->session->model->params, &summary))
         return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s", summary.problem);

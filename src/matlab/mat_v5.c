@@ -159,7 +159,7 @@ static icseg_status read_labels(const walk *w, const unsigned char *body, size_t
     return ICSEG_OK;
 }
 
-/* Records the size of `names`. Returns whether this is S and S has not been read yet. */
+/* Stores the size of the matrix `names`. Returns true for the first matrix called S. */
 static bool is_wanted(const walk *w, const matrix *m) {
     if (!strcmp(m->name, "names") && m->class_type == CLASS_CELL) *w->names = (int64_t)m->count;
     return !strcmp(m->name, "S") && !w->out->data;

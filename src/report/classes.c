@@ -23,7 +23,7 @@ static void put_bar(icseg_string *out, const char *kind, double share) {
     icseg_string_printf(out, "</u></div></td>");
 }
 
-/* The class that pixels of class `label` are most often mistaken for; -1: there are no mistakes. */
+/* The wrong class that is most often predicted for pixels of class `label`; -1: all predictions are right. */
 static int32_t largest_error(const icseg_confusion *confusion, int32_t label) {
     const int64_t *row = confusion->count + (size_t)label * (size_t)confusion->classes;
     int32_t best = -1;

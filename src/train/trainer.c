@@ -150,7 +150,7 @@ static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *err
         icseg_trainer_say(t, "%s: resumes after step %lld of %d", t->folder, (long long)t->state.step,
                           t->recipe->train.steps);
     else if (resume)
-        icseg_trainer_say(t, "%s: there is no run to resume; starts at the first step", t->folder);
+        icseg_trainer_say(t, "%s: does not contain a run to resume; training starts at the first step", t->folder);
     if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, t->recipe->init, error));
     return icseg_params_load(t->model->params, error); /* the files may be removed while training runs */
 }
