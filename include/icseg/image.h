@@ -62,16 +62,77 @@ typedef struct icseg_palette {
     uint8_t (*color)[3]; /**< (size, 3), red, green, blue; owned, freed by icseg_palette_close() */
 } icseg_palette;
 
+/** How the stored values of an image become 8-bit colours. All zero: as the file says. */
+typedef struct icseg_image_values {
+    size_t struct_size; /**< ICSEG_IMAGE_VALUES_INIT */
+    /** TIFF: the bands, from 1, that are red, green and blue. {b, 0, 0}: band b is grey. All 0: the file has one band
+     * or three, besides alpha. */
+    int32_t bands[3];
+    double value_low;  /**< files of 16 and more bits: the value that becomes 0. Equal to value_high: see there */
+    double value_high; /**< the value that becomes 255; values outside are clamped. Equal to value_low: unsigned
+                          integers use their whole range, and other types are an error */
+} icseg_image_values;
+
+/** Initialises an icseg_image_values. */
+#define ICSEG_IMAGE_VALUES_INIT ICSEG_INIT(icseg_image_values)
+
+/** An image file, and how to read it. */
+typedef struct icseg_image_input {
+    size_t struct_size;               /**< ICSEG_IMAGE_INPUT_INIT */
+    const char *path;                 /**< the file; with `data` the name of the image in messages, NULL: "image" */
+    const void *data;                 /**< (size) bytes of the file, not kept; NULL: read `path` */
+    size_t size;                      /**< in bytes */
+    const icseg_image_values *values; /**< NULL: as the file says */
+} icseg_image_input;
+
+/** Initialises an icseg_image_input. */
+#define ICSEG_IMAGE_INPUT_INIT ICSEG_INIT(icseg_image_input)
+
+/** What a caller may want to tell people about an image that was read. */
+typedef enum icseg_image_note {
+    ICSEG_IMAGE_NOTE_NONE, /**< nothing */
+    ICSEG_IMAGE_NOTE_PAGE, /**< the file contains several pages, frames or images, and the first was read */
+    ICSEG_IMAGE_NOTE_DARK  /**< 16-bit values use less than an eighth of their range: a value range would help */
+} icseg_image_note;
+
+/** Facts of an image file. */
+typedef struct icseg_image_info {
+    size_t struct_size;    /**< ICSEG_IMAGE_INFO_INIT */
+    const char *format;    /**< "JPEG", "PNG", ...; lives as long as the program */
+    int32_t width;         /**< in pixels, upright */
+    int32_t height;        /**< in pixels, upright */
+    int32_t bits;          /**< bits of a stored value */
+    icseg_image_note note; /**< the most important note */
+    char text[160];        /**< the note as a sentence without the file's name; "" without one */
+} icseg_image_info;
+
+/** Initialises an icseg_image_info. */
+#define ICSEG_IMAGE_INFO_INIT ICSEG_INIT(icseg_image_info)
+
 /**
- * Reads an image: JPEG (baseline, progressive, grey, CMYK, YCCK), PNG (all colour types and depths), WebP or TIFF (the
- * first page), recognised by content. Alpha is composited over black and the EXIF orientation is applied. Colour
- * profiles are ignored.
+ * Reads an image from a file or from memory: JPEG (baseline, progressive, grey, CMYK, YCCK), PNG (all colour types and
+ * depths), WebP, TIFF (the first page; integers and floating-point numbers of up to 64 bits), BMP, GIF (the first
+ * frame), PBM, PGM, PPM, HEIC and AVIF, recognised by content. Alpha is composited over black and the EXIF orientation
+ * is applied. Colour profiles are ignored.
+ *
+ * @param[out] out    close it with icseg_image_close()
+ * @param input       required
+ * @param[out] info   its struct_size must be set; NULL: not needed
+ * @param[out] error  may be NULL; names the file
+ * @return ICSEG_ERROR_FORMAT for a file that is damaged, too large or not an image, ICSEG_ERROR_UNSUPPORTED for a
+ *         format that this build does not read, ICSEG_ERROR_DATA with the field "bands" or "value_range" for a file of
+ *         which the values need, or do not allow, such a choice, ICSEG_ERROR_ARGUMENT for values out of range.
+ */
+ICSEG_API icseg_status icseg_image_load(icseg_image *out, const icseg_image_input *input, icseg_image_info *info,
+                                        icseg_error *error);
+
+/**
+ * Reads an image file as icseg_image_load() without further choices.
  *
  * @param[out] out    close it with icseg_image_close()
  * @param path        of the file
  * @param[out] error  may be NULL; names the file
- * @return ICSEG_ERROR_FORMAT for a file that is damaged, too large or not an image, ICSEG_ERROR_UNSUPPORTED for a
- * format that this build does not read.
+ * @return as icseg_image_load().
  */
 ICSEG_API icseg_status icseg_image_read(icseg_image *out, const char *path, icseg_error *error);
 
@@ -153,7 +214,8 @@ ICSEG_API icseg_status icseg_image_resize(icseg_image *out, const icseg_image *i
                                           icseg_error *error);
 
 /**
- * Reads a label file as it is stored: PNG (grey of 1..16 bits, or palette) or single-channel TIFF (8 or 16 bits).
+ * Reads a label file as it is stored: PNG (grey of 1..16 bits, or palette), TIFF of one channel and page (integers, or
+ * floating-point numbers that are whole), BMP and GIF with a palette, PBM or PGM.
  *
  * @param[out] out    close it with icseg_mask_close()
  * @param path        of the file

@@ -4,17 +4,19 @@
 #ifndef ICSEG_IMAGE_CODEC_H
 #define ICSEG_IMAGE_CODEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
 #include "icseg/image.h"
 
-/* The bytes of a file, and the name that errors give it. */
+/* The bytes of a file, the name that errors give it, and how its values become colours. */
 typedef struct icseg_source {
     const unsigned char *data;
     size_t size;
     const char *name;
+    const icseg_image_values *values; /* NULL: as the file says */
 } icseg_source;
 
 typedef enum icseg_codec {
@@ -22,12 +24,19 @@ typedef enum icseg_codec {
     ICSEG_CODEC_PNG,
     ICSEG_CODEC_WEBP,
     ICSEG_CODEC_TIFF,
+    ICSEG_CODEC_BMP,
+    ICSEG_CODEC_GIF,
+    ICSEG_CODEC_PNM,
+    ICSEG_CODEC_HEIF,
 } icseg_codec;
 
 typedef struct icseg_header {
     icseg_codec codec;
     int32_t width, height; /* as stored, before the orientation is applied; within the limits of image.h */
     int orientation;       /* EXIF: 1..8, 1 = upright */
+    int32_t pages;         /* images in the file; 1 for most formats. A GIF counts no further than 2 */
+    int32_t bits;          /* bits of a stored value */
+    int32_t highest;       /* the largest value of an image of 16-bit integers, set by icseg_decode_image */
 } icseg_header;
 
 /* --- the table (formats.c) ---------------------------------------------------------------------------------------- */
@@ -36,9 +45,11 @@ typedef struct icseg_header {
  * this build leaves out is ICSEG_ERROR_UNSUPPORTED. */
 icseg_status icseg_header_read(icseg_header *out, const icseg_source *source, icseg_error *error);
 
+/* "JPEG", "PNG", ... */
+const char *icseg_codec_name(icseg_codec codec);
+
 /* Fills `pixels` (height, width, 3), which the caller has allocated by the header; not yet oriented. */
-icseg_status icseg_decode_image(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
-                                icseg_error *error);
+icseg_status icseg_decode_image(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
 
 /* Sets bits and palette, then allocates and fills out->data; not yet oriented. On failure the caller closes the mask.
  * A format that changes values is ICSEG_ERROR_DATA. */
@@ -47,25 +58,35 @@ icseg_status icseg_decode_mask(icseg_mask *out, const icseg_source *source, cons
 
 /* --- the decoders ------------------------------------------------------------------------------------------------- */
 
-/* These set the size, with icseg_header_set_size, and the orientation. */
+/* These set the size, with icseg_header_set_size, and what else they know of the header. */
 icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, icseg_error *error);
 icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, icseg_error *error);
 icseg_status icseg_webp_header(icseg_header *out, const icseg_source *source, icseg_error *error);
 icseg_status icseg_tiff_header(icseg_header *out, const icseg_source *source, icseg_error *error);
+icseg_status icseg_bmp_header(icseg_header *out, const icseg_source *source, icseg_error *error);
+icseg_status icseg_gif_header(icseg_header *out, const icseg_source *source, icseg_error *error);
+icseg_status icseg_pnm_header(icseg_header *out, const icseg_source *source, icseg_error *error);
+icseg_status icseg_heif_header(icseg_header *out, const icseg_source *source, icseg_error *error);
 
-icseg_status icseg_jpeg_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
-                               icseg_error *error);
-icseg_status icseg_png_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
-                              icseg_error *error);
-icseg_status icseg_webp_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
-                               icseg_error *error);
-icseg_status icseg_tiff_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
-                               icseg_error *error);
+icseg_status icseg_jpeg_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
+icseg_status icseg_png_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
+icseg_status icseg_webp_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
+icseg_status icseg_tiff_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
+icseg_status icseg_bmp_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
+icseg_status icseg_gif_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
+icseg_status icseg_pnm_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
+icseg_status icseg_heif_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
 
 icseg_status icseg_png_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
                                    icseg_error *error);
 icseg_status icseg_tiff_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
                                     icseg_error *error);
+icseg_status icseg_bmp_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
+                                   icseg_error *error);
+icseg_status icseg_gif_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
+                                   icseg_error *error);
+icseg_status icseg_pnm_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
+                                   icseg_error *error);
 
 /* --- shared by the decoders (codec.c, exif.c) --------------------------------------------------------------------- */
 
@@ -77,8 +98,34 @@ icseg_status icseg_header_set_size(icseg_header *out, uint32_t width, uint32_t h
 icseg_status icseg_mask_allocate(icseg_mask *mask, const icseg_header *header, const icseg_source *source,
                                  icseg_error *error);
 
-/* The error for a label file that contains colours (`what`: "RGB", ...) instead of class indices. */
-icseg_status icseg_mask_fail_colour(const icseg_source *source, const char *what, icseg_error *error);
+/* The error for a label file that contains colours (`what`: "RGB", ...) instead of class indices, and the first pixel
+ * that is not grey. */
+icseg_status icseg_mask_fail_colour(const icseg_source *source, const char *what, size_t x, size_t y,
+                                    icseg_error *error);
+
+/* Reads a label file of 8-bit RGB without alpha, of which red, green and blue must be equal in each pixel: the index.
+ * `decode` is the format's. */
+icseg_status icseg_mask_from_colours(icseg_mask *out, const icseg_source *source, const icseg_header *header,
+                                     icseg_status (*decode)(const icseg_source *, icseg_header *, uint8_t *,
+                                                            icseg_error *),
+                                     icseg_error *error);
+
+/* How stored values become 0..255. */
+typedef struct icseg_value_scale {
+    double low, factor;
+} icseg_value_scale;
+
+/* `low` becomes 0 and `high`, which may be smaller, becomes 255, unless the caller gave other values. */
+icseg_value_scale icseg_value_scale_of(const icseg_source *source, double low, double high);
+
+/* Rounded; values outside of the range are clamped, and NaN is 0. */
+static inline uint8_t icseg_scale_value(const icseg_value_scale *scale, double value) {
+    double scaled = (value - scale->low) * scale->factor + 0.5;
+    return (uint8_t)(scaled >= 255 ? 255 : scaled > 0 ? scaled : 0);
+}
+
+/* Whether the caller gave the values that become black and white. */
+bool icseg_has_value_range(const icseg_source *source);
 
 /* The orientation (1..8; 1 when it is absent or damaged) in an EXIF block, which is a small TIFF file. */
 int icseg_exif_orientation(const unsigned char *data, size_t size);

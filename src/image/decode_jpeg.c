@@ -132,12 +132,10 @@ static void on_skip(j_decompress_ptr codec, long count) {
     r->input.bytes_in_buffer -= skipped;
 }
 
-/* Adobe stores CMYK inverted: 255 is no ink. */
-static void cmyk_to_rgb(uint8_t *rgb, const uint8_t *cmyk, int32_t width, bool inverted) {
-    unsigned flip = inverted ? 0 : 255;
+/* 255 is no ink. Adobe began to store CMYK so; files without Adobe's marker follow it, as Pillow and browsers do. */
+static void cmyk_to_rgb(uint8_t *rgb, const uint8_t *cmyk, int32_t width) {
     for (int32_t x = 0; x < width; x++)
-        for (int i = 0; i < 3; i++)
-            rgb[3 * x + i] = (uint8_t)(((cmyk[4 * x + i] ^ flip) * (cmyk[4 * x + 3] ^ flip) + 127) / 255);
+        for (int i = 0; i < 3; i++) rgb[3 * x + i] = (uint8_t)((cmyk[4 * x + i] * cmyk[4 * x + 3] + 127) / 255);
 }
 
 static icseg_status decode(reader *r, const icseg_header *header, uint8_t *pixels) {
@@ -161,14 +159,13 @@ static icseg_status decode(reader *r, const icseg_header *header, uint8_t *pixel
         uint8_t *row = pixels + (size_t)codec->output_scanline * (size_t)header->width * 3;
         JSAMPROW target = cmyk ? r->line : row;
         jpeg_read_scanlines(codec, &target, 1);
-        if (cmyk) cmyk_to_rgb(row, r->line, header->width, codec->saw_Adobe_marker);
+        if (cmyk) cmyk_to_rgb(row, r->line, header->width);
     }
     jpeg_finish_decompress(codec);
     return ICSEG_OK;
 }
 
-icseg_status icseg_jpeg_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
-                               icseg_error *error) {
+icseg_status icseg_jpeg_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error) {
     reader r = {.source = source, .error = error};
     r.codec.err = jpeg_std_error(&r.manager);
     r.codec.client_data = &r; /* kept by jpeg_create_decompress */

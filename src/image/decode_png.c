@@ -39,6 +39,7 @@ icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, ics
     if (big_endian(data + SIGNATURE) != 13 || memcmp(data + SIGNATURE + 4, "IHDR", 4) != 0)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a PNG without a header chunk", source->name);
     ICSEG_TRY(icseg_header_set_size(out, big_endian(data + 16), big_endian(data + 20), source, error));
+    out->bits = data[24];
     for (size_t at = IHDR_END; source->size - at >= CHUNK_EXTRA;) {
         size_t length = big_endian(data + at), left = source->size - at - CHUNK_EXTRA;
         if (length > left || memcmp(data + at + 4, "IDAT", 4) == 0) break;
@@ -62,7 +63,9 @@ struct reader {
     icseg_status (*start)(reader *r);
     icseg_mask *mask; /* NULL for an image */
     uint8_t *rows;
-    size_t stride; /* bytes from row to row */
+    uint8_t *stored;     /* rows that need a conversion of our own: 16 bits, or masks of several channels; owned */
+    int channels, bytes; /* of a stored pixel, and of one of its values */
+    size_t stride;       /* bytes from row to row */
     bool started;
     bool ended;     /* the end of the file has been read */
     size_t missing; /* bytes of libpng's allocation that failed */
@@ -136,24 +139,46 @@ static icseg_status decode(reader *r) {
     return status;
 }
 
+/* Makes `stored` the rows. */
+static icseg_status store_rows(reader *r, int channels, int bytes) {
+    r->channels = channels;
+    r->bytes = bytes;
+    r->stride = (size_t)r->header->width * (size_t)channels * (size_t)bytes;
+    r->rows = r->stored = icseg_alloc_array((size_t)r->header->height, r->stride);
+    return r->rows ? ICSEG_OK : icseg_fail_memory(r->error, r->stride * (size_t)r->header->height, r->source->name);
+}
+
 static icseg_status start_image(reader *r) {
     bool alpha = (png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_ALPHA) != 0 ||
                  png_get_valid(r->png, r->info, PNG_INFO_tRNS) != 0;
     png_set_expand(r->png);
-    png_set_scale_16(r->png);
     if (alpha) png_set_background_fixed(r->png, &(png_color_16){0}, PNG_BACKGROUND_GAMMA_SCREEN, 0, 0);
     png_set_gray_to_rgb(r->png);
     png_set_interlace_handling(r->png);
     png_read_update_info(r->png, r->info);
     r->stride = (size_t)r->header->width * 3;
+    if (png_get_bit_depth(r->png, r->info) == 16) ICSEG_TRY(store_rows(r, 3, 2));
     return png_get_rowbytes(r->png, r->info) == r->stride
                ? ICSEG_OK
                : icseg_fail(r->error, ICSEG_ERROR_INTERNAL, "%s: PNG rows have an unexpected size", r->source->name);
 }
 
-icseg_status icseg_png_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
-                              icseg_error *error) {
-    return decode(&(reader){.source = source, .header = header, .error = error, .start = start_image, .rows = pixels});
+/* `from`: 16-bit values, big-endian. */
+static void scale_values(const icseg_source *source, icseg_header *header, uint8_t *to, const uint8_t *from) {
+    icseg_value_scale scale = icseg_value_scale_of(source, 0, 65535);
+    for (size_t i = 0; i < 3 * (size_t)header->width * (size_t)header->height; i++) {
+        int32_t value = from[2 * i] << 8 | from[2 * i + 1];
+        if (value > header->highest) header->highest = value;
+        to[i] = icseg_scale_value(&scale, value);
+    }
+}
+
+icseg_status icseg_png_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error) {
+    reader r = {.source = source, .header = header, .error = error, .start = start_image, .rows = pixels};
+    icseg_status status = decode(&r);
+    if (status == ICSEG_OK && r.stored) scale_values(source, header, pixels, r.stored);
+    icseg_free(r.stored);
+    return status;
 }
 
 static void copy_palette(icseg_mask *out, reader *r) {
@@ -170,20 +195,37 @@ static void copy_palette(icseg_mask *out, reader *r) {
 
 static icseg_status start_mask(reader *r) {
     int type = png_get_color_type(r->png, r->info), depth = png_get_bit_depth(r->png, r->info);
-    if (type != PNG_COLOR_TYPE_GRAY && type != PNG_COLOR_TYPE_PALETTE)
-        return icseg_mask_fail_colour(r->source,
-                                      type == PNG_COLOR_TYPE_RGB         ? "RGB"
-                                      : type == PNG_COLOR_TYPE_RGB_ALPHA ? "RGBA"
-                                                                         : "grey with alpha",
-                                      r->error);
+    int channels = png_get_channels(r->png, r->info);
     r->mask->bits = depth;
     if (type == PNG_COLOR_TYPE_PALETTE) copy_palette(r->mask, r);
     ICSEG_TRY(icseg_mask_allocate(r->mask, r->header, r->source, r->error));
     r->rows = (uint8_t *)r->mask->data;
     r->stride = sizeof *r->mask->data * (size_t)r->header->width;
+    if (channels > 1) ICSEG_TRY(store_rows(r, channels, depth / 8));
     png_set_packing(r->png); /* 1, 2, 4 bits to a byte each, not scaled */
     png_set_interlace_handling(r->png);
     png_read_update_info(r->png, r->info);
+    return ICSEG_OK;
+}
+
+/* Colours whose red, green and blue are equal are indices, and so is grey with alpha, if all pixels are opaque. */
+static icseg_status take_equal_channels(icseg_mask *out, const reader *r) {
+    static const char *const names[] = {"", "", "grey with alpha", "RGB", "RGBA"};
+    size_t bytes = (size_t)r->bytes, pixel = (size_t)r->channels * bytes, width = (size_t)out->width;
+    bool alpha = r->channels == 2 || r->channels == 4;
+    for (size_t i = 0; i < width * (size_t)out->height; i++) {
+        const uint8_t *p = r->stored + i * pixel, *opacity = p + pixel - bytes;
+        bool equal = r->channels < 3 || (!memcmp(p, p + bytes, bytes) && !memcmp(p, p + 2 * bytes, bytes));
+        bool opaque = !alpha || (opacity[0] == 255 && opacity[bytes - 1] == 255);
+        if (!equal) return icseg_mask_fail_colour(r->source, names[r->channels], i % width, i / width, r->error);
+        if (!opaque)
+            return icseg_fail(
+                r->error, ICSEG_ERROR_DATA,
+                "%s: a label file with transparent pixels (the first at x=%zu, y=%zu); save it without an "
+                "alpha channel",
+                r->source->name, i % width, i / width);
+        out->data[i] = (uint16_t)(bytes == 2 ? p[0] << 8 | p[1] : p[0]);
+    }
     return ICSEG_OK;
 }
 
@@ -202,7 +244,12 @@ static void widen(icseg_mask *mask) {
 
 icseg_status icseg_png_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
                                    icseg_error *error) {
-    ICSEG_TRY(decode(&(reader){.source = source, .header = header, .error = error, .start = start_mask, .mask = out}));
-    widen(out);
-    return ICSEG_OK;
+    reader r = {.source = source, .header = header, .error = error, .start = start_mask, .mask = out};
+    icseg_status status = decode(&r);
+    if (status == ICSEG_OK && r.stored)
+        status = take_equal_channels(out, &r);
+    else if (status == ICSEG_OK)
+        widen(out);
+    icseg_free(r.stored);
+    return status;
 }

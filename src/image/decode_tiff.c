@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * TIFF, decoded from memory by libtiff: the first page as an image, or as a single-channel mask. */
+ * TIFF, decoded from memory by libtiff: the first page as an image, or as a single-channel mask. Ordinary 8-bit images
+ * are converted to colours by libtiff. Values of other types and files with more bands are read as they are stored. */
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -134,6 +136,66 @@ static void close_reader(reader *r) {
     if (r->tiff) TIFFClose(r->tiff);
 }
 
+/* What the tags say about the values. */
+typedef struct layout {
+    uint16_t channels, bits, format, photometric;
+    int alpha; /* index of the alpha channel; -1: none */
+    bool premultiplied;
+    bool tiled, separate;  /* separate: each channel has blocks of its own */
+    uint32_t across, down; /* pixels of a block (a strip or a tile) */
+} layout;
+
+static layout read_layout(const reader *r, const icseg_header *header) {
+    layout l = {
+        .channels = 1, .bits = 1, .format = SAMPLEFORMAT_UINT, .photometric = PHOTOMETRIC_MINISBLACK, .alpha = -1};
+    uint16_t planar = PLANARCONFIG_CONTIG, extra_count = 0, *extra = NULL;
+    TIFFGetFieldDefaulted(r->tiff, TIFFTAG_SAMPLESPERPIXEL, &l.channels);
+    TIFFGetFieldDefaulted(r->tiff, TIFFTAG_BITSPERSAMPLE, &l.bits);
+    TIFFGetFieldDefaulted(r->tiff, TIFFTAG_SAMPLEFORMAT, &l.format);
+    TIFFGetFieldDefaulted(r->tiff, TIFFTAG_PLANARCONFIG, &planar);
+    TIFFGetFieldDefaulted(r->tiff, TIFFTAG_EXTRASAMPLES, &extra_count, &extra);
+    TIFFGetField(r->tiff, TIFFTAG_PHOTOMETRIC, &l.photometric);
+    for (int i = 0; i < extra_count && i < l.channels && l.alpha < 0; i++)
+        if (extra[i] == EXTRASAMPLE_ASSOCALPHA || extra[i] == EXTRASAMPLE_UNASSALPHA) {
+            l.alpha = l.channels - extra_count + i;
+            l.premultiplied = extra[i] == EXTRASAMPLE_ASSOCALPHA;
+        }
+    l.separate = planar == PLANARCONFIG_SEPARATE && l.channels > 1;
+    l.across = (uint32_t)header->width, l.down = (uint32_t)header->height;
+    l.tiled = TIFFIsTiled(r->tiff);
+    if (l.tiled) {
+        TIFFGetField(r->tiff, TIFFTAG_TILEWIDTH, &l.across);
+        TIFFGetField(r->tiff, TIFFTAG_TILELENGTH, &l.down);
+    } else {
+        TIFFGetFieldDefaulted(r->tiff, TIFFTAG_ROWSPERSTRIP, &l.down);
+        if (l.down > (uint32_t)header->height) l.down = (uint32_t)header->height;
+    }
+    return l;
+}
+
+/* Pages of a document; smaller copies of an image and transparency masks do not count. libtiff would read all tags of
+ * each. */
+static int32_t count_pages(const icseg_source *source) {
+    enum { MAX_DIRECTORIES = 1000, SUBFILE_TYPE = 254 };
+    const unsigned char *data = source->data;
+    bool big_endian = data[0] == 'M', wide = load(data + 2, 2, big_endian) == 43; /* BigTIFF */
+    size_t word = wide ? 8 : 4, head = wide ? 8 : 2, entry = 4 + 2 * word;
+    uint64_t at = source->size < 16 ? 0 : load(data + word, word, big_endian);
+    int32_t pages = 0;
+    for (int i = 0; i < MAX_DIRECTORIES && at && at < source->size && source->size - at >= head; i++) {
+        uint64_t count = load(data + at, head, big_endian), type = 0;
+        if (count > (source->size - at - head) / entry) break;
+        for (uint64_t k = 0; k < count; k++) {
+            const unsigned char *tag = data + at + head + k * entry;
+            if (load(tag, 2, big_endian) == SUBFILE_TYPE) type = load(tag + 4 + word, 4, big_endian);
+        }
+        pages += !(type & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK));
+        at += head + count * entry;
+        at = source->size - at >= word ? load(data + at, word, big_endian) : 0;
+    }
+    return pages > 0 ? pages : 1;
+}
+
 icseg_status icseg_tiff_header(icseg_header *out, const icseg_source *source, icseg_error *error) {
     reader r;
     uint32_t width = 0, height = 0;
@@ -142,22 +204,24 @@ icseg_status icseg_tiff_header(icseg_header *out, const icseg_source *source, ic
     TIFFGetField(r.tiff, TIFFTAG_IMAGEWIDTH, &width);
     TIFFGetField(r.tiff, TIFFTAG_IMAGELENGTH, &height);
     TIFFGetFieldDefaulted(r.tiff, TIFFTAG_ORIENTATION, &orientation);
+    icseg_status status = icseg_header_set_size(out, width, height, source, error);
+    if (status == ICSEG_OK) out->bits = read_layout(&r, out).bits;
+    if (status == ICSEG_OK) out->pages = count_pages(source);
     close_reader(&r);
     out->orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
-    return icseg_header_set_size(out, width, height, source, error);
+    return status;
 }
 
 /* Strips and tiles are decoded completely, and may share their data: without limits a file of 32 KB takes minutes. The
  * decoded size is limited by the image, enlarged to whole tiles; the encoded size by that plus the file's size. */
-static icseg_status check_blocks(const reader *r, const icseg_header *header, icseg_error *error) {
-    enum {
-        EDGE = 1024,
-        PIXEL = 32
-    }; /* pixels beyond the image in each direction; bytes of a pixel, such as 16 bands */
+static icseg_status check_blocks(const reader *r, const icseg_header *header, const layout *l, icseg_error *error) {
+    enum { EDGE = 1024, MAX_CHANNELS = 1024 }; /* EDGE: pixels beyond the image in each direction */
+    uint64_t pixel = (uint64_t)(l->channels < MAX_CHANNELS ? l->channels : MAX_CHANNELS) * l->bits / 8;
+    if (pixel < 32) pixel = 32; /* bytes, with some to spare */
     bool tiled = TIFFIsTiled(r->tiff);
     uint64_t block = tiled ? TIFFTileSize64(r->tiff) : TIFFStripSize64(r->tiff), decoded, packed = 0;
     uint32_t count = tiled ? TIFFNumberOfTiles(r->tiff) : TIFFNumberOfStrips(r->tiff);
-    uint64_t limit = ((uint64_t)header->width + EDGE) * ((uint64_t)header->height + EDGE) * PIXEL;
+    uint64_t limit = ((uint64_t)header->width + EDGE) * ((uint64_t)header->height + EDGE) * pixel;
     if (!block || !count) return fail(r, error);
     if (__builtin_mul_overflow(block, (uint64_t)count, &decoded) || decoded > limit)
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
@@ -173,39 +237,241 @@ static icseg_status check_blocks(const reader *r, const icseg_header *header, ic
                             r->source->name, tiled ? "tiles" : "strips", (unsigned long long)packed, r->source->size);
 }
 
-static icseg_status decode(reader *r, const icseg_header *header, uint32_t *raster, uint8_t *pixels,
-                           icseg_error *error) {
-    char reason[1024] = "";
-    if (!TIFFRGBAImageOK(r->tiff, reason))
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: cannot read this kind of TIFF as an image: %s",
-                          r->source->name, reason);
-    ICSEG_TRY(check_blocks(r, header, error));
-    /* Asking for the stored orientation keeps libtiff from flipping, which it does in only four of the eight cases.
-     * Colours are already multiplied by alpha, which is the same as compositing over black. */
-    if (!TIFFReadRGBAImageOriented(r->tiff, (uint32_t)header->width, (uint32_t)header->height, raster,
-                                   header->orientation, 1))
-        return fail(r, error);
-    size_t count = (size_t)header->width * (size_t)header->height;
-    for (size_t i = 0; i < count; i++) {
-        pixels[3 * i] = (uint8_t)TIFFGetR(raster[i]);
-        pixels[3 * i + 1] = (uint8_t)TIFFGetG(raster[i]);
-        pixels[3 * i + 2] = (uint8_t)TIFFGetB(raster[i]);
+/* ---- values as they are stored ---- */
+
+/* The types that are read: integers of 8, 16 and 32 bits, floats of 32 and 64 bits. */
+static bool has_readable_values(const layout *l) {
+    bool floats = l->format == SAMPLEFORMAT_IEEEFP,
+         integers = l->format == SAMPLEFORMAT_UINT || l->format == SAMPLEFORMAT_INT;
+    return floats ? l->bits == 32 || l->bits == 64 : integers && (l->bits == 8 || l->bits == 16 || l->bits == 32);
+}
+
+static const char *type_name(const layout *l) {
+    return l->format == SAMPLEFORMAT_IEEEFP ? "floating-point numbers"
+           : l->format == SAMPLEFORMAT_INT  ? "signed integers"
+                                            : "integers";
+}
+
+/* `count` values of a row, `step` values apart; libtiff has converted them to the machine's byte order. */
+static void to_doubles(double *to, const uint8_t *from, size_t count, size_t step, const layout *l) {
+    size_t size = l->bits / 8U;
+    for (size_t i = 0; i < count; i++, from += step * size) {
+        int16_t i16;
+        uint16_t u16;
+        int32_t i32;
+        uint32_t u32;
+        float f32;
+        switch (l->format << 8 | l->bits) {
+        case SAMPLEFORMAT_UINT << 8 | 8: to[i] = *from; break;
+        case SAMPLEFORMAT_INT << 8 | 8: to[i] = (int8_t)*from; break;
+        case SAMPLEFORMAT_UINT << 8 | 16: memcpy(&u16, from, 2), to[i] = u16; break;
+        case SAMPLEFORMAT_INT << 8 | 16: memcpy(&i16, from, 2), to[i] = i16; break;
+        case SAMPLEFORMAT_UINT << 8 | 32: memcpy(&u32, from, 4), to[i] = u32; break;
+        case SAMPLEFORMAT_INT << 8 | 32: memcpy(&i32, from, 4), to[i] = i32; break;
+        case SAMPLEFORMAT_IEEEFP << 8 | 32: memcpy(&f32, from, 4), to[i] = (double)f32; break;
+        default: memcpy(&to[i], from, 8); break;
+        }
+    }
+}
+
+/* Where values go: a row of `count` of them, whose first is at (x, y), of the band-th channel that was asked for. */
+typedef struct sink {
+    icseg_status (*take)(void *user, int band, uint32_t x, uint32_t y, const double *values, uint32_t count,
+                         icseg_error *error);
+    void *user;
+} sink;
+
+/* One block: of all channels, or of one when they are separate. */
+static icseg_status read_block(reader *r, const layout *l, uint32_t x, uint32_t y, uint16_t channel, tmsize_t wanted,
+                               uint8_t *block, icseg_error *error) {
+    tmsize_t got = l->tiled ? TIFFReadEncodedTile(r->tiff, TIFFComputeTile(r->tiff, x, y, 0, channel), block, wanted)
+                            : TIFFReadEncodedStrip(r->tiff, TIFFComputeStrip(r->tiff, y, channel), block, wanted);
+    return got < wanted ? fail(r, error) : ICSEG_OK;
+}
+
+/* Memory of the two buffers: a block, and a row of it. */
+typedef struct buffers {
+    uint8_t *block;
+    double *row;
+    tmsize_t size; /* bytes of the block */
+} buffers;
+
+static icseg_status read_blocks(reader *r, const icseg_header *header, const layout *l, const int *bands, int count,
+                                const buffers *b, sink to, icseg_error *error) {
+    uint32_t width = (uint32_t)header->width, height = (uint32_t)header->height;
+    size_t step = l->separate ? 1 : l->channels, size = l->bits / 8U, stride = l->across * step * size;
+    for (uint32_t y = 0; y < height; y += l->down)
+        for (uint32_t x = 0; x < width; x += l->across) {
+            uint32_t rows = height - y < l->down ? height - y : l->down;
+            uint32_t columns = width - x < l->across ? width - x : l->across;
+            for (int k = 0; k < count; k++) {
+                if (k == 0 || l->separate)
+                    ICSEG_TRY(read_block(r, l, x, y, (uint16_t)(l->separate ? bands[k] : 0),
+                                         l->tiled ? b->size : (tmsize_t)(rows * stride), b->block, error));
+                for (uint32_t i = 0; i < rows; i++) {
+                    to_doubles(b->row, b->block + i * stride + (l->separate ? 0 : (size_t)bands[k] * size), columns,
+                               step, l);
+                    ICSEG_TRY(to.take(to.user, k, x, y + i, b->row, columns, error));
+                }
+            }
+        }
+    return ICSEG_OK;
+}
+
+/* Reads `count` channels, whose indices are `bands`. */
+static icseg_status read_values(reader *r, const icseg_header *header, const layout *l, const int *bands, int count,
+                                sink to, icseg_error *error) {
+    if (!l->across || !l->down) return fail(r, error);
+    ICSEG_TRY(check_blocks(r, header, l, error));
+    buffers b = {.size = l->tiled ? TIFFTileSize(r->tiff) : TIFFStripSize(r->tiff)};
+    uint64_t needed = (uint64_t)l->across * l->down * (l->separate ? 1U : l->channels) * (l->bits / 8U);
+    if (b.size <= 0 || (uint64_t)b.size < needed) return fail(r, error);
+    b.block = icseg_alloc((size_t)b.size);
+    b.row = icseg_alloc_array(l->across, sizeof *b.row);
+    icseg_status status = b.block && b.row ? read_blocks(r, header, l, bands, count, &b, to, error)
+                                           : icseg_fail_memory(error, (size_t)b.size, r->source->name);
+    icseg_free(b.block);
+    icseg_free(b.row);
+    return status;
+}
+
+/* ---- images ---- */
+
+/* Which channels become red, green, blue and, last, alpha. */
+typedef struct choice {
+    int band[4];
+    int count;
+} choice;
+
+static icseg_status choose_bands(const reader *r, const layout *l, choice *out, icseg_error *error) {
+    const icseg_image_values *values = r->source->values;
+    int colours = l->channels - (l->alpha >= 0);
+    if (values && values->bands[0]) {
+        out->count = values->bands[1] ? 3 : 1;
+        for (int i = 0; i < out->count; i++) {
+            out->band[i] = values->bands[i] - 1;
+            if (out->band[i] < 0 || out->band[i] >= l->channels)
+                return icseg_fail_field(error, ICSEG_ERROR_DATA, "bands", ICSEG_REMEDY_SET_FIELD,
+                                        "%s: it has no band %d; its bands are 1 to %d", r->source->name,
+                                        values->bands[i], l->channels);
+        }
+        return ICSEG_OK;
+    }
+    if (colours != 1 && colours != 3)
+        return icseg_fail_field(error, ICSEG_ERROR_DATA, "bands", ICSEG_REMEDY_SET_FIELD,
+                                "%s: a TIFF of %d bands; choose those that are red, green and blue", r->source->name,
+                                l->channels);
+    for (int i = 0, next = 0; i < l->channels; i++)
+        if (i != l->alpha) out->band[next++] = i;
+    out->count = colours;
+    if (l->alpha >= 0) out->band[out->count++] = l->alpha;
+    return ICSEG_OK;
+}
+
+typedef struct canvas {
+    icseg_header *header;
+    uint8_t *pixels;  /* (height, width, 3) */
+    uint8_t *alpha;   /* (height, width); NULL: opaque */
+    bool grey, track; /* track: integers of 16 bits, of which the largest is found */
+    icseg_value_scale colour, opacity;
+} canvas;
+
+static icseg_status take_colours(void *user, int band, uint32_t x, uint32_t y, const double *values, uint32_t count,
+                                 icseg_error *error) {
+    canvas *c = user;
+    (void)error;
+    size_t at = (size_t)y * (size_t)c->header->width + x;
+    if (c->alpha && band == (c->grey ? 1 : 3)) {
+        for (uint32_t i = 0; i < count; i++) c->alpha[at + i] = icseg_scale_value(&c->opacity, values[i]);
+        return ICSEG_OK;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t *pixel = c->pixels + 3 * (at + i), value = icseg_scale_value(&c->colour, values[i]);
+        if (c->track && values[i] > c->header->highest) c->header->highest = (int32_t)values[i];
+        pixel[c->grey ? 0 : band] = value;
+        if (c->grey) pixel[1] = pixel[2] = value;
     }
     return ICSEG_OK;
 }
 
-icseg_status icseg_tiff_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
-                               icseg_error *error) {
+static icseg_status decode_values(reader *r, icseg_header *header, const layout *l, uint8_t *pixels,
+                                  icseg_error *error) {
+    choice bands;
+    ICSEG_TRY(choose_bands(r, l, &bands, error));
+    bool ordinary = l->format == SAMPLEFORMAT_UINT && l->bits <= 16;
+    if (!ordinary && !icseg_has_value_range(r->source))
+        return icseg_fail_field(error, ICSEG_ERROR_DATA, "value_range", ICSEG_REMEDY_SET_FIELD,
+                                "%s: a TIFF of %s (%d bits); choose the values that become black and white",
+                                r->source->name, type_name(l), l->bits);
+    double most = l->bits == 8 ? 255 : 65535;
+    canvas c = {.header = header, .pixels = pixels, .track = ordinary && l->bits == 16};
+    c.colour = icseg_value_scale_of(r->source, 0, most);
+    c.opacity = (icseg_value_scale){
+        0, l->format == SAMPLEFORMAT_IEEEFP ? 255 : 255 / (ldexp(1, l->bits - (l->format == SAMPLEFORMAT_INT)) - 1)};
+    c.grey = bands.count <= 2;
+    size_t count = (size_t)header->width * (size_t)header->height;
+    if (bands.count % 2 == 0 && !(c.alpha = icseg_alloc(count)))
+        return icseg_fail_memory(error, count, r->source->name);
+    icseg_status status = read_values(r, header, l, bands.band, bands.count, (sink){take_colours, &c}, error);
+    if (status == ICSEG_OK && c.alpha && !l->premultiplied)
+        for (size_t i = 0; i < 3 * count; i++) pixels[i] = (uint8_t)((pixels[i] * c.alpha[i / 3] + 127) / 255);
+    icseg_free(c.alpha);
+    return status;
+}
+
+/* libtiff knows palettes, YCbCr, CMYK, Lab and values of a few bits. */
+static icseg_status decode_rgba(reader *r, const icseg_header *header, const layout *l, uint8_t *pixels,
+                                icseg_error *error) {
+    char reason[1024] = "";
+    size_t count = (size_t)header->width * (size_t)header->height;
+    if (!TIFFRGBAImageOK(r->tiff, reason))
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: cannot read this kind of TIFF as an image: %s",
+                          r->source->name, reason);
+    ICSEG_TRY(check_blocks(r, header, l, error));
+    uint32_t *raster = icseg_calloc_array(count, sizeof *raster);
+    if (!raster) return icseg_fail_memory(error, count * sizeof *raster, r->source->name);
+    /* Asking for the stored orientation keeps libtiff from flipping, which it does in only four of the eight cases.
+     * Colours are already multiplied by alpha, which is the same as compositing over black. */
+    icseg_status status = ICSEG_OK;
+    if (!TIFFReadRGBAImageOriented(r->tiff, (uint32_t)header->width, (uint32_t)header->height, raster,
+                                   header->orientation, 1))
+        status = fail(r, error);
+    for (size_t i = 0; status == ICSEG_OK && i < count; i++) {
+        pixels[3 * i] = (uint8_t)TIFFGetR(raster[i]);
+        pixels[3 * i + 1] = (uint8_t)TIFFGetG(raster[i]);
+        pixels[3 * i + 2] = (uint8_t)TIFFGetB(raster[i]);
+    }
+    icseg_free(raster);
+    return status;
+}
+
+/* Whether the values are read as they are stored: grey or RGB of a type or a number of bands that libtiff would not
+ * convert, or would convert without a word about what it leaves out. */
+static bool needs_values(const reader *r, const layout *l) {
+    const icseg_image_values *values = r->source->values;
+    bool chosen = icseg_has_value_range(r->source) || (values && values->bands[0]);
+    if (!has_readable_values(l) || (l->photometric != PHOTOMETRIC_RGB && l->photometric != PHOTOMETRIC_MINISBLACK))
+        return false;
+    int colours = l->channels - (l->alpha >= 0);
+    return chosen || l->bits != 8 || l->format != SAMPLEFORMAT_UINT ||
+           colours != (l->photometric == PHOTOMETRIC_RGB ? 3 : 1);
+}
+
+static icseg_status decode(reader *r, icseg_header *header, uint8_t *pixels, icseg_error *error) {
+    layout l = read_layout(r, header);
+    return needs_values(r, &l) ? decode_values(r, header, &l, pixels, error)
+                               : decode_rgba(r, header, &l, pixels, error);
+}
+
+icseg_status icseg_tiff_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error) {
     reader r;
     ICSEG_TRY(open_reader(&r, source, error));
-    size_t count = (size_t)header->width * (size_t)header->height;
-    uint32_t *raster = icseg_calloc_array(count, sizeof *raster);
-    icseg_status status =
-        raster ? decode(&r, header, raster, pixels, error) : icseg_fail_memory(error, count * 4, source->name);
-    icseg_free(raster);
+    icseg_status status = decode(&r, header, pixels, error);
     close_reader(&r);
     return status;
 }
+
+/* ---- masks ---- */
 
 static void copy_palette(icseg_mask *out, reader *r) {
     uint16_t *red, *green, *blue;
@@ -218,64 +484,50 @@ static void copy_palette(icseg_mask *out, reader *r) {
     }
 }
 
-/* Values of one decoded row of a strip or tile; libtiff has converted 16-bit values to native byte order. */
-static void widen(uint16_t *to, const uint8_t *from, size_t count, int bits) {
-    if (bits == 16)
-        memcpy(to, from, 2 * count);
-    else
-        for (size_t x = 0; x < count; x++) to[x] = from[x];
-}
+typedef struct mask_sink {
+    icseg_mask *mask;
+    const char *name;
+} mask_sink;
 
-static icseg_status read_blocks(icseg_mask *out, reader *r, uint32_t across, uint32_t down, tmsize_t bytes,
-                                uint8_t *block, icseg_error *error) {
-    bool tiled = TIFFIsTiled(r->tiff);
-    uint32_t width = (uint32_t)out->width, height = (uint32_t)out->height;
-    for (uint32_t y = 0; y < height; y += down)
-        for (uint32_t x = 0; x < width; x += across) {
-            uint32_t rows = height - y < down ? height - y : down, columns = width - x < across ? width - x : across;
-            size_t stride = (size_t)across * (size_t)out->bits / 8;
-            tmsize_t expected = tiled ? bytes : (tmsize_t)(rows * stride);
-            tmsize_t got = tiled ? TIFFReadEncodedTile(r->tiff, TIFFComputeTile(r->tiff, x, y, 0, 0), block, bytes)
-                                 : TIFFReadEncodedStrip(r->tiff, TIFFComputeStrip(r->tiff, y, 0), block, expected);
-            if (got < expected) return fail(r, error);
-            for (uint32_t i = 0; i < rows; i++)
-                widen(out->data + (size_t)(y + i) * width + x, block + i * stride, columns, out->bits);
-        }
+static icseg_status take_indices(void *user, int band, uint32_t x, uint32_t y, const double *values, uint32_t count,
+                                 icseg_error *error) {
+    const mask_sink *m = user;
+    uint16_t *row = m->mask->data + (size_t)y * (size_t)m->mask->width + x;
+    (void)band;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!(values[i] >= 0 && values[i] <= 65535 && values[i] == floor(values[i])))
+            return icseg_fail(error, ICSEG_ERROR_DATA,
+                              "%s: value %.9g at x=%u, y=%u is not a class index; label values are whole numbers of "
+                              "0..65535",
+                              m->name, values[i], x + i, y);
+        row[i] = (uint16_t)values[i];
+    }
     return ICSEG_OK;
 }
 
 static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *header, icseg_error *error) {
-    uint16_t channels = 1, bits = 1, photometric = PHOTOMETRIC_MINISBLACK, format = SAMPLEFORMAT_UINT;
-    TIFFGetFieldDefaulted(r->tiff, TIFFTAG_SAMPLESPERPIXEL, &channels);
-    TIFFGetFieldDefaulted(r->tiff, TIFFTAG_BITSPERSAMPLE, &bits);
-    TIFFGetFieldDefaulted(r->tiff, TIFFTAG_SAMPLEFORMAT, &format);
-    TIFFGetField(r->tiff, TIFFTAG_PHOTOMETRIC, &photometric);
-    if (channels != 1) return icseg_mask_fail_colour(r->source, channels == 4 ? "RGBA" : "RGB", error);
-    if ((bits != 8 && bits != 16) || format == SAMPLEFORMAT_IEEEFP)
+    layout l = read_layout(r, header);
+    if (header->pages > 1)
         return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: a TIFF label file with %s of %d bits; class indices must be 8- or 16-bit integers",
-                          r->source->name, format == SAMPLEFORMAT_IEEEFP ? "floats" : "values", bits);
-    out->bits = bits;
-    if (photometric == PHOTOMETRIC_PALETTE) copy_palette(out, r);
-    bool tiled = TIFFIsTiled(r->tiff);
-    uint32_t across = (uint32_t)header->width, down = (uint32_t)header->height;
-    if (tiled) {
-        TIFFGetField(r->tiff, TIFFTAG_TILEWIDTH, &across);
-        TIFFGetField(r->tiff, TIFFTAG_TILELENGTH, &down);
-    } else {
-        TIFFGetFieldDefaulted(r->tiff, TIFFTAG_ROWSPERSTRIP, &down);
-        if (down > (uint32_t)header->height) down = (uint32_t)header->height;
-    }
-    if (!across || !down) return fail(r, error);
-    ICSEG_TRY(check_blocks(r, header, error));
-    tmsize_t bytes = tiled ? TIFFTileSize(r->tiff) : TIFFStripSize(r->tiff);
-    if (bytes <= 0 || (uint64_t)bytes < (uint64_t)across * down * bits / 8) return fail(r, error);
+                          "%s: a TIFF of %d pages where one label map is expected; save each page as a file of its own",
+                          r->source->name, header->pages);
+    if (l.channels == 3 && l.alpha < 0 && l.bits == 8 && l.photometric == PHOTOMETRIC_RGB)
+        return icseg_mask_from_colours(out, r->source, header, icseg_tiff_decode, error);
+    if (l.channels != 1)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: a TIFF of %d bands of %d bits where class indices are expected; save one channel",
+                          r->source->name, l.channels, l.bits);
+    if (!has_readable_values(&l))
+        return icseg_fail(
+            error, ICSEG_ERROR_DATA,
+            "%s: a TIFF label file with %s of %d bits; class indices must be integers of 8, 16 or 32 bits, "
+            "or floating-point numbers that are whole",
+            r->source->name, type_name(&l), l.bits);
+    out->bits = l.bits == 8 ? 8 : 16;
+    if (l.photometric == PHOTOMETRIC_PALETTE) copy_palette(out, r);
     ICSEG_TRY(icseg_mask_allocate(out, header, r->source, error));
-    uint8_t *block = icseg_alloc((size_t)bytes);
-    if (!block) return icseg_fail_memory(error, (size_t)bytes, r->source->name);
-    icseg_status status = read_blocks(out, r, across, down, bytes, block, error);
-    icseg_free(block);
-    return status;
+    mask_sink to = {out, r->source->name};
+    return read_values(r, header, &l, (const int[]){0}, 1, (sink){take_indices, &to}, error);
 }
 
 icseg_status icseg_tiff_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,

@@ -46,8 +46,7 @@ icseg_status icseg_webp_header(icseg_header *out, const icseg_source *source, ic
     return icseg_header_set_size(out, (uint32_t)features.width, (uint32_t)features.height, source, error);
 }
 
-icseg_status icseg_webp_decode(const icseg_source *source, const icseg_header *header, uint8_t *pixels,
-                               icseg_error *error) {
+icseg_status icseg_webp_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error) {
     WebPDecoderConfig config;
     size_t count = (size_t)header->width * (size_t)header->height;
     if (!WebPInitDecoderConfig(&config))

@@ -1,22 +1,108 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Images and label maps in memory: reading, creation, release. */
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/argument.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/struct_size.h"
 #include "image/codec.h"
 
-static icseg_status decode(icseg_image *out, const icseg_source *source, icseg_error *error) {
-    icseg_header header;
-    ICSEG_TRY(icseg_header_read(&header, source, error));
-    icseg_status status = icseg_image_create(out, header.width, header.height, error);
+enum { /* in the first release that has them */
+       FIRST_VALUES_SIZE = sizeof(icseg_image_values),
+       FIRST_INPUT_SIZE = sizeof(icseg_image_input),
+       FIRST_INFO_SIZE = sizeof(icseg_image_info)
+};
+
+/* ---- reading ---- */
+
+static icseg_status decode(icseg_image *out, icseg_header *header, const icseg_source *source, icseg_error *error) {
+    ICSEG_TRY(icseg_header_read(header, source, error));
+    icseg_status status = icseg_image_create(out, header->width, header->height, error);
     if (status != ICSEG_OK) return icseg_fail_prefix(error, "%s", source->name), status;
-    ICSEG_TRY(icseg_decode_image(source, &header, out->data, error));
+    ICSEG_TRY(icseg_decode_image(source, header, out->data, error));
     void *pixels = out->data;
-    status = icseg_orient(&pixels, &out->width, &out->height, 3, header.orientation, error);
+    status = icseg_orient(&pixels, &out->width, &out->height, 3, header->orientation, error);
     out->data = pixels;
     if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", source->name);
+    return status;
+}
+
+static void describe(icseg_image_info *out, const icseg_image *image, const icseg_header *header,
+                     const icseg_source *source) {
+    const char *frames = header->codec == ICSEG_CODEC_TIFF ? "pages" : "frames";
+    *out = (icseg_image_info){.format = icseg_codec_name(header->codec),
+                              .width = image->width,
+                              .height = image->height,
+                              .bits = header->bits};
+    if (header->bits == 16 && header->highest < 65536 / 8 && !icseg_has_value_range(source)) {
+        out->note = ICSEG_IMAGE_NOTE_DARK;
+        snprintf(out->text, sizeof out->text,
+                 "its 16-bit values are at most %d, so the image is nearly black; give a value range, such as 0,%d",
+                 header->highest, header->highest);
+    } else if (header->pages > 1) {
+        out->note = ICSEG_IMAGE_NOTE_PAGE;
+        if (header->codec == ICSEG_CODEC_GIF)
+            snprintf(out->text, sizeof out->text, "it has several frames; the first is used");
+        else
+            snprintf(out->text, sizeof out->text, "it has %d %s; the first is used", header->pages, frames);
+    }
+}
+
+static icseg_status read_values(icseg_image_values *out, const icseg_image_values *from, icseg_error *error) {
+    ICSEG_TRY(icseg_struct_read(out, sizeof *out, from, FIRST_VALUES_SIZE, "icseg_image_values", error));
+    const int32_t *b = out->bands;
+    if (b[0] < 0 || b[1] < 0 || b[2] < 0 || (b[1] && !b[0]) || !b[1] != !b[2])
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "bands", ICSEG_REMEDY_SET_FIELD,
+                                "bands: expected one band, or three: red, green and blue, counted from 1");
+    if (!isfinite(out->value_low) || !isfinite(out->value_high))
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "value_range", ICSEG_REMEDY_SET_FIELD,
+                                "value_range: expected two finite numbers");
+    return ICSEG_OK;
+}
+
+/* `source` has all but its values. */
+static icseg_status load(icseg_image *out, icseg_source *source, const icseg_image_values *values,
+                         icseg_image_info *info, icseg_error *error) {
+    icseg_image_values known = {0};
+    icseg_header header;
+    if (values) {
+        ICSEG_TRY(read_values(&known, values, error));
+        source->values = &known;
+    }
+    icseg_status status = decode(out, &header, source, error);
+    if (status != ICSEG_OK) {
+        icseg_image_close(out);
+        return status;
+    }
+    icseg_image_info facts;
+    describe(&facts, out, &header, source);
+    if (info) icseg_struct_write(info, &facts, sizeof facts, FIRST_INFO_SIZE, "icseg_image_info", NULL);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_image_load(icseg_image *out, const icseg_image_input *input, icseg_image_info *info,
+                              icseg_error *error) {
+    icseg_image_input in;
+    unsigned char *data = NULL;
+    ICSEG_NEED(out);
+    *out = (icseg_image){0};
+    if (info)
+        ICSEG_TRY(
+            icseg_struct_write(info, &(icseg_image_info){0}, sizeof *info, FIRST_INFO_SIZE, "icseg_image_info", error));
+    ICSEG_NEED(input);
+    ICSEG_TRY(icseg_struct_read(&in, sizeof in, input, FIRST_INPUT_SIZE, "icseg_image_input", error));
+    if (!in.data && !in.path)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_image_load: path and data are NULL; give one of them");
+    icseg_source source = {.data = in.data, .size = in.size, .name = in.path ? in.path : "image"};
+    if (!in.data) {
+        ICSEG_TRY(icseg_file_read(in.path, ICSEG_IMAGE_FILE_LIMIT, &data, &source.size, error));
+        source.data = data;
+    }
+    icseg_status status = load(out, &source, in.values, info, error);
+    icseg_free(data);
     return status;
 }
 
@@ -25,22 +111,15 @@ icseg_status icseg_image_read_memory(icseg_image *out, const void *data, size_t 
     ICSEG_NEED(out);
     *out = (icseg_image){0};
     ICSEG_NEED(data);
-    icseg_source source = {.data = data, .size = size, .name = name ? name : "image"};
-    icseg_status status = decode(out, &source, error);
-    if (status != ICSEG_OK) icseg_image_close(out);
-    return status;
+    icseg_image_input input = {ICSEG_IMAGE_INPUT_INIT, .path = name, .data = data, .size = size};
+    return icseg_image_load(out, &input, NULL, error);
 }
 
 icseg_status icseg_image_read(icseg_image *out, const char *path, icseg_error *error) {
-    unsigned char *data;
-    size_t size;
     ICSEG_NEED(out);
     *out = (icseg_image){0};
     ICSEG_NEED(path);
-    ICSEG_TRY(icseg_file_read(path, ICSEG_IMAGE_FILE_LIMIT, &data, &size, error));
-    icseg_status status = icseg_image_read_memory(out, data, size, path, error);
-    icseg_free(data);
-    return status;
+    return icseg_image_load(out, &(icseg_image_input){ICSEG_IMAGE_INPUT_INIT, .path = path}, NULL, error);
 }
 
 icseg_status icseg_image_read_size(int32_t *width, int32_t *height, const char *path, icseg_error *error) {
@@ -60,6 +139,8 @@ icseg_status icseg_image_read_size(int32_t *width, int32_t *height, const char *
     *height = swapped ? header.width : header.height;
     return ICSEG_OK;
 }
+
+/* ---- memory ---- */
 
 static icseg_status check_size(int32_t width, int32_t height, icseg_error *error) {
     if (width >= 1 && height >= 1 && width <= ICSEG_IMAGE_MAX_SIDE && height <= ICSEG_IMAGE_MAX_SIDE &&

@@ -125,6 +125,32 @@ static icseg_status call_icseg_build_info(icseg_error *error) {
 
 /* image.h */
 FILLS(icseg_image_read, icseg_image, data, icseg_image_close, path("image.jpg"))
+static icseg_status call_icseg_image_load(icseg_error *error) {
+    static const struct {
+        const char *data;
+        size_t size;
+    } files[] = {
+        {"P2 2 1 4000 7 4000", 18},
+        {"BM\0\0\0\0\0\0\0\0\x3a\0\0\0\x28\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+         "\x01\0\0\0\0\0\0\0\x01\x02\x03\0\0\0\0\0",
+         62},
+#ifndef ICSEG_NO_GIF
+        {"GIF89a\x01\0\x01\0\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0;", 35},
+#endif
+    };
+    icseg_image_values values = {ICSEG_IMAGE_VALUES_INIT};
+    icseg_image_info info = {ICSEG_IMAGE_INFO_INIT};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        icseg_image out = {.data = BAD};
+        icseg_image_input input = {ICSEG_IMAGE_INPUT_INIT, .data = files[i].data, .size = files[i].size,
+                                   .values = &values};
+        icseg_status status = icseg_image_load(&out, &input, &info, error);
+        assert_true((out.data != NULL) == (status == ICSEG_OK));
+        icseg_image_close(&out);
+        if (status != ICSEG_OK) return status;
+    }
+    return ICSEG_OK;
+}
 static icseg_status call_icseg_image_read_memory(icseg_error *error) {
     void *bytes;
     size_t size;

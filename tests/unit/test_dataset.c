@@ -266,6 +266,7 @@ static void files_that_do_not_match_are_named(void **state) {
     assert_int_equal(check(&o, 1, &l, &s, &error), ICSEG_OK);
     icseg_dataset_summary_close(&s);
 
+    values[0] = 1; /* red; the values of a grey pixel would be an index */
     test_write_png(&f, "annotations/train/p.png", TEST_PNG_RGB, 8, 8, 4, values);
     assert_finds(&o, "annotations/train/p.png", "RGB", "class ind");
     test_write_png(&f, "annotations/train/p.png", TEST_PNG_GREY, 8, 8, 4, values);

@@ -92,20 +92,23 @@ static void tiff_strips_and_tiles_are_read(void **state) {
 
 static void colour_and_lossy_files_are_refused_with_the_remedy(void **state) {
     (void)state;
-    uint8_t rows[16 * 16 * 4] = {0};
+    uint8_t rows[16 * 16 * 4];
+    float halves[16 * 4];
+    for (size_t i = 0; i < sizeof rows; i++) rows[i] = (uint8_t)i;
+    for (size_t i = 0; i < sizeof halves / sizeof *halves; i++) halves[i] = 0.5F;
     test_pixels p[5] = {{.width = 16, .height = 16, .bits = 8, .rows = rows}};
     for (int channels = 1; channels < 5; channels++) p[channels] = p[0], p[channels].channels = channels;
-    test_pixels floats = {.width = 16, .height = 16, .channels = 1, .bits = 32, .rows = rows};
+    test_pixels floats = {.width = 16, .height = 16, .channels = 1, .bits = 32, .rows = halves};
     floats.height = 4;
     const struct {
         test_bytes bytes;
         const char *text;
     } cases[] = {
-        {test_png(&p[3], &(test_png_options){.type = PNG_COLOR_TYPE_RGB, .key = -1}), "a colour image (RGB)"},
-        {test_png(&p[4], &(test_png_options){.type = PNG_COLOR_TYPE_RGB_ALPHA, .key = -1}), "a colour image (RGBA)"},
-        {test_png(&p[2], &(test_png_options){.type = PNG_COLOR_TYPE_GRAY_ALPHA, .key = -1}), "grey with alpha"},
-        {test_tiff(&p[3], &(test_tiff_options){0}), "a colour image (RGB)"},
-        {test_tiff(&floats, &(test_tiff_options){.floats = true}), "floats of 32 bits"},
+        {test_png(&p[3], &(test_png_options){.type = PNG_COLOR_TYPE_RGB, .key = -1}), "a colour image (RGB, the first colour at x=0, y=0)"},
+        {test_png(&p[4], &(test_png_options){.type = PNG_COLOR_TYPE_RGB_ALPHA, .key = -1}), "a colour image (RGBA, the first colour at x=0, y=0)"},
+        {test_png(&p[2], &(test_png_options){.type = PNG_COLOR_TYPE_GRAY_ALPHA, .key = -1}), "transparent pixels (the first at x=0, y=0)"},
+        {test_tiff(&p[3], &(test_tiff_options){0}), "a colour image (RGB, the first colour at x=0, y=0)"},
+        {test_tiff(&floats, &(test_tiff_options){.floats = true}), "value 0.5 at x=0, y=0 is not a class index"},
         {test_jpeg(&p[1], &(test_jpeg_options){.quality = 90}), "a JPEG image where class indices are expected"},
         {test_webp(&p[3]), "a WebP image where class indices are expected"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
