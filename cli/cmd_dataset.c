@@ -361,7 +361,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
 const icseg_command icseg_command_dataset = {
     .name = "dataset",
     .summary = "Checks, shows or imports labelled images",
-    .description = "A data set is a folder with images/SPLIT (JPEG, PNG, WebP or TIFF),\n"
+    .description = "A data set is a folder with images/SPLIT (JPEG, PNG, TIFF and others),\n"
                    "annotations/SPLIT (for each image a PNG or TIFF file of the same stem, grey or\n"
                    "palette, 8 or 16 bits, whose values are class numbers) and classes.txt (one name\n"
                    "per line, in the order of the numbers). ADE20K, COCO-Stuff 10k and ADE20K-Full\n"

@@ -199,7 +199,7 @@ const icseg_command icseg_command_predict = {
     .summary = "Labels the pixels of images",
     .description = "Writes DIR/STEM.png for each image: a label map of the size of the image, whose\n"
                    "values are class numbers, with a palette or, from 256 classes on, as 16-bit\n"
-                   "grey. Images may be JPEG, PNG, WebP or TIFF files of any size, grey or colour;\n"
+                   "grey. Images may be JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, HEIC or AVIF files;\n"
                    "the orientation in their EXIF data is applied.\n"
                    "\n"
                    "By default, images are processed as in the evaluations during training, which\n"

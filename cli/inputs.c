@@ -9,13 +9,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "icseg/file.h"
+#include "icseg/image.h"
 #include "support.h"
 
 static bool is_image_name(const char *name) {
-    static const char *const types[] = {"jpg", "jpeg", "png", "webp", "tif", "tiff"};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcasecmp(path_extension(name), types[i])) return true;
+    for (const char *const *type = icseg_image_extensions(); *type; type++)
+        if (!strcasecmp(path_extension(name), *type)) return true;
     return false;
 }
 
@@ -47,8 +46,7 @@ static icseg_status add_folder(input_list *list, const char *path, icseg_arena *
         TRY(add(list, file, arena, error));
     }
     if (list->count == before)
-        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: the folder does not contain images (jpg, png, webp, tif)",
-                               path);
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: the folder does not contain images", path);
     return ICSEG_OK;
 }
 

@@ -156,9 +156,10 @@ static icseg_status print_version(icseg_error *error) {
     printf("processor%s%s%s%s%s\n", build.avx2 ? " AVX2" : "", build.avx512 ? " AVX-512" : "",
            build.avx512_bf16 ? " AVX512_BF16" : "", build.amx ? " AMX" : "",
            build.avx2 || build.avx512 ? "" : " baseline");
-    bool none = !build.train && !build.tiff && !build.webp && !build.matlab;
-    printf("parts    %s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "", build.tiff ? " tiff" : "",
-           build.webp ? " webp" : "", build.matlab ? " matlab" : "");
+    bool none = !build.train && !build.tiff && !build.webp && !build.gif && !build.heif && !build.matlab;
+    printf("parts    %s%s%s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "", build.tiff ? " tiff" : "",
+           build.webp ? " webp" : "", build.gif ? " gif" : "", build.heif ? " heif" : "",
+           build.matlab ? " matlab" : "");
     return ICSEG_OK;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * JPEG, PNG, WebP and TIFF, as images and as masks. The decoded size is the header's. */
+ * JPEG, PNG, WebP, TIFF, BMP, GIF and PNM, as images and as masks. The size that the header says is that of what is decoded. */
 #include "fuzz.h"
 #include "image/codec.h"
 
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     icseg_error error;
     icseg_header header;
     uint8_t *copy = fuzz_copy(data, size);
-    icseg_source source = {copy, size, "input"};
+    icseg_source source = {copy, size, "input", NULL};
     int orientation = icseg_exif_orientation(copy, size);
     FUZZ_REQUIRE(orientation >= 1 && orientation <= 8);
     if (fuzz_succeeded(icseg_header_read(&header, &source, &error), &error)) {

@@ -109,6 +109,10 @@ typedef struct icseg_image_info {
 /** Initialises an icseg_image_info. */
 #define ICSEG_IMAGE_INFO_INIT ICSEG_INIT(icseg_image_info)
 
+/** The file name extensions of image files, in lower case without a dot: "jpg", "jpeg", "png", ..., NULL. Those of
+ * formats that this build leaves out are in the list too. It lives as long as the program. */
+ICSEG_API const char *const *icseg_image_extensions(void);
+
 /**
  * Reads an image from a file or from memory: JPEG (baseline, progressive, grey, CMYK, YCCK), PNG (all colour types and
  * depths), WebP, TIFF (the first page; integers and floating-point numbers of up to 64 bits), BMP, GIF (the first

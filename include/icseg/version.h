@@ -39,6 +39,8 @@ typedef struct icseg_build {
     bool webp;            /**< WebP images (ICSEG_WEBP). */
     bool matlab;          /**< Labels in MATLAB's .mat files (ICSEG_MATLAB). */
     bool sanitizers;      /**< Built with sanitizers: slow, for tests only. */
+    bool gif;             /**< GIF images (ICSEG_GIF). */
+    bool heif;            /**< HEIC and AVIF images (ICSEG_HEIF). */
 } icseg_build;
 /** Initialises #icseg_build: `icseg_build build = {ICSEG_BUILD_INIT};` */
 #define ICSEG_BUILD_INIT ICSEG_INIT(icseg_build)

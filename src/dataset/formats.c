@@ -7,6 +7,7 @@
 #include "base/argument.h"
 #include "base/text.h"
 #include "dataset/format_list.h"
+#include "image/codec.h"
 
 #define WORD(id, word, description, layout) [ICSEG_DATASET_##id] = word,
 const char *const icseg_dataset_format_words[ICSEG_DATASET_FORMATS + 1] = {ICSEG_DATASET_FORMAT_LIST(WORD)};
@@ -53,9 +54,8 @@ icseg_status icseg_dataset_format_find(icseg_dataset_format *out, const char *na
 
 /* ---- layouts ---- */
 
-const char *const icseg_dataset_image_types[] = {"jpg", "jpeg", "png", "webp", "tif", "tiff", NULL};
 static const char *const jpeg_types[] = {"jpg", "jpeg", NULL};
-static const char *const label_types[] = {"png", "tif", "tiff", NULL};
+static const char *const label_types[] = {"png", "tif", "tiff", "bmp", "gif", "pgm", NULL};
 static const char *const tiff_types[] = {"tif", "tiff", "png", NULL};
 static const char *const mat_types[] = {"mat", NULL};
 
@@ -65,7 +65,7 @@ const icseg_dataset_layout icseg_dataset_layouts[ICSEG_LAYOUTS] = {
                              .image_root = "images",
                              .label_root = "annotations",
                              .label_suffix = "",
-                             .image_types = icseg_dataset_image_types,
+                             .image_types = icseg_image_types,
                              .label_types = label_types},
     [ICSEG_LAYOUT_ADE20K] = {.format = ICSEG_DATASET_ADE20K,
                              .title = "ADE20K SceneParsing 2016",

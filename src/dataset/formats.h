@@ -9,9 +9,6 @@
 /* The names of the formats in the order of the enum, then NULL: for option tables. */
 extern const char *const icseg_dataset_format_words[ICSEG_DATASET_FORMATS + 1];
 
-/* Extensions of images, NULL-terminated. */
-extern const char *const icseg_dataset_image_types[];
-
 /* The kind of file that stores the labels. */
 typedef enum icseg_label_source {
     ICSEG_LABELS_MASK,   /* single-channel PNG or TIFF */

@@ -45,6 +45,9 @@ typedef struct icseg_header {
  * this build leaves out is ICSEG_ERROR_UNSUPPORTED. */
 icseg_status icseg_header_read(icseg_header *out, const icseg_source *source, icseg_error *error);
 
+/* What icseg_image_extensions returns. */
+extern const char *const icseg_image_types[];
+
 /* "JPEG", "PNG", ... */
 const char *icseg_codec_name(icseg_codec codec);
 

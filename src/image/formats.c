@@ -163,6 +163,11 @@ icseg_status icseg_header_read(icseg_header *out, const icseg_source *source, ic
     return f->header(out, source, error);
 }
 
+const char *const icseg_image_types[] = {"jpg", "jpeg", "png", "webp", "tif",  "tiff", "bmp",  "gif",
+                                         "ppm", "pgm",  "pbm", "pnm",  "heic", "heif", "avif", NULL};
+
+const char *const *icseg_image_extensions(void) { return icseg_image_types; }
+
 const char *icseg_codec_name(icseg_codec codec) { return formats[codec].name; }
 
 icseg_status icseg_decode_image(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error) {

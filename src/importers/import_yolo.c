@@ -14,6 +14,7 @@
 #include "dataset/formats.h"
 #include "importers/internal.h"
 #include "dataset/text_lines.h"
+#include "image/codec.h"
 
 enum {
     MAX_TEXT = 64 << 20,
@@ -311,7 +312,7 @@ static icseg_status import_image(const yolo *y, icseg_arena *arena, const split_
 static icseg_status import_folders(const yolo *y, const split_folders *folders, icseg_error *error) {
     char **names;
     size_t count;
-    ICSEG_TRY(icseg_import_list(y->im->arena, folders->images, icseg_dataset_image_types, &names, &count, error));
+    ICSEG_TRY(icseg_import_list(y->im->arena, folders->images, icseg_image_types, &names, &count, error));
     y->im->stage.total += (int64_t)count;
     for (size_t i = 0; i < count; i++) {
         icseg_arena *arena;

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "dataset/formats.h"
 #include "importers/internal.h"
+#include "image/codec.h"
 
 /* Extensions that are tried instead of the given one. */
 static const char *const candidate_types[] = {"jpg",  "jpeg", "png",  "webp", "tif",  "tiff", "JPG",
@@ -31,7 +32,7 @@ static bool is_inside(const char *path) {
 }
 
 static bool is_image(const char *name) {
-    for (const char *const *type = icseg_dataset_image_types; *type; type++)
+    for (const char *const *type = icseg_image_types; *type; type++)
         if (!strcasecmp(icseg_path_extension(name), *type)) return true;
     return false;
 }

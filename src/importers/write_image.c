@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "dataset/formats.h"
 #include "importers/internal.h"
+#include "image/codec.h"
 
 enum { MAX_IMAGE_BYTES = 1 << 30 };
 
@@ -168,9 +169,9 @@ static icseg_status write_labels(icseg_import *im, const entry *e, const char *s
 /* The extension in lower case; "jpg" for an unknown one, as readers examine the content. */
 static const char *choose_extension(const icseg_import_item *item) {
     const char *extension = icseg_path_extension(item->image ? item->image : item->name);
-    const char *const *type = icseg_dataset_image_types;
+    const char *const *type = icseg_image_types;
     while (*type && strcasecmp(*type, extension) != 0) type++;
-    return *type ? *type : icseg_dataset_image_types[0];
+    return *type ? *type : icseg_image_types[0];
 }
 
 static icseg_status write_files(icseg_import *im, const entry *e, icseg_error *error) {

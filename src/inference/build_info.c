@@ -46,6 +46,12 @@ icseg_status icseg_build_info(icseg_build *out, icseg_error *error) {
 #ifndef ICSEG_NO_WEBP
     build.webp = true;
 #endif
+#ifndef ICSEG_NO_GIF
+    build.gif = true;
+#endif
+#ifndef ICSEG_NO_HEIF
+    build.heif = true;
+#endif
 #ifdef ICSEG_NO_CLONES
     build.sanitizers = true;
 #endif

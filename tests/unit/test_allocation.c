@@ -124,6 +124,7 @@ static icseg_status call_icseg_build_info(icseg_error *error) {
 }
 
 /* image.h */
+QUIET(icseg_image_extensions, )
 FILLS(icseg_image_read, icseg_image, data, icseg_image_close, path("image.jpg"))
 static icseg_status call_icseg_image_load(icseg_error *error) {
     static const struct {

@@ -104,9 +104,12 @@ static void colour_and_lossy_files_are_refused_with_the_remedy(void **state) {
         test_bytes bytes;
         const char *text;
     } cases[] = {
-        {test_png(&p[3], &(test_png_options){.type = PNG_COLOR_TYPE_RGB, .key = -1}), "a colour image (RGB, the first colour at x=0, y=0)"},
-        {test_png(&p[4], &(test_png_options){.type = PNG_COLOR_TYPE_RGB_ALPHA, .key = -1}), "a colour image (RGBA, the first colour at x=0, y=0)"},
-        {test_png(&p[2], &(test_png_options){.type = PNG_COLOR_TYPE_GRAY_ALPHA, .key = -1}), "transparent pixels (the first at x=0, y=0)"},
+        {test_png(&p[3], &(test_png_options){.type = PNG_COLOR_TYPE_RGB, .key = -1}),
+         "a colour image (RGB, the first colour at x=0, y=0)"},
+        {test_png(&p[4], &(test_png_options){.type = PNG_COLOR_TYPE_RGB_ALPHA, .key = -1}),
+         "a colour image (RGBA, the first colour at x=0, y=0)"},
+        {test_png(&p[2], &(test_png_options){.type = PNG_COLOR_TYPE_GRAY_ALPHA, .key = -1}),
+         "transparent pixels (the first at x=0, y=0)"},
         {test_tiff(&p[3], &(test_tiff_options){0}), "a colour image (RGB, the first colour at x=0, y=0)"},
         {test_tiff(&floats, &(test_tiff_options){.floats = true}), "value 0.5 at x=0, y=0 is not a class index"},
         {test_jpeg(&p[1], &(test_jpeg_options){.quality = 90}), "a JPEG image where class indices are expected"},
