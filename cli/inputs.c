@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "icseg/file.h"
 #include "icseg/image.h"
 #include "support.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * JPEG, PNG, WebP, TIFF, BMP, GIF and PNM, as images and as masks. The size that the header says is that of what is decoded. */
+ * JPEG, PNG, WebP, TIFF, BMP, GIF and PNM, as images and as masks. The decoded size is the header's. */
 #include "fuzz.h"
 #include "image/codec.h"
 
