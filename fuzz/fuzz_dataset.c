@@ -43,7 +43,7 @@ static void make_files(void) {
 
 static bool is_small(fuzz_part content) {
     icseg_header header;
-    const icseg_source source = {content.data, content.size, "content"};
+    const icseg_source source = {.data = content.data, .size = content.size, .name = "content"};
     return icseg_header_read(&header, &source, NULL) != ICSEG_OK ||
            (int64_t)header.width * header.height <= MOST_PIXELS;
 }
