@@ -308,8 +308,8 @@ static icseg_status pair_files(icseg_dataset *d, const char *origin, const split
     size_t usable = 0;
     for (size_t i = 0; i < images->count; i++) usable += images->files[i].usable;
     if (!usable)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no %s files; subfolders are not searched", origin,
-                          d->layout->format == ICSEG_DATASET_FOLDER ? "image" : "JPEG");
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no images (%s); subfolders are not searched", origin,
+                          d->layout->format == ICSEG_DATASET_FOLDER ? ".jpg, .png, .tif and others" : ".jpg");
     if (usable > UINT32_MAX)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %zu images; at most %u are supported", origin, usable,
                           UINT32_MAX);
