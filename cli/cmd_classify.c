@@ -207,7 +207,10 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
                                         .templates = o->templates.items,
                                         .template_count = o->templates.count};
     TRY(read_classes(j, &options.class_names, &options.class_count, error));
-    if (o->embeddings) TRY(icseg_file_check_writable(o->embeddings, error));
+    if (o->embeddings) {
+        TRY(file_check_safetensors(o->embeddings, error));
+        TRY(icseg_file_check_writable(o->embeddings, error));
+    }
     TRY(inputs_expand(&j->inputs, &o->images, j->context->arena, error));
     TRY(icseg_classifier_open(&j->classifier, &options, &j->context->progress, error));
     j->info = icseg_classifier_describe(j->classifier);

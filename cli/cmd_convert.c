@@ -55,6 +55,7 @@ static icseg_status run(const icseg_command_context *context, const void *option
                                              .vocabulary = o->vocab};
     icseg_class_list *classes = NULL;
     char *summary;
+    TRY(file_check_safetensors(o->out, error));
     TRY(read_text(context, o->tokens, &convert.tokens, error));
     TRY(read_text(context, o->config, &convert.config, error));
     if (o->classes) TRY(icseg_class_list_open(&classes, o->classes, error));

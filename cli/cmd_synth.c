@@ -25,7 +25,8 @@ static const icseg_option rows[] = {
      ICSEG_AT_LEAST(0)},
     {"threads", ICSEG_FIELD_INT(struct options, threads), "number of threads; the scenes do not depend on it",
      .shown = "all cores", ICSEG_BETWEEN(0, 1024)},
-    {"force", ICSEG_FIELD_BOOL(struct options, force), "write into a folder that contains other files"},
+    {"force", ICSEG_FIELD_BOOL(struct options, force),
+     "write into a folder that is not empty; an earlier set of scenes is replaced"},
 };
 
 static void defaults(void *values) {
@@ -60,8 +61,8 @@ const icseg_command icseg_command_synth = {
     .description = "Draws streets, meadows and lakes at various times of day. There are 13 classes,\n"
                    "and every pixel is labelled. OUT_DIR becomes a data set: images/{train,val},\n"
                    "annotations/{train,val} and classes.txt. The same options generate the same\n"
-                   "files. An earlier set in OUT_DIR is replaced. A folder with other contents is\n"
-                   "refused unless --force is given.\n",
+                   "files. A folder that is not empty is refused unless --force is given, which\n"
+                   "replaces an earlier set of scenes and keeps other files.\n",
     .examples = "icseg synth scenes\nicseg synth scenes --images 2500 --size 320x256 --seed 7\n"
                 "icseg synth probe --images 20 --val 20 --size 640x480\n",
     .options = ICSEG_TABLE(rows),

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -128,6 +129,13 @@ icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, si
 }
 
 /* ---- files ---- */
+
+icseg_status file_check_safetensors(const char *path, icseg_error *error) {
+    const char *extension = path_extension(path);
+    if (!extension[0] || !strcasecmp(extension, "safetensors")) return ICSEG_OK;
+    return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                           "%s: the file would contain safetensors; choose a name that ends in .safetensors", path);
+}
 
 icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,
                        icseg_error *error) {

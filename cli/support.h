@@ -41,6 +41,10 @@ icseg_status folder_create(const char *path, icseg_error *error);
  * to files that do not exist, pipes and devices, which cannot be read: leaving them out would go unnoticed. */
 icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, size_t *count, icseg_error *error);
 
+/* ICSEG_ERROR_ARGUMENT if the name of a safetensors file that a command will write has the extension of another format.
+ * Names without an extension are accepted. */
+icseg_status file_check_safetensors(const char *path, icseg_error *error);
+
 /* Reads a text of at most `limit` bytes into the arena and terminates it with a NUL. A NUL in the text is an error. */
 icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,
                        icseg_error *error);

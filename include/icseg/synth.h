@@ -65,7 +65,7 @@ typedef struct icseg_synth_options {
     int32_t height;     /**< in pixels, ICSEG_SYNTH_MIN_SIDE..ICSEG_SYNTH_MAX_SIDE; 0: 192 */
     uint64_t seed;      /**< different seeds give different scenes */
     int32_t threads;    /**< 0: all cores; the files do not depend on it */
-    bool force;         /**< write even into a folder that contains other files, which stay */
+    bool force;         /**< write into a folder that is not empty: replaces an earlier set, keeps other files */
 } icseg_synth_options;
 
 /** Initialises an icseg_synth_options. */
@@ -75,14 +75,14 @@ typedef struct icseg_synth_options {
  * Writes a data set: FOLDER/images/{train,val}/NNNNNN.jpg, FOLDER/annotations/{train,val}/NNNNNN.png (8-bit indexed),
  * classes.txt, and synth.json, which records how the set was made.
  *
- * A folder that contains an earlier generated set is replaced file by file, and files that the earlier run wrote and
- * this one does not are removed. Any other folder that is not empty is refused unless `force` is set; then its files
- * stay, except for those of the same names. Image i of a split depends only on seed, size and i.
+ * A folder that is not empty is refused unless `force` is set. Then an earlier generated set is replaced file by file,
+ * and files that the earlier run wrote and this one does not are removed. Other files stay, except for those of the
+ * same names. Image i of a split depends only on seed, size and i.
  *
  * @param options     required, because of the folder
  * @param progress    NULL: silent; the stage is "generate scenes"
  * @param[out] error  may be NULL
- * @return ICSEG_ERROR_ARGUMENT for options out of range, and for a folder with other content (field "force", remedy
+ * @return ICSEG_ERROR_ARGUMENT for options out of range, and for a folder that is not empty (field "force", remedy
  *         ICSEG_REMEDY_OVERWRITE); ICSEG_ERROR_IO; ICSEG_ERROR_MEMORY; ICSEG_ERROR_CANCELLED.
  */
 ICSEG_API icseg_status icseg_synth_write(const icseg_synth_options *options, const icseg_progress *progress,

@@ -24,7 +24,7 @@ arguments() { # JOB
     calibrate) echo calibrate in/model.safetensors in/data/images/val/000000.jpg --out out/int8.safetensors ;;
     predict) echo predict in/model.safetensors in/data/images/val --out out/maps --overlay --json ;;
     eval) echo eval in/model.safetensors --data in/data --json out/metrics.json ;;
-    synth) echo synth out/scenes --images 2 --val 1 --size 80x64 --seed 5 ;;
+    synth) echo synth out/scenes --images 2 --val 1 --size 80x64 --seed 5 --force ;;
     forward) echo forward in/model.safetensors in/tensors out/outputs ;;
     classify) echo classify in/model.safetensors in/data/images/val --classes-file in/names.txt --embeddings out/embeddings ;;
     show) echo dataset show in/data --split val --out out/sheet.png ;;

@@ -289,7 +289,7 @@ static void training_and_held_out_scenes_differ(void **state) {
     test_dataset_close(&f);
 }
 
-static void an_earlier_data_set_is_replaced_without_leftovers(void **state) {
+static void an_earlier_data_set_is_replaced_with_force_and_without_leftovers(void **state) {
     (void)state;
     test_folder f = test_dataset_open("");
     char folder[128], path[192], mine[192];
@@ -300,6 +300,13 @@ static void an_earlier_data_set_is_replaced_without_leftovers(void **state) {
     assert_int_equal(icseg_file_write(mine, "x", 1, NULL), ICSEG_OK);
     o.train = 2;
     o.val = ICSEG_SYNTH_NO_IMAGES;
+    icseg_error error = {0};
+    assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "already contains a set of generated scenes"));
+    assert_int_equal(error.remedy, ICSEG_REMEDY_OVERWRITE);
+    snprintf(path, sizeof path, "%s/images/val/000000.jpg", folder);
+    assert_true(icseg_file_exists(path));
+    o.force = true;
     assert_int_equal(icseg_synth_write(&o, NULL, NULL), ICSEG_OK);
     static const char *const names[] = {"images/train/000001.jpg", "images/train/000002.jpg",
                                         "annotations/train/000002.png", "images/val/000000.jpg",
@@ -413,6 +420,7 @@ static void progress_can_cancel_the_run(void **state) {
     snprintf(last, sizeof last, "%s/images/val/000001.jpg", folder);
     assert_false(icseg_file_exists(last));
     o.train = 3; /* the incomplete data set is recognised */
+    o.force = true;
     assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_OK);
     test_dataset_close(&f);
 }
@@ -470,7 +478,7 @@ int main(void) {
         cmocka_unit_test(a_data_set_is_the_same_for_any_number_of_threads),
         cmocka_unit_test(the_written_files_open_as_a_data_set_with_the_scenes_labels),
         cmocka_unit_test(training_and_held_out_scenes_differ),
-        cmocka_unit_test(an_earlier_data_set_is_replaced_without_leftovers),
+        cmocka_unit_test(an_earlier_data_set_is_replaced_with_force_and_without_leftovers),
         cmocka_unit_test(a_folder_with_other_content_needs_force),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_an_error_that_names_it),
         cmocka_unit_test(options_out_of_range_are_refused_before_anything_is_written),

@@ -36,8 +36,8 @@ check 'the JSON file contains the size' grep -q '"resize_short": 0' "$work/t.jso
 expect 0 '^evaluation +windows of 48x56, stride 44x50; short side resized to 50 pixels$' \
     icseg info "$work/run/checkpoint.safetensors"
 refuse 2 '--stride 20x57: larger than --crop 48x56' trained --stride 20x57
-expect 0 '000000.png' icseg calibrate "$work/run/checkpoint.safetensors" "$tiny_data/images/val" --out "$work/000000.png"
-expect 0 '^evaluation +windows of 48x56' icseg info "$work/000000.png"
+expect 0 'calibrated.safetensors' icseg calibrate "$work/run/checkpoint.safetensors" "$tiny_data/images/val" --out "$work/calibrated.safetensors"
+expect 0 '^evaluation +windows of 48x56' icseg info "$work/calibrated.safetensors"
 
 refuse 2 '--data is missing' icseg eval "$tiny"
 refuse 2 '--mode: "slied" is not accepted; .*slide' ev --mode slied

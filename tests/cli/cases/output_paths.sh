@@ -28,6 +28,16 @@ outputs on_read_only "$work/read-only"
 outputs on_device "$work/device"
 outputs in_nothing "$work/gone/file"
 
+# Safetensors are not written under the name of another format.
+for name in m.onnx m.pt m.safetensors.png; do
+    for command in 'calibrate gone.safetensors gone.jpg --out' 'forward gone.safetensors gone' 'convert gone.pt' \
+        "classify gone.pt gone.jpg --classes a,b --embeddings"; do
+        # shellcheck disable=SC2086
+        refuse 2 "$work/$name: the file would contain safetensors; choose a name that ends in .safetensors$" \
+            icseg $command "$work/$name"
+    done
+done
+
 photo=$tiny_data/images/val/000000.jpg
 mkdir -p "$work/maps/000000.json"
 refuse 1 "$work/maps/000000.json: $folder" icseg predict gone.safetensors "$photo" --out "$work/maps" --json

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg synth: writes a data set, replaces its own folders, refuses other folders and sizes that make no sense.
+# icseg synth: writes a data set, replaces an earlier one only with --force, refuses other folders and sizes that make no sense.
 expect 0 '^Usage: icseg synth OUT_DIR' icseg synth --help
 expect 0 '6 training and 2 held-out scenes of 96x64' icseg synth "$work/a" --images 8 --size 96x64
 check 'four to one by default' bash -c "[ \$(ls '$work/a/images/train' | wc -l) = 6 ] && [ \$(ls '$work/a/annotations/val' | wc -l) = 2 ]"
 check 'thirteen classes' bash -c "[ \$(wc -l <'$work/a/classes.txt') = 13 ]"
 expect 0 '' icseg synth "$work/b" --images 8 --size 96x64 --threads 1
 check 'the same files with any number of threads' diff -r "$work/a" "$work/b"
-expect 0 '' icseg synth "$work/b" --images 8 --size 96x64 --seed 1
+refuse 2 'b: the folder already contains a set of generated scenes; use another folder or write into this one with --force$' \
+    icseg synth "$work/b" --images 8 --size 96x64 --seed 1
+check 'nothing was replaced' diff -r "$work/a" "$work/b"
+expect 0 '' icseg synth "$work/b" --images 8 --size 96x64 --seed 1 --force
 check 'other files with another seed' bash -c "! cmp -s '$work/a/images/train/000000.jpg' '$work/b/images/train/000000.jpg'"
-expect 0 '2 training and 0 held-out' icseg synth "$work/b" --images 2 --val 0 --size 96x64
+expect 0 '2 training and 0 held-out' icseg synth "$work/b" --images 2 --val 0 --size 96x64 --force
 check 'no leftovers of the larger set' bash -c "[ \$(find '$work/b/images' -type f | wc -l) = 2 ]"
 expect 0 '^train: 2 images' icseg dataset check "$work/b"
 mkdir -p "$work/other" && echo text >"$work/other/notes.txt"
-refuse 2 'other: the folder is not empty .*; use another folder or write into this one with --force$' icseg synth "$work/other" --images 2 --size 96x64
+refuse 2 'other: the folder is not empty; use another folder or write into this one with --force$' icseg synth "$work/other" --images 2 --size 96x64
 expect 0 '' icseg synth "$work/other" --images 2 --size 96x64 --force
 check 'the other files are kept' grep -q text "$work/other/notes.txt"
 refuse 1 'notes.txt: cannot' icseg synth "$work/other/notes.txt" --images 2
