@@ -42,8 +42,9 @@ const char *fuzz_path(const char *name) {
 
 const char *fuzz_put(const char *name, const void *data, size_t size) {
     const char *path = fuzz_path(name);
-    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    FUZZ_REQUIRE(file >= 0 && write(file, data, size) == (ssize_t)size && close(file) == 0);
+    int file = open(path, O_WRONLY | O_CREAT, 0666);
+    FUZZ_REQUIRE(file >= 0 && write(file, data, size) == (ssize_t)size);
+    FUZZ_REQUIRE(ftruncate(file, (off_t)size) == 0 && close(file) == 0); /* O_TRUNC would free the memory each time */
     return path;
 }
 
@@ -103,6 +104,12 @@ size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t max
         if (!cut) return count;
         data = cut + sizeof mark;
     }
+}
+
+unsigned fuzz_select(const uint8_t *data, size_t size, unsigned count) {
+    unsigned sum = (unsigned)size;
+    for (size_t i = 0; i < size; i++) sum += data[i];
+    return sum % count;
 }
 
 unsigned fuzz_choice(fuzz_part part, size_t at) { return at < part.size ? part.data[at] : 0; }

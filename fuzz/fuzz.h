@@ -45,6 +45,9 @@ typedef struct fuzz_part {
 size_t fuzz_split(const uint8_t *data, size_t size, fuzz_part *parts, size_t max_parts);
 /* Writes the part to a file of that name. If the part is empty, the file does not exist. */
 const char *fuzz_put_part(const char *name, fuzz_part part);
+/* A number below `count` that depends on all bytes of the input. A target whose checks take much longer than the reader
+ * lets it choose which ones to make. */
+unsigned fuzz_select(const uint8_t *data, size_t size, unsigned count);
 /* Byte `at` of a part whose bits choose options; 0 beyond its end. */
 unsigned fuzz_choice(fuzz_part part, size_t at);
 

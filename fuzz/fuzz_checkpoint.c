@@ -15,11 +15,11 @@ static const char *const keys[KEYS] = {"icpc.config", "icpc.classes", "icpc.toke
 /* A string of JSON. */
 static void append_quoted(icseg_string *s, const char *text) {
     icseg_string_append(s, "\"", 1);
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == '"' || *text == '\\')
-            icseg_string_printf(s, "\\u%04x", (unsigned char)*text);
-        else
-            icseg_string_append(s, text, 1);
+    for (size_t plain; *text; text += plain) {
+        for (plain = 0; (unsigned char)text[plain] >= 0x20 && text[plain] != '"' && text[plain] != '\\';) plain++;
+        icseg_string_append(s, text, plain);
+        if (text[plain]) icseg_string_printf(s, "\\u%04x", (unsigned char)text[plain++]);
+    }
     icseg_string_append(s, "\"", 1);
 }
 

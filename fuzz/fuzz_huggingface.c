@@ -25,7 +25,7 @@ static void put_weights(const char *name, fuzz_part header) {
     size_t zeros = header.data == (const uint8_t *)clip ? 60 : VALUES;
     icseg_string_append(&s, (const char *)&length, HEADER_SIZE);
     icseg_string_append(&s, (const char *)header.data, header.size);
-    for (size_t i = 0; i < zeros; i++) icseg_string_append(&s, "", 1);
+    icseg_string_append(&s, (const char[VALUES]){0}, zeros);
     FUZZ_REQUIRE(!s.failed);
     fuzz_put(name, s.data, s.size);
     icseg_string_close(&s);
@@ -60,9 +60,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     icseg_weights *weights;
     icseg_error error;
     fuzz_part parts[4];
-    char folder[128];
+    static char folder[128];
     fuzz_split(data, size, parts, 4);
-    snprintf(folder, sizeof folder, "%s", fuzz_folder("hf"));
+    if (!*folder) snprintf(folder, sizeof folder, "%s", fuzz_folder("hf"));
     fuzz_put_part("hf/model.safetensors.index.json", parts[0]);
     fuzz_put_part("hf/config.json", parts[1]);
     fuzz_put_part("hf/open_clip_config.json", parts[2]);

@@ -52,6 +52,12 @@ static void copy_clean(char *to, size_t size, const char *text) {
     const unsigned char *from = (const unsigned char *)text;
     size_t left = strlen(text), used = 0;
     while (left) {
+        if (*from >= 0x20 && *from < 0x7f) { /* nearly all text */
+            if (used + 1 >= size) break;
+            to[used++] = (char)*from++;
+            left--;
+            continue;
+        }
         utf8proc_int32_t code;
         utf8proc_ssize_t taken = utf8proc_iterate(from, (utf8proc_ssize_t)left, &code);
         const char *shown = (const char *)from;
