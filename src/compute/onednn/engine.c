@@ -65,7 +65,7 @@ fail:
 }
 
 icseg_status icseg_onednn_reorder(dnnl_primitive_t *out, icseg_onednn_layout_view from, icseg_onednn_layout_view to,
-                                  icseg_onednn_layout *scratchpad, icseg_error *error) {
+                                  icseg_error *error) {
     icseg_status status = ICSEG_OK;
     const char *what = "preparing a change of layout";
     dnnl_engine_t cpu;
@@ -75,9 +75,6 @@ icseg_status icseg_onednn_reorder(dnnl_primitive_t *out, icseg_onednn_layout_vie
     ICSEG_TRY(icseg_onednn_engine(&cpu, error));
     ICSEG_TRY(icseg_onednn_attributes(&attributes, (icseg_primitive_options){0}, error));
     ICSEG_ONEDNN_TRY_GOTO(dnnl_reorder_primitive_desc_create(&descriptor, from, cpu, to, cpu, attributes), what);
-    ICSEG_ONEDNN_TRY_GOTO(
-        icseg_onednn_layout_copy(scratchpad, dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0)),
-        what);
     ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_create(out, descriptor), what);
 fail:
     if (descriptor) dnnl_primitive_desc_destroy(descriptor);

@@ -8,16 +8,23 @@
 
 enum { OPERAND_A, OPERAND_B, OPERAND_BIAS, OPERAND_OUT, OPERANDS };
 
+/* One operand of a primitive, and where its layout is found: the primitive's descriptor knows all layouts. */
+typedef struct icseg_onednn_operand {
+    int arg;                        /* DNNL_ARG_..; 0: not used */
+    dnnl_query_t query;             /* the kind of its descriptor in the primitive */
+    int index;                      /* among the descriptors of that kind (the bias is weights 1) */
+    icseg_onednn_layout_view plain; /* our layout, if the primitive chooses its own; valid while the primitive opens */
+} icseg_onednn_operand;
+
+/* Nothing in it changes after it was opened. At most one operand has a layout of oneDNN's choice: its second operand,
+ * which is then packed, or its result, which is then computed in scratch memory and copied. */
 typedef struct icseg_onednn_primitive {
     icseg_primitive base;
     dnnl_primitive_t primitive;
+    dnnl_primitive_t unstage; /* copies the result to our layout; NULL if it is computed in place */
     dnnl_stream_t stream;
-    int arg[OPERANDS]; /* DNNL_ARG_..; 0 for an operand that is not used */
-    dnnl_memory_t memory[OPERANDS], scratchpad;
-    icseg_onednn_layout plain_b, packed_b; /* if b is packed */
-    bool stages; /* oneDNN computes the result in its own layout; it is then copied to ours: */
-    dnnl_primitive_t unstage;
-    dnnl_memory_t staged, unstage_scratchpad;
+    icseg_onednn_operand operand[OPERANDS];
+    icseg_onednn_layout plain; /* our layout of that operand, if there is one */
     size_t staged_offset, unstage_offset;
 } icseg_onednn_primitive;
 
@@ -45,19 +52,11 @@ icseg_status icseg_onednn_fail(icseg_error *error, dnnl_status_t status, const c
 /* Attributes: a scratchpad provided by the caller, accumulation and activation. */
 icseg_status icseg_onednn_attributes(dnnl_primitive_attr_t *out, icseg_primitive_options options, icseg_error *error);
 
-/* A reorder between two layouts. The caller provides its scratchpad and closes the scratchpad's layout, even after a
- * failure. */
+/* A reorder between two layouts; the caller provides its scratchpad. */
 icseg_status icseg_onednn_reorder(dnnl_primitive_t *out, icseg_onednn_layout_view from, icseg_onednn_layout_view to,
-                                  icseg_onednn_layout *scratchpad, icseg_error *error);
+                                  icseg_error *error);
 
-typedef struct icseg_onednn_operand {
-    int arg;                        /* DNNL_ARG_.. */
-    dnnl_query_t query;             /* the kind of its descriptor in the primitive */
-    int index;                      /* among the descriptors of that kind (the bias is weights 1) */
-    icseg_onednn_layout_view plain; /* our layout, if the primitive chooses its own */
-} icseg_onednn_operand;
-
-/* Creates the primitive and its memory objects from a descriptor, which is released in any case. */
+/* Creates the primitive from a descriptor, which is released in any case. */
 icseg_status icseg_onednn_primitive_open(icseg_primitive **out, dnnl_primitive_desc_t descriptor,
                                          const icseg_onednn_operand operands[OPERANDS], icseg_error *error);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A oneDNN primitive with its memory objects: opening, running, packing its weights, closing. */
+ * A oneDNN primitive: opening, running, packing its weights, closing. oneDNN's memory objects, a tensor's layout with a
+ * pointer, are made for each run: they cost less than a microsecond, and a kilobyte each if they were kept. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/memory.h"
 #include "compute/onednn/internal.h"
@@ -10,59 +10,50 @@ enum { ALIGNMENT = 64 };
 
 static size_t aligned(size_t bytes) { return (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT; }
 
-static dnnl_status_t empty_memory(dnnl_memory_t *out, icseg_onednn_layout_view layout, dnnl_engine_t engine) {
-    return dnnl_memory_create(out, layout, engine, DNNL_MEMORY_NONE);
+/* Layouts are valid as long as the primitive. */
+static icseg_onednn_layout_view layout_of(dnnl_primitive_t primitive, dnnl_query_t query, int index) {
+    const_dnnl_primitive_desc_t descriptor = NULL;
+    dnnl_primitive_get_primitive_desc(primitive, &descriptor);
+    return dnnl_primitive_desc_query_md(descriptor, query, index);
 }
+
+static icseg_onednn_layout_view scratchpad_of(dnnl_primitive_t primitive) {
+    return layout_of(primitive, dnnl_query_scratchpad_md, 0);
+}
+
+static icseg_onednn_layout_view operand_layout(const icseg_onednn_primitive *p, int i) {
+    return layout_of(p->primitive, p->operand[i].query, p->operand[i].index);
+}
+
+/* -- opening */
 
 /* A result in oneDNN's own layout is computed in scratch memory and then copied to `out`. */
-static icseg_status open_staging(icseg_onednn_primitive *p, icseg_onednn_layout_view own,
-                                 icseg_onednn_layout_view plain, dnnl_engine_t engine, icseg_error *error) {
-    icseg_status status = ICSEG_OK;
-    icseg_onednn_layout scratchpad = {0};
-    ICSEG_TRY_GOTO(icseg_onednn_reorder(&p->unstage, own, plain, &scratchpad, error));
-    p->stages = true;
+static icseg_status open_staging(icseg_onednn_primitive *p, icseg_onednn_layout_view own, icseg_error *error) {
+    ICSEG_TRY(icseg_onednn_reorder(&p->unstage, own, icseg_onednn_layout_of(&p->plain), error));
     p->staged_offset = p->base.scratch;
     p->unstage_offset = p->staged_offset + aligned(dnnl_memory_desc_get_size(own));
-    p->base.scratch = p->unstage_offset + aligned(dnnl_memory_desc_get_size(icseg_onednn_layout_of(&scratchpad)));
-    ICSEG_ONEDNN_TRY_GOTO(empty_memory(&p->staged, own, engine), "describing a tensor");
-    ICSEG_ONEDNN_TRY_GOTO(empty_memory(&p->unstage_scratchpad, icseg_onednn_layout_of(&scratchpad), engine),
-                          "describing a tensor");
-fail:
-    icseg_onednn_layout_close(&scratchpad);
-    return status;
+    p->base.scratch = p->unstage_offset + aligned(dnnl_memory_desc_get_size(scratchpad_of(p->unstage)));
+    return ICSEG_OK;
 }
 
-static icseg_status open_operand(icseg_onednn_primitive *p, int i, dnnl_primitive_desc_t descriptor,
-                                 icseg_onednn_operand spec, dnnl_engine_t engine, icseg_error *error) {
+static icseg_status open_operand(icseg_onednn_primitive *p, int i, icseg_error *error) {
     icseg_status status = ICSEG_OK;
-    icseg_onednn_layout_view own = dnnl_primitive_desc_query_md(descriptor, spec.query, spec.index);
-    bool differs = spec.plain && !dnnl_memory_desc_equal(own, spec.plain);
-    p->arg[i] = spec.arg;
-    if (differs && i == OPERAND_B) {
-        p->base.packed_size = dnnl_memory_desc_get_size(own);
-        ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_layout_copy(&p->plain_b, spec.plain), "describing a tensor");
-        ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_layout_copy(&p->packed_b, own), "describing a tensor");
-    }
-    if (differs && i == OPERAND_OUT) {
-        ICSEG_TRY(open_staging(p, own, spec.plain, engine, error));
-        own = spec.plain;
-    }
-    ICSEG_ONEDNN_TRY_GOTO(empty_memory(&p->memory[i], own, engine), "describing a tensor");
+    icseg_onednn_layout_view own = operand_layout(p, i), plain = p->operand[i].plain;
+    p->operand[i].plain = NULL;
+    if (!plain || dnnl_memory_desc_equal(own, plain)) return ICSEG_OK;
+    ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_layout_copy(&p->plain, plain), "describing a tensor");
+    if (i == OPERAND_OUT) return open_staging(p, own, error);
+    p->base.packed_size = dnnl_memory_desc_get_size(own);
 fail:
     return status;
 }
 
 void icseg_onednn_close(icseg_primitive *primitive) {
     icseg_onednn_primitive *p = (icseg_onednn_primitive *)primitive;
-    dnnl_memory_t memory[] = {p->memory[0], p->memory[1],  p->memory[2],         p->memory[3],
-                              p->staged,    p->scratchpad, p->unstage_scratchpad};
     if (p->primitive) dnnl_primitive_destroy(p->primitive);
     if (p->unstage) dnnl_primitive_destroy(p->unstage);
-    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
-        if (memory[i]) dnnl_memory_destroy(memory[i]);
     if (p->stream) dnnl_stream_destroy(p->stream);
-    icseg_onednn_layout_close(&p->plain_b);
-    icseg_onednn_layout_close(&p->packed_b);
+    icseg_onednn_layout_close(&p->plain);
     icseg_free(p);
 }
 
@@ -78,15 +69,15 @@ icseg_status icseg_onednn_primitive_open(icseg_primitive **out, dnnl_primitive_d
         goto fail;
     }
     ICSEG_TRY_GOTO(icseg_onednn_engine(&engine, error));
-    icseg_onednn_layout_view scratchpad = dnnl_primitive_desc_query_md(descriptor, dnnl_query_scratchpad_md, 0);
-    p->base.scratch = aligned(dnnl_memory_desc_get_size(scratchpad));
-    for (int i = 0; i < OPERANDS; i++)
-        if (operands[i].arg) ICSEG_TRY_GOTO(open_operand(p, i, descriptor, operands[i], engine, error));
-    dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, (void *)&name);
-    snprintf(p->base.implementation, sizeof p->base.implementation, "%s", name);
-    ICSEG_ONEDNN_TRY_GOTO(empty_memory(&p->scratchpad, scratchpad, engine), "describing a tensor");
     ICSEG_ONEDNN_TRY_GOTO(dnnl_stream_create(&p->stream, engine, dnnl_stream_default_flags), "opening a stream");
     ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_create(&p->primitive, descriptor), "creating a primitive");
+    dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, (void *)&name);
+    snprintf(p->base.implementation, sizeof p->base.implementation, "%s", name);
+    p->base.scratch = aligned(dnnl_memory_desc_get_size(scratchpad_of(p->primitive)));
+    for (int i = 0; i < OPERANDS; i++) {
+        p->operand[i] = operands[i];
+        if (operands[i].arg) ICSEG_TRY_GOTO(open_operand(p, i, error));
+    }
 fail:
     dnnl_primitive_desc_destroy(descriptor);
     if (status == ICSEG_OK)
@@ -96,32 +87,66 @@ fail:
     return status;
 }
 
+/* -- running */
+
+/* The tensors of one call of oneDNN. */
+typedef struct tensor_list {
+    dnnl_exec_arg_t arg[OPERANDS + 1];
+    int count;
+} tensor_list;
+
+static void close_tensors(tensor_list *list) {
+    for (int i = 0; i < list->count; i++) dnnl_memory_destroy(list->arg[i].memory);
+    list->count = 0;
+}
+
+static dnnl_status_t add_tensor(tensor_list *list, int arg, icseg_onednn_layout_view layout, void *data) {
+    dnnl_engine_t engine;
+    if (icseg_onednn_engine(&engine, NULL) != ICSEG_OK) return dnnl_runtime_error;
+    list->arg[list->count].arg = arg;
+    dnnl_status_t status = dnnl_memory_create(&list->arg[list->count].memory, layout, engine, data);
+    if (status == dnnl_success) list->count++;
+    return status;
+}
+
+static dnnl_status_t execute(dnnl_primitive_t primitive, dnnl_stream_t stream, const tensor_list *list) {
+    dnnl_status_t status = dnnl_primitive_execute(primitive, stream, list->count, list->arg);
+    return status == dnnl_success ? dnnl_stream_wait(stream) : status;
+}
+
+/* Copies a tensor from one layout to another. */
+static icseg_status reorder(dnnl_primitive_t primitive, dnnl_stream_t stream, const void *from, void *to, void *scratch,
+                            const char *what, icseg_error *error) {
+    icseg_status status = ICSEG_OK;
+    tensor_list list = {.count = 0};
+    icseg_onednn_layout_view source = layout_of(primitive, dnnl_query_src_md, 0),
+                             target = layout_of(primitive, dnnl_query_dst_md, 0);
+    ICSEG_ONEDNN_TRY_GOTO(add_tensor(&list, DNNL_ARG_FROM, source, (void *)from), what);
+    ICSEG_ONEDNN_TRY_GOTO(add_tensor(&list, DNNL_ARG_TO, target, to), what);
+    ICSEG_ONEDNN_TRY_GOTO(add_tensor(&list, DNNL_ARG_SCRATCHPAD, scratchpad_of(primitive), scratch), what);
+    ICSEG_ONEDNN_TRY_GOTO(execute(primitive, stream, &list), what);
+fail:
+    close_tensors(&list);
+    return status;
+}
+
 icseg_status icseg_onednn_run(icseg_primitive *primitive, icseg_operands operands, void *scratch, icseg_error *error) {
-    icseg_onednn_primitive *p = (icseg_onednn_primitive *)primitive;
+    const icseg_onednn_primitive *p = (const icseg_onednn_primitive *)primitive;
     icseg_status status = ICSEG_OK;
     const char *what = "running a primitive";
     char *memory = scratch;
-    void *data[OPERANDS] = {(void *)operands.a, (void *)operands.b, (void *)operands.bias, operands.out};
-    dnnl_exec_arg_t args[OPERANDS + 1] = {{DNNL_ARG_SCRATCHPAD, p->scratchpad}};
-    int count = 1;
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->scratchpad, memory), what);
-    for (int i = 0; i < OPERANDS; i++) {
-        if (!p->arg[i]) continue;
-        ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->memory[i], data[i]), what);
-        bool staged = p->stages && i == OPERAND_OUT;
-        if (staged) ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->staged, memory + p->staged_offset), what);
-        args[count++] = (dnnl_exec_arg_t){p->arg[i], staged ? p->staged : p->memory[i]};
-    }
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_execute(p->primitive, p->stream, count, args), what);
-    if (p->stages) {
-        dnnl_exec_arg_t copy[] = {{DNNL_ARG_FROM, p->staged},
-                                  {DNNL_ARG_TO, p->memory[OPERAND_OUT]},
-                                  {DNNL_ARG_SCRATCHPAD, p->unstage_scratchpad}};
-        ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_set_data_handle(p->unstage_scratchpad, memory + p->unstage_offset), what);
-        ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_execute(p->unstage, p->stream, 3, copy), what);
-    }
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_stream_wait(p->stream), what);
+    void *result = p->unstage ? memory + p->staged_offset : operands.out;
+    void *data[OPERANDS] = {(void *)operands.a, (void *)operands.b, (void *)operands.bias, result};
+    tensor_list list = {.count = 0};
+    ICSEG_ONEDNN_TRY_GOTO(add_tensor(&list, DNNL_ARG_SCRATCHPAD, scratchpad_of(p->primitive), memory), what);
+    for (int i = 0; i < OPERANDS; i++)
+        if (p->operand[i].arg)
+            ICSEG_ONEDNN_TRY_GOTO(add_tensor(&list, p->operand[i].arg, operand_layout(p, i), data[i]), what);
+    ICSEG_ONEDNN_TRY_GOTO(execute(p->primitive, p->stream, &list), what);
+    if (p->unstage)
+        status = reorder(p->unstage, p->stream, result, operands.out, memory + p->unstage_offset, what, error);
 fail:
+    close_tensors(&list);
     return status;
 }
 
@@ -131,33 +156,15 @@ icseg_status icseg_onednn_pack(const icseg_primitive *primitive, const float *pl
     const icseg_onednn_primitive *p = (const icseg_onednn_primitive *)primitive;
     icseg_status status = ICSEG_OK;
     const char *what = "packing weights";
-    dnnl_engine_t engine;
-    icseg_onednn_layout scratchpad = {0};
-    icseg_onednn_layout_view plain_b = icseg_onednn_layout_of(&p->plain_b),
-                             packed_b = icseg_onednn_layout_of(&p->packed_b);
-    dnnl_primitive_t reorder = NULL;
-    dnnl_memory_t memory[3] = {NULL, NULL, NULL};
+    dnnl_primitive_t pack = NULL;
     void *scratch = NULL;
-    ICSEG_TRY(icseg_onednn_engine(&engine, error));
-    ICSEG_TRY_GOTO(icseg_onednn_reorder(&reorder, plain_b, packed_b, &scratchpad, error));
-    size_t bytes = dnnl_memory_desc_get_size(icseg_onednn_layout_of(&scratchpad));
+    ICSEG_TRY(icseg_onednn_reorder(&pack, icseg_onednn_layout_of(&p->plain), operand_layout(p, OPERAND_B), error));
+    size_t bytes = dnnl_memory_desc_get_size(scratchpad_of(pack));
     scratch = icseg_alloc(bytes);
-    if (!scratch) {
-        status = icseg_fail_memory(error, bytes, what);
-        goto fail;
-    }
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_create(&memory[0], plain_b, engine, (void *)plain), what);
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_create(&memory[1], packed_b, engine, packed), what);
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_memory_create(&memory[2], icseg_onednn_layout_of(&scratchpad), engine, scratch), what);
-    dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, memory[0]}, {DNNL_ARG_TO, memory[1]}, {DNNL_ARG_SCRATCHPAD, memory[2]}};
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_execute(reorder, p->stream, 3, args), what);
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_stream_wait(p->stream), what);
-fail:
-    for (int i = 0; i < 3; i++)
-        if (memory[i]) dnnl_memory_destroy(memory[i]);
-    if (reorder) dnnl_primitive_destroy(reorder);
-    icseg_onednn_layout_close(&scratchpad);
+    status =
+        scratch ? reorder(pack, p->stream, plain, packed, scratch, what, error) : icseg_fail_memory(error, bytes, what);
     icseg_free(scratch);
+    dnnl_primitive_destroy(pack);
     return status;
 }
 
@@ -178,19 +185,16 @@ void *icseg_onednn_packed_layout_open(const icseg_primitive *primitive) {
     const icseg_onednn_primitive *p = (const icseg_onednn_primitive *)primitive;
     packed_layout *l = icseg_calloc_array(1, sizeof *l);
     if (!l) return NULL;
-    if (icseg_onednn_layout_copy(&l->plain, icseg_onednn_layout_of(&p->plain_b)) == dnnl_success &&
-        icseg_onednn_layout_copy(&l->packed, icseg_onednn_layout_of(&p->packed_b)) == dnnl_success)
+    if (icseg_onednn_layout_copy(&l->plain, icseg_onednn_layout_of(&p->plain)) == dnnl_success &&
+        icseg_onednn_layout_copy(&l->packed, operand_layout(p, OPERAND_B)) == dnnl_success)
         return l;
     icseg_onednn_packed_layout_close(l);
     return NULL;
 }
 
-static bool same(const icseg_onednn_layout *a, const icseg_onednn_layout *b) {
-    return dnnl_memory_desc_equal(icseg_onednn_layout_of(a), icseg_onednn_layout_of(b));
-}
-
 bool icseg_onednn_packed_layout_fits(const void *layout, const icseg_primitive *primitive) {
     const packed_layout *l = layout;
     const icseg_onednn_primitive *p = (const icseg_onednn_primitive *)primitive;
-    return same(&l->packed, &p->packed_b) && same(&l->plain, &p->plain_b);
+    return dnnl_memory_desc_equal(icseg_onednn_layout_of(&l->packed), operand_layout(p, OPERAND_B)) &&
+           dnnl_memory_desc_equal(icseg_onednn_layout_of(&l->plain), icseg_onednn_layout_of(&p->plain));
 }
