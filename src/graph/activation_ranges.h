@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Activation ranges: the magnitude of the inputs of layers, from which INT8 derives its scales. A layer is a
- * convolution or linear map; the name of its weights in the checkpoint identifies it, however the graph is rewritten. A
- * calibration records the ranges while a network runs in f32 on some images. */
+ * convolution or linear layer; the name of its weights in the checkpoint identifies it, however the graph is rewritten.
+ * A calibration records the ranges while a network runs in f32 on some images. */
 #ifndef ICSEG_GRAPH_ACTIVATION_RANGES_H
 #define ICSEG_GRAPH_ACTIVATION_RANGES_H
 

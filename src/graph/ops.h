@@ -25,7 +25,7 @@ icseg_value icseg_similarity(icseg_graph *g, icseg_value a, icseg_value b);
 
 /* q (B, Lq, W), k and v (B, Lk, W) -> (B, Lq, W). */
 icseg_value icseg_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads);
-/* qkv (B, L, 3W): [q | k | v] in the last axis, the output of one linear map -> (B, L, W). */
+/* qkv (B, L, 3W): [q | k | v] in the last axis, the output of one linear layer -> (B, L, W). */
 icseg_value icseg_attention_packed(icseg_graph *g, icseg_value qkv, int heads);
 /* Shared-prefix causal attention (docs/method.md 2). qkv (B, L, 3W), L = prefix + sum of lengths: rows 0 .. prefix-1
  * attend causally to the prefix; then `count` segments of lengths[i] rows, each attending to the whole prefix and

@@ -167,7 +167,7 @@ icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int he
     return icseg_graph_boundary(g, x);
 }
 
-/* x attends to memory; four linear maps, only the last with a bias. */
+/* x attends to memory; four linear layers, only the last with a bias. */
 static icseg_value decoder_attention(icseg_builder *b, const char *name, icseg_value x, icseg_value memory, int heads) {
     int64_t width = icseg_graph_dim(b->graph, x, -1);
     icseg_graph_push(b->graph, "%s", name);

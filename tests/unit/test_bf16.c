@@ -213,7 +213,7 @@ static icseg_value layer_norm(subject *s, icseg_graph *g, icseg_value x) {
     return icseg_layer_norm(g, x, param(s, g, ICSEG_SHAPE(C), 1), param(s, g, ICSEG_SHAPE(C), 1), 1e-5f);
 }
 
-/* A linear map without bias: the gradient of a bias would need that of the result in f32. */
+/* A linear layer without bias: the gradient of a bias would need that of the result in f32. */
 static icseg_value bare(subject *s, icseg_graph *g, icseg_value x) {
     return icseg_conv2d(g, x, param(s, g, ICSEG_SHAPE(C, 1, 1, C), 0.2f), ICSEG_NONE, 1, 0);
 }

@@ -166,7 +166,7 @@ static void no_shape_of_our_models_falls_to_a_reference_implementation(void **st
         ok(icseg_conv_backward_weights_open(&p, &convolutions[i], none, &error));
         fast(&p);
     }
-    int64_t w = 768, l = 1025, h = 12, d = 64; /* ViT-B/16 at 512 x 512: linear maps and heads from packed qkv */
+    int64_t w = 768, l = 1025, h = 12, d = 64; /* ViT-B/16 at 512 x 512: linear layers and heads from packed qkv */
     const icseg_matmul_shape products[] = {
         {{1, 1}, l, w, 3 * w, {0, 0, w, 1}, {0, 0, 1, w}, {0, 0, 3 * w, 1}},
         {{1, 1}, 3 * w, l, w, {0, 0, 1, 3 * w}, {0, 0, w, 1}, {0, 0, w, 1}},

@@ -26,7 +26,7 @@ struct icseg_amx_product {
     int64_t inner;               /* values in a row of a panel */
     int64_t parts;               /* parts of a value: 2 in BF16X2 (high and low), 1 in INT8 */
     int64_t step_bytes;          /* packed weights of a step */
-    int64_t lines;               /* of an image; a linear map has lines of one position */
+    int64_t lines;               /* of an image; a linear layer has lines of one position */
     int64_t padded;              /* positions of a line with its border */
     int64_t border;              /* positions on each side */
     int64_t blocks, block_lines; /* blocks of an image; lines of a block */
@@ -71,7 +71,7 @@ static void choose_blocks(icseg_amx_product *p) {
     p->blocks = (p->lines + p->block_lines - 1) / p->block_lines;
     p->positions = round_up(p->block_lines * p->padded, BLOCK) + 2 * p->border * (p->padded + 1);
     p->block_bytes = (size_t)(bytes * p->positions);
-    /* A linear map reads all panels of 32 positions before the next 32; a convolution's kernel position may begin at
+    /* A linear layer reads all panels of 32 positions before the next 32; a convolution's kernel position may begin at
      * any position of a panel. */
     p->rows_stride = p->border ? BLOCK * ICSEG_ROW_BYTES : (size_t)(bytes * BLOCK);
     p->low = (size_t)(p->border ? p->positions : BLOCK) * ICSEG_ROW_BYTES;
@@ -216,7 +216,7 @@ static void make_panels(const icseg_amx_product *p, const float *x, int64_t rows
         icseg_amx_split(x, rows, p->shape.weights.in, to, p->low, p->panel_stride);
 }
 
-/* Converts line `line` of a block, border included, or position `line` of a linear map. */
+/* Converts line `line` of a block, border included, or position `line` of a linear layer. */
 static void make_line(const icseg_amx_product *p, const float *x, block b, int64_t line, char *panels) {
     int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
     if (!p->border) {

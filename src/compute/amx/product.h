@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Linear maps and 3x3 convolutions of f32 tensors on processors with AMX, which multiply bf16 ten times as fast as f32,
- * and int8 twenty times. compute/backend/shapes.h defines the two precisions.
+ * Linear layers and 3x3 convolutions of f32 tensors on processors with AMX, which multiply bf16 ten times as fast as
+ * f32, and int8 twenty times. compute/backend/shapes.h defines the two precisions.
  *
  * In BF16X2, infinities in x become NaN. In INT8, NaN in x becomes the largest number and infinities are clamped; a
  * weight that is not finite makes the results of its output channel NaN. Results do not depend on the number of

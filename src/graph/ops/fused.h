@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Operators that only graph/passes/fuse.h appends: a convolution or linear map together with the operators after it. */
+ * Operators that only graph/passes/fuse.h appends: a convolution or linear layer together with the operators after it.
+ */
 #ifndef ICSEG_GRAPH_OPS_FUSED_H
 #define ICSEG_GRAPH_OPS_FUSED_H
 
@@ -31,7 +32,7 @@ typedef struct icseg_fused_linear {
     icseg_activation activation;
 } icseg_fused_linear;
 
-/* Inputs of linear_pair, two linear maps in a row; biases and residual may be ICSEG_NONE. */
+/* Inputs of linear_pair, two linear layers in a row; biases and residual may be ICSEG_NONE. */
 enum {
     ICSEG_PAIR_X,
     ICSEG_PAIR_FIRST_WEIGHT,

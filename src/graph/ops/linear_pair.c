@@ -42,7 +42,7 @@ static icseg_status open_product(icseg_kernel *k, int64_t rows, int map, icseg_p
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     const icseg_fused_pair *a = k->node->attributes;
     pair_state *s = k->state = icseg_calloc_array(1, sizeof *s);
-    if (!s) return icseg_fail_memory(error, 0, "a pair of linear maps");
+    if (!s) return icseg_fail_memory(error, 0, "a pair of linear layers");
     int64_t rows = a->map[FIRST].shape.rows;
     s->count = (rows + MAX_ROWS - 1) / MAX_ROWS;
     s->rows = (rows + s->count - 1) / s->count;

@@ -18,7 +18,7 @@ typedef struct fusion {
     const int32_t *readers; /* (values): nodes that read each */
 } fusion;
 
-/* A convolution or linear map, alone or fused with other nodes. */
+/* A convolution or linear layer, alone or fused with other nodes. */
 typedef struct map {
     const icseg_node *node;
     const icseg_op *op; /* the fused one */
@@ -167,9 +167,9 @@ void icseg_graph_fuse(icseg_graph *g) {
     }
 }
 
-/* -- pairs of linear maps */
+/* -- pairs of linear layers */
 
-/* The linear map whose only reader is the linear map `node`, if computing both in blocks of rows is faster. */
+/* The linear layer whose only reader is the linear layer `node`, if computing both in blocks of rows is faster. */
 static const icseg_node *first_map_of(const fusion *f, const icseg_node *node) {
     if (node->op != &icseg_op_linear_fused) return NULL;
     const icseg_node *first = producer_of(f, node->input[ICSEG_FUSED_X]);

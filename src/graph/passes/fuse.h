@@ -6,12 +6,12 @@
 #include "graph/graph.h"
 
 /* Folds batch norms that use their running statistics into the weights of the convolution before them, and makes
- * biases, residual sums and activations part of the convolution or linear map before them. Values that are kept or have
- * several readers stay. Call it once, after the last icseg_graph_keep, on a graph without gradients. Values keep their
- * indices. */
+ * biases, residual sums and activations part of the convolution or linear layer before them. Values that are kept or
+ * have several readers stay. Call it once, after the last icseg_graph_keep, on a graph without gradients. Values keep
+ * their indices. */
 void icseg_graph_fuse(icseg_graph *graph);
 
-/* Combines the two linear maps of a large MLP into one node that works in blocks of rows. Call it after
+/* Combines the two linear layers of a large MLP into one node that works in blocks of rows. Call it after
  * icseg_graph_fuse, on graphs that stay f32. */
 void icseg_graph_fuse_pairs(icseg_graph *graph);
 
