@@ -611,8 +611,12 @@ static void start(void) {
         ICSEG_SYNTH_OPTIONS_INIT, .folder = data_folder, .train = 1, .val = 1, .width = 64, .height = 64, .threads = 1};
     FUZZ_REQUIRE(icseg_synth_write(&data, NULL, NULL) == ICSEG_OK);
     FUZZ_REQUIRE(icseg_config_preset(&config, "tiny-vit", NULL) == ICSEG_OK);
-    FUZZ_REQUIRE(icseg_config_update_json(&config, "{\"vocab_size\": 258, \"num_classes\": 2, \"text_layers\": 1}",
-                                          NULL) == ICSEG_OK);
+    FUZZ_REQUIRE(
+        icseg_config_update_json(&config,
+                                 "{\"vocab_size\": 258, \"num_classes\": 2, \"text_layers\": 1, \"text_width\": 8, "
+                                 "\"text_heads\": 2, \"vit_width\": 8, \"vit_heads\": 2, \"embed_dim\": 8, "
+                                 "\"align_dim\": 8, \"fpn_dim\": 8}",
+                                 NULL) == ICSEG_OK);
     const icseg_model_options o = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = classes};
     FUZZ_REQUIRE(icseg_model_create(&model, &o, NULL) == ICSEG_OK);
     FUZZ_REQUIRE(icseg_model_save(model, checkpoint, NULL) == ICSEG_OK);

@@ -18,7 +18,7 @@ enum { KEYS = 4, HEADER_SIZE = 8, LARGEST = 1 << 24, STEPS = 4 };
 static const char *const keys[KEYS] = {"icseg.state", "icseg.recipe", "icpc.classes", "icpc.tokens"};
 
 static const char recipe_text[] =
-    "model: {preset: tiny-resnet, resnet_layers: [1, 1, 1, 1], resnet_width: 8, prompt: template, text_width: 8,\n"
+    "model: {preset: tiny-resnet, resnet_layers: [1, 1, 1, 1], resnet_width: 2, prompt: template, text_width: 8,\n"
     "        text_heads: 2, text_layers: 1, embed_dim: 8, align_dim: 8, fpn_dim: 8, pos_grid: 2, context_length: 40}\n"
     "augment: {crop: [64, 64], resize_short: 0}\n"
     "train: {steps: 4, warmup: 1, batch: 1, threads: 1}\n"
@@ -28,9 +28,11 @@ static const char recipe_text[] =
 static icseg_trainer *trainer;
 static const icseg_recipe_settings *settings;
 static icseg_arena *run_arena;
-static json_t *header;
-static unsigned char *file, *values;
-static size_t value_count; /* bytes */
+static json_t *metadata;      /* of its file */
+static char *tensors;         /* the rest of its header, "... }" */
+static unsigned char *values; /* (value_count), within `file` */
+static size_t value_count;    /* bytes */
+static unsigned char *file;
 
 static void open_run(void) {
     icseg_recipe *recipe;
@@ -54,37 +56,42 @@ static void open_run(void) {
     run_arena = trainer->arena;
     FUZZ_REQUIRE(icseg_file_read(fuzz_path("run/state.safetensors"), LARGEST, &file, &size, NULL) == ICSEG_OK);
     memcpy(&length, file, HEADER_SIZE);
-    header = json_loadb((const char *)file + HEADER_SIZE, length, 0, NULL);
+    json_t *header = json_loadb((const char *)file + HEADER_SIZE, length, 0, NULL);
+    metadata = json_incref(json_object_get(header, "__metadata__"));
+    json_object_del(header, "__metadata__");
+    tensors = json_dumps(header, JSON_COMPACT);
+    json_decref(header);
     values = file + HEADER_SIZE + length;
     value_count = size - HEADER_SIZE - length;
-    FUZZ_REQUIRE(header && value_count > 0);
+    FUZZ_REQUIRE(metadata && tensors && value_count > 0);
 }
 
 /* False if a text is not UTF-8: JSON cannot have it. */
-static bool set_texts(json_t *metadata, const fuzz_part *parts) {
+static bool set_texts(json_t *texts, const fuzz_part *parts) {
     bool fine = true;
     for (int i = 0; i < KEYS && fine; i++) {
         if (!parts[i].size) continue;
         json_t *text = json_stringn((const char *)parts[i].data, parts[i].size);
-        fine = text && json_object_set_new(metadata, keys[i], text) == 0;
+        fine = text && json_object_set_new(texts, keys[i], text) == 0;
     }
     return fine;
 }
 
-static void write_file(json_t *root, fuzz_part changes) {
-    char *text = json_dumps(root, JSON_COMPACT);
-    uint64_t length = strlen(text);
-    icseg_string s = {0};
-    icseg_string_append(&s, (const char *)&length, HEADER_SIZE);
-    icseg_string_append(&s, text, length);
-    icseg_string_append(&s, (const char *)values, value_count);
-    FUZZ_REQUIRE(!s.failed);
-    for (size_t i = 0; i + 3 < changes.size; i += 4) {
-        size_t at = changes.data[i] | changes.data[i + 1] << 8 | changes.data[i + 2] << 16;
-        s.data[HEADER_SIZE + length + at % value_count] = (char)changes.data[i + 3];
-    }
-    fuzz_put("run/state.safetensors", s.data, s.size);
-    icseg_string_close(&s);
+static void write_file(const json_t *texts, fuzz_part changes) {
+    static unsigned char *bytes; /* one block for all inputs */
+    char *text = json_dumps(texts, JSON_COMPACT);
+    size_t most = HEADER_SIZE + strlen(text) + strlen(tensors) + 32;
+    if (!bytes) FUZZ_REQUIRE(bytes = malloc(LARGEST));
+    FUZZ_REQUIRE(text && most + value_count <= LARGEST);
+    int length = snprintf((char *)bytes + HEADER_SIZE, most, "{\"__metadata__\":%s,%s", text, tensors + 1);
+    uint64_t header_size = (uint64_t)length;
+    unsigned char *to = bytes + HEADER_SIZE + length;
+    memcpy(bytes, &header_size, HEADER_SIZE);
+    memcpy(to, values, value_count);
+    for (size_t i = 0; i + 3 < changes.size; i += 4)
+        to[(changes.data[i] | changes.data[i + 1] << 8 | changes.data[i + 2] << 16) % value_count] =
+            changes.data[i + 3];
+    fuzz_put("run/state.safetensors", bytes, HEADER_SIZE + header_size + value_count);
     free(text);
 }
 
@@ -112,9 +119,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_part parts[KEYS + 1];
     fuzz_split(data, size, parts, KEYS + 1);
     if (!trainer) open_run();
-    json_t *root = json_deep_copy(header);
-    if (set_texts(json_object_get(root, "__metadata__"), parts)) {
-        write_file(root, parts[KEYS]);
+    json_t *texts = json_copy(metadata);
+    if (set_texts(texts, parts)) {
+        write_file(texts, parts[KEYS]);
         trainer->recipe = settings;
         trainer->state = (icseg_train_state){0};
         FUZZ_REQUIRE(icseg_arena_open(&trainer->arena, NULL) == ICSEG_OK); /* loading allocates from it */
@@ -123,6 +130,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         trainer->arena = run_arena;
         trainer->recipe = settings;
     }
-    json_decref(root);
+    json_decref(texts);
     return 0;
 }

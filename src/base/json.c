@@ -20,8 +20,9 @@ icseg_status icseg_json_parse(json_t **out, const char *text, size_t size, size_
 
 /* Every value but the first follows one of these characters. */
 bool icseg_json_exceeds(const char *text, size_t size, size_t values) {
+    static const bool precedes[256] = {[','] = true, ['['] = true, ['{'] = true, [':'] = true};
     size_t count = 0;
-    for (size_t i = 0; i < size; i++) count += text[i] == ',' || text[i] == '[' || text[i] == '{' || text[i] == ':';
+    for (size_t i = 0; i < size; i++) count += precedes[(unsigned char)text[i]];
     return count > values;
 }
 

@@ -12,6 +12,20 @@ static bool is_class_name(const char *name) {
     return !icseg_class_line_problem(name, length) && name[length - 1] != ' ';
 }
 
+/* The next name. The list grows when the number of names is a power of two. */
+static bool add_name(icseg_import *im, const char *name) {
+    size_t count = (size_t)im->classes;
+    if (!(count & (count - 1))) {
+        char **larger = icseg_arena_array(im->arena, count ? 2 * count : 1, sizeof *larger);
+        if (!larger) return false;
+        if (count) memcpy(larger, im->names, count * sizeof *larger);
+        im->names = larger;
+    }
+    im->names[count] = icseg_arena_strdup(im->arena, name);
+    im->classes += im->names[count] != NULL;
+    return im->names[count] != NULL;
+}
+
 icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,
                                 icseg_error *error) {
     bool background = !strcasecmp(name, "background") || !strcmp(name, "_background_");
@@ -34,11 +48,8 @@ icseg_status icseg_import_class(icseg_import *im, const char *name, const char *
                           where, name);
     if (im->classes == ICSEG_CLASSES_MAX)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d classes", where, ICSEG_CLASSES_MAX);
-    if (!im->names) im->names = icseg_arena_array(im->arena, ICSEG_CLASSES_MAX, sizeof *im->names);
-    if (!im->names || !(im->names[im->classes] = icseg_arena_strdup(im->arena, name)))
-        return icseg_fail_memory(error, 0, "class names");
-    *label = im->classes++;
-    return ICSEG_OK;
+    *label = im->classes;
+    return add_name(im, name) ? ICSEG_OK : icseg_fail_memory(error, 0, "class names");
 }
 
 icseg_status icseg_import_background(icseg_import *im, icseg_error *error) {

@@ -188,13 +188,13 @@ static icseg_status check_length(reader *r, const merge *m) {
 static icseg_status symbols_in_order(reader *r) {
     size_t count = ICSEG_BPE_BYTES + r->merge_count;
     symbol *list = r->symbols = icseg_arena_array(r->arena, count, sizeof *list);
-    if (!list) return out_of_memory(r);
-    for (int n = 0; n < 256; n++) {
-        char text[4];
-        icseg_bpe_byte_symbol(icseg_bpe_byte_at(n), text);
-        list[n] = (symbol){icseg_arena_strdup(r->arena, text), n};
-        list[n + 256] = (symbol){icseg_arena_printf(r->arena, "%s</w>", text), n + 256};
-        if (!list[n].text || !list[n + 256].text) return out_of_memory(r);
+    char(*texts)[8] = icseg_arena_array(r->arena, ICSEG_BPE_BYTES, sizeof *texts);
+    if (!list || !texts) return out_of_memory(r);
+    for (int n = 0; n < 256; n++, texts += 2) {
+        icseg_bpe_byte_symbol(icseg_bpe_byte_at(n), texts[0]);
+        strcpy(stpcpy(texts[1], texts[0]), "</w>");
+        list[n] = (symbol){texts[0], n};
+        list[n + 256] = (symbol){texts[1], n + 256};
     }
     for (size_t i = 0; i < r->merge_count; i++) {
         ICSEG_TRY(check_length(r, &r->merges[i]));
@@ -274,7 +274,10 @@ static int by_pair(const void *a, const void *b) {
 
 /* `ordered`: the order of the merges defines the ids, so both parts must come from earlier merges. */
 static icseg_status build(reader *r, bool ordered, icseg_bpe *bpe) {
-    ICSEG_TRY(find_bytes(r, bpe));
+    if (ordered)
+        for (int n = 0; n < ICSEG_BPE_BYTES; n++) bpe->bytes[n / 256][icseg_bpe_byte_at(n % 256)] = n;
+    else
+        ICSEG_TRY(find_bytes(r, bpe));
     icseg_bpe_pair *list = icseg_arena_array(r->arena, r->merge_count, sizeof *list);
     if (!list) return out_of_memory(r);
     for (size_t i = 0; i < r->merge_count; i++) {
