@@ -150,11 +150,27 @@ icseg_status icseg_fail_prefix(icseg_error *error, const char *format, ...) {
     return icseg_fail_field(error, before.status, before.field, before.remedy, "%s: %s", prefix, before.message);
 }
 
-icseg_status icseg_fail_memory(icseg_error *error, size_t bytes, const char *what) {
-    if (!bytes) return icseg_fail(error, ICSEG_ERROR_MEMORY, "out of memory: cannot allocate %s", what);
+/* "640 bytes", "3.0 MiB" */
+static void format_size(char out[32], size_t bytes) {
     double mib = (double)bytes / (1024.0 * 1024.0);
-    return icseg_fail(error, ICSEG_ERROR_MEMORY, "out of memory: cannot allocate %.*f %s for %s", mib < 0.1 ? 0 : 1,
-                      mib < 0.1 ? (double)bytes : mib, mib < 0.1 ? "bytes" : "MiB", what);
+    if (mib < 0.1)
+        snprintf(out, 32, "%zu bytes", bytes);
+    else
+        snprintf(out, 32, "%.1f MiB", mib);
+}
+
+icseg_status icseg_fail_memory(icseg_error *error, size_t bytes, const char *what) {
+    char size[32];
+    if (!bytes) return icseg_fail(error, ICSEG_ERROR_MEMORY, "out of memory: cannot allocate %s", what);
+    format_size(size, bytes);
+    return icseg_fail(error, ICSEG_ERROR_MEMORY, "out of memory: cannot allocate %s for %s", size, what);
+}
+
+icseg_status icseg_fail_memory_in(icseg_error *error, size_t bytes, const char *where) {
+    char size[32];
+    if (!bytes) return icseg_fail(error, ICSEG_ERROR_MEMORY, "%s: out of memory", where);
+    format_size(size, bytes);
+    return icseg_fail(error, ICSEG_ERROR_MEMORY, "%s: out of memory: cannot allocate %s", where, size);
 }
 
 void icseg_error_clear(icseg_error *error) {

@@ -22,8 +22,11 @@ icseg_status icseg_fail_field(icseg_error *error, icseg_status status, const cha
 /* Puts "PREFIX: " before the existing message; field and remedy stay. Returns the error's status. */
 icseg_status icseg_fail_prefix(icseg_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Reports a failed allocation of `what`. bytes 0: the size is unknown, and the message leaves it out. */
+/* Reports a failed allocation of `what` ("a batch"). bytes 0: the size is unknown, and the message leaves it out. */
 icseg_status icseg_fail_memory(icseg_error *error, size_t bytes, const char *what);
+
+/* Reports a failed allocation in work on a file, folder or parameter: "WHERE: out of memory". */
+icseg_status icseg_fail_memory_in(icseg_error *error, size_t bytes, const char *where);
 
 void icseg_error_clear(icseg_error *error);
 

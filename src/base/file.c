@@ -64,7 +64,7 @@ icseg_status icseg_file_read(const char *path, size_t limit, unsigned char **out
         status =
             icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %zu bytes; at most %zu are accepted", path, expected, limit);
     else if (!(data = icseg_alloc(expected + 1)))
-        status = icseg_fail_memory(error, expected, path);
+        status = icseg_fail_memory_in(error, expected, path);
     while (status == ICSEG_OK && done < expected) {
         ssize_t got = TEMP_FAILURE_RETRY(read(fd, data + done, expected - done));
         if (got < 0) status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
@@ -107,7 +107,7 @@ struct icseg_file_reader {
 icseg_status icseg_file_reader_open(icseg_file_reader **out, const char *path, icseg_error *error) {
     size_t length = strlen(path) + 1;
     icseg_file_reader *r = *out = icseg_alloc(sizeof *r + length);
-    if (!r) return icseg_fail_memory(error, sizeof *r + length, path);
+    if (!r) return icseg_fail_memory_in(error, sizeof *r + length, path);
     memcpy(r->path, path, length);
     icseg_status status = open_regular(path, &r->fd, &r->opened, error);
     if (status == ICSEG_OK) return ICSEG_OK;
@@ -140,7 +140,7 @@ icseg_status icseg_file_reader_read(const icseg_file_reader *r, size_t offset, v
 icseg_status icseg_folder_create(const char *path, icseg_error *error) {
     if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the name of the folder to create is empty");
     char *part = icseg_strdup(path);
-    if (!part) return icseg_fail_memory(error, 0, path);
+    if (!part) return icseg_fail_memory_in(error, 0, path);
     icseg_status status = ICSEG_OK;
     for (char *p = part + 1; status == ICSEG_OK; p++) {
         if (*p != '/' && *p != '\0') continue;
@@ -186,7 +186,7 @@ bool icseg_folder_exists(const char *path) {
 icseg_status icseg_folder_open(DIR **out, const char *path, icseg_error *error) {
     *out = opendir(path);
     if (*out) return ICSEG_OK;
-    if (errno == ENOMEM) return icseg_fail_memory(error, 0, path);
+    if (errno == ENOMEM) return icseg_fail_memory_in(error, 0, path);
     return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
 }
 
@@ -230,7 +230,7 @@ icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, ics
             size_t needed = (capacity + length) * 2 + 4096;
             char *grown = icseg_realloc_array(names, used, needed, 1);
             if (!grown) {
-                status = icseg_fail_memory(error, needed, path);
+                status = icseg_fail_memory_in(error, needed, path);
                 break;
             }
             names = grown;
@@ -242,7 +242,7 @@ icseg_status icseg_folder_list(const char *path, char ***out, size_t *count, ics
     }
     closedir(folder);
     char **list = status == ICSEG_OK ? icseg_alloc(n * sizeof *list + used) : NULL;
-    if (status == ICSEG_OK && !list) status = icseg_fail_memory(error, used, path);
+    if (status == ICSEG_OK && !list) status = icseg_fail_memory_in(error, used, path);
     if (status == ICSEG_OK) {
         char *text = (char *)(list + n);
         if (used) memcpy(text, names, used);

@@ -233,10 +233,10 @@ static bool open_temporary(icseg_file_writer *w) {
 icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error) {
     *out = NULL;
     icseg_file_writer *w = icseg_calloc_array(1, sizeof *w);
-    if (!w) return icseg_fail_memory(error, 0, path);
+    if (!w) return icseg_fail_memory_in(error, 0, path);
     w->fd = w->target.folder = -1;
     w->path = icseg_strdup(path);
-    icseg_status status = w->path ? find_target(&w->target, path, error) : icseg_fail_memory(error, 0, path);
+    icseg_status status = w->path ? find_target(&w->target, path, error) : icseg_fail_memory_in(error, 0, path);
     if (status == ICSEG_OK && !open_temporary(w))
         status = icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
     if (status == ICSEG_OK)
@@ -333,7 +333,7 @@ icseg_status icseg_file_appender_open(icseg_file_appender **out, const char *pat
     size_t length = strlen(path) + 1;
     *out = NULL;
     icseg_file_appender *a = icseg_alloc(sizeof *a + length);
-    if (!a) return icseg_fail_memory(error, sizeof *a + length, path);
+    if (!a) return icseg_fail_memory_in(error, sizeof *a + length, path);
     memcpy(a->path, path, length);
     icseg_status status = find_target(&t, path, error);
     if (status == ICSEG_OK) {

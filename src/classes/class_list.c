@@ -47,7 +47,7 @@ static int compare_lines(const void *a, const void *b) {
 
 static icseg_status check_unique(const char *path, char *const *names, int32_t count, icseg_error *error) {
     named_line *sorted = icseg_alloc_array((size_t)count, sizeof *sorted), *twin = NULL;
-    if (!sorted) return icseg_fail_memory(error, (size_t)count * sizeof *sorted, path);
+    if (!sorted) return icseg_fail_memory_in(error, (size_t)count * sizeof *sorted, path);
     for (int32_t i = 0; i < count; i++) sorted[i] = (named_line){names[i], i + 1};
     qsort(sorted, (size_t)count, sizeof *sorted, compare_lines);
     icseg_status status = ICSEG_OK;
@@ -82,7 +82,7 @@ static icseg_status parse(icseg_arena *arena, const char *path, const char *text
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %zu class names; at most %d are supported", path, lines,
                           ICSEG_CLASSES_MAX);
     out->lines = icseg_arena_array(arena, lines, sizeof *out->lines);
-    if (!out->lines) return icseg_fail_memory(error, lines * sizeof *out->lines, path);
+    if (!out->lines) return icseg_fail_memory_in(error, lines * sizeof *out->lines, path);
     for (int32_t line = 1; line <= (int32_t)lines; line++) {
         const char *stop = memchr(p, '\n', (size_t)(end - p)), *next = stop ? stop + 1 : end;
         if (!stop) stop = end;
@@ -96,7 +96,7 @@ static icseg_status parse(icseg_arena *arena, const char *path, const char *text
         const char *problem = icseg_class_line_problem(p, length);
         if (problem) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %d %s", path, line, problem);
         char *name = out->lines[line - 1] = icseg_arena_alloc(arena, length + 1);
-        if (!name) return icseg_fail_memory(error, 0, path);
+        if (!name) return icseg_fail_memory_in(error, 0, path);
         memcpy(name, p, length);
         p = next;
     }

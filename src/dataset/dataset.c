@@ -19,7 +19,7 @@ enum {
 static icseg_status open_classes(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
     const icseg_class_table *table = d->layout->classes;
     const char *path = o->classes_file ? o->classes_file : icseg_arena_printf(d->arena, "%s/classes.txt", o->folder);
-    if (!path) return icseg_fail_memory(error, 0, o->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, o->folder);
     if (o->classes_file || (!table && (!o->images_only || icseg_file_exists(path))))
         ICSEG_TRY(icseg_class_list_open(&d->list, path, error));
     else if (table)

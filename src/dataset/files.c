@@ -82,7 +82,7 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
     }
     closedir(open);
     if (!*out)
-        status = icseg_fail_memory(error, 0, folder);
+        status = icseg_fail_memory_in(error, 0, folder);
     else
         qsort(*out, (size_t)*count, sizeof **out, icseg_compare_names);
     return status;
@@ -92,7 +92,7 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
 static icseg_status copy_names(char ***out, char *const *names, int32_t count, const char *folder, icseg_error *error) {
     size_t bytes = 0;
     for (int32_t i = 0; i < count; i++) bytes += sizeof **out + strlen(names[i]) + 1;
-    if (!(*out = icseg_alloc(bytes))) return icseg_fail_memory(error, bytes, folder);
+    if (!(*out = icseg_alloc(bytes))) return icseg_fail_memory_in(error, bytes, folder);
     char *text = (char *)(*out + count);
     for (int32_t i = 0; i < count; i++) {
         (*out)[i] = strcpy(text, names[i]);
@@ -112,7 +112,7 @@ static icseg_status find_splits(icseg_arena *arena, const char *folder, char ***
     const icseg_dataset_layout *l = icseg_dataset_recognise(folder);
     if (!l->splits[0]) {
         char *images = icseg_arena_printf(arena, "%s/images", folder);
-        if (!images) return icseg_fail_memory(error, 0, folder);
+        if (!images) return icseg_fail_memory_in(error, 0, folder);
         if (!icseg_folder_exists(folder)) return icseg_dataset_fail_folder(folder, error);
         ICSEG_TRY(icseg_dataset_check_folder(folder, false, false, error));
         return list_folders(arena, images, out, count, error);
@@ -130,7 +130,7 @@ static icseg_status find_splits(icseg_arena *arena, const char *folder, char ***
                 *out = NULL;
         }
     }
-    return *out ? ICSEG_OK : icseg_fail_memory(error, 0, folder);
+    return *out ? ICSEG_OK : icseg_fail_memory_in(error, 0, folder);
 }
 
 icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folder, icseg_error *error) {
@@ -176,7 +176,7 @@ static icseg_status add_file(icseg_arena *arena, stem_list *list, const char *fo
     if (list->count == list->capacity) {
         size_t capacity = list->capacity ? 2 * list->capacity : 256;
         stem_file *grown = icseg_arena_array(arena, capacity, sizeof *grown);
-        if (!grown) return icseg_fail_memory(error, capacity * sizeof *grown, folder);
+        if (!grown) return icseg_fail_memory_in(error, capacity * sizeof *grown, folder);
         if (list->count) memcpy(grown, list->files, list->count * sizeof *grown);
         list->files = grown;
         list->capacity = capacity;
@@ -185,7 +185,7 @@ static icseg_status add_file(icseg_arena *arena, stem_list *list, const char *fo
     bool usable = has_type(name, kind->types) && (!kind->suffix[0] || cut_suffix(stem, kind->suffix));
     stem_file *f = &list->files[list->count];
     *f = (stem_file){icseg_arena_strdup(arena, stem), icseg_arena_printf(arena, "%s/%s", folder, name), usable};
-    if (!f->stem || !f->path) return icseg_fail_memory(error, 0, folder);
+    if (!f->stem || !f->path) return icseg_fail_memory_in(error, 0, folder);
     if (usable && !icseg_file_exists(f->path)) /* without it the data set would be another one */
         return icseg_fail(error, ICSEG_ERROR_DATA,
                           "%s: a link to a missing file, a pipe or a device instead of an image; remove or replace it",
@@ -203,7 +203,7 @@ static icseg_status collect(icseg_arena *arena, const char *folder, const file_k
         ICSEG_TRY(list_folders(arena, folder, &below, &folders, error));
         for (int32_t i = 0; i < folders; i++) {
             char *path = icseg_arena_printf(arena, "%s/%s", folder, below[i]);
-            if (!path) return icseg_fail_memory(error, 0, folder);
+            if (!path) return icseg_fail_memory_in(error, 0, folder);
             ICSEG_TRY(collect(arena, path, kind, depth - 1, out, error));
         }
         return ICSEG_OK;
@@ -270,7 +270,7 @@ static void pair_one(icseg_dataset_pair *pair, const stem_file *image, const ste
 static icseg_status find_orphans(icseg_dataset *d, const split_files *files, icseg_error *error) {
     const stem_list *images = &files->images, *labels = &files->labels;
     d->orphans = icseg_arena_array(d->arena, labels->count, sizeof *d->orphans);
-    if (!d->orphans) return icseg_fail_memory(error, labels->count * sizeof *d->orphans, d->label_folder);
+    if (!d->orphans) return icseg_fail_memory_in(error, labels->count * sizeof *d->orphans, d->label_folder);
     for (size_t i = 0, j = 0; i < labels->count; i++) {
         if (!labels->files[i].usable) continue;
         while (j < images->count &&
@@ -314,7 +314,7 @@ static icseg_status pair_files(icseg_dataset *d, const char *origin, const split
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %zu images; at most %u are supported", origin, usable,
                           UINT32_MAX);
     d->pairs = icseg_arena_array(d->arena, usable, sizeof *d->pairs);
-    if (!d->pairs) return icseg_fail_memory(error, usable * sizeof *d->pairs, origin);
+    if (!d->pairs) return icseg_fail_memory_in(error, usable * sizeof *d->pairs, origin);
     for (size_t i = 0; i < images->count; i++) {
         if (!images->files[i].usable) continue;
         icseg_dataset_pair *pair = &d->pairs[d->count++];
@@ -335,13 +335,13 @@ static icseg_status read_list(icseg_arena *arena, const char *path, char ***out,
     icseg_status status = ICSEG_OK;
     *out = icseg_arena_array(arena, max_lines, sizeof **out);
     *count = 0;
-    if (!*out) status = icseg_fail_memory(error, max_lines * sizeof **out, path);
+    if (!*out) status = icseg_fail_memory_in(error, max_lines * sizeof **out, path);
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (strlen(line) > NAME_MAX - 16 || strpbrk(line, "/\r"))
             status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu is not an image name", path, lines.number);
         else if (*line && !((*out)[(*count)++] = icseg_arena_strdup(arena, line)))
-            status = icseg_fail_memory(error, 0, path);
+            status = icseg_fail_memory_in(error, 0, path);
     }
     icseg_free(text);
     return status;
@@ -355,7 +355,7 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
     ICSEG_TRY(read_list(d->arena, list_path, &stems, &count, error));
     stem_list kept = {icseg_arena_array(d->arena, count, sizeof(stem_file)), 0, count};
     stem_list kept_labels = {icseg_arena_array(d->arena, count, sizeof(stem_file)), 0, count};
-    if (!kept.files || !kept_labels.files) return icseg_fail_memory(error, 0, list_path);
+    if (!kept.files || !kept_labels.files) return icseg_fail_memory_in(error, 0, list_path);
     if (count) qsort(stems, count, sizeof *stems, icseg_compare_names);
     for (size_t i = 0; i < count; i++) {
         if (i && !strcmp(stems[i - 1], stems[i]))
@@ -369,7 +369,7 @@ static icseg_status keep_listed(icseg_dataset *d, const char *list_path, const c
         kept.files[kept.count] =
             image ? *image
                   : (stem_file){stems[i], icseg_arena_printf(d->arena, "%s/%s.jpg", image_folder, stems[i]), true};
-        if (!kept.files[kept.count++].path) return icseg_fail_memory(error, 0, list_path);
+        if (!kept.files[kept.count++].path) return icseg_fail_memory_in(error, 0, list_path);
         if (label) kept_labels.files[kept_labels.count++] = *label;
     }
     *files = (split_files){kept, kept_labels};
@@ -398,7 +398,7 @@ static icseg_status find_listed(icseg_dataset *d, const icseg_dataset_options *o
     char *image_folder = icseg_arena_printf(d->arena, "%s/%s", o->folder, l->image_root);
     d->label_folder = icseg_arena_printf(d->arena, "%s/%s", o->folder, l->label_root);
     char *list = split_path(d->arena, o->folder, l, split);
-    if (!image_folder || !d->label_folder || !list) return icseg_fail_memory(error, 0, o->folder);
+    if (!image_folder || !d->label_folder || !list) return icseg_fail_memory_in(error, 0, o->folder);
     ICSEG_TRY(list_stems(d->arena, image_folder, &(file_kind){l->image_types, ""}, 0, &files.images, error));
     if (!o->images_only)
         ICSEG_TRY(list_stems(d->arena, d->label_folder, &(file_kind){l->label_types, l->label_suffix}, 0, &files.labels,
@@ -417,7 +417,7 @@ icseg_status icseg_dataset_find_files(icseg_dataset *d, const icseg_dataset_opti
     for (int i = 0; i < 2; i++) {
         parents[i] = icseg_arena_printf(d->arena, "%s/%s", o->folder, i ? l->label_root : l->image_root);
         folders[i] = parents[i] ? icseg_arena_printf(d->arena, "%s%s%s", parents[i], slash, split) : NULL;
-        if (!folders[i]) return icseg_fail_memory(error, 0, o->folder);
+        if (!folders[i]) return icseg_fail_memory_in(error, 0, o->folder);
         if (!(i && o->images_only) && !icseg_folder_exists(folders[i]))
             return fail_split(d->arena, parents[i], folders[i], error);
     }

@@ -90,7 +90,7 @@ static icseg_status decode_objects(const icseg_source *source, icseg_mask *out, 
     for (size_t i = 0; out->data && i < count; i++)
         out->data[i] = (uint16_t)(image.data[3 * i] / 10 * 256 + image.data[3 * i + 1]);
     icseg_image_close(&image);
-    return out->data ? ICSEG_OK : icseg_fail_memory(error, count * sizeof *out->data, source->name);
+    return out->data ? ICSEG_OK : icseg_fail_memory_in(error, count * sizeof *out->data, source->name);
 }
 
 static icseg_status read_objects(icseg_mask *out, const char *path, icseg_error *error) {

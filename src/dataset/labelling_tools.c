@@ -123,7 +123,7 @@ icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_for
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
         icseg_error failure = {0}; /* a file that cannot be read does not show the format */
         bool fits = icseg_labelling_tools[order[i]].fits(source, &failure);
-        if (failure.status == ICSEG_ERROR_MEMORY) return icseg_fail_memory(error, 0, source);
+        if (failure.status == ICSEG_ERROR_MEMORY) return icseg_fail_memory_in(error, 0, source);
         if (failure.status != ICSEG_OK && unread.status == ICSEG_OK) unread = failure;
         if (!fits) continue;
         *out = order[i];

@@ -70,7 +70,7 @@ static icseg_status read_tensor(const check *c, const char *prefix, const char *
     ICSEG_TRY(icseg_safetensors_get(c->file, full, &entry, error));
     int64_t count = icseg_shape_count(entry->shape);
     *out = icseg_alloc_array((size_t)count, sizeof **out);
-    if (!*out) return icseg_fail_memory(error, (size_t)count * sizeof **out, full);
+    if (!*out) return icseg_fail_memory_in(error, (size_t)count * sizeof **out, full);
     *shape = entry->shape;
     icseg_status status = icseg_safetensors_read(c->file, entry, 0, (size_t)count, *out, error);
     if (status == ICSEG_OK) return ICSEG_OK;
@@ -177,7 +177,7 @@ static icseg_status compare_params(const check *c, const char *prefix, bool grad
             if (gradients ? !p->options.trainable : !p->options.buffer) continue;
             icseg_shape shape;
             float *theirs, *ours = icseg_alloc_array((size_t)p->count, sizeof *ours);
-            if (!ours) return icseg_fail_memory(error, (size_t)p->count * sizeof *ours, p->name);
+            if (!ours) return icseg_fail_memory_in(error, (size_t)p->count * sizeof *ours, p->name);
             icseg_status status = read_tensor(c, prefix, p->name, &shape, &theirs, error);
             if (status == ICSEG_OK && !icseg_shape_equal(shape, p->file_shape))
                 status = shape_error(c, p->name, shape, error);

@@ -78,7 +78,7 @@ static icseg_status read_file(const icseg_param *p, float *to, icseg_error *erro
     const icseg_param_source *s = &p->source;
     if (is_plain(p)) return icseg_safetensors_read(s->file, s->entry, 0, (size_t)p->count, to, error);
     float *file = icseg_alloc_array((size_t)p->count, sizeof *file);
-    if (!file) return icseg_fail_memory(error, (size_t)p->count * sizeof *file, p->name);
+    if (!file) return icseg_fail_memory_in(error, (size_t)p->count * sizeof *file, p->name);
     icseg_status status = icseg_safetensors_read(s->file, s->entry, 0, (size_t)p->count, file, error);
     if (status == ICSEG_OK) icseg_param_import(p, file, to);
     icseg_free(file);
@@ -117,7 +117,7 @@ icseg_status icseg_param_read_rows(const icseg_param *p, int64_t count, const in
     size_t bytes = (size_t)width * sizeof *to;
     if (!p->data && p->source.kind == ICSEG_SOURCE_INIT) {
         float *row = icseg_alloc(bytes);
-        if (!row) return icseg_fail_memory(error, bytes, p->name);
+        if (!row) return icseg_fail_memory_in(error, bytes, p->name);
         draw_rows(p, count, rows, width, row, to);
         icseg_free(row);
         return ICSEG_OK;
@@ -139,7 +139,7 @@ icseg_status icseg_param_read_rows(const icseg_param *p, int64_t count, const in
 
 static icseg_status allocate(float **out, const icseg_param *p, icseg_error *error) {
     *out = icseg_alloc_array((size_t)p->count, sizeof **out);
-    return *out ? ICSEG_OK : icseg_fail_memory(error, (size_t)p->count * sizeof **out, p->name);
+    return *out ? ICSEG_OK : icseg_fail_memory_in(error, (size_t)p->count * sizeof **out, p->name);
 }
 
 static icseg_status read_copy(const icseg_param *p, float **copy, icseg_error *error) {

@@ -107,7 +107,7 @@ icseg_param *icseg_params_declare(icseg_params *params, const char *name, icseg_
     if (p) p->name = icseg_strdup(name);
     if (!p || !p->name) {
         free_param(p);
-        icseg_fail_memory(error, 0, name);
+        icseg_fail_memory_in(error, 0, name);
         return NULL;
     }
     p->shape = memory_shape(file_shape, options.layout);
@@ -135,7 +135,7 @@ icseg_status icseg_params_allocate_gradients(icseg_params *params, icseg_error *
         icseg_param *p = params->list[i];
         if (!p->options.trainable || p->grad) continue;
         p->grad = icseg_calloc_array((size_t)p->count, sizeof(float));
-        if (!p->grad) return icseg_fail_memory(error, (size_t)p->count * sizeof(float), p->name);
+        if (!p->grad) return icseg_fail_memory_in(error, (size_t)p->count * sizeof(float), p->name);
     }
     return ICSEG_OK;
 }

@@ -33,7 +33,7 @@ icseg_status icseg_mask_allocate(icseg_mask *mask, const icseg_header *header, c
                                  icseg_error *error) {
     size_t count = (size_t)header->width * (size_t)header->height;
     mask->data = icseg_alloc_array(count, sizeof *mask->data);
-    if (!mask->data) return icseg_fail_memory(error, count * sizeof *mask->data, source->name);
+    if (!mask->data) return icseg_fail_memory_in(error, count * sizeof *mask->data, source->name);
     mask->width = header->width;
     mask->height = header->height;
     return ICSEG_OK;
@@ -59,7 +59,7 @@ icseg_status icseg_mask_from_colours(icseg_mask *out, const icseg_source *source
     out->bits = 8;
     ICSEG_TRY(icseg_mask_allocate(out, header, source, error));
     uint8_t *pixels = icseg_alloc_array(count, 3);
-    if (!pixels) return icseg_fail_memory(error, 3 * count, source->name);
+    if (!pixels) return icseg_fail_memory_in(error, 3 * count, source->name);
     icseg_status status = decode(&plain, &copy, pixels, error);
     for (size_t i = 0; status == ICSEG_OK && i < count; i++) {
         const uint8_t *p = pixels + 3 * i;

@@ -162,7 +162,7 @@ static void palette_colour(const bitmap *b, size_t index, uint8_t rgb[3]) {
 static icseg_status decode_palette(const bitmap *b, uint8_t *pixels, icseg_error *error) {
     size_t count = (size_t)b->width * (size_t)b->height;
     uint8_t *indices = icseg_alloc(count);
-    if (!indices) return icseg_fail_memory(error, count, b->source->name);
+    if (!indices) return icseg_fail_memory_in(error, count, b->source->name);
     icseg_status status = read_indices(b, indices, error);
     for (size_t i = 0; status == ICSEG_OK && i < count; i++) palette_colour(b, indices[i], pixels + 3 * i);
     icseg_free(indices);

@@ -25,7 +25,7 @@ static int on_read(GifFileType *gif, GifByteType *to, int count) {
 }
 
 static icseg_status fail(const reader *r, int code, icseg_error *error) {
-    if (code == D_GIF_ERR_NOT_ENOUGH_MEM) return icseg_fail_memory(error, 0, r->source->name);
+    if (code == D_GIF_ERR_NOT_ENOUGH_MEM) return icseg_fail_memory_in(error, 0, r->source->name);
     const char *reason = GifErrorString(code);
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: cannot decode this GIF: %s", r->source->name,
                       code == D_GIF_ERR_READ_FAILED || code == D_GIF_ERR_EOF_TOO_SOON
@@ -123,7 +123,7 @@ static icseg_status read_frame(reader *r, uint8_t background, icseg_error *error
     const GifImageDesc *frame = &r->gif->Image;
     size_t width = (size_t)r->gif->SWidth, count = width * (size_t)r->gif->SHeight;
     r->indices = icseg_alloc(count);
-    if (!r->indices) return icseg_fail_memory(error, count, r->source->name);
+    if (!r->indices) return icseg_fail_memory_in(error, count, r->source->name);
     memset(r->indices, background, count);
     if (frame->Left < 0 || frame->Top < 0 || frame->Width < 1 || frame->Height < 1 ||
         frame->Left + frame->Width > r->gif->SWidth || frame->Top + frame->Height > r->gif->SHeight)

@@ -14,7 +14,7 @@ typedef struct reader {
 } reader;
 
 static icseg_status fail(const icseg_source *source, struct heif_error problem, icseg_error *error) {
-    if (problem.code == heif_error_Memory_allocation_error) return icseg_fail_memory(error, 0, source->name);
+    if (problem.code == heif_error_Memory_allocation_error) return icseg_fail_memory_in(error, 0, source->name);
     if (problem.code == heif_error_Unsupported_feature || problem.code == heif_error_Unsupported_filetype ||
         problem.code == heif_error_Plugin_loading_error)
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
@@ -31,7 +31,7 @@ static void close_reader(reader *r) {
 
 static icseg_status open_reader(reader *r, const icseg_source *source, icseg_error *error) {
     *r = (reader){.context = heif_context_alloc()};
-    if (!r->context) return icseg_fail_memory(error, 0, source->name);
+    if (!r->context) return icseg_fail_memory_in(error, 0, source->name);
     heif_context_set_maximum_image_size_limit(r->context, ICSEG_IMAGE_MAX_SIDE);
     heif_context_set_max_decoding_threads(r->context, 0); /* in the caller's thread */
     struct heif_error problem =

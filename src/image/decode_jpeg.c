@@ -152,7 +152,7 @@ static icseg_status decode(reader *r, const icseg_header *header, uint8_t *pixel
     bool cmyk = codec->jpeg_color_space == JCS_CMYK || codec->jpeg_color_space == JCS_YCCK;
     codec->out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
     if (cmyk && !(r->line = icseg_alloc_array((size_t)header->width, 4)))
-        return icseg_fail_memory(r->error, (size_t)header->width * 4, r->source->name);
+        return icseg_fail_memory_in(r->error, (size_t)header->width * 4, r->source->name);
     jpeg_start_decompress(codec);
     r->may_end = !jpeg_has_multiple_scans(codec);
     while (codec->output_scanline < codec->output_height) {

@@ -79,7 +79,7 @@ static void escape_with(reader *r, icseg_status status) {
 
 static void on_error(png_structp png, png_const_charp text) {
     reader *r = png_get_error_ptr(png);
-    escape_with(r, r->missing ? icseg_fail_memory(r->error, r->missing, r->source->name)
+    escape_with(r, r->missing ? icseg_fail_memory_in(r->error, r->missing, r->source->name)
                               : icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: cannot decode this PNG: %s",
                                            r->source->name, text));
 }
@@ -134,7 +134,7 @@ static icseg_status decode(reader *r) {
     r->png = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, r, on_error, on_warning, &r->missing, icseg_png_alloc,
                                       icseg_png_free);
     r->info = r->png ? png_create_info_struct(r->png) : NULL;
-    status = r->info ? read_all(r) : icseg_fail_memory(r->error, r->missing, r->source->name);
+    status = r->info ? read_all(r) : icseg_fail_memory_in(r->error, r->missing, r->source->name);
     png_destroy_read_struct(&r->png, &r->info, NULL);
     return status;
 }
@@ -145,7 +145,7 @@ static icseg_status store_rows(reader *r, int channels, int bytes) {
     r->bytes = bytes;
     r->stride = (size_t)r->header->width * (size_t)channels * (size_t)bytes;
     r->rows = r->stored = icseg_alloc_array((size_t)r->header->height, r->stride);
-    return r->rows ? ICSEG_OK : icseg_fail_memory(r->error, r->stride * (size_t)r->header->height, r->source->name);
+    return r->rows ? ICSEG_OK : icseg_fail_memory_in(r->error, r->stride * (size_t)r->header->height, r->source->name);
 }
 
 static icseg_status start_image(reader *r) {

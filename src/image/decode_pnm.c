@@ -127,7 +127,7 @@ icseg_status icseg_pnm_decode(const icseg_source *source, icseg_header *header, 
     ICSEG_TRY(read_header(&p, &parsed, source, error));
     size_t count = (size_t)p.width * (size_t)p.channels;
     uint16_t *row = icseg_alloc_array(count, sizeof *row);
-    if (!row) return icseg_fail_memory(error, count * sizeof *row, source->name);
+    if (!row) return icseg_fail_memory_in(error, count * sizeof *row, source->name);
     icseg_status status = decode(&p, header, row, pixels, error);
     icseg_free(row);
     return status;

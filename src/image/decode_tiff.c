@@ -329,7 +329,7 @@ static icseg_status read_values(reader *r, const icseg_header *header, const lay
     b.block = icseg_alloc((size_t)b.size);
     b.row = icseg_alloc_array(l->across, sizeof *b.row);
     icseg_status status = b.block && b.row ? read_blocks(r, header, l, bands, count, &b, to, error)
-                                           : icseg_fail_memory(error, (size_t)b.size, r->source->name);
+                                           : icseg_fail_memory_in(error, (size_t)b.size, r->source->name);
     icseg_free(b.block);
     icseg_free(b.row);
     return status;
@@ -411,7 +411,7 @@ static icseg_status decode_values(reader *r, icseg_header *header, const layout 
     c.grey = bands.count <= 2;
     size_t count = (size_t)header->width * (size_t)header->height;
     if (bands.count % 2 == 0 && !(c.alpha = icseg_alloc(count)))
-        return icseg_fail_memory(error, count, r->source->name);
+        return icseg_fail_memory_in(error, count, r->source->name);
     icseg_status status = read_values(r, header, l, bands.band, bands.count, (sink){take_colours, &c}, error);
     if (status == ICSEG_OK && c.alpha && !l->premultiplied)
         for (size_t i = 0; i < 3 * count; i++) pixels[i] = (uint8_t)((pixels[i] * c.alpha[i / 3] + 127) / 255);
@@ -429,7 +429,7 @@ static icseg_status decode_rgba(reader *r, const icseg_header *header, const lay
                           r->source->name, reason);
     ICSEG_TRY(check_blocks(r, header, l, error));
     uint32_t *raster = icseg_calloc_array(count, sizeof *raster);
-    if (!raster) return icseg_fail_memory(error, count * sizeof *raster, r->source->name);
+    if (!raster) return icseg_fail_memory_in(error, count * sizeof *raster, r->source->name);
     /* Asking for the stored orientation keeps libtiff from flipping, which it does in only four of the eight cases.
      * Colours are already multiplied by alpha, which is the same as compositing over black. */
     icseg_status status = ICSEG_OK;

@@ -8,7 +8,7 @@
 #include "image/codec.h"
 
 static icseg_status fail(const icseg_source *source, VP8StatusCode code, icseg_error *error) {
-    if (code == VP8_STATUS_OUT_OF_MEMORY) return icseg_fail_memory(error, source->size, source->name);
+    if (code == VP8_STATUS_OUT_OF_MEMORY) return icseg_fail_memory_in(error, source->size, source->name);
     const char *reason = code == VP8_STATUS_NOT_ENOUGH_DATA       ? "the data end too early; the file is truncated"
                          : code == VP8_STATUS_UNSUPPORTED_FEATURE ? "it uses a feature that libwebp does not support"
                                                                   : "the data are damaged";
@@ -56,7 +56,7 @@ icseg_status icseg_webp_decode(const icseg_source *source, icseg_header *header,
     if (code != VP8_STATUS_OK) return fail(source, code, error);
     int channels = config.input.has_alpha ? 4 : 3;
     uint8_t *target = channels == 3 ? pixels : icseg_alloc_array(count, 4);
-    if (!target) return icseg_fail_memory(error, count * 4, source->name);
+    if (!target) return icseg_fail_memory_in(error, count * 4, source->name);
     config.output.colorspace = channels == 3 ? MODE_RGB : MODE_rgbA; /* multiplied by alpha = composited over black */
     config.output.is_external_memory = 1;
     config.output.u.RGBA =

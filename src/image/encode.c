@@ -155,7 +155,7 @@ icseg_status icseg_labels_write_png(const icseg_labels *labels, const icseg_pale
     bool wide = palette->size > 255;
     size_t bytes = wide ? 2 : 1, count = (size_t)labels->width * (size_t)labels->height;
     void *stored = icseg_alloc_array(count, bytes);
-    if (!stored) return icseg_fail_memory(error, count * bytes, path);
+    if (!stored) return icseg_fail_memory_in(error, count * bytes, path);
     png_job job = {.width = labels->width,
                    .height = labels->height,
                    .type = wide ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_PALETTE,
@@ -182,7 +182,7 @@ icseg_status icseg_confidence_write_png(const float *values, int32_t width, int3
                           width, height, ICSEG_IMAGE_MAX_SIDE);
     size_t count = (size_t)width * (size_t)height;
     uint16_t *stored = icseg_alloc_array(count, sizeof *stored);
-    if (!stored) return icseg_fail_memory(error, count * sizeof *stored, path);
+    if (!stored) return icseg_fail_memory_in(error, count * sizeof *stored, path);
     for (size_t i = 0; i < count; i++) {
         float v = values[i];
         stored[i] = v >= 1 ? 65535 : v > 0 ? (uint16_t)lrintf(v * 65535) : 0; /* NaN is 0 */

@@ -65,7 +65,7 @@ static icseg_status choose_format(const icseg_import_options *o, icseg_import_fo
         icseg_string_printf(&known, "%s%s", known.size ? ", " : "", icseg_labelling_tools[i].description);
     icseg_status status =
         known.failed
-            ? icseg_fail_memory(error, 0, o->source)
+            ? icseg_fail_memory_in(error, 0, o->source)
             : icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
                                "%s: does not contain files of a supported labelling tool: %s", o->source, known.data);
     icseg_string_close(&known);
@@ -100,7 +100,7 @@ static icseg_status write_classes(const icseg_import *im, icseg_error *error) {
     for (int32_t k = 0; k < im->classes; k++) icseg_string_printf(&text, "%s\n", im->names[k]);
     snprintf(path, sizeof path, "%s/classes.txt", im->staging);
     icseg_status status =
-        text.failed ? icseg_fail_memory(error, 0, path) : icseg_file_write(path, text.data, text.size, error);
+        text.failed ? icseg_fail_memory_in(error, 0, path) : icseg_file_write(path, text.data, text.size, error);
     icseg_string_close(&text);
     return status;
 }

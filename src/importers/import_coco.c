@@ -75,7 +75,7 @@ static icseg_status add_source(icseg_import *im, source_list *list, const char *
     *f = (source_file){
         .path = icseg_arena_strdup(im->arena, path), .folder = icseg_arena_strdup(im->arena, folder), .split = split};
     if (named) f->split = icseg_arena_strdup(im->arena, stem + 10);
-    return f->path && f->folder && (f->split || !named) ? ICSEG_OK : icseg_fail_memory(error, 0, path);
+    return f->path && f->folder && (f->split || !named) ? ICSEG_OK : icseg_fail_memory_in(error, 0, path);
 }
 
 /* Adds the JSON files of one folder: only instances_*.json, if there are any, because others contain captions and key
@@ -89,7 +89,7 @@ static icseg_status add_folder(icseg_import *im, source_list *list, const char *
     for (size_t i = 0; i < count; i++) {
         if (instances && strncmp(names[i], "instances", 9) != 0) continue;
         char *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
-        if (!path) return icseg_fail_memory(error, 0, folder);
+        if (!path) return icseg_fail_memory_in(error, 0, folder);
         ICSEG_TRY(add_source(im, list, path, root, NULL, error));
     }
     return ICSEG_OK;
@@ -99,23 +99,23 @@ static icseg_status find_sources(icseg_import *im, source_list *list, icseg_erro
     static const char *const splits[] = {"train", "valid", "val", "test"};
     const char *source = im->options->source;
     list->files = icseg_arena_array(im->arena, MAX_SOURCES, sizeof *list->files);
-    if (!list->files) return icseg_fail_memory(error, MAX_SOURCES * sizeof *list->files, source);
+    if (!list->files) return icseg_fail_memory_in(error, MAX_SOURCES * sizeof *list->files, source);
     if (!icseg_folder_exists(source)) {
         const char *name = icseg_path_name(source);
         char *folder = name == source ? icseg_arena_strdup(im->arena, ".")
                                       : icseg_arena_printf(im->arena, "%.*s", (int)(name - source - 1), source);
-        if (!folder) return icseg_fail_memory(error, 0, source);
+        if (!folder) return icseg_fail_memory_in(error, 0, source);
         return add_source(im, list, source, folder, NULL, error);
     }
     char *below = icseg_arena_printf(im->arena, "%s/annotations", source);
-    if (!below) return icseg_fail_memory(error, 0, source);
+    if (!below) return icseg_fail_memory_in(error, 0, source);
     ICSEG_TRY(add_folder(im, list, below, source, error));
     if (!list->count) ICSEG_TRY(add_folder(im, list, source, source, error));
     bool none = !list->count;
     for (size_t i = 0; none && i < sizeof splits / sizeof *splits; i++) {
         char *path = icseg_arena_printf(im->arena, "%s/%s/_annotations.coco.json", source, splits[i]);
         char *folder = icseg_arena_printf(im->arena, "%s/%s", source, splits[i]);
-        if (!path || !folder) return icseg_fail_memory(error, 0, source);
+        if (!path || !folder) return icseg_fail_memory_in(error, 0, source);
         bool found;
         ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
         if (found) ICSEG_TRY(add_source(im, list, path, folder, strcmp(splits[i], "valid") ? splits[i] : "val", error));
@@ -167,7 +167,7 @@ static icseg_status read_categories(coco *c, const json_t *list, icseg_error *er
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: categories: expected a list of 1 to %d", c->path,
                           ICSEG_CLASSES_MAX);
     c->categories = icseg_arena_array(c->im->arena, count, sizeof *c->categories);
-    if (!c->categories) return icseg_fail_memory(error, count * sizeof *c->categories, c->path);
+    if (!c->categories) return icseg_fail_memory_in(error, count * sizeof *c->categories, c->path);
     for (size_t i = 0; i < count; i++) {
         const json_t *id = json_object_get(json_array_get(list, i), "id");
         if (!json_is_integer(id) || !json_is_string(json_object_get(json_array_get(list, i), "name")))
@@ -233,7 +233,7 @@ static icseg_status read_polygons(const coco *c, const icseg_import_item *item, 
             return fail_field(c, "annotations", at, "a polygon must be a list x, y, x, y, ...", error);
         icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
         if (!o || !(o->xy = icseg_arena_array(item->arena, count, sizeof *o->xy)))
-            return icseg_fail_memory(error, 0, c->path);
+            return icseg_fail_memory_in(error, 0, c->path);
         char where[PATH_MAX + 40];
         snprintf(where, sizeof where, "%s: annotations[%zu]", c->path, at);
         for (size_t k = 0; k < count; k++)
@@ -277,7 +277,7 @@ static icseg_status read_runs(const coco *c, const icseg_import_item *item, size
     size_t count = json_is_string(counts) ? json_string_length(counts) : json_array_size(counts);
     icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
     if (!o || !(o->runs = icseg_arena_array(item->arena, count, sizeof *o->runs)))
-        return icseg_fail_memory(error, 0, c->path);
+        return icseg_fail_memory_in(error, 0, c->path);
     bool valid = true;
     o->kind = ICSEG_OUTLINE_RUNS;
     o->count = count;
@@ -328,7 +328,7 @@ static icseg_status find_image(const coco *c, icseg_arena *arena, const char *na
                              icseg_arena_printf(arena, "%s/../images", root),
                              NULL};
     for (int i = 0; i < 7; i++)
-        if (!folders[i]) return icseg_fail_memory(error, 0, root);
+        if (!folders[i]) return icseg_fail_memory_in(error, 0, root);
     ICSEG_TRY(icseg_import_find_image(c->im, arena, (icseg_image_query){folders, name, false}, out, error));
     if (*out) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
@@ -342,7 +342,7 @@ static icseg_status read_objects(coco *c, size_t at, int64_t id, icseg_import_it
     size_t first = first_link(c, id), count = 0;
     while (first + count < c->link_count && c->links[first + count].image_id == id) count++;
     item->objects = icseg_arena_array(item->arena, count, sizeof *item->objects);
-    if (!item->objects) return icseg_fail_memory(error, count * sizeof *item->objects, c->path);
+    if (!item->objects) return icseg_fail_memory_in(error, count * sizeof *item->objects, c->path);
     for (size_t i = 0; i < count; i++) {
         icseg_object *object = &item->objects[item->object_count];
         link *l = &c->links[first + i];
@@ -369,7 +369,7 @@ static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, const j
     if (!json_is_integer(id) || !json_is_string(name))
         return fail_field(c, "images", at, "expected an integer \"id\" and a string \"file_name\"", error);
     char *path = NULL, *source = icseg_arena_printf(arena, "%s: images[%zu]", c->path, at);
-    if (!source) return icseg_fail_memory(error, 0, c->path);
+    if (!source) return icseg_fail_memory_in(error, 0, c->path);
     ICSEG_TRY(icseg_import_problem(c->im, find_image(c, arena, json_string_value(name), &path, error), error));
     icseg_import_item item = {.arena = arena,
                               .split = c->file->split,
@@ -415,7 +415,7 @@ static icseg_status grow(const coco *c, void **list, size_t count, size_t *capac
     if (count < *capacity) return ICSEG_OK;
     size_t more = *capacity ? *capacity + *capacity / 2 : 256;
     void *grown = icseg_realloc_array(*list, *capacity, more, size);
-    if (!grown) return icseg_fail_memory(error, more * size, c->path);
+    if (!grown) return icseg_fail_memory_in(error, more * size, c->path);
     *list = grown;
     *capacity = more;
     return ICSEG_OK;

@@ -32,7 +32,7 @@ static icseg_status decode_base64(const labelme *l, const json_t *json, unsigned
     unsigned char *bytes = icseg_arena_alloc(l->arena, capacity);
     *out = NULL;
     *size = 0;
-    if (!bytes) return icseg_fail_memory(error, capacity, l->path);
+    if (!bytes) return icseg_fail_memory_in(error, capacity, l->path);
     while (length && (text[length - 1] == '=' || text[length - 1] == '\n')) length--;
     for (size_t i = 0; i < length; i++) {
         const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
@@ -56,7 +56,7 @@ static icseg_status read_points(const labelme *l, size_t at, const json_t *point
     char where[PATH_MAX + 40];
     size_t count = json_array_size(points);
     o->xy = icseg_arena_array(l->arena, count, 2 * sizeof *o->xy);
-    if (!o->xy) return icseg_fail_memory(error, count * 2 * sizeof *o->xy, l->path);
+    if (!o->xy) return icseg_fail_memory_in(error, count * 2 * sizeof *o->xy, l->path);
     snprintf(where, sizeof where, "%s: shapes[%zu]", l->path, at);
     for (size_t i = 0; i < 2 * count; i++) {
         const json_t *point = json_array_get(points, i / 2);
@@ -70,7 +70,7 @@ static icseg_status read_points(const labelme *l, size_t at, const json_t *point
 /* Replaces two opposite corners by all four. */
 static icseg_status make_rectangle(const labelme *l, icseg_outline *o, icseg_error *error) {
     double *c = icseg_arena_array(l->arena, 8, sizeof *c), x0 = o->xy[0], y0 = o->xy[1], x1 = o->xy[2], y1 = o->xy[3];
-    if (!c) return icseg_fail_memory(error, 8 * sizeof *c, l->path);
+    if (!c) return icseg_fail_memory_in(error, 8 * sizeof *c, l->path);
     memcpy(c, (const double[]){x0, y0, x1, y0, x1, y1, x0, y1}, 8 * sizeof *c);
     o->xy = c;
     o->count = 4;
@@ -92,7 +92,7 @@ static icseg_status read_mask(const labelme *l, size_t at, const json_t *text, i
     o->mask.data = icseg_alloc_array(pixels, sizeof *o->mask.data);
     for (size_t i = 0; o->mask.data && i < pixels; i++) o->mask.data[i] = image.data[3 * i];
     icseg_image_close(&image);
-    if (!o->mask.data) return icseg_fail_memory(error, pixels * sizeof *o->mask.data, l->path);
+    if (!o->mask.data) return icseg_fail_memory_in(error, pixels * sizeof *o->mask.data, l->path);
     o->kind = ICSEG_OUTLINE_MASK;
     o->x = (int32_t)o->xy[0];
     o->y = (int32_t)o->xy[1];
@@ -116,7 +116,7 @@ static icseg_status read_shape(const labelme *l, size_t at, const json_t *shape,
     if (!strcmp(type, "point") || !strcmp(type, "points") || !strcmp(type, "line") || !strcmp(type, "linestrip"))
         return ICSEG_OK;
     icseg_outline *o = icseg_arena_alloc(l->arena, sizeof *o);
-    if (!o) return icseg_fail_memory(error, 0, l->path);
+    if (!o) return icseg_fail_memory_in(error, 0, l->path);
     ICSEG_TRY(read_points(l, at, points, o, error));
     if (!strcmp(type, "rectangle") && o->count == 2)
         ICSEG_TRY(make_rectangle(l, o, error));
@@ -141,7 +141,7 @@ static icseg_status read_shapes(const labelme *l, const json_t *root, icseg_impo
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a LabelMe file; expected a list of at most %d \"shapes\"",
                           l->path, MAX_SHAPES);
     if (!(item->objects = icseg_arena_array(l->arena, count, sizeof *item->objects)))
-        return icseg_fail_memory(error, count * sizeof *item->objects, l->path);
+        return icseg_fail_memory_in(error, count * sizeof *item->objects, l->path);
     json_array_foreach(shapes, i, shape) {
         icseg_object *object = &item->objects[item->object_count];
         icseg_status status = read_shape(l, i, shape, object, error);
@@ -162,7 +162,7 @@ static icseg_status find_image(const labelme *l, const json_t *root, icseg_impor
     const json_t *data = json_object_get(root, "imageData"), *name = json_object_get(root, "imagePath");
     const char *folders[] = {l->folder, icseg_arena_printf(l->arena, "%s/../images", l->folder), NULL};
     char *path = NULL;
-    if (!folders[1]) return icseg_fail_memory(error, 0, l->path);
+    if (!folders[1]) return icseg_fail_memory_in(error, 0, l->path);
     if (json_is_string(name))
         ICSEG_TRY(icseg_import_find_image(l->im, l->arena, (icseg_image_query){folders, json_string_value(name), false},
                                           &path, error));
@@ -202,7 +202,7 @@ static icseg_status import_file(icseg_import *im, const char *folder, const char
     icseg_status status;
     ICSEG_TRY(icseg_arena_open(&l.arena, error));
     if (!(l.path = icseg_arena_printf(l.arena, "%s/%s", folder, name)))
-        status = icseg_fail_memory(error, 0, folder);
+        status = icseg_fail_memory_in(error, 0, folder);
     else
         status = icseg_import_read_json(&root, l.path, error);
     if (status == ICSEG_OK) status = import_root(&l, split, root, error);
@@ -234,7 +234,7 @@ static icseg_status collect_classes(icseg_import *im, const char *folder, char *
     if (im->fixed) return ICSEG_OK;
     for (size_t i = 0; i < count; i++) {
         char *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
-        if (!path) return icseg_fail_memory(error, 0, folder);
+        if (!path) return icseg_fail_memory_in(error, 0, folder);
         icseg_status status = note_labels(im, path, error); /* problems are recorded when the file is imported */
         if (status == ICSEG_ERROR_MEMORY) return status;
     }

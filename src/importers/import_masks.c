@@ -91,7 +91,7 @@ static icseg_status read_labelmap(mask_source *m, icseg_error *error) {
     size_t size;
     char *path = icseg_arena_printf(m->im->arena, "%s/labelmap.txt", m->source);
     m->colours = icseg_arena_array(m->im->arena, MAX_COLOURS, sizeof *m->colours);
-    if (!path || !m->colours) return icseg_fail_memory(error, 0, m->source);
+    if (!path || !m->colours) return icseg_fail_memory_in(error, 0, m->source);
     ICSEG_TRY(icseg_file_read_text(path, MAX_TEXT, &text, &size, error));
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     icseg_status status = ICSEG_OK;
@@ -123,7 +123,7 @@ static icseg_status read_voc_classes(mask_source *m, icseg_error *error) {
     char **names = (char **)(uintptr_t)voc_names;
     char *list = icseg_arena_printf(m->im->arena, "%s/class_names.txt", m->source);
     int32_t count = VOC_CLASSES;
-    if (!list) return icseg_fail_memory(error, 0, m->source);
+    if (!list) return icseg_fail_memory_in(error, 0, m->source);
     if (m->im->fixed)
         names = m->im->names, count = m->im->classes;
     else if (icseg_file_exists(list))
@@ -132,7 +132,7 @@ static icseg_status read_voc_classes(mask_source *m, icseg_error *error) {
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %d classes; palette indices can represent at most 255",
                           m->source, count);
     m->colours = icseg_arena_array(m->im->arena, 256, sizeof *m->colours);
-    if (!m->colours) return icseg_fail_memory(error, 256 * sizeof *m->colours, m->source);
+    if (!m->colours) return icseg_fail_memory_in(error, 256 * sizeof *m->colours, m->source);
     for (int32_t k = 0; k < count; k++) {
         int32_t label;
         ICSEG_TRY(icseg_import_class(m->im, names[k], m->source, &label, error));
@@ -203,7 +203,7 @@ static icseg_status import_mask(mask_source *m, const char *stem, const char *sp
     const char *folders[] = {icseg_arena_printf(arena, "%s/JPEGImages", m->source),
                              icseg_arena_printf(arena, "%s/images", m->source), NULL};
     if (!path || !name || !folders[0] || !folders[1]) {
-        status = icseg_fail_memory(error, 0, m->source);
+        status = icseg_fail_memory_in(error, 0, m->source);
         goto fail;
     }
     ICSEG_TRY_GOTO(icseg_import_find_image(m->im, arena, (icseg_image_query){folders, name, true}, &image, error));
@@ -247,20 +247,20 @@ static icseg_status import_splits(mask_source *m, icseg_error *error) {
     const char *only = im->options->split ? im->options->split : "train";
     char **names, *folder = icseg_arena_printf(im->arena, "%s/ImageSets/Segmentation", m->source);
     size_t count, train = 0;
-    if (!folder) return icseg_fail_memory(error, 0, m->source);
+    if (!folder) return icseg_fail_memory_in(error, 0, m->source);
     ICSEG_TRY(icseg_import_list(im->arena, folder, list_types, &names, &count, error));
     for (size_t i = 0; i < count; i++) train |= !strcmp(names[i], "train.txt");
     im->one_split = count <= 1;
     for (size_t i = 0; i < count; i++) {
         char split[NAME_MAX + 1], *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
-        if (!path) return icseg_fail_memory(error, 0, folder);
+        if (!path) return icseg_fail_memory_in(error, 0, folder);
         icseg_path_stem(names[i], split, sizeof split);
         if (train && !strcmp(split, "trainval")) continue; /* the union of train and val */
         ICSEG_TRY(import_list(m, path, count == 1 ? only : split, error));
     }
     if (count) return ICSEG_OK;
     if (!(folder = icseg_arena_printf(im->arena, "%s/SegmentationClass", m->source)))
-        return icseg_fail_memory(error, 0, m->source);
+        return icseg_fail_memory_in(error, 0, m->source);
     ICSEG_TRY(icseg_import_list(im->arena, folder, mask_types, &names, &count, error));
     for (size_t i = 0; i < count; i++) {
         char stem[NAME_MAX + 1];

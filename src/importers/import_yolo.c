@@ -84,7 +84,7 @@ static icseg_status add_key(yaml_walk *w, const char *name, size_t line, icseg_e
     if (w->key_count == MAX_YAML_KEYS) return fail_yaml(w->path, line, "too many keys", error);
     yaml_key *key = &w->keys[w->key_count++];
     *key = (yaml_key){icseg_arena_strdup(w->arena, name), line};
-    if (!key->name) return icseg_fail_memory(error, 0, w->path);
+    if (!key->name) return icseg_fail_memory_in(error, 0, w->path);
     w->in_names = !strcmp(name, "names");
     return ICSEG_OK;
 }
@@ -153,7 +153,7 @@ static icseg_status read_yaml(icseg_arena *arena, const char *path, name_list *o
     ICSEG_TRY(icseg_file_read_text(path, MAX_YAML, &text, &size, error));
     if (!yaml_parser_initialize(&parser)) {
         icseg_free(text);
-        return icseg_fail_memory(error, 0, path);
+        return icseg_fail_memory_in(error, 0, path);
     }
     yaml_parser_set_input_string(&parser, text, size);
     icseg_status status = ICSEG_OK;
@@ -180,7 +180,7 @@ static icseg_status read_names(icseg_import *im, name_list *out, icseg_error *er
     const char *source = im->options->source;
     char *yaml = find_yaml(im->arena, source), *list = icseg_arena_printf(im->arena, "%s/classes.txt", source);
     out->names = icseg_arena_array(im->arena, ICSEG_CLASSES_MAX, sizeof *out->names);
-    if (!list || !out->names) return icseg_fail_memory(error, 0, source);
+    if (!list || !out->names) return icseg_fail_memory_in(error, 0, source);
     if (yaml) return read_yaml(im->arena, yaml, out, error);
     int32_t count = 0;
     if (icseg_file_exists(list))
@@ -243,7 +243,7 @@ static icseg_status read_line(const yolo *y, const icseg_import_item *item, size
     if (fields < 4 || fields % 2) return fail_line(path, line, "expected: class x y x y x y ...", error);
     icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
     if (!o || !(o->xy = icseg_arena_array(item->arena, fields, sizeof *o->xy)))
-        return icseg_fail_memory(error, 0, path);
+        return icseg_fail_memory_in(error, 0, path);
     for (size_t i = 0; i < fields; i++) {
         ICSEG_TRY(read_coordinate(item, line, next_word(&text), &o->xy[i], error));
         o->xy[i] *= (double)(i % 2 ? item->height : item->width);
@@ -267,7 +267,7 @@ static icseg_status read_objects(const yolo *y, icseg_import_item *item, icseg_e
     if (max_lines > MAX_OBJECTS)
         status = fail_line(path, MAX_OBJECTS, "too many objects", error);
     else if (!(item->objects = icseg_arena_array(item->arena, max_lines, sizeof *item->objects)))
-        status = icseg_fail_memory(error, max_lines * sizeof *item->objects, path);
+        status = icseg_fail_memory_in(error, max_lines * sizeof *item->objects, path);
     icseg_text_lines lines = icseg_text_lines_of(text, size);
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         if (!*line) continue;
@@ -296,7 +296,7 @@ static icseg_status import_image(const yolo *y, icseg_arena *arena, const split_
     icseg_path_stem(name, stem, sizeof stem);
     char *image = icseg_arena_printf(arena, "%s/%s", folders->images, name);
     char *text = icseg_arena_printf(arena, "%s/%s.txt", folders->labels, stem);
-    if (!image || !text) return icseg_fail_memory(error, 0, folders->images);
+    if (!image || !text) return icseg_fail_memory_in(error, 0, folders->images);
     ICSEG_TRY(icseg_image_read_size(&width, &height, image, error));
     icseg_import_item item = {.arena = arena,
                               .split = folders->split,
@@ -340,7 +340,7 @@ static icseg_status find_splits(const yolo *y, split_folders *list, int *count, 
         const char *labels = !split       ? icseg_arena_printf(arena, "%s/labels", source)
                              : split_last ? icseg_arena_printf(arena, "%s/labels/%s", source, split)
                                           : icseg_arena_printf(arena, "%s/%s/labels", source, split);
-        if (!images || !labels) return icseg_fail_memory(error, 0, source);
+        if (!images || !labels) return icseg_fail_memory_in(error, 0, source);
         bool found, labelled;
         ICSEG_TRY(icseg_path_find(images, S_IFDIR, &found, error));
         ICSEG_TRY(icseg_path_find(labels, S_IFDIR, &labelled, error));
@@ -375,7 +375,7 @@ icseg_status icseg_import_yolo(icseg_import *im, icseg_error *error) {
     ICSEG_TRY(read_names(im, &list, error));
     ICSEG_TRY(icseg_import_background(im, error));
     int32_t *labels = icseg_arena_array(im->arena, list.count, sizeof *labels);
-    if (!labels) return icseg_fail_memory(error, list.count * sizeof *labels, im->options->source);
+    if (!labels) return icseg_fail_memory_in(error, list.count * sizeof *labels, im->options->source);
     for (size_t i = 0; i < list.count; i++)
         ICSEG_TRY(icseg_import_class(im, list.names[i], im->options->source, &labels[i], error));
     return import_splits(&(yolo){im, labels, list.count}, error);

@@ -71,7 +71,7 @@ icseg_status icseg_json_stream_open(icseg_json_stream **out, const char *path, i
     unsigned char start[3];
     icseg_json_stream *s = icseg_calloc_array(1, sizeof *s);
     *out = NULL;
-    if (!s) return icseg_fail_memory(error, sizeof *s, path);
+    if (!s) return icseg_fail_memory_in(error, sizeof *s, path);
     s->path = path;
     s->line = 1;
     s->first = true;
@@ -112,7 +112,7 @@ static icseg_status keep(icseg_json_stream *s, int c, icseg_error *error) {
     if (s->value_size == s->value_capacity) {
         size_t capacity = s->value_capacity ? 2 * s->value_capacity : 4096;
         char *grown = icseg_realloc_array(s->value, s->value_capacity, capacity, 1);
-        if (!grown) return icseg_fail_memory(error, capacity, s->path);
+        if (!grown) return icseg_fail_memory_in(error, capacity, s->path);
         s->value = grown;
         s->value_capacity = capacity;
     }
@@ -182,7 +182,7 @@ icseg_status icseg_json_stream_load(icseg_json_stream *s, icseg_json_span span, 
     *out = NULL;
     if (span.size > s->value_capacity) {
         char *grown = icseg_realloc_array(s->value, s->value_capacity, span.size, 1);
-        if (!grown) return icseg_fail_memory(error, span.size, s->path);
+        if (!grown) return icseg_fail_memory_in(error, span.size, s->path);
         s->value = grown;
         s->value_capacity = span.size;
     }

@@ -51,13 +51,13 @@ static icseg_status find_in(icseg_arena *arena, const char *folder, icseg_image_
     size_t stem = strlen(base) - (icseg_path_extension(base)[0] ? strlen(icseg_path_extension(base)) + 1 : 0);
     for (int i = 0; i < 2 && !(query.any_type && !is_image(base)); i++) {
         char *path = icseg_arena_printf(arena, "%s/%s", folder, candidates[i]);
-        if (!path) return icseg_fail_memory(error, 0, name);
+        if (!path) return icseg_fail_memory_in(error, 0, name);
         ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
         if (found) return *out = path, ICSEG_OK;
     }
     for (const char *const *type = candidate_types; query.any_type && *type; type++) {
         char *path = icseg_arena_printf(arena, "%s/%.*s.%s", folder, (int)stem, base, *type);
-        if (!path) return icseg_fail_memory(error, 0, name);
+        if (!path) return icseg_fail_memory_in(error, 0, name);
         ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
         if (found) return *out = path, ICSEG_OK;
     }
@@ -113,7 +113,7 @@ icseg_status icseg_import_list(icseg_arena *arena, const char *folder, const cha
                 break;
             }
     icseg_free(names);
-    return complete ? ICSEG_OK : icseg_fail_memory(error, 0, folder);
+    return complete ? ICSEG_OK : icseg_fail_memory_in(error, 0, folder);
 }
 
 icseg_status icseg_import_number(const json_t *value, const char *where, double *out, icseg_error *error) {

@@ -170,7 +170,7 @@ icseg_status icseg_staging_open(icseg_import *im, icseg_error *error) {
     if (strlen(folder) > PATH_MAX - 600)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.80s...: the path is too long", folder);
     char *name = icseg_arena_printf(im->arena, "%s/" PREFIX "XXXXXX", folder);
-    if (!name) return icseg_fail_memory(error, 0, folder);
+    if (!name) return icseg_fail_memory_in(error, 0, folder);
     im->new_from = first_missing(folder);
     ICSEG_TRY(icseg_folder_create(folder, error));
     ICSEG_TRY(icseg_folder_lock(folder,

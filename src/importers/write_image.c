@@ -47,7 +47,7 @@ static icseg_status note_outside(icseg_import *im, const icseg_import_item *item
     im->summary.skipped += (int64_t)outside;
     im->emptied += outside == item->object_count;
     if (!im->first_outside) im->first_outside = icseg_arena_strdup(im->arena, item->source);
-    return im->first_outside ? ICSEG_OK : icseg_fail_memory(error, 0, item->source);
+    return im->first_outside ? ICSEG_OK : icseg_fail_memory_in(error, 0, item->source);
 }
 
 static icseg_status draw_objects(icseg_import *im, const icseg_import_item *item, icseg_labels *labels,
@@ -56,7 +56,7 @@ static icseg_status draw_objects(icseg_import *im, const icseg_import_item *item
     icseg_status status;
     size_t outside = 0;
     layer *layers = icseg_alloc_array(item->object_count, sizeof *layers);
-    if (!layers) return icseg_fail_memory(error, item->object_count * sizeof *layers, item->source);
+    if (!layers) return icseg_fail_memory_in(error, item->object_count * sizeof *layers, item->source);
     ICSEG_TRY_GOTO(icseg_region_open(&region, labels->width, labels->height, error));
     for (size_t i = 0; i < item->object_count; i++) {
         draw(&region, &item->objects[i]);

@@ -69,7 +69,7 @@ static icseg_status unpack(values *v, const unsigned char **data, uint64_t bytes
             break;
         case FILTER_DEFLATE: {
             int code = uncompress(to, &size, *data, (uLong)bytes);
-            if (code == Z_MEM_ERROR) return icseg_fail_memory(v->error, 0, v->file->path);
+            if (code == Z_MEM_ERROR) return icseg_fail_memory_in(v->error, 0, v->file->path);
             if (code != Z_OK) return damaged(v);
             bytes = size;
             break;
@@ -138,7 +138,7 @@ static icseg_status read_chunks(values *v) {
     v->chunk_bytes = size * s->width;
     v->bytes_left = v->file->size;
     for (int i = 0; i < 2; i++) v->chunk[i] = icseg_alloc(v->chunk_bytes + CHECKSUM);
-    if (!v->chunk[0] || !v->chunk[1]) return icseg_fail_memory(v->error, 0, v->file->path);
+    if (!v->chunk[0] || !v->chunk[1]) return icseg_fail_memory_in(v->error, 0, v->file->path);
     return read_tree(v, s->tree, -1);
 }
 
@@ -160,7 +160,7 @@ icseg_status icseg_hdf5_read(const icseg_hdf5 *file, const icseg_hdf5_set *set, 
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a matrix of 1 to %llu numbers", file->path,
                           (unsigned long long)limit);
     v.out = icseg_calloc_array((size_t)set->elements, sizeof *v.out);
-    if (!v.out) return icseg_fail_memory(error, (size_t)set->elements * sizeof *v.out, file->path);
+    if (!v.out) return icseg_fail_memory_in(error, (size_t)set->elements * sizeof *v.out, file->path);
     icseg_status status = set->storage == ICSEG_HDF5_CHUNKS ? read_chunks(&v) : read_contiguous(&v);
     icseg_free(v.chunk[0]);
     icseg_free(v.chunk[1]);

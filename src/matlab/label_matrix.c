@@ -16,7 +16,7 @@ icseg_status icseg_mat_create(icseg_mask *out, const char *path, uint64_t height
     size_t count = (size_t)(height * width);
     *out = (icseg_mask){.width = (int32_t)width, .height = (int32_t)height, .bits = 16};
     out->data = icseg_alloc_array(count, sizeof *out->data);
-    return out->data ? ICSEG_OK : icseg_fail_memory(error, count * sizeof *out->data, path);
+    return out->data ? ICSEG_OK : icseg_fail_memory_in(error, count * sizeof *out->data, path);
 }
 
 icseg_status icseg_mat_store(icseg_mask *out, const char *path, size_t index, double value, icseg_error *error) {

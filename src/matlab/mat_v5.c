@@ -169,7 +169,7 @@ static icseg_status inflate_to(const walk *w, z_stream *stream, unsigned char *o
     stream->next_out = out;
     stream->avail_out = (uInt)size;
     int result = inflate(stream, Z_SYNC_FLUSH);
-    if (result == Z_MEM_ERROR) return icseg_fail_memory(w->error, 0, w->path);
+    if (result == Z_MEM_ERROR) return icseg_fail_memory_in(w->error, 0, w->path);
     return stream->avail_out ? fail_damaged(w) : ICSEG_OK;
 }
 
@@ -179,7 +179,7 @@ static icseg_status read_compressed(const walk *w, const unsigned char *data, si
     matrix m;
     z_stream stream = {.next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)size};
     icseg_status status;
-    if (inflateInit(&stream) != Z_OK) return icseg_fail_memory(w->error, 0, w->path);
+    if (inflateInit(&stream) != Z_OK) return icseg_fail_memory_in(w->error, 0, w->path);
     ICSEG_TRY_GOTO(inflate_to(w, &stream, tag, sizeof tag));
     size_t whole = (size_t)load(w, tag + 4, 4), peek = whole < HEAD_BYTES ? whole : HEAD_BYTES;
     if (load(w, tag, 4) != TYPE_MATRIX) goto fail;
@@ -194,7 +194,7 @@ static icseg_status read_compressed(const walk *w, const unsigned char *data, si
         goto fail;
     }
     if (!(body = icseg_alloc(whole))) {
-        status = icseg_fail_memory(w->error, whole, w->path);
+        status = icseg_fail_memory_in(w->error, whole, w->path);
         goto fail;
     }
     memcpy(body, head, peek);

@@ -35,7 +35,7 @@ static icseg_status read_names(json_t *list, const char *path, int32_t classes, 
                           "%s: icpc.classes has %zu names, but the configuration has %d classes", path,
                           json_array_size(list), classes);
     const char **names = icseg_arena_array(arena, (size_t)classes, sizeof *names);
-    if (!names) return icseg_fail_memory(error, (size_t)classes * sizeof *names, path);
+    if (!names) return icseg_fail_memory_in(error, (size_t)classes * sizeof *names, path);
     for (int32_t k = 0; k < classes; k++) {
         names[k] = json_string_value(json_array_get(list, (size_t)k)); /* lives as long as the list */
         if (!names[k]) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.classes[%d] is not a string", path, k);
@@ -52,7 +52,7 @@ static icseg_status read_ids(json_t *ids, const char *path, const char *where, c
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: %s must be a list of 1 to %d token ids", path, where,
                           config->context_length);
     int32_t *id = icseg_arena_array(arena, count, sizeof *id);
-    if (!id) return icseg_fail_memory(error, count * sizeof *id, path);
+    if (!id) return icseg_fail_memory_in(error, count * sizeof *id, path);
     for (size_t i = 0; i < count; i++) {
         json_t *value = json_array_get(ids, i);
         json_int_t number = json_integer_value(value);
@@ -78,7 +78,7 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
     for (size_t k = 0; k < classes; k++) count += several ? json_array_size(json_array_get(list, k)) : 1;
     icseg_tokens *tokens = icseg_arena_array(arena, count, sizeof *tokens), *next = tokens;
     int32_t *names = icseg_arena_array(arena, classes, sizeof *names);
-    if (!tokens || !names) return icseg_fail_memory(error, 0, path);
+    if (!tokens || !names) return icseg_fail_memory_in(error, 0, path);
     for (size_t k = 0; k < classes; k++) {
         json_t *entry = json_array_get(list, k);
         size_t size = several ? json_array_size(entry) : 1;
@@ -312,7 +312,7 @@ icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *
         ICSEG_TRY(icseg_param_borrow(p, &values, &copy, error));
         if (p->options.layout != ICSEG_LAYOUT_PLAIN) {
             exported = icseg_alloc(bytes);
-            status = exported ? ICSEG_OK : icseg_fail_memory(error, bytes, p->name);
+            status = exported ? ICSEG_OK : icseg_fail_memory_in(error, bytes, p->name);
             if (exported) icseg_param_export(p, values, exported);
         }
         if (status == ICSEG_OK)

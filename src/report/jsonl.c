@@ -109,10 +109,10 @@ static icseg_status keep_entries(icseg_log_writer *w, int64_t first_step, icseg_
 icseg_status icseg_log_writer_open(icseg_log_writer **out, const char *path, int64_t first_step, icseg_error *error) {
     *out = NULL;
     icseg_log_writer *w = icseg_calloc_array(1, sizeof *w);
-    if (!w) return icseg_fail_memory(error, sizeof *w, path);
+    if (!w) return icseg_fail_memory_in(error, sizeof *w, path);
     icseg_status status = ICSEG_OK;
     w->path = icseg_strdup(path);
-    if (!w->path) status = icseg_fail_memory(error, 0, path);
+    if (!w->path) status = icseg_fail_memory_in(error, 0, path);
     bool resumed = first_step > 1, found = false;
     if (status == ICSEG_OK && resumed) status = icseg_path_find(path, S_IFREG, &found, error);
     if (status == ICSEG_OK && found) status = keep_entries(w, first_step, error);
@@ -145,7 +145,7 @@ static icseg_status write_entry(icseg_log_writer *w, json_t *entry, icseg_error 
     icseg_string_append(&s, "\n", 1);
     icseg_status status = ICSEG_OK;
     if (s.failed)
-        status = icseg_fail_memory(error, 0, w->path);
+        status = icseg_fail_memory_in(error, 0, w->path);
     else if (s.size > ICSEG_LOG_MAX_LINE)
         status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: an entry has %zu bytes; expected at most %d", w->path,
                             s.size, (int)ICSEG_LOG_MAX_LINE);
@@ -175,7 +175,7 @@ icseg_status icseg_log_writer_step(icseg_log_writer *w, const icseg_log_step *st
         if (json_object_set_new(loss, names[i], icseg_json_number(step->loss[i])) != 0) {
             size_t size = strlen(names[i]);
             json_decref(loss);
-            if (icseg_utf8_check(names[i], size) == size) return icseg_fail_memory(error, 0, w->path);
+            if (icseg_utf8_check(names[i], size) == size) return icseg_fail_memory_in(error, 0, w->path);
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the name of loss %d is not UTF-8", w->path, (int)i);
         }
     return write_entry(
@@ -194,7 +194,7 @@ icseg_status icseg_log_writer_eval(icseg_log_writer *w, const icseg_log_eval *ev
         complete = json_array_append_new(iou, icseg_json_number(eval->iou[c])) == 0;
     if (!complete) {
         json_decref(iou);
-        return icseg_fail_memory(error, 0, w->path);
+        return icseg_fail_memory_in(error, 0, w->path);
     }
     return write_entry(w,
                        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o}", "type", "eval", "step", (json_int_t)eval->step,
@@ -286,7 +286,7 @@ static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const
     for (size_t at = 0; next_line(bytes, &at, &l);) lines += l.size >= strlen("{\"type\":\"step\"}");
     log->step = icseg_arena_array(log->arena, lines, sizeof *log->step);
     log->eval = icseg_arena_array(log->arena, lines, sizeof *log->eval);
-    if (!log->step || !log->eval) return icseg_fail_memory(error, 0, path);
+    if (!log->step || !log->eval) return icseg_fail_memory_in(error, 0, path);
     l = (line){0};
     for (size_t at = 0; next_line(bytes, &at, &l);) {
         json_t *entry;
@@ -304,7 +304,7 @@ static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const
         else if (!strcmp(type, "start"))
             done = read_start(log, entry);
         json_decref(entry);
-        if (!done) return icseg_fail_memory(error, 0, path);
+        if (!done) return icseg_fail_memory_in(error, 0, path);
     }
     return ICSEG_OK;
 }

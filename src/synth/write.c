@@ -106,12 +106,13 @@ static icseg_status write_texts(const icseg_synth_options *o, icseg_error *error
                         marker_start, o->seed, o->width, o->height, o->train, o->val);
     snprintf(path, sizeof path, "%s/synth.json", o->folder);
     icseg_status status =
-        text.failed ? icseg_fail_memory(error, 0, path) : icseg_file_write(path, text.data, text.size, error);
+        text.failed ? icseg_fail_memory_in(error, 0, path) : icseg_file_write(path, text.data, text.size, error);
     text.size = 0;
     for (int i = 0; i < ICSEG_SYNTH_CLASSES; i++) icseg_string_printf(&text, "%s\n", icseg_synth_class_names()[i]);
     snprintf(path, sizeof path, "%s/classes.txt", o->folder);
     if (status == ICSEG_OK)
-        status = text.failed ? icseg_fail_memory(error, 0, path) : icseg_file_write(path, text.data, text.size, error);
+        status =
+            text.failed ? icseg_fail_memory_in(error, 0, path) : icseg_file_write(path, text.data, text.size, error);
     icseg_string_close(&text);
     return status;
 }

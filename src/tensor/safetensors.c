@@ -98,7 +98,7 @@ static icseg_status read_metadata(icseg_safetensors *st, json_t *object, icseg_e
     if (!json_is_object(object))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged header: \"__metadata__\" is not an object", st->path);
     st->metadata = icseg_arena_array(st->arena, json_object_size(object), sizeof *st->metadata);
-    if (!st->metadata) return icseg_fail_memory(error, json_object_size(object) * sizeof *st->metadata, st->path);
+    if (!st->metadata) return icseg_fail_memory_in(error, json_object_size(object) * sizeof *st->metadata, st->path);
     const char *key;
     json_t *value;
     json_object_foreach(object, key, value) {
@@ -108,7 +108,7 @@ static icseg_status read_metadata(icseg_safetensors *st, json_t *object, icseg_e
         icseg_safetensors_pair *pair = &st->metadata[st->pairs++];
         pair->key = icseg_arena_strdup(st->arena, key);
         pair->value = icseg_arena_strdup(st->arena, json_string_value(value));
-        if (!pair->key || !pair->value) return icseg_fail_memory(error, 0, st->path);
+        if (!pair->key || !pair->value) return icseg_fail_memory_in(error, 0, st->path);
     }
     return ICSEG_OK;
 }
@@ -148,7 +148,7 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
     size_t capacity = json_object_size(root);
     st->entries = icseg_arena_array(st->arena, capacity, sizeof *st->entries);
     st->by_name = icseg_arena_array(st->arena, capacity, sizeof *st->by_name);
-    if (!st->entries || !st->by_name) return icseg_fail_memory(error, 0, st->path);
+    if (!st->entries || !st->by_name) return icseg_fail_memory_in(error, 0, st->path);
     const char *name;
     json_t *info;
     json_object_foreach(root, name, info) {
@@ -158,7 +158,7 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
         }
         located_entry *p = &st->entries[st->count];
         p->entry.name = icseg_arena_strdup(st->arena, name);
-        if (!p->entry.name) return icseg_fail_memory(error, 0, st->path);
+        if (!p->entry.name) return icseg_fail_memory_in(error, 0, st->path);
         ICSEG_TRY(read_entry(st, p, info, error));
         st->by_name[st->count++] = &p->entry;
     }
@@ -211,7 +211,7 @@ static icseg_status parse_file(icseg_safetensors *st, icseg_error *error) {
     st->data = PREFIX + (size_t)header;
     st->data_size = size - st->data;
     unsigned char *text = icseg_alloc((size_t)header);
-    if (!text) return icseg_fail_memory(error, (size_t)header, st->path);
+    if (!text) return icseg_fail_memory_in(error, (size_t)header, st->path);
     icseg_status status = icseg_file_reader_read(st->reader, PREFIX, text, (size_t)header, error);
     if (status == ICSEG_OK) status = parse_header(st, text, (size_t)header, error);
     icseg_free(text);
@@ -222,11 +222,11 @@ icseg_status icseg_safetensors_open(icseg_safetensors **out, const char *path, i
     icseg_status status;
     *out = NULL;
     icseg_safetensors *st = icseg_calloc_array(1, sizeof *st);
-    if (!st) return icseg_fail_memory(error, 0, path);
+    if (!st) return icseg_fail_memory_in(error, 0, path);
     ICSEG_TRY_GOTO(icseg_arena_open(&st->arena, error));
     st->path = icseg_arena_strdup(st->arena, path);
     if (!st->path) {
-        status = icseg_fail_memory(error, 0, path);
+        status = icseg_fail_memory_in(error, 0, path);
         goto fail;
     }
     ICSEG_TRY_GOTO(icseg_file_reader_open(&st->reader, path, error));

@@ -27,7 +27,7 @@ struct icseg_safetensors_writer {
 
 static icseg_status out_of_memory(icseg_safetensors_writer *w, size_t bytes, icseg_error *error) {
     w->failed = true;
-    return icseg_fail_memory(error, bytes, w->path);
+    return icseg_fail_memory_in(error, bytes, w->path);
 }
 
 static icseg_status misused(icseg_safetensors_writer *w, icseg_error *error, const char *name, const char *what) {
@@ -51,7 +51,7 @@ icseg_status icseg_safetensors_writer_open(icseg_safetensors_writer **out, const
     icseg_status status;
     *out = NULL;
     icseg_safetensors_writer *w = icseg_calloc_array(1, sizeof *w);
-    if (!w) return icseg_fail_memory(error, 0, path);
+    if (!w) return icseg_fail_memory_in(error, 0, path);
     w->path = path; /* until it is copied */
     ICSEG_TRY_GOTO(icseg_arena_open(&w->arena, error));
     const char *copy = icseg_arena_strdup(w->arena, path);

@@ -24,7 +24,7 @@ icseg_status icseg_tensor_read(icseg_tensor *out, const char *path, const char *
     size_t bytes = (size_t)icseg_shape_bytes(shape, ICSEG_F32);
     data = icseg_alloc(bytes);
     if (!data) {
-        status = icseg_fail_memory(error, bytes, path);
+        status = icseg_fail_memory_in(error, bytes, path);
         goto fail;
     }
     ICSEG_TRY_GOTO(icseg_safetensors_read_f32(file, name, shape, data, error));
@@ -79,7 +79,7 @@ static icseg_status make_entry(icseg_safetensors_entry *out, const char *name, c
     }
     int64_t bytes = icseg_shape_bytes(shape, dtypes[t->type]);
     char *data = bytes < 0 ? NULL : icseg_arena_alloc(arena, (size_t)bytes);
-    if (!data) return icseg_fail_memory(error, bytes < 0 ? 0 : (size_t)bytes, name);
+    if (!data) return icseg_fail_memory_in(error, bytes < 0 ? 0 : (size_t)bytes, name);
     copy_axis(data, t->data, t, 0, icseg_dtype_size(dtypes[t->type]));
     *out = (icseg_safetensors_entry){name, dtypes[t->type], shape, data, (size_t)bytes};
     return ICSEG_OK;

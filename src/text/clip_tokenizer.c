@@ -141,7 +141,7 @@ icseg_status icseg_tokenizer_open_clip(icseg_tokenizer **out, const char *path, 
                             "belongs to another model; use the vocabulary of the model's weights",
                             path, bpe.vocab_size, bpe.vocab_size - ICSEG_BPE_BYTES - 2, vocab_size);
     else if (!(t = icseg_alloc(sizeof *t)))
-        status = icseg_fail_memory(error, sizeof *t, path);
+        status = icseg_fail_memory_in(error, sizeof *t, path);
     if (status != ICSEG_OK) {
         icseg_bpe_close(&bpe);
         return status;

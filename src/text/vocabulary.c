@@ -41,13 +41,13 @@ typedef struct reader {
     icseg_error *error;
 } reader;
 
-static icseg_status out_of_memory(reader *r) { return icseg_fail_memory(r->error, 0, r->path); }
+static icseg_status out_of_memory(reader *r) { return icseg_fail_memory_in(r->error, 0, r->path); }
 
 /* --- bytes of a file, decompressed -------------------------------------------------------------------------------- */
 
 static icseg_status unzip(const char *path, unsigned char **data, size_t *size, icseg_error *error) {
     z_stream stream = {.next_in = *data, .avail_in = (uInt)*size};
-    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return icseg_fail_memory(error, 1 << 15, path);
+    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) return icseg_fail_memory_in(error, 1 << 15, path);
     unsigned char *text = NULL;
     size_t capacity = 0;
     int code = Z_OK;
@@ -67,7 +67,7 @@ static icseg_status unzip(const char *path, unsigned char **data, size_t *size, 
     inflateEnd(&stream);
     icseg_status status = ICSEG_OK;
     if (!memory || code == Z_MEM_ERROR)
-        status = icseg_fail_memory(error, capacity * 2, path);
+        status = icseg_fail_memory_in(error, capacity * 2, path);
     else if (code == Z_OK)
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: more than %d MB when decompressed: not a vocabulary", path,
                             FILE_MAX >> 20);

@@ -13,7 +13,7 @@ enum { REPORT_SAMPLES = 8 };
 static icseg_status is_logged(const icseg_trainer *t, const icseg_metrics *m, bool *logged, icseg_error *error) {
     icseg_log log;
     const char *path = icseg_trainer_path(t, "log.jsonl");
-    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY(icseg_log_read(&log, path, error));
     const icseg_log_eval *last = log.evals ? &log.eval[log.evals - 1] : NULL;
     *logged = last && last->step == t->state.step && !(fabs(last->miou - m->miou) > 1e-8); /* the log has 9 digits */
@@ -95,7 +95,7 @@ icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_metrics *m
     icseg_status status;
     int64_t count = icseg_dataset_count(t->val) < REPORT_SAMPLES ? icseg_dataset_count(t->val) : REPORT_SAMPLES;
     const char *log = icseg_trainer_path(t, "log.jsonl"), *path = icseg_trainer_path(t, "report.html");
-    if (!log || !path) return icseg_fail_memory(error, 0, t->folder);
+    if (!log || !path) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY_GOTO(make_samples(t, count, samples, shown, error));
     ICSEG_TRY_GOTO(
         icseg_palette_create_for(&palette, icseg_dataset_class_names(t->val), icseg_dataset_classes(t->val), error));

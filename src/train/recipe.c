@@ -162,7 +162,7 @@ icseg_status icseg_recipe_set(icseg_recipe *recipe, const char *key, const char 
     icseg_recipe_assignment *a = icseg_arena_alloc(recipe->arena, sizeof *a), *before = recipe->last;
     const char **item = icseg_arena_alloc(recipe->arena, sizeof *item);
     char *copy = icseg_arena_strdup(recipe->arena, value);
-    if (!a || !item || !copy) return icseg_fail_memory(error, 0, key);
+    if (!a || !item || !copy) return icseg_fail_memory_in(error, 0, key);
     *item = copy;
     *a = (icseg_recipe_assignment){.key = option->key, .items = item, .count = 1};
     ICSEG_TRY(check_text(a, error));
@@ -223,7 +223,7 @@ static icseg_status take_value(void *user, const icseg_yaml_value *value, icseg_
     icseg_option_table table = icseg_recipe_table();
     const char *origin = icseg_arena_printf(r->recipe->arena, "%s:%zu", r->name, value->line);
     icseg_recipe_assignment *a = icseg_arena_alloc(r->recipe->arena, sizeof *a);
-    if (!a || !origin) return icseg_fail_memory(error, 0, r->name);
+    if (!a || !origin) return icseg_fail_memory_in(error, 0, r->name);
     const icseg_option *option = icseg_option_find(&table, value->key);
     if (!option) return unknown_key(error, value->key, origin);
     const icseg_recipe_assignment *earlier = icseg_recipe_find(r->recipe, value->key);

@@ -31,7 +31,7 @@ static icseg_status next_event(reader *r) {
         r->has_event = true;
         return ICSEG_OK;
     }
-    if (r->parser.error == YAML_MEMORY_ERROR) return icseg_fail_memory(r->error, 0, r->name);
+    if (r->parser.error == YAML_MEMORY_ERROR) return icseg_fail_memory_in(r->error, 0, r->name);
     const char *problem = r->parser.problem ? r->parser.problem : "unreadable";
     if (r->parser.error == YAML_READER_ERROR)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: not YAML: %s at byte %zu", r->name, problem,
@@ -67,7 +67,7 @@ static icseg_status scalar_text(const reader *r, const char **out) {
     bool plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
     if (plain && (!strcmp(text, "~") || !strcmp(text, "null"))) text = "";
     *out = icseg_arena_strdup(r->arena, text);
-    return *out ? ICSEG_OK : icseg_fail_memory(r->error, 0, r->name);
+    return *out ? ICSEG_OK : icseg_fail_memory_in(r->error, 0, r->name);
 }
 
 /* Reads a list or mapping of scalars, whose start is the current event. */
@@ -75,7 +75,7 @@ static icseg_status read_items(reader *r, icseg_yaml_value *value) {
     bool mapping = r->event.type == YAML_MAPPING_START_EVENT;
     yaml_event_type_t end = mapping ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
     const char **items = icseg_arena_array(r->arena, MAX_ITEMS, sizeof *items);
-    if (!items) return icseg_fail_memory(r->error, 0, r->name);
+    if (!items) return icseg_fail_memory_in(r->error, 0, r->name);
     for (;;) {
         const char *text, *number;
         ICSEG_TRY(next(r));
@@ -94,7 +94,7 @@ static icseg_status read_items(reader *r, icseg_yaml_value *value) {
                                   r->name, line_of(r), value->key);
             ICSEG_TRY(scalar_text(r, &number));
             text = icseg_arena_printf(r->arena, "%s: %s", text, number);
-            if (!text) return icseg_fail_memory(r->error, 0, r->name);
+            if (!text) return icseg_fail_memory_in(r->error, 0, r->name);
         }
         items[value->count++] = text;
     }
@@ -107,11 +107,11 @@ static icseg_status read_value(reader *r, const char *section, icseg_yaml_value 
     const char *key;
     ICSEG_TRY(scalar_text(r, &key));
     *value = (icseg_yaml_value){.line = line_of(r), .key = icseg_arena_printf(r->arena, "%s.%s", section, key)};
-    if (!value->key) return icseg_fail_memory(r->error, 0, r->name);
+    if (!value->key) return icseg_fail_memory_in(r->error, 0, r->name);
     ICSEG_TRY(next(r));
     if (r->event.type != YAML_SCALAR_EVENT) return read_items(r, value);
     const char **item = icseg_arena_alloc(r->arena, sizeof *item);
-    if (!item) return icseg_fail_memory(r->error, 0, r->name);
+    if (!item) return icseg_fail_memory_in(r->error, 0, r->name);
     ICSEG_TRY(scalar_text(r, item));
     value->items = item;
     value->count = 1;
@@ -172,7 +172,7 @@ static icseg_status read_stream(reader *r, icseg_yaml_take take, void *user) {
 icseg_status icseg_yaml_read_sections(const char *name, const unsigned char *text, size_t size, icseg_arena *arena,
                                       icseg_yaml_take take, void *user, icseg_error *error) {
     reader r = {.name = name, .arena = arena, .error = error};
-    if (!yaml_parser_initialize(&r.parser)) return icseg_fail_memory(error, 0, name);
+    if (!yaml_parser_initialize(&r.parser)) return icseg_fail_memory_in(error, 0, name);
     yaml_parser_set_input_string(&r.parser, text, size);
     icseg_status status = read_stream(&r, take, user);
     if (r.has_event) yaml_event_delete(&r.event);

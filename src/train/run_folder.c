@@ -41,7 +41,7 @@ icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_erro
     if (resume) ICSEG_TRY(remove_leftovers(t, error));
     for (int i = 0; i < RUN_FILES; i++) {
         const char *path = icseg_trainer_path(t, run_files[i]);
-        if (!path) return icseg_fail_memory(error, 0, t->folder);
+        if (!path) return icseg_fail_memory_in(error, 0, t->folder);
         bool found;
         ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
         if (found && !resume)

@@ -114,7 +114,7 @@ static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *wri
 static icseg_status save_state(icseg_trainer *t, icseg_error *error) {
     icseg_safetensors_writer *writer;
     const char *path = icseg_trainer_path(t, "state.safetensors");
-    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
     icseg_status status = declare(t, writer, error);
     if (status == ICSEG_OK) status = set_metadata(t, writer, error);
@@ -127,7 +127,7 @@ static icseg_status save_state(icseg_trainer *t, icseg_error *error) {
 
 static icseg_status save_weights(const icseg_trainer *t, const char *name, icseg_error *error) {
     const char *path = icseg_trainer_path(t, name);
-    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     return icseg_model_save(t->model, path, error);
 }
 
@@ -354,7 +354,7 @@ static icseg_status check_values(const icseg_trainer *t, const char *path, icseg
  * evaluation write it. */
 static icseg_status replace_best(icseg_trainer *t, icseg_error *error) {
     const char *path = icseg_trainer_path(t, "best.safetensors");
-    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     bool found;
     ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
     if (!t->state.best_step || found) return ICSEG_OK;
@@ -367,7 +367,7 @@ static icseg_status replace_best(icseg_trainer *t, icseg_error *error) {
 
 icseg_status icseg_trainer_find_state(const icseg_trainer *t, bool *found, icseg_error *error) {
     const char *path = icseg_trainer_path(t, "state.safetensors");
-    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     return icseg_path_find(path, S_IFREG, found, error);
 }
 
@@ -377,7 +377,7 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     icseg_recipe *saved = NULL;
     icseg_train_state state;
     icseg_status status;
-    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY(icseg_path_find(path, S_IFREG, found, error));
     if (!*found) return ICSEG_OK;
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));

@@ -118,7 +118,7 @@ static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     int64_t all, trained;
     const char *log = icseg_trainer_path(t, "log.jsonl");
-    if (!log) return icseg_fail_memory(error, 0, t->folder);
+    if (!log) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY(icseg_log_writer_open(&t->log, log, t->state.step + 1, error));
     count_parameters(t, &all, &trained);
     icseg_log_start start = {.recipe = t->recipe_copy->name,
@@ -133,7 +133,7 @@ static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
 static icseg_status write_recipe(const icseg_trainer *t, icseg_error *error) {
     icseg_string text = {0};
     const char *path = icseg_trainer_path(t, "recipe.yaml");
-    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     icseg_status status = icseg_recipe_format(t->recipe, &text, error);
     if (status == ICSEG_OK) status = icseg_file_write(path, text.data, text.size, error);
     icseg_string_close(&text);

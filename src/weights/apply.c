@@ -31,7 +31,7 @@ icseg_status icseg_weights_load_param(icseg_param *p, const icseg_weights_entry 
         ICSEG_TRY(icseg_weights_read(&cut, p->data, error));
     } else {
         temporary = icseg_alloc_array((size_t)p->count, sizeof *temporary);
-        if (!temporary) return icseg_fail_memory(error, (size_t)p->count * sizeof *temporary, p->name);
+        if (!temporary) return icseg_fail_memory_in(error, (size_t)p->count * sizeof *temporary, p->name);
         icseg_status status = icseg_weights_read(&cut, temporary, error);
         if (status == ICSEG_OK) icseg_param_import(p, temporary, p->data);
         icseg_free(temporary);

@@ -180,7 +180,7 @@ static icseg_status write_clip_metadata(converter *c) {
 static icseg_status choose_entries(converter *c, const icseg_model *model) {
     const icseg_weights *w = c->weights;
     c->entries = icseg_arena_array(c->arena, w->entry_count, sizeof *c->entries);
-    if (!c->entries) return icseg_fail_memory(c->error, w->entry_count * sizeof *c->entries, w->path);
+    if (!c->entries) return icseg_fail_memory_in(c->error, w->entry_count * sizeof *c->entries, w->path);
     for (size_t i = 0; i < w->entry_count; i++) {
         const icseg_weights_entry *entry = &w->entries[i];
         const icseg_param *p = model ? icseg_params_find(model->params, entry->name) : NULL;

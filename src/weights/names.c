@@ -232,7 +232,7 @@ static icseg_status add_class_embedding(icseg_weights *w, icseg_error *error) {
         return ICSEG_OK;
     /* a copy that lives as long as the weights */
     positions->first_row = icseg_arena_copy(w->arena, &class->part[0], sizeof class->part[0]);
-    return positions->first_row ? ICSEG_OK : icseg_fail_memory(error, 0, w->path);
+    return positions->first_row ? ICSEG_OK : icseg_fail_memory_in(error, 0, w->path);
 }
 
 static icseg_status make_pieces(icseg_weights *w, const rule *rules, piece *pieces, size_t *count, icseg_error *error) {
@@ -248,7 +248,7 @@ static icseg_status make_pieces(icseg_weights *w, const rule *rules, piece *piec
         }
         piece *p = &pieces[(*count)++];
         *p = (piece){icseg_arena_strdup(w->arena, ours), r, w->tensors[i]};
-        if (!p->ours) return icseg_fail_memory(error, 0, w->path);
+        if (!p->ours) return icseg_fail_memory_in(error, 0, w->path);
         ICSEG_TRY(apply_axes(w, p, error));
     }
     return ICSEG_OK;
@@ -275,7 +275,7 @@ icseg_status icseg_weights_apply_names(icseg_weights *w, icseg_error *error) {
     piece *pieces = icseg_calloc_array(w->tensor_count, sizeof *pieces);
     icseg_status status = w->foreign && w->entries && pieces
                               ? make_pieces(w, rules, pieces, &count, error)
-                              : icseg_fail_memory(error, w->tensor_count * sizeof *pieces, w->path);
+                              : icseg_fail_memory_in(error, w->tensor_count * sizeof *pieces, w->path);
     if (status == ICSEG_OK) status = make_entries(w, pieces, count, error);
     icseg_free(pieces);
     if (status != ICSEG_OK) return status;

@@ -101,7 +101,7 @@ static icseg_status damaged(machine *m, const char *what) {
                       (size_t)(m->at - m->begin));
 }
 
-static icseg_status no_memory(machine *m, size_t bytes) { return icseg_fail_memory(m->error, bytes, m->where); }
+static icseg_status no_memory(machine *m, size_t bytes) { return icseg_fail_memory_in(m->error, bytes, m->where); }
 
 /* ------------------------------------------------------------------------------------------ bytes, stack and memo */
 

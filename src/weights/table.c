@@ -18,12 +18,12 @@ icseg_status icseg_weights_add(icseg_weights *w, const char *name, size_t name_s
     if (w->tensor_count == w->tensor_capacity) {
         size_t capacity = w->tensor_capacity * 2 + 256;
         icseg_weights_tensor *grown = icseg_realloc_array(w->tensors, w->tensor_count, capacity, sizeof *grown);
-        if (!grown) return icseg_fail_memory(error, capacity * sizeof *grown, w->path);
+        if (!grown) return icseg_fail_memory_in(error, capacity * sizeof *grown, w->path);
         w->tensors = grown;
         w->tensor_capacity = capacity;
     }
     char *copy = icseg_arena_alloc(w->arena, name_size + 1);
-    if (!copy) return icseg_fail_memory(error, 0, w->path);
+    if (!copy) return icseg_fail_memory_in(error, 0, w->path);
     memcpy(copy, name, name_size);
     tensor.name = copy;
     w->tensors[w->tensor_count++] = tensor;

@@ -60,7 +60,7 @@ static icseg_status find_packed(reader *r, const icseg_zip_entry *entry, icseg_w
     if (!*known) {
         icseg_weights_packed *packed = icseg_arena_alloc(w->arena, sizeof *packed);
         char *path = icseg_arena_strdup(w->arena, r->path), *name = icseg_arena_strdup(w->arena, entry->name);
-        if (!packed || !path || !name) return icseg_fail_memory(r->error, 0, r->path);
+        if (!packed || !path || !name) return icseg_fail_memory_in(r->error, 0, r->path);
         *packed = (icseg_weights_packed){.entry = *entry, .path = path, .cursor = &w->cursor};
         packed->entry.name = name;
         *known = packed;
@@ -135,12 +135,12 @@ static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
     if (!list || (list->kind != ICSEG_PICKLE_TUPLE && list->kind != ICSEG_PICKLE_LIST)) return ICSEG_OK;
     icseg_weights *w = r->weights;
     const char **names = icseg_arena_array(w->arena, list->list.count, sizeof *names);
-    if (!names) return icseg_fail_memory(r->error, list->list.count * sizeof *names, r->path);
+    if (!names) return icseg_fail_memory_in(r->error, list->list.count * sizeof *names, r->path);
     for (size_t i = 0; i < list->list.count; i++) {
         const icseg_pickle_value *name = list->list.items[i];
         if (name->kind != ICSEG_PICKLE_TEXT || memchr(name->text.data, '\0', name->text.size)) return ICSEG_OK;
         char *copy = icseg_arena_alloc(w->arena, name->text.size + 1);
-        if (!copy) return icseg_fail_memory(r->error, 0, r->path);
+        if (!copy) return icseg_fail_memory_in(r->error, 0, r->path);
         memcpy(copy, name->text.data, name->text.size);
         names[i] = copy;
     }
@@ -183,7 +183,7 @@ static icseg_status read_whole(reader *r, const icseg_zip_entry *entry, const un
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: %.200s has %zu bytes; the largest accepted size is %d",
                           r->path, entry->name, entry->size, MAX_PICKLE);
     unsigned char *content = icseg_arena_alloc(r->scratch, entry->size);
-    if (!content) return icseg_fail_memory(r->error, entry->size, r->path);
+    if (!content) return icseg_fail_memory_in(r->error, entry->size, r->path);
     *out = content;
     if (!entry->deflated) return icseg_file_reader_read(r->file, entry->offset, content, entry->size, r->error);
     icseg_zip_stream *stream;
@@ -217,7 +217,7 @@ static icseg_status read_zip(reader *r) {
                           "%s: not a PyTorch archive: this zip archive does not contain data.pkl", r->path);
     r->zip = &zip; /* cppcheck-suppress autoVariables ; for the functions that this one calls */
     r->packed = icseg_arena_array(r->scratch, zip.count, sizeof *r->packed);
-    if (!r->packed) return icseg_fail_memory(r->error, zip.count * sizeof *r->packed, r->path);
+    if (!r->packed) return icseg_fail_memory_in(r->error, zip.count * sizeof *r->packed, r->path);
     ICSEG_TRY(check_byte_order(r));
     ICSEG_TRY(read_whole(r, pickle, &content));
     ICSEG_TRY(icseg_pickle_read(&top, &used, content, pickle->size, r->scratch, r->where, r->error));
@@ -231,7 +231,7 @@ icseg_status icseg_torch_read_zip(icseg_weights *w, const icseg_file_reader *fil
     ICSEG_TRY(icseg_arena_open(&scratch, error));
     char *where = icseg_arena_printf(scratch, "%s: data.pkl", path);
     reader r = {.weights = w, .file = file, .path = path, .where = where, .scratch = scratch, .error = error};
-    icseg_status status = where ? read_zip(&r) : icseg_fail_memory(error, 0, path);
+    icseg_status status = where ? read_zip(&r) : icseg_fail_memory_in(error, 0, path);
     icseg_arena_close(&scratch);
     return status;
 }
@@ -256,7 +256,7 @@ static icseg_status read_head(reader *r, head *out) {
     size_t size = icseg_file_reader_size(r->file);
     if (size > MAX_PICKLE) size = MAX_PICKLE;
     unsigned char *data = icseg_arena_alloc(r->scratch, size);
-    if (!data) return icseg_fail_memory(r->error, size, r->path);
+    if (!data) return icseg_fail_memory_in(r->error, size, r->path);
     *out = (head){data, size};
     return icseg_file_reader_read(r->file, 0, data, size, r->error);
 }
@@ -292,7 +292,7 @@ static icseg_status find_sizes(reader *r, const icseg_pickle_value *top, sizes *
     *out = (sizes){0};
     ICSEG_TRY(collect_sizes(r, top, out, 0));
     out->list = icseg_arena_array(r->scratch, out->count, sizeof *out->list);
-    if (!out->list) return icseg_fail_memory(r->error, out->count * sizeof *out->list, r->path);
+    if (!out->list) return icseg_fail_memory_in(r->error, out->count * sizeof *out->list, r->path);
     out->count = 0;
     r->visits = 0;
     ICSEG_TRY(collect_sizes(r, top, out, 0));
@@ -307,13 +307,13 @@ static icseg_status find_storages(reader *r, size_t at, const icseg_pickle_value
     if (keys->kind != ICSEG_PICKLE_LIST)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: the list of storages is missing", r->where);
     located_storage *storages = icseg_arena_array(r->scratch, keys->list.count, sizeof *storages);
-    if (!storages) return icseg_fail_memory(r->error, keys->list.count * sizeof *storages, r->path);
+    if (!storages) return icseg_fail_memory_in(r->error, keys->list.count * sizeof *storages, r->path);
     for (size_t i = 0; i < keys->list.count; i++) {
         const icseg_pickle_value *key = keys->list.items[i];
         if (key->kind != ICSEG_PICKLE_TEXT || key->text.size > ICSEG_WEIGHTS_NAME)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: a storage without a name", r->where);
         char *name = icseg_arena_alloc(r->scratch, key->text.size + 1);
-        if (!name) return icseg_fail_memory(r->error, 0, r->path);
+        if (!name) return icseg_fail_memory_in(r->error, 0, r->path);
         memcpy(name, key->text.data, key->text.size);
         const located_storage target = {.key = name};
         const located_storage *size =

@@ -86,7 +86,7 @@ static icseg_status read_strided(const icseg_weights_tensor *t, int64_t count, f
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: refused: %.200s spans %zu bytes for %lld elements",
                           t->packed->path, t->name, span, (long long)count);
     unsigned char *data = icseg_alloc(span);
-    if (!data) return icseg_fail_memory(error, span, t->name);
+    if (!data) return icseg_fail_memory_in(error, span, t->name);
     icseg_status status = read_bytes(t, 0, data, span, error);
     if (status == ICSEG_OK) gather(t, data, count, out);
     icseg_free(data);
@@ -108,7 +108,7 @@ static icseg_status add_to_first_row(const icseg_weights_entry *entry, float *ou
                           added->name);
     size_t width = (size_t)entry->shape.dim[1];
     float *row = icseg_alloc_array(width, sizeof *row);
-    if (!row) return icseg_fail_memory(error, width * sizeof *row, entry->name);
+    if (!row) return icseg_fail_memory_in(error, width * sizeof *row, entry->name);
     icseg_status status = read_tensor(added, row, error);
     for (size_t i = 0; i < width && status == ICSEG_OK; i++) out[i] += row[i];
     icseg_free(row);
@@ -189,7 +189,7 @@ static int compare_tensors(const void *a, const void *b) {
 static icseg_status read_shards(icseg_weights *w, json_t *map, const char *path, icseg_error *error) {
     size_t count = json_object_size(map), used = 0;
     const char **files = icseg_arena_array(w->arena, count, sizeof *files), *key;
-    if (!files) return icseg_fail_memory(error, count * sizeof *files, path);
+    if (!files) return icseg_fail_memory_in(error, count * sizeof *files, path);
     json_t *file;
     json_object_foreach(map, key, file) {
         const char *name = json_string_value(file);
@@ -202,7 +202,7 @@ static icseg_status read_shards(icseg_weights *w, json_t *map, const char *path,
     for (size_t i = 0; i < used; i++) {
         if (i && !strcmp(files[i], files[i - 1])) continue;
         const char *shard = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(path) - path), path, files[i]);
-        if (!shard) return icseg_fail_memory(error, 0, path);
+        if (!shard) return icseg_fail_memory_in(error, 0, path);
         ICSEG_TRY(read_file(w, shard, error));
     }
     return ICSEG_OK;
@@ -211,7 +211,7 @@ static icseg_status read_shards(icseg_weights *w, json_t *map, const char *path,
 /* Every tensor of the index is in a shard. */
 static icseg_status check_index(icseg_weights *w, json_t *map, const char *path, icseg_error *error) {
     const icseg_weights_tensor **list = icseg_arena_array(w->arena, w->tensor_count, sizeof *list);
-    if (!list) return icseg_fail_memory(error, w->tensor_count * sizeof *list, path);
+    if (!list) return icseg_fail_memory_in(error, w->tensor_count * sizeof *list, path);
     for (size_t i = 0; i < w->tensor_count; i++) list[i] = &w->tensors[i];
     if (w->tensor_count) qsort(list, w->tensor_count, sizeof *list, compare_tensors);
     const char *key;
@@ -256,7 +256,7 @@ static icseg_status find_in_folder(icseg_weights *w, const char *folder, const c
         "checkpoint.safetensors"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         *out = icseg_arena_printf(w->arena, "%s/%s", folder, names[i]);
-        if (!*out) return icseg_fail_memory(error, 0, folder);
+        if (!*out) return icseg_fail_memory_in(error, 0, folder);
         bool found;
         ICSEG_TRY(icseg_path_find(*out, S_IFREG, &found, error));
         if (found) return ICSEG_OK;
@@ -277,7 +277,7 @@ static icseg_status read_beside(icseg_weights *w, const char *name, json_t **out
     json_error_t problem;
     const char *path = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(w->path) - w->path), w->path, name);
     *out = NULL;
-    if (!path) return icseg_fail_memory(error, 0, w->path);
+    if (!path) return icseg_fail_memory_in(error, 0, w->path);
     bool found;
     ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
     if (!found) return ICSEG_OK;
@@ -320,7 +320,7 @@ static icseg_status check_activation(icseg_weights *w, icseg_error *error) {
 
 static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error *error) {
     w->path = icseg_arena_strdup(w->arena, path);
-    if (!w->path) return icseg_fail_memory(error, 0, path);
+    if (!w->path) return icseg_fail_memory_in(error, 0, path);
     if (icseg_folder_exists(path)) ICSEG_TRY(find_in_folder(w, path, &w->path, error));
     if (ends_with(w->path, ".index.json"))
         ICSEG_TRY(read_index(w, w->path, error));
@@ -334,7 +334,7 @@ static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error
 icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_error *error) {
     *out = NULL;
     icseg_weights *w = icseg_calloc_array(1, sizeof *w);
-    if (!w) return icseg_fail_memory(error, sizeof *w, path);
+    if (!w) return icseg_fail_memory_in(error, sizeof *w, path);
     icseg_status status = icseg_arena_open(&w->arena, error);
     if (status == ICSEG_OK) status = open_weights(w, path, error);
     if (status == ICSEG_OK)

@@ -58,7 +58,7 @@ static icseg_status read_end(reader *r) {
     size_t file = icseg_file_reader_size(r->file);
     size_t size = file < END_SIZE + MAX_COMMENT ? file : END_SIZE + MAX_COMMENT;
     unsigned char *tail = icseg_arena_alloc(r->arena, size);
-    if (!tail) return icseg_fail_memory(r->error, size, r->path);
+    if (!tail) return icseg_fail_memory_in(r->error, size, r->path);
     ICSEG_TRY(read_at(r, file - size, tail, size));
     for (size_t at = size < END_SIZE ? 0 : size - END_SIZE + 1; at-- > 0;) {
         const unsigned char *record = tail + at;
@@ -144,7 +144,7 @@ static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry) 
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: the archive has an entry with an unsafe name",
                           r->path);
     char *copy = icseg_arena_alloc(r->arena, (size_t)name + 1);
-    if (!copy) return icseg_fail_memory(r->error, 0, r->path);
+    if (!copy) return icseg_fail_memory_in(r->error, 0, r->path);
     memcpy(copy, text, (size_t)name);
     entry->name = copy;
     if (read16(record + 8) & ENCRYPTED)
@@ -196,15 +196,15 @@ icseg_status icseg_zip_open(icseg_zip *out, const icseg_file_reader *file, const
     size_t count = (size_t)r.count;
     unsigned char *directory = icseg_arena_alloc(arena, (size_t)r.size);
     r.name = icseg_arena_alloc(arena, MAX_NAME);
-    if (!directory || !r.name) return icseg_fail_memory(error, 0, path);
+    if (!directory || !r.name) return icseg_fail_memory_in(error, 0, path);
     ICSEG_TRY(read_at(&r, r.begin, directory, (size_t)r.size));
     r.directory = directory;
     icseg_zip_entry *entries = icseg_arena_array(arena, count, sizeof *entries);
-    if (!entries) return icseg_fail_memory(error, count * sizeof *entries, path);
+    if (!entries) return icseg_fail_memory_in(error, count * sizeof *entries, path);
     uint64_t at = r.begin;
     for (size_t i = 0; i < count; i++) ICSEG_TRY(read_entry(&r, &at, &entries[i]));
     icseg_zip_entry *by_offset = icseg_arena_copy(arena, entries, count * sizeof *entries);
-    if (!by_offset) return icseg_fail_memory(error, count * sizeof *entries, path);
+    if (!by_offset) return icseg_fail_memory_in(error, count * sizeof *entries, path);
     if (count) qsort(by_offset, count, sizeof *by_offset, compare_offsets);
     for (size_t i = 1; i < count; i++)
         if (by_offset[i].offset - by_offset[i - 1].offset < by_offset[i - 1].packed)

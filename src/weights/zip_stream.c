@@ -24,10 +24,10 @@ icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry
                                    const char *path, icseg_error *error) {
     *out = NULL;
     icseg_zip_stream *s = icseg_calloc_array(1, sizeof *s);
-    if (!s) return icseg_fail_memory(error, sizeof *s, path);
+    if (!s) return icseg_fail_memory_in(error, sizeof *s, path);
     if (inflateInit2(&s->zlib, -MAX_WBITS) != Z_OK) { /* negative: without zlib's own header */
         icseg_free(s);
-        return icseg_fail_memory(error, 1 << 15, path);
+        return icseg_fail_memory_in(error, 1 << 15, path);
     }
     s->entry = entry;
     s->file = file;
@@ -54,7 +54,7 @@ static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t si
     while (z->avail_out) {
         if (!z->avail_in) ICSEG_TRY(refill(s, error));
         int code = inflate(z, Z_NO_FLUSH);
-        if (code == Z_MEM_ERROR) return icseg_fail_memory(error, 1 << 15, s->path);
+        if (code == Z_MEM_ERROR) return icseg_fail_memory_in(error, 1 << 15, s->path);
         if (code == Z_STREAM_END && !z->avail_out) break;
         if (code == Z_STREAM_END || code == Z_BUF_ERROR) /* the latter: the input has ended */
             return damaged(s, "ends before its size", error);

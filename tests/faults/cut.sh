@@ -7,13 +7,16 @@ source "$(dirname "$0")/common.sh"
 most=$((quick ? 1 : 6)) files=0
 
 changed() { # JOB FILE NUMBER ACTION: the file changes before the Nth read of it
-    local problem
+    local problem expected
     begin "$1"
     rm -f "$work/log"
     attempt "$1" env LD_PRELOAD="$build/io_shim.so" FAULT_UNDER="$work/$2" FAULT_LOG="$work/log" FAULT_CALL=read,pread \
         FAULT_AT="$3" FAULT_DO="$4"
     hit || return 0
-    problem=$(fault_of_run "$1" "$(printf '%s' "${2##*/}" | sed 's/[][().*+?{}|^$\\]/\\&/g')")
+    expected=$(printf '%s' "${2##*/}" | sed 's/[][().*+?{}|^$\\]/\\&/g')
+    # Any text is a class list. With a single class the label maps are wrong.
+    [ "${2##*/} $4" != "classes.txt replace" ] || expected+='|classes are 0\.\.0|in/data: 3 problems found'
+    problem=$(fault_of_run "$1" "$expected")
     verdict "$problem" "$1: $2: $4 before read $3"
 }
 

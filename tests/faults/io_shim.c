@@ -3,7 +3,8 @@
  * scripts/faults.sh.
  *
  *   FAULT_UNDER=FOLDER  only paths and descriptors of files below this folder count; nothing happens without it
- *   FAULT_CALL=NAME,... only these functions count; "close_written" is close of a file that was open for writing
+ *   FAULT_CALL=NAME,... only these functions count; "close_written" is close of a file that has a name and was open for
+ *                       writing
  *   FAULT_AT=N          the Nth of these calls; "N+": that one and all later ones; "odd": every second one. Without it
  *                       nothing fails, and FAULT_LOG receives every call that counts
  *   FAULT_DO=ACTION     the name of an error, such as EIO: the call fails with it
@@ -246,10 +247,11 @@ int openat(int folder, const char *path, int flags, ...) {
     return -1;
 }
 
-/* On Linux the descriptor is closed when close fails. */
+/* On Linux the descriptor is closed when close fails. A file without a name is lost anyway. */
 int close(int fd) {
     int flags = fcntl(fd, F_GETFL), before = errno;
-    bool written = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+    struct stat info;
+    bool written = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && NEXT(fstat)(fd, &info) == 0 && info.st_nlink > 0;
     int reason = fault(written ? "close_written" : "close", fd, NULL, NULL);
     int result = NEXT(close)(fd);
     if (reason <= 0) return result;

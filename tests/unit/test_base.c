@@ -102,6 +102,10 @@ static void failed_allocations_name_their_size_where_it_is_known(void **state) {
     assert_string_equal(e.message, "out of memory: cannot allocate 640 bytes for labels");
     icseg_fail_memory(&e, 3 << 20, "labels");
     assert_string_equal(e.message, "out of memory: cannot allocate 3.0 MiB for labels");
+    icseg_fail_memory_in(&e, 0, "data/x.json");
+    assert_string_equal(e.message, "data/x.json: out of memory");
+    icseg_fail_memory_in(&e, 3 << 20, "data/x.json");
+    assert_string_equal(e.message, "data/x.json: out of memory: cannot allocate 3.0 MiB");
 }
 
 struct old_options { /* without padding, where `second` would read uninitialised bytes */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The process-wide oneDNN engine, attributes, error text. */
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "compute/onednn/internal.h"
+
+enum { CODE_SPACE = 32 << 20 };
 
 /* Written once, under pthread_once. The engine is a handle of the CPU: it holds no tensors and lives as long as the
  * process. */
@@ -36,6 +39,15 @@ icseg_status icseg_onednn_fail(icseg_error *error, dnnl_status_t status, const c
     case dnnl_unimplemented: return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "oneDNN does not support %s", what);
     default: return icseg_fail(error, ICSEG_ERROR_INTERNAL, "oneDNN status %d while %s", (int)status, what);
     }
+}
+
+/* oneDNN does not check whether it got the memory for its generated code (seen with 2.6). So as much is taken and
+ * returned first; the system does not touch it. */
+dnnl_status_t icseg_onednn_create(dnnl_primitive_t *out, dnnl_primitive_desc_t descriptor) {
+    void *space = mmap(NULL, CODE_SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (space == MAP_FAILED) return dnnl_out_of_memory;
+    munmap(space, CODE_SPACE);
+    return dnnl_primitive_create(out, descriptor);
 }
 
 icseg_status icseg_onednn_attributes(dnnl_primitive_attr_t *out, icseg_primitive_options options, icseg_error *error) {
@@ -75,7 +87,7 @@ icseg_status icseg_onednn_reorder(dnnl_primitive_t *out, icseg_onednn_layout_vie
     ICSEG_TRY(icseg_onednn_engine(&cpu, error));
     ICSEG_TRY(icseg_onednn_attributes(&attributes, (icseg_primitive_options){0}, error));
     ICSEG_ONEDNN_TRY_GOTO(dnnl_reorder_primitive_desc_create(&descriptor, from, cpu, to, cpu, attributes), what);
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_create(out, descriptor), what);
+    ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_create(out, descriptor), what);
 fail:
     if (descriptor) dnnl_primitive_desc_destroy(descriptor);
     dnnl_primitive_attr_destroy(attributes);

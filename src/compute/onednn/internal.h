@@ -49,6 +49,9 @@ icseg_status icseg_onednn_fail(icseg_error *error, dnnl_status_t status, const c
         }                                                                                                              \
     } while (0)
 
+/* dnnl_primitive_create, which dies where the process reaches a limit of its memory: this fails instead. */
+dnnl_status_t icseg_onednn_create(dnnl_primitive_t *out, dnnl_primitive_desc_t descriptor);
+
 /* Attributes: a scratchpad provided by the caller, accumulation and activation. */
 icseg_status icseg_onednn_attributes(dnnl_primitive_attr_t *out, icseg_primitive_options options, icseg_error *error);
 

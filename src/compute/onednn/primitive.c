@@ -70,7 +70,7 @@ icseg_status icseg_onednn_primitive_open(icseg_primitive **out, dnnl_primitive_d
     }
     ICSEG_TRY_GOTO(icseg_onednn_engine(&engine, error));
     ICSEG_ONEDNN_TRY_GOTO(dnnl_stream_create(&p->stream, engine, dnnl_stream_default_flags), "opening a stream");
-    ICSEG_ONEDNN_TRY_GOTO(dnnl_primitive_create(&p->primitive, descriptor), "creating a primitive");
+    ICSEG_ONEDNN_TRY_GOTO(icseg_onednn_create(&p->primitive, descriptor), "creating a primitive");
     dnnl_primitive_desc_query(descriptor, dnnl_query_impl_info_str, 0, (void *)&name);
     snprintf(p->base.implementation, sizeof p->base.implementation, "%s", name);
     p->base.scratch = aligned(dnnl_memory_desc_get_size(scratchpad_of(p->primitive)));

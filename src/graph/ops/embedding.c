@@ -18,7 +18,7 @@ static icseg_status read_rows(icseg_kernel *k, icseg_param *table, icseg_error *
     embedding_state *s = k->state;
     size_t bytes = (size_t)out->count * sizeof(float);
     if (!s) s = k->state = icseg_alloc(sizeof *s + bytes);
-    if (!s) return icseg_fail_memory(error, bytes, table->name);
+    if (!s) return icseg_fail_memory_in(error, bytes, table->name);
     s->version = 0;
     ICSEG_TRY(icseg_param_read_rows(table, out->shape.dim[0], k->node->attributes, s->rows, error));
     s->version = table->version;
