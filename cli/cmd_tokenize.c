@@ -48,6 +48,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
     char *text = NULL;
     size_t capacity = 0;
     int end = options->null ? '\0' : '\n';
+    if (options->tokenizer == ICSEG_TOKENIZER_BYTES && *options->vocabulary)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--vocab: the tokenizer bytes has no vocabulary");
     icseg_status status = icseg_tokenizer_open(&tokenizer, options->tokenizer, options->vocabulary, error);
     ssize_t size;
     while (status == ICSEG_OK && (size = getdelim(&text, &capacity, end, stdin)) > 0) {

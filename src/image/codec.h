@@ -61,6 +61,10 @@ icseg_status icseg_decode_mask(icseg_mask *out, const icseg_source *source, cons
 
 /* --- the decoders ------------------------------------------------------------------------------------------------- */
 
+/* Every scan of a progressive JPEG visits all coefficients, even when it has next to no bytes: 199 scans in 151 KB take
+ * 19 seconds. Encoders write about 10 scans. */
+enum { ICSEG_JPEG_MAX_SCANS = 64 };
+
 /* These set the size, with icseg_header_set_size, and what else they know of the header. */
 icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, icseg_error *error);
 icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, icseg_error *error);

@@ -12,10 +12,6 @@
 #include "base/memory.h"
 #include "image/codec.h"
 
-/* Every scan of a progressive JPEG visits all coefficients, even when it has next to no bytes: 199 scans in 151 KB take
- * 19 seconds. Encoders write about 10 scans. */
-enum { MAX_SCANS = 64 };
-
 static icseg_status fail_early(const icseg_source *source, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the JPEG data end too early (%zu bytes); the file is truncated",
                       source->name, source->size);
@@ -107,10 +103,10 @@ static void on_output(j_common_ptr codec) { (void)codec; }
 
 static void on_progress(j_common_ptr codec) {
     reader *r = codec->client_data;
-    if (r->codec.input_scan_number > MAX_SCANS)
+    if (r->codec.input_scan_number > ICSEG_JPEG_MAX_SCANS)
         escape_with(r, icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                                   "%s: a JPEG with more than %d scans; save it again as a baseline JPEG",
-                                  r->source->name, MAX_SCANS));
+                                  r->source->name, ICSEG_JPEG_MAX_SCANS));
 }
 
 static void on_start(j_decompress_ptr codec) { (void)codec; }

@@ -212,6 +212,29 @@ icseg_status icseg_tiff_header(icseg_header *out, const icseg_source *source, ic
     return status;
 }
 
+/* The scans of a strip or tile that is a JPEG: libtiff allows 100 of each. Inside coded data 0xff is never followed by
+ * the marker of a scan. */
+static int count_scans(const reader *r, uint32_t block) {
+    uint64_t at = TIFFGetStrileOffset(r->tiff, block), size = TIFFGetStrileByteCount(r->tiff, block);
+    int scans = 0;
+    if (at >= r->source->size) return 0;
+    if (size > r->source->size - at) size = r->source->size - at;
+    const unsigned char *data = r->source->data + at;
+    for (uint64_t i = 0; i + 1 < size; i++) scans += data[i] == 0xff && data[i + 1] == 0xda;
+    return scans;
+}
+
+static icseg_status check_scans(const reader *r, uint32_t blocks, icseg_error *error) {
+    uint16_t compression = COMPRESSION_NONE;
+    TIFFGetField(r->tiff, TIFFTAG_COMPRESSION, &compression);
+    for (uint32_t i = 0; i < blocks && compression == COMPRESSION_JPEG; i++)
+        if (count_scans(r, i) > ICSEG_JPEG_MAX_SCANS)
+            return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                              "%s: the TIFF contains a JPEG with more than %d scans; save it again without compression",
+                              r->source->name, ICSEG_JPEG_MAX_SCANS);
+    return ICSEG_OK;
+}
+
 /* Strips and tiles are decoded completely, and may share their data: without limits a file of 32 KB takes minutes. The
  * decoded size is limited by the image, enlarged to whole tiles; the encoded size by that plus the file's size. */
 static icseg_status check_blocks(const reader *r, const icseg_header *header, const layout *l, icseg_error *error) {
@@ -231,7 +254,7 @@ static icseg_status check_blocks(const reader *r, const icseg_header *header, co
     for (uint32_t i = 0; i < count; i++)
         if (__builtin_add_overflow(packed, TIFFGetStrileByteCount(r->tiff, i), &packed)) packed = UINT64_MAX;
     return packed <= r->source->size + decoded
-               ? ICSEG_OK
+               ? check_scans(r, count, error)
                : icseg_fail(error, ICSEG_ERROR_FORMAT,
                             "%s: refused: the %s of this TIFF claim %llu bytes, but the file has %zu; save it again",
                             r->source->name, tiled ? "tiles" : "strips", (unsigned long long)packed, r->source->size);

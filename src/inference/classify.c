@@ -180,13 +180,10 @@ static icseg_status average(icseg_classifier *c, const text_list *list, float *e
 
 static icseg_status open_text(icseg_classifier *c, const icseg_classifier_options *o, const icseg_progress *progress,
                               icseg_error *error) {
-    bool bytes = c->clip.config.vocab_size == ICSEG_BYTE_VOCAB;
     icseg_tokenizer *tokenizer;
-    const char *vocab = NULL;
     text_list list = {0};
-    if (!bytes) ICSEG_TRY(icseg_tokenizer_find(&vocab, o->weights, o->vocabulary, c->arena, error));
-    ICSEG_TRY(icseg_tokenizer_open_sized(&tokenizer, bytes ? ICSEG_TOKENIZER_BYTES : ICSEG_TOKENIZER_CLIP, vocab,
-                                         c->clip.config.vocab_size, error));
+    ICSEG_TRY(
+        icseg_tokenizer_open_for(&tokenizer, c->clip.config.vocab_size, o->weights, o->vocabulary, c->arena, error));
     icseg_status status = list_texts(c, o, tokenizer, &list, error);
     icseg_tokenizer_close(&tokenizer);
     if (status != ICSEG_OK) return status;

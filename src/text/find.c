@@ -85,3 +85,17 @@ icseg_status icseg_tokenizer_open_sized(icseg_tokenizer **out, icseg_tokenizer_k
     icseg_arena_close(&arena);
     return status;
 }
+
+icseg_status icseg_tokenizer_open_for(icseg_tokenizer **out, int32_t vocab_size, const char *weights,
+                                      const char *vocabulary, icseg_arena *arena, icseg_error *error) {
+    const char *file;
+    *out = NULL;
+    if (vocab_size == ICSEG_BYTE_VOCAB) {
+        if (!vocabulary || !*vocabulary) return icseg_tokenizer_open_bytes(out, error);
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "vocabulary", ICSEG_REMEDY_NONE,
+                                "%s: the text encoder reads bytes and has no vocabulary; leave \"%s\" out", weights,
+                                vocabulary);
+    }
+    ICSEG_TRY(icseg_tokenizer_find(&file, weights, vocabulary, arena, error));
+    return icseg_tokenizer_open_clip(out, file, vocab_size, error);
+}

@@ -47,6 +47,11 @@ icseg_status icseg_tokenizer_open_sized(icseg_tokenizer **out, icseg_tokenizer_k
 icseg_status icseg_tokenizer_find(const char **out, const char *weights, const char *vocabulary, icseg_arena *arena,
                                   icseg_error *error);
 
+/* The tokenizer of published weights, whose text encoder has `vocab_size` tokens: CLIP's with the vocabulary that
+ * icseg_tokenizer_find finds, or that of bytes, for which a vocabulary is refused. */
+icseg_status icseg_tokenizer_open_for(icseg_tokenizer **out, int32_t vocab_size, const char *weights,
+                                      const char *vocabulary, icseg_arena *arena, icseg_error *error);
+
 /* icseg_tokenizer_encode into an arena, without special tokens. */
 icseg_status icseg_tokenize(const icseg_tokenizer *tokenizer, const char *text, icseg_arena *arena, icseg_tokens *out,
                             icseg_error *error);

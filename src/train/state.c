@@ -262,10 +262,17 @@ static icseg_status read_counter(const counters *c, const char *key, int64_t lea
 
 static icseg_status read_version(const counters *c) {
     int64_t version;
-    ICSEG_TRY(read_counter(c, "version", 1, INT64_MAX, &version));
+    ICSEG_TRY(read_counter(c, "version", INT64_MIN, INT64_MAX, &version));
     if (version == STATE_VERSION) return ICSEG_OK;
-    return icseg_fail(c->error, ICSEG_ERROR_UNSUPPORTED, "%s: written by a later version of icseg (state version %lld)",
-                      c->path, (long long)version);
+    if (version < STATE_VERSION)
+        return icseg_fail(
+            c->error, ICSEG_ERROR_FORMAT,
+            "%s: icseg.state: version %lld does not exist; the file is damaged: restore it from a copy or "
+            "begin a new run",
+            c->path, (long long)version);
+    return icseg_fail(c->error, ICSEG_ERROR_UNSUPPORTED,
+                      "%s: written by a later version of icseg (state version %lld); update icseg", c->path,
+                      (long long)version);
 }
 
 static icseg_status read_best_miou(const counters *c, bool evaluated, double *out) {

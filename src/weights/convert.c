@@ -91,11 +91,9 @@ static icseg_status make_tokens(converter *c, const char *const *names, icseg_to
     const icseg_config *g = &c->config;
     bool bytes = g->vocab_size == ICSEG_BYTE_VOCAB;
     icseg_tokenizer *tokenizer;
-    const char *vocab = NULL;
     if (c->options->tokens) return read_tokens(c, names, out);
-    if (!bytes) ICSEG_TRY(icseg_tokenizer_find(&vocab, c->weights->path, c->options->vocabulary, c->arena, c->error));
-    ICSEG_TRY(icseg_tokenizer_open_sized(&tokenizer, bytes ? ICSEG_TOKENIZER_BYTES : ICSEG_TOKENIZER_CLIP, vocab,
-                                         g->vocab_size, c->error));
+    ICSEG_TRY(icseg_tokenizer_open_for(&tokenizer, g->vocab_size, c->weights->path, c->options->vocabulary, c->arena,
+                                       c->error));
     icseg_status status = ICSEG_OK;
     for (int32_t k = 0; k < g->num_classes && status == ICSEG_OK; k++) {
         status = icseg_tokenize(tokenizer, names[k], c->arena, &out[k], c->error);

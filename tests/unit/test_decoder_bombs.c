@@ -171,7 +171,7 @@ static void chunks_without_pixels_are_skipped(void **state) {
 
 /* ------------------------------------------------------------------------------------------------------------ TIFF */
 
-enum { BYTE = 1, SHORT = 3, LONG = 4, NONE = 1, DEFLATE = 8, DATA = 8 };
+enum { BYTE = 1, SHORT = 3, LONG = 4, NONE = 1, JPEG = 7, DEFLATE = 8, DATA = 8 };
 
 typedef struct tag {
     uint32_t tag, type, count, value;
@@ -190,7 +190,7 @@ static icseg_string tiff_of(icseg_string *data, const tag *tags, size_t count) {
         test_put(&s, tags[i].count, 4);
         test_put(&s, tags[i].value, 4);
     }
-    test_put(&s, DATA, 4); /* the next directory, which is never read */
+    test_put(&s, 0, 4); /* it is the only page */
     return s;
 }
 
@@ -257,6 +257,22 @@ static void tiff_blocks_that_share_much_data_are_refused(void **state) {
     refuses_tiff(&s, "bomb: refused: the strips of this TIFF claim 200018000 bytes, but the file has ");
 }
 
+static void a_jpeg_of_too_many_scans_in_a_tiff_is_refused(void **state) {
+    (void)state;
+    for (int scans = 64; scans <= 65; scans++) {
+        icseg_string data = jpeg_of_scans(scans);
+        const tag tags[] = {
+            {256, LONG, 1, 64}, {257, LONG, 1, 64},   {258, SHORT, 1, 8}, {259, SHORT, 1, JPEG},
+            {262, SHORT, 1, 1}, {273, LONG, 1, DATA}, {278, LONG, 1, 64}, {279, LONG, 1, (uint32_t)data.size}};
+        icseg_string s = tiff_of(&data, tags, sizeof tags / sizeof *tags);
+        if (scans > 64)
+            refuses_tiff(&s,
+                         "bomb: the TIFF contains a JPEG with more than 64 scans; save it again without compression");
+        else if (read_file(&s, false) != ICSEG_OK)
+            fail_msg("%s", error.message);
+    }
+}
+
 static void tiff_tags_that_share_much_data_are_refused(void **state) {
     (void)state;
     enum { TAGS = 3000, BYTES = 100000 };
@@ -302,6 +318,7 @@ int main(void) {
         cmocka_unit_test(chunks_without_pixels_are_skipped),
         cmocka_unit_test(tiff_blocks_that_are_too_large_are_refused),
         cmocka_unit_test(tiff_blocks_that_share_much_data_are_refused),
+        cmocka_unit_test(a_jpeg_of_too_many_scans_in_a_tiff_is_refused),
         cmocka_unit_test(tiff_tags_that_share_much_data_are_refused),
         cmocka_unit_test(an_animated_webp_is_refused),
     };

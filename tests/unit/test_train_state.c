@@ -149,7 +149,7 @@ static void every_counter_is_checked(void **state) {
     static const struct {
         const char *from, *to, *text;
     } edits[] = {
-        {"version\\\": 1", "version\\\": -7", "icseg.state: version is -7; expected 1.."},
+        {"version\\\": 1", "version\\\": -7", "icseg.state: version -7 does not exist; the file is damaged: restore"},
         {"version\\\": 1", "version\\\": 1.5", "icseg.state: version is missing or not an integer"},
         {"\\\"step\\\": 4", "\\\"step\\\": -1", "icseg.state: step is -1; expected 0..6"},
         {"\\\"step\\\": 4", "\\\"step\\\": 1000000", "icseg.state: step is 1000000; expected 0..6"},

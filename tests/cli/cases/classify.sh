@@ -35,6 +35,8 @@ refuse 1 'not a known format of weights' icseg classify "$photo" "$photo" --clas
 refuse 1 'does not contain a vocabulary' icseg classify "$root/tests/weights/openai_resnet.pt" "$photo" --classes a
 refuse 1 'clip_merges.txt: a vocabulary of [0-9]+ tokens .*the model has 32' icseg classify "$root/tests/weights/openai_resnet.pt" \
     "$photo" --classes a --vocab "$root/tests/unit/data/clip_merges.txt"
+refuse 2 'the text encoder reads bytes and has no vocabulary; leave ".*merges.txt" out' \
+    classify --classes a --vocab "$root/tests/unit/data/clip_merges.txt"
 expect 1 'names.txt: .*(image|format|JPEG)' icseg classify "$tiny" "$work/names.txt" --classes 'a, b'
 expect 1 '1 of 2 images failed' icseg classify "$tiny" "$work/names.txt" "$photo" --classes 'a, b'
 expect 1 '1 of 2 images failed' icseg classify "$tiny" "$work/names.txt" "$photo" --classes 'a, b' --embeddings "$work/f.safetensors"

@@ -6,6 +6,7 @@ tokenize() { printf "$1" | icseg tokenize "${@:2}"; }
 expect 0 '^658$' tokenize 'wall\n' --vocab "$small"
 expect 0 '^838$' tokenize 'Building' --vocab "$small"
 expect 0 '^97 32 98$' tokenize 'a b\n' --tokenizer bytes
+refuse 2 '[-]-vocab: the tokenizer bytes has no vocabulary' tokenize 'a b\n' --tokenizer bytes --vocab "$small"
 expect 0 '^refused: .*not UTF-8' tokenize 'caf\xe9\nwall\n' --vocab "$small"
 expect 0 '^658$' tokenize 'x\ny\0wall\0' --vocab "$small" --null
 refuse 1 'nothing.gz: the vocabulary file does not exist' tokenize 'wall\n' --vocab "$work/nothing.gz"
