@@ -59,15 +59,24 @@ static void put_file(const char *line, size_t length, const fuzz_part *contents)
                         : kind == 'i'                        ? image_file
                         : kind == 'm'                        ? mask_file
                                                              : classes;
-    if (icseg_folder_create(fuzz_path(path), NULL) != ICSEG_OK || kind == 'd') return;
-    if (remove(fuzz_path(path)) == 0) fuzz_put(path, content.data, content.size); /* else a folder that is not empty */
+    char folder[256];
+    snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+    if (icseg_folder_create(fuzz_path(kind == 'd' ? path : folder), NULL) != ICSEG_OK || kind == 'd') return;
+    if (!icseg_folder_exists(fuzz_path(path))) fuzz_put(path, content.data, content.size);
 }
 
+/* The same list as before names the same files, which are only written again. */
 static void put_files(fuzz_part list, const fuzz_part *contents) {
+    static unsigned char last[4096];
+    static size_t last_size = sizeof last;
     char *text = fuzz_text(list), *rest = text;
     int count = 0;
-    fuzz_remove("set");
-    fuzz_folder("set");
+    if (list.size != last_size || (list.size && memcmp(list.data, last, list.size) != 0)) {
+        fuzz_remove("set");
+        fuzz_folder("set");
+        last_size = list.size < sizeof last ? list.size : sizeof last;
+        if (last_size) memcpy(last, list.data, last_size);
+    }
     for (char *line; (line = strsep(&rest, "\n")) && count++ < MOST_FILES;) put_file(line, strlen(line), contents);
     free(text);
 }

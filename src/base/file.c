@@ -139,6 +139,7 @@ icseg_status icseg_file_reader_read(const icseg_file_reader *r, size_t offset, v
 
 icseg_status icseg_folder_create(const char *path, icseg_error *error) {
     if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the name of the folder to create is empty");
+    if (mkdir(path, 0777) == 0 || icseg_folder_exists(path)) return ICSEG_OK; /* in most cases */
     char *part = icseg_strdup(path);
     if (!part) return icseg_fail_memory_in(error, 0, path);
     icseg_status status = ICSEG_OK;

@@ -12,18 +12,15 @@ static bool is_class_name(const char *name) {
     return !icseg_class_line_problem(name, length) && name[length - 1] != ' ';
 }
 
-/* The next name. The list grows when the number of names is a power of two. */
-static bool add_name(icseg_import *im, const char *name) {
-    size_t count = (size_t)im->classes;
-    if (!(count & (count - 1))) {
-        char **larger = icseg_arena_array(im->arena, count ? 2 * count : 1, sizeof *larger);
-        if (!larger) return false;
-        if (count) memcpy(larger, im->names, count * sizeof *larger);
-        im->names = larger;
-    }
-    im->names[count] = icseg_arena_strdup(im->arena, name);
-    im->classes += im->names[count] != NULL;
-    return im->names[count] != NULL;
+bool icseg_import_append(icseg_arena *arena, char ***names, size_t count, const char *name) {
+    bool full = !(count & (count - 1)); /* the list grows when the number of names is a power of two */
+    char **larger = full ? icseg_arena_array(arena, count ? 2 * count : 1, sizeof *larger) : *names;
+    char *copy = icseg_arena_strdup(arena, name);
+    if (!larger || !copy) return false;
+    if (full && count) memcpy(larger, *names, count * sizeof *larger);
+    larger[count] = copy;
+    *names = larger;
+    return true;
 }
 
 icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,
@@ -48,8 +45,10 @@ icseg_status icseg_import_class(icseg_import *im, const char *name, const char *
                           where, name);
     if (im->classes == ICSEG_CLASSES_MAX)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d classes", where, ICSEG_CLASSES_MAX);
-    *label = im->classes;
-    return add_name(im, name) ? ICSEG_OK : icseg_fail_memory(error, 0, "class names");
+    if (!icseg_import_append(im->arena, &im->names, (size_t)im->classes, name))
+        return icseg_fail_memory(error, 0, "class names");
+    *label = im->classes++;
+    return ICSEG_OK;
 }
 
 icseg_status icseg_import_background(icseg_import *im, icseg_error *error) {

@@ -72,8 +72,10 @@ static icseg_status add_name(const yaml_walk *w, const char *name, icseg_error *
     name_list *list = w->out;
     if (list->count == ICSEG_CLASSES_MAX)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: names: more than %d classes", w->path, ICSEG_CLASSES_MAX);
-    list->names[list->count] = icseg_arena_strdup(w->arena, name);
-    return list->names[list->count++] ? ICSEG_OK : icseg_fail_memory(error, 0, "class names");
+    if (!icseg_import_append(w->arena, &list->names, list->count, name))
+        return icseg_fail_memory(error, 0, "class names");
+    list->count++;
+    return ICSEG_OK;
 }
 
 static icseg_status add_key(yaml_walk *w, const char *name, size_t line, icseg_error *error) {
@@ -179,8 +181,7 @@ static icseg_status read_yaml(icseg_arena *arena, const char *path, name_list *o
 static icseg_status read_names(icseg_import *im, name_list *out, icseg_error *error) {
     const char *source = im->options->source;
     char *yaml = find_yaml(im->arena, source), *list = icseg_arena_printf(im->arena, "%s/classes.txt", source);
-    out->names = icseg_arena_array(im->arena, ICSEG_CLASSES_MAX, sizeof *out->names);
-    if (!list || !out->names) return icseg_fail_memory_in(error, 0, source);
+    if (!list) return icseg_fail_memory_in(error, 0, source);
     if (yaml) return read_yaml(im->arena, yaml, out, error);
     int32_t count = 0;
     if (icseg_file_exists(list))

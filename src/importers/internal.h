@@ -96,6 +96,8 @@ void icseg_staging_close(icseg_import *im);
 
 /* ---- classes.c ---- */
 
+/* Appends a copy of the name to a list of `count` names, which only this function has made. False: out of memory. */
+bool icseg_import_append(icseg_arena *arena, char ***names, size_t count, const char *name);
 /* The label of a class name, which is added unless the list is the caller's; ICSEG_LABEL_IGNORE for an unlabelled
  * background. Error messages begin with `where`. */
 icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,
