@@ -90,6 +90,14 @@ static void missing_keys_take_the_default_and_unknown_ones_are_ignored(void **st
     writes(&config, defaults);
 }
 
+/* Not by memcmp: the padding is not set. */
+static void assert_unchanged(const icseg_config *config, const icseg_config *before) {
+    char *json;
+    assert_int_equal(icseg_config_write_json(before, &json, &error), ICSEG_OK);
+    writes(config, json);
+    icseg_buffer_free(json);
+}
+
 static void an_update_keeps_what_it_does_not_name(void **state) {
     (void)state;
     icseg_config config = {ICSEG_CONFIG_INIT};
@@ -100,7 +108,7 @@ static void an_update_keeps_what_it_does_not_name(void **state) {
     icseg_config before = config;
     assert_int_equal(icseg_config_update_json(&config, "{\"num_classes\": 3, \"tau\": -1}", &error),
                      ICSEG_ERROR_CONFIG);
-    assert_memory_equal(&config, &before, sizeof config); /* a refused update changes nothing */
+    assert_unchanged(&config, &before); /* a refused update changes nothing */
 }
 
 static void presets_are_the_references(void **state) {
@@ -151,7 +159,7 @@ static void refuses(icseg_status status, const char *json, const char *because) 
     icseg_status got = icseg_config_read_json(&config, json, &error);
     if (got != status || !strstr(error.message, because))
         fail_msg("%s: status %s, \"%s\" lacks \"%s\"", json, icseg_status_name(got), error.message, because);
-    assert_memory_equal(&config, &before, sizeof config);
+    assert_unchanged(&config, &before);
 }
 
 static void wrong_types_name_the_key(void **state) {
