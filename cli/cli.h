@@ -11,6 +11,7 @@ typedef struct icseg_command_context {
     icseg_arena *arena;      /* until the command returns; owns the strings of the options */
     icseg_progress progress; /* hand it to the library: draws on standard error, cancels on SIGINT and SIGTERM */
     icseg_printer *printer;  /* the same, for icseg_printer_note */
+    const struct icseg_command *command;
 } icseg_command_context;
 
 /* One command: everything that parsing, --help and docs/commands.md need. */

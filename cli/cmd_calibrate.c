@@ -5,6 +5,7 @@
 #include "cli.h"
 #include "icseg/calibrate.h"
 #include "icseg/file.h"
+#include "images.h"
 #include "inference.h"
 #include "inputs.h"
 #include "support.h"
@@ -13,6 +14,7 @@ struct options {
     const char *checkpoint, *out;
     icseg_strings images;
     int32_t resize_short, resize_long;
+    image_options values;
 };
 
 static const icseg_option rows[] = {
@@ -29,9 +31,14 @@ static const icseg_option rows[] = {
     {"resize-long", ICSEG_FIELD_INT(struct options, resize_long),
      "with --resize-short: limit the long side to N pixels", .metavar = "N", .shown = "no limit",
      ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
+    IMAGE_ROWS(struct options, "as in training, else as the file says"),
 };
 
-static void defaults(void *values) { ((struct options *)values)->resize_short = -1; }
+static void defaults(void *values) {
+    struct options *o = values;
+    o->resize_short = -1;
+    image_defaults(&o->values);
+}
 
 typedef struct job {
     icseg_model *model, *calibrated;
@@ -39,6 +46,7 @@ typedef struct job {
     icseg_session *exact, *quick; /* f32 and int8, of the calibrated model */
     icseg_eval_options eval;
     input_list inputs;
+    image_reader *reader;
     int64_t pixels, equal; /* equal: pixels that have the same class in int8 as in f32 */
 } job;
 
@@ -53,7 +61,7 @@ static icseg_status calibrate_one(const void *user, size_t index, bool *bad, ics
     const job *j = user;
     const char *path = j->inputs.files[index].path;
     icseg_image image = {0};
-    icseg_status status = icseg_image_read(&image, path, error);
+    icseg_status status = image_read(j->reader, path, &image, error);
     *bad = status != ICSEG_OK;
     if (status == ICSEG_OK) {
         status = icseg_calibrator_add(j->calibrator, &image, error);
@@ -68,7 +76,7 @@ static icseg_status compare_one(const void *user, size_t index, bool *bad, icseg
     const char *path = j->inputs.files[index].path;
     icseg_image image = {0};
     icseg_labels exact = {0}, quick = {0};
-    icseg_status status = icseg_image_read(&image, path, error);
+    icseg_status status = image_read(j->reader, path, &image, error);
     *bad = status != ICSEG_OK;
     if (status == ICSEG_OK) status = label(j, j->exact, &image, path, &exact, error);
     if (status == ICSEG_OK) status = label(j, j->quick, &image, path, &quick, error);
@@ -98,7 +106,8 @@ static icseg_status compare(job *j, const icseg_command_context *context, icseg_
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    job j = {0};
+    image_reader reader;
+    job j = {.reader = &reader};
     icseg_status status;
     TRY(inference_check_resize(o->resize_short, o->resize_long, error));
     TRY(file_check_safetensors(o->out, error));
@@ -111,6 +120,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
         j.eval.resize_short = o->resize_short;
         j.eval.resize_long = o->resize_long;
     }
+    TRY_GOTO(image_reader_open(&reader, &o->values, j.model, context, error));
     icseg_calibrator_options options = {ICSEG_CALIBRATOR_OPTIONS_INIT, .eval = &j.eval};
     TRY_GOTO(icseg_calibrator_open(&j.calibrator, j.model, &options, error));
     TRY_GOTO(inputs_for_each(&j.inputs, context, "calibrate", calibrate_one, &j, error));

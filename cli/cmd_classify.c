@@ -10,6 +10,7 @@
 #include "icseg/classify.h"
 #include "icseg/file.h"
 #include "icseg/tensor_file.h"
+#include "images.h"
 #include "inputs.h"
 #include "json.h"
 #include "support.h"
@@ -24,6 +25,7 @@ struct options {
     icseg_synonyms_use synonyms;
     int32_t top;
     bool json;
+    image_options values;
 };
 
 static const icseg_option rows[] = {
@@ -47,9 +49,14 @@ static const icseg_option rows[] = {
     {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON per image instead of a table"},
     {"embeddings", ICSEG_FIELD_STRING(struct options, embeddings),
      "write the tensors image (images, C) and text (classes, C), with rows of unit length", .metavar = "FILE"},
+    IMAGE_ROWS(struct options, "as the file says"),
 };
 
-static void defaults(void *values) { ((struct options *)values)->top = -1; }
+static void defaults(void *values) {
+    struct options *o = values;
+    o->top = -1;
+    image_defaults(&o->values);
+}
 
 typedef struct rank {
     float probability;
@@ -61,6 +68,7 @@ typedef struct job {
     const struct options *options;
     const icseg_command_context *context;
     input_list inputs;
+    image_reader *reader;
     icseg_class_list *list; /* of --classes-file */
     icseg_classifier *classifier;
     const icseg_classifier_info *info;
@@ -185,7 +193,7 @@ static icseg_status classify_one(const void *user, size_t index, bool *bad, icse
     const job *j = user;
     const char *path = j->inputs.files[index].path;
     icseg_image image;
-    icseg_status status = icseg_image_read(&image, path, error);
+    icseg_status status = image_read(j->reader, path, &image, error);
     *bad = status != ICSEG_OK;
     if (status != ICSEG_OK) return status;
     float *embedding = j->embeddings + (j->options->embeddings ? index * (size_t)j->info->width : 0);
@@ -227,8 +235,10 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
-    job j = {.options = values, .context = context};
-    icseg_status status = open_classifier(&j, error);
+    image_reader reader;
+    job j = {.options = values, .context = context, .reader = &reader};
+    icseg_status status = image_reader_open(&reader, &j.options->values, NULL, context, error);
+    if (status == ICSEG_OK) status = open_classifier(&j, error);
     if (status == ICSEG_OK) status = inputs_for_each(&j.inputs, context, "classify", classify_one, &j, error);
     if (status == ICSEG_OK && j.options->embeddings) status = write_embeddings(&j, error);
     icseg_classifier_close(&j.classifier);

@@ -9,6 +9,8 @@
 #include "icseg/file.h"
 #include "icseg/import.h"
 #include "icseg/memory.h"
+#include "images.h"
+#include "remedy.h"
 #include "support.h"
 
 typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_IMPORT, ACTION_CONVERT } action;
@@ -32,6 +34,7 @@ struct options {
     int32_t threads, problems;     /* check */
     int32_t images, columns, tile; /* show */
     double opacity, val_share;
+    image_options values; /* check, show */
 };
 
 static const icseg_option rows[] = {
@@ -77,6 +80,7 @@ static const icseg_option rows[] = {
      "import: class of pixels without an object; \"\" makes them unlabelled", .metavar = "NAME"},
     {"val-share", ICSEG_FIELD_FLOAT(struct options, val_share),
      "import: fraction of the images to put into the split val, if the source has one split", ICSEG_BETWEEN(0, 0.9)},
+    IMAGE_ROWS(struct options, "as the file says"),
 };
 
 static void defaults(void *values) {
@@ -88,10 +92,12 @@ static void defaults(void *values) {
     o->columns = 4;
     o->tile = 320;
     o->opacity = 0.55;
+    image_defaults(&o->values);
 }
 
 static icseg_status open_split(icseg_dataset **out, const struct options *o, const char *split, bool keep_unpaired,
                                icseg_error *error) {
+    icseg_image_values values;
     icseg_dataset_options d = {ICSEG_DATASET_OPTIONS_INIT,
                                .folder = o->folder,
                                .split = split,
@@ -99,13 +105,16 @@ static icseg_status open_split(icseg_dataset **out, const struct options *o, con
                                .reduce_zero_label = o->reduce_zero_label,
                                .keep_unpaired = keep_unpaired,
                                .ignore = o->ignore,
-                               .ignore_count = o->ignore_count};
+                               .ignore_count = o->ignore_count,
+                               .values = &values};
     *out = NULL;
+    TRY(image_values(&o->values, NULL, &values, error));
     TRY(icseg_dataset_format_find(&d.format, o->format, error));
     return icseg_dataset_open(out, &d, error);
 }
 
 typedef struct problem_printer {
+    const icseg_command *command;
     int32_t left; /* problems that may still be printed; < 0: all */
 } problem_printer;
 
@@ -113,7 +122,9 @@ static void print_problem(void *user, const icseg_error *problem) {
     problem_printer *p = user;
     if (p->left == 0) return;
     p->left -= p->left > 0;
-    printf("problem: %s\n", problem->message);
+    char remedy[REMEDY_SIZE];
+    remedy_describe(p->command, problem, remedy);
+    printf("problem: %s%s\n", problem->message, remedy);
 }
 
 static void print_more(const struct options *o, int64_t problems) {
@@ -150,17 +161,18 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
 }
 
 /* Adds the number of problems to *problems. Fails only if the check itself fails. */
-static icseg_status check_split(const icseg_progress *progress, const struct options *o, const icseg_dataset *d,
+static icseg_status check_split(const icseg_command_context *context, const struct options *o, const icseg_dataset *d,
                                 const char *split, int64_t *problems, icseg_error *error) {
     icseg_dataset_summary summary = {ICSEG_DATASET_SUMMARY_INIT};
-    problem_printer printer = {o->problems ? o->problems : -1};
+    problem_printer printer = {context->command, o->problems ? o->problems : -1};
     icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = o->threads,
                                        .decode_images = o->decode, .on_problem = print_problem, .user = &printer};
-    icseg_status status = icseg_dataset_check(d, &how, progress, &summary, error);
+    icseg_status status = icseg_dataset_check(d, &how, &context->progress, &summary, error);
     if (status == ICSEG_ERROR_DATA) status = ICSEG_OK; /* the problems are printed */
     if (status == ICSEG_OK) {
         print_more(o, summary.problems);
         print_summary(d, split, &summary);
+        image_print_notes(context, d);
     }
     *problems += summary.problems;
     icseg_dataset_summary_close(&summary);
@@ -171,7 +183,7 @@ static icseg_status check_split(const icseg_progress *progress, const struct opt
  * about the class list, which the splits share, are printed once. */
 static icseg_status check_splits(const icseg_command_context *context, const struct options *o,
                                  const char *const *splits, int32_t count, int64_t *problems, icseg_error *error) {
-    icseg_progress progress = context->progress;
+    icseg_command_context quiet = *context; /* after the first split */
     icseg_error *closed = icseg_arena_array(context->arena, (size_t)count, sizeof *closed);
     int32_t opened = 0;
     if (!closed) return out_of_memory(error);
@@ -181,8 +193,8 @@ static icseg_status check_splits(const icseg_command_context *context, const str
         if (status == ICSEG_ERROR_MEMORY) return icseg_error_set(error, status, "%s", closed[i].message);
         if (status != ICSEG_OK) continue;
         if (opened++) printf("\n");
-        status = check_split(&progress, o, d, splits[i], problems, error);
-        progress.message = NULL;
+        status = check_split(&quiet, o, d, splits[i], problems, error);
+        quiet.progress.message = NULL;
         icseg_dataset_close(&d);
         TRY(status);
     }
@@ -312,7 +324,7 @@ static void print_import(const struct options *o, const icseg_import_summary *s)
 }
 
 static icseg_status import(const icseg_command_context *context, const struct options *o, icseg_error *error) {
-    problem_printer printer = {o->problems ? o->problems : -1};
+    problem_printer printer = {context->command, o->problems ? o->problems : -1};
     icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
     icseg_import_options c = {ICSEG_IMPORT_OPTIONS_INIT,   .source = o->folder,
                               .folder = o->out_folder,     .image_folder = o->image_folder,

@@ -10,6 +10,7 @@
 #include "icseg/file.h"
 #include "icseg/memory.h"
 #include "formats.h"
+#include "images.h"
 #include "inference.h"
 #include "json.h"
 #include "support.h"
@@ -22,6 +23,7 @@ struct options {
     const char *format;
     bool reduce_zero_label;
     int32_t ignore[MAX_IGNORE], ignore_count;
+    image_options values;
 };
 
 static const icseg_option rows[] = {
@@ -42,6 +44,7 @@ static const icseg_option rows[] = {
      .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
     {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
      "stored 0 means unlabelled, and classes are numbered from 1"},
+    IMAGE_ROWS(struct options, "as in training, else as the file says"),
 };
 
 static void defaults(void *values) {
@@ -49,16 +52,19 @@ static void defaults(void *values) {
     o->format = "auto";
     o->split = "val";
     inference_defaults(&o->inference);
+    image_defaults(&o->values);
 }
 
-static icseg_status open_data(icseg_dataset **out, const struct options *o, icseg_error *error) {
+static icseg_status open_data(icseg_dataset **out, const struct options *o, const icseg_image_values *values,
+                              icseg_error *error) {
     icseg_dataset_options d = {ICSEG_DATASET_OPTIONS_INIT,
                                .folder = o->data,
                                .split = o->split,
                                .classes_file = o->classes,
                                .reduce_zero_label = o->reduce_zero_label,
                                .ignore = o->ignore,
-                               .ignore_count = o->ignore_count};
+                               .ignore_count = o->ignore_count,
+                               .values = values};
     *out = NULL;
     TRY(icseg_dataset_format_find(&d.format, o->format, error));
     return icseg_dataset_open(out, &d, error);
@@ -117,6 +123,7 @@ static icseg_status print_metrics(const struct options *o, const icseg_eval_opti
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     icseg_eval_options eval;
+    icseg_image_values image;
     icseg_model *model = NULL;
     icseg_session *session = NULL;
     icseg_dataset *dataset = NULL;
@@ -124,12 +131,14 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_status status;
     TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
     if (o->json) TRY_GOTO(icseg_file_check_writable(o->json, error));
-    TRY_GOTO(open_data(&dataset, o, error));
     TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
+    TRY_GOTO(image_values(&o->values, model, &image, error));
+    TRY_GOTO(open_data(&dataset, o, &image, error));
     TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));
     TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
     warn_about_names(context->printer, model, dataset);
     TRY_GOTO(icseg_evaluate(session, dataset, &eval, &context->progress, &confusion, error));
+    image_print_notes(context, dataset);
     TRY_GOTO(print_metrics(o, &eval, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));
 done:
     icseg_confusion_close(&confusion);

@@ -105,6 +105,22 @@ static void print_eval(icseg_eval_options o) {
         printf("not resized\n");
 }
 
+/* What the checkpoint records of the training images. */
+static icseg_status print_images(const icseg_model *model, icseg_error *error) {
+    icseg_image_values v = {ICSEG_IMAGE_VALUES_INIT};
+    int32_t side = icseg_model_trained_side(model);
+    TRY(icseg_model_image_values(model, &v, error));
+    printf("training images        ");
+    if (v.bands[1]) printf("bands %d, %d and %d; ", (int)v.bands[0], (int)v.bands[1], (int)v.bands[2]);
+    if (v.bands[0] && !v.bands[1]) printf("band %d; ", (int)v.bands[0]);
+    if (v.value_low != v.value_high) printf("values %.9g to %.9g; ", v.value_low, v.value_high);
+    if (side)
+        printf("short side at most %d pixels\n", (int)side);
+    else
+        printf("size unknown\n");
+    return ICSEG_OK;
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     icseg_model *model = NULL;
@@ -121,6 +137,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(print_config(icseg_model_config(model), error));
     print_names(model);
     print_eval(eval);
+    TRY_GOTO(print_images(model, error));
     print_cost(&cost, o->size);
     TRY_GOTO(print_calibration(model, o->size, error));
 done:

@@ -9,6 +9,7 @@
 #include "icseg/classes.h"
 #include "icseg/file.h"
 #include "icseg/memory.h"
+#include "images.h"
 #include "inference.h"
 #include "inputs.h"
 #include "json.h"
@@ -18,6 +19,7 @@ struct options {
     const char *checkpoint, *out;
     icseg_strings images;
     inference_options inference;
+    image_options values;
     bool overlay, confidence, json;
     double opacity;
 };
@@ -37,12 +39,14 @@ static const icseg_option rows[] = {
     {"json", ICSEG_FIELD_BOOL(struct options, json),
      "write STEM.json: the image size, and the pixels and share of each class that occurs"},
     INFERENCE_ROWS(struct options),
+    IMAGE_ROWS(struct options, "as in training, else as the file says"),
 };
 
 static void defaults(void *values) {
     struct options *o = values;
     o->opacity = 0.55;
     inference_defaults(&o->inference);
+    image_defaults(&o->values);
 }
 
 /* One run of the command. */
@@ -54,6 +58,7 @@ typedef struct job {
     icseg_eval_options eval;
     icseg_palette palette;
     input_list inputs;
+    image_reader *reader;
 } job;
 
 /* One image and its results. */
@@ -151,8 +156,10 @@ static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg
     const job *j = user;
     const input_file *file = &j->inputs.files[index];
     labelled p = {.file = file};
-    icseg_status status = icseg_image_read(&p.image, file->path, error);
+    icseg_status status = image_read(j->reader, file->path, &p.image, error);
     *bad = status != ICSEG_OK;
+    if (status == ICSEG_OK && j->options->inference.resize_short < 0 && !j->eval.resize_short)
+        image_check_size(j->reader, j->model, &p.image, file->path);
     if (status == ICSEG_OK) {
         status = label(j, &p, error);
         *bad = status == ICSEG_ERROR_MEMORY || status == ICSEG_ERROR_DATA; /* a smaller image may fit */
@@ -174,7 +181,8 @@ static icseg_status check_outputs(job *j, icseg_error *error) {
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
-    job j = {.options = values, .context = context};
+    image_reader reader;
+    job j = {.options = values, .context = context, .reader = &reader};
     icseg_status status;
     const inference_options *how = &j.options->inference;
     TRY_GOTO(inference_check_resize(how->resize_short, how->resize_long, error));
@@ -182,6 +190,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(check_outputs(&j, error));
     TRY_GOTO(icseg_model_open(&j.model, j.options->checkpoint, error));
     TRY_GOTO(inference_resolve(how, j.model, &j.eval, error));
+    TRY_GOTO(image_reader_open(&reader, &j.options->values, j.model, context, error));
     TRY_GOTO(inference_open(&j.session, how->precision, j.model, j.options->checkpoint, context->printer, error));
     TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
                                       icseg_model_config(j.model)->num_classes, error));

@@ -11,6 +11,7 @@
 
 #include "icseg/file.h"
 #include "icseg/image.h"
+#include "remedy.h"
 #include "support.h"
 
 static bool is_image_name(const char *name) {
@@ -179,7 +180,9 @@ icseg_status inputs_for_each(const input_list *list, const icseg_command_context
             return status;
         }
         if (status != ICSEG_OK) {
-            icseg_printer_note(context->printer, "icseg %s: error: %s", stage, failure.message);
+            char remedy[REMEDY_SIZE];
+            remedy_describe(context->command, &failure, remedy);
+            icseg_printer_note(context->printer, "icseg %s: error: %s%s", stage, failure.message, remedy);
             if (!failed++) first = failure;
         }
         icseg_progress_event event = {stage, (double)(i + 1), (double)count, clock_seconds() - start,

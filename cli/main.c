@@ -153,7 +153,8 @@ static icseg_status run_command(const icseg_command *command, icseg_arena *arena
     if (wants_help(argc, argv)) return print_help(command, options, error);
     TRY(icseg_options_parse(&command->options, options, arena, argc, argv, error));
     TRY(check_stack(error));
-    icseg_command_context context = {.arena = arena, .progress = icseg_printer_progress(printer), .printer = printer};
+    icseg_command_context context = {
+        .arena = arena, .progress = icseg_printer_progress(printer), .printer = printer, .command = command};
     TRY(command->run(&context, options, error));
     return ICSEG_OK;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "icseg/recipe.h"
+
 /* Options whose names differ from those of the library's fields. */
 static const struct {
     const char *field, *option;
@@ -38,16 +40,25 @@ static const icseg_option *find_option(const icseg_command *command, const char 
     return option;
 }
 
-/* Names the option of a field, or, in a command with --set, the recipe's key. */
+static bool is_recipe_key(const char *name) {
+    icseg_recipe_key key = {ICSEG_RECIPE_KEY_INIT};
+    for (int32_t i = 0; i < icseg_recipe_key_count(); i++)
+        if (icseg_recipe_key_at(&key, i, NULL) == ICSEG_OK && !strcmp(key.name, name)) return true;
+    return false;
+}
+
+/* Names the option of a field, or, in a command with --set, the recipe's key. Fields of a data set are keys of the
+ * recipe's section "data". */
 static void describe_field(const icseg_command *command, const icseg_error *error, char out[REMEDY_SIZE]) {
     const char *dot = strchr(error->field, '.');
     const icseg_option *option = find_option(command, dot ? dot + 1 : error->field);
-    char name[ICSEG_ERROR_FIELD_SIZE + 8];
+    char key[ICSEG_ERROR_FIELD_SIZE + 8], name[ICSEG_ERROR_FIELD_SIZE + 16];
     if (option && option->positional) return;
+    snprintf(key, sizeof key, "%s%s", dot ? "" : "data.", error->field);
     if (option)
         snprintf(name, sizeof name, "--%s", option->key);
-    else if (dot && icseg_option_find(&command->options, "set"))
-        snprintf(name, sizeof name, "--set %s=", error->field);
+    else if (icseg_option_find(&command->options, "set") && (dot || is_recipe_key(key)))
+        snprintf(name, sizeof name, "--set %s=", key);
     else
         return;
     if (!strstr(error->message, name)) snprintf(out, REMEDY_SIZE, "; set it with %s", name);

@@ -182,7 +182,10 @@ static void look_at_model(void) {
     icseg_error *e = error();
     icseg_eval_options eval = {.struct_size = size_of(sizeof eval)};
     icseg_model_calibration calibration = {.struct_size = size_of(sizeof calibration)};
+    icseg_image_values values = {ICSEG_IMAGE_VALUES_INIT};
     (void)done(icseg_model_eval_options(model, byte() == 255 ? NULL : &eval, e), e);
+    (void)done(icseg_model_image_values(model, &values, e), e);
+    (void)icseg_model_trained_side(model);
     (void)done(icseg_model_calibration_of(model, byte() == 255 ? NULL : &calibration, e), e);
     FUZZ_REQUIRE(!model == !icseg_model_config(model));
     FUZZ_REQUIRE(!model == !icseg_model_class_names(model));

@@ -66,6 +66,7 @@ typedef struct icseg_dataset_options {
                                       list may be missing */
     bool keep_unpaired;          /**< keeps images and label files without a partner, for icseg_dataset_check to report,
                                       instead of failing */
+    const icseg_image_values *values; /**< how the stored values of images become colours; NULL: as the files say */
 } icseg_dataset_options;
 
 /** Initialises an icseg_dataset_options: `icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT, .folder = "data"};` */
@@ -129,6 +130,15 @@ ICSEG_API const char *icseg_dataset_label_path(const icseg_dataset *dataset, int
  * @return the errors of icseg_dataset_check, and ICSEG_ERROR_ARGUMENT for an index out of range */
 ICSEG_API icseg_status icseg_dataset_read(const icseg_dataset *dataset, int64_t index, icseg_image *image,
                                           icseg_labels *labels, icseg_error *error);
+
+/** What there is to say about the images of a data set that were read or checked so far, such as that their values are
+ * dark. Thread-safe.
+ * @param dataset an open data set
+ * @param kind    the kind of note
+ * @param out     receives the note about the first such image, in the order of the data set: a message that begins with
+ *                the file's name, the field that would help, and status ICSEG_OK; may be NULL
+ * @return whether there is one */
+ICSEG_API bool icseg_dataset_note(const icseg_dataset *dataset, icseg_image_note kind, icseg_error *out);
 
 /** One image of a data set with its labels, as icseg_dataset_next fills it. */
 typedef struct icseg_dataset_sample {
@@ -200,7 +210,8 @@ typedef struct icseg_dataset_summary {
 /** Reads every label file and the header of every image, and finds what would make training fail or go wrong: values
  * out of range, missing partners, sizes that differ, colour masks, unreadable files, and, over the whole set, masks of
  * only 0 and 255 and sets without a labelled pixel. A class without a pixel is not a problem;
- * class_pixels shows it. Problems are reported in the order of the files, whatever the number of threads.
+ * class_pixels shows it. The first images of 16 bits are also decoded, for icseg_dataset_note. Problems are reported in
+ * the order of the files, whatever the number of threads.
  * @param dataset  an open data set, with keep_unpaired so that missing partners do not fail icseg_dataset_open
  * @param options  NULL: the defaults
  * @param progress may be NULL; stage "check labels", in images; a warning if class names look doubly encoded

@@ -92,7 +92,8 @@ typedef struct icseg_image_input {
 typedef enum icseg_image_note {
     ICSEG_IMAGE_NOTE_NONE, /**< nothing */
     ICSEG_IMAGE_NOTE_PAGE, /**< the file contains several pages, frames or images, and the first was read */
-    ICSEG_IMAGE_NOTE_DARK  /**< 16-bit values use less than an eighth of their range: a value range would help */
+    ICSEG_IMAGE_NOTE_DARK, /**< 16-bit values use less than an eighth of their range: a value range would help */
+    ICSEG_IMAGE_NOTES      /**< how many kinds of notes this header knows, with NONE */
 } icseg_image_note;
 
 /** Facts of an image file. */
@@ -104,6 +105,7 @@ typedef struct icseg_image_info {
     int32_t bits;          /**< bits of a stored value */
     icseg_image_note note; /**< the most important note */
     char text[160];        /**< the note as a sentence without the file's name; "" without one */
+    const char *field; /**< the member of icseg_image_values that would help, as in icseg_error: "value_range"; "" */
 } icseg_image_info;
 
 /** Initialises an icseg_image_info. */

@@ -11,6 +11,7 @@
 
 #include "icseg/config.h"
 #include "icseg/error.h"
+#include "icseg/image.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -152,6 +153,19 @@ typedef struct icseg_eval_options {
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT if struct_size is wrong */
 ICSEG_API icseg_status icseg_model_eval_options(const icseg_model *model, icseg_eval_options *out, icseg_error *error);
+
+/** How the stored values of the training images became colours, if the model's checkpoint contains it
+ * (docs/checkpoint.md, icseg.image); else all zero: as the files say. Thread-safe.
+ *
+ * @param model the model
+ * @param out receives the values; its struct_size must be set
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if struct_size is wrong */
+ICSEG_API icseg_status icseg_model_image_values(const icseg_model *model, icseg_image_values *out, icseg_error *error);
+
+/** The largest short side of the training images in pixels, before their random scale: much larger images show objects
+ * of sizes that the model does not know. 0: unknown, or NULL. Thread-safe. */
+ICSEG_API int32_t icseg_model_trained_side(const icseg_model *model);
 
 #ifdef __cplusplus
 }

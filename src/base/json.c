@@ -45,3 +45,7 @@ char *icseg_json_text(json_t *value, size_t flags) {
 }
 
 json_t *icseg_json_number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+int32_t icseg_json_int32(json_int_t value) {
+    return value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (int32_t)value;
+}

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -25,6 +26,9 @@ void icseg_json_append(icseg_string *out, const json_t *value, size_t flags);
 
 /* The same as a text that the caller frees with icseg_free; NULL when out of memory. Takes `value`. */
 char *icseg_json_text(json_t *value, size_t flags);
+
+/* The nearest int32_t, for integers whose range is checked later. */
+int32_t icseg_json_int32(json_int_t value);
 
 /* null for a number that is not finite, which JSON does not have. */
 json_t *icseg_json_number(double value);

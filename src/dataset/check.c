@@ -11,6 +11,7 @@
 #include "base/threads.h"
 #include "dataset/internal.h"
 #include "dataset/problems.h"
+#include "image/check.h"
 #include "text/misencoded.h"
 
 enum {
@@ -87,17 +88,31 @@ static void note_size(tally *t, int32_t width, int32_t height) {
     if (height > t->max_height) t->max_height = height;
 }
 
+/* Reads the header of an image, and its pixels if that was asked for. The pixels of some 16-bit images show whether
+ * they are dark, which headers do not tell. */
+static icseg_status check_image(const check *c, int64_t index, icseg_image_info *out, icseg_error *error) {
+    enum { SAMPLE = 4 };
+    const icseg_dataset *d = c->dataset;
+    const char *path = d->pairs[index].image;
+    *out = (icseg_image_info){ICSEG_IMAGE_INFO_INIT};
+    if (!c->decode_images) ICSEG_TRY(icseg_image_examine(path, &d->values, out, error));
+    if (c->decode_images || (out->bits == 16 && index < SAMPLE)) {
+        icseg_image image;
+        icseg_image_input input = {ICSEG_IMAGE_INPUT_INIT, .path = path, .values = &d->values};
+        out->struct_size = sizeof *out;
+        ICSEG_TRY(icseg_image_load(&image, &input, out, error));
+        icseg_image_close(&image);
+    }
+    icseg_dataset_take_note(d, index, out);
+    return ICSEG_OK;
+}
+
 static icseg_status check_pair(const check *c, tally *t, int64_t index, icseg_error *error) {
     const icseg_dataset_pair *pair = &c->dataset->pairs[index];
-    int32_t width, height;
+    icseg_image_info info;
     if (!pair->label && !c->dataset->images_only) return icseg_dataset_fail_unpaired(c->dataset, pair, error);
-    if (c->decode_images) {
-        icseg_image image;
-        ICSEG_TRY(icseg_image_read(&image, pair->image, error));
-        width = image.width, height = image.height;
-        icseg_image_close(&image);
-    } else
-        ICSEG_TRY(icseg_image_read_size(&width, &height, pair->image, error));
+    ICSEG_TRY(check_image(c, index, &info, error));
+    int32_t width = info.width, height = info.height;
     if (pair->label) {
         icseg_mask mask = {0};
         ICSEG_TRY(icseg_dataset_read_mask(c->dataset, pair->label, &mask, error));

@@ -9,6 +9,7 @@
 #include "base/struct_size.h"
 #include "classes/class_list.h"
 #include "dataset/internal.h"
+#include "image/check.h"
 
 enum {
     FIRST_OPTIONS_SIZE = sizeof(icseg_dataset_options), /* in the first release, as below */
@@ -34,6 +35,8 @@ static icseg_status open_classes(icseg_dataset *d, const icseg_dataset_options *
 
 static icseg_status open_dataset(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
     d->images_only = o->images_only;
+    ICSEG_TRY(icseg_image_values_read(&d->values, o->values, error));
+    ICSEG_TRY(icseg_dataset_notes_open(&d->notes, error));
     ICSEG_TRY(icseg_arena_open(&d->arena, error));
     if (!d->images_only) ICSEG_TRY(icseg_dataset_check_source(d->layout, o->folder, error));
     ICSEG_TRY(open_classes(d, o, error));
@@ -66,6 +69,7 @@ icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options
 void icseg_dataset_close(icseg_dataset **dataset) {
     if (!dataset || !*dataset) return;
     icseg_class_list_close(&(*dataset)->list);
+    icseg_dataset_notes_close(&(*dataset)->notes);
     icseg_arena_close(&(*dataset)->arena);
     icseg_free(*dataset);
     *dataset = NULL;
@@ -107,6 +111,14 @@ const char *icseg_dataset_label_path(const icseg_dataset *d, int64_t index) {
 
 /* ---- reading ---- */
 
+static icseg_status read_image(const icseg_dataset *d, int64_t index, icseg_image *image, icseg_error *error) {
+    icseg_image_input input = {ICSEG_IMAGE_INPUT_INIT, .path = d->pairs[index].image, .values = &d->values};
+    icseg_image_info info = {ICSEG_IMAGE_INFO_INIT};
+    ICSEG_TRY(icseg_image_load(image, &input, &info, error));
+    icseg_dataset_take_note(d, index, &info);
+    return ICSEG_OK;
+}
+
 /* Maps stored values to labels. */
 static icseg_status apply_rule(const icseg_dataset *d, const char *path, const icseg_mask *mask, icseg_labels *labels,
                                icseg_error *error) {
@@ -137,7 +149,7 @@ icseg_status icseg_dataset_read(const icseg_dataset *dataset, int64_t index, ics
     icseg_mask mask = {0};
     icseg_status status;
     if (!pair->label && !d->images_only) return icseg_dataset_fail_unpaired(d, pair, error);
-    ICSEG_TRY_GOTO(icseg_image_read(image, pair->image, error));
+    ICSEG_TRY_GOTO(read_image(d, index, image, error));
     if (!d->images_only) {
         ICSEG_TRY_GOTO(icseg_dataset_read_mask(d, pair->label, &mask, error));
         ICSEG_TRY_GOTO(icseg_dataset_check_size(pair, image->width, image->height, &mask, error));

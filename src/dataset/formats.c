@@ -55,7 +55,7 @@ icseg_status icseg_dataset_format_find(icseg_dataset_format *out, const char *na
 /* ---- layouts ---- */
 
 static const char *const jpeg_types[] = {"jpg", "jpeg", NULL};
-static const char *const label_types[] = {"png", "tif", "tiff", "bmp", "gif", "pgm", NULL};
+static const char *const label_types[] = {"png", "tif", "tiff", "bmp", "gif", "pgm", "pbm", "pnm", NULL};
 static const char *const tiff_types[] = {"tif", "tiff", "png", NULL};
 static const char *const mat_types[] = {"mat", NULL};
 

@@ -3,6 +3,8 @@
 #ifndef ICSEG_DATASET_INTERNAL_H
 #define ICSEG_DATASET_INTERNAL_H
 
+#include <pthread.h>
+
 #include "base/memory.h"
 #include "dataset/formats.h"
 #include "icseg/dataset.h"
@@ -18,6 +20,16 @@ typedef struct icseg_dataset_pair {
     const char *hint;  /* if label is NULL: a label file with a similar name, or NULL */
 } icseg_dataset_pair;
 
+/* The first image of each kind of note, found by any thread. */
+typedef struct icseg_dataset_notes {
+    pthread_mutex_t mutex;
+    struct {
+        int64_t index; /* of the image; -1: none yet */
+        const char *field;
+        char text[160];
+    } first[ICSEG_IMAGE_NOTES];
+} icseg_dataset_notes;
+
 struct icseg_dataset {
     icseg_arena *arena; /* owns the strings and arrays below */
     const icseg_dataset_layout *layout;
@@ -29,6 +41,8 @@ struct icseg_dataset {
     int64_t orphan_count;
     icseg_class_list *list; /* owned; NULL without classes */
     int32_t classes;
+    icseg_image_values values;  /* of the images */
+    icseg_dataset_notes *notes; /* owned; changes while images are read */
     bool images_only, reduce_zero_label;
     bool ignores_white;                  /* the caller's `ignore` contains 255 or 65535 */
     bool looks_like_ade20k;              /* folder format with 0 as a class, but ADE20K's file names and classes */
@@ -39,6 +53,13 @@ struct icseg_dataset {
 static inline const int16_t *icseg_dataset_rule(const icseg_dataset *dataset, int32_t bits) {
     return dataset->rule[bits == 16];
 }
+
+/* ---- notes.c ---- */
+
+icseg_status icseg_dataset_notes_open(icseg_dataset_notes **out, icseg_error *error);
+void icseg_dataset_notes_close(icseg_dataset_notes **notes);
+/* Keeps the note of image `index`, if it has one. Thread-safe. */
+void icseg_dataset_take_note(const icseg_dataset *dataset, int64_t index, const icseg_image_info *info);
 
 /* ---- recognise.c ---- */
 

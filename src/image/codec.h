@@ -36,7 +36,7 @@ typedef struct icseg_header {
     int orientation;       /* EXIF: 1..8, 1 = upright */
     int32_t pages;         /* images in the file; 1 for most formats. A GIF counts no further than 2 */
     int32_t bits;          /* bits of a stored value */
-    int32_t highest;       /* the largest value of an image of 16-bit integers, set by icseg_decode_image */
+    int32_t highest;       /* the largest value of an image of 16-bit integers, set by icseg_decode_image; 0: unknown */
 } icseg_header;
 
 /* --- the table (formats.c) ---------------------------------------------------------------------------------------- */
@@ -44,6 +44,10 @@ typedef struct icseg_header {
 /* Recognises the format by its first bytes and reads the header. Nothing is allocated, except by libtiff. A format that
  * this build leaves out is ICSEG_ERROR_UNSUPPORTED. */
 icseg_status icseg_header_read(icseg_header *out, const icseg_source *source, icseg_error *error);
+
+/* Whether the file's values need, or do not allow, the choices of source->values: the errors that icseg_decode_image
+ * would return for them. */
+icseg_status icseg_check_values(const icseg_source *source, const icseg_header *header, icseg_error *error);
 
 /* What icseg_image_extensions returns. */
 extern const char *const icseg_image_types[];
@@ -83,6 +87,8 @@ icseg_status icseg_bmp_decode(const icseg_source *source, icseg_header *header, 
 icseg_status icseg_gif_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
 icseg_status icseg_pnm_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
 icseg_status icseg_heif_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error);
+
+icseg_status icseg_tiff_check_values(const icseg_source *source, const icseg_header *header, icseg_error *error);
 
 icseg_status icseg_png_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
                                    icseg_error *error);

@@ -382,13 +382,23 @@ static icseg_status choose_bands(const reader *r, const layout *l, choice *out, 
     }
     if (colours != 1 && colours != 3)
         return icseg_fail_field(error, ICSEG_ERROR_DATA, "bands", ICSEG_REMEDY_SET_FIELD,
-                                "%s: a TIFF of %d bands; choose those that are red, green and blue", r->source->name,
+                                "%s: a TIFF of %d bands: the choice of red, green and blue is missing", r->source->name,
                                 l->channels);
     for (int i = 0, next = 0; i < l->channels; i++)
         if (i != l->alpha) out->band[next++] = i;
     out->count = colours;
     if (l->alpha >= 0) out->band[out->count++] = l->alpha;
     return ICSEG_OK;
+}
+
+/* Integers of 8 and 16 bits, whose whole range becomes black to white unless another one is given. */
+static bool is_ordinary(const layout *l) { return l->format == SAMPLEFORMAT_UINT && l->bits <= 16; }
+
+static icseg_status check_range(const reader *r, const layout *l, icseg_error *error) {
+    if (is_ordinary(l) || icseg_has_value_range(r->source)) return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "value_range", ICSEG_REMEDY_SET_FIELD,
+                            "%s: a TIFF of %s (%d bits): the range of values from black to white is missing",
+                            r->source->name, type_name(l), l->bits);
 }
 
 typedef struct canvas {
@@ -421,13 +431,9 @@ static icseg_status decode_values(reader *r, icseg_header *header, const layout 
                                   icseg_error *error) {
     choice bands;
     ICSEG_TRY(choose_bands(r, l, &bands, error));
-    bool ordinary = l->format == SAMPLEFORMAT_UINT && l->bits <= 16;
-    if (!ordinary && !icseg_has_value_range(r->source))
-        return icseg_fail_field(error, ICSEG_ERROR_DATA, "value_range", ICSEG_REMEDY_SET_FIELD,
-                                "%s: a TIFF of %s (%d bits); choose the values that become black and white",
-                                r->source->name, type_name(l), l->bits);
+    ICSEG_TRY(check_range(r, l, error));
     double most = l->bits == 8 ? 255 : 65535;
-    canvas c = {.header = header, .pixels = pixels, .track = ordinary && l->bits == 16};
+    canvas c = {.header = header, .pixels = pixels, .track = is_ordinary(l) && l->bits == 16};
     c.colour = icseg_value_scale_of(r->source, 0, most);
     c.opacity = (icseg_value_scale){
         0, l->format == SAMPLEFORMAT_IEEEFP ? 255 : 255 / (ldexp(1, l->bits - (l->format == SAMPLEFORMAT_INT)) - 1)};
@@ -484,6 +490,20 @@ static icseg_status decode(reader *r, icseg_header *header, uint8_t *pixels, ics
     layout l = read_layout(r, header);
     return needs_values(r, &l) ? decode_values(r, header, &l, pixels, error)
                                : decode_rgba(r, header, &l, pixels, error);
+}
+
+icseg_status icseg_tiff_check_values(const icseg_source *source, const icseg_header *header, icseg_error *error) {
+    reader r;
+    choice bands;
+    ICSEG_TRY(open_reader(&r, source, error));
+    layout l = read_layout(&r, header);
+    icseg_status status = ICSEG_OK;
+    if (needs_values(&r, &l)) {
+        status = choose_bands(&r, &l, &bands, error);
+        if (status == ICSEG_OK) status = check_range(&r, &l, error);
+    }
+    close_reader(&r);
+    return status;
 }
 
 icseg_status icseg_tiff_decode(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error) {

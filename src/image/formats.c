@@ -170,17 +170,32 @@ const char *const *icseg_image_extensions(void) { return icseg_image_types; }
 
 const char *icseg_codec_name(icseg_codec codec) { return formats[codec].name; }
 
-icseg_status icseg_decode_image(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error) {
-    const format *f = &formats[header->codec];
+static icseg_status check_choices(const icseg_source *source, const icseg_header *header, icseg_error *error) {
     const icseg_image_values *values = source->values;
     if (values && values->bands[0] && header->codec != ICSEG_CODEC_TIFF)
-        return icseg_fail_field(error, ICSEG_ERROR_DATA, "bands", ICSEG_REMEDY_NONE,
-                                "%s: bands can be chosen in TIFF files only; this is %s", source->name, f->name);
+        return icseg_fail_field(error, ICSEG_ERROR_DATA, "bands", ICSEG_REMEDY_SET_FIELD,
+                                "%s: bands can be chosen in TIFF files only, and this is %s; with band 0 its own "
+                                "colours are used",
+                                source->name, formats[header->codec].name);
     if (icseg_has_value_range(source) && header->bits <= 8)
-        return icseg_fail_field(error, ICSEG_ERROR_DATA, "value_range", ICSEG_REMEDY_NONE,
-                                "%s: a value range is for files of 16 and more bits; this one has %d", source->name,
-                                header->bits);
-    return f->decode(source, header, pixels, error);
+        return icseg_fail_field(error, ICSEG_ERROR_DATA, "value_range", ICSEG_REMEDY_SET_FIELD,
+                                "%s: a value range is for files of 16 and more bits, and this one has %d; with the "
+                                "range 0,0 its values are used as they are",
+                                source->name, header->bits);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_check_values(const icseg_source *source, const icseg_header *header, icseg_error *error) {
+    ICSEG_TRY(check_choices(source, header, error));
+#ifndef ICSEG_NO_TIFF
+    if (header->codec == ICSEG_CODEC_TIFF) return icseg_tiff_check_values(source, header, error);
+#endif
+    return ICSEG_OK;
+}
+
+icseg_status icseg_decode_image(const icseg_source *source, icseg_header *header, uint8_t *pixels, icseg_error *error) {
+    ICSEG_TRY(check_choices(source, header, error));
+    return formats[header->codec].decode(source, header, pixels, error);
 }
 
 icseg_status icseg_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,

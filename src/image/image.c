@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/struct_size.h"
+#include "image/check.h"
 #include "image/codec.h"
 
 enum { /* in the first release that has them */
@@ -30,34 +31,40 @@ static icseg_status decode(icseg_image *out, icseg_header *header, const icseg_s
     return status;
 }
 
-static void describe(icseg_image_info *out, const icseg_image *image, const icseg_header *header,
+/* The value below which 16-bit values are called dark. */
+enum { DARK = 65536 / 8 };
+
+/* width, height: upright. */
+static void describe(icseg_image_info *out, int32_t width, int32_t height, const icseg_header *header,
                      const icseg_source *source) {
-    const char *frames = header->codec == ICSEG_CODEC_TIFF ? "pages" : "frames";
-    *out = (icseg_image_info){.format = icseg_codec_name(header->codec),
-                              .width = image->width,
-                              .height = image->height,
-                              .bits = header->bits};
-    if (header->bits == 16 && header->highest < 65536 / 8 && !icseg_has_value_range(source)) {
+    *out = (icseg_image_info){
+        .format = icseg_codec_name(header->codec), .width = width, .height = height, .bits = header->bits, .field = ""};
+    if (header->bits == 16 && header->highest > 0 && header->highest < DARK && !icseg_has_value_range(source)) {
+        int32_t most = 1; /* of the bits that are used */
+        while (most < header->highest) most = 2 * most + 1;
         out->note = ICSEG_IMAGE_NOTE_DARK;
+        out->field = "value_range";
         snprintf(out->text, sizeof out->text,
-                 "its 16-bit values are at most %d, so the image is nearly black; give a value range, such as 0,%d",
-                 header->highest, header->highest);
+                 "its 16-bit values are at most %d, so the image is nearly black; a value range such as 0,%d helps",
+                 header->highest, most);
     } else if (header->pages > 1) {
         out->note = ICSEG_IMAGE_NOTE_PAGE;
         if (header->codec == ICSEG_CODEC_GIF)
             snprintf(out->text, sizeof out->text, "it has several frames; the first is used");
         else
-            snprintf(out->text, sizeof out->text, "it has %d %s; the first is used", header->pages, frames);
+            snprintf(out->text, sizeof out->text, "it has %d %s; the %s is used", header->pages,
+                     header->codec == ICSEG_CODEC_TIFF ? "pages" : "images",
+                     header->codec == ICSEG_CODEC_TIFF ? "first" : "primary one");
     }
 }
 
-static icseg_status read_values(icseg_image_values *out, const icseg_image_values *from, icseg_error *error) {
+icseg_status icseg_image_values_read(icseg_image_values *out, const icseg_image_values *from, icseg_error *error) {
     ICSEG_TRY(icseg_struct_read(out, sizeof *out, from, FIRST_VALUES_SIZE, "icseg_image_values", error));
     const int32_t *b = out->bands;
     if (b[0] < 0 || b[1] < 0 || b[2] < 0 || (b[1] && !b[0]) || !b[1] != !b[2])
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "bands", ICSEG_REMEDY_SET_FIELD,
                                 "bands: expected one band, or three: red, green and blue, counted from 1");
-    if (!isfinite(out->value_low) || !isfinite(out->value_high))
+    if (!isfinite(out->value_low) || !isfinite(out->value_high) || !isfinite(out->value_high - out->value_low))
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "value_range", ICSEG_REMEDY_SET_FIELD,
                                 "value_range: expected two finite numbers");
     return ICSEG_OK;
@@ -69,7 +76,7 @@ static icseg_status load(icseg_image *out, icseg_source *source, const icseg_ima
     icseg_image_values known = {0};
     icseg_header header;
     if (values) {
-        ICSEG_TRY(read_values(&known, values, error));
+        ICSEG_TRY(icseg_image_values_read(&known, values, error));
         source->values = &known;
     }
     icseg_status status = decode(out, &header, source, error);
@@ -78,7 +85,7 @@ static icseg_status load(icseg_image *out, icseg_source *source, const icseg_ima
         return status;
     }
     icseg_image_info facts;
-    describe(&facts, out, &header, source);
+    describe(&facts, out->width, out->height, &header, source);
     if (info) icseg_struct_write(info, &facts, sizeof facts, FIRST_INFO_SIZE, "icseg_image_info", NULL);
     return ICSEG_OK;
 }
@@ -122,6 +129,30 @@ icseg_status icseg_image_read(icseg_image *out, const char *path, icseg_error *e
     return icseg_image_load(out, &(icseg_image_input){ICSEG_IMAGE_INPUT_INIT, .path = path}, NULL, error);
 }
 
+static void upright_size(const icseg_header *header, int32_t *width, int32_t *height) {
+    bool swapped = header->orientation >= 5;
+    *width = swapped ? header->height : header->width;
+    *height = swapped ? header->width : header->height;
+}
+
+icseg_status icseg_image_examine(const char *path, const icseg_image_values *values, icseg_image_info *out,
+                                 icseg_error *error) {
+    unsigned char *data;
+    icseg_header header;
+    icseg_source source = {.name = path, .values = values};
+    *out = (icseg_image_info){0};
+    ICSEG_TRY(icseg_file_read(path, ICSEG_IMAGE_FILE_LIMIT, &data, &source.size, error));
+    source.data = data;
+    icseg_status status = icseg_header_read(&header, &source, error);
+    if (status == ICSEG_OK) status = icseg_check_values(&source, &header, error);
+    icseg_free(data);
+    if (status != ICSEG_OK) return status;
+    int32_t width, height;
+    upright_size(&header, &width, &height);
+    describe(out, width, height, &header, &source);
+    return ICSEG_OK;
+}
+
 icseg_status icseg_image_read_size(int32_t *width, int32_t *height, const char *path, icseg_error *error) {
     unsigned char *data;
     size_t size;
@@ -133,11 +164,8 @@ icseg_status icseg_image_read_size(int32_t *width, int32_t *height, const char *
     ICSEG_TRY(icseg_file_read(path, ICSEG_IMAGE_FILE_LIMIT, &data, &size, error));
     icseg_status status = icseg_header_read(&header, &(icseg_source){.data = data, .size = size, .name = path}, error);
     icseg_free(data);
-    if (status != ICSEG_OK) return status;
-    bool swapped = header.orientation >= 5;
-    *width = swapped ? header.height : header.width;
-    *height = swapped ? header.width : header.height;
-    return ICSEG_OK;
+    if (status == ICSEG_OK) upright_size(&header, width, height);
+    return status;
 }
 
 /* ---- memory ---- */

@@ -70,7 +70,7 @@ static icseg_status reader_next(reader *r, icseg_image *image, icseg_labels *lab
     r->labels = (icseg_labels){0};
     r->full = false;
     icseg_status status = r->status;
-    if (status != ICSEG_OK) icseg_fail(error, status, "%s", r->error.message);
+    if (status != ICSEG_OK && error) *error = r->error;
     pthread_cond_signal(&r->changed);
     pthread_mutex_unlock(&r->mutex);
     return status;

@@ -64,11 +64,6 @@ icseg_status icseg_eval_options_read(icseg_eval_options *out, const icseg_eval_o
 
 /* -- metadata: {"mode": "slide", "crop": [512, 512], "stride": [341, 341], "resize_short": 512} */
 
-/* The nearest int32_t; the range is checked later. */
-static int32_t side(json_int_t value) {
-    return value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (int32_t)value;
-}
-
 icseg_status icseg_model_read_eval(icseg_model *m, const icseg_safetensors *file, icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.eval"), *mode;
     json_int_t crop[2], stride[2], resize_short;
@@ -85,9 +80,9 @@ icseg_status icseg_model_read_eval(icseg_model *m, const icseg_safetensors *file
         json_decref(root);
         return status;
     }
-    o.crop_height = side(crop[0]), o.crop_width = side(crop[1]);
-    o.stride_height = side(stride[0]), o.stride_width = side(stride[1]);
-    o.resize_short = side(resize_short);
+    o.crop_height = icseg_json_int32(crop[0]), o.crop_width = icseg_json_int32(crop[1]);
+    o.stride_height = icseg_json_int32(stride[0]), o.stride_width = icseg_json_int32(stride[1]);
+    o.resize_short = icseg_json_int32(resize_short);
     if (check(&o, &found) != ICSEG_OK)
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.eval: %s", path, found.message);
     else if (strcmp(mode, modes[ICSEG_EVAL_WHOLE]) == 0)

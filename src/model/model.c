@@ -168,7 +168,9 @@ icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, cons
                        .texts = base->texts,
                        .params = base->params,
                        .eval = model->eval,
-                       .eval_known = model->eval_known};
+                       .eval_known = model->eval_known,
+                       .values = model->values,
+                       .trained_side = model->trained_side};
     icseg_status status = icseg_activation_ranges_open(&m->ranges, error);
     if (status == ICSEG_OK) status = icseg_activation_ranges_copy(m->ranges, ranges, error);
     if (status != ICSEG_OK) icseg_model_close(out);

@@ -21,6 +21,8 @@ struct icseg_model {
     char ranges_problem[256];        /* what the file's calibration lacks: a clause; "" */
     icseg_eval_options eval;         /* of the evaluations during its training; the default if unknown */
     bool eval_known;
+    icseg_image_values values; /* of the training images; zero if unknown */
+    int32_t trained_side;      /* icseg_model_trained_side */
 };
 
 /* Builds the model's parameters (zero) for a configuration, the names of its classes (num_classes) and the texts that
@@ -65,12 +67,18 @@ icseg_status icseg_model_write_eval(const icseg_model *model, icseg_safetensors_
 /* Without test-time augmentation, which the caller must request. */
 void icseg_model_set_eval(icseg_model *model, const icseg_eval_options *options);
 
+/* Metadata icseg.image, in the same way: the values of the training images and their largest short side. */
+icseg_status icseg_model_read_images(icseg_model *model, const icseg_safetensors *file, icseg_error *error);
+icseg_status icseg_model_write_images(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
+void icseg_model_set_images(icseg_model *model, const icseg_image_values *values, int32_t trained_side);
+
 /* The caller's options with defaults filled in and checked; NULL: `fallback`. ICSEG_ERROR_ARGUMENT with the field and
  * its range if an option is invalid. */
 icseg_status icseg_eval_options_read(icseg_eval_options *out, const icseg_eval_options *options,
                                      const icseg_eval_options *fallback, icseg_error *error);
 
-/* The metadata strings of a checkpoint: three, icseg.eval after training, icseg.ranges if the model is calibrated. */
+/* The metadata strings of a checkpoint: three, icseg.eval and icseg.image after training, icseg.ranges if the model is
+ * calibrated. */
 icseg_status icseg_model_write_metadata(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 /* icpc.tokens: the token ids of the model's class names. The caller frees it with icseg_free; NULL: out of memory. */
 char *icseg_model_tokens_json(const icseg_model *model);

@@ -34,6 +34,8 @@ typedef struct icseg_recipe_settings {
         icseg_dataset_format format;
         bool reduce_zero_label;
         int32_t ignore_count, ignore[ICSEG_RECIPE_IGNORE];
+        int32_t band_count, bands[3]; /* icseg_image_values */
+        double value_range[2];
         int32_t loader_threads; /* 0: one, two from 8 cores on */
     } data;
     icseg_augment_options augment;

@@ -51,7 +51,18 @@ static icseg_status say_classes(const icseg_trainer *t, const icseg_dataset_summ
     return complete ? ICSEG_OK : icseg_fail_memory(error, 0, "the table of classes");
 }
 
-icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error) {
+/* Of each kind one note, about an image of either split. */
+static void say_notes(const icseg_trainer *t) {
+    for (int kind = ICSEG_IMAGE_NOTE_NONE + 1; kind < ICSEG_IMAGE_NOTES; kind++) {
+        icseg_error note;
+        if (!icseg_dataset_note(t->train, (icseg_image_note)kind, &note) &&
+            !icseg_dataset_note(t->val, (icseg_image_note)kind, &note))
+            continue;
+        icseg_trainer_warn(t, "%s%s%s", note.message, note.field[0] ? "; set data." : "", note.field);
+    }
+}
+
+icseg_status icseg_trainer_check_data(icseg_trainer *t, icseg_error *error) {
     const icseg_dataset *dataset[2] = {t->train, t->val};
     const char *name[2] = {t->recipe->data.train_split, t->recipe->data.val_split};
     icseg_dataset_summary summary[2] = {{ICSEG_DATASET_SUMMARY_INIT}, {ICSEG_DATASET_SUMMARY_INIT}};
@@ -65,6 +76,9 @@ icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error
         progress.message = NULL; /* both splits share the class list: report its problems once */
         if (status == ICSEG_OK) say_split(t, name[i], &summary[i]);
     }
+    say_notes(t);
+    const icseg_dataset_summary *train = &summary[0];
+    t->short_side = train->max_width < train->max_height ? train->max_width : train->max_height;
     if (status == ICSEG_OK) status = say_classes(t, summary, error);
     if (found.count > MAX_SHOWN)
         icseg_trainer_say(t, "... and %lld more; check the data set to list them all",

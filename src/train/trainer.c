@@ -14,8 +14,16 @@
 
 /* -- opening */
 
+static icseg_image_values image_values(const icseg_recipe_settings *r) {
+    icseg_image_values values = {ICSEG_IMAGE_VALUES_INIT, .value_low = r->data.value_range[0],
+                                 .value_high = r->data.value_range[1]};
+    for (int32_t i = 0; i < r->data.band_count; i++) values.bands[i] = r->data.bands[i];
+    return values;
+}
+
 static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
                                icseg_error *error) {
+    const icseg_image_values values = image_values(r);
     icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT,
                                .folder = r->data.folder,
                                .format = r->data.format,
@@ -23,7 +31,8 @@ static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings 
                                .classes_file = r->data.classes[0] ? r->data.classes : NULL,
                                .reduce_zero_label = r->data.reduce_zero_label,
                                .ignore = r->data.ignore,
-                               .ignore_count = r->data.ignore_count};
+                               .ignore_count = r->data.ignore_count,
+                               .values = &values};
     return icseg_dataset_open(out, &o, error);
 }
 
@@ -67,7 +76,9 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
                                  .backbone_lr_mult = r->train.backbone_lr_mult};
     ICSEG_TRY(icseg_model_create(&t->model, &options, error));
     if (r->train.freeze_backbone) icseg_model_freeze_backbone(t->model);
+    const icseg_image_values values = image_values(r);
     icseg_model_set_eval(t->model, &t->eval);
+    icseg_model_set_images(t->model, &values, r->augment.resize_short ? r->augment.resize_short : t->short_side);
     ICSEG_TRY(open_session(t, error));
     return icseg_adamw_open(&t->adamw, t->model->params, &adamw, error);
 }

@@ -29,6 +29,7 @@ struct icseg_trainer {
     icseg_progress progress;
     icseg_arena *arena;
     icseg_dataset *train, *val;
+    int32_t short_side; /* no image of the training split has a larger short side */
     icseg_model *model;
     icseg_session *session; /* runs the model, in training and in evaluations */
     icseg_adamw *adamw;
@@ -52,9 +53,9 @@ struct icseg_trainer {
 #define icseg_trainer_say(t, ...)  icseg_progress_say(&(t)->progress, ICSEG_MESSAGE_INFO, __VA_ARGS__)
 #define icseg_trainer_warn(t, ...) icseg_progress_say(&(t)->progress, ICSEG_MESSAGE_WARNING, __VA_ARGS__)
 
-/* -- summary.c: checks every label file of both splits and reports their contents. Problems are reported and make it
- * fail. */
-icseg_status icseg_trainer_check_data(const icseg_trainer *t, icseg_error *error);
+/* -- summary.c: checks every label file of both splits, reports their contents and sets t->short_side. Problems are
+ * reported and make it fail. */
+icseg_status icseg_trainer_check_data(icseg_trainer *t, icseg_error *error);
 
 /* -- run_folder.c */
 

@@ -280,6 +280,11 @@ static icseg_status call_icseg_model_eval_options(icseg_error *error) {
     icseg_eval_options out = {ICSEG_EVAL_OPTIONS_INIT};
     return icseg_model_eval_options(model, &out, error);
 }
+static icseg_status call_icseg_model_image_values(icseg_error *error) {
+    icseg_image_values out = {ICSEG_IMAGE_VALUES_INIT};
+    return icseg_model_image_values(model, &out, error);
+}
+QUIET(icseg_model_trained_side, model)
 OPENS(icseg_calibrator_open, icseg_calibrator *, icseg_calibrator_close, model, NULL)
 DOES(icseg_calibrator_add, calibrator, &image)
 static icseg_status call_icseg_calibrator_model(icseg_error *error) {
@@ -511,6 +516,7 @@ QUIET(icseg_dataset_class_names, dataset)
 QUIET(icseg_dataset_class_synonyms, dataset)
 QUIET(icseg_dataset_recognised, dataset)
 QUIET(icseg_dataset_description, dataset)
+QUIET(icseg_dataset_note, dataset, ICSEG_IMAGE_NOTE_DARK, error)
 QUIET(icseg_dataset_image_path, dataset, 0)
 QUIET(icseg_dataset_label_path, dataset, 0)
 static icseg_status call_icseg_dataset_read(icseg_error *error) {

@@ -171,6 +171,54 @@ static void damaged_evaluation_options_are_named(void **state) {
     }
 }
 
+static void facts_of_the_training_images_come_back(void **state) {
+    (void)state;
+    static const icseg_image_values cases[] = {
+        {ICSEG_IMAGE_VALUES_INIT},
+        {ICSEG_IMAGE_VALUES_INIT, .bands = {4, 3, 2}},
+        {ICSEG_IMAGE_VALUES_INIT, .bands = {7}, .value_low = -0.1, .value_high = 1e6},
+        {ICSEG_IMAGE_VALUES_INIT, .value_low = 4095, .value_high = 0}};
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
+        int32_t side = i % 2 ? 360 : 0;
+        icseg_model *model = open_model(whole), *copy;
+        assert_int_equal(icseg_model_trained_side(model), 0);
+        icseg_model_set_images(model, &cases[i / 2], side);
+        assert_int_equal(icseg_model_with_ranges(&copy, model, model->ranges, NULL), ICSEG_OK);
+        assert_int_equal(icseg_model_save(copy, other, NULL), ICSEG_OK);
+        icseg_model_close(&copy);
+        icseg_model_close(&model);
+        model = open_model(other);
+        icseg_image_values found = {ICSEG_IMAGE_VALUES_INIT};
+        assert_int_equal(icseg_model_image_values(model, &found, NULL), ICSEG_OK);
+        assert_memory_equal(&found, &cases[i / 2], sizeof found);
+        assert_int_equal(icseg_model_trained_side(model), side);
+        icseg_model_close(&model);
+    }
+}
+
+static void damaged_facts_of_the_training_images_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *piece;
+    } cases[] = {{"", "metadata icseg.image: "},
+                 {"[]", "Expected object"},
+                 {"{\"bands\": 3}", "bands is not a list of one or three numbers"},
+                 {"{\"bands\": [3, 2]}", "bands is not a list of one or three numbers"},
+                 {"{\"bands\": [3, 2, 1, 0]}", "bands is not a list of one or three numbers"},
+                 {"{\"bands\": [\"x\"]}", "bands is not a list of one or three numbers"},
+                 {"{\"bands\": [3, 0, 1]}", "expected one band, or three"},
+                 {"{\"bands\": [-1]}", "expected one band, or three"},
+                 {"{\"value_range\": [0]}", "icseg.image: "},
+                 {"{\"value_range\": [0, \"x\"]}", "Expected real or integer"},
+                 {"{\"value_range\": [-1e308, 1e308]}", "value_range: expected two finite numbers"},
+                 {"{\"short_side\": -1}", "short_side is -1: expected 0..32768"},
+                 {"{\"short_side\": 4294967297}", "short_side is 4294967297: expected 0..32768"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_with_metadata("icseg.image", cases[i].text);
+        refused(ICSEG_ERROR_FORMAT, cases[i].piece);
+    }
+}
+
 enum { C = 48 };
 
 /* Class embeddings of a model without prompts: to (K, C). */
@@ -427,6 +475,8 @@ int main(void) {
         cmocka_unit_test(a_saved_model_opens_unchanged),
         cmocka_unit_test(evaluation_options_come_back),
         cmocka_unit_test(damaged_evaluation_options_are_named),
+        cmocka_unit_test(facts_of_the_training_images_come_back),
+        cmocka_unit_test(damaged_facts_of_the_training_images_are_named),
         cmocka_unit_test(synonyms_are_averaged_and_stored),
         cmocka_unit_test(a_file_truncated_anywhere_is_refused),
         cmocka_unit_test(half_and_double_precision_are_read),

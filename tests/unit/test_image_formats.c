@@ -482,7 +482,7 @@ static void bands_of_a_tiff_are_chosen_and_never_dropped(void **state) {
     }
     assert_robust(file.data, file.size);
     free(file.data);
-    assert_fails(bmp24, sizeof bmp24, &grey, ICSEG_ERROR_DATA, "bands can be chosen in TIFF files only");
+    assert_fails(bmp24, sizeof bmp24, &grey, ICSEG_ERROR_DATA, "bands can be chosen in TIFF files only, and this is BMP");
 }
 
 static void value_ranges_of_every_type(void **state) {
@@ -501,7 +501,7 @@ static void value_ranges_of_every_type(void **state) {
                                {3, 1, 1, 64, SAMPLEFORMAT_IEEEFP, -1, false, false, false, f64}};
     for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
         tiff_loads(&pages[i], &range, expected);
-        tiff_fails(&pages[i], NULL, "value_range", "choose the values that become black and white");
+        tiff_fails(&pages[i], NULL, "value_range", "the range of values from black to white is missing");
     }
     tiff_fails(&(tiff_page){3, 1, 1, 8, SAMPLEFORMAT_INT, -1, false, false, false, i8}, NULL, "value_range",
                "signed integers (8 bits)");
@@ -521,7 +521,7 @@ static void value_ranges_of_every_type(void **state) {
     assert_int_equal(info.bits, 16);
     assert_string_equal(
         info.text,
-        "its 16-bit values are at most 8191, so the image is nearly black; give a value range, such as 0,8191");
+        "its 16-bit values are at most 8191, so the image is nearly black; a value range such as 0,8191 helps");
     range.value_high = 8191;
     assert_int_equal(load(&image, file.data, file.size, &range, &info), ICSEG_OK);
     assert_int_equal(image.data[8], 255);

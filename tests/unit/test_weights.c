@@ -707,12 +707,15 @@ static void a_checkpoint_keeps_names_and_tokens_under_another_configuration(void
     const icseg_eval_options eval = {.crop_height = 48, .crop_width = 48, .resize_short = 50};
     icseg_model *model = fresh_model(NULL, other_names);
     icseg_model_set_eval(model, &eval);
+    icseg_model_set_images(model, &(icseg_image_values){ICSEG_IMAGE_VALUES_INIT, .bands = {5}}, 70);
     OK(icseg_model_save(model, first, &error));
     icseg_model_close(&model);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         convert(first, second, cases[i].options);
         OK(icseg_model_open(&model, second, &error));
         assert_int_equal(model->eval.resize_short, 50);
+        assert_int_equal(model->values.bands[0], 5);
+        assert_int_equal(icseg_model_trained_side(model), 70);
         assert_int_equal(icseg_model_config(model)->text_heads, cases[i].heads);
         for (int k = 0; k < 3; k++) {
             assert_string_equal(icseg_model_class_names(model)[k], other_names[k]);

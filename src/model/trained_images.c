@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a checkpoint records of the images that a model was trained on (docs/checkpoint.md, "icseg.image"):
+ * {"bands": [4, 3, 2], "value_range": [0, 4095], "short_side": 360}. Each entry may be missing. */
+#include <string.h>
+
+#include "base/argument.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/struct_size.h"
+#include "image/check.h"
+#include "model/model.h"
+
+icseg_status icseg_model_image_values(const icseg_model *model, icseg_image_values *out, icseg_error *error) {
+    enum { FIRST_SIZE = sizeof(icseg_image_values) };
+    ICSEG_NEED(model);
+    ICSEG_NEED(out);
+    return icseg_struct_write(out, &model->values, sizeof model->values, FIRST_SIZE, "icseg_image_values", error);
+}
+
+int32_t icseg_model_trained_side(const icseg_model *model) { return model ? model->trained_side : 0; }
+
+void icseg_model_set_images(icseg_model *m, const icseg_image_values *values, int32_t trained_side) {
+    m->values = *values;
+    m->trained_side = trained_side;
+}
+
+static icseg_status read_object(icseg_model *m, const char *path, json_t *root, icseg_error *error) {
+    icseg_image_values found = {ICSEG_IMAGE_VALUES_INIT}, values;
+    json_int_t side = 0;
+    json_t *bands = NULL;
+    json_error_t problem;
+    icseg_error invalid = {0};
+    if (json_unpack_ex(root, &problem, 0, "{s?o, s?[FF], s?I}", "bands", &bands, "value_range", &found.value_low,
+                       &found.value_high, "short_side", &side) != 0)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.image: %s", path, problem.text);
+    size_t count = bands ? json_array_size(bands) : 0; /* 0 for what is not a list */
+    bool valid = !bands || count == 1 || count == 3;
+    for (size_t i = 0; i < count; i++) valid &= json_is_integer(json_array_get(bands, i));
+    if (!valid)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.image: bands is not a list of one or three numbers",
+                          path);
+    for (size_t i = 0; i < count; i++) found.bands[i] = icseg_json_int32(json_integer_value(json_array_get(bands, i)));
+    if (icseg_image_values_read(&values, &found, &invalid) != ICSEG_OK)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.image: %s", path, invalid.message);
+    if (side < 0 || side > ICSEG_IMAGE_MAX_SIDE)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.image: short_side is %lld: expected 0..%d", path,
+                          (long long)side, ICSEG_IMAGE_MAX_SIDE);
+    icseg_model_set_images(m, &values, icseg_json_int32(side));
+    return ICSEG_OK;
+}
+
+icseg_status icseg_model_read_images(icseg_model *m, const icseg_safetensors *file, icseg_error *error) {
+    const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.image");
+    json_error_t problem;
+    json_t *root;
+    if (!text) return ICSEG_OK;
+    ICSEG_TRY(icseg_json_parse(&root, text, strlen(text), JSON_REJECT_DUPLICATES, &problem, error));
+    if (!root) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.image: %s", path, problem.text);
+    icseg_status status = read_object(m, path, root, error);
+    json_decref(root);
+    return status;
+}
+
+icseg_status icseg_model_write_images(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+    const icseg_image_values *v = &m->values;
+    bool ranged = v->value_low != v->value_high, complete;
+    if (!m->trained_side && !v->bands[0] && !ranged) return ICSEG_OK;
+    json_t *root = json_object();
+    complete = root != NULL;
+    if (v->bands[1])
+        complete = json_object_set_new(root, "bands", json_pack("[iii]", v->bands[0], v->bands[1], v->bands[2])) == 0;
+    else if (v->bands[0])
+        complete = json_object_set_new(root, "bands", json_pack("[i]", v->bands[0])) == 0;
+    if (complete && ranged)
+        complete = json_object_set_new(root, "value_range", json_pack("[ff]", v->value_low, v->value_high)) == 0;
+    if (complete && m->trained_side)
+        complete = json_object_set_new(root, "short_side", json_integer(m->trained_side)) == 0;
+    char *text = complete ? icseg_json_text(root, 0) : (json_decref(root), NULL);
+    icseg_status status = text ? icseg_safetensors_writer_metadata(writer, "icseg.image", text, error)
+                               : icseg_fail_memory(error, 0, "checkpoint metadata");
+    icseg_free(text);
+    return status;
+}
