@@ -482,7 +482,8 @@ static void bands_of_a_tiff_are_chosen_and_never_dropped(void **state) {
     }
     assert_robust(file.data, file.size);
     free(file.data);
-    assert_fails(bmp24, sizeof bmp24, &grey, ICSEG_ERROR_DATA, "bands can be chosen in TIFF files only, and this is BMP");
+    assert_fails(bmp24, sizeof bmp24, &grey, ICSEG_ERROR_DATA,
+                 "bands can be chosen in TIFF files only, and this is BMP");
 }
 
 static void value_ranges_of_every_type(void **state) {
