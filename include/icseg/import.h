@@ -18,13 +18,21 @@ extern "C" {
 
 /** The formats of labelling tools; docs/data.md shows the files of each. */
 typedef enum icseg_import_format {
-    ICSEG_IMPORT_AUTO,    /**< "auto": recognised by its files */
-    ICSEG_IMPORT_VOC,     /**< "voc": Pascal VOC: SegmentationClass (palette PNG), JPEGImages, ImageSets */
-    ICSEG_IMPORT_CVAT,    /**< "cvat": CVAT's "Segmentation mask": labelmap.txt and coloured PNGs */
-    ICSEG_IMPORT_COCO,    /**< "coco": COCO instances JSON: polygons and run lengths */
-    ICSEG_IMPORT_LABELME, /**< "labelme": LabelMe: one JSON file for each image */
-    ICSEG_IMPORT_YOLO,    /**< "yolo": YOLO segmentation: one text file of polygons for each image */
-    ICSEG_IMPORT_FORMATS  /**< how many formats this header knows */
+    ICSEG_IMPORT_AUTO,         /**< "auto": recognised by its files */
+    ICSEG_IMPORT_VOC,          /**< "voc": Pascal VOC: SegmentationClass (palette PNG), JPEGImages, ImageSets */
+    ICSEG_IMPORT_CVAT,         /**< "cvat": CVAT's "Segmentation mask": labelmap.txt and coloured PNGs */
+    ICSEG_IMPORT_COCO,         /**< "coco": COCO instances JSON: polygons and run lengths */
+    ICSEG_IMPORT_LABELME,      /**< "labelme": LabelMe: one JSON file for each image */
+    ICSEG_IMPORT_YOLO,         /**< "yolo": YOLO segmentation: one text file of polygons for each image */
+    ICSEG_IMPORT_ROBOFLOW,     /**< "roboflow": Roboflow's semantic masks: NAME_mask.png and _classes.csv */
+    ICSEG_IMPORT_CITYSCAPES,   /**< "cityscapes": leftImg8bit and gtFine (labelTrainIds or labelIds), 19 classes */
+    ICSEG_IMPORT_MMSEG,        /**< "mmseg": mmsegmentation's img_dir and ann_dir */
+    ICSEG_IMPORT_MAPILLARY,    /**< "mapillary": Mapillary Vistas 1.2 and 2.0: training, validation and config*.json */
+    ICSEG_IMPORT_MASKS,        /**< "masks": images with masks, labels or annotations of class numbers */
+    ICSEG_IMPORT_CVAT_XML,     /**< "cvat-xml": CVAT for images 1.1: annotations.xml */
+    ICSEG_IMPORT_LABEL_STUDIO, /**< "label-studio": Label Studio's JSON export */
+    ICSEG_IMPORT_SUPERVISELY,  /**< "supervisely": meta.json, ann and img */
+    ICSEG_IMPORT_FORMATS       /**< how many formats this header knows */
 } icseg_import_format;
 
 /** The number of formats that this build knows; formats are 0 .. count - 1. */
@@ -74,6 +82,8 @@ typedef struct icseg_import_summary {
     bool no_background;         /**< classes_file lacks the background: pixels without an object are unlabelled */
     bool split_unused;          /**< `split` had no effect: the source already has several splits */
     bool val_share_unused;      /**< `val_share` had no effect, for the same reason */
+    int64_t images_without_objects; /**< images of which all pixels are background or unlabelled */
+    int64_t unused_files; /**< files in folders of labels from which nothing was read; a message names the first */
 } icseg_import_summary;
 
 /** Initialises an icseg_import_summary. */
@@ -81,6 +91,9 @@ typedef struct icseg_import_summary {
 
 /** Writes a new data set. Images are copied unchanged. Outlines are filled by the even-odd rule at pixel centres, small
  * objects over large ones, and written as single-channel PNG files.
+ *
+ * A source in which no image has an object is an error. Messages report images without objects and files that were not
+ * used.
  *
  * If there are problems, all of them are reported and nothing remains in the new folder. A process that is killed
  * leaves a hidden folder .import.RANDOM there, which the next import removes.

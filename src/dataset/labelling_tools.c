@@ -50,15 +50,48 @@ static bool fits_cvat(const char *source, icseg_error *error) {
     return has(source, "SegmentationClass") && has(source, "labelmap.txt");
 }
 
-static bool fits_yolo(const char *source, icseg_error *error) {
-    (void)error;
-    return has(source, "data.yaml") || has(source, "data.yml") || has(source, "dataset.yaml") ||
-           has(source, "labels") || has(source, "train/labels");
+/* Whether the folder, or one inside it, contains a file of the type, other than classes.txt. */
+static bool contains_type(const char *folder, const char *type, int depth, icseg_error *error) {
+    enum { MAX_DEPTH = 16 };
+    char path[PATH_MAX];
+    const char *name = NULL;
+    bool found = false, is_folder;
+    DIR *dir;
+    if (depth > MAX_DEPTH || !icseg_folder_exists(folder)) return false;
+    if (icseg_folder_open(&dir, folder, error) != ICSEG_OK) return false;
+    while (!found && icseg_folder_next(dir, folder, &name, error) == ICSEG_OK && name) {
+        if (name[0] == '.' || !strcmp(name, "classes.txt")) continue;
+        found = !strcmp(icseg_path_extension(name), type);
+        if (found || icseg_folder_is(dir, folder, name, S_IFDIR, &is_folder, error) != ICSEG_OK || !is_folder) continue;
+        if (snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path)
+            found = contains_type(path, type, depth + 1, error);
+    }
+    closedir(dir);
+    return found;
 }
 
-/* Whether the first JSON file of the folder contains the key; instances*.json come first. *any: there is a JSON file.
- */
-static bool first_json_contains(const char *folder, const char *key, bool *any, icseg_error *error) {
+static bool fits_yolo(const char *source, icseg_error *error) {
+    static const char *const files[] = {"data.yaml", "data.yml", "dataset.yaml"};
+    static const char *const folders[] = {"labels", "train/labels", "valid/labels", "val/labels"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (snprintf(path, sizeof path, "%s/%s", source, files[i]) < (int)sizeof path && icseg_file_exists(path) &&
+            contains(path, "names", error))
+            return true;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (snprintf(path, sizeof path, "%s/%s", source, folders[i]) < (int)sizeof path &&
+            contains_type(path, "txt", 0, error))
+            return true;
+    return false;
+}
+
+/* LabelMe's JSON files do not contain the list "categories", and Label Studio's notes.json no "annotations". */
+static bool is_coco(const char *path, icseg_error *error) {
+    return contains(path, "\"categories\"", error) && contains(path, "\"annotations\"", error);
+}
+
+/* Whether the first JSON file of the folder is COCO's; instances*.json come first. *any: there is a JSON file. */
+static bool first_json_is_coco(const char *folder, bool *any, icseg_error *error) {
     char path[PATH_MAX], **names = NULL;
     size_t count = 0, first;
     *any = false;
@@ -69,40 +102,113 @@ static bool first_json_contains(const char *folder, const char *key, bool *any, 
     for (size_t i = count; i-- > 0;)
         if (is_json(names[i]) && !strncmp(names[i], "instances", 9)) first = i;
     *any = first < count;
-    bool found = *any && snprintf(path, sizeof path, "%s/%s", folder, names[first]) < (int)sizeof path &&
-                 contains(path, key, error);
+    bool found =
+        *any && snprintf(path, sizeof path, "%s/%s", folder, names[first]) < (int)sizeof path && is_coco(path, error);
     icseg_free(names);
     return found;
 }
 
-/* LabelMe's JSON files do not contain COCO's list "categories". */
 static bool fits_coco(const char *source, icseg_error *error) {
     static const char *const files[] = {"train/_annotations.coco.json", "valid/_annotations.coco.json",
                                         "val/_annotations.coco.json", "test/_annotations.coco.json"};
-    static const char key[] = "\"categories\"";
     char path[PATH_MAX];
     bool any;
-    if (icseg_file_exists(source)) return contains(source, key, error);
+    if (icseg_file_exists(source)) return is_coco(source, error);
     if (snprintf(path, sizeof path, "%s/annotations", source) >= (int)sizeof path) return false;
-    if (first_json_contains(path, key, &any, error)) return true;
+    if (first_json_is_coco(path, &any, error)) return true;
     if (any) return false;
-    if (first_json_contains(source, key, &any, error)) return true;
+    if (first_json_is_coco(source, &any, error)) return true;
     for (size_t i = 0; !any && i < sizeof files / sizeof *files; i++)
         if (snprintf(path, sizeof path, "%s/%s", source, files[i]) < (int)sizeof path && icseg_file_exists(path))
-            return contains(path, key, error);
+            return is_coco(path, error);
     return false;
 }
 
-static bool fits_labelme(const char *source, icseg_error *error) {
+/* Whether a JSON file of the folder, or of one inside it, is LabelMe's. */
+static bool contains_labelme(const char *folder, int depth, icseg_error *error) {
+    enum { MAX_DEPTH = 3 };
+    char path[PATH_MAX];
+    const char *name = NULL;
+    bool found = false, is_folder;
+    DIR *dir;
+    if (depth > MAX_DEPTH || !icseg_folder_exists(folder)) return false;
+    if (icseg_folder_open(&dir, folder, error) != ICSEG_OK) return false;
+    while (!found && icseg_folder_next(dir, folder, &name, error) == ICSEG_OK && name) {
+        if (name[0] == '.' || snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) continue;
+        if (icseg_folder_is(dir, folder, name, S_IFDIR, &is_folder, error) != ICSEG_OK) continue;
+        found =
+            is_folder ? contains_labelme(path, depth + 1, error) : is_json(name) && contains(path, "\"shapes\"", error);
+    }
+    closedir(dir);
+    return found;
+}
+
+static bool fits_labelme(const char *source, icseg_error *error) { return contains_labelme(source, 0, error); }
+
+static bool fits_roboflow(const char *source, icseg_error *error) {
+    (void)error;
+    return has(source, "train/_classes.csv") || has(source, "valid/_classes.csv") || has(source, "test/_classes.csv");
+}
+
+static bool fits_cityscapes(const char *source, icseg_error *error) {
+    (void)error;
+    return has(source, "leftImg8bit") && has(source, "gtFine");
+}
+
+static bool fits_mmseg(const char *source, icseg_error *error) {
+    (void)error;
+    return has(source, "img_dir") && has(source, "ann_dir");
+}
+
+static bool fits_mapillary(const char *source, icseg_error *error) {
+    (void)error;
+    return has(source, "training/images") &&
+           (has(source, "config.json") || has(source, "config_v1.2.json") || has(source, "config_v2.0.json"));
+}
+
+static bool fits_cvat_xml(const char *source, icseg_error *error) {
+    char path[PATH_MAX];
+    if (icseg_file_exists(source))
+        return !strcmp(icseg_path_extension(source), "xml") && contains(source, "<annotations>", error);
+    return snprintf(path, sizeof path, "%s/annotations.xml", source) < (int)sizeof path && icseg_file_exists(path) &&
+           contains(path, "<annotations>", error);
+}
+
+static bool is_label_studio(const char *path, icseg_error *error) {
+    return contains(path, "\"annotations\"", error) && contains(path, "\"result\"", error) &&
+           contains(path, "\"data\"", error);
+}
+
+static bool fits_label_studio(const char *source, icseg_error *error) {
     char path[PATH_MAX], **names = NULL;
     size_t count = 0;
     bool found = false;
+    if (icseg_file_exists(source)) return is_label_studio(source, error);
     if (!icseg_folder_exists(source) || icseg_folder_list(source, &names, &count, error) != ICSEG_OK) return false;
     for (size_t i = 0; i < count && !found; i++)
         found = is_json(names[i]) && snprintf(path, sizeof path, "%s/%s", source, names[i]) < (int)sizeof path &&
-                contains(path, "\"shapes\"", error);
+                is_label_studio(path, error);
     icseg_free(names);
     return found;
+}
+
+static bool fits_supervisely(const char *source, icseg_error *error) {
+    char path[PATH_MAX];
+    return snprintf(path, sizeof path, "%s/meta.json", source) < (int)sizeof path && icseg_file_exists(path) &&
+           contains(path, "\"classes\"", error);
+}
+
+/* The last to be tried: masks are files that other tools have too. */
+static bool fits_masks(const char *source, icseg_error *error) {
+    static const char *const folders[] = {"masks",       "mask",       "labels",       "annotations",
+                                          "train/masks", "train/mask", "train/labels", "train/annotations"};
+    char path[PATH_MAX];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (has(source, i < 4 ? "images" : "train/images") &&
+            snprintf(path, sizeof path, "%s/%s", source, folders[i]) < (int)sizeof path &&
+            contains_type(path, "png", 0, error))
+            return true;
+    return false;
 }
 
 const icseg_labelling_tool icseg_labelling_tools[ICSEG_IMPORT_FORMATS] = {
@@ -112,12 +218,23 @@ const icseg_labelling_tool icseg_labelling_tools[ICSEG_IMPORT_FORMATS] = {
     [ICSEG_IMPORT_COCO] = {"coco", "COCO (instances JSON)", fits_coco},
     [ICSEG_IMPORT_LABELME] = {"labelme", "LabelMe (a JSON file for each image)", fits_labelme},
     [ICSEG_IMPORT_YOLO] = {"yolo", "YOLO segmentation (data.yaml and labels)", fits_yolo},
+    [ICSEG_IMPORT_ROBOFLOW] = {"roboflow", "Roboflow's semantic masks (_classes.csv)", fits_roboflow},
+    [ICSEG_IMPORT_CITYSCAPES] = {"cityscapes", "Cityscapes (leftImg8bit and gtFine)", fits_cityscapes},
+    [ICSEG_IMPORT_MMSEG] = {"mmseg", "mmsegmentation's folders (img_dir and ann_dir)", fits_mmseg},
+    [ICSEG_IMPORT_MAPILLARY] = {"mapillary", "Mapillary Vistas (training/images and config.json)", fits_mapillary},
+    [ICSEG_IMPORT_CVAT_XML] = {"cvat-xml", "CVAT for images 1.1 (annotations.xml)", fits_cvat_xml},
+    [ICSEG_IMPORT_LABEL_STUDIO] = {"label-studio", "Label Studio (JSON)", fits_label_studio},
+    [ICSEG_IMPORT_SUPERVISELY] = {"supervisely", "Supervisely (meta.json)", fits_supervisely},
+    [ICSEG_IMPORT_MASKS] = {"masks", "images with masks (images and masks)", fits_masks},
 };
 
 icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_format *out, icseg_error *error) {
     /* CVAT before VOC: both have the same folders. */
-    static const icseg_import_format order[] = {ICSEG_IMPORT_CVAT, ICSEG_IMPORT_VOC, ICSEG_IMPORT_COCO,
-                                                ICSEG_IMPORT_YOLO, ICSEG_IMPORT_LABELME};
+    static const icseg_import_format order[] = {
+        ICSEG_IMPORT_CVAT,  ICSEG_IMPORT_VOC,          ICSEG_IMPORT_ROBOFLOW, ICSEG_IMPORT_CITYSCAPES,
+        ICSEG_IMPORT_MMSEG, ICSEG_IMPORT_MAPILLARY,    ICSEG_IMPORT_CVAT_XML, ICSEG_IMPORT_SUPERVISELY,
+        ICSEG_IMPORT_COCO,  ICSEG_IMPORT_LABEL_STUDIO, ICSEG_IMPORT_YOLO,     ICSEG_IMPORT_LABELME,
+        ICSEG_IMPORT_MASKS};
     icseg_error unread = {0};
     *out = ICSEG_IMPORT_AUTO;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {

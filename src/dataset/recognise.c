@@ -75,7 +75,7 @@ icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, b
     if (images && labels && classes) return ICSEG_OK;
     icseg_import_format format;
     ICSEG_TRY(icseg_labelling_tool_recognise(folder, &format, error));
-    if (format != ICSEG_IMPORT_AUTO)
+    if (format != ICSEG_IMPORT_AUTO && format != ICSEG_IMPORT_MASKS) /* its remedies are below */
         return icseg_fail_field(error, ICSEG_ERROR_DATA, NULL, ICSEG_REMEDY_IMPORT_DATASET,
                                 "%s: contains files of a labelling tool (%s), not a data set; import them first",
                                 folder, icseg_labelling_tools[format].name);

@@ -22,9 +22,19 @@ enum {
 typedef icseg_status (*importer)(icseg_import *im, icseg_error *error);
 
 static const importer importers[ICSEG_IMPORT_FORMATS] = {
-    [ICSEG_IMPORT_VOC] = icseg_import_voc,   [ICSEG_IMPORT_CVAT] = icseg_import_cvat,
-    [ICSEG_IMPORT_COCO] = icseg_import_coco, [ICSEG_IMPORT_LABELME] = icseg_import_labelme,
+    [ICSEG_IMPORT_VOC] = icseg_import_voc,
+    [ICSEG_IMPORT_CVAT] = icseg_import_cvat,
+    [ICSEG_IMPORT_COCO] = icseg_import_coco,
+    [ICSEG_IMPORT_LABELME] = icseg_import_labelme,
     [ICSEG_IMPORT_YOLO] = icseg_import_yolo,
+    [ICSEG_IMPORT_ROBOFLOW] = icseg_import_roboflow,
+    [ICSEG_IMPORT_CITYSCAPES] = icseg_import_cityscapes,
+    [ICSEG_IMPORT_MMSEG] = icseg_import_mmseg,
+    [ICSEG_IMPORT_MAPILLARY] = icseg_import_mapillary,
+    [ICSEG_IMPORT_MASKS] = icseg_import_masks,
+    [ICSEG_IMPORT_CVAT_XML] = icseg_import_cvat_xml,
+    [ICSEG_IMPORT_LABEL_STUDIO] = icseg_import_label_studio,
+    [ICSEG_IMPORT_SUPERVISELY] = icseg_import_supervisely,
 };
 
 static bool is_format(icseg_import_format format) { return (unsigned)format < ICSEG_IMPORT_FORMATS; }
@@ -105,6 +115,44 @@ static icseg_status write_classes(const icseg_import *im, icseg_error *error) {
     return status;
 }
 
+/* "a, b, c and others" */
+static void name_unused(const icseg_import *im, char *out, size_t size) {
+    size_t length = 0;
+    *out = '\0';
+    for (int i = 0; i < ICSEG_IMPORT_NAMED && im->unused[i] && length < size; i++)
+        length += (size_t)snprintf(out + length, size - length, "%s%s", i ? ", " : "", im->unused[i]);
+    if (im->summary.unused_files > ICSEG_IMPORT_NAMED && length < size) snprintf(out + length, size - length, ", ...");
+}
+
+/* Warnings about what was left out. */
+static void report(const icseg_import *im) {
+    const icseg_progress *progress = im->stage.progress;
+    const icseg_import_summary *s = &im->summary;
+    char names[512];
+    if (im->outside)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
+                           "%lld objects are outside of their images or smaller than a pixel and were skipped, the "
+                           "first in %s",
+                           (long long)im->outside, im->first_outside);
+    if (s->images_without_objects)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%lld of %lld images have no objects",
+                           (long long)s->images_without_objects, (long long)s->images);
+    name_unused(im, names, sizeof names);
+    if (s->unused_files)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%lld label file%s not used: %s",
+                           (long long)s->unused_files, s->unused_files == 1 ? " was" : "s were", names);
+}
+
+static icseg_status fail_empty(const icseg_import *im, icseg_error *error) {
+    char names[512];
+    name_unused(im, names, sizeof names);
+    return icseg_fail(
+        error, ICSEG_ERROR_DATA,
+        "%s: none of the %lld images has an object (read as %s)%s%s; check the label files and their format",
+        im->options->source, (long long)im->summary.images, icseg_import_format_name(im->summary.format),
+        im->summary.unused_files ? "; files that were not used: " : "", names);
+}
+
 static icseg_status import(icseg_import *im, icseg_error *error) {
     const icseg_import_options *o = im->options;
     if (o->classes_file) {
@@ -126,13 +174,10 @@ static icseg_status import(icseg_import *im, icseg_error *error) {
             "%s: no classes: the source labels nothing, and pixels without an object are unlabelled; set a class for "
             "the background",
             o->source);
+    if (im->summary.images == im->summary.images_without_objects) return fail_empty(im, error);
     ICSEG_TRY(write_classes(im, error));
     ICSEG_TRY(icseg_staging_commit(im, error));
-    if (im->outside)
-        icseg_progress_say(im->stage.progress, ICSEG_MESSAGE_WARNING,
-                           "%lld objects are outside of their images or smaller than a pixel and were skipped, the "
-                           "first in %s; %lld images have no other objects",
-                           (long long)im->outside, im->first_outside, (long long)im->emptied);
+    report(im);
     return ICSEG_OK;
 }
 

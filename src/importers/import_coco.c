@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "importers/id_table.h"
 #include "importers/internal.h"
 #include "importers/json_stream.h"
 
@@ -47,6 +48,9 @@ typedef struct coco {
     const char *path;
     const source_file *file;
     icseg_json_stream *stream;
+    icseg_id_table ids; /* of texts that are ids */
+    int64_t *used;      /* (used_count), sorted: the categories that annotations have */
+    size_t used_count, used_capacity;
     json_t *category_list;
     category *categories;
     size_t category_count;
@@ -74,7 +78,7 @@ static icseg_status add_source(icseg_import *im, source_list *list, const char *
     source_file *f = &list->files[list->count++];
     *f = (source_file){
         .path = icseg_arena_strdup(im->arena, path), .folder = icseg_arena_strdup(im->arena, folder), .split = split};
-    if (named) f->split = icseg_arena_strdup(im->arena, stem + 10);
+    if (named) f->split = icseg_arena_strdup(im->arena, strcmp(stem + 10, "default") ? stem + 10 : "train"); /* CVAT */
     return f->path && f->folder && (f->split || !named) ? ICSEG_OK : icseg_fail_memory_in(error, 0, path);
 }
 
@@ -160,30 +164,67 @@ static int compare_categories(const void *a, const void *b) {
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* Labels are assigned in the order of category ids. */
+static int compare_ids(const void *a, const void *b) {
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Roboflow adds a category with the name of the project, which is the supercategory of the others. */
+static bool is_empty_parent(const coco *c, const json_t *list, category parent) {
+    const json_t *name = json_object_get(json_array_get(list, (size_t)parent.label), "name"), *other;
+    size_t i;
+    if (c->used_count && bsearch(&parent.id, c->used, c->used_count, sizeof *c->used, compare_ids)) return false;
+    json_array_foreach(list, i, other) {
+        const json_t *above = json_object_get(other, "supercategory");
+        if ((int32_t)i != parent.label && json_is_string(above) && json_equal(above, name)) return true;
+    }
+    return false;
+}
+
+/* Gives the category its label; until then, the label is its position in the list. */
+static icseg_status name_category(coco *c, const json_t *list, category *entry, icseg_error *error) {
+    int32_t at = entry->label;
+    const char *name = json_string_value(json_object_get(json_array_get(list, (size_t)at), "name"));
+    char where[PATH_MAX + 40];
+    if (is_empty_parent(c, list, *entry)) {
+        icseg_progress_say(c->im->stage.progress, ICSEG_MESSAGE_WARNING,
+                           "%s: the category \"%s\" is only the parent of others and has no annotations; it was left "
+                           "out",
+                           c->path, name);
+        entry->label = ICSEG_LABEL_IGNORE;
+        return ICSEG_OK;
+    }
+    snprintf(where, sizeof where, "%s: categories[%d]", c->path, at);
+    return icseg_import_class(c->im, name, where, &entry->label, error);
+}
+
+/* Labels are assigned in the order of category ids, or, if ids are texts, in the order of the list. */
 static icseg_status read_categories(coco *c, const json_t *list, icseg_error *error) {
     size_t count = json_array_size(list);
+    bool texts = false;
     if (!count || count > ICSEG_CLASSES_MAX)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: categories: expected a list of 1 to %d", c->path,
                           ICSEG_CLASSES_MAX);
     c->categories = icseg_arena_array(c->im->arena, count, sizeof *c->categories);
-    if (!c->categories) return icseg_fail_memory_in(error, count * sizeof *c->categories, c->path);
+    size_t *order = icseg_arena_array(c->im->arena, count, sizeof *order);
+    if (!c->categories || !order) return icseg_fail_memory_in(error, count * sizeof *c->categories, c->path);
     for (size_t i = 0; i < count; i++) {
         const json_t *id = json_object_get(json_array_get(list, i), "id");
-        if (!json_is_integer(id) || !json_is_string(json_object_get(json_array_get(list, i), "name")))
-            return fail_field(c, "categories", i, "expected an integer \"id\" and a string \"name\"", error);
-        c->categories[i] = (category){json_integer_value(id), (int32_t)i};
+        bool valid;
+        ICSEG_TRY(icseg_id_table_find(&c->ids, c->im->arena, id, &c->categories[i].id, &valid, error));
+        if (!valid || !json_is_string(json_object_get(json_array_get(list, i), "name")))
+            return fail_field(c, "categories", i, "expected an \"id\" and a string \"name\"", error);
+        c->categories[i].label = (int32_t)i;
+        texts |= json_is_string(id);
     }
     qsort(c->categories, count, sizeof *c->categories, compare_categories);
     for (size_t i = 0; i < count; i++) {
         size_t at = (size_t)c->categories[i].label;
-        char where[PATH_MAX + 40];
         if (i && c->categories[i - 1].id == c->categories[i].id)
             return fail_field(c, "categories", at, "another category has the same \"id\"", error);
-        snprintf(where, sizeof where, "%s: categories[%zu]", c->path, at);
-        ICSEG_TRY(icseg_import_class(c->im, json_string_value(json_object_get(json_array_get(list, at), "name")), where,
-                                     &c->categories[i].label, error));
+        order[texts ? at : i] = i;
     }
+    for (size_t i = 0; i < count; i++) ICSEG_TRY(name_category(c, list, &c->categories[order[i]], error));
     c->category_count = count;
     return ICSEG_OK;
 }
@@ -202,7 +243,7 @@ static icseg_status link_annotations(coco *c, icseg_error *error) {
             c->links[kept++] = c->links[i];
         else
             ICSEG_TRY(icseg_import_problem(
-                c->im, fail_field(c, "annotations", i, "\"image_id\" is not an integer", error), error));
+                c->im, fail_field(c, "annotations", i, "\"image_id\" is neither an integer nor a text", error), error));
     }
     c->link_count = kept;
     if (kept) qsort(c->links, kept, sizeof *c->links, compare_links);
@@ -297,14 +338,17 @@ static icseg_status read_runs(const coco *c, const icseg_import_item *item, size
     return ICSEG_OK;
 }
 
-static icseg_status read_object(const coco *c, const icseg_import_item *item, size_t at, const json_t *annotation,
+static icseg_status read_object(coco *c, const icseg_import_item *item, size_t at, const json_t *annotation,
                                 icseg_object *out, icseg_error *error) {
-    const json_t *id = json_object_get(annotation, "category_id");
+    bool valid;
     const json_t *segmentation = json_object_get(annotation, "segmentation");
-    category key = {json_is_integer(id) ? json_integer_value(id) : INT64_MIN, 0};
-    const category *found = bsearch(&key, c->categories, c->category_count, sizeof *c->categories, compare_categories);
+    category key = {0};
     *out = (icseg_object){0};
-    if (!found) return fail_field(c, "annotations", at, "\"category_id\" is not one of the categories", error);
+    ICSEG_TRY(
+        icseg_id_table_find(&c->ids, c->im->arena, json_object_get(annotation, "category_id"), &key.id, &valid, error));
+    const category *found = bsearch(&key, c->categories, c->category_count, sizeof *c->categories, compare_categories);
+    if (!valid || !found)
+        return fail_field(c, "annotations", at, "\"category_id\" is not one of the categories", error);
     out->label = (int16_t)found->label;
     if (json_is_object(segmentation)) return read_runs(c, item, at, segmentation, out, error);
     if (json_is_array(segmentation)) return read_polygons(c, item, at, segmentation, out, error);
@@ -363,17 +407,21 @@ static icseg_status read_objects(coco *c, size_t at, int64_t id, icseg_import_it
 }
 
 static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, const json_t *image, icseg_error *error) {
-    const json_t *id = json_object_get(image, "id");
-    const json_t *name = json_object_get(image, "file_name");
-    if (!json_is_integer(id)) c->images_lost = true;
-    if (!json_is_integer(id) || !json_is_string(name))
-        return fail_field(c, "images", at, "expected an integer \"id\" and a string \"file_name\"", error);
+    const json_t *file_name = json_object_get(image, "file_name");
+    int64_t id;
+    bool valid_id;
+    const char *name;
+    ICSEG_TRY(icseg_id_table_find(&c->ids, c->im->arena, json_object_get(image, "id"), &id, &valid_id, error));
+    if (!valid_id) c->images_lost = true;
+    if (!valid_id || !json_is_string(file_name))
+        return fail_field(c, "images", at, "expected an \"id\" and a string \"file_name\"", error);
+    ICSEG_TRY(icseg_import_url_name(arena, json_string_value(file_name), &name, error));
     char *path = NULL, *source = icseg_arena_printf(arena, "%s: images[%zu]", c->path, at);
     if (!source) return icseg_fail_memory_in(error, 0, c->path);
-    ICSEG_TRY(icseg_import_problem(c->im, find_image(c, arena, json_string_value(name), &path, error), error));
+    ICSEG_TRY(icseg_import_problem(c->im, find_image(c, arena, name, &path, error), error));
     icseg_import_item item = {.arena = arena,
                               .split = c->file->split,
-                              .name = json_string_value(name),
+                              .name = name == json_string_value(file_name) ? name : icseg_path_name(name),
                               .image = path,
                               .source = source,
                               .width = json_integer_value(json_object_get(image, "width")),
@@ -384,7 +432,7 @@ static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, const j
         c->images_lost = true;
         return fail_field(c, "images", at, "\"width\" and \"height\" are not a valid image size", error);
     }
-    ICSEG_TRY(read_objects(c, at, json_integer_value(id), &item, error));
+    ICSEG_TRY(read_objects(c, at, id, &item, error));
     return path ? icseg_import_write(c->im, &item, error) : ICSEG_OK;
 }
 
@@ -434,6 +482,23 @@ static icseg_status scan_image(coco *c, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* Categories beyond the number of classes that can exist are not noted: they are errors later. */
+static icseg_status note_category(coco *c, const json_t *value, icseg_error *error) {
+    int64_t id;
+    bool valid;
+    void *list = c->used;
+    size_t at = c->used_count;
+    ICSEG_TRY(icseg_id_table_find(&c->ids, c->im->arena, value, &id, &valid, error));
+    if (!valid || c->used_count == ICSEG_CLASSES_MAX) return ICSEG_OK;
+    if (at && bsearch(&id, c->used, at, sizeof id, compare_ids)) return ICSEG_OK;
+    ICSEG_TRY(grow(c, &list, at, &c->used_capacity, sizeof id, error));
+    c->used = list;
+    for (; at && c->used[at - 1] > id; at--) c->used[at] = c->used[at - 1];
+    c->used[at] = id;
+    c->used_count++;
+    return ICSEG_OK;
+}
+
 static icseg_status scan_annotation(coco *c, icseg_error *error) {
     json_t *annotation;
     icseg_json_span span;
@@ -443,15 +508,16 @@ static icseg_status scan_annotation(coco *c, icseg_error *error) {
     ICSEG_TRY(grow(c, &list, c->link_count, &c->link_capacity, sizeof *c->links, error));
     c->links = list;
     ICSEG_TRY(icseg_json_stream_read(c->stream, &annotation, &span, error));
-    const json_t *id = json_object_get(annotation, "image_id");
-    c->links[c->link_count] = (link){.image_id = json_integer_value(id),
-                                     .offset = span.offset,
-                                     .size = span.size,
-                                     .annotation = (uint32_t)c->link_count & 0x3fffffff,
-                                     .lost = !json_is_integer(id)};
+    link *l = &c->links[c->link_count];
+    bool valid;
+    *l = (link){.offset = span.offset, .size = span.size, .annotation = (uint32_t)c->link_count & 0x3fffffff};
+    icseg_status status = icseg_id_table_find(&c->ids, c->im->arena, json_object_get(annotation, "image_id"),
+                                              &l->image_id, &valid, error);
+    l->lost = !valid;
+    if (status == ICSEG_OK) status = note_category(c, json_object_get(annotation, "category_id"), error);
     json_decref(annotation);
     c->link_count++;
-    return ICSEG_OK;
+    return status;
 }
 
 static icseg_status scan_list(coco *c, bool *found, icseg_status (*scan_one)(coco *c, icseg_error *error),
@@ -503,6 +569,8 @@ fail:
     json_decref(c.category_list);
     icseg_free(c.images);
     icseg_free(c.links);
+    icseg_free(c.used);
+    icseg_id_table_close(&c.ids);
     icseg_json_stream_close(&c.stream);
     return status;
 }

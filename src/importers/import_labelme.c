@@ -16,34 +16,10 @@ static const char *const json_types[] = {"json", NULL};
 
 typedef struct labelme {
     icseg_import *im;
-    icseg_arena *arena; /* of this image */
-    const char *path, *folder;
+    icseg_arena *arena;        /* of this image */
+    const char *path, *folder; /* of the JSON file */
+    const char *name;          /* its path below the source */
 } labelme;
-
-/* ---- base64 ---- */
-
-/* Accepts line breaks and padding. *out is in the arena; NULL if the text is not base64. */
-static icseg_status decode_base64(const labelme *l, const json_t *json, unsigned char **out, size_t *size,
-                                  icseg_error *error) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const char *text = json_string_value(json);
-    size_t length = json_string_length(json), capacity = length / 4 * 3 + 4;
-    uint32_t bits = 0, held = 0;
-    unsigned char *bytes = icseg_arena_alloc(l->arena, capacity);
-    *out = NULL;
-    *size = 0;
-    if (!bytes) return icseg_fail_memory_in(error, capacity, l->path);
-    while (length && (text[length - 1] == '=' || text[length - 1] == '\n')) length--;
-    for (size_t i = 0; i < length; i++) {
-        const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
-        if (text[i] == '\n' || text[i] == '\r') continue;
-        if (!digit) return ICSEG_OK;
-        held = held << 6 | (uint32_t)(digit - digits);
-        if ((bits += 6) >= 8) bytes[(*size)++] = (unsigned char)(held >> (bits -= 8));
-    }
-    *out = bytes;
-    return ICSEG_OK;
-}
 
 /* ---- shapes ---- */
 
@@ -84,7 +60,7 @@ static icseg_status read_mask(const labelme *l, size_t at, const json_t *text, i
         return fail_shape(l, at, "a mask needs its corner in \"points\" and a base64 PNG in \"mask\"", error);
     unsigned char *data;
     icseg_image image = {0};
-    ICSEG_TRY(decode_base64(l, text, &data, &size, error));
+    ICSEG_TRY(icseg_import_base64(l->arena, text, &data, &size, error));
     if (!data) return fail_shape(l, at, "\"mask\" is not base64", error);
     ICSEG_TRY(icseg_image_read_memory(&image, data, size, l->path, error));
     size_t pixels = (size_t)image.width * (size_t)image.height;
@@ -157,13 +133,38 @@ static icseg_status read_shapes(const labelme *l, const json_t *root, icseg_impo
 
 /* ---- images ---- */
 
+/* imagePath starts from the JSON file's folder; Windows writes it with backslashes. It may lead to folders beside the
+ * source, as LabelMe writes it when labels are kept apart from images, but not further up. *out NULL: missing. */
+static icseg_status find_beside(const labelme *l, const char *name, char **out, icseg_error *error) {
+    char *path = icseg_arena_strdup(l->arena, name);
+    int depth = 1; /* folders from the source's parent to the file */
+    bool found;
+    *out = NULL;
+    if (!path) return icseg_fail_memory_in(error, 0, l->path);
+    for (char *c = path; *c; c++)
+        if (*c == '\\') *c = '/';
+    if (path[0] == '/' || (path[0] && path[1] == ':')) return ICSEG_OK;
+    for (const char *p = l->name; (p = strchr(p, '/')); p++) depth++;
+    for (const char *p = path; p; p = strchr(p, '/'), p = p ? p + 1 : NULL) {
+        bool up = !strncmp(p, "../", 3) || !strcmp(p, "..");
+        if (strncmp(p, "./", 2) != 0 && *p != '/') depth += up ? -1 : 1;
+        if (depth < 0) return ICSEG_OK;
+    }
+    char *whole = icseg_arena_printf(l->arena, "%s/%s", l->folder, path);
+    if (!whole) return icseg_fail_memory_in(error, 0, l->path);
+    ICSEG_TRY(icseg_path_find(whole, S_IFREG, &found, error));
+    if (found) *out = whole;
+    return ICSEG_OK;
+}
+
 /* Finds the file named by imagePath, one with the stem of the JSON file, or the copy in the JSON file. */
 static icseg_status find_image(const labelme *l, const json_t *root, icseg_import_item *item, icseg_error *error) {
     const json_t *data = json_object_get(root, "imageData"), *name = json_object_get(root, "imagePath");
     const char *folders[] = {l->folder, icseg_arena_printf(l->arena, "%s/../images", l->folder), NULL};
     char *path = NULL;
     if (!folders[1]) return icseg_fail_memory_in(error, 0, l->path);
-    if (json_is_string(name))
+    if (json_is_string(name)) ICSEG_TRY(find_beside(l, json_string_value(name), &path, error));
+    if (json_is_string(name) && !path)
         ICSEG_TRY(icseg_import_find_image(l->im, l->arena, (icseg_image_query){folders, json_string_value(name), false},
                                           &path, error));
     if (!path)
@@ -172,7 +173,7 @@ static icseg_status find_image(const labelme *l, const json_t *root, icseg_impor
     item->image = path;
     if (path) return ICSEG_OK;
     unsigned char *copy = NULL;
-    if (json_is_string(data)) ICSEG_TRY(decode_base64(l, data, &copy, &item->size, error));
+    if (json_is_string(data)) ICSEG_TRY(icseg_import_base64(l->arena, data, &copy, &item->size, error));
     item->data = copy;
     if (copy) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
@@ -184,7 +185,7 @@ static icseg_status find_image(const labelme *l, const json_t *root, icseg_impor
 static icseg_status import_root(const labelme *l, const char *split, const json_t *root, icseg_error *error) {
     icseg_import_item item = {.arena = l->arena,
                               .split = split,
-                              .name = icseg_path_name(l->path),
+                              .name = l->name,
                               .source = l->path,
                               .width = json_integer_value(json_object_get(root, "imageWidth")),
                               .height = json_integer_value(json_object_get(root, "imageHeight"))};
@@ -197,11 +198,14 @@ static icseg_status import_root(const labelme *l, const char *split, const json_
 
 static icseg_status import_file(icseg_import *im, const char *folder, const char *split, const char *name,
                                 icseg_error *error) {
-    labelme l = {.im = im, .folder = folder};
+    labelme l = {.im = im, .name = name};
     json_t *root = NULL;
     icseg_status status;
     ICSEG_TRY(icseg_arena_open(&l.arena, error));
-    if (!(l.path = icseg_arena_printf(l.arena, "%s/%s", folder, name)))
+    const char *slash = strrchr(name, '/');
+    l.path = icseg_arena_printf(l.arena, "%s/%s", folder, name);
+    l.folder = slash ? icseg_arena_printf(l.arena, "%s/%.*s", folder, (int)(slash - name), name) : folder;
+    if (!l.path || !l.folder)
         status = icseg_fail_memory_in(error, 0, folder);
     else
         status = icseg_import_read_json(&root, l.path, error);
@@ -247,7 +251,7 @@ icseg_status icseg_import_labelme(icseg_import *im, icseg_error *error) {
     const char *folder = im->options->source, *split = im->options->split ? im->options->split : "train";
     char **names;
     size_t count;
-    ICSEG_TRY(icseg_import_list(im->arena, folder, json_types, &names, &count, error));
+    ICSEG_TRY(icseg_import_list_tree(im->arena, folder, json_types, &names, &count, error));
     ICSEG_TRY(icseg_import_background(im, error));
     ICSEG_TRY(collect_classes(im, folder, names, count, error));
     im->one_split = true;

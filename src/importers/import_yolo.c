@@ -6,29 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "classes/class_list.h"
 #include "dataset/formats.h"
 #include "importers/internal.h"
+#include "importers/yolo_config.h"
 #include "dataset/text_lines.h"
 #include "image/codec.h"
 
-enum {
-    MAX_TEXT = 64 << 20,
-    MAX_YAML = 1 << 20,
-    MAX_OBJECTS = 1 << 20,
-    MAX_YAML_DEPTH = 32,
-    MAX_YAML_KEYS = 256,
-    MAX_SPLITS = 9
-};
+enum { MAX_TEXT = 64 << 20, MAX_OBJECTS = 1 << 20, MAX_SOURCES = ICSEG_YOLO_PLACES + 9 /* and the usual folders */ };
 
 /* Polygons may extend a little beyond the image; larger coordinates are in pixels. */
 #define MAX_FRACTION 1.1
 
 static const char *const yaml_names[] = {"data.yaml", "data.yml", "dataset.yaml", NULL};
+/* Folders of splits, in the order in which they are imported. */
+static const char *const split_folders[] = {"train", "valid", "val", "test", NULL};
 
 static char *find_yaml(icseg_arena *arena, const char *source) {
     for (const char *const *name = yaml_names; *name; name++) {
@@ -38,152 +33,14 @@ static char *find_yaml(icseg_arena *arena, const char *source) {
     return NULL;
 }
 
-/* ---- names: a list, or a mapping of numbers to names, under the key "names" of the outermost mapping ---- */
-
-typedef struct name_list {
-    char **names; /* (count) */
-    size_t count;
-} name_list;
-
-static icseg_status fail_yaml(const char *path, size_t line, const char *what, icseg_error *error) {
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: %s", path, line + 1, what);
-}
-
-static const char names_expected[] = "\"names\" must be a list, or a mapping 0: name, 1: name, ...";
-
-/* A key of the outermost mapping. */
-typedef struct yaml_key {
-    const char *name;
-    size_t line; /* from 0, as libyaml counts */
-} yaml_key;
-
-typedef struct yaml_walk {
-    const char *path;
-    icseg_arena *arena;
-    name_list *out;
-    yaml_key keys[MAX_YAML_KEYS];
-    size_t key_count;
-    int depth, documents;
-    bool key, in_names, mapping; /* key: the next value at the outermost level is a key */
-    bool number;                 /* in a mapping of names: the next scalar is a number */
-} yaml_walk;
-
-static icseg_status add_name(const yaml_walk *w, const char *name, icseg_error *error) {
-    name_list *list = w->out;
-    if (list->count == ICSEG_CLASSES_MAX)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: names: more than %d classes", w->path, ICSEG_CLASSES_MAX);
-    if (!icseg_import_append(w->arena, &list->names, list->count, name))
-        return icseg_fail_memory(error, 0, "class names");
-    list->count++;
-    return ICSEG_OK;
-}
-
-static icseg_status add_key(yaml_walk *w, const char *name, size_t line, icseg_error *error) {
-    for (size_t i = 0; i < w->key_count; i++)
-        if (!strcmp(w->keys[i].name, name))
-            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"%.40s\" is set twice, first in line %zu",
-                              w->path, line + 1, name, w->keys[i].line + 1);
-    if (w->key_count == MAX_YAML_KEYS) return fail_yaml(w->path, line, "too many keys", error);
-    yaml_key *key = &w->keys[w->key_count++];
-    *key = (yaml_key){icseg_arena_strdup(w->arena, name), line};
-    if (!key->name) return icseg_fail_memory_in(error, 0, w->path);
-    w->in_names = !strcmp(name, "names");
-    return ICSEG_OK;
-}
-
-static icseg_status take_scalar(yaml_walk *w, const char *text, size_t line, icseg_error *error) {
-    int64_t number;
-    if (w->depth == 1) {
-        if (w->in_names) return fail_yaml(w->path, line, names_expected, error);
-        w->key = !w->key;
-        return w->key ? ICSEG_OK : add_key(w, text, line, error);
-    }
-    if (!w->in_names) return ICSEG_OK;
-    if (w->mapping && w->number) {
-        w->number = false;
-        if (!icseg_parse_i64(text, &number) || number != (int64_t)w->out->count)
-            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: names: expected the number %zu, not \"%.40s\"",
-                              w->path, line + 1, w->out->count, text);
-        return ICSEG_OK;
-    }
-    w->number = true;
-    return add_name(w, text, error);
-}
-
-static icseg_status take_event(yaml_walk *w, const yaml_event_t *event, icseg_error *error) {
-    size_t line = event->start_mark.line;
-    switch (event->type) {
-    case YAML_DOCUMENT_START_EVENT:
-        return w->documents++ ? fail_yaml(w->path, line, "contains a second document; expected one", error) : ICSEG_OK;
-    case YAML_SCALAR_EVENT: {
-        const char *text = (const char *)event->data.scalar.value;
-        if (strlen(text) != event->data.scalar.length)
-            return fail_yaml(w->path, line, "the text contains a NUL byte", error);
-        if (!w->depth) return fail_yaml(w->path, line, "expected keys such as \"names:\"", error);
-        return take_scalar(w, text, line, error);
-    }
-    case YAML_ALIAS_EVENT:
-        if (w->in_names || w->key)
-            return fail_yaml(w->path, line, "aliases (*name) are not accepted; write the value out", error);
-        w->key = w->depth == 1;
-        return ICSEG_OK;
-    case YAML_SEQUENCE_START_EVENT:
-    case YAML_MAPPING_START_EVENT:
-        w->depth++;
-        if (w->depth > MAX_YAML_DEPTH) return fail_yaml(w->path, line, "nested too deeply", error);
-        if (w->in_names && w->depth > 2) return fail_yaml(w->path, line, names_expected, error);
-        if (w->depth == 1 ? event->type != YAML_MAPPING_START_EVENT : w->depth == 2 && w->key)
-            return fail_yaml(w->path, line, "expected keys such as \"names:\"", error);
-        if (w->depth == 1) w->key = true;
-        if (w->depth == 2) w->mapping = w->number = event->type == YAML_MAPPING_START_EVENT;
-        return ICSEG_OK;
-    case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT:
-        if (--w->depth != 1) return ICSEG_OK;
-        w->in_names = false;
-        w->key = true; /* after this value */
-        return ICSEG_OK;
-    default: return ICSEG_OK;
-    }
-}
-
-static icseg_status read_yaml(icseg_arena *arena, const char *path, name_list *out, icseg_error *error) {
-    unsigned char *text;
-    size_t size;
-    yaml_parser_t parser;
-    yaml_walk w = {.path = path, .arena = arena, .out = out};
-    ICSEG_TRY(icseg_file_read_text(path, MAX_YAML, &text, &size, error));
-    if (!yaml_parser_initialize(&parser)) {
-        icseg_free(text);
-        return icseg_fail_memory_in(error, 0, path);
-    }
-    yaml_parser_set_input_string(&parser, text, size);
-    icseg_status status = ICSEG_OK;
-    for (bool more = true; more && status == ICSEG_OK;) {
-        yaml_event_t event;
-        if (!yaml_parser_parse(&parser, &event)) {
-            status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: not YAML: %s", path,
-                                parser.problem_mark.line + 1, parser.problem ? parser.problem : "unreadable");
-            break;
-        }
-        more = event.type != YAML_STREAM_END_EVENT;
-        status = take_event(&w, &event, error);
-        yaml_event_delete(&event);
-    }
-    yaml_parser_delete(&parser);
-    icseg_free(text);
-    if (status == ICSEG_OK && !out->count)
-        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: no class names under \"names\"", path);
-    return status;
-}
-
-/* Reads the names in the order of the class numbers. */
-static icseg_status read_names(icseg_import *im, name_list *out, icseg_error *error) {
+/* Reads data.yaml, or the names in the order of the class numbers from another file. */
+static icseg_status read_config(icseg_import *im, icseg_yolo_config *out, icseg_error *error) {
     const char *source = im->options->source;
     char *yaml = find_yaml(im->arena, source), *list = icseg_arena_printf(im->arena, "%s/classes.txt", source);
     if (!list) return icseg_fail_memory_in(error, 0, source);
-    if (yaml) return read_yaml(im->arena, yaml, out, error);
+    if (yaml) return icseg_yolo_config_read(out, im->arena, yaml, error);
     int32_t count = 0;
+    *out = (icseg_yolo_config){.path = list};
     if (icseg_file_exists(list))
         ICSEG_TRY(icseg_classes_read(im->arena, list, &out->names, &count, error));
     else if (im->fixed)
@@ -192,7 +49,7 @@ static icseg_status read_names(icseg_import *im, name_list *out, icseg_error *er
         return icseg_fail_field(
             error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
             "%s: no data.yaml or classes.txt with the class names; add one, or specify a class list", source);
-    out->count = (size_t)count;
+    out->name_count = (size_t)count;
     return ICSEG_OK;
 }
 
@@ -200,8 +57,9 @@ static icseg_status read_names(icseg_import *im, name_list *out, icseg_error *er
 
 typedef struct yolo {
     icseg_import *im;
-    const int32_t *labels; /* (count): class number to label */
-    size_t count;
+    icseg_yolo_config config;
+    int32_t *labels;         /* (config.name_count): class number to label */
+    icseg_import_texts used; /* the label files of images */
 } yolo;
 
 static icseg_status fail_line(const char *path, size_t line, const char *what, icseg_error *error) {
@@ -237,9 +95,10 @@ static icseg_status read_line(const yolo *y, const icseg_import_item *item, size
     int64_t number;
     size_t fields = 0;
     *out = (icseg_object){0};
-    if (!class || !icseg_parse_between(class, 0, (int64_t)y->count - 1, &number))
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: line %zu: \"%.40s\" is not a class number from 0 to %zu",
-                          path, line, class ? class : "", y->count - 1);
+    if (!class || !icseg_parse_between(class, 0, (int64_t)y->config.name_count - 1, &number))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: line %zu: \"%.40s\" is not a class number from 0 to %zu (%s has %zu classes)", path,
+                          line, class ? class : "", y->config.name_count - 1, y->config.path, y->config.name_count);
     for (const char *p = text; *(p += strspn(p, " \t")); fields++) p += strcspn(p, " \t");
     if (fields < 4 || fields % 2) return fail_line(path, line, "expected: class x y x y x y ...", error);
     icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);
@@ -254,14 +113,10 @@ static icseg_status read_line(const yolo *y, const icseg_import_item *item, size
     return ICSEG_OK;
 }
 
-/* A missing label file means that there are no objects. */
 static icseg_status read_objects(const yolo *y, icseg_import_item *item, icseg_error *error) {
     const char *path = item->source;
     unsigned char *text;
     size_t size, max_lines = 1;
-    bool found;
-    ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
-    if (!found) return ICSEG_OK;
     ICSEG_TRY(icseg_file_read_text(path, MAX_TEXT, &text, &size, error));
     for (size_t i = 0; i < size; i++) max_lines += text[i] == '\n';
     icseg_status status = ICSEG_OK;
@@ -284,100 +139,282 @@ static icseg_status read_objects(const yolo *y, icseg_import_item *item, icseg_e
     return status;
 }
 
-/* ---- splits ---- */
+/* ---- the label file of an image ---- */
 
-typedef struct split_folders {
-    const char *split, *images, *labels;
-} split_folders;
+/* Tries FOLDER/STEM.txt and FOLDER/NAME.txt, where `image` is the image's path in the folder of labels. */
+static icseg_status try_label(icseg_arena *arena, const char *image, char **out, icseg_error *error) {
+    int stem = (int)(strlen(image) - strlen(icseg_path_extension(image)));
+    const char *paths[] = {icseg_arena_printf(arena, "%.*stxt", stem, image),
+                           icseg_arena_printf(arena, "%s.txt", image)};
+    for (int i = 0; i < 2; i++) {
+        bool found;
+        if (!paths[i]) return icseg_fail_memory_in(error, 0, image);
+        ICSEG_TRY(icseg_path_find(paths[i], S_IFREG, &found, error));
+        if (found) return *out = (char *)(uintptr_t)paths[i], ICSEG_OK;
+    }
+    return ICSEG_OK;
+}
 
-static icseg_status import_image(const yolo *y, icseg_arena *arena, const split_folders *folders, const char *name,
-                                 icseg_error *error) {
-    char stem[NAME_MAX + 1];
+/* `name` is below the source. A folder "images" of its path is called "labels" in the path of the label file: the last
+ * such folder, or another one. The label file may also be next to the image. *out NULL: the image has no objects. */
+static icseg_status find_label(const yolo *y, icseg_arena *arena, const char *name, char **out, icseg_error *error) {
+    static const char from[] = "/images/";
+    const char *source = y->im->options->source;
+    char *path = icseg_arena_printf(arena, "/%s", name);
+    *out = NULL;
+    if (!path) return icseg_fail_memory_in(error, 0, name);
+    for (char *at = path + strlen(path); !*out && at-- > path;) {
+        if (strncmp(at, from, sizeof from - 1) != 0) continue;
+        char *label =
+            icseg_arena_printf(arena, "%s%.*s/labels/%s", source, (int)(at - path), path, at + sizeof from - 1);
+        if (!label) return icseg_fail_memory_in(error, 0, name);
+        ICSEG_TRY(try_label(arena, label, out, error));
+    }
+    char *beside = icseg_arena_printf(arena, "%s%s", source, path);
+    if (!beside) return icseg_fail_memory_in(error, 0, name);
+    return *out ? ICSEG_OK : try_label(arena, beside, out, error);
+}
+
+/* ---- the images of a split ---- */
+
+/* A folder of images, or a file that lists them. */
+typedef struct image_source {
+    const char *split;
+    const char *place; /* below the source; "" is the source itself */
+    bool is_list;
+    bool without_splits; /* leave out the folders of splits, which are sources of their own */
+} image_source;
+
+/* The part of an image's path that names it in the new data set: after its last folder "images", without the split. */
+static const char *name_of(const char *path, const char *split) {
+    const char *name = !strncmp(path, "images/", 7) ? path + 7 : path;
+    for (const char *at = path; (at = strstr(at, "/images/")); at++) name = at + 8;
+    size_t length = strlen(split);
+    if (!strncmp(name, split, length) && name[length] == '/') name += length + 1;
+    if (!strcmp(split, "val") && !strncmp(name, "valid/", 6)) name += 6;
+    return name;
+}
+
+static icseg_status import_image(yolo *y, icseg_arena *arena, const char *split, const char *path, icseg_error *error) {
     int32_t width, height;
-    icseg_path_stem(name, stem, sizeof stem);
-    char *image = icseg_arena_printf(arena, "%s/%s", folders->images, name);
-    char *text = icseg_arena_printf(arena, "%s/%s.txt", folders->labels, stem);
-    if (!image || !text) return icseg_fail_memory_in(error, 0, folders->images);
+    char *label, *image = icseg_arena_printf(arena, "%s/%s", y->im->options->source, path);
+    if (!image) return icseg_fail_memory_in(error, 0, path);
     ICSEG_TRY(icseg_image_read_size(&width, &height, image, error));
+    ICSEG_TRY(find_label(y, arena, path, &label, error));
     icseg_import_item item = {.arena = arena,
-                              .split = folders->split,
-                              .name = name,
+                              .split = split,
+                              .name = name_of(path, split),
                               .image = image,
-                              .source = text,
+                              .source = label ? label : image,
                               .width = width,
                               .height = height};
-    ICSEG_TRY(read_objects(y, &item, error));
+    if (label) {
+        ICSEG_TRY(icseg_import_add_text(&y->used, y->im->arena, label, error));
+        ICSEG_TRY(read_objects(y, &item, error));
+    }
     return icseg_import_write(y->im, &item, error);
 }
 
-static icseg_status import_folders(const yolo *y, const split_folders *folders, icseg_error *error) {
-    char **names;
+static icseg_status import_path(yolo *y, const char *split, const char *path, icseg_error *error) {
+    icseg_arena *arena;
+    ICSEG_TRY(icseg_arena_open(&arena, error));
+    icseg_status status = import_image(y, arena, split, path, error);
+    icseg_arena_close(&arena);
+    return icseg_import_problem(y->im, status, error);
+}
+
+static bool is_in_split(const char *path) {
+    for (const char *const *split = split_folders; *split; split++) {
+        size_t length = strlen(*split);
+        if (!strncmp(path, *split, length) && path[length] == '/') return true;
+    }
+    return false;
+}
+
+static icseg_status import_folder(yolo *y, const image_source *s, icseg_error *error) {
+    char **paths, *folder = icseg_arena_printf(y->im->arena, "%s/%s", y->im->options->source, s->place);
     size_t count;
-    ICSEG_TRY(icseg_import_list(y->im->arena, folders->images, icseg_image_types, &names, &count, error));
+    if (!folder) return icseg_fail_memory_in(error, 0, s->place);
+    ICSEG_TRY(icseg_import_list_tree(y->im->arena, folder, icseg_image_types, &paths, &count, error));
     y->im->stage.total += (int64_t)count;
     for (size_t i = 0; i < count; i++) {
-        icseg_arena *arena;
-        ICSEG_TRY(icseg_arena_open(&arena, error));
-        icseg_status status = import_image(y, arena, folders, names[i], error);
-        icseg_arena_close(&arena);
-        ICSEG_TRY(icseg_import_problem(y->im, status, error));
+        if (s->without_splits && is_in_split(paths[i])) continue;
+        char *path = icseg_arena_printf(y->im->arena, "%s%s%s", s->place, *s->place ? "/" : "", paths[i]);
+        if (!path) return icseg_fail_memory_in(error, 0, s->place);
+        ICSEG_TRY(import_path(y, s->split, path, error));
     }
     return ICSEG_OK;
 }
 
-/* Finds images/SPLIT with labels/SPLIT, SPLIT/images with SPLIT/labels, and images with labels, which may contain the
- * splits' folders or the files themselves. */
-static icseg_status find_splits(const yolo *y, split_folders *list, int *count, icseg_error *error) {
-    static const char *const splits[] = {"train", "valid", "val", "test", NULL};
-    const char *source = y->im->options->source;
+/* Finds what a path means in this copy of the data set; *out NULL: nothing. Leading ".." are dropped, so that no path
+ * leads outside. An absolute path, which is another machine's, and the path of a file may lack folders at the start:
+ * the longest end that exists is taken, for a folder of at least two names. `type` is S_IFREG or S_IFDIR; `below` is ""
+ * or begins with a slash. */
+static icseg_status find_place(const yolo *y, const char *below, const char *path, mode_t type, char **out,
+                               icseg_error *error) {
     icseg_arena *arena = y->im->arena;
-    *count = 0;
-    for (int i = 0; i < MAX_SPLITS; i++) {
-        const char *split = splits[i / 2];
-        bool split_last = i % 2 == 0;
-        const char *images = !split       ? icseg_arena_printf(arena, "%s/images", source)
-                             : split_last ? icseg_arena_printf(arena, "%s/images/%s", source, split)
-                                          : icseg_arena_printf(arena, "%s/%s/images", source, split);
-        const char *labels = !split       ? icseg_arena_printf(arena, "%s/labels", source)
-                             : split_last ? icseg_arena_printf(arena, "%s/labels/%s", source, split)
-                                          : icseg_arena_printf(arena, "%s/%s/labels", source, split);
-        if (!images || !labels) return icseg_fail_memory_in(error, 0, source);
-        bool found, labelled;
-        ICSEG_TRY(icseg_path_find(images, S_IFDIR, &found, error));
-        ICSEG_TRY(icseg_path_find(labels, S_IFDIR, &labelled, error));
-        if (found && labelled) list[(*count)++] = (split_folders){split, images, labels};
+    *out = NULL;
+    for (const char *rest = path; rest && !*out; rest = strchr(rest, '/'), rest = rest ? rest + 1 : NULL) {
+        bool found, first = rest == path || (*path == '.' && rest - path <= (ptrdiff_t)strspn(path, "./"));
+        if (!*rest || !strncmp(rest, "./", 2) || !icseg_import_is_inside(rest)) continue;
+        if (type == S_IFDIR && !first && (*path != '/' || !strchr(rest, '/'))) continue;
+        char *place = icseg_arena_printf(arena, "%s/%s", below, rest);
+        char *whole = place ? icseg_arena_printf(arena, "%s%s", y->im->options->source, place) : NULL;
+        if (!whole) return icseg_fail_memory_in(error, 0, path);
+        ICSEG_TRY(icseg_path_find(whole, type, &found, error));
+        if (found) *out = place + 1;
     }
     return ICSEG_OK;
 }
 
-static icseg_status import_splits(const yolo *y, icseg_error *error) {
-    split_folders list[MAX_SPLITS];
-    int count, named = 0;
-    ICSEG_TRY(find_splits(y, list, &count, error));
-    for (int i = 0; i < count; i++) named += list[i].split != NULL;
-    y->im->one_split = named <= 1;
-    for (int i = 0; i < count; i++) {
-        split_folders *f = &list[i];
-        if (!f->split) f->split = "train";
-        if (y->im->options->split && y->im->one_split) f->split = y->im->options->split;
-        if (!strcmp(f->split, "valid")) f->split = "val";
-        ICSEG_TRY(import_folders(y, f, error));
+/* Lines of a list start from the list's folder, from the source, or from a folder of another machine. */
+static icseg_status import_list(yolo *y, const image_source *s, icseg_error *error) {
+    icseg_arena *arena = y->im->arena;
+    const char *slash = strrchr(s->place, '/');
+    char *path = icseg_arena_printf(arena, "%s/%s", y->im->options->source, s->place);
+    char *below = slash ? icseg_arena_printf(arena, "/%.*s", (int)(slash - s->place), s->place) : "";
+    unsigned char *text;
+    size_t size;
+    if (!path || !below) return icseg_fail_memory_in(error, 0, s->place);
+    ICSEG_TRY(icseg_file_read_text(path, MAX_TEXT, &text, &size, error));
+    icseg_text_lines lines = icseg_text_lines_of(text, size);
+    icseg_status status = ICSEG_OK;
+    for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
+        char *image = NULL;
+        if (!*line) continue;
+        for (char *c = line; *c; c++)
+            if (*c == '\\') *c = '/';
+        status = find_place(y, below, line, S_IFREG, &image, error);
+        if (status == ICSEG_OK && !image && *below) status = find_place(y, "", line, S_IFREG, &image, error);
+        if (status == ICSEG_OK && !image)
+            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu: the image \"%.200s\" is missing in %s", path,
+                                lines.number, line, y->im->options->source);
+        y->im->stage.total++;
+        status =
+            status == ICSEG_OK ? import_path(y, s->split, image, error) : icseg_import_problem(y->im, status, error);
     }
-    if (count) return ICSEG_OK;
-    return icseg_fail(
-        error, ICSEG_ERROR_DATA,
-        "%s: no images and labels; expected images/train with labels/train, train/images with train/labels, "
-        "or images with labels",
-        y->im->options->source);
+    icseg_free(text);
+    return status;
+}
+
+/* ---- the splits ---- */
+
+/* The sources that data.yaml names. A split whose folder is missing is left out with a warning: many data.yaml name a
+ * test split that was never exported. */
+static icseg_status find_named(yolo *y, image_source *list, int *count, icseg_error *error) {
+    const icseg_yolo_config *c = &y->config;
+    const icseg_progress *progress = y->im->stage.progress;
+    char *root = NULL;
+    if (c->root) ICSEG_TRY(find_place(y, "", c->root, S_IFDIR, &root, error));
+    char *below = root ? icseg_arena_printf(y->im->arena, "/%s", root) : "";
+    if (!below) return icseg_fail_memory_in(error, 0, root);
+    for (size_t i = 0; i < c->place_count; i++) {
+        const icseg_yolo_place *p = &c->places[i];
+        char *place = NULL;
+        bool is_list = !strcmp(icseg_path_extension(p->place), "txt"), twice = false;
+        mode_t type = is_list ? S_IFREG : S_IFDIR;
+        ICSEG_TRY(find_place(y, below, p->place, type, &place, error));
+        if (!place && *below) ICSEG_TRY(find_place(y, "", p->place, type, &place, error));
+        for (int k = 0; k < *count && place; k++) twice |= !strcmp(list[k].place, place);
+        if (twice)
+            icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
+                               "%s: %s: \"%.200s\" already belongs to another split; its images are imported once",
+                               c->path, p->split, p->place);
+        else if (place)
+            list[(*count)++] = (image_source){.split = p->split, .place = place, .is_list = is_list};
+        else
+            icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: %s: \"%.200s\" does not exist in %s", c->path,
+                               p->split, p->place, y->im->options->source);
+    }
+    return ICSEG_OK;
+}
+
+static bool has_split(const image_source *list, int count, const char *split) {
+    for (int i = 0; i < count; i++)
+        if (!strcmp(list[i].split, strcmp(split, "valid") ? split : "val")) return true;
+    return false;
+}
+
+/* Adds images/SPLIT and SPLIT/images of the splits that data.yaml does not name. If it names none, adds other images of
+ * `images` too, or all images of the source. */
+static icseg_status find_usual(const yolo *y, image_source *list, int *count, icseg_error *error) {
+    icseg_arena *arena = y->im->arena;
+    int named = *count;
+    bool found;
+    for (const char *const *split = split_folders; *split; split++)
+        for (int i = 0; i < 2 && !has_split(list, named, *split); i++) {
+            char *place = NULL, *name = icseg_arena_printf(arena, i ? "%s/images" : "images/%s", *split);
+            if (!name) return icseg_fail_memory_in(error, 0, *split);
+            ICSEG_TRY(find_place(y, "", name, S_IFDIR, &place, error));
+            if (place && !strcmp(place, name))
+                list[(*count)++] = (image_source){.split = strcmp(*split, "valid") ? *split : "val", .place = name};
+        }
+    if (named) return ICSEG_OK;
+    char *images = icseg_arena_printf(arena, "%s/images", y->im->options->source);
+    if (!images) return icseg_fail_memory(error, 0, "images");
+    ICSEG_TRY(icseg_path_find(images, S_IFDIR, &found, error));
+    if (found || !*count)
+        list[(*count)++] =
+            (image_source){.split = "train", .place = found ? "images" : "", .without_splits = found && *count};
+    return ICSEG_OK;
+}
+
+/* Label files that belong to no image that was imported, and files that are not label files at all. */
+static icseg_status note_unused(yolo *y, const char *folder, icseg_error *error) {
+    char **names, *root = icseg_arena_printf(y->im->arena, "%s/%s", y->im->options->source, folder);
+    size_t count;
+    if (!root) return icseg_fail_memory_in(error, 0, folder);
+    ICSEG_TRY(icseg_import_list_tree(y->im->arena, root, NULL, &names, &count, error));
+    for (size_t i = 0; i < count; i++) {
+        char *path = icseg_arena_printf(y->im->arena, "%s/%s", root, names[i]);
+        const char *name = icseg_path_name(names[i]);
+        if (!path) return icseg_fail_memory_in(error, 0, folder);
+        if (!strcmp(name, "classes.txt") || !strcmp(icseg_path_extension(name), "cache")) continue;
+        if (!icseg_import_has_text(&y->used, path)) icseg_import_unused(y->im, path);
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status note_all_unused(yolo *y, icseg_error *error) {
+    icseg_import_sort_texts(&y->used);
+    ICSEG_TRY(note_unused(y, "labels", error));
+    for (const char *const *split = split_folders; *split; split++) {
+        char *folder = icseg_arena_printf(y->im->arena, "%s/labels", *split);
+        if (!folder) return icseg_fail_memory_in(error, 0, *split);
+        ICSEG_TRY(note_unused(y, folder, error));
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status import_splits(yolo *y, icseg_error *error) {
+    image_source list[MAX_SOURCES];
+    int count = 0;
+    const char *split = y->im->options->split;
+    ICSEG_TRY(find_named(y, list, &count, error));
+    ICSEG_TRY(find_usual(y, list, &count, error));
+    y->im->one_split = true;
+    for (int i = 1; i < count; i++) y->im->one_split &= !strcmp(list[i].split, list[0].split);
+    for (int i = 0; i < count; i++) {
+        if (split && y->im->one_split) list[i].split = split;
+        ICSEG_TRY(list[i].is_list ? import_list(y, &list[i], error) : import_folder(y, &list[i], error));
+    }
+    if (!y->im->stage.total)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: no images; expected images/train with labels/train, train/images with train/labels, or "
+                          "images with labels",
+                          y->im->options->source);
+    return note_all_unused(y, error);
 }
 
 icseg_status icseg_import_yolo(icseg_import *im, icseg_error *error) {
-    name_list list = {0};
-    ICSEG_TRY(read_names(im, &list, error));
+    yolo y = {.im = im};
+    ICSEG_TRY(read_config(im, &y.config, error));
     ICSEG_TRY(icseg_import_background(im, error));
-    int32_t *labels = icseg_arena_array(im->arena, list.count, sizeof *labels);
-    if (!labels) return icseg_fail_memory_in(error, list.count * sizeof *labels, im->options->source);
-    for (size_t i = 0; i < list.count; i++)
-        ICSEG_TRY(icseg_import_class(im, list.names[i], im->options->source, &labels[i], error));
-    return import_splits(&(yolo){im, labels, list.count}, error);
+    y.labels = icseg_arena_array(im->arena, y.config.name_count, sizeof *y.labels);
+    if (!y.labels) return icseg_fail_memory_in(error, y.config.name_count * sizeof *y.labels, im->options->source);
+    for (size_t i = 0; i < y.config.name_count; i++)
+        ICSEG_TRY(icseg_import_class(im, y.config.names[i], im->options->source, &y.labels[i], error));
+    icseg_status status = import_splits(&y, error);
+    icseg_free(y.used.texts);
+    return status;
 }

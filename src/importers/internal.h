@@ -14,7 +14,7 @@
 #include "icseg/import.h"
 #include "importers/raster.h"
 
-enum { ICSEG_IMPORT_JSON_LIMIT = 1 << 29 };
+enum { ICSEG_IMPORT_JSON_LIMIT = 1 << 29, ICSEG_IMPORT_NAMED = 3 /* files that a message names */ };
 
 typedef enum icseg_outline_kind {
     ICSEG_OUTLINE_POLYGON,
@@ -70,10 +70,10 @@ typedef struct icseg_import {
     bool one_split;
     bool split_used; /* the caller's split is one of several */
     icseg_problems problems;
-    int64_t outside;           /* objects that cover no pixel; skipped */
-    const char *first_outside; /* the labels of the first image with such an object, in the arena */
-    int64_t emptied;           /* images that have objects, none of which covers a pixel */
-    bool broken;               /* writing to the new folder failed, which is not a problem of the source */
+    int64_t outside;                        /* objects that cover no pixel; skipped */
+    const char *first_outside;              /* the labels of the first image with such an object, in the arena */
+    const char *unused[ICSEG_IMPORT_NAMED]; /* the first files of label folders that were not used, in the arena */
+    bool broken;                            /* writing to the new folder failed, which is not a problem of the source */
     /* staging.c */
     char *staging;   /* folder in which files are collected; NULL: not created */
     int lock;        /* descriptor of the new folder, which is locked; -1: not open */
@@ -129,11 +129,33 @@ typedef struct icseg_image_query {
 /* *out is the path, in the arena; NULL if the image is missing. */
 icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, icseg_image_query query, char **out,
                                      icseg_error *error);
+/* Whether a path stays below the folder from which it starts: it is relative, without ".." and backslashes. */
+bool icseg_import_is_inside(const char *path);
+/* The paths, relative to the folder, of all files below it with one of the extensions (NULL: all), sorted, in the
+ * arena; none if the folder is missing. Hidden names are left out. */
+icseg_status icseg_import_list_tree(icseg_arena *arena, const char *folder, const char *const *types, char ***out,
+                                    size_t *count, icseg_error *error);
+/* A list of texts that grows. */
+typedef struct icseg_import_texts {
+    char **texts; /* (count), from the heap: free it with icseg_free; the texts are in the arena */
+    size_t count, capacity;
+} icseg_import_texts;
+icseg_status icseg_import_add_text(icseg_import_texts *list, icseg_arena *arena, const char *text, icseg_error *error);
+void icseg_import_sort_texts(icseg_import_texts *list);
+bool icseg_import_has_text(const icseg_import_texts *sorted, const char *text);
+/* Counts and names a file of a label folder from which nothing was read. */
+void icseg_import_unused(icseg_import *im, const char *path);
 /* Reads a JSON file of at most ICSEG_IMPORT_JSON_LIMIT bytes whose root is an object. */
 icseg_status icseg_import_read_json(json_t **out, const char *path, icseg_error *error);
 /* The names of the folder's files with one of the extensions, sorted, in the arena; none if the folder is missing. */
 icseg_status icseg_import_list(icseg_arena *arena, const char *folder, const char *const *types, char ***out,
                                size_t *count, icseg_error *error);
+/* The path of a file in a URL, without its query: of another server, or of Label Studio ("/data/upload/1/a.jpg",
+ * "/data/local-files/?d=folder/a.jpg"). Other texts stay as they are. */
+icseg_status icseg_import_url_name(icseg_arena *arena, const char *url, const char **out, icseg_error *error);
+/* Decodes a JSON string; accepts line breaks and padding. *out is in the arena; NULL if the text is not base64. */
+icseg_status icseg_import_base64(icseg_arena *arena, const json_t *text, unsigned char **out, size_t *size,
+                                 icseg_error *error);
 /* A coordinate: a JSON number of magnitude up to 1e9. The error message begins with `where`. */
 icseg_status icseg_import_number(const json_t *value, const char *where, double *out, icseg_error *error);
 
@@ -144,5 +166,13 @@ icseg_status icseg_import_cvat(icseg_import *im, icseg_error *error);
 icseg_status icseg_import_coco(icseg_import *im, icseg_error *error);
 icseg_status icseg_import_labelme(icseg_import *im, icseg_error *error);
 icseg_status icseg_import_yolo(icseg_import *im, icseg_error *error);
+icseg_status icseg_import_roboflow(icseg_import *im, icseg_error *error);
+icseg_status icseg_import_cityscapes(icseg_import *im, icseg_error *error);
+icseg_status icseg_import_mmseg(icseg_import *im, icseg_error *error);
+icseg_status icseg_import_mapillary(icseg_import *im, icseg_error *error);
+icseg_status icseg_import_masks(icseg_import *im, icseg_error *error);
+icseg_status icseg_import_cvat_xml(icseg_import *im, icseg_error *error);
+icseg_status icseg_import_label_studio(icseg_import *im, icseg_error *error);
+icseg_status icseg_import_supervisely(icseg_import *im, icseg_error *error);
 
 #endif

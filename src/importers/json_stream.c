@@ -18,6 +18,7 @@ struct icseg_json_stream {
     size_t block_at;         /* offset of the block in the file */
     size_t at, filled;       /* within the block */
     size_t line, line_start; /* of the next byte, from 1; offset of the line's first byte */
+    bool list;               /* the root is a list */
     bool first;              /* nothing precedes the next member or element */
     icseg_status status;     /* of the last access to the file */
     char *value;             /* (value_size) text of the value that is being read */
@@ -67,7 +68,7 @@ static int peek_text(icseg_json_stream *s, icseg_error *error) {
     }
 }
 
-icseg_status icseg_json_stream_open(icseg_json_stream **out, const char *path, icseg_error *error) {
+static icseg_status open_root(icseg_json_stream **out, const char *path, bool list, icseg_error *error) {
     unsigned char start[3];
     icseg_json_stream *s = icseg_calloc_array(1, sizeof *s);
     *out = NULL;
@@ -83,16 +84,28 @@ icseg_status icseg_json_stream_open(icseg_json_stream **out, const char *path, i
         s->block_at = s->line_start = icseg_bom_size(start, sizeof start);
     }
     int c = peek_text(s, error);
-    if (c == '{') {
+    if (c == (list ? '[' : '{')) {
         advance(s);
+        s->list = list;
         *out = s;
         return ICSEG_OK;
     }
-    status = c == '[' ? icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the JSON is not an object {...}", path)
-                      : fail_here(s, "expected '{'", error);
+    if (c == '[' || c == '{')
+        status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the JSON is not %s", path,
+                            list ? "a list [...]" : "an object {...}");
+    else
+        status = fail_here(s, list ? "expected '['" : "expected '{'", error);
 fail:
     icseg_json_stream_close(&s);
     return status;
+}
+
+icseg_status icseg_json_stream_open(icseg_json_stream **out, const char *path, icseg_error *error) {
+    return open_root(out, path, false, error);
+}
+
+icseg_status icseg_json_stream_open_list(icseg_json_stream **out, const char *path, icseg_error *error) {
+    return open_root(out, path, true, error);
 }
 
 void icseg_json_stream_close(icseg_json_stream **stream) {
@@ -232,6 +245,7 @@ icseg_status icseg_json_stream_enter(icseg_json_stream *s, bool *entered, icseg_
 
 icseg_status icseg_json_stream_element(icseg_json_stream *s, bool *more, icseg_error *error) {
     ICSEG_TRY(separate(s, ']', more, error));
+    if (!*more && s->list && peek_text(s, error) != END) return fail_here(s, "expected the end of the file", error);
     if (!*more) s->first = false; /* the list was itself the value of a member */
     return ICSEG_OK;
 }

@@ -26,6 +26,8 @@ typedef struct icseg_json_stream icseg_json_stream;
 
 /* `path` must outlive the stream. */
 icseg_status icseg_json_stream_open(icseg_json_stream **out, const char *path, icseg_error *error);
+/* The same for a file whose root is a list: icseg_json_stream_element comes next. */
+icseg_status icseg_json_stream_open_list(icseg_json_stream **out, const char *path, icseg_error *error);
 void icseg_json_stream_close(icseg_json_stream **stream);
 
 /* The key of the root's next member, whose value must then be read, entered or skipped. *more is false after the last

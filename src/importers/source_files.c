@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Finds and reads the files of a source: images, JSON, lists of names; records its problems. */
+#include <ctype.h>
+#include <limits.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/compare.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -23,19 +28,21 @@ icseg_status icseg_import_problem(icseg_import *im, icseg_status status, icseg_e
     return ICSEG_OK;
 }
 
-/* Whether the path stays below the folder that it starts from. */
-static bool is_inside(const char *path) {
+bool icseg_import_is_inside(const char *path) {
     if (path[0] == '/' || strchr(path, '\\')) return false;
     for (const char *p = path; p; p = strchr(p, '/'), p = p ? p + 1 : NULL)
         if (!strncmp(p, "..", 2) && (p[2] == '/' || !p[2])) return false;
     return true;
 }
 
-static bool is_image(const char *name) {
-    for (const char *const *type = icseg_image_types; *type; type++)
-        if (!strcasecmp(icseg_path_extension(name), *type)) return true;
-    return false;
+/* types NULL: any */
+static bool has_type(const char *name, const char *const *types) {
+    for (; types && *types; types++)
+        if (!strcasecmp(icseg_path_extension(name), *types)) return true;
+    return !types;
 }
+
+static bool is_image(const char *name) { return has_type(name, icseg_image_types); }
 
 static const char *last_part(const char *path) {
     const char *name = icseg_path_name(path), *back = strrchr(name, '\\');
@@ -45,7 +52,7 @@ static const char *last_part(const char *path) {
 /* Finds the image in one folder. */
 static icseg_status find_in(icseg_arena *arena, const char *folder, icseg_image_query query, char **out,
                             icseg_error *error) {
-    const char *name = query.name, *base = last_part(name), *whole = is_inside(name) ? name : base;
+    const char *name = query.name, *base = last_part(name), *whole = icseg_import_is_inside(name) ? name : base;
     const char *const candidates[] = {whole, base};
     bool found;
     size_t stem = strlen(base) - (icseg_path_extension(base)[0] ? strlen(icseg_path_extension(base)) + 1 : 0);
@@ -107,13 +114,101 @@ icseg_status icseg_import_list(icseg_arena *arena, const char *folder, const cha
     *out = icseg_arena_array(arena, all, sizeof **out);
     bool complete = *out != NULL;
     for (size_t i = 0; complete && i < all; i++)
-        for (const char *const *type = types; *type; type++)
-            if (!strcasecmp(icseg_path_extension(names[i]), *type)) {
-                complete = ((*out)[(*count)++] = icseg_arena_strdup(arena, names[i])) != NULL;
-                break;
-            }
+        if (has_type(names[i], types)) complete = ((*out)[(*count)++] = icseg_arena_strdup(arena, names[i])) != NULL;
     icseg_free(names);
     return complete ? ICSEG_OK : icseg_fail_memory_in(error, 0, folder);
+}
+
+/* ---- growing lists ---- */
+
+enum { MAX_TEXTS = 1 << 24 };
+
+icseg_status icseg_import_add_text(icseg_import_texts *list, icseg_arena *arena, const char *text, icseg_error *error) {
+    if (list->count == MAX_TEXTS) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d files", text, MAX_TEXTS);
+    if (list->count == list->capacity) {
+        size_t capacity = list->capacity ? 2 * list->capacity : 256;
+        char **texts = icseg_realloc_array(list->texts, list->capacity, capacity, sizeof *texts);
+        if (!texts) return icseg_fail_memory(error, 0, "a list of files");
+        list->texts = texts;
+        list->capacity = capacity;
+    }
+    list->texts[list->count] = icseg_arena_strdup(arena, text);
+    return list->texts[list->count++] ? ICSEG_OK : icseg_fail_memory(error, 0, "a list of files");
+}
+
+void icseg_import_sort_texts(icseg_import_texts *list) {
+    if (list->count) qsort(list->texts, list->count, sizeof *list->texts, icseg_compare_names);
+}
+
+bool icseg_import_has_text(const icseg_import_texts *sorted, const char *text) {
+    return sorted->count && bsearch(&text, sorted->texts, sorted->count, sizeof *sorted->texts, icseg_compare_names);
+}
+
+/* ---- all files below a folder ---- */
+
+enum { MAX_DEPTH = 16 };
+
+typedef struct tree {
+    icseg_arena *arena;
+    const char *root;
+    const char *const *types;
+    icseg_import_texts paths;
+} tree;
+
+/* below: relative to the root; "" or with a slash at its end. */
+static icseg_status walk(tree *t, const char *below, int depth, icseg_error *error) {
+    icseg_status status;
+    char folder[PATH_MAX], path[PATH_MAX];
+    const char *name = NULL;
+    DIR *dir;
+    snprintf(folder, sizeof folder, "%s/%s", t->root, below);
+    if (depth > MAX_DEPTH)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d folders inside each other", folder, MAX_DEPTH);
+    ICSEG_TRY(icseg_folder_open(&dir, folder, error));
+    while ((status = icseg_folder_next(dir, folder, &name, error)) == ICSEG_OK && name) {
+        bool is_folder;
+        if (name[0] == '.') continue;
+        if ((size_t)snprintf(path, sizeof path, "%s%s/", below, name) >= sizeof path - strlen(t->root) - 1) {
+            status = icseg_fail(error, ICSEG_ERROR_DATA, "%s: the path of a file is too long", folder);
+            break;
+        }
+        if ((status = icseg_folder_is(dir, folder, name, S_IFDIR, &is_folder, error)) != ICSEG_OK) break;
+        if (!is_folder) path[strlen(path) - 1] = '\0';
+        if (is_folder)
+            status = walk(t, path, depth + 1, error);
+        else if (has_type(name, t->types))
+            status = icseg_import_add_text(&t->paths, t->arena, path, error);
+        if (status != ICSEG_OK) break;
+    }
+    closedir(dir);
+    return status;
+}
+
+icseg_status icseg_import_list_tree(icseg_arena *arena, const char *folder, const char *const *types, char ***out,
+                                    size_t *count, icseg_error *error) {
+    tree t = {.arena = arena, .root = folder, .types = types};
+    bool found;
+    *out = NULL;
+    *count = 0;
+    ICSEG_TRY(icseg_path_find(folder, S_IFDIR, &found, error));
+    if (!found) return ICSEG_OK;
+    icseg_status status = walk(&t, "", 0, error);
+    if (status == ICSEG_OK && t.paths.count) {
+        icseg_import_sort_texts(&t.paths);
+        *out = icseg_arena_array(arena, t.paths.count, sizeof **out);
+        if (*out)
+            memcpy(*out, t.paths.texts, t.paths.count * sizeof **out);
+        else
+            status = icseg_fail_memory_in(error, 0, folder);
+    }
+    if (status == ICSEG_OK) *count = t.paths.count;
+    icseg_free(t.paths.texts);
+    return status;
+}
+
+void icseg_import_unused(icseg_import *im, const char *path) {
+    int64_t at = im->summary.unused_files++;
+    if (at < ICSEG_IMPORT_NAMED) im->unused[at] = path;
 }
 
 icseg_status icseg_import_number(const json_t *value, const char *where, double *out, icseg_error *error) {
@@ -121,4 +216,55 @@ icseg_status icseg_import_number(const json_t *value, const char *where, double 
     return fabs(*out) <= 1e9
                ? ICSEG_OK
                : icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a coordinate is not a number, or is above 1e9", where);
+}
+
+/* ---- texts that contain other texts ---- */
+
+icseg_status icseg_import_base64(icseg_arena *arena, const json_t *json, unsigned char **out, size_t *size,
+                                 icseg_error *error) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const char *text = json_string_value(json);
+    size_t length = json_string_length(json), capacity = length / 4 * 3 + 4;
+    uint32_t bits = 0, held = 0;
+    unsigned char *bytes = icseg_arena_alloc(arena, capacity);
+    *out = NULL;
+    *size = 0;
+    if (!bytes) return icseg_fail_memory(error, capacity, "decoded base64");
+    while (length && (text[length - 1] == '=' || text[length - 1] == '\n')) length--;
+    for (size_t i = 0; i < length; i++) {
+        const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
+        if (text[i] == '\n' || text[i] == '\r') continue;
+        if (!digit) return ICSEG_OK;
+        held = held << 6 | (uint32_t)(digit - digits);
+        if ((bits += 6) >= 8) bytes[(*size)++] = (unsigned char)(held >> (bits -= 8));
+    }
+    *out = bytes;
+    return ICSEG_OK;
+}
+
+/* "%2F" becomes "/"; "%00" and what is not two hexadecimal digits stay. In place. */
+static void decode_percent(char *text) {
+    char *to = text;
+    for (const char *from = text; *from; to++) {
+        unsigned value;
+        bool coded = *from == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2]) &&
+                     sscanf(from + 1, "%2x", &value) == 1 && value;
+        *to = coded ? (char)value : *from;
+        from += coded ? 3 : 1;
+    }
+    *to = '\0';
+}
+
+icseg_status icseg_import_url_name(icseg_arena *arena, const char *url, const char **out, icseg_error *error) {
+    static const char local[] = "/data/local-files/?d=";
+    const char *server = strstr(url, "://");
+    *out = url;
+    if (!server && strncmp(url, "/data/", 6) != 0) return ICSEG_OK;
+    const char *from = !strncmp(url, local, sizeof local - 1) ? url + sizeof local - 1 : server ? server + 3 : url + 1;
+    char *name = icseg_arena_strdup(arena, from);
+    if (!name) return icseg_fail_memory(error, 0, "a file name");
+    name[strcspn(name, "?#")] = '\0';
+    decode_percent(name);
+    *out = name;
+    return ICSEG_OK;
 }

@@ -45,7 +45,6 @@ static icseg_status note_outside(icseg_import *im, const icseg_import_item *item
     if (!outside) return ICSEG_OK;
     im->outside += (int64_t)outside;
     im->summary.skipped += (int64_t)outside;
-    im->emptied += outside == item->object_count;
     if (!im->first_outside) im->first_outside = icseg_arena_strdup(im->arena, item->source);
     return im->first_outside ? ICSEG_OK : icseg_fail_memory_in(error, 0, item->source);
 }
@@ -200,12 +199,22 @@ static const char *choose_split(icseg_import *im, const icseg_import_item *item)
     return im->one_split && floor((double)(i + 1) * share) > floor((double)i * share) ? "val" : item->split;
 }
 
+/* Whether a pixel has a class other than the background. */
+static bool has_object(const icseg_import *im, const icseg_labels *labels) {
+    int16_t empty = icseg_import_background_label(im);
+    size_t pixels = (size_t)labels->width * (size_t)labels->height;
+    for (size_t i = 0; i < pixels; i++)
+        if (labels->data[i] != empty && labels->data[i] != ICSEG_LABEL_IGNORE) return true;
+    return false;
+}
+
 static icseg_status write_entry(icseg_import *im, entry *e, icseg_error *error) {
     ICSEG_TRY(read_image(e, error));
     ICSEG_TRY(make_labels(im, e, error));
     e->split = choose_split(im, e->item);
     ICSEG_TRY(write_files(im, e, error));
     im->summary.images++;
+    im->summary.images_without_objects += !has_object(im, &e->labels);
     return icseg_stage_report(&im->stage, im->summary.images, "", error);
 }
 

@@ -170,6 +170,7 @@ static void misnamed_folders_are_reported_with_the_remedy(void **state) {
         assert_non_null(strstr(error.message, "label files belong in annotations; rename the folder masks"));
         test_write_text(&f, "masks/labelmap.txt", "a:0,0,0::\n");
         assert_int_equal(icseg_folder_create(test_path(&f, "labels"), NULL), ICSEG_OK);
+        test_write_text(&f, "labels/a.txt", "0 0 0 1 0 1 1\n");
         assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_ERROR_DATA);
         assert_non_null(strstr(error.message, "files of a labelling tool (yolo), not a data set; import them first"));
         assert_int_equal(error.remedy, ICSEG_REMEDY_IMPORT_DATASET);
@@ -178,6 +179,7 @@ static void misnamed_folders_are_reported_with_the_remedy(void **state) {
         assert_int_equal(rename(test_path(&f, "images"), test_path(&f, "photos")), 0);
         assert_int_equal(icseg_dataset_splits(&splits, &count, f.path, &error), ICSEG_ERROR_DATA);
         assert_non_null(strstr(error.message, "files of a labelling tool (yolo)"));
+        test_remove(&f, "labels/a.txt");
         assert_int_equal(rmdir(test_path(&f, "labels")), 0);
         assert_int_equal(icseg_dataset_splits(&splits, &count, f.path, &error), ICSEG_ERROR_DATA);
         assert_non_null(strstr(error.message, "/images: no such folder; a data set has images/SPLIT"));

@@ -162,16 +162,16 @@ static void a_single_coco_file_and_roboflows_folders_are_found(void **state) {
     icseg_import_options o = test_import_options(&f, out);
     test_import_image(&f, "train/a.png", 5, 4);
     test_import_image(&f, "valid/a.png", 5, 4);
-    test_write_text(&f, "train/_annotations.coco.json", TEST_COCO_HEAD "]}");
-    test_write_text(&f, "valid/_annotations.coco.json", TEST_COCO_HEAD "]}");
+    test_write_text(&f, "train/_annotations.coco.json", TEST_COCO_HEAD TEST_COCO_ROW "]}");
+    test_write_text(&f, "valid/_annotations.coco.json", TEST_COCO_HEAD TEST_COCO_ROW "]}");
     test_imports(&o, ICSEG_IMPORT_COCO, 2);
-    test_import_has(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_has(out, "val", "background dog cat", 0, "22222 00000 00000 00000");
     test_import_remove(out);
     snprintf(file, sizeof file, "%s/train/_annotations.coco.json", f.path);
     o.source = file;
     o.split = "mine";
     test_imports(&o, ICSEG_IMPORT_COCO, 1);
-    test_import_has(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_has(out, "mine", "background dog cat", 0, "22222 00000 00000 00000");
     test_dataset_close(&f);
 }
 
@@ -182,23 +182,23 @@ static void coco_files_keep_their_splits_unless_the_caller_merges_them(void **st
     icseg_import_options o = test_import_options(&f, out);
     test_import_image(&f, "images/train/a.png", 5, 4);
     test_import_image(&f, "images/val/a.png", 5, 4);
-    test_write_text(&f, "annotations/instances_train.json", TEST_COCO_HEAD "]}");
-    test_write_text(&f, "annotations/instances_val.json", TEST_COCO_HEAD "]}");
+    test_write_text(&f, "annotations/instances_train.json", TEST_COCO_HEAD TEST_COCO_ROW "]}");
+    test_write_text(&f, "annotations/instances_val.json", TEST_COCO_HEAD TEST_COCO_ROW "]}");
     o.split = "mine"; /* for sources without splits */
     o.val_share = 0.5;
     icseg_import_summary s = test_imports(&o, ICSEG_IMPORT_COCO, 2);
     assert_true(s.split_unused && s.val_share_unused);
-    test_import_has(out, "train", "background dog cat", 0, "00000 00000 00000 00000");
-    test_import_has(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_has(out, "train", "background dog cat", 0, "22222 00000 00000 00000");
+    test_import_has(out, "val", "background dog cat", 0, "22222 00000 00000 00000");
     test_import_remove(out);
     test_remove(&f, "annotations/instances_val.json");
     s = test_imports(&o, ICSEG_IMPORT_COCO, 1);
     assert_false(s.split_unused || s.val_share_unused);
-    test_import_has(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_has(out, "mine", "background dog cat", 0, "22222 00000 00000 00000");
     test_import_remove(out);
     test_remove(&f, "annotations/instances_train.json");
     test_import_image(&f, "images/train/b.png", 5, 4);
-    test_write_text(&f, "annotations/train.json", TEST_COCO_HEAD "]}");
+    test_write_text(&f, "annotations/train.json", TEST_COCO_HEAD TEST_COCO_ROW "]}");
     test_write_text(&f, "annotations/more.json",
                     "{\"images\": [{\"id\": 7, \"file_name\": \"train/b.png\", \"width\": 5, \"height\": 4}],"
                     "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 3, \"name\": \"dog\"}],"
@@ -206,14 +206,14 @@ static void coco_files_keep_their_splits_unless_the_caller_merges_them(void **st
     s = test_imports(&o, ICSEG_IMPORT_COCO, 2);
     assert_false(s.split_unused || s.val_share_unused);
     test_import_has(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
-    test_import_has(out, "val", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_has(out, "val", "background dog cat", 0, "22222 00000 00000 00000");
     test_import_remove(out);
     test_import_image(&f, "images/a.png", 5, 4);
-    test_write_text(&f, "annotations/instances.json", TEST_COCO_HEAD "]}");
-    test_write_text(&f, "annotations/instances_val.json", TEST_COCO_HEAD "]}");
+    test_write_text(&f, "annotations/instances.json", TEST_COCO_HEAD TEST_COCO_ROW "]}");
+    test_write_text(&f, "annotations/instances_val.json", TEST_COCO_HEAD TEST_COCO_ROW "]}");
     s = test_imports(&o, ICSEG_IMPORT_COCO, 2); /* and one that contains its split */
     assert_true(!s.split_unused && s.val_share_unused);
-    test_import_has(out, "mine", "background dog cat", 0, "00000 00000 00000 00000");
+    test_import_has(out, "mine", "background dog cat", 0, "22222 00000 00000 00000");
     test_import_remove(out);
     test_remove(&f, "annotations/instances.json");
     test_remove(&f, "annotations/instances_val.json");
@@ -221,7 +221,7 @@ static void coco_files_keep_their_splits_unless_the_caller_merges_them(void **st
     test_import_refuses(&o, "train.json would both be the split train; rename them to instances_SPLIT.json");
     for (int i = 0; i < 65; i++) {
         snprintf(name, sizeof name, "annotations/instances_%d.json", i);
-        test_write_text(&f, name, TEST_COCO_HEAD "]}");
+        test_write_text(&f, name, TEST_COCO_HEAD TEST_COCO_ROW "]}");
     }
     test_import_refuses(&o, "more than 64 COCO JSON files");
     test_dataset_close(&f);
@@ -235,7 +235,7 @@ static void invalid_coco_files_are_reported_in_one_line(void **state) {
         {"[]", "not an object"},
         {"{\"categories\": 3}", "not a COCO file"},
         {"{\"images\": [], \"annotations\": [], \"categories\": []}", "categories: expected a list"},
-        {TEST_COCO_HEAD "{\"image_id\": \"x\"}]}", "annotations[0]: \"image_id\" is not an integer"},
+        {TEST_COCO_HEAD "{\"image_id\": [7]}]}", "annotations[0]: \"image_id\" is neither an integer nor a text"},
         {TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 4}]}", "annotations[0]: \"category_id\" is not one"},
         {TEST_COCO_HEAD "{\"image_id\": 8, \"category_id\": 3}]}", "\"image_id\" is not one of the images"},
         {TEST_COCO_HEAD "{\"image_id\": 7, \"category_id\": 3, \"segmentation\": 5}]}", "neither polygons nor run"},
@@ -414,7 +414,7 @@ static void yolo_polygons_are_fractions_of_the_image(void **state) {
     test_import_remove(out);
 
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 1\n2 0 0 1 0 1 1\n");
-    test_import_refuses(&o, "a.txt: line 2: \"2\" is not a class number from 0 to 1");
+    test_import_refuses(&o, "a.txt: line 2: \"2\" is not a class number from 0 to 1 (");
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1 nan\n");
     test_import_refuses(&o, "fraction of the image");
     test_write_text(&f, "labels/train/a.txt", "0 0 0 1 0 1\n");
@@ -550,10 +550,11 @@ static void every_problem_is_listed_and_nothing_is_written(void **state) {
                     "{\"image_id\": null, \"category_id\": 9},"
                     "{\"image_id\": 77, \"category_id\": 9},"
                     "{\"image_id\": 2, \"category_id\": 9, \"segmentation\": 1}]}");
-    lists(&o, "annotations[2]: \"image_id\" is not an integer", "annotations[0]: \"category_id\" is not one",
-          "annotations[1]: a polygon must be a list", "the image \"lost.png\" is missing",
-          "annotations[4]: \"segmentation\" is neither", "images[2]: labels of 4x5 pixels",
-          "another image is also called", "c.jpg: ", "annotations[3]: \"image_id\" is not one of the images");
+    lists(&o, "annotations[2]: \"image_id\" is neither an integer nor a text",
+          "annotations[0]: \"category_id\" is not one", "annotations[1]: a polygon must be a list",
+          "the image \"lost.png\" is missing", "annotations[4]: \"segmentation\" is neither",
+          "images[2]: labels of 4x5 pixels", "another image is also called",
+          "c.jpg: ", "annotations[3]: \"image_id\" is not one of the images");
     o.format = ICSEG_IMPORT_YOLO;
     test_write_text(&f, "data.yaml", "names: [car]\n");
     test_write_text(&f, "labels/train/a.txt", "1 0 0 1 0 1 1\n0 0 0 1 0 1 1\r\n0 0.5 0.5 0.1 0.1\n");

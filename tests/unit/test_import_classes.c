@@ -60,7 +60,7 @@ static void yolos_numbers_may_be_those_of_a_list(void **state) {
     o = test_import_options(&f, out);
     o.format = ICSEG_IMPORT_YOLO;
     test_write_text(&f, "classes.txt", "car\n");
-    test_import_refuses(&o, "no images and labels; expected images/train with labels/train, ");
+    test_import_refuses(&o, "no images; expected images/train with labels/train, ");
     test_dataset_close(&f);
 }
 
@@ -107,7 +107,7 @@ static void coco_files_of_other_categories_need_a_list(void **state) {
     icseg_import_options o = test_import_options(&f, out);
     test_import_image(&f, "train/a.png", 5, 4);
     test_import_image(&f, "valid/a.png", 5, 4);
-    test_write_text(&f, "train/_annotations.coco.json", TEST_COCO_HEAD "]}");
+    test_write_text(&f, "train/_annotations.coco.json", TEST_COCO_HEAD TEST_COCO_ROW "]}");
     test_write_text(&f, "valid/_annotations.coco.json",
                     "{\"images\": [{\"id\": 1, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4}],"
                     "\"categories\": [{\"id\": 5, \"name\": \"fox\"}], \"annotations\": []}");
@@ -125,7 +125,7 @@ static void hidden_images_get_names_that_show(void **state) {
     test_import_image(&f, "images/train/.png", 5, 4);
     test_write_text(&f, "annotations/instances_train.json",
                     "{\"images\": [{\"id\": 7, \"file_name\": \"./.png\", \"width\": 5, \"height\": 4}],"
-                    "\"categories\": [{\"id\": 9, \"name\": \"cat\"}], \"annotations\": []}");
+                    "\"categories\": [{\"id\": 9, \"name\": \"cat\"}], \"annotations\": [" TEST_COCO_ROW "]}");
     test_imports(&o, ICSEG_IMPORT_COCO, 1);
     assert_true(icseg_file_exists(test_path(&f, "out/images/train/_png.jpg")));
     test_import_remove(out);

@@ -28,5 +28,7 @@ void test_import_remove(const char *out);
 #define TEST_COCO_HEAD                                                                                                 \
     "{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4}],"                               \
     "\"categories\": [{\"id\": 9, \"name\": \"cat\"}, {\"id\": 3, \"name\": \"dog\"}], \"annotations\": ["
+/* An annotation: the cat is the first of four rows. */
+#define TEST_COCO_ROW "{\"image_id\": 7, \"category_id\": 9, \"segmentation\": [[0, 0, 5, 0, 5, 1, 0, 1]]}"
 
 #endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Label Studio's JSON export: a list of tasks, each with the annotations of one image. Polygons are in per cent of the
+ * image, brush strokes are run lengths of single bits (labelstud.io/guide/export, label_studio_sdk/converter/brush.py).
+ * Of several annotations of a task, the newest that was submitted counts. */
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "image/codec.h"
+#include "importers/internal.h"
+#include "importers/json_stream.h"
+
+enum { MAX_RESULTS = 1 << 20, CHANNELS = 4 /* of a brush stroke: only the last is used */ };
+
+typedef struct studio {
+    icseg_import *im;
+    const char *path, *folder;
+    icseg_arena *arena; /* of this task */
+    size_t task;        /* its index */
+    int64_t others;     /* submitted annotations that were left out */
+} studio;
+
+static icseg_status fail_task(const studio *s, const char *what, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: task %zu: %s", s->path, s->task + 1, what);
+}
+
+/* ---- brush strokes ---- */
+
+typedef struct bits {
+    const json_t *bytes; /* a list of numbers 0..255 */
+    size_t at;           /* bit */
+    bool failed;
+} bits;
+
+static uint32_t take(bits *b, int count) {
+    uint32_t value = 0;
+    for (int i = 0; i < count; i++, b->at++) {
+        const json_t *byte = json_array_get(b->bytes, b->at / 8);
+        json_int_t n = json_is_integer(byte) ? json_integer_value(byte) : -1;
+        b->failed |= n < 0 || n > 255;
+        if (b->failed) return 0;
+        value = value << 1 | ((uint32_t)n >> (7 - b->at % 8) & 1);
+    }
+    return value;
+}
+
+/* A header (the number of values, their bits, and four bit widths of lengths), then runs: one bit says whether the run
+ * repeats a value, two bits choose the width of its length, then come the length and the value or values. The values
+ * are the image's red, green, blue and alpha. */
+static bool decode_brush(bits *b, icseg_mask *mask) {
+    uint64_t values = (uint64_t)mask->width * (uint64_t)mask->height * CHANNELS;
+    int widths[4];
+    if (take(b, 32) != values) return false;
+    int bits_of_value = (int)take(b, 5) + 1;
+    for (int i = 0; i < 4; i++) widths[i] = (int)take(b, 4) + 1;
+    for (uint64_t i = 0; i < values && !b->failed;) {
+        bool repeated = take(b, 1);
+        uint64_t end = i + 1 + take(b, widths[take(b, 2)]);
+        if (end > values) return false;
+        for (uint32_t value = repeated ? take(b, bits_of_value) : 0; i < end && !b->failed; i++) {
+            if (!repeated) value = take(b, bits_of_value);
+            if (i % CHANNELS == CHANNELS - 1) mask->data[i / CHANNELS] = value != 0;
+        }
+    }
+    return !b->failed;
+}
+
+static icseg_status read_brush(const studio *s, const icseg_import_item *item, const json_t *value, icseg_outline *o,
+                               icseg_error *error) {
+    const json_t *rle = json_object_get(value, "rle");
+    bits b = {.bytes = rle};
+    if (!json_is_array(rle)) return fail_task(s, "a brush stroke must have run lengths (rle)", error);
+    if (item->width * item->height > INT32_MAX / CHANNELS) return fail_task(s, "the image is too large", error);
+    o->mask = (icseg_mask){.width = (int32_t)item->width, .height = (int32_t)item->height, .bits = 8};
+    o->mask.data = icseg_calloc_array((size_t)(item->width * item->height), sizeof *o->mask.data);
+    if (!o->mask.data) return icseg_fail_memory_in(error, 0, s->path);
+    o->kind = ICSEG_OUTLINE_MASK;
+    if (decode_brush(&b, &o->mask)) return ICSEG_OK;
+    return fail_task(s, "the run lengths of a brush stroke do not fit the size of the image", error);
+}
+
+/* ---- polygons ---- */
+
+static icseg_status read_polygon(const studio *s, const icseg_import_item *item, const json_t *value, icseg_outline *o,
+                                 icseg_error *error) {
+    const json_t *points = json_object_get(value, "points");
+    size_t count = json_array_size(points);
+    char where[PATH_MAX + 32];
+    if (!json_is_array(points)) return fail_task(s, "a polygon must have a list of points", error);
+    o->xy = icseg_arena_array(s->arena, count + 1, 2 * sizeof *o->xy);
+    if (!o->xy) return icseg_fail_memory_in(error, 0, s->path);
+    snprintf(where, sizeof where, "%s: task %zu", s->path, s->task + 1);
+    for (size_t i = 0; i < 2 * count; i++) {
+        const json_t *point = json_array_get(points, i / 2);
+        if (json_array_size(point) != 2) return fail_task(s, "a point must be a list of x and y", error);
+        ICSEG_TRY(icseg_import_number(json_array_get(point, i % 2), where, &o->xy[i], error));
+        o->xy[i] *= (double)(i % 2 ? item->height : item->width) / 100;
+    }
+    o->count = count;
+    return ICSEG_OK;
+}
+
+/* ---- results ---- */
+
+/* The class of a result: the first text of "polygonlabels" or "brushlabels". */
+static const char *label_of(const json_t *value, const char *type) {
+    return json_string_value(json_array_get(json_object_get(value, type), 0));
+}
+
+/* out->outlines stays NULL for what has no outline: boxes, points, choices. */
+static icseg_status read_result(const studio *s, const icseg_import_item *item, const json_t *result, icseg_object *out,
+                                icseg_error *error) {
+    const char *type = json_string_value(json_object_get(result, "type"));
+    const json_t *value = json_object_get(result, "value");
+    int32_t label;
+    char where[PATH_MAX + 32];
+    *out = (icseg_object){0};
+    bool polygon = type && !strcmp(type, "polygonlabels"), brush = type && !strcmp(type, "brushlabels");
+    if (!polygon && !brush) return ICSEG_OK;
+    const char *name = label_of(value, type);
+    if (!name) return fail_task(s, "an object must have a class (polygonlabels or brushlabels)", error);
+    snprintf(where, sizeof where, "%s: task %zu", s->path, s->task + 1);
+    ICSEG_TRY(icseg_import_class(s->im, name, where, &label, error));
+    icseg_outline *o = icseg_arena_alloc(s->arena, sizeof *o);
+    if (!o) return icseg_fail_memory_in(error, sizeof *o, s->path);
+    *o = (icseg_outline){.kind = ICSEG_OUTLINE_POLYGON};
+    *out = (icseg_object){.label = (int16_t)label, .outlines = o};
+    return polygon ? read_polygon(s, item, value, o, error) : read_brush(s, item, value, o, error);
+}
+
+/* The size that the results state; 0 if none does. */
+static icseg_status read_size(const studio *s, const json_t *results, icseg_import_item *item, icseg_error *error) {
+    size_t i;
+    const json_t *result;
+    json_array_foreach(results, i, result) {
+        int64_t width = json_integer_value(json_object_get(result, "original_width"));
+        int64_t height = json_integer_value(json_object_get(result, "original_height"));
+        if (!width && !height) continue;
+        if (width < 1 || height < 1 || width > ICSEG_IMAGE_MAX_SIDE || height > ICSEG_IMAGE_MAX_SIDE ||
+            (item->width && (item->width != width || item->height != height)))
+            return fail_task(s, "original_width and original_height are not the size of one image", error);
+        item->width = width;
+        item->height = height;
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status read_results(const studio *s, const json_t *results, icseg_import_item *item, icseg_error *error) {
+    size_t i, count = json_array_size(results);
+    const json_t *result;
+    if (count > MAX_RESULTS) return fail_task(s, "too many objects", error);
+    item->objects = icseg_arena_array(s->arena, count + 1, sizeof *item->objects);
+    if (!item->objects) return icseg_fail_memory_in(error, 0, s->path);
+    json_array_foreach(results, i, result) {
+        icseg_object *object = &item->objects[item->object_count];
+        icseg_status status = read_result(s, item, result, object, error);
+        if (object->outlines)
+            item->object_count++; /* also after a problem: its mask must be closed */
+        else if (status == ICSEG_OK)
+            s->im->summary.skipped++;
+        ICSEG_TRY(icseg_import_problem(s->im, status, error));
+    }
+    return ICSEG_OK;
+}
+
+/* The newest annotation that was submitted; NULL: none. Times are ISO 8601 texts, whose order is that of time. */
+static const json_t *choose_annotation(studio *s, const json_t *task) {
+    const json_t *annotations = json_object_get(task, "annotations"), *annotation, *newest = NULL;
+    const char *newest_time = "";
+    size_t i, submitted = 0;
+    if (!annotations) annotations = json_object_get(task, "completions"); /* before version 1.0 */
+    json_array_foreach(annotations, i, annotation) {
+        const char *time = json_string_value(json_object_get(annotation, "updated_at"));
+        if (!time) time = json_string_value(json_object_get(annotation, "created_at"));
+        if (!time) time = "";
+        if (json_is_true(json_object_get(annotation, "was_cancelled"))) continue;
+        submitted++;
+        if (newest && strcmp(time, newest_time) < 0) continue;
+        newest = annotation;
+        newest_time = time;
+    }
+    if (submitted > 1) s->others += (int64_t)submitted - 1;
+    return newest;
+}
+
+/* ---- images ---- */
+
+static bool names_image(const char *name) {
+    for (const char *const *type = icseg_image_types; *type; type++)
+        if (!strcasecmp(icseg_path_extension(name), *type)) return true;
+    return false;
+}
+
+/* The file name in the task's data: under the key "image", or the first that is the name of an image. */
+static icseg_status find_name(const studio *s, const json_t *task, const char **out, icseg_error *error) {
+    json_t *data = json_object_get(task, "data"), *value;
+    const char *key;
+    *out = NULL;
+    if (json_is_string(json_object_get(data, "image")))
+        return icseg_import_url_name(s->arena, json_string_value(json_object_get(data, "image")), out, error);
+    json_object_foreach(data, key, value) {
+        if (!json_is_string(value)) continue;
+        ICSEG_TRY(icseg_import_url_name(s->arena, json_string_value(value), out, error));
+        if (names_image(*out)) return ICSEG_OK;
+    }
+    *out = NULL;
+    return fail_task(s, "expected the name of an image in \"data\"", error);
+}
+
+/* Uploaded files begin with eight digits and a hyphen, which the folder of images may not have. */
+static icseg_status find_image(const studio *s, const char *name, char **out, icseg_error *error) {
+    const char *folders[] = {icseg_arena_printf(s->arena, "%s/images", s->folder), s->folder,
+                             icseg_arena_printf(s->arena, "%s/../images", s->folder), NULL};
+    const char *base = icseg_path_name(name);
+    if (!folders[0] || !folders[2]) return icseg_fail_memory_in(error, 0, s->path);
+    ICSEG_TRY(icseg_import_find_image(s->im, s->arena, (icseg_image_query){folders, name, false}, out, error));
+    if (!*out && strspn(base, "0123456789abcdef") == 8 && base[8] == '-')
+        ICSEG_TRY(icseg_import_find_image(s->im, s->arena, (icseg_image_query){folders, base + 9, false}, out, error));
+    if (*out) return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
+                            "%s: task %zu: the image \"%.200s\" is missing; export the images too, or specify their "
+                            "folder",
+                            s->path, s->task + 1, name);
+}
+
+static icseg_status import_task(studio *s, const json_t *task, icseg_error *error) {
+    const char *name, *source = icseg_arena_printf(s->arena, "%s: task %zu", s->path, s->task + 1);
+    char *image;
+    icseg_import_item item = {.arena = s->arena, .split = s->im->options->split, .source = source};
+    if (!source) return icseg_fail_memory_in(error, 0, s->path);
+    if (!item.split) item.split = "train";
+    if (!json_is_object(json_object_get(task, "data")))
+        return fail_task(s, "not a task of Label Studio's JSON export: expected \"data\" and \"annotations\"", error);
+    const json_t *results = json_object_get(choose_annotation(s, task), "result");
+    ICSEG_TRY(find_name(s, task, &name, error));
+    ICSEG_TRY(find_image(s, name, &image, error));
+    item.name = icseg_path_name(name);
+    item.image = image;
+    ICSEG_TRY(read_size(s, results, &item, error));
+    icseg_status status = read_results(s, results, &item, error);
+    if (status == ICSEG_OK) return icseg_import_write(s->im, &item, error);
+    icseg_import_item_close(&item);
+    return status;
+}
+
+/* ---- the file ---- */
+
+static icseg_status import_tasks(studio *s, icseg_error *error) {
+    icseg_json_stream *stream;
+    icseg_status status;
+    ICSEG_TRY(icseg_json_stream_open_list(&stream, s->path, error));
+    for (bool more = true; (status = icseg_json_stream_element(stream, &more, error)) == ICSEG_OK && more; s->task++) {
+        json_t *task;
+        if ((status = icseg_json_stream_read(stream, &task, NULL, error)) != ICSEG_OK) break;
+        s->im->stage.total++;
+        status = icseg_arena_open(&s->arena, error);
+        if (status == ICSEG_OK) status = import_task(s, task, error);
+        icseg_arena_close(&s->arena);
+        json_decref(task);
+        if ((status = icseg_import_problem(s->im, status, error)) != ICSEG_OK) break;
+    }
+    icseg_json_stream_close(&stream);
+    return status;
+}
+
+icseg_status icseg_import_label_studio(icseg_import *im, icseg_error *error) {
+    static const char *const types[] = {"json", NULL};
+    studio s = {.im = im};
+    ICSEG_TRY(icseg_import_background(im, error));
+    im->one_split = true;
+    if (!icseg_folder_exists(im->options->source)) {
+        const char *slash = strrchr(im->options->source, '/');
+        s.path = im->options->source;
+        s.folder = slash ? icseg_arena_printf(im->arena, "%.*s", (int)(slash - s.path), s.path) : ".";
+        ICSEG_TRY(s.folder ? import_tasks(&s, error) : icseg_fail_memory_in(error, 0, s.path));
+    } else {
+        char **names;
+        size_t count;
+        s.folder = im->options->source;
+        ICSEG_TRY(icseg_import_list(im->arena, s.folder, types, &names, &count, error));
+        for (size_t i = 0; i < count; i++) {
+            s.path = icseg_arena_printf(im->arena, "%s/%s", s.folder, names[i]);
+            s.task = 0;
+            ICSEG_TRY(s.path ? import_tasks(&s, error) : icseg_fail_memory_in(error, 0, s.folder));
+        }
+    }
+    if (s.others)
+        icseg_progress_say(
+            im->stage.progress, ICSEG_MESSAGE_WARNING,
+            "%lld annotations were left out: of several of one image, the newest that was submitted counts",
+            (long long)s.others);
+    return ICSEG_OK;
+}
