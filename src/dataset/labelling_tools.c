@@ -198,13 +198,12 @@ static bool fits_supervisely(const char *source, icseg_error *error) {
            contains(path, "\"classes\"", error);
 }
 
-/* The last to be tried: masks are files that other tools have too. */
+/* The last to be tried: masks are files that other tools have too. Images with annotations are a data set. */
 static bool fits_masks(const char *source, icseg_error *error) {
-    static const char *const folders[] = {"masks",       "mask",       "labels",       "annotations",
-                                          "train/masks", "train/mask", "train/labels", "train/annotations"};
+    static const char *const folders[] = {"masks", "mask", "labels", "train/masks", "train/mask", "train/labels"};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (has(source, i < 4 ? "images" : "train/images") &&
+        if (has(source, i < 3 ? "images" : "train/images") &&
             snprintf(path, sizeof path, "%s/%s", source, folders[i]) < (int)sizeof path &&
             contains_type(path, "png", 0, error))
             return true;
