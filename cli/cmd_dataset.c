@@ -160,31 +160,37 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
     if (missing) printf("note: %d of %d classes do not occur in this split (the rows with 0)\n", missing, s->classes);
 }
 
-/* Adds the number of problems to *problems. Fails only if the check itself fails. */
-static icseg_status check_split(const icseg_command_context *context, const struct options *o, const icseg_dataset *d,
-                                const char *split, int64_t *problems, icseg_error *error) {
+/* What the checks of all splits share. */
+typedef struct checking {
+    icseg_command_context context;
+    int64_t problems;
+    bool noted[ICSEG_IMAGE_NOTES];
+} checking;
+
+/* Adds to c->problems. Fails only if the check itself fails. */
+static icseg_status check_split(checking *c, const struct options *o, const icseg_dataset *d, const char *split,
+                                icseg_error *error) {
     icseg_dataset_summary summary = {ICSEG_DATASET_SUMMARY_INIT};
-    problem_printer printer = {context->command, o->problems ? o->problems : -1};
+    problem_printer printer = {c->context.command, o->problems ? o->problems : -1};
     icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = o->threads,
                                        .decode_images = o->decode, .on_problem = print_problem, .user = &printer};
-    icseg_status status = icseg_dataset_check(d, &how, &context->progress, &summary, error);
+    icseg_status status = icseg_dataset_check(d, &how, &c->context.progress, &summary, error);
     if (status == ICSEG_ERROR_DATA) status = ICSEG_OK; /* the problems are printed */
     if (status == ICSEG_OK) {
         print_more(o, summary.problems);
         print_summary(d, split, &summary);
-        image_print_notes(context, d);
+        image_print_notes(&c->context, d, c->noted);
     }
-    *problems += summary.problems;
+    c->problems += summary.problems;
     icseg_dataset_summary_close(&summary);
     return status;
 }
 
 /* A split that cannot be opened is a problem if another one can; if none can, the error is that of the first. Messages
  * about the class list, which the splits share, are printed once. */
-static icseg_status check_splits(const icseg_command_context *context, const struct options *o,
-                                 const char *const *splits, int32_t count, int64_t *problems, icseg_error *error) {
-    icseg_command_context quiet = *context; /* after the first split */
-    icseg_error *closed = icseg_arena_array(context->arena, (size_t)count, sizeof *closed);
+static icseg_status check_splits(checking *c, const struct options *o, const char *const *splits, int32_t count,
+                                 icseg_error *error) {
+    icseg_error *closed = icseg_arena_array(c->context.arena, (size_t)count, sizeof *closed);
     int32_t opened = 0;
     if (!closed) return out_of_memory(error);
     for (int32_t i = 0; i < count; i++) {
@@ -193,16 +199,19 @@ static icseg_status check_splits(const icseg_command_context *context, const str
         if (status == ICSEG_ERROR_MEMORY) return icseg_error_set(error, status, "%s", closed[i].message);
         if (status != ICSEG_OK) continue;
         if (opened++) printf("\n");
-        status = check_split(&quiet, o, d, splits[i], problems, error);
-        quiet.progress.message = NULL;
+        status = check_split(c, o, d, splits[i], error);
+        c->context.progress.message = NULL;
         icseg_dataset_close(&d);
         TRY(status);
     }
-    if (!opened) return icseg_error_set(error, closed[0].status, "%s", closed[0].message);
+    if (!opened) {
+        *error = closed[0];
+        return error->status;
+    }
     if (opened < count) printf("\n");
     for (int32_t i = 0; i < count; i++)
         if (closed[i].status != ICSEG_OK) printf("problem: %s\n", closed[i].message);
-    *problems += count - opened;
+    c->problems += count - opened;
     return ICSEG_OK;
 }
 
@@ -210,14 +219,13 @@ static icseg_status check(const icseg_command_context *context, const struct opt
     const char *one = o->split ? o->split : "";
     char **splits = NULL;
     int32_t count = 0;
-    int64_t problems = 0;
+    checking c = {.context = *context};
     if (!o->split) TRY(icseg_dataset_splits(&splits, &count, o->folder, error));
-    icseg_status status =
-        check_splits(context, o, count ? (const char *const *)splits : &one, count ? count : 1, &problems, error);
+    icseg_status status = check_splits(&c, o, count ? (const char *const *)splits : &one, count ? count : 1, error);
     icseg_buffer_free(splits);
-    if (status == ICSEG_OK && problems)
+    if (status == ICSEG_OK && c.problems)
         return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: %lld problem%s found; correct them before training",
-                               o->folder, (long long)problems, problems == 1 ? "" : "s");
+                               o->folder, (long long)c.problems, c.problems == 1 ? "" : "s");
     return status;
 }
 

@@ -138,7 +138,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
     warn_about_names(context->printer, model, dataset);
     TRY_GOTO(icseg_evaluate(session, dataset, &eval, &context->progress, &confusion, error));
-    image_print_notes(context, dataset);
+    image_print_notes(context, dataset, (bool[ICSEG_IMAGE_NOTES]){false});
     TRY_GOTO(print_metrics(o, &eval, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));
 done:
     icseg_confusion_close(&confusion);

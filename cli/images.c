@@ -62,8 +62,12 @@ void image_check_size(image_reader *r, const icseg_model *model, const icseg_ima
                        path, (int)image->width, (int)image->height, (int)trained, (int)trained);
 }
 
-void image_print_notes(const icseg_command_context *context, const icseg_dataset *dataset) {
+void image_print_notes(const icseg_command_context *context, const icseg_dataset *dataset,
+                       bool noted[ICSEG_IMAGE_NOTES]) {
     icseg_error note;
     for (int kind = ICSEG_IMAGE_NOTE_NONE + 1; kind < ICSEG_IMAGE_NOTES; kind++)
-        if (icseg_dataset_note(dataset, (icseg_image_note)kind, &note)) print_note(context, &note);
+        if (!noted[kind] && icseg_dataset_note(dataset, (icseg_image_note)kind, &note)) {
+            noted[kind] = true;
+            print_note(context, &note);
+        }
 }

@@ -55,7 +55,8 @@ icseg_status image_read(image_reader *reader, const char *path, icseg_image *out
  * those that it was trained on. */
 void image_check_size(image_reader *reader, const icseg_model *model, const icseg_image *image, const char *path);
 
-/* Prints the notes about the images of a data set. */
-void image_print_notes(const icseg_command_context *context, const icseg_dataset *dataset);
+/* Prints the notes about the images of a data set whose kinds are not in `noted`, and adds them to it. */
+void image_print_notes(const icseg_command_context *context, const icseg_dataset *dataset,
+                       bool noted[ICSEG_IMAGE_NOTES]);
 
 #endif

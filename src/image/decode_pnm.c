@@ -114,7 +114,7 @@ static icseg_status decode(pnm *p, icseg_header *header, uint16_t *row, uint8_t 
         for (size_t x = 0; x < (size_t)p->width; x++, pixels += 3)
             for (size_t c = 0; c < 3; c++) {
                 uint16_t value = row[p->channels == 3 ? 3 * x + c : x];
-                if (value > header->highest) header->highest = value;
+                if (p->most == 65535 && value > header->highest) header->highest = value;
                 pixels[c] = icseg_scale_value(&scale, value);
             }
     }

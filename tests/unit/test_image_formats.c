@@ -212,6 +212,16 @@ static void pnm_is_read_in_every_kind(void **state) {
     assert_loads(TEXT("P3 1 2 255 10 20 30\n40 50 60"), NULL, 1, 2, (const uint8_t[]){10, 20, 30, 40, 50, 60});
     assert_loads(TEXT("P6\t1\r\n2 255 \x0a\x14\x1e\x28\x32\x3c"), NULL, 1, 2,
                  (const uint8_t[]){10, 20, 30, 40, 50, 60});
+    /* The header says which value is white: 12 bits are not dark. */
+    icseg_image image;
+    icseg_image_info info = {ICSEG_IMAGE_INFO_INIT};
+    assert_int_equal(load(&image, TEXT("P2 2 1 4095 0 4095"), NULL, &info), ICSEG_OK);
+    assert_int_equal(image.data[3], 255);
+    assert_int_equal(info.note, ICSEG_IMAGE_NOTE_NONE);
+    icseg_image_close(&image);
+    assert_int_equal(load(&image, TEXT("P2 2 1 65535 0 4095"), NULL, &info), ICSEG_OK);
+    assert_int_equal(info.note, ICSEG_IMAGE_NOTE_DARK);
+    icseg_image_close(&image);
     static const uint8_t bits[] = {0, 0, 0, 255, 255, 255, 0, 0, 0};
     assert_loads(TEXT("P1 3 1 101"), NULL, 3, 1, bits);
     assert_loads(TEXT("P4 3 1 \xbf"), NULL, 3, 1, bits);

@@ -164,6 +164,9 @@ refuse 1 'dcb.ppm: bands can be chosen in TIFF files only.*; set it with --bands
 # ---- dataset check
 expect 1 '^problem: .*a.tif: a TIFF of 12 bands: the choice of red, green and blue is missing; set it with --bands$' icseg dataset check "$set"
 expect 0 'note: .*train/a.tif: its 16-bit values .*; set it with --value-range$' icseg dataset check "$set" --bands 1
+noted() { [ "$(icseg dataset check "$set" --bands 1 2>&1 | grep -c 'nearly black')" = 1 ]; }
+check 'it is said once for all splits' noted
+refuse 2 'bands: expected one band, or three.*; set it with --bands$' icseg dataset check "$set" --bands 1,2
 check 'no note with a range' bash -c "! '$program' dataset check '$set' --bands 1 --value-range 0,4095 2>&1 | grep note:"
 expect 0 'sheet.png' icseg dataset show "$set" --bands 1,2,3 --value-range 0,4095 --out "$work/sheet.png"
 rm "$set/annotations/val/"*
