@@ -25,9 +25,12 @@ int main(int argc, char **argv) {
     static icseg_palette palette;
     icseg_model *model = NULL;
     icseg_session *session = NULL;
+    icseg_image_values values = {ICSEG_IMAGE_VALUES_INIT}; /* bands and value range, as in training */
+    icseg_image_input input = {ICSEG_IMAGE_INPUT_INIT, .path = argv[2], .values = &values};
 
     icseg_status status = icseg_model_open(&model, argv[1], &error);
-    if (status == ICSEG_OK) status = icseg_image_read(&image, argv[2], &error);
+    if (status == ICSEG_OK) status = icseg_model_image_values(model, &values, &error);
+    if (status == ICSEG_OK) status = icseg_image_load(&image, &input, NULL, &error);
     if (status == ICSEG_OK) status = icseg_session_open(&session, model, NULL, &error);
     if (status == ICSEG_OK) status = icseg_session_predict(session, &image, NULL, &labels, NULL, &error);
     if (status == ICSEG_OK)

@@ -155,7 +155,8 @@ typedef struct icseg_eval_options {
 ICSEG_API icseg_status icseg_model_eval_options(const icseg_model *model, icseg_eval_options *out, icseg_error *error);
 
 /** How the stored values of the training images became colours, if the model's checkpoint contains it
- * (docs/checkpoint.md, icseg.image); else all zero: as the files say. Thread-safe.
+ * (docs/checkpoint.md, icseg.image); else all zero: as the files say. Images that the model labels must be loaded with
+ * the same values (icseg_image_load). Thread-safe.
  *
  * @param model the model
  * @param out receives the values; its struct_size must be set
