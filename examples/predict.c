@@ -26,7 +26,9 @@ int main(int argc, char **argv) {
     icseg_model *model = NULL;
     icseg_session *session = NULL;
     icseg_image_values values = {ICSEG_IMAGE_VALUES_INIT}; /* bands and value range, as in training */
-    icseg_image_input input = {ICSEG_IMAGE_INPUT_INIT, .path = argv[2], .values = &values};
+    icseg_image_input input = {ICSEG_IMAGE_INPUT_INIT};
+    input.path = argv[2];
+    input.values = &values;
 
     icseg_status status = icseg_model_open(&model, argv[1], &error);
     if (status == ICSEG_OK) status = icseg_model_image_values(model, &values, &error);

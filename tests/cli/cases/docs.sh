@@ -24,7 +24,7 @@ for command in '' $commands docs tokenize; do
 done
 refuse 2 'nonsense: unknown command' icseg docs man nonsense
 one_line() { "$program" "$@" | tr -s ' \n' ' '; }
-expect 0 'import: auto, voc, cvat, coco, labelme, yolo \(default' one_line dataset --help
+expect 0 'import: auto, voc, cvat, coco, labelme, yolo, .*label-studio, .*\(default' one_line dataset --help
 for page in "man dataset" zsh fish; do expect 0 'cvat, coco, labelme, yolo' one_line docs $page; done
 for shell in bash zsh fish; do
     check "$shell completion is written" icseg docs $shell
