@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * icseg dataset: checks labelled images, draws a sheet of them, and imports the files of labelling tools. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
@@ -13,8 +14,8 @@
 #include "remedy.h"
 #include "support.h"
 
-typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_IMPORT, ACTION_CONVERT } action;
-static const char *const actions[] = {"check", "show", "import", "convert", NULL};
+typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_IMPORT, ACTION_CONVERT, ACTION_FORMATS } action;
+static const char *const actions[] = {"check", "show", "import", "convert", "formats", NULL};
 
 /* Completes the help of --format. */
 static void append_formats(icseg_string *out) {
@@ -28,9 +29,8 @@ enum { MAX_IGNORE = 16 };
 
 struct options {
     action action;
-    const char *folder, *out_folder, *format, *split, *classes, *out, *image_folder, *background;
+    const char *folder, *out_folder, *format, *split, *classes, *out, *image_folder, *background, *ignore, *map;
     bool reduce_zero_label, decode;
-    int32_t ignore[MAX_IGNORE], ignore_count;
     int32_t threads, problems;     /* check */
     int32_t images, columns, tile; /* show */
     double opacity, val_share;
@@ -40,10 +40,10 @@ struct options {
 static const icseg_option rows[] = {
     {"ACTION", ICSEG_FIELD_WORD(struct options, action),
      "check: read every label file; show: draw a sheet of images; import: make a data set from the files of a "
-     "labelling tool; convert: another name for import",
+     "labelling tool; convert: another name for import; formats: list the formats",
      .words = actions, .positional = true, .required = true},
     {"DIR", ICSEG_FIELD_STRING(struct options, folder), "folder of the data set; import: of the labelling tool's files",
-     .metavar = "DIR", .positional = true, .required = true},
+     .metavar = "DIR", .positional = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out_folder),
      "import: folder to write the data set to; must be new or empty", .metavar = "OUT", .positional = true},
     {"format", ICSEG_FIELD_STRING(struct options, format), "format of the files; auto: recognise it; ",
@@ -55,9 +55,12 @@ static const icseg_option rows[] = {
      "class list, one name per line; import: pixels without an object are unlabelled if it does not contain the "
      "background",
      .metavar = "FILE", .shown = "DIR/classes.txt; import: the classes of the source"},
-    {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
-     "stored values that mean unlabelled, in addition to 255 (8 bits) and 65535 (16 bits)", .capacity = MAX_IGNORE,
-     .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
+    {"ignore", ICSEG_FIELD_STRING(struct options, ignore),
+     "stored values that mean unlabelled, in addition to 255 (8 bits) and 65535 (16 bits); import of coloured masks: a "
+     "colour that means unlabelled, R,G,B or #RRGGBB",
+     .metavar = "LIST", .shown = "none"},
+    {"map", ICSEG_FIELD_STRING(struct options, map),
+     "stored values and the values that they are read as: 255=1 for masks of 0 and 255", .metavar = "A=B,..."},
     {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
      "stored 0 means unlabelled, and classes are numbered from 1"},
     {"threads", ICSEG_FIELD_INT(struct options, threads), "check: number of threads", .shown = "all cores",
@@ -77,7 +80,9 @@ static const icseg_option rows[] = {
     {"image-folder", ICSEG_FIELD_STRING(struct options, image_folder),
      "import: folder of the images, if they are not next to the label files", .metavar = "DIR"},
     {"background", ICSEG_FIELD_STRING(struct options, background),
-     "import: class of pixels without an object; \"\" makes them unlabelled", .metavar = "NAME"},
+     "import: class of pixels without an object; \"\" makes them unlabelled; of coloured masks: also the colour of "
+     "the background, R,G,B or #RRGGBB",
+     .metavar = "NAME"},
     {"val-share", ICSEG_FIELD_FLOAT(struct options, val_share),
      "import: fraction of the images to put into the split val, if the source has one split", ICSEG_BETWEEN(0, 0.9)},
     IMAGE_ROWS(struct options, "as the file says"),
@@ -95,19 +100,39 @@ static void defaults(void *values) {
     image_defaults(&o->values);
 }
 
+/* "0,254" */
+static icseg_status read_ignore(const char *text, int32_t values[MAX_IGNORE], int32_t *count, icseg_error *error) {
+    *count = 0;
+    for (const char *p = text; p && *p;) {
+        char *end;
+        long value = strtol(p, &end, 10);
+        if (end == p || (*end && *end != ',') || value < 0 || value > 65535 || *count == MAX_IGNORE)
+            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                                   "--ignore %s: expected at most %d values from 0 to 65535, such as 0,254", text,
+                                   MAX_IGNORE);
+        values[(*count)++] = (int32_t)value;
+        p = end + (*end == ',' && end[1]);
+        if (*p == ',') p++;
+    }
+    return ICSEG_OK;
+}
+
 static icseg_status open_split(icseg_dataset **out, const struct options *o, const char *split, bool keep_unpaired,
                                icseg_error *error) {
     icseg_image_values values;
+    int32_t ignore[MAX_IGNORE], ignore_count;
     icseg_dataset_options d = {ICSEG_DATASET_OPTIONS_INIT,
                                .folder = o->folder,
                                .split = split,
                                .classes_file = o->classes,
                                .reduce_zero_label = o->reduce_zero_label,
                                .keep_unpaired = keep_unpaired,
-                               .ignore = o->ignore,
-                               .ignore_count = o->ignore_count,
-                               .values = &values};
+                               .ignore = ignore,
+                               .values = &values,
+                               .map = o->map};
     *out = NULL;
+    TRY(read_ignore(o->ignore, ignore, &ignore_count, error));
+    d.ignore_count = ignore_count;
     TRY(image_values(&o->values, NULL, &values, error));
     TRY(icseg_dataset_format_find(&d.format, o->format, error));
     return icseg_dataset_open(out, &d, error);
@@ -331,6 +356,11 @@ static void print_import(const struct options *o, const icseg_import_summary *s)
     if (s->val_share_unused) printf("note: the source has several splits of its own; --val-share has no effect\n");
 }
 
+/* "#rrggbb" or "r,g,b" */
+static bool is_colour(const char *text) {
+    return *text == '#' || (*text && strspn(text, "0123456789, ") == strlen(text) && strchr(text, ','));
+}
+
 static icseg_status import(const icseg_command_context *context, const struct options *o, icseg_error *error) {
     problem_printer printer = {context->command, o->problems ? o->problems : -1};
     icseg_import_summary s = {ICSEG_IMPORT_SUMMARY_INIT};
@@ -340,6 +370,12 @@ static icseg_status import(const icseg_command_context *context, const struct op
                               .split = o->split,           .val_share = o->val_share,
                               .on_problem = print_problem, .user = &printer};
     icseg_dataset_format format;
+    c.map = o->map;
+    c.ignore_colour = o->ignore;
+    if (is_colour(o->background)) {
+        c.background_colour = o->background;
+        c.background = NULL;
+    }
     if (!o->out_folder)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "OUT is missing; name the folder of the new data set");
     if (strcmp(o->format, "auto") != 0 && icseg_dataset_format_find(&format, o->format, NULL) == ICSEG_OK)
@@ -353,6 +389,20 @@ static icseg_status import(const icseg_command_context *context, const struct op
                                (long long)s.problems, s.problems == 1 ? "" : "s");
     TRY(status);
     print_import(o, &s);
+    return ICSEG_OK;
+}
+
+static icseg_status list_formats(void) {
+    printf("Data sets that are read as they are:\n");
+    for (int32_t i = 0; i < icseg_dataset_format_count(); i++)
+        if (i != ICSEG_DATASET_AUTO)
+            printf("  %-13s %s\n", icseg_dataset_format_name((icseg_dataset_format)i),
+                   icseg_dataset_format_description((icseg_dataset_format)i));
+    printf("\nFiles of labelling tools that `icseg dataset import` reads:\n");
+    for (int32_t i = 0; i < icseg_import_format_count(); i++)
+        if (i != ICSEG_IMPORT_AUTO)
+            printf("  %-13s %s\n", icseg_import_format_name((icseg_import_format)i),
+                   icseg_import_format_description((icseg_import_format)i));
     return ICSEG_OK;
 }
 
@@ -370,6 +420,10 @@ static icseg_status check_call(const struct options *o, icseg_error *error) {
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
+    if (o->action == ACTION_FORMATS && !o->folder) return list_formats();
+    if (o->action == ACTION_FORMATS)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s: formats does not take a folder", o->folder);
+    if (!o->folder) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "DIR is missing; name the folder");
     if (o->action == ACTION_CHECK || o->action == ACTION_SHOW) TRY(check_call(o, error));
     switch (o->action) {
     case ACTION_CHECK: return check(context, o, error);
@@ -390,11 +444,14 @@ const icseg_command icseg_command_dataset = {
                    "check reports every file that would spoil training, with position and remedy,\n"
                    "and prints the number of images and pixels of each class. It exits with status 1\n"
                    "if it finds problems. import makes a data set from the files of Pascal VOC\n"
-                   "tools, CVAT, COCO, LabelMe or YOLO (docs/data.md).\n",
+                   "tools, CVAT, COCO, LabelMe, YOLO and others; formats lists them, and docs/data.md\n"
+                   "shows their folders.\n",
     .examples = "icseg dataset check data/camvid\n"
                 "icseg dataset check data/ADEChallengeData2016 --split val\n"
                 "icseg dataset show data/camvid --split val --out sheet.png\n"
-                "icseg dataset import labelme_folder data/mine --val-share 0.1\n",
+                "icseg dataset import labelme_folder data/mine --val-share 0.1\n"
+                "icseg dataset import masks_folder data/mine --map 255=1\n"
+                "icseg dataset formats\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

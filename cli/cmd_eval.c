@@ -18,7 +18,7 @@
 enum { MAX_IGNORE = 16 };
 
 struct options {
-    const char *checkpoint, *data, *split, *classes, *json;
+    const char *checkpoint, *data, *split, *classes, *map, *json;
     inference_options inference;
     const char *format;
     bool reduce_zero_label;
@@ -42,6 +42,8 @@ static const icseg_option rows[] = {
     {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
      "stored values that mean unlabelled, in addition to 255 (8 bits) and 65535 (16 bits)", .capacity = MAX_IGNORE,
      .count_offset = offsetof(struct options, ignore_count), ICSEG_BETWEEN(0, 65535)},
+    {"map", ICSEG_FIELD_STRING(struct options, map),
+     "stored values and the values that they are read as: 255=1 for masks of 0 and 255", .metavar = "A=B,..."},
     {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
      "stored 0 means unlabelled, and classes are numbered from 1"},
     IMAGE_ROWS(struct options, "as in training, else as the file says"),
@@ -64,7 +66,8 @@ static icseg_status open_data(icseg_dataset **out, const struct options *o, cons
                                .reduce_zero_label = o->reduce_zero_label,
                                .ignore = o->ignore,
                                .ignore_count = o->ignore_count,
-                               .values = values};
+                               .values = values,
+                               .map = o->map};
     *out = NULL;
     TRY(icseg_dataset_format_find(&d.format, o->format, error));
     return icseg_dataset_open(out, &d, error);

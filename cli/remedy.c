@@ -11,8 +11,8 @@
 static const struct {
     const char *field, *option;
 } names[] = {
-    {"vocabulary", "vocab"}, {"classes_file", "classes"}, {"folder", "data"},
-    {"source", "DIR"},       {"class_names", "classes"},
+    {"vocabulary", "vocab"},    {"classes_file", "classes"},         {"folder", "data"},          {"source", "DIR"},
+    {"class_names", "classes"}, {"background_colour", "background"}, {"ignore_colour", "ignore"},
 };
 
 /* Remedies other than another value of the field. Each text continues the library's message, which says what to do. It

@@ -67,6 +67,8 @@ typedef struct icseg_dataset_options {
     bool keep_unpaired;          /**< keeps images and label files without a partner, for icseg_dataset_check to report,
                                       instead of failing */
     const icseg_image_values *values; /**< how the stored values of images become colours; NULL: as the files say */
+    const char *map;                  /**< "255=1,128=2": stored values and the values that they are read as, before any
+                                           other rule; NULL or "": none */
 } icseg_dataset_options;
 
 /** Initialises an icseg_dataset_options: `icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT, .folder = "data"};` */

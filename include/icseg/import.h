@@ -63,6 +63,10 @@ typedef struct icseg_import_options {
     double val_share;       /**< 0..0.9: this share of a single split becomes the split "val" */
     icseg_dataset_problem on_problem; /**< receives each problem; may be NULL */
     void *user;                       /**< passed to on_problem */
+    const char *map; /**< masks of numbers: "255=1": values and the values that they are read as; NULL: none */
+    const char *background_colour; /**< coloured masks: pixels of this colour are background; "r,g,b" or "#rrggbb";
+                                        NULL: none */
+    const char *ignore_colour;     /**< coloured masks: pixels of this colour are unlabelled; NULL: none */
 } icseg_import_options;
 
 /** Initialises an icseg_import_options. */

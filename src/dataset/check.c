@@ -194,10 +194,10 @@ static bool check_whole(const check *c, const tally *all, const icseg_dataset_su
             "0 is read as a class; set the format to ade20k, or set reduce_zero_label",
             d->label_folder);
     else if (white_path && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_white)
-        icseg_fail_field(problem, ICSEG_ERROR_DATA, "ignore", ICSEG_REMEDY_SET_FIELD,
+        icseg_fail_field(problem, ICSEG_ERROR_DATA, "map", ICSEG_REMEDY_SET_FIELD,
                          "%s: value %d at x=%d, y=%d; the masks contain only 0 and %d, and %d is ignored, so only one "
-                         "class remains; store class numbers (0, 1, ...), or add %d to the ignored values if it does "
-                         "mean unlabelled",
+                         "class remains; map it to a class (%d=1), or add it to the ignored values if it does mean "
+                         "unlabelled",
                          white_path, white, all->white_x, all->white_y, white, white, white);
     else if (!others && out->pixels == out->ignored)
         icseg_fail_field(problem, ICSEG_ERROR_DATA, d->reduce_zero_label ? "reduce_zero_label" : "ignore",
@@ -223,6 +223,20 @@ static void report_problems(const check *c, const tally *all, const icseg_datase
         icseg_problems_add(sink, &problem);
     }
     if (check_whole(c, all, out, sink->count > 0, &problem)) icseg_problems_add(sink, &problem);
+}
+
+/* Nothing can be learnt from a split of one class, and little if half of the classes are missing. */
+static void warn_about_classes(const icseg_dataset *d, const icseg_dataset_summary *s, const icseg_progress *progress) {
+    int32_t present = 0, last = 0;
+    for (int32_t k = 0; k < s->classes; k++)
+        if (s->class_pixels[k]) present++, last = k;
+    if (d->images_only || s->classes < 2 || !present) return;
+    if (present == 1)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: all labelled pixels are of one class, \"%s\"",
+                           d->label_folder, icseg_dataset_class_names(d)[last]);
+    else if (2 * present <= s->classes)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: %d of %d classes have no pixels", d->label_folder,
+                           s->classes - present, s->classes);
 }
 
 static icseg_status open_check(check *c, icseg_arena *arena, icseg_dataset_summary *out, icseg_error *error) {
@@ -284,6 +298,7 @@ icseg_status icseg_dataset_check(const icseg_dataset *dataset, const icseg_datas
     ICSEG_TRY(icseg_arena_open(&arena, error));
     icseg_status status = open_check(&c, arena, &summary, error);
     if (status == ICSEG_OK) status = run_check(&c, &summary, &sink, error);
+    if (status == ICSEG_OK) warn_about_classes(dataset, &summary, &own);
     for (int64_t i = 0; c.problems && i < dataset->count; i++) icseg_free(c.problems[i]);
     icseg_arena_close(&arena);
     icseg_struct_write(out, &summary, sizeof *out, FIRST_SUMMARY_SIZE, "icseg_dataset_summary", NULL);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "dataset/internal.h"
+#include "dataset/value_map.h"
 
 static void fill(icseg_dataset *d, int16_t label) {
     for (int32_t v = 0; v < ICSEG_LABEL_VALUES; v++) d->rule[0][v] = label;
@@ -75,6 +75,12 @@ static icseg_status ignore_values(icseg_dataset *d, const icseg_dataset_options 
     return ICSEG_OK;
 }
 
+static icseg_status map_values(icseg_dataset *d, const char *map, icseg_error *error) {
+    for (int bits = 0; bits < 2; bits++) ICSEG_TRY(icseg_value_map_apply(map, d->rule[bits], error));
+    d->ignores_white |= icseg_value_map_has(map, 255) || icseg_value_map_has(map, 65535);
+    return ICSEG_OK;
+}
+
 icseg_status icseg_dataset_set_rule(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
     const icseg_dataset_layout *l = d->layout;
     d->description = l->title;
@@ -87,6 +93,7 @@ icseg_status icseg_dataset_set_rule(icseg_dataset *d, const icseg_dataset_option
     else
         set_published_rule(d);
     ICSEG_TRY(ignore_values(d, o, error));
+    if (o->map && *o->map) ICSEG_TRY(map_values(d, o->map, error));
     d->looks_like_ade20k = looks_like_ade20k(d);
     return ICSEG_OK;
 }

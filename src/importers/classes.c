@@ -23,11 +23,26 @@ bool icseg_import_append(icseg_arena *arena, char ***names, size_t count, const 
     return true;
 }
 
+/* Tools write the background in several ways. If one source has two of them, they become one class, which is worth a
+ * warning: they may differ for the user. */
+static void note_background(icseg_import *im, const char *name) {
+    const char *first = im->background_spelling;
+    if (first && strcmp(first, name) != 0 && !im->background_warned) {
+        im->background_warned = true;
+        icseg_progress_say(im->stage.progress, ICSEG_MESSAGE_WARNING,
+                           "the classes \"%s\" and \"%s\" are both imported as the background; rename one if they "
+                           "differ",
+                           first, name);
+    }
+    if (!first) im->background_spelling = icseg_arena_strdup(im->arena, name);
+}
+
 icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,
                                 icseg_error *error) {
     bool background = !strcasecmp(name, "background") || !strcmp(name, "_background_");
     *label = ICSEG_LABEL_IGNORE;
     if (!strcmp(name, "__ignore__")) return ICSEG_OK; /* LabelMe's name for unlabelled pixels */
+    if (background) note_background(im, name);
     if (background && !im->background[0]) return ICSEG_OK;
     if (background) name = im->background;
     for (int32_t k = 0; k < im->classes; k++)
@@ -53,7 +68,12 @@ icseg_status icseg_import_class(icseg_import *im, const char *name, const char *
 
 icseg_status icseg_import_background(icseg_import *im, icseg_error *error) {
     int32_t label;
-    return im->fixed ? ICSEG_OK : icseg_import_class(im, "background", im->options->source, &label, error);
+    if (im->fixed) return ICSEG_OK;
+    const char *spelling = im->background_spelling;
+    icseg_status status =
+        icseg_import_class(im, spelling ? spelling : "background", im->options->source, &label, error);
+    im->background_spelling = spelling; /* this name is not the source's */
+    return status;
 }
 
 int16_t icseg_import_background_label(const icseg_import *im) {

@@ -90,7 +90,7 @@ static icseg_status read_labelmap(mask_source *m, icseg_error *error) {
     unsigned char *text;
     size_t size;
     char *path = icseg_arena_printf(m->im->arena, "%s/labelmap.txt", m->source);
-    m->colours = icseg_arena_array(m->im->arena, MAX_COLOURS, sizeof *m->colours);
+    m->colours = icseg_arena_array(m->im->arena, MAX_COLOURS + 2, sizeof *m->colours);
     if (!path || !m->colours) return icseg_fail_memory_in(error, 0, m->source);
     ICSEG_TRY(icseg_file_read_text(path, MAX_TEXT, &text, &size, error));
     icseg_text_lines lines = icseg_text_lines_of(text, size);
@@ -106,6 +106,38 @@ static icseg_status read_labelmap(mask_source *m, icseg_error *error) {
             return icseg_fail(error, ICSEG_ERROR_DATA, "%s: two classes have the colour %u,%u,%u", path,
                               m->colours[i].rgb >> 16, m->colours[i].rgb >> 8 & 255, m->colours[i].rgb & 255);
     return ICSEG_OK;
+}
+
+/* The caller's colours, which the source does not declare. */
+static icseg_status add_colour(mask_source *m, const char *field, const char *text, int16_t label, icseg_error *error) {
+    unsigned rgb = 0;
+    bool valid = false;
+    int end = 0;
+    if (!text || !*text) return ICSEG_OK;
+    if (text[0] == '#')
+        valid = strlen(text) == 7 && strspn(text + 1, "0123456789abcdefABCDEF") == 6 &&
+                sscanf(text + 1, "%x%n", &rgb, &end);
+    else if (!read_rgb(text, &rgb, &valid))
+        valid = false;
+    if (!valid)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
+                                "%s: \"%.40s\" is not a colour; expected red,green,blue or #rrggbb", field, text);
+    for (size_t i = 0; i < m->count; i++)
+        if (m->colours[i].rgb == rgb) return m->colours[i].label = label, ICSEG_OK;
+    m->colours[m->count++] = (colour){rgb, label};
+    qsort(m->colours, m->count, sizeof *m->colours, compare_colours);
+    return ICSEG_OK;
+}
+
+static icseg_status add_colours(mask_source *m, icseg_error *error) {
+    const icseg_import_options *o = m->im->options;
+    int16_t background = ICSEG_LABEL_IGNORE;
+    if (o->background_colour) {
+        ICSEG_TRY(icseg_import_background(m->im, error));
+        background = icseg_import_background_label(m->im);
+    }
+    ICSEG_TRY(add_colour(m, "background_colour", o->background_colour, background, error));
+    return add_colour(m, "ignore_colour", o->ignore_colour, ICSEG_LABEL_IGNORE, error);
 }
 
 /* ---- VOC's classes ---- */
@@ -131,8 +163,8 @@ static icseg_status read_voc_classes(mask_source *m, icseg_error *error) {
     if (count > 255)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %d classes; palette indices can represent at most 255",
                           m->source, count);
-    m->colours = icseg_arena_array(m->im->arena, 256, sizeof *m->colours);
-    if (!m->colours) return icseg_fail_memory_in(error, 256 * sizeof *m->colours, m->source);
+    m->colours = icseg_arena_array(m->im->arena, 256 + 2, sizeof *m->colours);
+    if (!m->colours) return icseg_fail_memory_in(error, 258 * sizeof *m->colours, m->source);
     for (int32_t k = 0; k < count; k++) {
         int32_t label;
         ICSEG_TRY(icseg_import_class(m->im, names[k], m->source, &label, error));
@@ -157,10 +189,12 @@ static icseg_status from_colours(const mask_source *m, const char *path, icseg_l
         colour key = {(uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2], 0};
         if (!last || last->rgb != key.rgb) last = bsearch(&key, m->colours, m->count, sizeof key, compare_colours);
         if (!last)
-            status = icseg_fail(error, ICSEG_ERROR_DATA,
-                                "%s: colour %d,%d,%d at x=%zu, y=%zu does not belong to a class (%s)", path, p[0], p[1],
-                                p[2], i % (size_t)image.width, i / (size_t)image.width,
-                                m->coloured ? "labelmap.txt" : "the colours of Pascal VOC");
+            status = icseg_fail_field(
+                error, ICSEG_ERROR_DATA, "background_colour", ICSEG_REMEDY_SET_FIELD,
+                "%s: colour %d,%d,%d at x=%zu, y=%zu does not belong to a class (%s); if these pixels are background, "
+                "declare the colour of the background; if they are unlabelled, declare it as a colour to ignore",
+                path, p[0], p[1], p[2], i % (size_t)image.width, i / (size_t)image.width,
+                m->coloured ? "labelmap.txt" : "the colours of Pascal VOC");
         else
             out->data[i] = last->label;
     }
@@ -255,7 +289,8 @@ static icseg_status import_splits(mask_source *m, icseg_error *error) {
         char split[NAME_MAX + 1], *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
         if (!path) return icseg_fail_memory_in(error, 0, folder);
         icseg_path_stem(names[i], split, sizeof split);
-        if (train && !strcmp(split, "trainval")) continue; /* the union of train and val */
+        if (train && !strcmp(split, "trainval")) continue;     /* the union of train and val */
+        if (!strcmp(split, "default")) strcpy(split, "train"); /* CVAT's name for images without a subset */
         ICSEG_TRY(import_list(m, path, count == 1 ? only : split, error));
     }
     if (count) return ICSEG_OK;
@@ -273,11 +308,13 @@ static icseg_status import_splits(mask_source *m, icseg_error *error) {
 icseg_status icseg_import_voc(icseg_import *im, icseg_error *error) {
     mask_source m = {.im = im, .source = im->options->source};
     ICSEG_TRY(read_voc_classes(&m, error));
+    ICSEG_TRY(add_colours(&m, error));
     return import_splits(&m, error);
 }
 
 icseg_status icseg_import_cvat(icseg_import *im, icseg_error *error) {
     mask_source m = {.im = im, .source = im->options->source, .coloured = true};
     ICSEG_TRY(read_labelmap(&m, error));
+    ICSEG_TRY(add_colours(&m, error));
     return import_splits(&m, error);
 }

@@ -11,10 +11,11 @@
 #include "classes/class_list.h"
 #include "dataset/formats.h"
 #include "dataset/text_lines.h"
+#include "dataset/value_map.h"
 #include "image/codec.h"
 #include "importers/internal.h"
 
-enum { VALUES = 65536, MAX_TEXT = 16 << 20, INVALID = -2 };
+enum { VALUES = ICSEG_LABEL_VALUES, MAX_TEXT = 16 << 20, INVALID = ICSEG_LABEL_INVALID };
 
 static const char *const mask_types[] = {"png", "tif", "tiff", "bmp", "gif", "pgm", NULL};
 
@@ -31,6 +32,7 @@ typedef struct pairs {
     const char *meaning;     /* of the numbers, for messages: "classes.txt" */
     int16_t *label;          /* (VALUES): of each number; INVALID: not a class */
     int16_t *other_label;    /* of masks with other_suffix; NULL: the same */
+    bool mapped;             /* the caller's map was applied to `label` */
     icseg_import_texts used; /* masks of images */
 } pairs;
 
@@ -75,6 +77,16 @@ static icseg_status read_class_list(pairs *p, icseg_error *error) {
 
 /* ---- one pair ---- */
 
+/* Values of 0 and 255 are the masks of one class. */
+static bool is_binary(const icseg_mask *mask) {
+    size_t pixels = (size_t)mask->width * (size_t)mask->height, white = 0;
+    for (size_t i = 0; i < pixels; i++) {
+        if (mask->data[i] && mask->data[i] != 255) return false;
+        white += mask->data[i] == 255;
+    }
+    return white > 0;
+}
+
 static icseg_status fail_number(const pairs *p, const char *path, const icseg_mask *mask, size_t at,
                                 icseg_error *error) {
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
@@ -88,6 +100,10 @@ static icseg_status read_labels(const pairs *p, const int16_t *label, const char
     ICSEG_TRY(icseg_mask_read(&mask, path, error));
     size_t pixels = (size_t)mask.width * (size_t)mask.height;
     icseg_status status = icseg_labels_create(out, mask.width, mask.height, error);
+    if (status == ICSEG_OK && label[255] == ICSEG_LABEL_IGNORE && is_binary(&mask))
+        status =
+            icseg_fail_field(error, ICSEG_ERROR_DATA, "map", ICSEG_REMEDY_SET_FIELD,
+                             "%s: contains only 0 and 255, and 255 means unlabelled; map it to a class (255=1)", path);
     for (size_t i = 0; status == ICSEG_OK && i < pixels; i++) {
         out->data[i] = label[mask.data[i]];
         if (out->data[i] == INVALID) status = fail_number(p, path, &mask, i, error);
@@ -152,6 +168,9 @@ static bool is_image(const pair_folder *f, const char *name) {
 }
 
 static icseg_status import_folder(pairs *p, const pair_folder *f, icseg_error *error) {
+    const char *map = p->im->options->map;
+    if (map && *map && !p->mapped) ICSEG_TRY(icseg_value_map_apply(map, p->label, error));
+    p->mapped = true;
     char **names, *folder = icseg_arena_printf(p->im->arena, "%s/%s", p->im->options->source, f->images);
     size_t count;
     if (!folder) return icseg_fail_memory_in(error, 0, f->images);

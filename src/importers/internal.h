@@ -59,9 +59,11 @@ typedef struct icseg_import_item {
 typedef struct icseg_import {
     icseg_arena *arena; /* exists as long as the import */
     const icseg_import_options *options;
-    const char *background; /* of the options, or the default */
-    icseg_stage stage;      /* its total grows as images are found */
-    char **names;           /* (classes) */
+    const char *background;          /* of the options, or the default */
+    const char *background_spelling; /* the first of the source's own names of it; NULL: none so far */
+    bool background_warned;
+    icseg_stage stage; /* its total grows as images are found */
+    char **names;      /* (classes) */
     int32_t classes;
     bool fixed;            /* the classes are the caller's: no names are added */
     icseg_palette palette; /* of the label files; made again when a class was added */

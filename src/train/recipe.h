@@ -33,6 +33,7 @@ typedef struct icseg_recipe_settings {
         const char *folder, *train_split, *val_split, *classes; /* classes "": FOLDER/classes.txt */
         icseg_dataset_format format;
         bool reduce_zero_label;
+        const char *map; /* icseg_dataset_options */
         int32_t ignore_count, ignore[ICSEG_RECIPE_IGNORE];
         int32_t band_count, bands[3]; /* icseg_image_values */
         double value_range[2];

@@ -32,7 +32,8 @@ static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings 
                                .reduce_zero_label = r->data.reduce_zero_label,
                                .ignore = r->data.ignore,
                                .ignore_count = r->data.ignore_count,
-                               .values = &values};
+                               .values = &values,
+                               .map = r->data.map};
     return icseg_dataset_open(out, &o, error);
 }
 

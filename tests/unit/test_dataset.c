@@ -369,10 +369,23 @@ static void masks_of_zero_and_255_are_recognised(void **state) {
             test_write_png(&f, name, TEST_PNG_GREY, bits, 2, 2, i < 3 ? none : values);
         }
         assert_finds(&o, "annotations/train/3.png: value", bits == 8 ? "255 at x=1, y=1" : "65535 at x=1, y=1",
-                     "contain only 0 and", "store class numbers", "ignored values");
+                     "contain only 0 and", "map it to a class (", "ignored values");
         lines l = {0};
         icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
-        o.ignore = (const int32_t[]){white}; /* the remedy of the message */
+        o.map = bits == 8 ? "255=1" : "65535=1"; /* one remedy of the message */
+        assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK);
+        assert_true(s.ignored == 0 && s.class_pixels[1] == 6 && s.class_pixels[0] == 30);
+        icseg_dataset_summary_close(&s);
+        o.map = "255=2";
+        icseg_dataset *d;
+        icseg_error error;
+        assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_OK); /* 2 is not a class: found in the files */
+        icseg_dataset_close(&d);
+        o.map = "255";
+        assert_int_equal(icseg_dataset_open(&d, &o, &error), ICSEG_ERROR_ARGUMENT);
+        assert_string_equal(error.field, "map");
+        o.map = NULL;
+        o.ignore = (const int32_t[]){white}; /* the other remedy of the message */
         o.ignore_count = 1;
         assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK);
         icseg_dataset_summary_close(&s);
@@ -381,6 +394,41 @@ static void masks_of_zero_and_255_are_recognised(void **state) {
         assert_int_equal(check(&o, 2, &l, &s, NULL), ICSEG_OK); /* with another class, 255 is what it should be */
         assert_int_equal(s.ignored, 5);
         icseg_dataset_summary_close(&s);
+        test_dataset_close(&f);
+    }
+}
+
+static char warning[512];
+static void keep_warning(void *user, icseg_message_level level, const char *text) {
+    (void)user, (void)level;
+    snprintf(warning, sizeof warning, "%s", text);
+}
+
+static void a_split_of_few_classes_is_warned_about(void **state) {
+    (void)state;
+    static const struct {
+        int values[4];
+        const char *warns;
+    } cases[] = {{{1, 1, 1, 1}, "annotations/train: all labelled pixels are of one class, \"b\""},
+                 {{1, 2, 255, 2}, "annotations/train: 2 of 4 classes have no pixels"},
+                 {{0, 1, 2, 255}, ""}};
+    const icseg_progress progress = {ICSEG_PROGRESS_INIT, .message = keep_warning};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_folder f = test_dataset_open("a\nb\nc\nd\n");
+        icseg_dataset_options o = in(&f);
+        icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
+        icseg_dataset *d;
+        uint16_t values[4];
+        for (int k = 0; k < 4; k++) values[k] = (uint16_t)cases[i].values[k];
+        test_write_pair(&f, "a", 2, 2, 1, 0);
+        test_write_png(&f, "annotations/train/a.png", TEST_PNG_GREY, 8, 2, 2, values);
+        assert_int_equal(icseg_dataset_open(&d, &o, NULL), ICSEG_OK);
+        warning[0] = '\0';
+        assert_int_equal(icseg_dataset_check(d, NULL, &progress, &s, NULL), ICSEG_OK);
+        assert_non_null(strstr(warning, cases[i].warns));
+        assert_int_equal(warning[0] != 0, cases[i].warns[0] != 0);
+        icseg_dataset_summary_close(&s);
+        icseg_dataset_close(&d);
         test_dataset_close(&f);
     }
 }
@@ -626,6 +674,7 @@ int main(void) {
         cmocka_unit_test(a_truncated_image_is_found_when_images_are_checked),
         cmocka_unit_test(a_label_file_cut_anywhere_is_a_problem),
         cmocka_unit_test(masks_of_zero_and_255_are_recognised),
+        cmocka_unit_test(a_split_of_few_classes_is_warned_about),
         cmocka_unit_test(a_data_set_without_labelled_pixels_is_a_problem),
         cmocka_unit_test(problems_are_in_file_order_for_any_number_of_threads),
         cmocka_unit_test(progress_is_reported_and_can_cancel),

@@ -162,6 +162,74 @@ static void plain_folders_of_masks_become_one_split(void **state) {
     }
 }
 
+static void masks_of_0_and_255_need_a_map(void **state) {
+    (void)state;
+    static const char *const bad[] = {"255", "255=", "255=1,", "255=1;3=4", "a=b", "65536=1", "255=-1", "=1", ",255=1"};
+    image("images/a.jpg");
+    mask("masks/a.png", 0, 255, 255, 0);
+    test_write_text(&folder, "classes.txt", "background\nobject\n");
+    test_import_refuses(&options,
+                        "a.png: contains only 0 and 255, and 255 means unlabelled; map it to a class (255=1)");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        options.map = bad[i];
+        test_import_refuses(&options, "expected pairs of values from 0 to 65535, such as 255=1,128=2");
+    }
+    options.map = "255=1";
+    test_imports(&options, ICSEG_IMPORT_MASKS, 1);
+    test_import_has(out, "train", "background object", 0, "0110");
+    test_import_remove(out);
+    options.map = "0=1, 255 = 0"; /* all at once */
+    test_imports(&options, ICSEG_IMPORT_MASKS, 1);
+    test_import_has(out, "train", "background object", 0, "1001");
+}
+
+static void colour_mask(const char *name, const uint16_t rgb[12]) {
+    parent(name);
+    test_write_png(&folder, name, TEST_PNG_RGB, 8, 4, 1, rgb);
+}
+
+static void colours_that_cvat_does_not_declare_are_the_callers(void **state) {
+    (void)state;
+    static const char *const bad[] = {"#12345", "#1234567", "#12345g", "0,0", "0,0,256", "red", "0,0,0,0"};
+    static const uint16_t rgb[] = {0, 0, 0, 48, 112, 32, 255, 255, 255, 0, 0, 0};
+    image("JPEGImages/a.jpg");
+    colour_mask("SegmentationClass/a.png", rgb);
+    test_write_text(&folder, "labelmap.txt", "leaf:48,112,32::\n");
+    test_import_refuses(&options,
+                        "colour 0,0,0 at x=0, y=0 does not belong to a class (labelmap.txt); if these pixels are "
+                        "background, declare the colour");
+    options.background_colour = "0,0,0";
+    test_import_refuses(&options, "colour 255,255,255 at x=2, y=0");
+    options.ignore_colour = "#FFffff";
+    test_imports(&options, ICSEG_IMPORT_CVAT, 1);
+    test_import_has(out, "train", "leaf background", 0, "10.1");
+    test_import_remove(out);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        options.background_colour = bad[i];
+        test_import_refuses(&options, "is not a colour; expected red,green,blue or #rrggbb");
+    }
+}
+
+static char message[1024];
+static void keep(void *user, icseg_message_level level, const char *text) {
+    (void)user, (void)level;
+    snprintf(message, sizeof message, "%s", text);
+}
+
+static void classes_that_are_merged_are_named(void **state) {
+    (void)state;
+    static const uint16_t rgb[] = {1, 1, 1, 48, 112, 32, 2, 2, 2, 1, 1, 1};
+    const icseg_progress progress = {ICSEG_PROGRESS_INIT, .message = keep};
+    image("JPEGImages/a.jpg");
+    colour_mask("SegmentationClass/a.png", rgb);
+    test_write_text(&folder, "labelmap.txt", "background:1,1,1::\nleaf:48,112,32::\nBackground:2,2,2::\n");
+    assert_int_equal(icseg_import_run(&options, &progress, NULL, NULL), ICSEG_OK);
+    assert_string_equal(message,
+                        "the classes \"background\" and \"Background\" are both imported as the background; rename "
+                        "one if they differ");
+    test_import_has(out, "train", "background leaf", 0, "0100");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(cityscapes_has_two_kinds_of_numbers, open_folder, close_folder),
@@ -169,6 +237,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(roboflows_numbers_are_those_of_each_split, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(mapillarys_classes_are_in_its_configuration, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(plain_folders_of_masks_become_one_split, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(masks_of_0_and_255_need_a_map, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(colours_that_cvat_does_not_declare_are_the_callers, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(classes_that_are_merged_are_named, open_folder, close_folder),
     };
     return cmocka_run_group_tests_name("sources with masks", tests, NULL, NULL);
 }
