@@ -172,6 +172,7 @@ typedef struct message_list {
 static void note_message(void *user, icseg_message_level level, const char *text) {
     message_list *list = user;
     assert_int_equal(level, ICSEG_MESSAGE_WARNING);
+    if (strstr(text, "all labelled pixels are of one class")) return; /* the small sets of this file */
     snprintf(list->text, sizeof list->text, "%s", text);
     list->count++;
 }
