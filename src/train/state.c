@@ -261,7 +261,7 @@ static icseg_status read_counter(const counters *c, const char *key, int64_t lea
 }
 
 static icseg_status read_version(const counters *c) {
-    int64_t version;
+    int64_t version = 0;
     ICSEG_TRY(read_counter(c, "version", INT64_MIN, INT64_MAX, &version));
     if (version == STATE_VERSION) return ICSEG_OK;
     if (version < STATE_VERSION)
