@@ -78,7 +78,9 @@ try_image webp 'RIFF\4\0\0\0WEBPVP8 '
 try_image gif 'GIF89a\1\0\1\0\0\0\0'
 try_image heif '\0\0\0\30ftypheic\0\0\0\0mif1heic'
 if try matlab "$(without matlab "$parts")" "$every" -DICSEG_MATLAB=OFF; then
-    mkdir "$work/mat"
+    mkdir -p "$work"/mat/{images,annotations,imageLists}
+    touch "$work/mat/images/1.jpg" "$work/mat/annotations/1.mat"
+    echo 1 | tee "$work/mat/imageLists/train.txt" >"$work/mat/imageLists/test.txt"
     check "matlab: .mat files are refused" says "does not read MATLAB files" \
         icseg dataset check "$work/mat" --format cocostuff10k
 fi

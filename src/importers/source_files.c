@@ -161,7 +161,8 @@ static icseg_status walk(tree *t, const char *below, int depth, icseg_error *err
     char folder[PATH_MAX], path[PATH_MAX];
     const char *name = NULL;
     DIR *dir;
-    snprintf(folder, sizeof folder, "%s/%s", t->root, below);
+    if ((size_t)snprintf(folder, sizeof folder, "%s/%s", t->root, below) >= sizeof folder)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: the path of a folder is too long", t->root);
     if (depth > MAX_DEPTH)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d folders inside each other", folder, MAX_DEPTH);
     ICSEG_TRY(icseg_folder_open(&dir, folder, error));
