@@ -36,7 +36,10 @@ check 'an import with problems writes nothing' test ! -e "$work/o2"
 
 # In a source with several splits --split and --val-share have no effect, and a note says so.
 mkdir -p "$work/yolo"/{train,valid}/{images,labels}
-for split in train valid; do cp "$work/set/images/train/b.png" "$work/yolo/$split/images/$split.png"; done
+for split in train valid; do
+    cp "$work/set/images/train/b.png" "$work/yolo/$split/images/$split.png"
+    echo '0 0.5 0.5 1 1' >"$work/yolo/$split/labels/$split.txt"
+done
 echo 'names: [bird]' >"$work/yolo/data.yaml"
 two_splits() { icseg dataset import "$work/yolo" "$work/$1" "${@:2}"; }
 expect 0 '^note: the source has several splits of its own; --split mine has no effect$' two_splits y1 --split mine
