@@ -122,6 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     json_t *texts = json_copy(metadata);
     if (set_texts(texts, parts)) {
         write_file(texts, parts[KEYS]);
+        /* Without the best weights, a state's best evaluation is forgotten. */
+        fuzz_put_part("run/best.safetensors", (fuzz_part){(const uint8_t *)"", fuzz_select(data, size, 2)});
         trainer->recipe = settings;
         trainer->state = (icseg_train_state){0};
         FUZZ_REQUIRE(icseg_arena_open(&trainer->arena, NULL) == ICSEG_OK); /* loading allocates from it */
