@@ -38,7 +38,7 @@ check 'an import with problems writes nothing' test ! -e "$work/o2"
 mkdir -p "$work/yolo"/{train,valid}/{images,labels}
 for split in train valid; do
     cp "$work/set/images/train/b.png" "$work/yolo/$split/images/$split.png"
-    echo '0 0.5 0.5 1 1' >"$work/yolo/$split/labels/$split.txt"
+    echo '0 0 0 1 0 1 1 0 1' >"$work/yolo/$split/labels/$split.txt"
 done
 echo 'names: [bird]' >"$work/yolo/data.yaml"
 two_splits() { icseg dataset import "$work/yolo" "$work/$1" "${@:2}"; }
