@@ -9,7 +9,7 @@
 
 typedef struct icseg_command_context {
     icseg_arena *arena;      /* until the command returns; owns the strings of the options */
-    icseg_progress progress; /* hand it to the library: draws on standard error, cancels on SIGINT and SIGTERM */
+    icseg_progress progress; /* hand it to the library: draws on standard error, cancels on SIGINT, SIGTERM, SIGHUP */
     icseg_printer *printer;  /* the same, for icseg_printer_note */
     const struct icseg_command *command;
 } icseg_command_context;
@@ -23,7 +23,7 @@ typedef struct icseg_command {
     size_t size;                     /* of the struct the options are parsed into */
     void (*defaults)(void *options); /* fills that struct (it is zeroed before); NULL: all zero */
     /* Does the work and writes results to standard output. The caller reports a failure: ICSEG_ERROR_ARGUMENT (the
-     * command line is wrong) ends the program with status 2, every other error with 1. */
+     * command line is wrong) ends the program with status 2, ICSEG_ERROR_CANCELLED with 3, every other error with 1. */
     icseg_status (*run)(const icseg_command_context *context, const void *options, icseg_error *error);
     bool hidden; /* not listed by icseg --help */
 } icseg_command;

@@ -25,7 +25,7 @@ static const icseg_option rows[] = {
 
 static icseg_status write_commands(const icseg_command_context *context, icseg_string *out, icseg_error *error) {
     icseg_string_printf(out, "# Commands\n\nWritten by `make docs` from the option tables in `cli/`; do not edit.\n"
-                             "Exit status: 0 success, 1 failure, 2 wrong command line.\n");
+                             "Exit status: 0 success, 1 failure, 2 wrong command line, 3 stopped by a signal.\n");
     for (int i = 0; icseg_commands[i]; i++) {
         const icseg_command *command = icseg_commands[i];
         if (command->hidden) continue;

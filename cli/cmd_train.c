@@ -16,11 +16,12 @@
 struct options {
     const char *recipe, *data, *init, *out;
     icseg_strings set;
-    bool resume;
+    bool resume, data_changed;
 };
 
 static const icseg_option rows[] = {
-    {"RECIPE", ICSEG_FIELD_STRING(struct options, recipe), "YAML file with settings; docs/recipe.md lists the keys",
+    {"RECIPE", ICSEG_FIELD_STRING(struct options, recipe),
+     "YAML file with settings, whose keys docs/recipe.md lists; with --resume also the run directory alone",
      .positional = true, .required = true},
     {"set", ICSEG_FIELD_STRINGS(struct options, set), "change one value of the recipe; may be repeated",
      .metavar = "KEY=VALUE"},
@@ -31,6 +32,8 @@ static const icseg_option rows[] = {
     {"out", ICSEG_FIELD_STRING(struct options, out), "run directory", .metavar = "RUN_DIR",
      .shown = "runs/RECIPE, without .yaml"},
     {"resume", ICSEG_FIELD_BOOL(struct options, resume), "continue the run in RUN_DIR, or start one if there is none"},
+    {"data-changed", ICSEG_FIELD_BOOL(struct options, data_changed),
+     "with --resume: continue although training images were added, removed or renamed"},
 };
 
 /* Prints the files that still exist. */
@@ -60,8 +63,19 @@ static icseg_status print_result(const char *out, const icseg_train_result *resu
     return status;
 }
 
+static icseg_status open_recipe(icseg_recipe **out, const struct options *o, icseg_error *error) {
+    if (!folder_exists(o->recipe)) return icseg_recipe_open(out, o->recipe, error);
+    if (!o->resume)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "%s: is a directory; give a recipe, or continue the run in it with --resume", o->recipe);
+    if (o->out)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "%s: is the run directory; leave out --out, or give the recipe's file", o->recipe);
+    return icseg_recipe_open_run(out, o->recipe, error);
+}
+
 static icseg_status read_recipe(icseg_recipe **out, const struct options *o, icseg_error *error) {
-    TRY(icseg_recipe_open(out, o->recipe, error));
+    TRY(open_recipe(out, o, error));
     for (size_t i = 0; i < o->set.count; i++) TRY(icseg_recipe_assign(*out, o->set.items[i], error));
     if (o->data) TRY(icseg_recipe_set(*out, "data.folder", o->data, error));
     return o->init ? icseg_recipe_set(*out, "model.init", o->init, error) : ICSEG_OK;
@@ -76,13 +90,20 @@ static icseg_status choose_threads(int32_t *out, const icseg_recipe *recipe, ics
     return ICSEG_OK;
 }
 
+/* NULL when out of memory. */
+static const char *run_folder(icseg_arena *arena, const struct options *o) {
+    if (o->out) return o->out;
+    if (folder_exists(o->recipe)) return o->recipe;
+    const char *stem = path_stem(arena, o->recipe);
+    return stem ? icseg_arena_printf(arena, "runs/%s", stem) : NULL;
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    const char *stem = path_stem(context->arena, o->recipe);
-    if (!stem) return out_of_memory(error);
-    const char *out = o->out ? o->out : icseg_arena_printf(context->arena, "runs/%s", stem);
+    const char *out = run_folder(context->arena, o);
     if (!out) return out_of_memory(error);
-    icseg_train_options options = {ICSEG_TRAIN_OPTIONS_INIT, .out = out, .resume = o->resume};
+    icseg_train_options options = {ICSEG_TRAIN_OPTIONS_INIT, .out = out, .resume = o->resume,
+                                   .data_changed = o->data_changed};
     icseg_train_result result = {ICSEG_TRAIN_RESULT_INIT};
     icseg_recipe *recipe = NULL;
     icseg_status status = read_recipe(&recipe, o, error);
@@ -100,12 +121,14 @@ const icseg_command icseg_command_train = {
     .description = "Checks every label file first, then trains, evaluates and writes to RUN_DIR:\n"
                    "recipe.yaml (as used), log.jsonl, checkpoint.safetensors (last),\n"
                    "best.safetensors (best validation mIoU), state.safetensors (for --resume) and\n"
-                   "report.html. Ctrl-C saves the state and stops. A run that was stopped or killed\n"
-                   "at any moment and then continued with --resume writes the same bytes as one that\n"
-                   "was not.\n",
+                   "report.html. Ctrl-C, SIGTERM and SIGHUP save the state and stop, with exit\n"
+                   "status 3. A run that was stopped or killed at any moment and then continued with\n"
+                   "--resume writes the same bytes as one that was not. `--resume RUN_DIR` needs no\n"
+                   "recipe: RUN_DIR contains it. --set may change what does not decide the weights\n"
+                   "of the steps that are done.\n",
     .examples = "icseg train recipes/demo.yaml --data demo/data --out demo/run\n"
                 "icseg train recipes/camvid.yaml --set train.steps=2000 --set train.seed=1\n"
-                "icseg train recipes/camvid.yaml --out runs/camvid --resume\n"
+                "icseg train --resume runs/camvid\n"
                 "icseg train my.yaml --init best.safetensors --set train.freeze_backbone=true\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

@@ -104,7 +104,8 @@ static void append_options(icseg_string *out, const icseg_option_table *table, c
 
 static void exit_status(icseg_string *out) {
     heading(out, "EXIT STATUS");
-    icseg_string_printf(out, ".TP\n.B 0\nsuccess\n.TP\n.B 1\nfailure\n.TP\n.B 2\nwrong command line\n");
+    icseg_string_printf(out, ".TP\n.B 0\nsuccess\n.TP\n.B 1\nfailure\n.TP\n.B 2\nwrong command line\n"
+                             ".TP\n.B 3\nstopped in order by SIGINT (Ctrl-C), SIGTERM or SIGHUP\n");
 }
 
 static void page_of_program(icseg_string *out) {

@@ -61,7 +61,7 @@ const icseg_command *const icseg_commands[] = {
     /* clang-format on */
 };
 
-enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_CALL = 2, COMMANDS_MOST = 64 };
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_WRONG_CALL = 2, EXIT_STOPPED = 3, COMMANDS_MOST = 64 };
 
 static const icseg_command *find_command(const char *name) {
     for (int i = 0; icseg_commands[i]; i++)
@@ -77,7 +77,7 @@ static void print_overview(FILE *stream) {
     for (int i = 0; icseg_commands[i]; i++)
         if (!icseg_commands[i]->hidden)
             fprintf(stream, "  %-10s %s\n", icseg_commands[i]->name, icseg_commands[i]->summary);
-    fputs("\nExit status: 0 success, 1 failure, 2 wrong command line.\n", stream);
+    fputs("\nExit status: 0 success, 1 failure, 2 wrong command line, 3 stopped by a signal.\n", stream);
 }
 
 static int wrong_call(const char *word) {
@@ -208,9 +208,14 @@ int main(int argc, char **argv) {
     if (status != ICSEG_OK) {
         char remedy[REMEDY_SIZE] = "";
         if (command) remedy_describe(command, &error, remedy);
-        fprintf(stderr, "icseg%s%s: error: %s%s\n", command ? " " : "", command ? command->name : "", error.message,
-                remedy);
+        fprintf(stderr, "icseg%s%s: %s%s%s\n", command ? " " : "", command ? command->name : "",
+                status == ICSEG_ERROR_CANCELLED ? "" : "error: ", error.message, remedy);
     }
     icseg_arena_close(&arena);
-    return status == ICSEG_OK ? EXIT_DONE : status == ICSEG_ERROR_ARGUMENT ? EXIT_WRONG_CALL : EXIT_FAILED;
+    switch (status) {
+    case ICSEG_OK: return EXIT_DONE;
+    case ICSEG_ERROR_ARGUMENT: return EXIT_WRONG_CALL;
+    case ICSEG_ERROR_CANCELLED: return EXIT_STOPPED;
+    default: return EXIT_FAILED;
+    }
 }

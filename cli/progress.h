@@ -19,8 +19,8 @@ typedef struct icseg_printer {
     bool catches_signals;
 } icseg_printer;
 
-/* From the first report on, SIGINT or SIGTERM asks the library to stop; a second signal ends the program at once. Work
- * that reports no progress ends at the first signal. */
+/* From the first report on, SIGINT, SIGTERM or SIGHUP asks the library to stop; a second signal ends the program at
+ * once. Work that reports no progress ends at the first signal. */
 icseg_printer icseg_printer_open(FILE *stream);
 icseg_progress icseg_printer_progress(icseg_printer *printer);
 /* Prints a separate line; `format` does not end with a newline. */

@@ -23,6 +23,8 @@ static const struct {
 } remedies[] = {
     {ICSEG_REMEDY_RESUME, "resume", " with --resume"},
     {ICSEG_REMEDY_OVERWRITE, "force", " or write into this one with --force"},
+    {ICSEG_REMEDY_DATA_CHANGED, "data-changed", " with --data-changed"},
+    {ICSEG_REMEDY_NEW_RUN, "init", ": `icseg train RECIPE --init RUN_DIR/checkpoint.safetensors --out NEW_DIR`"},
     {ICSEG_REMEDY_CALIBRATE, NULL, " with `icseg calibrate`"},
     {ICSEG_REMEDY_CONVERT_WEIGHTS, NULL, " with `icseg convert`"},
     {ICSEG_REMEDY_IMPORT_DATASET, NULL, " with `icseg dataset import DIR NEW_DIR`"},

@@ -66,7 +66,9 @@ typedef enum icseg_remedy {
     ICSEG_REMEDY_CONVERT_WEIGHTS, /**< convert the weights to a checkpoint first */
     ICSEG_REMEDY_IMPORT_DATASET,  /**< import the labelling tool's files as a data set first */
     ICSEG_REMEDY_CHECK_DATASET,   /**< check the data set, which lists every problem */
-    ICSEG_REMEDY_OVERWRITE        /**< allow existing files to be replaced */
+    ICSEG_REMEDY_OVERWRITE,       /**< allow existing files to be replaced */
+    ICSEG_REMEDY_DATA_CHANGED,    /**< allow a resumed run to continue with other training images */
+    ICSEG_REMEDY_NEW_RUN          /**< train in another directory, from the weights of this run */
 } icseg_remedy;
 
 /** Sizes of the texts in icseg_error, in bytes with the terminating NUL. */

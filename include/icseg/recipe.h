@@ -51,6 +51,14 @@ ICSEG_API icseg_status icseg_recipe_open(icseg_recipe **out, const char *path, i
 ICSEG_API icseg_status icseg_recipe_open_text(icseg_recipe **out, const char *name, const char *text, size_t size,
                                               icseg_error *error);
 
+/** Opens the recipe of a training run, RUN/recipe.yaml, to resume the run.
+ *
+ * @param out receives the recipe, NULL on failure; close it with icseg_recipe_close
+ * @param run the run directory
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if the directory does not contain a run; otherwise as icseg_recipe_open */
+ICSEG_API icseg_status icseg_recipe_open_run(icseg_recipe **out, const char *run, icseg_error *error);
+
 /** Closes the recipe and sets the pointer to NULL. Accepts NULL. */
 ICSEG_API void icseg_recipe_close(icseg_recipe **recipe);
 

@@ -15,6 +15,9 @@
  * resumed leaves the same weights, moments and log (except timings) as one that was not, with the same number of
  * threads on the same machine.
  *
+ * A resumed run may have another train.steps if that changes no learning rate of the completed steps: with train.power
+ * = 0, or before the first step.
+ *
  * With train.accumulate = n, a step averages the gradients of n batches. Each batch has its own batch statistics and
  * its own mean over labelled pixels. train.freeze_backbone keeps the image encoder as it is, including its running
  * statistics; a ViT's visual.fpn1 to fpn4, which CLIP's weights do not have, still train.
@@ -47,6 +50,8 @@ typedef struct icseg_train_options {
     const char *out;    /**< required: the run directory, which is created with its parents */
     bool resume;        /**< continue the run in the directory (model.init is not read then), or begin one */
     int32_t threads;    /**< compute threads; 0: train.threads of the recipe */
+    bool data_changed;  /**< resume although training images were added, removed or renamed: the run then continues
+                             with those that exist now */
 } icseg_train_options;
 
 /** Initialises an icseg_train_options. */

@@ -125,3 +125,9 @@ double icseg_schedule_lr(const icseg_schedule *s, int64_t step) {
     if (step < s->warmup) lr *= 1 - (1 - (double)step / (double)s->warmup) * (1 - s->warmup_ratio);
     return lr;
 }
+
+bool icseg_schedule_begins_as(const icseg_schedule *a, const icseg_schedule *b, int64_t steps) {
+    for (int64_t step = steps - 1; step >= 0; step--) /* decaying rates differ most in the last step */
+        if (icseg_schedule_lr(a, step) != icseg_schedule_lr(b, step)) return false;
+    return true;
+}

@@ -39,4 +39,7 @@ typedef struct icseg_schedule {
 /* Learning rate of 0-based `step` (reference: poly_lr). */
 double icseg_schedule_lr(const icseg_schedule *schedule, int64_t step);
 
+/* Whether the first `steps` steps have the same learning rates in both. */
+bool icseg_schedule_begins_as(const icseg_schedule *a, const icseg_schedule *b, int64_t steps);
+
 #endif

@@ -147,11 +147,12 @@ icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error) {
 static bool decides_evaluation(const char *key) { return !strncmp(key, "eval.", 5) || !strcmp(key, "data.val_split"); }
 
 /* All keys except those for the location of the data, speed, output intervals and evaluation. The tokens of the class
- * names are compared instead of model.merges. */
+ * names are compared instead of model.merges, and the learning rates instead of train.steps. */
 static bool decides_weights(const char *key) {
     static const char *const exempt[] = {
         "data.folder",      "data.classes",           "data.loader_threads", "train.threads", "train.log_every",
-        "train.eval_every", "train.checkpoint_every", "train.memory",        "model.init",    "model.merges"};
+        "train.eval_every", "train.checkpoint_every", "train.memory",        "model.init",    "model.merges",
+        "train.steps"};
     if (decides_evaluation(key)) return false;
     for (size_t i = 0; i < sizeof exempt / sizeof *exempt; i++)
         if (!strcmp(key, exempt[i])) return false;
@@ -179,6 +180,27 @@ static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe_se
     icseg_string_close(&current_text);
     icseg_string_close(&saved_text);
     return status;
+}
+
+/* Another number of steps must not change the learning rates of the steps that are done. */
+static icseg_status compare_steps(icseg_trainer *t, const icseg_recipe_settings *saved, int64_t done,
+                                  icseg_error *error) {
+    int32_t before = saved->train.steps, now = t->recipe->train.steps;
+    icseg_schedule schedule[2] = {icseg_trainer_schedule(saved), icseg_trainer_schedule(t->recipe)};
+    if (before == now) return ICSEG_OK;
+    if (done > now)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "train.steps", ICSEG_REMEDY_SET_FIELD,
+                                "%s: %lld steps are done, more than train.steps = %d", t->folder, (long long)done, now);
+    if (!icseg_schedule_begins_as(&schedule[0], &schedule[1], done))
+        return icseg_fail_field(
+            error, ICSEG_ERROR_ARGUMENT, "train.steps", ICSEG_REMEDY_NEW_RUN,
+            "%s: the run began with train.steps = %d, on which the learning rates of the %lld steps that are done "
+            "depend (only train.power = 0 keeps them constant); resume without train.steps = %d, or train in another "
+            "directory, with model.init = %s/checkpoint.safetensors to start from these weights",
+            t->folder, before, (long long)done, now, t->folder);
+    icseg_trainer_say(t, "%s: train.steps was %d and is now %d", t->folder, before, now);
+    t->steps_changed = true;
+    return ICSEG_OK;
 }
 
 /* Handles the differences that are allowed: the run keeps its model.init, and when evaluation settings change, the
@@ -294,17 +316,25 @@ static icseg_status compare_images(const icseg_trainer *t, const counters *c) {
         return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: train_images is missing or not a string",
                           c->path);
     if (!strcmp(saved, current)) return ICSEG_OK;
-    return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT,
-                      "%s: the training images differ from those when the run began (now %lld, in %s)", t->folder,
-                      (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
+    if (t->data_changed) {
+        icseg_trainer_warn(t,
+                           "%s: the training images differ from those when the run began; it continues with the %lld "
+                           "in %s",
+                           t->folder, (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
+        return ICSEG_OK;
+    }
+    return icseg_fail_field(c->error, ICSEG_ERROR_ARGUMENT, "data_changed", ICSEG_REMEDY_DATA_CHANGED,
+                            "%s: the training images differ from those when the run began (now %lld, in %s); put them "
+                            "back, or accept the change",
+                            t->folder, (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
 }
 
-/* Every step makes one update. */
-static icseg_status read_fields(const icseg_trainer *t, const counters *c, icseg_train_state *out) {
+/* Every step makes one update. `steps`: of the whole run. */
+static icseg_status read_fields(const icseg_trainer *t, const counters *c, int64_t steps, icseg_train_state *out) {
     const json_t *pending = json_object_get(c->object, "eval_pending");
     int64_t updates;
     ICSEG_TRY(read_version(c));
-    ICSEG_TRY(read_counter(c, "step", 0, t->recipe->train.steps, &out->step));
+    ICSEG_TRY(read_counter(c, "step", 0, steps, &out->step));
     ICSEG_TRY(read_counter(c, "updates", out->step, out->step, &updates));
     ICSEG_TRY(read_counter(c, "best_step", 0, out->step, &out->best_step));
     ICSEG_TRY(read_best_miou(c, out->best_step > 0, &out->best_miou));
@@ -315,13 +345,13 @@ static icseg_status read_fields(const icseg_trainer *t, const counters *c, icseg
     return compare_images(t, c);
 }
 
-static icseg_status read_counters(const icseg_trainer *t, const icseg_safetensors *file, icseg_train_state *out,
-                                  icseg_error *error) {
+static icseg_status read_counters(const icseg_trainer *t, const icseg_safetensors *file, int64_t steps,
+                                  icseg_train_state *out, icseg_error *error) {
     const char *text = icseg_safetensors_metadata(file, "icseg.state");
     counters c = {icseg_safetensors_path(file), NULL, error};
     if (text) ICSEG_TRY(icseg_json_parse(&c.object, text, strlen(text), JSON_REJECT_DUPLICATES, NULL, error));
     icseg_status status = json_is_object(c.object)
-                              ? read_fields(t, &c, out)
+                              ? read_fields(t, &c, steps, out)
                               : icseg_fail(error, ICSEG_ERROR_FORMAT,
                                            "%s: the metadata icseg.state is missing or not a JSON object", c.path);
     json_decref(c.object);
@@ -392,7 +422,8 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     ICSEG_TRY_GOTO(compare_recipe(t, &saved->settings, error));
     ICSEG_TRY_GOTO(compare_classes(t, file, error));
     ICSEG_TRY_GOTO(compare_tokens(t, file, error));
-    ICSEG_TRY_GOTO(read_counters(t, file, &state, error));
+    ICSEG_TRY_GOTO(read_counters(t, file, saved->settings.train.steps, &state, error));
+    ICSEG_TRY_GOTO(compare_steps(t, &saved->settings, state.step, error));
     ICSEG_TRY_GOTO(icseg_model_read_params(t->model, file, "", false, error));
     ICSEG_TRY_GOTO(read_moments(t, file, error));
     ICSEG_TRY_GOTO(check_values(t, path, error));

@@ -139,7 +139,8 @@ static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
                              .steps = r->train.steps,
                              .threads = t->threads,
                              .batch = r->train.batch * r->train.accumulate};
-    return icseg_log_writer_started(t->log) ? ICSEG_OK : icseg_log_writer_start(t->log, &start, error);
+    return icseg_log_writer_started(t->log) && !t->steps_changed ? ICSEG_OK
+                                                                 : icseg_log_writer_start(t->log, &start, error);
 }
 
 static icseg_status write_recipe(const icseg_trainer *t, icseg_error *error) {
@@ -200,6 +201,7 @@ static icseg_status open_trainer(icseg_trainer *t, const icseg_recipe *recipe, c
     if (!t->folder) return icseg_fail_memory(error, 0, "the trainer");
     ICSEG_TRY(copy_recipe(t, recipe, error));
     t->eval = eval_options(t->recipe);
+    t->data_changed = o->data_changed;
     t->threads = icseg_threads_resolve(o->threads > 0 ? o->threads : t->recipe->train.threads);
     icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = open_run(t, o->resume, error);

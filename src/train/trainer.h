@@ -43,6 +43,8 @@ struct icseg_trainer {
     int32_t loss_count;
     const char *loss_name[ICSEG_TRAIN_LOSSES]; /* "total", "decode", "align.8", ..., "contrast" */
     bool failed;                               /* a step failed: the trainer can only be closed */
+    bool data_changed;                         /* other training images than before are accepted */
+    bool steps_changed;                        /* the run was resumed with another number of steps */
     bool saved, save_due;                      /* the state on disk is that of `step`; a save is due */
     double begun;                              /* clock before this process's first step; 0: none yet */
     double window;                             /* seconds spent in steps since the last logged one */
@@ -78,13 +80,15 @@ icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error);
 icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error);
 icseg_status icseg_trainer_find_state(const icseg_trainer *t, bool *found, icseg_error *error);
 /* Reads state.safetensors into model, optimiser and t->state. If it does not exist, *found is false and nothing is
- * changed. Returns ICSEG_ERROR_ARGUMENT if the recipe, the class list, the tokens of its names or the training images
- * differ from the run's. t->recipe keeps the run's model.init. Changed `eval` settings are reported, and the search for
- * the best evaluation starts over. */
+ * changed. Returns ICSEG_ERROR_ARGUMENT if the recipe, the class list, the tokens of its names or, without
+ * t->data_changed, the training images differ from the run's. t->recipe keeps the run's model.init. Changed `eval`
+ * settings are reported, and the search for the best evaluation starts over. */
 icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error);
 
 /* -- step.c */
 
+/* The learning rates of a run with these settings. */
+icseg_schedule icseg_trainer_schedule(const icseg_recipe_settings *r);
 icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error);
 /* The network that training runs; valid until the session's next network. */
 icseg_status icseg_trainer_network(icseg_trainer *t, icseg_prepared_network **out, icseg_error *error);

@@ -591,6 +591,7 @@ static icseg_status call_icseg_evaluate(icseg_error *error) {
 OPENS(icseg_recipe_open_preset, icseg_recipe *, icseg_recipe_close, "tiny-resnet")
 OPENS(icseg_recipe_open, icseg_recipe *, icseg_recipe_close, path("recipe.yaml"))
 OPENS(icseg_recipe_open_text, icseg_recipe *, icseg_recipe_close, "a recipe", "model:\n  preset: tiny-resnet\n", 29)
+OPENS(icseg_recipe_open_run, icseg_recipe *, icseg_recipe_close, path("old_run"))
 CLOSES(icseg_recipe_close)
 DOES(icseg_recipe_set, recipe, "data.classes", path("data/classes.txt"))
 DOES(icseg_recipe_assign, recipe, "augment.scale=[0.75, 1.5]")
@@ -790,6 +791,9 @@ static int open_all(void **state) {
     icseg_train_options train = train_options();
     ok(icseg_trainer_open(&trainer, recipe, &train, NULL, &plain));
     ok(icseg_recipe_assign(recipe, "train.steps=1", &plain));
+    shell("mkdir", "old_run");
+    ok(icseg_recipe_write(recipe, path("old_run/recipe.yaml"), &plain));
+    write_text("old_run/log.jsonl", "{\"type\": \"start\", \"recipe\": \"tiny.yaml\"}\n");
     return 0;
 }
 

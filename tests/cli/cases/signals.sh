@@ -7,7 +7,7 @@ stopped_in_order() { # after the second scene, so after the first report
     kill -TERM $pid
     wait $pid
     status=$?
-    [ $status -eq 1 ] && grep -q 'stopped after [0-9]* of 1000000 scenes' "$work/synth.txt"
+    [ $status -eq 3 ] && grep -q 'stopped after [0-9]* of 1000000 scenes' "$work/synth.txt"
 }
 check 'scenes: stopped in order' stopped_in_order
 expect 143 '' timeout --preserve-status --kill-after=20 1 "$program" bench \

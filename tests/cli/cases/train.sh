@@ -84,7 +84,7 @@ interrupted() {
     kill -INT $pid
     wait $pid
     status=$?
-    [ $status -eq 1 ] && grep -qe '--resume' "$work/four.txt"
+    [ $status -eq 3 ] && ! grep -q error "$work/four.txt" && grep -qe '--resume' "$work/four.txt"
 }
 check 'interrupted' interrupted
 check 'interrupted, resumed' train --out "$work/four" --resume

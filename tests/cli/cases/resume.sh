@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+# icseg train --resume RUN_DIR, without a recipe; stops that were asked for; longer runs; changed images.
+LIMIT=120 icseg synth "$work/data" --images 6 --val 2 --size 96x64 >/dev/null
+cat >"$work/tiny.yaml" <<END
+model: {preset: tiny-resnet, context_length: 40, dropout: 0.1}
+data: {folder: $work/data}
+augment: {crop: [64, 64], resize_short: 0, photometric: true}
+train: {steps: 12, batch: 2, lr: 2e-3, backbone_lr_mult: 1, warmup: 2, log_every: 2, eval_every: 8, checkpoint_every: 3,
+        threads: 1, clip_norm: 5}
+eval: {resize_short: 0}
+END
+cp -r "$work/data" "$work/more"
+train() { icseg train "$work/tiny.yaml" "$@"; }
+same_run() {
+    local file
+    for file in checkpoint.safetensors best.safetensors state.safetensors recipe.yaml; do
+        cmp "$1/$file" "$2/$file" || return 1
+    done
+    diff <(head -n 1 "$1/log.jsonl") <(head -n 1 "$2/log.jsonl")
+}
+# Starts a run, waits until its log has LINES lines, and sends SIGNAL. Fails unless it stops with status 3.
+stopped_by() { # SIGNAL LINES OUT ARGUMENT...
+    local signal=$1 lines=$2 out=$3 pid
+    shift 3
+    "$program" train "$work/tiny.yaml" --out "$out" "$@" >/dev/null 2>"$work/stopped.txt" &
+    pid=$!
+    until [ "$(cat "$out/log.jsonl" 2>/dev/null | wc -l)" -ge "$lines" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    kill -"$signal" $pid
+    wait $pid
+    [ $? -eq 3 ] && grep -q '^icseg train: stopped after step' "$work/stopped.txt"
+}
+
+expect 0 'aAcc' train --out "$work/whole"
+for signal in INT TERM HUP; do
+    check "SIG$signal stops with status 3" stopped_by $signal 2 "$work/$signal"
+    check "SIG$signal saves" test -s "$work/$signal/state.safetensors"
+    expect 0 'aAcc' icseg train --resume "$work/$signal"
+    check "SIG$signal: the same run" same_run "$work/whole" "$work/$signal"
+done
+kept() { # nohup: a closed terminal does not stop the run
+    ( trap '' HUP
+      exec "$program" train "$work/tiny.yaml" --out "$work/nohup" >/dev/null 2>&1 ) &
+    local pid=$!
+    until [ "$(cat "$work/nohup/log.jsonl" 2>/dev/null | wc -l)" -ge 2 ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    kill -HUP $pid
+    wait $pid
+}
+check 'SIGHUP is ignored under nohup' kept
+
+# A run that was killed before its first checkpoint begins again, under the name of its recipe.
+mkdir "$work/early"
+cp "$work/whole/recipe.yaml" "$work/early"
+head -n 1 "$work/whole/log.jsonl" >"$work/early/log.jsonl"
+expect 0 'aAcc' icseg train --resume "$work/early/"
+check 'killed early: the same run' same_run "$work/whole" "$work/early"
+expect 0 'resumes after step 12 of 12' icseg train "$work/whole" --resume
+
+refuse 2 "whole: is a directory; give a recipe, or continue the run in it with --resume" icseg train "$work/whole"
+refuse 2 "whole: is the run directory; leave out --out" icseg train --resume "$work/whole" --out "$work/other"
+refuse 2 "data: does not contain a run: recipe.yaml is missing" icseg train --resume "$work/data"
+refuse 2 "RECIPE" icseg train --resume
+
+# Another number of steps: only if it changes no learning rate of the steps that are done.
+expect 2 'whole: the run began with train.steps = 12, on which the learning rates of the 12 steps that are done depend.*whole/checkpoint.safetensors to start from these weights: `icseg train RECIPE --init' \
+    icseg train --resume "$work/whole" --set train.steps=20
+expect 2 'whole: 12 steps are done, more than train.steps = 9' icseg train --resume "$work/whole" --set train.steps=9
+check 'the refused run is as before' same_run "$work/whole" "$work/INT"
+constant=(--set train.power=0 --set train.eval_every=0)
+expect 0 'aAcc' train --out "$work/long" "${constant[@]}" --set train.steps=15
+expect 0 'aAcc' train --out "$work/short" "${constant[@]}" --set train.steps=8
+expect 0 'short: train.steps was 8 and is now 15' icseg train --resume "$work/short" --set train.steps=15
+for file in checkpoint.safetensors recipe.yaml; do
+    check "a longer run: the same $file" cmp "$work/long/$file" "$work/short/$file"
+done
+check 'the log has the new number of steps' grep -q '"steps":15' "$work/short/log.jsonl"
+
+# Added images.
+cp "$work/more/images/train/000000.jpg" "$work/more/images/train/new.jpg"
+cp "$work/more/annotations/train/000000.png" "$work/more/annotations/train/new.png"
+check 'stopped early' stopped_by INT 2 "$work/grown"
+expect 2 'the training images differ from those when the run began \(now 5, in .*put them back, or accept the change with --data-changed$' \
+    icseg train --resume "$work/grown" --data "$work/more"
+expect 0 'warning: .*grown: the training images differ .* it continues with the 5 in' \
+    icseg train --resume "$work/grown" --data "$work/more" --data-changed
+expect 0 'resumes after step 12' icseg train --resume "$work/grown"
