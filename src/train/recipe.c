@@ -316,6 +316,15 @@ const char *icseg_recipe_compare(const icseg_recipe_settings *a, const icseg_rec
     return NULL;
 }
 
+icseg_schedule icseg_recipe_schedule(const icseg_recipe_settings *r) {
+    return (icseg_schedule){.lr = r->train.lr,
+                            .min_lr = r->train.min_lr,
+                            .power = r->train.power,
+                            .warmup_ratio = r->train.warmup_ratio,
+                            .steps = r->train.steps,
+                            .warmup = r->train.warmup};
+}
+
 icseg_status icseg_recipe_format(const icseg_recipe_settings *settings, icseg_string *out, icseg_error *error) {
     icseg_option_table table = icseg_recipe_table();
     icseg_options_yaml(&table, settings, out);

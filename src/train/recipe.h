@@ -12,6 +12,7 @@
 #include "icseg/model.h"
 #include "icseg/recipe.h"
 #include "loader/loader.h"
+#include "train/adamw.h"
 
 enum {
     ICSEG_RECIPE_TTA_SCALES = 8,
@@ -90,6 +91,9 @@ icseg_status icseg_recipe_check_init(const icseg_recipe *recipe, icseg_error *er
  * caller closes them. */
 const char *icseg_recipe_compare(const icseg_recipe_settings *a, const icseg_recipe_settings *b,
                                  bool (*matters)(const char *key), icseg_string *a_text, icseg_string *b_text);
+
+/* The learning rates of a run with these settings. */
+icseg_schedule icseg_recipe_schedule(const icseg_recipe_settings *settings);
 
 /* Every value as YAML. The caller closes *out, even on failure. */
 icseg_status icseg_recipe_format(const icseg_recipe_settings *settings, icseg_string *out, icseg_error *error);

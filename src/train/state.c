@@ -186,7 +186,7 @@ static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe_se
 static icseg_status compare_steps(icseg_trainer *t, const icseg_recipe_settings *saved, int64_t done,
                                   icseg_error *error) {
     int32_t before = saved->train.steps, now = t->recipe->train.steps;
-    icseg_schedule schedule[2] = {icseg_trainer_schedule(saved), icseg_trainer_schedule(t->recipe)};
+    icseg_schedule schedule[2] = {icseg_recipe_schedule(saved), icseg_recipe_schedule(t->recipe)};
     if (before == now) return ICSEG_OK;
     if (done > now)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "train.steps", ICSEG_REMEDY_SET_FIELD,

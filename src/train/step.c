@@ -160,20 +160,11 @@ static icseg_status save_statistics(icseg_trainer *t, icseg_error *error) {
 
 /* -- a step */
 
-icseg_schedule icseg_trainer_schedule(const icseg_recipe_settings *r) {
-    return (icseg_schedule){.lr = r->train.lr,
-                            .min_lr = r->train.min_lr,
-                            .power = r->train.power,
-                            .warmup_ratio = r->train.warmup_ratio,
-                            .steps = r->train.steps,
-                            .warmup = r->train.warmup};
-}
-
 icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     int64_t accumulate = r->train.accumulate;
     double share = 1 / (double)accumulate;
-    icseg_schedule schedule = icseg_trainer_schedule(r);
+    icseg_schedule schedule = icseg_recipe_schedule(r);
     *out = (icseg_train_step){.struct_size = sizeof *out, .learning_rate = icseg_schedule_lr(&schedule, t->state.step)};
     if (accumulate > 1) {
         icseg_params_zero_gradients(t->model->params);

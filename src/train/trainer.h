@@ -87,8 +87,6 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
 
 /* -- step.c */
 
-/* The learning rates of a run with these settings. */
-icseg_schedule icseg_trainer_schedule(const icseg_recipe_settings *r);
 icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error);
 /* The network that training runs; valid until the session's next network. */
 icseg_status icseg_trainer_network(icseg_trainer *t, icseg_prepared_network **out, icseg_error *error);
