@@ -33,18 +33,20 @@ extern const icseg_command icseg_command_bench;
 extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_eval;
 extern const icseg_command icseg_command_parity;
+extern const icseg_command icseg_command_report;
 extern const icseg_command icseg_command_synth;
 extern const icseg_command icseg_command_train;
 #define WITH_TRAIN(...) __VA_ARGS__
 #else
 #define WITH_TRAIN(...)
 #endif
-static const char *const training_commands[] = {"bench", "dataset", "eval", "parity", "synth", "train"};
+static const char *const training_commands[] = {"bench", "dataset", "eval", "parity", "report", "synth", "train"};
 
 const icseg_command *const icseg_commands[] = {
     /* clang-format off */
     WITH_TRAIN(&icseg_command_synth,)
     WITH_TRAIN(&icseg_command_train,)
+    WITH_TRAIN(&icseg_command_report,)
     WITH_TRAIN(&icseg_command_eval,)
     &icseg_command_predict,
     &icseg_command_calibrate,

@@ -39,6 +39,7 @@ typedef struct icseg_report_input {
     const icseg_report_sample *samples; /**< (sample_count) */
     int64_t sample_count;               /**< at most 1000 */
     int32_t sample_width;               /**< wider images are reduced by a whole factor (pixels); 0: 640 */
+    int64_t worst_count;                /**< so many of the samples come first and are shown as the worst images */
 } icseg_report_input;
 
 /** Initialises an icseg_report_input. */

@@ -9,7 +9,8 @@
  *     checkpoint.safetensors   the last weights (icseg_model_open)
  *     best.safetensors         the weights with the best validation mIoU; the earliest if several are equal
  *     state.safetensors        everything needed to resume: weights, moments, step, the recipe as used
- *     report.html              losses, mIoU, classes, samples
+ *     evaluation.json          confusion matrix and worst images of the last evaluation
+ *     report.html              losses, mIoU, classes, worst images, samples; from the first evaluation on
  *
  * Everything random is a function of train.seed and the step. A run that was stopped or killed at any moment and then
  * resumed leaves the same weights, moments and log (except timings) as one that was not, with the same number of
@@ -157,8 +158,8 @@ typedef enum icseg_train_due {
  * NULL. A resumed run may have an evaluation due. */
 ICSEG_API unsigned icseg_trainer_due(const icseg_trainer *trainer);
 
-/** Evaluates the current weights on the validation split, adds a line to log.jsonl, and keeps the weights as
- * best.safetensors if they are the best.
+/** Evaluates the current weights on the validation split, adds a line to log.jsonl, keeps the weights as
+ * best.safetensors if they are the best, and writes evaluation.json and report.html.
  *
  * @param trainer the trainer
  * @param out receives the metrics, which the caller closes; NULL: not needed
@@ -170,9 +171,30 @@ ICSEG_API icseg_status icseg_trainer_evaluate(icseg_trainer *trainer, icseg_metr
  * nothing is then written. */
 ICSEG_API icseg_status icseg_trainer_save(icseg_trainer *trainer, icseg_error *error);
 
-/** Ends the log and writes report.html. First evaluates the current weights if that has not been done. The trainer
+/** Ends the log. First evaluates the current weights if that has not been done. The trainer
  * cannot step afterwards. */
 ICSEG_API icseg_status icseg_trainer_finish(icseg_trainer *trainer, icseg_error *error);
+
+/** Writes report.html of a run, also of one that was stopped or is training, from its log, its last evaluation and its
+ * last weights. Writes no other file. If the weights or the data set cannot be read, a warning says so, and the report
+ * has no sample images.
+ *
+ * @param run the run directory
+ * @param data folder of the data set; NULL: the recipe's data.folder
+ * @param progress callbacks or NULL
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if the directory does not contain a run; ICSEG_ERROR_FORMAT if one of its files is
+ * damaged; ICSEG_ERROR_IO if report.html is a symbolic link or cannot be written */
+ICSEG_API icseg_status icseg_train_report(const char *run, const char *data, const icseg_progress *progress,
+                                          icseg_error *error);
+
+/** Writes FOLDER/index.html, a table of the runs in the folder's directories with links to their reports.
+ *
+ * @param folder the directory that contains the run directories
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if it contains no run; ICSEG_ERROR_IO if index.html is a symbolic link or cannot be
+ * written */
+ICSEG_API icseg_status icseg_train_index(const char *folder, icseg_error *error);
 
 /** The model with the current weights, for sessions (icseg_session_open); NULL for NULL. It is borrowed. A step changes
  * its weights: run its sessions between steps, from the thread that steps. Close them before the trainer. */

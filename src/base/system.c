@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #if defined(__SSE2__)
@@ -58,6 +59,18 @@ int icseg_cores(void) {
     int cores = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1, granted = granted_cores();
     if (granted && granted < cores) cores = granted;
     return cores > 0 ? cores : 1;
+}
+
+void icseg_machine_name(char *out, size_t size) {
+    char line[256], name[160] = "";
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    while (file && !name[0] && fgets(line, sizeof line, file))
+        if (!strncmp(line, "model name", 10) && strchr(line, ':'))
+            snprintf(name, sizeof name, "%.150s", strchr(line, ':') + 1 + strspn(strchr(line, ':') + 1, " \t"));
+    if (file) (void)fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+    int cores = icseg_cores();
+    snprintf(out, size, "%s%s%d core%s", name, name[0] ? ", " : "", cores, cores == 1 ? "" : "s");
 }
 
 /* GCC's runtime leaves each thread its mode. LLVM's gives the calling thread's mode to the team when a region begins,

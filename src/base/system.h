@@ -3,11 +3,16 @@
 #ifndef ICSEG_BASE_SYSTEM_H
 #define ICSEG_BASE_SYSTEM_H
 
+#include <stddef.h>
+
 /* Seconds from an arbitrary start, monotonic. */
 double icseg_clock(void);
 
 /* Cores that this process may use: its affinity mask, or its container's CPU quota if that is less; at least 1. */
 int icseg_cores(void);
+
+/* "AMD EPYC 7B13, 2 cores"; "2 cores" where the processor has no name. */
+void icseg_machine_name(char *out, size_t size);
 
 /* The number of cores that a control group's cpu.max allows, rounded up: 2 for "150000 100000". 0: no limit. */
 int icseg_cores_of_quota(const char *text);

@@ -5,8 +5,8 @@
 
 #include "base/argument.h"
 #include "base/progress.h"
-#include "icseg/evaluate.h"
 #include "inference/session.h"
+#include "metrics/evaluate.h"
 
 /* A buffer for one image, which the reading thread fills and the model's thread empties. */
 typedef struct reader {
@@ -102,11 +102,24 @@ static icseg_status check_dataset(const icseg_model *model, const icseg_dataset 
     return ICSEG_OK;
 }
 
+/* Counts the labelled pixels, and those of them that are predicted right. */
+static void count_correct(const icseg_labels *labels, const icseg_labels *predicted, int64_t *labelled,
+                          int64_t *correct) {
+    size_t pixels = (size_t)labels->width * (size_t)labels->height;
+    *labelled = *correct = 0;
+    for (size_t i = 0; i < pixels; i++) {
+        *labelled += labels->data[i] != ICSEG_LABEL_IGNORE;
+        *correct += labels->data[i] != ICSEG_LABEL_IGNORE && labels->data[i] == predicted->data[i];
+    }
+}
+
 static icseg_status add_image(icseg_session *session, const icseg_image *image, const icseg_labels *labels,
-                              const icseg_eval_options *options, icseg_confusion *confusion, icseg_error *error) {
+                              const icseg_eval_options *options, icseg_confusion *confusion, int64_t *labelled,
+                              int64_t *correct, icseg_error *error) {
     icseg_labels predicted;
     ICSEG_TRY(icseg_session_predict(session, image, options, &predicted, NULL, error));
     icseg_status status = icseg_confusion_add(confusion, labels, &predicted, error);
+    if (status == ICSEG_OK) count_correct(labels, &predicted, labelled, correct);
     icseg_labels_close(&predicted);
     return status;
 }
@@ -123,16 +136,13 @@ static icseg_status report(const icseg_stage *stage, int64_t done, const icseg_c
     return icseg_stage_report(stage, done, detail, error);
 }
 
-icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *options,
-                            const icseg_progress *progress, icseg_confusion *out, icseg_error *error) {
+icseg_status icseg_evaluate_each(icseg_session *session, const icseg_dataset *dataset,
+                                 const icseg_eval_options *options, const icseg_progress *progress,
+                                 icseg_evaluated_image each, void *user, icseg_confusion *out, icseg_error *error) {
     reader r;
     icseg_status status;
     icseg_progress copy;
     icseg_eval_options eval;
-    ICSEG_NEED(out);
-    *out = (icseg_confusion){0};
-    ICSEG_NEED(session);
-    ICSEG_NEED(dataset);
     ICSEG_TRY(icseg_progress_read(&copy, progress, error));
     ICSEG_TRY(icseg_eval_options_read(&eval, options, &session->model->eval, error));
     ICSEG_TRY(check_dataset(session->model, dataset, error));
@@ -147,16 +157,27 @@ icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset
     for (int64_t i = 0; i < count && status == ICSEG_OK; i++) {
         icseg_image image;
         icseg_labels labels;
+        int64_t labelled = 0, correct = 0;
         status = reader_next(&r, &image, &labels, error);
         if (status == ICSEG_OK) {
-            status = add_image(session, &image, &labels, &eval, out, error);
+            status = add_image(session, &image, &labels, &eval, out, &labelled, &correct, error);
             if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", icseg_dataset_image_path(dataset, i));
         }
         icseg_image_close(&image);
         icseg_labels_close(&labels);
+        if (status == ICSEG_OK && each) each(user, i, labelled, correct);
         if (status == ICSEG_OK) status = report(&stage, i + 1, out, error);
     }
     reader_close(&r);
     if (status != ICSEG_OK) icseg_confusion_close(out);
     return status;
+}
+
+icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *options,
+                            const icseg_progress *progress, icseg_confusion *out, icseg_error *error) {
+    ICSEG_NEED(out);
+    *out = (icseg_confusion){0};
+    ICSEG_NEED(session);
+    ICSEG_NEED(dataset);
+    return icseg_evaluate_each(session, dataset, options, progress, NULL, NULL, out, error);
 }

@@ -55,20 +55,11 @@ static void put_hero(const icseg_report_page *page, double miou) {
 
 static void put_time(icseg_string *out, const icseg_log *log, double seconds) {
     char value[64];
-    const char *unit = "";
-    long whole = lround(fmin(seconds, 1e9)), minutes = lround(fmin(seconds, 1e9) / 60);
-    if (whole < 120)
-        icseg_text_printf(value, sizeof value, "%.*f<small>s</small>", whole < 10, seconds);
-    else if (whole < 3600)
-        snprintf(value, sizeof value, "%ld<small>min</small> %02ld<small>s</small>", whole / 60, whole % 60);
-    else if (minutes < 48 * 60)
-        snprintf(value, sizeof value, "%ld<small>h</small> %02ld<small>min</small>", minutes / 60, minutes % 60);
-    else
-        snprintf(value, sizeof value, "%ld<small>d</small> %ld<small>h</small>", minutes / 1440, minutes / 60 % 24);
+    icseg_report_time(value, sizeof value, seconds);
     char note[64] = "";
     if (log->steps > 1)
         icseg_text_printf(note, sizeof note, "%.3g s per step", seconds / (double)log->step[log->steps - 1].step);
-    put_figure(out, "Training time", value, unit, note);
+    put_figure(out, "Training time", value, "", note);
 }
 
 /* Median of the steps' images per second, which a slow start and other load barely affect. NaN if none is logged. */
@@ -86,17 +77,6 @@ static void put_run_figures(const icseg_report_page *page, double *scratch) {
     const icseg_log_step *last = &log->step[log->steps - 1];
     char value[64], note[64] = "";
     icseg_string *out = page->out;
-    for (int32_t p = 0; p < log->parts; p++)
-        if (!strcmp(log->part[p], "total") && isfinite(last->loss[p])) {
-            size_t n = 0;
-            for (int64_t i = log->steps - 1; i >= 0 && n < 20; i--)
-                if (isfinite(log->step[i].loss[p])) scratch[n++] = log->step[i].loss[p];
-            double sum = 0;
-            for (size_t i = 0; i < n; i++) sum += scratch[i];
-            icseg_text_printf(value, sizeof value, "%.4g", sum / (double)n);
-            snprintf(note, sizeof note, "mean of %zu steps", n);
-            put_figure(out, "Final loss", value, "", note);
-        }
     if (log->has_start && log->start.parameters > 0) {
         double count = (double)log->start.parameters;
         icseg_text_printf(value, sizeof value, "%.4g", count >= 1e6 ? count / 1e6 : count / 1e3);
@@ -109,6 +89,10 @@ static void put_run_figures(const icseg_report_page *page, double *scratch) {
     else if (log->has_start && log->start.batch > 0)
         snprintf(note, sizeof note, "of %d images each", (int)log->start.batch);
     put_figure(out, "Steps", value, "", note);
+    snprintf(value, sizeof value, "%lld", (long long)log->evals);
+    note[0] = '\0';
+    if (log->evals) snprintf(note, sizeof note, "last at step %lld", (long long)log->eval[log->evals - 1].step);
+    put_figure(out, "Evaluations", value, "", note);
     if (last->seconds > 0) put_time(out, log, last->seconds);
     double speed = median_speed(log, scratch), peak = (double)NAN;
     note[0] = '\0';
@@ -190,43 +174,36 @@ static bool needs_log_axis(const icseg_series *series, size_t count) {
     return high > low * LOG_SPAN;
 }
 
-static icseg_status put_plot(columns *c, icseg_plot plot, bool wide, icseg_error *error) {
+static icseg_status put_plot(columns *c, icseg_plot plot, icseg_error *error) {
     if (c->failed) return icseg_fail_memory(error, (size_t)c->page->log->steps * sizeof(double), "the report's curves");
-    plot.width = wide ? 560 : 370;
-    plot.height = wide ? 250 : 215;
+    plot.width = 560;
+    plot.height = 250;
     plot.x_label = "step";
-    icseg_string_printf(c->page->out, "<div class=\"%s\">\n", wide ? "wide" : "third");
+    plot.whole_x = true;
+    icseg_string_printf(c->page->out, "<div class=\"wide\">\n");
     ICSEG_TRY(icseg_plot_svg(c->page->out, &plot, error));
     icseg_string_printf(c->page->out, "</div>\n");
     return ICSEG_OK;
 }
 
+/* The total and its terms, in one plot. */
 static icseg_status put_losses(columns *c, icseg_error *error) {
     const icseg_log *log = c->page->log;
-    icseg_series total[1], part[ICSEG_LOG_PARTS];
-    size_t totals = 0, parts = 0;
+    icseg_series series[ICSEG_LOG_PARTS];
+    size_t terms = 0;
     for (int32_t p = 0; p < log->parts; p++) {
-        size_t offset = offsetof(icseg_log_step, loss) + (size_t)p * sizeof(double);
-        if (!strcmp(log->part[p], "total"))
-            total[totals++] = step_series(c, "total", offset, 0, true);
-        else {
-            part[parts] = step_series(c, log->part[p], offset, (int32_t)(parts + 1) % ICSEG_PLOT_COLORS, true);
-            parts++;
-        }
+        bool total = !strcmp(log->part[p], "total");
+        series[p] = step_series(c, log->part[p], offsetof(icseg_log_step, loss) + (size_t)p * sizeof(double),
+                                total ? 0 : (int32_t)(++terms % ICSEG_PLOT_COLORS), true);
     }
-    if (totals) {
-        bool log_y = needs_log_axis(total, totals);
-        ICSEG_TRY(put_plot(
-            c, (icseg_plot){.title = "Loss", .series = total, .count = totals, .log_y = log_y, .from_zero = true}, true,
-            error));
-    }
-    if (parts) {
-        bool log_y = needs_log_axis(part, parts);
-        ICSEG_TRY(put_plot(
-            c, (icseg_plot){.title = "Loss terms", .series = part, .count = parts, .log_y = log_y, .from_zero = true},
-            true, error));
-    }
-    return ICSEG_OK;
+    if (!log->parts) return ICSEG_OK;
+    return put_plot(c,
+                    (icseg_plot){.title = "Loss",
+                                 .series = series,
+                                 .count = (size_t)log->parts,
+                                 .log_y = needs_log_axis(series, (size_t)log->parts),
+                                 .from_zero = true},
+                    error);
 }
 
 static icseg_status put_validation(columns *c, icseg_error *error) {
@@ -241,9 +218,8 @@ static icseg_status put_validation(columns *c, icseg_error *error) {
                                    .count = (size_t)c->page->log->evals,
                                    .color = i == 0 ? 0 : i + 1,
                                    .marks = true};
-    return put_plot(c,
-                    (icseg_plot){.title = "Validation", .unit = " %", .series = series, .count = 3, .from_zero = true},
-                    c->page->log->steps == 0, error);
+    return put_plot(
+        c, (icseg_plot){.title = "Validation", .unit = " %", .series = series, .count = 3, .from_zero = true}, error);
 }
 
 icseg_status icseg_report_curves(const icseg_report_page *page, icseg_error *error) {
@@ -259,18 +235,17 @@ icseg_status icseg_report_curves(const icseg_report_page *page, icseg_error *err
         page->out, "<h2>Training</h2>\n<p class=\"lead\">Faint lines show single steps, strong lines a moving mean. "
                    "Move the pointer over a curve to read its values.</p>\n<div class=\"plots\">\n");
     if (log->steps) ICSEG_TRY(put_losses(&c, error));
-    bool wide = log->evals == 0;
     if (log->evals) ICSEG_TRY(put_validation(&c, error));
     if (log->steps) {
         icseg_series lr = step_series(&c, "", offsetof(icseg_log_step, lr), 5, false);
         icseg_series norm = step_series(&c, "", offsetof(icseg_log_step, grad_norm), 3, true);
         bool log_norm = needs_log_axis(&norm, 1);
-        ICSEG_TRY(put_plot(&c, (icseg_plot){.title = "Learning rate", .series = &lr, .count = 1, .from_zero = true},
-                           wide, error));
+        ICSEG_TRY(
+            put_plot(&c, (icseg_plot){.title = "Learning rate", .series = &lr, .count = 1, .from_zero = true}, error));
         ICSEG_TRY(put_plot(
             &c,
             (icseg_plot){.title = "Gradient norm", .series = &norm, .count = 1, .log_y = log_norm, .from_zero = true},
-            wide, error));
+            error));
     }
     icseg_string_printf(page->out, "</div>\n");
     return ICSEG_OK;

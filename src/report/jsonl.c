@@ -158,10 +158,11 @@ static icseg_status write_entry(icseg_log_writer *w, json_t *entry, icseg_error 
 icseg_status icseg_log_writer_start(icseg_log_writer *w, const icseg_log_start *start, icseg_error *error) {
     w->started = true;
     return write_entry(w,
-                       json_pack("{s:s, s:o, s:o, s:I, s:I, s:i, s:i}", "type", "start", "recipe",
+                       json_pack("{s:s, s:o, s:o, s:I, s:I, s:i, s:i, s:o, s:o, s:o}", "type", "start", "recipe",
                                  text_of(start->recipe), "version", text_of(start->version), "parameters",
                                  (json_int_t)start->parameters, "steps", (json_int_t)start->steps, "batch",
-                                 (int)start->batch, "threads", (int)start->threads),
+                                 (int)start->batch, "threads", (int)start->threads, "date", text_of(start->date),
+                                 "machine", text_of(start->machine), "data", text_of(start->data)),
                        error);
 }
 
@@ -267,17 +268,25 @@ static bool read_eval(icseg_log *log, const json_t *entry) {
     return iou != NULL;
 }
 
+/* "" if the value is missing or not a text; NULL when out of memory. */
+static const char *copy_text(const icseg_log *log, const json_t *entry, const char *key) {
+    const char *text = json_string_value(json_object_get(entry, key));
+    return icseg_arena_strdup(log->arena, text ? text : "");
+}
+
 static bool read_start(icseg_log *log, const json_t *entry) {
-    const char *recipe = json_string_value(json_object_get(entry, "recipe"));
-    const char *version = json_string_value(json_object_get(entry, "version"));
     log->has_start = true;
-    log->start = (icseg_log_start){.recipe = icseg_arena_strdup(log->arena, recipe ? recipe : ""),
-                                   .version = icseg_arena_strdup(log->arena, version ? version : ""),
+    log->start = (icseg_log_start){.recipe = copy_text(log, entry, "recipe"),
+                                   .version = copy_text(log, entry, "version"),
+                                   .date = copy_text(log, entry, "date"),
+                                   .machine = copy_text(log, entry, "machine"),
+                                   .data = copy_text(log, entry, "data"),
                                    .parameters = integer_of(entry, "parameters"),
                                    .steps = integer_of(entry, "steps"),
                                    .threads = (int32_t)integer_of(entry, "threads"),
                                    .batch = (int32_t)integer_of(entry, "batch")};
-    return log->start.recipe && log->start.version;
+    const icseg_log_start *s = &log->start;
+    return s->recipe && s->version && s->date && s->machine && s->data;
 }
 
 static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const char *path, icseg_error *error) {

@@ -19,6 +19,7 @@ typedef struct icseg_log_start {
     const char *recipe, *version;
     int64_t parameters, steps; /* trained elements; steps of the whole run */
     int32_t threads, batch;
+    const char *date, *machine, *data; /* "2026-11-29T12:19:51Z", processor and cores, folder of the data set */
 } icseg_log_start;
 
 /* One optimiser step. A number that is not finite is written as null and read as NaN. */

@@ -52,16 +52,31 @@ int32_t icseg_plot_log_ticks(double low, double high, double tick[16]) {
     return count - first;
 }
 
-void icseg_plot_number(char *out, size_t size, double value) {
+void icseg_plot_number(char *out, size_t size, double value) { icseg_plot_number_digits(out, size, value, 4); }
+
+int icseg_plot_digits(const double *tick, int32_t count) {
+    char text[2][40];
+    for (int digits = 4; digits < 15; digits++) {
+        bool distinct = true;
+        for (int32_t i = 0; i < count && distinct; i++) {
+            icseg_plot_number_digits(text[i % 2], sizeof *text, tick[i], digits);
+            distinct = i == 0 || strcmp(text[0], text[1]) != 0;
+        }
+        if (distinct) return digits;
+    }
+    return 15;
+}
+
+void icseg_plot_number_digits(char *out, size_t size, double value, int digits) {
     double magnitude = fabs(value);
     if (magnitude >= 1e9)
-        icseg_text_printf(out, size, "%.3g", value);
+        icseg_text_printf(out, size, "%.*g", digits == 4 ? 3 : digits, value);
     else if (magnitude >= 1e6)
-        icseg_text_printf(out, size, "%.4gM", value / 1e6);
+        icseg_text_printf(out, size, "%.*gM", digits, value / 1e6);
     else if (magnitude >= 1e4)
-        icseg_text_printf(out, size, "%.4gk", value / 1e3);
+        icseg_text_printf(out, size, "%.*gk", digits, value / 1e3);
     else
-        icseg_text_printf(out, size, "%.4g", value);
+        icseg_text_printf(out, size, "%.*g", digits, value);
     char *e = strchr(out, 'e'); /* 2e-05 -> 2e-5 */
     if (!e) return;
     char *from = e + 1, *to = e + 1;
@@ -180,16 +195,24 @@ static void range_of(range *r, const axis *y_axis, const icseg_series *s, const 
     include(r, y_axis, r->x_low, scratch[n - 1 - n / 200]);
 }
 
+static void keep_whole(axis *a) {
+    int32_t count = 0;
+    for (int32_t i = 0; i < a->ticks; i++)
+        if (a->tick[i] == floor(a->tick[i])) a->tick[count++] = a->tick[i];
+    a->ticks = count;
+}
+
 static void open_axes(canvas *c, const icseg_plot *plot, const range *r) {
     axis *x = &c->x, *y = &c->y;
     *x = (axis){.low = r->x_low, .high = r->x_high, .from = MARGIN_LEFT, .to = plot->width - MARGIN_RIGHT};
     if (x->low > 0 && x->low < x->high / 4) x->low = 0; /* show the run from its start */
-    if (!(x->high > x->low)) {
-        double margin = fmax(1, fabs(x->low) * 1e-6);
-        x->low -= margin;
-        x->high += margin;
+    if (!(x->high > x->low)) {                          /* one point: an axis from zero to it */
+        if (x->low > 0) x->low = 0;
+        if (x->high < 0) x->high = 0;
+        if (x->high == x->low) x->high = 1;
     }
     x->ticks = icseg_plot_ticks(x->low, x->high, plot->width > 450 ? 7 : 4, false, x->tick);
+    if (plot->whole_x) keep_whole(x);
     y->from = plot->height - MARGIN_BOTTOM;
     y->to = MARGIN_TOP;
     if (y->log)
@@ -202,10 +225,11 @@ static void open_axes(canvas *c, const icseg_plot *plot, const range *r) {
 }
 
 static void put_axes(canvas *c, const icseg_plot *plot) {
-    char text[32];
+    char text[40];
+    int y_digits = icseg_plot_digits(c->y.tick, c->y.ticks), x_digits = icseg_plot_digits(c->x.tick, c->x.ticks);
     for (int32_t i = 0; i < c->y.ticks; i++) {
         double at = place(&c->y, c->y.tick[i]);
-        icseg_plot_number(text, sizeof text, c->y.tick[i]);
+        icseg_plot_number_digits(text, sizeof text, c->y.tick[i], y_digits);
         icseg_string_printf(c->out,
                             "<line class=\"%s\" x1=\"%d\" x2=\"%.0f\" y1=\"%.2f\" y2=\"%.2f\"/><text class=\"tick\" "
                             "text-anchor=\"end\" x=\"%d\" y=\"%.2f\">%s",
@@ -221,7 +245,7 @@ static void put_axes(canvas *c, const icseg_plot *plot) {
     }
     for (int32_t i = 0; i < c->x.ticks; i++) {
         double at = place(&c->x, c->x.tick[i]);
-        icseg_plot_number(text, sizeof text, c->x.tick[i]);
+        icseg_plot_number_digits(text, sizeof text, c->x.tick[i], x_digits);
         icseg_string_printf(
             c->out,
             "<line class=\"axis\" x1=\"%.2f\" x2=\"%.2f\" y1=\"%.0f\" y2=\"%.0f\"/><text class=\"tick\" "

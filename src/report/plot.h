@@ -30,6 +30,7 @@ typedef struct icseg_plot {
     int32_t width, height; /* in units in which text is 11.5 high */
     bool log_y;            /* values <= 0 are gaps */
     bool from_zero;        /* the y axis begins at 0; ignored with log_y */
+    bool whole_x;          /* the x axis has ticks at whole numbers only */
 } icseg_plot;
 
 /* Appends a <figure>, with a message instead of axes if no point is finite. The size of a curve is bounded, however
@@ -42,7 +43,10 @@ icseg_status icseg_plot_svg(icseg_string *out, const icseg_plot *plot, icseg_err
 int32_t icseg_plot_ticks(double low, double high, int32_t target, bool outside, double tick[16]);
 /* The same for a logarithmic axis, 0 < low <= high, always with `outside`. */
 int32_t icseg_plot_log_ticks(double low, double high, double tick[16]);
-/* "0.0002", "2e-5", "1.5", "20k", "3M". */
+/* "0.0002", "2e-5", "1.5", "20k", "3M", with four digits. */
 void icseg_plot_number(char *out, size_t size, double value);
+/* The smallest number of digits, at least 4 and at most 15, with which neighbouring ticks have different texts. */
+int icseg_plot_digits(const double *tick, int32_t count);
+void icseg_plot_number_digits(char *out, size_t size, double value, int digits);
 
 #endif

@@ -31,6 +31,9 @@ static icseg_status check_samples(const icseg_report_input *in, icseg_error *err
     if (in->sample_count < 0 || in->sample_count > MAX_SAMPLES || (in->sample_count && !in->samples))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: %lld samples; expected 0 to %d",
                           (long long)in->sample_count, (int)MAX_SAMPLES);
+    if (in->worst_count < 0 || in->worst_count > in->sample_count)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: worst_count is %lld; expected 0 to %lld, sample_count",
+                          (long long)in->worst_count, (long long)in->sample_count);
     if (in->sample_width < 0)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "report: sample_width is %d; expected 0 or more",
                           (int)in->sample_width);
@@ -68,6 +71,22 @@ static const char *page_title(const icseg_report_page *page) {
     return page->log->has_start && *page->log->start.recipe ? page->log->start.recipe : "icseg";
 }
 
+static void put_fact(icseg_string *out, const char *label, const char *text, int *facts) {
+    if (!text || !*text) return;
+    icseg_string_printf(out, "%s%s ", (*facts)++ ? " &#183; " : "<p class=\"lead\">", label);
+    icseg_html_text(out, text);
+}
+
+/* Where the run's images are, when it began, and on which machine. */
+static void put_facts(const icseg_report_page *page) {
+    const icseg_log_start *start = &page->log->start;
+    int facts = 0;
+    put_fact(page->out, "data", start->data, &facts);
+    put_fact(page->out, "begun", start->date, &facts);
+    put_fact(page->out, "on", start->machine, &facts);
+    if (facts) icseg_string_printf(page->out, "</p>\n");
+}
+
 static void put_header(const icseg_report_page *page) {
     icseg_string *out = page->out;
     icseg_string_printf(out, "<header>\n<p class=\"eyebrow\">icseg &#183; %s report</p>\n<h1>",
@@ -79,6 +98,7 @@ static void put_header(const icseg_report_page *page) {
         icseg_html_text(out, page->in->subtitle);
         icseg_string_printf(out, "</p>\n");
     }
+    put_facts(page);
     icseg_string_printf(out, "</header>\n");
 }
 

@@ -138,8 +138,12 @@ static icseg_status put_legend(const icseg_report_page *page, icseg_error *error
 
 icseg_status icseg_report_samples(const icseg_report_page *page, icseg_error *error) {
     if (!page->in->sample_count) return ICSEG_OK;
-    icseg_string_printf(page->out, "<h2>Samples</h2>\n");
+    int64_t worst = page->in->worst_count;
+    icseg_string_printf(page->out, "<h2>%s</h2>\n", worst ? "Worst images" : "Samples");
     ICSEG_TRY(put_legend(page, error));
-    for (int64_t i = 0; i < page->in->sample_count; i++) ICSEG_TRY(put_sample(page, &page->in->samples[i], error));
+    for (int64_t i = 0; i < page->in->sample_count; i++) {
+        if (worst && i == worst) icseg_string_printf(page->out, "<h2>Samples</h2>\n");
+        ICSEG_TRY(put_sample(page, &page->in->samples[i], error));
+    }
     return ICSEG_OK;
 }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Evaluation on the validation split, and the report with its sample images. */
+ * Evaluation on the validation split. */
 #include <math.h>
-#include <string.h>
 
-#include "icseg/report.h"
+#include "metrics/evaluate.h"
 #include "train/trainer.h"
-
-enum { REPORT_SAMPLES = 8 };
 
 /* A run that was killed between this line and its saved state evaluates again and would log the line twice. If the
  * `eval` settings have changed since, the metrics differ and the new line is logged. */
@@ -48,14 +45,40 @@ static icseg_status take_metrics(icseg_trainer *t, const icseg_metrics *m, icseg
     return ICSEG_OK;
 }
 
+/* The evaluation that collects the worst images. */
+typedef struct collecting {
+    const icseg_dataset *dataset;
+    icseg_evaluation evaluation; /* borrows names and confusion matrix */
+} collecting;
+
+static void consider(void *user, int64_t index, int64_t labelled, int64_t correct) {
+    collecting *c = user;
+    const char *name = icseg_path_name(icseg_dataset_image_path(c->dataset, index));
+    icseg_evaluation_consider(&c->evaluation, name, labelled, correct);
+}
+
+static icseg_status write_results(icseg_trainer *t, const icseg_evaluation *e, const icseg_metrics *m,
+                                  icseg_error *error) {
+    const char *path = icseg_trainer_path(t, "evaluation.json");
+    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    ICSEG_TRY(icseg_evaluation_write(e, path, error));
+    return icseg_trainer_write_report(t, e, m, error);
+}
+
 icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
+    collecting c = {.dataset = t->val,
+                    .evaluation = {.step = t->state.step,
+                                   .classes = icseg_dataset_classes(t->val),
+                                   .class_names = icseg_dataset_class_names(t->val)}};
     t->state.eval_pending = true;
     t->confusion_step = -1;
     icseg_confusion_close(&t->confusion);
     *out = (icseg_metrics){.struct_size = sizeof *out};
-    ICSEG_TRY(icseg_evaluate(t->session, t->val, &t->eval, &t->progress, &t->confusion, error));
+    ICSEG_TRY(icseg_evaluate_each(t->session, t->val, &t->eval, &t->progress, consider, &c, &t->confusion, error));
+    c.evaluation.confusion = t->confusion;
     ICSEG_TRY(icseg_metrics_compute(out, &t->confusion, error));
     icseg_status status = take_metrics(t, out, error);
+    if (status == ICSEG_OK) status = write_results(t, &c.evaluation, out, error);
     if (status != ICSEG_OK) {
         icseg_metrics_close(out);
         return status;
@@ -63,61 +86,4 @@ icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_e
     t->confusion_step = t->state.step;
     t->state.eval_pending = false;
     return ICSEG_OK;
-}
-
-/* -- the report */
-
-typedef struct sample {
-    icseg_image image;
-    icseg_labels truth, prediction;
-} sample;
-
-static icseg_status make_samples(icseg_trainer *t, int64_t count, sample *samples, icseg_report_sample *shown,
-                                 icseg_error *error) {
-    for (int64_t i = 0; i < count; i++) {
-        int64_t index = i * icseg_dataset_count(t->val) / count;
-        sample *s = &samples[i];
-        ICSEG_TRY(icseg_dataset_read(t->val, index, &s->image, &s->truth, error));
-        ICSEG_TRY(icseg_session_predict(t->session, &s->image, &t->eval, &s->prediction, NULL, error));
-        shown[i] = (icseg_report_sample){.name = icseg_path_name(icseg_dataset_image_path(t->val, index)),
-                                         .image = &s->image,
-                                         .truth = &s->truth,
-                                         .prediction = &s->prediction};
-    }
-    return ICSEG_OK;
-}
-
-icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_metrics *metrics, icseg_error *error) {
-    sample samples[REPORT_SAMPLES] = {0};
-    icseg_report_sample shown[REPORT_SAMPLES];
-    icseg_palette palette = {0};
-    icseg_string recipe = {0};
-    icseg_status status;
-    int64_t count = icseg_dataset_count(t->val) < REPORT_SAMPLES ? icseg_dataset_count(t->val) : REPORT_SAMPLES;
-    const char *log = icseg_trainer_path(t, "log.jsonl"), *path = icseg_trainer_path(t, "report.html");
-    if (!log || !path) return icseg_fail_memory_in(error, 0, t->folder);
-    ICSEG_TRY_GOTO(make_samples(t, count, samples, shown, error));
-    ICSEG_TRY_GOTO(
-        icseg_palette_create_for(&palette, icseg_dataset_class_names(t->val), icseg_dataset_classes(t->val), error));
-    ICSEG_TRY_GOTO(icseg_recipe_format(t->recipe, &recipe, error));
-    icseg_report_input input = {ICSEG_REPORT_INPUT_INIT,
-                                .log_path = log,
-                                .recipe = recipe.data,
-                                .metrics = metrics,
-                                .confusion = &t->confusion,
-                                .classes = icseg_dataset_classes(t->val),
-                                .class_names = icseg_dataset_class_names(t->val),
-                                .palette = &palette,
-                                .samples = shown,
-                                .sample_count = count};
-    ICSEG_TRY_GOTO(icseg_report_write(path, &input, error));
-fail:
-    for (int64_t i = 0; i < count; i++) {
-        icseg_image_close(&samples[i].image);
-        icseg_labels_close(&samples[i].truth);
-        icseg_labels_close(&samples[i].prediction);
-    }
-    icseg_palette_close(&palette);
-    icseg_string_close(&recipe);
-    return status;
 }

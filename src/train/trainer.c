@@ -3,7 +3,9 @@
 #include "train/trainer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/argument.h"
 #include "base/file.h"
@@ -14,33 +16,10 @@
 
 /* -- opening */
 
-static icseg_image_values image_values(const icseg_recipe_settings *r) {
-    icseg_image_values values = {ICSEG_IMAGE_VALUES_INIT, .value_low = r->data.value_range[0],
-                                 .value_high = r->data.value_range[1]};
-    for (int32_t i = 0; i < r->data.band_count; i++) values.bands[i] = r->data.bands[i];
-    return values;
-}
-
-static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
-                               icseg_error *error) {
-    const icseg_image_values values = image_values(r);
-    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT,
-                               .folder = r->data.folder,
-                               .format = r->data.format,
-                               .split = split,
-                               .classes_file = r->data.classes[0] ? r->data.classes : NULL,
-                               .reduce_zero_label = r->data.reduce_zero_label,
-                               .ignore = r->data.ignore,
-                               .ignore_count = r->data.ignore_count,
-                               .values = &values,
-                               .map = r->data.map};
-    return icseg_dataset_open(out, &o, error);
-}
-
 static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
-    ICSEG_TRY(open_split(&t->train, r, r->data.train_split, error));
-    ICSEG_TRY(open_split(&t->val, r, r->data.val_split, error));
+    ICSEG_TRY(icseg_recipe_open_split(&t->train, r, r->data.train_split, error));
+    ICSEG_TRY(icseg_recipe_open_split(&t->val, r, r->data.val_split, error));
     int32_t classes = icseg_dataset_classes(t->train);
     if (r->model.num_classes && r->model.num_classes != classes)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "model.num_classes", ICSEG_REMEDY_SET_FIELD,
@@ -77,7 +56,7 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
                                  .backbone_lr_mult = r->train.backbone_lr_mult};
     ICSEG_TRY(icseg_model_create(&t->model, &options, error));
     if (r->train.freeze_backbone) icseg_model_freeze_backbone(t->model);
-    const icseg_image_values values = image_values(r);
+    const icseg_image_values values = icseg_recipe_image_values(r);
     icseg_model_set_eval(t->model, &t->eval);
     icseg_model_set_images(t->model, &values, r->augment.resize_short ? r->augment.resize_short : t->short_side);
     ICSEG_TRY(open_session(t, error));
@@ -107,25 +86,6 @@ static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_eval_options eval_options(const icseg_recipe_settings *r) {
-    icseg_eval_options o = {ICSEG_EVAL_OPTIONS_INIT};
-    const int32_t train_crop[2] = {r->augment.crop_height, r->augment.crop_width};
-    int32_t crop[2], stride[2];
-    for (int i = 0; i < 2; i++) {
-        crop[i] = r->eval.crop[i] ? r->eval.crop[i] : train_crop[i];
-        stride[i] = r->eval.stride[i] ? r->eval.stride[i] : crop[i] * 2 / 3;
-    }
-    o.mode = r->eval.mode == ICSEG_RECIPE_SLIDE ? ICSEG_EVAL_SLIDE : ICSEG_EVAL_WHOLE;
-    o.resize_short = r->eval.resize_short;
-    o.crop_height = crop[0];
-    o.crop_width = crop[1];
-    o.stride_height = stride[0];
-    o.stride_width = stride[1];
-    for (int32_t i = 0; r->eval.tta && i < r->eval.tta_count; i++) o.scale[o.scale_count++] = r->eval.tta_scales[i];
-    o.flip = r->eval.tta && r->eval.tta_flip;
-    return o;
-}
-
 static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     int64_t all, trained;
@@ -133,7 +93,16 @@ static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
     if (!log) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY(icseg_log_writer_open(&t->log, log, t->state.step + 1, error));
     count_parameters(t, &all, &trained);
-    icseg_log_start start = {.recipe = t->recipe_copy->name,
+    char date[40] = "", machine[200];
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc)) strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    icseg_machine_name(machine, sizeof machine);
+    char *data = realpath(r->data.folder, NULL);
+    icseg_log_start start = {.date = date,
+                             .machine = machine,
+                             .data = data ? data : r->data.folder,
+                             .recipe = t->recipe_copy->name,
                              .version = icseg_version(),
                              .parameters = trained,
                              .steps = r->train.steps,
@@ -200,7 +169,7 @@ static icseg_status open_trainer(icseg_trainer *t, const icseg_recipe *recipe, c
     t->folder = icseg_arena_strdup(t->arena, o->out);
     if (!t->folder) return icseg_fail_memory(error, 0, "the trainer");
     ICSEG_TRY(copy_recipe(t, recipe, error));
-    t->eval = eval_options(t->recipe);
+    t->eval = icseg_recipe_eval_options(t->recipe);
     t->data_changed = o->data_changed;
     t->threads = icseg_threads_resolve(o->threads > 0 ? o->threads : t->recipe->train.threads);
     icseg_threads before = icseg_threads_enter(t->threads);
@@ -352,19 +321,10 @@ icseg_status icseg_trainer_save(icseg_trainer *t, icseg_error *error) {
 }
 
 icseg_status icseg_trainer_finish(icseg_trainer *t, icseg_error *error) {
-    icseg_metrics metrics = {.struct_size = sizeof metrics};
-    icseg_status status;
     if (!t) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_trainer_finish: trainer is NULL");
     ICSEG_TRY(check_open(t, error));
     if (t->confusion_step != t->state.step) ICSEG_TRY(icseg_trainer_evaluate(t, NULL, error));
-    ICSEG_TRY(icseg_metrics_compute(&metrics, &t->confusion, error));
-    icseg_threads before = icseg_threads_enter(t->threads);
-    ICSEG_TRY_GOTO(icseg_log_writer_finish(&t->log, error));
-    status = icseg_trainer_write_report(t, &metrics, error);
-fail:
-    icseg_threads_leave(before);
-    icseg_metrics_close(&metrics);
-    return status;
+    return icseg_log_writer_finish(&t->log, error);
 }
 
 icseg_model *icseg_trainer_model(icseg_trainer *t) { return t ? t->model : NULL; }

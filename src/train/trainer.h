@@ -8,6 +8,8 @@
 #include "icseg/evaluate.h"
 #include "icseg/train.h"
 #include "inference/session.h"
+#include "report/evaluation.h"
+#include "report/index.h"
 #include "report/jsonl.h"
 #include "train/adamw.h"
 #include "train/recipe.h"
@@ -68,6 +70,14 @@ const char *icseg_trainer_path(const icseg_trainer *t, const char *name);
 icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_error *error);
 void icseg_trainer_close_folder(icseg_trainer *t);
 
+/* -- run_data.c */
+
+icseg_status icseg_recipe_open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
+                                     icseg_error *error);
+/* How the bands and values of images become colours. */
+icseg_image_values icseg_recipe_image_values(const icseg_recipe_settings *r);
+icseg_eval_options icseg_recipe_eval_options(const icseg_recipe_settings *r);
+
 /* -- initial.c: replaces weights with those of a file (icseg/train.h says which) and reports which were not replaced.
  */
 icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icseg_error *error);
@@ -98,10 +108,14 @@ icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, ics
 
 /* -- evaluation.c */
 
-/* Evaluates on the validation split into t->confusion, logs the metrics, saves the weights if they are the best, and
- * clears eval_pending. The caller closes *out. */
+/* Evaluates on the validation split into t->confusion, logs the metrics, saves the weights if they are the best, writes
+ * evaluation.json and report.html, and clears eval_pending. The caller closes *out. */
 icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_error *error);
-/* Writes report.html from t->confusion. */
-icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_metrics *metrics, icseg_error *error);
+
+/* -- run_report.c */
+
+/* Writes report.html. */
+icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_evaluation *evaluation,
+                                        const icseg_metrics *metrics, icseg_error *error);
 
 #endif

@@ -58,7 +58,7 @@ hit() { [ -s "$work/log" ]; } # whether a call failed
 
 # ---- judgement
 
-without_times() { sed -E 's/"(seconds|images_per_s|peak_mib)":[^,}]*,?//g' "$@"; }
+without_times() { sed -E 's/"(seconds|images_per_s|peak_mib|date)":[^,}]*,?//g' "$@"; }
 # Temporary files and hidden folders that were not there before the run.
 leftovers() {
     cd "$work/out" && find . -regextype posix-extended -regex '.*(\.tmp\.[0-9a-f]{16}|/\.import\.[^/]*)' |
@@ -100,6 +100,7 @@ is_whole_run_file() { # PATH NAME
         lines=$(wc -l <"$1")
         cmp -s <(head -n "$lines" "$1" | without_times) <(head -n "$lines" "$base/new/train/run/log.jsonl" | without_times) ;;
     report.html) is_complete_report "$1" ;;
+    evaluation.json) [ "$(tail -c 3 "$1")" = ']}' ] ;;
     *) false ;;
     esac
 }

@@ -650,6 +650,8 @@ static icseg_status call_icseg_train(icseg_error *error) {
     return status;
 }
 CLOSES(icseg_train_result_close)
+DOES(icseg_train_report, path("old_run"), path("data"), NULL)
+DOES(icseg_train_index, path(""))
 static icseg_status with_trainer(icseg_status (*use)(icseg_trainer *trainer, icseg_error *error), icseg_error *error) {
     icseg_train_options options = train_options();
     options.out = path("other");

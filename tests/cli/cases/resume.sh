@@ -16,7 +16,7 @@ same_run() {
     for file in checkpoint.safetensors best.safetensors state.safetensors recipe.yaml; do
         cmp "$1/$file" "$2/$file" || return 1
     done
-    diff <(head -n 1 "$1/log.jsonl") <(head -n 1 "$2/log.jsonl")
+    diff <(head -n 1 "$1/log.jsonl" | sed 's/"date":[^,]*//') <(head -n 1 "$2/log.jsonl" | sed 's/"date":[^,]*//')
 }
 # Starts a run, waits until its log has LINES lines, and sends SIGNAL. Fails unless it stops with status 3.
 stopped_by() { # SIGNAL LINES OUT ARGUMENT...

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * report.html of a run: during training from what is in memory, and at any time from the run directory. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/argument.h"
+#include "base/file.h"
+#include "icseg/report.h"
+#include "train/trainer.h"
+
+enum { EVEN_SAMPLES = 8, MAX_SAMPLES = EVEN_SAMPLES + ICSEG_WORST_IMAGES };
+
+typedef struct sample {
+    icseg_image image;
+    icseg_labels truth, prediction;
+} sample;
+
+/* The worst images of the evaluation, and others that are spread over the split. */
+typedef struct sample_list {
+    sample samples[MAX_SAMPLES];
+    icseg_report_sample shown[MAX_SAMPLES];
+    int64_t count, worst;
+} sample_list;
+
+static void close_samples(sample_list *list) {
+    for (int64_t i = 0; i < MAX_SAMPLES; i++) {
+        icseg_image_close(&list->samples[i].image);
+        icseg_labels_close(&list->samples[i].truth);
+        icseg_labels_close(&list->samples[i].prediction);
+    }
+}
+
+static icseg_status add_sample(icseg_trainer *t, sample_list *list, int64_t index, icseg_error *error) {
+    sample *s = &list->samples[list->count];
+    ICSEG_TRY(icseg_dataset_read(t->val, index, &s->image, &s->truth, error));
+    ICSEG_TRY(icseg_session_predict(t->session, &s->image, &t->eval, &s->prediction, NULL, error));
+    list->shown[list->count++] = (icseg_report_sample){.name = icseg_path_name(icseg_dataset_image_path(t->val, index)),
+                                                       .image = &s->image,
+                                                       .truth = &s->truth,
+                                                       .prediction = &s->prediction};
+    return ICSEG_OK;
+}
+
+static int64_t find_image(const icseg_dataset *dataset, const char *name) {
+    for (int64_t i = 0; i < icseg_dataset_count(dataset); i++)
+        if (!strcmp(icseg_path_name(icseg_dataset_image_path(dataset, i)), name)) return i;
+    return -1;
+}
+
+static icseg_status make_samples(icseg_trainer *t, const icseg_evaluation *e, sample_list *list, icseg_error *error) {
+    int64_t images = icseg_dataset_count(t->val), even = images < EVEN_SAMPLES ? images : EVEN_SAMPLES;
+    for (int32_t i = 0; i < e->worst_count; i++) {
+        int64_t index = find_image(t->val, e->worst[i].name);
+        if (index >= 0) ICSEG_TRY(add_sample(t, list, index, error));
+    }
+    list->worst = list->count;
+    for (int64_t i = 0; i < even; i++) ICSEG_TRY(add_sample(t, list, i * images / even, error));
+    return ICSEG_OK;
+}
+
+/* `e`: NULL if the run has not been evaluated. `samples`: NULL if there are none. */
+static icseg_status write_page(icseg_trainer *t, const icseg_evaluation *e, const icseg_metrics *metrics,
+                               const sample_list *samples, icseg_error *error) {
+    icseg_palette palette = {0};
+    icseg_string recipe = {0};
+    icseg_status status;
+    const char *log = icseg_trainer_path(t, "log.jsonl"), *path = icseg_trainer_path(t, "report.html");
+    if (!log || !path) return icseg_fail_memory(error, 0, t->folder);
+    icseg_report_input input = {ICSEG_REPORT_INPUT_INIT, .log_path = log};
+    ICSEG_TRY_GOTO(icseg_recipe_format(t->recipe, &recipe, error));
+    input.recipe = recipe.data;
+    if (e) {
+        ICSEG_TRY_GOTO(icseg_palette_create_for(&palette, e->class_names, e->classes, error));
+        input.metrics = metrics;
+        input.confusion = &e->confusion;
+        input.classes = e->classes;
+        input.class_names = e->class_names;
+        input.palette = &palette;
+    }
+    if (e && samples) {
+        input.samples = samples->shown;
+        input.sample_count = samples->count;
+        input.worst_count = samples->worst;
+    }
+    status = icseg_report_write(path, &input, error);
+fail:
+    icseg_palette_close(&palette);
+    icseg_string_close(&recipe);
+    return status;
+}
+
+icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_evaluation *e, const icseg_metrics *metrics,
+                                        icseg_error *error) {
+    sample_list samples = {0};
+    icseg_status status = make_samples(t, e, &samples, error);
+    if (status == ICSEG_OK) status = write_page(t, e, metrics, &samples, error);
+    close_samples(&samples);
+    return status;
+}
+
+/* -- from the run directory */
+
+/* Loads the last weights and the validation images. A failure is reported, and the report has no samples. */
+static void open_samples(icseg_trainer *t, const icseg_evaluation *e, sample_list *list) {
+    icseg_error problem;
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .precision = t->recipe->eval.precision};
+    const char *weights = icseg_trainer_path(t, "checkpoint.safetensors");
+    icseg_status status =
+        weights ? icseg_model_open(&t->model, weights, &problem) : icseg_fail_memory(&problem, 0, t->folder);
+    if (status == ICSEG_OK) status = icseg_recipe_open_split(&t->val, t->recipe, t->recipe->data.val_split, &problem);
+    if (status == ICSEG_OK &&
+        (icseg_dataset_classes(t->val) != e->classes || icseg_model_config(t->model)->num_classes != e->classes))
+        status = icseg_fail(&problem, ICSEG_ERROR_DATA, "%s: the classes are not those of the last evaluation",
+                            t->recipe->data.folder);
+    if (status == ICSEG_OK) status = icseg_session_open(&t->session, t->model, &options, &problem);
+    if (status == ICSEG_OK) status = make_samples(t, e, list, &problem);
+    if (status == ICSEG_OK) return;
+    icseg_trainer_warn(t, "the report has no sample images: %s", problem.message);
+    close_samples(list);
+    *list = (sample_list){0};
+}
+
+static icseg_status report(icseg_trainer *t, icseg_error *error) {
+    sample_list samples = {0};
+    icseg_evaluation e = {0};
+    icseg_metrics metrics = {.struct_size = sizeof metrics};
+    icseg_status status = ICSEG_OK;
+    bool found;
+    const char *path = icseg_trainer_path(t, "evaluation.json");
+    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+    if (!found) return write_page(t, NULL, NULL, NULL, error);
+    ICSEG_TRY_GOTO(icseg_evaluation_read(&e, path, error));
+    ICSEG_TRY_GOTO(icseg_metrics_compute(&metrics, &e.confusion, error));
+    open_samples(t, &e, &samples);
+    status = write_page(t, &e, &metrics, &samples, error);
+fail:
+    close_samples(&samples);
+    icseg_metrics_close(&metrics);
+    icseg_evaluation_close(&e);
+    return status;
+}
+
+/* A link in a run that comes from elsewhere could lead the report to any file of the user. */
+static icseg_status check_own(const char *path, icseg_error *error) {
+    struct stat info;
+    if (!path) return icseg_fail_memory(error, 0, "the report");
+    if (lstat(path, &info) != 0 || !S_ISLNK(info.st_mode)) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_IO, "%s: is a symbolic link, which may lead out of the directory; remove it",
+                      path);
+}
+
+icseg_status icseg_train_report(const char *run, const char *data, const icseg_progress *progress, icseg_error *error) {
+    icseg_trainer *t;
+    icseg_status status;
+    ICSEG_NEED(run);
+    t = icseg_calloc_array(1, sizeof *t);
+    if (!t) return icseg_fail_memory(error, 0, "the report");
+    t->lock = -1;
+    ICSEG_TRY_GOTO(icseg_progress_read(&t->progress, progress, error));
+    ICSEG_TRY_GOTO(icseg_arena_open(&t->arena, error));
+    t->folder = run;
+    ICSEG_TRY_GOTO(check_own(icseg_trainer_path(t, "report.html"), error));
+    ICSEG_TRY_GOTO(icseg_recipe_open_run(&t->recipe_copy, run, error));
+    if (data) ICSEG_TRY_GOTO(icseg_recipe_set(t->recipe_copy, "data.folder", data, error));
+    t->recipe = &t->recipe_copy->settings;
+    t->eval = icseg_recipe_eval_options(t->recipe);
+    status = report(t, error);
+fail:
+    icseg_trainer_close(&t);
+    return status;
+}
+
+/* -- the index of several runs */
+
+static icseg_status add_run(icseg_string *out, const char *folder, const char *name, int64_t *runs,
+                            icseg_error *error) {
+    icseg_string path = {0};
+    bool found = false;
+    icseg_string_printf(&path, "%s/%s/log.jsonl", folder, name);
+    icseg_status status = path.failed ? icseg_fail_memory(error, 0, folder) : ICSEG_OK;
+    if (status == ICSEG_OK && icseg_path_find(path.data, S_IFREG, &found, NULL) == ICSEG_OK && found) {
+        (*runs)++;
+        status = icseg_report_index_row(out, folder, name, error);
+    }
+    icseg_string_close(&path);
+    return status;
+}
+
+icseg_status icseg_train_index(const char *folder, icseg_error *error) {
+    char **names = NULL;
+    size_t count = 0;
+    int64_t runs = 0;
+    icseg_string page = {0}, path = {0};
+    icseg_status status;
+    ICSEG_NEED(folder);
+    icseg_string_printf(&path, "%s/index.html", folder);
+    ICSEG_TRY_GOTO(check_own(path.failed ? NULL : path.data, error));
+    ICSEG_TRY_GOTO(icseg_folder_list(folder, &names, &count, error));
+    icseg_report_index_begin(&page, folder);
+    for (size_t i = 0; i < count; i++) ICSEG_TRY_GOTO(add_run(&page, folder, names[i], &runs, error));
+    icseg_report_index_end(&page);
+    if (!runs)
+        status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: neither a run nor a directory of runs", folder);
+    else if (page.failed)
+        status = icseg_fail_memory(error, 0, "the index of runs");
+    else
+        status = icseg_file_write(path.data, page.data, page.size, error);
+fail:
+    icseg_free(names);
+    icseg_string_close(&page);
+    icseg_string_close(&path);
+    return status;
+}
