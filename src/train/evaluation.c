@@ -39,8 +39,10 @@ static icseg_status keep_best(icseg_trainer *t, const icseg_metrics *m, icseg_er
 static icseg_status take_metrics(icseg_trainer *t, const icseg_metrics *m, icseg_error *error) {
     ICSEG_TRY(log_metrics(t, m, error));
     ICSEG_TRY(keep_best(t, m, error));
+    char val[160];
+    icseg_recipe_describe_val(t->recipe, val, sizeof val);
     icseg_trainer_say(t, "step %lld: mIoU %.2f  mAcc %.2f  aAcc %.2f on %s%s", (long long)t->state.step, 100 * m->miou,
-                      100 * m->macc, 100 * m->aacc, t->recipe->data.val_split,
+                      100 * m->macc, 100 * m->aacc, val,
                       t->state.best_step == t->state.step ? ", the best so far" : "");
     return ICSEG_OK;
 }

@@ -32,6 +32,7 @@ typedef struct icseg_recipe_settings {
     const char *merges; /* CLIP's tokenizer: its vocabulary, a file or the folder that contains it */
     struct {
         const char *folder, *train_split, *val_split, *classes; /* classes "": FOLDER/classes.txt */
+        double val_share; /* of the training images, held out in place of val_split; 0: none */
         icseg_dataset_format format;
         bool reduce_zero_label;
         const char *map; /* icseg_dataset_options */

@@ -31,7 +31,8 @@ static icseg_status check_data(const icseg_recipe *recipe, icseg_error *error) {
     if (!icseg_folder_exists(s->data.folder))
         return fail_key(recipe, "data.folder", error, "the folder \"%s\" does not exist", s->data.folder);
     if (!s->data.train_split[0]) return fail_key(recipe, "data.train_split", error, "must not be empty");
-    if (!s->data.val_split[0]) return fail_key(recipe, "data.val_split", error, "must not be empty");
+    if (!s->data.val_split[0] && !(s->data.val_share > 0))
+        return fail_key(recipe, "data.val_split", error, "must not be empty");
     if (s->data.classes[0] && !icseg_file_exists(s->data.classes))
         return fail_key(recipe, "data.classes", error, "the file \"%s\" does not exist", s->data.classes);
     return ICSEG_OK;

@@ -66,6 +66,10 @@ static const icseg_option rows[] = {
      .words = icseg_dataset_format_words},
     {"data.train_split", TEXT(data.train_split), "split to train on"},
     {"data.val_split", TEXT(data.val_split), "split to evaluate on"},
+    {"data.val_share", FLOAT(data.val_share),
+     "share of the training images that are held out and evaluated on in place of val_split; their names decide which; "
+     "0: none",
+     ICSEG_BETWEEN(0, 0.9)},
     {"data.classes", TEXT(data.classes), "file of class names, one per line", .shown = "FOLDER/classes.txt"},
     {"data.reduce_zero_label", BOOL(data.reduce_zero_label),
      "label files: 0 means unlabelled and class k is stored as k + 1 (ADE20K)"},

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The data sets of a recipe, and how its evaluations resize and divide images. */
+#include <stdio.h>
+#include <string.h>
+
+#include "dataset/hold_out.h"
 #include "train/trainer.h"
 
 icseg_image_values icseg_recipe_image_values(const icseg_recipe_settings *r) {
@@ -9,8 +13,8 @@ icseg_image_values icseg_recipe_image_values(const icseg_recipe_settings *r) {
     return values;
 }
 
-icseg_status icseg_recipe_open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
-                                     icseg_error *error) {
+static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
+                               icseg_error *error) {
     const icseg_image_values values = icseg_recipe_image_values(r);
     icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT,
                                .folder = r->data.folder,
@@ -23,6 +27,42 @@ icseg_status icseg_recipe_open_split(icseg_dataset **out, const icseg_recipe_set
                                .values = &values,
                                .map = r->data.map};
     return icseg_dataset_open(out, &o, error);
+}
+
+static icseg_status open_share(icseg_dataset **out, const icseg_recipe_settings *r, bool held_out,
+                               icseg_error *error) {
+    ICSEG_TRY(open_split(out, r, r->data.train_split, error));
+    if (!(r->data.val_share > 0)) return ICSEG_OK;
+    icseg_status status = icseg_dataset_hold_out(*out, r->data.val_share, held_out, error);
+    if (status == ICSEG_OK) return ICSEG_OK;
+    icseg_dataset_close(out);
+    return icseg_fail_prefix(error, "%s: data.val_share", r->data.folder);
+}
+
+icseg_status icseg_recipe_open_train(icseg_dataset **out, const icseg_recipe_settings *r, icseg_error *error) {
+    return open_share(out, r, false, error);
+}
+
+icseg_status icseg_recipe_open_val(icseg_dataset **out, const icseg_recipe_settings *r, icseg_error *error) {
+    icseg_error missing = {0};
+    if (r->data.val_share > 0) return open_share(out, r, true, error);
+    icseg_status status = open_split(out, r, r->data.val_split, &missing);
+    if (status == ICSEG_OK) return status;
+    if (strcmp(missing.field, "split") != 0) {
+        if (error) *error = missing;
+        return status;
+    }
+    return icseg_fail_field(error, status, "data.val_share", ICSEG_REMEDY_SET_FIELD,
+                            "%s; set data.val_split to another split, or data.val_share to a share of the training "
+                            "images to hold out, such as 0.2",
+                            missing.message);
+}
+
+void icseg_recipe_describe_val(const icseg_recipe_settings *r, char *out, size_t size) {
+    if (r->data.val_share > 0)
+        snprintf(out, size, "held-out %s", r->data.train_split);
+    else
+        snprintf(out, size, "%s", r->data.val_split);
 }
 
 icseg_eval_options icseg_recipe_eval_options(const icseg_recipe_settings *r) {

@@ -107,7 +107,7 @@ static void open_samples(icseg_trainer *t, const icseg_evaluation *e, sample_lis
     const char *weights = icseg_trainer_path(t, "checkpoint.safetensors");
     icseg_status status =
         weights ? icseg_model_open(&t->model, weights, &problem) : icseg_fail_memory(&problem, 0, t->folder);
-    if (status == ICSEG_OK) status = icseg_recipe_open_split(&t->val, t->recipe, t->recipe->data.val_split, &problem);
+    if (status == ICSEG_OK) status = icseg_recipe_open_val(&t->val, t->recipe, &problem);
     if (status == ICSEG_OK &&
         (icseg_dataset_classes(t->val) != e->classes || icseg_model_config(t->model)->num_classes != e->classes))
         status = icseg_fail(&problem, ICSEG_ERROR_DATA, "%s: the classes are not those of the last evaluation",

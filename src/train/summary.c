@@ -64,7 +64,9 @@ static void say_notes(const icseg_trainer *t) {
 
 icseg_status icseg_trainer_check_data(icseg_trainer *t, icseg_error *error) {
     const icseg_dataset *dataset[2] = {t->train, t->val};
-    const char *name[2] = {t->recipe->data.train_split, t->recipe->data.val_split};
+    char val[160];
+    icseg_recipe_describe_val(t->recipe, val, sizeof val);
+    const char *name[2] = {t->recipe->data.train_split, val};
     icseg_dataset_summary summary[2] = {{ICSEG_DATASET_SUMMARY_INIT}, {ICSEG_DATASET_SUMMARY_INIT}};
     problem_list found = {.trainer = t};
     icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = t->recipe->train.threads,

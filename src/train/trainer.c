@@ -18,8 +18,8 @@
 
 static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
-    ICSEG_TRY(icseg_recipe_open_split(&t->train, r, r->data.train_split, error));
-    ICSEG_TRY(icseg_recipe_open_split(&t->val, r, r->data.val_split, error));
+    ICSEG_TRY(icseg_recipe_open_train(&t->train, r, error));
+    ICSEG_TRY(icseg_recipe_open_val(&t->val, r, error));
     int32_t classes = icseg_dataset_classes(t->train);
     if (r->model.num_classes && r->model.num_classes != classes)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "model.num_classes", ICSEG_REMEDY_SET_FIELD,

@@ -72,8 +72,11 @@ void icseg_trainer_close_folder(icseg_trainer *t);
 
 /* -- run_data.c */
 
-icseg_status icseg_recipe_open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
-                                     icseg_error *error);
+icseg_status icseg_recipe_open_train(icseg_dataset **out, const icseg_recipe_settings *r, icseg_error *error);
+/* The validation split, or the held-out share of the training images. */
+icseg_status icseg_recipe_open_val(icseg_dataset **out, const icseg_recipe_settings *r, icseg_error *error);
+/* The name of these images in messages. */
+void icseg_recipe_describe_val(const icseg_recipe_settings *r, char *out, size_t size);
 /* How the bands and values of images become colours. */
 icseg_image_values icseg_recipe_image_values(const icseg_recipe_settings *r);
 icseg_eval_options icseg_recipe_eval_options(const icseg_recipe_settings *r);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Dividing one split into two, by a hash of the images' names. */
+#include "dataset/hold_out.h"
+
+#include "base/text.h"
+#include "dataset/internal.h"
+
+/* FNV-1a of the file's name without folder and extension, mixed (splitmix64) to a number in 0..1. */
+static double position_of(const icseg_dataset_pair *pair) {
+    char stem[512];
+    uint64_t hash = 1469598103934665603u;
+    icseg_path_stem(icseg_path_name(pair->image), stem, sizeof stem);
+    for (const char *c = stem; *c; c++) hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+    hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
+    hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
+    return (double)((hash ^ (hash >> 31)) >> 11) * 0x1p-53;
+}
+
+icseg_status icseg_dataset_hold_out(icseg_dataset *d, double share, bool held_out, icseg_error *error) {
+    int64_t lowest = 0, highest = 0, kept = 0;
+    if (d->count < 2)
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%lld image cannot be divided into two splits", (long long)d->count);
+    for (int64_t i = 1; i < d->count; i++) {
+        if (position_of(&d->pairs[i]) < position_of(&d->pairs[lowest])) lowest = i;
+        if (position_of(&d->pairs[i]) > position_of(&d->pairs[highest])) highest = i;
+    }
+    if (lowest == highest) highest = lowest ? 0 : 1; /* all names are equal */
+    for (int64_t i = 0; i < d->count; i++) {
+        bool held = i == lowest || (i != highest && position_of(&d->pairs[i]) < share);
+        if (held == held_out) d->pairs[kept++] = d->pairs[i];
+    }
+    d->count = kept;
+    return ICSEG_OK;
+}

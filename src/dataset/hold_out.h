@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Dividing one split into two. */
+#ifndef ICSEG_DATASET_HOLD_OUT_H
+#define ICSEG_DATASET_HOLD_OUT_H
+
+#include <stdbool.h>
+
+#include "icseg/dataset.h"
+
+/* Keeps only the images that are held out, or only the others. About `share` of the images are held out. An image's
+ * name alone decides, so that images which are added later change nothing for the others. At least one image is on each
+ * side. Returns ICSEG_ERROR_DATA if there are fewer than two images. */
+icseg_status icseg_dataset_hold_out(icseg_dataset *dataset, double share, bool held_out, icseg_error *error);
+
+#endif
