@@ -117,7 +117,7 @@ icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error) 
     ICSEG_TRY(check_data(recipe, error));
     ICSEG_TRY(check_model(recipe, error));
     ICSEG_TRY(check_augmentation(recipe, error));
-    if (s->train.warmup >= s->train.steps)
+    if (!(s->train.minutes > 0) && s->train.warmup >= s->train.steps)
         return fail_key(recipe, "train.warmup", error, "%d steps of warm-up do not fit into train.steps = %d",
                         s->train.warmup, s->train.steps);
     if (s->train.min_lr > s->train.lr)

@@ -12,7 +12,7 @@
 #include "model/config.h"
 #include "text/tokenizer.h"
 
-enum { MAX_SIDE = 16384, MAX_STEPS = 100000000, MAX_BATCH = 65536, CLIP_VOCABULARY = 49408 };
+enum { MAX_SIDE = 16384, MAX_STEPS = 100000000, MAX_BATCH = 65536, MAX_MINUTES = 10000000, CLIP_VOCABULARY = 49408 };
 
 #define LEAST_DIVISOR 1e-30 /* well above the smallest normal float */
 
@@ -148,6 +148,16 @@ static const icseg_option rows[] = {
     {"train.log_every", INT(train.log_every), "steps between lines of log.jsonl; 0: only at the end", STEPS},
     {"train.eval_every", INT(train.eval_every), "steps between evaluations; 0: only at the end", STEPS},
     {"train.checkpoint_every", INT(train.checkpoint_every), "steps between checkpoints; 0: only at the end", STEPS},
+    {"train.minutes", FLOAT(train.minutes),
+     "time for the whole run, evaluations included: the speed is measured before the first step, and steps is set to "
+     "the number that fits; 0: steps decides",
+     ICSEG_BETWEEN(0, MAX_MINUTES)},
+    {"train.eval_minutes", FLOAT(train.eval_minutes),
+     "minutes of training between evaluations: sets eval_every from the measured speed; 0: eval_every decides",
+     ICSEG_BETWEEN(0, MAX_MINUTES)},
+    {"train.checkpoint_minutes", FLOAT(train.checkpoint_minutes),
+     "largest time between checkpoints (minutes), besides checkpoint_every; 0: no limit",
+     ICSEG_BETWEEN(0, MAX_MINUTES)},
 
     {"eval.mode", WORD(eval.mode), "whole: the whole image at once; slide: overlapping windows", .words = modes},
     {"eval.precision", WORD(eval.precision),

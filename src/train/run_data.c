@@ -29,8 +29,7 @@ static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings 
     return icseg_dataset_open(out, &o, error);
 }
 
-static icseg_status open_share(icseg_dataset **out, const icseg_recipe_settings *r, bool held_out,
-                               icseg_error *error) {
+static icseg_status open_share(icseg_dataset **out, const icseg_recipe_settings *r, bool held_out, icseg_error *error) {
     ICSEG_TRY(open_split(out, r, r->data.train_split, error));
     if (!(r->data.val_share > 0)) return ICSEG_OK;
     icseg_status status = icseg_dataset_hold_out(*out, r->data.val_share, held_out, error);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * report.html of a run: during training from what is in memory, and at any time from the run directory. */
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/argument.h"
+#include "base/compare.h"
 #include "base/file.h"
 #include "icseg/report.h"
 #include "train/trainer.h"
 
-enum { EVEN_SAMPLES = 8, MAX_SAMPLES = EVEN_SAMPLES + ICSEG_WORST_IMAGES };
+enum { MAX_SAMPLES = ICSEG_EVEN_SAMPLES + ICSEG_WORST_IMAGES };
 
 typedef struct sample {
     icseg_image image;
@@ -48,7 +50,7 @@ static int64_t find_image(const icseg_dataset *dataset, const char *name) {
 }
 
 static icseg_status make_samples(icseg_trainer *t, const icseg_evaluation *e, sample_list *list, icseg_error *error) {
-    int64_t images = icseg_dataset_count(t->val), even = images < EVEN_SAMPLES ? images : EVEN_SAMPLES;
+    int64_t images = icseg_dataset_count(t->val), even = images < ICSEG_EVEN_SAMPLES ? images : ICSEG_EVEN_SAMPLES;
     for (int32_t i = 0; i < e->worst_count; i++) {
         int64_t index = find_image(t->val, e->worst[i].name);
         if (index >= 0) ICSEG_TRY(add_sample(t, list, index, error));
@@ -173,6 +175,36 @@ fail:
 
 /* -- the index of several runs */
 
+/* Names of the folders in a folder, each with its NUL. */
+static icseg_status read_folders(const char *path, icseg_string *names, size_t *count, icseg_error *error) {
+    DIR *folder;
+    const char *name;
+    icseg_status status;
+    ICSEG_TRY(icseg_folder_open(&folder, path, error));
+    while ((status = icseg_folder_next(folder, path, &name, error)) == ICSEG_OK && name) {
+        bool is_folder;
+        status = icseg_folder_is(folder, path, name, S_IFDIR, &is_folder, error);
+        if (status != ICSEG_OK) break;
+        if (!is_folder) continue;
+        icseg_string_append(names, name, strlen(name) + 1);
+        (*count)++;
+    }
+    closedir(folder);
+    return status;
+}
+
+/* The sorted names; free the list with icseg_free. They are parts of `names`. */
+static icseg_status list_folders(const char *path, icseg_string *names, const char ***out, size_t *count,
+                                 icseg_error *error) {
+    ICSEG_TRY(read_folders(path, names, count, error));
+    *out = icseg_alloc_array(*count + 1, sizeof **out);
+    if (!*out || names->failed) return icseg_fail_memory(error, 0, path);
+    const char *name = names->data;
+    for (size_t i = 0; i < *count; i++, name += strlen(name) + 1) (*out)[i] = name;
+    qsort(*out, *count, sizeof **out, icseg_compare_names);
+    return ICSEG_OK;
+}
+
 static icseg_status add_run(icseg_string *out, const char *folder, const char *name, int64_t *runs,
                             icseg_error *error) {
     icseg_string path = {0};
@@ -188,15 +220,15 @@ static icseg_status add_run(icseg_string *out, const char *folder, const char *n
 }
 
 icseg_status icseg_train_index(const char *folder, icseg_error *error) {
-    char **names = NULL;
+    const char **names = NULL;
     size_t count = 0;
     int64_t runs = 0;
-    icseg_string page = {0}, path = {0};
+    icseg_string page = {0}, path = {0}, text = {0};
     icseg_status status;
     ICSEG_NEED(folder);
     icseg_string_printf(&path, "%s/index.html", folder);
     ICSEG_TRY_GOTO(check_own(path.failed ? NULL : path.data, error));
-    ICSEG_TRY_GOTO(icseg_folder_list(folder, &names, &count, error));
+    ICSEG_TRY_GOTO(list_folders(folder, &text, &names, &count, error));
     icseg_report_index_begin(&page, folder);
     for (size_t i = 0; i < count; i++) ICSEG_TRY_GOTO(add_run(&page, folder, names[i], &runs, error));
     icseg_report_index_end(&page);
@@ -208,6 +240,7 @@ icseg_status icseg_train_index(const char *folder, icseg_error *error) {
         status = icseg_file_write(path.data, page.data, page.size, error);
 fail:
     icseg_free(names);
+    icseg_string_close(&text);
     icseg_string_close(&page);
     icseg_string_close(&path);
     return status;

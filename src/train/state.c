@@ -149,10 +149,19 @@ static bool decides_evaluation(const char *key) { return !strncmp(key, "eval.", 
 /* All keys except those for the location of the data, speed, output intervals and evaluation. The tokens of the class
  * names are compared instead of model.merges, and the learning rates instead of train.steps. */
 static bool decides_weights(const char *key) {
-    static const char *const exempt[] = {
-        "data.folder",      "data.classes",           "data.loader_threads", "train.threads", "train.log_every",
-        "train.eval_every", "train.checkpoint_every", "train.memory",        "model.init",    "model.merges",
-        "train.steps"};
+    static const char *const exempt[] = {"data.folder",
+                                         "data.classes",
+                                         "data.loader_threads",
+                                         "train.threads",
+                                         "train.log_every",
+                                         "train.eval_every",
+                                         "train.eval_minutes",
+                                         "train.checkpoint_every",
+                                         "train.checkpoint_minutes",
+                                         "train.memory",
+                                         "model.init",
+                                         "model.merges",
+                                         "train.steps"};
     if (decides_evaluation(key)) return false;
     for (size_t i = 0; i < sizeof exempt / sizeof *exempt; i++)
         if (!strcmp(key, exempt[i])) return false;

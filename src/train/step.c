@@ -2,13 +2,15 @@
  * One training step, and the diagnosis of a step that failed. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/compare.h"
 #include "base/memory.h"
 #include "base/system.h"
 #include "train/trainer.h"
 
-enum { LOADER_AHEAD = 4, MANY_CORES = 8, FILES_NAMED = 6 };
+enum { LOADER_AHEAD = 4, MANY_CORES = 8, FILES_NAMED = 6, TIMED_LEAST = 2, TIMED_MOST = 15, TIMED_SECONDS = 10 };
 
 icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
@@ -156,6 +158,40 @@ static icseg_status save_statistics(icseg_trainer *t, icseg_error *error) {
     if (!t->statistics) return icseg_fail_memory(error, count * sizeof *t->statistics, "the running statistics");
     each_statistic(t, save);
     return ICSEG_OK;
+}
+
+/* -- timing */
+
+/* The batches of one step, forward and backward. */
+static icseg_status run_batches(icseg_trainer *t, icseg_error *error) {
+    const icseg_recipe_settings *r = t->recipe;
+    for (int64_t micro = 0; micro < r->train.accumulate; micro++) {
+        icseg_loader_batch batch;
+        icseg_prepared_network *network;
+        ICSEG_TRY(prepare(t, &batch, &network, error));
+        ICSEG_TRY(icseg_executor_run(network->executor, (uint64_t)r->train.seed,
+                                     t->state.step * r->train.accumulate + micro, error));
+    }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_trainer_time_step(icseg_trainer *t, double *seconds, icseg_error *error) {
+    double time[TIMED_MOST], begun = icseg_clock();
+    size_t count = 0;
+    ICSEG_TRY(icseg_trainer_open_loader(t, error));
+    ICSEG_TRY(save_statistics(t, error));
+    icseg_params_zero_gradients(t->model->params);
+    icseg_status status = run_batches(t, error); /* the first is slow: it prepares the network */
+    while (status == ICSEG_OK && count < TIMED_MOST && (count < TIMED_LEAST || icseg_clock() - begun < TIMED_SECONDS)) {
+        double start = icseg_clock();
+        status = run_batches(t, error);
+        time[count++] = icseg_clock() - start;
+    }
+    each_statistic(t, restore);
+    ICSEG_TRY(status);
+    qsort(time, count, sizeof *time, icseg_compare_doubles);
+    *seconds = time[count / 2];
+    return icseg_trainer_open_loader(t, error);
 }
 
 /* -- a step */

@@ -83,6 +83,7 @@ static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
     icseg_trainer_say(t, "model: %.2f M parameters, %.2f M of them trained; a batch takes %.1f GFLOP and %.0f MiB",
                       1e-6 * (double)all, 1e-6 * (double)trained, 1e-9 * plan.flops,
                       (double)(plan.activations + plan.scratch) / (1 << 20));
+    icseg_trainer_say_needs(t, plan.activations + plan.scratch);
     return ICSEG_OK;
 }
 
@@ -143,10 +144,12 @@ static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) 
     if (resume) ICSEG_TRY(icseg_trainer_find_state(t, &found, error));
     if (!found) ICSEG_TRY(icseg_recipe_check_init(t->recipe_copy, error));
     ICSEG_TRY(icseg_trainer_open_folder(t, resume, error));
+    if (resume) ICSEG_TRY(icseg_trainer_keep_budget(t, error));
     ICSEG_TRY(open_data(t, error));
     ICSEG_TRY(open_model(t, error));
     ICSEG_TRY(load_weights(t, resume, error));
     ICSEG_TRY(say_model(t, error));
+    ICSEG_TRY(icseg_trainer_set_budget(t, error));
     ICSEG_TRY(icseg_trainer_open_loader(t, error));
     ICSEG_TRY(write_recipe(t, error));
     return open_log(t, error);
@@ -245,13 +248,14 @@ static icseg_status log_step(icseg_trainer *t, const icseg_train_step *step, ics
 
 static icseg_status step_and_log(icseg_trainer *t, icseg_train_step *step, icseg_error *error) {
     double start = icseg_clock();
-    if (!(t->begun > 0)) t->begun = start;
+    if (!(t->begun > 0)) t->begun = t->saved_at = start;
     ICSEG_TRY(icseg_trainer_optimise(t, step, error));
     step->seconds = icseg_clock() - start;
     t->window += step->seconds;
     t->window_steps++;
     t->saved = false;
-    t->save_due = is_due(t, t->recipe->train.checkpoint_every);
+    double limit = 60 * t->recipe->train.checkpoint_minutes;
+    t->save_due = is_due(t, t->recipe->train.checkpoint_every) || (limit > 0 && icseg_clock() - t->saved_at >= limit);
     t->state.eval_pending = is_due(t, t->recipe->train.eval_every);
     return is_due(t, t->recipe->train.log_every) ? log_step(t, step, error) : ICSEG_OK;
 }
@@ -316,6 +320,7 @@ icseg_status icseg_trainer_save(icseg_trainer *t, icseg_error *error) {
     icseg_threads_leave(before);
     if (status != ICSEG_OK) return status;
     t->saved = true;
+    t->saved_at = icseg_clock();
     t->save_due = false;
     return ICSEG_OK;
 }

@@ -48,6 +48,7 @@ struct icseg_trainer {
     bool data_changed;                         /* other training images than before are accepted */
     bool steps_changed;                        /* the run was resumed with another number of steps */
     bool saved, save_due;                      /* the state on disk is that of `step`; a save is due */
+    double saved_at;                           /* clock at the last save, or before the first step */
     double begun;                              /* clock before this process's first step; 0: none yet */
     double window;                             /* seconds spent in steps since the last logged one */
     int64_t window_steps;                      /* number of these steps */
@@ -105,6 +106,9 @@ icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error);
 icseg_status icseg_trainer_network(icseg_trainer *t, icseg_prepared_network **out, icseg_error *error);
 /* Fills t->loss_name from the network. */
 void icseg_trainer_name_losses(icseg_trainer *t, const icseg_prepared_network *network);
+/* Measures the seconds of a step, without the optimiser's update, on the next images of the run. Leaves no trace:
+ * weights, running statistics and the order of the images are as before. */
+icseg_status icseg_trainer_time_step(icseg_trainer *t, double *seconds, icseg_error *error);
 /* One step of the optimiser; increments t->state.step. A loss or gradient that is not finite is found before the
  * optimiser uses it. After any error the trainer can only be closed, because running statistics may have changed. */
 icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, icseg_error *error);
@@ -115,7 +119,18 @@ icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, ics
  * evaluation.json and report.html, and clears eval_pending. The caller closes *out. */
 icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_error *error);
 
+/* -- budget.c */
+
+/* Gives a resumed run the numbers of steps that were set when it began: those of the directory's recipe.yaml. */
+icseg_status icseg_trainer_keep_budget(icseg_trainer *t, icseg_error *error);
+/* Measures the speed and replaces train.minutes and train.eval_minutes in the recipe by numbers of steps. */
+icseg_status icseg_trainer_set_budget(icseg_trainer *t, icseg_error *error);
+/* Reports the memory and disk space that the run needs. */
+void icseg_trainer_say_needs(const icseg_trainer *t, size_t network); /* network: bytes */
+
 /* -- run_report.c */
+
+enum { ICSEG_EVEN_SAMPLES = 8 }; /* images of the report, besides the worst */
 
 /* Writes report.html. */
 icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_evaluation *evaluation,

@@ -27,7 +27,7 @@ static int make_folder(void **state) {
 }
 
 static void write_start(icseg_log_writer *w) {
-    const icseg_log_start start = {"camvid", "0.1.0", 123456, 6, 2, 8};
+    const icseg_log_start start = {"camvid", "0.1.0", 123456, 6, 2, 8, "2026-11-29T12:00:00Z", "2 cores", "/data"};
     assert_int_equal(icseg_log_writer_start(w, &start, NULL), ICSEG_OK);
 }
 

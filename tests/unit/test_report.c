@@ -130,7 +130,8 @@ static void write_log(int64_t steps, double bad_every) {
     static const char *const names[] = {"total", "decode", "align.8", "<b>&amp;\""};
     icseg_log_writer *w;
     assert_int_equal(icseg_log_writer_open(&w, log_path, 0, NULL), ICSEG_OK);
-    const icseg_log_start start = {"<i>recipe</i>", "0.0.9", 1234567, steps, 2, 8};
+    const icseg_log_start start = {"<i>recipe</i>", "0.0.9",          1234567,      steps, 2, 8,
+                                   "<u>date</u>",   "<u>machine</u>", "<u>data</u>"};
     assert_int_equal(icseg_log_writer_start(w, &start, NULL), ICSEG_OK);
     for (int64_t n = 1; n <= steps; n++) {
         double x = bad_every > 0 && fmod((double)n, bad_every) == 0 ? (double)NAN : 1.0 / (double)n;
@@ -243,7 +244,7 @@ static void a_full_report_is_well_formed_and_everything_is_escaped(void **state)
     assert_int_equal(count_of(page, "data:image/png;base64,"), 3);
     assert_non_null(strstr(page, "unlabelled"));
     assert_non_null(strstr(page, "best in training 90.00 at step 10"));
-    assert_int_equal(count_of(page, "<svg"), 6); /* five plots, one matrix */
+    assert_int_equal(count_of(page, "<svg"), 5); /* five plots, one matrix */
     icseg_free(page);
     close_fixture(&f);
 }
@@ -322,13 +323,9 @@ static void times_have_units_that_suit_them(void **state) {
     (void)state;
     static const struct {
         const char *seconds, *text;
-    } cases[] = {{"5.25", ">5.2<small>s</small>"},
-                 {"119", ">119<small>s</small>"},
-                 {"120", ">2<small>min</small> 00<small>s</small>"},
-                 {"3599.7", ">1<small>h</small> 00<small>min</small>"},
-                 {"10830", ">3<small>h</small> 01<small>min</small>"},
-                 {"172800", ">2<small>d</small> 0<small>h</small>"},
-                 {"270000", ">3<small>d</small> 3<small>h</small>"}};
+    } cases[] = {{"5.25", ">5.2 s<"},        {"119", ">119 s<"},        {"120", ">2 min 00 s<"},
+                 {"3599.7", ">1 h 00 min<"}, {"10830", ">3 h 01 min<"}, {"172800", ">2 d 0 h<"},
+                 {"270000", ">3 d 3 h<"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[256];
         int size = snprintf(text, sizeof text,
@@ -344,6 +341,54 @@ static void times_have_units_that_suit_them(void **state) {
         }
         icseg_free(page);
     }
+}
+
+/* Writes a log with these evaluations and returns the page. */
+static char *page_of_log(const char *text) {
+    assert_int_equal(icseg_file_write(log_path, text, strlen(text), NULL), ICSEG_OK);
+    icseg_report_input in = {ICSEG_REPORT_INPUT_INIT, .log_path = log_path};
+    assert_int_equal(icseg_report_write(path, &in, NULL), ICSEG_OK);
+    return read_page();
+}
+
+static void one_evaluation_has_a_readable_axis(void **state) {
+    (void)state;
+    char *page = page_of_log("{\"type\":\"step\",\"step\":1500,\"lr\":0.1,\"loss\":{\"total\":3,\"decode\":1}}\n"
+                             "{\"type\":\"eval\",\"step\":1500,\"miou\":0.5,\"macc\":0.5,\"aacc\":0.5,\"iou\":[]}\n");
+    const char *validation = strstr(page, "<title>Validation</title>");
+    assert_non_null(validation);
+    const char *const ticks[] = {">0</text>", ">500</text>", ">1000</text>", ">1500</text>"};
+    for (size_t i = 0; i < sizeof ticks / sizeof *ticks; i++)
+        if (!strstr(validation, ticks[i])) fail_msg("no tick %s", ticks[i]);
+    assert_null(strstr(page, ">1499</text>"));
+    assert_null(strstr(page, ">1501</text>"));
+    icseg_free(page);
+    /* Late evaluations: ticks of five digits differ, and are whole numbers. */
+    page = page_of_log("{\"type\":\"eval\",\"step\":123401,\"miou\":0.5,\"iou\":[]}\n"
+                       "{\"type\":\"eval\",\"step\":123403,\"miou\":0.5,\"iou\":[]}\n");
+    assert_non_null(strstr(page, ">123.401k</text>"));
+    assert_non_null(strstr(page, ">123.402k</text>"));
+    assert_null(strstr(page, ">123.4015k</text>"));
+    icseg_free(page);
+}
+
+static void the_loss_and_its_terms_are_one_plot(void **state) {
+    (void)state;
+    char *page = page_of_log("{\"type\":\"step\",\"step\":1,\"lr\":0.1,\"loss\":{\"total\":3,\"decode\":1}}\n");
+    assert_int_equal(count_of(page, "<strong>Loss"), 1);
+    assert_null(strstr(page, "Final loss"));
+    assert_non_null(strstr(page, "</i>total <output>3</output>"));
+    assert_non_null(strstr(page, "</i>decode <output>1</output>"));
+    icseg_free(page);
+}
+
+static void the_page_says_where_and_when(void **state) {
+    (void)state;
+    char *page =
+        page_of_log("{\"type\":\"start\",\"recipe\":\"a\",\"date\":\"2026-11-29T12:00:00Z\",\"machine\":\"<b>\","
+                    "\"data\":\"/d\"}\n");
+    assert_non_null(strstr(page, "data /d &#183; begun 2026-11-29T12:00:00Z &#183; on &lt;b&gt;</p>"));
+    icseg_free(page);
 }
 
 static void a_page_with_847_classes_is_written(void **state) {
@@ -552,6 +597,9 @@ int main(void) {
         cmocka_unit_test(a_page_with_847_classes_is_written),
         cmocka_unit_test(inconsistent_input_is_refused),
         cmocka_unit_test(images_of_odd_sizes_are_reduced),
+        cmocka_unit_test(one_evaluation_has_a_readable_axis),
+        cmocka_unit_test(the_loss_and_its_terms_are_one_plot),
+        cmocka_unit_test(the_page_says_where_and_when),
         cmocka_unit_test(a_failure_keeps_the_old_page),
         cmocka_unit_test(ticks_are_round_and_enclose_the_data),
         cmocka_unit_test(a_long_curve_takes_bounded_space_and_keeps_its_spikes),

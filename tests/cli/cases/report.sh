@@ -36,13 +36,13 @@ check 'without images it has classes' grep -q '<h2>Classes</h2>' "$run/report.ht
 check 'without images it has no samples' eval "! grep -q '<h2>Samples</h2>' '$run/report.html'"
 
 # The index.
-mkdir "$work/runs/damaged & <b>" "$work/runs/other"
+mkdir "$work/runs/damaged & <b>" "$work/runs/unrelated"
 echo '[1]' >"$work/runs/damaged & <b>/log.jsonl"
 expect 0 'runs/index.html$' icseg report "$work/runs"
 check 'the index links the report' grep -q '<a href="one/report.html">one</a>' "$work/runs/index.html"
 check 'the index has the steps' grep -qE '[0-9]+ of 100000<' "$work/runs/index.html"
 check 'a damaged run is a row' grep -q 'damaged &amp; &lt;b&gt;</th><td colspan="7">' "$work/runs/index.html"
-check 'directories without a run are left out' eval "! grep -q other '$work/runs/index.html'"
+check 'directories without a run are left out' eval "! grep -q unrelated '$work/runs/index.html'"
 refuse 2 'data: neither a run nor a directory of runs' icseg report "$work/data"
 
 # Run directories from elsewhere.

@@ -10,7 +10,7 @@ train: {steps: 2, batch: 2, warmup: 1, threads: 1}
 eval: {resize_short: 0}
 END
 train() { icseg train "$work/tiny.yaml" "$@"; }
-refuse 2 'data/images/val: .*; set data.val_split to another split, or data.val_share to a share of the training images to hold out, such as 0.2; set it with --set data.val_share=$' \
+refuse 1 'data/images/val: .*; set data.val_split to another split, or data.val_share to a share of the training images to hold out, such as 0.2; set it with --set data.val_share=$' \
     train --out "$work/none"
 refuse 2 'data.val_share' train --out "$work/none" --set data.val_share=1
 expect 0 'held-out train: [1-9] images' train --out "$work/held" --set data.val_share=0.3
