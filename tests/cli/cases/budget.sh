@@ -5,7 +5,7 @@ cat >"$work/tiny.yaml" <<END
 model: {preset: tiny-resnet, context_length: 40, dropout: 0.1}
 data: {folder: $work/data}
 augment: {crop: [64, 64], resize_short: 0}
-train: {steps: 12, batch: 2, warmup: 1, threads: 1, minutes: 0.02, eval_every: 0, log_every: 1, checkpoint_every: 2}
+train: {steps: 12, batch: 2, warmup: 1, threads: 1, minutes: 0.1, eval_every: 0, log_every: 1, checkpoint_every: 2}
 eval: {resize_short: 0}
 END
 train() { icseg train "$work/tiny.yaml" "$@"; }
@@ -29,7 +29,7 @@ expect 0 "timed: $steps steps, an evaluation every 0, as measured when the run b
     train --out "$work/timed" --resume --set train.accumulate=2 --set train.minutes=50
 check 'begun again: the same state' cmp "$work/timed/state.safetensors" "$work/counted/state.safetensors"
 
-expect 2 'train.minutes: 0.02 minutes are too short: a step takes .* 100000 steps of warm-up; .*set it with --set train.minutes=' \
+expect 2 'train.minutes: 0.1 minutes are too short: a step takes .* 100000 steps of warm-up; .*set it with --set train.minutes=' \
     train --out "$work/short" --set train.warmup=100000
 expect 0 'and [0-9]+ evaluations? take' train --out "$work/often" --set train.minutes=0 --set train.eval_minutes=0.001 \
     --set train.steps=8
@@ -47,4 +47,4 @@ rm -r "$work/mine/images/val" "$work/mine/annotations/val"
 expect 0 'report.html' icseg train "$root/recipes/few_images.yaml" --data "$work/mine" --out "$work/few" \
     --set model.preset=tiny-resnet --set model.tokenizer=bytes --set model.init= --set model.merges= \
     --set model.context_length=64 --set augment.crop=[64,64] --set augment.resize_short=64 --set augment.resize_long=0 \
-    --set data.val_share=0.3 --set train.minutes=0.05 --set train.eval_minutes=0.02 --set train.warmup=1 --set eval.resize_short=64
+    --set data.val_share=0.3 --set train.minutes=0.1 --set train.eval_minutes=0.05 --set train.warmup=1 --set eval.resize_short=64
