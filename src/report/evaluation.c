@@ -60,7 +60,8 @@ icseg_status icseg_evaluation_write(const icseg_evaluation *e, const char *path,
                             (long long)e->worst[i].correct);
     }
     icseg_string_printf(&s, "]}\n");
-    icseg_status status = s.failed ? icseg_fail_memory(error, 0, path) : icseg_file_write(path, s.data, s.size, error);
+    icseg_status status =
+        s.failed ? icseg_fail_memory_in(error, 0, path) : icseg_file_write(path, s.data, s.size, error);
     icseg_string_close(&s);
     return status;
 }
@@ -86,12 +87,12 @@ static icseg_status read_classes(const reading *r, icseg_evaluation *e, const js
     size_t count = json_array_size(list);
     if (count < 1 || count > MOST_CLASSES) return fail(r, "\"classes\" is not a list of 1 to 4096 names");
     const char **names = icseg_arena_array(e->arena, count, sizeof *names);
-    if (!names) return icseg_fail_memory(r->error, 0, r->path);
+    if (!names) return icseg_fail_memory_in(r->error, 0, r->path);
     for (size_t c = 0; c < count; c++) {
         const char *name = json_string_value(json_array_get(list, c));
         if (!name) return fail(r, "a name in \"classes\" is not a text");
         names[c] = icseg_arena_strdup(e->arena, name);
-        if (!names[c]) return icseg_fail_memory(r->error, 0, r->path);
+        if (!names[c]) return icseg_fail_memory_in(r->error, 0, r->path);
     }
     e->class_names = names;
     e->classes = (int32_t)count;
@@ -127,7 +128,7 @@ static icseg_status read_worst(const reading *r, icseg_evaluation *e, const json
             !read_count(json_object_get(image, "correct"), w->labelled, &w->correct))
             return fail(r, "an image in \"worst\" does not have a name and two numbers of pixels");
         w->name = icseg_arena_strdup(e->arena, name);
-        if (!w->name) return icseg_fail_memory(r->error, 0, r->path);
+        if (!w->name) return icseg_fail_memory_in(r->error, 0, r->path);
     }
     return ICSEG_OK;
 }

@@ -30,7 +30,7 @@ icseg_status icseg_trainer_keep_budget(icseg_trainer *t, icseg_error *error) {
     icseg_recipe *kept;
     bool found;
     const char *path = icseg_trainer_path(t, "recipe.yaml");
-    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     if (!has_budget(t)) return ICSEG_OK;
     ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
     if (!found) return ICSEG_OK;

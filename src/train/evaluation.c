@@ -62,9 +62,9 @@ static void consider(void *user, int64_t index, int64_t labelled, int64_t correc
 static icseg_status write_results(icseg_trainer *t, const icseg_evaluation *e, const icseg_metrics *m,
                                   icseg_error *error) {
     const char *path = icseg_trainer_path(t, "evaluation.json");
-    if (!path) return icseg_fail_memory(error, 0, t->folder);
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY(icseg_evaluation_write(e, path, error));
-    return icseg_trainer_write_report(t, e, m, error);
+    return icseg_trainer_write_report(t, e, m, true, error);
 }
 
 icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {

@@ -17,7 +17,7 @@ static icseg_status name_recipe(icseg_recipe *recipe, const char *path, icseg_er
     const char *name = log.has_start && log.start.recipe[0] ? log.start.recipe : recipe->name;
     recipe->name = icseg_arena_strdup(recipe->arena, name);
     icseg_log_close(&log);
-    return recipe->name ? ICSEG_OK : icseg_fail_memory(error, 0, path);
+    return recipe->name ? ICSEG_OK : icseg_fail_memory_in(error, 0, path);
 }
 
 icseg_status icseg_recipe_open_run(icseg_recipe **out, const char *run, icseg_error *error) {
@@ -30,7 +30,7 @@ icseg_status icseg_recipe_open_run(icseg_recipe **out, const char *run, icseg_er
     icseg_string_printf(&recipe, "%s/recipe.yaml", run);
     icseg_string_printf(&log, "%s/log.jsonl", run);
     if (recipe.failed || log.failed)
-        status = icseg_fail_memory(error, 0, run);
+        status = icseg_fail_memory_in(error, 0, run);
     else
         status = icseg_path_find(recipe.data, S_IFREG, &found, error);
     if (status == ICSEG_OK && !found)

@@ -132,8 +132,9 @@ void icseg_trainer_say_needs(const icseg_trainer *t, size_t network); /* network
 
 enum { ICSEG_EVEN_SAMPLES = 8 }; /* images of the report, besides the worst */
 
-/* Writes report.html. */
+/* Writes report.html. The evaluation and its metrics are NULL if there has been none. With `samples`, it shows images
+ * of t->val with the predictions of t->session. */
 icseg_status icseg_trainer_write_report(icseg_trainer *t, const icseg_evaluation *evaluation,
-                                        const icseg_metrics *metrics, icseg_error *error);
+                                        const icseg_metrics *metrics, bool samples, icseg_error *error);
 
 #endif
