@@ -14,9 +14,9 @@ if [ "${1:-}" != --report ]; then
     find $build -name '*.gcda' -delete
     echo "== unit tests"
     (cd $build && ctest --output-on-failure)
-    echo "== command line" # without library.sh, whose program links libicseg.a without gcov's functions
+    echo "== command line" # without library.sh, whose program links libicseg.a without gcov's functions; commands are slow here
     # shellcheck disable=SC2046
-    tests/cli/run.sh $build/icseg $(basename -s .sh -a tests/cli/cases/*.sh | grep -vx library)
+    LIMIT=1800 tests/cli/run.sh $build/icseg $(basename -s .sh -a tests/cli/cases/*.sh | grep -vx library)
 fi
 # tiles.c is compiled a second time for the tests, with emulated instructions.
 mkdir -p $build/html
