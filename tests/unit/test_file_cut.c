@@ -172,12 +172,13 @@ static void label_files(void **state) {
     cut_after_each_call(recognise, coco, sizeof coco - 1, true);
 }
 
-static void coco_is_recognised_by_a_key_wherever_it_is(void **state) {
+static void coco_is_recognised_by_its_keys_wherever_they_are(void **state) {
     (void)state;
     static char text[70000];
     icseg_import_format format;
     for (size_t at = 65500; at < 65600; at++) {
         memset(text, ' ', sizeof text);
+        memcpy(text, "\"annotations\"", 13);
         memcpy(text + at, "\"categories\"", 12);
         test_put_file(path, text, sizeof text);
         assert_int_equal(icseg_labelling_tool_recognise(path, &format, &error), ICSEG_OK);
@@ -201,7 +202,7 @@ int main(void) {
         cmocka_unit_test(the_size_of_an_image),
         cmocka_unit_test(a_log),
         cmocka_unit_test(label_files),
-        cmocka_unit_test(coco_is_recognised_by_a_key_wherever_it_is),
+        cmocka_unit_test(coco_is_recognised_by_its_keys_wherever_they_are),
     };
     return cmocka_run_group_tests(tests, open_scratch, test_scratch_close);
 }
