@@ -444,8 +444,8 @@ const icseg_command icseg_command_dataset = {
                    "check reports every file that would spoil training, with position and remedy,\n"
                    "and prints the number of images and pixels of each class. It exits with status 1\n"
                    "if it finds problems. import makes a data set from the files of Pascal VOC\n"
-                   "tools, CVAT, COCO, LabelMe, YOLO and others; formats lists them, and docs/data.md\n"
-                   "shows their folders.\n",
+                   "tools, CVAT, COCO, LabelMe, YOLO and others; formats lists them, and\n"
+                   "docs/data.md shows their folders.\n",
     .examples = "icseg dataset check data/camvid\n"
                 "icseg dataset check data/ADEChallengeData2016 --split val\n"
                 "icseg dataset show data/camvid --split val --out sheet.png\n"

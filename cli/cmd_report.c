@@ -30,11 +30,11 @@ static icseg_status run(const icseg_command_context *context, const void *values
 
 const icseg_command icseg_command_report = {
     .name = "report",
-    .summary = "Writes the report of a training run, also of one that is not finished",
-    .description = "Writes report.html into a run directory, from the run's log, its last evaluation\n"
-                   "and its last weights. Training does the same after each evaluation. The directory\n"
-                   "may be in use by a run. For a directory that contains runs, writes index.html, a\n"
-                   "table of these runs. No other file is written.\n",
+    .summary = "Writes the report of a training run, finished or not",
+    .description = "Writes report.html into a run directory, from the run's log, its last\n"
+                   "evaluation and its last weights. Training does the same after each evaluation.\n"
+                   "The directory may be in use by a run. For a directory that contains runs, writes\n"
+                   "index.html, a table of these runs. No other file is written.\n",
     .examples = "icseg report runs/camvid\nicseg report runs\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

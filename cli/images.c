@@ -62,6 +62,7 @@ void image_check_size(image_reader *r, const icseg_model *model, const icseg_ima
                        path, (int)image->width, (int)image->height, (int)trained, (int)trained);
 }
 
+#ifndef ICSEG_NO_TRAIN /* the library has data sets */
 void image_print_notes(const icseg_command_context *context, const icseg_dataset *dataset,
                        bool noted[ICSEG_IMAGE_NOTES]) {
     icseg_error note;
@@ -71,3 +72,4 @@ void image_print_notes(const icseg_command_context *context, const icseg_dataset
             print_note(context, &note);
         }
 }
+#endif

@@ -42,10 +42,15 @@ static const icseg_option *find_option(const icseg_command *command, const char 
     return option;
 }
 
+/* A build without training has no recipes. */
 static bool is_recipe_key(const char *name) {
+#ifndef ICSEG_NO_TRAIN
     icseg_recipe_key key = {ICSEG_RECIPE_KEY_INIT};
     for (int32_t i = 0; i < icseg_recipe_key_count(); i++)
         if (icseg_recipe_key_at(&key, i, NULL) == ICSEG_OK && !strcmp(key.name, name)) return true;
+#else
+    (void)name;
+#endif
     return false;
 }
 

@@ -13,7 +13,7 @@ for split in train val; do
     done
 done
 
-expect 0 '^Usage: icseg dataset ACTION DIR' icseg dataset --help
+expect 0 '^Usage: icseg dataset ACTION \[DIR\]' icseg dataset --help
 expect 0 '^train: 3 images, 4x3, 36 pixels, 8.33 % of them ignored$' icseg dataset check "$work/set"
 expect 0 '^val: 3 images, 4x3' icseg dataset check "$work/set" --threads 1
 expect 0 '^ +1 +blue +3 +18 +54.55 %$' icseg dataset check "$work/set" --split val
