@@ -2,6 +2,7 @@
  * The trainer: opening everything a run consists of, and its public calls. */
 #include "train/trainer.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,15 +95,14 @@ static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
     if (!log) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY(icseg_log_writer_open(&t->log, log, t->state.step + 1, error));
     count_parameters(t, &all, &trained);
-    char date[40] = "", machine[200];
+    char date[40] = "", machine[200], data[PATH_MAX];
     time_t now = time(NULL);
     struct tm utc;
     if (gmtime_r(&now, &utc)) strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
     icseg_machine_name(machine, sizeof machine);
-    char *data = realpath(r->data.folder, NULL);
     icseg_log_start start = {.date = date,
                              .machine = machine,
-                             .data = data ? data : r->data.folder,
+                             .data = realpath(r->data.folder, data) ? data : r->data.folder,
                              .recipe = t->recipe_copy->name,
                              .version = icseg_version(),
                              .parameters = trained,
