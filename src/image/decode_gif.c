@@ -156,8 +156,10 @@ static icseg_status decode(reader *r, uint8_t *pixels, icseg_error *error) {
     if (!colours) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a GIF without a palette", r->source->name);
     ICSEG_TRY(read_frame(r, 0, error));
     memset(pixels, 0, count * 3);
-    for (size_t y = (size_t)frame->Top; y < (size_t)(frame->Top + frame->Height); y++)
-        for (size_t x = (size_t)frame->Left; x < (size_t)(frame->Left + frame->Width); x++) {
+    size_t left = (size_t)frame->Left, right = left + (size_t)frame->Width, top = (size_t)frame->Top,
+           bottom = top + (size_t)frame->Height;
+    for (size_t y = top; y < bottom; y++)
+        for (size_t x = left; x < right; x++) {
             int index = r->indices[y * width + x];
             if (index >= colours->ColorCount)
                 return icseg_fail(error, ICSEG_ERROR_FORMAT,

@@ -70,14 +70,15 @@ icseg_status icseg_image_values_read(icseg_image_values *out, const icseg_image_
     return ICSEG_OK;
 }
 
-/* `source` has all but its values. */
-static icseg_status load(icseg_image *out, icseg_source *source, const icseg_image_values *values,
+/* `file` has all but its values. */
+static icseg_status load(icseg_image *out, const icseg_source *file, const icseg_image_values *values,
                          icseg_image_info *info, icseg_error *error) {
     icseg_image_values known = {0};
+    icseg_source copy = *file, *source = &copy;
     icseg_header header;
     if (values) {
         ICSEG_TRY(icseg_image_values_read(&known, values, error));
-        source->values = &known;
+        copy.values = &known;
     }
     icseg_status status = decode(out, &header, source, error);
     if (status != ICSEG_OK) {

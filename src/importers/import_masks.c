@@ -112,12 +112,11 @@ static icseg_status read_labelmap(mask_source *m, icseg_error *error) {
 static icseg_status add_colour(mask_source *m, const char *field, const char *text, int16_t label, icseg_error *error) {
     unsigned rgb = 0;
     bool valid = false;
-    int end = 0;
     if (!text || !*text) return ICSEG_OK;
-    if (text[0] == '#')
-        valid = strlen(text) == 7 && strspn(text + 1, "0123456789abcdefABCDEF") == 6 &&
-                sscanf(text + 1, "%x%n", &rgb, &end);
-    else if (!read_rgb(text, &rgb, &valid))
+    if (text[0] == '#') {
+        valid = strlen(text) == 7 && strspn(text + 1, "0123456789abcdefABCDEF") == 6;
+        if (valid) rgb = (unsigned)strtoul(text + 1, NULL, 16);
+    } else if (!read_rgb(text, &rgb, &valid))
         valid = false;
     if (!valid)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,

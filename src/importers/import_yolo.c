@@ -353,9 +353,10 @@ static icseg_status find_usual(const yolo *y, image_source *list, int *count, ic
     char *images = icseg_arena_printf(arena, "%s/images", y->im->options->source);
     if (!images) return icseg_fail_memory(error, 0, "images");
     ICSEG_TRY(icseg_path_find(images, S_IFDIR, &found, error));
-    if (found || !*count)
+    bool splits = *count > 0;
+    if (found || !splits)
         list[(*count)++] =
-            (image_source){.split = "train", .place = found ? "images" : "", .without_splits = found && *count};
+            (image_source){.split = "train", .place = found ? "images" : "", .without_splits = found && splits};
     return ICSEG_OK;
 }
 

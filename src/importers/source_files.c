@@ -247,11 +247,15 @@ icseg_status icseg_import_base64(icseg_arena *arena, const json_t *json, unsigne
 static void decode_percent(char *text) {
     char *to = text;
     for (const char *from = text; *from; to++) {
-        unsigned value;
-        bool coded = *from == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2]) &&
-                     sscanf(from + 1, "%2x", &value) == 1 && value;
-        *to = coded ? (char)value : *from;
-        from += coded ? 3 : 1;
+        bool coded = *from == '%' && isxdigit((unsigned char)from[1]) && isxdigit((unsigned char)from[2]);
+        char digits[3] = "0";
+        if (coded) memcpy(digits, from + 1, 2);
+        unsigned char value = (unsigned char)strtoul(digits, NULL, 16);
+        if (value)
+            memcpy(to, &value, 1);
+        else
+            *to = *from;
+        from += value ? 3 : 1;
     }
     *to = '\0';
 }

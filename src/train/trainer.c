@@ -98,7 +98,7 @@ static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
     char date[40] = "", machine[200], data[PATH_MAX];
     time_t now = time(NULL);
     struct tm utc;
-    if (gmtime_r(&now, &utc)) strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    if (gmtime_r(&now, &utc) && !strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc)) date[0] = '\0';
     icseg_machine_name(machine, sizeof machine);
     icseg_log_start start = {.date = date,
                              .machine = machine,
