@@ -25,7 +25,7 @@ bool icseg_import_append(icseg_arena *arena, char ***names, size_t count, const 
 
 /* Tools write the background in several ways. If one source has two of them, they become one class, which is worth a
  * warning: they may differ for the user. */
-static void note_background(icseg_import *im, const char *name) {
+static icseg_status note_background(icseg_import *im, const char *name, icseg_error *error) {
     const char *first = im->background_spelling;
     if (first && strcmp(first, name) != 0 && !im->background_warned) {
         im->background_warned = true;
@@ -34,7 +34,9 @@ static void note_background(icseg_import *im, const char *name) {
                            "differ",
                            first, name);
     }
-    if (!first) im->background_spelling = icseg_arena_strdup(im->arena, name);
+    if (first) return ICSEG_OK;
+    im->background_spelling = icseg_arena_strdup(im->arena, name);
+    return im->background_spelling ? ICSEG_OK : icseg_fail_memory(error, 0, "class names");
 }
 
 icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,
@@ -42,7 +44,7 @@ icseg_status icseg_import_class(icseg_import *im, const char *name, const char *
     bool background = !strcasecmp(name, "background") || !strcmp(name, "_background_");
     *label = ICSEG_LABEL_IGNORE;
     if (!strcmp(name, "__ignore__")) return ICSEG_OK; /* LabelMe's name for unlabelled pixels */
-    if (background) note_background(im, name);
+    if (background) ICSEG_TRY(note_background(im, name, error));
     if (background && !im->background[0]) return ICSEG_OK;
     if (background) name = im->background;
     for (int32_t k = 0; k < im->classes; k++)
