@@ -58,7 +58,7 @@ hit() { [ -s "$work/log" ]; } # whether a call failed
 
 # ---- judgement
 
-without_times() { sed -E 's/"(seconds|images_per_s|peak_mib|date)":[^,}]*,?//g' "$@"; }
+without_times() { sed -E 's/"(seconds|images_per_s|peak_mib|date|data|machine)":[^,}]*,?//g' "$@"; }
 # Temporary files and hidden folders that were not there before the run.
 leftovers() {
     cd "$work/out" && find . -regextype posix-extended -regex '.*(\.tmp\.[0-9a-f]{16}|/\.import\.[^/]*)' |
