@@ -128,7 +128,7 @@ static void on_skip(j_decompress_ptr codec, long count) {
     r->input.bytes_in_buffer -= skipped;
 }
 
-/* 255 is no ink. Adobe began to store CMYK so; files without Adobe's marker follow it, as Pillow and browsers do. */
+/* 255 means no ink. Adobe introduced this inversion. Pillow and browsers also assume it without Adobe's marker. */
 static void cmyk_to_rgb(uint8_t *rgb, const uint8_t *cmyk, int32_t width) {
     for (int32_t x = 0; x < width; x++)
         for (int i = 0; i < 3; i++) rgb[3 * x + i] = (uint8_t)((cmyk[4 * x + i] * cmyk[4 * x + 3] + 127) / 255);

@@ -55,7 +55,7 @@ static icseg_status make_samples(icseg_trainer *t, const icseg_evaluation *e, sa
     return ICSEG_OK;
 }
 
-/* `e`: NULL if the run has not been evaluated. */
+/* `e` is NULL before the first evaluation. */
 static icseg_status write_page(icseg_trainer *t, const icseg_evaluation *e, const icseg_metrics *metrics,
                                const sample_list *samples, icseg_error *error) {
     icseg_palette palette = {0};
