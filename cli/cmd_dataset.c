@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg dataset: checks labelled images, draws a sheet of them, and imports the files of labelling tools. */
+ * icseg dataset: checks labelled images, draws a sheet of them, divides them into splits, and imports the files of
+ * labelling tools. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "dataset_split.h"
 #include "formats.h"
 #include "icseg/dataset.h"
 #include "icseg/file.h"
@@ -14,8 +16,8 @@
 #include "remedy.h"
 #include "support.h"
 
-typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_IMPORT, ACTION_CONVERT, ACTION_FORMATS } action;
-static const char *const actions[] = {"check", "show", "import", "convert", "formats", NULL};
+typedef enum action { ACTION_CHECK, ACTION_SHOW, ACTION_IMPORT, ACTION_CONVERT, ACTION_SPLIT, ACTION_FORMATS } action;
+static const char *const actions[] = {"check", "show", "import", "convert", "split", "formats", NULL};
 
 /* Completes the help of --format. */
 static void append_formats(icseg_string *out) {
@@ -29,28 +31,31 @@ enum { MAX_IGNORE = 16 };
 
 struct options {
     action action;
-    const char *folder, *out_folder, *format, *split, *classes, *out, *image_folder, *background, *ignore, *map;
+    const char *folder, *out_folder, *format, *split, *classes, *out, *image_folder, *background, *ignore, *map, *group;
     bool reduce_zero_label, decode;
     int32_t threads, problems;     /* check */
     int32_t images, columns, tile; /* show */
-    double opacity, val_share;
+    double opacity, val_share, val, test;
+    int64_t seed;
+    bool link, dry_run;   /* split */
     image_options values; /* check, show */
 };
 
 static const icseg_option rows[] = {
     {"ACTION", ICSEG_FIELD_WORD(struct options, action),
      "check: read every label file; show: draw a sheet of images; import: make a data set from the files of a "
-     "labelling tool; convert: another name for import; formats: list the formats",
+     "labelling tool; convert: another name for import; split: divide a data set into train, val and test; formats: "
+     "list the formats",
      .words = actions, .positional = true, .required = true},
     {"DIR", ICSEG_FIELD_STRING(struct options, folder), "folder of the data set; import: of the labelling tool's files",
      .metavar = "DIR", .positional = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out_folder),
-     "import: folder to write the data set to; must be new or empty", .metavar = "OUT", .positional = true},
+     "import, split: folder to write the data set to; must be new or empty", .metavar = "OUT", .positional = true},
     {"format", ICSEG_FIELD_STRING(struct options, format), "format of the files; auto: recognise it; ",
      .metavar = "NAME", .append_help = append_formats},
     {"split", ICSEG_FIELD_STRING(struct options, split),
-     "check, show: the split to read; import: name of the split if the source has only one", .metavar = "NAME",
-     .shown = "check: all; show: train; import: the source's name, else train"},
+     "check, show: the split to read; split: the split to divide; import: name of the split if the source has only one",
+     .metavar = "NAME", .shown = "check: all; show, split: train; import: the source's name, else train"},
     {"classes", ICSEG_FIELD_STRING(struct options, classes),
      "class list, one name per line; import: pixels without an object are unlabelled if it does not contain the "
      "background",
@@ -63,13 +68,14 @@ static const icseg_option rows[] = {
      "stored values and the values that they are read as: 255=1 for masks of 0 and 255", .metavar = "A=B,..."},
     {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
      "stored 0 means unlabelled, and classes are numbered from 1"},
-    {"threads", ICSEG_FIELD_INT(struct options, threads), "check: number of threads", .shown = "all cores",
+    {"threads", ICSEG_FIELD_INT(struct options, threads), "check, split: number of threads", .shown = "all cores",
      ICSEG_BETWEEN(0, 1024)},
     {"decode", ICSEG_FIELD_BOOL(struct options, decode),
      "check: also decode every image, which finds truncated files but takes longer"},
     {"problems", ICSEG_FIELD_INT(struct options, problems),
      "check, import: list at most N problems (check: per split); 0: all", ICSEG_AT_LEAST(0)},
-    {"out", ICSEG_FIELD_STRING(struct options, out), "show: the PNG file to write", .metavar = "FILE"},
+    {"out", ICSEG_FIELD_STRING(struct options, out), "show: the PNG file to write; split: another way to name OUT",
+     .metavar = "FILE"},
     {"images", ICSEG_FIELD_INT(struct options, images), "show: number of images, taken evenly from the split",
      ICSEG_BETWEEN(1, 1024)},
     {"columns", ICSEG_FIELD_INT(struct options, columns), "show: images per row", ICSEG_BETWEEN(1, 64)},
@@ -85,6 +91,18 @@ static const icseg_option rows[] = {
      .metavar = "NAME"},
     {"val-share", ICSEG_FIELD_FLOAT(struct options, val_share),
      "import: fraction of the images to put into the split val, if the source has one split", ICSEG_BETWEEN(0, 0.9)},
+    {"val", ICSEG_FIELD_FLOAT(struct options, val), "split: fraction of the images to put into the split val",
+     ICSEG_BETWEEN(0, 0.9)},
+    {"test", ICSEG_FIELD_FLOAT(struct options, test), "split: fraction of the images to put into the split test",
+     ICSEG_BETWEEN(0, 0.9)},
+    {"group", ICSEG_FIELD_STRING(struct options, group),
+     "split: images of one group stay in one split; an extended regular expression whose first parentheses match the "
+     "group's name in each file name, or prefix: the name without the number at its end",
+     .metavar = "PATTERN", .shown = "each image by itself"},
+    {"seed", ICSEG_FIELD_INT64(struct options, seed), "split: another seed makes another division", ICSEG_AT_LEAST(0)},
+    {"link", ICSEG_FIELD_BOOL(struct options, link),
+     "split: make hard links instead of copies, which take no space but change with the original"},
+    {"dry-run", ICSEG_FIELD_BOOL(struct options, dry_run), "split: only print the table"},
     IMAGE_ROWS(struct options, "as the file says"),
 };
 
@@ -117,25 +135,34 @@ static icseg_status read_ignore(const char *text, int32_t values[MAX_IGNORE], in
     return ICSEG_OK;
 }
 
+/* The options of the data set, and what they point to. */
+typedef struct data_options {
+    icseg_dataset_options data;
+    icseg_image_values values;
+    int32_t ignore[MAX_IGNORE];
+} data_options;
+
+static icseg_status describe_data(data_options *out, const struct options *o, const char *split, icseg_error *error) {
+    out->data = (icseg_dataset_options){ICSEG_DATASET_OPTIONS_INIT,
+                                        .folder = o->folder,
+                                        .split = split,
+                                        .classes_file = o->classes,
+                                        .reduce_zero_label = o->reduce_zero_label,
+                                        .ignore = out->ignore,
+                                        .values = &out->values,
+                                        .map = o->map};
+    TRY(read_ignore(o->ignore, out->ignore, &out->data.ignore_count, error));
+    TRY(image_values(&o->values, NULL, &out->values, error));
+    return icseg_dataset_format_find(&out->data.format, o->format, error);
+}
+
 static icseg_status open_split(icseg_dataset **out, const struct options *o, const char *split, bool keep_unpaired,
                                icseg_error *error) {
-    icseg_image_values values;
-    int32_t ignore[MAX_IGNORE], ignore_count;
-    icseg_dataset_options d = {ICSEG_DATASET_OPTIONS_INIT,
-                               .folder = o->folder,
-                               .split = split,
-                               .classes_file = o->classes,
-                               .reduce_zero_label = o->reduce_zero_label,
-                               .keep_unpaired = keep_unpaired,
-                               .ignore = ignore,
-                               .values = &values,
-                               .map = o->map};
+    data_options d;
     *out = NULL;
-    TRY(read_ignore(o->ignore, ignore, &ignore_count, error));
-    d.ignore_count = ignore_count;
-    TRY(image_values(&o->values, NULL, &values, error));
-    TRY(icseg_dataset_format_find(&d.format, o->format, error));
-    return icseg_dataset_open(out, &d, error);
+    TRY(describe_data(&d, o, split, error));
+    d.data.keep_unpaired = keep_unpaired;
+    return icseg_dataset_open(out, &d.data, error);
 }
 
 typedef struct problem_printer {
@@ -344,6 +371,17 @@ done:
     return status;
 }
 
+/* A model cannot be evaluated on a data set of one split. */
+static void suggest_split(const char *folder) {
+    char **splits;
+    int32_t count;
+    if (icseg_dataset_splits(&splits, &count, folder, NULL) != ICSEG_OK) return;
+    if (count == 1)
+        printf("note: all images are in the split %s; `icseg dataset split %s --val 0.2 --out NEW_DIR` divides them\n",
+               splits[0], folder);
+    icseg_buffer_free(splits);
+}
+
 static void print_import(const struct options *o, const icseg_import_summary *s) {
     printf("%s: %lld images, %d classes", o->out_folder, (long long)s->images, s->classes);
     if (s->objects) printf(", %lld objects", (long long)s->objects);
@@ -354,6 +392,7 @@ static void print_import(const struct options *o, const icseg_import_summary *s)
                o->background);
     if (s->split_unused) printf("note: the source has several splits of its own; --split %s has no effect\n", o->split);
     if (s->val_share_unused) printf("note: the source has several splits of its own; --val-share has no effect\n");
+    suggest_split(o->out_folder);
 }
 
 /* "#rrggbb" or "r,g,b" */
@@ -392,6 +431,22 @@ static icseg_status import(const icseg_command_context *context, const struct op
     return ICSEG_OK;
 }
 
+static icseg_status split(const icseg_command_context *context, const struct options *o, icseg_error *error) {
+    data_options d;
+    icseg_split_options how = {ICSEG_SPLIT_OPTIONS_INIT,
+                               .out = o->out ? o->out : o->out_folder,
+                               .val = o->val,
+                               .test = o->test,
+                               .group = o->group,
+                               .seed = (uint64_t)o->seed,
+                               .link = o->link,
+                               .threads = o->threads};
+    if (o->out && o->out_folder)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s: --out already names the new folder", o->out_folder);
+    TRY(describe_data(&d, o, o->split, error));
+    return dataset_split(context, &d.data, &how, o->dry_run, error);
+}
+
 static icseg_status list_formats(void) {
     printf("Data sets that are read as they are:\n");
     for (int32_t i = 0; i < icseg_dataset_format_count(); i++)
@@ -413,8 +468,9 @@ static icseg_status check_call(const struct options *o, icseg_error *error) {
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "--format %s is the format of a labelling tool; run `icseg dataset import %s OUT` first",
                                o->format, o->folder);
-    if (o->out_folder)
-        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s: only import takes a second folder", o->out_folder);
+    if (o->out_folder && o->action != ACTION_SPLIT)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s: only import and split take a second folder",
+                               o->out_folder);
     return ICSEG_OK;
 }
 
@@ -424,17 +480,18 @@ static icseg_status run(const icseg_command_context *context, const void *values
     if (o->action == ACTION_FORMATS)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s: formats does not take a folder", o->folder);
     if (!o->folder) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "DIR is missing; name the folder");
-    if (o->action == ACTION_CHECK || o->action == ACTION_SHOW) TRY(check_call(o, error));
+    if (o->action != ACTION_IMPORT && o->action != ACTION_CONVERT) TRY(check_call(o, error));
     switch (o->action) {
     case ACTION_CHECK: return check(context, o, error);
     case ACTION_SHOW: return show(o, error);
+    case ACTION_SPLIT: return split(context, o, error);
     default: return import(context, o, error);
     }
 }
 
 const icseg_command icseg_command_dataset = {
     .name = "dataset",
-    .summary = "Checks, shows or imports labelled images",
+    .summary = "Checks, shows, divides or imports labelled images",
     .description = "A data set is a folder with images/SPLIT (JPEG, PNG, TIFF and others),\n"
                    "annotations/SPLIT (for each image a PNG or TIFF file of the same stem, grey or\n"
                    "palette, 8 or 16 bits, whose values are class numbers) and classes.txt (one name\n"
@@ -445,12 +502,14 @@ const icseg_command icseg_command_dataset = {
                    "and prints the number of images and pixels of each class. It exits with status 1\n"
                    "if it finds problems. import makes a data set from the files of Pascal VOC\n"
                    "tools, CVAT, COCO, LabelMe, YOLO and others; formats lists them, and\n"
-                   "docs/data.md shows their folders.\n",
+                   "docs/data.md shows their folders. split divides a data set that has no val or\n"
+                   "test split: each class's pixels get about the same share everywhere.\n",
     .examples = "icseg dataset check data/camvid\n"
                 "icseg dataset check data/ADEChallengeData2016 --split val\n"
                 "icseg dataset show data/camvid --split val --out sheet.png\n"
                 "icseg dataset import labelme_folder data/mine --val-share 0.1\n"
                 "icseg dataset import masks_folder data/mine --map 255=1\n"
+                "icseg dataset split data/mine --val 0.2 --group prefix --out data/divided\n"
                 "icseg dataset formats\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

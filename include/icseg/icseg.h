@@ -42,6 +42,7 @@
 #include "icseg/parity.h"
 #include "icseg/recipe.h"
 #include "icseg/report.h"
+#include "icseg/split.h"
 #include "icseg/synth.h"
 #include "icseg/train.h"
 #endif

@@ -88,8 +88,8 @@ static icseg_status list_folders(icseg_arena *arena, const char *folder, char **
     return status;
 }
 
-/* Copies the names and the pointers to them into one block. */
-static icseg_status copy_names(char ***out, char *const *names, int32_t count, const char *folder, icseg_error *error) {
+icseg_status icseg_dataset_copy_names(char ***out, char *const *names, int32_t count, const char *folder,
+                                      icseg_error *error) {
     size_t bytes = 0;
     for (int32_t i = 0; i < count; i++) bytes += sizeof **out + strlen(names[i]) + 1;
     if (!(*out = icseg_alloc(bytes))) return icseg_fail_memory_in(error, bytes, folder);
@@ -143,7 +143,7 @@ icseg_status icseg_dataset_splits(char ***out, int32_t *count, const char *folde
     ICSEG_NEED(folder);
     ICSEG_TRY(icseg_arena_open(&arena, error));
     icseg_status status = find_splits(arena, folder, &names, count, error);
-    if (status == ICSEG_OK) status = copy_names(out, names, *count, folder, error);
+    if (status == ICSEG_OK) status = icseg_dataset_copy_names(out, names, *count, folder, error);
     if (status != ICSEG_OK) *count = 0;
     icseg_arena_close(&arena);
     return status;

@@ -5,15 +5,20 @@
 #include "base/text.h"
 #include "dataset/internal.h"
 
-/* FNV-1a of the file's name without folder and extension, mixed (splitmix64) to a number in 0..1. */
-static double position_of(const icseg_dataset_pair *pair) {
-    char stem[512];
-    uint64_t hash = 1469598103934665603u;
-    icseg_path_stem(icseg_path_name(pair->image), stem, sizeof stem);
-    for (const char *c = stem; *c; c++) hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+/* FNV-1a, mixed by splitmix64. */
+uint64_t icseg_dataset_hash_name(const char *name, uint64_t seed) {
+    uint64_t hash = 1469598103934665603u ^ seed * 0x9e3779b97f4a7c15u;
+    for (const char *c = name; *c; c++) hash = (hash ^ (unsigned char)*c) * 1099511628211u;
     hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
     hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
-    return (double)((hash ^ (hash >> 31)) >> 11) * 0x1p-53;
+    return hash ^ (hash >> 31);
+}
+
+/* A number in 0..1, by the file's name without folder and extension. */
+static double position_of(const icseg_dataset_pair *pair) {
+    char stem[512];
+    icseg_path_stem(icseg_path_name(pair->image), stem, sizeof stem);
+    return (double)(icseg_dataset_hash_name(stem, 0) >> 11) * 0x1p-53;
 }
 
 icseg_status icseg_dataset_hold_out(icseg_dataset *d, double share, bool held_out, icseg_error *error) {

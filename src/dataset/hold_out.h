@@ -7,6 +7,9 @@
 
 #include "icseg/dataset.h"
 
+/* A number that depends on the name and the seed only: the same on every machine. */
+uint64_t icseg_dataset_hash_name(const char *name, uint64_t seed);
+
 /* Keeps only the images that are held out, or only the others. About `share` of the images are held out. An image's
  * name alone decides, so that images which are added later change nothing for the others. At least one image is on each
  * side. Returns ICSEG_ERROR_DATA if there are fewer than two images. */

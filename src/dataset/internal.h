@@ -77,6 +77,9 @@ icseg_status icseg_dataset_fail_folder(const char *path, icseg_error *error);
 
 /* Lists and pairs the files of the split. */
 icseg_status icseg_dataset_find_files(icseg_dataset *dataset, const icseg_dataset_options *options, icseg_error *error);
+/* Copies the names and the pointers to them into one block; free it with icseg_free. `folder` is for the error. */
+icseg_status icseg_dataset_copy_names(char ***out, char *const *names, int32_t count, const char *folder,
+                                      icseg_error *error);
 /* The error of an image without a label file. */
 icseg_status icseg_dataset_fail_unpaired(const icseg_dataset *dataset, const icseg_dataset_pair *pair,
                                          icseg_error *error);

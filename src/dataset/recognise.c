@@ -83,8 +83,9 @@ icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, b
     for (size_t i = 0; i < sizeof others / sizeof *others && !labels && !instead; i++)
         if (has_folder(folder, others[i])) instead = others[i];
     if (images && !labels && instead)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: label files belong in annotations; rename the folder %s",
-                          folder, instead);
+        return icseg_fail_field(error, ICSEG_ERROR_DATA, NULL, ICSEG_REMEDY_IMPORT_DATASET,
+                                "%s: label files belong in annotations; rename the folder %s, or import the files",
+                                folder, instead);
     if (!images || !labels)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s/%s: no such folder; a data set has %s", folder,
                           images ? "annotations" : "images", icseg_dataset_format_layout(ICSEG_DATASET_FOLDER));

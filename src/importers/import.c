@@ -108,7 +108,7 @@ static icseg_status write_classes(const icseg_import *im, icseg_error *error) {
     icseg_string text = {0};
     char path[PATH_MAX];
     for (int32_t k = 0; k < im->classes; k++) icseg_string_printf(&text, "%s\n", im->names[k]);
-    snprintf(path, sizeof path, "%s/classes.txt", im->staging);
+    snprintf(path, sizeof path, "%s/classes.txt", im->staging.path);
     icseg_status status =
         text.failed ? icseg_fail_memory_in(error, 0, path) : icseg_file_write(path, text.data, text.size, error);
     icseg_string_close(&text);
@@ -159,7 +159,7 @@ static icseg_status import(icseg_import *im, icseg_error *error) {
         ICSEG_TRY(icseg_classes_read(im->arena, o->classes_file, &im->names, &im->classes, error));
         im->fixed = true;
     }
-    ICSEG_TRY(icseg_staging_open(im, error));
+    ICSEG_TRY(icseg_staging_open(&im->staging, im->arena, o->folder, error));
     ICSEG_TRY(importers[im->summary.format](im, error));
     im->summary.classes = im->classes;
     im->summary.split_unused = o->split && !im->one_split && !im->split_used;
@@ -176,7 +176,7 @@ static icseg_status import(icseg_import *im, icseg_error *error) {
             o->source);
     if (im->summary.images == im->summary.images_without_objects) return fail_empty(im, error);
     ICSEG_TRY(write_classes(im, error));
-    ICSEG_TRY(icseg_staging_commit(im, error));
+    ICSEG_TRY(icseg_staging_commit(&im->staging, error));
     report(im);
     return ICSEG_OK;
 }
@@ -193,8 +193,9 @@ icseg_status icseg_import_run(const icseg_import_options *options, const icseg_p
     ICSEG_NEED(options);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS_SIZE, "icseg_import_options", error));
     ICSEG_TRY(icseg_progress_read(&progress_copy, progress, error));
-    icseg_import im = {
-        .options = &o, .lock = -1, .marker = -1, .stage = icseg_stage_begin(&progress_copy, "import", 0, "images")};
+    icseg_import im = {.options = &o,
+                       .staging = ICSEG_STAGING_NONE,
+                       .stage = icseg_stage_begin(&progress_copy, "import", 0, "images")};
     im.background = o.background ? o.background : "background";
     im.problems = (icseg_problems){.on_problem = o.on_problem, .user = o.user};
     ICSEG_TRY(check_options(&o, error));
@@ -203,7 +204,7 @@ icseg_status icseg_import_run(const icseg_import_options *options, const icseg_p
     icseg_status status = import(&im, error);
     im.summary.problems = im.problems.count;
     icseg_palette_close(&im.palette);
-    icseg_staging_close(&im);
+    icseg_staging_close(&im.staging);
     icseg_arena_close(&im.arena);
     if (out) icseg_struct_write(out, &im.summary, sizeof *out, FIRST_SUMMARY_SIZE, "icseg_import_summary", NULL);
     return status;

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "dataset/problems.h"
+#include "dataset/staging.h"
 #include "icseg/image.h"
 #include "icseg/import.h"
 #include "importers/raster.h"
@@ -76,25 +77,8 @@ typedef struct icseg_import {
     const char *first_outside;              /* the labels of the first image with such an object, in the arena */
     const char *unused[ICSEG_IMPORT_NAMED]; /* the first files of label folders that were not used, in the arena */
     bool broken;                            /* writing to the new folder failed, which is not a problem of the source */
-    /* staging.c */
-    char *staging;   /* folder in which files are collected; NULL: not created */
-    int lock;        /* descriptor of the new folder, which is locked; -1: not open */
-    int marker;      /* descriptor of the marker file in the staging folder, which is locked; -1: not open */
-    size_t new_from; /* length of the shortest part of the new folder's path that the import created; 0: none */
+    icseg_staging staging;
 } icseg_import;
-
-/* ---- staging.c: the new folder ---- */
-
-/* Files are collected in a hidden folder with a random name inside the new folder. A marker file in it, which the
- * process keeps locked, distinguishes it from a user's folder and from the folder of a killed import. */
-
-/* Creates and locks the new folder, so that a second import into it fails. Removes the leftovers of killed imports;
- * fails if the folder contains anything else. */
-icseg_status icseg_staging_open(icseg_import *im, icseg_error *error);
-/* Moves the files up into the new folder. */
-icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error);
-/* Removes what this import created and did not commit. */
-void icseg_staging_close(icseg_import *im);
 
 /* ---- classes.c ---- */
 

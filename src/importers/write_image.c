@@ -149,7 +149,7 @@ static icseg_status make_labels(icseg_import *im, entry *e, icseg_error *error) 
 /* Writes the label file even after a problem, to find images with the same name. */
 static icseg_status write_labels(icseg_import *im, const entry *e, const char *stem, icseg_error *error) {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/annotations/%s/%s.png", im->staging, e->split, stem);
+    snprintf(path, sizeof path, "%s/annotations/%s/%s.png", im->staging.path, e->split, stem);
     bool found;
     ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
     if (found)
@@ -180,13 +180,13 @@ static icseg_status write_files(icseg_import *im, const entry *e, icseg_error *e
     if (!im->classes) return ICSEG_OK; /* reported at the end, after other problems */
     im->broken = true;
     for (int i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s/%s/%s", im->staging, roots[i], e->split);
+        snprintf(path, sizeof path, "%s/%s/%s", im->staging.path, roots[i], e->split);
         ICSEG_TRY(icseg_folder_create(path, error));
     }
     im->broken = false;
     ICSEG_TRY(write_labels(im, e, stem, error));
     if (im->problems.count) return ICSEG_OK;
-    snprintf(path, sizeof path, "%s/images/%s/%s.%s", im->staging, e->split, stem, choose_extension(e->item));
+    snprintf(path, sizeof path, "%s/images/%s/%s.%s", im->staging.path, e->split, stem, choose_extension(e->item));
     icseg_status status = icseg_file_write(path, e->data, e->size, error);
     im->broken = status != ICSEG_OK;
     return status;

@@ -27,7 +27,7 @@ pair() { # JOB CALL
     attempt "$1" env LD_PRELOAD="$build/io_shim.so"
     case $1 in
     train | resume) busy='another process is training in this directory' ;;
-    import) busy='another import is writing to this folder|the folder is not empty' ;;
+    import) busy='another process is writing to this folder|the folder is not empty' ;;
     *) busy='' ;;
     esac
     if [ "$busy" ] && [ $status -eq 0 ] && [ "$1" = import ]; then

@@ -552,6 +552,16 @@ static icseg_status call_icseg_import_format_find(icseg_error *error) {
     icseg_import_format format;
     return icseg_import_format_find(&format, "coco", error);
 }
+static icseg_status call_icseg_dataset_split(icseg_error *error) {
+    icseg_dataset_options data = {ICSEG_DATASET_OPTIONS_INIT, .folder = path("data")};
+    icseg_split_options options = {ICSEG_SPLIT_OPTIONS_INIT, .test = 0.5, .threads = 1};
+    icseg_split_summary out = {ICSEG_SPLIT_SUMMARY_INIT};
+    icseg_status status = icseg_dataset_split(&data, &options, NULL, &out, error);
+    assert_true((out.names != NULL) == (status == ICSEG_OK));
+    icseg_split_summary_close(&out);
+    return status;
+}
+CLOSES(icseg_split_summary_close)
 static icseg_status call_icseg_import_run(icseg_error *error) {
     char source[PATH_SIZE], to[PATH_SIZE];
     snprintf(source, sizeof source, "%s/coco", folder);

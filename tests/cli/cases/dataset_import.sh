@@ -18,7 +18,7 @@ refuse 2 'the folder is not empty' icseg dataset import "$work/labels" "$work/se
 refuse 2 'OUT is missing' icseg dataset import "$work/labels"
 refuse 2 '--format labelme is the format of a labelling tool; run .icseg dataset import' icseg dataset check "$work/labels" --format labelme
 refuse 2 '--format ade20k is already a data set; train on it directly' icseg dataset import "$work/labels" "$work/o" --format ade20k
-refuse 2 'only import takes a second folder' icseg dataset check "$work/set" "$work/o"
+refuse 2 'only import and split take a second folder' icseg dataset check "$work/set" "$work/o"
 refuse 1 'nowhere: no such file or folder' icseg dataset import "$work/nowhere" "$work/o"
 refuse 1 'a.json and .*/b.json would both be the split train' \
     icseg dataset import "$work/labels" "$work/o" --format coco

@@ -32,8 +32,8 @@ for _ in $(seq 2000); do
 done
 kill -STOP $victim
 check 'an import at work has one hidden folder' test "$(hidden "$work/killed")" = 1
-refuse 1 'killed: another import is writing to this folder; wait until it ends, or use another folder' import "$work/killed"
-refuse 1 'killed: another import is writing to this folder' icseg dataset import "$work/broken" "$work/killed" --format labelme
+refuse 1 'killed: another process is writing to this folder; wait until it ends, or use another folder' import "$work/killed"
+refuse 1 'killed: another process is writing to this folder' icseg dataset import "$work/broken" "$work/killed" --format labelme
 check 'its hidden folder is still there' test "$(hidden "$work/killed")" = 1
 kill -KILL $victim
 wait $victim 2>/dev/null

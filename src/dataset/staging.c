@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The folder of the new data set. Files are collected in a hidden folder inside it and moved up when all are complete,
- * so that an import that ends early leaves nothing. */
+ * The folder of a new data set: staging.h. */
 #define _XOPEN_SOURCE   700 /* nftw, mkdtemp */
 #define _DEFAULT_SOURCE     /* flock */
 #include <dirent.h>
@@ -16,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "importers/internal.h"
+#include "dataset/staging.h"
 
 #define PREFIX ".import."
 #define MARKER "staging.lock"
@@ -140,74 +139,75 @@ static size_t first_missing(const char *folder) {
 }
 
 /* Removes the folders that icseg_folder_create created, from the innermost outwards, while they are empty. */
-static void remove_new_folders(const icseg_import *im) {
+static void remove_new_folders(const icseg_staging *s) {
     char path[PATH_MAX];
-    if (!im->new_from) return;
-    snprintf(path, sizeof path, "%s", im->options->folder);
-    for (size_t i = strlen(path); i >= im->new_from; i--) {
+    if (!s->new_from) return;
+    snprintf(path, sizeof path, "%s", s->folder);
+    for (size_t i = strlen(path); i >= s->new_from; i--) {
         if (path[i] != '/' && path[i] != '\0') continue;
         path[i] = '\0';
         if (path[i - 1] != '/' && rmdir(path) != 0) return; /* fails, as intended, if the folder is not empty */
     }
 }
 
-static icseg_status open_marker(icseg_import *im, icseg_error *error) {
+static icseg_status open_marker(icseg_staging *s, icseg_error *error) {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/" MARKER, im->staging);
-    im->marker = TEMP_FAILURE_RETRY(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (im->marker < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
-    (void)TEMP_FAILURE_RETRY(flock(im->marker, LOCK_EX | LOCK_NB)); /* before others can recognise it */
+    snprintf(path, sizeof path, "%s/" MARKER, s->path);
+    s->marker = TEMP_FAILURE_RETRY(open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (s->marker < 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create: %s", path, strerror(errno));
+    (void)TEMP_FAILURE_RETRY(flock(s->marker, LOCK_EX | LOCK_NB)); /* before others can recognise it */
     for (const char *text = magic; *text;) {
-        ssize_t put = TEMP_FAILURE_RETRY(write(im->marker, text, strlen(text)));
+        ssize_t put = TEMP_FAILURE_RETRY(write(s->marker, text, strlen(text)));
         if (put <= 0) return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
         text += put;
     }
     return ICSEG_OK;
 }
 
-icseg_status icseg_staging_open(icseg_import *im, icseg_error *error) {
-    const char *folder = im->options->folder;
+icseg_status icseg_staging_open(icseg_staging *s, icseg_arena *arena, const char *folder, icseg_error *error) {
+    *s = ICSEG_STAGING_NONE;
+    s->folder = folder;
     if (strlen(folder) > PATH_MAX - 600)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%.80s...: the path is too long", folder);
-    char *name = icseg_arena_printf(im->arena, "%s/" PREFIX "XXXXXX", folder);
+    char *name = icseg_arena_printf(arena, "%s/" PREFIX "XXXXXX", folder);
     if (!name) return icseg_fail_memory_in(error, 0, folder);
-    im->new_from = first_missing(folder);
+    s->new_from = first_missing(folder);
     ICSEG_TRY(icseg_folder_create(folder, error));
     ICSEG_TRY(icseg_folder_lock(folder,
-                                "another import is writing to this folder; wait until it ends, or use another folder",
-                                &im->lock, error));
+                                "another process is writing to this folder; wait until it ends, or use another folder",
+                                &s->lock, error));
     ICSEG_TRY(clear(folder, error));
     if (!mkdtemp(name)) return icseg_fail(error, ICSEG_ERROR_IO, "%s: %s", folder, strerror(errno));
-    im->staging = name;
-    return open_marker(im, error);
+    s->path = name;
+    return open_marker(s, error);
 }
 
 /* Moves a part up from the staging folder, or back. */
-static bool move(const icseg_import *im, const char *part, bool up) {
+static bool move(const icseg_staging *s, const char *part, bool up) {
     char inside[PATH_MAX], outside[PATH_MAX];
-    snprintf(inside, sizeof inside, "%s/%s", im->staging, part);
-    snprintf(outside, sizeof outside, "%s/%s", im->options->folder, part);
+    snprintf(inside, sizeof inside, "%s/%s", s->path, part);
+    snprintf(outside, sizeof outside, "%s/%s", s->folder, part);
     return rename(up ? inside : outside, up ? outside : inside) == 0;
 }
 
-icseg_status icseg_staging_commit(icseg_import *im, icseg_error *error) {
+icseg_status icseg_staging_commit(icseg_staging *s, icseg_error *error) {
     char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/" MOVING, im->staging);
+    snprintf(path, sizeof path, "%s/" MOVING, s->path);
     ICSEG_TRY(icseg_file_write(path, "", 0, error));
     int moved = 0;
-    while (moved < PARTS && move(im, parts[moved], true)) moved++;
-    if (moved == PARTS && (TEMP_FAILURE_RETRY(fsync(im->lock)) == 0 || errno == EINVAL)) return ICSEG_OK;
-    icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create %s: %s", im->options->folder,
+    while (moved < PARTS && move(s, parts[moved], true)) moved++;
+    if (moved == PARTS && (TEMP_FAILURE_RETRY(fsync(s->lock)) == 0 || errno == EINVAL)) return ICSEG_OK;
+    icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot create %s: %s", s->folder,
                moved < PARTS ? parts[moved] : "the new files", strerror(errno));
-    while (moved > 0) (void)move(im, parts[--moved], false);
+    while (moved > 0) (void)move(s, parts[--moved], false);
     return ICSEG_ERROR_IO;
 }
 
-void icseg_staging_close(icseg_import *im) {
-    if (im->staging) remove_all(im->staging);
-    if (im->marker >= 0) close(im->marker);
-    remove_new_folders(im);
-    if (im->lock >= 0) close(im->lock);
-    im->staging = NULL;
-    im->marker = im->lock = -1;
+void icseg_staging_close(icseg_staging *s) {
+    if (s->path) remove_all(s->path);
+    if (s->marker >= 0) close(s->marker);
+    remove_new_folders(s);
+    if (s->lock >= 0) close(s->lock);
+    s->path = NULL;
+    s->marker = s->lock = -1;
 }
