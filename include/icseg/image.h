@@ -242,6 +242,18 @@ ICSEG_API void icseg_mask_close(icseg_mask *mask);
 ICSEG_API icseg_status icseg_labels_write_png(const icseg_labels *labels, const icseg_palette *palette,
                                               const char *path, icseg_error *error);
 
+/**
+ * Encodes a label map in memory, as icseg_labels_write_png().
+ *
+ * @param labels      not empty
+ * @param palette     not empty
+ * @param[out] out    (*size) bytes; NULL on failure. The caller frees them with icseg_buffer_free().
+ * @param[out] size   in bytes; 0 on failure
+ * @param[out] error  may be NULL
+ */
+ICSEG_API icseg_status icseg_labels_encode_png(const icseg_labels *labels, const icseg_palette *palette, void **out,
+                                               size_t *size, icseg_error *error);
+
 /** Allocates a label map, whose labels are not initialised. Limits as for icseg_image_create(). */
 ICSEG_API icseg_status icseg_labels_create(icseg_labels *out, int32_t width, int32_t height, icseg_error *error);
 

@@ -147,28 +147,53 @@ static icseg_status store_labels(void *out, const icseg_labels *labels, int32_t 
     return ICSEG_OK;
 }
 
+/* Encodes into job->out; errors begin with `name`. */
+static icseg_status encode_labels(png_job *job, const icseg_labels *labels, const icseg_palette *palette,
+                                  const char *name) {
+    bool wide = palette->size > 255;
+    size_t bytes = wide ? 2 : 1, count = (size_t)labels->width * (size_t)labels->height;
+    void *stored = icseg_alloc_array(count, bytes);
+    if (!stored) return icseg_fail_memory_in(job->error, count * bytes, name);
+    *job = (png_job){.width = labels->width,
+                     .height = labels->height,
+                     .type = wide ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_PALETTE,
+                     .depth = wide ? 16 : 8,
+                     .filters = PNG_FILTER_NONE, /* equal neighbours compress best without a filter */
+                     .level = 6,
+                     .rows = stored,
+                     .stride = (size_t)labels->width * bytes,
+                     .palette = wide ? NULL : palette,
+                     .error = job->error};
+    icseg_status status = store_labels(stored, labels, palette->size, wide, name, job->error);
+    if (status == ICSEG_OK && (status = encode_png(job)) != ICSEG_OK) icseg_fail_prefix(job->error, "%s", name);
+    icseg_free(stored);
+    return status;
+}
+
+icseg_status icseg_labels_encode_png(const icseg_labels *labels, const icseg_palette *palette, void **out, size_t *size,
+                                     icseg_error *error) {
+    ICSEG_NEED(out);
+    ICSEG_NEED(size);
+    *out = NULL;
+    *size = 0;
+    ICSEG_NEED_LABELS(labels);
+    ICSEG_NEED_PALETTE(palette);
+    png_job job = {.error = error};
+    ICSEG_TRY(encode_labels(&job, labels, palette, "labels"));
+    *out = job.out.data;
+    *size = job.out.size;
+    return ICSEG_OK;
+}
+
 icseg_status icseg_labels_write_png(const icseg_labels *labels, const icseg_palette *palette, const char *path,
                                     icseg_error *error) {
     ICSEG_NEED_LABELS(labels);
     ICSEG_NEED_PALETTE(palette);
     ICSEG_NEED(path);
-    bool wide = palette->size > 255;
-    size_t bytes = wide ? 2 : 1, count = (size_t)labels->width * (size_t)labels->height;
-    void *stored = icseg_alloc_array(count, bytes);
-    if (!stored) return icseg_fail_memory_in(error, count * bytes, path);
-    png_job job = {.width = labels->width,
-                   .height = labels->height,
-                   .type = wide ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_PALETTE,
-                   .depth = wide ? 16 : 8,
-                   .filters = PNG_FILTER_NONE, /* equal neighbours compress best without a filter */
-                   .level = 6,
-                   .rows = stored,
-                   .stride = (size_t)labels->width * bytes,
-                   .palette = wide ? NULL : palette,
-                   .error = error};
-    icseg_status status = store_labels(stored, labels, palette->size, wide, path, error);
-    if (status == ICSEG_OK) status = encode_png_file(&job, path);
-    icseg_free(stored);
+    png_job job = {.error = error};
+    ICSEG_TRY(encode_labels(&job, labels, palette, path));
+    icseg_status status = icseg_file_write(path, job.out.data, job.out.size, error);
+    icseg_string_close(&job.out);
     return status;
 }
 

@@ -182,6 +182,14 @@ static icseg_status encode(bool png, icseg_error *error) {
 }
 static icseg_status call_icseg_image_encode_jpeg(icseg_error *error) { return encode(false, error); }
 static icseg_status call_icseg_image_encode_png(icseg_error *error) { return encode(true, error); }
+static icseg_status call_icseg_labels_encode_png(icseg_error *error) {
+    void *out = BAD;
+    size_t size;
+    icseg_status status = icseg_labels_encode_png(&labels, &palette, &out, &size, error);
+    assert_true((out != NULL) == (status == ICSEG_OK));
+    icseg_buffer_free(out);
+    return status;
+}
 FILLS(icseg_image_resize, icseg_image, data, icseg_image_close, &image, 30, 50)
 FILLS(icseg_mask_read, icseg_mask, data, icseg_mask_close, path("labels.png"))
 CLOSES(icseg_mask_close)
@@ -478,6 +486,55 @@ static icseg_status call_icseg_parity_run(icseg_error *error) {
     return icseg_parity_run(&out, FIXTURE, &options, NULL, error);
 }
 TELLS(icseg_parity_text, &parity, &text)
+
+/* export.h */
+QUIET(icseg_export_format_count, )
+QUIET(icseg_export_format_name, ICSEG_EXPORT_COCO)
+QUIET(icseg_export_format_description, ICSEG_EXPORT_COCO)
+QUIET(icseg_export_format_is_joint, ICSEG_EXPORT_COCO)
+QUIET(icseg_export_format_has_runs, ICSEG_EXPORT_COCO)
+static icseg_status call_icseg_export_format_find(icseg_error *error) {
+    icseg_export_format format;
+    return icseg_export_format_find(&format, "coco", error);
+}
+static icseg_status call_icseg_export_path(icseg_error *error) {
+    char *out = BAD;
+    icseg_status status = icseg_export_path(ICSEG_EXPORT_PNG, "folder", "a.jpg", &out, error);
+    assert_true((out != NULL) == (status == ICSEG_OK));
+    icseg_buffer_free(out);
+    return status;
+}
+static icseg_export_options export_options(void) {
+    return (icseg_export_options){ICSEG_EXPORT_OPTIONS_INIT,
+                                  .format = ICSEG_EXPORT_COCO,
+                                  .names = names,
+                                  .classes = CLASSES,
+                                  .tolerance = 1,
+                                  .min_area = 4};
+}
+static const icseg_export_image export_image = {ICSEG_EXPORT_IMAGE_INIT, .name = "a.jpg", .labels = &labels};
+static icseg_status call_icseg_export_open(icseg_error *error) {
+    icseg_export_options options = export_options();
+    icseg_export *out = BAD;
+    icseg_status status = icseg_export_open(&out, path("exported"), &options, error);
+    assert_true((out != NULL) == (status == ICSEG_OK));
+    if (status == ICSEG_OK) status = icseg_export_add(out, &export_image, error);
+    if (status == ICSEG_OK) status = icseg_export_finish(out, error);
+    icseg_export_close(&out);
+    return status;
+}
+static icseg_status call_icseg_export_add(icseg_error *error) { return call_icseg_export_open(error); }
+static icseg_status call_icseg_export_finish(icseg_error *error) { return call_icseg_export_open(error); }
+CLOSES(icseg_export_close)
+static icseg_status call_icseg_export_encode(icseg_error *error) {
+    icseg_export_options options = export_options();
+    void *out = BAD;
+    size_t size;
+    icseg_status status = icseg_export_encode(&options, &export_image, &out, &size, error);
+    assert_true((out != NULL) == (status == ICSEG_OK));
+    icseg_buffer_free(out);
+    return status;
+}
 
 /* dataset.h, import.h */
 static icseg_dataset_options dataset_options(void) {

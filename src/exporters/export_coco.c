@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * COCO instances JSON (cocodataset.org/#format-data): an annotation for each object, with a polygon or run lengths down
+ * the columns of the image. The list of images follows the annotations, so that these need not be kept in memory. */
+#include "exporters/internal.h"
+
+static void begin(icseg_export *e, icseg_string *text) {
+    const char *separator = "";
+    icseg_string_printf(text, "{\"categories\":[");
+    for (int32_t k = 0; k < e->options.classes; k++) {
+        if (k == e->background) continue;
+        icseg_string_printf(text, "%s\n{\"id\":%d,\"name\":", separator, k + 1);
+        icseg_export_json(text, e->options.names[k]);
+        icseg_string_printf(text, "}");
+        separator = ",";
+    }
+    icseg_string_printf(text, "],\n\"annotations\":[");
+}
+
+static void write_polygon(const icseg_keyhole *polygon, icseg_string *text) {
+    icseg_string_printf(text, "[[");
+    for (size_t i = 0; i < 2 * polygon->count; i++) {
+        if (i) icseg_string_append(text, ",", 1);
+        icseg_export_number(text, polygon->xy[i]);
+    }
+    icseg_string_printf(text, "]]");
+}
+
+/* Runs of 0 and 1 in turn, beginning with 0. */
+static void write_runs(const icseg_components *c, const icseg_traced *object, icseg_string *text) {
+    const icseg_component *o = object->component;
+    int64_t run = (int64_t)o->left * c->height;
+    bool inside = false;
+    icseg_string_printf(text, "{\"size\":[%d,%d],\"counts\":[", c->height, c->width);
+    for (int32_t x = o->left; x < o->right; x++)
+        for (int32_t y = 0; y < c->height; y++, run++) {
+            bool in = c->of[(size_t)y * (size_t)c->width + (size_t)x] == object->number;
+            if (in == inside) continue;
+            icseg_string_printf(text, "%lld,", (long long)run);
+            inside = in;
+            run = 0;
+        }
+    int64_t rest = (int64_t)(c->width - o->right) * c->height;
+    if (inside && rest) {
+        icseg_string_printf(text, "%lld,", (long long)run);
+        run = 0;
+    }
+    run += rest;
+    icseg_string_printf(text, "%lld]}", (long long)run);
+}
+
+static icseg_status write_object(icseg_export *e, icseg_export_item *item, const icseg_traced *object,
+                                 icseg_string *text, icseg_error *error) {
+    const icseg_component *c = object->component;
+    icseg_string_printf(text, "%s\n{\"id\":%lld,\"image_id\":%lld,\"category_id\":%d,\"iscrowd\":0,\"area\":%lld,",
+                        e->objects ? "," : "", (long long)e->objects + 1, (long long)e->images + 1, c->label + 1,
+                        (long long)c->pixels);
+    icseg_string_printf(text, "\"bbox\":[%d,%d,%d,%d],", c->left, c->top, c->right - c->left, c->bottom - c->top);
+    if (object->confidence >= 0) {
+        icseg_string_printf(text, "\"score\":");
+        icseg_export_number(text, object->confidence);
+        icseg_string_printf(text, ",");
+    }
+    icseg_string_printf(text, "\"segmentation\":");
+    if (e->options.runs)
+        write_runs(icseg_trace_components(item->trace), object, text);
+    else {
+        ICSEG_TRY(icseg_keyhole_cut(&item->keyhole, object, error));
+        write_polygon(&item->keyhole, text);
+    }
+    icseg_string_printf(text, "}");
+    return ICSEG_OK;
+}
+
+static icseg_status write_image(icseg_export *e, icseg_export_item *item, icseg_string *text, icseg_error *error) {
+    icseg_traced object;
+    for (bool more;; e->objects++) {
+        ICSEG_TRY(icseg_trace_next(item->trace, &object, &more, error));
+        if (!more) break;
+        ICSEG_TRY(write_object(e, item, &object, text, error));
+    }
+    icseg_string_printf(&e->later, "%s\n{\"id\":%lld,\"file_name\":", e->images ? "," : "", (long long)e->images + 1);
+    icseg_export_json(&e->later, item->name);
+    icseg_string_printf(&e->later, ",\"width\":%d,\"height\":%d}", item->labels->width, item->labels->height);
+    return ICSEG_OK;
+}
+
+static void end(icseg_export *e, icseg_string *text) {
+    icseg_string_printf(text, "],\n\"images\":[");
+    icseg_string_append(text, e->later.data ? e->later.data : "", e->later.size);
+    icseg_string_printf(text, "]}\n");
+}
+
+const icseg_exporter icseg_export_coco = {.name = "coco",
+                                          .description = "COCO (instances JSON)",
+                                          .file = "instances.json",
+                                          .has_runs = true,
+                                          .begin = begin,
+                                          .image = write_image,
+                                          .end = end};

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Shared by the exporters. An exporter turns one image and its objects into text, and knows nothing of files. */
+#ifndef ICSEG_EXPORTERS_INTERNAL_H
+#define ICSEG_EXPORTERS_INTERNAL_H
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "exporters/keyhole.h"
+#include "exporters/trace.h"
+#include "icseg/export.h"
+
+/* One image that is being written. */
+typedef struct icseg_export_item {
+    const char *name;           /* of its file, which may be below folders */
+    const icseg_labels *labels; /* as they were passed */
+    icseg_trace *trace;         /* its objects; NULL for ICSEG_EXPORT_PNG */
+    icseg_keyhole keyhole;
+} icseg_export_item;
+
+/* What a format consists of. */
+typedef struct icseg_exporter {
+    const char *name, *description;
+    const char *file;   /* the file of all images; NULL: none */
+    const char *suffix; /* replaces the extension of an image's name in the name of its own file; NULL: none */
+    bool has_runs;
+    /* Append the beginning of the file of all images, an image, and the end. `image` appends to the file of all images,
+     * or makes the file of the image if the format has a suffix. Running out of memory for the text is noted in it. */
+    void (*begin)(icseg_export *e, icseg_string *text);
+    icseg_status (*image)(icseg_export *e, icseg_export_item *item, icseg_string *text, icseg_error *error);
+    void (*end)(icseg_export *e, icseg_string *text);
+} icseg_exporter;
+
+struct icseg_export {
+    icseg_arena *arena;
+    const icseg_exporter *exporter;
+    icseg_export_options options; /* copied; `names` is in the arena */
+    int32_t background;           /* the class that is left out; ICSEG_LABEL_IGNORE: none */
+    const char *folder;
+    icseg_file_writer *file; /* NULL: the format has none, or the export is finished */
+    bool finished;
+    int64_t images, objects; /* written so far */
+    icseg_string later;      /* text for the end of the file */
+    icseg_palette palette;
+};
+
+extern const icseg_exporter icseg_export_png, icseg_export_coco;
+
+/* ---- text.c ---- */
+
+/* A JSON string in quotes; `text` is UTF-8. */
+void icseg_export_json(icseg_string *out, const char *text);
+/* A number with at most three decimal places, without trailing zeros. */
+void icseg_export_number(icseg_string *out, double value);
+
+#endif
