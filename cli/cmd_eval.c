@@ -21,6 +21,7 @@ struct options {
     const char *checkpoint, *data, *split, *classes, *map, *json;
     inference_options inference;
     const char *format;
+    double val_share;
     bool reduce_zero_label;
     int32_t ignore[MAX_IGNORE], ignore_count;
     image_options values;
@@ -34,7 +35,11 @@ static const icseg_option rows[] = {
     {"format", ICSEG_FIELD_STRING(struct options, format),
      "format of the data set; auto: recognise it by its folders; one of ", .metavar = "NAME",
      .append_help = dataset_format_names},
-    {"split", ICSEG_FIELD_STRING(struct options, split), "split to evaluate", .metavar = "NAME"},
+    {"split", ICSEG_FIELD_STRING(struct options, split), "split to evaluate", .metavar = "NAME",
+     .shown = "val; with --val-share: train"},
+    {"val-share", ICSEG_FIELD_FLOAT(struct options, val_share),
+     "evaluate only the images of the split that training with data.val_share of this value held out",
+     ICSEG_BETWEEN(0, 0.9)},
     INFERENCE_ROWS(struct options),
     {"json", ICSEG_FIELD_STRING(struct options, json), "also write the metrics as JSON", .metavar = "FILE"},
     {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name per line", .metavar = "FILE",
@@ -52,9 +57,18 @@ static const icseg_option rows[] = {
 static void defaults(void *values) {
     struct options *o = values;
     o->format = "auto";
-    o->split = "val";
     inference_defaults(&o->inference);
     image_defaults(&o->values);
+}
+
+/* The images that training held out are those of a set that has no val split. */
+static icseg_status suggest_val_share(const struct options *o, const icseg_model *model, icseg_error *error) {
+    double share = icseg_model_val_share(model);
+    if (strcmp(error->field, "split") != 0 || !(share > 0) || o->val_share > 0) return error->status;
+    icseg_error found = *error;
+    return icseg_error_set(error, found.status,
+                           "%s; training held out %g of the training images: --val-share %g evaluates the same ones",
+                           found.message, share, share);
 }
 
 static icseg_status open_data(icseg_dataset **out, const struct options *o, const icseg_image_values *values,
@@ -67,7 +81,9 @@ static icseg_status open_data(icseg_dataset **out, const struct options *o, cons
                                .ignore = o->ignore,
                                .ignore_count = o->ignore_count,
                                .values = values,
-                               .map = o->map};
+                               .map = o->map,
+                               .val_share = o->val_share,
+                               .held_out = true};
     *out = NULL;
     TRY(icseg_dataset_format_find(&d.format, o->format, error));
     return icseg_dataset_open(out, &d, error);
@@ -124,7 +140,8 @@ static icseg_status print_metrics(const struct options *o, const icseg_eval_opti
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
-    const struct options *o = values;
+    struct options own = *(const struct options *)values;
+    const struct options *o = &own;
     icseg_eval_options eval;
     icseg_image_values image;
     icseg_model *model = NULL;
@@ -133,10 +150,12 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_confusion confusion = {0};
     icseg_status status;
     TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
+    if (!own.split) own.split = o->val_share > 0 ? "train" : "val";
     if (o->json) TRY_GOTO(icseg_file_check_writable(o->json, error));
     TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
     TRY_GOTO(image_values(&o->values, model, &image, error));
-    TRY_GOTO(open_data(&dataset, o, &image, error));
+    status = open_data(&dataset, o, &image, error);
+    if (status != ICSEG_OK) TRY_GOTO(suggest_val_share(o, model, error));
     TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));
     TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
     warn_about_names(context->printer, model, dataset);

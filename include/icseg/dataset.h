@@ -69,6 +69,10 @@ typedef struct icseg_dataset_options {
     const icseg_image_values *values; /**< how the stored values of images become colours; NULL: as the files say */
     const char *map;                  /**< "255=1,128=2": stored values and the values that they are read as, before any
                                            other rule; NULL or "": none */
+    double val_share; /**< 0..0.9: holds out about this share of the images, chosen by a hash of their names, and opens
+                           the others, as a recipe's data.val_share does; at least one image is on each side; 0: opens
+                           all images */
+    bool held_out;    /**< with val_share: opens the images that are held out instead of the others */
 } icseg_dataset_options;
 
 /** Initialises an icseg_dataset_options: `icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT, .folder = "data"};` */

@@ -168,6 +168,10 @@ ICSEG_API icseg_status icseg_model_image_values(const icseg_model *model, icseg_
  * of sizes that the model does not know. 0: unknown, or NULL. Thread-safe. */
 ICSEG_API int32_t icseg_model_trained_side(const icseg_model *model);
 
+/** The share of the training images that training held out and evaluated on (the recipe's data.val_share):
+ * icseg_dataset_options.val_share finds the same images again. 0: none, unknown, or NULL. Thread-safe. */
+ICSEG_API double icseg_model_val_share(const icseg_model *model);
+
 #ifdef __cplusplus
 }
 #endif

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/struct_size.h"
 #include "classes/class_list.h"
+#include "dataset/hold_out.h"
 #include "dataset/internal.h"
 #include "image/check.h"
 
@@ -41,6 +42,7 @@ static icseg_status open_dataset(icseg_dataset *d, const icseg_dataset_options *
     if (!d->images_only) ICSEG_TRY(icseg_dataset_check_source(d->layout, o->folder, error));
     ICSEG_TRY(open_classes(d, o, error));
     ICSEG_TRY(icseg_dataset_find_files(d, o, error));
+    if (o->val_share > 0) ICSEG_TRY(icseg_dataset_hold_out(d, o, error));
     return icseg_dataset_set_rule(d, o, error);
 }
 
@@ -54,6 +56,9 @@ icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options
     if (!o.folder || !o.folder[0])
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "folder", ICSEG_REMEDY_SET_FIELD,
                                 "folder: is not set; set it to the folder of the data set");
+    if (!(o.val_share >= 0 && o.val_share <= 0.9))
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "val_share", ICSEG_REMEDY_SET_FIELD,
+                                "val_share: must be between 0 and 0.9");
     ICSEG_TRY(icseg_dataset_find_layout(&layout, &o, error));
     icseg_dataset *d = icseg_calloc_array(1, sizeof *d);
     if (!d) return icseg_fail_memory(error, sizeof *d, "a data set");

@@ -21,18 +21,20 @@ static double position_of(const icseg_dataset_pair *pair) {
     return (double)(icseg_dataset_hash_name(stem, 0) >> 11) * 0x1p-53;
 }
 
-icseg_status icseg_dataset_hold_out(icseg_dataset *d, double share, bool held_out, icseg_error *error) {
+icseg_status icseg_dataset_hold_out(icseg_dataset *d, const icseg_dataset_options *o, icseg_error *error) {
     int64_t lowest = 0, highest = 0, kept = 0;
     if (d->count < 2)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%lld image cannot be divided into two splits", (long long)d->count);
+        return icseg_fail_field(error, ICSEG_ERROR_DATA, "val_share", ICSEG_REMEDY_SET_FIELD,
+                                "%s: val_share: %lld image cannot be divided into two splits", o->folder,
+                                (long long)d->count);
     for (int64_t i = 1; i < d->count; i++) {
         if (position_of(&d->pairs[i]) < position_of(&d->pairs[lowest])) lowest = i;
         if (position_of(&d->pairs[i]) > position_of(&d->pairs[highest])) highest = i;
     }
     if (lowest == highest) highest = lowest ? 0 : 1; /* all names are equal */
     for (int64_t i = 0; i < d->count; i++) {
-        bool held = i == lowest || (i != highest && position_of(&d->pairs[i]) < share);
-        if (held == held_out) d->pairs[kept++] = d->pairs[i];
+        bool held = i == lowest || (i != highest && position_of(&d->pairs[i]) < o->val_share);
+        if (held == o->held_out) d->pairs[kept++] = d->pairs[i];
     }
     d->count = kept;
     return ICSEG_OK;

@@ -39,6 +39,8 @@ static icseg_status check_options(const icseg_division *d, icseg_error *error) {
     if (d->data.images_only)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                           "images_only: images without labels cannot be divided by their classes");
+    if (d->data.val_share != 0)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "val_share: only a whole split can be divided into new ones");
     return icseg_threads_check(o->threads, error);
 }
 

@@ -170,7 +170,8 @@ icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, cons
                        .eval = model->eval,
                        .eval_known = model->eval_known,
                        .values = model->values,
-                       .trained_side = model->trained_side};
+                       .trained_side = model->trained_side,
+                       .val_share = model->val_share};
     icseg_status status = icseg_activation_ranges_open(&m->ranges, error);
     if (status == ICSEG_OK) status = icseg_activation_ranges_copy(m->ranges, ranges, error);
     if (status != ICSEG_OK) icseg_model_close(out);

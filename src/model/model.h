@@ -23,6 +23,7 @@ struct icseg_model {
     bool eval_known;
     icseg_image_values values; /* of the training images; zero if unknown */
     int32_t trained_side;      /* icseg_model_trained_side */
+    double val_share;          /* icseg_model_val_share */
 };
 
 /* Builds the model's parameters (zero) for a configuration, the names of its classes (num_classes) and the texts that
@@ -67,7 +68,8 @@ icseg_status icseg_model_write_eval(const icseg_model *model, icseg_safetensors_
 /* Without test-time augmentation, which the caller must request. */
 void icseg_model_set_eval(icseg_model *model, const icseg_eval_options *options);
 
-/* Metadata icseg.image, in the same way: the values of the training images and their largest short side. */
+/* Metadata icseg.image, in the same way: the values of the training images, their largest short side, the share held
+ * out. */
 icseg_status icseg_model_read_images(icseg_model *model, const icseg_safetensors *file, icseg_error *error);
 icseg_status icseg_model_write_images(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 void icseg_model_set_images(icseg_model *model, const icseg_image_values *values, int32_t trained_side);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a checkpoint records of the images that a model was trained on (docs/checkpoint.md, "icseg.image"):
- * {"bands": [4, 3, 2], "value_range": [0, 4095], "short_side": 360}. Each entry may be missing. */
+ * {"bands": [4, 3, 2], "value_range": [0, 4095], "short_side": 360, "val_share": 0.2}. Each entry may be missing. */
 #include <string.h>
 
 #include "base/argument.h"
@@ -19,6 +19,8 @@ icseg_status icseg_model_image_values(const icseg_model *model, icseg_image_valu
 
 int32_t icseg_model_trained_side(const icseg_model *model) { return model ? model->trained_side : 0; }
 
+double icseg_model_val_share(const icseg_model *model) { return model ? model->val_share : 0; }
+
 void icseg_model_set_images(icseg_model *m, const icseg_image_values *values, int32_t trained_side) {
     m->values = *values;
     m->trained_side = trained_side;
@@ -27,11 +29,12 @@ void icseg_model_set_images(icseg_model *m, const icseg_image_values *values, in
 static icseg_status read_object(icseg_model *m, const char *path, json_t *root, icseg_error *error) {
     icseg_image_values found = {ICSEG_IMAGE_VALUES_INIT}, values;
     json_int_t side = 0;
+    double share = 0;
     json_t *bands = NULL;
     json_error_t problem;
     icseg_error invalid = {0};
-    if (json_unpack_ex(root, &problem, 0, "{s?o, s?[FF], s?I}", "bands", &bands, "value_range", &found.value_low,
-                       &found.value_high, "short_side", &side) != 0)
+    if (json_unpack_ex(root, &problem, 0, "{s?o, s?[FF], s?I, s?F}", "bands", &bands, "value_range", &found.value_low,
+                       &found.value_high, "short_side", &side, "val_share", &share) != 0)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.image: %s", path, problem.text);
     size_t count = bands ? json_array_size(bands) : 0; /* 0 for what is not a list */
     bool valid = !bands || count == 1 || count == 3;
@@ -45,7 +48,10 @@ static icseg_status read_object(icseg_model *m, const char *path, json_t *root, 
     if (side < 0 || side > ICSEG_IMAGE_MAX_SIDE)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.image: short_side is %lld: expected 0..%d", path,
                           (long long)side, ICSEG_IMAGE_MAX_SIDE);
+    if (!(share >= 0 && share <= 0.9))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.image: val_share is %g: expected 0..0.9", path, share);
     icseg_model_set_images(m, &values, icseg_json_int32(side));
+    m->val_share = share;
     return ICSEG_OK;
 }
 
@@ -64,7 +70,7 @@ icseg_status icseg_model_read_images(icseg_model *m, const icseg_safetensors *fi
 icseg_status icseg_model_write_images(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
     const icseg_image_values *v = &m->values;
     bool ranged = v->value_low != v->value_high, complete;
-    if (!m->trained_side && !v->bands[0] && !ranged) return ICSEG_OK;
+    if (!m->trained_side && !v->bands[0] && !ranged && !(m->val_share > 0)) return ICSEG_OK;
     json_t *root = json_object();
     complete = root != NULL;
     if (v->bands[1])
@@ -75,6 +81,7 @@ icseg_status icseg_model_write_images(const icseg_model *m, icseg_safetensors_wr
         complete = json_object_set_new(root, "value_range", json_pack("[ff]", v->value_low, v->value_high)) == 0;
     if (complete && m->trained_side)
         complete = json_object_set_new(root, "short_side", json_integer(m->trained_side)) == 0;
+    if (complete && m->val_share > 0) complete = json_object_set_new(root, "val_share", json_real(m->val_share)) == 0;
     char *text = complete ? icseg_json_text(root, 0) : (json_decref(root), NULL);
     icseg_status status = text ? icseg_safetensors_writer_metadata(writer, "icseg.image", text, error)
                                : icseg_fail_memory(error, 0, "checkpoint metadata");

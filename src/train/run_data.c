@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "dataset/hold_out.h"
 #include "train/trainer.h"
 
 icseg_image_values icseg_recipe_image_values(const icseg_recipe_settings *r) {
@@ -13,7 +12,7 @@ icseg_image_values icseg_recipe_image_values(const icseg_recipe_settings *r) {
     return values;
 }
 
-static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split,
+static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings *r, const char *split, bool held_out,
                                icseg_error *error) {
     const icseg_image_values values = icseg_recipe_image_values(r);
     icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT,
@@ -25,27 +24,20 @@ static icseg_status open_split(icseg_dataset **out, const icseg_recipe_settings 
                                .ignore = r->data.ignore,
                                .ignore_count = r->data.ignore_count,
                                .values = &values,
-                               .map = r->data.map};
+                               .map = r->data.map,
+                               .val_share = r->data.val_share,
+                               .held_out = held_out};
     return icseg_dataset_open(out, &o, error);
 }
 
-static icseg_status open_share(icseg_dataset **out, const icseg_recipe_settings *r, bool held_out, icseg_error *error) {
-    ICSEG_TRY(open_split(out, r, r->data.train_split, error));
-    if (!(r->data.val_share > 0)) return ICSEG_OK;
-    icseg_status status = icseg_dataset_hold_out(*out, r->data.val_share, held_out, error);
-    if (status == ICSEG_OK) return ICSEG_OK;
-    icseg_dataset_close(out);
-    return icseg_fail_prefix(error, "%s: data.val_share", r->data.folder);
-}
-
 icseg_status icseg_recipe_open_train(icseg_dataset **out, const icseg_recipe_settings *r, icseg_error *error) {
-    return open_share(out, r, false, error);
+    return open_split(out, r, r->data.train_split, false, error);
 }
 
 icseg_status icseg_recipe_open_val(icseg_dataset **out, const icseg_recipe_settings *r, icseg_error *error) {
     icseg_error missing = {0};
-    if (r->data.val_share > 0) return open_share(out, r, true, error);
-    icseg_status status = open_split(out, r, r->data.val_split, &missing);
+    if (r->data.val_share > 0) return open_split(out, r, r->data.train_split, true, error);
+    icseg_status status = open_split(out, r, r->data.val_split, false, &missing);
     if (status == ICSEG_OK) return status;
     if (strcmp(missing.field, "split") != 0) {
         if (error) *error = missing;

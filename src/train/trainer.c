@@ -60,6 +60,7 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
     const icseg_image_values values = icseg_recipe_image_values(r);
     icseg_model_set_eval(t->model, &t->eval);
     icseg_model_set_images(t->model, &values, r->augment.resize_short ? r->augment.resize_short : t->short_side);
+    t->model->val_share = r->data.val_share;
     ICSEG_TRY(open_session(t, error));
     return icseg_adamw_open(&t->adamw, t->model->params, &adamw, error);
 }

@@ -132,7 +132,10 @@ static icseg_status build_described(converter *c, icseg_model **out) {
     icseg_status status = build_named(c, icseg_model_class_names(own), (size_t)own->config.num_classes,
                                       o->tokens ? NULL : &own->texts, out);
     if (status == ICSEG_OK && own->eval_known) icseg_model_set_eval(*out, &own->eval);
-    if (status == ICSEG_OK) icseg_model_set_images(*out, &own->values, own->trained_side);
+    if (status == ICSEG_OK) {
+        icseg_model_set_images(*out, &own->values, own->trained_side);
+        (*out)->val_share = own->val_share;
+    }
     icseg_model_close(&own);
     return status;
 }

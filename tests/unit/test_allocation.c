@@ -293,6 +293,7 @@ static icseg_status call_icseg_model_image_values(icseg_error *error) {
     return icseg_model_image_values(model, &out, error);
 }
 QUIET(icseg_model_trained_side, model)
+QUIET(icseg_model_val_share, model)
 OPENS(icseg_calibrator_open, icseg_calibrator *, icseg_calibrator_close, model, NULL)
 DOES(icseg_calibrator_add, calibrator, &image)
 static icseg_status call_icseg_calibrator_model(icseg_error *error) {

@@ -183,6 +183,7 @@ static void facts_of_the_training_images_come_back(void **state) {
         icseg_model *model = open_model(whole), *copy;
         assert_int_equal(icseg_model_trained_side(model), 0);
         icseg_model_set_images(model, &cases[i / 2], side);
+        model->val_share = i > 4 ? 0.3 : 0;
         assert_int_equal(icseg_model_with_ranges(&copy, model, model->ranges, NULL), ICSEG_OK);
         assert_int_equal(icseg_model_save(copy, other, NULL), ICSEG_OK);
         icseg_model_close(&copy);
@@ -192,6 +193,7 @@ static void facts_of_the_training_images_come_back(void **state) {
         assert_int_equal(icseg_model_image_values(model, &found, NULL), ICSEG_OK);
         assert_memory_equal(&found, &cases[i / 2], sizeof found);
         assert_int_equal(icseg_model_trained_side(model), side);
+        assert_true(icseg_model_val_share(model) == (i > 4 ? 0.3 : 0));
         icseg_model_close(&model);
     }
 }
@@ -211,6 +213,8 @@ static void damaged_facts_of_the_training_images_are_named(void **state) {
                  {"{\"value_range\": [0]}", "icseg.image: "},
                  {"{\"value_range\": [0, \"x\"]}", "Expected real or integer"},
                  {"{\"value_range\": [-1e308, 1e308]}", "value_range: expected two finite numbers"},
+                 {"{\"val_share\": 0.91}", "val_share is 0.91: expected 0..0.9"},
+                 {"{\"val_share\": -1}", "val_share is -1: expected 0..0.9"},
                  {"{\"short_side\": -1}", "short_side is -1: expected 0..32768"},
                  {"{\"short_side\": 4294967297}", "short_side is 4294967297: expected 0..32768"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -288,6 +288,14 @@ static void wrong_input_is_refused_and_nothing_is_written(void **state) {
     refuses(&o, NULL, ICSEG_ERROR_ARGUMENT, "the folder is not empty");
     icseg_dataset_options data = {ICSEG_DATASET_OPTIONS_INIT, .folder = folder.path, .images_only = true};
     assert_int_equal(icseg_dataset_split(&data, &good, NULL, &summary, &error), ICSEG_ERROR_ARGUMENT);
+    data = (icseg_dataset_options){ICSEG_DATASET_OPTIONS_INIT, .folder = folder.path, .val_share = 0.5};
+    assert_int_equal(icseg_dataset_split(&data, &good, NULL, &summary, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_dataset *opened;
+    data.val_share = 0.91;
+    assert_int_equal(icseg_dataset_open(&opened, &data, &error), ICSEG_ERROR_ARGUMENT);
+    data.val_share = 0.0 / 0.0;
+    assert_int_equal(icseg_dataset_open(&opened, &data, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.field, "val_share");
     data = (icseg_dataset_options){ICSEG_DATASET_OPTIONS_INIT};
     assert_int_equal(icseg_dataset_split(&data, &good, NULL, &summary, &error), ICSEG_ERROR_ARGUMENT);
     assert_string_equal(error.field, "folder");

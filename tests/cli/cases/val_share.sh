@@ -20,3 +20,14 @@ check 'one image is held out at least' eval 'icseg train "$work/tiny.yaml" --out
 expect 0 'resumes after step 2' icseg train --resume "$work/held"
 expect 2 'the run began with data.val_share = 0.3' icseg train --resume "$work/held" --set data.val_share=0.5
 expect 0 'report.html' icseg report "$work/held"
+
+# The checkpoint knows the share, and eval finds the same images.
+ev() { icseg eval "$work/held/checkpoint.safetensors" --data "$work/data" "$@"; }
+refuse 1 'data/images/val: no such folder; .*; training held out 0.3 of the training images: --val-share 0.3 evaluates the same ones$' ev
+expect 0 'mIoU' ev --val-share 0.3 --json "$work/eval.json"
+figure() { grep -oE '"miou": *[0-9.e-]+' "$1" | tail -n 1 | grep -oE '[0-9.e-]+$'; }
+check 'the metrics of the training' test "$(figure "$work/eval.json")" = "$(figure "$work/held/log.jsonl")"
+check 'the JSON file names the split' grep -q '"split": "train"' "$work/eval.json"
+expect 0 'mIoU' ev --split train
+check 'other images' eval 'ev --val-share 0.6 --json "$work/more.json" && [ "$(figure "$work/more.json")" != "$(figure "$work/eval.json")" ]'
+refuse 2 '--val-share: .*0.9' ev --val-share 1
