@@ -47,8 +47,9 @@ static const icseg_option rows[] = {
      "labelling tool; convert: another name for import; split: divide a data set into train, val and test; formats: "
      "list the formats",
      .words = actions, .positional = true, .required = true},
-    {"DIR", ICSEG_FIELD_STRING(struct options, folder), "folder of the data set; import: of the labelling tool's files",
-     .metavar = "DIR", .positional = true},
+    {"DIR", ICSEG_FIELD_STRING(struct options, folder),
+     "folder of the data set; import: of the labelling tool's files, or a zip archive of them", .metavar = "DIR",
+     .positional = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out_folder),
      "import, split: folder to write the data set to; must be new or empty", .metavar = "OUT", .positional = true},
     {"format", ICSEG_FIELD_STRING(struct options, format), "format of the files; auto: recognise it; ",

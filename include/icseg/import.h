@@ -49,8 +49,9 @@ ICSEG_API icseg_status icseg_import_format_find(icseg_import_format *out, const 
 
 /** What to import. All fields may be zero except struct_size, `source` and `folder`. */
 typedef struct icseg_import_options {
-    size_t struct_size;         /**< ICSEG_IMPORT_OPTIONS_INIT */
-    const char *source;         /**< required: the folder that the tool exported, or a COCO JSON file */
+    size_t struct_size; /**< ICSEG_IMPORT_OPTIONS_INIT */
+    const char
+        *source; /**< required: the folder that the tool exported, a COCO JSON file, or a zip archive of such files */
     const char *folder;         /**< required: the folder of the new data set, missing or empty */
     icseg_import_format format; /**< 0: recognised by its files */
     const char *image_folder;   /**< folder of the images; NULL: where the format has them */
@@ -98,6 +99,10 @@ typedef struct icseg_import_summary {
  *
  * A source in which no image has an object is an error. Messages report images without objects and files that were not
  * used.
+ *
+ * A zip archive is unpacked into a hidden folder in the new one and removed again. If all its files are in one folder,
+ * that folder is looked through. Encrypted entries, symbolic links, paths that leave the archive, more than 131,072
+ * entries, more than 64 GiB, and archives that grow more than a hundredfold are errors.
  *
  * If there are problems, all of them are reported and nothing remains in the new folder. A process that is killed
  * leaves a hidden folder .import.RANDOM there, which the next import removes.

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "classes/class_list.h"
 #include "dataset/labelling_tools.h"
+#include "importers/archive.h"
 #include "importers/internal.h"
 
 enum {
@@ -153,13 +154,25 @@ static icseg_status fail_empty(const icseg_import *im, icseg_error *error) {
         im->summary.unused_files ? "; files that were not used: " : "", names);
 }
 
-static icseg_status import(icseg_import *im, icseg_error *error) {
-    const icseg_import_options *o = im->options;
+/* The files are those of a folder from here on, also if the source is an archive. */
+static icseg_status open_source(icseg_import *im, icseg_import_options *o, icseg_error *error) {
+    bool packed;
+    ICSEG_TRY(icseg_import_is_archive(o->source, &packed, error));
+    if (packed) {
+        im->archive = o->source;
+        ICSEG_TRY(icseg_staging_open(&im->staging, im->arena, o->folder, error));
+        ICSEG_TRY(icseg_import_unpack(im, o->format, &o->source, error));
+    }
+    return choose_format(o, &im->summary.format, error);
+}
+
+static icseg_status import(icseg_import *im, icseg_import_options *o, icseg_error *error) {
+    ICSEG_TRY(open_source(im, o, error));
     if (o->classes_file) {
         ICSEG_TRY(icseg_classes_read(im->arena, o->classes_file, &im->names, &im->classes, error));
         im->fixed = true;
     }
-    ICSEG_TRY(icseg_staging_open(&im->staging, im->arena, o->folder, error));
+    if (!im->archive) ICSEG_TRY(icseg_staging_open(&im->staging, im->arena, o->folder, error));
     ICSEG_TRY(importers[im->summary.format](im, error));
     im->summary.classes = im->classes;
     im->summary.split_unused = o->split && !im->one_split && !im->split_used;
@@ -181,10 +194,37 @@ static icseg_status import(icseg_import *im, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* ---- callbacks: names of unpacked files become those in the archive ---- */
+
+typedef struct relay {
+    const icseg_import *im;
+    icseg_progress progress; /* the caller's */
+} relay;
+
+static bool relay_report(void *user, const icseg_progress_event *event) {
+    const relay *r = user;
+    return r->progress.report(r->progress.user, event);
+}
+
+static void relay_message(void *user, icseg_message_level level, const char *text) {
+    const relay *r = user;
+    char restored[ICSEG_ERROR_MESSAGE_SIZE];
+    snprintf(restored, sizeof restored, "%s", text);
+    icseg_import_restore_names(r->im, restored, sizeof restored);
+    r->progress.message(r->progress.user, level, restored);
+}
+
+static void relay_problem(void *user, const icseg_error *problem) {
+    const relay *r = user;
+    icseg_error restored = *problem;
+    icseg_import_restore_names(r->im, restored.message, sizeof restored.message);
+    if (r->im->options->on_problem) r->im->options->on_problem(r->im->options->user, &restored);
+}
+
 icseg_status icseg_import_run(const icseg_import_options *options, const icseg_progress *progress,
                               icseg_import_summary *out, icseg_error *error) {
     icseg_import_options o;
-    icseg_progress progress_copy;
+    relay own = {0};
     icseg_error local_error; /* problems pass through it even if the caller's is NULL */
     if (!error) error = &local_error;
     if (out)
@@ -192,16 +232,19 @@ icseg_status icseg_import_run(const icseg_import_options *options, const icseg_p
                                      "icseg_import_summary", error));
     ICSEG_NEED(options);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS_SIZE, "icseg_import_options", error));
-    ICSEG_TRY(icseg_progress_read(&progress_copy, progress, error));
-    icseg_import im = {.options = &o,
-                       .staging = ICSEG_STAGING_NONE,
-                       .stage = icseg_stage_begin(&progress_copy, "import", 0, "images")};
+    ICSEG_TRY(icseg_progress_read(&own.progress, progress, error));
+    icseg_progress relayed = {ICSEG_PROGRESS_INIT, .user = &own};
+    if (own.progress.report) relayed.report = relay_report;
+    if (own.progress.message) relayed.message = relay_message;
+    icseg_import im = {
+        .options = &o, .staging = ICSEG_STAGING_NONE, .stage = icseg_stage_begin(&relayed, "import", 0, "images")};
     im.background = o.background ? o.background : "background";
-    im.problems = (icseg_problems){.on_problem = o.on_problem, .user = o.user};
+    im.problems = (icseg_problems){.on_problem = relay_problem, .user = &own};
+    own.im = &im;
     ICSEG_TRY(check_options(&o, error));
-    ICSEG_TRY(choose_format(&o, &im.summary.format, error));
     ICSEG_TRY(icseg_arena_open(&im.arena, error));
-    icseg_status status = import(&im, error);
+    icseg_status status = import(&im, &o, error);
+    if (status != ICSEG_OK) icseg_import_restore_names(&im, error->message, sizeof error->message);
     im.summary.problems = im.problems.count;
     icseg_palette_close(&im.palette);
     icseg_staging_close(&im.staging);

@@ -78,6 +78,8 @@ typedef struct icseg_import {
     const char *unused[ICSEG_IMPORT_NAMED]; /* the first files of label folders that were not used, in the arena */
     bool broken;                            /* writing to the new folder failed, which is not a problem of the source */
     icseg_staging staging;
+    const char *archive;  /* the source, if it is a zip archive; else NULL */
+    const char *unpacked; /* the folder of its files */
 } icseg_import;
 
 /* ---- classes.c ---- */

@@ -9,7 +9,7 @@
 #include "icseg/weights.h"
 #include "tensor/safetensors.h"
 #include "weights/weights.h"
-#include "weights/zip.h"
+#include "base/zip.h"
 
 enum { ICSEG_WEIGHTS_MAX_TENSORS = 1 << 16, ICSEG_WEIGHTS_SHARDS = 256, ICSEG_WEIGHTS_NAME = 500 };
 

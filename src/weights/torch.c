@@ -7,7 +7,7 @@
 
 #include "weights/internal.h"
 #include "weights/pickle.h"
-#include "weights/zip.h"
+#include "base/zip.h"
 
 enum { MAX_PICKLE = 64 << 20, MAX_MODULE_DEPTH = 64, MAX_VISITS = 1 << 20, LEGACY_PROTOCOL = 1001 };
 

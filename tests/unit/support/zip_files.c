@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "weights/zip.h"
+#include "base/zip.h"
 
 static void must(int condition, const char *what) {
     if (condition) return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Zip directories: end record, central directory, local headers (APPNOTE.TXT 4.3, 4.5). */
-#include "weights/zip.h"
+#include "base/zip.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,7 +8,17 @@
 
 enum { END_SIZE = 22, END64_SIZE = 56, LOCATOR_SIZE = 20, CENTRAL_SIZE = 46, LOCAL_SIZE = 30 };
 enum { END_MARK = 0x06054b50, END64_MARK = 0x06064b50, LOCATOR_MARK = 0x07064b50, CENTRAL_MARK = 0x02014b50 };
-enum { LOCAL_MARK = 0x04034b50, ZIP64_EXTRA = 1, STORED = 0, DEFLATED = 8, ENCRYPTED = 1, MAX_COMMENT = 65535 };
+enum {
+    LOCAL_MARK = 0x04034b50,
+    ZIP64_EXTRA = 1,
+    STORED = 0,
+    DEFLATED = 8,
+    UNIX = 3,
+    TYPE_BITS = 0170000,
+    LINK = 0120000,
+    ENCRYPTED = 1,
+    MAX_COMMENT = 65535
+};
 enum { MAX_ENTRIES = 1 << 17, MAX_DIRECTORY = 64 << 20, MAX_NAME = 65535, GROWTH = 100, SPARE = 1 << 20 };
 
 /* Little-endian numbers of any alignment; the caller has checked that they are inside. */
@@ -154,10 +164,11 @@ static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry) 
         return icseg_fail(
             r->error, ICSEG_ERROR_UNSUPPORTED,
             "%s: %.200s uses compression method %u, but only stored and deflated entries are supported; save the file "
-            "again with torch.save",
+            "again",
             r->path, copy, (unsigned)method);
     uint64_t packed = read32(record + 20), size = read32(record + 24), header = read32(record + 42);
     entry->crc = read32(record + 16);
+    entry->link = record[5] == UNIX && (read16(record + 40) & TYPE_BITS) == LINK;
     ICSEG_TRY(read_extra(r, record + CENTRAL_SIZE + name, (size_t)extra, (uint64_t *[3]){&size, &packed, &header}));
     *at += CENTRAL_SIZE + name + extra + comment;
     return locate(r, entry, header, packed, size, method);
@@ -173,7 +184,7 @@ static int compare_offsets(const void *a, const void *b) {
     return (x->packed > y->packed) - (x->packed < y->packed);
 }
 
-/* Weights do not shrink a hundredfold; a file that does is made to fill the memory. */
+/* Neither weights nor labels shrink a hundredfold; an archive that does is made to fill the memory or the disk. */
 static icseg_status check_growth(reader *r, const icseg_zip_entry *entries, size_t count) {
     uint64_t packed = 0, size = 0;
     for (size_t i = 0; i < count; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The directory of a zip archive. PyTorch stores entries uncompressed, so their bytes are read in place; archives
- * that were repacked are deflated and read as streams. Everything is checked at open. */
-#ifndef ICSEG_WEIGHTS_ZIP_H
-#define ICSEG_WEIGHTS_ZIP_H
+ * that were repacked, and those of labelling tools, are deflated and read as streams. Everything is checked at open. */
+#ifndef ICSEG_BASE_ZIP_H
+#define ICSEG_BASE_ZIP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,6 +18,7 @@ typedef struct icseg_zip_entry {
     size_t size;      /* bytes of the content; `packed` unless deflated */
     uint32_t crc;     /* of the content */
     bool deflated;
+    bool link; /* a symbolic link, whose content is its target */
 } icseg_zip_entry;
 
 typedef struct icseg_zip {
@@ -33,7 +34,7 @@ icseg_status icseg_zip_open(icseg_zip *out, const icseg_file_reader *file, const
 
 const icseg_zip_entry *icseg_zip_find(const icseg_zip *zip, const char *name); /* or NULL */
 
-/* The content of a deflated entry from its start, in order. The entry, file and path outlive the stream. */
+/* The content of an entry from its start, in order. The entry, file and path outlive the stream. */
 typedef struct icseg_zip_stream icseg_zip_stream;
 icseg_status icseg_zip_stream_open(icseg_zip_stream **out, const icseg_zip_entry *entry, const icseg_file_reader *file,
                                    const char *path, icseg_error *error);

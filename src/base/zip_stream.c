@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Deflated entries of a zip archive as streams (RFC 1951). */
+ * Entries of a zip archive as streams: stored, or deflated (RFC 1951). */
 #include <zlib.h>
 
-#include "weights/zip.h"
+#include "base/zip.h"
 
 enum { STEP = 1 << 20, SKIP = 1 << 14, INPUT = 1 << 14 };
 
@@ -46,8 +46,7 @@ static icseg_status refill(icseg_zip_stream *s, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* At most STEP bytes. */
-static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t size, icseg_error *error) {
+static icseg_status unpack(icseg_zip_stream *s, unsigned char *out, size_t size, icseg_error *error) {
     z_stream *z = &s->zlib;
     z->next_out = out;
     z->avail_out = (uInt)size;
@@ -60,6 +59,13 @@ static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t si
             return damaged(s, "ends before its size", error);
         if (code != Z_OK) return damaged(s, "cannot be unpacked", error);
     }
+    return ICSEG_OK;
+}
+
+/* At most STEP bytes. */
+static icseg_status read_step(icseg_zip_stream *s, unsigned char *out, size_t size, icseg_error *error) {
+    ICSEG_TRY(s->entry->deflated ? unpack(s, out, size, error)
+                                 : icseg_file_reader_read(s->file, s->entry->offset + s->position, out, size, error));
     s->position += size;
     s->crc = (uint32_t)crc32(s->crc, out, (uInt)size);
     if (s->position == s->entry->size && s->crc != s->entry->crc) return damaged(s, "has a wrong checksum", error);
