@@ -19,9 +19,14 @@ extern "C" {
 
 /** The formats; docs/data.md shows the files of each. */
 typedef enum icseg_export_format {
-    ICSEG_EXPORT_PNG,    /**< "png": a label map for each image */
-    ICSEG_EXPORT_COCO,   /**< "coco": COCO instances JSON, one file for all images */
-    ICSEG_EXPORT_FORMATS /**< how many formats this header knows */
+    ICSEG_EXPORT_PNG,          /**< "png": a label map for each image */
+    ICSEG_EXPORT_COCO,         /**< "coco": COCO instances JSON, one file for all images */
+    ICSEG_EXPORT_LABELME,      /**< "labelme": LabelMe: a JSON file for each image */
+    ICSEG_EXPORT_YOLO,         /**< "yolo": YOLO segmentation: a text file for each image, and data.yaml */
+    ICSEG_EXPORT_GEOJSON,      /**< "geojson": a FeatureCollection in pixels for each image, as QuPath reads it */
+    ICSEG_EXPORT_CVAT,         /**< "cvat": CVAT for images 1.1: annotations.xml, one file for all images */
+    ICSEG_EXPORT_LABEL_STUDIO, /**< "label-studio": Label Studio's JSON, one file for all images */
+    ICSEG_EXPORT_FORMATS       /**< how many formats this header knows */
 } icseg_export_format;
 
 /** The number of formats that this build knows; formats are 0 .. count - 1. */

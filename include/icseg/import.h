@@ -32,6 +32,7 @@ typedef enum icseg_import_format {
     ICSEG_IMPORT_CVAT_XML,     /**< "cvat-xml": CVAT for images 1.1: annotations.xml */
     ICSEG_IMPORT_LABEL_STUDIO, /**< "label-studio": Label Studio's JSON export */
     ICSEG_IMPORT_SUPERVISELY,  /**< "supervisely": meta.json, ann and img */
+    ICSEG_IMPORT_GEOJSON,      /**< "geojson": GeoJSON in pixels, one file for each image, as QuPath exports it */
     ICSEG_IMPORT_FORMATS       /**< how many formats this header knows */
 } icseg_import_format;
 

@@ -198,6 +198,11 @@ static bool fits_supervisely(const char *source, icseg_error *error) {
            contains(path, "\"classes\"", error);
 }
 
+static bool fits_geojson(const char *source, icseg_error *error) {
+    if (icseg_file_exists(source)) return !strcmp(icseg_path_extension(source), "geojson");
+    return contains_type(source, "geojson", 0, error);
+}
+
 /* The last to be tried: masks are files that other tools have too. Images with annotations are a data set. */
 static bool fits_masks(const char *source, icseg_error *error) {
     static const char *const folders[] = {"masks", "mask", "labels", "train/masks", "train/mask", "train/labels"};
@@ -224,16 +229,17 @@ const icseg_labelling_tool icseg_labelling_tools[ICSEG_IMPORT_FORMATS] = {
     [ICSEG_IMPORT_CVAT_XML] = {"cvat-xml", "CVAT for images 1.1 (annotations.xml)", fits_cvat_xml},
     [ICSEG_IMPORT_LABEL_STUDIO] = {"label-studio", "Label Studio (JSON)", fits_label_studio},
     [ICSEG_IMPORT_SUPERVISELY] = {"supervisely", "Supervisely (meta.json)", fits_supervisely},
+    [ICSEG_IMPORT_GEOJSON] = {"geojson", "GeoJSON in pixels (as QuPath exports it)", fits_geojson},
     [ICSEG_IMPORT_MASKS] = {"masks", "images with masks (images and masks)", fits_masks},
 };
 
 icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_format *out, icseg_error *error) {
     /* CVAT before VOC: both have the same folders. */
     static const icseg_import_format order[] = {
-        ICSEG_IMPORT_CVAT,  ICSEG_IMPORT_VOC,          ICSEG_IMPORT_ROBOFLOW, ICSEG_IMPORT_CITYSCAPES,
-        ICSEG_IMPORT_MMSEG, ICSEG_IMPORT_MAPILLARY,    ICSEG_IMPORT_CVAT_XML, ICSEG_IMPORT_SUPERVISELY,
-        ICSEG_IMPORT_COCO,  ICSEG_IMPORT_LABEL_STUDIO, ICSEG_IMPORT_YOLO,     ICSEG_IMPORT_LABELME,
-        ICSEG_IMPORT_MASKS};
+        ICSEG_IMPORT_CVAT,    ICSEG_IMPORT_VOC,          ICSEG_IMPORT_ROBOFLOW, ICSEG_IMPORT_CITYSCAPES,
+        ICSEG_IMPORT_MMSEG,   ICSEG_IMPORT_MAPILLARY,    ICSEG_IMPORT_CVAT_XML, ICSEG_IMPORT_SUPERVISELY,
+        ICSEG_IMPORT_COCO,    ICSEG_IMPORT_LABEL_STUDIO, ICSEG_IMPORT_YOLO,     ICSEG_IMPORT_LABELME,
+        ICSEG_IMPORT_GEOJSON, ICSEG_IMPORT_MASKS};
     icseg_error unread = {0};
     *out = ICSEG_IMPORT_AUTO;
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {

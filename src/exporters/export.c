@@ -19,6 +19,11 @@ enum {
 static const icseg_exporter *const exporters[ICSEG_EXPORT_FORMATS] = {
     [ICSEG_EXPORT_PNG] = &icseg_export_png,
     [ICSEG_EXPORT_COCO] = &icseg_export_coco,
+    [ICSEG_EXPORT_LABELME] = &icseg_export_labelme,
+    [ICSEG_EXPORT_YOLO] = &icseg_export_yolo,
+    [ICSEG_EXPORT_GEOJSON] = &icseg_export_geojson,
+    [ICSEG_EXPORT_CVAT] = &icseg_export_cvat,
+    [ICSEG_EXPORT_LABEL_STUDIO] = &icseg_export_label_studio,
 };
 
 static bool is_format(icseg_export_format format) { return (unsigned)format < ICSEG_EXPORT_FORMATS; }
@@ -80,13 +85,24 @@ static icseg_status check_options(const icseg_export_options *o, icseg_error *er
     return ICSEG_OK;
 }
 
+/* Why the format cannot contain a name, as the predicate of a sentence; NULL if it can. */
+static const char *text_problem(const icseg_exporter *exporter, const char *text) {
+    if (exporter->text == ICSEG_TEXT_BYTES) return NULL;
+    if (icseg_utf8_check(text, strlen(text)) != strlen(text)) return "is not UTF-8";
+    if (exporter->text != ICSEG_TEXT_XML) return NULL;
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 && !strchr("\t\n\r", *c)) return "contains a control character";
+    return strstr(text, "\xef\xbf\xbe") || strstr(text, "\xef\xbf\xbf") ? "contains a character that is not XML" : NULL;
+}
+
 static icseg_status copy_names(icseg_export *e, const icseg_export_options *o, icseg_error *error) {
     const char **names = icseg_arena_array(e->arena, (size_t)o->classes, sizeof *names);
     if (!names) return icseg_fail_memory(error, 0, "class names");
     for (int32_t k = 0; k < o->classes; k++) {
         const char *name = o->names[k], *problem = name ? icseg_class_line_problem(name, strlen(name)) : "is NULL";
+        if (!problem) problem = text_problem(e->exporter, name);
         if (problem)
-            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "names", ICSEG_REMEDY_SET_FIELD, "names[%d]: %s", k,
+            return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "names", ICSEG_REMEDY_SET_FIELD, "names[%d] %s", k,
                                     problem);
         names[k] = icseg_arena_strdup(e->arena, name);
         if (!names[k]) return icseg_fail_memory(error, 0, "class names");
@@ -116,6 +132,8 @@ static icseg_status open_without_files(icseg_export **out, const icseg_export_op
     ICSEG_TRY_GOTO(icseg_arena_open(&e->arena, error));
     ICSEG_TRY_GOTO(copy_names(e, &e->options, error));
     ICSEG_TRY_GOTO(find_background(e, error));
+    if (e->exporter->has_colours)
+        ICSEG_TRY_GOTO(icseg_palette_create_for(&e->palette, e->options.names, e->options.classes, error));
     return ICSEG_OK;
 fail:
     icseg_export_close(out);
@@ -124,7 +142,7 @@ fail:
 
 /* ---- images ---- */
 
-/* Names stay below the folder. Formats of text are UTF-8. */
+/* Names stay below the folder. */
 static icseg_status check_name(const icseg_exporter *exporter, const char *name, icseg_error *error) {
     for (const char *part = name; part; part = strchr(part, '/'), part = part ? part + 1 : NULL) {
         size_t size = strcspn(part, "/");
@@ -132,11 +150,10 @@ static icseg_status check_name(const icseg_exporter *exporter, const char *name,
             return icseg_fail(error, ICSEG_ERROR_DATA,
                               "%.200s: the name of an image must be relative, without \".\" and \"..\"", name);
     }
-    if (exporter->image != icseg_export_png.image && icseg_utf8_check(name, strlen(name)) != strlen(name))
-        return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%.200s: the file name is not UTF-8, which %s needs; rename the file", name,
-                          exporter->description);
-    return ICSEG_OK;
+    const char *problem = text_problem(exporter, name);
+    if (!problem) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%.200s: the file name %s, which %s does not allow; rename the file",
+                      name, problem, exporter->description);
 }
 
 static icseg_status check_labels(const icseg_export *e, const icseg_labels *labels, icseg_error *error) {
@@ -165,12 +182,23 @@ static icseg_status open_trace(const icseg_export *e, const icseg_export_image *
     return status;
 }
 
+static icseg_status encode_objects(icseg_export *e, icseg_export_item *item, icseg_string *text, icseg_error *error) {
+    icseg_traced object;
+    for (bool more;; item->objects++, e->objects++) {
+        ICSEG_TRY(icseg_trace_next(item->trace, &object, &more, error));
+        if (!more) return ICSEG_OK;
+        ICSEG_TRY(e->exporter->object(e, item, &object, text, error));
+    }
+}
+
 /* Appends the text of the image. */
 static icseg_status encode(icseg_export *e, const icseg_export_image *image, icseg_string *text, icseg_error *error) {
     icseg_export_item item = {.name = image->name, .labels = image->labels};
     icseg_status status = ICSEG_OK;
-    if (e->exporter != &icseg_export_png) status = open_trace(e, image, &item.trace, error);
-    if (status == ICSEG_OK) status = e->exporter->image(e, &item, text, error);
+    if (e->exporter->object) status = open_trace(e, image, &item.trace, error);
+    if (status == ICSEG_OK && e->exporter->image) status = e->exporter->image(e, &item, text, error);
+    if (status == ICSEG_OK && item.trace) status = encode_objects(e, &item, text, error);
+    if (status == ICSEG_OK && e->exporter->image_end) e->exporter->image_end(e, &item, text);
     if (status == ICSEG_OK && (text->failed || e->later.failed)) status = icseg_fail_memory(error, 0, "an export");
     icseg_trace_close(&item.trace);
     icseg_keyhole_close(&item.keyhole);
@@ -193,7 +221,8 @@ static void make_path(icseg_string *out, const icseg_exporter *exporter, const c
     const char *extension = icseg_path_extension(name);
     int stem = (int)(strlen(name) - (*extension ? strlen(extension) + 1 : 0));
     if (exporter->suffix)
-        icseg_string_printf(out, "%s/%.*s%s", folder, stem, name, exporter->suffix);
+        icseg_string_printf(out, "%s/%s%.*s%s", folder, exporter->below ? exporter->below : "", stem, name,
+                            exporter->suffix);
     else
         icseg_string_printf(out, "%s/%s", folder, exporter->file);
 }
@@ -234,7 +263,7 @@ static icseg_status open_files(icseg_export *e, const char *folder, icseg_error 
     if (!path) return ICSEG_OK;
     icseg_string text = {0};
     ICSEG_TRY(icseg_file_writer_open(&e->file, path, error));
-    e->exporter->begin(e, &text);
+    if (e->exporter->begin) e->exporter->begin(e, &text);
     icseg_status status = text.failed ? icseg_fail_memory(error, 0, "an export")
                                       : icseg_file_writer_write(e->file, text.data, text.size, error);
     icseg_string_close(&text);
@@ -281,7 +310,7 @@ icseg_status icseg_export_finish(icseg_export *out, icseg_error *error) {
     if (out->finished) return ICSEG_OK;
     icseg_string text = {0};
     if (out->file) {
-        out->exporter->end(out, &text);
+        if (out->exporter->end) out->exporter->end(out, &text);
         icseg_status status = text.failed ? icseg_fail_memory(error, 0, "an export")
                                           : icseg_file_writer_write(out->file, text.data, text.size, error);
         icseg_string_close(&text);
@@ -316,10 +345,10 @@ icseg_status icseg_export_encode(const icseg_export_options *options, const icse
     icseg_string text = {0};
     ICSEG_TRY(open_without_files(&e, options, error));
     icseg_status status = read_image(e, &copy, image, error);
-    if (status == ICSEG_OK && !e->exporter->suffix) e->exporter->begin(e, &text);
+    if (status == ICSEG_OK && icseg_export_format_is_joint(e->options.format)) e->exporter->begin(e, &text);
     if (status == ICSEG_OK) status = encode(e, &copy, &text, error);
     e->images++;
-    if (status == ICSEG_OK && !e->exporter->suffix) e->exporter->end(e, &text);
+    if (status == ICSEG_OK && icseg_export_format_is_joint(e->options.format)) e->exporter->end(e, &text);
     if (status == ICSEG_OK && text.failed) status = icseg_fail_memory(error, 0, "an export");
     icseg_export_close(&e);
     if (status == ICSEG_OK) {

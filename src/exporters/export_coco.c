@@ -20,7 +20,7 @@ static void write_polygon(const icseg_keyhole *polygon, icseg_string *text) {
     icseg_string_printf(text, "[[");
     for (size_t i = 0; i < 2 * polygon->count; i++) {
         if (i) icseg_string_append(text, ",", 1);
-        icseg_export_number(text, polygon->xy[i]);
+        icseg_export_number(text, polygon->xy[i], 3);
     }
     icseg_string_printf(text, "]]");
 }
@@ -57,7 +57,7 @@ static icseg_status write_object(icseg_export *e, icseg_export_item *item, const
     icseg_string_printf(text, "\"bbox\":[%d,%d,%d,%d],", c->left, c->top, c->right - c->left, c->bottom - c->top);
     if (object->confidence >= 0) {
         icseg_string_printf(text, "\"score\":");
-        icseg_export_number(text, object->confidence);
+        icseg_export_number(text, object->confidence, 4);
         icseg_string_printf(text, ",");
     }
     icseg_string_printf(text, "\"segmentation\":");
@@ -71,17 +71,11 @@ static icseg_status write_object(icseg_export *e, icseg_export_item *item, const
     return ICSEG_OK;
 }
 
-static icseg_status write_image(icseg_export *e, icseg_export_item *item, icseg_string *text, icseg_error *error) {
-    icseg_traced object;
-    for (bool more;; e->objects++) {
-        ICSEG_TRY(icseg_trace_next(item->trace, &object, &more, error));
-        if (!more) break;
-        ICSEG_TRY(write_object(e, item, &object, text, error));
-    }
+static void end_image(icseg_export *e, const icseg_export_item *item, icseg_string *text) {
+    (void)text;
     icseg_string_printf(&e->later, "%s\n{\"id\":%lld,\"file_name\":", e->images ? "," : "", (long long)e->images + 1);
     icseg_export_json(&e->later, item->name);
     icseg_string_printf(&e->later, ",\"width\":%d,\"height\":%d}", item->labels->width, item->labels->height);
-    return ICSEG_OK;
 }
 
 static void end(icseg_export *e, icseg_string *text) {
@@ -93,7 +87,9 @@ static void end(icseg_export *e, icseg_string *text) {
 const icseg_exporter icseg_export_coco = {.name = "coco",
                                           .description = "COCO (instances JSON)",
                                           .file = "instances.json",
+                                          .text = ICSEG_TEXT_JSON,
                                           .has_runs = true,
                                           .begin = begin,
-                                          .image = write_image,
+                                          .object = write_object,
+                                          .image_end = end_image,
                                           .end = end};

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Texts and numbers as exporters write them. */
-#include <math.h>
 #include <string.h>
 
 #include "exporters/internal.h"
@@ -18,15 +17,18 @@ void icseg_export_json(icseg_string *out, const char *text) {
     icseg_string_append(out, "\"", 1);
 }
 
-void icseg_export_number(icseg_string *out, double value) {
-    char text[ICSEG_NUMBER_SIZE];
-    double rounded = round(value * 1000) / 1000;
-    if (rounded == (double)(int64_t)rounded)
-        icseg_string_printf(out, "%lld", (long long)rounded);
-    else {
-        icseg_text_printf(text, sizeof text, "%.3f", rounded);
-        size_t size = strlen(text);
-        while (text[size - 1] == '0') size--;
-        icseg_string_append(out, text, size);
+void icseg_export_xml(icseg_string *out, const char *text) {
+    for (; *text; text++) {
+        if (strchr("&<>\"'\t\n\r", *text))
+            icseg_string_printf(out, "&#%d;", *text);
+        else
+            icseg_string_append(out, text, 1);
     }
+}
+
+void icseg_export_number(icseg_string *out, double value, int places) {
+    char text[ICSEG_NUMBER_SIZE];
+    int size = icseg_text_printf(text, sizeof text, "%.*f", places, value);
+    while (size && memchr(text, '.', (size_t)size) && (text[size - 1] == '0' || text[size - 1] == '.')) size--;
+    icseg_string_append(out, text, (size_t)size);
 }

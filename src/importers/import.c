@@ -36,6 +36,7 @@ static const importer importers[ICSEG_IMPORT_FORMATS] = {
     [ICSEG_IMPORT_CVAT_XML] = icseg_import_cvat_xml,
     [ICSEG_IMPORT_LABEL_STUDIO] = icseg_import_label_studio,
     [ICSEG_IMPORT_SUPERVISELY] = icseg_import_supervisely,
+    [ICSEG_IMPORT_GEOJSON] = icseg_import_geojson,
 };
 
 static bool is_format(icseg_import_format format) { return (unsigned)format < ICSEG_IMPORT_FORMATS; }

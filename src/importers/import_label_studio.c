@@ -193,19 +193,19 @@ static bool names_image(const char *name) {
     return false;
 }
 
-/* The file name in the task's data: under the key "image", or the first that is the name of an image. */
-static icseg_status find_name(const studio *s, const json_t *task, const char **out, icseg_error *error) {
-    json_t *data = json_object_get(task, "data"), *value;
+/* The file name in the task's data: under the key "image", or the first that is the name of an image. *own: what names
+ * the new files; with the folders of local storage, in which files of different folders may have the same name. */
+static icseg_status find_name(const studio *s, const json_t *task, const char **out, const char **own,
+                              icseg_error *error) {
+    json_t *data = json_object_get(task, "data"), *value, *image = json_object_get(data, "image");
     const char *key;
-    *out = NULL;
-    if (json_is_string(json_object_get(data, "image")))
-        return icseg_import_url_name(s->arena, json_string_value(json_object_get(data, "image")), out, error);
     json_object_foreach(data, key, value) {
-        if (!json_is_string(value)) continue;
-        ICSEG_TRY(icseg_import_url_name(s->arena, json_string_value(value), out, error));
-        if (names_image(*out)) return ICSEG_OK;
+        if (!json_is_string(value) || (json_is_string(image) && value != image)) continue;
+        const char *url = json_string_value(value);
+        ICSEG_TRY(icseg_import_url_name(s->arena, url, out, error));
+        *own = strncmp(url, "/data/local-files/", 18) != 0 ? icseg_path_name(*out) : *out;
+        if (value == image || names_image(*out)) return ICSEG_OK;
     }
-    *out = NULL;
     return fail_task(s, "expected the name of an image in \"data\"", error);
 }
 
@@ -234,9 +234,8 @@ static icseg_status import_task(studio *s, const json_t *task, icseg_error *erro
     if (!json_is_object(json_object_get(task, "data")))
         return fail_task(s, "not a task of Label Studio's JSON export: expected \"data\" and \"annotations\"", error);
     const json_t *results = json_object_get(choose_annotation(s, task), "result");
-    ICSEG_TRY(find_name(s, task, &name, error));
+    ICSEG_TRY(find_name(s, task, &name, &item.name, error));
     ICSEG_TRY(find_image(s, name, &image, error));
-    item.name = icseg_path_name(name);
     item.image = image;
     ICSEG_TRY(read_size(s, results, &item, error));
     icseg_status status = read_results(s, results, &item, error);

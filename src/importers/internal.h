@@ -162,5 +162,6 @@ icseg_status icseg_import_masks(icseg_import *im, icseg_error *error);
 icseg_status icseg_import_cvat_xml(icseg_import *im, icseg_error *error);
 icseg_status icseg_import_label_studio(icseg_import *im, icseg_error *error);
 icseg_status icseg_import_supervisely(icseg_import *im, icseg_error *error);
+icseg_status icseg_import_geojson(icseg_import *im, icseg_error *error);
 
 #endif

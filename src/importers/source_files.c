@@ -54,20 +54,23 @@ static icseg_status find_in(icseg_arena *arena, const char *folder, icseg_image_
                             icseg_error *error) {
     const char *name = query.name, *base = last_part(name), *whole = icseg_import_is_inside(name) ? name : base;
     const char *const candidates[] = {whole, base};
+    const char *extension = icseg_path_extension(base);
+    int extension_size = extension[0] ? (int)strlen(extension) + 1 : 0;
     bool found;
-    size_t stem = strlen(base) - (icseg_path_extension(base)[0] ? strlen(icseg_path_extension(base)) + 1 : 0);
     for (int i = 0; i < 2 && !(query.any_type && !is_image(base)); i++) {
         char *path = icseg_arena_printf(arena, "%s/%s", folder, candidates[i]);
         if (!path) return icseg_fail_memory_in(error, 0, name);
         ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
         if (found) return *out = path, ICSEG_OK;
     }
-    for (const char *const *type = candidate_types; query.any_type && *type; type++) {
-        char *path = icseg_arena_printf(arena, "%s/%.*s.%s", folder, (int)stem, base, *type);
-        if (!path) return icseg_fail_memory_in(error, 0, name);
-        ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
-        if (found) return *out = path, ICSEG_OK;
-    }
+    for (int i = 0; i < (whole == base ? 1 : 2) && query.any_type; i++)
+        for (const char *const *type = candidate_types; *type; type++) {
+            int stem = (int)strlen(candidates[i]) - extension_size;
+            char *path = icseg_arena_printf(arena, "%s/%.*s.%s", folder, stem, candidates[i], *type);
+            if (!path) return icseg_fail_memory_in(error, 0, name);
+            ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+            if (found) return *out = path, ICSEG_OK;
+        }
     return ICSEG_OK;
 }
 

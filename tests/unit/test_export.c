@@ -34,6 +34,13 @@ static const struct round_trip {
     {ICSEG_EXPORT_PNG, ICSEG_IMPORT_MASKS, "masks", "images", ".", false},
     {ICSEG_EXPORT_COCO, ICSEG_IMPORT_COCO, "x", "images", "x", false},
     {ICSEG_EXPORT_COCO, ICSEG_IMPORT_COCO, "x", "images", "x", true},
+    {ICSEG_EXPORT_LABELME, ICSEG_IMPORT_LABELME, "x", "x", "x", false},
+    {ICSEG_EXPORT_YOLO, ICSEG_IMPORT_YOLO, "x", "x/images", "x", false},
+    {ICSEG_EXPORT_GEOJSON, ICSEG_IMPORT_GEOJSON, "x", "images", "x", false},
+    {ICSEG_EXPORT_CVAT, ICSEG_IMPORT_CVAT_XML, "x", "images", "x", false},
+    {ICSEG_EXPORT_CVAT, ICSEG_IMPORT_CVAT_XML, "x", "images", "x", true},
+    {ICSEG_EXPORT_LABEL_STUDIO, ICSEG_IMPORT_LABEL_STUDIO, "x", "images", "x", false},
+    {ICSEG_EXPORT_LABEL_STUDIO, ICSEG_IMPORT_LABEL_STUDIO, "x", "images", "x", true},
 };
 
 static test_folder folder;
@@ -135,7 +142,7 @@ static void goes_and_comes_back(const struct round_trip *r, uint64_t seed, bool 
     import.source = source;
     import.classes_file = classes;
     import.background = ignore ? "" : NULL;
-    import.image_folder = strcmp(r->images, r->source) ? images : NULL;
+    import.image_folder = strcmp(r->images, "images") ? NULL : images;
     test_imports(&import, r->import, IMAGES);
     check_masks(out);
     close_maps();
@@ -267,7 +274,7 @@ static void options_that_cannot_work_are_refused(void **state) {
     o = coco(), o.format = ICSEG_EXPORT_PNG, o.runs = true;
     refuses_options(&o, "runs: the format png has no run lengths", "runs");
     o = coco(), o.names = bad_names, o.classes = 2;
-    refuses_options(&o, "names[1]: contains a control character", "names");
+    refuses_options(&o, "names[1] contains a control character", "names");
     test_dataset_close(&folder);
 }
 
@@ -298,7 +305,7 @@ static void an_image_that_is_refused_leaves_the_export_as_it_was(void **state) {
         static const char *const bad[] = {"", "/a.jpg", "../a.jpg", "b/../a.jpg", "b//a.jpg", "./a.jpg", "b/"};
         for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
             refuses_image(out, bad[k], &maps[i], "the name of an image must be relative");
-        refuses_image(out, "\xff.jpg", &maps[i], "the file name is not UTF-8, which COCO (instances JSON) needs");
+        refuses_image(out, "\xff.jpg", &maps[i], "the file name is not UTF-8, which COCO (instances JSON) does not");
         for (int64_t n = 0;; n++) {
             icseg_memory_fail_after(n);
             icseg_status status = icseg_export_add(out, &image, &error);
