@@ -28,7 +28,7 @@ extern "C" {
 
 /** The state that one caller needs to run a model: a number of threads, working memory, and the networks built so far,
  * one for each shape of input. One thread at a time may use a session; different sessions of one model may run at the
- * same time.
+ * same time. Sessions of one model with the same precision and number of threads share networks.
  *
  * Results are a function of model, input, precision and the session's number of threads. The library sets OpenMP's
  * number of threads for its own work and restores the caller's afterwards. A call from inside an active OpenMP parallel

@@ -340,6 +340,6 @@ icseg_status icseg_bench_layers(const icseg_bench *bench, icseg_session_layers *
     icseg_session_layers layers = {.struct_size = sizeof layers};
     ICSEG_NEED(bench);
     ICSEG_NEED(out);
-    icseg_session_add_layers(&layers, icseg_bench_executor(bench));
+    icseg_session_add_layers(&layers, icseg_executor_program(icseg_bench_executor(bench)));
     return icseg_struct_write(out, &layers, sizeof layers, FIRST_SIZE, "icseg_session_layers", error);
 }

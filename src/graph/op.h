@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "graph/graph.h"
 
-/* A node that is ready to run: filled by prepare(), used by run(). */
+/* A node that is ready to run: filled by prepare(), used by run(), possibly of several threads at the same time. */
 typedef struct icseg_kernel {
     const icseg_graph *graph;
     const icseg_node *node;
@@ -16,7 +16,7 @@ typedef struct icseg_kernel {
     icseg_product_precision precision; /* in which it multiplies f32 tensors, set by prepare(); F32 if it does not */
     size_t scratch_size;               /* scratch bytes that run() needs, set by prepare() */
     size_t scratch_offset;             /* where they are in the workspace, set by the executor */
-    void *in[ICSEG_MAX_INPUTS];        /* data, set by the executor before run(); NULL where the input is ICSEG_NONE */
+    void *in[ICSEG_MAX_INPUTS]; /* data, set by the executor for each run(); NULL where the input is ICSEG_NONE */
     void *out[ICSEG_MAX_OUTPUTS];
 } icseg_kernel;
 
@@ -49,8 +49,9 @@ struct icseg_op {
      * failure. */
     icseg_status (*prepare)(icseg_kernel *kernel, icseg_error *error);
 
-    /* Computes the outputs; deterministic for a given number of threads. May use `omp parallel for`. NULL: a view. */
-    icseg_status (*run)(icseg_kernel *kernel, const icseg_run *run, icseg_error *error);
+    /* Computes the outputs; deterministic for a given number of threads. May use `omp parallel for`. Several threads
+     * may run it at the same time on data of their own: the kernel's state does not change. NULL: a view. */
+    icseg_status (*run)(const icseg_kernel *kernel, const icseg_run *run, icseg_error *error);
 
     void (*release)(icseg_kernel *kernel); /* frees kernel->state; may be NULL */
 

@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Class embeddings that do not depend on the image, computed once for all images and input shapes. */
+ * Class embeddings that do not depend on the image, computed once for all images, input shapes and sessions. */
 #include <string.h>
 
 #include "inference/session.h"
-
-static icseg_status open_text(icseg_session *s, icseg_cached_text *t, icseg_error *error) {
-    icseg_model *m = s->model;
-    ICSEG_TRY(icseg_graph_open(&t->graph, false, error));
-    ICSEG_TRY(icseg_network_build_text(&t->value, t->graph, m->params, &m->config, &m->texts, s->precision, s->ranges,
-                                       error));
-    size_t count = (size_t)icseg_graph_value(t->graph, t->value)->count;
-    t->data = icseg_alloc_array(count, sizeof *t->data);
-    if (!t->data) return icseg_fail_memory(error, count * sizeof *t->data, "class embeddings");
-    return icseg_executor_open(&t->executor, t->graph, s->workspace, error);
-}
-
-void icseg_cached_text_close(icseg_cached_text *t) {
-    icseg_executor_close(&t->executor);
-    icseg_graph_close(&t->graph);
-    icseg_free(t->data);
-    *t = (icseg_cached_text){0};
-}
 
 /* Sum of the versions of the graph's parameters. */
 static uint64_t version_of(const icseg_graph *g) {
@@ -32,24 +14,36 @@ static uint64_t version_of(const icseg_graph *g) {
     return sum;
 }
 
+/* Computes the embeddings in this session's workspace. */
+static icseg_status compute(icseg_built_network *n, icseg_workspace *workspace, icseg_error *error) {
+    size_t count = (size_t)icseg_graph_value(n->graph, n->network.text)->count;
+    icseg_executor *executor;
+    if (!n->text) n->text = icseg_alloc_array(count, sizeof *n->text);
+    if (!n->text) return icseg_fail_memory(error, count * sizeof *n->text, "class embeddings");
+    ICSEG_TRY(icseg_executor_open_shared(&executor, n->program, workspace, error));
+    icseg_status status = icseg_executor_run(executor, 0, 0, error);
+    if (status == ICSEG_OK) memcpy(n->text, icseg_executor_data(executor, n->network.text), count * sizeof *n->text);
+    icseg_executor_close(&executor);
+    return status;
+}
+
 icseg_status icseg_session_text(icseg_session *s, const float **out, icseg_error *error) {
-    icseg_cached_text *t = &s->text;
-    if (!t->executor) {
-        icseg_cached_text_close(t);
-        icseg_status status = open_text(s, t, error);
-        if (status != ICSEG_OK) {
-            icseg_cached_text_close(t);
-            return status;
-        }
+    icseg_status status = ICSEG_OK;
+    if (!s->text) {
+        icseg_network_options options;
+        memset(&options, 0, sizeof options); /* compared bytewise */
+        options.precision = (int32_t)s->precision;
+        ICSEG_TRY(icseg_built_network_get(&s->text, s, &options, error));
     }
-    uint64_t version = version_of(t->graph);
-    if (t->version != version) {
-        t->version = 0;
-        ICSEG_TRY(icseg_executor_run(t->executor, 0, 0, error));
-        size_t count = (size_t)icseg_graph_value(t->graph, t->value)->count;
-        memcpy(t->data, icseg_executor_data(t->executor, t->value), count * sizeof *t->data);
-        t->version = version;
+    icseg_built_network *n = s->text;
+    pthread_mutex_lock(&s->model->network_lock);
+    uint64_t version = version_of(n->graph);
+    if (n->text_version != version) {
+        n->text_version = 0;
+        status = compute(n, s->workspace, error);
+        if (status == ICSEG_OK) n->text_version = version;
     }
-    *out = t->data;
-    return ICSEG_OK;
+    pthread_mutex_unlock(&s->model->network_lock);
+    *out = n->text;
+    return status;
 }

@@ -71,18 +71,18 @@ icseg_status icseg_session_open_recording(icseg_session **out, icseg_model *mode
     return ICSEG_OK;
 }
 
-static void close_network(icseg_prepared_network *n) {
+static void close_network(icseg_prepared_network *n, icseg_model *model) {
     icseg_executor_close(&n->executor);
-    icseg_graph_close(&n->graph);
+    icseg_built_network_release(&n->built, model);
     memset(n, 0, sizeof *n);
 }
 
 void icseg_session_close(icseg_session **session) {
     if (!session || !*session) return;
     icseg_session *s = *session;
-    for (int32_t i = 0; s->networks && i < s->network_count; i++) close_network(&s->networks[i]);
+    for (int32_t i = 0; s->networks && i < s->network_count; i++) close_network(&s->networks[i], s->model);
     icseg_free(s->networks);
-    icseg_cached_text_close(&s->text);
+    icseg_built_network_release(&s->text, s->model);
     icseg_workspace_close(&s->workspace);
     icseg_free(s->input);
     icseg_model_close(&s->model);
@@ -96,19 +96,13 @@ icseg_precision icseg_session_precision(const icseg_session *s) { return s ? s->
 
 /* -- networks */
 
-static bool is_forward(const icseg_network_options *o) { return !o->training && !o->gradients && !o->plain; }
-
-static icseg_status build_network(icseg_session *s, icseg_prepared_network *n, const icseg_network_options *options,
-                                  icseg_error *error) {
-    icseg_model *m = s->model;
-    icseg_network_options built = *options;
-    if (is_forward(options) && icseg_network_text_is_fixed(&m->config)) built.text_given = 1;
+static icseg_status open_network(icseg_session *s, icseg_prepared_network *n, const icseg_network_options *options,
+                                 icseg_error *error) {
     n->options = *options;
-    ICSEG_TRY(icseg_graph_open(&n->graph, options->training != 0, error));
-    ICSEG_TRY(
-        icseg_network_build(&n->network, n->graph, m->params, &m->config, &m->texts, false, &built, s->ranges, error));
-    if (options->gradients) ICSEG_TRY(icseg_params_allocate_gradients(m->params, error));
-    return icseg_executor_open(&n->executor, n->graph, s->workspace, error);
+    ICSEG_TRY(icseg_built_network_get(&n->built, s, options, error));
+    n->network = n->built->network;
+    n->graph = n->built->graph;
+    return icseg_executor_open_shared(&n->executor, n->built->program, s->workspace, error);
 }
 
 static icseg_status bind_text(icseg_session *s, icseg_prepared_network *n, icseg_error *error) {
@@ -123,7 +117,7 @@ icseg_status icseg_session_network(icseg_session *s, const icseg_network_options
                                    icseg_prepared_network **out, icseg_error *error) {
     icseg_prepared_network *n = NULL, *oldest = &s->networks[0];
     icseg_network_options copy = *requested, *options = &copy;
-    if (is_forward(options)) copy.precision = (int32_t)s->precision;
+    if (icseg_network_is_forward(options)) copy.precision = (int32_t)s->precision;
     *out = NULL;
     for (int32_t i = 0; i < s->network_count; i++) {
         icseg_prepared_network *at = &s->networks[i];
@@ -132,10 +126,10 @@ icseg_status icseg_session_network(icseg_session *s, const icseg_network_options
     }
     if (!n) {
         n = oldest;
-        close_network(n);
-        icseg_status status = build_network(s, n, options, error);
+        close_network(n, s->model);
+        icseg_status status = open_network(s, n, options, error);
         if (status != ICSEG_OK) {
-            close_network(n);
+            close_network(n, s->model);
             return status;
         }
     }
@@ -155,8 +149,8 @@ typedef struct measurement {
     icseg_error *error;
 } measurement;
 
-void icseg_session_add_layers(icseg_session_layers *sum, const icseg_executor *executor) {
-    icseg_layer_count count = icseg_executor_layers(executor);
+void icseg_session_add_layers(icseg_session_layers *sum, const icseg_program *program) {
+    icseg_layer_count count = icseg_program_layers(program);
     sum->f32 += count.f32;
     sum->bf16 += count.bf16;
     sum->bf16x2 += count.bf16x2;
@@ -182,8 +176,8 @@ static icseg_status measure(void *user) {
         if (p->options.trainable) m->cost.trainable += p->count;
     }
     m->layers.struct_size = sizeof m->layers;
-    icseg_session_add_layers(&m->layers, n->executor);
-    if (n->network.given_text != ICSEG_NONE) icseg_session_add_layers(&m->layers, m->session->text.executor);
+    icseg_session_add_layers(&m->layers, n->built->program);
+    if (n->network.given_text != ICSEG_NONE) icseg_session_add_layers(&m->layers, m->session->text->program);
     return ICSEG_OK;
 }
 

@@ -50,6 +50,7 @@ icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, co
     icseg_model *m = icseg_calloc_array(1, sizeof *m);
     if (!m) return icseg_fail_memory(error, sizeof *m, "a model");
     m->references = 1;
+    pthread_mutex_init(&m->network_lock, NULL);
     m->config = *config;
     m->eval = (icseg_eval_options){ICSEG_EVAL_OPTIONS_INIT, .crop_height = 512, .crop_width = 512};
     ICSEG_TRY_GOTO(icseg_arena_open(&m->arena, error));
@@ -147,6 +148,7 @@ void icseg_model_close(icseg_model **model) {
     *model = NULL;
     if (atomic_fetch_sub_explicit(&m->references, 1, memory_order_acq_rel) > 1) return;
     icseg_activation_ranges_close(&m->ranges);
+    pthread_mutex_destroy(&m->network_lock);
     if (m->base) {
         icseg_model_close(&m->base);
     } else {
@@ -172,6 +174,7 @@ icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, cons
                        .values = model->values,
                        .trained_side = model->trained_side,
                        .val_share = model->val_share};
+    pthread_mutex_init(&m->network_lock, NULL);
     icseg_status status = icseg_activation_ranges_open(&m->ranges, error);
     if (status == ICSEG_OK) status = icseg_activation_ranges_copy(m->ranges, ranges, error);
     if (status != ICSEG_OK) icseg_model_close(out);

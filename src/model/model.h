@@ -3,6 +3,8 @@
 #ifndef ICSEG_MODEL_MODEL_H
 #define ICSEG_MODEL_MODEL_H
 
+#include <pthread.h>
+
 #include "graph/activation_ranges.h"
 #include "icseg/model.h"
 #include "model/network.h"
@@ -24,6 +26,8 @@ struct icseg_model {
     icseg_image_values values; /* of the training images; zero if unknown */
     int32_t trained_side;      /* icseg_model_trained_side */
     double val_share;          /* icseg_model_val_share */
+    pthread_mutex_t network_lock;
+    struct icseg_built_network *networks; /* of its sessions (inference/session.h), under the lock */
 };
 
 /* Builds the model's parameters (zero) for a configuration, the names of its classes (num_classes) and the texts that

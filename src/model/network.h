@@ -48,6 +48,11 @@ typedef struct icseg_network {
     icseg_value prediction[2]; /* I16 (B, predict_height, predict_width), and its confidence, f32 */
 } icseg_network;
 
+/* Whether a run changes nothing but its own outputs. */
+static inline bool icseg_network_is_forward(const icseg_network_options *options) {
+    return !options->training && !options->gradients && !options->plain;
+}
+
 /* texts: of num_classes classes. With `declare` the parameters are created in `params`, else looked up. */
 icseg_status icseg_network_build(icseg_network *out, icseg_graph *graph, icseg_params *params,
                                  const icseg_config *config, const icseg_texts *texts, bool declare,
@@ -56,6 +61,8 @@ icseg_status icseg_network_build(icseg_network *out, icseg_graph *graph, icseg_p
 
 /* Whether all images have the same class embeddings (before post-model prompting). */
 bool icseg_network_text_is_fixed(const icseg_config *config);
+/* Whether the options, all zero but the precision, ask for these embeddings alone. */
+static inline bool icseg_network_is_text_alone(const icseg_network_options *options) { return !options->batch; }
 /* The graph of these embeddings alone: (1, K, C), kept. */
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *graph, icseg_params *params,
                                       const icseg_config *config, const icseg_texts *texts, icseg_precision precision,

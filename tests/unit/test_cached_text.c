@@ -88,17 +88,17 @@ static void fixed_text_is_computed_once_and_follows_its_parameters(void **state)
         icseg_model *m = model_with(prompts[i], i == 2);
         icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
         same_as_plain(session, SIDE);
-        uint64_t version = session->text.version;
+        uint64_t version = session->text->text_version;
         assert_true(version > 0);
-        session->text.data[0] += 100; /* a mark that a second computation would overwrite */
-        float mark = session->text.data[0];
+        session->text->text[0] += 100; /* a mark that a second computation would overwrite */
+        float mark = session->text->text[0];
         static float out[1 << 18];
         outputs(session, 2 * SIDE, 0, out);
-        assert_true(session->text.data[0] == mark);
-        session->text.data[0] -= 100;
+        assert_true(session->text->text[0] == mark);
+        session->text->text[0] -= 100;
         change(m, "ln_final.bias");
         same_as_plain(session, SIDE);
-        assert_true(session->text.version > version);
+        assert_true(session->text->text_version > version);
         if (prompts[i] != ICSEG_PROMPT_TEMPLATE) change(m, "prompt.context");
         same_as_plain(session, 2 * SIDE);
         icseg_session_close(&session);
@@ -111,7 +111,7 @@ static void text_of_instance_prompts_is_not_cached(void **state) {
     icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
     (void)state;
     same_as_plain(session, SIDE);
-    assert_null(session->text.data);
+    assert_null(session->text);
     icseg_session_close(&session);
     icseg_model_close(&m);
 }

@@ -72,12 +72,12 @@ static void run_blocks(const icseg_kernel *k, forward_kernel forward, backward_k
 
 /* Everything but the mathematics of an activation. SAVED: the tensor that the gradient reads, input x or output y. */
 #define ACTIVATION(NAME, SAVED, IN_PLACE, CHEAP)                                                                       \
-    static icseg_status NAME##_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {                        \
+    static icseg_status NAME##_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {                  \
         (void)run, (void)error;                                                                                        \
         run_blocks(k, NAME##_forward, NULL);                                                                           \
         return ICSEG_OK;                                                                                               \
     }                                                                                                                  \
-    static icseg_status NAME##_gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {               \
+    static icseg_status NAME##_gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {         \
         (void)run, (void)error;                                                                                        \
         run_blocks(k, NULL, NAME##_backward);                                                                          \
         return ICSEG_OK;                                                                                               \

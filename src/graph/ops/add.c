@@ -46,7 +46,7 @@ static void add_any_block(const void *a, bool ha, const void *b, bool hb, void *
         add_block(a, b, y, n);
 }
 
-static icseg_status add_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status add_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     bool ha = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16, hb = icseg_kernel_in(k, 1)->dtype == ICSEG_BF16;
     bool hy = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
@@ -64,7 +64,7 @@ static icseg_status add_run(icseg_kernel *k, const icseg_run *run, icseg_error *
 
 /* Sum over the leading axes: x (R, period) -> (period). Columns are split between threads, so the order of the sum is
  * fixed. */
-static icseg_status sum_leading_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status sum_leading_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const float *x = k->in[0];
     float *y = k->out[0];

@@ -109,7 +109,7 @@ static icseg_status contrast_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status contrast_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status contrast_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const icseg_contrast_options *o = k->node->attributes;
     const icseg_shape *score = &icseg_kernel_in(k, 0)->shape, *label = &icseg_kernel_in(k, 1)->shape;

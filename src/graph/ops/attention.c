@@ -254,7 +254,7 @@ static void gather_transposed(const attention *a, const float *rows, int64_t n, 
 }
 
 /* Products are faster with dense matrices and transposed keys (docs/performance.md). */
-static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     const attention *a = k->node->attributes;
     const attention_state *s = k->state;
     char *scratch = run->scratch;
@@ -303,7 +303,7 @@ static icseg_status backward_block(const attention *a, const block *b, void *con
     return ICSEG_OK;
 }
 
-static icseg_status backward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status backward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     const attention *a = k->node->attributes;
     const attention_state *s = k->state;
     int inputs = a->packed ? 1 : 3, next = 0;

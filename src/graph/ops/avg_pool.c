@@ -68,14 +68,14 @@ ICSEG_KERNEL static void gradient_row(const float *dy, int64_t width, int64_t c,
     memset(dx, 0, (size_t)((width - out * size) * c) * sizeof *dx);
 }
 
-static icseg_status avg_pool_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status avg_pool_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     bool bf16 = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
     icseg_pool_rows(k, bf16 ? forward_bf16_row : forward_row);
     return ICSEG_OK;
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     int size = *(const int *)k->node->attributes;
     const int64_t *in = icseg_kernel_out(k, 0)->shape.dim, *out = icseg_kernel_in(k, 0)->shape.dim;

@@ -204,7 +204,7 @@ static void normalise(const icseg_kernel *k, const float *mean, const float *inv
                    icseg_chunk_rows(&m, i), c);
 }
 
-static icseg_status batch_norm_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status batch_norm_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const icseg_batch_norm_options *o = k->node->attributes;
     icseg_chunks m = chunks_of(k, X, WEIGHT);
@@ -225,7 +225,7 @@ static icseg_status batch_norm_run(icseg_kernel *k, const icseg_run *run, icseg_
 
 enum { R_MEAN = BIAS + 1, R_INV, R_INPUTS };
 
-static icseg_status recompute_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status recompute_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const icseg_batch_norm_options *o = k->node->attributes;
     normalise(k, k->in[R_MEAN], k->in[R_INV], o->relu, run->scratch);
@@ -262,7 +262,7 @@ static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const gradient_attributes *o = k->node->attributes;
     icseg_chunks m = chunks_of(k, G_DY, G_WEIGHT);

@@ -27,7 +27,7 @@ static icseg_status bias_gradient_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status bias_gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status bias_gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     int64_t columns = icseg_kernel_out(k, 0)->count, rows = icseg_kernel_in(k, 0)->count / columns;
     int64_t parts = parts_of(rows);

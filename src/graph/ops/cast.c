@@ -25,7 +25,7 @@ void icseg_cast_elements(void *to, icseg_dtype to_type, const void *from, icseg_
                          count - at < BLOCK ? count - at : BLOCK);
 }
 
-static icseg_status cast_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status cast_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const icseg_value_info *x = icseg_kernel_in(k, 0), *y = icseg_kernel_out(k, 0);
     icseg_cast_elements(k->out[0], y->dtype, k->in[0], x->dtype, x->count);

@@ -5,7 +5,7 @@
 #include "graph/ops/chunks.h"
 #include "tensor/bf16.h"
 
-static icseg_status concat_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status concat_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     int axis = *(const int *)k->node->attributes;
     const icseg_value_info *out = icseg_kernel_out(k, 0);

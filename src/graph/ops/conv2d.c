@@ -73,7 +73,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
 }
 
 /* Forward: x, weight, bias -> y. Input gradient: dy, weight -> dx. Weight gradient: x, dy -> dweight. */
-static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error) {
+static icseg_status run(const icseg_kernel *k, const icseg_run *r, icseg_error *error) {
     conv_state *s = k->state;
     char *scratch = r->scratch;
     icseg_operands operands = {.a = k->in[0], .b = k->in[1], .bias = k->in[2], .out = k->out[0]};

@@ -77,7 +77,7 @@ static void collect(const transpose_shape *t, const float *image, float *squares
                    (size_t)n * sizeof *squares);
 }
 
-static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     const transpose_shape *t = k->node->attributes;
     const transpose_state *s = k->state;
     char *scratch = run->scratch;
@@ -94,7 +94,7 @@ static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_err
     return ICSEG_OK;
 }
 
-static icseg_status input_gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status input_gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     const transpose_shape *t = k->node->attributes;
     const transpose_state *s = k->state;
     char *scratch = run->scratch;
@@ -112,7 +112,7 @@ static icseg_status input_gradient_run(icseg_kernel *k, const icseg_run *run, ic
 }
 
 /* dy (H W, 4 O)^T times x (H W, I). */
-static icseg_status weight_gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status weight_gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     const transpose_shape *t = k->node->attributes;
     const transpose_state *s = k->state;
     char *scratch = run->scratch;

@@ -77,7 +77,7 @@ static icseg_status dropout_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status dropout_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status dropout_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const dropout_attributes *a = k->node->attributes;
     const icseg_shape *shape = &icseg_kernel_in(k, 0)->shape;

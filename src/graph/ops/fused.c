@@ -63,14 +63,14 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     return is_winograd(k) ? open_winograd(k, s, error) : open_primitive(k, s, error);
 }
 
-static icseg_status get_weights(icseg_kernel *k, void *scratch, icseg_operands *operands, icseg_error *error) {
+static icseg_status get_weights(const icseg_kernel *k, void *scratch, icseg_operands *operands, icseg_error *error) {
     const fused_state *s = k->state;
     if (has_norm(k)) return icseg_folded_get(k, s->primitive, &operands->b, &operands->bias, error);
     return s->winograd ? icseg_weights_plain(k, ICSEG_FUSED_WEIGHT, &operands->b, error)
                        : icseg_weights_get(k, ICSEG_FUSED_WEIGHT, s->primitive, scratch, &operands->b, error);
 }
 
-static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error) {
+static icseg_status run(const icseg_kernel *k, const icseg_run *r, icseg_error *error) {
     fused_state *s = k->state;
     char *scratch = r->scratch;
     icseg_operands operands = {.a = k->in[ICSEG_FUSED_X], .bias = k->in[ICSEG_FUSED_BIAS], .out = k->out[0]};

@@ -10,7 +10,7 @@ typedef struct rows_attributes {
     const int32_t *rows; /* (count), strictly ascending; in the graph's arena */
 } rows_attributes;
 
-static icseg_status gather_rows_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gather_rows_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const rows_attributes *a = k->node->attributes;
     const int64_t *dim = icseg_kernel_in(k, 0)->shape.dim;
@@ -23,7 +23,7 @@ static icseg_status gather_rows_run(icseg_kernel *k, const icseg_run *run, icseg
     return ICSEG_OK;
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const rows_attributes *a = k->node->attributes;
     const int64_t *dim = icseg_kernel_out(k, 0)->shape.dim;

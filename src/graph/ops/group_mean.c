@@ -21,7 +21,7 @@ ICSEG_KERNEL static void mean(const float *x, int64_t rows, int64_t c, float *y)
     }
 }
 
-static icseg_status group_mean_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status group_mean_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const groups_attributes *a = k->node->attributes;
     const int64_t *dim = icseg_kernel_in(k, 0)->shape.dim;
@@ -36,7 +36,7 @@ static icseg_status group_mean_run(icseg_kernel *k, const icseg_run *run, icseg_
     return ICSEG_OK;
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const groups_attributes *a = k->node->attributes;
     const int64_t *dim = icseg_kernel_out(k, 0)->shape.dim;

@@ -76,7 +76,7 @@ static icseg_status group_norm_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status group_norm_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status group_norm_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     float eps = *(const float *)k->node->attributes;
     icseg_chunks m = chunks_of(k, 1);
@@ -125,7 +125,7 @@ static void parameter_gradients(const icseg_kernel *k, const float *sums, int64_
     icseg_sum_partials(sums + c, batch, 2 * c, c, k->out[first]);
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const icseg_norm_gradient_attributes *o = k->node->attributes;
     icseg_chunks m = chunks_of(k, ICSEG_NORM_WEIGHT);

@@ -71,7 +71,7 @@ ICSEG_KERNEL static void gradient_rows(const float *x, const float *dy, const fl
     }
 }
 
-static icseg_status layer_norm_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status layer_norm_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     float eps = *(const float *)k->node->attributes;
     int64_t c = icseg_kernel_in(k, 1)->count;
@@ -99,7 +99,7 @@ static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const icseg_norm_gradient_attributes *o = k->node->attributes;
     int64_t c = icseg_kernel_in(k, ICSEG_NORM_WEIGHT)->count;

@@ -38,7 +38,7 @@ icseg_matmul_shape icseg_product_batch(int64_t batch, int64_t rows, int64_t inne
 icseg_value icseg_product(icseg_graph *g, const icseg_op *op, icseg_matmul_shape product, const icseg_value *inputs,
                           int count, icseg_shape out);
 icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error);
-icseg_status icseg_product_run(icseg_kernel *k, const icseg_run *run, icseg_error *error);
+icseg_status icseg_product_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error);
 void icseg_product_release(icseg_kernel *k);
 double icseg_product_flops(const icseg_graph *g, const icseg_node *node);
 

@@ -61,7 +61,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status run(icseg_kernel *k, const icseg_run *r, icseg_error *error) {
+static icseg_status run(const icseg_kernel *k, const icseg_run *r, icseg_error *error) {
     const icseg_fused_pair *a = k->node->attributes;
     const pair_state *s = k->state;
     char *scratch = r->scratch;

@@ -52,13 +52,13 @@ ICSEG_KERNEL static void gradient_row(const float *x, const float *dy, int64_t w
     }
 }
 
-static icseg_status max_pool_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status max_pool_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     icseg_pool_rows(k, forward_row);
     return ICSEG_OK;
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     int size = *(const int *)k->node->attributes;
     const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_in(k, 1)->shape.dim;

@@ -27,7 +27,7 @@ static icseg_status mean_rows_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status mean_rows_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status mean_rows_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const int64_t *dim = icseg_kernel_in(k, 0)->shape.dim;
     icseg_chunks m = icseg_chunks_of(dim[1], dim[2]);
@@ -45,7 +45,7 @@ static icseg_status mean_rows_run(icseg_kernel *k, const icseg_run *run, icseg_e
     return ICSEG_OK;
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const int64_t *dim = icseg_kernel_out(k, 0)->shape.dim;
     const float *dy = k->in[0];

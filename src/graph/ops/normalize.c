@@ -39,7 +39,7 @@ static icseg_chunks chunks_of(const icseg_kernel *k) {
     return icseg_chunks_of(x->count / c, c);
 }
 
-static icseg_status normalize_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status normalize_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     icseg_chunks m = chunks_of(k);
     const float *x = k->in[0];
@@ -52,7 +52,7 @@ static icseg_status normalize_run(icseg_kernel *k, const icseg_run *run, icseg_e
     return ICSEG_OK;
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     icseg_chunks m = chunks_of(k);
     const float *y = k->in[0], *dy = k->in[1], *inv = k->in[2];

@@ -59,7 +59,7 @@ static void release(icseg_kernel *k) {
     icseg_free(s);
 }
 
-static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     patch_state *s = k->state;
     char *scratch = run->scratch;
     float *rows = (float *)(void *)(scratch + s->rows);
@@ -69,7 +69,7 @@ static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_err
     return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
 }
 
-static icseg_status input_gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status input_gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     patch_state *s = k->state;
     char *scratch = run->scratch;
     float *rows = (float *)(void *)(scratch + s->rows);
@@ -83,7 +83,7 @@ static icseg_status input_gradient_run(icseg_kernel *k, const icseg_run *run, ic
 }
 
 /* dy (rows, O)^T times the patches of x. */
-static icseg_status weight_gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status weight_gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     patch_state *s = k->state;
     char *scratch = run->scratch;
     float *rows = (float *)(void *)(scratch + s->rows);

@@ -118,7 +118,7 @@ icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-icseg_status icseg_product_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+icseg_status icseg_product_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     product_state *s = k->state;
     char *scratch = run->scratch;
     icseg_operands operands = {.a = k->in[0], .bias = k->in[2], .out = k->out[0]};

@@ -9,7 +9,7 @@
 
 enum { BLOCK = 1024 }; /* columns that a task of the gradient sums */
 
-static icseg_status repeat_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status repeat_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     int64_t size = icseg_kernel_in(k, 0)->count;
     icseg_copy_runs((icseg_runs){k->out[0], ICSEG_F32, size}, (icseg_runs){k->in[0], ICSEG_F32, 0},
@@ -24,7 +24,7 @@ ICSEG_KERNEL static void sum_columns(const float *dy, int64_t count, int64_t str
         for (int64_t j = 0; j < n; j++) dx[j] += dy[i * stride + j];
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     int64_t size = icseg_kernel_out(k, 0)->count, count = icseg_kernel_in(k, 0)->shape.dim[0];
     const float *dy = k->in[0];

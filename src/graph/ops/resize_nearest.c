@@ -76,7 +76,7 @@ static icseg_status resize_prepare(icseg_kernel *k, icseg_error *error) {
     return prepare(k, &icseg_kernel_in(k, 0)->shape, &icseg_kernel_out(k, 0)->shape, error);
 }
 
-static icseg_status resize_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status resize_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const nearest_state *s = k->state;
     const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
@@ -94,7 +94,7 @@ static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
     return prepare(k, &icseg_kernel_out(k, 0)->shape, &icseg_kernel_in(k, 0)->shape, error);
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const nearest_state *s = k->state;
     const int64_t *in = icseg_kernel_out(k, 0)->shape.dim, *out = icseg_kernel_in(k, 0)->shape.dim;

@@ -24,7 +24,7 @@ static icseg_chunks chunks_of(const icseg_kernel *k, int64_t c) {
     return icseg_chunks_of(icseg_kernel_in(k, 0)->count / c, c);
 }
 
-static icseg_status scale_channels_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status scale_channels_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     icseg_chunks m = chunks_of(k, icseg_kernel_in(k, 1)->count);
     const float *x = k->in[0];
@@ -46,7 +46,7 @@ static icseg_status factors_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status factors_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status factors_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     icseg_chunks m = chunks_of(k, icseg_kernel_out(k, 0)->count);
     const float *x = k->in[0], *dy = k->in[1];

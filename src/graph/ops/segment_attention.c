@@ -234,7 +234,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status forward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const attributes *a = k->node->attributes;
     const icseg_shape *shape = &icseg_kernel_out(k, 0)->shape;
@@ -281,7 +281,7 @@ static void backward_head(const attributes *a, const head *h, buffers *r, const 
 }
 
 /* inputs: qkv, gradient of the output; output: gradient of qkv */
-static icseg_status backward_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status backward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const attributes *a = k->node->attributes;
     const icseg_shape *shape = &icseg_kernel_in(k, 0)->shape;

@@ -26,7 +26,7 @@ static layout layout_of(const icseg_kernel *k, const icseg_value_info *whole, co
     return l;
 }
 
-static icseg_status slice_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status slice_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     layout l = layout_of(k, icseg_kernel_in(k, 0), icseg_kernel_out(k, 0));
     icseg_copy_runs((icseg_runs){k->out[0], ICSEG_F32, l.part},
@@ -34,7 +34,7 @@ static icseg_status slice_run(icseg_kernel *k, const icseg_run *run, icseg_error
     return ICSEG_OK;
 }
 
-static icseg_status gradient_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     layout l = layout_of(k, icseg_kernel_out(k, 0), icseg_kernel_in(k, 0));
     float *dx = k->out[0];

@@ -71,7 +71,7 @@ ICSEG_KERNEL static void interpolate_row(const state *s, float *row, const float
 
 static int64_t buffer_floats(const state *s) { return s->w * s->padded; }
 
-static icseg_status argmax_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status argmax_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
     const state *s = k->state;
     const float *logits = k->in[0];

@@ -166,7 +166,7 @@ static size_t round_up(size_t floats) { return (floats + 15) / 16 * 16; }
 
 static size_t thread_floats(const state *s) { return (size_t)((2 * s->w + 1) * s->blocks * LANES); }
 
-static icseg_status loss_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status loss_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     const attributes *a = k->node->attributes;
     const state *s = k->state;
     const float *logits = k->in[0];
@@ -238,7 +238,7 @@ static double loss_flops(const icseg_graph *g, const icseg_node *node) {
 }
 
 /* inputs: gradient of the logits for a loss gradient of 1, gradient of the loss (1) */
-static icseg_status scale_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status scale_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     int64_t n = icseg_kernel_out(k, 0)->count;
     const float *in = k->in[0], factor = *(const float *)k->in[1];

@@ -13,7 +13,7 @@ typedef struct store_attributes {
     bool add;
 } store_attributes;
 
-static icseg_status store_run(icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+static icseg_status store_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     int64_t n = icseg_kernel_out(k, 0)->count;
     const float *from = k->in[0];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Opening an executor plans the graph's memory and prepares its kernels; running it calls them in order. */
+ * Running a program on a workspace: its kernels are called in order. */
 #include "graph/run/executor.h"
 
 #include <math.h>
@@ -7,7 +7,6 @@
 #include "base/finite.h"
 #include "base/system.h"
 #include "graph/activation_ranges.h"
-#include "graph/passes/plan.h"
 #include "tensor/bf16.h"
 
 struct icseg_workspace {
@@ -16,14 +15,12 @@ struct icseg_workspace {
 };
 
 struct icseg_executor {
-    const icseg_graph *graph;
+    const icseg_program *program;
+    icseg_program *own; /* the program, if this executor closes it */
     icseg_workspace *workspace;
-    icseg_plan plan;
-    const void **bound;    /* (values): pointers of inputs */
-    icseg_kernel *kernels; /* (nodes); kernels[i].node is NULL if its results are not needed */
-    double *seconds;       /* (nodes) */
+    const void **bound; /* (values): pointers of inputs */
+    double *seconds;    /* (nodes) */
     bool profiling;
-    icseg_plan_summary summary;
 };
 
 /* -- the workspace */
@@ -52,64 +49,17 @@ static icseg_status reserve(icseg_workspace *w, size_t bytes, icseg_error *error
 
 /* -- opening */
 
-static void count_work(icseg_executor *x, const icseg_node *node) {
-    if (!node->op->run) return;
-    if (node->op->flops) x->summary.flops += node->op->flops(x->graph, node);
-    for (int side = 0; side < 2; side++)
-        for (int i = 0; i < (side ? node->output_count : node->input_count); i++) {
-            icseg_value v = side ? node->output[i] : node->input[i];
-            if (v == ICSEG_NONE) continue;
-            const icseg_value_info *info = icseg_graph_value(x->graph, v);
-            x->summary.bytes += (double)info->count * (double)icseg_dtype_size(info->dtype);
-        }
-}
-
-static void place_scratch(icseg_executor *x, icseg_kernel *k, int32_t node) {
-    k->scratch_offset = k->scratch_size ? icseg_plan_gap(&x->plan, x->graph, node, k->scratch_size) : 0;
-    if (k->scratch_size > x->summary.scratch) x->summary.scratch = k->scratch_size;
-    if (k->scratch_offset + k->scratch_size > x->summary.workspace)
-        x->summary.workspace = k->scratch_offset + k->scratch_size;
-}
-
-static icseg_status prepare(icseg_executor *x, icseg_error *error) {
-    for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
-        if (!x->plan.live[n]) continue;
-        icseg_kernel *k = &x->kernels[n];
-        k->graph = x->graph;
-        k->node = icseg_graph_node(x->graph, n);
-        icseg_status status = k->node->op->prepare ? k->node->op->prepare(k, error) : ICSEG_OK;
-        if (status != ICSEG_OK) {
-            icseg_fail_prefix(error, "%s", k->node->name);
-            return status;
-        }
-        place_scratch(x, k, n);
-        count_work(x, k->node);
-    }
-    return ICSEG_OK;
-}
-
-static icseg_status build(icseg_executor *x, icseg_error *error) {
-    size_t values = (size_t)icseg_graph_value_count(x->graph), nodes = (size_t)icseg_graph_node_count(x->graph);
-    x->bound = icseg_calloc_array(values + 1, sizeof *x->bound);
-    x->kernels = icseg_calloc_array(nodes + 1, sizeof *x->kernels);
-    x->seconds = icseg_calloc_array(nodes + 1, sizeof *x->seconds);
-    if (!x->bound || !x->kernels || !x->seconds) return icseg_fail_memory(error, 0, "an executor");
-    ICSEG_TRY(icseg_plan_open(&x->plan, x->graph, error));
-    x->summary.activations = x->summary.workspace = x->plan.activations;
-    x->summary.unplanned = x->plan.unplanned;
-    ICSEG_TRY(prepare(x, error));
-    return reserve(x->workspace, x->summary.workspace, error);
-}
-
-icseg_status icseg_executor_open(icseg_executor **out, const icseg_graph *graph, icseg_workspace *workspace,
-                                 icseg_error *error) {
+icseg_status icseg_executor_open_shared(icseg_executor **out, const icseg_program *program, icseg_workspace *workspace,
+                                        icseg_error *error) {
     *out = NULL;
-    ICSEG_TRY(icseg_graph_status(graph, error));
     icseg_executor *x = icseg_calloc_array(1, sizeof *x);
     if (!x) return icseg_fail_memory(error, 0, "an executor");
-    x->graph = graph;
+    x->program = program;
     x->workspace = workspace;
-    icseg_status status = build(x, error);
+    x->bound = icseg_calloc_array((size_t)icseg_graph_value_count(program->graph) + 1, sizeof *x->bound);
+    x->seconds = icseg_calloc_array((size_t)icseg_graph_node_count(program->graph) + 1, sizeof *x->seconds);
+    icseg_status status = x->bound && x->seconds ? ICSEG_OK : icseg_fail_memory(error, 0, "an executor");
+    if (status == ICSEG_OK) status = reserve(workspace, program->summary.workspace, error);
     if (status == ICSEG_OK)
         *out = x;
     else
@@ -117,62 +67,48 @@ icseg_status icseg_executor_open(icseg_executor **out, const icseg_graph *graph,
     return status;
 }
 
+icseg_status icseg_executor_open(icseg_executor **out, const icseg_graph *graph, icseg_workspace *workspace,
+                                 icseg_error *error) {
+    icseg_program *program;
+    *out = NULL;
+    ICSEG_TRY(icseg_program_open(&program, graph, error));
+    icseg_status status = icseg_executor_open_shared(out, program, workspace, error);
+    if (status == ICSEG_OK)
+        (*out)->own = program;
+    else
+        icseg_program_close(&program);
+    return status;
+}
+
 void icseg_executor_close(icseg_executor **executor) {
     if (!executor || !*executor) return;
     icseg_executor *x = *executor;
-    for (int32_t n = 0; x->kernels && n < icseg_graph_node_count(x->graph); n++)
-        if (x->kernels[n].node && x->kernels[n].node->op->release) x->kernels[n].node->op->release(&x->kernels[n]);
-    icseg_plan_close(&x->plan);
+    icseg_program_close(&x->own);
     icseg_free(x->bound);
-    icseg_free(x->kernels);
     icseg_free(x->seconds);
     icseg_free(x);
     *executor = NULL;
 }
 
-const icseg_plan *icseg_executor_plan(const icseg_executor *x) { return &x->plan; }
-icseg_plan_summary icseg_executor_summary(const icseg_executor *x) { return x->summary; }
+const icseg_plan *icseg_executor_plan(const icseg_executor *x) { return &x->program->plan; }
+icseg_plan_summary icseg_executor_summary(const icseg_executor *x) { return x->program->summary; }
+const icseg_program *icseg_executor_program(const icseg_executor *x) { return x->program; }
 void icseg_executor_profile(icseg_executor *x, bool on) { x->profiling = on; }
-
-static void count_layer(icseg_layer_count *count, const icseg_kernel *k) {
-    if (icseg_kernel_in(k, 0)->dtype == ICSEG_BF16)
-        count->bf16++;
-    else if (k->precision == ICSEG_PRODUCT_BF16X2)
-        count->bf16x2++;
-    else if (k->precision == ICSEG_PRODUCT_INT8)
-        count->int8++;
-    else
-        count->f32++;
-}
-
-icseg_layer_count icseg_executor_layers(const icseg_executor *x) {
-    icseg_layer_count count = {0};
-    for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
-        const icseg_kernel *k = &x->kernels[n];
-        for (int i = 0; k->node && i < k->node->input_count; i++) {
-            const icseg_param *p =
-                k->node->input[i] == ICSEG_NONE ? NULL : icseg_graph_param_of(x->graph, k->node->input[i]);
-            if (p && p->is_layer) count_layer(&count, k);
-        }
-    }
-    return count;
-}
-
 const double *icseg_executor_seconds(const icseg_executor *x) { return x->seconds; }
 
 /* -- running */
 
 static void *data_of(const icseg_executor *x, icseg_value value) {
     if (value == ICSEG_NONE) return NULL;
-    icseg_value root = icseg_plan_root(&x->plan, value);
-    const icseg_value_info *info = icseg_graph_value(x->graph, root);
+    icseg_value root = icseg_plan_root(&x->program->plan, value);
+    const icseg_value_info *info = icseg_graph_value(x->program->graph, root);
     switch (info->kind) {
     case ICSEG_VALUE_INPUT: return (void *)x->bound[root];
     case ICSEG_VALUE_PARAM: return info->param->data;
     case ICSEG_VALUE_CONSTANT: return (void *)info->constant;
     case ICSEG_VALUE_COMPUTED: break;
     }
-    return info->param ? (void *)info->param->grad : x->workspace->data + x->plan.storage[root].offset;
+    return info->param ? (void *)info->param->grad : x->workspace->data + x->program->plan.storage[root].offset;
 }
 
 void icseg_executor_bind(icseg_executor *x, icseg_value input, const void *data) { x->bound[input] = data; }
@@ -184,11 +120,11 @@ static icseg_status get_inputs(const icseg_executor *x, icseg_kernel *k, icseg_e
         icseg_value input = k->node->input[i];
         k->in[i] = data_of(x, input);
         if (k->in[i] || input == ICSEG_NONE) continue;
-        icseg_param *param = icseg_graph_param_of(x->graph, input);
+        icseg_param *param = icseg_graph_param_of(x->program->graph, input);
         if (param && k->node->op->lazy_inputs >> i & 1) continue;
         if (!param)
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: input %s is not bound", k->node->name,
-                              icseg_graph_value(x->graph, input)->name);
+                              icseg_graph_value(x->program->graph, input)->name);
         ICSEG_TRY(icseg_param_load(param, error));
         k->in[i] = param->data;
     }
@@ -207,15 +143,15 @@ static icseg_status get_outputs(const icseg_executor *x, icseg_kernel *k, icseg_
 /* -- poisoning, under the address sanitizer: only the parts of the workspace that the plan uses can be accessed */
 
 static void *storage_data(const icseg_executor *x, icseg_value root) {
-    return x->workspace->data + x->plan.storage[root].offset;
+    return x->workspace->data + x->program->plan.storage[root].offset;
 }
 
 /* Before a node runs: the storages whose life begins with it, at their exact size, and its scratch memory. */
 static void unpoison_storages(const icseg_executor *x, const icseg_kernel *k) {
     for (int o = 0; o < k->node->output_count; o++) {
-        icseg_value root = icseg_plan_root(&x->plan, k->node->output[o]);
-        const icseg_plan_storage *s = &x->plan.storage[root];
-        const icseg_value_info *info = icseg_graph_value(x->graph, root);
+        icseg_value root = icseg_plan_root(&x->program->plan, k->node->output[o]);
+        const icseg_plan_storage *s = &x->program->plan.storage[root];
+        const icseg_value_info *info = icseg_graph_value(x->program->graph, root);
         if (s->planned && s->first == k->node->index)
             ICSEG_UNPOISON(storage_data(x, root), (size_t)info->count * icseg_dtype_size(info->dtype));
     }
@@ -224,8 +160,8 @@ static void unpoison_storages(const icseg_executor *x, const icseg_kernel *k) {
 
 static void poison_storage(const icseg_executor *x, icseg_value value, int32_t node) {
     if (value == ICSEG_NONE) return;
-    icseg_value root = icseg_plan_root(&x->plan, value);
-    const icseg_plan_storage *s = &x->plan.storage[root];
+    icseg_value root = icseg_plan_root(&x->program->plan, value);
+    const icseg_plan_storage *s = &x->program->plan.storage[root];
     if (s->planned && s->last == node) ICSEG_POISON(storage_data(x, root), s->bytes);
 }
 
@@ -259,7 +195,7 @@ static icseg_status check_finite(const icseg_kernel *k, icseg_error *error) {
 }
 
 static icseg_status run_node(icseg_executor *x, icseg_kernel *k, icseg_run *run, bool checked, icseg_error *error) {
-    icseg_activation_ranges *ranges = icseg_graph_activation_ranges(x->graph);
+    icseg_activation_ranges *ranges = icseg_graph_activation_ranges(x->program->graph);
     ICSEG_TRY(get_inputs(x, k, error));
     ICSEG_TRY(get_outputs(x, k, error));
     if (ranges) ICSEG_TRY(icseg_activation_ranges_observe(ranges, k, error));
@@ -276,18 +212,19 @@ static icseg_status run_node(icseg_executor *x, icseg_kernel *k, icseg_run *run,
 
 static icseg_status run_all(icseg_executor *x, icseg_run *run, bool checked, icseg_error *error) {
     ICSEG_POISON(x->workspace->data, x->workspace->size);
-    for (int32_t n = 0; n < icseg_graph_node_count(x->graph); n++) {
-        icseg_kernel *k = &x->kernels[n];
-        if (!k->node) continue;
-        unpoison_storages(x, k);
-        if (k->node->op->run) ICSEG_TRY(run_node(x, k, run, checked, error));
-        poison_storages(x, k);
+    for (int32_t n = 0; n < icseg_graph_node_count(x->program->graph); n++) {
+        icseg_kernel kernel = x->program->kernels[n]; /* a copy, which points to this executor's data */
+        if (!kernel.node) continue;
+        unpoison_storages(x, &kernel);
+        if (kernel.node->op->run) ICSEG_TRY(run_node(x, &kernel, run, checked, error));
+        poison_storages(x, &kernel);
     }
     return ICSEG_OK;
 }
 
 static icseg_status run(icseg_executor *x, uint64_t seed, int64_t step, bool checked, icseg_error *error) {
-    ICSEG_TRY(reserve(x->workspace, x->summary.workspace, error)); /* in case it failed to grow for another executor */
+    ICSEG_TRY(reserve(x->workspace, x->program->summary.workspace,
+                      error)); /* in case it failed to grow for another executor */
     icseg_run run = {.seed = seed, .step = step};
     icseg_float_mode mode = icseg_denormals_off();
     icseg_status status = run_all(x, &run, checked, error);
