@@ -29,6 +29,7 @@ static void *label(void *user) {
     worker *w = (worker *)user;
     icseg_session *session = NULL;
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT};
+    icseg_eval_options own_size = {ICSEG_EVAL_OPTIONS_INIT}; /* the whole image, not resized: what cost_at measures */
     options.threads = 1; /* results depend on this number and not on the host's settings */
     w->cost.struct_size = sizeof w->cost;
     w->status = icseg_session_open(&session, w->model, &options, &w->error);
@@ -36,7 +37,7 @@ static void *label(void *user) {
         w->status = icseg_session_cost_at(session, 1, w->image->height, w->image->width, &w->cost, &w->error);
     for (int i = 0; i < RUNS && w->status == ICSEG_OK; i++) {
         icseg_labels_close(&w->labels);
-        w->status = icseg_session_predict(session, w->image, NULL, &w->labels, NULL, &w->error);
+        w->status = icseg_session_predict(session, w->image, &own_size, &w->labels, NULL, &w->error);
     }
     icseg_session_close(&session);
     return NULL;
