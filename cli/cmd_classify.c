@@ -219,7 +219,7 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
         TRY(file_check_safetensors(o->embeddings, error));
         TRY(icseg_file_check_writable(o->embeddings, error));
     }
-    TRY(inputs_expand(&j->inputs, &o->images, j->context->arena, error));
+    TRY(inputs_expand(&j->inputs, &o->images, NULL, j->context->arena, error));
     TRY(icseg_classifier_open(&j->classifier, &options, &j->context->progress, error));
     j->info = icseg_classifier_describe(j->classifier);
     for (const char *line = j->info->summary; *line; line += strcspn(line, "\n") + 1)

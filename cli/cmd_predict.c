@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg predict: writes label maps of images, and overlays, confidences and the share of each class. */
+ * icseg predict: labels images, and writes the labels in several formats, overlays, confidences and the share of each
+ * class. */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "exports.h"
 #include "icseg/classes.h"
 #include "icseg/file.h"
 #include "icseg/memory.h"
@@ -16,28 +18,35 @@
 #include "support.h"
 
 struct options {
-    const char *checkpoint, *out;
+    const char *checkpoint, *out, *list;
     icseg_strings images;
+    export_options exports;
     inference_options inference;
     image_options values;
-    bool overlay, confidence, json;
+    bool overlay, confidence, json, recursive;
     double opacity;
 };
 
 static const icseg_option rows[] = {
     {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
      .positional = true, .required = true},
-    {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images), "image files, folders or quoted patterns such as 'a/*.jpg'",
-     .positional = true, .required = true},
-    {"out", ICSEG_FIELD_STRING(struct options, out), "folder for the results; created if it does not exist",
+    {"IMAGE", ICSEG_FIELD_STRINGS(struct options, images),
+     "image files, folders or quoted patterns such as 'a/*.jpg'; -: standard input", .positional = true},
+    {"out", ICSEG_FIELD_STRING(struct options, out),
+     "folder for the results, created if it does not exist; -: standard output, for one image in one format",
      .metavar = "DIR", .required = true},
+    EXPORT_ROWS(struct options),
+    {"list", ICSEG_FIELD_STRING(struct options, list), "text file with the path of an image on each line",
+     .metavar = "FILE"},
+    {"recursive", ICSEG_FIELD_BOOL(struct options, recursive),
+     "read folders with their subfolders, and write the results into the same subfolders"},
     {"overlay", ICSEG_FIELD_BOOL(struct options, overlay),
      "write STEM_overlay.png: class colours over the image, with a legend"},
     {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "opacity of the overlay's colours", ICSEG_BETWEEN(0, 1)},
     {"confidence", ICSEG_FIELD_BOOL(struct options, confidence),
      "write STEM_confidence.png: the probability of each pixel's class, 16 bits, 65535 for 1"},
     {"json", ICSEG_FIELD_BOOL(struct options, json),
-     "write STEM.json: the image size, and the pixels and share of each class that occurs"},
+     "write STEM.json: the image size, and the pixels, the share and the mean confidence of each class that occurs"},
     INFERENCE_ROWS(struct options),
     IMAGE_ROWS(struct options, "as in training, else as the file says"),
 };
@@ -45,6 +54,7 @@ static const icseg_option rows[] = {
 static void defaults(void *values) {
     struct options *o = values;
     o->opacity = 0.55;
+    o->exports.formats = "png";
     inference_defaults(&o->inference);
     image_defaults(&o->values);
 }
@@ -59,6 +69,7 @@ typedef struct job {
     icseg_palette palette;
     input_list inputs;
     image_reader *reader;
+    export_list *exports;
 } job;
 
 /* One image and its results. */
@@ -79,6 +90,7 @@ static void close_labelled(labelled *p) {
 typedef struct share {
     int32_t index;
     int64_t pixels;
+    double confidence; /* sum over the pixels */
 } share;
 
 static int compare_shares(const void *a, const void *b) {
@@ -88,20 +100,25 @@ static int compare_shares(const void *a, const void *b) {
 }
 
 /* The classes that occur, the largest first, as a JSON list. */
-static json_t *shares_json(const job *j, const labelled *p, bool *failed) {
+static json_t *shares_json(const job *j, const labelled *p, double *confidence, bool *failed) {
     int32_t classes = icseg_model_config(j->model)->num_classes;
     size_t pixels = (size_t)p->labels.width * (size_t)p->labels.height;
     share *shares = calloc((size_t)classes, sizeof *shares);
     json_t *list = json_array();
     *failed |= !shares;
     for (int32_t k = 0; k < classes && shares; k++) shares[k].index = k;
-    for (size_t i = 0; i < pixels && shares; i++) shares[p->labels.data[i]].pixels++;
+    for (size_t i = 0; i < pixels && shares; i++) {
+        shares[p->labels.data[i]].pixels++;
+        shares[p->labels.data[i]].confidence += p->confidence[i];
+        *confidence += p->confidence[i] / (double)pixels;
+    }
     if (shares) qsort(shares, (size_t)classes, sizeof *shares, compare_shares);
     for (int32_t k = 0; k < classes && shares && shares[k].pixels; k++)
         json_add(list,
-                 json_pack("{s:i, s:s, s:I, s:f}", "index", (int)shares[k].index, "name",
+                 json_pack("{s:i, s:s, s:I, s:f, s:f}", "index", (int)shares[k].index, "name",
                            icseg_model_class_names(j->model)[shares[k].index], "pixels", (json_int_t)shares[k].pixels,
-                           "share", (double)shares[k].pixels / (double)pixels),
+                           "share", (double)shares[k].pixels / (double)pixels, "confidence",
+                           shares[k].confidence / (double)shares[k].pixels),
                  failed);
     free(shares);
     return list;
@@ -109,8 +126,11 @@ static json_t *shares_json(const job *j, const labelled *p, bool *failed) {
 
 static icseg_status write_json(const job *j, const labelled *p, const char *path, icseg_error *error) {
     bool failed = false;
-    json_t *root = json_pack("{s:o, s:i, s:i, s:o}", "image", json_text(p->file->path), "width", (int)p->labels.width,
-                             "height", (int)p->labels.height, "classes", shares_json(j, p, &failed));
+    double confidence = 0;
+    json_t *shares = shares_json(j, p, &confidence, &failed);
+    json_t *root =
+        json_pack("{s:o, s:i, s:i, s:f, s:o}", "image", json_text(p->file->path), "width", (int)p->labels.width,
+                  "height", (int)p->labels.height, "confidence", confidence, "classes", shares);
     icseg_string text = {0};
     TRY(json_finish(root, failed, JSON_INDENT(2) | JSON_REAL_PRECISION(6), &text, error));
     icseg_status status = icseg_file_write(path, text.data, text.size, error);
@@ -118,33 +138,48 @@ static icseg_status write_json(const job *j, const labelled *p, const char *path
     return status;
 }
 
-static icseg_status write_results(const job *j, const labelled *p, icseg_error *error) {
+/* Creates the folder of OUT/STEM, which --recursive may put below OUT. */
+static icseg_status create_parent(char *path, icseg_error *error) {
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    icseg_status status = folder_create(path, error);
+    *slash = '/';
+    return status;
+}
+
+static icseg_status write_files(const job *j, const labelled *p, icseg_error *error) {
     const struct options *o = j->options;
     icseg_string path = {0};
+    if (!o->confidence && !o->overlay && !o->json) return ICSEG_OK;
     icseg_string_printf(&path, "%s/%s", o->out, p->file->stem);
     size_t length = path.size;
     icseg_string_printf(&path, "_confidence.png"); /* space for the longest suffix */
     if (path.failed) return out_of_memory(error);
     char *suffix = path.data + length;
-    icseg_status status = ICSEG_OK;
-    if (o->confidence)
+    icseg_status status = create_parent(path.data, error);
+    if (status == ICSEG_OK && o->confidence)
         status = icseg_confidence_write_png(p->confidence, p->labels.width, p->labels.height, path.data, error);
     strcpy(suffix, "_overlay.png");
     if (status == ICSEG_OK && o->overlay) status = icseg_image_write_png(&p->overlay, path.data, error);
     strcpy(suffix, ".json");
     if (status == ICSEG_OK && o->json) status = write_json(j, p, path.data, error);
-    strcpy(suffix, ".png");
-    if (status == ICSEG_OK) status = icseg_labels_write_png(&p->labels, &j->palette, path.data, error);
-    if (status == ICSEG_OK) printf("%s\n", path.data);
     icseg_string_close(&path);
     return status;
+}
+
+static icseg_status write_results(const job *j, const labelled *p, bool *bad, icseg_error *error) {
+    icseg_export_image image = {ICSEG_EXPORT_IMAGE_INIT, .name = p->file->name, .labels = &p->labels,
+                                .confidence = p->confidence};
+    if (!strcmp(j->options->out, "-")) return exports_print(j->exports, &image, error);
+    TRY(write_files(j, p, error));
+    return exports_add(j->exports, &image, bad, error);
 }
 
 /* Computes labels and overlay. What follows does not fail because of the image. */
 static icseg_status label(const job *j, labelled *p, icseg_error *error) {
     const struct options *o = j->options;
-    TRY(icseg_session_predict(j->session, &p->image, &j->eval, &p->labels, o->confidence ? &p->confidence : NULL,
-                              error));
+    TRY(icseg_session_predict(j->session, &p->image, &j->eval, &p->labels,
+                              o->confidence || o->json ? &p->confidence : NULL, error));
     if (!o->overlay) return ICSEG_OK;
     icseg_overlay_options style = {ICSEG_OVERLAY_OPTIONS_INIT, .palette = &j->palette,
                                    .names = icseg_model_class_names(j->model),
@@ -163,40 +198,93 @@ static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg
     if (status == ICSEG_OK) {
         status = label(j, &p, error);
         *bad = status == ICSEG_ERROR_MEMORY || status == ICSEG_ERROR_DATA; /* a smaller image may fit */
-        if (status != ICSEG_OK) error_prefix(error, "%s", file->path);
+        if (status != ICSEG_OK) error_prefix(error, "%s", strcmp(file->path, "-") ? file->path : "standard input");
     }
-    if (status == ICSEG_OK) status = write_results(j, &p, error);
+    if (status == ICSEG_OK) status = write_results(j, &p, bad, error);
     close_labelled(&p);
     return status;
 }
 
-static icseg_status check_outputs(job *j, icseg_error *error) {
+static icseg_status check_standard_output(const job *j, icseg_error *error) {
     const struct options *o = j->options;
-    const char *suffixes[5] = {".png"};
-    size_t count = 1;
-    if (o->overlay) suffixes[count++] = "_overlay.png";
-    if (o->confidence) suffixes[count++] = "_confidence.png";
-    if (o->json) suffixes[count++] = ".json";
-    return inputs_check_outputs(&j->inputs, o->out, suffixes, j->context->arena, error);
+    if (j->inputs.count == 1 && j->exports->count == 1 && !o->overlay && !o->confidence && !o->json) return ICSEG_OK;
+    return icseg_error_set(
+        error, ICSEG_ERROR_ARGUMENT,
+        "--out -: standard output is for one image in one format, without --overlay, --confidence and "
+        "--json; name a folder");
+}
+
+static icseg_status check_outputs(const job *j, icseg_error *error) {
+    const struct options *o = j->options;
+    icseg_arena *arena = j->context->arena;
+    if (!strcmp(o->out, "-")) return check_standard_output(j, error);
+    const char *suffixes[] = {o->overlay ? "_overlay.png" : NULL, o->confidence ? "_confidence.png" : NULL,
+                              o->json ? ".json" : NULL};
+    enum { SUFFIXES = sizeof suffixes / sizeof *suffixes };
+    size_t count = 0;
+    input_output *outputs = icseg_arena_array(arena, j->inputs.count, (j->exports->count + SUFFIXES) * sizeof *outputs);
+    if (!outputs) return out_of_memory(error);
+    for (size_t i = 0; i < j->inputs.count; i++)
+        for (int k = 0; k < SUFFIXES; k++) {
+            if (!suffixes[k]) continue;
+            outputs[count] =
+                (input_output){icseg_arena_printf(arena, "%s/%s%s", o->out, j->inputs.files[i].stem, suffixes[k]), i};
+            if (!outputs[count++].path) return out_of_memory(error);
+        }
+    TRY(exports_outputs(j->exports, &j->inputs, outputs, &count, arena, error));
+    TRY(inputs_check_outputs(&j->inputs, outputs, count, arena, error));
+    return exports_have_joint_file(j->exports) ? inputs_check_names(&j->inputs, arena, error) : ICSEG_OK;
+}
+
+static icseg_status find_images(job *j, icseg_error *error) {
+    const struct options *o = j->options;
+    const input_options how = {.list = o->list, .recursive = o->recursive, .standard_input = true};
+    if (!o->images.count && !o->list)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "IMAGE is missing; name images, or a list with --list");
+    TRY(exports_choose(j->exports, &o->exports, o->out, j->context->arena, error));
+    TRY(inputs_expand(&j->inputs, &o->images, &how, j->context->arena, error));
+    return check_outputs(j, error);
+}
+
+/* Files of all images are completed also after a failure, with the images so far. */
+static icseg_status label_all(const job *j, icseg_error *error) {
+    icseg_error failure = {0};
+    icseg_status status = inputs_for_each(&j->inputs, j->context, "predict", predict_one, j, error);
+    icseg_status finished = exports_finish(j->exports, status == ICSEG_OK ? error : &failure);
+    if (status != ICSEG_OK || finished != ICSEG_OK) return status == ICSEG_OK ? finished : status;
+    size_t count = j->inputs.count, others = j->inputs.others;
+    if (others)
+        icseg_printer_note(
+            j->context->printer,
+            "note: %zu images labelled; %zu other file%s of the folders %s left out, because %s not named "
+            "as images are",
+            count, others, others == 1 ? "" : "s", others == 1 ? "was" : "were", others == 1 ? "it is" : "they are");
+    else if (count > 1)
+        icseg_printer_note(j->context->printer, "%zu images labelled", count);
+    return ICSEG_OK;
 }
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     image_reader reader;
-    job j = {.options = values, .context = context, .reader = &reader};
+    export_list exports = {0};
+    job j = {.options = values, .context = context, .reader = &reader, .exports = &exports};
     icseg_status status;
     const inference_options *how = &j.options->inference;
     TRY_GOTO(inference_check_resize(how->resize_short, how->resize_long, error));
-    TRY_GOTO(inputs_expand(&j.inputs, &j.options->images, context->arena, error));
-    TRY_GOTO(check_outputs(&j, error));
+    TRY_GOTO(find_images(&j, error));
     TRY_GOTO(icseg_model_open(&j.model, j.options->checkpoint, error));
     TRY_GOTO(inference_resolve(how, j.model, &j.eval, error));
     TRY_GOTO(image_reader_open(&reader, &j.options->values, j.model, context, error));
     TRY_GOTO(inference_open(&j.session, how->precision, j.model, j.options->checkpoint, context->printer, error));
-    TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
-                                      icseg_model_config(j.model)->num_classes, error));
-    TRY_GOTO(folder_create(j.options->out, error));
-    TRY_GOTO(inputs_for_each(&j.inputs, context, "predict", predict_one, &j, error));
+    const char *const *names = icseg_model_class_names(j.model);
+    int32_t classes = icseg_model_config(j.model)->num_classes;
+    TRY_GOTO(icseg_palette_create_for(&j.palette, names, classes, error));
+    exports.options.names = names;
+    exports.options.classes = classes;
+    if (strcmp(j.options->out, "-") != 0) TRY_GOTO(exports_open(&exports, error));
+    TRY_GOTO(label_all(&j, error));
 done:
+    exports_close(&exports);
     icseg_palette_close(&j.palette);
     icseg_session_close(&j.session);
     icseg_model_close(&j.model);
@@ -211,13 +299,21 @@ const icseg_command icseg_command_predict = {
                    "grey. Images may be JPEG, PNG, WebP, TIFF, BMP, GIF, PNM, HEIC or AVIF files;\n"
                    "the orientation in their EXIF data is applied.\n"
                    "\n"
+                   "With --format, it writes the files of labelling tools into DIR/FORMAT, from\n"
+                   "which `icseg dataset import` makes the same masks. Each region of connected\n"
+                   "pixels of a class is an object; the class \"background\" is left out. Objects have\n"
+                   "scores with --confidence or --json, in formats that have scores.\n"
+                   "\n"
                    "By default, images are processed as in the evaluations during training, which\n"
-                   "`icseg info` shows. The command prints the names of the label maps. If an image\n"
-                   "cannot be read, the command reports it, continues with the others and exits with\n"
-                   "status 1.\n",
+                   "`icseg info` shows. The command prints the names of the files with labels. If an\n"
+                   "image cannot be read, the command reports it, continues with the others and\n"
+                   "exits with status 1.\n",
     .examples = "icseg predict checkpoint.safetensors street.jpg --out labels --overlay\n"
                 "icseg predict checkpoint.safetensors photos/ 'more/*.png' --out labels --json\n"
-                "icseg predict checkpoint.safetensors photos/ --out labels --mode slide\n",
+                "icseg predict checkpoint.safetensors photos/ --out labels --mode slide\n"
+                "icseg predict checkpoint.safetensors photos/ --out labels --recursive \\\n"
+                "    --format png,coco --tolerance 1 --min-area 50\n"
+                "icseg predict checkpoint.safetensors - --out - <street.jpg >labels.png\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

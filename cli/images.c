@@ -3,10 +3,13 @@
 #include "images.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "remedy.h"
 #include "support.h"
+
+enum { MAX_INPUT = 1 << 30 /* bytes of standard input */ };
 
 void image_defaults(image_options *o) { *o = (image_options){.value_range = {NAN, NAN}}; }
 
@@ -40,7 +43,18 @@ static void print_note(const icseg_command_context *context, const icseg_error *
 icseg_status image_read(image_reader *r, const char *path, icseg_image *out, icseg_error *error) {
     icseg_image_input input = {ICSEG_IMAGE_INPUT_INIT, .path = path, .values = &r->values};
     icseg_image_info info = {ICSEG_IMAGE_INFO_INIT};
-    TRY(icseg_image_load(out, &input, &info, error));
+    unsigned char *data = NULL;
+    icseg_status status = ICSEG_OK;
+    if (!strcmp(path, "-")) {
+        status = standard_input_read(MAX_INPUT, &data, &input.size, error);
+        input.data = data;
+        path = input.path = "standard input";
+    }
+    if (status == ICSEG_OK && data && !input.size)
+        status = icseg_error_set(error, ICSEG_ERROR_FORMAT, "standard input: empty");
+    if (status == ICSEG_OK) status = icseg_image_load(out, &input, &info, error);
+    free(data);
+    TRY(status);
     if (info.note == ICSEG_IMAGE_NOTE_NONE || r->noted[info.note]) return ICSEG_OK;
     r->noted[info.note] = true;
     icseg_error note;

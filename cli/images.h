@@ -49,6 +49,7 @@ typedef struct image_reader {
 
 icseg_status image_reader_open(image_reader *out, const image_options *options, const icseg_model *model,
                                const icseg_command_context *context, icseg_error *error);
+/* path "-": standard input. */
 icseg_status image_read(image_reader *reader, const char *path, icseg_image *out, icseg_error *error);
 
 /* Prints a note, once, about an image that the model receives at its own size and that is more than twice as large as

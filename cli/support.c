@@ -85,17 +85,23 @@ typedef struct name_list {
     size_t count, capacity;
 } name_list;
 
-/* Adds the name unless it is hidden or that of a folder. A link to nothing, a pipe or a device is added: opening it
- * fails, and leaving it out would make a set of images smaller. */
-static icseg_status add_name(DIR *folder, const char *path, const char *name, icseg_arena *arena, name_list *list,
-                             icseg_error *error) {
+/* Whether the entry is a file, or a folder if `folders`, and not hidden. A link to nothing, a pipe or a device counts
+ * as a file: opening it fails, and leaving it out would make a set of images smaller. */
+static icseg_status is_listed(DIR *folder, const char *path, const char *name, bool folders, bool *listed,
+                              icseg_error *error) {
     struct stat info;
+    *listed = false;
     if (name[0] == '.') return ICSEG_OK;
-    if (fstatat(dirfd(folder), name, &info, 0) != 0) {
-        if (errno != ENOENT && errno != ELOOP)
-            return icseg_error_set(error, ICSEG_ERROR_IO, "%s/%s: cannot read: %s", path, name, strerror(errno));
-    } else if (S_ISDIR(info.st_mode))
-        return ICSEG_OK;
+    if (fstatat(dirfd(folder), name, &info, folders ? AT_SYMLINK_NOFOLLOW : 0) == 0)
+        *listed = S_ISDIR(info.st_mode) == folders;
+    else if (errno == ENOENT || errno == ELOOP)
+        *listed = !folders;
+    else
+        return icseg_error_set(error, ICSEG_ERROR_IO, "%s/%s: cannot read: %s", path, name, strerror(errno));
+    return ICSEG_OK;
+}
+
+static icseg_status add_name(const char *name, icseg_arena *arena, name_list *list, icseg_error *error) {
     if (list->count == list->capacity) {
         size_t capacity = 2 * list->capacity + 64;
         char **names = icseg_arena_array(arena, capacity, sizeof *names);
@@ -108,21 +114,36 @@ static icseg_status add_name(DIR *folder, const char *path, const char *name, ic
     return list->names[list->count++] ? ICSEG_OK : out_of_memory(error);
 }
 
-icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, size_t *count, icseg_error *error) {
-    name_list list = {0};
+static icseg_status list_entries(const char *path, bool folders, icseg_arena *arena, name_list *list,
+                                 icseg_error *error) {
     icseg_status status = ICSEG_OK;
     const struct dirent *entry;
-    *names = NULL;
-    *count = 0;
     DIR *folder = opendir(path);
     if (!folder) return icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot open the folder: %s", path, strerror(errno));
-    while (status == ICSEG_OK && (errno = 0, entry = readdir(folder)))
-        status = add_name(folder, path, entry->d_name, arena, &list, error);
+    while (status == ICSEG_OK && (errno = 0, entry = readdir(folder))) {
+        bool listed;
+        status = is_listed(folder, path, entry->d_name, folders, &listed, error);
+        if (status == ICSEG_OK && listed) status = add_name(entry->d_name, arena, list, error);
+    }
     if (status == ICSEG_OK && errno)
         status = icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot read the folder: %s", path, strerror(errno));
     closedir(folder);
-    if (status != ICSEG_OK) return status;
-    if (list.count) qsort(list.names, list.count, sizeof *list.names, compare_names);
+    if (status == ICSEG_OK && list->count) qsort(list->names, list->count, sizeof *list->names, compare_names);
+    return status;
+}
+
+icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, size_t *count, icseg_error *error) {
+    name_list list = {0};
+    TRY(list_entries(path, false, arena, &list, error));
+    *names = list.names;
+    *count = list.count;
+    return ICSEG_OK;
+}
+
+icseg_status folder_list_folders(const char *path, icseg_arena *arena, char ***names, size_t *count,
+                                 icseg_error *error) {
+    name_list list = {0};
+    TRY(list_entries(path, true, arena, &list, error));
     *names = list.names;
     *count = list.count;
     return ICSEG_OK;
@@ -135,6 +156,27 @@ icseg_status file_check_safetensors(const char *path, icseg_error *error) {
     if (!extension[0] || !strcasecmp(extension, "safetensors")) return ICSEG_OK;
     return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                            "%s: the file would contain safetensors; choose a name that ends in .safetensors", path);
+}
+
+icseg_status standard_input_read(size_t limit, unsigned char **data, size_t *size, icseg_error *error) {
+    size_t capacity = 0;
+    *data = NULL;
+    *size = 0;
+    for (;;) {
+        if (*size == capacity) {
+            capacity = capacity ? 2 * capacity : 1 << 16;
+            unsigned char *grown = realloc(*data, capacity);
+            if (!grown) return out_of_memory(error);
+            *data = grown;
+        }
+        size_t got = fread(*data + *size, 1, capacity - *size, stdin);
+        if (ferror(stdin))
+            return icseg_error_set(error, ICSEG_ERROR_IO, "standard input: cannot read: %s", strerror(errno));
+        if (!got) return ICSEG_OK;
+        *size += got;
+        if (*size > limit)
+            return icseg_error_set(error, ICSEG_ERROR_DATA, "standard input: more than %zu MiB", limit >> 20);
+    }
 }
 
 icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,

@@ -40,10 +40,16 @@ icseg_status folder_create(const char *path, icseg_error *error);
 /* The names of all that is in a folder but folders and hidden names, sorted by bytes, in the arena. They include links
  * to files that do not exist, pipes and devices, which cannot be read: leaving them out would go unnoticed. */
 icseg_status folder_list(const char *path, icseg_arena *arena, char ***names, size_t *count, icseg_error *error);
+/* The same for the folders that are in it. Links to folders, which may lead in circles, are left out. */
+icseg_status folder_list_folders(const char *path, icseg_arena *arena, char ***names, size_t *count,
+                                 icseg_error *error);
 
 /* ICSEG_ERROR_ARGUMENT if the name of a safetensors file that a command will write has the extension of another format.
  * Names without an extension are accepted. */
 icseg_status file_check_safetensors(const char *path, icseg_error *error);
+
+/* Reads standard input to its end: at most `limit` bytes, into memory that the caller frees with free(). */
+icseg_status standard_input_read(size_t limit, unsigned char **data, size_t *size, icseg_error *error);
 
 /* Reads a text of at most `limit` bytes into the arena and terminates it with a NUL. A NUL in the text is an error. */
 icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,

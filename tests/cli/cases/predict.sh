@@ -6,7 +6,7 @@ val=$tiny_data/images/val
 png() { check "$1 is a PNG" cmp -n 4 "$1" <(printf '\x89PNG'); }
 gone() { check "no $1" test ! -e "$1"; }
 
-expect 0 '^Usage: icseg predict CHECKPOINT IMAGE\.\.\. --out DIR' icseg predict --help
+expect 0 '^Usage: icseg predict CHECKPOINT \[IMAGE\.\.\.\] --out DIR' icseg predict --help
 expect 0 "^$work/a/b/000000.png\$" icseg predict "$tiny" "$val/000000.jpg" --out "$work/a/b"
 png "$work/a/b/000000.png"
 check 'nothing else is written' bash -c "[ \$(ls '$work/a/b' | wc -l) = 1 ]"
@@ -36,7 +36,7 @@ expect 1 '^icseg predict: error: .*mix/empty.jpg: ' icseg predict "$tiny" "$work
 expect 1 '^icseg predict: error: .*mix/text.jpg: ' icseg predict "$tiny" "$work/mix" --out "$work/m"
 expect 1 '^icseg predict: error: .*mix/cut.jpg: ' icseg predict "$tiny" "$work/mix" --out "$work/m"
 expect 1 '^icseg predict: error: .*mix/huge.png: .*60000' icseg predict "$tiny" "$work/mix" --out "$work/m"
-expect 1 '^icseg predict: error: 4 of 6 images failed$' icseg predict "$tiny" "$work/mix" --out "$work/m"
+expect 1 '^icseg predict: error: 4 of 6 images failed: 4 damaged or not images$' icseg predict "$tiny" "$work/mix" --out "$work/m"
 check 'the good ones are done' diff <(ls "$work/m") <(printf 'good.png\nzgood.png\n')
 for name in empty text cut; do refuse 1 "mix/$name.jpg: " icseg predict "$tiny" "$work/mix/$name.jpg" --out "$work/n"; done
 refuse 1 'huge.png: .*60000' icseg predict "$tiny" "$work/mix/huge.png" --out "$work/n"
@@ -51,7 +51,7 @@ cp "$val/000000.jpg" "$work/tall/b.jpg"
 overlays() { icseg predict "$tiny" "$@" --overlay --confidence --resize-short 32 --resize-long 512; }
 expect 1 '^icseg predict: error: .*tall/a.png: overlay: 1 x 32768 pixels and [0-9]+ rows of legend' \
     overlays "$work/tall" --out "$work/t"
-expect 1 '^icseg predict: error: 1 of 2 images failed$' overlays "$work/tall" --out "$work/t"
+expect 1 '^icseg predict: error: 1 of 2 images failed: 1 cannot be used$' overlays "$work/tall" --out "$work/t"
 check 'nothing is written of that image, everything of the other' \
     diff <(LC_ALL=C ls "$work/t") <(printf 'b.png\nb_confidence.png\nb_overlay.png\n')
 refuse 1 'tall/a.png: overlay: ' overlays "$work/tall/a.png" --out "$work/t"
