@@ -30,7 +30,7 @@ typedef enum icseg_import_format {
     ICSEG_IMPORT_MAPILLARY,    /**< "mapillary": Mapillary Vistas 1.2 and 2.0: training, validation and config*.json */
     ICSEG_IMPORT_MASKS,        /**< "masks": images with masks, labels or annotations of class numbers */
     ICSEG_IMPORT_CVAT_XML,     /**< "cvat-xml": CVAT for images 1.1: annotations.xml */
-    ICSEG_IMPORT_LABEL_STUDIO, /**< "label-studio": Label Studio's JSON export */
+    ICSEG_IMPORT_LABEL_STUDIO, /**< "label-studio": Label Studio's JSON, JSON_MIN and PNG exports */
     ICSEG_IMPORT_SUPERVISELY,  /**< "supervisely": meta.json, ann and img */
     ICSEG_IMPORT_GEOJSON,      /**< "geojson": GeoJSON in pixels, one file for each image, as QuPath exports it */
     ICSEG_IMPORT_FORMATS       /**< how many formats this header knows */

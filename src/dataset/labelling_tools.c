@@ -174,9 +174,17 @@ static bool fits_cvat_xml(const char *source, icseg_error *error) {
            contains(path, "<annotations>", error);
 }
 
+/* JSON, or JSON_MIN. */
 static bool is_label_studio(const char *path, icseg_error *error) {
+    if (contains(path, "\"annotation_id\"", error) && contains(path, "\"original_width\"", error)) return true;
     return contains(path, "\"annotations\"", error) && contains(path, "\"result\"", error) &&
            contains(path, "\"data\"", error);
+}
+
+/* The PNG export: "task-1-annotation-2-by-3-tag-road-0.png". */
+static bool is_studio_mask(const char *name) {
+    size_t digits = !strncmp(name, "task-", 5) ? strspn(name + 5, "0123456789") : 0;
+    return digits && !strncmp(name + 5 + digits, "-annotation-", 12) && !strcmp(icseg_path_extension(name), "png");
 }
 
 static bool fits_label_studio(const char *source, icseg_error *error) {
@@ -186,8 +194,9 @@ static bool fits_label_studio(const char *source, icseg_error *error) {
     if (icseg_file_exists(source)) return is_label_studio(source, error);
     if (!icseg_folder_exists(source) || icseg_folder_list(source, &names, &count, error) != ICSEG_OK) return false;
     for (size_t i = 0; i < count && !found; i++)
-        found = is_json(names[i]) && snprintf(path, sizeof path, "%s/%s", source, names[i]) < (int)sizeof path &&
-                is_label_studio(path, error);
+        found = is_studio_mask(names[i]) ||
+                (is_json(names[i]) && snprintf(path, sizeof path, "%s/%s", source, names[i]) < (int)sizeof path &&
+                 is_label_studio(path, error));
     icseg_free(names);
     return found;
 }
@@ -227,7 +236,7 @@ const icseg_labelling_tool icseg_labelling_tools[ICSEG_IMPORT_FORMATS] = {
     [ICSEG_IMPORT_MMSEG] = {"mmseg", "mmsegmentation's folders (img_dir and ann_dir)", fits_mmseg},
     [ICSEG_IMPORT_MAPILLARY] = {"mapillary", "Mapillary Vistas (training/images and config.json)", fits_mapillary},
     [ICSEG_IMPORT_CVAT_XML] = {"cvat-xml", "CVAT for images 1.1 (annotations.xml)", fits_cvat_xml},
-    [ICSEG_IMPORT_LABEL_STUDIO] = {"label-studio", "Label Studio (JSON)", fits_label_studio},
+    [ICSEG_IMPORT_LABEL_STUDIO] = {"label-studio", "Label Studio (JSON, JSON_MIN, PNG)", fits_label_studio},
     [ICSEG_IMPORT_SUPERVISELY] = {"supervisely", "Supervisely (meta.json)", fits_supervisely},
     [ICSEG_IMPORT_GEOJSON] = {"geojson", "GeoJSON in pixels (as QuPath exports it)", fits_geojson},
     [ICSEG_IMPORT_MASKS] = {"masks", "images with masks (images and masks)", fits_masks},

@@ -1,30 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Label Studio's JSON export: a list of tasks, each with the annotations of one image. Polygons are in per cent of the
- * image, brush strokes are run lengths of single bits (labelstud.io/guide/export, label_studio_sdk/converter/brush.py).
- * Of several annotations of a task, the newest that was submitted counts. */
+ * Label Studio's JSON export: a list of tasks, each with the annotations of one image; and JSON_MIN: a list of
+ * annotations, each with the task's data and, under the names of the labelling interface's tags, lists of regions.
+ * Polygons are in per cent of the image, brush strokes are run lengths of single bits (labelstud.io/guide/export,
+ * label_studio_sdk/converter/brush.py). Of several annotations of a task, the newest that was submitted counts. */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/text.h"
 #include "image/codec.h"
-#include "importers/internal.h"
 #include "importers/json_stream.h"
+#include "importers/label_studio.h"
 
 enum { MAX_RESULTS = 1 << 20, CHANNELS = 4 /* of a brush stroke: only the last is used */ };
-
-typedef struct studio {
-    icseg_import *im;
-    const char *path, *folder;
-    icseg_arena *arena; /* of this task */
-    size_t task;        /* its index */
-    int64_t others;     /* submitted annotations that were left out */
-} studio;
-
-static icseg_status fail_task(const studio *s, const char *what, icseg_error *error) {
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: task %zu: %s", s->path, s->task + 1, what);
-}
 
 /* ---- brush strokes ---- */
 
@@ -67,34 +57,34 @@ static bool decode_brush(bits *b, icseg_mask *mask) {
     return !b->failed;
 }
 
-static icseg_status read_brush(const studio *s, const icseg_import_item *item, const json_t *value, icseg_outline *o,
-                               icseg_error *error) {
+static icseg_status read_brush(const icseg_studio *s, const icseg_import_item *item, const json_t *value,
+                               icseg_outline *o, icseg_error *error) {
     const json_t *rle = json_object_get(value, "rle");
     bits b = {.bytes = rle};
-    if (!json_is_array(rle)) return fail_task(s, "a brush stroke must have run lengths (rle)", error);
-    if (item->width * item->height > INT32_MAX / CHANNELS) return fail_task(s, "the image is too large", error);
+    if (!json_is_array(rle)) return icseg_studio_fail(s, "a brush stroke must have run lengths (rle)", error);
+    if (item->width * item->height > INT32_MAX / CHANNELS) return icseg_studio_fail(s, "the image is too large", error);
     o->mask = (icseg_mask){.width = (int32_t)item->width, .height = (int32_t)item->height, .bits = 8};
     o->mask.data = icseg_calloc_array((size_t)(item->width * item->height), sizeof *o->mask.data);
     if (!o->mask.data) return icseg_fail_memory_in(error, 0, s->path);
     o->kind = ICSEG_OUTLINE_MASK;
     if (decode_brush(&b, &o->mask)) return ICSEG_OK;
-    return fail_task(s, "the run lengths of a brush stroke do not fit the size of the image", error);
+    return icseg_studio_fail(s, "the run lengths of a brush stroke do not fit the size of the image", error);
 }
 
 /* ---- polygons ---- */
 
-static icseg_status read_polygon(const studio *s, const icseg_import_item *item, const json_t *value, icseg_outline *o,
-                                 icseg_error *error) {
+static icseg_status read_polygon(const icseg_studio *s, const icseg_import_item *item, const json_t *value,
+                                 icseg_outline *o, icseg_error *error) {
     const json_t *points = json_object_get(value, "points");
     size_t count = json_array_size(points);
     char where[PATH_MAX + 32];
-    if (!json_is_array(points)) return fail_task(s, "a polygon must have a list of points", error);
+    if (!json_is_array(points)) return icseg_studio_fail(s, "a polygon must have a list of points", error);
     o->xy = icseg_arena_array(s->arena, count + 1, 2 * sizeof *o->xy);
     if (!o->xy) return icseg_fail_memory_in(error, 0, s->path);
     snprintf(where, sizeof where, "%s: task %zu", s->path, s->task + 1);
     for (size_t i = 0; i < 2 * count; i++) {
         const json_t *point = json_array_get(points, i / 2);
-        if (json_array_size(point) != 2) return fail_task(s, "a point must be a list of x and y", error);
+        if (json_array_size(point) != 2) return icseg_studio_fail(s, "a point must be a list of x and y", error);
         ICSEG_TRY(icseg_import_number(json_array_get(point, i % 2), where, &o->xy[i], error));
         o->xy[i] *= (double)(i % 2 ? item->height : item->width) / 100;
     }
@@ -110,8 +100,8 @@ static const char *label_of(const json_t *value, const char *type) {
 }
 
 /* out->outlines stays NULL for what has no outline: boxes, points, choices. */
-static icseg_status read_result(const studio *s, const icseg_import_item *item, const json_t *result, icseg_object *out,
-                                icseg_error *error) {
+static icseg_status read_result(const icseg_studio *s, const icseg_import_item *item, const json_t *result,
+                                icseg_object *out, icseg_error *error) {
     const char *type = json_string_value(json_object_get(result, "type"));
     const json_t *value = json_object_get(result, "value");
     int32_t label;
@@ -120,7 +110,7 @@ static icseg_status read_result(const studio *s, const icseg_import_item *item, 
     bool polygon = type && !strcmp(type, "polygonlabels"), brush = type && !strcmp(type, "brushlabels");
     if (!polygon && !brush) return ICSEG_OK;
     const char *name = label_of(value, type);
-    if (!name) return fail_task(s, "an object must have a class (polygonlabels or brushlabels)", error);
+    if (!name) return icseg_studio_fail(s, "an object must have a class (polygonlabels or brushlabels)", error);
     snprintf(where, sizeof where, "%s: task %zu", s->path, s->task + 1);
     ICSEG_TRY(icseg_import_class(s->im, name, where, &label, error));
     icseg_outline *o = icseg_arena_alloc(s->arena, sizeof *o);
@@ -131,7 +121,8 @@ static icseg_status read_result(const studio *s, const icseg_import_item *item, 
 }
 
 /* The size that the results state; 0 if none does. */
-static icseg_status read_size(const studio *s, const json_t *results, icseg_import_item *item, icseg_error *error) {
+static icseg_status read_size(const icseg_studio *s, const json_t *results, icseg_import_item *item,
+                              icseg_error *error) {
     size_t i;
     const json_t *result;
     json_array_foreach(results, i, result) {
@@ -140,17 +131,18 @@ static icseg_status read_size(const studio *s, const json_t *results, icseg_impo
         if (!width && !height) continue;
         if (width < 1 || height < 1 || width > ICSEG_IMAGE_MAX_SIDE || height > ICSEG_IMAGE_MAX_SIDE ||
             (item->width && (item->width != width || item->height != height)))
-            return fail_task(s, "original_width and original_height are not the size of one image", error);
+            return icseg_studio_fail(s, "original_width and original_height are not the size of one image", error);
         item->width = width;
         item->height = height;
     }
     return ICSEG_OK;
 }
 
-static icseg_status read_results(const studio *s, const json_t *results, icseg_import_item *item, icseg_error *error) {
+static icseg_status read_results(const icseg_studio *s, const json_t *results, icseg_import_item *item,
+                                 icseg_error *error) {
     size_t i, count = json_array_size(results);
     const json_t *result;
-    if (count > MAX_RESULTS) return fail_task(s, "too many objects", error);
+    if (count > MAX_RESULTS) return icseg_studio_fail(s, "too many objects", error);
     item->objects = icseg_arena_array(s->arena, count + 1, sizeof *item->objects);
     if (!item->objects) return icseg_fail_memory_in(error, 0, s->path);
     json_array_foreach(results, i, result) {
@@ -166,7 +158,7 @@ static icseg_status read_results(const studio *s, const json_t *results, icseg_i
 }
 
 /* The newest annotation that was submitted; NULL: none. Times are ISO 8601 texts, whose order is that of time. */
-static const json_t *choose_annotation(studio *s, const json_t *task) {
+static const json_t *choose_annotation(icseg_studio *s, const json_t *task) {
     const json_t *annotations = json_object_get(task, "annotations"), *annotation, *newest = NULL;
     const char *newest_time = "";
     size_t i, submitted = 0;
@@ -185,39 +177,50 @@ static const json_t *choose_annotation(studio *s, const json_t *task) {
     return newest;
 }
 
+/* ---- JSON_MIN ---- */
+
+/* The type of a region, which is the name of its list of classes: "brushlabels"; NULL: not a region. */
+static const char *type_of(json_t *region) {
+    const char *key;
+    json_t *value;
+    json_object_foreach(region, key, value) {
+        size_t length = strlen(key);
+        if (length > 6 && !strcmp(key + length - 6, "labels") && json_is_array(value)) return key;
+    }
+    return json_object_get(region, "points") || json_object_get(region, "rle") ? "brushlabels" : NULL;
+}
+
+/* Adds the regions of a tag as results of the JSON export. False: out of memory. */
+static bool add_regions(json_t *results, const json_t *tag) {
+    size_t i;
+    json_t *region;
+    json_array_foreach(tag, i, region) {
+        const char *type = json_is_object(region) ? type_of(region) : NULL;
+        if (!type) continue;
+        json_t *width = json_object_get(region, "original_width"), *height = json_object_get(region, "original_height");
+        json_t *result = json_pack("{s:s, s:O}", "type", type, "value", region);
+        if (!result || json_array_append_new(results, result) != 0) return false;
+        if (width && json_object_set(result, "original_width", width) != 0) return false;
+        if (height && json_object_set(result, "original_height", height) != 0) return false;
+    }
+    return true;
+}
+
+/* Free *out with json_decref. */
+static icseg_status results_of_min(const icseg_studio *s, const json_t *task, json_t **out, icseg_error *error) {
+    const char *key;
+    json_t *tag;
+    bool complete = (*out = json_array()) != NULL;
+    json_object_foreach((json_t *)(uintptr_t)task, key, tag) {
+        if (complete && json_is_array(tag)) complete = add_regions(*out, tag);
+    }
+    return complete ? ICSEG_OK : icseg_fail_memory_in(error, 0, s->path);
+}
+
 /* ---- images ---- */
 
-static bool names_image(const char *name) {
-    for (const char *const *type = icseg_image_types; *type; type++)
-        if (!strcasecmp(icseg_path_extension(name), *type)) return true;
-    return false;
-}
-
-/* The file name in the task's data: under the key "image", or the first that is the name of an image. *own: what names
- * the new files; with the folders of local storage, in which files of different folders may have the same name. */
-static icseg_status find_name(const studio *s, const json_t *task, const char **out, const char **own,
-                              icseg_error *error) {
-    json_t *data = json_object_get(task, "data"), *value, *image = json_object_get(data, "image");
-    const char *key;
-    json_object_foreach(data, key, value) {
-        if (!json_is_string(value) || (json_is_string(image) && value != image)) continue;
-        const char *url = json_string_value(value);
-        ICSEG_TRY(icseg_import_url_name(s->arena, url, out, error));
-        *own = strncmp(url, "/data/local-files/", 18) != 0 ? icseg_path_name(*out) : *out;
-        if (value == image || names_image(*out)) return ICSEG_OK;
-    }
-    return fail_task(s, "expected the name of an image in \"data\"", error);
-}
-
-/* Uploaded files begin with eight digits and a hyphen, which the folder of images may not have. */
-static icseg_status find_image(const studio *s, const char *name, char **out, icseg_error *error) {
-    const char *folders[] = {icseg_arena_printf(s->arena, "%s/images", s->folder), s->folder,
-                             icseg_arena_printf(s->arena, "%s/../images", s->folder), NULL};
-    const char *base = icseg_path_name(name);
-    if (!folders[0] || !folders[2]) return icseg_fail_memory_in(error, 0, s->path);
-    ICSEG_TRY(icseg_import_find_image(s->im, s->arena, (icseg_image_query){folders, name, false}, out, error));
-    if (!*out && strspn(base, "0123456789abcdef") == 8 && base[8] == '-')
-        ICSEG_TRY(icseg_import_find_image(s->im, s->arena, (icseg_image_query){folders, base + 9, false}, out, error));
+static icseg_status find_image(const icseg_studio *s, const char *name, char **out, icseg_error *error) {
+    ICSEG_TRY(icseg_studio_find_image(s, name, out, error));
     if (*out) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                             "%s: task %zu: the image \"%.200s\" is missing; export the images too, or specify their "
@@ -225,16 +228,13 @@ static icseg_status find_image(const studio *s, const char *name, char **out, ic
                             s->path, s->task + 1, name);
 }
 
-static icseg_status import_task(studio *s, const json_t *task, icseg_error *error) {
+static icseg_status import_results(icseg_studio *s, const json_t *task, const json_t *results, icseg_error *error) {
     const char *name, *source = icseg_arena_printf(s->arena, "%s: task %zu", s->path, s->task + 1);
     char *image;
     icseg_import_item item = {.arena = s->arena, .split = s->im->options->split, .source = source};
     if (!source) return icseg_fail_memory_in(error, 0, s->path);
     if (!item.split) item.split = "train";
-    if (!json_is_object(json_object_get(task, "data")))
-        return fail_task(s, "not a task of Label Studio's JSON export: expected \"data\" and \"annotations\"", error);
-    const json_t *results = json_object_get(choose_annotation(s, task), "result");
-    ICSEG_TRY(find_name(s, task, &name, &item.name, error));
+    ICSEG_TRY(icseg_studio_image_name(s, task, &name, &item.name, error));
     ICSEG_TRY(find_image(s, name, &image, error));
     item.image = image;
     ICSEG_TRY(read_size(s, results, &item, error));
@@ -244,11 +244,91 @@ static icseg_status import_task(studio *s, const json_t *task, icseg_error *erro
     return status;
 }
 
+static icseg_status import_task(icseg_studio *s, const json_t *task, icseg_error *error) {
+    json_t *results = NULL;
+    if (icseg_studio_is_min(task)) {
+        if (s->task < s->older_count && s->older[s->task]) return s->others++, ICSEG_OK;
+        icseg_status status = results_of_min(s, task, &results, error);
+        if (status == ICSEG_OK) status = import_results(s, task, results, error);
+        json_decref(results);
+        return status;
+    }
+    if (!json_is_object(json_object_get(task, "data")))
+        return icseg_studio_fail(s, "not a task of Label Studio's JSON export: expected \"data\" and \"annotations\"",
+                                 error);
+    return import_results(s, task, json_object_get(choose_annotation(s, task), "result"), error);
+}
+
 /* ---- the file ---- */
 
-static icseg_status import_tasks(studio *s, icseg_error *error) {
+/* An annotation of JSON_MIN. */
+typedef struct annotation {
+    int64_t id;    /* of its task */
+    char time[40]; /* ISO 8601 */
+    size_t index;
+} annotation;
+
+typedef struct annotations {
+    annotation *list; /* (count) from the heap */
+    size_t count, capacity;
+} annotations;
+
+/* By task, the newest last. */
+static int compare_annotations(const void *a, const void *b) {
+    const annotation *x = a, *y = b;
+    if (x->id != y->id) return x->id < y->id ? -1 : 1;
+    int order = strcmp(x->time, y->time);
+    return order ? order : (x->index > y->index) - (x->index < y->index);
+}
+
+static icseg_status add_annotation(annotations *all, const json_t *task, size_t index, icseg_error *error) {
+    enum { MAX_TASKS = 1 << 24 };
+    const char *time = json_string_value(json_object_get(task, "updated_at"));
+    if (!time) time = json_string_value(json_object_get(task, "created_at"));
+    if (!icseg_studio_is_min(task) || !json_is_integer(json_object_get(task, "id"))) return ICSEG_OK;
+    if (all->count == all->capacity) {
+        size_t capacity = all->capacity ? 2 * all->capacity : 256;
+        annotation *grown =
+            capacity > MAX_TASKS ? NULL : icseg_realloc_array(all->list, all->capacity, capacity, sizeof *grown);
+        if (!grown) return icseg_fail_memory(error, 0, "a list of annotations");
+        all->list = grown;
+        all->capacity = capacity;
+    }
+    annotation *a = &all->list[all->count++];
+    *a = (annotation){.id = json_integer_value(json_object_get(task, "id")), .index = index};
+    snprintf(a->time, sizeof a->time, "%s", time ? time : "");
+    return ICSEG_OK;
+}
+
+/* JSON_MIN repeats a task for each of its annotations. Tasks are marked of which a newer annotation exists. */
+static icseg_status find_older(icseg_studio *s, icseg_error *error) {
+    icseg_json_stream *stream;
+    annotations all = {0};
+    icseg_status status;
+    size_t tasks = 0;
+    ICSEG_TRY(icseg_json_stream_open_list(&stream, s->path, error));
+    for (bool more = true; (status = icseg_json_stream_element(stream, &more, error)) == ICSEG_OK && more; tasks++) {
+        json_t *task;
+        if ((status = icseg_json_stream_read(stream, &task, NULL, error)) != ICSEG_OK) break;
+        status = add_annotation(&all, task, tasks, error);
+        json_decref(task);
+        if (status != ICSEG_OK) break;
+    }
+    icseg_json_stream_close(&stream);
+    bool *older = status == ICSEG_OK ? icseg_arena_array(s->im->arena, tasks + 1, sizeof *older) : NULL;
+    if (status == ICSEG_OK && !older) status = icseg_fail_memory_in(error, 0, s->path);
+    if (older && all.count) qsort(all.list, all.count, sizeof *all.list, compare_annotations);
+    for (size_t i = 1; older && i < all.count; i++) older[all.list[i - 1].index] = all.list[i - 1].id == all.list[i].id;
+    icseg_free(all.list);
+    s->older = older;
+    s->older_count = older ? tasks : 0;
+    return status;
+}
+
+static icseg_status import_tasks(icseg_studio *s, icseg_error *error) {
     icseg_json_stream *stream;
     icseg_status status;
+    ICSEG_TRY(find_older(s, error));
     ICSEG_TRY(icseg_json_stream_open_list(&stream, s->path, error));
     for (bool more = true; (status = icseg_json_stream_element(stream, &more, error)) == ICSEG_OK && more; s->task++) {
         json_t *task;
@@ -264,31 +344,35 @@ static icseg_status import_tasks(studio *s, icseg_error *error) {
     return status;
 }
 
+static icseg_status import_folder(icseg_studio *s, icseg_error *error) {
+    static const char *const types[] = {"json", NULL}, *const mask_types[] = {"png", NULL};
+    char **names;
+    size_t count;
+    ICSEG_TRY(icseg_import_list(s->im->arena, s->folder, mask_types, &names, &count, error));
+    for (size_t i = 0; i < count; i++)
+        if (icseg_studio_is_mask(names[i])) return icseg_studio_import_masks(s->im, s->folder, error);
+    ICSEG_TRY(icseg_import_list(s->im->arena, s->folder, types, &names, &count, error));
+    for (size_t i = 0; i < count; i++) {
+        s->path = icseg_arena_printf(s->im->arena, "%s/%s", s->folder, names[i]);
+        s->task = 0;
+        ICSEG_TRY(s->path ? import_tasks(s, error) : icseg_fail_memory_in(error, 0, s->folder));
+    }
+    return ICSEG_OK;
+}
+
 icseg_status icseg_import_label_studio(icseg_import *im, icseg_error *error) {
-    static const char *const types[] = {"json", NULL};
-    studio s = {.im = im};
+    icseg_studio s = {.im = im};
     ICSEG_TRY(icseg_import_background(im, error));
     im->one_split = true;
-    if (!icseg_folder_exists(im->options->source)) {
+    if (icseg_folder_exists(im->options->source)) {
+        s.folder = im->options->source;
+        ICSEG_TRY(import_folder(&s, error));
+    } else {
         const char *slash = strrchr(im->options->source, '/');
         s.path = im->options->source;
         s.folder = slash ? icseg_arena_printf(im->arena, "%.*s", (int)(slash - s.path), s.path) : ".";
         ICSEG_TRY(s.folder ? import_tasks(&s, error) : icseg_fail_memory_in(error, 0, s.path));
-    } else {
-        char **names;
-        size_t count;
-        s.folder = im->options->source;
-        ICSEG_TRY(icseg_import_list(im->arena, s.folder, types, &names, &count, error));
-        for (size_t i = 0; i < count; i++) {
-            s.path = icseg_arena_printf(im->arena, "%s/%s", s.folder, names[i]);
-            s.task = 0;
-            ICSEG_TRY(s.path ? import_tasks(&s, error) : icseg_fail_memory_in(error, 0, s.folder));
-        }
     }
-    if (s.others)
-        icseg_progress_say(
-            im->stage.progress, ICSEG_MESSAGE_WARNING,
-            "%lld annotations were left out: of several of one image, the newest that was submitted counts",
-            (long long)s.others);
+    icseg_studio_report(im, s.others);
     return ICSEG_OK;
 }
