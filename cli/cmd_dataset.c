@@ -9,6 +9,7 @@
 #include "dataset_split.h"
 #include "formats.h"
 #include "icseg/dataset.h"
+#include "icseg/export.h"
 #include "icseg/file.h"
 #include "icseg/import.h"
 #include "icseg/memory.h"
@@ -459,6 +460,11 @@ static icseg_status list_formats(void) {
         if (i != ICSEG_IMPORT_AUTO)
             printf("  %-13s %s\n", icseg_import_format_name((icseg_import_format)i),
                    icseg_import_format_description((icseg_import_format)i));
+    printf("\nFormats that `icseg predict` writes:\n");
+    for (int32_t i = 0; i < icseg_export_format_count(); i++)
+        printf("  %-13s %s, a file %s\n", icseg_export_format_name((icseg_export_format)i),
+               icseg_export_format_description((icseg_export_format)i),
+               icseg_export_format_is_joint((icseg_export_format)i) ? "for all images" : "for each image");
     return ICSEG_OK;
 }
 

@@ -25,27 +25,27 @@ static void write_polygon(const icseg_keyhole *polygon, icseg_string *text) {
     icseg_string_printf(text, "]]");
 }
 
-/* Runs of 0 and 1 in turn, beginning with 0. */
+/* Runs of 0 and 1 in turn, beginning with 0, down the columns; `from` is where the present run began. Only the object's
+ * box is examined. */
 static void write_runs(const icseg_components *c, const icseg_traced *object, icseg_string *text) {
     const icseg_component *o = object->component;
-    int64_t run = (int64_t)o->left * c->height;
-    bool inside = false;
+    bool whole_columns = o->bottom - o->top == c->height, inside = false;
+    int64_t from = 0, height = c->height, size = c->width * height;
     icseg_string_printf(text, "{\"size\":[%d,%d],\"counts\":[", c->height, c->width);
-    for (int32_t x = o->left; x < o->right; x++)
-        for (int32_t y = 0; y < c->height; y++, run++) {
-            bool in = c->of[(size_t)y * (size_t)c->width + (size_t)x] == object->number;
-            if (in == inside) continue;
-            icseg_string_printf(text, "%lld,", (long long)run);
+    for (int32_t x = o->left; x < o->right; x++) {
+        bool last = x + 1 == o->right;
+        for (int32_t y = o->top; y <= o->bottom; y++) {
+            bool below = y == o->bottom; /* the pixel after the box, unless that is the next column of the box */
+            if (below && whole_columns && !last) break;
+            bool in = !below && c->of[(size_t)y * (size_t)c->width + (size_t)x] == object->number;
+            int64_t at = x * height + y;
+            if (in == inside || at == size) continue;
+            icseg_string_printf(text, "%lld,", (long long)(at - from));
             inside = in;
-            run = 0;
+            from = at;
         }
-    int64_t rest = (int64_t)(c->width - o->right) * c->height;
-    if (inside && rest) {
-        icseg_string_printf(text, "%lld,", (long long)run);
-        run = 0;
     }
-    run += rest;
-    icseg_string_printf(text, "%lld]}", (long long)run);
+    icseg_string_printf(text, "%lld]}", (long long)(size - from));
 }
 
 static icseg_status write_object(icseg_export *e, icseg_export_item *item, const icseg_traced *object,

@@ -47,7 +47,7 @@ static void end_image(icseg_export *e, const icseg_export_item *item, icseg_stri
 }
 
 const icseg_exporter icseg_export_geojson = {.name = "geojson",
-                                             .description = "GeoJSON in pixels (a file for each image, as in QuPath)",
+                                             .description = "GeoJSON in pixels, as QuPath reads it",
                                              .suffix = ".geojson",
                                              .text = ICSEG_TEXT_JSON,
                                              .has_colours = true,

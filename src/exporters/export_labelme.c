@@ -36,7 +36,7 @@ static void end_image(icseg_export *e, const icseg_export_item *item, icseg_stri
 }
 
 const icseg_exporter icseg_export_labelme = {.name = "labelme",
-                                             .description = "LabelMe (a JSON file for each image)",
+                                             .description = "LabelMe (JSON)",
                                              .suffix = ".json",
                                              .text = ICSEG_TEXT_JSON,
                                              .image = begin_image,

@@ -7,6 +7,8 @@ formats=png,coco,labelme,yolo,geojson,cvat,label-studio
 gone() { check "no $1" test ! -e "$1"; }
 
 expect 0 "png, coco, labelme, yolo, geojson, cvat, label-studio$" bash -c "'$program' predict --help | tr -s ' ' | grep 'png, coco'"
+expect 0 '^  coco +COCO \(instances JSON\), a file for all images$' icseg dataset formats
+expect 0 '^  geojson +GeoJSON in pixels, as QuPath reads it, a file for each image$' icseg dataset formats
 expect 0 '^3 images labelled$' icseg predict "$tiny" "$val" --out "$work/all" --format $formats
 for file in 000000.png coco/instances.json labelme/000001.json yolo/data.yaml yolo/labels/000002.txt \
     geojson/000000.geojson cvat/annotations.xml label-studio/tasks.json; do
