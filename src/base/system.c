@@ -61,6 +61,12 @@ int icseg_cores(void) {
     return cores > 0 ? cores : 1;
 }
 
+bool icseg_cores_have_quota(void) {
+    cpu_set_t set;
+    int granted = granted_cores();
+    return granted && sched_getaffinity(0, sizeof set, &set) == 0 && granted < CPU_COUNT(&set);
+}
+
 void icseg_machine_name(char *out, size_t size) {
     char line[256], name[160] = "";
     FILE *file = fopen("/proc/cpuinfo", "re");

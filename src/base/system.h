@@ -3,6 +3,7 @@
 #ifndef ICSEG_BASE_SYSTEM_H
 #define ICSEG_BASE_SYSTEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Seconds from an arbitrary start, monotonic. */
@@ -10,6 +11,8 @@ double icseg_clock(void);
 
 /* Cores that this process may use: its affinity mask, or its container's CPU quota if that is less; at least 1. */
 int icseg_cores(void);
+/* Whether a quota of the control group, and not the affinity mask, limits icseg_cores(). */
+bool icseg_cores_have_quota(void);
 
 /* "AMD EPYC 7B13, 2 cores"; "2 cores" where the processor has no name. */
 void icseg_machine_name(char *out, size_t size);

@@ -6,6 +6,7 @@
 
 #include "base/finite.h"
 #include "base/system.h"
+#include "base/waiting.h"
 #include "graph/activation_ranges.h"
 #include "tensor/bf16.h"
 
@@ -215,6 +216,7 @@ static icseg_status run_all(icseg_executor *x, icseg_run *run, bool checked, ics
     for (int32_t n = 0; n < icseg_graph_node_count(x->program->graph); n++) {
         icseg_kernel kernel = x->program->kernels[n]; /* a copy, which points to this executor's data */
         if (!kernel.node) continue;
+        icseg_waiting_adapt();
         unpoison_storages(x, &kernel);
         if (kernel.node->op->run) ICSEG_TRY(run_node(x, &kernel, run, checked, error));
         poison_storages(x, &kernel);
