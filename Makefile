@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Short commands. CMakeLists.txt is the build. Each target does the set-up that it needs.
-.PHONY: all setup build test demo docs reference abi format clean
+.PHONY: all setup build install test demo docs reference abi format clean
+PREFIX ?= /usr/local
 
 all: build
 
@@ -10,6 +11,10 @@ setup:
 build: setup
 	@cmake --preset release >/dev/null
 	@cmake --build build
+
+# The program, library, headers, recipes, documents, manual pages, completions and an example data set, into PREFIX.
+install: build
+	cmake --install build --prefix $(PREFIX)
 
 test: setup
 	@scripts/test.sh

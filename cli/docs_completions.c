@@ -61,7 +61,7 @@ static void bash_command(icseg_string *out, const icseg_command *command) {
     icseg_string_printf(out, "        esac\n        options='");
     for (size_t i = 0; i < table->count; i++)
         if (!table->rows[i].positional) icseg_string_printf(out, "--%s ", table->rows[i].key);
-    icseg_string_printf(out, "--help'\n");
+    icseg_string_printf(out, "--quiet --help'\n");
     if (first_word(command)) {
         icseg_string_printf(out, "        [[ $COMP_CWORD -ne 2 || $word == -* ]] || words='");
         append_words(out, first_word(command));
@@ -142,7 +142,8 @@ static void zsh_command(icseg_string *out, const icseg_command *command) {
         }
         icseg_string_append(out, "'", 1);
     }
-    icseg_string_printf(out, " \\\n            '--help[show the options]'\n        ;;\n");
+    icseg_string_printf(
+        out, " \\\n            '--quiet[print warnings and errors only]' '--help[show the options]'\n        ;;\n");
 }
 
 void docs_zsh(icseg_string *out) {

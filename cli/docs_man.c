@@ -100,6 +100,7 @@ static void append_options(icseg_string *out, const icseg_option_table *table, c
         icseg_string_close(&help);
         icseg_string_close(&value);
     }
+    icseg_string_printf(out, ".TP\n.B \\-\\-quiet\nprint warnings and errors only, and results\n");
 }
 
 static void exit_status(icseg_string *out) {
@@ -128,7 +129,7 @@ static void page_of_program(icseg_string *out) {
     }
     heading(out, "ENVIRONMENT");
     icseg_string_printf(out, ".TP\n.B OMP_NUM_THREADS\nThe number of threads (default: one for each core that the "
-                             "process may use).\n");
+                             "process may use).\n.TP\n.B NO_COLOR\nHas no effect: icseg prints no colours.\n");
     exit_status(out);
 }
 

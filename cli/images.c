@@ -70,10 +70,11 @@ void image_check_size(image_reader *r, const icseg_model *model, const icseg_ima
             side = image->width < image->height ? image->width : image->height;
     if (r->noted_size || !trained || side <= 2 * trained) return;
     r->noted_size = true;
-    icseg_printer_note(r->context->printer,
-                       "note: %s: %dx%d pixels, but the model was trained on images with a short side of at most %d; "
-                       "objects appear larger than in training; --resize-short %d corrects this",
-                       path, (int)image->width, (int)image->height, (int)trained, (int)trained);
+    icseg_printer_problem(
+        r->context->printer,
+        "warning: %s: %dx%d pixels, but the model was trained on images with a short side of at most %d; "
+        "objects appear larger than in training; --resize-short %d corrects this",
+        path, (int)image->width, (int)image->height, (int)trained, (int)trained);
 }
 
 #ifndef ICSEG_NO_TRAIN /* the library has data sets */

@@ -303,7 +303,7 @@ icseg_status inputs_for_each(const input_list *list, const icseg_command_context
         if (status != ICSEG_OK) {
             char remedy[REMEDY_SIZE];
             remedy_describe(context->command, &failure, remedy);
-            icseg_printer_note(context->printer, "icseg %s: error: %s%s", stage, failure.message, remedy);
+            icseg_printer_problem(context->printer, "icseg %s: error: %s%s", stage, failure.message, remedy);
             failed[kind_of(status)]++;
             if (first == ICSEG_OK) first = status;
         }

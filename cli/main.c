@@ -33,6 +33,7 @@ extern const icseg_command icseg_command_bench;
 extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_eval;
 extern const icseg_command icseg_command_parity;
+extern const icseg_command icseg_command_recipe;
 extern const icseg_command icseg_command_report;
 extern const icseg_command icseg_command_synth;
 extern const icseg_command icseg_command_train;
@@ -40,11 +41,13 @@ extern const icseg_command icseg_command_train;
 #else
 #define WITH_TRAIN(...)
 #endif
-static const char *const training_commands[] = {"bench", "dataset", "eval", "parity", "report", "synth", "train"};
+static const char *const training_commands[] = {"bench",  "dataset", "eval",  "parity",
+                                                "recipe", "report",  "synth", "train"};
 
 const icseg_command *const icseg_commands[] = {
     /* clang-format off */
     WITH_TRAIN(&icseg_command_synth,)
+    WITH_TRAIN(&icseg_command_recipe,)
     WITH_TRAIN(&icseg_command_train,)
     WITH_TRAIN(&icseg_command_report,)
     WITH_TRAIN(&icseg_command_eval,)
@@ -113,7 +116,8 @@ void icseg_command_help(const icseg_command *command, const void *defaults, icse
     if (command->description) icseg_string_printf(out, "\n%s", command->description);
     icseg_string_printf(out, "\nOptions:\n");
     icseg_options_help(&command->options, defaults, out);
-    icseg_string_printf(out, "  --help                  show this text\n");
+    icseg_string_printf(out, "  --quiet                 print warnings and errors only, and results\n"
+                             "  --help                  show this text\n");
     if (!command->examples) return;
     icseg_string_printf(out, "\nExamples:\n");
     for (const char *line = command->examples, *end; *line; line = end + (*end != '\0')) {
@@ -127,6 +131,17 @@ static bool wants_help(int argc, char *const *argv) {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) return true;
     return false;
+}
+
+/* Removes --quiet, which may be anywhere before a "--". */
+static bool take_quiet(int *argc, char **argv) {
+    int kept = 0, i = 0;
+    for (; i < *argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--quiet") != 0) argv[kept++] = argv[i];
+    bool quiet = kept < i;
+    for (; i < *argc; i++) argv[kept++] = argv[i];
+    *argc = kept;
+    return quiet;
 }
 
 static icseg_status print_help(const icseg_command *command, const void *defaults, icseg_error *error) {
@@ -196,11 +211,13 @@ int main(int argc, char **argv) {
     if (command) {
         icseg_printer printer = icseg_printer_open(stderr);
         status = icseg_arena_open(&arena, &error);
-        if (status == ICSEG_OK) status = run_command(command, arena, &printer, argc - 2, argv + 2, &error);
+        int count = argc - 2;
+        printer.quiet = take_quiet(&count, argv + 2);
+        if (status == ICSEG_OK) status = run_command(command, arena, &printer, count, argv + 2, &error);
         icseg_printer_close(&printer);
     } else if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
         print_overview(stdout);
-    else if (!strcmp(argv[1], "--version"))
+    else if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))
         status = print_version(&error);
     else
         return wrong_call(argv[1]);

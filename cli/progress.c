@@ -90,6 +90,7 @@ static bool report(void *user, const icseg_progress_event *event) {
     bool first = strncmp(p->stage, event->stage, sizeof p->stage - 1) != 0;
     bool last = event->total > 0 && event->done >= event->total;
     catch_signals(p);
+    if (p->quiet) return !stop_requested;
     if (first) {
         icseg_printer_close(p);
         snprintf(p->stage, sizeof p->stage, "%s", event->stage);
@@ -125,6 +126,8 @@ static void print_text(icseg_printer *p, const char *prefix, const char *text) {
 }
 
 static void message(void *user, icseg_message_level level, const char *text) {
+    const icseg_printer *p = user;
+    if (p->quiet && level != ICSEG_MESSAGE_WARNING) return;
     print_text(user, level == ICSEG_MESSAGE_WARNING ? "warning: " : "", text);
 }
 
@@ -132,15 +135,26 @@ icseg_progress icseg_printer_progress(icseg_printer *printer) {
     return (icseg_progress){ICSEG_PROGRESS_INIT, .report = report, .message = message, .user = printer};
 }
 
-void icseg_printer_note(icseg_printer *p, const char *format, ...) {
+static void print_line(icseg_printer *p, const char *format, va_list args) {
     char line[1280];
-    va_list args;
-    va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
-    va_end(args);
     for (char *c = line; *c; c++)
         if (*c == '\n') *c = '?';
     print_text(p, "", line);
+}
+
+void icseg_printer_note(icseg_printer *p, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    if (!p->quiet) print_line(p, format, args);
+    va_end(args);
+}
+
+void icseg_printer_problem(icseg_printer *p, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    print_line(p, format, args);
+    va_end(args);
 }
 
 void icseg_printer_close(icseg_printer *p) {

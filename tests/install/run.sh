@@ -26,11 +26,14 @@ pc=$(dirname "$(find "$work/prefix" -name icseg.pc)")
 libraries=$(dirname "$pc")
 export PKG_CONFIG_PATH=$pc LD_LIBRARY_PATH=$libraries
 for file in share/man/man1/icseg.1 share/man/man1/icseg-predict.1 share/bash-completion/completions/icseg \
-    share/zsh/site-functions/_icseg share/fish/vendor_completions.d/icseg.fish bin/icseg include/icseg/icseg.h; do
+    share/zsh/site-functions/_icseg share/fish/vendor_completions.d/icseg.fish bin/icseg include/icseg/icseg.h \
+    share/icseg/recipes/few_images.yaml share/icseg/example/classes.txt share/doc/icseg/training.md share/doc/icseg/README.md \
+    share/man/man1/icseg-recipe.1; do
     check "$file is installed" test -s "$work/prefix/$file"
 done
 check 'all public headers are installed and no others' diff <(ls include/icseg) <(ls "$work/prefix/include/icseg")
 check 'the installed program runs' "$work/prefix/bin/icseg" --version
+check 'the installed program finds its recipes' sh -c '"$1" recipe show few_images | cmp - recipes/few_images.yaml' sh "$work/prefix/bin/icseg"
 # shellcheck disable=SC2016 # expanded by the inner shell
 check 'nothing installed names the build' sh -c '! grep -rlF "$1" "$2" --include=*.cmake --include=*.pc' sh "$build" "$work/prefix"
 

@@ -179,7 +179,7 @@ expect 1 '^problem: .*val/b.tif: a TIFF of 4 bands of 8 bits where class indices
 { printf 'P6 300 129 255\n' && repeat dcb | head -c $((300 * 129 * 3)); } >"$work/large.ppm"
 { printf 'P6 300 128 255\n' && repeat dcb | head -c $((300 * 128 * 3)); } >"$work/twice.ppm"
 size='large.ppm: 300x129 pixels, but the model was trained on images with a short side of at most 64; .*; --resize-short 64 corrects this$'
-expect 0 "^note: .*$size" predict "$work/large.ppm"
+expect 0 "^warning: .*$size" predict "$work/large.ppm"
 check 'up to twice as large is not remarkable' silent "$work/twice.ppm"
 check 'nor is a size that was chosen' silent "$work/large.ppm" --resize-short 64
 check 'nor the size itself, if it was chosen' silent "$work/large.ppm" --resize-short 0
