@@ -25,6 +25,7 @@ extern const icseg_command icseg_command_docs;
 extern const icseg_command icseg_command_forward;
 extern const icseg_command icseg_command_info;
 extern const icseg_command icseg_command_predict;
+extern const icseg_command icseg_command_video;
 extern const icseg_command icseg_command_tokenize;
 
 /* Commands that need ICSEG_TRAIN. A build without it leaves out their files (CMakeLists.txt). */
@@ -52,6 +53,7 @@ const icseg_command *const icseg_commands[] = {
     WITH_TRAIN(&icseg_command_report,)
     WITH_TRAIN(&icseg_command_eval,)
     &icseg_command_predict,
+    &icseg_command_video,
     &icseg_command_calibrate,
     &icseg_command_info,
     WITH_TRAIN(&icseg_command_dataset,)
@@ -186,10 +188,11 @@ static icseg_status print_version(icseg_error *error) {
     printf("processor%s%s%s%s%s\n", build.avx2 ? " AVX2" : "", build.avx512 ? " AVX-512" : "",
            build.avx512_bf16 ? " AVX512_BF16" : "", build.amx ? " AMX" : "",
            build.avx2 || build.avx512 ? "" : " baseline");
-    bool none = !build.train && !build.tiff && !build.webp && !build.gif && !build.heif && !build.matlab;
-    printf("parts    %s%s%s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "", build.tiff ? " tiff" : "",
-           build.webp ? " webp" : "", build.gif ? " gif" : "", build.heif ? " heif" : "",
-           build.matlab ? " matlab" : "");
+    bool none =
+        !build.train && !build.tiff && !build.webp && !build.gif && !build.heif && !build.matlab && !build.video;
+    printf("parts    %s%s%s%s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "", build.tiff ? " tiff" : "",
+           build.webp ? " webp" : "", build.gif ? " gif" : "", build.heif ? " heif" : "", build.matlab ? " matlab" : "",
+           build.video ? " video" : "");
     return ICSEG_OK;
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds with each optional part off, with all of them off, with -O3 and with clang; warnings are errors. In each build
 # every program links, the library needs no more than these parts do, and the program runs, says which parts it has, and
-# names the missing part when it is given a file of it. Run before a release: it takes as long as twelve builds.
+# names the missing part when it is given a file of it. Run before a release: it takes as long as thirteen builds.
 # Usage: options.sh [NAME...]: some of the builds. The last line is "N passed, N failed"
 set -u
 cd "$(dirname "$0")/.."
@@ -60,7 +60,7 @@ tiny_model() {
 refuses_image() { # FILE
     says "this build of icseg does not read" icseg predict "$tiny" "$1" --out "$work/labels"
 }
-every="dnnl expat gif gomp heif jansson jpeg png16 tiff utf8proc webp yaml-0 z" parts="train tiff webp gif heif matlab"
+every="dnnl expat gif gomp heif jansson jpeg png16 tiff utf8proc webp yaml-0 z" parts="train tiff webp gif heif matlab video"
 without() { # WORD LIST
     local list=" $2 "
     xargs <<<"${list/ $1 / }"
@@ -84,14 +84,19 @@ if try matlab "$(without matlab "$parts")" "$every" -DICSEG_MATLAB=OFF; then
     check "matlab: .mat files are refused" says "does not read MATLAB files" \
         icseg dataset check "$work/mat" --format cocostuff10k
 fi
-if try train "tiff webp gif heif" "$(without expat "$(without yaml-0 "$every")")" -DICSEG_TRAIN=OFF; then
+if try video "$(without video "$parts")" "$every" -DICSEG_VIDEO=OFF; then
+    check "video: a model for the next case" tiny_model
+    check "video: a video is refused" says "this build of icseg does not read or write videos" \
+        icseg video "$tiny" "$work/image.gif" --overlay "$work/o.mp4"
+fi
+if try train "tiff webp gif heif video" "$(without expat "$(without yaml-0 "$every")")" -DICSEG_TRAIN=OFF; then
     check "train: a command of training is refused" says "train: this build has no training" icseg train recipe.yaml
 fi
 try program - "$every" -DICSEG_PROGRAM=OFF
 try tests "$parts" "$every" -DICSEG_TESTS=OFF
 try harden "$parts" "$every" -DICSEG_HARDEN=OFF
 try none - "dnnl gomp jansson jpeg png16 utf8proc z" -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF \
-    -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_MATLAB=OFF -DICSEG_PROGRAM=OFF -DICSEG_TESTS=OFF
+    -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF -DICSEG_MATLAB=OFF -DICSEG_PROGRAM=OFF -DICSEG_TESTS=OFF
 try O3 "$parts" "$every" -DCMAKE_C_FLAGS_RELEASE=-O3
 try clang "$parts" "$(xargs -n 1 <<<"${every/gomp/omp}" | sort | xargs)" -DCMAKE_C_COMPILER=clang
 

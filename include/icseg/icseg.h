@@ -26,6 +26,7 @@
 #include "icseg/tensor_file.h"
 #include "icseg/text.h"
 #include "icseg/version.h"
+#include "icseg/video.h"
 #include "icseg/weights.h"
 
 /* A build with ICSEG_TRAIN=OFF installs none of these. */

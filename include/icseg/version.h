@@ -41,6 +41,7 @@ typedef struct icseg_build {
     bool sanitizers;      /**< Built with sanitizers: slow, for tests only. */
     bool gif;             /**< GIF images (ICSEG_GIF). */
     bool heif;            /**< HEIC and AVIF images (ICSEG_HEIF). */
+    bool video;           /**< Videos and cameras (ICSEG_VIDEO), if FFmpeg's libraries are installed. */
 } icseg_build;
 /** Initialises #icseg_build: `icseg_build build = {ICSEG_BUILD_INIT};` */
 #define ICSEG_BUILD_INIT ICSEG_INIT(icseg_build)

@@ -25,18 +25,22 @@ static const char *const yaml_names[] = {"data.yaml", "data.yml", "dataset.yaml"
 /* Folders of splits, in the order in which they are imported. */
 static const char *const split_folders[] = {"train", "valid", "val", "test", NULL};
 
-static char *find_yaml(icseg_arena *arena, const char *source) {
-    for (const char *const *name = yaml_names; *name; name++) {
+/* *out: NULL if there is none. */
+static icseg_status find_yaml(icseg_arena *arena, const char *source, char **out, icseg_error *error) {
+    *out = NULL;
+    for (const char *const *name = yaml_names; *name && !*out; name++) {
         char *path = icseg_arena_printf(arena, "%s/%s", source, *name);
-        if (path && icseg_file_exists(path)) return path;
+        if (!path) return icseg_fail_memory_in(error, 0, source);
+        if (icseg_file_exists(path)) *out = path;
     }
-    return NULL;
+    return ICSEG_OK;
 }
 
 /* Reads data.yaml, or the names in the order of the class numbers from another file. */
 static icseg_status read_config(icseg_import *im, icseg_yolo_config *out, icseg_error *error) {
     const char *source = im->options->source;
-    char *yaml = find_yaml(im->arena, source), *list = icseg_arena_printf(im->arena, "%s/classes.txt", source);
+    char *yaml, *list = icseg_arena_printf(im->arena, "%s/classes.txt", source);
+    ICSEG_TRY(find_yaml(im->arena, source, &yaml, error));
     if (!list) return icseg_fail_memory_in(error, 0, source);
     if (yaml) return icseg_yolo_config_read(out, im->arena, yaml, error);
     int32_t count = 0;
