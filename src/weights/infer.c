@@ -22,6 +22,10 @@ typedef struct reader {
 static icseg_status shape_of(const reader *r, const char *name, int rank, icseg_shape *out) {
     const icseg_weights_entry *entry = icseg_weights_find(r->weights, name);
     const char *path = icseg_weights_path(r->weights);
+    const char *foreign = entry ? NULL : icseg_weights_foreign(r->weights);
+    if (foreign)
+        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED, "%s: the weights of %s; expected CLIP's weights", path,
+                          foreign);
     if (!entry)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: not the weights of a whole CLIP model: %s is missing",
                           path, name);

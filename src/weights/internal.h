@@ -68,6 +68,8 @@ int icseg_weights_aliases(const char *name, icseg_naming naming, icseg_weights_a
 
 /* Whether a tensor belongs to CLIP (either encoder) and not to the parts that segmentation adds. */
 bool icseg_weights_is_clip(const char *name);
+/* The kind of model whose weights these are, if it is known and not CLIP: "a SigLIP model, ..."; else NULL. */
+const char *icseg_weights_foreign(const icseg_weights *weights);
 
 /* The entry, or the first rows of a longer table of text positions, as many as `shape` has. */
 icseg_weights_entry icseg_weights_cut(const icseg_weights_entry *entry, icseg_shape shape);

@@ -116,7 +116,8 @@ bool icseg_weights_is_clip(const char *name) {
 
 /* A tensor that every checkpoint of this kind has and no model needs. */
 static bool is_idle(const char *name) {
-    static const char *const idle[] = {"input_resolution", "context_length", "vocab_size", "attn_mask", NULL};
+    static const char *const idle[] = {"input_resolution", "context_length", "vocab_size",
+                                       "attn_mask",        "n_averaged",     NULL};
     static const char *const ends[] = {"num_batches_tracked", "position_ids", NULL};
     const char *dot = strrchr(name, '.');
     return is_one_of(name, idle) || is_one_of(dot ? dot + 1 : name, ends) || !strcmp(dot ? dot + 1 : name, "attn_mask");
@@ -131,14 +132,18 @@ static bool is_known(const char *ours) {
 
 /* ---------------------------------------------------------------------------------------------------- recognising */
 
-/* Wrappers prefix all names with an attribute's name: "module." (data parallel), "model.". */
+/* Wrappers prefix all names with an attribute's name: "module." (data parallel), "_orig_mod." (torch.compile). */
 static void strip_wrappers(icseg_weights *w) {
-    static const char *const prefixes[] = {"module.", "model.", "clip.", "clip_model."};
+    static const char *const prefixes[] = {"module.", "model.", "clip.", "clip_model.", "_orig_mod."};
     for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes;) {
-        bool all = true;
-        for (size_t i = 0; i < w->tensor_count && all; i++) all = starts(w->tensors[i].name, prefixes[p]);
-        if (all)
-            for (size_t i = 0; i < w->tensor_count; i++) w->tensors[i].name += strlen(prefixes[p]);
+        bool all = true, wrapped = false;
+        for (size_t i = 0; i < w->tensor_count && all; i++) {
+            wrapped |= starts(w->tensors[i].name, prefixes[p]);
+            all = starts(w->tensors[i].name, prefixes[p]) || is_idle(w->tensors[i].name);
+        }
+        all &= wrapped;
+        for (size_t i = 0; i < w->tensor_count && all; i++)
+            if (starts(w->tensors[i].name, prefixes[p])) w->tensors[i].name += strlen(prefixes[p]);
         p = all ? 0 : p + 1; /* there may be another prefix behind it */
     }
 }
@@ -147,6 +152,12 @@ static bool any_starts(const icseg_weights *w, const char *prefix) {
     for (size_t i = 0; i < w->tensor_count; i++)
         if (starts(w->tensors[i].name, prefix)) return true;
     return false;
+}
+
+const char *icseg_weights_foreign(const icseg_weights *w) {
+    if (any_starts(w, "logit_bias")) return "a SigLIP model, which are not supported";
+    if (any_starts(w, "visual.trunk.")) return "an image encoder of timm (visual.trunk), which are not supported";
+    return NULL;
 }
 
 static const rule *recognise(icseg_weights *w) {

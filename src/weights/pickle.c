@@ -49,9 +49,15 @@ typedef enum opcode {
     OP_LONG1 = 0x8a,
     OP_SHORT_BINUNICODE = 0x8c,
     OP_BINUNICODE8 = 0x8d,
+    OP_BINBYTES8 = 0x8e,
+    OP_EMPTY_SET = 0x8f,
+    OP_ADD_ITEMS = 0x90,
+    OP_FROZEN_SET = 0x91,
+    OP_NEWOBJ_EX = 0x92,
     OP_STACK_GLOBAL = 0x93,
     OP_MEMOIZE = 0x94,
-    OP_FRAME = 0x95
+    OP_FRAME = 0x95,
+    OP_BYTE_ARRAY8 = 0x96
 } opcode;
 
 /* The meanings of the known globals; element types follow as STORAGE_TYPE + dtype. */
@@ -229,12 +235,35 @@ static icseg_status add_items(machine *m, icseg_pickle_kind kind, bool marked) {
     else
         for (size_t i = count; i-- > 0;) ICSEG_TRY(pop(m, &pair[i]));
     value *list = m->height ? m->stack[m->height - 1] : NULL;
+    if (list && list->kind == ICSEG_PICKLE_OPAQUE) return ICSEG_OK;
     if (!list || list->kind != kind) return damaged(m, "items for a value that is not a container");
     if (kind == ICSEG_PICKLE_DICT && count % 2) return damaged(m, "a key without a value");
     return append(m, list, items, count);
 }
 
 /* ------------------------------------------------------------------------------------------------------- tensors */
+
+static icseg_status push_opaque(machine *m, const char *class_name) {
+    return push_new(m, (value){.kind = ICSEG_PICKLE_OPAQUE, .class_name = class_name});
+}
+
+static bool is_one_of(const char *name, const char *const *list) {
+    while (*list && strcmp(name, *list) != 0) list++;
+    return *list;
+}
+
+/* Whether data never needs it: a function that acts on the machine, or that makes tensors that are not supported. */
+static bool is_refused(const char *module, const char *name) {
+    static const char *const packages[] = {"os",     "posix",      "nt",       "sys",       "subprocess", "importlib",
+                                           "runpy",  "socket",     "shutil",   "pty",       "ctypes",     "code",
+                                           "pickle", "webbrowser", "operator", "functools", NULL};
+    static const char *const types[] = {"set", "frozenset", "complex", "bytes", "bytearray", "slice", "range", "object",
+                                        "int", "float",     "bool",    "str",   "list",      "dict",  "tuple", NULL};
+    char package[100];
+    snprintf(package, sizeof package, "%.*s", (int)strcspn(module, "."), module);
+    if (!strcmp(package, "builtins") || !strcmp(package, "__builtin__")) return !is_one_of(name, types);
+    return is_one_of(package, packages) || !strcmp(module, "torch._utils");
+}
 
 static icseg_status push_global(machine *m, const char *module, size_t module_size, const char *name, size_t size) {
     value v = {.kind = ICSEG_PICKLE_GLOBAL, .integer = -1};
@@ -245,11 +274,15 @@ static icseg_status push_global(machine *m, const char *module, size_t module_si
     static const char script[] = "__torch__"; /* a module or class defined in a TorchScript archive */
     if (module_size >= sizeof script - 1 && !memcmp(module, script, sizeof script - 1)) v.integer = CLASS;
     if (v.integer >= 0) return push_new(m, v);
-    char text[200];
-    snprintf(text, sizeof text, "%.*s.%.*s", (int)(module_size < 90 ? module_size : 90), module,
-             (int)(size < 90 ? size : 90), name);
+    char *text = icseg_arena_printf(m->arena, "%.*s.%.*s", (int)(module_size < 90 ? module_size : 90), module,
+                                    (int)(size < 90 ? size : 90), name);
+    if (!text) return no_memory(m, 0);
     for (char *p = text; *p; p++)
         if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e) *p = '?';
+    char package[100], function[100];
+    snprintf(package, sizeof package, "%.*s", (int)(module_size < 90 ? module_size : 90), module);
+    snprintf(function, sizeof function, "%.*s", (int)(size < 90 ? size : 90), name);
+    if (!is_refused(package, function)) return push_opaque(m, text);
     return icseg_fail(m->error, ICSEG_ERROR_UNSUPPORTED,
                       "%s: refused: the pickle calls %s, which tensors do not need; save only the weights with "
                       "torch.save(model.state_dict(), ...) and use that file",
@@ -344,6 +377,7 @@ static icseg_status reduce(machine *m) {
     value *arguments, *function;
     ICSEG_TRY(pop(m, &arguments));
     ICSEG_TRY(pop(m, &function));
+    if (function->kind == ICSEG_PICKLE_OPAQUE) return push_opaque(m, function->class_name);
     if (function->kind != ICSEG_PICKLE_GLOBAL || arguments->kind != ICSEG_PICKLE_TUPLE)
         return damaged(m, "a call of a value that is not a function");
     value *first = arguments->list.count ? arguments->list.items[0] : NULL;
@@ -367,6 +401,7 @@ static icseg_status build(machine *m) {
     value *state;
     ICSEG_TRY(pop(m, &state));
     value *object = m->height ? m->stack[m->height - 1] : NULL;
+    if (object && object->kind == ICSEG_PICKLE_OPAQUE) return ICSEG_OK;
     if (!object || (object->kind != ICSEG_PICKLE_OBJECT && object->kind != ICSEG_PICKLE_DICT))
         return damaged(m, "attributes for a value that cannot have any");
     if (object->kind == ICSEG_PICKLE_OBJECT && state->kind == ICSEG_PICKLE_DICT)
@@ -374,10 +409,12 @@ static icseg_status build(machine *m) {
     return ICSEG_OK;
 }
 
-static icseg_status new_object(machine *m) {
+static icseg_status new_object(machine *m, bool has_keywords) {
     value *arguments, *class;
+    if (has_keywords) ICSEG_TRY(pop(m, &arguments));
     ICSEG_TRY(pop(m, &arguments));
     ICSEG_TRY(pop(m, &class));
+    if (class->kind == ICSEG_PICKLE_OPAQUE) return push_opaque(m, class->class_name);
     if (class->kind != ICSEG_PICKLE_GLOBAL || class->integer != CLASS || arguments->kind != ICSEG_PICKLE_TUPLE)
         return damaged(m, "an object whose type is not a class");
     return push_new(m, (value){.kind = ICSEG_PICKLE_OBJECT});
@@ -461,6 +498,8 @@ static icseg_status run(machine *m, opcode op) {
     case OP_BININT2:
     case OP_LONG1:
     case OP_FLOAT: return push_number(m, op);
+    case OP_BINBYTES8:
+    case OP_BYTE_ARRAY8:
     case OP_BINUNICODE8: return push_text(m, 8);
     case OP_BINUNICODE:
     case OP_BINSTRING:
@@ -488,7 +527,11 @@ static icseg_status run(machine *m, opcode op) {
     case OP_STACK_GLOBAL: return read_global(m, op == OP_STACK_GLOBAL);
     case OP_REDUCE: return reduce(m);
     case OP_BUILD: return build(m);
-    case OP_NEWOBJ: return new_object(m);
+    case OP_NEWOBJ:
+    case OP_NEWOBJ_EX: return new_object(m, op == OP_NEWOBJ_EX);
+    case OP_EMPTY_SET: return push_opaque(m, "builtins.set");
+    case OP_ADD_ITEMS: return add_items(m, ICSEG_PICKLE_LIST, true);
+    case OP_FROZEN_SET: ICSEG_TRY(pop_marked(m, &items, &count)); return push_opaque(m, "builtins.frozenset");
     case OP_PERSISTENT_ID: ICSEG_TRY(pop(m, &top)); return push_storage(m, top);
     default:
         return icseg_fail(m->error, ICSEG_ERROR_UNSUPPORTED,

@@ -151,12 +151,17 @@ static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
 
 /* The state dict is the whole pickle or the value of one of the keys that trainers use. */
 static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
-    static const char *const keys[] = {"state_dict", "model", "model_state_dict"};
+    static const char *const keys[] = {"state_dict", "model", "model_state_dict", "module"};
     const icseg_pickle_value *state = holds_tensors(top) ? top : NULL;
     for (size_t i = 0; i < sizeof keys / sizeof *keys && !state; i++) {
         state = icseg_pickle_get(top, keys[i]);
         if (state && !holds_tensors(state)) state = NULL;
     }
+    if (!state && top->kind == ICSEG_PICKLE_OPAQUE)
+        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: contains an object of the class %s, not tensors by name; save only the weights with "
+                          "torch.save(model.state_dict(), ...) and use that file",
+                          r->where, top->class_name);
     if (!state)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
                           "%s: neither the pickle nor its \"state_dict\" contains tensors", r->where);

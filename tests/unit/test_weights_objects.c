@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * weights: what trainers store beside the tensors, such as options and counters, is read over, and wrappers around the
+ * tensors' names are removed. Functions that no data needs stay refused (test_weights_hostile). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "model/config.h"
+#include "support/scratch.h"
+#include "support/zip_files.h"
+#include "weights/weights.h"
+
+static const char *path;
+static icseg_error error;
+
+static int open_folder(void **state) {
+    if (test_scratch_open(state)) return -1;
+    path = test_scratch("a.pt");
+    return 0;
+}
+
+static void put_text(icseg_string *p, const char *text) {
+    icseg_string_append(p, "X", 1);
+    test_put(p, strlen(text), 4);
+    icseg_string_append(p, text, strlen(text));
+}
+
+/* `name`, and a tensor of 16 numbers: a key and its value. */
+static void put_tensor(icseg_string *p, const char *name) {
+    static const char tensor[] = "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"
+                                 "X\1\0\0\0000X\3\0\0\0cpuK\x10tQK\0K\x10\x85K\1\x85\x89}tR";
+    put_text(p, name);
+    icseg_string_append(p, tensor, sizeof tensor - 1);
+}
+
+static void write_archive(icseg_string *p) {
+    static const float numbers[16] = {0.5f, 1.5f};
+    test_zip a = {0};
+    icseg_string_append(p, ".", 1);
+    test_zip_add(&a, "x/data.pkl", p->data, p->size, 0);
+    test_zip_add(&a, "x/data/0", numbers, sizeof numbers, 0);
+    test_zip_write(&a, path);
+    icseg_string_close(p);
+}
+
+/* The file has this one tensor. */
+static void expect(const char *name) {
+    icseg_weights *w;
+    float values[16];
+    if (icseg_weights_open(&w, path, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    const icseg_weights_entry *entry = icseg_weights_find(w, name);
+    assert_non_null(entry);
+    assert_int_equal(icseg_shape_count(entry->shape), 16);
+    assert_int_equal(icseg_weights_read(entry, values, &error), ICSEG_OK);
+    assert_true(values[0] == 0.5f && values[1] == 1.5f && values[2] == 0);
+    icseg_weights_close(&w);
+}
+
+static void refuses(const char *because) {
+    icseg_weights *w;
+    icseg_config config = icseg_config_default();
+    icseg_status status = icseg_weights_open(&w, path, &error);
+    if (status == ICSEG_OK) status = icseg_weights_infer(w, &config, &error);
+    if (w) icseg_weights_close(&w);
+    assert_int_not_equal(status, ICSEG_OK);
+    if (!strstr(error.message, because)) fail_msg("\"%s\" lacks \"%s\"", error.message, because);
+}
+
+/* {"args": object, "state_dict": {name: tensor}} */
+static void objects_beside_the_tensors_are_read_over(void **state) {
+    static const struct {
+        const char *pickle;
+        size_t size;
+    } objects[] = {
+#define OBJECT(TEXT) {TEXT, sizeof(TEXT) - 1}
+        /* argparse.Namespace(lr=1), by BUILD */
+        OBJECT("cargparse\nNamespace\n)\x81}X\2\0\0\0lrK\1sb"),
+        /* numpy.float64(...): a scalar of a dtype, with text as bytes */
+        OBJECT("cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(X\2\0\0\0f8\x89\x88tR(K\3X\1\0\0\0<NNNtb"
+               "c_codecs\nencode\n(X\1\0\0\0aX\6\0\0\0latin1tRtR"),
+        /* {1, 2} in protocol 2, and in protocol 4 with a frozenset */
+        OBJECT("c__builtin__\nset\n]((K\1K\2e\x85R") /* an extra mark: see below */,
+        OBJECT("c__builtin__\nset\n](K\1K\2e\x85R"),
+        OBJECT("\x8f(K\1K\2\x90"),
+        OBJECT("(K\1\x91"),
+        /* defaultdict(int, {"a": 1}) with SETITEM; a list's subclass with APPENDS */
+        OBJECT("ccollections\ndefaultdict\nc__builtin__\nint\n\x85RX\1\0\0\0aK\1s"),
+        OBJECT("cfairseq.data\nWords\n)\x81(K\1K\2e"),
+        /* an object with keyword arguments; a call of what a call returned; bytes of 8-byte length */
+        OBJECT("comegaconf\nDictConfig\n)}\x92"),
+        OBJECT("ca\nb\n)R)R"),
+        OBJECT("\x8e\2\0\0\0\0\0\0\0ab"),
+#undef OBJECT
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof objects / sizeof *objects; i++) {
+        icseg_string p = {0};
+        icseg_string_append(&p, "\x80\2}", 3);
+        put_text(&p, "args");
+        icseg_string_append(&p, objects[i].pickle, objects[i].size);
+        icseg_string_append(&p, "s", 1);
+        put_text(&p, "state_dict");
+        icseg_string_append(&p, "}", 1);
+        put_tensor(&p, "visual.class_embedding");
+        icseg_string_append(&p, "ss", 2);
+        write_archive(&p);
+        if (i == 2) /* a mark that nothing takes: the stack is wrong from there on */
+            refuses("damaged pickle");
+        else
+            expect("visual.class_embedding");
+    }
+}
+
+static void wrappers_are_removed_from_names(void **state) {
+    static const struct {
+        const char *key, *names[2];
+    } files[] = {
+        {"state_dict", {"_orig_mod.visual.class_embedding", NULL}},
+        {"model", {"module._orig_mod.visual.class_embedding", NULL}},
+        {"module", {"visual.class_embedding", NULL}},                   /* DeepSpeed */
+        {"state_dict", {"module.visual.class_embedding", "n_averaged"}} /* averaged weights */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        icseg_string p = {0};
+        icseg_string_append(&p, "\x80\2}", 3);
+        put_text(&p, files[i].key);
+        icseg_string_append(&p, "}", 1);
+        for (int n = 0; n < 2 && files[i].names[n]; n++) {
+            put_tensor(&p, files[i].names[n]);
+            icseg_string_append(&p, "s", 1);
+        }
+        icseg_string_append(&p, "s", 1);
+        write_archive(&p);
+        expect("visual.class_embedding");
+    }
+}
+
+static void other_models_are_named(void **state) {
+    icseg_string p = {0};
+    (void)state;
+    icseg_string_append(&p, "\x80\2}", 3);
+    put_tensor(&p, "visual.trunk.pos_embed");
+    icseg_string_append(&p, "s", 1);
+    put_tensor(&p, "logit_bias");
+    icseg_string_append(&p, "s", 1);
+    write_archive(&p);
+    refuses("SigLIP");
+    icseg_string_append(&p, "\x80\2}", 3);
+    put_tensor(&p, "visual.trunk.pos_embed");
+    icseg_string_append(&p, "s", 1);
+    write_archive(&p);
+    refuses("timm");
+    static const char whole[] = "\x80\2cclip.model\nCLIP\n)\x81}b";
+    icseg_string_append(&p, whole, sizeof whole - 1);
+    write_archive(&p);
+    refuses("an object of the class clip.model.CLIP, not tensors by name");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_beside_the_tensors_are_read_over),
+        cmocka_unit_test(wrappers_are_removed_from_names),
+        cmocka_unit_test(other_models_are_named),
+    };
+    return cmocka_run_group_tests(tests, open_folder, test_scratch_close);
+}
