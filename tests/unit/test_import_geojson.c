@@ -38,8 +38,10 @@ static void put(const char *text) { test_write_text(&folder, "a.geojson", text);
     "}, " CLASS(name) "}"
 #define COLLECTION(features) "{\"type\": \"FeatureCollection\", \"features\": [" features "]}"
 #define FRAME                FEATURE("Polygon", "[[[0,0],[4,0],[4,3],[0,3],[0,0]], [[1,1],[3,1],[3,2],[1,2],[1,1]]]", "cell")
-#define PIECES               FEATURE("MultiPolygon", "[[[[1,1],[2,1],[2,2],[1,2]]], [[[3,2,7.5],[4,2,1],[4,3,1],[3,3,1]]]]", "b")
-#define POINT                FEATURE("Point", "[1,1]", "b")
+#define TWO_HOLES                                                                                                      \
+    FEATURE("Polygon", "[[[0,0],[4,0],[4,3],[0,3]], [[1,1],[2,1],[2,2],[1,2]], [[3,0],[4,0],[4,1],[3,1]]]", "a")
+#define PIECES FEATURE("MultiPolygon", "[[[[1,1],[2,1],[2,2],[1,2]]], [[[3,2,7.5],[4,2,1],[4,3,1],[3,3,1]]]]", "b")
+#define POINT  FEATURE("Point", "[1,1]", "b")
 
 static void polygons_have_holes_and_several_parts(void **state) {
     (void)state;
@@ -47,6 +49,10 @@ static void polygons_have_holes_and_several_parts(void **state) {
     icseg_import_summary s = test_imports(&options, ICSEG_IMPORT_GEOJSON, 1);
     assert_true(s.objects == 2 && s.skipped == 1);
     test_import_has(out, "train", "background cell b", 0, "1111 1201 1112");
+    test_import_remove(out);
+    put(COLLECTION(TWO_HOLES));
+    test_imports(&options, ICSEG_IMPORT_GEOJSON, 1);
+    test_import_has(out, "train", "background a", 0, "1110 1011 1111");
 }
 
 static void the_root_may_be_a_list_and_the_source_one_file(void **state) {
