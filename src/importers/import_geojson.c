@@ -40,8 +40,8 @@ static icseg_status add_point(const geojson *g, const json_t *point, icseg_outli
     return ICSEG_OK;
 }
 
-/* The rings become one line: from the first corner around the first ring, and from there around each hole and back. By
- * the even-odd rule, the ways to and from a hole enclose nothing. */
+/* The rings, which may be closed or not, become one line: from the first corner around the first ring, and from there
+ * around each hole and back. By the even-odd rule, the ways to and from a hole enclose nothing. */
 static icseg_status read_polygon(const geojson *g, const json_t *rings, icseg_object *out, icseg_error *error) {
     size_t i, k, capacity = 0;
     const json_t *ring, *point, *first = json_array_get(json_array_get(rings, 0), 0);
@@ -53,8 +53,7 @@ static icseg_status read_polygon(const geojson *g, const json_t *rings, icseg_ob
     json_array_foreach(rings, i, ring) {
         if (!json_array_size(ring)) return fail_feature(g, "a ring must be a list of positions", error);
         json_array_foreach(ring, k, point) ICSEG_TRY(add_point(g, point, o, error));
-        if (!i) continue;
-        ICSEG_TRY(add_point(g, json_array_get(ring, 0), o, error));
+        if (i) ICSEG_TRY(add_point(g, json_array_get(ring, 0), o, error));
         ICSEG_TRY(add_point(g, first, o, error));
     }
     o->next = out->outlines;
