@@ -72,8 +72,8 @@ typedef struct icseg_export_image {
     size_t struct_size; /**< ICSEG_EXPORT_IMAGE_INIT */
     const char *name;   /**< file name of the image, as tools are to find it: "a.jpg", or below folders, "b/a.jpg" */
     const icseg_labels *labels; /**< labels below options.classes, or ICSEG_LABEL_IGNORE */
-    const float *confidence;    /**< (height, width): 0..1; formats that have scores get the mean of each object. May be
-                                     NULL */
+    const float *confidence; /**< (height, width): 0..1; the mean over an object is its score, if the format has scores.
+                                May be NULL */
 } icseg_export_image;
 
 /** Initialises an icseg_export_image. */
@@ -97,14 +97,14 @@ ICSEG_API icseg_status icseg_export_open(icseg_export **out, const char *folder,
  *
  * @return ICSEG_ERROR_DATA for a name that the format cannot contain or that leads outside of the folder, and for
  *         labels that are not classes; ICSEG_ERROR_IO. */
-ICSEG_API icseg_status icseg_export_add(icseg_export *out, const icseg_export_image *image, icseg_error *error);
+ICSEG_API icseg_status icseg_export_add(icseg_export *to, const icseg_export_image *image, icseg_error *error);
 
 /** Completes the files that all images share. Nothing can be added afterwards. */
-ICSEG_API icseg_status icseg_export_finish(icseg_export *out, icseg_error *error);
+ICSEG_API icseg_status icseg_export_finish(icseg_export *to, icseg_error *error);
 
 /** Ends the export; without icseg_export_finish(), files that all images share are not written. Accepts NULL and a
  * pointer to NULL. */
-ICSEG_API void icseg_export_close(icseg_export **out);
+ICSEG_API void icseg_export_close(icseg_export **to);
 
 /** Makes the path of the file with the labels of an image: "FOLDER/b/a.png", "FOLDER/instances.json".
  *

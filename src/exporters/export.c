@@ -282,54 +282,54 @@ icseg_status icseg_export_open(icseg_export **out, const char *folder, const ics
     return status;
 }
 
-icseg_status icseg_export_add(icseg_export *out, const icseg_export_image *image, icseg_error *error) {
-    ICSEG_NEED(out);
+icseg_status icseg_export_add(icseg_export *to, const icseg_export_image *image, icseg_error *error) {
+    ICSEG_NEED(to);
     ICSEG_NEED(image);
     icseg_export_image copy;
-    if (out->finished) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the export is finished", __func__);
-    ICSEG_TRY(read_image(out, &copy, image, error));
+    if (to->finished) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the export is finished", __func__);
+    ICSEG_TRY(read_image(to, &copy, image, error));
     icseg_string text = {0};
-    int64_t objects = out->objects;
-    size_t later = out->later.size;
-    icseg_status status = encode(out, &copy, &text, error);
+    int64_t objects = to->objects;
+    size_t later = to->later.size;
+    icseg_status status = encode(to, &copy, &text, error);
     if (status != ICSEG_OK) { /* as if nothing had been added */
-        out->objects = objects;
-        out->later.size = later;
-        out->later.failed = false;
-    } else if (out->exporter->suffix)
-        status = write_own_file(out, copy.name, &text, error);
+        to->objects = objects;
+        to->later.size = later;
+        to->later.failed = false;
+    } else if (to->exporter->suffix)
+        status = write_own_file(to, copy.name, &text, error);
     else
-        status = icseg_file_writer_write(out->file, text.data, text.size, error);
-    out->images += status == ICSEG_OK;
+        status = icseg_file_writer_write(to->file, text.data, text.size, error);
+    to->images += status == ICSEG_OK;
     icseg_string_close(&text);
     return status;
 }
 
-icseg_status icseg_export_finish(icseg_export *out, icseg_error *error) {
-    ICSEG_NEED(out);
-    if (out->finished) return ICSEG_OK;
+icseg_status icseg_export_finish(icseg_export *to, icseg_error *error) {
+    ICSEG_NEED(to);
+    if (to->finished) return ICSEG_OK;
     icseg_string text = {0};
-    if (out->file) {
-        if (out->exporter->end) out->exporter->end(out, &text);
+    if (to->file) {
+        if (to->exporter->end) to->exporter->end(to, &text);
         icseg_status status = text.failed ? icseg_fail_memory(error, 0, "an export")
-                                          : icseg_file_writer_write(out->file, text.data, text.size, error);
+                                          : icseg_file_writer_write(to->file, text.data, text.size, error);
         icseg_string_close(&text);
         ICSEG_TRY(status);
-        ICSEG_TRY(icseg_file_writer_commit(out->file, error));
+        ICSEG_TRY(icseg_file_writer_commit(to->file, error));
     }
-    out->finished = true;
+    to->finished = true;
     return ICSEG_OK;
 }
 
-void icseg_export_close(icseg_export **out) {
-    if (!out || !*out) return;
-    icseg_export *e = *out;
+void icseg_export_close(icseg_export **to) {
+    if (!to || !*to) return;
+    icseg_export *e = *to;
     icseg_file_writer_close(&e->file);
     icseg_string_close(&e->later);
     icseg_palette_close(&e->palette);
     icseg_arena_close(&e->arena);
     icseg_free(e);
-    *out = NULL;
+    *to = NULL;
 }
 
 icseg_status icseg_export_encode(const icseg_export_options *options, const icseg_export_image *image, void **out,

@@ -181,9 +181,10 @@ icseg_status icseg_trace_next(icseg_trace *t, icseg_traced *out, bool *more, ics
         drop_straight(&t->points, from);
         t->ends[i] = t->points.count;
     }
+    double confidence = t->confidence ? t->confidence[k] / (double)c->list[k].pixels : -1;
     *out = (icseg_traced){.component = &c->list[k],
                           .number = (uint32_t)k,
-                          .confidence = t->confidence ? t->confidence[k] / (double)c->list[k].pixels : -1,
+                          .confidence = confidence <= 1 ? confidence : -1, /* NaN and infinity are none */
                           .points = t->points.at,
                           .ends = t->ends,
                           .rings = rings};

@@ -331,7 +331,7 @@ static void no_small_region_is_left(void **state) {
 
 static void background_and_ignored_pixels_are_no_objects_and_confidence_is_a_mean(void **state) {
     (void)state;
-    static const float confidence[6] = {0.5F, 0.25F, 1, 1, 0.75F, 1};
+    float confidence[6] = {0.5F, 0.25F, 1, 1, 0.75F, 1};
     map = make(3, 2);
     memcpy(map.data, (const int16_t[]){2, 2, 0, -1, 2, 1}, 6 * sizeof *map.data);
     const icseg_trace_options options = {.background = 0, .confidence = confidence};
@@ -341,6 +341,11 @@ static void background_and_ignored_pixels_are_no_objects_and_confidence_is_a_mea
     assert_true(next(trace, &o) && o.component->label == 2 && o.component->pixels == 3 && o.confidence == 0.5);
     assert_true(next(trace, &o) && o.component->label == 1 && o.confidence == 1);
     assert_false(next(trace, &o));
+    icseg_trace_close(&trace);
+    confidence[0] = NAN;
+    confidence[5] = INFINITY;
+    assert_int_equal(icseg_trace_open(&trace, &map, &options, NULL), ICSEG_OK);
+    while (next(trace, &o)) assert_false(o.confidence >= 0); /* such numbers are no confidence */
     icseg_trace_close(&trace);
     icseg_labels_close(&map);
 }
