@@ -12,8 +12,9 @@
 typedef struct cut {
     size_t ring, corner; /* its leftmost corner, of these the upper one: an index of a point */
     icseg_point at;
-    size_t edge;     /* begins at this point */
-    double x, along; /* where the cut meets the edge: (x, at.y), and how far that is from the beginning of the edge */
+    size_t edge;  /* begins at this point */
+    double x, y;  /* where the cut meets the edge; x is negative until one is found */
+    double along; /* how far that is from the beginning of the edge */
 } cut;
 
 static size_t begin_of(const icseg_traced *o, size_t ring) { return ring ? o->ends[ring - 1] : 0; }
@@ -76,18 +77,20 @@ static void offer_edge(const icseg_traced *o, cut *cuts, size_t ring, icseg_poin
     }
 }
 
-/* A hole below which the object does not continue has no edge on its left: its cut leads to the first point. */
+/* A hole whose corner is the lowest point of the object has no edge on its left: its cut leads to the first point. */
 static void find_cuts(const icseg_traced *o, cut *cuts) {
     size_t count = o->rings - 1;
     for (size_t i = 0; i < count; i++) {
         size_t corner = leftmost(o, i + 1);
-        cuts[i] = (cut){.ring = i + 1, .corner = corner, .at = o->points[corner], .x = -1};
+        cuts[i] = (cut){.ring = i + 1, .corner = corner, .at = o->points[corner], .x = -1, .y = o->points[corner].y};
     }
     qsort(cuts, count, sizeof *cuts, compare_rows);
     for (size_t ring = 0; ring < o->rings; ring++) {
         icseg_point corner = o->points[leftmost(o, ring)];
         for (size_t p = begin_of(o, ring); p < o->ends[ring]; p++) offer_edge(o, cuts, ring, corner, p);
     }
+    for (size_t i = 0; i < count; i++)
+        if (cuts[i].x < 0) cuts[i].x = o->points[0].x, cuts[i].y = o->points[0].y;
     qsort(cuts, count, sizeof *cuts, compare_edges);
 }
 
@@ -124,7 +127,11 @@ static void write_points(icseg_keyhole *out, const icseg_traced *o, const cut *c
     do {
         const cut *c = p < points ? NULL : &cuts[(p - points) / 3];
         bool corner = c && (p - points) % 3 == 1;
-        write_point(out, !c ? o->points[p].x : corner ? c->at.x : c->x, c ? c->at.y : o->points[p].y);
+        icseg_point at = c ? c->at : o->points[p];
+        if (c && !corner)
+            write_point(out, c->x, c->y);
+        else
+            write_point(out, at.x, at.y);
         p = next[p];
     } while (p);
 }

@@ -289,6 +289,24 @@ static void a_cut_stays_inside_the_object(void **state) {
     icseg_labels_close(&map);
 }
 
+/* Simplified outlines can touch such that the leftmost corner of a hole is the lowest point of the object. */
+static void a_hole_with_nothing_on_its_left_is_cut_too(void **state) {
+    (void)state;
+    static const icseg_point points[] = {{0, 0}, {10, 0}, {10, 5}, {0, 5}, {4, 5}, {7, 4}, {6, 3}};
+    static const size_t ends[] = {4, 7};
+    const icseg_traced o = {.points = points, .ends = ends, .rings = 2};
+    icseg_keyhole cut = {0};
+    double area = 0;
+    assert_int_equal(icseg_keyhole_cut(&cut, &o, NULL), ICSEG_OK);
+    for (size_t i = 0, n = cut.count; i < n; i++) {
+        const double *a = cut.xy + 2 * i, *b = cut.xy + 2 * ((i + 1) % n);
+        assert_true(a[0] >= 0 && a[0] <= 10 && a[1] >= 0 && a[1] <= 5);
+        area += (a[0] * b[1] - b[0] * a[1]) / 2;
+    }
+    assert_true(area == 50 - 2);
+    icseg_keyhole_close(&cut);
+}
+
 /* ---- small regions ---- */
 
 static void sieve(const char *from, int32_t width, int64_t min_area, const char *to) {
@@ -389,6 +407,7 @@ int main(void) {
         cmocka_unit_test(a_circle_of_many_corners_becomes_a_polygon_of_few),
         cmocka_unit_test(a_polygon_with_cuts_covers_the_same_pixels),
         cmocka_unit_test(a_cut_stays_inside_the_object),
+        cmocka_unit_test(a_hole_with_nothing_on_its_left_is_cut_too),
         cmocka_unit_test(small_regions_become_part_of_their_largest_neighbour),
         cmocka_unit_test(no_small_region_is_left),
         cmocka_unit_test(background_and_ignored_pixels_are_no_objects_and_confidence_is_a_mean),
