@@ -62,6 +62,9 @@ typedef struct icseg_split_summary {
  * The result depends on the names, the label files, the options and the seed only. It is the same on every machine,
  * for any number of threads, and for any order in which the file system lists the files.
  *
+ * Plain images with masks of class numbers are accepted too: the folder images beside masks, mask or labels, with a
+ * class list.
+ *
  * The data set itself is not changed. Its images, label files and class list are copied to `out`, and its other splits
  * with them. The new folder is complete or empty; a process that is killed leaves a hidden folder there, which the next
  * call removes.

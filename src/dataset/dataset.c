@@ -46,6 +46,20 @@ static icseg_status open_dataset(icseg_dataset *d, const icseg_dataset_options *
     return icseg_dataset_set_rule(d, o, error);
 }
 
+icseg_status icseg_dataset_open_layout(icseg_dataset **out, const icseg_dataset_options *o,
+                                       const icseg_dataset_layout *layout, icseg_error *error) {
+    *out = NULL;
+    icseg_dataset *d = icseg_calloc_array(1, sizeof *d);
+    if (!d) return icseg_fail_memory(error, sizeof *d, "a data set");
+    d->layout = layout;
+    icseg_status status = open_dataset(d, o, error);
+    if (status == ICSEG_OK)
+        *out = d;
+    else
+        icseg_dataset_close(&d);
+    return status;
+}
+
 icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options *options, icseg_error *error) {
     icseg_dataset_options o;
     const icseg_dataset_layout *layout;
@@ -60,15 +74,7 @@ icseg_status icseg_dataset_open(icseg_dataset **out, const icseg_dataset_options
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "val_share", ICSEG_REMEDY_SET_FIELD,
                                 "val_share: must be between 0 and 0.9");
     ICSEG_TRY(icseg_dataset_find_layout(&layout, &o, error));
-    icseg_dataset *d = icseg_calloc_array(1, sizeof *d);
-    if (!d) return icseg_fail_memory(error, sizeof *d, "a data set");
-    d->layout = layout;
-    icseg_status status = open_dataset(d, &o, error);
-    if (status == ICSEG_OK)
-        *out = d;
-    else
-        icseg_dataset_close(&d);
-    return status;
+    return icseg_dataset_open_layout(out, &o, layout, error);
 }
 
 void icseg_dataset_close(icseg_dataset **dataset) {

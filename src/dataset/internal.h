@@ -54,6 +54,12 @@ static inline const int16_t *icseg_dataset_rule(const icseg_dataset *dataset, in
     return dataset->rule[bits == 16];
 }
 
+/* ---- dataset.c ---- */
+
+/* icseg_dataset_open for options that were read and a layout that fits, which must exist as long as the data set. */
+icseg_status icseg_dataset_open_layout(icseg_dataset **out, const icseg_dataset_options *options,
+                                       const icseg_dataset_layout *layout, icseg_error *error);
+
 /* ---- notes.c ---- */
 
 icseg_status icseg_dataset_notes_open(icseg_dataset_notes **out, icseg_error *error);
@@ -71,6 +77,9 @@ icseg_status icseg_dataset_find_layout(const icseg_dataset_layout **out, const i
 /* Checks that a folder contains the files that the folder format needs. The error names the missing ones, and the
  * format of the folder if it is recognised as another one. */
 icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, bool needs_classes, icseg_error *error);
+/* *labels: the folder of the masks, if the folder has images, masks and a class list and would be a data set if that
+ * folder was called annotations; otherwise NULL. */
+icseg_status icseg_dataset_find_plain(const char **labels, const icseg_dataset_options *options, icseg_error *error);
 icseg_status icseg_dataset_fail_folder(const char *path, icseg_error *error);
 
 /* ---- files.c ---- */

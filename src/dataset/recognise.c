@@ -95,6 +95,18 @@ icseg_status icseg_dataset_check_folder(const char *folder, bool needs_labels, b
                             folder);
 }
 
+icseg_status icseg_dataset_find_plain(const char **labels, const icseg_dataset_options *o, icseg_error *error) {
+    static const char *const names[] = {"masks", "mask", "labels"};
+    icseg_import_format format;
+    *labels = NULL;
+    if (has_folder(o->folder, "annotations") || !has_folder(o->folder, "images")) return ICSEG_OK;
+    if (!o->classes_file && !has_class_list(o->folder)) return ICSEG_OK;
+    ICSEG_TRY(icseg_labelling_tool_recognise(o->folder, &format, error));
+    for (size_t i = 0; i < sizeof names / sizeof *names && format == ICSEG_IMPORT_MASKS && !*labels; i++)
+        if (has_folder(o->folder, names[i])) *labels = names[i];
+    return ICSEG_OK;
+}
+
 /* ---- the layout ---- */
 
 static icseg_status find_any(const icseg_dataset_layout **out, const icseg_dataset_options *o, icseg_error *error) {

@@ -89,21 +89,25 @@ static icseg_status name_parts(icseg_division *d, icseg_error *error) {
 }
 
 static icseg_status open_source(icseg_division *d, icseg_error *error) {
-    const icseg_dataset_layout *layout;
+    const icseg_dataset_layout *layout = &icseg_dataset_layouts[ICSEG_LAYOUT_FOLDER];
+    const char *plain;
     char **names = NULL;
     int32_t count;
     d->data.keep_unpaired = false;
-    ICSEG_TRY(icseg_dataset_find_layout(&layout, &d->data, error));
+    ICSEG_TRY(icseg_dataset_find_plain(&plain, &d->data, error));
+    if (!plain) ICSEG_TRY(icseg_dataset_find_layout(&layout, &d->data, error));
     if (layout->format != ICSEG_DATASET_FOLDER)
         return icseg_fail(error, ICSEG_ERROR_DATA,
                           "%s: %s is published with its splits; only a data set of the folder format can be divided",
                           d->data.folder, layout->title);
+    d->layout = *layout;
+    if (plain) d->layout.label_root = plain;
     ICSEG_TRY(icseg_dataset_splits(&names, &count, d->data.folder, error));
     icseg_status status = choose_split(d, names, count, error);
     icseg_free(names);
     ICSEG_TRY(status);
     ICSEG_TRY(name_parts(d, error));
-    ICSEG_TRY(icseg_dataset_open(&d->dataset, &d->data, error));
+    ICSEG_TRY(icseg_dataset_open_layout(&d->dataset, &d->data, &d->layout, error));
     if (d->dataset->orphan_count)
         icseg_progress_say(&d->progress, ICSEG_MESSAGE_WARNING,
                            "%lld label files have no image and are left out, the first of them %s",

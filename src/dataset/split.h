@@ -15,6 +15,7 @@ typedef struct icseg_division {
     icseg_dataset_options data;
     icseg_split_options options;
     icseg_progress progress;
+    icseg_dataset_layout layout;           /* of the source: that of the folder format, with its folder of labels */
     icseg_dataset *dataset;                /* the split that is divided; owned */
     char **others;                         /* (other_count) names of the splits that are copied unchanged */
     int32_t other_count;                   /* length of `others` */

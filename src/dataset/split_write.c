@@ -66,12 +66,12 @@ static icseg_status put_other(writing *w, const char *split, icseg_error *error)
     icseg_dataset *dataset;
     icseg_dataset_options o = d->data;
     bool labelled;
-    const char *labels = icseg_arena_printf(d->arena, "%s/annotations/%s", o.folder, split);
+    const char *labels = icseg_arena_printf(d->arena, "%s/%s/%s", o.folder, d->layout.label_root, split);
     if (!labels) return icseg_fail_memory_in(error, 0, o.folder);
     ICSEG_TRY(icseg_path_find(labels, S_IFDIR, &labelled, error));
     o.split = split;
     o.images_only = !labelled;
-    ICSEG_TRY(icseg_dataset_open(&dataset, &o, error));
+    ICSEG_TRY(icseg_dataset_open_layout(&dataset, &o, &d->layout, error));
     d->copied += dataset->count;
     w->stage.total += dataset->count;
     icseg_status status = put_images(w, dataset, split, -1, error);

@@ -121,7 +121,8 @@ static icseg_status unpack_all(unpacking *u, icseg_error *error) {
     u->stage = icseg_stage_begin(u->im->stage.progress, "unpack", (int64_t)zip.count, "files");
     ICSEG_TRY(icseg_folder_create(u->folder, error));
     for (size_t i = 0; i < zip.count; i++) {
-        u->entry = &zip.entries[i];
+        const icseg_zip_entry *entry = zip.entries + i; /* in the arena */
+        u->entry = entry;
         ICSEG_TRY(unpack_entry(u, error));
         ICSEG_TRY(icseg_stage_report(&u->stage, (int64_t)i + 1, "", error));
     }

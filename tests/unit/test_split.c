@@ -263,6 +263,27 @@ static void a_set_without_splits_and_other_splits_are_copied(void **state) {
     assert_false(icseg_folder_exists(out));
 }
 
+static void plain_images_and_masks_become_a_data_set(void **state) {
+    (void)state;
+    char out[128], from[128];
+    icseg_split_options o = {ICSEG_SPLIT_OPTIONS_INIT, .val = 0.5};
+    for (int i = 0; i < 4; i++) add("", (char[]){(char)('a' + i), 0}, 5, 0);
+    rmdir(test_path(&folder, "images/train"));
+    rmdir(test_path(&folder, "annotations/train"));
+    snprintf(from, sizeof from, "%s", test_path(&folder, "annotations"));
+    assert_int_equal(rename(from, test_path(&folder, "masks")), 0);
+    snprintf(out, sizeof out, "%s", test_path(&folder, "divided"));
+    o.out = out;
+    divides(&o);
+    assert_int_equal(count("divided", "train", "") + 10 * count("divided", "val", ""), 22);
+    o.out = NULL;
+    test_write_png(&folder, "masks/b.png", TEST_PNG_GREY, 8, 1, 1, &(uint16_t){7});
+    refuses(&o, NULL, ICSEG_ERROR_DATA, "masks/b.png: value 7 at x=0, y=0");
+    test_remove(&folder, "classes.txt");
+    refuses(&o, NULL, ICSEG_ERROR_DATA,
+            "label files belong in annotations; rename the folder masks, or import the files");
+}
+
 static void wrong_input_is_refused_and_nothing_is_written(void **state) {
     (void)state;
     char out[128];
@@ -406,6 +427,7 @@ int main(void) {
         CASE(a_class_of_two_images_is_in_both_splits),
         CASE(no_split_is_empty),
         CASE(a_set_without_splits_and_other_splits_are_copied),
+        CASE(plain_images_and_masks_become_a_data_set),
         CASE(wrong_input_is_refused_and_nothing_is_written),
         CASE(the_division_is_close_to_the_best_of_all),
         CASE(a_lack_of_memory_is_an_error_and_leaves_nothing),
