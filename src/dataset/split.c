@@ -129,13 +129,12 @@ static icseg_status check_groups(const icseg_division *d, icseg_error *error) {
                             d->groups == 1 ? "" : "s", d->parts);
 }
 
-/* The pixels of each class in each group, then its images: (groups, classes + 1). Few are not zero, but groups are
- * usually few as well; without groups the images' own counts are used. */
+/* What the strata are made from. The row after the classes counts images. */
 typedef struct sums {
-    int64_t *totals; /* (classes + 1) */
-    int64_t *current;
-    int64_t *first; /* (groups + 1): the images of each group */
-    int64_t *order; /* (images) by group */
+    int64_t *totals;  /* (classes + 1) */
+    int64_t *current; /* (classes + 1) of one group */
+    int64_t *first;   /* (groups + 1): the images of each group */
+    int64_t *order;   /* (images) by group */
 } sums;
 
 static bool open_sums(const icseg_division *d, sums *s) {
