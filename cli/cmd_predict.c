@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "cli.h"
 #include "exports.h"
@@ -187,12 +188,22 @@ static icseg_status label(const job *j, labelled *p, icseg_error *error) {
     return icseg_overlay_draw(&p->overlay, &p->image, &p->labels, &style, error);
 }
 
+/* A video is not an image, but another command reads it. */
+static void suggest_video(const char *path, icseg_error *error) {
+    static const char *const extensions[] = {"mp4", "mov", "mkv", "avi", "webm", "m4v", "mpg", "mpeg", NULL};
+    icseg_error before = *error;
+    size_t i = 0;
+    while (extensions[i] && strcasecmp(path_extension(path), extensions[i]) != 0) i++;
+    if (extensions[i]) icseg_error_set(error, before.status, "%s; `icseg video` labels videos", before.message);
+}
+
 static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg_error *error) {
     const job *j = user;
     const input_file *file = &j->inputs.files[index];
     labelled p = {.file = file};
     icseg_status status = image_read(j->reader, file->path, &p.image, error);
     *bad = status != ICSEG_OK;
+    if (status == ICSEG_ERROR_FORMAT) suggest_video(file->path, error);
     if (status == ICSEG_OK && j->options->inference.resize_short < 0 && !j->eval.resize_short)
         image_check_size(j->reader, j->model, &p.image, file->path);
     if (status == ICSEG_OK) {

@@ -15,7 +15,7 @@ add() { # takes "N passed, N failed"
 
 # usage: unit PRESET BUILD_DIR: builds, runs every cmocka program, counts its cases; a crash or a time-out counts as one.
 unit() {
-    echo "== $1 build and unit tests"
+    echo "== $1 build and unit tests (at $SECONDS s)"
     if ! { cmake --preset "$1" && cmake --build "$2"; } >"$log/$1.build" 2>&1; then
         grep -E 'error|warning|Error' "$log/$1.build" | head -n 40
         echo "the $1 build failed"
@@ -44,7 +44,7 @@ unit() {
 
 # usage: script NAME COMMAND...: runs it, shows its output, and adds the counts of its last line.
 script() {
-    echo "== $1"
+    echo "== $1 (at $SECONDS s)"
     timeout --kill-after=10 3600 "${@:2}" 2>&1 | tee "$log/script"
     local status=${PIPESTATUS[0]} sum
     sum=$(tail -n 1 "$log/script" | grep -E '^[1-9][0-9]* passed, [0-9]+ failed$') || sum="0 passed, 1 failed"

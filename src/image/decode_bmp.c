@@ -24,7 +24,7 @@ static icseg_status fail(const icseg_source *source, const char *what, icseg_err
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: cannot decode this BMP: %s", source->name, what);
 }
 
-static const char truncated[] = "the data end too early; the file is truncated";
+static const char truncated[] = "the data ends too early; the file is truncated";
 
 static uint32_t u16(const icseg_source *s, size_t at) { return s->data[at] | (uint32_t)s->data[at + 1] << 8; }
 static uint32_t u32(const icseg_source *s, size_t at) { return u16(s, at) | u16(s, at + 2) << 16; }

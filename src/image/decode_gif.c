@@ -29,7 +29,7 @@ static icseg_status fail(const reader *r, int code, icseg_error *error) {
     const char *reason = GifErrorString(code);
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: cannot decode this GIF: %s", r->source->name,
                       code == D_GIF_ERR_READ_FAILED || code == D_GIF_ERR_EOF_TOO_SOON
-                          ? "the data end too early; the file is truncated"
+                          ? "the data ends too early; the file is truncated"
                       : reason ? reason
                                : "the data are damaged");
 }
@@ -185,7 +185,7 @@ static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *
     const GifImageDesc *frame = &r->gif->Image;
     if (frame->Width != r->gif->SWidth || frame->Height != r->gif->SHeight)
         return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: a GIF of which the frame does not fill the canvas; save the label map as PNG",
+                          "%s: a GIF whose frame does not fill the canvas; save the label map as PNG",
                           r->source->name);
     ICSEG_TRY(read_frame(r, 0, error));
     out->bits = 8;

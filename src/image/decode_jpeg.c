@@ -13,7 +13,7 @@
 #include "image/codec.h"
 
 static icseg_status fail_early(const icseg_source *source, icseg_error *error) {
-    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the JPEG data end too early (%zu bytes); the file is truncated",
+    return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the JPEG data ends too early (%zu bytes); the file is truncated",
                       source->name, source->size);
 }
 

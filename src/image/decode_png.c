@@ -34,7 +34,7 @@ icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, ics
     const unsigned char *data = source->data;
     if (source->size < IHDR_END)
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: the PNG data end too early (%zu bytes); the file is truncated", source->name,
+                          "%s: the PNG data ends too early (%zu bytes); the file is truncated", source->name,
                           source->size);
     if (big_endian(data + SIGNATURE) != 13 || memcmp(data + SIGNATURE + 4, "IHDR", 4) != 0)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a PNG without a header chunk", source->name);
@@ -111,7 +111,7 @@ static void on_end(png_structp png, png_infop info) {
     bool interlaced = png_get_interlace_type(png, r->info) != PNG_INTERLACE_NONE;
     if (interlaced ? png_get_current_pass_number(png) < PASSES
                    : png_get_current_row_number(png) < (png_uint_32)r->header->height)
-        png_error(png, "the image data end too early");
+        png_error(png, "the image data ends too early");
     r->ended = true;
 }
 
@@ -124,7 +124,7 @@ static icseg_status read_all(reader *r) {
     /* Text, colour profiles and the like are skipped: reading them is slow, and they may decompress to any size. */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);
     png_process_data(r->png, r->info, (png_bytep)(uintptr_t)r->source->data, r->source->size);
-    if (!r->ended) png_error(r->png, "the data end too early; the file is truncated");
+    if (!r->ended) png_error(r->png, "the data ends too early; the file is truncated");
     return ICSEG_OK;
 }
 

@@ -19,7 +19,7 @@ static icseg_status fail(const icseg_source *source, const char *what, icseg_err
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: cannot decode this PNM: %s", source->name, what);
 }
 
-static const char truncated[] = "the data end too early; the file is truncated";
+static const char truncated[] = "the data ends too early; the file is truncated";
 
 static bool is_blank(int c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 

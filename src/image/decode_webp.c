@@ -9,7 +9,7 @@
 
 static icseg_status fail(const icseg_source *source, VP8StatusCode code, icseg_error *error) {
     if (code == VP8_STATUS_OUT_OF_MEMORY) return icseg_fail_memory_in(error, source->size, source->name);
-    const char *reason = code == VP8_STATUS_NOT_ENOUGH_DATA       ? "the data end too early; the file is truncated"
+    const char *reason = code == VP8_STATUS_NOT_ENOUGH_DATA       ? "the data ends too early; the file is truncated"
                          : code == VP8_STATUS_UNSUPPORTED_FEATURE ? "it uses a feature that libwebp does not support"
                                                                   : "the data are damaged";
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: cannot decode this WebP: %s", source->name, reason);

@@ -73,7 +73,7 @@ static icseg_status unzip(const char *path, unsigned char **data, size_t *size, 
                             FILE_MAX >> 20);
     else if (code == Z_BUF_ERROR)
         status =
-            icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the gzip data end too early; download the file again", path);
+            icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the gzip data ends too early; download the file again", path);
     else if (code != Z_STREAM_END)
         status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the gzip data are damaged; download the file again", path);
     if (status != ICSEG_OK) {

@@ -305,7 +305,7 @@ static void files_that_are_no_images_are_named(void **state) {
         const char *text;
     } cases[] = {{"", 0, "the file is empty"},
                  {"hello, world, this is text", 26, "starts with \"hello, world\""},
-                 {"P6\n8 8", 6, "the data end too early"},
+                 {"P6\n8 8", 6, "the data ends too early"},
                  {"0123456789ab\x00", 13, "starts with \"0123456789ab\""},
                  {"0123456789a\x00", 12, "starts with 30 31 32 33 34 35 36 37 38 39 61 00"},
                  {"\x00\x01\xfe", 3, "starts with 00 01 fe"},

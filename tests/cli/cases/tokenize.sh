@@ -13,4 +13,4 @@ refuse 1 'nothing.gz: the vocabulary file does not exist' tokenize 'wall\n' --vo
 refuse 2 "CLIP's tokenizer needs a vocabulary" tokenize 'wall\n'
 refuse 1 'does not contain a vocabulary' tokenize 'wall\n' --vocab "$work"
 head -c 1000 "$small" | gzip | head -c 300 >"$work/cut.gz"
-refuse 1 'cut.gz: the gzip data end too early' tokenize 'wall\n' --vocab "$work/cut.gz"
+refuse 1 'cut.gz: the gzip data ends too early' tokenize 'wall\n' --vocab "$work/cut.gz"

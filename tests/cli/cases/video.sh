@@ -39,3 +39,6 @@ BASE64
 else
     refuse 1 'does not read or write videos' video "$tiny" --labels "$work/x"
 fi
+
+echo 'not an image' >"$work/clip.mp4"
+refuse 1 'clip.mp4: .*; .icseg video. labels videos' icseg predict "$tiny" "$work/clip.mp4" --out "$work/none"
