@@ -121,8 +121,9 @@ static icseg_status label_all(job *j, icseg_error *error) {
     if (!j->labelled) return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: contains no frames", o->input);
     if (j->writer) TRY(icseg_video_writer_finish(j->writer, error));
     double seconds = clock_seconds() - j->start;
-    printf("%lld frames of %dx%d pixels in %.1f s: %.2f frames a second\n", (long long)j->labelled, (int)j->info.width,
-           (int)j->info.height, seconds, seconds > 0 ? (double)j->labelled / seconds : 0.0);
+    printf("%lld frame%s of %dx%d pixels in %.1f s: %.2f frames a second\n", (long long)j->labelled,
+           j->labelled == 1 ? "" : "s", (int)j->info.width, (int)j->info.height, seconds,
+           seconds > 0 ? (double)j->labelled / seconds : 0.0);
     return ICSEG_OK;
 }
 

@@ -775,7 +775,7 @@ static icseg_status call_icseg_video_next(icseg_error *error) {
 }
 CLOSES(icseg_video_frame_close)
 static icseg_status call_icseg_video_writer_open(icseg_error *error) {
-    icseg_video_writer_options o = {ICSEG_VIDEO_WRITER_OPTIONS_INIT, .path = path("video.mkv"), .width = 16,
+    icseg_video_writer_options o = {ICSEG_VIDEO_WRITER_OPTIONS_INIT, .path = path("video.avi"), .width = 16,
                                     .height = 16, .rate = 1};
     icseg_video_writer *out = BAD;
     icseg_status status = icseg_video_writer_open(&out, &o, error);
@@ -842,9 +842,19 @@ static void write_clip(void) {
     icseg_clip_close(&clip);
 }
 
+/* FFmpeg's libraries are loaded now, so that the heap knows them when the first allocation fails. */
+static void load_ffmpeg(void) {
+    icseg_video_writer_options o = {ICSEG_VIDEO_WRITER_OPTIONS_INIT, .path = path("loaded.avi"), .width = 16,
+                                    .height = 16, .rate = 1};
+    icseg_video_writer *writer;
+    (void)icseg_video_writer_open(&writer, &o, NULL);
+    icseg_video_writer_close(&writer);
+}
+
 static int open_all(void **state) {
     (void)state;
     if (!mkdtemp(folder)) return -1;
+    load_ffmpeg();
     ok(write_data("data", &plain));
     image = test_image(WIDTH, HEIGHT, 1);
     ok(icseg_image_write_jpeg(&image, path("image.jpg"), 90, &plain));

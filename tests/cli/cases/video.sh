@@ -28,8 +28,8 @@ BASE64
     check 'a label map for each frame' test "$(ls "$work/labels" | tr '\n' ' ')" = 'frame_000000.png frame_000001.png '
     check 'nothing else is left' test -z "$(find "$work" -name '*.tmp*')"
     expect 0 '^2 frames of 40x32' video "$work/two.mp4" --labels "$work/again"
-    expect 0 '^1 frames of' video "$work/two.mp4" --labels "$work/first" --frames 1
-    expect 0 '^1 frames of' video "$work/two.mp4" --labels "$work/second" --every 2
+    expect 0 '^1 frame of' video "$work/two.mp4" --labels "$work/first" --frames 1
+    expect 0 '^1 frame of' video "$work/two.mp4" --labels "$work/second" --every 2
     refuse 2 'nothing to write; name a video with --overlay or a folder with --labels' video "$work/two.gif"
     refuse 1 'nowhere.mp4: cannot open' video "$work/nowhere.mp4" --labels "$work/x"
     head -c 700 "$work/two.mp4" >"$work/cut.mp4"

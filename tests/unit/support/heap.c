@@ -30,7 +30,7 @@ void *__libc_realloc(void *block, size_t size);
 void *__libc_memalign(size_t alignment, size_t size);
 #endif
 
-enum { SPARED = 16 };
+enum { SPARED = 64 };
 static const int64_t OFF = INT64_MAX;
 
 /* Code whose allocations do not fail. */
@@ -40,7 +40,9 @@ static _Atomic int64_t countdown = INT64_MAX; /* the number that succeed before 
 
 static int spare(struct dl_phdr_info *info, size_t size, void *data) {
     static const char *const names[] = {
-        "libgomp", "ld-linux", "libasan", "libubsan", "libtsan", "libcmocka", "libdnnl", "libstdc++",
+        "libgomp", "ld-linux",  "libasan", "libubsan", "libtsan", "libcmocka",
+        "libdnnl", "libstdc++", "libav",   "libsw",    "libx26", /* FFmpeg ends the process when a codec has no memory
+                                                                  */
 #ifdef SANITIZED
         "libc.so", /* a sanitizer ends the process when it cannot find the bounds of a new thread's stack */
 #endif
