@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,28 +86,39 @@ typedef struct measurement {
     double busy, own;   /* of all cores; of this process */
 } measurement;
 
-static bool read_thread(measurement *m) {
-    unsigned long long ran, waited;
-    FILE *file = fopen("/proc/thread-self/schedstat", "re");
+/* The numbers behind `word` in a file's first line; false if they are fewer than `count`. */
+static bool read_numbers(const char *path, const char *word, int count, unsigned long long *out) {
+    char line[512];
+    FILE *file = fopen(path, "re");
     if (!file) return false;
-    bool read = fscanf(file, "%llu %llu", &ran, &waited) == 2;
+    char *at = fgets(line, sizeof line, file), *end;
     (void)fclose(file);
-    m->ran = 1e-9 * (double)ran;
-    m->waited = 1e-9 * (double)waited;
-    return read;
+    if (!at || strncmp(at, word, strlen(word)) != 0) return false;
+    at += strlen(word);
+    for (int i = 0; i < count; i++, at = end) {
+        out[i] = strtoull(at, &end, 10);
+        if (end == at) return false;
+    }
+    return true;
+}
+
+static bool read_thread(measurement *m) {
+    unsigned long long time[2];
+    if (!read_numbers("/proc/thread-self/schedstat", "", 2, time)) return false;
+    m->ran = 1e-9 * (double)time[0];
+    m->waited = 1e-9 * (double)time[1];
+    return true;
 }
 
 /* Time that a hypervisor takes away (steal) is other processes' time too. */
 static bool read_machine(measurement *m) {
-    unsigned long long user, nice, system, idle, io, irq, soft_irq, steal;
+    enum { USER, NICE, SYSTEM, IDLE, IO, IRQ, SOFT_IRQ, STEAL, COUNTS };
+    unsigned long long ticks[COUNTS];
     struct timespec own;
-    FILE *file = fopen("/proc/stat", "re");
-    if (!file) return false;
-    bool read = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &io, &irq,
-                       &soft_irq, &steal) == 8;
-    (void)fclose(file);
-    if (!read || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own) != 0) return false;
-    m->busy = (double)(user + nice + system + irq + soft_irq + steal) / (double)sysconf(_SC_CLK_TCK);
+    if (!read_numbers("/proc/stat", "cpu ", COUNTS, ticks) || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own) != 0)
+        return false;
+    m->busy = (double)(ticks[USER] + ticks[NICE] + ticks[SYSTEM] + ticks[IRQ] + ticks[SOFT_IRQ] + ticks[STEAL]) /
+              (double)sysconf(_SC_CLK_TCK);
     m->own = (double)own.tv_sec + 1e-9 * (double)own.tv_nsec;
     return true;
 }
