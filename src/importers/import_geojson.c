@@ -211,9 +211,8 @@ static icseg_status import_file(icseg_import *im, const char *folder, const char
 
 icseg_status icseg_import_geojson(icseg_import *im, icseg_error *error) {
     const char *source = im->options->source, *folder = source, *slash = strrchr(source, '/');
-    char **names;
-    size_t count;
-    const char *one = slash ? slash + 1 : source;
+    char *file = (char *)(slash ? slash + 1 : source), **names = &file;
+    size_t count = 1;
     ICSEG_TRY(icseg_import_background(im, error));
     im->one_split = true;
     if (icseg_folder_exists(source)) {
@@ -221,12 +220,9 @@ icseg_status icseg_import_geojson(icseg_import *im, icseg_error *error) {
     } else {
         folder = slash ? icseg_arena_printf(im->arena, "%.*s", (int)(slash - source), source) : ".";
         if (!folder) return icseg_fail_memory_in(error, 0, source);
-        count = 1;
     }
     im->stage.total = (int64_t)count;
-    for (size_t i = 0; i < count; i++) {
-        const char *name = folder == source ? names[i] : one;
-        ICSEG_TRY(icseg_import_problem(im, import_file(im, folder, name, error), error));
-    }
+    for (size_t i = 0; i < count; i++)
+        ICSEG_TRY(icseg_import_problem(im, import_file(im, folder, names[i], error), error));
     return ICSEG_OK;
 }
