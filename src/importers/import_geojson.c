@@ -209,20 +209,24 @@ static icseg_status import_file(icseg_import *im, const char *folder, const char
     return status;
 }
 
+static icseg_status import_one(icseg_import *im, const char *path, icseg_error *error) {
+    const char *slash = strrchr(path, '/');
+    const char *folder = slash ? icseg_arena_printf(im->arena, "%.*s", (int)(slash - path), path) : ".";
+    if (!folder) return icseg_fail_memory_in(error, 0, path);
+    im->stage.total = 1;
+    return icseg_import_problem(im, import_file(im, folder, slash ? slash + 1 : path, error), error);
+}
+
 icseg_status icseg_import_geojson(icseg_import *im, icseg_error *error) {
-    const char *source = im->options->source, *folder = source, *slash = strrchr(source, '/');
-    char *file = (char *)(slash ? slash + 1 : source), **names = &file;
-    size_t count = 1;
+    const char *source = im->options->source;
+    char **names;
+    size_t count;
     ICSEG_TRY(icseg_import_background(im, error));
     im->one_split = true;
-    if (icseg_folder_exists(source)) {
-        ICSEG_TRY(icseg_import_list_tree(im->arena, folder, geojson_types, &names, &count, error));
-    } else {
-        folder = slash ? icseg_arena_printf(im->arena, "%.*s", (int)(slash - source), source) : ".";
-        if (!folder) return icseg_fail_memory_in(error, 0, source);
-    }
+    if (!icseg_folder_exists(source)) return import_one(im, source, error);
+    ICSEG_TRY(icseg_import_list_tree(im->arena, source, geojson_types, &names, &count, error));
     im->stage.total = (int64_t)count;
     for (size_t i = 0; i < count; i++)
-        ICSEG_TRY(icseg_import_problem(im, import_file(im, folder, names[i], error), error));
+        ICSEG_TRY(icseg_import_problem(im, import_file(im, source, names[i], error), error));
     return ICSEG_OK;
 }
