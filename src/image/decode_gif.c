@@ -185,8 +185,7 @@ static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *
     const GifImageDesc *frame = &r->gif->Image;
     if (frame->Width != r->gif->SWidth || frame->Height != r->gif->SHeight)
         return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: a GIF whose frame does not fill the canvas; save the label map as PNG",
-                          r->source->name);
+                          "%s: a GIF whose frame does not fill the canvas; save the label map as PNG", r->source->name);
     ICSEG_TRY(read_frame(r, 0, error));
     out->bits = 8;
     out->palette_size = colours && colours->ColorCount <= 256 ? colours->ColorCount : 0;
