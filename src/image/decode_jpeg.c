@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * JPEG. This file reads the header and EXIF, libjpeg the pixels. Data that end too early or are damaged are an error.
+ * JPEG. This file reads the header and EXIF, libjpeg the pixels. Data that ends too early or is damaged are an error.
  */
 #include <setjmp.h>
 #include <stdbool.h>

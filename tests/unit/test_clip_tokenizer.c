@@ -459,7 +459,7 @@ static void truncated_damaged_and_huge_gzip_is_refused(void **state) {
     size_t size;
     assert_int_equal(icseg_file_read(in_folder("merges.gz"), 1 << 20, &data, &size, NULL), ICSEG_OK);
     for (size_t keep = 3; keep < size; keep += 7)
-        refused(write_file("cut.gz", data, keep), ICSEG_ERROR_FORMAT, "end too early");
+        refused(write_file("cut.gz", data, keep), ICSEG_ERROR_FORMAT, "ends too early");
     for (size_t at = 40; at < size; at += 11) {
         data[at] ^= 0x55;
         refused(write_file("wrong.gz", data, size), ICSEG_ERROR_FORMAT, "wrong.gz: ");

@@ -410,7 +410,7 @@ static void a_missing_end_marker_is_no_loss_in_a_single_scan(void **state) {
     assert_int_equal(read_bytes(&image, single, &error), ICSEG_OK);
     icseg_image_close(&image);
     assert_int_equal(read_bytes(&image, progressive, &error), ICSEG_ERROR_FORMAT);
-    assert_non_null(strstr(error.message, "end too early"));
+    assert_non_null(strstr(error.message, "ends too early"));
     free(single.data);
     free(progressive.data);
     free(photo);
