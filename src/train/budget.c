@@ -67,9 +67,9 @@ static void say_time(const icseg_trainer *t, double step, double evaluation) {
     double evaluations = every > 0 ? ceil(steps / every) : 1;
     icseg_trainer_say(t,
                       "measured: %.3g s a step, %.3g s an evaluation; %.0f steps and %.0f evaluation%s take about %.3g "
-                      "minutes",
+                      "minutes; memory so far: %.0f MiB",
                       step, evaluation, steps, evaluations, evaluations > 1 ? "s" : "",
-                      (steps * step + evaluations * evaluation) / 60);
+                      (steps * step + evaluations * evaluation) / 60, (double)icseg_memory_peak() / (1 << 20));
 }
 
 icseg_status icseg_trainer_set_budget(icseg_trainer *t, icseg_error *error) {
@@ -105,8 +105,8 @@ void icseg_trainer_say_needs(const icseg_trainer *t, size_t network) {
     }
     double memory = weights + 3 * trained + (double)network; /* gradients and two moments */
     double files = 3 * weights + 2 * trained;                /* checkpoint, best and state */
-    icseg_trainer_say(t, "training takes about %.0f MiB of memory and %.0f MiB of disk space in %s", memory / (1 << 20),
-                      files / (1 << 20), t->folder);
+    icseg_trainer_say(t, "training takes at least %.0f MiB of memory and %.0f MiB of disk space in %s",
+                      memory / (1 << 20), files / (1 << 20), t->folder);
     if (statvfs(t->folder, &disk) != 0) return;
     double free = (double)disk.f_bavail * (double)disk.f_frsize;
     if (free < files + weights + 2 * trained) /* the largest file is written beside its earlier version */

@@ -45,8 +45,10 @@ static void say_speed(const icseg_trainer *t, int64_t first, double seconds) {
     int64_t done = icseg_trainer_step_count(t), left = icseg_trainer_total_steps(t) - done;
     double each = seconds / MEASURED_STEPS;
     if (done - first == MEASURED_STEPS + 1 && left > 0)
-        icseg_trainer_say(t, "measured: %.3g s a step; %lld more steps take about %.3g minutes, and evaluations more",
-                          each, (long long)left, each * (double)left / 60);
+        icseg_trainer_say(t,
+                          "measured: %.3g s a step; %lld more steps take about %.3g minutes, and evaluations more; "
+                          "memory so far: %.0f MiB",
+                          each, (long long)left, each * (double)left / 60, (double)icseg_memory_peak() / (1 << 20));
 }
 
 static icseg_status loop(icseg_trainer *t, icseg_error *error) {
