@@ -387,7 +387,9 @@ static void use_tokenizer(void) {
     (void)icseg_tokenizer_vocabulary_size(t), (void)icseg_tokenizer_sos(t), (void)icseg_tokenizer_eos(t);
     if (done(icseg_tokenizer_encode(t, text(), byte() % 2, &ids, &count, e), e)) {
         if (count && byte() % 4 == 3) ids[0] = number();
-        if (done(icseg_tokenizer_decode(t, ids, byte() % 8 == 7 ? -number() : count, &decoded, e), e))
+        if (done(icseg_tokenizer_decode(t, ids, byte() % 8 == 7 ? INT32_MIN + (number() & INT32_MAX) : count, &decoded,
+                                        e),
+                 e))
             use_text(decoded);
         icseg_buffer_free(ids);
     } else
