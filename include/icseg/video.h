@@ -45,7 +45,7 @@ typedef struct icseg_video_info {
 /** One frame, as icseg_video_next() fills it. */
 typedef struct icseg_video_frame {
     size_t struct_size; /**< ICSEG_VIDEO_FRAME_INIT */
-    bool end;           /**< there are no more frames, and `image` is empty */
+    bool end;           /**< the video has ended, and `image` is empty */
     int64_t index;      /**< of this frame, from 0 */
     double seconds;     /**< time since the first frame according to the file; that of the frame rate if it has none */
     icseg_image image;  /**< owned by the frame; valid until the next call */

@@ -7,7 +7,7 @@
 #include "exporters/boundaries.h"
 
 typedef struct icseg_trace_options {
-    int16_t background;      /* this label and ICSEG_LABEL_IGNORE are no objects; ICSEG_LABEL_IGNORE: only that one */
+    int16_t background;      /* pixels with this label are left out, like those with ICSEG_LABEL_IGNORE */
     double tolerance;        /* of icseg_boundaries_simplify */
     const float *confidence; /* (height, width); NULL: objects have no confidence */
 } icseg_trace_options;
@@ -30,7 +30,7 @@ icseg_status icseg_trace_open(icseg_trace **out, const icseg_labels *labels, con
                               icseg_error *error);
 void icseg_trace_close(icseg_trace **trace);
 const icseg_components *icseg_trace_components(const icseg_trace *trace);
-/* *more false: there are no further objects. */
+/* *more becomes false after the last object. */
 icseg_status icseg_trace_next(icseg_trace *trace, icseg_traced *out, bool *more, icseg_error *error);
 
 #endif

@@ -363,7 +363,7 @@ static void background_and_ignored_pixels_are_no_objects_and_confidence_is_a_mea
     confidence[0] = NAN;
     confidence[5] = INFINITY;
     assert_int_equal(icseg_trace_open(&trace, &map, &options, NULL), ICSEG_OK);
-    while (next(trace, &o)) assert_false(o.confidence >= 0); /* such numbers are no confidence */
+    while (next(trace, &o)) assert_false(o.confidence >= 0); /* such numbers are not confidences */
     icseg_trace_close(&trace);
     icseg_labels_close(&map);
 }
