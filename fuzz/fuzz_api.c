@@ -50,6 +50,12 @@ static int32_t number(void) {
     return n < 240 ? (int32_t)n % 80 : absurd[n % 6];
 }
 
+/* A negative number, or 0. */
+static int32_t negative(void) {
+    int32_t n = number();
+    return n > 0 ? -n : n;
+}
+
 static int32_t side(void) {
     static const int32_t sides[] = {32, 33, 48, 1, 7};
     unsigned n = byte();
@@ -279,7 +285,7 @@ static void run(void) {
         {(icseg_frame_format)(byte() % 6), image->width / 2, image->height / 2, 0, image->data},
         {ICSEG_FRAME_RGB8, image->width, image->height, byte() % 8 ? 0 : 1, image->data}};
     icseg_eval_options eval = eval_options();
-    icseg_batch batch = {ICSEG_BATCH_INIT, .count = byte() % 8 ? 1 + (int32_t)(byte() % 2) : -number(),
+    icseg_batch batch = {ICSEG_BATCH_INIT, .count = byte() % 8 ? 1 + (int32_t)(byte() % 2) : negative(),
                          .frames = byte() % 8 == 7 ? NULL : frames, .tensor = byte() % 8 == 7 ? &ANY(tensor) : NULL,
                          .layout = (icseg_image_layout)(byte() % 3)};
     icseg_run_options o = {ICSEG_RUN_OPTIONS_INIT, .outputs = byte() | byte() << 8, .top_k = number(),
@@ -308,7 +314,7 @@ static void calibrate(void) {
     unsigned n = byte();
     icseg_calibrator *calibrator = ANY(calibrator);
     if (n % 4 == 0) {
-        icseg_calibrator_options o = {ICSEG_CALIBRATOR_OPTIONS_INIT, .threads = byte() % 8 ? 1 : -number()};
+        icseg_calibrator_options o = {ICSEG_CALIBRATOR_OPTIONS_INIT, .threads = byte() % 8 ? 1 : negative()};
         void *given = OPTIONS(&room, o);
         icseg_model *model = ANY(model);
         OPEN(calibrator, icseg_calibrator_close, icseg_calibrator_open(OUT(calibrator), model, given, e));
@@ -387,9 +393,7 @@ static void use_tokenizer(void) {
     (void)icseg_tokenizer_vocabulary_size(t), (void)icseg_tokenizer_sos(t), (void)icseg_tokenizer_eos(t);
     if (done(icseg_tokenizer_encode(t, text(), byte() % 2, &ids, &count, e), e)) {
         if (count && byte() % 4 == 3) ids[0] = number();
-        if (done(icseg_tokenizer_decode(t, ids, byte() % 8 == 7 ? INT32_MIN + (number() & INT32_MAX) : count, &decoded,
-                                        e),
-                 e))
+        if (done(icseg_tokenizer_decode(t, ids, byte() % 8 == 7 ? negative() : count, &decoded, e), e))
             use_text(decoded);
         icseg_buffer_free(ids);
     } else
