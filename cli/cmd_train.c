@@ -119,9 +119,9 @@ const icseg_command icseg_command_train = {
     .name = "train",
     .summary = "Trains a model as described in a recipe",
     .description = "Checks every label file first, then trains, evaluates and writes to RUN_DIR:\n"
-                   "recipe.yaml (as used), log.jsonl, checkpoint.safetensors (last),\n"
-                   "best.safetensors (best validation mIoU), state.safetensors (for --resume) and\n"
-                   "report.html. Ctrl-C, SIGTERM and SIGHUP save the state and stop, with exit\n"
+                   "recipe.yaml (as used), log.jsonl, checkpoint.safetensors (last weights and all\n"
+                   "that --resume needs), best.safetensors (best validation mIoU) and report.html.\n"
+                   "Ctrl-C, SIGTERM and SIGHUP save the state and stop, with exit\n"
                    "status 3. A run that was stopped or killed at any moment and then continued with\n"
                    "--resume writes the same bytes as one that was not. `--resume RUN_DIR` needs no\n"
                    "recipe: RUN_DIR contains it. --set may change what does not decide the weights\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * state.safetensors of a run that is resumed. Parts: icseg.state, icseg.recipe, icpc.classes and icpc.tokens, each
+ * checkpoint.safetensors of a run that is resumed. Parts: icseg.state, icseg.recipe, icpc.classes and icpc.tokens, each
  * taken from a good file if empty, and changes of the tensors: pairs of a place and a byte. What loads has sane
  * counters and numbers, and is written and loaded again. */
 #include <math.h>
@@ -54,7 +54,7 @@ static void open_run(void) {
     FUZZ_REQUIRE(fuzz_succeeded(icseg_trainer_write_state(trainer, &error), &error));
     settings = trainer->recipe;
     run_arena = trainer->arena;
-    FUZZ_REQUIRE(icseg_file_read(fuzz_path("run/state.safetensors"), LARGEST, &file, &size, NULL) == ICSEG_OK);
+    FUZZ_REQUIRE(icseg_file_read(fuzz_path("run/checkpoint.safetensors"), LARGEST, &file, &size, NULL) == ICSEG_OK);
     memcpy(&length, file, HEADER_SIZE);
     json_t *header = json_loadb((const char *)file + HEADER_SIZE, length, 0, NULL);
     metadata = json_incref(json_object_get(header, "__metadata__"));
@@ -91,7 +91,7 @@ static void write_file(const json_t *texts, fuzz_part changes) {
     for (size_t i = 0; i + 3 < changes.size; i += 4)
         to[(changes.data[i] | changes.data[i + 1] << 8 | changes.data[i + 2] << 16) % value_count] =
             changes.data[i + 3];
-    fuzz_put("run/state.safetensors", bytes, HEADER_SIZE + header_size + value_count);
+    fuzz_put("run/checkpoint.safetensors", bytes, HEADER_SIZE + header_size + value_count);
     free(text);
 }
 

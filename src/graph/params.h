@@ -50,6 +50,9 @@ typedef struct icseg_param_source {
     const icseg_safetensors_entry *entry; /* in the file */
 } icseg_param_source;
 
+/* In the checkpoint of a run, the names of the optimiser's tensors begin with this. They are not parameters. */
+#define ICSEG_OPTIMISER_PREFIX "adamw."
+
 typedef struct icseg_packed icseg_packed; /* compute/primitive.h: copies in the layouts that primitives prefer */
 typedef struct icseg_folded icseg_folded; /* graph/ops: a convolution's weights with its batch norm folded into them */
 

@@ -218,6 +218,7 @@ icseg_status icseg_model_find_params(icseg_model *m, const icseg_safetensors *fi
     size_t length = strlen(prefix);
     for (size_t i = 0; i < icseg_safetensors_count(file) && strict; i++) {
         const char *name = icseg_safetensors_at(file, i)->name;
+        if (!strncmp(name, ICSEG_OPTIMISER_PREFIX, sizeof ICSEG_OPTIMISER_PREFIX - 1)) continue;
         if (!strncmp(name, prefix, length) && !icseg_params_find(m->params, name + length))
             return icseg_fail(error, ICSEG_ERROR_FORMAT,
                               "%s: tensor %s does not belong to the model that icpc.config describes",

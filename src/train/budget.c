@@ -104,7 +104,7 @@ void icseg_trainer_say_needs(const icseg_trainer *t, size_t network) {
         if (p->options.trainable) trained += 4.0 * (double)p->count;
     }
     double memory = weights + 3 * trained + (double)network; /* gradients and two moments */
-    double files = 3 * weights + 2 * trained;                /* checkpoint, best and state */
+    double files = 2 * weights + 2 * trained;                /* checkpoint and best */
     icseg_trainer_say(t, "training takes at least %.0f MiB of memory and %.0f MiB of disk space in %s",
                       memory / (1 << 20), files / (1 << 20), t->folder);
     if (statvfs(t->folder, &disk) != 0) return;

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "train/trainer.h"
 
-static const char *const run_files[] = {"state.safetensors", "checkpoint.safetensors", "best.safetensors", "log.jsonl",
+static const char *const run_files[] = {"checkpoint.safetensors", "best.safetensors", "state.safetensors", "log.jsonl",
                                         "recipe.yaml",       "evaluation.json",        "report.html"};
 enum { RUN_FILES = sizeof run_files / sizeof *run_files };
 

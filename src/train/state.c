@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * state.safetensors: a checkpoint that also contains AdamW's moments ("adamw.first.NAME" and "adamw.second.NAME", in
- * memory layout), the run's counters (metadata "icseg.state", JSON) and the recipe as used ("icseg.recipe", YAML). */
+ * checkpoint.safetensors of a run: a model's checkpoint that also contains AdamW's moments ("adamw.first.NAME" and
+ * "adamw.second.NAME", in memory layout), the run's counters (metadata "icseg.state", JSON) and the recipe as used
+ * ("icseg.recipe", YAML). One file, so that weights and moments are always of the same step. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/finite.h"
@@ -13,7 +15,9 @@
 
 enum { STATE_VERSION = 1 };
 
-static const char *const moment_prefix[2] = {"adamw.first.", "adamw.second."};
+static const char *const moment_prefix[2] = {ICSEG_OPTIMISER_PREFIX "first.", ICSEG_OPTIMISER_PREFIX "second."};
+static const char file_name[] = "checkpoint.safetensors";
+static const char former_name[] = "state.safetensors"; /* of runs that began when weights were in a file of their own */
 
 static float *moment(const icseg_trainer *t, int which, int64_t param) {
     return which ? icseg_adamw_second_moment(t->adamw, param) : icseg_adamw_first_moment(t->adamw, param);
@@ -94,6 +98,24 @@ static icseg_status append(icseg_trainer *t, icseg_safetensors_writer *writer, i
     return ICSEG_OK;
 }
 
+/* The recipe without what may differ between runs that write the same weights: places, speed and intervals. */
+static icseg_recipe_settings settings_of_weights(const icseg_recipe_settings *used) {
+    icseg_recipe_settings kept = *used, published;
+    icseg_recipe_published(&published, used->preset);
+    kept.merges = published.merges;
+    kept.data.folder = published.data.folder;
+    kept.data.classes = published.data.classes;
+    kept.data.loader_threads = published.data.loader_threads;
+    kept.train.threads = published.train.threads;
+    kept.train.memory = published.train.memory;
+    kept.train.log_every = published.train.log_every;
+    kept.train.eval_every = published.train.eval_every;
+    kept.train.eval_minutes = published.train.eval_minutes;
+    kept.train.checkpoint_every = published.train.checkpoint_every;
+    kept.train.checkpoint_minutes = published.train.checkpoint_minutes;
+    return kept;
+}
+
 static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *writer, icseg_error *error) {
     char images[24], miou[ICSEG_NUMBER_SIZE], counters[400];
     icseg_string recipe = {0};
@@ -104,17 +126,19 @@ static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *wri
              "\"best_miou\": %s, \"train_images\": \"%s\"}",
              (int)STATE_VERSION, (long long)t->state.step, (long long)icseg_adamw_updates(t->adamw),
              t->state.eval_pending ? "true" : "false", (long long)t->state.best_step, miou, images);
-    icseg_status status = icseg_recipe_format(t->recipe, &recipe, error);
+    icseg_recipe_settings settings = settings_of_weights(t->recipe);
+    icseg_status status = icseg_recipe_format(&settings, &recipe, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.state", counters, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.recipe", recipe.data, error);
     icseg_string_close(&recipe);
     return status;
 }
 
-static icseg_status save_state(icseg_trainer *t, icseg_error *error) {
+icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
     icseg_safetensors_writer *writer;
-    const char *path = icseg_trainer_path(t, "state.safetensors");
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *path = icseg_trainer_path(t, file_name), *former = icseg_trainer_path(t, former_name);
+    if (!path || !former) return icseg_fail_memory_in(error, 0, t->folder);
+    ICSEG_TRY(check_finite(t, error));
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
     icseg_status status = declare(t, writer, error);
     if (status == ICSEG_OK) status = set_metadata(t, writer, error);
@@ -122,24 +146,15 @@ static icseg_status save_state(icseg_trainer *t, icseg_error *error) {
     if (status == ICSEG_OK) status = append(t, writer, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_commit(writer, error);
     icseg_safetensors_writer_close(&writer);
+    if (status == ICSEG_OK) unlink(former); /* older than the new file; usually it does not exist */
     return status;
 }
 
-static icseg_status save_weights(const icseg_trainer *t, const char *name, icseg_error *error) {
-    const char *path = icseg_trainer_path(t, name);
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
-    return icseg_model_save(t->model, path, error);
-}
-
-icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
-    ICSEG_TRY(check_finite(t, error));
-    ICSEG_TRY(save_weights(t, "checkpoint.safetensors", error));
-    return save_state(t, error);
-}
-
 icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error) {
+    const char *path = icseg_trainer_path(t, "best.safetensors");
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY(check_finite(t, error));
-    return save_weights(t, "best.safetensors", error);
+    return icseg_model_save(t->model, path, error);
 }
 
 /* -- reading */
@@ -411,21 +426,37 @@ static icseg_status replace_best(icseg_trainer *t, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* The path of the file with the state; *out is NULL if there is none yet. */
+static icseg_status find_file(const icseg_trainer *t, const char **out, icseg_error *error) {
+    const char *names[] = {former_name, file_name}; /* a former state's own checkpoint cannot be resumed from */
+    *out = NULL;
+    for (int i = 0; i < 2 && !*out; i++) {
+        const char *path = icseg_trainer_path(t, names[i]);
+        bool found;
+        if (!path) return icseg_fail_memory_in(error, 0, t->folder);
+        ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+        if (found) *out = path;
+    }
+    return ICSEG_OK;
+}
+
 icseg_status icseg_trainer_find_state(const icseg_trainer *t, bool *found, icseg_error *error) {
-    const char *path = icseg_trainer_path(t, "state.safetensors");
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
-    return icseg_path_find(path, S_IFREG, found, error);
+    const char *path;
+    icseg_status status = find_file(t, &path, error);
+    *found = path;
+    return status;
 }
 
 icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error) {
-    const char *path = icseg_trainer_path(t, "state.safetensors");
+    const char *path;
     icseg_safetensors *file;
     icseg_recipe *saved = NULL;
     icseg_train_state state;
     icseg_status status;
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
-    ICSEG_TRY(icseg_path_find(path, S_IFREG, found, error));
-    if (!*found) return ICSEG_OK;
+    *found = false;
+    ICSEG_TRY(find_file(t, &path, error));
+    if (!path) return ICSEG_OK;
+    *found = true;
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
     ICSEG_TRY_GOTO(read_recipe(file, &saved, error));
     ICSEG_TRY_GOTO(compare_recipe(t, &saved->settings, error));

@@ -14,7 +14,7 @@
 #include "train/adamw.h"
 #include "train/recipe.h"
 
-/* The state of a run besides weights and moments; state.safetensors contains all of it. */
+/* The state of a run besides weights and moments; checkpoint.safetensors contains all of it. */
 typedef struct icseg_train_state {
     int64_t step;      /* completed steps */
     int64_t best_step; /* 0: not evaluated yet */
@@ -88,12 +88,12 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icse
 
 /* -- state.c */
 
-/* Writes state.safetensors and checkpoint.safetensors. Refuses weights that are not finite: ICSEG_ERROR_NUMERIC. */
+/* Writes checkpoint.safetensors. Refuses weights that are not finite: ICSEG_ERROR_NUMERIC. */
 icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error);
 /* Writes best.safetensors alone. */
 icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error);
 icseg_status icseg_trainer_find_state(const icseg_trainer *t, bool *found, icseg_error *error);
-/* Reads state.safetensors into model, optimiser and t->state. If it does not exist, *found is false and nothing is
+/* Reads checkpoint.safetensors into model, optimiser and t->state. If it does not exist, *found is false and nothing is
  * changed. Returns ICSEG_ERROR_ARGUMENT if the recipe, the class list, the tokens of its names or, without
  * t->data_changed, the training images differ from the run's. t->recipe keeps the run's model.init. Changed `eval`
  * settings are reported, and the search for the best evaluation starts over. */

@@ -31,7 +31,7 @@ make_results() { # JOB
     resume) # killed when it wrote the second checkpoint
         begin train
         with_fault train FAULT_CALL=renameat FAULT_AT=9 FAULT_DO=kill
-        [ -f "$work/out/run/state.safetensors" ] || return 1
+        [ -f "$work/out/run/checkpoint.safetensors" ] || return 1
         rm -r "$base/old/resume"
         mv "$work/out" "$base/old/resume"
         ;;

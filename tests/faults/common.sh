@@ -71,7 +71,7 @@ right() { # JOB
     local file
     case $1 in
     train | resume)
-        for file in checkpoint.safetensors best.safetensors state.safetensors recipe.yaml; do
+        for file in checkpoint.safetensors best.safetensors recipe.yaml; do
             cmp "$base/new/train/run/$file" "$work/out/run/$file" || return 1
         done
         diff <(without_times "$base/new/train/run/log.jsonl") <(without_times "$work/out/run/log.jsonl") || return 1
@@ -93,7 +93,6 @@ is_whole_safetensors() { # PATH
 # Whether a file of a run directory is complete, at whatever step it was written.
 is_whole_run_file() { # PATH NAME
     case $2 in
-    state.safetensors) is_whole_safetensors "$1" ;;
     *.safetensors) is_whole_safetensors "$1" && "$program" info "$1" >/dev/null 2>&1 ;;
     log.jsonl) # lines of the whole run; the last one may be torn
         local lines

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Resuming from files that were edited or removed: every number in state.safetensors is checked, and best.safetensors
- * is written again. */
+ * Resuming from files that were edited or removed: every number in checkpoint.safetensors is checked, and
+ * best.safetensors is written again. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "model/model.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -104,7 +105,7 @@ static int open_run(void **state) {
         print_error("%s\n", r.error.message);
         return -1;
     }
-    state_then = read_file("run/state.safetensors");
+    state_then = read_file("run/checkpoint.safetensors");
     best_then = read_file("run/best.safetensors");
     return 0;
 }
@@ -135,7 +136,7 @@ static void edit_header(const char *from, const char *to) {
     icseg_string_append(&file, at + strlen(from),
                         state_then.size - (size_t)(at + strlen(from) - (const char *)state_then.data));
     assert_false(file.failed);
-    write_file("run/state.safetensors", (icseg_bytes){(const unsigned char *)file.data, file.size});
+    write_file("run/checkpoint.safetensors", (icseg_bytes){(const unsigned char *)file.data, file.size});
     icseg_string_close(&file);
 }
 
@@ -211,11 +212,24 @@ static void values_that_training_cannot_produce_are_refused(void **state) {
         assert_non_null(copy);
         memcpy(copy, state_then.data, state_then.size);
         memcpy(copy + place_of(edits[i].tensor), &edits[i].value, sizeof edits[i].value);
-        write_file("run/state.safetensors", (icseg_bytes){copy, state_then.size});
+        write_file("run/checkpoint.safetensors", (icseg_bytes){copy, state_then.size});
         icseg_free(copy);
         resume_badly(ICSEG_ERROR_FORMAT, edits[i].text);
     }
-    write_file("run/state.safetensors", state_then);
+    write_file("run/checkpoint.safetensors", state_then);
+}
+
+static void assert_same_weights(const char *a, const char *b) {
+    icseg_model *models[2];
+    assert_int_equal(icseg_model_open(&models[0], path_of(a), NULL), ICSEG_OK);
+    assert_int_equal(icseg_model_open(&models[1], path_of(b), NULL), ICSEG_OK);
+    for (int64_t i = 0; i < icseg_params_count(models[0]->params); i++) {
+        icseg_param *x = icseg_params_at(models[0]->params, i), *y = icseg_params_at(models[1]->params, i);
+        assert_int_equal(icseg_param_load(x, NULL), ICSEG_OK);
+        assert_int_equal(icseg_param_load(y, NULL), ICSEG_OK);
+        assert_memory_equal(x->data, y->data, (size_t)x->count * sizeof *x->data);
+    }
+    for (int i = 0; i < 2; i++) icseg_model_close(&models[i]);
 }
 
 /* The best evaluation of the stopped run was after step 4 or before; both are tried. */
@@ -226,10 +240,7 @@ static void removed_best_weights_are_written_again(void **state) {
     assert_int_equal(unlink(path_of("run/best.safetensors")), 0);
     assert_int_equal(resume(&r), ICSEG_ERROR_CANCELLED);
     assert_null(strstr(r.messages, "best.safetensors is missing"));
-    icseg_bytes made = read_file("run/best.safetensors"), last = read_file("run/checkpoint.safetensors");
-    assert_true(made.size == last.size && !memcmp(made.data, last.data, made.size));
-    close_bytes(&made);
-    close_bytes(&last);
+    assert_same_weights("run/best.safetensors", "run/checkpoint.safetensors");
 
     edit_header("\\\"best_step\\\": ", "\\\"best_step\\\": 2, \\\"x\\\": ");
     assert_int_equal(unlink(path_of("run/best.safetensors")), 0);
@@ -246,11 +257,37 @@ static void removed_best_weights_are_written_again(void **state) {
     assert_int_equal(r.result.best_step, STEPS);
 }
 
+/* Runs that began when the state was in a file of its own, beside a checkpoint without it. */
+static void a_former_state_is_resumed_and_replaced(void **state) {
+    run r = {.stop_at = 0};
+    (void)state;
+    write_file("run/state.safetensors", state_then);
+    write_file("run/checkpoint.safetensors", best_then);
+    assert_int_equal(resume(&r), ICSEG_OK);
+    assert_int_equal(r.result.steps, STEPS);
+    assert_false(icseg_file_exists(path_of("run/state.safetensors")));
+    icseg_bytes resumed = read_file("run/checkpoint.safetensors");
+    write_file("run/checkpoint.safetensors", state_then);
+    assert_int_equal(resume(&r), ICSEG_OK);
+    icseg_bytes other = read_file("run/checkpoint.safetensors");
+    assert_true(resumed.size == other.size && !memcmp(resumed.data, other.data, other.size));
+    close_bytes(&resumed);
+    close_bytes(&other);
+
+    /* Without a state, a checkpoint cannot be resumed, and is not overwritten. */
+    write_file("run/checkpoint.safetensors", best_then);
+    resume_badly(ICSEG_ERROR_FORMAT, "the metadata icseg.recipe is missing");
+    icseg_bytes kept = read_file("run/checkpoint.safetensors");
+    assert_true(kept.size == best_then.size && !memcmp(kept.data, best_then.data, kept.size));
+    close_bytes(&kept);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_counter_is_checked),
         cmocka_unit_test(values_that_training_cannot_produce_are_refused),
         cmocka_unit_test(removed_best_weights_are_written_again),
+        cmocka_unit_test(a_former_state_is_resumed_and_replaced),
     };
     return cmocka_run_group_tests(tests, open_run, remove_run);
 }

@@ -92,7 +92,7 @@ typedef struct run {
 static bool on_progress(void *user, const icseg_progress_event *event) {
     run *r = user;
     char state[PATH_SIZE];
-    snprintf(state, sizeof state, "%s/%s/state.safetensors", folder, r->out);
+    snprintf(state, sizeof state, "%s/%s/checkpoint.safetensors", folder, r->out);
     if (!strcmp(event->stage, "train") && event->done == r->look_at) r->had_state = icseg_file_exists(state);
     return !r->stop_stage || strcmp(r->stop_stage, event->stage) != 0 || event->done < r->stop_at;
 }
@@ -191,8 +191,7 @@ static void assert_same_log(const char *a, const char *b) {
 }
 
 static void assert_same_run(const char *a, const char *b) {
-    static const char *const names[] = {"checkpoint.safetensors", "best.safetensors", "state.safetensors",
-                                        "recipe.yaml"};
+    static const char *const names[] = {"checkpoint.safetensors", "best.safetensors", "recipe.yaml"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!same_file(a, b, names[i])) fail_msg("%s/%s and %s/%s differ", a, names[i], b, names[i]);
     assert_same_log(a, b);
@@ -323,7 +322,7 @@ static void an_image_that_cannot_be_read_ends_a_run_that_can_resume(void **state
         run r = {.out = "ended", .data = "cut", .set = {"train.accumulate=2", "train.checkpoint_every=0"}};
         train_badly(&r, ICSEG_ERROR_FORMAT, "cut/images/train/");
         train_well(&(run){.out = "ended", .resume = true, .set = {"train.accumulate=2"}});
-        if (!same_file("two_batches", "ended", "state.safetensors")) fail_msg("image %d: another state", i);
+        if (!same_file("two_batches", "ended", "checkpoint.safetensors")) fail_msg("image %d: another state", i);
     }
 }
 
@@ -618,7 +617,7 @@ static void moments_that_overflow_are_not_saved(void **state) {
     (void)state;
     run r = {.out = "overflow", .set = {"model.contrast_weight=1e25", "train.clip_norm=0", "train.checkpoint_every=1"}};
     train_badly(&r, ICSEG_ERROR_NUMERIC, "step 1: AdamW's second moment of ");
-    assert_false(icseg_file_exists(path_of("overflow/state.safetensors")));
+    assert_false(icseg_file_exists(path_of("overflow/checkpoint.safetensors")));
 }
 
 /* Creates the data set "renamed": the same with another name for class 0. */
@@ -901,19 +900,19 @@ static void a_damaged_state_is_an_error(void **state) {
     unsigned char *bytes;
     size_t size;
     train_well(&(run){.out = "whole", .resume = true});
-    assert_int_equal(icseg_file_read(path_of("whole/state.safetensors"), 1 << 28, &bytes, &size, NULL), ICSEG_OK);
+    assert_int_equal(icseg_file_read(path_of("whole/checkpoint.safetensors"), 1 << 28, &bytes, &size, NULL), ICSEG_OK);
     assert_int_equal(icseg_folder_create(path_of("damaged"), NULL), ICSEG_OK);
     run r = {.out = "damaged", .resume = true};
     for (size_t keep = 0; keep < size; keep += size / 9) {
-        assert_int_equal(icseg_file_write(path_of("damaged/state.safetensors"), bytes, keep, NULL), ICSEG_OK);
-        train_badly(&r, ICSEG_ERROR_FORMAT, "state.safetensors");
+        assert_int_equal(icseg_file_write(path_of("damaged/checkpoint.safetensors"), bytes, keep, NULL), ICSEG_OK);
+        train_badly(&r, ICSEG_ERROR_FORMAT, "checkpoint.safetensors");
     }
     unsigned char *at = NULL;
     for (size_t i = 0; i + 20 < 1 << 17 && !at; i++)
         if (!memcmp(bytes + i, "updates", 7)) at = bytes + i;
     assert_non_null(at);
     memcpy(at, "upd4tes", 7);
-    assert_int_equal(icseg_file_write(path_of("damaged/state.safetensors"), bytes, size, NULL), ICSEG_OK);
+    assert_int_equal(icseg_file_write(path_of("damaged/checkpoint.safetensors"), bytes, size, NULL), ICSEG_OK);
     train_badly(&r, ICSEG_ERROR_FORMAT, "icseg.state: updates is missing");
     icseg_free(bytes);
 }

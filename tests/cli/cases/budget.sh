@@ -18,7 +18,7 @@ check 'and no time' grep -q '^  minutes: 0$' "$work/timed/recipe.yaml"
 # Measuring leaves no trace: with this number of steps, a run writes the same bytes.
 expect 0 'training takes at least [0-9]+ MiB of memory and [0-9]+ MiB of disk space' \
     train --out "$work/counted" --set train.accumulate=2 --set train.minutes=0 --set train.steps="$steps"
-for file in checkpoint.safetensors state.safetensors recipe.yaml evaluation.json; do
+for file in checkpoint.safetensors recipe.yaml evaluation.json; do
     check "the same $file" cmp "$work/timed/$file" "$work/counted/$file"
 done
 
@@ -27,7 +27,7 @@ expect 0 'as measured when the run began' train --out "$work/timed" --resume --s
 rm "$work/timed"/*.safetensors "$work/timed/log.jsonl"
 expect 0 "timed: $steps steps, an evaluation every 0, as measured when the run began" \
     train --out "$work/timed" --resume --set train.accumulate=2 --set train.minutes=50
-check 'begun again: the same state' cmp "$work/timed/state.safetensors" "$work/counted/state.safetensors"
+check 'begun again: the same state' cmp "$work/timed/checkpoint.safetensors" "$work/counted/checkpoint.safetensors"
 
 expect 2 'train.minutes: 0.1 minutes are too short: a step takes .* 100000 steps of warm-up; .*set it with --set train.minutes=' \
     train --out "$work/short" --set train.warmup=100000
@@ -37,8 +37,8 @@ check 'eval_minutes sets eval_every' grep -qE '^  eval_every: [1-9]' "$work/ofte
 expect 0 'measured: [0-9.e-]+ s a step; 7 more steps take about .*; memory so far: [0-9]+ MiB' train --out "$work/plain" --set train.minutes=0
 check 'checkpoint_minutes saves' eval 'icseg train "$work/tiny.yaml" --out "$work/saved" --set train.minutes=0 \
     --set train.steps=100000 --set train.checkpoint_every=0 --set train.checkpoint_minutes=1e-6 >/dev/null 2>&1 & pid=$!
-    until [ -e "$work/saved/state.safetensors" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
-    kill $pid; wait $pid; [ -e "$work/saved/state.safetensors" ]'
+    until [ -e "$work/saved/checkpoint.safetensors" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+    kill $pid; wait $pid; [ -e "$work/saved/checkpoint.safetensors" ]'
 
 # The afternoon's recipe, with a tiny model and a moment's time.
 mkdir "$work/mine"

@@ -44,7 +44,7 @@ refuse 1 "$work/maps/000000.json: $folder" icseg predict gone.safetensors "$phot
 refuse 1 "$work/pipe/000000.png: cannot write: Not a directory" icseg predict "$tiny" "$photo" --out "$work/pipe"
 
 # A run writes its report at its end.
-for file in report.html best.safetensors checkpoint.safetensors state.safetensors log.jsonl recipe.yaml; do
+for file in report.html best.safetensors checkpoint.safetensors log.jsonl recipe.yaml; do
     mkdir -p "$work/run/$file"
     refuse 1 "$work/run/$file: $folder" icseg train "$scratch/tiny/recipe.yaml" --out "$work/run"
     refuse 1 "$work/run/$file: $folder" icseg train "$scratch/tiny/recipe.yaml" --out "$work/run" --resume

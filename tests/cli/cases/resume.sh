@@ -13,7 +13,7 @@ cp -r "$work/data" "$work/more"
 train() { icseg train "$work/tiny.yaml" "$@"; }
 same_run() {
     local file
-    for file in checkpoint.safetensors best.safetensors state.safetensors recipe.yaml; do
+    for file in checkpoint.safetensors best.safetensors recipe.yaml; do
         cmp "$1/$file" "$2/$file" || return 1
     done
     diff <(head -n 1 "$1/log.jsonl" | sed 's/"date":[^,]*//') <(head -n 1 "$2/log.jsonl" | sed 's/"date":[^,]*//')
@@ -33,7 +33,7 @@ stopped_by() { # SIGNAL LINES OUT ARGUMENT...
 expect 0 'aAcc' train --out "$work/whole"
 for signal in INT TERM HUP; do
     check "SIG$signal stops with status 3" stopped_by $signal 2 "$work/$signal"
-    check "SIG$signal saves" test -s "$work/$signal/state.safetensors"
+    check "SIG$signal saves" test -s "$work/$signal/checkpoint.safetensors"
     expect 0 'aAcc' icseg train --resume "$work/$signal"
     check "SIG$signal: the same run" same_run "$work/whole" "$work/$signal"
 done

@@ -16,7 +16,7 @@ without_times() { sed -E 's/"(seconds|images_per_s|peak_mib|date)":[^,}]*,?//g' 
 without_data() { sed 's/"data":"[^"]*"//'; } # one run begins with another folder
 same_run() {
     local file
-    for file in checkpoint.safetensors best.safetensors state.safetensors recipe.yaml evaluation.json; do
+    for file in checkpoint.safetensors best.safetensors recipe.yaml evaluation.json; do
         cmp "$1/$file" "$2/$file" || return 1
     done
     diff <(without_times "$1/log.jsonl" | without_data) <(without_times "$2/log.jsonl" | without_data)
@@ -41,10 +41,10 @@ expect 0 '^Usage: icseg train RECIPE' icseg train --help
 expect 0 '^    0  sky ' train --out "$work/whole"
 quiet() { train "$@" 2>/dev/null; }
 expect 0 'aAcc \|   mIoU' quiet --out "$work/whole" --resume
-for file in checkpoint.safetensors best.safetensors state.safetensors log.jsonl recipe.yaml evaluation.json report.html; do
+for file in checkpoint.safetensors best.safetensors log.jsonl recipe.yaml evaluation.json report.html; do
     check "$file is there" test -s "$work/whole/$file"
 done
-check 'there are no other files' test "$(ls -A "$work/whole" | wc -l)" = 7
+check 'there are no other files' test "$(ls -A "$work/whole" | wc -l)" = 6
 check 'a line for every second step, the last and six evaluations' test "$(wc -l <"$work/whole/log.jsonl")" = 28
 
 # Killed: before the first checkpoint, between two, around evaluations, twice in one run, late, many times.
@@ -53,10 +53,10 @@ check 'killed early, resumed' train --out "$work/one" --resume
 check 'killed early: the same run' same_run "$work/whole" "$work/one"
 check 'killed once' killed_after 5 0 "$work/two"
 check 'killed twice' killed_after 11 0.02 "$work/two"
-: >"$work/two/state.safetensors.tmp.1"
+: >"$work/two/checkpoint.safetensors.tmp.1"
 check 'killed twice, resumed' train --out "$work/two" --resume
 check 'killed twice: the same run' same_run "$work/whole" "$work/two"
-check 'half-written files are gone' test ! -e "$work/two/state.safetensors.tmp.1"
+check 'half-written files are gone' test ! -e "$work/two/checkpoint.safetensors.tmp.1"
 check 'killed late' killed_after 21 0 "$work/three"
 check 'killed late, resumed' train --out "$work/three" --resume
 check 'killed late: the same run' same_run "$work/whole" "$work/three"
@@ -71,7 +71,7 @@ check 'killed often: the same run' same_run "$work/whole" "$work/often"
 cp -r "$work/data" "$work/damaged"
 head -c 2000 "$work/data/images/train/000003.jpg" >"$work/damaged/images/train/000003.jpg"
 expect 1 'damaged/images/train/000003.jpg' train --out "$work/mended" --data "$work/damaged"
-check 'the steps before it are kept' test -s "$work/mended/state.safetensors"
+check 'the steps before it are kept' test -s "$work/mended/checkpoint.safetensors"
 check 'the image repaired, resumed' train --out "$work/mended" --resume
 check 'the image repaired: the same run' same_run "$work/whole" "$work/mended"
 check 'resumed after the end' train --out "$work/three" --resume
@@ -115,7 +115,7 @@ chmod 555 "$work/one"
 expect 1 "$work/one/.*: Permission denied" powerless "$program" train "$work/tiny.yaml" --out "$work/one" --resume
 chmod 755 "$work/one"
 check 'the old files are intact' test "$(cat "$work"/one/*.safetensors | cksum)" = "$sum_before"
-check 'no partial files are left' test "$(ls -A "$work/one" | wc -l)" = 7
+check 'no partial files are left' test "$(ls -A "$work/one" | wc -l)" = 6
 
 # Other weights to start from.
 expect 0 'checkpoint.safetensors: .*; ([0-9]+) of \1 tensors loaded$' \
