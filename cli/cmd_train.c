@@ -121,11 +121,11 @@ const icseg_command icseg_command_train = {
     .description = "Checks every label file first, then trains, evaluates and writes to RUN_DIR:\n"
                    "recipe.yaml (as used), log.jsonl, checkpoint.safetensors (last weights and all\n"
                    "that --resume needs), best.safetensors (best validation mIoU) and report.html.\n"
-                   "Ctrl-C, SIGTERM and SIGHUP save the state and stop, with exit\n"
-                   "status 3. A run that was stopped or killed at any moment and then continued with\n"
-                   "--resume writes the same bytes as one that was not. `--resume RUN_DIR` needs no\n"
-                   "recipe: RUN_DIR contains it. --set may change what does not decide the weights\n"
-                   "of the steps that are done.\n",
+                   "Ctrl-C, SIGTERM and SIGHUP save the state and stop, with exit status 3. A run\n"
+                   "that was stopped or killed at any moment and then continued with --resume writes\n"
+                   "the same bytes as one that was not. `--resume RUN_DIR` needs no recipe: RUN_DIR\n"
+                   "contains it. --set may change what does not decide the weights of the steps that\n"
+                   "are done.\n",
     .examples = "icseg train recipes/demo.yaml --data demo/data --out demo/run\n"
                 "icseg train recipes/camvid.yaml --set train.steps=2000 --set train.seed=1\n"
                 "icseg train --resume runs/camvid\n"

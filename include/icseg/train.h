@@ -6,9 +6,9 @@
  *
  *     recipe.yaml              the recipe as used, with every value
  *     log.jsonl                a line for every step that is logged (train.log_every) and for every evaluation
- *     checkpoint.safetensors   the last weights (icseg_model_open)
+ *     checkpoint.safetensors   the last weights (icseg_model_open), moments, step and the recipe: everything needed to
+ *                              resume
  *     best.safetensors         the weights with the best validation mIoU; the earliest if several are equal
- *     state.safetensors        everything needed to resume: weights, moments, step, the recipe as used
  *     evaluation.json          confusion matrix and worst images of the last evaluation
  *     report.html              losses, mIoU, classes, worst images, samples; from the first evaluation on
  *
@@ -167,8 +167,8 @@ ICSEG_API unsigned icseg_trainer_due(const icseg_trainer *trainer);
  * @return as icseg_evaluate; ICSEG_ERROR_CANCELLED when the progress callback cancels */
 ICSEG_API icseg_status icseg_trainer_evaluate(icseg_trainer *trainer, icseg_metrics *out, icseg_error *error);
 
-/** Writes checkpoint.safetensors and state.safetensors. ICSEG_ERROR_NUMERIC if a weight or moment is not finite;
- * nothing is then written. */
+/** Writes checkpoint.safetensors. ICSEG_ERROR_NUMERIC if a weight or moment is not finite; the file then keeps its
+ * content. */
 ICSEG_API icseg_status icseg_trainer_save(icseg_trainer *trainer, icseg_error *error);
 
 /** Evaluates the current weights if they were not evaluated yet, and ends the log. The trainer cannot step

@@ -59,8 +59,8 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
                                        icseg_error *error);
 
 /* From now on every parameter comes from the tensor `prefix` + name (icseg_param_from_file). Missing tensors and wrong
- * shapes are errors. With `strict`, tensors under the prefix that the model does not have are errors too, except for the
- * optimiser's. */
+ * shapes are errors. With `strict`, tensors under the prefix that the model does not have are errors too, except for
+ * the optimiser's. */
 icseg_status icseg_model_find_params(icseg_model *model, const icseg_safetensors *file, const char *prefix, bool strict,
                                      icseg_error *error);
 /* The same, and loads them. */

@@ -6,8 +6,9 @@
 #include "base/file.h"
 #include "train/trainer.h"
 
-static const char *const run_files[] = {"checkpoint.safetensors", "best.safetensors", "state.safetensors", "log.jsonl",
-                                        "recipe.yaml",       "evaluation.json",        "report.html"};
+static const char *const run_files[] = {
+    "checkpoint.safetensors", "best.safetensors", "state.safetensors", "log.jsonl", "recipe.yaml",
+    "evaluation.json",        "report.html"};
 enum { RUN_FILES = sizeof run_files / sizeof *run_files };
 
 const char *icseg_trainer_path(const icseg_trainer *t, const char *name) {

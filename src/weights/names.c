@@ -120,7 +120,8 @@ static bool is_idle(const char *name) {
                                        "attn_mask",        "n_averaged",     NULL};
     static const char *const ends[] = {"num_batches_tracked", "position_ids", NULL};
     const char *dot = strrchr(name, '.');
-    return starts(name, ICSEG_OPTIMISER_PREFIX) || is_one_of(name, idle) || is_one_of(dot ? dot + 1 : name, ends) || !strcmp(dot ? dot + 1 : name, "attn_mask");
+    return starts(name, ICSEG_OPTIMISER_PREFIX) || is_one_of(name, idle) || is_one_of(dot ? dot + 1 : name, ends) ||
+           !strcmp(dot ? dot + 1 : name, "attn_mask");
 }
 
 static bool is_known(const char *ours) {
