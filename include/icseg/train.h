@@ -171,8 +171,8 @@ ICSEG_API icseg_status icseg_trainer_evaluate(icseg_trainer *trainer, icseg_metr
  * content. */
 ICSEG_API icseg_status icseg_trainer_save(icseg_trainer *trainer, icseg_error *error);
 
-/** Evaluates the current weights if they were not evaluated yet, and ends the log. The trainer cannot step
- * afterwards. */
+/** Evaluates the current weights if they were not evaluated yet, saves them if that is due, and ends the log. The
+ * trainer cannot step afterwards. */
 ICSEG_API icseg_status icseg_trainer_finish(icseg_trainer *trainer, icseg_error *error);
 
 /** Writes report.html of a run, also of one that was stopped or is training, from its log, its last evaluation and its

@@ -330,6 +330,7 @@ icseg_status icseg_trainer_finish(icseg_trainer *t, icseg_error *error) {
     if (!t) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_trainer_finish: trainer is NULL");
     ICSEG_TRY(check_open(t, error));
     if (t->confusion_step != t->state.step) ICSEG_TRY(icseg_trainer_evaluate(t, NULL, error));
+    if (t->save_due) ICSEG_TRY(icseg_trainer_save(t, error));
     return icseg_log_writer_finish(&t->log, error);
 }
 
