@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Compares icseg with the same model in PyTorch (python/torch_peer.py) or, exported, in ONNX Runtime (python/ort_peer.py).
-# The two sides run each case alternately, ROUNDS times each (default: 3), and their medians are compared. Prints a Markdown
+# Compares icseg with the same model in PyTorch (reference/torch_peer.py) or, exported, in ONNX Runtime
+# (reference/ort_peer.py). The two sides run each case alternately, ROUNDS times each (default: 3), and their medians are compared. Prints a Markdown
 # table.
 # Usage: bench/vs_pytorch.sh [ROUNDS [CASE...]]
 #   cases: infer150 infer847 text150 vit150 train150 train847 (PyTorch), onnx150 onnx847 (ONNX Runtime: pip install
@@ -66,7 +66,7 @@ with_torch() {
     local same=(--classes "$5" --size "$6" --batch "$7" --n "$8" --threads "$threads")
     local name=$1
     ours=("$program" bench --mode "$2" --model "$4" "${same[@]}" --json)
-    peer=("$python" python/torch_peer.py "$2" --model "$3" "${same[@]}")
+    peer=("$python" reference/torch_peer.py "$2" --model "$3" "${same[@]}")
     [ "$types" != bf16 ] || { peer+=(--bf16); name+=", bf16"; }
     [ "$types" != bf16:f32 ] || name+=", bf16 against PyTorch in f32"
     [[ ! $types =~ ^(bf16x2|int8)$ ]] || name+=", $types against PyTorch in f32"
@@ -81,9 +81,9 @@ with_onnx() {
         echo "$0: $1: $python cannot import onnxruntime and onnx: run pip install onnxruntime onnx, or set PYTHON" >&2
         return
     }
-    "$python" python/ort_peer.py --classes "$2" --n 0 >"$work/out" 2>&1 || { tail -3 "$work/out" >&2; exit 1; }
+    "$python" reference/ort_peer.py --classes "$2" --n 0 >"$work/out" 2>&1 || { tail -3 "$work/out" >&2; exit 1; }
     ours=("$program" bench "${same[@]}" --json)
-    peer=("$python" python/ort_peer.py "${same[@]}")
+    peer=("$python" reference/ort_peer.py "${same[@]}")
     compare "$1"
 }
 

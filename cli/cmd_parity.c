@@ -14,7 +14,7 @@ struct options {
 static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 
 static const icseg_option rows[] = {
-    {"FIXTURE", ICSEG_FIELD_STRINGS(struct options, fixtures), "file written by python/make_fixtures.py",
+    {"FIXTURE", ICSEG_FIELD_STRINGS(struct options, fixtures), "file written by reference/make_fixtures.py",
      .positional = true, .required = true},
     {"precision", ICSEG_FIELD_WORD(struct options, precision),
      "number format of convolutions and linear layers; tolerances are wider in bf16", .words = precisions},
@@ -54,7 +54,7 @@ const icseg_command icseg_command_parity = {
                    "and the loss at each of ten AdamW steps, computed by PyTorch in double\n"
                    "precision. The exit status is 1 if any of them disagree.\n",
     .examples = "icseg parity tests/parity/*.safetensors\n"
-                "python3 python/make_fixtures.py /tmp/fixtures 7\n"
+                "python3 reference/make_fixtures.py /tmp/fixtures 7\n"
                 "icseg parity /tmp/fixtures/*.safetensors\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * icseg tokenize: prints token ids of lines, for comparison with other tokenizers (python/check_tokenizer.py). */
+ * icseg tokenize: prints token ids of lines, for comparison with other tokenizers (reference/check_tokenizer.py). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

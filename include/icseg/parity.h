@@ -2,7 +2,7 @@
 /** @file
  * Agreement with the PyTorch reference. A fixture contains a small model with its inputs, outputs, losses, gradients
  * and the loss at each of ten AdamW steps, which the reference computed in double precision (docs/method.md, "Parity").
- * `python/make_fixtures.py` writes fixtures; tests/parity contains some. */
+ * `reference/make_fixtures.py` writes fixtures; tests/parity contains some. */
 #ifndef ICSEG_PARITY_H
 #define ICSEG_PARITY_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The benchmark: a model, random images, timed runs, and the speed of large matrix products for comparison. With random
- * weights it times the same work as its PyTorch counterpart (python/torch_peer.py), with class names of the same
+ * weights it times the same work as its PyTorch counterpart (reference/torch_peer.py), with class names of the same
  * lengths. */
 #include "diagnostics/bench.h"
 

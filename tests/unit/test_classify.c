@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Zero-shot classification and its preprocessing against the results of the public CLIP code for the same small models
- * and images (tests/unit/data/clip_classify.txt, written by python/make_classify_fixture.py), and refusals. */
+ * and images (tests/unit/data/clip_classify.txt, written by reference/make_classify_fixture.py), and refusals. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

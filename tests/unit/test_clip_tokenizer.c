@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * CLIP's tokenizer: ids of difficult texts (made by python/make_tokenizer_fixture.py from an independent
+ * CLIP's tokenizer: ids of difficult texts (made by reference/make_tokenizer_fixture.py from an independent
  * tokenizer), every form of vocabulary file, damaged ones, finding them, synonyms. */
 #include <setjmp.h>
 #include <stdarg.h>

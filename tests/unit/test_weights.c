@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * weights: every container and naming against sums by PyTorch (tests/weights, made by python/make_weights.py),
+ * weights: every container and naming against sums by PyTorch (tests/weights, made by reference/make_weights.py),
  * inference, conversion and back, and starting a model from them. */
 #include <math.h>
 #include <setjmp.h>
@@ -151,7 +151,7 @@ static void convert(const char *source, const char *out, icseg_weights_convert_o
     icseg_buffer_free(summary);
 }
 
-/* The image of python/make_weights.py: (64, 48, 3). */
+/* The image of reference/make_weights.py: (64, 48, 3). */
 static void make_image(float *out, int h, int w) {
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# icseg convert, and published weights in other commands. The fixtures come from python/make_weights.py.
+# icseg convert, and published weights in other commands. The fixtures come from reference/make_weights.py.
 weights=$root/tests/weights
 
 refuse 2 'SOURCE' icseg convert

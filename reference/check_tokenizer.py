@@ -3,7 +3,7 @@
 """Compares `icseg tokenize` with OpenAI's simple_tokenizer on more than 50,000 strings, configured for the
 differences that docs/tokenizer.md lists: ftfy does not repair encodings here, and only XML's references are replaced.
 
-    python3 python/check_tokenizer.py ICSEG --vocab FILE [--classes DIR] [--count N] [--seed S]
+    python3 reference/check_tokenizer.py ICSEG --vocab FILE [--classes DIR] [--count N] [--seed S]
 
 ICSEG is the program, FILE bpe_simple_vocab_16e6.txt.gz, DIR holds class lists as JSON. The reference is written here
 from CLIP's published behaviour, with the packages that CLIP uses (pip install ftfy regex). Without them or without FILE the

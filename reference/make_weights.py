@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes random weights in the formats in which weights are published, to test `icseg convert` and `--init`.
 
-    python3 python/make_weights.py tests/weights            the tiny fixtures of the unit tests (committed)
-    python3 python/make_weights.py --full DIR [rn50 ...]    full-size models, for python/check_weights.py
+    python3 reference/make_weights.py tests/weights            the tiny fixtures of the unit tests (committed)
+    python3 reference/make_weights.py --full DIR [rn50 ...]    full-size models, for reference/check_weights.py
 
 Containers and namings: torch.jit.save as OpenAI's archives, torch.save (zip and the container before 1.6), safetensors
 with and without shards; OpenAI's, open_clip's, Hugging Face's and DenseCLIP's names.

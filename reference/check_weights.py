@@ -2,7 +2,7 @@
 """Checks `icseg convert` and `icseg classify` at full size against PyTorch: every container and naming, tensor by tensor,
 by CLIP's own embeddings and by logits.
 
-    python3 python/check_weights.py [--program build/icseg] [--dir DIR] [rn50 rn101 rn50x4 vit-b16 vit-b32]
+    python3 reference/check_weights.py [--program build/icseg] [--dir DIR] [rn50 rn101 rn50x4 vit-b16 vit-b32]
 
 Random weights are made by make_weights.py in DIR (about 2.5 GB a model; kept when DIR is given). A converted file must
 contain exactly PyTorch's values. Image and text embeddings that classify computes from each file must agree with PyTorch's

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks `icseg classify` against the public CLIP code: open_clip (OpenAI's models) and Hugging Face's transformers.
 
-    python3 python/check_classify.py [--program build/icseg] [RN50 RN101 RN50x4 ViT-B-16 ViT-B-32 huggingface]
+    python3 reference/check_classify.py [--program build/icseg] [RN50 RN101 RN50x4 ViT-B-16 ViT-B-32 huggingface]
 
 The models get random weights and are saved as they are published. Images of many sizes pass through the preprocessing of
 Pillow and torchvision, and class names through open_clip's tokenizer. Probabilities must agree within 1e-3, embeddings

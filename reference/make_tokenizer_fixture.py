@@ -3,7 +3,7 @@
 """Writes tests/unit/data/clip_merges.txt and clip_tokens.txt: a small vocabulary, and the ids of some 900
 strings with it and with CLIP's vocabulary, computed by the independent tokenizer of check_tokenizer.py.
 
-    python3 python/make_tokenizer_fixture.py bpe_simple_vocab_16e6.txt.gz CLASSES_DIR"""
+    python3 reference/make_tokenizer_fixture.py bpe_simple_vocab_16e6.txt.gz CLASSES_DIR"""
 import collections
 import pathlib
 import random

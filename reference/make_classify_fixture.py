@@ -3,7 +3,7 @@
 unit test generates with the same formulas. Needs `pip install open_clip_torch "pillow<13"` (13 swaps the passes for some
 sizes, which changes single bits); the test needs only the file.
 
-    python3 python/make_classify_fixture.py tests/unit/data/clip_classify.txt
+    python3 reference/make_classify_fixture.py tests/unit/data/clip_classify.txt
 """
 from __future__ import annotations
 
