@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Tests of the icseg program from outside. Usage: run.sh [PROGRAM [CASE...]], where a CASE is the name of a file in
-# tests/cli/cases/ without .sh (default: all). Prints the failures and, at the end, "N passed, N failed".
+# tests/cli/cases/ without .sh (default: all). Several files run in as many processes as there are cores. Prints the
+# failures and, at the end, "N passed, N failed".
 #
 # To add cases, write a file tests/cli/cases/NAME.sh, in which each case is one call of
 #     expect STATUS 'REGEX' command...    exit status, and an extended regex that its output (both streams) must match
 #     refuse STATUS 'REGEX' command...    the same, with nothing on standard output and exactly one line on standard error
 #     check 'NAME' command...             any command that must succeed
+#     caught SIGNAL FOLDER 'CONDITION' command...    starts it, and sends the signal when the condition holds
 # `powerless command...` runs a command that respects file permissions even when root runs the tests.
 # `icseg` is the program under test, $work an empty folder of this file, $root the source tree.
 set -u
@@ -70,7 +72,45 @@ check() {
     if run "$@"; then result "" "$title"; else result "exit status $?" "$title"; fi
 }
 
+# The command writes to FOLDER. On a busy machine it may end before it is caught: then FOLDER becomes what it was, and the
+# command starts again. Fails unless KILL kills it, STOP stops it ($victim), or another signal ends it with status 3.
+# Its output is in $scratch/caught.
+caught() { # SIGNAL FOLDER CONDITION COMMAND...
+    local signal=$1 folder=$2 condition=$3 status=0
+    shift 3
+    rm -rf "$folder.before"
+    [ ! -e "$folder" ] || cp -r "$folder" "$folder.before"
+    for _ in 1 2 3 4 5; do
+        "$@" >"$scratch/caught" 2>&1 </dev/null &
+        victim=$!
+        until eval "$condition" || ! kill -0 $victim; do sleep 0.005; done
+        kill -"$signal" $victim
+        if [ "$signal" = STOP ]; then
+            [ "$(sed 's/.*) //' "/proc/$victim/stat" | cut -c1)" != Z ] && return 0
+        fi
+        wait $victim
+        status=$?
+        [ "$signal $status" != "KILL 137" ] || return 0
+        [ "$signal" = KILL ] || [ $status -ne 3 ] || return 0
+        [ $status -eq 0 ] || return 1
+        rm -rf "$folder"
+        [ ! -e "$folder.before" ] || cp -r "$folder.before" "$folder"
+    done
+    return 1
+} 2>/dev/null
+
 [ $# -gt 0 ] || set -- $(cd "$root/tests/cli/cases" && ls -- *.sh | sed 's/\.sh$//')
+if [ $# -gt 1 ]; then
+    printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} sh -c '"$1" "$2" "$3" >"$4/$3" 2>&1' sh "$0" "$program" {} "$scratch"
+    for group in "$@"; do
+        read -r p _ f _ <<<"$(tail -n 1 "$scratch/$group" | tr -d ',' | grep -E '^[0-9]+ passed [0-9]+ failed$' || echo "0 passed 1 failed")"
+        passed=$((passed + p)) failed=$((failed + f))
+        [ "$f" -eq 0 ] || sed '$d' "$scratch/$group"
+    done
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+    exit
+fi
 for group in "$@"; do
     work=$scratch/$group
     mkdir "$work"

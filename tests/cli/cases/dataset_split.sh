@@ -45,13 +45,8 @@ for i in $(seq 400); do
     ln "$work/whole/images/train/$image" "$work/many/images/train/$i.${image##*.}"
     ln "$work/whole/annotations/train/${image%.*}.png" "$work/many/annotations/train/$i.png"
 done
-"$program" dataset split "$work/many" --val 0.2 --out "$work/killed" >/dev/null 2>&1 &
-victim=$!
-for _ in $(seq 2000); do
-    [ "$(find "$work/killed" -name '*.png' 2>/dev/null | head -1)" ] && break
-done
-kill -KILL $victim
-wait $victim 2>/dev/null
+check 'the run is killed' caught KILL "$work/killed" '[ "$(find "$work/killed" -name "*.png" | head -1)" ]' \
+    "$program" dataset split "$work/many" --val 0.2 --out "$work/killed"
 check 'a killed run leaves a hidden folder only' test -z "$(ls "$work/killed")"
 check 'the source is as it was' icseg dataset check "$work/many"
 expect 0 'killed$' icseg dataset split "$work/many" --val 0.2 --out "$work/killed"

@@ -10,15 +10,7 @@ eval: {resize_short: 0}
 END
 mkdir "$work/runs"
 run=$work/runs/one
-stopped() { # after the first evaluation
-    "$program" train "$work/tiny.yaml" --out "$run" >/dev/null 2>&1 &
-    local pid=$!
-    until [ -e "$run/report.html" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
-    kill -INT $pid
-    wait $pid
-    [ $? -eq 3 ]
-}
-check 'stopped after the first evaluation' stopped
+check 'stopped after the first evaluation' caught INT "$run" '[ -e "$run/report.html" ]' "$program" train "$work/tiny.yaml" --out "$run"
 check 'there is a report' grep -q '<h2>Worst images</h2>' "$run/report.html"
 check 'it has classes and confusions' grep -q '<h2>Classes</h2>' "$run/report.html"
 check 'it names the data, the date and the machine' grep -qE 'data .*/data &#183; begun 20[0-9-]+T[0-9:]+Z &#183; on .*core' "$run/report.html"

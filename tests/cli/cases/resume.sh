@@ -18,21 +18,15 @@ same_run() {
     done
     diff <(head -n 1 "$1/log.jsonl" | sed 's/"date":[^,]*//') <(head -n 1 "$2/log.jsonl" | sed 's/"date":[^,]*//')
 }
-# Starts a run, waits until its log has LINES lines, and sends SIGNAL. Fails unless it stops with status 3.
-stopped_by() { # SIGNAL LINES OUT ARGUMENT...
-    local signal=$1 lines=$2 out=$3 pid
-    shift 3
-    "$program" train "$work/tiny.yaml" --out "$out" "$@" >/dev/null 2>"$work/stopped.txt" &
-    pid=$!
-    until [ "$(cat "$out/log.jsonl" 2>/dev/null | wc -l)" -ge "$lines" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
-    kill -"$signal" $pid
-    wait $pid
-    [ $? -eq 3 ] && grep -q '^icseg train: stopped after step' "$work/stopped.txt"
+lines() { cat "$1/log.jsonl" 2>/dev/null | wc -l; }
+stopped_by() { # SIGNAL OUT
+    caught "$1" "$2" "[ \"\$(lines '$2')\" -ge 2 ]" "$program" train "$work/tiny.yaml" --out "$2" &&
+        grep -q '^icseg train: stopped after step' "$scratch/caught"
 }
 
 expect 0 'aAcc' train --out "$work/whole"
 for signal in INT TERM HUP; do
-    check "SIG$signal stops with status 3" stopped_by $signal 2 "$work/$signal"
+    check "SIG$signal stops with status 3" stopped_by $signal "$work/$signal"
     check "SIG$signal saves" test -s "$work/$signal/checkpoint.safetensors"
     expect 0 'aAcc' icseg train --resume "$work/$signal"
     check "SIG$signal: the same run" same_run "$work/whole" "$work/$signal"
@@ -41,7 +35,7 @@ kept() { # nohup: a closed terminal does not stop the run
     ( trap '' HUP
       exec "$program" train "$work/tiny.yaml" --out "$work/nohup" >/dev/null 2>&1 ) &
     local pid=$!
-    until [ "$(cat "$work/nohup/log.jsonl" 2>/dev/null | wc -l)" -ge 2 ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    until [ "$(lines "$work/nohup")" -ge 2 ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
     kill -HUP $pid
     wait $pid
 }
@@ -77,7 +71,7 @@ check 'the log has the new number of steps' grep -q '"steps":15' "$work/short/lo
 # Added images.
 cp "$work/more/images/train/000000.jpg" "$work/more/images/train/new.jpg"
 cp "$work/more/annotations/train/000000.png" "$work/more/annotations/train/new.png"
-check 'stopped early' stopped_by INT 2 "$work/grown"
+check 'stopped early' stopped_by INT "$work/grown"
 expect 2 'the training images differ from those when the run began \(now 5, in .*put them back, or accept the change with --data-changed$' \
     icseg train --resume "$work/grown" --data "$work/more"
 expect 0 'warning: .*grown: the training images differ .* it continues with the 5 in' \

@@ -21,21 +21,11 @@ same_run() {
     done
     diff <(without_times "$1/log.jsonl" | without_data) <(without_times "$2/log.jsonl" | without_data)
 }
-# Starts a run, waits until its log has LINES lines and PAUSE seconds more, and kills it. Fails if the run has ended before.
+lines() { cat "$1/log.jsonl" 2>/dev/null | wc -l; }
+# Starts or continues a run, waits until its log has LINES lines and PAUSE seconds more, and kills it.
 killed_after() { # LINES PAUSE OUT
-    local lines=$1 pause=$2 out=$3 pid
-    "$program" train "$work/tiny.yaml" --out "$out" --resume >/dev/null 2>&1 &
-    pid=$!
-    for _ in $(seq 600); do
-        if [ "$(cat "$out/log.jsonl" 2>/dev/null | wc -l)" -ge "$lines" ]; then break; fi
-        kill -0 $pid 2>/dev/null || break
-        sleep 0.01
-    done
-    sleep "$pause"
-    kill -KILL $pid 2>/dev/null
-    wait $pid
-    [ $? -eq 137 ]
-} 2>/dev/null
+    caught KILL "$3" "[ \"\$(lines '$3')\" -ge $1 ] && sleep $2" "$program" train "$work/tiny.yaml" --out "$3" --resume
+}
 
 expect 0 '^Usage: icseg train RECIPE' icseg train --help
 expect 0 '^    0  sky ' train --out "$work/whole"
@@ -78,16 +68,8 @@ check 'resumed after the end' train --out "$work/three" --resume
 check 'resumed after the end: the same run' same_run "$work/whole" "$work/three"
 
 # Ctrl-C.
-interrupted() {
-    "$program" train "$work/tiny.yaml" --out "$work/four" >/dev/null 2>"$work/four.txt" &
-    local pid=$! status
-    until [ "$(cat "$work/four/log.jsonl" 2>/dev/null | wc -l)" -ge 2 ] || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
-    kill -INT $pid
-    wait $pid
-    status=$?
-    [ $status -eq 3 ] && ! grep -q error "$work/four.txt" && grep -qe '--resume' "$work/four.txt"
-}
-check 'interrupted' interrupted
+check 'interrupted' caught INT "$work/four" '[ "$(lines "$work/four")" -ge 2 ]' "$program" train "$work/tiny.yaml" --out "$work/four"
+check 'it says how to resume' eval '! grep -q error "$scratch/caught" && grep -qe --resume "$scratch/caught"'
 check 'interrupted, resumed' train --out "$work/four" --resume
 check 'interrupted: the same run' same_run "$work/whole" "$work/four"
 
