@@ -2,60 +2,19 @@
  * Foreign checkpoints in any container: zip archives, PyTorch before 1.6, safetensors. An input of several parts
  * is put into a well-formed zip archive as data.pkl and the storages 0 and 1, so that the pickle is reached. */
 #include <string.h>
-#include <zlib.h>
 
-#include "base/text.h"
-#include "fuzz.h"
 #include "icseg/config.h"
 #include "weights/weights.h"
+#include "zip.h"
 
 enum { MAX_VALUES = 4 << 20, PARTS = 4 };
 
-static void put_number(icseg_string *s, uint64_t value, int bytes) {
-    for (; bytes > 0; bytes--, value >>= 8) icseg_string_append(s, (char[]){(char)value}, 1);
-}
-
-/* The fields that a local header and a directory entry share. */
-static void put_entry(icseg_string *s, const char *name, fuzz_part part) {
-    put_number(s, 20, 2);
-    put_number(s, 0, 8); /* flags, method "stored", time, date */
-    put_number(s, crc32(0, part.data, (uInt)part.size), 4);
-    put_number(s, part.size, 4);
-    put_number(s, part.size, 4);
-    put_number(s, strlen(name), 2);
-    put_number(s, 0, 2);
-}
-
 static icseg_string make_zip(const fuzz_part *parts, size_t count) {
-    static const char *const names[PARTS] = {"a/data.pkl", "a/data/0", "a/data/1", "a/version"};
-    icseg_string s = {0};
-    size_t offset[PARTS], begin, end;
-    for (size_t i = 0; i < count; i++) {
-        offset[i] = s.size;
-        put_number(&s, 0x04034b50, 4);
-        put_entry(&s, names[i], parts[i]);
-        icseg_string_append(&s, names[i], strlen(names[i]));
-        icseg_string_append(&s, (const char *)parts[i].data, parts[i].size);
-    }
-    begin = s.size;
-    for (size_t i = 0; i < count; i++) {
-        put_number(&s, 0x02014b50, 4);
-        put_number(&s, 20, 2);
-        put_entry(&s, names[i], parts[i]);
-        put_number(&s, 0, 10); /* comment, volume, attributes */
-        put_number(&s, offset[i], 4);
-        icseg_string_append(&s, names[i], strlen(names[i]));
-    }
-    end = s.size;
-    put_number(&s, 0x06054b50, 4);
-    put_number(&s, 0, 4);
-    put_number(&s, count, 2);
-    put_number(&s, count, 2);
-    put_number(&s, end - begin, 4);
-    put_number(&s, begin, 4);
-    put_number(&s, 0, 2);
-    FUZZ_REQUIRE(!s.failed);
-    return s;
+    static const fuzz_part names[PARTS] = {{(const uint8_t *)"a/data.pkl", 10},
+                                           {(const uint8_t *)"a/data/0", 8},
+                                           {(const uint8_t *)"a/data/1", 8},
+                                           {(const uint8_t *)"a/version", 9}};
+    return fuzz_zip(names, parts, count);
 }
 
 static void read_all(const icseg_weights *w) {

@@ -9,15 +9,20 @@
 #include "icseg/image.h"
 #include "icseg/memory.h"
 
-void fuzz_put_image(const char *name) {
+fuzz_part fuzz_image(void) {
     uint8_t pixels[3 * FUZZ_IMAGE_WIDTH * FUZZ_IMAGE_HEIGHT];
     const icseg_image image = {FUZZ_IMAGE_WIDTH, FUZZ_IMAGE_HEIGHT, pixels};
     void *png;
     size_t size;
     for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(7 * i);
     FUZZ_REQUIRE(icseg_image_encode_png(&image, &png, &size, NULL) == ICSEG_OK);
-    fuzz_put(name, png, size);
-    icseg_buffer_free(png);
+    return (fuzz_part){png, size};
+}
+
+void fuzz_put_image(const char *name) {
+    fuzz_part png = fuzz_image();
+    fuzz_put(name, png.data, png.size);
+    icseg_buffer_free((void *)png.data);
 }
 
 static int64_t read_split(const char *folder, const char *split, const icseg_import_summary *summary) {

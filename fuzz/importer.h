@@ -8,11 +8,13 @@
 
 enum { FUZZ_IMAGE_WIDTH = 12, FUZZ_IMAGE_HEIGHT = 10 };
 
-/* An image of that size as a PNG file. */
+/* An image of that size as the bytes of a PNG file, which the caller frees with icseg_buffer_free. */
+fuzz_part fuzz_image(void);
+/* The same as a file. */
 void fuzz_put_image(const char *name);
 
-/* Imports a folder. Two bytes of `choices` select the options. If the import fails, nothing is left of the new data
- * set; otherwise it can be opened, and all of it read. */
+/* Imports a folder or an archive. Two bytes of `choices` select the options. If the import fails, nothing is left of
+ * the new data set; otherwise it can be opened, and all of it read. */
 void fuzz_import(icseg_import_format format, const char *source, fuzz_part choices);
 
 #endif
