@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Short commands. CMakeLists.txt is the build. Each target does the set-up that it needs.
-.PHONY: all setup build install test demo docs reference abi format clean
+.PHONY: all setup build install test test-python demo docs reference abi format clean
 PREFIX ?= /usr/local
 
 all: build
@@ -18,6 +18,10 @@ install: build
 
 test: setup
 	@scripts/test.sh
+
+# The Python package, in a virtual environment in build-python/; needs pip and, the first time, the network.
+test-python: setup
+	@scripts/test_python.sh
 
 # Writes the pages that are made from the option tables.
 docs: build
@@ -43,4 +47,4 @@ format:
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf build build-debug build-sanitize build-threads build-coverage
+	rm -rf build build-debug build-sanitize build-threads build-coverage build-python

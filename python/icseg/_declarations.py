@@ -1,0 +1,2514 @@
+# SPDX-License-Identifier: Apache-2.0
+# Made by scripts/make_declarations.py from the headers in include/icseg/. Do not edit it.
+"""The structs, enumerators, callbacks and functions of libicseg's public headers, under their names in C."""
+
+from __future__ import annotations
+
+from ctypes import (
+    CDLL, CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int16, c_int32, c_int64,
+    c_size_t, c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p,
+)
+from typing import Any
+
+# enum icseg_status
+ICSEG_OK = 0
+ICSEG_ERROR_ARGUMENT = 1
+ICSEG_ERROR_MEMORY = 2
+ICSEG_ERROR_IO = 3
+ICSEG_ERROR_FORMAT = 4
+ICSEG_ERROR_SHAPE = 5
+ICSEG_ERROR_CONFIG = 6
+ICSEG_ERROR_DATA = 7
+ICSEG_ERROR_NUMERIC = 8
+ICSEG_ERROR_UNSUPPORTED = 9
+ICSEG_ERROR_CANCELLED = 10
+ICSEG_ERROR_INTERNAL = 11
+
+# enum icseg_remedy
+ICSEG_REMEDY_NONE = 0
+ICSEG_REMEDY_SET_FIELD = 1
+ICSEG_REMEDY_RESUME = 2
+ICSEG_REMEDY_CALIBRATE = 3
+ICSEG_REMEDY_CONVERT_WEIGHTS = 4
+ICSEG_REMEDY_IMPORT_DATASET = 5
+ICSEG_REMEDY_CHECK_DATASET = 6
+ICSEG_REMEDY_OVERWRITE = 7
+ICSEG_REMEDY_DATA_CHANGED = 8
+ICSEG_REMEDY_NEW_RUN = 9
+ICSEG_REMEDY_START_FROM_CLIP = 10
+
+# limits
+ICSEG_ERROR_FIELD_SIZE = 64
+ICSEG_ERROR_MESSAGE_SIZE = 1024
+
+
+class icseg_error(Structure):
+    status: int
+    remedy: int
+    field: bytes
+    message: bytes
+    _fields_ = [
+        ("status", c_int),
+        ("remedy", c_int),
+        ("field", (c_char * 64)),
+        ("message", (c_char * 1024)),
+    ]
+
+
+# limits
+ICSEG_LABEL_IGNORE = -1
+ICSEG_IMAGE_MAX_SIDE = 32768
+ICSEG_IMAGE_MAX_PIXELS = 268435456
+ICSEG_PALETTE_MAX_SIZE = 65534
+
+
+class icseg_image(Structure):
+    width: int
+    height: int
+    data: Any
+    _fields_ = [
+        ("width", c_int32),
+        ("height", c_int32),
+        ("data", POINTER(c_uint8)),
+    ]
+
+
+
+class icseg_labels(Structure):
+    width: int
+    height: int
+    data: Any
+    _fields_ = [
+        ("width", c_int32),
+        ("height", c_int32),
+        ("data", POINTER(c_int16)),
+    ]
+
+
+
+class icseg_mask(Structure):
+    width: int
+    height: int
+    bits: int
+    palette_size: int
+    palette: Any
+    data: Any
+    _fields_ = [
+        ("width", c_int32),
+        ("height", c_int32),
+        ("bits", c_int32),
+        ("palette_size", c_int32),
+        ("palette", ((c_uint8 * 3) * 256)),
+        ("data", POINTER(c_uint16)),
+    ]
+
+
+
+class icseg_palette(Structure):
+    size: int
+    color: Any
+    _fields_ = [
+        ("size", c_int32),
+        ("color", POINTER((c_uint8 * 3))),
+    ]
+
+
+
+class icseg_image_values(Structure):
+    struct_size: int
+    bands: Any
+    value_low: float
+    value_high: float
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("bands", (c_int32 * 3)),
+        ("value_low", c_double),
+        ("value_high", c_double),
+    ]
+
+
+
+class icseg_image_input(Structure):
+    struct_size: int
+    path: bytes | None
+    data: int | None
+    size: int
+    values: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("path", c_char_p),
+        ("data", c_void_p),
+        ("size", c_size_t),
+        ("values", POINTER(icseg_image_values)),
+    ]
+
+
+# enum icseg_image_note
+ICSEG_IMAGE_NOTE_NONE = 0
+ICSEG_IMAGE_NOTE_PAGE = 1
+ICSEG_IMAGE_NOTE_DARK = 2
+ICSEG_IMAGE_NOTES = 3
+
+
+class icseg_image_info(Structure):
+    struct_size: int
+    format: bytes | None
+    width: int
+    height: int
+    bits: int
+    note: int
+    text: bytes
+    field: bytes | None
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("format", c_char_p),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("bits", c_int32),
+        ("note", c_int),
+        ("text", (c_char * 160)),
+        ("field", c_char_p),
+    ]
+
+
+
+class icseg_overlay_options(Structure):
+    struct_size: int
+    palette: Any
+    names: Any
+    opacity: float
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("palette", POINTER(icseg_palette)),
+        ("names", POINTER(c_char_p)),
+        ("opacity", c_double),
+    ]
+
+
+# enum icseg_tokenizer_kind
+ICSEG_TOKENIZER_BYTES = 0
+ICSEG_TOKENIZER_CLIP = 1
+
+# limits
+ICSEG_TEXT_MAX_BYTES = 8192
+ICSEG_CLIP_CONTEXT_LENGTH = 77
+ICSEG_CONTEXT_MAX_LENGTH = 65536
+
+
+class icseg_tokenizer(Structure):
+    """Opaque."""
+
+
+# limits
+ICSEG_LEVELS = 4
+
+# enum icseg_backbone
+ICSEG_BACKBONE_RESNET = 0
+ICSEG_BACKBONE_VIT = 1
+
+# enum icseg_prompt
+ICSEG_PROMPT_TEMPLATE = 0
+ICSEG_PROMPT_STATIC = 1
+ICSEG_PROMPT_INSTANCE = 2
+
+# enum icseg_synonyms_use
+ICSEG_SYNONYMS_FIRST = 0
+ICSEG_SYNONYMS_MEAN = 1
+
+
+class icseg_config(Structure):
+    struct_size: int
+    backbone: int
+    resnet_layers: Any
+    resnet_width: int
+    vit_patch: int
+    vit_width: int
+    vit_layers: int
+    vit_heads: int
+    vit_taps: Any
+    vit_drop_path: float
+    pos_grid: int
+    embed_dim: int
+    text_width: int
+    text_heads: int
+    text_layers: int
+    vocab_size: int
+    context_length: int
+    prompt: int
+    prompt_tokens: int
+    prompt_width: int
+    prompt_heads: int
+    prompt_layers: int
+    post_prompt: bool
+    post_width: int
+    post_heads: int
+    post_layers: int
+    align: Any
+    align_dim: int
+    tau: float
+    fpn_dim: int
+    num_classes: int
+    dropout: float
+    align_weights: Any
+    contrast_weight: float
+    contrast_positives: int
+    contrast_negatives: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("backbone", c_int),
+        ("resnet_layers", (c_int32 * 4)),
+        ("resnet_width", c_int32),
+        ("vit_patch", c_int32),
+        ("vit_width", c_int32),
+        ("vit_layers", c_int32),
+        ("vit_heads", c_int32),
+        ("vit_taps", (c_int32 * 4)),
+        ("vit_drop_path", c_double),
+        ("pos_grid", c_int32),
+        ("embed_dim", c_int32),
+        ("text_width", c_int32),
+        ("text_heads", c_int32),
+        ("text_layers", c_int32),
+        ("vocab_size", c_int32),
+        ("context_length", c_int32),
+        ("prompt", c_int),
+        ("prompt_tokens", c_int32),
+        ("prompt_width", c_int32),
+        ("prompt_heads", c_int32),
+        ("prompt_layers", c_int32),
+        ("post_prompt", c_bool),
+        ("post_width", c_int32),
+        ("post_heads", c_int32),
+        ("post_layers", c_int32),
+        ("align", (c_bool * 4)),
+        ("align_dim", c_int32),
+        ("tau", c_double),
+        ("fpn_dim", c_int32),
+        ("num_classes", c_int32),
+        ("dropout", c_double),
+        ("align_weights", (c_double * 4)),
+        ("contrast_weight", c_double),
+        ("contrast_positives", c_int32),
+        ("contrast_negatives", c_int32),
+    ]
+
+
+
+class icseg_model(Structure):
+    """Opaque."""
+
+
+
+class icseg_model_options(Structure):
+    struct_size: int
+    config: Any
+    class_names: Any
+    class_synonyms: Any
+    seed: int
+    tokenizer: int
+    vocabulary: bytes | None
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("config", POINTER(icseg_config)),
+        ("class_names", POINTER(c_char_p)),
+        ("class_synonyms", POINTER(c_char_p)),
+        ("seed", c_uint64),
+        ("tokenizer", c_int),
+        ("vocabulary", c_char_p),
+    ]
+
+
+
+class icseg_model_calibration(Structure):
+    struct_size: int
+    layers: int
+    covered: int
+    problem: bytes | None
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("layers", c_int32),
+        ("covered", c_int32),
+        ("problem", c_char_p),
+    ]
+
+
+# enum icseg_precision
+ICSEG_PRECISION_F32 = 0
+ICSEG_PRECISION_BF16 = 1
+ICSEG_PRECISION_AUTO = 2
+ICSEG_PRECISION_BF16X2 = 3
+ICSEG_PRECISION_INT8 = 4
+
+# enum icseg_eval_mode
+ICSEG_EVAL_WHOLE = 0
+ICSEG_EVAL_SLIDE = 1
+
+# limits
+ICSEG_EVAL_SCALES = 8
+
+
+class icseg_eval_options(Structure):
+    struct_size: int
+    mode: int
+    resize_short: int
+    resize_long: int
+    crop_height: int
+    crop_width: int
+    stride_height: int
+    stride_width: int
+    scale_count: int
+    scale: Any
+    flip: bool
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("mode", c_int),
+        ("resize_short", c_int32),
+        ("resize_long", c_int32),
+        ("crop_height", c_int32),
+        ("crop_width", c_int32),
+        ("stride_height", c_int32),
+        ("stride_width", c_int32),
+        ("scale_count", c_int32),
+        ("scale", (c_double * 8)),
+        ("flip", c_bool),
+    ]
+
+
+
+class icseg_calibrator(Structure):
+    """Opaque."""
+
+
+
+class icseg_calibrator_options(Structure):
+    struct_size: int
+    threads: int
+    eval: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("threads", c_int32),
+        ("eval", POINTER(icseg_eval_options)),
+    ]
+
+
+
+class icseg_class_list(Structure):
+    """Opaque."""
+
+
+
+class icseg_progress_event(Structure):
+    stage: bytes | None
+    done: float
+    total: float
+    seconds: float
+    detail: bytes | None
+    _fields_ = [
+        ("stage", c_char_p),
+        ("done", c_double),
+        ("total", c_double),
+        ("seconds", c_double),
+        ("detail", c_char_p),
+    ]
+
+
+# enum icseg_message_level
+ICSEG_MESSAGE_INFO = 0
+ICSEG_MESSAGE_WARNING = 1
+
+
+class icseg_progress(Structure):
+    struct_size: int
+    report: Any
+    message: Any
+    user: int | None
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("report", CFUNCTYPE(c_bool, c_void_p, POINTER(icseg_progress_event))),
+        ("message", CFUNCTYPE(None, c_void_p, c_int, c_char_p)),
+        ("user", c_void_p),
+    ]
+
+
+# limits
+ICSEG_CLASSIFY_MAX_CLASSES = 16384
+ICSEG_CLASSIFY_MAX_TEMPLATES = 256
+
+
+class icseg_classifier_options(Structure):
+    struct_size: int
+    weights: bytes | None
+    vocabulary: bytes | None
+    class_names: Any
+    class_count: int
+    synonyms: int
+    templates: Any
+    template_count: int
+    threads: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("weights", c_char_p),
+        ("vocabulary", c_char_p),
+        ("class_names", POINTER(c_char_p)),
+        ("class_count", c_size_t),
+        ("synonyms", c_int),
+        ("templates", POINTER(c_char_p)),
+        ("template_count", c_size_t),
+        ("threads", c_int32),
+    ]
+
+
+
+class icseg_classifier(Structure):
+    """Opaque."""
+
+
+
+class icseg_classifier_info(Structure):
+    summary: bytes | None
+    class_names: Any
+    text: Any
+    class_count: int
+    width: int
+    side: int
+    logit_scale: float
+    logit_scale_missing: bool
+    _fields_ = [
+        ("summary", c_char_p),
+        ("class_names", POINTER(c_char_p)),
+        ("text", POINTER(c_float)),
+        ("class_count", c_int32),
+        ("width", c_int32),
+        ("side", c_int32),
+        ("logit_scale", c_float),
+        ("logit_scale_missing", c_bool),
+    ]
+
+
+# enum icseg_export_format
+ICSEG_EXPORT_PNG = 0
+ICSEG_EXPORT_COCO = 1
+ICSEG_EXPORT_LABELME = 2
+ICSEG_EXPORT_YOLO = 3
+ICSEG_EXPORT_GEOJSON = 4
+ICSEG_EXPORT_CVAT = 5
+ICSEG_EXPORT_LABEL_STUDIO = 6
+ICSEG_EXPORT_FORMATS = 7
+
+
+class icseg_export_options(Structure):
+    struct_size: int
+    format: int
+    names: Any
+    classes: int
+    background: bytes | None
+    runs: bool
+    tolerance: float
+    min_area: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("format", c_int),
+        ("names", POINTER(c_char_p)),
+        ("classes", c_int32),
+        ("background", c_char_p),
+        ("runs", c_bool),
+        ("tolerance", c_double),
+        ("min_area", c_int64),
+    ]
+
+
+
+class icseg_export_image(Structure):
+    struct_size: int
+    name: bytes | None
+    labels: Any
+    confidence: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("labels", POINTER(icseg_labels)),
+        ("confidence", POINTER(c_float)),
+    ]
+
+
+
+class icseg_export(Structure):
+    """Opaque."""
+
+
+# limits
+ICSEG_TENSOR_MAX_RANK = 8
+
+# enum icseg_tensor_type
+ICSEG_TENSOR_F32 = 0
+ICSEG_TENSOR_I16 = 1
+ICSEG_TENSOR_U8 = 2
+
+
+class icseg_tensor(Structure):
+    type: int
+    rank: int
+    shape: Any
+    strides: Any
+    data: int | None
+    owner: int | None
+    _fields_ = [
+        ("type", c_int),
+        ("rank", c_int32),
+        ("shape", (c_int64 * 8)),
+        ("strides", (c_int64 * 8)),
+        ("data", c_void_p),
+        ("owner", c_void_p),
+    ]
+
+
+
+class icseg_session(Structure):
+    """Opaque."""
+
+
+
+class icseg_session_options(Structure):
+    struct_size: int
+    threads: int
+    precision: int
+    cached_networks: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("threads", c_int32),
+        ("precision", c_int),
+        ("cached_networks", c_int32),
+    ]
+
+
+
+class icseg_session_cost(Structure):
+    struct_size: int
+    parameters: int
+    trainable: int
+    flops: float
+    weights: int
+    activations: int
+    unplanned: int
+    scratch: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("parameters", c_int64),
+        ("trainable", c_int64),
+        ("flops", c_double),
+        ("weights", c_size_t),
+        ("activations", c_size_t),
+        ("unplanned", c_size_t),
+        ("scratch", c_size_t),
+    ]
+
+
+
+class icseg_session_layers(Structure):
+    struct_size: int
+    f32: int
+    bf16: int
+    bf16x2: int
+    int8: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("f32", c_int32),
+        ("bf16", c_int32),
+        ("bf16x2", c_int32),
+        ("int8", c_int32),
+    ]
+
+
+# enum icseg_frame_format
+ICSEG_FRAME_RGB8 = 0
+ICSEG_FRAME_BGR8 = 1
+ICSEG_FRAME_RGBA8 = 2
+ICSEG_FRAME_BGRA8 = 3
+ICSEG_FRAME_GREY8 = 4
+ICSEG_FRAME_FORMATS = 5
+
+
+class icseg_frame(Structure):
+    format: int
+    width: int
+    height: int
+    stride: int
+    data: int | None
+    _fields_ = [
+        ("format", c_int),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("stride", c_size_t),
+        ("data", c_void_p),
+    ]
+
+
+# enum icseg_image_layout
+ICSEG_LAYOUT_NCHW = 0
+ICSEG_LAYOUT_NHWC = 1
+
+
+class icseg_batch(Structure):
+    struct_size: int
+    count: int
+    frames: Any
+    tensor: Any
+    layout: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("count", c_int32),
+        ("frames", POINTER(icseg_frame)),
+        ("tensor", POINTER(icseg_tensor)),
+        ("layout", c_int),
+    ]
+
+
+# enum icseg_output
+ICSEG_OUTPUT_LABELS = 1
+ICSEG_OUTPUT_CONFIDENCE = 2
+ICSEG_OUTPUT_TOP_CLASSES = 4
+ICSEG_OUTPUT_TOP_PROBABILITIES = 8
+ICSEG_OUTPUT_PROBABILITIES = 16
+ICSEG_OUTPUT_LOGITS = 32
+ICSEG_OUTPUT_SCORES_4 = 64
+ICSEG_OUTPUT_SCORES_8 = 128
+ICSEG_OUTPUT_SCORES_16 = 256
+ICSEG_OUTPUT_SCORES_32 = 512
+ICSEG_OUTPUT_CLASS_EMBEDDINGS = 1024
+ICSEG_OUTPUT_IMAGE_EMBEDDING = 2048
+ICSEG_OUTPUT_ALL = 4095
+
+
+class icseg_run_options(Structure):
+    struct_size: int
+    outputs: int
+    top_k: int
+    eval: Any
+    progress: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("outputs", c_uint32),
+        ("top_k", c_int32),
+        ("eval", POINTER(icseg_eval_options)),
+        ("progress", POINTER(icseg_progress)),
+    ]
+
+
+
+class icseg_result(Structure):
+    """Opaque."""
+
+
+
+class icseg_build(Structure):
+    struct_size: int
+    version: bytes | None
+    compiler: bytes | None
+    onednn: Any
+    kernels_avx2: bool
+    kernels_avx512: bool
+    avx2: bool
+    avx512: bool
+    avx512_bf16: bool
+    amx: bool
+    train: bool
+    tiff: bool
+    webp: bool
+    matlab: bool
+    sanitizers: bool
+    gif: bool
+    heif: bool
+    video: bool
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("version", c_char_p),
+        ("compiler", c_char_p),
+        ("onednn", (c_int32 * 3)),
+        ("kernels_avx2", c_bool),
+        ("kernels_avx512", c_bool),
+        ("avx2", c_bool),
+        ("avx512", c_bool),
+        ("avx512_bf16", c_bool),
+        ("amx", c_bool),
+        ("train", c_bool),
+        ("tiff", c_bool),
+        ("webp", c_bool),
+        ("matlab", c_bool),
+        ("sanitizers", c_bool),
+        ("gif", c_bool),
+        ("heif", c_bool),
+        ("video", c_bool),
+    ]
+
+
+# limits
+ICSEG_VIDEO_MAX_SIDE = 16384
+ICSEG_VIDEO_MAX_PIXELS = 67108864
+ICSEG_VIDEO_MAX_FRAMES = 100000000
+
+
+class icseg_video(Structure):
+    """Opaque."""
+
+
+
+class icseg_video_info(Structure):
+    struct_size: int
+    width: int
+    height: int
+    rate: float
+    frames: int
+    codec: bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("rate", c_double),
+        ("frames", c_int64),
+        ("codec", (c_char * 32)),
+    ]
+
+
+
+class icseg_video_frame(Structure):
+    struct_size: int
+    end: bool
+    index: int
+    seconds: float
+    image: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("end", c_bool),
+        ("index", c_int64),
+        ("seconds", c_double),
+        ("image", icseg_image),
+    ]
+
+
+
+class icseg_video_writer(Structure):
+    """Opaque."""
+
+
+
+class icseg_video_writer_options(Structure):
+    struct_size: int
+    path: bytes | None
+    width: int
+    height: int
+    rate: float
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("path", c_char_p),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("rate", c_double),
+    ]
+
+
+# enum icseg_weights_type
+ICSEG_WEIGHTS_F32 = 0
+ICSEG_WEIGHTS_F16 = 1
+ICSEG_WEIGHTS_BF16 = 2
+
+# enum icseg_naming
+ICSEG_NAMING_ICSEG = 0
+ICSEG_NAMING_OPENAI = 1
+ICSEG_NAMING_HUGGINGFACE = 2
+
+
+class icseg_weights_convert_options(Structure):
+    struct_size: int
+    type: int
+    naming: int
+    class_names: Any
+    class_count: int
+    vocabulary: bytes | None
+    tokens: bytes | None
+    config: bytes | None
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("type", c_int),
+        ("naming", c_int),
+        ("class_names", POINTER(c_char_p)),
+        ("class_count", c_size_t),
+        ("vocabulary", c_char_p),
+        ("tokens", c_char_p),
+        ("config", c_char_p),
+    ]
+
+
+# enum icseg_bench_mode
+ICSEG_BENCH_INFER = 0
+ICSEG_BENCH_TRAIN = 1
+ICSEG_BENCH_TEXT = 2
+
+
+class icseg_bench_options(Structure):
+    struct_size: int
+    preset: bytes | None
+    checkpoint: bytes | None
+    mode: int
+    prompt: int
+    precision: int
+    low_memory: bool
+    classes: int
+    size: int
+    batch: int
+    runs: int
+    threads: int
+    profile: bool
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("preset", c_char_p),
+        ("checkpoint", c_char_p),
+        ("mode", c_int),
+        ("prompt", c_int),
+        ("precision", c_int),
+        ("low_memory", c_bool),
+        ("classes", c_int32),
+        ("size", c_int32),
+        ("batch", c_int32),
+        ("runs", c_int32),
+        ("threads", c_int32),
+        ("profile", c_bool),
+    ]
+
+
+
+class icseg_bench_result(Structure):
+    struct_size: int
+    first_seconds: float
+    min_seconds: float
+    median_seconds: float
+    flops: float
+    peak_flops_per_second: float
+    peak_bytes: int
+    activation_bytes: int
+    scratch_bytes: int
+    weight_bytes: int
+    packed_bytes: int
+    training_bytes: int
+    threads: int
+    classes: int
+    prompt: int
+    precision: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("first_seconds", c_double),
+        ("min_seconds", c_double),
+        ("median_seconds", c_double),
+        ("flops", c_double),
+        ("peak_flops_per_second", c_double),
+        ("peak_bytes", c_size_t),
+        ("activation_bytes", c_size_t),
+        ("scratch_bytes", c_size_t),
+        ("weight_bytes", c_size_t),
+        ("packed_bytes", c_size_t),
+        ("training_bytes", c_size_t),
+        ("threads", c_int32),
+        ("classes", c_int32),
+        ("prompt", c_int),
+        ("precision", c_int),
+    ]
+
+
+
+class icseg_bench(Structure):
+    """Opaque."""
+
+
+# enum icseg_bench_key
+ICSEG_BENCH_OPERATOR = 0
+ICSEG_BENCH_MODULE = 1
+ICSEG_BENCH_NODE = 2
+
+
+class icseg_bench_row(Structure):
+    name: bytes | None
+    nodes: int
+    forward: float
+    backward: float
+    flops: float
+    bytes: float
+    _fields_ = [
+        ("name", c_char_p),
+        ("nodes", c_int64),
+        ("forward", c_double),
+        ("backward", c_double),
+        ("flops", c_double),
+        ("bytes", c_double),
+    ]
+
+
+# enum icseg_dataset_format
+ICSEG_DATASET_FOLDER = 0
+ICSEG_DATASET_AUTO = 1
+ICSEG_DATASET_ADE20K = 2
+ICSEG_DATASET_COCOSTUFF10K = 3
+ICSEG_DATASET_ADE20K_FULL = 4
+ICSEG_DATASET_FORMATS = 5
+
+
+class icseg_dataset_options(Structure):
+    struct_size: int
+    folder: bytes | None
+    format: int
+    split: bytes | None
+    classes_file: bytes | None
+    reduce_zero_label: bool
+    ignore: Any
+    ignore_count: int
+    images_only: bool
+    keep_unpaired: bool
+    values: Any
+    map: bytes | None
+    val_share: float
+    held_out: bool
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("folder", c_char_p),
+        ("format", c_int),
+        ("split", c_char_p),
+        ("classes_file", c_char_p),
+        ("reduce_zero_label", c_bool),
+        ("ignore", POINTER(c_int32)),
+        ("ignore_count", c_int32),
+        ("images_only", c_bool),
+        ("keep_unpaired", c_bool),
+        ("values", POINTER(icseg_image_values)),
+        ("map", c_char_p),
+        ("val_share", c_double),
+        ("held_out", c_bool),
+    ]
+
+
+
+class icseg_dataset(Structure):
+    """Opaque."""
+
+
+
+class icseg_dataset_sample(Structure):
+    struct_size: int
+    next: int
+    index: int
+    status: int
+    image_path: bytes | None
+    label_path: bytes | None
+    image: Any
+    labels: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("next", c_int64),
+        ("index", c_int64),
+        ("status", c_int),
+        ("image_path", c_char_p),
+        ("label_path", c_char_p),
+        ("image", icseg_image),
+        ("labels", icseg_labels),
+    ]
+
+
+icseg_dataset_problem = CFUNCTYPE(None, c_void_p, POINTER(icseg_error))
+
+
+class icseg_dataset_check_options(Structure):
+    struct_size: int
+    threads: int
+    decode_images: bool
+    on_problem: Any
+    user: int | None
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("threads", c_int32),
+        ("decode_images", c_bool),
+        ("on_problem", icseg_dataset_problem),
+        ("user", c_void_p),
+    ]
+
+
+
+class icseg_dataset_summary(Structure):
+    struct_size: int
+    images: int
+    pixels: int
+    ignored: int
+    problems: int
+    classes: int
+    class_pixels: Any
+    class_images: Any
+    min_width: int
+    min_height: int
+    max_width: int
+    max_height: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("images", c_int64),
+        ("pixels", c_int64),
+        ("ignored", c_int64),
+        ("problems", c_int64),
+        ("classes", c_int32),
+        ("class_pixels", POINTER(c_int64)),
+        ("class_images", POINTER(c_int64)),
+        ("min_width", c_int32),
+        ("min_height", c_int32),
+        ("max_width", c_int32),
+        ("max_height", c_int32),
+    ]
+
+
+
+class icseg_confusion(Structure):
+    classes: int
+    count: Any
+    _fields_ = [
+        ("classes", c_int32),
+        ("count", POINTER(c_int64)),
+    ]
+
+
+
+class icseg_metrics(Structure):
+    struct_size: int
+    classes: int
+    counted: int
+    iou: Any
+    accuracy: Any
+    pixels: Any
+    miou: float
+    macc: float
+    aacc: float
+    miou_labelled: float
+    miou_all: float
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("classes", c_int32),
+        ("counted", c_int32),
+        ("iou", POINTER(c_double)),
+        ("accuracy", POINTER(c_double)),
+        ("pixels", POINTER(c_int64)),
+        ("miou", c_double),
+        ("macc", c_double),
+        ("aacc", c_double),
+        ("miou_labelled", c_double),
+        ("miou_all", c_double),
+    ]
+
+
+# enum icseg_import_format
+ICSEG_IMPORT_AUTO = 0
+ICSEG_IMPORT_VOC = 1
+ICSEG_IMPORT_CVAT = 2
+ICSEG_IMPORT_COCO = 3
+ICSEG_IMPORT_LABELME = 4
+ICSEG_IMPORT_YOLO = 5
+ICSEG_IMPORT_ROBOFLOW = 6
+ICSEG_IMPORT_CITYSCAPES = 7
+ICSEG_IMPORT_MMSEG = 8
+ICSEG_IMPORT_MAPILLARY = 9
+ICSEG_IMPORT_MASKS = 10
+ICSEG_IMPORT_CVAT_XML = 11
+ICSEG_IMPORT_LABEL_STUDIO = 12
+ICSEG_IMPORT_SUPERVISELY = 13
+ICSEG_IMPORT_GEOJSON = 14
+ICSEG_IMPORT_FORMATS = 15
+
+
+class icseg_import_options(Structure):
+    struct_size: int
+    source: bytes | None
+    folder: bytes | None
+    format: int
+    image_folder: bytes | None
+    classes_file: bytes | None
+    background: bytes | None
+    split: bytes | None
+    val_share: float
+    on_problem: Any
+    user: int | None
+    map: bytes | None
+    background_colour: bytes | None
+    ignore_colour: bytes | None
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("source", c_char_p),
+        ("folder", c_char_p),
+        ("format", c_int),
+        ("image_folder", c_char_p),
+        ("classes_file", c_char_p),
+        ("background", c_char_p),
+        ("split", c_char_p),
+        ("val_share", c_double),
+        ("on_problem", icseg_dataset_problem),
+        ("user", c_void_p),
+        ("map", c_char_p),
+        ("background_colour", c_char_p),
+        ("ignore_colour", c_char_p),
+    ]
+
+
+
+class icseg_import_summary(Structure):
+    struct_size: int
+    format: int
+    classes: int
+    images: int
+    objects: int
+    skipped: int
+    problems: int
+    no_background: bool
+    split_unused: bool
+    val_share_unused: bool
+    images_without_objects: int
+    unused_files: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("format", c_int),
+        ("classes", c_int32),
+        ("images", c_int64),
+        ("objects", c_int64),
+        ("skipped", c_int64),
+        ("problems", c_int64),
+        ("no_background", c_bool),
+        ("split_unused", c_bool),
+        ("val_share_unused", c_bool),
+        ("images_without_objects", c_int64),
+        ("unused_files", c_int64),
+    ]
+
+
+# enum icseg_parity_group
+ICSEG_PARITY_EVAL = 0
+ICSEG_PARITY_TRAIN = 1
+ICSEG_PARITY_LOSS = 2
+ICSEG_PARITY_GRADIENT = 3
+ICSEG_PARITY_RUNNING = 4
+ICSEG_PARITY_CURVE = 5
+ICSEG_PARITY_GROUPS = 6
+
+
+class icseg_parity_result(Structure):
+    title: bytes | None
+    compared: int
+    failed: int
+    worst: float
+    bound: float
+    worst_name: bytes
+    _fields_ = [
+        ("title", c_char_p),
+        ("compared", c_int32),
+        ("failed", c_int32),
+        ("worst", c_double),
+        ("bound", c_double),
+        ("worst_name", (c_char * 200)),
+    ]
+
+
+
+class icseg_parity_report(Structure):
+    struct_size: int
+    compared: int
+    failed: int
+    group: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("compared", c_int32),
+        ("failed", c_int32),
+        ("group", (icseg_parity_result * 6)),
+    ]
+
+
+
+class icseg_parity_options(Structure):
+    struct_size: int
+    precision: int
+    threads: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("precision", c_int),
+        ("threads", c_int32),
+    ]
+
+
+
+class icseg_recipe(Structure):
+    """Opaque."""
+
+
+# enum icseg_recipe_type
+ICSEG_RECIPE_BOOL = 0
+ICSEG_RECIPE_INTEGER = 1
+ICSEG_RECIPE_REAL = 2
+ICSEG_RECIPE_TEXT = 3
+ICSEG_RECIPE_WORD = 4
+ICSEG_RECIPE_INTEGER_LIST = 5
+ICSEG_RECIPE_REAL_LIST = 6
+ICSEG_RECIPE_STRIDE_LIST = 7
+ICSEG_RECIPE_STRIDE_MAP = 8
+
+
+class icseg_recipe_key(Structure):
+    struct_size: int
+    name: bytes | None
+    type: int
+    description: bytes | None
+    words: Any
+    default_note: bytes | None
+    default_value: bytes
+    range: bytes
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("type", c_int),
+        ("description", c_char_p),
+        ("words", POINTER(c_char_p)),
+        ("default_note", c_char_p),
+        ("default_value", (c_char * 160)),
+        ("range", (c_char * 288)),
+    ]
+
+
+
+class icseg_report_sample(Structure):
+    name: bytes | None
+    image: Any
+    truth: Any
+    prediction: Any
+    _fields_ = [
+        ("name", c_char_p),
+        ("image", POINTER(icseg_image)),
+        ("truth", POINTER(icseg_labels)),
+        ("prediction", POINTER(icseg_labels)),
+    ]
+
+
+
+class icseg_report_input(Structure):
+    struct_size: int
+    title: bytes | None
+    subtitle: bytes | None
+    log_path: bytes | None
+    recipe: bytes | None
+    metrics: Any
+    confusion: Any
+    classes: int
+    class_names: Any
+    palette: Any
+    samples: Any
+    sample_count: int
+    sample_width: int
+    worst_count: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("title", c_char_p),
+        ("subtitle", c_char_p),
+        ("log_path", c_char_p),
+        ("recipe", c_char_p),
+        ("metrics", POINTER(icseg_metrics)),
+        ("confusion", POINTER(icseg_confusion)),
+        ("classes", c_int32),
+        ("class_names", POINTER(c_char_p)),
+        ("palette", POINTER(icseg_palette)),
+        ("samples", POINTER(icseg_report_sample)),
+        ("sample_count", c_int64),
+        ("sample_width", c_int32),
+        ("worst_count", c_int64),
+    ]
+
+
+
+class icseg_split_options(Structure):
+    struct_size: int
+    out: bytes | None
+    val: float
+    test: float
+    group: bytes | None
+    seed: int
+    link: bool
+    threads: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("out", c_char_p),
+        ("val", c_double),
+        ("test", c_double),
+        ("group", c_char_p),
+        ("seed", c_uint64),
+        ("link", c_bool),
+        ("threads", c_int32),
+    ]
+
+
+
+class icseg_split_summary(Structure):
+    struct_size: int
+    splits: int
+    classes: int
+    names: Any
+    class_names: Any
+    images: Any
+    class_images: Any
+    class_pixels: Any
+    groups: int
+    others: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("splits", c_int32),
+        ("classes", c_int32),
+        ("names", POINTER(c_char_p)),
+        ("class_names", POINTER(c_char_p)),
+        ("images", POINTER(c_int64)),
+        ("class_images", POINTER(c_int64)),
+        ("class_pixels", POINTER(c_int64)),
+        ("groups", c_int64),
+        ("others", c_int64),
+    ]
+
+
+# limits
+ICSEG_SYNTH_CLASSES = 13
+ICSEG_SYNTH_MIN_SIDE = 64
+ICSEG_SYNTH_MAX_SIDE = 4096
+ICSEG_SYNTH_MAX_IMAGES = 1000000
+ICSEG_SYNTH_NO_IMAGES = -1
+
+
+class icseg_synth_scene_options(Structure):
+    struct_size: int
+    seed: int
+    index: int
+    width: int
+    height: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("seed", c_uint64),
+        ("index", c_uint64),
+        ("width", c_int32),
+        ("height", c_int32),
+    ]
+
+
+
+class icseg_synth_options(Structure):
+    struct_size: int
+    folder: bytes | None
+    train: int
+    val: int
+    width: int
+    height: int
+    seed: int
+    threads: int
+    force: bool
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("folder", c_char_p),
+        ("train", c_int32),
+        ("val", c_int32),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("seed", c_uint64),
+        ("threads", c_int32),
+        ("force", c_bool),
+    ]
+
+
+
+class icseg_train_options(Structure):
+    struct_size: int
+    out: bytes | None
+    resume: bool
+    threads: int
+    data_changed: bool
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("out", c_char_p),
+        ("resume", c_bool),
+        ("threads", c_int32),
+        ("data_changed", c_bool),
+    ]
+
+
+
+class icseg_train_result(Structure):
+    struct_size: int
+    steps: int
+    best_miou: float
+    best_step: int
+    metrics: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("steps", c_int64),
+        ("best_miou", c_double),
+        ("best_step", c_int64),
+        ("metrics", POINTER(icseg_metrics)),
+    ]
+
+
+
+class icseg_trainer(Structure):
+    """Opaque."""
+
+
+# limits
+ICSEG_TRAIN_LOSSES = 16
+
+
+class icseg_train_step(Structure):
+    struct_size: int
+    step: int
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+    loss_count: int
+    loss: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("step", c_int64),
+        ("learning_rate", c_double),
+        ("gradient_norm", c_double),
+        ("seconds", c_double),
+        ("loss_count", c_int32),
+        ("loss", (c_double * 16)),
+    ]
+
+
+# enum icseg_train_due
+ICSEG_TRAIN_DUE_EVALUATE = 1
+ICSEG_TRAIN_DUE_SAVE = 2
+
+# macros
+ICSEG_CLASSES_MAX = 16384
+ICSEG_OPACITY_NONE = -1.0
+ICSEG_VERSION_NUMBER = 200
+
+ENUMS: dict[str, list[str]] = {
+    "icseg_status": [
+        "ICSEG_OK",
+        "ICSEG_ERROR_ARGUMENT",
+        "ICSEG_ERROR_MEMORY",
+        "ICSEG_ERROR_IO",
+        "ICSEG_ERROR_FORMAT",
+        "ICSEG_ERROR_SHAPE",
+        "ICSEG_ERROR_CONFIG",
+        "ICSEG_ERROR_DATA",
+        "ICSEG_ERROR_NUMERIC",
+        "ICSEG_ERROR_UNSUPPORTED",
+        "ICSEG_ERROR_CANCELLED",
+        "ICSEG_ERROR_INTERNAL",
+    ],
+    "icseg_remedy": [
+        "ICSEG_REMEDY_NONE",
+        "ICSEG_REMEDY_SET_FIELD",
+        "ICSEG_REMEDY_RESUME",
+        "ICSEG_REMEDY_CALIBRATE",
+        "ICSEG_REMEDY_CONVERT_WEIGHTS",
+        "ICSEG_REMEDY_IMPORT_DATASET",
+        "ICSEG_REMEDY_CHECK_DATASET",
+        "ICSEG_REMEDY_OVERWRITE",
+        "ICSEG_REMEDY_DATA_CHANGED",
+        "ICSEG_REMEDY_NEW_RUN",
+        "ICSEG_REMEDY_START_FROM_CLIP",
+    ],
+    "icseg_image_note": [
+        "ICSEG_IMAGE_NOTE_NONE",
+        "ICSEG_IMAGE_NOTE_PAGE",
+        "ICSEG_IMAGE_NOTE_DARK",
+        "ICSEG_IMAGE_NOTES",
+    ],
+    "icseg_tokenizer_kind": [
+        "ICSEG_TOKENIZER_BYTES",
+        "ICSEG_TOKENIZER_CLIP",
+    ],
+    "icseg_backbone": [
+        "ICSEG_BACKBONE_RESNET",
+        "ICSEG_BACKBONE_VIT",
+    ],
+    "icseg_prompt": [
+        "ICSEG_PROMPT_TEMPLATE",
+        "ICSEG_PROMPT_STATIC",
+        "ICSEG_PROMPT_INSTANCE",
+    ],
+    "icseg_synonyms_use": [
+        "ICSEG_SYNONYMS_FIRST",
+        "ICSEG_SYNONYMS_MEAN",
+    ],
+    "icseg_precision": [
+        "ICSEG_PRECISION_F32",
+        "ICSEG_PRECISION_BF16",
+        "ICSEG_PRECISION_AUTO",
+        "ICSEG_PRECISION_BF16X2",
+        "ICSEG_PRECISION_INT8",
+    ],
+    "icseg_eval_mode": [
+        "ICSEG_EVAL_WHOLE",
+        "ICSEG_EVAL_SLIDE",
+    ],
+    "icseg_message_level": [
+        "ICSEG_MESSAGE_INFO",
+        "ICSEG_MESSAGE_WARNING",
+    ],
+    "icseg_export_format": [
+        "ICSEG_EXPORT_PNG",
+        "ICSEG_EXPORT_COCO",
+        "ICSEG_EXPORT_LABELME",
+        "ICSEG_EXPORT_YOLO",
+        "ICSEG_EXPORT_GEOJSON",
+        "ICSEG_EXPORT_CVAT",
+        "ICSEG_EXPORT_LABEL_STUDIO",
+        "ICSEG_EXPORT_FORMATS",
+    ],
+    "icseg_tensor_type": [
+        "ICSEG_TENSOR_F32",
+        "ICSEG_TENSOR_I16",
+        "ICSEG_TENSOR_U8",
+    ],
+    "icseg_frame_format": [
+        "ICSEG_FRAME_RGB8",
+        "ICSEG_FRAME_BGR8",
+        "ICSEG_FRAME_RGBA8",
+        "ICSEG_FRAME_BGRA8",
+        "ICSEG_FRAME_GREY8",
+        "ICSEG_FRAME_FORMATS",
+    ],
+    "icseg_image_layout": [
+        "ICSEG_LAYOUT_NCHW",
+        "ICSEG_LAYOUT_NHWC",
+    ],
+    "icseg_output": [
+        "ICSEG_OUTPUT_LABELS",
+        "ICSEG_OUTPUT_CONFIDENCE",
+        "ICSEG_OUTPUT_TOP_CLASSES",
+        "ICSEG_OUTPUT_TOP_PROBABILITIES",
+        "ICSEG_OUTPUT_PROBABILITIES",
+        "ICSEG_OUTPUT_LOGITS",
+        "ICSEG_OUTPUT_SCORES_4",
+        "ICSEG_OUTPUT_SCORES_8",
+        "ICSEG_OUTPUT_SCORES_16",
+        "ICSEG_OUTPUT_SCORES_32",
+        "ICSEG_OUTPUT_CLASS_EMBEDDINGS",
+        "ICSEG_OUTPUT_IMAGE_EMBEDDING",
+        "ICSEG_OUTPUT_ALL",
+    ],
+    "icseg_weights_type": [
+        "ICSEG_WEIGHTS_F32",
+        "ICSEG_WEIGHTS_F16",
+        "ICSEG_WEIGHTS_BF16",
+    ],
+    "icseg_naming": [
+        "ICSEG_NAMING_ICSEG",
+        "ICSEG_NAMING_OPENAI",
+        "ICSEG_NAMING_HUGGINGFACE",
+    ],
+    "icseg_bench_mode": [
+        "ICSEG_BENCH_INFER",
+        "ICSEG_BENCH_TRAIN",
+        "ICSEG_BENCH_TEXT",
+    ],
+    "icseg_bench_key": [
+        "ICSEG_BENCH_OPERATOR",
+        "ICSEG_BENCH_MODULE",
+        "ICSEG_BENCH_NODE",
+    ],
+    "icseg_dataset_format": [
+        "ICSEG_DATASET_FOLDER",
+        "ICSEG_DATASET_AUTO",
+        "ICSEG_DATASET_ADE20K",
+        "ICSEG_DATASET_COCOSTUFF10K",
+        "ICSEG_DATASET_ADE20K_FULL",
+        "ICSEG_DATASET_FORMATS",
+    ],
+    "icseg_import_format": [
+        "ICSEG_IMPORT_AUTO",
+        "ICSEG_IMPORT_VOC",
+        "ICSEG_IMPORT_CVAT",
+        "ICSEG_IMPORT_COCO",
+        "ICSEG_IMPORT_LABELME",
+        "ICSEG_IMPORT_YOLO",
+        "ICSEG_IMPORT_ROBOFLOW",
+        "ICSEG_IMPORT_CITYSCAPES",
+        "ICSEG_IMPORT_MMSEG",
+        "ICSEG_IMPORT_MAPILLARY",
+        "ICSEG_IMPORT_MASKS",
+        "ICSEG_IMPORT_CVAT_XML",
+        "ICSEG_IMPORT_LABEL_STUDIO",
+        "ICSEG_IMPORT_SUPERVISELY",
+        "ICSEG_IMPORT_GEOJSON",
+        "ICSEG_IMPORT_FORMATS",
+    ],
+    "icseg_parity_group": [
+        "ICSEG_PARITY_EVAL",
+        "ICSEG_PARITY_TRAIN",
+        "ICSEG_PARITY_LOSS",
+        "ICSEG_PARITY_GRADIENT",
+        "ICSEG_PARITY_RUNNING",
+        "ICSEG_PARITY_CURVE",
+        "ICSEG_PARITY_GROUPS",
+    ],
+    "icseg_recipe_type": [
+        "ICSEG_RECIPE_BOOL",
+        "ICSEG_RECIPE_INTEGER",
+        "ICSEG_RECIPE_REAL",
+        "ICSEG_RECIPE_TEXT",
+        "ICSEG_RECIPE_WORD",
+        "ICSEG_RECIPE_INTEGER_LIST",
+        "ICSEG_RECIPE_REAL_LIST",
+        "ICSEG_RECIPE_STRIDE_LIST",
+        "ICSEG_RECIPE_STRIDE_MAP",
+    ],
+    "icseg_train_due": [
+        "ICSEG_TRAIN_DUE_EVALUATE",
+        "ICSEG_TRAIN_DUE_SAVE",
+    ],
+}
+
+STRUCTS: list[type[Structure]] = [
+    icseg_error,
+    icseg_image,
+    icseg_labels,
+    icseg_mask,
+    icseg_palette,
+    icseg_image_values,
+    icseg_image_input,
+    icseg_image_info,
+    icseg_overlay_options,
+    icseg_config,
+    icseg_model_options,
+    icseg_model_calibration,
+    icseg_eval_options,
+    icseg_calibrator_options,
+    icseg_progress_event,
+    icseg_progress,
+    icseg_classifier_options,
+    icseg_classifier_info,
+    icseg_export_options,
+    icseg_export_image,
+    icseg_tensor,
+    icseg_session_options,
+    icseg_session_cost,
+    icseg_session_layers,
+    icseg_frame,
+    icseg_batch,
+    icseg_run_options,
+    icseg_build,
+    icseg_video_info,
+    icseg_video_frame,
+    icseg_video_writer_options,
+    icseg_weights_convert_options,
+    icseg_bench_options,
+    icseg_bench_result,
+    icseg_bench_row,
+    icseg_dataset_options,
+    icseg_dataset_sample,
+    icseg_dataset_check_options,
+    icseg_dataset_summary,
+    icseg_confusion,
+    icseg_metrics,
+    icseg_import_options,
+    icseg_import_summary,
+    icseg_parity_result,
+    icseg_parity_report,
+    icseg_parity_options,
+    icseg_recipe_key,
+    icseg_report_sample,
+    icseg_report_input,
+    icseg_split_options,
+    icseg_split_summary,
+    icseg_synth_scene_options,
+    icseg_synth_options,
+    icseg_train_options,
+    icseg_train_result,
+    icseg_train_step,
+]
+
+# name: type of the result, types of the arguments
+FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "icseg_status_name": (
+        c_char_p,
+        [c_int],
+    ),
+    "icseg_buffer_free": (
+        None,
+        [c_void_p],
+    ),
+    "icseg_image_extensions": (
+        POINTER(c_char_p),
+        [],
+    ),
+    "icseg_image_load": (
+        c_int,
+        [POINTER(icseg_image), POINTER(icseg_image_input), POINTER(icseg_image_info), POINTER(icseg_error)],
+    ),
+    "icseg_image_read": (
+        c_int,
+        [POINTER(icseg_image), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_image_read_memory": (
+        c_int,
+        [POINTER(icseg_image), c_void_p, c_size_t, c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_image_read_size": (
+        c_int,
+        [POINTER(c_int32), POINTER(c_int32), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_image_create": (
+        c_int,
+        [POINTER(icseg_image), c_int32, c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_image_close": (
+        None,
+        [POINTER(icseg_image)],
+    ),
+    "icseg_image_write_png": (
+        c_int,
+        [POINTER(icseg_image), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_image_write_jpeg": (
+        c_int,
+        [POINTER(icseg_image), c_char_p, c_int, POINTER(icseg_error)],
+    ),
+    "icseg_image_encode_jpeg": (
+        c_int,
+        [POINTER(icseg_image), c_int, POINTER(c_void_p), POINTER(c_size_t), POINTER(icseg_error)],
+    ),
+    "icseg_image_encode_png": (
+        c_int,
+        [POINTER(icseg_image), POINTER(c_void_p), POINTER(c_size_t), POINTER(icseg_error)],
+    ),
+    "icseg_image_resize": (
+        c_int,
+        [POINTER(icseg_image), POINTER(icseg_image), c_int32, c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_mask_read": (
+        c_int,
+        [POINTER(icseg_mask), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_mask_close": (
+        None,
+        [POINTER(icseg_mask)],
+    ),
+    "icseg_labels_write_png": (
+        c_int,
+        [POINTER(icseg_labels), POINTER(icseg_palette), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_labels_encode_png": (
+        c_int,
+        [POINTER(icseg_labels), POINTER(icseg_palette), POINTER(c_void_p), POINTER(c_size_t), POINTER(icseg_error)],
+    ),
+    "icseg_labels_create": (
+        c_int,
+        [POINTER(icseg_labels), c_int32, c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_labels_resize": (
+        c_int,
+        [POINTER(icseg_labels), POINTER(icseg_labels), c_int32, c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_labels_close": (
+        None,
+        [POINTER(icseg_labels)],
+    ),
+    "icseg_confidence_write_png": (
+        c_int,
+        [POINTER(c_float), c_int32, c_int32, c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_palette_create": (
+        c_int,
+        [POINTER(icseg_palette), c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_palette_close": (
+        None,
+        [POINTER(icseg_palette)],
+    ),
+    "icseg_overlay_draw": (
+        c_int,
+        [POINTER(icseg_image), POINTER(icseg_image), POINTER(icseg_labels), POINTER(icseg_overlay_options), POINTER(icseg_error)],
+    ),
+    "icseg_tokenizer_open": (
+        c_int,
+        [POINTER(POINTER(icseg_tokenizer)), c_int, c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_tokenizer_close": (
+        None,
+        [POINTER(POINTER(icseg_tokenizer))],
+    ),
+    "icseg_tokenizer_vocabulary_size": (
+        c_int32,
+        [POINTER(icseg_tokenizer)],
+    ),
+    "icseg_tokenizer_sos": (
+        c_int32,
+        [POINTER(icseg_tokenizer)],
+    ),
+    "icseg_tokenizer_eos": (
+        c_int32,
+        [POINTER(icseg_tokenizer)],
+    ),
+    "icseg_tokenizer_encode": (
+        c_int,
+        [POINTER(icseg_tokenizer), c_char_p, c_bool, POINTER(POINTER(c_int32)), POINTER(c_int32), POINTER(icseg_error)],
+    ),
+    "icseg_tokenizer_encode_context": (
+        c_int,
+        [POINTER(icseg_tokenizer), c_char_p, POINTER(c_int32), c_int32, POINTER(c_int32), POINTER(icseg_error)],
+    ),
+    "icseg_tokenizer_decode": (
+        c_int,
+        [POINTER(icseg_tokenizer), POINTER(c_int32), c_int32, POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_preset_count": (
+        c_int32,
+        [],
+    ),
+    "icseg_preset_name": (
+        c_char_p,
+        [c_int32],
+    ),
+    "icseg_preset_description": (
+        c_char_p,
+        [c_int32],
+    ),
+    "icseg_config_preset": (
+        c_int,
+        [POINTER(icseg_config), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_config_read_json": (
+        c_int,
+        [POINTER(icseg_config), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_config_update_json": (
+        c_int,
+        [POINTER(icseg_config), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_config_write_json": (
+        c_int,
+        [POINTER(icseg_config), POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_config_check": (
+        c_int,
+        [POINTER(icseg_config), POINTER(icseg_error)],
+    ),
+    "icseg_config_embed_level": (
+        c_int32,
+        [POINTER(icseg_config)],
+    ),
+    "icseg_config_level_channels": (
+        c_int32,
+        [POINTER(icseg_config), c_int],
+    ),
+    "icseg_model_create": (
+        c_int,
+        [POINTER(POINTER(icseg_model)), POINTER(icseg_model_options), POINTER(icseg_error)],
+    ),
+    "icseg_model_open": (
+        c_int,
+        [POINTER(POINTER(icseg_model)), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_model_save": (
+        c_int,
+        [POINTER(icseg_model), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_model_close": (
+        None,
+        [POINTER(POINTER(icseg_model))],
+    ),
+    "icseg_model_config": (
+        POINTER(icseg_config),
+        [POINTER(icseg_model)],
+    ),
+    "icseg_model_class_names": (
+        POINTER(c_char_p),
+        [POINTER(icseg_model)],
+    ),
+    "icseg_model_name_count": (
+        c_int32,
+        [POINTER(icseg_model)],
+    ),
+    "icseg_model_is_calibrated": (
+        c_bool,
+        [POINTER(icseg_model)],
+    ),
+    "icseg_model_calibration_of": (
+        c_int,
+        [POINTER(icseg_model), POINTER(icseg_model_calibration), POINTER(icseg_error)],
+    ),
+    "icseg_model_eval_options": (
+        c_int,
+        [POINTER(icseg_model), POINTER(icseg_eval_options), POINTER(icseg_error)],
+    ),
+    "icseg_model_image_values": (
+        c_int,
+        [POINTER(icseg_model), POINTER(icseg_image_values), POINTER(icseg_error)],
+    ),
+    "icseg_model_trained_side": (
+        c_int32,
+        [POINTER(icseg_model)],
+    ),
+    "icseg_model_val_share": (
+        c_double,
+        [POINTER(icseg_model)],
+    ),
+    "icseg_calibrator_open": (
+        c_int,
+        [POINTER(POINTER(icseg_calibrator)), POINTER(icseg_model), POINTER(icseg_calibrator_options), POINTER(icseg_error)],
+    ),
+    "icseg_calibrator_add": (
+        c_int,
+        [POINTER(icseg_calibrator), POINTER(icseg_image), POINTER(icseg_error)],
+    ),
+    "icseg_calibrator_model": (
+        c_int,
+        [POINTER(icseg_calibrator), POINTER(POINTER(icseg_model)), POINTER(icseg_error)],
+    ),
+    "icseg_calibrator_close": (
+        None,
+        [POINTER(POINTER(icseg_calibrator))],
+    ),
+    "icseg_class_list_open": (
+        c_int,
+        [POINTER(POINTER(icseg_class_list)), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_class_list_open_published": (
+        c_int,
+        [POINTER(POINTER(icseg_class_list)), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_class_list_close": (
+        None,
+        [POINTER(POINTER(icseg_class_list))],
+    ),
+    "icseg_class_list_count": (
+        c_int32,
+        [POINTER(icseg_class_list)],
+    ),
+    "icseg_class_list_names": (
+        POINTER(c_char_p),
+        [POINTER(icseg_class_list)],
+    ),
+    "icseg_class_list_synonyms": (
+        POINTER(c_char_p),
+        [POINTER(icseg_class_list)],
+    ),
+    "icseg_palette_create_for": (
+        c_int,
+        [POINTER(icseg_palette), POINTER(c_char_p), c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_classifier_open": (
+        c_int,
+        [POINTER(POINTER(icseg_classifier)), POINTER(icseg_classifier_options), POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_classifier_close": (
+        None,
+        [POINTER(POINTER(icseg_classifier))],
+    ),
+    "icseg_classifier_run": (
+        c_int,
+        [POINTER(icseg_classifier), POINTER(icseg_image), POINTER(c_float), POINTER(c_float), POINTER(icseg_error)],
+    ),
+    "icseg_classifier_embed": (
+        c_int,
+        [POINTER(icseg_classifier), POINTER(icseg_image), POINTER(c_float), POINTER(icseg_error)],
+    ),
+    "icseg_classifier_score": (
+        c_int,
+        [POINTER(icseg_classifier), POINTER(c_float), POINTER(c_float), POINTER(c_float), POINTER(icseg_error)],
+    ),
+    "icseg_classifier_describe": (
+        POINTER(icseg_classifier_info),
+        [POINTER(icseg_classifier)],
+    ),
+    "icseg_export_format_count": (
+        c_int32,
+        [],
+    ),
+    "icseg_export_format_name": (
+        c_char_p,
+        [c_int],
+    ),
+    "icseg_export_format_description": (
+        c_char_p,
+        [c_int],
+    ),
+    "icseg_export_format_is_joint": (
+        c_bool,
+        [c_int],
+    ),
+    "icseg_export_format_has_runs": (
+        c_bool,
+        [c_int],
+    ),
+    "icseg_export_format_find": (
+        c_int,
+        [POINTER(c_int), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_export_open": (
+        c_int,
+        [POINTER(POINTER(icseg_export)), c_char_p, POINTER(icseg_export_options), POINTER(icseg_error)],
+    ),
+    "icseg_export_add": (
+        c_int,
+        [POINTER(icseg_export), POINTER(icseg_export_image), POINTER(icseg_error)],
+    ),
+    "icseg_export_finish": (
+        c_int,
+        [POINTER(icseg_export), POINTER(icseg_error)],
+    ),
+    "icseg_export_close": (
+        None,
+        [POINTER(POINTER(icseg_export))],
+    ),
+    "icseg_export_path": (
+        c_int,
+        [c_int, c_char_p, c_char_p, POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_export_encode": (
+        c_int,
+        [POINTER(icseg_export_options), POINTER(icseg_export_image), POINTER(c_void_p), POINTER(c_size_t), POINTER(icseg_error)],
+    ),
+    "icseg_file_write": (
+        c_int,
+        [c_char_p, c_void_p, c_size_t, POINTER(icseg_error)],
+    ),
+    "icseg_file_check_writable": (
+        c_int,
+        [c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_tensor_type_size": (
+        c_size_t,
+        [c_int],
+    ),
+    "icseg_tensor_dense": (
+        c_int,
+        [POINTER(icseg_tensor), c_int, c_int32, POINTER(c_int64), c_void_p, POINTER(icseg_error)],
+    ),
+    "icseg_session_open": (
+        c_int,
+        [POINTER(POINTER(icseg_session)), POINTER(icseg_model), POINTER(icseg_session_options), POINTER(icseg_error)],
+    ),
+    "icseg_session_close": (
+        None,
+        [POINTER(POINTER(icseg_session))],
+    ),
+    "icseg_session_model": (
+        POINTER(icseg_model),
+        [POINTER(icseg_session)],
+    ),
+    "icseg_session_threads": (
+        c_int32,
+        [POINTER(icseg_session)],
+    ),
+    "icseg_session_precision": (
+        c_int,
+        [POINTER(icseg_session)],
+    ),
+    "icseg_session_cost_at": (
+        c_int,
+        [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_session_cost), POINTER(icseg_error)],
+    ),
+    "icseg_session_layers_at": (
+        c_int,
+        [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_session_layers), POINTER(icseg_error)],
+    ),
+    "icseg_session_predict": (
+        c_int,
+        [POINTER(icseg_session), POINTER(icseg_image), POINTER(icseg_eval_options), POINTER(icseg_labels), POINTER(POINTER(c_float)), POINTER(icseg_error)],
+    ),
+    "icseg_session_run": (
+        c_int,
+        [POINTER(icseg_session), POINTER(icseg_batch), POINTER(icseg_run_options), POINTER(POINTER(icseg_result)), POINTER(icseg_error)],
+    ),
+    "icseg_session_prepare": (
+        c_int,
+        [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_run_options), POINTER(icseg_error)],
+    ),
+    "icseg_result_tensor": (
+        c_int,
+        [POINTER(icseg_result), c_int, POINTER(icseg_tensor), POINTER(icseg_error)],
+    ),
+    "icseg_result_outputs": (
+        c_uint32,
+        [POINTER(icseg_result)],
+    ),
+    "icseg_result_close": (
+        None,
+        [POINTER(POINTER(icseg_result))],
+    ),
+    "icseg_tensor_read": (
+        c_int,
+        [POINTER(icseg_tensor), c_char_p, c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_tensors_write": (
+        c_int,
+        [c_char_p, POINTER(c_char_p), POINTER(icseg_tensor), c_size_t, POINTER(icseg_error)],
+    ),
+    "icseg_version": (
+        c_char_p,
+        [],
+    ),
+    "icseg_build_info": (
+        c_int,
+        [POINTER(icseg_build), POINTER(icseg_error)],
+    ),
+    "icseg_video_open": (
+        c_int,
+        [POINTER(POINTER(icseg_video)), c_char_p, c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_video_close": (
+        None,
+        [POINTER(POINTER(icseg_video))],
+    ),
+    "icseg_video_info_of": (
+        c_int,
+        [POINTER(icseg_video), POINTER(icseg_video_info), POINTER(icseg_error)],
+    ),
+    "icseg_video_next": (
+        c_int,
+        [POINTER(icseg_video), POINTER(icseg_video_frame), POINTER(icseg_error)],
+    ),
+    "icseg_video_frame_close": (
+        None,
+        [POINTER(icseg_video_frame)],
+    ),
+    "icseg_video_writer_open": (
+        c_int,
+        [POINTER(POINTER(icseg_video_writer)), POINTER(icseg_video_writer_options), POINTER(icseg_error)],
+    ),
+    "icseg_video_writer_add": (
+        c_int,
+        [POINTER(icseg_video_writer), POINTER(icseg_image), POINTER(icseg_error)],
+    ),
+    "icseg_video_writer_finish": (
+        c_int,
+        [POINTER(icseg_video_writer), POINTER(icseg_error)],
+    ),
+    "icseg_video_writer_close": (
+        None,
+        [POINTER(POINTER(icseg_video_writer))],
+    ),
+    "icseg_weights_convert": (
+        c_int,
+        [c_char_p, c_char_p, POINTER(icseg_weights_convert_options), POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_bench_open": (
+        c_int,
+        [POINTER(POINTER(icseg_bench)), POINTER(icseg_bench_options), POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_bench_run": (
+        c_int,
+        [POINTER(icseg_bench), POINTER(icseg_bench_result), POINTER(icseg_error)],
+    ),
+    "icseg_bench_layers": (
+        c_int,
+        [POINTER(icseg_bench), POINTER(icseg_session_layers), POINTER(icseg_error)],
+    ),
+    "icseg_bench_close": (
+        None,
+        [POINTER(POINTER(icseg_bench))],
+    ),
+    "icseg_bench_profile": (
+        c_int,
+        [POINTER(icseg_bench), c_int, POINTER(POINTER(icseg_bench_row)), POINTER(c_int32), POINTER(icseg_error)],
+    ),
+    "icseg_bench_profile_text": (
+        c_int,
+        [POINTER(icseg_bench), POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_dataset_format_count": (
+        c_int32,
+        [],
+    ),
+    "icseg_dataset_format_name": (
+        c_char_p,
+        [c_int],
+    ),
+    "icseg_dataset_format_description": (
+        c_char_p,
+        [c_int],
+    ),
+    "icseg_dataset_format_layout": (
+        c_char_p,
+        [c_int],
+    ),
+    "icseg_dataset_format_find": (
+        c_int,
+        [POINTER(c_int), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_dataset_splits": (
+        c_int,
+        [POINTER(POINTER(c_char_p)), POINTER(c_int32), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_dataset_open": (
+        c_int,
+        [POINTER(POINTER(icseg_dataset)), POINTER(icseg_dataset_options), POINTER(icseg_error)],
+    ),
+    "icseg_dataset_close": (
+        None,
+        [POINTER(POINTER(icseg_dataset))],
+    ),
+    "icseg_dataset_count": (
+        c_int64,
+        [POINTER(icseg_dataset)],
+    ),
+    "icseg_dataset_classes": (
+        c_int32,
+        [POINTER(icseg_dataset)],
+    ),
+    "icseg_dataset_class_names": (
+        POINTER(c_char_p),
+        [POINTER(icseg_dataset)],
+    ),
+    "icseg_dataset_class_synonyms": (
+        POINTER(c_char_p),
+        [POINTER(icseg_dataset)],
+    ),
+    "icseg_dataset_recognised": (
+        c_int,
+        [POINTER(icseg_dataset)],
+    ),
+    "icseg_dataset_description": (
+        c_char_p,
+        [POINTER(icseg_dataset)],
+    ),
+    "icseg_dataset_image_path": (
+        c_char_p,
+        [POINTER(icseg_dataset), c_int64],
+    ),
+    "icseg_dataset_label_path": (
+        c_char_p,
+        [POINTER(icseg_dataset), c_int64],
+    ),
+    "icseg_dataset_read": (
+        c_int,
+        [POINTER(icseg_dataset), c_int64, POINTER(icseg_image), POINTER(icseg_labels), POINTER(icseg_error)],
+    ),
+    "icseg_dataset_note": (
+        c_bool,
+        [POINTER(icseg_dataset), c_int, POINTER(icseg_error)],
+    ),
+    "icseg_dataset_next": (
+        c_bool,
+        [POINTER(icseg_dataset), POINTER(icseg_dataset_sample), POINTER(icseg_error)],
+    ),
+    "icseg_dataset_sample_close": (
+        None,
+        [POINTER(icseg_dataset_sample)],
+    ),
+    "icseg_dataset_check": (
+        c_int,
+        [POINTER(icseg_dataset), POINTER(icseg_dataset_check_options), POINTER(icseg_progress), POINTER(icseg_dataset_summary), POINTER(icseg_error)],
+    ),
+    "icseg_dataset_summary_close": (
+        None,
+        [POINTER(icseg_dataset_summary)],
+    ),
+    "icseg_confusion_create": (
+        c_int,
+        [POINTER(icseg_confusion), c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_confusion_close": (
+        None,
+        [POINTER(icseg_confusion)],
+    ),
+    "icseg_confusion_add": (
+        c_int,
+        [POINTER(icseg_confusion), POINTER(icseg_labels), POINTER(icseg_labels), POINTER(icseg_error)],
+    ),
+    "icseg_metrics_compute": (
+        c_int,
+        [POINTER(icseg_metrics), POINTER(icseg_confusion), POINTER(icseg_error)],
+    ),
+    "icseg_metrics_close": (
+        None,
+        [POINTER(icseg_metrics)],
+    ),
+    "icseg_metrics_table": (
+        c_int,
+        [POINTER(icseg_metrics), POINTER(c_char_p), POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_metrics_json": (
+        c_int,
+        [POINTER(icseg_metrics), POINTER(c_char_p), POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_evaluate": (
+        c_int,
+        [POINTER(icseg_session), POINTER(icseg_dataset), POINTER(icseg_eval_options), POINTER(icseg_progress), POINTER(icseg_confusion), POINTER(icseg_error)],
+    ),
+    "icseg_import_format_count": (
+        c_int32,
+        [],
+    ),
+    "icseg_import_format_name": (
+        c_char_p,
+        [c_int],
+    ),
+    "icseg_import_format_description": (
+        c_char_p,
+        [c_int],
+    ),
+    "icseg_import_format_find": (
+        c_int,
+        [POINTER(c_int), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_import_run": (
+        c_int,
+        [POINTER(icseg_import_options), POINTER(icseg_progress), POINTER(icseg_import_summary), POINTER(icseg_error)],
+    ),
+    "icseg_parity_run": (
+        c_int,
+        [POINTER(icseg_parity_report), c_char_p, POINTER(icseg_parity_options), POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_parity_text": (
+        c_int,
+        [POINTER(icseg_parity_report), POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_recipe_open_preset": (
+        c_int,
+        [POINTER(POINTER(icseg_recipe)), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_recipe_open": (
+        c_int,
+        [POINTER(POINTER(icseg_recipe)), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_recipe_open_text": (
+        c_int,
+        [POINTER(POINTER(icseg_recipe)), c_char_p, c_char_p, c_size_t, POINTER(icseg_error)],
+    ),
+    "icseg_recipe_open_run": (
+        c_int,
+        [POINTER(POINTER(icseg_recipe)), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_recipe_close": (
+        None,
+        [POINTER(POINTER(icseg_recipe))],
+    ),
+    "icseg_recipe_set": (
+        c_int,
+        [POINTER(icseg_recipe), c_char_p, c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_recipe_assign": (
+        c_int,
+        [POINTER(icseg_recipe), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_recipe_get": (
+        c_int,
+        [POINTER(icseg_recipe), c_char_p, POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_recipe_check": (
+        c_int,
+        [POINTER(icseg_recipe), POINTER(icseg_error)],
+    ),
+    "icseg_recipe_write": (
+        c_int,
+        [POINTER(icseg_recipe), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_recipe_text": (
+        c_int,
+        [POINTER(icseg_recipe), POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_recipe_key_count": (
+        c_int32,
+        [],
+    ),
+    "icseg_recipe_key_at": (
+        c_int,
+        [POINTER(icseg_recipe_key), c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_report_write": (
+        c_int,
+        [c_char_p, POINTER(icseg_report_input), POINTER(icseg_error)],
+    ),
+    "icseg_dataset_split": (
+        c_int,
+        [POINTER(icseg_dataset_options), POINTER(icseg_split_options), POINTER(icseg_progress), POINTER(icseg_split_summary), POINTER(icseg_error)],
+    ),
+    "icseg_split_summary_close": (
+        None,
+        [POINTER(icseg_split_summary)],
+    ),
+    "icseg_synth_class_names": (
+        POINTER(c_char_p),
+        [],
+    ),
+    "icseg_synth_scene": (
+        c_int,
+        [POINTER(icseg_synth_scene_options), POINTER(icseg_image), POINTER(icseg_labels), POINTER(icseg_error)],
+    ),
+    "icseg_synth_write": (
+        c_int,
+        [POINTER(icseg_synth_options), POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_train": (
+        c_int,
+        [POINTER(icseg_recipe), POINTER(icseg_train_options), POINTER(icseg_progress), POINTER(icseg_train_result), POINTER(icseg_error)],
+    ),
+    "icseg_train_result_close": (
+        None,
+        [POINTER(icseg_train_result)],
+    ),
+    "icseg_trainer_open": (
+        c_int,
+        [POINTER(POINTER(icseg_trainer)), POINTER(icseg_recipe), POINTER(icseg_train_options), POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_trainer_close": (
+        None,
+        [POINTER(POINTER(icseg_trainer))],
+    ),
+    "icseg_trainer_step": (
+        c_int,
+        [POINTER(icseg_trainer), POINTER(icseg_train_step), POINTER(icseg_error)],
+    ),
+    "icseg_trainer_due": (
+        c_uint,
+        [POINTER(icseg_trainer)],
+    ),
+    "icseg_trainer_evaluate": (
+        c_int,
+        [POINTER(icseg_trainer), POINTER(icseg_metrics), POINTER(icseg_error)],
+    ),
+    "icseg_trainer_save": (
+        c_int,
+        [POINTER(icseg_trainer), POINTER(icseg_error)],
+    ),
+    "icseg_trainer_finish": (
+        c_int,
+        [POINTER(icseg_trainer), POINTER(icseg_error)],
+    ),
+    "icseg_train_report": (
+        c_int,
+        [c_char_p, c_char_p, POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_train_index": (
+        c_int,
+        [c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_trainer_model": (
+        POINTER(icseg_model),
+        [POINTER(icseg_trainer)],
+    ),
+    "icseg_trainer_step_count": (
+        c_int64,
+        [POINTER(icseg_trainer)],
+    ),
+    "icseg_trainer_total_steps": (
+        c_int64,
+        [POINTER(icseg_trainer)],
+    ),
+    "icseg_trainer_loss_count": (
+        c_int32,
+        [POINTER(icseg_trainer)],
+    ),
+    "icseg_trainer_loss_name": (
+        c_char_p,
+        [POINTER(icseg_trainer), c_int32],
+    ),
+    "icseg_trainer_best_miou": (
+        c_double,
+        [POINTER(icseg_trainer), POINTER(c_int64)],
+    ),
+}
+
+
+def declare(library: CDLL) -> None:
+    """Sets the types of the functions that the library has; a build without training lacks some."""
+    for name, (result, arguments) in FUNCTIONS.items():
+        if hasattr(library, name):
+            function = getattr(library, name)
+            function.restype = result
+            function.argtypes = arguments

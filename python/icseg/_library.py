@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds and loads libicseg, calls its functions, and owns its objects.
+
+The library is the one in this package, in icseg/lib/. The environment variable ICSEG_LIBRARY names another one; without
+either, the system's libicseg is used. A call releases the GIL.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import weakref
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Optional
+
+from . import _declarations as c
+from .errors import ArgumentError, ClosedError, Error, ForkError, from_library
+
+PACKAGE = Path(__file__).resolve().parent
+ABI = f"{c.ICSEG_VERSION_NUMBER // 10000}.{c.ICSEG_VERSION_NUMBER // 100 % 100}"
+
+# Functions that compute in several threads, which do not exist in a forked child.
+COMPUTING = (
+    "icseg_session_", "icseg_train", "icseg_evaluate", "icseg_calibrator_", "icseg_classifier_", "icseg_bench_",
+    "icseg_parity_",
+)
+
+
+def _load() -> ctypes.CDLL:
+    name = f"libicseg.so.{ABI}"
+    own = PACKAGE / "lib" / name
+    path = os.environ.get("ICSEG_LIBRARY") or (str(own) if own.exists() else name)
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(f"icseg: cannot load {path}: {error}") from error
+    c.declare(library)
+    version = str(library.icseg_version().decode())
+    if not version.startswith(ABI + "."):
+        raise ImportError(f"icseg: {path} is version {version}; this package needs {ABI}; install both anew")
+    return library
+
+
+lib = _load()
+__version__ = str(lib.icseg_version().decode())
+
+_computed = False  # whether this process has called a function of COMPUTING
+_forked = False  # whether it is the child of a process that had
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = _computed
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def call(name: str, *arguments: Any, file: Optional[str] = None) -> None:
+    """Calls a function that returns a status and takes an icseg_error last, and raises its failure as an exception."""
+    global _computed
+    if name.startswith(COMPUTING):
+        if _forked:
+            raise ForkError(
+                "icseg computed in this process before it was forked, and its threads do not exist in the child; "
+                'start processes with multiprocessing.get_context("spawn")',
+                remedy='multiprocessing.get_context("spawn")',
+            )
+        _computed = True
+    error = c.icseg_error()
+    if getattr(lib, name)(*arguments, ctypes.byref(error)):
+        raise from_library(error, file)
+
+
+def text(data: Optional[bytes]) -> str:
+    """A string of the library; names in files may not be UTF-8."""
+    return (data or b"").decode("utf-8", "replace")
+
+
+def texts(array: Any, count: int) -> list[str]:
+    """A `const char *const *` of the library."""
+    return [text(array[i]) for i in range(count)] if array else []
+
+
+def text_array(values: list[str]) -> Any:
+    """A `const char *const *` for the library."""
+    for value in values:
+        if "\0" in value:
+            raise ArgumentError(f"{value!r}: a name cannot contain a null character")
+    return (ctypes.c_char_p * max(len(values), 1))(*[v.encode() for v in values])
+
+
+def owned_text(pointer: ctypes.c_char_p) -> str:
+    """The text of a `char **` output, which is freed."""
+    try:
+        return text(pointer.value)
+    finally:
+        lib.icseg_buffer_free(pointer)
+
+
+def path_bytes(path: Any) -> bytes:
+    """A path for the library."""
+    data = os.fsencode(path)
+    if b"\0" in data:
+        raise ArgumentError(f"{path!r}: a path cannot contain a null character")
+    return data
+
+
+def init(struct: Any, **fields: Any) -> Any:
+    """A struct of the kind `struct` whose struct_size is set."""
+    return struct(struct_size=ctypes.sizeof(struct), **fields)
+
+
+def _close(function: str, pointer: Any) -> None:
+    # The locks of the parent's threads may be held in a forked child. Its memory ends with the process.
+    if not _forked:
+        getattr(lib, function)(ctypes.byref(pointer))
+
+
+class Handle:
+    """Owns an object of the library, and closes it when it is closed or no longer used.
+
+    A `with` statement returns the pointer, and keeps the object open until it ends even if another thread closes it. An
+    exclusive object is used by one thread at a time; others wait.
+    """
+
+    def __init__(self, kind: type[ctypes.Structure], close: str, what: str, exclusive: bool = False) -> None:
+        self.pointer = ctypes.POINTER(kind)()
+        self._what = what
+        self._lock = threading.Lock()
+        self._exclusive = threading.Lock() if exclusive else None
+        self._owner: Optional[int] = None  # the thread in an exclusive object
+        self._users = 0
+        self._closed = False
+        self._finalizer = weakref.finalize(self, _close, close, self.pointer)
+        self._finalizer.atexit = False
+
+    def __enter__(self) -> Any:
+        if self._exclusive is not None:
+            if self._owner == threading.get_ident():
+                raise Error(f"the {self._what} is in use by the call that called back")
+            self._exclusive.acquire()
+            self._owner = threading.get_ident()
+        with self._lock:
+            if not self._closed:
+                self._users += 1
+                return self.pointer
+        self._release()
+        raise ClosedError(f"the {self._what} is closed")
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        with self._lock:
+            self._users -= 1
+            last = self._closed and not self._users
+        if last:
+            self._finalizer()
+        self._release()
+
+    def _release(self) -> None:
+        if self._exclusive is not None:
+            self._owner = None
+            self._exclusive.release()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def close(self) -> None:
+        """Closes the object, at the end of the calls that use it. May be called again."""
+        with self._lock:
+            self._closed = True
+            last = not self._users
+        if last:
+            self._finalizer()

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NumPy arrays on memory of the library."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _declarations as c
+from ._library import lib
+
+_TYPES = {c.ICSEG_TENSOR_F32: "<f4", c.ICSEG_TENSOR_I16: "<i2", c.ICSEG_TENSOR_U8: "|u1"}
+
+
+class _Memory:
+    """Memory with the owner that keeps it alive, as NumPy's array interface describes it."""
+
+    def __init__(self, owner: object, address: int, shape: tuple[int, ...], dtype: str) -> None:
+        self.owner = owner
+        self.__array_interface__ = {"version": 3, "data": (address, False), "shape": shape, "typestr": dtype}
+
+
+class _Buffer:
+    """Owns a buffer that is freed with icseg_buffer_free()."""
+
+    def __init__(self, address: int) -> None:
+        self._address = address
+
+    def __del__(self, free: Any = lib.icseg_buffer_free) -> None:
+        free(self._address)
+
+
+class _Image:
+    """Owns the pixels of an icseg_image."""
+
+    def __init__(self, image: c.icseg_image) -> None:
+        self._image = image
+
+    def __del__(self, close: Any = lib.icseg_image_close) -> None:
+        close(ctypes.byref(self._image))
+
+
+class _Labels:
+    """Owns the labels of an icseg_labels."""
+
+    def __init__(self, labels: c.icseg_labels) -> None:
+        self._labels = labels
+
+    def __del__(self, close: Any = lib.icseg_labels_close) -> None:
+        close(ctypes.byref(self._labels))
+
+
+def array_on(owner: object, address: int, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    """An array on `address` that keeps `owner` alive."""
+    return np.asarray(_Memory(owner, address, shape, dtype))
+
+
+def tensor_array(owner: object, tensor: c.icseg_tensor) -> NDArray[Any]:
+    """An array on a tensor of the library, which is dense and row-major. `owner` keeps its memory."""
+    return array_on(owner, tensor.data or 0, tuple(tensor.shape[: tensor.rank]), _TYPES[tensor.type])
+
+
+def buffer_array(pointer: Any, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+    """An array on a buffer of the library, which the array then owns."""
+    address = ctypes.cast(pointer, ctypes.c_void_p).value or 0
+    return array_on(_Buffer(address), address, shape, dtype)
+
+
+def buffer_bytes(pointer: ctypes.c_void_p, size: int) -> bytes:
+    """The bytes of a buffer of the library, which is freed."""
+    try:
+        return ctypes.string_at(pointer, size)
+    finally:
+        lib.icseg_buffer_free(pointer)
+
+
+def image_array(image: c.icseg_image) -> NDArray[np.uint8]:
+    """An array (height, width, 3) on an image of the library, which the array then owns."""
+    address = ctypes.cast(image.data, ctypes.c_void_p).value or 0
+    return array_on(_Image(image), address, (image.height, image.width, 3), "|u1")
+
+
+def labels_array(labels: c.icseg_labels) -> NDArray[np.int16]:
+    """An array (height, width) on a label map of the library, which the array then owns; -1: unlabelled."""
+    address = ctypes.cast(labels.data, ctypes.c_void_p).value or 0
+    return array_on(_Labels(labels), address, (labels.height, labels.width), "<i2")
+
+
+def as_image(array: NDArray[np.uint8]) -> c.icseg_image:
+    """An icseg_image that borrows an array (height, width, 3) of bytes, which must stay alive."""
+    assert array.flags.c_contiguous and array.dtype == np.uint8
+    data = ctypes.cast(array.ctypes.data, ctypes.POINTER(ctypes.c_uint8))
+    return c.icseg_image(width=array.shape[1], height=array.shape[0], data=data)
+
+
+def as_labels(array: NDArray[np.int16]) -> c.icseg_labels:
+    """An icseg_labels that borrows an array (height, width), which must stay alive."""
+    assert array.flags.c_contiguous and array.dtype == np.int16
+    data = ctypes.cast(array.ctypes.data, ctypes.POINTER(ctypes.c_int16))
+    return c.icseg_labels(width=array.shape[1], height=array.shape[0], data=data)

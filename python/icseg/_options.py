@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several modules share: precision, and how an image is resized and divided."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+from . import _declarations as c
+from .errors import ArgumentError
+
+PRECISIONS = {
+    "f32": c.ICSEG_PRECISION_F32,
+    "bf16": c.ICSEG_PRECISION_BF16,
+    "auto": c.ICSEG_PRECISION_AUTO,
+    "bf16x2": c.ICSEG_PRECISION_BF16X2,
+    "int8": c.ICSEG_PRECISION_INT8,
+}
+_MODES = {"whole": c.ICSEG_EVAL_WHOLE, "slide": c.ICSEG_EVAL_SLIDE}
+
+
+def choose(choices: dict[str, int], name: str, field: str) -> int:
+    """The number of a name, or an exception that lists the names."""
+    if name not in choices:
+        raise ArgumentError(f"{field}: {name!r} is not one of {', '.join(map(repr, choices))}", field=field)
+    return choices[name]
+
+
+def name_of(choices: dict[str, int], number: int) -> str:
+    """The name of a number."""
+    return next(name for name, value in choices.items() if value == number)
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """How an image is resized and divided for the network, and which variants of it are averaged.
+
+    The label map always has the image's own size. `Model.eval_options` has the options with which the model was evaluated
+    in its training, which are the default of every call.
+
+    Attributes:
+        mode: "whole": the whole image at once; "slide": overlapping windows whose logits are averaged.
+        resize_short: the short side is resized to this many pixels; 0: the image keeps its size.
+        resize_long: with resize_short: the most pixels the long side may have; 0: no limit.
+        crop: height and width of a window in pixels; 0: 512.
+        stride: steps of the windows downwards and to the right in pixels; 0: two thirds of the window.
+        scales: test-time augmentation: factors of the resized image's sides, at most 8; empty: only 1.
+        flip: test-time augmentation: also the mirrored image.
+    """
+
+    mode: str = "whole"
+    resize_short: int = 0
+    resize_long: int = 0
+    crop: tuple[int, int] = (0, 0)
+    stride: tuple[int, int] = (0, 0)
+    scales: tuple[float, ...] = ()
+    flip: bool = False
+
+    def to_struct(self) -> c.icseg_eval_options:
+        """The options as the library reads them."""
+        if len(self.scales) > c.ICSEG_EVAL_SCALES:
+            raise ArgumentError(f"scales: {len(self.scales)} factors; at most {c.ICSEG_EVAL_SCALES}", field="scales")
+        out = c.icseg_eval_options(
+            struct_size=ctypes.sizeof(c.icseg_eval_options),
+            mode=choose(_MODES, self.mode, "mode"),
+            resize_short=self.resize_short,
+            resize_long=self.resize_long,
+            crop_height=self.crop[0],
+            crop_width=self.crop[1],
+            stride_height=self.stride[0],
+            stride_width=self.stride[1],
+            scale_count=len(self.scales),
+            flip=self.flip,
+        )
+        out.scale[: len(self.scales)] = list(self.scales)
+        return out
+
+    @classmethod
+    def from_struct(cls, options: Any) -> EvalOptions:
+        """The options of an icseg_eval_options."""
+        return cls(
+            mode=name_of(_MODES, options.mode),
+            resize_short=options.resize_short,
+            resize_long=options.resize_long,
+            crop=(options.crop_height, options.crop_width),
+            stride=(options.stride_height, options.stride_width),
+            scales=tuple(options.scale[: options.scale_count]),
+            flip=options.flip,
+        )

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images from paths, bytes, PIL images and arrays, as frames that the library reads."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _declarations as c
+from ._library import call, path_bytes
+from ._memory import image_array
+from .errors import ArgumentError, ArrayTypeError, FileError
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+    ImageLike = Union[str, os.PathLike[str], bytes, bytearray, memoryview, PIL.Image.Image, NDArray[Any]]
+else:
+    ImageLike = Any
+
+_FORMATS = {1: c.ICSEG_FRAME_GREY8, 3: c.ICSEG_FRAME_RGB8, 4: c.ICSEG_FRAME_RGBA8}
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """An image in memory: bytes (height, width[, 1, 3 or 4]) whose pixels are dense; rows may have a stride."""
+
+    pixels: NDArray[np.uint8]
+    name: str
+
+    @property
+    def height(self) -> int:
+        return int(self.pixels.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.pixels.shape[1])
+
+    def frame(self) -> c.icseg_frame:
+        """A frame that borrows the pixels."""
+        channels = self.pixels.shape[2] if self.pixels.ndim == 3 else 1
+        return c.icseg_frame(
+            format=_FORMATS[channels],
+            width=self.width,
+            height=self.height,
+            stride=self.pixels.strides[0] if self.height > 1 else 0,
+            data=self.pixels.ctypes.data,
+        )
+
+    def rgb(self) -> NDArray[np.uint8]:
+        """The pixels as a dense array (height, width, 3), copied only if they are not."""
+        pixels = self.pixels if self.pixels.ndim == 3 else self.pixels[:, :, None]
+        return np.ascontiguousarray(np.broadcast_to(pixels[:, :, :3], (self.height, self.width, 3)))
+
+
+def _load(values: Any, name: str, path: Optional[bytes] = None, data: Any = None) -> Pixels:
+    image = c.icseg_image()
+    source = c.icseg_image_input(struct_size=ctypes.sizeof(c.icseg_image_input), path=path or name.encode())
+    if data is not None:
+        view = np.frombuffer(data, np.uint8)
+        if not view.size:
+            raise ArgumentError(f"{name}: no bytes; pass the content of an image file")
+        source.data = view.ctypes.data
+        source.size = view.size
+    if values is not None:
+        source.values = ctypes.pointer(values)
+    call("icseg_image_load", ctypes.byref(image), ctypes.byref(source), None, file=name)
+    return Pixels(image_array(image), name)
+
+
+def _over_black(colours: NDArray[Any], alpha: NDArray[Any]) -> NDArray[np.uint8]:
+    """Colours over black, rounded as the library does when it reads a file."""
+    scaled: NDArray[np.uint8] = ((colours.astype(np.uint16) * alpha.astype(np.uint16) + 127) // 255).astype(np.uint8)
+    return scaled
+
+
+def _wide(array: NDArray[np.uint16], values: Any, name: str) -> Pixels:
+    """16-bit values become bytes by the rules for image files, through a portable any-map in memory."""
+    height, width = array.shape[:2]
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if channels not in (1, 3):
+        raise ArgumentError(f"{name}: uint16 arrays have 1 or 3 channels, not {channels}; leave alpha out")
+    header = b"P%d\n%d %d\n65535\n" % (5 if channels == 1 else 6, width, height)
+    plain = None
+    if values is not None:
+        plain = c.icseg_image_values.from_buffer_copy(values)
+        plain.bands[:] = [0, 0, 0]  # they choose among the bands of a file
+    return _load(plain, name, data=header + array.astype(">u2").tobytes())
+
+
+def _from_array(array: NDArray[Any], values: Any, name: str) -> Pixels:
+    if array.ndim not in (2, 3):
+        raise ArgumentError(
+            f"{name}: an array with {array.ndim} axes; an image has the shape (height, width) or (height, width, "
+            "channels); pass several images as a list"
+        )
+    if array.dtype not in (np.uint8, np.uint16):
+        raise ArrayTypeError(
+            f"{name}: an array of {array.dtype}; expected uint8, or uint16 for 16-bit images; convert it, values in "
+            "0..1 with (255 * x).round().astype('uint8')"
+        )
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if channels not in (1, 2, 3, 4):
+        hint = "; move the channels to the last axis" if array.shape[0] in (1, 3, 4) else ""
+        raise ArgumentError(
+            f"{name}: shape {array.shape}; the last axis has the channels, 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 "
+            f"(RGBA){hint}"
+        )
+    height, width = array.shape[:2]
+    if not height or not width:
+        raise ArgumentError(f"{name}: shape {array.shape}; an image has at least one pixel")
+    side, pixels = c.ICSEG_IMAGE_MAX_SIDE, c.ICSEG_IMAGE_MAX_PIXELS
+    if height > side or width > side or height * width > pixels:
+        raise ArgumentError(f"{name}: shape {array.shape}; at most {side} pixels a side and {pixels} in all")
+    if array.dtype == np.uint16:
+        return _wide(array, values, name)
+    if channels in (2, 4):
+        alpha = array[:, :, -1:]
+        if channels == 2 or not (alpha == 255).all():
+            array = _over_black(array[:, :, :-1], alpha)
+    dense = array.strides[1] == (array.shape[2] if array.ndim == 3 else 1)
+    if array.ndim == 3:
+        dense = dense and array.strides[2] == 1
+    if not dense or array.strides[0] < array.strides[1] * width:
+        array = np.ascontiguousarray(array)
+    return Pixels(array, name)
+
+
+def _from_pil(image: Any, values: Any, name: str) -> Pixels:
+    """A PIL image, upright. Its transparent pixels are over black, as in files that the library reads."""
+    from PIL import ImageOps
+
+    name = str(getattr(image, "filename", "") or name)
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "I":
+        array = np.asarray(image)
+        if array.min() < 0 or array.max() > 65535:
+            raise ArrayTypeError(f"{name}: 32-bit values; convert them to 8 or 16 bits")
+        return _from_array(array.astype(np.uint16), values, name)
+    if image.mode == "F":
+        raise ArrayTypeError(f"{name}: floating-point values; convert them to 8 or 16 bits")
+    if image.mode.startswith("I;16"):
+        return _from_array(np.asarray(image).astype(np.uint16), values, name)
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    elif image.mode not in ("L", "LA", "RGB", "RGBA"):
+        image = image.convert("RGBA" if image.mode in ("RGBa", "PA", "La") else "RGB")
+    return _from_array(np.asarray(image), values, name)
+
+
+def read(source: ImageLike, values: Any = None, name: str = "image") -> Pixels:
+    """Reads an image.
+
+    Args:
+        source: a path; the bytes of an image file; a PIL image; or an array of bytes or 16-bit values, (height, width)
+            or (height, width, channels), with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels. Arrays are not
+            copied if their pixels follow each other.
+        values: an icseg_image_values, which maps 16-bit values to colours; None: as the file says.
+        name: the image's name in messages.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        shown = os.fsdecode(source)
+        path = path_bytes(source)
+        if os.path.isdir(path):
+            raise FileError(f"{shown}: a folder, not an image; pass the paths of its images", file=shown)
+        return _load(values, shown, path=path)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _load(values, name, data=source)
+    pil = sys.modules.get("PIL.Image")
+    if pil is not None and isinstance(source, pil.Image):
+        return _from_pil(source, values, name)
+    if isinstance(source, np.ndarray) or hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
+        return _from_array(np.asarray(source), values, name)
+    raise ArrayTypeError(
+        f"{name}: {type(source).__name__}; expected a path, the bytes of an image file, a PIL image or an array"
+    )

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several threads, forked processes, Ctrl-C."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+import icseg
+
+
+def python(code: str, timeout: float = 60) -> str:
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=timeout)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_four_threads_with_a_session_each(model: icseg.Model, photos: list[Path]) -> None:
+    images = [photos[i % len(photos)] for i in range(24)]
+    wanted = [model(image) for image in images]
+    models = [model.clone(threads=1) for _ in range(4)]
+
+    def work(k: int) -> list[icseg.Result]:
+        return [models[k](image) for image in images[k::4]]
+
+    with ThreadPoolExecutor(4) as pool:
+        for k, results in enumerate(pool.map(work, range(4))):
+            for result, expected in zip(results, wanted[k::4]):
+                assert (result.labels == expected.labels).all() and (result.confidence == expected.confidence).all()
+
+
+def test_threads_that_share_a_model_take_turns(model: icseg.Model, photos: list[Path]) -> None:
+    wanted = model(photos[0])
+    with ThreadPoolExecutor(4) as pool:
+        for result in pool.map(lambda _: model(photos[0]), range(16)):
+            assert (result.confidence == wanted.confidence).all()
+
+
+def test_other_threads_run_during_a_call(model: icseg.Model) -> None:
+    image = np.zeros((1024, 1024, 3), np.uint8)
+    counted, stop = [0], threading.Event()
+
+    def count() -> None:
+        while not stop.wait(0.001):
+            counted[0] += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    before = counted[0]
+    model(image)
+    after = counted[0]
+    stop.set()
+    thread.join()
+    assert after > before + 3  # a call that held the lock would let it count once, at the end
+
+
+def test_a_model_closed_by_another_thread_is_closed_after_the_call(checkpoint: Path) -> None:
+    for _ in range(20):
+        model = icseg.load(checkpoint, threads=1)
+        outcomes = []
+
+        def work() -> None:
+            try:
+                while True:
+                    outcomes.append(model(np.zeros((64, 64, 3), np.uint8)).labels.shape)
+            except icseg.ClosedError as error:
+                outcomes.append(str(error))
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        while not outcomes:
+            pass
+        model.close()
+        thread.join(timeout=60)
+        assert outcomes[-1] == "the model is closed"
+
+
+def test_a_forked_process_does_not_hang(checkpoint: Path) -> None:
+    printed = python(f"""
+        import multiprocessing, numpy, icseg
+        model = icseg.load({str(checkpoint)!r}, threads=2)
+        image = numpy.zeros((64, 64, 3), numpy.uint8)
+        model(image)
+        def child(_):
+            for use in (lambda: model(image), lambda: icseg.load({str(checkpoint)!r}), model.clone):
+                try:
+                    use()
+                except icseg.ForkError as error:
+                    print(error, error.remedy, flush=True)
+            model.close()
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            pool.map(child, [0])
+        print(model(image).labels.shape)
+    """)
+    lines = printed.splitlines()
+    assert len(lines) == 4 and lines[3] == "(64, 64)"
+    assert all('start processes with multiprocessing.get_context("spawn")' in line for line in lines[:3])
+
+
+def test_a_process_forked_before_the_first_call_can_compute(checkpoint: Path) -> None:
+    assert python(f"""
+        import multiprocessing, numpy, icseg
+        def child(n):
+            return icseg.load({str(checkpoint)!r}, threads=1)(numpy.zeros((n, 64, 3), numpy.uint8)).labels.shape
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            print(pool.map(child, [32, 64]))
+    """) == "[(32, 64), (64, 64)]\n"
