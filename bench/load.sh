@@ -5,6 +5,7 @@
 # chooses (nothing set), and threads that always sleep (OMP_WAIT_POLICY=passive), in turn, on an otherwise quiet machine.
 #   bench/load.sh [--rounds N] [--] [COMMAND...]     default: six training steps of recipes/demo.yaml, 3 rounds
 #   LOADS="0 4" bench/load.sh                        other numbers of endless loops
+#   NICE=19 bench/load.sh                            endless loops of lower priority
 set -eu
 cd "$(dirname "$0")/.."
 rounds=3
@@ -37,6 +38,7 @@ for load in ${LOADS:-0 "$cores" $((2 * cores))}; do
     for ((i = 0; i < load; i++)); do
         while :; do :; done &
         loops+=($!)
+        renice -n "${NICE:-0}" $! >/dev/null
     done
     rm -f "$work"/list.*
     for ((round = 0; round < rounds; round++)); do
