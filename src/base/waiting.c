@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -111,15 +110,13 @@ static bool read_thread(measurement *m) {
     return true;
 }
 
-/* Time that a hypervisor takes away (steal) is other processes' time too. The time of processes of lower priority
- * (nice) is not: they hardly delay a team that spins, but would fill the time in which it sleeps. */
+/* Time that a hypervisor takes away (steal) is other processes' time too. */
 static bool read_machine(measurement *m) {
     enum { USER, NICE, SYSTEM, IDLE, IO, IRQ, SOFT_IRQ, STEAL, COUNTS };
     unsigned long long ticks[COUNTS];
     struct timespec own;
     if (!read_numbers("/proc/stat", "cpu ", COUNTS, ticks) || clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own) != 0)
         return false;
-    if (getpriority(PRIO_PROCESS, 0) <= 0) ticks[NICE] = 0;
     m->busy = (double)(ticks[USER] + ticks[NICE] + ticks[SYSTEM] + ticks[IRQ] + ticks[SOFT_IRQ] + ticks[STEAL]) /
               (double)sysconf(_SC_CLK_TCK);
     m->own = (double)own.tv_sec + 1e-9 * (double)own.tv_nsec;
