@@ -218,6 +218,7 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
 typedef struct checking {
     icseg_command_context context;
     int64_t problems;
+    int32_t splits;
     bool noted[ICSEG_IMAGE_NOTES];
 } checking;
 
@@ -226,8 +227,9 @@ static icseg_status check_split(checking *c, const struct options *o, const icse
                                 icseg_error *error) {
     icseg_dataset_summary summary = {ICSEG_DATASET_SUMMARY_INIT};
     problem_printer printer = {c->context.command, o->problems ? o->problems : -1};
-    icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = o->threads,
-                                       .decode_images = o->decode, .on_problem = print_problem, .user = &printer};
+    icseg_dataset_check_options how = {
+        ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = o->threads, .decode_images = o->decode,
+        .on_problem = print_problem,      .user = &printer,      .names_checked = c->splits++ > 0};
     icseg_status status = icseg_dataset_check(d, &how, &c->context.progress, &summary, error);
     if (status == ICSEG_ERROR_DATA) status = ICSEG_OK; /* the problems are printed */
     if (status == ICSEG_OK) {
@@ -254,7 +256,6 @@ static icseg_status check_splits(checking *c, const struct options *o, const cha
         if (status != ICSEG_OK) continue;
         if (opened++) printf("\n");
         status = check_split(c, o, d, splits[i], error);
-        c->context.progress.message = NULL;
         icseg_dataset_close(&d);
         TRY(status);
     }
@@ -352,6 +353,10 @@ static icseg_status show(const struct options *o, icseg_error *error) {
     icseg_image drawn = {0};
     icseg_status status;
     if (!o->out) return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--out is missing; name the PNG file to write");
+    const char *extension = path_extension(o->out);
+    if (*extension && strcasecmp(extension, "png") != 0)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "--out: \"%s\": the sheet is a PNG file, so its name must end with .png", o->out);
     TRY_GOTO(icseg_file_check_writable(o->out, error));
     TRY_GOTO(open_split(&d, o, o->split ? o->split : "train", false, error));
     int32_t count = icseg_dataset_count(d) < o->images ? (int32_t)icseg_dataset_count(d) : o->images;

@@ -22,7 +22,7 @@ struct options {
     inference_options inference;
     const char *format;
     double val_share;
-    bool reduce_zero_label;
+    bool reduce_zero_label, stored_labels;
     int32_t ignore[MAX_IGNORE], ignore_count;
     image_options values;
 };
@@ -51,6 +51,9 @@ static const icseg_option rows[] = {
      "stored values and the values that they are read as: 255=1 for masks of 0 and 255", .metavar = "A=B,..."},
     {"reduce-zero-label", ICSEG_FIELD_BOOL(struct options, reduce_zero_label),
      "stored 0 means unlabelled, and classes are numbered from 1"},
+    {"stored-labels", ICSEG_FIELD_BOOL(struct options, stored_labels),
+     "read masks as they are stored; without it, --map, --ignore or --reduce-zero-label, masks are read as in "
+     "training"},
     IMAGE_ROWS(struct options, "as in training, else as the file says"),
 };
 
@@ -69,6 +72,44 @@ static icseg_status suggest_val_share(const struct options *o, const icseg_model
     return icseg_error_set(error, found.status,
                            "%s; training held out %g of the training images: --val-share %g evaluates the same ones",
                            found.message, share, share);
+}
+
+/* Masks are read as in training unless the options say otherwise, and a note says so. */
+static icseg_status read_labels_as_trained(struct options *o, const icseg_model *model, icseg_printer *printer,
+                                           icseg_error *error) {
+    icseg_label_values trained = {ICSEG_LABEL_VALUES_INIT};
+    icseg_string text = {0};
+    if (o->stored_labels && (o->map || o->ignore_count || o->reduce_zero_label))
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "--stored-labels cannot be combined with --map, --ignore and --reduce-zero-label");
+    if (o->stored_labels || o->map || o->ignore_count || o->reduce_zero_label) return ICSEG_OK;
+    TRY(icseg_model_label_values(model, &trained, error));
+    if (trained.ignore_count > MAX_IGNORE) trained.ignore_count = MAX_IGNORE;
+    if (trained.map[0]) icseg_string_printf(&text, " --map %s", trained.map);
+    for (int32_t i = 0; i < trained.ignore_count; i++)
+        icseg_string_printf(&text, "%s%d", i ? "," : " --ignore ", (int)(o->ignore[i] = trained.ignore[i]));
+    if (trained.reduce_zero_label) icseg_string_append(&text, " --reduce-zero-label", 20);
+    o->map = trained.map;
+    o->ignore_count = trained.ignore_count;
+    o->reduce_zero_label = trained.reduce_zero_label;
+    if (text.size)
+        icseg_printer_note(printer, "note: masks are read as in training, with%s; --stored-labels reads them as stored",
+                           text.data);
+    icseg_status status = text.failed ? out_of_memory(error) : ICSEG_OK;
+    icseg_string_close(&text);
+    return status;
+}
+
+/* As icseg predict, about the first image that is too large. */
+static void check_sizes(const struct options *o, const icseg_eval_options *eval, const icseg_model *model,
+                        const icseg_dataset *dataset, icseg_printer *printer) {
+    int32_t width, height;
+    bool found = o->inference.resize_short >= 0 || eval->resize_short > 0 || !icseg_model_trained_side(model);
+    for (int64_t i = 0; i < icseg_dataset_count(dataset) && !found; i++) {
+        const char *path = icseg_dataset_image_path(dataset, i);
+        found = icseg_image_read_size(&width, &height, path, NULL) == ICSEG_OK &&
+                image_check_size(printer, model, width, height, path);
+    }
 }
 
 static icseg_status open_data(icseg_dataset **out, const struct options *o, const icseg_image_values *values,
@@ -155,11 +196,13 @@ static icseg_status run(const icseg_command_context *context, const void *values
     if (o->json) TRY_GOTO(icseg_file_check_writable(o->json, error));
     TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
     TRY_GOTO(image_values(&o->values, model, &image, error));
+    TRY_GOTO(read_labels_as_trained(&own, model, context->printer, error));
     status = open_data(&dataset, o, &image, error);
     if (status != ICSEG_OK) TRY_GOTO(suggest_val_share(o, model, error));
     TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));
     TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
     warn_about_names(context->printer, model, dataset);
+    check_sizes(o, &eval, model, dataset, context->printer);
     TRY_GOTO(icseg_evaluate(session, dataset, &eval, &context->progress, &confusion, error));
     image_print_notes(context, dataset, (bool[ICSEG_IMAGE_NOTES]){false});
     TRY_GOTO(print_metrics(o, &eval, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));

@@ -204,8 +204,9 @@ static icseg_status predict_one(const void *user, size_t index, bool *bad, icseg
     icseg_status status = image_read(j->reader, file->path, &p.image, error);
     *bad = status != ICSEG_OK;
     if (status == ICSEG_ERROR_FORMAT) suggest_video(file->path, error);
-    if (status == ICSEG_OK && j->options->inference.resize_short < 0 && !j->eval.resize_short)
-        image_check_size(j->reader, j->model, &p.image, file->path);
+    if (status == ICSEG_OK && j->options->inference.resize_short < 0 && !j->eval.resize_short && !j->reader->noted_size)
+        j->reader->noted_size =
+            image_check_size(j->context->printer, j->model, p.image.width, p.image.height, file->path);
     if (status == ICSEG_OK) {
         status = label(j, &p, error);
         *bad = status == ICSEG_ERROR_MEMORY || status == ICSEG_ERROR_DATA; /* a smaller image may fit */

@@ -65,16 +65,16 @@ icseg_status image_read(image_reader *r, const char *path, icseg_image *out, ics
     return ICSEG_OK;
 }
 
-void image_check_size(image_reader *r, const icseg_model *model, const icseg_image *image, const char *path) {
-    int32_t trained = icseg_model_trained_side(model),
-            side = image->width < image->height ? image->width : image->height;
-    if (r->noted_size || !trained || side <= 2 * trained) return;
-    r->noted_size = true;
+bool image_check_size(icseg_printer *printer, const icseg_model *model, int32_t width, int32_t height,
+                      const char *path) {
+    int32_t trained = icseg_model_trained_side(model), side = width < height ? width : height;
+    if (!trained || side <= 2 * trained) return false;
     icseg_printer_problem(
-        r->context->printer,
+        printer,
         "warning: %s: %dx%d pixels, but the model was trained on images with a short side of at most %d; "
         "objects appear larger than in training; --resize-short %d corrects this",
-        path, (int)image->width, (int)image->height, (int)trained, (int)trained);
+        path, (int)width, (int)height, (int)trained, (int)trained);
+    return true;
 }
 
 #ifndef ICSEG_NO_TRAIN /* the library has data sets */

@@ -52,9 +52,10 @@ icseg_status image_reader_open(image_reader *out, const image_options *options, 
 /* path "-": standard input. */
 icseg_status image_read(image_reader *reader, const char *path, icseg_image *out, icseg_error *error);
 
-/* Prints a note, once, about an image that the model receives at its own size and that is more than twice as large as
- * those that it was trained on. */
-void image_check_size(image_reader *reader, const icseg_model *model, const icseg_image *image, const char *path);
+/* Prints a warning about an image that the model receives at its own size, if it is more than twice as large as those
+ * that it was trained on. Returns whether it is. */
+bool image_check_size(icseg_printer *printer, const icseg_model *model, int32_t width, int32_t height,
+                      const char *path);
 
 /* Prints the notes about the images of a data set whose kinds are not in `noted`, and adds them to it. */
 void image_print_notes(const icseg_command_context *context, const icseg_dataset *dataset,

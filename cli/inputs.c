@@ -95,7 +95,8 @@ static icseg_status add_folder(expansion *e, const char *path, icseg_error *erro
     size_t before = e->list->count;
     TRY(add_images(e, path, "", error));
     if (e->list->count == before)
-        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: the folder does not contain images", path);
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: the folder does not contain images%s", path,
+                               e->options->recursive ? "" : "; --recursive also reads the folders in it");
     return ICSEG_OK;
 }
 
@@ -223,16 +224,24 @@ static bool parent_exists(const char *path, icseg_arena *arena) {
     return parent && access(parent, F_OK) == 0;
 }
 
+static bool in_same_folder(const char *a, const char *b) {
+    const char *end_a = strrchr(a, '/'), *end_b = strrchr(b, '/');
+    size_t length = end_a ? (size_t)(end_a - a) : 0;
+    return length == (end_b ? (size_t)(end_b - b) : 0) && !memcmp(a, b, length);
+}
+
 icseg_status inputs_check_outputs(const input_list *list, input_output *outputs, size_t count, icseg_arena *arena,
                                   icseg_error *error) {
     qsort(outputs, count, sizeof *outputs, compare_outputs);
-    for (size_t i = 1; i < count; i++)
-        if (!strcmp(outputs[i].path, outputs[i - 1].path))
-            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
-                                   "%s and %s would both be written to %s; choose different folders for them, or keep "
-                                   "theirs with --recursive",
-                                   list->files[outputs[i - 1].index].path, list->files[outputs[i].index].path,
-                                   outputs[i].path);
+    for (size_t i = 1; i < count; i++) {
+        if (strcmp(outputs[i].path, outputs[i - 1].path) != 0) continue;
+        const char *a = list->files[outputs[i - 1].index].path, *b = list->files[outputs[i].index].path;
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s and %s would both be written to %s; %s", a, b,
+                               outputs[i].path,
+                               in_same_folder(a, b) ? "rename one of them, or label them in two calls"
+                                                    : "choose different folders for them, or keep theirs with "
+                                                      "--recursive");
+    }
     TRY(check_inputs(list, outputs, count, arena, error));
     for (size_t i = 0; i < count; i++)
         if (access(outputs[i].path, F_OK) == 0 || (i == 0 && parent_exists(outputs[i].path, arena)))

@@ -189,6 +189,7 @@ typedef struct icseg_dataset_check_options {
                                            takes longer */
     icseg_dataset_problem on_problem; /**< may be NULL */
     void *user;                       /**< passed to on_problem */
+    bool names_checked;               /**< leaves out warnings about class names, for the second split of a set */
 } icseg_dataset_check_options;
 
 /** Initialises an icseg_dataset_check_options. */
@@ -220,7 +221,8 @@ typedef struct icseg_dataset_summary {
  * the order of the files, whatever the number of threads.
  * @param dataset  an open data set, with keep_unpaired so that missing partners do not fail icseg_dataset_open
  * @param options  NULL: the defaults
- * @param progress may be NULL; stage "check labels", in images; a warning if class names look doubly encoded
+ * @param progress may be NULL; stage "check labels", in images; a warning if class names look doubly encoded, if
+ *                 all labelled pixels are of one class, or if half of the classes have no pixels
  * @param out      filled also when there are problems; always free it with icseg_dataset_summary_close
  * @param error    may be NULL
  * @return ICSEG_ERROR_DATA, with the first problem and the number of others, if there are problems;

@@ -164,6 +164,27 @@ ICSEG_API icseg_status icseg_model_eval_options(const icseg_model *model, icseg_
  * @return ICSEG_ERROR_ARGUMENT if struct_size is wrong */
 ICSEG_API icseg_status icseg_model_image_values(const icseg_model *model, icseg_image_values *out, icseg_error *error);
 
+/** How stored values of masks became labels (icseg_dataset_options). */
+typedef struct icseg_label_values {
+    size_t struct_size;     /**< ICSEG_LABEL_VALUES_INIT */
+    const char *map;        /**< values that are read as others, such as "255=1"; "": none */
+    const int32_t *ignore;  /**< (ignore_count) further values that mean unlabelled; NULL: none */
+    int32_t ignore_count;   /**< length of `ignore` */
+    bool reduce_zero_label; /**< 0 means unlabelled, and 1 is class 0 */
+} icseg_label_values;
+/** Initialises `struct_size`; all other fields may be zero. */
+#define ICSEG_LABEL_VALUES_INIT ICSEG_INIT(icseg_label_values)
+
+/** How the stored values of the training masks became labels, if the model's checkpoint contains it
+ * (docs/checkpoint.md, icseg.image); else as the files say. An evaluation on masks of the same kind needs the same
+ * values. The strings and arrays belong to the model. Thread-safe.
+ *
+ * @param model the model
+ * @param out receives the values; its struct_size must be set
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if struct_size is wrong */
+ICSEG_API icseg_status icseg_model_label_values(const icseg_model *model, icseg_label_values *out, icseg_error *error);
+
 /** The largest short side of the training images in pixels, before their random scale: much larger images show objects
  * of sizes that the model does not know. 0: unknown, or NULL. Thread-safe. */
 ICSEG_API int32_t icseg_model_trained_side(const icseg_model *model);

@@ -65,7 +65,8 @@ typedef struct icseg_synth_options {
     int32_t height;     /**< in pixels, ICSEG_SYNTH_MIN_SIDE..ICSEG_SYNTH_MAX_SIDE; 0: 192 */
     uint64_t seed;      /**< different seeds give different scenes */
     int32_t threads;    /**< 0: all cores; the files do not depend on it */
-    bool force;         /**< write into a folder that is not empty: replaces an earlier set, keeps other files */
+    bool force;         /**< write into a folder that is not empty: replaces an earlier set, keeps other files;
+                             a data set of other origin is always refused */
 } icseg_synth_options;
 
 /** Initialises an icseg_synth_options. */

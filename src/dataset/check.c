@@ -289,7 +289,7 @@ icseg_status icseg_dataset_check(const icseg_dataset *dataset, const icseg_datas
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_OPTIONS_SIZE, "icseg_dataset_check_options", error));
     ICSEG_TRY(icseg_threads_check(o.threads, error));
     ICSEG_TRY(icseg_progress_read(&own, progress, error));
-    icseg_warn_misencoded(icseg_class_list_synonyms(dataset->list), dataset->classes, &own);
+    if (!o.names_checked) icseg_warn_misencoded(icseg_class_list_synonyms(dataset->list), dataset->classes, &own);
     check c = {.dataset = dataset, .decode_images = o.decode_images};
     c.stage = icseg_stage_begin(&own, "check labels", dataset->count, "images");
     c.threads = o.threads ? o.threads : icseg_cores();

@@ -30,17 +30,28 @@ icseg_status icseg_value_map_apply(const char *map, int16_t rule[ICSEG_LABEL_VAL
     icseg_status status = ICSEG_OK;
     int32_t pair[2];
     int16_t *old = icseg_alloc_array(ICSEG_LABEL_VALUES, sizeof *old);
-    if (!old) return icseg_fail_memory(error, ICSEG_LABEL_VALUES * sizeof *old, "label values");
+    bool *mapped = icseg_calloc_array(ICSEG_LABEL_VALUES, sizeof *mapped);
+    if (!old || !mapped) {
+        icseg_free(old);
+        icseg_free(mapped);
+        return icseg_fail_memory(error, ICSEG_LABEL_VALUES * sizeof *old, "label values");
+    }
     memcpy(old, rule, ICSEG_LABEL_VALUES * sizeof *old);
     for (const char *p = map; status == ICSEG_OK && *p;) {
-        if (read_pair(&p, pair))
+        bool pairs = read_pair(&p, pair);
+        if (pairs && !mapped[pair[0]]) {
             rule[pair[0]] = old[pair[1]];
+            mapped[pair[0]] = true;
+        } else if (pairs)
+            status = icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "map", ICSEG_REMEDY_SET_FIELD,
+                                      "map: \"%.80s\": the value %d is mapped twice", map, (int)pair[0]);
         else
             status =
                 icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "map", ICSEG_REMEDY_SET_FIELD,
                                  "map: \"%.80s\": expected pairs of values from 0 to 65535, such as 255=1,128=2", map);
     }
     icseg_free(old);
+    icseg_free(mapped);
     return status;
 }
 

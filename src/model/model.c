@@ -172,6 +172,7 @@ icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, cons
                        .eval = model->eval,
                        .eval_known = model->eval_known,
                        .values = model->values,
+                       .labels = model->labels,
                        .trained_side = model->trained_side,
                        .val_share = model->val_share};
     pthread_mutex_init(&m->network_lock, NULL);

@@ -24,6 +24,7 @@ struct icseg_model {
     icseg_eval_options eval;         /* of the evaluations during its training; the default if unknown */
     bool eval_known;
     icseg_image_values values; /* of the training images; zero if unknown */
+    icseg_label_values labels; /* of the training masks, in the arena; zero if unknown */
     int32_t trained_side;      /* icseg_model_trained_side */
     double val_share;          /* icseg_model_val_share */
     pthread_mutex_t network_lock;
@@ -73,11 +74,13 @@ icseg_status icseg_model_write_eval(const icseg_model *model, icseg_safetensors_
 /* Without test-time augmentation, which the caller must request. */
 void icseg_model_set_eval(icseg_model *model, const icseg_eval_options *options);
 
-/* Metadata icseg.image, in the same way: the values of the training images, their largest short side, the share held
- * out. */
+/* Metadata icseg.image, in the same way: the values of the training images and masks, the largest short side, the share
+ * held out. */
 icseg_status icseg_model_read_images(icseg_model *model, const icseg_safetensors *file, icseg_error *error);
 icseg_status icseg_model_write_images(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 void icseg_model_set_images(icseg_model *model, const icseg_image_values *values, int32_t trained_side);
+/* Copies the values. */
+icseg_status icseg_model_set_labels(icseg_model *model, const icseg_label_values *values, icseg_error *error);
 
 /* The caller's options with defaults filled in and checked; NULL: `fallback`. ICSEG_ERROR_ARGUMENT with the field and
  * its range if an option is invalid. */

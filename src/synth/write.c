@@ -117,6 +117,20 @@ static icseg_status write_texts(const icseg_synth_options *o, icseg_error *error
     return status;
 }
 
+/* A folder that this generator did not make may not contain what it would replace. */
+static icseg_status check_foreign(const char *folder, icseg_error *error) {
+    static const char *const names[] = {"images", "annotations", "classes.txt"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        if (access(path, F_OK) == 0)
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                              "%s: is not of a set of generated scenes and is never replaced; use another folder",
+                              path);
+    }
+    return ICSEG_OK;
+}
+
 /* Refuses, creates or cleans the folder. The marker is written first, so that a later run recognises the folder of an
  * interrupted one. */
 static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *error) {
@@ -129,6 +143,7 @@ static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *e
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "force", ICSEG_REMEDY_OVERWRITE,
                                 "%s: the folder %s; use another folder", o->folder,
                                 ours ? "already contains a set of generated scenes" : "is not empty");
+    if (!empty && !ours) ICSEG_TRY(check_foreign(o->folder, error));
     ICSEG_TRY(icseg_folder_create(o->folder, error));
     ICSEG_TRY(write_texts(o, error));
     for (int i = 0; i < 2 * SPLITS; i++) {

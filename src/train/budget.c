@@ -8,6 +8,8 @@
 #include "base/system.h"
 #include "train/trainer.h"
 
+enum { FORECAST_STEPS = 50 };
+
 static icseg_status set_number(icseg_trainer *t, const char *key, double value, icseg_error *error) {
     char text[32];
     snprintf(text, sizeof text, "%.0f", value);
@@ -62,20 +64,45 @@ static icseg_status time_evaluation(icseg_trainer *t, double *seconds, icseg_err
     return ICSEG_OK;
 }
 
+static void describe_duration(double seconds, char *out, size_t size) {
+    if (seconds < 120)
+        snprintf(out, size, "%.0f seconds", fmax(seconds, 1));
+    else if (seconds < 2 * 3600)
+        snprintf(out, size, "%.0f minutes", seconds / 60);
+    else
+        snprintf(out, size, "%.1f hours", seconds / 3600);
+}
+
 static void say_time(const icseg_trainer *t, double step, double evaluation) {
     const double steps = t->recipe->train.steps, every = t->recipe->train.eval_every;
     double evaluations = every > 0 ? ceil(steps / every) : 1;
+    char duration[40];
+    describe_duration(steps * step + evaluations * evaluation, duration, sizeof duration);
     icseg_trainer_say(t,
-                      "measured: %.3g s a step, %.3g s an evaluation; %.0f steps and %.0f evaluation%s take about %.3g "
-                      "minutes; memory so far: %.0f MiB",
-                      step, evaluation, steps, evaluations, evaluations > 1 ? "s" : "",
-                      (steps * step + evaluations * evaluation) / 60, (double)icseg_memory_peak() / (1 << 20));
+                      "measured: %.3g s a step, %.3g s an evaluation; %.0f steps and %.0f evaluation%s take about %s; "
+                      "memory so far: %.0f MiB",
+                      step, evaluation, steps, evaluations, evaluations > 1 ? "s" : "", duration,
+                      (double)icseg_memory_peak() / (1 << 20));
+}
+
+/* Says how long a run of a fixed number of steps takes, unless it is short. */
+static icseg_status forecast(icseg_trainer *t, icseg_error *error) {
+    int64_t left = t->recipe->train.steps - t->state.step;
+    double step;
+    char duration[40];
+    if (left < FORECAST_STEPS) return ICSEG_OK;
+    ICSEG_TRY(icseg_trainer_time_step(t, &step, error));
+    describe_duration(step * (double)left, duration, sizeof duration);
+    icseg_trainer_say(
+        t, "measured: %.3g s a step; %lld steps take about %s, and evaluations more; memory so far: %.0f MiB", step,
+        (long long)left, duration, (double)icseg_memory_peak() / (1 << 20));
+    return ICSEG_OK;
 }
 
 icseg_status icseg_trainer_set_budget(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     double step, evaluation, minutes = r->train.minutes, warmup = r->train.warmup;
-    if (!has_budget(t)) return ICSEG_OK;
+    if (!has_budget(t)) return forecast(t, error);
     ICSEG_TRY(time_evaluation(t, &evaluation, error));
     ICSEG_TRY(icseg_trainer_time_step(t, &step, error));
     double steps = r->train.steps, every = r->train.eval_every;

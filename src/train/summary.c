@@ -71,11 +71,10 @@ icseg_status icseg_trainer_check_data(icseg_trainer *t, icseg_error *error) {
     problem_list found = {.trainer = t};
     icseg_dataset_check_options how = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = t->recipe->train.threads,
                                        .on_problem = show_problem, .user = &found};
-    icseg_progress progress = t->progress;
     icseg_status status = ICSEG_OK;
     for (int i = 0; i < 2 && status == ICSEG_OK; i++) {
-        status = icseg_dataset_check(dataset[i], &how, &progress, &summary[i], error);
-        progress.message = NULL; /* both splits share the class list: report its problems once */
+        status = icseg_dataset_check(dataset[i], &how, &t->progress, &summary[i], error);
+        how.names_checked = true; /* both splits share the class list */
         if (status == ICSEG_OK) say_split(t, name[i], &summary[i]);
     }
     say_notes(t);

@@ -7,8 +7,6 @@
 #include "base/struct_size.h"
 #include "train/trainer.h"
 
-enum { MEASURED_STEPS = 4 };
-
 /* Saves the run unless it is saved. The error tells how to resume it. */
 static icseg_status stop(icseg_trainer *t, icseg_error *error) {
     if (!t->saved) ICSEG_TRY(icseg_trainer_save(t, error));
@@ -40,20 +38,8 @@ static void describe(const icseg_trainer *t, const icseg_train_step *step, char 
     if (used) snprintf(out + used, size - used, "  lr %.2g", step->learning_rate);
 }
 
-/* The first step of a process prepares the network and is not measured. */
-static void say_speed(const icseg_trainer *t, int64_t first, double seconds) {
-    int64_t done = icseg_trainer_step_count(t), left = icseg_trainer_total_steps(t) - done;
-    double each = seconds / MEASURED_STEPS;
-    if (done - first == MEASURED_STEPS + 1 && left > 0)
-        icseg_trainer_say(t,
-                          "measured: %.3g s a step; %lld more steps take about %.3g minutes, and evaluations more; "
-                          "memory so far: %.0f MiB",
-                          each, (long long)left, each * (double)left / 60, (double)icseg_memory_peak() / (1 << 20));
-}
-
 static icseg_status loop(icseg_trainer *t, icseg_error *error) {
-    const int64_t total = icseg_trainer_total_steps(t), first = icseg_trainer_step_count(t);
-    double measured = 0;
+    const int64_t total = icseg_trainer_total_steps(t);
     icseg_train_step step = {.struct_size = sizeof step};
     char detail[400] = "";
     ICSEG_TRY(do_due(t, error));
@@ -62,8 +48,6 @@ static icseg_status loop(icseg_trainer *t, icseg_error *error) {
         icseg_status status = icseg_stage_report(&stage, icseg_trainer_step_count(t), detail, error);
         if (status != ICSEG_OK) return stop(t, error);
         ICSEG_TRY(icseg_trainer_step(t, &step, error));
-        if (step.step > first + 1) measured += step.seconds;
-        say_speed(t, first, measured);
         describe(t, &step, detail, sizeof detail);
         if (step.step == total) icseg_stage_report(&stage, total, detail, NULL); /* only writing remains */
         ICSEG_TRY(do_due(t, error));

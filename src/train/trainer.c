@@ -61,6 +61,9 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
     icseg_model_set_eval(t->model, &t->eval);
     icseg_model_set_images(t->model, &values, r->augment.resize_short ? r->augment.resize_short : t->short_side);
     t->model->val_share = r->data.val_share;
+    const icseg_label_values labels = {ICSEG_LABEL_VALUES_INIT, r->data.map, r->data.ignore, r->data.ignore_count,
+                                       r->data.reduce_zero_label};
+    ICSEG_TRY(icseg_model_set_labels(t->model, &labels, error));
     ICSEG_TRY(open_session(t, error));
     return icseg_adamw_open(&t->adamw, t->model->params, &adamw, error);
 }
@@ -114,6 +117,21 @@ static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
                                                                  : icseg_log_writer_start(t->log, &start, error);
 }
 
+/* The run can then be resumed from any folder. */
+static icseg_status make_places_absolute(icseg_trainer *t, icseg_error *error) {
+    icseg_recipe_settings *absolute = icseg_arena_copy(t->arena, t->recipe, sizeof *t->recipe);
+    if (!absolute) return icseg_fail_memory(error, sizeof *absolute, "the recipe");
+    const char **const places[] = {&absolute->data.folder, &absolute->data.classes, &absolute->merges};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        char path[PATH_MAX];
+        if (!**places[i] || **places[i] == '/' || !realpath(*places[i], path)) continue;
+        *places[i] = icseg_arena_strdup(t->arena, path);
+        if (!*places[i]) return icseg_fail_memory(error, 0, "the recipe");
+    }
+    t->recipe = absolute;
+    return ICSEG_OK;
+}
+
 static icseg_status write_recipe(const icseg_trainer *t, icseg_error *error) {
     icseg_string text = {0};
     const char *path = icseg_trainer_path(t, "recipe.yaml");
@@ -152,6 +170,7 @@ static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) 
     ICSEG_TRY(say_model(t, error));
     ICSEG_TRY(icseg_trainer_set_budget(t, error));
     ICSEG_TRY(icseg_trainer_open_loader(t, error));
+    ICSEG_TRY(make_places_absolute(t, error));
     ICSEG_TRY(write_recipe(t, error));
     return open_log(t, error);
 }

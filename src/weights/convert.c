@@ -135,6 +135,7 @@ static icseg_status build_described(converter *c, icseg_model **out) {
     if (status == ICSEG_OK) {
         icseg_model_set_images(*out, &own->values, own->trained_side);
         (*out)->val_share = own->val_share;
+        status = icseg_model_set_labels(*out, &own->labels, c->error);
     }
     icseg_model_close(&own);
     return status;

@@ -292,6 +292,10 @@ static icseg_status call_icseg_model_image_values(icseg_error *error) {
     icseg_image_values out = {ICSEG_IMAGE_VALUES_INIT};
     return icseg_model_image_values(model, &out, error);
 }
+static icseg_status call_icseg_model_label_values(icseg_error *error) {
+    icseg_label_values out = {ICSEG_LABEL_VALUES_INIT};
+    return icseg_model_label_values(model, &out, error);
+}
 QUIET(icseg_model_trained_side, model)
 QUIET(icseg_model_val_share, model)
 OPENS(icseg_calibrator_open, icseg_calibrator *, icseg_calibrator_close, model, NULL)

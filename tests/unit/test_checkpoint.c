@@ -178,12 +178,15 @@ static void facts_of_the_training_images_come_back(void **state) {
         {ICSEG_IMAGE_VALUES_INIT, .bands = {4, 3, 2}},
         {ICSEG_IMAGE_VALUES_INIT, .bands = {7}, .value_low = -0.1, .value_high = 1e6},
         {ICSEG_IMAGE_VALUES_INIT, .value_low = 4095, .value_high = 0}};
+    static const int32_t ignored[] = {0, 65535};
     for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
         int32_t side = i % 2 ? 360 : 0;
         icseg_model *model = open_model(whole), *copy;
         assert_int_equal(icseg_model_trained_side(model), 0);
         icseg_model_set_images(model, &cases[i / 2], side);
         model->val_share = i > 4 ? 0.3 : 0;
+        icseg_label_values labels = {ICSEG_LABEL_VALUES_INIT, i & 1 ? "255=1,7=0" : "", ignored, i & 2 ? 2 : 0, i & 4};
+        assert_int_equal(icseg_model_set_labels(model, &labels, NULL), ICSEG_OK);
         assert_int_equal(icseg_model_with_ranges(&copy, model, model->ranges, NULL), ICSEG_OK);
         assert_int_equal(icseg_model_save(copy, other, NULL), ICSEG_OK);
         icseg_model_close(&copy);
@@ -194,6 +197,12 @@ static void facts_of_the_training_images_come_back(void **state) {
         assert_memory_equal(&found, &cases[i / 2], sizeof found);
         assert_int_equal(icseg_model_trained_side(model), side);
         assert_true(icseg_model_val_share(model) == (i > 4 ? 0.3 : 0));
+        icseg_label_values read = {ICSEG_LABEL_VALUES_INIT};
+        assert_int_equal(icseg_model_label_values(model, &read, NULL), ICSEG_OK);
+        assert_string_equal(read.map, labels.map);
+        assert_true(read.reduce_zero_label == labels.reduce_zero_label);
+        assert_int_equal(read.ignore_count, labels.ignore_count);
+        for (int32_t k = 0; k < read.ignore_count; k++) assert_int_equal(read.ignore[k], ignored[k]);
         icseg_model_close(&model);
     }
 }
@@ -215,6 +224,12 @@ static void damaged_facts_of_the_training_images_are_named(void **state) {
                  {"{\"value_range\": [-1e308, 1e308]}", "value_range: expected two finite numbers"},
                  {"{\"val_share\": 0.91}", "val_share is 0.91: expected 0..0.9"},
                  {"{\"val_share\": -1}", "val_share is -1: expected 0..0.9"},
+                 {"{\"map\": 3}", "Expected string"},
+                 {"{\"reduce_zero_label\": 1}", "Expected true or false"},
+                 {"{\"ignore\": 3}", "ignore is not a list of at most 16 numbers from 0 to 65535"},
+                 {"{\"ignore\": [-1]}", "ignore is not a list of at most 16 numbers from 0 to 65535"},
+                 {"{\"ignore\": [1, \"x\"]}", "ignore is not a list of at most 16 numbers from 0 to 65535"},
+                 {"{\"ignore\": [0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}", "ignore is not a list of at most 16"},
                  {"{\"short_side\": -1}", "short_side is -1: expected 0..32768"},
                  {"{\"short_side\": 4294967297}", "short_side is 4294967297: expected 0..32768"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

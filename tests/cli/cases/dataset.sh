@@ -52,5 +52,6 @@ expect 1 'val/b.png: the file is empty' icseg dataset check "$work/set"
 refuse 1 'images/test: no such folder; .* contains the splits train, val' icseg dataset check "$work/set" --split test
 refuse 1 'nowhere: no such folder' icseg dataset check "$work/nowhere"
 refuse 2 'ACTION: "chek" is not accepted; .*did you mean check\?$' icseg dataset chek "$work/set"
+refuse 2 'sheet.jpg": the sheet is a PNG file, so its name must end with .png$' icseg dataset show "$work/set" --out "$work/sheet.jpg"
 refuse 2 'out is missing' icseg dataset show "$work/set"
 refuse 2 'ignore' icseg dataset check "$work/set" --ignore 70000

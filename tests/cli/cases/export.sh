@@ -64,7 +64,7 @@ cp "$val/000000.jpg" "$work/tree/a/b/1.jpg"
 cp "$val/000001.jpg" "$work/tree/c/1.jpg"
 echo text >"$work/tree/c/notes.txt"
 ln -s .. "$work/tree/c/up"
-refuse 1 'tree: the folder does not contain images' icseg predict "$tiny" "$work/tree" --out "$work/flat"
+refuse 1 'tree: the folder does not contain images; --recursive also reads the folders in it$' icseg predict "$tiny" "$work/tree" --out "$work/flat"
 refuse 2 'would both be written to .*/flat/1.png; choose different folders for them, or keep theirs with --recursive' \
     icseg predict "$tiny" "$work/tree/a/b" "$work/tree/c" --out "$work/flat"
 refuse 2 'would both be called 1.jpg; keep their folders with --recursive' \

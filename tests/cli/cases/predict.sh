@@ -103,6 +103,9 @@ check 'the same map from a progressive file' cmp "$work/k/plain.png" "$work/k/pr
 
 # outputs that would overwrite inputs or each other
 refuse 2 'would both be written to .*/000000.png' icseg predict "$tiny" "$val" "$tiny_data/images/train" --out "$work/x"
+mkdir "$work/stem" && cp "$val/000000.jpg" "$work/stem/a.jpg" && cp "$work/one.png" "$work/stem/a.png"
+refuse 2 'stem/a.jpg and .*stem/a.png would both be written to .*; rename one of them, or label them in two calls$' \
+    icseg predict "$tiny" "$work/stem" --out "$work/x" --recursive
 cp "$val/000000.jpg" "$work/s.jpg"
 cp "$val/000000.jpg" "$work/s_overlay.jpg"
 refuse 2 's_overlay.png' icseg predict "$tiny" "$work/s.jpg" "$work/s_overlay.jpg" --out "$work/x" --overlay

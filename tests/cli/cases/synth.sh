@@ -18,6 +18,12 @@ mkdir -p "$work/other" && echo text >"$work/other/notes.txt"
 refuse 2 'other: the folder is not empty; use another folder or write into this one with --force$' icseg synth "$work/other" --images 2 --size 96x64
 expect 0 '' icseg synth "$work/other" --images 2 --size 96x64 --force
 check 'the other files are kept' grep -q text "$work/other/notes.txt"
+for name in classes.txt images annotations; do # a data set of other origin
+    rm -rf "$work/own" && mkdir -p "$work/own/$name"
+    refuse 2 "own/$name: is not of a set of generated scenes and is never replaced; use another folder$" \
+        icseg synth "$work/own" --images 2 --size 96x64 --force
+    check "$name is kept, alone" test "$(ls "$work/own")" = "$name"
+done
 refuse 1 'notes.txt: cannot' icseg synth "$work/other/notes.txt" --images 2
 refuse 1 'notes.txt' icseg synth "$work/other/notes.txt/below" --images 2
 refuse 2 '--size' icseg synth "$work/c" --size 32x64
