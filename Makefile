@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Short commands. CMakeLists.txt is the build. Each target does the set-up that it needs.
-.PHONY: all setup build install test test-python demo docs reference abi format clean
+.PHONY: all setup build install packages test test-python demo docs reference abi format clean
 PREFIX ?= /usr/local
 
 all: build
@@ -15,6 +15,10 @@ build: setup
 # The program, library, headers, recipes, documents, manual pages, completions and an example data set, into PREFIX.
 install: build
 	cmake --install build --prefix $(PREFIX)
+
+# A tarball and packages for Debian 12 and 13 in dist/, each tried where nothing else is installed. Needs root.
+packages:
+	@packaging/test.sh
 
 test: setup
 	@scripts/test.sh
@@ -47,4 +51,4 @@ format:
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf build build-debug build-sanitize build-threads build-coverage build-python
+	rm -rf build build-debug build-sanitize build-threads build-coverage build-python build-tarball dist
