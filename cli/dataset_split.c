@@ -52,6 +52,11 @@ icseg_status dataset_split(const icseg_command_context *context, const icseg_dat
     TRY(icseg_dataset_split(data, &o, &context->progress, &s, error));
     print_summary(&s, o.group != NULL);
     if (s.others) printf("note: %lld images of other splits were copied unchanged\n", (long long)s.others);
+    if (o.out && ((data->map && data->map[0]) || data->ignore_count || data->reduce_zero_label))
+        icseg_printer_note(context->printer,
+                           "note: masks are copied as they are stored; the options --map, --ignore and "
+                           "--reduce-zero-label, or the same keys of a recipe's data, also apply to %s",
+                           o.out);
     if (o.out) printf("%s\n", o.out);
     icseg_split_summary_close(&s);
     return ICSEG_OK;

@@ -37,6 +37,10 @@ expect 0 'note: all images are in the split train; `icseg dataset split .*/impor
 expect 0 'all images +[0-9]+ ' icseg dataset split "$work/imported" --val 0.3 --out "$work/divided"
 refuse 1 'nowhere' icseg dataset split "$work/nowhere" --val 0.2 --dry-run
 
+expect 0 'note: masks are copied as they are stored; the options --map, .* also apply to .*/stored$' \
+    icseg dataset split "$work/whole" --val 0.3 --out "$work/stored" --map 3=1
+check 'only if there are such options' eval '! icseg dataset split "$work/whole" --val 0.3 --out "$work/plain2" 2>&1 | grep -q stored'
+
 # A killed run leaves a hidden folder, which the next run removes; the source is as it was.
 mkdir -p "$work/many/images/train" "$work/many/annotations/train"
 cp "$work/whole/classes.txt" "$work/many"
