@@ -85,7 +85,7 @@ static icseg_status read_labels_as_trained(struct options *o, const icseg_model 
     if (o->stored_labels || o->map || o->ignore_count || o->reduce_zero_label) return ICSEG_OK;
     TRY(icseg_model_label_values(model, &trained, error));
     if (trained.ignore_count > MAX_IGNORE) trained.ignore_count = MAX_IGNORE;
-    if (trained.map[0]) icseg_string_printf(&text, " --map %s", trained.map);
+    if (trained.map[0]) icseg_string_printf(&text, " --map %.200s", trained.map);
     for (int32_t i = 0; i < trained.ignore_count; i++)
         icseg_string_printf(&text, "%s%d", i ? "," : " --ignore ", (int)(o->ignore[i] = trained.ignore[i]));
     if (trained.reduce_zero_label) icseg_string_append(&text, " --reduce-zero-label", 20);

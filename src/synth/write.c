@@ -125,8 +125,7 @@ static icseg_status check_foreign(const char *folder, icseg_error *error) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         if (access(path, F_OK) == 0)
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                              "%s: is not of a set of generated scenes and is never replaced; use another folder",
-                              path);
+                              "%s: exists, but the folder is not a set of generated scenes; use another folder", path);
     }
     return ICSEG_OK;
 }

@@ -20,7 +20,7 @@ expect 0 '' icseg synth "$work/other" --images 2 --size 96x64 --force
 check 'the other files are kept' grep -q text "$work/other/notes.txt"
 for name in classes.txt images annotations; do # a data set of other origin
     rm -rf "$work/own" && mkdir -p "$work/own/$name"
-    refuse 2 "own/$name: is not of a set of generated scenes and is never replaced; use another folder$" \
+    refuse 2 "own/$name: exists, but the folder is not a set of generated scenes; use another folder$" \
         icseg synth "$work/own" --images 2 --size 96x64 --force
     check "$name is kept, alone" test "$(ls "$work/own")" = "$name"
 done
