@@ -42,7 +42,7 @@ trap 'rm -f "$log"' EXIT
 echo "== tests"
 $python -m pytest -q -ra -p no:cacheprovider "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
-summary=$(tail -n 1 "$log")
+summary=$(grep -E "^[0-9]+ (passed|failed|skipped|error|deselected).* in [0-9.]+s" "$log" | tail -n 1)
 number() { grep -oE "[0-9]+ $1" <<<"$summary" | grep -oE '^[0-9]+' || echo 0; }
 passed=$(number passed) failed=$(($(number failed) + $(number error)))
 [ "$status" -eq 0 ] || [ "$failed" -gt 0 ] || failed=1 # pytest itself failed

@@ -7,8 +7,11 @@
     result.labels, result.confidence, result.classes
 """
 
+from . import clip, synth
 from ._library import __version__
 from ._options import EvalOptions
+from ._pipeline import pipeline
+from .dataset import Dataset, DatasetSummary, ImportSummary, Sample, SplitSummary
 from .errors import (
     ArgumentError,
     ArrayTypeError,
@@ -26,32 +29,59 @@ from .errors import (
     ShapeError,
     UnsupportedError,
 )
+from .export import Export
+from .metrics import Confusion, Metrics
 from .model import Model, load
 from .progress import Progress
+from .recipe import Recipe, RecipeKey
+from .run import Comparison, Run
+from .training import Step, Trainer, evaluate, train
 from .result import ClassShare, Polygon, Result
+from .weights import calibrate, convert_weights
 
 __all__ = [
+    "__version__",
     "ArgumentError",
     "ArrayTypeError",
+    "calibrate",
     "CancelledError",
     "ClassShare",
+    "clip",
     "ClosedError",
+    "Comparison",
     "ConfigError",
+    "Confusion",
+    "convert_weights",
     "DataError",
+    "Dataset",
+    "DatasetSummary",
     "Error",
     "EvalOptions",
+    "evaluate",
+    "Export",
     "FileError",
     "ForkError",
     "FormatError",
+    "ImportSummary",
     "InternalError",
+    "load",
+    "Metrics",
     "Model",
     "NumericError",
     "OutOfMemoryError",
+    "pipeline",
     "Polygon",
     "Progress",
+    "Recipe",
+    "RecipeKey",
     "Result",
+    "Run",
+    "Sample",
     "ShapeError",
+    "SplitSummary",
+    "Step",
+    "synth",
+    "train",
+    "Trainer",
     "UnsupportedError",
-    "__version__",
-    "load",
 ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import threading
+import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,11 +23,12 @@ from . import image as images_
 from ._library import Handle, call, init, lib, owned_text, path_bytes, texts
 from ._memory import tensor_array
 from ._options import PRECISIONS, EvalOptions, choose, name_of
-from .errors import ArgumentError, ArrayTypeError, FileError
+from .errors import ArgumentError, ArrayTypeError, FileError, UnsupportedError
 from .image import ImageLike, Pixels
-from .progress import ProgressLike, Watch
+from .progress import CallbackLike, Watch
 from .result import Palette, Result
 
+_TOP = c.ICSEG_OUTPUT_TOP_CLASSES | c.ICSEG_OUTPUT_TOP_PROBABILITIES
 _LABELS = c.ICSEG_OUTPUT_LABELS | c.ICSEG_OUTPUT_CONFIDENCE
 _SCORES = {4: c.ICSEG_OUTPUT_SCORES_4, 8: c.ICSEG_OUTPUT_SCORES_8, 16: c.ICSEG_OUTPUT_SCORES_16,
            32: c.ICSEG_OUTPUT_SCORES_32}
@@ -45,8 +46,17 @@ class _Arrays:
         return tensor_array(self.handle, tensor)
 
 
-def _is_tensor(images: Any) -> bool:
-    return isinstance(images, np.ndarray) and images.ndim == 4 and images.dtype == np.float32
+def _as_tensor(images: Any) -> Optional[NDArray[np.float32]]:
+    """An array of four axes, which is a batch of normalised images; None for other images."""
+    if getattr(images, "ndim", 0) != 4:
+        return None
+    array: NDArray[Any] = np.asarray(images)
+    if array.dtype != np.float32 or array.shape[1] != 3 or min(array.shape) < 1 or min(array.shape[2:]) < 32:
+        raise ArrayTypeError(
+            f"images: an array {array.shape} of {array.dtype}; a batch is float32 (N, 3, H, W), normalised as CLIP does, "
+            "with sides of at least 32; pass other images as a list"
+        )
+    return array
 
 
 def _is_one(images: Any) -> bool:
@@ -63,6 +73,7 @@ class Model:
     def __init__(self, handle: Handle, *, precision: str = "f32", threads: int = 0, name: str = "model") -> None:
         self._handle = handle
         self._name = name
+        self._clones: Optional[weakref.WeakSet[Model]] = None  # those of a trainer's model, which it closes
         self._session = Handle(c.icseg_session, "icseg_session_close", "model", exclusive=True)
         options = init(c.icseg_session_options, threads=threads, precision=choose(PRECISIONS, precision, "precision"))
         with handle as model:
@@ -111,12 +122,16 @@ class Model:
             threads: as for `load`; None: those of this model.
         """
         with self._session:
-            return Model(
+            made = Model(
                 self._handle,
                 precision=self._precision if precision is None else precision,
                 threads=self._threads if threads is None else threads,
                 name=self._name,
             )
+        if self._clones is not None:
+            self._clones.add(made)
+            made._clones = self._clones
+        return made
 
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
         """Writes a checkpoint, with the ranges for INT8 if the model is calibrated.
@@ -193,7 +208,7 @@ class Model:
         *,
         tensor: Optional[NDArray[np.float32]] = None,
         top_k: int = 0,
-        progress: ProgressLike = False,
+        callback: CallbackLike = False,
     ) -> _Arrays:
         """Runs the network on images of one size, or on a tensor (N, 3, H, W) of normalised values."""
         batch = init(c.icseg_batch)
@@ -210,7 +225,7 @@ class Model:
         if options is not None:
             run.eval = ctypes.pointer(options.to_struct())
         result = Handle(c.icseg_result, "icseg_result_close", "result")
-        with self._session as session, Watch(progress) as watch:
+        with self._session as session, Watch(callback) as watch:
             run.progress = watch.pointer
             call("icseg_session_run", session, ctypes.byref(batch), ctypes.byref(run), ctypes.byref(result.pointer),
                  file=pixels[0].name if pixels else None)
@@ -303,6 +318,144 @@ class Model:
                 yield self._label(waiting.popleft().result(), options, confidence)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+    def _compute(
+        self, images: Any, output: int, options: Optional[EvalOptions], one_view: bool = True
+    ) -> Any:
+        """An output of the network for an image, each image of a list, or a tensor."""
+        tensor = _as_tensor(images)
+        if tensor is not None:
+            return self._run(output, [], options, tensor=tensor)[output]
+        if options is None and one_view:
+            options = replace(self._eval_options, mode="whole")
+        if not _is_one(images):
+            return [self._run(output, [self._read(i, f"images[{n}]")], options)[output][0] for n, i in enumerate(images)]
+        return self._run(output, [self._read(images)], options)[output][0]
+
+    def logits(self, images: Any, *, options: Optional[EvalOptions] = None) -> Any:
+        """The network's output before it is resized to the image, at stride 4.
+
+        Args:
+            images: an image or a list of images, as for a call; or an array (N, 3, H, W) of float32 that is normalised as
+                CLIP does, as PyTorch code has it. Its strides may be any.
+            options: as for a call, without windows, scales and mirror images; None: the whole image, resized as in the
+                model's training.
+
+        Returns:
+            float32 (h, w, classes), where h and w are about a quarter of the resized image; a list of such arrays for a
+            list; (N, h, w, classes) for an array of images.
+        """
+        return self._compute(images, c.ICSEG_OUTPUT_LOGITS, options)
+
+    def probabilities(self, images: Any, *, options: Optional[EvalOptions] = None) -> Any:
+        """The probabilities of all classes: 150 MiB for 512 x 512 pixels and 150 classes.
+
+        Args:
+            images: as for `logits`.
+            options: as for a call.
+
+        Returns:
+            float32 (H, W, classes); a list of such arrays for a list; (N, H, W, classes) for an array of images.
+        """
+        return self._compute(images, c.ICSEG_OUTPUT_PROBABILITIES, options, one_view=False)
+
+    def top(
+        self, image: ImageLike, k: int = 5, *, options: Optional[EvalOptions] = None
+    ) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        """The most probable classes of each pixel, the most probable first.
+
+        Args:
+            image: as for a call.
+            k: how many classes; never more than the model has.
+            options: as for a call.
+
+        Returns:
+            int16 (H, W, k): classes; float32 (H, W, k): their probabilities.
+        """
+        if k < 1:
+            raise ArgumentError(f"k is {k}; expected at least 1", field="k")
+        arrays = self._run(_TOP, [self._read(image)], options, top_k=k)
+        return arrays[c.ICSEG_OUTPUT_TOP_CLASSES][0], arrays[c.ICSEG_OUTPUT_TOP_PROBABILITIES][0]
+
+    def scores(self, images: Any, stride: int = 32, *, options: Optional[EvalOptions] = None) -> Any:
+        """The cosines of pixels and classes at a stride, before the division by tau.
+
+        Args:
+            images: as for `logits`.
+            stride: 4, 8, 16 or 32, one that the model has (`config["align_strides"]`).
+            options: as for `logits`.
+
+        Returns:
+            float32 (h, w, classes); a list of such arrays for a list; (N, h, w, classes) for an array of images.
+        """
+        if stride not in _SCORES:
+            raise ArgumentError(f"stride is {stride!r}; expected 4, 8, 16 or 32", field="stride")
+        return self._compute(images, _SCORES[stride], options)
+
+    def image_features(self, images: Any, *, options: Optional[EvalOptions] = None) -> Any:
+        """CLIP's embedding of the whole image, not normalised.
+
+        Args:
+            images: as for `logits`.
+            options: as for `logits`.
+
+        Returns:
+            float32 (channels,); a list of such arrays for a list; (N, channels) for an array of images.
+        """
+        return self._compute(images, c.ICSEG_OUTPUT_IMAGE_EMBEDDING, options)
+
+    def class_features(self, images: Any, *, options: Optional[EvalOptions] = None) -> Any:
+        """The embeddings of the classes with which the pixels of an image are compared, not normalised.
+
+        Args:
+            images: as for `logits`.
+            options: as for `logits`.
+
+        Returns:
+            float32 (classes, channels); a list of such arrays for a list; (N, classes, channels) for an array of images,
+            with N = 1 if the embeddings do not depend on the image.
+        """
+        return self._compute(images, c.ICSEG_OUTPUT_CLASS_EMBEDDINGS, options)
+
+    @cached_property
+    def text_features(self) -> NDArray[np.float32]:
+        """float32 (classes, channels): the embeddings of the classes, of a model whose prompts do not depend on the image.
+
+        Raises:
+            UnsupportedError: they do; `class_features` returns those for an image.
+        """
+        found: NDArray[np.float32] = self.class_features(np.zeros((2, 3, 32, 32), np.float32))
+        if len(found) != 1:
+            raise UnsupportedError(
+                "the prompts of this model depend on the image; use class_features(image)", remedy="class_features(image)"
+            )
+        features: NDArray[np.float32] = found[0]
+        return features
+
+    def prepare(self, height: int, width: int, *, options: Optional[EvalOptions] = None, confidence: bool = True) -> None:
+        """Builds the network for images of a size and loads the weights, so that the first call is as fast as others."""
+        run = init(c.icseg_run_options, outputs=_LABELS if confidence else c.ICSEG_OUTPUT_LABELS)
+        if options is not None:
+            run.eval = ctypes.pointer(options.to_struct())
+        with self._session as session:
+            call("icseg_session_prepare", session, 1, height, width, ctypes.byref(run))
+
+    def cost(self, height: int, width: int) -> dict[str, Any]:
+        """The memory of the model, and the cost of labelling one image of a size, at least 32 x 32.
+
+        Returns:
+            "parameters" and "trainable": elements of the weights; "flops": operations of a run, a multiply-add counts as
+            two; "weights", "activations", "unplanned" and "scratch": bytes; "layers": how many convolutions and linear
+            layers are computed in each precision.
+        """
+        cost, layers = init(c.icseg_session_cost), init(c.icseg_session_layers)
+        with self._session as session:
+            call("icseg_session_cost_at", session, 1, height, width, ctypes.byref(cost))
+            call("icseg_session_layers_at", session, 1, height, width, ctypes.byref(layers))
+        made = {name: getattr(cost, name) for name, *_ in cost._fields_[1:]}
+        made["layers"] = {name: getattr(layers, name) for name, *_ in layers._fields_[1:]}
+        return made
 
 
 def load(path: Union[str, os.PathLike[str]], *, precision: str = "f32", threads: int = 0) -> Model:

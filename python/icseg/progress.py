@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import signal
 import sys
+import threading
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Callable, Optional, Union
 
 from . import _declarations as c
 from ._library import text
-from .errors import CancelledError
 
 log = logging.getLogger("icseg")
 
@@ -36,7 +37,7 @@ class Progress:
     detail: str
 
 
-ProgressLike = Union[None, bool, Callable[[Progress], Optional[bool]]]
+CallbackLike = Union[None, bool, Callable[[Progress], Optional[bool]]]
 
 
 def _interactive() -> bool:
@@ -83,20 +84,24 @@ class Watch:
     """The callbacks of one call, as a `with` statement around it.
 
     Args:
-        progress: None: a bar if tqdm is installed and somebody watches; True: a bar if tqdm is installed; False: silent;
+        callback: None: a bar if tqdm is installed and somebody watches; True: a bar if tqdm is installed; False: silent;
             or a function that receives a Progress and returns False to cancel the call.
 
     `pointer` is the icseg_progress to pass. An exception in the function, or Ctrl-C, cancels the call, and is raised when
     the call has returned. Messages of the library go to the logger "icseg".
+
+    During the call, the handler of SIGINT only takes a note. Python's own raises KeyboardInterrupt wherever it is, also
+    where a callback begins, and from there no exception reaches the caller.
     """
 
-    def __init__(self, progress: ProgressLike = None) -> None:
-        self._report: Any = progress
+    def __init__(self, callback: CallbackLike = None) -> None:
+        self._report: Any = callback
         self._bar: Optional[_Bars] = None
-        if progress is None or isinstance(progress, bool):
-            self._report = self._bar = None if progress is False else _bars(progress is True)
+        if callback is None or isinstance(callback, bool):
+            self._report = self._bar = None if callback is False else _bars(callback is True)
         self._raised: Optional[BaseException] = None
-        self._refused = False
+        self._interrupted = False
+        self._handler: Any = None  # the caller's handler of SIGINT during the call
         fields: Any = c.icseg_progress._fields_
         kinds = dict(fields)
         self._callbacks = kinds["report"](self._on_report), kinds["message"](self._on_message)
@@ -107,14 +112,12 @@ class Watch:
 
     def _on_report(self, _user: Any, event: Any) -> bool:
         try:
-            if self._raised is not None:
+            if self._raised is not None or self._interrupted:
                 return False
             if self._report is not None:
                 now = event.contents
                 state = Progress(text(now.stage), now.done, now.total, now.seconds, text(now.detail))
-                if self._report(state) is False:
-                    self._refused = True
-                    return False
+                return self._report(state) is not False and not self._interrupted
             return True
         except BaseException as error:
             self._raised = error
@@ -126,16 +129,28 @@ class Watch:
         except BaseException as error:
             self._raised = error
 
+    def _on_interrupt(self, _number: int, _frame: Any) -> None:
+        self._interrupted = True
+
     def __enter__(self) -> Watch:
+        self._interrupted = False
+        if threading.current_thread() is threading.main_thread():
+            handler = signal.getsignal(signal.SIGINT)
+            if callable(handler):
+                self._handler = handler
+                signal.signal(signal.SIGINT, self._on_interrupt)
         return self
 
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
         if self._bar is not None:
             self._bar.close()
         raised, self._raised = self._raised, None
+        if self._interrupted and handler is not None:
+            handler(signal.SIGINT, None)  # raises KeyboardInterrupt, unless the caller has another handler
         if raised is not None:
             raise raised from None
-        if isinstance(error, CancelledError) and not self._refused:
-            raise KeyboardInterrupt from None  # it arrived before the callback could catch it

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing the labels of many images as the files of a labelling tool."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Optional, Union
+
+from . import _declarations as c
+from ._library import Handle, call, init, path_bytes, text_array
+from ._memory import as_labels
+from .result import Result
+
+
+class Export:
+    """Labels of many images as the files of a labelling tool, in a folder.
+
+        with icseg.Export("labels", "coco", model.class_names) as export:
+            for result in model.predict(images):
+                export.add(result)
+
+    Files that all images share are written at the end of the `with` statement, unless an exception ends it.
+
+    Args:
+        folder: for the files, created if it does not exist.
+        format: "png", "coco", "labelme", "yolo", "geojson", "cvat" or "label-studio".
+        class_names: the names of all classes.
+        background, runs, tolerance, min_area: as for `Result.encode`.
+
+    Raises:
+        ArgumentError: an option that cannot work.
+        FileError: the folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Union[str, os.PathLike[str]],
+        format: str,
+        class_names: list[str],
+        *,
+        background: Optional[str] = None,
+        runs: bool = False,
+        tolerance: float = 0.0,
+        min_area: int = 0,
+    ) -> None:
+        kind = ctypes.c_int()
+        call("icseg_export_format_find", ctypes.byref(kind), format.encode())
+        options = init(
+            c.icseg_export_options,
+            format=kind.value,
+            names=text_array(class_names),
+            classes=len(class_names),
+            background=None if background is None else background.encode(),
+            runs=runs,
+            tolerance=tolerance,
+            min_area=min_area,
+        )
+        self._folder = os.fspath(folder)
+        self._handle = Handle(c.icseg_export, "icseg_export_close", "export", exclusive=True)
+        call("icseg_export_open", ctypes.byref(self._handle.pointer), path_bytes(folder), ctypes.byref(options),
+             file=self._folder)
+
+    def add(self, result: Result, name: Optional[str] = None) -> None:
+        """Adds the labels of an image.
+
+        Args:
+            result: of a model with these classes; its confidences, if it has any, become scores.
+            name: file name of the image in the files; None: that of the image's path.
+
+        Raises:
+            DataError: a name that the format cannot contain, or that was added before.
+        """
+        labels = as_labels(result._labels)
+        image = init(c.icseg_export_image, labels=ctypes.pointer(labels))
+        image.name = (name or Path(result.name).name).encode()
+        if result._confidence is not None:
+            image.confidence = ctypes.cast(result._confidence.ctypes.data, ctypes.POINTER(ctypes.c_float))
+        with self._handle as export:
+            call("icseg_export_add", export, ctypes.byref(image), file=self._folder)
+
+    def finish(self) -> None:
+        """Writes the files that all images share, and closes the export."""
+        with self._handle as export:
+            call("icseg_export_finish", export, file=self._folder)
+        self._handle.close()
+
+    def __enter__(self) -> Export:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        if kind is None and not self._handle.closed:
+            self.finish()
+        self._handle.close()

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generated street and country scenes with exact label maps, to try the library without data."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import _declarations as c
+from ._library import call, init, lib, path_bytes, texts
+from ._memory import image_array, labels_array
+from .errors import ArgumentError
+from .progress import CallbackLike, Watch
+
+#: The names of the 13 classes, in the order of the labels.
+CLASS_NAMES = texts(lib.icseg_synth_class_names(), c.ICSEG_SYNTH_CLASSES)
+
+
+def scene(
+    index: int = 0, *, width: int = 256, height: int = 192, seed: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+    """Draws a scene. It depends on the seed, the index and the size only.
+
+    Returns:
+        (height, width, 3) uint8: red, green, blue; (height, width) int16: the class of each pixel.
+    """
+    if not width or not height:
+        raise ArgumentError(f"{width} x {height} pixels; expected at least {c.ICSEG_SYNTH_MIN_SIDE} a side")
+    image, labels = c.icseg_image(), c.icseg_labels()
+    options = init(c.icseg_synth_scene_options, seed=seed, index=index, width=width, height=height)
+    call("icseg_synth_scene", ctypes.byref(options), ctypes.byref(image), ctypes.byref(labels))
+    return image_array(image), labels_array(labels)
+
+
+def write(
+    folder: Union[str, os.PathLike[str]],
+    *,
+    train: int = 400,
+    val: int = 100,
+    width: int = 256,
+    height: int = 192,
+    seed: int = 0,
+    threads: int = 0,
+    force: bool = False,
+    callback: CallbackLike = None,
+) -> None:
+    """Writes a data set of scenes, which `icseg.Dataset` and `icseg.train` read.
+
+    Args:
+        folder: the folder of the data set, created if it does not exist.
+        train: images of the training split.
+        val: images of the validation split.
+        width, height: in pixels, 64..4096.
+        seed: different seeds give different scenes.
+        threads: 0: all cores; the files do not depend on it.
+        force: write into a folder that is not empty: replaces an earlier set, keeps other files.
+        callback: as for `icseg.train`; stage "generate scenes".
+
+    Raises:
+        ArgumentError: an option out of range, or a folder that is not empty.
+        FileError: the files cannot be written.
+    """
+    if not width or not height:
+        raise ArgumentError(f"{width} x {height} pixels; expected at least {c.ICSEG_SYNTH_MIN_SIDE} a side")
+    options = init(
+        c.icseg_synth_options,
+        folder=path_bytes(folder),
+        train=train or c.ICSEG_SYNTH_NO_IMAGES,
+        val=val or c.ICSEG_SYNTH_NO_IMAGES,
+        width=width,
+        height=height,
+        seed=seed,
+        threads=threads,
+        force=force,
+    )
+    with Watch(callback) as watch:
+        call("icseg_synth_write", ctypes.byref(options), watch.pointer, file=os.fspath(folder))

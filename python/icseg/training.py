@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training, in one call or step by step, and evaluation."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import weakref
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from . import _declarations as c
+from ._library import Handle, call, init, lib, path_bytes, text, texts
+from ._options import EvalOptions
+from .dataset import Dataset
+from .errors import ArgumentError
+from .metrics import Metrics
+from .model import Model
+from .progress import CallbackLike, Watch
+from .recipe import as_recipe
+from .run import Run
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the optimiser.
+
+    Attributes:
+        step: steps completed, this one included.
+        learning_rate: of this step.
+        gradient_norm: L2 norm of the gradient before clipping.
+        seconds: duration, waiting for images included.
+        losses: means over the step's batches by name; the first, "total", is their sum.
+    """
+
+    step: int
+    learning_rate: float
+    gradient_norm: float
+    seconds: float
+    losses: dict[str, float]
+
+    @property
+    def loss(self) -> float:
+        """The total loss."""
+        return self.losses["total"]
+
+
+def _options(out: PathLike, resume: bool, threads: int, data_changed: bool) -> Any:
+    return init(
+        c.icseg_train_options, out=path_bytes(out), resume=resume, threads=threads, data_changed=data_changed
+    )
+
+
+def _prepared(recipe: Any, data: Optional[PathLike]) -> Any:
+    made = as_recipe(recipe)
+    if data is not None:
+        made = made.copy() if made is recipe else made
+        made["data.folder"] = os.fspath(data)
+    return made
+
+
+def train(
+    recipe: Any,
+    data: Optional[PathLike] = None,
+    out: Optional[PathLike] = None,
+    *,
+    resume: bool = False,
+    threads: int = 0,
+    data_changed: bool = False,
+    callback: CallbackLike = None,
+) -> Run:
+    """Trains from the first step, or the step at which the run stopped, to the last; then writes the report.
+
+    Ctrl-C, and a callback that returns False, finish the step and write the state: the run can be resumed.
+
+    Args:
+        recipe: a Recipe, a dict, the path of a YAML file, or the name of a recipe that comes with icseg.
+        data: the folder of the data set; None: that of the recipe.
+        out: the run directory, which is created.
+        resume: continue the run in the directory, or begin one.
+        threads: compute threads; 0: those of the recipe.
+        data_changed: resume although training images were added, removed or renamed.
+        callback: None: a bar if tqdm is installed and somebody watches; True: a bar if tqdm is installed; False: silent;
+            or a function that receives an `icseg.Progress` after each step and returns False to stop.
+
+    Returns:
+        The run: its log, its metrics, its models.
+
+    Raises:
+        ArgumentError: a recipe that cannot work, or a directory with a run if `resume` is False.
+        DataError: a data set with problems.
+        NumericError: a loss or gradient is not finite.
+        CancelledError: the callback returned False.
+        KeyboardInterrupt: Ctrl-C.
+    """
+    if out is None:
+        raise ArgumentError("out: name the folder of the run", field="out")
+    made = _prepared(recipe, data)
+    options = _options(out, resume, threads, data_changed)
+    with made._handle as pointer, Watch(callback) as watch:
+        call("icseg_train", pointer, ctypes.byref(options), watch.pointer, None, file=os.fspath(out))
+    return Run(out)
+
+
+class Trainer:
+    """A training run for loops of one's own.
+
+        with icseg.Trainer(recipe, data="photos", out="runs/photos") as trainer:
+            for step in trainer:
+                print(step.step, step.loss)
+
+    The loop saves and evaluates when the recipe schedules it, and finishes the run after the last step. `step`, `save`,
+    `evaluate` and `finish` do the same one by one. The arguments are those of `icseg.train`.
+
+    Closing a trainer saves nothing: after Ctrl-C, call `save` first if the steps since the last save matter.
+    """
+
+    def __init__(
+        self,
+        recipe: Any,
+        data: Optional[PathLike] = None,
+        out: Optional[PathLike] = None,
+        *,
+        resume: bool = False,
+        threads: int = 0,
+        data_changed: bool = False,
+        callback: CallbackLike = False,
+    ) -> None:
+        if out is None:
+            raise ArgumentError("out: name the folder of the run", field="out")
+        made = _prepared(recipe, data)
+        options = _options(out, resume, threads, data_changed)
+        self._out = os.fspath(out)
+        self._watch = Watch(callback)
+        self._handle = Handle(c.icseg_trainer, "icseg_trainer_close", "trainer", exclusive=True)
+        self._models: weakref.WeakSet[Model] = weakref.WeakSet()
+        with made._handle as pointer, self._watch as watch:
+            call("icseg_trainer_open", ctypes.byref(self._handle.pointer), pointer, ctypes.byref(options),
+                 watch.pointer, file=self._out)
+        with self._handle as trainer:
+            self.total_steps: int = lib.icseg_trainer_total_steps(trainer)
+            count = lib.icseg_trainer_loss_count(trainer)
+            self.loss_names = [text(lib.icseg_trainer_loss_name(trainer, i)) for i in range(count)]
+            model = lib.icseg_trainer_model(trainer)
+            classes = lib.icseg_model_config(model).contents.num_classes
+            self.class_names = texts(lib.icseg_model_class_names(model), classes)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._handle.closed else f"step {self.step_count} of {self.total_steps}"
+        return f"<icseg.Trainer {self._out!r}: {state}>"
+
+    @property
+    def step_count(self) -> int:
+        """Steps completed, those of earlier processes of a resumed run included."""
+        with self._handle as trainer:
+            return int(lib.icseg_trainer_step_count(trainer))
+
+    @property
+    def due(self) -> frozenset[str]:
+        """What the recipe schedules after the current step and is still to be done: "save", "evaluate"."""
+        with self._handle as trainer:
+            bits = lib.icseg_trainer_due(trainer)
+        names = {"evaluate": c.ICSEG_TRAIN_DUE_EVALUATE, "save": c.ICSEG_TRAIN_DUE_SAVE}
+        return frozenset(name for name, bit in names.items() if bits & bit)
+
+    @property
+    def best(self) -> tuple[float, int]:
+        """The best mIoU of all evaluations, and its step; step 0: none yet."""
+        step = ctypes.c_int64()
+        with self._handle as trainer:
+            miou = lib.icseg_trainer_best_miou(trainer, ctypes.byref(step))
+        return float(miou), step.value
+
+    def step(self) -> Step:
+        """Does one step of the optimiser.
+
+        Raises:
+            ArgumentError: the last step is done.
+            NumericError: a loss or gradient is not finite; the trainer can only be closed then.
+        """
+        made = init(c.icseg_train_step)
+        with self._handle as trainer, self._watch:
+            call("icseg_trainer_step", trainer, ctypes.byref(made), file=self._out)
+        losses = dict(zip(self.loss_names, made.loss[: made.loss_count]))
+        return Step(made.step, made.learning_rate, made.gradient_norm, made.seconds, losses)
+
+    def evaluate(self) -> Metrics:
+        """Evaluates the current weights on the validation split, and keeps them if they are the best.
+
+        Raises:
+            CancelledError: the callback returned False.
+        """
+        with self._handle as trainer, self._watch:
+            call("icseg_trainer_evaluate", trainer, None, file=self._out)
+        return Run(self._out).metrics
+
+    def save(self) -> None:
+        """Writes checkpoint.safetensors, from which the run can be resumed."""
+        with self._handle as trainer, self._watch:
+            call("icseg_trainer_save", trainer, file=self._out)
+
+    def finish(self) -> Run:
+        """Evaluates and saves the last weights if that is due, and ends the log. No step can follow."""
+        with self._handle as trainer, self._watch:
+            call("icseg_trainer_finish", trainer, file=self._out)
+        return Run(self._out)
+
+    def __iter__(self) -> Iterator[Step]:
+        """Does the remaining steps, with what is due after each, and finishes the run."""
+        while self.step_count < self.total_steps:
+            yield self.step()
+            due = self.due
+            if "save" in due:
+                self.save()
+            if "evaluate" in due:
+                self.evaluate()
+        self.finish()
+
+    def model(self, *, precision: str = "f32", threads: int = 0) -> Model:
+        """The model with the current weights, to label images between steps, in the thread that steps.
+
+        It is closed together with the trainer. A step changes its weights.
+        """
+        with self._handle as trainer:
+            borrowed = _Borrowed(self._handle, lib.icseg_trainer_model(trainer))
+            made = Model(borrowed, precision=precision, threads=threads, name=f"{self._out}, training")
+        self._models.add(made)
+        made._clones = self._models
+        return made
+
+    def close(self) -> None:
+        """Closes the trainer. Nothing is saved. May be called again."""
+        for model in list(self._models):
+            model.close()
+        self._handle.close()
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+
+class _Borrowed(Handle):
+    """A model that belongs to a trainer, which it keeps alive."""
+
+    def __init__(self, trainer: Handle, pointer: Any) -> None:
+        super().__init__(c.icseg_model, "icseg_model_close", "model")
+        self._finalizer.detach()
+        self.pointer = pointer
+        self._trainer = trainer
+
+
+def evaluate(
+    model: Union[Model, PathLike],
+    data: Union[Dataset, PathLike],
+    *,
+    split: str = "val",
+    options: Optional[EvalOptions] = None,
+    callback: CallbackLike = None,
+) -> Metrics:
+    """Runs a model on every image of a data set, and computes the metrics of all pixels together.
+
+    Args:
+        model: a Model, or the path of a checkpoint.
+        data: a Dataset with labels, or the folder of one.
+        split: the split of a folder.
+        options: how images are resized and divided; None: as in the model's training.
+        callback: as for `icseg.train`; stage "evaluate", in images.
+
+    Raises:
+        DataError: the number of classes differs, or a file cannot be read.
+    """
+    if not isinstance(model, Model):
+        from .model import load
+
+        with load(model) as opened:
+            return evaluate(opened, data, split=split, options=options, callback=callback)
+    if not isinstance(data, Dataset):
+        data = Dataset(data, split)
+    how = None if options is None else ctypes.byref(options.to_struct())
+    found = c.icseg_confusion()
+    with model._session as session, data._handle as dataset, Watch(callback) as watch:
+        call("icseg_evaluate", session, dataset, how, watch.pointer, ctypes.byref(found), file=data._folder)
+    try:
+        classes = found.classes
+        counts = np.array(found.count[: classes * classes], np.int64).reshape(classes, classes)
+    finally:
+        lib.icseg_confusion_close(ctypes.byref(found))
+    return Metrics(counts, model.class_names)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CLIP alone, weights, calibration."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT, program
+
+import icseg
+
+MERGES = ROOT / "tests" / "unit" / "data" / "clip_merges.txt"
+WEIGHTS = ROOT / "tests" / "weights"
+
+
+def test_classification_is_that_of_the_program(checkpoint: Path, photos: list[Path]) -> None:
+    names = ["cat", "dog", "a tree"]
+    printed = program("classify", checkpoint, photos[0], "--classes", ", ".join(names), "--json")
+    (line,) = [row for row in printed.splitlines() if row.startswith("{")]
+    theirs = {row["name"]: row["probability"] for row in json.loads(line)["classes"]}
+    with icseg.clip.load(checkpoint, threads=1) as clip:
+        ours = clip.classify(photos[0], names)
+        assert dict(ours.top(3)) == pytest.approx(theirs, abs=1e-5) and ours.probabilities.sum() == pytest.approx(1)
+        classifier = clip.classifier(names, templates=["{}", "a photo of a {}"])
+        found = classifier(photos[0])
+        assert found.class_names == names and found.cosines.shape == (3,) and "%" in repr(found)
+        features = clip.encode_image(photos[0])
+        assert (classifier.score(features).probabilities == found.probabilities).all()
+        assert np.allclose(classifier.text_features @ features, found.cosines, atol=1e-6)
+        with pytest.raises(icseg.ArgumentError, match="features: shape"):
+            classifier.score(features[:-1])
+        with pytest.raises(icseg.ArgumentError, match="name|class"):
+            clip.classifier([])
+        with pytest.raises(icseg.ArgumentError, match="synonyms: 'none'"):
+            clip.classifier(names, synonyms="none")
+    with pytest.raises(icseg.ClosedError, match="the classifier is closed"):
+        clip.encode_image(photos[0])
+
+
+def test_encoding(checkpoint: Path, photos: list[Path]) -> None:
+    clip = icseg.clip.load(checkpoint, threads=1)
+    several = clip.encode_image(photos[:2])
+    assert several.shape == (2, clip.channels) and np.allclose(np.linalg.norm(several, axis=1), 1, atol=1e-5)
+    assert (several[1] == clip.encode_image(photos[1])).all() and clip.encode_image([]).shape == (0, clip.channels)
+    texts = clip.encode_text(["a cat", "a dog, asleep", "(a, b)"])
+    assert texts.shape == (3, clip.channels) and np.allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-5)
+    assert (clip.encode_text("a dog, asleep") == texts[1]).all()
+    assert (clip.classifier(["dog"], templates=["a {}, asleep"]).text_features[0] == texts[1]).all()
+    assert np.abs(texts[1] - clip.encode_text("a dog")).max() > 1e-3
+    with pytest.raises(icseg.ArgumentError, match="commas"):
+        clip.encode_text(", a dog")
+
+
+def test_tokenizer() -> None:
+    tokenizer = icseg.clip.Tokenizer(MERGES)
+    ids = tokenizer.encode("the cat")
+    assert tokenizer.decode(ids) == "the cat" and len(tokenizer) == tokenizer.eos + 1 == tokenizer.sos + 2
+    assert tokenizer.encode("the cat", special=True) == [tokenizer.sos, *ids, tokenizer.eos]
+    rows = tokenizer(["the cat", "a"])
+    assert rows.shape == (2, 77) and rows.dtype == np.int32
+    assert rows[0, : len(ids) + 2].tolist() == [tokenizer.sos, *ids, tokenizer.eos] and not rows[0, len(ids) + 2 :].any()
+    assert icseg.clip.Tokenizer(kind="bytes").encode("hé") == list("hé".encode())
+    for use in (
+        lambda: tokenizer.encode(""),
+        lambda: tokenizer.encode("a\0b"),
+        lambda: tokenizer("the cat " * 99),
+        lambda: tokenizer("a", length=2),
+        lambda: tokenizer.decode([len(tokenizer)]),
+        lambda: tokenizer.decode([-1]),
+        lambda: icseg.clip.Tokenizer(kind="words"),
+    ):
+        with pytest.raises(icseg.ArgumentError):
+            use()
+    tokenizer.close()
+    with pytest.raises(icseg.ClosedError, match="the tokenizer is closed"):
+        tokenizer.encode("a")
+    with pytest.raises(icseg.FileError):
+        icseg.clip.Tokenizer("none.txt")
+
+
+def test_converting_is_that_of_the_program(tmp_path: Path) -> None:
+    source = WEIGHTS / "denseclip_vit.pth"
+    tokens, config = (json.loads((WEIGHTS / f"denseclip_vit{end}.json").read_text()) for end in (".tokens", ""))
+    summary = icseg.convert_weights(source, tmp_path / "ours.safetensors", tokens=tokens, config=config)
+    program("convert", source, tmp_path / "theirs.safetensors", "--tokens", WEIGHTS / "denseclip_vit.tokens.json",
+            "--config", WEIGHTS / "denseclip_vit.json")
+    assert (tmp_path / "ours.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
+    assert "tensors" in summary and icseg.load(tmp_path / "ours.safetensors").num_classes == len(tokens)
+    assert "F16" in icseg.convert_weights(WEIGHTS / "openai_resnet.pt", tmp_path / "half.safetensors", type="f16")
+    with pytest.raises(icseg.ArgumentError, match="type: 'f8' is not one of"):
+        icseg.convert_weights(source, tmp_path / "x.safetensors", type="f8")
+    with pytest.raises(icseg.Error, match="classes"):
+        icseg.convert_weights(source, tmp_path / "x.safetensors", class_names=["a"])
+    with pytest.raises(icseg.FileError):
+        icseg.convert_weights(tmp_path / "none.pt", tmp_path / "x.safetensors")
+    with pytest.raises(icseg.FormatError, match="convert it to safetensors"):
+        icseg.load(WEIGHTS / "denseclip_vit.pth")
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_calibrating_is_that_of_the_program(checkpoint: Path, photos: list[Path], tmp_path: Path) -> None:
+    program("calibrate", checkpoint, *photos[:3], "--out", tmp_path / "theirs.safetensors")
+    model = icseg.load(checkpoint, threads=1)
+    made = icseg.calibrate(model, photos[:3], tmp_path / "ours.safetensors", threads=1)
+    assert made.is_calibrated and not model.is_calibrated
+    assert (tmp_path / "ours.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
+    assert icseg.load(tmp_path / "ours.safetensors", precision="int8").precision in ("int8", "f32")
+    assert (made(photos[0]).labels == model(photos[0]).labels).all()
+    with pytest.raises(icseg.ArgumentError):
+        icseg.calibrate(checkpoint, [])
+    with pytest.raises(icseg.FileError, match="none.jpg"):
+        icseg.calibrate(model, ["none.jpg"])
