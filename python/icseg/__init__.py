@@ -31,12 +31,13 @@ from .errors import (
 )
 from .export import Export
 from .metrics import Confusion, Metrics
-from .model import Model, load
+from .model import Model, create, load
 from .progress import Progress
 from .recipe import Recipe, RecipeKey
 from .run import Comparison, Run
-from .training import Step, Trainer, evaluate, train
 from .result import ClassShare, Polygon, Result
+from .training import Step, Trainer, evaluate, train
+from .video import Video, VideoFrame, VideoWriter
 from .weights import calibrate, convert_weights
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "ConfigError",
     "Confusion",
     "convert_weights",
+    "create",
     "DataError",
     "Dataset",
     "DatasetSummary",
@@ -84,4 +86,7 @@ __all__ = [
     "train",
     "Trainer",
     "UnsupportedError",
+    "Video",
+    "VideoFrame",
+    "VideoWriter",
 ]

@@ -375,6 +375,22 @@ class icseg_eval_options(Structure):
 
 
 
+class icseg_label_values(Structure):
+    struct_size: int
+    map: bytes | None
+    ignore: Any
+    ignore_count: int
+    reduce_zero_label: bool
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("map", c_char_p),
+        ("ignore", POINTER(c_int32)),
+        ("ignore_count", c_int32),
+        ("reduce_zero_label", c_bool),
+    ]
+
+
+
 class icseg_calibrator(Structure):
     """Opaque."""
 
@@ -1019,12 +1035,14 @@ class icseg_dataset_check_options(Structure):
     decode_images: bool
     on_problem: Any
     user: int | None
+    names_checked: bool
     _fields_ = [
         ("struct_size", c_size_t),
         ("threads", c_int32),
         ("decode_images", c_bool),
         ("on_problem", icseg_dataset_problem),
         ("user", c_void_p),
+        ("names_checked", c_bool),
     ]
 
 
@@ -1675,6 +1693,7 @@ STRUCTS: list[type[Structure]] = [
     icseg_model_options,
     icseg_model_calibration,
     icseg_eval_options,
+    icseg_label_values,
     icseg_calibrator_options,
     icseg_progress_event,
     icseg_progress,
@@ -1937,6 +1956,10 @@ FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "icseg_model_image_values": (
         c_int,
         [POINTER(icseg_model), POINTER(icseg_image_values), POINTER(icseg_error)],
+    ),
+    "icseg_model_label_values": (
+        c_int,
+        [POINTER(icseg_model), POINTER(icseg_label_values), POINTER(icseg_error)],
     ),
     "icseg_model_trained_side": (
         c_int32,

@@ -8,7 +8,7 @@ import json
 import os
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from . import _declarations as c
 from . import image as images_
-from ._library import Handle, call, init, lib, owned_text, path_bytes, texts
+from ._library import Handle, call, init, lib, owned_text, path_bytes, text as text_of, text_array, texts
 from ._memory import tensor_array
 from ._options import PRECISIONS, EvalOptions, choose, name_of
 from .errors import ArgumentError, ArrayTypeError, FileError, UnsupportedError
@@ -28,6 +28,7 @@ from .image import ImageLike, Pixels
 from .progress import CallbackLike, Watch
 from .result import Palette, Result
 
+_TOKENIZERS = {"clip": c.ICSEG_TOKENIZER_CLIP, "bytes": c.ICSEG_TOKENIZER_BYTES}
 _TOP = c.ICSEG_OUTPUT_TOP_CLASSES | c.ICSEG_OUTPUT_TOP_PROBABILITIES
 _LABELS = c.ICSEG_OUTPUT_LABELS | c.ICSEG_OUTPUT_CONFIDENCE
 _SCORES = {4: c.ICSEG_OUTPUT_SCORES_4, 8: c.ICSEG_OUTPUT_SCORES_8, 16: c.ICSEG_OUTPUT_SCORES_16,
@@ -87,6 +88,15 @@ class Model:
             eval_options = init(c.icseg_eval_options)
             call("icseg_model_eval_options", model, ctypes.byref(eval_options))
             self._eval_options = EvalOptions.from_struct(eval_options)
+            labels = init(c.icseg_label_values)
+            call("icseg_model_label_values", model, ctypes.byref(labels))
+            self._data_options: dict[str, Any] = {
+                "bands": [band for band in self._values.bands if band],
+                "value_range": (self._values.value_low, self._values.value_high),
+                "map": text_of(labels.map),
+                "ignore": labels.ignore[: labels.ignore_count] if labels.ignore_count else [],
+                "reduce_zero_label": labels.reduce_zero_label,
+            }
             self._calibrated = bool(lib.icseg_model_is_calibrated(model))
             self._trained_side = int(lib.icseg_model_trained_side(model))
             self._val_share = float(lib.icseg_model_val_share(model))
@@ -173,6 +183,11 @@ class Model:
     def eval_options(self) -> EvalOptions:
         """How the model was evaluated in its training, which is the default for its images."""
         return self._eval_options
+
+    @property
+    def data_options(self) -> dict[str, Any]:
+        """How the training read images and label files, as options of `icseg.Dataset`."""
+        return dict(self._data_options)
 
     @property
     def is_calibrated(self) -> bool:
@@ -478,3 +493,54 @@ def load(path: Union[str, os.PathLike[str]], *, precision: str = "f32", threads:
     handle = Handle(c.icseg_model, "icseg_model_close", "model")
     call("icseg_model_open", ctypes.byref(handle.pointer), path_bytes(path), file=file)
     return Model(handle, precision=precision, threads=threads, name=file)
+
+
+def create(
+    class_names: Sequence[str],
+    *,
+    preset: str = "rn50",
+    config: Optional[Mapping[str, Any]] = None,
+    class_synonyms: Optional[Sequence[str]] = None,
+    seed: int = 0,
+    tokenizer: str = "clip",
+    vocabulary: Union[str, os.PathLike[str], None] = None,
+    precision: str = "f32",
+    threads: int = 0,
+) -> Model:
+    """Makes a model with new weights, which labels nothing sensible before it is trained.
+
+    Args:
+        class_names: the names of the classes.
+        preset: "rn50", "rn101", "vit-b16", "tiny-resnet" or "tiny-vit".
+        config: fields of the configuration that differ from the preset (docs/method.md).
+        class_synonyms: all names of each class: "building, edifice"; None: a class is its name.
+        seed: of the weights, which are a function of configuration and seed.
+        tokenizer: "clip", with a vocabulary, or "bytes".
+        vocabulary: CLIP's vocabulary: a file, or a folder with one.
+        precision, threads: as for `load`.
+
+    Raises:
+        ConfigError: the configuration cannot work, or a class name is too long.
+        ArgumentError: an unknown preset.
+    """
+    settings = init(c.icseg_config)
+    call("icseg_config_preset", ctypes.byref(settings), preset.encode())
+    kind = choose(_TOKENIZERS, tokenizer, "tokenizer")
+    changes: dict[str, Any] = {"vocab_size": 258} if tokenizer == "bytes" else {}
+    changes.update(config or {})
+    changes["num_classes"] = len(class_names)
+    call("icseg_config_update_json", ctypes.byref(settings), json.dumps(changes).encode())
+    if class_synonyms is not None and len(class_synonyms) != len(class_names):
+        raise ArgumentError(f"class_synonyms: {len(class_synonyms)} for {len(class_names)} classes")
+    options = init(
+        c.icseg_model_options,
+        config=ctypes.pointer(settings),
+        class_names=text_array(list(class_names)),
+        class_synonyms=None if class_synonyms is None else text_array(list(class_synonyms)),
+        seed=seed,
+        tokenizer=kind,
+        vocabulary=None if vocabulary is None else path_bytes(vocabulary),
+    )
+    handle = Handle(c.icseg_model, "icseg_model_close", "model")
+    call("icseg_model_create", ctypes.byref(handle.pointer), ctypes.byref(options))
+    return Model(handle, precision=precision, threads=threads, name=f"new {preset}")

@@ -195,15 +195,19 @@ class Result:
         """
         return image_array(self._draw(opacity, legend))
 
-    def _repr_png_(self) -> bytes:
-        """The overlay as a PNG file, for notebooks."""
-        drawn = self._draw(0.55, True)
+    def to_png(self, opacity: float = 0.55, legend: bool = True) -> bytes:
+        """The overlay as a PNG file. The arguments are those of `overlay`."""
+        drawn = self._draw(opacity, legend)
         try:
             out, size = ctypes.c_void_p(), ctypes.c_size_t()
             call("icseg_image_encode_png", ctypes.byref(drawn), ctypes.byref(out), ctypes.byref(size))
             return buffer_bytes(out, size.value)
         finally:
             lib.icseg_image_close(ctypes.byref(drawn))
+
+    def _repr_png_(self) -> bytes:
+        """The overlay, for notebooks."""
+        return self.to_png()
 
     def show(self, opacity: float = 0.55, legend: bool = True) -> None:
         """Shows the overlay in a window or a notebook, by Matplotlib.

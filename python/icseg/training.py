@@ -263,7 +263,7 @@ def evaluate(
     model: Union[Model, PathLike],
     data: Union[Dataset, PathLike],
     *,
-    split: str = "val",
+    split: Optional[str] = None,
     options: Optional[EvalOptions] = None,
     callback: CallbackLike = None,
 ) -> Metrics:
@@ -271,8 +271,8 @@ def evaluate(
 
     Args:
         model: a Model, or the path of a checkpoint.
-        data: a Dataset with labels, or the folder of one.
-        split: the split of a folder.
+        data: a Dataset with labels, or the folder of one, which is read as the training read it.
+        split: the split of a folder; None: the images that the training evaluated on, "val" or a share of "train".
         options: how images are resized and divided; None: as in the model's training.
         callback: as for `icseg.train`; stage "evaluate", in images.
 
@@ -285,7 +285,10 @@ def evaluate(
         with load(model) as opened:
             return evaluate(opened, data, split=split, options=options, callback=callback)
     if not isinstance(data, Dataset):
-        data = Dataset(data, split)
+        how_read = model.data_options
+        if split is None and model.val_share > 0:
+            how_read.update(val_share=model.val_share, held_out=True)
+        data = Dataset(data, split or ("train" if "held_out" in how_read else "val"), **how_read)
     how = None if options is None else ctypes.byref(options.to_struct())
     found = c.icseg_confusion()
     with model._session as session, data._handle as dataset, Watch(callback) as watch:

@@ -258,6 +258,19 @@ def test_evaluation_is_that_of_the_program(checkpoint: Path, data: Path, model: 
     assert "mIoU" in repr(metrics) and metrics.confusion.sum() == 4 * 64 * 96
 
 
+def test_a_folder_is_read_as_the_training_read_it(data: Path, recipe_file: Path, tmp_path: Path) -> None:
+    program("train", recipe_file, "--out", tmp_path / "run", "--set", "train.steps=2", "--set", "train.warmup=0",
+            "--set", "data.val_share=0.3", "--set", "data.ignore=[0, 2]", "--set", "data.map=3=4")
+    best = tmp_path / "run" / "best.safetensors"
+    with icseg.load(best, threads=1) as model:
+        assert model.data_options["ignore"] == [0, 2] and model.data_options["map"] == "3=4"
+        metrics = icseg.evaluate(model, data, callback=False)
+        assert metrics.pixels[0] == metrics.pixels[2] == metrics.pixels[3] == 0 < metrics.pixels.sum()
+        assert metrics.miou == pytest.approx(icseg.Run(tmp_path / "run").evaluations["miou"][-1], abs=1e-8)
+    printed = program("eval", best, "--data", data, "--split", "train", "--val-share", 0.3)
+    assert all(line in printed for line in metrics.table().splitlines())
+
+
 def test_metrics_by_hand() -> None:
     metrics = icseg.Metrics(np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]]), ["a", "b", "c"])
     assert metrics.iou[:2].tolist() == [0.75, 0.8] and np.isnan(metrics.iou[2]) and metrics.aacc == 7 / 8
