@@ -25,19 +25,19 @@ class VideoFrame(NamedTuple):
 
     Attributes:
         image: (height, width, 3) uint8: red, green, blue.
-        index: of the frame, from 0.
+        number: of the frame, from 0.
         seconds: since the first frame.
     """
 
     image: NDArray[np.uint8]
-    index: int
+    number: int
     seconds: float
 
 
 class Video:
     """A video file or a camera such as /dev/video0, as an iterator of frames.
 
-        for image, index, seconds in icseg.Video("street.mp4"):
+        for image, number, seconds in icseg.Video("street.mp4"):
             result = model(image)
 
     Args:

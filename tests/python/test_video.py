@@ -23,7 +23,7 @@ def test_a_video_that_was_written_is_read(tmp_path: Path) -> None:
     video = icseg.Video(path)
     assert (video.width, video.height, video.rate) == (64, 48, 10) and "64x48" in repr(video)
     found = list(video)
-    assert [f.index for f in found] == list(range(5)) and found[4].seconds == pytest.approx(0.4)
+    assert [f.number for f in found] == list(range(5)) and found[4].seconds == pytest.approx(0.4)
     for frame, made in zip(frames, found):
         assert made.image.shape == (48, 64, 3) and np.abs(made.image.astype(int) - frame).mean() < 8
     video.close()
