@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -33,7 +33,7 @@ class RecipeKey:
     description: str
     accepts: str
     default: Value
-    _type: int
+    _type: int = field(repr=False)
 
 
 def _parse(kind: int, value: str) -> Value:
