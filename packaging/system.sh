@@ -23,5 +23,5 @@ inside() {
         shift
         mount -t proc proc "$folder/proc"
         mount --rbind /dev "$folder/dev"
-        exec chroot "$folder" "$@"' inside "$folder" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"
+        exec env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 chroot "$folder" "$@"' inside "$folder" "$@"
 }

@@ -22,7 +22,7 @@ echo "The libraries in lib/, as Debian packages, and their licences in share/doc
 mkdir "$stage/share/doc/icseg/licences"
 for library in $libraries; do
     cp -L "$library" "$stage/lib/"
-    package=$(dpkg -S "$(realpath "$library")" | head -n 1 | cut -d: -f1)
+    package=$(dpkg -S "*/$(basename "$(realpath "$library")")" | head -n 1 | cut -d: -f1) # /lib may be a link to /usr/lib
     cp "/usr/share/doc/$package/copyright" "$stage/share/doc/icseg/licences/$package"
     printf '%-24s %s %s\n' "$(basename "$library")" "$package" "$(dpkg-query -W -f='${Version}' "$package")" >>"$notes"
 done

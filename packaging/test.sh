@@ -29,24 +29,24 @@ works() {
     check "$title: scenes" "$@" synth /tmp/scenes --images 6 --val 2 --size 96x64
     check "$title: a recipe" "$@" recipe copy demo /tmp/demo.yaml
     check "$title: training" "$@" train /tmp/demo.yaml --data /tmp/scenes --out /tmp/run --set train.steps=2 --set train.warmup=1 \
-        --set model.preset=tiny-resnet --set augment.crop=64,64
+        --set model.preset=tiny-resnet --set model.context_length=40 --set augment.crop=64,64
     check "$title: prediction" "$@" predict /tmp/run/best.safetensors /tmp/scenes/images/val --out /tmp/predicted
 }
 
-# A system of nothing but the C library: what the tarball may not contain, and its loader.
+# A system of nothing but the C library with its loader, which the tarball does not contain.
 try_tarball() {
     local archive root=$work/bare file
     archive=$(packaging/tarball.sh 2>"$work/errors" | tail -n 1)
     check "tarball: it is made" test -s "${archive:-none}" || return
-    mkdir -p "$root/tmp"
+    mkdir -p "$root/tmp" "$root/proc" "$root/dev"
     for file in /lib64/ld-linux-x86-64.so.2 /lib/ld-linux-aarch64.so.1 /lib/"$(uname -m)"-linux-gnu/lib{c,m,dl,rt,pthread,resolv}.so.?; do
         [ ! -e "$file" ] || { mkdir -p "$root$(dirname "$file")" && cp -L "$file" "$root$file"; }
     done
     tar xzf "$archive" -C "$root"
     mv "$root/$(basename "$archive" .tar.gz)" "$root/moved"
-    works tarball chroot "$root" /moved/bin/icseg
+    works tarball inside "$root" /moved/bin/icseg
     check "tarball: it names its libraries" grep -q '^libdnnl' "$root/moved/share/doc/icseg/libraries.txt"
-    check "tarball: the recipes are there" chroot "$root" /moved/bin/icseg recipe show few_images
+    check "tarball: the recipes are there" inside "$root" /moved/bin/icseg recipe show few_images
 }
 
 try_deb() { # SUITE
