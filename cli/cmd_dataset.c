@@ -183,7 +183,8 @@ static void print_problem(void *user, const icseg_error *problem) {
 
 static void print_more(const struct options *o, int64_t problems) {
     if (o->problems && problems > o->problems)
-        printf("... and %lld more problems; --problems 0 lists all\n", (long long)problems - o->problems);
+        printf("... and %lld more problem%s; --problems 0 lists all\n", (long long)problems - o->problems,
+               problems - o->problems == 1 ? "" : "s");
 }
 
 /* ", 480x360", or the range of sizes. */
@@ -203,7 +204,7 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
         missing += s->class_pixels[k] == 0;
     }
     printf("%s\n", icseg_dataset_description(d));
-    printf("%s: %lld images", *split ? split : "images", (long long)s->images);
+    printf("%s: %lld image%s", *split ? split : "images", (long long)s->images, s->images == 1 ? "" : "s");
     if (s->images) print_sizes(s);
     printf(", %lld pixels, %.2f %% of them ignored\n", (long long)s->pixels,
            s->pixels ? 100.0 * (double)s->ignored / (double)s->pixels : 0.0);
@@ -390,10 +391,10 @@ static void suggest_split(const char *folder) {
 }
 
 static void print_import(const struct options *o, const icseg_import_summary *s) {
-    printf("%s: %lld images, %d classes", o->out_folder, (long long)s->images, s->classes);
-    if (s->objects) printf(", %lld objects", (long long)s->objects);
+    printf("%s: %lld image%s, %d class%s", o->out_folder, (long long)s->images, s->images == 1 ? "" : "s", s->classes,
+           s->classes == 1 ? "" : "es");
+    if (s->objects) printf(", %lld object%s", (long long)s->objects, s->objects == 1 ? "" : "s");
     printf(" (read as %s)\n", icseg_import_format_name(s->format));
-    if (s->skipped) printf("note: %lld shapes without an area in their images were skipped\n", (long long)s->skipped);
     if (s->no_background)
         printf("note: %s does not contain the class \"%s\": pixels without an object are unlabelled\n", o->classes,
                o->background);

@@ -15,6 +15,11 @@ static const struct {
     {"class_names", "classes"}, {"background_colour", "background"}, {"ignore_colour", "ignore"},
 };
 
+/* Fields beside which another one may be the remedy; the library's message says when. */
+static const struct {
+    const char *field, *other;
+} alternatives[] = {{"background_colour", "ignore_colour"}, {"ignore", "map"}};
+
 /* Remedies other than another value of the field. Each text continues the library's message, which says what to do. It
  * is left out if the command does not have the option. */
 static const struct {
@@ -56,21 +61,35 @@ static bool is_recipe_key(const char *name) {
     return false;
 }
 
-/* Names the option of a field, or, in a command with --set, the recipe's key. Fields of a data set are keys of the
- * recipe's section "data". */
-static void describe_field(const icseg_command *command, const icseg_error *error, char out[REMEDY_SIZE]) {
-    const char *dot = strchr(error->field, '.');
-    const icseg_option *option = find_option(command, dot ? dot + 1 : error->field);
-    char key[ICSEG_ERROR_FIELD_SIZE + 8], name[ICSEG_ERROR_FIELD_SIZE + 16];
-    if (option && option->positional) return;
-    snprintf(key, sizeof key, "%s%s", dot ? "" : "data.", error->field);
+/* Writes the option of a field, or, in a command with --set, the recipe's key. Fields of a data set are keys of the
+ * recipe's section "data". False: the command does not have it. */
+static bool name_option(const icseg_command *command, const char *field, char *out, size_t size) {
+    const char *dot = strchr(field, '.');
+    const icseg_option *option = find_option(command, dot ? dot + 1 : field);
+    char key[ICSEG_ERROR_FIELD_SIZE + 8];
+    if (option && option->positional) return false;
+    snprintf(key, sizeof key, "%s%s", dot ? "" : "data.", field);
     if (option)
-        snprintf(name, sizeof name, "--%s", option->key);
+        snprintf(out, size, "--%s", option->key);
     else if (icseg_option_find(&command->options, "set") && (dot || is_recipe_key(key)))
-        snprintf(name, sizeof name, "--set %s=", key);
+        snprintf(out, size, "--set %s=", key);
     else
-        return;
-    if (!strstr(error->message, name)) snprintf(out, REMEDY_SIZE, "; set it with %s", name);
+        return false;
+    return true;
+}
+
+static void describe_field(const icseg_command *command, const icseg_error *error, char out[REMEDY_SIZE]) {
+    const char *dot = strchr(error->field, '.'), *field = dot ? dot + 1 : error->field;
+    char name[ICSEG_ERROR_FIELD_SIZE + 16], other[ICSEG_ERROR_FIELD_SIZE + 16], field_of_other[ICSEG_ERROR_FIELD_SIZE];
+    if (!name_option(command, error->field, name, sizeof name) || strstr(error->message, name)) return;
+    snprintf(out, REMEDY_SIZE, "; set it with %s", name);
+    for (size_t i = 0; i < sizeof alternatives / sizeof *alternatives; i++) {
+        if (strcmp(alternatives[i].field, field) != 0) continue;
+        snprintf(field_of_other, sizeof field_of_other, "%.*s%s", (int)(field - error->field), error->field,
+                 alternatives[i].other);
+        if (name_option(command, field_of_other, other, sizeof other))
+            snprintf(out, REMEDY_SIZE, "; set it with %s or %s", name, other);
+    }
 }
 
 void remedy_describe(const icseg_command *command, const icseg_error *error, char out[REMEDY_SIZE]) {

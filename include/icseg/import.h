@@ -81,15 +81,15 @@ typedef struct icseg_import_summary {
     int32_t classes;            /**< classes of the new data set */
     int64_t images;             /**< images written */
     int64_t objects;            /**< outlines drawn */
-    int64_t skipped;            /**< shapes without an area: points, lines, boxes of COCO and YOLO without an outline,
-                                     and outlines that cover no pixel of their image, the first of which a message
-                                     names */
-    int64_t problems;           /**< number of problems reported */
-    bool no_background;         /**< classes_file lacks the background: pixels without an object are unlabelled */
-    bool split_unused;          /**< `split` had no effect: the source already has several splits */
-    bool val_share_unused;      /**< `val_share` had no effect, for the same reason */
+    int64_t skipped;       /**< objects without an outline, such as points, lines, and boxes of COCO and YOLO, which
+                                a message counts by kind; and outlines that cover no pixel of their image, the
+                                first of which a message names */
+    int64_t problems;      /**< number of problems reported */
+    bool no_background;    /**< classes_file lacks the background: pixels without an object are unlabelled */
+    bool split_unused;     /**< `split` had no effect: the source already has several splits */
+    bool val_share_unused; /**< `val_share` had no effect, for the same reason */
     int64_t images_without_objects; /**< images of which all pixels are background or unlabelled */
-    int64_t unused_files; /**< files in folders of labels from which nothing was read; a message names the first */
+    int64_t unused_files;           /**< files in folders of labels from which nothing was read; a message names some */
 } icseg_import_summary;
 
 /** Initialises an icseg_import_summary. */
@@ -98,12 +98,14 @@ typedef struct icseg_import_summary {
 /** Writes a new data set. Images are copied unchanged. Outlines are filled by the even-odd rule at pixel centres, small
  * objects over large ones, and written as single-channel PNG files.
  *
- * A source in which no image has an object is an error. Messages report images without objects and files that were not
- * used.
+ * A source in which no image has an object is an error, and so is an image file that would be two images of the source,
+ * because their labels would contradict each other. Messages report images without objects, images that no label file
+ * mentions, label files that were not used, and two classes of one name.
  *
- * A zip archive is unpacked into a hidden folder in the new one and removed again. If all its files are in one folder,
- * that folder is looked through. Encrypted entries, symbolic links, paths that leave the archive, more than 131,072
- * entries, more than 64 GiB, and archives that grow more than a hundredfold are errors.
+ * If the source does not have the format's files, but a single folder that has them, that folder is imported. A zip
+ * archive is unpacked into a hidden folder in the new one and removed again. Encrypted entries, symbolic links, paths
+ * that leave the archive, more than 131,072 entries, more than 64 GiB, and archives that grow more than a hundredfold
+ * are errors.
  *
  * If there are problems, all of them are reported and nothing remains in the new folder. A process that is killed
  * leaves a hidden folder .import.RANDOM there, which the next import removes.

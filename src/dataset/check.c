@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The check before training: reads every label file, in parallel, and reports everything that would spoil training. */
+#include <limits.h>
 #include <omp.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/argument.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "base/struct_size.h"
 #include "base/system.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "dataset/internal.h"
 #include "dataset/problems.h"
@@ -174,6 +178,49 @@ static void merge(const check *c, icseg_dataset_summary *out, tally *all) {
     out->max_width = all->max_width, out->max_height = all->max_height;
 }
 
+/* Whether a label file of the folder has a value other than 0 and its white. Files that cannot be read do not. */
+static bool has_other_values(const icseg_dataset *d, const char *folder) {
+    char **names, path[PATH_MAX];
+    size_t count;
+    bool found = false;
+    if (icseg_folder_list(folder, &names, &count, NULL) != ICSEG_OK) return false;
+    for (size_t i = 0; i < count && !found; i++) {
+        icseg_mask mask;
+        if (snprintf(path, sizeof path, "%s/%s", folder, names[i]) >= (int)sizeof path ||
+            icseg_dataset_read_mask(d, path, &mask, NULL) != ICSEG_OK)
+            continue;
+        uint16_t white = mask.bits == 16 ? 65535 : 255;
+        size_t pixels = (size_t)mask.width * (size_t)mask.height;
+        for (size_t k = 0; k < pixels && !found; k++) found = mask.data[k] && mask.data[k] != white;
+        icseg_mask_close(&mask);
+    }
+    icseg_free(names);
+    return found;
+}
+
+/* The same for all label files of the data set: in a set of several classes, one split, or the images that are held out
+ * of one, may happen to have masks of 0 and 255 only. */
+static bool any_split_has_other_values(const icseg_dataset *d) {
+    char parent[PATH_MAX], path[PATH_MAX];
+    const char *name = NULL;
+    bool found = false, is_folder;
+    DIR *dir;
+    if (d->layout->format != ICSEG_DATASET_FOLDER) return false;
+    size_t length = (size_t)(icseg_path_name(d->label_folder) - d->label_folder);
+    if (!length || length >= sizeof parent) return false;
+    memcpy(parent, d->label_folder, length - 1);
+    parent[length - 1] = '\0';
+    if (strcmp(icseg_path_name(parent), d->layout->label_root) != 0) return has_other_values(d, d->label_folder);
+    if (icseg_folder_open(&dir, parent, NULL) != ICSEG_OK) return false;
+    while (!found && icseg_folder_next(dir, parent, &name, NULL) == ICSEG_OK && name) {
+        if (name[0] == '.' || icseg_folder_is(dir, parent, name, S_IFDIR, &is_folder, NULL) != ICSEG_OK || !is_folder)
+            continue;
+        if (snprintf(path, sizeof path, "%s/%s", parent, name) < (int)sizeof path) found = has_other_values(d, path);
+    }
+    closedir(dir);
+    return found;
+}
+
 /* Problems that only the whole set shows. */
 static bool check_whole(const check *c, const tally *all, const icseg_dataset_summary *out, bool others,
                         icseg_error *problem) {
@@ -193,7 +240,8 @@ static bool check_whole(const check *c, const tally *all, const icseg_dataset_su
             "%s: these are ADE20K's label files, in which 0 means unlabelled and classes count from 1, but "
             "0 is read as a class; set the format to ade20k, or set reduce_zero_label",
             d->label_folder);
-    else if (white_path && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_white)
+    else if (white_path && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_white &&
+             !any_split_has_other_values(d))
         icseg_fail_field(problem, ICSEG_ERROR_DATA, "map", ICSEG_REMEDY_SET_FIELD,
                          "%s: value %d at x=%d, y=%d; the masks contain only 0 and %d, and %d is ignored, so only one "
                          "class remains; map it to a class (%d=1), or add it to the ignored values if it does mean "

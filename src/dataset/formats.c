@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/argument.h"
-#include "base/text.h"
+#include "base/words.h"
 #include "dataset/format_list.h"
 #include "image/codec.h"
 
@@ -46,10 +46,8 @@ icseg_status icseg_dataset_format_find(icseg_dataset_format *out, const char *na
             *out = (icseg_dataset_format)i;
             return ICSEG_OK;
         }
-    const char *near = icseg_text_nearest(name, icseg_dataset_format_words, ICSEG_DATASET_FORMATS);
-    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "format", ICSEG_REMEDY_SET_FIELD,
-                            "format: \"%.40s\" is not a data set format%s%s%s", name, near ? "; did you mean " : "",
-                            near ? near : "", near ? "?" : "");
+    return icseg_fail_word(error, "format", name, "a data set format", icseg_dataset_format_words,
+                           ICSEG_DATASET_FORMATS);
 }
 
 /* ---- layouts ---- */

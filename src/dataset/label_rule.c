@@ -124,6 +124,8 @@ icseg_status icseg_dataset_fail_value(const icseg_dataset *d, const char *path, 
                               : "";
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "ignore", ICSEG_REMEDY_SET_FIELD,
                             "%s: value %d at x=%zu, y=%zu%s; classes are %d..%d and %d is ignored;%s if %d is a class, "
-                            "add its name to the class list; if it means unlabelled, add it to the ignored values",
-                            path, value, x, y, more, low, high, mask->bits == 16 ? 65535 : 255, shifted, value);
+                            "add its name to the class list; if it stands for another value, map it (%d=%d); if it "
+                            "means unlabelled, add it to the ignored values",
+                            path, value, x, y, more, low, high, mask->bits == 16 ? 65535 : 255, shifted, value, value,
+                            high);
 }

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -50,8 +51,13 @@ static bool fits_cvat(const char *source, icseg_error *error) {
     return has(source, "SegmentationClass") && has(source, "labelmap.txt");
 }
 
-/* Whether the folder, or one inside it, contains a file of the type, other than classes.txt. */
-static bool contains_type(const char *folder, const char *type, int depth, icseg_error *error) {
+static bool has_type(const char *name, const char *const *types) {
+    while (*types && strcasecmp(icseg_path_extension(name), *types) != 0) types++;
+    return *types != NULL;
+}
+
+/* Whether the folder, or one inside it, contains a file of one of the types, other than classes.txt. */
+static bool contains_type(const char *folder, const char *const *types, int depth, icseg_error *error) {
     enum { MAX_DEPTH = 16 };
     char path[PATH_MAX];
     const char *name = NULL;
@@ -61,10 +67,10 @@ static bool contains_type(const char *folder, const char *type, int depth, icseg
     if (icseg_folder_open(&dir, folder, error) != ICSEG_OK) return false;
     while (!found && icseg_folder_next(dir, folder, &name, error) == ICSEG_OK && name) {
         if (name[0] == '.' || !strcmp(name, "classes.txt")) continue;
-        found = !strcmp(icseg_path_extension(name), type);
+        found = has_type(name, types);
         if (found || icseg_folder_is(dir, folder, name, S_IFDIR, &is_folder, error) != ICSEG_OK || !is_folder) continue;
         if (snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path)
-            found = contains_type(path, type, depth + 1, error);
+            found = contains_type(path, types, depth + 1, error);
     }
     closedir(dir);
     return found;
@@ -73,6 +79,7 @@ static bool contains_type(const char *folder, const char *type, int depth, icseg
 static bool fits_yolo(const char *source, icseg_error *error) {
     static const char *const files[] = {"data.yaml", "data.yml", "dataset.yaml"};
     static const char *const folders[] = {"labels", "train/labels", "valid/labels", "val/labels"};
+    static const char *const types[] = {"txt", NULL};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (snprintf(path, sizeof path, "%s/%s", source, files[i]) < (int)sizeof path && icseg_file_exists(path) &&
@@ -80,7 +87,7 @@ static bool fits_yolo(const char *source, icseg_error *error) {
             return true;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         if (snprintf(path, sizeof path, "%s/%s", source, folders[i]) < (int)sizeof path &&
-            contains_type(path, "txt", 0, error))
+            contains_type(path, types, 0, error))
             return true;
     return false;
 }
@@ -208,18 +215,20 @@ static bool fits_supervisely(const char *source, icseg_error *error) {
 }
 
 static bool fits_geojson(const char *source, icseg_error *error) {
+    static const char *const types[] = {"geojson", NULL};
     if (icseg_file_exists(source)) return !strcmp(icseg_path_extension(source), "geojson");
-    return contains_type(source, "geojson", 0, error);
+    return contains_type(source, types, 0, error);
 }
 
 /* The last to be tried: masks are files that other tools have too. Images with annotations are a data set. */
 static bool fits_masks(const char *source, icseg_error *error) {
     static const char *const folders[] = {"masks", "mask", "labels", "train/masks", "train/mask", "train/labels"};
+    static const char *const types[] = {"png", "tif", "tiff", "bmp", "gif", "pgm", NULL};
     char path[PATH_MAX];
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         if (has(source, i < 3 ? "images" : "train/images") &&
             snprintf(path, sizeof path, "%s/%s", source, folders[i]) < (int)sizeof path &&
-            contains_type(path, "png", 0, error))
+            contains_type(path, types, 0, error))
             return true;
     return false;
 }

@@ -5,6 +5,7 @@
 
 #include "base/argument.h"
 #include "base/struct_size.h"
+#include "base/words.h"
 #include "classes/class_list.h"
 #include "exporters/internal.h"
 #include "text/utf8.h"
@@ -57,10 +58,7 @@ icseg_status icseg_export_format_find(icseg_export_format *out, const char *name
         *out = (icseg_export_format)i;
         return ICSEG_OK;
     }
-    const char *near = icseg_text_nearest(name, names, ICSEG_EXPORT_FORMATS);
-    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "format", ICSEG_REMEDY_SET_FIELD,
-                            "format: \"%.40s\" is not an export format%s%s%s", name, near ? "; did you mean " : "",
-                            near ? near : "", near ? "?" : "");
+    return icseg_fail_word(error, "format", name, "an export format", names, ICSEG_EXPORT_FORMATS);
 }
 
 /* ---- options ---- */

@@ -269,15 +269,29 @@ static bool has_readable_values(const layout *l) {
     return floats ? l->bits == 32 || l->bits == 64 : integers && (l->bits == 8 || l->bits == 16 || l->bits == 32);
 }
 
+/* Those of masks, which may also be integers of a few bits. */
+static bool has_indices(const layout *l) {
+    return has_readable_values(l) || (l->format == SAMPLEFORMAT_UINT && (l->bits == 1 || l->bits == 2 || l->bits == 4));
+}
+
 static const char *type_name(const layout *l) {
     return l->format == SAMPLEFORMAT_IEEEFP ? "floating-point numbers"
            : l->format == SAMPLEFORMAT_INT  ? "signed integers"
                                             : "integers";
 }
 
+/* Values of 1, 2 or 4 bits of a single channel; the first is in the highest bits of a byte. */
+static void unpack(double *to, const uint8_t *from, size_t count, unsigned bits) {
+    for (size_t i = 0; i < count; i++) to[i] = from[i * bits / 8] >> (8 - bits - i * bits % 8) & ((1U << bits) - 1);
+}
+
 /* `count` values of a row, `step` values apart; libtiff has converted them to the machine's byte order. */
 static void to_doubles(double *to, const uint8_t *from, size_t count, size_t step, const layout *l) {
     size_t size = l->bits / 8U;
+    if (!size) {
+        unpack(to, from, count, l->bits);
+        return;
+    }
     for (size_t i = 0; i < count; i++, from += step * size) {
         int16_t i16;
         uint16_t u16;
@@ -322,7 +336,8 @@ typedef struct buffers {
 static icseg_status read_blocks(reader *r, const icseg_header *header, const layout *l, const int *bands, int count,
                                 const buffers *b, sink to, icseg_error *error) {
     uint32_t width = (uint32_t)header->width, height = (uint32_t)header->height;
-    size_t step = l->separate ? 1 : l->channels, size = l->bits / 8U, stride = l->across * step * size;
+    size_t step = l->separate ? 1 : l->channels, size = l->bits / 8U;
+    size_t stride = (l->across * step * l->bits + 7) / 8;
     for (uint32_t y = 0; y < height; y += l->down)
         for (uint32_t x = 0; x < width; x += l->across) {
             uint32_t rows = height - y < l->down ? height - y : l->down;
@@ -347,7 +362,7 @@ static icseg_status read_values(reader *r, const icseg_header *header, const lay
     if (!l->across || !l->down) return fail(r, error);
     ICSEG_TRY(check_blocks(r, header, l, error));
     buffers b = {.size = l->tiled ? TIFFTileSize(r->tiff) : TIFFStripSize(r->tiff)};
-    uint64_t needed = (uint64_t)l->across * l->down * (l->separate ? 1U : l->channels) * (l->bits / 8U);
+    uint64_t needed = ((uint64_t)l->across * (l->separate ? 1U : l->channels) * l->bits + 7) / 8 * l->down;
     if (b.size <= 0 || (uint64_t)b.size < needed) return fail(r, error);
     b.block = icseg_alloc((size_t)b.size);
     b.row = icseg_alloc_array(l->across, sizeof *b.row);
@@ -516,10 +531,10 @@ icseg_status icseg_tiff_decode(const icseg_source *source, icseg_header *header,
 
 /* ---- masks ---- */
 
-static void copy_palette(icseg_mask *out, reader *r) {
+static void copy_palette(icseg_mask *out, reader *r, int bits) {
     uint16_t *red, *green, *blue;
-    if (out->bits > 8 || !TIFFGetField(r->tiff, TIFFTAG_COLORMAP, &red, &green, &blue)) return;
-    out->palette_size = 1 << out->bits;
+    if (bits > 8 || !TIFFGetField(r->tiff, TIFFTAG_COLORMAP, &red, &green, &blue)) return;
+    out->palette_size = 1 << bits;
     for (int i = 0; i < out->palette_size; i++) {
         out->palette[i][0] = (uint8_t)(red[i] >> 8);
         out->palette[i][1] = (uint8_t)(green[i] >> 8);
@@ -560,14 +575,14 @@ static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *
         return icseg_fail(error, ICSEG_ERROR_DATA,
                           "%s: a TIFF of %d bands of %d bits where class indices are expected; save one channel",
                           r->source->name, l.channels, l.bits);
-    if (!has_readable_values(&l))
+    if (!has_indices(&l))
         return icseg_fail(
             error, ICSEG_ERROR_DATA,
-            "%s: a TIFF label file with %s of %d bits; class indices must be integers of 8, 16 or 32 bits, "
+            "%s: a TIFF label file with %s of %d bits; class indices must be integers of 1, 2, 4, 8, 16 or 32 bits, "
             "or floating-point numbers that are whole",
             r->source->name, type_name(&l), l.bits);
-    out->bits = l.bits == 8 ? 8 : 16;
-    if (l.photometric == PHOTOMETRIC_PALETTE) copy_palette(out, r);
+    out->bits = l.bits <= 8 ? 8 : 16;
+    if (l.photometric == PHOTOMETRIC_PALETTE) copy_palette(out, r, l.bits);
     ICSEG_TRY(icseg_mask_allocate(out, header, r->source, error));
     mask_sink to = {out, r->source->name};
     return read_values(r, header, &l, (const int[]){0}, 1, (sink){take_indices, &to}, error);

@@ -202,9 +202,10 @@ icseg_status icseg_decode_mask(icseg_mask *out, const icseg_source *source, cons
                                icseg_error *error) {
     const format *f = &formats[header->codec];
     if (!f->decode_mask)
-        return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: a %s image where class indices are expected; its compression changes values; save label "
-                          "maps as PNG or TIFF",
-                          source->name, f->name);
+        return icseg_fail(
+            error, ICSEG_ERROR_DATA,
+            "%s: a %s image where class indices are expected; its compression %s values; save label maps as "
+            "PNG or TIFF",
+            source->name, f->name, f->codec == ICSEG_CODEC_JPEG ? "changes" : "may change");
     return f->decode_mask(out, source, header, error);
 }

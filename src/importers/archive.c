@@ -11,7 +11,6 @@
 
 #include "base/file.h"
 #include "base/zip.h"
-#include "dataset/labelling_tools.h"
 
 enum { BLOCK = 1 << 16 };
 static const uint64_t most_bytes = (uint64_t)64 << 30;
@@ -23,10 +22,7 @@ typedef struct unpacking {
     icseg_file_reader *file;
     const icseg_zip_entry *entry;
     icseg_stage stage;
-    uint64_t total;  /* bytes so far */
-    const char *top; /* the first entry's name, up to its first slash (top_length) */
-    size_t top_length;
-    bool several; /* not all entries are in one folder */
+    uint64_t total; /* bytes so far */
     unsigned char block[BLOCK];
 } unpacking;
 
@@ -57,13 +53,6 @@ static bool is_hidden(const char *name) {
     for (const char *p = name; p; p = strchr(p, '/'), p = p ? p + 1 : NULL)
         if (*p == '.') return true;
     return false;
-}
-
-static void note_top(unpacking *u) {
-    const char *name = u->entry->name, *slash = strchr(name, '/');
-    size_t length = slash ? (size_t)(slash - name) : 0;
-    if (!u->top) u->top = name, u->top_length = length;
-    u->several |= !length || length != u->top_length || memcmp(name, u->top, length) != 0;
 }
 
 static icseg_status copy(unpacking *u, int to, icseg_error *error) {
@@ -109,7 +98,6 @@ static icseg_status unpack_entry(unpacking *u, icseg_error *error) {
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: refused: its files have more than 64 GiB; unpack it, and import the folder", u->path);
     u->total += e->size;
-    note_top(u);
     if ((size_t)snprintf(path, sizeof path, "%s/%s", u->folder, e->name) >= sizeof path)
         return fail_entry(u, ICSEG_ERROR_DATA, "the path is too long", error);
     return e->name[length - 1] == '/' ? icseg_folder_create(path, error) : unpack_file(u, path, error);
@@ -131,19 +119,7 @@ static icseg_status unpack_all(unpacking *u, icseg_error *error) {
 
 /* ---- the source ---- */
 
-static icseg_status fits(const char *folder, icseg_import_format format, bool *out, icseg_error *error) {
-    icseg_error unread = {0};
-    if (format != ICSEG_IMPORT_AUTO) {
-        *out = icseg_labelling_tools[format].fits(folder, &unread);
-        return unread.status == ICSEG_ERROR_MEMORY ? icseg_fail_memory_in(error, 0, folder) : ICSEG_OK;
-    }
-    ICSEG_TRY(icseg_labelling_tool_recognise(folder, &format, error));
-    *out = format != ICSEG_IMPORT_AUTO;
-    return ICSEG_OK;
-}
-
-icseg_status icseg_import_unpack(icseg_import *im, icseg_import_format format, const char **source,
-                                 icseg_error *error) {
+icseg_status icseg_import_unpack(icseg_import *im, const char **source, icseg_error *error) {
     unpacking *u = icseg_calloc_array(1, sizeof *u);
     if (!u) return icseg_fail_memory_in(error, sizeof *u, im->archive);
     *u = (unpacking){.im = im, .path = im->archive};
@@ -152,12 +128,6 @@ icseg_status icseg_import_unpack(icseg_import *im, icseg_import_format format, c
     icseg_status status =
         u->folder ? icseg_file_reader_open(&u->file, u->path, error) : icseg_fail_memory_in(error, 0, im->archive);
     if (status == ICSEG_OK) status = unpack_all(u, error);
-    if (status == ICSEG_OK && u->top && !u->several) {
-        bool inside = false;
-        const char *top = icseg_arena_printf(im->arena, "%s/%.*s", u->folder, (int)u->top_length, u->top);
-        status = top ? fits(top, format, &inside, error) : icseg_fail_memory_in(error, 0, im->archive);
-        if (inside) *source = top;
-    }
     icseg_file_reader_close(&u->file);
     icseg_free(u);
     return status;

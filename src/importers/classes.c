@@ -68,6 +68,21 @@ icseg_status icseg_import_class(icseg_import *im, const char *name, const char *
     return ICSEG_OK;
 }
 
+icseg_status icseg_import_declare(icseg_import *im, icseg_import_declared *declared, const char *name,
+                                  const char *where, int32_t *label, icseg_error *error) {
+    ICSEG_TRY(icseg_import_class(im, name, where, label, error));
+    if (!declared->seen) declared->seen = icseg_arena_array(im->arena, ICSEG_CLASSES_MAX, sizeof *declared->seen);
+    if (!declared->seen) return icseg_fail_memory(error, 0, "class names");
+    if (*label == ICSEG_LABEL_IGNORE) return ICSEG_OK;
+    if (declared->seen[*label] && !declared->warned && !strcmp(im->names[*label], name)) {
+        declared->warned = true;
+        icseg_progress_say(im->stage.progress, ICSEG_MESSAGE_WARNING,
+                           "%s: two classes are called \"%s\" and become one; rename one if they differ", where, name);
+    }
+    declared->seen[*label] = true;
+    return ICSEG_OK;
+}
+
 icseg_status icseg_import_background(icseg_import *im, icseg_error *error) {
     int32_t label;
     if (im->fixed) return ICSEG_OK;

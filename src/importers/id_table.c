@@ -1,64 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A hash table of texts. */
+ * Integers, and texts that become integers. */
 #include "importers/id_table.h"
-
-#include <string.h>
 
 #include "base/text.h"
 
 #define FIRST_TEXT    INT64_MIN
 #define FIRST_INTEGER (-((int64_t)1 << 62))
-enum { MAX_TEXTS = 1 << 26 };
 
-void icseg_id_table_close(icseg_id_table *table) {
-    icseg_free(table->texts);
-    icseg_free(table->slots);
-    *table = (icseg_id_table){0};
-}
-
-/* The slot of the text, or the empty one where it belongs (FNV-1a, linear probing). */
-static uint32_t *slot_of(const icseg_id_table *t, const char *text) {
-    uint64_t hash = 14695981039346656037U;
-    for (const char *p = text; *p; p++) hash = (hash ^ (unsigned char)*p) * 1099511628211U;
-    size_t at = (size_t)(hash ^ hash >> 32) & (t->slot_count - 1);
-    while (t->slots[at] && strcmp(t->texts[t->slots[at] - 1], text) != 0) at = (at + 1) & (t->slot_count - 1);
-    return &t->slots[at];
-}
-
-/* Makes space for one more text; at most half of the slots are used. */
-static bool grow(icseg_id_table *t) {
-    if (t->count < t->capacity) return true;
-    size_t capacity = t->capacity ? 2 * t->capacity : 256;
-    char **texts = icseg_realloc_array(t->texts, t->capacity, capacity, sizeof *texts);
-    if (!texts) return false;
-    t->texts = texts;
-    uint32_t *slots = icseg_calloc_array(2 * capacity, sizeof *slots);
-    if (!slots) return false;
-    icseg_free(t->slots);
-    t->slots = slots;
-    t->slot_count = 2 * capacity;
-    t->capacity = capacity;
-    for (size_t i = 0; i < t->count; i++) *slot_of(t, t->texts[i]) = (uint32_t)i + 1;
-    return true;
-}
-
-icseg_status icseg_id_table_find(icseg_id_table *t, icseg_arena *arena, const json_t *value, int64_t *out, bool *valid,
-                                 icseg_error *error) {
+icseg_status icseg_id_table_find(icseg_text_table *table, icseg_arena *arena, const json_t *value, int64_t *out,
+                                 bool *valid, icseg_error *error) {
     const char *text = json_string_value(value);
+    size_t index;
     *out = json_integer_value(value);
     bool integer = json_is_integer(value) || (text && icseg_parse_i64(text, out));
     *valid = integer && *out >= FIRST_INTEGER;
     if (!*valid) *out = 0;
     if (integer || !text || !*text) return ICSEG_OK;
-    if (t->count == MAX_TEXTS) return icseg_fail(error, ICSEG_ERROR_DATA, "more than %d ids", MAX_TEXTS);
-    if (!grow(t)) return icseg_fail_memory(error, 0, "a table of ids");
-    uint32_t *slot = slot_of(t, text);
-    if (!*slot) {
-        t->texts[t->count] = icseg_arena_strdup(arena, text);
-        if (!t->texts[t->count]) return icseg_fail_memory(error, 0, "a table of ids");
-        *slot = (uint32_t)++t->count;
-    }
-    *out = FIRST_TEXT + *slot - 1;
+    ICSEG_TRY(icseg_text_table_add(table, arena, text, "ids", &index, error));
+    *out = FIRST_TEXT + (int64_t)index;
     *valid = true;
     return ICSEG_OK;
 }

@@ -8,9 +8,11 @@
 #include "base/file.h"
 #include "base/struct_size.h"
 #include "base/text.h"
+#include "base/words.h"
 #include "classes/class_list.h"
 #include "dataset/labelling_tools.h"
 #include "importers/archive.h"
+#include "importers/guess.h"
 #include "importers/internal.h"
 
 enum {
@@ -62,26 +64,70 @@ icseg_status icseg_import_format_find(icseg_import_format *out, const char *name
         *out = (icseg_import_format)i;
         return ICSEG_OK;
     }
-    const char *near = icseg_text_nearest(name, names, ICSEG_IMPORT_FORMATS);
-    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "format", ICSEG_REMEDY_SET_FIELD,
-                            "format: \"%.40s\" is not an import format%s%s%s", name, near ? "; did you mean " : "",
-                            near ? near : "", near ? "?" : "");
+    return icseg_fail_word(error, "format", name, "an import format", names, ICSEG_IMPORT_FORMATS);
 }
 
-static icseg_status choose_format(const icseg_import_options *o, icseg_import_format *out, icseg_error *error) {
-    *out = o->format;
-    if (*out == ICSEG_IMPORT_AUTO) ICSEG_TRY(icseg_labelling_tool_recognise(o->source, out, error));
-    if (*out != ICSEG_IMPORT_AUTO) return ICSEG_OK;
+/* *out: the format of the folder or file; with a format of the caller, that one if it fits. AUTO: none. */
+static icseg_status find_format(const char *source, icseg_import_format given, icseg_import_format *out,
+                                icseg_error *error) {
+    icseg_error unread = {0};
+    if (given == ICSEG_IMPORT_AUTO) return icseg_labelling_tool_recognise(source, out, error);
+    *out = icseg_labelling_tools[given].fits(source, &unread) ? given : ICSEG_IMPORT_AUTO;
+    return unread.status == ICSEG_ERROR_MEMORY ? icseg_fail_memory_in(error, 0, source) : ICSEG_OK;
+}
+
+/* *out: the only folder in `folder`, which may have other files too, in the arena; NULL if there is not just one. */
+static icseg_status find_only_folder(icseg_arena *arena, const char *folder, char **out, icseg_error *error) {
+    icseg_status status;
+    const char *name = NULL;
+    int count = 0;
+    DIR *dir;
+    *out = NULL;
+    ICSEG_TRY(icseg_folder_open(&dir, folder, error));
+    while ((status = icseg_folder_next(dir, folder, &name, error)) == ICSEG_OK && name && count < 2) {
+        bool is_folder = false;
+        if (name[0] == '.') continue;
+        if ((status = icseg_folder_is(dir, folder, name, S_IFDIR, &is_folder, error)) != ICSEG_OK) break;
+        if (!is_folder || count++) continue;
+        if (!(*out = icseg_arena_printf(arena, "%s/%s", folder, name))) {
+            status = icseg_fail_memory_in(error, 0, folder);
+            break;
+        }
+    }
+    closedir(dir);
+    if (count != 1) *out = NULL;
+    return status;
+}
+
+static icseg_status fail_unrecognised(const char *source, icseg_error *error) {
     icseg_string known = {0};
     for (int i = ICSEG_IMPORT_AUTO + 1; i < ICSEG_IMPORT_FORMATS; i++)
         icseg_string_printf(&known, "%s%s", known.size ? ", " : "", icseg_labelling_tools[i].description);
     icseg_status status =
         known.failed
-            ? icseg_fail_memory_in(error, 0, o->source)
+            ? icseg_fail_memory_in(error, 0, source)
             : icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
-                               "%s: does not contain files of a supported labelling tool: %s", o->source, known.data);
+                               "%s: does not contain files of a supported labelling tool: %s", source, known.data);
     icseg_string_close(&known);
     return status;
+}
+
+/* Exports are often in a folder of their own inside the one that was named, as "VOCdevkit/VOC2012": o->source becomes
+ * the folder that has the files. */
+static icseg_status choose_format(const icseg_import *im, icseg_import_options *o, icseg_import_format *out,
+                                  icseg_error *error) {
+    enum { MAX_DEPTH = 4 };
+    char *source = icseg_arena_strdup(im->arena, o->source);
+    if (!source) return icseg_fail_memory_in(error, 0, o->source);
+    for (int depth = 0; source && depth <= MAX_DEPTH; depth++) {
+        ICSEG_TRY(find_format(source, o->format, out, error));
+        if (*out != ICSEG_IMPORT_AUTO) return o->source = source, ICSEG_OK;
+        if (!icseg_folder_exists(source)) break;
+        ICSEG_TRY(find_only_folder(im->arena, source, &source, error));
+    }
+    *out = o->format;
+    if (*out == ICSEG_IMPORT_AUTO) ICSEG_TRY(icseg_import_guess(im->arena, o->source, out, error));
+    return *out == ICSEG_IMPORT_AUTO ? fail_unrecognised(o->source, error) : ICSEG_OK;
 }
 
 /* ---- options ---- */
@@ -117,6 +163,24 @@ static icseg_status write_classes(const icseg_import *im, icseg_error *error) {
     return status;
 }
 
+/* Counts with their nouns, as "2 boxes, 1 line". */
+static void name_skips(const icseg_import *im, char *out, size_t size) {
+    static const char *const nouns[ICSEG_SKIPS][2] = {
+        [ICSEG_SKIP_BOX] = {"box", "boxes"},
+        [ICSEG_SKIP_ELLIPSE] = {"ellipse", "ellipses"},
+        [ICSEG_SKIP_LINE] = {"line", "lines"},
+        [ICSEG_SKIP_POINT] = {"point", "points"},
+        [ICSEG_SKIP_CUBOID] = {"cuboid", "cuboids"},
+        [ICSEG_SKIP_SKELETON] = {"skeleton", "skeletons"},
+        [ICSEG_SKIP_OTHER] = {"object without an outline", "objects without an outline"}};
+    size_t length = 0;
+    *out = '\0';
+    for (int i = 0; i < ICSEG_SKIPS && length < size; i++)
+        if (im->skips[i])
+            length += (size_t)snprintf(out + length, size - length, "%s%lld %s", length ? ", " : "",
+                                       (long long)im->skips[i], nouns[i][im->skips[i] != 1]);
+}
+
 /* "a, b, c and others" */
 static void name_unused(const icseg_import *im, char *out, size_t size) {
     size_t length = 0;
@@ -133,12 +197,25 @@ static void report(const icseg_import *im) {
     char names[512];
     if (im->outside)
         icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
-                           "%lld objects are outside of their images or smaller than a pixel and were skipped, the "
-                           "first in %s",
+                           im->outside == 1 ? "%lld object is outside of its image or smaller than a pixel and was "
+                                              "skipped, the first in %s"
+                                            : "%lld objects are outside of their images or smaller than a pixel and "
+                                              "were skipped, the first in %s",
                            (long long)im->outside, im->first_outside);
+    name_skips(im, names, sizeof names);
+    if (*names)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "skipped: %s; only polygons and masks become labels",
+                           names);
     if (s->images_without_objects)
-        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%lld of %lld images have no objects",
-                           (long long)s->images_without_objects, (long long)s->images);
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%lld of %lld images %s no objects",
+                           (long long)s->images_without_objects, (long long)s->images,
+                           s->images_without_objects == 1 ? "has" : "have");
+    if (im->unlabelled)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
+                           im->unlabelled == 1
+                               ? "%lld image that no label file mentions was left out: %s"
+                               : "%lld images that no label file mentions were left out, the first of them %s",
+                           (long long)im->unlabelled, im->first_unlabelled);
     name_unused(im, names, sizeof names);
     if (s->unused_files)
         icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%lld label file%s not used: %s",
@@ -146,13 +223,42 @@ static void report(const icseg_import *im) {
 }
 
 static icseg_status fail_empty(const icseg_import *im, icseg_error *error) {
+    const icseg_import_summary *s = &im->summary;
+    char names[512], skips[256], images[64] = "the only image does not have an object";
+    name_unused(im, names, sizeof names);
+    name_skips(im, skips, sizeof skips);
+    if (s->images > 1) snprintf(images, sizeof images, "none of the %lld images has an object", (long long)s->images);
+    if (*skips)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: %s with an outline (read as %s); skipped: %s; label the objects with polygons or masks",
+                          im->options->source, images, icseg_import_format_name(s->format), skips);
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %s (read as %s)%s%s; check the label files and their format",
+                      im->options->source, images, icseg_import_format_name(s->format),
+                      s->unused_files ? "; files that were not used: " : "", names);
+}
+
+static icseg_status fail_nothing(const icseg_import *im, icseg_error *error) {
     char names[512];
     name_unused(im, names, sizeof names);
-    return icseg_fail(
-        error, ICSEG_ERROR_DATA,
-        "%s: none of the %lld images has an object (read as %s)%s%s; check the label files and their format",
-        im->options->source, (long long)im->summary.images, icseg_import_format_name(im->summary.format),
-        im->summary.unused_files ? "; files that were not used: " : "", names);
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no images with labels (read as %s)%s%s", im->options->source,
+                      icseg_import_format_name(im->summary.format),
+                      im->summary.unused_files ? "; files that were not used: " : "", names);
+}
+
+/* Whether images without labels are left out: in other formats they are images without objects, or errors. */
+static bool leaves_images_out(const icseg_import *im) {
+    switch (im->summary.format) {
+    case ICSEG_IMPORT_VOC:
+    case ICSEG_IMPORT_CVAT:
+    case ICSEG_IMPORT_COCO:
+    case ICSEG_IMPORT_LABELME:
+    case ICSEG_IMPORT_CVAT_XML:
+    case ICSEG_IMPORT_LABEL_STUDIO:
+    case ICSEG_IMPORT_SUPERVISELY:
+    case ICSEG_IMPORT_GEOJSON: return true;
+    case ICSEG_IMPORT_YOLO: return im->options->image_folder != NULL;
+    default: return false;
+    }
 }
 
 /* The files are those of a folder from here on, also if the source is an archive. */
@@ -162,9 +268,9 @@ static icseg_status open_source(icseg_import *im, icseg_import_options *o, icseg
     if (packed) {
         im->archive = o->source;
         ICSEG_TRY(icseg_staging_open(&im->staging, im->arena, o->folder, error));
-        ICSEG_TRY(icseg_import_unpack(im, o->format, &o->source, error));
+        ICSEG_TRY(icseg_import_unpack(im, &o->source, error));
     }
-    return choose_format(o, &im->summary.format, error);
+    return choose_format(im, o, &im->summary.format, error);
 }
 
 static icseg_status import(icseg_import *im, icseg_import_options *o, icseg_error *error) {
@@ -179,9 +285,7 @@ static icseg_status import(icseg_import *im, icseg_import_options *o, icseg_erro
     im->summary.split_unused = o->split && !im->one_split && !im->split_used;
     im->summary.val_share_unused = o->val_share > 0 && !im->one_split;
     if (im->problems.count) return icseg_problems_fail(&im->problems, error);
-    if (!im->summary.images)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: no images with labels (read as %s)", o->source,
-                          icseg_import_format_name(im->summary.format));
+    if (!im->summary.images) return fail_nothing(im, error);
     if (!im->classes)
         return icseg_fail_field(
             error, ICSEG_ERROR_DATA, "background", ICSEG_REMEDY_SET_FIELD,
@@ -189,6 +293,7 @@ static icseg_status import(icseg_import *im, icseg_import_options *o, icseg_erro
             "the background",
             o->source);
     if (im->summary.images == im->summary.images_without_objects) return fail_empty(im, error);
+    if (leaves_images_out(im)) ICSEG_TRY(icseg_import_count_unlabelled(im, error));
     ICSEG_TRY(write_classes(im, error));
     ICSEG_TRY(icseg_staging_commit(&im->staging, error));
     report(im);
@@ -248,6 +353,7 @@ icseg_status icseg_import_run(const icseg_import_options *options, const icseg_p
     if (status != ICSEG_OK) icseg_import_restore_names(&im, error->message, sizeof error->message);
     im.summary.problems = im.problems.count;
     icseg_palette_close(&im.palette);
+    icseg_import_images_close(&im.images);
     icseg_staging_close(&im.staging);
     icseg_arena_close(&im.arena);
     if (out) icseg_struct_write(out, &im.summary, sizeof *out, FIRST_SUMMARY_SIZE, "icseg_import_summary", NULL);

@@ -48,9 +48,10 @@ typedef struct coco {
     const char *path;
     const source_file *file;
     icseg_json_stream *stream;
-    icseg_id_table ids; /* of texts that are ids */
-    int64_t *used;      /* (used_count), sorted: the categories that annotations have */
+    icseg_text_table ids; /* of texts that are ids */
+    int64_t *used;        /* (used_count), sorted: the categories that annotations have */
     size_t used_count, used_capacity;
+    icseg_import_declared declared;
     json_t *category_list;
     category *categories;
     size_t category_count;
@@ -78,7 +79,7 @@ static icseg_status add_source(icseg_import *im, source_list *list, const char *
     source_file *f = &list->files[list->count++];
     *f = (source_file){
         .path = icseg_arena_strdup(im->arena, path), .folder = icseg_arena_strdup(im->arena, folder), .split = split};
-    if (named) f->split = icseg_arena_strdup(im->arena, strcmp(stem + 10, "default") ? stem + 10 : "train"); /* CVAT */
+    if (named) f->split = icseg_arena_strdup(im->arena, icseg_import_split_name(stem + 10)); /* of CVAT */
     return f->path && f->folder && (f->split || !named) ? ICSEG_OK : icseg_fail_memory_in(error, 0, path);
 }
 
@@ -195,7 +196,7 @@ static icseg_status name_category(coco *c, const json_t *list, category *entry, 
         return ICSEG_OK;
     }
     snprintf(where, sizeof where, "%s: categories[%d]", c->path, at);
-    return icseg_import_class(c->im, name, where, &entry->label, error);
+    return icseg_import_declare(c->im, &c->declared, name, where, &entry->label, error);
 }
 
 /* Labels are assigned in the order of category ids, or, if ids are texts, in the order of the list. */
@@ -373,7 +374,9 @@ static icseg_status find_image(const coco *c, icseg_arena *arena, const char *na
                              NULL};
     for (int i = 0; i < 7; i++)
         if (!folders[i]) return icseg_fail_memory_in(error, 0, root);
-    ICSEG_TRY(icseg_import_find_image(c->im, arena, (icseg_image_query){folders, name, false}, out, error));
+    /* a file may be in a folder of many other things */
+    const char *tree = icseg_folder_exists(c->im->options->source) ? root : folders[2];
+    ICSEG_TRY(icseg_import_find_image(c->im, arena, (icseg_image_query){folders, name, false, tree}, out, error));
     if (*out) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                             "%s: the image \"%.200s\" is missing (searched images/%s, %s, images and the file's "
@@ -394,6 +397,7 @@ static icseg_status read_objects(coco *c, size_t at, int64_t id, icseg_import_it
         json_t *annotation;
         ICSEG_TRY(icseg_json_stream_load(c->stream, (icseg_json_span){l->offset, l->size}, &annotation, error));
         icseg_status status = read_object(c, item, l->annotation, annotation, object, error);
+        bool is_box = json_array_size(json_object_get(annotation, "bbox")) == 4;
         json_decref(annotation);
         l->used = true;
         if (status != ICSEG_OK)
@@ -401,7 +405,7 @@ static icseg_status read_objects(coco *c, size_t at, int64_t id, icseg_import_it
         else if (object->outlines)
             item->object_count++;
         else
-            c->im->summary.skipped++;
+            icseg_import_skip(c->im, is_box ? ICSEG_SKIP_BOX : ICSEG_SKIP_OTHER);
     }
     return ICSEG_OK;
 }
@@ -570,7 +574,7 @@ fail:
     icseg_free(c.images);
     icseg_free(c.links);
     icseg_free(c.used);
-    icseg_id_table_close(&c.ids);
+    icseg_text_table_close(&c.ids);
     icseg_json_stream_close(&c.stream);
     return status;
 }

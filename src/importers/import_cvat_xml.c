@@ -25,16 +25,18 @@ typedef struct cvat {
     icseg_import *im;
     const char *path, *folder; /* of annotations.xml */
     XML_Parser parser;
-    bool counting;       /* the first pass */
-    const char *subset;  /* of all images so far; NULL: none so far */
-    int labels_depth;    /* of the <labels> that is open; 0: none */
-    bool in_name;        /* in <labels><label><name>, not in the name of a label's attribute */
+    bool counting;      /* the first pass */
+    const char *subset; /* of all images so far; NULL: none so far */
+    int labels_depth;   /* of the <labels> that is open; 0: none */
+    bool in_name;       /* in <labels><label><name>, not in the name of a label's attribute */
+    icseg_import_declared declared;
     char name[MAX_NAME]; /* its text */
     size_t name_size;
     int depth;
     size_t passed;          /* bytes of the file before the last tag or text; the parser keeps what follows in memory */
     icseg_import_item item; /* item.arena is NULL outside of an image */
-    size_t capacity;        /* of item.objects */
+    const char *folder_name; /* of its images: the subset as it is written */
+    size_t capacity;         /* of item.objects */
     icseg_status status;
     icseg_error *error;
 } cvat;
@@ -177,16 +179,15 @@ static icseg_status read_shape(cvat *c, const char *kind, const XML_Char **attri
 
 /* ---- images ---- */
 
-/* CVAT calls the subset of images without one "default". */
-static const char *split_of(const cvat *c, const XML_Char **attributes) {
-    const char *subset = attribute(attributes, "subset"), *split = c->im->options->split;
-    bool none = !subset || !*subset || !strcasecmp(subset, "default");
-    if (c->im->one_split && split) return split;
-    return none ? "train" : !strcasecmp(subset, "validation") || !strcasecmp(subset, "valid") ? "val" : subset;
+static const char *split_of(const cvat *c, const char *subset) {
+    const char *split = c->im->options->split;
+    if (!c->counting && c->im->one_split && split) return split;
+    return *subset ? icseg_import_split_name(subset) : "train";
 }
 
 static icseg_status begin_image(cvat *c, const XML_Char **attributes) {
-    const char *name = attribute(attributes, "name"), *split = split_of(c, attributes);
+    const char *name = attribute(attributes, "name"), *subset = attribute(attributes, "subset");
+    const char *split = split_of(c, subset ? subset : "");
     icseg_import_item *item = &c->item;
     if (item->arena) return fail_line(c, "an image is inside another one");
     if (!name || !*name) return fail_line(c, "an image must have a name");
@@ -202,21 +203,26 @@ static icseg_status begin_image(cvat *c, const XML_Char **attributes) {
     ICSEG_TRY(icseg_arena_open(&item->arena, c->error));
     item->name = icseg_arena_strdup(item->arena, name);
     item->split = icseg_arena_strdup(item->arena, split);
-    item->source = icseg_arena_printf(item->arena, "%s: line %lu", c->path, line_of(c));
-    if (!item->name || !item->split || !item->source) return icseg_fail_memory_in(c->error, 0, c->path);
-    if (strchr(split, '/') || split[0] == '.') return fail_line(c, "the subset cannot be the name of a folder");
+    item->source = icseg_arena_printf(item->arena, "%s: line %lu, column %lu", c->path, line_of(c),
+                                      (unsigned long)XML_GetCurrentColumnNumber(c->parser) + 1);
+    c->folder_name = icseg_arena_strdup(item->arena, subset && *subset ? subset : split);
+    if (!item->name || !item->split || !item->source || !c->folder_name)
+        return icseg_fail_memory_in(c->error, 0, c->path);
+    if (strchr(split, '/') || split[0] == '.' || strchr(c->folder_name, '/') || c->folder_name[0] == '.')
+        return fail_line(c, "the subset cannot be the name of a folder");
     ICSEG_TRY(read_integer(c, attributes, "width", 1, ICSEG_IMAGE_MAX_SIDE, &item->width));
     return read_integer(c, attributes, "height", 1, ICSEG_IMAGE_MAX_SIDE, &item->height);
 }
 
 static icseg_status write_image(cvat *c) {
     icseg_import_item *item = &c->item;
-    const char *folders[] = {icseg_arena_printf(item->arena, "%s/images/%s", c->folder, item->split),
+    const char *folders[] = {icseg_arena_printf(item->arena, "%s/images/%s", c->folder, c->folder_name),
+                             icseg_arena_printf(item->arena, "%s/images/%s", c->folder, item->split),
                              icseg_arena_printf(item->arena, "%s/images", c->folder), c->folder, NULL};
     char *image;
-    if (!folders[0] || !folders[1]) return icseg_fail_memory_in(c->error, 0, c->path);
-    ICSEG_TRY(
-        icseg_import_find_image(c->im, item->arena, (icseg_image_query){folders, item->name, false}, &image, c->error));
+    if (!folders[0] || !folders[1] || !folders[2]) return icseg_fail_memory_in(c->error, 0, c->path);
+    ICSEG_TRY(icseg_import_find_image(c->im, item->arena, (icseg_image_query){.folders = folders, .name = item->name},
+                                      &image, c->error));
     if (!image)
         return icseg_fail_field(c->error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                                 "%s: the image \"%.200s\" is missing; specify the folder of the images", item->source,
@@ -240,6 +246,21 @@ static void note_passed(cvat *c) {
     if (at > 0) c->passed = (size_t)at;
 }
 
+/* Shapes without pixels. False: another tag. */
+static bool find_skip(const char *tag, icseg_skip *out) {
+    static const struct {
+        const char *tag;
+        icseg_skip kind;
+    } tags[] = {{"box", ICSEG_SKIP_BOX},
+                {"polyline", ICSEG_SKIP_LINE},
+                {"points", ICSEG_SKIP_POINT},
+                {"cuboid", ICSEG_SKIP_CUBOID},
+                {"skeleton", ICSEG_SKIP_SKELETON}};
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++)
+        if (!strcmp(tags[i].tag, tag)) return *out = tags[i].kind, true;
+    return false;
+}
+
 static bool is_one_of(const char *tag, const char *const *tags) {
     while (*tags && strcmp(tag, *tags) != 0) tags++;
     return *tags != NULL;
@@ -247,8 +268,8 @@ static bool is_one_of(const char *tag, const char *const *tags) {
 
 static void XMLCALL begin_tag(void *user, const XML_Char *tag, const XML_Char **attributes) {
     static const char *const areas[] = {"polygon", "mask", "ellipse", NULL};
-    static const char *const others[] = {"box", "polyline", "points", "cuboid", "skeleton", NULL};
     cvat *c = user;
+    icseg_skip skip;
     icseg_status status = ICSEG_OK;
     note_passed(c);
     if (++c->depth > MAX_DEPTH) status = fail_line(c, "tags are nested too deeply");
@@ -263,8 +284,8 @@ static void XMLCALL begin_tag(void *user, const XML_Char *tag, const XML_Char **
         status = begin_image(c, attributes);
     else if (status == ICSEG_OK && c->item.arena && is_one_of(tag, areas))
         status = icseg_import_problem(c->im, read_shape(c, tag, attributes), c->error);
-    else if (c->item.arena && is_one_of(tag, others))
-        c->im->summary.skipped++;
+    else if (c->item.arena && find_skip(tag, &skip))
+        icseg_import_skip(c->im, skip);
     if (status != ICSEG_OK) stop(c, status);
 }
 
@@ -277,7 +298,7 @@ static void XMLCALL end_tag(void *user, const XML_Char *tag) {
     if (c->status != ICSEG_OK) return;
     if (c->in_name && c->counting && !c->im->fixed) {
         c->name[c->name_size] = '\0';
-        status = icseg_import_class(c->im, c->name, c->path, &label, c->error);
+        status = icseg_import_declare(c->im, &c->declared, c->name, c->path, &label, c->error);
     }
     c->in_name = false;
     if (!strcmp(tag, "image") && c->item.arena) {

@@ -98,6 +98,13 @@ static icseg_status read_feature(const geojson *g, const json_t *feature, icseg_
     return ICSEG_OK;
 }
 
+/* Of a feature without an area. */
+static icseg_skip kind_of(const json_t *feature) {
+    const char *type = json_string_value(json_object_get(json_object_get(feature, "geometry"), "type"));
+    if (!type) return ICSEG_SKIP_OTHER;
+    return strstr(type, "Line") ? ICSEG_SKIP_LINE : strstr(type, "Point") ? ICSEG_SKIP_POINT : ICSEG_SKIP_OTHER;
+}
+
 static icseg_status grow_objects(geojson *g, icseg_error *error) {
     icseg_import_item *item = &g->item;
     if (item->object_count < g->capacity) return ICSEG_OK;
@@ -126,7 +133,7 @@ static icseg_status read_features(geojson *g, icseg_json_stream *stream, icseg_e
             if (status == ICSEG_OK && object.outlines)
                 g->item.objects[g->item.object_count++] = object;
             else if (status == ICSEG_OK)
-                g->im->summary.skipped++;
+                icseg_import_skip(g->im, kind_of(feature));
         }
         json_decref(feature);
         ICSEG_TRY(icseg_import_problem(g->im, status, error));
@@ -183,12 +190,14 @@ static icseg_status find_image(geojson *g, icseg_error *error) {
     int stem = (int)(strlen(g->item.name) - strlen(extension) - (*extension != '\0'));
     char *path, *name = icseg_arena_printf(arena, "%.*s", stem, g->item.name);
     if (!name || !folders[1] || !folders[2]) return icseg_fail_memory_in(error, 0, g->path);
-    ICSEG_TRY(icseg_import_find_image(g->im, arena, (icseg_image_query){folders, name, false}, &path, error));
+    ICSEG_TRY(
+        icseg_import_find_image(g->im, arena, (icseg_image_query){.folders = folders, .name = name}, &path, error));
     if (path)
         g->item.name = name;
     else
-        ICSEG_TRY(
-            icseg_import_find_image(g->im, arena, (icseg_image_query){folders, g->item.name, true}, &path, error));
+        ICSEG_TRY(icseg_import_find_image(
+            g->im, arena, (icseg_image_query){.folders = folders, .name = g->item.name, .any_type = true}, &path,
+            error));
     g->item.image = path;
     if (path) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,

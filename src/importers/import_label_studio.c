@@ -4,6 +4,7 @@
  * Polygons are in per cent of the image, brush strokes are run lengths of single bits (labelstud.io/guide/export,
  * label_studio_sdk/converter/brush.py). Of several annotations of a task, the newest that was submitted counts. */
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,11 @@
 #include "importers/json_stream.h"
 #include "importers/label_studio.h"
 
-enum { MAX_RESULTS = 1 << 20, CHANNELS = 4 /* of a brush stroke: only the last is used */ };
+enum {
+    MAX_RESULTS = 1 << 20,
+    CHANNELS = 4,     /* of a brush stroke: only the last is used */
+    MAX_PERCENT = 110 /* outlines may extend a little beyond the image */
+};
 
 /* ---- brush strokes ---- */
 
@@ -86,6 +91,12 @@ static icseg_status read_polygon(const icseg_studio *s, const icseg_import_item 
         const json_t *point = json_array_get(points, i / 2);
         if (json_array_size(point) != 2) return icseg_studio_fail(s, "a point must be a list of x and y", error);
         ICSEG_TRY(icseg_import_number(json_array_get(point, i % 2), where, &o->xy[i], error));
+        if (fabs(o->xy[i]) > MAX_PERCENT)
+            return icseg_fail(
+                error, ICSEG_ERROR_FORMAT,
+                "%s: the coordinate %.9g is not a percentage of the image (0 to 100); if it is in pixels, "
+                "divide x by the image's width and y by its height, and multiply by 100",
+                where, o->xy[i]);
         o->xy[i] *= (double)(i % 2 ? item->height : item->width) / 100;
     }
     o->count = count;
@@ -94,30 +105,142 @@ static icseg_status read_polygon(const icseg_studio *s, const icseg_import_item 
 
 /* ---- results ---- */
 
-/* The class of a result: the first text of "polygonlabels" or "brushlabels". */
-static const char *label_of(const json_t *value, const char *type) {
-    return json_string_value(json_array_get(json_object_get(value, type), 0));
+typedef enum result_kind {
+    KIND_POLYGON,
+    KIND_BRUSH,
+    KIND_LABELS, /* the class of a shape that is another result */
+    KIND_SKIPPED,
+    KIND_OTHER /* not a region: choices, texts */
+} result_kind;
+
+/* Types that are not known are regions of which no pixels are taken. */
+static result_kind kind_of(const char *type, icseg_skip *skip) {
+    static const struct {
+        const char *type;
+        result_kind kind;
+        icseg_skip skip;
+    } types[] = {{"polygon", KIND_POLYGON, 0},
+                 {"brush", KIND_BRUSH, 0},
+                 {"rectangle", KIND_SKIPPED, ICSEG_SKIP_BOX},
+                 {"ellipse", KIND_SKIPPED, ICSEG_SKIP_ELLIPSE},
+                 {"keypoint", KIND_SKIPPED, ICSEG_SKIP_POINT},
+                 {"vector", KIND_SKIPPED, ICSEG_SKIP_LINE},
+                 {"choices", KIND_OTHER, 0},
+                 {"textarea", KIND_OTHER, 0},
+                 {"rating", KIND_OTHER, 0},
+                 {"number", KIND_OTHER, 0},
+                 {"datetime", KIND_OTHER, 0},
+                 {"taxonomy", KIND_OTHER, 0},
+                 {"pairwise", KIND_OTHER, 0},
+                 {"ranker", KIND_OTHER, 0},
+                 {"relation", KIND_OTHER, 0}};
+    size_t length = strlen(type);
+    *skip = ICSEG_SKIP_OTHER;
+    if (!strcmp(type, "labels")) return KIND_LABELS;
+    if (length > 6 && !strcmp(type + length - 6, "labels")) length -= 6;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (strlen(types[i].type) != length || strncmp(types[i].type, type, length) != 0) continue;
+        *skip = types[i].skip;
+        return types[i].kind;
+    }
+    return KIND_SKIPPED;
 }
 
-/* out->outlines stays NULL for what has no outline: boxes, points, choices. */
-static icseg_status read_result(const icseg_studio *s, const icseg_import_item *item, const json_t *result,
-                                icseg_object *out, icseg_error *error) {
+/* The first text of a list whose key ends in "labels"; NULL: none. */
+static const char *class_of(const json_t *value) {
+    const char *key;
+    json_t *list;
+    json_object_foreach((json_t *)(uintptr_t)value, key, list) {
+        size_t length = strlen(key);
+        const char *name = json_string_value(json_array_get(list, 0));
+        if (name && length >= 6 && !strcmp(key + length - 6, "labels")) return name;
+    }
+    return NULL;
+}
+
+/* The results of a task. With the tags <Polygon> and <Labels>, the shape and the class of a region are two results with
+ * the same id. */
+typedef struct regions {
+    icseg_text_table ids;
+    const char **classes; /* (ids.count) NULL: none */
+    bool *shaped;         /* (ids.count) whether a result is the shape */
+} regions;
+
+static icseg_status find_regions(const icseg_studio *s, const json_t *results, regions *out, icseg_error *error) {
+    size_t i, at, count = json_array_size(results);
+    const json_t *result;
+    icseg_skip skip;
+    out->classes = icseg_arena_array(s->arena, count + 1, sizeof *out->classes);
+    out->shaped = icseg_arena_array(s->arena, count + 1, sizeof *out->shaped);
+    if (!out->classes || !out->shaped) return icseg_fail_memory_in(error, 0, s->path);
+    json_array_foreach(results, i, result) {
+        const char *id = json_string_value(json_object_get(result, "id"));
+        const char *type = json_string_value(json_object_get(result, "type"));
+        const char *class = class_of(json_object_get(result, "value"));
+        if (!id || !type) continue;
+        ICSEG_TRY(icseg_text_table_add(&out->ids, s->arena, id, "regions", &at, error));
+        result_kind kind = kind_of(type, &skip);
+        if (class) out->classes[at] = class;
+        out->shaped[at] |= kind != KIND_LABELS && kind != KIND_OTHER;
+    }
+    return ICSEG_OK;
+}
+
+/* Results of type "labels" repeat the geometry of their region. Those without another result are read by it. */
+static result_kind kind_of_labels(const json_t *value, icseg_skip *skip) {
+    *skip = json_object_get(value, "width") ? ICSEG_SKIP_BOX : ICSEG_SKIP_OTHER;
+    return json_object_get(value, "points") ? KIND_POLYGON : json_object_get(value, "rle") ? KIND_BRUSH : KIND_SKIPPED;
+}
+
+/* Checks the members that all shapes have. */
+static icseg_status check_result(const icseg_studio *s, const json_t *result, icseg_error *error) {
+    const json_t *turned = json_object_get(result, "image_rotation");
+    if (!json_is_object(json_object_get(result, "value")))
+        return icseg_studio_fail(s, "\"value\" of a result must be an object", error);
+    if (turned && !json_is_null(turned) && !json_is_number(turned))
+        return icseg_studio_fail(s, "\"image_rotation\" must be a number", error);
+    if (json_number_value(turned) != 0)
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: task %zu: image_rotation is %g: objects that were drawn on a rotated image cannot be "
+                          "imported; rotate the image file instead, and label it again",
+                          s->path, s->task + 1, json_number_value(turned));
+    return ICSEG_OK;
+}
+
+/* out->outlines stays NULL for what has no outline. */
+static icseg_status read_result(const icseg_studio *s, const icseg_import_item *item, const regions *all,
+                                const json_t *result, icseg_object *out, icseg_error *error) {
     const char *type = json_string_value(json_object_get(result, "type"));
+    const char *id = json_string_value(json_object_get(result, "id"));
     const json_t *value = json_object_get(result, "value");
     int32_t label;
     char where[PATH_MAX + 32];
+    size_t at;
+    icseg_skip skip;
     *out = (icseg_object){0};
-    bool polygon = type && !strcmp(type, "polygonlabels"), brush = type && !strcmp(type, "brushlabels");
-    if (!polygon && !brush) return ICSEG_OK;
-    const char *name = label_of(value, type);
-    if (!name) return icseg_studio_fail(s, "an object must have a class (polygonlabels or brushlabels)", error);
+    if (!type) return icseg_studio_fail(s, "a result must be an object with a text \"type\"", error);
+    bool known = id && icseg_text_table_find(&all->ids, id, &at);
+    result_kind kind = kind_of(type, &skip);
+    if (kind == KIND_OTHER || (kind == KIND_LABELS && known && all->shaped[at])) return ICSEG_OK;
+    if (kind == KIND_LABELS) kind = kind_of_labels(value, &skip);
+    if (kind == KIND_SKIPPED) return icseg_import_skip(s->im, skip), ICSEG_OK;
+    ICSEG_TRY(check_result(s, result, error));
+    const char *name = class_of(value);
+    if (!name && known) name = all->classes[at];
+    if (!name) return icseg_studio_fail(s, "an object must have a class (polygonlabels, brushlabels or labels)", error);
     snprintf(where, sizeof where, "%s: task %zu", s->path, s->task + 1);
     ICSEG_TRY(icseg_import_class(s->im, name, where, &label, error));
     icseg_outline *o = icseg_arena_alloc(s->arena, sizeof *o);
     if (!o) return icseg_fail_memory_in(error, sizeof *o, s->path);
     *o = (icseg_outline){.kind = ICSEG_OUTLINE_POLYGON};
     *out = (icseg_object){.label = (int16_t)label, .outlines = o};
-    return polygon ? read_polygon(s, item, value, o, error) : read_brush(s, item, value, o, error);
+    return kind == KIND_POLYGON ? read_polygon(s, item, value, o, error) : read_brush(s, item, value, o, error);
+}
+
+/* A whole number in either notation; 0 for anything else. */
+static int64_t whole_number(const json_t *value) {
+    double number = json_number_value(value);
+    return number == floor(number) && fabs(number) <= INT32_MAX ? (int64_t)number : 0;
 }
 
 /* The size that the results state; 0 if none does. */
@@ -126,9 +249,10 @@ static icseg_status read_size(const icseg_studio *s, const json_t *results, icse
     size_t i;
     const json_t *result;
     json_array_foreach(results, i, result) {
-        int64_t width = json_integer_value(json_object_get(result, "original_width"));
-        int64_t height = json_integer_value(json_object_get(result, "original_height"));
-        if (!width && !height) continue;
+        const json_t *across = json_object_get(result, "original_width");
+        const json_t *down = json_object_get(result, "original_height");
+        int64_t width = whole_number(across), height = whole_number(down);
+        if ((!across || json_is_null(across)) && (!down || json_is_null(down))) continue;
         if (width < 1 || height < 1 || width > ICSEG_IMAGE_MAX_SIDE || height > ICSEG_IMAGE_MAX_SIDE ||
             (item->width && (item->width != width || item->height != height)))
             return icseg_studio_fail(s, "original_width and original_height are not the size of one image", error);
@@ -138,43 +262,51 @@ static icseg_status read_size(const icseg_studio *s, const json_t *results, icse
     return ICSEG_OK;
 }
 
-static icseg_status read_results(const icseg_studio *s, const json_t *results, icseg_import_item *item,
+static icseg_status read_results(const icseg_studio *s, const json_t *results, regions *all, icseg_import_item *item,
                                  icseg_error *error) {
     size_t i, count = json_array_size(results);
     const json_t *result;
     if (count > MAX_RESULTS) return icseg_studio_fail(s, "too many objects", error);
+    ICSEG_TRY(find_regions(s, results, all, error));
     item->objects = icseg_arena_array(s->arena, count + 1, sizeof *item->objects);
     if (!item->objects) return icseg_fail_memory_in(error, 0, s->path);
     json_array_foreach(results, i, result) {
         icseg_object *object = &item->objects[item->object_count];
-        icseg_status status = read_result(s, item, result, object, error);
-        if (object->outlines)
-            item->object_count++; /* also after a problem: its mask must be closed */
-        else if (status == ICSEG_OK)
-            s->im->summary.skipped++;
+        icseg_status status = read_result(s, item, all, result, object, error);
+        if (object->outlines) item->object_count++; /* also after a problem: its mask must be closed */
         ICSEG_TRY(icseg_import_problem(s->im, status, error));
     }
     return ICSEG_OK;
 }
 
-/* The newest annotation that was submitted; NULL: none. Times are ISO 8601 texts, whose order is that of time. */
-static const json_t *choose_annotation(icseg_studio *s, const json_t *task) {
-    const json_t *annotations = json_object_get(task, "annotations"), *annotation, *newest = NULL;
+/* *out: the newest annotation that was submitted; NULL: none. Times are ISO 8601 texts, whose order is that of time. */
+static icseg_status choose_annotation(icseg_studio *s, const json_t *task, const json_t **out, icseg_error *error) {
+    const json_t *annotations = json_object_get(task, "annotations"), *annotation;
     const char *newest_time = "";
     size_t i, submitted = 0;
+    *out = NULL;
     if (!annotations) annotations = json_object_get(task, "completions"); /* before version 1.0 */
+    if (annotations && !json_is_array(annotations))
+        return icseg_studio_fail(s, "\"annotations\" must be a list", error);
     json_array_foreach(annotations, i, annotation) {
         const char *time = json_string_value(json_object_get(annotation, "updated_at"));
+        if (!json_is_object(annotation)) return icseg_studio_fail(s, "an annotation must be an object", error);
         if (!time) time = json_string_value(json_object_get(annotation, "created_at"));
         if (!time) time = "";
         if (json_is_true(json_object_get(annotation, "was_cancelled"))) continue;
         submitted++;
-        if (newest && strcmp(time, newest_time) < 0) continue;
-        newest = annotation;
+        if (*out && strcmp(time, newest_time) < 0) continue;
+        *out = annotation;
         newest_time = time;
     }
     if (submitted > 1) s->others += (int64_t)submitted - 1;
-    return newest;
+    if (submitted) return ICSEG_OK;
+    s->unlabelled++;
+    if (json_array_size(annotations))
+        s->cancelled++;
+    else
+        s->drafts += json_array_size(json_object_get(task, "drafts")) > 0;
+    return ICSEG_OK;
 }
 
 /* ---- JSON_MIN ---- */
@@ -185,9 +317,20 @@ static const char *type_of(json_t *region) {
     json_t *value;
     json_object_foreach(region, key, value) {
         size_t length = strlen(key);
-        if (length > 6 && !strcmp(key + length - 6, "labels") && json_is_array(value)) return key;
+        if (length >= 6 && !strcmp(key + length - 6, "labels") && json_is_array(value)) return key;
     }
-    return json_object_get(region, "points") || json_object_get(region, "rle") ? "brushlabels" : NULL;
+    return json_object_get(region, "points") ? "polygon" : json_object_get(region, "rle") ? "brush" : NULL;
+}
+
+/* Regions do not have ids. The shape and the class of one region, if they are two, have the same geometry. */
+static bool add_id(json_t *result, const char *type, const json_t *region) {
+    const json_t *points = json_object_get(region, "points"), *rle = json_object_get(region, "rle");
+    bool separate = !strcmp(type, "labels") || !strcmp(type, "polygon") || !strcmp(type, "brush");
+    if (!separate || (!points && !rle)) return true;
+    char *text = json_dumps(points ? points : rle, JSON_COMPACT | JSON_ENCODE_ANY);
+    bool added = text && json_object_set_new(result, "id", json_string(text)) == 0;
+    free(text);
+    return added;
 }
 
 /* Adds the regions of a tag as results of the JSON export. False: out of memory. */
@@ -200,6 +343,9 @@ static bool add_regions(json_t *results, const json_t *tag) {
         json_t *width = json_object_get(region, "original_width"), *height = json_object_get(region, "original_height");
         json_t *result = json_pack("{s:s, s:O}", "type", type, "value", region);
         if (!result || json_array_append_new(results, result) != 0) return false;
+        json_t *turned = json_object_get(region, "image_rotation");
+        if (!add_id(result, type, region)) return false;
+        if (turned && json_object_set(result, "image_rotation", turned) != 0) return false;
         if (width && json_object_set(result, "original_width", width) != 0) return false;
         if (height && json_object_set(result, "original_height", height) != 0) return false;
     }
@@ -238,7 +384,9 @@ static icseg_status import_results(icseg_studio *s, const json_t *task, const js
     ICSEG_TRY(find_image(s, name, &image, error));
     item.image = image;
     ICSEG_TRY(read_size(s, results, &item, error));
-    icseg_status status = read_results(s, results, &item, error);
+    regions all = {0};
+    icseg_status status = read_results(s, results, &all, &item, error);
+    icseg_text_table_close(&all.ids);
     if (status == ICSEG_OK) return icseg_import_write(s->im, &item, error);
     icseg_import_item_close(&item);
     return status;
@@ -256,7 +404,12 @@ static icseg_status import_task(icseg_studio *s, const json_t *task, icseg_error
     if (!json_is_object(json_object_get(task, "data")))
         return icseg_studio_fail(s, "not a task of Label Studio's JSON export: expected \"data\" and \"annotations\"",
                                  error);
-    return import_results(s, task, json_object_get(choose_annotation(s, task), "result"), error);
+    const json_t *annotation, *list;
+    ICSEG_TRY(choose_annotation(s, task, &annotation, error));
+    if (!annotation) return ICSEG_OK;
+    list = json_object_get(annotation, "result");
+    if (!json_is_array(list)) return icseg_studio_fail(s, "\"result\" of an annotation must be a list", error);
+    return import_results(s, task, list, error);
 }
 
 /* ---- the file ---- */
@@ -373,6 +526,6 @@ icseg_status icseg_import_label_studio(icseg_import *im, icseg_error *error) {
         s.folder = slash ? icseg_arena_printf(im->arena, "%.*s", (int)(slash - s.path), s.path) : ".";
         ICSEG_TRY(s.folder ? import_tasks(&s, error) : icseg_fail_memory_in(error, 0, s.path));
     }
-    icseg_studio_report(im, s.others);
+    icseg_studio_report(&s);
     return ICSEG_OK;
 }

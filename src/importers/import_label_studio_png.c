@@ -159,7 +159,8 @@ static icseg_status find_image(const masks *m, icseg_arena *arena, int64_t task,
     const char *folders[] = {icseg_arena_printf(arena, "%s/images", m->folder), m->folder, NULL};
     *name = icseg_arena_printf(arena, "%lld.png", (long long)task);
     if (!folders[0] || !*name) return icseg_fail_memory_in(error, 0, m->folder);
-    return icseg_import_find_image(m->im, arena, (icseg_image_query){folders, *name, true}, out, error);
+    return icseg_import_find_image(
+        m->im, arena, (icseg_image_query){.folders = folders, .name = *name, .any_type = true}, out, error);
 }
 
 /* ---- masks ---- */
@@ -208,6 +209,10 @@ static icseg_status import_task(masks *m, icseg_arena *arena, const stroke *stro
 
 /* Of several annotations of a task the one with the highest number, which is the newest. */
 static icseg_status import_strokes(masks *m, icseg_error *error) {
+    for (size_t i = 0; i < m->count; i++) { /* they are not images */
+        const char *path = icseg_arena_printf(m->im->arena, "%s/%s", m->folder, m->strokes[i].file);
+        ICSEG_TRY(path ? icseg_import_claim_file(m->im, path, error) : icseg_fail_memory_in(error, 0, m->folder));
+    }
     for (size_t first = 0, end; first < m->count; first = end) {
         size_t newest = first;
         for (end = first + 1; end < m->count && m->strokes[end].task == m->strokes[first].task; end++) {
@@ -222,7 +227,7 @@ static icseg_status import_strokes(masks *m, icseg_error *error) {
         icseg_arena_close(&arena);
         ICSEG_TRY(icseg_import_problem(m->im, status, error));
     }
-    icseg_studio_report(m->im, m->others);
+    icseg_studio_report(&(icseg_studio){.im = m->im, .others = m->others});
     return ICSEG_OK;
 }
 

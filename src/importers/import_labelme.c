@@ -75,22 +75,34 @@ static icseg_status read_mask(const labelme *l, size_t at, const json_t *text, i
     return ICSEG_OK;
 }
 
+/* The type of a shape; old files do not have the key. */
+static const char *type_of(const json_t *shape) {
+    const char *type = json_string_value(json_object_get(shape, "shape_type"));
+    return type ? type : "polygon";
+}
+
+/* Whether the type does not have an area. */
+static bool find_skip(const char *type, icseg_skip *out) {
+    bool point = !strcmp(type, "point") || !strcmp(type, "points");
+    *out = point ? ICSEG_SKIP_POINT : ICSEG_SKIP_LINE;
+    return point || !strcmp(type, "line") || !strcmp(type, "linestrip");
+}
+
 /* out->outlines stays NULL for shapes without an area. */
 static icseg_status read_shape(const labelme *l, size_t at, const json_t *shape, icseg_object *out,
                                icseg_error *error) {
     const json_t *label = json_object_get(shape, "label"), *points = json_object_get(shape, "points");
-    const char *type = json_string_value(json_object_get(shape, "shape_type"));
+    const char *type = type_of(shape);
     char where[PATH_MAX + 40];
     int32_t class_label;
+    icseg_skip skip;
     *out = (icseg_object){0};
-    if (!type) type = "polygon"; /* old files do not have the key */
     if (!json_is_string(label) || !json_is_array(points))
         return fail_shape(l, at, "expected a string \"label\" and a list \"points\"", error);
+    if (find_skip(type, &skip)) return icseg_import_skip(l->im, skip), ICSEG_OK;
     snprintf(where, sizeof where, "%s: shapes[%zu]", l->path, at);
     ICSEG_TRY(icseg_import_class(l->im, json_string_value(label), where, &class_label, error));
     out->label = (int16_t)class_label;
-    if (!strcmp(type, "point") || !strcmp(type, "points") || !strcmp(type, "line") || !strcmp(type, "linestrip"))
-        return ICSEG_OK;
     icseg_outline *o = icseg_arena_alloc(l->arena, sizeof *o);
     if (!o) return icseg_fail_memory_in(error, 0, l->path);
     ICSEG_TRY(read_points(l, at, points, o, error));
@@ -125,8 +137,6 @@ static icseg_status read_shapes(const labelme *l, const json_t *root, icseg_impo
             ICSEG_TRY(icseg_import_problem(l->im, status, error));
         else if (object->outlines)
             item->object_count++;
-        else
-            l->im->summary.skipped++;
     }
     return ICSEG_OK;
 }
@@ -165,11 +175,12 @@ static icseg_status find_image(const labelme *l, const json_t *root, icseg_impor
     if (!folders[1]) return icseg_fail_memory_in(error, 0, l->path);
     if (json_is_string(name)) ICSEG_TRY(find_beside(l, json_string_value(name), &path, error));
     if (json_is_string(name) && !path)
-        ICSEG_TRY(icseg_import_find_image(l->im, l->arena, (icseg_image_query){folders, json_string_value(name), false},
-                                          &path, error));
+        ICSEG_TRY(icseg_import_find_image(
+            l->im, l->arena, (icseg_image_query){.folders = folders, .name = json_string_value(name)}, &path, error));
     if (!path)
-        ICSEG_TRY(
-            icseg_import_find_image(l->im, l->arena, (icseg_image_query){folders, item->name, true}, &path, error));
+        ICSEG_TRY(icseg_import_find_image(l->im, l->arena,
+                                          (icseg_image_query){.folders = folders, .name = item->name, .any_type = true},
+                                          &path, error));
     item->image = path;
     if (path) return ICSEG_OK;
     unsigned char *copy = NULL;
@@ -196,6 +207,18 @@ static icseg_status import_root(const labelme *l, const char *split, const json_
     return status;
 }
 
+static bool is_labelme(const json_t *root) {
+    return json_object_get(root, "shapes") || json_object_get(root, "imagePath");
+}
+
+/* A JSON file of another tool. */
+static icseg_status note_foreign(icseg_import *im, const char *folder, const char *name, icseg_error *error) {
+    char *path = icseg_arena_printf(im->arena, "%s/%s", folder, name);
+    if (!path) return icseg_fail_memory_in(error, 0, folder);
+    icseg_import_unused(im, path);
+    return ICSEG_OK;
+}
+
 static icseg_status import_file(icseg_import *im, const char *folder, const char *split, const char *name,
                                 icseg_error *error) {
     labelme l = {.im = im, .name = name};
@@ -208,8 +231,11 @@ static icseg_status import_file(icseg_import *im, const char *folder, const char
     if (!l.path || !l.folder)
         status = icseg_fail_memory_in(error, 0, folder);
     else
-        status = icseg_import_read_json(&root, l.path, error);
-    if (status == ICSEG_OK) status = import_root(&l, split, root, error);
+        status = icseg_import_parse_json(&root, l.path, error);
+    if (status == ICSEG_OK && !is_labelme(root))
+        status = note_foreign(im, folder, name, error);
+    else if (status == ICSEG_OK)
+        status = import_root(&l, split, root, error);
     json_decref(root);
     icseg_arena_close(&l.arena);
     return status;
@@ -222,10 +248,12 @@ static icseg_status note_labels(icseg_import *im, const char *path, icseg_error 
     const json_t *shape;
     size_t i;
     icseg_status status = ICSEG_OK;
-    ICSEG_TRY(icseg_import_read_json(&root, path, error));
+    ICSEG_TRY(icseg_import_parse_json(&root, path, error));
     json_array_foreach(json_object_get(root, "shapes"), i, shape) {
         const char *label = json_string_value(json_object_get(shape, "label"));
         int32_t ignored;
+        icseg_skip skip;
+        if (find_skip(type_of(shape), &skip)) continue;
         if (label && status != ICSEG_ERROR_MEMORY) status = icseg_import_class(im, label, path, &ignored, error);
     }
     json_decref(root);

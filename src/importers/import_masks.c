@@ -36,6 +36,8 @@ typedef struct mask_source {
     size_t count;
     int16_t index_label[256]; /* VOC: (indices) label of each palette index */
     int32_t indices;
+    icseg_import_declared declared;
+    icseg_import_texts used; /* masks that were imported */
 } mask_source;
 
 /* ---- CVAT's labelmap.txt ---- */
@@ -81,7 +83,7 @@ static icseg_status read_colour(mask_source *m, const char *path, size_t line, c
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: line %zu: more than %d classes", path, line, MAX_COLOURS);
     *split = '\0';
     snprintf(where, sizeof where, "%s: line %zu", path, line);
-    ICSEG_TRY(icseg_import_class(m->im, text, where, &label, error));
+    ICSEG_TRY(icseg_import_declare(m->im, &m->declared, text, where, &label, error));
     m->colours[m->count++] = (colour){rgb, (int16_t)label};
     return ICSEG_OK;
 }
@@ -166,7 +168,7 @@ static icseg_status read_voc_classes(mask_source *m, icseg_error *error) {
     if (!m->colours) return icseg_fail_memory_in(error, 258 * sizeof *m->colours, m->source);
     for (int32_t k = 0; k < count; k++) {
         int32_t label;
-        ICSEG_TRY(icseg_import_class(m->im, names[k], m->source, &label, error));
+        ICSEG_TRY(icseg_import_declare(m->im, &m->declared, names[k], m->source, &label, error));
         m->index_label[m->indices++] = (int16_t)label;
         m->colours[m->count++] = (colour){voc_colour((unsigned)k), (int16_t)label};
     }
@@ -191,9 +193,10 @@ static icseg_status from_colours(const mask_source *m, const char *path, icseg_l
             status = icseg_fail_field(
                 error, ICSEG_ERROR_DATA, "background_colour", ICSEG_REMEDY_SET_FIELD,
                 "%s: colour %d,%d,%d at x=%zu, y=%zu does not belong to a class (%s); if these pixels are background, "
-                "declare the colour of the background; if they are unlabelled, declare it as a colour to ignore",
+                "declare the colour of the background (%d,%d,%d); if they are unlabelled, declare it as a colour to "
+                "ignore",
                 path, p[0], p[1], p[2], i % (size_t)image.width, i / (size_t)image.width,
-                m->coloured ? "labelmap.txt" : "the colours of Pascal VOC");
+                m->coloured ? "labelmap.txt" : "the colours of Pascal VOC", p[0], p[1], p[2]);
         else
             out->data[i] = last->label;
     }
@@ -239,7 +242,9 @@ static icseg_status import_mask(mask_source *m, const char *stem, const char *sp
         status = icseg_fail_memory_in(error, 0, m->source);
         goto fail;
     }
-    ICSEG_TRY_GOTO(icseg_import_find_image(m->im, arena, (icseg_image_query){folders, name, true}, &image, error));
+    ICSEG_TRY_GOTO(icseg_import_add_text(&m->used, m->im->arena, path, error));
+    ICSEG_TRY_GOTO(icseg_import_find_image(
+        m->im, arena, (icseg_image_query){.folders = folders, .name = name, .any_type = true}, &image, error));
     if (!image) {
         status = icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
                                   "%s: its image is missing in JPEGImages; specify the folder of the images", path);
@@ -288,9 +293,8 @@ static icseg_status import_splits(mask_source *m, icseg_error *error) {
         char split[NAME_MAX + 1], *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
         if (!path) return icseg_fail_memory_in(error, 0, folder);
         icseg_path_stem(names[i], split, sizeof split);
-        if (train && !strcmp(split, "trainval")) continue;     /* the union of train and val */
-        if (!strcmp(split, "default")) strcpy(split, "train"); /* CVAT's name for images without a subset */
-        ICSEG_TRY(import_list(m, path, count == 1 ? only : split, error));
+        if (train && !strcmp(split, "trainval")) continue; /* the union of train and val */
+        ICSEG_TRY(import_list(m, path, count == 1 ? only : icseg_import_split_name(split), error));
     }
     if (count) return ICSEG_OK;
     if (!(folder = icseg_arena_printf(im->arena, "%s/SegmentationClass", m->source)))
@@ -304,16 +308,39 @@ static icseg_status import_splits(mask_source *m, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* Masks that no list names, or that are in folders inside SegmentationClass without being listed. */
+static icseg_status note_unused(mask_source *m, icseg_error *error) {
+    icseg_arena *arena = m->im->arena;
+    char **names, *folder = icseg_arena_printf(arena, "%s/SegmentationClass", m->source);
+    size_t count;
+    if (!folder) return icseg_fail_memory_in(error, 0, m->source);
+    ICSEG_TRY(icseg_import_list_tree(arena, folder, mask_types, &names, &count, error));
+    icseg_import_sort_texts(&m->used);
+    for (size_t i = 0; i < count; i++) {
+        char *path = icseg_arena_printf(arena, "%s/%s", folder, names[i]);
+        if (!path) return icseg_fail_memory_in(error, 0, folder);
+        if (!icseg_import_has_text(&m->used, path)) icseg_import_unused(m->im, path);
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status import(mask_source *m, icseg_error *error) {
+    icseg_status status = import_splits(m, error);
+    if (status == ICSEG_OK) status = note_unused(m, error);
+    icseg_free(m->used.texts);
+    return status;
+}
+
 icseg_status icseg_import_voc(icseg_import *im, icseg_error *error) {
     mask_source m = {.im = im, .source = im->options->source};
     ICSEG_TRY(read_voc_classes(&m, error));
     ICSEG_TRY(add_colours(&m, error));
-    return import_splits(&m, error);
+    return import(&m, error);
 }
 
 icseg_status icseg_import_cvat(icseg_import *im, icseg_error *error) {
     mask_source m = {.im = im, .source = im->options->source, .coloured = true};
     ICSEG_TRY(read_labelmap(&m, error));
     ICSEG_TRY(add_colours(&m, error));
-    return import_splits(&m, error);
+    return import(&m, error);
 }

@@ -2,6 +2,7 @@
  * Sources in which each image has a mask of class numbers: Cityscapes, mmsegmentation's folders, Mapillary Vistas,
  * Roboflow's semantic masks, and plain folders of images and masks. They differ in where the files are, in how the
  * names of image and mask differ, and in the meaning of the numbers. */
+#include <ctype.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 #include "image/codec.h"
 #include "importers/internal.h"
 
-enum { VALUES = ICSEG_LABEL_VALUES, MAX_TEXT = 16 << 20, INVALID = ICSEG_LABEL_INVALID };
+enum { VALUES = ICSEG_LABEL_VALUES, MAX_TEXT = 16 << 20, INVALID = ICSEG_LABEL_INVALID, WHITE = 255 };
 
 static const char *const mask_types[] = {"png", "tif", "tiff", "bmp", "gif", "pgm", NULL};
 
@@ -29,11 +30,14 @@ typedef struct pair_folder {
 
 typedef struct pairs {
     icseg_import *im;
-    const char *meaning;     /* of the numbers, for messages: "classes.txt" */
+    const char *meaning; /* of the numbers, for messages: "classes.txt" */
+    icseg_import_declared declared;
     int16_t *label;          /* (VALUES): of each number; INVALID: not a class */
     int16_t *other_label;    /* of masks with other_suffix; NULL: the same */
     bool mapped;             /* the caller's map was applied to `label` */
     icseg_import_texts used; /* masks of images */
+    bool has_others;         /* values other than 0 and 255 occur */
+    const char *white;       /* the first mask with 0 and 255 whose 255 is ignored; NULL: none */
 } pairs;
 
 /* ---- the meaning of the numbers ---- */
@@ -47,7 +51,7 @@ static icseg_status open_numbers(pairs *p, int16_t **out, icseg_error *error) {
 
 static icseg_status set_name(pairs *p, int64_t value, const char *name, icseg_error *error) {
     int32_t label;
-    ICSEG_TRY(icseg_import_class(p->im, name, p->meaning, &label, error));
+    ICSEG_TRY(icseg_import_declare(p->im, &p->declared, name, p->meaning, &label, error));
     p->label[value] = (int16_t)label;
     return ICSEG_OK;
 }
@@ -77,14 +81,26 @@ static icseg_status read_class_list(pairs *p, icseg_error *error) {
 
 /* ---- one pair ---- */
 
-/* Values of 0 and 255 are the masks of one class. */
-static bool is_binary(const icseg_mask *mask) {
-    size_t pixels = (size_t)mask->width * (size_t)mask->height, white = 0;
+/* Masks of one class often have only the values 0 and 255. Only all masks together show it: in other sets, 255 is void
+ * and some masks happen to have a single class. */
+static icseg_status note_values(pairs *p, const char *path, const icseg_mask *mask, bool ignored, icseg_error *error) {
+    size_t pixels = (size_t)mask->width * (size_t)mask->height, black = 0, white = 0;
     for (size_t i = 0; i < pixels; i++) {
-        if (mask->data[i] && mask->data[i] != 255) return false;
-        white += mask->data[i] == 255;
+        black += mask->data[i] == 0;
+        white += mask->data[i] == WHITE;
     }
-    return white > 0;
+    p->has_others |= black + white < pixels;
+    if (!white || !ignored || p->white) return ICSEG_OK;
+    p->white = icseg_arena_strdup(p->im->arena, path);
+    return p->white ? ICSEG_OK : icseg_fail_memory_in(error, 0, path);
+}
+
+static icseg_status check_values(const pairs *p, icseg_error *error) {
+    if (!p->white || p->has_others) return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "map", ICSEG_REMEDY_SET_FIELD,
+                            "%s: contains only 0 and 255, as all masks do, and 255 means unlabelled; map it to a class "
+                            "(255=1)",
+                            p->white);
 }
 
 static icseg_status fail_number(const pairs *p, const char *path, const icseg_mask *mask, size_t at,
@@ -94,16 +110,13 @@ static icseg_status fail_number(const pairs *p, const char *path, const icseg_ma
                             mask->data[at], at % (size_t)mask->width, at / (size_t)mask->width, p->meaning);
 }
 
-static icseg_status read_labels(const pairs *p, const int16_t *label, const char *path, icseg_labels *out,
+static icseg_status read_labels(pairs *p, const int16_t *label, const char *path, icseg_labels *out,
                                 icseg_error *error) {
     icseg_mask mask;
     ICSEG_TRY(icseg_mask_read(&mask, path, error));
     size_t pixels = (size_t)mask.width * (size_t)mask.height;
     icseg_status status = icseg_labels_create(out, mask.width, mask.height, error);
-    if (status == ICSEG_OK && label[255] == ICSEG_LABEL_IGNORE && is_binary(&mask))
-        status =
-            icseg_fail_field(error, ICSEG_ERROR_DATA, "map", ICSEG_REMEDY_SET_FIELD,
-                             "%s: contains only 0 and 255, and 255 means unlabelled; map it to a class (255=1)", path);
+    if (status == ICSEG_OK) status = note_values(p, path, &mask, label[WHITE] == ICSEG_LABEL_IGNORE, error);
     for (size_t i = 0; status == ICSEG_OK && i < pixels; i++) {
         out->data[i] = label[mask.data[i]];
         if (out->data[i] == INVALID) status = fail_number(p, path, &mask, i, error);
@@ -116,13 +129,16 @@ static icseg_status read_labels(const pairs *p, const int16_t *label, const char
 static icseg_status find_mask(const pairs *p, icseg_arena *arena, const pair_folder *f, const char *stem,
                               const char *suffix, char **out, icseg_error *error) {
     *out = NULL;
-    for (const char *const *type = mask_types; suffix && *type; type++) {
-        bool found;
-        char *path = icseg_arena_printf(arena, "%s/%s/%s%s.%s", p->im->options->source, f->masks, stem, suffix, *type);
-        if (!path) return icseg_fail_memory_in(error, 0, stem);
-        ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
-        if (found) return *out = path, ICSEG_OK;
-    }
+    for (const char *const *type = mask_types; suffix && *type; type++)
+        for (int upper = 0; upper < 2; upper++) {
+            bool found;
+            char *path =
+                icseg_arena_printf(arena, "%s/%s/%s%s.%s", p->im->options->source, f->masks, stem, suffix, *type);
+            if (!path) return icseg_fail_memory_in(error, 0, stem);
+            for (char *c = path + strlen(path) - strlen(*type); upper && *c; c++) *c = (char)toupper((unsigned char)*c);
+            ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+            if (found) return *out = path, ICSEG_OK;
+        }
     return ICSEG_OK;
 }
 
@@ -141,8 +157,9 @@ static icseg_status import_pair(pairs *p, icseg_arena *arena, const pair_folder 
         if (p->other_label) label = p->other_label;
     }
     if (!mask)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: its mask %s/%s%s.png is missing", image, f->masks, stem,
-                          f->mask_suffix);
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%s: its mask %s/%s%s.png%s%s%s%s is missing", image, f->masks, stem,
+                          f->mask_suffix, f->other_suffix ? " or " : "", f->other_suffix ? icseg_path_name(stem) : "",
+                          f->other_suffix ? f->other_suffix : "", f->other_suffix ? ".png" : "");
     ICSEG_TRY(icseg_import_add_text(&p->used, p->im->arena, mask, error));
     icseg_status status = read_labels(p, label, mask, &labels, error);
     char *new_name = icseg_arena_printf(arena, "%s.%s", stem, icseg_path_extension(name));
@@ -215,7 +232,7 @@ static icseg_status import_folders(pairs *p, pair_folder *list, int count, icseg
     icseg_import_sort_texts(&p->used);
     for (int i = 0; i < count && status == ICSEG_OK; i++) status = note_unused(p, &list[i], error);
     icseg_free(p->used.texts);
-    return status;
+    return status == ICSEG_OK ? icseg_import_problem(p->im, check_values(p, error), error) : status;
 }
 
 /* ---- the folders: FORMAT/SPLIT for each folder of splits ---- */

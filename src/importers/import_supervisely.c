@@ -49,6 +49,8 @@ static icseg_status read_polygon(const supervisely *s, size_t at, const json_t *
     const json_t *holes = json_object_get(points, "interior"), *hole;
     size_t i;
     ICSEG_TRY(read_ring(s, at, json_object_get(points, "exterior"), o, error));
+    if (holes && !json_is_null(holes) && !json_is_array(holes))
+        return fail_object(s, at, "\"interior\" must be a list of lists of points", error);
     if (!o->count) return ICSEG_OK;
     json_array_foreach(holes, i, hole) {
         icseg_outline ring = {.kind = ICSEG_OUTLINE_POLYGON};
@@ -122,6 +124,17 @@ static icseg_status read_bitmap(const supervisely *s, size_t at, const json_t *b
     return status;
 }
 
+static icseg_skip kind_of(const char *type) {
+    static const struct {
+        const char *type;
+        icseg_skip kind;
+    } types[] = {{"rectangle", ICSEG_SKIP_BOX}, {"line", ICSEG_SKIP_LINE},      {"point", ICSEG_SKIP_POINT},
+                 {"cuboid", ICSEG_SKIP_CUBOID}, {"graph", ICSEG_SKIP_SKELETON}, {"oriented_bbox", ICSEG_SKIP_BOX}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (!strcmp(types[i].type, type)) return types[i].kind;
+    return ICSEG_SKIP_OTHER;
+}
+
 /* out->outlines stays NULL for boxes, lines and points. */
 static icseg_status read_object(const supervisely *s, size_t at, const json_t *object, icseg_object *out,
                                 icseg_error *error) {
@@ -132,7 +145,7 @@ static icseg_status read_object(const supervisely *s, size_t at, const json_t *o
     *out = (icseg_object){0};
     if (!name || !type) return fail_object(s, at, "expected \"classTitle\" and \"geometryType\"", error);
     bool polygon = !strcmp(type, "polygon"), bitmap = !strcmp(type, "bitmap");
-    if (!polygon && !bitmap) return ICSEG_OK;
+    if (!polygon && !bitmap) return icseg_import_skip(s->im, kind_of(type)), ICSEG_OK;
     snprintf(where, sizeof where, "%s: objects[%zu]", s->path, at);
     ICSEG_TRY(icseg_import_class(s->im, name, where, &label, error));
     icseg_outline *o = icseg_arena_alloc(s->arena, sizeof *o);
@@ -155,10 +168,7 @@ static icseg_status read_objects(const supervisely *s, const json_t *root, icseg
     json_array_foreach(objects, i, object) {
         icseg_object *out = &item->objects[item->object_count];
         icseg_status status = read_object(s, i, object, out, error);
-        if (out->outlines)
-            item->object_count++; /* also after a problem: its mask must be closed */
-        else if (status == ICSEG_OK)
-            s->im->summary.skipped++;
+        if (out->outlines) item->object_count++; /* also after a problem: its mask must be closed */
         ICSEG_TRY(icseg_import_problem(s->im, status, error));
     }
     return ICSEG_OK;
@@ -166,17 +176,22 @@ static icseg_status read_objects(const supervisely *s, const json_t *root, icseg
 
 /* ---- images ---- */
 
+/* The size of the image that was labelled. */
+static icseg_status read_size(const supervisely *s, const json_t *root, icseg_import_item *item, icseg_error *error) {
+    const json_t *size = json_object_get(root, "size");
+    const json_t *width = json_object_get(size, "width"), *height = json_object_get(size, "height");
+    item->width = json_integer_value(width);
+    item->height = json_integer_value(height);
+    if (item->width > 0 && item->height > 0) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                      "%s: \"size\" must have the image's \"width\" and \"height\" as whole numbers", s->path);
+}
+
 static icseg_status import_root(const supervisely *s, const char *split, const char *image, const char *name,
                                 const json_t *root, icseg_error *error) {
-    const json_t *size = json_object_get(root, "size");
-    icseg_import_item item = {.arena = s->arena,
-                              .split = split,
-                              .name = name,
-                              .image = image,
-                              .source = s->path,
-                              .width = json_integer_value(json_object_get(size, "width")),
-                              .height = json_integer_value(json_object_get(size, "height"))};
+    icseg_import_item item = {.arena = s->arena, .split = split, .name = name, .image = image, .source = s->path};
     icseg_status status = read_objects(s, root, &item, error);
+    if (status == ICSEG_OK) status = read_size(s, root, &item, error);
     if (status == ICSEG_OK) return icseg_import_write(s->im, &item, error);
     icseg_import_item_close(&item);
     return status;
@@ -212,15 +227,18 @@ static icseg_status read_classes(icseg_import *im, icseg_error *error) {
     const json_t *class;
     size_t i;
     int32_t label;
+    icseg_import_declared declared = {0};
     icseg_status status = ICSEG_OK;
     if (!path) return icseg_fail_memory_in(error, 0, im->options->source);
     ICSEG_TRY(icseg_import_background(im, error));
     if (im->fixed) return ICSEG_OK;
     ICSEG_TRY(icseg_import_read_json(&root, path, error));
-    json_array_foreach(json_object_get(root, "classes"), i, class) {
+    const json_t *classes = json_object_get(root, "classes");
+    if (!json_is_array(classes)) status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: \"classes\" must be a list", path);
+    json_array_foreach(classes, i, class) {
         const char *name = json_string_value(json_object_get(class, "title"));
         if (status == ICSEG_OK)
-            status = name ? icseg_import_class(im, name, path, &label, error)
+            status = name ? icseg_import_declare(im, &declared, name, path, &label, error)
                           : icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: classes[%zu]: expected a \"title\"", path, i);
     }
     json_decref(root);

@@ -136,7 +136,7 @@ static icseg_status read_objects(const yolo *y, icseg_import_item *item, icseg_e
         if (status == ICSEG_OK && object->outlines)
             item->object_count++;
         else if (status == ICSEG_OK)
-            y->im->summary.skipped++;
+            icseg_import_skip(y->im, ICSEG_SKIP_BOX);
         status = icseg_import_problem(y->im, status, error);
     }
     icseg_free(text);
@@ -250,6 +250,22 @@ static icseg_status import_folder(yolo *y, const image_source *s, icseg_error *e
     return ICSEG_OK;
 }
 
+/* Removes "." and empty parts from a path, in place, so that each file has one path: paths of label files are compared.
+ */
+static void simplify(char *path) {
+    char *to = path;
+    for (const char *from = path; *from;) {
+        size_t length = strcspn(from, "/");
+        if (length && !(length == 1 && *from == '.')) {
+            if (to > path) *to++ = '/';
+            memmove(to, from, length);
+            to += length;
+        }
+        from += length + (from[length] == '/');
+    }
+    *to = '\0';
+}
+
 /* Finds what a path means in this copy of the data set; *out NULL: nothing. Leading ".." are dropped, so that no path
  * leads outside. An absolute path, which is another machine's, and the path of a file may lack folders at the start:
  * the longest end that exists is taken, for a folder of at least two names. `type` is S_IFREG or S_IFDIR; `below` is ""
@@ -266,7 +282,9 @@ static icseg_status find_place(const yolo *y, const char *below, const char *pat
         char *whole = place ? icseg_arena_printf(arena, "%s%s", y->im->options->source, place) : NULL;
         if (!whole) return icseg_fail_memory_in(error, 0, path);
         ICSEG_TRY(icseg_path_find(whole, type, &found, error));
-        if (found) *out = place + 1;
+        if (!found) continue;
+        simplify(place);
+        *out = place;
     }
     return ICSEG_OK;
 }
@@ -301,6 +319,96 @@ static icseg_status import_list(yolo *y, const image_source *s, icseg_error *err
     return status;
 }
 
+/* ---- the images of another folder: those of the label files, which may be all that was exported ---- */
+
+/* `name` is the label file's, below the folder of labels; the split's folder may come first. */
+static icseg_status import_label(yolo *y, icseg_arena *arena, const char *split, const char *label, const char *name,
+                                 icseg_error *error) {
+    const char *const folders[] = {NULL};
+    int32_t width, height;
+    char *image;
+    size_t length = strlen(name) - strlen(".txt");
+    char *stem = icseg_arena_printf(arena, "%.*s", (int)length, name); /* or the image's name: "a.png.txt" */
+    char *any = icseg_arena_printf(arena, "%.*s.jpg", (int)length, name);
+    if (!stem || !any) return icseg_fail_memory_in(error, 0, label);
+    ICSEG_TRY(icseg_import_find_image(
+        y->im, arena, (icseg_image_query){.folders = folders, .name = any, .any_type = true}, &image, error));
+    if (!image && *icseg_path_extension(stem))
+        ICSEG_TRY(icseg_import_find_image(y->im, arena, (icseg_image_query){.folders = folders, .name = stem}, &image,
+                                          error));
+    if (!image)
+        return icseg_fail_field(error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
+                                "%s: the image \"%.200s\" is missing in %s", label, stem, y->im->options->image_folder);
+    ICSEG_TRY(icseg_image_read_size(&width, &height, image, error));
+    icseg_import_item item = {.arena = arena,
+                              .split = split,
+                              .name = name_of(any, split),
+                              .image = image,
+                              .source = label,
+                              .width = width,
+                              .height = height};
+    ICSEG_TRY(icseg_import_add_text(&y->used, y->im->arena, label, error));
+    ICSEG_TRY(read_objects(y, &item, error));
+    return icseg_import_write(y->im, &item, error);
+}
+
+/* A folder of label files below the source, and their split; NULL: the first folder of each file's name. */
+typedef struct label_folder {
+    const char *place, *split;
+} label_folder;
+
+static const char *split_of(const yolo *y, const label_folder *f, const char *name) {
+    if (f->split) return icseg_import_split_name(f->split);
+    for (const char *const *split = split_folders; *split; split++) {
+        size_t length = strlen(*split);
+        if (!strncmp(name, *split, length) && name[length] == '/') return icseg_import_split_name(*split);
+    }
+    return y->im->options->split ? y->im->options->split : "train";
+}
+
+/* The first pass counts the label files, and finds whether they have several splits. */
+static icseg_status import_labels(yolo *y, const label_folder *f, const char **split, bool counting,
+                                  icseg_error *error) {
+    static const char *const types[] = {"txt", NULL};
+    char **names, *folder = icseg_arena_printf(y->im->arena, "%s/%s", y->im->options->source, f->place);
+    size_t count;
+    if (!folder) return icseg_fail_memory_in(error, 0, f->place);
+    ICSEG_TRY(icseg_import_list_tree(y->im->arena, folder, types, &names, &count, error));
+    for (size_t i = 0; i < count; i++) {
+        icseg_arena *arena;
+        const char *own = split_of(y, f, names[i]), *given = y->im->options->split;
+        if (!strcmp(icseg_path_name(names[i]), "classes.txt")) continue;
+        if (counting) {
+            y->im->stage.total++;
+            y->im->one_split &= !*split || !strcmp(*split, own);
+            *split = own;
+            continue;
+        }
+        ICSEG_TRY(icseg_arena_open(&arena, error));
+        char *label = icseg_arena_printf(arena, "%s/%s", folder, names[i]);
+        icseg_status status =
+            label ? import_label(y, arena, given && y->im->one_split ? given : own, label, names[i], error)
+                  : icseg_fail_memory_in(error, 0, folder);
+        icseg_arena_close(&arena);
+        ICSEG_TRY(icseg_import_problem(y->im, status, error));
+    }
+    return ICSEG_OK;
+}
+
+static icseg_status import_all_labels(yolo *y, icseg_error *error) {
+    static const label_folder folders[] = {{"labels", NULL},
+                                           {"train/labels", "train"},
+                                           {"valid/labels", "val"},
+                                           {"val/labels", "val"},
+                                           {"test/labels", "test"}};
+    const char *split = NULL;
+    y->im->one_split = true;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+            ICSEG_TRY(import_labels(y, &folders[i], &split, !pass, error));
+    return ICSEG_OK;
+}
+
 /* ---- the splits ---- */
 
 /* The sources that data.yaml names. A split whose folder is missing is left out with a warning: many data.yaml name a
@@ -310,7 +418,7 @@ static icseg_status find_named(yolo *y, image_source *list, int *count, icseg_er
     const icseg_progress *progress = y->im->stage.progress;
     char *root = NULL;
     if (c->root) ICSEG_TRY(find_place(y, "", c->root, S_IFDIR, &root, error));
-    char *below = root ? icseg_arena_printf(y->im->arena, "/%s", root) : "";
+    char *below = root && *root ? icseg_arena_printf(y->im->arena, "/%s", root) : "";
     if (!below) return icseg_fail_memory_in(error, 0, root);
     for (size_t i = 0; i < c->place_count; i++) {
         const icseg_yolo_place *p = &c->places[i];
@@ -395,6 +503,13 @@ static icseg_status import_splits(yolo *y, icseg_error *error) {
     image_source list[MAX_SOURCES];
     int count = 0;
     const char *split = y->im->options->split;
+    if (y->im->options->image_folder) {
+        ICSEG_TRY(import_all_labels(y, error));
+        if (y->im->stage.total) return note_all_unused(y, error);
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: no label files; expected them in labels, labels/train or train/labels",
+                          y->im->options->source);
+    }
     ICSEG_TRY(find_named(y, list, &count, error));
     ICSEG_TRY(find_usual(y, list, &count, error));
     y->im->one_split = true;
@@ -404,21 +519,23 @@ static icseg_status import_splits(yolo *y, icseg_error *error) {
         ICSEG_TRY(list[i].is_list ? import_list(y, &list[i], error) : import_folder(y, &list[i], error));
     }
     if (!y->im->stage.total)
-        return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: no images; expected images/train with labels/train, train/images with train/labels, or "
-                          "images with labels",
-                          y->im->options->source);
+        return icseg_fail_field(
+            error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
+            "%s: no images; expected images/train with labels/train, train/images with "
+            "train/labels, or images with labels; if the images are elsewhere, specify their folder",
+            y->im->options->source);
     return note_all_unused(y, error);
 }
 
 icseg_status icseg_import_yolo(icseg_import *im, icseg_error *error) {
     yolo y = {.im = im};
+    icseg_import_declared declared = {0};
     ICSEG_TRY(read_config(im, &y.config, error));
     ICSEG_TRY(icseg_import_background(im, error));
     y.labels = icseg_arena_array(im->arena, y.config.name_count, sizeof *y.labels);
     if (!y.labels) return icseg_fail_memory_in(error, y.config.name_count * sizeof *y.labels, im->options->source);
     for (size_t i = 0; i < y.config.name_count; i++)
-        ICSEG_TRY(icseg_import_class(im, y.config.names[i], im->options->source, &y.labels[i], error));
+        ICSEG_TRY(icseg_import_declare(im, &declared, y.config.names[i], y.config.path, &y.labels[i], error));
     icseg_status status = import_splits(&y, error);
     icseg_free(y.used.texts);
     return status;

@@ -14,6 +14,7 @@
 #include "icseg/image.h"
 #include "icseg/import.h"
 #include "importers/raster.h"
+#include "importers/text_table.h"
 
 enum { ICSEG_IMPORT_JSON_LIMIT = 1 << 29, ICSEG_IMPORT_NAMED = 3 /* files that a message names */ };
 
@@ -56,6 +57,38 @@ typedef struct icseg_import_item {
     size_t object_count;
 } icseg_import_item;
 
+/* Kinds of objects from which no pixels are taken. */
+typedef enum icseg_skip {
+    ICSEG_SKIP_BOX,
+    ICSEG_SKIP_ELLIPSE,
+    ICSEG_SKIP_LINE,
+    ICSEG_SKIP_POINT,
+    ICSEG_SKIP_CUBOID,
+    ICSEG_SKIP_SKELETON,
+    ICSEG_SKIP_OTHER,
+    ICSEG_SKIPS
+} icseg_skip;
+
+/* A list of texts that grows. */
+typedef struct icseg_import_texts {
+    char **texts; /* (count), from the heap: free it with icseg_free; the texts are in the arena */
+    size_t count, capacity;
+} icseg_import_texts;
+
+/* The image that a file is: its name, and the origin of its labels. Both are in the arena. */
+typedef struct icseg_image_owner {
+    const char *name, *source;
+} icseg_image_owner;
+
+/* The image files that were read; all zero is none. */
+typedef struct icseg_import_images {
+    icseg_text_table files;    /* identities of files */
+    icseg_text_table folders;  /* identities of their folders */
+    icseg_import_texts paths;  /* a path of each folder */
+    icseg_image_owner *owners; /* (files.count) */
+    size_t owner_capacity;
+} icseg_import_images;
+
 /* A running import. */
 typedef struct icseg_import {
     icseg_arena *arena; /* exists as long as the import */
@@ -73,8 +106,15 @@ typedef struct icseg_import {
     bool one_split;
     bool split_used; /* the caller's split is one of several */
     icseg_problems problems;
-    int64_t outside;                        /* objects that cover no pixel; skipped */
-    const char *first_outside;              /* the labels of the first image with such an object, in the arena */
+    int64_t outside;            /* objects that cover no pixel; skipped */
+    const char *first_outside;  /* the labels of the first image with such an object, in the arena */
+    int64_t skips[ICSEG_SKIPS]; /* summary.skipped without those outside, by kind */
+    icseg_import_images images;
+    char **tree; /* (tree_count): the images below tree_folder, by their last parts; in the arena */
+    size_t tree_count;
+    const char *tree_folder;                /* NULL: not listed so far */
+    int64_t unlabelled;                     /* images that no label file mentions */
+    const char *first_unlabelled;           /* its path, in the arena */
     const char *unused[ICSEG_IMPORT_NAMED]; /* the first files of label folders that were not used, in the arena */
     bool broken;                            /* writing to the new folder failed, which is not a problem of the source */
     icseg_staging staging;
@@ -90,6 +130,14 @@ bool icseg_import_append(icseg_arena *arena, char ***names, size_t count, const 
  * background. Error messages begin with `where`. */
 icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,
                                 icseg_error *error);
+/* The classes that a list declares; all zero at its start. */
+typedef struct icseg_import_declared {
+    bool *seen;  /* (ICSEG_CLASSES_MAX), by label, in the arena */
+    bool warned; /* a name occurred twice */
+} icseg_import_declared;
+/* icseg_import_class for a list of classes. Two classes with one name become one; a warning names the first. */
+icseg_status icseg_import_declare(icseg_import *im, icseg_import_declared *declared, const char *name,
+                                  const char *where, int32_t *label, icseg_error *error);
 /* Adds the class of pixels without an object as the first one, unless the list is the caller's. */
 icseg_status icseg_import_background(icseg_import *im, icseg_error *error);
 /* The label of pixels without an object. */
@@ -103,6 +151,16 @@ icseg_status icseg_import_write(icseg_import *im, const icseg_import_item *item,
 /* Closes the masks of the item's outlines, as icseg_import_write does. */
 void icseg_import_item_close(const icseg_import_item *item);
 
+/* ---- image_files.c ---- */
+
+void icseg_import_images_close(icseg_import_images *images);
+/* Notes the file of the item's image. Fails if it is already that of an image with labels from another place. */
+icseg_status icseg_import_claim_image(icseg_import *im, const icseg_import_item *item, icseg_error *error);
+/* Notes a file beside images that is not one of them: a mask. */
+icseg_status icseg_import_claim_file(icseg_import *im, const char *path, icseg_error *error);
+/* Counts the other images in the folders of the files that were noted. */
+icseg_status icseg_import_count_unlabelled(icseg_import *im, icseg_error *error);
+
 /* ---- source_files.c ---- */
 
 /* Records a problem of the source and returns ICSEG_OK, so that the import continues. Returns other failures. */
@@ -112,28 +170,31 @@ icseg_status icseg_import_problem(icseg_import *im, icseg_status status, icseg_e
 typedef struct icseg_image_query {
     const char *const *folders;
     const char *name;
-    bool any_type; /* accepts other extensions */
+    bool any_type;    /* accepts other extensions; two files that differ only in the extension are an error */
+    const char *tree; /* a folder that is searched with all folders inside it, for the longest end of the name that
+                         only one file has; NULL: none */
 } icseg_image_query;
-/* *out is the path, in the arena; NULL if the image is missing. */
+/* *out is the path, in the arena; NULL if the image is missing. Backslashes in the name are slashes. */
 icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, icseg_image_query query, char **out,
                                      icseg_error *error);
+/* The split that a tool's subset becomes, in any case: "default" is train, "valid" and "validation" are val, and train,
+ * val and test are themselves. Other names stay as they are. */
+const char *icseg_import_split_name(const char *subset);
 /* Whether a path stays below the folder from which it starts: it is relative, without ".." and backslashes. */
 bool icseg_import_is_inside(const char *path);
 /* The paths, relative to the folder, of all files below it with one of the extensions (NULL: all), sorted, in the
  * arena; none if the folder is missing. Hidden names are left out. */
 icseg_status icseg_import_list_tree(icseg_arena *arena, const char *folder, const char *const *types, char ***out,
                                     size_t *count, icseg_error *error);
-/* A list of texts that grows. */
-typedef struct icseg_import_texts {
-    char **texts; /* (count), from the heap: free it with icseg_free; the texts are in the arena */
-    size_t count, capacity;
-} icseg_import_texts;
 icseg_status icseg_import_add_text(icseg_import_texts *list, icseg_arena *arena, const char *text, icseg_error *error);
 void icseg_import_sort_texts(icseg_import_texts *list);
 bool icseg_import_has_text(const icseg_import_texts *sorted, const char *text);
+/* Counts an object that is not an outline. */
+void icseg_import_skip(icseg_import *im, icseg_skip kind);
 /* Counts and names a file of a label folder from which nothing was read. */
 void icseg_import_unused(icseg_import *im, const char *path);
-/* Reads a JSON file of at most ICSEG_IMPORT_JSON_LIMIT bytes whose root is an object. */
+/* Reads a JSON file of at most ICSEG_IMPORT_JSON_LIMIT bytes, with any root, or with an object as the root. */
+icseg_status icseg_import_parse_json(json_t **out, const char *path, icseg_error *error);
 icseg_status icseg_import_read_json(json_t **out, const char *path, icseg_error *error);
 /* The names of the folder's files with one of the extensions, sorted, in the arena; none if the folder is missing. */
 icseg_status icseg_import_list(icseg_arena *arena, const char *folder, const char *const *types, char ***out,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/file.h"
 #include "base/text.h"
 #include "image/codec.h"
 
@@ -42,16 +43,25 @@ icseg_status icseg_studio_find_image(const icseg_studio *s, const char *name, ch
                              icseg_arena_printf(s->arena, "%s/../images", s->folder), NULL};
     const char *base = icseg_path_name(name);
     if (!folders[0] || !folders[2]) return icseg_fail_memory_in(error, 0, s->path);
-    ICSEG_TRY(icseg_import_find_image(s->im, s->arena, (icseg_image_query){folders, name, false}, out, error));
+    /* a file may be in a folder of many other things */
+    const char *tree = icseg_folder_exists(s->im->options->source) ? s->folder : folders[0];
+    icseg_image_query query = {.folders = folders, .name = name, .tree = tree};
+    ICSEG_TRY(icseg_import_find_image(s->im, s->arena, query, out, error));
+    query.name = base + 9;
     if (!*out && strspn(base, "0123456789abcdef") == 8 && base[8] == '-')
-        ICSEG_TRY(icseg_import_find_image(s->im, s->arena, (icseg_image_query){folders, base + 9, false}, out, error));
+        ICSEG_TRY(icseg_import_find_image(s->im, s->arena, query, out, error));
     return ICSEG_OK;
 }
 
-void icseg_studio_report(const icseg_import *im, int64_t others) {
-    if (others)
-        icseg_progress_say(
-            im->stage.progress, ICSEG_MESSAGE_WARNING,
-            "%lld annotations were left out: of several of one image, the newest that was submitted counts",
-            (long long)others);
+void icseg_studio_report(const icseg_studio *s) {
+    const icseg_progress *progress = s->im->stage.progress;
+    if (s->others)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
+                           "%lld annotation%s left out: of several of one image, the newest that was submitted counts",
+                           (long long)s->others, s->others == 1 ? " was" : "s were");
+    if (s->unlabelled)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
+                           "%lld task%s left out: %s no submitted annotation (%lld cancelled, %lld with drafts only)",
+                           (long long)s->unlabelled, s->unlabelled == 1 ? " was" : "s were",
+                           s->unlabelled == 1 ? "it has" : "they have", (long long)s->cancelled, (long long)s->drafts);
 }

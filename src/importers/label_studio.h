@@ -12,6 +12,8 @@ typedef struct icseg_studio {
     icseg_arena *arena;        /* of this task */
     size_t task;               /* its index */
     int64_t others;            /* submitted annotations that were left out */
+    int64_t unlabelled;        /* tasks without a submitted annotation, which were left out; of these: */
+    int64_t cancelled, drafts; /* with a cancelled annotation; otherwise with a draft */
     const bool *older;         /* JSON_MIN: (older_count) whether a newer annotation of each task's image follows */
     size_t older_count;
 } icseg_studio;
@@ -27,8 +29,8 @@ icseg_status icseg_studio_image_name(const icseg_studio *s, const json_t *task, 
 /* The path of an image in the folder, or in its folder `images`; NULL if it is missing. Uploaded files begin with eight
  * digits and a hyphen, which the folder of images may lack. */
 icseg_status icseg_studio_find_image(const icseg_studio *s, const char *name, char **out, icseg_error *error);
-/* Warns about annotations that were left out. */
-void icseg_studio_report(const icseg_import *im, int64_t others);
+/* Warns about annotations and tasks that were left out. */
+void icseg_studio_report(const icseg_studio *s);
 
 /* Whether a name is that of a mask of the PNG export. */
 bool icseg_studio_is_mask(const char *name);

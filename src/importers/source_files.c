@@ -35,6 +35,14 @@ bool icseg_import_is_inside(const char *path) {
     return true;
 }
 
+const char *icseg_import_split_name(const char *subset) {
+    static const char *const names[][2] = {{"default", "train"}, {"train", "train"},    {"val", "val"},
+                                           {"valid", "val"},     {"validation", "val"}, {"test", "test"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcasecmp(subset, names[i][0])) return names[i][1];
+    return subset;
+}
+
 /* types NULL: any */
 static bool has_type(const char *name, const char *const *types) {
     for (; types && *types; types++)
@@ -42,50 +50,130 @@ static bool has_type(const char *name, const char *const *types) {
     return !types;
 }
 
-static bool is_image(const char *name) { return has_type(name, icseg_image_types); }
-
-static const char *last_part(const char *path) {
-    const char *name = icseg_path_name(path), *back = strrchr(name, '\\');
-    return back ? back + 1 : name;
+/* *out: FOLDER/NAME if it exists; unchanged otherwise. */
+static icseg_status try_name(icseg_arena *arena, const char *folder, const char *name, char **out, icseg_error *error) {
+    bool found;
+    char *path = icseg_arena_printf(arena, "%s/%s", folder, name);
+    if (!path) return icseg_fail_memory_in(error, 0, name);
+    ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+    if (found) *out = path;
+    return ICSEG_OK;
 }
 
-/* Finds the image in one folder. */
-static icseg_status find_in(icseg_arena *arena, const char *folder, icseg_image_query query, char **out,
-                            icseg_error *error) {
-    const char *name = query.name, *base = last_part(name), *whole = icseg_import_is_inside(name) ? name : base;
-    const char *const candidates[] = {whole, base};
-    const char *extension = icseg_path_extension(base);
-    int extension_size = extension[0] ? (int)strlen(extension) + 1 : 0;
-    bool found;
-    for (int i = 0; i < 2 && !(query.any_type && !is_image(base)); i++) {
-        char *path = icseg_arena_printf(arena, "%s/%s", folder, candidates[i]);
-        if (!path) return icseg_fail_memory_in(error, 0, name);
-        ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
-        if (found) return *out = path, ICSEG_OK;
+/* Tries the name's stem with each extension. */
+static icseg_status try_types(icseg_arena *arena, const char *folder, const char *name, char **out,
+                              icseg_error *error) {
+    const char *extension = icseg_path_extension(name);
+    int stem = (int)(strlen(name) - strlen(extension) - (extension[0] != '\0'));
+    struct stat first, second;
+    for (const char *const *type = candidate_types; *type; type++) {
+        char *other = NULL, *candidate = icseg_arena_printf(arena, "%.*s.%s", stem, name, *type);
+        if (!candidate) return icseg_fail_memory_in(error, 0, name);
+        ICSEG_TRY(try_name(arena, folder, candidate, &other, error));
+        if (other && !*out)
+            *out = other;
+        else if (other && stat(*out, &first) == 0 && stat(other, &second) == 0 &&
+                 (first.st_dev != second.st_dev || first.st_ino != second.st_ino))
+            return icseg_fail(error, ICSEG_ERROR_DATA, "%s and %s differ only in the extension; remove one of them",
+                              *out, icseg_path_name(other));
     }
-    for (int i = 0; i < (whole == base ? 1 : 2) && query.any_type; i++)
-        for (const char *const *type = candidate_types; *type; type++) {
-            int stem = (int)strlen(candidates[i]) - extension_size;
-            char *path = icseg_arena_printf(arena, "%s/%.*s.%s", folder, stem, candidates[i], *type);
-            if (!path) return icseg_fail_memory_in(error, 0, name);
-            ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
-            if (found) return *out = path, ICSEG_OK;
-        }
     return ICSEG_OK;
+}
+
+static icseg_status try_folders(icseg_arena *arena, icseg_image_query query, const char *name, char **out,
+                                icseg_error *error) {
+    for (const char *const *folder = query.folders; *folder && !*out; folder++)
+        ICSEG_TRY(query.any_type ? try_types(arena, *folder, name, out, error)
+                                 : try_name(arena, *folder, name, out, error));
+    return ICSEG_OK;
+}
+
+/* ---- images in folders inside folders ---- */
+
+/* By the last part, then by the whole path. */
+static int compare_last(const void *a, const void *b) {
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+    int order = strcmp(icseg_path_name(x), icseg_path_name(y));
+    return order ? order : strcmp(x, y);
+}
+
+/* Lists the images below the folder, once. */
+static icseg_status open_tree(icseg_import *im, const char *folder, icseg_error *error) {
+    if (im->tree_folder && !strcmp(im->tree_folder, folder)) return ICSEG_OK;
+    char **paths;
+    size_t count;
+    char *copy = icseg_arena_strdup(im->arena, folder);
+    if (!copy) return icseg_fail_memory_in(error, 0, folder);
+    ICSEG_TRY(icseg_import_list_tree(im->arena, folder, icseg_image_types, &paths, &count, error));
+    if (count) qsort(paths, count, sizeof *paths, compare_last);
+    im->tree_folder = copy;
+    im->tree = paths;
+    im->tree_count = count;
+    return ICSEG_OK;
+}
+
+static bool ends_in(const char *path, const char *end) {
+    size_t length = strlen(path), size = strlen(end);
+    return length >= size && !strcmp(path + length - size, end) && (length == size || path[length - size - 1] == '/');
+}
+
+/* The only file whose path ends in `name`; *out stays NULL if none does. */
+static icseg_status try_tree(icseg_import *im, icseg_arena *arena, const char *folder, const char *name, char **out,
+                             icseg_error *error) {
+    const char *base = icseg_path_name(name), *found = NULL;
+    size_t low = 0, high;
+    ICSEG_TRY(open_tree(im, folder, error));
+    for (high = im->tree_count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (strcmp(icseg_path_name(im->tree[middle]), base) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < im->tree_count && !strcmp(icseg_path_name(im->tree[low]), base); low++) {
+        if (!ends_in(im->tree[low], name)) continue;
+        if (found)
+            return icseg_fail(
+                error, ICSEG_ERROR_DATA,
+                "%s: \"%.200s\" may be %s or %s; move the images to the folders that the label files name", folder,
+                name, found, im->tree[low]);
+        found = im->tree[low];
+    }
+    if (found && !(*out = icseg_arena_printf(arena, "%s/%s", folder, found)))
+        return icseg_fail_memory_in(error, 0, folder);
+    return ICSEG_OK;
+}
+
+/* The whole name comes first, then its ends that have a folder, then its last part. */
+static icseg_status find_in(icseg_import *im, icseg_arena *arena, icseg_image_query query, char **out,
+                            icseg_error *error) {
+    const char *name = query.name, *base = icseg_path_name(name);
+    if (icseg_import_is_inside(name)) ICSEG_TRY(try_folders(arena, query, name, out, error));
+    for (const char *end = name; query.tree && !*out && end != base; end = strchr(end, '/') + 1)
+        ICSEG_TRY(try_tree(im, arena, query.tree, end, out, error));
+    if (!*out) ICSEG_TRY(try_folders(arena, query, base, out, error));
+    return query.tree && !*out ? try_tree(im, arena, query.tree, base, out, error) : ICSEG_OK;
 }
 
 icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, icseg_image_query query, char **out,
                                      icseg_error *error) {
-    const char *base = last_part(query.name);
+    const char *own = im->options->image_folder, *folders[] = {own, NULL};
+    char *name = icseg_arena_strdup(arena, query.name);
     *out = NULL;
+    if (!name) return icseg_fail_memory_in(error, 0, query.name);
+    for (char *c = name; *c; c++)
+        if (*c == '\\') *c = '/';
+    query.name = name;
+    const char *base = icseg_path_name(name);
     if (!base[0] || !strcmp(base, "..") || !strcmp(base, ".")) return ICSEG_OK;
-    if (im->options->image_folder) ICSEG_TRY(find_in(arena, im->options->image_folder, query, out, error));
-    for (const char *const *folder = query.folders; *folder && !*out; folder++)
-        ICSEG_TRY(find_in(arena, *folder, query, out, error));
-    return ICSEG_OK;
+    if (own)
+        ICSEG_TRY(find_in(im, arena, (icseg_image_query){folders, name, query.any_type, query.tree ? own : NULL}, out,
+                          error));
+    if (own) query.tree = NULL;
+    return *out ? ICSEG_OK : find_in(im, arena, query, out, error);
 }
 
-icseg_status icseg_import_read_json(json_t **out, const char *path, icseg_error *error) {
+icseg_status icseg_import_parse_json(json_t **out, const char *path, icseg_error *error) {
     unsigned char *text;
     size_t size;
     json_error_t problem;
@@ -98,6 +186,11 @@ icseg_status icseg_import_read_json(json_t **out, const char *path, icseg_error 
     if (!*out)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not JSON: line %d, column %d: %s", path, problem.line,
                           problem.column, problem.text);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_import_read_json(json_t **out, const char *path, icseg_error *error) {
+    ICSEG_TRY(icseg_import_parse_json(out, path, error));
     if (json_is_object(*out)) return ICSEG_OK;
     json_decref(*out);
     *out = NULL;
@@ -208,6 +301,11 @@ icseg_status icseg_import_list_tree(icseg_arena *arena, const char *folder, cons
     if (status == ICSEG_OK) *count = t.paths.count;
     icseg_free(t.paths.texts);
     return status;
+}
+
+void icseg_import_skip(icseg_import *im, icseg_skip kind) {
+    im->summary.skipped++;
+    im->skips[kind]++;
 }
 
 void icseg_import_unused(icseg_import *im, const char *path) {

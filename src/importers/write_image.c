@@ -220,7 +220,8 @@ static icseg_status write_entry(icseg_import *im, entry *e, icseg_error *error) 
 
 icseg_status icseg_import_write(icseg_import *im, const icseg_import_item *item, icseg_error *error) {
     entry e = {.item = item};
-    icseg_status status = write_entry(im, &e, error);
+    icseg_status status = icseg_import_claim_image(im, item, error);
+    if (status == ICSEG_OK) status = write_entry(im, &e, error);
     icseg_labels_close(&e.labels);
     icseg_image_close(&e.image);
     icseg_free(e.owned);

@@ -107,7 +107,8 @@ static void a_hostile_file_is_refused_in_one_line(void **state) {
          "an object must have a class (properties.classification.name)"},
         {COLLECTION(FEATURE("Polygon", "[[[0,0],[9,0],[9,9]]]", "\\u0001")), "cannot be a class name"},
         {COLLECTION(FRAME) "]", "not JSON"},
-        {COLLECTION(POINT), "none of the 1 images has an object"},
+        {COLLECTION(POINT),
+         "the only image does not have an object with an outline (read as geojson); skipped: 1 point;"},
     };
     options.format = ICSEG_IMPORT_GEOJSON;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

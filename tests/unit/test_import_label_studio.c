@@ -73,7 +73,7 @@ static void json_min_has_an_element_for_each_annotation(void **state) {
                                  "\"original_height\": 2}") "]");
     icseg_import_summary s = imports(2);
     assert_true(s.objects == 1 && s.skipped == 1);
-    assert_non_null(strstr(said, "1 annotations were left out"));
+    assert_non_null(strstr(said, "1 annotation was left out"));
     test_import_has(out, "train", "background road", 1, "1100 1100");
     test_import_has(out, "train", "background road", 0, "0000 0000");
 }
@@ -127,7 +127,7 @@ static void masks_belong_to_the_images_of_a_json_export(void **state) {
                     "{\"id\": 10, \"image\": \"b.png\"}, {\"id\": 11, \"image\": \"unlabelled.png\"}]");
     icseg_import_summary s = imports(2);
     assert_int_equal(s.objects, 4);
-    assert_non_null(strstr(said, "1 annotations were left out"));
+    assert_non_null(strstr(said, "1 annotation was left out"));
     test_import_has(out, "train", "background road traffic-light", 0, "1001");
     test_import_has(out, "train", "background road traffic-light", 1, "1120");
     assert_true(icseg_file_exists(test_path(&folder, "out/images/train/b.png")));

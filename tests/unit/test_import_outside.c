@@ -51,7 +51,7 @@ static void imports(icseg_import_format format, const char *first) {
              "2 objects are outside of their images or smaller than a pixel and were skipped, the first in %s/%s",
              folder.path, first);
     assert_string_equal(messages[0], expected);
-    assert_string_equal(messages[1], "1 of 2 images have no objects");
+    assert_string_equal(messages[1], "1 of 2 images has no objects");
     test_import_has(out, "train", "background cat", 0, "1100 1100");
     test_import_has(out, "train", "background cat", 1, "0000 0000");
 }

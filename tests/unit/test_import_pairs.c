@@ -68,8 +68,8 @@ static void cityscapes_has_two_kinds_of_numbers(void **state) {
     test_import_refuses(&options, "b_2_gtFine_labelIds.png: value 34 at x=1, y=0 is not a class (Cityscapes' classes)");
     mask("gtFine/val/bonn/b_2_gtFine_labelIds.png", 7, 7, 7, 7);
     image("leftImg8bit/val/bonn/c_3_leftImg8bit.png");
-    test_import_refuses(&options,
-                        "c_3_leftImg8bit.png: its mask gtFine/val/bonn/c_3_gtFine_labelTrainIds.png is missing");
+    test_import_refuses(&options, "c_3_leftImg8bit.png: its mask gtFine/val/bonn/c_3_gtFine_labelTrainIds.png or "
+                                  "c_3_gtFine_labelIds.png is missing");
 }
 
 static void mmsegmentations_folders_need_class_names(void **state) {
@@ -168,8 +168,9 @@ static void masks_of_0_and_255_need_a_map(void **state) {
     image("images/a.jpg");
     mask("masks/a.png", 0, 255, 255, 0);
     test_write_text(&folder, "classes.txt", "background\nobject\n");
-    test_import_refuses(&options,
-                        "a.png: contains only 0 and 255, and 255 means unlabelled; map it to a class (255=1)");
+    test_import_refuses(
+        &options,
+        "a.png: contains only 0 and 255, as all masks do, and 255 means unlabelled; map it to a class (255=1)");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         options.map = bad[i];
         test_import_refuses(&options, "expected pairs of values from 0 to 65535, such as 255=1,128=2");

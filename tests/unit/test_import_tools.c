@@ -108,7 +108,7 @@ static void hostile_xml_is_refused_in_one_line(void **state) {
     static const char *const bad[][2] = {
         {"", "annotations.xml: line 1: not XML: no element found"},
         {"<annotations>", "not XML: no element found"},
-        {"<other></other>", "does not contain files of a supported labelling tool"},
+        {"<other></other>", "not CVAT's XML: expected <annotations>"},
         {XML_HEAD IMAGE_A UPPER_ROW "</image>", "not XML"},
         {"<!DOCTYPE x [<!ENTITY e \"a\">]><annotations>&e;</annotations>",
          "a document type declaration is not accepted"},
@@ -240,8 +240,8 @@ static void the_newest_submitted_annotation_counts(void **state) {
     icseg_import_summary s = imports(ICSEG_IMPORT_LABEL_STUDIO, 2);
     assert_true(s.skipped == 1 && s.objects == 1);
     has("train", "background road", 0, "1111 0000");
-    says("1 annotations were left out: of several of one image, the newest that was submitted counts");
-    says("1 of 2 images have no objects");
+    says("1 annotation was left out: of several of one image, the newest that was submitted counts");
+    says("1 of 2 images has no objects");
 }
 
 static void hostile_exports_of_label_studio_are_refused(void **state) {
@@ -250,9 +250,12 @@ static void hostile_exports_of_label_studio_are_refused(void **state) {
         {"[", "not JSON"},
         {"{}", "the JSON is not a list [...]"},
         {"[3]", "task 1: not a task of Label Studio's JSON export"},
-        {"[{\"data\": {}}]", "task 1: expected the name of an image in \"data\""},
-        {"[{\"data\": {\"image\": \"lost.png\"}}]", "task 1: the image \"lost.png\" is missing"},
-        {"[{\"data\": {\"image\": \"/data/local-files/?d=..%2F..%2Fetc%2Fhostname\"}}]", "hostname\" is missing"},
+        {"[{\"data\": {}, \"annotations\": [{\"result\": []}]}]", "task 1: expected the name of an image in \"data\""},
+        {"[{\"data\": {\"image\": \"lost.png\"}, \"annotations\": [{\"result\": []}]}]",
+         "task 1: the image \"lost.png\" is missing"},
+        {"[{\"data\": {\"image\": \"/data/local-files/?d=..%2F..%2Fetc%2Fhostname\"}, \"annotations\": [{\"result\": "
+         "[]}]}]",
+         "hostname\" is missing"},
         {TASK_HEAD "{\"result\": [{\"original_width\": 4, \"original_height\": 100000000}]}]}]",
          "original_width and original_height are not the size of one image"},
         {TASK_HEAD "{\"result\": [{\"type\": \"polygonlabels\", \"value\": {\"points\": [[1]], \"polygonlabels\": "
@@ -297,7 +300,7 @@ static void superviselys_polygons_have_holes(void **state) {
     put_json("other/img/x", "");
     test_import_image(&folder, "other/img/a.png", 4, 2);
     test_remove(&folder, "other/img/x");
-    put_json("other/ann/a.png.json", "{\"objects\": []}");
+    put_json("other/ann/a.png.json", "{\"size\": {\"width\": 4, \"height\": 2}, \"objects\": []}");
     icseg_import_summary s = imports(ICSEG_IMPORT_SUPERVISELY, 2);
     assert_true(s.objects == 1 && s.skipped == 1);
     has("train", "background road tree", 0, "2222 2020 2222");
@@ -319,11 +322,11 @@ static void superviselys_bitmaps_are_placed(void **state) {
     test_remove(&folder, "d/img/x");
     for (size_t i = 0; i < sizeof bitmaps / sizeof *bitmaps; i++) {
         char text[1024];
-        snprintf(
-            text, sizeof text,
-            "{\"objects\": [{\"classTitle\": \"road\", \"geometryType\": \"bitmap\", \"bitmap\": {\"data\": \"%s\", "
-            "\"origin\": [1, 1]}}]}",
-            bitmaps[i]);
+        snprintf(text, sizeof text,
+                 "{\"size\": {\"width\": 4, \"height\": 2}, \"objects\": [{\"classTitle\": \"road\", \"geometryType\": "
+                 "\"bitmap\", \"bitmap\": {\"data\": \"%s\", "
+                 "\"origin\": [1, 1]}}]}",
+                 bitmaps[i]);
         put_json("d/ann/a.png.json", text);
         imports(ICSEG_IMPORT_SUPERVISELY, 1);
         has("train", "background road tree", 0, "0000 0010");

@@ -96,7 +96,7 @@ static void a_folder_of_masks_is_not_yolos(void **state) {
     options.format = ICSEG_IMPORT_YOLO;
     text("classes.txt", "car\n");
     test_remove(&folder, "labels/deep/er/a.txt");
-    test_import_refuses(&options, "none of the 1 images has an object (read as yolo); files that were not used: ");
+    test_import_refuses(&options, "the only image does not have an object (read as yolo); files that were not used: ");
     test_import_refuses(&options, "labels/a.png; check the label files");
 }
 
@@ -112,7 +112,7 @@ static void files_without_an_image_are_counted_and_named(void **state) {
     assert_true(s.unused_files == 1 && s.images_without_objects == 1 && s.objects == 1);
     says("1 label file was not used: ");
     says("/labels/lost.txt");
-    says("1 of 2 images have no objects");
+    says("1 of 2 images has no objects");
     assert_int_equal(count, 2);
     test_import_remove(out);
     for (int i = 0; i < 5; i++) {

@@ -11,7 +11,7 @@ AAAACAAAACFcz6XPvG4AAACVAAAAEQAAAAAAAAAAAAAAgAGVAAAAc2V0L2ltYWdlcy94Lmpzb25QSwUG
 AAAA
 END
 left() { find "$work" -name '.import.*'; }
-expect 0 'made: 1 images, 2 classes, 1 objects .read as labelme' icseg dataset import "$work/export.zip" "$work/made"
+expect 0 'made: 1 image, 2 classes, 1 object .read as labelme' icseg dataset import "$work/export.zip" "$work/made"
 check 'nothing is left' test -z "$(left)$(find "$work/made" -name '*.json')"
 expect 0 'read as labelme' icseg dataset import "$work/export.zip" "$work/named" --format labelme
 head -c 300 "$work/export.zip" >"$work/cut.zip"

@@ -11,7 +11,7 @@ for split in training validation; do
     base64 -d >"$set/annotations/$split/ADE_1.png" <<<"$ade"
 done
 expect 0 '^ADE20K SceneParsing 2016' icseg dataset check "$set"
-expect 0 '^validation: 1 images, 4x3, 12 pixels, 8.33 % of them ignored$' icseg dataset check "$set"
+expect 0 '^validation: 1 image, 4x3, 12 pixels, 8.33 % of them ignored$' icseg dataset check "$set"
 expect 0 '^ +149 +flag +1 +1 +9.09 %$' icseg dataset check "$set" --split val --format ade20k
 expect 0 'sheet.png$' icseg dataset show "$set" --split val --out "$work/sheet.png" --tile 64
 refuse 1 'this is ADE20K SceneParsing 2016, not ade20k_full; set the format to ade20k' icseg dataset check "$set" --format ade20k_full

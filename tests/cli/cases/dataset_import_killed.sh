@@ -6,7 +6,7 @@ echo '{"shapes": [{"label": "tree", "points": [[0, 0], [1, 1]], "shape_type": "r
        "imageWidth": 1, "imageHeight": 1}' >"$work/labels/1.json"
 import() { icseg dataset import "$work/labels" "$work/set"; }
 files() { (cd "$work/set" && find . -type f | sort); }
-expect 0 'set: 1 images' import
+expect 0 'set: 1 image,' import
 files >"$work/whole"
 
 # Before it had written the file that marks the folder
@@ -14,7 +14,7 @@ for content in '' 'icseg import'; do
     rm -r "$work/set"
     mkdir -p "$work/set/.import.abcdef" "$work/set/.import.empty1"
     printf '%s' "$content" >"$work/set/.import.abcdef/staging.lock"
-    expect 0 'set: 1 images' import
+    expect 0 'set: 1 image,' import
     check 'nothing else is there' diff "$work/whole" <(files)
     check 'the hidden folders are gone' test -z "$(find "$work/set" -name '.import.*')"
 done
@@ -34,7 +34,7 @@ killed() {
 }
 killed
 touch "$work/set/.import.abcdef/staging.moving"
-expect 0 'set: 1 images' import
+expect 0 'set: 1 image,' import
 check 'nothing of the killed import is there' diff "$work/whole" <(files)
 killed # but the images are the user's: nothing had been moved
 refuse 2 'set: the folder is not empty' import
