@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes python/icseg/_declarations.py: the structs, enumerators, callbacks and functions of include/icseg/ for ctypes.
 
-Usage: scripts/make_declarations.py [OUTPUT]        Needs a C compiler and pycparser.
+Needs a C compiler and pycparser.
 """
 
+import argparse
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 
 from pycparser import c_ast, c_parser
@@ -203,8 +203,10 @@ class Writer:
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", nargs="?", type=pathlib.Path, default=OUTPUT)
+    output = parser.parse_args().output
     text, macros = preprocess()
-    output = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else OUTPUT
     output.write_text(Writer().write(text, macros))
 
 
