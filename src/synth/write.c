@@ -138,11 +138,11 @@ static icseg_status prepare_folders(const icseg_synth_options *o, icseg_error *e
     ICSEG_TRY(check_empty(o->folder, &empty, error));
     snprintf(path, sizeof path, "%s/synth.json", o->folder);
     if (!empty) ICSEG_TRY(check_marker(path, &ours, error));
+    if (!empty && !ours) ICSEG_TRY(check_foreign(o->folder, error));
     if (!empty && !o->force)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "force", ICSEG_REMEDY_OVERWRITE,
                                 "%s: the folder %s; use another folder", o->folder,
                                 ours ? "already contains a set of generated scenes" : "is not empty");
-    if (!empty && !ours) ICSEG_TRY(check_foreign(o->folder, error));
     ICSEG_TRY(icseg_folder_create(o->folder, error));
     ICSEG_TRY(write_texts(o, error));
     for (int i = 0; i < 2 * SPLITS; i++) {

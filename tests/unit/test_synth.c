@@ -326,23 +326,39 @@ static void an_earlier_data_set_is_replaced_with_force_and_without_leftovers(voi
 
 static void a_folder_with_other_content_needs_force(void **state) {
     (void)state;
-    test_folder f = test_dataset_open("sky\n"); /* a user's data set */
-    char image[192], ours[192];
+    test_folder f = test_dataset_open("");
+    char folder[128], ours[192], theirs[192];
     icseg_error error = {0};
-    icseg_synth_options o = small_set(f.path);
-    test_write_text(&f, "images/train/000077.jpg", "theirs");
-    test_write_text(&f, "synth.json", "{\"generator\": \"another\"}");
-    snprintf(image, sizeof image, "%s/images/train/000077.jpg", f.path);
-    snprintf(ours, sizeof ours, "%s/images/train/000000.jpg", f.path);
+    snprintf(folder, sizeof folder, "%s/out", f.path);
+    snprintf(ours, sizeof ours, "%s/images/train/000000.jpg", folder);
+    snprintf(theirs, sizeof theirs, "%s/notes.txt", folder);
+    icseg_synth_options o = small_set(folder);
+    assert_int_equal(icseg_folder_create(folder, NULL), ICSEG_OK);
+    test_write_text(&f, "out/notes.txt", "theirs");
+    test_write_text(&f, "out/synth.json", "{\"generator\": \"another\"}");
     assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_ERROR_ARGUMENT);
-    assert_non_null(strstr(error.message, f.path));
+    assert_non_null(strstr(error.message, folder));
     assert_string_equal(error.field, "force");
     assert_int_equal(error.remedy, ICSEG_REMEDY_OVERWRITE);
     assert_false(icseg_file_exists(ours));
     o.force = true;
     assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_OK);
     assert_true(icseg_file_exists(ours));
-    assert_true(icseg_file_exists(image));
+    assert_true(icseg_file_exists(theirs));
+    test_dataset_close(&f);
+}
+
+static void a_users_data_set_is_never_replaced(void **state) {
+    (void)state;
+    test_folder f = test_dataset_open("sky\n"); /* with classes.txt */
+    icseg_synth_options o = small_set(f.path);
+    for (int i = 0; i < 2; i++) {
+        icseg_error error = {0};
+        o.force = i;
+        assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_ERROR_ARGUMENT);
+        assert_non_null(strstr(error.message, "is not a set of generated scenes"));
+        assert_int_equal(error.remedy, ICSEG_REMEDY_NONE);
+    }
     test_dataset_close(&f);
 }
 
@@ -365,6 +381,7 @@ static void a_folder_that_cannot_be_written_is_an_error_that_names_it(void **sta
     char taken[256];
     snprintf(taken, sizeof taken, "%s/images/train/000001.jpg/x", path);
     assert_int_equal(icseg_folder_create(taken, NULL), ICSEG_OK);
+    test_write_text(&f, "out/synth.json", "{\"generator\": \"icseg synth\"}");
     o.force = true;
     assert_int_equal(icseg_synth_write(&o, NULL, &error), ICSEG_ERROR_IO);
     assert_non_null(strstr(error.message, "000001.jpg"));
@@ -480,6 +497,7 @@ int main(void) {
         cmocka_unit_test(training_and_held_out_scenes_differ),
         cmocka_unit_test(an_earlier_data_set_is_replaced_with_force_and_without_leftovers),
         cmocka_unit_test(a_folder_with_other_content_needs_force),
+        cmocka_unit_test(a_users_data_set_is_never_replaced),
         cmocka_unit_test(a_folder_that_cannot_be_written_is_an_error_that_names_it),
         cmocka_unit_test(options_out_of_range_are_refused_before_anything_is_written),
         cmocka_unit_test(progress_can_cancel_the_run),
