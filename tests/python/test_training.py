@@ -163,7 +163,8 @@ def test_ctrl_c_stops_a_run_that_can_be_resumed(data: Path, tmp_path: Path) -> N
     recipe = tiny(steps=100000)
     recipe.save(tmp_path / "r.yaml")
     code = f"""
-        import icseg, sys
+        import icseg, signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
         def show(now):
             if now.stage == "train" and now.done == 3:
                 print("ready", flush=True)
