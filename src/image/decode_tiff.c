@@ -88,8 +88,9 @@ static TIFF *open_tiff(reader *r) {
 #endif
 
 static icseg_status fail(const reader *r, icseg_error *error) {
+    bool useful = r->text[0] && !strstr(r->text, "4294967295"); /* libtiff's row -1 */
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: cannot decode this TIFF: %s", r->source->name,
-                      r->text[0] ? r->text : "the data are damaged or truncated");
+                      useful ? r->text : "the data are damaged or truncated");
 }
 
 static uint64_t load(const unsigned char *p, size_t bytes, bool big_endian) {

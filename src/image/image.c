@@ -67,6 +67,10 @@ icseg_status icseg_image_values_read(icseg_image_values *out, const icseg_image_
     if (!isfinite(out->value_low) || !isfinite(out->value_high) || !isfinite(out->value_high - out->value_low))
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "value_range", ICSEG_REMEDY_SET_FIELD,
                                 "value_range: expected two finite numbers");
+    if (out->value_low == out->value_high && out->value_low != 0)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "value_range", ICSEG_REMEDY_SET_FIELD,
+                                "value_range: black and white are both %g: expected two numbers that differ",
+                                out->value_low);
     return ICSEG_OK;
 }
 

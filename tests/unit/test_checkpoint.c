@@ -222,6 +222,7 @@ static void damaged_facts_of_the_training_images_are_named(void **state) {
                  {"{\"value_range\": [0]}", "icseg.image: "},
                  {"{\"value_range\": [0, \"x\"]}", "Expected real or integer"},
                  {"{\"value_range\": [-1e308, 1e308]}", "value_range: expected two finite numbers"},
+                 {"{\"value_range\": [5, 5]}", "value_range: black and white are both 5"},
                  {"{\"val_share\": 0.91}", "val_share is 0.91: expected 0..0.9"},
                  {"{\"val_share\": -1}", "val_share is -1: expected 0..0.9"},
                  {"{\"map\": 3}", "Expected string"},
