@@ -274,7 +274,7 @@ static icseg_status find_place(const yolo *y, const char *below, const char *pat
                                icseg_error *error) {
     icseg_arena *arena = y->im->arena;
     *out = NULL;
-    for (const char *rest = path; rest && !*out; rest = strchr(rest, '/'), rest = rest ? rest + 1 : NULL) {
+    for (const char *rest = path; rest; rest = strchr(rest, '/'), rest = rest ? rest + 1 : NULL) {
         bool found, first = rest == path || (*path == '.' && rest - path <= (ptrdiff_t)strspn(path, "./"));
         if (!*rest || !strncmp(rest, "./", 2) || !icseg_import_is_inside(rest)) continue;
         if (type == S_IFDIR && !first && (*path != '/' || !strchr(rest, '/'))) continue;
@@ -285,6 +285,7 @@ static icseg_status find_place(const yolo *y, const char *below, const char *pat
         if (!found) continue;
         simplify(place);
         *out = place;
+        break;
     }
     return ICSEG_OK;
 }

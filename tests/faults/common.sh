@@ -59,6 +59,9 @@ hit() { [ -s "$work/log" ]; } # whether a call failed
 # ---- judgement
 
 without_times() { sed -E 's/"(seconds|images_per_s|peak_mib|date|data|machine)":[^,}]*,?//g' "$@"; }
+# The recipe of a run contains the absolute path of its data set.
+without_folder() { sed -E 's/^  folder: .*//' "$@"; }
+same_recipe() { cmp -s <(without_folder "$1") <(without_folder "$base/new/train/run/recipe.yaml"); } # PATH
 # Temporary files and hidden folders that were not there before the run.
 leftovers() {
     cd "$work/out" && find . -regextype posix-extended -regex '.*(\.tmp\.[0-9a-f]{16}|/\.import\.[^/]*)' |
@@ -71,9 +74,10 @@ right() { # JOB
     local file
     case $1 in
     train | resume)
-        for file in checkpoint.safetensors best.safetensors recipe.yaml; do
+        for file in checkpoint.safetensors best.safetensors; do
             cmp "$base/new/train/run/$file" "$work/out/run/$file" || return 1
         done
+        same_recipe "$work/out/run/recipe.yaml" || { echo "recipe.yaml differs"; return 1; }
         diff <(without_times "$base/new/train/run/log.jsonl") <(without_times "$work/out/run/log.jsonl") || return 1
         is_complete_report "$work/out/run/report.html" && diff <(ls "$base/new/train/run") <(ls -I '*.tmp.????????????????' "$work/out/run")
         ;;
@@ -98,6 +102,7 @@ is_whole_run_file() { # PATH NAME
         local lines
         lines=$(wc -l <"$1")
         cmp -s <(head -n "$lines" "$1" | without_times) <(head -n "$lines" "$base/new/train/run/log.jsonl" | without_times) ;;
+    recipe.yaml) same_recipe "$1" ;;
     report.html) is_complete_report "$1" ;;
     evaluation.json) [ "$(tail -c 3 "$1")" = ']}' ] ;;
     *) false ;;
