@@ -120,7 +120,7 @@ def _close(function: str, pointer: Any) -> None:
 
 
 class Handle:
-    """Owns an object of the library, and closes it when it is closed or no longer used.
+    """Owns an object of the library, and closes it by `close` or when Python deletes the handle.
 
     A `with` statement returns the pointer, and keeps the object open until it ends even if another thread closes it. An
     exclusive object is used by one thread at a time; others wait.

@@ -147,7 +147,7 @@ class Dataset:
         classes_file: the class list; None: classes.txt in the folder, or the published names.
         reduce_zero_label: 0 means unlabelled, and class k is stored as k + 1.
         ignore: further stored values that mean unlabelled, besides 255 (8 bit) and 65535 (16 bit).
-        images_only: there are no label files.
+        images_only: reads images only; label files are not needed.
         keep_unpaired: keeps images and label files without a partner, which `check` then reports.
         bands: TIFF: the bands, from 1, that are red, green and blue; one band is grey.
         value_range: images of 16 and more bits: the values that become 0 and 255.

@@ -68,7 +68,7 @@ class Model:
     """A model that is ready to run. `load` opens one.
 
     A model runs one call at a time; further threads wait. For work in several threads, give each thread a `clone`, which
-    shares the weights. A model is closed by `close`, by a `with` statement, or when it is no longer used.
+    shares the weights. `close`, the end of a `with` statement, or Python's garbage collector closes a model.
     """
 
     def __init__(self, handle: Handle, *, precision: str = "f32", threads: int = 0, name: str = "model") -> None:

@@ -82,7 +82,8 @@ def _ring(points: list[list[float]]) -> NDArray[np.float64]:
 class Result:
     """The labels of an image. In a notebook it shows itself.
 
-    The arrays share memory with the engine and live as long as someone holds them, also when the model is closed.
+    The arrays stay valid after the model is closed. They share memory with the engine, except for labels of uint8, which
+    are a copy.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class Result:
         """(height, width): the class of each pixel; uint8, or uint16 if the model has more than 256 classes."""
         if len(self._palette.names) <= 256:
             return self._labels.astype(np.uint8)
-        return self._labels.view(np.uint16)  # there are no negative labels
+        return self._labels.view(np.uint16)  # all labels are at least 0
 
     @property
     def confidence(self) -> NDArray[np.float32]:

@@ -120,12 +120,12 @@ class Run:
         """The metrics of the last evaluation, with its confusion matrix.
 
         Raises:
-            DataError: the run has not been evaluated yet.
+            DataError: the run does not have an evaluation yet.
             FormatError: evaluation.json is damaged.
         """
         file = self.path / "evaluation.json"
         if not file.exists():
-            raise DataError(f"{file}: missing: the run has not been evaluated yet", file=str(file))
+            raise DataError(f"{file}: does not exist; it is written by the first evaluation of the run", file=str(file))
         try:
             found = json.loads(file.read_text(encoding="utf-8"))
             return Metrics(found["confusion"], found["classes"])

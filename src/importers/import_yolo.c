@@ -250,8 +250,7 @@ static icseg_status import_folder(yolo *y, const image_source *s, icseg_error *e
     return ICSEG_OK;
 }
 
-/* Removes "." and empty parts from a path, in place, so that each file has one path: paths of label files are compared.
- */
+/* Removes "." and empty parts from a path, in place, so that paths of the same file are equal. */
 static void simplify(char *path) {
     char *to = path;
     for (const char *from = path; *from;) {

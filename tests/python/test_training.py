@@ -317,7 +317,7 @@ def test_folders_that_are_not_runs(run: Path, tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text('{"type": "step", "step": 1}\nnot json\n')
     with pytest.raises(icseg.FormatError, match="log.jsonl:2"):
         icseg.Run(tmp_path).log
-    with pytest.raises(icseg.DataError, match="has not been evaluated"):
+    with pytest.raises(icseg.DataError, match="first evaluation"):
         icseg.Run(tmp_path).metrics
     (tmp_path / "evaluation.json").write_text('{"confusion": [[1, 2]], "classes": []}')
     with pytest.raises(icseg.FormatError, match="evaluation.json"):
