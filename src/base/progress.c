@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/memory.h"
+#include "base/signals.h"
 #include "base/struct_size.h"
 #include "base/system.h"
 
@@ -23,7 +24,9 @@ void icseg_progress_say(const icseg_progress *progress, icseg_message_level leve
     char *text = size < 0 ? NULL : icseg_alloc((size_t)size + 1);
     if (text) { /* out of memory: the message is lost, the work is not */
         vsnprintf(text, (size_t)size + 1, format, copy);
+        int suspended = icseg_signals_suspend();
         progress->message(progress->user, level, text);
+        icseg_signals_resume(suspended);
     }
     icseg_free(text);
     va_end(copy);
@@ -43,7 +46,10 @@ icseg_status icseg_stage_report(const icseg_stage *stage, int64_t done, const ch
                                   .total = (double)stage->total,
                                   .seconds = icseg_clock() - stage->start,
                                   .detail = detail ? detail : ""};
-    if (stage->progress->report(stage->progress->user, &event)) return ICSEG_OK;
+    int suspended = icseg_signals_suspend();
+    bool more = stage->progress->report(stage->progress->user, &event);
+    icseg_signals_resume(suspended);
+    if (more) return ICSEG_OK;
     if (!stage->total)
         return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %lld %s", (long long)done, stage->unit);
     return icseg_fail(error, ICSEG_ERROR_CANCELLED, "stopped after %lld of %lld %s", (long long)done,

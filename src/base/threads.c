@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <pthread.h>
 
+#include "base/signals.h"
 #include "base/system.h"
 
 icseg_status icseg_threads_check(int32_t threads, icseg_error *error) {
@@ -23,10 +24,12 @@ icseg_threads icseg_threads_enter(int threads) {
     omp_set_num_threads(threads);
     if (before.dynamic) omp_set_dynamic(0); /* or teams could be smaller */
     if (before.active_levels < 1) omp_set_max_active_levels(1);
+    icseg_signals_block();
     return before;
 }
 
 void icseg_threads_leave(icseg_threads before) {
+    icseg_signals_restore();
     omp_set_num_threads(before.count);
     if (before.dynamic) omp_set_dynamic(before.dynamic);
     if (before.active_levels < 1) omp_set_max_active_levels(before.active_levels);

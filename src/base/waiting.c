@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "base/system.h"
 
 /* -- deciding */
@@ -63,7 +64,7 @@ static void set_keeper(bool open) {
         int spare = omp_get_num_procs() - omp_get_max_threads() + 1;
         keeper.team = spare > 2 ? spare : 2;
         keeper.stop = false;
-        keeper.open = pthread_create(&keeper.thread, NULL, keep, NULL) == 0;
+        keeper.open = icseg_signals_start_thread(&keeper.thread, keep, NULL) == 0;
         return;
     }
     pthread_mutex_lock(&keeper.lock);

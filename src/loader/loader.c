@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/signals.h"
 
 enum { MAX_BATCH = 65536, MAX_THREADS = 256, MAX_AHEAD = 64 };
 
@@ -136,7 +137,7 @@ static icseg_status start_threads(icseg_loader *l, icseg_error *error) {
     int reason = 0;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (l->started < l->options.threads && !(reason = pthread_create(&l->threads[l->started], NULL, work, l)))
+    while (l->started < l->options.threads && !(reason = icseg_signals_start_thread(&l->threads[l->started], work, l)))
         l->started++;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (reason)

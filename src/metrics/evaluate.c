@@ -5,6 +5,7 @@
 
 #include "base/argument.h"
 #include "base/progress.h"
+#include "base/signals.h"
 #include "inference/session.h"
 #include "metrics/evaluate.h"
 
@@ -54,7 +55,7 @@ static icseg_status reader_open(reader *r, const icseg_dataset *dataset, icseg_e
     *r = (reader){.dataset = dataset};
     pthread_mutex_init(&r->mutex, NULL);
     pthread_cond_init(&r->changed, NULL);
-    if (pthread_create(&r->thread, NULL, read_images, r) == 0) return ICSEG_OK;
+    if (icseg_signals_start_thread(&r->thread, read_images, r) == 0) return ICSEG_OK;
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->mutex);
     return icseg_fail(error, ICSEG_ERROR_MEMORY, "evaluation: cannot start the thread that reads images");

@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/finite.h"
+#include "base/signals.h"
 #include "base/system.h"
 #include "base/waiting.h"
 #include "graph/activation_ranges.h"
@@ -217,6 +218,7 @@ static icseg_status run_all(icseg_executor *x, icseg_run *run, bool checked, ics
         icseg_kernel kernel = x->program->kernels[n]; /* a copy, which points to this executor's data */
         if (!kernel.node) continue;
         icseg_waiting_adapt();
+        icseg_signals_deliver();
         unpoison_storages(x, &kernel);
         if (kernel.node->op->run) ICSEG_TRY(run_node(x, &kernel, run, checked, error));
         poison_storages(x, &kernel);
