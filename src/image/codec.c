@@ -48,6 +48,19 @@ icseg_status icseg_mask_fail_colour(const icseg_source *source, const char *what
                       source->name, what, x, y);
 }
 
+icseg_status icseg_mask_fail_frames(const icseg_source *source, const char *format, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_DATA,
+                      "%s: an animated %s where class indices are expected; save the frame as a still image of its own",
+                      source->name, format);
+}
+
+icseg_status icseg_mask_fail_transparent(const icseg_source *source, size_t x, size_t y, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_DATA,
+                      "%s: a label file with transparent pixels (the first at x=%zu, y=%zu); save it without an alpha "
+                      "channel",
+                      source->name, x, y);
+}
+
 icseg_status icseg_mask_from_colours(icseg_mask *out, const icseg_source *source, const icseg_header *header,
                                      icseg_status (*decode)(const icseg_source *, icseg_header *, uint8_t *,
                                                             icseg_error *),

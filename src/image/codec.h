@@ -34,8 +34,9 @@ typedef struct icseg_header {
     icseg_codec codec;
     int32_t width, height; /* as stored, before the orientation is applied; within the limits of image.h */
     int orientation;       /* EXIF: 1..8, 1 = upright */
-    int32_t pages;         /* images in the file; 1 for most formats. A GIF counts no further than 2 */
+    int32_t pages;         /* images in the file; 1 for most formats. GIF and PNG count no further than 2 */
     int32_t bits;          /* bits of a stored value */
+    bool has_signs;        /* whether values are signed integers */
     int32_t highest;       /* the largest value of an image of 16-bit integers, set by icseg_decode_image; 0: unknown */
 } icseg_header;
 
@@ -116,6 +117,12 @@ icseg_status icseg_mask_allocate(icseg_mask *mask, const icseg_header *header, c
 icseg_status icseg_mask_fail_colour(const icseg_source *source, const char *what, size_t x, size_t y,
                                     icseg_error *error);
 
+/* The error for a label file of several frames; `format` is "GIF" or "PNG". */
+icseg_status icseg_mask_fail_frames(const icseg_source *source, const char *format, icseg_error *error);
+
+/* The error for a label file with an alpha channel, and the first pixel that is not opaque. */
+icseg_status icseg_mask_fail_transparent(const icseg_source *source, size_t x, size_t y, icseg_error *error);
+
 /* Reads a label file of 8-bit RGB without alpha, of which red, green and blue must be equal in each pixel: the index.
  * `decode` is the format's. */
 icseg_status icseg_mask_from_colours(icseg_mask *out, const icseg_source *source, const icseg_header *header,
@@ -128,7 +135,7 @@ typedef struct icseg_value_scale {
     double low, factor;
 } icseg_value_scale;
 
-/* `low` becomes 0 and `high`, which may be smaller, becomes 255, unless the caller gave other values. */
+/* `low` becomes 0 and `high`, which may be smaller here, becomes 255, unless the caller gave other values. */
 icseg_value_scale icseg_value_scale_of(const icseg_source *source, double low, double high);
 
 /* Rounded; values outside of the range are clamped, and NaN is 0. */

@@ -202,11 +202,7 @@ icseg_status icseg_gif_decode_mask(icseg_mask *out, const icseg_source *source, 
                                    icseg_error *error) {
     reader r;
     icseg_status status;
-    if (header->pages > 1)
-        return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: an animated GIF where class indices are expected; save the "
-                          "frame as PNG",
-                          source->name);
+    if (header->pages > 1) return icseg_mask_fail_frames(source, "GIF", error);
     status = open_frame(&r, source, error);
     if (status == ICSEG_OK) status = decode_mask(out, &r, header, error);
     close_reader(&r);

@@ -40,15 +40,19 @@ icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, ics
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: a PNG without a header chunk", source->name);
     ICSEG_TRY(icseg_header_set_size(out, big_endian(data + 16), big_endian(data + 20), source, error));
     out->bits = data[24];
+    uint32_t frames = 0; /* of an animation */
+    bool shown = false;  /* whether the image is one of them */
     for (size_t at = IHDR_END; source->size - at >= CHUNK_EXTRA;) {
         size_t length = big_endian(data + at), left = source->size - at - CHUNK_EXTRA;
-        if (length > left || memcmp(data + at + 4, "IDAT", 4) == 0) break;
-        if (memcmp(data + at + 4, "eXIf", 4) == 0) {
-            out->orientation = icseg_exif_orientation(data + at + 8, length);
-            break;
-        }
+        const unsigned char *type = data + at + 4, *body = type + 4;
+        if (length > left || memcmp(type, "IDAT", 4) == 0) break;
+        if (memcmp(type, "eXIf", 4) == 0 && out->orientation == 1)
+            out->orientation = icseg_exif_orientation(body, length);
+        if (memcmp(type, "acTL", 4) == 0 && length >= 4) frames = big_endian(body);
+        shown |= memcmp(type, "fcTL", 4) == 0;
         at += length + CHUNK_EXTRA;
     }
+    if (frames > shown) out->pages = 2; /* or more */
     return ICSEG_OK;
 }
 
@@ -218,12 +222,7 @@ static icseg_status take_equal_channels(icseg_mask *out, const reader *r) {
         bool equal = r->channels < 3 || (!memcmp(p, p + bytes, bytes) && !memcmp(p, p + 2 * bytes, bytes));
         bool opaque = !alpha || (opacity[0] == 255 && opacity[bytes - 1] == 255);
         if (!equal) return icseg_mask_fail_colour(r->source, names[r->channels], i % width, i / width, r->error);
-        if (!opaque)
-            return icseg_fail(
-                r->error, ICSEG_ERROR_DATA,
-                "%s: a label file with transparent pixels (the first at x=%zu, y=%zu); save it without an "
-                "alpha channel",
-                r->source->name, i % width, i / width);
+        if (!opaque) return icseg_mask_fail_transparent(r->source, i % width, i / width, r->error);
         out->data[i] = (uint16_t)(bytes == 2 ? p[0] << 8 | p[1] : p[0]);
     }
     return ICSEG_OK;
@@ -245,6 +244,7 @@ static void widen(icseg_mask *mask) {
 icseg_status icseg_png_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,
                                    icseg_error *error) {
     reader r = {.source = source, .header = header, .error = error, .start = start_mask, .mask = out};
+    if (header->pages > 1) return icseg_mask_fail_frames(source, "PNG", error);
     icseg_status status = decode(&r);
     if (status == ICSEG_OK && r.stored)
         status = take_equal_channels(out, &r);

@@ -146,6 +146,10 @@ icseg_status icseg_pnm_decode_mask(icseg_mask *out, const icseg_source *source, 
     if (p.channels == 3) return icseg_mask_from_colours(out, source, header, icseg_pnm_decode, error);
     out->bits = parsed.bits;
     ICSEG_TRY(icseg_mask_allocate(out, header, source, error));
-    for (int32_t y = 0; y < p.height; y++) ICSEG_TRY(read_row(&p, out->data + (size_t)y * (size_t)p.width, error));
+    for (int32_t y = 0; y < p.height; y++) {
+        uint16_t *row = out->data + (size_t)y * (size_t)p.width;
+        ICSEG_TRY(read_row(&p, row, error));
+        for (int32_t x = 0; x < p.width && p.bitmap; x++) row[x] = !row[x]; /* white is 1, as in other formats */
+    }
     return ICSEG_OK;
 }

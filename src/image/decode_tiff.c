@@ -15,9 +15,60 @@
  * library must not change. */
 #define HAS_OPEN_OPTIONS (TIFFLIB_VERSION >= 20221213)
 
+static uint64_t load(const unsigned char *p, size_t bytes, bool big_endian) {
+    uint64_t value = 0;
+    for (size_t i = 0; i < bytes; i++) value = value << 8 | p[big_endian ? i : bytes - 1 - i];
+    return value;
+}
+
+/* How the integers of a file are stored, in bytes. */
+typedef struct encoding {
+    bool big_endian;
+    size_t word, head, entry; /* an offset, a directory's number of entries, an entry */
+} encoding;
+
+static encoding read_encoding(const unsigned char *data) {
+    bool big_endian = data[0] == 'M', wide = load(data + 2, 2, big_endian) == 43; /* BigTIFF */
+    size_t word = wide ? 8 : 4;
+    return (encoding){big_endian, word, wide ? 8 : 2, 4 + 2 * word};
+}
+
+/* The pages of a document. Smaller copies of an image, which cameras may put first, and transparency masks do not
+ * count. libtiff would read all tags of each. */
+typedef struct pages {
+    int32_t count;
+    uint16_t first;    /* index of the first page among the directories */
+    uint64_t first_at; /* offset of its directory */
+} pages;
+
+static pages find_pages(const icseg_source *source) {
+    enum { MAX_DIRECTORIES = 1000, SUBFILE_TYPE = 254 };
+    const unsigned char *data = source->data;
+    pages found = {0};
+    if (source->size < 16) return (pages){.count = 1};
+    encoding e = read_encoding(data);
+    uint64_t at = load(data + e.word, e.word, e.big_endian), start = at;
+    for (uint16_t i = 0; i < MAX_DIRECTORIES && at && at < source->size && source->size - at >= e.head; i++) {
+        uint64_t count = load(data + at, e.head, e.big_endian), type = 0, here = at;
+        if (count > (source->size - at - e.head) / e.entry) break;
+        for (uint64_t k = 0; k < count; k++) {
+            const unsigned char *tag = data + at + e.head + k * e.entry;
+            if (load(tag, 2, e.big_endian) == SUBFILE_TYPE) type = load(tag + 4 + e.word, 4, e.big_endian);
+        }
+        if (!(type & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK)) && !found.count++) {
+            found.first = i;
+            found.first_at = here;
+        }
+        at += e.head + count * e.entry;
+        at = source->size - at >= e.word ? load(data + at, e.word, e.big_endian) : 0;
+    }
+    return found.count ? found : (pages){.count = 1, .first_at = start};
+}
+
 typedef struct reader {
     TIFF *tiff;
     const icseg_source *source;
+    pages pages;
     uint64_t at;
     char text[256]; /* libtiff's first error */
 } reader;
@@ -93,28 +144,20 @@ static icseg_status fail(const reader *r, icseg_error *error) {
                       useful ? r->text : "the data are damaged or truncated");
 }
 
-static uint64_t load(const unsigned char *p, size_t bytes, bool big_endian) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < bytes; i++) value = value << 8 | p[big_endian ? i : bytes - 1 - i];
-    return value;
-}
-
 /* libtiff copies the values of all tags when it opens a file, also of those that it does not know. The values are in
  * the file, but thousands of tags may share them: 1.3 MB took 4 GB. A directory that libtiff cannot read is left to it.
  */
-static icseg_status check_tags(const icseg_source *source, icseg_error *error) {
+static icseg_status check_tags(const icseg_source *source, uint64_t at, icseg_error *error) {
     enum { SHARED = 1 << 16 }; /* bytes; some programs store equal resolutions only once */
     static const uint8_t widths[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8};
     const unsigned char *data = source->data;
-    if (source->size < 16) return ICSEG_OK;
-    bool big_endian = data[0] == 'M', wide = load(data + 2, 2, big_endian) == 43; /* BigTIFF */
-    size_t word = wide ? 8 : 4, head = wide ? 8 : 2, entry = 4 + 2 * word;
-    uint64_t at = load(data + word, word, big_endian), total = 0;
-    if (at > source->size || source->size - at < head) return ICSEG_OK;
-    uint64_t count = load(data + at, head, big_endian), capacity = (source->size - at - head) / entry;
+    encoding e = read_encoding(data);
+    uint64_t total = 0;
+    if (at > source->size || source->size - at < e.head) return ICSEG_OK;
+    uint64_t count = load(data + at, e.head, e.big_endian), capacity = (source->size - at - e.head) / e.entry;
     for (uint64_t i = 0; i < count && i < capacity; i++) {
-        const unsigned char *tag = data + at + head + i * entry;
-        uint64_t type = load(tag + 2, 2, big_endian), values = load(tag + 4, word, big_endian), bytes = 0;
+        const unsigned char *tag = data + at + e.head + i * e.entry;
+        uint64_t type = load(tag + 2, 2, e.big_endian), values = load(tag + 4, e.word, e.big_endian), bytes = 0;
         if (type < sizeof widths && __builtin_mul_overflow(values, (uint64_t)widths[type], &bytes)) bytes = UINT64_MAX;
         total += bytes < source->size ? bytes : source->size; /* libtiff stops at the file's end */
         if (total > source->size + SHARED)
@@ -127,10 +170,19 @@ static icseg_status check_tags(const icseg_source *source, icseg_error *error) {
 }
 
 static icseg_status open_reader(reader *r, const icseg_source *source, icseg_error *error) {
-    *r = (reader){.source = source};
-    ICSEG_TRY(check_tags(source, error));
+    *r = (reader){.source = source, .pages = find_pages(source)};
+    if (source->size >= 16) {
+        encoding e = read_encoding(source->data);
+        ICSEG_TRY(check_tags(source, load(source->data + e.word, e.word, e.big_endian), error));
+        if (r->pages.first) ICSEG_TRY(check_tags(source, r->pages.first_at, error));
+    }
     r->tiff = open_tiff(r);
-    return r->tiff ? ICSEG_OK : fail(r, error);
+    if (!r->tiff) return fail(r, error);
+    if (!r->pages.first || TIFFSetDirectory(r->tiff, r->pages.first)) return ICSEG_OK;
+    icseg_status status = fail(r, error);
+    TIFFClose(r->tiff);
+    r->tiff = NULL;
+    return status;
 }
 
 static void close_reader(reader *r) {
@@ -139,7 +191,7 @@ static void close_reader(reader *r) {
 
 /* What the tags say about the values. */
 typedef struct layout {
-    uint16_t channels, bits, format, photometric;
+    uint16_t channels, bits, format, photometric, compression;
     int alpha; /* index of the alpha channel; -1: none */
     bool premultiplied;
     bool tiled, separate;  /* separate: each channel has blocks of its own */
@@ -147,8 +199,12 @@ typedef struct layout {
 } layout;
 
 static layout read_layout(const reader *r, const icseg_header *header) {
-    layout l = {
-        .channels = 1, .bits = 1, .format = SAMPLEFORMAT_UINT, .photometric = PHOTOMETRIC_MINISBLACK, .alpha = -1};
+    layout l = {.channels = 1,
+                .bits = 1,
+                .format = SAMPLEFORMAT_UINT,
+                .photometric = PHOTOMETRIC_MINISBLACK,
+                .compression = COMPRESSION_NONE,
+                .alpha = -1};
     uint16_t planar = PLANARCONFIG_CONTIG, extra_count = 0, *extra = NULL;
     TIFFGetFieldDefaulted(r->tiff, TIFFTAG_SAMPLESPERPIXEL, &l.channels);
     TIFFGetFieldDefaulted(r->tiff, TIFFTAG_BITSPERSAMPLE, &l.bits);
@@ -156,6 +212,7 @@ static layout read_layout(const reader *r, const icseg_header *header) {
     TIFFGetFieldDefaulted(r->tiff, TIFFTAG_PLANARCONFIG, &planar);
     TIFFGetFieldDefaulted(r->tiff, TIFFTAG_EXTRASAMPLES, &extra_count, &extra);
     TIFFGetField(r->tiff, TIFFTAG_PHOTOMETRIC, &l.photometric);
+    TIFFGetField(r->tiff, TIFFTAG_COMPRESSION, &l.compression);
     for (int i = 0; i < extra_count && i < l.channels && l.alpha < 0; i++)
         if (extra[i] == EXTRASAMPLE_ASSOCALPHA || extra[i] == EXTRASAMPLE_UNASSALPHA) {
             l.alpha = l.channels - extra_count + i;
@@ -174,40 +231,49 @@ static layout read_layout(const reader *r, const icseg_header *header) {
     return l;
 }
 
-/* Pages of a document; smaller copies of an image and transparency masks do not count. libtiff would read all tags of
- * each. */
-static int32_t count_pages(const icseg_source *source) {
-    enum { MAX_DIRECTORIES = 1000, SUBFILE_TYPE = 254 };
-    const unsigned char *data = source->data;
-    bool big_endian = data[0] == 'M', wide = load(data + 2, 2, big_endian) == 43; /* BigTIFF */
-    size_t word = wide ? 8 : 4, head = wide ? 8 : 2, entry = 4 + 2 * word;
-    uint64_t at = source->size < 16 ? 0 : load(data + word, word, big_endian);
-    int32_t pages = 0;
-    for (int i = 0; i < MAX_DIRECTORIES && at && at < source->size && source->size - at >= head; i++) {
-        uint64_t count = load(data + at, head, big_endian), type = 0;
-        if (count > (source->size - at - head) / entry) break;
-        for (uint64_t k = 0; k < count; k++) {
-            const unsigned char *tag = data + at + head + k * entry;
-            if (load(tag, 2, big_endian) == SUBFILE_TYPE) type = load(tag + 4 + word, 4, big_endian);
-        }
-        pages += !(type & (FILETYPE_REDUCEDIMAGE | FILETYPE_MASK));
-        at += head + count * entry;
-        at = source->size - at >= word ? load(data + at, word, big_endian) : 0;
+enum { JPEG_XL = 50002 };
+
+static const char *compression_name(uint16_t compression) {
+    switch (compression) {
+    case COMPRESSION_OJPEG:
+    case COMPRESSION_JPEG: return "JPEG";
+    case COMPRESSION_JP2000: return "JPEG 2000";
+    case COMPRESSION_WEBP: return "WebP";
+    case JPEG_XL: return "JPEG XL";
+    case COMPRESSION_LERC: return "LERC";
+    case COMPRESSION_ZSTD: return "Zstandard";
+    case COMPRESSION_LZMA: return "LZMA";
+    default: return NULL;
     }
-    return pages > 0 ? pages : 1;
+}
+
+static icseg_status check_compression(const icseg_source *source, const layout *l, icseg_error *error) {
+    const char *name = compression_name(l->compression);
+    char number[32];
+    if (TIFFIsCODECConfigured(l->compression)) return ICSEG_OK;
+    snprintf(number, sizeof number, "method %d", l->compression);
+    return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                      "%s: a TIFF with %s compression, which libtiff cannot decode here; save it with Deflate or LZW",
+                      source->name, name ? name : number);
 }
 
 icseg_status icseg_tiff_header(icseg_header *out, const icseg_source *source, icseg_error *error) {
     reader r;
-    uint32_t width = 0, height = 0;
+    uint32_t width = 0, height = 0, depth = 1;
     uint16_t orientation = 1;
     ICSEG_TRY(open_reader(&r, source, error));
     TIFFGetField(r.tiff, TIFFTAG_IMAGEWIDTH, &width);
     TIFFGetField(r.tiff, TIFFTAG_IMAGELENGTH, &height);
     TIFFGetFieldDefaulted(r.tiff, TIFFTAG_ORIENTATION, &orientation);
+    TIFFGetFieldDefaulted(r.tiff, TIFFTAG_IMAGEDEPTH, &depth);
     icseg_status status = icseg_header_set_size(out, width, height, source, error);
-    if (status == ICSEG_OK) out->bits = read_layout(&r, out).bits;
-    if (status == ICSEG_OK) out->pages = count_pages(source);
+    if (status == ICSEG_OK) {
+        layout l = read_layout(&r, out);
+        out->bits = l.bits;
+        out->has_signs = l.format == SAMPLEFORMAT_INT;
+        status = check_compression(source, &l, error);
+    }
+    if (status == ICSEG_OK) out->pages = r.pages.count > 1 || depth < 2 ? r.pages.count : 2;
     close_reader(&r);
     out->orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
     return status;
@@ -225,10 +291,8 @@ static int count_scans(const reader *r, uint32_t block) {
     return scans;
 }
 
-static icseg_status check_scans(const reader *r, uint32_t blocks, icseg_error *error) {
-    uint16_t compression = COMPRESSION_NONE;
-    TIFFGetField(r->tiff, TIFFTAG_COMPRESSION, &compression);
-    for (uint32_t i = 0; i < blocks && compression == COMPRESSION_JPEG; i++)
+static icseg_status check_scans(const reader *r, const layout *l, uint32_t blocks, icseg_error *error) {
+    for (uint32_t i = 0; i < blocks && l->compression == COMPRESSION_JPEG; i++)
         if (count_scans(r, i) > ICSEG_JPEG_MAX_SCANS)
             return icseg_fail(error, ICSEG_ERROR_FORMAT,
                               "%s: the TIFF contains a JPEG with more than %d scans; save it again without compression",
@@ -255,7 +319,7 @@ static icseg_status check_blocks(const reader *r, const icseg_header *header, co
     for (uint32_t i = 0; i < count; i++)
         if (__builtin_add_overflow(packed, TIFFGetStrileByteCount(r->tiff, i), &packed)) packed = UINT64_MAX;
     return packed <= r->source->size + decoded
-               ? check_scans(r, count, error)
+               ? check_scans(r, l, count, error)
                : icseg_fail(error, ICSEG_ERROR_FORMAT,
                             "%s: refused: the %s of this TIFF claim %llu bytes, but the file has %zu; save it again",
                             r->source->name, tiled ? "tiles" : "strips", (unsigned long long)packed, r->source->size);
@@ -417,6 +481,11 @@ static icseg_status check_range(const reader *r, const layout *l, icseg_error *e
                             r->source->name, type_name(l), l->bits);
 }
 
+/* The alpha of opaque pixels. */
+static double opacity_of(const layout *l) {
+    return l->format == SAMPLEFORMAT_IEEEFP ? 1 : ldexp(1, l->bits - (l->format == SAMPLEFORMAT_INT)) - 1;
+}
+
 typedef struct canvas {
     icseg_header *header;
     uint8_t *pixels;  /* (height, width, 3) */
@@ -447,12 +516,12 @@ static icseg_status decode_values(reader *r, icseg_header *header, const layout 
                                   icseg_error *error) {
     choice bands;
     ICSEG_TRY(choose_bands(r, l, &bands, error));
-    ICSEG_TRY(check_range(r, l, error));
     double most = l->bits == 8 ? 255 : 65535;
     canvas c = {.header = header, .pixels = pixels, .track = is_ordinary(l) && l->bits == 16};
     c.colour = icseg_value_scale_of(r->source, 0, most);
-    c.opacity = (icseg_value_scale){
-        0, l->format == SAMPLEFORMAT_IEEEFP ? 255 : 255 / (ldexp(1, l->bits - (l->format == SAMPLEFORMAT_INT)) - 1)};
+    if (l->photometric == PHOTOMETRIC_MINISWHITE)
+        c.colour = (icseg_value_scale){c.colour.low + 255 / c.colour.factor, -c.colour.factor};
+    c.opacity = (icseg_value_scale){0, 255 / opacity_of(l)};
     c.grey = bands.count <= 2;
     size_t count = (size_t)header->width * (size_t)header->height;
     if (bands.count % 2 == 0 && !(c.alpha = icseg_alloc(count)))
@@ -470,8 +539,11 @@ static icseg_status decode_rgba(reader *r, const icseg_header *header, const lay
     char reason[1024] = "";
     size_t count = (size_t)header->width * (size_t)header->height;
     if (!TIFFRGBAImageOK(r->tiff, reason))
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: cannot read this kind of TIFF as an image: %s",
-                          r->source->name, reason);
+        return icseg_fail(
+            error, ICSEG_ERROR_UNSUPPORTED,
+            "%s: a TIFF of %s with %d bits, which cannot be read as an image (%s); save it as integers of "
+            "8 or 16 bits",
+            r->source->name, type_name(l), l->bits, reason);
     ICSEG_TRY(check_blocks(r, header, l, error));
     uint32_t *raster = icseg_calloc_array(count, sizeof *raster);
     if (!raster) return icseg_fail_memory_in(error, count * sizeof *raster, r->source->name);
@@ -490,34 +562,59 @@ static icseg_status decode_rgba(reader *r, const icseg_header *header, const lay
     return status;
 }
 
+/* libtiff 4.5 refuses to convert small tiles without compression, if their bytes are not a multiple of its buffer's. */
+static bool has_odd_tiles(const reader *r, const layout *l) {
+    enum { BUFFER_UNIT = 1024 };
+    return l->tiled && l->compression == COMPRESSION_NONE && TIFFTileSize64(r->tiff) % BUFFER_UNIT != 0;
+}
+
+static bool has_choice(const reader *r) {
+    const icseg_image_values *values = r->source->values;
+    return icseg_has_value_range(r->source) || (values && values->bands[0]);
+}
+
 /* Whether the values are read as they are stored: grey or RGB of a type or a number of bands that libtiff would not
- * convert, or would convert without a word about what it leaves out. */
+ * convert, or would convert without a word about what it leaves out; or what the caller chose of them. */
 static bool needs_values(const reader *r, const layout *l) {
     const icseg_image_values *values = r->source->values;
-    bool chosen = icseg_has_value_range(r->source) || (values && values->bands[0]);
-    if (!has_readable_values(l) || (l->photometric != PHOTOMETRIC_RGB && l->photometric != PHOTOMETRIC_MINISBLACK))
-        return false;
+    bool bands = values && values->bands[0], white = l->photometric == PHOTOMETRIC_MINISWHITE,
+         inks = l->photometric == PHOTOMETRIC_SEPARATED;
+    if (!has_readable_values(l)) return false;
+    if (white || inks) return inks ? bands : has_choice(r) || l->format != SAMPLEFORMAT_UINT || l->bits > 16;
+    if (l->photometric != PHOTOMETRIC_RGB && l->photometric != PHOTOMETRIC_MINISBLACK) return false;
     int colours = l->channels - (l->alpha >= 0);
-    return chosen || l->bits != 8 || l->format != SAMPLEFORMAT_UINT ||
+    return has_choice(r) || l->bits != 8 || l->format != SAMPLEFORMAT_UINT || has_odd_tiles(r, l) ||
            colours != (l->photometric == PHOTOMETRIC_RGB ? 3 : 1);
+}
+
+/* The errors of choices: those that are missing, and those that the file does not allow. */
+static icseg_status check_choices(const reader *r, const layout *l, icseg_error *error) {
+    choice bands;
+    if (needs_values(r, l)) {
+        ICSEG_TRY(choose_bands(r, l, &bands, error));
+        return check_range(r, l, error);
+    }
+    if (!has_choice(r) || !has_readable_values(l)) return ICSEG_OK; /* unreadable: the decoder says so */
+    bool range = icseg_has_value_range(r->source);
+    return icseg_fail_field(
+        error, ICSEG_ERROR_DATA, range ? "value_range" : "bands", ICSEG_REMEDY_SET_FIELD,
+        "%s: bands and value ranges are for TIFF files of grey or RGB values; with %s its own colours "
+        "are used",
+        r->source->name, range ? "the range 0,0" : "band 0");
 }
 
 static icseg_status decode(reader *r, icseg_header *header, uint8_t *pixels, icseg_error *error) {
     layout l = read_layout(r, header);
+    ICSEG_TRY(check_choices(r, &l, error));
     return needs_values(r, &l) ? decode_values(r, header, &l, pixels, error)
                                : decode_rgba(r, header, &l, pixels, error);
 }
 
 icseg_status icseg_tiff_check_values(const icseg_source *source, const icseg_header *header, icseg_error *error) {
     reader r;
-    choice bands;
     ICSEG_TRY(open_reader(&r, source, error));
     layout l = read_layout(&r, header);
-    icseg_status status = ICSEG_OK;
-    if (needs_values(&r, &l)) {
-        status = choose_bands(&r, &l, &bands, error);
-        if (status == ICSEG_OK) status = check_range(&r, &l, error);
-    }
+    icseg_status status = check_choices(&r, &l, error);
     close_reader(&r);
     return status;
 }
@@ -545,48 +642,84 @@ static void copy_palette(icseg_mask *out, reader *r, int bits) {
 
 typedef struct mask_sink {
     icseg_mask *mask;
-    const char *name;
+    const icseg_source *source;
+    const char *kind; /* "RGB", ... */
+    int alpha;        /* index of the alpha channel; -1: none */
+    double opaque;    /* its value in opaque pixels */
+    bool inverted;    /* bits: 0 is white */
 } mask_sink;
 
+static icseg_status fail_index(const mask_sink *m, double value, uint32_t x, uint32_t y, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_DATA,
+                      "%s: value %.9g at x=%u, y=%u is not a class index; label values are whole numbers of 0..65535",
+                      m->source->name, value, x, y);
+}
+
+/* The first channel is the index. Other colours must be equal, and alpha must be opaque. */
 static icseg_status take_indices(void *user, int band, uint32_t x, uint32_t y, const double *values, uint32_t count,
                                  icseg_error *error) {
     const mask_sink *m = user;
     uint16_t *row = m->mask->data + (size_t)y * (size_t)m->mask->width + x;
-    (void)band;
     for (uint32_t i = 0; i < count; i++) {
-        if (!(values[i] >= 0 && values[i] <= 65535 && values[i] == floor(values[i])))
-            return icseg_fail(error, ICSEG_ERROR_DATA,
-                              "%s: value %.9g at x=%u, y=%u is not a class index; label values are whole numbers of "
-                              "0..65535",
-                              m->name, values[i], x + i, y);
-        row[i] = (uint16_t)values[i];
+        double value = m->inverted ? 1 - values[i] : values[i];
+        if (band == m->alpha) {
+            if (value != m->opaque) return icseg_mask_fail_transparent(m->source, x + i, y, error);
+        } else if (band > 0) {
+            if (value != row[i]) return icseg_mask_fail_colour(m->source, m->kind, x + i, y, error);
+        } else {
+            if (!(value >= 0 && value <= 65535 && value == floor(value))) return fail_index(m, value, x + i, y, error);
+            row[i] = (uint16_t)value;
+        }
     }
     return ICSEG_OK;
 }
 
-static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *header, icseg_error *error) {
-    layout l = read_layout(r, header);
+/* Whether all values of the mask can be used as they are. */
+static icseg_status check_mask(const reader *r, const icseg_header *header, const layout *l, icseg_error *error) {
+    int colours = l->channels - (l->alpha >= 0);
+    const char *name = compression_name(l->compression);
     if (header->pages > 1)
         return icseg_fail(error, ICSEG_ERROR_DATA,
                           "%s: a TIFF of %d pages where one label map is expected; save each page as a file of its own",
                           r->source->name, header->pages);
-    if (l.channels == 3 && l.alpha < 0 && l.bits == 8 && l.photometric == PHOTOMETRIC_RGB)
-        return icseg_mask_from_colours(out, r->source, header, icseg_tiff_decode, error);
-    if (l.channels != 1)
+    if (l->compression == COMPRESSION_JPEG || l->compression == COMPRESSION_OJPEG || l->compression == COMPRESSION_WEBP)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: a TIFF with %s compression where class indices are expected; the compression changes "
+                          "values; save label maps with Deflate or LZW",
+                          r->source->name, name);
+    if (colours != (l->photometric == PHOTOMETRIC_RGB ? 3 : 1) || (l->alpha >= 0 && l->alpha != l->channels - 1))
         return icseg_fail(error, ICSEG_ERROR_DATA,
                           "%s: a TIFF of %d bands of %d bits where class indices are expected; save one channel",
-                          r->source->name, l.channels, l.bits);
-    if (!has_indices(&l))
+                          r->source->name, l->channels, l->bits);
+    if (!has_indices(l) || (l->channels > 1 && l->bits < 8))
         return icseg_fail(
             error, ICSEG_ERROR_DATA,
             "%s: a TIFF label file with %s of %d bits; class indices must be integers of 1, 2, 4, 8, 16 or 32 bits, "
             "or floating-point numbers that are whole",
-            r->source->name, type_name(&l), l.bits);
+            r->source->name, type_name(l), l->bits);
+    if (l->photometric == PHOTOMETRIC_MINISWHITE && l->bits > 1)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: a TIFF label file in which 0 is white (WhiteIsZero), which programs read in different "
+                          "ways; save it such that 0 is black",
+                          r->source->name);
+    return ICSEG_OK;
+}
+
+static icseg_status decode_mask(icseg_mask *out, reader *r, const icseg_header *header, icseg_error *error) {
+    static const char *const kinds[] = {"", "grey", "grey with alpha", "RGB", "RGBA"};
+    static const int bands[] = {0, 1, 2, 3};
+    layout l = read_layout(r, header);
+    ICSEG_TRY(check_mask(r, header, &l, error));
     out->bits = l.bits <= 8 ? 8 : 16;
     if (l.photometric == PHOTOMETRIC_PALETTE) copy_palette(out, r, l.bits);
     ICSEG_TRY(icseg_mask_allocate(out, header, r->source, error));
-    mask_sink to = {out, r->source->name};
-    return read_values(r, header, &l, (const int[]){0}, 1, (sink){take_indices, &to}, error);
+    mask_sink to = {out,
+                    r->source,
+                    .kind = kinds[l.channels],
+                    .alpha = l.alpha,
+                    .opaque = opacity_of(&l),
+                    .inverted = l.photometric == PHOTOMETRIC_MINISWHITE};
+    return read_values(r, header, &l, bands, l.channels, (sink){take_indices, &to}, error);
 }
 
 icseg_status icseg_tiff_decode_mask(icseg_mask *out, const icseg_source *source, const icseg_header *header,

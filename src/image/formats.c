@@ -177,7 +177,7 @@ static icseg_status check_choices(const icseg_source *source, const icseg_header
                                 "%s: bands can be chosen in TIFF files only, and this is %s; with band 0 its own "
                                 "colours are used",
                                 source->name, formats[header->codec].name);
-    if (icseg_has_value_range(source) && header->bits <= 8)
+    if (icseg_has_value_range(source) && header->bits <= 8 && !header->has_signs)
         return icseg_fail_field(error, ICSEG_ERROR_DATA, "value_range", ICSEG_REMEDY_SET_FIELD,
                                 "%s: a value range is for files of 16 and more bits, and this one has %d; with the "
                                 "range 0,0 its values are used as they are",

@@ -49,7 +49,7 @@ static void describe(icseg_image_info *out, int32_t width, int32_t height, const
                  header->highest, most);
     } else if (header->pages > 1) {
         out->note = ICSEG_IMAGE_NOTE_PAGE;
-        if (header->codec == ICSEG_CODEC_GIF)
+        if (header->codec == ICSEG_CODEC_GIF || header->codec == ICSEG_CODEC_PNG)
             snprintf(out->text, sizeof out->text, "it has several frames; the first is used");
         else
             snprintf(out->text, sizeof out->text, "it has %d %s; the %s is used", header->pages,
@@ -71,6 +71,11 @@ icseg_status icseg_image_values_read(icseg_image_values *out, const icseg_image_
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "value_range", ICSEG_REMEDY_SET_FIELD,
                                 "value_range: black and white are both %g: expected two numbers that differ",
                                 out->value_low);
+    if (out->value_low > out->value_high)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "value_range", ICSEG_REMEDY_SET_FIELD,
+                                "value_range: black is %g and white %g, which would invert the image: expected the "
+                                "lower value first",
+                                out->value_low, out->value_high);
     return ICSEG_OK;
 }
 
