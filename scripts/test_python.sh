@@ -3,15 +3,18 @@
 # Tests the Python package: makes a virtual environment in build-python/, installs the package and what the tests use, and
 # runs tests/python/ and mypy. The last line is "N passed, N failed".
 # Usage: test_python.sh [--build DIR] [--torch] [PYTEST_ARGUMENT...]
+#        test_python.sh [--torch] --prepare
 #   --build DIR   uses the library and the program in DIR and the sources in python/, instead of building a wheel
 #   --torch       also installs PyTorch, for the tests that compare with it
+#   --prepare     only makes the virtual environment and installs what the tests use
 set -u
 cd "$(dirname "$0")/.."
-build='' torch=''
+build='' torch='' prepare=''
 while [ $# -gt 0 ]; do
     case $1 in
         --build) build=$(realpath "$2"); shift 2 ;;
         --torch) torch=torch; shift ;;
+        --prepare) prepare=1; shift ;;
         *) break ;;
     esac
 done
@@ -29,6 +32,7 @@ if [ "$(cat $installed 2>/dev/null)" != "$packages" ]; then
     $python -m pip install -q --disable-pip-version-check $packages || give_up "skipped: pip cannot install $packages" 0
     echo "$packages" >$installed
 fi
+[ -z "$prepare" ] || exit 0
 
 if [ -n "$build" ]; then
     export ICSEG_LIBRARY=$build/libicseg.so ICSEG_PROGRAM=$build/icseg

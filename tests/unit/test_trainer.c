@@ -291,7 +291,7 @@ static void a_stopped_run_resumes_to_the_same_bytes(void **state) {
     static const struct {
         const char *stage;
         double at;
-    } stops[] = {{"train", 0}, {"train", 1}, {"train", 3}, {"train", 4}, {"train", 5}, {"evaluate", 1}};
+    } stops[] = {{"train", 0}, {"train", 3}, {"train", 5}, {"evaluate", 1}};
     train_well(&(run){.out = "whole", .resume = true});
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         run r = {.out = "stopped", .stop_stage = stops[i].stage, .stop_at = stops[i].at};
@@ -324,7 +324,7 @@ static void an_image_that_cannot_be_read_ends_a_run_that_can_resume(void **state
     (void)state;
     char command[4 * PATH_SIZE];
     train_well(&(run){.out = "two_batches", .set = {"train.accumulate=2"}});
-    for (int i = 1; i <= 8; i++) {
+    for (int i = 1; i <= 8; i += 3) {
         snprintf(command, sizeof command,
                  "rm -rf '%s/cut' '%s/ended' && cp -r '%s/data' '%s/cut' && "
                  "cd '%s/cut/images/train' && f=$(ls | sed -n %dp) && truncate -s $(($(stat -c %%s $f) / 2)) $f",
