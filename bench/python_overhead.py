@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures what the Python package adds to the engine: the time of a call, the time to the first result, and memory.
 
-Usage: python_overhead.py CHECKPOINT IMAGE [PREDICTIONS [CYCLES]]     ICSEG_PROGRAM: the program to compare with
+Usage: python_overhead.py [call|first|memory] CHECKPOINT [IMAGE]     ICSEG_PROGRAM: the program to compare with
 
-Prints one line for each figure:
-- the overhead of a call on 32 x 32 pixels: the median time of `model(image)` minus that of icseg_session_run alone, called
-  with the same arguments, in turns;
-- `icseg.load` and the first result, in a fresh process after the imports, divided by the time of the whole program;
-- the resident set after a tenth and after all of PREDICTIONS (10,000) predictions, and of CYCLES (1,000) load and close
-  cycles.
+call     the overhead of a call on 32 x 32 pixels with one thread: the time of `model(image).labels` minus that of
+         icseg_session_run and icseg_result_close, called with the same arguments, in turns, 5,000 times
+first    `icseg.load`, the first result of IMAGE and its file in a fresh process, and the program's `predict` with the same
+         arguments, in turns, 9 times: the ratios of their times, without and with the start of Python and its imports
+memory   the resident set after a tenth and after all of 10,000 predictions, and of 1,000 load and close cycles
+
+Other processes lengthen single measurements. So `call` prints the difference of the shortest times, and the median of the
+differences, and `first` the median of the ratios of neighbouring measurements.
 """
 
 from __future__ import annotations
@@ -31,10 +33,9 @@ from icseg.image import read
 from icseg.model import _LABELS
 
 FIRST = """
-import sys, time, icseg, numpy
+import icseg, sys, time
 begin = time.perf_counter()
-result = icseg.load(sys.argv[1])(sys.argv[2])
-result.save(sys.argv[3])
+icseg.load(sys.argv[1])(sys.argv[2]).save(sys.argv[3])
 print(time.perf_counter() - begin)
 """
 
@@ -45,69 +46,71 @@ def resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def overhead(model: icseg.Model) -> None:
+def overhead(checkpoint: str) -> None:
+    model = icseg.load(checkpoint, threads=1)
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
     frame = read(image).frame()
     batch = init(c.icseg_batch, count=1, frames=ctypes.pointer(frame))
     options = init(c.icseg_run_options, outputs=_LABELS)
     result, error = ctypes.POINTER(c.icseg_result)(), c.icseg_error()
-    pointer = model._session.pointer
-    times: dict[str, list[float]] = {"call": [], "engine": []}
-    for _ in range(1000):
+    arguments = ctypes.byref(batch), ctypes.byref(options), ctypes.byref(result), ctypes.byref(error)
+    calls, engine = [], []
+    for _ in range(5000):
         begin = time.perf_counter()
-        model(image)
+        model(image).labels
         middle = time.perf_counter()
-        lib.icseg_session_run(pointer, ctypes.byref(batch), ctypes.byref(options), ctypes.byref(result), ctypes.byref(error))
-        end = time.perf_counter()
+        lib.icseg_session_run(model._session.pointer, *arguments)
         lib.icseg_result_close(ctypes.byref(result))
-        times["call"].append(middle - begin)
-        times["engine"].append(end - middle)
-    call, engine = (1e6 * statistics.median(times[name]) for name in ("call", "engine"))
-    print(f"call on 32 x 32: {call:.0f} us, engine alone {engine:.0f} us, overhead {call - engine:.0f} us")
+        calls.append(middle - begin)
+        engine.append(time.perf_counter() - middle)
+    shortest = 1e6 * (min(calls) - min(engine))
+    median = 1e6 * statistics.median(a - b for a, b in zip(calls, engine))
+    print(f"call on 32 x 32: engine {1e6 * min(engine):.0f} us; overhead {shortest:.0f} us (shortest), {median:.0f} us (median)")
+
+
+def seconds(*command: str) -> tuple[float, str]:
+    """How long a command takes, and what it prints."""
+    begin = time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return time.perf_counter() - begin, done.stdout
 
 
 def first(checkpoint: str, image: str) -> None:
-    ours, theirs = [], []
-    program = os.environ.get("ICSEG_PROGRAM")
-    command = [program] if program else [sys.executable, "-m", "icseg"]
+    own = os.environ.get("ICSEG_PROGRAM")
+    program = [own] if own else [sys.executable, "-m", "icseg"]
+    within, whole, theirs = [], [], []
     with tempfile.TemporaryDirectory() as folder:
-        for _ in range(7):
-            begin = time.perf_counter()
-            subprocess.run([*command, "predict", checkpoint, image, "--out", folder, "--quiet"], check=True,
-                           stdout=subprocess.DEVNULL)
-            theirs.append(time.perf_counter() - begin)
-            done = subprocess.run([sys.executable, "-c", FIRST, checkpoint, image, f"{folder}/ours.png"], check=True,
-                                  capture_output=True, text=True)
-            ours.append(float(done.stdout))
-    a, b = statistics.median(ours), statistics.median(theirs)
-    print(f"load and first result: {a:.3f} s, the program {b:.3f} s, ratio {a / b:.2f}")
+        for _ in range(9):
+            theirs.append(seconds(*program, "predict", checkpoint, image, "--out", folder, "--quiet")[0])
+            took, printed = seconds(sys.executable, "-c", FIRST, checkpoint, image, f"{folder}/ours.png")
+            whole.append(took)
+            within.append(float(printed))
+    for name, ours in ("load and first result", within), ("with Python's start and imports", whole):
+        ratio = statistics.median(a / b for a, b in zip(ours, theirs))
+        print(f"{name}: {min(ours):.2f} s, the program {min(theirs):.2f} s (shortest); ratio {ratio:.2f} (median)")
 
 
-def memory(checkpoint: str, predictions: int, cycles: int) -> None:
+def memory(checkpoint: str) -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     with icseg.load(checkpoint) as model:
-        for i in range(predictions):
+        for i in range(10000):
             model(image).labels
-            if i + 1 == predictions // 10:
+            if i + 1 == 1000:
                 before = resident()
-    print(f"resident after {predictions // 10} and {predictions} predictions: {before} KiB, {resident()} KiB")
-    for i in range(cycles):
+    print(f"resident after 1,000 and 10,000 predictions: {before:,} KiB, {resident():,} KiB")
+    for i in range(1000):
         with icseg.load(checkpoint) as model:
             model(image).labels
-        if i + 1 == cycles // 10:
+        if i + 1 == 100:
             before = resident()
-    print(f"resident after {cycles // 10} and {cycles} loads: {before} KiB, {resident()} KiB")
+    print(f"resident after 100 and 1,000 loads: {before:,} KiB, {resident():,} KiB")
 
 
 def main() -> None:
-    if len(sys.argv) < 3:
+    kinds = {"call": overhead, "first": first, "memory": memory}
+    if len(sys.argv) < 3 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
-    checkpoint, image = sys.argv[1:3]
-    predictions, cycles = (int(a) for a in (*sys.argv[3:], *("10000", "1000")[len(sys.argv) - 3 :]))
-    first(checkpoint, image)
-    with icseg.load(checkpoint) as model:
-        overhead(model)
-    memory(checkpoint, predictions, cycles)
+    kinds[sys.argv[1]](*sys.argv[2:])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 # the C library. The folder in it can be moved. Usage: packaging/tarball.sh
 set -eu
 cd "$(dirname "$0")/.."
+source packaging/libraries.sh
 scripts/setup.sh patchelf
 build=build-tarball
 cmake --preset release -B $build -DCMAKE_INSTALL_LIBDIR=lib -DICSEG_STATIC=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF \
@@ -14,18 +15,11 @@ stage=$build/stage/$name
 rm -rf $build/stage
 cmake --install $build --prefix "$stage" --strip >/dev/null
 
-# The libraries that the program needs, from ldd: "libz.so.1 => /lib/x86_64-linux-gnu/libz.so.1 (0x...)".
-libraries=$(ldd "$stage/bin/icseg" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | grep -v "^$PWD/" |
-    grep -vE '/(libc|libm|libdl|librt|libpthread|libresolv)\.so')
-notes=$stage/share/doc/icseg/libraries.txt
-echo "The libraries in lib/, as Debian packages, and their licences in share/doc/icseg/licences/:" >"$notes"
-mkdir "$stage/share/doc/icseg/licences"
-for library in $libraries; do
-    cp -L "$library" "$stage/lib/"
-    package=$(dpkg -S "*/$(basename "$(realpath "$library")")" | head -n 1 | cut -d: -f1) # /lib may be a link to /usr/lib
-    cp "/usr/share/doc/$package/copyright" "$stage/share/doc/icseg/licences/$package"
-    printf '%-24s %s %s\n' "$(basename "$library")" "$package" "$(dpkg-query -W -f='${Version}' "$package")" >>"$notes"
-done
+libraries=$(libraries_of "$stage/bin/icseg")
+# shellcheck disable=SC2086 # one path a word
+cp -L $libraries "$stage/lib/"
+# shellcheck disable=SC2086
+note_libraries "$stage/share/doc/icseg" $libraries
 for file in "$stage"/lib/*.so*; do
     [ -L "$file" ] || patchelf --set-rpath '$ORIGIN' "$file"
 done

@@ -42,10 +42,10 @@ HEADER = '''# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from ctypes import (
-    CDLL, CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int16, c_int32, c_int64,
-    c_size_t, c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p,
+    CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int16, c_int32, c_int64, c_size_t,
+    c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p,
 )
-from typing import Any
+from typing import Any, Callable
 '''
 
 
@@ -185,20 +185,11 @@ class Writer:
         for name, members in self.enums.items():
             self.lines += [f'    "{name}": [', *(f'        "{member}",' for member in members), "    ],"]
         self.lines += ["}", "", "STRUCTS: list[type[Structure]] = ["] + [f"    {name}," for name in self.structs]
-        self.lines += ["]", "", "# name: type of the result, types of the arguments"]
-        self.lines += ["FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {"]
+        self.lines += ["]", "", "# name: type of the result, types of the arguments; made on the first use, because importing takes time"]
+        self.lines += ["FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {"]
         for name, result, arguments in self.functions:
-            self.lines += [f'    "{name}": (', f"        {result},", "        [" + ", ".join(arguments) + "],", "    ),"]
-        self.lines += [
-            "}", "", "",
-            "def declare(library: CDLL) -> None:",
-            '    """Sets the types of the functions that the library has; a build without training lacks some."""',
-            "    for name, (result, arguments) in FUNCTIONS.items():",
-            "        if hasattr(library, name):",
-            "            function = getattr(library, name)",
-            "            function.restype = result",
-            "            function.argtypes = arguments",
-        ]
+            self.lines += [f'    "{name}": lambda: (', f"        {result},", "        [" + ", ".join(arguments) + "],", "    ),"]
+        self.lines += ["}"]
         return HEADER + "\n".join(self.lines) + "\n"
 
 

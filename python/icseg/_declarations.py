@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from ctypes import (
-    CDLL, CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int16, c_int32, c_int64,
-    c_size_t, c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p,
+    CFUNCTYPE, POINTER, Structure, c_bool, c_char, c_char_p, c_double, c_float, c_int, c_int16, c_int32, c_int64, c_size_t,
+    c_uint, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p,
 )
-from typing import Any
+from typing import Any, Callable
 
 # enum icseg_status
 ICSEG_OK = 0
@@ -1739,799 +1739,790 @@ STRUCTS: list[type[Structure]] = [
     icseg_train_step,
 ]
 
-# name: type of the result, types of the arguments
-FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
-    "icseg_status_name": (
+# name: type of the result, types of the arguments; made on the first use, because importing takes time
+FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
+    "icseg_status_name": lambda: (
         c_char_p,
         [c_int],
     ),
-    "icseg_buffer_free": (
+    "icseg_buffer_free": lambda: (
         None,
         [c_void_p],
     ),
-    "icseg_image_extensions": (
+    "icseg_image_extensions": lambda: (
         POINTER(c_char_p),
         [],
     ),
-    "icseg_image_load": (
+    "icseg_image_load": lambda: (
         c_int,
         [POINTER(icseg_image), POINTER(icseg_image_input), POINTER(icseg_image_info), POINTER(icseg_error)],
     ),
-    "icseg_image_read": (
+    "icseg_image_read": lambda: (
         c_int,
         [POINTER(icseg_image), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_image_read_memory": (
+    "icseg_image_read_memory": lambda: (
         c_int,
         [POINTER(icseg_image), c_void_p, c_size_t, c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_image_read_size": (
+    "icseg_image_read_size": lambda: (
         c_int,
         [POINTER(c_int32), POINTER(c_int32), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_image_create": (
+    "icseg_image_create": lambda: (
         c_int,
         [POINTER(icseg_image), c_int32, c_int32, POINTER(icseg_error)],
     ),
-    "icseg_image_close": (
+    "icseg_image_close": lambda: (
         None,
         [POINTER(icseg_image)],
     ),
-    "icseg_image_write_png": (
+    "icseg_image_write_png": lambda: (
         c_int,
         [POINTER(icseg_image), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_image_write_jpeg": (
+    "icseg_image_write_jpeg": lambda: (
         c_int,
         [POINTER(icseg_image), c_char_p, c_int, POINTER(icseg_error)],
     ),
-    "icseg_image_encode_jpeg": (
+    "icseg_image_encode_jpeg": lambda: (
         c_int,
         [POINTER(icseg_image), c_int, POINTER(c_void_p), POINTER(c_size_t), POINTER(icseg_error)],
     ),
-    "icseg_image_encode_png": (
+    "icseg_image_encode_png": lambda: (
         c_int,
         [POINTER(icseg_image), POINTER(c_void_p), POINTER(c_size_t), POINTER(icseg_error)],
     ),
-    "icseg_image_resize": (
+    "icseg_image_resize": lambda: (
         c_int,
         [POINTER(icseg_image), POINTER(icseg_image), c_int32, c_int32, POINTER(icseg_error)],
     ),
-    "icseg_mask_read": (
+    "icseg_mask_read": lambda: (
         c_int,
         [POINTER(icseg_mask), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_mask_close": (
+    "icseg_mask_close": lambda: (
         None,
         [POINTER(icseg_mask)],
     ),
-    "icseg_labels_write_png": (
+    "icseg_labels_write_png": lambda: (
         c_int,
         [POINTER(icseg_labels), POINTER(icseg_palette), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_labels_encode_png": (
+    "icseg_labels_encode_png": lambda: (
         c_int,
         [POINTER(icseg_labels), POINTER(icseg_palette), POINTER(c_void_p), POINTER(c_size_t), POINTER(icseg_error)],
     ),
-    "icseg_labels_create": (
+    "icseg_labels_create": lambda: (
         c_int,
         [POINTER(icseg_labels), c_int32, c_int32, POINTER(icseg_error)],
     ),
-    "icseg_labels_resize": (
+    "icseg_labels_resize": lambda: (
         c_int,
         [POINTER(icseg_labels), POINTER(icseg_labels), c_int32, c_int32, POINTER(icseg_error)],
     ),
-    "icseg_labels_close": (
+    "icseg_labels_close": lambda: (
         None,
         [POINTER(icseg_labels)],
     ),
-    "icseg_confidence_write_png": (
+    "icseg_confidence_write_png": lambda: (
         c_int,
         [POINTER(c_float), c_int32, c_int32, c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_palette_create": (
+    "icseg_palette_create": lambda: (
         c_int,
         [POINTER(icseg_palette), c_int32, POINTER(icseg_error)],
     ),
-    "icseg_palette_close": (
+    "icseg_palette_close": lambda: (
         None,
         [POINTER(icseg_palette)],
     ),
-    "icseg_overlay_draw": (
+    "icseg_overlay_draw": lambda: (
         c_int,
         [POINTER(icseg_image), POINTER(icseg_image), POINTER(icseg_labels), POINTER(icseg_overlay_options), POINTER(icseg_error)],
     ),
-    "icseg_tokenizer_open": (
+    "icseg_tokenizer_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_tokenizer)), c_int, c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_tokenizer_close": (
+    "icseg_tokenizer_close": lambda: (
         None,
         [POINTER(POINTER(icseg_tokenizer))],
     ),
-    "icseg_tokenizer_vocabulary_size": (
+    "icseg_tokenizer_vocabulary_size": lambda: (
         c_int32,
         [POINTER(icseg_tokenizer)],
     ),
-    "icseg_tokenizer_sos": (
+    "icseg_tokenizer_sos": lambda: (
         c_int32,
         [POINTER(icseg_tokenizer)],
     ),
-    "icseg_tokenizer_eos": (
+    "icseg_tokenizer_eos": lambda: (
         c_int32,
         [POINTER(icseg_tokenizer)],
     ),
-    "icseg_tokenizer_encode": (
+    "icseg_tokenizer_encode": lambda: (
         c_int,
         [POINTER(icseg_tokenizer), c_char_p, c_bool, POINTER(POINTER(c_int32)), POINTER(c_int32), POINTER(icseg_error)],
     ),
-    "icseg_tokenizer_encode_context": (
+    "icseg_tokenizer_encode_context": lambda: (
         c_int,
         [POINTER(icseg_tokenizer), c_char_p, POINTER(c_int32), c_int32, POINTER(c_int32), POINTER(icseg_error)],
     ),
-    "icseg_tokenizer_decode": (
+    "icseg_tokenizer_decode": lambda: (
         c_int,
         [POINTER(icseg_tokenizer), POINTER(c_int32), c_int32, POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_preset_count": (
+    "icseg_preset_count": lambda: (
         c_int32,
         [],
     ),
-    "icseg_preset_name": (
+    "icseg_preset_name": lambda: (
         c_char_p,
         [c_int32],
     ),
-    "icseg_preset_description": (
+    "icseg_preset_description": lambda: (
         c_char_p,
         [c_int32],
     ),
-    "icseg_config_preset": (
+    "icseg_config_preset": lambda: (
         c_int,
         [POINTER(icseg_config), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_config_read_json": (
+    "icseg_config_read_json": lambda: (
         c_int,
         [POINTER(icseg_config), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_config_update_json": (
+    "icseg_config_update_json": lambda: (
         c_int,
         [POINTER(icseg_config), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_config_write_json": (
+    "icseg_config_write_json": lambda: (
         c_int,
         [POINTER(icseg_config), POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_config_check": (
+    "icseg_config_check": lambda: (
         c_int,
         [POINTER(icseg_config), POINTER(icseg_error)],
     ),
-    "icseg_config_embed_level": (
+    "icseg_config_embed_level": lambda: (
         c_int32,
         [POINTER(icseg_config)],
     ),
-    "icseg_config_level_channels": (
+    "icseg_config_level_channels": lambda: (
         c_int32,
         [POINTER(icseg_config), c_int],
     ),
-    "icseg_model_create": (
+    "icseg_model_create": lambda: (
         c_int,
         [POINTER(POINTER(icseg_model)), POINTER(icseg_model_options), POINTER(icseg_error)],
     ),
-    "icseg_model_open": (
+    "icseg_model_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_model)), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_model_save": (
+    "icseg_model_save": lambda: (
         c_int,
         [POINTER(icseg_model), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_model_close": (
+    "icseg_model_close": lambda: (
         None,
         [POINTER(POINTER(icseg_model))],
     ),
-    "icseg_model_config": (
+    "icseg_model_config": lambda: (
         POINTER(icseg_config),
         [POINTER(icseg_model)],
     ),
-    "icseg_model_class_names": (
+    "icseg_model_class_names": lambda: (
         POINTER(c_char_p),
         [POINTER(icseg_model)],
     ),
-    "icseg_model_name_count": (
+    "icseg_model_name_count": lambda: (
         c_int32,
         [POINTER(icseg_model)],
     ),
-    "icseg_model_is_calibrated": (
+    "icseg_model_is_calibrated": lambda: (
         c_bool,
         [POINTER(icseg_model)],
     ),
-    "icseg_model_calibration_of": (
+    "icseg_model_calibration_of": lambda: (
         c_int,
         [POINTER(icseg_model), POINTER(icseg_model_calibration), POINTER(icseg_error)],
     ),
-    "icseg_model_eval_options": (
+    "icseg_model_eval_options": lambda: (
         c_int,
         [POINTER(icseg_model), POINTER(icseg_eval_options), POINTER(icseg_error)],
     ),
-    "icseg_model_image_values": (
+    "icseg_model_image_values": lambda: (
         c_int,
         [POINTER(icseg_model), POINTER(icseg_image_values), POINTER(icseg_error)],
     ),
-    "icseg_model_label_values": (
+    "icseg_model_label_values": lambda: (
         c_int,
         [POINTER(icseg_model), POINTER(icseg_label_values), POINTER(icseg_error)],
     ),
-    "icseg_model_trained_side": (
+    "icseg_model_trained_side": lambda: (
         c_int32,
         [POINTER(icseg_model)],
     ),
-    "icseg_model_val_share": (
+    "icseg_model_val_share": lambda: (
         c_double,
         [POINTER(icseg_model)],
     ),
-    "icseg_calibrator_open": (
+    "icseg_calibrator_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_calibrator)), POINTER(icseg_model), POINTER(icseg_calibrator_options), POINTER(icseg_error)],
     ),
-    "icseg_calibrator_add": (
+    "icseg_calibrator_add": lambda: (
         c_int,
         [POINTER(icseg_calibrator), POINTER(icseg_image), POINTER(icseg_error)],
     ),
-    "icseg_calibrator_model": (
+    "icseg_calibrator_model": lambda: (
         c_int,
         [POINTER(icseg_calibrator), POINTER(POINTER(icseg_model)), POINTER(icseg_error)],
     ),
-    "icseg_calibrator_close": (
+    "icseg_calibrator_close": lambda: (
         None,
         [POINTER(POINTER(icseg_calibrator))],
     ),
-    "icseg_class_list_open": (
+    "icseg_class_list_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_class_list)), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_class_list_open_published": (
+    "icseg_class_list_open_published": lambda: (
         c_int,
         [POINTER(POINTER(icseg_class_list)), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_class_list_close": (
+    "icseg_class_list_close": lambda: (
         None,
         [POINTER(POINTER(icseg_class_list))],
     ),
-    "icseg_class_list_count": (
+    "icseg_class_list_count": lambda: (
         c_int32,
         [POINTER(icseg_class_list)],
     ),
-    "icseg_class_list_names": (
+    "icseg_class_list_names": lambda: (
         POINTER(c_char_p),
         [POINTER(icseg_class_list)],
     ),
-    "icseg_class_list_synonyms": (
+    "icseg_class_list_synonyms": lambda: (
         POINTER(c_char_p),
         [POINTER(icseg_class_list)],
     ),
-    "icseg_palette_create_for": (
+    "icseg_palette_create_for": lambda: (
         c_int,
         [POINTER(icseg_palette), POINTER(c_char_p), c_int32, POINTER(icseg_error)],
     ),
-    "icseg_classifier_open": (
+    "icseg_classifier_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_classifier)), POINTER(icseg_classifier_options), POINTER(icseg_progress), POINTER(icseg_error)],
     ),
-    "icseg_classifier_close": (
+    "icseg_classifier_close": lambda: (
         None,
         [POINTER(POINTER(icseg_classifier))],
     ),
-    "icseg_classifier_run": (
+    "icseg_classifier_run": lambda: (
         c_int,
         [POINTER(icseg_classifier), POINTER(icseg_image), POINTER(c_float), POINTER(c_float), POINTER(icseg_error)],
     ),
-    "icseg_classifier_embed": (
+    "icseg_classifier_embed": lambda: (
         c_int,
         [POINTER(icseg_classifier), POINTER(icseg_image), POINTER(c_float), POINTER(icseg_error)],
     ),
-    "icseg_classifier_score": (
+    "icseg_classifier_score": lambda: (
         c_int,
         [POINTER(icseg_classifier), POINTER(c_float), POINTER(c_float), POINTER(c_float), POINTER(icseg_error)],
     ),
-    "icseg_classifier_describe": (
+    "icseg_classifier_describe": lambda: (
         POINTER(icseg_classifier_info),
         [POINTER(icseg_classifier)],
     ),
-    "icseg_export_format_count": (
+    "icseg_export_format_count": lambda: (
         c_int32,
         [],
     ),
-    "icseg_export_format_name": (
+    "icseg_export_format_name": lambda: (
         c_char_p,
         [c_int],
     ),
-    "icseg_export_format_description": (
+    "icseg_export_format_description": lambda: (
         c_char_p,
         [c_int],
     ),
-    "icseg_export_format_is_joint": (
+    "icseg_export_format_is_joint": lambda: (
         c_bool,
         [c_int],
     ),
-    "icseg_export_format_has_runs": (
+    "icseg_export_format_has_runs": lambda: (
         c_bool,
         [c_int],
     ),
-    "icseg_export_format_find": (
+    "icseg_export_format_find": lambda: (
         c_int,
         [POINTER(c_int), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_export_open": (
+    "icseg_export_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_export)), c_char_p, POINTER(icseg_export_options), POINTER(icseg_error)],
     ),
-    "icseg_export_add": (
+    "icseg_export_add": lambda: (
         c_int,
         [POINTER(icseg_export), POINTER(icseg_export_image), POINTER(icseg_error)],
     ),
-    "icseg_export_finish": (
+    "icseg_export_finish": lambda: (
         c_int,
         [POINTER(icseg_export), POINTER(icseg_error)],
     ),
-    "icseg_export_close": (
+    "icseg_export_close": lambda: (
         None,
         [POINTER(POINTER(icseg_export))],
     ),
-    "icseg_export_path": (
+    "icseg_export_path": lambda: (
         c_int,
         [c_int, c_char_p, c_char_p, POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_export_encode": (
+    "icseg_export_encode": lambda: (
         c_int,
         [POINTER(icseg_export_options), POINTER(icseg_export_image), POINTER(c_void_p), POINTER(c_size_t), POINTER(icseg_error)],
     ),
-    "icseg_file_write": (
+    "icseg_file_write": lambda: (
         c_int,
         [c_char_p, c_void_p, c_size_t, POINTER(icseg_error)],
     ),
-    "icseg_file_check_writable": (
+    "icseg_file_check_writable": lambda: (
         c_int,
         [c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_tensor_type_size": (
+    "icseg_tensor_type_size": lambda: (
         c_size_t,
         [c_int],
     ),
-    "icseg_tensor_dense": (
+    "icseg_tensor_dense": lambda: (
         c_int,
         [POINTER(icseg_tensor), c_int, c_int32, POINTER(c_int64), c_void_p, POINTER(icseg_error)],
     ),
-    "icseg_session_open": (
+    "icseg_session_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_session)), POINTER(icseg_model), POINTER(icseg_session_options), POINTER(icseg_error)],
     ),
-    "icseg_session_close": (
+    "icseg_session_close": lambda: (
         None,
         [POINTER(POINTER(icseg_session))],
     ),
-    "icseg_session_model": (
+    "icseg_session_model": lambda: (
         POINTER(icseg_model),
         [POINTER(icseg_session)],
     ),
-    "icseg_session_threads": (
+    "icseg_session_threads": lambda: (
         c_int32,
         [POINTER(icseg_session)],
     ),
-    "icseg_session_precision": (
+    "icseg_session_precision": lambda: (
         c_int,
         [POINTER(icseg_session)],
     ),
-    "icseg_session_cost_at": (
+    "icseg_session_cost_at": lambda: (
         c_int,
         [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_session_cost), POINTER(icseg_error)],
     ),
-    "icseg_session_layers_at": (
+    "icseg_session_layers_at": lambda: (
         c_int,
         [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_session_layers), POINTER(icseg_error)],
     ),
-    "icseg_session_predict": (
+    "icseg_session_predict": lambda: (
         c_int,
         [POINTER(icseg_session), POINTER(icseg_image), POINTER(icseg_eval_options), POINTER(icseg_labels), POINTER(POINTER(c_float)), POINTER(icseg_error)],
     ),
-    "icseg_session_run": (
+    "icseg_session_run": lambda: (
         c_int,
         [POINTER(icseg_session), POINTER(icseg_batch), POINTER(icseg_run_options), POINTER(POINTER(icseg_result)), POINTER(icseg_error)],
     ),
-    "icseg_session_prepare": (
+    "icseg_session_prepare": lambda: (
         c_int,
         [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_run_options), POINTER(icseg_error)],
     ),
-    "icseg_result_tensor": (
+    "icseg_result_tensor": lambda: (
         c_int,
         [POINTER(icseg_result), c_int, POINTER(icseg_tensor), POINTER(icseg_error)],
     ),
-    "icseg_result_outputs": (
+    "icseg_result_outputs": lambda: (
         c_uint32,
         [POINTER(icseg_result)],
     ),
-    "icseg_result_close": (
+    "icseg_result_close": lambda: (
         None,
         [POINTER(POINTER(icseg_result))],
     ),
-    "icseg_tensor_read": (
+    "icseg_tensor_read": lambda: (
         c_int,
         [POINTER(icseg_tensor), c_char_p, c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_tensors_write": (
+    "icseg_tensors_write": lambda: (
         c_int,
         [c_char_p, POINTER(c_char_p), POINTER(icseg_tensor), c_size_t, POINTER(icseg_error)],
     ),
-    "icseg_version": (
+    "icseg_version": lambda: (
         c_char_p,
         [],
     ),
-    "icseg_build_info": (
+    "icseg_build_info": lambda: (
         c_int,
         [POINTER(icseg_build), POINTER(icseg_error)],
     ),
-    "icseg_video_open": (
+    "icseg_video_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_video)), c_char_p, c_int32, POINTER(icseg_error)],
     ),
-    "icseg_video_close": (
+    "icseg_video_close": lambda: (
         None,
         [POINTER(POINTER(icseg_video))],
     ),
-    "icseg_video_info_of": (
+    "icseg_video_info_of": lambda: (
         c_int,
         [POINTER(icseg_video), POINTER(icseg_video_info), POINTER(icseg_error)],
     ),
-    "icseg_video_next": (
+    "icseg_video_next": lambda: (
         c_int,
         [POINTER(icseg_video), POINTER(icseg_video_frame), POINTER(icseg_error)],
     ),
-    "icseg_video_frame_close": (
+    "icseg_video_frame_close": lambda: (
         None,
         [POINTER(icseg_video_frame)],
     ),
-    "icseg_video_writer_open": (
+    "icseg_video_writer_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_video_writer)), POINTER(icseg_video_writer_options), POINTER(icseg_error)],
     ),
-    "icseg_video_writer_add": (
+    "icseg_video_writer_add": lambda: (
         c_int,
         [POINTER(icseg_video_writer), POINTER(icseg_image), POINTER(icseg_error)],
     ),
-    "icseg_video_writer_finish": (
+    "icseg_video_writer_finish": lambda: (
         c_int,
         [POINTER(icseg_video_writer), POINTER(icseg_error)],
     ),
-    "icseg_video_writer_close": (
+    "icseg_video_writer_close": lambda: (
         None,
         [POINTER(POINTER(icseg_video_writer))],
     ),
-    "icseg_weights_convert": (
+    "icseg_weights_convert": lambda: (
         c_int,
         [c_char_p, c_char_p, POINTER(icseg_weights_convert_options), POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_bench_open": (
+    "icseg_bench_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_bench)), POINTER(icseg_bench_options), POINTER(icseg_progress), POINTER(icseg_error)],
     ),
-    "icseg_bench_run": (
+    "icseg_bench_run": lambda: (
         c_int,
         [POINTER(icseg_bench), POINTER(icseg_bench_result), POINTER(icseg_error)],
     ),
-    "icseg_bench_layers": (
+    "icseg_bench_layers": lambda: (
         c_int,
         [POINTER(icseg_bench), POINTER(icseg_session_layers), POINTER(icseg_error)],
     ),
-    "icseg_bench_close": (
+    "icseg_bench_close": lambda: (
         None,
         [POINTER(POINTER(icseg_bench))],
     ),
-    "icseg_bench_profile": (
+    "icseg_bench_profile": lambda: (
         c_int,
         [POINTER(icseg_bench), c_int, POINTER(POINTER(icseg_bench_row)), POINTER(c_int32), POINTER(icseg_error)],
     ),
-    "icseg_bench_profile_text": (
+    "icseg_bench_profile_text": lambda: (
         c_int,
         [POINTER(icseg_bench), POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_dataset_format_count": (
+    "icseg_dataset_format_count": lambda: (
         c_int32,
         [],
     ),
-    "icseg_dataset_format_name": (
+    "icseg_dataset_format_name": lambda: (
         c_char_p,
         [c_int],
     ),
-    "icseg_dataset_format_description": (
+    "icseg_dataset_format_description": lambda: (
         c_char_p,
         [c_int],
     ),
-    "icseg_dataset_format_layout": (
+    "icseg_dataset_format_layout": lambda: (
         c_char_p,
         [c_int],
     ),
-    "icseg_dataset_format_find": (
+    "icseg_dataset_format_find": lambda: (
         c_int,
         [POINTER(c_int), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_dataset_splits": (
+    "icseg_dataset_splits": lambda: (
         c_int,
         [POINTER(POINTER(c_char_p)), POINTER(c_int32), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_dataset_open": (
+    "icseg_dataset_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_dataset)), POINTER(icseg_dataset_options), POINTER(icseg_error)],
     ),
-    "icseg_dataset_close": (
+    "icseg_dataset_close": lambda: (
         None,
         [POINTER(POINTER(icseg_dataset))],
     ),
-    "icseg_dataset_count": (
+    "icseg_dataset_count": lambda: (
         c_int64,
         [POINTER(icseg_dataset)],
     ),
-    "icseg_dataset_classes": (
+    "icseg_dataset_classes": lambda: (
         c_int32,
         [POINTER(icseg_dataset)],
     ),
-    "icseg_dataset_class_names": (
+    "icseg_dataset_class_names": lambda: (
         POINTER(c_char_p),
         [POINTER(icseg_dataset)],
     ),
-    "icseg_dataset_class_synonyms": (
+    "icseg_dataset_class_synonyms": lambda: (
         POINTER(c_char_p),
         [POINTER(icseg_dataset)],
     ),
-    "icseg_dataset_recognised": (
+    "icseg_dataset_recognised": lambda: (
         c_int,
         [POINTER(icseg_dataset)],
     ),
-    "icseg_dataset_description": (
+    "icseg_dataset_description": lambda: (
         c_char_p,
         [POINTER(icseg_dataset)],
     ),
-    "icseg_dataset_image_path": (
+    "icseg_dataset_image_path": lambda: (
         c_char_p,
         [POINTER(icseg_dataset), c_int64],
     ),
-    "icseg_dataset_label_path": (
+    "icseg_dataset_label_path": lambda: (
         c_char_p,
         [POINTER(icseg_dataset), c_int64],
     ),
-    "icseg_dataset_read": (
+    "icseg_dataset_read": lambda: (
         c_int,
         [POINTER(icseg_dataset), c_int64, POINTER(icseg_image), POINTER(icseg_labels), POINTER(icseg_error)],
     ),
-    "icseg_dataset_note": (
+    "icseg_dataset_note": lambda: (
         c_bool,
         [POINTER(icseg_dataset), c_int, POINTER(icseg_error)],
     ),
-    "icseg_dataset_next": (
+    "icseg_dataset_next": lambda: (
         c_bool,
         [POINTER(icseg_dataset), POINTER(icseg_dataset_sample), POINTER(icseg_error)],
     ),
-    "icseg_dataset_sample_close": (
+    "icseg_dataset_sample_close": lambda: (
         None,
         [POINTER(icseg_dataset_sample)],
     ),
-    "icseg_dataset_check": (
+    "icseg_dataset_check": lambda: (
         c_int,
         [POINTER(icseg_dataset), POINTER(icseg_dataset_check_options), POINTER(icseg_progress), POINTER(icseg_dataset_summary), POINTER(icseg_error)],
     ),
-    "icseg_dataset_summary_close": (
+    "icseg_dataset_summary_close": lambda: (
         None,
         [POINTER(icseg_dataset_summary)],
     ),
-    "icseg_confusion_create": (
+    "icseg_confusion_create": lambda: (
         c_int,
         [POINTER(icseg_confusion), c_int32, POINTER(icseg_error)],
     ),
-    "icseg_confusion_close": (
+    "icseg_confusion_close": lambda: (
         None,
         [POINTER(icseg_confusion)],
     ),
-    "icseg_confusion_add": (
+    "icseg_confusion_add": lambda: (
         c_int,
         [POINTER(icseg_confusion), POINTER(icseg_labels), POINTER(icseg_labels), POINTER(icseg_error)],
     ),
-    "icseg_metrics_compute": (
+    "icseg_metrics_compute": lambda: (
         c_int,
         [POINTER(icseg_metrics), POINTER(icseg_confusion), POINTER(icseg_error)],
     ),
-    "icseg_metrics_close": (
+    "icseg_metrics_close": lambda: (
         None,
         [POINTER(icseg_metrics)],
     ),
-    "icseg_metrics_table": (
+    "icseg_metrics_table": lambda: (
         c_int,
         [POINTER(icseg_metrics), POINTER(c_char_p), POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_metrics_json": (
+    "icseg_metrics_json": lambda: (
         c_int,
         [POINTER(icseg_metrics), POINTER(c_char_p), POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_evaluate": (
+    "icseg_evaluate": lambda: (
         c_int,
         [POINTER(icseg_session), POINTER(icseg_dataset), POINTER(icseg_eval_options), POINTER(icseg_progress), POINTER(icseg_confusion), POINTER(icseg_error)],
     ),
-    "icseg_import_format_count": (
+    "icseg_import_format_count": lambda: (
         c_int32,
         [],
     ),
-    "icseg_import_format_name": (
+    "icseg_import_format_name": lambda: (
         c_char_p,
         [c_int],
     ),
-    "icseg_import_format_description": (
+    "icseg_import_format_description": lambda: (
         c_char_p,
         [c_int],
     ),
-    "icseg_import_format_find": (
+    "icseg_import_format_find": lambda: (
         c_int,
         [POINTER(c_int), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_import_run": (
+    "icseg_import_run": lambda: (
         c_int,
         [POINTER(icseg_import_options), POINTER(icseg_progress), POINTER(icseg_import_summary), POINTER(icseg_error)],
     ),
-    "icseg_parity_run": (
+    "icseg_parity_run": lambda: (
         c_int,
         [POINTER(icseg_parity_report), c_char_p, POINTER(icseg_parity_options), POINTER(icseg_progress), POINTER(icseg_error)],
     ),
-    "icseg_parity_text": (
+    "icseg_parity_text": lambda: (
         c_int,
         [POINTER(icseg_parity_report), POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_recipe_open_preset": (
+    "icseg_recipe_open_preset": lambda: (
         c_int,
         [POINTER(POINTER(icseg_recipe)), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_recipe_open": (
+    "icseg_recipe_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_recipe)), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_recipe_open_text": (
+    "icseg_recipe_open_text": lambda: (
         c_int,
         [POINTER(POINTER(icseg_recipe)), c_char_p, c_char_p, c_size_t, POINTER(icseg_error)],
     ),
-    "icseg_recipe_open_run": (
+    "icseg_recipe_open_run": lambda: (
         c_int,
         [POINTER(POINTER(icseg_recipe)), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_recipe_close": (
+    "icseg_recipe_close": lambda: (
         None,
         [POINTER(POINTER(icseg_recipe))],
     ),
-    "icseg_recipe_set": (
+    "icseg_recipe_set": lambda: (
         c_int,
         [POINTER(icseg_recipe), c_char_p, c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_recipe_assign": (
+    "icseg_recipe_assign": lambda: (
         c_int,
         [POINTER(icseg_recipe), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_recipe_get": (
+    "icseg_recipe_get": lambda: (
         c_int,
         [POINTER(icseg_recipe), c_char_p, POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_recipe_check": (
+    "icseg_recipe_check": lambda: (
         c_int,
         [POINTER(icseg_recipe), POINTER(icseg_error)],
     ),
-    "icseg_recipe_write": (
+    "icseg_recipe_write": lambda: (
         c_int,
         [POINTER(icseg_recipe), c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_recipe_text": (
+    "icseg_recipe_text": lambda: (
         c_int,
         [POINTER(icseg_recipe), POINTER(c_char_p), POINTER(icseg_error)],
     ),
-    "icseg_recipe_key_count": (
+    "icseg_recipe_key_count": lambda: (
         c_int32,
         [],
     ),
-    "icseg_recipe_key_at": (
+    "icseg_recipe_key_at": lambda: (
         c_int,
         [POINTER(icseg_recipe_key), c_int32, POINTER(icseg_error)],
     ),
-    "icseg_report_write": (
+    "icseg_report_write": lambda: (
         c_int,
         [c_char_p, POINTER(icseg_report_input), POINTER(icseg_error)],
     ),
-    "icseg_dataset_split": (
+    "icseg_dataset_split": lambda: (
         c_int,
         [POINTER(icseg_dataset_options), POINTER(icseg_split_options), POINTER(icseg_progress), POINTER(icseg_split_summary), POINTER(icseg_error)],
     ),
-    "icseg_split_summary_close": (
+    "icseg_split_summary_close": lambda: (
         None,
         [POINTER(icseg_split_summary)],
     ),
-    "icseg_synth_class_names": (
+    "icseg_synth_class_names": lambda: (
         POINTER(c_char_p),
         [],
     ),
-    "icseg_synth_scene": (
+    "icseg_synth_scene": lambda: (
         c_int,
         [POINTER(icseg_synth_scene_options), POINTER(icseg_image), POINTER(icseg_labels), POINTER(icseg_error)],
     ),
-    "icseg_synth_write": (
+    "icseg_synth_write": lambda: (
         c_int,
         [POINTER(icseg_synth_options), POINTER(icseg_progress), POINTER(icseg_error)],
     ),
-    "icseg_train": (
+    "icseg_train": lambda: (
         c_int,
         [POINTER(icseg_recipe), POINTER(icseg_train_options), POINTER(icseg_progress), POINTER(icseg_train_result), POINTER(icseg_error)],
     ),
-    "icseg_train_result_close": (
+    "icseg_train_result_close": lambda: (
         None,
         [POINTER(icseg_train_result)],
     ),
-    "icseg_trainer_open": (
+    "icseg_trainer_open": lambda: (
         c_int,
         [POINTER(POINTER(icseg_trainer)), POINTER(icseg_recipe), POINTER(icseg_train_options), POINTER(icseg_progress), POINTER(icseg_error)],
     ),
-    "icseg_trainer_close": (
+    "icseg_trainer_close": lambda: (
         None,
         [POINTER(POINTER(icseg_trainer))],
     ),
-    "icseg_trainer_step": (
+    "icseg_trainer_step": lambda: (
         c_int,
         [POINTER(icseg_trainer), POINTER(icseg_train_step), POINTER(icseg_error)],
     ),
-    "icseg_trainer_due": (
+    "icseg_trainer_due": lambda: (
         c_uint,
         [POINTER(icseg_trainer)],
     ),
-    "icseg_trainer_evaluate": (
+    "icseg_trainer_evaluate": lambda: (
         c_int,
         [POINTER(icseg_trainer), POINTER(icseg_metrics), POINTER(icseg_error)],
     ),
-    "icseg_trainer_save": (
+    "icseg_trainer_save": lambda: (
         c_int,
         [POINTER(icseg_trainer), POINTER(icseg_error)],
     ),
-    "icseg_trainer_finish": (
+    "icseg_trainer_finish": lambda: (
         c_int,
         [POINTER(icseg_trainer), POINTER(icseg_error)],
     ),
-    "icseg_train_report": (
+    "icseg_train_report": lambda: (
         c_int,
         [c_char_p, c_char_p, POINTER(icseg_progress), POINTER(icseg_error)],
     ),
-    "icseg_train_index": (
+    "icseg_train_index": lambda: (
         c_int,
         [c_char_p, POINTER(icseg_error)],
     ),
-    "icseg_trainer_model": (
+    "icseg_trainer_model": lambda: (
         POINTER(icseg_model),
         [POINTER(icseg_trainer)],
     ),
-    "icseg_trainer_step_count": (
+    "icseg_trainer_step_count": lambda: (
         c_int64,
         [POINTER(icseg_trainer)],
     ),
-    "icseg_trainer_total_steps": (
+    "icseg_trainer_total_steps": lambda: (
         c_int64,
         [POINTER(icseg_trainer)],
     ),
-    "icseg_trainer_loss_count": (
+    "icseg_trainer_loss_count": lambda: (
         c_int32,
         [POINTER(icseg_trainer)],
     ),
-    "icseg_trainer_loss_name": (
+    "icseg_trainer_loss_name": lambda: (
         c_char_p,
         [POINTER(icseg_trainer), c_int32],
     ),
-    "icseg_trainer_best_miou": (
+    "icseg_trainer_best_miou": lambda: (
         c_double,
         [POINTER(icseg_trainer), POINTER(c_int64)],
     ),
 }
-
-
-def declare(library: CDLL) -> None:
-    """Sets the types of the functions that the library has; a build without training lacks some."""
-    for name, (result, arguments) in FUNCTIONS.items():
-        if hasattr(library, name):
-            function = getattr(library, name)
-            function.restype = result
-            function.argtypes = arguments

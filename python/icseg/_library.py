@@ -28,15 +28,23 @@ COMPUTING = (
 )
 
 
-def _load() -> ctypes.CDLL:
+class Library(ctypes.CDLL):
+    """libicseg. A function gets its types when it is first used; a build without training lacks some functions."""
+
+    def __getitem__(self, name: Any) -> Any:
+        function: Any = super().__getitem__(name)
+        function.restype, function.argtypes = c.FUNCTIONS[name]()
+        return function
+
+
+def _load() -> Library:
     name = f"libicseg.so.{ABI}"
     own = PACKAGE / "lib" / name
     path = os.environ.get("ICSEG_LIBRARY") or (str(own) if own.exists() else name)
     try:
-        library = ctypes.CDLL(path)
+        library = Library(path)
     except OSError as error:
         raise ImportError(f"icseg: cannot load {path}: {error}") from error
-    c.declare(library)
     version = str(library.icseg_version().decode())
     if not version.startswith(ABI + "."):
         raise ImportError(f"icseg: {path} is version {version}; this package needs {ABI}; install both anew")

@@ -100,7 +100,8 @@ def _from_array(array: NDArray[Any], values: Any, name: str) -> Pixels:
             f"{name}: an array with {array.ndim} axes; an image has the shape (height, width) or (height, width, "
             "channels); pass several images as a list"
         )
-    if array.dtype not in (np.uint8, np.uint16):
+    size = array.dtype.itemsize
+    if array.dtype.kind != "u" or size > 2:
         raise ArrayTypeError(
             f"{name}: an array of {array.dtype}; expected uint8, or uint16 for 16-bit images; convert it, values in "
             "0..1 with (255 * x).round().astype('uint8')"
@@ -118,7 +119,7 @@ def _from_array(array: NDArray[Any], values: Any, name: str) -> Pixels:
     side, pixels = c.ICSEG_IMAGE_MAX_SIDE, c.ICSEG_IMAGE_MAX_PIXELS
     if height > side or width > side or height * width > pixels:
         raise ArgumentError(f"{name}: shape {array.shape}; at most {side} pixels a side and {pixels} in all")
-    if array.dtype == np.uint16:
+    if size == 2:
         return _wide(array, values, name)
     if channels in (2, 4):
         alpha = array[:, :, -1:]
@@ -164,6 +165,8 @@ def read(source: ImageLike, values: Any = None, name: str = "image") -> Pixels:
         values: an icseg_image_values, which maps 16-bit values to colours; None: as the file says.
         name: the image's name in messages.
     """
+    if isinstance(source, np.ndarray):
+        return _from_array(np.asarray(source), values, name)
     if isinstance(source, (str, os.PathLike)):
         shown = os.fsdecode(source)
         path = path_bytes(source)
@@ -175,7 +178,7 @@ def read(source: ImageLike, values: Any = None, name: str = "image") -> Pixels:
     pil = sys.modules.get("PIL.Image")
     if pil is not None and isinstance(source, pil.Image):
         return _from_pil(source, values, name)
-    if isinstance(source, np.ndarray) or hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
+    if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
         return _from_array(np.asarray(source), values, name)
     raise ArrayTypeError(
         f"{name}: {type(source).__name__}; expected a path, the bytes of an image file, a PIL image or an array"

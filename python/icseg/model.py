@@ -10,6 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from types import TracebackType
@@ -21,11 +22,11 @@ from numpy.typing import NDArray
 from . import _declarations as c
 from . import image as images_
 from ._library import Handle, call, init, lib, owned_text, path_bytes, text as text_of, text_array, texts
-from ._memory import tensor_array
+from ._memory import Owner, tensor_array
 from ._options import PRECISIONS, EvalOptions, choose, name_of
 from .errors import ArgumentError, ArrayTypeError, FileError, UnsupportedError
 from .image import ImageLike, Pixels
-from .progress import CallbackLike, Watch
+from .progress import Watch
 from .result import Palette, Result
 
 _TOKENIZERS = {"clip": c.ICSEG_TOKENIZER_CLIP, "bytes": c.ICSEG_TOKENIZER_BYTES}
@@ -38,13 +39,14 @@ _SCORES = {4: c.ICSEG_OUTPUT_SCORES_4, 8: c.ICSEG_OUTPUT_SCORES_8, 16: c.ICSEG_O
 class _Arrays:
     """The tensors of one run, which keep it alive."""
 
-    def __init__(self, handle: Handle) -> None:
-        self.handle = handle  # arrays keep it
+    def __init__(self, result: Any) -> None:
+        self._result = result
+        self._owner = Owner(lib.icseg_result_close, ctypes.pointer(result))  # arrays keep it
 
     def __getitem__(self, output: int) -> NDArray[Any]:
         tensor = c.icseg_tensor()
-        call("icseg_result_tensor", self.handle.pointer, output, ctypes.byref(tensor))
-        return tensor_array(self.handle, tensor)
+        call("icseg_result_tensor", self._result, output, ctypes.byref(tensor))
+        return tensor_array(self._owner, tensor)
 
 
 def _as_tensor(images: Any) -> Optional[NDArray[np.float32]]:
@@ -74,6 +76,7 @@ class Model:
     def __init__(self, handle: Handle, *, precision: str = "f32", threads: int = 0, name: str = "model") -> None:
         self._handle = handle
         self._name = name
+        self._watch = Watch(False)  # used while the session is, by one thread
         self._clones: Optional[weakref.WeakSet[Model]] = None  # those of a trainer's model, which it closes
         self._session = Handle(c.icseg_session, "icseg_session_close", "model", exclusive=True)
         options = init(c.icseg_session_options, threads=threads, precision=choose(PRECISIONS, precision, "precision"))
@@ -218,32 +221,30 @@ class Model:
     def _run(
         self,
         outputs: int,
-        pixels: list[Pixels],
+        image: Union[Pixels, NDArray[np.float32]],
         options: Optional[EvalOptions],
         *,
-        tensor: Optional[NDArray[np.float32]] = None,
         top_k: int = 0,
-        callback: CallbackLike = False,
     ) -> _Arrays:
-        """Runs the network on images of one size, or on a tensor (N, 3, H, W) of normalised values."""
-        batch = init(c.icseg_batch)
-        if tensor is not None:
-            described = c.icseg_tensor(type=c.ICSEG_TENSOR_F32, rank=4, data=tensor.ctypes.data)
-            described.shape[:4] = tensor.shape
-            described.strides[:4] = tensor.strides
-            batch.tensor = ctypes.pointer(described)
+        """Runs the network on an image, or on a tensor (N, 3, H, W) of normalised values."""
+        if isinstance(image, Pixels):
+            batch = init(c.icseg_batch, count=1, frames=ctypes.pointer(image.frame()))
         else:
-            frames = (c.icseg_frame * len(pixels))(*[p.frame() for p in pixels])
-            batch.count = len(pixels)
-            batch.frames = frames
+            tensor = c.icseg_tensor(type=c.ICSEG_TENSOR_F32, rank=4, data=image.ctypes.data)
+            tensor.shape[:4] = image.shape
+            tensor.strides[:4] = image.strides
+            batch = init(c.icseg_batch, tensor=ctypes.pointer(tensor))
         run = init(c.icseg_run_options, outputs=outputs, top_k=top_k)
         if options is not None:
             run.eval = ctypes.pointer(options.to_struct())
-        result = Handle(c.icseg_result, "icseg_result_close", "result")
-        with self._session as session, Watch(callback) as watch:
-            run.progress = watch.pointer
-            call("icseg_session_run", session, ctypes.byref(batch), ctypes.byref(run), ctypes.byref(result.pointer),
-                 file=pixels[0].name if pixels else None)
+        how = options or self._eval_options
+        several = how.mode == "slide" or how.flip or len(how.scales) > 1
+        if several:  # a run of one window cannot be cancelled; watching it would take half of the time that Python adds
+            run.progress = self._watch.pointer
+        result = ctypes.POINTER(c.icseg_result)()
+        with self._session as session, self._watch if several else nullcontext():
+            call("icseg_session_run", session, ctypes.byref(batch), ctypes.byref(run), ctypes.byref(result),
+                 file=image.name if isinstance(image, Pixels) else None)
         return _Arrays(result)
 
     def _read(self, image: ImageLike, name: str = "image") -> Pixels:
@@ -251,7 +252,7 @@ class Model:
 
     def _label(self, pixels: Pixels, options: Optional[EvalOptions], confidence: bool) -> Result:
         outputs = _LABELS if confidence else c.ICSEG_OUTPUT_LABELS
-        arrays = self._run(outputs, [pixels], options)
+        arrays = self._run(outputs, pixels, options)
         labels = arrays[c.ICSEG_OUTPUT_LABELS][0]
         return Result(pixels, self._palette, labels, arrays[c.ICSEG_OUTPUT_CONFIDENCE][0] if confidence else None)
 
@@ -334,19 +335,18 @@ class Model:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-
     def _compute(
         self, images: Any, output: int, options: Optional[EvalOptions], one_view: bool = True
     ) -> Any:
         """An output of the network for an image, each image of a list, or a tensor."""
         tensor = _as_tensor(images)
         if tensor is not None:
-            return self._run(output, [], options, tensor=tensor)[output]
+            return self._run(output, tensor, options)[output]
         if options is None and one_view:
             options = replace(self._eval_options, mode="whole")
         if not _is_one(images):
-            return [self._run(output, [self._read(i, f"images[{n}]")], options)[output][0] for n, i in enumerate(images)]
-        return self._run(output, [self._read(images)], options)[output][0]
+            return [self._run(output, self._read(i, f"images[{n}]"), options)[output][0] for n, i in enumerate(images)]
+        return self._run(output, self._read(images), options)[output][0]
 
     def logits(self, images: Any, *, options: Optional[EvalOptions] = None) -> Any:
         """The network's output before it is resized to the image, at stride 4.
@@ -390,7 +390,7 @@ class Model:
         """
         if k < 1:
             raise ArgumentError(f"k is {k}; expected at least 1", field="k")
-        arrays = self._run(_TOP, [self._read(image)], options, top_k=k)
+        arrays = self._run(_TOP, self._read(image), options, top_k=k)
         return arrays[c.ICSEG_OUTPUT_TOP_CLASSES][0], arrays[c.ICSEG_OUTPUT_TOP_PROBABILITIES][0]
 
     def scores(self, images: Any, stride: int = 32, *, options: Optional[EvalOptions] = None) -> Any:

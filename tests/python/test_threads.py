@@ -111,3 +111,19 @@ def test_a_process_forked_before_the_first_call_can_compute(checkpoint: Path) ->
         with multiprocessing.get_context("fork").Pool(2) as pool:
             print(pool.map(child, [32, 64]))
     """) == "[(32, 64), (64, 64)]\n"
+
+
+def test_ctrl_c_stops_a_prediction(checkpoint: Path) -> None:
+    code = f"""
+        import icseg, numpy, os, signal, threading, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
+        model = icseg.load({str(checkpoint)!r}, threads=1)
+        image = numpy.zeros((1600, 1600, 3), numpy.uint8)
+        windows = icseg.EvalOptions(mode="slide", crop=(32, 32), stride=(1, 1))  # 2.5 million, which would take an hour
+        threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            model(image, options=windows)
+        except KeyboardInterrupt:
+            print(model(image[:32, :32]).labels.shape, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    """
+    assert python(code) == "(32, 32) True\n"
