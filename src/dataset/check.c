@@ -240,8 +240,7 @@ static bool check_whole(const check *c, const tally *all, const icseg_dataset_su
             "%s: these are ADE20K's label files, in which 0 means unlabelled and classes count from 1, but "
             "0 is read as a class; set the format to ade20k, or set reduce_zero_label",
             d->label_folder);
-    else if (white_path && all->has_zero && !all->has_others && d->classes > 1 && !d->ignores_white &&
-             !any_split_has_other_values(d))
+    else if (white_path && all->has_zero && !all->has_others && !d->ignores_white && !any_split_has_other_values(d))
         icseg_fail_field(problem, ICSEG_ERROR_DATA, "map", ICSEG_REMEDY_SET_FIELD,
                          "%s: value %d at x=%d, y=%d; the masks contain only 0 and %d, and %d is ignored, so only one "
                          "class remains; map it to a class (%d=1), or add it to the ignored values if it does mean "
@@ -278,7 +277,7 @@ static void warn_about_classes(const icseg_dataset *d, const icseg_dataset_summa
     int32_t present = 0, last = 0;
     for (int32_t k = 0; k < s->classes; k++)
         if (s->class_pixels[k]) present++, last = k;
-    if (d->images_only || s->classes < 2 || !present) return;
+    if (d->images_only || !present) return;
     if (present == 1)
         icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: all labelled pixels are of one class, \"%s\"",
                            d->label_folder, icseg_dataset_class_names(d)[last]);

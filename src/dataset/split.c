@@ -129,6 +129,19 @@ static icseg_status check_groups(const icseg_division *d, icseg_error *error) {
                             d->groups == 1 ? "" : "s", d->parts);
 }
 
+/* If all labelled pixels are of the first class, the masks may contain only 0 and 255, which the check explains. */
+static icseg_status check_classes(const icseg_division *d, icseg_error *error) {
+    icseg_dataset_check_options options = {ICSEG_DATASET_CHECK_OPTIONS_INIT, .threads = d->options.threads,
+                                           .names_checked = true};
+    icseg_dataset_summary summary = {ICSEG_DATASET_SUMMARY_INIT};
+    for (int64_t i = 0; i < d->dataset->count; i++)
+        for (int32_t c = 0; c < d->counts[i].count; c++)
+            if (d->counts[i].classes[c].class != 0) return ICSEG_OK;
+    icseg_status status = icseg_dataset_check(d->dataset, &options, NULL, &summary, error);
+    icseg_dataset_summary_close(&summary);
+    return status;
+}
+
 /* What the strata are made from. The row after the classes counts images. */
 typedef struct sums {
     int64_t *totals;  /* (classes + 1) */
@@ -260,6 +273,7 @@ static icseg_status divide(icseg_division *d, icseg_split_summary *out, icseg_er
     if (d->options.out) ICSEG_TRY(icseg_staging_open(&d->staging, d->arena, d->options.out, error));
     ICSEG_TRY(icseg_label_counts_open(&d->counts, d->dataset, icseg_threads_resolve(d->options.threads), &d->progress,
                                       error));
+    ICSEG_TRY(check_classes(d, error));
     ICSEG_TRY(stratify(d, names, error));
     ICSEG_TRY(summarise(d, out, error));
     if (d->options.out) ICSEG_TRY(icseg_division_write(d, error));
