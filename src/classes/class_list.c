@@ -31,6 +31,8 @@ const char *icseg_class_line_problem(const char *line, size_t size) {
     if (size > MAX_LINE) return "has more than 1000 bytes; shorten the names of the class";
     if (icseg_bom_size(line, size)) return "begins with a byte order mark; remove it";
     if (!size || strchr(" ,;", *line)) return "begins with a separator; write the name of the class first";
+    if (*line == '#' && (size == 1 || line[1] < '0' || line[1] > '9')) /* "#1" may be a name */
+        return "begins with #, as a comment does; a class list has no comments: remove the line";
     return NULL;
 }
 

@@ -57,8 +57,8 @@ icseg_status icseg_import_class(icseg_import *im, const char *name, const char *
                           im->options->classes_file);
     if (!is_class_name(name))
         return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: \"%.80s\" cannot be a class name: it must be UTF-8 without control characters or outer "
-                          "spaces",
+                          "%s: \"%.80s\" cannot be a class name: it must be UTF-8 without control characters, outer "
+                          "spaces and a # at the start",
                           where, name);
     if (im->classes == ICSEG_CLASSES_MAX)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d classes", where, ICSEG_CLASSES_MAX);

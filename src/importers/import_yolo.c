@@ -12,6 +12,7 @@
 #include "classes/class_list.h"
 #include "dataset/formats.h"
 #include "importers/internal.h"
+#include "importers/text_table.h"
 #include "importers/yolo_config.h"
 #include "dataset/text_lines.h"
 #include "image/codec.h"
@@ -64,6 +65,9 @@ typedef struct yolo {
     icseg_yolo_config config;
     int32_t *labels;         /* (config.name_count): class number to label */
     icseg_import_texts used; /* the label files of images */
+    icseg_text_table images; /* the paths of the images, below the source */
+    int64_t repeats;         /* images that were named again */
+    char *first_repeat;
 } yolo;
 
 static icseg_status fail_line(const char *path, size_t line, const char *what, icseg_error *error) {
@@ -219,12 +223,31 @@ static icseg_status import_image(yolo *y, icseg_arena *arena, const char *split,
     return icseg_import_write(y->im, &item, error);
 }
 
+/* An image that belongs to several splits, or that a list names twice, is imported once. */
 static icseg_status import_path(yolo *y, const char *split, const char *path, icseg_error *error) {
     icseg_arena *arena;
+    size_t before = y->images.count, index;
+    ICSEG_TRY(icseg_text_table_add(&y->images, y->im->arena, path, "images", &index, error));
+    if (index < before) {
+        if (!y->repeats++) y->first_repeat = y->images.texts[index];
+        y->im->stage.total--;
+        return ICSEG_OK;
+    }
     ICSEG_TRY(icseg_arena_open(&arena, error));
     icseg_status status = import_image(y, arena, split, path, error);
     icseg_arena_close(&arena);
     return icseg_import_problem(y->im, status, error);
+}
+
+/* Whether the image belongs to the folder of another source, which is inside of this one. */
+static bool is_in_other(const image_source *sources, int count, const image_source *own, const char *path) {
+    size_t outer = strlen(own->place);
+    for (int i = 0; i < count; i++) {
+        size_t length = strlen(sources[i].place);
+        if (!sources[i].is_list && length > outer && !strncmp(path, sources[i].place, length) && path[length] == '/')
+            return true;
+    }
+    return false;
 }
 
 static bool is_in_split(const char *path) {
@@ -235,7 +258,8 @@ static bool is_in_split(const char *path) {
     return false;
 }
 
-static icseg_status import_folder(yolo *y, const image_source *s, icseg_error *error) {
+static icseg_status import_folder(yolo *y, const image_source *sources, int source_count, const image_source *s,
+                                  icseg_error *error) {
     char **paths, *folder = icseg_arena_printf(y->im->arena, "%s/%s", y->im->options->source, s->place);
     size_t count;
     if (!folder) return icseg_fail_memory_in(error, 0, s->place);
@@ -245,6 +269,10 @@ static icseg_status import_folder(yolo *y, const image_source *s, icseg_error *e
         if (s->without_splits && is_in_split(paths[i])) continue;
         char *path = icseg_arena_printf(y->im->arena, "%s%s%s", s->place, *s->place ? "/" : "", paths[i]);
         if (!path) return icseg_fail_memory_in(error, 0, s->place);
+        if (is_in_other(sources, source_count, s, path)) {
+            y->im->stage.total--;
+            continue;
+        }
         ICSEG_TRY(import_path(y, s->split, path, error));
     }
     return ICSEG_OK;
@@ -272,11 +300,12 @@ static void simplify(char *path) {
 static icseg_status find_place(const yolo *y, const char *below, const char *path, mode_t type, char **out,
                                icseg_error *error) {
     icseg_arena *arena = y->im->arena;
+    bool is_absolute = *path == '/' || (*path && !strncmp(path + 1, ":/", 2)); /* "C:/" */
     *out = NULL;
     for (const char *rest = path; rest; rest = strchr(rest, '/'), rest = rest ? rest + 1 : NULL) {
         bool found, first = rest == path || (*path == '.' && rest - path <= (ptrdiff_t)strspn(path, "./"));
         if (!*rest || !strncmp(rest, "./", 2) || !icseg_import_is_inside(rest)) continue;
-        if (type == S_IFDIR && !first && (*path != '/' || !strchr(rest, '/'))) continue;
+        if (type == S_IFDIR && !first && (!is_absolute || !strchr(rest, '/'))) continue;
         char *place = icseg_arena_printf(arena, "%s/%s", below, rest);
         char *whole = place ? icseg_arena_printf(arena, "%s%s", y->im->options->source, place) : NULL;
         if (!whole) return icseg_fail_memory_in(error, 0, path);
@@ -304,8 +333,7 @@ static icseg_status import_list(yolo *y, const image_source *s, icseg_error *err
     for (char *line; status == ICSEG_OK && (line = icseg_text_lines_next(&lines));) {
         char *image = NULL;
         if (!*line) continue;
-        for (char *c = line; *c; c++)
-            if (*c == '\\') *c = '/';
+        icseg_yolo_use_slashes(line);
         status = find_place(y, below, line, S_IFREG, &image, error);
         if (status == ICSEG_OK && !image && *below) status = find_place(y, "", line, S_IFREG, &image, error);
         if (status == ICSEG_OK && !image)
@@ -458,6 +486,8 @@ static icseg_status find_usual(const yolo *y, image_source *list, int *count, ic
             char *place = NULL, *name = icseg_arena_printf(arena, i ? "%s/images" : "images/%s", *split);
             if (!name) return icseg_fail_memory_in(error, 0, *split);
             ICSEG_TRY(find_place(y, "", name, S_IFDIR, &place, error));
+            for (int k = 0; k < named && place; k++)
+                if (!strcmp(list[k].place, place)) place = NULL; /* it belongs to another split */
             if (place && !strcmp(place, name))
                 list[(*count)++] = (image_source){.split = strcmp(*split, "valid") ? *split : "val", .place = name};
         }
@@ -516,8 +546,13 @@ static icseg_status import_splits(yolo *y, icseg_error *error) {
     for (int i = 1; i < count; i++) y->im->one_split &= !strcmp(list[i].split, list[0].split);
     for (int i = 0; i < count; i++) {
         if (split && y->im->one_split) list[i].split = split;
-        ICSEG_TRY(list[i].is_list ? import_list(y, &list[i], error) : import_folder(y, &list[i], error));
+        ICSEG_TRY(list[i].is_list ? import_list(y, &list[i], error) : import_folder(y, list, count, &list[i], error));
     }
+    if (y->repeats)
+        icseg_progress_say(y->im->stage.progress, ICSEG_MESSAGE_WARNING,
+                           "%lld %s an image that was imported before, the first of them %s; each image is in the "
+                           "first split that names it",
+                           (long long)y->repeats, y->repeats == 1 ? "entry names" : "entries name", y->first_repeat);
     if (!y->im->stage.total)
         return icseg_fail_field(
             error, ICSEG_ERROR_DATA, "image_folder", ICSEG_REMEDY_SET_FIELD,
@@ -538,5 +573,6 @@ icseg_status icseg_import_yolo(icseg_import *im, icseg_error *error) {
         ICSEG_TRY(icseg_import_declare(im, &declared, y.config.names[i], y.config.path, &y.labels[i], error));
     icseg_status status = import_splits(&y, error);
     icseg_free(y.used.texts);
+    icseg_text_table_close(&y.images);
     return status;
 }

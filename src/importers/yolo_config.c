@@ -67,12 +67,18 @@ static icseg_status add_key(yaml_walk *w, const char *name, size_t line, icseg_e
     return ICSEG_OK;
 }
 
+void icseg_yolo_use_slashes(char *path) {
+    for (char *c = path; *c; c++)
+        if (*c == '\\') *c = '/';
+}
+
 /* The value of "path", or one of "train", "val" and "test". An empty value means that the split is missing. */
 static icseg_status add_place(const yaml_walk *w, const char *text, size_t line, icseg_error *error) {
     icseg_yolo_config *out = w->out;
     if (!*text || !strcmp(text, "~") || !strcmp(text, "null")) return ICSEG_OK;
     char *copy = icseg_arena_strdup(w->arena, text);
     if (!copy) return icseg_fail_memory(error, 0, "the paths of a data set");
+    icseg_yolo_use_slashes(copy);
     if (w->in_path) return out->root = copy, ICSEG_OK;
     if (out->place_count == ICSEG_YOLO_PLACES) return fail_yaml(w->path, line, "too many folders of images", error);
     out->places[out->place_count++] = (icseg_yolo_place){w->split, copy};

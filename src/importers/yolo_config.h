@@ -13,7 +13,7 @@ enum { ICSEG_YOLO_PLACES = 64 };
 /* Where images of a split are: a folder, or a text file with a path on each line. */
 typedef struct icseg_yolo_place {
     const char *split; /* "train", "val", "test" */
-    const char *place; /* as written: it may be absolute, or lead to another machine's folders */
+    const char *place; /* with slashes; it may be absolute, or lead to another machine's folders */
 } icseg_yolo_place;
 
 /* Texts are in the arena that was passed to icseg_yolo_config_read. */
@@ -27,5 +27,8 @@ typedef struct icseg_yolo_config {
 } icseg_yolo_config;
 
 icseg_status icseg_yolo_config_read(icseg_yolo_config *out, icseg_arena *arena, const char *path, icseg_error *error);
+
+/* Turns the backslashes of a path that a Windows program wrote into slashes, in place. */
+void icseg_yolo_use_slashes(char *path);
 
 #endif

@@ -34,6 +34,17 @@ static void a_line_begins_with_a_name(void **state) {
     refuses("a\n;b\n", "line 2 begins with a separator");
 }
 
+/* A comment would shift the numbers of all classes. */
+static void a_comment_is_not_a_class(void **state) {
+    (void)state;
+    icseg_class_list *list;
+    refuses("# my classes\ncar\n", "line 1 begins with #, as a comment does");
+    refuses("car\n#\n", "line 2 begins with #");
+    refuses("#car\n", "line 1 begins with #");
+    assert_int_equal(open_list(&list, "#1\ncar # 2\n", NULL), ICSEG_OK);
+    icseg_class_list_close(&list);
+}
+
 static void a_byte_order_mark_counts_at_the_beginning_of_the_file_only(void **state) {
     (void)state;
     refuses("a\n\xef\xbb\xbf"
@@ -84,6 +95,7 @@ static void an_import_does_not_write_a_class_that_cannot_be_read(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_begins_with_a_name),
+        cmocka_unit_test(a_comment_is_not_a_class),
         cmocka_unit_test(a_byte_order_mark_counts_at_the_beginning_of_the_file_only),
         cmocka_unit_test(a_line_has_at_most_1000_bytes),
         cmocka_unit_test(brackets_without_a_partner_do_not_hide_separators),

@@ -205,6 +205,47 @@ static void splits_that_data_yaml_leaves_out_are_imported(void **state) {
     has("val", 0, "0000 0000");
 }
 
+/* In two splits, it would be evaluated after it was trained on. */
+static void an_image_belongs_to_one_split(void **state) {
+    (void)state;
+    image("images/train/a.png");
+    image("images/val/b.png");
+    text("labels/train/a.txt", ROW);
+    text("labels/val/b.txt", ROW);
+    text("data.yaml", "train: images\nval: images/val\nnames: [car]\n"); /* one folder is in the other */
+    imports(2);
+    has("train", 0, "1111 0000");
+    has("val", 0, "1111 0000");
+    test_import_remove(out);
+    text("data.yaml", "train: [images/train, images/val]\nval: images/val\nnames: [car]\n");
+    imports(2);
+    says("val: \"images/val\" already belongs to another split");
+    has("train", 1, "1111 0000");
+    test_import_remove(out);
+    text("data.yaml", "train: train.txt\nval: val.txt\nnames: [car]\n");
+    text("train.txt", "images/train/a.png\nimages/train/a.png\n./images/val/b.png\n");
+    text("val.txt", "images/val/b.png\n");
+    imports(2);
+    says("2 entries name an image that was imported before, the first of them images/train/a.png; ");
+    has("train", 1, "1111 0000");
+}
+
+static void paths_in_data_yaml_may_have_backslashes(void **state) {
+    (void)state;
+    image("left/a.png");
+    image("right/more/b.png");
+    text("left/a.txt", ROW);
+    text("data.yaml", "path: C:\\work\\set\ntrain: left\nval: C:\\work\\set\\right\\more\nnames: [car]\n");
+    imports(2);
+    assert_int_equal(count, 1); /* b.png has no objects */
+    has("train", 0, "1111 0000");
+    has("val", 0, "0000 0000");
+    test_import_remove(out);
+    text("data.yaml", "train: .\\left\nval: right\\more\nnames: [car]\n");
+    imports(2);
+    has("val", 0, "0000 0000");
+}
+
 static void hostile_folders_are_refused(void **state) {
     (void)state;
     char name[256] = "images";
@@ -231,6 +272,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(paths_of_another_machine_are_found, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(a_folder_of_two_splits_is_imported_once, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(splits_that_data_yaml_leaves_out_are_imported, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(an_image_belongs_to_one_split, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(paths_in_data_yaml_may_have_backslashes, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(hostile_folders_are_refused, open_folder, close_folder),
     };
     return cmocka_run_group_tests_name("YOLO exports", tests, NULL, NULL);
