@@ -163,15 +163,19 @@ static icseg_status grow_objects(cvat *c) {
 static icseg_status read_shape(cvat *c, const char *kind, const XML_Char **attributes) {
     const char *label = attribute(attributes, "label");
     int32_t class_label;
+    int64_t order = 0;
     char where[PATH_MAX + 32];
     if (!label) return fail_line(c, "a shape must have a label");
     snprintf(where, sizeof where, "%s: line %lu", c->path, line_of(c));
     ICSEG_TRY(icseg_import_class(c->im, label, where, &class_label, c->error));
+    if (attribute(attributes, "z_order"))
+        ICSEG_TRY(read_integer(c, attributes, "z_order", INT32_MIN, INT32_MAX, &order));
     ICSEG_TRY(grow_objects(c));
     icseg_outline *o = icseg_arena_alloc(c->item.arena, sizeof *o);
     if (!o) return icseg_fail_memory_in(c->error, sizeof *o, c->path);
     *o = (icseg_outline){.kind = ICSEG_OUTLINE_POLYGON};
-    c->item.objects[c->item.object_count++] = (icseg_object){.label = (int16_t)class_label, .outlines = o};
+    c->item.objects[c->item.object_count++] =
+        (icseg_object){.label = (int16_t)class_label, .order = (int32_t)order, .outlines = o};
     return !strcmp(kind, "polygon")   ? read_polygon(c, attributes, o)
            : !strcmp(kind, "ellipse") ? read_ellipse(c, attributes, o)
                                       : read_mask(c, attributes, o);

@@ -146,13 +146,14 @@ static result_kind kind_of(const char *type, icseg_skip *skip) {
     return KIND_SKIPPED;
 }
 
-/* The first text of a list whose key ends in "labels"; NULL: none. */
-static const char *class_of(const json_t *value) {
+/* The first text of a list whose key ends in "labels"; NULL: none. *count: the texts of the list. */
+static const char *class_of(const json_t *value, size_t *count) {
     const char *key;
     json_t *list;
     json_object_foreach((json_t *)(uintptr_t)value, key, list) {
         size_t length = strlen(key);
         const char *name = json_string_value(json_array_get(list, 0));
+        *count = json_array_size(list);
         if (name && length >= 6 && !strcmp(key + length - 6, "labels")) return name;
     }
     return NULL;
@@ -164,6 +165,7 @@ typedef struct regions {
     icseg_text_table ids;
     const char **classes; /* (ids.count) NULL: none */
     bool *shaped;         /* (ids.count) whether a result is the shape */
+    int64_t several;      /* results with several classes */
 } regions;
 
 static icseg_status find_regions(const icseg_studio *s, const json_t *results, regions *out, icseg_error *error) {
@@ -176,10 +178,13 @@ static icseg_status find_regions(const icseg_studio *s, const json_t *results, r
     json_array_foreach(results, i, result) {
         const char *id = json_string_value(json_object_get(result, "id"));
         const char *type = json_string_value(json_object_get(result, "type"));
-        const char *class = class_of(json_object_get(result, "value"));
-        if (!id || !type) continue;
-        ICSEG_TRY(icseg_text_table_add(&out->ids, s->arena, id, "regions", &at, error));
+        size_t names = 0;
+        const char *class = class_of(json_object_get(result, "value"), &names);
+        if (!type) continue;
         result_kind kind = kind_of(type, &skip);
+        out->several += class && names > 1 && (kind == KIND_POLYGON || kind == KIND_BRUSH || kind == KIND_LABELS);
+        if (!id) continue;
+        ICSEG_TRY(icseg_text_table_add(&out->ids, s->arena, id, "regions", &at, error));
         if (class) out->classes[at] = class;
         out->shaped[at] |= kind != KIND_LABELS && kind != KIND_OTHER;
     }
@@ -225,7 +230,8 @@ static icseg_status read_result(const icseg_studio *s, const icseg_import_item *
     if (kind == KIND_LABELS) kind = kind_of_labels(value, &skip);
     if (kind == KIND_SKIPPED) return icseg_import_skip(s->im, skip), ICSEG_OK;
     ICSEG_TRY(check_result(s, result, error));
-    const char *name = class_of(value);
+    size_t names = 0;
+    const char *name = class_of(value, &names);
     if (!name && known) name = all->classes[at];
     if (!name) return icseg_studio_fail(s, "an object must have a class (polygonlabels, brushlabels or labels)", error);
     snprintf(where, sizeof where, "%s: task %zu", s->path, s->task + 1);
@@ -262,12 +268,13 @@ static icseg_status read_size(const icseg_studio *s, const json_t *results, icse
     return ICSEG_OK;
 }
 
-static icseg_status read_results(const icseg_studio *s, const json_t *results, regions *all, icseg_import_item *item,
+static icseg_status read_results(icseg_studio *s, const json_t *results, regions *all, icseg_import_item *item,
                                  icseg_error *error) {
     size_t i, count = json_array_size(results);
     const json_t *result;
     if (count > MAX_RESULTS) return icseg_studio_fail(s, "too many objects", error);
     ICSEG_TRY(find_regions(s, results, all, error));
+    s->several += all->several;
     item->objects = icseg_arena_array(s->arena, count + 1, sizeof *item->objects);
     if (!item->objects) return icseg_fail_memory_in(error, 0, s->path);
     json_array_foreach(results, i, result) {

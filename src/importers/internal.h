@@ -39,6 +39,7 @@ struct icseg_outline {
 
 typedef struct icseg_object {
     int16_t label; /* may be ICSEG_LABEL_IGNORE */
+    int32_t order; /* objects of a higher order are on top; among equal ones, those that cover fewer pixels */
     icseg_outline *outlines;
 } icseg_object;
 

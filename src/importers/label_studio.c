@@ -59,6 +59,10 @@ void icseg_studio_report(const icseg_studio *s) {
         icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
                            "%lld annotation%s left out: of several of one image, the newest that was submitted counts",
                            (long long)s->others, s->others == 1 ? " was" : "s were");
+    if (s->several)
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
+                           "%lld object%s several classes, of which the first was taken: a pixel has one class",
+                           (long long)s->several, s->several == 1 ? " has" : "s have");
     if (s->unlabelled)
         icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
                            "%lld task%s left out: %s no submitted annotation (%lld cancelled, %lld with drafts only)",

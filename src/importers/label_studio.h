@@ -12,6 +12,7 @@ typedef struct icseg_studio {
     icseg_arena *arena;        /* of this task */
     size_t task;               /* its index */
     int64_t others;            /* submitted annotations that were left out */
+    int64_t several;           /* objects of several classes, of which the first was taken */
     int64_t unlabelled;        /* tasks without a submitted annotation, which were left out; of these: */
     int64_t cancelled, drafts; /* with a cancelled annotation; otherwise with a draft */
     const bool *older;         /* JSON_MIN: (older_count) whether a newer annotation of each task's image follows */

@@ -16,10 +16,6 @@
 #include "importers/internal.h"
 #include "image/codec.h"
 
-/* Extensions that are tried instead of the given one. */
-static const char *const candidate_types[] = {"jpg",  "jpeg", "png",  "webp", "tif",  "tiff", "JPG",
-                                              "JPEG", "PNG",  "WEBP", "TIF",  "TIFF", NULL};
-
 icseg_status icseg_import_problem(icseg_import *im, icseg_status status, icseg_error *error) {
     if (status == ICSEG_OK || im->broken || status == ICSEG_ERROR_MEMORY || status == ICSEG_ERROR_CANCELLED ||
         status == ICSEG_ERROR_ARGUMENT)
@@ -60,16 +56,25 @@ static icseg_status try_name(icseg_arena *arena, const char *folder, const char 
     return ICSEG_OK;
 }
 
-/* Tries the name's stem with each extension. */
+/* FOLDER/STEM.EXTENSION, with the extension in small letters or in capitals; *out stays NULL if it does not exist. */
+static icseg_status try_extension(icseg_arena *arena, const char *folder, const char *name, const char *extension,
+                                  bool capitals, char **out, icseg_error *error) {
+    const char *own = icseg_path_extension(name);
+    int stem = (int)(strlen(name) - strlen(own) - (own[0] != '\0'));
+    char *candidate = icseg_arena_printf(arena, "%.*s.%s", stem, name, extension);
+    *out = NULL;
+    if (!candidate) return icseg_fail_memory_in(error, 0, name);
+    for (char *c = candidate + stem; *c; c++) *c = (char)(capitals ? toupper(*c) : tolower(*c));
+    return try_name(arena, folder, candidate, out, error);
+}
+
+/* Tries the name's stem with the extension of each image format. */
 static icseg_status try_types(icseg_arena *arena, const char *folder, const char *name, char **out,
                               icseg_error *error) {
-    const char *extension = icseg_path_extension(name);
-    int stem = (int)(strlen(name) - strlen(extension) - (extension[0] != '\0'));
     struct stat first, second;
-    for (const char *const *type = candidate_types; *type; type++) {
-        char *other = NULL, *candidate = icseg_arena_printf(arena, "%.*s.%s", stem, name, *type);
-        if (!candidate) return icseg_fail_memory_in(error, 0, name);
-        ICSEG_TRY(try_name(arena, folder, candidate, &other, error));
+    for (int i = 0; icseg_image_types[i / 2]; i++) {
+        char *other;
+        ICSEG_TRY(try_extension(arena, folder, name, icseg_image_types[i / 2], i % 2, &other, error));
         if (other && !*out)
             *out = other;
         else if (other && stat(*out, &first) == 0 && stat(other, &second) == 0 &&
@@ -80,11 +85,20 @@ static icseg_status try_types(icseg_arena *arena, const char *folder, const char
     return ICSEG_OK;
 }
 
+/* The extension may have capitals where the name has small letters: Windows does not distinguish them. */
+static icseg_status try_file(icseg_arena *arena, const char *folder, const char *name, char **out, icseg_error *error) {
+    const char *extension = icseg_path_extension(name);
+    ICSEG_TRY(try_name(arena, folder, name, out, error));
+    for (int capitals = 0; capitals < 2 && !*out && *extension; capitals++)
+        ICSEG_TRY(try_extension(arena, folder, name, extension, capitals, out, error));
+    return ICSEG_OK;
+}
+
 static icseg_status try_folders(icseg_arena *arena, icseg_image_query query, const char *name, char **out,
                                 icseg_error *error) {
     for (const char *const *folder = query.folders; *folder && !*out; folder++)
         ICSEG_TRY(query.any_type ? try_types(arena, *folder, name, out, error)
-                                 : try_name(arena, *folder, name, out, error));
+                                 : try_file(arena, *folder, name, out, error));
     return ICSEG_OK;
 }
 

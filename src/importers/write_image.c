@@ -24,6 +24,7 @@ typedef struct layer {
 
 static int compare_layers(const void *a, const void *b) {
     const layer *x = a, *y = b;
+    if (x->object->order != y->object->order) return x->object->order < y->object->order ? -1 : 1;
     if (x->pixels != y->pixels) return x->pixels < y->pixels ? 1 : -1;
     return (x->at > y->at) - (x->at < y->at);
 }
