@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Makes packages and tries each where nothing else is installed. The last line is "N passed, N failed".
-# Usage: packaging/test.sh [PACKAGE...]      PACKAGE: tarball, bookworm, trixie (default: all)
+# Usage: packaging/test.sh [PACKAGE...]      PACKAGE: tarball, wheel, bookworm, trixie (default: all)
 set -u
 cd "$(dirname "$0")/.."
 source packaging/system.sh
@@ -64,12 +64,62 @@ try_deb() { # SUITE
         'apt-get remove -y icseg && ! find / -xdev -name "*icseg*" -not -path "/tmp/*" -not -name icseg.deb -not -path "/var/*" | grep .'
 }
 
-[ $# -gt 0 ] || set -- tarball bookworm trixie
+# try_python SYSTEM PYTHON PACKAGES: PYTHON, a command in the system, makes an empty virtual environment, installs the wheel
+# and the packages, and runs the tests. The system has neither a compiler nor the libraries that the wheel contains.
+try_python() {
+    local root=$1 python=$2 packages=$3 title
+    title="wheel: $(inside "$root" "$python" -c 'import platform as p, sys; print(p.python_implementation(), p.python_version())')"
+    check "$title: an environment" inside "$root" "$python" -m venv --clear /tmp/venv || return
+    check "$title: pip installs the wheel" inside "$root" /tmp/venv/bin/python -m pip install -q --find-links /wheels icseg || return
+    works "$title, NumPy alone" inside "$root" /tmp/venv/bin/python -m icseg
+    check "$title, NumPy alone: three lines" inside "$root" /tmp/venv/bin/python -c '
+import glob, icseg
+result = icseg.load("/tmp/run/best.safetensors")(glob.glob("/tmp/scenes/images/val/*")[0])
+print(result, result.labels.shape, result.confidence.dtype, result.classes, result.overlay().shape, result.polygons()[0])'
+    # shellcheck disable=SC2086 # one package a word
+    check "$title: the packages of the tests" inside "$root" /tmp/venv/bin/python -m pip install -q --prefer-binary $packages || return
+    check "$title: tests/python" inside "$root" env -C /checks MPLBACKEND=Agg /tmp/venv/bin/python -m pytest -q -p no:cacheprovider
+    tail -n 1 "$work/log" | sed 's/^/        /'
+    inside "$root" rm -rf /tmp/scenes /tmp/run /tmp/demo.yaml /tmp/predicted
+}
+
+# Python of Debian 12 and 13 and PyPy of both, in fresh systems; and CPython 3.9, the oldest, if this machine has it.
+try_wheel() {
+    local wheel root suite old
+    wheel=$(packaging/wheel.sh 2>"$work/errors" | tail -n 1)
+    check "wheel: it is made" test -s "${wheel:-none}" || return
+    check "wheel: one for every Python 3" grep -qE -- '-py3-none-manylinux_' <<<"$wheel"
+    check "wheel: it names its libraries" grep -q 'licenses/libraries.txt' <(unzip -l "$wheel")
+    for suite in bookworm trixie; do
+        root=$work/python-$suite
+        check "wheel: a fresh system of $suite" \
+            fresh_system "$suite" "$root" python3 python3-venv pypy3 pypy3-venv ca-certificates || continue
+        cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/" # pip's connections may go through a proxy
+        mkdir "$root/checks" "$root/wheels"
+        cp "$wheel" "$root/wheels/"
+        git ls-files -z README.md CMakeLists.txt pyproject.toml docs examples reference recipes tests/python tests/unit/data \
+            tests/weights | xargs -0 cp --parents -t "$root/checks"
+        try_python "$root" python3 "pytest mypy pillow matplotlib tqdm nbconvert ipykernel fastapi httpx"
+        try_python "$root" pypy3 "pytest pillow"
+    done
+    old=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.9.* 2>/dev/null | tail -n 1)
+    if [ -n "$old" ]; then
+        root=$work/python-bookworm
+        mkdir -p "$root$(dirname "$old")"
+        cp -a "$old" "$root$old"
+        try_python "$root" "$old/bin/python3.9" "pytest pillow"
+    else
+        echo "skip  wheel: CPython 3.9: pyenv has none"
+    fi
+}
+
+[ $# -gt 0 ] || set -- tarball wheel bookworm trixie
 for package in "$@"; do
     case $package in
     tarball) try_tarball ;;
+    wheel) try_wheel ;;
     bookworm | trixie) try_deb "$package" ;;
-    *) echo "packaging/test.sh: $package: expected tarball, bookworm or trixie" >&2 && exit 2 ;;
+    *) echo "packaging/test.sh: $package: expected tarball, wheel, bookworm or trixie" >&2 && exit 2 ;;
     esac
 done
 echo "$passed passed, $failed failed"

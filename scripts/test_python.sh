@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Tests the Python package: makes a virtual environment in build-python/, installs the package and what the tests use, and
-# runs tests/python/ and mypy. The last line is "N passed, N failed".
+# Tests the Python package: makes the wheel, installs it and what the tests use in a virtual environment in build-python/,
+# and runs tests/python/ and mypy. `packaging/test.sh wheel` does so in systems of nothing but Python, for each Python.
+# The last line is "N passed, N failed".
 # Usage: test_python.sh [--build DIR] [--torch] [PYTEST_ARGUMENT...]
 #        test_python.sh [--torch] --prepare
 #   --build DIR   uses the library and the program in DIR and the sources in python/, instead of building a wheel
@@ -40,9 +41,9 @@ if [ -n "$build" ]; then
     export PYTHONPATH
 else
     echo "== wheel"
-    if command -v ccache >/dev/null; then export CMAKE_C_COMPILER_LAUNCHER=ccache; fi
-    $python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps . \
-        -C build-dir=build-python/cmake || give_up "the package cannot be built" 1
+    wheel=$(packaging/wheel.sh | tail -n 1)
+    [ -s "$wheel" ] || give_up "the wheel cannot be made" 1
+    $python -m pip install -q --disable-pip-version-check --force-reinstall --no-deps "$wheel" || give_up "the wheel cannot be installed" 1
 fi
 export OMP_WAIT_POLICY=passive MPLBACKEND=Agg
 log=$(mktemp /tmp/icseg_python.XXXXXX)

@@ -8,15 +8,19 @@ either, the system's libicseg is used. A call releases the GIL.
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import threading
 import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional
 
+import numpy as np
+
 from . import _declarations as c
-from .errors import ArgumentError, ClosedError, Error, ForkError, from_library
+from .errors import ArgumentError, ArrayTypeError, ClosedError, Error, ForkError, from_library
 
 PACKAGE = Path(__file__).resolve().parent
 ABI = f"{c.ICSEG_VERSION_NUMBER // 10000}.{c.ICSEG_VERSION_NUMBER // 100 % 100}"
@@ -78,7 +82,11 @@ def call(name: str, *arguments: Any, file: Optional[str] = None) -> None:
             )
         _computed = True
     error = c.icseg_error()
-    if getattr(lib, name)(*arguments, ctypes.byref(error)):
+    try:
+        failed = getattr(lib, name)(*arguments, ctypes.byref(error))
+    except ctypes.ArgumentError as wrong:
+        raise ArrayTypeError(f"{name}: {wrong}") from None
+    if failed:
         raise from_library(error, file)
 
 
@@ -92,12 +100,44 @@ def texts(array: Any, count: int) -> list[str]:
     return [text(array[i]) for i in range(count)] if array else []
 
 
-def text_array(values: list[str]) -> Any:
+def encode(value: str, field: str) -> bytes:
+    """A string for the library. Names of files that are not UTF-8 keep their bytes."""
+    if not isinstance(value, str):
+        raise ArrayTypeError(f"{field}: {type(value).__name__}; expected a string", field=field)
+    if "\0" in value:
+        raise ArgumentError(f"{field}: {value!r} contains a null character", field=field)
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise ArgumentError(f"{field}: {value!r}: {error.reason}", field=field) from None
+
+
+def encode_optional(value: Optional[str], field: str) -> Optional[bytes]:
+    """A string for the library, or None."""
+    return None if value is None else encode(value, field)
+
+
+def text_array(values: Sequence[str], field: str) -> Any:
     """A `const char *const *` for the library."""
-    for value in values:
-        if "\0" in value:
-            raise ArgumentError(f"{value!r}: a name cannot contain a null character")
-    return (ctypes.c_char_p * max(len(values), 1))(*[v.encode() for v in values])
+    if isinstance(values, (str, bytes)):
+        raise ArrayTypeError(f"{field}: one string; pass a list of strings", field=field)
+    return (ctypes.c_char_p * max(len(values), 1))(*[encode(value, field) for value in values])
+
+
+def whole(value: Any, field: str, lowest: int = -(1 << 31)) -> int:
+    """A whole number for the library, which ctypes would cut to 32 bits without a word."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise ArrayTypeError(f"{field}: {type(value).__name__}; expected a whole number", field=field) from None
+    if not lowest <= number < 1 << 31:
+        raise ArgumentError(f"{field} is {number}; expected {lowest} to {(1 << 31) - 1}", field=field)
+    return number
+
+
+def whole_array(values: Sequence[int], field: str) -> Any:
+    """A `const int32_t *` for the library."""
+    return (ctypes.c_int32 * max(len(values), 1))(*[whole(value, field) for value in values])
 
 
 def owned_text(pointer: ctypes.c_char_p) -> str:
@@ -110,15 +150,33 @@ def owned_text(pointer: ctypes.c_char_p) -> str:
 
 def path_bytes(path: Any) -> bytes:
     """A path for the library."""
-    data = os.fsencode(path)
+    try:
+        data = os.fsencode(path)
+    except (TypeError, UnicodeEncodeError) as error:
+        raise ArrayTypeError(f"{path!r} is not a path: {error}") from None
     if b"\0" in data:
         raise ArgumentError(f"{path!r}: a path cannot contain a null character")
     return data
 
 
+def path_text(path: Any) -> str:
+    """A path for messages."""
+    return os.fsdecode(path_bytes(path))
+
+
 def init(struct: Any, **fields: Any) -> Any:
-    """A struct of the kind `struct` whose struct_size is set."""
-    return struct(struct_size=ctypes.sizeof(struct), **fields)
+    """A struct of the kind `struct` whose struct_size is set. A number that does not fit is not cut, as ctypes would do."""
+    made = struct(struct_size=ctypes.sizeof(struct))
+    for name, value in fields.items():
+        try:
+            setattr(made, name, value)
+        except TypeError as error:
+            raise ArrayTypeError(f"{name}: {error}", field=name) from None
+        if isinstance(value, (int, np.integer)):
+            stored = getattr(made, name)
+            if isinstance(stored, int) and stored != value:
+                raise ArgumentError(f"{name} is {value}; this number is out of range", field=name)
+    return made
 
 
 def _close(function: str, pointer: Any) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any
+from numbers import Real
+from typing import Any, Optional
 
 from . import _declarations as c
-from .errors import ArgumentError
+from ._library import init
+from .errors import ArgumentError, ArrayTypeError
 
 PRECISIONS = {
     "f32": c.ICSEG_PRECISION_F32,
@@ -22,7 +24,7 @@ _MODES = {"whole": c.ICSEG_EVAL_WHOLE, "slide": c.ICSEG_EVAL_SLIDE}
 
 def choose(choices: dict[str, int], name: str, field: str) -> int:
     """The number of a name, or an exception that lists the names."""
-    if name not in choices:
+    if not isinstance(name, str) or name not in choices:
         raise ArgumentError(f"{field}: {name!r} is not one of {', '.join(map(repr, choices))}", field=field)
     return choices[name]
 
@@ -57,12 +59,22 @@ class EvalOptions:
     scales: tuple[float, ...] = ()
     flip: bool = False
 
-    def to_struct(self) -> c.icseg_eval_options:
-        """The options as the library reads them."""
+    def __post_init__(self) -> None:
+        for name in ("crop", "stride"):
+            pair = getattr(self, name)
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise ArgumentError(f"{name} is {pair!r}; expected two numbers, such as (512, 512)", field=name)
+            object.__setattr__(self, name, tuple(pair))
+        if not isinstance(self.scales, (tuple, list)) or not all(isinstance(s, Real) for s in self.scales):
+            raise ArgumentError(f"scales is {self.scales!r}; expected factors, such as (0.75, 1.25)", field="scales")
         if len(self.scales) > c.ICSEG_EVAL_SCALES:
             raise ArgumentError(f"scales: {len(self.scales)} factors; at most {c.ICSEG_EVAL_SCALES}", field="scales")
-        out = c.icseg_eval_options(
-            struct_size=ctypes.sizeof(c.icseg_eval_options),
+        object.__setattr__(self, "scales", tuple(float(s) for s in self.scales))
+
+    def to_struct(self) -> Any:
+        """An icseg_eval_options."""
+        out = init(
+            c.icseg_eval_options,
             mode=choose(_MODES, self.mode, "mode"),
             resize_short=self.resize_short,
             resize_long=self.resize_long,
@@ -73,7 +85,7 @@ class EvalOptions:
             scale_count=len(self.scales),
             flip=self.flip,
         )
-        out.scale[: len(self.scales)] = list(self.scales)
+        out.scale[: len(self.scales)] = self.scales
         return out
 
     @classmethod
@@ -88,3 +100,12 @@ class EvalOptions:
             scales=tuple(options.scale[: options.scale_count]),
             flip=options.flip,
         )
+
+
+def eval_pointer(options: Optional[EvalOptions]) -> Any:
+    """A pointer to the options as the library reads them; None for None."""
+    if options is None:
+        return None
+    if not isinstance(options, EvalOptions):
+        raise ArrayTypeError(f"options: {type(options).__name__}; expected an icseg.EvalOptions", field="options")
+    return ctypes.pointer(options.to_struct())

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import _declarations as c
 from . import image as images_
-from ._library import Handle, call, init, lib, owned_text, path_bytes, text, text_array, texts
+from ._library import Handle, call, encode, init, lib, owned_text, path_bytes, path_text, text, text_array, texts, whole
 from ._memory import as_image
 from ._options import choose
 from .errors import ArgumentError
@@ -45,7 +45,7 @@ class Tokenizer:
         self._handle = Handle(c.icseg_tokenizer, "icseg_tokenizer_close", "tokenizer")
         path = None if vocabulary is None else path_bytes(vocabulary)
         call("icseg_tokenizer_open", ctypes.byref(self._handle.pointer), choose(_KINDS, kind, "kind"), path,
-             file=None if vocabulary is None else os.fspath(vocabulary))
+             file=None if vocabulary is None else path_text(vocabulary))
         with self._handle as tokenizer:
             self.vocabulary_size: int = lib.icseg_tokenizer_vocabulary_size(tokenizer)
             self.sos: int = lib.icseg_tokenizer_sos(tokenizer)
@@ -66,7 +66,7 @@ class Tokenizer:
         """
         ids, count = ctypes.POINTER(ctypes.c_int32)(), ctypes.c_int32()
         with self._handle as tokenizer:
-            call("icseg_tokenizer_encode", tokenizer, _plain(text), special, ctypes.byref(ids), ctypes.byref(count))
+            call("icseg_tokenizer_encode", tokenizer, encode(text, "text"), special, ctypes.byref(ids), ctypes.byref(count))
         try:
             return list(ids[: count.value])
         finally:
@@ -79,20 +79,18 @@ class Tokenizer:
             int32 (texts, length).
         """
         several = [texts] if isinstance(texts, str) else list(texts)
-        if not 3 <= length <= c.ICSEG_CONTEXT_MAX_LENGTH:
+        if not 3 <= whole(length, "length") <= c.ICSEG_CONTEXT_MAX_LENGTH:
             raise ArgumentError(f"length is {length}; expected 3..{c.ICSEG_CONTEXT_MAX_LENGTH}", field="length")
         made = np.zeros((len(several), length), np.int32)
         with self._handle as tokenizer:
             for row, one in zip(made, several):
                 ids = ctypes.cast(row.ctypes.data, ctypes.POINTER(ctypes.c_int32))
-                call("icseg_tokenizer_encode_context", tokenizer, _plain(one), ids, length, None)
+                call("icseg_tokenizer_encode_context", tokenizer, encode(one, "text"), ids, length, None)
         return made
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of token ids, up to the first EOS."""
-        numbers = [int(i) for i in ids]
-        if any(not 0 <= i < 1 << 31 for i in numbers):
-            raise ArgumentError("ids: a number is not a token id")
+        numbers = [whole(i, "ids", 0) for i in ids]
         out = ctypes.c_char_p()
         with self._handle as tokenizer:
             array = (ctypes.c_int32 * max(len(numbers), 1))(*numbers)
@@ -102,12 +100,6 @@ class Tokenizer:
     def close(self) -> None:
         """Closes the tokenizer. May be called again."""
         self._handle.close()
-
-
-def _plain(text: str) -> bytes:
-    if "\0" in text:
-        raise ArgumentError("text: it contains a null character")
-    return text.encode()
 
 
 @dataclass(frozen=True)
@@ -160,16 +152,16 @@ class Classifier:
             c.icseg_classifier_options,
             weights=path_bytes(weights),
             vocabulary=None if vocabulary is None else path_bytes(vocabulary),
-            class_names=text_array(list(class_names)),
+            class_names=text_array(class_names, "class_names"),
             class_count=len(class_names),
             synonyms=choose(_SYNONYMS, synonyms, "synonyms"),
-            templates=text_array(list(templates)),
+            templates=text_array(templates, "templates"),
             template_count=len(templates),
             threads=threads,
         )
         with Watch(callback) as watch:
             call("icseg_classifier_open", ctypes.byref(self._handle.pointer), ctypes.byref(options), watch.pointer,
-                 file=os.fspath(weights))
+                 file=path_text(weights))
         with self._handle as classifier:
             info = lib.icseg_classifier_describe(classifier).contents
             self.class_names = texts(info.class_names, info.class_count)
@@ -193,6 +185,8 @@ class Classifier:
         embedding = np.ascontiguousarray(features, np.float32)
         if embedding.shape != self.text_features.shape[1:]:
             raise ArgumentError(f"features: shape {embedding.shape}; expected {self.text_features.shape[1:]}")
+        if not np.isfinite(embedding).all():
+            raise ArgumentError("features: a value is not finite")
         made = np.empty((2, len(self.class_names)), np.float32)
         with self._handle as classifier:
             call("icseg_classifier_score", classifier, _floats(embedding), _floats(made[0]), _floats(made[1]))
@@ -233,7 +227,7 @@ class Clip:
         self.channels = int(self._images.text_features.shape[1])
 
     def __repr__(self) -> str:
-        return f"<icseg.clip.Clip: {os.fspath(self._how['weights'])}, {self.channels} channels>"
+        return f"<icseg.clip.Clip: {path_text(self._how['weights'])}, {self.channels} channels>"
 
     def encode_image(self, images: Any) -> NDArray[np.float32]:
         """The embedding of an image, float32 (channels,), or of a list of images, (images, channels); of unit length."""

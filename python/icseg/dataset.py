@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _declarations as c
-from ._library import Handle, call, init, lib, path_bytes, text, texts
+from ._library import (
+    Handle, call, encode, encode_optional, init, lib, path_bytes, path_text, text, texts, whole, whole_array,
+)
 from ._memory import as_image, as_labels, image_array, labels_array
 from .errors import ArgumentError, DataError
 from .progress import CallbackLike, Watch
@@ -113,10 +116,6 @@ def _counts(pointer: Any, *shape: int) -> NDArray[np.int64]:
     return np.array(pointer[:count] if pointer else [0] * count, np.int64).reshape(shape)
 
 
-def _optional(value: Optional[str]) -> Optional[bytes]:
-    return None if value is None else value.encode()
-
-
 def _optional_path(value: Optional[PathLike]) -> Optional[bytes]:
     return None if value is None else path_bytes(value)
 
@@ -177,26 +176,26 @@ class Dataset:
         held_out: bool = False,
     ) -> None:
         kind = ctypes.c_int()
-        call("icseg_dataset_format_find", ctypes.byref(kind), format.encode())
+        call("icseg_dataset_format_find", ctypes.byref(kind), encode(format, "format"))
         if len(bands) not in (0, 1, 3):
             raise ArgumentError(f"bands: {len(bands)} bands; expected one or three", field="bands")
         values = init(c.icseg_image_values, value_low=value_range[0], value_high=value_range[1])
-        values.bands[: len(bands)] = list(bands)
-        self._folder = os.fspath(folder)
+        values.bands[: len(bands)] = [whole(band, "bands", 1) for band in bands]
+        self._folder = path_text(folder)
         self._split = split
         self._options = init(
             c.icseg_dataset_options,
             folder=path_bytes(folder),
             format=kind.value,
-            split=split.encode(),
+            split=encode(split, "split"),
             classes_file=_optional_path(classes_file),
             reduce_zero_label=reduce_zero_label,
-            ignore=(ctypes.c_int32 * max(len(ignore), 1))(*ignore),
+            ignore=whole_array(ignore, "ignore"),
             ignore_count=len(ignore),
             images_only=images_only,
             keep_unpaired=keep_unpaired,
             values=ctypes.pointer(values),
-            map=_optional(map),
+            map=encode_optional(map, "map"),
             val_share=val_share,
             held_out=held_out,
         )
@@ -228,7 +227,7 @@ class Dataset:
     def splits(folder: PathLike) -> list[str]:
         """The names of the splits in a folder."""
         out, count = ctypes.POINTER(ctypes.c_char_p)(), ctypes.c_int32()
-        call("icseg_dataset_splits", ctypes.byref(out), ctypes.byref(count), path_bytes(folder), file=os.fspath(folder))
+        call("icseg_dataset_splits", ctypes.byref(out), ctypes.byref(count), path_bytes(folder), file=path_text(folder))
         try:
             return texts(out, count.value)
         finally:
@@ -266,6 +265,7 @@ class Dataset:
         return None if path is None else os.fsdecode(path)
 
     def _index(self, index: int) -> int:
+        index = operator.index(index)
         if not -self._count <= index < self._count:
             raise IndexError(f"image {index} of a data set of {self._count} images")
         return index % self._count
@@ -392,7 +392,7 @@ class Dataset:
             callback: as for `icseg.train`.
         """
         options = init(
-            c.icseg_split_options, out=_optional_path(out), val=val, test=test, group=_optional(group), seed=seed,
+            c.icseg_split_options, out=_optional_path(out), val=val, test=test, group=encode_optional(group, "group"), seed=seed,
             link=link, threads=threads,
         )
         found = init(c.icseg_split_summary)
@@ -449,7 +449,7 @@ class Dataset:
             DataError: the source has problems; the text has all of them, and nothing remains in the new folder.
         """
         kind = ctypes.c_int()
-        call("icseg_import_format_find", ctypes.byref(kind), format.encode())
+        call("icseg_import_format_find", ctypes.byref(kind), encode(format, "format"))
         problems = _Problems()
         options = init(
             c.icseg_import_options,
@@ -458,19 +458,19 @@ class Dataset:
             format=kind.value,
             image_folder=_optional_path(image_folder),
             classes_file=_optional_path(classes_file),
-            background=_optional(background),
-            split=_optional(split),
+            background=encode_optional(background, "background"),
+            split=encode_optional(split, "split"),
             val_share=val_share,
             on_problem=problems.callback,
-            map=_optional(map),
-            background_colour=_optional(background_colour),
-            ignore_colour=_optional(ignore_colour),
+            map=encode_optional(map, "map"),
+            background_colour=encode_optional(background_colour, "background_colour"),
+            ignore_colour=encode_optional(ignore_colour, "ignore_colour"),
         )
         found = init(c.icseg_import_summary)
         try:
             with Watch(callback) as watch:
                 call("icseg_import_run", ctypes.byref(options), watch.pointer, ctypes.byref(found),
-                     file=os.fspath(source))
+                     file=path_text(source))
         except DataError as error:
             if len(problems.found) > 1:
                 raise DataError("\n".join(problems.found), file=error.file, field=error.field) from None

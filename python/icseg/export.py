@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-from pathlib import Path
 from types import TracebackType
 from typing import Optional, Union
 
 from . import _declarations as c
-from ._library import Handle, call, init, path_bytes, text_array
-from ._memory import as_labels
-from .result import Result
+from ._library import Handle, call, path_bytes, path_text
+from .result import Result, export_options
 
 
 class Export:
@@ -46,19 +44,10 @@ class Export:
         tolerance: float = 0.0,
         min_area: int = 0,
     ) -> None:
-        kind = ctypes.c_int()
-        call("icseg_export_format_find", ctypes.byref(kind), format.encode())
-        options = init(
-            c.icseg_export_options,
-            format=kind.value,
-            names=text_array(class_names),
-            classes=len(class_names),
-            background=None if background is None else background.encode(),
-            runs=runs,
-            tolerance=tolerance,
-            min_area=min_area,
+        options = export_options(
+            format, class_names, background=background, runs=runs, tolerance=tolerance, min_area=min_area
         )
-        self._folder = os.fspath(folder)
+        self._folder = path_text(folder)
         self._handle = Handle(c.icseg_export, "icseg_export_close", "export", exclusive=True)
         call("icseg_export_open", ctypes.byref(self._handle.pointer), path_bytes(folder), ctypes.byref(options),
              file=self._folder)
@@ -73,11 +62,7 @@ class Export:
         Raises:
             DataError: a name that the format cannot contain, or that was added before.
         """
-        labels = as_labels(result._labels)
-        image = init(c.icseg_export_image, labels=ctypes.pointer(labels))
-        image.name = (name or Path(result.name).name).encode()
-        if result._confidence is not None:
-            image.confidence = ctypes.cast(result._confidence.ctypes.data, ctypes.POINTER(ctypes.c_float))
+        image = result._to_export(name)
         with self._handle as export:
             call("icseg_export_add", export, ctypes.byref(image), file=self._folder)
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _declarations as c
-from ._library import call, path_bytes
+from ._library import call, encode, path_bytes, path_text
 from ._memory import image_array
-from .errors import ArgumentError, ArrayTypeError, FileError
+from .errors import ArgumentError, ArrayTypeError, FileError, FormatError
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -61,9 +61,12 @@ class Pixels:
 
 def _load(values: Any, name: str, path: Optional[bytes] = None, data: Any = None) -> Pixels:
     image = c.icseg_image()
-    source = c.icseg_image_input(struct_size=ctypes.sizeof(c.icseg_image_input), path=path or name.encode())
+    source = c.icseg_image_input(struct_size=ctypes.sizeof(c.icseg_image_input), path=path or encode(name, "name"))
     if data is not None:
-        view = np.frombuffer(data, np.uint8)
+        try:
+            view = np.frombuffer(data, np.uint8)
+        except (BufferError, ValueError) as error:
+            raise ArgumentError(f"{name}: {error}") from None
         if not view.size:
             raise ArgumentError(f"{name}: no bytes; pass the content of an image file")
         source.data = view.ctypes.data
@@ -137,8 +140,13 @@ def _from_pil(image: Any, values: Any, name: str) -> Pixels:
     """A PIL image, upright. Its transparent pixels are over black, as in files that the library reads."""
     from PIL import ImageOps
 
-    name = str(getattr(image, "filename", "") or name)
-    image = ImageOps.exif_transpose(image)
+    file = getattr(image, "filename", "")
+    name = path_text(file) if file else name
+    try:
+        image = ImageOps.exif_transpose(image)
+        image.load()
+    except (OSError, ValueError, SyntaxError) as error:
+        raise FormatError(f"{name}: Pillow cannot read it: {error}", file=name if file else None) from error
     if image.mode == "I":
         array = np.asarray(image)
         if array.min() < 0 or array.max() > 65535:
@@ -147,11 +155,16 @@ def _from_pil(image: Any, values: Any, name: str) -> Pixels:
     if image.mode == "F":
         raise ArrayTypeError(f"{name}: floating-point values; convert them to 8 or 16 bits")
     if image.mode.startswith("I;16"):
-        return _from_array(np.asarray(image).astype(np.uint16), values, name)
-    if image.mode == "P":
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        array = np.asarray(image).astype(np.uint16)
+        if "transparency" in image.info:
+            array[array == image.info["transparency"]] = 0
+        return _from_array(array, values, name)
+    if image.mode in ("1", "L", "P", "RGB") and "transparency" in image.info:  # one colour, or those of a palette
+        image = image.convert("RGBA")
+    elif image.mode == "La":
+        image = image.convert("LA")
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):
-        image = image.convert("RGBA" if image.mode in ("RGBa", "PA", "La") else "RGB")
+        image = image.convert("RGBA" if image.mode in ("RGBa", "PA") else "RGB")
     return _from_array(np.asarray(image), values, name)
 
 
@@ -168,8 +181,8 @@ def read(source: ImageLike, values: Any = None, name: str = "image") -> Pixels:
     if isinstance(source, np.ndarray):
         return _from_array(np.asarray(source), values, name)
     if isinstance(source, (str, os.PathLike)):
-        shown = os.fsdecode(source)
         path = path_bytes(source)
+        shown = os.fsdecode(path)
         if os.path.isdir(path):
             raise FileError(f"{shown}: a folder, not an image; pass the paths of its images", file=shown)
         return _load(values, shown, path=path)

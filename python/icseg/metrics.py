@@ -33,9 +33,12 @@ class Metrics:
     """
 
     def __init__(self, confusion: NDArray[Any], class_names: Optional[list[str]] = None) -> None:
-        self.confusion: NDArray[np.int64] = np.array(confusion, np.int64, order="C")
+        with np.errstate(invalid="ignore"):
+            self.confusion: NDArray[np.int64] = np.array(confusion, np.int64, order="C")
         if self.confusion.ndim != 2 or self.confusion.shape[0] != self.confusion.shape[1] or not self.confusion.size:
             raise ArgumentError(f"confusion: shape {self.confusion.shape}; expected (classes, classes)")
+        if (self.confusion != confusion).any() or (self.confusion < 0).any():
+            raise ArgumentError("confusion: a count of pixels is a whole number of at least 0")
         classes = self.confusion.shape[0]
         self.class_names = [f"class {k}" for k in range(classes)] if class_names is None else list(class_names)
         if len(self.class_names) != classes:
@@ -60,7 +63,7 @@ class Metrics:
     def _text(self, function: str) -> str:
         found, out = self._compute(), ctypes.c_char_p()
         try:
-            call(function, ctypes.byref(found), text_array(self.class_names), ctypes.byref(out))
+            call(function, ctypes.byref(found), text_array(self.class_names, "class_names"), ctypes.byref(out))
             return owned_text(out)
         finally:
             lib.icseg_metrics_close(ctypes.byref(found))

@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 
 from . import _declarations as c
 from . import image as images_
-from ._library import Handle, call, init, lib, owned_text, path_bytes, text as text_of, text_array, texts
+from ._library import (
+    Handle, call, encode, init, lib, owned_text, path_bytes, path_text, text as text_of, text_array, texts, whole,
+)
 from ._memory import Owner, tensor_array
-from ._options import PRECISIONS, EvalOptions, choose, name_of
+from ._options import PRECISIONS, EvalOptions, choose, eval_pointer, name_of
 from .errors import ArgumentError, ArrayTypeError, FileError, UnsupportedError
 from .image import ImageLike, Pixels
 from .progress import Watch
@@ -34,6 +36,9 @@ _TOP = c.ICSEG_OUTPUT_TOP_CLASSES | c.ICSEG_OUTPUT_TOP_PROBABILITIES
 _LABELS = c.ICSEG_OUTPUT_LABELS | c.ICSEG_OUTPUT_CONFIDENCE
 _SCORES = {4: c.ICSEG_OUTPUT_SCORES_4, 8: c.ICSEG_OUTPUT_SCORES_8, 16: c.ICSEG_OUTPUT_SCORES_16,
            32: c.ICSEG_OUTPUT_SCORES_32}
+
+
+_ONE_IMAGE = (str, bytes, bytearray, memoryview, os.PathLike)
 
 
 class _Arrays:
@@ -59,7 +64,13 @@ def _as_tensor(images: Any) -> Optional[NDArray[np.float32]]:
             f"images: an array {array.shape} of {array.dtype}; a batch is float32 (N, 3, H, W), normalised as CLIP does, "
             "with sides of at least 32; pass other images as a list"
         )
-    return array
+    return np.require(array, requirements="A")
+
+
+def check_several(images: Any) -> None:
+    """Refuses one image where several belong: the rows of an array or the letters of a path are not images."""
+    if isinstance(images, _ONE_IMAGE) or getattr(images, "ndim", 4) < 4 or not isinstance(images, Iterable):
+        raise ArrayTypeError(f"images: one {type(images).__name__}; pass a list of images")
 
 
 def _is_one(images: Any) -> bool:
@@ -82,9 +93,7 @@ class Model:
         options = init(c.icseg_session_options, threads=threads, precision=choose(PRECISIONS, precision, "precision"))
         with handle as model:
             call("icseg_session_open", ctypes.byref(self._session.pointer), model, ctypes.byref(options), file=name)
-            text = ctypes.c_char_p()
-            call("icseg_config_write_json", lib.icseg_model_config(model), ctypes.byref(text))
-            self._config: dict[str, Any] = json.loads(owned_text(text))
+            self._config = _config(lib.icseg_model_config(model))
             self._names = texts(lib.icseg_model_class_names(model), self._config["num_classes"])
             self._values = init(c.icseg_image_values)
             call("icseg_model_image_values", model, ctypes.byref(self._values))
@@ -153,7 +162,7 @@ class Model:
             FileError: the file cannot be written; an old file is then unchanged.
         """
         with self._session, self._handle as model:
-            call("icseg_model_save", model, path_bytes(path), file=os.fspath(path))
+            call("icseg_model_save", model, path_bytes(path), file=path_text(path))
 
     # -- facts
 
@@ -234,9 +243,7 @@ class Model:
             tensor.shape[:4] = image.shape
             tensor.strides[:4] = image.strides
             batch = init(c.icseg_batch, tensor=ctypes.pointer(tensor))
-        run = init(c.icseg_run_options, outputs=outputs, top_k=top_k)
-        if options is not None:
-            run.eval = ctypes.pointer(options.to_struct())
+        run = init(c.icseg_run_options, outputs=outputs, top_k=top_k, eval=eval_pointer(options))
         how = options or self._eval_options
         several = how.mode == "slide" or how.flip or len(how.scales) > 1
         if several:  # a run of one window cannot be cancelled; watching it would take half of the time that Python adds
@@ -314,8 +321,8 @@ class Model:
         Raises:
             The exceptions of a call, when the image's turn comes.
         """
-        if batch_size < 1:
-            raise ArgumentError(f"batch_size is {batch_size}; expected at least 1", field="batch_size")
+        batch_size = whole(batch_size, "batch_size", 1)
+        check_several(images)
         with self._session:
             pass  # raises now, and not at the first image, if the model is closed
         return self._stream(images, batch_size, options, confidence)
@@ -388,9 +395,7 @@ class Model:
         Returns:
             int16 (H, W, k): classes; float32 (H, W, k): their probabilities.
         """
-        if k < 1:
-            raise ArgumentError(f"k is {k}; expected at least 1", field="k")
-        arrays = self._run(_TOP, self._read(image), options, top_k=k)
+        arrays = self._run(_TOP, self._read(image), options, top_k=whole(k, "k", 1))
         return arrays[c.ICSEG_OUTPUT_TOP_CLASSES][0], arrays[c.ICSEG_OUTPUT_TOP_PROBABILITIES][0]
 
     def scores(self, images: Any, stride: int = 32, *, options: Optional[EvalOptions] = None) -> Any:
@@ -404,7 +409,7 @@ class Model:
         Returns:
             float32 (h, w, classes); a list of such arrays for a list; (N, h, w, classes) for an array of images.
         """
-        if stride not in _SCORES:
+        if not isinstance(stride, int) or stride not in _SCORES:
             raise ArgumentError(f"stride is {stride!r}; expected 4, 8, 16 or 32", field="stride")
         return self._compute(images, _SCORES[stride], options)
 
@@ -450,9 +455,9 @@ class Model:
 
     def prepare(self, height: int, width: int, *, options: Optional[EvalOptions] = None, confidence: bool = True) -> None:
         """Builds the network for images of a size and loads the weights, so that the first call is as fast as others."""
-        run = init(c.icseg_run_options, outputs=_LABELS if confidence else c.ICSEG_OUTPUT_LABELS)
-        if options is not None:
-            run.eval = ctypes.pointer(options.to_struct())
+        outputs = _LABELS if confidence else c.ICSEG_OUTPUT_LABELS
+        run = init(c.icseg_run_options, outputs=outputs, eval=eval_pointer(options))
+        height, width = whole(height, "height"), whole(width, "width")
         with self._session as session:
             call("icseg_session_prepare", session, 1, height, width, ctypes.byref(run))
 
@@ -464,6 +469,7 @@ class Model:
             two; "weights", "activations", "unplanned" and "scratch": bytes; "layers": how many convolutions and linear
             layers are computed in each precision.
         """
+        height, width = whole(height, "height"), whole(width, "width")
         cost, layers = init(c.icseg_session_cost), init(c.icseg_session_layers)
         with self._session as session:
             call("icseg_session_cost_at", session, 1, height, width, ctypes.byref(cost))
@@ -487,12 +493,27 @@ def load(path: Union[str, os.PathLike[str]], *, precision: str = "f32", threads:
         FormatError, ShapeError, ConfigError: it is damaged or not a checkpoint.
         ArgumentError: an option out of range, or "int8" and a model that is not calibrated.
     """
-    file = os.fspath(path)
+    file = path_text(path)
     if os.path.isdir(file):
         raise FileError(f"{file}: a folder, not a checkpoint; pass the file, such as best.safetensors", file=file)
     handle = Handle(c.icseg_model, "icseg_model_close", "model")
     call("icseg_model_open", ctypes.byref(handle.pointer), path_bytes(path), file=file)
     return Model(handle, precision=precision, threads=threads, name=file)
+
+
+def _config(pointer: Any) -> dict[str, Any]:
+    """An icseg_config as the dict that a checkpoint stores."""
+    text = ctypes.c_char_p()
+    call("icseg_config_write_json", pointer, ctypes.byref(text))
+    return dict(json.loads(owned_text(text)))
+
+
+def _known_fields(settings: Any, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields, if a configuration has each; the library ignores others, which later versions may have added."""
+    unknown = sorted(set(config) - set(_config(ctypes.byref(settings))))
+    if unknown:
+        raise ArgumentError(f"config: {unknown[0]!r} is not a field of a model's configuration", field=unknown[0])
+    return config
 
 
 def create(
@@ -524,10 +545,10 @@ def create(
         ArgumentError: an unknown preset.
     """
     settings = init(c.icseg_config)
-    call("icseg_config_preset", ctypes.byref(settings), preset.encode())
+    call("icseg_config_preset", ctypes.byref(settings), encode(preset, "preset"))
     kind = choose(_TOKENIZERS, tokenizer, "tokenizer")
     changes: dict[str, Any] = {"vocab_size": 258} if tokenizer == "bytes" else {}
-    changes.update(config or {})
+    changes.update(_known_fields(settings, config or {}))
     changes["num_classes"] = len(class_names)
     call("icseg_config_update_json", ctypes.byref(settings), json.dumps(changes).encode())
     if class_synonyms is not None and len(class_synonyms) != len(class_names):
@@ -535,8 +556,8 @@ def create(
     options = init(
         c.icseg_model_options,
         config=ctypes.pointer(settings),
-        class_names=text_array(list(class_names)),
-        class_synonyms=None if class_synonyms is None else text_array(list(class_synonyms)),
+        class_names=text_array(class_names, "class_names"),
+        class_synonyms=None if class_synonyms is None else text_array(class_synonyms, "class_synonyms"),
         seed=seed,
         tokenizer=kind,
         vocabulary=None if vocabulary is None else path_bytes(vocabulary),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _declarations as c
-from ._library import PACKAGE, Handle, call, init, lib, owned_text, path_bytes, text
+from ._library import PACKAGE, Handle, call, encode, encode_optional, init, lib, owned_text, path_bytes, path_text, text
 from .errors import ArgumentError
 
 Value = Any  # bool, int, float, str, list, or dict[int, float], as the key's documentation says
@@ -125,8 +125,7 @@ class Recipe(Mapping[str, Value]):
 
     def __init__(self, preset: Optional[str] = None, **sections: Mapping[str, Any]) -> None:
         self._handle = Handle(c.icseg_recipe, "icseg_recipe_close", "recipe", exclusive=True)
-        name = None if preset is None else preset.encode()
-        call("icseg_recipe_open_preset", ctypes.byref(self._handle.pointer), name)
+        call("icseg_recipe_open_preset", ctypes.byref(self._handle.pointer), encode_optional(preset, "preset"))
         self.update(sections)
 
     @classmethod
@@ -147,18 +146,18 @@ class Recipe(Mapping[str, Value]):
         """
         if not os.path.exists(path) and str(path) in cls.names():
             path = _folder() / f"{path}.yaml"
-        return cls._opened("icseg_recipe_open", path_bytes(path), file=os.fspath(path))
+        return cls._opened("icseg_recipe_open", path_bytes(path), file=path_text(path))
 
     @classmethod
     def from_text(cls, yaml: str, name: str = "recipe") -> Recipe:
         """Reads YAML. `name` is the text's name in messages."""
-        data = yaml.encode()
-        return cls._opened("icseg_recipe_open_text", name.encode(), data, len(data))
+        data = encode(yaml, "yaml")
+        return cls._opened("icseg_recipe_open_text", encode(name, "name"), data, len(data))
 
     @classmethod
     def of_run(cls, run: Union[str, os.PathLike[str]]) -> Recipe:
         """Reads the recipe of a run directory."""
-        return cls._opened("icseg_recipe_open_run", path_bytes(run), file=os.fspath(run))
+        return cls._opened("icseg_recipe_open_run", path_bytes(run), file=path_text(run))
 
     @staticmethod
     def names() -> list[str]:
@@ -188,7 +187,7 @@ class Recipe(Mapping[str, Value]):
     def save(self, path: Union[str, os.PathLike[str]]) -> None:
         """Writes every key with its value to a YAML file."""
         with self._handle as recipe:
-            call("icseg_recipe_write", recipe, path_bytes(path), file=os.fspath(path))
+            call("icseg_recipe_write", recipe, path_bytes(path), file=path_text(path))
 
     def check(self) -> None:
         """Checks the recipe as a whole, as training does.
@@ -218,10 +217,10 @@ class Recipe(Mapping[str, Value]):
         return _parse(keys()[key]._type, owned_text(out))
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if value is None or "\0" in f"{key}{value}":
+        if value is None or isinstance(value, bytes):
             raise ArgumentError(f"{key}: {value!r} is not a value", field=key)
         with self._handle as recipe:
-            call("icseg_recipe_set", recipe, key.encode(), _format(value).encode())
+            call("icseg_recipe_set", recipe, encode(key, "key"), encode(_format(value), key))
 
     def __iter__(self) -> Iterator[str]:
         return iter(keys())

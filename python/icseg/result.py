@@ -8,6 +8,7 @@ import json
 import os
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _declarations as c
-from ._library import call, init, lib, path_bytes, text_array
+from ._library import call, encode, encode_optional, init, lib, path_bytes, path_text, text_array
 from ._memory import as_image, as_labels, buffer_bytes, image_array
 from .errors import ArgumentError
 from .image import Pixels
@@ -61,7 +62,7 @@ class Palette:
 
     def __init__(self, names: list[str]) -> None:
         self.names = names
-        self.array = text_array(names)
+        self.array = text_array(names, "class_names")
         self.struct = c.icseg_palette()
         call("icseg_palette_create_for", ctypes.byref(self.struct), self.array, len(names))
 
@@ -73,6 +74,20 @@ class Palette:
     def colours(self) -> NDArray[np.uint8]:
         """(classes, 3) uint8: red, green, blue."""
         return np.array([tuple(self.struct.color[i]) for i in range(self.struct.size)], np.uint8)
+
+
+def export_options(format: str, names: list[str], *, background: Optional[str], **fields: Any) -> Any:
+    """An icseg_export_options. The fields are those of `Result.encode`."""
+    kind = ctypes.c_int()
+    call("icseg_export_format_find", ctypes.byref(kind), encode(format, "format"))
+    return init(
+        c.icseg_export_options,
+        format=kind.value,
+        names=text_array(names, "class_names"),
+        classes=len(names),
+        background=encode_optional(background, "background"),
+        **fields,
+    )
 
 
 def _ring(points: list[list[float]]) -> NDArray[np.float64]:
@@ -164,14 +179,14 @@ class Result:
     def mask(self, label: Union[str, int]) -> NDArray[np.bool_]:
         """(height, width) bool: the pixels of one class, which is named or numbered."""
         index = self._palette.names.index(label) if isinstance(label, str) and label in self._palette.names else label
-        if not isinstance(index, (int, np.integer)) or not 0 <= index < len(self._palette.names):
+        if not isinstance(index, (int, np.integer)) or isinstance(index, bool) or not 0 <= index < len(self._palette.names):
             raise ArgumentError(f"{label!r} is not a class of the model")
         found: NDArray[np.bool_] = self._labels == index
         return found
 
     def _draw(self, opacity: float, legend: bool) -> c.icseg_image:
-        if not 0 <= opacity <= 1:
-            raise ArgumentError(f"opacity is {opacity}; expected 0..1", field="opacity")
+        if not isinstance(opacity, Real) or not 0 <= opacity <= 1:
+            raise ArgumentError(f"opacity is {opacity!r}; expected 0..1", field="opacity")
         out = c.icseg_image()
         image = self._image.rgb()
         options = init(
@@ -232,9 +247,9 @@ class Result:
         Raises:
             FileError: the file cannot be written; an old file is then unchanged.
         """
-        if Path(path).suffix.lower() != ".png":
-            raise ArgumentError(f"{os.fspath(path)}: a label map is a PNG file; use a name that ends in .png")
-        labels, file = as_labels(self._labels), os.fspath(path)
+        labels, file = as_labels(self._labels), path_text(path)
+        if file and not file.lower().endswith(".png"):
+            raise ArgumentError(f"{file}: a label map is a PNG file; use a name that ends in .png")
         call("icseg_labels_write_png", ctypes.byref(labels), ctypes.byref(self._palette.struct), path_bytes(path),
              file=file)
 
@@ -245,7 +260,7 @@ class Result:
             FileError: the file cannot be written; an old file is then unchanged.
         """
         values = ctypes.cast(self.confidence.ctypes.data, ctypes.POINTER(ctypes.c_float))
-        call("icseg_confidence_write_png", values, self.width, self.height, path_bytes(path), file=os.fspath(path))
+        call("icseg_confidence_write_png", values, self.width, self.height, path_bytes(path), file=path_text(path))
 
     def encode(
         self,
@@ -271,26 +286,21 @@ class Result:
             ArgumentError: an option that cannot work.
             DataError: a name that the format cannot contain.
         """
-        kind = ctypes.c_int()
-        call("icseg_export_format_find", ctypes.byref(kind), format.encode())
-        options = init(
-            c.icseg_export_options,
-            format=kind.value,
-            names=self._palette.array,
-            classes=len(self._palette.names),
-            background=None if background is None else background.encode(),
-            runs=runs,
-            tolerance=tolerance,
-            min_area=min_area,
+        options = export_options(
+            format, self._palette.names, background=background, runs=runs, tolerance=tolerance, min_area=min_area
         )
-        labels = as_labels(self._labels)
-        image = init(c.icseg_export_image, labels=ctypes.pointer(labels))
-        image.name = (name or Path(self.name).name).encode()
-        if self._confidence is not None:
-            image.confidence = ctypes.cast(self._confidence.ctypes.data, ctypes.POINTER(ctypes.c_float))
+        image = self._to_export(name)
         out, size = ctypes.c_void_p(), ctypes.c_size_t()
         call("icseg_export_encode", ctypes.byref(options), ctypes.byref(image), ctypes.byref(out), ctypes.byref(size))
         return buffer_bytes(out, size.value)
+
+    def _to_export(self, name: Optional[str]) -> Any:
+        """The labels as an icseg_export_image. `name` is the image's file name in the file; None: that of its path."""
+        image = init(c.icseg_export_image, labels=ctypes.pointer(as_labels(self._labels)))
+        image.name = encode(name or Path(self.name).name, "name")
+        if self._confidence is not None:
+            image.confidence = ctypes.cast(self._confidence.ctypes.data, ctypes.POINTER(ctypes.c_float))
+        return image
 
     def to_coco(self, **options: Any) -> dict[str, Any]:
         """A COCO file (instances) as a dict. The options are those of `encode`."""

@@ -12,7 +12,7 @@ from typing import Any, Union
 import numpy as np
 from numpy.typing import NDArray
 
-from ._library import call, path_bytes
+from ._library import call, path_bytes, path_text
 from .errors import DataError, FileError, FormatError
 from .metrics import Metrics
 from .model import Model, load
@@ -50,12 +50,12 @@ class Run:
     def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
         if not (self.path / "log.jsonl").is_file():
-            raise FileError(f"{os.fspath(path)}: not a run directory: log.jsonl is missing", file=os.fspath(path))
+            raise FileError(f"{path_text(path)}: not a run directory: log.jsonl is missing", file=path_text(path))
 
     def __repr__(self) -> str:
         steps = self.log.get("step", np.zeros(0))
         best = f", best mIoU {self.best_miou:.4f}" if len(self.evaluations.get("miou", ())) else ""
-        return f"<icseg.Run {os.fspath(self.path)!r}: {int(steps[-1]) if len(steps) else 0} steps logged{best}>"
+        return f"<icseg.Run {path_text(self.path)!r}: {int(steps[-1]) if len(steps) else 0} steps logged{best}>"
 
     @cached_property
     def _lines(self) -> list[dict[str, Any]]:
@@ -175,7 +175,7 @@ class Run:
         """
         with Watch(callback) as watch:
             call("icseg_train_report", path_bytes(self.path), None if data is None else path_bytes(data), watch.pointer,
-                 file=os.fspath(self.path))
+                 file=path_text(self.path))
         return self.path / "report.html"
 
 
@@ -209,6 +209,6 @@ class Comparison:
 
     def __repr__(self) -> str:
         return (
-            f"<icseg.Comparison of {os.fspath(self.runs[0].path)!r} and {os.fspath(self.runs[1].path)!r}: best mIoU "
+            f"<icseg.Comparison of {path_text(self.runs[0].path)!r} and {path_text(self.runs[1].path)!r}: best mIoU "
             f"{self.best_miou[0]:.4f} and {self.best_miou[1]:.4f}>"
         )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _declarations as c
-from ._library import call, init, lib, path_bytes, texts
+from ._library import call, init, lib, path_bytes, path_text, texts, whole
 from ._memory import image_array, labels_array
 from .errors import ArgumentError
 from .progress import CallbackLike, Watch
@@ -69,8 +69,8 @@ def write(
     options = init(
         c.icseg_synth_options,
         folder=path_bytes(folder),
-        train=train or c.ICSEG_SYNTH_NO_IMAGES,
-        val=val or c.ICSEG_SYNTH_NO_IMAGES,
+        train=whole(train, "train", 0) or c.ICSEG_SYNTH_NO_IMAGES,
+        val=whole(val, "val", 0) or c.ICSEG_SYNTH_NO_IMAGES,
         width=width,
         height=height,
         seed=seed,
@@ -78,4 +78,4 @@ def write(
         force=force,
     )
     with Watch(callback) as watch:
-        call("icseg_synth_write", ctypes.byref(options), watch.pointer, file=os.fspath(folder))
+        call("icseg_synth_write", ctypes.byref(options), watch.pointer, file=path_text(folder))

@@ -14,8 +14,8 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from . import _declarations as c
-from ._library import Handle, call, init, lib, path_bytes, text, texts
-from ._options import EvalOptions
+from ._library import Handle, call, init, lib, path_bytes, path_text, text, texts
+from ._options import EvalOptions, eval_pointer
 from .dataset import Dataset
 from .errors import ArgumentError
 from .metrics import Metrics
@@ -61,7 +61,7 @@ def _prepared(recipe: Any, data: Optional[PathLike]) -> Any:
     made = as_recipe(recipe)
     if data is not None:
         made = made.copy() if made is recipe else made
-        made["data.folder"] = os.fspath(data)
+        made["data.folder"] = path_text(data)
     return made
 
 
@@ -104,7 +104,7 @@ def train(
     made = _prepared(recipe, data)
     options = _options(out, resume, threads, data_changed)
     with made._handle as pointer, Watch(callback) as watch:
-        call("icseg_train", pointer, ctypes.byref(options), watch.pointer, None, file=os.fspath(out))
+        call("icseg_train", pointer, ctypes.byref(options), watch.pointer, None, file=path_text(out))
     return Run(out)
 
 
@@ -136,7 +136,7 @@ class Trainer:
             raise ArgumentError("out: name the folder of the run", field="out")
         made = _prepared(recipe, data)
         options = _options(out, resume, threads, data_changed)
-        self._out = os.fspath(out)
+        self._out = path_text(out)
         self._watch = Watch(callback)
         self._handle = Handle(c.icseg_trainer, "icseg_trainer_close", "trainer", exclusive=True)
         self._models: weakref.WeakSet[Model] = weakref.WeakSet()
@@ -289,7 +289,7 @@ def evaluate(
         if split is None and model.val_share > 0:
             how_read.update(val_share=model.val_share, held_out=True)
         data = Dataset(data, split or ("train" if "held_out" in how_read else "val"), **how_read)
-    how = None if options is None else ctypes.byref(options.to_struct())
+    how = eval_pointer(options)
     found = c.icseg_confusion()
     with model._session as session, data._handle as dataset, Watch(callback) as watch:
         call("icseg_evaluate", session, dataset, how, watch.pointer, ctypes.byref(found), file=data._folder)

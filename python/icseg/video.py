@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _declarations as c
-from ._library import Handle, call, init, path_bytes, text
+from ._library import Handle, call, init, path_bytes, path_text, text, whole
 from ._memory import as_image, image_array
 from .image import ImageLike, read
 
@@ -56,9 +56,9 @@ class Video:
     """
 
     def __init__(self, path: PathLike, *, threads: int = 0) -> None:
-        self._path = os.fspath(path)
+        self._path = path_text(path)
         self._handle = Handle(c.icseg_video, "icseg_video_close", "video", exclusive=True)
-        call("icseg_video_open", ctypes.byref(self._handle.pointer), path_bytes(path), threads, file=self._path)
+        call("icseg_video_open", ctypes.byref(self._handle.pointer), path_bytes(path), whole(threads, "threads"), file=self._path)
         info = init(c.icseg_video_info)
         with self._handle as video:
             call("icseg_video_info_of", video, ctypes.byref(info))
@@ -103,7 +103,7 @@ class VideoWriter:
     """
 
     def __init__(self, path: PathLike, width: int, height: int, rate: float) -> None:
-        self._path = os.fspath(path)
+        self._path = path_text(path)
         self._handle = Handle(c.icseg_video_writer, "icseg_video_writer_close", "video", exclusive=True)
         options = init(c.icseg_video_writer_options, path=path_bytes(path), width=width, height=height, rate=rate)
         call("icseg_video_writer_open", ctypes.byref(self._handle.pointer), ctypes.byref(options), file=self._path)

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from . import _declarations as c
-from ._library import Handle, call, init, owned_text, path_bytes, text_array
+from ._library import Handle, call, init, owned_text, path_bytes, path_text, text_array
 from ._memory import as_image
-from ._options import EvalOptions, choose
+from ._options import EvalOptions, choose, eval_pointer
 from .image import ImageLike
-from .model import Model, load
+from .model import Model, check_several, load
 
 PathLike = Union[str, "os.PathLike[str]"]
 _TYPES = {"f32": c.ICSEG_WEIGHTS_F32, "f16": c.ICSEG_WEIGHTS_F16, "bf16": c.ICSEG_WEIGHTS_BF16}
@@ -54,7 +54,7 @@ def convert_weights(
         c.icseg_weights_convert_options,
         type=choose(_TYPES, type, "type"),
         naming=choose(_NAMINGS, naming, "naming"),
-        class_names=None if class_names is None else text_array(list(class_names)),
+        class_names=None if class_names is None else text_array(class_names, "class_names"),
         class_count=len(class_names or ()),
         vocabulary=None if vocabulary is None else path_bytes(vocabulary),
         tokens=None if tokens is None else json.dumps([list(map(int, row)) for row in tokens]).encode(),
@@ -62,7 +62,7 @@ def convert_weights(
     )
     summary = ctypes.c_char_p()
     call("icseg_weights_convert", path_bytes(source), path_bytes(out), ctypes.byref(options), ctypes.byref(summary),
-         file=os.fspath(source))
+         file=path_text(source))
     return owned_text(summary)
 
 
@@ -93,9 +93,8 @@ def calibrate(
     if not isinstance(model, Model):
         with load(model, threads=threads) as opened:
             return calibrate(opened, images, out, options=options, threads=threads)
-    how = init(c.icseg_calibrator_options, threads=threads)
-    if options is not None:
-        how.eval = ctypes.pointer(options.to_struct())
+    check_several(images)
+    how = init(c.icseg_calibrator_options, threads=threads, eval=eval_pointer(options))
     calibrator = Handle(c.icseg_calibrator, "icseg_calibrator_close", "calibrator", exclusive=True)
     made = Handle(c.icseg_model, "icseg_model_close", "model")
     with model._session, model._handle as pointer:
@@ -106,7 +105,7 @@ def calibrate(
             call("icseg_calibrator_add", pointer, ctypes.byref(as_image(pixels.rgb())), file=pixels.name)
         call("icseg_calibrator_model", pointer, ctypes.byref(made.pointer))
     calibrator.close()
-    calibrated = Model(made, threads=threads, name=f"{model._name}, calibrated" if out is None else os.fspath(out))
+    calibrated = Model(made, threads=threads, name=f"{model._name}, calibrated" if out is None else path_text(out))
     if out is not None:
         calibrated.save(out)
     return calibrated

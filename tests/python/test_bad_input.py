@@ -92,15 +92,16 @@ def test_options(checkpoint: Path, model: icseg.Model) -> None:
         icseg.load(checkpoint, precision="int8")
     assert calibrate.value.field == "precision" and calibrate.value.remedy == "icseg.calibrate()"
     assert "--" not in str(calibrate.value)
-    for options in (
-        icseg.EvalOptions(mode="both"),
-        icseg.EvalOptions(resize_short=-1),
-        icseg.EvalOptions(scales=(1.0,) * 9),
-        icseg.EvalOptions(scales=(1000.0,)),
-        icseg.EvalOptions(mode="slide", crop=(64, 64), stride=(65, 64)),
-    ):
+    bad: list[dict[str, Any]] = [
+        {"mode": "both"},
+        {"resize_short": -1},
+        {"scales": (1.0,) * 9},
+        {"scales": (1000.0,)},
+        {"mode": "slide", "crop": (64, 64), "stride": (65, 64)},
+    ]
+    for options in bad:
         with pytest.raises(icseg.ArgumentError):
-            model(BYTES, options=options)
+            model(BYTES, options=icseg.EvalOptions(**options))
     with pytest.raises(icseg.ArgumentError, match="batch_size is 0"):
         model.predict([BYTES], batch_size=0)
 

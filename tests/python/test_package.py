@@ -38,11 +38,12 @@ def test_a_library_that_does_not_exist_is_an_import_error() -> None:
 
 def test_types_are_complete(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
-    package = Path(icseg.__file__).parent
+    source = Path(icseg.__file__).parent.parent
+    path = {} if source.name == "site-packages" else {"MYPYPATH": str(source)}
     for command in (["-p", "icseg"], [str(ROOT / "tests" / "python" / "typed_program.py")]):
         done = subprocess.run(
             [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"),
              "--cache-dir", str(ROOT / "build-python" / "mypy"), *command],
-            capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "MYPYPATH": str(package.parent)},
+            capture_output=True, text=True, cwd=tmp_path, env={**os.environ, **path},
         )
         assert done.returncode == 0, done.stdout + done.stderr
