@@ -19,7 +19,14 @@ enum {
     ENCRYPTED = 1,
     MAX_COMMENT = 65535
 };
-enum { MAX_ENTRIES = 1 << 17, MAX_DIRECTORY = 64 << 20, MAX_NAME = 65535, GROWTH = 100, SPARE = 1 << 20 };
+enum {
+    MAX_ENTRIES = 1 << 17,
+    MAX_DIRECTORY = 64 << 20,
+    MAX_NAME = 65535,
+    GROWTH = 100,
+    SPARE = 1 << 20,
+    SHOWN_NAME = 200
+};
 
 /* Little-endian numbers of any alignment; the caller has checked that they are inside. */
 static uint32_t read16(const unsigned char *p) { return (uint32_t)(p[0] | p[1] << 8); }
@@ -89,13 +96,15 @@ static icseg_status read_end(reader *r) {
                       r->path);
 }
 
+static bool is_slash(char c) { return c == '/' || c == '\\'; }
+
 /* Names are only compared, never opened; a name that would leave its folder still marks a hostile file. */
 static bool is_safe(const char *name, size_t size) {
-    if (size == 0 || name[0] == '/') return false;
+    if (size == 0 || is_slash(name[0])) return false;
     for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)name[i] < 0x20 || name[i] == '\\') return false;
-        bool starts = i == 0 || name[i - 1] == '/';
-        if (starts && size - i >= 2 && name[i] == '.' && name[i + 1] == '.' && (size - i == 2 || name[i + 2] == '/'))
+        if ((unsigned char)name[i] < 0x20) return false;
+        bool starts = i == 0 || is_slash(name[i - 1]);
+        if (starts && size - i >= 2 && name[i] == '.' && name[i + 1] == '.' && (size - i == 2 || is_slash(name[i + 2])))
             return false;
     }
     return true;
@@ -151,14 +160,16 @@ static icseg_status read_entry(reader *r, uint64_t *at, icseg_zip_entry *entry) 
     if (name + extra + comment > left - CENTRAL_SIZE) return damaged(r, "its directory is cut short");
     const char *text = (const char *)record + CENTRAL_SIZE;
     if (!is_safe(text, (size_t)name))
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: the archive has an entry with an unsafe name",
-                          r->path);
+        return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                          "%s: refused: the archive has an entry with an unsafe name: \"%.*s\"", r->path,
+                          name < SHOWN_NAME ? (int)name : SHOWN_NAME, text);
     char *copy = icseg_arena_alloc(r->arena, (size_t)name + 1);
     if (!copy) return icseg_fail_memory_in(r->error, 0, r->path);
     memcpy(copy, text, (size_t)name);
     entry->name = copy;
     if (read16(record + 8) & ENCRYPTED)
-        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED, "%s: %.200s is encrypted", r->path, copy);
+        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: %.200s is encrypted; unpack the archive with its password", r->path, copy);
     uint32_t method = read16(record + 10);
     if (method != STORED && method != DEFLATED)
         return icseg_fail(

@@ -91,7 +91,6 @@ static icseg_status unpack_file(unpacking *u, const char *path, icseg_error *err
 static icseg_status unpack_entry(unpacking *u, icseg_error *error) {
     const icseg_zip_entry *e = u->entry;
     char path[PATH_MAX];
-    size_t length = strlen(e->name);
     if (is_hidden(e->name)) return ICSEG_OK;
     if (e->link) return fail_entry(u, ICSEG_ERROR_FORMAT, "refused: a symbolic link; pack the file itself", error);
     if (e->size > most_bytes - u->total)
@@ -100,7 +99,9 @@ static icseg_status unpack_entry(unpacking *u, icseg_error *error) {
     u->total += e->size;
     if ((size_t)snprintf(path, sizeof path, "%s/%s", u->folder, e->name) >= sizeof path)
         return fail_entry(u, ICSEG_ERROR_DATA, "the path is too long", error);
-    return e->name[length - 1] == '/' ? icseg_folder_create(path, error) : unpack_file(u, path, error);
+    for (char *c = path + strlen(u->folder); *c; c++)
+        if (*c == '\\') *c = '/'; /* .NET before 4.6.1 wrote them */
+    return path[strlen(path) - 1] == '/' ? icseg_folder_create(path, error) : unpack_file(u, path, error);
 }
 
 static icseg_status unpack_all(unpacking *u, icseg_error *error) {

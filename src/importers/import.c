@@ -101,6 +101,10 @@ static icseg_status find_only_folder(icseg_arena *arena, const char *folder, cha
 
 static icseg_status fail_unrecognised(const char *source, icseg_error *error) {
     icseg_string known = {0};
+    if (icseg_file_exists(source) && !icseg_folder_exists(source))
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: neither a folder nor a zip archive; import the folder that contains the label files",
+                          source);
     for (int i = ICSEG_IMPORT_AUTO + 1; i < ICSEG_IMPORT_FORMATS; i++)
         icseg_string_printf(&known, "%s%s", known.size ? ", " : "", icseg_labelling_tools[i].description);
     icseg_status status =

@@ -141,6 +141,29 @@ static void refuses(const char *piece) {
     test_import_refuses(&options, piece);
 }
 
+/* As old versions of .NET, and with them PowerShell, pack folders. */
+static void names_may_have_backslashes(void **state) {
+    (void)state;
+    pack_yolo("");
+    text("labels\\extra\\", "");
+    pack("a.png", "images\\c.png");
+    text("labels\\c.txt", "0 0 0 0.5 0 0.5 1 0 1\n");
+    test_zip_write(&zip, archive);
+    test_imports(&options, ICSEG_IMPORT_YOLO, 3);
+    test_import_has(out, "train", "background cat", 2, "1100 1100");
+}
+
+static void a_file_that_is_not_an_archive_is_named(void **state) {
+    (void)state;
+    static const char *const contents[] = {"", "text", "PKtext"};
+    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
+        test_write_text(&folder, "some.zip", contents[i]);
+        icseg_import_options o = options;
+        o.source = test_path(&folder, "some.zip");
+        test_import_refuses(&o, "some.zip: neither a folder nor a zip archive; import the folder that contains");
+    }
+}
+
 static void hostile_archives_are_refused(void **state) {
     (void)state;
     static const char *const names[] = {"../evil.txt",     "/evil.txt", "a/../../evil.txt",
@@ -148,7 +171,7 @@ static void hostile_archives_are_refused(void **state) {
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         pack_yolo("");
         text(names[i], "x");
-        refuses("refused: the archive has an entry with an unsafe name");
+        refuses("refused: the archive has an entry with an unsafe name: \"");
         assert_false(icseg_file_exists(test_path(&folder, "evil.txt")));
     }
     pack_yolo("");
@@ -167,7 +190,7 @@ static void hostile_archives_are_refused(void **state) {
     refuses("link: refused: a symbolic link");
     pack_yolo("");
     test_poke(&zip.directory, zip.last_central + 8, 1, 2);
-    refuses("labels/b.txt is encrypted");
+    refuses("labels/b.txt is encrypted; unpack the archive with its password");
     pack_yolo("");
     test_poke(&zip.directory, zip.last_central + 24, 1 << 24, 4); /* a size that lies */
     refuses("zip bomb: labels/b.txt would grow");
@@ -240,6 +263,8 @@ int main(void) {
         CASE(an_archive_is_read_like_its_folder),
         CASE(the_format_may_be_named_and_the_extension_may_be_missing),
         CASE(messages_name_the_files_in_the_archive),
+        CASE(names_may_have_backslashes),
+        CASE(a_file_that_is_not_an_archive_is_named),
         CASE(hostile_archives_are_refused),
         CASE(a_path_that_is_too_long_is_refused),
         CASE(an_archive_cut_short_is_an_error),
