@@ -100,10 +100,11 @@ static void print_layers(const icseg_session_layers *l) {
 }
 
 static void print_text(const struct options *o, const icseg_bench_result *r, const icseg_session_layers *layers) {
-    printf("%s, %s, %s prompts, %d classes, %dx%d, batch %d, %s, %d threads\n", name_of(o), modes[o->mode],
-           prompts[r->prompt], r->classes, o->size, o->size, o->batch, dtypes[r->precision], r->threads);
-    printf("  seconds per image   %.4f (median %.4f of %d runs; first result after %.2f)\n", r->min_seconds,
-           r->median_seconds, o->runs, r->first_seconds);
+    printf("%s, %s, %s prompts, %d %s, %dx%d, batch %d, %s, %d %s\n", name_of(o), modes[o->mode], prompts[r->prompt],
+           r->classes, icseg_plural(r->classes, "class", "classes"), o->size, o->size, o->batch, dtypes[r->precision],
+           r->threads, icseg_plural(r->threads, "thread", "threads"));
+    printf("  seconds per image   %.4f (median %.4f of %d %s; first result after %.2f)\n", r->min_seconds,
+           r->median_seconds, o->runs, icseg_plural(o->runs, "run", "runs"), r->first_seconds);
     printf("  work per run        %.1f GFLOP, %.1f GFLOP/s: %.0f %% of the %.1f of f32 matrix products\n",
            r->flops * 1e-9, rate(r, o) * 1e-9, 100 * rate(r, o) / r->peak_flops_per_second,
            r->peak_flops_per_second * 1e-9);

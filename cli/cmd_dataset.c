@@ -194,7 +194,8 @@ static void print_sizes(const icseg_dataset_summary *s) {
         printf(" to %dx%d (width and height each)", s->max_width, s->max_height);
 }
 
-static void print_summary(const icseg_dataset *d, const char *split, const icseg_dataset_summary *s) {
+static void print_summary(icseg_printer *printer, const icseg_dataset *d, const char *split,
+                          const icseg_dataset_summary *s) {
     const char *const *names = icseg_dataset_class_names(d);
     int64_t labelled = s->pixels - s->ignored;
     int width = 5, missing = 0;
@@ -212,7 +213,10 @@ static void print_summary(const icseg_dataset *d, const char *split, const icseg
     for (int32_t k = 0; k < s->classes; k++)
         printf("%5d  %-*s  %8lld  %14lld  %6.2f %%\n", k, width, names[k], (long long)s->class_images[k],
                (long long)s->class_pixels[k], labelled ? 100.0 * (double)s->class_pixels[k] / (double)labelled : 0.0);
-    if (missing) printf("note: %d of %d classes do not occur in this split (the rows with 0)\n", missing, s->classes);
+    if (missing)
+        icseg_printer_note(printer, "note: %d of %d %s not occur in this split (%s with 0)", missing, s->classes,
+                           icseg_plural(s->classes, "class does", missing == 1 ? "classes does" : "classes do"),
+                           icseg_plural(missing, "the row", "the rows"));
 }
 
 /* What the checks of all splits share. */
@@ -235,7 +239,7 @@ static icseg_status check_split(checking *c, const struct options *o, const icse
     if (status == ICSEG_ERROR_DATA) status = ICSEG_OK; /* the problems are printed */
     if (status == ICSEG_OK) {
         print_more(o, summary.problems);
-        print_summary(d, split, &summary);
+        print_summary(c->context.printer, d, split, &summary);
         image_print_notes(&c->context, d, c->noted);
     }
     c->problems += summary.problems;
@@ -380,27 +384,33 @@ done:
 }
 
 /* A model cannot be evaluated on a data set of one split. */
-static void suggest_split(const char *folder) {
+static void suggest_split(icseg_printer *printer, const char *folder) {
     char **splits;
     int32_t count;
     if (icseg_dataset_splits(&splits, &count, folder, NULL) != ICSEG_OK) return;
     if (count == 1)
-        printf("note: all images are in the split %s; `icseg dataset split %s --val 0.2 --out NEW_DIR` divides them\n",
-               splits[0], folder);
+        icseg_printer_note(
+            printer,
+            "note: all images are in the split %s; `icseg dataset split %s --val 0.2 --out NEW_DIR` divides them",
+            splits[0], folder);
     icseg_buffer_free(splits);
 }
 
-static void print_import(const struct options *o, const icseg_import_summary *s) {
+static void print_import(icseg_printer *printer, const struct options *o, const icseg_import_summary *s) {
     printf("%s: %lld image%s, %d class%s", o->out_folder, (long long)s->images, s->images == 1 ? "" : "s", s->classes,
            s->classes == 1 ? "" : "es");
     if (s->objects) printf(", %lld object%s", (long long)s->objects, s->objects == 1 ? "" : "s");
     printf(" (read as %s)\n", icseg_import_format_name(s->format));
     if (s->no_background)
-        printf("note: %s does not contain the class \"%s\": pixels without an object are unlabelled\n", o->classes,
-               o->background);
-    if (s->split_unused) printf("note: the source has several splits of its own; --split %s has no effect\n", o->split);
-    if (s->val_share_unused) printf("note: the source has several splits of its own; --val-share has no effect\n");
-    suggest_split(o->out_folder);
+        icseg_printer_note(printer,
+                           "note: %s does not contain the class \"%s\": pixels without an object are unlabelled",
+                           o->classes, o->background);
+    if (s->split_unused)
+        icseg_printer_note(printer, "note: the source has several splits of its own; --split %s has no effect",
+                           o->split);
+    if (s->val_share_unused)
+        icseg_printer_note(printer, "note: the source has several splits of its own; --val-share has no effect");
+    suggest_split(printer, o->out_folder);
 }
 
 /* "#rrggbb" or "r,g,b" */
@@ -435,7 +445,7 @@ static icseg_status import(const icseg_command_context *context, const struct op
         return icseg_error_set(error, status, "%s: %lld problem%s found; nothing was written", o->folder,
                                (long long)s.problems, s.problems == 1 ? "" : "s");
     TRY(status);
-    print_import(o, &s);
+    print_import(context->printer, o, &s);
     return ICSEG_OK;
 }
 

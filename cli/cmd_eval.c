@@ -141,11 +141,11 @@ static void warn_about_names(icseg_printer *printer, const icseg_model *model, c
             if (first < 0) first = k;
         }
     if (different)
-        icseg_printer_problem(
-            printer,
-            "icseg eval: warning: %d of %d class names differ, first class %d: \"%.80s\" in the model, "
-            "\"%.80s\" in the data set",
-            (int)different, (int)count, (int)first, ours[first], theirs[first]);
+        icseg_printer_problem(printer,
+                              "icseg eval: warning: %d of %d class names %s, first class %d: \"%.80s\" in the model, "
+                              "\"%.80s\" in the data set",
+                              (int)different, (int)count, icseg_plural(different, "differs", "differ"), (int)first,
+                              ours[first], theirs[first]);
 }
 
 static icseg_status write_json(const struct options *o, const icseg_eval_options *eval, const icseg_metrics *metrics,

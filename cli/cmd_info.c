@@ -49,7 +49,7 @@ static icseg_status print_config(const icseg_config *config, icseg_error *error)
 static void print_names(const icseg_model *model) {
     const char *const *names = icseg_model_class_names(model);
     int32_t count = icseg_model_config(model)->num_classes;
-    printf("\n%d classes", (int)count);
+    printf("\n%d %s", (int)count, icseg_plural(count, "class", "classes"));
     if (icseg_model_name_count(model) > count) printf(", the means of %d names", (int)icseg_model_name_count(model));
     putchar('\n');
     for (int32_t k = 0; k < count; k++) {

@@ -43,8 +43,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
     }
     printf("%d compared, %d disagree\n", compared, failed);
     if (!failed) return ICSEG_OK;
-    return icseg_error_set(error, ICSEG_ERROR_NUMERIC, "%d of %d tensors disagree with the reference", failed,
-                           compared);
+    return icseg_error_set(error, ICSEG_ERROR_NUMERIC, "%d of %d tensors %s with the reference", failed, compared,
+                           icseg_plural(failed, "disagrees", "disagree"));
 }
 
 const icseg_command icseg_command_parity = {

@@ -37,8 +37,8 @@ static const icseg_option rows[] = {
      "folder for the results, created if it does not exist; -: standard output, for one image in one format",
      .metavar = "DIR", .required = true},
     EXPORT_ROWS(struct options),
-    {"list", ICSEG_FIELD_STRING(struct options, list), "text file with the path of an image on each line",
-     .metavar = "FILE"},
+    {"list", ICSEG_FIELD_STRING(struct options, list),
+     "text file with the path of an image on each line; -: standard input", .metavar = "FILE"},
     {"recursive", ICSEG_FIELD_BOOL(struct options, recursive),
      "read folders with their subfolders, and write the results into the same subfolders"},
     {"overlay", ICSEG_FIELD_BOOL(struct options, overlay),
@@ -266,11 +266,11 @@ static icseg_status label_all(const job *j, icseg_error *error) {
     if (status != ICSEG_OK || finished != ICSEG_OK) return status == ICSEG_OK ? finished : status;
     size_t count = j->inputs.count, others = j->inputs.others;
     if (others)
-        icseg_printer_note(
-            j->context->printer,
-            "note: %zu images labelled; %zu other file%s of the folders %s left out, because %s not named "
-            "as images are",
-            count, others, others == 1 ? "" : "s", others == 1 ? "was" : "were", others == 1 ? "it is" : "they are");
+        icseg_printer_note(j->context->printer,
+                           "note: %zu %s labelled; %zu other file%s of the folders %s left out, because %s not named "
+                           "as images are",
+                           count, icseg_plural((int64_t)count, "image", "images"), others, others == 1 ? "" : "s",
+                           others == 1 ? "was" : "were", others == 1 ? "it is" : "they are");
     else if (count > 1)
         icseg_printer_note(j->context->printer, "%zu images labelled", count);
     return ICSEG_OK;

@@ -50,8 +50,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
                                    .force = o->force};
     icseg_status status = icseg_synth_write(&options, &context->progress, error);
     if (status == ICSEG_OK)
-        printf("%s: %d training and %d held-out scenes of %dx%d, %d classes\n", o->folder, train, val, o->size[0],
-               o->size[1], (int)ICSEG_SYNTH_CLASSES);
+        printf("%s: %d training and %d held-out %s of %dx%d, %d classes\n", o->folder, train, val,
+               icseg_plural(val, "scene", "scenes"), o->size[0], o->size[1], (int)ICSEG_SYNTH_CLASSES);
     return status;
 }
 

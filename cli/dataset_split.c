@@ -38,7 +38,7 @@ static void print_summary(const icseg_split_summary *s, bool grouped) {
     for (int32_t k = 0; k < s->classes; k++)
         print_line(s, s->class_names[k], width, s->class_images + k, s->class_pixels + k, s->classes);
     print_line(s, "all images", width, s->images, s->images, 1);
-    if (grouped) printf("%lld groups of images\n", (long long)s->groups);
+    if (grouped) printf("%lld %s of images\n", (long long)s->groups, icseg_plural(s->groups, "group", "groups"));
 }
 
 icseg_status dataset_split(const icseg_command_context *context, const icseg_dataset_options *data,
@@ -51,7 +51,9 @@ icseg_status dataset_split(const icseg_command_context *context, const icseg_dat
     if (dry_run) o.out = NULL;
     TRY(icseg_dataset_split(data, &o, &context->progress, &s, error));
     print_summary(&s, o.group != NULL);
-    if (s.others) printf("note: %lld images of other splits were copied unchanged\n", (long long)s.others);
+    if (s.others)
+        icseg_printer_note(context->printer, "note: %lld %s of other splits %s copied unchanged", (long long)s.others,
+                           icseg_plural(s.others, "image", "images"), icseg_plural(s.others, "was", "were"));
     if (o.out && ((data->map && data->map[0]) || data->ignore_count || data->reduce_zero_label))
         icseg_printer_note(context->printer,
                            "note: masks are copied as they are stored; the options --map, --ignore and "

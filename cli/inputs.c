@@ -115,16 +115,33 @@ static icseg_status add_pattern(expansion *e, const char *pattern, icseg_error *
     return status;
 }
 
+/* The text of a list; "-" is standard input, which may be an image instead. */
+static icseg_status read_list(expansion *e, const char *path, char **text, icseg_error *error) {
+    enum { MAX_LIST = 1 << 28 };
+    unsigned char *data;
+    size_t size;
+    if (strcmp(path, "-") != 0) return file_read(path, MAX_LIST, e->arena, text, &size, error);
+    for (size_t i = 0; i < e->list->count; i++)
+        if (!strcmp(e->list->files[i].path, "-"))
+            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                                   "--list -: standard input cannot be an image and the list; name a file");
+    icseg_status status = standard_input_read(MAX_LIST, &data, &size, error);
+    *text = icseg_arena_printf(e->arena, "%.*s", (int)size, data ? (const char *)data : "");
+    free(data);
+    return status == ICSEG_OK && !*text ? out_of_memory(error) : status;
+}
+
 /* Lines may end as in DOS; empty ones are skipped. */
 static icseg_status add_list(expansion *e, const char *path, icseg_error *error) {
-    enum { MAX_LIST = 1 << 28 };
     char *text;
-    size_t size, before = e->list->count;
-    TRY(file_read(path, MAX_LIST, e->arena, &text, &size, error));
+    size_t before = e->list->count;
+    TRY(read_list(e, path, &text, error));
     if (!strncmp(text, "\xef\xbb\xbf", 3)) text += 3;
     for (char *line = text, *next; line; line = next) {
         if ((next = strchr(line, '\n'))) *next++ = '\0';
         line[strcspn(line, "\r")] = '\0';
+        if (!strcmp(line, "-"))
+            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s: \"-\" is not a file; name images only", path);
         if (*line) TRY(add(e, line, error));
     }
     if (e->list->count == before)

@@ -17,6 +17,11 @@ double icseg_text_number(const char *text, char **end);
 enum { ICSEG_NUMBER_SIZE = 32 };
 void icseg_text_shortest(char out[ICSEG_NUMBER_SIZE], double value);
 
+/* The noun that belongs to a count: "%lld %s", count, icseg_plural(count, "image", "images"). */
+static inline const char *icseg_plural(int64_t count, const char *one, const char *many) {
+    return count == 1 ? one : many;
+}
+
 /* Zero-initialise; `data` is NUL-terminated or NULL. A failed append sets `failed` and later appends do nothing, so a
  * caller checks once at the end. */
 typedef struct icseg_string {

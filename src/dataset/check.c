@@ -282,8 +282,8 @@ static void warn_about_classes(const icseg_dataset *d, const icseg_dataset_summa
         icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: all labelled pixels are of one class, \"%s\"",
                            d->label_folder, icseg_dataset_class_names(d)[last]);
     else if (2 * present <= s->classes)
-        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: %d of %d classes have no pixels", d->label_folder,
-                           s->classes - present, s->classes);
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: %d of %d classes %s no pixels", d->label_folder,
+                           s->classes - present, s->classes, icseg_plural(s->classes - present, "has", "have"));
 }
 
 static icseg_status open_check(check *c, icseg_arena *arena, icseg_dataset_summary *out, icseg_error *error) {

@@ -7,6 +7,7 @@
 #include "base/argument.h"
 #include "base/file.h"
 #include "base/struct_size.h"
+#include "base/text.h"
 #include "classes/class_list.h"
 #include "dataset/hold_out.h"
 #include "dataset/internal.h"
@@ -29,8 +30,8 @@ static icseg_status open_classes(icseg_dataset *d, const icseg_dataset_options *
     d->classes = icseg_class_list_count(d->list);
     if (table && d->classes != table->count)
         return icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
-                                "%s: %d class names, but %s has %d classes", path, d->classes, d->layout->title,
-                                table->count);
+                                "%s: %d %s, but %s has %d classes", path, d->classes,
+                                icseg_plural(d->classes, "class name", "class names"), d->layout->title, table->count);
     return ICSEG_OK;
 }
 
@@ -155,8 +156,8 @@ icseg_status icseg_dataset_read(const icseg_dataset *dataset, int64_t index, ics
     const icseg_dataset *d = dataset;
     const icseg_dataset_pair *pair = pair_at(d, index);
     if (!pair)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: index is %lld; the data set has %lld images", __func__,
-                          (long long)index, (long long)d->count);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: index is %lld; the data set has %lld %s", __func__,
+                          (long long)index, (long long)d->count, icseg_plural(d->count, "image", "images"));
     icseg_mask mask = {0};
     icseg_status status;
     if (!pair->label && !d->images_only) return icseg_dataset_fail_unpaired(d, pair, error);

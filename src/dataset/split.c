@@ -9,6 +9,7 @@
 #include "base/argument.h"
 #include "base/file.h"
 #include "base/struct_size.h"
+#include "base/text.h"
 #include "base/threads.h"
 #include "classes/class_list.h"
 #include "dataset/hold_out.h"
@@ -109,9 +110,11 @@ static icseg_status open_source(icseg_division *d, icseg_error *error) {
     ICSEG_TRY(name_parts(d, error));
     ICSEG_TRY(icseg_dataset_open_layout(&d->dataset, &d->data, &d->layout, error));
     if (d->dataset->orphan_count)
-        icseg_progress_say(&d->progress, ICSEG_MESSAGE_WARNING,
-                           "%lld label files have no image and are left out, the first of them %s",
-                           (long long)d->dataset->orphan_count, d->dataset->orphans[0]);
+        icseg_progress_say(
+            &d->progress, ICSEG_MESSAGE_WARNING, "%lld label %s left out, the first of them %s",
+            (long long)d->dataset->orphan_count,
+            icseg_plural(d->dataset->orphan_count, "file has no image and is", "files have no image and are"),
+            d->dataset->orphans[0]);
     return ICSEG_OK;
 }
 
@@ -123,10 +126,11 @@ static icseg_status check_groups(const icseg_division *d, icseg_error *error) {
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: %lld image%s cannot be divided into %d splits", d->data.folder,
                           (long long)d->groups, d->groups == 1 ? "" : "s", d->parts);
     return icseg_fail_field(error, ICSEG_ERROR_DATA, "group", ICSEG_REMEDY_SET_FIELD,
-                            "%s: the names of %lld images make %lld group%s, too few for %d splits; use another "
+                            "%s: the %s of %lld %s %lld group%s, too few for %d splits; use another "
                             "pattern, or none",
-                            d->data.folder, (long long)d->dataset->count, (long long)d->groups,
-                            d->groups == 1 ? "" : "s", d->parts);
+                            d->data.folder, icseg_plural(d->dataset->count, "name", "names"),
+                            (long long)d->dataset->count, icseg_plural(d->dataset->count, "image makes", "images make"),
+                            (long long)d->groups, d->groups == 1 ? "" : "s", d->parts);
 }
 
 /* If all labelled pixels are of the first class, the masks may contain only 0 and 255, which the check explains. */
@@ -258,9 +262,11 @@ static void warn_missing(const icseg_division *d, const icseg_split_summary *s) 
         }
         if (missing)
             icseg_progress_say(&d->progress, ICSEG_MESSAGE_WARNING,
-                               "%d of %d classes are missing in the split %s: %s%s; too few %s contain them", missing,
-                               s->classes, s->names[split], names, missing > NAMED ? ", ..." : "",
-                               d->options.group ? "groups" : "images");
+                               "%d of %d %s %s missing in the split %s: %s%s; too few %s contain %s", missing,
+                               s->classes, icseg_plural(s->classes, "class", "classes"),
+                               icseg_plural(missing, "is", "are"), s->names[split], names,
+                               missing > NAMED ? ", ..." : "", d->options.group ? "groups" : "images",
+                               icseg_plural(missing, "it", "them"));
     }
 }
 

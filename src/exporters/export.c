@@ -159,9 +159,9 @@ static icseg_status check_labels(const icseg_export *e, const icseg_labels *labe
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "labels: empty");
     for (size_t i = 0, pixels = (size_t)labels->width * (size_t)labels->height; i < pixels; i++)
         if (labels->data[i] < ICSEG_LABEL_IGNORE || labels->data[i] >= e->options.classes)
-            return icseg_fail(error, ICSEG_ERROR_DATA, "label %d at x %zu, y %zu is not one of %d classes",
-                              labels->data[i], i % (size_t)labels->width, i / (size_t)labels->width,
-                              e->options.classes);
+            return icseg_fail(error, ICSEG_ERROR_DATA, "label %d at x %zu, y %zu is not one of %d %s", labels->data[i],
+                              i % (size_t)labels->width, i / (size_t)labels->width, e->options.classes,
+                              icseg_plural(e->options.classes, "class", "classes"));
     return ICSEG_OK;
 }
 

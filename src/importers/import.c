@@ -211,9 +211,9 @@ static void report(const icseg_import *im) {
         icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "skipped: %s; only polygons and masks become labels",
                            names);
     if (s->images_without_objects)
-        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%lld of %lld images %s no objects",
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%lld of %lld %s %s no objects",
                            (long long)s->images_without_objects, (long long)s->images,
-                           s->images_without_objects == 1 ? "has" : "have");
+                           icseg_plural(s->images, "image", "images"), s->images_without_objects == 1 ? "has" : "have");
     if (im->unlabelled)
         icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
                            im->unlabelled == 1

@@ -213,11 +213,11 @@ static icseg_status from_indices(const mask_source *m, const char *path, icseg_l
     size_t count = (size_t)mask.width * (size_t)mask.height;
     for (size_t i = 0; status == ICSEG_OK && i < count; i++) {
         if (mask.data[i] >= m->indices && mask.data[i] != 255)
-            status =
-                icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
-                                 "%s: index %d at x=%zu, y=%zu, but there are %d classes and 255 is void; specify a "
-                                 "class list",
-                                 path, mask.data[i], i % (size_t)mask.width, i / (size_t)mask.width, m->indices);
+            status = icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
+                                      "%s: index %d at x=%zu, y=%zu, but the list has %d %s and 255 is void; specify a "
+                                      "class list",
+                                      path, mask.data[i], i % (size_t)mask.width, i / (size_t)mask.width, m->indices,
+                                      icseg_plural(m->indices, "class", "classes"));
         else
             out->data[i] = (int16_t)(mask.data[i] == 255 ? ICSEG_LABEL_IGNORE : m->index_label[mask.data[i]]);
     }

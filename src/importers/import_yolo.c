@@ -105,8 +105,9 @@ static icseg_status read_line(const yolo *y, const icseg_import_item *item, size
     *out = (icseg_object){0};
     if (!class || !icseg_parse_between(class, 0, (int64_t)y->config.name_count - 1, &number))
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: line %zu: \"%.40s\" is not a class number from 0 to %zu (%s has %zu classes)", path,
-                          line, class ? class : "", y->config.name_count - 1, y->config.path, y->config.name_count);
+                          "%s: line %zu: \"%.40s\" is not a class number from 0 to %zu (%s has %zu %s)", path, line,
+                          class ? class : "", y->config.name_count - 1, y->config.path, y->config.name_count,
+                          icseg_plural((int64_t)y->config.name_count, "class", "classes"));
     for (const char *p = text; *(p += strspn(p, " \t")); fields++) p += strcspn(p, " \t");
     if (fields < 4 || fields % 2) return fail_line(path, line, "expected: class x y x y x y ...", error);
     icseg_outline *o = icseg_arena_alloc(item->arena, sizeof *o);

@@ -130,8 +130,8 @@ static icseg_status open_tensor(icseg_images *out, const icseg_batch *b, icseg_e
     }
     if (size[3] != CHANNELS)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
-                                "icseg_batch: the tensor has %lld channels: expected 3; check `layout`",
-                                (long long)size[3]);
+                                "icseg_batch: the tensor has %lld %s: expected 3; check `layout`", (long long)size[3],
+                                icseg_plural(size[3], "channel", "channels"));
     if (size[0] < 1 || size[0] > MAX_IMAGES)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "tensor", ICSEG_REMEDY_SET_FIELD,
                                 "icseg_batch: the tensor has %lld images: expected 1..%d", (long long)size[0],

@@ -92,11 +92,11 @@ static void reader_close(reader *r) {
 static icseg_status check_dataset(const icseg_model *model, const icseg_dataset *dataset, icseg_error *error) {
     int32_t classes = icseg_model_config(model)->num_classes, labelled = icseg_dataset_classes(dataset);
     if (classes != labelled)
-        return icseg_fail(
-            error, ICSEG_ERROR_DATA,
-            "the model has %d classes (first \"%.80s\"), but the data set has %d; evaluate on a data set with "
-            "the classes that the model was trained on",
-            classes, icseg_model_class_names(model)[0], labelled);
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "the model has %d %s (first \"%.80s\"), but the data set has %d; evaluate on a data set with "
+                          "the classes that the model was trained on",
+                          classes, icseg_plural(classes, "class", "classes"), icseg_model_class_names(model)[0],
+                          labelled);
     if (icseg_dataset_count(dataset) > 0 && !icseg_dataset_label_path(dataset, 0))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                           "the data set was opened without labels; open it with images_only = false");

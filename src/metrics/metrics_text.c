@@ -115,9 +115,10 @@ icseg_status icseg_metrics_table(const icseg_metrics *metrics, const char *const
     percent_cell(&s, metrics->macc);
     icseg_string_printf(&s, "\n%s", line);
     icseg_string_printf(&s,
-                        "mIoU over the %d of %d classes that occur in labels or predictions; over those in the labels: "
+                        "mIoU over the %d of %d %s that occur in labels or predictions; over those in the labels: "
                         "%.2f; with absent classes as 0: %.2f\n",
-                        (int)metrics->counted, (int)metrics->classes, 100 * metrics->miou_labelled,
+                        (int)metrics->counted, (int)metrics->classes,
+                        icseg_plural(metrics->classes, "class", "classes"), 100 * metrics->miou_labelled,
                         100 * metrics->miou_all);
     return finish(&s, out, error);
 }

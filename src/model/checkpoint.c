@@ -31,9 +31,9 @@ static icseg_status read_list(const icseg_safetensors *file, const char *key, js
 static icseg_status read_names(json_t *list, const char *path, int32_t classes, icseg_arena *arena, const char ***out,
                                icseg_error *error) {
     if (json_array_size(list) != (size_t)classes)
-        return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: icpc.classes has %zu names, but the configuration has %d classes", path,
-                          json_array_size(list), classes);
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icpc.classes has %zu %s, but the configuration has %d %s",
+                          path, json_array_size(list), icseg_plural((int64_t)json_array_size(list), "name", "names"),
+                          classes, icseg_plural(classes, "class", "classes"));
     const char **names = icseg_arena_array(arena, (size_t)classes, sizeof *names);
     if (!names) return icseg_fail_memory_in(error, (size_t)classes * sizeof *names, path);
     for (int32_t k = 0; k < classes; k++) {

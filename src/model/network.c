@@ -87,9 +87,9 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
                                  const icseg_texts *texts, bool declare, const icseg_network_options *o,
                                  icseg_activation_ranges *ranges, icseg_error *error) {
     if (o->batch < 1 || o->height < ICSEG_MIN_SIDE || o->width < ICSEG_MIN_SIDE)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE,
-                          "an input of %lld images of %lldx%lld: both sides must be at least %d", (long long)o->batch,
-                          (long long)o->width, (long long)o->height, ICSEG_MIN_SIDE);
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "an input of %lld %s of %lldx%lld: both sides must be at least %d",
+                          (long long)o->batch, icseg_plural(o->batch, "image", "images"), (long long)o->width,
+                          (long long)o->height, ICSEG_MIN_SIDE);
     icseg_builder b = {
         .graph = g, .params = params, .config = config, .declare = declare, .freeze_bn = o->freeze_bn != 0};
     for (icseg_value *v = (icseg_value *)n; v < (icseg_value *)(n + 1); v++) *v = ICSEG_NONE;

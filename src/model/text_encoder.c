@@ -27,10 +27,12 @@ static bool list_rows(icseg_builder *b, const icseg_texts *texts, int32_t prefix
         int64_t needed = (int64_t)prefix + names[k].count + 1;
         if (needed > b->config->context_length) {
             icseg_graph_fail(b->graph, "text", ICSEG_ERROR_CONFIG,
-                             "%s of class %d has %d tokens; with %d tokens before it and one after, "
+                             "%s of class %d has %d %s; with %d %s before it and one after, "
                              "context_length %d allows %d",
-                             texts->names ? "a name" : "the name", class_of(texts, k), names[k].count, prefix,
-                             b->config->context_length, b->config->context_length - prefix - 1);
+                             texts->names ? "a name" : "the name", class_of(texts, k), names[k].count,
+                             icseg_plural(names[k].count, "token", "tokens"), prefix,
+                             icseg_plural(prefix, "token", "tokens"), b->config->context_length,
+                             b->config->context_length - prefix - 1);
             return false;
         }
         total += names[k].count + 1;

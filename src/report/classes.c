@@ -63,14 +63,17 @@ static void put_class(const icseg_report_page *page, int32_t c, double labelled)
 /* The convention of the mean IoU, and the values under other conventions if they differ. */
 static void put_convention(icseg_string *out, const icseg_metrics *m) {
     if (m->counted == m->classes && m->miou == m->miou_labelled) {
-        icseg_string_printf(out, "All %d classes occur in the labels and count towards the mean IoU.", (int)m->classes);
+        icseg_string_printf(out,
+                            m->classes == 1 ? "The only class occurs in the labels."
+                                            : "All %d classes occur in the labels and count towards the mean IoU.",
+                            (int)m->classes);
         return;
     }
     icseg_string_printf(out, "The mean IoU of ");
     icseg_report_percent(out, m->miou, 2);
-    icseg_string_printf(
-        out, " is over the %d of %d classes that occur in labels or predictions. Over those in the labels it is ",
-        (int)m->counted, (int)m->classes);
+    icseg_string_printf(out,
+                        " is over the %d of %d %s that occur in labels or predictions. Over those in the labels it is ",
+                        (int)m->counted, (int)m->classes, icseg_plural(m->classes, "class", "classes"));
     icseg_report_percent(out, m->miou_labelled, 2);
     icseg_string_printf(out, "; with absent classes counted as 0, it is ");
     icseg_report_percent(out, m->miou_all, 2);

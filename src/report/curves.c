@@ -49,7 +49,8 @@ static void put_hero(const icseg_report_page *page, double miou) {
     if (best && best->miou > miou + 5e-5)
         icseg_string_printf(out, "best in training %.2f at step %lld", 100 * best->miou, (long long)best->step);
     else if (m)
-        icseg_string_printf(out, "over %d of %d classes", (int)m->counted, (int)m->classes);
+        icseg_string_printf(out, "over %d of %d %s", (int)m->counted, (int)m->classes,
+                            icseg_plural(m->classes, "class", "classes"));
     icseg_string_printf(out, "</span></div>\n");
 }
 
@@ -87,7 +88,8 @@ static void put_run_figures(const icseg_report_page *page, double *scratch) {
     if (log->has_start && log->start.steps > last->step)
         snprintf(note, sizeof note, "of %lld", (long long)log->start.steps);
     else if (log->has_start && log->start.batch > 0)
-        snprintf(note, sizeof note, "of %d images each", (int)log->start.batch);
+        snprintf(note, sizeof note, "of %d %s each", (int)log->start.batch,
+                 icseg_plural(log->start.batch, "image", "images"));
     put_figure(out, "Steps", value, "", note);
     snprintf(value, sizeof value, "%lld", (long long)log->evals);
     note[0] = '\0';
@@ -97,7 +99,8 @@ static void put_run_figures(const icseg_report_page *page, double *scratch) {
     double speed = median_speed(log, scratch), peak = (double)NAN;
     note[0] = '\0';
     if (log->has_start && log->start.threads > 0)
-        snprintf(note, sizeof note, "median, %d threads", (int)log->start.threads);
+        snprintf(note, sizeof note, "median, %d %s", (int)log->start.threads,
+                 icseg_plural(log->start.threads, "thread", "threads"));
     icseg_text_printf(value, sizeof value, speed < 100 ? "%.3g" : "%.0f", speed);
     if (isfinite(speed)) put_figure(out, "Images per second", value, "", note);
     for (int64_t i = 0; i < log->steps; i++) peak = fmax(peak, log->step[i].peak_mib);

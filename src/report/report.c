@@ -57,12 +57,13 @@ static icseg_status check_input(const icseg_report_input *in, icseg_error *error
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                           "report: class_names is NULL or classes is 0; metrics, confusion and samples need them");
     if (in->metrics && in->metrics->classes != in->classes)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: the metrics have %d classes, but there are %d class names",
-                          (int)in->metrics->classes, (int)in->classes);
+        return icseg_fail(error, ICSEG_ERROR_SHAPE, "report: the metrics have %d %s, but there are %d class names",
+                          (int)in->metrics->classes, icseg_plural(in->metrics->classes, "class", "classes"),
+                          (int)in->classes);
     if (in->confusion && in->confusion->classes != in->classes)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE,
-                          "report: the confusion matrix has %d classes, but there are %d class names",
-                          (int)in->confusion->classes, (int)in->classes);
+        return icseg_fail(
+            error, ICSEG_ERROR_SHAPE, "report: the confusion matrix has %d %s, but there are %d class names",
+            (int)in->confusion->classes, icseg_plural(in->confusion->classes, "class", "classes"), (int)in->classes);
     return check_samples(in, error);
 }
 

@@ -58,7 +58,7 @@ void icseg_warn_misencoded(const char *const *names, int32_t count, const icseg_
     if (found && !meant.failed)
         icseg_progress_say(progress, ICSEG_MESSAGE_WARNING,
                            "class name \"%s\" looks like UTF-8 that was decoded with the wrong encoding (\"%s\"?), %d "
-                           "of %d names in all; save the class list as UTF-8, or ignore this if the names are right",
-                           names[first], meant.data, found, count);
+                           "of %d %s in all; save the class list as UTF-8, or ignore this if the names are right",
+                           names[first], meant.data, found, count, icseg_plural(count, "name", "names"));
     icseg_string_close(&meant);
 }

@@ -40,8 +40,9 @@ icseg_status icseg_trainer_keep_budget(icseg_trainer *t, icseg_error *error) {
     icseg_status status = set_steps(t, kept->settings.train.steps, kept->settings.train.eval_every, error);
     icseg_recipe_close(&kept);
     if (status == ICSEG_OK)
-        icseg_trainer_say(t, "%s: %d steps, an evaluation every %d, as measured when the run began", t->folder,
-                          t->recipe->train.steps, t->recipe->train.eval_every);
+        icseg_trainer_say(t, "%s: %d %s, an evaluation every %d, as measured when the run began", t->folder,
+                          t->recipe->train.steps, icseg_plural(t->recipe->train.steps, "step", "steps"),
+                          t->recipe->train.eval_every);
     return status;
 }
 
@@ -79,9 +80,10 @@ static void say_time(const icseg_trainer *t, double step, double evaluation) {
     char duration[40];
     describe_duration(steps * step + evaluations * evaluation, duration, sizeof duration);
     icseg_trainer_say(t,
-                      "measured: %.3g s a step, %.3g s an evaluation; %.0f steps and %.0f evaluation%s take about %s; "
+                      "measured: %.3g s a step, %.3g s an evaluation; %.0f %s and %.0f %s take about %s; "
                       "memory so far: %.0f MiB",
-                      step, evaluation, steps, evaluations, evaluations > 1 ? "s" : "", duration,
+                      step, evaluation, steps, icseg_plural((int64_t)steps, "step", "steps"), evaluations,
+                      icseg_plural((int64_t)evaluations, "evaluation", "evaluations"), duration,
                       (double)icseg_memory_peak() / (1 << 20));
 }
 
@@ -112,10 +114,11 @@ icseg_status icseg_trainer_set_budget(icseg_trainer *t, icseg_error *error) {
         steps = fmin(floor((60 * minutes - evaluation) / (step + share)), 1e8);
         if (!(steps > warmup) || steps < 1)
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "train.minutes", ICSEG_REMEDY_SET_FIELD,
-                                    "train.minutes: %g minutes are too short: a step takes %.3g s, an evaluation %.3g "
-                                    "s, and there are %.0f steps of warm-up; allow more time, or make augment.crop, "
+                                    "train.minutes: %g %s too short: a step takes %.3g s, an evaluation %.3g "
+                                    "s, and warm-up takes %.0f %s; allow more time, or make augment.crop, "
                                     "train.batch or train.warmup smaller",
-                                    minutes, step, evaluation, warmup);
+                                    minutes, minutes == 1 ? "minute is" : "minutes are", step, evaluation, warmup,
+                                    icseg_plural((int64_t)warmup, "step", "steps"));
     }
     ICSEG_TRY(set_steps(t, steps, every, error));
     say_time(t, step, evaluation);

@@ -10,14 +10,15 @@ enum { NAMES_SHOWN = 12 };
 
 /* Reports the first few names and the number of the others. */
 static void say_names(const icseg_trainer *t, const char *path, const icseg_weights_report *report,
-                      icseg_weights_finding_kind kind, const char *what) {
+                      icseg_weights_finding_kind kind, const char *one, const char *many) {
     size_t total = icseg_weights_report_count(report, kind), shown = 0;
     icseg_string text = {0};
     for (size_t i = 0; i < report->count && shown < NAMES_SHOWN; i++)
         if (report->findings[i].kind == kind)
             icseg_string_printf(&text, "%s%s", shown++ ? ", " : "", report->findings[i].name);
     if (total > shown) icseg_string_printf(&text, ", and %zu more", total - shown);
-    if (total && !text.failed) icseg_trainer_say(t, "%s: %zu %s: %s", path, total, what, text.data);
+    if (total && !text.failed)
+        icseg_trainer_say(t, "%s: %zu %s: %s", path, total, icseg_plural((int64_t)total, one, many), text.data);
     icseg_string_close(&text);
 }
 
@@ -29,10 +30,14 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icse
         icseg_trainer_say(t, "%s: %s, %s names; %zu of %lld tensors loaded%s", path, report.container, report.naming,
                           report.loaded, (long long)icseg_params_count(t->model->params),
                           other ? "; its class list differs or is missing" : "");
-        say_names(t, path, &report, ICSEG_WEIGHTS_MISSING, "tensors of the model keep their initial values");
-        say_names(t, path, &report, ICSEG_WEIGHTS_OTHER_CLASS, "tensors of other classes keep their initial values");
-        say_names(t, path, &report, ICSEG_WEIGHTS_UNEXPECTED, "tensors of the file were not used");
-        say_names(t, path, &report, ICSEG_WEIGHTS_NOT_FINITE, "tensors contain NaN or infinite elements");
+        say_names(t, path, &report, ICSEG_WEIGHTS_MISSING, "tensor of the model keeps its initial values",
+                  "tensors of the model keep their initial values");
+        say_names(t, path, &report, ICSEG_WEIGHTS_OTHER_CLASS, "tensor of other classes keeps its initial values",
+                  "tensors of other classes keep their initial values");
+        say_names(t, path, &report, ICSEG_WEIGHTS_UNEXPECTED, "tensor of the file was not used",
+                  "tensors of the file were not used");
+        say_names(t, path, &report, ICSEG_WEIGHTS_NOT_FINITE, "tensor contains NaN or infinite elements",
+                  "tensors contain NaN or infinite elements");
     }
     icseg_weights_report_close(&report);
     return status;

@@ -118,8 +118,8 @@ icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error) 
     ICSEG_TRY(check_model(recipe, error));
     ICSEG_TRY(check_augmentation(recipe, error));
     if (!(s->train.minutes > 0) && s->train.warmup >= s->train.steps)
-        return fail_key(recipe, "train.warmup", error, "%d steps of warm-up do not fit into train.steps = %d",
-                        s->train.warmup, s->train.steps);
+        return fail_key(recipe, "train.warmup", error, "%d %s not fit into train.steps = %d", s->train.warmup,
+                        icseg_plural(s->train.warmup, "step of warm-up does", "steps of warm-up do"), s->train.steps);
     if (s->train.min_lr > s->train.lr)
         return fail_key(recipe, "train.min_lr", error, "%g is above train.lr = %g", s->train.min_lr, s->train.lr);
     return check_evaluation(recipe, error);

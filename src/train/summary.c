@@ -21,7 +21,8 @@ static void say_split(const icseg_trainer *t, const char *name, const icseg_data
     snprintf(sizes, sizeof sizes, "%dx%d", s->min_width, s->min_height);
     if (s->min_width != s->max_width || s->min_height != s->max_height)
         snprintf(sizes, sizeof sizes, "%dx%d to %dx%d", s->min_width, s->min_height, s->max_width, s->max_height);
-    icseg_trainer_say(t, "%s: %lld images, %s, %.2f %% of the pixels unlabelled", name, (long long)s->images, sizes,
+    icseg_trainer_say(t, "%s: %lld %s, %s, %.2f %% of the pixels unlabelled", name, (long long)s->images,
+                      icseg_plural(s->images, "image", "images"), sizes,
                       s->pixels ? 100.0 * (double)s->ignored / (double)s->pixels : 0.0);
 }
 

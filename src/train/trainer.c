@@ -24,8 +24,9 @@ static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
     int32_t classes = icseg_dataset_classes(t->train);
     if (r->model.num_classes && r->model.num_classes != classes)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "model.num_classes", ICSEG_REMEDY_SET_FIELD,
-                                "model.num_classes is %d, but %s has %d classes; leave it out to use that number",
-                                r->model.num_classes, r->data.folder, classes);
+                                "model.num_classes is %d, but %s has %d %s; leave it out to use that number",
+                                r->model.num_classes, r->data.folder, classes,
+                                icseg_plural(classes, "class", "classes"));
     return icseg_trainer_check_data(t, error);
 }
 
@@ -295,7 +296,8 @@ icseg_status icseg_trainer_step(icseg_trainer *t, icseg_train_step *out, icseg_e
     if (out) ICSEG_TRY(icseg_struct_write(out, &step, sizeof step, FIRST_SIZE, "icseg_train_step", error));
     ICSEG_TRY(check_open(t, error));
     if (t->state.step >= t->recipe->train.steps)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: all %d steps are done", t->folder, t->recipe->train.steps);
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run is complete (train.steps = %d)", t->folder,
+                          t->recipe->train.steps);
     icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = step_and_log(t, &step, error);
     icseg_threads_leave(before);

@@ -108,8 +108,10 @@ static icseg_status build_named(converter *c, const char *const *names, size_t c
                                 icseg_model **out) {
     icseg_texts made = {.count = (int32_t)count};
     if (count != (size_t)c->config.num_classes)
-        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "%s: the weights have %d classes, but %zu names were given",
-                          c->weights->path, c->config.num_classes, count);
+        return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "%s: the weights have %d %s, but %zu %s given",
+                          c->weights->path, c->config.num_classes,
+                          icseg_plural(c->config.num_classes, "class", "classes"), count,
+                          icseg_plural((int64_t)count, "name was", "names were"));
     if (!texts) {
         icseg_tokens *tokens = icseg_arena_array(c->arena, count, sizeof *tokens);
         if (!tokens) return icseg_fail_memory(c->error, count * sizeof *tokens, "tokens");
@@ -149,9 +151,9 @@ static icseg_status build_model(converter *c, icseg_model **out) {
     if (!names && icseg_weights_metadata(w, "icpc.config")) return build_described(c, out);
     if (!names) names = icseg_weights_classes(w, &count);
     if (names) return build_named(c, names, count, NULL, out);
-    return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT,
-                      "%s: the file does not say what its %d classes are; give their names", w->path,
-                      c->config.num_classes);
+    return icseg_fail(c->error, ICSEG_ERROR_ARGUMENT, "%s: the file does not name its %d %s; give the %s", w->path,
+                      c->config.num_classes, icseg_plural(c->config.num_classes, "class", "classes"),
+                      icseg_plural(c->config.num_classes, "name", "names"));
 }
 
 /* ---------------------------------------------------------------------------------------------------- metadata */
@@ -339,12 +341,17 @@ static icseg_status summarise(converter *c, const char *out, char **summary) {
     icseg_string s = {0};
     icseg_string_printf(&s, "%s: %s, %s names: ", c->weights->path, c->weights->container, c->weights->naming);
     icseg_weights_describe(&c->config, &s);
-    if (c->full) icseg_string_printf(&s, ", %d classes", c->config.num_classes);
-    icseg_string_printf(&s, "\n%s: %s, %zu tensors in %s, %s names\n", out,
+    if (c->full)
+        icseg_string_printf(&s, ", %d %s", c->config.num_classes,
+                            icseg_plural(c->config.num_classes, "class", "classes"));
+    icseg_string_printf(&s, "\n%s: %s, %zu %s in %s, %s names\n", out,
                         c->full ? "segmentation checkpoint"
                                 : "CLIP weights (to start training from; without a decoder)",
-                        c->written, icseg_dtype_name(stored_type(c)), namings[c->options->naming]);
-    if (c->left_out && !c->full) icseg_string_printf(&s, "left out, not CLIP's: %zu tensors\n", c->left_out);
+                        c->written, icseg_plural((int64_t)c->written, "tensor", "tensors"),
+                        icseg_dtype_name(stored_type(c)), namings[c->options->naming]);
+    if (c->left_out && !c->full)
+        icseg_string_printf(&s, "left out, not CLIP's: %zu %s\n", c->left_out,
+                            icseg_plural((int64_t)c->left_out, "tensor", "tensors"));
     icseg_weights_report_text(&c->report, 8, &s);
     if (s.failed) {
         icseg_string_close(&s);

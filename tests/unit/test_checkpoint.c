@@ -177,7 +177,7 @@ static void facts_of_the_training_images_come_back(void **state) {
         {ICSEG_IMAGE_VALUES_INIT},
         {ICSEG_IMAGE_VALUES_INIT, .bands = {4, 3, 2}},
         {ICSEG_IMAGE_VALUES_INIT, .bands = {7}, .value_low = -0.1, .value_high = 1e6},
-        {ICSEG_IMAGE_VALUES_INIT, .value_low = 4095, .value_high = 0}};
+        {ICSEG_IMAGE_VALUES_INIT, .value_low = -1, .value_high = 4095}};
     static const int32_t ignored[] = {0, 65535};
     for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
         int32_t side = i % 2 ? 360 : 0;

@@ -456,7 +456,7 @@ static void voc_indices_and_colours_are_read(void **state) {
                    (const uint16_t[]){128, 0, 0, 0, 128, 1, 224, 224, 192, 0, 128, 128});
     test_import_refuses(&o, "colour 0,128,1 at x=1, y=0");
     test_write_text(&f, "class_names.txt", "_background_\ncat\n");
-    test_import_refuses(&o, "index 5 at x=2, y=0, but there are 2 classes");
+    test_import_refuses(&o, "index 5 at x=2, y=0, but the list has 2 classes");
     test_write_text(&f, "ImageSets/Segmentation/train.txt", "../../secret\n");
     test_import_refuses(&o, "line 1 is not an image name");
     assert_int_equal(icseg_file_write(test_path(&f, "ImageSets/Segmentation/train.txt"), "2007_1\0\n", 8, NULL),

@@ -182,7 +182,7 @@ static void images_of_a_group_stay_together(void **state) {
         assert_int_equal(summary.images[1], 3);
         for (int s = 0; s < 4; s++) assert_int_equal(count(stem, "val", sequences[s]) % 3, 0);
         assert_int_equal(count(stem, "train", "seq-a"), 3); /* the only one with a car */
-        assert_non_null(strstr(said, "1 of 3 classes are missing in the split val: \"car\"; too few groups"));
+        assert_non_null(strstr(said, "1 of 3 classes is missing in the split val: \"car\"; too few groups contain it"));
         o.group = "^(seq-[a-z])_[0-9]+$"; /* the same */
     }
     o.out = NULL;
@@ -327,7 +327,7 @@ static void wrong_input_is_refused_and_nothing_is_written(void **state) {
     test_write_text(&folder, "annotations/train/lost.png", "no image");
     o = good, o.out = NULL;
     divides(&o);
-    assert_non_null(strstr(said, "1 label files have no image and are left out, the first of them"));
+    assert_non_null(strstr(said, "1 label file has no image and is left out, the first of them"));
     test_write_png(&folder, "annotations/train/d.png", TEST_PNG_GREY, 8, 1, 1, &(uint16_t){9});
     test_write_png(&folder, "annotations/train/b.png", TEST_PNG_GREY, 8, 1, 1, &(uint16_t){7});
     for (good.threads = 1; good.threads < 4; good.threads++)

@@ -699,7 +699,7 @@ static void a_stepped_run_equals_icseg_train(void **state) {
     assert_int_equal(evaluations, log.evals);
     assert_true(icseg_trainer_best_miou(t, &best_step) == best && best_step > 0);
     assert_int_equal(icseg_trainer_step(t, NULL, &error), ICSEG_ERROR_ARGUMENT);
-    assert_non_null(strstr(error.message, "all 6 steps are done"));
+    assert_non_null(strstr(error.message, "the run is complete (train.steps = 6)"));
     done(icseg_trainer_finish(t, &error), &error);
     assert_int_equal(icseg_trainer_step(t, NULL, &error), ICSEG_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, "finished"));

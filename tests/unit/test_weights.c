@@ -297,7 +297,7 @@ static void a_file_that_does_not_name_its_classes_needs_their_names(void **state
     icseg_weights_convert_options options = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .tokens = "[[1], [2], [3]]"};
     write_denseclip_with_more(second);
     refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_ARGUMENT,
-            "the file does not say what its 3 classes are; give their names");
+            "the file does not name its 3 classes; give the names");
 }
 
 static void tensors_that_the_model_does_not_have_change_nothing(void **state) {

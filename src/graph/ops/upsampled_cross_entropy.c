@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/system.h"
+#include "base/text.h"
 #include "base/vmath.h"
 #include "graph/node.h"
 #include "graph/ops.h"
@@ -143,8 +144,8 @@ static icseg_status count_labelled(const state *s, const int16_t *labels, int64_
     }
     *out = labelled;
     if (wrong)
-        return icseg_fail(error, ICSEG_ERROR_DATA, "%lld pixels have a label over %lld", (long long)wrong,
-                          (long long)s->classes - 1);
+        return icseg_fail(error, ICSEG_ERROR_DATA, "%lld %s a label over %lld", (long long)wrong,
+                          icseg_plural(wrong, "pixel has", "pixels have"), (long long)s->classes - 1);
     return ICSEG_OK;
 }
 

@@ -29,7 +29,7 @@ expect 0 "timed: $steps steps, an evaluation every 0, as measured when the run b
     train --out "$work/timed" --resume --set train.accumulate=2 --set train.minutes=50
 check 'begun again: the same state' cmp "$work/timed/checkpoint.safetensors" "$work/counted/checkpoint.safetensors"
 
-expect 2 'train.minutes: 0.1 minutes are too short: a step takes .* 100000 steps of warm-up; .*set it with --set train.minutes=' \
+expect 2 'train.minutes: 0.1 minutes are too short: a step takes .* warm-up takes 100000 steps; .*set it with --set train.minutes=' \
     train --out "$work/short" --set train.warmup=100000
 expect 0 'and [0-9]+ evaluations? take' train --out "$work/often" --set train.minutes=0 --set train.eval_minutes=0.001 \
     --set train.steps=8

@@ -57,7 +57,7 @@ expect 1 'none/m.json' ev --json "$work/none/m.json"
 
 cp -r "$tiny_data" "$work/set"
 sed -i 's/paved road/motorway/' "$work/set/classes.txt"
-expect 0 'warning: 1 of 13 class names differ, first class 3: "paved road" in the model, "motorway" in the data' \
+expect 0 'warning: 1 of 13 class names differs, first class 3: "paved road" in the model, "motorway" in the data' \
     icseg eval "$tiny" --data "$work/set"
 echo extra >>"$work/set/classes.txt"
 expect 1 'the model has 13 classes .* the data set has 14' icseg eval "$tiny" --data "$work/set"

@@ -21,7 +21,7 @@ done
 changed eval.logits
 expect 1 '^  evaluation outputs +[1-9][0-9]* compared .* FAILED worst: eval\.logits$' icseg parity "$bad"
 expect 1 '^[1-9][0-9]* compared, 1 disagree$' icseg parity "$bad"
-expect 1 '^icseg parity: error: 1 of [1-9][0-9]* tensors disagree with the reference$' icseg parity "$bad"
+expect 1 '^icseg parity: error: 1 of [1-9][0-9]* tensors disagrees with the reference$' icseg parity "$bad"
 changed grad.decoder.head.conv_seg.weight
 expect 1 '^  gradients .* FAILED worst: decoder\.head\.conv_seg\.weight$' icseg parity "$bad"
 
