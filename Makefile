@@ -16,7 +16,8 @@ build: setup
 install: build
 	cmake --install build --prefix $(PREFIX)
 
-# A tarball and packages for Debian 12 and 13 in dist/, each tried where nothing else is installed. Needs root.
+# A tarball, a wheel for Python, and packages for Debian 12 and 13 in dist/, each tried where nothing else is installed.
+# Needs root.
 packages:
 	@packaging/test.sh
 
@@ -51,4 +52,4 @@ format:
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf build build-debug build-sanitize build-threads build-coverage build-python build-tarball dist
+	rm -rf build build-debug build-sanitize build-threads build-coverage build-python build-tarball build-wheel dist

@@ -93,6 +93,18 @@ ICSEG_API icseg_status icseg_classifier_embed(icseg_classifier *classifier, cons
 ICSEG_API icseg_status icseg_classifier_score(const icseg_classifier *classifier, const float *embedding,
                                               float *probabilities, float *cosines, icseg_error *error);
 
+/** The embeddings of texts, which are encoded as they are, without templates.
+ *
+ * @param classifier the classifier, whose classes play no part
+ * @param texts (count), UTF-8
+ * @param count 1..4,194,304
+ * @param out receives (count, width), each normalised to unit length
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT, naming the text, if one is NULL, empty, not UTF-8 or too long for the model;
+ * ICSEG_ERROR_NUMERIC if the weights compute values that are not finite */
+ICSEG_API icseg_status icseg_classifier_encode_texts(icseg_classifier *classifier, const char *const *texts,
+                                                     size_t count, float *out, icseg_error *error);
+
 /** Description of an open classifier. It belongs to the classifier and is valid as long as that is open. */
 typedef struct icseg_classifier_info {
     const char *summary; /**< human-readable: file, container, names, architecture, warnings; ends in a newline */

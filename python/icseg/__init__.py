@@ -11,7 +11,9 @@ from . import clip, synth
 from ._library import __version__
 from ._options import EvalOptions
 from ._pipeline import pipeline
+from .classes import ClassList, published_classes, read_classes
 from .dataset import Dataset, DatasetSummary, ImportSummary, Sample, SplitSummary
+from .diagnostics import Benchmark, BenchmarkRow, Parity, ParityGroup, benchmark, build_info, parity
 from .errors import (
     ArgumentError,
     ArrayTypeError,
@@ -44,8 +46,13 @@ __all__ = [
     "__version__",
     "ArgumentError",
     "ArrayTypeError",
+    "Benchmark",
+    "benchmark",
+    "BenchmarkRow",
+    "build_info",
     "calibrate",
     "CancelledError",
+    "ClassList",
     "ClassShare",
     "clip",
     "ClosedError",
@@ -71,9 +78,14 @@ __all__ = [
     "Model",
     "NumericError",
     "OutOfMemoryError",
+    "Parity",
+    "parity",
+    "ParityGroup",
     "pipeline",
     "Polygon",
     "Progress",
+    "published_classes",
+    "read_classes",
     "Recipe",
     "RecipeKey",
     "Result",

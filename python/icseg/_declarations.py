@@ -2033,6 +2033,10 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
         c_int,
         [POINTER(icseg_classifier), POINTER(c_float), POINTER(c_float), POINTER(c_float), POINTER(icseg_error)],
     ),
+    "icseg_classifier_encode_texts": lambda: (
+        c_int,
+        [POINTER(icseg_classifier), POINTER(c_char_p), c_size_t, POINTER(c_float), POINTER(icseg_error)],
+    ),
     "icseg_classifier_describe": lambda: (
         POINTER(icseg_classifier_info),
         [POINTER(icseg_classifier)],

@@ -179,6 +179,11 @@ def init(struct: Any, **fields: Any) -> Any:
     return made
 
 
+def as_dict(struct: Any) -> dict[str, Any]:
+    """The fields of a struct that begins with its size."""
+    return {name: getattr(struct, name) for name, *_ in struct._fields_[1:]}
+
+
 def _close(function: str, pointer: Any) -> None:
     # The locks of the parent's threads may be held in a forked child. Its memory ends with the process.
     if not _forked:

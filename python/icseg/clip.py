@@ -180,6 +180,15 @@ class Classifier:
             call("icseg_classifier_embed", classifier, ctypes.byref(as_image(pixels)), _floats(made))
         return made
 
+    def text_embeddings(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The embeddings of texts as they are, of unit length: float32 (texts, channels)."""
+        made = np.empty((len(texts), self.text_features.shape[1]), np.float32)
+        array = text_array(texts, "texts")
+        with self._handle as classifier:
+            if len(texts):
+                call("icseg_classifier_encode_texts", classifier, array, len(texts), _floats(made))
+        return made
+
     def score(self, features: NDArray[np.float32]) -> Classification:
         """Classifies an embedding of unit length, float32 (channels,)."""
         embedding = np.ascontiguousarray(features, np.float32)
@@ -201,19 +210,6 @@ class Classifier:
         self._handle.close()
 
 
-def _has_separator(text: str) -> bool:
-    """Whether the library would read several names: at commas and semicolons outside round brackets."""
-    depth = 0
-    for letter in text:
-        if letter == "(":
-            depth += 1
-        elif letter == ")":
-            depth = max(depth - 1, 0)
-        elif letter in ",;" and not depth:
-            return True
-    return False
-
-
 class Clip:
     """CLIP's two encoders. `load` makes one.
 
@@ -223,8 +219,8 @@ class Clip:
 
     def __init__(self, weights: PathLike, *, vocabulary: Optional[PathLike] = None, threads: int = 0) -> None:
         self._how: dict[str, Any] = {"weights": weights, "vocabulary": vocabulary, "threads": threads}
-        self._images = Classifier(class_names=["image"], callback=False, **self._how)
-        self.channels = int(self._images.text_features.shape[1])
+        self._encoders = Classifier(class_names=["image"], callback=False, **self._how)
+        self.channels = int(self._encoders.text_features.shape[1])
 
     def __repr__(self) -> str:
         return f"<icseg.clip.Clip: {path_text(self._how['weights'])}, {self.channels} channels>"
@@ -232,28 +228,20 @@ class Clip:
     def encode_image(self, images: Any) -> NDArray[np.float32]:
         """The embedding of an image, float32 (channels,), or of a list of images, (images, channels); of unit length."""
         if not isinstance(images, (list, tuple)):
-            return self._images.image_features(images)
-        made = [self._images.image_features(image) for image in images]
+            return self._encoders.image_features(images)
+        made = [self._encoders.image_features(image) for image in images]
         return np.stack(made) if made else np.zeros((0, self.channels), np.float32)
 
     def encode_text(self, texts: Union[str, Sequence[str]]) -> NDArray[np.float32]:
         """The embedding of a text, float32 (channels,), or of a list of texts, (texts, channels); of unit length.
 
-        The weights are read again in each call, so encode many texts at once. A text with a comma or a semicolon outside
-        round brackets takes as long as a call.
+        Raises:
+            ArgumentError: a text is empty or too long for the model.
         """
-        several = [texts] if isinstance(texts, str) else list(texts)
-        made = np.zeros((len(several), self.channels), np.float32)
-        plain = [i for i, one in enumerate(several) if not _has_separator(one)]
-        if plain:
-            made[plain] = self.classifier([several[i] for i in plain], templates=["{}"]).text_features
-        for i, one in enumerate(several):
-            if _has_separator(one):
-                name, rest = one[:1], one[1:]
-                if name in ",; " or "{}" in rest:
-                    raise ArgumentError(f"{one!r}: a text with commas begins with a letter, and does not contain {{}}")
-                made[i] = self.classifier([name], templates=["{}" + rest]).text_features[0]
-        return made[0] if isinstance(texts, str) else made
+        if isinstance(texts, str):
+            one: NDArray[np.float32] = self._encoders.text_embeddings([texts])[0]
+            return one
+        return self._encoders.text_embeddings(texts)
 
     def classifier(
         self,
@@ -281,7 +269,7 @@ class Clip:
 
     def close(self) -> None:
         """Closes the encoders. May be called again."""
-        self._images.close()
+        self._encoders.close()
 
     def __enter__(self) -> Clip:
         return self

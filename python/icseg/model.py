@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from . import _declarations as c
 from . import image as images_
 from ._library import (
-    Handle, call, encode, init, lib, owned_text, path_bytes, path_text, text as text_of, text_array, texts, whole,
+    Handle, as_dict, call, encode, init, lib, owned_text, path_bytes, path_text, text as text_of, text_array, texts,
+    whole,
 )
 from ._memory import Owner, tensor_array
 from ._options import PRECISIONS, EvalOptions, choose, eval_pointer, name_of
@@ -474,9 +475,7 @@ class Model:
         with self._session as session:
             call("icseg_session_cost_at", session, 1, height, width, ctypes.byref(cost))
             call("icseg_session_layers_at", session, 1, height, width, ctypes.byref(layers))
-        made = {name: getattr(cost, name) for name, *_ in cost._fields_[1:]}
-        made["layers"] = {name: getattr(layers, name) for name, *_ in layers._fields_[1:]}
-        return made
+        return {**as_dict(cost), "layers": as_dict(layers)}
 
 
 def load(path: Union[str, os.PathLike[str]], *, precision: str = "f32", threads: int = 0) -> Model:

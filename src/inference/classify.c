@@ -29,6 +29,7 @@ struct icseg_classifier {
     int threads;
     icseg_arena *arena; /* names */
     icseg_clip clip;
+    icseg_tokenizer *tokenizer;
     icseg_string summary;
     icseg_classifier_info info;
     float *text;      /* (class_count, width) */
@@ -59,12 +60,10 @@ static char *fill_template(icseg_arena *arena, const char *template, const char 
     return text;
 }
 
-static icseg_status encode_text(const icseg_classifier *c, const icseg_tokenizer *tokenizer, const char *template,
-                                const char *name, icseg_tokens *out, icseg_error *error) {
+static icseg_status tokenise(const icseg_classifier *c, const char *text, icseg_arena *arena, icseg_tokens *out,
+                             icseg_error *error) {
     int32_t max = c->clip.config.context_length - 2; /* without SOS and EOS */
-    const char *text = fill_template(c->arena, template, name);
-    if (!text) return icseg_fail_memory(error, 0, "a class's text");
-    ICSEG_TRY(icseg_tokenize(tokenizer, text, c->arena, out, error));
+    ICSEG_TRY(icseg_tokenize(c->tokenizer, text, arena, out, error));
     if (out->count <= max) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "\"%.80s%s\" has %d tokens, but the model accepts at most %d", text,
                       strlen(text) > 80 ? "..." : "", out->count, max);
@@ -101,8 +100,8 @@ static icseg_status fail_name(size_t index, icseg_status status, icseg_error *er
     return status;
 }
 
-static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_options *o, const icseg_tokenizer *tokenizer,
-                               text_list *out, icseg_error *error) {
+static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_options *o, text_list *out,
+                               icseg_error *error) {
     static const char *const default_templates[] = {"a photo of a {}"};
     const char *const *templates = o->template_count ? o->templates : default_templates;
     size_t template_count = o->template_count ? o->template_count : 1, total = 0;
@@ -127,8 +126,9 @@ static icseg_status list_texts(icseg_classifier *c, const icseg_classifier_optio
     for (size_t k = 0; k < o->class_count; k++)
         for (size_t n = 0; n < names[k].count; n++)
             for (size_t t = 0; t < template_count; t++) {
-                icseg_status status =
-                    encode_text(c, tokenizer, templates[t], names[k].names[n], &out->tokens[out->count++], error);
+                const char *text = fill_template(c->arena, templates[t], names[k].names[n]);
+                if (!text) return icseg_fail_memory(error, 0, "a class's text");
+                icseg_status status = tokenise(c, text, c->arena, &out->tokens[out->count++], error);
                 if (status != ICSEG_OK) return fail_name(k, status, error);
             }
     return ICSEG_OK;
@@ -180,13 +180,11 @@ static icseg_status average(icseg_classifier *c, const text_list *list, float *e
 
 static icseg_status open_text(icseg_classifier *c, const icseg_classifier_options *o, const icseg_progress *progress,
                               icseg_error *error) {
-    icseg_tokenizer *tokenizer;
     text_list list = {0};
     ICSEG_TRY(
-        icseg_tokenizer_open_for(&tokenizer, c->clip.config.vocab_size, o->weights, o->vocabulary, c->arena, error));
-    icseg_status status = list_texts(c, o, tokenizer, &list, error);
-    icseg_tokenizer_close(&tokenizer);
-    if (status != ICSEG_OK) return status;
+        icseg_tokenizer_open_for(&c->tokenizer, c->clip.config.vocab_size, o->weights, o->vocabulary, c->arena, error));
+    ICSEG_TRY(list_texts(c, o, &list, error));
+    icseg_status status = ICSEG_OK;
     icseg_warn_misencoded(o->class_names, (int32_t)o->class_count, progress);
     size_t width = (size_t)c->info.width;
     float *each = icseg_alloc_array((size_t)list.count, width * sizeof *each);
@@ -230,7 +228,9 @@ typedef struct task {
     const icseg_classifier_options *options;
     const icseg_progress *progress;
     const icseg_image *image;
-    float *embedding;
+    const char *const *texts;
+    size_t text_count;
+    float *out; /* embeddings */
     icseg_error *error;
 } task;
 
@@ -274,6 +274,7 @@ void icseg_classifier_close(icseg_classifier **classifier) {
     if (!classifier || !*classifier) return;
     icseg_classifier *c = *classifier;
     icseg_clip_close(&c->clip);
+    icseg_tokenizer_close(&c->tokenizer);
     icseg_string_close(&c->summary);
     icseg_free(c->text);
     icseg_free(c->pixels);
@@ -284,6 +285,46 @@ void icseg_classifier_close(icseg_classifier **classifier) {
 }
 
 const icseg_classifier_info *icseg_classifier_describe(const icseg_classifier *c) { return c ? &c->info : NULL; }
+
+/* ------------------------------------------------------------------------------------------------------ plain texts */
+
+static icseg_status encode_in(icseg_arena *arena, const task *t) {
+    icseg_classifier *c = t->classifier;
+    text_list list = {.tokens = icseg_arena_array(arena, t->text_count, sizeof *list.tokens)};
+    size_t width = (size_t)c->info.width;
+    if (!list.tokens) return icseg_fail_memory(t->error, t->text_count * sizeof *list.tokens, "texts");
+    for (size_t i = 0; i < t->text_count; i++) {
+        icseg_status status = tokenise(c, t->texts[i], arena, &list.tokens[list.count++], t->error);
+        if (status == ICSEG_ERROR_ARGUMENT) icseg_fail_prefix(t->error, "texts[%zu]", i);
+        if (status != ICSEG_OK) return status;
+    }
+    ICSEG_TRY(encode_texts(c, &list, NULL, t->out, t->error));
+    for (size_t i = 0; i < t->text_count; i++)
+        if (!normalise(t->out + i * width, c->info.width)) return fail_numeric(t->texts[i], t->error);
+    return ICSEG_OK;
+}
+
+static icseg_status encode_plain(void *user) {
+    const task *t = user;
+    icseg_arena *arena;
+    ICSEG_TRY(icseg_arena_open(&arena, t->error));
+    icseg_status status = encode_in(arena, t);
+    icseg_arena_close(&arena);
+    return status;
+}
+
+icseg_status icseg_classifier_encode_texts(icseg_classifier *classifier, const char *const *texts, size_t count,
+                                           float *out, icseg_error *error) {
+    ICSEG_NEED(classifier);
+    ICSEG_NEED(texts);
+    ICSEG_NEED(out);
+    if (count < 1 || count > MAX_TEXTS)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%zu texts: expected 1..%d", count, (int)MAX_TEXTS);
+    for (size_t i = 0; i < count; i++)
+        if (!texts[i]) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "texts[%zu] is NULL", i);
+    task t = {.classifier = classifier, .texts = texts, .text_count = count, .out = out, .error = error};
+    return icseg_threads_run(classifier->threads, encode_plain, &t, error);
+}
 
 /* ----------------------------------------------------------------------------------------------------------- images */
 
@@ -313,8 +354,8 @@ static icseg_status embed(void *user) {
     const task *t = user;
     icseg_classifier *c = t->classifier;
     ICSEG_TRY(prepare(c, t->image, t->error));
-    ICSEG_TRY(icseg_clip_encode_image(&c->clip, c->pixels, t->embedding, t->error));
-    return normalise(t->embedding, c->info.width) ? ICSEG_OK : fail_numeric("the image", t->error);
+    ICSEG_TRY(icseg_clip_encode_image(&c->clip, c->pixels, t->out, t->error));
+    return normalise(t->out, c->info.width) ? ICSEG_OK : fail_numeric("the image", t->error);
 }
 
 icseg_status icseg_classifier_embed(icseg_classifier *classifier, const icseg_image *image, float *out,
@@ -322,7 +363,7 @@ icseg_status icseg_classifier_embed(icseg_classifier *classifier, const icseg_im
     ICSEG_NEED(classifier);
     ICSEG_NEED(image);
     ICSEG_NEED(out);
-    task t = {.classifier = classifier, .image = image, .embedding = out, .error = error};
+    task t = {.classifier = classifier, .image = image, .out = out, .error = error};
     return icseg_threads_run(classifier->threads, embed, &t, error);
 }
 

@@ -336,6 +336,10 @@ static icseg_status call_icseg_classifier_run(icseg_error *error) {
     return icseg_classifier_run(classifier, &image, probabilities, cosines, error);
 }
 DOES(icseg_classifier_embed, classifier, &image, embedding)
+static icseg_status call_icseg_classifier_encode_texts(icseg_error *error) {
+    static float texts[2 * 4096];
+    return icseg_classifier_encode_texts(classifier, two_classes, 2, texts, error);
+}
 static icseg_status call_icseg_classifier_score(icseg_error *error) {
     float probabilities[2], cosines[2];
     return icseg_classifier_score(classifier, embedding, probabilities, cosines, error);

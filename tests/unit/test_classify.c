@@ -465,6 +465,60 @@ static void impossible_classes_and_templates_are_refused(void **state) {
     refuses(&o, ICSEG_ERROR_ARGUMENT, "class_names[1] is NULL");
 }
 
+static void texts_are_encoded_as_they_are(void **state) {
+    static const char *const texts[] = {"a cat, asleep; {}", "a dog, asleep; {}"};
+    static const char *const names[] = {"cat", "dog"};
+    float out[2][EMBED], one[EMBED];
+    (void)state;
+    write_weights(first, 3, NULL);
+    icseg_classifier *c = open_classifier(first, 0);
+    OK(icseg_classifier_encode_texts(c, texts, 2, out[0], &error));
+    OK(icseg_classifier_encode_texts(c, texts + 1, 1, one, &error));
+    icseg_classifier_options o = options_for(first, 0);
+    o.class_names = names;
+    o.class_count = 2;
+    o.templates = (const char *const[]){"a {}, asleep; {}"}; /* both places are filled */
+    o.template_count = 1;
+    icseg_classifier *filled;
+    OK(icseg_classifier_open(&filled, &o, NULL, &error));
+    const float *other = icseg_classifier_describe(filled)->text;
+    double squares = 0, same = 0, differ = 0;
+    for (int i = 0; i < EMBED; i++) {
+        squares += (double)out[1][i] * (double)out[1][i];
+        same = fmax(same, fabs((double)(out[1][i] - one[i])));
+        differ = fmax(differ, fabs((double)(out[1][i] - other[EMBED + i])));
+    }
+    assert_true(fabs(squares - 1) < 1e-6 && same < 1e-6 && differ > 1e-4);
+    static const char *const equal[] = {"a cat, asleep; cat", "a dog, asleep; dog"};
+    OK(icseg_classifier_encode_texts(c, equal, 2, out[0], &error));
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < EMBED; i++) assert_true(fabs((double)(out[k][i] - other[k * EMBED + i])) < 1e-6);
+    icseg_classifier_close(&filled);
+    icseg_classifier_close(&c);
+}
+
+static void impossible_texts_are_refused(void **state) {
+    static const struct {
+        const char *text, *because;
+    } bad[] = {
+        {"", "texts[1]: "},
+        {NULL, "texts[1] is NULL"},
+        {"caf\xe9", "texts[1]: text \"caf...\": not UTF-8"},
+        {"a text of so many letters that the model's context is too short for it", "the model accepts at most 46"}};
+    float out[2 * EMBED];
+    (void)state;
+    write_weights(first, 3, NULL);
+    icseg_classifier *c = open_classifier(first, 0);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *texts[] = {"cat", bad[i].text};
+        assert_int_equal(icseg_classifier_encode_texts(c, texts, 2, out, &error), ICSEG_ERROR_ARGUMENT);
+        if (!strstr(error.message, bad[i].because)) fail_msg("%s", error.message);
+    }
+    assert_int_equal(icseg_classifier_encode_texts(c, &(const char *){"cat"}, 0, out, &error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_classifier_encode_texts(c, NULL, 1, out, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_classifier_close(&c);
+}
+
 static bool stop_late(void *user, const icseg_progress_event *event) {
     int *calls = user;
     assert_string_equal(event->stage, "encode texts");
@@ -536,10 +590,11 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
     int64_t n = 0;
     for (; status != ICSEG_OK; n += 1 + n / 12) {
         icseg_classifier *c;
-        float out[CLASSES];
+        float out[CLASSES], text[EMBED];
         icseg_memory_fail_after(n);
         status = icseg_classifier_open(&c, &options, NULL, &error);
         if (status == ICSEG_OK) status = icseg_classifier_run(c, &image, out, NULL, &error);
+        if (status == ICSEG_OK) status = icseg_classifier_encode_texts(c, &(const char *){"cat"}, 1, text, &error);
         icseg_memory_fail_after(-1);
         if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
         if (c) { /* works again after a failed run */
@@ -563,6 +618,8 @@ int main(void) {
         cmocka_unit_test(segmentation_models_contain_encoders_but_not_the_logit_scale),
         cmocka_unit_test(weights_without_all_of_clip_are_refused_by_name),
         cmocka_unit_test(impossible_classes_and_templates_are_refused),
+        cmocka_unit_test(texts_are_encoded_as_they_are),
+        cmocka_unit_test(impossible_texts_are_refused),
         cmocka_unit_test(many_texts_are_encoded_in_batches_and_can_be_cancelled),
         cmocka_unit_test(values_that_are_not_finite_are_reported),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
