@@ -7,6 +7,7 @@
 #include "icseg/classes.h"
 #include "icseg/video.h"
 #include "inference.h"
+#include "inputs.h"
 #include "support.h"
 
 struct options {
@@ -127,6 +128,16 @@ static icseg_status label_all(job *j, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* An image is not a video, but another command reads it. */
+static icseg_status open_video(job *j, icseg_error *error) {
+    const char *path = j->options->input;
+    icseg_status status = icseg_video_open(&j->video, path, 0, error);
+    icseg_error before = error ? *error : (icseg_error){0};
+    if (status == ICSEG_ERROR_FORMAT && input_is_image_name(path))
+        icseg_error_set(error, status, "%s; `icseg predict` labels images", before.message);
+    return status;
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     job j = {.options = o, .context = context, .info = {ICSEG_VIDEO_INFO_INIT}};
@@ -135,7 +146,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "nothing to write; name a video with --overlay or a folder with --labels");
     TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
-    TRY_GOTO(icseg_video_open(&j.video, o->input, 0, error));
+    TRY_GOTO(open_video(&j, error));
     TRY_GOTO(icseg_video_info_of(j.video, &j.info, error));
     if (o->overlay) TRY_GOTO(open_writer(&j, error));
     TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));

@@ -15,7 +15,7 @@
 #include "remedy.h"
 #include "support.h"
 
-static bool is_image_name(const char *name) {
+bool input_is_image_name(const char *name) {
     for (const char *const *type = icseg_image_extensions(); *type; type++)
         if (!strcasecmp(path_extension(name), *type)) return true;
     return false;
@@ -76,7 +76,7 @@ static icseg_status add_images(expansion *e, const char *folder, const char *bel
     for (size_t i = 0; i < count; i++) {
         const char *path = join(e->arena, folder, names[i]), *name = join(e->arena, below, names[i]);
         if (!path || !name) return out_of_memory(error);
-        if (is_image_name(names[i]))
+        if (input_is_image_name(names[i]))
             TRY(add_named(e, path, name, error));
         else
             e->list->others++;

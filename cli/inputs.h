@@ -24,6 +24,9 @@ typedef struct input_options {
     bool standard_input; /* the argument "-" is allowed */
 } input_options;
 
+/* Whether the extension is that of an image. */
+bool input_is_image_name(const char *name);
+
 /* The files in the order of the arguments and then of the list, those of a folder or pattern in alphabetical order,
  * each once. A folder stands for the image files in it. A name that does not exist is kept; reading it reports the
  * error. Errors: a folder without images, a pattern that no file matches. options NULL: none. */

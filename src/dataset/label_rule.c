@@ -113,7 +113,9 @@ icseg_status icseg_dataset_fail_value(const icseg_dataset *d, const char *path, 
     int32_t value = mask->data[first], low = d->reduce_zero_label ? 1 : 0, high = d->classes - 1 + low;
     char more[64] = "";
     size_t x = first % (size_t)mask->width, y = first / (size_t)mask->width;
-    if (others) snprintf(more, sizeof more, " and %zu more pixels out of range", others);
+    if (others)
+        snprintf(more, sizeof more, " and %zu more %s out of range", others,
+                 icseg_plural((int64_t)others, "pixel", "pixels"));
     if (d->layout->format != ICSEG_DATASET_FOLDER)
         return icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
                                 "%s: value %d at x=%zu, y=%zu%s; the label files of %s contain %s; if this is another "

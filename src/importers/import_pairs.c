@@ -105,9 +105,11 @@ static icseg_status check_values(const pairs *p, icseg_error *error) {
 
 static icseg_status fail_number(const pairs *p, const char *path, const icseg_mask *mask, size_t at,
                                 icseg_error *error) {
-    return icseg_fail_field(error, ICSEG_ERROR_DATA, "classes_file", ICSEG_REMEDY_SET_FIELD,
-                            "%s: value %d at x=%zu, y=%zu is not a class (%s); add its name to the class list", path,
-                            mask->data[at], at % (size_t)mask->width, at / (size_t)mask->width, p->meaning);
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "map", ICSEG_REMEDY_SET_FIELD,
+                            "%s: value %d at x=%zu, y=%zu is not a class (%s); add its name to the class list, or map "
+                            "it to another value (%d=1; 255 is unlabelled)",
+                            path, mask->data[at], at % (size_t)mask->width, at / (size_t)mask->width, p->meaning,
+                            mask->data[at]);
 }
 
 static icseg_status read_labels(pairs *p, const int16_t *label, const char *path, icseg_labels *out,

@@ -220,7 +220,7 @@ static icseg_status compare_steps(icseg_trainer *t, const icseg_recipe_settings 
         return icseg_fail_field(
             error, ICSEG_ERROR_ARGUMENT, "train.steps", ICSEG_REMEDY_NEW_RUN,
             "%s: the run began with train.steps = %d, on which the learning rates of the %lld %s done depend "
-            " (only train.power = 0 keeps them constant); resume without train.steps = %d, or train in another "
+            "(only train.power = 0 keeps them constant); resume without train.steps = %d, or train in another "
             "directory, with model.init = %s/checkpoint.safetensors to start from these weights",
             t->folder, before, (long long)done, icseg_plural(done, "step that is", "steps that are"), now, t->folder);
     icseg_trainer_say(t, "%s: train.steps was %d and is now %d", t->folder, before, now);

@@ -303,7 +303,7 @@ static void cocostuff_lists_and_values_are_checked(void **state) {
     (void)state;
     test_folder f = make_cocostuff(&(test_mat){.matio_class = MAT_C_INT16}, (const uint16_t[]){0, 183, 1, 200});
     icseg_dataset *d = open_set(&f, ICSEG_DATASET_AUTO, "train");
-    fails_to_read(d, 0, "value 183 at x=1, y=0 and 1 more pixels out of range");
+    fails_to_read(d, 0, "value 183 at x=1, y=0 and 1 more pixel out of range");
     icseg_dataset_close(&d);
     test_write_text(&f, "imageLists/train.txt", "COCO_train2014_000000000078\n");
     fails_to_open(&f, ICSEG_DATASET_AUTO, "train", "images/COCO_train2014_000000000078.jpg is missing");

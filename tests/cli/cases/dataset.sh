@@ -36,7 +36,7 @@ refuse 1 '/annotations/odd: no such folder' icseg dataset check "$work/set" --sp
 rm -r "$work/set/images/odd"
 
 decode set/annotations/val/b.png <<<"$bad"
-expect 1 'val/b.png: value 7 at x=2, y=1 and 1 more pixels out of range; classes are 0..1 .* the ignored values' \
+expect 1 'val/b.png: value 7 at x=2, y=1 and 1 more pixel out of range; classes are 0..1 .* the ignored values' \
     icseg dataset check "$work/set"
 expect 1 '^icseg dataset: error: .*/set: 1 problem found' icseg dataset check "$work/set"
 expect 0 '^val: 3 images' icseg dataset check "$work/set" --ignore 7,9

@@ -29,3 +29,8 @@ expect 1 "problem: .*$remedy" icseg dataset check "$work/one"
 for i in 1 2 3 4; do grey '\000\000\000\000' >"$work/one/annotations/$i.pgm"; done
 expect 0 'warning: .*all labelled pixels are of one class, "object"' icseg dataset check "$work/one"
 expect 0 'object +3 ' icseg dataset split "$work/one" --val 0.25 --dry-run
+# Another value: the class list or the map.
+for i in 1 2 3 4; do grey '\000\200\377\000' >"$work/masks/masks/$i.pgm"; done
+expect 1 'masks/1.pgm: value 128 at x=1, y=0 is not a class \(.*classes.txt\); add its name to the class list, or map it to another value \(128=1; 255 is unlabelled\); set it with --map$' \
+    icseg dataset import "$work/masks" "$work/mapped"
+expect 0 'mapped: 4 images, 2 classes' icseg dataset import "$work/masks" "$work/mapped" --map 128=1

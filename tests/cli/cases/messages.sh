@@ -44,3 +44,7 @@ refuse 2 '^icseg predict: error: --list -: standard input cannot be an image and
 refuse 1 '^icseg predict: error: -: the list does not name an image$' listed '' "$work/no"
 echo - >"$work/minus.txt"
 refuse 2 'minus.txt: "-" is not a file; name images only$' icseg predict "$tiny" --list "$work/minus.txt" --out "$work/no"
+
+# An image that is given to `video` is not damaged.
+refuse 1 '000001.jpg: cannot be read as a video: .*; `icseg predict` labels images$' \
+    icseg video "$tiny" "$val/000001.jpg" --labels "$work/frames"
