@@ -111,6 +111,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_status status;
     TRY(inference_check_resize(o->resize_short, o->resize_long, error));
     TRY(file_check_safetensors(o->out, error));
+    TRY(file_check_not_input(o->out, o->checkpoint, error));
     TRY_GOTO(icseg_file_check_writable(o->out, error));
     TRY_GOTO(inputs_expand(&j.inputs, &o->images, NULL, context->arena, error));
     TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));

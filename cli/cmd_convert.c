@@ -56,6 +56,7 @@ static icseg_status run(const icseg_command_context *context, const void *option
     icseg_class_list *classes = NULL;
     char *summary;
     TRY(file_check_safetensors(o->out, error));
+    TRY(file_check_not_input(o->out, o->source, error));
     TRY(read_text(context, o->tokens, &convert.tokens, error));
     TRY(read_text(context, o->config, &convert.config, error));
     if (o->classes) TRY(icseg_class_list_open(&classes, o->classes, error));

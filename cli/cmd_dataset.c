@@ -364,6 +364,10 @@ static icseg_status show(const struct options *o, icseg_error *error) {
                                "--out: \"%s\": the sheet is a PNG file, so its name must end with .png", o->out);
     TRY_GOTO(icseg_file_check_writable(o->out, error));
     TRY_GOTO(open_split(&d, o, o->split ? o->split : "train", false, error));
+    for (int64_t i = 0; i < icseg_dataset_count(d) && file_exists(o->out); i++) {
+        TRY_GOTO(file_check_not_input(o->out, icseg_dataset_image_path(d, i), error));
+        TRY_GOTO(file_check_not_input(o->out, icseg_dataset_label_path(d, i), error));
+    }
     int32_t count = icseg_dataset_count(d) < o->images ? (int32_t)icseg_dataset_count(d) : o->images;
     TRY_GOTO(open_sheet(&s, o, count, error));
     TRY_GOTO(fill_sheet(&s, d, count, error));

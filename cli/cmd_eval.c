@@ -194,6 +194,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
     if (!own.split) own.split = o->val_share > 0 ? "train" : "val";
     if (o->json) TRY_GOTO(icseg_file_check_writable(o->json, error));
+    if (o->json) TRY_GOTO(file_check_not_input(o->json, o->checkpoint, error));
     TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
     TRY_GOTO(image_values(&o->values, model, &image, error));
     TRY_GOTO(read_labels_as_trained(&own, model, context->printer, error));

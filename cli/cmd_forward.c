@@ -94,6 +94,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_tensor image = {.data = NULL};
     icseg_status status;
     TRY_GOTO(file_check_safetensors(o->out, error));
+    TRY_GOTO(file_check_not_input(o->out, o->checkpoint, error));
+    TRY_GOTO(file_check_not_input(o->out, o->in, error));
     TRY_GOTO(icseg_file_check_writable(o->out, error));
     TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
     TRY_GOTO(inference_open(&session, o->precision, model, o->checkpoint, context->printer, error));

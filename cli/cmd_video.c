@@ -146,6 +146,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "nothing to write; name a video with --overlay or a folder with --labels");
     TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
+    if (o->overlay) TRY_GOTO(file_check_not_input(o->overlay, o->input, error));
     TRY_GOTO(open_video(&j, error));
     TRY_GOTO(icseg_video_info_of(j.video, &j.info, error));
     if (o->overlay) TRY_GOTO(open_writer(&j, error));

@@ -158,6 +158,13 @@ icseg_status file_check_safetensors(const char *path, icseg_error *error) {
                            "%s: the file would contain safetensors; choose a name that ends in .safetensors", path);
 }
 
+icseg_status file_check_not_input(const char *out, const char *input, icseg_error *error) {
+    struct stat x, y;
+    if (stat(out, &x) != 0 || stat(input, &y) != 0 || x.st_dev != y.st_dev || x.st_ino != y.st_ino) return ICSEG_OK;
+    return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s is an input and would be overwritten; choose another file",
+                           out);
+}
+
 icseg_status standard_input_read(size_t limit, unsigned char **data, size_t *size, icseg_error *error) {
     size_t capacity = 0;
     *data = NULL;

@@ -48,6 +48,9 @@ icseg_status folder_list_folders(const char *path, icseg_arena *arena, char ***n
  * Names without an extension are accepted. */
 icseg_status file_check_safetensors(const char *path, icseg_error *error);
 
+/* Refuses an output that is the same file as an input of the command. */
+icseg_status file_check_not_input(const char *out, const char *input, icseg_error *error);
+
 /* Reads standard input to its end: at most `limit` bytes, into memory that the caller frees with free(). */
 icseg_status standard_input_read(size_t limit, unsigned char **data, size_t *size, icseg_error *error);
 

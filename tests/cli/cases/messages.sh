@@ -45,6 +45,26 @@ refuse 1 '^icseg predict: error: -: the list does not name an image$' listed '' 
 echo - >"$work/minus.txt"
 refuse 2 'minus.txt: "-" is not a file; name images only$' icseg predict "$tiny" --list "$work/minus.txt" --out "$work/no"
 
-# An image that is given to `video` is not damaged.
-refuse 1 '000001.jpg: cannot be read as a video: .*; `icseg predict` labels images$' \
-    icseg video "$tiny" "$val/000001.jpg" --labels "$work/frames"
+# No command replaces its input.
+cp "$tiny" "$work/model.safetensors"
+ln -s model.safetensors "$work/link.safetensors"
+kept() { cmp "$tiny" "$work/model.safetensors"; }
+is_input='is an input and would be overwritten; choose another file$'
+refuse 2 "model.safetensors $is_input" icseg convert "$work/model.safetensors" "$work/model.safetensors"
+refuse 2 "link.safetensors $is_input" icseg convert "$work/model.safetensors" "$work/link.safetensors"
+refuse 2 "model.safetensors $is_input" icseg calibrate "$work/model.safetensors" "$val" --out "$work/model.safetensors"
+refuse 2 "model.safetensors $is_input" icseg forward "$work/model.safetensors" "$tiny" "$work/model.safetensors"
+refuse 2 "model.safetensors $is_input" icseg eval "$work/model.safetensors" --data "$tiny_data" --json "$work/model.safetensors"
+check 'the checkpoint is as it was' kept
+cp -r "$tiny_data" "$work/shown"
+refuse 2 "000000.png $is_input" icseg dataset show "$work/shown" --out "$work/shown/annotations/train/000000.png"
+check 'the mask is as it was' cmp "$tiny_data/annotations/train/000000.png" "$work/shown/annotations/train/000000.png"
+if icseg --version | grep -q '^parts.* video'; then
+    # An image that is given to `video` is not damaged.
+    refuse 1 '000001.jpg: cannot be read as a video: .*; `icseg predict` labels images$' \
+        icseg video "$tiny" "$val/000001.jpg" --labels "$work/frames"
+    icseg dataset show "$tiny_data" --split val --tile 64 --out "$work/frame.png" >/dev/null 2>&1
+    cp "$work/frame.png" "$work/clip.mkv" # its name only is a video's
+    refuse 2 "clip.mkv $is_input" icseg video "$tiny" "$work/clip.mkv" --overlay "$work/clip.mkv"
+    check 'the video is as it was' cmp "$work/frame.png" "$work/clip.mkv"
+fi
