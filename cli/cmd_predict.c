@@ -226,6 +226,19 @@ static icseg_status check_standard_output(const job *j, icseg_error *error) {
         "--json; name a folder");
 }
 
+/* X.json beside an image may be the label file of LabelMe, which --json must not replace. */
+static icseg_status check_json(const char *path, icseg_error *error) {
+    static const char own[] = "{\n  \"image\": "; /* as write_json begins */
+    char start[sizeof own] = "";
+    FILE *file = fopen(path, "rb");
+    if (!file) return ICSEG_OK; /* it does not exist */
+    size_t size = fread(start, 1, sizeof own - 1, file);
+    fclose(file);
+    if (!size || !strcmp(start, own)) return ICSEG_OK;
+    return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                           "%s exists and is not a result of this command; move it, or choose another --out", path);
+}
+
 static icseg_status check_outputs(const job *j, icseg_error *error) {
     const struct options *o = j->options;
     icseg_arena *arena = j->context->arena;
@@ -241,7 +254,9 @@ static icseg_status check_outputs(const job *j, icseg_error *error) {
             if (!suffixes[k]) continue;
             outputs[count] =
                 (input_output){icseg_arena_printf(arena, "%s/%s%s", o->out, j->inputs.files[i].stem, suffixes[k]), i};
-            if (!outputs[count++].path) return out_of_memory(error);
+            if (!outputs[count].path) return out_of_memory(error);
+            if (suffixes[k] == suffixes[SUFFIXES - 1]) TRY(check_json(outputs[count].path, error));
+            count++;
         }
     TRY(exports_outputs(j->exports, &j->inputs, outputs, &count, arena, error));
     TRY(inputs_check_outputs(&j->inputs, outputs, count, arena, error));

@@ -68,3 +68,13 @@ if icseg --version | grep -q '^parts.* video'; then
     refuse 2 "clip.mkv $is_input" icseg video "$tiny" "$work/clip.mkv" --overlay "$work/clip.mkv"
     check 'the video is as it was' cmp "$work/frame.png" "$work/clip.mkv"
 fi
+
+# X.json beside an image may be LabelMe's.
+mkdir "$work/labelled"
+cp "$val/000001.jpg" "$work/labelled"
+echo '{"version": "5.4.1", "shapes": []}' >"$work/labelled/000001.json"
+refuse 2 '000001.json exists and is not a result of this command; move it, or choose another --out$' \
+    icseg predict "$tiny" "$work/labelled" --out "$work/labelled" --json
+check 'the label file is as it was' grep -q shapes "$work/labelled/000001.json"
+expect 0 . icseg predict "$tiny" "$work/labelled" --out "$work/results" --json
+expect 0 . icseg predict "$tiny" "$work/labelled" --out "$work/results" --json # it replaces its own files
