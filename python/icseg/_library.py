@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 import numpy as np
 
@@ -188,6 +188,42 @@ def _close(function: str, pointer: Any) -> None:
     # The locks of the parent's threads may be held in a forked child. Its memory ends with the process.
     if not _forked:
         getattr(lib, function)(ctypes.byref(pointer))
+
+
+_T = TypeVar("_T", bound="Closing")
+
+
+class Closing:
+    """An object that the end of a `with` statement closes."""
+
+    _handle: Handle
+
+    def close(self) -> None:
+        """Closes the object. May be called again."""
+        self._handle.close()
+
+    def __enter__(self: _T) -> _T:
+        return self
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self.close()
+
+
+class Finishing(Closing):
+    """A writer of files, which the end of a `with` statement completes, unless an exception ends it."""
+
+    def finish(self) -> None:
+        """Completes the files, and closes the writer."""
+        raise NotImplementedError
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        if kind is None and not self._handle.closed:
+            self.finish()
+        self.close()
 
 
 class Handle:

@@ -87,6 +87,9 @@ def pipeline(
         model: a Model, or the path of a checkpoint.
         options: how images are resized and divided; None: as in the model's training.
         **load_options: those of `icseg.load`, for a path.
+
+    Raises:
+        ArgumentError: another task, or no model.
     """
     if task != ImageSegmentationPipeline.task:
         raise ArgumentError(f"task: {task!r} is not supported; use {ImageSegmentationPipeline.task!r}", field="task")

@@ -7,7 +7,6 @@ import ctypes
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Optional, Union
 
 import numpy as np
@@ -15,7 +14,9 @@ from numpy.typing import NDArray
 
 from . import _declarations as c
 from . import image as images_
-from ._library import Handle, call, encode, init, lib, owned_text, path_bytes, path_text, text, text_array, texts, whole
+from ._library import (
+    Closing, Handle, call, encode, init, lib, owned_text, path_bytes, path_text, text, text_array, texts, whole,
+)
 from ._memory import as_image
 from ._options import choose
 from .errors import ArgumentError
@@ -32,7 +33,7 @@ def _floats(array: NDArray[np.float32]) -> Any:
     return ctypes.cast(array.ctypes.data, _FLOATS)
 
 
-class Tokenizer:
+class Tokenizer(Closing):
     """Text to token ids and back. Any number of threads may use one at the same time.
 
     Args:
@@ -73,7 +74,14 @@ class Tokenizer:
             lib.icseg_buffer_free(ids)
 
     def __call__(self, texts: Union[str, Sequence[str]], length: int = c.ICSEG_CLIP_CONTEXT_LENGTH) -> NDArray[np.int32]:
-        """SOS, the ids, EOS, then zeros, as `clip.tokenize` returns them. A text that is too long is an ArgumentError.
+        """SOS, the ids, EOS, then zeros, as `clip.tokenize` returns them.
+
+        Args:
+            texts: a text, or several.
+            length: tokens of a row.
+
+        Raises:
+            ArgumentError: a text that is empty or too long.
 
         Returns:
             int32 (texts, length).
@@ -96,10 +104,6 @@ class Tokenizer:
             array = (ctypes.c_int32 * max(len(numbers), 1))(*numbers)
             call("icseg_tokenizer_decode", tokenizer, array, len(numbers), ctypes.byref(out))
         return owned_text(out)
-
-    def close(self) -> None:
-        """Closes the tokenizer. May be called again."""
-        self._handle.close()
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class Classification:
         return "<icseg.clip.Classification: " + ", ".join(f"{n} {100 * p:.1f}%" for n, p in self.top(3)) + ">"
 
 
-class Classifier:
+class Classifier(Closing):
     """CLIP with the embeddings of some classes. `Clip.classifier` makes one.
 
     Attributes:
@@ -205,12 +209,8 @@ class Classifier:
         """Classifies an image. It is resized and cropped as by CLIP."""
         return self.score(self.image_features(image))
 
-    def close(self) -> None:
-        """Closes the classifier. May be called again."""
-        self._handle.close()
 
-
-class Clip:
+class Clip(Closing):
     """CLIP's two encoders. `load` makes one.
 
     Attributes:
@@ -264,21 +264,18 @@ class Clip:
         )
 
     def classify(self, image: ImageLike, class_names: Sequence[str], **options: Any) -> Classification:
-        """Classifies one image. The options are those of `classifier`, which is faster for several images."""
+        """Classifies one image. `classifier` is faster for several.
+
+        Args:
+            image: as for a call of a model.
+            class_names: "building, edifice" has two names.
+            **options: those of `classifier`.
+        """
         return self.classifier(class_names, **options)(image)
 
     def close(self) -> None:
         """Closes the encoders. May be called again."""
         self._encoders.close()
-
-    def __enter__(self) -> Clip:
-        return self
-
-    def __exit__(
-        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
-
 
 def load(weights: PathLike, *, vocabulary: Optional[PathLike] = None, threads: int = 0) -> Clip:
     """Opens CLIP's weights as they are published, or a checkpoint of icseg.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from . import _declarations as c
 from ._library import (
-    Handle, call, encode, encode_optional, init, lib, path_bytes, path_text, text, texts, whole, whole_array,
+    Closing, Handle, call, encode, encode_optional, init, lib, path_bytes, path_text, text, texts, whole, whole_array,
 )
 from ._memory import as_image, as_labels, image_array, labels_array
 from .errors import ArgumentError, DataError
@@ -131,7 +131,7 @@ class _Problems:
         self.found.append(text(problem.contents.message))
 
 
-class Dataset:
+class Dataset(Closing):
     """A data set on disk: a sequence of samples (image, label, name).
 
         for image, label, name in icseg.Dataset("photos", split="val"):
@@ -274,6 +274,12 @@ class Dataset:
         return self._count
 
     def __getitem__(self, index: int) -> Sample:
+        """Reads an image and its labels. A negative index counts from the end.
+
+        Raises:
+            IndexError: there is no such image.
+            FileError, FormatError, DataError: a file that cannot be used.
+        """
         index = self._index(index)
         image, labels = c.icseg_image(), c.icseg_labels()
         with self._handle as dataset:
@@ -282,6 +288,7 @@ class Dataset:
         return Sample(image_array(image), labels_array(labels) if labels.data else None, path)
 
     def __iter__(self) -> Iterator[Sample]:
+        """All images, one after the other."""
         return (self[i] for i in range(self._count))
 
     def check(
@@ -329,6 +336,10 @@ class Dataset:
     def overlay(self, index: int, opacity: float = 0.55) -> NDArray[np.uint8]:
         """Draws the colours of the labels over an image, with a legend.
 
+        Args:
+            index: of the image.
+            opacity: of the colours, 0..1.
+
         Returns:
             (rows, width, 3) uint8: red, green, blue.
         """
@@ -349,6 +360,11 @@ class Dataset:
 
     def show(self, count: int = 6, *, start: int = 0, opacity: float = 0.55) -> None:
         """Shows some images with their labels in a window or a notebook, by Matplotlib.
+
+        Args:
+            count: how many images.
+            start: the index of the first.
+            opacity: of the colours, 0..1.
 
         Raises:
             ImportError: Matplotlib is not installed.

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import ctypes
 import os
-from types import TracebackType
 from typing import Optional, Union
 
 from . import _declarations as c
-from ._library import Handle, call, path_bytes, path_text
+from ._library import Finishing, Handle, call, path_bytes, path_text
 from .result import Result, export_options
 
 
-class Export:
+class Export(Finishing):
     """Labels of many images as the files of a labelling tool, in a folder.
 
         with icseg.Export("labels", "coco", model.class_names) as export:
@@ -52,6 +51,9 @@ class Export:
         call("icseg_export_open", ctypes.byref(self._handle.pointer), path_bytes(folder), ctypes.byref(options),
              file=self._folder)
 
+    def __repr__(self) -> str:
+        return f"<icseg.Export into {self._folder!r}{', closed' if self._handle.closed else ''}>"
+
     def add(self, result: Result, name: Optional[str] = None) -> None:
         """Adds the labels of an image.
 
@@ -72,12 +74,3 @@ class Export:
             call("icseg_export_finish", export, file=self._folder)
         self._handle.close()
 
-    def __enter__(self) -> Export:
-        return self
-
-    def __exit__(
-        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        if kind is None and not self._handle.closed:
-            self.finish()
-        self._handle.close()

@@ -64,9 +64,9 @@ def _load(values: Any, name: str, path: Optional[bytes] = None, data: Any = None
     source = c.icseg_image_input(struct_size=ctypes.sizeof(c.icseg_image_input), path=path or encode(name, "name"))
     if data is not None:
         try:
-            view = np.frombuffer(data, np.uint8)
-        except (BufferError, ValueError) as error:
-            raise ArgumentError(f"{name}: {error}") from None
+            view = np.frombuffer(memoryview(data).cast("B"), np.uint8)
+        except (BufferError, TypeError, ValueError) as error:
+            raise ArgumentError(f"{name}: its bytes cannot be read: {error}") from None
         if not view.size:
             raise ArgumentError(f"{name}: no bytes; pass the content of an image file")
         source.data = view.ctypes.data
@@ -136,6 +136,15 @@ def _from_array(array: NDArray[Any], values: Any, name: str) -> Pixels:
     return Pixels(array, name)
 
 
+def _without_colour(image: Any, array: NDArray[Any]) -> NDArray[Any]:
+    """The pixels of a PIL image. Those of the colour that its file calls transparent become black."""
+    colour = image.info.get("transparency")
+    if isinstance(colour, (int, tuple)):
+        hidden = array == (255 * bool(colour) if image.mode == "1" else colour)
+        array[hidden.all(axis=-1) if array.ndim == 3 else hidden] = 0
+    return array
+
+
 def _from_pil(image: Any, values: Any, name: str) -> Pixels:
     """A PIL image, upright. Its transparent pixels are over black, as in files that the library reads."""
     from PIL import ImageOps
@@ -155,12 +164,13 @@ def _from_pil(image: Any, values: Any, name: str) -> Pixels:
     if image.mode == "F":
         raise ArrayTypeError(f"{name}: floating-point values; convert them to 8 or 16 bits")
     if image.mode.startswith("I;16"):
-        array = np.asarray(image).astype(np.uint16)
-        if "transparency" in image.info:
-            array[array == image.info["transparency"]] = 0
-        return _from_array(array, values, name)
-    if image.mode in ("1", "L", "P", "RGB") and "transparency" in image.info:  # one colour, or those of a palette
-        image = image.convert("RGBA")
+        return _from_array(_without_colour(image, np.asarray(image).astype(np.uint16)), values, name)
+    if image.mode == "1":
+        return _from_array(_without_colour(image, np.asarray(image).astype(np.uint8) * 255), values, name)
+    if image.mode in ("L", "RGB") and "transparency" in image.info:
+        return _from_array(_without_colour(image, np.array(image)), values, name)
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     elif image.mode == "La":
         image = image.convert("LA")
     elif image.mode not in ("L", "LA", "RGB", "RGBA"):

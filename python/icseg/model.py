@@ -13,7 +13,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
-from types import TracebackType
 from typing import Any, Optional, Union, overload
 
 import numpy as np
@@ -22,8 +21,8 @@ from numpy.typing import NDArray
 from . import _declarations as c
 from . import image as images_
 from ._library import (
-    Handle, as_dict, call, encode, init, lib, owned_text, path_bytes, path_text, text as text_of, text_array, texts,
-    whole,
+    Closing, Handle, as_dict, call, encode, init, lib, owned_text, path_bytes, path_text, text as text_of, text_array,
+    texts, whole,
 )
 from ._memory import Owner, tensor_array
 from ._options import PRECISIONS, EvalOptions, choose, eval_pointer, name_of
@@ -78,7 +77,7 @@ def _is_one(images: Any) -> bool:
     return not isinstance(images, (list, tuple))
 
 
-class Model:
+class Model(Closing):
     """A model that is ready to run. `load` opens one.
 
     A model runs one call at a time; further threads wait. For work in several threads, give each thread a `clone`, which
@@ -128,14 +127,6 @@ class Model:
     def close(self) -> None:
         """Closes the model, at the end of a call that runs. Results stay valid. May be called again."""
         self._session.close()
-
-    def __enter__(self) -> Model:
-        return self
-
-    def __exit__(
-        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
 
     def clone(self, *, precision: Optional[str] = None, threads: Optional[int] = None) -> Model:
         """A further model with the same weights, which are in memory once, for work in another thread.
@@ -455,7 +446,15 @@ class Model:
         return features
 
     def prepare(self, height: int, width: int, *, options: Optional[EvalOptions] = None, confidence: bool = True) -> None:
-        """Builds the network for images of a size and loads the weights, so that the first call is as fast as others."""
+        """Builds the network for images of a size and loads the weights, so that the first call is as fast as others.
+
+        Args:
+            height, width: of the images, in pixels.
+            options, confidence: as for a call.
+
+        Raises:
+            ArgumentError: a size out of range, or options that cannot work.
+        """
         outputs = _LABELS if confidence else c.ICSEG_OUTPUT_LABELS
         run = init(c.icseg_run_options, outputs=outputs, eval=eval_pointer(options))
         height, width = whole(height, "height"), whole(width, "width")
@@ -463,7 +462,13 @@ class Model:
             call("icseg_session_prepare", session, 1, height, width, ctypes.byref(run))
 
     def cost(self, height: int, width: int) -> dict[str, Any]:
-        """The memory of the model, and the cost of labelling one image of a size, at least 32 x 32.
+        """The memory of the model, and the cost of labelling one image of a size.
+
+        Args:
+            height, width: of the image that the network reads, in pixels, at least 32.
+
+        Raises:
+            ShapeError: the network does not accept this size.
 
         Returns:
             "parameters" and "trainable": elements of the weights; "flops": operations of a run, a multiply-add counts as

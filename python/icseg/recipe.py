@@ -209,6 +209,7 @@ class Recipe(Mapping[str, Value]):
                 self[key] = value
 
     def __getitem__(self, key: str) -> Value:
+        """The value of a key, such as "train.lr"."""
         if key not in keys():
             raise KeyError(key)
         out = ctypes.c_char_p()
@@ -223,6 +224,7 @@ class Recipe(Mapping[str, Value]):
             call("icseg_recipe_set", recipe, encode(key, "key"), encode(_format(value), key))
 
     def __iter__(self) -> Iterator[str]:
+        """All keys, in the order of the documentation."""
         return iter(keys())
 
     def __len__(self) -> int:

@@ -25,6 +25,14 @@ def scene(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
     """Draws a scene. It depends on the seed, the index and the size only.
 
+    Args:
+        index: of the scene.
+        width, height: in pixels, 64..4096.
+        seed: different seeds give different scenes.
+
+    Raises:
+        ArgumentError: a size out of range.
+
     Returns:
         (height, width, 3) uint8: red, green, blue; (height, width) int16: the class of each pixel.
     """

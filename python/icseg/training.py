@@ -8,13 +8,12 @@ import os
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Optional, Union
 
 import numpy as np
 
 from . import _declarations as c
-from ._library import Handle, call, init, lib, path_bytes, path_text, text, texts
+from ._library import Closing, Handle, call, init, lib, path_bytes, path_text, text, texts
 from ._options import EvalOptions, eval_pointer
 from .dataset import Dataset
 from .errors import ArgumentError
@@ -108,7 +107,7 @@ def train(
     return Run(out)
 
 
-class Trainer:
+class Trainer(Closing):
     """A training run for loops of one's own.
 
         with icseg.Trainer(recipe, data="photos", out="runs/photos") as trainer:
@@ -239,15 +238,6 @@ class Trainer:
         for model in list(self._models):
             model.close()
         self._handle.close()
-
-    def __enter__(self) -> Trainer:
-        return self
-
-    def __exit__(
-        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
-
 
 class _Borrowed(Handle):
     """A model that belongs to a trainer, which it keeps alive."""

@@ -6,14 +6,13 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from types import TracebackType
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _declarations as c
-from ._library import Handle, call, init, path_bytes, path_text, text, whole
+from ._library import Closing, Finishing, Handle, call, init, path_bytes, path_text, text, whole
 from ._memory import as_image, image_array
 from .image import ImageLike, read
 
@@ -34,7 +33,7 @@ class VideoFrame(NamedTuple):
     seconds: float
 
 
-class Video:
+class Video(Closing):
     """A video file or a camera such as /dev/video0, as an iterator of frames.
 
         for image, number, seconds in icseg.Video("street.mp4"):
@@ -69,6 +68,7 @@ class Video:
         return f"<icseg.Video {self._path!r}: {self.width}x{self.height}, {self.rate:g} frames a second, {self.codec}>"
 
     def __iter__(self) -> Iterator[VideoFrame]:
+        """The remaining frames."""
         return self
 
     def __next__(self) -> VideoFrame:
@@ -84,16 +84,7 @@ class Video:
         """Closes the video. Frames stay valid. May be called again."""
         self._handle.close()
 
-    def __enter__(self) -> Video:
-        return self
-
-    def __exit__(
-        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        self.close()
-
-
-class VideoWriter:
+class VideoWriter(Finishing):
     """Writes a video file, which is complete at the end of the `with` statement, unless an exception ends it.
 
     Args:
@@ -108,6 +99,9 @@ class VideoWriter:
         options = init(c.icseg_video_writer_options, path=path_bytes(path), width=width, height=height, rate=rate)
         call("icseg_video_writer_open", ctypes.byref(self._handle.pointer), ctypes.byref(options), file=self._path)
 
+    def __repr__(self) -> str:
+        return f"<icseg.VideoWriter of {self._path!r}{', closed' if self._handle.closed else ''}>"
+
     def add(self, image: ImageLike) -> None:
         """Appends a frame of the size of the video, such as `Result.overlay(legend=False)`."""
         pixels = read(image).rgb()
@@ -120,12 +114,3 @@ class VideoWriter:
             call("icseg_video_writer_finish", writer, file=self._path)
         self._handle.close()
 
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(
-        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
-    ) -> None:
-        if kind is None and not self._handle.closed:
-            self.finish()
-        self._handle.close()

@@ -47,6 +47,11 @@ def convert_weights(
         tokens: token ids of each class; None: the names are tokenised.
         config: fields that shapes do not determine, such as {"vit_heads": 4}; None: CLIP's values.
 
+    Raises:
+        FileError: a file cannot be read or written.
+        FormatError, ShapeError: the source is damaged, or not one of these.
+        ArgumentError: classes or a vocabulary that do not fit.
+
     Returns:
         A few lines about the tensors read, written and left out.
     """
