@@ -28,6 +28,22 @@ static icseg_status check_claim(const icseg_header *header, bool arithmetic, con
                       header->width, header->height, source->size);
 }
 
+/* libjpeg reads 8-bit values of frames 0, 1, 2, 9 and 10. What makes a frame another one; NULL: it is read. */
+static const char *foreign_frame(unsigned marker, unsigned bits) {
+    switch (marker) {
+    case 0xc3:
+    case 0xcb: return "lossless";
+    case 0xc5:
+    case 0xc6:
+    case 0xc7:
+    case 0xcd:
+    case 0xce:
+    case 0xcf: return "hierarchical";
+    case 0xf7: return "JPEG-LS";
+    default: return bits == 8 ? NULL : "not 8 bits a value";
+    }
+}
+
 icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, icseg_error *error) {
     const unsigned char *data = source->data;
     bool sized = false;
@@ -45,11 +61,17 @@ icseg_status icseg_jpeg_header(icseg_header *out, const icseg_source *source, ic
         const unsigned char *body = data + at + 2;
         if (marker == 0xe1 && length >= 8 && memcmp(body, "Exif\0\0", 6) == 0 && out->orientation == 1)
             out->orientation = icseg_exif_orientation(body + 6, length - 8);
-        bool frame = marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
+        bool frame =
+            (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc) || marker == 0xf7;
         if (frame && !sized) {
             if (length < 8) return fail_early(source, error);
             ICSEG_TRY(icseg_header_set_size(out, (uint32_t)body[3] << 8 | body[4], (uint32_t)body[1] << 8 | body[2],
                                             source, error));
+            const char *foreign = foreign_frame(marker, body[0]);
+            if (foreign)
+                return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                                  "%s: a JPEG of a kind that is not read (%s); save it as an ordinary JPEG or as PNG",
+                                  source->name, foreign);
             ICSEG_TRY(check_claim(out, marker > 0xc8, source, error));
             sized = true;
         }

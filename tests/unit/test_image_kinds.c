@@ -111,6 +111,34 @@ static void the_frames_of_a_png_are_noted(void **state) {
     }
 }
 
+/* ---- JPEG ---- */
+
+static void unusual_frames_of_a_jpeg_have_a_remedy(void **state) {
+    (void)state;
+    static const uint8_t row[3 * 8] = {7};
+    static const struct {
+        unsigned char marker, bits;
+        const char *text;
+    } cases[] = {{0xc3, 8, "(lossless); save it as an ordinary JPEG or as PNG"},
+                 {0xc7, 8, "(hierarchical)"},
+                 {0xf7, 8, "(JPEG-LS)"},
+                 {0xc1, 12, "(not 8 bits a value)"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_bytes file = test_jpeg(&(test_pixels){.width = 8, .height = 1, .channels = 3, .bits = 8, .rows = row},
+                                    &(test_jpeg_options){.quality = 90});
+        for (size_t at = 2; at + 4 < file.size; at++)
+            if (file.data[at] == 0xff && file.data[at + 1] == 0xc0) {
+                file.data[at + 1] = cases[i].marker;
+                file.data[at + 4] = cases[i].bits;
+                break;
+            }
+        icseg_image image;
+        assert_int_equal(load(&image, file, NULL, NULL), ICSEG_ERROR_UNSUPPORTED);
+        if (!strstr(error.message, cases[i].text)) fail_msg("%s", error.message);
+        free(file.data);
+    }
+}
+
 /* ---- PBM ---- */
 
 /* Pillow and OpenCV write white as 0 in this format, and as 1 in a PNG of one bit. */
@@ -399,6 +427,7 @@ static void unreadable_kinds_have_a_remedy(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_frames_of_a_png_are_noted),
+                                       cmocka_unit_test(unusual_frames_of_a_jpeg_have_a_remedy),
                                        cmocka_unit_test(white_is_1_in_a_pbm_mask),
                                        cmocka_unit_test(a_value_range_does_not_invert),
 #ifndef ICSEG_NO_TIFF
