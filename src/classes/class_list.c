@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,31 @@ typedef struct line_list {
     int32_t count;
 } line_list;
 
+/* Whether the line begins with this number and a separator: "0: road", "0 road". */
+static bool is_numbered(const char *line, int32_t number) {
+    char start[16];
+    size_t length = (size_t)snprintf(start, sizeof start, "%d", number);
+    return !strncmp(line, start, length) && line[length] && strchr(" :.,;)", line[length]);
+}
+
+/* Lists that would be read as other classes than their author meant. */
+static icseg_status check_form(const char *path, const line_list *list, icseg_error *error) {
+    for (int32_t first = 0; first < 2 && list->count > 1; first++) {
+        int32_t k = 0;
+        while (k < list->count && is_numbered(list->lines[k], k + first)) k++;
+        if (k == list->count)
+            return icseg_fail(error, ICSEG_ERROR_DATA,
+                              "%s: every line begins with its number; write the names only: the order is that of the "
+                              "numbers from 0",
+                              path);
+    }
+    if (list->count == 1 && icseg_synonyms_end(list->lines[0])[0])
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: the only line, \"%.80s\", is one class with several names; write one class on each line",
+                          path, list->lines[0]);
+    return ICSEG_OK;
+}
+
 static icseg_status parse(icseg_arena *arena, const char *path, const char *text, size_t size, line_list *out,
                           icseg_error *error) {
     const char *p = text, *end = text + size;
@@ -103,6 +129,7 @@ static icseg_status parse(icseg_arena *arena, const char *path, const char *text
         p = next;
     }
     out->count = (int32_t)lines;
+    ICSEG_TRY(check_form(path, out, error));
     return check_unique(path, out->lines, out->count, error);
 }
 

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/argument.h"
 #include "base/file.h"
@@ -277,12 +278,29 @@ static icseg_status open_source(icseg_import *im, icseg_import_options *o, icseg
     return choose_format(im, o, &im->summary.format, error);
 }
 
+/* LabelMe's list of labels begins with "__ignore__", which is not a class, and "_background_". The background may be
+ * spelt with capitals, as in the source. */
+static icseg_status read_classes(icseg_import *im, const char *path, icseg_error *error) {
+    static const char usual[] = "background";
+    ICSEG_TRY(icseg_classes_read(im->arena, path, &im->names, &im->classes, error));
+    im->fixed = true;
+    if (im->classes > 1 && !strcmp(im->names[0], "__ignore__")) im->names++, im->classes--;
+    if (strcmp(im->background, usual) != 0) return ICSEG_OK; /* the caller named another one */
+    for (int32_t k = 0; k < im->classes; k++)
+        if (!strcmp(im->names[k], usual)) return ICSEG_OK;
+    for (int32_t k = 0; k < im->classes; k++) {
+        if (!strcmp(im->names[k], "_background_") && !(im->names[k] = icseg_arena_strdup(im->arena, usual)))
+            return icseg_fail_memory_in(error, 0, path);
+        if (strcasecmp(im->names[k], usual) != 0) continue;
+        im->background = im->names[k];
+        break;
+    }
+    return ICSEG_OK;
+}
+
 static icseg_status import(icseg_import *im, icseg_import_options *o, icseg_error *error) {
     ICSEG_TRY(open_source(im, o, error));
-    if (o->classes_file) {
-        ICSEG_TRY(icseg_classes_read(im->arena, o->classes_file, &im->names, &im->classes, error));
-        im->fixed = true;
-    }
+    if (o->classes_file) ICSEG_TRY(read_classes(im, o->classes_file, error));
     if (!im->archive) ICSEG_TRY(icseg_staging_open(&im->staging, im->arena, o->folder, error));
     ICSEG_TRY(importers[im->summary.format](im, error));
     im->summary.classes = im->classes;

@@ -45,6 +45,18 @@ static void a_comment_is_not_a_class(void **state) {
     icseg_class_list_close(&list);
 }
 
+static void a_list_in_another_form_is_not_misread(void **state) {
+    (void)state;
+    icseg_class_list *list;
+    refuses("0: road\n1: car\n", "every line begins with its number; write the names only");
+    refuses("1 road\n2 car\n3 sky\n", "every line begins with its number");
+    refuses("road, car; sky\n", "the only line, \"road, car; sky\", is one class with several names");
+    assert_int_equal(open_list(&list, "1 euro\n5 euro\n", NULL), ICSEG_OK);
+    icseg_class_list_close(&list);
+    assert_int_equal(open_list(&list, "car (red, blue)\n", NULL), ICSEG_OK);
+    icseg_class_list_close(&list);
+}
+
 static void a_byte_order_mark_counts_at_the_beginning_of_the_file_only(void **state) {
     (void)state;
     refuses("a\n\xef\xbb\xbf"
@@ -96,6 +108,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_begins_with_a_name),
         cmocka_unit_test(a_comment_is_not_a_class),
+        cmocka_unit_test(a_list_in_another_form_is_not_misread),
         cmocka_unit_test(a_byte_order_mark_counts_at_the_beginning_of_the_file_only),
         cmocka_unit_test(a_line_has_at_most_1000_bytes),
         cmocka_unit_test(brackets_without_a_partner_do_not_hide_separators),

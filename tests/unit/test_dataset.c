@@ -180,7 +180,7 @@ static void sixteen_bits_represent_more_than_255_classes(void **state) {
     read_values(&o, l);
     assert_true(l[0] == 299 && l[1] == 255 && l[2] == 256 && l[3] == -1);
     test_write_png(&f, "annotations/train/x.png", TEST_PNG_GREY, 16, 4, 1, (const uint16_t[]){299, 255, 300, 301});
-    assert_finds(&o, "x.png: value 300 at x=2, y=0 and 1 more pixels", "0..299 and 65535");
+    assert_finds(&o, "x.png: value 300 at x=2, y=0 and 1 more pixel out of range", "0..299 and 65535");
     test_dataset_close(&f);
 }
 

@@ -117,10 +117,38 @@ static void images_are_found_by_every_extension(void **state) {
     }
 }
 
+/* A list of classes with LabelMe's names, or with capitals, has a background. */
+static void the_background_of_a_list_is_recognised(void **state) {
+    (void)state;
+    static const struct {
+        const char *list, *classes, *labels;
+    } cases[] = {{"__ignore__\n_background_\ncar\n", "background car", "1111 ...."},
+                 {"car\nBackground\n", "car Background", "0000 ...."},
+                 {"car\nbackground\n", "car background", "0000 ...."}};
+    test_import_image(&folder, "images/a.png", 4, 3);
+    test_write_text(&folder, "a.json",
+                    "{\"version\": \"5\", \"imagePath\": \"images/a.png\", \"imageWidth\": 4, \"imageHeight\": 3,"
+                    " \"shapes\": [{\"label\": \"car\", \"points\": [[0, 0], [4, 0], [4, 1], [0, 1]]},"
+                    " {\"label\": \"__ignore__\", \"points\": [[0, 1], [4, 1], [4, 2], [0, 2]]}]}");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char labels[32];
+        test_write_text(&folder, "labels.txt", cases[i].list);
+        options.classes_file = test_path(&folder, "labels.txt");
+        char list[256];
+        snprintf(list, sizeof list, "%s", options.classes_file);
+        options.classes_file = list;
+        imports(ICSEG_IMPORT_LABELME);
+        snprintf(labels, sizeof labels, "%s %s", cases[i].labels, i ? "1111" : "0000");
+        test_import_has(out, "train", cases[i].classes, 0, labels);
+        test_import_remove(out);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_order_of_cvats_objects_is_kept, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(several_classes_of_an_object_are_counted, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(the_background_of_a_list_is_recognised, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(images_are_found_by_every_extension, open_folder, close_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
