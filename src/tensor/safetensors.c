@@ -169,7 +169,10 @@ static icseg_status read_header(icseg_safetensors *st, json_t *root, icseg_error
 static const char *hint(const unsigned char *bytes) {
     if (!memcmp(bytes, "PK\3\4", 4)) return "; it is a zip archive, as PyTorch writes: convert it to safetensors";
     if (!memcmp(bytes, "version ", 8)) return "; it is a Git LFS pointer: fetch the file with `git lfs pull`";
-    return "";
+    if (!memcmp(bytes, "\x89PNG", 4) || !memcmp(bytes, "\xff\xd8\xff", 3)) return "; it is an image";
+    for (int i = 0; i < PREFIX; i++)
+        if ((bytes[i] < ' ' || bytes[i] > '~') && !memchr("\t\r\n", bytes[i], 3)) return "";
+    return "; it is a text file";
 }
 
 static icseg_status parse_header(icseg_safetensors *st, const unsigned char *text, size_t size, icseg_error *error) {

@@ -294,9 +294,10 @@ icseg_status icseg_weights_apply_names(icseg_weights *w, icseg_error *error) {
     if (rules == denseclip) ICSEG_TRY(add_class_embedding(w, error));
     if (w->entry_count) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                      "%s: not CLIP weights: none of its %zu tensors (%.100s, ...) has a name that OpenAI, open_clip, "
+                      "%s: not CLIP weights: none of its %zu %s (%.100s, ...) has a name that OpenAI, open_clip, "
                       "Hugging Face or DenseCLIP use",
-                      w->path, w->tensor_count, w->tensors[0].name);
+                      w->path, w->tensor_count, icseg_plural((int64_t)w->tensor_count, "tensor", "tensors"),
+                      w->tensors[0].name);
 }
 
 /* --------------------------------------------------------------------------------------------------------- writing */

@@ -238,9 +238,9 @@ static void wrong_calls_of_data_sets_are_errors(void **state) {
     fails(icseg_dataset_read(d, 0, NULL, &labels, &e), ICSEG_ERROR_ARGUMENT, &e, "image is NULL");
     fails(icseg_dataset_read(d, 0, &image, NULL, &e), ICSEG_ERROR_ARGUMENT, &e, "labels is NULL");
     fails(icseg_dataset_read(d, -1, &image, &labels, &e), ICSEG_ERROR_ARGUMENT, &e,
-          "index is -1; the data set has 1 images");
+          "index is -1; the data set has 1 image");
     fails(icseg_dataset_read(d, 1, &image, &labels, &e), ICSEG_ERROR_ARGUMENT, &e,
-          "index is 1; the data set has 1 images");
+          "index is 1; the data set has 1 image");
     assert_true(!image.data && !labels.data);
     assert_null(icseg_dataset_image_path(d, 1));
     assert_null(icseg_dataset_label_path(d, -1));

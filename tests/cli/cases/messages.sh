@@ -78,3 +78,7 @@ refuse 2 '000001.json exists and is not a result of this command; move it, or ch
 check 'the label file is as it was' grep -q shapes "$work/labelled/000001.json"
 expect 0 . icseg predict "$tiny" "$work/labelled" --out "$work/results" --json
 expect 0 . icseg predict "$tiny" "$work/labelled" --out "$work/results" --json # it replaces its own files
+
+# Files that are given in the place of a checkpoint.
+refuse 1 '000001.jpg: not a safetensors file: .*; it is an image$' icseg predict "$val/000001.jpg" "$tiny" --out "$work/no"
+refuse 1 'recipe.yaml: not a safetensors file: .*; it is a text file$' icseg info "$work/recipe.yaml"

@@ -16,7 +16,7 @@ refuse 2 'data.val_share' train --out "$work/none" --set data.val_share=1
 expect 0 'held-out train: [1-9] images' train --out "$work/held" --set data.val_share=0.3
 check 'every image is on one side' test "$(icseg train "$work/tiny.yaml" --out "$work/again" --set data.val_share=0.3 2>&1 | grep -oE '^(held-out )?train: [0-9]+' | grep -oE '[0-9]+' | awk '{ n += $1 } END { print n }')" = 10
 check 'the same images again' cmp "$work/held/evaluation.json" "$work/again/evaluation.json"
-check 'one image is held out at least' eval 'icseg train "$work/tiny.yaml" --out "$work/few" --set data.val_share=1e-9 2>&1 | grep -q "held-out train: 1 images"'
+check 'one image is held out at least' eval 'icseg train "$work/tiny.yaml" --out "$work/few" --set data.val_share=1e-9 2>&1 | grep -q "held-out train: 1 image,"'
 expect 0 'resumes after step 2' icseg train --resume "$work/held"
 expect 2 'the run began with data.val_share = 0.3' icseg train --resume "$work/held" --set data.val_share=0.5
 expect 0 'report.html' icseg report "$work/held"
