@@ -98,7 +98,7 @@ try_wheel() {
         mkdir "$root/checks" "$root/wheels"
         cp "$wheel" "$root/wheels/"
         git ls-files -z README.md CMakeLists.txt pyproject.toml docs examples reference recipes tests/python tests/unit/data \
-            tests/weights | xargs -0 cp --parents -t "$root/checks"
+            tests/weights tests/parity | xargs -0 cp --parents -t "$root/checks"
         try_python "$root" python3 "pytest mypy pillow matplotlib tqdm nbconvert ipykernel fastapi httpx"
         try_python "$root" pypy3 "pytest pillow"
     done

@@ -25,10 +25,11 @@ from .errors import ArgumentError, ArrayTypeError, ClosedError, Error, ForkError
 PACKAGE = Path(__file__).resolve().parent
 ABI = f"{c.ICSEG_VERSION_NUMBER // 10000}.{c.ICSEG_VERSION_NUMBER // 100 % 100}"
 
-# Functions that compute in several threads, which do not exist in a forked child.
+# Functions that compute in several threads, which do not exist in a forked child. There, they would wait for ever.
 COMPUTING = (
     "icseg_session_", "icseg_train", "icseg_evaluate", "icseg_calibrator_", "icseg_classifier_", "icseg_bench_",
-    "icseg_parity_",
+    "icseg_parity_", "icseg_model_open", "icseg_model_create", "icseg_model_save", "icseg_weights_convert",
+    "icseg_dataset_check", "icseg_dataset_split", "icseg_import_run", "icseg_synth_write",
 )
 
 
@@ -70,16 +71,20 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
+def _fork_error() -> ForkError:
+    return ForkError(
+        "icseg computed in this process before it was forked, and its threads do not exist in the child; "
+        'start processes with multiprocessing.get_context("spawn")',
+        remedy='multiprocessing.get_context("spawn")',
+    )
+
+
 def call(name: str, *arguments: Any, file: Optional[str] = None) -> None:
     """Calls a function that returns a status and takes an icseg_error last, and raises its failure as an exception."""
     global _computed
     if name.startswith(COMPUTING):
         if _forked:
-            raise ForkError(
-                "icseg computed in this process before it was forked, and its threads do not exist in the child; "
-                'start processes with multiprocessing.get_context("spawn")',
-                remedy='multiprocessing.get_context("spawn")',
-            )
+            raise _fork_error()
         _computed = True
     error = c.icseg_error()
     try:
@@ -248,7 +253,9 @@ class Handle:
         if self._exclusive is not None:
             if self._owner == threading.get_ident():
                 raise Error(f"the {self._what} is in use by the call that called back")
-            self._exclusive.acquire()
+            while not self._exclusive.acquire(timeout=0.1 if _forked else -1):
+                if all(thread.ident != self._owner for thread in threading.enumerate()):
+                    raise _fork_error()  # a thread of the parent was in the object; it does not exist here
             self._owner = threading.get_ident()
         with self._lock:
             if not self._closed:

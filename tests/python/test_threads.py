@@ -127,3 +127,51 @@ def test_ctrl_c_stops_a_prediction(checkpoint: Path) -> None:
             print(model(image[:32, :32]).labels.shape, signal.getsignal(signal.SIGINT) is signal.default_int_handler)
     """
     assert python(code) == "(32, 32) True\n"
+
+
+def test_no_work_hangs_in_a_forked_process(checkpoint: Path, data: Path, tmp_path: Path) -> None:
+    code = f"""
+        import os, signal, threading, time
+        import numpy, icseg
+        model = icseg.load({str(checkpoint)!r}, threads=2)
+        image = numpy.zeros((64, 64, 3), numpy.uint8)
+        result, dataset = model(image), icseg.Dataset({str(data)!r}, "val")
+        dataset.check(threads=2, callback=False)
+        busy, done = model.clone(), threading.Event()
+        def work():
+            while not done.is_set():
+                busy(image)
+        thread = threading.Thread(target=work)
+        thread.start()
+        time.sleep(0.1)
+        refused = {{
+            "a model in another thread": lambda: busy(image),
+            "check": lambda: dataset.check(threads=2, callback=False),
+            "synth": lambda: icseg.synth.write({str(tmp_path / 'a')!r}, train=4, val=1, threads=2, callback=False),
+            "create": lambda: icseg.create(["a"], preset="tiny-resnet", tokenizer="bytes", config={{"context_length": 40}}),
+            "evaluate": lambda: icseg.evaluate(model, dataset, callback=False),
+        }}
+        allowed = {{
+            "sample": lambda: dataset[0],
+            "polygons": lambda: result.polygons(),
+            "recipe": lambda: icseg.Recipe("rn50"),
+            "close": lambda: (model.close(), busy.close()),
+        }}
+        if os.fork() == 0:
+            signal.alarm(30)
+            for name, use in {{**refused, **allowed}}.items():
+                try:
+                    use()
+                    print(name, "done", flush=True)
+                except icseg.ForkError:
+                    print(name, "refused", flush=True)
+            os._exit(0)
+        print("status", os.wait()[1], flush=True)
+        done.set()
+        thread.join()
+        print(model(image).labels.shape)
+    """
+    assert python(code).splitlines() == [
+        "a model in another thread refused", "check refused", "synth refused", "create refused", "evaluate refused",
+        "sample done", "polygons done", "recipe done", "close done", "status 0", "(64, 64)",
+    ]
