@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Short commands. CMakeLists.txt is the build. Each target does the set-up that it needs.
-.PHONY: all setup build install packages test test-python demo docs reference abi format clean
+.PHONY: all setup build install packages test test-python test-clients demo docs reference abi format clean
 PREFIX ?= /usr/local
 
 all: build
@@ -28,6 +28,11 @@ test: setup
 test-python: setup
 	@scripts/test_python.sh
 
+# The server, with real clients and bad ones, in a virtual environment in build-clients/. apt-get install curl chromium
+# chromium-driver, or the tests that need them are skipped.
+test-clients: build
+	@scripts/test_clients.sh
+
 # Writes the pages that are made from the option tables.
 docs: build
 	build/icseg docs commands >docs/commands.md
@@ -52,4 +57,4 @@ format:
 	git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	rm -rf build build-debug build-sanitize build-threads build-coverage build-python build-tarball build-wheel dist
+	rm -rf build build-debug build-sanitize build-threads build-coverage build-python build-clients build-tarball build-wheel dist

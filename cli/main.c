@@ -26,6 +26,9 @@ extern const icseg_command icseg_command_forward;
 extern const icseg_command icseg_command_info;
 extern const icseg_command icseg_command_predict;
 extern const icseg_command icseg_command_video;
+#ifdef ICSEG_HAS_SERVE
+extern const icseg_command icseg_command_serve;
+#endif
 extern const icseg_command icseg_command_tokenize;
 
 /* Commands that need ICSEG_TRAIN. A build without it leaves out their files (CMakeLists.txt). */
@@ -54,6 +57,9 @@ const icseg_command *const icseg_commands[] = {
     WITH_TRAIN(&icseg_command_eval,)
     &icseg_command_predict,
     &icseg_command_video,
+#ifdef ICSEG_HAS_SERVE
+    &icseg_command_serve,
+#endif
     &icseg_command_calibrate,
     &icseg_command_info,
     WITH_TRAIN(&icseg_command_dataset,)

@@ -30,9 +30,12 @@ tools() {
 order="options base tensor compute/backend compute/onednn compute/amx compute graph graph/ops graph/passes graph/run text image video model weights inference classes exporters matlab dataset
 loader importers metrics synth report train diagnostics"
 
-# cli/ includes the public API, the option library and its own headers.
+# cli/ includes the public API, the option library, the server and its own headers; serve/ the public API and its own.
 cli_includes() {
-    grep -nE '^[ \t]*#[ \t]*include[ \t]*"[a-z_0-9]+/' cli/*.[ch] | grep -vE '"(icseg|options)/' |
+    {
+        grep -nE '^[ \t]*#[ \t]*include[ \t]*"[a-z_0-9]+/' cli/*.[ch] | grep -vE '"(icseg|options|serve)/'
+        grep -nE '^[ \t]*#[ \t]*include[ \t]*"[a-z_0-9]+/' serve/*.[ch] | grep -vE '"icseg/'
+    } |
         while IFS=: read -r file line text; do
             header=${text#*\"} header=${header%\"*}
             echo "$file:$line: \"$header\" is not public"

@@ -83,6 +83,8 @@ typedef struct icseg_image_input {
     const void *data;                 /**< (size) bytes of the file, not kept; NULL: read `path` */
     size_t size;                      /**< in bytes */
     const icseg_image_values *values; /**< NULL: as the file says */
+    int64_t max_pixels; /**< an image of more pixels is ICSEG_ERROR_FORMAT with the field "max_pixels", before memory
+                             is allocated for them; 0: ICSEG_IMAGE_MAX_PIXELS */
 } icseg_image_input;
 
 /** Initialises an icseg_image_input. */

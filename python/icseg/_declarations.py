@@ -134,12 +134,14 @@ class icseg_image_input(Structure):
     data: int | None
     size: int
     values: Any
+    max_pixels: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("path", c_char_p),
         ("data", c_void_p),
         ("size", c_size_t),
         ("values", POINTER(icseg_image_values)),
+        ("max_pixels", c_int64),
     ]
 
 

@@ -19,8 +19,13 @@ enum { /* in the first release that has them */
 
 /* ---- reading ---- */
 
-static icseg_status decode(icseg_image *out, icseg_header *header, const icseg_source *source, icseg_error *error) {
+static icseg_status decode(icseg_image *out, icseg_header *header, const icseg_source *source, int64_t max_pixels,
+                           icseg_error *error) {
     ICSEG_TRY(icseg_header_read(header, source, error));
+    if (max_pixels > 0 && (int64_t)header->width * header->height > max_pixels)
+        return icseg_fail_field(error, ICSEG_ERROR_FORMAT, "max_pixels", ICSEG_REMEDY_SET_FIELD,
+                                "%s: %d x %d pixels is too large: at most %lld pixels are allowed", source->name,
+                                header->width, header->height, (long long)max_pixels);
     icseg_status status = icseg_image_create(out, header->width, header->height, error);
     if (status != ICSEG_OK) return icseg_fail_prefix(error, "%s", source->name), status;
     ICSEG_TRY(icseg_decode_image(source, header, out->data, error));
@@ -80,16 +85,16 @@ icseg_status icseg_image_values_read(icseg_image_values *out, const icseg_image_
 }
 
 /* `file` has all but its values. */
-static icseg_status load(icseg_image *out, const icseg_source *file, const icseg_image_values *values,
+static icseg_status load(icseg_image *out, const icseg_source *file, const icseg_image_input *input,
                          icseg_image_info *info, icseg_error *error) {
     icseg_image_values known = {0};
     icseg_source copy = *file, *source = &copy;
     icseg_header header;
-    if (values) {
-        ICSEG_TRY(icseg_image_values_read(&known, values, error));
+    if (input->values) {
+        ICSEG_TRY(icseg_image_values_read(&known, input->values, error));
         copy.values = &known;
     }
-    icseg_status status = decode(out, &header, source, error);
+    icseg_status status = decode(out, &header, source, input->max_pixels, error);
     if (status != ICSEG_OK) {
         icseg_image_close(out);
         return status;
@@ -113,12 +118,15 @@ icseg_status icseg_image_load(icseg_image *out, const icseg_image_input *input, 
     ICSEG_TRY(icseg_struct_read(&in, sizeof in, input, FIRST_INPUT_SIZE, "icseg_image_input", error));
     if (!in.data && !in.path)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "icseg_image_load: path and data are NULL; give one of them");
+    if (in.max_pixels < 0)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "max_pixels", ICSEG_REMEDY_SET_FIELD,
+                                "max_pixels is %lld: expected 0 or a positive number", (long long)in.max_pixels);
     icseg_source source = {.data = in.data, .size = in.size, .name = in.path ? in.path : "image"};
     if (!in.data) {
         ICSEG_TRY(icseg_file_read(in.path, ICSEG_IMAGE_FILE_LIMIT, &data, &source.size, error));
         source.data = data;
     }
-    icseg_status status = load(out, &source, in.values, info, error);
+    icseg_status status = load(out, &source, &in, info, error);
     icseg_free(data);
     return status;
 }

@@ -675,6 +675,27 @@ static void null_and_empty_arguments_are_refused(void **state) {
     assert_non_null(strstr(error.message, "image: not an image"));
 }
 
+static void a_caller_limits_the_pixels(void **state) {
+    (void)state;
+    uint8_t *photo = make_photo(50, 33);
+    icseg_image image = {.width = 50, .height = 33, .data = photo}, back;
+    icseg_error error;
+    void *data;
+    size_t size;
+    assert_int_equal(icseg_image_encode_png(&image, &data, &size, NULL), ICSEG_OK);
+    icseg_image_input input = {ICSEG_IMAGE_INPUT_INIT, .data = data, .size = size, .max_pixels = 50 * 33};
+    assert_int_equal(icseg_image_load(&back, &input, NULL, &error), ICSEG_OK);
+    icseg_image_close(&back);
+    input.max_pixels--;
+    assert_int_equal(icseg_image_load(&back, &input, NULL, &error), ICSEG_ERROR_FORMAT);
+    assert_string_equal(error.field, "max_pixels");
+    assert_string_equal(error.message, "image: 50 x 33 pixels is too large: at most 1649 pixels are allowed");
+    input.max_pixels = -1;
+    assert_int_equal(icseg_image_load(&back, &input, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_buffer_free(data);
+    free(photo);
+}
+
 /* Beyond one block of the encoder. */
 static void a_large_jpeg_is_written_whole(void **state) {
     (void)state;
@@ -732,6 +753,7 @@ int main(void) {
         cmocka_unit_test(encoding_survives_every_failed_allocation),
         cmocka_unit_test(failed_writes_leave_the_old_file),
         cmocka_unit_test(null_and_empty_arguments_are_refused),
+        cmocka_unit_test(a_caller_limits_the_pixels),
         cmocka_unit_test(a_large_jpeg_is_written_whole),
         cmocka_unit_test(an_animated_webp_is_refused),
     };
