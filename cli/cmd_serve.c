@@ -18,7 +18,7 @@ struct options {
     const char *listen, *token_file, *cors;
     int32_t precision, sessions, threads, queue, batch, timeout, max_body;
     int64_t max_pixels;
-    bool log;
+    bool no_log;
 };
 
 static const icseg_option rows[] = {
@@ -48,7 +48,8 @@ static const icseg_option rows[] = {
      "file with a token that requests must show (Authorization: Bearer TOKEN)", .metavar = "FILE"},
     {"cors", ICSEG_FIELD_STRING(struct options, cors), "origin of web pages that may use the server; '*': all",
      .metavar = "ORIGIN"},
-    {"log", ICSEG_FIELD_BOOL(struct options, log), "print a JSON object for each request on standard output"},
+    {"no-log", ICSEG_FIELD_BOOL(struct options, no_log),
+     "do not print a JSON object for each request on standard output"},
     PRECISION_ROW(struct options, precision),
 };
 
@@ -61,7 +62,6 @@ static void defaults(void *values) {
     o->max_pixels = 1 << 26;
     o->max_body = 64;
     o->timeout = 60;
-    o->log = true;
 }
 
 /* -- models */
@@ -175,7 +175,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
         .timeout = o->timeout,
         .token = token,
         .cors = o->cors,
-        .log = o->log ? stdout : NULL,
+        .log = o->no_log ? NULL : stdout,
         .started = started,
         .user = &s,
     };
@@ -185,12 +185,14 @@ static icseg_status run(const icseg_command_context *context, const void *values
 const icseg_command icseg_command_serve = {
     .name = "serve",
     .summary = "Serves models over HTTP, with a web page",
-    .description = "Answers requests with the labels of their images, until SIGTERM or Ctrl-C. SIGHUP\n"
-                   "loads the checkpoints again. Open the address in a browser for a page on which\n"
-                   "images can be tried. docs/serve.md describes all requests.\n",
+    .description = "Answers requests with the labels of their images, until SIGTERM or Ctrl-C.\n"
+                   "SIGHUP loads the checkpoints again. Open the address in a browser for a page on\n"
+                   "which images can be tried. docs/serve.md describes all requests.\n",
     .examples = "icseg serve runs/street/best.safetensors\n"
-                "curl --data-binary @photo.jpg 'http://127.0.0.1:8080/v1/segment?format=png' > labels.png\n"
-                "icseg serve street=a.safetensors house=b.safetensors --listen 0.0.0.0:80 --token-file token.txt",
+                "curl --data-binary @photo.jpg \\\n"
+                "    'http://127.0.0.1:8080/v1/segment?format=png' >labels.png\n"
+                "icseg serve street=a.safetensors house=b.safetensors \\\n"
+                "    --listen 0.0.0.0:80 --token-file token.txt\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,
