@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Static analysis of options/, src/ and cli/: clang-tidy (.clang-tidy), cppcheck (scripts/cppcheck.suppressions) and
+# Static analysis of options/, src/, cli/ and serve/: clang-tidy (.clang-tidy), cppcheck (scripts/cppcheck.suppressions) and
 # gcc -fanalyzer. Usage: analyse.sh [BUILD_DIR], where BUILD_DIR contains compile_commands.json (default: build)
 # Prints one line for each tool, with its findings, and at the end "N passed, N failed". Exit status 1 on a finding.
 set -u
@@ -22,14 +22,14 @@ run() {
     fi
 }
 
-each() { find options src cli -name '*.c' -print0 | sort -z | xargs -0 -P "$(nproc)" "$@"; }
+each() { find options src cli serve -name '*.c' -print0 | sort -z | xargs -0 -P "$(nproc)" "$@"; }
 
 tidy() { [ -f "$build/compile_commands.json" ] && each -n 6 clang-tidy -p "$build" --quiet; }
 
 check() {
     cppcheck -j "$(nproc)" --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
         --suppressions-list=scripts/cppcheck.suppressions --std=c11 -D_GNU_SOURCE -D__x86_64__ -D__GNUC__=12 -I include -I src -I . \
-        options src cli
+        options src cli serve
 }
 
 # The checks that are off do not know that icseg_fail never returns ICSEG_OK, nor what an OpenMP region writes.

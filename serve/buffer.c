@@ -64,8 +64,9 @@ void serve_buffer_base64(serve_buffer *b, const void *bytes, size_t size) {
     for (size_t i = 0; i < size; i += 3) {
         size_t left = size - i;
         uint32_t group = (uint32_t)in[i] << 16 | (left > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (left > 2 ? in[i + 2] : 0);
-        char out[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63], left > 1 ? alphabet[group >> 6 & 63] : '=',
-                       left > 2 ? alphabet[group & 63] : '='};
+        char out[4] = {alphabet[group >> 18], alphabet[group >> 12 & 63], '=', '='};
+        if (left > 1) out[2] = alphabet[group >> 6 & 63];
+        if (left > 2) out[3] = alphabet[group & 63];
         memcpy(b->data + b->size, out, 4);
         b->size += 4;
     }

@@ -16,7 +16,7 @@ static void format_time(char out[48]) {
     char seconds[24];
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc);
     snprintf(out, 48, "%s.%03ldZ", seconds, now.tv_nsec / 1000000);
 }
 

@@ -279,7 +279,7 @@ static icseg_status split_address(const char *text, char host[256], char port[8]
     const char *colon = strrchr(text, ':');
     size_t length = colon ? (size_t)(colon - text) : 0, digits = colon ? strspn(colon + 1, "0123456789") : 0;
     bool brackets = length > 2 && text[0] == '[' && text[length - 1] == ']';
-    if (!length || length >= 256 || !digits || digits > 5 || colon[1 + digits] || atoi(colon + 1) > 65535 ||
+    if (!length || length >= 256 || !digits || digits > 5 || colon[1 + digits] || strtol(colon + 1, NULL, 10) > 65535 ||
         (!brackets && memchr(text, ':', length))) {
         icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                         "listen is \"%.100s\": expected an address and a port, such as 127.0.0.1:8080 or [::1]:8080",

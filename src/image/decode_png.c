@@ -52,7 +52,7 @@ icseg_status icseg_png_header(icseg_header *out, const icseg_source *source, ics
         shown |= memcmp(type, "fcTL", 4) == 0;
         at += length + CHUNK_EXTRA;
     }
-    if (frames > shown) out->pages = 2; /* or more */
+    if (frames > (shown ? 1u : 0u)) out->pages = 2; /* or more */
     return ICSEG_OK;
 }
 
