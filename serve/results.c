@@ -69,7 +69,7 @@ bool results_select(serve_results *r, const char *names) {
     } else if (ok)
         r->owned = true;
     for (size_t i = 0; ok && i < pixels_of(r); i++)
-        r->labels.data[i] = wanted[all.data[i]] ? all.data[i] : (int16_t)ICSEG_LABEL_IGNORE;
+        r->labels.data[i] = (int16_t)(wanted[all.data[i]] ? all.data[i] : ICSEG_LABEL_IGNORE);
     free(wanted);
     return ok;
 }
