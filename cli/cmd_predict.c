@@ -255,7 +255,7 @@ static icseg_status check_outputs(const job *j, icseg_error *error) {
             outputs[count] =
                 (input_output){icseg_arena_printf(arena, "%s/%s%s", o->out, j->inputs.files[i].stem, suffixes[k]), i};
             if (!outputs[count].path) return out_of_memory(error);
-            if (suffixes[k] == suffixes[SUFFIXES - 1]) TRY(check_json(outputs[count].path, error));
+            if (k == SUFFIXES - 1) TRY(check_json(outputs[count].path, error));
             count++;
         }
     TRY(exports_outputs(j->exports, &j->inputs, outputs, &count, arena, error));
