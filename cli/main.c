@@ -45,6 +45,11 @@ extern const icseg_command icseg_command_train;
 #else
 #define WITH_TRAIN(...)
 #endif
+#ifdef ICSEG_HAS_SERVE
+enum { HAS_SERVE = 1 };
+#else
+enum { HAS_SERVE = 0 };
+#endif
 static const char *const training_commands[] = {"bench",  "dataset", "eval",  "parity",
                                                 "recipe", "report",  "synth", "train"};
 
@@ -99,6 +104,10 @@ static int wrong_call(const char *word) {
             fprintf(stderr, "icseg: error: %s: this build has no training; build icseg with ICSEG_TRAIN=ON\n", word);
             return EXIT_WRONG_CALL;
         }
+    if (!HAS_SERVE && !strcmp(word, "serve")) {
+        fprintf(stderr, "icseg: error: serve: this build has no server; build icseg with ICSEG_SERVE=ON\n");
+        return EXIT_WRONG_CALL;
+    }
     const char *names[COMMANDS_MOST] = {"--help", "--version"};
     bool option = word[0] == '-';
     size_t count = option ? 2 : 0;
@@ -194,11 +203,11 @@ static icseg_status print_version(icseg_error *error) {
     printf("processor%s%s%s%s%s\n", build.avx2 ? " AVX2" : "", build.avx512 ? " AVX-512" : "",
            build.avx512_bf16 ? " AVX512_BF16" : "", build.amx ? " AMX" : "",
            build.avx2 || build.avx512 ? "" : " baseline");
-    bool none =
-        !build.train && !build.tiff && !build.webp && !build.gif && !build.heif && !build.matlab && !build.video;
-    printf("parts    %s%s%s%s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "", build.tiff ? " tiff" : "",
+    bool none = !build.train && !build.tiff && !build.webp && !build.gif && !build.heif && !build.matlab &&
+                !build.video && !HAS_SERVE;
+    printf("parts    %s%s%s%s%s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "", build.tiff ? " tiff" : "",
            build.webp ? " webp" : "", build.gif ? " gif" : "", build.heif ? " heif" : "", build.matlab ? " matlab" : "",
-           build.video ? " video" : "");
+           build.video ? " video" : "", HAS_SERVE ? " serve" : "");
     return ICSEG_OK;
 }
 

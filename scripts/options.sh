@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds with each optional part off, with all of them off, with -O3 and with clang; warnings are errors. In each build
 # every program links, the library needs no more than these parts do, and the program runs, says which parts it has, and
-# names the missing part when it is given a file of it. Run before a release: it takes as long as thirteen builds.
+# names the missing part when it is given a file of it. Run before a release: it takes as long as fourteen builds.
 # Usage: options.sh [NAME...]: some of the builds. The last line is "N passed, N failed"
 set -u
 cd "$(dirname "$0")/.."
@@ -60,7 +60,7 @@ tiny_model() {
 refuses_image() { # FILE
     says "this build of icseg does not read" icseg predict "$tiny" "$1" --out "$work/labels"
 }
-every="dnnl expat gif gomp heif jansson jpeg png16 tiff utf8proc webp yaml-0 z" parts="train tiff webp gif heif matlab video"
+every="dnnl expat gif gomp heif jansson jpeg png16 tiff utf8proc webp yaml-0 z" parts="train tiff webp gif heif matlab video serve"
 without() { # WORD LIST
     local list=" $2 "
     xargs <<<"${list/ $1 / }"
@@ -89,7 +89,10 @@ if try video "$(without video "$parts")" "$every" -DICSEG_VIDEO=OFF; then
     check "video: a video is refused" says "this build of icseg does not read or write videos" \
         icseg video "$tiny" "$work/image.gif" --overlay "$work/o.mp4"
 fi
-if try train "tiff webp gif heif video" "$(without expat "$(without yaml-0 "$every")")" -DICSEG_TRAIN=OFF; then
+if try serve "$(without serve "$parts")" "$every" -DICSEG_SERVE=OFF; then
+    check "serve: the command is refused" says "serve: this build has no server" icseg serve model.safetensors
+fi
+if try train "tiff webp gif heif video serve" "$(without expat "$(without yaml-0 "$every")")" -DICSEG_TRAIN=OFF; then
     check "train: a command of training is refused" says "train: this build has no training" icseg train recipe.yaml
 fi
 try program - "$every" -DICSEG_PROGRAM=OFF
