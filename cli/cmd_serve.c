@@ -59,7 +59,7 @@ static void defaults(void *values) {
     o->sessions = 1;
     o->queue = 64;
     o->batch = 1;
-    o->max_pixels = 1 << 26;
+    o->max_pixels = 1 << 25;
     o->max_body = 64;
     o->timeout = 60;
 }

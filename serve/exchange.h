@@ -59,6 +59,7 @@ struct serve_exchange {
     const serve_route *route;
     char method[16], id[REQUEST_ID_SIZE], parameter[PARAMETER_SIZE];
     serve_buffer body;
+    unsigned refused; /* 0, or the HTTP status for a body that is too large */
     serve_reply reply;
     serve_job job;
     atomic_int phase;

@@ -19,7 +19,7 @@
 #include "log.h"
 #include "security.h"
 
-enum { HEADER_BYTES = 32 << 10, CONNECTIONS = 4000, BACKLOG = 512, PREFETCH = 2 };
+enum { HEADER_BYTES = 32 << 10, CONNECTIONS = 4000, BACKLOG = 512, PREFETCH = 2, BODIES = 16 };
 
 /* -- routes */
 
@@ -206,6 +206,40 @@ static enum MHD_Result begin_work(serve_exchange *x) {
     return MHD_YES;
 }
 
+/* -- bodies */
+
+static void forget_body(serve_exchange *x) {
+    x->server->body_bytes -= x->body.size;
+    serve_buffer_close(&x->body);
+}
+
+/* Beyond a limit, the body is thrown away: a reply is possible only when all of it has arrived. */
+static void receive(serve_exchange *x, const char *data, size_t size) {
+    size_t limit = (size_t)x->server->options->max_body;
+    if (x->refused) return;
+    if (x->body.size + size > limit)
+        x->refused = MHD_HTTP_CONTENT_TOO_LARGE; /* a body without a length */
+    else if (x->server->body_bytes + size > BODIES * limit)
+        x->refused = MHD_HTTP_SERVICE_UNAVAILABLE;
+    if (x->refused) {
+        forget_body(x);
+        return;
+    }
+    size_t before = x->body.size;
+    serve_buffer_append(&x->body, data, size);
+    x->server->body_bytes += x->body.size - before;
+}
+
+static enum MHD_Result refuse_body(serve_exchange *x) {
+    if (x->refused == MHD_HTTP_CONTENT_TOO_LARGE) {
+        exchange_fail(x, x->refused, "the body has more than %lld bytes", (long long)x->server->options->max_body);
+    } else {
+        exchange_fail(x, x->refused, "too many large requests at a time; try again later");
+        exchange_add_header(x, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    }
+    return send_reply(x);
+}
+
 /* -- libmicrohttpd's callbacks */
 
 static enum MHD_Result on_request(void *user, struct MHD_Connection *connection, const char *path, const char *method,
@@ -220,20 +254,11 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     }
     if (atomic_load(&x->phase) == PHASE_ANSWERED) return send_reply(x);
     if (*size) {
-        /* Beyond the limit (a body without a length), the rest is thrown away. */
-        if (x->body.size + *size <= (size_t)x->server->options->max_body)
-            serve_buffer_append(&x->body, data, *size);
-        else
-            x->reply.status = MHD_HTTP_CONTENT_TOO_LARGE;
+        receive(x, data, *size);
         *size = 0;
         return MHD_YES;
     }
-    if (x->reply.status == MHD_HTTP_CONTENT_TOO_LARGE) {
-        exchange_fail(x, MHD_HTTP_CONTENT_TOO_LARGE, "the body has more than %lld bytes",
-                      (long long)x->server->options->max_body);
-        return send_reply(x);
-    }
-    return begin_work(x);
+    return x->refused ? refuse_body(x) : begin_work(x);
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **state,
@@ -247,7 +272,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **s
     double seconds = clock_seconds() - x->began;
     serve_metrics_count(&server->metrics, x, seconds);
     serve_log_request(server, x, seconds, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    serve_buffer_close(&x->body);
+    forget_body(x);
     serve_buffer_close(&x->reply.body);
     free(x);
     server->open--;

@@ -23,8 +23,9 @@ typedef struct serve_server {
     serve_watch *watch;
     serve_metrics metrics;
     pthread_mutex_t log_mutex;
-    atomic_int open;      /* requests that are not answered */
-    atomic_bool stopping; /* no new requests */
+    atomic_int open;          /* requests that are not answered */
+    atomic_size_t body_bytes; /* of all requests that arrive, wait or are worked on */
+    atomic_bool stopping;     /* no new requests */
 } serve_server;
 
 #endif
