@@ -93,7 +93,7 @@ check 'another minor version is refused' sh -c \
 
 # ---- without optional parts, and without a build type ----
 small=$work/small
-check 'without optional parts: configures' cmake -S . -B "$small" -G Ninja -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF \
+check 'without optional parts: configures' cmake -S . -B "$small" -G Ninja -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF -DICSEG_SERVE=OFF \
     -DICSEG_MATLAB=OFF -DICSEG_WERROR=ON "-DCMAKE_INSTALL_PREFIX=$work/small-prefix" "-DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER-}"
 check 'without a build type no optimisation flag is set' sh -c '! grep -qE -- "-O[1-9s]" "$1/build.ninja"' sh "$small"
 check 'without optional parts: builds' cmake --build "$small"
