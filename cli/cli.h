@@ -25,7 +25,8 @@ typedef struct icseg_command {
     /* Does the work and writes results to standard output. The caller reports a failure: ICSEG_ERROR_ARGUMENT (the
      * command line is wrong) ends the program with status 2, ICSEG_ERROR_CANCELLED with 3, every other error with 1. */
     icseg_status (*run)(const icseg_command_context *context, const void *options, icseg_error *error);
-    bool hidden; /* not listed by icseg --help */
+    bool hidden;     /* not listed by icseg --help */
+    bool has_config; /* its option --config names a file with options (config.h) */
 } icseg_command;
 
 extern const icseg_command *const icseg_commands[]; /* NULL-terminated, in main.c */

@@ -15,7 +15,7 @@ enum { TOKEN_LEAST = 8, TOKEN_MOST = 4096 };
 
 struct options {
     icseg_strings models;
-    const char *listen, *token_file, *cors;
+    const char *listen, *token_file, *cors, *config;
     int32_t precision, sessions, threads, queue, batch, timeout, max_body;
     int64_t max_pixels;
     bool no_log;
@@ -24,7 +24,11 @@ struct options {
 static const icseg_option rows[] = {
     {"MODEL", ICSEG_FIELD_STRINGS(struct options, models),
      "checkpoint, or NAME=CHECKPOINT; without NAME, a model is called as its file is, and a run's as its folder",
-     .positional = true, .required = true},
+     .positional = true},
+    {"config", ICSEG_FIELD_STRING(struct options, config),
+     "JSON file with these options, such as {\"MODEL\": {\"street\": \"a.safetensors\"}, \"sessions\": 2}; the command "
+     "line takes precedence",
+     .metavar = "FILE"},
     {"listen", ICSEG_FIELD_STRING(struct options, listen), "address and port; port 0: any that is free",
      .metavar = "ADDRESS:PORT"},
     {"sessions", ICSEG_FIELD_INT(struct options, sessions), "images that are labelled at the same time",
@@ -158,6 +162,9 @@ static icseg_status run(const icseg_command_context *context, const void *values
     serve_source *sources = icseg_arena_array(context->arena, o->models.count, sizeof *sources);
     const char *token = NULL;
     if (!sources) return out_of_memory(error);
+    if (!o->models.count)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "MODEL is missing; name a checkpoint, or a file with --config");
     TRY(read_models(o, context->arena, sources, error));
     TRY(read_token(o->token_file, context->arena, &token, error));
     int32_t threads = o->threads ? o->threads : thread_count();
@@ -196,5 +203,6 @@ const icseg_command icseg_command_serve = {
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,
+    .has_config = true,
     .run = run,
 };

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "cli.h"
+#include "config.h"
 #include "icseg/version.h"
 #include "remedy.h"
 #include "support.h"
@@ -185,6 +186,7 @@ static icseg_status run_command(const icseg_command *command, icseg_arena *arena
     void *options = icseg_command_defaults(command, arena);
     if (!options) return out_of_memory(error);
     if (wants_help(argc, argv)) return print_help(command, options, error);
+    if (command->has_config) TRY(config_read(command, options, arena, argc, argv, error));
     TRY(icseg_options_parse(&command->options, options, arena, argc, argv, error));
     TRY(check_stack(error));
     icseg_command_context context = {

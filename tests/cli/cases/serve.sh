@@ -20,7 +20,7 @@ END
     start() { # ARGUMENT...: starts a server at $url, process $server
         OMP_WAIT_POLICY=passive "$program" serve "$@" --listen 127.0.0.1:0 >"$work/log" 2>"$work/notes" &
         server=$!
-        until grep -q listening "$work/notes" || ! kill -0 $server 2>/dev/null; do sleep 0.02; done
+        until grep -q listening "$work/notes" 2>/dev/null || ! kill -0 $server 2>/dev/null; do sleep 0.02; done
         url=$(sed -n 's/^listening on //p' "$work/notes")
     }
     stops() { kill -TERM $server && wait $server; }
@@ -59,6 +59,22 @@ END
     check 'loads a model again' answers 200 '{}' -X POST -H 'Authorization: Bearer a-long-enough-token' "${url}v2/repository/models/b/load"
     check 'stops' stops
     check 'no log' test ! -s "$work/log"
+
+    printf '{"MODEL": {"c": "%s"}, "no-log": true, "queue": 3, "token-file": "%s"}' "$work/run/checkpoint.safetensors" "$work/token" >"$work/config.json"
+    start --config "$work/config.json" "d=$work/run/checkpoint.safetensors" --queue 4
+    check 'a model of the file' answers 200 '"name":"c"' -H 'Authorization: Bearer a-long-enough-token' "${url}v2/models/c"
+    check 'and one of the command line' answers 200 '"name":"d"' -H 'Authorization: Bearer a-long-enough-token' "${url}v2/models/d"
+    check 'whose options take precedence' answers 200 'icseg_queue_limit 4' -H 'Authorization: Bearer a-long-enough-token' "${url}metrics"
+    check 'stops, too' stops
+    echo '{"queue": 3, "queues": 4}' >"$work/config.json"
+    expect 2 'config.json: queues: .*did you mean queue' icseg serve --config="$work/config.json" "$work/run/checkpoint.safetensors"
+    echo '{"queue": [3]}' >"$work/config.json"
+    expect 2 'config.json: queue: expected a text, a number, true or false' icseg serve --config "$work/config.json"
+    echo '{"queue": -1}' >"$work/config.json"
+    expect 2 'config.json: queue: .*-1' icseg serve --config "$work/config.json"
+    echo '{"queue": 3' >"$work/config.json"
+    expect 2 'config.json:.*expected a JSON object' icseg serve --config "$work/config.json"
+    expect 1 'nothing.json' icseg serve --config "$work/nothing.json"
 
     expect 2 'MODEL: two models are called "run"' icseg serve "$work/run/checkpoint.safetensors" "$work/run/checkpoint.safetensors"
     expect 2 'listen is "8080": expected an address and a port, such as 127.0.0.1:8080' icseg serve "$work/run/checkpoint.safetensors" --listen 8080
