@@ -22,7 +22,7 @@ unit() {
         add "0 passed, 1 failed"
         return 1
     fi
-    (cd "$2" && OMP_WAIT_POLICY=passive ctest -V -j "$(nproc)") >"$log/$1.unit" 2>&1
+    (cd "$2" && OMP_WAIT_POLICY=passive ctest -V -j "$(($(nproc) + 1))") >"$log/$1.unit" 2>&1
     local status=$?
     grep -E '^[0-9]+: (\[  (FAILED|ERROR)|.*(error:|ERROR:|runtime error))|\*\*\*' "$log/$1.unit" | head -n 60
     local sum
