@@ -233,7 +233,7 @@ static icseg_status check_json(const char *path, icseg_error *error) {
     FILE *file = fopen(path, "rb");
     if (!file) return ICSEG_OK; /* it does not exist */
     size_t size = fread(start, 1, sizeof own - 1, file);
-    fclose(file);
+    (void)fclose(file);
     if (!size || !strcmp(start, own)) return ICSEG_OK;
     return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                            "%s exists and is not a result of this command; move it, or choose another --out", path);
