@@ -39,9 +39,13 @@ def open_browser(width: int, dark: bool = False) -> webdriver.Chrome:
     return browser
 
 
-@pytest.fixture(params=[(1200, False), (390, False), (1200, True)], ids=["desktop", "phone", "dark"])
+WINDOWS = {"desktop": (1200, False), "phone": (390, False), "dark": (1200, True)}
+
+
+@pytest.fixture
 def browser(request: pytest.FixtureRequest, server: Server) -> Iterator[webdriver.Chrome]:
-    browser = open_browser(*request.param)
+    """A test without a parameter gets the window of a desktop."""
+    browser = open_browser(*WINDOWS[getattr(request, "param", "desktop")])
     browser.get(server.url)
     wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, "#model option"))
     yield browser
@@ -70,6 +74,7 @@ def names(browser: webdriver.Chrome) -> List[str]:
     return [b.text for b in browser.find_elements(By.CSS_SELECTOR, ".view tbody button")]
 
 
+@pytest.mark.parametrize("browser", WINDOWS, indirect=True)
 def test_an_image(browser: webdriver.Chrome, server: Server, photos: List[Path], request: pytest.FixtureRequest) -> None:
     choose(browser, photos[0])
     picture(browser, request.node.callspec.id)
@@ -136,6 +141,7 @@ def test_nothing_comes_from_elsewhere(browser: webdriver.Chrome, server: Server)
     assert "default-src 'none'" in policy and "unsafe" not in policy
 
 
+@pytest.mark.parametrize("browser", ["phone"], indirect=True)
 def test_every_control_has_a_name(browser: webdriver.Chrome, photos: List[Path]) -> None:
     choose(browser, photos[0])
     for element in browser.find_elements(By.CSS_SELECTOR, "button, select, input:not([type=file]), [tabindex]"):
