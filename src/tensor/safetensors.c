@@ -171,7 +171,7 @@ static const char *hint(const unsigned char *bytes) {
     if (!memcmp(bytes, "version ", 8)) return "; it is a Git LFS pointer: fetch the file with `git lfs pull`";
     if (!memcmp(bytes, "\x89PNG", 4) || !memcmp(bytes, "\xff\xd8\xff", 3)) return "; it is an image";
     for (int i = 0; i < PREFIX; i++)
-        if ((bytes[i] < ' ' || bytes[i] > '~') && !memchr("\t\r\n", bytes[i], 3)) return "";
+        if ((bytes[i] < ' ' || bytes[i] > '~') && bytes[i] != '\t' && bytes[i] != '\r' && bytes[i] != '\n') return "";
     return "; it is a text file";
 }
 
