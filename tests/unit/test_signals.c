@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,7 +32,7 @@ static char data_path[96];
 
 static pthread_t host;
 static uintptr_t stack_begin, stack_size; /* of the host's thread; size: of every thread */
-static volatile sig_atomic_t arrived, off_stack;
+static atomic_int arrived, off_stack;     /* a thread of the team may receive a signal between two calls */
 
 static void on_alarm(int number, siginfo_t *info, void *context) {
     (void)number;
