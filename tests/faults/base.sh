@@ -48,7 +48,8 @@ make_results() { # JOB
     convert | calibrate | predict | eval | forward | classify | show)
         while IFS= read -r file; do
             mkdir -p "$base/old/$1/$(dirname "$file")"
-            echo "the old $file" >"$base/old/$1/$file"
+            # predict --json replaces only files that begin as its own do.
+            printf '{\n  "image": "the old %s"\n}\n' "$file" >"$base/old/$1/$file"
         done < <(cd "$base/new/$1" && find . -type f)
         ;;
     esac
