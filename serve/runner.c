@@ -78,7 +78,7 @@ static speed *speed_of(serve_runner *r, const serve_run_request *q) {
     return s;
 }
 
-/* Tries what it has not measured yet, and from time to time again what was slower. */
+/* Measures one image first, then several. Every EXPLORE runs, it measures again what was slower. */
 static bool together_is_faster(const speed *s) {
     if (s->runs[0] < 2) return false;
     if (s->runs[1] < 2) return true;

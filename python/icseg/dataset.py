@@ -277,7 +277,7 @@ class Dataset(Closing):
         """Reads an image and its labels. A negative index counts from the end.
 
         Raises:
-            IndexError: there is no such image.
+            IndexError: the index is out of range.
             FileError, FormatError, DataError: a file that cannot be used.
         """
         index = self._index(index)

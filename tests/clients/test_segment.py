@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import List
 
@@ -72,6 +73,21 @@ def test_classes_select(server: Server, photos: List[Path]) -> None:
     chosen = everything[0]["name"]
     some = requests.post(f"{server.url}/v1/segment", params={"classes": chosen}, data=photos[0].read_bytes()).json()["classes"]
     assert [c["name"] for c in some] == [chosen] and some[0]["pixels"] == everything[0]["pixels"]
+
+
+def test_images_that_wait_run_together(checkpoint: Path, folder: Path, photos: List[Path], predicted: Path) -> None:
+    """Also when measured to be slower, now and then; the labels then differ by rounding at most."""
+    server = Server([f"scenes={checkpoint}", "--batch", "4"], folder / "together.log")
+    url = f"{server.url}/v1/segment?format=png"
+    expected = np.asarray(Image.open(predicted / f"{photos[0].stem}.png"))
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: requests.post(url, data=photos[0].read_bytes()), range(60)))
+    assert server.close() == 0
+    for answer in answers:
+        labels = np.asarray(Image.open(io.BytesIO(answer.content)))
+        assert answer.status_code == 200 and (labels == expected).mean() > 0.999
+    lines = [json.loads(line) for line in server.log.read_text().splitlines()]
+    assert len(lines) == 60 and {line["batch"] for line in lines} & {2, 3, 4}
 
 
 def test_log_and_metrics(server: Server, photos: List[Path]) -> None:

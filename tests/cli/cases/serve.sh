@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # icseg serve with curl. tests/clients/ has more: other clients, a browser, and bad ones.
-if ! icseg serve --help >/dev/null 2>&1; then
-    echo "skip  serve: this build has no server (it needs libmicrohttpd)"
+if ! "$program" --version | grep -q '^parts.* serve'; then
+    expect 2 'serve: this build has no server' icseg serve model.safetensors
+    echo "serve: skipped: this build has no server (it needs libmicrohttpd)"
 elif ! command -v curl >/dev/null; then
-    echo "skip  serve: curl is not installed"
+    expect 0 'Usage: icseg serve' icseg serve --help
+    echo "serve: skipped, but for --help: curl is not installed"
 else
     LIMIT=120 icseg synth "$work/data" --images 4 --val 2 --size 96x64 >/dev/null
     cat >"$work/tiny.yaml" <<END
