@@ -88,50 +88,29 @@ static void close_labelled(labelled *p) {
     icseg_buffer_free(p->confidence);
 }
 
-typedef struct share {
-    int32_t index;
-    int64_t pixels;
-    double confidence; /* sum over the pixels */
-} share;
-
-static int compare_shares(const void *a, const void *b) {
-    const share *x = a, *y = b;
-    if (x->pixels != y->pixels) return x->pixels > y->pixels ? -1 : 1;
-    return x->index - y->index;
-}
-
 /* The classes that occur, the largest first, as a JSON list. */
-static json_t *shares_json(const job *j, const labelled *p, double *confidence, bool *failed) {
-    int32_t classes = icseg_model_config(j->model)->num_classes;
-    size_t pixels = (size_t)p->labels.width * (size_t)p->labels.height;
-    share *shares = calloc((size_t)classes, sizeof *shares);
+static json_t *classes_json(const job *j, const icseg_labels_summary *summary, bool *failed) {
     json_t *list = json_array();
-    *failed |= !shares;
-    for (int32_t k = 0; k < classes && shares; k++) shares[k].index = k;
-    for (size_t i = 0; i < pixels && shares; i++) {
-        shares[p->labels.data[i]].pixels++;
-        shares[p->labels.data[i]].confidence += p->confidence[i];
-        *confidence += p->confidence[i] / (double)pixels;
-    }
-    if (shares) qsort(shares, (size_t)classes, sizeof *shares, compare_shares);
-    for (int32_t k = 0; k < classes && shares && shares[k].pixels; k++)
+    for (int32_t i = 0; i < summary->count; i++) {
+        const icseg_class_share *c = &summary->classes[i];
         json_add(list,
-                 json_pack("{s:i, s:s, s:I, s:f, s:f}", "index", (int)shares[k].index, "name",
-                           icseg_model_class_names(j->model)[shares[k].index], "pixels", (json_int_t)shares[k].pixels,
-                           "share", (double)shares[k].pixels / (double)pixels, "confidence",
-                           shares[k].confidence / (double)shares[k].pixels),
+                 json_pack("{s:i, s:s, s:I, s:f, s:f}", "index", (int)c->index, "name",
+                           icseg_model_class_names(j->model)[c->index], "pixels", (json_int_t)c->pixels, "share",
+                           c->share, "confidence", c->confidence),
                  failed);
-    free(shares);
+    }
     return list;
 }
 
 static icseg_status write_json(const job *j, const labelled *p, const char *path, icseg_error *error) {
     bool failed = false;
-    double confidence = 0;
-    json_t *shares = shares_json(j, p, &confidence, &failed);
+    icseg_labels_summary summary = {ICSEG_LABELS_SUMMARY_INIT};
+    TRY(icseg_labels_summarise(&summary, &p->labels, p->confidence, icseg_model_config(j->model)->num_classes, error));
+    json_t *classes = classes_json(j, &summary, &failed);
     json_t *root =
         json_pack("{s:o, s:i, s:i, s:f, s:o}", "image", json_text(p->file->path), "width", (int)p->labels.width,
-                  "height", (int)p->labels.height, "confidence", confidence, "classes", shares);
+                  "height", (int)p->labels.height, "confidence", summary.confidence, "classes", classes);
+    icseg_labels_summary_close(&summary);
     icseg_string text = {0};
     TRY(json_finish(root, failed, JSON_INDENT(2) | JSON_REAL_PRECISION(6), &text, error));
     icseg_status status = icseg_file_write(path, text.data, text.size, error);

@@ -519,6 +519,9 @@ static void draw(void) {
     void *given = OPTIONS(&room, o);
     if (!done(icseg_overlay_draw(&drawn, image, labels, given, e), e)) FUZZ_REQUIRE(!drawn.data);
     icseg_image_close(&drawn);
+    icseg_labels_summary summary = {ICSEG_LABELS_SUMMARY_INIT};
+    if (!done(icseg_labels_summarise(&summary, labels, NULL, number(), e), e)) FUZZ_REQUIRE(!summary.classes);
+    icseg_labels_summary_close(&summary);
     if (byte() % 4 == 0) (void)done(icseg_labels_write_png(labels, palette, new_file, e), e);
 }
 

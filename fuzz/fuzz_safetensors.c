@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "icseg/memory.h"
+#include "icseg/tensor_file.h"
 #include "tensor/safetensors.h"
 
 static void read_entry(const icseg_safetensors *st, const icseg_safetensors_entry *entry) {
@@ -17,10 +19,25 @@ static void read_entry(const icseg_safetensors *st, const icseg_safetensors_entr
     free(values);
 }
 
+/* The same through the public interface. */
+static void read_tensors(const char *path) {
+    icseg_tensor_file *file;
+    icseg_tensor tensor;
+    icseg_error error;
+    FUZZ_REQUIRE(icseg_tensor_file_open(&file, path, &error) == ICSEG_OK);
+    for (size_t i = 0; i < icseg_tensor_file_count(file); i++) {
+        icseg_status status = icseg_tensor_file_read(file, icseg_tensor_file_name(file, i), &tensor, &error);
+        FUZZ_REQUIRE(fuzz_succeeded(status, &error) == (tensor.data != NULL));
+        icseg_buffer_free(tensor.data);
+    }
+    icseg_tensor_file_close(&file);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     icseg_safetensors *st;
     icseg_error error;
-    icseg_status status = icseg_safetensors_open(&st, fuzz_put("a.safetensors", data, size), &error);
+    const char *path = fuzz_put("a.safetensors", data, size);
+    icseg_status status = icseg_safetensors_open(&st, path, &error);
     if (!fuzz_succeeded(status, &error)) {
         FUZZ_REQUIRE(!st);
         return 0;
@@ -31,5 +48,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         FUZZ_REQUIRE(icseg_safetensors_metadata(st, pair.key) && fuzz_is_utf8(pair.value));
     }
     icseg_safetensors_close(&st);
+    read_tensors(path);
     return 0;
 }

@@ -9,7 +9,7 @@
 #include "upload.h"
 
 /* {"label": name, "score": mean confidence, "mask": grey PNG of 0 and 255 as base64}; NULL when out of memory. */
-static json_t *segment_json(const serve_results *r, const serve_share *share, uint8_t *grey) {
+static json_t *segment_json(const serve_results *r, const icseg_class_share *share, uint8_t *grey) {
     serve_buffer mask = {0};
     size_t pixels = (size_t)r->labels.width * (size_t)r->labels.height;
     for (size_t i = 0; i < pixels; i++) grey[i] = r->labels.data[i] == share->index ? 255 : 0;
@@ -22,17 +22,17 @@ static json_t *segment_json(const serve_results *r, const serve_share *share, ui
 }
 
 static void reply(serve_results *r) {
-    int32_t count;
-    serve_share *shares = results_shares(r, &count);
+    icseg_labels_summary summary;
+    if (!results_summarise(r, &summary)) return;
     uint8_t *grey = malloc((size_t)r->labels.width * (size_t)r->labels.height);
-    json_t *list = shares && grey ? json_array() : NULL;
-    for (int32_t i = 0; i < count && list; i++)
-        if (json_array_append_new(list, segment_json(r, &shares[i], grey)) != 0) {
+    json_t *list = grey ? json_array() : NULL;
+    for (int32_t i = 0; i < summary.count && list; i++)
+        if (json_array_append_new(list, segment_json(r, &summary.classes[i], grey)) != 0) {
             json_decref(list);
             list = NULL;
         }
     free(grey);
-    free(shares);
+    icseg_labels_summary_close(&summary);
     exchange_reply_json(r->exchange, list);
 }
 

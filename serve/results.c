@@ -74,29 +74,12 @@ bool results_select(serve_results *r, const char *names) {
     return ok;
 }
 
-static int compare_shares(const void *a, const void *b) {
-    const serve_share *x = a, *y = b;
-    if (x->pixels != y->pixels) return x->pixels > y->pixels ? -1 : 1;
-    return x->index - y->index;
-}
-
-serve_share *results_shares(const serve_results *r, int32_t *count) {
-    serve_share *shares = calloc((size_t)r->model->class_count, sizeof *shares);
-    *count = 0;
-    if (!shares) return NULL;
-    for (int32_t k = 0; k < r->model->class_count; k++) shares[k].index = k;
-    for (size_t i = 0; i < pixels_of(r); i++) {
-        if (r->labels.data[i] == ICSEG_LABEL_IGNORE) continue;
-        serve_share *s = &shares[r->labels.data[i]];
-        s->pixels++;
-        if (r->confidence) s->confidence += r->confidence[i];
-    }
-    qsort(shares, (size_t)r->model->class_count, sizeof *shares, compare_shares);
-    while (*count < r->model->class_count && shares[*count].pixels) {
-        shares[*count].confidence /= (double)shares[*count].pixels;
-        ++*count;
-    }
-    return shares;
+bool results_summarise(const serve_results *r, icseg_labels_summary *out) {
+    icseg_error error;
+    *out = (icseg_labels_summary){ICSEG_LABELS_SUMMARY_INIT};
+    if (icseg_labels_summarise(out, &r->labels, r->confidence, r->model->class_count, &error) == ICSEG_OK) return true;
+    exchange_fail_error(r->exchange, &error);
+    return false;
 }
 
 /* -- replies */
@@ -214,36 +197,31 @@ static json_t *labels_json(const serve_results *r) {
     return value;
 }
 
-static json_t *classes_json(const serve_results *r, double *confidence) {
-    int32_t count;
-    serve_share *shares = results_shares(r, &count);
-    json_t *list = shares ? json_array() : NULL;
-    double pixels = (double)pixels_of(r), labelled = 0;
-    for (int32_t i = 0; i < count && list; i++) {
-        const serve_share *s = &shares[i];
+static json_t *classes_json(const serve_results *r, const icseg_labels_summary *summary) {
+    json_t *list = json_array();
+    for (int32_t i = 0; i < summary->count && list; i++) {
+        const icseg_class_share *s = &summary->classes[i];
         const uint8_t *c = r->model->palette.color[s->index];
-        *confidence += s->confidence * (double)s->pixels;
-        labelled += (double)s->pixels;
         json_t *entry = json_pack("{s:i, s:s, s:I, s:f, s:f, s:[i,i,i]}", "index", (int)s->index, "name",
-                                  r->model->classes[s->index], "pixels", (json_int_t)s->pixels, "share",
-                                  (double)s->pixels / pixels, "confidence", s->confidence, "color", c[0], c[1], c[2]);
+                                  r->model->classes[s->index], "pixels", (json_int_t)s->pixels, "share", s->share,
+                                  "confidence", s->confidence, "color", c[0], c[1], c[2]);
         if (json_array_append_new(list, entry) != 0) {
             json_decref(list);
             list = NULL;
         }
     }
-    if (labelled > 0) *confidence /= labelled;
-    free(shares);
     return list;
 }
 
 void results_reply_json(serve_results *r, const char *name, bool labels, bool confidence) {
-    double mean = 0;
-    json_t *classes = classes_json(r, &mean);
+    icseg_labels_summary summary;
+    if (!results_summarise(r, &summary)) return;
+    json_t *classes = classes_json(r, &summary);
     json_t *root = classes ? json_pack("{s:s, s:s, s:i, s:i, s:f, s:o}", "image", name, "model", r->model->name,
                                        "width", (int)r->labels.width, "height", (int)r->labels.height, "confidence",
-                                       mean, "classes", classes)
+                                       summary.confidence, "classes", classes)
                            : NULL;
+    icseg_labels_summary_close(&summary);
     if (root && labels && json_object_set_new(root, "labels", labels_json(r)) != 0) json_decref(root), root = NULL;
     if (root && confidence && json_object_set_new(root, "confidence_map", confidence_json(r)) != 0)
         json_decref(root), root = NULL;

@@ -19,13 +19,6 @@ typedef struct serve_results {
     const float *confidence; /* (height, width); NULL if it was not asked for */
 } serve_results;
 
-/* One class of an image. */
-typedef struct serve_share {
-    int32_t index;
-    int64_t pixels;
-    double confidence; /* the mean over its pixels; 0 without confidences */
-} serve_share;
-
 /* Decodes an image and labels it. Returns false after a failure. Close the results in any case. */
 bool results_open(serve_results *out, serve_exchange *exchange, serve_model *model, const void *data, size_t size,
                   const char *name, bool confidence);
@@ -34,8 +27,8 @@ void results_close(serve_results *results);
 /* Pixels of all other classes become ICSEG_LABEL_IGNORE. `names`: class names, separated by commas. */
 bool results_select(serve_results *results, const char *names);
 
-/* The classes that occur, the largest first; the caller frees them. NULL when out of memory. */
-serve_share *results_shares(const serve_results *results, int32_t *count);
+/* The classes that occur. Returns false after a failure; the exchange has the reply then. */
+bool results_summarise(const serve_results *results, icseg_labels_summary *out);
 
 /* Replies. */
 void results_reply_png(serve_results *results);

@@ -267,6 +267,45 @@ ICSEG_API icseg_status icseg_labels_resize(icseg_labels *out, const icseg_labels
 /** Frees the labels and empties the label map. Accepts NULL and an empty label map. */
 ICSEG_API void icseg_labels_close(icseg_labels *labels);
 
+/** A class that occurs in a label map. */
+typedef struct icseg_class_share {
+    int32_t index;     /**< of the class: its value in the label map */
+    int64_t pixels;    /**< its pixels, at least 1 */
+    double share;      /**< its pixels, as a part of all pixels of the label map, 0..1 */
+    double confidence; /**< the mean over its pixels; 0 without confidences */
+} icseg_class_share;
+
+/** The classes that occur in a label map. */
+typedef struct icseg_labels_summary {
+    size_t struct_size;         /**< ICSEG_LABELS_SUMMARY_INIT */
+    int64_t labelled;           /**< pixels that have a class */
+    double confidence;          /**< the mean over these pixels; 0 without confidences */
+    int32_t count;              /**< how many classes occur */
+    icseg_class_share *classes; /**< (count) the largest first, equals in order of their index; owned by the summary,
+                                     freed by icseg_labels_summary_close(); NULL if no class occurs */
+} icseg_labels_summary;
+
+/** Initialises an icseg_labels_summary. */
+#define ICSEG_LABELS_SUMMARY_INIT ICSEG_INIT(icseg_labels_summary)
+
+/**
+ * Counts the pixels of each class, and takes the means of their confidences. The sums have the order of the pixels: the
+ * same input gives the same bits.
+ *
+ * @param[out] out    its struct_size must be set; close it with icseg_labels_summary_close(); empty on failure
+ * @param labels      not empty; pixels labelled ICSEG_LABEL_IGNORE count only in the whole of a share
+ * @param confidence  (height, width), such as the probability of each pixel's class, 0..1; NULL: none
+ * @param classes     labels are below it, 1..ICSEG_PALETTE_MAX_SIZE
+ * @param[out] error  may be NULL
+ * @return ICSEG_ERROR_DATA for a label that is not one of the classes, with its position; ICSEG_ERROR_ARGUMENT for a
+ *         number of classes out of range.
+ */
+ICSEG_API icseg_status icseg_labels_summarise(icseg_labels_summary *out, const icseg_labels *labels,
+                                              const float *confidence, int32_t classes, icseg_error *error);
+
+/** Frees the classes and clears all fields but struct_size. Accepts NULL. */
+ICSEG_API void icseg_labels_summary_close(icseg_labels_summary *summary);
+
 /**
  * Writes values of 0..1 as a 16-bit grey PNG: 65535 times the value, rounded. Values outside are clamped, NaN is 0.
  *

@@ -22,7 +22,14 @@ enum {
 typedef enum icseg_tensor_type {
     ICSEG_TENSOR_F32, /**< float; NumPy float32 */
     ICSEG_TENSOR_I16, /**< int16_t; NumPy int16 */
-    ICSEG_TENSOR_U8   /**< uint8_t; NumPy uint8 */
+    ICSEG_TENSOR_U8,  /**< uint8_t; NumPy uint8 */
+    ICSEG_TENSOR_F64, /**< double; NumPy float64; like all that follow, in tensor files only */
+    ICSEG_TENSOR_F16, /**< two bytes, IEEE 754's binary16; NumPy float16 */
+    ICSEG_TENSOR_I64, /**< int64_t; NumPy int64 */
+    ICSEG_TENSOR_I32, /**< int32_t; NumPy int32 */
+    ICSEG_TENSOR_I8,  /**< int8_t; NumPy int8 */
+    ICSEG_TENSOR_U16, /**< uint16_t; NumPy uint16 */
+    ICSEG_TENSOR_BOOL /**< one byte, 0 or 1; NumPy bool */
 } icseg_tensor_type;
 
 /** A strided array in memory that it does not own. Its fields are those of Python's buffer protocol and of DLPack, so

@@ -174,6 +174,36 @@ class icseg_image_info(Structure):
 
 
 
+class icseg_class_share(Structure):
+    index: int
+    pixels: int
+    share: float
+    confidence: float
+    _fields_ = [
+        ("index", c_int32),
+        ("pixels", c_int64),
+        ("share", c_double),
+        ("confidence", c_double),
+    ]
+
+
+
+class icseg_labels_summary(Structure):
+    struct_size: int
+    labelled: int
+    confidence: float
+    count: int
+    classes: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("labelled", c_int64),
+        ("confidence", c_double),
+        ("count", c_int32),
+        ("classes", POINTER(icseg_class_share)),
+    ]
+
+
+
 class icseg_overlay_options(Structure):
     struct_size: int
     palette: Any
@@ -561,6 +591,13 @@ ICSEG_TENSOR_MAX_RANK = 8
 ICSEG_TENSOR_F32 = 0
 ICSEG_TENSOR_I16 = 1
 ICSEG_TENSOR_U8 = 2
+ICSEG_TENSOR_F64 = 3
+ICSEG_TENSOR_F16 = 4
+ICSEG_TENSOR_I64 = 5
+ICSEG_TENSOR_I32 = 6
+ICSEG_TENSOR_I8 = 7
+ICSEG_TENSOR_U16 = 8
+ICSEG_TENSOR_BOOL = 9
 
 
 class icseg_tensor(Structure):
@@ -714,6 +751,25 @@ class icseg_run_options(Structure):
 
 
 class icseg_result(Structure):
+    """Opaque."""
+
+
+
+class icseg_tensor_metadata(Structure):
+    struct_size: int
+    count: int
+    keys: Any
+    values: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("count", c_size_t),
+        ("keys", POINTER(c_char_p)),
+        ("values", POINTER(c_char_p)),
+    ]
+
+
+
+class icseg_tensor_file(Structure):
     """Opaque."""
 
 
@@ -1581,6 +1637,13 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_TENSOR_F32",
         "ICSEG_TENSOR_I16",
         "ICSEG_TENSOR_U8",
+        "ICSEG_TENSOR_F64",
+        "ICSEG_TENSOR_F16",
+        "ICSEG_TENSOR_I64",
+        "ICSEG_TENSOR_I32",
+        "ICSEG_TENSOR_I8",
+        "ICSEG_TENSOR_U16",
+        "ICSEG_TENSOR_BOOL",
     ],
     "icseg_frame_format": [
         "ICSEG_FRAME_RGB8",
@@ -1690,6 +1753,8 @@ STRUCTS: list[type[Structure]] = [
     icseg_image_values,
     icseg_image_input,
     icseg_image_info,
+    icseg_class_share,
+    icseg_labels_summary,
     icseg_overlay_options,
     icseg_config,
     icseg_model_options,
@@ -1710,6 +1775,7 @@ STRUCTS: list[type[Structure]] = [
     icseg_frame,
     icseg_batch,
     icseg_run_options,
+    icseg_tensor_metadata,
     icseg_build,
     icseg_video_info,
     icseg_video_frame,
@@ -1826,6 +1892,14 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_labels_close": lambda: (
         None,
         [POINTER(icseg_labels)],
+    ),
+    "icseg_labels_summarise": lambda: (
+        c_int,
+        [POINTER(icseg_labels_summary), POINTER(icseg_labels), POINTER(c_float), c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_labels_summary_close": lambda: (
+        None,
+        [POINTER(icseg_labels_summary)],
     ),
     "icseg_confidence_write_png": lambda: (
         c_int,
@@ -2166,6 +2240,34 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_tensors_write": lambda: (
         c_int,
         [c_char_p, POINTER(c_char_p), POINTER(icseg_tensor), c_size_t, POINTER(icseg_error)],
+    ),
+    "icseg_tensor_file_write": lambda: (
+        c_int,
+        [c_char_p, POINTER(c_char_p), POINTER(icseg_tensor), c_size_t, POINTER(icseg_tensor_metadata), POINTER(icseg_error)],
+    ),
+    "icseg_tensor_file_open": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_tensor_file)), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_tensor_file_close": lambda: (
+        None,
+        [POINTER(POINTER(icseg_tensor_file))],
+    ),
+    "icseg_tensor_file_count": lambda: (
+        c_size_t,
+        [POINTER(icseg_tensor_file)],
+    ),
+    "icseg_tensor_file_name": lambda: (
+        c_char_p,
+        [POINTER(icseg_tensor_file), c_size_t],
+    ),
+    "icseg_tensor_file_read": lambda: (
+        c_int,
+        [POINTER(icseg_tensor_file), c_char_p, POINTER(icseg_tensor), POINTER(icseg_error)],
+    ),
+    "icseg_tensor_file_metadata": lambda: (
+        c_int,
+        [POINTER(icseg_tensor_file), POINTER(icseg_tensor_metadata), POINTER(icseg_error)],
     ),
     "icseg_version": lambda: (
         c_char_p,

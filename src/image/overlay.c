@@ -15,42 +15,6 @@
 enum { FIRST_SIZE = offsetof(icseg_overlay_options, opacity) + sizeof(double) };
 static const double DEFAULT_OPACITY = 0.55;
 
-/* A class that occurs. */
-typedef struct entry {
-    int32_t class;
-    int64_t pixels;
-} entry;
-
-static int compare_entries(const void *a, const void *b) {
-    const entry *x = a, *y = b;
-    if (x->pixels != y->pixels) return x->pixels < y->pixels ? 1 : -1;
-    return x->class < y->class ? -1 : x->class > y->class;
-}
-
-/* Classes present, largest first. */
-static icseg_status count_classes(entry **out, int32_t *count, const icseg_labels *labels, int32_t classes,
-                                  icseg_error *error) {
-    *count = 0;
-    *out = icseg_alloc_array((size_t)classes, sizeof **out);
-    if (!*out) return icseg_fail_memory(error, (size_t)classes * sizeof **out, "a legend");
-    for (int32_t i = 0; i < classes; i++) (*out)[i] = (entry){.class = i};
-    size_t pixels = (size_t)labels->width * (size_t)labels->height;
-    for (size_t i = 0; i < pixels; i++) {
-        int32_t label = labels->data[i];
-        if (label < ICSEG_LABEL_IGNORE || label >= classes) {
-            icseg_free(*out);
-            *out = NULL;
-            return icseg_fail(error, ICSEG_ERROR_DATA,
-                              "overlay: label %d at x %zu, y %zu is not in the palette of %d classes", label,
-                              i % (size_t)labels->width, i / (size_t)labels->width, classes);
-        }
-        if (label >= 0) (*out)[label].pixels++;
-    }
-    qsort(*out, (size_t)classes, sizeof **out, compare_entries);
-    while (*count < classes && (*out)[*count].pixels) ++*count;
-    return ICSEG_OK;
-}
-
 /* Distances in pixels, all derived from the image's width, so that legends look alike at any resolution. */
 typedef struct layout {
     double text; /* height of capitals */
@@ -71,7 +35,8 @@ static void format_share(char out[16], int64_t pixels, int64_t total) {
         icseg_text_printf(out, 16, "%.1f%%", percent);
 }
 
-static layout plan_legend(const entry *entries, int32_t count, const char *const *names, int32_t width, int64_t total) {
+static layout plan_legend(const icseg_labels_summary *present, const char *const *names, int32_t width, int64_t total) {
+    int32_t count = present->count;
     layout l = {.text = fmin(fmax(width / 75.0, 8), 40)};
     l.swatch = (int)lrint(l.text * 1.5);
     l.line = (int)lrint(l.text * 2.4);
@@ -80,8 +45,8 @@ static layout plan_legend(const entry *entries, int32_t count, const char *const
     double widest = 0;
     for (int32_t i = 0; i < count; i++) {
         char share[16];
-        format_share(share, entries[i].pixels, total);
-        widest = fmax(widest, icseg_font_width(names[entries[i].class], l.text));
+        format_share(share, present->classes[i].pixels, total);
+        widest = fmax(widest, icseg_font_width(names[present->classes[i].index], l.text));
         l.share = fmax(l.share, icseg_font_width(share, l.text));
     }
     int available = width - 2 * l.margin, between = 3 * l.gap;
@@ -110,8 +75,8 @@ static void darken(uint8_t out[3], const uint8_t color[3], double by) {
 }
 
 /* The name, cut with two dots if it does not fit; the share at the right edge of the column. */
-static void draw_entry(icseg_image *image, const layout *l, const entry *e, int x, int y, const uint8_t *color,
-                       const char *name, int64_t total) {
+static void draw_entry(icseg_image *image, const layout *l, const icseg_class_share *e, int x, int y,
+                       const uint8_t *color, const char *name, int64_t total) {
     static const uint8_t ink[3] = {33, 37, 41}, faint[3] = {108, 117, 125};
     char share[16], cut[256];
     uint8_t edge[3];
@@ -134,14 +99,14 @@ static void draw_entry(icseg_image *image, const layout *l, const entry *e, int 
     icseg_font_draw(image, share, end - icseg_font_width(share, l->text), baseline, l->text, faint);
 }
 
-static void draw_legend(icseg_image *image, const layout *l, int top, const entry *entries, int32_t count,
+static void draw_legend(icseg_image *image, const layout *l, int top, const icseg_labels_summary *present,
                         const icseg_palette *palette, const char *const *names, int64_t total) {
     static const uint8_t paper[3] = {250, 250, 250};
     fill(image, 0, top, image->width, image->height - top, paper);
-    for (int32_t i = 0; i < count; i++) {
+    for (int32_t i = 0; i < present->count; i++) {
         int x = l->margin + i / l->rows * l->column, y = top + l->margin + i % l->rows * l->line;
-        int32_t class = entries[i].class;
-        draw_entry(image, l, &entries[i], x, y, palette->color[class], names[class], total);
+        int32_t class = present->classes[i].index;
+        draw_entry(image, l, &present->classes[i], x, y, palette->color[class], names[class], total);
     }
 }
 
@@ -194,20 +159,23 @@ icseg_status icseg_overlay_draw(icseg_image *out, const icseg_image *image, cons
     if (image->width != labels->width || image->height != labels->height)
         return icseg_fail(error, ICSEG_ERROR_SHAPE, "overlay: the image is %d x %d pixels, but its labels are %d x %d",
                           image->width, image->height, labels->width, labels->height);
-    entry *entries;
-    int32_t count;
+    icseg_labels_summary present = {ICSEG_LABELS_SUMMARY_INIT};
     int64_t total = (int64_t)image->width * image->height;
-    ICSEG_TRY(count_classes(&entries, &count, labels, palette->size, error));
+    icseg_status status = icseg_labels_summarise(&present, labels, NULL, palette->size, error);
+    if (status != ICSEG_OK) {
+        icseg_fail_prefix(error, "overlay");
+        return status;
+    }
     layout l = {0};
-    for (int32_t i = 0; o.names && i < count; i++) {
-        int32_t class = entries[i].class;
+    for (int32_t i = 0; o.names && i < present.count; i++) {
+        int32_t class = present.classes[i].index;
         if (o.names[class]) continue;
-        icseg_free(entries);
+        icseg_labels_summary_close(&present);
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "names", ICSEG_REMEDY_SET_FIELD,
                                 "icseg_overlay_draw: names[%d] is NULL", class);
     }
-    if (o.names) l = plan_legend(entries, count, o.names, image->width, total);
-    icseg_status status = icseg_image_create(out, image->width, image->height + l.height, error);
+    if (o.names) l = plan_legend(&present, o.names, image->width, total);
+    status = icseg_image_create(out, image->width, image->height + l.height, error);
     if (status == ICSEG_ERROR_ARGUMENT) /* only the legend makes it too large */
         status = icseg_fail(error, ICSEG_ERROR_DATA,
                             "overlay: %d x %d pixels and %d rows of legend are too large, at most %d a side and %d in "
@@ -215,8 +183,8 @@ icseg_status icseg_overlay_draw(icseg_image *out, const icseg_image *image, cons
                             image->width, image->height, l.height, ICSEG_IMAGE_MAX_SIDE, ICSEG_IMAGE_MAX_PIXELS);
     if (status == ICSEG_OK) {
         draw_regions(out, image, labels, palette, opacity);
-        if (l.height) draw_legend(out, &l, image->height, entries, count, palette, o.names, total);
+        if (l.height) draw_legend(out, &l, image->height, &present, palette, o.names, total);
     }
-    icseg_free(entries);
+    icseg_labels_summary_close(&present);
     return status;
 }

@@ -5,15 +5,6 @@
 #include "base/argument.h"
 #include "base/memory.h"
 
-size_t icseg_tensor_type_size(icseg_tensor_type type) {
-    switch (type) {
-    case ICSEG_TENSOR_F32: return sizeof(float);
-    case ICSEG_TENSOR_I16: return sizeof(int16_t);
-    case ICSEG_TENSOR_U8: return sizeof(uint8_t);
-    }
-    return 0;
-}
-
 /* Sets the strides of a dense tensor, whose sizes are at least 1. False if the number of bytes overflows. */
 static bool set_dense(icseg_tensor *t, size_t *bytes) {
     int64_t stride = (int64_t)icseg_tensor_type_size(t->type);

@@ -43,6 +43,7 @@ static icseg_palette palette;
 static icseg_config config = {ICSEG_CONFIG_INIT};
 static icseg_bench *bench;
 static icseg_trainer *trainer;
+static icseg_tensor_file *tensor_file;
 static icseg_parity_report parity = {ICSEG_PARITY_REPORT_INIT};
 static const char *const two_classes[] = {"cat", "dog"};
 static const char *const *names;
@@ -197,6 +198,14 @@ DOES(icseg_labels_write_png, &labels, &palette, path("out.png"))
 FILLS(icseg_labels_create, icseg_labels, data, icseg_labels_close, 5, 4)
 FILLS(icseg_labels_resize, icseg_labels, data, icseg_labels_close, &labels, 30, 50)
 CLOSES(icseg_labels_close)
+static icseg_status call_icseg_labels_summarise(icseg_error *error) {
+    icseg_labels_summary out = {ICSEG_LABELS_SUMMARY_INIT, .classes = BAD};
+    icseg_status status = icseg_labels_summarise(&out, &labels, NULL, CLASSES, error);
+    assert_true((out.classes != NULL) == (status == ICSEG_OK));
+    icseg_labels_summary_close(&out);
+    return status;
+}
+CLOSES(icseg_labels_summary_close)
 static icseg_status call_icseg_confidence_write_png(icseg_error *error) {
     const float values[6] = {0, 0.5f, 1};
     return icseg_confidence_write_png(values, 3, 2, path("out.png"), error);
@@ -439,6 +448,30 @@ static icseg_status call_icseg_tensors_write(icseg_error *error) {
     icseg_tensor tensor;
     ICSEG_TRY(icseg_tensor_dense(&tensor, ICSEG_TENSOR_F32, 2, shape, data, error));
     return icseg_tensors_write(path("tensors.safetensors"), tensor_names, &tensor, 1, error);
+}
+static icseg_status call_icseg_tensor_file_write(icseg_error *error) {
+    static float data[6];
+    const int64_t shape[] = {2, 3};
+    const char *const tensor_names[] = {"a"}, *const keys[] = {"key"};
+    const icseg_tensor_metadata metadata = {ICSEG_TENSOR_METADATA_INIT, .count = 1, .keys = keys, .values = keys};
+    icseg_tensor tensor;
+    ICSEG_TRY(icseg_tensor_dense(&tensor, ICSEG_TENSOR_F32, 2, shape, data, error));
+    return icseg_tensor_file_write(path("tensors.safetensors"), tensor_names, &tensor, 1, &metadata, error);
+}
+OPENS(icseg_tensor_file_open, icseg_tensor_file *, icseg_tensor_file_close, path("tensors.safetensors"))
+CLOSES(icseg_tensor_file_close)
+QUIET(icseg_tensor_file_count, tensor_file)
+QUIET(icseg_tensor_file_name, tensor_file, 0)
+static icseg_status call_icseg_tensor_file_read(icseg_error *error) {
+    icseg_tensor out = {.data = BAD};
+    icseg_status status = icseg_tensor_file_read(tensor_file, "a", &out, error);
+    assert_true((out.data != NULL) == (status == ICSEG_OK));
+    if (status == ICSEG_OK) icseg_buffer_free(out.data);
+    return status;
+}
+static icseg_status call_icseg_tensor_file_metadata(icseg_error *error) {
+    icseg_tensor_metadata out = {ICSEG_TENSOR_METADATA_INIT};
+    return icseg_tensor_file_metadata(tensor_file, &out, error);
 }
 
 /* weights.h, file.h */
@@ -907,6 +940,7 @@ static int open_all(void **state) {
     const int64_t shape[] = {2, 3};
     ok(icseg_tensor_dense(&tensor, ICSEG_TENSOR_F32, 2, shape, values, &plain));
     ok(icseg_tensors_write(path("tensors.safetensors"), tensor_names, &tensor, 1, &plain));
+    ok(icseg_tensor_file_open(&tensor_file, path("tensors.safetensors"), &plain));
     ok(icseg_recipe_open_preset(&recipe, "tiny-resnet", &plain));
     static const char *const set[] = {"train.steps=100",      "train.batch=1",          "train.warmup=0",
                                       "augment.crop=64,64",   "augment.resize_short=0", "model.context_length=40",
@@ -927,6 +961,7 @@ static int close_all(void **state) {
     (void)state;
     icseg_trainer_close(&trainer);
     icseg_recipe_close(&recipe);
+    icseg_tensor_file_close(&tensor_file);
     icseg_bench_close(&bench);
     icseg_metrics_close(&metrics);
     icseg_confusion_close(&confusion);
