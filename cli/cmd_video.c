@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * icseg video: labels the frames of a video or a camera. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 #include "icseg/classes.h"
@@ -13,8 +15,9 @@
 struct options {
     const char *checkpoint, *input, *overlay, *labels;
     inference_options inference;
-    double opacity;
+    double opacity, camera_rate;
     int64_t frames, every;
+    int32_t camera_size[2]; /* width, height */
 };
 
 static const icseg_option rows[] = {
@@ -31,6 +34,12 @@ static const icseg_option rows[] = {
      ICSEG_BETWEEN(0, ICSEG_VIDEO_MAX_FRAMES)},
     {"every", ICSEG_FIELD_INT64(struct options, every), "label every Nth frame; the overlay video is as much shorter",
      ICSEG_BETWEEN(1, ICSEG_VIDEO_MAX_FRAMES)},
+    {"camera-size", ICSEG_FIELD_INTS(struct options, camera_size[0]),
+     "width and height of a camera's frames in pixels; it takes the nearest that it has", .metavar = "WxH",
+     .shown = "as it is set", ICSEG_EXACTLY(2), ICSEG_BETWEEN(16, ICSEG_VIDEO_MAX_SIDE)},
+    {"camera-rate", ICSEG_FIELD_FLOAT(struct options, camera_rate),
+     "frames a second of a camera; it takes the nearest that it has", .shown = "as it is set",
+     ICSEG_BETWEEN(0.01, 1000)},
     {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "opacity of the overlay's colours", ICSEG_BETWEEN(0, 1)},
     INFERENCE_ROWS(struct options),
 };
@@ -52,6 +61,7 @@ typedef struct job {
     icseg_palette palette;
     icseg_video *video;
     icseg_video_info info;
+    icseg_camera_counts counts;
     icseg_video_writer *writer; /* NULL without --overlay */
     int64_t labelled;
     double start;
@@ -87,7 +97,9 @@ static icseg_status label(job *j, const icseg_video_frame *frame, icseg_error *e
     icseg_status status = icseg_session_predict(j->session, &frame->image, &j->eval, &labels, NULL, error);
     if (status == ICSEG_OK && o->labels) status = write_labels(j, frame, &labels, error);
     if (status == ICSEG_OK && o->overlay) status = icseg_overlay_draw(&drawn, &frame->image, &labels, &style, error);
-    if (status == ICSEG_OK && o->overlay) status = icseg_video_writer_add(j->writer, &drawn, error);
+    if (status == ICSEG_OK && o->overlay)
+        status = j->counts.is_camera ? icseg_video_writer_add_at(j->writer, &drawn, frame->seconds, error)
+                                     : icseg_video_writer_add(j->writer, &drawn, error);
     icseg_image_close(&drawn);
     icseg_labels_close(&labels);
     return status;
@@ -106,41 +118,97 @@ static bool report(const job *j) {
     return !p->report || p->report(p->user, &event);
 }
 
-static icseg_status label_all(job *j, icseg_error *error) {
+/* Labels frames to the end. *stopped: the user stopped it before. *read_failed: the error is that of reading a frame.
+ */
+static icseg_status label_frames(job *j, bool *stopped, bool *read_failed, icseg_error *error) {
     const struct options *o = j->options;
     icseg_video_frame frame = {ICSEG_VIDEO_FRAME_INIT};
-    icseg_status status;
+    icseg_status status = ICSEG_OK;
+    int64_t wanted = 0; /* number of the next frame to label; a camera may have lost it */
     j->start = clock_seconds();
-    while ((status = icseg_video_next(j->video, &frame, error)) == ICSEG_OK && !frame.end) {
-        if (frame.index % o->every) continue;
-        if ((status = label(j, &frame, error)) != ICSEG_OK) break;
-        j->labelled++;
-        if (!report(j) || j->labelled == o->frames) break; /* what was labelled so far is kept */
+    *stopped = !report(j);
+    *read_failed = false;
+    while (!*stopped && status == ICSEG_OK && (!o->frames || j->labelled < o->frames)) {
+        status = icseg_video_next(j->video, &frame, error);
+        *read_failed = status != ICSEG_OK;
+        if (*read_failed || frame.end) break;
+        if (frame.index < wanted) continue;
+        wanted = frame.index + o->every;
+        status = label(j, &frame, error);
+        if (status == ICSEG_OK) j->labelled++;
+        if (status == ICSEG_OK) *stopped = !report(j);
     }
     icseg_video_frame_close(&frame);
-    TRY(status);
-    if (!j->labelled) return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: contains no frames", o->input);
-    if (j->writer) TRY(icseg_video_writer_finish(j->writer, error));
+    return status;
+}
+
+static void print_counts(job *j) {
     double seconds = clock_seconds() - j->start;
-    printf("%lld frame%s of %dx%d pixels in %.1f s: %.2f frames a second\n", (long long)j->labelled,
+    printf("%lld frame%s of %dx%d pixels in %.1f s: %.2f frames a second", (long long)j->labelled,
            j->labelled == 1 ? "" : "s", (int)j->info.width, (int)j->info.height, seconds,
            seconds > 0 ? (double)j->labelled / seconds : 0.0);
-    return ICSEG_OK;
+    if (j->counts.is_camera && icseg_camera_counts_of(j->video, &j->counts, NULL) == ICSEG_OK)
+        printf("; %lld dropped, %lld damaged", (long long)j->counts.dropped, (long long)j->counts.damaged);
+    printf("\n");
 }
+
+/* What was labelled before the end, a stop or a frame that cannot be read is kept. */
+static icseg_status label_all(job *j, icseg_error *error) {
+    bool stopped, read_failed;
+    icseg_error failure = {0};
+    icseg_status status = label_frames(j, &stopped, &read_failed, &failure);
+    if (status == ICSEG_OK && !j->labelled && !stopped)
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: contains no frames", j->options->input);
+    stopped |= status == ICSEG_ERROR_CANCELLED;
+    bool keep = j->labelled && (status == ICSEG_OK || read_failed);
+    if (keep && j->writer) TRY(icseg_video_writer_finish(j->writer, error));
+    if (keep) print_counts(j);
+    if (stopped)
+        return icseg_error_set(error, ICSEG_ERROR_CANCELLED, "stopped after %lld %s", (long long)j->labelled,
+                               icseg_plural(j->labelled, "frame", "frames"));
+    if (keep && read_failed)
+        return icseg_error_set(error, status, "%s; what was labelled before is written", failure.message);
+    if (status != ICSEG_OK) *error = failure;
+    return status;
+}
+
+static bool cancelled(void *user) { return !report(user); }
 
 /* An image is not a video, but another command reads it. */
 static icseg_status open_video(job *j, icseg_error *error) {
-    const char *path = j->options->input;
-    icseg_status status = icseg_video_open(&j->video, path, 0, error);
+    const struct options *o = j->options;
+    const icseg_camera_options camera = {ICSEG_CAMERA_OPTIONS_INIT,   .width = o->camera_size[0],
+                                         .height = o->camera_size[1], .rate = o->camera_rate,
+                                         .cancelled = cancelled,      .user = j};
+    struct stat info;
+    bool is_camera = stat(o->input, &info) == 0 && S_ISCHR(info.st_mode);
+    icseg_status status;
+    if (!is_camera && (o->camera_size[0] || o->camera_rate > 0))
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--camera-%s: %s is not a camera",
+                               o->camera_size[0] ? "size" : "rate", o->input);
+    status = is_camera ? icseg_camera_open(&j->video, o->input, &camera, error)
+                       : icseg_video_open(&j->video, o->input, 0, error);
     icseg_error before = error ? *error : (icseg_error){0};
-    if (status == ICSEG_ERROR_FORMAT && input_is_image_name(path))
+    if (status == ICSEG_ERROR_FORMAT && input_is_image_name(o->input))
         icseg_error_set(error, status, "%s; `icseg predict` labels images", before.message);
     return status;
 }
 
+/* A camera takes the nearest size and rate that it has. */
+static void note_settings(const job *j) {
+    const struct options *o = j->options;
+    const icseg_video_info *info = &j->info;
+    if (o->camera_size[0] && (info->width != o->camera_size[0] || info->height != o->camera_size[1]))
+        icseg_printer_note(j->context->printer, "note: --camera-size %dx%d: the camera delivers %dx%d pixels",
+                           o->camera_size[0], o->camera_size[1], info->width, info->height);
+    if (o->camera_rate > 0 && info->rate > 0 && fabs(info->rate / o->camera_rate - 1) > 0.005)
+        icseg_printer_note(j->context->printer, "note: --camera-rate %g: the camera delivers %g frames a second",
+                           o->camera_rate, info->rate);
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    job j = {.options = o, .context = context, .info = {ICSEG_VIDEO_INFO_INIT}};
+    job j = {.options = o, .context = context, .info = {ICSEG_VIDEO_INFO_INIT}, .counts = {ICSEG_CAMERA_COUNTS_INIT}};
     icseg_status status;
     if (!o->overlay && !o->labels)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
@@ -149,6 +217,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
     if (o->overlay) TRY_GOTO(file_check_not_input(o->overlay, o->input, error));
     TRY_GOTO(open_video(&j, error));
     TRY_GOTO(icseg_video_info_of(j.video, &j.info, error));
+    TRY_GOTO(icseg_camera_counts_of(j.video, &j.counts, error));
+    note_settings(&j);
     if (o->overlay) TRY_GOTO(open_writer(&j, error));
     TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));
     TRY_GOTO(inference_resolve(&o->inference, j.model, &j.eval, error));
@@ -174,11 +244,17 @@ const icseg_command icseg_command_video = {
                    "are read. Of a video that is cut short, the complete frames are labelled.\n"
                    "Ctrl-C stops; what was labelled so far is written.\n"
                    "\n"
+                   "Of a camera, the newest frame is labelled. Frames that arrive meanwhile are\n"
+                   "dropped and counted, so that the labels do not fall behind. The overlay video\n"
+                   "then shows each labelled frame until the next one, at the camera's pace. The\n"
+                   "numbers of label maps are those of the camera's frames.\n"
+                   "\n"
                    "icseg reads and writes videos through FFmpeg's libraries, which it loads when\n"
                    "it needs them (Debian: libavformat, libavcodec, libswscale, libavdevice).\n",
     .examples = "icseg video model.safetensors street.mp4 --overlay labelled.mp4\n"
                 "icseg video model.safetensors street.mp4 --labels labels --every 10\n"
-                "icseg video model.safetensors /dev/video0 --overlay camera.mkv --frames 300\n",
+                "icseg video model.safetensors /dev/video0 --overlay camera.mkv --frames 300\n"
+                "icseg video model.safetensors /dev/video0 --labels live --camera-size 640x480\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

@@ -860,6 +860,38 @@ class icseg_video_frame(Structure):
 
 
 
+class icseg_camera_options(Structure):
+    struct_size: int
+    width: int
+    height: int
+    rate: float
+    cancelled: Any
+    user: int | None
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("rate", c_double),
+        ("cancelled", CFUNCTYPE(c_bool, c_void_p)),
+        ("user", c_void_p),
+    ]
+
+
+
+class icseg_camera_counts(Structure):
+    struct_size: int
+    is_camera: bool
+    dropped: int
+    damaged: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("is_camera", c_bool),
+        ("dropped", c_int64),
+        ("damaged", c_int64),
+    ]
+
+
+
 class icseg_video_writer(Structure):
     """Opaque."""
 
@@ -1779,6 +1811,8 @@ STRUCTS: list[type[Structure]] = [
     icseg_build,
     icseg_video_info,
     icseg_video_frame,
+    icseg_camera_options,
+    icseg_camera_counts,
     icseg_video_writer_options,
     icseg_weights_convert_options,
     icseg_bench_options,
@@ -2281,6 +2315,14 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
         c_int,
         [POINTER(POINTER(icseg_video)), c_char_p, c_int32, POINTER(icseg_error)],
     ),
+    "icseg_camera_open": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_video)), c_char_p, POINTER(icseg_camera_options), POINTER(icseg_error)],
+    ),
+    "icseg_camera_counts_of": lambda: (
+        c_int,
+        [POINTER(icseg_video), POINTER(icseg_camera_counts), POINTER(icseg_error)],
+    ),
     "icseg_video_close": lambda: (
         None,
         [POINTER(POINTER(icseg_video))],
@@ -2304,6 +2346,10 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_video_writer_add": lambda: (
         c_int,
         [POINTER(icseg_video_writer), POINTER(icseg_image), POINTER(icseg_error)],
+    ),
+    "icseg_video_writer_add_at": lambda: (
+        c_int,
+        [POINTER(icseg_video_writer), POINTER(icseg_image), c_double, POINTER(icseg_error)],
     ),
     "icseg_video_writer_finish": lambda: (
         c_int,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from typing import NamedTuple, Union
+from typing import NamedTuple, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,13 @@ class Video(Closing):
         for image, number, seconds in icseg.Video("street.mp4"):
             result = model(image)
 
+    Of a camera, each step returns the newest frame. Those that arrive while the caller works are dropped and counted.
+
     Args:
         path: a video file or a device.
-        threads: of the decoder; 0: one for each core.
+        threads: of the decoder of a file; 0: one for each core.
+        size: width and height of a camera's frames; it takes the nearest that it has.
+        rate: frames a second of a camera; it takes the nearest that it has.
 
     Attributes:
         width, height: of all frames, in pixels, upright.
@@ -54,10 +58,17 @@ class Video(Closing):
         UnsupportedError: an unknown codec, or a build without videos.
     """
 
-    def __init__(self, path: PathLike, *, threads: int = 0) -> None:
+    def __init__(
+        self, path: PathLike, *, threads: int = 0, size: Optional[tuple[int, int]] = None, rate: Optional[float] = None
+    ) -> None:
         self._path = path_text(path)
         self._handle = Handle(c.icseg_video, "icseg_video_close", "video", exclusive=True)
-        call("icseg_video_open", ctypes.byref(self._handle.pointer), path_bytes(path), whole(threads, "threads"), file=self._path)
+        if size is None and rate is None:
+            call("icseg_video_open", ctypes.byref(self._handle.pointer), path_bytes(path), whole(threads, "threads"), file=self._path)
+        else:
+            width, height = (whole(side, "size") for side in size) if size is not None else (0, 0)
+            options = init(c.icseg_camera_options, width=width, height=height, rate=0 if rate is None else rate)
+            call("icseg_camera_open", ctypes.byref(self._handle.pointer), path_bytes(path), ctypes.byref(options), file=self._path)
         info = init(c.icseg_video_info)
         with self._handle as video:
             call("icseg_video_info_of", video, ctypes.byref(info))
@@ -79,6 +90,22 @@ class Video(Closing):
             raise StopIteration
         pixels = c.icseg_image.from_buffer_copy(frame.image)  # which the array owns from now on
         return VideoFrame(image_array(pixels), int(frame.index), float(frame.seconds))
+
+    @property
+    def dropped(self) -> int:
+        """Frames of a camera that arrived while the caller worked on others; 0 for a file."""
+        return int(self._counts().dropped)
+
+    @property
+    def damaged(self) -> int:
+        """Frames of a camera that could not be decoded; 0 for a file."""
+        return int(self._counts().damaged)
+
+    def _counts(self) -> c.icseg_camera_counts:
+        counts = init(c.icseg_camera_counts)
+        with self._handle as video:
+            call("icseg_camera_counts_of", video, ctypes.byref(counts))
+        return counts
 
     def close(self) -> None:
         """Closes the video. Frames stay valid. May be called again."""
@@ -102,11 +129,19 @@ class VideoWriter(Finishing):
     def __repr__(self) -> str:
         return f"<icseg.VideoWriter of {self._path!r}{', closed' if self._handle.closed else ''}>"
 
-    def add(self, image: ImageLike) -> None:
-        """Appends a frame of the size of the video, such as `Result.overlay(legend=False)`."""
+    def add(self, image: ImageLike, *, seconds: Optional[float] = None) -> None:
+        """Appends a frame of the size of the video, such as `Result.overlay(legend=False)`.
+
+        Args:
+            image: the frame.
+            seconds: the time from which on it is shown, for frames of a camera; None: right after the frame before it.
+        """
         pixels = read(image).rgb()
         with self._handle as writer:
-            call("icseg_video_writer_add", writer, ctypes.byref(as_image(pixels)), file=self._path)
+            if seconds is None:
+                call("icseg_video_writer_add", writer, ctypes.byref(as_image(pixels)), file=self._path)
+            else:
+                call("icseg_video_writer_add_at", writer, ctypes.byref(as_image(pixels)), seconds, file=self._path)
 
     def finish(self) -> None:
         """Completes the file: an existing one is replaced. Closes the writer."""

@@ -16,6 +16,21 @@ icseg_status icseg_video_open(icseg_video **out, const char *path, int32_t threa
     return absent(error);
 }
 
+icseg_status icseg_camera_open(icseg_video **out, const char *path, const icseg_camera_options *options,
+                               icseg_error *error) {
+    (void)options;
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_NEED(path);
+    return absent(error);
+}
+
+icseg_status icseg_camera_counts_of(const icseg_video *video, icseg_camera_counts *out, icseg_error *error) {
+    ICSEG_NEED(video);
+    ICSEG_NEED(out);
+    return absent(error);
+}
+
 void icseg_video_close(icseg_video **video) {
     if (video) *video = NULL;
 }
@@ -46,6 +61,12 @@ icseg_status icseg_video_writer_add(icseg_video_writer *writer, const icseg_imag
     ICSEG_NEED(writer);
     ICSEG_NEED(image);
     return absent(error);
+}
+
+icseg_status icseg_video_writer_add_at(icseg_video_writer *writer, const icseg_image *image, double seconds,
+                                       icseg_error *error) {
+    (void)seconds;
+    return icseg_video_writer_add(writer, image, error);
 }
 
 icseg_status icseg_video_writer_finish(icseg_video_writer *writer, icseg_error *error) {

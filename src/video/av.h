@@ -17,11 +17,12 @@
 #define ICSEG_AV_FUNCTIONS(UTIL, CODEC, FORMAT, SCALE) \
     UTIL(av_dict_set) UTIL(av_dict_free) UTIL(av_frame_alloc) UTIL(av_frame_free) UTIL(av_frame_unref) \
     UTIL(av_frame_get_buffer) UTIL(av_frame_make_writable) UTIL(av_log_set_level) UTIL(av_strerror) \
-    UTIL(av_display_rotation_get) UTIL(av_d2q) CODEC(av_packet_alloc) CODEC(av_packet_free) \
-    CODEC(av_packet_unref) CODEC(av_packet_rescale_ts) CODEC(avcodec_find_decoder) CODEC(avcodec_find_encoder) \
-    CODEC(avcodec_alloc_context3) CODEC(avcodec_free_context) CODEC(avcodec_parameters_to_context) \
-    CODEC(avcodec_parameters_from_context) CODEC(avcodec_open2) CODEC(avcodec_send_packet) \
-    CODEC(avcodec_receive_frame) CODEC(avcodec_send_frame) CODEC(avcodec_receive_packet) CODEC(avcodec_get_name) \
+    UTIL(av_display_rotation_get) UTIL(av_d2q) CODEC(av_packet_alloc) CODEC(av_packet_free) CODEC(av_packet_unref) \
+    CODEC(av_packet_move_ref) CODEC(avcodec_descriptor_get) CODEC(av_packet_rescale_ts) \
+    CODEC(avcodec_find_decoder) CODEC(avcodec_find_encoder) CODEC(avcodec_alloc_context3) \
+    CODEC(avcodec_free_context) CODEC(avcodec_parameters_to_context) CODEC(avcodec_parameters_from_context) \
+    CODEC(avcodec_open2) CODEC(avcodec_send_packet) CODEC(avcodec_receive_frame) CODEC(avcodec_send_frame) \
+    CODEC(avcodec_receive_packet) CODEC(avcodec_get_name) FORMAT(avformat_alloc_context) \
     FORMAT(avformat_open_input) FORMAT(avformat_close_input) FORMAT(avformat_find_stream_info) \
     FORMAT(av_find_best_stream) FORMAT(av_read_frame) FORMAT(av_find_input_format) \
     FORMAT(avformat_alloc_output_context2) FORMAT(avformat_free_context) FORMAT(avformat_new_stream) \

@@ -14,29 +14,34 @@
 #include "base/threads.h"
 #include "icseg/video.h"
 #include "video/av.h"
+#include "video/camera.h"
 
 enum {
     FIRST_INFO_SIZE = sizeof(icseg_video_info), /* in the first release, as below */
-    FIRST_FRAME_SIZE = sizeof(icseg_video_frame)
+    FIRST_FRAME_SIZE = sizeof(icseg_video_frame),
+    FIRST_CAMERA_SIZE = sizeof(icseg_camera_options),
+    FIRST_COUNTS_SIZE = sizeof(icseg_camera_counts),
+    MOST_DAMAGED = 100 /* frames of a camera in succession that cannot be decoded */
 };
 
 /* Containers and bare streams. None of them names other files. */
 static const char formats[] = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,ogg,flv,asf,ivf,nut,mjpeg,h264,"
                               "hevc,m4v,mpegvideo,yuv4mpegpipe,gif";
-static const char devices[] = "video4linux2,v4l2";
 
 struct icseg_video {
     const icseg_av *av;
     char *path; /* copy */
     AVFormatContext *file;
+    bool is_device;       /* a camera */
+    icseg_camera *camera; /* NULL for a file */
     AVCodecContext *codec;
     AVPacket *packet;
     AVFrame *frame;
     struct SwsContext *scaler;
     int stream;
-    int32_t width, height; /* of decoded frames, before the rotation */
-    int turns;             /* quarter turns clockwise */
-    bool drained;
+    int32_t width, height;     /* of decoded frames, before the rotation */
+    int turns;                 /* quarter turns clockwise */
+    bool drained, begun;       /* the decoder was asked for its last frames; a frame was returned */
     int64_t index, first_time; /* of the next frame; time stamp of the first */
 };
 
@@ -44,29 +49,32 @@ struct icseg_video {
 
 static icseg_status open_file(icseg_video *v, icseg_error *error) {
     AVDictionary *options = NULL;
-    struct stat info;
-    if (stat(v->path, &info) != 0)
-        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", v->path, strerror(errno));
-    bool device = S_ISCHR(info.st_mode);
-    if (!device && !S_ISREG(info.st_mode))
-        return icseg_fail(error, ICSEG_ERROR_IO, "%s: neither a file nor a camera", v->path);
-    if (device) ICSEG_TRY(icseg_av_load_devices(error));
-    const AVInputFormat *format = device ? v->av->av_find_input_format("video4linux2") : NULL;
-    if (device && !format)
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "%s: the installed libavdevice does not read cameras",
-                          v->path);
     icseg_string url = {0};
-    icseg_string_printf(&url, "%s%s", device ? "" : "file:", v->path); /* never an address */
+    icseg_string_printf(&url, "file:%s", v->path); /* never an address */
     int code = url.failed ? AVERROR(ENOMEM) : 0;
     if (code >= 0) code = v->av->av_dict_set(&options, "protocol_whitelist", "file", 0);
-    if (code >= 0) code = v->av->av_dict_set(&options, "format_whitelist", device ? devices : formats, 0);
-    if (code >= 0) code = v->av->avformat_open_input(&v->file, url.data, (AVInputFormat *)(uintptr_t)format, &options);
+    if (code >= 0) code = v->av->av_dict_set(&options, "format_whitelist", formats, 0);
+    if (code >= 0) code = v->av->avformat_open_input(&v->file, url.data, NULL, &options);
     v->av->av_dict_free(&options);
     icseg_string_close(&url);
     if (code < 0) return icseg_av_fail(v->av, ICSEG_ERROR_FORMAT, v->path, "cannot be read as a video", code, error);
     code = v->av->avformat_find_stream_info(v->file, NULL);
     if (code < 0) return icseg_av_fail(v->av, ICSEG_ERROR_FORMAT, v->path, "damaged video", code, error);
     return ICSEG_OK;
+}
+
+/* A file, or a camera. camera NULL: either of them, and a camera as it is set. */
+static icseg_status open_source(icseg_video *v, const icseg_camera_options *camera, icseg_error *error) {
+    static const icseg_camera_options as_set = {ICSEG_CAMERA_OPTIONS_INIT};
+    struct stat info;
+    if (stat(v->path, &info) != 0)
+        return icseg_fail(error, ICSEG_ERROR_IO, "%s: cannot open: %s", v->path, strerror(errno));
+    v->is_device = S_ISCHR(info.st_mode);
+    if (v->is_device) return icseg_camera_open_device(&v->file, v->av, v->path, camera ? camera : &as_set, error);
+    if (camera)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: not a camera, whose size and rate can be chosen", v->path);
+    if (!S_ISREG(info.st_mode)) return icseg_fail(error, ICSEG_ERROR_IO, "%s: neither a file nor a camera", v->path);
+    return open_file(v, error);
 }
 
 static icseg_status check_size(const icseg_video *v, int width, int height, icseg_error *error) {
@@ -119,7 +127,8 @@ static icseg_status open_codec(icseg_video *v, int threads, icseg_error *error) 
     return ICSEG_OK;
 }
 
-static icseg_status open_video(icseg_video *v, const char *path, int threads, icseg_error *error) {
+static icseg_status open_video(icseg_video *v, const char *path, int threads, const icseg_camera_options *camera,
+                               icseg_error *error) {
     ICSEG_TRY(icseg_av_load(&v->av, error));
     icseg_string copy = {0};
     icseg_string_printf(&copy, "%s", path);
@@ -128,18 +137,19 @@ static icseg_status open_video(icseg_video *v, const char *path, int threads, ic
     v->packet = v->av->av_packet_alloc();
     v->frame = v->av->av_frame_alloc();
     if (!v->packet || !v->frame) return icseg_fail_memory_in(error, 0, path);
-    ICSEG_TRY(open_file(v, error));
-    return open_codec(v, threads, error);
+    ICSEG_TRY(open_source(v, camera, error));
+    ICSEG_TRY(open_codec(v, v->is_device ? 1 : threads, error)); /* each further thread would delay the frames by one */
+    if (!v->is_device) return ICSEG_OK;
+    const icseg_camera_source source = {v->av, v->file, v->path, camera ? camera->cancelled : NULL,
+                                        camera ? camera->user : NULL};
+    return icseg_camera_start(&v->camera, source, v->codec->codec_id, error);
 }
 
-icseg_status icseg_video_open(icseg_video **out, const char *path, int32_t threads, icseg_error *error) {
-    ICSEG_NEED(out);
-    *out = NULL;
-    ICSEG_NEED(path);
-    ICSEG_TRY(icseg_threads_check(threads, error));
+static icseg_status open_either(icseg_video **out, const char *path, int threads, const icseg_camera_options *camera,
+                                icseg_error *error) {
     icseg_video *v = icseg_calloc_array(1, sizeof *v);
     if (!v) return icseg_fail_memory_in(error, sizeof *v, path);
-    icseg_status status = open_video(v, path, threads ? threads : icseg_cores(), error);
+    icseg_status status = open_video(v, path, threads, camera, error);
     if (status == ICSEG_OK)
         *out = v;
     else
@@ -147,9 +157,36 @@ icseg_status icseg_video_open(icseg_video **out, const char *path, int32_t threa
     return status;
 }
 
+icseg_status icseg_video_open(icseg_video **out, const char *path, int32_t threads, icseg_error *error) {
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_NEED(path);
+    ICSEG_TRY(icseg_threads_check(threads, error));
+    return open_either(out, path, threads ? threads : icseg_cores(), NULL, error);
+}
+
+icseg_status icseg_camera_open(icseg_video **out, const char *path, const icseg_camera_options *options,
+                               icseg_error *error) {
+    icseg_camera_options o;
+    ICSEG_NEED(out);
+    *out = NULL;
+    ICSEG_NEED(path);
+    ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_CAMERA_SIZE, "icseg_camera_options", error));
+    if (o.width < 0 || o.height < 0 || !o.width != !o.height || o.width > ICSEG_VIDEO_MAX_SIDE ||
+        o.height > ICSEG_VIDEO_MAX_SIDE)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "width", ICSEG_REMEDY_SET_FIELD,
+                                "width, height: %dx%d; expected sides of 1..%d pixels, or 0 for both", o.width,
+                                o.height, ICSEG_VIDEO_MAX_SIDE);
+    if (!(o.rate >= 0 && o.rate <= 1000))
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "rate", ICSEG_REMEDY_SET_FIELD,
+                                "rate: must be between 0 and 1000 frames a second");
+    return open_either(out, path, 1, &o, error);
+}
+
 void icseg_video_close(icseg_video **video) {
     if (!video || !*video) return;
     icseg_video *v = *video;
+    icseg_camera_stop(&v->camera);
     if (v->packet || v->frame) {
         v->av->av_packet_free(&v->packet);
         v->av->av_frame_free(&v->frame);
@@ -176,6 +213,15 @@ icseg_status icseg_video_info_of(const icseg_video *v, icseg_video_info *out, ic
     return icseg_struct_write(out, &info, sizeof info, FIRST_INFO_SIZE, "icseg_video_info", error);
 }
 
+icseg_status icseg_camera_counts_of(const icseg_video *video, icseg_camera_counts *out, icseg_error *error) {
+    icseg_camera_counts counts = {0};
+    ICSEG_NEED(video);
+    ICSEG_NEED(out);
+    counts.is_camera = video->camera != NULL;
+    if (video->camera) icseg_camera_count(video->camera, &counts.dropped, &counts.damaged);
+    return icseg_struct_write(out, &counts, sizeof counts, FIRST_COUNTS_SIZE, "icseg_camera_counts", error);
+}
+
 /* ---- frames ---- */
 
 /* The next decoded frame in v->frame; *end: there is none. Packets of other streams are skipped. */
@@ -195,6 +241,20 @@ static icseg_status decode(icseg_video *v, bool *end, icseg_error *error) {
     *end = code == AVERROR_EOF;
     if (code >= 0 || *end) return ICSEG_OK;
     return icseg_av_fail(v->av, ICSEG_ERROR_FORMAT, v->path, "damaged video", code, error);
+}
+
+/* The newest frame of a camera in v->frame. Damaged ones are skipped. */
+static icseg_status decode_newest(icseg_video *v, icseg_error *error) {
+    for (int failed = 0; failed < MOST_DAMAGED; failed++) {
+        v->av->av_packet_unref(v->packet);
+        ICSEG_TRY(icseg_camera_take(v->camera, v->packet, &v->index, error));
+        int code = v->av->avcodec_send_packet(v->codec, v->packet);
+        if (code >= 0) code = v->av->avcodec_receive_frame(v->codec, v->frame);
+        if (code >= 0) return ICSEG_OK;
+        if (code == AVERROR(ENOMEM)) return icseg_fail_memory_in(error, 0, v->path);
+        icseg_camera_take_failed(v->camera);
+    }
+    return icseg_fail(error, ICSEG_ERROR_IO, "%s: the last %d frames of the camera are damaged", v->path, MOST_DAMAGED);
 }
 
 /* High definition uses the colours of BT.709 unless the file says otherwise. */
@@ -249,7 +309,8 @@ static icseg_status turn(icseg_image *image, int turns, icseg_error *error) {
 static double time_of(icseg_video *v) {
     const AVStream *stream = v->file->streams[v->stream];
     int64_t time = v->frame->best_effort_timestamp;
-    if (v->index == 0) v->first_time = time;
+    if (!v->begun) v->first_time = time;
+    v->begun = true;
     double rate = stream->avg_frame_rate.num > 0 && stream->avg_frame_rate.den > 0
                       ? (double)stream->avg_frame_rate.num / stream->avg_frame_rate.den
                       : 25;
@@ -259,7 +320,7 @@ static double time_of(icseg_video *v) {
 }
 
 static icseg_status next(icseg_video *v, icseg_video_frame *frame, icseg_error *error) {
-    ICSEG_TRY(decode(v, &frame->end, error));
+    ICSEG_TRY(v->camera ? decode_newest(v, error) : decode(v, &frame->end, error));
     frame->end |= v->index >= ICSEG_VIDEO_MAX_FRAMES;
     if (frame->end) return ICSEG_OK;
     frame->seconds = time_of(v);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Writing a video file: H.264 if FFmpeg has an encoder for it and the format allows it, otherwise the format's own. */
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +26,8 @@ struct icseg_video_writer {
     AVFrame *frame;
     struct SwsContext *scaler;
     int32_t width, height; /* of the images */
-    int64_t frames;
+    double rate;           /* frames a second */
+    int64_t next_time;     /* of the next frame at the earliest, in frames */
     bool begun, finished;
 };
 
@@ -57,6 +59,7 @@ static icseg_status open_codec(icseg_video_writer *w, const icseg_video_writer_o
     w->stream = w->av->avformat_new_stream(w->file, NULL);
     if (!w->codec || !w->stream) return icseg_fail_memory_in(error, 0, w->path);
     AVRational rate = w->av->av_d2q(o->rate, 65535); /* the largest denominator of MPEG-4 */
+    w->rate = (double)rate.num / rate.den;
     w->codec->width = o->width & ~1;
     w->codec->height = o->height & ~1;
     w->codec->framerate = rate;
@@ -142,10 +145,7 @@ static icseg_status encode(icseg_video_writer *w, const AVFrame *frame, icseg_er
                                                                        : fail_code(w, "cannot write", code, error);
 }
 
-icseg_status icseg_video_writer_add(icseg_video_writer *writer, const icseg_image *image, icseg_error *error) {
-    ICSEG_NEED(writer);
-    ICSEG_NEED(image);
-    icseg_video_writer *w = writer;
+static icseg_status add(icseg_video_writer *w, const icseg_image *image, int64_t time, icseg_error *error) {
     if (!image->data || image->width != w->width || image->height != w->height)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a frame of %dx%d pixels; the video has %dx%d", w->path,
                           image->width, image->height, w->width, w->height);
@@ -154,15 +154,33 @@ icseg_status icseg_video_writer_add(icseg_video_writer *writer, const icseg_imag
     const uint8_t *planes[4] = {image->data};
     int strides[4] = {3 * image->width};
     w->av->sws_scale(w->scaler, planes, strides, 0, w->codec->height, w->frame->data, w->frame->linesize);
-    w->frame->pts = w->frames++;
+    w->frame->pts = time > w->next_time ? time : w->next_time;
+    w->next_time = w->frame->pts + 1;
     return encode(w, w->frame, error);
+}
+
+icseg_status icseg_video_writer_add(icseg_video_writer *writer, const icseg_image *image, icseg_error *error) {
+    ICSEG_NEED(writer);
+    ICSEG_NEED(image);
+    return add(writer, image, 0, error);
+}
+
+icseg_status icseg_video_writer_add_at(icseg_video_writer *writer, const icseg_image *image, double seconds,
+                                       icseg_error *error) {
+    enum { MOST_SECONDS = 1000000 };
+    ICSEG_NEED(writer);
+    ICSEG_NEED(image);
+    if (!(seconds >= 0 && seconds <= MOST_SECONDS))
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a frame at %g seconds; expected 0..%d", writer->path,
+                          seconds, MOST_SECONDS);
+    return add(writer, image, llround(seconds * writer->rate), error);
 }
 
 icseg_status icseg_video_writer_finish(icseg_video_writer *writer, icseg_error *error) {
     ICSEG_NEED(writer);
     icseg_video_writer *w = writer;
     if (w->finished) return ICSEG_OK;
-    if (!w->frames) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: a video without frames is not written", w->path);
+    if (!w->next_time) return icseg_fail(error, ICSEG_ERROR_DATA, "%s: a video without frames is not written", w->path);
     ICSEG_TRY(encode(w, NULL, error));
     int code = w->av->av_write_trailer(w->file);
     if (code >= 0) code = w->av->avio_closep(&w->file->pb);

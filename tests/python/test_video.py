@@ -41,6 +41,26 @@ def test_a_video_that_was_written_is_read(tmp_path: Path) -> None:
             writer.add(frames[0][:20])
 
 
+def test_frames_at_their_times_as_those_of_a_camera(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    try:
+        with icseg.VideoWriter(path, 64, 48, 10) as writer:
+            for seconds in (0, 0.5, 2):
+                writer.add(np.zeros((48, 64, 3), np.uint8), seconds=seconds)
+            with pytest.raises(icseg.ArgumentError, match="a frame at -1 seconds"):
+                writer.add(np.zeros((48, 64, 3), np.uint8), seconds=-1)
+    except icseg.UnsupportedError as error:
+        pytest.skip(str(error))
+    with icseg.Video(path) as video:
+        assert [f.seconds for f in video] == pytest.approx([0, 0.5, 2])
+        assert (video.dropped, video.damaged) == (0, 0)
+    for options in ({"size": (64, 48)}, {"rate": 30}):
+        with pytest.raises(icseg.ArgumentError, match="not a camera"):
+            icseg.Video(path, **options)
+    with pytest.raises(icseg.FormatError, match="/dev/null: not a camera"):
+        icseg.Video("/dev/null", size=(64, 48))
+
+
 def test_files_that_are_not_videos(photos: list[Path], tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     for path in (tmp_path / "text.mp4", tmp_path / "none.mp4", tmp_path):

@@ -803,6 +803,17 @@ static icseg_status call_icseg_video_open(icseg_error *error) {
     assert_null(out);
     return status == ICSEG_ERROR_IO || status == ICSEG_ERROR_UNSUPPORTED ? ICSEG_OK : status;
 }
+static icseg_status call_icseg_camera_open(icseg_error *error) {
+    icseg_video *out = BAD;
+    icseg_status status = icseg_camera_open(&out, path("none"), NULL, error);
+    assert_null(out);
+    return status == ICSEG_ERROR_IO || status == ICSEG_ERROR_UNSUPPORTED ? ICSEG_OK : status;
+}
+static icseg_status call_icseg_camera_counts_of(icseg_error *error) {
+    icseg_camera_counts out = {ICSEG_CAMERA_COUNTS_INIT};
+    (void)icseg_camera_counts_of(NULL, &out, error);
+    return ICSEG_OK;
+}
 CLOSES(icseg_video_close)
 static icseg_status call_icseg_video_info_of(icseg_error *error) {
     icseg_video_info out = {ICSEG_VIDEO_INFO_INIT};
@@ -826,6 +837,10 @@ static icseg_status call_icseg_video_writer_open(icseg_error *error) {
 }
 static icseg_status call_icseg_video_writer_add(icseg_error *error) {
     (void)icseg_video_writer_add(NULL, NULL, error);
+    return ICSEG_OK;
+}
+static icseg_status call_icseg_video_writer_add_at(icseg_error *error) {
+    (void)icseg_video_writer_add_at(NULL, NULL, 0, error);
     return ICSEG_OK;
 }
 static icseg_status call_icseg_video_writer_finish(icseg_error *error) {

@@ -147,6 +147,71 @@ static void a_rotation_in_the_file_is_applied(void **state) {
     }
 }
 
+/* Frames of a camera that loses some: each is shown until the next. */
+static void frames_are_shown_at_their_times(void **state) {
+    (void)state;
+    static const double at[] = {0, 0.02, 1.2, 1.2, 0.1, 4}, shown[] = {0, 0.08, 1.2, 1.28, 1.36, 4};
+    enum { COUNT = sizeof at / sizeof *at };
+    static const char *const names[] = {"a.mp4", "a.mkv"};
+    if (absent()) skip();
+    for (int n = 0; n < 2; n++) {
+        const char *path = test_scratch(names[n]);
+        icseg_video_writer *writer;
+        icseg_video_writer_options o = {ICSEG_VIDEO_WRITER_OPTIONS_INIT, .path = path, .width = WIDTH, .height = HEIGHT,
+                                        .rate = 12.5};
+        assert_int_equal(icseg_video_writer_open(&writer, &o, &error), ICSEG_OK);
+        for (int i = 0; i < COUNT; i++) {
+            icseg_image image = make_frame(i, WIDTH, HEIGHT);
+            if (icseg_video_writer_add_at(writer, &image, at[i], &error) != ICSEG_OK) fail_msg("%s", error.message);
+            assert_int_equal(icseg_video_writer_add_at(writer, &image, -1, &error), ICSEG_ERROR_ARGUMENT);
+            assert_int_equal(icseg_video_writer_add_at(writer, &image, 0.0 / 0.0, &error), ICSEG_ERROR_ARGUMENT);
+            assert_int_equal(icseg_video_writer_add_at(writer, &image, 1e9, &error), ICSEG_ERROR_ARGUMENT);
+            icseg_image_close(&image);
+        }
+        if (icseg_video_writer_finish(writer, &error) != ICSEG_OK) fail_msg("%s", error.message);
+        icseg_video_writer_close(&writer);
+        icseg_video *video;
+        icseg_video_frame frame = {ICSEG_VIDEO_FRAME_INIT};
+        icseg_camera_counts counts = {ICSEG_CAMERA_COUNTS_INIT, .is_camera = true, .dropped = 1};
+        assert_int_equal(icseg_video_open(&video, path, 1, &error), ICSEG_OK);
+        for (int i = 0; i < COUNT; i++) {
+            if (icseg_video_next(video, &frame, &error) != ICSEG_OK) fail_msg("%s", error.message);
+            if (frame.end || frame.seconds < shown[i] - 0.01 || frame.seconds > shown[i] + 0.01)
+                fail_msg("%s: frame %d at %g s, expected %g", names[n], i, frame.seconds, shown[i]);
+        }
+        assert_int_equal(icseg_camera_counts_of(video, &counts, &error), ICSEG_OK);
+        assert_true(!counts.is_camera && !counts.dropped && !counts.damaged);
+        icseg_video_frame_close(&frame);
+        icseg_video_close(&video);
+    }
+}
+
+/* An emulated camera is in tests/cli/cases/video.sh. */
+static void wrong_cameras_are_refused(void **state) {
+    (void)state;
+    if (absent()) skip();
+    icseg_video *video;
+    const char *path = test_scratch("a.mp4");
+    const struct {
+        icseg_camera_options options;
+        const char *piece;
+    } bad[] = {{{ICSEG_CAMERA_OPTIONS_INIT, .width = 64}, "width, height: 64x0; expected"},
+               {{ICSEG_CAMERA_OPTIONS_INIT, .width = -1, .height = -1}, "width, height: -1x-1; expected"},
+               {{ICSEG_CAMERA_OPTIONS_INIT, .width = 64, .height = 20000}, "width, height: 64x20000; expected"},
+               {{ICSEG_CAMERA_OPTIONS_INIT, .rate = -1}, "rate: must be between"},
+               {{ICSEG_CAMERA_OPTIONS_INIT, .rate = 0.0 / 0.0}, "rate: must be between"},
+               {{ICSEG_CAMERA_OPTIONS_INIT, .rate = 30}, "a.mp4: not a camera"}};
+    write_video(path, WIDTH, HEIGHT, 2);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        video = (icseg_video *)&error;
+        assert_int_equal(icseg_camera_open(&video, path, &bad[i].options, &error), ICSEG_ERROR_ARGUMENT);
+        assert_null(video);
+        if (!strstr(error.message, bad[i].piece)) fail_msg("'%s' is not in: %s", bad[i].piece, error.message);
+    }
+    assert_int_equal(icseg_camera_open(&video, "/dev/null", NULL, &error), ICSEG_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "/dev/null: not a camera"));
+}
+
 static void refuses(const char *path, const char *piece) {
     icseg_video *video = (icseg_video *)&error;
     assert_int_not_equal(icseg_video_open(&video, path, 1, &error), ICSEG_OK);
@@ -252,6 +317,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(a_rotation_in_the_file_is_applied),
+        cmocka_unit_test(frames_are_shown_at_their_times),
+        cmocka_unit_test(wrong_cameras_are_refused),
         cmocka_unit_test(hostile_files_are_refused),
         cmocka_unit_test(a_file_cut_short_or_changed_gives_frames_or_an_error),
         cmocka_unit_test(wrong_calls_are_refused),
