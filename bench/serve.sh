@@ -4,6 +4,7 @@
 # generated scenes and a model with random weights. Prints a table: connections, images a second, the ratio, the times
 # of half and of 99 % of the requests, requests that failed, and the server's memory before and after.
 # Usage: bench/serve.sh [SECONDS [CHECKPOINT IMAGE]]   (default: 60 s for each number of connections)
+#   OPTIONS="--batch 4": options of the server
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-60} program=$PWD/build/icseg images=64
@@ -49,7 +50,7 @@ function done(summary, latency)
         e.connect + e.read + e.write + e.status + e.timeout))
 end
 END
-"$program" serve "$checkpoint" --listen 127.0.0.1:0 --queue 128 --no-log 2>"$work/notes" &
+"$program" serve "$checkpoint" --listen 127.0.0.1:0 --queue 128 --no-log ${OPTIONS:-} 2>"$work/notes" &
 server=$!
 until grep -q listening "$work/notes"; do sleep 0.05; done
 url=$(sed -n 's/^listening on //p' "$work/notes")

@@ -15,7 +15,7 @@ enum { TOKEN_LEAST = 8, TOKEN_MOST = 4096 };
 
 struct options {
     icseg_strings models;
-    const char *listen, *token_file, *cors, *config;
+    const char *listen, *token_file, *cors, *config, *label_studio, *label_studio_token_file;
     int32_t precision, sessions, threads, queue, batch, timeout, max_body;
     int64_t max_pixels;
     bool no_log;
@@ -52,6 +52,11 @@ static const icseg_option rows[] = {
      "file with a token that requests must show (Authorization: Bearer TOKEN)", .metavar = "FILE"},
     {"cors", ICSEG_FIELD_STRING(struct options, cors), "origin of web pages that may use the server; '*': all",
      .metavar = "ORIGIN"},
+    {"label-studio", ICSEG_FIELD_STRING(struct options, label_studio),
+     "address of the Label Studio whose images may be fetched, when this server is its machine learning backend",
+     .metavar = "URL"},
+    {"label-studio-token-file", ICSEG_FIELD_STRING(struct options, label_studio_token_file),
+     "file with an access token of Label Studio", .metavar = "FILE"},
     {"no-log", ICSEG_FIELD_BOOL(struct options, no_log),
      "do not print a JSON object for each request on standard output"},
     PRECISION_ROW(struct options, precision),
@@ -117,7 +122,9 @@ static icseg_status read_models(const struct options *o, icseg_arena *arena, ser
 
 /* -- access */
 
-static icseg_status read_token(const char *path, icseg_arena *arena, const char **out, icseg_error *error) {
+/* `option`: for messages. */
+static icseg_status read_token(const char *option, const char *path, icseg_arena *arena, const char **out,
+                               icseg_error *error) {
     char *text;
     size_t size;
     if (!path) return ICSEG_OK;
@@ -126,8 +133,20 @@ static icseg_status read_token(const char *path, icseg_arena *arena, const char 
     *out = text;
     if (strlen(text) >= TOKEN_LEAST && !strpbrk(text, " \t")) return ICSEG_OK;
     return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
-                           "--token-file: %s: expected one line with a token of at least %d characters, without blanks",
+                           "%s: %s: expected one line with a token of at least %d characters, without blanks", option,
                            path, TOKEN_LEAST);
+}
+
+/* Without the slashes at the end. */
+static icseg_status read_origin(const char *url, icseg_arena *arena, const char **out, icseg_error *error) {
+    if (!url) return ICSEG_OK;
+    size_t scheme = !strncmp(url, "https://", 8) ? 8 : !strncmp(url, "http://", 7) ? 7 : 0, length = strlen(url);
+    while (length && url[length - 1] == '/') length--;
+    if (!scheme || length <= scheme || strpbrk(url, "?#@ \t\r\n"))
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "--label-studio: \"%.200s\": expected an address such as http://127.0.0.1:8080", url);
+    *out = icseg_arena_printf(arena, "%.*s", (int)length, url);
+    return *out ? ICSEG_OK : out_of_memory(error);
 }
 
 typedef struct start {
@@ -160,13 +179,15 @@ static icseg_status run(const icseg_command_context *context, const void *values
     const struct options *o = values;
     start s = {o, context, o->token_file != NULL};
     serve_source *sources = icseg_arena_array(context->arena, o->models.count, sizeof *sources);
-    const char *token = NULL;
+    const char *token = NULL, *origin = NULL, *studio_token = NULL;
     if (!sources) return out_of_memory(error);
     if (!o->models.count)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "MODEL is missing; name a checkpoint, or a file with --config");
     TRY(read_models(o, context->arena, sources, error));
-    TRY(read_token(o->token_file, context->arena, &token, error));
+    TRY(read_token("--token-file", o->token_file, context->arena, &token, error));
+    TRY(read_origin(o->label_studio, context->arena, &origin, error));
+    TRY(read_token("--label-studio-token-file", o->label_studio_token_file, context->arena, &studio_token, error));
     int32_t threads = o->threads ? o->threads : thread_count();
     serve_options options = {
         .sources = sources,
@@ -182,6 +203,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
         .timeout = o->timeout,
         .token = token,
         .cors = o->cors,
+        .label_studio = origin,
+        .label_studio_token = studio_token,
         .log = o->no_log ? NULL : stdout,
         .started = started,
         .user = &s,
@@ -199,7 +222,10 @@ const icseg_command icseg_command_serve = {
                 "curl --data-binary @photo.jpg \\\n"
                 "    'http://127.0.0.1:8080/v1/segment?format=png' >labels.png\n"
                 "icseg serve street=a.safetensors house=b.safetensors \\\n"
-                "    --listen 0.0.0.0:80 --token-file token.txt\n",
+                "    --listen 0.0.0.0:80 --token-file token.txt\n"
+                "icseg serve street=a.safetensors --listen 127.0.0.1:9090 \\\n"
+                "    --label-studio http://127.0.0.1:8080 \\\n"
+                "    --label-studio-token-file studio.txt\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds with each optional part off, with all of them off, with -O3 and with clang; warnings are errors. In each build
 # every program links, the library needs no more than these parts do, and the program runs, says which parts it has, and
-# names the missing part when it is given a file of it. Run before a release: it takes as long as fourteen builds.
+# names the missing part when it is given a file of it. Run before a release: it takes as long as fifteen builds.
 # Usage: options.sh [NAME...]: some of the builds. The last line is "N passed, N failed"
 set -u
 cd "$(dirname "$0")/.."
@@ -92,7 +92,12 @@ fi
 if try serve "$(without serve "$parts")" "$every" -DICSEG_SERVE=OFF; then
     check "serve: the command is refused" says "serve: this build has no server" icseg serve model.safetensors
 fi
-if try train "tiff webp gif heif video serve" "$(without expat "$(without yaml-0 "$every")")" -DICSEG_TRAIN=OFF; then
+if try fetch "$parts" "$every" -DICSEG_FETCH=OFF; then
+    check "fetch: a model for the next case" tiny_model
+    check "fetch: an address is refused" says "this build cannot fetch images from Label Studio" \
+        icseg serve "$tiny" --listen 127.0.0.1:0 --label-studio http://127.0.0.1:1
+fi
+if try train "tiff webp gif heif video" "$(without expat "$(without yaml-0 "$every")")" -DICSEG_TRAIN=OFF -DICSEG_SERVE=OFF; then
     check "train: a command of training is refused" says "train: this build has no training" icseg train recipe.yaml
 fi
 try program - "$every" -DICSEG_PROGRAM=OFF

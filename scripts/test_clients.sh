@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Tests `icseg serve` with clients that others wrote (Triton's, Hugging Face's, curl, Chromium) and with bad ones:
+# Tests `icseg serve` with clients that others wrote (Triton's, Hugging Face's, Label Studio's, curl, Chromium) and bad ones:
 # tests/clients/. Makes a virtual environment in build-clients/. The last line is "N passed, N failed".
 # Usage: test_clients.sh [--prepare | [--build DIR] [PYTEST_ARGUMENT...]]
 #   --build DIR   tests the program in DIR (default: build)
@@ -20,7 +20,7 @@ give_up() { echo "test_clients: $1" >&2; echo "0 passed, $2 failed"; exit "$2"; 
 venv=build-clients/venv python=build-clients/venv/bin/python
 command -v python3 >/dev/null || give_up "skipped: Python is not installed" 0
 [ -x $python ] || python3 -m venv $venv >/dev/null 2>&1 || give_up "skipped: a virtual environment cannot be made (Debian: python3-venv)" 0
-packages="pytest numpy pillow requests selenium huggingface_hub tritonclient[http]"
+packages="pytest numpy pillow requests selenium huggingface_hub tritonclient[http] label-studio-sdk"
 installed=$venv/installed-packages
 if [ "$(cat $installed 2>/dev/null)" != "$packages" ]; then
     # shellcheck disable=SC2086

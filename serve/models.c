@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "icseg/classes.h"
 
@@ -36,6 +38,13 @@ static void close_model(serve_model *m) {
     free(m);
 }
 
+/* Empty if the time is not known. */
+static void read_time(const char *path, char out[24]) {
+    struct stat info;
+    struct tm time;
+    if (stat(path, &info) == 0 && gmtime_r(&info.st_mtime, &time)) strftime(out, 24, "%Y-%m-%d %H:%M:%S", &time);
+}
+
 /* The list has space for all sessions that can exist at a time. */
 static icseg_status fill_model(const serve_models *models, serve_model *m, const char *path, icseg_error *error) {
     icseg_status status = icseg_model_open(&m->model, path, error);
@@ -62,6 +71,7 @@ static icseg_status open_model(const serve_models *models, const serve_source *s
     m->name = source->name;
     m->version = version;
     m->references = 1;
+    read_time(source->path, m->modified);
     icseg_status status = fill_model(models, m, source->path, error);
     if (status == ICSEG_OK)
         *out = m;

@@ -11,7 +11,8 @@
 /* A checkpoint that was loaded, with what its results need. It does not change; whoever acquired it releases it. */
 typedef struct serve_model {
     const char *name;
-    int64_t version; /* 1, and one more each time that it was loaded again */
+    int64_t version;   /* 1, and one more each time that it was loaded again */
+    char modified[24]; /* when its checkpoint was written: "2026-11-30 01:02:03" in UTC */
     icseg_model *model;
     icseg_palette palette;
     icseg_image_values values;

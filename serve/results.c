@@ -57,19 +57,23 @@ static bool read_selection(const serve_results *r, const char *names, bool *want
     return true;
 }
 
-bool results_select(serve_results *r, const char *names) {
-    bool *wanted = calloc((size_t)r->model->class_count, sizeof *wanted);
+bool results_keep(serve_results *r, const bool *wanted) {
     icseg_labels all = r->labels;
     icseg_error error;
-    bool ok = wanted && read_selection(r, names, wanted);
-    if (!wanted) out_of_memory(r);
-    if (ok && icseg_labels_create(&r->labels, all.width, all.height, &error) != ICSEG_OK) {
+    if (icseg_labels_create(&r->labels, all.width, all.height, &error) != ICSEG_OK) {
         exchange_fail_error(r->exchange, &error);
-        ok = false;
-    } else if (ok)
-        r->owned = true;
-    for (size_t i = 0; ok && i < pixels_of(r); i++)
+        return false;
+    }
+    r->owned = true;
+    for (size_t i = 0; i < pixels_of(r); i++)
         r->labels.data[i] = (int16_t)(wanted[all.data[i]] ? all.data[i] : ICSEG_LABEL_IGNORE);
+    return true;
+}
+
+bool results_select(serve_results *r, const char *names) {
+    bool *wanted = calloc((size_t)r->model->class_count, sizeof *wanted);
+    if (!wanted) out_of_memory(r);
+    bool ok = wanted && read_selection(r, names, wanted) && results_keep(r, wanted);
     free(wanted);
     return ok;
 }

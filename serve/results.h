@@ -24,6 +24,9 @@ bool results_open(serve_results *out, serve_exchange *exchange, serve_model *mod
                   const char *name, bool confidence);
 void results_close(serve_results *results);
 
+/* Pixels of classes that are not wanted become ICSEG_LABEL_IGNORE. `wanted` has an entry for each class. Returns false
+ * after a failure. */
+bool results_keep(serve_results *results, const bool *wanted);
 /* Pixels of all other classes become ICSEG_LABEL_IGNORE. `names`: class names, separated by commas. */
 bool results_select(serve_results *results, const char *names);
 

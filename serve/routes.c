@@ -4,6 +4,7 @@
 
 #include "exchange.h"
 #include "huggingface.h"
+#include "label_studio.h"
 #include "metrics.h"
 #include "open_inference.h"
 #include "page.h"
@@ -41,5 +42,13 @@ const serve_route serve_routes[] = {
     {"POST", "/v2/repository/index", open_inference_index, 0},
     {"POST", "/v2/repository/models/*/load", open_inference_load, ROUTE_WORK},
     {"POST", "/models/*", huggingface_handle, ROUTE_WORK},
+    {"GET", "/health", label_studio_health, ROUTE_OPEN},
+    {"POST", "/setup", label_studio_setup, 0},
+    {"POST", "/predict", label_studio_predict, ROUTE_WORK},
+    {"POST", "/webhook", label_studio_webhook, 0},
+    {"GET", "/label-studio/*/health", label_studio_health, ROUTE_OPEN},
+    {"POST", "/label-studio/*/setup", label_studio_setup, 0},
+    {"POST", "/label-studio/*/predict", label_studio_predict, ROUTE_WORK},
+    {"POST", "/label-studio/*/webhook", label_studio_webhook, 0},
     {NULL, NULL, NULL, 0},
 };

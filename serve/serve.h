@@ -23,16 +23,19 @@ typedef struct serve_options {
     size_t source_count;
     const char *listen; /* "ADDRESS:PORT" or "[IPV6]:PORT"; port 0: any that is free */
     icseg_precision precision;
-    int32_t sessions;   /* images labelled at the same time */
-    int32_t threads;    /* of each session; 0: all cores, divided by the sessions */
-    int32_t queue;      /* requests that may wait; more are answered 503 */
-    int32_t batch;      /* images of one size that may be run together; 1: each image on its own */
-    int64_t max_pixels; /* of an image */
-    int64_t max_body;   /* of a request, in bytes */
-    int32_t timeout;    /* seconds in which a request must arrive, and in which it must be answered */
-    const char *token;  /* that requests must show; NULL: none */
-    const char *cors;   /* origin whose pages may use the server, or "*"; NULL: none */
-    FILE *log;          /* receives a JSON object a line; NULL: no log */
+    int32_t sessions;         /* images labelled at the same time */
+    int32_t threads;          /* of each session; 0: all cores, divided by the sessions */
+    int32_t queue;            /* requests that may wait; more are answered 503 */
+    int32_t batch;            /* images of one size that may be run together; 1: each image on its own */
+    int64_t max_pixels;       /* of an image */
+    int64_t max_body;         /* of a request, in bytes */
+    int32_t timeout;          /* seconds in which a request must arrive, and in which it must be answered */
+    const char *token;        /* that requests must show; NULL: none */
+    const char *cors;         /* origin whose pages may use the server, or "*"; NULL: none */
+    const char *label_studio; /* where images of Label Studio's tasks are fetched from, without a slash at the end:
+                                 "http://127.0.0.1:8080"; NULL: they are not */
+    const char *label_studio_token;               /* access token for it; NULL: none */
+    FILE *log;                                    /* receives a JSON object a line; NULL: no log */
     void (*started)(void *user, const char *url); /* called once, when requests are accepted */
     void *user;
 } serve_options;

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "exchange.h"
+#include "fetch.h"
 #include "log.h"
 #include "security.h"
 
@@ -102,7 +103,10 @@ static bool accept_request(serve_exchange *x, const char *path) {
         exchange_fail(x, MHD_HTTP_NOT_FOUND, "not a path of this server; see /openapi.json");
     else if (!(x->route->flags & ROUTE_OPEN) &&
              !security_has_token(exchange_header(x, MHD_HTTP_HEADER_AUTHORIZATION), server->options->token)) {
-        exchange_fail(x, MHD_HTTP_UNAUTHORIZED, "a token is required: send \"Authorization: Bearer TOKEN\"");
+        exchange_fail(
+            x, MHD_HTTP_UNAUTHORIZED,
+            "a token is required: send \"Authorization: Bearer TOKEN\", or the token as the password of basic "
+            "authentication");
         exchange_add_header(x, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     } else if (server->stopping)
         exchange_fail(x, MHD_HTTP_SERVICE_UNAVAILABLE, "the server is stopping");
@@ -425,6 +429,9 @@ static icseg_status run(serve_server *server, icseg_error *error) {
     const serve_options *options = server->options;
     char url[320];
     int socket;
+    if (options->label_studio && !fetch_is_possible())
+        return icseg_error_set(error, ICSEG_ERROR_UNSUPPORTED,
+                               "this build cannot fetch images from Label Studio, since it was made without libcurl");
     icseg_status status = serve_models_open(&server->models, options, error);
     if (status == ICSEG_OK) status = serve_runner_open(&server->runner, options, server->models, error);
     if (status == ICSEG_OK) status = serve_workers_open(&server->workers, worker_count(options), options->queue, error);
@@ -444,12 +451,14 @@ icseg_status serve_run(const serve_options *options, icseg_error *error) {
     (void)signal(SIGPIPE, SIG_IGN);
     pthread_mutex_init(&server.log_mutex, NULL);
     serve_metrics_open(&server.metrics);
-    icseg_status status = run(&server, error);
+    icseg_status status = fetch_open() ? run(&server, error)
+                                       : icseg_error_set(error, ICSEG_ERROR_MEMORY, "libcurl cannot be initialised");
     serve_watch_close(&server.watch);
     serve_workers_close(&server.workers);
     serve_runner_close(&server.runner);
     serve_models_close(&server.models);
     serve_metrics_close(&server.metrics);
+    fetch_close();
     pthread_mutex_destroy(&server.log_mutex);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;

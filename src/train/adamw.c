@@ -71,14 +71,27 @@ ICSEG_KERNEL static void update_block(const update *u, float *p, const float *g,
     }
 }
 
+static void update_param(icseg_adamw *a, int64_t index, const update *u) {
+    icseg_param *p = icseg_params_at(a->params, index);
+    float *m = a->list[index].first, *v = a->list[index].second;
+#pragma omp parallel for schedule(static)
+    for (int64_t at = 0; at < p->count; at += BLOCK)
+        update_block(u, p->data + at, p->grad + at, m + at, v + at, p->count - at < BLOCK ? p->count - at : BLOCK);
+    p->version++;
+}
+
+static bool is_updated(const icseg_adamw *a, int64_t index) {
+    return a->list[index].first && icseg_params_at(a->params, index)->grad;
+}
+
 void icseg_adamw_step(icseg_adamw *a, double lr, double gradient_scale) {
     const icseg_adamw_options *o = &a->options;
     icseg_float_mode mode = icseg_denormals_off(); /* moments decay into denormals where gradients are 0 */
     a->updates++;
     double correction1 = 1 - pow(o->beta1, (double)a->updates), correction2 = 1 - pow(o->beta2, (double)a->updates);
     for (int64_t i = 0; i < icseg_params_count(a->params); i++) {
-        icseg_param *p = icseg_params_at(a->params, i);
-        if (!a->list[i].first || !p->grad) continue;
+        const icseg_param *p = icseg_params_at(a->params, i);
+        if (!is_updated(a, i)) continue;
         double rate = lr * (strncmp(p->name, "visual.", 7) ? 1 : o->backbone_lr_mult);
         double decay = p->file_shape.rank <= 1 ? 0 : o->weight_decay;
         update u = {.gradient_scale = (float)gradient_scale,
@@ -88,13 +101,16 @@ void icseg_adamw_step(icseg_adamw *a, double lr, double gradient_scale) {
                     .step_size = (float)(rate / correction1),
                     .root_correction = (float)(1 / sqrt(correction2)),
                     .eps = (float)o->eps};
-        float *m = a->list[i].first, *v = a->list[i].second;
-#pragma omp parallel for schedule(static)
-        for (int64_t at = 0; at < p->count; at += BLOCK)
-            update_block(&u, p->data + at, p->grad + at, m + at, v + at, p->count - at < BLOCK ? p->count - at : BLOCK);
-        p->version++;
+        update_param(a, i, &u);
     }
     icseg_denormals_restore(mode);
+}
+
+void icseg_adamw_rehearse(icseg_adamw *a) {
+    const update nothing = {.decay = 1, .beta1 = 1, .beta2 = 1, .root_correction = 1, .eps = 1};
+    icseg_params_zero_gradients(a->params); /* 0 times infinity is not 0 */
+    for (int64_t i = 0; i < icseg_params_count(a->params); i++)
+        if (is_updated(a, i)) update_param(a, i, &nothing);
 }
 
 ICSEG_KERNEL static double square_sum(const float *g, int64_t n) {
@@ -108,7 +124,7 @@ double icseg_adamw_gradient_norm(const icseg_adamw *a) {
     double total = 0;
     for (int64_t i = 0; i < icseg_params_count(a->params); i++) {
         const icseg_param *p = icseg_params_at(a->params, i);
-        if (!a->list[i].first || !p->grad) continue;
+        if (!is_updated(a, i)) continue;
         for (int64_t at = 0; at < p->count; at += BLOCK)
             total += square_sum(p->grad + at, p->count - at < BLOCK ? p->count - at : BLOCK);
     }

@@ -162,8 +162,8 @@ static icseg_status save_statistics(icseg_trainer *t, icseg_error *error) {
 
 /* -- timing */
 
-/* The batches of one step, forward and backward. */
-static icseg_status run_batches(icseg_trainer *t, icseg_error *error) {
+/* One step whose update changes nothing. */
+static icseg_status rehearse_step(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     for (int64_t micro = 0; micro < r->train.accumulate; micro++) {
         icseg_loader_batch batch;
@@ -172,6 +172,8 @@ static icseg_status run_batches(icseg_trainer *t, icseg_error *error) {
         ICSEG_TRY(icseg_executor_run(network->executor, (uint64_t)r->train.seed,
                                      t->state.step * r->train.accumulate + micro, error));
     }
+    icseg_adamw_gradient_norm(t->adamw);
+    icseg_adamw_rehearse(t->adamw);
     return ICSEG_OK;
 }
 
@@ -181,10 +183,10 @@ icseg_status icseg_trainer_time_step(icseg_trainer *t, double *seconds, icseg_er
     ICSEG_TRY(icseg_trainer_open_loader(t, error));
     ICSEG_TRY(save_statistics(t, error));
     icseg_params_zero_gradients(t->model->params);
-    icseg_status status = run_batches(t, error); /* the first is slow: it prepares the network */
+    icseg_status status = rehearse_step(t, error); /* the first is slow: it prepares the network */
     while (status == ICSEG_OK && count < TIMED_MOST && (count < TIMED_LEAST || icseg_clock() - begun < TIMED_SECONDS)) {
         double start = icseg_clock();
-        status = run_batches(t, error);
+        status = rehearse_step(t, error);
         time[count++] = icseg_clock() - start;
     }
     each_statistic(t, restore);
