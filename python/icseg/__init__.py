@@ -12,7 +12,7 @@ from ._library import __version__
 from ._options import EvalOptions
 from ._pipeline import pipeline
 from .classes import ClassList, published_classes, read_classes
-from .dataset import Dataset, DatasetSummary, ImportSummary, Sample, SplitSummary
+from .dataset import Dataset, DatasetFormat, DatasetSummary, ImportSummary, Sample, SplitSummary
 from .diagnostics import Benchmark, BenchmarkRow, Parity, ParityGroup, benchmark, build_info, parity
 from .errors import (
     ArgumentError,
@@ -31,13 +31,21 @@ from .errors import (
     ShapeError,
     UnsupportedError,
 )
-from .export import Export
+from .export import Export, ExportFormat
+from .image import (
+    ImageInfo, encode_image, image_extensions, image_info, image_size, read_image, resize, write_image,
+)
+from .labels import (
+    LabelFile, class_shares, encode_labels, palette, read_label_file, read_labels, resize_labels, write_labels,
+)
 from .metrics import Confusion, Metrics
-from .model import Model, create, load
+from .model import Calibration, Model, create, load, presets
 from .progress import Progress
 from .recipe import Recipe, RecipeKey
+from .report import ReportSample, write_report
 from .run import Comparison, Run
 from .result import ClassShare, Polygon, Result
+from .tensors import load_tensors, save_tensors, tensor_metadata
 from .training import Step, Trainer, evaluate, train
 from .video import Video, VideoFrame, VideoWriter
 from .weights import calibrate, convert_weights
@@ -51,9 +59,11 @@ __all__ = [
     "BenchmarkRow",
     "build_info",
     "calibrate",
+    "Calibration",
     "CancelledError",
     "ClassList",
     "ClassShare",
+    "class_shares",
     "clip",
     "ClosedError",
     "Comparison",
@@ -63,42 +73,65 @@ __all__ = [
     "create",
     "DataError",
     "Dataset",
+    "DatasetFormat",
     "DatasetSummary",
+    "encode_image",
+    "encode_labels",
     "Error",
     "EvalOptions",
     "evaluate",
     "Export",
+    "ExportFormat",
     "FileError",
     "ForkError",
     "FormatError",
+    "image_extensions",
+    "ImageInfo",
+    "image_info",
+    "image_size",
     "ImportSummary",
     "InternalError",
+    "LabelFile",
     "load",
+    "load_tensors",
     "Metrics",
     "Model",
     "NumericError",
     "OutOfMemoryError",
+    "palette",
     "Parity",
     "parity",
     "ParityGroup",
     "pipeline",
     "Polygon",
+    "presets",
     "Progress",
     "published_classes",
     "read_classes",
+    "read_image",
+    "read_label_file",
+    "read_labels",
     "Recipe",
     "RecipeKey",
+    "ReportSample",
+    "resize",
+    "resize_labels",
     "Result",
     "Run",
     "Sample",
+    "save_tensors",
     "ShapeError",
     "SplitSummary",
     "Step",
     "synth",
+    "tensor_metadata",
     "train",
     "Trainer",
     "UnsupportedError",
     "Video",
     "VideoFrame",
     "VideoWriter",
+    "write_image",
+    "write_labels",
+    "write_report",
 ]

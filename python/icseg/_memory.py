@@ -12,7 +12,19 @@ from numpy.typing import NDArray
 from . import _declarations as c
 from ._library import lib
 
-_TYPES = {c.ICSEG_TENSOR_F32: "<f4", c.ICSEG_TENSOR_I16: "<i2", c.ICSEG_TENSOR_U8: "|u1"}
+#: Element types of tensors, as NumPy spells them.
+TYPES = {
+    c.ICSEG_TENSOR_F32: "<f4",
+    c.ICSEG_TENSOR_I16: "<i2",
+    c.ICSEG_TENSOR_U8: "|u1",
+    c.ICSEG_TENSOR_F64: "<f8",
+    c.ICSEG_TENSOR_F16: "<f2",
+    c.ICSEG_TENSOR_I64: "<i8",
+    c.ICSEG_TENSOR_I32: "<i4",
+    c.ICSEG_TENSOR_I8: "|i1",
+    c.ICSEG_TENSOR_U16: "<u2",
+    c.ICSEG_TENSOR_BOOL: "|b1",
+}
 
 
 class _Memory:
@@ -41,7 +53,7 @@ def array_on(owner: object, address: int, shape: tuple[int, ...], dtype: str) ->
 
 def tensor_array(owner: object, tensor: c.icseg_tensor) -> NDArray[Any]:
     """An array on a tensor of the library, which is dense and row-major. `owner` keeps its memory."""
-    return array_on(owner, tensor.data or 0, tuple(tensor.shape[: tensor.rank]), _TYPES[tensor.type])
+    return array_on(owner, tensor.data or 0, tuple(tensor.shape[: tensor.rank]), TYPES[tensor.type])
 
 
 def buffer_array(pointer: Any, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
@@ -70,6 +82,13 @@ def labels_array(labels: c.icseg_labels) -> NDArray[np.int16]:
     address = ctypes.cast(labels.data, ctypes.c_void_p).value or 0
     owner = Owner(lib.icseg_labels_close, ctypes.pointer(labels))
     return array_on(owner, address, (labels.height, labels.width), "<i2")
+
+
+def mask_array(mask: c.icseg_mask) -> NDArray[np.uint16]:
+    """An array (height, width) on the values of a label file, which the array then owns."""
+    address = ctypes.cast(mask.data, ctypes.c_void_p).value or 0
+    owner = Owner(lib.icseg_mask_close, ctypes.pointer(mask))
+    return array_on(owner, address, (mask.height, mask.width), "<u2")
 
 
 def as_image(array: NDArray[np.uint8]) -> c.icseg_image:

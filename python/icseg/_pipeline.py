@@ -66,10 +66,10 @@ def _masks(result: Result, threshold: float) -> list[dict[str, Any]]:
 
     made = []
     for share in result.classes:
-        mask = result.mask(share.index)
-        score = float(result.confidence[mask].mean(dtype=np.float64))
+        score = share.confidence or 0.0
         if score >= threshold:
-            made.append({"label": share.name, "score": score, "mask": Image.fromarray(mask.astype(np.uint8) * 255)})
+            mask = Image.fromarray(result.mask(share.index).astype(np.uint8) * 255)
+            made.append({"label": share.name, "score": score, "mask": mask})
     return made
 
 

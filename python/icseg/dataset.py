@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from . import _declarations as c
 from ._library import (
-    Closing, Handle, call, encode, encode_optional, init, lib, path_bytes, path_text, text, texts, whole, whole_array,
+    Closing, Handle, call, encode, encode_optional, init, lib, path_bytes, path_text, text, texts, whole_array,
 )
 from ._memory import as_image, as_labels, image_array, labels_array
-from .errors import ArgumentError, DataError
+from .errors import DataError
+from .image import image_values
 from .progress import CallbackLike, Watch
 from .result import Palette
 
@@ -37,6 +38,20 @@ class Sample(NamedTuple):
     image: NDArray[np.uint8]
     label: Optional[NDArray[np.int16]]
     name: str
+
+
+class DatasetFormat(NamedTuple):
+    """A format of data sets, or of the files of a labelling tool.
+
+    Attributes:
+        name: what `Dataset(format=...)` or `Dataset.convert(format=...)` accepts.
+        description: a line about it.
+        layout: the folders and files that it consists of; None: those of docs/data.md.
+    """
+
+    name: str
+    description: str
+    layout: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -177,10 +192,7 @@ class Dataset(Closing):
     ) -> None:
         kind = ctypes.c_int()
         call("icseg_dataset_format_find", ctypes.byref(kind), encode(format, "format"))
-        if len(bands) not in (0, 1, 3):
-            raise ArgumentError(f"bands: {len(bands)} bands; expected one or three", field="bands")
-        values = init(c.icseg_image_values, value_low=value_range[0], value_high=value_range[1])
-        values.bands[: len(bands)] = [whole(band, "bands", 1) for band in bands]
+        values = image_values(bands, value_range)
         self._folder = path_text(folder)
         self._split = split
         self._options = init(
@@ -232,6 +244,36 @@ class Dataset(Closing):
             return texts(out, count.value)
         finally:
             lib.icseg_buffer_free(out)
+
+    @staticmethod
+    def formats() -> list[DatasetFormat]:
+        """The formats of data sets."""
+        return [
+            DatasetFormat(
+                text(lib.icseg_dataset_format_name(i)),
+                text(lib.icseg_dataset_format_description(i)),
+                text(lib.icseg_dataset_format_layout(i)) or None,
+            )
+            for i in range(lib.icseg_dataset_format_count())
+        ]
+
+    @staticmethod
+    def import_formats() -> list[DatasetFormat]:
+        """The formats of labelling tools that `convert` reads."""
+        return [
+            DatasetFormat(text(lib.icseg_import_format_name(i)), text(lib.icseg_import_format_description(i)), None)
+            for i in range(lib.icseg_import_format_count())
+        ]
+
+    @property
+    def notes(self) -> list[str]:
+        """What there is to say about the images that were read or checked so far, such as that their values are dark."""
+        note, found = c.icseg_error(), []
+        with self._handle as dataset:
+            for kind in range(1, c.ICSEG_IMAGE_NOTES):
+                if lib.icseg_dataset_note(dataset, kind, ctypes.byref(note)):
+                    found.append(text(note.message))
+        return found
 
     @property
     def class_names(self) -> list[str]:

@@ -209,11 +209,16 @@ class Parity:
     Attributes:
         compared, failed: tensors or numbers of all groups; the reference is met if none failed.
         groups: evaluation, training mode, losses, gradients, running statistics, and the curve of training.
+        table: the same as text, a line for each group.
     """
 
     compared: int
     failed: int
     groups: list[ParityGroup]
+    table: str
+
+    def __str__(self) -> str:
+        return self.table
 
     def __repr__(self) -> str:
         return f"<icseg.Parity: {self.compared - self.failed} of {self.compared} values agree>"
@@ -242,4 +247,6 @@ def parity(
     groups = [
         ParityGroup(text(g.title), g.compared, g.failed, g.worst, g.bound, text(g.worst_name)) for g in report.group
     ]
-    return Parity(report.compared, report.failed, groups)
+    table = ctypes.c_char_p()
+    call("icseg_parity_text", ctypes.byref(report), ctypes.byref(table))
+    return Parity(report.compared, report.failed, groups, owned_text(table))

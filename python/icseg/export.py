@@ -5,11 +5,27 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import Optional, Union
+from typing import NamedTuple, Optional, Union
 
 from . import _declarations as c
-from ._library import Finishing, Handle, call, path_bytes, path_text
+from ._library import Finishing, Handle, call, encode, lib, owned_text, path_bytes, path_text, text
 from .result import Result, export_options
+
+
+class ExportFormat(NamedTuple):
+    """A format of labelling tools.
+
+    Attributes:
+        name: what `Export` and `Result.encode` accept.
+        description: such as "COCO (instances JSON)".
+        joint: whether one file has the labels of all images.
+        runs: whether it can describe objects by run lengths.
+    """
+
+    name: str
+    description: str
+    joint: bool
+    runs: bool
 
 
 class Export(Finishing):
@@ -47,6 +63,7 @@ class Export(Finishing):
             format, class_names, background=background, runs=runs, tolerance=tolerance, min_area=min_area
         )
         self._folder = path_text(folder)
+        self._format: int = options.format
         self._handle = Handle(c.icseg_export, "icseg_export_close", "export", exclusive=True)
         call("icseg_export_open", ctypes.byref(self._handle.pointer), path_bytes(folder), ctypes.byref(options),
              file=self._folder)
@@ -67,6 +84,29 @@ class Export(Finishing):
         image = result._to_export(name)
         with self._handle as export:
             call("icseg_export_add", export, ctypes.byref(image), file=self._folder)
+
+    def path(self, name: str) -> str:
+        """The path of the file with the labels of an image.
+
+        Args:
+            name: file name of the image, as for `add`.
+        """
+        out = ctypes.c_char_p()
+        call("icseg_export_path", self._format, path_bytes(self._folder), encode(name, "name"), ctypes.byref(out))
+        return os.fsdecode(encode(owned_text(out), "path"))
+
+    @staticmethod
+    def formats() -> list[ExportFormat]:
+        """The formats that `Export` and `Result.encode` write."""
+        return [
+            ExportFormat(
+                text(lib.icseg_export_format_name(i)),
+                text(lib.icseg_export_format_description(i)),
+                lib.icseg_export_format_is_joint(i),
+                lib.icseg_export_format_has_runs(i),
+            )
+            for i in range(lib.icseg_export_format_count())
+        ]
 
     def finish(self) -> None:
         """Writes the files that all images share, and closes the export."""

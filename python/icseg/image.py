@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images from paths, bytes, PIL images and arrays, as frames that the library reads."""
+"""Images: reading them from paths, bytes, PIL images and arrays; writing, encoding and resizing them."""
 
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _declarations as c
-from ._library import call, encode, path_bytes, path_text
-from ._memory import image_array
+from ._library import call, encode, init, lib, path_bytes, path_text, text, whole
+from ._memory import as_image, buffer_bytes, image_array
+from ._options import choose
 from .errors import ArgumentError, ArrayTypeError, FileError, FormatError
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 else:
     ImageLike = Any
 
+_FILES = {"png": "icseg_image_encode_png", "jpeg": "icseg_image_encode_jpeg"}
+_EXTENSIONS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 _FORMATS = {1: c.ICSEG_FRAME_GREY8, 3: c.ICSEG_FRAME_RGB8, 4: c.ICSEG_FRAME_RGBA8}
 
 
@@ -59,7 +64,19 @@ class Pixels:
         return np.ascontiguousarray(np.broadcast_to(pixels[:, :, :3], (self.height, self.width, 3)))
 
 
-def _load(values: Any, name: str, path: Optional[bytes] = None, data: Any = None) -> Pixels:
+def image_values(bands: Sequence[int], value_range: tuple[float, float]) -> c.icseg_image_values:
+    """How the stored values of image files become colours. The arguments are those of `read_image`."""
+    if len(bands) not in (0, 1, 3):
+        raise ArgumentError(f"bands: {len(bands)} bands; expected one or three", field="bands")
+    if len(value_range) != 2:
+        raise ArgumentError(f"value_range is {value_range!r}; expected two numbers", field="value_range")
+    values = init(c.icseg_image_values, value_low=value_range[0], value_high=value_range[1])
+    values.bands[: len(bands)] = [whole(band, "bands", 1) for band in bands]
+    made: c.icseg_image_values = values
+    return made
+
+
+def _load(values: Any, name: str, path: Optional[bytes] = None, data: Any = None, info: Any = None) -> Pixels:
     image = c.icseg_image()
     source = c.icseg_image_input(struct_size=ctypes.sizeof(c.icseg_image_input), path=path or encode(name, "name"))
     if data is not None:
@@ -73,7 +90,7 @@ def _load(values: Any, name: str, path: Optional[bytes] = None, data: Any = None
         source.size = view.size
     if values is not None:
         source.values = ctypes.pointer(values)
-    call("icseg_image_load", ctypes.byref(image), ctypes.byref(source), None, file=name)
+    call("icseg_image_load", ctypes.byref(image), ctypes.byref(source), info, file=name)
     return Pixels(image_array(image), name)
 
 
@@ -206,3 +223,153 @@ def read(source: ImageLike, values: Any = None, name: str = "image") -> Pixels:
     raise ArrayTypeError(
         f"{name}: {type(source).__name__}; expected a path, the bytes of an image file, a PIL image or an array"
     )
+
+
+class ImageInfo(NamedTuple):
+    """Facts of an image file.
+
+    Attributes:
+        format: "JPEG", "PNG", ...
+        height, width: in pixels, upright.
+        bits: bits of a stored value.
+        note: a sentence about the file, such as that it has several pages and the first was read; None: nothing to say.
+    """
+
+    format: str
+    height: int
+    width: int
+    bits: int
+    note: Optional[str]
+
+
+def read_image(
+    source: ImageLike, *, bands: Sequence[int] = (), value_range: tuple[float, float] = (0.0, 0.0)
+) -> NDArray[np.uint8]:
+    """Reads an image as a call of a model does: EXIF orientations are applied, and transparent pixels are over black.
+
+    Args:
+        source: a path; the bytes of an image file; a PIL image; or an array (height, width) or (height, width, channels)
+            of uint8 or uint16, which is not copied if it is dense and has three channels of uint8.
+        bands: TIFF: the bands, from 1, that are red, green and blue; one band is grey. Empty: the file has one or three.
+        value_range: files of 16 and more bits: the values that become 0 and 255. Equal: unsigned integers use their
+            whole range, and other types are an error.
+
+    Raises:
+        FileError: the file cannot be read.
+        FormatError: it is damaged, too large or not an image.
+        UnsupportedError: a format that this build does not read.
+        DataError: its values need a choice of bands or of a range, or do not allow one; `field` names it.
+        ArgumentError, ArrayTypeError: an array that is not an image.
+
+    Returns:
+        (height, width, 3) uint8: red, green, blue.
+    """
+    pixels = read(source, image_values(bands, value_range))
+    if pixels.pixels.ndim == 3 and pixels.pixels.shape[2] == 3:
+        return np.ascontiguousarray(pixels.pixels)
+    return pixels.rgb().copy()
+
+
+def image_info(source: Union[str, os.PathLike[str], bytes, bytearray, memoryview]) -> ImageInfo:
+    """Decodes an image file, and returns what is known about it.
+
+    Args:
+        source: a path, or the bytes of a file.
+
+    Raises:
+        FileError, FormatError, UnsupportedError: as for `read_image`.
+    """
+    info = init(c.icseg_image_info)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        _load(None, "image", data=source, info=ctypes.byref(info))
+    else:
+        _load(None, path_text(source), path=path_bytes(source), info=ctypes.byref(info))
+    return ImageInfo(text(info.format), info.height, info.width, info.bits, text(info.text) or None)
+
+
+def image_size(path: Union[str, os.PathLike[str]]) -> tuple[int, int]:
+    """Reads the height and width of an image file in pixels, upright. Only the header is read.
+
+    Raises:
+        FileError, FormatError, UnsupportedError: as for `read_image`.
+    """
+    width, height = ctypes.c_int32(), ctypes.c_int32()
+    call("icseg_image_read_size", ctypes.byref(width), ctypes.byref(height), path_bytes(path), file=path_text(path))
+    return height.value, width.value
+
+
+def image_extensions() -> list[str]:
+    """The file name extensions of image files, in lower case without a dot; also those that this build does not read."""
+    array = lib.icseg_image_extensions()
+    return [text(name) for name in itertools.takewhile(bool, array)]
+
+
+def encode_image(image: ImageLike, format: str = "png", *, quality: int = 90) -> bytes:
+    """Makes an image file in memory.
+
+    Args:
+        image: as for `read_image`.
+        format: "png" (8 bits, red, green, blue) or "jpeg" (chroma subsampling 4:2:0).
+        quality: of a JPEG file, 1..100.
+
+    Raises:
+        ArgumentError, ArrayTypeError: an unknown format, a quality out of range, or an array that is not an image.
+    """
+    choose(dict.fromkeys(_FILES, 0), format, "format")
+    settings = [whole(quality, "quality")] if format == "jpeg" else []
+    pixels = read(image).rgb()
+    out, size = ctypes.c_void_p(), ctypes.c_size_t()
+    call(_FILES[format], ctypes.byref(as_image(pixels)), *settings, ctypes.byref(out), ctypes.byref(size))
+    return buffer_bytes(out, size.value)
+
+
+def write_image(path: Union[str, os.PathLike[str]], image: ImageLike, *, quality: int = 90) -> None:
+    """Writes an image file. An old file is replaced completely or not at all.
+
+    Args:
+        path: a name that ends in .png, .jpg or .jpeg.
+        image: as for `read_image`.
+        quality: of a JPEG file, 1..100.
+
+    Raises:
+        FileError: the file cannot be written.
+        ArgumentError, ArrayTypeError: as for `encode_image`, or another extension.
+    """
+    file = path_text(path)
+    format = _EXTENSIONS.get(os.path.splitext(file)[1].lower())
+    if format is None:
+        raise ArgumentError(f"{file or 'the path'}: images are written as PNG and JPEG files; use a name that ends in "
+                            ".png or .jpg")
+    pixels = read(image).rgb()
+    borrowed = ctypes.byref(as_image(pixels))
+    if format == "jpeg":
+        call("icseg_image_write_jpeg", borrowed, path_bytes(path), whole(quality, "quality"), file=file)
+    else:
+        call("icseg_image_write_png", borrowed, path_bytes(path), file=file)
+
+
+def sides(size: Sequence[int]) -> tuple[int, int]:
+    """The height and the width of a `size` argument."""
+    if isinstance(size, (str, bytes)) or not isinstance(size, Sequence) or len(size) != 2:
+        raise ArgumentError(f"size is {size!r}; expected (height, width) in pixels", field="size")
+    height, width = (whole(side, "size") for side in size)
+    return height, width
+
+
+def resize(image: ImageLike, size: Sequence[int]) -> NDArray[np.uint8]:
+    """Resizes an image as models read it: bilinear with half-pixel centres, without antialiasing, as OpenCV's INTER_LINEAR.
+
+    Args:
+        image: as for `read_image`.
+        size: (height, width) of the result in pixels, 1..32768.
+
+    Raises:
+        ArgumentError, ArrayTypeError: a size out of range, or an array that is not an image.
+
+    Returns:
+        (height, width, 3) uint8: red, green, blue; the same bits on every machine.
+    """
+    height, width = sides(size)
+    pixels, out = read(image).rgb(), c.icseg_image()
+    call("icseg_image_resize", ctypes.byref(out), ctypes.byref(as_image(pixels)), width, height)
+    return image_array(out)

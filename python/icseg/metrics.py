@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import ctypes
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Optional
 
 import numpy as np
@@ -43,30 +45,30 @@ class Metrics:
         self.class_names = [f"class {k}" for k in range(classes)] if class_names is None else list(class_names)
         if len(self.class_names) != classes:
             raise ArgumentError(f"class_names: {len(self.class_names)} names for {classes} classes")
-        found = self._compute()
-        try:
+        with self.borrowed() as (_, found):
             self.iou = np.array(found.iou[:classes])
             self.accuracy = np.array(found.accuracy[:classes])
             self.pixels = np.array(found.pixels[:classes])
             self.miou, self.macc, self.aacc = float(found.miou), float(found.macc), float(found.aacc)
             self.miou_labelled, self.miou_all = float(found.miou_labelled), float(found.miou_all)
-        finally:
-            lib.icseg_metrics_close(ctypes.byref(found))
 
-    def _compute(self) -> Any:
+    @contextmanager
+    def borrowed(self) -> Iterator[tuple[Any, Any]]:
+        """The icseg_confusion and the icseg_metrics, during a `with` statement."""
         found = init(c.icseg_metrics)
         count = ctypes.cast(self.confusion.ctypes.data, ctypes.POINTER(ctypes.c_int64))
         matrix = c.icseg_confusion(classes=len(self.confusion), count=count)
         call("icseg_metrics_compute", ctypes.byref(found), ctypes.byref(matrix))
-        return found
-
-    def _text(self, function: str) -> str:
-        found, out = self._compute(), ctypes.c_char_p()
         try:
-            call(function, ctypes.byref(found), text_array(self.class_names, "class_names"), ctypes.byref(out))
-            return owned_text(out)
+            yield matrix, found
         finally:
             lib.icseg_metrics_close(ctypes.byref(found))
+
+    def _text(self, function: str) -> str:
+        out = ctypes.c_char_p()
+        with self.borrowed() as (_, found):
+            call(function, ctypes.byref(found), text_array(self.class_names, "class_names"), ctypes.byref(out))
+        return owned_text(out)
 
     def table(self) -> str:
         """IoU and accuracy of each class, and the means, in percent, as text."""

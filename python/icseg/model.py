@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Optional, Union, overload
+from typing import Any, NamedTuple, Optional, Union, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,20 @@ _SCORES = {4: c.ICSEG_OUTPUT_SCORES_4, 8: c.ICSEG_OUTPUT_SCORES_8, 16: c.ICSEG_O
 
 
 _ONE_IMAGE = (str, bytes, bytearray, memoryview, os.PathLike)
+
+
+class Calibration(NamedTuple):
+    """How far a model is calibrated for precision "int8".
+
+    Attributes:
+        layers: convolutions and linear layers that need an activation range.
+        covered: how many of them have one: all, or 0 if the model is not calibrated.
+        problem: why the calibration in the model's file cannot be used; None: usable or missing.
+    """
+
+    layers: int
+    covered: int
+    problem: Optional[str]
 
 
 class _Arrays:
@@ -110,6 +124,11 @@ class Model(Closing):
                 "reduce_zero_label": labels.reduce_zero_label,
             }
             self._calibrated = bool(lib.icseg_model_is_calibrated(model))
+            calibration = init(c.icseg_model_calibration)
+            call("icseg_model_calibration_of", model, ctypes.byref(calibration))
+            self._calibration = Calibration(
+                calibration.layers, calibration.covered, text_of(calibration.problem) or None
+            )
             self._trained_side = int(lib.icseg_model_trained_side(model))
             self._val_share = float(lib.icseg_model_val_share(model))
         self._threads = int(lib.icseg_session_threads(self._session.pointer))
@@ -197,6 +216,11 @@ class Model(Closing):
     def is_calibrated(self) -> bool:
         """Whether the model has the activation ranges that precision "int8" needs (`icseg.calibrate`)."""
         return self._calibrated
+
+    @property
+    def calibration(self) -> Calibration:
+        """How far the model is calibrated for precision "int8"."""
+        return self._calibration
 
     @property
     def trained_side(self) -> int:
@@ -518,6 +542,14 @@ def _known_fields(settings: Any, config: Mapping[str, Any]) -> Mapping[str, Any]
     if unknown:
         raise ArgumentError(f"config: {unknown[0]!r} is not a field of a model's configuration", field=unknown[0])
     return config
+
+
+def presets() -> dict[str, str]:
+    """The presets of `create` and of recipes, with a line about each."""
+    return {
+        text_of(lib.icseg_preset_name(i)): text_of(lib.icseg_preset_description(i))
+        for i in range(lib.icseg_preset_count())
+    }
 
 
 def create(

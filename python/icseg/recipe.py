@@ -223,6 +223,16 @@ class Recipe(Mapping[str, Value]):
         with self._handle as recipe:
             call("icseg_recipe_set", recipe, encode(key, "key"), encode(_format(value), key))
 
+    def assign(self, *assignments: str) -> None:
+        """Sets keys as the program's --set does: recipe.assign("train.lr=1e-3", "augment.crop=256,320").
+
+        Raises:
+            ArgumentError: not KEY=VALUE, an unknown key or a value that is not accepted. The keys before it are set.
+        """
+        with self._handle as recipe:
+            for assignment in assignments:
+                call("icseg_recipe_assign", recipe, encode(assignment, "assignment"))
+
     def __iter__(self) -> Iterator[str]:
         """All keys, in the order of the documentation."""
         return iter(keys())

@@ -31,12 +31,14 @@ class ClassShare:
         name: the class's name.
         pixels: how many pixels have the class.
         share: their share of the image, 0..1.
+        confidence: the mean of their confidences, 0..1; None: the result has none.
     """
 
     index: int
     name: str
     pixels: int
     share: float
+    confidence: Optional[float] = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,13 @@ class Palette:
         self.struct = c.icseg_palette()
         call("icseg_palette_create_for", ctypes.byref(self.struct), self.array, len(names))
 
+    @classmethod
+    def owning(cls, struct: Any) -> Palette:
+        """A palette without names, which owns an icseg_palette."""
+        made = cls.__new__(cls)
+        made.names, made.array, made.struct = [], None, struct
+        return made
+
     def __del__(self, close: Any = lib.icseg_palette_close) -> None:
         if hasattr(self, "struct"):
             close(ctypes.byref(self.struct))
@@ -73,7 +82,23 @@ class Palette:
     @cached_property
     def colours(self) -> NDArray[np.uint8]:
         """(classes, 3) uint8: red, green, blue."""
-        return np.array([tuple(self.struct.color[i]) for i in range(self.struct.size)], np.uint8)
+        return np.ctypeslib.as_array(self.struct.color, (self.struct.size,)).copy()
+
+
+def class_shares_of(
+    labels: NDArray[np.int16], confidence: Optional[NDArray[np.float32]], names: list[str]
+) -> list[ClassShare]:
+    """The classes that occur in a label map, the largest first. The arrays are dense."""
+    found = init(c.icseg_labels_summary)
+    values = None if confidence is None else ctypes.cast(confidence.ctypes.data, ctypes.POINTER(ctypes.c_float))
+    call("icseg_labels_summarise", ctypes.byref(found), ctypes.byref(as_labels(labels)), values, len(names))
+    try:
+        return [
+            ClassShare(s.index, names[s.index], s.pixels, s.share, None if confidence is None else s.confidence)
+            for s in found.classes[: found.count]
+        ]
+    finally:
+        lib.icseg_labels_summary_close(ctypes.byref(found))
 
 
 def export_options(format: str, names: list[str], *, background: Optional[str], **fields: Any) -> Any:
@@ -168,13 +193,7 @@ class Result:
     @cached_property
     def classes(self) -> list[ClassShare]:
         """The classes that occur, the largest first."""
-        pixels = np.bincount(self._labels.ravel(), minlength=len(self._palette.names))
-        order = np.argsort(-pixels, kind="stable")
-        return [
-            ClassShare(int(k), self._palette.names[k], int(pixels[k]), float(pixels[k] / self._labels.size))
-            for k in order
-            if pixels[k]
-        ]
+        return class_shares_of(self._labels, self._confidence, self._palette.names)
 
     def mask(self, label: Union[str, int]) -> NDArray[np.bool_]:
         """(height, width) bool: the pixels of one class, which is named or numbered."""

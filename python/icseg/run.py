@@ -166,6 +166,20 @@ class Run:
         """Compares with another run: recipes, best mIoU, classes."""
         return Comparison(self, other if isinstance(other, Run) else Run(other))
 
+    @staticmethod
+    def index(folder: PathLike) -> Path:
+        """Writes index.html into a folder of run directories: a table of them with links to their reports.
+
+        Raises:
+            ArgumentError: the folder does not contain a run.
+            FileError: index.html cannot be written.
+
+        Returns:
+            The path of index.html.
+        """
+        call("icseg_train_index", path_bytes(folder), file=path_text(folder))
+        return Path(folder) / "index.html"
+
     def report(self, data: Union[PathLike, None] = None, *, callback: CallbackLike = None) -> Path:
         """Writes report.html anew, and returns its path.
 
