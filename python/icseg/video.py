@@ -6,7 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Iterator
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from . import _declarations as c
 from ._library import Closing, Finishing, Handle, call, init, path_bytes, path_text, text, whole
 from ._memory import as_image, image_array
+from .errors import ArgumentError
 from .image import ImageLike, read
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -62,6 +63,8 @@ class Video(Closing):
         self, path: PathLike, *, threads: int = 0, size: Optional[tuple[int, int]] = None, rate: Optional[float] = None
     ) -> None:
         self._path = path_text(path)
+        if size is not None and (not isinstance(size, (tuple, list)) or len(size) != 2):
+            raise ArgumentError(f"size is {size!r}; expected (width, height) in pixels", field="size")
         self._handle = Handle(c.icseg_video, "icseg_video_close", "video", exclusive=True)
         if size is None and rate is None:
             call("icseg_video_open", ctypes.byref(self._handle.pointer), path_bytes(path), whole(threads, "threads"), file=self._path)
@@ -101,7 +104,7 @@ class Video(Closing):
         """Frames of a camera that could not be decoded; 0 for a file."""
         return int(self._counts().damaged)
 
-    def _counts(self) -> c.icseg_camera_counts:
+    def _counts(self) -> Any:
         counts = init(c.icseg_camera_counts)
         with self._handle as video:
             call("icseg_camera_counts_of", video, ctypes.byref(counts))

@@ -64,6 +64,7 @@ BIG = 2**32 + 64
         (lambda m: icseg.Metrics(np.array([[-1]])), ValueError, "whole number"),
         (lambda m: icseg.Metrics(np.array([[np.nan]])), ValueError, "whole number"),
         (lambda m: icseg.clip.Tokenizer(kind="bytes").decode([2**40]), ValueError, "ids is 1099511627776"),
+        (lambda m: icseg.Video("/dev/none", size=640), ValueError, r"size is 640; expected \(width, height\)"),
         (lambda m: icseg.VideoWriter("none/a.mp4", BIG, 64, 10), ValueError, "width is 4294967360"),
     ],
 )
