@@ -90,7 +90,7 @@ static const icseg_option rows[] = {
     {"background", ICSEG_FIELD_STRING(struct options, background),
      "import: class of pixels without an object; \"\" makes them unlabelled; of coloured masks: also the colour of "
      "the background, R,G,B or #RRGGBB",
-     .metavar = "NAME"},
+     .metavar = "NAME", .shown = "background"},
     {"val-share", ICSEG_FIELD_FLOAT(struct options, val_share),
      "import: fraction of the images to put into the split val, if the source has one split", ICSEG_BETWEEN(0, 0.9)},
     {"val", ICSEG_FIELD_FLOAT(struct options, val), "split: fraction of the images to put into the split val",
@@ -111,7 +111,6 @@ static const icseg_option rows[] = {
 static void defaults(void *values) {
     struct options *o = values;
     o->format = "auto";
-    o->background = "background";
     o->problems = 50;
     o->images = 12;
     o->columns = 4;
@@ -408,7 +407,7 @@ static void print_import(icseg_printer *printer, const struct options *o, const 
     if (s->no_background)
         icseg_printer_note(printer,
                            "note: %s does not contain the class \"%s\": pixels without an object are unlabelled",
-                           o->classes, o->background);
+                           o->classes, o->background ? o->background : "background");
     if (s->split_unused)
         icseg_printer_note(printer, "note: the source has several splits of its own; --split %s has no effect",
                            o->split);
@@ -433,7 +432,7 @@ static icseg_status import(const icseg_command_context *context, const struct op
     icseg_dataset_format format;
     c.map = o->map;
     c.ignore_colour = o->ignore;
-    if (is_colour(o->background)) {
+    if (o->background && is_colour(o->background)) {
         c.background_colour = o->background;
         c.background = NULL;
     }

@@ -10,6 +10,8 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "dataset/text_lines.h"
+#include "image/codec.h"
 
 static bool has(const char *source, const char *name) {
     char path[PATH_MAX];
@@ -76,6 +78,57 @@ static bool contains_type(const char *folder, const char *const *types, int dept
     return found;
 }
 
+/* Whether each line is a class number and at least two points in fractions of the image. *any: there is a line. */
+static bool is_yolo_text(char *text, size_t size, bool *any) {
+    icseg_text_lines lines = icseg_text_lines_of((unsigned char *)text, size);
+    for (char *line; (line = icseg_text_lines_next(&lines));) {
+        int64_t class = -1;
+        size_t numbers = 0;
+        char *rest = NULL;
+        for (char *word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest), numbers++) {
+            double fraction;
+            bool valid = numbers ? icseg_parse_f64(word, &fraction) && fraction >= -0.1 && fraction <= 1.1
+                                 : icseg_parse_between(word, 0, INT16_MAX, &class);
+            if (!valid) return false;
+        }
+        if (numbers && (numbers < 5 || numbers % 2 == 0)) return false;
+        *any |= numbers > 0;
+    }
+    return true;
+}
+
+/* Whether the text file is one of YOLO's and beside an image of its name. */
+static bool is_yolo_label(const char *folder, const char *name, bool *any, icseg_error *error) {
+    enum { MAX_TEXT = 64 << 20 };
+    char path[PATH_MAX];
+    unsigned char *text;
+    size_t size;
+    int stem = (int)(strlen(name) - strlen("txt"));
+    bool image = false;
+    for (const char *const *type = icseg_image_types; *type && !image; type++)
+        image = snprintf(path, sizeof path, "%s/%.*s%s", folder, stem, name, *type) < (int)sizeof path &&
+                icseg_file_exists(path);
+    if (!image || snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) return false;
+    if (icseg_file_read_text(path, MAX_TEXT, &text, &size, error) != ICSEG_OK) return false;
+    bool valid = is_yolo_text((char *)text, size, any);
+    icseg_free(text);
+    return valid;
+}
+
+/* Images and label files side by side. Text files may be anything, so each of them must be a label file. */
+static bool is_flat_yolo(const char *folder, icseg_error *error) {
+    char **names = NULL;
+    size_t count = 0;
+    bool valid = true, any = false;
+    if (!icseg_folder_exists(folder) || icseg_folder_list(folder, &names, &count, error) != ICSEG_OK) return false;
+    for (size_t i = 0; i < count && valid; i++)
+        if (names[i][0] != '.' && !strcmp(icseg_path_extension(names[i]), "txt") &&
+            strcmp(names[i], "classes.txt") != 0)
+            valid = is_yolo_label(folder, names[i], &any, error);
+    icseg_free(names);
+    return valid && any;
+}
+
 static bool fits_yolo(const char *source, icseg_error *error) {
     static const char *const files[] = {"data.yaml", "data.yml", "dataset.yaml"};
     static const char *const folders[] = {"labels", "train/labels", "valid/labels", "val/labels"};
@@ -89,7 +142,7 @@ static bool fits_yolo(const char *source, icseg_error *error) {
         if (snprintf(path, sizeof path, "%s/%s", source, folders[i]) < (int)sizeof path &&
             contains_type(path, types, 0, error))
             return true;
-    return false;
+    return is_flat_yolo(source, error);
 }
 
 /* LabelMe's JSON files do not contain the list "categories", and Label Studio's notes.json no "annotations". */
@@ -131,6 +184,18 @@ static bool fits_coco(const char *source, icseg_error *error) {
     return false;
 }
 
+/* JSON, or JSON_MIN. */
+static bool is_label_studio(const char *path, icseg_error *error) {
+    if (contains(path, "\"annotation_id\"", error) && contains(path, "\"original_width\"", error)) return true;
+    return contains(path, "\"annotations\"", error) && contains(path, "\"result\"", error) &&
+           contains(path, "\"data\"", error);
+}
+
+/* "shapes" may also be the name of a class. */
+static bool is_labelme(const char *path, icseg_error *error) {
+    return contains(path, "\"shapes\"", error) && !is_coco(path, error) && !is_label_studio(path, error);
+}
+
 /* Whether a JSON file of the folder, or of one inside it, is LabelMe's. */
 static bool contains_labelme(const char *folder, int depth, icseg_error *error) {
     enum { MAX_DEPTH = 3 };
@@ -143,8 +208,7 @@ static bool contains_labelme(const char *folder, int depth, icseg_error *error) 
     while (!found && icseg_folder_next(dir, folder, &name, error) == ICSEG_OK && name) {
         if (name[0] == '.' || snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) continue;
         if (icseg_folder_is(dir, folder, name, S_IFDIR, &is_folder, error) != ICSEG_OK) continue;
-        found =
-            is_folder ? contains_labelme(path, depth + 1, error) : is_json(name) && contains(path, "\"shapes\"", error);
+        found = is_folder ? contains_labelme(path, depth + 1, error) : is_json(name) && is_labelme(path, error);
     }
     closedir(dir);
     return found;
@@ -179,13 +243,6 @@ static bool fits_cvat_xml(const char *source, icseg_error *error) {
         return !strcmp(icseg_path_extension(source), "xml") && contains(source, "<annotations>", error);
     return snprintf(path, sizeof path, "%s/annotations.xml", source) < (int)sizeof path && icseg_file_exists(path) &&
            contains(path, "<annotations>", error);
-}
-
-/* JSON, or JSON_MIN. */
-static bool is_label_studio(const char *path, icseg_error *error) {
-    if (contains(path, "\"annotation_id\"", error) && contains(path, "\"original_width\"", error)) return true;
-    return contains(path, "\"annotations\"", error) && contains(path, "\"result\"", error) &&
-           contains(path, "\"data\"", error);
 }
 
 /* The PNG export: "task-1-annotation-2-by-3-tag-road-0.png". */
@@ -251,23 +308,50 @@ const icseg_labelling_tool icseg_labelling_tools[ICSEG_IMPORT_FORMATS] = {
     [ICSEG_IMPORT_MASKS] = {"masks", "images with masks (images and masks)", fits_masks},
 };
 
-icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_format *out, icseg_error *error) {
-    /* CVAT before VOC: both have the same folders. */
-    static const icseg_import_format order[] = {
-        ICSEG_IMPORT_CVAT,    ICSEG_IMPORT_VOC,          ICSEG_IMPORT_ROBOFLOW, ICSEG_IMPORT_CITYSCAPES,
-        ICSEG_IMPORT_MMSEG,   ICSEG_IMPORT_MAPILLARY,    ICSEG_IMPORT_CVAT_XML, ICSEG_IMPORT_SUPERVISELY,
-        ICSEG_IMPORT_COCO,    ICSEG_IMPORT_LABEL_STUDIO, ICSEG_IMPORT_YOLO,     ICSEG_IMPORT_LABELME,
-        ICSEG_IMPORT_GEOJSON, ICSEG_IMPORT_MASKS};
-    icseg_error unread = {0};
-    *out = ICSEG_IMPORT_AUTO;
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        icseg_error failure = {0}; /* a file that cannot be read does not show the format */
-        bool fits = icseg_labelling_tools[order[i]].fits(source, &failure);
+/* CVAT before VOC: both have the same folders. */
+static const icseg_import_format order[] = {ICSEG_IMPORT_CVAT,         ICSEG_IMPORT_VOC,         ICSEG_IMPORT_ROBOFLOW,
+                                            ICSEG_IMPORT_CITYSCAPES,   ICSEG_IMPORT_MMSEG,       ICSEG_IMPORT_MAPILLARY,
+                                            ICSEG_IMPORT_CVAT_XML,     ICSEG_IMPORT_SUPERVISELY, ICSEG_IMPORT_COCO,
+                                            ICSEG_IMPORT_LABEL_STUDIO, ICSEG_IMPORT_YOLO,        ICSEG_IMPORT_LABELME,
+                                            ICSEG_IMPORT_GEOJSON,      ICSEG_IMPORT_MASKS};
+enum { ORDERED = sizeof order / sizeof *order };
+
+/* The first format from `*at` on that fits; *at is its place in the order, or ORDERED. *unread: the error of a file
+ * that cannot be read, which does not show the format. */
+static icseg_status find_fitting(const char *source, size_t *at, icseg_error *unread, icseg_error *error) {
+    for (; *at < ORDERED; (*at)++) {
+        icseg_error failure = {0};
+        bool fits = icseg_labelling_tools[order[*at]].fits(source, &failure);
         if (failure.status == ICSEG_ERROR_MEMORY) return icseg_fail_memory_in(error, 0, source);
-        if (failure.status != ICSEG_OK && unread.status == ICSEG_OK) unread = failure;
-        if (!fits) continue;
-        *out = order[i];
-        return ICSEG_OK;
+        if (failure.status != ICSEG_OK && unread->status == ICSEG_OK) *unread = failure;
+        if (fits) break;
     }
-    return unread.status == ICSEG_OK ? ICSEG_OK : icseg_fail(error, unread.status, "%s", unread.message);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_format *out, icseg_error *error) {
+    icseg_error unread = {0};
+    size_t at = 0;
+    ICSEG_TRY(find_fitting(source, &at, &unread, error));
+    *out = at < ORDERED ? order[at] : ICSEG_IMPORT_AUTO;
+    if (at < ORDERED || unread.status == ICSEG_OK) return ICSEG_OK;
+    return icseg_fail(error, unread.status, "%s", unread.message);
+}
+
+/* Data sets of these layouts contain many thousands of JSON files of their own, which are not searched. */
+static bool is_large(icseg_import_format format) {
+    return format == ICSEG_IMPORT_CITYSCAPES || format == ICSEG_IMPORT_MAPILLARY || format == ICSEG_IMPORT_SUPERVISELY;
+}
+
+icseg_status icseg_labelling_tool_find_other(const char *source, icseg_import_format first, icseg_import_format *out,
+                                             icseg_error *error) {
+    icseg_error unread = {0};
+    size_t at = 0;
+    *out = ICSEG_IMPORT_AUTO;
+    if (!icseg_folder_exists(source) || is_large(first)) return ICSEG_OK;
+    while (at < ORDERED && order[at] != first) at++;
+    at += first == ICSEG_IMPORT_CVAT ? 2 : 1;
+    ICSEG_TRY(find_fitting(source, &at, &unread, error));
+    if (at < ORDERED) *out = order[at];
+    return ICSEG_OK;
 }

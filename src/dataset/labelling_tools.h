@@ -20,4 +20,9 @@ extern const icseg_labelling_tool icseg_labelling_tools[ICSEG_IMPORT_FORMATS];
  * out, and if the format is not recognised but a file could not be read. */
 icseg_status icseg_labelling_tool_recognise(const char *source, icseg_import_format *out, icseg_error *error);
 
+/* *out: another tool whose label files the folder, which was recognised as `first`, has as well; ICSEG_IMPORT_AUTO if
+ * there is none. */
+icseg_status icseg_labelling_tool_find_other(const char *source, icseg_import_format first, icseg_import_format *out,
+                                             icseg_error *error);
+
 #endif

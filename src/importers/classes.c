@@ -68,6 +68,21 @@ icseg_status icseg_import_class(icseg_import *im, const char *name, const char *
     return ICSEG_OK;
 }
 
+icseg_status icseg_import_starred_class(icseg_import *im, const char *name, const char *where, int32_t *label,
+                                        icseg_error *error) {
+    size_t length = strlen(name);
+    bool is_own = !length || name[length - 1] != '*';
+    for (int32_t k = 0; k < im->classes && im->fixed && !is_own; k++) is_own = !strcmp(im->names[k], name);
+    if (is_own) return icseg_import_class(im, name, where, label, error);
+    *label = ICSEG_LABEL_IGNORE;
+    if (!im->ignored_said)
+        icseg_progress_say(im->stage.progress, ICSEG_MESSAGE_INFO,
+                           "note: pixels of \"%s\" are unlabelled, because QuPath ignores classes whose names end in *",
+                           name);
+    im->ignored_said = true;
+    return ICSEG_OK;
+}
+
 icseg_status icseg_import_declare(icseg_import *im, icseg_import_declared *declared, const char *name,
                                   const char *where, int32_t *label, icseg_error *error) {
     ICSEG_TRY(icseg_import_class(im, name, where, label, error));

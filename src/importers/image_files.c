@@ -86,6 +86,49 @@ icseg_status icseg_import_claim_file(icseg_import *im, const char *path, icseg_e
     return is_new ? add_owner(im, at, icseg_path_name(path), path, error) : ICSEG_OK;
 }
 
+/* Whether an image that was read has this name with an extension, or without: "a.xml" or "a.jpg.xml". key: that of the
+ * folder, with space for a name. */
+static bool is_name_of_image(const icseg_import *im, char *key, const char *name) {
+    size_t at, length = strlen(key), stem = strlen(name) - strlen(icseg_path_extension(name)) - 1;
+    bool found = false;
+    snprintf(key + length, NAME_MAX + 1, "%.*s", (int)stem, name);
+    found = icseg_text_table_find(&im->images.files, key, &at);
+    for (const char *const *type = icseg_image_types; *type && !found; type++) {
+        snprintf(key + length + stem, NAME_MAX + 1 - stem, ".%s", *type);
+        found = icseg_text_table_find(&im->images.files, key, &at);
+    }
+    key[length] = '\0';
+    return found;
+}
+
+/* The extension of the label files that the importer reads beside images. */
+static const char *own_type(icseg_import_format format) {
+    return format == ICSEG_IMPORT_LABELME   ? "json"
+           : format == ICSEG_IMPORT_YOLO    ? "txt"
+           : format == ICSEG_IMPORT_GEOJSON ? "geojson"
+                                            : "";
+}
+
+icseg_status icseg_import_note_foreign(icseg_import *im, icseg_error *error) {
+    static const char *const types[] = {"txt", "xml", "json", "geojson", NULL};
+    const icseg_import_images *images = &im->images;
+    char key[48 + NAME_MAX + 1], **names;
+    size_t count;
+    for (size_t i = 0; i < images->paths.count; i++) {
+        const char *folder = images->paths.texts[i];
+        ICSEG_TRY(folder_key(folder, key, error));
+        ICSEG_TRY(icseg_import_list(im->arena, folder, types, &names, &count, error));
+        for (size_t k = 0; k < count; k++) {
+            bool own = !strcmp(icseg_path_extension(names[k]), own_type(im->summary.format));
+            if (own || !is_name_of_image(im, key, names[k])) continue;
+            char *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[k]);
+            if (!path) return icseg_fail_memory_in(error, 0, folder);
+            icseg_import_unused(im, path);
+        }
+    }
+    return ICSEG_OK;
+}
+
 icseg_status icseg_import_count_unlabelled(icseg_import *im, icseg_error *error) {
     const icseg_import_images *images = &im->images;
     char key[48 + NAME_MAX + 1], **names;

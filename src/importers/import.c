@@ -68,11 +68,25 @@ icseg_status icseg_import_format_find(icseg_import_format *out, const char *name
     return icseg_fail_word(error, "format", name, "an import format", names, ICSEG_IMPORT_FORMATS);
 }
 
+/* Labels of two tools, of which only one would be read. */
+static icseg_status refuse_other(const char *source, icseg_import_format format, icseg_error *error) {
+    icseg_import_format other;
+    ICSEG_TRY(icseg_labelling_tool_find_other(source, format, &other, error));
+    if (other == ICSEG_IMPORT_AUTO) return ICSEG_OK;
+    const icseg_labelling_tool *tools[] = {&icseg_labelling_tools[format], &icseg_labelling_tools[other]};
+    return icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
+                            "%s: contains label files of two tools: %s and %s; choose the format %s or %s", source,
+                            tools[0]->description, tools[1]->description, tools[0]->name, tools[1]->name);
+}
+
 /* *out: the format of the folder or file; with a format of the caller, that one if it fits. AUTO: none. */
 static icseg_status find_format(const char *source, icseg_import_format given, icseg_import_format *out,
                                 icseg_error *error) {
     icseg_error unread = {0};
-    if (given == ICSEG_IMPORT_AUTO) return icseg_labelling_tool_recognise(source, out, error);
+    if (given == ICSEG_IMPORT_AUTO) {
+        ICSEG_TRY(icseg_labelling_tool_recognise(source, out, error));
+        return *out == ICSEG_IMPORT_AUTO ? ICSEG_OK : refuse_other(source, *out, error);
+    }
     *out = icseg_labelling_tools[given].fits(source, &unread) ? given : ICSEG_IMPORT_AUTO;
     return unread.status == ICSEG_ERROR_MEMORY ? icseg_fail_memory_in(error, 0, source) : ICSEG_OK;
 }
@@ -303,6 +317,7 @@ static icseg_status import(icseg_import *im, icseg_import_options *o, icseg_erro
     if (o->classes_file) ICSEG_TRY(read_classes(im, o->classes_file, error));
     if (!im->archive) ICSEG_TRY(icseg_staging_open(&im->staging, im->arena, o->folder, error));
     ICSEG_TRY(importers[im->summary.format](im, error));
+    ICSEG_TRY(icseg_import_note_foreign(im, error));
     im->summary.classes = im->classes;
     im->summary.split_unused = o->split && !im->one_split && !im->split_used;
     im->summary.val_share_unused = o->val_share > 0 && !im->one_split;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * COCO instances JSON: images, categories, and annotations whose segmentation is a list of polygons or run lengths, as
- * numbers or packed into a string (github.com/cocodataset/cocoapi, common/maskApi.c). */
+ * numbers or packed into a string (github.com/cocodataset/cocoapi, common/maskApi.c). COCO panoptic JSON: annotations
+ * that name a PNG file of segments. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "importers/id_table.h"
 #include "importers/internal.h"
 #include "importers/json_stream.h"
+#include "importers/panoptic.h"
 
 enum { MAX_SOURCES = 64, MAX_IMAGES = 1 << 24, MAX_ANNOTATIONS = 1 << 26 };
 
@@ -61,25 +63,32 @@ typedef struct coco {
     size_t link_count, link_capacity;
     bool has_images, has_annotations;
     bool images_lost; /* some images are unreadable: annotations without an image are then not reported */
+    bool is_panoptic; /* an annotation has "segments_info" */
+    bool empty_said;  /* a message told of pixels that belong to no segment */
 } coco;
 
 /* ---- the files ---- */
 
 static const char *const json_types[] = {"json", NULL};
 
+/* What follows "instances_" or "panoptic_"; otherwise the stem itself. */
+static const char *split_in(const char *stem) {
+    return !strncmp(stem, "instances_", 10) ? stem + 10 : !strncmp(stem, "panoptic_", 9) ? stem + 9 : stem;
+}
+
 /* split NULL: from the name; that of "instances_train2017.json" is train2017. */
 static icseg_status add_source(icseg_import *im, source_list *list, const char *path, const char *folder,
                                const char *split, icseg_error *error) {
     char stem[NAME_MAX + 1];
     icseg_path_stem(icseg_path_name(path), stem, sizeof stem);
-    bool named = !split && !strncmp(stem, "instances_", 10) && stem[10];
+    bool named = !split && split_in(stem) != stem && *split_in(stem);
     if (list->count == MAX_SOURCES)
         return icseg_fail(error, ICSEG_ERROR_DATA, "%s: more than %d COCO JSON files; import them in several parts",
                           folder, MAX_SOURCES);
     source_file *f = &list->files[list->count++];
     *f = (source_file){
         .path = icseg_arena_strdup(im->arena, path), .folder = icseg_arena_strdup(im->arena, folder), .split = split};
-    if (named) f->split = icseg_arena_strdup(im->arena, icseg_import_split_name(stem + 10)); /* of CVAT */
+    if (named) f->split = icseg_arena_strdup(im->arena, icseg_import_split_name(split_in(stem))); /* of CVAT */
     return f->path && f->folder && (f->split || !named) ? ICSEG_OK : icseg_fail_memory_in(error, 0, path);
 }
 
@@ -92,9 +101,12 @@ static icseg_status add_folder(icseg_import *im, source_list *list, const char *
     ICSEG_TRY(icseg_import_list(im->arena, folder, json_types, &names, &count, error));
     for (size_t i = 0; i < count; i++) instances += !strncmp(names[i], "instances", 9);
     for (size_t i = 0; i < count; i++) {
-        if (instances && strncmp(names[i], "instances", 9) != 0) continue;
         char *path = icseg_arena_printf(im->arena, "%s/%s", folder, names[i]);
         if (!path) return icseg_fail_memory_in(error, 0, folder);
+        if (instances && strncmp(names[i], "instances", 9) != 0) {
+            if (!strncmp(names[i], "panoptic", 8)) icseg_import_unused(im, path);
+            continue;
+        }
         ICSEG_TRY(add_source(im, list, path, root, NULL, error));
     }
     return ICSEG_OK;
@@ -339,22 +351,107 @@ static icseg_status read_runs(const coco *c, const icseg_import_item *item, size
     return ICSEG_OK;
 }
 
-static icseg_status read_object(coco *c, const icseg_import_item *item, size_t at, const json_t *annotation,
-                                icseg_object *out, icseg_error *error) {
+/* The label of the "category_id" of an annotation or a segment. */
+static icseg_status read_category(coco *c, size_t at, const json_t *value, int16_t *out, icseg_error *error) {
     bool valid;
-    const json_t *segmentation = json_object_get(annotation, "segmentation");
     category key = {0};
-    *out = (icseg_object){0};
     ICSEG_TRY(
-        icseg_id_table_find(&c->ids, c->im->arena, json_object_get(annotation, "category_id"), &key.id, &valid, error));
+        icseg_id_table_find(&c->ids, c->im->arena, json_object_get(value, "category_id"), &key.id, &valid, error));
     const category *found = bsearch(&key, c->categories, c->category_count, sizeof *c->categories, compare_categories);
     if (!valid || !found)
         return fail_field(c, "annotations", at, "\"category_id\" is not one of the categories", error);
-    out->label = (int16_t)found->label;
+    *out = (int16_t)found->label;
+    return ICSEG_OK;
+}
+
+static icseg_status read_object(coco *c, const icseg_import_item *item, size_t at, const json_t *annotation,
+                                icseg_object *out, icseg_error *error) {
+    const json_t *segmentation = json_object_get(annotation, "segmentation");
+    *out = (icseg_object){0};
+    ICSEG_TRY(read_category(c, at, annotation, &out->label, error));
     if (json_is_object(segmentation)) return read_runs(c, item, at, segmentation, out, error);
     if (json_is_array(segmentation)) return read_polygons(c, item, at, segmentation, out, error);
     if (!segmentation || json_is_null(segmentation)) return ICSEG_OK;
     return fail_field(c, "annotations", at, "\"segmentation\" is neither polygons nor run lengths", error);
+}
+
+/* ---- panoptic annotations ---- */
+
+static icseg_status fail_png(const coco *c, const char *name, icseg_arena *arena, icseg_error *error) {
+    const char *folder = icseg_panoptic_folder(arena, c->path);
+    if (!folder) return icseg_fail_memory_in(error, 0, c->path);
+    return icseg_fail(error, ICSEG_ERROR_DATA,
+                      "%s: the PNG file \"%.200s\" with the segments of an image is missing; expected it in the folder "
+                      "%s",
+                      c->path, name, folder);
+}
+
+/* Without the folder of the PNG files, each image would be a problem. */
+static icseg_status check_panoptic(const coco *c, icseg_error *error) {
+    json_t *annotation;
+    char *path;
+    if (!c->is_panoptic || !c->link_count) return ICSEG_OK;
+    const link *l = &c->links[0];
+    ICSEG_TRY(icseg_json_stream_load(c->stream, (icseg_json_span){l->offset, l->size}, &annotation, error));
+    const char *name = json_string_value(json_object_get(annotation, "file_name"));
+    const char *folder = icseg_panoptic_folder(c->im->arena, c->path);
+    icseg_status status = folder ? ICSEG_OK : icseg_fail_memory_in(error, 0, c->path);
+    if (status == ICSEG_OK && name && !icseg_folder_exists(folder)) {
+        status = icseg_panoptic_find(c->im->arena, c->path, c->file->folder, name, &path, error);
+        if (status == ICSEG_OK && !path) status = fail_png(c, name, c->im->arena, error);
+    }
+    json_decref(annotation);
+    return status;
+}
+
+static icseg_status read_segments(coco *c, icseg_arena *arena, size_t at, const json_t *annotation, icseg_labels *out,
+                                  icseg_error *error) {
+    const json_t *list = json_object_get(annotation, "segments_info"), *one;
+    const char *name = json_string_value(json_object_get(annotation, "file_name"));
+    size_t i, count = json_array_size(list);
+    char *path, where[PATH_MAX + 40];
+    bool has_empty;
+    if (!json_is_array(list) || !name)
+        return fail_field(c, "annotations", at, "expected a string \"file_name\" and a list \"segments_info\"", error);
+    ICSEG_TRY(icseg_panoptic_find(arena, c->path, c->file->folder, name, &path, error));
+    if (!path) return fail_png(c, name, arena, error);
+    icseg_panoptic_segment *segments = icseg_arena_array(arena, count, sizeof *segments);
+    if (!segments) return icseg_fail_memory_in(error, count * sizeof *segments, c->path);
+    json_array_foreach(list, i, one) {
+        const json_t *id = json_object_get(one, "id");
+        if (!json_is_integer(id))
+            return fail_field(c, "annotations", at, "the \"id\" of a segment is not an integer", error);
+        segments[i].id = json_integer_value(id);
+        ICSEG_TRY(read_category(c, at, one, &segments[i].label, error));
+    }
+    snprintf(where, sizeof where, "%s: annotations[%zu]", c->path, at);
+    int16_t empty = icseg_import_background_label(c->im);
+    ICSEG_TRY(icseg_import_claim_file(c->im, path, error));
+    ICSEG_TRY(icseg_panoptic_read(out, path, segments, count, empty, &has_empty, where, error));
+    c->im->summary.objects += (int64_t)count;
+    if (has_empty && empty == ICSEG_LABEL_IGNORE && !c->empty_said) {
+        icseg_progress_say(c->im->stage.progress, ICSEG_MESSAGE_INFO,
+                           "note: %s: pixels that belong to no segment are unlabelled", c->path);
+        c->empty_said = true;
+    }
+    return ICSEG_OK;
+}
+
+/* The image's label map; none if no annotation has the image. Close it in any case. */
+static icseg_status read_panoptic(coco *c, icseg_arena *arena, int64_t id, icseg_labels *out, icseg_error *error) {
+    size_t first = first_link(c, id);
+    json_t *annotation;
+    if (first == c->link_count || c->links[first].image_id != id) return ICSEG_OK;
+    link *l = &c->links[first];
+    if (first + 1 < c->link_count && l[1].image_id == id) {
+        for (size_t i = first; i < c->link_count && c->links[i].image_id == id; i++) c->links[i].used = true;
+        return fail_field(c, "annotations", l[1].annotation, "the image has another annotation with segments", error);
+    }
+    l->used = true;
+    ICSEG_TRY(icseg_json_stream_load(c->stream, (icseg_json_span){l->offset, l->size}, &annotation, error));
+    icseg_status status = read_segments(c, arena, l->annotation, annotation, out, error);
+    json_decref(annotation);
+    return status;
 }
 
 /* ---- images ---- */
@@ -363,7 +460,7 @@ static icseg_status find_image(const coco *c, icseg_arena *arena, const char *na
     const char *root = c->file->folder, *stem = icseg_path_name(c->path);
     char split[NAME_MAX + 1];
     icseg_path_stem(stem, split, sizeof split);
-    const char *own = !strncmp(split, "instances_", 10) ? split + 10 : split;
+    const char *own = split_in(split);
     const char *folders[] = {icseg_arena_printf(arena, "%s/images/%s", root, own),
                              icseg_arena_printf(arena, "%s/%s", root, own),
                              icseg_arena_printf(arena, "%s/images", root),
@@ -436,8 +533,16 @@ static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, const j
         c->images_lost = true;
         return fail_field(c, "images", at, "\"width\" and \"height\" are not a valid image size", error);
     }
-    ICSEG_TRY(read_objects(c, at, id, &item, error));
-    return path ? icseg_import_write(c->im, &item, error) : ICSEG_OK;
+    if (!c->is_panoptic) {
+        ICSEG_TRY(read_objects(c, at, id, &item, error));
+        return path ? icseg_import_write(c->im, &item, error) : ICSEG_OK;
+    }
+    icseg_labels labels = {0};
+    icseg_status status = read_panoptic(c, arena, id, &labels, error);
+    if (labels.data) item.ready = &labels;
+    if (status == ICSEG_OK && path) status = icseg_import_write(c->im, &item, error);
+    icseg_labels_close(&labels);
+    return status;
 }
 
 static icseg_status import_images(coco *c, icseg_error *error) {
@@ -518,7 +623,12 @@ static icseg_status scan_annotation(coco *c, icseg_error *error) {
     icseg_status status = icseg_id_table_find(&c->ids, c->im->arena, json_object_get(annotation, "image_id"),
                                               &l->image_id, &valid, error);
     l->lost = !valid;
+    const json_t *segments = json_object_get(annotation, "segments_info"), *one;
+    size_t i;
+    c->is_panoptic |= json_is_array(segments);
     if (status == ICSEG_OK) status = note_category(c, json_object_get(annotation, "category_id"), error);
+    json_array_foreach(segments, i, one) if (status == ICSEG_OK) status =
+        note_category(c, json_object_get(one, "category_id"), error);
     json_decref(annotation);
     c->link_count++;
     return status;
@@ -565,9 +675,13 @@ static icseg_status import_file(icseg_import *im, const source_file *file, icseg
     icseg_status status;
     ICSEG_TRY(icseg_json_stream_open(&c.stream, file->path, error));
     ICSEG_TRY_GOTO(scan_file(&c, error));
+    /* Panoptic annotations cover the image: what belongs to no segment is unlabelled, unless the caller names a class.
+     */
+    if (!c.is_panoptic || im->options->background) ICSEG_TRY_GOTO(icseg_import_background(im, error));
     ICSEG_TRY_GOTO(read_categories(&c, c.category_list, error));
     im->stage.total += (int64_t)c.image_count;
     ICSEG_TRY_GOTO(link_annotations(&c, error));
+    ICSEG_TRY_GOTO(check_panoptic(&c, error));
     status = import_images(&c, error);
 fail:
     json_decref(c.category_list);
@@ -583,7 +697,6 @@ icseg_status icseg_import_coco(icseg_import *im, icseg_error *error) {
     source_list list = {0};
     ICSEG_TRY(find_sources(im, &list, error));
     ICSEG_TRY(name_splits(im, &list, error));
-    ICSEG_TRY(icseg_import_background(im, error));
     for (size_t i = 0; i < list.count; i++) {
         int32_t classes = im->classes;
         ICSEG_TRY(import_file(im, &list.files[i], error));

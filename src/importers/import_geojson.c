@@ -93,7 +93,7 @@ static icseg_status read_feature(const geojson *g, const json_t *feature, icseg_
     if (!out->outlines) return ICSEG_OK;
     if (!name) return fail_feature(g, "an object must have a class (properties.classification.name)", error);
     snprintf(where, sizeof where, "%s: features[%zu]", g->path, g->feature);
-    ICSEG_TRY(icseg_import_class(g->im, name, where, &label, error));
+    ICSEG_TRY(icseg_import_starred_class(g->im, name, where, &label, error));
     out->label = (int16_t)label;
     return ICSEG_OK;
 }

@@ -81,11 +81,19 @@ static const char *type_of(const json_t *shape) {
     return type ? type : "polygon";
 }
 
-/* Whether the type does not have an area. */
+/* The types whose points are corners. LabelMe has the first two; X-AnyLabeling writes the others. */
+static bool has_corners(const char *type) {
+    static const char *const types[] = {"polygon", "rectangle", "oriented_rectangle", "rotation", "quadrilateral"};
+    size_t i = 0;
+    while (i < sizeof types / sizeof *types && strcmp(type, types[i]) != 0) i++;
+    return i < sizeof types / sizeof *types;
+}
+
+/* Whether the type does not have an area, or one that its points do not enclose. */
 static bool find_skip(const char *type, icseg_skip *out) {
-    bool point = !strcmp(type, "point") || !strcmp(type, "points");
-    *out = point ? ICSEG_SKIP_POINT : ICSEG_SKIP_LINE;
-    return point || !strcmp(type, "line") || !strcmp(type, "linestrip");
+    bool point = !strcmp(type, "point") || !strcmp(type, "points"), cuboid = !strcmp(type, "cuboid");
+    *out = point ? ICSEG_SKIP_POINT : cuboid ? ICSEG_SKIP_CUBOID : ICSEG_SKIP_LINE;
+    return point || cuboid || !strcmp(type, "line") || !strcmp(type, "linestrip");
 }
 
 /* out->outlines stays NULL for shapes without an area. */
@@ -112,12 +120,12 @@ static icseg_status read_shape(const labelme *l, size_t at, const json_t *shape,
         ICSEG_TRY(read_mask(l, at, json_object_get(shape, "mask"), o, error));
     else if (!strcmp(type, "circle") && o->count == 2)
         o->kind = ICSEG_OUTLINE_CIRCLE;
-    else if (strcmp(type, "polygon") != 0 && strcmp(type, "rectangle") != 0 && strcmp(type, "oriented_rectangle") != 0)
-        return icseg_fail(
-            error, ICSEG_ERROR_FORMAT,
-            "%s: shape_type \"%.40s\" with %zu points is not supported; polygons, rectangles, circles (2 points) and "
-            "masks are read; points and lines are skipped",
-            where, type, o->count);
+    else if (!has_corners(type))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: shape_type \"%.40s\" with %zu points is not supported; polygons, rectangles (also "
+                          "rotated ones), circles (2 "
+                          "points) and masks are read; points, lines and cuboids are skipped",
+                          where, type, o->count);
     out->outlines = o;
     return ICSEG_OK;
 }

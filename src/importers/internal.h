@@ -97,6 +97,7 @@ typedef struct icseg_import {
     const char *background;          /* of the options, or the default */
     const char *background_spelling; /* the first of the source's own names of it; NULL: none so far */
     bool background_warned;
+    bool ignored_said; /* a message told of a class that is read as unlabelled */
     icseg_stage stage; /* its total grows as images are found */
     char **names;      /* (classes) */
     int32_t classes;
@@ -131,6 +132,10 @@ bool icseg_import_append(icseg_arena *arena, char ***names, size_t count, const 
  * background. Error messages begin with `where`. */
 icseg_status icseg_import_class(icseg_import *im, const char *name, const char *where, int32_t *label,
                                 icseg_error *error);
+/* icseg_import_class for tools of which classes whose names end in "*" mark pixels to ignore, as QuPath's "Ignore*":
+ * they are unlabelled unless the caller's list contains the class. A message says so once. */
+icseg_status icseg_import_starred_class(icseg_import *im, const char *name, const char *where, int32_t *label,
+                                        icseg_error *error);
 /* The classes that a list declares; all zero at its start. */
 typedef struct icseg_import_declared {
     bool *seen;  /* (ICSEG_CLASSES_MAX), by label, in the arena */
@@ -159,6 +164,9 @@ void icseg_import_images_close(icseg_import_images *images);
 icseg_status icseg_import_claim_image(icseg_import *im, const icseg_import_item *item, icseg_error *error);
 /* Notes a file beside images that is not one of them: a mask. */
 icseg_status icseg_import_claim_file(icseg_import *im, const char *path, icseg_error *error);
+/* Counts as unused the files beside the images that may be label files of other tools: text, XML, JSON or GeoJSON files
+ * with the name of an image. */
+icseg_status icseg_import_note_foreign(icseg_import *im, icseg_error *error);
 /* Counts the other images in the folders of the files that were noted. */
 icseg_status icseg_import_count_unlabelled(icseg_import *im, icseg_error *error);
 

@@ -323,6 +323,20 @@ static void labelme_shapes_are_drawn(void **state) {
     test_import_has(out, "train", "background a b", 0, ".011 0011 1222 1122");
     test_import_remove(out);
 
+    /* X-AnyLabeling */
+    test_write_text(&f, "a.json",
+                    LABELME("{\"label\": \"b\", \"points\": [[2, 0], [4, 2], [2, 4], [0, 2]], \"shape_type\": "
+                            "\"rotation\", \"direction\": 0.7853981633974483},"
+                            "{\"label\": \"a\", \"points\": [[0, 0], [1, 0], [1, 1], [0, 1]], \"shape_type\": "
+                            "\"quadrilateral\"},"
+                            "{\"label\": \"c\", \"points\": [[0, 0], [1, 0], [1, 1], [0, 1], [2, 2], [3, 2], [3, 3], "
+                            "[2, 3]], \"shape_type\": \"cuboid\"}",
+                            ""));
+    s = test_imports(&o, ICSEG_IMPORT_LABELME, 1);
+    assert_true(s.objects == 2 && s.skipped == 1);
+    test_import_has(out, "train", "background a b", 0, "1200 2220 2220 0200");
+    test_import_remove(out);
+
     test_remove(&f, "a.png"); /* then the embedded copy is used */
     test_import_refuses(&o, "its image");
     test_write_text(&f, "a.json",

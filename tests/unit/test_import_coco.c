@@ -65,6 +65,100 @@ static void sections_may_be_in_any_order(void **state) {
     }
 }
 
+/* ---- panoptic ---- */
+
+static const char panoptic[] =
+    "\"annotations\": [{\"image_id\": -3, \"file_name\": \"b.png\", \"segments_info\": []}, {\"image_id\": 7, "
+    "\"file_name\": \"a.png\", \"segments_info\": [{\"id\": 3226, \"category_id\": 9, \"iscrowd\": 0}, "
+    "{\"id\": 8421504, \"category_id\": 3, \"iscrowd\": 1}]}]";
+
+static void write_panoptic(const char *text) {
+    char whole[2048];
+    snprintf(whole, sizeof whole, "{%s, %s, %s}", images, categories, text);
+    test_write_text(&folder, "annotations/panoptic_val.json", whole);
+}
+
+/* Each value is the number of a segment. */
+static void write_segments(const char *name, const int *numbers) {
+    icseg_image image;
+    assert_int_equal(icseg_image_create(&image, 5, 4, NULL), ICSEG_OK);
+    for (int i = 0; i < 20; i++)
+        for (int c = 0; c < 3; c++) image.data[3 * i + c] = (uint8_t)(numbers[i] >> 8 * c);
+    assert_int_equal(icseg_image_write_png(&image, test_path(&folder, name), NULL), ICSEG_OK);
+    icseg_image_close(&image);
+}
+
+/* 3226 is 154, 12, 0, and 8421504 is 128, 128, 128. */
+static const int segments[20] = {3226, 3226, 3226, 3226, 3226, 0,       0,       8421504, 8421504, 8421504,
+                                 3226, 0,    0,    0,    0,    8421504, 8421504, 8421504, 8421504, 3226};
+static const int nothing[20] = {0};
+
+static void panoptic_files_are_read_with_their_pngs(void **state) {
+    (void)state;
+    options.format = ICSEG_IMPORT_AUTO;
+    write_panoptic(panoptic);
+    test_import_refuses(&options, "/annotations/panoptic_val");
+    test_import_refuses(&options, "with the segments of an image is missing; expected it in the folder ");
+    for (int place = 0; place < 3; place++) {
+        static const char *const folders[] = {"annotations/panoptic_val", "annotations", "panoptic_val"};
+        char name[64];
+        assert_int_equal(icseg_folder_create(test_path(&folder, folders[place]), NULL), ICSEG_OK);
+        snprintf(name, sizeof name, "%s/a.png", folders[place]);
+        write_segments(name, segments);
+        snprintf(name, sizeof name, "%s/b.png", folders[place]);
+        write_segments(name, nothing);
+        icseg_import_summary s = test_imports(&options, ICSEG_IMPORT_COCO, 2);
+        assert_true(s.objects == 2 && s.classes == 2 && s.images_without_objects == 1 && s.unused_files == 0);
+        test_import_has(out, "val", "dog cat", 0, "11111 ..000 1.... 00001"); /* category 3 comes before 9 */
+        test_import_has(out, "val", "dog cat", 1, "..... ..... ..... .....");
+        test_import_remove(out);
+        test_remove(&folder, name);
+        snprintf(name, sizeof name, "%s/a.png", folders[place]);
+        test_remove(&folder, name);
+        if (place != 1) assert_int_equal(rmdir(test_path(&folder, folders[place])), 0);
+    }
+}
+
+static void pixels_of_no_segment_become_the_class_that_the_caller_names(void **state) {
+    (void)state;
+    write_panoptic(panoptic);
+    write_segments("annotations/a.png", segments);
+    write_segments("annotations/b.png", nothing);
+    options.background = "void";
+    test_imports(&options, ICSEG_IMPORT_COCO, 2);
+    test_import_has(out, "val", "void dog cat", 0, "22222 00111 20000 11112");
+}
+
+static void panoptic_files_that_are_wrong_are_refused(void **state) {
+    (void)state;
+#define PANOPTIC(segments)                                                                                             \
+    "\"annotations\": [{\"image_id\": 7, \"file_name\": \"a.png\", \"segments_info\": [" segments "]}]"
+    static const char *const bad[][2] = {
+        {PANOPTIC("{\"id\": 3226, \"category_id\": 9}"),
+         "has the number 8421504, which is not the \"id\" of a segment"},
+        {PANOPTIC("{\"id\": 3226, \"category_id\": 9}, {\"id\": 3226, \"category_id\": 3}"),
+         "annotations[0]: two segments have the \"id\" 3226"},
+        {PANOPTIC("{\"id\": 3226, \"category_id\": 4}"), "\"category_id\" is not one of the categories"},
+        {PANOPTIC("{\"id\": \"x\", \"category_id\": 9}"), "the \"id\" of a segment is not an integer"},
+        {PANOPTIC("7"), "the \"id\" of a segment is not an integer"},
+        {"\"annotations\": [{\"image_id\": 7, \"segments_info\": []}]", "expected a string \"file_name\""},
+        {"\"annotations\": [{\"image_id\": 7, \"file_name\": \"../a.png\", \"segments_info\": []}]",
+         "is missing; expected it in the folder"},
+        {"\"annotations\": [{\"image_id\": 7, \"file_name\": \"a.png\", \"segments_info\": []}, "
+         "{\"image_id\": 7, \"file_name\": \"a.png\", \"segments_info\": []}]",
+         "annotations[1]: the image has another annotation with segments"},
+    };
+    write_segments("annotations/a.png", segments);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        write_panoptic(bad[i][0]);
+        test_import_refuses(&options, bad[i][1]);
+    }
+    write_panoptic(panoptic);
+    test_import_image(&folder, "annotations/a.png", 4, 5);
+    write_segments("annotations/b.png", nothing);
+    test_import_refuses(&options, "images[0]: labels of 4x5 pixels, but ");
+}
+
 static void invalid_json_is_reported_with_its_position(void **state) {
     (void)state;
     static const struct {
@@ -157,6 +251,10 @@ static void memory_does_not_grow_with_the_file(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sections_may_be_in_any_order, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(panoptic_files_are_read_with_their_pngs, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(pixels_of_no_segment_become_the_class_that_the_caller_names, open_folder,
+                                        close_folder),
+        cmocka_unit_test_setup_teardown(panoptic_files_that_are_wrong_are_refused, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(invalid_json_is_reported_with_its_position, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(only_values_that_are_read_have_a_size_limit, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(memory_does_not_grow_with_the_file, open_folder, close_folder),

@@ -55,6 +55,23 @@ static void polygons_have_holes_and_several_parts(void **state) {
     test_import_has(out, "train", "background a", 0, "1110 1011 1111");
 }
 
+/* QuPath's classes "Ignore*", "Region*" and the like. */
+static void classes_with_a_star_are_unlabelled_unless_they_are_wanted(void **state) {
+    (void)state;
+    char classes[128];
+    put(COLLECTION(FRAME "," FEATURE("Polygon", "[[[0,0],[2,0],[2,1],[0,1]]]",
+                                     "Ignore*") "," FEATURE("Polygon", "[[[3,2],[4,2],[4,3],[3,3]]]", "Region*")));
+    icseg_import_summary s = test_imports(&options, ICSEG_IMPORT_GEOJSON, 1);
+    assert_true(s.objects == 3 && s.classes == 2);
+    test_import_has(out, "train", "background cell", 0, "..11 1001 111.");
+    test_import_remove(out);
+    test_write_text(&folder, "list.txt", "background\ncell\nIgnore*\nRegion*\n");
+    snprintf(classes, sizeof classes, "%s/list.txt", folder.path);
+    options.classes_file = classes;
+    test_imports(&options, ICSEG_IMPORT_GEOJSON, 1);
+    test_import_has(out, "train", "background cell Ignore* Region*", 0, "2211 1001 1113");
+}
+
 static void the_root_may_be_a_list_and_the_source_one_file(void **state) {
     (void)state;
     char file[128];
@@ -136,8 +153,11 @@ static void a_file_that_is_cut_short_is_refused(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, open_folder, close_folder)
     const struct CMUnitTest tests[] = {
-        TEST(polygons_have_holes_and_several_parts),  TEST(the_root_may_be_a_list_and_the_source_one_file),
-        TEST(images_are_found_by_the_names_of_files), TEST(a_hostile_file_is_refused_in_one_line),
+        TEST(polygons_have_holes_and_several_parts),
+        TEST(classes_with_a_star_are_unlabelled_unless_they_are_wanted),
+        TEST(the_root_may_be_a_list_and_the_source_one_file),
+        TEST(images_are_found_by_the_names_of_files),
+        TEST(a_hostile_file_is_refused_in_one_line),
         TEST(a_file_that_is_cut_short_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

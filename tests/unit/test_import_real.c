@@ -557,6 +557,49 @@ static void files_of_other_tools_beside_labelmes_are_not_used(void **state) {
     refuses("no images with labels (read as labelme); files that were not used: ");
 }
 
+static void label_files_of_two_tools_are_refused_until_one_is_chosen(void **state) {
+    image("images/a.png");
+    text("images/a.json", LABELME("a.png", SHAPE));
+    text("labels/a.txt", "0 0 0 1 0 1 0.5 0 0.5\n");
+    text("classes.txt", "car\n");
+    refuses("contains label files of two tools: YOLO segmentation (data.yaml and labels) and LabelMe (a JSON file for "
+            "each image); choose the format yolo or labelme");
+    options.format = ICSEG_IMPORT_YOLO;
+    assert_int_equal(imports(ICSEG_IMPORT_YOLO, 1).unused_files, 1);
+    says("1 label file was not used: ");
+    says("/images/a.json");
+    test_import_remove(out);
+    options.format = ICSEG_IMPORT_LABELME;
+    imports(ICSEG_IMPORT_LABELME, 1);
+    next(state);
+    image("a.png"); /* side by side */
+    text("a.json", LABELME("a.png", SHAPE));
+    text("a.txt", "0 0 0 1 0 1 0.5 0 0.5\n");
+    refuses("contains label files of two tools: YOLO");
+    next(state);
+    image("images/a.png");
+    text("annotations/instances_train.json", COCO(COCO_IMAGE("1", "a.png"), CAR, ROW("1")));
+    mask("masks/a.png", TEST_PNG_PALETTE, 1, 0, 0);
+    refuses("contains label files of two tools: COCO (instances JSON) and images with masks");
+    next(state);
+    image("images/a.png"); /* the name of a category is not a label file of LabelMe */
+    text("annotations/instances_train.json",
+         COCO(COCO_IMAGE("1", "a.png"), "{\"id\": 1, \"name\": \"car\", \"supercategory\": \"shapes\"}", ROW("1")));
+    imports(ICSEG_IMPORT_COCO, 1);
+}
+
+static void label_files_beside_images_that_are_not_read_are_named(void **state) {
+    (void)state;
+    image("a.png");
+    text("a.json", LABELME("a.png", SHAPE));
+    text("a.xml", "<annotation><object><name>car</name></object></annotation>");
+    text("a.png.txt", "a car");
+    text("README.txt", "Hello");
+    assert_int_equal(imports(ICSEG_IMPORT_LABELME, 1).unused_files, 2);
+    says("2 label files were not used: ");
+    says("/a.xml");
+}
+
 static void the_only_folder_inside_a_folder_is_entered(void **state) {
     (void)state;
     image("VOCdevkit/VOC2012/JPEGImages/a.png");
@@ -688,6 +731,8 @@ int main(void) {
         CASE(the_images_of_yolo_may_be_in_another_folder),
         CASE(dots_in_data_yaml_do_not_hide_that_labels_are_used),
         CASE(files_of_other_tools_beside_labelmes_are_not_used),
+        CASE(label_files_of_two_tools_are_refused_until_one_is_chosen),
+        CASE(label_files_beside_images_that_are_not_read_are_named),
         CASE(the_only_folder_inside_a_folder_is_entered),
         CASE(objects_without_pixels_are_named),
         CASE(damaged_and_packed_sources_are_explained),

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/file.h"
@@ -98,6 +99,39 @@ static void a_folder_of_masks_is_not_yolos(void **state) {
     test_remove(&folder, "labels/deep/er/a.txt");
     test_import_refuses(&options, "the only image does not have an object (read as yolo); files that were not used: ");
     test_import_refuses(&options, "labels/a.png; check the label files");
+}
+
+static icseg_import_format recognised(void) {
+    icseg_import_format format;
+    assert_int_equal(icseg_labelling_tool_recognise(folder.path, &format, NULL), ICSEG_OK);
+    return format;
+}
+
+static void images_and_text_files_side_by_side_are_recognised_if_each_is_a_label_file(void **state) {
+    (void)state;
+    static const char *const others[] = {"0 0.1 0.2 0.3\n",       "a car\n",          "0 1 1 1 1 1 1 1\n",
+                                         "0 10 10 20 10 20 20\n", "-1 0 0 1 0 1 1\n", "0 0 0 1 0 1 1\nthe end\n"};
+    assert_int_equal(rmdir(test_path(&folder, "images")), 0);
+    assert_int_equal(rmdir(test_path(&folder, "labels")), 0);
+    image("a.png");
+    image("b.png");
+    image("without.png");
+    text("b.txt", "");
+    assert_int_equal(recognised(), ICSEG_IMPORT_AUTO);
+    text("a.txt", ROW);
+    assert_int_equal(recognised(), ICSEG_IMPORT_YOLO);
+    test_import_refuses(&options, "no data.yaml or classes.txt with the class names");
+    text("classes.txt", "car\n");
+    icseg_import_summary s = imports(3);
+    assert_true(s.objects == 1 && s.images_without_objects == 2 && s.unused_files == 0);
+    test_import_remove(out);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        text("b.txt", others[i]);
+        assert_int_equal(recognised(), ICSEG_IMPORT_AUTO);
+    }
+    test_remove(&folder, "b.txt");
+    text("c.txt", ROW); /* without an image */
+    assert_int_equal(recognised(), ICSEG_IMPORT_AUTO);
 }
 
 static void files_without_an_image_are_counted_and_named(void **state) {
@@ -265,6 +299,8 @@ static void hostile_folders_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_folder_of_masks_is_not_yolos, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(images_and_text_files_side_by_side_are_recognised_if_each_is_a_label_file,
+                                        open_folder, close_folder),
         cmocka_unit_test_setup_teardown(files_without_an_image_are_counted_and_named, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(names_of_label_files_may_contain_the_extension, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(images_may_be_in_folders_inside_folders, open_folder, close_folder),
