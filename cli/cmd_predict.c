@@ -16,6 +16,7 @@
 #include "inference.h"
 #include "inputs.h"
 #include "json.h"
+#include "results.h"
 #include "support.h"
 
 struct options {
@@ -24,7 +25,7 @@ struct options {
     export_options exports;
     inference_options inference;
     image_options values;
-    bool overlay, confidence, json, recursive;
+    bool overlay, confidence, json, recursive, force;
     double opacity;
 };
 
@@ -48,6 +49,7 @@ static const icseg_option rows[] = {
      "write STEM_confidence.png: the probability of each pixel's class, 16 bits, 65535 for 1"},
     {"json", ICSEG_FIELD_BOOL(struct options, json),
      "write STEM.json: the image size, and the pixels, the share and the mean confidence of each class that occurs"},
+    {"force", ICSEG_FIELD_BOOL(struct options, force), "replace files of DIR that are not results of this command"},
     INFERENCE_ROWS(struct options),
     IMAGE_ROWS(struct options, "as in training, else as the file says"),
 };
@@ -69,6 +71,8 @@ typedef struct job {
     icseg_eval_options eval;
     icseg_palette palette;
     input_list inputs;
+    input_output *outputs; /* all files that will be written */
+    size_t output_count;
     image_reader *reader;
     export_list *exports;
 } job;
@@ -205,20 +209,7 @@ static icseg_status check_standard_output(const job *j, icseg_error *error) {
         "--json; name a folder");
 }
 
-/* X.json beside an image may be the label file of LabelMe, which --json must not replace. */
-static icseg_status check_json(const char *path, icseg_error *error) {
-    static const char own[] = "{\n  \"image\": "; /* as write_json begins */
-    char start[sizeof own] = "";
-    FILE *file = fopen(path, "rb");
-    if (!file) return ICSEG_OK; /* it does not exist */
-    size_t size = fread(start, 1, sizeof own - 1, file);
-    (void)fclose(file);
-    if (!size || !strcmp(start, own)) return ICSEG_OK;
-    return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
-                           "%s exists and is not a result of this command; move it, or choose another --out", path);
-}
-
-static icseg_status check_outputs(const job *j, icseg_error *error) {
+static icseg_status check_outputs(job *j, icseg_error *error) {
     const struct options *o = j->options;
     icseg_arena *arena = j->context->arena;
     if (!strcmp(o->out, "-")) return check_standard_output(j, error);
@@ -234,11 +225,13 @@ static icseg_status check_outputs(const job *j, icseg_error *error) {
             outputs[count] =
                 (input_output){icseg_arena_printf(arena, "%s/%s%s", o->out, j->inputs.files[i].stem, suffixes[k]), i};
             if (!outputs[count].path) return out_of_memory(error);
-            if (k == SUFFIXES - 1) TRY(check_json(outputs[count].path, error));
             count++;
         }
     TRY(exports_outputs(j->exports, &j->inputs, outputs, &count, arena, error));
     TRY(inputs_check_outputs(&j->inputs, outputs, count, arena, error));
+    if (!o->force) TRY(results_check(o->out, outputs, count, arena, error));
+    j->outputs = outputs;
+    j->output_count = count;
     return exports_have_joint_file(j->exports) ? inputs_check_names(&j->inputs, arena, error) : ICSEG_OK;
 }
 
@@ -270,6 +263,13 @@ static icseg_status label_all(const job *j, icseg_error *error) {
     return ICSEG_OK;
 }
 
+static icseg_status open_outputs(const job *j, icseg_error *error) {
+    const char *out = j->options->out;
+    TRY(folder_create(out, error));
+    TRY(results_note(out, j->outputs, j->output_count, j->context->arena, error));
+    return exports_open(j->exports, error);
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     image_reader reader;
     export_list exports = {0};
@@ -287,7 +287,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(icseg_palette_create_for(&j.palette, names, classes, error));
     exports.options.names = names;
     exports.options.classes = classes;
-    if (strcmp(j.options->out, "-") != 0) TRY_GOTO(exports_open(&exports, error));
+    if (strcmp(j.options->out, "-") != 0) TRY_GOTO(open_outputs(&j, error));
     TRY_GOTO(label_all(&j, error));
 done:
     exports_close(&exports);
@@ -309,6 +309,9 @@ const icseg_command icseg_command_predict = {
                    "which `icseg dataset import` makes the same masks. Each region of connected\n"
                    "pixels of a class is an object; the class \"background\" is left out. Objects have\n"
                    "scores with --confidence or --json, in formats that have scores.\n"
+                   "\n"
+                   "Results of earlier calls are replaced. Other files are not, unless --force is\n"
+                   "given: DIR/.icseg-predict lists the results.\n"
                    "\n"
                    "By default, images are processed as in the evaluations during training, which\n"
                    "`icseg info` shows. The command prints the names of the files with labels. If an\n"

@@ -48,9 +48,10 @@ make_results() { # JOB
     convert | calibrate | predict | eval | forward | classify | show)
         while IFS= read -r file; do
             mkdir -p "$base/old/$1/$(dirname "$file")"
-            # predict --json replaces only files that begin as its own do.
-            printf '{\n  "image": "the old %s"\n}\n' "$file" >"$base/old/$1/$file"
-        done < <(cd "$base/new/$1" && find . -type f)
+            echo "the old $file" >"$base/old/$1/$file"
+        done < <(cd "$base/new/$1" && find . -type f ! -name .icseg-predict)
+        # predict replaces only the files in its list of results.
+        [ "$1" != predict ] || cp "$base/new/predict/maps/.icseg-predict" "$base/old/predict/maps"
         ;;
     esac
 }

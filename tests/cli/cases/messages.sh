@@ -73,7 +73,7 @@ fi
 mkdir "$work/labelled"
 cp "$val/000001.jpg" "$work/labelled"
 echo '{"version": "5.4.1", "shapes": []}' >"$work/labelled/000001.json"
-refuse 2 '000001.json exists and is not a result of this command; move it, or choose another --out$' \
+refuse 2 '000001.json exists and is not a result of this command; choose another --out, or replace it with --force$' \
     icseg predict "$tiny" "$work/labelled" --out "$work/labelled" --json
 check 'the label file is as it was' grep -q shapes "$work/labelled/000001.json"
 expect 0 . icseg predict "$tiny" "$work/labelled" --out "$work/results" --json

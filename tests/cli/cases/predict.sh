@@ -116,6 +116,28 @@ refuse 2 'would be overwritten' icseg predict "$tiny" "$work/mine.png" --out "$w
 check 'the image is as it was' cmp "$work/mine.png" "$work/one.png"
 gone "$work/x"
 
+# files of the folder that are not results; those of earlier calls are replaced
+mkdir "$work/masks" && cp "$work/one.png" "$work/masks/000000.png" && echo 'mine' >"$work/masks/000001_overlay.png"
+refuse 2 'masks/000000.png exists and is not a result of this command; choose another --out, or replace it with --force$' \
+    icseg predict "$tiny" "$val" --out "$work/masks"
+refuse 2 'masks/000000.png and 1 other file exist and are not results of this command; .* replace them with --force$' \
+    icseg predict "$tiny" "$val" --out "$work/masks" --overlay
+check 'the masks are as they were' cmp "$work/masks/000000.png" "$work/one.png"
+check 'nothing was written' test "$(ls -A "$work/masks" | wc -l)" = 2
+expect 0 'masks//000002.png' icseg predict "$tiny" "$val/000002.jpg" --out "$work/masks/"
+refuse 2 'masks//000000.png exists' icseg predict "$tiny" "$val" --out "$work/masks/"
+expect 0 '^3 images labelled$' icseg predict "$tiny" "$val" --out "$work/masks" --force
+expect 0 '^3 images labelled$' icseg predict "$tiny" "$val" --out "$work/masks"
+refuse 2 'masks/000001_overlay.png exists' icseg predict "$tiny" "$val" --out "$work/masks" --overlay
+mkdir -p "$work/formats/yolo/labels" "$work/formats/coco"
+echo '0 0 0 1 0 1 1' >"$work/formats/yolo/labels/000000.txt"
+echo '{}' >"$work/formats/coco/instances.json"
+for format in yolo coco; do
+    refuse 2 "formats/$format/.* exists and is not a result" icseg predict "$tiny" "$val" --out "$work/formats" --format $format
+done
+(for stem in 000000 000001 000002; do "$program" predict "$tiny" "$val/$stem.jpg" --out "$work/jobs" & done; wait) >/dev/null 2>&1
+expect 0 '' icseg predict "$tiny" "$val" --out "$work/jobs"
+
 mkdir "$work/void"
 refuse 1 'void: the folder does not contain images' icseg predict "$tiny" "$work/void" --out "$work/x"
 refuse 1 'no file matches' icseg predict "$tiny" "$work/*.bmp" --out "$work/x"
