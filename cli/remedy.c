@@ -38,6 +38,31 @@ static const struct {
     {ICSEG_REMEDY_CHECK_DATASET, NULL, "; `icseg dataset check DIR` lists every problem"},
 };
 
+/* Files that others publish; docs/weights.md lists more of them. */
+static const struct {
+    const char *name, *address;
+} published[] = {
+    /* first, because the message about a missing vocabulary also names the weights */
+    {"bpe_simple_vocab_16e6.txt.gz", "https://github.com/openai/CLIP/raw/main/clip/bpe_simple_vocab_16e6.txt.gz"},
+#define CLIP_MODEL(name, folder)                                                                                       \
+    { name, "https://openaipublic.azureedge.net/clip/models/" folder "/" name }
+    CLIP_MODEL("RN50.pt", "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"),
+    CLIP_MODEL("RN101.pt", "8fa8567bab74a42d41c5915025a8e4538c3bdbe8804a470a72f30b0d94fab599"),
+    CLIP_MODEL("RN50x4.pt", "7e526bd135e493cef0776de27d5f42653e6b4c8bf9e0f653bb11773263205fdd"),
+    CLIP_MODEL("ViT-B-16.pt", "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"),
+    CLIP_MODEL("ViT-B-32.pt", "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"),
+};
+
+/* Appends where the file that the message names is published. */
+static void describe_download(const icseg_error *error, char out[REMEDY_SIZE]) {
+    size_t i = 0, length = strlen(out);
+    while (i < sizeof published / sizeof *published && !strstr(error->message, published[i].name)) i++;
+    if (i < sizeof published / sizeof *published)
+        snprintf(out + length, REMEDY_SIZE - length, "; download it from %s (docs/weights.md)", published[i].address);
+    else
+        snprintf(out + length, REMEDY_SIZE - length, "; docs/weights.md lists published weights");
+}
+
 static const icseg_option *find_option(const icseg_command *command, const char *field) {
     char key[ICSEG_ERROR_FIELD_SIZE];
     size_t i = 0;
@@ -94,7 +119,9 @@ static void describe_field(const icseg_command *command, const icseg_error *erro
 
 void remedy_describe(const icseg_command *command, const icseg_error *error, char out[REMEDY_SIZE]) {
     out[0] = '\0';
-    if (error->remedy == ICSEG_REMEDY_SET_FIELD) describe_field(command, error, out);
+    bool download = error->remedy == ICSEG_REMEDY_GET_WEIGHTS;
+    if (error->remedy == ICSEG_REMEDY_SET_FIELD || (download && error->field[0])) describe_field(command, error, out);
+    if (download) describe_download(error, out);
     for (size_t i = 0; i < sizeof remedies / sizeof *remedies; i++)
         if (remedies[i].remedy == error->remedy &&
             (!remedies[i].option || icseg_option_find(&command->options, remedies[i].option)))

@@ -5,7 +5,7 @@
 
 #include "cli.h"
 
-enum { REMEDY_SIZE = 240 };
+enum { REMEDY_SIZE = 320 };
 
 /* Writes what the user of `command` can do about the error, such as "; use --resume", or nothing. */
 void remedy_describe(const icseg_command *command, const icseg_error *error, char out[REMEDY_SIZE]);

@@ -69,7 +69,9 @@ typedef enum icseg_remedy {
     ICSEG_REMEDY_OVERWRITE,       /**< allow existing files to be replaced */
     ICSEG_REMEDY_DATA_CHANGED,    /**< allow a resumed run to continue with other training images */
     ICSEG_REMEDY_NEW_RUN,         /**< train in another directory, from the weights of this run */
-    ICSEG_REMEDY_START_FROM_CLIP  /**< train a model that starts from these weights of CLIP, or classify with them */
+    ICSEG_REMEDY_START_FROM_CLIP, /**< train a model that starts from these weights of CLIP, or classify with them */
+    ICSEG_REMEDY_GET_WEIGHTS      /**< download the published weights or vocabulary, which are missing, or give `field`
+                                     another value if it is not empty */
 } icseg_remedy;
 
 /** Sizes of the texts in icseg_error, in bytes with the terminating NUL. */

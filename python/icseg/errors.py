@@ -115,6 +115,7 @@ _REMEDIES = {
     c.ICSEG_REMEDY_DATA_CHANGED: (" with ", "data_changed=True"),
     c.ICSEG_REMEDY_NEW_RUN: (", with ", 'icseg.train() and model.init = "RUN_DIR/checkpoint.safetensors"'),
     c.ICSEG_REMEDY_START_FROM_CLIP: (": use ", "icseg.train() with model.init, or icseg.clip.load()"),
+    c.ICSEG_REMEDY_GET_WEIGHTS: ("; ", "docs/weights.md lists where to download published weights"),
 }
 
 

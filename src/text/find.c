@@ -42,7 +42,7 @@ icseg_status icseg_tokenizer_find(const char **out, const char *weights, const c
                                 "CLIP's tokenizer needs a vocabulary file");
     if (given == vocabulary && !icseg_folder_exists(vocabulary)) {
         if (!icseg_file_exists(vocabulary))
-            return icseg_fail_field(error, ICSEG_ERROR_IO, "vocabulary", ICSEG_REMEDY_NONE,
+            return icseg_fail_field(error, ICSEG_ERROR_IO, "vocabulary", ICSEG_REMEDY_GET_WEIGHTS,
                                     "%s: the vocabulary file does not exist", vocabulary);
         *out = icseg_arena_strdup(arena, vocabulary);
         return *out ? ICSEG_OK : icseg_fail_memory(error, 0, "the vocabulary's path");
@@ -56,7 +56,7 @@ icseg_status icseg_tokenizer_find(const char **out, const char *weights, const c
     }
     ICSEG_TRY(look_in(folder, length, out, arena, error));
     if (*out) return ICSEG_OK;
-    return icseg_fail_field(error, ICSEG_ERROR_IO, "vocabulary", ICSEG_REMEDY_SET_FIELD,
+    return icseg_fail_field(error, ICSEG_ERROR_IO, "vocabulary", ICSEG_REMEDY_GET_WEIGHTS,
                             "%.*s: the folder does not contain a vocabulary (tokenizer.json, vocab.json with "
                             "merges.txt, or bpe_simple_vocab_16e6.txt.gz); put one there%s",
                             length ? length : 1, length ? folder : ".",

@@ -62,6 +62,13 @@ static icseg_status check_config(const icseg_recipe *recipe, icseg_error *error)
                             origin ? ": " : "", found.message);
 }
 
+/* A file that others publish. */
+static icseg_status fail_missing(const icseg_recipe *recipe, const char *key, const char *path, icseg_error *error) {
+    icseg_status status = fail_key(recipe, key, error, "the file or folder \"%s\" does not exist", path);
+    if (error) error->remedy = ICSEG_REMEDY_GET_WEIGHTS;
+    return status;
+}
+
 static icseg_status check_model(const icseg_recipe *recipe, icseg_error *error) {
     const icseg_recipe_settings *s = &recipe->settings;
     bool clip = s->tokenizer == ICSEG_TOKENIZER_CLIP;
@@ -75,7 +82,7 @@ static icseg_status check_model(const icseg_recipe *recipe, icseg_error *error) 
             recipe, "model.merges", error,
             "is not set; CLIP's tokenizer needs its merges file (to train from scratch, set model.tokenizer to bytes)");
     if (s->merges[0] && !icseg_file_exists(s->merges) && !icseg_folder_exists(s->merges))
-        return fail_key(recipe, "model.merges", error, "the file or folder \"%s\" does not exist", s->merges);
+        return fail_missing(recipe, "model.merges", s->merges, error);
     return ICSEG_OK;
 }
 
@@ -108,7 +115,7 @@ static icseg_status check_evaluation(const icseg_recipe *recipe, icseg_error *er
 icseg_status icseg_recipe_check_init(const icseg_recipe *recipe, icseg_error *error) {
     const char *init = recipe->settings.init;
     if (!init[0] || icseg_file_exists(init) || icseg_folder_exists(init)) return ICSEG_OK;
-    return fail_key(recipe, "model.init", error, "the file or folder \"%s\" does not exist", init);
+    return fail_missing(recipe, "model.init", init, error);
 }
 
 icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error) {

@@ -2,10 +2,12 @@
  * Opening weights: recognising files and folders, shards, and reading tensors. */
 #include "weights/weights.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/compare.h"
 #include "base/json.h"
@@ -320,7 +322,11 @@ static icseg_status check_activation(icseg_weights *w, icseg_error *error) {
 
 static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error *error) {
     w->path = icseg_arena_strdup(w->arena, path);
+    struct stat info;
     if (!w->path) return icseg_fail_memory_in(error, 0, path);
+    if (stat(path, &info) != 0 && errno == ENOENT)
+        return icseg_fail_field(error, ICSEG_ERROR_IO, NULL, ICSEG_REMEDY_GET_WEIGHTS, "%s: cannot open: %s", path,
+                                strerror(errno));
     if (icseg_folder_exists(path)) ICSEG_TRY(find_in_folder(w, path, &w->path, error));
     if (ends_with(w->path, ".index.json"))
         ICSEG_TRY(read_index(w, w->path, error));

@@ -35,3 +35,22 @@ expect 0 'positional_embedding \(9, 8\) of \(12, 8\)' icseg convert "$work/dense
 expect 0 'wall' icseg info "$work/short.safetensors"
 refuse 1 "clip.safetensors: CLIP.s weights, without the decoder.*icseg train RECIPE --init FILE.*icseg classify FILE" icseg info "$work/clip.safetensors"
 refuse 1 'icseg classify FILE' icseg predict "$work/clip.safetensors" "$weights/openai_resnet.pt" --out "$work/none"
+
+source "$root/tests/cli/tiny_model.sh"
+# Files that others publish and that are missing: the message has the address of docs/weights.md.
+addresses=$(sed -n 's/^| `\([A-Za-z0-9-]*\.pt\)` | [0-9]* | `\([0-9a-f]*\)` |$/\2\/\1/p' "$root/docs/weights.md")
+check 'docs/weights.md lists them' test "$(wc -w <<<"$addresses")" = 5
+for address in $addresses; do
+    refuse 1 "weights/${address#*/}: cannot open: No such file or directory; download it from https://openaipublic\\.azureedge\\.net/clip/models/$address \\(docs/weights.md\\)\$" \
+        icseg convert "$work/weights/${address#*/}" "$work/none.safetensors"
+done
+refuse 1 'my.pt: cannot open: .*; docs/weights.md lists published weights$' icseg convert "$work/my.pt" "$work/none.safetensors"
+refuse 1 'RN50.pt: cannot open: .*; download it from' icseg classify "$work/RN50.pt" "$work/a.jpg" --classes 'a, b'
+vocabulary=https://github.com/openai/CLIP/raw/main/clip/bpe_simple_vocab_16e6.txt.gz
+check 'docs/weights.md has the address of the vocabulary' grep -q "$vocabulary" "$root/docs/weights.md"
+refuse 2 "model.merges: .*does not exist; set it with --set model.merges=; download it from $vocabulary \\(docs/weights.md\\)\$" \
+    icseg train "$root/recipes/few_images.yaml" --data "$tiny_data" --out "$work/none"
+refuse 2 'model.init: .*/RN50.pt" does not exist; set it with --init; download it from .*/RN50.pt ' \
+    icseg train "$scratch/tiny/recipe.yaml" --data "$tiny_data" --out "$work/none" --set model.init="$work/RN50.pt"
+refuse 1 'merges.gz: the vocabulary file does not exist; set it with --vocab; docs/weights.md lists published weights$' \
+    icseg tokenize --vocab "$work/merges.gz"
