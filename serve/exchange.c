@@ -31,6 +31,7 @@ void exchange_fail(serve_exchange *x, unsigned status, const char *format, ...) 
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
     icseg_error_set(&text, ICSEG_ERROR_DATA, "%s", message); /* makes it valid UTF-8 */
+    snprintf(x->problem, sizeof x->problem, "%s", text.message);
     exchange_reply_json(x, json_pack("{s:s, s:s}", "error", text.message, "request_id", x->id));
     x->reply.status = status;
 }

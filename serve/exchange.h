@@ -69,6 +69,7 @@ struct serve_exchange {
     double submitted;      /* to the workers */
     /* For the log and the metrics. */
     char model[PARAMETER_SIZE];
+    char problem[ICSEG_ERROR_MESSAGE_SIZE]; /* the last message of a failure; empty: none */
     int32_t width, height, run_together;
     double waited, worked; /* seconds */
 };

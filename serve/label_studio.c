@@ -12,6 +12,7 @@
 
 enum {
     TASKS_MOST = 10000,
+    VERSION_SIZE = 160,
     NAME_LENGTH = 100,        /* of an address, in messages */
     PIXELS_PER_REGION = 10000 /* a smaller region than this part of the image becomes part of its neighbour */
 };
@@ -24,8 +25,13 @@ typedef struct studio {
     label_config config;
     const char **label; /* of each class of the model: the project's name for it, or the model's if it has none */
     bool *known;        /* of each class: whether the project has it */
-    char version[160];
+    char version[VERSION_SIZE];
 } studio;
+
+/* The version of a model's predictions: its name, and the time of its checkpoint. */
+static void describe_version(const serve_model *m, char out[VERSION_SIZE]) {
+    snprintf(out, VERSION_SIZE, "%s, %s", m->name, m->modified);
+}
 
 /* -- the project's labels */
 
@@ -104,7 +110,7 @@ static bool open_studio(studio *s, serve_exchange *x, const char *config_field) 
     json_error_t where;
     *s = (studio){.exchange = x, .model = exchange_acquire_model(x, x->parameter)};
     if (!s->model) return false;
-    snprintf(s->version, sizeof s->version, "%s, %s", s->model->name, s->model->modified);
+    describe_version(s->model, s->version);
     s->request = json_loadb(x->body.size ? x->body.data : "", x->body.size, 0, &where);
     if (!json_is_object(s->request)) {
         exchange_fail(x, 400, "expected a JSON object%s%s", s->request ? "" : ": ", s->request ? "" : where.text);
@@ -124,6 +130,16 @@ static void close_studio(studio *s) {
 void label_studio_health(serve_exchange *x) {
     serve_model *model = exchange_acquire_model(x, x->parameter);
     if (model) exchange_reply_json(x, json_pack("{s:s, s:s}", "status", "UP", "model_class", "icseg"));
+    exchange_release_model(x, model);
+}
+
+void label_studio_versions(serve_exchange *x) {
+    serve_model *model = exchange_acquire_model(x, x->parameter);
+    char version[VERSION_SIZE];
+    if (model) {
+        describe_version(model, version);
+        exchange_reply_json(x, json_pack("{s:[s]}", "versions", version));
+    }
     exchange_release_model(x, model);
 }
 

@@ -7,9 +7,10 @@
 
 #include "exchange.h"
 
-void label_studio_health(serve_exchange *exchange);  /* GET health */
-void label_studio_setup(serve_exchange *exchange);   /* POST setup: whether the project's labels fit the model */
-void label_studio_predict(serve_exchange *exchange); /* POST predict: regions of each task */
-void label_studio_webhook(serve_exchange *exchange); /* POST webhook: news of annotations, which are not used */
+void label_studio_health(serve_exchange *exchange);   /* GET health */
+void label_studio_setup(serve_exchange *exchange);    /* POST setup: whether the project's labels fit the model */
+void label_studio_versions(serve_exchange *exchange); /* GET versions: there is one */
+void label_studio_predict(serve_exchange *exchange);  /* POST predict: regions of each task */
+void label_studio_webhook(serve_exchange *exchange);  /* POST webhook: news of annotations, which are not used */
 
 #endif

@@ -51,6 +51,7 @@ void serve_log_request(serve_server *server, const serve_exchange *x, double sec
         json_object_set_new(line, "worked_ms", json_real(milliseconds(x->worked)));
         json_object_set_new(line, "batch", json_integer(x->run_together));
     }
+    if (line && *x->problem) json_object_set_new(line, "error", json_string(x->problem));
     if (line && !sent) json_object_set_new(line, "gone", json_true());
     write_line(server, line);
 }

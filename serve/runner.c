@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The first of the requests that wait becomes the leader of a run when a session is free: it takes others of the same
- * size with it and hands them their results. */
+ * Each session has a thread, which takes the first of the requests that wait, and others of the same size with it. The
+ * thread remains the same because OpenMP keeps a team of threads for each thread that begins parallel work. */
 #include "runner.h"
 
 #include <pthread.h>
@@ -27,38 +27,20 @@ struct serve_runner {
     const serve_options *options;
     serve_models *models;
     pthread_mutex_t mutex;
-    pthread_cond_t changed;
+    pthread_cond_t arrived, done;    /* requests */
     serve_run_request *first, **end; /* that wait */
     int active;
+    bool stop;
     speed speeds[SPEEDS];
     int next_speed;
+    int threads;
+    pthread_t thread[];
 };
 
 typedef struct serve_shared_result {
     icseg_result *result;
     atomic_int references;
 } serve_shared_result;
-
-icseg_status serve_runner_open(serve_runner **out, const serve_options *options, serve_models *models,
-                               icseg_error *error) {
-    serve_runner *r = calloc(1, sizeof *r);
-    *out = r;
-    if (!r) return icseg_error_set(error, ICSEG_ERROR_MEMORY, "out of memory");
-    r->options = options;
-    r->models = models;
-    r->end = &r->first;
-    pthread_mutex_init(&r->mutex, NULL);
-    pthread_cond_init(&r->changed, NULL);
-    return ICSEG_OK;
-}
-
-void serve_runner_close(serve_runner **runner) {
-    if (!*runner) return;
-    pthread_cond_destroy(&(*runner)->changed);
-    pthread_mutex_destroy(&(*runner)->mutex);
-    free(*runner);
-    *runner = NULL;
-}
 
 /* -- which requests run together */
 
@@ -198,12 +180,11 @@ static struct timespec soon(void) {
 }
 
 /* Called and left with the mutex locked. */
-static void lead(serve_runner *r) {
+static void run_first(serve_runner *r) {
     serve_run_request *requests[GROUP_MOST];
     group g = {requests, take_group(r, requests)};
     double start = clock_seconds();
     r->active++;
-    pthread_cond_broadcast(&r->changed); /* another session may be free for who is first now */
     pthread_mutex_unlock(&r->mutex);
     run_group(r, &g);
     pthread_mutex_lock(&r->mutex);
@@ -214,7 +195,20 @@ static void lead(serve_runner *r) {
         requests[i]->waited = start - requests[i]->waited;
         requests[i]->done = true;
     }
-    pthread_cond_broadcast(&r->changed);
+    pthread_cond_broadcast(&r->done);
+}
+
+static void *run_session_thread(void *user) {
+    serve_runner *r = user;
+    pthread_mutex_lock(&r->mutex);
+    while (!r->stop) {
+        if (r->first)
+            run_first(r);
+        else
+            pthread_cond_wait(&r->arrived, &r->mutex);
+    }
+    pthread_mutex_unlock(&r->mutex);
+    return NULL;
 }
 
 icseg_status serve_runner_run(serve_runner *r, serve_run_request *request) {
@@ -223,21 +217,55 @@ icseg_status serve_runner_run(serve_runner *r, serve_run_request *request) {
     pthread_mutex_lock(&r->mutex);
     *r->end = request;
     r->end = &request->next;
+    pthread_cond_signal(&r->arrived);
     while (!request->done) {
         struct timespec until = soon();
-        if (r->first == request && r->active < r->options->sessions) {
-            lead(r);
-        } else if (*request->cancelled && leave_queue(r, request)) {
+        if (*request->cancelled && leave_queue(r, request)) {
             request->status = icseg_error_set(&request->error, ICSEG_ERROR_CANCELLED, "cancelled");
-            request->done = true;
-            pthread_cond_broadcast(&r->changed);
-        } else {
-            pthread_cond_timedwait(&r->changed, &r->mutex, &until);
+            break;
         }
+        pthread_cond_timedwait(&r->done, &r->mutex, &until);
     }
     pthread_mutex_unlock(&r->mutex);
     return request->status;
 }
+
+/* -- the runner */
+
+icseg_status serve_runner_open(serve_runner **out, const serve_options *options, serve_models *models,
+                               icseg_error *error) {
+    serve_runner *r = calloc(1, sizeof *r + (size_t)options->sessions * sizeof *r->thread);
+    *out = r;
+    if (!r) return icseg_error_set(error, ICSEG_ERROR_MEMORY, "out of memory");
+    r->options = options;
+    r->models = models;
+    r->end = &r->first;
+    pthread_mutex_init(&r->mutex, NULL);
+    pthread_cond_init(&r->arrived, NULL);
+    pthread_cond_init(&r->done, NULL);
+    while (r->threads < options->sessions && pthread_create(&r->thread[r->threads], NULL, run_session_thread, r) == 0)
+        r->threads++;
+    if (r->threads == options->sessions) return ICSEG_OK;
+    serve_runner_close(out);
+    return icseg_error_set(error, ICSEG_ERROR_MEMORY, "cannot start %d threads for sessions", options->sessions);
+}
+
+void serve_runner_close(serve_runner **runner) {
+    serve_runner *r = *runner;
+    if (!r) return;
+    pthread_mutex_lock(&r->mutex);
+    r->stop = true;
+    pthread_cond_broadcast(&r->arrived);
+    pthread_mutex_unlock(&r->mutex);
+    for (int i = 0; i < r->threads; i++) pthread_join(r->thread[i], NULL);
+    pthread_cond_destroy(&r->arrived);
+    pthread_cond_destroy(&r->done);
+    pthread_mutex_destroy(&r->mutex);
+    free(r);
+    *runner = NULL;
+}
+
+/* -- results */
 
 void serve_runner_free(serve_run_request *request) {
     serve_shared_result *shared = request->shared;

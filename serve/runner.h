@@ -32,8 +32,10 @@ typedef struct serve_run_request {
 
 typedef struct serve_runner serve_runner;
 
+/* Starts a thread for each session. */
 icseg_status serve_runner_open(serve_runner **out, const serve_options *options, serve_models *models,
                                icseg_error *error);
+/* No request may be waiting or running. */
 void serve_runner_close(serve_runner **runner);
 
 /* Waits for a session and runs. The request's results are valid until serve_runner_free. */

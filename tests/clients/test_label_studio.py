@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
@@ -145,6 +146,8 @@ def test_health_and_setup(backend: Server, classes: List[str]) -> None:
     assert version.startswith("scenes, 20")
     other = requests.post(f"{backend.url}/label-studio/again/setup", json=body).json()["model_version"]
     assert other.startswith("again, 20")
+    assert requests.get(f"{backend.url}/versions").json() == {"versions": [version]}
+    assert requests.get(f"{backend.url}/label-studio/again/versions").json() == {"versions": [other]}
     assert requests.post(f"{backend.url}/webhook", json={"action": "ANNOTATION_CREATED"}).json() == {}
 
 
@@ -186,12 +189,18 @@ def test_only_labels_of_the_project(backend: Server, classes: List[str], predict
     assert ((shown == common) == (truth == common)).all()
 
 
-def test_a_bad_task_does_not_spoil_others(backend: Server, classes: List[str]) -> None:
+def test_a_bad_task_does_not_spoil_others(backend: Server, classes: List[str], folder: Path) -> None:
     reply = predict(backend, interface(BRUSH, classes), "/data/none.jpg", "/data/upload/1/a.jpg")
     assert reply.status_code == 200
     bad, good = reply.json()["results"]
     assert "status 404" in bad["error"] and "result" not in bad
     assert good["result"]
+    for _ in range(200):  # the log follows the reply
+        if '"error":"/data/none.jpg: cannot fetch the image' in (folder / "studio.log").read_text():
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the log does not have the failure")
 
 
 @pytest.mark.parametrize("picture, status, sentence", [
