@@ -343,6 +343,38 @@ static bool is_large(icseg_import_format format) {
     return format == ICSEG_IMPORT_CITYSCAPES || format == ICSEG_IMPORT_MAPILLARY || format == ICSEG_IMPORT_SUPERVISELY;
 }
 
+/* CVAT's masks are in the folders of VOC. */
+static bool are_other(icseg_import_format first, icseg_import_format second) {
+    return second != ICSEG_IMPORT_AUTO && second != first &&
+           !(first == ICSEG_IMPORT_CVAT && second == ICSEG_IMPORT_VOC);
+}
+
+/* Looks into the folders of the source, each of which may be the export of another tool. */
+static icseg_status find_other_below(const char *source, icseg_import_format first, icseg_import_format *out,
+                                     icseg_error *error) {
+    icseg_status status;
+    char path[PATH_MAX];
+    const char *name = NULL;
+    DIR *dir;
+    ICSEG_TRY(icseg_folder_open(&dir, source, error));
+    while ((status = icseg_folder_next(dir, source, &name, error)) == ICSEG_OK && name) {
+        icseg_import_format format;
+        icseg_error unread = {0};
+        if (name[0] == '.' || snprintf(path, sizeof path, "%s/%s", source, name) >= (int)sizeof path) continue;
+        if (!icseg_folder_exists(path)) continue;
+        if (icseg_labelling_tool_recognise(path, &format, &unread) == ICSEG_ERROR_MEMORY) {
+            status = icseg_fail_memory_in(error, 0, path);
+            break;
+        }
+        if (unread.status == ICSEG_OK && are_other(first, format)) {
+            *out = format;
+            break;
+        }
+    }
+    closedir(dir);
+    return status;
+}
+
 icseg_status icseg_labelling_tool_find_other(const char *source, icseg_import_format first, icseg_import_format *out,
                                              icseg_error *error) {
     icseg_error unread = {0};
@@ -352,6 +384,6 @@ icseg_status icseg_labelling_tool_find_other(const char *source, icseg_import_fo
     while (at < ORDERED && order[at] != first) at++;
     at += first == ICSEG_IMPORT_CVAT ? 2 : 1;
     ICSEG_TRY(find_fitting(source, &at, &unread, error));
-    if (at < ORDERED) *out = order[at];
-    return ICSEG_OK;
+    if (at < ORDERED) return *out = order[at], ICSEG_OK;
+    return find_other_below(source, first, out, error);
 }

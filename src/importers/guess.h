@@ -6,8 +6,8 @@
 #include "base/memory.h"
 #include "icseg/import.h"
 
-/* Fails with a message about the file that is at fault. Otherwise *out is the format whose importer will say what is
- * wrong, or ICSEG_IMPORT_AUTO. */
+/* Fails with a message about the file that is at fault, unless an importer will say what is wrong: *out is its format.
+ */
 icseg_status icseg_import_guess(icseg_arena *arena, const char *source, icseg_import_format *out, icseg_error *error);
 
 #endif

@@ -114,23 +114,6 @@ static icseg_status find_only_folder(icseg_arena *arena, const char *folder, cha
     return status;
 }
 
-static icseg_status fail_unrecognised(const char *source, icseg_error *error) {
-    icseg_string known = {0};
-    if (icseg_file_exists(source) && !icseg_folder_exists(source))
-        return icseg_fail(error, ICSEG_ERROR_DATA,
-                          "%s: neither a folder nor a zip archive; import the folder that contains the label files",
-                          source);
-    for (int i = ICSEG_IMPORT_AUTO + 1; i < ICSEG_IMPORT_FORMATS; i++)
-        icseg_string_printf(&known, "%s%s", known.size ? ", " : "", icseg_labelling_tools[i].description);
-    icseg_status status =
-        known.failed
-            ? icseg_fail_memory_in(error, 0, source)
-            : icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
-                               "%s: does not contain files of a supported labelling tool: %s", source, known.data);
-    icseg_string_close(&known);
-    return status;
-}
-
 /* Exports are often in a folder of their own inside the one that was named, as "VOCdevkit/VOC2012": o->source becomes
  * the folder that has the files. */
 static icseg_status choose_format(const icseg_import *im, icseg_import_options *o, icseg_import_format *out,
@@ -145,8 +128,7 @@ static icseg_status choose_format(const icseg_import *im, icseg_import_options *
         ICSEG_TRY(find_only_folder(im->arena, source, &source, error));
     }
     *out = o->format;
-    if (*out == ICSEG_IMPORT_AUTO) ICSEG_TRY(icseg_import_guess(im->arena, o->source, out, error));
-    return *out == ICSEG_IMPORT_AUTO ? fail_unrecognised(o->source, error) : ICSEG_OK;
+    return *out == ICSEG_IMPORT_AUTO ? icseg_import_guess(im->arena, o->source, out, error) : ICSEG_OK;
 }
 
 /* ---- options ---- */
@@ -247,6 +229,11 @@ static icseg_status fail_empty(const icseg_import *im, icseg_error *error) {
     name_unused(im, names, sizeof names);
     name_skips(im, skips, sizeof skips);
     if (s->images > 1) snprintf(images, sizeof images, "none of the %lld images has an object", (long long)s->images);
+    if (im->outside)
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: %s (read as %s), because the outlines, the first of them in %s, are outside of their "
+                          "images or smaller than a pixel; coordinates must be in pixels of the image",
+                          im->options->source, images, icseg_import_format_name(s->format), im->first_outside);
     if (*skips)
         return icseg_fail(error, ICSEG_ERROR_DATA,
                           "%s: %s with an outline (read as %s); skipped: %s; label the objects with polygons or masks",

@@ -157,6 +157,20 @@ static icseg_status find_root(const char *path, bool *out, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* Files of maps. QuPath does not write the key. */
+static icseg_status refuse_places(const geojson *g, icseg_json_stream *stream, icseg_error *error) {
+    json_t *crs;
+    ICSEG_TRY(icseg_json_stream_read(stream, &crs, NULL, error));
+    bool is_null = json_is_null(crs);
+    json_decref(crs);
+    if (is_null) return ICSEG_OK;
+    return icseg_fail(
+        error, ICSEG_ERROR_DATA,
+        "%s: the key \"crs\" says that coordinates are places on the Earth; convert them to pixels of the "
+        "image, x to the right and y downwards, and remove the key",
+        g->path);
+}
+
 static icseg_status read_file(geojson *g, icseg_error *error) {
     icseg_json_stream *stream;
     char key[ICSEG_JSON_KEY_SIZE];
@@ -170,7 +184,9 @@ static icseg_status read_file(geojson *g, icseg_error *error) {
         bool entered = false;
         if (!strcmp(key, "features") && !found) status = icseg_json_stream_enter(stream, &entered, error);
         if (status == ICSEG_OK)
-            status = entered ? read_features(g, stream, error) : icseg_json_stream_skip(stream, error);
+            status = entered              ? read_features(g, stream, error)
+                     : strcmp(key, "crs") ? icseg_json_stream_skip(stream, error)
+                                          : refuse_places(g, stream, error);
         if (status != ICSEG_OK) break;
         found |= entered;
     }

@@ -50,7 +50,7 @@ static void polygons_have_holes_and_several_parts(void **state) {
     assert_true(s.objects == 2 && s.skipped == 1);
     test_import_has(out, "train", "background cell b", 0, "1111 1201 1112");
     test_import_remove(out);
-    put(COLLECTION(TWO_HOLES));
+    put("{\"crs\": null, \"features\": [" TWO_HOLES "]}");
     test_imports(&options, ICSEG_IMPORT_GEOJSON, 1);
     test_import_has(out, "train", "background a", 0, "1110 1011 1111");
 }
@@ -124,6 +124,11 @@ static void a_hostile_file_is_refused_in_one_line(void **state) {
          "an object must have a class (properties.classification.name)"},
         {COLLECTION(FEATURE("Polygon", "[[[0,0],[9,0],[9,9]]]", "\\u0001")), "cannot be a class name"},
         {COLLECTION(FRAME) "]", "not JSON"},
+        {"{\"crs\": {\"type\": \"name\"}, \"features\": [" FRAME "]}",
+         "the key \"crs\" says that coordinates are places"},
+        {"{\"features\": [" FRAME "], \"crs\": 7}", "the key \"crs\" says that coordinates are places"},
+        {COLLECTION(FEATURE("Polygon", "[[[-0.1,51.5],[-0.09,51.5],[-0.09,51.6]]]", "a")),
+         "the only image does not have an object (read as geojson), because the outlines, the first of them in "},
         {COLLECTION(POINT),
          "the only image does not have an object with an outline (read as geojson); skipped: 1 point;"},
     };

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "support/import_files.h"
+#include "support/zip_files.h"
 
 static test_folder folder;
 static icseg_import_options options;
@@ -588,6 +589,39 @@ static void label_files_of_two_tools_are_refused_until_one_is_chosen(void **stat
     imports(ICSEG_IMPORT_COCO, 1);
 }
 
+static void exports_of_two_tools_in_one_folder_are_refused(void **state) {
+    image("labelme/a.png");
+    text("labelme/a.json", LABELME("a.png", SHAPE));
+    image("yolo/images/a.png");
+    text("yolo/labels/a.txt", "0 0 0 1 0 1 0.5 0 0.5\n");
+    text("yolo/data.yaml", "names: [car]\n");
+    refuses("contains label files of two tools: LabelMe (a JSON file for each image) and YOLO segmentation");
+    next(state);
+    image("train/images/a.png"); /* folders of splits are not exports of their own */
+    text("train/labels/a.txt", "0 0 0 1 0 1 0.5 0 0.5\n");
+    text("data.yaml", "names: [car]\n");
+    imports(ICSEG_IMPORT_YOLO, 1);
+}
+
+static void sources_without_labels_that_can_be_read_are_described(void **state) {
+    image("a.png");
+    refuses(
+        "does not contain files of a supported labelling tool, only 1 image; import the folder that a tool exported");
+    text("via.csv", "a.png,road");
+    refuses("supported labelling tool (voc, cvat, coco, ");
+    refuses("the first of 1 file that is not an image is via.csv");
+    next(state);
+    image("JPEGImages/a.png");
+    text("Annotations/a.xml",
+         "<annotation><object><name>car</name><bndbox><xmin>1</xmin></bndbox></object></annotation>");
+    refuses("/Annotations/a.xml: Pascal VOC's boxes, from which no pixels follow; label the objects with polygons or "
+            "masks");
+    next(state);
+    image("a.png");
+    test_put_file(test_path(&folder, "a.json"), "\xff\xfe{\0}\0", 6);
+    refuses("/a.json: the text is UTF-16; save it as UTF-8");
+}
+
 static void label_files_beside_images_that_are_not_read_are_named(void **state) {
     (void)state;
     image("a.png");
@@ -732,6 +766,8 @@ int main(void) {
         CASE(dots_in_data_yaml_do_not_hide_that_labels_are_used),
         CASE(files_of_other_tools_beside_labelmes_are_not_used),
         CASE(label_files_of_two_tools_are_refused_until_one_is_chosen),
+        CASE(exports_of_two_tools_in_one_folder_are_refused),
+        CASE(sources_without_labels_that_can_be_read_are_described),
         CASE(label_files_beside_images_that_are_not_read_are_named),
         CASE(the_only_folder_inside_a_folder_is_entered),
         CASE(objects_without_pixels_are_named),
