@@ -311,7 +311,7 @@ const icseg_command icseg_command_predict = {
                    "scores with --confidence or --json, in formats that have scores.\n"
                    "\n"
                    "Results of earlier calls are replaced. Other files are not, unless --force is\n"
-                   "given: DIR/.icseg-predict lists the results.\n"
+                   "given: DIR/.icseg-results lists the results.\n"
                    "\n"
                    "By default, images are processed as in the evaluations during training, which\n"
                    "`icseg info` shows. The command prints the names of the files with labels. If an\n"

@@ -10,6 +10,7 @@
 #include "icseg/video.h"
 #include "inference.h"
 #include "inputs.h"
+#include "results.h"
 #include "support.h"
 
 struct options {
@@ -18,6 +19,7 @@ struct options {
     double opacity, camera_rate;
     int64_t frames, every;
     int32_t camera_size[2]; /* width, height */
+    bool force;
 };
 
 static const icseg_option rows[] = {
@@ -41,6 +43,8 @@ static const icseg_option rows[] = {
      "frames a second of a camera; it takes the nearest that it has", .shown = "as it is set",
      ICSEG_BETWEEN(0.01, 1000)},
     {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "opacity of the overlay's colours", ICSEG_BETWEEN(0, 1)},
+    {"force", ICSEG_FIELD_BOOL(struct options, force),
+     "replace label maps in DIR that are not results of this command"},
     INFERENCE_ROWS(struct options),
 };
 
@@ -206,6 +210,35 @@ static void note_settings(const job *j) {
                            o->camera_rate, info->rate);
 }
 
+/* "frame_000000.png" */
+static bool is_label_map(const char *name) {
+    size_t digits = !strncmp(name, "frame_", 6) ? strspn(name + 6, "0123456789") : 0;
+    return digits >= 6 && !strcmp(name + 6 + digits, ".png");
+}
+
+/* The names of the frames are not known before, so one entry of the folder's list of results stands for all of them. */
+static icseg_status open_labels(const job *j, icseg_error *error) {
+    static const char entry[] = "frame_*.png";
+    const char *folder = j->options->labels, *first = NULL;
+    icseg_arena *arena = j->context->arena;
+    char **names;
+    size_t count;
+    bool known;
+    TRY(folder_create(folder, error));
+    TRY(results_find(folder, entry, &known, arena, error));
+    if (known) return ICSEG_OK;
+    TRY(folder_list(folder, arena, &names, &count, error));
+    for (size_t i = 0; i < count && !first; i++)
+        if (is_label_map(names[i])) first = names[i];
+    if (first && !j->options->force)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "%s/%s exists and is not a result of this command; choose another --labels, or replace "
+                               "it with --force",
+                               folder, first);
+    const input_output output = {.path = icseg_arena_printf(arena, "%s/%s", folder, entry)};
+    return output.path ? results_note(folder, &output, 1, arena, error) : out_of_memory(error);
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     job j = {.options = o, .context = context, .info = {ICSEG_VIDEO_INFO_INIT}, .counts = {ICSEG_CAMERA_COUNTS_INIT}};
@@ -225,7 +258,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(inference_open(&j.session, o->inference.precision, j.model, o->checkpoint, context->printer, error));
     TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
                                       icseg_model_config(j.model)->num_classes, error));
-    if (o->labels) TRY_GOTO(folder_create(o->labels, error));
+    if (o->labels) TRY_GOTO(open_labels(&j, error));
     TRY_GOTO(label_all(&j, error));
 done:
     icseg_video_writer_close(&j.writer);

@@ -18,7 +18,7 @@ typedef struct results {
 } results;
 
 static char *list_path(const char *folder, icseg_arena *arena) {
-    return icseg_arena_printf(arena, "%s/.icseg-predict", folder);
+    return icseg_arena_printf(arena, "%s/.icseg-results", folder);
 }
 
 /* The path below the folder, as a line of the list. */
@@ -53,6 +53,14 @@ static icseg_status read_list(const char *folder, results *out, icseg_arena *are
         if (*line) out->names[out->count++] = line;
     }
     if (out->count) qsort(out->names, out->count, sizeof *out->names, compare_names);
+    return ICSEG_OK;
+}
+
+icseg_status results_find(const char *folder, const char *name, bool *out, icseg_arena *arena, icseg_error *error) {
+    results list;
+    *out = false;
+    TRY(read_list(folder, &list, arena, error));
+    *out = has_name(&list, name);
     return ICSEG_OK;
 }
 

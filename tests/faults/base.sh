@@ -49,9 +49,9 @@ make_results() { # JOB
         while IFS= read -r file; do
             mkdir -p "$base/old/$1/$(dirname "$file")"
             echo "the old $file" >"$base/old/$1/$file"
-        done < <(cd "$base/new/$1" && find . -type f ! -name .icseg-predict)
+        done < <(cd "$base/new/$1" && find . -type f ! -name .icseg-results)
         # predict replaces only the files in its list of results.
-        [ "$1" != predict ] || cp "$base/new/predict/maps/.icseg-predict" "$base/old/predict/maps"
+        [ "$1" != predict ] || cp "$base/new/predict/maps/.icseg-results" "$base/old/predict/maps"
         ;;
     esac
 }

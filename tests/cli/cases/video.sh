@@ -30,6 +30,12 @@ BASE64
     expect 0 '^2 frames of 40x32' video "$work/two.mp4" --labels "$work/again"
     expect 0 '^1 frame of' video "$work/two.mp4" --labels "$work/first" --frames 1
     expect 0 '^1 frame of' video "$work/two.mp4" --labels "$work/second" --every 2
+    mkdir "$work/mine" && echo mine >"$work/mine/frame_000001.png"
+    refuse 2 'mine/frame_000001.png exists and is not a result of this command; choose another --labels, or .* --force$' \
+        video "$work/two.gif" --labels "$work/mine"
+    check 'the file is as it was' grep -qx mine "$work/mine/frame_000001.png"
+    expect 0 '^2 frames of' video "$work/two.gif" --labels "$work/mine" --force
+    expect 0 '^2 frames of' video "$work/two.gif" --labels "$work/mine"
     refuse 2 'nothing to write; name a video with --overlay or a folder with --labels' video "$work/two.gif"
     refuse 1 'nowhere.mp4: cannot open' video "$work/nowhere.mp4" --labels "$work/x"
     head -c 700 "$work/two.mp4" >"$work/cut.mp4"
