@@ -125,12 +125,13 @@ static icseg_status fail_unknown(const char *source, size_t count, const char *f
     for (int i = ICSEG_IMPORT_AUTO + 1; i < ICSEG_IMPORT_FORMATS; i++)
         icseg_string_printf(&known, "%s%s", known.size ? ", " : "", icseg_labelling_tools[i].name);
     icseg_status status =
-        known.failed ? icseg_fail_memory_in(error, 0, source)
-                     : icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
-                                        "%s: does not contain files of a supported labelling tool (%s); the first of "
-                                        "%zu %s not %s is %s",
-                                        source, known.data, count, count == 1 ? "file that is" : "files that are",
-                                        count == 1 ? "an image" : "images", first);
+        known.failed
+            ? icseg_fail_memory_in(error, 0, source)
+            : icseg_fail_field(error, ICSEG_ERROR_DATA, "format", ICSEG_REMEDY_SET_FIELD,
+                               "%s: does not contain files of a supported labelling tool (%s); beside images it "
+                               "has %zu %s: %s%s",
+                               source, known.data, count, icseg_plural((int64_t)count, "file", "files"), first,
+                               count > 1 ? ", ..." : "");
     icseg_string_close(&known);
     return status;
 }

@@ -437,12 +437,14 @@ static icseg_status read_segments(coco *c, icseg_arena *arena, size_t at, const 
     return ICSEG_OK;
 }
 
-/* The image's label map; none if no annotation has the image. Close it in any case. */
-static icseg_status read_panoptic(coco *c, icseg_arena *arena, int64_t id, icseg_labels *out, icseg_error *error) {
+/* The label map of image `at` of the list; none if no annotation has the image. Close it in any case. */
+static icseg_status read_panoptic(coco *c, icseg_arena *arena, size_t at, int64_t id, icseg_labels *out,
+                                  icseg_error *error) {
     size_t first = first_link(c, id);
     json_t *annotation;
     if (first == c->link_count || c->links[first].image_id != id) return ICSEG_OK;
     link *l = &c->links[first];
+    if (l->used) return fail_field(c, "images", at, "another image has the same \"id\"", error);
     if (first + 1 < c->link_count && l[1].image_id == id) {
         for (size_t i = first; i < c->link_count && c->links[i].image_id == id; i++) c->links[i].used = true;
         return fail_field(c, "annotations", l[1].annotation, "the image has another annotation with segments", error);
@@ -538,7 +540,7 @@ static icseg_status import_image(coco *c, icseg_arena *arena, size_t at, const j
         return path ? icseg_import_write(c->im, &item, error) : ICSEG_OK;
     }
     icseg_labels labels = {0};
-    icseg_status status = read_panoptic(c, arena, id, &labels, error);
+    icseg_status status = read_panoptic(c, arena, at, id, &labels, error);
     if (labels.data) item.ready = &labels;
     if (status == ICSEG_OK && path) status = icseg_import_write(c->im, &item, error);
     icseg_labels_close(&labels);

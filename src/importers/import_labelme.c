@@ -178,9 +178,11 @@ static icseg_status find_beside(const labelme *l, const char *name, char **out, 
 /* Finds the file named by imagePath, one with the stem of the JSON file, or the copy in the JSON file. */
 static icseg_status find_image(const labelme *l, const json_t *root, icseg_import_item *item, icseg_error *error) {
     const json_t *data = json_object_get(root, "imageData"), *name = json_object_get(root, "imagePath");
-    const char *folders[] = {l->folder, icseg_arena_printf(l->arena, "%s/../images", l->folder), NULL};
+    bool has_above = strchr(l->name, '/') != NULL; /* inside the source; `labelme` beside the images is such a folder */
+    const char *folders[] = {l->folder, icseg_arena_printf(l->arena, "%s/../images", l->folder), NULL, NULL};
     char *path = NULL;
-    if (!folders[1]) return icseg_fail_memory_in(error, 0, l->path);
+    if (has_above) folders[2] = icseg_arena_printf(l->arena, "%s/..", l->folder);
+    if (!folders[1] || (has_above && !folders[2])) return icseg_fail_memory_in(error, 0, l->path);
     if (json_is_string(name)) ICSEG_TRY(find_beside(l, json_string_value(name), &path, error));
     if (json_is_string(name) && !path)
         ICSEG_TRY(icseg_import_find_image(

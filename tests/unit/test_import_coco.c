@@ -153,6 +153,12 @@ static void panoptic_files_that_are_wrong_are_refused(void **state) {
         write_panoptic(bad[i][0]);
         test_import_refuses(&options, bad[i][1]);
     }
+    test_write_text(
+        &folder, "annotations/panoptic_val.json",
+        "{\"images\": [{\"id\": 7, \"file_name\": \"a.png\", \"width\": 5, \"height\": 4}, {\"id\": 7, "
+        "\"file_name\": \"b.png\", \"width\": 5, \"height\": 4}], \"categories\": [{\"id\": 9, \"name\": "
+        "\"cat\"}], " PANOPTIC("{\"id\": 3226, \"category_id\": 9}, {\"id\": 8421504, \"category_id\": 9}") "}");
+    test_import_refuses(&options, "images[1]: another image has the same \"id\"");
     write_panoptic(panoptic);
     test_import_image(&folder, "annotations/a.png", 4, 5);
     write_segments("annotations/b.png", nothing);

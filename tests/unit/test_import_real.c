@@ -589,6 +589,15 @@ static void label_files_of_two_tools_are_refused_until_one_is_chosen(void **stat
     imports(ICSEG_IMPORT_COCO, 1);
 }
 
+static void labelmes_files_may_be_in_a_folder_beside_the_images(void **state) {
+    (void)state;
+    image("a.png");
+    image("b/c.png");
+    text("labelme/a.json", LABELME("a.png", SHAPE));
+    text("b/labelme/c.json", LABELME("c.png", SHAPE));
+    imports(ICSEG_IMPORT_LABELME, 2);
+}
+
 static void exports_of_two_tools_in_one_folder_are_refused(void **state) {
     image("labelme/a.png");
     text("labelme/a.json", LABELME("a.png", SHAPE));
@@ -609,7 +618,7 @@ static void sources_without_labels_that_can_be_read_are_described(void **state) 
         "does not contain files of a supported labelling tool, only 1 image; import the folder that a tool exported");
     text("via.csv", "a.png,road");
     refuses("supported labelling tool (voc, cvat, coco, ");
-    refuses("the first of 1 file that is not an image is via.csv");
+    refuses("beside images it has 1 file: via.csv");
     next(state);
     image("JPEGImages/a.png");
     text("Annotations/a.xml",
@@ -766,6 +775,7 @@ int main(void) {
         CASE(dots_in_data_yaml_do_not_hide_that_labels_are_used),
         CASE(files_of_other_tools_beside_labelmes_are_not_used),
         CASE(label_files_of_two_tools_are_refused_until_one_is_chosen),
+        CASE(labelmes_files_may_be_in_a_folder_beside_the_images),
         CASE(exports_of_two_tools_in_one_folder_are_refused),
         CASE(sources_without_labels_that_can_be_read_are_described),
         CASE(label_files_beside_images_that_are_not_read_are_named),
