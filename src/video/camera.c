@@ -48,9 +48,11 @@ static icseg_status fail_to_open(const icseg_av *av, const char *path, int code,
             path);
     case AVERROR(ENOTTY):
     case AVERROR(ENXIO):
-    case AVERROR(EINVAL):
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a camera; expected a device of V4L2, such as /dev/video0",
                           path);
+    case AVERROR(EINVAL):
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                          "%s: FFmpeg reads none of the pixel formats that the camera offers", path);
     default: return icseg_av_fail(av, ICSEG_ERROR_IO, path, "cannot be opened as a camera", code, error);
     }
 }

@@ -8,6 +8,7 @@
  *   CAMERA_DAMAGED=K  frame K is marked as damaged (V4L2_BUF_FLAG_ERROR)
  *   CAMERA_BUSY=1     another program uses the camera (EBUSY)
  *   CAMERA_KIND=KIND  jpeg: it offers MJPEG only, and CAMERA_JPEG=FILE is each frame; h264: it offers H.264 only;
+ *                     odd: a format that FFmpeg does not read;
  *                     metadata: the second device of many cameras, which captures no images; closed: may not be opened
  *
  * Frames have 64x48 pixels, or 128x96 if that is asked for, and 30 a second, or 15. Frame k is white in its first
@@ -17,6 +18,7 @@
 #include <fcntl.h>
 #include <linux/videodev2.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +39,8 @@ static const char device[] = "/dev/video99";
 /* The open camera. One thread reads it, and others give buffers back. */
 static int camera = -1;
 static uint8_t *memory;
-static bool waits, queued[BUFFERS];
+static bool waits;
+static atomic_bool queued[BUFFERS];
 static int width = 64, height = 48, rate = 30, next_frame, next_buffer;
 
 static const char *setting(const char *name) {
@@ -48,7 +51,10 @@ static const char *setting(const char *name) {
 static bool is_kind(const char *kind) { return !strcmp(setting("CAMERA_KIND"), kind); }
 
 static uint32_t pixel_format(void) {
-    return is_kind("jpeg") ? V4L2_PIX_FMT_MJPEG : is_kind("h264") ? V4L2_PIX_FMT_H264 : V4L2_PIX_FMT_YUYV;
+    return is_kind("jpeg")   ? V4L2_PIX_FMT_MJPEG
+           : is_kind("h264") ? V4L2_PIX_FMT_H264
+           : is_kind("odd")  ? V4L2_PIX_FMT_PAC207
+                             : V4L2_PIX_FMT_YUYV;
 }
 
 /* ---- opening ---- */

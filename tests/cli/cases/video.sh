@@ -140,6 +140,8 @@ BASE64
     refuse 1 '/dev/video99: may not be read by this user; .*group "video"' camera CAMERA_KIND=closed -- --labels "$work/x"
     refuse 1 '/dev/video99: this device does not capture video; .*try the one before' \
         camera CAMERA_KIND=metadata -- --labels "$work/x"
+    refuse 1 '/dev/video99: FFmpeg reads none of the pixel formats that the camera offers$' \
+        camera CAMERA_KIND=odd -- --labels "$work/x"
     refuse 1 '/dev/video99: the camera only delivers h264' camera CAMERA_KIND=h264 -- --labels "$work/x"
     refuse 1 '^icseg video: error: /dev/null: not a camera; expected a device of V4L2, such as /dev/video0$' \
         icseg video "$tiny" /dev/null --labels "$work/x"
