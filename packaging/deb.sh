@@ -16,7 +16,7 @@ git ls-files -z | xargs -0 cp --parents -t "$work/system/icseg"
 inside "$work/system" bash -eu -c '
     cd /icseg
     scripts/setup.sh dpkg-dev file
-    cmake --preset release -DCMAKE_INSTALL_PREFIX=/usr -DICSEG_TESTS=OFF -DICSEG_WERROR=OFF
+    cmake --preset release -DCMAKE_INSTALL_PREFIX=/usr -DICSEG_TESTS=OFF -DICSEG_WERROR=OFF -DICSEG_SERVE=ON
     cmake --build build
     cd build
     cpack' >"$work/log" 2>&1 || { tail -n 30 "$work/log" >&2; exit 1; }

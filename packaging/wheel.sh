@@ -15,7 +15,7 @@ fi
 if command -v ccache >/dev/null; then export CMAKE_C_COMPILER_LAUNCHER=ccache; fi
 rm -rf "$build/made" "$build/unpacked" "$build/noted" "$build/repaired"
 pip wheel -q --no-deps -w "$build/made" . -C build-dir=build-wheel/cmake -C cmake.define.ICSEG_HEIF=OFF \
-    -C cmake.define.ICSEG_VIDEO=OFF >&2
+    -C cmake.define.ICSEG_VIDEO=OFF -C cmake.define.ICSEG_FETCH=OFF -C cmake.define.ICSEG_SERVE=ON >&2
 wheel unpack -d "$build/unpacked" "$build"/made/icseg-*.whl >&2
 tree=$(echo "$build"/unpacked/icseg-*)
 # shellcheck disable=SC2046 # one path a word
