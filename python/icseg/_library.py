@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
+from threading import get_ident
 from types import TracebackType
 from typing import Any, Optional, TypeVar
 
@@ -79,13 +80,29 @@ def _fork_error() -> ForkError:
     )
 
 
+def compute() -> None:
+    """Precedes a call of a function of COMPUTING. Raises an exception in a process in which it would wait for ever."""
+    global _computed
+    if _forked:
+        raise _fork_error()
+    _computed = True
+
+
+def prompt(name: str, *arguments: Any) -> Any:
+    """A function that is called for every image, with pointers as c_void_p, which ctypes converts without looking at them.
+
+    After the engine has run, nothing of Python is in the processor's caches, so that every object that a call touches
+    counts.
+    """
+    function = ctypes.CDLL.__getitem__(lib, name)
+    function.argtypes = arguments
+    return function
+
+
 def call(name: str, *arguments: Any, file: Optional[str] = None) -> None:
     """Calls a function that returns a status and takes an icseg_error last, and raises its failure as an exception."""
-    global _computed
     if name.startswith(COMPUTING):
-        if _forked:
-            raise _fork_error()
-        _computed = True
+        compute()
     error = c.icseg_error()
     try:
         failed = getattr(lib, name)(*arguments, ctypes.byref(error))
@@ -251,12 +268,12 @@ class Handle:
 
     def __enter__(self) -> Any:
         if self._exclusive is not None:
-            if self._owner == threading.get_ident():
+            thread = get_ident()
+            if self._owner == thread:
                 raise Error(f"the {self._what} is in use by the call that called back")
-            while not self._exclusive.acquire(timeout=0.1 if _forked else -1):
-                if all(thread.ident != self._owner for thread in threading.enumerate()):
-                    raise _fork_error()  # a thread of the parent was in the object; it does not exist here
-            self._owner = threading.get_ident()
+            if not self._exclusive.acquire(False):
+                self._wait()
+            self._owner = thread
         with self._lock:
             if not self._closed:
                 self._users += 1
@@ -273,6 +290,13 @@ class Handle:
         if last:
             self._finalizer()
         self._release()
+
+    def _wait(self) -> None:
+        """Waits for the thread that uses the object."""
+        assert self._exclusive is not None
+        while not self._exclusive.acquire(timeout=0.1 if _forked else -1):
+            if all(thread.ident != self._owner for thread in threading.enumerate()):
+                raise _fork_error()  # a thread of the parent was in the object; it does not exist here
 
     def _release(self) -> None:
         if self._exclusive is not None:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import _declarations as c
-from ._library import lib
+from ._library import lib, prompt
+from .errors import InternalError
 
 #: Element types of tensors, as NumPy spells them.
 TYPES = {
@@ -30,6 +31,8 @@ TYPES = {
 class _Memory:
     """Memory with the owner that keeps it alive, as NumPy's array interface describes it."""
 
+    __slots__ = ("owner", "__array_interface__")
+
     def __init__(self, owner: object, address: int, shape: tuple[int, ...], dtype: str) -> None:
         self.owner = owner
         self.__array_interface__ = {"version": 3, "data": (address, False), "shape": shape, "typestr": dtype}
@@ -37,6 +40,8 @@ class _Memory:
 
 class Owner:
     """Memory of the library, which `close` frees. Cheaper than a Handle; for objects without threads and locks."""
+
+    __slots__ = ("_close", "_memory")
 
     def __init__(self, close: Any, memory: Any) -> None:
         self._close = close
@@ -54,6 +59,36 @@ def array_on(owner: object, address: int, shape: tuple[int, ...], dtype: str) ->
 def tensor_array(owner: object, tensor: c.icseg_tensor) -> NDArray[Any]:
     """An array on a tensor of the library, which is dense and row-major. `owner` keeps its memory."""
     return array_on(owner, tensor.data or 0, tuple(tensor.shape[: tensor.rank]), TYPES[tensor.type])
+
+
+_result_tensor = prompt("icseg_result_tensor", ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+_result_close = prompt("icseg_result_close", ctypes.c_void_p)
+
+
+class Outputs:
+    """The tensors of one run, which keep it alive."""
+
+    __slots__ = ("_result",)
+
+    def __init__(self, result: Optional[int]) -> None:
+        self._result = result  # the address of an icseg_result
+
+    def __del__(self, close: Any = _result_close, pointer: Any = ctypes.c_void_p, byref: Any = ctypes.byref) -> None:
+        close(byref(pointer(self._result)))
+
+    def _tensor(self, output: int) -> c.icseg_tensor:
+        tensor = c.icseg_tensor()
+        if _result_tensor(self._result, output, ctypes.byref(tensor), None):
+            raise InternalError(f"the run does not have output {output}")
+        return tensor
+
+    def __getitem__(self, output: int) -> NDArray[Any]:
+        return tensor_array(self, self._tensor(output))
+
+    def plane(self, output: int, shape: tuple[int, ...]) -> NDArray[Any]:
+        """The labels or the confidences of the first image, whose shape begins with the height and the width."""
+        tensor = self._tensor(output)
+        return array_on(self, tensor.data or 0, shape[:2], TYPES[tensor.type])
 
 
 def buffer_array(pointer: Any, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:

@@ -8,7 +8,6 @@ import itertools
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 import numpy as np
@@ -32,8 +31,15 @@ _EXTENSIONS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 _FORMATS = {1: c.ICSEG_FRAME_GREY8, 3: c.ICSEG_FRAME_RGB8, 4: c.ICSEG_FRAME_RGBA8}
 
 
-@dataclass(frozen=True)
-class Pixels:
+def _address(array: Any) -> int:
+    """Where the first element is. Half of the time of `array.ctypes.data` for dense arrays that can be written."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError, BufferError):
+        return int(array.__array_interface__["data"][0])
+
+
+class Pixels(NamedTuple):
     """An image in memory: bytes (height, width[, 1, 3 or 4]) whose pixels are dense; rows may have a stride."""
 
     pixels: NDArray[np.uint8]
@@ -47,16 +53,13 @@ class Pixels:
     def width(self) -> int:
         return int(self.pixels.shape[1])
 
-    def frame(self) -> c.icseg_frame:
-        """A frame that borrows the pixels."""
-        channels = self.pixels.shape[2] if self.pixels.ndim == 3 else 1
-        return c.icseg_frame(
-            format=_FORMATS[channels],
-            width=self.width,
-            height=self.height,
-            stride=self.pixels.strides[0] if self.height > 1 else 0,
-            data=self.pixels.ctypes.data,
-        )
+    def lend(self, frame: c.icseg_frame) -> None:
+        """Makes a frame borrow the pixels."""
+        shape = self.pixels.shape
+        frame.format = _FORMATS[shape[2] if len(shape) == 3 else 1]
+        frame.height, frame.width = shape[:2]
+        frame.stride = self.pixels.strides[0] if shape[0] > 1 else 0
+        frame.data = _address(self.pixels)
 
     def rgb(self) -> NDArray[np.uint8]:
         """The pixels as a dense array (height, width, 3), copied only if they are not."""
@@ -352,8 +355,7 @@ def sides(size: Sequence[int]) -> tuple[int, int]:
     """The height and the width of a `size` argument."""
     if isinstance(size, (str, bytes)) or not isinstance(size, Sequence) or len(size) != 2:
         raise ArgumentError(f"size is {size!r}; expected (height, width) in pixels", field="size")
-    height, width = (whole(side, "size") for side in size)
-    return height, width
+    return whole(size[0], "size"), whole(size[1], "size")
 
 
 def resize(image: ImageLike, size: Sequence[int]) -> NDArray[np.uint8]:

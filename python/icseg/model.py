@@ -10,7 +10,6 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple, Optional, Union, overload
@@ -21,12 +20,12 @@ from numpy.typing import NDArray
 from . import _declarations as c
 from . import image as images_
 from ._library import (
-    Closing, Handle, as_dict, call, encode, init, lib, owned_text, path_bytes, path_text, text as text_of, text_array,
-    texts, whole,
+    Closing, Handle, as_dict, call, compute, encode, init, lib, owned_text, path_bytes, path_text, prompt, text as text_of,
+    text_array, texts, whole,
 )
-from ._memory import Owner, tensor_array
+from ._memory import Outputs
 from ._options import PRECISIONS, EvalOptions, choose, eval_pointer, name_of
-from .errors import ArgumentError, ArrayTypeError, FileError, UnsupportedError
+from .errors import ArgumentError, ArrayTypeError, FileError, UnsupportedError, from_library
 from .image import ImageLike, Pixels
 from .progress import Watch
 from .result import Palette, Result
@@ -55,17 +54,21 @@ class Calibration(NamedTuple):
     problem: Optional[str]
 
 
-class _Arrays:
-    """The tensors of one run, which keep it alive."""
+_session_run = prompt("icseg_session_run", *[ctypes.c_void_p] * 5)
 
-    def __init__(self, result: Any) -> None:
-        self._result = result
-        self._owner = Owner(lib.icseg_result_close, ctypes.pointer(result))  # arrays keep it
 
-    def __getitem__(self, output: int) -> NDArray[Any]:
-        tensor = c.icseg_tensor()
-        call("icseg_result_tensor", self._result, output, ctypes.byref(tensor))
-        return tensor_array(self._owner, tensor)
+class _Arguments:
+    """The arguments of icseg_session_run. A session is used by one thread at a time, and so are they."""
+
+    __slots__ = ("frame", "batch", "options", "result", "error", "pointers")
+
+    def __init__(self) -> None:
+        self.frame = c.icseg_frame()
+        self.batch = init(c.icseg_batch, count=1, frames=ctypes.pointer(self.frame))
+        self.options = init(c.icseg_run_options)
+        self.result = ctypes.c_void_p()
+        self.error = c.icseg_error()
+        self.pointers = ctypes.byref(self.options), ctypes.byref(self.result), ctypes.byref(self.error)
 
 
 def _as_tensor(images: Any) -> Optional[NDArray[np.float32]]:
@@ -79,6 +82,14 @@ def _as_tensor(images: Any) -> Optional[NDArray[np.float32]]:
             "with sides of at least 32; pass other images as a list"
         )
     return np.require(array, requirements="A")
+
+
+def _tensor_batch(array: NDArray[np.float32]) -> Any:
+    """An icseg_batch that borrows an array (N, 3, H, W), which must stay alive."""
+    tensor = c.icseg_tensor(type=c.ICSEG_TENSOR_F32, rank=4, data=array.ctypes.data)
+    tensor.shape[:4] = array.shape
+    tensor.strides[:4] = array.strides
+    return init(c.icseg_batch, tensor=ctypes.pointer(tensor))
 
 
 def check_several(images: Any) -> None:
@@ -104,6 +115,7 @@ class Model(Closing):
         self._watch = Watch(False)  # used while the session is, by one thread
         self._clones: Optional[weakref.WeakSet[Model]] = None  # those of a trainer's model, which it closes
         self._session = Handle(c.icseg_session, "icseg_session_close", "model", exclusive=True)
+        self._arguments = _Arguments()
         options = init(c.icseg_session_options, threads=threads, precision=choose(PRECISIONS, precision, "precision"))
         with handle as model:
             call("icseg_session_open", ctypes.byref(self._session.pointer), model, ctypes.byref(options), file=name)
@@ -250,34 +262,42 @@ class Model(Closing):
         options: Optional[EvalOptions],
         *,
         top_k: int = 0,
-    ) -> _Arrays:
+    ) -> Outputs:
         """Runs the network on an image, or on a tensor (N, 3, H, W) of normalised values."""
-        if isinstance(image, Pixels):
-            batch = init(c.icseg_batch, count=1, frames=ctypes.pointer(image.frame()))
-        else:
-            tensor = c.icseg_tensor(type=c.ICSEG_TENSOR_F32, rank=4, data=image.ctypes.data)
-            tensor.shape[:4] = image.shape
-            tensor.strides[:4] = image.strides
-            batch = init(c.icseg_batch, tensor=ctypes.pointer(tensor))
-        run = init(c.icseg_run_options, outputs=outputs, top_k=top_k, eval=eval_pointer(options))
-        how = options or self._eval_options
-        several = how.mode == "slide" or how.flip or len(how.scales) > 1
-        if several:  # a run of one window cannot be cancelled; watching it would take half of the time that Python adds
-            run.progress = self._watch.pointer
-        result = ctypes.POINTER(c.icseg_result)()
-        with self._session as session, self._watch if several else nullcontext():
-            call("icseg_session_run", session, ctypes.byref(batch), ctypes.byref(run), ctypes.byref(result),
-                 file=image.name if isinstance(image, Pixels) else None)
-        return _Arrays(result)
+        compute()
+        how = self._eval_options if options is None else options
+        settings = None if options is None else eval_pointer(options)
+        with self._session as session:
+            use = self._arguments
+            use.options.outputs, use.options.top_k, use.options.eval = outputs, top_k, settings
+            if isinstance(image, Pixels):
+                image.lend(use.frame)
+                batch = use.batch
+            else:
+                batch = _tensor_batch(image)
+            # A run of one window cannot be cancelled. Watching it would take half of the time that Python adds.
+            several = how.mode == "slide" or how.flip or len(how.scales) > 1
+            use.options.progress = self._watch.pointer if several else None
+            if not several:
+                return self._start(session, batch, image)
+            with self._watch:
+                return self._start(session, batch, image)
+
+    def _start(self, session: Any, batch: Any, image: Union[Pixels, NDArray[np.float32]]) -> Outputs:
+        """Runs the session with the arguments that `_run` has filled."""
+        use = self._arguments
+        if _session_run(session, ctypes.byref(batch), *use.pointers):
+            raise from_library(use.error, image.name if isinstance(image, Pixels) else None)
+        return Outputs(use.result.value)
 
     def _read(self, image: ImageLike, name: str = "image") -> Pixels:
         return images_.read(image, self._values, name)
 
     def _label(self, pixels: Pixels, options: Optional[EvalOptions], confidence: bool) -> Result:
         outputs = _LABELS if confidence else c.ICSEG_OUTPUT_LABELS
-        arrays = self._run(outputs, pixels, options)
-        labels = arrays[c.ICSEG_OUTPUT_LABELS][0]
-        return Result(pixels, self._palette, labels, arrays[c.ICSEG_OUTPUT_CONFIDENCE][0] if confidence else None)
+        made = self._run(outputs, pixels, options)
+        labels = made.plane(c.ICSEG_OUTPUT_LABELS, pixels.pixels.shape)
+        return Result(pixels, self._palette, labels, made if confidence else None)
 
     @overload
     def __call__(

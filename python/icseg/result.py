@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from . import _declarations as c
 from ._library import call, encode, encode_optional, init, lib, path_bytes, path_text, text_array
-from ._memory import as_image, as_labels, buffer_bytes, image_array
+from ._memory import Outputs, as_image, as_labels, buffer_bytes, image_array
 from .errors import ArgumentError
 from .image import Pixels
 
@@ -131,12 +131,19 @@ class Result:
         image: Pixels,
         palette: Palette,
         labels: NDArray[np.int16],
-        confidence: Optional[NDArray[np.float32]],
+        outputs: Optional[Outputs],
     ) -> None:
         self._image = image
         self._palette = palette
         self._labels = labels
-        self._confidence = confidence
+        self._outputs = outputs  # those of the run, which have the confidences
+        self._narrow: Optional[NDArray[Any]] = None  # the labels in the type that users see
+
+    @cached_property
+    def _confidence(self) -> Optional[NDArray[np.float32]]:
+        if self._outputs is None:
+            return None
+        return self._outputs.plane(c.ICSEG_OUTPUT_CONFIDENCE, self._labels.shape)
 
     def __repr__(self) -> str:
         first = ", ".join(f"{s.name} {100 * s.share:.1f}%" for s in self.classes[:3])
@@ -176,12 +183,13 @@ class Result:
         """(classes, 3) uint8: the colours of the classes, red, green, blue."""
         return self._palette.colours
 
-    @cached_property
+    @property
     def labels(self) -> NDArray[Any]:
         """(height, width): the class of each pixel; uint8, or uint16 if the model has more than 256 classes."""
-        if len(self._palette.names) <= 256:
-            return self._labels.astype(np.uint8)
-        return self._labels.view(np.uint16)  # all labels are at least 0
+        if self._narrow is None:
+            wide = len(self._palette.names) > 256
+            self._narrow = self._labels.view(np.uint16) if wide else self._labels.astype(np.uint8)  # all are at least 0
+        return self._narrow
 
     @property
     def confidence(self) -> NDArray[np.float32]:

@@ -69,7 +69,7 @@ class Video(Closing):
         if size is None and rate is None:
             call("icseg_video_open", ctypes.byref(self._handle.pointer), path_bytes(path), whole(threads, "threads"), file=self._path)
         else:
-            width, height = (whole(side, "size") for side in size) if size is not None else (0, 0)
+            width, height = (whole(size[0], "size"), whole(size[1], "size")) if size is not None else (0, 0)
             options = init(c.icseg_camera_options, width=width, height=height, rate=0 if rate is None else rate)
             call("icseg_camera_open", ctypes.byref(self._handle.pointer), path_bytes(path), ctypes.byref(options), file=self._path)
         info = init(c.icseg_video_info)
