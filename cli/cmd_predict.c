@@ -235,6 +235,23 @@ static icseg_status check_outputs(job *j, icseg_error *error) {
     return exports_have_joint_file(j->exports) ? inputs_check_names(&j->inputs, arena, error) : ICSEG_OK;
 }
 
+/* A folder may be that of the images and of the results, or contain it. */
+static icseg_status leave_results_out(job *j, icseg_error *error) {
+    char **paths;
+    size_t count, removed;
+    if (!strcmp(j->options->out, "-")) return ICSEG_OK;
+    TRY(results_paths(j->options->out, &paths, &count, j->context->arena, error));
+    TRY(inputs_remove(&j->inputs, paths, count, &removed, j->context->arena, error));
+    const char *results = icseg_plural((int64_t)removed, "result", "results");
+    if (!j->inputs.count)
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: there are no images but %zu %s of earlier calls",
+                               j->options->out, removed, results);
+    if (removed)
+        icseg_printer_note(j->context->printer, "note: %zu %s of earlier calls in %s %s not labelled", removed, results,
+                           j->options->out, removed == 1 ? "is" : "are");
+    return ICSEG_OK;
+}
+
 static icseg_status find_images(job *j, icseg_error *error) {
     const struct options *o = j->options;
     const input_options how = {.list = o->list, .recursive = o->recursive, .standard_input = true};
@@ -242,6 +259,7 @@ static icseg_status find_images(job *j, icseg_error *error) {
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "IMAGE is missing; name images, or a list with --list");
     TRY(exports_choose(j->exports, &o->exports, o->out, j->context->arena, error));
     TRY(inputs_expand(&j->inputs, &o->images, &how, j->context->arena, error));
+    TRY(leave_results_out(j, error));
     return check_outputs(j, error);
 }
 

@@ -209,6 +209,26 @@ static int compare_identities(const void *a, const void *b) {
     return x->inode < y->inode ? -1 : x->inode > y->inode;
 }
 
+icseg_status inputs_remove(input_list *list, char *const *paths, size_t count, size_t *removed, icseg_arena *arena,
+                           icseg_error *error) {
+    identity *files = icseg_arena_array(arena, count, sizeof *files);
+    struct stat info;
+    size_t known = 0, kept = 0;
+    if (!files) return out_of_memory(error);
+    for (size_t i = 0; i < count; i++)
+        if (stat(paths[i], &info) == 0) files[known++] = (identity){info.st_dev, info.st_ino};
+    if (known) qsort(files, known, sizeof *files, compare_identities);
+    for (size_t i = 0; i < list->count; i++) {
+        identity id = {0};
+        bool found = known && stat(list->files[i].path, &info) == 0;
+        if (found) id = (identity){info.st_dev, info.st_ino};
+        if (!found || !bsearch(&id, files, known, sizeof id, compare_identities)) list->files[kept++] = list->files[i];
+    }
+    *removed = list->count - kept;
+    list->count = kept;
+    return ICSEG_OK;
+}
+
 static icseg_status check_inputs(const input_list *list, const input_output *outputs, size_t count, icseg_arena *arena,
                                  icseg_error *error) {
     identity *inputs = icseg_arena_array(arena, list->count, sizeof *inputs);

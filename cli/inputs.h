@@ -33,6 +33,10 @@ bool input_is_image_name(const char *name);
 icseg_status inputs_expand(input_list *out, const icseg_strings *arguments, const input_options *options,
                            icseg_arena *arena, icseg_error *error);
 
+/* Removes the inputs that are one of these files, whatever its path there. *removed: how many. */
+icseg_status inputs_remove(input_list *list, char *const *paths, size_t count, size_t *removed, icseg_arena *arena,
+                           icseg_error *error);
+
 /* A file that will be written. */
 typedef struct input_output {
     const char *path;

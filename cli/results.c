@@ -64,6 +64,16 @@ icseg_status results_find(const char *folder, const char *name, bool *out, icseg
     return ICSEG_OK;
 }
 
+icseg_status results_paths(const char *folder, char ***out, size_t *count, icseg_arena *arena, icseg_error *error) {
+    results list;
+    TRY(read_list(folder, &list, arena, error));
+    for (size_t i = 0; i < list.count; i++)
+        if (!(list.names[i] = icseg_arena_printf(arena, "%s/%s", folder, list.names[i]))) return out_of_memory(error);
+    *out = list.names;
+    *count = list.count;
+    return ICSEG_OK;
+}
+
 icseg_status results_check(const char *folder, const input_output *outputs, size_t count, icseg_arena *arena,
                            icseg_error *error) {
     results list;

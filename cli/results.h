@@ -9,6 +9,9 @@
 /* Whether the folder's list has the name. */
 icseg_status results_find(const char *folder, const char *name, bool *out, icseg_arena *arena, icseg_error *error);
 
+/* The paths of all results that the folder's list names. */
+icseg_status results_paths(const char *folder, char ***out, size_t *count, icseg_arena *arena, icseg_error *error);
+
 /* ICSEG_ERROR_ARGUMENT if one of the outputs, all of which are below the folder, exists and is not in its list. */
 icseg_status results_check(const char *folder, const input_output *outputs, size_t count, icseg_arena *arena,
                            icseg_error *error);

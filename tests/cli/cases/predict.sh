@@ -138,6 +138,19 @@ done
 (for stem in 000000 000001 000002; do "$program" predict "$tiny" "$val/$stem.jpg" --out "$work/jobs" & done; wait) >/dev/null 2>&1
 expect 0 '' icseg predict "$tiny" "$val" --out "$work/jobs"
 
+# results among the images are not labelled
+mkdir "$work/mixed" && cp "$val"/*.jpg "$work/mixed"
+for _ in 1 2; do expect 0 '^3 images labelled$' icseg predict "$tiny" "$work/mixed" --out "$work/mixed" --overlay; done
+expect 0 '^note: 6 results of earlier calls in .*/mixed are not labelled$' icseg predict "$tiny" "$work/./mixed" --out "$work/mixed" --overlay
+check 'images and results' test "$(ls "$work/mixed" | wc -l)" = 9
+mkdir "$work/above" && cp "$val"/*.jpg "$work/above"
+for _ in 1 2; do
+    expect 0 '^3 images labelled$' icseg predict "$tiny" "$work/above" --recursive --out "$work/above/labels" --overlay
+done
+check 'no results of results' test "$(find "$work/above" -name '*.png' | wc -l)" = 6
+refuse 1 'mixed: there are no images but 1 result of earlier calls$' \
+    icseg predict "$tiny" "$work/mixed/000000.png" --out "$work/mixed"
+
 mkdir "$work/void"
 refuse 1 'void: the folder does not contain images' icseg predict "$tiny" "$work/void" --out "$work/x"
 refuse 1 'no file matches' icseg predict "$tiny" "$work/*.bmp" --out "$work/x"
