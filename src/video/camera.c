@@ -33,7 +33,8 @@ struct icseg_camera {
 
 /* ---- opening ---- */
 
-static icseg_status fail_to_open(const icseg_av *av, const char *path, int code, icseg_error *error) {
+static icseg_status fail_to_open(const icseg_av *av, const char *path, const icseg_camera_options *o, int code,
+                                 icseg_error *error) {
     switch (code) {
     case AVERROR(EBUSY):
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: another program uses the camera; close that program", path);
@@ -52,7 +53,8 @@ static icseg_status fail_to_open(const icseg_av *av, const char *path, int code,
                           path);
     case AVERROR(EINVAL):
         return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: FFmpeg reads none of the pixel formats that the camera offers", path);
+                          "%s: FFmpeg reads none of the pixel formats that the camera offers%s", path,
+                          o->rate > 0 ? ", or the camera refuses the rate" : "");
     default: return icseg_av_fail(av, ICSEG_ERROR_IO, path, "cannot be opened as a camera", code, error);
     }
 }
@@ -81,7 +83,7 @@ icseg_status icseg_camera_open_device(AVFormatContext **file, const icseg_av *av
         code = av->avformat_open_input(file, path, (AVInputFormat *)(uintptr_t)format, &set); /* frees it on failure */
     }
     av->av_dict_free(&set);
-    return code < 0 ? fail_to_open(av, path, code, error) : ICSEG_OK;
+    return code < 0 ? fail_to_open(av, path, options, code, error) : ICSEG_OK;
 }
 
 /* ---- the thread ---- */
