@@ -26,10 +26,11 @@ check() { # TITLE COMMAND...
 serves() {
     local title=$1 image name process address status
     shift
+    rm -f "$work/served" # that of the server before
     "$@" --listen 127.0.0.1:0 >"$work/served" 2>&1 &
     process=$!
     for _ in $(seq 300); do
-        address=$(sed -n 's/^listening on \(http.*\)/\1/p' "$work/served")
+        address=$(sed -n 's/^listening on \(http.*\)/\1/p' "$work/served" 2>/dev/null)
         [ -z "$address" ] && kill -0 $process 2>/dev/null || break
         sleep 0.2
     done

@@ -20,6 +20,7 @@ END
     icseg predict "$work/run/checkpoint.safetensors" "$photo" --out "$work/out" --overlay >/dev/null 2>&1
 
     start() { # ARGUMENT...: starts a server at $url, process $server
+        rm -f "$work/notes" # those of the server before
         OMP_WAIT_POLICY=passive "$program" serve "$@" --listen 127.0.0.1:0 >"$work/log" 2>"$work/notes" &
         server=$!
         until grep -q listening "$work/notes" 2>/dev/null || ! kill -0 $server 2>/dev/null; do sleep 0.02; done
