@@ -2,6 +2,7 @@
  * The list of a folder's results. */
 #include "results.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +38,13 @@ static bool has_name(const results *list, const char *name) {
     return list->count && bsearch(&name, list->names, list->count, sizeof *list->names, compare_names);
 }
 
+/* Unknown is an error: a file that is taken for missing would be replaced. */
+static icseg_status path_exists(const char *path, bool *out, icseg_error *error) {
+    *out = access(path, F_OK) == 0;
+    if (*out || errno == ENOENT || errno == ENOTDIR) return ICSEG_OK;
+    return icseg_error_set(error, ICSEG_ERROR_IO, "%s: cannot open: %s", path, strerror(errno));
+}
+
 /* A folder without a list has no results. */
 static icseg_status read_list(const char *folder, results *out, icseg_arena *arena, icseg_error *error) {
     enum { MOST_BYTES = 1 << 28 };
@@ -44,7 +52,9 @@ static icseg_status read_list(const char *folder, results *out, icseg_arena *are
     size_t size, lines = 1;
     *out = (results){0};
     if (!path) return out_of_memory(error);
-    if (access(path, F_OK) != 0) return ICSEG_OK;
+    bool exists;
+    TRY(path_exists(path, &exists, error));
+    if (!exists) return ICSEG_OK;
     TRY(file_read(path, MOST_BYTES, arena, &text, &size, error));
     for (size_t i = 0; i < size; i++) lines += text[i] == '\n';
     if (!(out->names = icseg_arena_array(arena, lines, sizeof *out->names))) return out_of_memory(error);
@@ -81,7 +91,9 @@ icseg_status results_check(const char *folder, const input_output *outputs, size
     size_t foreign = 0;
     TRY(read_list(folder, &list, arena, error));
     for (size_t i = 0; i < count; i++) {
-        if (access(outputs[i].path, F_OK) != 0) continue;
+        bool exists;
+        TRY(path_exists(outputs[i].path, &exists, error));
+        if (!exists) continue;
         const char *name = name_of(folder, outputs[i].path, arena);
         if (!name) return out_of_memory(error);
         if (has_name(&list, name)) continue;
