@@ -16,4 +16,7 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 if(ICSEG_VIDEO)
   set(CPACK_DEBIAN_PACKAGE_SUGGESTS "ffmpeg") # its libraries are loaded when a video is opened
 endif()
+if(ICSEG_SERVE)
+  set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/debian/prerm")
+endif()
 include(CPack)

@@ -81,6 +81,7 @@ try_deb() { # SUITE
     package=$(packaging/deb.sh "$suite" 2>"$work/errors" | tail -n 1)
     check "$suite: the package is made" test -s "${package:-none}" || return
     check "$suite: it depends on libmicrohttpd and libcurl" sh -c 'dpkg-deb -f "$1" Depends | grep libmicrohttpd12 | grep libcurl' sh "$package"
+    check "$suite: its server ends before it is removed" sh -c 'dpkg-deb --ctrl-tarfile "$1" | tar -xO ./prerm | sh -n' sh "$package"
     check "$suite: a fresh system" fresh_system "$suite" "$root" man-db bash-completion systemd
     cp "$package" "$root/icseg.deb"
     check "$suite: apt installs it" inside "$root" apt-get install -y --no-install-recommends /icseg.deb
