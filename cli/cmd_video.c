@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "icseg/classes.h"
@@ -178,7 +179,18 @@ static icseg_status label_all(job *j, icseg_error *error) {
 
 static bool cancelled(void *user) { return !report(user); }
 
-/* An image is not a video, but another command reads it. */
+/* What may be meant by something that is not a video. */
+static const char *suggest(const char *input, icseg_status status) {
+    if (status == ICSEG_ERROR_FORMAT && input_is_image_name(input)) return "; `icseg predict` labels images";
+    if (status != ICSEG_ERROR_IO) return "";
+    if (folder_exists(input)) return "; `icseg predict` labels the images of a folder";
+    if (access(input, F_OK) == 0) return "";
+    if (!input[strspn(input, "0123456789")]) return "; a camera is a device such as /dev/video0";
+    if (strstr(input, "://")) return "; addresses are not read, only files and cameras of this machine";
+    if (!strncmp(input, "/dev/video", 10)) return "; is the camera connected? ls /dev/video* lists cameras";
+    return "";
+}
+
 static icseg_status open_video(job *j, icseg_error *error) {
     const struct options *o = j->options;
     const icseg_camera_options camera = {ICSEG_CAMERA_OPTIONS_INIT,   .width = o->camera_size[0],
@@ -192,10 +204,9 @@ static icseg_status open_video(job *j, icseg_error *error) {
                                o->camera_size[0] ? "size" : "rate", o->input);
     status = is_camera ? icseg_camera_open(&j->video, o->input, &camera, error)
                        : icseg_video_open(&j->video, o->input, 0, error);
-    icseg_error before = error ? *error : (icseg_error){0};
-    if (status == ICSEG_ERROR_FORMAT && input_is_image_name(o->input))
-        icseg_error_set(error, status, "%s; `icseg predict` labels images", before.message);
-    return status;
+    const char *suggestion = suggest(o->input, status);
+    icseg_error before = *error;
+    return *suggestion ? icseg_error_set(error, status, "%s%s", before.message, suggestion) : status;
 }
 
 /* A camera takes the nearest size and rate that it has. */

@@ -38,6 +38,11 @@ BASE64
     expect 0 '^2 frames of' video "$work/two.gif" --labels "$work/mine"
     refuse 2 'nothing to write; name a video with --overlay or a folder with --labels' video "$work/two.gif"
     refuse 1 'nowhere.mp4: cannot open' video "$work/nowhere.mp4" --labels "$work/x"
+    refuse 1 '^icseg video: error: 0: cannot open: .*; a camera is a device such as /dev/video0$' video 0 --labels "$work/x"
+    refuse 1 'rtsp://a/b: cannot open: .*; addresses are not read' video rtsp://a/b --labels "$work/x"
+    refuse 1 '/dev/video77: cannot open: .*; is the camera connected' video /dev/video77 --labels "$work/x"
+    refuse 1 'labels: neither a file nor a camera; `icseg predict` labels the images of a folder$' \
+        video "$work/labels" --labels "$work/x"
     head -c 700 "$work/two.mp4" >"$work/cut.mp4"
     refuse 1 'cut.mp4: ' video "$work/cut.mp4" --labels "$work/x"
     refuse 1 'two.txt: the extension is not that of a video format' video "$work/two.gif" --overlay "$work/two.txt"
