@@ -70,11 +70,26 @@ static icseg_status fill(icseg_labels *labels, const icseg_image *image, const i
     return ICSEG_OK;
 }
 
+/* JPEG changes the numbers of segments. */
+static icseg_status check_png(const char *path, icseg_error *error) {
+    static const unsigned char png[4] = {0x89, 'P', 'N', 'G'};
+    unsigned char start[sizeof png] = {0};
+    icseg_file_reader *file;
+    ICSEG_TRY(icseg_file_reader_open(&file, path, error));
+    icseg_status status = ICSEG_OK;
+    if (icseg_file_reader_size(file) >= sizeof start)
+        status = icseg_file_reader_read(file, 0, start, sizeof start, error);
+    icseg_file_reader_close(&file);
+    if (status != ICSEG_OK || !memcmp(start, png, sizeof png)) return status;
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%s: the segments must be a PNG file, whose values are exact", path);
+}
+
 icseg_status icseg_panoptic_read(icseg_labels *out, const char *path, icseg_panoptic_segment *segments, size_t count,
                                  int16_t empty, bool *has_empty, const char *where, icseg_error *error) {
     icseg_image image;
     *has_empty = false;
     ICSEG_TRY(sort_segments(segments, count, where, error));
+    ICSEG_TRY(check_png(path, error));
     ICSEG_TRY(icseg_image_read(&image, path, error));
     icseg_status status = icseg_labels_create(out, image.width, image.height, error);
     size_t pixels = (size_t)image.width * (size_t)image.height;

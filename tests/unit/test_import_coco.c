@@ -160,8 +160,10 @@ static void panoptic_files_that_are_wrong_are_refused(void **state) {
         "\"cat\"}], " PANOPTIC("{\"id\": 3226, \"category_id\": 9}, {\"id\": 8421504, \"category_id\": 9}") "}");
     test_import_refuses(&options, "images[1]: another image has the same \"id\"");
     write_panoptic(panoptic);
-    test_import_image(&folder, "annotations/a.png", 4, 5);
     write_segments("annotations/b.png", nothing);
+    test_write_jpeg(&folder, "annotations/a.png", 5, 4, 1);
+    test_import_refuses(&options, "annotations/a.png: the segments must be a PNG file");
+    test_import_image(&folder, "annotations/a.png", 4, 5);
     test_import_refuses(&options, "images[0]: labels of 4x5 pixels, but ");
 }
 
