@@ -206,6 +206,13 @@ def test_a_report(model: icseg.Model, run: Path, photos: list[Path], tmp_path: P
         assert words in page
     icseg.write_report(tmp_path / "b.html", metrics=metrics)
     assert model.class_names[0] in (tmp_path / "b.html").read_text()
+    pages = []
+    zeros, ones = np.zeros((64, 96), int), np.ones((64, 96), int)
+    for prediction, truth in ((zeros, ones), (ones, zeros), (zeros, zeros), (zeros, None)):
+        one = icseg.ReportSample("x", photos[0], prediction, truth)
+        icseg.write_report(tmp_path / "d.html", samples=[one], class_names=model.class_names)
+        pages.append((tmp_path / "d.html").read_text())
+    assert len(set(pages)) == 4
     with pytest.raises(icseg.ArgumentError, match="class_names: name the classes"):
         icseg.write_report(tmp_path / "c.html", samples=[sample])
     with pytest.raises(icseg.ShapeError):
