@@ -21,8 +21,8 @@ void icseg_adamw_close(icseg_adamw **adamw);
  * normalisation weights and other one-dimensional parameters are not decayed. Raises the parameters' versions. */
 void icseg_adamw_step(icseg_adamw *adamw, double lr, double gradient_scale);
 
-/* Does the work of an update without changing a weight or a moment, so that its time can be measured. Sets the gradients
- * to zero, and raises the parameters' versions. */
+/* Does the work of an update without changing a weight or a moment, so that its time can be measured. Sets the
+ * gradients to zero, and raises the parameters' versions. */
 void icseg_adamw_rehearse(icseg_adamw *adamw);
 
 /* L2 norm over all gradients; not finite if any gradient is not. Does not depend on the number of threads. */
