@@ -324,6 +324,6 @@ def test_an_address_in_use(server: Server, checkpoint: Path) -> None:
 def test_the_unit_file(tmp_path: Path) -> None:
     source = Path(__file__).parents[2] / "packaging" / "icseg.service"
     unit = tmp_path / "icseg.service"
-    unit.write_text(source.read_text().replace("/usr/bin/icseg", PROGRAM))
+    unit.write_text(source.read_text().replace("ExecStart=icseg", f"ExecStart={PROGRAM}"))
     result = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True)
     assert result.returncode == 0 and not result.stderr, result.stderr
