@@ -77,6 +77,8 @@ def same(result: icseg.Result, expected: tuple[bytes, bytes], folder: Path) -> b
         and bool((np.asarray(Image.open(folder / "labels.png")) == result.labels).all())
     )
 
+SLIDE = icseg.EvalOptions(mode="slide", crop=(64, 64), stride=(32, 32), flip=True)
+
 
 def test_there_are_twenty_files(files: list[Path]) -> None:
     assert len(files) == 20
@@ -172,3 +174,27 @@ def test_labels_of_many_classes_are_uint16() -> None:
         labels = np.array([[0, classes - 1]], np.int16)
         result = Result(Pixels(np.zeros((1, 2, 3), np.uint8), "x"), Palette([f"c{i}" for i in range(classes)]), labels, None)
         assert result.labels.dtype == dtype and result.labels.tolist() == [[0, classes - 1]]
+
+
+def test_calls_do_not_affect_each_other(model: icseg.Model, photos: list[Path]) -> None:
+    image = model(photos[0]).image
+    first, slid = model(image), model(image, options=SLIDE)
+    labels, confidence = first.labels.copy(), first.confidence.copy()
+    assert (slid.confidence != confidence).any()
+    for use in (
+        lambda: model(image, options=SLIDE),
+        lambda: model(image[:40, :50, 0]),
+        lambda: model(image[:, ::2]),
+        lambda: model.top(image, 2),
+        lambda: model.logits(np.zeros((2, 3, 32, 32), np.float32)),
+        lambda: model(image, confidence=False),
+        lambda: pytest.raises(icseg.ArgumentError, model, image, options=icseg.EvalOptions(resize_short=-1)),
+        lambda: pytest.raises(icseg.NumericError, model.logits, np.full((1, 3, 32, 32), np.nan, np.float32)),
+    ):
+        use()
+        again = model(image)
+        assert (again.labels == labels).all() and (again.confidence == confidence).all()
+    assert (first.labels == labels).all() and (first.confidence == confidence).all()  # those of the first call
+    frozen = image.copy()
+    frozen.flags.writeable = False
+    assert (model(frozen).confidence == confidence).all()
