@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "activation.h"
 #include "cli.h"
 #include "icseg/classes.h"
 #include "icseg/classify.h"
@@ -21,6 +22,7 @@ static const char *const synonyms[] = {"first", "mean", NULL};
 
 struct options {
     const char *weights, *classes, *classes_file, *vocab, *embeddings;
+    int32_t activation; /* -1: as the weights say */
     icseg_strings images, templates;
     icseg_synonyms_use synonyms;
     int32_t top;
@@ -44,6 +46,7 @@ static const icseg_option rows[] = {
      "classes with several names: use the first one or the mean of all", .words = synonyms},
     {"vocab", ICSEG_FIELD_STRING(struct options, vocab), "CLIP's vocabulary: a file or a folder that contains one",
      .metavar = "FILE", .shown = "next to WEIGHTS"},
+    ACTIVATION_ROW(struct options, activation, "WEIGHTS"),
     {"top", ICSEG_FIELD_INT(struct options, top), "show the N most probable classes; 0: all", .metavar = "N",
      .shown = "10 in the table, all with --json", ICSEG_BETWEEN(0, ICSEG_CLASSIFY_MAX_CLASSES)},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON per image instead of a table"},
@@ -55,6 +58,7 @@ static const icseg_option rows[] = {
 static void defaults(void *values) {
     struct options *o = values;
     o->top = -1;
+    o->activation = -1;
     image_defaults(&o->values);
 }
 
@@ -211,6 +215,7 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
                                         .threads = thread_count(),
                                         .weights = o->weights,
                                         .vocabulary = o->vocab,
+                                        .config = activation_config(o->activation),
                                         .synonyms = o->synonyms,
                                         .templates = o->templates.items,
                                         .template_count = o->templates.count};

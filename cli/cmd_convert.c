@@ -2,6 +2,7 @@
  * icseg convert: published weights to safetensors with icseg's tensor names, and back. */
 #include <stdio.h>
 
+#include "activation.h"
 #include "cli.h"
 #include "icseg/classes.h"
 #include "icseg/memory.h"
@@ -15,6 +16,7 @@ enum { LARGEST_TEXT = 16 << 20 };
 
 struct options {
     const char *source, *out, *classes, *vocab, *tokens, *config;
+    int32_t activation; /* -1: as the source says */
     icseg_weights_type type;
     icseg_naming naming;
 };
@@ -37,7 +39,10 @@ static const icseg_option rows[] = {
     {"config", ICSEG_FIELD_STRING(struct options, config),
      "JSON object with settings that tensor shapes do not determine, such as {\"vit_heads\": 4}", .metavar = "FILE",
      .shown = "heads of width 64, taps as published"},
+    ACTIVATION_ROW(struct options, activation, "SOURCE"),
 };
+
+static void defaults(void *values) { ((struct options *)values)->activation = -1; }
 
 /* The text of a file, in the arena; NULL if `path` is NULL. */
 static icseg_status read_text(const icseg_command_context *context, const char *path, const char **out,
@@ -59,6 +64,11 @@ static icseg_status run(const icseg_command_context *context, const void *option
     TRY(file_check_not_input(o->out, o->source, error));
     TRY(read_text(context, o->tokens, &convert.tokens, error));
     TRY(read_text(context, o->config, &convert.config, error));
+    if (o->config && o->activation >= 0)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "--activation and --config are both given; write \"activation\": \"%s\" into %s",
+                               activation_words[o->activation], o->config);
+    if (o->activation >= 0) convert.config = activation_config(o->activation);
     if (o->classes) TRY(icseg_class_list_open(&classes, o->classes, error));
     convert.class_names = icseg_class_list_synonyms(classes);
     convert.class_count = (size_t)icseg_class_list_count(classes);
@@ -86,5 +96,6 @@ const icseg_command icseg_command_convert = {
                 "icseg convert model.safetensors clip.safetensors --names huggingface\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
+    .defaults = defaults,
     .run = run,
 };

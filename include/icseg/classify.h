@@ -37,6 +37,9 @@ typedef struct icseg_classifier_options {
     const char *const *templates;
     size_t template_count; /**< 0: the one template "a photo of a {}" */
     int32_t threads;       /**< OpenMP threads, 0..1024; 0: all cores that the process may use */
+    /** JSON object: fields that the weights' shapes do not determine, such as {"activation": "gelu"}, which take
+     * precedence over the configuration beside the weights; NULL: as it says, otherwise OpenAI's values. */
+    const char *config;
 } icseg_classifier_options;
 
 /** Initialises an icseg_classifier_options. */

@@ -37,6 +37,12 @@ typedef enum icseg_prompt {
     ICSEG_PROMPT_INSTANCE  /**< the same plus a residual that depends on the image (ICPC) */
 } icseg_prompt;
 
+/** Activation of CLIP's transformers. The weights do not tell which one they were trained with. */
+typedef enum icseg_clip_activation {
+    ICSEG_CLIP_QUICK_GELU, /**< x sigmoid(1.702 x): OpenAI's models */
+    ICSEG_CLIP_GELU        /**< exact GELU, x (1 + erf(x / sqrt 2)) / 2: most models of LAION, DataComp and others */
+} icseg_clip_activation;
+
 /** How a class of several names, such as "building, edifice", is represented (docs/method.md). */
 typedef enum icseg_synonyms_use {
     ICSEG_SYNONYMS_FIRST, /**< by its first name */
@@ -82,6 +88,7 @@ typedef struct icseg_config {
     double contrast_weight;             /**< weight of the contrastive loss; 0 turns it off */
     int32_t contrast_positives;         /**< contrastive loss: positives of an anchor */
     int32_t contrast_negatives;         /**< contrastive loss: negatives of an anchor */
+    icseg_clip_activation activation;   /**< of both of CLIP's transformers */
 } icseg_config;
 
 /** Initialises an icseg_config: `icseg_config c = {ICSEG_CONFIG_INIT};` */

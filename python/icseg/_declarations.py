@@ -244,6 +244,10 @@ ICSEG_PROMPT_TEMPLATE = 0
 ICSEG_PROMPT_STATIC = 1
 ICSEG_PROMPT_INSTANCE = 2
 
+# enum icseg_clip_activation
+ICSEG_CLIP_QUICK_GELU = 0
+ICSEG_CLIP_GELU = 1
+
 # enum icseg_synonyms_use
 ICSEG_SYNONYMS_FIRST = 0
 ICSEG_SYNONYMS_MEAN = 1
@@ -286,6 +290,7 @@ class icseg_config(Structure):
     contrast_weight: float
     contrast_positives: int
     contrast_negatives: int
+    activation: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("backbone", c_int),
@@ -323,6 +328,7 @@ class icseg_config(Structure):
         ("contrast_weight", c_double),
         ("contrast_positives", c_int32),
         ("contrast_negatives", c_int32),
+        ("activation", c_int),
     ]
 
 
@@ -494,6 +500,7 @@ class icseg_classifier_options(Structure):
     templates: Any
     template_count: int
     threads: int
+    config: bytes | None
     _fields_ = [
         ("struct_size", c_size_t),
         ("weights", c_char_p),
@@ -504,6 +511,7 @@ class icseg_classifier_options(Structure):
         ("templates", POINTER(c_char_p)),
         ("template_count", c_size_t),
         ("threads", c_int32),
+        ("config", c_char_p),
     ]
 
 
@@ -1637,6 +1645,10 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_PROMPT_TEMPLATE",
         "ICSEG_PROMPT_STATIC",
         "ICSEG_PROMPT_INSTANCE",
+    ],
+    "icseg_clip_activation": [
+        "ICSEG_CLIP_QUICK_GELU",
+        "ICSEG_CLIP_GELU",
     ],
     "icseg_synonyms_use": [
         "ICSEG_SYNONYMS_FIRST",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -148,6 +149,7 @@ class Classifier(Closing):
         templates: Sequence[str] = (),
         synonyms: str = "first",
         vocabulary: Optional[PathLike] = None,
+        activation: Optional[str] = None,
         threads: int = 0,
         callback: CallbackLike = None,
     ) -> None:
@@ -162,6 +164,7 @@ class Classifier(Closing):
             templates=text_array(templates, "templates"),
             template_count=len(templates),
             threads=threads,
+            config=None if activation is None else json.dumps({"activation": activation}).encode(),
         )
         with Watch(callback) as watch:
             call("icseg_classifier_open", ctypes.byref(self._handle.pointer), ctypes.byref(options), watch.pointer,
@@ -217,8 +220,17 @@ class Clip(Closing):
         channels: elements of an embedding.
     """
 
-    def __init__(self, weights: PathLike, *, vocabulary: Optional[PathLike] = None, threads: int = 0) -> None:
-        self._how: dict[str, Any] = {"weights": weights, "vocabulary": vocabulary, "threads": threads}
+    def __init__(
+        self,
+        weights: PathLike,
+        *,
+        vocabulary: Optional[PathLike] = None,
+        activation: Optional[str] = None,
+        threads: int = 0,
+    ) -> None:
+        self._how: dict[str, Any] = {
+            "weights": weights, "vocabulary": vocabulary, "activation": activation, "threads": threads,
+        }
         self._encoders = Classifier(class_names=["image"], callback=False, **self._how)
         self.channels = int(self._encoders.text_features.shape[1])
 
@@ -277,16 +289,24 @@ class Clip(Closing):
         """Closes the encoders. May be called again."""
         self._encoders.close()
 
-def load(weights: PathLike, *, vocabulary: Optional[PathLike] = None, threads: int = 0) -> Clip:
+def load(
+    weights: PathLike,
+    *,
+    vocabulary: Optional[PathLike] = None,
+    activation: Optional[str] = None,
+    threads: int = 0,
+) -> Clip:
     """Opens CLIP's weights as they are published, or a checkpoint of icseg.
 
     Args:
         weights: a file or folder of OpenAI, open_clip or Hugging Face.
         vocabulary: CLIP's vocabulary, a file or a folder with one; None: next to the weights.
+        activation: "quick_gelu" for OpenAI's weights, "gelu" for most of LAION's, DataComp's and others; None: as the
+            configuration next to the weights says, otherwise quick_gelu, with a warning.
         threads: 0: all cores that the process may use.
 
     Raises:
         FormatError: the weights are not a complete CLIP model, or the vocabulary does not fit.
         FileError: a file cannot be opened.
     """
-    return Clip(weights, vocabulary=vocabulary, threads=threads)
+    return Clip(weights, vocabulary=vocabulary, activation=activation, threads=threads)

@@ -198,11 +198,12 @@ static icseg_status open_text(icseg_classifier *c, const icseg_classifier_option
 
 /* ------------------------------------------------------------------------------------------------- opening, closing */
 
-static icseg_status open_weights(icseg_classifier *c, const char *path, icseg_error *error) {
+static icseg_status open_weights(icseg_classifier *c, const char *path, const char *config,
+                                 const icseg_progress *progress, icseg_error *error) {
     icseg_weights *w;
     icseg_weights_report report = {0};
     ICSEG_TRY(icseg_weights_open(&w, path, error));
-    icseg_status status = icseg_weights_open_clip(&c->clip, &c->info.logit_scale, w, &report, error);
+    icseg_status status = icseg_weights_open_clip(&c->clip, &c->info.logit_scale, w, config, &report, error);
     if (status == ICSEG_OK) {
         c->info.logit_scale_missing = c->info.logit_scale == 0;
         if (c->info.logit_scale_missing) c->info.logit_scale = final_logit_scale;
@@ -215,6 +216,11 @@ static icseg_status open_weights(icseg_classifier *c, const char *path, icseg_er
                             (double)c->info.logit_scale,
                             c->info.logit_scale_missing ? " (CLIP's; the weights do not contain one)" : "");
         icseg_weights_report_text(&report, NAMES_SHOWN, &c->summary);
+        if (report.activation_assumed) {
+            char text[ICSEG_WEIGHTS_ASSUMPTION];
+            icseg_weights_describe_assumption(&report, text, sizeof text);
+            icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: %s", path, text);
+        }
         if (c->summary.failed) status = icseg_fail_memory(error, 0, "the summary");
     }
     icseg_weights_report_close(&report);
@@ -239,7 +245,7 @@ static icseg_status open_classifier(void *user) {
     icseg_classifier *c = t->classifier;
     c->info.class_count = (int32_t)t->options->class_count;
     ICSEG_TRY(icseg_arena_open(&c->arena, t->error));
-    ICSEG_TRY(open_weights(c, t->options->weights, t->error));
+    ICSEG_TRY(open_weights(c, t->options->weights, t->options->config, t->progress, t->error));
     ICSEG_TRY(open_text(c, t->options, t->progress, t->error));
     size_t pixels = (size_t)c->info.side * (size_t)c->info.side * 3;
     c->pixels = icseg_alloc_array(pixels, sizeof *c->pixels);
@@ -252,7 +258,7 @@ static icseg_status open_classifier(void *user) {
 
 icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifier_options *options,
                                    const icseg_progress *progress, icseg_error *error) {
-    enum { FIRST_SIZE = sizeof(icseg_classifier_options) };
+    enum { FIRST_SIZE = offsetof(icseg_classifier_options, config) };
     icseg_classifier_options o;
     icseg_progress copy;
     ICSEG_NEED(out);

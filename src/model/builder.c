@@ -159,7 +159,8 @@ icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int he
     x = icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));
     y = icseg_build_layer_norm(b, "ln_2", x);
     icseg_graph_push(g, "mlp");
-    y = icseg_quick_gelu(g, icseg_build_linear(b, "c_fc", y, 4 * width, true));
+    y = icseg_build_linear(b, "c_fc", y, 4 * width, true);
+    y = b->config->activation == ICSEG_CLIP_GELU ? icseg_gelu(g, y) : icseg_quick_gelu(g, y);
     y = icseg_build_linear(b, "c_proj", y, width, true);
     icseg_graph_pop(g);
     x = icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));

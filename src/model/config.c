@@ -11,6 +11,7 @@
 #include "base/struct_size.h"
 
 const char *const icseg_backbone_words[] = {"resnet", "vit", NULL};
+const char *const icseg_activation_words[] = {"quick_gelu", "gelu", NULL};
 const char *const icseg_prompt_words[] = {"template", "static", "instance", NULL};
 const int32_t icseg_strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
@@ -70,6 +71,7 @@ icseg_config icseg_config_default(void) {
         .contrast_weight = 0.1,
         .contrast_positives = 16,
         .contrast_negatives = 64,
+        .activation = ICSEG_CLIP_QUICK_GELU,
     };
 }
 

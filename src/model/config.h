@@ -9,6 +9,7 @@
 /* The words of each enumeration in order, then NULL; and the stride of each level. */
 extern const char *const icseg_backbone_words[];
 extern const char *const icseg_prompt_words[];
+extern const char *const icseg_activation_words[];
 extern const int32_t icseg_strides[ICSEG_LEVELS];
 
 /* The fields of icseg_config as options: names as in the JSON, limits, descriptions. */

@@ -71,6 +71,10 @@ FIELD(contrast_positives, contrast_positives, INT, CONTRAST, "contrastive loss: 
       COUNT)
 FIELD(contrast_negatives, contrast_negatives, INT, CONTRAST, "contrastive loss: negatives of an anchor (positions)",
       COUNT)
+FIELD(activation, activation, WORD, ALWAYS,
+      "activation of CLIP's transformers: quick_gelu for OpenAI's weights, gelu for most of LAION's, DataComp's and "
+      "others",
+      .words = icseg_activation_words)
 
 #undef SIZE
 #undef HEADS

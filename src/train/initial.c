@@ -30,6 +30,11 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icse
         icseg_trainer_say(t, "%s: %s, %s names; %zu of %lld tensors loaded%s", path, report.container, report.naming,
                           report.loaded, (long long)icseg_params_count(t->model->params),
                           other ? "; its class list differs or is missing" : "");
+        if (report.activation_assumed) {
+            char text[ICSEG_WEIGHTS_ASSUMPTION];
+            icseg_weights_describe_assumption(&report, text, sizeof text);
+            icseg_trainer_warn(t, "%s: %s (model.activation)", path, text);
+        }
         say_names(t, path, &report, ICSEG_WEIGHTS_MISSING, "tensor of the model keeps its initial values",
                   "tensors of the model keep their initial values");
         say_names(t, path, &report, ICSEG_WEIGHTS_OTHER_CLASS, "tensor of other classes keeps its initial values",

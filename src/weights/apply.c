@@ -7,6 +7,7 @@
 
 #include "base/finite.h"
 #include "base/json.h"
+#include "model/config.h"
 #include "model/model.h"
 #include "weights/internal.h"
 
@@ -87,6 +88,7 @@ static icseg_status match(const plan *m) {
     const icseg_params *params = m->model->params;
     m->report->container = w->container;
     m->report->naming = w->naming;
+    icseg_weights_report_activation(m->report, w, &m->model->config);
     for (int64_t i = 0; i < icseg_params_count(params); i++) ICSEG_TRY(match_param(m, icseg_params_at(params, i)));
     for (size_t i = 0; i < w->entry_count + w->foreign_count; i++) {
         const char *name = i < w->entry_count ? w->entries[i].name : w->foreign[i - w->entry_count];
@@ -139,6 +141,12 @@ static icseg_status check_agreement(const icseg_weights *w, const icseg_config *
         return icseg_fail(error, ICSEG_ERROR_CONFIG, "%s: these are the weights of a %s; the model has a %s", w->path,
                           file.backbone == ICSEG_BACKBONE_VIT ? "vision transformer" : "ResNet",
                           model->backbone == ICSEG_BACKBONE_VIT ? "vision transformer" : "ResNet");
+    if (file.activation != model->activation)
+        return icseg_fail_field(error, ICSEG_ERROR_CONFIG, "activation", ICSEG_REMEDY_SET_FIELD,
+                                "%s: the weights were trained with the activation %s, but the model has %s; set "
+                                "model.activation to %s",
+                                w->path, icseg_activation_words[file.activation],
+                                icseg_activation_words[model->activation], icseg_activation_words[file.activation]);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         int32_t theirs = *(const int32_t *)((const char *)&file + fields[i].offset);
         int32_t ours = *(const int32_t *)((const char *)model + fields[i].offset);

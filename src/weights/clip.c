@@ -31,11 +31,12 @@ static icseg_status load(icseg_clip *clip, const icseg_weights *w, icseg_weights
     return ICSEG_OK;
 }
 
-icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, const icseg_weights *w,
+icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, icseg_weights *w, const char *own,
                                      icseg_weights_report *report, icseg_error *error) {
     icseg_config config = icseg_config_default();
     *out = (icseg_clip){0};
     ICSEG_TRY(icseg_weights_infer(w, &config, error));
+    ICSEG_TRY(icseg_weights_override(w, &config, own, error));
     ICSEG_TRY(icseg_weights_check_clip(w, &config, report, error));
     ICSEG_TRY(icseg_weights_report_check(report, w->path, error));
     ICSEG_TRY(read_logit_scale(w, logit_scale, error));

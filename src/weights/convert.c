@@ -162,7 +162,9 @@ static icseg_status build_model(converter *c, icseg_model **out) {
 static icseg_status write_clip_metadata(converter *c) {
     const icseg_config *g = &c->config;
     bool vit = g->backbone == ICSEG_BACKBONE_VIT;
-    char image[200], text[600];
+    char image[200], text[600], activation[40] = "";
+    if (c->weights->facts.activation_known)
+        snprintf(activation, sizeof activation, ", \"activation\": \"%s\"", icseg_activation_words[g->activation]);
     if (vit)
         snprintf(image, sizeof image, "\"vit_patch\": %d, \"vit_width\": %d, \"vit_layers\": %d, \"vit_heads\": %d",
                  g->vit_patch, g->vit_width, g->vit_layers, g->vit_heads);
@@ -171,9 +173,9 @@ static icseg_status write_clip_metadata(converter *c) {
                  g->resnet_layers[1], g->resnet_layers[2], g->resnet_layers[3], g->resnet_width);
     snprintf(text, sizeof text,
              "{\"backbone\": \"%s\", %s, \"pos_grid\": %d, \"embed_dim\": %d, \"text_width\": %d, \"text_heads\": %d, "
-             "\"text_layers\": %d, \"vocab_size\": %d, \"context_length\": %d}",
+             "\"text_layers\": %d, \"vocab_size\": %d, \"context_length\": %d%s}",
              vit ? "vit" : "resnet", image, g->pos_grid, g->embed_dim, g->text_width, g->text_heads, g->text_layers,
-             g->vocab_size, g->context_length);
+             g->vocab_size, g->context_length, activation);
     ICSEG_TRY(icseg_safetensors_writer_metadata(c->writer, "format", "pt", c->error)); /* transformers requires it */
     return icseg_safetensors_writer_metadata(c->writer, "icseg.clip", text, c->error);
 }
@@ -326,10 +328,7 @@ static icseg_status infer(converter *c) {
     c->config = icseg_config_default();
     ICSEG_TRY(icseg_weights_infer(c->weights, &c->config, c->error));
     c->full = icseg_weights_has_decoder(c->weights) && c->options->naming == ICSEG_NAMING_ICSEG;
-    int32_t patch = c->config.vit_patch;
-    if (!c->full) c->config.vit_patch = 16; /* CLIP alone may have any; the check accepts only segmentation's */
-    if (c->options->config) ICSEG_TRY(icseg_config_update_json(&c->config, c->options->config, c->error));
-    c->config.vit_patch = patch;
+    ICSEG_TRY(icseg_weights_override(c->weights, &c->config, c->options->config, c->error));
     if (c->options->naming == ICSEG_NAMING_HUGGINGFACE && c->config.backbone != ICSEG_BACKBONE_VIT)
         return icseg_fail(c->error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: Hugging Face has no names for CLIP's ResNets; use OpenAI's naming", c->weights->path);
@@ -352,6 +351,11 @@ static icseg_status summarise(converter *c, const char *out, char **summary) {
     if (c->left_out && !c->full)
         icseg_string_printf(&s, "left out, not CLIP's: %zu %s\n", c->left_out,
                             icseg_plural((int64_t)c->left_out, "tensor", "tensors"));
+    if (c->report.activation_assumed) {
+        char text[ICSEG_WEIGHTS_ASSUMPTION];
+        icseg_weights_describe_assumption(&c->report, text, sizeof text);
+        icseg_string_printf(&s, "%s\n", text);
+    }
     icseg_weights_report_text(&c->report, 8, &s);
     if (s.failed) {
         icseg_string_close(&s);

@@ -11,7 +11,7 @@
 #include "weights/internal.h"
 #include "base/json.h"
 
-enum { HEAD_WIDTH = 64, MAX_LAYERS = 1000, MAX_DIM = 1 << 22, PUBLISHED_LAYERS = 12 };
+enum { HEAD_WIDTH = 64, MAX_LAYERS = 1000, MAX_DIM = 1 << 22, PUBLISHED_LAYERS = 12, LARGEST_HEADS = 16 };
 
 typedef struct reader {
     const icseg_weights *weights;
@@ -62,10 +62,18 @@ static icseg_status layers_of(const reader *r, const char *prefix, int32_t *out)
                       icseg_weights_path(r->weights), prefix);
 }
 
-/* CLIP's heads are 64 wide, unless the file's configuration says otherwise. */
-static int32_t heads_of(bool keep, int32_t heads, int32_t width) {
-    if (keep && heads > 0 && width % heads == 0) return heads;
-    return width < HEAD_WIDTH ? 1 : width / HEAD_WIDTH;
+/* `known`: by the file, or 0. CLIP's heads are 64 wide, but those of the largest image encoders. */
+static icseg_status heads_of(const reader *r, const char *what, int32_t known, int32_t width, int32_t *out) {
+    static const int32_t largest[] = {1280, 1408, 1664}; /* H/14, g/14, bigG/14 */
+    *out = width < HEAD_WIDTH ? 1 : width / HEAD_WIDTH;
+    for (size_t i = 0; i < sizeof largest / sizeof *largest && !strcmp(what, "vit_heads"); i++)
+        if (width == largest[i]) *out = LARGEST_HEADS;
+    if (!known) return ICSEG_OK;
+    *out = known;
+    if (width % known == 0) return ICSEG_OK;
+    return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
+                      "%s: its configuration says %s = %d, which does not divide the width, %d",
+                      icseg_weights_path(r->weights), what, known, width);
 }
 
 /* (1 + g * g, width) -> g */
@@ -101,31 +109,30 @@ static void choose_taps(icseg_config *c) {
         c->vit_taps[i] = c->vit_layers == PUBLISHED_LAYERS ? published[i] : c->vit_layers * (i + 1) / ICSEG_LEVELS - 1;
 }
 
-static icseg_status infer_vit(const reader *r, icseg_config *c, bool keep_heads) {
+static icseg_status infer_vit(const reader *r, icseg_config *c, int32_t heads) {
     icseg_shape patch;
     c->backbone = ICSEG_BACKBONE_VIT;
     ICSEG_TRY(shape_of(r, "visual.conv1.weight", 4, &patch));
     c->vit_width = (int32_t)patch.dim[0];
     c->vit_patch = (int32_t)patch.dim[3];
     ICSEG_TRY(layers_of(r, "visual.transformer.resblocks.", &c->vit_layers));
-    c->vit_heads = heads_of(keep_heads, c->vit_heads, c->vit_width);
+    ICSEG_TRY(heads_of(r, "vit_heads", heads, c->vit_width, &c->vit_heads));
     choose_taps(c);
     return grid_of(r, "visual.positional_embedding", &c->pos_grid);
 }
 
-static icseg_status infer_text(const reader *r, icseg_config *c, bool keep_heads) {
+static icseg_status infer_text(const reader *r, icseg_config *c, int32_t heads) {
     ICSEG_TRY(dim_of(r, "token_embedding.weight", 2, 0, &c->vocab_size));
     ICSEG_TRY(dim_of(r, "token_embedding.weight", 2, 1, &c->text_width));
     ICSEG_TRY(dim_of(r, "positional_embedding", 2, 0, &c->context_length));
     ICSEG_TRY(dim_of(r, "text_projection", 2, 1, &c->embed_dim));
     ICSEG_TRY(layers_of(r, "transformer.resblocks.", &c->text_layers));
-    c->text_heads = heads_of(keep_heads, c->text_heads, c->text_width);
-    return ICSEG_OK;
+    return heads_of(r, "text_heads", heads, c->text_width, &c->text_heads);
 }
 
 /* ------------------------------------------------------------------------------------------------- segmentation */
 
-static icseg_status infer_prompts(const reader *r, icseg_config *c, bool keep_heads) {
+static icseg_status infer_prompts(const reader *r, icseg_config *c, bool keep) {
     c->prompt = ICSEG_PROMPT_TEMPLATE;
     if (icseg_weights_find(r->weights, "prompt.context")) {
         c->prompt = ICSEG_PROMPT_STATIC;
@@ -135,14 +142,13 @@ static icseg_status infer_prompts(const reader *r, icseg_config *c, bool keep_he
         c->prompt = ICSEG_PROMPT_INSTANCE;
         ICSEG_TRY(dim_of(r, "prompt.query", 2, 1, &c->prompt_width));
         ICSEG_TRY(layers_of(r, "prompt.layers.", &c->prompt_layers));
-        c->prompt_heads = heads_of(keep_heads, c->prompt_heads, c->prompt_width);
+        ICSEG_TRY(heads_of(r, "prompt_heads", keep ? c->prompt_heads : 0, c->prompt_width, &c->prompt_heads));
     }
     c->post_prompt = icseg_weights_find(r->weights, "post.gamma") != NULL;
     if (!c->post_prompt) return ICSEG_OK;
     ICSEG_TRY(dim_of(r, "post.text_proj.1.weight", 2, 0, &c->post_width));
     ICSEG_TRY(layers_of(r, "post.decoder.", &c->post_layers));
-    c->post_heads = heads_of(keep_heads, c->post_heads, c->post_width);
-    return ICSEG_OK;
+    return heads_of(r, "post_heads", keep ? c->post_heads : 0, c->post_width, &c->post_heads);
 }
 
 /* A level that carries a score map has K more channels than the encoder outputs. */
@@ -166,39 +172,21 @@ static icseg_status infer_decoder(const reader *r, icseg_config *c) {
     return ICSEG_OK;
 }
 
-/* The file's own configuration, as far as shapes do not determine it. Of CLIP alone only the heads are needed: a patch
- * size that no segmentation model has (ViT-B/32) is not an error. */
-static icseg_status read_own_config(const icseg_weights *w, icseg_config *c, bool *known, icseg_error *error) {
-    const char *own = icseg_weights_metadata(w, "icpc.config"), *clip = icseg_weights_metadata(w, "icseg.clip");
-    *known = own || clip;
-    if (own) {
-        icseg_status status = icseg_config_update_json(c, own, error);
-        if (status != ICSEG_OK) icseg_fail_prefix(error, "%s: icpc.config", w->path);
-        return status;
-    }
-    if (!clip) return ICSEG_OK;
-    json_t *root;
-    ICSEG_TRY(icseg_json_parse(&root, clip, strlen(clip), JSON_REJECT_DUPLICATES, NULL, error));
-    json_int_t image = json_integer_value(json_object_get(root, "vit_heads"));
-    json_int_t text = json_integer_value(json_object_get(root, "text_heads"));
-    bool read = json_is_object(root);
-    json_decref(root);
-    if (!read) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.clip is not a JSON object", w->path);
-    c->vit_heads = image > 0 && image <= MAX_DIM ? (int32_t)image : 0;
-    c->text_heads = text > 0 && text <= MAX_DIM ? (int32_t)text : 0;
-    return ICSEG_OK;
-}
-
 icseg_status icseg_weights_infer(const icseg_weights *w, icseg_config *config, icseg_error *error) {
     const reader r = {w, error};
     icseg_config c = *config;
-    bool keep;
-    ICSEG_TRY(read_own_config(w, &c, &keep, error));
+    const char *own = icseg_weights_metadata(w, "icpc.config");
+    if (w->facts.activation_known) c.activation = w->facts.activation;
+    icseg_status status = own ? icseg_config_update_json(&c, own, error) : ICSEG_OK;
+    if (status != ICSEG_OK) {
+        icseg_fail_prefix(error, "%s: icpc.config", w->path);
+        return status;
+    }
     bool vit = icseg_weights_find(w, "visual.class_embedding") != NULL;
-    ICSEG_TRY(vit ? infer_vit(&r, &c, keep) : infer_resnet(&r, &c));
-    ICSEG_TRY(infer_text(&r, &c, keep));
+    ICSEG_TRY(vit ? infer_vit(&r, &c, own ? c.vit_heads : w->facts.vit_heads) : infer_resnet(&r, &c));
+    ICSEG_TRY(infer_text(&r, &c, own ? c.text_heads : w->facts.text_heads));
     if (icseg_weights_has_decoder(w)) {
-        ICSEG_TRY(infer_prompts(&r, &c, keep));
+        ICSEG_TRY(infer_prompts(&r, &c, own));
         ICSEG_TRY(infer_decoder(&r, &c));
         if (!strcmp(w->naming, "DenseCLIP")) { /* its losses: the score map's at weight 0.4, no contrast */
             c.contrast_weight = 0;
@@ -328,6 +316,7 @@ icseg_status icseg_weights_check_clip(const icseg_weights *w, const icseg_config
     for (size_t i = 0; i < w->foreign_count && e.status == ICSEG_OK; i++)
         e.status = icseg_weights_report_add(
             report, (icseg_weights_finding){.kind = ICSEG_WEIGHTS_UNEXPECTED, .name = w->foreign[i]}, error);
+    icseg_weights_report_activation(report, w, c);
     report->loaded = e.found;
     report->container = w->container;
     report->naming = w->naming;

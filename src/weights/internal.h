@@ -29,6 +29,7 @@ struct icseg_weights_packed {
 struct icseg_weights {
     icseg_arena *arena; /* names, entries */
     const char *path, *container, *naming;
+    icseg_weights_facts facts;
     icseg_file_reader *file[ICSEG_WEIGHTS_SHARDS];
     icseg_safetensors *safetensors[ICSEG_WEIGHTS_SHARDS];
     icseg_weights_cursor cursor;
@@ -56,6 +57,13 @@ bool icseg_torch_is_legacy(const unsigned char *start, size_t size); /* by the f
 
 /* Recognises the naming and sorts tensors into entries and foreign names. */
 icseg_status icseg_weights_apply_names(icseg_weights *weights, icseg_error *error);
+
+/* What shapes do not tell: from metadata, or the configuration beside the weights. After the names are known. */
+icseg_status icseg_weights_read_facts(icseg_weights *weights, icseg_error *error);
+
+/* Records with which activation the weights will run, and whether they say so. */
+void icseg_weights_report_activation(icseg_weights_report *report, const icseg_weights *weights,
+                                     const icseg_config *config);
 
 /* Names for writing: the tensors that an entry becomes under another naming. */
 typedef struct icseg_weights_alias {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/config.h"
 #include "weights/internal.h"
 
 icseg_status icseg_weights_report_add(icseg_weights_report *r, icseg_weights_finding finding, icseg_error *error) {
@@ -61,6 +62,18 @@ static void write_list(const icseg_weights_report *r, icseg_weights_finding_kind
     icseg_string_printf(out, "\n");
 }
 
+void icseg_weights_report_activation(icseg_weights_report *r, const icseg_weights *w, const icseg_config *c) {
+    r->activation = c->activation;
+    r->activation_assumed = !w->facts.activation_known;
+}
+
+void icseg_weights_describe_assumption(const icseg_weights_report *r, char *out, size_t size) {
+    snprintf(out, size,
+             "activation %s is assumed, since the weights do not say which one they were trained with; OpenAI's need "
+             "quick_gelu, most of LAION's, DataComp's, MetaCLIP's and DFN's gelu",
+             icseg_activation_words[r->activation]);
+}
+
 void icseg_weights_report_text(const icseg_weights_report *r, size_t limit, icseg_string *out) {
     write_list(r, ICSEG_WEIGHTS_MISSING, "missing", limit, out);
     write_list(r, ICSEG_WEIGHTS_UNEXPECTED, "unexpected, left out", limit, out);
@@ -76,8 +89,9 @@ void icseg_weights_describe(const icseg_config *c, icseg_string *out) {
     else
         icseg_string_printf(out, "ResNet %d-%d-%d-%d of width %d", c->resnet_layers[0], c->resnet_layers[1],
                             c->resnet_layers[2], c->resnet_layers[3], c->resnet_width);
-    icseg_string_printf(out, ", grid %d, embedding %d, text %d x %d, %d positions, vocabulary %d", c->pos_grid,
-                        c->embed_dim, c->text_layers, c->text_width, c->context_length, c->vocab_size);
+    icseg_string_printf(out, ", grid %d, embedding %d, text %d x %d, %d positions, vocabulary %d, %s", c->pos_grid,
+                        c->embed_dim, c->text_layers, c->text_width, c->context_length, c->vocab_size,
+                        icseg_activation_words[c->activation]);
 }
 
 icseg_status icseg_weights_report_check(const icseg_weights_report *r, const char *path, icseg_error *error) {

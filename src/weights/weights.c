@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "weights/internal.h"
 
-enum { MAX_INDEX = 32 << 20, MAX_CONFIG = 1 << 20 };
+enum { MAX_INDEX = 32 << 20 };
 /* A deflated tensor may span this many times its bytes, and GRANTED bytes in any case. */
 enum { SPARSE = 64, GRANTED = 1 << 20 };
 
@@ -270,54 +270,6 @@ static icseg_status find_in_folder(icseg_weights *w, const char *folder, const c
         folder);
 }
 
-/* ---------------------------------------------------------------------------------------------------- activation */
-
-/* The JSON object in a file beside the weights; NULL where there is no such file. Freed with json_decref. */
-static icseg_status read_beside(icseg_weights *w, const char *name, json_t **out, icseg_error *error) {
-    unsigned char *text;
-    size_t size;
-    json_error_t problem;
-    const char *path = icseg_arena_printf(w->arena, "%.*s%s", (int)(icseg_path_name(w->path) - w->path), w->path, name);
-    *out = NULL;
-    if (!path) return icseg_fail_memory_in(error, 0, w->path);
-    bool found;
-    ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
-    if (!found) return ICSEG_OK;
-    ICSEG_TRY(icseg_file_read(path, MAX_CONFIG, &text, &size, error));
-    icseg_status status = icseg_json_parse(out, (const char *)text, size, 0, &problem, error);
-    icseg_free(text);
-    if (status != ICSEG_OK || json_is_object(*out)) return status;
-    status = icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: not a JSON object: %.100s", path,
-                        *out ? "another type of value" : problem.text);
-    json_decref(*out);
-    *out = NULL;
-    return status;
-}
-
-/* Some of open_clip's models have plain GELU where CLIP has x * sigmoid(1.702 x). Their tensors look the same; only the
- * configuration in their folder tells them apart. */
-static icseg_status check_activation(icseg_weights *w, icseg_error *error) {
-    bool hugging_face = !strcmp(w->naming, "Hugging Face");
-    const char *file = hugging_face ? "config.json" : "open_clip_config.json";
-    json_t *root;
-    ICSEG_TRY(read_beside(w, file, &root, error));
-    if (!root) return ICSEG_OK;
-    bool other = false;
-    static const char *const towers[] = {"text_config", "vision_config"};
-    for (int i = 0; i < 2 && hugging_face; i++) {
-        const char *name = json_string_value(json_object_get(json_object_get(root, towers[i]), "hidden_act"));
-        other |= name && strcmp(name, "quick_gelu") != 0;
-    }
-    json_t *model = json_object_get(root, "model_cfg");
-    if (!hugging_face) other = json_is_object(model) && !json_is_true(json_object_get(model, "quick_gelu"));
-    json_decref(root);
-    if (!other) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                      "%s: %s beside it says that this CLIP was trained with an activation other than QuickGELU; use "
-                      "OpenAI's weights",
-                      w->path, file);
-}
-
 /* ---------------------------------------------------------------------------------------------------------- open */
 
 static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error *error) {
@@ -334,7 +286,7 @@ static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error
         ICSEG_TRY(read_file(w, w->path, error));
     if (!w->tensor_count) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: contains no tensors", w->path);
     ICSEG_TRY(icseg_weights_apply_names(w, error));
-    return check_activation(w, error);
+    return icseg_weights_read_facts(w, error);
 }
 
 icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_error *error) {

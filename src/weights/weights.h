@@ -39,6 +39,13 @@ typedef struct icseg_weights_entry {
     const icseg_weights_tensor *first_row; /* (width) */
 } icseg_weights_entry;
 
+/* What shapes do not tell, as far as a file or its configuration says it. */
+typedef struct icseg_weights_facts {
+    bool activation_known;
+    icseg_clip_activation activation;
+    int32_t vit_heads, text_heads; /* 0: unknown */
+} icseg_weights_facts;
+
 typedef struct icseg_weights icseg_weights;
 
 /* Opens a checkpoint: safetensors, PyTorch's zip archives (state dicts and TorchScript) and its older container, an
@@ -72,6 +79,9 @@ icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, ic
  * refuses. */
 icseg_status icseg_weights_infer(const icseg_weights *weights, icseg_config *config, icseg_error *error);
 
+/* The caller's own settings, a JSON object or NULL, which take precedence over what the file says. */
+icseg_status icseg_weights_override(icseg_weights *weights, icseg_config *config, const char *json, icseg_error *error);
+
 typedef enum icseg_weights_finding_kind {
     ICSEG_WEIGHTS_MISSING,     /* the model has it, the file does not */
     ICSEG_WEIGHTS_UNEXPECTED,  /* the file has it, the model does not */
@@ -93,7 +103,9 @@ typedef struct icseg_weights_report {
     icseg_arena *arena;
     icseg_weights_finding *findings;
     size_t count, capacity;
-    size_t loaded; /* tensors */
+    size_t loaded;           /* tensors */
+    bool activation_assumed; /* the weights do not say which one they were trained with */
+    icseg_clip_activation activation;
     const char *container, *naming;
 } icseg_weights_report;
 void icseg_weights_report_close(icseg_weights_report *report);
@@ -101,13 +113,18 @@ size_t icseg_weights_report_count(const icseg_weights_report *report, icseg_weig
 /* One line for each kind of finding, at most `limit` names in each (0: all); ends in \n. */
 void icseg_weights_report_text(const icseg_weights_report *report, size_t limit, icseg_string *out);
 
+/* What to say if report->activation_assumed. */
+void icseg_weights_describe_assumption(const icseg_weights_report *report, char *out, size_t size);
+enum { ICSEG_WEIGHTS_ASSUMPTION = 256 };
+
 /* Compares CLIP's tensors with those that `config` needs; loads nothing. */
 icseg_status icseg_weights_check_clip(const icseg_weights *weights, const icseg_config *config,
                                       icseg_weights_report *report, icseg_error *error);
 
-/* Plain CLIP from opened weights: every tensor of both encoders must be present and fit. *logit_scale is the factor
- * (not its logarithm) that the file contains, or 0. On failure *out is empty. */
-icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, const icseg_weights *weights,
+/* Plain CLIP from opened weights: every tensor of both encoders must be present and fit. `config`: see
+ * icseg_weights_override(). *logit_scale is the factor (not its logarithm) that the file contains, or 0. On failure
+ * *out is empty. */
+icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, icseg_weights *weights, const char *config,
                                      icseg_weights_report *report, icseg_error *error);
 
 /* "ResNet 3-4-6-3 of width 64, grid 7, ...": the result of icseg_weights_infer, for messages. */

@@ -58,6 +58,16 @@ def test_encoding(checkpoint: Path, photos: list[Path]) -> None:
         clip.encode_text(["a", 5])  # type: ignore[list-item]
 
 
+def test_activation(checkpoint: Path, tmp_path: Path) -> None:
+    """CLIP's weights are run with the activation that they or the caller name; without either, with a warning."""
+    embed = [icseg.clip.load(checkpoint, activation=name).encode_text("a cat") for name in (None, "quick_gelu", "gelu")]
+    assert (embed[0] == embed[1]).all() and np.abs(embed[0] - embed[2]).max() > 1e-4
+    program("convert", checkpoint, tmp_path / "gelu.safetensors", "--names", "openai", "--activation", "gelu")
+    assert (icseg.clip.load(tmp_path / "gelu.safetensors").encode_text("a cat") == embed[2]).all()
+    with pytest.raises(icseg.Error, match="activation"):
+        icseg.clip.load(checkpoint, activation="relu")
+
+
 def test_tokenizer() -> None:
     tokenizer = icseg.clip.Tokenizer(MERGES)
     ids = tokenizer.encode("the cat")

@@ -22,7 +22,8 @@ static icseg_error error;
     "\"vocab_size\": 64, \"context_length\": 24, "
 #define TINY_TAIL(WEIGHTS, CONTRAST)                                                                                   \
     "\"align_dim\": 24, \"tau\": 0.07, \"fpn_dim\": 16, \"num_classes\": 5, \"dropout\": 0.0, \"align_weights\": "     \
-    "{" WEIGHTS "}, \"contrast_weight\": " CONTRAST ", \"contrast_positives\": 3, \"contrast_negatives\": 5}"
+    "{" WEIGHTS "}, \"contrast_weight\": " CONTRAST                                                                    \
+    ", \"contrast_positives\": 3, \"contrast_negatives\": 5, \"activation\": \"quick_gelu\"}"
 static const char denseclip[] =
     "{\"backbone\": \"resnet\", \"resnet_layers\": [1, 2, 1, 1], \"resnet_width\": 4, \"vit_patch\": 16, "
     "\"vit_width\": 768, \"vit_layers\": 12, \"vit_heads\": 12, \"vit_taps\": [3, 5, 7, 11], \"vit_drop_path\": "
@@ -46,7 +47,8 @@ static const char defaults[] =
     "\"prompt_width\": 256, \"prompt_heads\": 4, \"prompt_layers\": 1, \"post_prompt\": false, \"post_width\": 256, "
     "\"post_heads\": 4, \"post_layers\": 3, \"align_strides\": [8, 16, 32], \"align_dim\": 256, \"tau\": 0.07, "
     "\"fpn_dim\": 256, \"num_classes\": 150, \"dropout\": 0.1, \"align_weights\": {\"8\": 0.1, \"16\": 0.2, "
-    "\"32\": 0.4}, \"contrast_weight\": 0.1, \"contrast_positives\": 16, \"contrast_negatives\": 64}";
+    "\"32\": 0.4}, \"contrast_weight\": 0.1, \"contrast_positives\": 16, \"contrast_negatives\": 64, \"activation\": "
+    "\"quick_gelu\"}";
 
 static void writes(const icseg_config *config, const char *expected) {
     char *json;

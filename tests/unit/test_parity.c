@@ -53,6 +53,7 @@ static void resnet_with_the_mean_of_synonyms(void **state) { (void)state, agrees
 static void resnet_with_300_classes(void **state) { (void)state, agrees("resnet_many_classes"); }
 static void vit_with_instance_prompts(void **state) { (void)state, agrees("vit_instance"); }
 static void vit_as_denseclip(void **state) { (void)state, agrees("vit_denseclip"); }
+static void vit_with_gelu(void **state) { (void)state, agrees("vit_gelu"); }
 
 static bool stop_at_once(void *user, const icseg_progress_event *event) {
     assert_string_equal(event->stage, "compare");
@@ -104,6 +105,7 @@ int main(void) {
         cmocka_unit_test(resnet_with_the_mean_of_synonyms),
         cmocka_unit_test(resnet_with_300_classes),
         cmocka_unit_test(vit_as_denseclip),
+        cmocka_unit_test(vit_with_gelu),
     };
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
 }

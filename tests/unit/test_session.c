@@ -479,7 +479,7 @@ static void invalid_tensors_are_refused(void **state) {
     assert_int_equal(icseg_tensor_dense(&t, ICSEG_TENSOR_F32, 9, (int64_t[]){1}, data, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_tensor_dense(&t, ICSEG_TENSOR_F32, 0, (int64_t[]){1}, data, &error), ICSEG_ERROR_ARGUMENT);
     assert_int_equal(icseg_tensor_dense(&t, ICSEG_TENSOR_F32, 1, (int64_t[]){0}, data, &error), ICSEG_ERROR_ARGUMENT);
-    assert_int_equal(icseg_tensor_dense(&t, (icseg_tensor_type)7, 1, (int64_t[]){1}, data, &error),
+    assert_int_equal(icseg_tensor_dense(&t, (icseg_tensor_type)99, 1, (int64_t[]){1}, data, &error),
                      ICSEG_ERROR_ARGUMENT);
     assert_int_equal(
         icseg_tensor_dense(&t, ICSEG_TENSOR_F32, 3, (int64_t[]){INT32_MAX, INT32_MAX, INT32_MAX}, data, &error),

@@ -349,37 +349,6 @@ static void a_shorter_context_takes_the_first_positions(void **state) {
     icseg_model_close(&model);
 }
 
-static void another_activation_is_refused(void **state) {
-    (void)state;
-    static const struct {
-        icseg_naming naming;
-        const char *file, *text;
-        icseg_status status;
-    } cases[] = {
-        {ICSEG_NAMING_HUGGINGFACE, "config.json", "{\"text_config\": {\"hidden_act\": \"gelu\"}}",
-         ICSEG_ERROR_UNSUPPORTED},
-        {ICSEG_NAMING_HUGGINGFACE, "config.json", "{\"text_config\": {\"hidden_act\": \"quick_gelu\"}}", ICSEG_OK},
-        {ICSEG_NAMING_HUGGINGFACE, "config.json", "[1", ICSEG_ERROR_FORMAT},
-        {ICSEG_NAMING_HUGGINGFACE, "config.json", "[1]", ICSEG_ERROR_FORMAT},
-        {ICSEG_NAMING_OPENAI, "open_clip_config.json", "{\"model_cfg\": {\"embed_dim\": 8}}", ICSEG_ERROR_UNSUPPORTED},
-        {ICSEG_NAMING_OPENAI, "open_clip_config.json", "{\"model_cfg\": {\"quick_gelu\": true}}", ICSEG_OK}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char path[120];
-        icseg_weights *w;
-        convert(FIXTURES "open_clip_vit_legacy.pt", first,
-                (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = cases[i].naming});
-        snprintf(path, sizeof path, "%s/%s", test_scratch_folder, cases[i].file);
-        OK(icseg_file_write(path, cases[i].text, strlen(cases[i].text), &error));
-        icseg_status status = icseg_weights_open(&w, first, &error);
-        assert_int_equal(status, cases[i].status);
-        if (status == ICSEG_ERROR_UNSUPPORTED)
-            assert_non_null(strstr(error.message, "an activation other than QuickGELU"));
-        if (status == ICSEG_ERROR_FORMAT) assert_non_null(strstr(error.message, "config.json: not a JSON object: "));
-        icseg_weights_close(&w);
-        unlink(path);
-    }
-}
-
 /* ------------------------------------------------------------------------------------------------------ the report */
 
 /* Rewrites a converted file with `change` applied to each entry; returning false leaves the tensor out. */
@@ -400,6 +369,71 @@ static void rewrite(const char *from, const char *to, bool (*change)(icseg_safet
     OK(icseg_safetensors_write(to, kept, count, NULL, 0, &error));
     icseg_safetensors_close(&st);
     icseg_free(bytes);
+}
+
+static bool keep_all(icseg_safetensors_entry *entry) {
+    (void)entry;
+    return true;
+}
+
+/* What a configuration beside the weights says about the activation and the heads. */
+static void the_configuration_beside_the_weights_is_read(void **state) {
+    (void)state;
+    enum { UNKNOWN = -1, QUICK = ICSEG_CLIP_QUICK_GELU, GELU = ICSEG_CLIP_GELU };
+    static const char hugging_face[] = "config.json", open_clip[] = "open_clip_config.json";
+    static const struct {
+        const char *file, *text;
+        icseg_status status;
+        const char *message; /* of a failure */
+        int activation;
+        int32_t vit_heads, text_heads;
+    } cases[] = {{hugging_face,
+                  "{\"text_config\": {\"hidden_act\": \"gelu\", \"num_attention_heads\": 4}, \"vision_config\": "
+                  "{\"hidden_act\": \"gelu\", \"num_attention_heads\": 2}}",
+                  ICSEG_OK, NULL, GELU, 2, 4},
+                 {hugging_face, "{\"text_config\": {}, \"vision_config\": {\"hidden_act\": \"quick_gelu\"}}", ICSEG_OK,
+                  NULL, QUICK, 1, 1},
+                 {hugging_face, "{\"text_config\": {\"hidden_act\": \"gelu\"}, \"vision_config\": {}}",
+                  ICSEG_ERROR_UNSUPPORTED, "the two encoders have different activations", 0, 0, 0},
+                 {hugging_face, "{\"text_config\": {\"hidden_act\": \"gelu_new\"}, \"vision_config\": {}}",
+                  ICSEG_ERROR_UNSUPPORTED, "the activation is gelu_new; icseg has quick_gelu and gelu", 0, 0, 0},
+                 {hugging_face, "{\"text_config\": {\"hidden_act\": 3}, \"vision_config\": {}}",
+                  ICSEG_ERROR_UNSUPPORTED, "not a name", 0, 0, 0},
+                 {hugging_face, "{\"model_type\": \"other\"}", ICSEG_OK, NULL, UNKNOWN, 1, 1},
+                 {hugging_face, "[1", ICSEG_ERROR_FORMAT, "config.json: not a JSON object: ", 0, 0, 0},
+                 {hugging_face, "[1]", ICSEG_ERROR_FORMAT, "config.json: not a JSON object: ", 0, 0, 0},
+                 {open_clip,
+                  "{\"model_cfg\": {\"embed_dim\": 8, \"vision_cfg\": {\"width\": 8, \"head_width\": 4}, \"text_cfg\": "
+                  "{\"heads\": 2}}}",
+                  ICSEG_OK, NULL, GELU, 2, 2},
+                 {open_clip, "{\"model_cfg\": {\"quick_gelu\": true}}", ICSEG_OK, NULL, QUICK, 1, 1},
+                 {open_clip, "{\"other\": {\"quick_gelu\": true}}", ICSEG_OK, NULL, UNKNOWN, 1, 1},
+                 {open_clip, "{\"model_cfg\": {\"text_cfg\": {\"heads\": 3}}}", ICSEG_ERROR_FORMAT,
+                  "its configuration says text_heads = 3, which does not divide the width, 8", 0, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[120];
+        icseg_weights *w;
+        icseg_config config = icseg_config_default();
+        convert(FIXTURES "open_clip_vit_legacy.pt", first,
+                (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT,
+                                                .naming = cases[i].file == hugging_face ? ICSEG_NAMING_HUGGINGFACE
+                                                                                        : ICSEG_NAMING_OPENAI});
+        rewrite(first, second, keep_all); /* without icseg's metadata */
+        snprintf(path, sizeof path, "%s/%s", test_scratch_folder, cases[i].file);
+        OK(icseg_file_write(path, cases[i].text, strlen(cases[i].text), &error));
+        icseg_status status = icseg_weights_open(&w, second, &error);
+        if (status == ICSEG_OK) status = icseg_weights_infer(w, &config, &error);
+        assert_int_equal(status, cases[i].status);
+        if (cases[i].message && !strstr(error.message, cases[i].message)) fail_msg("%s", error.message);
+        if (status == ICSEG_OK) {
+            assert_int_equal(w->facts.activation_known, cases[i].activation != UNKNOWN);
+            assert_int_equal(config.activation, cases[i].activation == GELU ? ICSEG_CLIP_GELU : ICSEG_CLIP_QUICK_GELU);
+            assert_int_equal(config.vit_heads, cases[i].vit_heads);
+            assert_int_equal(config.text_heads, cases[i].text_heads);
+        }
+        icseg_weights_close(&w);
+        unlink(path);
+    }
 }
 
 static bool spoil(icseg_safetensors_entry *entry) {
@@ -579,7 +613,7 @@ static void a_logit_scale_is_one_number(void **state) {
             (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .naming = ICSEG_NAMING_OPENAI});
     rewrite(first, second, double_scale);
     OK(icseg_weights_open(&w, second, &error));
-    refuses(icseg_weights_open_clip(&clip, &scale, w, &report, &error), ICSEG_ERROR_SHAPE,
+    refuses(icseg_weights_open_clip(&clip, &scale, w, NULL, &report, &error), ICSEG_ERROR_SHAPE,
             "logit_scale is not a single number");
     assert_null(clip.params);
     icseg_weights_report_close(&report);
@@ -882,7 +916,7 @@ int main(void) {
         cmocka_unit_test(tensors_that_the_model_does_not_have_change_nothing),
         cmocka_unit_test(a_first_row_that_does_not_fit_is_not_added),
         cmocka_unit_test(a_shorter_context_takes_the_first_positions),
-        cmocka_unit_test(another_activation_is_refused),
+        cmocka_unit_test(the_configuration_beside_the_weights_is_read),
         cmocka_unit_test(mismatches_are_listed_with_both_shapes),
         cmocka_unit_test(an_encoder_without_blocks_is_not_complete),
         cmocka_unit_test(numbers_that_are_not_finite_are_named),

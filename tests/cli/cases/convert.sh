@@ -54,3 +54,48 @@ refuse 2 'model.init: .*/RN50.pt" does not exist; set it with --init; download i
     icseg train "$scratch/tiny/recipe.yaml" --data "$tiny_data" --out "$work/none" --set model.init="$work/RN50.pt"
 refuse 1 'merges.gz: the vocabulary file does not exist; set it with --vocab; docs/weights.md lists published weights$' \
     icseg tokenize --vocab "$work/merges.gz"
+
+# The activation of CLIP's transformers, which the tensors do not tell.
+lacks() { ! "${@:2}" 2>&1 | grep -E "$1"; } # TEXT COMMAND...
+differ() { ! cmp -s "$1" "$2"; }
+assumed='activation quick_gelu is assumed, since the weights do not say'
+cp "$weights/open_clip_vit_legacy.pt" "$work/bare.pt"
+expect 0 "$assumed" icseg convert "$work/bare.pt" "$work/quick.safetensors"
+expect 0 "$assumed" icseg convert "$work/quick.safetensors" "$work/again.safetensors"
+expect 0 'vocabulary [0-9]+, gelu$' icseg convert "$work/bare.pt" "$work/gelu.safetensors" --activation gelu
+check 'nothing is assumed then' lacks "$assumed" icseg convert "$work/bare.pt" "$work/gelu.safetensors" --activation gelu
+check 'the new file says it' grep -q '\\"activation\\": \\"gelu\\"' "$work/gelu.safetensors"
+expect 0 'vocabulary [0-9]+, gelu$' icseg convert "$work/gelu.safetensors" "$work/again.safetensors"
+check "OpenAI's archive is known" lacks "$assumed" icseg convert "$weights/openai_resnet.pt" "$work/again.safetensors"
+echo '{"model_cfg": {"quick_gelu": false}}' >"$work/open_clip_config.json"
+expect 0 'vocabulary [0-9]+, gelu$' icseg convert "$work/bare.pt" "$work/again.safetensors"
+expect 0 'vocabulary [0-9]+, quick_gelu$' icseg convert "$work/bare.pt" "$work/again.safetensors" --activation quick_gelu
+echo '{"vit_heads": 2}' >"$work/heads.json"
+refuse 2 'activation and --config are both given; write "activation": "gelu" into .*heads.json' \
+    icseg convert "$work/bare.pt" "$work/again.safetensors" --activation gelu --config "$work/heads.json"
+refuse 2 'activation: .*relu' icseg convert "$work/bare.pt" "$work/again.safetensors" --activation relu
+
+# shellcheck source=tests/cli/tiny_model.sh
+source "$root/tests/cli/tiny_model.sh"
+picture=$(ls "$tiny_data"/images/val/* | head -1)
+icseg convert "$tiny" "$work/clip.safetensors" --names openai >/dev/null
+embed() { icseg classify "$1" "$picture" --classes 'a, b' --embeddings "$2" "${@:3}"; }
+check 'classify without the option' embed "$work/clip.safetensors" "$work/e0.safetensors"
+check 'as the weights say' embed "$work/clip.safetensors" "$work/e1.safetensors" --activation quick_gelu
+check 'the same embeddings' cmp "$work/e0.safetensors" "$work/e1.safetensors"
+check 'with another activation' embed "$work/clip.safetensors" "$work/e2.safetensors" --activation gelu
+check 'other embeddings' differ "$work/e0.safetensors" "$work/e2.safetensors"
+icseg convert "$tiny" "$work/gelu.safetensors" --names openai --activation gelu >/dev/null
+check 'classify reads it from the file' embed "$work/gelu.safetensors" "$work/e1.safetensors"
+check 'with the same result' cmp "$work/e1.safetensors" "$work/e2.safetensors"
+short() { icseg train "$scratch/tiny/recipe.yaml" --data "$tiny_data" --out "$work/$1" --init "$work/gelu.safetensors" --set train.steps=4 "${@:2}"; }
+expect 1 'trained with the activation gelu, but the model has quick_gelu; set model.activation to gelu' short a
+expect 0 '' short b --set model.activation=gelu
+check 'the checkpoint says it' grep -q '\\"activation\\": \\"gelu\\"' "$work/b/checkpoint.safetensors"
+expect 0 '' icseg predict "$work/b/checkpoint.safetensors" "$picture" --out "$work/labels"
+rm "$work/open_clip_config.json"
+LC_ALL=C sed 's/icseg\.clip/icseg.none/' "$work/clip.safetensors" >"$work/silent.safetensors"
+expect 0 "silent.safetensors: $assumed .*\(model.activation\)" icseg train "$scratch/tiny/recipe.yaml" --data "$tiny_data" \
+    --out "$work/c" --init "$work/silent.safetensors" --set train.steps=4
+expect 0 "silent.safetensors: $assumed" icseg classify "$work/silent.safetensors" "$picture" --classes 'a, b'
+check 'the option answers' lacks "$assumed" icseg classify "$work/silent.safetensors" "$picture" --classes 'a, b' --activation gelu

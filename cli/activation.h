@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The option --activation of commands that read CLIP's weights. */
+#ifndef CLI_ACTIVATION_H
+#define CLI_ACTIVATION_H
+
+#include "cli.h"
+
+extern const char *const activation_words[];
+
+/* Its row: `field` is an int32_t, -1 by default; `beside`: the argument with the weights. */
+#define ACTIVATION_ROW(S, field, beside)                                                                               \
+    {                                                                                                                  \
+        "activation", ICSEG_FIELD_WORD(S, field),                                                                      \
+            "activation of CLIP's transformers: quick_gelu for OpenAI's weights, gelu for most of LAION's, "           \
+            "DataComp's and others",                                                                                   \
+            .words = activation_words, .shown = "as the configuration beside " beside " says, otherwise quick_gelu"    \
+    }
+
+/* As icseg_classifier_options.config and icseg_weights_convert_options.config; NULL for -1. */
+const char *activation_config(int32_t activation);
+
+#endif
