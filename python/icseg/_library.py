@@ -251,35 +251,24 @@ class Finishing(Closing):
 class Handle:
     """Owns an object of the library, and closes it by `close` or when Python deletes the handle.
 
-    A `with` statement returns the pointer, and keeps the object open until it ends even if another thread closes it. An
-    exclusive object is used by one thread at a time; others wait.
+    A `with` statement returns the pointer, and keeps the object open until it ends even if another thread closes it.
     """
 
-    def __init__(self, kind: type[ctypes.Structure], close: str, what: str, exclusive: bool = False) -> None:
+    def __init__(self, kind: type[ctypes.Structure], close: str, what: str) -> None:
         self.pointer = ctypes.POINTER(kind)()
         self._what = what
         self._lock = threading.Lock()
-        self._exclusive = threading.Lock() if exclusive else None
-        self._owner: Optional[int] = None  # the thread in an exclusive object
         self._users = 0
         self._closed = False
         self._finalizer = weakref.finalize(self, _close, close, self.pointer)
         self._finalizer.atexit = False
 
     def __enter__(self) -> Any:
-        if self._exclusive is not None:
-            thread = get_ident()
-            if self._owner == thread:
-                raise Error(f"the {self._what} is in use by the call that called back")
-            if not self._exclusive.acquire(False):
-                self._wait()
-            self._owner = thread
         with self._lock:
-            if not self._closed:
-                self._users += 1
-                return self.pointer
-        self._release()
-        raise ClosedError(f"the {self._what} is closed")
+            if self._closed:
+                raise ClosedError(f"the {self._what} is closed")
+            self._users += 1
+            return self.pointer
 
     def __exit__(
         self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
@@ -289,19 +278,6 @@ class Handle:
             last = self._closed and not self._users
         if last:
             self._finalizer()
-        self._release()
-
-    def _wait(self) -> None:
-        """Waits for the thread that uses the object."""
-        assert self._exclusive is not None
-        while not self._exclusive.acquire(timeout=0.1 if _forked else -1):
-            if all(thread.ident != self._owner for thread in threading.enumerate()):
-                raise _fork_error()  # a thread of the parent was in the object; it does not exist here
-
-    def _release(self) -> None:
-        if self._exclusive is not None:
-            self._owner = None
-            self._exclusive.release()
 
     @property
     def closed(self) -> bool:
@@ -314,3 +290,51 @@ class Handle:
             last = not self._users
         if last:
             self._finalizer()
+
+
+class Exclusive(Handle):
+    """A handle of an object that one thread uses at a time; others wait. Its lock is held during the use."""
+
+    def __init__(self, kind: type[ctypes.Structure], close: str, what: str) -> None:
+        super().__init__(kind, close, what)
+        self._user: Optional[int] = None  # the thread in the object
+
+    def __enter__(self) -> Any:
+        thread = get_ident()
+        if self._user == thread:
+            raise Error(f"the {self._what} is in use by the call that called back")
+        if not self._lock.acquire(False):
+            self._wait()
+        if self._closed:
+            self._leave()
+            raise ClosedError(f"the {self._what} is closed")
+        self._user = thread
+        return self.pointer
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        self._leave()
+
+    def _wait(self) -> None:
+        """Waits for the thread that uses the object."""
+        while not self._lock.acquire(timeout=0.1 if _forked else -1):
+            if all(thread.ident != self._user for thread in threading.enumerate()):
+                raise _fork_error()  # a thread of the parent was in the object; it does not exist here
+
+    def _leave(self) -> None:
+        self._user = None
+        self._lock.release()
+        if self._closed:  # looked at after the release: who closes it meanwhile finds the lock free, or has been seen
+            self._finish()
+
+    def _finish(self) -> None:
+        """Closes the object now, unless a thread uses it, which does so when it leaves."""
+        if self._lock.acquire(False):
+            self._finalizer()
+            self._lock.release()
+
+    def close(self) -> None:
+        """Closes the object, at the end of the call that uses it. May be called again."""
+        self._closed = True
+        self._finish()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from . import _declarations as c
 from . import image as images_
 from ._library import (
-    Closing, Handle, call, encode, init, lib, owned_text, path_bytes, path_text, text, text_array, texts, whole,
+    Closing, Exclusive, Handle, call, encode, init, lib, owned_text, path_bytes, path_text, text, text_array, texts, whole,
 )
 from ._memory import as_image
 from ._options import choose
@@ -153,7 +153,7 @@ class Classifier(Closing):
         threads: int = 0,
         callback: CallbackLike = None,
     ) -> None:
-        self._handle = Handle(c.icseg_classifier, "icseg_classifier_close", "classifier", exclusive=True)
+        self._handle = Exclusive(c.icseg_classifier, "icseg_classifier_close", "classifier")
         options = init(
             c.icseg_classifier_options,
             weights=path_bytes(weights),

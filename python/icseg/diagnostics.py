@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Optional, Union
 
 from . import _declarations as c
-from ._library import Handle, as_dict, call, encode, init, owned_text, path_bytes, path_text, text
+from ._library import Exclusive, as_dict, call, encode, init, owned_text, path_bytes, path_text, text
 from ._options import PRECISIONS, choose, name_of
 from .progress import CallbackLike, Watch
 
@@ -154,7 +154,7 @@ def benchmark(
         threads=threads,
         profile=grouping is not None,
     )
-    handle = Handle(c.icseg_bench, "icseg_bench_close", "benchmark", exclusive=True)
+    handle = Exclusive(c.icseg_bench, "icseg_bench_close", "benchmark")
     found, layers = init(c.icseg_bench_result), init(c.icseg_session_layers)
     rows: list[BenchmarkRow] = []
     tables = ""

@@ -8,7 +8,7 @@ import os
 from typing import NamedTuple, Optional, Union
 
 from . import _declarations as c
-from ._library import Finishing, Handle, call, encode, lib, owned_text, path_bytes, path_text, text
+from ._library import Exclusive, Finishing, call, encode, lib, owned_text, path_bytes, path_text, text
 from .result import Result, export_options
 
 
@@ -64,7 +64,7 @@ class Export(Finishing):
         )
         self._folder = path_text(folder)
         self._format: int = options.format
-        self._handle = Handle(c.icseg_export, "icseg_export_close", "export", exclusive=True)
+        self._handle = Exclusive(c.icseg_export, "icseg_export_close", "export")
         call("icseg_export_open", ctypes.byref(self._handle.pointer), path_bytes(folder), ctypes.byref(options),
              file=self._folder)
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from . import _declarations as c
 from . import image as images_
 from ._library import (
-    Closing, Handle, as_dict, call, compute, encode, init, lib, owned_text, path_bytes, path_text, prompt, text as text_of,
-    text_array, texts, whole,
+    Closing, Exclusive, Handle, as_dict, call, compute, encode, init, lib, owned_text, path_bytes, path_text, prompt,
+    text as text_of, text_array, texts, whole,
 )
 from ._memory import Outputs
 from ._options import PRECISIONS, EvalOptions, choose, eval_pointer, name_of
@@ -114,7 +114,7 @@ class Model(Closing):
         self._name = name
         self._watch = Watch(False)  # used while the session is, by one thread
         self._clones: Optional[weakref.WeakSet[Model]] = None  # those of a trainer's model, which it closes
-        self._session = Handle(c.icseg_session, "icseg_session_close", "model", exclusive=True)
+        self._session = Exclusive(c.icseg_session, "icseg_session_close", "model")
         self._arguments = _Arguments()
         options = init(c.icseg_session_options, threads=threads, precision=choose(PRECISIONS, precision, "precision"))
         with handle as model:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from . import _declarations as c
-from ._library import PACKAGE, Handle, call, encode, encode_optional, init, lib, owned_text, path_bytes, path_text, text
+from ._library import PACKAGE, Exclusive, call, encode, encode_optional, init, lib, owned_text, path_bytes, path_text, text
 from .errors import ArgumentError
 
 Value = Any  # bool, int, float, str, list, or dict[int, float], as the key's documentation says
@@ -124,14 +124,14 @@ class Recipe(Mapping[str, Value]):
     """
 
     def __init__(self, preset: Optional[str] = None, **sections: Mapping[str, Any]) -> None:
-        self._handle = Handle(c.icseg_recipe, "icseg_recipe_close", "recipe", exclusive=True)
+        self._handle = Exclusive(c.icseg_recipe, "icseg_recipe_close", "recipe")
         call("icseg_recipe_open_preset", ctypes.byref(self._handle.pointer), encode_optional(preset, "preset"))
         self.update(sections)
 
     @classmethod
     def _opened(cls, function: str, *arguments: Any, file: Optional[str] = None) -> Recipe:
         recipe = cls.__new__(cls)
-        recipe._handle = Handle(c.icseg_recipe, "icseg_recipe_close", "recipe", exclusive=True)
+        recipe._handle = Exclusive(c.icseg_recipe, "icseg_recipe_close", "recipe")
         call(function, ctypes.byref(recipe._handle.pointer), *arguments, file=file)
         return recipe
 

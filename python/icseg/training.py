@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from . import _declarations as c
-from ._library import Closing, Handle, call, init, lib, path_bytes, path_text, text, texts
+from ._library import Closing, Exclusive, Handle, call, init, lib, path_bytes, path_text, text, texts
 from ._options import EvalOptions, eval_pointer
 from .dataset import Dataset
 from .errors import ArgumentError
@@ -137,7 +137,7 @@ class Trainer(Closing):
         options = _options(out, resume, threads, data_changed)
         self._out = path_text(out)
         self._watch = Watch(callback)
-        self._handle = Handle(c.icseg_trainer, "icseg_trainer_close", "trainer", exclusive=True)
+        self._handle = Exclusive(c.icseg_trainer, "icseg_trainer_close", "trainer")
         self._models: weakref.WeakSet[Model] = weakref.WeakSet()
         with made._handle as pointer, self._watch as watch:
             call("icseg_trainer_open", ctypes.byref(self._handle.pointer), pointer, ctypes.byref(options),

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _declarations as c
-from ._library import Closing, Finishing, Handle, call, init, path_bytes, path_text, text, whole
+from ._library import Closing, Exclusive, Finishing, call, init, path_bytes, path_text, text, whole
 from ._memory import as_image, image_array
 from .errors import ArgumentError
 from .image import ImageLike, read
@@ -65,7 +65,7 @@ class Video(Closing):
         self._path = path_text(path)
         if size is not None and (not isinstance(size, (tuple, list)) or len(size) != 2):
             raise ArgumentError(f"size is {size!r}; expected (width, height) in pixels", field="size")
-        self._handle = Handle(c.icseg_video, "icseg_video_close", "video", exclusive=True)
+        self._handle = Exclusive(c.icseg_video, "icseg_video_close", "video")
         if size is None and rate is None:
             call("icseg_video_open", ctypes.byref(self._handle.pointer), path_bytes(path), whole(threads, "threads"), file=self._path)
         else:
@@ -125,7 +125,7 @@ class VideoWriter(Finishing):
 
     def __init__(self, path: PathLike, width: int, height: int, rate: float) -> None:
         self._path = path_text(path)
-        self._handle = Handle(c.icseg_video_writer, "icseg_video_writer_close", "video", exclusive=True)
+        self._handle = Exclusive(c.icseg_video_writer, "icseg_video_writer_close", "video")
         options = init(c.icseg_video_writer_options, path=path_bytes(path), width=width, height=height, rate=rate)
         call("icseg_video_writer_open", ctypes.byref(self._handle.pointer), ctypes.byref(options), file=self._path)
 

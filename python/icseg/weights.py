@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from . import _declarations as c
-from ._library import Handle, call, init, owned_text, path_bytes, path_text, text_array
+from ._library import Exclusive, Handle, call, init, owned_text, path_bytes, path_text, text_array
 from ._memory import as_image
 from ._options import EvalOptions, choose, eval_pointer
 from .image import ImageLike
@@ -100,7 +100,7 @@ def calibrate(
             return calibrate(opened, images, out, options=options, threads=threads)
     check_several(images)
     how = init(c.icseg_calibrator_options, threads=threads, eval=eval_pointer(options))
-    calibrator = Handle(c.icseg_calibrator, "icseg_calibrator_close", "calibrator", exclusive=True)
+    calibrator = Exclusive(c.icseg_calibrator, "icseg_calibrator_close", "calibrator")
     made = Handle(c.icseg_model, "icseg_model_close", "model")
     with model._session, model._handle as pointer:
         call("icseg_calibrator_open", ctypes.byref(calibrator.pointer), pointer, ctypes.byref(how))

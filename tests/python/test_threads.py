@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import icseg
 
@@ -175,3 +176,25 @@ def test_no_work_hangs_in_a_forked_process(checkpoint: Path, data: Path, tmp_pat
         "a model in another thread refused", "check refused", "synth refused", "create refused", "evaluate refused",
         "sample done", "polygons done", "recipe done", "close done", "status 0", "(64, 64)",
     ]
+
+
+def test_an_object_that_is_closed_during_a_use_is_closed_when_the_use_ends() -> None:
+    recipe = icseg.Recipe("tiny-resnet")
+    inside, go_on = threading.Event(), threading.Event()
+
+    def use() -> None:
+        with recipe._handle:
+            inside.set()
+            go_on.wait()
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    inside.wait()
+    recipe._handle.close()
+    assert recipe._handle.closed and recipe._handle._finalizer.alive
+    go_on.set()
+    thread.join()
+    assert not recipe._handle._finalizer.alive
+    with pytest.raises(icseg.ClosedError, match="the recipe is closed"):
+        recipe["train.steps"]
+    recipe._handle.close()
