@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks `icseg classify` against the public CLIP code: open_clip (OpenAI's models) and Hugging Face's transformers.
 
-    python3 reference/check_classify.py [--program build/icseg] [RN50 RN101 RN50x4 ViT-B-16 ViT-B-32 huggingface]
+    python3 reference/check_classify.py [--program build/icseg] [MODEL...]      e.g. RN50-quickgelu ViT-H-14 huggingface
 
 The models get random weights and are saved as they are published. Images of many sizes pass through the preprocessing of
 Pillow and torchvision, and class names through open_clip's tokenizer. Probabilities must agree within 1e-3, embeddings
@@ -29,7 +29,9 @@ except ImportError as missing:
     print(f"skipped: {missing}; pip install open_clip_torch transformers")
     sys.exit(0)
 
-MODELS = ["RN50", "RN101", "RN50x4", "ViT-B-16", "ViT-B-32"]
+MODELS = ["RN50-quickgelu", "RN101-quickgelu", "RN50x4-quickgelu", "ViT-B-16-quickgelu", "ViT-B-32-quickgelu", "RN50", "ViT-B-16",
+          "ViT-B-32", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-L-14-336", "RN50x16", "RN50x64", "ViT-H-14", "ViT-g-14"]
+LARGE = ("RN50x16", "RN50x64", "ViT-L", "ViT-H", "ViT-g")  # one file and a few pictures
 CLASSES = [["cat"], ["dog", "hound"], ["a building (tall, with windows)"], ["café"], ["sky", "heaven", "firmament"], ["road"]]
 TEMPLATES = [["a photo of a {}"], ["a photo of a {}.", "a drawing of the {}!", "{}"]]
 VOCAB = os.path.join(os.path.dirname(open_clip.__file__), "bpe_simple_vocab_16e6.txt.gz")
@@ -74,13 +76,13 @@ def write_pictures(folder: str) -> List[str]:
     return files
 
 
-def classify(program: str, weights: str, files: List[str], names: List[str], templates: List[str], mean: bool,
-             folder: str) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def classify(program: str, weights: str, files: List[str], names: List[str], templates: List[str], mean: bool, folder: str,
+             options: List[str]) -> Tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Probabilities (images, classes) and the two embeddings."""
     out, classes = os.path.join(folder, "embeddings.safetensors"), os.path.join(folder, "classes.txt")
     with open(classes, "w") as f:
         f.write("\n".join(names) + "\n")
-    command = [program, "classify", weights, *files, "--classes-file", classes, "--vocab", VOCAB, "--json", "--embeddings", out]
+    command = [program, "classify", weights, *files, "--classes-file", classes, "--vocab", VOCAB, "--json", "--embeddings", out, *options]
     for t in templates:
         command += ["--template", t]
     lines = subprocess.run(command + ["--synonyms", "mean" if mean else "first"], check=True, stdout=subprocess.PIPE,
@@ -102,15 +104,16 @@ def zero_shot(encode, tokenize, templates: List[str], mean: bool) -> torch.Tenso
     return torch.stack(rows)
 
 
-def compare(name: str, program: str, weights: str, files: List[str], model: Dict, folder: str) -> None:
-    """model: encode_image, encode_text, preprocess, tokenize, scale."""
+def compare(name: str, program: str, weights: str, files: List[str], model: Dict, folder: str, *options: str) -> None:
+    """model: encode_image, encode_text, preprocess, tokenize, scale. options: of `icseg classify`."""
     with torch.no_grad():
         images = torch.cat([model["encode_image"](model["preprocess"](Image.open(f))[None]) for f in files])
         images = images / images.norm(dim=-1, keepdim=True)
         for templates, mean in ((TEMPLATES[0], False), (TEMPLATES[1], True)):
             texts = zero_shot(model["encode_text"], model["tokenize"], templates, mean)
             theirs = (model["scale"] * images @ texts.T).softmax(-1)
-            ours, image, text = classify(program, weights, files, [", ".join(k) for k in CLASSES], templates, mean, folder)
+            ours, image, text = classify(program, weights, files, [", ".join(k) for k in CLASSES], templates, mean, folder,
+                                         list(options))
             worst = (ours - theirs).abs().max().item()
             far = [((a - b).norm(dim=-1) / b.norm(dim=-1)).max().item() for a, b in ((image, images), (text, texts))]
             spread = f"largest probability {theirs.max().item():.2f}, smallest {theirs.min().item():.0e}"
@@ -119,36 +122,51 @@ def compare(name: str, program: str, weights: str, files: List[str], model: Dict
 
 
 def check_open_clip(program: str, name: str, files: List[str], folder: str) -> None:
+    """A model of open_clip, whose name ends in -quickgelu if it has that activation."""
+    quick, large = name.endswith("-quickgelu"), name.startswith(LARGE)
     torch.manual_seed(1)
-    model, _, preprocess = open_clip.create_model_and_transforms(f"{name}-quickgelu", pretrained=None)
+    model, _, preprocess = open_clip.create_model_and_transforms(name, pretrained=None)
     randomise(model, 7)
     model = model.eval()
-    model.logit_scale.data.fill_(4.6051 if name != "RN50" else 5.5)     # where training ends, and another value
+    model.logit_scale.data.fill_(4.6051 if name != "RN50-quickgelu" else 5.5)     # where training ends, and another value
     path = lambda end: os.path.join(folder, f"{name}.{end}")
     from safetensors.torch import save_file
     reference = {"preprocess": preprocess, "tokenize": open_clip.get_tokenizer(name), "scale": model.logit_scale.exp().item(),
                  "encode_image": model.encode_image, "encode_text": model.encode_text}
-    torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in model.state_dict().items()}}, path("training.pt"))
+    activation = [] if quick else ["--activation", "gelu"]
     save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path("safetensors"))
-    for end in ("training.pt", "safetensors"):
-        compare(f"{name} {end}", program, path(end), files, reference, folder)
-    subprocess.run([program, "convert", path(end), path("ours.safetensors")], check=True, stdout=subprocess.DEVNULL)
-    compare(f"{name} converted", program, path("ours.safetensors"), files, reference, folder)
-    model = model.half().float()                            # OpenAI's archives hold f16
-    reference["scale"] = model.logit_scale.exp().item()
-    example = (torch.zeros(1, 3, *np.broadcast_to(model.visual.image_size, 2)), torch.zeros(1, 77, dtype=torch.long))
-    with torch.no_grad():
-        traced = torch.jit.trace(model, example, check_trace=False)
-        torch.jit.save(traced.half(), path("openai.pt"))    # shares its tensors with the model
-    model.float()
-    compare(f"{name} TorchScript archive (f16)", program, path("openai.pt"), files, reference, folder)
+    compare(f"{name} safetensors", program, path("safetensors"), files[:3] if large else files, reference, folder, *activation)
+    if not large:
+        torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in model.state_dict().items()}}, path("training.pt"))
+        compare(f"{name} training.pt", program, path("training.pt"), files, reference, folder, *activation)
+        subprocess.run([program, "convert", path("safetensors"), path("ours.safetensors"), *activation], check=True,
+                       stdout=subprocess.DEVNULL)
+        compare(f"{name} converted", program, path("ours.safetensors"), files, reference, folder)
+    config = os.path.join(folder, "open_clip_config.json")          # as open_clip publishes it
+    with open(config, "w") as f:
+        json.dump({"model_cfg": open_clip.get_model_config(name)}, f)
+    compare(f"{name} with its configuration", program, path("safetensors"), files[:3] if large else files, reference, folder)
+    os.remove(config)
+    if quick and not large:
+        model = model.half().float()                            # OpenAI's archives hold f16
+        reference["scale"] = model.logit_scale.exp().item()
+        example = (torch.zeros(1, 3, *np.broadcast_to(model.visual.image_size, 2)), torch.zeros(1, 77, dtype=torch.long))
+        with torch.no_grad():
+            traced = torch.jit.trace(model, example, check_trace=False)
+            torch.jit.save(traced.half(), path("openai.pt"))    # shares its tensors with the model
+        model.float()
+        compare(f"{name} TorchScript archive (f16)", program, path("openai.pt"), files, reference, folder)
     for end in ("training.pt", "safetensors", "ours.safetensors", "openai.pt"):
-        os.remove(path(end))
+        if os.path.exists(path(end)):
+            os.remove(path(end))
 
 
-def check_hugging_face(program: str, files: List[str], folder: str) -> None:
-    """transformers.CLIPModel of ViT-B/32's shape, saved as published: two shards and a config."""
-    config = transformers.CLIPConfig(projection_dim=512)
+def check_hugging_face(program: str, activation: str, files: List[str], folder: str) -> None:
+    """transformers.CLIPModel of ViT-B/32's shape, saved as published: two shards and a config. With GELU its heads are not
+    64 wide."""
+    other = {"hidden_act": activation, "num_attention_heads": 4 if activation == "gelu" else 8}
+    config = transformers.CLIPConfig(text_config=other, vision_config={**other, "num_attention_heads": 6 if activation == "gelu" else 12},
+                                     projection_dim=512)
     model = transformers.CLIPModel(config).eval()
     randomise(model, 9)
     weights = os.path.join(folder, "huggingface")
@@ -156,7 +174,7 @@ def check_hugging_face(program: str, files: List[str], folder: str) -> None:
     shutil.copy(VOCAB, weights)
     _, _, preprocess = open_clip.create_model_and_transforms("ViT-B-32-quickgelu", pretrained=None)
     value = lambda x: x if isinstance(x, torch.Tensor) else x.pooler_output
-    compare("Hugging Face, ViT-B/32, " + ("shards" if os.path.exists(os.path.join(weights, "model.safetensors.index.json"))
+    compare(f"Hugging Face, ViT-B/32, {activation}, " + ("shards" if os.path.exists(os.path.join(weights, "model.safetensors.index.json"))
                                           else "one file"), program, weights, files,
             {"preprocess": preprocess, "tokenize": open_clip.get_tokenizer("ViT-B-32"), "scale": model.logit_scale.exp().item(),
              "encode_image": lambda x: value(model.get_image_features(pixel_values=x)),
@@ -173,7 +191,8 @@ def main() -> int:
         files = write_pictures(folder)
         for name in args.models or MODELS + ["huggingface"]:
             if name == "huggingface":
-                check_hugging_face(args.program, files, folder)
+                for activation in ("quick_gelu", "gelu"):
+                    check_hugging_face(args.program, activation, files, folder)
             else:
                 check_open_clip(args.program, name, files, folder)
     return 1 if failures else 0
