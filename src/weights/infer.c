@@ -22,10 +22,6 @@ typedef struct reader {
 static icseg_status shape_of(const reader *r, const char *name, int rank, icseg_shape *out) {
     const icseg_weights_entry *entry = icseg_weights_find(r->weights, name);
     const char *path = icseg_weights_path(r->weights);
-    const char *foreign = entry ? NULL : icseg_weights_foreign(r->weights);
-    if (foreign)
-        return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED, "%s: the weights of %s; expected CLIP's weights", path,
-                          foreign);
     if (!entry)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: not the weights of a whole CLIP model: %s is missing",
                           path, name);
@@ -176,6 +172,7 @@ icseg_status icseg_weights_infer(const icseg_weights *w, icseg_config *config, i
     const reader r = {w, error};
     icseg_config c = *config;
     const char *own = icseg_weights_metadata(w, "icpc.config");
+    ICSEG_TRY(icseg_weights_refuse_foreign(w, error));
     if (w->facts.activation_known) c.activation = w->facts.activation;
     icseg_status status = own ? icseg_config_update_json(&c, own, error) : ICSEG_OK;
     if (status != ICSEG_OK) {

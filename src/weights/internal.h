@@ -76,8 +76,9 @@ int icseg_weights_aliases(const char *name, icseg_naming naming, icseg_weights_a
 
 /* Whether a tensor belongs to CLIP (either encoder) and not to the parts that segmentation adds. */
 bool icseg_weights_is_clip(const char *name);
-/* The kind of model whose weights these are, if it is known and not CLIP: "a SigLIP model, ..."; else NULL. */
-const char *icseg_weights_foreign(const icseg_weights *weights);
+/* ICSEG_ERROR_UNSUPPORTED, naming the kind of model, for weights that are known and not those of both encoders of CLIP.
+ */
+icseg_status icseg_weights_refuse_foreign(const icseg_weights *weights, icseg_error *error);
 
 /* The entry, or the first rows of a longer table of text positions, as many as `shape` has. */
 icseg_weights_entry icseg_weights_cut(const icseg_weights_entry *entry, icseg_shape shape);

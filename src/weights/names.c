@@ -155,10 +155,36 @@ static bool any_starts(const icseg_weights *w, const char *prefix) {
     return false;
 }
 
-const char *icseg_weights_foreign(const icseg_weights *w) {
-    if (any_starts(w, "logit_bias")) return "a SigLIP model, which are not supported";
-    if (any_starts(w, "visual.trunk.")) return "an image encoder of timm (visual.trunk), which are not supported";
-    return NULL;
+/* The kind of model, if it is known and not CLIP: "a SigLIP model"; else NULL. */
+static const char *other_model(const icseg_weights *w) {
+    static const struct {
+        const char *prefix, *model; /* the first that occurs */
+    } known[] = {
+        {"logit_bias", "a SigLIP model"},
+        {"visual_encoder.", "a BLIP model"},
+        {"text_decoder.", "a CoCa model"},
+        {"visual.attn_pool.", "a CoCa model"},
+        {"image_encoder.model.", "a MobileCLIP model"},
+        {"visual.trunk.", "a CLIP whose image encoder is timm's (visual.trunk)"},
+        {"visual.blocks.", "an EVA-CLIP model"},
+        {"text.transformer.embeddings.", "a CLIP whose text encoder is Hugging Face's (text.transformer.embeddings)"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (any_starts(w, known[i].prefix)) return known[i].model;
+    bool image = any_starts(w, "visual.") || any_starts(w, "vision_model.") || any_starts(w, "backbone.");
+    bool text = any_starts(w, "token_embedding.") || any_starts(w, "text.") || any_starts(w, "text_model.") ||
+                any_starts(w, "text_encoder.");
+    return image && text ? NULL : image ? "an image encoder alone" : text ? "a text encoder alone" : NULL;
+}
+
+icseg_status icseg_weights_refuse_foreign(const icseg_weights *w, icseg_error *error) {
+    const char *model = other_model(w);
+    if (!model) return ICSEG_OK;
+    return icseg_fail(
+        error, ICSEG_ERROR_UNSUPPORTED,
+        "%s: this is %s; icseg reads both encoders of OpenAI's CLIP, and of models of LAION, DataComp, MetaCLIP "
+        "and others with the same architecture",
+        w->path, model);
 }
 
 static const rule *recognise(icseg_weights *w) {
@@ -293,6 +319,7 @@ icseg_status icseg_weights_apply_names(icseg_weights *w, icseg_error *error) {
     if (status != ICSEG_OK) return status;
     if (rules == denseclip) ICSEG_TRY(add_class_embedding(w, error));
     if (w->entry_count) return ICSEG_OK;
+    ICSEG_TRY(icseg_weights_refuse_foreign(w, error));
     return icseg_fail(error, ICSEG_ERROR_FORMAT,
                       "%s: not CLIP weights: none of its %zu %s (%.100s, ...) has a name that OpenAI, open_clip, "
                       "Hugging Face or DenseCLIP use",

@@ -87,6 +87,9 @@ int open64(const char *path, int flags, ...) {
     return open(path, flags, mode);
 }
 
+/* glibc declares these only with optimisation. */
+int __open_2(const char *path, int flags);
+int __open64_2(const char *path, int flags);
 int __open_2(const char *path, int flags) { return open(path, flags); }
 int __open64_2(const char *path, int flags) { return open(path, flags); }
 

@@ -421,7 +421,7 @@ static void weights_without_all_of_clip_are_refused_by_name(void **state) {
     refuses(&options, ICSEG_ERROR_FORMAT, "not CLIP weights");
     entry.name = "visual.conv1.weight";
     OK(icseg_safetensors_write(first, &entry, 1, NULL, 0, &error));
-    refuses(&options, ICSEG_ERROR_FORMAT, "not the weights of a whole CLIP model");
+    refuses(&options, ICSEG_ERROR_UNSUPPORTED, "this is an image encoder alone");
     write_weights(first, 0, drop_projection);
     refuses(&options, ICSEG_ERROR_FORMAT, "visual.attnpool.c_proj.bias");
     write_weights(first, 0, two_scales);

@@ -140,20 +140,34 @@ static void wrappers_are_removed_from_names(void **state) {
 }
 
 static void other_models_are_named(void **state) {
+    static const struct {
+        const char *names[3], *message;
+    } files[] = {
+        {{"visual.trunk.pos_embed", "logit_bias", NULL},
+         "this is a SigLIP model; icseg reads both encoders of OpenAI's CLIP"},
+        {{"visual.trunk.pos_embed", "text.token_embedding.weight", NULL},
+         "this is a CLIP whose image encoder is timm's"},
+        {{"visual.class_embedding", "text_decoder.ln_final.weight", NULL}, "this is a CoCa model"},
+        {{"visual.attn_pool.query", "text.token_embedding.weight", NULL}, "this is a CoCa model"},
+        {{"visual_encoder.cls_token", "text_decoder.cls", NULL}, "this is a BLIP model"},
+        {{"image_encoder.model.head", "text_encoder.projection", NULL}, "this is a MobileCLIP model"},
+        {{"visual.blocks.0.attn.q_bias", "text.positional_embedding", NULL}, "this is an EVA-CLIP model"},
+        {{"visual.class_embedding", "text.transformer.embeddings.LayerNorm", NULL}, "text encoder is Hugging Face's"},
+        {{"visual.class_embedding", NULL, NULL}, "this is an image encoder alone"},
+        {{"vision_model.embeddings.class_embedding", NULL, NULL}, "this is an image encoder alone"},
+        {{"token_embedding.weight", NULL, NULL}, "this is a text encoder alone"},
+    };
     icseg_string p = {0};
     (void)state;
-    icseg_string_append(&p, "\x80\2}", 3);
-    put_tensor(&p, "visual.trunk.pos_embed");
-    icseg_string_append(&p, "s", 1);
-    put_tensor(&p, "logit_bias");
-    icseg_string_append(&p, "s", 1);
-    write_archive(&p);
-    refuses("SigLIP");
-    icseg_string_append(&p, "\x80\2}", 3);
-    put_tensor(&p, "visual.trunk.pos_embed");
-    icseg_string_append(&p, "s", 1);
-    write_archive(&p);
-    refuses("timm");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        icseg_string_append(&p, "\x80\2}", 3);
+        for (int n = 0; files[i].names[n]; n++) {
+            put_tensor(&p, files[i].names[n]);
+            icseg_string_append(&p, "s", 1);
+        }
+        write_archive(&p);
+        refuses(files[i].message);
+    }
     static const char whole[] = "\x80\2cclip.model\nCLIP\n)\x81}b";
     icseg_string_append(&p, whole, sizeof whole - 1);
     write_archive(&p);
