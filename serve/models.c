@@ -42,7 +42,8 @@ static void close_model(serve_model *m) {
 static void read_time(const char *path, char out[24]) {
     struct stat info;
     struct tm time;
-    if (stat(path, &info) == 0 && gmtime_r(&info.st_mtime, &time)) strftime(out, 24, "%Y-%m-%d %H:%M:%S", &time);
+    if (stat(path, &info) != 0 || !gmtime_r(&info.st_mtime, &time) || !strftime(out, 24, "%Y-%m-%d %H:%M:%S", &time))
+        *out = '\0';
 }
 
 /* The list has space for all sessions that can exist at a time. */

@@ -86,7 +86,7 @@ static bool is_yolo_text(char *text, size_t size, bool *any) {
         size_t numbers = 0;
         char *rest = NULL;
         for (char *word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest), numbers++) {
-            double fraction;
+            double fraction = 0;
             bool valid = numbers ? icseg_parse_f64(word, &fraction) && fraction >= -0.1 && fraction <= 1.1
                                  : icseg_parse_between(word, 0, INT16_MAX, &class);
             if (!valid) return false;
