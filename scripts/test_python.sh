@@ -14,7 +14,7 @@ build='' torch='' prepare=''
 while [ $# -gt 0 ]; do
     case $1 in
         --build) build=$(realpath "$2"); shift 2 ;;
-        --torch) torch=torch; shift ;;
+        --torch) torch="torch==2.13.0 safetensors"; shift ;;
         --prepare) prepare=1; shift ;;
         *) break ;;
     esac
