@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the shapes of CLIP's tensors do not tell: the activation of its transformers, and their heads. A checkpoint of
- * icseg and a TorchScript archive (OpenAI's) are known. Otherwise the configuration beside the weights tells:
- * open_clip_config.json of open_clip, config.json of Hugging Face. */
+ * icseg and a TorchScript archive, which contains its source (torch.c), say it. Otherwise the configuration beside the
+ * weights tells: open_clip_config.json of open_clip, config.json of Hugging Face. */
 #include <jansson.h>
 #include <string.h>
 
@@ -128,8 +128,7 @@ static icseg_status read_configuration(icseg_weights *w, icseg_error *error) {
 
 icseg_status icseg_weights_read_facts(icseg_weights *w, icseg_error *error) {
     bool checkpoint = icseg_weights_metadata(w, "icpc.config") != NULL; /* the first ones do not name it */
-    if (checkpoint || !strcmp(w->naming, "DenseCLIP") || !strcmp(w->container, "TorchScript archive"))
-        know(&w->facts, ICSEG_CLIP_QUICK_GELU);
+    if (checkpoint || !strcmp(w->naming, "DenseCLIP")) know(&w->facts, ICSEG_CLIP_QUICK_GELU);
     if (checkpoint) return read_metadata(w, "icpc.config", error);
     if (icseg_weights_metadata(w, "icseg.clip")) ICSEG_TRY(read_metadata(w, "icseg.clip", error));
     return w->facts.activation_known ? ICSEG_OK : read_configuration(w, error);

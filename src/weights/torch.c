@@ -9,7 +9,13 @@
 #include "weights/pickle.h"
 #include "base/zip.h"
 
-enum { MAX_PICKLE = 64 << 20, MAX_MODULE_DEPTH = 64, MAX_VISITS = 1 << 20, LEGACY_PROTOCOL = 1001 };
+enum {
+    MAX_PICKLE = 64 << 20,
+    MAX_SOURCE = 32 << 20,
+    MAX_MODULE_DEPTH = 64,
+    MAX_VISITS = 1 << 20,
+    LEGACY_PROTOCOL = 1001
+};
 
 /* A storage of the old container, which does not store their names beside the data. */
 typedef struct located_storage {
@@ -210,6 +216,28 @@ static icseg_status check_byte_order(reader *r) {
     return ICSEG_OK;
 }
 
+/* A TorchScript archive contains the source of its functions. QuickGELU is arithmetic there, GELU a call. */
+static icseg_status read_activation(reader *r) {
+    static const char gelu[] = "torch.gelu(";
+    icseg_weights_facts *facts = &r->weights->facts;
+    char folder[ICSEG_WEIGHTS_NAME + 16];
+    size_t left = MAX_SOURCE; /* bytes to read */
+    int length = snprintf(folder, sizeof folder, "%scode/", r->folder);
+    *facts = (icseg_weights_facts){.activation_known = true, .activation = ICSEG_CLIP_QUICK_GELU};
+    for (size_t i = 0; i < r->zip->count && facts->activation == ICSEG_CLIP_QUICK_GELU; i++) {
+        const icseg_zip_entry *entry = &r->zip->entries[i];
+        const unsigned char *source;
+        size_t name = strlen(entry->name);
+        if (strncmp(entry->name, folder, (size_t)length) != 0 || name < 3 ||
+            strcmp(entry->name + name - 3, ".py") != 0 || !entry->size || entry->size > left)
+            continue;
+        left -= entry->size;
+        ICSEG_TRY(read_whole(r, entry, &source));
+        if (memmem(source, entry->size, gelu, sizeof gelu - 1)) facts->activation = ICSEG_CLIP_GELU;
+    }
+    return ICSEG_OK;
+}
+
 static icseg_status read_zip(reader *r) {
     icseg_zip zip;
     icseg_pickle_value *top;
@@ -227,6 +255,7 @@ static icseg_status read_zip(reader *r) {
     ICSEG_TRY(read_whole(r, pickle, &content));
     ICSEG_TRY(icseg_pickle_read(&top, &used, content, pickle->size, r->scratch, r->where, r->error));
     r->weights->container = top->kind == ICSEG_PICKLE_OBJECT ? "TorchScript archive" : "PyTorch archive";
+    if (top->kind == ICSEG_PICKLE_OBJECT) ICSEG_TRY(read_activation(r));
     return read_state(r, top);
 }
 

@@ -11,7 +11,7 @@
 #include "model/config.h"
 #include "support/scratch.h"
 #include "support/zip_files.h"
-#include "weights/weights.h"
+#include "weights/internal.h"
 
 static const char *path;
 static icseg_error error;
@@ -174,11 +174,49 @@ static void other_models_are_named(void **state) {
     refuses("an object of the class clip.model.CLIP, not tensors by name");
 }
 
+/* A TorchScript archive whose code is `source`. */
+static void a_script_says_its_activation(void **state) {
+    static const struct {
+        const char *source, *file;
+        icseg_clip_activation activation;
+    } files[] = {
+        {"return torch.mul(x, torch.sigmoid(torch.mul(x, CONSTANTS.c0)))", "x/code/__torch__/model.py",
+         ICSEG_CLIP_QUICK_GELU},
+        {"return torch.gelu(x)", "x/code/__torch__/model.py", ICSEG_CLIP_GELU},
+        {"return torch.gelu(x)", "x/code/__torch__/model.py.debug_pkl", ICSEG_CLIP_QUICK_GELU},
+        {"return torch.gelu(x)", "x/extra/model.py", ICSEG_CLIP_QUICK_GELU},
+    };
+    static const float numbers[16] = {0};
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof files / sizeof *files; i++) {
+        icseg_string p = {0};
+        icseg_weights *w;
+        test_zip a = {0};
+        icseg_string_append(&p, "\x80\2c__torch__\nCLIP\n)\x81}", 21);
+        put_tensor(&p, "visual.class_embedding");
+        icseg_string_append(&p, "sb.", 3);
+        test_zip_add(&a, "x/data.pkl", p.data, p.size, 0);
+        test_zip_add(&a, "x/data/0", numbers, sizeof numbers, 0);
+        if (i % 2)
+            test_zip_deflate(&a, files[i / 2].file, files[i / 2].source, strlen(files[i / 2].source));
+        else
+            test_zip_add(&a, files[i / 2].file, files[i / 2].source, strlen(files[i / 2].source), 0);
+        test_zip_write(&a, path);
+        icseg_string_close(&p);
+        if (icseg_weights_open(&w, path, &error) != ICSEG_OK) fail_msg("%s", error.message);
+        assert_string_equal(icseg_weights_container(w), "TorchScript archive");
+        assert_true(w->facts.activation_known);
+        assert_int_equal(w->facts.activation, files[i / 2].activation);
+        icseg_weights_close(&w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_beside_the_tensors_are_read_over),
         cmocka_unit_test(wrappers_are_removed_from_names),
         cmocka_unit_test(other_models_are_named),
+        cmocka_unit_test(a_script_says_its_activation),
     };
     return cmocka_run_group_tests(tests, open_folder, test_scratch_close);
 }
