@@ -14,7 +14,7 @@ enum {
     TASKS_MOST = 10000,
     VERSION_SIZE = 160,
     NAME_LENGTH = 100,        /* of an address, in messages */
-    PIXELS_PER_REGION = 10000 /* a smaller region than this part of the image becomes part of its neighbour */
+    PIXELS_PER_REGION = 10000 /* a polygon of less than this part of the image becomes part of its neighbour */
 };
 
 /* What a request to predict is about. */
@@ -242,7 +242,7 @@ static json_t *regions_json(const studio *s, serve_results *r) {
                                     .background = "",
                                     .runs = s->config.brush,
                                     .tolerance = s->config.brush ? 0 : 1,
-                                    .min_area = pixels / PIXELS_PER_REGION};
+                                    .min_area = s->config.brush ? 0 : pixels / PIXELS_PER_REGION};
     icseg_export_image image = {ICSEG_EXPORT_IMAGE_INIT, .name = "image", .labels = &r->labels,
                                 .confidence = r->confidence};
     icseg_error error;

@@ -2,6 +2,7 @@
 """Label Studio's calls of a machine learning backend, and a small server in place of Label Studio, which has images
 and wants a token. The brush strokes are decoded by Label Studio's own package."""
 import base64
+import io
 import json
 import os
 import subprocess
@@ -177,6 +178,15 @@ def test_an_image_in_the_task(backend: Server, classes: List[str], predicted: Pa
     url = "data:image/jpeg;base64," + base64.b64encode(photos[0].read_bytes()).decode()
     (task,) = predict(backend, interface(BRUSH, classes), url).json()["results"]
     assert (painted(task["result"], classes, (64, 96)) == expected(predicted, photos)).all()
+
+
+def test_every_pixel_of_a_larger_image(backend: Server, classes: List[str], photos: List[Path]) -> None:
+    file = io.BytesIO()
+    Image.open(photos[0]).resize((768, 512)).save(file, "PNG")
+    url = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    (task,) = predict(backend, interface(BRUSH, classes), url).json()["results"]
+    labels = requests.post(f"{backend.url}/v1/segment?format=png", data=file.getvalue(), timeout=60).content
+    assert (painted(task["result"], classes, (512, 768)) == np.asarray(Image.open(io.BytesIO(labels)))).all()
 
 
 def test_only_labels_of_the_project(backend: Server, classes: List[str], predicted: Path, photos: List[Path]) -> None:
