@@ -30,8 +30,8 @@ except ImportError as missing:
     sys.exit(0)
 
 MODELS = ["RN50-quickgelu", "RN101-quickgelu", "RN50x4-quickgelu", "ViT-B-16-quickgelu", "ViT-B-32-quickgelu", "RN50", "ViT-B-16",
-          "ViT-B-32", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-L-14-336", "RN50x16", "RN50x64", "ViT-H-14", "ViT-g-14"]
-LARGE = ("RN50x16", "RN50x64", "ViT-L", "ViT-H", "ViT-g")  # one file and a few pictures
+          "ViT-B-32", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-L-14-336", "RN50x16", "RN50x64", "ViT-H-14"]
+LARGE = ("RN50x16", "RN50x64", "ViT-L", "ViT-H")  # one file and a few pictures
 CLASSES = [["cat"], ["dog", "hound"], ["a building (tall, with windows)"], ["café"], ["sky", "heaven", "firmament"], ["road"]]
 TEMPLATES = [["a photo of a {}"], ["a photo of a {}.", "a drawing of the {}!", "{}"]]
 VOCAB = os.path.join(os.path.dirname(open_clip.__file__), "bpe_simple_vocab_16e6.txt.gz")
