@@ -296,6 +296,7 @@ static void masks_that_no_list_names_are_counted(void **state) {
     }
 }
 
+#ifndef ICSEG_NO_TIFF
 /* A little-endian TIFF of `bits` bits whose rows are given. */
 static void tiff(const char *name, int width, int height, int bits, const unsigned char *rows, size_t size) {
     const uint32_t tags[][2] = {{256, (uint32_t)width},
@@ -319,6 +320,7 @@ static void tiff(const char *name, int width, int height, int bits, const unsign
     parent(name);
     assert_int_equal(icseg_file_write(test_path(&folder, name), file, (size_t)(p - file) + size, NULL), ICSEG_OK);
 }
+#endif
 
 static void masks_of_every_type_are_recognised(void **state) {
 #ifndef ICSEG_NO_TIFF
