@@ -312,8 +312,8 @@ static void superviselys_polygons_have_holes(void **state) {
 static void superviselys_bitmaps_are_placed(void **state) {
     (void)state;
     static const char *const bitmaps[] = {
-        "eJzrDPBz5+WS4mJgYOD19HAJAtJMQMzIyAwkz715exJIsQX4hLgC6f///"
-        "y+9Of8uSLokyC+YweHZjTQgh8vTxTGkYk5yAZDtxOCoaf7lPZDF4Onq57LOKaEJAIFaGh4=",
+        ("eJzrDPBz5+WS4mJgYOD19HAJAtJMQMzIyAwkz715exJIsQX4hLgC6f///"
+         "y+9Of8uSLokyC+YweHZjTQgh8vTxTGkYk5yAZDtxOCoaf7lPZDF4Onq57LOKaEJAIFaGh4="),
         "eJzrDPBz5+WS4mJgYOD19HAJAtJMQMzIwQYkvyjVdwEpAU8Xx5CKOck//v+3Zxb4z84g94rtl6V2ahZQjsHT1c9lnVNCEwAnSxIy",
         "eJzrDPBz5+WS4mJgYOD19HAJAtJMQMzIASQYLnoqhAEpbk8Xx5CKOckJCSwMDCwMTPur7L1A0p6ufi7rnBKaAG7TDJs="};
     test_write_text(&folder, "meta.json", META);
