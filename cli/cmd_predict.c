@@ -244,7 +244,7 @@ static icseg_status leave_results_out(job *j, icseg_error *error) {
     TRY(inputs_remove(&j->inputs, paths, count, &removed, j->context->arena, error));
     const char *results = icseg_plural((int64_t)removed, "result", "results");
     if (!j->inputs.count)
-        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: there are no images but %zu %s of earlier calls",
+        return icseg_error_set(error, ICSEG_ERROR_DATA, "%s: contains only %zu %s of earlier calls and no other image",
                                j->options->out, removed, results);
     if (removed)
         icseg_printer_note(j->context->printer, "note: %zu %s of earlier calls in %s %s not labelled", removed, results,

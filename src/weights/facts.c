@@ -11,7 +11,7 @@
 
 enum { MAX_CONFIG = 1 << 20, MAX_HEADS = 1 << 16 };
 
-/* The JSON object in a file beside the weights; NULL where there is no such file. Freed with json_decref. */
+/* The JSON object in a file beside the weights; NULL if the file does not exist. Freed with json_decref. */
 static icseg_status read_beside(icseg_weights *w, const char *name, json_t **out, icseg_error *error) {
     unsigned char *text;
     size_t size;
@@ -33,7 +33,7 @@ static icseg_status read_beside(icseg_weights *w, const char *name, json_t **out
     return status;
 }
 
-/* 0 where there is no such number. */
+/* 0 if the number is missing or out of range. */
 static int32_t read_heads(const json_t *object, const char *key) {
     json_int_t heads = json_integer_value(json_object_get(object, key));
     return heads > 0 && heads <= MAX_HEADS ? (int32_t)heads : 0;

@@ -11,7 +11,7 @@
 #include "weights/internal.h"
 #include "base/json.h"
 
-enum { HEAD_WIDTH = 64, MAX_LAYERS = 1000, MAX_DIM = 1 << 22, PUBLISHED_LAYERS = 12, LARGEST_HEADS = 16 };
+enum { HEAD_WIDTH = 64, MAX_LAYERS = 1000, MAX_DIM = 1 << 22, PUBLISHED_LAYERS = 12, H14_WIDTH = 1280, H14_HEADS = 16 };
 
 typedef struct reader {
     const icseg_weights *weights;
@@ -58,12 +58,10 @@ static icseg_status layers_of(const reader *r, const char *prefix, int32_t *out)
                       icseg_weights_path(r->weights), prefix);
 }
 
-/* `known`: by the file, or 0. CLIP's heads are 64 wide, but those of the largest image encoders. */
+/* `known`: by the file, or 0. CLIP's heads are 64 wide, but those of the image encoder of H/14 are 80 wide. */
 static icseg_status heads_of(const reader *r, const char *what, int32_t known, int32_t width, int32_t *out) {
-    static const int32_t largest[] = {1280, 1408, 1664}; /* H/14, g/14, bigG/14 */
     *out = width < HEAD_WIDTH ? 1 : width / HEAD_WIDTH;
-    for (size_t i = 0; i < sizeof largest / sizeof *largest && !strcmp(what, "vit_heads"); i++)
-        if (width == largest[i]) *out = LARGEST_HEADS;
+    if (width == H14_WIDTH && !strcmp(what, "vit_heads")) *out = H14_HEADS;
     if (!known) return ICSEG_OK;
     *out = known;
     if (width % known == 0) return ICSEG_OK;

@@ -148,7 +148,7 @@ for _ in 1 2; do
     expect 0 '^3 images labelled$' icseg predict "$tiny" "$work/above" --recursive --out "$work/above/labels" --overlay
 done
 check 'no results of results' test "$(find "$work/above" -name '*.png' | wc -l)" = 6
-refuse 1 'mixed: there are no images but 1 result of earlier calls$' \
+refuse 1 'mixed: contains only 1 result of earlier calls and no other image$' \
     icseg predict "$tiny" "$work/mixed/000000.png" --out "$work/mixed"
 
 mkdir "$work/void"
