@@ -46,7 +46,8 @@ typedef enum icseg_clip_activation {
 /** How a class of several names, such as "building, edifice", is represented (docs/method.md). */
 typedef enum icseg_synonyms_use {
     ICSEG_SYNONYMS_FIRST, /**< by its first name */
-    ICSEG_SYNONYMS_MEAN   /**< by the mean of the embeddings of all its names */
+    ICSEG_SYNONYMS_MEAN,  /**< by the mean of the embeddings of all its names */
+    ICSEG_SYNONYMS_EACH   /**< by each of its names, of which the best one counts; open-vocabulary models only */
 } icseg_synonyms_use;
 
 /** A model configuration. Zero is a value here, not a default: fill the struct with icseg_config_preset or

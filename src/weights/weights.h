@@ -121,11 +121,18 @@ enum { ICSEG_WEIGHTS_ASSUMPTION = 256 };
 icseg_status icseg_weights_check_clip(const icseg_weights *weights, const icseg_config *config,
                                       icseg_weights_report *report, icseg_error *error);
 
-/* Plain CLIP from opened weights: every tensor of both encoders must be present and fit. `config`: see
- * icseg_weights_override(). *logit_scale is the factor (not its logarithm) that the file contains, or 0. On failure
- * *out is empty. */
-icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, icseg_weights *weights, const char *config,
+/* What opened weights say about plain CLIP, of which every tensor of both encoders must be present and fit. `own`: see
+ * icseg_weights_override(). *logit_scale is the factor (not its logarithm) that the file contains, or 0. */
+icseg_status icseg_weights_read_clip(icseg_config *config, float *logit_scale, icseg_weights *weights, const char *own,
                                      icseg_weights_report *report, icseg_error *error);
+
+/* One or both encoders, filled, with the configuration that icseg_weights_read_clip() returned. On failure *out is
+ * empty. */
+icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, const icseg_weights *weights,
+                                     const icseg_config *config, icseg_weights_report *report, icseg_error *error);
+
+/* Whether a tensor belongs to CLIP's text encoder. */
+bool icseg_weights_is_text(const char *name);
 
 /* "ResNet 3-4-6-3 of width 64, grid 7, ...": the result of icseg_weights_infer, for messages. */
 void icseg_weights_describe(const icseg_config *config, icseg_string *out);
