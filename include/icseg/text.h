@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file
  * Tokenizers: text to token ids and back. docs/tokenizer.md describes how text is cleaned and which files hold a
- * vocabulary.
+ * vocabulary. Templates: the texts into which class names are put.
  *
  * A tokenizer does not change after it was opened: any number of threads may use one at the same time. */
 #ifndef ICSEG_TEXT_H
 #define ICSEG_TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "icseg/error.h"
@@ -26,6 +27,7 @@ typedef enum icseg_tokenizer_kind {
 /** Limits. */
 enum {
     ICSEG_TEXT_MAX_BYTES = 8192,     /**< CLIP's tokenizer refuses longer texts */
+    ICSEG_TEMPLATES_MAX = 256,       /**< the largest number of templates in a list */
     ICSEG_CLIP_CONTEXT_LENGTH = 77,  /**< token ids of a text in the published CLIP models, with SOS and EOS */
     ICSEG_CONTEXT_MAX_LENGTH = 65536 /**< the longest context that icseg_tokenizer_encode_context writes */
 };
@@ -104,6 +106,35 @@ ICSEG_API icseg_status icseg_tokenizer_encode_context(const icseg_tokenizer *tok
  */
 ICSEG_API icseg_status icseg_tokenizer_decode(const icseg_tokenizer *tokenizer, const int32_t *ids, int32_t count,
                                               char **text, icseg_error *error);
+
+/** A list of templates: texts in which a class name replaces "{}", as in "a photo of a {}." It does not change after it
+ * was opened. */
+typedef struct icseg_templates icseg_templates;
+
+/**
+ * Opens a list of templates.
+ *
+ * @param[out] out    the list; NULL on failure. Close it with icseg_templates_close().
+ * @param name        "imagenet": the 80 templates of CLIP's notebook for ImageNet; "simple": the seven of them that its
+ *                    authors selected; otherwise a file in UTF-8 with one template per line, at most
+ *                    ICSEG_TEMPLATES_MAX. Empty lines and lines that begin with # are skipped. Write "./simple" for a
+ *                    file with such a name.
+ * @param[out] error  may be NULL
+ * @return ICSEG_ERROR_ARGUMENT for a template in place of a name, ICSEG_ERROR_IO when the file cannot be read,
+ *         ICSEG_ERROR_FORMAT when it contains a NUL byte or has more than 1 MiB, ICSEG_ERROR_DATA, naming the line,
+ *         when a line has no {}, is not UTF-8 or is too long, or when there are no or too many lines,
+ *         ICSEG_ERROR_MEMORY.
+ */
+ICSEG_API icseg_status icseg_templates_open(icseg_templates **out, const char *name, icseg_error *error);
+
+/** Closes a list and sets the pointer to NULL. Accepts NULL and a pointer to NULL. */
+ICSEG_API void icseg_templates_close(icseg_templates **templates);
+
+/** The number of templates, at least 1. 0 for NULL. */
+ICSEG_API size_t icseg_templates_count(const icseg_templates *templates);
+
+/** The templates: (count), UTF-8, owned by the list. NULL for NULL. */
+ICSEG_API const char *const *icseg_templates_list(const icseg_templates *templates);
 
 #ifdef __cplusplus
 }

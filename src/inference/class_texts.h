@@ -56,7 +56,9 @@ icseg_status icseg_class_texts_check(const icseg_class_texts_options *options, i
 icseg_status icseg_texts_embed(icseg_clip *clip, const icseg_tokenizer *tokenizer, const char *const *texts,
                                size_t count, float *out, icseg_error *error);
 
-/* Scales to unit length. ICSEG_ERROR_NUMERIC if that is impossible; `what` is for the message. */
-icseg_status icseg_embedding_normalise(float *embedding, int32_t width, const char *what, icseg_error *error);
+/* Scales to unit length; false if that is impossible. */
+bool icseg_unit_length(float *embedding, int32_t width);
+/* ICSEG_ERROR_NUMERIC: the embedding of `what` has no unit length. */
+icseg_status icseg_fail_embedding(const char *what, icseg_error *error);
 
 #endif

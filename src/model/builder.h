@@ -55,6 +55,7 @@ typedef struct icseg_texts {
     int32_t count;
     const icseg_tokens *tokens; /* (count) */
     const int32_t *names;       /* (classes): how many of the texts each class has; NULL: one each, not averaged */
+    icseg_tokens shared;        /* with which every text begins, before its own `tokens`; only without prompts */
 } icseg_texts;
 
 /* The output of an image encoder: maps at strides 4, 8, 16, 32 and tokens (B, 1 + HW, C), the global one first. */

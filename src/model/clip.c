@@ -34,28 +34,24 @@ static void build_image(icseg_clip *c, icseg_graph *g, bool declare, icseg_value
     icseg_graph_keep(g, *embedding, "embedding");
 }
 
-static icseg_value build_texts(icseg_clip *c, icseg_graph *g, bool declare, const icseg_tokens *texts, int32_t count) {
-    icseg_builder b = {.graph = g, .params = c->params, .config = &c->config, .declare = declare};
-    icseg_value embeddings = icseg_build_text(&b, ICSEG_NONE, &(icseg_texts){count, texts, NULL});
-    icseg_graph_keep(g, embeddings, "texts");
-    return embeddings;
-}
-
 static icseg_status declare_params(icseg_clip *c, icseg_error *error) {
     static const int32_t id = 0;
     icseg_graph *graph;
     icseg_value image, embedding;
     ICSEG_TRY(icseg_graph_open(&graph, false, error));
-    build_image(c, graph, true, &image, &embedding);
-    build_texts(c, graph, true, &(icseg_tokens){1, &id}, 1);
+    icseg_builder b = {.graph = graph, .params = c->params, .config = &c->config, .declare = true};
+    if (c->towers & ICSEG_CLIP_IMAGE) build_image(c, graph, true, &image, &embedding);
+    if (c->towers & ICSEG_CLIP_TEXT)
+        icseg_build_text(&b, ICSEG_NONE, &(icseg_texts){.count = 1, .tokens = &(icseg_tokens){1, &id}});
     icseg_status status = icseg_graph_status(graph, error);
     icseg_graph_close(&graph);
     return status;
 }
 
-icseg_status icseg_clip_open(icseg_clip *out, const icseg_config *config, icseg_error *error) {
+icseg_status icseg_clip_open(icseg_clip *out, const icseg_config *config, icseg_clip_towers towers,
+                             icseg_error *error) {
     icseg_status status;
-    *out = (icseg_clip){.config = *config};
+    *out = (icseg_clip){.config = *config, .towers = towers};
     ICSEG_TRY_GOTO(check(config, error));
     ICSEG_TRY_GOTO(icseg_params_open(&out->params, error));
     ICSEG_TRY_GOTO(icseg_workspace_open(&out->workspace, error));
@@ -91,21 +87,4 @@ icseg_status icseg_clip_encode_image(icseg_clip *c, const float *image, float *o
     ICSEG_TRY(icseg_executor_run(c->executor, 0, 0, error));
     memcpy(out, icseg_executor_data(c->executor, c->embedding), (size_t)c->config.embed_dim * sizeof *out);
     return ICSEG_OK;
-}
-
-icseg_status icseg_clip_encode_texts(icseg_clip *c, const icseg_tokens *texts, int32_t count, float *out,
-                                     icseg_error *error) {
-    icseg_graph *graph;
-    icseg_executor *executor = NULL;
-    ICSEG_TRY(icseg_graph_open(&graph, false, error));
-    icseg_value value = build_texts(c, graph, false, texts, count);
-    icseg_graph_fuse(graph);
-    icseg_status status = icseg_graph_status(graph, error);
-    if (status == ICSEG_OK) status = icseg_executor_open(&executor, graph, c->workspace, error);
-    if (status == ICSEG_OK) status = icseg_executor_run(executor, 0, 0, error);
-    if (status == ICSEG_OK)
-        memcpy(out, icseg_executor_data(executor, value), (size_t)count * (size_t)c->config.embed_dim * sizeof *out);
-    icseg_executor_close(&executor);
-    icseg_graph_close(&graph);
-    return status;
 }

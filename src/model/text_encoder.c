@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * CLIP's text encoder with shared prefixes (docs/method.md 2): per image one prefix `SOS, prompts`, then per class its
- * name's tokens and EOS, packed without padding. Only the rows at EOS leave the last block (reference: encode_text). */
+ * name's tokens and EOS, packed without padding. The prefix of texts without prompts may be `SOS, common tokens`. Only
+ * the rows at EOS leave the last block (reference: encode_text). */
 #include <math.h>
+#include <string.h>
 
 #include "model/builder.h"
 
@@ -56,24 +58,38 @@ static bool list_rows(icseg_builder *b, const icseg_texts *texts, int32_t prefix
     return true;
 }
 
+/* SOS and the tokens that all texts share; NULL if memory is short. */
+static int32_t *start_of(icseg_builder *b, const icseg_texts *texts) {
+    const icseg_tokens *shared = &texts->shared;
+    int32_t *ids = icseg_arena_array(icseg_graph_arena(b->graph), 1 + (size_t)shared->count, sizeof *ids);
+    if (!ids) {
+        icseg_graph_fail(b->graph, "text", ICSEG_ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    ids[0] = b->config->vocab_size - 2;
+    if (shared->count) memcpy(ids + 1, shared->ids, (size_t)shared->count * sizeof *ids);
+    return ids;
+}
+
 icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts) {
     const icseg_config *c = b->config;
     icseg_graph *g = b->graph;
     int64_t width = c->text_width, batch = prompts == ICSEG_NONE ? 1 : icseg_graph_dim(g, prompts, 0);
-    int32_t learnt = prompts == ICSEG_NONE ? 0 : (int32_t)icseg_graph_dim(g, prompts, 1), prefix = 1 + learnt;
+    int32_t learnt = prompts == ICSEG_NONE ? 0 : (int32_t)icseg_graph_dim(g, prompts, 1);
+    int32_t common = 1 + texts->shared.count, prefix = common + learnt, *start;
     rows list = {0};
     if (icseg_graph_status(g, NULL) != ICSEG_OK || !list_rows(b, texts, prefix, &list)) return ICSEG_NONE;
+    if (!(start = start_of(b, texts))) return ICSEG_NONE;
 
     icseg_value table = icseg_build_param(b, "token_embedding.weight", ICSEG_SHAPE(c->vocab_size, width),
                                           ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 1);
     icseg_value positions = icseg_build_param(b, "positional_embedding", ICSEG_SHAPE(c->context_length, width),
                                               ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 0.01f);
-    int32_t sos = c->vocab_size - 2;
     icseg_value part[3];
     int parts = 0;
-    icseg_value first = icseg_add(g, icseg_embedding(g, table, 1, &sos), icseg_slice(g, positions, 0, 0, 1));
+    icseg_value first = icseg_add(g, icseg_embedding(g, table, common, start), icseg_slice(g, positions, 0, 0, common));
     part[parts++] = icseg_repeat(g, first, batch);
-    if (learnt) part[parts++] = icseg_add(g, prompts, icseg_slice(g, positions, 0, 1, learnt));
+    if (learnt) part[parts++] = icseg_add(g, prompts, icseg_slice(g, positions, 0, common, learnt));
     icseg_value name_rows = icseg_add(g, icseg_embedding(g, table, list.count, list.id),
                                       icseg_embedding(g, positions, list.count, list.position));
     part[parts++] = icseg_repeat(g, name_rows, batch);

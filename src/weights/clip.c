@@ -31,21 +31,24 @@ static icseg_status load(icseg_clip *clip, const icseg_weights *w, icseg_weights
     return ICSEG_OK;
 }
 
-icseg_status icseg_weights_open_clip(icseg_clip *out, float *logit_scale, icseg_weights *w, const char *own,
+icseg_status icseg_weights_read_clip(icseg_config *config, float *logit_scale, icseg_weights *w, const char *own,
                                      icseg_weights_report *report, icseg_error *error) {
-    icseg_config config = icseg_config_default();
-    *out = (icseg_clip){0};
-    ICSEG_TRY(icseg_weights_infer(w, &config, error));
-    ICSEG_TRY(icseg_weights_override(w, &config, own, error));
-    ICSEG_TRY(icseg_weights_check_clip(w, &config, report, error));
+    *config = icseg_config_default();
+    ICSEG_TRY(icseg_weights_infer(w, config, error));
+    ICSEG_TRY(icseg_weights_override(w, config, own, error));
+    ICSEG_TRY(icseg_weights_check_clip(w, config, report, error));
+    report->loaded = 0;
     ICSEG_TRY(icseg_weights_report_check(report, w->path, error));
-    ICSEG_TRY(read_logit_scale(w, logit_scale, error));
-    icseg_status status = icseg_clip_open(out, &config, error);
+    return read_logit_scale(w, logit_scale, error);
+}
+
+icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, const icseg_weights *w,
+                                     const icseg_config *config, icseg_weights_report *report, icseg_error *error) {
+    icseg_status status = icseg_clip_open(out, config, towers, error);
     if (status != ICSEG_OK) {
         icseg_fail_prefix(error, "%s", w->path);
         return status;
     }
-    report->loaded = 0;
     status = load(out, w, report, error);
     if (status != ICSEG_OK) icseg_clip_close(out);
     return status;

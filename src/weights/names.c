@@ -102,16 +102,15 @@ static bool is_one_of(const char *name, const char *const *list) {
     return false;
 }
 
-bool icseg_weights_is_clip(const char *name) {
-    static const char *const single[] = {"positional_embedding",
-                                         "text_projection",
-                                         "token_embedding.weight",
-                                         "ln_final.weight",
-                                         "ln_final.bias",
-                                         "logit_scale",
-                                         NULL};
-    if (starts(name, "visual.")) return !starts(name, "visual.fpn");
+bool icseg_weights_is_text(const char *name) {
+    static const char *const single[] = {"positional_embedding", "text_projection", "token_embedding.weight",
+                                         "ln_final.weight",      "ln_final.bias",   NULL};
     return starts(name, "transformer.") || is_one_of(name, single);
+}
+
+bool icseg_weights_is_clip(const char *name) {
+    if (starts(name, "visual.")) return !starts(name, "visual.fpn");
+    return icseg_weights_is_text(name) || !strcmp(name, "logit_scale");
 }
 
 /* A tensor that every checkpoint of this kind has and no model needs. */

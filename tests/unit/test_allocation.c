@@ -882,7 +882,7 @@ static void write_clip(void) {
                             .context_length = 48};
     icseg_clip clip;
     float scale = 3;
-    ok(icseg_clip_open(&clip, &c, &plain));
+    ok(icseg_clip_open(&clip, &c, ICSEG_CLIP_BOTH, &plain));
     int64_t count = icseg_params_count(clip.params);
     assert_true(count < MAX_ENTRIES);
     for (int64_t i = 0; i < count; i++) {

@@ -118,7 +118,7 @@ static void write_weights(const char *path, int model, edit_tensor *change) {
     icseg_clip clip;
     float scale = 3;
     size_t count = 0;
-    OK(icseg_clip_open(&clip, &config, &error));
+    OK(icseg_clip_open(&clip, &config, ICSEG_CLIP_BOTH, &error));
     assert_true(icseg_params_count(clip.params) < TENSORS);
     for (int64_t i = 0; i <= icseg_params_count(clip.params); i++) {
         icseg_param *p = i < icseg_params_count(clip.params) ? icseg_params_at(clip.params, i) : NULL;
