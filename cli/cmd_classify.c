@@ -11,6 +11,7 @@
 #include "icseg/classify.h"
 #include "icseg/file.h"
 #include "icseg/tensor_file.h"
+#include "icseg/text.h"
 #include "images.h"
 #include "inputs.h"
 #include "json.h"
@@ -21,7 +22,7 @@ enum { TABLE_ROWS = 10 };
 static const char *const synonyms[] = {"first", "mean", NULL};
 
 struct options {
-    const char *weights, *classes, *classes_file, *vocab, *embeddings;
+    const char *weights, *classes, *classes_file, *template_list, *vocab, *embeddings;
     int32_t activation; /* -1: as the weights say */
     icseg_strings images, templates;
     icseg_synonyms_use synonyms;
@@ -42,6 +43,9 @@ static const icseg_option rows[] = {
     {"template", ICSEG_FIELD_STRINGS(struct options, templates),
      "text with {} in place of the class name; if repeated, a class is the mean of all templates", .metavar = "TEXT",
      .shown = "a photo of a {}"},
+    {"templates", ICSEG_FIELD_STRING(struct options, template_list),
+     "a list of templates: imagenet (CLIP's 80), simple (7 of them), or a file with one per line",
+     .metavar = "imagenet|simple|FILE"},
     {"synonyms", ICSEG_FIELD_WORD(struct options, synonyms),
      "classes with several names: use the first one or the mean of all", .words = synonyms},
     {"vocab", ICSEG_FIELD_STRING(struct options, vocab), "CLIP's vocabulary: a file or a folder that contains one",
@@ -73,7 +77,8 @@ typedef struct job {
     const icseg_command_context *context;
     input_list inputs;
     image_reader *reader;
-    icseg_class_list *list; /* of --classes-file */
+    icseg_class_list *list;     /* of --classes-file */
+    icseg_templates *templates; /* of --templates */
     icseg_classifier *classifier;
     const icseg_classifier_info *info;
     float *probabilities, *cosines; /* (classes) */
@@ -124,6 +129,21 @@ static icseg_status read_classes(job *j, const char *const **out, size_t *count,
         *count = (size_t)icseg_class_list_count(j->list);
     }
     *out = j->list ? icseg_class_list_synonyms(j->list) : names;
+    return ICSEG_OK;
+}
+
+/* Texts of --template or --templates, as the library takes them. */
+static icseg_status read_templates(job *j, icseg_classifier_options *out, icseg_error *error) {
+    const struct options *o = j->options;
+    out->templates = o->templates.items;
+    out->template_count = o->templates.count;
+    if (!o->template_list) return ICSEG_OK;
+    if (o->templates.count)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "the templates are given twice; use --template TEXT or --templates LIST");
+    TRY(icseg_templates_open(&j->templates, o->template_list, error));
+    out->templates = icseg_templates_list(j->templates);
+    out->template_count = icseg_templates_count(j->templates);
     return ICSEG_OK;
 }
 
@@ -216,9 +236,8 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
                                         .weights = o->weights,
                                         .vocabulary = o->vocab,
                                         .config = activation_config(o->activation),
-                                        .synonyms = o->synonyms,
-                                        .templates = o->templates.items,
-                                        .template_count = o->templates.count};
+                                        .synonyms = o->synonyms};
+    TRY(read_templates(j, &options, error));
     TRY(read_classes(j, &options.class_names, &options.class_count, error));
     if (o->embeddings) {
         TRY(file_check_safetensors(o->embeddings, error));
@@ -248,6 +267,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     if (status == ICSEG_OK && j.options->embeddings) status = write_embeddings(&j, error);
     icseg_classifier_close(&j.classifier);
     icseg_class_list_close(&j.list);
+    icseg_templates_close(&j.templates);
     return status;
 }
 
@@ -266,7 +286,8 @@ const icseg_command icseg_command_classify = {
     .examples = "icseg classify RN50.pt photo.jpg --classes \"cat, dog\" --vocab clip/\n"
                 "icseg classify clip-vit-base-patch32/ photos/ --classes-file names.txt --top 3\n"
                 "icseg classify ViT-B-16.pt a.jpg --classes \"car; auto, bus\" --synonyms mean\n"
-                "icseg classify RN50.pt a.jpg --classes \"cat, dog\" --template \"art of a {}.\"\n",
+                "icseg classify RN50.pt a.jpg --classes \"cat, dog\" --template \"art of a {}.\"\n"
+                "icseg classify RN50.pt photos/ --classes-file names.txt --templates imagenet\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

@@ -216,6 +216,12 @@ icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char 
     return status;
 }
 
+char *cache_folder(icseg_arena *arena) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && *cache == '/') return icseg_arena_printf(arena, "%s/icseg", cache); /* others have to be ignored */
+    return home && *home == '/' ? icseg_arena_printf(arena, "%s/.cache/icseg", home) : NULL;
+}
+
 /* ---- clock and threads ---- */
 
 double clock_seconds(void) {

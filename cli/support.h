@@ -58,6 +58,10 @@ icseg_status standard_input_read(size_t limit, unsigned char **data, size_t *siz
 icseg_status file_read(const char *path, size_t limit, icseg_arena *arena, char **text, size_t *size,
                        icseg_error *error);
 
+/* The folder for files that icseg can make again: icseg in $XDG_CACHE_HOME or ~/.cache. NULL if neither is known, or
+ * when out of memory: work without a cache then. */
+char *cache_folder(icseg_arena *arena);
+
 double clock_seconds(void); /* monotonic, from an arbitrary start */
 
 /* The number of threads for the library: OMP_NUM_THREADS if it is set, else 0, which means all cores. */

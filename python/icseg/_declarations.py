@@ -224,11 +224,17 @@ ICSEG_TOKENIZER_CLIP = 1
 
 # limits
 ICSEG_TEXT_MAX_BYTES = 8192
+ICSEG_TEMPLATES_MAX = 256
 ICSEG_CLIP_CONTEXT_LENGTH = 77
 ICSEG_CONTEXT_MAX_LENGTH = 65536
 
 
 class icseg_tokenizer(Structure):
+    """Opaque."""
+
+
+
+class icseg_templates(Structure):
     """Opaque."""
 
 
@@ -251,6 +257,7 @@ ICSEG_CLIP_GELU = 1
 # enum icseg_synonyms_use
 ICSEG_SYNONYMS_FIRST = 0
 ICSEG_SYNONYMS_MEAN = 1
+ICSEG_SYNONYMS_EACH = 2
 
 
 class icseg_config(Structure):
@@ -1653,6 +1660,7 @@ ENUMS: dict[str, list[str]] = {
     "icseg_synonyms_use": [
         "ICSEG_SYNONYMS_FIRST",
         "ICSEG_SYNONYMS_MEAN",
+        "ICSEG_SYNONYMS_EACH",
     ],
     "icseg_precision": [
         "ICSEG_PRECISION_F32",
@@ -1996,6 +2004,22 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_tokenizer_decode": lambda: (
         c_int,
         [POINTER(icseg_tokenizer), POINTER(c_int32), c_int32, POINTER(c_char_p), POINTER(icseg_error)],
+    ),
+    "icseg_templates_open": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_templates)), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_templates_close": lambda: (
+        None,
+        [POINTER(POINTER(icseg_templates))],
+    ),
+    "icseg_templates_count": lambda: (
+        c_size_t,
+        [POINTER(icseg_templates)],
+    ),
+    "icseg_templates_list": lambda: (
+        POINTER(c_char_p),
+        [POINTER(icseg_templates)],
     ),
     "icseg_preset_count": lambda: (
         c_int32,

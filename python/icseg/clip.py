@@ -107,6 +107,29 @@ class Tokenizer(Closing):
         return owned_text(out)
 
 
+def templates(name: PathLike) -> list[str]:
+    """A list of templates, texts in which a class name replaces "{}".
+
+    Args:
+        name: "imagenet": the 80 templates of CLIP's notebook for ImageNet; "simple": the seven of them that its authors
+            selected; otherwise a file with one template per line.
+
+    Raises:
+        DataError: a line of the file is not a template.
+        FileError: the file cannot be read.
+    """
+    handle = Handle(c.icseg_templates, "icseg_templates_close", "list of templates")
+    call("icseg_templates_open", ctypes.byref(handle.pointer), path_bytes(name), file=path_text(name))
+    with handle as opened:
+        made = texts(lib.icseg_templates_list(opened), lib.icseg_templates_count(opened))
+    handle.close()
+    return made
+
+
+def _as_templates(given: Union[PathLike, Sequence[str]]) -> Sequence[str]:
+    return templates(given) if isinstance(given, (str, os.PathLike)) else given
+
+
 @dataclass(frozen=True)
 class Classification:
     """How well an image fits each class.
@@ -146,7 +169,7 @@ class Classifier(Closing):
         weights: PathLike,
         class_names: Sequence[str],
         *,
-        templates: Sequence[str] = (),
+        templates: Union[PathLike, Sequence[str]] = (),
         synonyms: str = "first",
         vocabulary: Optional[PathLike] = None,
         activation: Optional[str] = None,
@@ -154,6 +177,7 @@ class Classifier(Closing):
         callback: CallbackLike = None,
     ) -> None:
         self._handle = Exclusive(c.icseg_classifier, "icseg_classifier_close", "classifier")
+        filled = _as_templates(templates)
         options = init(
             c.icseg_classifier_options,
             weights=path_bytes(weights),
@@ -161,8 +185,8 @@ class Classifier(Closing):
             class_names=text_array(class_names, "class_names"),
             class_count=len(class_names),
             synonyms=choose(_SYNONYMS, synonyms, "synonyms"),
-            templates=text_array(templates, "templates"),
-            template_count=len(templates),
+            templates=text_array(filled, "templates"),
+            template_count=len(filled),
             threads=threads,
             config=None if activation is None else json.dumps({"activation": activation}).encode(),
         )
@@ -259,7 +283,7 @@ class Clip(Closing):
         self,
         class_names: Sequence[str],
         *,
-        templates: Sequence[str] = (),
+        templates: Union[PathLike, Sequence[str]] = (),
         synonyms: str = "first",
         callback: CallbackLike = None,
     ) -> Classifier:
@@ -268,6 +292,7 @@ class Clip(Closing):
         Args:
             class_names: "building, edifice" has two names.
             templates: texts in which the name replaces "{}"; with several, a class is their mean. Empty: "a photo of a {}".
+                One string or path: a list of them, as for `icseg.clip.templates`.
             synonyms: classes with several names: "first" or "mean".
             callback: as for `icseg.train`; stage "encode texts", if they take some seconds.
         """

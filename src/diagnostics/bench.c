@@ -49,7 +49,8 @@ static icseg_status open_random(icseg_bench *b, icseg_error *error) {
             ids[i] = 1 + (int32_t)icseg_rng_below(&rng, (uint64_t)b->config.vocab_size - 3);
     }
     if (complete)
-        status = icseg_model_build(&b->model, &b->config, names, &(icseg_texts){(int32_t)classes, tokens, NULL}, error);
+        status = icseg_model_build(&b->model, &b->config, names,
+                                   &(icseg_texts){.count = (int32_t)classes, .tokens = tokens}, error);
     else
         status = icseg_fail_memory(error, classes * sizeof *tokens, "class names");
     if (status == ICSEG_OK) icseg_params_initialise(b->model->params, SEED);

@@ -90,7 +90,7 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
             ICSEG_TRY(read_ids(several ? json_array_get(entry, i) : entry, path, where, config, arena, next++, error));
         }
     }
-    *out = (icseg_texts){(int32_t)count, tokens, several ? names : NULL};
+    *out = (icseg_texts){.count = (int32_t)count, .tokens = tokens, .names = several ? names : NULL};
     return ICSEG_OK;
 }
 

@@ -87,7 +87,7 @@ static icseg_status make_texts(const icseg_model_options *options, const icseg_t
         for (size_t i = 0; i < all[k].count; i++)
             if ((status = icseg_tokenize(tokenizer, all[k].names[i], arena, next++, error)) != ICSEG_OK)
                 return icseg_fail_prefix(error, "the name of class %zu", k), status;
-    *out = (icseg_texts){(int32_t)count, tokens, options->class_synonyms ? names : NULL};
+    *out = (icseg_texts){.count = (int32_t)count, .tokens = tokens, .names = options->class_synonyms ? names : NULL};
     return ICSEG_OK;
 }
 

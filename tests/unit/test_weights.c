@@ -657,7 +657,7 @@ static icseg_model *fresh_model(void (*change)(icseg_config *c), const char *con
     c.num_classes = 3;
     c.fpn_dim = 4;
     if (change) change(&c);
-    OK(icseg_model_build(&model, &c, names, &(icseg_texts){c.num_classes, tokens, NULL}, &error));
+    OK(icseg_model_build(&model, &c, names, &(icseg_texts){.count = c.num_classes, .tokens = tokens}, &error));
     icseg_params_initialise(model->params, 1);
     OK(icseg_params_load(model->params, &error));
     return model;
