@@ -40,6 +40,27 @@ def test_classification_is_that_of_the_program(checkpoint: Path, photos: list[Pa
         clip.encode_image(photos[0])
 
 
+def test_lists_of_templates(checkpoint: Path, tmp_path: Path) -> None:
+    imagenet, simple = (icseg.clip.templates(name) for name in ("imagenet", "simple"))
+    assert len(imagenet) == 80 and len(simple) == 7 and set(simple) < set(imagenet)
+    (tmp_path / "own.txt").write_text("# two of them\n{}\n\nthe {} in a photo\n")
+    assert icseg.clip.templates(tmp_path / "own.txt") == ["{}", "the {} in a photo"]
+    with icseg.clip.load(checkpoint, threads=1) as clip:
+        named, file, listed = (
+            clip.classifier(["cat", "dog"], templates=given).text_features
+            for given in ("simple", tmp_path / "own.txt", ["{}", "the {} in a photo"])
+        )
+        assert (named == clip.classifier(["cat", "dog"], templates=simple).text_features).all()
+        assert (file == listed).all() and np.abs(file - named).max() > 1e-4
+        with pytest.raises(icseg.ArgumentError, match="expected imagenet, simple or the name of a file"):
+            clip.classifier(["cat"], templates="a photo of a {}")
+    (tmp_path / "bad.txt").write_text("{}\na street\n")
+    with pytest.raises(icseg.DataError, match="bad.txt: line 2 has no {}"):
+        icseg.clip.templates(tmp_path / "bad.txt")
+    with pytest.raises(icseg.FileError, match="none.txt: the file does not exist"):
+        icseg.clip.templates(tmp_path / "none.txt")
+
+
 def test_encoding(checkpoint: Path, photos: list[Path]) -> None:
     clip = icseg.clip.load(checkpoint, threads=1)
     several = clip.encode_image(photos[:2])

@@ -32,6 +32,7 @@ static icseg_model *model, *calibrated;
 static icseg_session *session;
 static icseg_result *result;
 static icseg_tokenizer *tokenizer;
+static icseg_templates *templates;
 static icseg_class_list *class_list;
 static icseg_classifier *classifier;
 static icseg_calibrator *calibrator;
@@ -247,6 +248,10 @@ static icseg_status call_icseg_tokenizer_decode(icseg_error *error) {
     icseg_buffer_free(text);
     return status;
 }
+OPENS(icseg_templates_open, icseg_templates *, icseg_templates_close, path("templates.txt"))
+CLOSES(icseg_templates_close)
+QUIET(icseg_templates_count, templates)
+QUIET(icseg_templates_list, templates)
 
 /* config.h, model.h */
 QUIET(icseg_preset_count, )
@@ -924,6 +929,8 @@ static int open_all(void **state) {
     ok(icseg_labels_write_png(&labels, &palette, path("labels.png"), &plain));
     ok(run(&result, &plain));
     ok(icseg_tokenizer_open(&tokenizer, ICSEG_TOKENIZER_BYTES, NULL, &plain));
+    write_text("templates.txt", "a photo of a {}.\n");
+    ok(icseg_templates_open(&templates, "simple", &plain));
     ok(icseg_class_list_open_published(&class_list, "ade20k", &plain));
     write_clip();
     icseg_classifier_options classify = classifier_options();
@@ -985,6 +992,7 @@ static int close_all(void **state) {
     icseg_classifier_close(&classifier);
     icseg_class_list_close(&class_list);
     icseg_tokenizer_close(&tokenizer);
+    icseg_templates_close(&templates);
     icseg_result_close(&result);
     icseg_session_close(&session);
     icseg_model_close(&calibrated);

@@ -17,6 +17,12 @@ check '--top shortens it' test "$(table "$tiny" "$photo" --classes-file "$work/n
 expect 0 '^\{"image": .*"name": "sky", "index": 2, "probability": ' classify --classes-file "$work/names.txt" --json --synonyms mean
 check 'semicolons separate the names of one class' bash -c "'$program' classify '$tiny' '$photo' --classes 'a (b, c); d,e' \
     --template 'x {}' --synonyms mean --json 2>/dev/null | grep -c '\"a (b, c)\".*\"e\"\|\"e\".*\"a (b, c)\"'"
+printf '# for streets\n\na street with a {}\n{}\n' >"$work/templates.txt"
+expect 0 '' classify --classes 'cat, dog' --templates "$work/templates.txt" --embeddings "$work/list.safetensors"
+expect 0 '' classify --classes 'cat, dog' --template 'a street with a {}' --template '{}' --embeddings "$work/lines.safetensors"
+check 'a file of templates is the same as its lines' cmp "$work/list.safetensors" "$work/lines.safetensors"
+expect 0 '%  dog$' classify --classes 'cat, dog' --templates imagenet
+expect 0 '%  dog$' classify --classes 'cat, dog' --templates simple
 expect 0 '' icseg classify "$tiny" "$tiny_data/images/val" --classes 'a, b' --embeddings "$work/e.safetensors"
 check 'embeddings are written' grep -q '"text":' "$work/e.safetensors"
 
@@ -25,6 +31,12 @@ refuse 2 'the classes are given twice' classify --classes a --classes-file "$wor
 refuse 2 'name 2 is empty' classify --classes 'a,,b'
 refuse 2 '"a" is given twice' classify --classes 'a, b, a'
 refuse 2 '\{\} where the class name goes' classify --classes 'a, b' --template 'a photo'
+refuse 2 'the templates are given twice' classify --classes 'a, b' --template '{}' --templates simple
+refuse 2 'expected imagenet, simple or the name of a file .*; set it with --templates' classify --classes a --templates 'a {}'
+refuse 1 'no.txt: the file does not exist; expected imagenet, simple or' classify --classes a --templates "$work/no.txt"
+printf '{}\na street\n' >"$work/bad.txt"
+refuse 1 'bad.txt: line 2 has no \{\}; write \{\} where' classify --classes a --templates "$work/bad.txt"
+refuse 2 "synonyms" classify --classes 'a, b' --synonyms each
 refuse 2 'has [0-9]+ tokens, but the model accepts' classify --classes 'a name that is far too long for forty, b'
 refuse 1 'none.txt: cannot open' classify --classes-file none.txt
 refuse 2 'IMAGE is missing' icseg classify "$tiny" --classes a
