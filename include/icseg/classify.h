@@ -31,9 +31,9 @@ typedef struct icseg_classifier_options {
     const char *vocabulary;         /**< CLIP's vocabulary, a file or a folder with one; NULL: next to the weights */
     const char *const *class_names; /**< required: (class_count), UTF-8; "building, edifice" has two names */
     size_t class_count;             /**< 1..ICSEG_CLASSIFY_MAX_CLASSES */
-    icseg_synonyms_use synonyms;    /**< of classes with several names: the first, or the mean of all */
+    icseg_synonyms_use synonyms;    /**< of classes with several names: ICSEG_SYNONYMS_FIRST or _MEAN */
     /** (template_count): texts in which the name replaces "{}". With several templates, a class is the mean of all,
-     * normalised to unit length. */
+     * normalised to unit length. icseg_templates_open() has lists of them. */
     const char *const *templates;
     size_t template_count; /**< 0: the one template "a photo of a {}" */
     int32_t threads;       /**< OpenMP threads, 0..1024; 0: all cores that the process may use */
