@@ -29,8 +29,8 @@ void icseg_hash_add(icseg_hash *hash, const void *data, size_t size) {
         b ^= rotate(block[1] * c2, 33) * c1;
         b = (rotate(b, 31) + a) * 5 + 0x38495ab5;
     }
-    a ^= size;
-    b ^= size;
+    a ^= (uint64_t)size + 1; /* an empty record counts, too */
+    b ^= (uint64_t)size + 1;
     a += b;
     b += a;
     a = finish(a);
