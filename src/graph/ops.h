@@ -25,6 +25,14 @@ icseg_value icseg_similarity(icseg_graph *g, icseg_value a, icseg_value b);
 
 /* q (B, Lq, W), k and v (B, Lk, W) -> (B, Lq, W). */
 icseg_value icseg_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads);
+/* The queries are the positions of a grid, row by row, and so are the last keys; other keys come before them. A query
+ * and a key of the grid at distance d, in positions, have exp(-d^2 / (2 deviation^2)) added to their scaled score. */
+typedef struct icseg_attention_grid {
+    int64_t rows, columns; /* 0 rows: no grid */
+    double deviation;
+} icseg_attention_grid;
+icseg_value icseg_grid_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads,
+                                 icseg_attention_grid grid);
 /* qkv (B, L, 3W): [q | k | v] in the last axis, the output of one linear layer -> (B, L, W). */
 icseg_value icseg_attention_packed(icseg_graph *g, icseg_value qkv, int heads);
 /* Shared-prefix causal attention (docs/method.md 2). qkv (B, L, 3W), L = prefix + sum of lengths: rows 0 .. prefix-1
@@ -91,6 +99,11 @@ icseg_value icseg_max_pool(icseg_graph *g, icseg_value x, int size);
  * PyTorch's 'nearest', source = floor(i * (float)h / H). */
 icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width);
 icseg_value icseg_resize_nearest(icseg_graph *g, icseg_value x, int64_t height, int64_t width);
+
+/* Bicubic (a = -0.75, edges clamped), as PyTorch's interpolate(scale_factor=(scale_y, scale_x)) does without
+ * recomputing the factors: output i reads around (i + 0.5) / scale - 0.5. No gradient. */
+icseg_value icseg_resize_bicubic(icseg_graph *g, icseg_value x, int64_t height, int64_t width, double scale_y,
+                                 double scale_x);
 
 /* -- losses and predictions; labels are I16 (B, H, W), ICSEG_LABEL_IGNORE = -1 */
 

@@ -74,12 +74,18 @@ static void draw(const icseg_param *p, icseg_rng *rng, int64_t count, float *to)
         }
 }
 
-static icseg_status read_file(const icseg_param *p, float *to, icseg_error *error) {
+/* In the file's layout. */
+static icseg_status read_stored(const icseg_param *p, float *to, icseg_error *error) {
     const icseg_param_source *s = &p->source;
-    if (is_plain(p)) return icseg_safetensors_read(s->file, s->entry, 0, (size_t)p->count, to, error);
+    if (s->kind == ICSEG_SOURCE_CALL) return s->read(s->from, to, error);
+    return icseg_safetensors_read(s->file, s->entry, 0, (size_t)p->count, to, error);
+}
+
+static icseg_status read_file(const icseg_param *p, float *to, icseg_error *error) {
+    if (is_plain(p)) return read_stored(p, to, error);
     float *file = icseg_alloc_array((size_t)p->count, sizeof *file);
     if (!file) return icseg_fail_memory_in(error, (size_t)p->count * sizeof *file, p->name);
-    icseg_status status = icseg_safetensors_read(s->file, s->entry, 0, (size_t)p->count, file, error);
+    icseg_status status = read_stored(p, file, error);
     if (status == ICSEG_OK) icseg_param_import(p, file, to);
     icseg_free(file);
     return status;
@@ -90,7 +96,8 @@ static icseg_status read_source(const icseg_param *p, float *to, icseg_error *er
     switch (p->source.kind) {
     case ICSEG_SOURCE_ZERO: memset(to, 0, (size_t)p->count * sizeof *to); break;
     case ICSEG_SOURCE_INIT: draw(p, &rng, p->count, to); break;
-    case ICSEG_SOURCE_FILE: return read_file(p, to, error);
+    case ICSEG_SOURCE_FILE:
+    case ICSEG_SOURCE_CALL: return read_file(p, to, error);
     }
     return ICSEG_OK;
 }
@@ -99,6 +106,18 @@ icseg_status icseg_param_read(const icseg_param *p, float *to, icseg_error *erro
     if (!p->data) return read_source(p, to, error);
     memcpy(to, p->data, (size_t)p->count * sizeof *to);
     return ICSEG_OK;
+}
+
+/* All values are read where only all can be. */
+static icseg_status read_all_rows(const icseg_param *p, int64_t count, const int32_t *rows, int64_t width, float *to,
+                                  icseg_error *error) {
+    float *all = icseg_alloc_array((size_t)p->count, sizeof *all);
+    if (!all) return icseg_fail_memory_in(error, (size_t)p->count * sizeof *all, p->name);
+    icseg_status status = read_source(p, all, error);
+    for (int64_t i = 0; i < count && status == ICSEG_OK; i++)
+        memcpy(to + i * width, all + rows[i] * width, (size_t)width * sizeof *to);
+    icseg_free(all);
+    return status;
 }
 
 /* Initial values can only be drawn in sequence. */
@@ -122,6 +141,7 @@ icseg_status icseg_param_read_rows(const icseg_param *p, int64_t count, const in
         icseg_free(row);
         return ICSEG_OK;
     }
+    if (!p->data && p->source.kind == ICSEG_SOURCE_CALL) return read_all_rows(p, count, rows, width, to, error);
     for (int64_t i = 0; i < count; i++) {
         float *row = to + i * width;
         if (p->data)

@@ -7,11 +7,17 @@
 #include "base/memory.h"
 #include "compute/primitive.h"
 
+/* What sources of parameters refer to. */
+typedef struct icseg_source_owner {
+    void *owner;
+    void (*close)(void *owner);
+} icseg_source_owner;
+
 struct icseg_params {
     icseg_param **list; /* in order of declaration */
     int64_t count, capacity;
-    icseg_safetensors **files; /* sources of parameters */
-    int64_t file_count;
+    icseg_source_owner *owners; /* (owner_count) */
+    int64_t owner_count;
     int32_t *table; /* open-addressing hash of names -> index + 1 */
     int64_t table_size;
     pthread_mutex_t lock; /* held while copies are made on first use */
@@ -34,17 +40,17 @@ static void free_param(icseg_param *p) {
     icseg_free(p);
 }
 
-static void close_files(icseg_params *params) {
-    for (int64_t i = 0; i < params->file_count; i++) icseg_safetensors_close(&params->files[i]);
-    icseg_free(params->files);
-    params->files = NULL;
-    params->file_count = 0;
+static void close_owners(icseg_params *params) {
+    for (int64_t i = 0; i < params->owner_count; i++) params->owners[i].close(params->owners[i].owner);
+    icseg_free(params->owners);
+    params->owners = NULL;
+    params->owner_count = 0;
 }
 
 void icseg_params_close(icseg_params **params) {
     if (!params || !*params) return;
     for (int64_t i = 0; i < (*params)->count; i++) free_param((*params)->list[i]);
-    close_files(*params);
+    close_owners(*params);
     icseg_free((*params)->list);
     icseg_free((*params)->table);
     pthread_mutex_destroy(&(*params)->lock);
@@ -159,13 +165,13 @@ icseg_params_memory icseg_params_count_memory(icseg_params *params) {
     return sum;
 }
 
-icseg_status icseg_params_own(icseg_params *params, icseg_safetensors *file, icseg_error *error) {
-    size_t count = (size_t)params->file_count;
-    icseg_safetensors **files = icseg_realloc_array(params->files, count, count + 1, sizeof *files);
-    if (!files) return icseg_fail_memory(error, (count + 1) * sizeof *files, "the list of files");
-    files[count] = file;
-    params->files = files;
-    params->file_count++;
+icseg_status icseg_params_own(icseg_params *params, void *owner, void (*close)(void *owner), icseg_error *error) {
+    size_t count = (size_t)params->owner_count;
+    icseg_source_owner *owners = icseg_realloc_array(params->owners, count, count + 1, sizeof *owners);
+    if (!owners) return icseg_fail_memory(error, (count + 1) * sizeof *owners, "the list of files");
+    owners[count] = (icseg_source_owner){owner, close};
+    params->owners = owners;
+    params->owner_count++;
     return ICSEG_OK;
 }
 
@@ -173,11 +179,11 @@ void icseg_params_initialise(icseg_params *params, uint64_t seed) {
     for (int64_t i = 0; i < params->count; i++)
         icseg_param_set_source(params->list[i],
                                (icseg_param_source){.kind = ICSEG_SOURCE_INIT, .seed = seed, .index = (uint64_t)i});
-    close_files(params);
+    close_owners(params);
 }
 
 icseg_status icseg_params_load(icseg_params *params, icseg_error *error) {
     for (int64_t i = 0; i < params->count; i++) ICSEG_TRY(icseg_param_load(params->list[i], error));
-    close_files(params);
+    close_owners(params);
     return ICSEG_OK;
 }

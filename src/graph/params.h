@@ -44,10 +44,12 @@ typedef struct icseg_param_options {
 
 /* The source of values that are not in memory. */
 typedef struct icseg_param_source {
-    enum { ICSEG_SOURCE_ZERO, ICSEG_SOURCE_INIT, ICSEG_SOURCE_FILE } kind;
+    enum { ICSEG_SOURCE_ZERO, ICSEG_SOURCE_INIT, ICSEG_SOURCE_FILE, ICSEG_SOURCE_CALL } kind;
     uint64_t seed, index;                 /* INIT: the random stream */
     const icseg_safetensors *file;        /* FILE: kept open by the store */
     const icseg_safetensors_entry *entry; /* in the file */
+    const void *from;                     /* CALL: for `read`, which writes all values in the file's layout */
+    icseg_status (*read)(const void *from, float *to, icseg_error *error); /* thread-safe */
 } icseg_param_source;
 
 /* In the checkpoint of a run, the names of the optimiser's tensors begin with this. They are not parameters. */
@@ -98,11 +100,11 @@ void icseg_params_initialise(icseg_params *params, uint64_t seed);
 /* Takes values from this source: drops those in memory and raises the version. */
 void icseg_param_set_source(icseg_param *param, icseg_param_source source);
 /* Takes values from a file's tensor, which must have the parameter's file shape. The file must stay open until the
- * values are loaded. icseg_params_own passes it to the store, which closes it when all values are loaded or the store
- * is closed. */
+ * values are loaded. */
 icseg_status icseg_param_from_file(icseg_param *param, const icseg_safetensors *file, const char *name,
                                    icseg_error *error);
-icseg_status icseg_params_own(icseg_params *params, icseg_safetensors *file, icseg_error *error);
+/* Passes the owner of sources to the store, which closes it when all values are loaded or the store is closed. */
+icseg_status icseg_params_own(icseg_params *params, void *owner, void (*close)(void *owner), icseg_error *error);
 
 /* Loads the values into `data`, if they are not there yet. */
 icseg_status icseg_param_load(icseg_param *param, icseg_error *error);

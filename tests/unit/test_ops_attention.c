@@ -10,11 +10,12 @@
 
 #include "support/op_check.h"
 
-enum { HEADS };
+enum { HEADS, ROWS, COLUMNS, DEVIATION };
 
-/* One row of queries (depth) over `keys` rows, all `pitch` apart; writes only `out` (depth). */
-static void attend(const double *q, const double *k, const double *v, int64_t keys, int64_t pitch, int64_t depth,
-                   double *out) {
+/* One row of queries (depth) over `keys` rows, all `pitch` apart; writes only `out` (depth). plus: (keys), what is
+ * added to the scaled scores, or NULL. */
+static void attend_plus(const double *q, const double *k, const double *v, int64_t keys, int64_t pitch, int64_t depth,
+                        const double *plus, double *out) {
     double top = -INFINITY, sum = 0;
     for (int64_t d = 0; d < depth; d++) out[d] = 0;
     for (int pass = 0; pass < 2; pass++)
@@ -22,6 +23,7 @@ static void attend(const double *q, const double *k, const double *v, int64_t ke
             double score = 0;
             for (int64_t d = 0; d < depth; d++) score += q[d] * k[j * pitch + d];
             score /= sqrt((double)depth);
+            if (plus) score += plus[j];
             if (pass == 0) {
                 top = fmax(top, score);
                 continue;
@@ -31,6 +33,11 @@ static void attend(const double *q, const double *k, const double *v, int64_t ke
             for (int64_t d = 0; d < depth; d++) out[d] += e * v[j * pitch + d];
         }
     for (int64_t d = 0; d < depth; d++) out[d] /= sum;
+}
+
+static void attend(const double *q, const double *k, const double *v, int64_t keys, int64_t pitch, int64_t depth,
+                   double *out) {
+    attend_plus(q, k, v, keys, pitch, depth, NULL, out);
 }
 
 static icseg_value build_attention(icseg_graph *g, const icseg_value *in, const op_case *c) {
@@ -46,6 +53,29 @@ static void attention(const op_case *c, const double *const *in, double *out) {
                 attend(in[0] + (b * q[1] + i) * width + h * depth, in[1] + b * keys * width + h * depth,
                        in[2] + b * keys * width + h * depth, keys, width, depth,
                        out + (b * q[1] + i) * width + h * depth);
+}
+
+static icseg_value build_grid(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    icseg_attention_grid grid = {(int64_t)c->number[ROWS], (int64_t)c->number[COLUMNS], c->number[DEVIATION]};
+    return icseg_grid_attention(g, in[0], in[1], in[2], (int)c->number[HEADS], grid);
+}
+
+static void grid(const op_case *c, const double *const *in, double *out) {
+    const int64_t *q = c->input[0].shape.dim, keys = c->input[1].shape.dim[1], width = q[2];
+    int64_t heads = (int64_t)c->number[HEADS], depth = width / heads, columns = (int64_t)c->number[COLUMNS];
+    double plus[64];
+    assert_true(keys <= 64);
+    for (int64_t b = 0; b < q[0]; b++)
+        for (int64_t i = 0; i < q[1]; i++) {
+            for (int64_t j = 0; j < keys; j++) {
+                int64_t at = j - (keys - q[1]), dy = i / columns - at / columns, dx = i % columns - at % columns;
+                plus[j] = at < 0 ? 0 : exp(-(double)(dy * dy + dx * dx) / (2 * pow(c->number[DEVIATION], 2)));
+            }
+            for (int64_t h = 0; h < heads; h++)
+                attend_plus(in[0] + (b * q[1] + i) * width + h * depth, in[1] + b * keys * width + h * depth,
+                            in[2] + b * keys * width + h * depth, keys, width, depth, plus,
+                            out + (b * q[1] + i) * width + h * depth);
+        }
 }
 
 static icseg_value build_attention_packed(icseg_graph *g, const icseg_value *in, const op_case *c) {
@@ -82,6 +112,11 @@ static void self(const op_case *c, const double *const *in, double *out) {
     { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define ATTENTION(LABEL, HEADS_, ...)                                                                                  \
     { "attention", LABEL, 3, {__VA_ARGS__}, build_attention, attention, 5e-6, 2e-5, true, {HEADS_}, NULL }
+#define GRID(LABEL, HEADS_, ROWS_, COLUMNS_, DEVIATION_, ...)                                                          \
+    {                                                                                                                  \
+        "attention", LABEL, 3, {__VA_ARGS__}, build_grid, grid, 5e-6, 2e-5, true,                                      \
+            {HEADS_, ROWS_, COLUMNS_, DEVIATION_}, NULL                                                                \
+    }
 #define ATTENTION_PACKED(LABEL, HEADS_, ...)                                                                           \
     {                                                                                                                  \
         "attention_packed", LABEL, 1, {__VA_ARGS__}, build_attention_packed, attention_packed, 5e-6, 2e-5, true,       \
@@ -103,6 +138,9 @@ static void attention_agrees_with_its_definition(void **state) {
         ATTENTION("blocks of query rows, the last smaller", 2, X(1, 523, 8), X(1, 37, 8), X(1, 37, 8)),
         ATTENTION("blocks of query rows, two images", 1, X(2, 300, 4), X(2, 19, 4), X(2, 19, 4)),
         {"attention", "of a tensor to itself", 1, {X(2, 9, 8)}, build_self, self, 5e-6, 2e-5, true, {2}, NULL},
+        GRID("a grid and one row before it", 2, 3, 5, 1.5, X(2, 15, 8), X(2, 16, 8), X(2, 16, 8)),
+        GRID("a grid alone", 1, 4, 2, 5, X(1, 8, 4), X(1, 8, 4), X(1, 8, 4)),
+        GRID("a grid of one row", 2, 1, 7, 0.7, X(1, 7, 6), X(1, 8, 6), X(1, 8, 6)),
         ATTENTION_PACKED("one head", 1, X(1, 6, 24)),
         ATTENTION_PACKED("heads and images", 4, X(3, 17, 48)),
         ATTENTION_PACKED("odd depth", 3, X(2, 10, 45)),

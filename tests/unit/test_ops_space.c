@@ -89,6 +89,55 @@ static void resize_nearest(const op_case *c, const double *const *in, double *ou
                     *out++ = at(c, in[0], b, (int64_t)floorf((float)h * y), (int64_t)floorf((float)w * x), j);
 }
 
+/* -- bicubic resizing to number[0] x number[1], with the factors number[2] and number[3] */
+
+static icseg_value build_resize_bicubic(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    const double *n = c->number;
+    return icseg_resize_bicubic(g, in[0], (int64_t)n[0], (int64_t)n[1], n[2], n[3]);
+}
+
+static double keys(double d) {
+    d = fabs(d);
+    if (d < 1) return 1.25 * d * d * d - 2.25 * d * d + 1;
+    return d < 2 ? -0.75 * (d * d * d - 5 * d * d + 8 * d - 4) : 0;
+}
+
+static int64_t clamped(int64_t i, int64_t n) { return i < 0 ? 0 : i < n ? i : n - 1; }
+
+static void resize_bicubic(const op_case *c, const double *const *in, double *out) {
+    const int64_t *d = c->input[0].shape.dim, height = (int64_t)c->number[0], width = (int64_t)c->number[1];
+    for (int64_t b = 0; b < d[0]; b++)
+        for (int64_t h = 0; h < height; h++)
+            for (int64_t w = 0; w < width; w++)
+                for (int64_t j = 0; j < d[3]; j++) {
+                    double y = ((double)h + 0.5) / c->number[2] - 0.5, x = ((double)w + 0.5) / c->number[3] - 0.5;
+                    *out = 0;
+                    for (int64_t p = (int64_t)floor(y) - 2; p < (int64_t)floor(y) + 4; p++)
+                        for (int64_t q = (int64_t)floor(x) - 2; q < (int64_t)floor(x) + 4; q++)
+                            *out += keys(y - (double)p) * keys(x - (double)q) *
+                                    at(c, in[0], b, clamped(p, d[1]), clamped(q, d[2]), j);
+                    out++;
+                }
+}
+
+#define RESIZE_BICUBIC(LABEL, H, W, Y, X_, ...)                                                                        \
+    {                                                                                                                  \
+        "resize_bicubic", LABEL, 1, {{OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0}}, build_resize_bicubic, resize_bicubic,   \
+            2e-6, 0, true, {H, W, Y, X_}, NULL                                                                         \
+    }
+
+static void bicubic_resizing_agrees_with_its_definition(void **state) {
+    (void)state;
+    const op_case cases[] = {
+        RESIZE_BICUBIC("larger", 9, 13, 9 / 5.0, 13 / 7.0, 2, 5, 7, 17),
+        RESIZE_BICUBIC("larger, with DINO's factors", 7, 10, 7.1 / 4, 10.1 / 4, 1, 4, 4, 64),
+        RESIZE_BICUBIC("smaller", 3, 2, 3.1 / 6, 2.1 / 6, 1, 6, 6, 5),
+        RESIZE_BICUBIC("one axis keeps its size", 4, 9, 4.1 / 4, 9.1 / 4, 1, 4, 4, 3),
+        RESIZE_BICUBIC("from one position", 3, 4, 3.1, 4.1, 1, 1, 1, 8),
+    };
+    op_check_all(cases, sizeof cases / sizeof *cases);
+}
+
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define POOL(NAME, LABEL, SIZE, TOLERANCE, ...)                                                                        \
@@ -148,6 +197,8 @@ static void random_sizes_agree(void **state) {
             RESIZE(resize_bilinear, "narrower", h, w, 2e-6, b, high, wide, c),
             RESIZE(resize_nearest, "wider", high, wide, 0, b, h, w, c),
             RESIZE(resize_nearest, "narrower", h, w, 0, b, high, wide, c),
+            RESIZE_BICUBIC("random", (double)high, (double)wide, ((double)high + 0.1) / (double)h,
+                           (double)wide / (double)w, b, h, w, c),
         };
         op_check_draw(cases, sizeof cases / sizeof *cases, draw);
     }
@@ -262,6 +313,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pooling_agrees_with_its_definition),
         cmocka_unit_test(resizing_agrees_with_its_definition),
+        cmocka_unit_test(bicubic_resizing_agrees_with_its_definition),
         cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(resizing_to_the_same_size_adds_nothing),
         cmocka_unit_test(max_pool_gives_the_gradient_to_the_first_of_equal_maxima),

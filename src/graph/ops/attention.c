@@ -20,8 +20,9 @@ enum { Q, K, V };
 
 typedef struct attention {
     int64_t batch, queries, keys, width, heads;
-    bool packed;   /* input 0 is [q | k | v]; otherwise inputs 0, 1, 2 */
-    bool needs[3]; /* the gradient node: of q, k, v */
+    bool packed;               /* input 0 is [q | k | v]; otherwise inputs 0, 1, 2 */
+    bool needs[3];             /* the gradient node: of q, k, v */
+    icseg_attention_grid grid; /* of nearby positions; rows 0: none */
 } attention;
 
 /* Rows of q, k or v, or of their gradients: the number of elements from row to row, and the address of a row. */
@@ -60,6 +61,7 @@ typedef struct attention_state {
     icseg_primitive *product[2][MAX_PRODUCTS]; /* [1]: of the last block, where it is smaller */
     size_t own, scores, gradient;              /* offsets in scratch */
     size_t q, k, v;                            /* the forward pass's copies, head by head: offsets in scratch */
+    float *near_row, *near_column;             /* of the grid: what distances 1 - n .. n - 1 add, as factors */
 } attention_state;
 
 typedef struct matrix {
@@ -113,10 +115,31 @@ static icseg_status open_backward(icseg_primitive **p, const attention *a, int64
     return ICSEG_OK;
 }
 
+static float scale_of(const attention *a) {
+    int64_t head_width = a->width / a->heads; /* without a remainder */
+    return 1 / sqrtf((float)head_width);
+}
+
+/* factor * exp(-d^2 / (2 deviation^2)) for the distances d = 1 - n .. n - 1; NULL: out of memory */
+static float *open_distances(int64_t n, double deviation, double factor) {
+    float *table = icseg_alloc_array((size_t)(2 * n - 1), sizeof *table);
+    for (int64_t d = 1 - n; table && d < n; d++)
+        table[d + n - 1] = (float)(factor * exp(-(double)(d * d) / (2 * deviation * deviation)));
+    return table;
+}
+
+static icseg_status open_grid(attention_state *s, const attention *a, icseg_error *error) {
+    if (!a->grid.rows) return ICSEG_OK;
+    s->near_row = open_distances(a->grid.rows, a->grid.deviation, 1 / (double)scale_of(a));
+    s->near_column = open_distances(a->grid.columns, a->grid.deviation, 1);
+    return s->near_row && s->near_column ? ICSEG_OK : icseg_fail_memory(error, 0, "attention");
+}
+
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     const attention *a = k->node->attributes;
     attention_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, 0, "attention");
+    ICSEG_TRY(open_grid(s, a, error));
     bool backward = k->node->op->gradient == NULL;
     s->blocks = blocks_of(a);
     s->heads = backward ? a->heads : heads_of(a, s->blocks.rows);
@@ -145,6 +168,8 @@ static void release(icseg_kernel *k) {
     attention_state *s = k->state;
     for (int i = 0; s && i < 2 * MAX_PRODUCTS; i++)
         icseg_primitive_close(&s->product[i / MAX_PRODUCTS][i % MAX_PRODUCTS]);
+    if (s) icseg_free(s->near_row);
+    if (s) icseg_free(s->near_column);
     icseg_free(s);
 }
 
@@ -193,11 +218,6 @@ static void softmax_gradient(const float *p, float *d, int64_t rows, int64_t n, 
 
 /* -- running */
 
-static float scale_of(const attention *a) {
-    int64_t head_width = a->width / a->heads; /* without a remainder */
-    return 1 / sqrtf((float)head_width);
-}
-
 typedef struct block {
     int64_t image, first, rows;
     icseg_primitive **product;
@@ -223,6 +243,25 @@ static icseg_status multiply(const block *b, int product, const float *x, const 
                              icseg_error *error) {
     icseg_operands operands = {.a = x, .b = y, .out = z};
     return icseg_primitive_run(b->product[product], operands, b->own, error);
+}
+
+/* Adds to the scores of one query what its distance to each key of the grid adds. row, column: of distance 0. */
+ICSEG_KERNEL static void add_near(float *scores, const float *row, const float *column, int64_t rows, int64_t columns) {
+    for (int64_t y = 0; y < rows; y++, scores += columns)
+#pragma omp simd
+        for (int64_t x = 0; x < columns; x++) scores[x] += row[y] * column[x];
+}
+
+/* Scores (heads, rows, keys) of a block's queries, before they are scaled. */
+static void add_grid(const attention *a, const attention_state *s, const block *b, int64_t heads) {
+    int64_t rows = a->grid.rows, columns = a->grid.columns, first = a->keys - rows * columns;
+    if (!rows) return;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < heads * b->rows; i++) {
+        int64_t query = b->first + i % b->rows, y = query / columns, x = query % columns;
+        add_near(b->scores + i * a->keys + first, s->near_row + rows - 1 - y, s->near_column + columns - 1 - x, rows,
+                 columns);
+    }
 }
 
 /* Rows (n, width), `pitch` apart -> (heads, n, depth) */
@@ -271,6 +310,7 @@ static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, ics
         for (int64_t h = 0; h < a->heads; h += s->heads) {
             int64_t at = h * (a->width / a->heads);
             ICSEG_TRY(multiply(&b, SCORES, queries + at * b.rows, keys + at * a->keys, b.scores, error));
+            add_grid(a, s, &b, s->heads);
             softmax(b.scores, b.rows * s->heads, a->keys, scale_of(a));
             ICSEG_TRY(multiply(&b, VALUES, b.scores, values + at * a->keys, out + at, error));
         }
@@ -286,12 +326,15 @@ static void clear(const attention *a, void *const *gradients, int which) {
     for (int64_t r = 0; r < rows; r++) memset(first + r * pitch, 0, (size_t)a->width * sizeof *first);
 }
 
-static icseg_status backward_block(const attention *a, const block *b, void *const *in, const float *dy,
-                                   void *const *gradients, icseg_error *error) {
+static icseg_status backward_block(const icseg_kernel *k, const block *b, const float *dy, void *const *gradients,
+                                   icseg_error *error) {
+    const attention *a = k->node->attributes;
+    void *const *in = k->in;
     int64_t rows = b->rows * a->heads;
     const float *q = rows_of(a, in, Q, b->image, b->first);
     const float *key = rows_of(a, in, K, b->image, 0), *v = rows_of(a, in, V, b->image, 0);
     ICSEG_TRY(multiply(b, P_SCORES, q, key, b->scores, error));
+    add_grid(a, k->state, b, a->heads);
     softmax(b->scores, rows, a->keys, scale_of(a));
     if (a->needs[V]) ICSEG_TRY(multiply(b, P_TO_V, b->scores, dy, rows_of(a, gradients, V, b->image, 0), error));
     if (!a->needs[Q] && !a->needs[K]) return ICSEG_OK;
@@ -315,7 +358,7 @@ static icseg_status backward_run(const icseg_kernel *k, const icseg_run *run, ic
     for (int64_t i = 0; i < a->batch * s->blocks.count; i++) {
         block b = block_at(k, run, i);
         const float *dy = (const float *)k->in[inputs] + (b.image * a->queries + b.first) * a->width;
-        ICSEG_TRY(backward_block(a, &b, k->in, dy, gradients, error));
+        ICSEG_TRY(backward_block(k, &b, dy, gradients, error));
     }
     return ICSEG_OK;
 }
@@ -373,7 +416,8 @@ static icseg_value append(icseg_graph *g, const icseg_op *op, attention a, const
     return node ? icseg_node_output(g, node, ICSEG_F32, ICSEG_SHAPE(a.batch, a.queries, a.width)) : ICSEG_NONE;
 }
 
-icseg_value icseg_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads) {
+icseg_value icseg_grid_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads,
+                                 icseg_attention_grid grid) {
     if (q == ICSEG_NONE || k == ICSEG_NONE || v == ICSEG_NONE)
         return icseg_graph_fail(g, "attention", ICSEG_ERROR_INTERNAL, "no input");
     icseg_shape s = icseg_graph_value(g, q)->shape, t = icseg_graph_value(g, k)->shape;
@@ -388,8 +432,18 @@ icseg_value icseg_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_
                                 icseg_shape_text(icseg_graph_value(g, v)->shape, vt, sizeof vt), heads);
     }
     icseg_value inputs[] = {q, k, v};
-    attention a = {.batch = s.dim[0], .queries = s.dim[1], .keys = t.dim[1], .width = s.dim[2], .heads = heads};
+    attention a = {
+        .batch = s.dim[0], .queries = s.dim[1], .keys = t.dim[1], .width = s.dim[2], .heads = heads, .grid = grid};
+    if (grid.rows && (grid.rows < 0 || grid.columns < 1 || grid.rows > a.keys || grid.columns > a.keys ||
+                      a.queries != grid.rows * grid.columns || a.queries > a.keys || !(grid.deviation > 0)))
+        return icseg_graph_fail(g, "attention", ICSEG_ERROR_SHAPE,
+                                "%lld queries and %lld keys: a grid of %lld x %lld positions is expected",
+                                (long long)a.queries, (long long)a.keys, (long long)grid.rows, (long long)grid.columns);
     return append(g, &icseg_op_attention, a, inputs, 3);
+}
+
+icseg_value icseg_attention(icseg_graph *g, icseg_value q, icseg_value k, icseg_value v, int heads) {
+    return icseg_grid_attention(g, q, k, v, heads, (icseg_attention_grid){0});
 }
 
 icseg_value icseg_attention_packed(icseg_graph *g, icseg_value qkv, int heads) {

@@ -200,5 +200,5 @@ const icseg_op icseg_op_resize_bilinear = {.name = "resize_bilinear",
                                            .bf16 = {.in = 3, .out = 1, .same = true}};
 
 icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width) {
-    return icseg_resize_node(g, &icseg_op_resize_bilinear, x, height, width);
+    return icseg_resize_node(g, &icseg_op_resize_bilinear, NULL, 0, x, height, width);
 }

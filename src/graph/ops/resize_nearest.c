@@ -128,5 +128,5 @@ const icseg_op icseg_op_resize_nearest = {.name = "resize_nearest",
                                           .bf16 = {.in = 1, .out = 1, .same = true}};
 
 icseg_value icseg_resize_nearest(icseg_graph *g, icseg_value x, int64_t height, int64_t width) {
-    return icseg_resize_node(g, &icseg_op_resize_nearest, x, height, width);
+    return icseg_resize_node(g, &icseg_op_resize_nearest, NULL, 0, x, height, width);
 }

@@ -30,9 +30,10 @@ void icseg_pool_rows(const icseg_kernel *k, icseg_pool_row *row) {
                 icseg_at(k->out[0], bf16, (b * out[1] + h) * out_row));
 }
 
-icseg_value icseg_resize_node(icseg_graph *g, const icseg_op *op, icseg_value x, int64_t height, int64_t width) {
+icseg_value icseg_resize_node(icseg_graph *g, const icseg_op *op, const void *attributes, size_t size, icseg_value x,
+                              int64_t height, int64_t width) {
     if (x != ICSEG_NONE && icseg_graph_dim(g, x, 1) == height && icseg_graph_dim(g, x, 2) == width) return x;
-    icseg_node *node = icseg_node_append(g, op, NULL, 0, &x, 1, 0);
+    icseg_node *node = icseg_node_append(g, op, attributes, size, &x, 1, 0);
     if (!node) return ICSEG_NONE;
     icseg_shape shape = icseg_graph_value(g, x)->shape;
     const int64_t limit = 1 << 24; /* so that floats hold positions exactly */

@@ -14,8 +14,10 @@ typedef void icseg_pool_row(const void *x, int64_t width, int64_t c, int64_t siz
 /* Runs a pooling operator's forward kernel on each of its rows, in parallel. */
 void icseg_pool_rows(const icseg_kernel *k, icseg_pool_row *row);
 
-/* Appends `op` on x (B, H, W, C) -> (B, height, width, C). Returns x itself if it already has that size. */
-icseg_value icseg_resize_node(icseg_graph *g, const icseg_op *op, icseg_value x, int64_t height, int64_t width);
+/* Appends `op`, with attributes (`size` bytes), on x (B, H, W, C) -> (B, height, width, C). Returns x itself if it
+ * already has that size. */
+icseg_value icseg_resize_node(icseg_graph *g, const icseg_op *op, const void *attributes, size_t size, icseg_value x,
+                              int64_t height, int64_t width);
 
 /* Appends `gradient`, with the attributes (`size` bytes) of `node`. It computes the gradient of the input from that of
  * the output alone. */
