@@ -120,6 +120,14 @@ typedef enum icseg_eval_mode {
     ICSEG_EVAL_SLIDE  /**< overlapping windows whose logits are averaged, as mmsegmentation does */
 } icseg_eval_mode;
 
+/** What refines the labels of pixels after the network. */
+typedef enum icseg_refine {
+    ICSEG_REFINE_NONE, /**< nothing */
+    /** Pixel-adaptive mask refinement (Araslanov and Roth 2020): ten times, each pixel's logits become a mean of those
+     * of its neighbours 8 and 16 pixels away, which count more the more they look alike. It takes 64 bytes a pixel. */
+    ICSEG_REFINE_PAMR
+} icseg_refine;
+
 /** Limits. */
 enum {
     ICSEG_EVAL_SCALES = 8 /**< the largest number of scales of test-time augmentation */
@@ -139,7 +147,8 @@ typedef struct icseg_eval_options {
     int32_t stride_width;            /**< windows: step to the right, at most crop_width; 0: two thirds of it */
     int32_t scale_count;             /**< test-time augmentation: how many of `scale`; 0: only 1.0 */
     double scale[ICSEG_EVAL_SCALES]; /**< factors of the resized image's sides, 1/16..16 */
-    bool flip; /**< also the mirrored image; class probabilities are averaged over scales and mirror images */
+    bool flip;           /**< also the mirrored image; class probabilities are averaged over scales and mirror images */
+    icseg_refine refine; /**< at the image's own size; for one scale without flip */
 } icseg_eval_options;
 
 /** Initialises an icseg_eval_options. */

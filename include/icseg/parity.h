@@ -2,7 +2,8 @@
 /** @file
  * Agreement with the PyTorch reference. A fixture contains a small model with its inputs, outputs, losses, gradients
  * and the loss at each of ten AdamW steps, which the reference computed in double precision (docs/method.md, "Parity").
- * `reference/make_fixtures.py` writes fixtures; tests/parity contains some. */
+ * `reference/make_fixtures.py` writes fixtures; tests/parity contains some. Fixtures of segmentation without training
+ * contain a small CLIP, an image, and score maps and labels of several methods instead. */
 #ifndef ICSEG_PARITY_H
 #define ICSEG_PARITY_H
 
@@ -26,7 +27,11 @@ typedef enum icseg_parity_group {
     ICSEG_PARITY_GRADIENT, /**< the gradient of each trainable parameter */
     ICSEG_PARITY_RUNNING,  /**< running statistics of batch normalisation after one step */
     ICSEG_PARITY_CURVE,    /**< total loss and learning rate at each of the AdamW steps */
-    ICSEG_PARITY_GROUPS    /**< number of groups */
+    /** Segmentation without training: embeddings of texts, score maps and refined score maps. Here differences are
+     * absolute: cosines are at most 1. */
+    ICSEG_PARITY_OPEN_SCORES,
+    ICSEG_PARITY_OPEN_LABELS, /**< the same: the share of pixels whose labels differ */
+    ICSEG_PARITY_GROUPS       /**< number of groups */
 } icseg_parity_group;
 
 /** Result of one group. Differences are relative: ||ours - reference|| / ||reference||. The struct never grows. */

@@ -12,6 +12,8 @@
 #include "base/progress.h"
 #include "base/struct_size.h"
 #include "base/threads.h"
+#include "diagnostics/parity_open.h"
+#include "diagnostics/parity_result.h"
 #include "inference/session.h"
 #include "train/adamw.h"
 
@@ -34,14 +36,6 @@ typedef struct check {
 } check;
 
 static bool is_bf16(const check *c) { return c->options.precision == ICSEG_PRECISION_BF16; }
-
-static void record(icseg_parity_result *r, const char *name, double difference) {
-    r->compared++;
-    if (!(difference <= r->bound)) r->failed++; /* NaN fails */
-    if (r->compared > 1 && difference <= r->worst) return;
-    r->worst = difference;
-    snprintf(r->worst_name, sizeof r->worst_name, "%s", name);
-}
 
 static double relative(double difference_square, double norm_square) {
     return norm_square > 0 ? sqrt(difference_square / norm_square) : sqrt(difference_square);
@@ -111,7 +105,7 @@ static icseg_status compare_output(const check *c, const icseg_prepared_network 
     }
     char full[200];
     snprintf(full, sizeof full, "%s%s", prefix, name);
-    if (status == ICSEG_OK) record(result, full, difference);
+    if (status == ICSEG_OK) icseg_parity_record(result, full, difference);
     icseg_free(theirs);
     return status;
 }
@@ -151,7 +145,8 @@ static icseg_status compare_loss(const check *c, const icseg_prepared_network *s
     ICSEG_TRY(read_tensor(c, "loss.", name, &shape, &theirs, error));
     double ours = *(const float *)icseg_executor_data(s->executor, value), reference = *theirs;
     icseg_free(theirs);
-    record(&c->result[ICSEG_PARITY_LOSS], name, fabs(ours - reference) / fmax(fabs(reference), SMALL_LOSS));
+    icseg_parity_record(&c->result[ICSEG_PARITY_LOSS], name,
+                        fabs(ours - reference) / fmax(fabs(reference), SMALL_LOSS));
     return ICSEG_OK;
 }
 
@@ -194,15 +189,15 @@ static icseg_status compare_params(const check *c, const char *prefix, bool grad
                 else if (gradients && is_bf16(c))
                     all_difference += difference, all_norm += norm;
                 else if (gradients && sqrt(norm) < ZERO_GRADIENT * largest)
-                    record(result, p->name, sqrt(our_norm) < 10 * ZERO_GRADIENT * largest ? 0 : INFINITY);
+                    icseg_parity_record(result, p->name, sqrt(our_norm) < 10 * ZERO_GRADIENT * largest ? 0 : INFINITY);
                 else
-                    record(result, p->name, relative(difference, norm));
+                    icseg_parity_record(result, p->name, relative(difference, norm));
             }
             icseg_free(ours);
             icseg_free(theirs);
             ICSEG_TRY(status);
         }
-    if (gradients && is_bf16(c)) record(result, "all parameters", relative(all_difference, all_norm));
+    if (gradients && is_bf16(c)) icseg_parity_record(result, "all parameters", relative(all_difference, all_norm));
     return ICSEG_OK;
 }
 
@@ -230,9 +225,10 @@ static icseg_status follow_curve(const check *c, icseg_prepared_network *s, icse
         ICSEG_TRY(run(c, s, step, error));
         double total = *(const float *)icseg_executor_data(s->executor, s->network.total);
         snprintf(name, sizeof name, "step %lld", (long long)step);
-        record(&c->result[ICSEG_PARITY_CURVE], name, fabs(total - totals[step]) / fmax(fabs(totals[step]), SMALL_LOSS));
+        icseg_parity_record(&c->result[ICSEG_PARITY_CURVE], name,
+                            fabs(total - totals[step]) / fmax(fabs(totals[step]), SMALL_LOSS));
         snprintf(name, sizeof name, "lr of step %lld", (long long)step);
-        record(&c->result[ICSEG_PARITY_CURVE], name, fabs(lr - rates[step]) / rates[step]);
+        icseg_parity_record(&c->result[ICSEG_PARITY_CURVE], name, fabs(lr - rates[step]) / rates[step]);
         icseg_adamw_step(adamw, lr, 1);
     }
     return ICSEG_OK;
@@ -329,21 +325,6 @@ static icseg_status read_settings(check *c, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static const icseg_parity_result groups[ICSEG_PARITY_GROUPS] = {
-    [ICSEG_PARITY_EVAL] = {.title = "evaluation outputs", .bound = 1e-4},
-    [ICSEG_PARITY_TRAIN] = {.title = "training outputs", .bound = 1e-4},
-    [ICSEG_PARITY_LOSS] = {.title = "losses", .bound = 1e-5},
-    [ICSEG_PARITY_GRADIENT] = {.title = "gradients", .bound = 1e-3},
-    [ICSEG_PARITY_RUNNING] = {.title = "running statistics", .bound = 1e-4},
-    [ICSEG_PARITY_CURVE] = {.title = "training curve", .bound = 1e-3},
-};
-
-/* bf16 has 8 bits of precision, and values pass through about a hundred operators. */
-static const double bf16_bounds[ICSEG_PARITY_GROUPS] = {
-    [ICSEG_PARITY_EVAL] = 2e-2,     [ICSEG_PARITY_TRAIN] = 2e-2,   [ICSEG_PARITY_LOSS] = 2e-2,
-    [ICSEG_PARITY_GRADIENT] = 5e-2, [ICSEG_PARITY_RUNNING] = 2e-2, [ICSEG_PARITY_CURVE] = 5e-2,
-};
-
 static icseg_status open_session(check *c, const icseg_parity_options *o, icseg_error *error) {
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = o->threads, .precision = o->precision};
     ICSEG_TRY(icseg_session_open(&c->session, c->model, &options, error));
@@ -352,7 +333,7 @@ static icseg_status open_session(check *c, const icseg_parity_options *o, icseg_
         return icseg_fail_field(error, ICSEG_ERROR_UNSUPPORTED, "precision", ICSEG_REMEDY_NONE,
                                 "precision: this processor does not support %s; use f32 or auto",
                                 o->precision == ICSEG_PRECISION_BF16 ? "bf16" : "bf16x2");
-    for (int i = 0; is_bf16(c) && i < ICSEG_PARITY_GROUPS; i++) c->result[i].bound = bf16_bounds[i];
+    if (is_bf16(c)) icseg_parity_result_widen(c->result);
     return ICSEG_OK;
 }
 
@@ -380,7 +361,8 @@ static icseg_status run_fixture(const char *fixture, const icseg_parity_options 
     ICSEG_TRY(icseg_safetensors_open(&file, fixture, error));
     check c = {.file = file, .result = result};
     icseg_threads before = icseg_threads_enter(icseg_threads_resolve(o->threads));
-    icseg_status status = compare_all(&c, o, progress, error);
+    icseg_status status = icseg_parity_is_open(file) ? icseg_parity_open_run(file, o, progress, result, error)
+                                                     : compare_all(&c, o, progress, error);
     icseg_threads_leave(before);
     icseg_free(c.image);
     icseg_free(c.labels);
@@ -393,7 +375,7 @@ static icseg_status run_fixture(const char *fixture, const icseg_parity_options 
 icseg_status icseg_parity_run(icseg_parity_report *out, const char *fixture, const icseg_parity_options *options,
                               const icseg_progress *progress, icseg_error *error) {
     enum {
-        FIRST_SIZE = offsetof(icseg_parity_report, group) + sizeof out->group,
+        FIRST_SIZE = sizeof(icseg_parity_report),
         FIRST_OPTIONS = offsetof(icseg_parity_options, threads) + sizeof(int32_t)
     };
     icseg_parity_options o;
@@ -405,7 +387,7 @@ icseg_status icseg_parity_run(icseg_parity_report *out, const char *fixture, con
     ICSEG_TRY(icseg_progress_read(&copy, progress, error));
     ICSEG_TRY(icseg_struct_write(out, &report, sizeof report, FIRST_SIZE, "icseg_parity_report", error));
     ICSEG_TRY(icseg_threads_check(o.threads, error));
-    memcpy(report.group, groups, sizeof groups);
+    icseg_parity_result_open(report.group);
     ICSEG_TRY(run_fixture(fixture, &o, &copy, report.group, error));
     for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
         report.compared += report.group[i].compared;
@@ -424,6 +406,7 @@ icseg_status icseg_parity_text(const icseg_parity_report *report, char **out, ic
                           "icseg_parity_text: the report is empty; fill it with icseg_parity_run");
     for (int i = 0; i < ICSEG_PARITY_GROUPS; i++) {
         const icseg_parity_result *r = &report->group[i];
+        if (!r->compared && report->compared) continue; /* of the other kind of fixture */
         icseg_string_printf(&text, "  %-20s %4d compared   worst %9.2e   bound %7.0e   %s%s%s\n", r->title,
                             (int)r->compared, r->worst, r->bound, r->failed ? "FAILED " : "ok     ",
                             r->failed ? "worst: " : "", r->failed ? r->worst_name : "");

@@ -10,7 +10,7 @@
 static size_t line_floats(const icseg_pass *p) { return (size_t)p->windows.x.count * (size_t)(p->w * p->classes); }
 
 size_t icseg_blend_floats(const icseg_blend *b) {
-    size_t total = 2 * (size_t)b->pass->classes + 2 * (size_t)b->top_k;
+    size_t total = (size_t)b->pass->classes + (size_t)b->classes + 2 * (size_t)b->top_k;
     for (int32_t i = 0; i < b->count; i++) total += line_floats(&b->pass[i]);
     return (total + 15) / 16 * 16;
 }
@@ -56,6 +56,11 @@ static inline void mix_columns(const icseg_pass *p, const float *line, int32_t x
     }
 }
 
+/* Not inlined: labels of other models then have the rounding of upsampled_argmax. */
+__attribute__((noinline)) static void keep_best_words(const icseg_blend *b, float *logits) {
+    icseg_open_vocabulary_best(b->open, b->classes, logits, 1, logits);
+}
+
 static inline float largest_of(const float *values, int64_t n) {
     float largest = values[0];
 #pragma omp simd reduction(max : largest)
@@ -81,19 +86,34 @@ static inline float exp_sum(const float *logits, float largest, int64_t n) {
 typedef struct row {
     size_t at;            /* index of the row's first pixel in the outputs */
     float *lines;         /* line_floats() of each pass */
-    float *logits, *mean; /* (K) each */
+    float *logits, *mean; /* (K) each; logits: (K') before each class's best word is chosen */
     float *best;          /* (top_k) */
     int16_t *best_class;  /* (top_k) */
 } row;
 
+/* Logits (K) of the classes at pixel x. */
+static inline void class_logits(const icseg_blend *b, const icseg_pass *p, const float *line, int32_t x, float *out) {
+    mix_columns(p, line, x, out);
+    if (b->open && b->open->words) keep_best_words(b, out);
+}
+
+/* The label of a pixel whose most probable class has this probability. */
+static inline int64_t certain_label(const icseg_blend *b, int64_t label, float probability) {
+    return b->open && (double)probability < b->open->info.threshold ? b->open->info.background : label;
+}
+
 /* One pass, labels and confidence only: the largest logit, and its probability if it is requested. */
 ICSEG_KERNEL static void label_row(const icseg_blend *b, const row *r) {
-    const icseg_pass *p = b->pass;
+    int64_t classes = b->classes;
+    bool probability = b->confidence || (b->open && b->open->info.threshold > 0);
     for (int32_t x = 0; x < b->width; x++) {
-        mix_columns(p, r->lines, x, r->logits);
-        float largest = largest_of(r->logits, p->classes);
-        if (b->labels) b->labels[r->at + (size_t)x] = (int16_t)index_of(r->logits, largest, p->classes);
-        if (b->confidence) b->confidence[r->at + (size_t)x] = 1 / exp_sum(r->logits, largest, p->classes);
+        class_logits(b, b->pass, r->lines, x, r->logits);
+        float largest = largest_of(r->logits, classes);
+        float first = probability ? 1 / exp_sum(r->logits, largest, classes) : 1;
+        int64_t best = index_of(r->logits, largest, classes), label = certain_label(b, best, first);
+        if (b->labels) b->labels[r->at + (size_t)x] = (int16_t)label;
+        if (b->confidence)
+            b->confidence[r->at + (size_t)x] = label == best ? first : first * icseg_exp(r->logits[label] - largest);
     }
 }
 
@@ -113,15 +133,16 @@ static inline void find_best(const float *values, int64_t n, int32_t top_k, floa
 }
 
 /* Writes the outputs of one pixel. rank, probability: (K); `rank` orders the classes: the probabilities, or the logits.
- */
-static inline void store(const icseg_blend *b, const row *r, size_t at, const float *rank, const float *probability) {
-    int64_t classes = b->pass->classes;
-    int64_t label = index_of(rank, largest_of(rank, classes), classes);
+ * best, best_class: (top_k). */
+static inline void store(const icseg_blend *b, size_t at, const float *rank, const float *probability, float *best,
+                         int16_t *best_class) {
+    int64_t classes = b->classes, label = index_of(rank, largest_of(rank, classes), classes);
+    label = certain_label(b, label, probability[label]);
     if (b->labels) b->labels[at] = (int16_t)label;
     if (b->confidence) b->confidence[at] = probability[label] < 1 ? probability[label] : 1;
-    if (b->top_k) find_best(rank, classes, b->top_k, r->best, r->best_class);
+    if (b->top_k) find_best(rank, classes, b->top_k, best, best_class);
     for (int32_t i = 0; i < b->top_k; i++) {
-        int16_t k = r->best_class[i];
+        int16_t k = best_class[i];
         if (b->top_classes) b->top_classes[at * (size_t)b->top_k + (size_t)i] = k;
         if (b->top_probabilities) b->top_probabilities[at * (size_t)b->top_k + (size_t)i] = probability[k];
     }
@@ -132,24 +153,24 @@ static inline void store(const icseg_blend *b, const row *r, size_t at, const fl
 
 /* Mean of the passes' probabilities. With one pass the logits rank the classes, so that labels equal label_row's. */
 ICSEG_KERNEL static void blend_row(const icseg_blend *b, const row *r) {
-    int64_t classes = b->pass->classes;
+    int64_t classes = b->classes;
     for (int32_t x = 0; x < b->width; x++) {
         const float *line = r->lines;
         for (int64_t k = 0; k < classes; k++) r->mean[k] = 0;
         for (int32_t i = 0; i < b->count; i++) {
-            mix_columns(&b->pass[i], line, x, r->logits);
+            class_logits(b, &b->pass[i], line, x, r->logits);
             float largest = largest_of(r->logits, classes);
             float factor = 1 / (exp_sum(r->logits, largest, classes) * (float)b->count);
 #pragma omp simd
             for (int64_t k = 0; k < classes; k++) r->mean[k] += factor * icseg_exp(r->logits[k] - largest);
             line += line_floats(&b->pass[i]);
         }
-        store(b, r, r->at + (size_t)x, b->count == 1 ? r->logits : r->mean, r->mean);
+        store(b, r->at + (size_t)x, b->count == 1 ? r->logits : r->mean, r->mean, r->best, r->best_class);
     }
 }
 
 void icseg_blend_rows(const icseg_blend *b, int32_t first, int32_t end) {
-    size_t floats = icseg_blend_floats(b), classes = (size_t)b->pass->classes;
+    size_t floats = icseg_blend_floats(b), channels = (size_t)b->pass->classes, all = channels + (size_t)b->classes;
     bool labels_only = b->count == 1 && !b->top_k && !b->probabilities;
     int64_t rows = end - first;
 #pragma omp parallel for schedule(static) num_threads(b->threads)
@@ -158,10 +179,10 @@ void icseg_blend_rows(const icseg_blend *b, int32_t first, int32_t end) {
         int64_t n = i / rows, y = first + i % rows;
         row r = {.at = (size_t)(n * b->height + y) * (size_t)b->width,
                  .logits = scratch,
-                 .mean = scratch + classes,
-                 .best = scratch + 2 * classes,
-                 .best_class = (int16_t *)(void *)(scratch + 2 * classes + b->top_k),
-                 .lines = scratch + 2 * classes + 2 * (size_t)b->top_k};
+                 .mean = scratch + channels,
+                 .best = scratch + all,
+                 .best_class = (int16_t *)(void *)(scratch + all + b->top_k),
+                 .lines = scratch + all + 2 * (size_t)b->top_k};
         float *line = r.lines;
         for (int32_t j = 0; j < b->count; j++) {
             mix_rows(&b->pass[j], n, (int32_t)y, line);
@@ -172,4 +193,42 @@ void icseg_blend_rows(const icseg_blend *b, int32_t first, int32_t end) {
         else
             blend_row(b, &r);
     }
+}
+
+/* -- refinement */
+
+/* The channels of row y: for each pixel, the mean over the windows that cover it. */
+ICSEG_KERNEL static void plane_row(const icseg_pass *p, int64_t n, int32_t y, int32_t width, int64_t first,
+                                   int64_t count, int64_t plane, float *out) {
+    int64_t images = p->view->count, columns = p->w * p->classes;
+    for (int32_t x = 0; x < width; x++) {
+        int64_t covers = (p->y.begin[y + 1] - p->y.begin[y]) * (p->x.begin[x + 1] - p->x.begin[x]);
+        float factor = 1 / (float)covers;
+        for (int64_t k = 0; k < count; k++) out[k * plane + x] = 0;
+        for (int64_t i = p->y.begin[y]; i < p->y.begin[y + 1]; i++)
+            for (int64_t j = p->x.begin[x]; j < p->x.begin[x + 1]; j++) {
+                icseg_cell r = p->y.cell[i], c = p->x.cell[j];
+                const float *window = p->row[r.window] + (c.window * images + n) * p->h * columns + first;
+                const float *top = window + r.at.low * columns, *bottom = window + r.at.high * columns;
+                int64_t left = c.at.low * p->classes, right = c.at.high * p->classes;
+                float v = factor * r.at.weight, u = factor - v, h = c.at.weight;
+                for (int64_t k = 0; k < count; k++)
+                    out[k * plane + x] += u * ((1 - h) * top[left + k] + h * top[right + k]) +
+                                          v * ((1 - h) * bottom[left + k] + h * bottom[right + k]);
+            }
+    }
+}
+
+void icseg_blend_planes(const icseg_blend *b, int64_t n, int64_t first, int64_t count, float *planes) {
+    int64_t plane = (int64_t)b->width * b->height;
+#pragma omp parallel for schedule(static) num_threads(b->threads)
+    for (int32_t y = 0; y < b->height; y++)
+        plane_row(b->pass, n, y, b->width, first, count, plane, planes + (int64_t)y * b->width);
+}
+
+void icseg_blend_store(const icseg_blend *b, size_t at, float *logits, float *best, int16_t *best_class) {
+    int64_t classes = b->classes;
+    float largest = largest_of(logits, classes), factor = 1 / exp_sum(logits, largest, classes);
+    for (int64_t k = 0; k < classes; k++) logits[k] = factor * icseg_exp(logits[k] - largest);
+    store(b, at, logits, logits, best, best_class);
 }

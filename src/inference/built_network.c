@@ -15,6 +15,12 @@ static icseg_built_network *find(const icseg_session *s, const icseg_network_opt
 static icseg_status build(icseg_built_network *n, const icseg_session *s, icseg_error *error) {
     icseg_model *m = s->model;
     icseg_network_options options = n->options;
+    if (m->open) {
+        ICSEG_TRY(icseg_graph_open(&n->graph, false, error));
+        ICSEG_TRY(icseg_network_build_open(&n->network, n->graph, m->params, &m->config, m->open, false, &options,
+                                           s->ranges, error));
+        return icseg_program_open(&n->program, n->graph, error);
+    }
     if (icseg_network_is_forward(&options) && icseg_network_text_is_fixed(&m->config)) options.text_given = 1;
     ICSEG_TRY(icseg_graph_open(&n->graph, options.training != 0, error));
     if (icseg_network_is_text_alone(&options))

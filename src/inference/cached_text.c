@@ -29,6 +29,10 @@ static icseg_status compute(icseg_built_network *n, icseg_workspace *workspace, 
 
 icseg_status icseg_session_text(icseg_session *s, const float **out, icseg_error *error) {
     icseg_status status = ICSEG_OK;
+    if (s->model->open) {
+        *out = s->model->open->text;
+        return ICSEG_OK;
+    }
     if (!s->text) {
         icseg_network_options options;
         memset(&options, 0, sizeof options); /* compared bytewise */

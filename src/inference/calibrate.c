@@ -22,6 +22,7 @@ icseg_status icseg_calibrator_open(icseg_calibrator **out, icseg_model *model, c
     *out = NULL;
     ICSEG_NEED(model);
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_calibrator_options", error));
+    ICSEG_TRY(icseg_model_need_trained(model, "calibrated", error));
     ICSEG_TRY(icseg_eval_options_read(&eval, o.eval, &model->eval, error));
     ICSEG_TRY(icseg_threads_check(o.threads, error));
     icseg_calibrator *c = *out = icseg_calloc_array(1, sizeof *c);

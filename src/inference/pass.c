@@ -161,11 +161,11 @@ static const icseg_cell *last_cell(const icseg_pass *p, int32_t y) { return &p->
 
 icseg_status icseg_pass_advance(icseg_pass *p, icseg_session *session, int32_t y, icseg_error *error) {
     int32_t keep = first_cell(p, y)->window;
-    for (int32_t i = 0; i < keep; i++) {
+    for (int32_t i = 0; i < keep && !p->keep_rows; i++) {
         icseg_free(p->row[i]);
         p->row[i] = NULL;
     }
-    if (p->next < keep) { /* an image much smaller than the view may skip rows of windows */
+    if (p->next < keep && !p->keep_rows) { /* an image much smaller than the view may skip rows of windows */
         ICSEG_TRY(icseg_pass_report(p->progress, (int64_t)(keep - p->next) * p->windows.x.count, error));
         p->next = keep;
     }

@@ -37,9 +37,10 @@ typedef struct icseg_pass {
     const icseg_images *view;      /* at the network's scale; not owned */
     bool mirrored;                 /* the windows are in the mirrored view; the maps mirror them back */
     uint32_t keep;                 /* ICSEG_KEEP_* besides the logits */
+    bool keep_rows;                /* all rows of windows stay in memory */
     icseg_pass_progress *progress; /* shared by all passes */
     icseg_sliding windows;
-    int64_t h, w, classes; /* of one window's logits */
+    int64_t h, w, classes; /* of one window's logits; classes: K, or the K' words of an open vocabulary */
     icseg_axis_map x, y;
     float **row;  /* (windows.y.count): logits (windows.x.count, N, h, w, K) of a row of windows; NULL: not in memory */
     int32_t next; /* the row of windows that runs next */
@@ -52,8 +53,8 @@ icseg_status icseg_pass_open(icseg_pass *pass, icseg_session *session, const ics
                              int32_t height, icseg_error *error);
 void icseg_pass_close(icseg_pass *pass);
 
-/* Runs the rows of windows that row y of the label map needs, and frees those that end above it. y must not decrease.
- */
+/* Runs the rows of windows that row y of the label map needs, and frees those that end above it, unless
+ * pass->keep_rows. y must not decrease. */
 icseg_status icseg_pass_advance(icseg_pass *pass, icseg_session *session, int32_t y, icseg_error *error);
 /* The end of the rows y .. end - 1 of the label map that can be blended without another run. */
 int32_t icseg_pass_ready(const icseg_pass *pass, int32_t y, int32_t height);
@@ -69,13 +70,15 @@ typedef struct icseg_blend {
     const icseg_pass *pass;
     int32_t count;                 /* passes */
     int32_t images, width, height; /* N, W, H */
+    int32_t classes;               /* K */
     int32_t top_k;
-    int16_t *labels;          /* (N, H, W) */
-    float *confidence;        /* (N, H, W): probability of the label */
-    int16_t *top_classes;     /* (N, H, W, top_k) */
-    float *top_probabilities; /* (N, H, W, top_k) */
-    float *probabilities;     /* (N, H, W, K) */
-    float *scratch;           /* icseg_blend_floats() for each of `threads` */
+    const icseg_open_vocabulary *open; /* NULL: the logits are those of classes */
+    int16_t *labels;                   /* (N, H, W) */
+    float *confidence;                 /* (N, H, W): probability of the label */
+    int16_t *top_classes;              /* (N, H, W, top_k) */
+    float *top_probabilities;          /* (N, H, W, top_k) */
+    float *probabilities;              /* (N, H, W, K) */
+    float *scratch;                    /* icseg_blend_floats() for each of `threads` */
     int threads;
 } icseg_blend;
 
@@ -83,5 +86,13 @@ typedef struct icseg_blend {
 size_t icseg_blend_floats(const icseg_blend *blend);
 /* Blends rows first .. end - 1 of every image. The result does not depend on the number of threads. */
 void icseg_blend_rows(const icseg_blend *blend, int32_t first, int32_t end);
+
+/* The logits of `count` channels from `first` on, of each pixel of image n, blended over the windows of the one pass,
+ * all of which are in memory: planes (count, H, W). */
+void icseg_blend_planes(const icseg_blend *blend, int64_t n, int64_t first, int64_t count, float *planes);
+
+/* Writes the outputs of a pixel, `at` its index in them, from its class logits (K), which become probabilities. best,
+ * best_class: scratch memory (top_k) each. */
+void icseg_blend_store(const icseg_blend *blend, size_t at, float *logits, float *best, int16_t *best_class);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "image/normalize.h"
 #include "inference/pass.h"
+#include "inference/refine.h"
 #include "inference/result.h"
 
 enum { MAX_PASSES = 2 * ICSEG_EVAL_SCALES, DEFAULT_TOP_K = 5 };
@@ -65,6 +66,10 @@ static icseg_status check_outputs(const run *r, icseg_error *error) {
             error, ICSEG_ERROR_ARGUMENT, "outputs", ICSEG_REMEDY_SET_FIELD,
             "outputs: logits, score maps and embeddings need one view of the whole image; set mode to "
             "ICSEG_EVAL_WHOLE without scales and flip, or request probabilities instead");
+    if (r->outputs & ICSEG_OUTPUT_IMAGE_EMBEDDING && r->session->model->open)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "outputs", ICSEG_REMEDY_SET_FIELD,
+                                "outputs: an open-vocabulary model does not compute an embedding of the image; use "
+                                "icseg_classifier_embed");
     if (!r->images->pixels && (r->eval.resize_short || r->eval.scale_count))
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, r->eval.resize_short ? "resize_short" : "scale_count",
                                 ICSEG_REMEDY_SET_FIELD,
@@ -117,6 +122,12 @@ static icseg_status allocate_pixels(const run *r, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* The logits and score maps of an open vocabulary have a channel for each word. */
+static bool has_words(const run *r, icseg_output output) {
+    const icseg_open_vocabulary *open = r->session->model->open;
+    return open && open->words && output & (ICSEG_OUTPUT_LOGITS | SCORES);
+}
+
 /* Copies a kept value of the network into the result. */
 static icseg_status copy_value(const run *r, const icseg_prepared_network *n, icseg_value value, icseg_output output,
                                icseg_error *error) {
@@ -126,9 +137,15 @@ static icseg_status copy_value(const run *r, const icseg_prepared_network *n, ic
     for (int i = 0; i < info->shape.rank; i++)
         if (output != ICSEG_OUTPUT_IMAGE_EMBEDDING || i != 1)
             shape[rank++] = info->shape.dim[i]; /* (N, 1, C) is (N, C) */
+    const float *from = icseg_executor_data(n->executor, value);
+    int32_t classes = r->session->model->config.num_classes;
+    if (has_words(r, output)) shape[rank - 1] = classes;
     ICSEG_TRY(icseg_result_allocate(r->result, output, ICSEG_TENSOR_F32, rank, shape, error));
-    memcpy(icseg_result_data(r->result, output), icseg_executor_data(n->executor, value),
-           (size_t)info->count * sizeof(float));
+    float *to = icseg_result_data(r->result, output);
+    if (has_words(r, output))
+        icseg_open_vocabulary_best(r->session->model->open, classes, from, shape[0] * shape[1] * shape[2], to);
+    else
+        memcpy(to, from, (size_t)info->count * sizeof *to);
     return ICSEG_OK;
 }
 
@@ -194,6 +211,17 @@ static icseg_status run_whole(run *r, icseg_error *error) {
 
 static const icseg_images *view_at(const run *r, int32_t i) { return r->view[i].count ? &r->view[i] : r->images; }
 
+/* A side that one window covers, of an open-vocabulary model, becomes a multiple of the patch: the encoder would leave
+ * the rest out, and labels would shift. */
+static int32_t view_side(const run *r, int32_t side, int32_t crop) {
+    const icseg_model *m = r->session->model;
+    int32_t patch = m->open ? icseg_open_vocabulary_patch(&m->config) : 1;
+    int32_t least = (ICSEG_MIN_SIDE + patch - 1) / patch * patch;
+    if (r->eval.mode == ICSEG_EVAL_SLIDE && side > crop) return side;
+    side = (side + patch / 2) / patch * patch;
+    return side < least ? least : side;
+}
+
 static icseg_status open_views(run *r, icseg_error *error) {
     const icseg_eval_options *o = &r->eval;
     r->views = o->scale_count ? o->scale_count : 1;
@@ -201,9 +229,9 @@ static icseg_status open_views(run *r, icseg_error *error) {
         int32_t width, height;
         icseg_resize_target(o->resize_short, o->resize_long, o->scale_count ? o->scale[i] : 1, r->images->width,
                             r->images->height, &width, &height);
-        if (width < ICSEG_MIN_SIDE) width = ICSEG_MIN_SIDE;
-        if (height < ICSEG_MIN_SIDE) height = ICSEG_MIN_SIDE;
-        if (width == r->images->width && height == r->images->height) continue;
+        width = view_side(r, width, o->crop_width);
+        height = view_side(r, height, o->crop_height);
+        if (!r->images->pixels || (width == r->images->width && height == r->images->height)) continue;
         ICSEG_TRY(icseg_images_resize(&r->view[i], r->images, width, height, error));
     }
     return ICSEG_OK;
@@ -214,8 +242,11 @@ static icseg_status open_passes(run *r, icseg_error *error) {
     for (int32_t i = 0; i < r->views; i++)
         for (int mirrored = 0; mirrored <= (r->eval.flip ? 1 : 0); mirrored++) {
             icseg_pass *p = &r->pass[r->passes++];
-            *p =
-                (icseg_pass){.view = view_at(r, i), .mirrored = mirrored, .keep = keep_of(r), .progress = &r->progress};
+            *p = (icseg_pass){.view = view_at(r, i),
+                              .mirrored = mirrored,
+                              .keep = keep_of(r),
+                              .keep_rows = r->eval.refine != ICSEG_REFINE_NONE,
+                              .progress = &r->progress};
             ICSEG_TRY(icseg_pass_open(p, r->session, &r->eval, r->images->width, r->images->height, error));
             windows += icseg_sliding_count(&p->windows);
         }
@@ -231,13 +262,20 @@ static icseg_status run_passes(run *r, icseg_error *error) {
                      .images = r->images->count,
                      .width = r->images->width,
                      .height = height,
+                     .classes = r->session->model->config.num_classes,
                      .top_k = r->top_k,
+                     .open = r->session->model->open,
                      .labels = icseg_result_data(r->result, ICSEG_OUTPUT_LABELS),
                      .confidence = icseg_result_data(r->result, ICSEG_OUTPUT_CONFIDENCE),
                      .top_classes = icseg_result_data(r->result, ICSEG_OUTPUT_TOP_CLASSES),
                      .top_probabilities = icseg_result_data(r->result, ICSEG_OUTPUT_TOP_PROBABILITIES),
                      .probabilities = icseg_result_data(r->result, ICSEG_OUTPUT_PROBABILITIES),
                      .threads = r->session->threads};
+    if (r->eval.refine) {
+        ICSEG_TRY(icseg_pass_advance(r->pass, r->session, height - 1, error));
+        if (r->outputs & NETWORK) ICSEG_TRY(copy_network(r, r->pass->network, error));
+        return r->outputs & PIXELS ? icseg_refine_run(&b, r->images, error) : ICSEG_OK;
+    }
     size_t floats = icseg_blend_floats(&b);
     b.scratch = r->scratch = icseg_alloc_array((size_t)b.threads, floats * sizeof *r->scratch);
     if (!b.scratch) return icseg_fail_memory(error, (size_t)b.threads * floats * sizeof(float), "rows of logits");
@@ -256,8 +294,8 @@ static icseg_status run_passes(run *r, icseg_error *error) {
 /* -- running and preparing */
 
 static bool is_whole(const run *r) {
-    return r->eval.mode == ICSEG_EVAL_WHOLE && r->views == 1 && !r->view[0].count && !r->eval.flip &&
-           !(r->outputs & PIXELS & ~LABELS);
+    return r->eval.mode == ICSEG_EVAL_WHOLE && r->views == 1 && !r->view[0].count && !r->eval.flip && !r->eval.refine &&
+           !r->session->model->open && !(r->outputs & PIXELS & ~LABELS);
 }
 
 static icseg_status perform(void *user) {

@@ -177,7 +177,7 @@ static icseg_status measure(void *user) {
     }
     m->layers.struct_size = sizeof m->layers;
     icseg_session_add_layers(&m->layers, n->built->program);
-    if (n->network.given_text != ICSEG_NONE) icseg_session_add_layers(&m->layers, m->session->text->program);
+    if (m->session->text) icseg_session_add_layers(&m->layers, m->session->text->program);
     return ICSEG_OK;
 }
 

@@ -69,7 +69,8 @@ icseg_status icseg_session_network(icseg_session *session, const icseg_network_o
 /* Adds a program's numbers of layers to `sum`. */
 void icseg_session_add_layers(icseg_session_layers *sum, const icseg_program *program);
 
-/* The class embeddings (1, K, C) of a model whose text does not depend on the image; valid until the next call. */
+/* The class embeddings (1, K, C) of a model whose text does not depend on the image, or those of the words of an open
+ * vocabulary; valid until the next call. */
 icseg_status icseg_session_text(icseg_session *session, const float **out, icseg_error *error);
 
 #endif

@@ -121,13 +121,18 @@ icseg_value icseg_build_group_norm(icseg_builder *b, const char *name, icseg_val
     return norm(b, icseg_group_norm, name, x);
 }
 
-/* torch.nn.MultiheadAttention's parameters: in_proj_weight, in_proj_bias, out_proj. Returns before out_proj. */
-static icseg_value self_attention(icseg_builder *b, icseg_value x, int heads, const icseg_segments *segments) {
-    icseg_graph *g = b->graph;
-    int64_t width = icseg_graph_dim(g, x, -1);
+/* torch.nn.MultiheadAttention's parameters: in_proj_weight, in_proj_bias, out_proj. x (B, L, W) -> (B, L, 3W) */
+static icseg_value in_projection(icseg_builder *b, icseg_value x) {
+    int64_t width = icseg_graph_dim(b->graph, x, -1);
     icseg_value weight = icseg_build_param(b, "in_proj_weight", ICSEG_SHAPE(3 * width, width), ICSEG_LAYOUT_PLAIN,
                                            ICSEG_INIT_UNIFORM, sqrtf(6.0f / (float)(4 * width)));
-    icseg_value qkv = icseg_linear(g, x, weight, vector(b, "in_proj_bias", 3 * width, 0, false));
+    return icseg_linear(b->graph, x, weight, vector(b, "in_proj_bias", 3 * width, 0, false));
+}
+
+/* Returns before out_proj. */
+static icseg_value self_attention(icseg_builder *b, icseg_value x, int heads, const icseg_segments *segments) {
+    icseg_graph *g = b->graph;
+    icseg_value qkv = in_projection(b, x);
     return segments ? icseg_segment_attention(g, qkv, heads, segments->prefix, segments->count, segments->lengths)
                     : icseg_attention_packed(g, qkv, heads);
 }
@@ -142,10 +147,22 @@ static icseg_value out_projection(icseg_builder *b, icseg_value x) {
     return y;
 }
 
+/* The second half of a block: x + MLP(x). */
+static icseg_value block_mlp(icseg_builder *b, icseg_value x, float drop_path) {
+    icseg_graph *g = b->graph;
+    int64_t width = icseg_graph_dim(g, x, -1);
+    icseg_value y = icseg_build_layer_norm(b, "ln_2", x);
+    icseg_graph_push(g, "mlp");
+    y = icseg_build_linear(b, "c_fc", y, 4 * width, true);
+    y = b->config->activation == ICSEG_CLIP_GELU ? icseg_gelu(g, y) : icseg_quick_gelu(g, y);
+    y = icseg_build_linear(b, "c_proj", y, width, true);
+    icseg_graph_pop(g);
+    return icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));
+}
+
 icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int heads, const icseg_segments *segments,
                               float drop_path, int row_count, const int32_t *rows) {
     icseg_graph *g = b->graph;
-    int64_t width = icseg_graph_dim(g, x, -1);
     icseg_graph_push(g, "resblocks.%d", index);
     icseg_value y = icseg_build_layer_norm(b, "ln_1", x);
     icseg_graph_push(g, "attn");
@@ -157,15 +174,42 @@ icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int he
     y = out_projection(b, y);
     icseg_graph_pop(g);
     x = icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));
-    y = icseg_build_layer_norm(b, "ln_2", x);
-    icseg_graph_push(g, "mlp");
-    y = icseg_build_linear(b, "c_fc", y, 4 * width, true);
-    y = b->config->activation == ICSEG_CLIP_GELU ? icseg_gelu(g, y) : icseg_quick_gelu(g, y);
-    y = icseg_build_linear(b, "c_proj", y, width, true);
-    icseg_graph_pop(g);
-    x = icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));
+    x = block_mlp(b, x, drop_path);
     icseg_graph_pop(g);
     return icseg_graph_boundary(g, x);
+}
+
+/* qkv (B, 1 + h * w, 3W) -> what the positions attend to, (B, h * w, W) */
+static icseg_value dense_attention(icseg_builder *b, icseg_value qkv, int heads, int64_t h, int64_t w,
+                                   const icseg_dense_block *how) {
+    icseg_graph *g = b->graph;
+    int64_t width = icseg_graph_dim(g, qkv, 2) / 3, positions = h * w;
+    icseg_value v = icseg_slice(g, qkv, 2, 2 * width, width);
+    if (how->attention == ICSEG_DENSE_VALUES) return icseg_slice(g, v, 1, 1, positions);
+    icseg_value q = icseg_slice(g, qkv, 2, 0, width), k = icseg_slice(g, qkv, 2, width, width);
+    icseg_value q_here = icseg_slice(g, q, 1, 1, positions), k_here = icseg_slice(g, k, 1, 1, positions);
+    switch (how->attention) {
+    case ICSEG_DENSE_QQ: return icseg_attention(g, q_here, q, v, heads);
+    case ICSEG_DENSE_KK: return icseg_attention(g, k_here, k, v, heads);
+    case ICSEG_DENSE_QQ_KK:
+        return icseg_add(g, icseg_attention(g, q_here, q, v, heads), icseg_attention(g, k_here, k, v, heads));
+    case ICSEG_DENSE_NEAR_KK:
+        return icseg_grid_attention(g, k_here, k, v, heads, (icseg_attention_grid){h, w, how->deviation});
+    default: return icseg_attention(g, q_here, k, v, heads);
+    }
+}
+
+icseg_value icseg_build_dense_block(icseg_builder *b, int index, icseg_value x, int heads, int64_t h, int64_t w,
+                                    const icseg_dense_block *how) {
+    icseg_graph *g = b->graph;
+    icseg_graph_push(g, "resblocks.%d", index);
+    icseg_value y = icseg_build_layer_norm(b, "ln_1", x);
+    icseg_graph_push(g, "attn");
+    y = out_projection(b, dense_attention(b, in_projection(b, y), heads, h, w, how));
+    icseg_graph_pop(g);
+    if (how->whole) y = block_mlp(b, icseg_add(g, icseg_slice(g, x, 1, 1, h * w), y), 0);
+    icseg_graph_pop(g);
+    return y;
 }
 
 /* x attends to memory; four linear layers, only the last with a bias. */

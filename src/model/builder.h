@@ -14,8 +14,9 @@ typedef struct icseg_builder {
     icseg_graph *graph;
     icseg_params *params;
     const icseg_config *config;
-    bool declare;   /* create missing parameters */
-    bool freeze_bn; /* the image encoder's batch norms use and keep their running statistics */
+    bool declare;        /* create missing parameters */
+    bool freeze_bn;      /* the image encoder's batch norms use and keep their running statistics */
+    bool dino_positions; /* positions are resampled bicubically, with DINO's factors; else bilinearly */
 } icseg_builder;
 
 /* Whether a parameter or scope belongs to CLIP's image encoder: `visual.*` except `visual.fpn1` to `fpn4`, the ViT's
@@ -46,6 +47,23 @@ typedef struct icseg_segments {
 icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int heads, const icseg_segments *segments,
                               float drop_path, int row_count, const int32_t *rows);
 
+/* A last block whose output keeps positions apart (icseg/open_vocabulary.h). */
+typedef struct icseg_dense_block {
+    enum {
+        ICSEG_DENSE_QK,     /* softmax(q k^T / sqrt(d)) v */
+        ICSEG_DENSE_VALUES, /* v */
+        ICSEG_DENSE_QQ,     /* softmax(q q^T / sqrt(d)) v */
+        ICSEG_DENSE_KK,     /* softmax(k k^T / sqrt(d)) v */
+        ICSEG_DENSE_QQ_KK,  /* the sum of these two */
+        ICSEG_DENSE_NEAR_KK /* softmax(k k^T / sqrt(d) + G) v (icseg_grid_attention) */
+    } attention;
+    bool whole;       /* with residual and MLP; else the attention's output alone */
+    double deviation; /* of G, positions */
+} icseg_dense_block;
+/* x (B, 1 + h * w, W), the global token first -> the block's output at the positions, (B, h * w, W). */
+icseg_value icseg_build_dense_block(icseg_builder *b, int index, icseg_value x, int heads, int64_t h, int64_t w,
+                                    const icseg_dense_block *how);
+
 /* The pre-norm decoder layer of prompt learner and context decoder: x (B, N, W), memory (B, M, W) -> (B, N, W). */
 icseg_value icseg_build_decoder_layer(icseg_builder *b, icseg_value x, icseg_value memory, int heads);
 
@@ -68,6 +86,11 @@ icseg_features icseg_build_vit(icseg_builder *b, icseg_value image);
 /* Only CLIP's embedding of an image, (B, 1, C): the global token. */
 icseg_value icseg_build_resnet_embedding(icseg_builder *b, icseg_value image);
 icseg_value icseg_build_vit_embedding(icseg_builder *b, icseg_value image);
+
+/* Embeddings of an image's positions, (B, h * w, C), h and w being its sides divided by the patch's, rounded down.
+ * ResNet: the attention pool's values at every position (ICSEG_DENSE_VALUES), or the pool queried there. */
+icseg_value icseg_build_resnet_dense(icseg_builder *b, icseg_value image, const icseg_dense_block *how);
+icseg_value icseg_build_vit_dense(icseg_builder *b, icseg_value image, const icseg_dense_block *how);
 
 /* Stored positions of the current scope, (1 + g*g, width), resampled to (1 + h*w, width). */
 icseg_value icseg_build_positions(icseg_builder *b, int64_t h, int64_t w, int64_t width);

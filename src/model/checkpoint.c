@@ -233,6 +233,11 @@ icseg_status icseg_model_read_params(icseg_model *m, const icseg_safetensors *fi
     return icseg_params_load(m->params, error);
 }
 
+static void close_file(void *file) {
+    icseg_safetensors *f = file;
+    icseg_safetensors_close(&f);
+}
+
 icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *error) {
     icseg_status status;
     icseg_safetensors *file;
@@ -242,7 +247,7 @@ icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
     ICSEG_TRY_GOTO(icseg_model_open_metadata(out, file, "", error));
     ICSEG_TRY_GOTO(icseg_model_find_params(*out, file, "", true, error));
-    ICSEG_TRY_GOTO(icseg_params_own((*out)->params, file, error));
+    ICSEG_TRY_GOTO(icseg_params_own((*out)->params, file, close_file, error));
     return ICSEG_OK;
 fail:
     icseg_model_close(out);
@@ -335,6 +340,7 @@ icseg_status icseg_model_save(const icseg_model *model, const char *path, icseg_
     icseg_safetensors_writer *writer;
     ICSEG_NEED(model);
     ICSEG_NEED(path);
+    ICSEG_TRY(icseg_model_need_trained(model, "saved", error));
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
     icseg_status status = icseg_model_declare(model, writer, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_begin(writer, error);

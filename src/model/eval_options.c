@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * How images are resized and divided for a model: which options are valid, and those that a checkpoint records of the
  * evaluations during its training (docs/checkpoint.md, "icseg.eval"). */
+#include <stddef.h>
 #include <string.h>
 
 #include "base/argument.h"
@@ -10,7 +11,7 @@
 #include "icseg/image.h"
 #include "model/model.h"
 
-enum { FIRST_SIZE = sizeof(icseg_eval_options) }; /* of the first release */
+enum { FIRST_SIZE = offsetof(icseg_eval_options, refine) };
 
 static const char *const modes[] = {[ICSEG_EVAL_WHOLE] = "whole", [ICSEG_EVAL_SLIDE] = "slide"};
 
@@ -46,6 +47,12 @@ static icseg_status check(const icseg_eval_options *o, icseg_error *error) {
         if (!(o->scale[i] >= 1.0 / 16 && o->scale[i] <= 16))
             return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "scale", ICSEG_REMEDY_SET_FIELD,
                                     "scale[%d] is %g: expected 0.0625..16", i, o->scale[i]);
+    if (o->refine != ICSEG_REFINE_NONE && o->refine != ICSEG_REFINE_PAMR)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "refine", ICSEG_REMEDY_SET_FIELD,
+                                "refine is %d: not a value of icseg_refine", (int)o->refine);
+    if (o->refine && (o->scale_count > 1 || o->flip))
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "refine", ICSEG_REMEDY_SET_FIELD,
+                                "refine: needs one scale without the mirrored image");
     return ICSEG_OK;
 }
 
@@ -112,5 +119,6 @@ void icseg_model_set_eval(icseg_model *m, const icseg_eval_options *o) {
     m->eval = *o;
     m->eval.scale_count = 0;
     m->eval.flip = false;
+    m->eval.refine = ICSEG_REFINE_NONE;
     m->eval_known = true;
 }

@@ -18,21 +18,28 @@ static icseg_status declare_params(icseg_model *m, icseg_error *error) {
     icseg_network_options options = {.batch = 1, .height = 64, .width = 64};
     ICSEG_TRY(icseg_graph_open(&graph, false, error));
     icseg_status status =
-        icseg_network_build(&network, graph, m->params, &m->config, &m->texts, true, &options, NULL, error);
+        m->open ? icseg_network_build_open(&network, graph, m->params, &m->config, m->open, true, &options, NULL, error)
+                : icseg_network_build(&network, graph, m->params, &m->config, &m->texts, true, &options, NULL, error);
     if (status == ICSEG_OK) icseg_activation_ranges_mark(graph);
     icseg_graph_close(&graph);
     return status;
 }
 
-static icseg_status copy_names(icseg_model *m, const char *const *names, const icseg_texts *texts, icseg_error *error) {
-    size_t classes = (size_t)m->config.num_classes, count = (size_t)texts->count;
+static icseg_status copy_names(icseg_model *m, const char *const *names, icseg_error *error) {
+    size_t classes = (size_t)m->config.num_classes;
     m->class_names = icseg_arena_array(m->arena, classes, sizeof *m->class_names);
+    bool complete = m->class_names != NULL;
+    for (size_t k = 0; k < classes && complete; k++)
+        complete = (m->class_names[k] = icseg_arena_strdup(m->arena, names[k])) != NULL;
+    return complete ? ICSEG_OK : icseg_fail_memory(error, classes * sizeof *names, "class names");
+}
+
+static icseg_status copy_texts(icseg_model *m, const icseg_texts *texts, icseg_error *error) {
+    size_t classes = (size_t)m->config.num_classes, count = (size_t)texts->count;
     icseg_tokens *tokens = icseg_arena_array(m->arena, count, sizeof *tokens);
     m->texts = (icseg_texts){.count = texts->count, .tokens = tokens};
     if (texts->names) m->texts.names = icseg_arena_copy(m->arena, texts->names, classes * sizeof *texts->names);
-    bool complete = m->class_names && tokens && (m->texts.names || !texts->names);
-    for (size_t k = 0; k < classes && complete; k++)
-        complete = (m->class_names[k] = icseg_arena_strdup(m->arena, names[k])) != NULL;
+    bool complete = tokens && (m->texts.names || !texts->names);
     for (size_t i = 0; i < count && complete; i++) {
         const icseg_tokens *from = &texts->tokens[i];
         tokens[i] =
@@ -42,11 +49,22 @@ static icseg_status copy_names(icseg_model *m, const char *const *names, const i
     return complete ? ICSEG_OK : icseg_fail_memory(error, count * sizeof *tokens, "class names");
 }
 
-icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, const char *const *names,
-                               const icseg_texts *texts, icseg_error *error) {
+static icseg_status copy_open(icseg_model *m, const icseg_open_vocabulary *open, icseg_error *error) {
+    size_t words = (size_t)open->info.word_count, classes = (size_t)m->config.num_classes;
+    size_t bytes = words * (size_t)m->config.embed_dim * sizeof *open->text;
+    icseg_open_vocabulary *copy = icseg_arena_copy(m->arena, open, sizeof *open);
+    if (copy) copy->text = icseg_arena_copy(m->arena, open->text, bytes);
+    if (copy && open->words) copy->words = icseg_arena_copy(m->arena, open->words, classes * sizeof *open->words);
+    if (copy) copy->info.summary = icseg_arena_strdup(m->arena, open->info.summary);
+    m->open = copy;
+    bool complete = copy && copy->text && copy->info.summary && (copy->words || !open->words);
+    return complete ? ICSEG_OK : icseg_fail_memory(error, bytes, "class embeddings");
+}
+
+/* With either texts or an open vocabulary. */
+static icseg_status build(icseg_model **out, const icseg_config *config, const char *const *names,
+                          const icseg_texts *texts, const icseg_open_vocabulary *open, icseg_error *error) {
     icseg_status status;
-    *out = NULL;
-    ICSEG_TRY(icseg_config_check(config, error));
     icseg_model *m = icseg_calloc_array(1, sizeof *m);
     if (!m) return icseg_fail_memory(error, sizeof *m, "a model");
     m->references = 1;
@@ -54,7 +72,8 @@ icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, co
     m->config = *config;
     m->eval = (icseg_eval_options){ICSEG_EVAL_OPTIONS_INIT, .crop_height = 512, .crop_width = 512};
     ICSEG_TRY_GOTO(icseg_arena_open(&m->arena, error));
-    ICSEG_TRY_GOTO(copy_names(m, names, texts, error));
+    ICSEG_TRY_GOTO(copy_names(m, names, error));
+    ICSEG_TRY_GOTO(texts ? copy_texts(m, texts, error) : copy_open(m, open, error));
     ICSEG_TRY_GOTO(icseg_params_open(&m->params, error));
     ICSEG_TRY_GOTO(icseg_activation_ranges_open(&m->ranges, error));
     ICSEG_TRY_GOTO(declare_params(m, error));
@@ -63,6 +82,33 @@ icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, co
 fail:
     icseg_model_close(&m);
     return status;
+}
+
+icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, const char *const *names,
+                               const icseg_texts *texts, icseg_error *error) {
+    *out = NULL;
+    ICSEG_TRY(icseg_config_check(config, error));
+    return build(out, config, names, texts, NULL, error);
+}
+
+icseg_status icseg_model_build_open(icseg_model **out, const icseg_config *config, const char *const *names,
+                                    const icseg_open_vocabulary *open, icseg_error *error) {
+    *out = NULL;
+    ICSEG_TRY(build(out, config, names, NULL, open, error));
+    icseg_model_set_eval(*out, &(icseg_eval_options){ICSEG_EVAL_OPTIONS_INIT, .mode = ICSEG_EVAL_SLIDE,
+                                                     .resize_short = 336, .crop_height = 224, .crop_width = 224,
+                                                     .stride_height = 112, .stride_width = 112});
+    return ICSEG_OK;
+}
+
+icseg_status icseg_model_need_trained(const icseg_model *m, const char *done, icseg_error *error) {
+    if (!m->open) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
+                      "an open-vocabulary model cannot be %s: it has CLIP's weights and no decoder", done);
+}
+
+const icseg_open_vocabulary_info *icseg_model_open_vocabulary_info(const icseg_model *m) {
+    return m && m->open ? &m->open->info : NULL;
 }
 
 /* The token ids of the classes' names, or of all their synonyms. */
@@ -198,7 +244,9 @@ void icseg_model_freeze_backbone(icseg_model *m) {
 
 const icseg_config *icseg_model_config(const icseg_model *m) { return m ? &m->config : NULL; }
 const char *const *icseg_model_class_names(const icseg_model *m) { return m ? m->class_names : NULL; }
-int32_t icseg_model_name_count(const icseg_model *m) { return m ? m->texts.count : 0; }
+int32_t icseg_model_name_count(const icseg_model *m) {
+    return !m ? 0 : m->open ? m->open->info.word_count : m->texts.count;
+}
 bool icseg_model_is_calibrated(const icseg_model *m) { return m && icseg_activation_ranges_count(m->ranges) > 0; }
 
 icseg_status icseg_model_calibration_of(const icseg_model *m, icseg_model_calibration *out, icseg_error *error) {

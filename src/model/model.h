@@ -7,7 +7,7 @@
 
 #include "graph/activation_ranges.h"
 #include "icseg/model.h"
-#include "model/network.h"
+#include "model/open_vocabulary.h"
 #include "tensor/safetensors.h"
 
 /* Read-only for sessions. Only a trainer changes parameters, and only those of a model that nothing else uses. */
@@ -17,7 +17,8 @@ struct icseg_model {
     icseg_config config;
     icseg_arena *arena; /* names and texts */
     const char **class_names;
-    icseg_texts texts; /* in the arena */
+    icseg_texts texts;                 /* in the arena; none if `open` */
+    const icseg_open_vocabulary *open; /* in the arena; NULL: the model was trained for its classes */
     icseg_params *params;
     icseg_activation_ranges *ranges; /* of layers, for int8; empty: not calibrated, or not in a usable way */
     char ranges_problem[256];        /* what the file's calibration lacks: a clause; "" */
@@ -35,6 +36,12 @@ struct icseg_model {
  * the text encoder reads for them; both are copied. */
 icseg_status icseg_model_build(icseg_model **out, const icseg_config *config, const char *const *names,
                                const icseg_texts *texts, icseg_error *error);
+
+/* The same for an open-vocabulary model, whose `open`, with all that it refers to, is copied. */
+icseg_status icseg_model_build_open(icseg_model **out, const icseg_config *config, const char *const *names,
+                                    const icseg_open_vocabulary *open, icseg_error *error);
+/* ICSEG_ERROR_UNSUPPORTED if the model is one of open vocabulary, which cannot be `done`: "saved", for the message. */
+icseg_status icseg_model_need_trained(const icseg_model *model, const char *done, icseg_error *error);
 
 /* One more reference, which icseg_model_close drops. Thread-safe. */
 icseg_model *icseg_model_retain(icseg_model *model);

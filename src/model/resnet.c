@@ -27,7 +27,11 @@ icseg_value icseg_build_positions(icseg_builder *b, int64_t h, int64_t w, int64_
                                            ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 1 / sqrtf((float)width));
     if (h == side && w == side) return stored;
     icseg_value grid = icseg_slice(g, stored, 0, 1, side * side);
-    grid = icseg_resize_bilinear(g, icseg_reshape(g, grid, ICSEG_SHAPE(1, side, side, width)), h, w);
+    grid = icseg_reshape(g, grid, ICSEG_SHAPE(1, side, side, width));
+    if (b->dino_positions)
+        grid = icseg_resize_bicubic(g, grid, h, w, ((double)h + 0.1) / (double)side, ((double)w + 0.1) / (double)side);
+    else
+        grid = icseg_resize_bilinear(g, grid, h, w);
     icseg_value rows[] = {icseg_slice(g, stored, 0, 0, 1), icseg_reshape(g, grid, ICSEG_SHAPE(h * w, width))};
     return icseg_concat(g, 2, rows, 0);
 }
@@ -85,6 +89,33 @@ icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image) {
     icseg_graph_push(b->graph, "visual");
     stages(b, image, out.level);
     out.tokens = attention_pool(b, out.level[ICSEG_LEVELS - 1], false);
+    icseg_graph_pop(b->graph);
+    return out;
+}
+
+/* x (B, h, w, W) -> the attention pool's values, without positions: (B, h * w, C) */
+static icseg_value pool_values(icseg_builder *b, icseg_value x) {
+    icseg_graph *g = b->graph;
+    int64_t width = icseg_graph_dim(g, x, 3);
+    icseg_graph_push(g, "attnpool");
+    x = icseg_reshape(
+        g, x, ICSEG_SHAPE(icseg_graph_dim(g, x, 0), icseg_graph_dim(g, x, 1) * icseg_graph_dim(g, x, 2), width));
+    x = icseg_build_linear(b, "c_proj", icseg_build_linear(b, "v_proj", x, width, true), b->config->embed_dim, true);
+    icseg_graph_pop(g);
+    return x;
+}
+
+icseg_value icseg_build_resnet_dense(icseg_builder *b, icseg_value image, const icseg_dense_block *how) {
+    icseg_value level[ICSEG_LEVELS], out;
+    icseg_graph_push(b->graph, "visual");
+    stages(b, image, level);
+    icseg_value x = level[ICSEG_LEVELS - 1];
+    if (how->attention == ICSEG_DENSE_VALUES) {
+        out = pool_values(b, x);
+    } else {
+        int64_t positions = icseg_graph_dim(b->graph, x, 1) * icseg_graph_dim(b->graph, x, 2);
+        out = icseg_slice(b->graph, attention_pool(b, x, false), 1, 1, positions);
+    }
     icseg_graph_pop(b->graph);
     return out;
 }

@@ -86,3 +86,17 @@ icseg_features icseg_build_vit(icseg_builder *b, icseg_value image) {
     icseg_graph_pop(b->graph);
     return out;
 }
+
+icseg_value icseg_build_vit_dense(icseg_builder *b, icseg_value image, const icseg_dense_block *how) {
+    int32_t last = b->config->vit_layers - 1;
+    int64_t h, w;
+    icseg_graph_push(b->graph, "visual");
+    icseg_value t = embed_patches(b, image, &h, &w);
+    for (int i = 0; i < last; i++) t = block(b, i, t, 0, NULL);
+    icseg_graph_push(b->graph, "transformer");
+    t = icseg_build_dense_block(b, last, t, b->config->vit_heads, h, w, how);
+    icseg_graph_pop(b->graph);
+    t = project(b, t);
+    icseg_graph_pop(b->graph);
+    return t;
+}

@@ -19,15 +19,48 @@ static icseg_status read_logit_scale(const icseg_weights *w, float *out, icseg_e
                       w->path, (double)value);
 }
 
-static icseg_status load(icseg_clip *clip, const icseg_weights *w, icseg_weights_report *report, icseg_error *error) {
-    for (int64_t i = 0; i < icseg_params_count(clip->params); i++) {
-        icseg_param *p = icseg_params_at(clip->params, i);
+static icseg_status check_entry(const icseg_param *p, const icseg_weights_entry *entry, const icseg_weights *w,
+                                icseg_error *error) {
+    if (entry && icseg_shape_equal(entry->shape, p->file_shape)) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: %s is not in the list of CLIP's tensors", w->path, p->name);
+}
+
+icseg_status icseg_weights_load_params(icseg_params *params, const icseg_weights *w, icseg_weights_report *report,
+                                       icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(params); i++) {
+        icseg_param *p = icseg_params_at(params, i);
         const icseg_weights_entry *entry = icseg_weights_find(w, p->name);
-        if (!entry || !icseg_shape_equal(entry->shape, p->file_shape))
-            return icseg_fail(error, ICSEG_ERROR_INTERNAL, "%s: %s is not in the list of CLIP's tensors", w->path,
-                              p->name);
+        ICSEG_TRY(check_entry(p, entry, w, error));
         ICSEG_TRY(icseg_weights_load_param(p, entry, report, error));
     }
+    return ICSEG_OK;
+}
+
+static icseg_status read_entry(const void *from, float *to, icseg_error *error) {
+    return icseg_weights_read(from, to, error);
+}
+
+static void close_weights(void *weights) {
+    icseg_weights *w = weights;
+    icseg_weights_close(&w);
+}
+
+icseg_status icseg_weights_give_params(icseg_params *params, icseg_weights **weights, icseg_weights_report *report,
+                                       icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(params); i++) {
+        icseg_param *p = icseg_params_at(params, i);
+        const icseg_weights_entry *entry = icseg_weights_find(*weights, p->name);
+        bool packed = false;
+        for (int32_t part = 0; entry && part < entry->parts; part++) packed |= entry->part[part].packed != NULL;
+        ICSEG_TRY(check_entry(p, entry, *weights, error));
+        if (packed)
+            ICSEG_TRY(icseg_weights_load_param(p, entry, report, error));
+        else
+            icseg_param_set_source(p,
+                                   (icseg_param_source){.kind = ICSEG_SOURCE_CALL, .from = entry, .read = read_entry});
+    }
+    ICSEG_TRY(icseg_params_own(params, *weights, close_weights, error));
+    *weights = NULL;
     return ICSEG_OK;
 }
 
@@ -49,7 +82,7 @@ icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, 
         icseg_fail_prefix(error, "%s", w->path);
         return status;
     }
-    status = load(out, w, report, error);
+    status = icseg_weights_load_params(out->params, w, report, error);
     if (status != ICSEG_OK) icseg_clip_close(out);
     return status;
 }

@@ -148,6 +148,18 @@ static void strip_wrappers(icseg_weights *w) {
     }
 }
 
+/* A fixture of `icseg parity` has its model below "weights.", beside other tensors. */
+static void select_model(icseg_weights *w) {
+    static const char prefix[] = "weights.";
+    size_t count = 0;
+    for (size_t i = 0; i < w->tensor_count; i++) {
+        if (!starts(w->tensors[i].name, prefix)) continue;
+        w->tensors[count] = w->tensors[i];
+        w->tensors[count++].name += sizeof prefix - 1;
+    }
+    if (count) w->tensor_count = count;
+}
+
 static bool any_starts(const icseg_weights *w, const char *prefix) {
     for (size_t i = 0; i < w->tensor_count; i++)
         if (starts(w->tensors[i].name, prefix)) return true;
@@ -304,6 +316,7 @@ static icseg_status make_entries(icseg_weights *w, piece *pieces, size_t count, 
 }
 
 icseg_status icseg_weights_apply_names(icseg_weights *w, icseg_error *error) {
+    select_model(w);
     strip_wrappers(w);
     const rule *rules = recognise(w);
     size_t count = 0;

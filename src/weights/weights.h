@@ -134,6 +134,14 @@ icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, 
 /* Whether a tensor belongs to CLIP's text encoder. */
 bool icseg_weights_is_text(const char *name);
 
+/* Loads parameters that icseg_weights_check_clip() has found in the weights. */
+icseg_status icseg_weights_load_params(icseg_params *params, const icseg_weights *weights, icseg_weights_report *report,
+                                       icseg_error *error);
+/* The same, but values are read when they are needed, except for those of deflated tensors: the store gets the weights,
+ * which it closes, and *weights becomes NULL. */
+icseg_status icseg_weights_give_params(icseg_params *params, icseg_weights **weights, icseg_weights_report *report,
+                                       icseg_error *error);
+
 /* "ResNet 3-4-6-3 of width 64, grid 7, ...": the result of icseg_weights_infer, for messages. */
 void icseg_weights_describe(const icseg_config *config, icseg_string *out);
 

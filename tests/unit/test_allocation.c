@@ -344,6 +344,22 @@ static icseg_status call_icseg_classifier_open(icseg_error *error) {
 }
 CLOSES(icseg_classifier_close)
 QUIET(icseg_classifier_describe, classifier)
+static icseg_status call_icseg_model_open_vocabulary(icseg_error *error) {
+    icseg_open_vocabulary_options options = {ICSEG_OPEN_VOCABULARY_OPTIONS_INIT,
+                                             .weights = clip_weights,
+                                             .class_names = two_classes,
+                                             .class_count = 2,
+                                             .background = "wall, floor",
+                                             .threshold = 0.1,
+                                             .threads = 1};
+    icseg_model *out = BAD;
+    icseg_status status = icseg_model_open_vocabulary(&out, &options, NULL, error);
+    assert_true((out != NULL) == (status == ICSEG_OK));
+    icseg_model_close(&out);
+    return status;
+}
+QUIET(icseg_model_open_vocabulary_info, model)
+QUIET(icseg_open_method_name, ICSEG_OPEN_NACLIP)
 static float embedding[4096];
 static icseg_status call_icseg_classifier_run(icseg_error *error) {
     float probabilities[2], cosines[2];
