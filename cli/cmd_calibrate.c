@@ -31,7 +31,7 @@ static const icseg_option rows[] = {
     {"resize-long", ICSEG_FIELD_INT(struct options, resize_long),
      "with --resize-short: limit the long side to N pixels", .metavar = "N", .shown = "no limit",
      ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
-    IMAGE_ROWS(struct options, "as in training, else as the file says"),
+    IMAGE_ROWS(struct options, values, "as in training, else as the file says"),
 };
 
 static void defaults(void *values) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "activation.h"
+#include "class_names.h"
 #include "cli.h"
 #include "icseg/classes.h"
 #include "icseg/classify.h"
@@ -56,7 +57,7 @@ static const icseg_option rows[] = {
     {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON per image instead of a table"},
     {"embeddings", ICSEG_FIELD_STRING(struct options, embeddings),
      "write the tensors image (images, C) and text (classes, C), with rows of unit length", .metavar = "FILE"},
-    IMAGE_ROWS(struct options, "as the file says"),
+    IMAGE_ROWS(struct options, values, "as the file says"),
 };
 
 static void defaults(void *values) {
@@ -88,33 +89,6 @@ typedef struct job {
 
 /* -- class names */
 
-/* "a, b (c, d); e" -> "a" and "b (c, d); e": commas outside brackets. */
-static icseg_status split_classes(icseg_arena *arena, const char *text, const char ***out, size_t *count,
-                                  icseg_error *error) {
-    size_t most = 1;
-    for (const char *c = text; *c; c++) most += *c == ',';
-    *out = icseg_arena_array(arena, most, sizeof **out);
-    if (!*out) return out_of_memory(error);
-    for (const char *start = text, *end;; start = end + 1) {
-        int depth = 0;
-        for (end = start; *end && (depth > 0 || *end != ','); end++)
-            depth += *end == '(' ? 1 : *end == ')' && depth ? -1 : 0;
-        start += strspn(start, " \t");
-        int length = end > start ? (int)(end - start) : 0;
-        while (length && (start[length - 1] == ' ' || start[length - 1] == '\t')) length--;
-        if (!length)
-            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
-                                   "--classes: name %zu is empty; separate the names with commas", *count + 1);
-        const char *name = icseg_arena_printf(arena, "%.*s", length, start);
-        if (!name) return out_of_memory(error);
-        for (size_t i = 0; i < *count; i++)
-            if (!strcmp((*out)[i], name))
-                return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--classes: \"%.60s\" is given twice", name);
-        (*out)[(*count)++] = name;
-        if (!*end) return ICSEG_OK;
-    }
-}
-
 static icseg_status read_classes(job *j, const char *const **out, size_t *count, icseg_error *error) {
     const struct options *o = j->options;
     const char **names = NULL;
@@ -123,7 +97,7 @@ static icseg_status read_classes(job *j, const char *const **out, size_t *count,
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "%s --classes \"cat, dog\" or --classes-file FILE",
                                o->classes ? "the classes are given twice; use" : "no classes are given; use");
     if (o->classes) {
-        TRY(split_classes(j->context->arena, o->classes, &names, count, error));
+        TRY(class_names_split(j->context->arena, o->classes, ',', &names, count, error));
     } else {
         TRY(icseg_class_list_open(&j->list, o->classes_file, error));
         *count = (size_t)icseg_class_list_count(j->list);

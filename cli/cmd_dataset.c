@@ -105,7 +105,7 @@ static const icseg_option rows[] = {
     {"link", ICSEG_FIELD_BOOL(struct options, link),
      "split: make hard links instead of copies, which take no space but change with the original"},
     {"dry-run", ICSEG_FIELD_BOOL(struct options, dry_run), "split: only print the table"},
-    IMAGE_ROWS(struct options, "as the file says"),
+    IMAGE_ROWS(struct options, values, "as the file says"),
 };
 
 static void defaults(void *values) {

@@ -13,6 +13,7 @@
 #include "images.h"
 #include "inference.h"
 #include "json.h"
+#include "open_vocabulary.h"
 #include "support.h"
 
 enum { MAX_IGNORE = 16 };
@@ -22,14 +23,16 @@ struct options {
     inference_options inference;
     const char *format;
     double val_share;
-    bool reduce_zero_label, stored_labels;
+    bool reduce_zero_label, stored_labels, open_vocabulary;
+    open_options open;
     int32_t ignore[MAX_IGNORE], ignore_count;
     image_options values;
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
-     .positional = true, .required = true},
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint),
+     "checkpoint of the model, a .safetensors file; with --open-vocabulary CLIP's weights", .positional = true,
+     .required = true},
     {"data", ICSEG_FIELD_STRING(struct options, data),
      "data set: a folder with images/SPLIT, annotations/SPLIT and classes.txt", .metavar = "DIR", .required = true},
     {"format", ICSEG_FIELD_STRING(struct options, format),
@@ -40,7 +43,7 @@ static const icseg_option rows[] = {
     {"val-share", ICSEG_FIELD_FLOAT(struct options, val_share),
      "evaluate only the images of the split that training with data.val_share of this value held out",
      ICSEG_BETWEEN(0, 0.9)},
-    INFERENCE_ROWS(struct options),
+    INFERENCE_ROWS(struct options, inference),
     {"json", ICSEG_FIELD_STRING(struct options, json), "also write the metrics as JSON", .metavar = "FILE"},
     {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name per line", .metavar = "FILE",
      .shown = "DIR/classes.txt"},
@@ -54,12 +57,17 @@ static const icseg_option rows[] = {
     {"stored-labels", ICSEG_FIELD_BOOL(struct options, stored_labels),
      "read masks as they are stored; without it, --map, --ignore or --reduce-zero-label, masks are read as in "
      "training"},
-    IMAGE_ROWS(struct options, "as in training, else as the file says"),
+    IMAGE_ROWS(struct options, values, "as in training, else as the file says"),
+    {"open-vocabulary", ICSEG_FIELD_BOOL(struct options, open_vocabulary),
+     "CHECKPOINT contains CLIP's weights, which label pixels with the names of the data set's classes, as `icseg "
+     "segment` does; the options below are for this"},
+    OPEN_ROWS(struct options, open, "CHECKPOINT"),
 };
 
 static void defaults(void *values) {
     struct options *o = values;
     o->format = "auto";
+    open_defaults(&o->open);
     inference_defaults(&o->inference);
     image_defaults(&o->values);
 }
@@ -181,6 +189,32 @@ static icseg_status print_metrics(const struct options *o, const icseg_eval_opti
     return status;
 }
 
+/* The classes are those of the data set, so a background class must be one of them. */
+static icseg_status open_with_classes(icseg_model **out, const struct options *o, const icseg_dataset *dataset,
+                                      const icseg_command_context *context, icseg_error *error) {
+    size_t classes = (size_t)icseg_dataset_classes(dataset);
+    TRY(open_model(out, &o->open, o->checkpoint, icseg_dataset_class_synonyms(dataset), classes, context, error));
+    if ((size_t)icseg_model_config(*out)->num_classes == classes) return ICSEG_OK;
+    return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                           "--background: the data set does not have a class \"background\", so that its pixels could "
+                           "not be counted; leave the option out");
+}
+
+static icseg_status open_data_and_model(icseg_dataset **dataset, icseg_model **model, struct options *o,
+                                        icseg_image_values *image, const icseg_command_context *context,
+                                        icseg_error *error) {
+    if (o->open_vocabulary) {
+        TRY(image_values(&o->values, NULL, image, error));
+        TRY(open_data(dataset, o, image, error));
+        return open_with_classes(model, o, *dataset, context, error);
+    }
+    TRY(icseg_model_open(model, o->checkpoint, error));
+    TRY(image_values(&o->values, *model, image, error));
+    TRY(read_labels_as_trained(o, *model, context->printer, error));
+    icseg_status status = open_data(dataset, o, image, error);
+    return status == ICSEG_OK ? status : suggest_val_share(o, *model, error);
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     struct options own = *(const struct options *)values;
     const struct options *o = &own;
@@ -191,18 +225,14 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_dataset *dataset = NULL;
     icseg_confusion confusion = {0};
     icseg_status status;
-    TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
+    TRY_GOTO(inference_check(&o->inference, error));
     if (!own.split) own.split = o->val_share > 0 ? "train" : "val";
     if (o->json) TRY_GOTO(icseg_file_check_writable(o->json, error));
     if (o->json) TRY_GOTO(file_check_not_input(o->json, o->checkpoint, error));
-    TRY_GOTO(icseg_model_open(&model, o->checkpoint, error));
-    TRY_GOTO(image_values(&o->values, model, &image, error));
-    TRY_GOTO(read_labels_as_trained(&own, model, context->printer, error));
-    status = open_data(&dataset, o, &image, error);
-    if (status != ICSEG_OK) TRY_GOTO(suggest_val_share(o, model, error));
+    TRY_GOTO(open_data_and_model(&dataset, &model, &own, &image, context, error));
     TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));
     TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
-    warn_about_names(context->printer, model, dataset);
+    if (!o->open_vocabulary) warn_about_names(context->printer, model, dataset);
     check_sizes(o, &eval, model, dataset, context->printer);
     TRY_GOTO(icseg_evaluate(session, dataset, &eval, &context->progress, &confusion, error));
     image_print_notes(context, dataset, (bool[ICSEG_IMAGE_NOTES]){false});
@@ -226,10 +256,14 @@ const icseg_command icseg_command_eval = {
                    "\n"
                    "By default, images are processed as in the evaluations during training, which\n"
                    "`icseg info` shows, so that the results match those of training. Use --mode,\n"
-                   "--crop and --resize-short to change this.\n",
+                   "--crop and --resize-short to change this.\n"
+                   "\n"
+                   "With --open-vocabulary, CLIP's weights are evaluated without training: a pixel\n"
+                   "gets the class whose name fits best (`icseg segment`).\n",
     .examples = "icseg eval runs/camvid/checkpoint.safetensors --data data/camvid\n"
                 "icseg eval rn50.safetensors --data data/ADEChallengeData2016 \\\n"
-                "    --mode slide --crop 512x512 --resize-short 512 --tta --json eval.json\n",
+                "    --mode slide --crop 512x512 --resize-short 512 --tta --json eval.json\n"
+                "icseg eval ViT-B-16.pt --data data/camvid --open-vocabulary\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "icseg/image.h"
 #include "inference.h"
+#include "open_vocabulary.h"
 #include "serve/serve.h"
 #include "support.h"
 
@@ -15,6 +16,7 @@ enum { TOKEN_LEAST = 8, TOKEN_MOST = 4096 };
 
 struct options {
     icseg_strings models;
+    open_options open;
     const char *listen, *token_file, *cors, *config, *label_studio, *label_studio_token_file;
     int32_t precision, sessions, threads, queue, batch, timeout, max_body;
     int64_t max_pixels;
@@ -23,7 +25,8 @@ struct options {
 
 static const icseg_option rows[] = {
     {"MODEL", ICSEG_FIELD_STRINGS(struct options, models),
-     "checkpoint, or NAME=CHECKPOINT; without NAME, a model is called as its file is, and a run's as its folder",
+     "checkpoint, or NAME=CHECKPOINT; without NAME, a model is called as its file is, and a run's as its folder; "
+     "CLIP's weights with --classes",
      .positional = true},
     {"config", ICSEG_FIELD_STRING(struct options, config),
      "JSON file with these options, such as {\"MODEL\": {\"street\": \"a.safetensors\"}, \"sessions\": 2}; the command "
@@ -60,10 +63,13 @@ static const icseg_option rows[] = {
     {"no-log", ICSEG_FIELD_BOOL(struct options, no_log),
      "do not print a JSON object for each request on standard output"},
     PRECISION_ROW(struct options, precision),
+    OPEN_CLASS_ROWS(struct options, open),
+    OPEN_ROWS(struct options, open, "MODEL"),
 };
 
 static void defaults(void *values) {
     struct options *o = values;
+    open_defaults(&o->open);
     o->listen = "127.0.0.1:8080";
     o->sessions = 1;
     o->queue = 64;
@@ -175,8 +181,9 @@ static int32_t share_of_cores(int32_t sessions) {
     return CPU_COUNT(&set) > sessions ? CPU_COUNT(&set) / sessions : 1;
 }
 
-static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
-    const struct options *o = values;
+/* open: NULL for checkpoints */
+static icseg_status serve(const icseg_command_context *context, const struct options *o,
+                          const icseg_open_vocabulary_options *open, icseg_error *error) {
     start s = {o, context, o->token_file != NULL};
     serve_source *sources = icseg_arena_array(context->arena, o->models.count, sizeof *sources);
     const char *token = NULL, *origin = NULL, *studio_token = NULL;
@@ -192,6 +199,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     serve_options options = {
         .sources = sources,
         .source_count = o->models.count,
+        .open_vocabulary = open,
         .listen = o->listen,
         .precision = (icseg_precision)o->precision,
         .sessions = o->sessions,
@@ -212,6 +220,19 @@ static icseg_status run(const icseg_command_context *context, const void *values
     return serve_run(&options, error);
 }
 
+static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
+    const struct options *o = values;
+    icseg_open_vocabulary_options open;
+    icseg_class_list *list = NULL;
+    icseg_templates *templates = NULL;
+    if (!o->open.classes && !o->open.classes_file) return serve(context, o, NULL, error);
+    icseg_status status = open_library_options(&open, &o->open, &list, &templates, context->arena, error);
+    if (status == ICSEG_OK) status = serve(context, o, &open, error);
+    icseg_class_list_close(&list);
+    icseg_templates_close(&templates);
+    return status;
+}
+
 const icseg_command icseg_command_serve = {
     .name = "serve",
     .summary = "Serves models over HTTP, with a web page",
@@ -223,6 +244,7 @@ const icseg_command icseg_command_serve = {
                 "    'http://127.0.0.1:8080/v1/segment?format=png' >labels.png\n"
                 "icseg serve street=a.safetensors house=b.safetensors \\\n"
                 "    --listen 0.0.0.0:80 --token-file token.txt\n"
+                "icseg serve ViT-B-16.pt --classes \"sky; grass; person, man, woman\"\n"
                 "icseg serve street=a.safetensors --listen 127.0.0.1:9090 \\\n"
                 "    --label-studio http://127.0.0.1:8080 \\\n"
                 "    --label-studio-token-file studio.txt\n",

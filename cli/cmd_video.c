@@ -46,7 +46,7 @@ static const icseg_option rows[] = {
     {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "opacity of the overlay's colours", ICSEG_BETWEEN(0, 1)},
     {"force", ICSEG_FIELD_BOOL(struct options, force),
      "replace label maps in DIR that are not results of this command"},
-    INFERENCE_ROWS(struct options),
+    INFERENCE_ROWS(struct options, inference),
 };
 
 static void defaults(void *values) {
@@ -257,7 +257,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     if (!o->overlay && !o->labels)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "nothing to write; name a video with --overlay or a folder with --labels");
-    TRY_GOTO(inference_check_resize(o->inference.resize_short, o->inference.resize_long, error));
+    TRY_GOTO(inference_check(&o->inference, error));
     if (o->overlay) TRY_GOTO(file_check_not_input(o->overlay, o->input, error));
     TRY_GOTO(open_video(&j, error));
     TRY_GOTO(icseg_video_info_of(j.video, &j.info, error));

@@ -14,18 +14,18 @@ typedef struct export_options {
     bool rle;
 } export_options;
 
-/* Rows of an option table over struct S, whose export_options are the member `exports`. */
-#define EXPORT_ROWS(S)                                                                                                 \
-    {"format", ICSEG_FIELD_STRING(S, exports.formats),                                                                 \
+/* Rows of an option table over struct S, whose export_options are the member M. */
+#define EXPORT_ROWS(S, M)                                                                                              \
+    {"format", ICSEG_FIELD_STRING(S, M.formats),                                                                       \
      "write the results in these formats, separated by commas (png: DIR/STEM.png, others: below DIR/FORMAT): ",        \
      .append_help = export_format_names, .metavar = "LIST"},                                                           \
-        {"tolerance", ICSEG_FIELD_FLOAT(S, exports.tolerance),                                                         \
+        {"tolerance", ICSEG_FIELD_FLOAT(S, M.tolerance),                                                               \
          "how far polygons may be from the pixels' sides, in pixels; 0: exact", ICSEG_BETWEEN(0, 1000)},               \
-        {"min-area", ICSEG_FIELD_INT64(S, exports.min_area),                                                           \
+        {"min-area", ICSEG_FIELD_INT64(S, M.min_area),                                                                 \
          "polygons and run lengths: regions of fewer pixels become part of their largest neighbour",                   \
          ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_PIXELS)},                                                                    \
     {                                                                                                                  \
-        "rle", ICSEG_FIELD_BOOL(S, exports.rle), "coco, cvat and label-studio: write run lengths, not polygons"        \
+        "rle", ICSEG_FIELD_BOOL(S, M.rle), "coco, cvat and label-studio: write run lengths, not polygons"              \
     }
 
 void export_format_names(icseg_string *out); /* "png, coco, ..." */

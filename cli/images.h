@@ -13,20 +13,20 @@ typedef struct image_options {
     double value_range[2];        /* NaN: not given */
 } image_options;
 
-/* Rows of an option table over struct S, whose image_options are the member `values`. DEFAULT completes the help. */
-#define IMAGE_ROWS(S, DEFAULT)                                                                                         \
+/* Rows of an option table over struct S, whose image_options are the member M. DEFAULT completes the help. */
+#define IMAGE_ROWS(S, M, DEFAULT)                                                                                      \
     {"bands",                                                                                                          \
-     ICSEG_FIELD_INTS(S, values.bands[0]),                                                                             \
+     ICSEG_FIELD_INTS(S, M.bands[0]),                                                                                  \
      "TIFF images: the bands that are red, green and blue, counted from 1, or one that is grey; 0: the colours that "  \
      "the file declares",                                                                                              \
      .metavar = "R,G,B",                                                                                               \
      .shown = DEFAULT,                                                                                                 \
      .capacity = 3,                                                                                                    \
      .min_count = 1,                                                                                                   \
-     .count_offset = offsetof(S, values.band_count),                                                                   \
+     .count_offset = offsetof(S, M.band_count),                                                                        \
      ICSEG_BETWEEN(0, 65535)},                                                                                         \
     {                                                                                                                  \
-        "value-range", ICSEG_FIELD_FLOATS(S, values.value_range[0]),                                                   \
+        "value-range", ICSEG_FIELD_FLOATS(S, M.value_range[0]),                                                        \
             "images of 16 and more bits: the stored values that become black and white; 0,0: the range of unsigned "   \
             "integers",                                                                                                \
             .metavar = "LOW,HIGH", .shown = DEFAULT, ICSEG_EXACTLY(2)                                                  \

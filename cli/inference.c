@@ -7,6 +7,7 @@
 #include "support.h"
 
 const char *const inference_modes[] = {"whole", "slide", NULL};
+const char *const inference_refinements[] = {"none", "pamr", NULL};
 const char *const inference_precisions[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
 
 icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model *model, const char *checkpoint,
@@ -42,6 +43,12 @@ icseg_status inference_check_resize(int32_t resize_short, int32_t resize_long, i
     return ICSEG_OK;
 }
 
+icseg_status inference_check(const inference_options *o, icseg_error *error) {
+    TRY(inference_check_resize(o->resize_short, o->resize_long, error));
+    if (!o->refine || (!o->flip && !o->tta && !o->scale_count)) return ICSEG_OK;
+    return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--refine cannot be combined with --tta, --scales and --flip");
+}
+
 void inference_defaults(inference_options *o) {
     o->mode = INFERENCE_AS_TRAINED;
     o->resize_short = -1;
@@ -73,6 +80,7 @@ icseg_status inference_resolve(const inference_options *o, const icseg_model *mo
         out->scale_count = sizeof published / sizeof *published;
         memcpy(out->scale, published, sizeof published);
     }
+    out->refine = o->refine;
     if (out->stride_height > out->crop_height || out->stride_width > out->crop_width)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "--stride %dx%d: larger than --crop %dx%d, which would leave gaps between the windows",

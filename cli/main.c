@@ -26,6 +26,7 @@ extern const icseg_command icseg_command_docs;
 extern const icseg_command icseg_command_forward;
 extern const icseg_command icseg_command_info;
 extern const icseg_command icseg_command_predict;
+extern const icseg_command icseg_command_segment;
 extern const icseg_command icseg_command_video;
 #ifdef ICSEG_HAS_SERVE
 extern const icseg_command icseg_command_serve;
@@ -62,6 +63,7 @@ const icseg_command *const icseg_commands[] = {
     WITH_TRAIN(&icseg_command_report,)
     WITH_TRAIN(&icseg_command_eval,)
     &icseg_command_predict,
+    &icseg_command_segment,
     &icseg_command_video,
 #ifdef ICSEG_HAS_SERVE
     &icseg_command_serve,

@@ -31,7 +31,8 @@ static const struct {
     {ICSEG_REMEDY_DATA_CHANGED, "data-changed", " with --data-changed"},
     {ICSEG_REMEDY_NEW_RUN, "init", ": `icseg train RECIPE --init RUN_DIR/checkpoint.safetensors --out NEW_DIR`"},
     {ICSEG_REMEDY_START_FROM_CLIP, NULL,
-     ": `icseg train RECIPE --init FILE --data DIR --out RUN_DIR`, `icseg classify FILE IMAGE --classes \"cat, dog\"`"},
+     ": `icseg train RECIPE --init FILE --data DIR --out RUN_DIR`, `icseg segment FILE IMAGE --classes \"cat; dog\" "
+     "--out DIR`"},
     {ICSEG_REMEDY_CALIBRATE, NULL, " with `icseg calibrate`"},
     {ICSEG_REMEDY_CONVERT_WEIGHTS, NULL, " with `icseg convert`"},
     {ICSEG_REMEDY_IMPORT_DATASET, NULL, " with `icseg dataset import DIR NEW_DIR`"},

@@ -46,9 +46,16 @@ static void read_time(const char *path, char out[24]) {
         *out = '\0';
 }
 
+static icseg_status read_model(const serve_options *options, const char *path, icseg_model **out, icseg_error *error) {
+    if (!options->open_vocabulary) return icseg_model_open(out, path, error);
+    icseg_open_vocabulary_options open = *options->open_vocabulary;
+    open.weights = path;
+    return icseg_model_open_vocabulary(out, &open, NULL, error);
+}
+
 /* The list has space for all sessions that can exist at a time. */
 static icseg_status fill_model(const serve_models *models, serve_model *m, const char *path, icseg_error *error) {
-    icseg_status status = icseg_model_open(&m->model, path, error);
+    icseg_status status = read_model(models->options, path, &m->model, error);
     if (status != ICSEG_OK) return status;
     m->classes = icseg_model_class_names(m->model);
     m->class_count = icseg_model_config(m->model)->num_classes;

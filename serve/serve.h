@@ -10,9 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "icseg/open_vocabulary.h"
 #include "icseg/session.h"
 
-/* A model to serve: its name in requests, and its checkpoint. */
+/* A model to serve: its name in requests, and its checkpoint, or CLIP's weights. */
 typedef struct serve_source {
     const char *name, *path;
 } serve_source;
@@ -21,6 +22,8 @@ typedef struct serve_source {
 typedef struct serve_options {
     const serve_source *sources; /* the first is the model of requests that do not name one */
     size_t source_count;
+    /* NULL: the sources are checkpoints; else they are CLIP's weights, which are opened with these options. */
+    const icseg_open_vocabulary_options *open_vocabulary;
     const char *listen; /* "ADDRESS:PORT" or "[IPV6]:PORT"; port 0: any that is free */
     icseg_precision precision;
     int32_t sessions;         /* images labelled at the same time */

@@ -55,6 +55,19 @@ END
     described() { sed -n 's|^  "\(/[^"]*\)": {$|\1|p' "$root/serve/page/openapi.json" | sort -u; }
     check 'openapi.json describes the routes' test "$(paths)" = "$(described)"
 
+    # CLIP's weights and class names in place of a checkpoint
+    echo '{}' >"$work/templates.txt"
+    open=(--classes 'sky; grass; person, man' --templates "$work/templates.txt" --activation quick_gelu --no-cache)
+    icseg segment "$root/tests/parity/open_patch16.safetensors" "$photo" --out "$work/open" "${open[@]}" >/dev/null 2>&1
+    start "words=$root/tests/parity/open_patch16.safetensors" "${open[@]}"
+    check 'an open vocabulary' answers 200 PNG --data-binary "@$photo" "${url}v1/segment?format=png"
+    check 'as segment labels it' cmp "$work/answer" "$work/open/000000.png"
+    check 'its classes' answers 200 '"person"' "${url}v2/models/words"
+    check 'SIGHUP opens it again' bash -c "kill -HUP $server && sleep 0.5 && curl -sf '${url}v2/models/words' >/dev/null"
+    check 'and it ends' stops
+    expect 2 'is one class' icseg serve "$root/tests/parity/open_patch16.safetensors" --classes sky
+    expect 2 'trained for its classes, not CLIP' icseg serve "$work/run/checkpoint.safetensors" "${open[@]}"
+
     echo a-long-enough-token >"$work/token"
     start "a=$work/run/checkpoint.safetensors" "b=$work/run/checkpoint.safetensors" --token-file "$work/token" --no-log
     check 'without the token' answers 401 'token' "${url}v2/models/a"

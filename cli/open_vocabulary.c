@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The options of commands that make an open-vocabulary model of CLIP's weights. */
+#include "open_vocabulary.h"
+
+#include <string.h>
+
+#include "class_names.h"
+#include "support.h"
+
+const char *const open_methods[] = {"auto",   "clip",           "maskclip",   "sclip", "clearclip",
+                                    "naclip", "naclip_vanilla", "kk_reduced", NULL};
+
+void open_defaults(open_options *o) {
+    o->templates = "imagenet";
+    o->activation = -1;
+    o->logit_scale = 40;
+}
+
+static icseg_status read_classes(icseg_open_vocabulary_options *out, const open_options *o, icseg_class_list **list,
+                                 icseg_arena *arena, icseg_error *error) {
+    const char **names;
+    if (o->classes && o->classes_file)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "the classes are given twice; use --classes or --classes-file");
+    if (o->classes) {
+        TRY(class_names_split(arena, o->classes, ';', &names, &out->class_count, error));
+        out->class_names = names;
+        if (out->class_count == 1 && !o->background)
+            return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                                   "--classes: \"%.80s\" is one class, so that every pixel would get it; separate "
+                                   "classes with semicolons, or add --background \"wall, floor\"",
+                                   names[0]);
+    } else if (o->classes_file) {
+        TRY(icseg_class_list_open(list, o->classes_file, error));
+        out->class_names = icseg_class_list_synonyms(*list);
+        out->class_count = (size_t)icseg_class_list_count(*list);
+    }
+    return ICSEG_OK;
+}
+
+icseg_status open_library_options(icseg_open_vocabulary_options *out, const open_options *o, icseg_class_list **list,
+                                  icseg_templates **templates, icseg_arena *arena, icseg_error *error) {
+    *out = (icseg_open_vocabulary_options){ICSEG_OPEN_VOCABULARY_OPTIONS_INIT,
+                                           .vocabulary = o->vocab,
+                                           .method = (icseg_open_method)o->method,
+                                           .background = o->background,
+                                           .threshold = o->threshold,
+                                           .logit_scale = o->logit_scale,
+                                           .config = activation_config(o->activation),
+                                           .threads = thread_count()};
+    if (o->no_cache && o->cache)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--cache and --no-cache contradict each other");
+    if (!o->no_cache) out->cache = o->cache ? o->cache : cache_folder(arena);
+    TRY(read_classes(out, o, list, arena, error));
+    TRY(icseg_templates_open(templates, o->templates, error));
+    out->templates = icseg_templates_list(*templates);
+    out->template_count = icseg_templates_count(*templates);
+    return ICSEG_OK;
+}
+
+icseg_status open_model(icseg_model **out, const open_options *o, const char *weights, const char *const *names,
+                        size_t count, const icseg_command_context *context, icseg_error *error) {
+    icseg_open_vocabulary_options options;
+    icseg_class_list *list = NULL;
+    icseg_templates *templates = NULL;
+    icseg_status status;
+    TRY_GOTO(open_library_options(&options, o, &list, &templates, context->arena, error));
+    options.weights = weights;
+    if (names) {
+        options.class_names = names;
+        options.class_count = count;
+    }
+    TRY_GOTO(icseg_model_open_vocabulary(out, &options, &context->progress, error));
+    const char *line = icseg_model_open_vocabulary_info(*out)->summary;
+    for (; *line; line += strcspn(line, "\n") + 1)
+        icseg_printer_note(context->printer, "%.*s", (int)strcspn(line, "\n"), line);
+done:
+    icseg_class_list_close(&list);
+    icseg_templates_close(&templates);
+    return status;
+}
