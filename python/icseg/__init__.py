@@ -39,7 +39,8 @@ from .labels import (
     LabelFile, class_shares, encode_labels, palette, read_label_file, read_labels, resize_labels, write_labels,
 )
 from .metrics import Confusion, Metrics
-from .model import Calibration, Model, create, load, presets
+from .model import Calibration, Model, OpenVocabulary, create, load, presets
+from .open_vocabulary import open_vocabulary
 from .progress import Progress
 from .recipe import Recipe, RecipeKey
 from .report import ReportSample, write_report
@@ -97,6 +98,8 @@ __all__ = [
     "Metrics",
     "Model",
     "NumericError",
+    "open_vocabulary",
+    "OpenVocabulary",
     "OutOfMemoryError",
     "palette",
     "Parity",

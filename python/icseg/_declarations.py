@@ -389,6 +389,10 @@ ICSEG_PRECISION_INT8 = 4
 ICSEG_EVAL_WHOLE = 0
 ICSEG_EVAL_SLIDE = 1
 
+# enum icseg_refine
+ICSEG_REFINE_NONE = 0
+ICSEG_REFINE_PAMR = 1
+
 # limits
 ICSEG_EVAL_SCALES = 8
 
@@ -405,6 +409,7 @@ class icseg_eval_options(Structure):
     scale_count: int
     scale: Any
     flip: bool
+    refine: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("mode", c_int),
@@ -417,6 +422,7 @@ class icseg_eval_options(Structure):
         ("scale_count", c_int32),
         ("scale", (c_double * 8)),
         ("flip", c_bool),
+        ("refine", c_int),
     ]
 
 
@@ -598,6 +604,70 @@ class icseg_export_image(Structure):
 
 class icseg_export(Structure):
     """Opaque."""
+
+
+# enum icseg_open_method
+ICSEG_OPEN_AUTO = 0
+ICSEG_OPEN_CLIP = 1
+ICSEG_OPEN_MASKCLIP = 2
+ICSEG_OPEN_SCLIP = 3
+ICSEG_OPEN_CLEARCLIP = 4
+ICSEG_OPEN_NACLIP = 5
+ICSEG_OPEN_NACLIP_VANILLA = 6
+ICSEG_OPEN_KK_REDUCED = 7
+
+
+class icseg_open_vocabulary_options(Structure):
+    struct_size: int
+    weights: bytes | None
+    vocabulary: bytes | None
+    class_names: Any
+    class_count: int
+    templates: Any
+    template_count: int
+    method: int
+    background: bytes | None
+    threshold: float
+    logit_scale: float
+    config: bytes | None
+    cache: bytes | None
+    threads: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("weights", c_char_p),
+        ("vocabulary", c_char_p),
+        ("class_names", POINTER(c_char_p)),
+        ("class_count", c_size_t),
+        ("templates", POINTER(c_char_p)),
+        ("template_count", c_size_t),
+        ("method", c_int),
+        ("background", c_char_p),
+        ("threshold", c_double),
+        ("logit_scale", c_double),
+        ("config", c_char_p),
+        ("cache", c_char_p),
+        ("threads", c_int32),
+    ]
+
+
+
+class icseg_open_vocabulary_info(Structure):
+    summary: bytes | None
+    method: int
+    word_count: int
+    background: int
+    threshold: float
+    logit_scale: float
+    cached: bool
+    _fields_ = [
+        ("summary", c_char_p),
+        ("method", c_int),
+        ("word_count", c_int32),
+        ("background", c_int32),
+        ("threshold", c_double),
+        ("logit_scale", c_double),
+        ("cached", c_bool),
+    ]
 
 
 # limits
@@ -1309,7 +1379,9 @@ ICSEG_PARITY_LOSS = 2
 ICSEG_PARITY_GRADIENT = 3
 ICSEG_PARITY_RUNNING = 4
 ICSEG_PARITY_CURVE = 5
-ICSEG_PARITY_GROUPS = 6
+ICSEG_PARITY_OPEN_SCORES = 6
+ICSEG_PARITY_OPEN_LABELS = 7
+ICSEG_PARITY_GROUPS = 8
 
 
 class icseg_parity_result(Structure):
@@ -1339,7 +1411,7 @@ class icseg_parity_report(Structure):
         ("struct_size", c_size_t),
         ("compared", c_int32),
         ("failed", c_int32),
-        ("group", (icseg_parity_result * 6)),
+        ("group", (icseg_parity_result * 8)),
     ]
 
 
@@ -1673,6 +1745,10 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_EVAL_WHOLE",
         "ICSEG_EVAL_SLIDE",
     ],
+    "icseg_refine": [
+        "ICSEG_REFINE_NONE",
+        "ICSEG_REFINE_PAMR",
+    ],
     "icseg_message_level": [
         "ICSEG_MESSAGE_INFO",
         "ICSEG_MESSAGE_WARNING",
@@ -1686,6 +1762,16 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_EXPORT_CVAT",
         "ICSEG_EXPORT_LABEL_STUDIO",
         "ICSEG_EXPORT_FORMATS",
+    ],
+    "icseg_open_method": [
+        "ICSEG_OPEN_AUTO",
+        "ICSEG_OPEN_CLIP",
+        "ICSEG_OPEN_MASKCLIP",
+        "ICSEG_OPEN_SCLIP",
+        "ICSEG_OPEN_CLEARCLIP",
+        "ICSEG_OPEN_NACLIP",
+        "ICSEG_OPEN_NACLIP_VANILLA",
+        "ICSEG_OPEN_KK_REDUCED",
     ],
     "icseg_tensor_type": [
         "ICSEG_TENSOR_F32",
@@ -1779,6 +1865,8 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_PARITY_GRADIENT",
         "ICSEG_PARITY_RUNNING",
         "ICSEG_PARITY_CURVE",
+        "ICSEG_PARITY_OPEN_SCORES",
+        "ICSEG_PARITY_OPEN_LABELS",
         "ICSEG_PARITY_GROUPS",
     ],
     "icseg_recipe_type": [
@@ -1822,6 +1910,8 @@ STRUCTS: list[type[Structure]] = [
     icseg_classifier_info,
     icseg_export_options,
     icseg_export_image,
+    icseg_open_vocabulary_options,
+    icseg_open_vocabulary_info,
     icseg_tensor,
     icseg_session_options,
     icseg_session_cost,
@@ -2244,6 +2334,18 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_file_check_writable": lambda: (
         c_int,
         [c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_model_open_vocabulary": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_model)), POINTER(icseg_open_vocabulary_options), POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_model_open_vocabulary_info": lambda: (
+        POINTER(icseg_open_vocabulary_info),
+        [POINTER(icseg_model)],
+    ),
+    "icseg_open_method_name": lambda: (
+        c_char_p,
+        [c_int],
     ),
     "icseg_tensor_type_size": lambda: (
         c_size_t,

@@ -19,6 +19,7 @@ PRECISIONS = {
     "bf16x2": c.ICSEG_PRECISION_BF16X2,
     "int8": c.ICSEG_PRECISION_INT8,
 }
+_REFINEMENTS = {"none": c.ICSEG_REFINE_NONE, "pamr": c.ICSEG_REFINE_PAMR}
 _MODES = {"whole": c.ICSEG_EVAL_WHOLE, "slide": c.ICSEG_EVAL_SLIDE}
 
 
@@ -49,6 +50,8 @@ class EvalOptions:
         stride: steps of the windows downwards and to the right in pixels; 0: two thirds of the window.
         scales: test-time augmentation: factors of the resized image's sides, at most 8; empty: only 1.
         flip: test-time augmentation: also the mirrored image.
+        refine: "pamr": pixel-adaptive mask refinement, which moves the edges of regions to those of the image; not with
+            several scales and flip. "none": nothing.
     """
 
     mode: str = "whole"
@@ -58,6 +61,7 @@ class EvalOptions:
     stride: tuple[int, int] = (0, 0)
     scales: tuple[float, ...] = ()
     flip: bool = False
+    refine: str = "none"
 
     def __post_init__(self) -> None:
         for name in ("crop", "stride"):
@@ -84,6 +88,7 @@ class EvalOptions:
             stride_width=self.stride[1],
             scale_count=len(self.scales),
             flip=self.flip,
+            refine=choose(_REFINEMENTS, self.refine, "refine"),
         )
         out.scale[: len(self.scales)] = self.scales
         return out
@@ -99,6 +104,7 @@ class EvalOptions:
             stride=(options.stride_height, options.stride_width),
             scales=tuple(options.scale[: options.scale_count]),
             flip=options.flip,
+            refine=name_of(_REFINEMENTS, options.refine),
         )
 
 

@@ -54,6 +54,28 @@ class Calibration(NamedTuple):
     problem: Optional[str]
 
 
+class OpenVocabulary(NamedTuple):
+    """What an open-vocabulary model was made of (`icseg.open_vocabulary`).
+
+    Attributes:
+        method: how the last block of the image encoder is changed.
+        word_count: words of all classes.
+        background: index of the class "background"; -1: none.
+        threshold: pixels whose most probable class is less probable than this become background.
+        logit_scale: factor of the cosines before the softmax.
+        cached: whether the embeddings of the texts were read from the cache.
+        summary: lines about the weights.
+    """
+
+    method: str
+    word_count: int
+    background: int
+    threshold: float
+    logit_scale: float
+    cached: bool
+    summary: str
+
+
 _session_run = prompt("icseg_session_run", *[ctypes.c_void_p] * 5)
 
 
@@ -141,6 +163,8 @@ class Model(Closing):
             self._calibration = Calibration(
                 calibration.layers, calibration.covered, text_of(calibration.problem) or None
             )
+            info = lib.icseg_model_open_vocabulary_info(model)
+            self._open_vocabulary = _open_vocabulary(info.contents) if info else None
             self._trained_side = int(lib.icseg_model_trained_side(model))
             self._val_share = float(lib.icseg_model_val_share(model))
         self._threads = int(lib.icseg_session_threads(self._session.pointer))
@@ -233,6 +257,11 @@ class Model(Closing):
     def calibration(self) -> Calibration:
         """How far the model is calibrated for precision "int8"."""
         return self._calibration
+
+    @property
+    def open_vocabulary(self) -> Optional[OpenVocabulary]:
+        """What the model was made of if `icseg.open_vocabulary` has opened it; else None."""
+        return self._open_vocabulary
 
     @property
     def trained_side(self) -> int:
@@ -547,6 +576,18 @@ def load(path: Union[str, os.PathLike[str]], *, precision: str = "f32", threads:
     handle = Handle(c.icseg_model, "icseg_model_close", "model")
     call("icseg_model_open", ctypes.byref(handle.pointer), path_bytes(path), file=file)
     return Model(handle, precision=precision, threads=threads, name=file)
+
+
+def _open_vocabulary(info: Any) -> OpenVocabulary:
+    return OpenVocabulary(
+        method=text_of(lib.icseg_open_method_name(info.method)),
+        word_count=info.word_count,
+        background=info.background,
+        threshold=info.threshold,
+        logit_scale=info.logit_scale,
+        cached=info.cached,
+        summary=text_of(info.summary),
+    )
 
 
 def _config(pointer: Any) -> dict[str, Any]:
