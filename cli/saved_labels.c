@@ -68,7 +68,7 @@ static icseg_status copy_file(const char *from, const char *to, icseg_error *err
         if (!full) size += got = fread(data + size, 1, capacity - size, file);
     }
     bool failed = ferror(file) != 0;
-    fclose(file);
+    (void)fclose(file);
     icseg_status status = ICSEG_OK;
     if (full)
         status = out_of_memory(error);
@@ -87,7 +87,8 @@ static icseg_status write_mask(saved_labels *s, const icseg_labels *labels, cons
     TRY(icseg_labels_create(&certain, labels->width, labels->height, error));
     for (size_t i = 0; i < pixels; i++) {
         bool known = (double)confidence[i] >= s->min_confidence;
-        certain.data[i] = known ? labels->data[i] : ICSEG_LABEL_IGNORE;
+        certain.data[i] = labels->data[i];
+        if (!known) certain.data[i] = ICSEG_LABEL_IGNORE;
         s->unlabelled += !known;
     }
     s->pixels += (int64_t)pixels;

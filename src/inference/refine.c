@@ -66,7 +66,7 @@ ICSEG_KERNEL static void add_class(float *best, float *sum, int16_t *label, cons
     for (int64_t i = 0; i < n; i++) {
         float z = logit[i], largest = z > best[i] ? z : best[i];
         sum[i] = sum[i] * icseg_exp(best[i] - largest) + icseg_exp(z - largest);
-        label[i] = z > best[i] ? k : label[i];
+        if (z > best[i]) label[i] = k;
         best[i] = largest;
     }
 }

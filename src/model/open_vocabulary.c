@@ -13,13 +13,13 @@ static const struct {
     icseg_dense_block block;
 } methods[] = {
     [ICSEG_OPEN_AUTO] = {"auto", true, {0}},
-    [ICSEG_OPEN_CLIP] = {"clip", true, {ICSEG_DENSE_QK, true}},
-    [ICSEG_OPEN_MASKCLIP] = {"maskclip", true, {ICSEG_DENSE_VALUES, true}},
-    [ICSEG_OPEN_SCLIP] = {"sclip", false, {ICSEG_DENSE_QQ_KK, true}},
-    [ICSEG_OPEN_CLEARCLIP] = {"clearclip", false, {ICSEG_DENSE_QQ, false}},
-    [ICSEG_OPEN_NACLIP] = {"naclip", false, {ICSEG_DENSE_NEAR_KK, false}},
-    [ICSEG_OPEN_NACLIP_VANILLA] = {"naclip_vanilla", false, {ICSEG_DENSE_NEAR_KK, true}},
-    [ICSEG_OPEN_KK_REDUCED] = {"kk_reduced", false, {ICSEG_DENSE_KK, false}},
+    [ICSEG_OPEN_CLIP] = {"clip", true, {.attention = ICSEG_DENSE_QK, .whole = true}},
+    [ICSEG_OPEN_MASKCLIP] = {"maskclip", true, {.attention = ICSEG_DENSE_VALUES, .whole = true}},
+    [ICSEG_OPEN_SCLIP] = {"sclip", false, {.attention = ICSEG_DENSE_QQ_KK, .whole = true}},
+    [ICSEG_OPEN_CLEARCLIP] = {"clearclip", false, {.attention = ICSEG_DENSE_QQ}},
+    [ICSEG_OPEN_NACLIP] = {"naclip", false, {.attention = ICSEG_DENSE_NEAR_KK}},
+    [ICSEG_OPEN_NACLIP_VANILLA] = {"naclip_vanilla", false, {.attention = ICSEG_DENSE_NEAR_KK, .whole = true}},
+    [ICSEG_OPEN_KK_REDUCED] = {"kk_reduced", false, {.attention = ICSEG_DENSE_KK}},
 };
 enum { METHODS = sizeof methods / sizeof *methods };
 
