@@ -174,7 +174,7 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     if (!text && icseg_safetensors_metadata(file, "icseg.clip"))
         return icseg_fail_field(error, ICSEG_ERROR_FORMAT, NULL, ICSEG_REMEDY_START_FROM_CLIP,
                                 "%s: CLIP's weights, without the decoder of a segmentation model; train a model that "
-                                "starts from them, or classify whole images with them",
+                                "starts from them, or label images with any class names with them",
                                 path);
     if (!text)
         return icseg_fail_field(error, ICSEG_ERROR_FORMAT, NULL, ICSEG_REMEDY_CONVERT_WEIGHTS,

@@ -33,8 +33,8 @@ printf '{"context_length": 9}' >"$work/short.json"
 expect 0 'positional_embedding \(9, 8\) of \(12, 8\)' icseg convert "$work/dense.safetensors" "$work/short.safetensors" \
     --config "$work/short.json"
 expect 0 'wall' icseg info "$work/short.safetensors"
-refuse 1 "clip.safetensors: CLIP.s weights, without the decoder.*icseg train RECIPE --init FILE.*icseg classify FILE" icseg info "$work/clip.safetensors"
-refuse 1 'icseg classify FILE' icseg predict "$work/clip.safetensors" "$weights/openai_resnet.pt" --out "$work/none"
+refuse 1 "clip.safetensors: CLIP.s weights, without the decoder.*icseg train RECIPE --init FILE.*icseg segment FILE" icseg info "$work/clip.safetensors"
+refuse 1 'icseg segment FILE' icseg predict "$work/clip.safetensors" "$weights/openai_resnet.pt" --out "$work/none"
 
 source "$root/tests/cli/tiny_model.sh"
 # Files that others publish and that are missing: the message has the address of docs/weights.md.
