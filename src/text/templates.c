@@ -138,6 +138,7 @@ static const char *line_problem(const char *line, size_t size) {
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
             return "contains a control character (a tab?); write one template per line";
+    if (icseg_bom_size(line, size)) return "begins with a byte order mark; remove it";
     if (!memmem(line, size, "{}", 2))
         return "has no {}; write {} where the class name goes, as in \"a photo of a {}.\"";
     return NULL;

@@ -89,6 +89,8 @@ static void files_that_are_not_templates_are_refused_by_line(void **state) {
         {"a photo of a {c}.", 0, ICSEG_ERROR_DATA, "line 1 has no {}"},
         {"#\n{} caf\xe9", 0, ICSEG_ERROR_DATA, "line 2 is not UTF-8"},
         {"a\t{}", 0, ICSEG_ERROR_DATA, "line 1 contains a control character"},
+        {"{}\n\xef\xbb\xbf{}", 0, ICSEG_ERROR_DATA,
+         "line 2 begins with a byte order mark; remove it"}, /* joined files */
         {"", 0, ICSEG_ERROR_DATA, "templates.txt: no templates; write one per line"},
         {"\xef\xbb\xbf\n # {}\n", 0, ICSEG_ERROR_DATA, "no templates"},
         {"{}\n\0{}", 5, ICSEG_ERROR_FORMAT, "line 2 contains a NUL byte"},
