@@ -30,8 +30,9 @@ except ImportError as missing:
     sys.exit(0)
 
 MODELS = ["RN50-quickgelu", "RN101-quickgelu", "RN50x4-quickgelu", "ViT-B-16-quickgelu", "ViT-B-32-quickgelu", "RN50", "ViT-B-16",
-          "ViT-B-32", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-L-14-336", "RN50x16", "RN50x64", "ViT-H-14"]
-LARGE = ("RN50x16", "RN50x64", "ViT-L", "ViT-H")  # one file and a few pictures
+          "ViT-B-32", "ViT-L-14", "ViT-L-14-quickgelu", "ViT-L-14-336", "RN50x16", "RN50x64", "ViT-H-14", "ViT-g-14", "ViT-bigG-14"]
+LARGE = ("RN50x16", "RN50x64", "ViT-L", "ViT-H", "ViT-g", "ViT-bigG")  # one file and a few pictures
+SHORTENED = {"ViT-g-14": 6, "ViT-bigG-14": 4}  # blocks of each encoder: the whole model does not fit into 24 GiB
 CLASSES = [["cat"], ["dog", "hound"], ["a building (tall, with windows)"], ["café"], ["sky", "heaven", "firmament"], ["road"]]
 TEMPLATES = [["a photo of a {}"], ["a photo of a {}.", "a drawing of the {}!", "{}"]]
 VOCAB = os.path.join(os.path.dirname(open_clip.__file__), "bpe_simple_vocab_16e6.txt.gz")
@@ -125,7 +126,12 @@ def check_open_clip(program: str, name: str, files: List[str], folder: str) -> N
     """A model of open_clip, whose name ends in -quickgelu if it has that activation."""
     quick, large = name.endswith("-quickgelu"), name.startswith(LARGE)
     torch.manual_seed(1)
-    model, _, preprocess = open_clip.create_model_and_transforms(name, pretrained=None)
+    layers = SHORTENED.get(name)
+    short = {}
+    if layers:
+        full = open_clip.get_model_config(name)
+        short = {"vision_cfg": {**full["vision_cfg"], "layers": layers}, "text_cfg": {**full["text_cfg"], "layers": layers}}
+    model, _, preprocess = open_clip.create_model_and_transforms(name, pretrained=None, **short)
     randomise(model, 7)
     model = model.eval()
     model.logit_scale.data.fill_(4.6051 if name != "RN50-quickgelu" else 5.5)     # where training ends, and another value

@@ -21,7 +21,7 @@ extern "C" {
 
 /** Sizes of configurations. */
 enum {
-    ICSEG_LEVELS = 4 /**< feature levels: strides 4, 8, 16, 32 */
+    ICSEG_LEVELS = 4 /**< feature levels: strides 4, 8, 16, 32; of a ViT, patch/4 to 2 patch */
 };
 
 /** Family of the image encoder. */
@@ -57,7 +57,7 @@ typedef struct icseg_config {
     icseg_backbone backbone;        /**< family of the image encoder */
     int32_t resnet_layers[4];       /**< ResNet: blocks of the four stages */
     int32_t resnet_width;           /**< ResNet: channels of the stem */
-    int32_t vit_patch;              /**< ViT: side of a patch in pixels; must be 16 */
+    int32_t vit_patch;              /**< ViT: side of a patch in pixels, 4..256 */
     int32_t vit_width;              /**< ViT: channels of a token */
     int32_t vit_layers;             /**< ViT: blocks */
     int32_t vit_heads;              /**< ViT: attention heads; divides vit_width */
@@ -90,6 +90,7 @@ typedef struct icseg_config {
     int32_t contrast_positives;         /**< contrastive loss: positives of an anchor */
     int32_t contrast_negatives;         /**< contrastive loss: negatives of an anchor */
     icseg_clip_activation activation;   /**< of both of CLIP's transformers */
+    int32_t vit_mlp_width;              /**< ViT: channels of the MLP of a block; 0: 4 vit_width */
 } icseg_config;
 
 /** Initialises an icseg_config: `icseg_config c = {ICSEG_CONFIG_INIT};` */
@@ -125,7 +126,7 @@ ICSEG_API icseg_status icseg_config_check(const icseg_config *config, icseg_erro
 /** Level (0..3) of the embedding stride, where image and text meet without a projection: 3 for ResNet, 2 for ViT. */
 ICSEG_API int32_t icseg_config_embed_level(const icseg_config *config);
 
-/** Channels of the image encoder at a level (0..3 for strides 4, 8, 16, 32); 0 for other levels. */
+/** Channels of the image encoder at a level (0..3, finest first); 0 for other levels. */
 ICSEG_API int32_t icseg_config_level_channels(const icseg_config *config, int level);
 
 #ifdef __cplusplus

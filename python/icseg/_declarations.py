@@ -298,6 +298,7 @@ class icseg_config(Structure):
     contrast_positives: int
     contrast_negatives: int
     activation: int
+    vit_mlp_width: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("backbone", c_int),
@@ -336,6 +337,7 @@ class icseg_config(Structure):
         ("contrast_positives", c_int32),
         ("contrast_negatives", c_int32),
         ("activation", c_int),
+        ("vit_mlp_width", c_int32),
     ]
 
 

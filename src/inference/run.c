@@ -216,7 +216,8 @@ static const icseg_images *view_at(const run *r, int32_t i) { return r->view[i].
 static int32_t view_side(const run *r, int32_t side, int32_t crop) {
     const icseg_model *m = r->session->model;
     int32_t patch = m->open ? icseg_open_vocabulary_patch(&m->config) : 1;
-    int32_t least = (ICSEG_MIN_SIDE + patch - 1) / patch * patch;
+    int32_t smallest = m->open ? ICSEG_MIN_SIDE : (int32_t)icseg_config_min_side(&m->config);
+    int32_t least = (smallest + patch - 1) / patch * patch;
     if (r->eval.mode == ICSEG_EVAL_SLIDE && side > crop) return side;
     side = (side + patch / 2) / patch * patch;
     return side < least ? least : side;

@@ -187,10 +187,11 @@ static icseg_status measure_at(measurement *m, icseg_session *session, int32_t c
     if (count < 1)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "count", ICSEG_REMEDY_SET_FIELD,
                                 "count is %d: expected at least 1", count);
-    if (height < ICSEG_MIN_SIDE || width < ICSEG_MIN_SIDE)
-        return icseg_fail_field(error, ICSEG_ERROR_SHAPE, height < ICSEG_MIN_SIDE ? "height" : "width",
-                                ICSEG_REMEDY_SET_FIELD, "the images are %dx%d: both sides must be at least %d", width,
-                                height, ICSEG_MIN_SIDE);
+    int64_t least = icseg_config_min_side(&session->model->config);
+    if (height < least || width < least)
+        return icseg_fail_field(error, ICSEG_ERROR_SHAPE, height < least ? "height" : "width", ICSEG_REMEDY_SET_FIELD,
+                                "the images are %dx%d: both sides must be at least %lld", width, height,
+                                (long long)least);
     memset(m, 0, sizeof *m); /* options are compared bytewise */
     m->session = session;
     m->error = error;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "model/config.h"
+
 /* The reference's param_groups: CLIP's text side never trains. */
 static bool is_frozen(const char *name) {
     static const char *const text[] = {"token_embedding", "positional_embedding", "transformer.", "ln_final",
@@ -148,25 +150,25 @@ static icseg_value out_projection(icseg_builder *b, icseg_value x) {
 }
 
 /* The second half of a block: x + MLP(x). */
-static icseg_value block_mlp(icseg_builder *b, icseg_value x, float drop_path) {
+static icseg_value block_mlp(icseg_builder *b, icseg_value x, int64_t inner, float drop_path) {
     icseg_graph *g = b->graph;
     int64_t width = icseg_graph_dim(g, x, -1);
     icseg_value y = icseg_build_layer_norm(b, "ln_2", x);
     icseg_graph_push(g, "mlp");
-    y = icseg_build_linear(b, "c_fc", y, 4 * width, true);
+    y = icseg_build_linear(b, "c_fc", y, inner, true);
     y = b->config->activation == ICSEG_CLIP_GELU ? icseg_gelu(g, y) : icseg_quick_gelu(g, y);
     y = icseg_build_linear(b, "c_proj", y, width, true);
     icseg_graph_pop(g);
     return icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));
 }
 
-icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int heads, const icseg_segments *segments,
-                              float drop_path, int row_count, const int32_t *rows) {
+icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, const icseg_tower *tower, float drop_path,
+                              int row_count, const int32_t *rows) {
     icseg_graph *g = b->graph;
     icseg_graph_push(g, "resblocks.%d", index);
     icseg_value y = icseg_build_layer_norm(b, "ln_1", x);
     icseg_graph_push(g, "attn");
-    y = self_attention(b, y, heads, segments);
+    y = self_attention(b, y, tower->heads, tower->segments);
     if (rows) {
         y = icseg_gather_rows(g, y, row_count, rows);
         x = icseg_gather_rows(g, x, row_count, rows);
@@ -174,7 +176,7 @@ icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int he
     y = out_projection(b, y);
     icseg_graph_pop(g);
     x = icseg_add(g, x, icseg_dropout(g, y, drop_path, ICSEG_DROPOUT_SAMPLE));
-    x = block_mlp(b, x, drop_path);
+    x = block_mlp(b, x, tower->mlp_width, drop_path);
     icseg_graph_pop(g);
     return icseg_graph_boundary(g, x);
 }
@@ -207,7 +209,8 @@ icseg_value icseg_build_dense_block(icseg_builder *b, int index, icseg_value x, 
     icseg_graph_push(g, "attn");
     y = out_projection(b, dense_attention(b, in_projection(b, y), heads, h, w, how));
     icseg_graph_pop(g);
-    if (how->whole) y = block_mlp(b, icseg_add(g, icseg_slice(g, x, 1, 1, h * w), y), 0);
+    if (how->whole)
+        y = block_mlp(b, icseg_add(g, icseg_slice(g, x, 1, 1, h * w), y), icseg_config_vit_mlp_width(b->config), 0);
     icseg_graph_pop(g);
     return y;
 }

@@ -42,10 +42,17 @@ typedef struct icseg_segments {
     const int32_t *lengths;
 } icseg_segments;
 
+/* What the blocks of a transformer have in common. */
+typedef struct icseg_tower {
+    int32_t heads;
+    int64_t mlp_width;
+    const icseg_segments *segments;
+} icseg_tower;
+
 /* CLIP's pre-norm block `resblocks.INDEX` (attn, ln_1, mlp, ln_2): x (B, L, W) -> the same. With `rows`, only those
  * rows leave the block: (B, row_count, W). */
-icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, int heads, const icseg_segments *segments,
-                              float drop_path, int row_count, const int32_t *rows);
+icseg_value icseg_build_block(icseg_builder *b, int index, icseg_value x, const icseg_tower *tower, float drop_path,
+                              int row_count, const int32_t *rows);
 
 /* A last block whose output keeps positions apart (icseg/open_vocabulary.h). */
 typedef struct icseg_dense_block {
@@ -76,7 +83,8 @@ typedef struct icseg_texts {
     icseg_tokens shared;        /* with which every text begins, before its own `tokens`; only without prompts */
 } icseg_texts;
 
-/* The output of an image encoder: maps at strides 4, 8, 16, 32 and tokens (B, 1 + HW, C), the global one first. */
+/* The output of an image encoder: maps at strides 4, 8, 16, 32, of a ViT at a quarter of its patch to
+ * twice its patch, and tokens (B, 1 + HW, C), the global one first. */
 typedef struct icseg_features {
     icseg_value level[ICSEG_LEVELS]; /* (B, h, w, channels) */
     icseg_value tokens;
@@ -107,7 +115,7 @@ icseg_value icseg_build_post_prompt(icseg_builder *b, icseg_value text, icseg_va
 /* Score maps: score[i] (B, h, w, K) for aligned levels, else ICSEG_NONE. */
 void icseg_build_alignment(icseg_builder *b, const icseg_features *features, icseg_value text,
                            icseg_value score[ICSEG_LEVELS]);
-/* Levels, score maps already concatenated -> logits (B, H/4, W/4, K). */
+/* Levels, score maps already concatenated -> logits of the size of the first level, (B, h, w, K). */
 icseg_value icseg_build_decoder(icseg_builder *b, const icseg_value level[ICSEG_LEVELS]);
 
 #endif

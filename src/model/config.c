@@ -72,6 +72,7 @@ icseg_config icseg_config_default(void) {
         .contrast_positives = 16,
         .contrast_negatives = 64,
         .activation = ICSEG_CLIP_QUICK_GELU,
+        .vit_mlp_width = 0,
     };
 }
 
@@ -100,6 +101,15 @@ int32_t icseg_config_embed_level(const icseg_config *c) { return !c || c->backbo
 int32_t icseg_config_level_channels(const icseg_config *c, int level) {
     if (!c || level < 0 || level >= ICSEG_LEVELS) return 0;
     return c->backbone == ICSEG_BACKBONE_RESNET ? c->resnet_width * 4 << level : c->vit_width;
+}
+
+int64_t icseg_config_vit_mlp_width(const icseg_config *c) {
+    return c->vit_mlp_width ? c->vit_mlp_width : 4 * (int64_t)c->vit_width;
+}
+
+int64_t icseg_config_min_side(const icseg_config *c) {
+    int64_t coarsest = c->backbone == ICSEG_BACKBONE_VIT ? 2 * (int64_t)c->vit_patch : 0;
+    return coarsest > ICSEG_MIN_SIDE ? coarsest : ICSEG_MIN_SIDE;
 }
 
 static bool is_used(usage use, const icseg_config *c) {
@@ -162,8 +172,6 @@ static icseg_status check_backbone(const icseg_config *c, icseg_error *error) {
         return FAIL("resnet_width", "= %d: the attention pool's %d heads do not divide its %d channels",
                     c->resnet_width, heads, width);
     }
-    if (c->vit_patch != 16)
-        return FAIL("vit_patch", "= %d: must be 16, because the feature levels are built from stride 16", c->vit_patch);
     for (int i = 0; i < ICSEG_LEVELS; i++) {
         if (c->vit_taps[i] >= c->vit_layers)
             return FAIL("vit_taps", "contains %d: blocks are numbered 0..%d, because \"vit_layers\" = %d",

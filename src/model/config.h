@@ -6,7 +6,8 @@
 #include "icseg/config.h"
 #include "options/options.h"
 
-/* The words of each enumeration in order, then NULL; and the stride of each level. */
+/* The words of each enumeration in order, then NULL; and the name of each level: its stride, if a patch has 16 pixels.
+ */
 extern const char *const icseg_backbone_words[];
 extern const char *const icseg_prompt_words[];
 extern const char *const icseg_activation_words[];
@@ -22,9 +23,18 @@ icseg_config icseg_config_default(void);
 icseg_status icseg_config_read(icseg_config *to, const icseg_config *from, icseg_error *error);
 icseg_status icseg_config_fill(icseg_config *to, const icseg_config *from, icseg_error *error);
 
-/* What the preset vit-b16 changes in recipes, for the table of presets and the help of the keys. */
+/* Channels of the MLPs of a ViT's blocks. */
+int64_t icseg_config_vit_mlp_width(const icseg_config *config);
+/* Taps for a ViT of any depth: after a third, half and two thirds of the blocks, and after the last. */
+void icseg_config_spread_taps(icseg_config *config);
+/* The smallest side of an image (pixels): with a ViT also two patches, the stride of its coarsest level. */
+enum { ICSEG_MIN_SIDE = 32 };
+int64_t icseg_config_min_side(const icseg_config *config);
+
+/* What the presets of vision transformers change in recipes, for the table of presets and the help of the keys. */
 #define ICSEG_VIT_PRESET    "vit-b16"
 #define ICSEG_VIT_SIDE      640
+#define ICSEG_VIT14_SIDE    448 /* 32 patches of 14 pixels */
 #define ICSEG_VIT_DROP_PATH 0.1
 #define ICSEG_QUOTE(text)   #text
 #define ICSEG_DIGITS(value) ICSEG_QUOTE(value) /* the value of a macro as a string literal */

@@ -18,7 +18,7 @@ FIELD(backbone, backbone, WORD, ALWAYS, "family of the image encoder", .words = 
 FIELD(resnet_layers, resnet_layers[0], INTS, RESNET, "ResNet: number of blocks in each of the four stages",
       ICSEG_EXACTLY(4), DEPTH)
 FIELD(resnet_width, resnet_width, INT, RESNET, "ResNet: width of the stem (channels)", ICSEG_BETWEEN(2, 2048))
-FIELD(vit_patch, vit_patch, INT, VIT, "ViT: side of a patch (pixels); must be 16", SIZE)
+FIELD(vit_patch, vit_patch, INT, VIT, "ViT: side of a patch (pixels)", ICSEG_BETWEEN(4, 256))
 FIELD(vit_width, vit_width, INT, VIT, "ViT: width of a token (channels)", SIZE)
 FIELD(vit_layers, vit_layers, INT, VIT, "ViT: number of blocks", ICSEG_BETWEEN(ICSEG_LEVELS, 1000))
 FIELD(vit_heads, vit_heads, INT, VIT, "ViT: number of attention heads", HEADS)
@@ -26,7 +26,7 @@ FIELD(vit_taps, vit_taps[0], INTS, VIT, "ViT: blocks, counted from 0, whose outp
       ICSEG_EXACTLY(4), ICSEG_BETWEEN(0, 999))
 FIELD(vit_drop_path, vit_drop_path, FLOAT, ALWAYS,
       "ViT: stochastic depth of the last block (probability), growing linearly from 0; " ICSEG_DIGITS(
-          ICSEG_VIT_DROP_PATH) " with preset " ICSEG_VIT_PRESET,
+          ICSEG_VIT_DROP_PATH) " with the presets of ViTs",
       PROBABILITY)
 FIELD(pos_grid, pos_grid, INT, ALWAYS, "side of the stored grid of positional embeddings (positions)",
       ICSEG_BETWEEN(1, 1024))
@@ -51,7 +51,8 @@ FIELD(post_width, post_width, INT, POST, "context decoder: width (channels)", SI
 FIELD(post_heads, post_heads, INT, POST, "context decoder: number of attention heads", HEADS)
 FIELD(post_layers, post_layers, INT, POST, "context decoder: number of layers", DEPTH)
 FIELD(align_strides, align[0], SET, ALWAYS,
-      "strides that have a score map; must contain the embedding stride (32 for ResNet, 16 for ViT)",
+      "strides that have a score map; must contain the embedding stride (32 for ResNet, 16 for ViT); with a vit_patch "
+      "other than 16, these are the names of the strides patch/4, patch/2, patch and 2 patch",
       .members = icseg_strides, .capacity = ICSEG_LEVELS)
 FIELD(align_dim, align_dim, INT, PROJECTED, "width in which the other strides are aligned (channels)", SIZE)
 FIELD(tau, tau, FLOAT, ALWAYS, "temperature of the alignment losses",
@@ -75,6 +76,8 @@ FIELD(activation, activation, WORD, ALWAYS,
       "activation of CLIP's transformers: quick_gelu for OpenAI's weights, gelu for most of LAION's, DataComp's and "
       "others",
       .words = icseg_activation_words)
+FIELD(vit_mlp_width, vit_mlp_width, INT, VIT, "ViT: width of the MLP of a block (channels); 0: four times vit_width",
+      ICSEG_BETWEEN(0, 262144))
 
 #undef SIZE
 #undef HEADS

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "model/config.h"
 #include "model/model.h"
 
 typedef struct check {
@@ -73,6 +74,8 @@ static icseg_status check_vit(const check *c) {
     int64_t grid = g->pos_grid;
     ICSEG_TRY(check_size(c, "vit_width", g->vit_width, "visual.class_embedding", 0));
     ICSEG_TRY(check_size(c, "vit_patch", g->vit_patch, "visual.conv1.weight", 2));
+    ICSEG_TRY(check_axis(c, "vit_mlp_width", g->vit_mlp_width, "visual.transformer.resblocks.0.mlp.c_fc.weight", 0,
+                         icseg_config_vit_mlp_width(g)));
     ICSEG_TRY(check_blocks(c, "vit_layers", g->vit_layers, "visual.transformer.resblocks.%d.ln_1.weight"));
     return check_axis(c, "pos_grid", grid, "visual.positional_embedding", 0, grid * grid + 1);
 }

@@ -15,7 +15,8 @@
 static icseg_status declare_params(icseg_model *m, icseg_error *error) {
     icseg_graph *graph;
     icseg_network network;
-    icseg_network_options options = {.batch = 1, .height = 64, .width = 64};
+    int64_t side = 2 * icseg_config_min_side(&m->config);
+    icseg_network_options options = {.batch = 1, .height = side, .width = side};
     ICSEG_TRY(icseg_graph_open(&graph, false, error));
     icseg_status status =
         m->open ? icseg_network_build_open(&network, graph, m->params, &m->config, m->open, true, &options, NULL, error)

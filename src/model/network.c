@@ -86,10 +86,12 @@ static void build_losses(icseg_builder *b, icseg_network *n) {
 icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params *params, const icseg_config *config,
                                  const icseg_texts *texts, bool declare, const icseg_network_options *o,
                                  icseg_activation_ranges *ranges, icseg_error *error) {
-    if (o->batch < 1 || o->height < ICSEG_MIN_SIDE || o->width < ICSEG_MIN_SIDE)
-        return icseg_fail(error, ICSEG_ERROR_SHAPE, "an input of %lld %s of %lldx%lld: both sides must be at least %d",
-                          (long long)o->batch, icseg_plural(o->batch, "image", "images"), (long long)o->width,
-                          (long long)o->height, ICSEG_MIN_SIDE);
+    int64_t least = icseg_config_min_side(config);
+    if (o->batch < 1 || o->height < least || o->width < least)
+        return icseg_fail(error, ICSEG_ERROR_SHAPE,
+                          "an input of %lld %s of %lldx%lld: both sides must be at least %lld", (long long)o->batch,
+                          icseg_plural(o->batch, "image", "images"), (long long)o->width, (long long)o->height,
+                          (long long)least);
     icseg_builder b = {
         .graph = g, .params = params, .config = config, .declare = declare, .freeze_bn = o->freeze_bn != 0};
     for (icseg_value *v = (icseg_value *)n; v < (icseg_value *)(n + 1); v++) *v = ICSEG_NONE;

@@ -6,8 +6,7 @@
 #include "graph/activation_ranges.h"
 #include "icseg/model.h"
 #include "model/builder.h"
-
-enum { ICSEG_MIN_SIDE = 32 }; /* of an image, pixels */
+#include "model/config.h"
 
 enum {
     ICSEG_KEEP_LOGITS = 1,
@@ -43,7 +42,7 @@ typedef struct icseg_network {
     icseg_value text;                /* (Bt, K, C); Bt = 1 if the text does not depend on the image */
     icseg_value embedding;           /* (B, 1, C): CLIP's global token, with ICSEG_KEEP_EMBEDDING */
     icseg_value score[ICSEG_LEVELS]; /* (B, h, w, K), aligned levels */
-    icseg_value logits;              /* (B, H/4, W/4, K) */
+    icseg_value logits;              /* (B, h, w, K), of the size of the first level */
     icseg_value decode, align[ICSEG_LEVELS], contrast, total; /* losses, (1), weighted */
     icseg_value prediction[2]; /* I16 (B, predict_height, predict_width), and its confidence, f32 */
 } icseg_network;

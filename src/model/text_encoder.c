@@ -96,10 +96,11 @@ icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_
     icseg_value x = icseg_concat(g, parts, part, 1);
 
     icseg_segments segments = {.prefix = prefix, .count = texts->count, .lengths = list.length};
+    icseg_tower tower = {.heads = c->text_heads, .mlp_width = 4 * width, .segments = &segments};
     icseg_graph_push(g, "transformer");
     for (int i = 0; i < c->text_layers; i++) {
         bool last = i == c->text_layers - 1;
-        x = icseg_build_block(b, i, x, c->text_heads, &segments, 0, texts->count, last ? list.eos : NULL);
+        x = icseg_build_block(b, i, x, &tower, 0, texts->count, last ? list.eos : NULL);
     }
     icseg_graph_pop(g);
     icseg_value projection = icseg_build_param(b, "text_projection", ICSEG_SHAPE(width, c->embed_dim),

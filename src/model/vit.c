@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * CLIP's VisionTransformer, for an image's embedding or for feature maps at strides 4, 8, 16 and 32 (reference:
- * ViT). */
+ * CLIP's VisionTransformer, for an image's embedding or for feature maps at strides of patch / 4, patch / 2, patch and
+ * 2 patch pixels (reference: ViT). */
 #include <math.h>
 
 #include "model/builder.h"
+#include "model/config.h"
 
 /* Block output (B, 1 + hw, W) -> the level's map. */
 static icseg_value feature_map(icseg_builder *b, int level, icseg_value t, int64_t h, int64_t w) {
@@ -42,8 +43,10 @@ static icseg_value embed_patches(icseg_builder *b, icseg_value image, int64_t *r
 
 /* With `row`, only that row leaves the block. */
 static icseg_value block(icseg_builder *b, int index, icseg_value t, float drop, const int32_t *row) {
+    const icseg_config *c = b->config;
+    icseg_tower tower = {.heads = c->vit_heads, .mlp_width = icseg_config_vit_mlp_width(c)};
     icseg_graph_push(b->graph, "transformer");
-    t = icseg_build_block(b, index, t, b->config->vit_heads, NULL, drop, row ? 1 : 0, row);
+    t = icseg_build_block(b, index, t, &tower, drop, row ? 1 : 0, row);
     icseg_graph_pop(b->graph);
     return t;
 }

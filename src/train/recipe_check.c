@@ -6,6 +6,7 @@
 
 #include "base/argument.h"
 #include "base/file.h"
+#include "model/config.h"
 #include "train/assignment.h"
 
 enum { KEY_SIZE = 96 };
@@ -101,10 +102,12 @@ static icseg_status check_augmentation(const icseg_recipe *recipe, icseg_error *
 
 static icseg_status check_evaluation(const icseg_recipe *recipe, icseg_error *error) {
     const icseg_recipe_settings *s = &recipe->settings;
+    int64_t least = icseg_config_min_side(&s->model);
     const int32_t train_crop[2] = {s->augment.crop_height, s->augment.crop_width};
     for (int i = 0; i < 2; i++) {
         int32_t crop = s->eval.crop[i] ? s->eval.crop[i] : train_crop[i];
-        if (crop < 32) return fail_key(recipe, "eval.crop", error, "a window must be at least 32 pixels");
+        if (crop < least)
+            return fail_key(recipe, "eval.crop", error, "a window must be at least %d pixels", (int)least);
         if (s->eval.stride[i] > crop)
             return fail_key(recipe, "eval.stride", error,
                             "a step of %d pixels leaves gaps between windows of %d pixels", s->eval.stride[i], crop);

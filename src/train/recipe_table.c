@@ -24,7 +24,8 @@ static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 
 /* Pieces of help that other tables own. */
 #define VIT_SIDE                                ICSEG_DIGITS(ICSEG_VIT_SIDE)
-#define WITH_VIT                                " with preset " ICSEG_VIT_PRESET
+#define VIT14_SIDE                              ICSEG_DIGITS(ICSEG_VIT14_SIDE)
+#define WITH_VIT                                " with the presets of ViTs, but " VIT14_SIDE " with those of patch 14"
 #define DESCRIBE(id, name, description, layout) name ": " description "; "
 
 #define STEPS        ICSEG_BETWEEN(0, MAX_STEPS)

@@ -122,6 +122,7 @@ static icseg_status check_agreement(const icseg_weights *w, const icseg_config *
         {"vit_patch", offsetof(icseg_config, vit_patch), ICSEG_BACKBONE_VIT, false},
         {"vit_width", offsetof(icseg_config, vit_width), ICSEG_BACKBONE_VIT, false},
         {"vit_layers", offsetof(icseg_config, vit_layers), ICSEG_BACKBONE_VIT, false},
+        {"vit_mlp_width", offsetof(icseg_config, vit_mlp_width), ICSEG_BACKBONE_VIT, false},
         {"pos_grid", offsetof(icseg_config, pos_grid), -1, false},
         {"embed_dim", offsetof(icseg_config, embed_dim), -1, false},
         {"text_width", offsetof(icseg_config, text_width), -1, false},

@@ -166,8 +166,9 @@ static icseg_status write_clip_metadata(converter *c) {
     if (c->weights->facts.activation_known)
         snprintf(activation, sizeof activation, ", \"activation\": \"%s\"", icseg_activation_words[g->activation]);
     if (vit)
-        snprintf(image, sizeof image, "\"vit_patch\": %d, \"vit_width\": %d, \"vit_layers\": %d, \"vit_heads\": %d",
-                 g->vit_patch, g->vit_width, g->vit_layers, g->vit_heads);
+        snprintf(image, sizeof image,
+                 "\"vit_patch\": %d, \"vit_width\": %d, \"vit_layers\": %d, \"vit_heads\": %d, \"vit_mlp_width\": %d",
+                 g->vit_patch, g->vit_width, g->vit_layers, g->vit_heads, g->vit_mlp_width);
     else
         snprintf(image, sizeof image, "\"resnet_layers\": [%d, %d, %d, %d], \"resnet_width\": %d", g->resnet_layers[0],
                  g->resnet_layers[1], g->resnet_layers[2], g->resnet_layers[3], g->resnet_width);

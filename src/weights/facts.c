@@ -137,14 +137,11 @@ icseg_status icseg_weights_read_facts(icseg_weights *w, icseg_error *error) {
 icseg_status icseg_weights_override(icseg_weights *w, icseg_config *config, const char *json, icseg_error *error) {
     icseg_config given = *config, other;
     if (!json) return ICSEG_OK;
-    if (!icseg_weights_has_decoder(w))
-        given.vit_patch = 16; /* CLIP alone may have any; the check knows segmentation's */
     other = given;
     other.activation = given.activation == ICSEG_CLIP_GELU ? ICSEG_CLIP_QUICK_GELU : ICSEG_CLIP_GELU;
     ICSEG_TRY(icseg_config_update_json(&given, json, error));
     ICSEG_TRY(icseg_config_update_json(&other, json, error));
     if (given.activation == other.activation) know(&w->facts, given.activation); /* the JSON names it */
-    given.vit_patch = config->vit_patch;
     *config = given;
     return ICSEG_OK;
 }

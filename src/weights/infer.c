@@ -10,8 +10,9 @@
 
 #include "weights/internal.h"
 #include "base/json.h"
+#include "model/config.h"
 
-enum { HEAD_WIDTH = 64, MAX_LAYERS = 1000, MAX_DIM = 1 << 22, PUBLISHED_LAYERS = 12, H14_WIDTH = 1280, H14_HEADS = 16 };
+enum { HEAD_WIDTH = 64, MAX_LAYERS = 1000, MAX_DIM = 1 << 22 };
 
 typedef struct reader {
     const icseg_weights *weights;
@@ -58,10 +59,11 @@ static icseg_status layers_of(const reader *r, const char *prefix, int32_t *out)
                       icseg_weights_path(r->weights), prefix);
 }
 
-/* `known`: by the file, or 0. CLIP's heads are 64 wide, but those of the image encoder of H/14 are 80 wide. */
+/* `known`: by the file, or 0. CLIP's heads are 64 wide, but the image encoders of H/14, g/14 and bigG/14 have 16. */
 static icseg_status heads_of(const reader *r, const char *what, int32_t known, int32_t width, int32_t *out) {
+    bool huge = width == 1280 || width == 1408 || width == 1664;
     *out = width < HEAD_WIDTH ? 1 : width / HEAD_WIDTH;
-    if (width == H14_WIDTH && !strcmp(what, "vit_heads")) *out = H14_HEADS;
+    if (huge && !strcmp(what, "vit_heads")) *out = 16;
     if (!known) return ICSEG_OK;
     *out = known;
     if (width % known == 0) return ICSEG_OK;
@@ -93,14 +95,18 @@ static icseg_status infer_resnet(const reader *r, icseg_config *c) {
     return grid_of(r, "visual.attnpool.positional_embedding", &c->pos_grid);
 }
 
-/* Taps when the file does not record them: as published for 12 blocks, else after each quarter. */
+/* Taps are not in the shapes: those of the configuration stay if they are for this depth. */
 static void choose_taps(icseg_config *c) {
-    static const int32_t published[ICSEG_LEVELS] = {3, 5, 7, 11};
     bool fit = true;
     for (int i = 0; i < ICSEG_LEVELS; i++) fit &= c->vit_taps[i] < c->vit_layers;
-    if (fit && c->vit_taps[ICSEG_LEVELS - 1] == c->vit_layers - 1) return;
-    for (int i = 0; i < ICSEG_LEVELS; i++)
-        c->vit_taps[i] = c->vit_layers == PUBLISHED_LAYERS ? published[i] : c->vit_layers * (i + 1) / ICSEG_LEVELS - 1;
+    if (!fit || c->vit_taps[ICSEG_LEVELS - 1] != c->vit_layers - 1) icseg_config_spread_taps(c);
+}
+
+static icseg_status infer_mlp(const reader *r, icseg_config *c) {
+    int32_t width;
+    ICSEG_TRY(dim_of(r, "visual.transformer.resblocks.0.mlp.c_fc.weight", 2, 0, &width));
+    if (width != icseg_config_vit_mlp_width(c)) c->vit_mlp_width = width == 4 * (int64_t)c->vit_width ? 0 : width;
+    return ICSEG_OK;
 }
 
 static icseg_status infer_vit(const reader *r, icseg_config *c, int32_t heads) {
@@ -111,6 +117,7 @@ static icseg_status infer_vit(const reader *r, icseg_config *c, int32_t heads) {
     c->vit_patch = (int32_t)patch.dim[3];
     ICSEG_TRY(layers_of(r, "visual.transformer.resblocks.", &c->vit_layers));
     ICSEG_TRY(heads_of(r, "vit_heads", heads, c->vit_width, &c->vit_heads));
+    ICSEG_TRY(infer_mlp(r, c));
     choose_taps(c);
     return grid_of(r, "visual.positional_embedding", &c->pos_grid);
 }
@@ -235,7 +242,7 @@ static void expect_norm(expectation *e, int64_t width, const char *prefix, const
     expect(e, ICSEG_SHAPE(width), "%s%s.running_var", prefix, name);
 }
 
-static void expect_blocks(expectation *e, const char *where, int32_t layers, int64_t width) {
+static void expect_blocks(expectation *e, const char *where, int32_t layers, int64_t width, int64_t mlp) {
     for (int32_t i = 0; i < layers; i++) {
         char prefix[64];
         snprintf(prefix, sizeof prefix, "%stransformer.resblocks.%d.", where, i);
@@ -244,8 +251,8 @@ static void expect_blocks(expectation *e, const char *where, int32_t layers, int
         expect_pair(e, ICSEG_SHAPE(width, width), width, prefix, "attn.out_proj");
         expect_norm(e, width, prefix, "ln_1");
         expect_norm(e, width, prefix, "ln_2");
-        expect_pair(e, ICSEG_SHAPE(4 * width, width), 4 * width, prefix, "mlp.c_fc");
-        expect_pair(e, ICSEG_SHAPE(width, 4 * width), width, prefix, "mlp.c_proj");
+        expect_pair(e, ICSEG_SHAPE(mlp, width), mlp, prefix, "mlp.c_fc");
+        expect_pair(e, ICSEG_SHAPE(width, mlp), width, prefix, "mlp.c_proj");
     }
 }
 
@@ -290,7 +297,7 @@ static void expect_vit(expectation *e, const icseg_config *c) {
     expect(e, ICSEG_SHAPE(width), "visual.class_embedding");
     expect(e, ICSEG_SHAPE(grid * grid + 1, width), "visual.positional_embedding");
     expect_norm(e, width, "visual.", "ln_pre");
-    expect_blocks(e, "visual.", c->vit_layers, width);
+    expect_blocks(e, "visual.", c->vit_layers, width, icseg_config_vit_mlp_width(c));
     expect_norm(e, width, "visual.", "ln_post");
     expect(e, ICSEG_SHAPE(width, c->embed_dim), "visual.proj");
 }
@@ -305,7 +312,7 @@ icseg_status icseg_weights_check_clip(const icseg_weights *w, const icseg_config
         expect_vit(&e, c);
     expect(&e, ICSEG_SHAPE(c->vocab_size, width), "token_embedding.weight");
     expect(&e, ICSEG_SHAPE(c->context_length, width), "positional_embedding");
-    expect_blocks(&e, "", c->text_layers, width);
+    expect_blocks(&e, "", c->text_layers, width, 4 * width);
     expect_norm(&e, width, "", "ln_final");
     expect(&e, ICSEG_SHAPE(width, c->embed_dim), "text_projection");
     for (size_t i = 0; i < w->foreign_count && e.status == ICSEG_OK; i++)

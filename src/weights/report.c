@@ -84,9 +84,10 @@ void icseg_weights_report_text(const icseg_weights_report *r, size_t limit, icse
 }
 
 void icseg_weights_describe(const icseg_config *c, icseg_string *out) {
-    if (c->backbone == ICSEG_BACKBONE_VIT)
+    if (c->backbone == ICSEG_BACKBONE_VIT) {
         icseg_string_printf(out, "ViT, %d blocks of width %d, patch %d", c->vit_layers, c->vit_width, c->vit_patch);
-    else
+        if (c->vit_mlp_width) icseg_string_printf(out, ", MLP %d", c->vit_mlp_width);
+    } else
         icseg_string_printf(out, "ResNet %d-%d-%d-%d of width %d", c->resnet_layers[0], c->resnet_layers[1],
                             c->resnet_layers[2], c->resnet_layers[3], c->resnet_width);
     icseg_string_printf(out, ", grid %d, embedding %d, text %d x %d, %d positions, vocabulary %d, %s", c->pos_grid,

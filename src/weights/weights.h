@@ -75,8 +75,7 @@ icseg_status icseg_weights_read(const icseg_weights_entry *entry, float *out, ic
 /* Infers the configuration from the shapes: backbone, depths, widths, patch, grid, embedding, vocabulary, context, and
  * for a whole model also prompts, alignment and decoder. Fields that shapes do not determine (heads unless 64 wide,
  * tau, taps, ...) come from the file's own configuration if it has one, otherwise from *config. ICSEG_ERROR_FORMAT when
- * CLIP's tensors are missing or contradict one another. The result may have a patch size that icseg_config_check
- * refuses. */
+ * CLIP's tensors are missing or contradict one another. */
 icseg_status icseg_weights_infer(const icseg_weights *weights, icseg_config *config, icseg_error *error);
 
 /* The caller's own settings, a JSON object or NULL, which take precedence over what the file says. */

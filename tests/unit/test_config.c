@@ -23,7 +23,7 @@ static icseg_error error;
 #define TINY_TAIL(WEIGHTS, CONTRAST)                                                                                   \
     "\"align_dim\": 24, \"tau\": 0.07, \"fpn_dim\": 16, \"num_classes\": 5, \"dropout\": 0.0, \"align_weights\": "     \
     "{" WEIGHTS "}, \"contrast_weight\": " CONTRAST                                                                    \
-    ", \"contrast_positives\": 3, \"contrast_negatives\": 5, \"activation\": \"quick_gelu\"}"
+    ", \"contrast_positives\": 3, \"contrast_negatives\": 5, \"activation\": \"quick_gelu\", \"vit_mlp_width\": 0}"
 static const char denseclip[] =
     "{\"backbone\": \"resnet\", \"resnet_layers\": [1, 2, 1, 1], \"resnet_width\": 4, \"vit_patch\": 16, "
     "\"vit_width\": 768, \"vit_layers\": 12, \"vit_heads\": 12, \"vit_taps\": [3, 5, 7, 11], \"vit_drop_path\": "
@@ -48,7 +48,7 @@ static const char defaults[] =
     "\"post_heads\": 4, \"post_layers\": 3, \"align_strides\": [8, 16, 32], \"align_dim\": 256, \"tau\": 0.07, "
     "\"fpn_dim\": 256, \"num_classes\": 150, \"dropout\": 0.1, \"align_weights\": {\"8\": 0.1, \"16\": 0.2, "
     "\"32\": 0.4}, \"contrast_weight\": 0.1, \"contrast_positives\": 16, \"contrast_negatives\": 64, \"activation\": "
-    "\"quick_gelu\"}";
+    "\"quick_gelu\", \"vit_mlp_width\": 0}";
 
 static void writes(const icseg_config *config, const char *expected) {
     char *json;
@@ -113,6 +113,20 @@ static void an_update_keeps_what_it_does_not_name(void **state) {
     assert_unchanged(&config, &before); /* a refused update changes nothing */
 }
 
+/* After a third, half and two thirds of the blocks and after the last, in ascending order however few there are. */
+static void taps_are_spread_over_any_depth(void **state) {
+    static const int32_t expected[][1 + ICSEG_LEVELS] = {{4, 0, 1, 2, 3},     {5, 0, 1, 2, 4},
+                                                         {12, 3, 5, 7, 11},   {24, 7, 11, 15, 23},
+                                                         {32, 9, 15, 20, 31}, {40, 12, 19, 25, 39}};
+    icseg_config c = icseg_config_default();
+    (void)state;
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        c.vit_layers = expected[i][0];
+        icseg_config_spread_taps(&c);
+        assert_memory_equal(c.vit_taps, expected[i] + 1, sizeof c.vit_taps);
+    }
+}
+
 static void presets_are_the_references(void **state) {
     (void)state;
     icseg_config c = {ICSEG_CONFIG_INIT};
@@ -127,7 +141,8 @@ static void presets_are_the_references(void **state) {
     writes(&c, vit_instance);
     assert_int_equal(icseg_config_preset(&c, "tiny-resnet", &error), ICSEG_OK);
     assert_true(c.resnet_width == 16 && c.align_weights[2] == 0.2 && c.vit_width == 768);
-    const char *const names[] = {"rn50", "rn101", "vit-b16", "tiny-resnet", "tiny-vit"};
+    const char *const names[] = {"rn50",    "rn101",       "rn50x4",  "rn50x16", "rn50x64",     "vit-b16", "vit-b32",
+                                 "vit-l14", "vit-l14-336", "vit-h14", "vit-g14", "tiny-resnet", "tiny-vit"};
     for (int i = 0; i < 5; i++) {
         assert_int_equal(icseg_config_preset(&c, names[i], &error), ICSEG_OK);
         assert_int_equal(icseg_config_check(&c, &error), ICSEG_OK);
@@ -204,7 +219,10 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"resnet_width\": 1}", "\"resnet_width\" = 1 is not accepted; expected a whole number from 2 to 2048"},
         {"{\"resnet_width\": 2049}", "\"resnet_width\" = 2049"},
         {"{\"resnet_width\": 7}", "\"resnet_width\" = 7: the attention pool's 3 heads do not divide its 224 channels"},
-        {"{\"backbone\": \"vit\", \"vit_patch\": 32}", "\"vit_patch\" = 32: must be 16"},
+        {"{\"backbone\": \"vit\", \"vit_patch\": 3}",
+         "\"vit_patch\" = 3 is not accepted; expected a whole number from 4"},
+        {"{\"backbone\": \"vit\", \"vit_patch\": 257}", "\"vit_patch\" = 257"},
+        {"{\"backbone\": \"vit\", \"vit_mlp_width\": -1}", "\"vit_mlp_width\" = -1"},
         {"{\"backbone\": \"vit\", \"vit_heads\": 7}", "\"vit_heads\" = 7: must divide \"vit_width\" = 768"},
         {"{\"backbone\": \"vit\", \"vit_heads\": 0}", "\"vit_heads\" = 0"},
         {"{\"backbone\": \"vit\", \"vit_width\": 65537}", "\"vit_width\" = 65537"},
@@ -260,7 +278,7 @@ static void unused_fields_are_not_checked(void **state) {
     (void)state;
     icseg_config config = {ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_read_json(&config,
-                                            "{\"vit_patch\": 32, \"vit_heads\": 0, \"vit_taps\": [9, 9, 9, 9], "
+                                            "{\"vit_patch\": 3, \"vit_heads\": 0, \"vit_taps\": [9, 9, 9, 9], "
                                             "\"prompt\": \"template\", \"prompt_tokens\": 0, \"prompt_heads\": 0, "
                                             "\"context_length\": 3, \"post_heads\": 0, \"align_strides\": [32], "
                                             "\"align_dim\": 0, \"align_weights\": {\"32\": 0}, \"contrast_weight\": 0, "
@@ -338,6 +356,7 @@ int main(void) {
         cmocka_unit_test(the_references_json_round_trips_byte_for_byte),
         cmocka_unit_test(missing_keys_take_the_default_and_unknown_ones_are_ignored),
         cmocka_unit_test(an_update_keeps_what_it_does_not_name),
+        cmocka_unit_test(taps_are_spread_over_any_depth),
         cmocka_unit_test(presets_are_the_references),
         cmocka_unit_test(numbers_round_trip_exactly_in_any_locale),
         cmocka_unit_test(wrong_types_name_the_key),

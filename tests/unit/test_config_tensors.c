@@ -98,6 +98,7 @@ static void a_field_that_contradicts_the_tensors_is_named(void **state) {
     static const change vit[] = {
         {AT(vit_width), 65536, "vit_width", "visual.class_embedding"},
         {AT(vit_patch), 32, "vit_patch", "visual.conv1.weight"},
+        {AT(vit_mlp_width), 65536, "vit_mlp_width", "visual.transformer.resblocks.0.mlp.c_fc.weight"},
         {AT(vit_layers), 1000, "vit_layers", "visual.transformer.resblocks.4.ln_1.weight"},
         {AT(pos_grid), 1000, "pos_grid", "visual.positional_embedding"},
     };

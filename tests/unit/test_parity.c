@@ -58,6 +58,8 @@ static void resnet_with_300_classes(void **state) { (void)state, agrees("resnet_
 static void vit_with_instance_prompts(void **state) { (void)state, agrees("vit_instance"); }
 static void vit_as_denseclip(void **state) { (void)state, agrees("vit_denseclip"); }
 static void vit_with_gelu(void **state) { (void)state, agrees("vit_gelu"); }
+static void vit_with_patch_14_and_another_mlp(void **state) { (void)state, agrees("vit_patch14"); }
+static void vit_with_patch_32(void **state) { (void)state, agrees("vit_patch32"); }
 
 static void segmentation_without_training(void **state) { (void)state, agrees("open_patch16"); }
 static void segmentation_without_training_with_patches_of_14(void **state) { (void)state, agrees("open_patch14"); }
@@ -115,6 +117,8 @@ int main(void) {
         cmocka_unit_test(vit_with_gelu),
         cmocka_unit_test(segmentation_without_training),
         cmocka_unit_test(segmentation_without_training_with_patches_of_14),
+        cmocka_unit_test(vit_with_patch_14_and_another_mlp),
+        cmocka_unit_test(vit_with_patch_32),
     };
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
 }

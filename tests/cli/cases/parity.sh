@@ -14,7 +14,7 @@ changed() { # TENSOR: the small fixture, with 1000 as this tensor's first elemen
 edited() { LC_ALL=C sed "$1" "$small" >"$bad"; } # sed script that keeps the length of the header
 
 expect 0 '^Usage: icseg parity FIXTURE\.\.\.' icseg parity --help
-for name in resnet_synonyms resnet_many_classes vit_denseclip vit_gelu; do
+for name in resnet_synonyms resnet_many_classes vit_denseclip vit_gelu vit_patch14; do
     expect 0 '^[1-9][0-9]* compared, 0 disagree$' icseg parity "$fixtures/$name.safetensors"
 done
 
