@@ -134,7 +134,7 @@ static bool is_known(const char *ours) {
 
 /* Wrappers prefix all names with an attribute's name: "module." (data parallel), "_orig_mod." (torch.compile). */
 static void strip_wrappers(icseg_weights *w) {
-    static const char *const prefixes[] = {"module.", "model.", "clip.", "clip_model.", "_orig_mod."};
+    static const char *const prefixes[] = {"module.", "model.", "clip.", "clip_model.", "base_model.", "_orig_mod."};
     for (size_t p = 0; p < sizeof prefixes / sizeof *prefixes;) {
         bool all = true, wrapped = false;
         for (size_t i = 0; i < w->tensor_count && all; i++) {

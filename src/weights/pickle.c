@@ -61,7 +61,7 @@ typedef enum opcode {
 } opcode;
 
 /* The meanings of the known globals; element types follow as STORAGE_TYPE + dtype. */
-enum { ORDERED_DICT, REBUILD_TENSOR, REBUILD_TENSOR_V2, REBUILD_PARAMETER, TYPED_LIST, TYPE_TAG, CLASS, STORAGE_TYPE };
+enum { ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER, REBUILD_FROM_TYPE, TYPED_LIST, TYPE_TAG, CLASS, STORAGE_TYPE };
 
 static const struct {
     const char *module, *name;
@@ -69,8 +69,10 @@ static const struct {
 } globals[] = {
     {"collections", "OrderedDict", ORDERED_DICT},
     {"torch._utils", "_rebuild_tensor", REBUILD_TENSOR},
-    {"torch._utils", "_rebuild_tensor_v2", REBUILD_TENSOR_V2},
+    {"torch._utils", "_rebuild_tensor_v2", REBUILD_TENSOR},
     {"torch._utils", "_rebuild_parameter", REBUILD_PARAMETER},
+    {"torch._utils", "_rebuild_parameter_with_state", REBUILD_PARAMETER},
+    {"torch._tensor", "_rebuild_from_type_v2", REBUILD_FROM_TYPE},
     {"torch.jit._pickle", "build_intlist", TYPED_LIST},
     {"torch.jit._pickle", "build_doublelist", TYPED_LIST},
     {"torch.jit._pickle", "build_boollist", TYPED_LIST},
@@ -252,7 +254,8 @@ static bool is_one_of(const char *name, const char *const *list) {
     return *list;
 }
 
-/* Whether data never needs it: a function that acts on the machine, or that makes tensors that are not supported. */
+/* Whether data never needs it: a function that acts on the machine. Functions that make tensors of kinds that are not
+ * supported, such as sparse ones, are not refused: their results are opaque. */
 static bool is_refused(const char *module, const char *name) {
     static const char *const packages[] = {"os",     "posix",      "nt",       "sys",       "subprocess", "importlib",
                                            "runpy",  "socket",     "shutil",   "pty",       "ctypes",     "code",
@@ -262,7 +265,7 @@ static bool is_refused(const char *module, const char *name) {
     char package[100];
     snprintf(package, sizeof package, "%.*s", (int)strcspn(module, "."), module);
     if (!strcmp(package, "builtins") || !strcmp(package, "__builtin__")) return !is_one_of(name, types);
-    return is_one_of(package, packages) || !strcmp(module, "torch._utils");
+    return is_one_of(package, packages) || (!strcmp(module, "torch._utils") && strncmp(name, "_rebuild_", 9) != 0);
 }
 
 static icseg_status push_global(machine *m, const char *module, size_t module_size, const char *name, size_t size) {
@@ -292,9 +295,11 @@ static icseg_status push_global(machine *m, const char *module, size_t module_si
 static icseg_status push_storage(machine *m, const value *id) {
     value *const *item = id->list.items;
     if (id->kind != ICSEG_PICKLE_TUPLE || id->list.count < 5 || !icseg_pickle_is_text(item[0], "storage") ||
-        item[1]->kind != ICSEG_PICKLE_GLOBAL || item[1]->integer < STORAGE_TYPE || item[2]->kind != ICSEG_PICKLE_TEXT ||
-        item[4]->kind != ICSEG_PICKLE_INT || item[4]->integer < 0)
+        (item[1]->kind != ICSEG_PICKLE_GLOBAL && item[1]->kind != ICSEG_PICKLE_OPAQUE) ||
+        (item[1]->kind == ICSEG_PICKLE_GLOBAL && item[1]->integer < STORAGE_TYPE) ||
+        item[2]->kind != ICSEG_PICKLE_TEXT || item[4]->kind != ICSEG_PICKLE_INT || item[4]->integer < 0)
         return damaged(m, "a persistent id that is not a storage");
+    if (item[1]->kind == ICSEG_PICKLE_OPAQUE) return push_opaque(m, item[1]->class_name); /* of complex numbers, ... */
     if (id->list.count > 5 && item[5]->kind != ICSEG_PICKLE_NONE) return damaged(m, "a view of a storage");
     const char *key = item[2]->text.data;
     size_t size = item[2]->text.size;
@@ -333,6 +338,7 @@ static bool is_inside(const icseg_pickle_tensor *t) {
 /* (storage, offset, shape, strides, ...) */
 static icseg_status push_tensor(machine *m, const value *arguments) {
     value *const *item = arguments->list.items;
+    if (arguments->list.count && item[0]->kind == ICSEG_PICKLE_OPAQUE) return push_opaque(m, item[0]->class_name);
     if (arguments->list.count < 4 || item[0]->kind != ICSEG_PICKLE_STORAGE || item[1]->kind != ICSEG_PICKLE_INT ||
         item[1]->integer < 0 || item[2]->kind != ICSEG_PICKLE_TUPLE || item[3]->kind != ICSEG_PICKLE_TUPLE ||
         item[2]->list.count != item[3]->list.count)
@@ -373,19 +379,35 @@ static icseg_status push_ordered(machine *m, const value *arguments) {
     return push_new(m, dict);
 }
 
+static icseg_status call(machine *m, const value *function, const value *arguments);
+
+/* (function, class, arguments, attributes): a tensor of another class, or one that has attributes */
+static icseg_status rebuild_from_type(machine *m, const value *arguments) {
+    value *const *item = arguments->list.items;
+    if (arguments->list.count < 3) return damaged(m, "a call without arguments");
+    if (item[0]->kind == ICSEG_PICKLE_GLOBAL && item[0]->integer == REBUILD_FROM_TYPE)
+        return damaged(m, "a tensor that is made of itself");
+    return call(m, item[0], item[2]);
+}
+
 static icseg_status reduce(machine *m) {
     value *arguments, *function;
     ICSEG_TRY(pop(m, &arguments));
     ICSEG_TRY(pop(m, &function));
+    return call(m, function, arguments);
+}
+
+static icseg_status call(machine *m, const value *function, const value *arguments) {
     if (function->kind == ICSEG_PICKLE_OPAQUE) return push_opaque(m, function->class_name);
     if (function->kind != ICSEG_PICKLE_GLOBAL || arguments->kind != ICSEG_PICKLE_TUPLE)
         return damaged(m, "a call of a value that is not a function");
     value *first = arguments->list.count ? arguments->list.items[0] : NULL;
     switch (function->integer) {
     case ORDERED_DICT: return push_ordered(m, arguments);
-    case REBUILD_TENSOR:
-    case REBUILD_TENSOR_V2: return push_tensor(m, arguments);
+    case REBUILD_TENSOR: return push_tensor(m, arguments);
+    case REBUILD_FROM_TYPE: return rebuild_from_type(m, arguments);
     case REBUILD_PARAMETER:
+        if (first && first->kind == ICSEG_PICKLE_OPAQUE) return push(m, first);
         if (!first || first->kind != ICSEG_PICKLE_TENSOR) return damaged(m, "a parameter without a tensor");
         return push(m, first);
     case TYPED_LIST:
@@ -434,7 +456,11 @@ static icseg_status push_number(machine *m, opcode op) {
     case OP_BININT2: ICSEG_TRY(take_number(m, 2, &number)); return push_integer(m, (int64_t)number);
     case OP_LONG1:
         ICSEG_TRY(take_number(m, 1, &length));
-        if (length > 8) return damaged(m, "an integer beyond 64 bits");
+        if (length > 8) { /* a state of a random number generator, which no tensor needs */
+            const unsigned char *bytes;
+            ICSEG_TRY(take(m, length, &bytes));
+            return push_opaque(m, "int");
+        }
         ICSEG_TRY(take_number(m, (int)length, &number));
         if (length && length < 8 && number >> (8 * length - 1)) number |= UINT64_MAX << (8 * length);
         return push_integer(m, (int64_t)number);

@@ -155,14 +155,21 @@ static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
     return ICSEG_OK;
 }
 
-/* The state dict is the whole pickle or the value of one of the keys that trainers use. */
-static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
-    static const char *const keys[] = {"state_dict", "model", "model_state_dict", "module"};
-    const icseg_pickle_value *state = holds_tensors(top) ? top : NULL;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys && !state; i++) {
-        state = icseg_pickle_get(top, keys[i]);
-        if (state && !holds_tensors(state)) state = NULL;
+/* The state dict under one of the keys that trainers use: averaged weights only if there are no others. */
+static const icseg_pickle_value *find_state(const icseg_pickle_value *top) {
+    static const char *const keys[] = {"state_dict",     "model",          "model_state_dict", "module",
+                                       "ema_state_dict", "state_dict_ema", "model_ema",        "ema"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const icseg_pickle_value *state = icseg_pickle_get(top, keys[i]);
+        if (state && holds_tensors(state)) return state;
     }
+    return NULL;
+}
+
+/* Beside a state dict there may be single tensors, such as states of random number generators. */
+static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
+    const icseg_pickle_value *state = top->kind == ICSEG_PICKLE_DICT ? find_state(top) : NULL;
+    if (!state && holds_tensors(top)) state = top;
     if (!state && top->kind == ICSEG_PICKLE_OPAQUE)
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: contains an object of the class %s, not tensors by name; save only the weights with "

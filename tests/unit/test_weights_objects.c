@@ -93,6 +93,15 @@ static void objects_beside_the_tensors_are_read_over(void **state) {
         OBJECT("comegaconf\nDictConfig\n)}\x92"),
         OBJECT("ca\nb\n)R)R"),
         OBJECT("\x8e\2\0\0\0\0\0\0\0ab"),
+        /* the state of a random number generator, an integer of 128 bits */
+        OBJECT("\x8a\x10"
+               "abcdefghijklmnop"),
+        /* tensors of kinds that are not supported: sparse, complex, of a type that torch.save writes untyped */
+        OBJECT("ctorch._utils\n_rebuild_sparse_tensor\n(ctorch.serialization\n_get_layout\nX\1\0\0\0a\x85RN\x86tR"),
+        OBJECT("ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nComplexFloatStorage\nX\1\0\0\0001"
+               "X\3\0\0\0cpuK\2tQK\0K\2\x85K\1\x85\x89}tR"),
+        OBJECT("ctorch._utils\n_rebuild_tensor_v3\n((X\7\0\0\0storagectorch.storage\nUntypedStorage\nX\1\0\0\0001"
+               "X\3\0\0\0cpuK\2tQK\0K\2\x85K\1\x85\x89}ctorch\nuint16\ntR"),
 #undef OBJECT
     };
     (void)state;
@@ -121,6 +130,7 @@ static void wrappers_are_removed_from_names(void **state) {
         {"state_dict", {"_orig_mod.visual.class_embedding", NULL}},
         {"model", {"module._orig_mod.visual.class_embedding", NULL}},
         {"module", {"visual.class_embedding", NULL}},                   /* DeepSpeed */
+        {"ema", {"base_model.clip.visual.class_embedding", NULL}},      /* averaged weights alone */
         {"state_dict", {"module.visual.class_embedding", "n_averaged"}} /* averaged weights */
     };
     (void)state;
@@ -134,6 +144,45 @@ static void wrappers_are_removed_from_names(void **state) {
             icseg_string_append(&p, "s", 1);
         }
         icseg_string_append(&p, "s", 1);
+        write_archive(&p);
+        expect("visual.class_embedding");
+    }
+}
+
+/* {"rng_state": tensor, "state_dict": {...}, "ema": {...}}: a tensor beside the state dict is not one of its own. */
+static void the_weights_are_taken_before_their_average_and_single_tensors(void **state) {
+    icseg_string p = {0};
+    (void)state;
+    icseg_string_append(&p, "\x80\2}", 3);
+    put_tensor(&p, "torch_rng_state");
+    icseg_string_append(&p, "s", 1);
+    put_text(&p, "ema");
+    icseg_string_append(&p, "}", 1);
+    put_tensor(&p, "visual.proj");
+    icseg_string_append(&p, "ss", 2);
+    put_text(&p, "state_dict");
+    icseg_string_append(&p, "}", 1);
+    put_tensor(&p, "visual.class_embedding");
+    icseg_string_append(&p, "ss", 2);
+    write_archive(&p);
+    expect("visual.class_embedding");
+}
+
+/* _rebuild_from_type_v2(_rebuild_tensor_v2, torch.Tensor, arguments, attributes), and a parameter with attributes. */
+static void tensors_with_attributes_are_tensors(void **state) {
+    static const char arguments[] = "((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0000X\3\0\0\0cpuK\x10tQ"
+                                    "K\0K\x10\x85K\1\x85\x89}t";
+    static const char first[] = "ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\n"
+                                "ctorch\nTensor\n",
+                      second[] = "ctorch._utils\n_rebuild_parameter_with_state\n(ctorch._utils\n_rebuild_tensor_v2\n";
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        icseg_string p = {0};
+        icseg_string_append(&p, "\x80\2}", 3);
+        put_text(&p, "visual.class_embedding");
+        icseg_string_append(&p, i ? second : first, (i ? sizeof second : sizeof first) - 1);
+        icseg_string_append(&p, arguments, sizeof arguments - 1);
+        icseg_string_append(&p, i ? "R\x88}}tRs" : "}tRs", i ? 7 : 4);
         write_archive(&p);
         expect("visual.class_embedding");
     }
@@ -215,6 +264,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_beside_the_tensors_are_read_over),
         cmocka_unit_test(wrappers_are_removed_from_names),
+        cmocka_unit_test(the_weights_are_taken_before_their_average_and_single_tensors),
+        cmocka_unit_test(tensors_with_attributes_are_tensors),
         cmocka_unit_test(other_models_are_named),
         cmocka_unit_test(a_script_says_its_activation),
     };
