@@ -30,6 +30,7 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icse
         icseg_trainer_say(t, "%s: %s, %s names; %zu of %lld tensors loaded%s", path, report.container, report.naming,
                           report.loaded, (long long)icseg_params_count(t->model->params),
                           other ? "; its class list differs or is missing" : "");
+        if (report.sets[0]) icseg_trainer_say(t, "%s: %s", path, report.sets);
         if (report.activation_assumed) {
             char text[ICSEG_WEIGHTS_ASSUMPTION];
             icseg_weights_describe_assumption(&report, text, sizeof text);

@@ -63,6 +63,7 @@ static void write_list(const icseg_weights_report *r, icseg_weights_finding_kind
 }
 
 void icseg_weights_report_activation(icseg_weights_report *r, const icseg_weights *w, const icseg_config *c) {
+    memcpy(r->sets, w->sets, sizeof r->sets);
     r->activation = c->activation;
     r->activation_assumed = !w->facts.activation_known;
 }
@@ -75,6 +76,7 @@ void icseg_weights_describe_assumption(const icseg_weights_report *r, char *out,
 }
 
 void icseg_weights_report_text(const icseg_weights_report *r, size_t limit, icseg_string *out) {
+    if (r->sets[0]) icseg_string_printf(out, "%s\n", r->sets);
     write_list(r, ICSEG_WEIGHTS_MISSING, "missing", limit, out);
     write_list(r, ICSEG_WEIGHTS_UNEXPECTED, "unexpected, left out", limit, out);
     write_list(r, ICSEG_WEIGHTS_WRONG_SHAPE, "wrong shape", limit, out);

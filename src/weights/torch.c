@@ -155,20 +155,32 @@ static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
     return ICSEG_OK;
 }
 
-/* The state dict under one of the keys that trainers use: averaged weights only if there are no others. */
-static const icseg_pickle_value *find_state(const icseg_pickle_value *top) {
+/* The state dict under one of the keys that trainers use: averaged weights only if there are no others. If there are
+ * several, w->sets says which one it is. */
+static const icseg_pickle_value *find_state(reader *r, const icseg_pickle_value *top) {
     static const char *const keys[] = {"state_dict",     "model",          "model_state_dict", "module",
                                        "ema_state_dict", "state_dict_ema", "model_ema",        "ema"};
+    const icseg_pickle_value *found = NULL;
+    char others[ICSEG_WEIGHTS_SETS / 2] = "";
+    const char *key = NULL;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         const icseg_pickle_value *state = icseg_pickle_get(top, keys[i]);
-        if (state && holds_tensors(state)) return state;
+        size_t used = strlen(others);
+        if (!state || !holds_tensors(state)) continue;
+        if (found)
+            snprintf(others + used, sizeof others - used, "%s\"%s\"", used ? ", " : "", keys[i]);
+        else
+            found = state, key = keys[i];
     }
-    return NULL;
+    if (others[0])
+        snprintf(r->weights->sets, sizeof r->weights->sets,
+                 "these are the weights \"%s\"; the file also contains %s, which were not read", key, others);
+    return found;
 }
 
 /* Beside a state dict there may be single tensors, such as states of random number generators. */
 static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
-    const icseg_pickle_value *state = top->kind == ICSEG_PICKLE_DICT ? find_state(top) : NULL;
+    const icseg_pickle_value *state = top->kind == ICSEG_PICKLE_DICT ? find_state(r, top) : NULL;
     if (!state && holds_tensors(top)) state = top;
     if (!state && top->kind == ICSEG_PICKLE_OPAQUE)
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,

@@ -27,7 +27,7 @@ typedef struct icseg_weights_tensor {
     size_t offset;                  /* of the first element, in bytes: in the file or, unpacked, in the storage */
 } icseg_weights_tensor;
 
-enum { ICSEG_WEIGHTS_PARTS = 3 };
+enum { ICSEG_WEIGHTS_PARTS = 3, ICSEG_WEIGHTS_SETS = 200 };
 
 /* One tensor under our name: parts joined along the first axis (query, key and value), and a vector that is to be added
  * to the first row (DenseCLIP's second class embedding) or NULL. */
@@ -102,8 +102,9 @@ typedef struct icseg_weights_report {
     icseg_arena *arena;
     icseg_weights_finding *findings;
     size_t count, capacity;
-    size_t loaded;           /* tensors */
-    bool activation_assumed; /* the weights do not say which one they were trained with */
+    size_t loaded;                 /* tensors */
+    char sets[ICSEG_WEIGHTS_SETS]; /* which of several sets of weights in the file was read, or "" */
+    bool activation_assumed;       /* the weights do not say which one they were trained with */
     icseg_clip_activation activation;
     const char *container, *naming;
 } icseg_weights_report;

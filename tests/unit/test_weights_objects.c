@@ -166,6 +166,15 @@ static void the_weights_are_taken_before_their_average_and_single_tensors(void *
     icseg_string_append(&p, "ss", 2);
     write_archive(&p);
     expect("visual.class_embedding");
+    icseg_weights *w;
+    icseg_weights_report report = {0};
+    icseg_config config = icseg_config_default();
+    assert_int_equal(icseg_weights_open(&w, path, &error), ICSEG_OK);
+    icseg_weights_report_activation(&report, w, &config);
+    icseg_weights_close(&w);
+    icseg_weights_report_text(&report, 0, &p);
+    assert_non_null(strstr(p.data, "these are the weights \"state_dict\"; the file also contains \"ema\""));
+    icseg_string_close(&p);
 }
 
 /* _rebuild_from_type_v2(_rebuild_tensor_v2, torch.Tensor, arguments, attributes), and a parameter with attributes. */
