@@ -160,6 +160,42 @@ static void select_model(icseg_weights *w) {
     if (count) w->tensor_count = count;
 }
 
+/* The length of what precedes a tensor that every image encoder has, or SIZE_MAX. */
+static size_t wrapper_of(const char *name) {
+    static const char *const anchors[] = {"visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight",
+                                          "backbone.conv1.weight", NULL};
+    for (int i = 0; anchors[i]; i++) {
+        size_t size = strlen(name), length = strlen(anchors[i]);
+        bool ends = size >= length && !strcmp(name + size - length, anchors[i]);
+        if (ends && (size == length || name[size - length - 1] == '.')) return size - length;
+    }
+    return SIZE_MAX;
+}
+
+/* A wrapper that not all names have, because it stands beside a loss or an average of the model: Lightning's "model."
+ * and "ema_model.". The first that is not an average is removed; the tensors of others are foreign. */
+static void strip_partial_wrapper(icseg_weights *w) {
+    const char *best = NULL, *other = NULL;
+    size_t length = 0, others = 0;
+    for (size_t i = 0; i < w->tensor_count; i++) {
+        const char *name = w->tensors[i].name;
+        size_t size = wrapper_of(name);
+        if (size == SIZE_MAX) continue;
+        if (!size) return;
+        bool average = memmem(name, size, "ema", 3) || memmem(name, size, "averag", 6);
+        bool replaces = best && !average && (memmem(best, length, "ema", 3) || memmem(best, length, "averag", 6));
+        if (best) other = replaces ? best : name, others = replaces ? length : size;
+        if (!best || replaces) best = name, length = size;
+    }
+    if (!best) return;
+    if (other && !w->sets[0])
+        snprintf(w->sets, sizeof w->sets,
+                 "these are the weights \"%.*s\"; the file also contains \"%.*s\", which were not read",
+                 length < 40 ? (int)length - 1 : 40, best, others < 40 ? (int)others - 1 : 40, other);
+    for (size_t i = 0; i < w->tensor_count; i++)
+        if (!strncmp(w->tensors[i].name, best, length)) w->tensors[i].name += length;
+}
+
 static bool any_starts(const icseg_weights *w, const char *prefix) {
     for (size_t i = 0; i < w->tensor_count; i++)
         if (starts(w->tensors[i].name, prefix)) return true;
@@ -318,6 +354,7 @@ static icseg_status make_entries(icseg_weights *w, piece *pieces, size_t count, 
 icseg_status icseg_weights_apply_names(icseg_weights *w, icseg_error *error) {
     select_model(w);
     strip_wrappers(w);
+    strip_partial_wrapper(w);
     const rule *rules = recognise(w);
     size_t count = 0;
     w->foreign = icseg_arena_array(w->arena, w->tensor_count, sizeof *w->foreign);

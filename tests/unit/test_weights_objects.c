@@ -177,6 +177,28 @@ static void the_weights_are_taken_before_their_average_and_single_tensors(void *
     icseg_string_close(&p);
 }
 
+/* Lightning: the model, its average and the loss in one state dict, the average first. */
+static void a_wrapper_that_only_the_model_has_is_removed(void **state) {
+    icseg_string p = {0};
+    icseg_weights *w;
+    (void)state;
+    icseg_string_append(&p, "\x80\2}", 3);
+    static const char *const names[] = {"ema_model.module.visual.conv1.weight", "model.visual.conv1.weight",
+                                        "model.visual.class_embedding", "loss.weight"};
+    for (int i = 0; i < 4; i++) {
+        put_tensor(&p, names[i]);
+        icseg_string_append(&p, "s", 1);
+    }
+    write_archive(&p);
+    expect("visual.class_embedding");
+    assert_int_equal(icseg_weights_open(&w, path, &error), ICSEG_OK);
+    assert_int_equal(icseg_weights_count(w), 2);
+    assert_int_equal(icseg_weights_foreign_count(w), 2);
+    assert_string_equal(w->sets, "these are the weights \"model\"; the file also contains \"ema_model.module\", which "
+                                 "were not read");
+    icseg_weights_close(&w);
+}
+
 /* _rebuild_from_type_v2(_rebuild_tensor_v2, torch.Tensor, arguments, attributes), and a parameter with attributes. */
 static void tensors_with_attributes_are_tensors(void **state) {
     static const char arguments[] = "((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0000X\3\0\0\0cpuK\x10tQ"
@@ -274,6 +296,7 @@ int main(void) {
         cmocka_unit_test(objects_beside_the_tensors_are_read_over),
         cmocka_unit_test(wrappers_are_removed_from_names),
         cmocka_unit_test(the_weights_are_taken_before_their_average_and_single_tensors),
+        cmocka_unit_test(a_wrapper_that_only_the_model_has_is_removed),
         cmocka_unit_test(tensors_with_attributes_are_tensors),
         cmocka_unit_test(other_models_are_named),
         cmocka_unit_test(a_script_says_its_activation),
