@@ -260,7 +260,7 @@ static icseg_status describe(const job *j, const icseg_weights *weights, icseg_t
 static icseg_status encode_from(job *j, icseg_weights *weights) {
     icseg_clip clip;
     icseg_weights_report report = {0};
-    icseg_status status = icseg_weights_open_clip(&clip, ICSEG_CLIP_TEXT, weights, j->config, &report, j->error);
+    icseg_status status = icseg_weights_open_text(&clip, weights, j->config, &report, j->error);
     if (status == ICSEG_OK) {
         status = encode(j, &clip);
         icseg_clip_close(&clip);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Plain CLIP out of a file of weights. */
 #include <math.h>
+#include <string.h>
 
 #include "model/config.h"
 #include "weights/internal.h"
@@ -45,20 +46,33 @@ static void close_weights(void *weights) {
     icseg_weights_close(&w);
 }
 
-icseg_status icseg_weights_give_params(icseg_params *params, icseg_weights **weights, icseg_weights_report *report,
-                                       icseg_error *error) {
+/* Rows of the table of tokens are read again and again: it is loaded. So are deflated tensors, which can only be read
+ * one after another. */
+static bool is_loaded(const icseg_weights_entry *entry) {
+    bool packed = !strcmp(entry->name, "token_embedding.weight");
+    for (int32_t part = 0; part < entry->parts; part++) packed |= entry->part[part].packed != NULL;
+    return packed;
+}
+
+/* Values are read from the weights when they are needed. */
+static icseg_status link_params(icseg_params *params, const icseg_weights *w, icseg_weights_report *report,
+                                icseg_error *error) {
     for (int64_t i = 0; i < icseg_params_count(params); i++) {
         icseg_param *p = icseg_params_at(params, i);
-        const icseg_weights_entry *entry = icseg_weights_find(*weights, p->name);
-        bool packed = false;
-        for (int32_t part = 0; entry && part < entry->parts; part++) packed |= entry->part[part].packed != NULL;
-        ICSEG_TRY(check_entry(p, entry, *weights, error));
-        if (packed)
+        const icseg_weights_entry *entry = icseg_weights_find(w, p->name);
+        ICSEG_TRY(check_entry(p, entry, w, error));
+        if (is_loaded(entry))
             ICSEG_TRY(icseg_weights_load_param(p, entry, report, error));
         else
             icseg_param_set_source(p,
                                    (icseg_param_source){.kind = ICSEG_SOURCE_CALL, .from = entry, .read = read_entry});
     }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_weights_give_params(icseg_params *params, icseg_weights **weights, icseg_weights_report *report,
+                                       icseg_error *error) {
+    ICSEG_TRY(link_params(params, *weights, report, error));
     ICSEG_TRY(icseg_params_own(params, *weights, close_weights, error));
     *weights = NULL;
     return ICSEG_OK;
@@ -75,14 +89,27 @@ icseg_status icseg_weights_read_clip(icseg_config *config, float *logit_scale, i
     return read_logit_scale(w, logit_scale, error);
 }
 
-icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, const icseg_weights *w,
-                                     const icseg_config *config, icseg_weights_report *report, icseg_error *error) {
+typedef icseg_status fill_params(icseg_params *params, const icseg_weights *w, icseg_weights_report *report,
+                                 icseg_error *error);
+
+static icseg_status open_towers(icseg_clip *out, icseg_clip_towers towers, fill_params *fill, const icseg_weights *w,
+                                const icseg_config *config, icseg_weights_report *report, icseg_error *error) {
     icseg_status status = icseg_clip_open(out, config, towers, error);
     if (status != ICSEG_OK) {
         icseg_fail_prefix(error, "%s", w->path);
         return status;
     }
-    status = icseg_weights_load_params(out->params, w, report, error);
+    status = fill(out->params, w, report, error);
     if (status != ICSEG_OK) icseg_clip_close(out);
     return status;
+}
+
+icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, const icseg_weights *w,
+                                     const icseg_config *config, icseg_weights_report *report, icseg_error *error) {
+    return open_towers(out, towers, icseg_weights_load_params, w, config, report, error);
+}
+
+icseg_status icseg_weights_open_text(icseg_clip *out, const icseg_weights *w, const icseg_config *config,
+                                     icseg_weights_report *report, icseg_error *error) {
+    return open_towers(out, ICSEG_CLIP_TEXT, link_params, w, config, report, error);
 }

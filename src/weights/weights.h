@@ -131,14 +131,18 @@ icseg_status icseg_weights_read_clip(icseg_config *config, float *logit_scale, i
 icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, const icseg_weights *weights,
                                      const icseg_config *config, icseg_weights_report *report, icseg_error *error);
 
+/* The text encoder alone, for a short use: most values are read when they are needed. The weights must outlive it. */
+icseg_status icseg_weights_open_text(icseg_clip *out, const icseg_weights *weights, const icseg_config *config,
+                                     icseg_weights_report *report, icseg_error *error);
+
 /* Whether a tensor belongs to CLIP's text encoder. */
 bool icseg_weights_is_text(const char *name);
 
 /* Loads parameters that icseg_weights_check_clip() has found in the weights. */
 icseg_status icseg_weights_load_params(icseg_params *params, const icseg_weights *weights, icseg_weights_report *report,
                                        icseg_error *error);
-/* The same, but values are read when they are needed, except for those of deflated tensors: the store gets the weights,
- * which it closes, and *weights becomes NULL. */
+/* The same, but most values are read when they are needed: the store gets the weights, which it
+ * closes, and *weights becomes NULL. */
 icseg_status icseg_weights_give_params(icseg_params *params, icseg_weights **weights, icseg_weights_report *report,
                                        icseg_error *error);
 

@@ -128,7 +128,7 @@ for command in bench dataset eval parity synth train; do
         sh "$program" "$command" "$work/message"
 done
 check 'only its commands have manual pages' diff <(ls "$work/small-prefix/share/man/man1" | sed 's/^icseg-*//; s/\.1$//' | grep .) \
-    <(printf '%s\n' calibrate classify convert docs forward info predict tokenize video)
+    <(printf '%s\n' calibrate classify convert docs forward info predict segment tokenize video)
 check 'the headers of absent parts are absent' sh -c '! ls "$1/include/icseg" | grep -E "train|dataset|synth|recipe"' sh "$work/small-prefix"
 check 'icseg.h compiles without them' sh -c \
     'echo "#include <icseg/icseg.h>" | cc -x c -std=c11 -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$1/include" -' sh "$work/small-prefix"
