@@ -18,8 +18,9 @@ static const icseg_parity_result groups[ICSEG_PARITY_GROUPS] = {
 
 /* bf16 has 8 bits of precision, and values pass through about a hundred operators. */
 static const double bf16_bounds[ICSEG_PARITY_GROUPS] = {
-    [ICSEG_PARITY_EVAL] = 2e-2,     [ICSEG_PARITY_TRAIN] = 2e-2,   [ICSEG_PARITY_LOSS] = 2e-2,
-    [ICSEG_PARITY_GRADIENT] = 5e-2, [ICSEG_PARITY_RUNNING] = 2e-2, [ICSEG_PARITY_CURVE] = 5e-2,
+    [ICSEG_PARITY_EVAL] = 2e-2,        [ICSEG_PARITY_TRAIN] = 2e-2,       [ICSEG_PARITY_LOSS] = 2e-2,
+    [ICSEG_PARITY_GRADIENT] = 5e-2,    [ICSEG_PARITY_RUNNING] = 2e-2,     [ICSEG_PARITY_CURVE] = 5e-2,
+    [ICSEG_PARITY_OPEN_SCORES] = 2e-2, [ICSEG_PARITY_OPEN_LABELS] = 5e-2,
 };
 
 void icseg_parity_result_widen(icseg_parity_result *result) {

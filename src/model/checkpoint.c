@@ -162,6 +162,14 @@ static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer 
     return status;
 }
 
+/* Plain CLIP, converted by icseg or as published. */
+static bool is_clip(const icseg_safetensors *file) {
+    if (icseg_safetensors_metadata(file, "icseg.clip")) return true;
+    bool text =
+        icseg_safetensors_find(file, "text_projection") || icseg_safetensors_find(file, "text_projection.weight");
+    return text && !icseg_safetensors_find(file, "decoder.head.conv_seg.weight");
+}
+
 icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensors *file, const char *prefix,
                                        icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icpc.config");
@@ -171,7 +179,7 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     const char **names = NULL;
     icseg_texts texts;
     *out = NULL;
-    if (!text && icseg_safetensors_metadata(file, "icseg.clip"))
+    if (!text && is_clip(file))
         return icseg_fail_field(error, ICSEG_ERROR_FORMAT, NULL, ICSEG_REMEDY_START_FROM_CLIP,
                                 "%s: CLIP's weights, without the decoder of a segmentation model; train a model that "
                                 "starts from them, or label images with any class names with them",

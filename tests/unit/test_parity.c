@@ -40,14 +40,16 @@ static void agrees(const char *name) { agrees_in(name, ICSEG_PRECISION_F32); }
 
 static void a_trained_resnet(void **state) { (void)state, agrees("resnet_trained"); }
 
-static void a_trained_resnet_in_bf16(void **state) {
-    (void)state;
+static void agrees_in_bf16(const char *name) {
     if (icseg_compute_bf16() < ICSEG_BF16_FAST) {
         print_message("this processor has no instructions for bf16: not tested\n");
         skip();
     }
-    agrees_in("resnet_trained", ICSEG_PRECISION_BF16);
+    agrees_in(name, ICSEG_PRECISION_BF16);
 }
+
+static void a_trained_resnet_in_bf16(void **state) { (void)state, agrees_in_bf16("resnet_trained"); }
+static void segmentation_without_training_in_bf16(void **state) { (void)state, agrees_in_bf16("open_patch16"); }
 
 static void resnet_with_instance_prompts(void **state) { (void)state, agrees("resnet_instance"); }
 static void resnet_at_an_odd_size(void **state) { (void)state, agrees("resnet_odd_size"); }
@@ -116,6 +118,7 @@ int main(void) {
         cmocka_unit_test(vit_as_denseclip),
         cmocka_unit_test(vit_with_gelu),
         cmocka_unit_test(segmentation_without_training),
+        cmocka_unit_test(segmentation_without_training_in_bf16),
         cmocka_unit_test(segmentation_without_training_with_patches_of_14),
         cmocka_unit_test(vit_with_patch_14_and_another_mlp),
         cmocka_unit_test(vit_with_patch_32),

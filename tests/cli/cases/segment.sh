@@ -84,6 +84,8 @@ refuse 2 '--cache and --no-cache contradict each other' segment --classes 'a; b'
 refuse 2 'expected one of auto, clip, maskclip' segment --classes 'a; b' --method dino --out "$work/x"
 refuse 1 'use maskclip or clip' icseg segment "$resnet" --activation quick_gelu "$val/000000.jpg" --classes 'a; b' --method naclip --templates simple --out "$work/x"
 refuse 2 'trained for its classes, not CLIP.s weights' icseg segment "$tiny" --activation quick_gelu "$val/000000.jpg" --classes 'a; b' --out "$work/x"
+tensors '{"text_projection":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}' 4 >"$work/raw.safetensors"
+refuse 1 'raw.safetensors: CLIP.s weights, .*icseg segment FILE IMAGE' icseg predict "$work/raw.safetensors" "$val/000000.jpg" --out "$work/x"
 refuse 1 'icseg segment FILE IMAGE' icseg predict "$resnet" "$val/000000.jpg" --out "$work/x"
 expect 0 '2000 classes, 2000 words' segment --classes "$(seq -s ";" 2000)" --out "$work/many"
 check 'labels of 2000 classes have 16 bits' bash -c "'$program' info '$tiny' >/dev/null; file '$work/many/000000.png' | grep -q '16-bit grayscale' || ! command -v file"
