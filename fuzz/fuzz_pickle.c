@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int left = 100000;
     uint8_t *copy = fuzz_copy(data, size);
     FUZZ_REQUIRE(icseg_arena_open(&arena, NULL) == ICSEG_OK);
-    icseg_status status = icseg_pickle_read(&value, &used, copy, size, arena, "input", &error);
+    icseg_status status = icseg_pickle_read(&value, &used, NULL, copy, size, arena, "input", &error);
     if (fuzz_succeeded(status, &error)) {
         FUZZ_REQUIRE(used <= size);
         walk(value, 0, &left);

@@ -102,6 +102,7 @@ typedef struct machine {
     size_t items; /* put into containers: a single opcode can copy a whole container */
     int opcodes;
     value mark;
+    value *storages; /* LIST of all, or NULL */
 } machine;
 
 static icseg_status damaged(machine *m, const char *what) {
@@ -292,26 +293,51 @@ static icseg_status push_global(machine *m, const char *module, size_t module_si
                       m->where, text);
 }
 
+/* Bytes of an element of a storage whose numbers are not read; 0: not known. */
+static size_t foreign_element_size(const char *class_name) {
+    static const struct {
+        const char *name;
+        size_t size;
+    } known[] = {
+        {"torch.ComplexFloatStorage", 8}, {"torch.ComplexDoubleStorage", 16},  {"torch.QInt8Storage", 1},
+        {"torch.QUInt8Storage", 1},       {"torch.QInt32Storage", 4},          {"torch.QUInt4x2Storage", 1},
+        {"torch.QUInt2x4Storage", 1},     {"torch.storage.UntypedStorage", 1},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (!strcmp(class_name, known[i].name)) return known[i].size;
+    return 0;
+}
+
+static bool is_storage_id(const value *id) {
+    value *const *item = id->list.items;
+    if (id->kind != ICSEG_PICKLE_TUPLE || id->list.count < 5 || !icseg_pickle_is_text(item[0], "storage")) return false;
+    bool type = item[1]->kind == ICSEG_PICKLE_OPAQUE ||
+                (item[1]->kind == ICSEG_PICKLE_GLOBAL && item[1]->integer >= STORAGE_TYPE);
+    return type && item[2]->kind == ICSEG_PICKLE_TEXT && item[4]->kind == ICSEG_PICKLE_INT && item[4]->integer >= 0;
+}
+
+/* A storage of numbers that are not read, such as complex ones, is opaque. */
 static icseg_status push_storage(machine *m, const value *id) {
     value *const *item = id->list.items;
-    if (id->kind != ICSEG_PICKLE_TUPLE || id->list.count < 5 || !icseg_pickle_is_text(item[0], "storage") ||
-        (item[1]->kind != ICSEG_PICKLE_GLOBAL && item[1]->kind != ICSEG_PICKLE_OPAQUE) ||
-        (item[1]->kind == ICSEG_PICKLE_GLOBAL && item[1]->integer < STORAGE_TYPE) ||
-        item[2]->kind != ICSEG_PICKLE_TEXT || item[4]->kind != ICSEG_PICKLE_INT || item[4]->integer < 0)
-        return damaged(m, "a persistent id that is not a storage");
-    if (item[1]->kind == ICSEG_PICKLE_OPAQUE) return push_opaque(m, item[1]->class_name); /* of complex numbers, ... */
+    if (!is_storage_id(id)) return damaged(m, "a persistent id that is not a storage");
     if (id->list.count > 5 && item[5]->kind != ICSEG_PICKLE_NONE) return damaged(m, "a view of a storage");
+    bool foreign = item[1]->kind == ICSEG_PICKLE_OPAQUE;
     const char *key = item[2]->text.data;
     size_t size = item[2]->text.size;
     if (!size || size > MAX_NAME || memchr(key, '/', size) || memchr(key, '\0', size))
         return damaged(m, "a storage with an impossible name");
+    value *made = icseg_arena_alloc(m->arena, sizeof *made);
     icseg_pickle_storage *storage = icseg_arena_alloc(m->arena, sizeof *storage);
     char *copy = icseg_arena_alloc(m->arena, size + 1);
-    if (!storage || !copy) return no_memory(m, sizeof *storage);
+    if (!made || !storage || !copy) return no_memory(m, sizeof *storage);
     memcpy(copy, key, size);
-    *storage = (icseg_pickle_storage){copy, (icseg_dtype)(item[1]->integer - STORAGE_TYPE), item[4]->integer};
+    *storage = (icseg_pickle_storage){.key = copy, .count = item[4]->integer};
+    if (!foreign) storage->dtype = (icseg_dtype)(item[1]->integer - STORAGE_TYPE);
+    storage->element_size = foreign ? foreign_element_size(item[1]->class_name) : icseg_dtype_size(storage->dtype);
     if (storage->count > INT64_MAX / 8) return damaged(m, "a storage of impossible size");
-    return push_new(m, (value){.kind = ICSEG_PICKLE_STORAGE, .storage = storage});
+    *made = (value){.kind = ICSEG_PICKLE_STORAGE, .storage = storage};
+    if (m->storages) ICSEG_TRY(append(m, m->storages, &made, 1));
+    return foreign ? push_opaque(m, item[1]->class_name) : push(m, made);
 }
 
 static bool read_dims(const value *tuple, int64_t out[ICSEG_MAX_RANK]) {
@@ -323,11 +349,11 @@ static bool read_dims(const value *tuple, int64_t out[ICSEG_MAX_RANK]) {
     return true;
 }
 
-/* The element furthest from the first is inside the storage, and the view has no more elements than the storage. */
+/* The element furthest from the first is inside the storage. */
 static bool is_inside(const icseg_pickle_tensor *t) {
     int64_t last = t->offset, count = icseg_shape_count(t->shape), step;
     if (count == 0) return true;
-    if (count < 0 || count > t->storage->count) return false;
+    if (count < 0) return false;
     for (int i = 0; i < t->shape.rank; i++)
         if (__builtin_mul_overflow(t->shape.dim[i] - 1, t->stride[i], &step) ||
             __builtin_add_overflow(last, step, &last))
@@ -343,10 +369,7 @@ static icseg_status push_tensor(machine *m, const value *arguments) {
         item[1]->integer < 0 || item[2]->kind != ICSEG_PICKLE_TUPLE || item[3]->kind != ICSEG_PICKLE_TUPLE ||
         item[2]->list.count != item[3]->list.count)
         return damaged(m, "a tensor that lacks storage, shape or strides");
-    if (item[2]->list.count > ICSEG_MAX_RANK)
-        return icseg_fail(m->error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: a tensor has %zu dimensions; at most %d are supported", m->where, item[2]->list.count,
-                          ICSEG_MAX_RANK);
+    if (item[2]->list.count > ICSEG_MAX_RANK) return push_opaque(m, "torch.Tensor"); /* no model has such a tensor */
     icseg_pickle_tensor *t = icseg_arena_alloc(m->arena, sizeof *t);
     if (!t) return no_memory(m, sizeof *t);
     t->storage = item[0]->storage;
@@ -361,6 +384,8 @@ static icseg_status push_tensor(machine *m, const value *arguments) {
                           " elements",
                           m->where, icseg_shape_text(t->shape, text, sizeof text), t->storage->key, t->storage->count);
     }
+    /* expanded from fewer elements, without limit */
+    if (icseg_shape_count(t->shape) > t->storage->count) return push_opaque(m, "torch.Tensor");
     return push_new(m, (value){.kind = ICSEG_PICKLE_TENSOR, .tensor = t});
 }
 
@@ -579,9 +604,11 @@ static icseg_status run_all(machine *m, value **out) {
     return pop(m, out);
 }
 
-icseg_status icseg_pickle_read(icseg_pickle_value **out, size_t *used, const unsigned char *data, size_t size,
-                               icseg_arena *arena, const char *where, icseg_error *error) {
+icseg_status icseg_pickle_read(icseg_pickle_value **out, size_t *used, icseg_pickle_value *storages,
+                               const unsigned char *data, size_t size, icseg_arena *arena, const char *where,
+                               icseg_error *error) {
     machine m = {.begin = data, .at = data, .end = data + size, .arena = arena, .where = where, .error = error};
+    m.storages = storages;
     *out = NULL;
     icseg_status status = run_all(&m, out);
     *used = (size_t)(m.at - m.begin);

@@ -35,8 +35,9 @@ typedef struct icseg_pickle_value icseg_pickle_value;
 /* A run of numbers in the archive. `key` is a name without '/'. */
 typedef struct icseg_pickle_storage {
     const char *key;
-    icseg_dtype dtype;
-    int64_t count; /* elements */
+    icseg_dtype dtype;   /* only of storages that tensors refer to */
+    size_t element_size; /* bytes; 0: of a type that is not known */
+    int64_t count;       /* elements */
 } icseg_pickle_storage;
 
 /* A view of a storage. Every element is inside the storage, and the view has at most as many elements. */
@@ -68,9 +69,11 @@ struct icseg_pickle_value {
 };
 
 /* Reads one pickle at the start of `data`, which must outlive the result; *used is its length. Values live in the
- * arena. `where` ("RN50.pt: data.pkl") begins error messages. */
-icseg_status icseg_pickle_read(icseg_pickle_value **out, size_t *used, const unsigned char *data, size_t size,
-                               icseg_arena *arena, const char *where, icseg_error *error);
+ * arena. `where` ("RN50.pt: data.pkl") begins error messages. `storages` is NULL or an empty LIST, to which every
+ * storage of the pickle is added, also those of objects that are read over. */
+icseg_status icseg_pickle_read(icseg_pickle_value **out, size_t *used, icseg_pickle_value *storages,
+                               const unsigned char *data, size_t size, icseg_arena *arena, const char *where,
+                               icseg_error *error);
 
 /* The value under a text key of a DICT or OBJECT; or NULL. If there are several, the last one counts. */
 icseg_pickle_value *icseg_pickle_get(const icseg_pickle_value *dict, const char *key);

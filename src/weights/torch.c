@@ -272,7 +272,7 @@ static icseg_status read_zip(reader *r) {
     if (!r->packed) return icseg_fail_memory_in(r->error, zip.count * sizeof *r->packed, r->path);
     ICSEG_TRY(check_byte_order(r));
     ICSEG_TRY(read_whole(r, pickle, &content));
-    ICSEG_TRY(icseg_pickle_read(&top, &used, content, pickle->size, r->scratch, r->where, r->error));
+    ICSEG_TRY(icseg_pickle_read(&top, &used, NULL, content, pickle->size, r->scratch, r->where, r->error));
     r->weights->container = top->kind == ICSEG_PICKLE_OBJECT ? "TorchScript archive" : "PyTorch archive";
     if (top->kind == ICSEG_PICKLE_OBJECT) ICSEG_TRY(read_activation(r));
     return read_state(r, top);
@@ -314,42 +314,28 @@ static icseg_status read_head(reader *r, head *out) {
     return icseg_file_reader_read(r->file, 0, data, size, r->error);
 }
 
-static icseg_status next_pickle(reader *r, const head *h, size_t *at, icseg_pickle_value **out) {
+static icseg_status next_pickle(reader *r, const head *h, size_t *at, icseg_pickle_value *storages,
+                                icseg_pickle_value **out) {
     size_t used;
-    ICSEG_TRY(icseg_pickle_read(out, &used, h->data + *at, h->size - *at, r->scratch, r->where, r->error));
+    ICSEG_TRY(icseg_pickle_read(out, &used, storages, h->data + *at, h->size - *at, r->scratch, r->where, r->error));
     *at += used;
     return ICSEG_OK;
 }
 
-/* Element sizes of the storages that tensors refer to: the old container does not repeat them beside the data. */
+/* Element sizes of the storages in the pickle: the old container does not repeat them beside the data. */
 typedef struct sizes {
-    located_storage *list; /* `bytes` is the size of one element */
+    located_storage *list; /* sorted by key; `bytes` is the size of one element */
     size_t count;
 } sizes;
 
-static icseg_status collect_sizes(reader *r, const icseg_pickle_value *v, sizes *out, int depth) {
-    if (depth > MAX_MODULE_DEPTH || ++r->visits > MAX_VISITS)
-        return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: values are nested too deeply", r->where);
-    if (v->kind == ICSEG_PICKLE_TENSOR) {
-        if (out->list)
-            out->list[out->count] =
-                (located_storage){.key = v->tensor->storage->key, .bytes = icseg_dtype_size(v->tensor->storage->dtype)};
-        out->count++;
-    }
-    bool nested = v->kind == ICSEG_PICKLE_DICT || v->kind == ICSEG_PICKLE_LIST || v->kind == ICSEG_PICKLE_TUPLE;
-    for (size_t i = 0; nested && i < v->list.count; i++) ICSEG_TRY(collect_sizes(r, v->list.items[i], out, depth + 1));
-    return ICSEG_OK;
-}
-
-static icseg_status find_sizes(reader *r, const icseg_pickle_value *top, sizes *out) {
-    *out = (sizes){0};
-    ICSEG_TRY(collect_sizes(r, top, out, 0));
+static icseg_status sort_sizes(reader *r, const icseg_pickle_value *storages, sizes *out) {
+    *out = (sizes){.count = storages->list.count};
     out->list = icseg_arena_array(r->scratch, out->count, sizeof *out->list);
     if (!out->list) return icseg_fail_memory_in(r->error, out->count * sizeof *out->list, r->path);
-    out->count = 0;
-    r->visits = 0;
-    ICSEG_TRY(collect_sizes(r, top, out, 0));
-    r->visits = 0;
+    for (size_t i = 0; i < out->count; i++) {
+        const icseg_pickle_storage *storage = storages->list.items[i]->storage;
+        out->list[i] = (located_storage){.key = storage->key, .bytes = storage->element_size};
+    }
     if (out->count) qsort(out->list, out->count, sizeof *out->list, compare_storages);
     return ICSEG_OK;
 }
@@ -374,6 +360,10 @@ static icseg_status find_storages(reader *r, size_t at, const icseg_pickle_value
         if (!size)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: damaged: no tensor uses storage %.60s", r->where,
                               name);
+        if (!size->bytes)
+            return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
+                              "%s: storage %.60s is of an unknown type; save the file with PyTorch 1.6 or later",
+                              r->path, name);
         int64_t count;
         if (end - at < sizeof count)
             return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: cut short before storage %.60s", r->path, name);
@@ -398,19 +388,20 @@ static icseg_status find_storages(reader *r, size_t at, const icseg_pickle_value
 static icseg_status read_legacy(reader *r) {
     icseg_pickle_value *protocol, *system, *top, *keys;
     size_t at = sizeof magic;
+    icseg_pickle_value storages = {.kind = ICSEG_PICKLE_LIST};
     sizes known;
     head h = {0};
     ICSEG_TRY(read_head(r, &h));
-    ICSEG_TRY(next_pickle(r, &h, &at, &protocol));
-    ICSEG_TRY(next_pickle(r, &h, &at, &system));
+    ICSEG_TRY(next_pickle(r, &h, &at, NULL, &protocol));
+    ICSEG_TRY(next_pickle(r, &h, &at, NULL, &system));
     const icseg_pickle_value *little = icseg_pickle_get(system, "little_endian");
     if (protocol->kind != ICSEG_PICKLE_INT || protocol->integer != LEGACY_PROTOCOL ||
         (little && little->kind == ICSEG_PICKLE_BOOL && !little->integer))
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: not the protocol and byte order that PyTorch 0.1.10 to 1.5 wrote on x86", r->path);
-    ICSEG_TRY(next_pickle(r, &h, &at, &top));
-    ICSEG_TRY(next_pickle(r, &h, &at, &keys));
-    ICSEG_TRY(find_sizes(r, top, &known));
+    ICSEG_TRY(next_pickle(r, &h, &at, &storages, &top));
+    ICSEG_TRY(next_pickle(r, &h, &at, NULL, &keys));
+    ICSEG_TRY(sort_sizes(r, &storages, &known));
     ICSEG_TRY(find_storages(r, at, keys, &known));
     return read_state(r, top);
 }

@@ -102,6 +102,11 @@ static void objects_beside_the_tensors_are_read_over(void **state) {
                "X\3\0\0\0cpuK\2tQK\0K\2\x85K\1\x85\x89}tR"),
         OBJECT("ctorch._utils\n_rebuild_tensor_v3\n((X\7\0\0\0storagectorch.storage\nUntypedStorage\nX\1\0\0\0001"
                "X\3\0\0\0cpuK\2tQK\0K\2\x85K\1\x85\x89}ctorch\nuint16\ntR"),
+        /* a tensor of 7 dimensions; one number expanded to 17 */
+        OBJECT("ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"
+               "X\1\0\0\0000X\3\0\0\0cpuK\x10tQK\0(K\1K\1K\1K\1K\1K\1K\1t(K\1K\1K\1K\1K\1K\1K\1t\x89}tR"),
+        OBJECT("ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\n"
+               "X\1\0\0\0000X\3\0\0\0cpuK\x10tQK\0K\x11\x85K\0\x85\x89}tR"),
 #undef OBJECT
     };
     (void)state;
