@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The option --activation of commands that read CLIP's weights. */
+ * The options --activation and --weights of commands that read CLIP's weights. */
 #ifndef CLI_ACTIVATION_H
 #define CLI_ACTIVATION_H
 
@@ -14,6 +14,14 @@ extern const char *const activation_words[];
             "activation of CLIP's transformers: quick_gelu for OpenAI's weights, gelu for most of LAION's, "           \
             "DataComp's and others",                                                                                   \
             .words = activation_words, .shown = "as the configuration beside " beside " says, otherwise quick_gelu"    \
+    }
+
+/* The row of --weights: `field` is a string. */
+#define STATE_DICT_ROW(S, field)                                                                                       \
+    {                                                                                                                  \
+        "weights", ICSEG_FIELD_STRING(S, field),                                                                       \
+            "which of several state dicts of a PyTorch file: its key, or ema for averaged weights",                    \
+            .metavar = "NAME", .shown = "the raw weights"                                                              \
     }
 
 /* As icseg_classifier_options.config and icseg_weights_convert_options.config; NULL for -1. */

@@ -23,7 +23,7 @@ enum { TABLE_ROWS = 10 };
 static const char *const synonyms[] = {"first", "mean", NULL};
 
 struct options {
-    const char *weights, *classes, *classes_file, *template_list, *vocab, *embeddings;
+    const char *weights, *classes, *classes_file, *template_list, *vocab, *embeddings, *state_dict;
     int32_t activation; /* -1: as the weights say */
     icseg_strings images, templates;
     icseg_synonyms_use synonyms;
@@ -52,6 +52,7 @@ static const icseg_option rows[] = {
     {"vocab", ICSEG_FIELD_STRING(struct options, vocab), "CLIP's vocabulary: a file or a folder that contains one",
      .metavar = "FILE", .shown = "next to WEIGHTS"},
     ACTIVATION_ROW(struct options, activation, "WEIGHTS"),
+    STATE_DICT_ROW(struct options, state_dict),
     {"top", ICSEG_FIELD_INT(struct options, top), "show the N most probable classes; 0: all", .metavar = "N",
      .shown = "10 in the table, all with --json", ICSEG_BETWEEN(0, ICSEG_CLASSIFY_MAX_CLASSES)},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON per image instead of a table"},
@@ -205,11 +206,9 @@ static icseg_status classify_one(const void *user, size_t index, bool *bad, icse
 
 static icseg_status open_classifier(job *j, icseg_error *error) {
     const struct options *o = j->options;
-    icseg_classifier_options options = {ICSEG_CLASSIFIER_OPTIONS_INIT,
-                                        .threads = thread_count(),
-                                        .weights = o->weights,
-                                        .vocabulary = o->vocab,
-                                        .config = activation_config(o->activation),
+    icseg_classifier_options options = {ICSEG_CLASSIFIER_OPTIONS_INIT, .threads = thread_count(),
+                                        .weights = o->weights,         .vocabulary = o->vocab,
+                                        .state_dict = o->state_dict,   .config = activation_config(o->activation),
                                         .synonyms = o->synonyms};
     TRY(read_templates(j, &options, error));
     TRY(read_classes(j, &options.class_names, &options.class_count, error));

@@ -15,7 +15,7 @@ static const char *const namings[] = {"icseg", "openai", "huggingface", NULL};
 enum { LARGEST_TEXT = 16 << 20 };
 
 struct options {
-    const char *source, *out, *classes, *vocab, *tokens, *config;
+    const char *source, *out, *classes, *vocab, *tokens, *config, *state_dict;
     int32_t activation; /* -1: as the source says */
     icseg_weights_type type;
     icseg_naming naming;
@@ -40,6 +40,7 @@ static const icseg_option rows[] = {
      "JSON object with settings that tensor shapes do not determine, such as {\"vit_heads\": 4}", .metavar = "FILE",
      .shown = "heads of width 64, taps as published"},
     ACTIVATION_ROW(struct options, activation, "SOURCE"),
+    STATE_DICT_ROW(struct options, state_dict),
 };
 
 static void defaults(void *values) { ((struct options *)values)->activation = -1; }
@@ -57,7 +58,7 @@ static icseg_status read_text(const icseg_command_context *context, const char *
 static icseg_status run(const icseg_command_context *context, const void *options, icseg_error *error) {
     const struct options *o = options;
     icseg_weights_convert_options convert = {ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .type = o->type, .naming = o->naming,
-                                             .vocabulary = o->vocab};
+                                             .state_dict = o->state_dict, .vocabulary = o->vocab};
     icseg_class_list *classes = NULL;
     char *summary;
     TRY(file_check_safetensors(o->out, error));

@@ -40,14 +40,12 @@ static icseg_status read_classes(icseg_open_vocabulary_options *out, const open_
 
 icseg_status open_library_options(icseg_open_vocabulary_options *out, const open_options *o, icseg_class_list **list,
                                   icseg_templates **templates, icseg_arena *arena, icseg_error *error) {
-    *out = (icseg_open_vocabulary_options){ICSEG_OPEN_VOCABULARY_OPTIONS_INIT,
-                                           .vocabulary = o->vocab,
-                                           .method = (icseg_open_method)o->method,
-                                           .background = o->background,
-                                           .threshold = o->threshold,
-                                           .logit_scale = o->logit_scale,
-                                           .config = activation_config(o->activation),
-                                           .threads = thread_count()};
+    *out =
+        (icseg_open_vocabulary_options){ICSEG_OPEN_VOCABULARY_OPTIONS_INIT, .vocabulary = o->vocab,
+                                        .state_dict = o->state_dict,        .method = (icseg_open_method)o->method,
+                                        .background = o->background,        .threshold = o->threshold,
+                                        .logit_scale = o->logit_scale,      .config = activation_config(o->activation),
+                                        .threads = thread_count()};
     if (o->no_cache && o->cache)
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--cache and --no-cache contradict each other");
     if (!o->no_cache) out->cache = o->cache ? o->cache : cache_folder(arena);

@@ -12,7 +12,7 @@
 
 typedef struct open_options {
     const char *classes, *classes_file; /* at most one is given */
-    const char *templates, *background, *vocab, *cache;
+    const char *templates, *background, *vocab, *cache, *state_dict;
     int32_t method, activation; /* -1: as the weights say */
     double threshold, logit_scale;
     bool no_cache;
@@ -49,7 +49,7 @@ extern const char *const open_methods[];
          ICSEG_BETWEEN(0, 1000), .open_low = true},                                                                    \
         {"vocab", ICSEG_FIELD_STRING(S, M.vocab), "CLIP's vocabulary: a file or a folder that contains one",           \
          .metavar = "FILE", .shown = "next to " WEIGHTS},                                                              \
-        ACTIVATION_ROW(S, M.activation, WEIGHTS),                                                                      \
+        ACTIVATION_ROW(S, M.activation, WEIGHTS), STATE_DICT_ROW(S, M.state_dict),                                     \
         {"cache", ICSEG_FIELD_STRING(S, M.cache), "folder in which embeddings of texts are kept for the next call",    \
          .metavar = "DIR", .shown = "$XDG_CACHE_HOME/icseg or ~/.cache/icseg"},                                        \
     {                                                                                                                  \

@@ -11,8 +11,14 @@
 static const struct {
     const char *field, *option;
 } names[] = {
-    {"vocabulary", "vocab"},    {"classes_file", "classes"},         {"folder", "data"},          {"source", "DIR"},
-    {"class_names", "classes"}, {"background_colour", "background"}, {"ignore_colour", "ignore"},
+    {"vocabulary", "vocab"},
+    {"state_dict", "weights"},
+    {"classes_file", "classes"},
+    {"folder", "data"},
+    {"source", "DIR"},
+    {"class_names", "classes"},
+    {"background_colour", "background"},
+    {"ignore_colour", "ignore"},
 };
 
 /* Fields beside which another one may be the remedy; the library's message says when. */

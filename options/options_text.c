@@ -25,6 +25,27 @@ static bool is_plain(const char *text) {
     return true;
 }
 
+/* Characters beyond ASCII that YAML refuses or takes for the end of a line: their UTF-8, and how they are written. */
+static const char *escape_of(const char *c, size_t *size) {
+    static const struct {
+        const char *utf8, *escape;
+    } known[] = {{"\xe2\x80\xa8", "\\u2028"},
+                 {"\xe2\x80\xa9", "\\u2029"},
+                 {"\xef\xbb\xbf", "\\ufeff"},
+                 {"\xef\xbf\xbe", "\\ufffe"},
+                 {"\xef\xbf\xbf", "\\uffff"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        *size = strlen(known[i].utf8);
+        if (!strncmp(c, known[i].utf8, *size)) return known[i].escape;
+    }
+    return NULL;
+}
+
+/* U+0080 to U+009F, also in UTF-8. */
+static bool is_control(const char *c) {
+    return (unsigned char)c[0] == 0xc2 && (unsigned char)c[1] >= 0x80 && (unsigned char)c[1] < 0xa0;
+}
+
 static void format_string(const char *text, bool yaml, icseg_string *out) {
     if (!text) text = "";
     if (!yaml || is_plain(text)) {
@@ -34,7 +55,14 @@ static void format_string(const char *text, bool yaml, icseg_string *out) {
     icseg_string_append(out, "\"", 1);
     for (const char *c = text; *c; c++) {
         unsigned char byte = (unsigned char)*c;
-        if (byte == '"' || byte == '\\')
+        size_t size;
+        const char *escape = byte < 0x80 ? NULL : escape_of(c, &size);
+        if (escape) {
+            icseg_string_printf(out, "%s", escape);
+            c += size - 1;
+        } else if (is_control(c))
+            icseg_string_printf(out, "\\x%02x", (unsigned char)*++c);
+        else if (byte == '"' || byte == '\\')
             icseg_string_printf(out, "\\%c", byte);
         else if (byte < 0x20 || byte == 0x7f)
             icseg_string_printf(out, "\\x%02x", byte);

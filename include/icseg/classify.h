@@ -40,6 +40,9 @@ typedef struct icseg_classifier_options {
     /** JSON object: fields that the weights' shapes do not determine, such as {"activation": "gelu"}, which take
      * precedence over the configuration beside the weights; NULL: as it says, otherwise OpenAI's values. */
     const char *config;
+    /** Which of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged weights
+     * of any usual key. NULL: the raw weights, or averaged ones if there are no others. */
+    const char *state_dict;
 } icseg_classifier_options;
 
 /** Initialises an icseg_classifier_options. */

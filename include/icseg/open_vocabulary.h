@@ -57,6 +57,9 @@ typedef struct icseg_open_vocabulary_options {
      * the same need not compute them; created if it does not exist. NULL: none. */
     const char *cache;
     int32_t threads; /**< OpenMP threads that compute the embeddings of texts, 0..1024; 0: all */
+    /** Which of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged weights
+     * of any usual key. NULL: the raw weights, or averaged ones if there are no others. */
+    const char *state_dict;
 } icseg_open_vocabulary_options;
 
 /** Initialises an icseg_open_vocabulary_options. */

@@ -516,6 +516,7 @@ class icseg_classifier_options(Structure):
     template_count: int
     threads: int
     config: bytes | None
+    state_dict: bytes | None
     _fields_ = [
         ("struct_size", c_size_t),
         ("weights", c_char_p),
@@ -527,6 +528,7 @@ class icseg_classifier_options(Structure):
         ("template_count", c_size_t),
         ("threads", c_int32),
         ("config", c_char_p),
+        ("state_dict", c_char_p),
     ]
 
 
@@ -634,6 +636,7 @@ class icseg_open_vocabulary_options(Structure):
     config: bytes | None
     cache: bytes | None
     threads: int
+    state_dict: bytes | None
     _fields_ = [
         ("struct_size", c_size_t),
         ("weights", c_char_p),
@@ -649,6 +652,7 @@ class icseg_open_vocabulary_options(Structure):
         ("config", c_char_p),
         ("cache", c_char_p),
         ("threads", c_int32),
+        ("state_dict", c_char_p),
     ]
 
 
@@ -1020,6 +1024,7 @@ class icseg_weights_convert_options(Structure):
     vocabulary: bytes | None
     tokens: bytes | None
     config: bytes | None
+    state_dict: bytes | None
     _fields_ = [
         ("struct_size", c_size_t),
         ("type", c_int),
@@ -1029,6 +1034,7 @@ class icseg_weights_convert_options(Structure):
         ("vocabulary", c_char_p),
         ("tokens", c_char_p),
         ("config", c_char_p),
+        ("state_dict", c_char_p),
     ]
 
 

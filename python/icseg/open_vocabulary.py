@@ -50,6 +50,7 @@ def open_vocabulary(
     threshold: float = 0.0,
     logit_scale: float = 40.0,
     activation: Optional[str] = None,
+    state_dict: Optional[str] = None,
     cache: Union[bool, PathLike] = True,
     precision: str = "f32",
     threads: int = 0,
@@ -73,6 +74,7 @@ def open_vocabulary(
         threshold: pixels whose most probable class is less probable than this become background.
         logit_scale: factor of the cosines before the softmax.
         activation: "quick_gelu" or "gelu"; None: as the configuration beside the weights says.
+        state_dict: which of several state dicts of a PyTorch file: its key, or "ema"; None: the raw weights.
         cache: whether embeddings of texts are kept for the next call, in $XDG_CACHE_HOME/icseg or ~/.cache/icseg; or the
             folder for them.
         precision, threads: as for `load`.
@@ -101,6 +103,7 @@ def open_vocabulary(
         threshold=threshold,
         logit_scale=logit_scale,
         config=None if activation is None else json.dumps({"activation": activation}).encode(),
+        state_dict=None if state_dict is None else encode(state_dict, "state_dict"),
         cache=None if folder is None else path_bytes(folder),
         threads=threads,
     )

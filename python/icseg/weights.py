@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from . import _declarations as c
-from ._library import Exclusive, Handle, call, init, owned_text, path_bytes, path_text, text_array
+from ._library import Exclusive, Handle, call, encode, init, owned_text, path_bytes, path_text, text_array
 from ._memory import as_image
 from ._options import EvalOptions, choose, eval_pointer
 from .image import ImageLike
@@ -31,6 +31,7 @@ def convert_weights(
     vocabulary: Optional[PathLike] = None,
     tokens: Optional[Sequence[Sequence[int]]] = None,
     config: Optional[Mapping[str, Any]] = None,
+    state_dict: Optional[str] = None,
 ) -> str:
     """Converts published weights to one safetensors file (docs/weights.md).
 
@@ -46,6 +47,7 @@ def convert_weights(
         vocabulary: CLIP's vocabulary, for the class names: a file or folder; None: next to the source.
         tokens: token ids of each class; None: the names are tokenised.
         config: fields that shapes do not determine, such as {"vit_heads": 4}; None: CLIP's values.
+        state_dict: which of several state dicts of a PyTorch file: its key, or "ema"; None: the raw weights.
 
     Raises:
         FileError: a file cannot be read or written.
@@ -64,6 +66,7 @@ def convert_weights(
         vocabulary=None if vocabulary is None else path_bytes(vocabulary),
         tokens=None if tokens is None else json.dumps([list(map(int, row)) for row in tokens]).encode(),
         config=None if config is None else json.dumps(dict(config)).encode(),
+        state_dict=None if state_dict is None else encode(state_dict, "state_dict"),
     )
     summary = ctypes.c_char_p()
     call("icseg_weights_convert", path_bytes(source), path_bytes(out), ctypes.byref(options), ctypes.byref(summary),

@@ -52,13 +52,14 @@ static icseg_status check_options(const icseg_classifier_options *o, icseg_error
     return icseg_class_texts_check(&classes, error);
 }
 
-static icseg_status open_weights(icseg_classifier *c, const char *path, const char *config,
-                                 const icseg_progress *progress, icseg_error *error) {
+static icseg_status open_weights(icseg_classifier *c, const icseg_classifier_options *o, const icseg_progress *progress,
+                                 icseg_error *error) {
+    const char *path = o->weights;
     icseg_weights *w;
     icseg_weights_report report = {0};
     icseg_config model;
-    ICSEG_TRY(icseg_weights_open(&w, path, error));
-    icseg_status status = icseg_weights_read_clip(&model, &c->info.logit_scale, w, config, &report, error);
+    ICSEG_TRY(icseg_weights_open_set(&w, path, o->state_dict, error));
+    icseg_status status = icseg_weights_read_clip(&model, &c->info.logit_scale, w, o->config, &report, error);
     if (status == ICSEG_OK) status = icseg_weights_open_clip(&c->clip, ICSEG_CLIP_BOTH, w, &model, &report, error);
     if (status == ICSEG_OK) {
         c->info.logit_scale_missing = c->info.logit_scale == 0;
@@ -112,7 +113,7 @@ static icseg_status open_classifier(void *user) {
     const task *t = user;
     icseg_classifier *c = t->classifier;
     ICSEG_TRY(icseg_arena_open(&c->arena, t->error));
-    ICSEG_TRY(open_weights(c, t->options->weights, t->options->config, t->progress, t->error));
+    ICSEG_TRY(open_weights(c, t->options, t->progress, t->error));
     ICSEG_TRY(open_text(c, t->options, t->progress, t->error));
     size_t pixels = (size_t)c->info.side * (size_t)c->info.side * 3;
     c->pixels = icseg_alloc_array(pixels, sizeof *c->pixels);

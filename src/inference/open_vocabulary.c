@@ -52,7 +52,7 @@ static void close_task(task *t) {
 static icseg_status read_weights(task *t, icseg_error *error) {
     const icseg_open_vocabulary_options *o = t->options;
     float logit_scale; /* of classification; segmentation has its own */
-    ICSEG_TRY(icseg_weights_open(&t->weights, o->weights, error));
+    ICSEG_TRY(icseg_weights_open_set(&t->weights, o->weights, o->state_dict, error));
     if (icseg_weights_has_decoder(t->weights))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                           "%s: a segmentation model that was trained for its classes, not CLIP's weights; use it as it "

@@ -368,7 +368,7 @@ static icseg_status summarise(converter *c, const char *out, char **summary) {
 
 static icseg_status convert(converter *c, const char *source, const char *out, char **summary) {
     ICSEG_TRY(icseg_arena_open(&c->arena, c->error));
-    ICSEG_TRY(icseg_weights_open(&c->weights, source, c->error));
+    ICSEG_TRY(icseg_weights_open_set(&c->weights, source, c->options->state_dict, c->error));
     ICSEG_TRY(infer(c));
     ICSEG_TRY(icseg_safetensors_writer_open(&c->writer, out, c->error));
     ICSEG_TRY(check_source(c));
@@ -393,7 +393,7 @@ static icseg_status check_options(const icseg_weights_convert_options *o, icseg_
 
 icseg_status icseg_weights_convert(const char *source, const char *out, const icseg_weights_convert_options *options,
                                    char **summary, icseg_error *error) {
-    enum { FIRST_SIZE = sizeof(icseg_weights_convert_options) };
+    enum { FIRST_SIZE = offsetof(icseg_weights_convert_options, state_dict) };
     icseg_weights_convert_options o;
     converter c = {.options = &o, .error = error};
     if (summary) *summary = NULL;

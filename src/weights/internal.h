@@ -30,6 +30,7 @@ struct icseg_weights {
     icseg_arena *arena; /* names, entries */
     const char *path, *container, *naming;
     icseg_weights_facts facts;
+    const char *set;               /* the state dict that the caller asks for; NULL: the usual one */
     char sets[ICSEG_WEIGHTS_SETS]; /* which of several state dicts was read, or "" */
     icseg_file_reader *file[ICSEG_WEIGHTS_SHARDS];
     icseg_safetensors *safetensors[ICSEG_WEIGHTS_SHARDS];

@@ -155,22 +155,25 @@ static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
     return ICSEG_OK;
 }
 
-/* The state dict under one of the keys that trainers use: averaged weights only if there are no others. If there are
- * several, w->sets says which one it is. */
+/* The keys under which trainers have state dicts: raw weights, then averaged ones. */
+static const char *const state_keys[] = {"state_dict",     "model",          "model_state_dict", "module",
+                                         "ema_state_dict", "state_dict_ema", "model_ema",        "ema"};
+enum { KEYS = sizeof state_keys / sizeof *state_keys, FIRST_AVERAGE = 4 };
+
+/* The state dict under one of the keys: averaged weights only if there are no others. If there are several, w->sets
+ * says which one it is. */
 static const icseg_pickle_value *find_state(reader *r, const icseg_pickle_value *top) {
-    static const char *const keys[] = {"state_dict",     "model",          "model_state_dict", "module",
-                                       "ema_state_dict", "state_dict_ema", "model_ema",        "ema"};
     const icseg_pickle_value *found = NULL;
     char others[ICSEG_WEIGHTS_SETS / 2] = "";
     const char *key = NULL;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        const icseg_pickle_value *state = icseg_pickle_get(top, keys[i]);
+    for (size_t i = 0; i < KEYS; i++) {
+        const icseg_pickle_value *state = icseg_pickle_get(top, state_keys[i]);
         size_t used = strlen(others);
         if (!state || !holds_tensors(state)) continue;
         if (found)
-            snprintf(others + used, sizeof others - used, "%s\"%s\"", used ? ", " : "", keys[i]);
+            snprintf(others + used, sizeof others - used, "%s\"%s\"", used ? ", " : "", state_keys[i]);
         else
-            found = state, key = keys[i];
+            found = state, key = state_keys[i];
     }
     if (others[0])
         snprintf(r->weights->sets, sizeof r->weights->sets,
@@ -178,9 +181,41 @@ static const icseg_pickle_value *find_state(reader *r, const icseg_pickle_value 
     return found;
 }
 
+/* The names of all state dicts, each after a comma. */
+static void list_states(const icseg_pickle_value *top, char *out, size_t size) {
+    size_t used = 0;
+    *out = '\0';
+    for (size_t i = 0; top->kind == ICSEG_PICKLE_DICT && i + 1 < top->list.count && used + 1 < size; i += 2) {
+        const icseg_pickle_value *key = top->list.items[i];
+        if (key->kind != ICSEG_PICKLE_TEXT || !holds_tensors(top->list.items[i + 1])) continue;
+        int length = (int)(key->text.size < 60 ? key->text.size : 60);
+        snprintf(out + used, size - used, "%s\"%.*s\"", used ? ", " : "", length, key->text.data);
+        used += strlen(out + used);
+    }
+}
+
+/* The state dict that the caller asks for. */
+static icseg_status find_wanted(reader *r, const icseg_pickle_value *top, const icseg_pickle_value **out) {
+    const char *wanted = r->weights->set;
+    char known[400];
+    bool dict = top->kind == ICSEG_PICKLE_DICT;
+    *out = dict ? icseg_pickle_get(top, wanted) : NULL;
+    for (size_t i = FIRST_AVERAGE; i < KEYS && dict && !strcmp(wanted, "ema") && (!*out || !holds_tensors(*out)); i++)
+        *out = icseg_pickle_get(top, state_keys[i]);
+    if (*out && holds_tensors(*out)) return ICSEG_OK;
+    list_states(top, known, sizeof known);
+    return icseg_fail_field(r->error, ICSEG_ERROR_ARGUMENT, "state_dict", ICSEG_REMEDY_SET_FIELD,
+                            "%s: does not contain the weights \"%.60s\"; %s%s", r->path, wanted,
+                            known[0] ? "it contains " : "it contains one set of weights, without a name", known);
+}
+
 /* Beside a state dict there may be single tensors, such as states of random number generators. */
 static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
-    const icseg_pickle_value *state = top->kind == ICSEG_PICKLE_DICT ? find_state(r, top) : NULL;
+    const icseg_pickle_value *state = NULL;
+    if (r->weights->set)
+        ICSEG_TRY(find_wanted(r, top, &state));
+    else if (top->kind == ICSEG_PICKLE_DICT)
+        state = find_state(r, top);
     if (!state && holds_tensors(top)) state = top;
     if (!state && top->kind == ICSEG_PICKLE_OPAQUE)
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,

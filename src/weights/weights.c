@@ -285,21 +285,33 @@ static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error
     else
         ICSEG_TRY(read_file(w, w->path, error));
     if (!w->tensor_count) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: contains no tensors", w->path);
+    if (w->set && w->shards)
+        return icseg_fail_field(
+            error, ICSEG_ERROR_ARGUMENT, "state_dict", ICSEG_REMEDY_SET_FIELD,
+            "%s: does not contain the weights \"%.60s\"; a safetensors file has one set of weights, "
+            "without a name",
+            w->path, w->set);
     ICSEG_TRY(icseg_weights_apply_names(w, error));
     return icseg_weights_read_facts(w, error);
 }
 
-icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_error *error) {
+icseg_status icseg_weights_open_set(icseg_weights **out, const char *path, const char *set, icseg_error *error) {
     *out = NULL;
     icseg_weights *w = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory_in(error, sizeof *w, path);
+    w->set = set;
     icseg_status status = icseg_arena_open(&w->arena, error);
     if (status == ICSEG_OK) status = open_weights(w, path, error);
+    w->set = NULL; /* the caller's */
     if (status == ICSEG_OK)
         *out = w;
     else
         icseg_weights_close(&w);
     return status;
+}
+
+icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_error *error) {
+    return icseg_weights_open_set(out, path, NULL, error);
 }
 
 void icseg_weights_close(icseg_weights **weights) {

@@ -305,7 +305,8 @@ static char *text_of(const icseg_recipe *recipe) {
 static void a_written_recipe_is_read_unchanged(void **state) {
     struct fixture *f = *state;
     static const char *const texts[] = {
-        "", "model: {preset: vit-b16}\n", "model: {preset: tiny-vit, num_classes: 7, align_strides: [16]}\n",
+        "", "data: {folder: \"a\\x83\\x85\\u2028\\u2029\\ufeffb\\uffff\"}\n", "model: {preset: vit-b16}\n",
+        "model: {preset: tiny-vit, num_classes: 7, align_strides: [16]}\n",
         ("data: {folder: \"a: #b\\n\\\"'\\\\\", val_split: \"yes\", classes: \"-\", ignore: [1, 2, 65535]}\n"
          "train: {lr: 0.1234567890123456, seed: 9223372036854775807, eps: 1e-30}\neval: {tta_scales: [0.3, 1]}\n")};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

@@ -180,6 +180,17 @@ static void the_weights_are_taken_before_their_average_and_single_tensors(void *
     icseg_weights_report_text(&report, 0, &p);
     assert_non_null(strstr(p.data, "these are the weights \"state_dict\"; the file also contains \"ema\""));
     icseg_string_close(&p);
+    assert_int_equal(icseg_weights_open_set(&w, path, "ema", &error), ICSEG_OK);
+    assert_true(icseg_weights_count(w) == 1 && icseg_weights_find(w, "visual.proj"));
+    icseg_weights_close(&w);
+    assert_int_equal(icseg_weights_open_set(&w, path, "state_dict", &error), ICSEG_OK);
+    assert_non_null(icseg_weights_find(w, "visual.class_embedding"));
+    icseg_weights_close(&w);
+    assert_int_equal(icseg_weights_open_set(&w, path, "model_ema", &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(
+        strstr(error.message, "does not contain the weights \"model_ema\"; it contains \"ema\", \"state_dict\""));
+    assert_string_equal(error.field, "state_dict");
+    assert_null(w);
 }
 
 /* Lightning: the model, its average and the loss in one state dict, the average first. */

@@ -99,3 +99,8 @@ expect 0 "silent.safetensors: $assumed .*\(model.activation\)" icseg train "$scr
     --out "$work/c" --init "$work/silent.safetensors" --set train.steps=4
 expect 0 "silent.safetensors: $assumed" icseg classify "$work/silent.safetensors" "$picture" --classes 'a, b'
 check 'the option answers' lacks "$assumed" icseg classify "$work/silent.safetensors" "$picture" --classes 'a, b' --activation gelu
+
+# several state dicts in one file
+refuse 2 'does not contain the weights "ema"; it contains one set of weights, without a name; set it with --weights' \
+    icseg convert "$weights/openai_resnet.pt" "$work/ema.safetensors" --weights ema
+refuse 2 'a safetensors file has one set of weights' icseg convert "$work/clip.safetensors" "$work/ema.safetensors" --weights ema
