@@ -41,7 +41,7 @@ typedef struct icseg_classifier_options {
      * precedence over the configuration beside the weights; NULL: as it says, otherwise OpenAI's values. */
     const char *config;
     /** Which of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged weights
-     * of any usual key. NULL: the raw weights, or averaged ones if there are no others. */
+     * of any usual key. NULL: the raw weights, or the averaged ones if the file has only those. */
     const char *state_dict;
 } icseg_classifier_options;
 
@@ -59,7 +59,7 @@ typedef struct icseg_classifier icseg_classifier;
  * @param progress NULL, or called if the texts take some seconds (stage "encode texts")
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_FORMAT if the weights are not a complete CLIP model (the message names what is missing) or the
- * vocabulary does not fit; ICSEG_ERROR_ARGUMENT if there is no class, or if a name or template is empty, not UTF-8 or
+ * vocabulary does not fit; ICSEG_ERROR_ARGUMENT if no class is given, or if a name or template is empty, not UTF-8 or
  * too long for the model; ICSEG_ERROR_IO; ICSEG_ERROR_NUMERIC; ICSEG_ERROR_CANCELLED */
 ICSEG_API icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifier_options *options,
                                              const icseg_progress *progress, icseg_error *error);

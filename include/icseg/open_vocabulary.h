@@ -58,7 +58,7 @@ typedef struct icseg_open_vocabulary_options {
     const char *cache;
     int32_t threads; /**< OpenMP threads that compute the embeddings of texts, 0..1024; 0: all */
     /** Which of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged weights
-     * of any usual key. NULL: the raw weights, or averaged ones if there are no others. */
+     * of any usual key. NULL: the raw weights, or the averaged ones if the file has only those. */
     const char *state_dict;
 } icseg_open_vocabulary_options;
 
@@ -76,7 +76,7 @@ typedef struct icseg_open_vocabulary_options {
  * @param progress NULL, or called if the texts take some seconds (stage "encode texts"), and with warnings
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_FORMAT if the weights are not a complete CLIP model or the vocabulary does not fit;
- * ICSEG_ERROR_ARGUMENT if there is no class, or if a name or template is empty, not UTF-8 or too long for the model;
+ * ICSEG_ERROR_ARGUMENT if no class is given, or if a name or template is empty, not UTF-8 or too long for the model;
  * ICSEG_ERROR_UNSUPPORTED if the method needs a vision transformer; ICSEG_ERROR_IO; ICSEG_ERROR_NUMERIC;
  * ICSEG_ERROR_CANCELLED */
 ICSEG_API icseg_status icseg_model_open_vocabulary(icseg_model **out, const icseg_open_vocabulary_options *options,

@@ -122,7 +122,7 @@ typedef struct icseg_templates icseg_templates;
  * @param[out] error  may be NULL
  * @return ICSEG_ERROR_ARGUMENT for a template in place of a name, ICSEG_ERROR_IO when the file cannot be read,
  *         ICSEG_ERROR_FORMAT when it contains a NUL byte or has more than 1 MiB, ICSEG_ERROR_DATA, naming the line,
- *         when a line has no {}, is not UTF-8 or is too long, or when there are no or too many lines,
+ *         when a line has no {}, is not UTF-8 or is too long, or when the file has no template or too many,
  *         ICSEG_ERROR_MEMORY.
  */
 ICSEG_API icseg_status icseg_templates_open(icseg_templates **out, const char *name, icseg_error *error);

@@ -38,7 +38,7 @@ typedef struct icseg_weights_convert_options {
     const char *tokens;     /**< JSON list of lists of token ids, one for each class; NULL: the names are tokenised */
     const char *config; /**< JSON object: fields that shapes do not determine ("vit_heads": 4); NULL: CLIP's values */
     /** Which of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged weights
-     * of any usual key. NULL: the raw weights, or averaged ones if there are no others. */
+     * of any usual key. NULL: the raw weights, or the averaged ones if the file has only those. */
     const char *state_dict;
 } icseg_weights_convert_options;
 

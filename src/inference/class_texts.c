@@ -206,7 +206,7 @@ static icseg_status add(void *user, int32_t index, const float *embedding, icseg
     return ICSEG_OK;
 }
 
-/* An embedding is the mean of its texts' embeddings of unit length, brought to unit length. */
+/* Each embedding is the normalised mean of its texts' normalised embeddings. */
 static icseg_status encode(job *j, icseg_clip *clip) {
     icseg_class_texts *out = j->out;
     sums s = {j, icseg_arena_array(j->list.arena, (size_t)out->width, sizeof *s.unit)};

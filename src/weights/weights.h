@@ -53,8 +53,8 @@ typedef struct icseg_weights icseg_weights;
  * open_clip's, Hugging Face's, DenseCLIP's. Damaged, hostile and unknown files are errors with file and reason. */
 icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_error *error);
 /* The same with one of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged
- * weights of any usual key; NULL: raw weights, or averaged ones if there are no others. ICSEG_ERROR_ARGUMENT, with what
- * the file contains, if there is no such state dict; the field is "state_dict". */
+ * weights of any usual key; NULL: raw weights, or averaged ones if the file has only those. ICSEG_ERROR_ARGUMENT, with
+ * what the file contains, if there is no such state dict; the field is "state_dict". */
 icseg_status icseg_weights_open_set(icseg_weights **out, const char *path, const char *set, icseg_error *error);
 void icseg_weights_close(icseg_weights **weights);
 
