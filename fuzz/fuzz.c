@@ -19,8 +19,8 @@ const char *__asan_default_options(void) {
 static char folder[64];
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *walk) {
-    (void)info, (void)type, (void)walk;
-    return remove(path);
+    (void)info, (void)walk;
+    return type == FTW_DP ? rmdir(path) : unlink(path);
 }
 
 static void remove_all(const char *path) { nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS); }

@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds the fuzz targets with clang in build-fuzz/ and runs them (docs/fuzzing.md).
-# Usage: scripts/fuzz.sh [--list] [--jobs N] [--fork N] [SECONDS [NAME...]]
+# Usage: scripts/fuzz.sh [--list] [--totals] [--jobs N] [--fork N] [--until N] [--length N] [--timeout N]
+#        [SECONDS [NAME...]]
 #   SECONDS    for each target (default: 3600)
 #   NAME       a target (default: all)
 #   --list     prints the names of the targets
+#   --totals   prints the sums over the runs in build-fuzz/runs.tsv, as rows of the table in docs/fuzzing.md
 #   --jobs N   runs N targets at a time (default: 1)
 #   --fork N   runs each target in N processes, which share their corpus
-# Keeps new inputs in build-fuzz/corpus/NAME, and inputs that fail in build-fuzz/findings/. The last line is "N passed,
-# N failed", over targets; exit status 1 on failures.
+#   --until N  ends a target when all its runs in build-fuzz/runs.tsv have N executions together
+#   --length N  limits an input to N bytes (default: 100000); many targets are much faster with 4096
+#   --timeout N  seconds for an input, after which it is a finding (default: 10); more where the process may be stopped
+# Keeps new inputs in build-fuzz/corpus/NAME, and inputs that fail in build-fuzz/findings/. Adds a line for each run to
+# build-fuzz/runs.tsv. The last line is "N passed, N failed", over targets; exit status 1 on failures.
 set -eu
 cd "$(dirname "$0")/.."
-jobs=1 fork=()
+jobs=1 fork=() until=0 length=100000 timeout=10 runs=build-fuzz/runs.tsv
 usage() {
     sed -n '/^# Usage/,/^set/p' "$0" | sed -n 's/^# //p'
     exit 2
@@ -22,11 +27,29 @@ list() {
         echo "${name%.c}"
     done
 }
+# The columns of runs.tsv: target, executions, edges, seconds, date, commit, outcome.
+totals() {
+    awk -F '\t' '
+        function grouped(n, s) {
+            for (s = ""; n >= 1000; n = int(n / 1000)) s = sprintf(",%03d", n % 1000) s
+            return n s
+        }
+        { executions[$1] += $2; seconds[$1] += $4; if ($3 > edges[$1]) edges[$1] = $3; date[$1] = $5; commit[$1] = $6 }
+        END {
+            for (name in date)
+                printf "| `%s` | %s | %s | %.2f | %s | %s |\n", name, grouped(executions[name]),
+                    grouped(edges[name]), seconds[name] / 3600, date[name], commit[name]
+        }' "$runs" | sort -t '`' -k 2,2
+}
 while [ $# -gt 0 ]; do
     case $1 in
         --list) list && exit ;;
+        --totals) totals && exit ;;
         --jobs) jobs=${2:?} && shift 2 ;;
         --fork) fork=(-fork="${2:?}" -ignore_crashes=0) && shift 2 ;;
+        --until) until=${2:?} && shift 2 ;;
+        --timeout) timeout=${2:?} && shift 2 ;;
+        --length) length=${2:?} && shift 2 ;;
         -*) usage ;;
         *) break ;;
     esac
@@ -37,6 +60,7 @@ seconds=${1:-3600}
 [ $# -gt 0 ] || set -- $(list)
 
 mkdir -p build-fuzz/findings build-fuzz/logs
+touch "$runs"
 if ! { cmake --preset fuzz && cmake --build build-fuzz --target $(printf 'fuzz_%s ' "$@"); } >build-fuzz/logs/build 2>&1; then
     grep -E 'rror|not found|unable' build-fuzz/logs/build | head -n 20
     echo "the fuzz build failed; it needs the packages clang, libclang-rt-14-dev and libomp-14-dev"
@@ -45,19 +69,29 @@ if ! { cmake --preset fuzz && cmake --build build-fuzz --target $(printf 'fuzz_%
 fi
 
 export UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1
+# usage: executed NAME: the executions of a target in all runs.
+executed() { awk -F '\t' -v name="$1" '$1 == name { sum += $2 } END { printf "%d", sum }' "$runs"; }
 # usage: run NAME: fuzzes one target; the status is that of libFuzzer, which is not 0 after a finding.
 run() {
     local name=$1 log=build-fuzz/logs/$1 outcome=ok status=0 options=() folders=("build-fuzz/corpus/$1")
+    local begin=$SECONDS left executions edges
     mkdir -p "${folders[0]}"
     [ -d "fuzz/corpus/$name" ] && folders+=("fuzz/corpus/$name")
     [ "$name" = weights ] && folders+=(tests/weights)
     [ -f "fuzz/dictionaries/$name" ] && options+=("-dict=fuzz/dictionaries/$name")
-    build-fuzz/fuzz/fuzz_"$name" "${options[@]}" "${fork[@]}" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
-        -max_len=100000 -print_final_stats=1 -artifact_prefix="build-fuzz/findings/$name-" "${folders[@]}" >"$log" 2>&1 ||
+    if [ "$until" -gt 0 ]; then
+        left=$((until - $(executed "$name")))
+        [ $left -gt 0 ] || return 0
+        options+=("-runs=$left")
+    fi
+    build-fuzz/fuzz/fuzz_"$name" "${options[@]}" "${fork[@]}" -max_total_time="$seconds" -timeout="$timeout" -rss_limit_mb=2048 \
+        -max_len="$length" -print_final_stats=1 -artifact_prefix="build-fuzz/findings/$name-" "${folders[@]}" >"$log" 2>&1 ||
         { status=1 && outcome="FINDING: see $log"; }
-    printf '%-16s %12s executions  %6s edges  %s\n' "$name" \
-        "$(sed -n 's/^stat::number_of_executed_units: *//p; s/^#\([0-9]*\).*/\1/p' "$log" | tail -n 1)" \
-        "$(grep -o 'cov: [0-9]*' "$log" | tail -n 1 | cut -c6-)" "$outcome"
+    executions=$(sed -n 's/^stat::number_of_executed_units: *//p; s/^#\([0-9]*\).*/\1/p' "$log" | tail -n 1)
+    edges=$(grep -ao 'cov: [0-9]*' "$log" | tail -n 1 | cut -c6-)
+    printf '%-20s %12s executions  %6s edges  %s\n' "$name" "$executions" "$edges" "$outcome"
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "${executions:-0}" "${edges:-0}" $((SECONDS - begin)) \
+        "$(date +%F)" "$(git rev-parse --short HEAD 2>/dev/null)" "${outcome%%:*}" >>"$runs"
     return $status
 }
 

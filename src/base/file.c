@@ -137,13 +137,25 @@ icseg_status icseg_file_reader_read(const icseg_file_reader *r, size_t offset, v
     return done < size ? fail_changed(r->path, error) : check_unchanged(r->fd, r->path, &r->opened, false, error);
 }
 
+/* The end of the longest parent of `path` that exists, a slash; the beginning of `path` if there is none. */
+static char *existing_parent(char *path) {
+    for (char *p = path + strlen(path); p > path; p--) {
+        if (*p != '/') continue;
+        *p = '\0';
+        bool exists = icseg_folder_exists(path);
+        *p = '/';
+        if (exists) return p;
+    }
+    return path;
+}
+
 icseg_status icseg_folder_create(const char *path, icseg_error *error) {
     if (!*path) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the name of the folder to create is empty");
     if (mkdir(path, 0777) == 0 || icseg_folder_exists(path)) return ICSEG_OK; /* in most cases */
     char *part = icseg_strdup(path);
     if (!part) return icseg_fail_memory_in(error, 0, path);
     icseg_status status = ICSEG_OK;
-    for (char *p = part + 1; status == ICSEG_OK; p++) {
+    for (char *p = existing_parent(part) + 1; status == ICSEG_OK; p++) {
         if (*p != '/' && *p != '\0') continue;
         char saved = *p;
         *p = '\0';

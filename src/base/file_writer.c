@@ -232,8 +232,9 @@ static bool open_temporary(icseg_file_writer *w) {
 
 icseg_status icseg_file_writer_open(icseg_file_writer **out, const char *path, icseg_error *error) {
     *out = NULL;
-    icseg_file_writer *w = icseg_calloc_array(1, sizeof *w);
+    icseg_file_writer *w = icseg_alloc(sizeof *w);
     if (!w) return icseg_fail_memory_in(error, 0, path);
+    memset(w, 0, offsetof(icseg_file_writer, buffer));
     w->fd = w->target.folder = -1;
     w->path = icseg_strdup(path);
     icseg_status status = w->path ? find_target(&w->target, path, error) : icseg_fail_memory_in(error, 0, path);

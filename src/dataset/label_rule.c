@@ -7,8 +7,7 @@
 #include "dataset/value_map.h"
 
 static void fill(icseg_dataset *d, int16_t label) {
-    for (int32_t v = 0; v < ICSEG_LABEL_VALUES; v++) d->rule[0][v] = label;
-    memcpy(d->rule[1], d->rule[0], sizeof d->rule[0]);
+    for (int bits = 0; bits < 2; bits++) icseg_value_map_fill(d->rule[bits], label);
 }
 
 static void set_value(icseg_dataset *d, int32_t value, int32_t label) {

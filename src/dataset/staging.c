@@ -26,17 +26,17 @@ static const char *const parts[] = {"images", "annotations",
 enum { PARTS = 3 };
 
 static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *place) {
-    (void)info, (void)type;
+    (void)info;
     if (place->level == 0 || (place->level == 1 && !strcmp(path + place->base, MARKER))) return 0;
-    return remove(path) != 0 && errno != ENOENT;
+    return (type == FTW_DP ? rmdir(path) : unlink(path)) != 0 && errno != ENOENT;
 }
 
 /* The marker goes last: by it the next import recognises a folder whose removal was interrupted. */
 static void remove_all(const char *folder) {
     char marker[PATH_MAX];
     (void)nftw(folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-    if (snprintf(marker, sizeof marker, "%s/" MARKER, folder) < (int)sizeof marker) (void)remove(marker);
-    (void)remove(folder);
+    if (snprintf(marker, sizeof marker, "%s/" MARKER, folder) < (int)sizeof marker) (void)unlink(marker);
+    (void)rmdir(folder);
 }
 
 /* The number of entries; -1 if they cannot be read. */

@@ -26,6 +26,12 @@ static bool read_pair(const char **map, int32_t pair[2]) {
     return true;
 }
 
+void icseg_value_map_fill(int16_t rule[ICSEG_LABEL_VALUES], int16_t label) {
+    rule[0] = label;
+    for (size_t filled = 1; filled < ICSEG_LABEL_VALUES; filled *= 2)
+        memcpy(rule + filled, rule, filled * sizeof *rule);
+}
+
 icseg_status icseg_value_map_apply(const char *map, int16_t rule[ICSEG_LABEL_VALUES], icseg_error *error) {
     icseg_status status = ICSEG_OK;
     int32_t pair[2];

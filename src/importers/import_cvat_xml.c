@@ -13,7 +13,7 @@
 #include "importers/internal.h"
 
 enum {
-    BLOCK = 1 << 20,
+    BLOCK = 1 << 16,
     MAX_TAG = 32 << 20, /* bytes of one tag with its attributes */
     MAX_OBJECTS = 1 << 20,
     MAX_DEPTH = 64,

@@ -45,7 +45,7 @@ typedef struct pairs {
 static icseg_status open_numbers(pairs *p, int16_t **out, icseg_error *error) {
     *out = icseg_arena_array(p->im->arena, VALUES, sizeof **out);
     if (!*out) return icseg_fail_memory(error, VALUES * sizeof **out, "label values");
-    for (int v = 0; v < VALUES; v++) (*out)[v] = INVALID;
+    icseg_value_map_fill(*out, INVALID);
     return ICSEG_OK;
 }
 

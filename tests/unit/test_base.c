@@ -257,6 +257,12 @@ static void files_are_replaced_whole_or_not_at_all(void **state) {
     assert_int_equal(icseg_file_write(path, "old", 3, NULL), ICSEG_OK);
     icseg_error error;
     assert_int_equal(icseg_folder_create("", &error), ICSEG_ERROR_ARGUMENT);
+    snprintf(deep, sizeof deep, "%s/a/b//d//e/", folder);
+    assert_int_equal(icseg_folder_create(deep, NULL), ICSEG_OK);
+    assert_true(icseg_folder_exists(deep));
+    snprintf(deep, sizeof deep, "%s/file/x/y", folder);
+    assert_int_equal(icseg_folder_create(deep, &error), ICSEG_ERROR_IO);
+    assert_non_null(strstr(error.message, "/file: cannot create the folder: "));
     char longest[64 + 256];
     snprintf(longest, sizeof longest, "%s/%0255d", folder, 7);
     assert_int_equal(icseg_file_write(longest, "a", 1, NULL), ICSEG_OK); /* a temporary name of its own is too long */
