@@ -20,7 +20,7 @@ extern const char *const activation_words[];
 #define STATE_DICT_ROW(S, field)                                                                                       \
     {                                                                                                                  \
         "weights", ICSEG_FIELD_STRING(S, field),                                                                       \
-            "which of several state dicts of a PyTorch file: its key, or ema for averaged weights",                    \
+            "which of several state dicts of a file: its key, the prefix of its names, or ema for averaged weights",   \
             .metavar = "NAME", .shown = "the raw weights"                                                              \
     }
 

@@ -14,7 +14,7 @@
 #include "support.h"
 
 struct options {
-    const char *recipe, *data, *init, *out;
+    const char *recipe, *data, *init, *weights, *out;
     icseg_strings set;
     bool resume, data_changed;
 };
@@ -29,6 +29,10 @@ static const icseg_option rows[] = {
      .shown = "the recipe's data.folder"},
     {"init", ICSEG_FIELD_STRING(struct options, init), "weights to start from", .metavar = "WEIGHTS",
      .shown = "the recipe's model.init"},
+    {"weights", ICSEG_FIELD_STRING(struct options, weights),
+     "which of several state dicts of the file to start from: its key, the prefix of its names, or ema for averaged "
+     "weights",
+     .metavar = "NAME", .shown = "the recipe's model.init_weights"},
     {"out", ICSEG_FIELD_STRING(struct options, out), "run directory", .metavar = "RUN_DIR",
      .shown = "runs/RECIPE, without .yaml"},
     {"resume", ICSEG_FIELD_BOOL(struct options, resume), "continue the run in RUN_DIR, or start one if there is none"},
@@ -78,7 +82,8 @@ static icseg_status read_recipe(icseg_recipe **out, const struct options *o, ics
     TRY(open_recipe(out, o, error));
     for (size_t i = 0; i < o->set.count; i++) TRY(icseg_recipe_assign(*out, o->set.items[i], error));
     if (o->data) TRY(icseg_recipe_set(*out, "data.folder", o->data, error));
-    return o->init ? icseg_recipe_set(*out, "model.init", o->init, error) : ICSEG_OK;
+    if (o->init) TRY(icseg_recipe_set(*out, "model.init", o->init, error));
+    return o->weights ? icseg_recipe_set(*out, "model.init_weights", o->weights, error) : ICSEG_OK;
 }
 
 /* A number of threads in the recipe takes precedence over that of the environment. */

@@ -11,13 +11,10 @@
 static const struct {
     const char *field, *option;
 } names[] = {
-    {"vocabulary", "vocab"},
-    {"state_dict", "weights"},
-    {"classes_file", "classes"},
-    {"folder", "data"},
-    {"source", "DIR"},
-    {"class_names", "classes"},
-    {"background_colour", "background"},
+    {"vocabulary", "vocab"},     {"state_dict", "weights"},
+    {"init_weights", "weights"}, {"classes_file", "classes"},
+    {"folder", "data"},          {"source", "DIR"},
+    {"class_names", "classes"},  {"background_colour", "background"},
     {"ignore_colour", "ignore"},
 };
 

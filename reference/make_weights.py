@@ -10,6 +10,8 @@ with and without shards; OpenAI's, open_clip's, Hugging Face's and DenseCLIP's n
 from __future__ import annotations
 
 import argparse
+import collections
+import functools
 import json
 import math
 import os
@@ -268,6 +270,14 @@ def rounded(state: Dict[str, Tensor], dtype: torch.dtype) -> Dict[str, Tensor]:
     return {k: v.to(dtype).float() for k, v in state.items()}
 
 
+def lightning(state: Dict[str, Tensor]) -> dict:
+    """A checkpoint of a trainer that also has an average, whose text_projection is two times as large, and objects of all kinds."""
+    both = {"model." + k: v for k, v in state.items()}
+    both.update({"ema_model.module." + k: 2 * v if k == "text_projection" else v for k, v in state.items()})
+    return {"pytorch-lightning_version": "2.5.0", "state_dict": both, "loops": collections.defaultdict(int, a=1),
+            "hyper_parameters": {"activation": functools.partial(len), "length": len}}
+
+
 def make_tiny(out: str) -> None:
     os.makedirs(out, exist_ok=True)
     path = lambda name: os.path.join(out, name)
@@ -278,6 +288,7 @@ def make_tiny(out: str) -> None:
     rn, vt = clip_state(resnet), clip_state(vit)
     save_torchscript(path("openai_resnet.pt"), resnet, small=True)
     write_lines(path("resnet_f16.sums"), sums(rounded(rn, torch.float16)))
+    torch.save(lightning({k: v.half() for k, v in rn.items()}), path("lightning_resnet.ckpt"))
     half = odd_strides({k: v.half() for k, v in vt.items()})
     torch.save({"epoch": 1, "state_dict": {"module." + k: v for k, v in half.items()}},
                path("open_clip_vit_legacy.pt"), _use_new_zipfile_serialization=False)

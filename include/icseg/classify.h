@@ -40,8 +40,9 @@ typedef struct icseg_classifier_options {
     /** JSON object: fields that the weights' shapes do not determine, such as {"activation": "gelu"}, which take
      * precedence over the configuration beside the weights; NULL: as it says, otherwise OpenAI's values. */
     const char *config;
-    /** Which of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged weights
-     * of any usual key. NULL: the raw weights, or the averaged ones if the file has only those. */
+    /** Which of several state dicts of a file: its key or path, such as "state_dict_ema" or "model.net", the prefix of
+     * its names, such as "ema_model", or "ema" for averaged weights, whatever their name. NULL: the raw weights, or the
+     * averaged ones if the file has only those (docs/weights.md). */
     const char *state_dict;
 } icseg_classifier_options;
 

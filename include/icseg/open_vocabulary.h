@@ -57,8 +57,9 @@ typedef struct icseg_open_vocabulary_options {
      * the same need not compute them; created if it does not exist. NULL: none. */
     const char *cache;
     int32_t threads; /**< OpenMP threads that compute the embeddings of texts, 0..1024; 0: all */
-    /** Which of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged weights
-     * of any usual key. NULL: the raw weights, or the averaged ones if the file has only those. */
+    /** Which of several state dicts of a file: its key or path, such as "state_dict_ema" or "model.net", the prefix of
+     * its names, such as "ema_model", or "ema" for averaged weights, whatever their name. NULL: the raw weights, or the
+     * averaged ones if the file has only those (docs/weights.md). */
     const char *state_dict;
 } icseg_open_vocabulary_options;
 

@@ -37,8 +37,9 @@ typedef struct icseg_weights_convert_options {
     const char *vocabulary; /**< CLIP's vocabulary, for the class names: a file or folder; NULL: next to the source */
     const char *tokens;     /**< JSON list of lists of token ids, one for each class; NULL: the names are tokenised */
     const char *config; /**< JSON object: fields that shapes do not determine ("vit_heads": 4); NULL: CLIP's values */
-    /** Which of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged weights
-     * of any usual key. NULL: the raw weights, or the averaged ones if the file has only those. */
+    /** Which of several state dicts of a file: its key or path, such as "state_dict_ema" or "model.net", the prefix of
+     * its names, such as "ema_model", or "ema" for averaged weights, whatever their name. NULL: the raw weights, or the
+     * averaged ones if the file has only those (docs/weights.md). */
     const char *state_dict;
 } icseg_weights_convert_options;
 

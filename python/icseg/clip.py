@@ -173,6 +173,7 @@ class Classifier(Closing):
         synonyms: str = "first",
         vocabulary: Optional[PathLike] = None,
         activation: Optional[str] = None,
+        state_dict: Optional[str] = None,
         threads: int = 0,
         callback: CallbackLike = None,
     ) -> None:
@@ -188,6 +189,7 @@ class Classifier(Closing):
             templates=text_array(filled, "templates"),
             template_count=len(filled),
             threads=threads,
+            state_dict=None if state_dict is None else encode(state_dict, "state_dict"),
             config=None if activation is None else json.dumps({"activation": activation}).encode(),
         )
         with Watch(callback) as watch:
@@ -250,10 +252,12 @@ class Clip(Closing):
         *,
         vocabulary: Optional[PathLike] = None,
         activation: Optional[str] = None,
+        state_dict: Optional[str] = None,
         threads: int = 0,
     ) -> None:
         self._how: dict[str, Any] = {
-            "weights": weights, "vocabulary": vocabulary, "activation": activation, "threads": threads,
+            "weights": weights, "vocabulary": vocabulary, "activation": activation, "state_dict": state_dict,
+            "threads": threads,
         }
         self._encoders = Classifier(class_names=["image"], callback=False, **self._how)
         self.channels = int(self._encoders.text_features.shape[1])
@@ -319,6 +323,7 @@ def load(
     *,
     vocabulary: Optional[PathLike] = None,
     activation: Optional[str] = None,
+    state_dict: Optional[str] = None,
     threads: int = 0,
 ) -> Clip:
     """Opens CLIP's weights as they are published, or a checkpoint of icseg.
@@ -328,10 +333,13 @@ def load(
         vocabulary: CLIP's vocabulary, a file or a folder with one; None: next to the weights.
         activation: "quick_gelu" for OpenAI's weights, "gelu" for most of LAION's, DataComp's and others; None: as the
             configuration next to the weights says, otherwise quick_gelu, with a warning.
+        state_dict: which of several state dicts of a file: its key, the prefix of its names, or "ema" for averaged weights; None:
+            the raw weights.
         threads: 0: all cores that the process may use.
 
     Raises:
+        ArgumentError: the file does not have the state dict.
         FormatError: the weights are not a complete CLIP model, or the vocabulary does not fit.
         FileError: a file cannot be opened.
     """
-    return Clip(weights, vocabulary=vocabulary, activation=activation, threads=threads)
+    return Clip(weights, vocabulary=vocabulary, activation=activation, state_dict=state_dict, threads=threads)

@@ -74,7 +74,8 @@ def open_vocabulary(
         threshold: pixels whose most probable class is less probable than this become background.
         logit_scale: factor of the cosines before the softmax.
         activation: "quick_gelu" or "gelu"; None: as the configuration beside the weights says.
-        state_dict: which of several state dicts of a PyTorch file: its key, or "ema"; None: the raw weights.
+        state_dict: which of several state dicts of a file: its key, the prefix of its names, or "ema" for averaged weights; None:
+            the raw weights.
         cache: whether embeddings of texts are kept for the next call, in $XDG_CACHE_HOME/icseg or ~/.cache/icseg; or the
             folder for them.
         precision, threads: as for `load`.

@@ -47,7 +47,8 @@ def convert_weights(
         vocabulary: CLIP's vocabulary, for the class names: a file or folder; None: next to the source.
         tokens: token ids of each class; None: the names are tokenised.
         config: fields that shapes do not determine, such as {"vit_heads": 4}; None: CLIP's values.
-        state_dict: which of several state dicts of a PyTorch file: its key, or "ema"; None: the raw weights.
+        state_dict: which of several state dicts of a file: its key, the prefix of its names, or "ema" for averaged weights; None:
+            the raw weights.
 
     Raises:
         FileError: a file cannot be read or written.

@@ -2,6 +2,7 @@
  * Initialises the model from a file: an icseg checkpoint with the same or other classes, or CLIP's two encoders as
  * published. */
 #include <stdio.h>
+#include <string.h>
 
 #include "train/trainer.h"
 #include "weights/weights.h"
@@ -22,9 +23,16 @@ static void say_names(const icseg_trainer *t, const char *path, const icseg_weig
     icseg_string_close(&text);
 }
 
-icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icseg_error *error) {
+/* The key of the recipe in place of the field of the weights. */
+static void name_key(icseg_error *error) {
+    if (error && !strcmp(error->field, "state_dict")) snprintf(error->field, sizeof error->field, "model.init_weights");
+}
+
+icseg_status icseg_trainer_load_initial(icseg_trainer *t, icseg_error *error) {
     icseg_weights_report report = {0};
-    icseg_status status = icseg_weights_init_model(t->model, path, &report, error);
+    const char *path = t->recipe->init, *set = t->recipe->init_weights;
+    icseg_status status = icseg_weights_init_model(t->model, path, set[0] ? set : NULL, &report, error);
+    if (status != ICSEG_OK) name_key(error);
     if (status == ICSEG_OK) {
         size_t other = icseg_weights_report_count(&report, ICSEG_WEIGHTS_OTHER_CLASS);
         icseg_trainer_say(t, "%s: %s, %s names; %zu of %lld tensors loaded%s", path, report.container, report.naming,

@@ -28,8 +28,9 @@ typedef struct icseg_recipe_settings {
     icseg_config model; /* num_classes 0: that of the data set */
     icseg_tokenizer_kind tokenizer;
     icseg_synonyms_use synonyms;
-    const char *init;   /* weights to start from; "": from scratch */
-    const char *merges; /* CLIP's tokenizer: its vocabulary, a file or the folder that contains it */
+    const char *init;         /* weights to start from; "": from scratch */
+    const char *init_weights; /* which of several sets of weights in that file; "": the raw ones */
+    const char *merges;       /* CLIP's tokenizer: its vocabulary, a file or the folder that contains it */
     struct {
         const char *folder, *train_split, *val_split, *classes; /* classes "": FOLDER/classes.txt */
         double val_share; /* of the training images, held out in place of val_split; 0: none */

@@ -51,6 +51,10 @@ static const icseg_option rows[] = {
     {"model.init", TEXT(init),
      "weights to start from: a checkpoint, or published weights, as a file or folder (docs/weights.md)",
      .shown = "from scratch"},
+    {"model.init_weights", TEXT(init_weights),
+     "which of several state dicts of model.init: its key, the prefix of its names, or ema for averaged weights "
+     "(docs/weights.md)",
+     .shown = "the raw weights"},
     {"model.merges", TEXT(merges),
      "tokenizer clip: its merges file (bpe_simple_vocab_16e6.txt.gz, tokenizer.json or merges.txt) or its folder",
      .shown = "none"},
@@ -198,6 +202,7 @@ void icseg_recipe_published(icseg_recipe_settings *out, int32_t index) {
         .preset = index,
         .tokenizer = preset->published ? ICSEG_TOKENIZER_CLIP : ICSEG_TOKENIZER_BYTES,
         .init = "",
+        .init_weights = "",
         .merges = "",
         .data = {.folder = "", .train_split = "train", .val_split = "val", .classes = "", .map = ""},
         .augment = icseg_augment_options_default(),

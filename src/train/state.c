@@ -175,6 +175,7 @@ static bool decides_weights(const char *key) {
                                          "train.checkpoint_minutes",
                                          "train.memory",
                                          "model.init",
+                                         "model.init_weights",
                                          "model.merges",
                                          "train.steps"};
     if (decides_evaluation(key)) return false;
@@ -243,14 +244,20 @@ static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings 
     icseg_string_close(&current_text);
     icseg_string_close(&saved_text);
     if (failed) return icseg_fail_memory(error, 0, "the recipes that are compared");
-    if (!strcmp(t->recipe->init, saved->init)) return ICSEG_OK;
-    if (t->recipe->init[0])
+    bool same_file = !strcmp(t->recipe->init, saved->init);
+    if (same_file && !strcmp(t->recipe->init_weights, saved->init_weights)) return ICSEG_OK;
+    if (same_file && t->recipe->init_weights[0])
+        icseg_trainer_warn(t, "%s: the run began with model.init_weights = \"%s\"; \"%s\" is not read", t->folder,
+                           saved->init_weights, t->recipe->init_weights);
+    if (!same_file && t->recipe->init[0])
         icseg_trainer_warn(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, saved->init,
                            t->recipe->init);
     icseg_recipe_settings *kept = icseg_arena_copy(t->arena, t->recipe, sizeof *kept);
     const char *init = icseg_arena_strdup(t->arena, saved->init);
-    if (!kept || !init) return icseg_fail_memory(error, 0, "the recipe");
+    const char *init_weights = icseg_arena_strdup(t->arena, saved->init_weights);
+    if (!kept || !init || !init_weights) return icseg_fail_memory(error, 0, "the recipe");
     kept->init = init;
+    kept->init_weights = init_weights;
     t->recipe = kept;
     return ICSEG_OK;
 }

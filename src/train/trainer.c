@@ -154,7 +154,7 @@ static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *err
                           t->recipe->train.steps);
     else if (resume)
         icseg_trainer_say(t, "%s: does not contain a run to resume; training starts at the first step", t->folder);
-    if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, t->recipe->init, error));
+    if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, error));
     return icseg_params_load(t->model->params, error); /* the files may be removed while training runs */
 }
 

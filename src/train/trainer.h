@@ -82,9 +82,9 @@ void icseg_recipe_describe_val(const icseg_recipe_settings *r, char *out, size_t
 icseg_image_values icseg_recipe_image_values(const icseg_recipe_settings *r);
 icseg_eval_options icseg_recipe_eval_options(const icseg_recipe_settings *r);
 
-/* -- initial.c: replaces weights with those of a file (icseg/train.h says which) and reports which were not replaced.
- */
-icseg_status icseg_trainer_load_initial(icseg_trainer *t, const char *path, icseg_error *error);
+/* -- initial.c: replaces weights with those of the recipe's model.init (icseg/train.h says which) and reports which
+ * were not replaced. */
+icseg_status icseg_trainer_load_initial(icseg_trainer *t, icseg_error *error);
 
 /* -- state.c */
 

@@ -196,12 +196,12 @@ static icseg_status check_findings(const icseg_weights_report *report, const cha
     return ICSEG_OK;
 }
 
-icseg_status icseg_weights_init_model(icseg_model *model, const char *path, icseg_weights_report *report,
-                                      icseg_error *error) {
+icseg_status icseg_weights_init_model(icseg_model *model, const char *path, const char *set,
+                                      icseg_weights_report *report, icseg_error *error) {
     icseg_weights_report first = {0}, own = {0};
     icseg_weights *w;
     bool same = false;
-    ICSEG_TRY(icseg_weights_open(&w, path, error));
+    ICSEG_TRY(icseg_weights_open_set(&w, path, set, error));
     icseg_status status = compare_classes(w, model, &same, error);
     plan m = {w, model, false, !same, &first, error};
     if (status == ICSEG_OK) status = check_agreement(w, &model->config, error);

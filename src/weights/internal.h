@@ -30,8 +30,10 @@ struct icseg_weights {
     icseg_arena *arena; /* names, entries */
     const char *path, *container, *naming;
     icseg_weights_facts facts;
-    const char *set;               /* the state dict that the caller asks for; NULL: the usual one */
-    char sets[ICSEG_WEIGHTS_SETS]; /* which of several state dicts was read, or "" */
+    const char *set;               /* the set of weights that the caller asks for; NULL: the usual one */
+    bool set_found;                /* the reader of the container has chosen it */
+    const char *prefix;            /* of its names, with a dot at the end; NULL: not known yet */
+    char sets[ICSEG_WEIGHTS_SETS]; /* which of several sets was read, or "" */
     icseg_file_reader *file[ICSEG_WEIGHTS_SHARDS];
     icseg_safetensors *safetensors[ICSEG_WEIGHTS_SHARDS];
     icseg_weights_cursor cursor;

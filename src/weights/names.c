@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "weights/internal.h"
+#include "weights/sets.h"
 
 /* '#' matches a number and a final '*' any suffix; both are carried over. The first rule that matches applies. */
 typedef struct rule {
@@ -144,6 +145,7 @@ static void strip_wrappers(icseg_weights *w) {
         all &= wrapped;
         for (size_t i = 0; i < w->tensor_count && all; i++)
             if (starts(w->tensors[i].name, prefixes[p])) w->tensors[i].name += strlen(prefixes[p]);
+        if (all && w->prefix[0]) w->prefix += strlen(prefixes[p]);
         p = all ? 0 : p + 1; /* there may be another prefix behind it */
     }
 }
@@ -160,40 +162,46 @@ static void select_model(icseg_weights *w) {
     if (count) w->tensor_count = count;
 }
 
-/* The length of what precedes a tensor that every image encoder has, or SIZE_MAX. */
-static size_t wrapper_of(const char *name) {
-    static const char *const anchors[] = {"visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight",
-                                          "backbone.conv1.weight", NULL};
-    for (int i = 0; anchors[i]; i++) {
-        size_t size = strlen(name), length = strlen(anchors[i]);
-        bool ends = size >= length && !strcmp(name + size - length, anchors[i]);
-        if (ends && (size == length || name[size - length - 1] == '.')) return size - length;
-    }
-    return SIZE_MAX;
-}
-
-/* A wrapper that not all names have, because it stands beside a loss or an average of the model: Lightning's "model."
- * and "ema_model.". The first that is not an average is removed; the tensors of others are foreign. */
-static void strip_partial_wrapper(icseg_weights *w) {
-    const char *best = NULL, *other = NULL;
-    size_t length = 0, others = 0;
+/* Chooses the set of weights, if the reader of the container has not done so, and takes its names out of w->set and
+ * w->prefix. */
+static icseg_status choose_set(icseg_weights *w, icseg_weights_sets *sets, icseg_error *error) {
+    const icseg_weights_set *chosen;
+    bool clip = false;
     for (size_t i = 0; i < w->tensor_count; i++) {
         const char *name = w->tensors[i].name;
-        size_t size = wrapper_of(name);
-        if (size == SIZE_MAX) continue;
-        if (!size) return;
-        bool average = memmem(name, size, "ema", 3) || memmem(name, size, "averag", 6);
-        bool replaces = best && !average && (memmem(best, length, "ema", 3) || memmem(best, length, "averag", 6));
-        if (best) other = replaces ? best : name, others = replaces ? length : size;
-        if (!best || replaces) best = name, length = size;
+        size_t length = strlen(name), size = icseg_weights_prefix(name, length);
+        icseg_weights_set set = {.path = "", .prefix = name, .state = w, .clip = true};
+        clip = clip || icseg_weights_looks_like_clip(name, length);
+        if (size != SIZE_MAX) ICSEG_TRY(icseg_weights_sets_add(sets, set, size, error));
     }
-    if (!best) return;
-    if (other && !w->sets[0])
-        snprintf(w->sets, sizeof w->sets,
-                 "these are the weights \"%.*s\"; the file also contains \"%.*s\", which were not read",
-                 length < 40 ? (int)length - 1 : 40, best, others < 40 ? (int)others - 1 : 40, other);
-    for (size_t i = 0; i < w->tensor_count; i++)
-        if (!strncmp(w->tensors[i].name, best, length)) w->tensors[i].name += length;
+    if (!sets->count)
+        ICSEG_TRY(icseg_weights_sets_add(sets, (icseg_weights_set){.path = "", .prefix = "", .state = w, .clip = clip},
+                                         0, error));
+    if (w->prefix) return ICSEG_OK;
+    char message[ICSEG_WEIGHTS_SETS];
+    ICSEG_TRY(icseg_weights_sets_choose(sets, w->set_found ? NULL : w->set, &chosen, message, sizeof message, error));
+    if (!w->sets[0]) memcpy(w->sets, message, sizeof message);
+    w->prefix = chosen->prefix;
+    return ICSEG_OK;
+}
+
+/* Removes a prefix that not all names have, because they stand beside a loss or an average of the model. Tensors of
+ * another set have names that are foreign, or become so. */
+static void strip_prefix(icseg_weights *w, const icseg_weights_sets *sets, size_t stripped) {
+    size_t length = strlen(w->prefix), count = 0;
+    bool bare = false; /* another set has no prefix, or none is left of it */
+    for (size_t i = 0; i < sets->count; i++) bare = bare || strlen(sets->list[i].prefix) <= stripped;
+    for (size_t i = 0; i < w->tensor_count && length; i++) {
+        icseg_weights_tensor *t = &w->tensors[i];
+        bool own = !strncmp(t->name, w->prefix, length) && t->name[length];
+        if (!own && bare) {
+            w->foreign[w->foreign_count++] = t->name;
+            continue;
+        }
+        if (own) t->name += length;
+        w->tensors[count++] = *t;
+    }
+    if (length) w->tensor_count = count;
 }
 
 static bool any_starts(const icseg_weights *w, const char *prefix) {
@@ -352,17 +360,20 @@ static icseg_status make_entries(icseg_weights *w, piece *pieces, size_t count, 
 }
 
 icseg_status icseg_weights_apply_names(icseg_weights *w, icseg_error *error) {
+    icseg_weights_sets sets = {.arena = w->arena, .file = w->path};
     select_model(w);
-    strip_wrappers(w);
-    strip_partial_wrapper(w);
-    const rule *rules = recognise(w);
-    size_t count = 0;
     w->foreign = icseg_arena_array(w->arena, w->tensor_count, sizeof *w->foreign);
     w->entries = icseg_arena_array(w->arena, w->tensor_count, sizeof *w->entries);
+    if (!w->foreign || !w->entries) return icseg_fail_memory_in(error, w->tensor_count * sizeof *w->entries, w->path);
+    ICSEG_TRY(choose_set(w, &sets, error));
+    const char *prefix = w->prefix;
+    strip_wrappers(w);
+    strip_prefix(w, &sets, (size_t)(w->prefix - prefix));
+    const rule *rules = recognise(w);
+    size_t count = 0;
     piece *pieces = icseg_calloc_array(w->tensor_count, sizeof *pieces);
-    icseg_status status = w->foreign && w->entries && pieces
-                              ? make_pieces(w, rules, pieces, &count, error)
-                              : icseg_fail_memory_in(error, w->tensor_count * sizeof *pieces, w->path);
+    icseg_status status = pieces ? make_pieces(w, rules, pieces, &count, error)
+                                 : icseg_fail_memory_in(error, w->tensor_count * sizeof *pieces, w->path);
     if (status == ICSEG_OK) status = make_entries(w, pieces, count, error);
     icseg_free(pieces);
     if (status != ICSEG_OK) return status;

@@ -61,13 +61,24 @@ typedef enum opcode {
 } opcode;
 
 /* The meanings of the known globals; element types follow as STORAGE_TYPE + dtype. */
-enum { ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER, REBUILD_FROM_TYPE, TYPED_LIST, TYPE_TAG, CLASS, STORAGE_TYPE };
+enum {
+    ORDERED_DICT,
+    EMPTY_DICT,
+    REBUILD_TENSOR,
+    REBUILD_PARAMETER,
+    REBUILD_FROM_TYPE,
+    TYPED_LIST,
+    TYPE_TAG,
+    CLASS,
+    STORAGE_TYPE
+};
 
 static const struct {
     const char *module, *name;
     int64_t meaning;
 } globals[] = {
     {"collections", "OrderedDict", ORDERED_DICT},
+    {"collections", "defaultdict", EMPTY_DICT},
     {"torch._utils", "_rebuild_tensor", REBUILD_TENSOR},
     {"torch._utils", "_rebuild_tensor_v2", REBUILD_TENSOR},
     {"torch._utils", "_rebuild_parameter", REBUILD_PARAMETER},
@@ -250,25 +261,6 @@ static icseg_status push_opaque(machine *m, const char *class_name) {
     return push_new(m, (value){.kind = ICSEG_PICKLE_OPAQUE, .class_name = class_name});
 }
 
-static bool is_one_of(const char *name, const char *const *list) {
-    while (*list && strcmp(name, *list) != 0) list++;
-    return *list;
-}
-
-/* Whether data never needs it: a function that acts on the machine. Functions that make tensors of kinds that are not
- * supported, such as sparse ones, are not refused: their results are opaque. */
-static bool is_refused(const char *module, const char *name) {
-    static const char *const packages[] = {"os",     "posix",      "nt",       "sys",       "subprocess", "importlib",
-                                           "runpy",  "socket",     "shutil",   "pty",       "ctypes",     "code",
-                                           "pickle", "webbrowser", "operator", "functools", NULL};
-    static const char *const types[] = {"set", "frozenset", "complex", "bytes", "bytearray", "slice", "range", "object",
-                                        "int", "float",     "bool",    "str",   "list",      "dict",  "tuple", NULL};
-    char package[100];
-    snprintf(package, sizeof package, "%.*s", (int)strcspn(module, "."), module);
-    if (!strcmp(package, "builtins") || !strcmp(package, "__builtin__")) return !is_one_of(name, types);
-    return is_one_of(package, packages) || (!strcmp(module, "torch._utils") && strncmp(name, "_rebuild_", 9) != 0);
-}
-
 static icseg_status push_global(machine *m, const char *module, size_t module_size, const char *name, size_t size) {
     value v = {.kind = ICSEG_PICKLE_GLOBAL, .integer = -1};
     for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)
@@ -283,14 +275,7 @@ static icseg_status push_global(machine *m, const char *module, size_t module_si
     if (!text) return no_memory(m, 0);
     for (char *p = text; *p; p++)
         if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e) *p = '?';
-    char package[100], function[100];
-    snprintf(package, sizeof package, "%.*s", (int)(module_size < 90 ? module_size : 90), module);
-    snprintf(function, sizeof function, "%.*s", (int)(size < 90 ? size : 90), name);
-    if (!is_refused(package, function)) return push_opaque(m, text);
-    return icseg_fail(m->error, ICSEG_ERROR_UNSUPPORTED,
-                      "%s: refused: the pickle calls %s, which tensors do not need; save only the weights with "
-                      "torch.save(model.state_dict(), ...) and use that file",
-                      m->where, text);
+    return push_opaque(m, text);
 }
 
 /* Bytes of an element of a storage whose numbers are not read; 0: not known. */
@@ -338,6 +323,14 @@ static icseg_status push_storage(machine *m, const value *id) {
     *made = (value){.kind = ICSEG_PICKLE_STORAGE, .storage = storage};
     if (m->storages) ICSEG_TRY(append(m, m->storages, &made, 1));
     return foreign ? push_opaque(m, item[1]->class_name) : push(m, made);
+}
+
+/* Before PyTorch 1.6, a module's class is ("module", class, file, source). */
+static icseg_status push_persistent(machine *m, const value *id) {
+    value *const *item = id->list.items;
+    bool module = id->kind == ICSEG_PICKLE_TUPLE && id->list.count == 4 && icseg_pickle_is_text(item[0], "module");
+    if (module && item[1]->kind == ICSEG_PICKLE_OPAQUE) return push(m, item[1]);
+    return push_storage(m, id);
 }
 
 static bool read_dims(const value *tuple, int64_t out[ICSEG_MAX_RANK]) {
@@ -429,6 +422,7 @@ static icseg_status call(machine *m, const value *function, const value *argumen
     value *first = arguments->list.count ? arguments->list.items[0] : NULL;
     switch (function->integer) {
     case ORDERED_DICT: return push_ordered(m, arguments);
+    case EMPTY_DICT: return push_new(m, (value){.kind = ICSEG_PICKLE_DICT}); /* its items follow */
     case REBUILD_TENSOR: return push_tensor(m, arguments);
     case REBUILD_FROM_TYPE: return rebuild_from_type(m, arguments);
     case REBUILD_PARAMETER:
@@ -583,7 +577,7 @@ static icseg_status run(machine *m, opcode op) {
     case OP_EMPTY_SET: return push_opaque(m, "builtins.set");
     case OP_ADD_ITEMS: return add_items(m, ICSEG_PICKLE_LIST, true);
     case OP_FROZEN_SET: ICSEG_TRY(pop_marked(m, &items, &count)); return push_opaque(m, "builtins.frozenset");
-    case OP_PERSISTENT_ID: ICSEG_TRY(pop(m, &top)); return push_storage(m, top);
+    case OP_PERSISTENT_ID: ICSEG_TRY(pop(m, &top)); return push_persistent(m, top);
     default:
         return icseg_fail(m->error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: refused: pickle opcode 0x%02x at byte %zu, which tensors do not need", m->where,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A reader of the pickles that PyTorch writes (protocols 2 to 4). It supports containers, numbers, text, tensors and
- * TorchScript module objects. Nothing is ever executed: objects of other classes, such as a trainer's options, are read
- * over, and a pickle that names a function that no data needs, such as os.system, is refused. Time and memory grow with
- * the pickle's size, up to a fixed limit. */
+ * TorchScript module objects. Nothing is ever executed: any other class or function, such as that of a trainer's
+ * options or os.system, is a name, and what it would make is an opaque value. Time and memory grow with the pickle's
+ * size, up to a fixed limit. */
 #ifndef ICSEG_WEIGHTS_PICKLE_H
 #define ICSEG_WEIGHTS_PICKLE_H
 
@@ -25,7 +25,7 @@ typedef enum icseg_pickle_kind {
     ICSEG_PICKLE_DICT,   /* items: key, value, key, value, ... */
     ICSEG_PICKLE_OBJECT, /* the same: attributes of a TorchScript module */
     ICSEG_PICKLE_GLOBAL, /* on the stack only */
-    ICSEG_PICKLE_OPAQUE, /* another class, or an object of it */
+    ICSEG_PICKLE_OPAQUE, /* another class or function, or what it would make */
     ICSEG_PICKLE_STORAGE,
     ICSEG_PICKLE_TENSOR
 } icseg_pickle_kind;
@@ -54,7 +54,7 @@ struct icseg_pickle_value {
     union {
         int64_t integer; /* INT, BOOL; the meaning of a GLOBAL */
         double real;
-        const char *class_name; /* OPAQUE: printable */
+        const char *class_name; /* OPAQUE: of the class or function; printable */
         struct {
             const char *data; /* in the pickle, not NUL-terminated */
             size_t size;

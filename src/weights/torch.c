@@ -7,6 +7,7 @@
 
 #include "weights/internal.h"
 #include "weights/pickle.h"
+#include "weights/sets.h"
 #include "base/zip.h"
 
 enum {
@@ -14,6 +15,8 @@ enum {
     MAX_SOURCE = 32 << 20,
     MAX_MODULE_DEPTH = 64,
     MAX_VISITS = 1 << 20,
+    MAX_ITEMS = 1 << 22, /* looked at in search of state dicts */
+    MAX_STATE_DEPTH = 8,
     LEGACY_PROTOCOL = 1001
 };
 
@@ -37,6 +40,7 @@ typedef struct reader {
     size_t storage_count;
     char name[ICSEG_WEIGHTS_NAME]; /* of the value being visited */
     int visits;
+    icseg_weights_sets sets;
 } reader;
 
 static int compare_storages(const void *a, const void *b) {
@@ -126,14 +130,6 @@ static icseg_status visit(reader *r, const icseg_pickle_value *v, size_t name_si
     return ICSEG_OK;
 }
 
-static bool holds_tensors(const icseg_pickle_value *v) {
-    if (v->kind == ICSEG_PICKLE_OBJECT) return true;
-    if (v->kind != ICSEG_PICKLE_DICT) return false;
-    for (size_t i = 1; i < v->list.count; i += 2)
-        if (v->list.items[i]->kind == ICSEG_PICKLE_TENSOR) return true;
-    return false;
-}
-
 /* mmsegmentation's meta: {"CLASSES": ("wall", ...), ...} */
 static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
     const icseg_pickle_value *meta = icseg_pickle_get(top, "meta");
@@ -155,68 +151,107 @@ static icseg_status read_classes(reader *r, const icseg_pickle_value *top) {
     return ICSEG_OK;
 }
 
-/* The keys under which trainers have state dicts: raw weights, then averaged ones. */
-static const char *const state_keys[] = {"state_dict",     "model",          "model_state_dict", "module",
-                                         "ema_state_dict", "state_dict_ema", "model_ema",        "ema"};
-enum { KEYS = sizeof state_keys / sizeof *state_keys, FIRST_AVERAGE = 4 };
-
-/* The state dict under one of the keys: averaged weights only if there are no others. If there are several, w->sets
- * says which one it is. */
-static const icseg_pickle_value *find_state(reader *r, const icseg_pickle_value *top) {
-    const icseg_pickle_value *found = NULL;
-    char others[ICSEG_WEIGHTS_SETS / 2] = "";
-    const char *key = NULL;
-    for (size_t i = 0; i < KEYS; i++) {
-        const icseg_pickle_value *state = icseg_pickle_get(top, state_keys[i]);
-        size_t used = strlen(others);
-        if (!state || !holds_tensors(state)) continue;
-        if (found)
-            snprintf(others + used, sizeof others - used, "%s\"%s\"", used ? ", " : "", state_keys[i]);
-        else
-            found = state, key = state_keys[i];
+/* Appends a key to the path of a state dict; control characters must not reach a terminal. The length of the new path,
+ * or 0 if it is too long. */
+static size_t append_key(reader *r, size_t size, const icseg_pickle_value *key, size_t index) {
+    char number[30];
+    int digits = snprintf(number, sizeof number, "%zu", index);
+    const char *text = key ? key->text.data : number;
+    size_t length = key ? key->text.size : (size_t)digits;
+    if (!length || length > sizeof r->name / 4 || size + length + 2 > sizeof r->name) return 0;
+    if (size) r->name[size++] = '.';
+    for (size_t i = 0; i < length; i++) {
+        bool control = (unsigned char)text[i] < 0x20 || text[i] == 0x7f;
+        r->name[size + i] = control ? '?' : text[i];
     }
-    if (others[0])
-        snprintf(r->weights->sets, sizeof r->weights->sets,
-                 "these are the weights \"%s\"; the file also contains %s, which were not read", key, others);
-    return found;
+    r->name[size + length] = '\0';
+    return size + length;
 }
 
-/* The names of all state dicts, each after a comma. */
-static void list_states(const icseg_pickle_value *top, char *out, size_t size) {
-    size_t used = 0;
-    *out = '\0';
-    for (size_t i = 0; top->kind == ICSEG_PICKLE_DICT && i + 1 < top->list.count && used + 1 < size; i += 2) {
-        const icseg_pickle_value *key = top->list.items[i];
-        if (key->kind != ICSEG_PICKLE_TEXT || !holds_tensors(top->list.items[i + 1])) continue;
-        int length = (int)(key->text.size < 60 ? key->text.size : 60);
-        snprintf(out + used, size - used, "%s\"%.*s\"", used ? ", " : "", length, key->text.data);
-        used += strlen(out + used);
+/* Adds the sets of weights of a state dict, if it is one. */
+static icseg_status add_sets(reader *r, const icseg_pickle_value *dict, bool averaged) {
+    icseg_weights_set set = {.path = r->name, .prefix = "", .state = dict, .averaged = averaged};
+    bool found = dict->kind == ICSEG_PICKLE_OBJECT, prefixed = false;
+    set.clip = found;
+    for (size_t i = 0; i + 1 < dict->list.count && dict->kind == ICSEG_PICKLE_DICT; i += 2) {
+        const icseg_pickle_value *key = dict->list.items[i];
+        if (dict->list.items[i + 1]->kind != ICSEG_PICKLE_TENSOR) continue;
+        found = true;
+        if (key->kind != ICSEG_PICKLE_TEXT || key->text.size >= ICSEG_WEIGHTS_NAME) continue;
+        size_t size = icseg_weights_prefix(key->text.data, key->text.size);
+        set.clip = set.clip || icseg_weights_looks_like_clip(key->text.data, key->text.size);
+        if (size == SIZE_MAX) continue;
+        icseg_weights_set named = set;
+        named.prefix = key->text.data;
+        ICSEG_TRY(icseg_weights_sets_add(&r->sets, named, size, r->error));
+        prefixed = true;
     }
+    return found && !prefixed ? icseg_weights_sets_add(&r->sets, set, 0, r->error) : ICSEG_OK;
 }
 
-/* The state dict that the caller asks for. */
-static icseg_status find_wanted(reader *r, const icseg_pickle_value *top, const icseg_pickle_value **out) {
-    const char *wanted = r->weights->set;
-    char known[400];
-    bool dict = top->kind == ICSEG_PICKLE_DICT;
-    *out = dict ? icseg_pickle_get(top, wanted) : NULL;
-    for (size_t i = FIRST_AVERAGE; i < KEYS && dict && !strcmp(wanted, "ema") && (!*out || !holds_tensors(*out)); i++)
-        *out = icseg_pickle_get(top, state_keys[i]);
-    if (*out && holds_tensors(*out)) return ICSEG_OK;
-    list_states(top, known, sizeof known);
-    return icseg_fail_field(r->error, ICSEG_ERROR_ARGUMENT, "state_dict", ICSEG_REMEDY_SET_FIELD,
-                            "%s: does not contain the weights \"%.60s\"; %s%s", r->path, wanted,
-                            known[0] ? "it contains " : "it contains one set of weights, without a name", known);
+static bool is_dict(const icseg_pickle_value *v) { return v && v->kind == ICSEG_PICKLE_DICT; }
+
+/* Whether a trainer stores the average under "state_dict", where others have raw weights: Lightning's WeightAveraging,
+ * MMEngine's EMAHook, whose "ema_state_dict" then has the raw ones. */
+static bool has_average_first(const icseg_pickle_value *dict) {
+    if (!is_dict(icseg_pickle_get(dict, "state_dict"))) return false;
+    return is_dict(icseg_pickle_get(dict, "current_model_state")) ||
+           (is_dict(icseg_pickle_get(dict, "ema_state_dict")) && icseg_pickle_get(dict, "message_hub"));
+}
+
+/* Averages of an optimizer's parameters, in their order: icseg cannot know their names. */
+static void note_nameless(reader *r, const icseg_pickle_value *list, bool averaged) {
+    if (averaged && !r->sets.nameless[0] && list->list.count && list->list.items[0]->kind == ICSEG_PICKLE_TENSOR)
+        snprintf(r->sets.nameless, sizeof r->sets.nameless, "%s", r->name);
+}
+
+/* Finds the state dicts in a value, whose path is r->name. Those of an optimizer are not weights. */
+static icseg_status find_sets(reader *r, const icseg_pickle_value *v, size_t size, int depth, bool averaged) {
+    bool dict = v->kind == ICSEG_PICKLE_DICT, list = v->kind == ICSEG_PICKLE_LIST || v->kind == ICSEG_PICKLE_TUPLE;
+    bool optimizer = memmem(r->name, size, "optim", 5) != NULL, swapped = dict && has_average_first(v);
+    if (list) note_nameless(r, v, averaged);
+    if ((dict || v->kind == ICSEG_PICKLE_OBJECT) && !optimizer) ICSEG_TRY(add_sets(r, v, averaged));
+    for (size_t i = 0; i < v->list.count && (dict || list) && depth < MAX_STATE_DEPTH; i += dict ? 2 : 1) {
+        const icseg_pickle_value *key = dict ? v->list.items[i] : NULL, *item = v->list.items[dict ? i + 1 : i];
+        if (++r->visits > MAX_ITEMS)
+            return icseg_fail(r->error, ICSEG_ERROR_FORMAT, "%s: refused: objects are nested too deeply", r->where);
+        bool deeper = item->kind == ICSEG_PICKLE_DICT || item->kind == ICSEG_PICKLE_LIST ||
+                      item->kind == ICSEG_PICKLE_TUPLE || item->kind == ICSEG_PICKLE_OBJECT;
+        if (!deeper || (key && key->kind != ICSEG_PICKLE_TEXT)) continue;
+        size_t path = append_key(r, size, key, i);
+        bool says = path && icseg_weights_says_averaged(r->name + size, path - size);
+        if (swapped && icseg_pickle_is_text(key, "state_dict")) says = true;
+        if (swapped && icseg_pickle_is_text(key, "ema_state_dict")) says = false;
+        if (path) ICSEG_TRY(find_sets(r, item, path, depth + 1, averaged || says));
+        r->name[size] = '\0';
+    }
+    return ICSEG_OK;
+}
+
+/* Chooses the state dict; if it has several sets of weights, also the prefix. */
+static icseg_status choose_state(reader *r, const icseg_pickle_value *top, const icseg_pickle_value **out) {
+    icseg_weights *w = r->weights;
+    const icseg_weights_set *chosen;
+    size_t of_same = 0;
+    r->sets.arena = r->scratch;
+    r->sets.file = r->path;
+    r->name[0] = '\0';
+    ICSEG_TRY(find_sets(r, top, 0, 0, false));
+    r->visits = 0;
+    ICSEG_TRY(icseg_weights_sets_choose(&r->sets, w->set, &chosen, w->sets, sizeof w->sets, r->error));
+    *out = chosen ? chosen->state : NULL;
+    if (!chosen) return ICSEG_OK;
+    for (size_t i = 0; i < r->sets.count; i++) of_same += r->sets.list[i].state == chosen->state;
+    if (of_same > 1) w->prefix = icseg_arena_strdup(w->arena, chosen->prefix);
+    if (of_same > 1 && !w->prefix) return icseg_fail_memory_in(r->error, 0, r->path);
+    w->set_found = true;
+    return ICSEG_OK;
 }
 
 /* Beside a state dict there may be single tensors, such as states of random number generators. */
 static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
     const icseg_pickle_value *state = NULL;
-    if (r->weights->set)
-        ICSEG_TRY(find_wanted(r, top, &state));
-    else if (top->kind == ICSEG_PICKLE_DICT)
-        state = find_state(r, top);
-    if (!state && holds_tensors(top)) state = top;
+    ICSEG_TRY(choose_state(r, top, &state));
     if (!state && top->kind == ICSEG_PICKLE_OPAQUE)
         return icseg_fail(r->error, ICSEG_ERROR_UNSUPPORTED,
                           "%s: contains an object of the class %s, not tensors by name; save only the weights with "
@@ -224,7 +259,7 @@ static icseg_status read_state(reader *r, const icseg_pickle_value *top) {
                           r->where, top->class_name);
     if (!state)
         return icseg_fail(r->error, ICSEG_ERROR_FORMAT,
-                          "%s: neither the pickle nor its \"state_dict\" contains tensors", r->where);
+                          "%s: neither the pickle nor a state dict in it contains tensors", r->where);
     ICSEG_TRY(read_classes(r, top));
     return visit(r, state, 0, 0);
 }

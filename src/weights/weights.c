@@ -285,12 +285,6 @@ static icseg_status open_weights(icseg_weights *w, const char *path, icseg_error
     else
         ICSEG_TRY(read_file(w, w->path, error));
     if (!w->tensor_count) return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: contains no tensors", w->path);
-    if (w->set && w->shards)
-        return icseg_fail_field(
-            error, ICSEG_ERROR_ARGUMENT, "state_dict", ICSEG_REMEDY_SET_FIELD,
-            "%s: does not contain the weights \"%.60s\"; a safetensors file has one set of weights, "
-            "without a name",
-            w->path, w->set);
     ICSEG_TRY(icseg_weights_apply_names(w, error));
     return icseg_weights_read_facts(w, error);
 }

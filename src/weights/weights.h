@@ -27,7 +27,7 @@ typedef struct icseg_weights_tensor {
     size_t offset;                  /* of the first element, in bytes: in the file or, unpacked, in the storage */
 } icseg_weights_tensor;
 
-enum { ICSEG_WEIGHTS_PARTS = 3, ICSEG_WEIGHTS_SETS = 200 };
+enum { ICSEG_WEIGHTS_PARTS = 3, ICSEG_WEIGHTS_SETS = 400 };
 
 /* One tensor under our name: parts joined along the first axis (query, key and value), and a vector that is to be added
  * to the first row (DenseCLIP's second class embedding) or NULL. */
@@ -52,9 +52,10 @@ typedef struct icseg_weights icseg_weights;
  * index of shards (*.index.json), or a folder that holds one of them under its usual name. Namings: ours and OpenAI's,
  * open_clip's, Hugging Face's, DenseCLIP's. Damaged, hostile and unknown files are errors with file and reason. */
 icseg_status icseg_weights_open(icseg_weights **out, const char *path, icseg_error *error);
-/* The same with one of several state dicts of a PyTorch file: its key, such as "state_dict_ema", or "ema" for averaged
- * weights of any usual key; NULL: raw weights, or averaged ones if the file has only those. ICSEG_ERROR_ARGUMENT, with
- * what the file contains, if there is no such state dict; the field is "state_dict". */
+/* The same with one of several sets of weights of a file: the key or path of its state dict ("state_dict_ema",
+ * "model.net"), the prefix of its names ("ema_model"), or "ema" for averaged weights, whatever their name; NULL: raw
+ * weights, or averaged ones if the file has only those. ICSEG_ERROR_ARGUMENT, with what the file contains, if it does
+ * not have them; the field is "state_dict". */
 icseg_status icseg_weights_open_set(icseg_weights **out, const char *path, const char *set, icseg_error *error);
 void icseg_weights_close(icseg_weights **weights);
 
@@ -153,12 +154,13 @@ icseg_status icseg_weights_give_params(icseg_params *params, icseg_weights **wei
 /* "ResNet 3-4-6-3 of width 64, grid 7, ...": the result of icseg_weights_infer, for messages. */
 void icseg_weights_describe(const icseg_config *config, icseg_string *out);
 
-/* Opens `path` and loads its tensors into a model with new weights (model.init of a recipe). CLIP's tensors (image and
- * text encoder) must all be present. Each tensor must have the model's shape and, if the file states them, the model's
- * heads and taps; otherwise the error names the key or tensor and both values. There are two exceptions: a longer table
- * of text positions is cut, and tensors that depend on the class list (classifier, laterals that read score maps) keep
- * their new weights unless the file's list is the model's. `report` may be NULL; the caller closes it. */
-icseg_status icseg_weights_init_model(icseg_model *model, const char *path, icseg_weights_report *report,
-                                      icseg_error *error);
+/* Opens `path` (and of several sets of weights `set`, see icseg_weights_open_set()) and loads its tensors into a model
+ * with new weights (model.init of a recipe). CLIP's tensors (image and text encoder) must all be present. Each tensor
+ * must have the model's shape and, if the file states them, the model's heads and taps; otherwise the error names the
+ * key or tensor and both values. There are two exceptions: a longer table of text positions is cut, and tensors that
+ * depend on the class list (classifier, laterals that read score maps) keep their new weights unless the file's list is
+ * the model's. `report` may be NULL; the caller closes it. */
+icseg_status icseg_weights_init_model(icseg_model *model, const char *path, const char *set,
+                                      icseg_weights_report *report, icseg_error *error);
 
 #endif

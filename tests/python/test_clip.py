@@ -89,6 +89,27 @@ def test_activation(checkpoint: Path, tmp_path: Path) -> None:
         icseg.clip.load(checkpoint, activation="relu")
 
 
+def test_one_of_several_state_dicts(checkpoint: Path, tmp_path: Path) -> None:
+    """A file with the weights under "model." and, with the negative text projection, under "ema_model."."""
+    program("convert", checkpoint, tmp_path / "clip.safetensors", "--names", "openai")
+    raw = (tmp_path / "clip.safetensors").read_bytes()
+    size = 8 + int.from_bytes(raw[:8], "little")
+    header, data = json.loads(raw[8:size]), raw[size:]
+    first, last = header["text_projection"]["data_offsets"]
+    negative = data[:first] + (-np.frombuffer(data[first:last], np.float32)).tobytes() + data[last:]
+    both = {"__metadata__": header.pop("__metadata__")}
+    for prefix, offset in (("model.", 0), ("ema_model.", len(data))):
+        for name, entry in header.items():
+            both[prefix + name] = {**entry, "data_offsets": [place + offset for place in entry["data_offsets"]]}
+    text = json.dumps(both).encode()
+    text += b" " * (-len(text) % 8)
+    (tmp_path / "both.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + data + negative)
+    embed = [icseg.clip.load(tmp_path / "both.safetensors", state_dict=name).encode_text("a cat") for name in (None, "ema")]
+    assert (embed[0] == icseg.clip.load(checkpoint).encode_text("a cat")).all() and np.allclose(embed[0], -embed[1])
+    with pytest.raises(icseg.ArgumentError, match='does not contain the weights "swa"'):
+        icseg.clip.load(tmp_path / "both.safetensors", state_dict="swa")
+
+
 def test_tokenizer() -> None:
     tokenizer = icseg.clip.Tokenizer(MERGES)
     ids = tokenizer.encode("the cat")

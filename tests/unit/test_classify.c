@@ -352,7 +352,7 @@ static void wider_resnets_and_other_patches_initialise_a_segmentation_model(void
     (void)state;
     write_weights(first, 1, NULL); /* RN50x4: widths that are not powers of 2 */
     icseg_model *model = segmentation_model(1);
-    OK(icseg_weights_init_model(model, first, &report, &error));
+    OK(icseg_weights_init_model(model, first, NULL, &report, &error));
     const icseg_param *p = icseg_params_find(model->params, "visual.layer3.1.bn2.running_var");
     static float expected[64], *values = expected;
     assert_true(p && p->data && p->count <= 64);
@@ -362,7 +362,7 @@ static void wider_resnets_and_other_patches_initialise_a_segmentation_model(void
     icseg_model_close(&model);
     write_weights(first, 3, NULL); /* ViT-B/32 */
     model = segmentation_model(3);
-    OK(icseg_weights_init_model(model, first, NULL, &error));
+    OK(icseg_weights_init_model(model, first, NULL, NULL, &error));
     icseg_model_close(&model);
 }
 

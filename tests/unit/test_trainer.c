@@ -361,6 +361,59 @@ static void a_resumed_run_keeps_the_settings_it_began_with(void **state) {
     icseg_free(text);
 }
 
+/* `path`: the weights of the run "whole" under "ema_model." and new ones under "model."; `plain`: those of the run. */
+static void write_two_sets(const char *path, const char *plain) {
+    enum { MOST = 1000 };
+    static icseg_safetensors_entry entries[MOST], own[MOST];
+    icseg_model *models[2] = {fresh_model(), open_weights("whole")};
+    icseg_arena *arena;
+    size_t count = 0;
+    assert_int_equal(icseg_arena_open(&arena, NULL), ICSEG_OK);
+    for (int m = 0; m < 2; m++)
+        for (int64_t i = 0; i < icseg_params_count(models[m]->params); i++) {
+            const icseg_param *p = icseg_params_at(models[m]->params, i);
+            float *values = icseg_arena_array(arena, (size_t)p->count, sizeof *values);
+            const char *name = icseg_arena_printf(arena, "%s.%s", m ? "ema_model" : "model", p->name);
+            assert_true(values && name && count < MOST);
+            icseg_param_export(p, p->data, values);
+            entries[count] =
+                (icseg_safetensors_entry){name, ICSEG_F32, p->file_shape, values, (size_t)p->count * sizeof *values};
+            own[i] = entries[count++];
+            own[i].name = p->name;
+        }
+    assert_int_equal(icseg_safetensors_write(path, entries, count, NULL, 0, NULL), ICSEG_OK);
+    assert_int_equal(icseg_safetensors_write(plain, own, count / 2, NULL, 0, NULL), ICSEG_OK);
+    icseg_model_close(&models[0]);
+    icseg_model_close(&models[1]);
+    icseg_arena_close(&arena);
+}
+
+static void a_run_starts_from_one_of_several_sets_of_weights(void **state) {
+    (void)state;
+    static const char ema[] = "model.init_weights=ema";
+    char two[PATH_SIZE], whole[PATH_SIZE];
+    train_well(&(run){.out = "whole", .resume = true});
+    snprintf(two, sizeof two, "%s/two.safetensors", folder);
+    snprintf(whole, sizeof whole, "%s/whole.safetensors", folder);
+    write_two_sets(two, whole);
+    train_badly(&(run){.out = "none", .set = {ema}}, ICSEG_ERROR_ARGUMENT, "a part of model.init, which is not set");
+    run r = {.out = "none", .init = two, .set = {"model.init_weights=swa"}};
+    train_badly(&r, ICSEG_ERROR_ARGUMENT, "it contains \"model\", \"ema_model\"");
+    assert_string_equal(r.error.field, "model.init_weights");
+    run raw = {.out = "of_raw", .init = two};
+    train_well(&raw);
+    assert_non_null(strstr(raw.messages, "these are the weights \"model\"; the file also contains \"ema_model\""));
+    r = (run){.out = "of_ema", .init = two, .set = {ema}, .stop_stage = "train", .stop_at = 3};
+    train_badly(&r, ICSEG_ERROR_CANCELLED, "stopped after step 3");
+    assert_non_null(strstr(r.messages, "these are the weights \"ema_model\""));
+    run on = {.out = "of_ema", .init = two, .resume = true, .set = {"model.init_weights=model"}};
+    train_well(&on);
+    assert_non_null(strstr(on.messages, "began with model.init_weights = \"ema\"; \"model\" is not read"));
+    train_well(&(run){.out = "of_whole", .init = whole});
+    assert_true(same_tensors("of_ema", "of_whole"));
+    assert_false(same_tensors("of_ema", "of_raw"));
+}
+
 static void assert_logged(const char *out, int64_t evals, double miou) {
     icseg_log log;
     read_log(&log, out);
@@ -956,6 +1009,7 @@ int main(void) {
         cmocka_unit_test(a_run_stopped_at_every_step_resumes_to_the_same_bytes),
         cmocka_unit_test(an_image_that_cannot_be_read_ends_a_run_that_can_resume),
         cmocka_unit_test(a_resumed_run_keeps_the_settings_it_began_with),
+        cmocka_unit_test(a_run_starts_from_one_of_several_sets_of_weights),
         cmocka_unit_test(a_new_evaluation_of_a_finished_run_is_logged),
         cmocka_unit_test(the_state_records_the_best_evaluation),
         cmocka_unit_test(bf16_trains_repeats_and_resumes_to_the_same_bytes),

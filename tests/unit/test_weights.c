@@ -681,7 +681,7 @@ static void a_model_starts_from_plain_clip_weights(void **state) {
     icseg_weights *w;
     icseg_weights_report report = {0};
     icseg_model *model = fresh_model(shorten, other_names);
-    OK(icseg_weights_init_model(model, FIXTURES "huggingface_vit", &report, &error));
+    OK(icseg_weights_init_model(model, FIXTURES "huggingface_vit", NULL, &report, &error));
     assert_int_equal(report.loaded, 73);
     assert_int_equal(icseg_weights_report_count(&report, ICSEG_WEIGHTS_CUT), 1);
     assert_int_equal(icseg_weights_report_count(&report, ICSEG_WEIGHTS_WRONG_SHAPE), 0);
@@ -710,7 +710,7 @@ static void a_model_starts_from_a_checkpoint_with_other_classes(void **state) {
     icseg_params_initialise(other->params, 2);
     OK(icseg_params_load(other->params, &error));
     float fresh = icseg_params_find(other->params, "decoder.head.conv_seg.bias")->data[0];
-    OK(icseg_weights_init_model(other, first, &report, &error));
+    OK(icseg_weights_init_model(other, first, NULL, &report, &error));
     assert_int_equal(icseg_weights_report_count(&report, ICSEG_WEIGHTS_OTHER_CLASS), 2 + 2 * 3);
     assert_int_equal(icseg_weights_report_count(&report, ICSEG_WEIGHTS_MISSING), 0);
     assert_true(icseg_params_find(other->params, "decoder.head.conv_seg.bias")->data[0] == fresh);
@@ -720,7 +720,7 @@ static void a_model_starts_from_a_checkpoint_with_other_classes(void **state) {
     icseg_model_close(&other);
     other = fresh_model(NULL, same_names);
     icseg_params_initialise(other->params, 2);
-    OK(icseg_weights_init_model(other, first, &report, &error));
+    OK(icseg_weights_init_model(other, first, NULL, &report, &error));
     assert_int_equal(report.count, 0);
     assert_int_equal(report.loaded, icseg_params_count(other->params));
     icseg_weights_report_close(&report);
@@ -775,18 +775,18 @@ static void contradictions_with_the_model_are_errors_and_change_nothing(void **s
     for (size_t i = 0; i < 3; i++) {
         icseg_model *model = fresh_model(cases[i].change, other_names);
         float before = icseg_params_find(model->params, "text_projection")->data[0];
-        refuses(icseg_weights_init_model(model, FIXTURES "huggingface_vit", NULL, &error), ICSEG_ERROR_CONFIG,
+        refuses(icseg_weights_init_model(model, FIXTURES "huggingface_vit", NULL, NULL, &error), ICSEG_ERROR_CONFIG,
                 cases[i].because);
         assert_true(icseg_params_find(model->params, "text_projection")->data[0] == before);
         icseg_model_close(&model);
     }
     icseg_model *model = fresh_model(NULL, other_names);
-    refuses(icseg_weights_init_model(model, FIXTURES "openai_resnet.pt", NULL, &error), ICSEG_ERROR_CONFIG,
+    refuses(icseg_weights_init_model(model, FIXTURES "openai_resnet.pt", NULL, NULL, &error), ICSEG_ERROR_CONFIG,
             "weights of a ResNet; the model has a vision transformer");
     OK(icseg_model_save(model, first, &error));
     icseg_model_close(&model);
     model = fresh_model(split, other_names);
-    refuses(icseg_weights_init_model(model, first, NULL, &error), ICSEG_ERROR_CONFIG,
+    refuses(icseg_weights_init_model(model, first, NULL, NULL, &error), ICSEG_ERROR_CONFIG,
             "text_heads = 2, but the model has 4");
     icseg_model_close(&model);
 }

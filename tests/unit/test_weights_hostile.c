@@ -222,7 +222,7 @@ static void tensors_stay_inside_their_storage(void **state) {
 static void make_pickle(const char *pickle, size_t size) { make_archive(pickle, size, 64); }
 #define PICKLE(TEXT) make_pickle(TEXT, sizeof(TEXT) - 1)
 
-static void foreign_globals_are_refused_by_name_and_not_run(void **state) {
+static void foreign_globals_are_named_and_not_run(void **state) {
     (void)state;
     char marker[120], pickle[300];
     snprintf(marker, sizeof marker, "%s/executed", test_scratch_folder);
@@ -231,12 +231,12 @@ static void foreign_globals_are_refused_by_name_and_not_run(void **state) {
                         "cos\nsystem\nX%c%c%c%ctouch %s\x85R.",
                         (int)strlen(marker) + 6, 0, 0, 0, marker);
     make_pickle(pickle, (size_t)size);
-    refuses(ICSEG_ERROR_UNSUPPORTED, "refused: the pickle calls os.system");
+    refuses(ICSEG_ERROR_UNSUPPORTED, "contains an object of the class os.system, not tensors by name");
     assert_false(icseg_file_exists(marker));
     PICKLE("\x80\x04\x8c\x08"
            "builtins\x8c\x04"
            "eval\x93.");
-    refuses(ICSEG_ERROR_UNSUPPORTED, "calls builtins.eval");
+    refuses(ICSEG_ERROR_UNSUPPORTED, "of the class builtins.eval");
     PICKLE("\x80\x02"
            "ctorch._utils\n_rebuild_sparse\n)R.");
     refuses(ICSEG_ERROR_UNSUPPORTED, "torch._utils._rebuild_sparse");
@@ -252,6 +252,41 @@ static void foreign_globals_are_refused_by_name_and_not_run(void **state) {
     PICKLE("\x80\x02"
            "c__torch__.a\nB\n)R.");
     refuses(ICSEG_ERROR_FORMAT, "a call of a value that is not a function");
+}
+
+/* {"x": os.system("touch MARKER"), "visual.class_embedding": tensor}: the weights are read, nothing is run. */
+static void a_function_beside_the_tensors_is_not_run(void **state) {
+    (void)state;
+    char marker[120], call[300];
+    icseg_string p = {0}, tensor = {0};
+    snprintf(marker, sizeof marker, "%s/executed", test_scratch_folder);
+    int size = snprintf(call, sizeof call, "X%c%c%c%cxcposix\nsystem\nX%c%c%c%ctouch %s\x85Rs", 1, 0, 0, 0,
+                        (int)strlen(marker) + 6, 0, 0, 0, marker);
+    write_pickle(&tensor, 16, 0, 16, 1);
+    icseg_string_append(&p, tensor.data, 3); /* the protocol and an empty dict */
+    icseg_string_append(&p, call, (size_t)size);
+    icseg_string_append(&p, tensor.data + 3, tensor.size - 3);
+    make_pickle(p.data, p.size);
+    if (open_and_read() != ICSEG_OK) fail_msg("%s", error.message);
+    assert_false(icseg_file_exists(marker));
+    icseg_string_close(&p);
+    icseg_string_close(&tensor);
+}
+
+/* A list that contains another 50 times, which contains another 50 times, and so on. */
+static void the_search_for_state_dicts_is_bounded(void **state) {
+    (void)state;
+    icseg_string p = {0};
+    icseg_string_append(&p, "\x80\2]q\0", 5);
+    for (int level = 0; level < 8; level++) {
+        icseg_string_append(&p, "](", 2);
+        for (int i = 0; i < 50; i++) icseg_string_append(&p, "h\0", 2);
+        icseg_string_append(&p, "eq\0", 3);
+    }
+    icseg_string_append(&p, ".", 1);
+    make_pickle(p.data, p.size);
+    refuses(ICSEG_ERROR_FORMAT, "objects are nested too deeply");
+    icseg_string_close(&p);
 }
 
 static void make_long(const char *start, const char *unit, size_t times, const char *end) {
@@ -699,7 +734,9 @@ int main(void) {
         cmocka_unit_test(damaged_bytes_never_crash),
         cmocka_unit_test(the_pickle_survives_every_damage),
         cmocka_unit_test(tensors_stay_inside_their_storage),
-        cmocka_unit_test(foreign_globals_are_refused_by_name_and_not_run),
+        cmocka_unit_test(foreign_globals_are_named_and_not_run),
+        cmocka_unit_test(a_function_beside_the_tensors_is_not_run),
+        cmocka_unit_test(the_search_for_state_dicts_is_bounded),
         cmocka_unit_test(depth_length_and_loops_are_bounded),
         cmocka_unit_test(a_tensor_has_at_most_six_dimensions),
         cmocka_unit_test(calls_without_their_arguments_are_refused),

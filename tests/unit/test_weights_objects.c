@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * weights: what trainers store beside the tensors, such as options and counters, is read over, and wrappers around the
- * tensors' names are removed. Functions that no data needs stay refused (test_weights_hostile). */
+ * weights: what trainers store beside the tensors, such as options, counters and functions, is read over, and wrappers
+ * around the tensors' names are removed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -69,6 +70,20 @@ static void refuses(const char *because) {
     if (!strstr(error.message, because)) fail_msg("\"%s\" lacks \"%s\"", error.message, because);
 }
 
+/* {"state_dict": defaultdict(int, {name: tensor})} */
+static void a_defaultdict_is_a_state_dict(void **state) {
+    static const char made[] = "ccollections\ndefaultdict\nc__builtin__\nint\n\x85R";
+    icseg_string p = {0};
+    (void)state;
+    icseg_string_append(&p, "\x80\2}", 3);
+    put_text(&p, "state_dict");
+    icseg_string_append(&p, made, sizeof made - 1);
+    put_tensor(&p, "visual.class_embedding");
+    icseg_string_append(&p, "ss", 2);
+    write_archive(&p);
+    expect("visual.class_embedding");
+}
+
 /* {"args": object, "state_dict": {name: tensor}} */
 static void objects_beside_the_tensors_are_read_over(void **state) {
     static const struct {
@@ -93,6 +108,14 @@ static void objects_beside_the_tensors_are_read_over(void **state) {
         OBJECT("comegaconf\nDictConfig\n)}\x92"),
         OBJECT("ca\nb\n)R)R"),
         OBJECT("\x8e\2\0\0\0\0\0\0\0ab"),
+        /* functions: len; functools.partial(len, 1); getattr(torch, "relu"), of which nothing is called */
+        OBJECT("c__builtin__\nlen\n"),
+        OBJECT("cfunctools\npartial\nc__builtin__\nlen\n\x85R(c__builtin__\nlen\nK\1\x85}Ntb"),
+        OBJECT("c__builtin__\ngetattr\nctorch\nnn\nX\4\0\0\0relu\x86R"),
+        OBJECT("ctorch._utils\n_get_device_index\nK\0\x85R"),
+        OBJECT("\x8c\x08operator\x8c\x0aitemgetter\x93K\1\x85R"),
+        /* a module, whose class the container before 1.6 stores with its source */
+        OBJECT("(X\6\0\0\0modulectorch.nn\nLinear\nX\1\0\0\0aX\1\0\0\0btQ)\x81}b"),
         /* the state of a random number generator, an integer of 128 bits */
         OBJECT("\x8a\x10"
                "abcdefghijklmnop"),
@@ -215,6 +238,190 @@ static void a_wrapper_that_only_the_model_has_is_removed(void **state) {
     icseg_weights_close(&w);
 }
 
+/* -- several sets of weights */
+
+enum { MOST = 6 };
+
+/* `at` ("state_dict/model.visual.proj") -> the key before the slash, or the whole; and what follows the slash. */
+static const char *split(const char *at, char key[100]) {
+    size_t size = strcspn(at, "/");
+    snprintf(key, 100, "%.*s", (int)size, at);
+    return at[size] ? at + size + 1 : NULL;
+}
+
+/* A dict of the tensors at paths[first .. last), which have `depth` keys in common. The numbers of tensor i are i. A
+ * tensor whose last key is "-" is in a list. */
+static void put_dict(icseg_string *p, const char *const *paths, int first, int last) {
+    icseg_string_append(p, "}", 1);
+    for (int i = first, next; i < last; i = next) {
+        char key[100], other[100];
+        const char *rest = split(paths[i], key), *below[MOST] = {NULL};
+        for (next = i; next < last; next++) {
+            const char *follows = split(paths[next], other);
+            if (strcmp(key, other) != 0) break;
+            below[next] = follows;
+        }
+        put_text(p, key);
+        bool list = rest && !strcmp(rest, "-");
+        if (list) icseg_string_append(p, "(", 1);
+        if (rest && !list)
+            put_dict(p, below, i, next);
+        else
+            icseg_string_printf(p, "ctorch._utils\n_rebuild_tensor_v2\n(");
+        if (!rest || list) {
+            static const char storage[] = "(X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0000X\3\0\0\0cpuK\x10tQK";
+            icseg_string_append(p, storage, sizeof storage - 1);
+            icseg_string_append(p, &(char){(char)(2 * i)}, 1);
+            icseg_string_append(p, "K\2\x85K\1\x85\x89}tR", 10);
+        }
+        icseg_string_append(p, list ? "ts" : "s", list ? 2 : 1);
+    }
+}
+
+static void write_tensors(const char *const *paths) {
+    static const float numbers[16] = {0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5};
+    int count = 0;
+    icseg_string p = {0};
+    test_zip a = {0};
+    while (count < MOST && paths[count]) count++;
+    icseg_string_append(&p, "\x80\2", 2);
+    put_dict(&p, paths, 0, count);
+    icseg_string_append(&p, ".", 1);
+    test_zip_add(&a, "x/data.pkl", p.data, p.size, 0);
+    test_zip_add(&a, "x/data/0", numbers, sizeof numbers, 0);
+    test_zip_write(&a, path);
+    icseg_string_close(&p);
+}
+
+#define CONV "visual.conv1.weight"
+
+static const struct {
+    const char *paths[MOST], *wanted;
+    int chosen; /* index of the path; -1: refused */
+    const char *message;
+} choices[] = {
+    /* state dicts anywhere */
+    {{"net/" CONV}, NULL, 0, NULL},
+    {{"params_ema/" CONV, "params/" CONV},
+     NULL,
+     1,
+     "these are the weights \"params\"; the file also contains \"params_ema\""},
+    {{"params_ema/" CONV, "params/" CONV},
+     "ema",
+     0,
+     "these are the weights \"params_ema\"; the file also contains \"params\""},
+    {{"teacher/" CONV, "student/" CONV}, NULL, 1, "the file also contains \"teacher\""},
+    {{"teacher/" CONV, "mine/" CONV}, NULL, 1, "these are the weights \"mine\""},
+    {{"teacher/" CONV, "student/" CONV}, "teacher", 0, "these are the weights \"teacher\""},
+    {{"teacher/" CONV, "student/" CONV}, "ema", -1, "it contains \"teacher\", \"student\""},
+    {{"network/" CONV, "optimizer/state/" CONV}, NULL, 0, NULL},
+    {{"model/state_dict/" CONV}, NULL, 0, NULL},
+    {{"state_dict/model/module." CONV}, NULL, 0, NULL},
+    {{"a/b/c/d/e/f/" CONV}, NULL, 0, NULL},
+    {{"model/state_dict/" CONV, "model/ema/" CONV},
+     NULL,
+     0,
+     "these are the weights \"model.state_dict\"; the file also contains \"model.ema\""},
+    {{"model/state_dict/" CONV, "model/ema/" CONV}, "model.ema", 1, "these are the weights \"model.ema\""},
+    {{"model/state_dict/" CONV, "model/ema/" CONV}, "model", 0, "these are the weights \"model.state_dict\""},
+    {{"callbacks/swa/average_model_state/module." CONV, "state_dict/" CONV},
+     NULL,
+     1,
+     "contains \"callbacks.swa.average_model_state\", which"},
+    {{"callbacks/swa/average_model_state/module." CONV, "state_dict/" CONV}, "average_model_state", 0, "these are"},
+    {{"model/other.weight", "clip/" CONV}, NULL, 1, NULL},
+    {{"semantic/" CONV}, "ema", -1, "does not contain the weights \"ema\"; it contains \"semantic\""},
+    {{CONV, "ema/" CONV}, NULL, 0, "these are the weights outside of its state dicts; the file also contains \"ema\""},
+    {{CONV, "ema/" CONV}, "ema", 1, "these are the weights \"ema\"; the file also contains weights outside of its"},
+    /* prefixes in one state dict */
+    {{"ema_model.module." CONV, "model." CONV, "loss.weight"},
+     "ema",
+     0,
+     "these are the weights \"ema_model.module\"; the file also contains \"model\""},
+    {{"ema_model.module." CONV, "model." CONV, "loss.weight"},
+     "ema_model",
+     0,
+     "these are the weights \"ema_model.module\""},
+    {{"ema_model.module." CONV, "model." CONV, "loss.weight"}, "model", 1, "these are the weights \"model\""},
+    {{"state_dict/model." CONV, "state_dict/model_ema." CONV},
+     "model_ema",
+     1,
+     "these are the weights \"state_dict.model_ema\"; the file also contains \"state_dict.model\""},
+    {{"state_dict/model." CONV, "state_dict/model_ema." CONV},
+     "state_dict",
+     0,
+     "these are the weights \"state_dict.model\""},
+    {{"state_dict/" CONV, "state_dict/ema." CONV},
+     "ema",
+     1,
+     "these are the weights \"state_dict.ema\"; the file also contains \"state_dict\""},
+    {{"model." CONV, "model.ema." CONV}, "ema", 1, "these are the weights \"model.ema\""},
+    {{"model." CONV, "model.ema." CONV}, NULL, 0, "these are the weights \"model\""},
+    /* trainers that store the average as the state dict: Lightning, MMEngine */
+    {{"state_dict/" CONV, "current_model_state/" CONV},
+     NULL,
+     0,
+     "these are the weights \"state_dict\" (averaged); the file also contains \"current_model_state\", which"},
+    {{"state_dict/" CONV, "current_model_state/" CONV}, "ema", 0, "these are the weights \"state_dict\" (averaged)"},
+    {{"state_dict/" CONV, "current_model_state/" CONV}, "current_model_state", 1, "contains \"state_dict\" (averaged)"},
+    {{"state_dict/" CONV, "ema_state_dict/module." CONV, "message_hub/a"},
+     "ema",
+     0,
+     "contains \"ema_state_dict\" (not averaged)"},
+    {{"state_dict/" CONV, "ema_state_dict/module." CONV}, "ema", 1, "these are the weights \"ema_state_dict\""},
+    /* averages without names */
+    {{"state_dict/" CONV, "optimizer_states/ema/-"},
+     NULL,
+     0,
+     "contains averaged weights without names (optimizer_states.ema), which were not read"},
+    {{"state_dict/" CONV, "optimizer_states/ema/-"},
+     "ema",
+     -1,
+     "it contains \"state_dict\"; averaged weights without names cannot be read: optimizer_states.ema"},
+};
+
+static void the_set_of_weights_is_chosen_by_key_prefix_or_kind(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof choices / sizeof *choices; i++) {
+        icseg_weights *w;
+        float value[2];
+        write_tensors(choices[i].paths);
+        icseg_status status = icseg_weights_open_set(&w, path, choices[i].wanted, &error);
+        const char *message = status == ICSEG_OK ? w->sets : error.message, *wanted = choices[i].message;
+        if ((status == ICSEG_OK) != (choices[i].chosen >= 0) || (wanted ? !strstr(message, wanted) : message[0] != 0))
+            fail_msg("choice %zu: \"%s\" lacks \"%s\"", i, message, wanted ? wanted : "nothing");
+        if (status != ICSEG_OK) {
+            assert_string_equal(error.field, "state_dict");
+            continue;
+        }
+        const icseg_weights_entry *entry = icseg_weights_find(w, CONV);
+        assert_non_null(entry);
+        assert_int_equal(icseg_weights_read(entry, value, &error), ICSEG_OK);
+        if (value[0] != (float)choices[i].chosen) fail_msg("choice %zu: set %g was read", i, (double)value[0]);
+        icseg_weights_close(&w);
+    }
+}
+
+/* A safetensors file has no keys, but its names have prefixes. */
+static void a_prefix_in_a_safetensors_file_is_chosen(void **state) {
+    static const float one[2] = {1, 1}, two[2] = {2, 2};
+    const icseg_safetensors_entry entries[] = {{"ema_model." CONV, ICSEG_F32, ICSEG_SHAPE(2), two, sizeof two},
+                                               {"model." CONV, ICSEG_F32, ICSEG_SHAPE(2), one, sizeof one}};
+    const char *file = test_scratch("a.safetensors");
+    icseg_weights *w;
+    float value[2];
+    (void)state;
+    assert_int_equal(icseg_safetensors_write(file, entries, 2, NULL, 0, &error), ICSEG_OK);
+    for (int ema = 0; ema < 2; ema++) {
+        if (icseg_weights_open_set(&w, file, ema ? "ema" : NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
+        assert_int_equal(icseg_weights_read(icseg_weights_find(w, CONV), value, &error), ICSEG_OK);
+        assert_true(value[0] == (float)(1 + ema));
+        icseg_weights_close(&w);
+    }
+    assert_int_equal(icseg_weights_open_set(&w, file, "swa", &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "it contains \"ema_model\", \"model\""));
+}
+
 /* _rebuild_from_type_v2(_rebuild_tensor_v2, torch.Tensor, arguments, attributes), and a parameter with attributes. */
 static void tensors_with_attributes_are_tensors(void **state) {
     static const char arguments[] = "((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0000X\3\0\0\0cpuK\x10tQ"
@@ -310,9 +517,12 @@ static void a_script_says_its_activation(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_beside_the_tensors_are_read_over),
+        cmocka_unit_test(a_defaultdict_is_a_state_dict),
         cmocka_unit_test(wrappers_are_removed_from_names),
         cmocka_unit_test(the_weights_are_taken_before_their_average_and_single_tensors),
         cmocka_unit_test(a_wrapper_that_only_the_model_has_is_removed),
+        cmocka_unit_test(the_set_of_weights_is_chosen_by_key_prefix_or_kind),
+        cmocka_unit_test(a_prefix_in_a_safetensors_file_is_chosen),
         cmocka_unit_test(tensors_with_attributes_are_tensors),
         cmocka_unit_test(other_models_are_named),
         cmocka_unit_test(a_script_says_its_activation),

@@ -103,4 +103,17 @@ check 'the option answers' lacks "$assumed" icseg classify "$work/silent.safeten
 # several state dicts in one file
 refuse 2 'does not contain the weights "ema"; it contains one set of weights, without a name; set it with --weights' \
     icseg convert "$weights/openai_resnet.pt" "$work/ema.safetensors" --weights ema
-refuse 2 'a safetensors file has one set of weights' icseg convert "$work/clip.safetensors" "$work/ema.safetensors" --weights ema
+refuse 2 'it contains one set of weights, without a name; set it with --weights' icseg convert "$work/clip.safetensors" "$work/ema.safetensors" --weights ema
+trainer=$weights/lightning_resnet.ckpt # also has functions, which are read over
+expect 0 'these are the weights "state_dict.model"; the file also contains "state_dict.ema_model.module"' \
+    icseg convert "$trainer" "$work/raw.safetensors"
+for name in ema ema_model state_dict.ema_model.module; do
+    expect 0 'these are the weights "state_dict.ema_model.module"; the file also contains "state_dict.model"' \
+        icseg convert "$trainer" "$work/$name.safetensors" --weights $name
+    check 'the same weights' cmp "$work/ema.safetensors" "$work/$name.safetensors"
+done
+check 'other weights' differ "$work/raw.safetensors" "$work/ema.safetensors"
+expect 2 'does not contain the weights "swa"; it contains "state_dict.model", "state_dict.ema_model.module"; set it with --weights$' \
+    icseg train "$scratch/tiny/recipe.yaml" --data "$tiny_data" --out "$work/d" --init "$trainer" --weights swa
+refuse 2 'model.init_weights: "ema" is a part of model.init, which is not set' \
+    icseg train "$scratch/tiny/recipe.yaml" --data "$tiny_data" --out "$work/d" --weights ema
