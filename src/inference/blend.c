@@ -78,7 +78,7 @@ static inline int64_t index_of(const float *values, float value, int64_t n) {
 static inline float exp_sum(const float *logits, float largest, int64_t n) {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t k = 0; k < n; k++) sum += icseg_exp(logits[k] - largest);
+    for (int64_t k = 0; k < n; k++) sum += icseg_exp_below(logits[k] - largest);
     return sum;
 }
 
@@ -113,7 +113,8 @@ ICSEG_KERNEL static void label_row(const icseg_blend *b, const row *r) {
         int64_t best = index_of(r->logits, largest, classes), label = certain_label(b, best, first);
         if (b->labels) b->labels[r->at + (size_t)x] = (int16_t)label;
         if (b->confidence)
-            b->confidence[r->at + (size_t)x] = label == best ? first : first * icseg_exp(r->logits[label] - largest);
+            b->confidence[r->at + (size_t)x] =
+                label == best ? first : first * icseg_exp_below(r->logits[label] - largest);
     }
 }
 
@@ -162,7 +163,7 @@ ICSEG_KERNEL static void blend_row(const icseg_blend *b, const row *r) {
             float largest = largest_of(r->logits, classes);
             float factor = 1 / (exp_sum(r->logits, largest, classes) * (float)b->count);
 #pragma omp simd
-            for (int64_t k = 0; k < classes; k++) r->mean[k] += factor * icseg_exp(r->logits[k] - largest);
+            for (int64_t k = 0; k < classes; k++) r->mean[k] += factor * icseg_exp_below(r->logits[k] - largest);
             line += line_floats(&b->pass[i]);
         }
         store(b, r->at + (size_t)x, b->count == 1 ? r->logits : r->mean, r->mean, r->best, r->best_class);
@@ -229,6 +230,6 @@ void icseg_blend_planes(const icseg_blend *b, int64_t n, int64_t first, int64_t 
 void icseg_blend_store(const icseg_blend *b, size_t at, float *logits, float *best, int16_t *best_class) {
     int64_t classes = b->classes;
     float largest = largest_of(logits, classes), factor = 1 / exp_sum(logits, largest, classes);
-    for (int64_t k = 0; k < classes; k++) logits[k] = factor * icseg_exp(logits[k] - largest);
+    for (int64_t k = 0; k < classes; k++) logits[k] = factor * icseg_exp_below(logits[k] - largest);
     store(b, at, logits, logits, best, best_class);
 }

@@ -51,7 +51,7 @@ ICSEG_KERNEL static void softmax_row(float *row, int64_t plane, int64_t width) {
         float top = row[x], sum = 0;
         for (int k = 1; k < NEIGHBOURS; k++) top = row[k * plane + x] > top ? row[k * plane + x] : top;
         for (int k = 0; k < NEIGHBOURS; k++) {
-            float e = icseg_exp(row[k * plane + x] - top);
+            float e = icseg_exp_below(row[k * plane + x] - top);
             row[k * plane + x] = e;
             sum += e;
         }

@@ -65,7 +65,7 @@ ICSEG_KERNEL static void take_larger(float *a, const float *b, int64_t n) {
 ICSEG_KERNEL static void add_class(float *best, float *sum, int16_t *label, const float *logit, int16_t k, int64_t n) {
     for (int64_t i = 0; i < n; i++) {
         float z = logit[i], largest = z > best[i] ? z : best[i];
-        sum[i] = sum[i] * icseg_exp(best[i] - largest) + icseg_exp(z - largest);
+        sum[i] = sum[i] * icseg_exp_below(best[i] - largest) + icseg_exp_below(z - largest);
         if (z > best[i]) label[i] = k;
         best[i] = largest;
     }
@@ -106,7 +106,7 @@ static void write_best(const refinement *r) {
         float probability = 1 / r->sum[i];
         int16_t label = r->label[i];
         if (has_threshold(b) && (double)probability < b->open->info.threshold) {
-            if (label != b->open->info.background) probability *= icseg_exp(r->background[i] - r->best[i]);
+            if (label != b->open->info.background) probability *= icseg_exp_below(r->background[i] - r->best[i]);
             label = (int16_t)b->open->info.background;
         }
         if (b->labels) b->labels[r->at + i] = label;

@@ -111,7 +111,7 @@ ICSEG_INLINE void softmax(float *p, int64_t n, float scale) {
     for (int64_t i = 0; i < end; i += LANES)
 #pragma omp simd
         for (int j = 0; j < LANES; j++) {
-            p[i + j] = icseg_exp(scale * (p[i + j] - top)); /* past n: 1e-38, lost in a sum that is at least 1 */
+            p[i + j] = icseg_exp_below(scale * (p[i + j] - top)); /* past n: 1e-38, lost in a sum that is at least 1 */
             sums[j] += p[i + j];
         }
     float inverse = 1 / icseg_lanes_sum(sums);

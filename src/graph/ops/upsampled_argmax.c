@@ -56,7 +56,7 @@ ICSEG_KERNEL static void confidence_row(const state *s, const float *row, float 
         const float *a = row + s->x[x].low * s->padded, *b = row + s->x[x].high * s->padded;
         float wb = s->x[x].weight, wa = 1 - wb, largest = confidence[x], sum = 0;
 #pragma omp simd reduction(+ : sum)
-        for (int64_t k = 0; k < s->classes; k++) sum += icseg_exp(wa * a[k] + wb * b[k] - largest);
+        for (int64_t k = 0; k < s->classes; k++) sum += icseg_exp_below(wa * a[k] + wb * b[k] - largest);
         confidence[x] = 1 / sum;
     }
 }

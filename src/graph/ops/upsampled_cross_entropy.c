@@ -58,7 +58,7 @@ ICSEG_INLINE float exponentials(float *v, const float *low, const float *high, f
     for (int64_t k = 0; k < n; k += LANES)
 #pragma omp simd
         for (int j = 0; j < LANES; j++) {
-            float below = v[k + j] - top, e = icseg_exp(below);
+            float below = v[k + j] - top, e = icseg_exp_below(below);
             e = below < TINY ? 0 : e;
             v[k + j] = e;
             lane[j] += e;
