@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "files.h"
 
 /* A small quarantine keeps the targets in the processor's cache. */
 const char *__asan_default_options(void);
@@ -27,14 +28,21 @@ static void remove_all(const char *path) { nftw(path, remove_one, 8, FTW_DEPTH |
 
 static void remove_folder(void) { remove_all(folder); }
 
+static void open_folder(void) {
+#ifdef FUZZ_FILES_IN_MEMORY
+    strcpy(folder, FUZZ_ROOT);
+    (void)remove_folder;
+#else
+    strcpy(folder, "/dev/shm/icseg_fuzz_XXXXXX");
+    FUZZ_REQUIRE(mkdtemp(folder));
+    atexit(remove_folder);
+#endif
+}
+
 const char *fuzz_path(const char *name) {
     static char paths[8][128];
     static unsigned next;
-    if (!*folder) {
-        strcpy(folder, "/dev/shm/icseg_fuzz_XXXXXX");
-        FUZZ_REQUIRE(mkdtemp(folder));
-        atexit(remove_folder);
-    }
+    if (!*folder) open_folder();
     char *path = paths[next++ % 8];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;

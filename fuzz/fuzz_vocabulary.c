@@ -3,6 +3,7 @@
  * vocabulary that opens encodes any text and decodes the result. */
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "fuzz.h"
@@ -26,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *path = fuzz_path("vocabulary");
     mkdir(path, 0777);
     path = fuzz_put("vocabulary/vocab.json", parts[0].data, parts[0].size);
-    remove(fuzz_path("vocabulary/merges.txt"));
+    unlink(fuzz_path("vocabulary/merges.txt"));
     if (count > 1) fuzz_put("vocabulary/merges.txt", parts[1].data, parts[1].size);
     if (!fuzz_succeeded(icseg_tokenizer_open(&t, ICSEG_TOKENIZER_CLIP, path, &error), &error)) {
         FUZZ_REQUIRE(!t);
