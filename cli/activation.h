@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The options --activation and --weights of commands that read CLIP's weights. */
+ * The options --activation, --weights, --cache and --no-cache of commands that read CLIP's weights. */
 #ifndef CLI_ACTIVATION_H
 #define CLI_ACTIVATION_H
 
@@ -23,6 +23,17 @@ extern const char *const activation_words[];
             "which of several state dicts of a file: its key, the prefix of its names, or ema for averaged weights",   \
             .metavar = "NAME", .shown = "the raw weights"                                                              \
     }
+
+/* The rows of --cache (a string) and --no-cache. */
+#define CACHE_ROWS(S, cache, no_cache)                                                                                 \
+    {"cache", ICSEG_FIELD_STRING(S, cache), "folder in which embeddings of texts are kept for the next call",          \
+     .metavar = "DIR", .shown = "$XDG_CACHE_HOME/icseg or ~/.cache/icseg"},                                            \
+    {                                                                                                                  \
+        "no-cache", ICSEG_FIELD_BOOL(S, no_cache), "compute the embeddings of texts anew, and do not keep them"        \
+    }
+
+/* The folder that they choose; NULL: none. */
+icseg_status cache_choose(const char **out, const char *cache, bool no_cache, icseg_arena *arena, icseg_error *error);
 
 /* As icseg_classifier_options.config and icseg_weights_convert_options.config; NULL for -1. */
 const char *activation_config(int32_t activation);

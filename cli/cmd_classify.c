@@ -23,12 +23,12 @@ enum { TABLE_ROWS = 10 };
 static const char *const synonyms[] = {"first", "mean", NULL};
 
 struct options {
-    const char *weights, *classes, *classes_file, *template_list, *vocab, *embeddings, *state_dict;
+    const char *weights, *classes, *classes_file, *template_list, *vocab, *embeddings, *state_dict, *cache;
     int32_t activation; /* -1: as the weights say */
     icseg_strings images, templates;
     icseg_synonyms_use synonyms;
     int32_t top;
-    bool json;
+    bool json, no_cache;
     image_options values;
 };
 
@@ -53,6 +53,7 @@ static const icseg_option rows[] = {
      .metavar = "FILE", .shown = "next to WEIGHTS"},
     ACTIVATION_ROW(struct options, activation, "WEIGHTS"),
     STATE_DICT_ROW(struct options, state_dict),
+    CACHE_ROWS(struct options, cache, no_cache),
     {"top", ICSEG_FIELD_INT(struct options, top), "show the N most probable classes; 0: all", .metavar = "N",
      .shown = "10 in the table, all with --json", ICSEG_BETWEEN(0, ICSEG_CLASSIFY_MAX_CLASSES)},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON per image instead of a table"},
@@ -210,6 +211,7 @@ static icseg_status open_classifier(job *j, icseg_error *error) {
                                         .weights = o->weights,         .vocabulary = o->vocab,
                                         .state_dict = o->state_dict,   .config = activation_config(o->activation),
                                         .synonyms = o->synonyms};
+    TRY(cache_choose(&options.cache, o->cache, o->no_cache, j->context->arena, error));
     TRY(read_templates(j, &options, error));
     TRY(read_classes(j, &options.class_names, &options.class_count, error));
     if (o->embeddings) {

@@ -46,9 +46,7 @@ icseg_status open_library_options(icseg_open_vocabulary_options *out, const open
                                         .background = o->background,        .threshold = o->threshold,
                                         .logit_scale = o->logit_scale,      .config = activation_config(o->activation),
                                         .threads = thread_count()};
-    if (o->no_cache && o->cache)
-        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--cache and --no-cache contradict each other");
-    if (!o->no_cache) out->cache = o->cache ? o->cache : cache_folder(arena);
+    TRY(cache_choose(&out->cache, o->cache, o->no_cache, arena, error));
     TRY(read_classes(out, o, list, arena, error));
     TRY(icseg_templates_open(templates, o->templates, error));
     out->templates = icseg_templates_list(*templates);

@@ -49,12 +49,7 @@ extern const char *const open_methods[];
          ICSEG_BETWEEN(0, 1000), .open_low = true},                                                                    \
         {"vocab", ICSEG_FIELD_STRING(S, M.vocab), "CLIP's vocabulary: a file or a folder that contains one",           \
          .metavar = "FILE", .shown = "next to " WEIGHTS},                                                              \
-        ACTIVATION_ROW(S, M.activation, WEIGHTS), STATE_DICT_ROW(S, M.state_dict),                                     \
-        {"cache", ICSEG_FIELD_STRING(S, M.cache), "folder in which embeddings of texts are kept for the next call",    \
-         .metavar = "DIR", .shown = "$XDG_CACHE_HOME/icseg or ~/.cache/icseg"},                                        \
-    {                                                                                                                  \
-        "no-cache", ICSEG_FIELD_BOOL(S, M.no_cache), "compute the embeddings of texts anew, and do not keep them"      \
-    }
+        ACTIVATION_ROW(S, M.activation, WEIGHTS), STATE_DICT_ROW(S, M.state_dict), CACHE_ROWS(S, M.cache, M.no_cache)
 
 void open_defaults(open_options *options);
 

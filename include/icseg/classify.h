@@ -44,6 +44,9 @@ typedef struct icseg_classifier_options {
      * its names, such as "ema_model", or "ema" for averaged weights, whatever their name. NULL: the raw weights, or the
      * averaged ones if the file has only those (docs/weights.md). */
     const char *state_dict;
+    /** Folder in which embeddings of the classes are kept, under the hash of texts and weights, so that the next call
+     * with the same need not compute them; created if it does not exist. NULL: none. */
+    const char *cache;
 } icseg_classifier_options;
 
 /** Initialises an icseg_classifier_options. */
@@ -53,7 +56,10 @@ typedef struct icseg_classifier_options {
  * from any number of threads. */
 typedef struct icseg_classifier icseg_classifier;
 
-/** Loads both encoders and computes the embeddings of the classes.
+/** Opens the weights and computes the embeddings of the classes.
+ *
+ * The image encoder is loaded by the first image, and the text encoder, after this call, by the first call of
+ * icseg_classifier_encode_texts(). The file of the weights must not be written to until then; it may be replaced.
  *
  * @param out receives the classifier, NULL on failure; close it with icseg_classifier_close
  * @param options required
@@ -75,7 +81,8 @@ ICSEG_API void icseg_classifier_close(icseg_classifier **classifier);
  * @param probabilities receives (class_count): the softmax of logit scale times cosine, with sum 1
  * @param cosines NULL, or receives (class_count), -1..1
  * @param error receives the message on failure; may be NULL
- * @return ICSEG_ERROR_NUMERIC if the weights compute values that are not finite; ICSEG_ERROR_ARGUMENT */
+ * @return ICSEG_ERROR_NUMERIC if the weights compute values that are not finite; ICSEG_ERROR_IO if the file of the
+ * weights was truncated; ICSEG_ERROR_ARGUMENT */
 ICSEG_API icseg_status icseg_classifier_run(icseg_classifier *classifier, const icseg_image *image,
                                             float *probabilities, float *cosines, icseg_error *error);
 
@@ -108,7 +115,8 @@ ICSEG_API icseg_status icseg_classifier_score(const icseg_classifier *classifier
  * @param out receives (count, width), each normalised to unit length
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT, naming the text, if one is NULL, empty, not UTF-8 or too long for the model;
- * ICSEG_ERROR_NUMERIC if the weights compute values that are not finite */
+ * ICSEG_ERROR_NUMERIC if the weights compute values that are not finite; ICSEG_ERROR_IO if the file of the weights was
+ * truncated */
 ICSEG_API icseg_status icseg_classifier_encode_texts(icseg_classifier *classifier, const char *const *texts,
                                                      size_t count, float *out, icseg_error *error);
 
@@ -123,6 +131,7 @@ typedef struct icseg_classifier_info {
     float logit_scale;              /**< factor of the cosines before the softmax */
     /** The weights do not contain a logit scale, as in segmentation models: 100 is used, CLIP's final value. */
     bool logit_scale_missing;
+    bool cached; /**< the embeddings of the classes were read from the cache */
 } icseg_classifier_info;
 
 /** Describes a classifier. NULL for NULL. Thread-safe. */

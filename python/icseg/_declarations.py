@@ -517,6 +517,7 @@ class icseg_classifier_options(Structure):
     threads: int
     config: bytes | None
     state_dict: bytes | None
+    cache: bytes | None
     _fields_ = [
         ("struct_size", c_size_t),
         ("weights", c_char_p),
@@ -529,6 +530,7 @@ class icseg_classifier_options(Structure):
         ("threads", c_int32),
         ("config", c_char_p),
         ("state_dict", c_char_p),
+        ("cache", c_char_p),
     ]
 
 
@@ -547,6 +549,7 @@ class icseg_classifier_info(Structure):
     side: int
     logit_scale: float
     logit_scale_missing: bool
+    cached: bool
     _fields_ = [
         ("summary", c_char_p),
         ("class_names", POINTER(c_char_p)),
@@ -556,6 +559,7 @@ class icseg_classifier_info(Structure):
         ("side", c_int32),
         ("logit_scale", c_float),
         ("logit_scale_missing", c_bool),
+        ("cached", c_bool),
     ]
 
 

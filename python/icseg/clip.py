@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from . import _declarations as c
 from . import image as images_
+from ._cache import CacheLike, cache_bytes
 from ._library import (
     Closing, Exclusive, Handle, call, encode, init, lib, owned_text, path_bytes, path_text, text, text_array, texts, whole,
 )
@@ -162,6 +163,7 @@ class Classifier(Closing):
         side: side of the square image that the model reads, pixels.
         logit_scale: factor of the cosines before the softmax.
         summary: lines about the weights.
+        cached: whether the embeddings of the classes were read from the cache.
     """
 
     def __init__(
@@ -174,6 +176,7 @@ class Classifier(Closing):
         vocabulary: Optional[PathLike] = None,
         activation: Optional[str] = None,
         state_dict: Optional[str] = None,
+        cache: CacheLike = True,
         threads: int = 0,
         callback: CallbackLike = None,
     ) -> None:
@@ -190,6 +193,7 @@ class Classifier(Closing):
             template_count=len(filled),
             threads=threads,
             state_dict=None if state_dict is None else encode(state_dict, "state_dict"),
+            cache=cache_bytes(cache),
             config=None if activation is None else json.dumps({"activation": activation}).encode(),
         )
         with Watch(callback) as watch:
@@ -201,6 +205,7 @@ class Classifier(Closing):
             shape = info.class_count, info.width
             self.text_features: NDArray[np.float32] = np.ctypeslib.as_array(info.text, shape).copy()
             self.side, self.logit_scale, self.summary = int(info.side), float(info.logit_scale), text(info.summary)
+            self.cached = bool(info.cached)
 
     def __repr__(self) -> str:
         return f"<icseg.clip.Classifier: {len(self.class_names)} classes, {self.text_features.shape[1]} channels>"
@@ -253,11 +258,12 @@ class Clip(Closing):
         vocabulary: Optional[PathLike] = None,
         activation: Optional[str] = None,
         state_dict: Optional[str] = None,
+        cache: CacheLike = True,
         threads: int = 0,
     ) -> None:
         self._how: dict[str, Any] = {
             "weights": weights, "vocabulary": vocabulary, "activation": activation, "state_dict": state_dict,
-            "threads": threads,
+            "cache": cache, "threads": threads,
         }
         self._encoders = Classifier(class_names=["image"], callback=False, **self._how)
         self.channels = int(self._encoders.text_features.shape[1])
@@ -324,6 +330,7 @@ def load(
     vocabulary: Optional[PathLike] = None,
     activation: Optional[str] = None,
     state_dict: Optional[str] = None,
+    cache: CacheLike = True,
     threads: int = 0,
 ) -> Clip:
     """Opens CLIP's weights as they are published, or a checkpoint of icseg.
@@ -335,6 +342,8 @@ def load(
             configuration next to the weights says, otherwise quick_gelu, with a warning.
         state_dict: which of several state dicts of a file: its key, the prefix of its names, or "ema" for averaged weights; None:
             the raw weights.
+        cache: whether embeddings of classes are kept for the next call, in $XDG_CACHE_HOME/icseg or ~/.cache/icseg; or the
+            folder for them.
         threads: 0: all cores that the process may use.
 
     Raises:
@@ -342,4 +351,6 @@ def load(
         FormatError: the weights are not a complete CLIP model, or the vocabulary does not fit.
         FileError: a file cannot be opened.
     """
-    return Clip(weights, vocabulary=vocabulary, activation=activation, state_dict=state_dict, threads=threads)
+    return Clip(
+        weights, vocabulary=vocabulary, activation=activation, state_dict=state_dict, cache=cache, threads=threads
+    )

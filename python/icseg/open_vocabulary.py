@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Optional, Union
 
 from . import _declarations as c
+from ._cache import CacheLike, cache_bytes
 from ._library import Handle, call, encode, init, path_bytes, path_text, text_array
 from ._options import choose
 from .clip import templates as read_templates
-from .errors import ArrayTypeError
 from .model import Model
 from .progress import CallbackLike, Watch
 
@@ -30,15 +30,6 @@ _METHODS = {
 }
 
 
-def _cache_folder() -> Optional[str]:
-    """icseg in $XDG_CACHE_HOME or ~/.cache, as the program has it; None: neither is known."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base and os.path.isabs(base):
-        return os.path.join(base, "icseg")
-    home = os.environ.get("HOME")
-    return os.path.join(home, ".cache", "icseg") if home else None
-
-
 def open_vocabulary(
     weights: PathLike,
     classes: Union[str, Sequence[str]],
@@ -51,7 +42,7 @@ def open_vocabulary(
     logit_scale: float = 40.0,
     activation: Optional[str] = None,
     state_dict: Optional[str] = None,
-    cache: Union[bool, PathLike] = True,
+    cache: CacheLike = True,
     precision: str = "f32",
     threads: int = 0,
     callback: CallbackLike = None,
@@ -88,9 +79,6 @@ def open_vocabulary(
     """
     names = [name.strip() for name in classes.split(";") if name.strip()] if isinstance(classes, str) else list(classes)
     filled = read_templates(templates) if isinstance(templates, (str, os.PathLike)) else list(templates)
-    folder = _cache_folder() if cache is True else None if cache is False else cache
-    if not isinstance(folder, (str, os.PathLike, type(None))):
-        raise ArrayTypeError(f"cache: {type(cache).__name__}; expected True, False or a folder", field="cache")
     options = init(
         c.icseg_open_vocabulary_options,
         weights=path_bytes(weights),
@@ -105,7 +93,7 @@ def open_vocabulary(
         logit_scale=logit_scale,
         config=None if activation is None else json.dumps({"activation": activation}).encode(),
         state_dict=None if state_dict is None else encode(state_dict, "state_dict"),
-        cache=None if folder is None else path_bytes(folder),
+        cache=cache_bytes(cache),
         threads=threads,
     )
     handle = Handle(c.icseg_model, "icseg_model_close", "model")

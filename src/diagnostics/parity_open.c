@@ -133,7 +133,7 @@ static icseg_status compare_texts(check *c, icseg_error *error) {
     int64_t floats = (int64_t)count * c->config.embed_dim;
     c->text = icseg_arena_array(c->arena, (size_t)floats, sizeof *c->text);
     if (!c->text) return icseg_fail_memory_in(error, (size_t)floats * sizeof *c->text, c->path);
-    ICSEG_TRY(icseg_weights_open_text(&clip, c->weights, &c->config, &c->report, error));
+    ICSEG_TRY(icseg_weights_open_clip(&clip, ICSEG_CLIP_TEXT, c->weights, &c->config, &c->report, error));
     icseg_status status = icseg_clip_encode_texts(&clip, c->tokens, count, NULL, &sink, error);
     icseg_clip_close(&clip);
     if (status != ICSEG_OK) return status;

@@ -71,7 +71,6 @@ typedef struct text_list {
     icseg_tokens *tokens; /* (words, templates) */
 } text_list;
 
-/* What both ways to compute embeddings have in common. */
 typedef struct job {
     icseg_class_texts *out;
     const icseg_config *config;
@@ -220,18 +219,7 @@ static icseg_status encode(job *j, icseg_clip *clip) {
     return ICSEG_OK;
 }
 
-icseg_status icseg_class_texts_encode(icseg_class_texts *out, icseg_clip *clip, const icseg_tokenizer *tokenizer,
-                                      const icseg_class_texts_options *options, const icseg_progress *progress,
-                                      icseg_error *error) {
-    job j = {out, &clip->config, tokenizer, options, progress, error, {0}};
-    *out = (icseg_class_texts){0};
-    icseg_status status = prepare(&j);
-    if (status == ICSEG_OK) status = encode(&j, clip);
-    return finish(&j, status);
-}
-
-/* -------------------------------------------------------------------------------- weights of which only texts are used
- */
+/* ------------------------------------------------------------------------------------------------------- the cache */
 
 static void hash_texts(const text_list *list, icseg_hash *out) {
     size_t count = (size_t)list->words * (size_t)list->templates;
@@ -260,7 +248,7 @@ static icseg_status describe(const job *j, const icseg_weights *weights, icseg_t
 static icseg_status encode_from(job *j, icseg_weights *weights) {
     icseg_clip clip;
     icseg_weights_report report = {0};
-    icseg_status status = icseg_weights_open_text(&clip, weights, j->config, &report, j->error);
+    icseg_status status = icseg_weights_open_clip(&clip, ICSEG_CLIP_TEXT, weights, j->config, &report, j->error);
     if (status == ICSEG_OK) {
         status = encode(j, &clip);
         icseg_clip_close(&clip);

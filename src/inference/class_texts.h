@@ -40,11 +40,6 @@ icseg_status icseg_class_texts_open(icseg_class_texts *out, icseg_weights *weigh
                                     const icseg_tokenizer *tokenizer, const icseg_class_texts_options *options,
                                     const icseg_progress *progress, icseg_error *error);
 
-/* The same with a text tower that is open; options->cache is not used. */
-icseg_status icseg_class_texts_encode(icseg_class_texts *out, icseg_clip *clip, const icseg_tokenizer *tokenizer,
-                                      const icseg_class_texts_options *options, const icseg_progress *progress,
-                                      icseg_error *error);
-
 void icseg_class_texts_close(icseg_class_texts *texts);
 
 /* Checks the class names, templates and synonyms of options: counts, NULL, a template without {}. The error's field is

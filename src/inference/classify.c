@@ -21,8 +21,9 @@ static const float final_logit_scale = 100; /* the limit to which CLIP's trainin
 
 struct icseg_classifier {
     int threads;
-    icseg_arena *arena; /* the path of the vocabulary */
-    icseg_clip clip;
+    icseg_arena *arena;     /* the path of the vocabulary */
+    icseg_weights *weights; /* from which the encoders take their values when they need them */
+    icseg_clip image, text; /* text: from the first call that encodes texts */
     icseg_tokenizer *tokenizer;
     icseg_string summary;
     icseg_classifier_info info;
@@ -38,7 +39,8 @@ static icseg_class_texts_options class_options(const icseg_classifier_options *o
                                        .class_count = o->class_count,
                                        .templates = o->templates,
                                        .template_count = o->template_count,
-                                       .synonyms = o->synonyms};
+                                       .synonyms = o->synonyms,
+                                       .cache = o->cache};
 }
 
 static icseg_status check_options(const icseg_classifier_options *o, icseg_error *error) {
@@ -52,49 +54,58 @@ static icseg_status check_options(const icseg_classifier_options *o, icseg_error
     return icseg_class_texts_check(&classes, error);
 }
 
-static icseg_status open_weights(icseg_classifier *c, const icseg_classifier_options *o, const icseg_progress *progress,
-                                 icseg_error *error) {
-    const char *path = o->weights;
-    icseg_weights *w;
-    icseg_weights_report report = {0};
-    icseg_config model;
-    ICSEG_TRY(icseg_weights_open_set(&w, path, o->state_dict, error));
-    icseg_status status = icseg_weights_read_clip(&model, &c->info.logit_scale, w, o->config, &report, error);
-    if (status == ICSEG_OK) status = icseg_weights_open_clip(&c->clip, ICSEG_CLIP_BOTH, w, &model, &report, error);
-    if (status == ICSEG_OK) {
-        c->info.logit_scale_missing = c->info.logit_scale == 0;
-        if (c->info.logit_scale_missing) c->info.logit_scale = final_logit_scale;
-        c->info.side = (int32_t)icseg_clip_side(&c->clip.config);
-        c->info.width = c->clip.config.embed_dim;
-        icseg_string_printf(&c->summary, "%s: %s, %s names: ", path, icseg_weights_container(w),
-                            icseg_weights_naming(w));
-        icseg_weights_describe(&c->clip.config, &c->summary);
-        icseg_string_printf(&c->summary, "\nimages of %dx%d pixels, logit scale %.6g%s\n", c->info.side, c->info.side,
-                            (double)c->info.logit_scale,
-                            c->info.logit_scale_missing ? " (CLIP's; the weights do not contain one)" : "");
-        icseg_weights_report_text(&report, NAMES_SHOWN, &c->summary);
-        if (report.activation_assumed) {
-            char text[ICSEG_WEIGHTS_ASSUMPTION];
-            icseg_weights_describe_assumption(&report, text, sizeof text);
-            icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: %s", path, text);
-        }
-        if (c->summary.failed) status = icseg_fail_memory(error, 0, "the summary");
-    }
-    icseg_weights_report_close(&report);
-    icseg_weights_close(&w);
-    return status;
+static icseg_status describe(icseg_classifier *c, const char *path, const icseg_weights_report *report,
+                             icseg_error *error) {
+    icseg_string_printf(&c->summary, "%s: %s, %s names: ", path, icseg_weights_container(c->weights),
+                        icseg_weights_naming(c->weights));
+    icseg_weights_describe(&c->image.config, &c->summary);
+    icseg_string_printf(&c->summary, "\nimages of %dx%d pixels, logit scale %.6g%s%s\n", c->info.side, c->info.side,
+                        (double)c->info.logit_scale,
+                        c->info.logit_scale_missing ? " (CLIP's; the weights do not contain one)" : "",
+                        c->texts.cached ? ", embeddings of the texts from the cache" : "");
+    icseg_weights_report_text(report, NAMES_SHOWN, &c->summary);
+    c->info.summary = c->summary.data;
+    return c->summary.failed ? icseg_fail_memory(error, 0, "the summary") : ICSEG_OK;
 }
 
-static icseg_status open_text(icseg_classifier *c, const icseg_classifier_options *o, const icseg_progress *progress,
-                              icseg_error *error) {
+static icseg_status open_texts(icseg_classifier *c, const icseg_classifier_options *o, const icseg_config *config,
+                               const icseg_progress *progress, icseg_error *error) {
     icseg_class_texts_options classes = class_options(o);
-    ICSEG_TRY(
-        icseg_tokenizer_open_for(&c->tokenizer, c->clip.config.vocab_size, o->weights, o->vocabulary, c->arena, error));
-    ICSEG_TRY(icseg_class_texts_encode(&c->texts, &c->clip, c->tokenizer, &classes, progress, error));
+    ICSEG_TRY(icseg_tokenizer_open_for(&c->tokenizer, config->vocab_size, o->weights, o->vocabulary, c->arena, error));
+    ICSEG_TRY(icseg_class_texts_open(&c->texts, c->weights, config, c->tokenizer, &classes, progress, error));
     c->info.class_names = c->texts.names;
     c->info.class_count = c->texts.classes;
     c->info.text = c->texts.embeddings;
+    c->info.cached = c->texts.cached;
     return ICSEG_OK;
+}
+
+/* Texts first: their encoder is closed before the image encoder takes memory. */
+static icseg_status open_encoders(icseg_classifier *c, const icseg_classifier_options *o,
+                                  const icseg_progress *progress, icseg_weights_report *report, icseg_error *error) {
+    icseg_config config;
+    ICSEG_TRY(icseg_weights_read_clip(&config, &c->info.logit_scale, c->weights, o->config, report, error));
+    ICSEG_TRY(icseg_weights_open_clip(&c->image, ICSEG_CLIP_IMAGE, c->weights, &config, report, error));
+    c->info.logit_scale_missing = c->info.logit_scale == 0;
+    if (c->info.logit_scale_missing) c->info.logit_scale = final_logit_scale;
+    c->info.side = (int32_t)icseg_clip_side(&config);
+    c->info.width = config.embed_dim;
+    if (report->activation_assumed) {
+        char text[ICSEG_WEIGHTS_ASSUMPTION];
+        icseg_weights_describe_assumption(report, text, sizeof text);
+        icseg_progress_say(progress, ICSEG_MESSAGE_WARNING, "%s: %s", o->weights, text);
+    }
+    ICSEG_TRY(open_texts(c, o, &config, progress, error));
+    return describe(c, o->weights, report, error);
+}
+
+static icseg_status open_all(icseg_classifier *c, const icseg_classifier_options *o, const icseg_progress *progress,
+                             icseg_error *error) {
+    icseg_weights_report report = {0};
+    ICSEG_TRY(icseg_weights_open_set(&c->weights, o->weights, o->state_dict, error));
+    icseg_status status = open_encoders(c, o, progress, &report, error);
+    icseg_weights_report_close(&report);
+    return status == ICSEG_ERROR_NUMERIC ? icseg_weights_blame(c->weights, error) : status;
 }
 
 /* Arguments of a function that runs with the classifier's number of threads. */
@@ -113,14 +124,11 @@ static icseg_status open_classifier(void *user) {
     const task *t = user;
     icseg_classifier *c = t->classifier;
     ICSEG_TRY(icseg_arena_open(&c->arena, t->error));
-    ICSEG_TRY(open_weights(c, t->options, t->progress, t->error));
-    ICSEG_TRY(open_text(c, t->options, t->progress, t->error));
+    ICSEG_TRY(open_all(c, t->options, t->progress, t->error));
     size_t pixels = (size_t)c->info.side * (size_t)c->info.side * 3;
     c->pixels = icseg_alloc_array(pixels, sizeof *c->pixels);
     c->embedding = icseg_alloc_array((size_t)c->info.width, sizeof *c->embedding);
-    if (!c->pixels || !c->embedding) return icseg_fail_memory(t->error, 0, "a classifier");
-    c->info.summary = c->summary.data;
-    return ICSEG_OK;
+    return c->pixels && c->embedding ? ICSEG_OK : icseg_fail_memory(t->error, 0, "a classifier");
 }
 
 icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifier_options *options,
@@ -146,7 +154,9 @@ icseg_status icseg_classifier_open(icseg_classifier **out, const icseg_classifie
 void icseg_classifier_close(icseg_classifier **classifier) {
     if (!classifier || !*classifier) return;
     icseg_classifier *c = *classifier;
-    icseg_clip_close(&c->clip);
+    icseg_clip_close(&c->image);
+    icseg_clip_close(&c->text);
+    icseg_weights_close(&c->weights);
     icseg_tokenizer_close(&c->tokenizer);
     icseg_string_close(&c->summary);
     icseg_class_texts_close(&c->texts);
@@ -164,7 +174,14 @@ const icseg_classifier_info *icseg_classifier_describe(const icseg_classifier *c
 static icseg_status encode_plain(void *user) {
     const task *t = user;
     icseg_classifier *c = t->classifier;
-    return icseg_texts_embed(&c->clip, c->tokenizer, t->texts, t->text_count, t->out, t->error);
+    icseg_weights_report report = {0};
+    icseg_status status = ICSEG_OK;
+    if (!c->text.params)
+        status = icseg_weights_open_clip(&c->text, ICSEG_CLIP_TEXT, c->weights, &c->image.config, &report, t->error);
+    icseg_weights_report_close(&report);
+    if (status == ICSEG_OK)
+        status = icseg_texts_embed(&c->text, c->tokenizer, t->texts, t->text_count, t->out, t->error);
+    return status == ICSEG_ERROR_NUMERIC ? icseg_weights_blame(c->weights, t->error) : status;
 }
 
 icseg_status icseg_classifier_encode_texts(icseg_classifier *classifier, const char *const *texts, size_t count,
@@ -208,8 +225,10 @@ static icseg_status embed(void *user) {
     const task *t = user;
     icseg_classifier *c = t->classifier;
     ICSEG_TRY(prepare(c, t->image, t->error));
-    ICSEG_TRY(icseg_clip_encode_image(&c->clip, c->pixels, t->out, t->error));
-    return icseg_unit_length(t->out, c->info.width) ? ICSEG_OK : icseg_fail_embedding("the image", t->error);
+    ICSEG_TRY(icseg_clip_encode_image(&c->image, c->pixels, t->out, t->error));
+    if (icseg_unit_length(t->out, c->info.width)) return ICSEG_OK;
+    icseg_fail_embedding("the image", t->error);
+    return icseg_weights_blame(c->weights, t->error);
 }
 
 icseg_status icseg_classifier_embed(icseg_classifier *classifier, const icseg_image *image, float *out,

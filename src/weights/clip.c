@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/finite.h"
 #include "model/config.h"
 #include "weights/internal.h"
 
@@ -89,27 +90,35 @@ icseg_status icseg_weights_read_clip(icseg_config *config, float *logit_scale, i
     return read_logit_scale(w, logit_scale, error);
 }
 
-typedef icseg_status fill_params(icseg_params *params, const icseg_weights *w, icseg_weights_report *report,
-                                 icseg_error *error);
-
-static icseg_status open_towers(icseg_clip *out, icseg_clip_towers towers, fill_params *fill, const icseg_weights *w,
-                                const icseg_config *config, icseg_weights_report *report, icseg_error *error) {
+icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, const icseg_weights *w,
+                                     const icseg_config *config, icseg_weights_report *report, icseg_error *error) {
     icseg_status status = icseg_clip_open(out, config, towers, error);
     if (status != ICSEG_OK) {
         icseg_fail_prefix(error, "%s", w->path);
         return status;
     }
-    status = fill(out->params, w, report, error);
+    status = link_params(out->params, w, report, error);
     if (status != ICSEG_OK) icseg_clip_close(out);
     return status;
 }
 
-icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, const icseg_weights *w,
-                                     const icseg_config *config, icseg_weights_report *report, icseg_error *error) {
-    return open_towers(out, towers, icseg_weights_load_params, w, config, report, error);
+/* Appends the tensor to the message. */
+static icseg_status blame(const icseg_weights *w, const char *name, int64_t bad, icseg_error *error) {
+    icseg_error before = *error;
+    return icseg_fail(error, before.status, "%s; %s: %lld %s of %s %s NaN or infinite", before.message, w->path,
+                      (long long)bad, icseg_plural(bad, "element", "elements"), name, bad == 1 ? "is" : "are");
 }
 
-icseg_status icseg_weights_open_text(icseg_clip *out, const icseg_weights *w, const icseg_config *config,
-                                     icseg_weights_report *report, icseg_error *error) {
-    return open_towers(out, ICSEG_CLIP_TEXT, link_params, w, config, report, error);
+icseg_status icseg_weights_blame(const icseg_weights *w, icseg_error *error) {
+    for (size_t i = 0; error && i < w->entry_count; i++) {
+        const icseg_weights_entry *entry = &w->entries[i];
+        size_t count = (size_t)icseg_shape_count(entry->shape);
+        float *values = icseg_weights_is_clip(entry->name) ? icseg_alloc_array(count, sizeof *values) : NULL;
+        int64_t bad = 0;
+        if (values && icseg_weights_read(entry, values, NULL) == ICSEG_OK)
+            bad = icseg_count_not_finite(values, (int64_t)count);
+        icseg_free(values);
+        if (bad) return blame(w, entry->name, bad, error);
+    }
+    return ICSEG_ERROR_NUMERIC;
 }

@@ -131,14 +131,14 @@ icseg_status icseg_weights_check_clip(const icseg_weights *weights, const icseg_
 icseg_status icseg_weights_read_clip(icseg_config *config, float *logit_scale, icseg_weights *weights, const char *own,
                                      icseg_weights_report *report, icseg_error *error);
 
-/* One or both encoders, filled, with the configuration that icseg_weights_read_clip() returned. On failure *out is
- * empty. */
+/* One or both encoders, with the configuration that icseg_weights_read_clip() returned. Most values are read when they
+ * are needed, so that the weights must outlive it. On failure *out is empty. */
 icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, const icseg_weights *weights,
                                      const icseg_config *config, icseg_weights_report *report, icseg_error *error);
 
-/* The text encoder alone, for a short use: most values are read when they are needed. The weights must outlive it. */
-icseg_status icseg_weights_open_text(icseg_clip *out, const icseg_weights *weights, const icseg_config *config,
-                                     icseg_weights_report *report, icseg_error *error);
+/* After ICSEG_ERROR_NUMERIC: appends the first of CLIP's tensors that contains NaN or infinite values, if there is one,
+ * to the message. Returns ICSEG_ERROR_NUMERIC. */
+icseg_status icseg_weights_blame(const icseg_weights *weights, icseg_error *error);
 
 /* Whether a tensor belongs to CLIP's text encoder. */
 bool icseg_weights_is_text(const char *name);

@@ -61,6 +61,15 @@ def test_lists_of_templates(checkpoint: Path, tmp_path: Path) -> None:
         icseg.clip.templates(tmp_path / "none.txt")
 
 
+def test_embeddings_are_kept(checkpoint: Path, tmp_path: Path) -> None:
+    made = [icseg.clip.load(checkpoint, cache=tmp_path / "cache", threads=1).classifier(["cat", "dog"]) for _ in range(2)]
+    assert [one.cached for one in made] == [False, True] and (made[0].text_features == made[1].text_features).all()
+    assert len(list((tmp_path / "cache").iterdir())) == 2  # those of the classes, and the one with which weights are opened
+    assert not icseg.clip.load(checkpoint, cache=False).classifier(["cat", "dog"]).cached
+    with pytest.raises(icseg.ArrayTypeError, match="cache: int"):
+        icseg.clip.load(checkpoint, cache=5)  # type: ignore[arg-type]
+
+
 def test_encoding(checkpoint: Path, photos: list[Path]) -> None:
     clip = icseg.clip.load(checkpoint, threads=1)
     several = clip.encode_image(photos[:2])

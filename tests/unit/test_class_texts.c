@@ -329,7 +329,9 @@ static void an_embedding_is_the_mean_over_the_templates(void **state) {
         squares += sum * sum;
     }
     for (int i = 0; i < EMBED; i++) mean[i] = (float)((double)mean[i] / sqrt(squares));
-    OK(icseg_class_texts_encode(&texts, &clip, tokenizer, &o, NULL, &error));
+    source s = open_source(write_weights("weights.safetensors", NULL, 0), NULL);
+    OK(icseg_class_texts_open(&texts, s.weights, &tiny, tokenizer, &o, NULL, &error));
+    close_source(&s);
     assert_true(texts.count == 3 && !texts.words);
     near_rows(texts.embeddings + EMBED, mean, 1e-6);
     icseg_class_texts_close(&texts);
@@ -346,7 +348,6 @@ static void each_tower_can_be_opened_alone(void **state) {
     (void)state;
     for (int i = 0; i < 64 * 64 * 3; i++) pixels[i] = (float)(i % 17) / 17 - 0.5f;
     OK(icseg_weights_open_clip(&both, ICSEG_CLIP_BOTH, s.weights, &s.config, &report, &error));
-    assert_int_equal(report.loaded, icseg_params_count(both.params));
     OK(icseg_clip_encode_image(&both, pixels, out[0], &error));
     OK(icseg_texts_embed(&both, s.tokenizer, (const char *const[]){"cat"}, 1, out[0] + EMBED, &error));
     int64_t parameters = 0;

@@ -578,9 +578,32 @@ static void values_that_are_not_finite_are_reported(void **state) {
     (void)state;
     write_weights(first, 2, spoil);
     icseg_classifier *c = open_classifier(first, 0);
-    assert_non_null(strstr(icseg_classifier_describe(c)->summary, "visual.ln_post.weight (1)"));
     assert_int_equal(icseg_classifier_run(c, &image, out, NULL, &error), ICSEG_ERROR_NUMERIC);
+    assert_non_null(strstr(error.message, "first.safetensors: 1 element of visual.ln_post.weight is NaN or infinite"));
     assert_int_equal(icseg_classifier_run(c, &none, out, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_classifier_close(&c);
+    icseg_image_close(&image);
+}
+
+/* Encoders are read when they are needed. */
+static void weights_that_are_replaced_are_read_and_truncated_ones_are_an_error(void **state) {
+    icseg_image image = image_at(0);
+    float out[CLASSES], text[EMBED];
+    (void)state;
+    write_weights(first, 3, NULL);
+    icseg_classifier *c = open_classifier(first, 1);
+    write_weights(second, 2, NULL);
+    assert_int_equal(rename(second, first), 0);
+    OK(icseg_classifier_run(c, &image, out, NULL, &error));
+    same_row(models[3].name, 1, "probabilities", 0, out, CLASSES, 1e-4);
+    OK(icseg_classifier_encode_texts(c, &(const char *){"cat"}, 1, text, &error));
+    icseg_classifier_close(&c);
+    write_weights(first, 3, NULL);
+    c = open_classifier(first, 1);
+    assert_int_equal(truncate(first, 0), 0);
+    assert_int_equal(icseg_classifier_run(c, &image, out, NULL, &error), ICSEG_ERROR_IO);
+    assert_non_null(strstr(error.message, "first.safetensors: was changed or truncated while in use"));
+    assert_int_equal(icseg_classifier_encode_texts(c, &(const char *){"cat"}, 1, text, &error), ICSEG_ERROR_IO);
     icseg_classifier_close(&c);
     icseg_image_close(&image);
 }
@@ -626,6 +649,7 @@ int main(void) {
         cmocka_unit_test(impossible_texts_are_refused),
         cmocka_unit_test(many_texts_are_encoded_in_batches_and_can_be_cancelled),
         cmocka_unit_test(values_that_are_not_finite_are_reported),
+        cmocka_unit_test(weights_that_are_replaced_are_read_and_truncated_ones_are_an_error),
         cmocka_unit_test(running_out_of_memory_is_reported_and_leaks_nothing),
     };
     return cmocka_run_group_tests_name("classify", tests, read_fixture, free_fixture);

@@ -26,6 +26,20 @@ expect 0 '%  dog$' classify --classes 'cat, dog' --templates simple
 expect 0 '' icseg classify "$tiny" "$tiny_data/images/val" --classes 'a, b' --embeddings "$work/e.safetensors"
 check 'embeddings are written' grep -q '"text":' "$work/e.safetensors"
 
+# The embeddings of the classes are kept, as those of icseg segment.
+export XDG_CACHE_HOME=$work/caches
+lacks() { ! "${@:2}" 2>&1 | grep -E "$1"; } # TEXT COMMAND...
+cached='logit scale .*, embeddings of the texts from the cache$'
+check 'nothing is kept yet' lacks "$cached" classify --classes 'cat, dog' --embeddings "$work/e1.safetensors"
+check 'the cache is where it belongs' bash -c "[ \$(ls '$work/caches/icseg' | wc -l) = 1 ]"
+expect 0 "$cached" classify --classes 'cat, dog' --embeddings "$work/e2.safetensors"
+check 'the same results' cmp "$work/e1.safetensors" "$work/e2.safetensors"
+check 'other templates are other texts' lacks "$cached" classify --classes 'cat, dog' --template '{}'
+check '--no-cache does not read it' lacks "$cached" classify --classes 'cat, dog' --no-cache
+check 'a cache of its own' lacks "$cached" classify --classes 'cat, dog' --cache "$work/own"
+expect 0 "$cached" classify --classes 'cat, dog' --cache "$work/own"
+refuse 2 '--cache and --no-cache contradict each other' classify --classes 'cat, dog' --cache x --no-cache
+
 refuse 2 'no classes are given; use --classes' classify
 refuse 2 'the classes are given twice' classify --classes a --classes-file "$work/names.txt"
 refuse 2 'name 2 is empty' classify --classes 'a,,b'
