@@ -56,25 +56,40 @@ static icseg_status try_name(icseg_arena *arena, const char *folder, const char 
     return ICSEG_OK;
 }
 
-/* FOLDER/STEM.EXTENSION, with the extension in small letters or in capitals; *out stays NULL if it does not exist. */
-static icseg_status try_extension(icseg_arena *arena, const char *folder, const char *name, const char *extension,
-                                  bool capitals, char **out, icseg_error *error) {
+/* FOLDER/STEM. with space for an extension; *end: where the extension begins. */
+static char *stem_path(icseg_arena *arena, const char *folder, const char *name, size_t *end) {
+    enum { LONGEST_TYPE = 8 };
     const char *own = icseg_path_extension(name);
     int stem = (int)(strlen(name) - strlen(own) - (own[0] != '\0'));
-    char *candidate = icseg_arena_printf(arena, "%.*s.%s", stem, name, extension);
+    *end = strlen(folder) + (size_t)stem + 2;
+    return icseg_arena_printf(arena, "%s/%.*s.%s%*s", folder, stem, name, own, LONGEST_TYPE, "");
+}
+
+/* Puts the extension, in small letters or in capitals, at `end` of the path; *out stays NULL if there is no such file.
+ */
+static icseg_status try_extension(icseg_arena *arena, char *path, size_t end, const char *extension, bool capitals,
+                                  char **out, icseg_error *error) {
+    bool found;
     *out = NULL;
-    if (!candidate) return icseg_fail_memory_in(error, 0, name);
-    for (char *c = candidate + stem; *c; c++) *c = (char)(capitals ? toupper(*c) : tolower(*c));
-    return try_name(arena, folder, candidate, out, error);
+    for (char *to = path + end;; extension++) {
+        *to++ = (char)(capitals ? toupper(*extension) : tolower(*extension));
+        if (!*extension) break;
+    }
+    ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
+    if (found && !(*out = icseg_arena_strdup(arena, path))) return icseg_fail_memory_in(error, 0, path);
+    return ICSEG_OK;
 }
 
 /* Tries the name's stem with the extension of each image format. */
 static icseg_status try_types(icseg_arena *arena, const char *folder, const char *name, char **out,
                               icseg_error *error) {
     struct stat first, second;
+    size_t end;
+    char *path = stem_path(arena, folder, name, &end);
+    if (!path) return icseg_fail_memory_in(error, 0, name);
     for (int i = 0; icseg_image_types[i / 2]; i++) {
         char *other;
-        ICSEG_TRY(try_extension(arena, folder, name, icseg_image_types[i / 2], i % 2, &other, error));
+        ICSEG_TRY(try_extension(arena, path, end, icseg_image_types[i / 2], i % 2, &other, error));
         if (other && !*out)
             *out = other;
         else if (other && stat(*out, &first) == 0 && stat(other, &second) == 0 &&
@@ -88,9 +103,13 @@ static icseg_status try_types(icseg_arena *arena, const char *folder, const char
 /* The extension may have capitals where the name has small letters: Windows does not distinguish them. */
 static icseg_status try_file(icseg_arena *arena, const char *folder, const char *name, char **out, icseg_error *error) {
     const char *extension = icseg_path_extension(name);
+    size_t end;
     ICSEG_TRY(try_name(arena, folder, name, out, error));
-    for (int capitals = 0; capitals < 2 && !*out && *extension; capitals++)
-        ICSEG_TRY(try_extension(arena, folder, name, extension, capitals, out, error));
+    if (*out || !*extension) return ICSEG_OK;
+    char *path = stem_path(arena, folder, name, &end);
+    if (!path) return icseg_fail_memory_in(error, 0, name);
+    for (int capitals = 0; capitals < 2 && !*out; capitals++)
+        ICSEG_TRY(try_extension(arena, path, end, extension, capitals, out, error));
     return ICSEG_OK;
 }
 
