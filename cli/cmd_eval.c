@@ -226,6 +226,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_confusion confusion = {0};
     icseg_status status;
     TRY_GOTO(inference_check(&o->inference, error));
+    TRY_GOTO(open_check(&o->open, o->open_vocabulary, "--open-vocabulary", o->inference.precision, error));
     if (!own.split) own.split = o->val_share > 0 ? "train" : "val";
     if (o->json) TRY_GOTO(icseg_file_check_writable(o->json, error));
     if (o->json) TRY_GOTO(file_check_not_input(o->json, o->checkpoint, error));

@@ -45,10 +45,11 @@ static icseg_status open_weights(icseg_model **out, const icseg_command_context 
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    if (!o->open.classes && !o->open.classes_file)
+    if (!open_given(&o->open))
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "no classes are given; use --classes \"sky; grass; person, man, woman\" or "
                                "--classes-file FILE");
+    TRY(open_check(&o->open, true, "--classes", o->label.inference.precision, error));
     return labelling_run(&o->label, context, o->weights, open_weights, o, error);
 }
 

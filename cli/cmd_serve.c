@@ -225,7 +225,9 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_open_vocabulary_options open;
     icseg_class_list *list = NULL;
     icseg_templates *templates = NULL;
-    if (!o->open.classes && !o->open.classes_file) return serve(context, o, NULL, error);
+    bool any_classes = open_given(&o->open);
+    TRY(open_check(&o->open, any_classes, "--classes", o->precision, error));
+    if (!any_classes) return serve(context, o, NULL, error);
     icseg_status status = open_library_options(&open, &o->open, &list, &templates, context->arena, error);
     if (status == ICSEG_OK) status = serve(context, o, &open, error);
     icseg_class_list_close(&list);

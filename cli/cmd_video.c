@@ -11,11 +11,13 @@
 #include "icseg/video.h"
 #include "inference.h"
 #include "inputs.h"
+#include "open_vocabulary.h"
 #include "results.h"
 #include "support.h"
 
 struct options {
-    const char *checkpoint, *input, *overlay, *labels;
+    const char *model, *input, *overlay, *labels;
+    open_options open;
     inference_options inference;
     double opacity, camera_rate;
     int64_t frames, every;
@@ -24,7 +26,8 @@ struct options {
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
+    {"MODEL", ICSEG_FIELD_STRING(struct options, model),
+     "checkpoint of the model, a .safetensors file; with --classes CLIP's weights, the file or folder as published",
      .positional = true, .required = true},
     {"VIDEO", ICSEG_FIELD_STRING(struct options, input), "video file, or camera such as /dev/video0",
      .positional = true, .required = true},
@@ -46,6 +49,8 @@ static const icseg_option rows[] = {
     {"opacity", ICSEG_FIELD_FLOAT(struct options, opacity), "opacity of the overlay's colours", ICSEG_BETWEEN(0, 1)},
     {"force", ICSEG_FIELD_BOOL(struct options, force),
      "replace label maps in DIR that are not results of this command"},
+    OPEN_CLASS_ROWS(struct options, open),
+    OPEN_ROWS(struct options, open, "MODEL"),
     INFERENCE_ROWS(struct options, inference),
 };
 
@@ -53,6 +58,7 @@ static void defaults(void *values) {
     struct options *o = values;
     o->opacity = 0.55;
     o->every = 1;
+    open_defaults(&o->open);
     inference_defaults(&o->inference);
 }
 
@@ -258,15 +264,16 @@ static icseg_status run(const icseg_command_context *context, const void *values
         return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
                                "nothing to write; name a video with --overlay or a folder with --labels");
     TRY_GOTO(inference_check(&o->inference, error));
+    TRY_GOTO(open_check(&o->open, open_given(&o->open), "--classes", o->inference.precision, error));
     if (o->overlay) TRY_GOTO(file_check_not_input(o->overlay, o->input, error));
     TRY_GOTO(open_video(&j, error));
     TRY_GOTO(icseg_video_info_of(j.video, &j.info, error));
     TRY_GOTO(icseg_camera_counts_of(j.video, &j.counts, error));
     note_settings(&j);
     if (o->overlay) TRY_GOTO(open_writer(&j, error));
-    TRY_GOTO(icseg_model_open(&j.model, o->checkpoint, error));
+    TRY_GOTO(open_either(&j.model, &o->open, o->model, context, error));
     TRY_GOTO(inference_resolve(&o->inference, j.model, &j.eval, error));
-    TRY_GOTO(inference_open(&j.session, o->inference.precision, j.model, o->checkpoint, context->printer, error));
+    TRY_GOTO(inference_open(&j.session, o->inference.precision, j.model, o->model, context->printer, error));
     TRY_GOTO(icseg_palette_create_for(&j.palette, icseg_model_class_names(j.model),
                                       icseg_model_config(j.model)->num_classes, error));
     if (o->labels) TRY_GOTO(open_labels(&j, error));
@@ -288,6 +295,10 @@ const icseg_command icseg_command_video = {
                    "are read. Of a video that is cut short, the complete frames are labelled.\n"
                    "Ctrl-C stops; what was labelled so far is written.\n"
                    "\n"
+                   "With --classes, CLIP's weights label any classes without training, as\n"
+                   "`icseg segment` does, by default in windows of 224 pixels. --mode whole is about\n"
+                   "twice as fast.\n"
+                   "\n"
                    "Of a camera, the newest frame is labelled. Frames that arrive meanwhile are\n"
                    "dropped and counted, so that the labels do not fall behind. The overlay video\n"
                    "then shows each labelled frame until the next one, at the camera's pace. The\n"
@@ -297,6 +308,8 @@ const icseg_command icseg_command_video = {
                    "it needs them (Debian: libavformat, libavcodec, libswscale, libavdevice).\n",
     .examples = "icseg video model.safetensors street.mp4 --overlay labelled.mp4\n"
                 "icseg video model.safetensors street.mp4 --labels labels --every 10\n"
+                "icseg video ViT-B-16.pt street.mp4 --overlay labelled.mp4 \\\n"
+                "    --classes \"road; car, bus; tree; sky\" --mode whole\n"
                 "icseg video model.safetensors /dev/video0 --overlay camera.mkv --frames 300\n"
                 "icseg video model.safetensors /dev/video0 --labels live --camera-size 640x480\n",
     .options = ICSEG_TABLE(rows),

@@ -16,6 +16,43 @@ void open_defaults(open_options *o) {
     o->logit_scale = 40;
 }
 
+bool open_given(const open_options *o) { return o->classes || o->classes_file; }
+
+/* The first option that is given; NULL: none. */
+static const char *first_given(const open_options *o) {
+    open_options usual = {0};
+    open_defaults(&usual);
+    const struct {
+        bool given;
+        const char *name;
+    } all[] = {{o->method != usual.method, "--method"},
+               {o->templates != usual.templates, "--templates"},
+               {o->background, "--background"},
+               {o->threshold > 0, "--threshold"},
+               {o->logit_scale != usual.logit_scale, "--logit-scale"},
+               {o->vocab, "--vocab"},
+               {o->activation != usual.activation, "--activation"},
+               {o->state_dict, "--weights"},
+               {o->cache, "--cache"},
+               {o->no_cache, "--no-cache"}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].given) return all[i].name;
+    return NULL;
+}
+
+icseg_status open_check(const open_options *o, bool used, const char *needed, int32_t precision, icseg_error *error) {
+    const char *given = used ? NULL : first_given(o);
+    if (given)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "%s is for CLIP's weights with any classes, which need %s; add it, or leave %s out",
+                               given, needed, given);
+    if (used && precision == ICSEG_PRECISION_INT8)
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "--precision int8: CLIP's weights with any classes cannot be calibrated, which int8 "
+                               "needs; use bf16 or bf16x2");
+    return ICSEG_OK;
+}
+
 static icseg_status read_classes(icseg_open_vocabulary_options *out, const open_options *o, icseg_class_list **list,
                                  icseg_arena *arena, icseg_error *error) {
     const char **names;
@@ -74,4 +111,9 @@ done:
     icseg_class_list_close(&list);
     icseg_templates_close(&templates);
     return status;
+}
+
+icseg_status open_either(icseg_model **out, const open_options *o, const char *path,
+                         const icseg_command_context *context, icseg_error *error) {
+    return open_given(o) ? open_model(out, o, path, NULL, 0, context, error) : icseg_model_open(out, path, error);
 }

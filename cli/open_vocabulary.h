@@ -53,9 +53,21 @@ extern const char *const open_methods[];
 
 void open_defaults(open_options *options);
 
+/* Whether classes are given. */
+bool open_given(const open_options *options);
+
+/* Before any work: refuses the options if the command does not use them because `needed` ("--classes") is missing, and
+ * with them a precision for which such a model cannot be calibrated. */
+icseg_status open_check(const open_options *options, bool used, const char *needed, int32_t precision,
+                        icseg_error *error);
+
 /* Opens the model. names: the classes, (count), where the command has no --classes; else NULL. */
 icseg_status open_model(icseg_model **out, const open_options *options, const char *weights, const char *const *names,
                         size_t count, const icseg_command_context *context, icseg_error *error);
+
+/* The same if classes are given; else a checkpoint. */
+icseg_status open_either(icseg_model **out, const open_options *options, const char *path,
+                         const icseg_command_context *context, icseg_error *error);
 
 /* For callers that open models themselves: the options of the library, which refer to `list` and `templates`. Close
  * both. */

@@ -36,6 +36,10 @@ static const struct {
     {ICSEG_REMEDY_START_FROM_CLIP, NULL,
      ": `icseg train RECIPE --init FILE --data DIR --out RUN_DIR`, `icseg segment FILE IMAGE --classes \"cat; dog\" "
      "--out DIR`"},
+    {ICSEG_REMEDY_START_FROM_CLIP, "open-vocabulary",
+     ": `icseg train RECIPE --init FILE --data DIR --out RUN_DIR`, or --open-vocabulary"},
+    {ICSEG_REMEDY_START_FROM_CLIP, "classes-file",
+     ": `icseg train RECIPE --init FILE --data DIR --out RUN_DIR`, or --classes \"cat; dog\""},
     {ICSEG_REMEDY_CALIBRATE, NULL, " with `icseg calibrate`"},
     {ICSEG_REMEDY_CONVERT_WEIGHTS, NULL, " with `icseg convert`"},
     {ICSEG_REMEDY_IMPORT_DATASET, NULL, " with `icseg dataset import DIR NEW_DIR`"},

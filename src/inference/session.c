@@ -38,6 +38,9 @@ static icseg_status check(const icseg_session_options *o, const icseg_model *mod
     if ((int)o->precision < ICSEG_PRECISION_F32 || o->precision > ICSEG_PRECISION_INT8)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_SET_FIELD,
                                 "precision is %d: not a value of icseg_precision", (int)o->precision);
+    if (o->precision == ICSEG_PRECISION_INT8 && model->open)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_SET_FIELD,
+                                "an open-vocabulary model cannot be calibrated, which int8 needs; use bf16 or bf16x2");
     if (o->precision == ICSEG_PRECISION_INT8 && model->ranges_problem[0])
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_CALIBRATE,
                                 "%s; calibrate the model again", model->ranges_problem);

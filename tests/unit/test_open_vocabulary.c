@@ -401,6 +401,11 @@ static void what_needs_training_is_refused(void **state) {
     assert_string_equal(error.message,
                         "an open-vocabulary model cannot be saved: it has CLIP's weights and no decoder");
     assert_int_equal(icseg_calibrator_open(&calibrator, model, &calibrate, &error), ICSEG_ERROR_UNSUPPORTED);
+    icseg_session_options int8 = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
+    assert_int_equal(icseg_session_open(&session, model, &int8, &error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.message,
+                        "an open-vocabulary model cannot be calibrated, which int8 needs; use bf16 or bf16x2");
+    assert_string_equal(error.field, "precision");
     OK(icseg_session_open(&session, model, NULL, &error));
     assert_int_equal(icseg_session_run(session, &batch, &how, &result, &error), ICSEG_ERROR_ARGUMENT);
     assert_non_null(strstr(error.message, "icseg_classifier_embed"));

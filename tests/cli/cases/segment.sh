@@ -64,7 +64,7 @@ expect 0 'mIoU' icseg eval "$vit" --data "$tiny_data" --open-vocabulary --activa
 expect 0 'method sclip' icseg eval "$vit" --data "$tiny_data" --open-vocabulary --activation quick_gelu --method sclip --templates "$work/templates.txt" --refine pamr
 expect 2 'does not have a class "background"' icseg eval "$resnet" --data "$work/data" --split train --open-vocabulary --activation quick_gelu \
     --background wall --templates "$work/templates.txt"
-refuse 1 'icseg segment FILE IMAGE' icseg eval "$resnet" --data "$tiny_data"
+refuse 1 'CLIP.s weights, .*, or --open-vocabulary$' icseg eval "$resnet" --data "$tiny_data"
 refuse 2 'not CLIP.s weights; use it as it is' icseg eval "$tiny" --data "$tiny_data" --open-vocabulary --activation quick_gelu
 
 refuse 2 'no classes are given; use --classes' icseg segment "$vit" --activation quick_gelu "$val/000000.jpg" --out "$work/x"
@@ -89,3 +89,16 @@ refuse 1 'raw.safetensors: CLIP.s weights, .*icseg segment FILE IMAGE' icseg pre
 refuse 1 'icseg segment FILE IMAGE' icseg predict "$resnet" "$val/000000.jpg" --out "$work/x"
 expect 0 '2000 classes, 2000 words' segment --classes "$(seq -s ";" 2000)" --out "$work/many"
 check 'labels of 2000 classes have 16 bits' bash -c "'$program' info '$tiny' >/dev/null; file '$work/many/000000.png' | grep -q '16-bit grayscale' || ! command -v file"
+refuse 2 '--precision int8: CLIP.s weights with any classes cannot be calibrated, which int8 needs; use bf16 or bf16x2$' \
+    segment --classes 'a; b' --precision int8 --out "$work/x"
+refuse 2 'any classes cannot be calibrated' icseg eval "$vit" --data "$tiny_data" --open-vocabulary --precision int8
+refuse 2 '--background is for CLIP.s weights .*, which need --open-vocabulary; add it' icseg eval "$tiny" --data "$tiny_data" --background wall
+refuse 1 'CLIP.s weights, .*, or --open-vocabulary$' icseg eval "$work/raw.safetensors" --data "$tiny_data"
+for command in "calibrate $resnet $val/000000.jpg --out $work/none.safetensors" "bench --checkpoint $resnet" "info $resnet" \
+    "forward $resnet $resnet $work/none.safetensors"; do
+    # shellcheck disable=SC2086
+    refuse 1 'CLIP.s weights, without the decoder of a segmentation model; .*icseg segment FILE' icseg $command
+done
+for precision in bf16 bf16x2 auto; do
+    expect 0 "/bits_$precision/000000.png\$" segment --classes 'sky; grass' --out "$work/bits_$precision" --precision $precision
+done

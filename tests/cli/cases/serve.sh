@@ -65,6 +65,9 @@ END
     check 'its classes' answers 200 '"person"' "${url}v2/models/words"
     check 'SIGHUP opens it again' bash -c "kill -HUP $server && sleep 0.5 && curl -sf '${url}v2/models/words' >/dev/null"
     check 'and it ends' stops
+    expect 2 'any classes cannot be calibrated' icseg serve "$root/tests/parity/open_patch16.safetensors" "${open[@]}" --precision int8
+    expect 2 '--threshold is for CLIP.s weights .*, which need --classes; add it' \
+        icseg serve "$work/run/checkpoint.safetensors" --threshold 0.5
     expect 2 'is one class' icseg serve "$root/tests/parity/open_patch16.safetensors" --classes sky
     expect 2 'trained for its classes, not CLIP' icseg serve "$work/run/checkpoint.safetensors" "${open[@]}"
 

@@ -95,6 +95,36 @@ else
     check 'and those of a file of the same frames' diff -r "$work/live" "$work/file"
     check 'and so has the overlay video' cmp "$work/live.mp4" "$work/file.mp4"
 
+    # With any classes, bit by bit the labels of icseg segment, of a file and of a camera.
+    export XDG_CACHE_HOME=$work/caches
+    tensors '{"text_projection":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]}}' 4 >"$work/raw.safetensors"
+    echo '{}' >"$work/templates.txt"
+    { printf 'YUV4MPEG2 W64 H48 F30:1 Ip A1:1 Cmono\n'
+      for k in 0 1 2; do printf 'FRAME\n'; tail -c 3072 "$work/frame_00000$k.pgm"; done; } >"$work/grey.y4m"
+    clip=$root/tests/parity/open_patch16.safetensors
+    for open in '--method naclip' '--method clip --refine pamr --mode whole' \
+        '--background wall --threshold 0.9 --logit-scale 20 --crop 48x48 --resize-short 64'; do
+        read -ra words <<<"$open --activation quick_gelu --templates $work/templates.txt"
+        words+=(--classes 'sky; grass; person, man')
+        expect 0 'classes, [45] words' icseg segment "$clip" "$work"/frame_00000[012].pgm "${words[@]}" --out "$work/open_images" --force
+        expect 0 '^3 frames of 64x48' icseg video "$clip" "$work/grey.y4m" "${words[@]}" --labels "$work/open_video" --overlay "$work/open.mp4"
+        for k in 0 1 2; do
+            check "$open: frame $k has the labels of its image" cmp "$work/open_video/frame_00000$k.png" "$work/open_images/frame_00000$k.png"
+        done
+    done
+    expect 0 '^6 frames of 64x48' env "${preloaded[@]}" CAMERA_STEP="$work/open_camera" timeout 300 "$program" video "$clip" \
+        /dev/video99 "${words[@]}" --labels "$work/open_camera" --frames 6
+    expect 0 '^6 frames of 64x48' icseg video "$clip" "$work/camera.y4m" "${words[@]}" --labels "$work/open_video"
+    check 'and so has a camera' diff -r "$work/open_camera" "$work/open_video"
+    expect 0 'words, whose embeddings are from the cache' icseg video "$clip" "$work/two.gif" "${words[@]}" --labels "$work/open_cached"
+    refuse 1 'CLIP.s weights, .*, or --classes "cat; dog"$' icseg video "$work/raw.safetensors" "$work/two.gif" --labels "$work/x"
+    refuse 2 '"sky" is one class' icseg video "$clip" "$work/two.gif" --classes sky --labels "$work/x"
+    refuse 2 'trained for its classes, not CLIP.s weights' icseg video "$tiny" "$work/two.gif" --classes 'a; b' --labels "$work/x"
+    refuse 2 '^icseg video: error: --method is for CLIP.s weights with any classes, which need --classes; add it, or leave --method out$' \
+        icseg video "$tiny" "$work/two.gif" --method clip --labels "$work/x"
+    refuse 2 '--precision int8: CLIP.s weights with any classes cannot be calibrated, which int8 needs; use bf16 or bf16x2$' \
+        icseg video "$clip" "$work/two.gif" --classes 'a; b' --precision int8 --labels "$work/x"
+
     # Frames that arrive while the model works: the newest is labelled, the others are counted.
     expect 1 '^[0-9]+ frames? of' camera CAMERA_STEP="$work/burst" CAMERA_BURST=1 CAMERA_FRAMES=60 CAMERA_DAMAGED=5 -- \
         --labels "$work/burst" --overlay "$work/burst.mp4"
