@@ -8,6 +8,7 @@
 
 #include "fuzz.h"
 #include "icseg/icseg.h"
+#include "model/model.h"
 
 enum { SLOTS = 3, MOST_CALLS = 40, MOST_RUNS = 2, MOST_OPENED = 2, STRUCT_ROOM = 1024, IDS = 64 };
 
@@ -15,6 +16,7 @@ enum { SLOTS = 3, MOST_CALLS = 40, MOST_RUNS = 2, MOST_OPENED = 2, STRUCT_ROOM =
 static struct pool {
     const uint8_t *next, *end;
     int runs, opened; /* networks and checkpoints, which take much longer than other calls */
+    bool reads;       /* opens and writes checkpoints; otherwise uses the one that was opened first */
     icseg_model *model[SLOTS];
     icseg_session *session[SLOTS];
     icseg_result *result[SLOTS];
@@ -34,6 +36,8 @@ static struct pool {
 
 /* Files that paths name. */
 static char checkpoint[128], image_file[128], list_file[128], data_folder[128], new_file[128];
+
+static icseg_model *opened; /* `checkpoint`, for all sequences */
 
 /* ---- arguments ---- */
 
@@ -163,10 +167,17 @@ static void use_text(char *owned) {
 
 /* ---- models and sessions ---- */
 
+static icseg_status retain_model(icseg_model **out, icseg_error *e) {
+    (void)e;
+    *out = icseg_model_retain(opened);
+    return ICSEG_OK;
+}
+
 static void open_model(void) {
     const char *file = path();
     if (file == checkpoint && p.opened++ >= MOST_OPENED) return;
-    OPEN(model, icseg_model_close, icseg_model_open(OUT(model), file, e));
+    OPEN(model, icseg_model_close,
+         file == checkpoint && !p.reads ? retain_model(OUT(model), e) : icseg_model_open(OUT(model), file, e));
 }
 
 static void create_model(void) {
@@ -203,6 +214,7 @@ static void save_model(void) {
     icseg_error *e = error();
     const icseg_model *model = ANY(model);
     const char *file = byte() % 4 == 3 ? data_folder : new_file;
+    if (!p.reads) model = NULL;
     (void)done(icseg_model_save(model, byte() == 255 ? NULL : file, e), e);
 }
 
@@ -634,12 +646,14 @@ static void start(void) {
     FUZZ_REQUIRE(icseg_model_create(&model, &o, NULL) == ICSEG_OK);
     FUZZ_REQUIRE(icseg_model_save(model, checkpoint, NULL) == ICSEG_OK);
     icseg_model_close(&model);
+    FUZZ_REQUIRE(icseg_model_open(&opened, checkpoint, NULL) == ICSEG_OK);
     icseg_image_close(&image);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!*checkpoint) start();
     memset(&p, 0, sizeof p);
+    p.reads = !fuzz_select(data, size, 64);
     for (int i = 0; i < SLOTS; i++) {
         p.config[i].struct_size = sizeof p.config[i];
         p.metrics[i].struct_size = sizeof p.metrics[i];

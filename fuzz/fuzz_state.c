@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * checkpoint.safetensors of a run that is resumed. Parts: icseg.state, icseg.recipe, icpc.classes and icpc.tokens, each
  * taken from a good file if empty, and changes of the tensors: pairs of a place and a byte. What loads has sane
- * counters and numbers, and is written and loaded again. */
+ * counters and numbers, and is written and loaded again. Most files have a single tensor, which no run has: they are
+ * read up to the tensors. */
 #include <math.h>
 #include <string.h>
 
@@ -30,8 +31,8 @@ static const icseg_recipe_settings *settings;
 static icseg_arena *run_arena;
 static json_t *metadata;      /* of its file */
 static char *tensors;         /* the rest of its header, "... }" */
-static unsigned char *values; /* (value_count), within `file` */
-static size_t value_count;    /* bytes */
+static unsigned char *values; /* (all_values), within `file` */
+static size_t all_values;     /* bytes */
 static unsigned char *file;
 
 static void open_run(void) {
@@ -62,8 +63,8 @@ static void open_run(void) {
     tensors = json_dumps(header, JSON_COMPACT);
     json_decref(header);
     values = file + HEADER_SIZE + length;
-    value_count = size - HEADER_SIZE - length;
-    FUZZ_REQUIRE(metadata && tensors && value_count > 0);
+    all_values = size - HEADER_SIZE - length;
+    FUZZ_REQUIRE(metadata && tensors && all_values > 0);
 }
 
 /* False if a text is not UTF-8: JSON cannot have it. */
@@ -77,13 +78,16 @@ static bool set_texts(json_t *texts, const fuzz_part *parts) {
     return fine;
 }
 
-static void write_file(const json_t *texts, fuzz_part changes) {
+/* A small file has one tensor of four bytes. */
+static void write_file(const json_t *texts, fuzz_part changes, bool small) {
     static unsigned char *bytes; /* one block for all inputs */
+    const char *list = small ? "{\"t\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}" : tensors;
+    size_t value_count = small ? 4 : all_values;
     char *text = json_dumps(texts, JSON_COMPACT);
-    size_t most = HEADER_SIZE + strlen(text) + strlen(tensors) + 32;
+    size_t most = HEADER_SIZE + strlen(text) + strlen(list) + 32;
     if (!bytes) FUZZ_REQUIRE(bytes = malloc(LARGEST));
     FUZZ_REQUIRE(text && most + value_count <= LARGEST);
-    int length = snprintf((char *)bytes + HEADER_SIZE, most, "{\"__metadata__\":%s,%s", text, tensors + 1);
+    int length = snprintf((char *)bytes + HEADER_SIZE, most, "{\"__metadata__\":%s,%s", text, list + 1);
     uint64_t header_size = (uint64_t)length;
     unsigned char *to = bytes + HEADER_SIZE + length;
     memcpy(bytes, &header_size, HEADER_SIZE);
@@ -119,15 +123,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_part parts[KEYS + 1];
     fuzz_split(data, size, parts, KEYS + 1);
     if (!trainer) open_run();
+    bool small = fuzz_select(data, size, 32);
     json_t *texts = json_copy(metadata);
     if (set_texts(texts, parts)) {
-        write_file(texts, parts[KEYS]);
+        write_file(texts, parts[KEYS], small);
         /* Without the best weights, a state's best evaluation is forgotten. */
-        fuzz_put_part("run/best.safetensors", (fuzz_part){(const uint8_t *)"", fuzz_select(data, size, 2)});
+        fuzz_put_part("run/best.safetensors", (fuzz_part){(const uint8_t *)"", size % 2});
         trainer->recipe = settings;
         trainer->state = (icseg_train_state){0};
         FUZZ_REQUIRE(icseg_arena_open(&trainer->arena, NULL) == ICSEG_OK); /* loading allocates from it */
-        if (load()) check_loaded();
+        bool loaded = load();
+        FUZZ_REQUIRE(!small || !loaded);
+        if (loaded) check_loaded();
         icseg_arena_close(&trainer->arena);
         trainer->arena = run_arena;
         trainer->recipe = settings;

@@ -137,11 +137,12 @@ bool icseg_parse_bool(const char *text, bool *out) {
     return false;
 }
 
-/* Edit distance with swaps of neighbours (optimal string alignment); SIZE_MAX for words of more than 63 bytes. */
-static size_t distance(const char *a, const char *b) {
+/* Edit distance with swaps of neighbours (optimal string alignment). SIZE_MAX for words of more than 63 bytes, and if
+ * their lengths differ by more than `most`, because the distance is then larger too. */
+static size_t distance(const char *a, const char *b, size_t most) {
     enum { MAX_SIZE = 64 };
-    size_t n = strlen(a), m = strlen(b), row[3][MAX_SIZE] = {{0}};
-    if (n >= MAX_SIZE || m >= MAX_SIZE) return SIZE_MAX;
+    size_t n = strlen(a), m = strlen(b), row[3][MAX_SIZE];
+    if (n >= MAX_SIZE || m >= MAX_SIZE || (n > m ? n - m : m - n) > most) return SIZE_MAX;
     for (size_t j = 0; j <= m; j++) row[0][j] = j;
     for (size_t i = 1; i <= n; i++) {
         size_t *now = row[i % 3], *last = row[(i + 2) % 3], *before = row[(i + 1) % 3];
@@ -162,7 +163,7 @@ const char *icseg_text_nearest(const char *word, const char *const *keys, size_t
     const char *nearest = NULL;
     size_t best = strlen(word) / 3 + 1;
     for (size_t i = 0; i < count; i++) {
-        size_t d = distance(word, keys[i]);
+        size_t d = distance(word, keys[i], best);
         if (d < best || (d == best && !nearest)) {
             best = d;
             nearest = keys[i];
