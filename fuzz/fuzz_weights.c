@@ -60,11 +60,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         icseg_string_close(&zip);
     } else
         path = fuzz_put("weights.pt", data, size);
-    if (fuzz_succeeded(icseg_weights_open(&weights, path, &error), &error)) {
-        read_all(weights);
-        describe(weights);
-    } else
-        FUZZ_REQUIRE(!weights);
-    icseg_weights_close(&weights);
+    for (int averaged = 0; averaged < 2; averaged++) {
+        if (fuzz_succeeded(icseg_weights_open_set(&weights, path, averaged ? "ema" : NULL, &error), &error)) {
+            read_all(weights);
+            describe(weights);
+        } else
+            FUZZ_REQUIRE(!weights);
+        icseg_weights_close(&weights);
+    }
     return 0;
 }

@@ -176,7 +176,8 @@ static icseg_status open_model(void *user) {
     task *t = user;
     ICSEG_TRY(icseg_arena_open(&t->arena, t->error));
     ICSEG_TRY(read_weights(t, t->error));
-    ICSEG_TRY(embed_classes(t, t->error));
+    icseg_status status = embed_classes(t, t->error);
+    if (status != ICSEG_OK) return status == ICSEG_ERROR_NUMERIC ? icseg_weights_blame(t->weights, t->error) : status;
     ICSEG_TRY(describe(t, t->error));
     complete_config(t);
     ICSEG_TRY(icseg_model_build_open(&t->model, &t->config, t->texts.names, &t->open, t->error));

@@ -18,6 +18,7 @@ shift $(($# > 0 ? 1 : 0))
 passed=0 failed=0
 scratch=$(mktemp -d /tmp/icseg_cli.XXXXXX)
 trap 'rm -rf "$scratch"' EXIT
+export XDG_CACHE_HOME=$scratch/cache # embeddings of texts: not those of the user
 
 icseg() { timeout "${LIMIT:-300}" "$program" "$@"; }
 

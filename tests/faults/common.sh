@@ -8,6 +8,7 @@ set -u
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=passive LC_ALL=C
 passed=0 failed=0 status=0
 work=$scratch/work_${group:=base}
+export XDG_CACHE_HOME=$work/cache
 writing_jobs=(train resume import convert calibrate predict eval synth forward classify show)
 all_jobs=("${writing_jobs[@]}" check tokenize info)
 every_job=("${all_jobs[@]}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,14 @@ augment: {crop: [64, 64], resize_short: 0}
 train: {steps: 12, batch: 2, lr: 2e-3, backbone_lr_mult: 1, warmup: 2, eval_every: 0, threads: 1}
 eval: {resize_short: 0}
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Embeddings of texts are not kept in the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def program(*arguments: object, status: int = 0) -> str:

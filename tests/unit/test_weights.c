@@ -898,6 +898,14 @@ static void running_out_of_memory_is_reported_and_leaks_nothing(void **state) {
     }
     assert_int_equal(status, ICSEG_OK);
     assert_true(n > 60);
+    options = (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT, .state_dict = "ema"};
+    for (n = 0, status = ICSEG_ERROR_MEMORY; status != ICSEG_OK && n < 20000; n += n < 60 ? 1 : 23) {
+        icseg_memory_fail_after(n);
+        status = icseg_weights_convert(FIXTURES "lightning_resnet.ckpt", first, &options, NULL, &error);
+        icseg_memory_fail_after(-1);
+        assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
+    }
+    assert_int_equal(status, ICSEG_OK);
     icseg_free(tokens);
 }
 

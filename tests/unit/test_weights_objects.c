@@ -331,6 +331,12 @@ static const struct {
     {{"callbacks/swa/average_model_state/module." CONV, "state_dict/" CONV}, "average_model_state", 0, "these are"},
     {{"model/other.weight", "clip/" CONV}, NULL, 1, NULL},
     {{"semantic/" CONV}, "ema", -1, "does not contain the weights \"ema\"; it contains \"semantic\""},
+    {{"schema/" CONV, "emails/" CONV, "net/" CONV}, "ema", -1, "it contains \"schema\", \"emails\", \"net\""},
+    {{"ema/" CONV, "mine/" CONV}, NULL, 1, "these are the weights \"mine\"; the file also contains \"ema\""},
+    {{"model/b/" CONV, "b/model." CONV, "b/ema_model." CONV}, "b", 1, "these are the weights \"b.model\""},
+    {{"optimizer/state/" CONV, "network/" CONV}, "state", -1, "it contains \"network\""},
+    {{"state_dict/" CONV, "ema_state/shadow_params/-"}, NULL, 0, "without names (ema_state.shadow_params)"},
+    {{"model_ema/state_dict/" CONV, "model/" CONV}, "ema", 0, "these are the weights \"model_ema.state_dict\""},
     {{CONV, "ema/" CONV}, NULL, 0, "these are the weights outside of its state dicts; the file also contains \"ema\""},
     {{CONV, "ema/" CONV}, "ema", 1, "these are the weights \"ema\"; the file also contains weights outside of its"},
     /* prefixes in one state dict */
