@@ -7,7 +7,7 @@
 #include "fuzz.h"
 #include "icseg/export.h"
 
-enum { CLASSES = 4, MAX_PIXELS = 4096 };
+enum { CLASSES = 4, MAX_PIXELS = 1024 };
 
 static int64_t area2(const icseg_traced *object) {
     int64_t sum = 0;

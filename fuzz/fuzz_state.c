@@ -60,6 +60,7 @@ static void open_run(void) {
     json_t *header = json_loadb((const char *)file + HEADER_SIZE, length, 0, NULL);
     metadata = json_incref(json_object_get(header, "__metadata__"));
     json_object_del(header, "__metadata__");
+    json_object_set_new(metadata, "icseg.recipe", json_string(recipe_text)); /* shorter than the text of all keys */
     tensors = json_dumps(header, JSON_COMPACT);
     json_decref(header);
     values = file + HEADER_SIZE + length;
