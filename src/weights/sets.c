@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "graph/params.h"
+
 /* The keys under which trainers have raw weights, the usual first. A teacher is another model, or an average. */
 static const char *const raw_keys[] = {"state_dict", "model",   "model_state_dict", "model_state", "module",
                                        "net",        "network", "params",           "student"};
@@ -41,7 +43,10 @@ size_t icseg_weights_prefix(const char *name, size_t size) {
     for (size_t i = 0; i < sizeof anchors / sizeof *anchors; i++) {
         size_t length = strlen(anchors[i]);
         bool ends = size >= length && !memcmp(name + size - length, anchors[i], length);
-        if (ends && (size == length || name[size - length - 1] == '.')) return size - length;
+        if (!ends || (size > length && name[size - length - 1] != '.')) continue;
+        size_t prefix = size - length, own = strlen(ICSEG_OPTIMISER_PREFIX);
+        bool moments = prefix >= own && !memcmp(name, ICSEG_OPTIMISER_PREFIX, own);
+        return moments || memmem(name, prefix, "optim", 5) ? SIZE_MAX : prefix;
     }
     return SIZE_MAX;
 }
@@ -195,6 +200,7 @@ icseg_status icseg_weights_sets_choose(const icseg_weights_sets *s, const char *
     char known[ICSEG_WEIGHTS_SETS];
     int best = 0;
     *out = NULL;
+    message[0] = '\0';
     for (size_t i = 0; i < s->count; i++) {
         int fit = fitness(s, &s->list[i], wanted);
         if (fit > best || (fit == best && fit && !is_better(*out, &s->list[i]))) {

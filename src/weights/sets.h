@@ -43,7 +43,8 @@ icseg_status icseg_weights_sets_choose(const icseg_weights_sets *sets, const cha
 /* Whether a key or prefix says that its weights are averaged: "ema_model", "average_model_state". */
 bool icseg_weights_says_averaged(const char *name, size_t size);
 
-/* The length of what precedes the name of a tensor that every image encoder has, or SIZE_MAX. */
+/* The length of what precedes the name of a tensor that every image encoder has, or SIZE_MAX. The moments of an
+ * optimiser have such names, too, but do not count. */
 size_t icseg_weights_prefix(const char *name, size_t size);
 
 /* Whether CLIP's tensors have such names, possibly behind a prefix. */

@@ -232,13 +232,15 @@ static icseg_status find_sets(reader *r, const icseg_pickle_value *v, size_t siz
 static icseg_status choose_state(reader *r, const icseg_pickle_value *top, const icseg_pickle_value **out) {
     icseg_weights *w = r->weights;
     const icseg_weights_set *chosen;
+    char message[ICSEG_WEIGHTS_SETS];
     size_t of_same = 0;
     r->sets.arena = r->scratch;
     r->sets.file = r->path;
     r->name[0] = '\0';
     ICSEG_TRY(find_sets(r, top, 0, 0, false));
     r->visits = 0;
-    ICSEG_TRY(icseg_weights_sets_choose(&r->sets, w->set, &chosen, w->sets, sizeof w->sets, r->error));
+    ICSEG_TRY(icseg_weights_sets_choose(&r->sets, w->set, &chosen, message, sizeof message, r->error));
+    if (!w->sets[0]) memcpy(w->sets, message, sizeof message); /* of the first of several files */
     *out = chosen ? chosen->state : NULL;
     if (!chosen) return ICSEG_OK;
     for (size_t i = 0; i < r->sets.count; i++) of_same += r->sets.list[i].state == chosen->state;

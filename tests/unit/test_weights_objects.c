@@ -408,6 +408,42 @@ static void the_set_of_weights_is_chosen_by_key_prefix_or_kind(void **state) {
     }
 }
 
+/* Shards of which the second does not tell that there are several sets. */
+static void sets_of_weights_may_be_in_shards(void **state) {
+    static const char index[] = "{\"weight_map\": {\"model." CONV "\": \"1.bin\", \"model.visual.proj\": \"2.bin\"}}";
+    const char *file = test_scratch("pytorch_model.bin.index.json");
+    icseg_weights *w;
+    (void)state;
+    write_tensors((const char *const[MOST]){"model." CONV, "ema_model." CONV});
+    assert_int_equal(rename(path, test_scratch("1.bin")), 0);
+    write_tensors((const char *const[MOST]){"model.visual.proj"});
+    assert_int_equal(rename(path, test_scratch("2.bin")), 0);
+    test_put_file(file, index, sizeof index - 1);
+    if (icseg_weights_open(&w, file, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    assert_true(icseg_weights_find(w, CONV) && icseg_weights_find(w, "visual.proj"));
+    assert_string_equal(w->sets,
+                        "these are the weights \"model\"; the file also contains \"ema_model\", which were not read");
+    icseg_weights_close(&w);
+}
+
+/* The moments of an optimiser, in a checkpoint of icseg or of another trainer, have the names of the weights. */
+static void moments_are_not_weights(void **state) {
+    static const float one[2] = {1, 1}, two[2] = {2, 2};
+    const icseg_safetensors_entry entries[] = {{"adamw.first." CONV, ICSEG_F32, ICSEG_SHAPE(2), two, sizeof two},
+                                               {"optimizer.exp_avg." CONV, ICSEG_F32, ICSEG_SHAPE(2), two, sizeof two},
+                                               {CONV, ICSEG_F32, ICSEG_SHAPE(2), one, sizeof one}};
+    const char *file = test_scratch("a.safetensors");
+    icseg_weights *w;
+    float value[2];
+    (void)state;
+    assert_int_equal(icseg_safetensors_write(file, entries, 3, NULL, 0, &error), ICSEG_OK);
+    if (icseg_weights_open(&w, file, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    assert_string_equal(w->sets, "");
+    assert_int_equal(icseg_weights_read(icseg_weights_find(w, CONV), value, &error), ICSEG_OK);
+    assert_true(value[0] == 1);
+    icseg_weights_close(&w);
+}
+
 /* A safetensors file has no keys, but its names have prefixes. */
 static void a_prefix_in_a_safetensors_file_is_chosen(void **state) {
     static const float one[2] = {1, 1}, two[2] = {2, 2};
@@ -528,6 +564,8 @@ int main(void) {
         cmocka_unit_test(the_weights_are_taken_before_their_average_and_single_tensors),
         cmocka_unit_test(a_wrapper_that_only_the_model_has_is_removed),
         cmocka_unit_test(the_set_of_weights_is_chosen_by_key_prefix_or_kind),
+        cmocka_unit_test(moments_are_not_weights),
+        cmocka_unit_test(sets_of_weights_may_be_in_shards),
         cmocka_unit_test(a_prefix_in_a_safetensors_file_is_chosen),
         cmocka_unit_test(tensors_with_attributes_are_tensors),
         cmocka_unit_test(other_models_are_named),
