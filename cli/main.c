@@ -204,8 +204,8 @@ static icseg_status print_version(icseg_error *error) {
     printf("icseg %s\n\noneDNN %d.%d.%d, built with %s%s\n", build.version, (int)build.onednn[0], (int)build.onednn[1],
            (int)build.onednn[2], build.compiler, build.sanitizers ? ", with sanitizers" : "");
     printf("kernels   baseline%s%s\n", build.kernels_avx2 ? ", AVX2" : "", build.kernels_avx512 ? ", AVX-512" : "");
-    printf("processor%s%s%s%s%s\n", build.avx2 ? " AVX2" : "", build.avx512 ? " AVX-512" : "",
-           build.avx512_bf16 ? " AVX512_BF16" : "", build.amx ? " AMX" : "",
+    printf("processor%s%s%s%s%s%s\n", build.avx2 ? " AVX2" : "", build.avx512 ? " AVX-512" : "",
+           build.vnni ? " VNNI" : "", build.avx512_bf16 ? " AVX512_BF16" : "", build.amx ? " AMX" : "",
            build.avx2 || build.avx512 ? "" : " baseline");
     bool none = !build.train && !build.tiff && !build.webp && !build.gif && !build.heif && !build.matlab &&
                 !build.video && !HAS_SERVE;

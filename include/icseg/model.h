@@ -109,8 +109,8 @@ typedef enum icseg_precision {
     /** Inference: each f32 number as the sum of two bf16, which differs by 4e-6 and is faster than f32 on processors
      * with AMX (docs/performance.md). Falls back to F32 on other processors. */
     ICSEG_PRECISION_BF16X2,
-    /** Inference of a calibrated model (icseg/calibrate.h): products of 8-bit integers on processors with AMX. Falls
-     * back to F32 on other processors. */
+    /** Inference of a calibrated model (icseg/calibrate.h): products of 8-bit integers, whose results are the same on
+     * all processors with AVX2. Falls back to F32 on others. */
     ICSEG_PRECISION_INT8
 } icseg_precision;
 

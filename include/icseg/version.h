@@ -33,7 +33,7 @@ typedef struct icseg_build {
     bool avx2;            /**< The processor has AVX2 and FMA. */
     bool avx512;          /**< The processor has AVX-512 (F, BW, CD, DQ and VL). */
     bool avx512_bf16;     /**< The processor has AVX512_BF16: products of bf16 are fast. */
-    bool amx;             /**< The processor has AMX (TILE, BF16 and INT8): bf16x2 and int8 are available. */
+    bool amx;             /**< The processor has AMX (TILE, BF16 and INT8): bf16x2 is available, int8 is fastest. */
     bool train;           /**< Data sets, training, evaluation and reports (ICSEG_TRAIN). */
     bool tiff;            /**< TIFF images (ICSEG_TIFF). */
     bool webp;            /**< WebP images (ICSEG_WEBP). */
@@ -42,6 +42,7 @@ typedef struct icseg_build {
     bool gif;             /**< GIF images (ICSEG_GIF). */
     bool heif;            /**< HEIC and AVIF images (ICSEG_HEIF). */
     bool video;           /**< Videos and cameras (ICSEG_VIDEO), if FFmpeg's libraries are installed. */
+    bool vnni;            /**< The processor has AVX-512 VNNI or AVX-VNNI: int8 is several times as fast as f32. */
 } icseg_build;
 /** Initialises #icseg_build: `icseg_build build = {ICSEG_BUILD_INIT};` */
 #define ICSEG_BUILD_INIT ICSEG_INIT(icseg_build)

@@ -889,6 +889,7 @@ class icseg_build(Structure):
     gif: bool
     heif: bool
     video: bool
+    vnni: bool
     _fields_ = [
         ("struct_size", c_size_t),
         ("version", c_char_p),
@@ -908,6 +909,7 @@ class icseg_build(Structure):
         ("gif", c_bool),
         ("heif", c_bool),
         ("video", c_bool),
+        ("vnni", c_bool),
     ]
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Convolutions and matrix products: in f32, of bf16 operands with f32 sums, or of f32 operands in a reduced precision.
- * The backends in onednn/ and amx/ compute them; code above compute/ includes this header only.
+ * The backends in onednn/ and reduced/ compute them; code above compute/ includes this header only.
  *
  * A primitive is made for one shape and used by one thread at a time. It holds no tensors and works in scratch memory
  * that the caller provides. icseg_primitive_run and icseg_primitive_pack refuse to work inside an `omp parallel`

@@ -6,6 +6,10 @@
 #include "compute/primitive.h"
 #include "icseg/version.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #if defined(__clang__)
 #define COMPILER "clang " __clang_version__
 #elif defined(__GNUC__)
@@ -21,6 +25,9 @@ static void describe_instructions(icseg_build *build) {
     build->avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
                     __builtin_cpu_supports("avx512vl");
+    enum { AVX_VNNI = 1 << 4 };
+    unsigned a, b, c, d;
+    build->vnni = __builtin_cpu_supports("avx512vnni") || (__get_cpuid_count(7, 1, &a, &b, &c, &d) && a & AVX_VNNI);
 #ifdef ICSEG_KERNEL_CLONES
     build->kernels_avx2 = build->kernels_avx512 = true;
 #endif

@@ -231,7 +231,9 @@ icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, cons
 
 icseg_precision icseg_precision_here(icseg_precision requested) {
     if (requested == ICSEG_PRECISION_F32) return requested;
-    if (requested == ICSEG_PRECISION_BF16X2 || requested == ICSEG_PRECISION_INT8)
+    if (requested == ICSEG_PRECISION_BF16X2)
+        return icseg_compute_has_precision(ICSEG_PRODUCT_BF16X2) ? requested : ICSEG_PRECISION_F32;
+    if (requested == ICSEG_PRECISION_INT8)
         return icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? requested : ICSEG_PRECISION_F32;
     return icseg_compute_bf16() >= ICSEG_BF16_FAST ? ICSEG_PRECISION_BF16 : ICSEG_PRECISION_F32;
 }

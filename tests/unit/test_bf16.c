@@ -400,7 +400,7 @@ static void near_f32(const char *preset) {
     icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
     int64_t count = logits(session, f32);
     bool splits = logits_in(m, ICSEG_PRECISION_BF16X2, bf16x2) == ICSEG_PRECISION_BF16X2;
-    assert_int_equal(splits, icseg_compute_has_precision(ICSEG_PRODUCT_INT8));
+    assert_int_equal(splits, icseg_compute_has_precision(ICSEG_PRODUCT_BF16X2));
     double from_split = difference(bf16x2, f32, count);
     if (!(from_split <= 1e-4)) fail_msg("%s: logits of bf16x2 differ by %g", preset, from_split);
     assert_int_equal(splits, from_split > 0);

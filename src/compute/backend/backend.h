@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The interface of a backend. To add one, write a folder next to onednn/ and amx/ that defines an icseg_backend, and
- * list it in compute/primitive.c. */
+ * The interface of a backend. To add one, write a folder next to onednn/ and reduced/ that defines an icseg_backend,
+ * and list it in compute/primitive.c. */
 #ifndef ICSEG_COMPUTE_BACKEND_BACKEND_H
 #define ICSEG_COMPUTE_BACKEND_BACKEND_H
 

@@ -5,7 +5,7 @@ val=$tiny_data/images/val
 
 expect 0 '^Usage: icseg calibrate CHECKPOINT IMAGE\.\.\. --out FILE' icseg calibrate --help
 expect 0 "^$work/int8.safetensors\$" icseg calibrate "$tiny" "$val" --out "$work/int8.safetensors"
-expect 0 '(pixels have the same class in int8|note: this processor does not support AMX_INT8)' icseg calibrate "$tiny" \
+expect 0 '(pixels have the same class in int8|note: this processor does not have AVX2)' icseg calibrate "$tiny" \
     "$val/000000.jpg" --out "$work/one.safetensors" --resize-short 64 --resize-long 96
 expect 0 '000000.png' icseg predict "$work/int8.safetensors" "$val" --out "$work/p" --precision int8
 expect 0 'mIoU' icseg eval "$work/int8.safetensors" --data "$tiny_data" --precision int8

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Products on AMX. Positions of x are processed in blocks that fit the second-level cache. A block is split or
- * quantised into panels (one for each 32 or 64 input channels and each part; a position is a row of 64 bytes) and then
- * multiplied with the weights of 32 output channels at a time. A 3x3 convolution is nine products whose panels begin at
- * different positions: a block has a border of zeros, and results at border positions are computed and dropped. */
-#include "compute/amx/product.h"
+ * Products in reduced precision. Positions of x are processed in blocks that fit the second-level cache. A block is
+ * split or quantised into panels (one for each 32 or 64 input channels and each part; a position is a row of 64 bytes)
+ * and then multiplied with the weights of 32 output channels at a time. A 3x3 convolution is nine products whose panels
+ * begin at different positions: a block has a border of zeros, and results at border positions are computed and
+ * dropped. */
+#include "compute/reduced/product.h"
 
 #include <math.h>
 #include <omp.h>
@@ -12,7 +13,6 @@
 #include "base/memory.h"
 #include "base/system.h"
 #include "base/vmath.h"
-#include "compute/amx/tiles.h"
 
 enum {
     BLOCK = ICSEG_BLOCK,
@@ -21,10 +21,9 @@ enum {
     MAX_GROUP = 8          /* panels */
 };
 
-struct icseg_amx_product {
-    icseg_amx_shape shape;
-    int64_t inner;               /* values in a row of a panel */
-    int64_t parts;               /* parts of a value: 2 in BF16X2 (high and low), 1 in INT8 */
+struct icseg_reduced_product {
+    icseg_reduced_shape shape;
+    const icseg_multiplier *multiplier;
     int64_t step_bytes;          /* packed weights of a step */
     int64_t lines;               /* of an image; a linear layer has lines of one position */
     int64_t padded;              /* positions of a line with its border */
@@ -36,7 +35,7 @@ struct icseg_amx_product {
     size_t rows_stride;          /* bytes from 32 positions of a panel to the next 32 */
     size_t panel_stride;         /* bytes from one panel to the next */
     size_t low;                  /* bytes from the high parts to the low parts */
-    size_t *from;                /* (steps): offsets of the rows of each step, see icseg_amx_block_bf16x2 */
+    size_t *from;                /* (steps): offsets of the rows of each step, see icseg_multiplier.multiply */
     int64_t group;               /* panels of output channels at a time */
     int threads;
     bool apart; /* each thread has its own blocks; otherwise all threads share each block */
@@ -45,22 +44,25 @@ struct icseg_amx_product {
 
 static int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t panels_of(const icseg_amx_product *p) { return (p->shape.weights.in + p->inner - 1) / p->inner; }
+static bool is_int8(const icseg_reduced_weights *w) { return w->multiplier->precision == ICSEG_PRODUCT_INT8; }
+static int64_t panels_of(const icseg_reduced_product *p) {
+    return (p->shape.weights.in + p->multiplier->inner - 1) / p->multiplier->inner;
+}
 
-bool icseg_amx_is_faster(const icseg_amx_shape *s) {
-    enum { MIN_POSITIONS = 16, MIN_IN = 32, MIN_OUT = 32, MAX_TERMS = INT32_MAX / (128 * 128) };
-    const icseg_amx_weights *w = &s->weights;
-    if (w->kind == ICSEG_PRODUCT_F32 || s->activation == ICSEG_ACTIVATION_GELU) return false;
-    if (w->kind == ICSEG_PRODUCT_INT8 && (s->range <= 0 || w->in * w->kernel * w->kernel > MAX_TERMS)) return false;
-    return s->images * s->height * s->width >= MIN_POSITIONS && w->in >= MIN_IN && w->out >= MIN_OUT &&
-           icseg_amx_available();
+bool icseg_reduced_is_faster(const icseg_reduced_shape *s) {
+    enum { MIN_POSITIONS = 16, MIN_IN = 32, MIN_OUT = 32, MAX_TERMS = INT32_MAX / (255 * 128) };
+    const icseg_reduced_weights *w = &s->weights;
+    if (!w->multiplier || s->activation == ICSEG_ACTIVATION_GELU) return false;
+    if (w->kernel > 1 && !w->multiplier->convolutions) return false;
+    if (is_int8(w) && (s->range <= 0 || w->in * w->kernel * w->kernel > MAX_TERMS)) return false;
+    return s->images * s->height * s->width >= MIN_POSITIONS && w->in >= MIN_IN && w->out >= MIN_OUT;
 }
 
 /* -- opening */
 
-static void choose_blocks(icseg_amx_product *p) {
-    const icseg_amx_shape *s = &p->shape;
-    int64_t bytes = panels_of(p) * p->parts * ICSEG_ROW_BYTES; /* of one position */
+static void choose_blocks(icseg_reduced_product *p) {
+    const icseg_reduced_shape *s = &p->shape;
+    int64_t bytes = panels_of(p) * p->multiplier->parts * ICSEG_ROW_BYTES; /* of one position */
     int64_t lines = BLOCK_BYTES / bytes / p->padded - 2 * p->border;
     int64_t step = p->border ? 1 : BLOCK;
     lines = lines < step ? step : lines / step * step;
@@ -75,36 +77,36 @@ static void choose_blocks(icseg_amx_product *p) {
      * any position of a panel. */
     p->rows_stride = p->border ? BLOCK * ICSEG_ROW_BYTES : (size_t)(bytes * BLOCK);
     p->low = (size_t)(p->border ? p->positions : BLOCK) * ICSEG_ROW_BYTES;
-    p->panel_stride = (size_t)p->parts * p->low;
+    p->panel_stride = (size_t)p->multiplier->parts * p->low;
 }
 
-icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_shape *s, icseg_error *error) {
-    const icseg_amx_weights *w = &s->weights;
+icseg_status icseg_reduced_product_open(icseg_reduced_product **out, const icseg_reduced_shape *s, icseg_error *error) {
+    const icseg_reduced_weights *w = &s->weights;
     *out = NULL;
-    if (!icseg_amx_available())
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "this processor does not support AMX");
-    icseg_amx_product *p = *out = icseg_calloc_array(1, sizeof *p);
-    if (!p) return icseg_fail_memory(error, 0, "a product on AMX");
-    bool linear = w->kernel == 1, int8 = w->kind == ICSEG_PRODUCT_INT8;
-    int64_t inner = int8 ? 64 : 32, input_panels = (w->in + inner - 1) / inner;
-    *p = (icseg_amx_product){.shape = *s,
-                             .inner = inner,
-                             .parts = int8 ? 1 : 2,
-                             .step_bytes = (int8 ? 2 : 4) * ICSEG_TILE_BYTES,
-                             .lines = linear ? s->images * s->height * s->width : s->height,
-                             .padded = linear ? 1 : s->width + 2,
-                             .border = linear ? 0 : 1,
-                             .panels = round_up(w->out, BLOCK) / BLOCK,
-                             .steps = w->kernel * w->kernel * input_panels,
-                             .threads = omp_get_max_threads()};
+    if (!w->multiplier || !w->multiplier->supported())
+        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED, "this processor does not support the reduced precision");
+    icseg_reduced_product *p = *out = icseg_calloc_array(1, sizeof *p);
+    if (!p) return icseg_fail_memory(error, 0, "a product in reduced precision");
+    bool linear = w->kernel == 1;
+    int64_t input_panels = (w->in + w->multiplier->inner - 1) / w->multiplier->inner;
+    *p = (icseg_reduced_product){.shape = *s,
+                                 .multiplier = w->multiplier,
+                                 .step_bytes = 2 * w->multiplier->parts * ICSEG_TILE_BYTES,
+                                 .lines = linear ? s->images * s->height * s->width : s->height,
+                                 .padded = linear ? 1 : s->width + 2,
+                                 .border = linear ? 0 : 1,
+                                 .panels = round_up(w->out, BLOCK) / BLOCK,
+                                 .steps = w->kernel * w->kernel * input_panels,
+                                 .threads = omp_get_max_threads()};
     if (linear) p->shape.images = p->shape.width = 1;
     choose_blocks(p);
     p->group = GROUP_BYTES / (p->steps * p->step_bytes);
     p->group = p->group < 1 ? 1 : smaller(p->group, MAX_GROUP);
     p->from = icseg_alloc_array((size_t)p->steps, sizeof *p->from);
     if (!p->from) {
-        icseg_status status = icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a product on AMX");
-        icseg_amx_product_close(out);
+        icseg_status status =
+            icseg_fail_memory(error, (size_t)p->steps * sizeof *p->from, "a product in reduced precision");
+        icseg_reduced_product_close(out);
         return status;
     }
     for (int64_t i = 0; i < p->steps; i++) {
@@ -115,41 +117,46 @@ icseg_status icseg_amx_product_open(icseg_amx_product **out, const icseg_amx_sha
     return ICSEG_OK;
 }
 
-void icseg_amx_product_close(icseg_amx_product **product) {
+void icseg_reduced_product_close(icseg_reduced_product **product) {
     if (!product || !*product) return;
     icseg_free((*product)->from);
     icseg_free(*product);
     *product = NULL;
 }
 
-size_t icseg_amx_product_scratch(const icseg_amx_product *p) {
+size_t icseg_reduced_product_scratch(const icseg_reduced_product *p) {
     return (size_t)(p->apart ? p->threads : 1) * p->block_bytes;
 }
 
 /* -- weights */
 
-/* Bytes of the tiles. In INT8, the units of the output channels follow them. */
-static size_t tile_bytes(const icseg_amx_product *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
+/* Bytes of the tiles. In INT8, two numbers for each output channel follow them: first all units, then what biased
+ * panels add to the sums, which is subtracted. */
+static size_t tile_bytes(const icseg_reduced_product *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
 
-size_t icseg_amx_product_packed_size(const icseg_amx_product *p) {
-    bool units = p->shape.weights.kind == ICSEG_PRODUCT_INT8;
-    return tile_bytes(p) + (units ? (size_t)(p->panels * BLOCK) * sizeof(float) : 0);
+size_t icseg_reduced_product_packed_size(const icseg_reduced_product *p) {
+    size_t channels = is_int8(&p->shape.weights) ? (size_t)(p->panels * BLOCK) : 0;
+    return tile_bytes(p) + channels * (sizeof(float) + sizeof(int32_t));
 }
 
-static float *units_of(const icseg_amx_product *p, const void *packed) {
-    return p->shape.weights.kind == ICSEG_PRODUCT_INT8 ? (float *)(void *)((char *)packed + tile_bytes(p)) : NULL;
+static float *units_of(const icseg_reduced_product *p, const void *packed) {
+    return is_int8(&p->shape.weights) ? (float *)(void *)((char *)packed + tile_bytes(p)) : NULL;
 }
 
-icseg_amx_weights icseg_amx_layout(const icseg_amx_product *p) { return p->shape.weights; }
+static int32_t *excess_of(const icseg_reduced_product *p, const void *packed) {
+    return (int32_t *)(void *)(units_of(p, packed) + p->panels * BLOCK);
+}
 
-bool icseg_amx_same_weights(icseg_amx_weights a, icseg_amx_weights b) {
-    return a.kind == b.kind && a.in == b.in && a.out == b.out && a.kernel == b.kernel && a.out_stride == b.out_stride &&
-           a.in_stride == b.in_stride;
+icseg_reduced_weights icseg_reduced_layout(const icseg_reduced_product *p) { return p->shape.weights; }
+
+bool icseg_reduced_same_weights(icseg_reduced_weights a, icseg_reduced_weights b) {
+    return a.multiplier == b.multiplier && a.in == b.in && a.out == b.out && a.kernel == b.kernel &&
+           a.out_stride == b.out_stride && a.in_stride == b.in_stride;
 }
 
 /* 1/127 of the largest magnitude of the weights of output channel o; 1 if all weights are 0. NaN if a weight is not
  * finite, and then so are the channel's results. */
-static float unit_of(const icseg_amx_weights *w, const float *weights, int64_t o) {
+static float unit_of(const icseg_reduced_weights *w, const float *weights, int64_t o) {
     float largest = 0, zero = 0; /* NaN and infinity times 0 are NaN */
     for (int64_t position = 0; position < w->kernel * w->kernel; position++)
         for (int64_t i = 0; i < w->in; i++) {
@@ -162,38 +169,52 @@ static float unit_of(const icseg_amx_weights *w, const float *weights, int64_t o
 
 /* Packs the weights of `columns` <= 32 output channels and one step of `inner` values as tiles: a row holds groups of 4
  * bytes of inner values for 16 channels. unit: of each channel, or NULL. */
-static void pack_step(const icseg_amx_product *p, const float *weights, int64_t columns, int64_t inner,
+static void pack_step(const icseg_reduced_product *p, const float *weights, int64_t columns, int64_t inner,
                       const float *unit, uint32_t *to) {
     enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, GROUPS = ICSEG_ROW_BYTES / 4, MAX_INNER = 64 };
-    const icseg_amx_weights *w = &p->shape.weights;
+    const uint32_t sign =
+        p->multiplier->biased ? 0x80808080u : 0; /* turns unsigned bytes, which are 128 too large, back */
+    const icseg_reduced_weights *w = &p->shape.weights;
     _Alignas(64) uint32_t row[2][GROUPS]; /* of the one or two parts */
     for (int64_t o = 0; o < BLOCK; o++) {
         float values[MAX_INNER];
         for (int64_t i = 0; o < columns && i < inner; i++) values[i] = weights[o * w->out_stride + i * w->in_stride];
         const float *from = o < columns ? values : NULL;
-        if (unit)
-            icseg_amx_quantise(from, 1, inner, from ? unit[o] : 1, (char *)row, 0);
-        else
-            icseg_amx_split(from, 1, inner, (char *)row, sizeof row[0], 0);
-        for (int64_t part = 0; part < p->parts; part++)
+        p->multiplier->convert(from, 1, inner, from && unit ? unit[o] : 1, (char *)row, sizeof row[0], 0);
+        for (int64_t part = 0; part < p->multiplier->parts; part++)
             for (int64_t i = 0; i < GROUPS; i++)
-                to[(2 * part + o / COLUMNS) * TILE + i * COLUMNS + o % COLUMNS] = row[part][i];
+                to[(2 * part + o / COLUMNS) * TILE + i * COLUMNS + o % COLUMNS] = row[part][i] ^ sign;
     }
 }
 
-void icseg_amx_product_pack(const icseg_amx_product *p, const float *weights, void *packed) {
-    const icseg_amx_weights w = p->shape.weights;
+/* 128 times the sum of an output channel's integers: what biased panels add to its sums. */
+static int32_t excess_at(const icseg_reduced_product *p, const char *tiles, int64_t o) {
+    enum { COLUMN_BYTES = 4 };
+    const char *panel = tiles + o / BLOCK * p->steps * p->step_bytes;
+    int64_t column = o % BLOCK;
+    int32_t sum = 0;
+    panel += column / ICSEG_TILE_ROWS * ICSEG_TILE_BYTES + column % ICSEG_TILE_ROWS * COLUMN_BYTES;
+    for (int64_t step = 0; step < p->steps; step++, panel += p->step_bytes)
+        for (int64_t i = 0; i < ICSEG_TILE_BYTES; i += ICSEG_ROW_BYTES)
+            for (int64_t j = 0; j < COLUMN_BYTES; j++) sum += (signed char)panel[i + j];
+    return 128 * sum;
+}
+
+void icseg_reduced_product_pack(const icseg_reduced_product *p, const float *weights, void *packed) {
+    const icseg_reduced_weights w = p->shape.weights;
     int64_t input_panels = panels_of(p);
     float *units = units_of(p, packed);
     for (int64_t o = 0; units && o < p->panels * BLOCK; o++) units[o] = o < w.out ? unit_of(&w, weights, o) : 1;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < p->panels * p->steps; i++) {
         int64_t o = i / p->steps * BLOCK, step = i % p->steps, position = step / input_panels;
-        int64_t in = step % input_panels * p->inner;
+        int64_t in = step % input_panels * p->multiplier->inner;
         pack_step(p, weights + o * w.out_stride + position * w.in + in * w.in_stride, smaller(w.out - o, BLOCK),
-                  smaller(w.in - in, p->inner), units ? units + o : NULL,
+                  smaller(w.in - in, p->multiplier->inner), units ? units + o : NULL,
                   (uint32_t *)(void *)((char *)packed + i * p->step_bytes));
     }
+    for (int64_t o = 0; units && o < p->panels * BLOCK; o++)
+        excess_of(p, packed)[o] = p->multiplier->biased ? excess_at(p, packed, o) : 0;
 }
 
 /* -- running */
@@ -203,21 +224,18 @@ typedef struct block {
     int64_t image, first, lines;
 } block;
 
-static block block_of(const icseg_amx_product *p, int64_t i) {
+static block block_of(const icseg_reduced_product *p, int64_t i) {
     int64_t first = i % p->blocks * p->block_lines;
     return (block){i / p->blocks, first, smaller(p->block_lines, p->lines - first)};
 }
 
 /* Converts `rows` rows of x to panels at `to`. */
-static void make_panels(const icseg_amx_product *p, const float *x, int64_t rows, char *to) {
-    if (p->shape.weights.kind == ICSEG_PRODUCT_INT8)
-        icseg_amx_quantise(x, rows, p->shape.weights.in, p->shape.range / 127, to, p->panel_stride);
-    else
-        icseg_amx_split(x, rows, p->shape.weights.in, to, p->low, p->panel_stride);
+static void make_panels(const icseg_reduced_product *p, const float *x, int64_t rows, char *to) {
+    p->multiplier->convert(x, rows, p->shape.weights.in, p->shape.range / 127, to, p->low, p->panel_stride);
 }
 
 /* Converts line `line` of a block, border included, or position `line` of a linear layer. */
-static void make_line(const icseg_amx_product *p, const float *x, block b, int64_t line, char *panels) {
+static void make_line(const icseg_reduced_product *p, const float *x, block b, int64_t line, char *panels) {
     int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
     if (!p->border) {
         char *to = panels + (size_t)(line / BLOCK) * p->rows_stride + line % BLOCK * ICSEG_ROW_BYTES;
@@ -232,15 +250,17 @@ static void make_line(const icseg_amx_product *p, const float *x, block b, int64
     make_panels(p, NULL, 1, last);
 }
 
-/* Converts integer sums to f32 in place: column i is multiplied by unit[i] and the unit of x. */
-ICSEG_KERNEL static void dequantise(float *sums, const float *unit, float unit_of_x) {
+/* Converts integer sums to f32 in place: of column i, excess[i] is subtracted, and the rest is multiplied by unit[i]
+ * and the unit of x. */
+ICSEG_KERNEL static void dequantise(float *sums, const float *unit, const int32_t *excess, float unit_of_x) {
     float factor[BLOCK];
     for (int64_t i = 0; i < BLOCK; i++) factor[i] = unit[i] * unit_of_x;
     for (int64_t r = 0; r < BLOCK; r++) {
         int32_t integer[BLOCK];
         memcpy(integer, sums + r * BLOCK, sizeof integer);
 #pragma omp simd
-        for (int64_t i = 0; i < BLOCK; i++) sums[r * BLOCK + i] = (float)integer[i] * factor[i];
+        for (int64_t i = 0; i < BLOCK; i++)
+            sums[r * BLOCK + i] = (float)(int32_t)((uint32_t)integer[i] - (uint32_t)excess[i]) * factor[i];
     }
 }
 
@@ -269,9 +289,9 @@ ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns,
 }
 
 /* Writes the sums of positions [begin, end) of a block, except those of its border, to out. */
-static void finish(const icseg_amx_product *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
+static void finish(const icseg_reduced_product *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
                    const float *bias, float *out) {
-    const icseg_amx_shape *s = &p->shape;
+    const icseg_reduced_shape *s = &p->shape;
     int64_t stride = s->weights.out, columns = smaller(stride - panel * BLOCK, BLOCK), width = s->width;
     const float *own = bias ? bias + panel * BLOCK : NULL;
     float *to = out + (b.image * p->lines + b.first) * width * stride + panel * BLOCK;
@@ -291,8 +311,8 @@ static void finish(const icseg_amx_product *p, block b, int64_t begin, int64_t e
 
 /* Computes `group` panels of output channels, from `panel` on, at positions [begin, end) of a block, which are
  * multiples of 32. */
-static void multiply(const icseg_amx_product *p, block b, int64_t begin, int64_t end, int64_t panel, const char *panels,
-                     const void *packed, const float *bias, float *out) {
+static void multiply(const icseg_reduced_product *p, block b, int64_t begin, int64_t end, int64_t panel,
+                     const char *panels, const void *packed, const float *bias, float *out) {
     const char *weights = packed;
     const float *units = units_of(p, packed);
     int64_t stop = smaller(panel + p->group, p->panels);
@@ -301,22 +321,18 @@ static void multiply(const icseg_amx_product *p, block b, int64_t begin, int64_t
             _Alignas(64) float sums[BLOCK * BLOCK];
             const char *a = panels + (size_t)(row / BLOCK) * p->rows_stride,
                        *columns = weights + i * p->steps * p->step_bytes;
-            if (units) {
-                icseg_amx_block_int8(a, p->from, columns, p->steps, (int32_t *)(void *)sums);
-                dequantise(sums, units + i * BLOCK, p->shape.range / 127);
-            } else {
-                icseg_amx_block_bf16x2(a, p->low, p->from, columns, p->steps, sums);
-            }
+            p->multiplier->multiply(a, p->low, p->from, columns, p->steps, sums);
+            if (units) dequantise(sums, units + i * BLOCK, excess_of(p, packed) + i * BLOCK, p->shape.range / 127);
             finish(p, b, row, row + BLOCK, i, sums, bias, out);
         }
 }
 
-static void run_apart(const icseg_amx_product *p, const float *x, const void *packed, const float *bias, float *out,
+static void run_apart(const icseg_reduced_product *p, const float *x, const void *packed, const float *bias, float *out,
                       char *scratch) {
 #pragma omp parallel num_threads(p->threads)
     {
         char *panels = scratch + (size_t)omp_get_thread_num() * p->block_bytes;
-        icseg_amx_begin();
+        if (p->multiplier->begin) p->multiplier->begin();
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
@@ -324,16 +340,16 @@ static void run_apart(const icseg_amx_product *p, const float *x, const void *pa
             for (int64_t panel = 0; panel < p->panels; panel += p->group)
                 multiply(p, b, 0, round_up(b.lines * p->padded, BLOCK), panel, panels, packed, bias, out);
         }
-        icseg_amx_end();
+        if (p->multiplier->end) p->multiplier->end();
     }
 }
 
-static void run_together(const icseg_amx_product *p, const float *x, const void *packed, const float *bias, float *out,
-                         char *panels) {
+static void run_together(const icseg_reduced_product *p, const float *x, const void *packed, const float *bias,
+                         float *out, char *panels) {
     int64_t groups = (p->panels + p->group - 1) / p->group;
 #pragma omp parallel num_threads(p->threads)
     {
-        icseg_amx_begin();
+        if (p->multiplier->begin) p->multiplier->begin();
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
             int64_t rows = round_up(b.lines * p->padded, BLOCK), parts = (2 * p->threads + groups - 1) / groups;
@@ -347,11 +363,11 @@ static void run_together(const icseg_amx_product *p, const float *x, const void 
                 multiply(p, b, begin, smaller(begin + part, rows), task / parts * p->group, panels, packed, bias, out);
             }
         }
-        icseg_amx_end();
+        if (p->multiplier->end) p->multiplier->end();
     }
 }
 
-void icseg_amx_product_run(const icseg_amx_product *p, const float *x, const void *packed, const float *bias,
-                           float *out, void *scratch) {
+void icseg_reduced_product_run(const icseg_reduced_product *p, const float *x, const void *packed, const float *bias,
+                               float *out, void *scratch) {
     (p->apart ? run_apart : run_together)(p, x, packed, bias, out, scratch);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * AMX tile registers: requesting them, converting numbers, multiplying blocks. */
-#include "compute/amx/tiles.h"
+#include "compute/reduced/multiplier.h"
 
 #include <pthread.h>
 
@@ -47,14 +47,14 @@ static bool available;
 
 static void request(void) { available = processor_has_amx(); }
 
-bool icseg_amx_available(void) {
+static bool amx_is_available(void) {
     pthread_once(&request_once, request);
     return available;
 }
 
 enum { SPLIT_INNER = 32, INT8_INNER = 64 }; /* values in a row of a panel */
 
-TILES void icseg_amx_begin(void) {
+TILES static void begin(void) {
     enum { B = ICSEG_ROW_BYTES, R = ICSEG_TILE_ROWS };
     /* static, because GCC does not know that the instruction reads all of it */
     static const struct {
@@ -65,12 +65,13 @@ TILES void icseg_amx_begin(void) {
     _tile_loadconfig(&config);
 }
 
-TILES void icseg_amx_end(void) { _tile_release(); }
+TILES static void end(void) { _tile_release(); }
 
 /* The bf16 nearest to each of 32 values. */
 SPLIT static __m512i round_pair(__m512 first, __m512 second) { return (__m512i)_mm512_cvtne2ps_pbh(second, first); }
 
-SPLIT void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, size_t low, size_t next) {
+SPLIT static void split(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t low, size_t next) {
+    (void)unit;
     for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
         for (int64_t i = 0; i < in; i += SPLIT_INNER) {
             const float *from = x + r * in + i;
@@ -87,7 +88,8 @@ SPLIT void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, s
         }
 }
 
-SPLIT void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t next) {
+SPLIT static void quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t low, size_t next) {
+    (void)low;
     __m512 scale = _mm512_set1_ps(1 / unit), maximum = _mm512_set1_ps(127);
     for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
         for (int64_t i = 0; i < in; i += INT8_INNER) {
@@ -113,10 +115,10 @@ SPLIT void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float un
     _tile_stored(1, (to) + RIGHT, STRIDE);                                                                             \
     _tile_stored(2, (to) + BELOW, STRIDE);                                                                             \
     _tile_stored(3, (to) + BELOW + RIGHT, STRIDE)
-enum { STRIDE = ICSEG_BLOCK * 4, RIGHT = ICSEG_BLOCK / 2, BELOW = ICSEG_BLOCK * ICSEG_BLOCK / 2 };
+enum { STRIDE = ICSEG_BLOCK * 4, RIGHT = STRIDE / 2, BELOW = ICSEG_TILE_ROWS * STRIDE }; /* bytes */
 
-TILES void icseg_amx_block_bf16x2(const char *a, size_t low, const size_t *from, const char *b, int64_t steps,
-                                  float *sums) {
+TILES static void block_bf16x2(const char *a, size_t low, const size_t *from, const char *b, int64_t steps,
+                               void *sums) {
     CLEAR_SUMS();
     for (int64_t i = 0; i < steps; i++, b += 4 * ICSEG_TILE_BYTES) {
         const char *high_a = a + from[i], *low_a = high_a + low;
@@ -141,10 +143,11 @@ TILES void icseg_amx_block_bf16x2(const char *a, size_t low, const size_t *from,
         _tile_dpbf16ps(2, 5, 6);
         _tile_dpbf16ps(3, 5, 7);
     }
-    STORE_SUMS(sums);
+    STORE_SUMS((char *)sums);
 }
 
-TILES void icseg_amx_block_int8(const char *a, const size_t *from, const char *b, int64_t steps, int32_t *sums) {
+TILES static void block_int8(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, void *sums) {
+    (void)low;
     CLEAR_SUMS();
     for (int64_t i = 0; i < steps; i++, b += 2 * ICSEG_TILE_BYTES) {
         _tile_loadd(4, a + from[i], ICSEG_ROW_BYTES);
@@ -156,29 +159,36 @@ TILES void icseg_amx_block_int8(const char *a, const size_t *from, const char *b
         _tile_dpbssd(2, 5, 6);
         _tile_dpbssd(3, 5, 7);
     }
-    STORE_SUMS(sums);
+    STORE_SUMS((char *)sums);
 }
+
+const icseg_multiplier icseg_multiplier_amx_bf16x2 = {.name = "amx",
+                                                      .precision = ICSEG_PRODUCT_BF16X2,
+                                                      .inner = SPLIT_INNER,
+                                                      .parts = 2,
+                                                      .convolutions = true,
+                                                      .supported = amx_is_available,
+                                                      .begin = begin,
+                                                      .end = end,
+                                                      .convert = split,
+                                                      .multiply = block_bf16x2};
+
+const icseg_multiplier icseg_multiplier_amx_int8 = {.name = "amx",
+                                                    .precision = ICSEG_PRODUCT_INT8,
+                                                    .inner = INT8_INNER,
+                                                    .parts = 1,
+                                                    .convolutions = true,
+                                                    .supported = amx_is_available,
+                                                    .begin = begin,
+                                                    .end = end,
+                                                    .convert = quantise,
+                                                    .multiply = block_int8};
 
 #else
 
-bool icseg_amx_available(void) { return false; }
-void icseg_amx_begin(void) {}
-void icseg_amx_end(void) {}
+static bool unsupported(void) { return false; }
 
-void icseg_amx_split(const float *x, int64_t rows, int64_t in, char *to, size_t low, size_t next) {
-    (void)x, (void)rows, (void)in, (void)to, (void)low, (void)next;
-}
-
-void icseg_amx_quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t next) {
-    (void)x, (void)rows, (void)in, (void)unit, (void)to, (void)next;
-}
-
-void icseg_amx_block_bf16x2(const char *a, size_t low, const size_t *from, const char *b, int64_t steps, float *sums) {
-    (void)a, (void)low, (void)from, (void)b, (void)steps, (void)sums;
-}
-
-void icseg_amx_block_int8(const char *a, const size_t *from, const char *b, int64_t steps, int32_t *sums) {
-    (void)a, (void)from, (void)b, (void)steps, (void)sums;
-}
+const icseg_multiplier icseg_multiplier_amx_bf16x2 = {.name = "amx", .supported = unsupported};
+const icseg_multiplier icseg_multiplier_amx_int8 = {.name = "amx", .supported = unsupported};
 
 #endif

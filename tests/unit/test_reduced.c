@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Products on tiles against sums in double precision: shapes that fill no tile, several blocks, borders, weights stored
- * either way, post-operations; equal bits for any number of threads; writes out of bounds; infinities; which
- * primitives are products on tiles. With emulated tiles; test_amx_native uses the processor's, and is skipped where it
- * has none. */
+ * Products in reduced precision, on each kind of processor that this one can be, against sums in double precision:
+ * shapes that fill no tile, several blocks, borders, weights stored either way, post-operations; equal bits for any
+ * number of threads; writes out of bounds; infinities; which primitives are such products. With AMX's tiles emulated;
+ * test_reduced_native uses the processor's. */
 #include <math.h>
 #include <omp.h>
 #include <setjmp.h>
@@ -15,8 +15,8 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "compute/primitive.h"
-#include "compute/amx/tiles.h"
-#include "compute/amx/product.h"
+#include "compute/reduced/multiplier.h"
+#include "compute/reduced/product.h"
 
 enum { GUARD = 64, MARK = 0x5a };
 
@@ -26,11 +26,21 @@ static void ok(icseg_status status) {
     if (status != ICSEG_OK) fail_msg("%s", error.message);
 }
 
-static void need_tiles(void) {
-    if (icseg_amx_available()) return;
-    print_message("no AMX on this processor: not tested\n");
-    skip();
+/* Calls the test with each multiplier that this processor supports. */
+static void for_each(void (*test)(const icseg_multiplier *m)) {
+    int tested = 0;
+    for (const icseg_multiplier *const *m = icseg_multipliers; *m; m++) {
+        if (!(*m)->supported()) {
+            print_message("skipped: this processor does not support %s\n", (*m)->name);
+            continue;
+        }
+        test(*m);
+        tested++;
+    }
+    if (!tested) skip();
 }
+
+static bool is_int8(const icseg_multiplier *m) { return m->precision == ICSEG_PRODUCT_INT8; }
 
 static float *numbers(int64_t count, uint64_t stream) {
     float *x = icseg_alloc_array((size_t)count, sizeof *x);
@@ -62,8 +72,8 @@ typedef struct tensors {
     int64_t positions, outputs;
 } tensors;
 
-static tensors open_tensors(const icseg_amx_shape *s) {
-    const icseg_amx_weights *w = &s->weights;
+static tensors open_tensors(const icseg_reduced_shape *s) {
+    const icseg_reduced_weights *w = &s->weights;
     int64_t positions = s->images * s->height * s->width;
     return (tensors){.x = numbers(positions * w->in, 1),
                      .weights = numbers(w->kernel * w->kernel * w->in * w->out, 2),
@@ -81,27 +91,27 @@ static void close_tensors(tensors *t) {
 }
 
 /* Returns the result in new memory. */
-static float *run(const icseg_amx_shape *s, const tensors *t, bool bias) {
-    icseg_amx_product *p;
-    ok(icseg_amx_product_open(&p, s, &error));
-    size_t scratch_size = icseg_amx_product_scratch(p), packed_size = icseg_amx_product_packed_size(p);
+static float *run(const icseg_reduced_shape *s, const tensors *t, bool bias) {
+    icseg_reduced_product *p;
+    ok(icseg_reduced_product_open(&p, s, &error));
+    size_t scratch_size = icseg_reduced_product_scratch(p), packed_size = icseg_reduced_product_packed_size(p);
     size_t out_size = (size_t)t->outputs * sizeof(float);
     void *scratch = guarded(scratch_size), *packed = guarded(packed_size);
     float *out = guarded(out_size), *result = icseg_alloc(out_size);
     memcpy(out, t->before, out_size);
-    icseg_amx_product_pack(p, t->weights, packed);
-    icseg_amx_product_run(p, t->x, packed, bias ? t->bias : NULL, out, scratch);
+    icseg_reduced_product_pack(p, t->weights, packed);
+    icseg_reduced_product_run(p, t->x, packed, bias ? t->bias : NULL, out, scratch);
     memcpy(result, out, out_size);
     release_guarded(scratch, scratch_size);
     release_guarded(packed, packed_size);
     release_guarded(out, out_size);
-    icseg_amx_product_close(&p);
+    icseg_reduced_product_close(&p);
     return result;
 }
 
 /* The sum at position i for output channel o, and the sum of the squares of its terms. */
-static double sum_at(const icseg_amx_shape *s, const tensors *t, int64_t i, int64_t o, double *squares) {
-    const icseg_amx_weights *w = &s->weights;
+static double sum_at(const icseg_reduced_shape *s, const tensors *t, int64_t i, int64_t o, double *squares) {
+    const icseg_reduced_weights *w = &s->weights;
     int64_t image = i / (s->height * s->width), y = i / s->width % s->height, x = i % s->width, half = w->kernel / 2;
     double sum = 0;
     *squares = 0;
@@ -129,7 +139,7 @@ typedef struct tolerance {
     double each, all;
 } tolerance;
 
-static void compare(const icseg_amx_shape *s, const tensors *t, const float *out, bool bias, tolerance most) {
+static void compare(const icseg_reduced_shape *s, const tensors *t, const float *out, bool bias, tolerance most) {
     double errors = 0, norm = 0;
     for (int64_t i = 0; i < t->positions; i++)
         for (int64_t o = 0; o < s->weights.out; o++) {
@@ -153,8 +163,8 @@ static void quantise(float *values, int64_t count, int64_t step, float unit) {
     }
 }
 
-static void quantise_tensors(const icseg_amx_shape *s, tensors *t) {
-    const icseg_amx_weights *w = &s->weights;
+static void quantise_tensors(const icseg_reduced_shape *s, tensors *t) {
+    const icseg_reduced_weights *w = &s->weights;
     int64_t taps = w->kernel * w->kernel;
     quantise(t->x, t->positions * w->in, 1, s->range / 127);
     for (int64_t o = 0; o < w->out; o++) {
@@ -165,71 +175,76 @@ static void quantise_tensors(const icseg_amx_shape *s, tensors *t) {
 }
 
 /* bf16x2 against the exact numbers, int8 against the quantised ones, with values beyond the range. */
-static void check(const icseg_amx_shape *shape, bool bias) {
-    icseg_amx_shape s = *shape;
-    for (int kind = ICSEG_PRODUCT_BF16X2; kind <= ICSEG_PRODUCT_INT8; kind++) {
-        s.weights.kind = (icseg_product_precision)kind;
-        tensors t = open_tensors(&s);
-        float *out = run(&s, &t, bias);
-        if (kind == ICSEG_PRODUCT_INT8) quantise_tensors(&s, &t);
-        compare(&s, &t, out, bias, kind == ICSEG_PRODUCT_INT8 ? (tolerance){3e-6, 1e-6} : (tolerance){4e-5, 6e-6});
-        icseg_free(out);
-        close_tensors(&t);
-    }
+static void check(const icseg_multiplier *m, const icseg_reduced_shape *shape, bool bias) {
+    icseg_reduced_shape s = *shape;
+    s.weights.multiplier = m;
+    tensors t = open_tensors(&s);
+    float *out = run(&s, &t, bias);
+    if (is_int8(m)) quantise_tensors(&s, &t);
+    compare(&s, &t, out, bias, is_int8(m) ? (tolerance){3e-6, 1e-6} : (tolerance){4e-5, 6e-6});
+    icseg_free(out);
+    close_tensors(&t);
 }
 
-static icseg_amx_shape shape_of(int64_t images, int64_t height, int64_t width, int64_t in, int64_t out,
-                                int64_t kernel) {
-    return (icseg_amx_shape){.images = images,
-                             .height = height,
-                             .width = width,
-                             .range = 2.5f,
-                             .weights = {ICSEG_PRODUCT_BF16X2, in, out, kernel, kernel * kernel * in, 1}};
+static icseg_reduced_shape shape_of(int64_t images, int64_t height, int64_t width, int64_t in, int64_t out,
+                                    int64_t kernel) {
+    return (icseg_reduced_shape){.images = images,
+                                 .height = height,
+                                 .width = width,
+                                 .range = 2.5f,
+                                 .weights = {NULL, in, out, kernel, kernel * kernel * in, 1}};
 }
 
-static void maps_and_convolutions_of_any_size(void **state) {
-    (void)state;
-    need_tiles();
-    const icseg_amx_shape shapes[] = {
+static void check_sizes(const icseg_multiplier *m) {
+    const icseg_reduced_shape shapes[] = {
         shape_of(1, 1, 1, 1, 1, 1),     shape_of(1, 16, 1, 32, 32, 1),   shape_of(1, 33, 1, 33, 31, 1),
         shape_of(3, 7, 5, 70, 65, 1),   shape_of(1, 700, 1, 520, 40, 1), shape_of(1, 90, 1, 64, 300, 1),
         shape_of(1, 1, 1, 3, 2, 3),     shape_of(1, 4, 40, 32, 32, 3),   shape_of(2, 9, 13, 40, 50, 3),
         shape_of(1, 33, 31, 65, 33, 3), shape_of(3, 1, 37, 31, 64, 3),   shape_of(1, 40, 64, 130, 34, 3),
     };
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check(&shapes[i], i % 2);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check(m, &shapes[i], i % 2);
+}
+
+static void maps_and_convolutions_of_any_size(void **state) {
+    (void)state;
+    for_each(check_sizes);
+}
+
+static void check_stored_by_input(const icseg_multiplier *m) {
+    icseg_reduced_shape s = shape_of(1, 50, 1, 45, 70, 1);
+    s.weights.out_stride = 1;
+    s.weights.in_stride = s.weights.out;
+    check(m, &s, false);
 }
 
 static void weights_may_be_stored_by_input_channel(void **state) {
     (void)state;
-    need_tiles();
-    icseg_amx_shape s = shape_of(1, 50, 1, 45, 70, 1);
-    s.weights.out_stride = 1;
-    s.weights.in_stride = s.weights.out;
-    check(&s, false);
+    for_each(check_stored_by_input);
+}
+
+static void check_post_operations(const icseg_multiplier *m) {
+    const icseg_activation after[] = {ICSEG_ACTIVATION_NONE, ICSEG_ACTIVATION_RELU, ICSEG_ACTIVATION_QUICK_GELU};
+    for (int mask = 0; mask < 12; mask++)
+        for (int kernel = 1; kernel <= 3; kernel += 2) {
+            icseg_reduced_shape s = shape_of(1, 6, 11, 40, 50, kernel);
+            s.accumulate = mask & 1;
+            s.activation = after[mask >> 2];
+            check(m, &s, mask & 2);
+        }
 }
 
 static void post_operations_follow_the_sums(void **state) {
     (void)state;
-    need_tiles();
-    const icseg_activation after[] = {ICSEG_ACTIVATION_NONE, ICSEG_ACTIVATION_RELU, ICSEG_ACTIVATION_QUICK_GELU};
-    for (int mask = 0; mask < 12; mask++)
-        for (int kernel = 1; kernel <= 3; kernel += 2) {
-            icseg_amx_shape s = shape_of(1, 6, 11, 40, 50, kernel);
-            s.accumulate = mask & 1;
-            s.activation = after[mask >> 2];
-            check(&s, mask & 2);
-        }
+    for_each(check_post_operations);
 }
 
-static void threads_do_not_change_a_bit(void **state) {
-    (void)state;
-    need_tiles();
-    const icseg_amx_shape shapes[] = {shape_of(1, 600, 1, 520, 160, 1), shape_of(1, 100, 1, 64, 96, 1),
-                                      shape_of(3, 20, 40, 96, 64, 3), shape_of(1, 12, 20, 64, 64, 3)};
+static void check_threads(const icseg_multiplier *m) {
+    const icseg_reduced_shape shapes[] = {shape_of(1, 600, 1, 520, 160, 1), shape_of(1, 100, 1, 64, 96, 1),
+                                          shape_of(3, 20, 40, 96, 64, 3), shape_of(1, 12, 20, 64, 64, 3)};
     int before = omp_get_max_threads();
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        icseg_amx_shape s = shapes[i];
-        s.weights.kind = i % 2 ? ICSEG_PRODUCT_INT8 : ICSEG_PRODUCT_BF16X2;
+        icseg_reduced_shape s = shapes[i];
+        s.weights.multiplier = m;
         tensors t = open_tensors(&s);
         float *result[3];
         for (int n = 0; n < 3; n++) {
@@ -243,10 +258,16 @@ static void threads_do_not_change_a_bit(void **state) {
     omp_set_num_threads(before);
 }
 
-static void values_that_are_not_finite_stay_so(void **state) {
+static void threads_do_not_change_a_bit(void **state) {
     (void)state;
-    need_tiles();
-    icseg_amx_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    for_each(check_threads);
+}
+
+/* int8 instead clamps them. */
+static void check_infinities(const icseg_multiplier *m) {
+    if (is_int8(m)) return;
+    icseg_reduced_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    s.weights.multiplier = m;
     tensors t = open_tensors(&s);
     t.x[3 * 64 + 5] = INFINITY;
     t.x[7 * 64 + 9] = NAN;
@@ -257,12 +278,16 @@ static void values_that_are_not_finite_stay_so(void **state) {
     close_tensors(&t);
 }
 
-static void int8_clamps_values_beyond_the_range(void **state) {
+static void values_that_are_not_finite_stay_so(void **state) {
     (void)state;
-    need_tiles();
+    for_each(check_infinities);
+}
+
+static void check_clamping(const icseg_multiplier *m) {
     const float beyond[][2] = {{100, INFINITY}, {100, 1e30f}, {100, NAN}, {-100, -INFINITY}, {-100, -1e30f}};
-    icseg_amx_shape s = shape_of(1, 40, 1, 64, 32, 1);
-    s.weights.kind = ICSEG_PRODUCT_INT8;
+    icseg_reduced_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    if (!is_int8(m)) return;
+    s.weights.multiplier = m;
     tensors t = open_tensors(&s);
     for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
         float *out[2];
@@ -276,41 +301,80 @@ static void int8_clamps_values_beyond_the_range(void **state) {
     close_tensors(&t);
 }
 
+static void int8_clamps_values_beyond_the_range(void **state) {
+    (void)state;
+    for_each(check_clamping);
+}
+
+static void check_weights_that_are_not_finite(const icseg_multiplier *m) {
+    icseg_reduced_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    s.weights.multiplier = m;
+    tensors t = open_tensors(&s);
+    t.weights[3 * 64 + 5] = NAN;
+    t.weights[9 * 64 + 63] = INFINITY;
+    float *out = run(&s, &t, false);
+    for (int64_t i = 0; i < t.positions; i++)
+        for (int64_t o = 0; o < 32; o++) assert_int_equal(!isfinite(out[i * 32 + o]), o == 3 || o == 9);
+    icseg_free(out);
+    close_tensors(&t);
+}
+
 static void weights_that_are_not_finite_show(void **state) {
     (void)state;
-    need_tiles();
-    for (int kind = ICSEG_PRODUCT_BF16X2; kind <= ICSEG_PRODUCT_INT8; kind++) {
-        icseg_amx_shape s = shape_of(1, 40, 1, 64, 32, 1);
-        s.weights.kind = (icseg_product_precision)kind;
+    for_each(check_weights_that_are_not_finite);
+}
+
+/* All kinds of processors give the same bits: integers are exact, and so is the order of the operations after them. */
+static void int8_is_the_same_on_all_processors(void **state) {
+    (void)state;
+    const icseg_reduced_shape shapes[] = {shape_of(1, 70, 1, 300, 65, 1), shape_of(2, 9, 13, 40, 50, 3)};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        icseg_reduced_shape s = shapes[i];
         tensors t = open_tensors(&s);
-        t.weights[3 * 64 + 5] = NAN;
-        t.weights[9 * 64 + 63] = INFINITY;
-        float *out = run(&s, &t, false);
-        for (int64_t i = 0; i < t.positions; i++)
-            for (int64_t o = 0; o < 32; o++) assert_int_equal(!isfinite(out[i * 32 + o]), o == 3 || o == 9);
-        icseg_free(out);
+        float *first = NULL;
+        for (const icseg_multiplier *const *m = icseg_multipliers; *m; m++) {
+            if (!is_int8(*m) || !(*m)->supported()) continue;
+            s.weights.multiplier = *m;
+            float *out = run(&s, &t, true);
+            if (first) assert_memory_equal(first, out, (size_t)t.outputs * sizeof(float));
+            if (first)
+                icseg_free(out);
+            else
+                first = out;
+        }
+        icseg_free(first);
         close_tensors(&t);
     }
 }
 
-static void a_failing_allocation_is_an_error(void **state) {
-    (void)state;
-    need_tiles();
-    icseg_amx_shape s = shape_of(1, 40, 1, 64, 32, 1);
+static void check_failing_allocations(const icseg_multiplier *m) {
+    icseg_reduced_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    s.weights.multiplier = m;
     for (int n = 0; n < 2; n++) {
-        icseg_amx_product *p;
+        icseg_reduced_product *p;
         icseg_memory_fail_after(n);
-        assert_int_equal(icseg_amx_product_open(&p, &s, &error), ICSEG_ERROR_MEMORY);
+        assert_int_equal(icseg_reduced_product_open(&p, &s, &error), ICSEG_ERROR_MEMORY);
         assert_null(p);
     }
     icseg_memory_fail_after(-1);
 }
 
+static void a_failing_allocation_is_an_error(void **state) {
+    (void)state;
+    for_each(check_failing_allocations);
+}
+
 /* -- as a primitive */
 
-static void primitives_use_tiles_only_on_request(void **state) {
+static void need(icseg_product_precision precision) {
+    if (icseg_multiplier_find(precision)) return;
+    print_message("skipped: this processor does not support the precision\n");
+    skip();
+}
+
+static void primitives_are_reduced_only_on_request(void **state) {
     (void)state;
-    need_tiles();
+    need(ICSEG_PRODUCT_BF16X2);
     const icseg_conv_shape conv = {1, 20, 20, 64, 64, 3, 3, 1, 1, 20, 20},
                            strided = {1, 20, 20, 64, 64, 3, 3, 2, 1, 10, 10};
     icseg_primitive_options plain = {0}, split = {.precision = ICSEG_PRODUCT_BF16X2},
@@ -329,7 +393,7 @@ static void primitives_use_tiles_only_on_request(void **state) {
 
 static void packed_copies_are_shared_and_distinguished(void **state) {
     (void)state;
-    need_tiles();
+    need(ICSEG_PRODUCT_BF16X2);
     const icseg_matmul_shape s = {{1, 1}, 40, 64, 96, {0, 0, 64, 1}, {0, 0, 1, 64}, {0, 0, 96, 1}};
     icseg_matmul_shape more = s;
     more.rows = 80;
@@ -366,8 +430,9 @@ int main(void) {
         cmocka_unit_test(values_that_are_not_finite_stay_so),
         cmocka_unit_test(int8_clamps_values_beyond_the_range),
         cmocka_unit_test(weights_that_are_not_finite_show),
+        cmocka_unit_test(int8_is_the_same_on_all_processors),
         cmocka_unit_test(a_failing_allocation_is_an_error),
-        cmocka_unit_test(primitives_use_tiles_only_on_request),
+        cmocka_unit_test(primitives_are_reduced_only_on_request),
         cmocka_unit_test(packed_copies_are_shared_and_distinguished),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
