@@ -80,18 +80,26 @@ static bool is_numbered(const char *line, int32_t number) {
     return !strncmp(line, start, length) && line[length] && strchr(" :.,;)", line[length]);
 }
 
-/* Lists that would be read as other classes than their author meant. */
-static icseg_status check_form(const char *path, const line_list *list, icseg_error *error) {
-    for (int32_t first = 0; first < 2 && list->count > 1; first++) {
+bool icseg_class_lines_are_numbered(char *const *lines, int32_t count) {
+    for (int32_t first = 0; first < 2 && count > 1; first++) {
         int32_t k = 0;
-        while (k < list->count && is_numbered(list->lines[k], k + first)) k++;
-        if (k == list->count)
-            return icseg_fail(error, ICSEG_ERROR_DATA,
-                              "%s: every line begins with its number; write the names only: the order is that of the "
-                              "numbers from 0",
-                              path);
+        while (k < count && is_numbered(lines[k], k + first)) k++;
+        if (k == count) return true;
     }
-    if (list->count == 1 && icseg_synonyms_end(list->lines[0])[0])
+    return false;
+}
+
+bool icseg_class_lines_are_one(char *const *lines, int32_t count) {
+    return count == 1 && icseg_synonyms_end(lines[0])[0];
+}
+
+static icseg_status check_form(const char *path, const line_list *list, icseg_error *error) {
+    if (icseg_class_lines_are_numbered(list->lines, list->count))
+        return icseg_fail(error, ICSEG_ERROR_DATA,
+                          "%s: every line begins with its number; write the names only: the order is that of the "
+                          "numbers from 0",
+                          path);
+    if (icseg_class_lines_are_one(list->lines, list->count))
         return icseg_fail(error, ICSEG_ERROR_DATA,
                           "%s: the only line, \"%.80s\", is one class with several names; write one class on each line",
                           path, list->lines[0]);

@@ -153,6 +153,19 @@ static icseg_status check_options(const icseg_import_options *o, icseg_error *er
 
 /* ---- the import ---- */
 
+/* Without a background, the names of the source may be lines that no class list can have. */
+static icseg_status check_classes(const icseg_import *im, icseg_error *error) {
+    bool numbered = icseg_class_lines_are_numbered(im->names, im->classes);
+    if (!numbered && !icseg_class_lines_are_one(im->names, im->classes)) return ICSEG_OK;
+    return icseg_fail_field(
+        error, ICSEG_ERROR_DATA, "background", ICSEG_REMEDY_SET_FIELD,
+        "%s: %s (\"%.80s\"), which a class list cannot represent; rename the classes in the source, "
+        "or set a class for the background",
+        im->options->source,
+        numbered ? "the name of every class begins with its number" : "the name of the only class contains a separator",
+        im->names[0]);
+}
+
 static icseg_status write_classes(const icseg_import *im, icseg_error *error) {
     icseg_string text = {0};
     char path[PATH_MAX];
@@ -318,6 +331,7 @@ static icseg_status import(icseg_import *im, icseg_import_options *o, icseg_erro
             o->source);
     if (im->summary.images == im->summary.images_without_objects) return fail_empty(im, error);
     if (leaves_images_out(im)) ICSEG_TRY(icseg_import_count_unlabelled(im, error));
+    ICSEG_TRY(check_classes(im, error));
     ICSEG_TRY(write_classes(im, error));
     ICSEG_TRY(icseg_staging_commit(&im->staging, error));
     report(im);

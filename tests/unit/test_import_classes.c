@@ -64,6 +64,34 @@ static void yolos_numbers_may_be_those_of_a_list(void **state) {
     test_dataset_close(&f);
 }
 
+static void names_that_make_no_class_list_are_refused(void **state) {
+    (void)state;
+    test_folder f = test_import_folders("SegmentationClass", "JPEGImages", "ImageSets/Segmentation");
+    icseg_import_options o = test_import_options(&f, out);
+    o.format = ICSEG_IMPORT_CVAT;
+    test_import_image(&f, "JPEGImages/a.png", 2, 1);
+    test_write_text(&f, "ImageSets/Segmentation/train.txt", "a\n");
+    test_write_png(&f, "SegmentationClass/a.png", TEST_PNG_RGB, 8, 2, 1, (const uint16_t[]){1, 2, 3, 0, 0, 0});
+    for (int first = 0; first < 2; first++) {
+        char map[128];
+        snprintf(map, sizeof map, "background:0,0,0::\n%d cat:1,2,3::\n%d dog:9,9,9::\n", first, first + 1);
+        test_write_text(&f, "labelmap.txt", map);
+        o.background = "";
+        test_import_refuses(&o, "the name of every class begins with its number (\"");
+        o.background = NULL;
+        test_imports(&o, ICSEG_IMPORT_CVAT, 1);
+        test_import_remove(out);
+    }
+    test_write_text(&f, "labelmap.txt", "background:0,0,0::\ncat; lynx:1,2,3::\n");
+    o.background = "";
+    test_import_refuses(&o,
+                        "the name of the only class contains a separator (\"cat; lynx\"), which a class list cannot");
+    o.background = NULL;
+    test_imports(&o, ICSEG_IMPORT_CVAT, 1);
+    test_import_remove(out);
+    test_dataset_close(&f);
+}
+
 static void two_classes_of_one_colour_are_refused(void **state) {
     (void)state;
     test_folder f = test_import_folders("SegmentationClass", "JPEGImages", "ImageSets/Segmentation");
@@ -136,6 +164,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(vocs_indices_may_be_those_of_another_list),
         cmocka_unit_test(yolos_numbers_may_be_those_of_a_list),
+        cmocka_unit_test(names_that_make_no_class_list_are_refused),
         cmocka_unit_test(two_classes_of_one_colour_are_refused),
         cmocka_unit_test(of_equal_objects_the_later_is_on_top),
         cmocka_unit_test(coco_files_of_other_categories_need_a_list),
