@@ -163,15 +163,15 @@ static int fitness(const icseg_weights_sets *s, const icseg_weights_set *set, co
 
 static const char unnamed[] = "weights outside of its state dicts";
 
-/* The names of all sets but one, each after a comma; "" if there is only a set without a name. */
-static void list_names(const icseg_weights_sets *s, const icseg_weights_set *but, char *out, size_t size) {
+/* The names of all sets but that of an index, each after a comma; "" if there is only a set without a name. */
+static void list_names(const icseg_weights_sets *s, size_t but, char *out, size_t size) {
     size_t used = 0;
     *out = '\0';
     for (size_t i = 0; i < s->count && used + 1 < size; i++) {
         const icseg_weights_set *set = &s->list[i];
         char name[ICSEG_WEIGHTS_SET_NAME];
         name_set(s, set, false, name, sizeof name);
-        if (set == but || !set->clip || (!name[0] && s->count == 1)) continue;
+        if (i == but || !set->clip || (!name[0] && s->count == 1)) continue;
         bool late = icseg_weights_says_averaged(name, strlen(name));
         const char *quote = name[0] ? "\"" : "";
         snprintf(out + used, size - used, "%s%s%.60s%s%s", used ? ", " : "", quote, name[0] ? name : unnamed, quote,
@@ -185,7 +185,7 @@ static void list_names(const icseg_weights_sets *s, const icseg_weights_set *but
 static void describe(const icseg_weights_sets *s, const icseg_weights_set *set, char *out, size_t size) {
     char name[ICSEG_WEIGHTS_SET_NAME], others[ICSEG_WEIGHTS_SETS / 2], nameless[100] = "";
     name_set(s, set, false, name, sizeof name);
-    list_names(s, set, others, sizeof others);
+    list_names(s, (size_t)(set - s->list), others, sizeof others);
     *out = '\0';
     if (s->nameless[0]) snprintf(nameless, sizeof nameless, "averaged weights without names (%.60s)", s->nameless);
     if (!others[0] && !nameless[0]) return;
@@ -210,7 +210,7 @@ icseg_status icseg_weights_sets_choose(const icseg_weights_sets *s, const char *
     }
     if (*out) describe(s, *out, message, size);
     if (*out || !wanted) return ICSEG_OK;
-    list_names(s, NULL, known, sizeof known);
+    list_names(s, s->count, known, sizeof known);
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "state_dict", ICSEG_REMEDY_SET_FIELD,
                             "%s: does not contain the weights \"%.60s\"; %s%s%s%s", s->file, wanted,
                             known[0] ? "it contains " : "it contains one set of weights, without a name", known,

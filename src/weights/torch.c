@@ -160,10 +160,9 @@ static size_t append_key(reader *r, size_t size, const icseg_pickle_value *key, 
     size_t length = key ? key->text.size : (size_t)digits;
     if (!length || length > sizeof r->name / 4 || size + length + 2 > sizeof r->name) return 0;
     if (size) r->name[size++] = '.';
-    for (size_t i = 0; i < length; i++) {
-        bool control = (unsigned char)text[i] < 0x20 || text[i] == 0x7f;
-        r->name[size + i] = control ? '?' : text[i];
-    }
+    memcpy(r->name + size, text, length);
+    for (size_t i = size; i < size + length; i++)
+        if ((unsigned char)r->name[i] < 0x20 || r->name[i] == 0x7f) r->name[i] = '?';
     r->name[size + length] = '\0';
     return size + length;
 }

@@ -408,6 +408,39 @@ static void the_set_of_weights_is_chosen_by_key_prefix_or_kind(void **state) {
     }
 }
 
+/* {"net\n": {CONV: tensor}, "k0": {CONV: tensor}, ...}: `count` dicts in all; the key of the last one has 300 letters.
+ */
+static void write_many(int count) {
+    icseg_string p = {0};
+    icseg_string_append(&p, "\x80\2}", 3);
+    for (int i = 0; i < count; i++) {
+        char key[400];
+        snprintf(key, sizeof key, i ? "k%d" : "net\n", i);
+        if (i == count - 1) snprintf(key, sizeof key, "%0300d", i);
+        put_text(&p, key);
+        icseg_string_append(&p, "}", 1);
+        put_tensor(&p, CONV);
+        icseg_string_append(&p, "ss", 2);
+    }
+    write_archive(&p);
+}
+
+static void keys_and_their_number_are_bounded(void **state) {
+    icseg_weights *w;
+    (void)state;
+    write_many(4);
+    assert_int_equal(icseg_weights_open_set(&w, path, "x", &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "it contains \"net?\", \"k1\", \"k2\"")); /* not the long one */
+    assert_int_equal(icseg_weights_open_set(&w, path, "net?", &error), ICSEG_OK);
+    icseg_weights_close(&w);
+    write_many(65);
+    assert_int_equal(icseg_weights_open(&w, path, &error), ICSEG_OK);
+    icseg_weights_close(&w);
+    write_many(66);
+    assert_int_equal(icseg_weights_open(&w, path, &error), ICSEG_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "refused: more than 64 state dicts of CLIP's tensors"));
+}
+
 /* Shards of which the second does not tell that there are several sets. */
 static void sets_of_weights_may_be_in_shards(void **state) {
     static const char index[] = "{\"weight_map\": {\"model." CONV "\": \"1.bin\", \"model.visual.proj\": \"2.bin\"}}";
@@ -565,6 +598,7 @@ int main(void) {
         cmocka_unit_test(a_wrapper_that_only_the_model_has_is_removed),
         cmocka_unit_test(the_set_of_weights_is_chosen_by_key_prefix_or_kind),
         cmocka_unit_test(moments_are_not_weights),
+        cmocka_unit_test(keys_and_their_number_are_bounded),
         cmocka_unit_test(sets_of_weights_may_be_in_shards),
         cmocka_unit_test(a_prefix_in_a_safetensors_file_is_chosen),
         cmocka_unit_test(tensors_with_attributes_are_tensors),
