@@ -128,8 +128,8 @@ icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error) 
     ICSEG_TRY(check_model(recipe, error));
     ICSEG_TRY(check_augmentation(recipe, error));
     if (s->init_weights[0] && !s->init[0])
-        return fail_key(recipe, "model.init_weights", error, "\"%.60s\" is a part of model.init, which is not set",
-                        s->init_weights);
+        return fail_key(recipe, "model.init", error,
+                        "is not set, but model.init_weights = \"%.60s\" names a part of that file", s->init_weights);
     if (!(s->train.minutes > 0) && s->train.warmup >= s->train.steps)
         return fail_key(recipe, "train.warmup", error, "%d %s not fit into train.steps = %d", s->train.warmup,
                         icseg_plural(s->train.warmup, "step of warm-up does", "steps of warm-up do"), s->train.steps);

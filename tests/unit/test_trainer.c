@@ -396,7 +396,8 @@ static void a_run_starts_from_one_of_several_sets_of_weights(void **state) {
     snprintf(two, sizeof two, "%s/two.safetensors", folder);
     snprintf(whole, sizeof whole, "%s/whole.safetensors", folder);
     write_two_sets(two, whole);
-    train_badly(&(run){.out = "none", .set = {ema}}, ICSEG_ERROR_ARGUMENT, "a part of model.init, which is not set");
+    train_badly(&(run){.out = "none", .set = {ema}}, ICSEG_ERROR_ARGUMENT,
+                "model.init: is not set, but model.init_weights = \"ema\" names a part of that file");
     run r = {.out = "none", .init = two, .set = {"model.init_weights=swa"}};
     train_badly(&r, ICSEG_ERROR_ARGUMENT, "it contains \"model\", \"ema_model\"");
     assert_string_equal(r.error.field, "model.init_weights");

@@ -115,5 +115,5 @@ done
 check 'other weights' differ "$work/raw.safetensors" "$work/ema.safetensors"
 expect 2 'does not contain the weights "swa"; it contains "state_dict.model", "state_dict.ema_model.module"; set it with --weights$' \
     icseg train "$scratch/tiny/recipe.yaml" --data "$tiny_data" --out "$work/d" --init "$trainer" --weights swa
-refuse 2 'model.init_weights: "ema" is a part of model.init, which is not set' \
+refuse 2 'model.init: is not set, but model.init_weights = "ema" names a part of that file; set it with --init$' \
     icseg train "$scratch/tiny/recipe.yaml" --data "$tiny_data" --out "$work/d" --weights ema
