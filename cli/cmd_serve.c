@@ -161,6 +161,11 @@ typedef struct start {
     bool token;
 } start;
 
+static void opened(void *user, const icseg_model *model) {
+    const start *s = user;
+    open_describe(model, s->context->printer);
+}
+
 static void started(void *user, const char *url) {
     const start *s = user;
     bool local = !strncmp(url, "http://127.", 11) || !strncmp(url, "http://[::1]", 12);
@@ -214,6 +219,8 @@ static icseg_status serve(const icseg_command_context *context, const struct opt
         .label_studio = origin,
         .label_studio_token = studio_token,
         .log = o->no_log ? NULL : stdout,
+        .progress = &context->progress,
+        .opened = opened,
         .started = started,
         .user = &s,
     };

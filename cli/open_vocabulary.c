@@ -91,6 +91,12 @@ icseg_status open_library_options(icseg_open_vocabulary_options *out, const open
     return ICSEG_OK;
 }
 
+void open_describe(const icseg_model *model, icseg_printer *printer) {
+    const icseg_open_vocabulary_info *info = icseg_model_open_vocabulary_info(model);
+    for (const char *line = info ? info->summary : ""; *line; line += strcspn(line, "\n") + 1)
+        icseg_printer_note(printer, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
 icseg_status open_model(icseg_model **out, const open_options *o, const char *weights, const char *const *names,
                         size_t count, const icseg_command_context *context, icseg_error *error) {
     icseg_open_vocabulary_options options;
@@ -104,9 +110,7 @@ icseg_status open_model(icseg_model **out, const open_options *o, const char *we
         options.class_count = count;
     }
     TRY_GOTO(icseg_model_open_vocabulary(out, &options, &context->progress, error));
-    const char *line = icseg_model_open_vocabulary_info(*out)->summary;
-    for (; *line; line += strcspn(line, "\n") + 1)
-        icseg_printer_note(context->printer, "%.*s", (int)strcspn(line, "\n"), line);
+    open_describe(*out, context->printer);
 done:
     icseg_class_list_close(&list);
     icseg_templates_close(&templates);

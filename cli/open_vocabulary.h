@@ -69,6 +69,9 @@ icseg_status open_model(icseg_model **out, const open_options *options, const ch
 icseg_status open_either(icseg_model **out, const open_options *options, const char *path,
                          const icseg_command_context *context, icseg_error *error);
 
+/* Prints what the weights of an open-vocabulary model are; nothing for other models. */
+void open_describe(const icseg_model *model, icseg_printer *printer);
+
 /* For callers that open models themselves: the options of the library, which refer to `list` and `templates`. Close
  * both. */
 icseg_status open_library_options(icseg_open_vocabulary_options *out, const open_options *options,

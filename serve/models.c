@@ -46,17 +46,22 @@ static void read_time(const char *path, char out[24]) {
         *out = '\0';
 }
 
-static icseg_status read_model(const serve_options *options, const char *path, icseg_model **out, icseg_error *error) {
+/* progress: NULL for a model that is loaded again, which other threads do */
+static icseg_status read_model(const serve_options *options, const char *path, const icseg_progress *progress,
+                               icseg_model **out, icseg_error *error) {
     if (!options->open_vocabulary) return icseg_model_open(out, path, error);
     icseg_open_vocabulary_options open = *options->open_vocabulary;
     open.weights = path;
-    return icseg_model_open_vocabulary(out, &open, NULL, error);
+    return icseg_model_open_vocabulary(out, &open, progress, error);
 }
 
 /* The list has space for all sessions that can exist at a time. */
 static icseg_status fill_model(const serve_models *models, serve_model *m, const char *path, icseg_error *error) {
-    icseg_status status = read_model(models->options, path, &m->model, error);
+    const serve_options *options = models->options;
+    bool first = m->version == 1;
+    icseg_status status = read_model(options, path, first ? options->progress : NULL, &m->model, error);
     if (status != ICSEG_OK) return status;
+    if (first && options->opened) options->opened(options->user, m->model);
     m->classes = icseg_model_class_names(m->model);
     m->class_count = icseg_model_config(m->model)->num_classes;
     m->values = (icseg_image_values){ICSEG_IMAGE_VALUES_INIT};

@@ -37,9 +37,12 @@ typedef struct serve_options {
     const char *cors;         /* origin whose pages may use the server, or "*"; NULL: none */
     const char *label_studio; /* where images of Label Studio's tasks are fetched from, without a slash at the end:
                                  "http://127.0.0.1:8080"; NULL: they are not */
-    const char *label_studio_token;               /* access token for it; NULL: none */
-    FILE *log;                                    /* receives a JSON object a line; NULL: no log */
-    void (*started)(void *user, const char *url); /* called once, when requests are accepted */
+    const char *label_studio_token; /* access token for it; NULL: none */
+    FILE *log;                      /* receives a JSON object a line; NULL: no log */
+    /* Of opening models before requests are accepted, for messages and the time that texts take; NULL: none. */
+    const icseg_progress *progress;
+    void (*opened)(void *user, const icseg_model *model); /* called for each of these models; NULL: not called */
+    void (*started)(void *user, const char *url);         /* called once, when requests are accepted */
     void *user;
 } serve_options;
 

@@ -60,6 +60,7 @@ END
     open=(--classes 'sky; grass; person, man' --templates "$work/templates.txt" --activation quick_gelu --no-cache)
     icseg segment "$root/tests/parity/open_patch16.safetensors" "$photo" --out "$work/open" "${open[@]}" >/dev/null 2>&1
     start "words=$root/tests/parity/open_patch16.safetensors" "${open[@]}"
+    check 'it says what the weights are' grep -q 'method naclip, logit scale 40, 3 classes, 4 words$' "$work/notes"
     check 'an open vocabulary' answers 200 PNG --data-binary "@$photo" "${url}v1/segment?format=png"
     check 'as segment labels it' cmp "$work/answer" "$work/open/000000.png"
     check 'its classes' answers 200 '"person"' "${url}v2/models/words"
