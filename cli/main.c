@@ -23,6 +23,7 @@ extern const icseg_command icseg_command_calibrate;
 extern const icseg_command icseg_command_classify;
 extern const icseg_command icseg_command_convert;
 extern const icseg_command icseg_command_docs;
+extern const icseg_command icseg_command_export;
 extern const icseg_command icseg_command_forward;
 extern const icseg_command icseg_command_info;
 extern const icseg_command icseg_command_predict;
@@ -69,6 +70,7 @@ const icseg_command *const icseg_commands[] = {
     &icseg_command_serve,
 #endif
     &icseg_command_calibrate,
+    &icseg_command_export,
     &icseg_command_info,
     WITH_TRAIN(&icseg_command_dataset,)
     &icseg_command_forward,
@@ -208,10 +210,11 @@ static icseg_status print_version(icseg_error *error) {
            build.vnni ? " VNNI" : "", build.avx512_bf16 ? " AVX512_BF16" : "", build.amx ? " AMX" : "",
            build.avx2 || build.avx512 ? "" : " baseline");
     bool none = !build.train && !build.tiff && !build.webp && !build.gif && !build.heif && !build.matlab &&
-                !build.video && !HAS_SERVE;
-    printf("parts    %s%s%s%s%s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "", build.tiff ? " tiff" : "",
-           build.webp ? " webp" : "", build.gif ? " gif" : "", build.heif ? " heif" : "", build.matlab ? " matlab" : "",
-           build.video ? " video" : "", HAS_SERVE ? " serve" : "");
+                !build.video && !build.onnx && !HAS_SERVE;
+    printf("parts    %s%s%s%s%s%s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "",
+           build.tiff ? " tiff" : "", build.webp ? " webp" : "", build.gif ? " gif" : "", build.heif ? " heif" : "",
+           build.matlab ? " matlab" : "", build.video ? " video" : "", build.onnx ? " onnx" : "",
+           HAS_SERVE ? " serve" : "");
     return ICSEG_OK;
 }
 

@@ -60,7 +60,7 @@ tiny_model() {
 refuses_image() { # FILE
     says "this build of icseg does not read" icseg predict "$tiny" "$1" --out "$work/labels"
 }
-every="dnnl expat gif gomp heif jansson jpeg png16 tiff utf8proc webp yaml-0 z" parts="train tiff webp gif heif matlab video serve"
+every="dnnl expat gif gomp heif jansson jpeg png16 protobuf-c tiff utf8proc webp yaml-0 z" parts="train tiff webp gif heif matlab video onnx serve"
 without() { # WORD LIST
     local list=" $2 "
     xargs <<<"${list/ $1 / }"
@@ -89,6 +89,11 @@ if try video "$(without video "$parts")" "$every" -DICSEG_VIDEO=OFF; then
     check "video: a video is refused" says "this build of icseg does not read or write videos" \
         icseg video "$tiny" "$work/image.gif" --overlay "$work/o.mp4"
 fi
+if try onnx "$(without onnx "$parts")" "$(without protobuf-c "$every")" -DICSEG_ONNX=OFF; then
+    check "onnx: a model for the next case" tiny_model
+    check "onnx: a file is refused" says "this build of icseg does not write ONNX files" \
+        icseg export "$tiny" "$work/model.onnx"
+fi
 if try serve "$(without serve "$parts")" "$every" -DICSEG_SERVE=OFF; then
     check "serve: the command is refused" says "serve: this build has no server" icseg serve model.safetensors
 fi
@@ -97,14 +102,14 @@ if try fetch "$parts" "$every" -DICSEG_FETCH=OFF; then
     check "fetch: an address is refused" says "this build cannot fetch images from Label Studio" \
         icseg serve "$tiny" --listen 127.0.0.1:0 --label-studio http://127.0.0.1:1
 fi
-if try train "tiff webp gif heif video" "$(without expat "$(without yaml-0 "$every")")" -DICSEG_TRAIN=OFF -DICSEG_SERVE=OFF; then
+if try train "tiff webp gif heif video onnx" "$(without expat "$(without yaml-0 "$every")")" -DICSEG_TRAIN=OFF -DICSEG_SERVE=OFF; then
     check "train: a command of training is refused" says "train: this build has no training" icseg train recipe.yaml
 fi
 try program - "$every" -DICSEG_PROGRAM=OFF
 try tests "$parts" "$every" -DICSEG_TESTS=OFF
 try harden "$parts" "$every" -DICSEG_HARDEN=OFF
 try none - "dnnl gomp jansson jpeg png16 utf8proc z" -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF \
-    -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF -DICSEG_MATLAB=OFF -DICSEG_PROGRAM=OFF -DICSEG_TESTS=OFF
+    -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF -DICSEG_ONNX=OFF -DICSEG_MATLAB=OFF -DICSEG_PROGRAM=OFF -DICSEG_TESTS=OFF
 try O3 "$parts" "$every" -DCMAKE_C_FLAGS_RELEASE=-O3
 try clang "$parts" "$(xargs -n 1 <<<"${every/gomp/omp}" | sort | xargs)" -DCMAKE_C_COMPILER=clang
 

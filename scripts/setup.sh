@@ -6,7 +6,7 @@ set -eu
 
 # package, or command:package if any package with that command will do. The CMake files of libdnnl-dev look for OpenCL.
 needed="cc:build-essential cmake ninja:ninja-build pkg-config:pkgconf clang-format nm:binutils doxygen abidw:abigail-tools man:man-db
-libdnnl-dev ocl-icd-opencl-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libgif-dev libheif-dev libjansson-dev libyaml-dev libexpat1-dev libutf8proc-dev zlib1g-dev libmicrohttpd-dev libcurl4-openssl-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libavdevice-dev
+libdnnl-dev ocl-icd-opencl-dev libjpeg-dev libpng-dev libwebp-dev libtiff-dev libgif-dev libheif-dev libjansson-dev libyaml-dev libexpat1-dev libutf8proc-dev zlib1g-dev libmicrohttpd-dev libcurl4-openssl-dev libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libavdevice-dev protobuf-c-compiler libprotobuf-c-dev
 libcmocka-dev libmatio-dev libhdf5-dev $*"
 
 installed() { [ "$(dpkg-query -W -f='${Status}' "$1" 2>/dev/null)" = "install ok installed" ]; }

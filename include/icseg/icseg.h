@@ -20,6 +20,7 @@
 #include "icseg/image.h"
 #include "icseg/memory.h"
 #include "icseg/model.h"
+#include "icseg/onnx.h"
 #include "icseg/open_vocabulary.h"
 #include "icseg/progress.h"
 #include "icseg/session.h"

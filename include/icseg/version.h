@@ -43,6 +43,7 @@ typedef struct icseg_build {
     bool heif;            /**< HEIC and AVIF images (ICSEG_HEIF). */
     bool video;           /**< Videos and cameras (ICSEG_VIDEO), if FFmpeg's libraries are installed. */
     bool vnni;            /**< The processor has AVX-512 VNNI or AVX-VNNI: int8 is several times as fast as f32. */
+    bool onnx;            /**< ONNX files (ICSEG_ONNX). */
 } icseg_build;
 /** Initialises #icseg_build: `icseg_build build = {ICSEG_BUILD_INIT};` */
 #define ICSEG_BUILD_INIT ICSEG_INIT(icseg_build)

@@ -614,6 +614,22 @@ class icseg_export(Structure):
     """Opaque."""
 
 
+
+class icseg_onnx_options(Structure):
+    struct_size: int
+    height: int
+    width: int
+    dynamic: bool
+    threads: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("height", c_int32),
+        ("width", c_int32),
+        ("dynamic", c_bool),
+        ("threads", c_int32),
+    ]
+
+
 # enum icseg_open_method
 ICSEG_OPEN_AUTO = 0
 ICSEG_OPEN_CLIP = 1
@@ -890,6 +906,7 @@ class icseg_build(Structure):
     heif: bool
     video: bool
     vnni: bool
+    onnx: bool
     _fields_ = [
         ("struct_size", c_size_t),
         ("version", c_char_p),
@@ -910,6 +927,7 @@ class icseg_build(Structure):
         ("heif", c_bool),
         ("video", c_bool),
         ("vnni", c_bool),
+        ("onnx", c_bool),
     ]
 
 
@@ -1924,6 +1942,7 @@ STRUCTS: list[type[Structure]] = [
     icseg_classifier_info,
     icseg_export_options,
     icseg_export_image,
+    icseg_onnx_options,
     icseg_open_vocabulary_options,
     icseg_open_vocabulary_info,
     icseg_tensor,
@@ -2348,6 +2367,10 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_file_check_writable": lambda: (
         c_int,
         [c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_model_export_onnx": lambda: (
+        c_int,
+        [POINTER(icseg_model), c_char_p, POINTER(icseg_onnx_options), POINTER(icseg_error)],
     ),
     "icseg_model_open_vocabulary": lambda: (
         c_int,

@@ -211,6 +211,27 @@ class Model(Closing):
         with self._session, self._handle as model:
             call("icseg_model_save", model, path_bytes(path), file=path_text(path))
 
+    def export_onnx(
+        self, path: Union[str, os.PathLike[str]], *, height: int = 0, width: int = 0, dynamic: bool = False
+    ) -> None:
+        """Writes the network as an ONNX file (docs/onnx.md), which ONNX Runtime, OpenVINO and other programs run.
+
+        The input `image` is uint8, (N, 3, height, width), red, green, blue. The outputs are `labels`, int64 (N, height,
+        width), and `logits`, float32 (N, classes, h, w).
+
+        Args:
+            path: the file.
+            height, width: of the images; 0: those of the windows with which the model is evaluated, or 512.
+            dynamic: the file accepts any number of images of any size whose sides are multiples of 32.
+
+        Raises:
+            FileError: the file cannot be written; an old file is then unchanged.
+            UnsupportedError: a model of open vocabulary, a file of 2 GiB, or a build without ONNX.
+        """
+        options = init(c.icseg_onnx_options, height=height, width=width, dynamic=dynamic, threads=self._threads)
+        with self._session, self._handle as model:
+            call("icseg_model_export_onnx", model, path_bytes(path), ctypes.byref(options), file=path_text(path))
+
     # -- facts
 
     @property

@@ -62,6 +62,9 @@ icseg_status icseg_build_info(icseg_build *out, icseg_error *error) {
 #ifndef ICSEG_NO_VIDEO
     build.video = true;
 #endif
+#ifndef ICSEG_NO_ONNX
+    build.onnx = true;
+#endif
 #ifdef ICSEG_NO_CLONES
     build.sanitizers = true;
 #endif

@@ -4,15 +4,11 @@
 
 #include "graph/node.h"
 #include "graph/ops.h"
-
-typedef struct rows_attributes {
-    int count;
-    const int32_t *rows; /* (count), strictly ascending; in the graph's arena */
-} rows_attributes;
+#include "graph/ops/attributes.h"
 
 static icseg_status gather_rows_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    const rows_attributes *a = k->node->attributes;
+    const icseg_rows_attributes *a = k->node->attributes;
     const int64_t *dim = icseg_kernel_in(k, 0)->shape.dim;
     const float *x = k->in[0];
     float *y = k->out[0];
@@ -25,7 +21,7 @@ static icseg_status gather_rows_run(const icseg_kernel *k, const icseg_run *run,
 
 static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    const rows_attributes *a = k->node->attributes;
+    const icseg_rows_attributes *a = k->node->attributes;
     const int64_t *dim = icseg_kernel_out(k, 0)->shape.dim;
     const float *dy = k->in[0];
     float *dx = k->out[0];
@@ -44,7 +40,7 @@ static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, ic
 static const icseg_op gradient_op = {.name = "gather_rows_gradient", .run = gradient_run};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
-    icseg_node *n = icseg_node_append(g, &gradient_op, node->attributes, sizeof(rows_attributes), grad_out, 1, 0);
+    icseg_node *n = icseg_node_append(g, &gradient_op, node->attributes, sizeof(icseg_rows_attributes), grad_out, 1, 0);
     if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
 }
 
@@ -52,8 +48,8 @@ const icseg_op icseg_op_gather_rows = {.name = "gather_rows", .gradient = gradie
 
 icseg_value icseg_gather_rows(icseg_graph *g, icseg_value x, int count, const int32_t *rows) {
     if (count < 1) return icseg_graph_fail(g, "gather_rows", ICSEG_ERROR_SHAPE, "no rows are listed");
-    rows_attributes attributes = {.count = count,
-                                  .rows = icseg_arena_copy(icseg_graph_arena(g), rows, (size_t)count * sizeof *rows)};
+    icseg_rows_attributes attributes = {
+        .count = count, .rows = icseg_arena_copy(icseg_graph_arena(g), rows, (size_t)count * sizeof *rows)};
     if (!attributes.rows) return icseg_graph_fail(g, "gather_rows", ICSEG_ERROR_MEMORY, "out of memory");
     icseg_node *node = icseg_node_append(g, &icseg_op_gather_rows, &attributes, sizeof attributes, &x, 1, 0);
     if (!node) return ICSEG_NONE;

@@ -3,13 +3,9 @@
 #include "base/system.h"
 #include "graph/node.h"
 #include "graph/ops.h"
+#include "graph/ops/attributes.h"
 
-typedef struct groups_attributes {
-    int count;
-    const int32_t *ends; /* (count): the row after each group; in the graph's arena */
-} groups_attributes;
-
-static int64_t first_row(const groups_attributes *a, int group) { return group ? a->ends[group - 1] : 0; }
+static int64_t first_row(const icseg_groups_attributes *a, int group) { return group ? a->ends[group - 1] : 0; }
 
 /* x (rows, c) -> y (c) */
 ICSEG_KERNEL static void mean(const float *x, int64_t rows, int64_t c, float *y) {
@@ -23,7 +19,7 @@ ICSEG_KERNEL static void mean(const float *x, int64_t rows, int64_t c, float *y)
 
 static icseg_status group_mean_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    const groups_attributes *a = k->node->attributes;
+    const icseg_groups_attributes *a = k->node->attributes;
     const int64_t *dim = icseg_kernel_in(k, 0)->shape.dim;
     const float *x = k->in[0];
     float *y = k->out[0];
@@ -38,7 +34,7 @@ static icseg_status group_mean_run(const icseg_kernel *k, const icseg_run *run, 
 
 static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    const groups_attributes *a = k->node->attributes;
+    const icseg_groups_attributes *a = k->node->attributes;
     const int64_t *dim = icseg_kernel_out(k, 0)->shape.dim;
     int64_t c = dim[2];
     const float *dy = k->in[0];
@@ -58,7 +54,8 @@ static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, ic
 static const icseg_op gradient_op = {.name = "group_mean_gradient", .run = gradient_run};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
-    icseg_node *n = icseg_node_append(g, &gradient_op, node->attributes, sizeof(groups_attributes), grad_out, 1, 0);
+    icseg_node *n =
+        icseg_node_append(g, &gradient_op, node->attributes, sizeof(icseg_groups_attributes), grad_out, 1, 0);
     if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
 }
 
@@ -74,7 +71,7 @@ icseg_value icseg_group_mean(icseg_graph *g, icseg_value x, int count, const int
             return icseg_graph_fail(g, "group_mean", ICSEG_ERROR_SHAPE, "group %d has %d rows", i, (int)sizes[i]);
         ends[i] = (int32_t)(rows += sizes[i]);
     }
-    groups_attributes attributes = {count, ends};
+    icseg_groups_attributes attributes = {count, ends};
     icseg_node *node = icseg_node_append(g, &icseg_op_group_mean, &attributes, sizeof attributes, &x, 1, 0);
     if (!node) return ICSEG_NONE;
     icseg_shape shape = icseg_graph_value(g, x)->shape;

@@ -9,15 +9,11 @@
 #include "base/vmath.h"
 #include "graph/node.h"
 #include "graph/ops.h"
+#include "graph/ops/attributes.h"
 
 /* PIECES: tasks among which the segments of a head are divided. CHUNK: rows whose gradients are added to the prefix's
  * at once. AHEAD: rows to prefetch. */
 enum { LANES = ICSEG_LANES, PIECES = 4, CHUNK = 16, AHEAD = 3 };
-
-typedef struct attributes {
-    int32_t heads, prefix, count, longest; /* longest: rows of the longest segment or the prefix */
-    int32_t lengths[];
-} attributes;
 
 /* One head of one image: rows of q, k, v are `stride` floats apart, those of out `out_stride`. */
 typedef struct head {
@@ -195,7 +191,7 @@ ICSEG_KERNEL static void backward_prefix(const head *h, const buffers *r, int64_
 
 /* -- tasks */
 
-static head head_of(const icseg_kernel *k, const attributes *a, int64_t image, int64_t index) {
+static head head_of(const icseg_kernel *k, const icseg_segment_attributes *a, int64_t image, int64_t index) {
     const icseg_shape *shape = &icseg_kernel_in(k, 0)->shape;
     int64_t width = shape->dim[2] / 3, per_head = width / a->heads;
     const float *base = (const float *)k->in[0] + image * shape->dim[1] * shape->dim[2] + index * per_head;
@@ -210,7 +206,8 @@ static head head_of(const icseg_kernel *k, const attributes *a, int64_t image, i
 
 /* A task's part of scratch memory; with scratch NULL, only its size in floats. It is small, so one layout serves both
  * directions. */
-static int64_t buffers_of(const attributes *a, int64_t width, float *scratch, int64_t task, buffers *out) {
+static int64_t buffers_of(const icseg_segment_attributes *a, int64_t width, float *scratch, int64_t task,
+                          buffers *out) {
     int64_t padded = round_up(a->prefix), pitch = padded + round_up(a->longest);
     int64_t columns = round_up(width * padded), rows = (CHUNK + a->longest) * pitch, floats = 2 * (columns + rows);
     if (!scratch) return floats;
@@ -226,7 +223,7 @@ static int64_t buffers_of(const attributes *a, int64_t width, float *scratch, in
 
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     (void)error;
-    const attributes *a = k->node->attributes;
+    const icseg_segment_attributes *a = k->node->attributes;
     const icseg_shape *shape = &icseg_kernel_in(k, 0)->shape;
     int64_t tasks = shape->dim[0] * a->heads * PIECES;
     k->scratch_size =
@@ -236,7 +233,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
 
 static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
-    const attributes *a = k->node->attributes;
+    const icseg_segment_attributes *a = k->node->attributes;
     const icseg_shape *shape = &icseg_kernel_out(k, 0)->shape;
     int64_t tasks = shape->dim[0] * a->heads * PIECES;
 #pragma omp parallel for schedule(static)
@@ -258,7 +255,8 @@ static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, ics
     return ICSEG_OK;
 }
 
-static void backward_head(const attributes *a, const head *h, buffers *r, const gradients *d, int64_t rows) {
+static void backward_head(const icseg_segment_attributes *a, const head *h, buffers *r, const gradients *d,
+                          int64_t rows) {
     transpose(h->k, h->stride, a->prefix, h->width, r->padded, r->keys);
     transpose(h->v, h->stride, a->prefix, h->width, r->padded, r->values);
     for (int64_t row = 0; row < rows; row++) {
@@ -283,7 +281,7 @@ static void backward_head(const attributes *a, const head *h, buffers *r, const 
 /* inputs: qkv, gradient of the output; output: gradient of qkv */
 static icseg_status backward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)error;
-    const attributes *a = k->node->attributes;
+    const icseg_segment_attributes *a = k->node->attributes;
     const icseg_shape *shape = &icseg_kernel_in(k, 0)->shape;
     int64_t tasks = shape->dim[0] * a->heads, rows = shape->dim[1];
 #pragma omp parallel for schedule(static)
@@ -304,7 +302,7 @@ static icseg_status backward_run(const icseg_kernel *k, const icseg_run *run, ic
 
 /* Multiply-adds of q k^T and p v: 4 FLOP per pair of rows and channel. */
 static double forward_flops(const icseg_graph *g, const icseg_node *node) {
-    const attributes *a = node->attributes;
+    const icseg_segment_attributes *a = node->attributes;
     double pairs = 0.5 * a->prefix * (a->prefix + 1);
     for (int32_t i = 0; i < a->count; i++)
         pairs += (double)a->lengths[i] * a->prefix + 0.5 * a->lengths[i] * (a->lengths[i] + 1);
@@ -318,7 +316,9 @@ static double backward_flops(const icseg_graph *g, const icseg_node *node) { ret
 static const icseg_op gradient_op = {
     .name = "segment_attention_gradient", .prepare = prepare, .run = backward_run, .flops = backward_flops};
 
-static size_t attributes_size(const attributes *a) { return sizeof *a + (size_t)a->count * sizeof *a->lengths; }
+static size_t attributes_size(const icseg_segment_attributes *a) {
+    return sizeof *a + (size_t)a->count * sizeof *a->lengths;
+}
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
     icseg_value in[] = {node->input[0], grad_out[0]};
@@ -332,9 +332,10 @@ const icseg_op icseg_op_segment_attention = {
 icseg_value icseg_segment_attention(icseg_graph *g, icseg_value qkv, int heads, int prefix, int count,
                                     const int32_t *lengths) {
     if (icseg_graph_status(g, NULL) != ICSEG_OK) return ICSEG_NONE;
-    attributes *a = icseg_arena_alloc(icseg_graph_arena(g), sizeof *a + (size_t)count * sizeof *a->lengths);
+    icseg_segment_attributes *a =
+        icseg_arena_alloc(icseg_graph_arena(g), sizeof *a + (size_t)count * sizeof *a->lengths);
     if (!a) return icseg_graph_fail(g, "segment_attention", ICSEG_ERROR_MEMORY, "out of memory");
-    *a = (attributes){.heads = heads, .prefix = prefix, .count = count};
+    *a = (icseg_segment_attributes){.heads = heads, .prefix = prefix, .count = count};
     int64_t rows = prefix, longest = prefix;
     for (int i = 0; i < count; i++) {
         a->lengths[i] = lengths[i];

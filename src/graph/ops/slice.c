@@ -4,12 +4,8 @@
 
 #include "graph/node.h"
 #include "graph/ops.h"
+#include "graph/ops/attributes.h"
 #include "graph/ops/chunks.h"
-
-typedef struct slice_attributes {
-    int axis;
-    int64_t begin;
-} slice_attributes;
 
 /* The whole as (rows, whole) floats, of which columns begin .. begin + part - 1 are the slice. */
 typedef struct layout {
@@ -17,7 +13,7 @@ typedef struct layout {
 } layout;
 
 static layout layout_of(const icseg_kernel *k, const icseg_value_info *whole, const icseg_value_info *part) {
-    const slice_attributes *a = k->node->attributes;
+    const icseg_slice_attributes *a = k->node->attributes;
     layout l = {.rows = 1};
     for (int i = 0; i < a->axis; i++) l.rows *= whole->shape.dim[i];
     l.whole = whole->count / l.rows;
@@ -52,7 +48,8 @@ static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, ic
 static const icseg_op gradient_op = {.name = "slice_gradient", .run = gradient_run};
 
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
-    icseg_node *n = icseg_node_append(g, &gradient_op, node->attributes, sizeof(slice_attributes), grad_out, 1, 0);
+    icseg_node *n =
+        icseg_node_append(g, &gradient_op, node->attributes, sizeof(icseg_slice_attributes), grad_out, 1, 0);
     if (n) grad_in[0] = icseg_node_output(g, n, ICSEG_F32, icseg_graph_value(g, node->input[0])->shape);
 }
 
@@ -60,7 +57,7 @@ const icseg_op icseg_op_slice = {.name = "slice", .gradient = gradient, .run = s
 
 icseg_value icseg_slice(icseg_graph *g, icseg_value x, int axis, int64_t begin, int64_t length) {
     icseg_shape shape = x == ICSEG_NONE ? (icseg_shape){0} : icseg_graph_value(g, x)->shape;
-    slice_attributes attributes = {.axis = axis < 0 ? axis + shape.rank : axis, .begin = begin};
+    icseg_slice_attributes attributes = {.axis = axis < 0 ? axis + shape.rank : axis, .begin = begin};
     icseg_node *node = icseg_node_append(g, &icseg_op_slice, &attributes, sizeof attributes, &x, 1, 0);
     if (!node) return ICSEG_NONE;
     int64_t size = icseg_graph_dim(g, x, axis);

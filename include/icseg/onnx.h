@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** @file
+ * Writing a model as an ONNX file, which ONNX Runtime, OpenVINO and other programs run.
+ *
+ * A build with ICSEG_ONNX=OFF has this function, which then returns ICSEG_ERROR_UNSUPPORTED. */
+#ifndef ICSEG_ONNX_H
+#define ICSEG_ONNX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "icseg/error.h"
+#include "icseg/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How to write an ONNX file. All fields but struct_size may be zero. */
+typedef struct icseg_onnx_options {
+    size_t struct_size; /**< ICSEG_ONNX_OPTIONS_INIT */
+    int32_t height; /**< of the images in pixels; 0: that of the windows with which the model is evaluated, or 512 */
+    int32_t width;  /**< in pixels, likewise; both or neither are set */
+    /** The file accepts any number of images of any size whose sides are multiples of 32 (of a vision transformer with
+     * patches of 14 pixels, 28, and so on), with height and width 0. Else it accepts one image of the given size. */
+    bool dynamic;
+    int32_t threads; /**< with which the file is checked; 0: all cores */
+} icseg_onnx_options;
+
+/** Initialises an icseg_onnx_options. */
+#define ICSEG_ONNX_OPTIONS_INIT ICSEG_INIT(icseg_onnx_options)
+
+/** Writes the network of a model as an ONNX file (docs/onnx.md): operators of opset 17, in f32. Its input `image` is
+ * uint8 (N, 3, H, W), red, green, blue, which the file normalises itself. Its outputs are `labels`, int64 (N, H, W),
+ * the class of each pixel, and `logits`, float (N, K, h, w), from which labels are interpolated. Metadata has the names
+ * and colours of the classes. Class embeddings that do not depend on the image are constants; otherwise the file has
+ * the text encoder for the model's classes. Thread-safe.
+ *
+ * @param model   a trained model, which is not changed
+ * @param path    the file to write; an existing one is replaced when the new one is complete
+ * @param options NULL: all zero
+ * @param error   receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if an option is wrong; ICSEG_ERROR_UNSUPPORTED for open-vocabulary models, for files
+ * above 2 GiB, which ONNX does not allow, and without ICSEG_ONNX; ICSEG_ERROR_IO if the file cannot be written */
+ICSEG_API icseg_status icseg_model_export_onnx(icseg_model *model, const char *path, const icseg_onnx_options *options,
+                                               icseg_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
