@@ -80,7 +80,8 @@ bool icseg_activation_ranges_recording(const icseg_activation_ranges *r) { retur
 
 icseg_param *icseg_activation_ranges_layer(const icseg_graph *g, const icseg_node *node) {
     enum { WEIGHT = 1 };
-    if (!(node->op->bf16.product & 1) || node->input_count <= WEIGHT || node->input[WEIGHT] == ICSEG_NONE) return NULL;
+    if (!(node->op->bf16.product & 1) && !node->op->int8) return NULL;
+    if (node->input_count <= WEIGHT || node->input[WEIGHT] == ICSEG_NONE) return NULL;
     return icseg_graph_param_of(g, node->input[WEIGHT]);
 }
 

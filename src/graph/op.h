@@ -72,6 +72,10 @@ struct icseg_op {
     uint32_t in_place;
 
     icseg_bf16_rules bf16;
+
+    /* The operator multiplies input 0 with the weights in input 1, in INT8 if the range of input 0 is known. Operators
+     * whose input 0 may be bf16 do so, too. */
+    bool int8;
 };
 
 /* A kernel's tensors, for prepare() and run(). */

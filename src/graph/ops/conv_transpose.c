@@ -167,7 +167,8 @@ const icseg_op icseg_op_conv_transpose2x2 = {.name = "conv_transpose2x2",
                                              .run = forward_run,
                                              .release = release,
                                              .flops = flops,
-                                             .lazy_inputs = 1 << 1};
+                                             .lazy_inputs = 1 << 1,
+                                             .int8 = true};
 
 icseg_value icseg_conv_transpose2x2(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias) {
     if (x == ICSEG_NONE || weight == ICSEG_NONE)

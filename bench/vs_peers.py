@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measures a model with fixed class embeddings: icseg against ONNX Runtime and OpenVINO, which run its exported ONNX file.
+
+Usage: vs_peers.py [--model rn50] [--size 512] [--classes 150] [--prompt template] [--threads N] [--rounds 5] [--no-int8]
+
+The weights are random. icseg runs in f32 and int8, ONNX Runtime in f32, OpenVINO in f32 and in int8 (quantised by NNCF with
+the same images). All sides label the same image in turn, several times in each round; their median times are compared, and
+their labels with those of icseg in f32. (With random weights, most pixels have several classes with nearly equal scores,
+which int8 exchanges.) Needs onnxruntime, openvino and nncf, and the library in build/ (ICSEG_LIBRARY: another one).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.setdefault("ICSEG_LIBRARY", str(ROOT / "build" / "libicseg.so"))
+sys.path[:0] = [str(ROOT / "python")]
+try:
+    import nncf
+    import numpy as np
+    import onnxruntime
+    import openvino
+except ImportError as missing:
+    sys.exit(f"{sys.argv[0]}: {missing}; pip install onnxruntime openvino nncf")
+
+import icseg  # noqa: E402
+
+CALIBRATION_IMAGES = 4
+Labels = Callable[[], "np.ndarray[Any, Any]"]
+
+
+def picture(size: int, seed: int) -> "np.ndarray[Any, Any]":
+    """Squares of random colours with some noise: (size, size, 3)."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 256, (size // 32 + 1, size // 32 + 1, 3), np.uint8)
+    pixels = np.kron(coarse, np.ones((32, 32, 1), np.uint8))[:size, :size]
+    return np.clip(pixels + generator.integers(-20, 20, pixels.shape), 0, 255).astype(np.uint8)
+
+
+def peers(path: str, images: list[Any], threads: int, int8: bool) -> dict[str, Labels]:
+    planes = [np.ascontiguousarray(image.transpose(2, 0, 1)[None]) for image in images]
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    made: dict[str, Labels] = {"ONNX Runtime f32": lambda: session.run(["labels"], {"image": planes[0]})[0][0]}
+    core = openvino.Core()
+    model = core.read_model(path)
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    full = core.compile_model(model, "CPU", settings)
+    made["OpenVINO f32"] = lambda: full(planes[0])["labels"][0]
+    if int8:
+        small = core.compile_model(nncf.quantize(model, nncf.Dataset(planes), subset_size=len(planes)), "CPU", settings)
+        made["OpenVINO int8"] = lambda: small(planes[0])["labels"][0]
+    return made
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description="icseg against ONNX Runtime and OpenVINO")
+    options.add_argument("--model", default="rn50", help="preset (icseg bench --help)")
+    options.add_argument("--size", type=int, default=512, help="side of the image, pixels")
+    options.add_argument("--classes", type=int, default=150)
+    options.add_argument("--prompt", default="template", choices=["template", "static", "instance"])
+    options.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--no-int8", action="store_true")
+    o = options.parse_args()
+    images = [picture(o.size, seed) for seed in range(CALIBRATION_IMAGES)]
+    names = list(icseg.published_classes("ade20k").names)
+    names = (names + [f"class {i}" for i in range(o.classes)])[: o.classes]
+    whole = icseg.EvalOptions(mode="whole")
+    with tempfile.TemporaryDirectory() as folder:
+        model = icseg.create(names, preset=o.model, tokenizer="bytes", config={"prompt": o.prompt}, seed=3, threads=o.threads)
+        path = os.path.join(folder, "model.onnx")
+        model.export_onnx(path, height=o.size, width=o.size)
+        sides: dict[str, Labels] = {"icseg f32": lambda: model(images[0], options=whole, confidence=False).labels}
+        if not o.no_int8:
+            calibrated = icseg.calibrate(model, images).clone(precision="int8")
+            sides["icseg int8"] = lambda: calibrated(images[0], options=whole, confidence=False).labels
+        sides.update(peers(path, images, o.threads, not o.no_int8))
+    expected = sides["icseg f32"]()
+    same = {name: float((run() == expected).mean()) for name, run in sides.items()}
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(o.rounds):
+        for name, run in sides.items():
+            run()  # while the other sides' threads fall asleep
+            for _ in range(3):
+                start = time.perf_counter()
+                run()
+                times[name].append(time.perf_counter() - start)
+    print(f"{o.model}, {o.size} x {o.size}, {o.classes} classes, {o.prompt} prompts, {o.threads} threads")
+    ours = {name: statistics.median(list_) for name, list_ in times.items()}
+    for name, seconds in ours.items():
+        own = ours["icseg int8" if name.endswith("int8") else "icseg f32"]
+        print(f"{name:18} {1000 * seconds:8.1f} ms   {seconds / own:5.2f} of icseg   labels equal on {100 * same[name]:6.2f} %")
+
+
+if __name__ == "__main__":
+    main()
