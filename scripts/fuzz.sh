@@ -16,6 +16,7 @@
 # build-fuzz/runs.tsv. The last line is "N passed, N failed", over targets; exit status 1 on failures.
 set -eu
 cd "$(dirname "$0")/.."
+interrupted=72 # libFuzzer's exit status after Ctrl-C
 jobs=1 fork=() until=0 length=100000 timeout=10 runs=build-fuzz/runs.tsv
 usage() {
     sed -n '/^# Usage/,/^set/p' "$0" | sed -n 's/^# //p'
@@ -81,12 +82,17 @@ run() {
     [ -f "fuzz/dictionaries/$name" ] && options+=("-dict=fuzz/dictionaries/$name")
     if [ "$until" -gt 0 ]; then
         left=$((until - $(executed "$name")))
-        [ $left -gt 0 ] || return 0
+        [ $left -gt 0 ] || { echo "$name has $((until - left)) executions" && return; }
         options+=("-runs=$left")
     fi
     build-fuzz/fuzz/fuzz_"$name" "${options[@]}" "${fork[@]}" -max_total_time="$seconds" -timeout="$timeout" -rss_limit_mb=2048 \
         -max_len="$length" -print_final_stats=1 -artifact_prefix="build-fuzz/findings/$name-" "${folders[@]}" >"$log" 2>&1 ||
-        { status=1 && outcome="FINDING: see $log"; }
+        status=$?
+    case $status in
+        0) ;;
+        "$interrupted") outcome=interrupted ;;
+        *) outcome="FINDING: see $log" ;;
+    esac
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p; s/^#\([0-9]*\).*/\1/p' "$log" | tail -n 1)
     edges=$(grep -ao 'cov: [0-9]*' "$log" | tail -n 1 | cut -c6-)
     printf '%-20s %12s executions  %6s edges  %s\n' "$name" "$executions" "$edges" "$outcome"
