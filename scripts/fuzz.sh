@@ -69,6 +69,7 @@ if ! { cmake --preset fuzz && cmake --build build-fuzz --target $(printf 'fuzz_%
     exit 1
 fi
 
+commit=$(git rev-parse --short HEAD 2>/dev/null || true)
 export UBSAN_OPTIONS=print_stacktrace=1 OMP_NUM_THREADS=1
 # usage: executed NAME: the executions of a target in all runs.
 executed() { awk -F '\t' -v name="$1" '$1 == name { sum += $2 } END { printf "%d", sum }' "$runs"; }
@@ -97,7 +98,7 @@ run() {
     edges=$(grep -ao 'cov: [0-9]*' "$log" | tail -n 1 | cut -c6-)
     printf '%-20s %12s executions  %6s edges  %s\n' "$name" "$executions" "$edges" "$outcome"
     printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "${executions:-0}" "${edges:-0}" $((SECONDS - begin)) \
-        "$(date +%F)" "$(git rev-parse --short HEAD 2>/dev/null)" "${outcome%%:*}" >>"$runs"
+        "$(date +%F)" "$commit" "${outcome%%:*}" >>"$runs"
     return $status
 }
 
