@@ -42,7 +42,8 @@ typedef struct icseg_onnx_options {
  * @param options NULL: all zero
  * @param error   receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT if an option is wrong; ICSEG_ERROR_UNSUPPORTED for open-vocabulary models, for files
- * above 2 GiB, which ONNX does not allow, and without ICSEG_ONNX; ICSEG_ERROR_IO if the file cannot be written */
+ * above 2 GiB, which ONNX does not allow, and without ICSEG_ONNX; ICSEG_ERROR_IO if the file cannot be written;
+ * ICSEG_ERROR_INTERNAL if the file would not compute what the model does, which is compared before it is written */
 ICSEG_API icseg_status icseg_model_export_onnx(icseg_model *model, const char *path, const icseg_onnx_options *options,
                                                icseg_error *error);
 

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Writing a model as an ONNX file: its network is built and run once on an image, for the constants and for results to
- * compare with, then translated, checked and written. */
+ * compare with, then translated, compared with the network and written. */
 #include <string.h>
 
 #include "base/argument.h"
 #include "base/file.h"
-#include "base/rng.h"
 #include "base/struct_size.h"
 #include "base/threads.h"
 #include "icseg/onnx.h"
 #include "icseg/version.h"
 #include "image/normalize.h"
 #include "onnx/metadata.h"
+#include "onnx/reference.h"
 #include "onnx/translate.h"
 
 enum { DEFAULT_SIDE = 512, LARGEST_SIDE = 16384, FLOAT = ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT };
@@ -25,12 +25,7 @@ typedef struct export {
     icseg_onnx_options options;
     int64_t height, width;
     icseg_arena *arena;
-    icseg_graph *graph;
-    icseg_network network;
-    icseg_program *program;
-    icseg_executor *executor;
-    icseg_workspace *workspace;
-    uint8_t *image; /* (1, 3, H, W) */
+    icseg_onnx_reference reference;
     icseg_onnx_writer writer;
     icseg_onnx_translation translation;
     icseg_error *error;
@@ -38,10 +33,7 @@ typedef struct export {
 export;
 
 static void close_export(export *e) {
-    icseg_executor_close(&e->executor);
-    icseg_program_close(&e->program);
-    icseg_graph_close(&e->graph);
-    icseg_workspace_close(&e->workspace);
+    icseg_onnx_reference_close(&e->reference);
     icseg_arena_close(&e->arena);
 }
 
@@ -96,57 +88,16 @@ static icseg_status read_options(export *e, const icseg_onnx_options *options, i
     return choose_size(e, error);
 }
 
-/* -- the network and its run */
+/* -- the network */
 
 static icseg_status build(export *e, icseg_error *error) {
-    const icseg_model *m = e->model;
-    const icseg_network_options options = {.batch = 1,
-                                           .height = e->height,
-                                           .width = e->width,
-                                           .predict_height = e->height,
-                                           .predict_width = e->width,
-                                           .keep = ICSEG_KEEP_LOGITS,
-                                           .plain = 1,
-                                           .precision = ICSEG_PRECISION_F32};
-    ICSEG_TRY(icseg_graph_open(&e->graph, false, error));
-    ICSEG_TRY(
-        icseg_network_build(&e->network, e->graph, m->params, &m->config, &m->texts, false, &options, NULL, error));
+    ICSEG_TRY(icseg_onnx_reference_build(&e->reference, e->model, 1, e->height, e->width, error));
+    const icseg_network *n = &e->reference.network;
     e->translation = (icseg_onnx_translation){
-        .writer = &e->writer, .graph = e->graph, .dynamic = e->options.dynamic, .image = e->network.image};
-    const icseg_value outputs[] = {e->network.logits, e->network.prediction[0]};
-    return icseg_onnx_analyse(&e->translation, 2, outputs, error);
-}
-
-/* Random blocks, so that there are edges and areas. */
-static icseg_status draw_image(export *e, icseg_error *error) {
-    enum { BLOCK = 8 };
-    int64_t rows = (e->height + BLOCK - 1) / BLOCK, columns = (e->width + BLOCK - 1) / BLOCK;
-    icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
-    e->image = icseg_arena_array(e->arena, (size_t)(3 * e->height), (size_t)e->width);
-    uint8_t *block = icseg_arena_array(e->arena, (size_t)(3 * rows), (size_t)columns);
-    if (!e->image || !block) return icseg_fail_memory(error, 0, "an image");
-    for (int64_t i = 0; i < 3 * rows * columns; i++) block[i] = (uint8_t)icseg_rng_below(&rng, 256);
-    for (int64_t c = 0; c < 3; c++)
-        for (int64_t y = 0; y < e->height; y++)
-            for (int64_t x = 0; x < e->width; x++)
-                e->image[(c * e->height + y) * e->width + x] = block[(c * rows + y / BLOCK) * columns + x / BLOCK];
-    return ICSEG_OK;
-}
-
-static icseg_status run_network(export *e, icseg_error *error) {
-    float table[3][256];
-    int64_t places = e->height * e->width;
-    float *input = icseg_arena_array(e->arena, (size_t)places, 3 * sizeof *input);
-    if (!input) return icseg_fail_memory(error, 0, "an image");
-    ICSEG_TRY(draw_image(e, error));
-    icseg_normalize_table(table);
-    for (int64_t p = 0; p < places; p++)
-        for (int64_t c = 0; c < 3; c++) input[3 * p + c] = table[c][e->image[c * places + p]];
-    ICSEG_TRY(icseg_program_open(&e->program, e->graph, error));
-    ICSEG_TRY(icseg_workspace_open(&e->workspace, error));
-    ICSEG_TRY(icseg_executor_open_shared(&e->executor, e->program, e->workspace, error));
-    icseg_executor_bind(e->executor, e->network.image, input);
-    return icseg_executor_run_checked(e->executor, 0, 0, error);
+        .writer = &e->writer, .graph = e->reference.graph, .dynamic = e->options.dynamic, .image = n->image};
+    const icseg_value outputs[] = {n->logits, n->prediction[0]};
+    ICSEG_TRY(icseg_onnx_analyse(&e->translation, 2, outputs, error));
+    return icseg_onnx_reference_run(&e->reference, error);
 }
 
 /* -- the ONNX graph */
@@ -169,7 +120,7 @@ static const char *normalise(icseg_onnx_writer *w) {
 
 static void add_ports(export *e) {
     icseg_onnx_writer *w = &e->writer;
-    const icseg_shape logits = icseg_graph_value(e->graph, e->network.logits)->shape;
+    const icseg_shape logits = icseg_graph_value(e->reference.graph, e->reference.network.logits)->shape;
     bool dynamic = e->options.dynamic;
     int64_t n = dynamic ? -1 : 1, h = dynamic ? -1 : e->height, v = dynamic ? -1 : e->width;
     const char *sides =
@@ -203,11 +154,11 @@ static void add_ports(export *e) {
 static icseg_status translate(export *e, icseg_error *error) {
     icseg_onnx_writer *w = &e->writer;
     icseg_onnx_translation *t = &e->translation;
-    t->constants = e->executor;
-    t->value[e->network.image].name = normalise(w);
+    t->constants = e->reference.executor;
+    t->value[e->reference.network.image].name = normalise(w);
     ICSEG_TRY(icseg_onnx_translate(t, error));
-    ICSEG_ONNX_NODE(w, "labels", "Identity", t->value[e->network.prediction[0]].name);
-    ICSEG_ONNX_NODE(w, "logits", "Identity", t->value[e->network.logits].name);
+    ICSEG_ONNX_NODE(w, "labels", "Identity", t->value[e->reference.network.prediction[0]].name);
+    ICSEG_ONNX_NODE(w, "logits", "Identity", t->value[e->reference.network.logits].name);
     add_ports(e);
     return icseg_onnx_status(w, error);
 }
@@ -236,13 +187,21 @@ static icseg_status write_file(const char *path, const Icseg__Onnx__ModelProto *
     return status;
 }
 
+/* Runs the graph, and a dynamic one also on two images of another size. */
+static icseg_status check(export *e, const Icseg__Onnx__GraphProto *graph, icseg_error *error) {
+    icseg_onnx_reference other = {0};
+    ICSEG_TRY(icseg_onnx_reference_check(&e->reference, graph, error));
+    if (!e->options.dynamic) return ICSEG_OK;
+    icseg_status status = icseg_onnx_reference_build(&other, e->model, 2, e->width, e->height, error);
+    if (status == ICSEG_OK) status = icseg_onnx_reference_run(&other, error);
+    if (status == ICSEG_OK) status = icseg_onnx_reference_check(&other, graph, error);
+    icseg_onnx_reference_close(&other);
+    return status;
+}
+
 static icseg_status finish(export *e, icseg_error *error) {
     Icseg__Onnx__ModelProto m = ICSEG__ONNX__MODEL_PROTO__INIT;
     Icseg__Onnx__OperatorSetIdProto opset = ICSEG__ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
-    if (e->writer.bytes > most_bytes)
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                          "%s: the weights take %.1f GiB, but an ONNX file has less than 2 GiB; export a smaller model",
-                          e->path, (double)e->writer.bytes / (1 << 30));
     opset.has_version = m.has_ir_version = 1;
     opset.version = ICSEG_ONNX_OPSET;
     opset.domain = (char *)"";
@@ -254,6 +213,7 @@ static icseg_status finish(export *e, icseg_error *error) {
     m.graph = icseg_onnx_graph(&e->writer, "icseg");
     ICSEG_TRY(icseg_onnx_status(&e->writer, error));
     ICSEG_TRY(icseg_onnx_describe(&m, e->model, e->arena, error));
+    ICSEG_TRY(check(e, m.graph, error));
     return write_file(e->path, &m, error);
 }
 
@@ -261,9 +221,8 @@ static icseg_status perform(void *user) {
     export *e = user;
     icseg_error *error = e->error;
     ICSEG_TRY(icseg_arena_open(&e->arena, error));
-    e->writer.arena = e->arena;
+    e->writer = (icseg_onnx_writer){.arena = e->arena, .most_bytes = most_bytes};
     ICSEG_TRY(build(e, error));
-    ICSEG_TRY(run_network(e, error));
     ICSEG_TRY(translate(e, error));
     return finish(e, error);
 }

@@ -180,6 +180,10 @@ const char *icseg_onnx_initializer(icseg_onnx_writer *w, const char *name, int32
     t->raw_data.data = (uint8_t *)values;
     t->raw_data.len = (size_t)icseg_shape_count(shape) * element_size(type);
     w->bytes += t->raw_data.len;
+    if (w->most_bytes && w->bytes > w->most_bytes)
+        return icseg_onnx_fail(w, ICSEG_ERROR_UNSUPPORTED,
+                               "the weights do not fit into an ONNX file, which has less than 2 GiB; export a smaller "
+                               "model");
     return t->name && push(w, &w->initializers, t) ? t->name : NULL;
 }
 

@@ -20,7 +20,7 @@ typedef struct icseg_onnx_list {
 typedef struct icseg_onnx_writer {
     icseg_arena *arena;
     icseg_onnx_list nodes, initializers, inputs, outputs;
-    size_t bytes; /* of the initialisers */
+    size_t bytes, most_bytes; /* of the initialisers; 0: no limit */
     icseg_status status;
     icseg_error error;
 } icseg_onnx_writer;

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * ONNX files: what was written computes what the model does, and a graph that does not is noticed.
+ * tests/python/test_onnx.py runs files with other programs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "icseg/onnx.h"
+#include "onnx/graph_writer.h"
+#include "onnx/reference.h"
+#include "support/models.h"
+#include "support/scratch.h"
+
+enum { CLASSES = 9, HEIGHT = 64, WIDTH = 96, LARGEST = 1 << 26 };
+
+typedef struct file {
+    unsigned char *bytes;
+    Icseg__Onnx__ModelProto *model;
+} file;
+
+static file read_file(const char *path) {
+    file f;
+    size_t size;
+    icseg_error error;
+    if (icseg_file_read(path, LARGEST, &f.bytes, &size, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    f.model = icseg__onnx__model_proto__unpack(NULL, size, f.bytes);
+    assert_non_null(f.model);
+    return f;
+}
+
+static void close_file(file *f) {
+    icseg__onnx__model_proto__free_unpacked(f->model, NULL);
+    icseg_free(f->bytes);
+}
+
+static void export(icseg_model *model, const char *path, const icseg_onnx_options *options) {
+    icseg_error error;
+    if (icseg_model_export_onnx(model, path, options, &error) != ICSEG_OK) fail_msg("%s", error.message);
+}
+
+static icseg_onnx_reference reference_of(icseg_model *model, int64_t batch, int64_t height, int64_t width) {
+    icseg_onnx_reference r;
+    icseg_error error;
+    icseg_status status = icseg_onnx_reference_build(&r, model, batch, height, width, &error);
+    if (status == ICSEG_OK) status = icseg_onnx_reference_run(&r, &error);
+    if (status != ICSEG_OK) fail_msg("%s", error.message);
+    return r;
+}
+
+static void assert_same(icseg_model *model, const file *f, int64_t batch, int64_t height, int64_t width) {
+    icseg_onnx_reference r = reference_of(model, batch, height, width);
+    icseg_error error;
+    if (icseg_onnx_reference_check(&r, f->model->graph, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    icseg_onnx_reference_close(&r);
+}
+
+static void a_file_computes_what_the_model_does(void **state) {
+    (void)state;
+    static const char *const presets[] = {"tiny-resnet", "tiny-vit"};
+    const char *path = test_scratch("model.onnx");
+    for (int i = 0; i < 2; i++) {
+        icseg_model *model = test_model(presets[i], CLASSES, 3);
+        export(model, path, &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .height = 61, .width = 83});
+        file f = read_file(path);
+        assert_same(model, &f, 1, 61, 83);
+        close_file(&f);
+        export(model, path, &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .dynamic = true});
+        f = read_file(path);
+        assert_same(model, &f, 3, 96, 32);
+        assert_same(model, &f, 1, 128, 160);
+        close_file(&f);
+        icseg_model_close(&model);
+    }
+}
+
+/* -- graphs that are not right */
+
+static Icseg__Onnx__NodeProto *find_node(const file *f, const char *type) {
+    for (size_t i = 0; i < f->model->graph->n_node; i++)
+        if (!strcmp(f->model->graph->node[i]->op_type, type)) return f->model->graph->node[i];
+    fail_msg("no %s", type);
+    return NULL;
+}
+
+static Icseg__Onnx__AttributeProto *find_attribute(const Icseg__Onnx__NodeProto *node, const char *name) {
+    for (size_t i = 0; i < node->n_attribute; i++)
+        if (!strcmp(node->attribute[i]->name, name)) return node->attribute[i];
+    fail_msg("no %s", name);
+    return NULL;
+}
+
+static Icseg__Onnx__TensorProto *find_tensor(const file *f, const char *name) {
+    for (size_t i = 0; i < f->model->graph->n_initializer; i++)
+        if (!strcmp(f->model->graph->initializer[i]->name, name)) return f->model->graph->initializer[i];
+    fail_msg("no %s", name);
+    return NULL;
+}
+
+static void swap(void *a, void *b, size_t size) {
+    unsigned char kept[64];
+    assert_true(size <= sizeof kept);
+    memcpy(kept, a, size);
+    memcpy(a, b, size);
+    memcpy(b, kept, size);
+}
+
+static void two_colours_are_swapped(file *f) {
+    float *factor = (float *)find_tensor(f, "image.factor")->raw_data.data;
+    float *shift = (float *)find_tensor(f, "image.shift")->raw_data.data;
+    swap(factor, factor + 2, sizeof *factor);
+    swap(shift, shift + 2, sizeof *shift);
+}
+static void a_bias_is_not_a_number(file *f) {
+    memset(find_tensor(f, "decoder.head.conv_seg.bias")->raw_data.data, 0xff, sizeof(float));
+}
+static void two_classes_are_swapped(file *f) {
+    Icseg__Onnx__TensorProto *t = find_tensor(f, "decoder.head.conv_seg.weight");
+    size_t row = t->raw_data.len / CLASSES;
+    for (size_t i = 0; i < row; i++) swap(t->raw_data.data + i, t->raw_data.data + row + i, 1);
+}
+static void maps_are_resized_by_corners(file *f) {
+    Icseg__Onnx__AttributeProto *a = find_attribute(find_node(f, "Resize"), "coordinate_transformation_mode");
+    memcpy(a->s.data, "align_corn", a->s.len);
+}
+static void an_operator_does_not_exist(file *f) {
+    Icseg__Onnx__NodeProto *softmax = find_node(f, "Softmax");
+    softmax->op_type[0] = 'H';
+}
+static void a_node_reads_nothing(file *f) { find_node(f, "MatMul")->input[0][0] ^= 1; }
+static void an_axis_is_out_of_range(file *f) { find_attribute(find_node(f, "Concat"), "axis")->i = 7; }
+static void a_tensor_is_cut(file *f) { find_tensor(f, "decoder.head.conv_seg.weight")->raw_data.len -= 4; }
+static void a_shape_does_not_fit(file *f) {
+    Icseg__Onnx__NodeProto *reshape = find_node(f, "Reshape");
+    for (size_t i = 0; i < f->model->graph->n_initializer; i++) {
+        Icseg__Onnx__TensorProto *t = f->model->graph->initializer[i];
+        if (!strcmp(t->name, reshape->input[1])) *(int64_t *)t->raw_data.data = 5;
+    }
+}
+
+static void a_graph_that_is_not_right_is_noticed(void **state) {
+    (void)state;
+    static const struct {
+        void (*change)(file *f);
+        const char *message;
+    } all[] = {{two_colours_are_swapped, "does not compute what the model does"},
+               {a_bias_is_not_a_number, "does not compute what the model does"},
+               {two_classes_are_swapped, "does not compute what the model does"},
+               {maps_are_resized_by_corners, "(Resize) is not valid"},
+               {an_operator_does_not_exist, "this operator is not known"},
+               {a_node_reads_nothing, "(MatMul) is not valid"},
+               {an_axis_is_out_of_range, "(Concat) is not valid"},
+               {a_tensor_is_cut, "decoder.head.conv_seg.weight has the wrong size"},
+               {a_shape_does_not_fit, "(Reshape) is not valid"}};
+    const char *path = test_scratch("changed.onnx");
+    icseg_model *model = test_model("tiny-resnet", CLASSES, 4);
+    icseg_onnx_reference r = reference_of(model, 1, HEIGHT, WIDTH);
+    export(model, path, &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .height = HEIGHT, .width = WIDTH});
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        icseg_error error = {0};
+        file f = read_file(path);
+        all[i].change(&f);
+        assert_int_equal(icseg_onnx_reference_check(&r, f.model->graph, &error), ICSEG_ERROR_INTERNAL);
+        if (!strstr(error.message, all[i].message)) fail_msg("%zu: %s", i, error.message);
+        close_file(&f);
+    }
+    icseg_onnx_reference_close(&r);
+    icseg_model_close(&model);
+}
+
+/* -- the writer */
+
+static void a_graph_that_is_too_large_is_an_error(void **state) {
+    (void)state;
+    static const float values[6];
+    icseg_onnx_writer w = {.most_bytes = 40};
+    icseg_error error = {0};
+    assert_int_equal(icseg_arena_open(&w.arena, &error), ICSEG_OK);
+    assert_non_null(icseg_onnx_initializer(&w, "a", ICSEG_ONNX_FLOAT, ICSEG_SHAPE(6), values));
+    assert_null(icseg_onnx_initializer(&w, "b", ICSEG_ONNX_FLOAT, ICSEG_SHAPE(6), values));
+    assert_null(icseg_onnx_graph(&w, "graph"));
+    assert_int_equal(icseg_onnx_status(&w, &error), ICSEG_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "less than 2 GiB"));
+    icseg_arena_close(&w.arena);
+}
+
+static void names_are_unique_and_the_first_error_stays(void **state) {
+    (void)state;
+    icseg_onnx_writer w = {0};
+    icseg_error error = {0};
+    assert_int_equal(icseg_arena_open(&w.arena, &error), ICSEG_OK);
+    assert_string_equal(ICSEG_ONNX_NODE(&w, "x", "Relu", "image"), "x");
+    assert_string_equal(ICSEG_ONNX_NODE(&w, "x", "Relu", "x"), "x.2");
+    assert_string_equal(icseg_onnx_another_output(&w, "x"), "x.3");
+    assert_ptr_equal(ICSEG_ONNX_VECTOR(&w, 0, -1), ICSEG_ONNX_VECTOR(&w, 0, -1));
+    assert_ptr_equal(icseg_onnx_scalar(&w, 0.1f), icseg_onnx_scalar(&w, 0.1f));
+    assert_null(ICSEG_ONNX_NODE(&w, "y", "Add", "x", NULL));
+    assert_null(ICSEG_ONNX_NODE(&w, "z", "Relu", "x"));
+    assert_int_equal(icseg_onnx_status(&w, &error), ICSEG_ERROR_INTERNAL);
+    assert_string_equal(error.message, "y: input 1 of Add is missing");
+    icseg_arena_close(&w.arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_computes_what_the_model_does),
+        cmocka_unit_test(a_graph_that_is_not_right_is_noticed),
+        cmocka_unit_test(a_graph_that_is_too_large_is_an_error),
+        cmocka_unit_test(names_are_unique_and_the_first_error_stays),
+    };
+    return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);
+}
