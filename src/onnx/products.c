@@ -159,7 +159,8 @@ static const char *split_heads(icseg_onnx_translation *t, const icseg_node *n, c
 static const char *attend(icseg_onnx_translation *t, const icseg_node *n, const char *const qkv[3], int64_t heads,
                           int64_t width, const char *mask) {
     icseg_onnx_writer *w = t->writer;
-    const char *scale = icseg_onnx_scalar(w, 1 / sqrtf((float)(width / heads)));
+    int64_t depth = width / heads; /* without a remainder */
+    const char *scale = icseg_onnx_scalar(w, 1 / sqrtf((float)depth));
     const char *q = split_heads(t, n, ICSEG_ONNX_NODE(w, n->name, "Mul", qkv[0], scale), heads, width, false);
     const char *k = split_heads(t, n, qkv[1], heads, width, true), *v = split_heads(t, n, qkv[2], heads, width, false);
     const char *p = ICSEG_ONNX_NODE(w, n->name, "MatMul", q, k);
