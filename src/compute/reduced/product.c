@@ -52,7 +52,7 @@ static int64_t panels_of(const icseg_reduced_product *p) {
 bool icseg_reduced_is_faster(const icseg_reduced_shape *s) {
     enum { MIN_POSITIONS = 16, MIN_IN = 32, MIN_OUT = 32, MAX_TERMS = INT32_MAX / (255 * 128) };
     const icseg_reduced_weights *w = &s->weights;
-    if (!w->multiplier || s->activation == ICSEG_ACTIVATION_GELU) return false;
+    if (!w->multiplier) return false;
     if (w->kernel > 1 && !w->multiplier->convolutions) return false;
     if (is_int8(w) && (s->range <= 0 || w->in * w->kernel * w->kernel > MAX_TERMS)) return false;
     return s->images * s->height * s->width >= MIN_POSITIONS && w->in >= MIN_IN && w->out >= MIN_OUT;
@@ -284,6 +284,9 @@ ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns,
     } else if (activation == ICSEG_ACTIVATION_QUICK_GELU) {
 #pragma omp simd
         for (int64_t i = 0; i < rows * BLOCK; i++) sums[i] = sums[i] / (1 + icseg_exp(-1.702f * sums[i]));
+    } else if (activation == ICSEG_ACTIVATION_GELU) {
+#pragma omp simd
+        for (int64_t i = 0; i < rows * BLOCK; i++) sums[i] = icseg_exact_gelu(sums[i]);
     }
     for (int64_t r = 0; r < rows; r++) memcpy(out + r * stride, sums + r * BLOCK, (size_t)columns * sizeof *out);
 }
