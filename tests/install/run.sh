@@ -93,7 +93,7 @@ check 'another minor version is refused' sh -c \
 
 # ---- without optional parts, and without a build type ----
 small=$work/small
-check 'without optional parts: configures' cmake -S . -B "$small" -G Ninja -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF -DICSEG_SERVE=OFF \
+check 'without optional parts: configures' cmake -S . -B "$small" -G Ninja -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF -DICSEG_ONNX=OFF -DICSEG_SERVE=OFF \
     -DICSEG_MATLAB=OFF -DICSEG_WERROR=ON "-DCMAKE_INSTALL_PREFIX=$work/small-prefix" "-DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER-}"
 check 'without a build type no optimisation flag is set' sh -c '! grep -qE -- "-O[1-9s]" "$1/build.ninja"' sh "$small"
 check 'without optional parts: builds' cmake --build "$small"
@@ -127,8 +127,11 @@ for command in bench dataset eval parity synth train; do
     check "$command: the error says that the build has no training" sh -c '"$1" "$2" x 2>"$3"; test $? = 2 && grep "^icseg: error: $2: this build has no training" "$3"' \
         sh "$program" "$command" "$work/message"
 done
+# shellcheck disable=SC2016
+check 'export: the error names the build option' sh -c '! "$1" export "$2" "$3/model.onnx" 2>"$3/message" && grep "build it with ICSEG_ONNX=ON" "$3/message"' \
+    sh "$program" "$tiny" "$work"
 check 'only its commands have manual pages' diff <(ls "$work/small-prefix/share/man/man1" | sed 's/^icseg-*//; s/\.1$//' | grep .) \
-    <(printf '%s\n' calibrate classify convert docs forward info predict segment tokenize video)
+    <(printf '%s\n' calibrate classify convert docs export forward info predict segment tokenize video)
 check 'the headers of absent parts are absent' sh -c '! ls "$1/include/icseg" | grep -E "train|dataset|synth|recipe"' sh "$work/small-prefix"
 check 'icseg.h compiles without them' sh -c \
     'echo "#include <icseg/icseg.h>" | cc -x c -std=c11 -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$1/include" -' sh "$work/small-prefix"
