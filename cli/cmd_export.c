@@ -7,17 +7,20 @@
 #include "cli.h"
 #include "icseg/onnx.h"
 #include "icseg/progress.h"
+#include "open_vocabulary.h"
 #include "support.h"
 
 struct options {
     const char *checkpoint, *out;
     int32_t size[2]; /* width, height; 0: the model's */
     bool dynamic, force;
+    open_options open;
 };
 
 static const icseg_option rows[] = {
-    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
-     .positional = true, .required = true},
+    {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint),
+     "checkpoint of the model, a .safetensors file; with --classes, CLIP's weights", .positional = true,
+     .required = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out), "the .onnx file to write", .metavar = "OUT", .positional = true,
      .required = true},
     {"size", ICSEG_FIELD_INTS(struct options, size[0]), "width and height of the images", .metavar = "WxH",
@@ -25,7 +28,11 @@ static const icseg_option rows[] = {
     {"dynamic", ICSEG_FIELD_BOOL(struct options, dynamic),
      "any number of images, of any size whose sides are multiples of 32"},
     {"force", ICSEG_FIELD_BOOL(struct options, force), "replace OUT if it exists"},
+    OPEN_CLASS_ROWS(struct options, open),
+    OPEN_ROWS(struct options, open, "CHECKPOINT"),
 };
+
+static void defaults(void *values) { open_defaults(&((struct options *)values)->open); }
 
 static icseg_status check_out(const struct options *o, icseg_error *error) {
     if (strcasecmp(path_extension(o->out), "onnx") != 0)
@@ -43,9 +50,9 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_onnx_options options = {ICSEG_ONNX_OPTIONS_INIT, .height = o->size[1], .width = o->size[0],
                                   .dynamic = o->dynamic, .threads = thread_count()};
     icseg_model *model = NULL;
-    (void)context;
     TRY(check_out(o, error));
-    TRY(icseg_model_open(&model, o->checkpoint, error));
+    TRY(open_check(&o->open, open_given(&o->open), "--classes", ICSEG_PRECISION_F32, error));
+    TRY(open_either(&model, &o->open, o->checkpoint, context, error));
     icseg_status status = icseg_model_export_onnx(model, o->out, &options, error);
     icseg_model_close(&model);
     if (status == ICSEG_OK) printf("wrote %s\n", o->out);
@@ -60,11 +67,16 @@ const icseg_command icseg_command_export = {
                    "`labels`, int64 (N, H, W), and `logits`, float (N, K, h, w). Metadata has the\n"
                    "names and colours of the classes. The classes are those of the checkpoint: class\n"
                    "embeddings are constants, and prompts that depend on the image bring the text\n"
-                   "encoder along. docs/onnx.md shows how to run the file.\n",
+                   "encoder along. docs/onnx.md shows how to run the file.\n"
+                   "\n"
+                   "With --classes or --classes-file, the model is that of `icseg segment`, which\n"
+                   "labels without training.\n",
     .examples = "icseg export runs/photos/best.safetensors photos.onnx\n"
                 "icseg export runs/photos/best.safetensors photos.onnx --size 1024x512 --force\n"
-                "icseg export runs/photos/best.safetensors photos.onnx --dynamic\n",
+                "icseg export runs/photos/best.safetensors photos.onnx --dynamic\n"
+                "icseg export ViT-B-16.pt street.onnx --classes \"sky; road; person, man, woman\"\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
+    .defaults = defaults,
     .run = run,
 };

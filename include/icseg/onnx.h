@@ -37,13 +37,15 @@ typedef struct icseg_onnx_options {
  * and colours of the classes. Class embeddings that do not depend on the image are constants; otherwise the file has
  * the text encoder for the model's classes. Thread-safe.
  *
- * @param model   a trained model, which is not changed
+ * @param model   a model, which is not changed. One of open vocabulary is written for one size, whose sides are
+ *                multiples of the patch (32 for a ResNet), and without a threshold
  * @param path    the file to write; an existing one is replaced when the new one is complete
  * @param options NULL: all zero
  * @param error   receives the message on failure; may be NULL
- * @return ICSEG_ERROR_ARGUMENT if an option is wrong; ICSEG_ERROR_UNSUPPORTED for open-vocabulary models, for files
- * above 2 GiB, which ONNX does not allow, and without ICSEG_ONNX; ICSEG_ERROR_IO if the file cannot be written;
- * ICSEG_ERROR_INTERNAL if the file would not compute what the model does, which is compared before it is written */
+ * @return ICSEG_ERROR_ARGUMENT if an option is wrong; ICSEG_ERROR_UNSUPPORTED for a dynamic open-vocabulary model
+ * or one with a threshold, for files above 2 GiB, which ONNX does not allow, and without ICSEG_ONNX; ICSEG_ERROR_IO if
+ * the file cannot be written; ICSEG_ERROR_INTERNAL if the file would not compute what the model does, which is compared
+ * before it is written */
 ICSEG_API icseg_status icseg_model_export_onnx(icseg_model *model, const char *path, const icseg_onnx_options *options,
                                                icseg_error *error);
 

@@ -226,7 +226,8 @@ class Model(Closing):
 
         Raises:
             FileError: the file cannot be written; an old file is then unchanged.
-            UnsupportedError: a model of open vocabulary, a file of 2 GiB, or a build without ONNX.
+            UnsupportedError: a file of 2 GiB, a build without ONNX, or a model of open vocabulary that is dynamic or has a
+                threshold.
         """
         options = init(c.icseg_onnx_options, height=height, width=width, dynamic=dynamic, threads=self._threads)
         with self._session, self._handle as model:

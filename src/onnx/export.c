@@ -13,6 +13,7 @@
 #include "onnx/metadata.h"
 #include "onnx/reference.h"
 #include "onnx/translate.h"
+#include "onnx/words.h"
 
 enum { DEFAULT_SIDE = 512, LARGEST_SIDE = 16384, FLOAT = ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT };
 
@@ -52,6 +53,15 @@ static icseg_status check_side(const char *name, int32_t value, int64_t least, i
     return ICSEG_OK;
 }
 
+/* The encoder of an open-vocabulary model would leave out what is not a whole patch, and labels would shift. */
+static icseg_status check_patches(const export *e, icseg_error *error) {
+    int32_t patch = icseg_open_vocabulary_patch(&e->model->config), wide = e->options.width % patch;
+    if (!wide && e->options.height % patch == 0) return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, wide ? "width" : "height", ICSEG_REMEDY_SET_FIELD,
+                            "%s is %d: a multiple of %d is expected for this model", wide ? "width" : "height",
+                            wide ? e->options.width : e->options.height, patch);
+}
+
 static icseg_status choose_size(export *e, icseg_error *error) {
     const icseg_config *c = &e->model->config;
     const icseg_eval_options *eval = &e->model->eval;
@@ -73,8 +83,21 @@ static icseg_status choose_size(export *e, icseg_error *error) {
     }
     ICSEG_TRY(check_side("height", o->height, least, error));
     ICSEG_TRY(check_side("width", o->width, least, error));
+    if (e->model->open) ICSEG_TRY(check_patches(e, error));
     e->height = o->height;
     e->width = o->width;
+    return ICSEG_OK;
+}
+
+/* What an open-vocabulary model cannot have. */
+static icseg_status check_open(const export *e, icseg_error *error) {
+    if (e->options.dynamic)
+        return icseg_fail_field(error, ICSEG_ERROR_UNSUPPORTED, "dynamic", ICSEG_REMEDY_NONE,
+                                "an open-vocabulary model is written for one size of images; give that size instead");
+    if (e->model->open->info.threshold > 0)
+        return icseg_fail_field(error, ICSEG_ERROR_UNSUPPORTED, "threshold", ICSEG_REMEDY_NONE,
+                                "an ONNX file does not have a threshold below which pixels are background; leave it "
+                                "out");
     return ICSEG_OK;
 }
 
@@ -82,9 +105,7 @@ static icseg_status read_options(export *e, const icseg_onnx_options *options, i
     enum { FIRST_SIZE = sizeof(icseg_onnx_options) };
     ICSEG_TRY(icseg_struct_read(&e->options, sizeof e->options, options, FIRST_SIZE, "icseg_onnx_options", error));
     ICSEG_TRY(icseg_threads_check(e->options.threads, error));
-    if (e->model->open)
-        return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,
-                          "an open-vocabulary model cannot be written as an ONNX file; only trained models can");
+    if (e->model->open) ICSEG_TRY(check_open(e, error));
     return choose_size(e, error);
 }
 
@@ -120,7 +141,7 @@ static const char *normalise(icseg_onnx_writer *w) {
 
 static void add_ports(export *e) {
     icseg_onnx_writer *w = &e->writer;
-    const icseg_shape logits = icseg_graph_value(e->reference.graph, e->reference.network.logits)->shape;
+    const icseg_shape logits = e->reference.shape;
     bool dynamic = e->options.dynamic;
     int64_t n = dynamic ? -1 : 1, h = dynamic ? -1 : e->height, v = dynamic ? -1 : e->width;
     const char *sides =
@@ -157,8 +178,15 @@ static icseg_status translate(export *e, icseg_error *error) {
     t->constants = e->reference.executor;
     t->value[e->reference.network.image].name = normalise(w);
     ICSEG_TRY(icseg_onnx_translate(t, error));
-    ICSEG_ONNX_NODE(w, "labels", "Identity", t->value[e->reference.network.prediction[0]].name);
-    ICSEG_ONNX_NODE(w, "logits", "Identity", t->value[e->reference.network.logits].name);
+    const char *labels = t->value[e->reference.network.prediction[0]].name;
+    const char *logits = t->value[e->reference.network.logits].name;
+    if (e->model->open) {
+        int32_t classes = e->model->config.num_classes;
+        labels = icseg_onnx_classes_of_words(w, labels, e->model->open, classes);
+        logits = icseg_onnx_best_words(w, logits, e->model->open, classes);
+    }
+    ICSEG_ONNX_NODE(w, "labels", "Identity", labels);
+    ICSEG_ONNX_NODE(w, "logits", "Identity", logits);
     add_ports(e);
     return icseg_onnx_status(w, error);
 }

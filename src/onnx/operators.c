@@ -32,12 +32,6 @@ const char *icseg_onnx_add(icseg_onnx_translation *t, const icseg_node *n) {
     return ICSEG_ONNX_NODE(t->writer, n->name, "Add", icseg_onnx_operand(t, n, 0), icseg_onnx_operand(t, n, 1));
 }
 
-const char *icseg_onnx_scale_channels(icseg_onnx_translation *t, const icseg_node *n) {
-    if (in_shape(t, n, 0).rank == 4)
-        return icseg_onnx_fail(t->writer, ICSEG_ERROR_UNSUPPORTED, "%s: channels of a map are scaled", n->name);
-    return ICSEG_ONNX_NODE(t->writer, n->name, "Mul", icseg_onnx_operand(t, n, 0), icseg_onnx_operand(t, n, 1));
-}
-
 const char *icseg_onnx_relu(icseg_onnx_translation *t, const icseg_node *n) {
     return ICSEG_ONNX_NODE(t->writer, n->name, "Relu", icseg_onnx_operand(t, n, 0));
 }
@@ -70,11 +64,20 @@ const char *icseg_onnx_layer_norm(icseg_onnx_translation *t, const icseg_node *n
     return y;
 }
 
-/* A parameter (C) as (C, 1, 1). */
+/* A constant (C) as (C, 1, 1). */
 static const char *of_map(icseg_onnx_translation *t, const icseg_node *n, int i) {
-    const icseg_param *param = icseg_graph_param_of(t->graph, n->input[i]);
-    return icseg_onnx_initializer(t->writer, param->name, ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT,
-                                  ICSEG_SHAPE(param->count, 1, 1), icseg_onnx_param(t, param));
+    enum { FLOAT = ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT };
+    icseg_value v = n->input[i];
+    const icseg_param *param = icseg_graph_param_of(t->graph, v);
+    const float *values = param ? icseg_onnx_param(t, param) : icseg_executor_data(t->constants, v);
+    if (t->value[v].varies) return icseg_onnx_fail(t->writer, ICSEG_ERROR_UNSUPPORTED, "%s: factors vary", n->name);
+    return icseg_onnx_initializer(t->writer, param ? param->name : icseg_graph_value(t->graph, v)->name, FLOAT,
+                                  ICSEG_SHAPE(in_shape(t, n, i).dim[0], 1, 1), values);
+}
+
+const char *icseg_onnx_scale_channels(icseg_onnx_translation *t, const icseg_node *n) {
+    const char *factors = in_shape(t, n, 0).rank == 4 ? of_map(t, n, 1) : icseg_onnx_operand(t, n, 1);
+    return ICSEG_ONNX_NODE(t->writer, n->name, "Mul", icseg_onnx_operand(t, n, 0), factors);
 }
 
 static const char *ones(icseg_onnx_writer *w, const char *name, float value) {

@@ -155,9 +155,9 @@ static const char *split_heads(icseg_onnx_translation *t, const icseg_node *n, c
     return x;
 }
 
-/* mask: which keys a query sees, (L, L) of bool; NULL: all */
+/* mask: which keys a query sees, (L, L) of bool; NULL: all. near: what is added to scores, (Lq, Lk), or NULL */
 static const char *attend(icseg_onnx_translation *t, const icseg_node *n, const char *const qkv[3], int64_t heads,
-                          int64_t width, const char *mask) {
+                          int64_t width, const char *mask, const char *near) {
     icseg_onnx_writer *w = t->writer;
     int64_t depth = width / heads; /* without a remainder */
     const char *scale = icseg_onnx_scalar(w, 1 / sqrtf((float)depth));
@@ -165,6 +165,7 @@ static const char *attend(icseg_onnx_translation *t, const icseg_node *n, const 
     const char *k = split_heads(t, n, qkv[1], heads, width, true), *v = split_heads(t, n, qkv[2], heads, width, false);
     const char *p = ICSEG_ONNX_NODE(w, n->name, "MatMul", q, k);
     if (mask) p = ICSEG_ONNX_NODE(w, n->name, "Where", mask, p, icseg_onnx_scalar(w, -3e38f));
+    if (near) p = ICSEG_ONNX_NODE(w, n->name, "Add", p, near);
     p = ICSEG_ONNX_NODE(w, n->name, "Softmax", p);
     icseg_onnx_int(w, "axis", -1);
     const char *y = ICSEG_ONNX_NODE(w, n->name, "Transpose", ICSEG_ONNX_NODE(w, n->name, "MatMul", p, v));
@@ -172,13 +173,27 @@ static const char *attend(icseg_onnx_translation *t, const icseg_node *n, const 
     return ICSEG_ONNX_NODE(w, n->name, "Reshape", y, ICSEG_ONNX_VECTOR(w, 0, 0, width));
 }
 
+/* Queries are the positions of a grid, and so are the last keys. */
+static const char *nearness(icseg_onnx_translation *t, const icseg_node *n, const icseg_attention_attributes *a) {
+    float *near = icseg_onnx_memory(t->writer, a->queries * a->keys, sizeof *near);
+    char name[512];
+    double factor = -1 / (2 * a->grid.deviation * a->grid.deviation);
+    for (int64_t q = 0; near && q < a->queries; q++)
+        for (int64_t k = 0; k < a->queries; k++) {
+            int64_t rows = q / a->grid.columns - k / a->grid.columns;
+            int64_t columns = q % a->grid.columns - k % a->grid.columns;
+            near[q * a->keys + a->keys - a->queries + k] =
+                (float)exp(factor * (double)(rows * rows + columns * columns));
+        }
+    snprintf(name, sizeof name, "%s.near", n->name);
+    return icseg_onnx_initializer(t->writer, name, FLOAT, ICSEG_SHAPE(a->queries, a->keys), near);
+}
+
 const char *icseg_onnx_attention(icseg_onnx_translation *t, const icseg_node *n) {
     const icseg_attention_attributes *a = n->attributes;
-    const char *qkv[3];
-    if (a->grid.rows)
-        return icseg_onnx_fail(t->writer, ICSEG_ERROR_UNSUPPORTED, "%s: attention to nearby positions", n->name);
+    const char *qkv[3], *near = a->grid.rows ? nearness(t, n, a) : NULL;
     for (int i = 0; i < 3; i++) qkv[i] = icseg_onnx_operand(t, n, i);
-    return attend(t, n, qkv, a->heads, a->width, NULL);
+    return attend(t, n, qkv, a->heads, a->width, NULL, near);
 }
 
 static void split_qkv(icseg_onnx_translation *t, const icseg_node *n, int64_t width, const char *qkv[3]) {
@@ -193,7 +208,7 @@ const char *icseg_onnx_attention_packed(icseg_onnx_translation *t, const icseg_n
     const icseg_attention_attributes *a = n->attributes;
     const char *qkv[3];
     split_qkv(t, n, a->width, qkv);
-    return attend(t, n, qkv, a->heads, a->width, NULL);
+    return attend(t, n, qkv, a->heads, a->width, NULL, NULL);
 }
 
 /* Row q sees row k if k is not after q and is in the prefix or in q's segment. All layers share the mask. */
@@ -215,5 +230,5 @@ const char *icseg_onnx_segment_attention(icseg_onnx_translation *t, const icseg_
     icseg_shape s = icseg_graph_value(t->graph, n->output[0])->shape;
     const char *qkv[3];
     split_qkv(t, n, s.dim[2], qkv);
-    return attend(t, n, qkv, a->heads, s.dim[2], segment_mask(t, a, s.dim[1]));
+    return attend(t, n, qkv, a->heads, s.dim[2], segment_mask(t, a, s.dim[1]), NULL);
 }

@@ -111,28 +111,37 @@ static icseg_status clip(icseg_onnx_step *s) {
 
 /* -- along an axis */
 
-/* The mean or the L2 norm along one axis, which stays with a size of 1. */
-static icseg_status reduce(icseg_onnx_step *s, bool mean) {
+typedef enum reduction { MEAN, L2, LARGEST } reduction;
+
+/* Along one axis, which stays with a size of 1, or is gone without `keepdims`. */
+static icseg_status reduce(icseg_onnx_step *s, reduction what) {
     ICSEG_ONNX_EXPECT(s, s->inputs == 1 && icseg_onnx_is(s, 0, ICSEG_ONNX_FLOAT));
     icseg_shape in = s->in[0]->shape, out = in;
     int64_t axis = icseg_onnx_list_attribute(s, "axes", 0, 0);
     if (axis < 0) axis += in.rank;
     ICSEG_ONNX_EXPECT(s, axis >= 0 && axis < in.rank && in.dim[axis] > 0);
-    ICSEG_ONNX_EXPECT(s, icseg_onnx_attribute(s, "keepdims", 1) == 1);
     out.dim[axis] = 1;
+    if (!icseg_onnx_attribute(s, "keepdims", 1)) {
+        out.rank--;
+        for (int i = (int)axis; i < out.rank; i++) out.dim[i] = in.dim[i + 1];
+    }
     ICSEG_TRY(icseg_onnx_output_tensor(s, 0, ICSEG_ONNX_FLOAT, out));
     int64_t size = in.dim[axis], inner = icseg_onnx_product(in, (int)axis + 1, in.rank);
     for (int64_t i = 0; i < s->out[0].count; i++) {
         const float *x = (const float *)s->in[0]->data + i / inner * size * inner + i % inner;
-        double sum = 0;
-        for (int64_t k = 0; k < size; k++, x += inner) sum += mean ? *x : (double)*x * *x;
-        ((float *)s->out[0].data)[i] = (float)(mean ? sum / (double)size : sqrt(sum));
+        double sum = 0, top = *x;
+        for (int64_t k = 0; k < size; k++, x += inner) {
+            sum += what == L2 ? (double)*x * *x : *x;
+            top = *x > top ? *x : top;
+        }
+        ((float *)s->out[0].data)[i] = (float)(what == MEAN ? sum / (double)size : what == L2 ? sqrt(sum) : top);
     }
     return ICSEG_OK;
 }
 
-static icseg_status reduce_mean(icseg_onnx_step *s) { return reduce(s, true); }
-static icseg_status reduce_l2(icseg_onnx_step *s) { return reduce(s, false); }
+static icseg_status reduce_mean(icseg_onnx_step *s) { return reduce(s, MEAN); }
+static icseg_status reduce_l2(icseg_onnx_step *s) { return reduce(s, L2); }
+static icseg_status reduce_max(icseg_onnx_step *s) { return reduce(s, LARGEST); }
 
 static void softmax_row(const float *x, int64_t size, float *y) {
     float top = x[0];
@@ -220,6 +229,7 @@ icseg_onnx_operator *icseg_onnx_find_pointwise(const char *type) {
                {"LayerNormalization", layer_normalization},
                {"Mul", mul},
                {"ReduceL2", reduce_l2},
+               {"ReduceMax", reduce_max},
                {"ReduceMean", reduce_mean},
                {"Relu", relu},
                {"Sigmoid", sigmoid},

@@ -153,17 +153,21 @@ static icseg_status split(icseg_onnx_step *s) {
 
 static icseg_status gather(icseg_onnx_step *s) {
     const icseg_onnx_tensor *x = s->in[0], *rows = s->in[1];
-    ICSEG_ONNX_EXPECT(s, icseg_onnx_is(s, 1, ICSEG_ONNX_INT64) && rows->shape.rank == 1);
-    ICSEG_ONNX_EXPECT(s, x->shape.rank == 3 && icseg_onnx_attribute(s, "axis", 0) == 1);
-    icseg_shape out = ICSEG_SHAPE(x->shape.dim[0], rows->count, x->shape.dim[2]);
-    size_t row = (size_t)x->shape.dim[2] * icseg_onnx_element_size(x->type);
+    int axis = axis_of(s, icseg_onnx_attribute(s, "axis", 0)), added = rows->shape.rank - 1;
+    ICSEG_ONNX_EXPECT(s, icseg_onnx_is(s, 1, ICSEG_ONNX_INT64) && axis >= 0 && axis < x->shape.rank);
+    icseg_shape out = {.rank = x->shape.rank + added};
+    ICSEG_ONNX_EXPECT(s, added >= 0 && out.rank <= ICSEG_MAX_RANK);
+    for (int i = 0; i < axis; i++) out.dim[i] = x->shape.dim[i];
+    for (int i = 0; i < rows->shape.rank; i++) out.dim[axis + i] = rows->shape.dim[i];
+    for (int i = axis + 1; i < x->shape.rank; i++) out.dim[i + added] = x->shape.dim[i];
+    size_t row = (size_t)icseg_onnx_product(x->shape, axis + 1, x->shape.rank) * icseg_onnx_element_size(x->type);
     ICSEG_TRY(icseg_onnx_output_tensor(s, 0, x->type, out));
-    for (int64_t b = 0; b < out.dim[0]; b++)
+    for (int64_t b = 0; b < icseg_onnx_product(x->shape, 0, axis); b++)
         for (int64_t r = 0; r < rows->count; r++) {
             int64_t from = ints(s, 1)[r];
-            ICSEG_ONNX_EXPECT(s, from >= 0 && from < x->shape.dim[1]);
+            ICSEG_ONNX_EXPECT(s, from >= 0 && from < x->shape.dim[axis]);
             memcpy((char *)s->out[0].data + (size_t)(b * rows->count + r) * row,
-                   (const char *)x->data + (size_t)(b * x->shape.dim[1] + from) * row, row);
+                   (const char *)x->data + (size_t)(b * x->shape.dim[axis] + from) * row, row);
         }
     return ICSEG_OK;
 }

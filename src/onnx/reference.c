@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/rng.h"
+#include "graph/ops.h"
 #include "image/normalize.h"
 
 icseg_status icseg_onnx_reference_build(icseg_onnx_reference *r, icseg_model *m, int64_t batch, int64_t height,
@@ -16,10 +17,22 @@ icseg_status icseg_onnx_reference_build(icseg_onnx_reference *r, icseg_model *m,
                                            .keep = ICSEG_KEEP_LOGITS,
                                            .plain = 1,
                                            .precision = ICSEG_PRECISION_F32};
-    *r = (icseg_onnx_reference){.batch = batch, .height = height, .width = width};
+    *r = (icseg_onnx_reference){.batch = batch, .height = height, .width = width, .model = m};
     ICSEG_TRY(icseg_arena_open(&r->arena, error));
     ICSEG_TRY(icseg_graph_open(&r->graph, false, error));
-    return icseg_network_build(&r->network, r->graph, m->params, &m->config, &m->texts, false, &options, NULL, error);
+    if (m->open) {
+        ICSEG_TRY(icseg_network_build_open(&r->network, r->graph, m->params, &m->config, m->open, false, &options, NULL,
+                                           error));
+        icseg_upsampled_argmax(r->graph, r->network.logits, height, width, false, r->network.prediction);
+        icseg_graph_keep(r->graph, r->network.prediction[0], "prediction");
+    } else {
+        ICSEG_TRY(
+            icseg_network_build(&r->network, r->graph, m->params, &m->config, &m->texts, false, &options, NULL, error));
+    }
+    ICSEG_TRY(icseg_graph_status(r->graph, error));
+    r->shape = icseg_graph_value(r->graph, r->network.logits)->shape;
+    r->shape.dim[3] = m->config.num_classes;
+    return ICSEG_OK;
 }
 
 /* Random blocks, so that there are edges and areas. */
@@ -38,6 +51,27 @@ static icseg_status draw_images(icseg_onnx_reference *r, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* The results of words become those of classes: a class has the logits of its best word. */
+static icseg_status label_open(icseg_onnx_reference *r, icseg_error *error) {
+    const icseg_open_vocabulary *open = r->model->open;
+    const icseg_shape s = r->shape;
+    int64_t pixels = r->batch * r->height * r->width;
+    const int16_t *word = icseg_executor_data(r->executor, r->network.prediction[0]);
+    float *logits = icseg_arena_array(r->arena, (size_t)icseg_shape_count(s), sizeof *logits);
+    int16_t *labels = icseg_arena_array(r->arena, (size_t)pixels, sizeof *labels);
+    if (!logits || !labels) return icseg_fail_memory(error, 0, "logits");
+    icseg_open_vocabulary_best(open, (int32_t)s.dim[3], icseg_executor_data(r->executor, r->network.logits),
+                               s.dim[0] * s.dim[1] * s.dim[2], logits);
+    for (int64_t i = 0; i < pixels; i++) {
+        int32_t k = 0, after = open->words ? open->words[0] : 0; /* after: the first word that is not one of class k */
+        while (open->words && after <= word[i]) after += open->words[++k];
+        labels[i] = open->words ? (int16_t)k : word[i];
+    }
+    r->logits = logits;
+    r->labels = labels;
+    return ICSEG_OK;
+}
+
 icseg_status icseg_onnx_reference_run(icseg_onnx_reference *r, icseg_error *error) {
     float table[3][256];
     int64_t places = r->height * r->width;
@@ -52,7 +86,12 @@ icseg_status icseg_onnx_reference_run(icseg_onnx_reference *r, icseg_error *erro
     ICSEG_TRY(icseg_workspace_open(&r->workspace, error));
     ICSEG_TRY(icseg_executor_open_shared(&r->executor, r->program, r->workspace, error));
     icseg_executor_bind(r->executor, r->network.image, input);
-    return icseg_executor_run_checked(r->executor, 0, 0, error);
+    if (r->model->open) icseg_executor_bind(r->executor, r->network.given_text, r->model->open->text);
+    ICSEG_TRY(icseg_executor_run_checked(r->executor, 0, 0, error));
+    if (r->model->open) return label_open(r, error);
+    r->logits = icseg_executor_data(r->executor, r->network.logits);
+    r->labels = icseg_executor_data(r->executor, r->network.prediction[0]);
+    return ICSEG_OK;
 }
 
 void icseg_onnx_reference_close(icseg_onnx_reference *r) {
@@ -65,11 +104,11 @@ void icseg_onnx_reference_close(icseg_onnx_reference *r) {
 
 /* -- comparison */
 
-/* The largest difference between logits (N, K, h, w) and those of the network, (N, h, w, K), relative to the largest of
- * them; infinite if one is not a number. */
+/* The largest difference between logits (N, K, h, w) and those of the network, (N, h, w, K), relative to the
+ * largest of them; infinite if one is not a number. */
 static double difference(const icseg_onnx_reference *r, const icseg_onnx_tensor *logits) {
-    const icseg_shape *shape = &icseg_graph_value(r->graph, r->network.logits)->shape;
-    const float *ours = icseg_executor_data(r->executor, r->network.logits), *theirs = logits->data;
+    const icseg_shape *shape = &r->shape;
+    const float *ours = r->logits, *theirs = logits->data;
     int64_t places = shape->dim[1] * shape->dim[2], classes = shape->dim[3];
     double largest = 0, most = 0;
     for (int64_t i = 0; i < logits->count; i++) {
@@ -83,7 +122,7 @@ static double difference(const icseg_onnx_reference *r, const icseg_onnx_tensor 
 }
 
 static double equal_share(const icseg_onnx_reference *r, const icseg_onnx_tensor *labels) {
-    const int16_t *ours = icseg_executor_data(r->executor, r->network.prediction[0]);
+    const int16_t *ours = r->labels;
     const int64_t *theirs = labels->data;
     int64_t equal = 0;
     for (int64_t i = 0; i < labels->count; i++) equal += ours[i] == theirs[i];
@@ -92,7 +131,7 @@ static double equal_share(const icseg_onnx_reference *r, const icseg_onnx_tensor
 
 static icseg_status compare(const icseg_onnx_reference *r, const icseg_onnx_tensor out[2], icseg_error *error) {
     const double most = 1e-3, least = 0.999;
-    const icseg_shape *s = &icseg_graph_value(r->graph, r->network.logits)->shape;
+    const icseg_shape *s = &r->shape;
     if (!icseg_shape_equal(out[0].shape, ICSEG_SHAPE(r->batch, r->height, r->width)) ||
         !icseg_shape_equal(out[1].shape, ICSEG_SHAPE(r->batch, s->dim[3], s->dim[1], s->dim[2])))
         return icseg_fail(error, ICSEG_ERROR_INTERNAL, "the outputs of the ONNX graph have other shapes");

@@ -17,7 +17,11 @@ typedef struct icseg_onnx_reference {
     icseg_program *program;
     icseg_executor *executor;
     icseg_workspace *workspace;
-    uint8_t *images; /* (batch, 3, height, width) */
+    uint8_t *images;       /* (batch, 3, height, width) */
+    icseg_shape shape;     /* of the logits: (batch, h, w, classes) */
+    const float *logits;   /* of the classes, after the run */
+    const int16_t *labels; /* (batch, height, width), after the run */
+    icseg_model *model;
 } icseg_onnx_reference;
 
 /* Builds the graph. Further values may be kept before it runs. Close it also after a failure. */

@@ -53,7 +53,8 @@ static const char *constant(icseg_onnx_translation *t, icseg_value v) {
         const float *from = icseg_executor_data(t->constants, v);
         if (!from) return icseg_onnx_fail(w, ICSEG_ERROR_INTERNAL, "value %d has no data", (int)v);
         values = copy_constant(w, from, &shape);
-        snprintf(name, sizeof name, "%s.value%d", icseg_graph_node(t->graph, info->producer)->name, (int)v);
+        const char *from_node = info->producer < 0 ? info->name : icseg_graph_node(t->graph, info->producer)->name;
+        snprintf(name, sizeof name, "%s.value%d", from_node, (int)v);
     }
     return icseg_onnx_initializer(w, name, ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, shape, values);
 }

@@ -9,6 +9,7 @@ from typing import Any, Callable
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from test_predict import scene
 
 import icseg
@@ -54,7 +55,7 @@ def compare(model: icseg.Model, run: Callable[[np.ndarray], tuple[np.ndarray, np
     """The labels of (N, H, W, 3) are equal on 99.9 % of the pixels, and the logits nearly."""
     labels, logits = run(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
     assert labels.dtype == np.int64 and labels.shape == images.shape[:3]
-    assert logits.shape[:2] == (len(images), len(NAMES))
+    assert logits.shape[:2] == (len(images), model.num_classes)
     for i, image in enumerate(images):
         same = np.mean(model(image, options=WHOLE).labels == labels[i])
         assert same >= 0.999, same
@@ -90,6 +91,24 @@ def test_openvino(model: icseg.Model, tmp_path: Path) -> None:
     compiled = openvino.Core().compile_model(str(path), "CPU", f32)
     images = np.stack([scene(128, 64, i) for i in range(2)])
     compare(model, lambda x: tuple(compiled(x)[name] for name in ("labels", "logits")), images)
+
+
+@pytest.mark.parametrize("method", ["clip", "maskclip", "sclip", "clearclip", "naclip", "naclip_vanilla", "kk_reduced"])
+def test_open_vocabulary(method: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    for classes in (["sky", "grass", "person, man, woman", "dog, cat"], ["sky", "grass"]):
+        with icseg.open_vocabulary(
+            ROOT / "tests" / "parity" / "open_patch16.safetensors", classes, templates=["{}"], method=method,
+            activation="quick_gelu", cache=False,
+        ) as model:
+            for height, width in ((64, 96), (80, 80)):  # 80 x 80 is the size of the position embeddings
+                model.export_onnx(path, height=height, width=width)
+                onnx.checker.check_model(str(path), full_check=True)
+                compare(model, runtime(path), scene(width, height)[None])
+            with pytest.raises(icseg.UnsupportedError, match="one size of images"):
+                model.export_onnx(path, dynamic=True)
+            with pytest.raises(icseg.ArgumentError, match="width is 70: a multiple of 16"):
+                model.export_onnx(path, height=64, width=70)
 
 
 def test_a_size_that_does_not_fit_is_an_error(tmp_path: Path) -> None:

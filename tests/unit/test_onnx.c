@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "icseg/onnx.h"
+#include "icseg/open_vocabulary.h"
 #include "onnx/graph_writer.h"
 #include "onnx/reference.h"
 #include "support/models.h"
@@ -76,6 +77,52 @@ static void a_file_computes_what_the_model_does(void **state) {
         close_file(&f);
         icseg_model_close(&model);
     }
+}
+
+/* The reference is what a session computes, pixel by pixel, also for words of a class. */
+static void assert_reference(icseg_model *model, int64_t height, int64_t width) {
+    icseg_onnx_reference r = reference_of(model, 1, height, width);
+    icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
+    icseg_image image = {.width = (int32_t)width, .height = (int32_t)height};
+    icseg_eval_options whole = {ICSEG_EVAL_OPTIONS_INIT};
+    icseg_labels labels;
+    icseg_error error;
+    int64_t pixels = height * width, equal = 0;
+    image.data = icseg_alloc_array((size_t)pixels, 3);
+    for (int64_t i = 0; i < 3 * pixels; i++) image.data[i] = r.images[i % 3 * pixels + i / 3];
+    if (icseg_session_predict(session, &image, &whole, &labels, NULL, &error) != ICSEG_OK)
+        fail_msg("%s", error.message);
+    for (int64_t i = 0; i < pixels; i++) equal += labels.data[i] == r.labels[i];
+    assert_true((double)equal >= 0.999 * (double)pixels);
+    icseg_labels_close(&labels);
+    icseg_free(image.data);
+    icseg_session_close(&session);
+    icseg_onnx_reference_close(&r);
+}
+
+static void the_reference_is_what_a_session_computes(void **state) {
+    (void)state;
+    static const char *const names[] = {"sky", "grass, meadow", "person, man, woman", "dog"};
+    static const char *const template[] = {"{}"};
+    icseg_open_vocabulary_options options = {ICSEG_OPEN_VOCABULARY_OPTIONS_INIT,
+                                             .weights = ICSEG_SOURCE_DIR "/tests/parity/open_patch16.safetensors",
+                                             .class_names = names,
+                                             .class_count = 4,
+                                             .templates = template,
+                                             .template_count = 1,
+                                             .config = "{\"activation\": \"quick_gelu\"}"};
+    icseg_error error;
+    icseg_model *model = test_model("tiny-resnet", CLASSES, 5);
+    assert_reference(model, 61, 83);
+    icseg_model_close(&model);
+    if (icseg_model_open_vocabulary(&model, &options, NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    const char *path = test_scratch("open.onnx");
+    assert_reference(model, HEIGHT, WIDTH);
+    export(model, path, &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .height = HEIGHT, .width = WIDTH});
+    file f = read_file(path);
+    assert_same(model, &f, 1, HEIGHT, WIDTH);
+    close_file(&f);
+    icseg_model_close(&model);
 }
 
 /* -- graphs that are not right */
@@ -208,6 +255,7 @@ static void names_are_unique_and_the_first_error_stays(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_computes_what_the_model_does),
+        cmocka_unit_test(the_reference_is_what_a_session_computes),
         cmocka_unit_test(a_graph_that_is_not_right_is_noticed),
         cmocka_unit_test(a_graph_that_is_too_large_is_an_error),
         cmocka_unit_test(names_are_unique_and_the_first_error_stays),

@@ -33,6 +33,16 @@ refuse 1 'openai_resnet.pt' icseg export "$root/tests/weights/openai_resnet.pt" 
 icseg convert "$root/tests/weights/openai_resnet.pt" "$work/clip.safetensors" >/dev/null 2>&1
 refuse 1 'clip.safetensors: ' icseg export "$work/clip.safetensors" "$work/new.onnx"
 check "nothing is left of a refused export" test ! -e "$work/new.onnx"
+vit=$root/tests/parity/open_patch16.safetensors
+echo '{}' >"$work/templates.txt"
+open() { icseg export "$vit" "$work/open.onnx" --templates "$work/templates.txt" --activation quick_gelu --no-cache "$@"; }
+expect 0 '^wrote' open --classes 'sky; grass; person, man'
+check "the words of classes" grep -qa classes_of_words "$work/open.onnx"
+expect 1 'written for one size of images; give that size instead' open --classes 'sky; grass' --dynamic --force
+expect 2 'width is 70: a multiple of 16 is expected' open --classes 'sky; grass' --size 70x64 --force
+expect 1 'does not have a threshold' open --classes 'sky; grass' --background wall --threshold 0.2 --force
+refuse 2 '--templates is for .*--classes' open --force
+rm "$work/open.onnx"
 refuse 1 'model.onnx' bash -c "ulimit -f 100; exec '$program' export '$tiny' '$out' --size 96x64 --force"
 check "a failed write leaves the old file" grep -qa logits_height "$out"
 check "a failed write leaves no other file" test "$(ls -A "$work" | grep -c model)" = 1
