@@ -51,6 +51,13 @@ static icseg_status draw_images(icseg_onnx_reference *r, icseg_error *error) {
     return ICSEG_OK;
 }
 
+static int16_t class_of(const icseg_open_vocabulary *open, int16_t word) {
+    int16_t k = 0;
+    if (!open->words) return word;
+    for (int32_t left = word; left >= open->words[k]; k++) left -= open->words[k];
+    return k;
+}
+
 /* The results of words become those of classes: a class has the logits of its best word. */
 static icseg_status label_open(icseg_onnx_reference *r, icseg_error *error) {
     const icseg_open_vocabulary *open = r->model->open;
@@ -62,11 +69,7 @@ static icseg_status label_open(icseg_onnx_reference *r, icseg_error *error) {
     if (!logits || !labels) return icseg_fail_memory(error, 0, "logits");
     icseg_open_vocabulary_best(open, (int32_t)s.dim[3], icseg_executor_data(r->executor, r->network.logits),
                                s.dim[0] * s.dim[1] * s.dim[2], logits);
-    for (int64_t i = 0; i < pixels; i++) {
-        int32_t k = 0, after = open->words ? open->words[0] : 0; /* after: the first word that is not one of class k */
-        while (open->words && after <= word[i]) after += open->words[++k];
-        labels[i] = open->words ? (int16_t)k : word[i];
-    }
+    for (int64_t i = 0; i < pixels; i++) labels[i] = class_of(open, word[i]);
     r->logits = logits;
     r->labels = labels;
     return ICSEG_OK;
