@@ -227,6 +227,12 @@ static icseg_status check(export *e, const Icseg__Onnx__GraphProto *graph, icseg
     return status;
 }
 
+/* Names the file in the error of a graph that cannot be written. */
+static icseg_status about_file(export *e, icseg_status status) {
+    if (status != ICSEG_OK) icseg_fail_prefix(e->error, "%s", e->path);
+    return status;
+}
+
 static icseg_status finish(export *e, icseg_error *error) {
     Icseg__Onnx__ModelProto m = ICSEG__ONNX__MODEL_PROTO__INIT;
     Icseg__Onnx__OperatorSetIdProto opset = ICSEG__ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
@@ -241,7 +247,7 @@ static icseg_status finish(export *e, icseg_error *error) {
     m.graph = icseg_onnx_graph(&e->writer, "icseg");
     ICSEG_TRY(icseg_onnx_status(&e->writer, error));
     ICSEG_TRY(icseg_onnx_describe(&m, e->model, e->arena, error));
-    ICSEG_TRY(check(e, m.graph, error));
+    ICSEG_TRY(about_file(e, check(e, m.graph, error)));
     return write_file(e->path, &m, error);
 }
 
@@ -251,7 +257,7 @@ static icseg_status perform(void *user) {
     ICSEG_TRY(icseg_arena_open(&e->arena, error));
     e->writer = (icseg_onnx_writer){.arena = e->arena, .most_bytes = most_bytes};
     ICSEG_TRY(build(e, error));
-    ICSEG_TRY(translate(e, error));
+    ICSEG_TRY(about_file(e, translate(e, error)));
     return finish(e, error);
 }
 
