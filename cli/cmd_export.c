@@ -53,7 +53,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY(check_out(o, error));
     TRY(open_check(&o->open, open_given(&o->open), "--classes", ICSEG_PRECISION_F32, error));
     TRY(open_either(&model, &o->open, o->checkpoint, context, error));
-    icseg_status status = icseg_model_export_onnx(model, o->out, &options, error);
+    icseg_status status = icseg_model_export_onnx(model, o->out, &options, &context->progress, error);
     icseg_model_close(&model);
     if (status == ICSEG_OK) printf("wrote %s\n", o->out);
     return status;

@@ -12,6 +12,7 @@
 
 #include "icseg/error.h"
 #include "icseg/model.h"
+#include "icseg/progress.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,13 +42,14 @@ typedef struct icseg_onnx_options {
  *                multiples of the patch (32 for a ResNet), and without a threshold
  * @param path    the file to write; an existing one is replaced when the new one is complete
  * @param options NULL: all zero
+ * @param progress NULL: silent. The check of the file is reported, operator by operator
  * @param error   receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT if an option is wrong; ICSEG_ERROR_UNSUPPORTED for a dynamic open-vocabulary model
- * or one with a threshold, for files above 2 GiB, which ONNX does not allow, and without ICSEG_ONNX; ICSEG_ERROR_IO if
- * the file cannot be written; ICSEG_ERROR_INTERNAL if the file would not compute what the model does, which is compared
- * before it is written */
+ * or one with a threshold, for files above 2 GiB, which ONNX does not allow, and without ICSEG_ONNX;
+ * ICSEG_ERROR_CANCELLED; ICSEG_ERROR_IO if the file cannot be written; ICSEG_ERROR_INTERNAL if the file would not
+ * compute what the model does, which is compared before it is written */
 ICSEG_API icseg_status icseg_model_export_onnx(icseg_model *model, const char *path, const icseg_onnx_options *options,
-                                               icseg_error *error);
+                                               const icseg_progress *progress, icseg_error *error);
 
 #ifdef __cplusplus
 }

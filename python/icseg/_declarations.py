@@ -2370,7 +2370,7 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     ),
     "icseg_model_export_onnx": lambda: (
         c_int,
-        [POINTER(icseg_model), c_char_p, POINTER(icseg_onnx_options), POINTER(icseg_error)],
+        [POINTER(icseg_model), c_char_p, POINTER(icseg_onnx_options), POINTER(icseg_progress), POINTER(icseg_error)],
     ),
     "icseg_model_open_vocabulary": lambda: (
         c_int,

@@ -27,7 +27,7 @@ from ._memory import Outputs
 from ._options import PRECISIONS, EvalOptions, choose, eval_pointer, name_of
 from .errors import ArgumentError, ArrayTypeError, FileError, UnsupportedError, from_library
 from .image import ImageLike, Pixels
-from .progress import Watch
+from .progress import CallbackLike, Watch
 from .result import Palette, Result
 
 _TOKENIZERS = {"clip": c.ICSEG_TOKENIZER_CLIP, "bytes": c.ICSEG_TOKENIZER_BYTES}
@@ -212,7 +212,13 @@ class Model(Closing):
             call("icseg_model_save", model, path_bytes(path), file=path_text(path))
 
     def export_onnx(
-        self, path: Union[str, os.PathLike[str]], *, height: int = 0, width: int = 0, dynamic: bool = False
+        self,
+        path: Union[str, os.PathLike[str]],
+        *,
+        height: int = 0,
+        width: int = 0,
+        dynamic: bool = False,
+        progress: CallbackLike = None,
     ) -> None:
         """Writes the network as an ONNX file (docs/onnx.md), which ONNX Runtime, OpenVINO and other programs run.
 
@@ -223,6 +229,7 @@ class Model(Closing):
             path: the file.
             height, width: of the images; 0: those of the windows with which the model is evaluated, or 512.
             dynamic: the file accepts any number of images of any size whose sides are multiples of 32.
+            progress: of the check of the file, as for `icseg.train`.
 
         Raises:
             FileError: the file cannot be written; an old file is then unchanged.
@@ -230,8 +237,11 @@ class Model(Closing):
                 threshold.
         """
         options = init(c.icseg_onnx_options, height=height, width=width, dynamic=dynamic, threads=self._threads)
-        with self._session, self._handle as model:
-            call("icseg_model_export_onnx", model, path_bytes(path), ctypes.byref(options), file=path_text(path))
+        with self._session, self._handle as model, Watch(progress) as watch:
+            call(
+                "icseg_model_export_onnx", model, path_bytes(path), ctypes.byref(options), watch.pointer,
+                file=path_text(path),
+            )
 
     # -- facts
 

@@ -4,8 +4,8 @@
 #include "icseg/onnx.h"
 
 icseg_status icseg_model_export_onnx(icseg_model *model, const char *path, const icseg_onnx_options *options,
-                                     icseg_error *error) {
-    (void)options;
+                                     const icseg_progress *progress, icseg_error *error) {
+    (void)options, (void)progress;
     ICSEG_NEED(model);
     ICSEG_NEED(path);
     return icseg_fail(error, ICSEG_ERROR_UNSUPPORTED,

@@ -5,6 +5,7 @@
 
 #include "base/argument.h"
 #include "base/file.h"
+#include "base/progress.h"
 #include "base/struct_size.h"
 #include "base/threads.h"
 #include "icseg/onnx.h"
@@ -24,6 +25,7 @@ typedef struct export {
     icseg_model *model;
     const char *path;
     icseg_onnx_options options;
+    icseg_progress progress;
     int64_t height, width;
     icseg_arena *arena;
     icseg_onnx_reference reference;
@@ -218,18 +220,18 @@ static icseg_status write_file(const char *path, const Icseg__Onnx__ModelProto *
 /* Runs the graph, and a dynamic one also on two images of another size. */
 static icseg_status check(export *e, const Icseg__Onnx__GraphProto *graph, icseg_error *error) {
     icseg_onnx_reference other = {0};
-    ICSEG_TRY(icseg_onnx_reference_check(&e->reference, graph, error));
+    ICSEG_TRY(icseg_onnx_reference_check(&e->reference, graph, &e->progress, error));
     if (!e->options.dynamic) return ICSEG_OK;
     icseg_status status = icseg_onnx_reference_build(&other, e->model, 2, e->width, e->height, error);
     if (status == ICSEG_OK) status = icseg_onnx_reference_run(&other, error);
-    if (status == ICSEG_OK) status = icseg_onnx_reference_check(&other, graph, error);
+    if (status == ICSEG_OK) status = icseg_onnx_reference_check(&other, graph, &e->progress, error);
     icseg_onnx_reference_close(&other);
     return status;
 }
 
 /* Names the file in the error of a graph that cannot be written. */
 static icseg_status about_file(export *e, icseg_status status) {
-    if (status != ICSEG_OK) icseg_fail_prefix(e->error, "%s", e->path);
+    if (status != ICSEG_OK && status != ICSEG_ERROR_CANCELLED) icseg_fail_prefix(e->error, "%s", e->path);
     return status;
 }
 
@@ -262,10 +264,11 @@ static icseg_status perform(void *user) {
 }
 
 icseg_status icseg_model_export_onnx(icseg_model *model, const char *path, const icseg_onnx_options *options,
-                                     icseg_error *error) {
+                                     const icseg_progress *progress, icseg_error *error) {
     ICSEG_NEED(model);
     ICSEG_NEED(path);
     export e = {.model = model, .path = path, .error = error};
+    ICSEG_TRY(icseg_progress_read(&e.progress, progress, error));
     ICSEG_TRY(read_options(&e, options, error));
     ICSEG_TRY(icseg_file_check_writable(path, error));
     icseg_status status = icseg_threads_run(icseg_threads_resolve(e.options.threads), perform, &e, error);

@@ -17,6 +17,7 @@ typedef struct reader {
     value *values;
     size_t count;
     icseg_error *error;
+    icseg_stage stage;
 } reader;
 
 /* -- running */
@@ -90,7 +91,10 @@ static icseg_status run_graph(reader *r, const icseg_onnx_tensor *input, icseg_o
     if (g->n_input != 1) return icseg_fail(r->error, ICSEG_ERROR_INTERNAL, "the ONNX graph does not have one input");
     add_value(r, g->input[0]->name, borrowed);
     for (size_t i = 0; i < g->n_initializer; i++) ICSEG_TRY(add_initializer(r, g->initializer[i]));
-    for (size_t i = 0; i < g->n_node; i++) ICSEG_TRY(run_node(r, g->node[i]));
+    for (size_t i = 0; i < g->n_node; i++) {
+        ICSEG_TRY(icseg_stage_report(&r->stage, (int64_t)i, "", r->error));
+        ICSEG_TRY(run_node(r, g->node[i]));
+    }
     for (size_t i = 0; i < g->n_output; i++) {
         value *v = find_value(r, g->output[i]->name);
         if (!v || !v->tensor.owned)
@@ -102,8 +106,9 @@ static icseg_status run_graph(reader *r, const icseg_onnx_tensor *input, icseg_o
 }
 
 icseg_status icseg_onnx_run(const Icseg__Onnx__GraphProto *graph, const icseg_onnx_tensor *input,
-                            icseg_onnx_tensor *out, icseg_error *error) {
+                            const icseg_progress *progress, icseg_onnx_tensor *out, icseg_error *error) {
     reader r = {.graph = graph, .error = error};
+    r.stage = icseg_stage_begin(progress, "check", (int64_t)graph->n_node, "operators");
     memset(out, 0, graph->n_output * sizeof *out);
 
     r.values = icseg_calloc_array(1 + graph->n_initializer + graph->n_node * ICSEG_ONNX_OUTPUTS, sizeof *r.values);

@@ -7,6 +7,7 @@
 #include <onnx.pb-c.h>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "tensor/shape.h"
 
 /* Elements are float (FLOAT), int64_t (INT64), or bytes (BOOL, UINT8). */
@@ -20,10 +21,10 @@ typedef struct icseg_onnx_tensor {
 
 void icseg_onnx_tensor_close(icseg_onnx_tensor *tensor);
 
-/* Runs the graph on its only input. out (graph->n_output): its outputs, which the caller closes; empty on failure.
- * ICSEG_ERROR_INTERNAL, with the node, if the graph is not valid. */
+/* Runs the graph on its only input. progress: NULL: silent. out (graph->n_output): its outputs, which the caller
+ * closes; empty on failure. ICSEG_ERROR_INTERNAL, with the node, if the graph is not valid. */
 icseg_status icseg_onnx_run(const Icseg__Onnx__GraphProto *graph, const icseg_onnx_tensor *input,
-                            icseg_onnx_tensor *out, icseg_error *error);
+                            const icseg_progress *progress, icseg_onnx_tensor *out, icseg_error *error);
 
 /* -- for the operators */
 

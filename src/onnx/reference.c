@@ -148,7 +148,7 @@ static icseg_status compare(const icseg_onnx_reference *r, const icseg_onnx_tens
 }
 
 icseg_status icseg_onnx_reference_check(const icseg_onnx_reference *r, const Icseg__Onnx__GraphProto *graph,
-                                        icseg_error *error) {
+                                        const icseg_progress *progress, icseg_error *error) {
     enum { OUTPUTS = 2 }; /* labels, logits */
     const icseg_onnx_tensor input = {.type = ICSEG_ONNX_UINT8,
                                      .shape = ICSEG_SHAPE(r->batch, 3, r->height, r->width),
@@ -156,7 +156,7 @@ icseg_status icseg_onnx_reference_check(const icseg_onnx_reference *r, const Ics
                                      .data = r->images};
     icseg_onnx_tensor out[OUTPUTS];
     if (graph->n_output != OUTPUTS) return icseg_fail(error, ICSEG_ERROR_INTERNAL, "the ONNX graph has other outputs");
-    ICSEG_TRY(icseg_onnx_run(graph, &input, out, error));
+    ICSEG_TRY(icseg_onnx_run(graph, &input, progress, out, error));
     icseg_status status = compare(r, out, error);
     for (int i = 0; i < OUTPUTS; i++) icseg_onnx_tensor_close(&out[i]);
     return status;

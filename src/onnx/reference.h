@@ -30,7 +30,7 @@ icseg_status icseg_onnx_reference_build(icseg_onnx_reference *out, icseg_model *
 icseg_status icseg_onnx_reference_run(icseg_onnx_reference *reference, icseg_error *error);
 /* ICSEG_ERROR_INTERNAL unless an ONNX graph with the outputs labels and logits has nearly the same results. */
 icseg_status icseg_onnx_reference_check(const icseg_onnx_reference *reference, const Icseg__Onnx__GraphProto *graph,
-                                        icseg_error *error);
+                                        const icseg_progress *progress, icseg_error *error);
 void icseg_onnx_reference_close(icseg_onnx_reference *reference);
 
 #endif

@@ -290,7 +290,7 @@ static icseg_status call_icseg_model_create(icseg_error *error) {
 OPENS(icseg_model_open, icseg_model *, icseg_model_close, path("model.safetensors"))
 DOES(icseg_model_save, model, path("saved.safetensors"))
 static const icseg_onnx_options small_onnx = {ICSEG_ONNX_OPTIONS_INIT, .height = 32, .width = 32};
-DOES(icseg_model_export_onnx, model, path("model.onnx"), &small_onnx)
+DOES(icseg_model_export_onnx, model, path("model.onnx"), &small_onnx, NULL)
 CLOSES(icseg_model_close)
 QUIET(icseg_model_config, model)
 QUIET(icseg_model_class_names, model)

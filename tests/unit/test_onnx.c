@@ -41,7 +41,7 @@ static void close_file(file *f) {
 
 static void export(icseg_model *model, const char *path, const icseg_onnx_options *options) {
     icseg_error error;
-    if (icseg_model_export_onnx(model, path, options, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_model_export_onnx(model, path, options, NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
 }
 
 static icseg_onnx_reference reference_of(icseg_model *model, int64_t batch, int64_t height, int64_t width) {
@@ -56,7 +56,7 @@ static icseg_onnx_reference reference_of(icseg_model *model, int64_t batch, int6
 static void assert_same(icseg_model *model, const file *f, int64_t batch, int64_t height, int64_t width) {
     icseg_onnx_reference r = reference_of(model, batch, height, width);
     icseg_error error;
-    if (icseg_onnx_reference_check(&r, f->model->graph, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    if (icseg_onnx_reference_check(&r, f->model->graph, NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
     icseg_onnx_reference_close(&r);
 }
 
@@ -211,11 +211,39 @@ static void a_graph_that_is_not_right_is_noticed(void **state) {
         icseg_error error = {0};
         file f = read_file(path);
         all[i].change(&f);
-        assert_int_equal(icseg_onnx_reference_check(&r, f.model->graph, &error), ICSEG_ERROR_INTERNAL);
+        assert_int_equal(icseg_onnx_reference_check(&r, f.model->graph, NULL, &error), ICSEG_ERROR_INTERNAL);
         if (!strstr(error.message, all[i].message)) fail_msg("%zu: %s", i, error.message);
         close_file(&f);
     }
     icseg_onnx_reference_close(&r);
+    icseg_model_close(&model);
+}
+
+/* -- cancelling */
+
+static bool third_call(void *user, const icseg_progress_event *event) {
+    int *calls = user;
+    assert_string_equal(event->stage, "check");
+    return ++*calls < 3;
+}
+
+static void an_export_that_is_cancelled_leaves_the_old_file(void **state) {
+    (void)state;
+    const char *path = test_scratch("cancelled.onnx");
+    int calls = 0;
+    icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = third_call, .user = &calls};
+    const icseg_onnx_options options = {ICSEG_ONNX_OPTIONS_INIT, .height = HEIGHT, .width = WIDTH};
+    icseg_model *model = test_model("tiny-vit", CLASSES, 6);
+    icseg_error error = {0};
+    assert_int_equal(icseg_file_write(path, "old", 3, &error), ICSEG_OK);
+    assert_int_equal(icseg_model_export_onnx(model, path, &options, &progress, &error), ICSEG_ERROR_CANCELLED);
+    if (!strstr(error.message, "stopped after 2 of ")) fail_msg("%s", error.message);
+    assert_int_equal(calls, 3);
+    unsigned char *bytes;
+    size_t size;
+    assert_int_equal(icseg_file_read(path, LARGEST, &bytes, &size, &error), ICSEG_OK);
+    assert_int_equal(size, 3);
+    icseg_free(bytes);
     icseg_model_close(&model);
 }
 
@@ -257,6 +285,7 @@ int main(void) {
         cmocka_unit_test(a_file_computes_what_the_model_does),
         cmocka_unit_test(the_reference_is_what_a_session_computes),
         cmocka_unit_test(a_graph_that_is_not_right_is_noticed),
+        cmocka_unit_test(an_export_that_is_cancelled_leaves_the_old_file),
         cmocka_unit_test(a_graph_that_is_too_large_is_an_error),
         cmocka_unit_test(names_are_unique_and_the_first_error_stays),
     };

@@ -43,6 +43,6 @@ expect 2 'width is 70: a multiple of 16 is expected' open --classes 'sky; grass'
 expect 1 'does not have a threshold' open --classes 'sky; grass' --background wall --threshold 0.2 --force
 refuse 2 '--templates is for .*--classes' open --force
 rm "$work/open.onnx"
-refuse 1 'model.onnx' bash -c "ulimit -f 100; exec '$program' export '$tiny' '$out' --size 96x64 --force"
+refuse 1 'model.onnx' bash -c "ulimit -f 100; exec '$program' export '$tiny' '$out' --size 96x64 --force --quiet"
 check "a failed write leaves the old file" grep -qa logits_height "$out"
 check "a failed write leaves no other file" test "$(ls -A "$work" | grep -c model)" = 1
