@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A file system in memory. The linker redirects the calls of FUZZ_CALLS (CMakeLists.txt) here. Those that concern files
  * below FUZZ_ROOT or descriptors from FIRST on are answered from a tree in this process, because the system takes
- * longer for them than the readers that are tested take for everything else. All other calls reach the system. There
- * are no links, permissions and nameless files (O_TMPFILE); numbers and times of files are counters. */
+ * longer for them than the readers that are tested take for everything else. All other calls reach the system. The
+ * tree does not support links, permissions and nameless files (O_TMPFILE). File numbers and times are counters. */
 #include "files.h"
 
 #include <dirent.h>

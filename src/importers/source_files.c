@@ -65,8 +65,7 @@ static char *stem_path(icseg_arena *arena, const char *folder, const char *name,
     return icseg_arena_printf(arena, "%s/%.*s.%s%*s", folder, stem, name, own, LONGEST_TYPE, "");
 }
 
-/* Puts the extension, in small letters or in capitals, at `end` of the path; *out stays NULL if there is no such file.
- */
+/* Writes the extension at `end` of the path, in lower or upper case. *out stays NULL if the file does not exist. */
 static icseg_status try_extension(icseg_arena *arena, char *path, size_t end, const char *extension, bool capitals,
                                   char **out, icseg_error *error) {
     bool found;

@@ -162,8 +162,8 @@ static void select_model(icseg_weights *w) {
     if (count) w->tensor_count = count;
 }
 
-/* Chooses the set of weights, if the reader of the container has not done so, and takes its names out of w->set and
- * w->prefix. */
+/* Adds the sets of weights that the names show, and stores the prefix of the chosen one in w->prefix. If the reader of
+ * the container has already stored a prefix, it stays. */
 static icseg_status choose_set(icseg_weights *w, icseg_weights_sets *sets, icseg_error *error) {
     const icseg_weights_set *chosen;
     bool clip = false;
@@ -185,8 +185,8 @@ static icseg_status choose_set(icseg_weights *w, icseg_weights_sets *sets, icseg
     return ICSEG_OK;
 }
 
-/* Removes a prefix that not all names have, because they stand beside a loss or an average of the model. Tensors of
- * another set have names that are foreign, or become so. */
+/* Removes a prefix that only some names have, because the file also contains a loss or an averaged model. The names of
+ * another set's tensors are unknown to the model, or are made so. */
 static void strip_prefix(icseg_weights *w, const icseg_weights_sets *sets, size_t stripped) {
     size_t length = strlen(w->prefix), count = 0;
     bool bare = false; /* another set has no prefix, or none is left of it */

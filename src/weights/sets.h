@@ -34,9 +34,10 @@ typedef struct icseg_weights_sets {
 icseg_status icseg_weights_sets_add(icseg_weights_sets *sets, icseg_weights_set set, size_t prefix_size,
                                     icseg_error *error);
 
-/* The set that the caller asks for: by its path, its prefix, a part of both, or "ema" for averaged weights; NULL: raw
- * weights, or averaged ones if there are no others. *out is NULL if there are no sets. `message` says which of several
- * sets it is, or is empty. ICSEG_ERROR_ARGUMENT if there is no such set; the field is "state_dict". */
+/* Finds the set that `wanted` names by its path, its prefix or a part of both; "ema" means averaged weights. NULL means
+ * raw weights, or averaged ones if the file contains nothing else. If the list is empty, *out is NULL. If it contains
+ * several sets, `message` says which one was chosen; otherwise it is empty. If none fits `wanted`, the status is
+ * ICSEG_ERROR_ARGUMENT and the field is "state_dict". */
 icseg_status icseg_weights_sets_choose(const icseg_weights_sets *sets, const char *wanted,
                                        const icseg_weights_set **out, char *message, size_t size, icseg_error *error);
 
